@@ -1,0 +1,79 @@
+package access
+
+import "time"
+
+// Event is one entry of the audit log, before the log gives it a sequence
+// number. Fields that do not apply are empty. All strings are data: sinks
+// escape them.
+type Event struct {
+	Kind EventKind `json:"kind"`
+	// Time is wall-clock; the order of events is the log's sequence.
+	Time time.Time `json:"time"`
+	// Request ties an intent to its outcome and to its keys.
+	Request uint64 `json:"request,omitempty"`
+
+	Person  string `json:"person,omitempty"`
+	Account string `json:"account,omitempty"`
+	UID     *int64 `json:"uid,omitempty"`
+	PID     int    `json:"pid,omitempty"`
+	Door    string `json:"door,omitempty"`
+	// Inside is the pane the connection came from, as owner/%N.
+	Inside string `json:"inside,omitempty"`
+	// Claims are unproved statements of the peer (such as SUDO_UID).
+	Claims map[string]string `json:"claims,omitempty"`
+
+	// Asked is the command as asked, Executed as sent to tmux.
+	Asked    []string `json:"asked,omitempty"`
+	Executed []string `json:"executed,omitempty"`
+	// Objects and Verbs run in parallel: what was needed on what.
+	Objects []string `json:"objects,omitempty"`
+	Verbs   []string `json:"verbs,omitempty"`
+	// Server is the incarnation the ids belong to.
+	Server string `json:"server,omitempty"`
+
+	Allowed bool   `json:"allowed"`
+	Rule    string `json:"rule,omitempty"`
+	Reason  string `json:"reason,omitempty"`
+
+	// Exit is the exit code of a finished command.
+	Exit *int `json:"exit,omitempty"`
+	// Bytes counts keys or output; Content holds what was typed, only where
+	// the policy says so.
+	Bytes   int    `json:"bytes,omitempty"`
+	Content []byte `json:"content,omitempty"`
+	// Count is how many alike events this one stands for.
+	Count int `json:"count,omitempty"`
+	// Note is what happened, for events without a command.
+	Note string `json:"note,omitempty"`
+}
+
+// EventKind says what an Event tells.
+type EventKind string
+
+// The kinds of events. An intent without an outcome ends as unknown.
+const (
+	EventIntent   EventKind = "intent"   // decided and about to be done
+	EventDenied   EventKind = "denied"   // decided and refused
+	EventOutcome  EventKind = "outcome"  // done, with its result
+	EventUnknown  EventKind = "unknown"  // an intent whose outcome was lost
+	EventKeys     EventKind = "keys"     // typed into a pane, batched
+	EventAttach   EventKind = "attach"   // a person's display began
+	EventDetach   EventKind = "detach"   // and ended
+	EventRevoke   EventKind = "revoke"   // a person was revoked, or let in again
+	EventReload   EventKind = "reload"   // policy was loaded or refused
+	EventServer   EventKind = "server"   // a tmux server began, ended or changed
+	EventDoor     EventKind = "door"     // connections refused at a door
+	EventAlarm    EventKind = "alarm"    // something is wrong and people should know
+	EventLife     EventKind = "life"     // muxward itself began or ended
+	EventAbsorbed EventKind = "absorbed" // many alike events, counted
+)
+
+// Class says what must hold before the event's matter goes on.
+type Class uint8
+
+const (
+	// MustRecordClass: on disk (fsync) before anything is executed.
+	MustRecordClass Class = iota
+	// BestEffortClass: appended before delivery, on disk within 50 ms.
+	BestEffortClass
+)

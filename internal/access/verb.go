@@ -1,0 +1,149 @@
+package access
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Verb is one right, the unit in which policy decides. The words are those of
+// the policy files and of every message to people.
+type Verb uint8
+
+// The verbs. Their order is the order in which people see them listed.
+const (
+	View         Verb = iota // see a pane's output
+	Scroll                   // read history, privately
+	Copy                     // buffers and capture
+	Type                     // keys, paste and mouse to the program
+	Navigate                 // one's own current window and pane
+	Layout                   // split sizes, swap, rename, select for all
+	Spawn                    // new pane or window, respawn
+	ClosePane                // kill a pane
+	CloseWindow              // kill a window
+	CloseSession             // kill a session or the server
+	Resize                   // let my terminal size the window
+	DetachOthers             // detach or move other people's clients
+	Configure                // options, bindings, hooks, environment
+	Execute                  // anything where tmux itself runs a shell
+	Share                    // hand on what one holds
+	Kick                     // revoke people
+	Lock                     // lock down
+	Approve                  // answer requests
+	Record                   // recordings
+	Audit                    // read the log
+	numVerbs
+)
+
+var verbWords = [numVerbs]string{
+	"view", "scroll", "copy", "type", "navigate", "layout", "spawn",
+	"close-pane", "close-window", "close-session", "resize", "detach-others",
+	"configure", "execute", "share", "kick", "lock", "approve", "record", "audit",
+}
+
+// String gives the verb's word, as in policy files.
+func (v Verb) String() string {
+	if v < numVerbs {
+		return verbWords[v]
+	}
+	return fmt.Sprintf("verb(%d)", uint8(v))
+}
+
+// ParseVerb reads a verb's word. Unknown words are an error that lists the
+// known ones.
+func ParseVerb(word string) (Verb, error) {
+	for i, w := range verbWords {
+		if w == word {
+			return Verb(i), nil
+		}
+	}
+	return 0, fmt.Errorf("unknown verb %q; the verbs are %s", word, strings.Join(verbWords[:], ", "))
+}
+
+// Verbs lists all verbs in order.
+func Verbs() []Verb {
+	all := make([]Verb, numVerbs)
+	for i := range all {
+		all[i] = Verb(i)
+	}
+	return all
+}
+
+// VerbSet is a set of verbs. The zero value is empty.
+type VerbSet uint32
+
+// AllVerbs is the set of every verb.
+const AllVerbs VerbSet = 1<<numVerbs - 1
+
+// SetOf makes a set of the given verbs.
+func SetOf(verbs ...Verb) VerbSet {
+	var s VerbSet
+	for _, v := range verbs {
+		s |= 1 << v
+	}
+	return s
+}
+
+// Has reports whether v is in the set.
+func (s VerbSet) Has(v Verb) bool { return s&(1<<v) != 0 }
+
+// With is the union of both sets.
+func (s VerbSet) With(t VerbSet) VerbSet { return s | t }
+
+// Covers reports whether every verb of t is in s.
+func (s VerbSet) Covers(t VerbSet) bool { return s&t == t }
+
+// List gives the verbs of the set in order.
+func (s VerbSet) List() []Verb {
+	var out []Verb
+	for v := Verb(0); v < numVerbs; v++ {
+		if s.Has(v) {
+			out = append(out, v)
+		}
+	}
+	return out
+}
+
+// String gives the words, separated by commas.
+func (s VerbSet) String() string {
+	words := make([]string, 0, numVerbs)
+	for _, v := range s.List() {
+		words = append(words, v.String())
+	}
+	return strings.Join(words, ",")
+}
+
+// Role is a named set of verbs.
+type Role string
+
+// The built-in roles, from least to most. Each contains the one before, but
+// for admin, who governs without being at the keyboard.
+const (
+	Viewer   Role = "viewer"
+	Typist   Role = "typist"
+	Operator Role = "operator"
+	Owner    Role = "owner"
+	Admin    Role = "admin"
+)
+
+// Roles lists the built-in roles in order.
+func Roles() []Role { return []Role{Viewer, Typist, Operator, Owner, Admin} }
+
+// Verbs gives the role's verbs and whether there is such a role.
+func (r Role) Verbs() (VerbSet, bool) {
+	viewer := SetOf(View, Scroll)
+	typist := viewer.With(SetOf(Type))
+	operator := typist.With(SetOf(Copy, Navigate, Layout, Spawn, ClosePane, CloseWindow, Resize))
+	switch r {
+	case Viewer:
+		return viewer, true
+	case Typist:
+		return typist, true
+	case Operator:
+		return operator, true
+	case Owner:
+		return AllVerbs, true
+	case Admin:
+		return SetOf(View, Scroll, Kick, Lock, Approve, Audit, Record, DetachOthers, CloseSession), true
+	}
+	return 0, false
+}

@@ -1,0 +1,101 @@
+package identity
+
+// Identity is a proved person at a door. The zero value is nobody.
+// It is a small handle to an immutable value: copy it freely.
+type Identity struct{ p *proof }
+
+type proof struct {
+	person  string
+	account string
+	uid     uint32
+	gids    []uint32
+	pid     int
+	door    string
+	inside  string
+	serial  uint64
+	claims  map[string]string
+}
+
+// Person is the canonical name of the person, or "" for nobody.
+func (i Identity) Person() string {
+	if i.p == nil {
+		return ""
+	}
+	return i.p.person
+}
+
+// Account is the Unix account the connection came from ("" if the uid has no
+// account), as it was named when the connection was made.
+func (i Identity) Account() string {
+	if i.p == nil {
+		return ""
+	}
+	return i.p.account
+}
+
+// UID is the effective uid the kernel gave for the peer, and whether the
+// identity was proved by peer credentials at all.
+func (i Identity) UID() (uint32, bool) {
+	if i.p == nil {
+		return 0, false
+	}
+	return i.p.uid, true
+}
+
+// GIDs are the peer's groups as the kernel knew them when it connected.
+func (i Identity) GIDs() []uint32 {
+	if i.p == nil {
+		return nil
+	}
+	return append([]uint32(nil), i.p.gids...)
+}
+
+// PID is the peer's process id when it connected: for logs only, as ids of
+// processes are reused.
+func (i Identity) PID() int {
+	if i.p == nil {
+		return 0
+	}
+	return i.p.pid
+}
+
+// Door names the door at which the identity was proved.
+func (i Identity) Door() string {
+	if i.p == nil {
+		return ""
+	}
+	return i.p.door
+}
+
+// Inside is the guarded pane the connection comes from, as owner/%N, or "".
+// Whoever may type into that pane could have made the connection, so policy
+// may give it less.
+func (i Identity) Inside() string {
+	if i.p == nil {
+		return ""
+	}
+	return i.p.inside
+}
+
+// Serial tells this proof from every other of this process.
+func (i Identity) Serial() uint64 {
+	if i.p == nil {
+		return 0
+	}
+	return i.p.serial
+}
+
+// Claims are statements of the peer that nothing proves, for the log only.
+func (i Identity) Claims() map[string]string {
+	if i.p == nil {
+		return nil
+	}
+	out := make(map[string]string, len(i.p.claims))
+	for k, v := range i.p.claims {
+		out[k] = v
+	}
+	return out
+}
+
+// IsNobody reports whether the identity is the zero one.
+func (i Identity) IsNobody() bool { return i.p == nil }
