@@ -8,7 +8,7 @@ import (
 
 // Question is what the policy answers: may Who do Verb to Object?
 type Question struct {
-	Who    identity.Identity
+	Who    identity.Subject
 	Verb   Verb
 	Object Object
 	// At is the time of the question: policy has no clock of its own.

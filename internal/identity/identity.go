@@ -99,3 +99,25 @@ func (i Identity) Claims() map[string]string {
 
 // IsNobody reports whether the identity is the zero one.
 func (i Identity) IsNobody() bool { return i.p == nil }
+
+// Subject is what decisions rest on: the facts of an Identity as plain data.
+// It proves nothing: the gateway takes Subjects only from Identities, and
+// `muxward policy explain` makes them up.
+type Subject struct {
+	Person  string
+	Account string
+	// UID is -1 where the door proves no uid.
+	UID int64
+	// Door is the door's name, such as "tmux" or "ctl".
+	Door string
+	// Inside is the guarded pane the connection comes from, as owner/%N.
+	Inside string
+}
+
+// Subject gives the facts of the identity that decisions rest on.
+func (i Identity) Subject() Subject {
+	if i.p == nil {
+		return Subject{UID: -1}
+	}
+	return Subject{i.p.person, i.p.account, int64(i.p.uid), i.p.door, i.p.inside}
+}
