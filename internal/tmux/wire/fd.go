@@ -1,0 +1,78 @@
+package wire
+
+import (
+	"fmt"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// FD is a descriptor with one owner: whoever holds the FD closes it, or hands
+// it on with [FD.Take] or [FD.File]. It is not safe for use by two goroutines
+// at once. A nil FD is a closed one.
+type FD struct {
+	n int // -1 when closed or taken
+}
+
+// NewFD makes the caller's descriptor fd an FD, which owns it from now on.
+func NewFD(fd int) *FD { return &FD{n: fd} }
+
+// DupFD returns an FD of its own, close-on-exec, for the file behind f; f
+// stays the caller's.
+func DupFD(f *os.File) (*FD, error) {
+	raw, err := f.SyscallConn()
+	if err != nil {
+		return nil, fmt.Errorf("duplicate %s: %w", f.Name(), err)
+	}
+	n, dupErr := -1, error(nil)
+	err = raw.Control(func(fd uintptr) {
+		n, dupErr = unix.FcntlInt(fd, unix.F_DUPFD_CLOEXEC, 3)
+	})
+	if err == nil {
+		err = dupErr
+	}
+	if err != nil {
+		return nil, fmt.Errorf("duplicate %s: %w", f.Name(), err)
+	}
+	return &FD{n: n}, nil
+}
+
+// Int returns the descriptor's number without giving it away, -1 if there is
+// none any more.
+func (f *FD) Int() int {
+	if f == nil {
+		return -1
+	}
+	return f.n
+}
+
+// Take returns the descriptor's number and the duty to close it; the FD is
+// empty from then on.
+func (f *FD) Take() int {
+	if f == nil {
+		return -1
+	}
+	n := f.n
+	f.n = -1
+	return n
+}
+
+// File moves the descriptor into an os.File. Set it non-blocking before (see
+// unix.SetNonblock) if the file is to honour deadlines; that flag is shared
+// with the process the descriptor came from. It returns nil if the FD is empty.
+func (f *FD) File(name string) *os.File {
+	n := f.Take()
+	if n < 0 {
+		return nil
+	}
+	return os.NewFile(uintptr(n), name)
+}
+
+// Close closes the descriptor if it is still here. It may be called again.
+func (f *FD) Close() error {
+	n := f.Take()
+	if n < 0 {
+		return nil
+	}
+	return unix.Close(n)
+}
