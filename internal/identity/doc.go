@@ -6,5 +6,5 @@
 // do is not here (internal/policy), nor is which groups they are in: that is
 // asked anew at each decision, so that it can change while they are attached.
 //
-// Start reading at [FromPeer].
+// Start reading at [Prover.FromPeer].
 package identity

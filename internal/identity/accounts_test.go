@@ -1,0 +1,153 @@
+package identity
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) {
+	if len(os.Args) > 1 && strings.HasPrefix(os.Args[1], childMark) {
+		os.Exit(child(strings.TrimPrefix(os.Args[1], childMark), os.Args[2:]))
+	}
+	goleak.VerifyTestMain(m)
+}
+
+const passwdText = `root:x:0:0:root:/root:/bin/bash
+# comment:x:7:7::/:/bin/sh
++nis:x:7:7::/:/bin/sh
+broken:x:7
+alice:x:1001:100:Alice,,,:/home/alice:/bin/zsh
+twin:x:1001:100::/:/bin/sh
+neg:x:-1:0::/:/bin/sh
+big:x:4294967296:0::/:/bin/sh
+`
+
+func files(t *testing.T) accountFiles {
+	t.Helper()
+	dir := t.TempDir()
+	f := accountFiles{filepath.Join(dir, "passwd"), filepath.Join(dir, "group")}
+	write(t, f.passwd, passwdText)
+	write(t, f.group, "adm:x:4:bob,alice\nbad\nvideo:x:44:alicex\nops:x:900:alice,alice\n")
+	return f
+}
+
+func write(t *testing.T, path, text string) {
+	t.Helper()
+	tmp := path + ".new"
+	if err := os.WriteFile(tmp, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(tmp, path); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestAccountFiles(t *testing.T) {
+	f := files(t)
+	a := newAccounts(f.byUID, f.stamp)
+	got, err := a.ByUID(t.Context(), 1001)
+	if err != nil || got.Name != "alice" || got.GID != 100 || got.Home != "/home/alice" || got.Shell != "/bin/zsh" || !slices.Equal(got.Groups, []uint32{4, 900}) {
+		t.Fatalf("%+v, %v", got, err)
+	}
+	for _, uid := range []uint32{7, 4294967295, 5} {
+		if got, err := a.ByUID(t.Context(), uid); !errors.Is(err, ErrNoAccount) {
+			t.Errorf("uid %d is %+v, %v", uid, got, err)
+		}
+	}
+	// The account goes, and its uid to somebody else: at once, not 30 s later.
+	write(t, f.passwd, "mallory:x:1001:100::/:/bin/sh\n")
+	if got, _ := a.ByUID(t.Context(), 1001); got.Name != "mallory" {
+		t.Errorf("after the change: %+v", got)
+	}
+	// No file: nobody knows, which is not "no account".
+	if err := os.Remove(f.passwd); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := a.ByUID(t.Context(), 1001); err == nil || errors.Is(err, ErrNoAccount) {
+		t.Errorf("without the file: %v", err)
+	}
+}
+
+func TestAccountsAge(t *testing.T) {
+	calls, now := 0, time.Unix(1000, 0)
+	a := newAccounts(func(uint32) (Account, error) { calls++; return Account{Name: "a"}, nil }, func() string { return "" })
+	a.now = func() time.Time { return now }
+	ask := func(want int) {
+		t.Helper()
+		if _, err := a.ByUID(t.Context(), 1); err != nil || calls != want {
+			t.Fatalf("%d look-ups, want %d (%v)", calls, want, err)
+		}
+	}
+	ask(1)
+	now = now.Add(accountAge)
+	ask(1)
+	now = now.Add(time.Second)
+	ask(2)
+}
+
+// A source that hangs costs its asker the deadline, takes no more than the
+// workers, and later askers are refused at once.
+func TestAccountsHang(t *testing.T) {
+	hang := make(chan struct{})
+	a := newAccounts(func(uint32) (Account, error) { <-hang; return Account{Name: "late"}, nil }, func() string { return "" })
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	for i := range accountWorkers {
+		if _, err := a.ByUID(ctx, uint32(i)); !errors.Is(err, context.Canceled) {
+			t.Fatalf("asker %d: %v", i, err)
+		}
+	}
+	if _, err := a.ByUID(t.Context(), 99); err == nil || !strings.Contains(err.Error(), "do not return") {
+		t.Errorf("one more: %v", err)
+	}
+	close(hang)
+	until(t, "the workers are free again", func() bool { return len(a.workers) == 0 })
+	if acc, err := a.ByUID(t.Context(), 99); err != nil || acc.Name != "late" {
+		t.Errorf("afterwards: %+v, %v", acc, err)
+	}
+}
+
+// until waits for a condition.
+func until(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	tick := time.NewTicker(2 * time.Millisecond)
+	defer tick.Stop()
+	end := time.After(10 * time.Second)
+	for !ok() {
+		select {
+		case <-tick.C:
+		case <-end:
+			t.Fatalf("never: %s", what)
+		}
+	}
+}
+
+func FuzzParsePasswd(f *testing.F) {
+	f.Add([]byte(passwdText), uint32(1001))
+	f.Add([]byte("a:b:c:d:e:f:g\r\n:::::::\n"), uint32(0))
+	f.Fuzz(func(t *testing.T, data []byte, uid uint32) {
+		acc, ok := parsePasswd(data, uid)
+		if ok && (acc.UID != uid || acc.Name == "") {
+			t.Errorf("%+v for %d", acc, uid)
+		}
+		parseGroups(data, "alice")
+	})
+}
+
+func FuzzParseStat(f *testing.F) {
+	f.Add([]byte("1 (a b) c) S 2 3 4 34816 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 99 1\n"))
+	f.Add([]byte("1 (x S 2"))
+	f.Add([]byte(") "))
+	f.Fuzz(func(_ *testing.T, data []byte) {
+		_, _ = parseStat(data)
+		parseClaims(data)
+	})
+}

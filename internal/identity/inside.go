@@ -1,0 +1,131 @@
+package identity
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// PaneProc is a guarded pane as the process table shows it, or, with an empty
+// Pane, a guarded tmux server itself, whose children are its jobs and popups.
+type PaneProc struct {
+	// Owner is the person whose server it is; Pane its id there, as %N.
+	Owner string
+	Pane  string
+	// PID is the process that tmux started in the pane, or tmux.
+	PID int
+	// TTY is the pane's terminal, as #{pane_tty} says: /dev/pts/N.
+	TTY string
+}
+
+// name is what [Identity.Inside] says.
+func (p PaneProc) name() string {
+	if p.Pane == "" {
+		return p.Owner + "/server"
+	}
+	return p.Owner + "/" + p.Pane
+}
+
+// maxAncestry is how far up a process is followed.
+const maxAncestry = 64
+
+// inside finds the pane that the process lives in: by its controlling
+// terminal, else by its ancestors. It is read between two looks at the pidfd,
+// so that it is about this process. A process that has left its terminal and
+// its parents altogether cannot be told from one that was never inside.
+func inside(p *Peer, panes []PaneProc) (string, error) {
+	if !p.alive() {
+		return "", ErrPeerGone
+	}
+	name, err := find(p.pid, panes)
+	if !p.alive() {
+		return "", ErrPeerGone
+	}
+	if err != nil {
+		return "", fmt.Errorf("find out whether process %d is inside a guarded pane: %w", p.pid, err)
+	}
+	return name, nil
+}
+
+func find(pid int, panes []PaneProc) (string, error) {
+	st, err := readStat(pid)
+	if err != nil {
+		return "", err
+	}
+	if st.TTY != 0 {
+		for _, p := range panes {
+			if dev, ok := ttyDevice(p.TTY); ok && dev == st.TTY {
+				return p.name(), nil
+			}
+		}
+	}
+	byPID := make(map[int]PaneProc, len(panes))
+	for _, p := range panes {
+		if p.PID > 1 {
+			byPID[p.PID] = p
+		}
+	}
+	for range maxAncestry {
+		if p, ok := byPID[pid]; ok {
+			return p.name(), nil
+		}
+		if st.PPID <= 1 {
+			return "", nil
+		}
+		up, same := parent(pid, st)
+		if !same {
+			// The parent ended while we looked, and the child got
+			// another: look at the child again.
+			if st, err = readStat(pid); err != nil {
+				return "", err
+			}
+			continue
+		}
+		pid, st = st.PPID, up
+	}
+	return "", fmt.Errorf("it has more than %d ancestors", maxAncestry)
+}
+
+// parent reads the parent's line. It is the parent's only if the child still
+// names it afterwards and it is not younger than the child: ids are reused.
+func parent(pid int, st procStat) (procStat, bool) {
+	up, err := readStat(st.PPID)
+	if err != nil || up.Start > st.Start {
+		return procStat{}, false
+	}
+	again, err := readStat(pid)
+	if err != nil || again.PPID != st.PPID || again.Start != st.Start {
+		return procStat{}, false
+	}
+	return up, true
+}
+
+// Pseudo-terminals have the major 136, and their number as minor
+// (/proc/tty/drivers).
+const ptsMajor = 136
+
+// ttyDevice gives a terminal's device as /proc/PID/stat writes it.
+func ttyDevice(path string) (uint32, bool) {
+	if num, ok := strings.CutPrefix(path, "/dev/pts/"); ok {
+		n, err := strconv.ParseUint(num, 10, 20)
+		if err != nil {
+			return 0, false
+		}
+		return encodeDevice(ptsMajor, uint32(n)), true
+	}
+	if !strings.HasPrefix(path, "/dev/") {
+		return 0, false
+	}
+	var st unix.Stat_t
+	if unix.Stat(path, &st) != nil || st.Mode&unix.S_IFMT != unix.S_IFCHR {
+		return 0, false
+	}
+	return encodeDevice(unix.Major(uint64(st.Rdev)), unix.Minor(uint64(st.Rdev))), true
+}
+
+// encodeDevice is the kernel's new_encode_dev.
+func encodeDevice(major, minor uint32) uint32 {
+	return minor&0xff | major<<8 | (minor&^0xff)<<12
+}

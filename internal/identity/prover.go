@@ -1,0 +1,134 @@
+package identity
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"strconv"
+	"strings"
+)
+
+// Directory says which person a Unix account is. Both facts are given, and
+// an answer must rest on what the policy says about them: a uid that was given
+// to a new account is not the old person. An error refuses the connection; it
+// is for the log, not for the peer. account is "" if the uid has none.
+//
+// It is asked anew for every connection and must not block.
+type Directory interface {
+	PersonOf(uid uint32, account string) (person string, err error)
+}
+
+// Prover makes identities from connections. Make one with NewProver.
+type Prover struct {
+	dir      Directory
+	accounts *Accounts
+	panes    func(context.Context) ([]PaneProc, error)
+	kernel   kernel
+	overflow uint32
+}
+
+// Option changes a Prover.
+type Option func(*Prover)
+
+// WithPanes tells the Prover which panes are guarded, so that connections from
+// inside one are marked. It is called once per connection; its error refuses
+// the connection.
+func WithPanes(panes func(context.Context) ([]PaneProc, error)) Option {
+	return func(p *Prover) { p.panes = panes }
+}
+
+// WithAccounts makes the Prover share a's answers.
+func WithAccounts(a *Accounts) Option {
+	return func(p *Prover) { p.accounts = a }
+}
+
+// defaultOverflow is the kernel's default for uids that it cannot show.
+const defaultOverflow = 65534
+
+// NewProver makes a Prover that asks dir.
+func NewProver(dir Directory, opts ...Option) *Prover {
+	p := &Prover{dir: dir, overflow: defaultOverflow}
+	if b, err := os.ReadFile("/proc/sys/kernel/overflowuid"); err == nil {
+		if n, err := strconv.ParseUint(strings.TrimSpace(string(b)), 10, 32); err == nil {
+			p.overflow = uint32(n)
+		}
+	}
+	for _, o := range opts {
+		o(p)
+	}
+	if p.accounts == nil {
+		p.accounts = NewAccounts()
+	}
+	return p
+}
+
+// FromPeer proves who is at the other end of conn, which came in at door: the
+// uid is the effective one of the process when it connected, as the kernel
+// says (unix(7), SO_PEERCRED), whatever user namespace it was in. A process
+// that has ended, a uid that the kernel cannot show here and an account nobody
+// knows are refused.
+//
+// On success the caller closes the Peer, and drops the connection when
+// [Peer.Gone] is closed. The connection stays the caller's in any case.
+func (p *Prover) FromPeer(ctx context.Context, conn *net.UnixConn, door string) (Identity, *Peer, error) {
+	peer, err := newPeer(conn, p.kernel)
+	if err != nil {
+		return Identity{}, nil, err
+	}
+	proof, err := p.prove(ctx, peer)
+	if err != nil {
+		_ = peer.Close()
+		return Identity{}, nil, err
+	}
+	proof.door = door
+	return Identity{proof}, peer, nil
+}
+
+func (p *Prover) prove(ctx context.Context, peer *Peer) (*proof, error) {
+	if peer.uid == p.overflow || peer.uid == defaultOverflow || peer.uid == ^uint32(0) {
+		return nil, fmt.Errorf("the peer's uid %d stands for accounts the kernel cannot show here; connect from outside that user namespace", peer.uid)
+	}
+	account, err := p.accounts.ByUID(ctx, peer.uid)
+	if err != nil && !errors.Is(err, ErrNoAccount) {
+		return nil, err
+	}
+	person, err := p.dir.PersonOf(peer.uid, account.Name)
+	if err != nil {
+		return nil, fmt.Errorf("uid %d (account %q) is nobody here: %w", peer.uid, account.Name, err)
+	}
+	if person, err = CanonicalName(person); err != nil {
+		return nil, fmt.Errorf("uid %d (account %q): %w", peer.uid, account.Name, err)
+	}
+	in, err := p.inside(ctx, peer)
+	if err != nil {
+		return nil, err
+	}
+	said := claims(peer.pid)
+	if !peer.alive() {
+		return nil, ErrPeerGone
+	}
+	return &proof{person: person, account: account.Name, uid: peer.uid, gids: peer.gids,
+		pid: peer.pid, inside: in, serial: serial(), claims: said}, nil
+}
+
+func (p *Prover) inside(ctx context.Context, peer *Peer) (string, error) {
+	if p.panes == nil {
+		return "", nil
+	}
+	panes, err := p.panes(ctx)
+	if err != nil {
+		return "", fmt.Errorf("list the guarded panes: %w", err)
+	}
+	return inside(peer, panes)
+}
+
+// serial tells proofs apart by chance, which needs no state: 2^-64.
+func serial() uint64 {
+	var b [8]byte
+	_, _ = rand.Read(b[:]) // never fails (crypto/rand)
+	return binary.LittleEndian.Uint64(b[:]) | 1
+}
