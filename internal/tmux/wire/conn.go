@@ -287,12 +287,15 @@ func (c *Conn) fill(ctx context.Context, need int) error {
 			return c.shut(fdErr)
 		}
 	}
+	// A reset means that the other end went without reading all we sent;
+	// what it sent has been read by then.
+	gone := n <= 0 && (err == nil || errors.Is(err, io.EOF) || errors.Is(err, unix.ECONNRESET))
 	switch {
-	case err != nil && !errors.Is(err, io.EOF):
+	case err != nil && !gone:
 		return c.shut(fmt.Errorf("read from the other end: %w", err))
-	case n == 0 && c.r != c.w:
+	case gone && c.r != c.w:
 		return c.shut(io.ErrUnexpectedEOF)
-	case n == 0:
+	case gone:
 		return c.shut(io.EOF)
 	}
 	c.w += n

@@ -47,7 +47,7 @@ func (c *Conn) Linger(ctx context.Context) error {
 	defer c.Close()
 	for {
 		if _, err := c.ReadMsg(ctx); err != nil {
-			if errors.Is(err, io.EOF) || errors.Is(err, unix.ECONNRESET) {
+			if errors.Is(err, io.EOF) {
 				return nil
 			}
 			return fmt.Errorf("wait for the client to go: %w", err)
