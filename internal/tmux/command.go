@@ -1,0 +1,203 @@
+package tmux
+
+import "strings"
+
+// Command is one row of the command table: everything that is known about one
+// tmux command. A command without a row is refused by name.
+type Command struct {
+	Name  string // full name, such as "kill-pane"
+	Alias string // short name, such as "killp", or empty
+	Usage string // synopsis after the name, as 3.3a prints it
+
+	Flags   []Flag   // every flag of every known version
+	Args    Kind     // what the positional arguments are
+	MinArgs int      // fewest positional arguments
+	MaxArgs int      // most positional arguments, -1 for any number
+	Target  Lookup   // how -t (or its absence) finds what the command acts on
+	Source  Lookup   // the same for -s, if it names an object
+	Needs   []Need   // needed whatever the flags are
+	extra   extraFor // needs that depend on values
+}
+
+// extraFor adds the needs of an invocation that no single flag decides.
+type extraFor func(*Invocation) []Need
+
+// Flag is one flag of a command.
+type Flag struct {
+	Letter     byte
+	Kind       Kind    // NoValue for a flag that takes no value
+	Since      Version // first version that knows it; zero for all
+	ValueSince Version // first version that takes a value; zero for all
+	Max        int     // greatest number for those who do not hold every verb; 0 for none
+	Needs      []Need  // needed when the flag is given
+}
+
+// Kind says what a value of a flag or argument is to tmux: whether it is taken
+// as it stands, expanded as a format, or names something.
+type Kind uint8
+
+// The kinds of values.
+const (
+	NoValue     Kind = iota
+	Text             // taken literally
+	Number           // a number, size or line, taken literally
+	Format           // expanded as a format by tmux: see [EscapeFormat]
+	OutFormat        // a format for what is printed (-F)
+	Filter           // a format that chooses rows (-f)
+	TargetValue      // names a session, window or pane: see [Resolve]
+	ClientValue      // names a client: see [ResolveClient]
+	BufferName       // names a paste buffer, literal
+	KeyTable         // names a key table, literal
+	Path             // expanded as a format, then opened by the client
+	Shell            // run by a shell
+	ShellArgs        // one argument for a shell, several as an argument vector
+	Env              // NAME=VALUE for a new pane's environment
+	ClientFlags      // comma separated flags of a client (-f of attach)
+	Keys             // key names or text typed into a pane
+	CommandName      // names a tmux command
+)
+
+// Expanded reports whether tmux expands values of this kind as a format, so
+// that text of people who do not hold every verb must be escaped first.
+func (k Kind) Expanded() bool {
+	return k == Format || k == OutFormat || k == Filter || k == Path
+}
+
+// Lookup is how a command finds what it acts on.
+type Lookup struct {
+	Kind  TargetKind
+	Flags FindFlags
+}
+
+// FindFlags change how a target is looked up.
+type FindFlags uint8
+
+// The flags of a look-up, by tmux's names for them.
+const (
+	CanFail          FindFlags = 1 << iota // an unknown target is no error
+	PreferUnattached                       // among several sessions, one nobody is attached to
+	WindowIndex                            // an index that no window has yet is fine
+	DefaultMarked                          // the default is the marked pane, if there is one
+)
+
+// Need is one verb that a command needs on one of its targets. The verbs are
+// written as their words (design §4); access turns words into verbs.
+type Need struct {
+	Verb string
+	On   TargetRef
+	With string // attribute of the verb, such as "command"; empty for none
+}
+
+// TargetRef says which of a command's objects a [Need] is about.
+type TargetRef uint8
+
+// What a need can be about.
+const (
+	OnNothing TargetRef = iota
+	OnServer            // the server as a whole
+	OnSession           // the session of -t
+	OnWindow            // the window of -t
+	OnPane              // the pane of -t
+	OnSource            // the session of -s (detach-client)
+	OnClient            // the session of a named client
+	OnOthers            // what -a closes: its siblings (see [Closing])
+	OnListed            // each row that is listed: rows without it are left out
+)
+
+// All verbs that rows ask for, as words. A test in access compares them with
+// its verbs.
+const (
+	verbView         = "view"
+	verbCopy         = "copy"
+	verbType         = "type"
+	verbNavigate     = "navigate"
+	verbLayout       = "layout"
+	verbSpawn        = "spawn"
+	verbClosePane    = "close-pane"
+	verbCloseWindow  = "close-window"
+	verbCloseSession = "close-session"
+	verbDetachOthers = "detach-others"
+	verbConfigure    = "configure"
+	verbExecute      = "execute"
+)
+
+// Verbs returns the words of all verbs that rows of the table ask for.
+func Verbs() []string {
+	return []string{
+		verbView, verbCopy, verbType, verbNavigate, verbLayout, verbSpawn,
+		verbClosePane, verbCloseWindow, verbCloseSession, verbDetachOthers,
+		verbConfigure, verbExecute,
+	}
+}
+
+// Commands returns the rows of the table, in tmux's order. The rows are shared
+// and must not be changed.
+func Commands() []*Command { return offered }
+
+// FindCommand returns the row of a full name, or nil.
+func FindCommand(name string) *Command { return rowByName[name] }
+
+// Flag returns the flag with this letter, or nil.
+func (c *Command) Flag(letter byte) *Flag {
+	for i := range c.Flags {
+		if c.Flags[i].Letter == letter {
+			return &c.Flags[i]
+		}
+	}
+	return nil
+}
+
+// knows reports whether version v has the flag, and whether it takes a value
+// there.
+func (f *Flag) knows(v Version) (known, value bool) {
+	if !f.Since.IsZero() && !v.AtLeast(f.Since) {
+		return false, false
+	}
+	value = f.Kind != NoValue && (f.ValueSince.IsZero() || v.AtLeast(f.ValueSince))
+	return true, value
+}
+
+// Getopt returns the flags that version v knows in getopt(3) notation, in the
+// order of the row.
+func (c *Command) Getopt(v Version) string {
+	v = v.orReference()
+	var b strings.Builder
+	for i := range c.Flags {
+		known, value := c.Flags[i].knows(v)
+		if !known {
+			continue
+		}
+		b.WriteByte(c.Flags[i].Letter)
+		if value {
+			b.WriteByte(':')
+		}
+	}
+	return b.String()
+}
+
+// TargetKind is the kind of object that a target names.
+type TargetKind uint8
+
+// The kinds of targets.
+const (
+	NoTarget TargetKind = iota
+	TargetSession
+	TargetWindow
+	TargetPane
+	TargetClient
+)
+
+// String returns the word tmux uses for the kind.
+func (k TargetKind) String() string {
+	switch k {
+	case TargetSession:
+		return "session"
+	case TargetWindow:
+		return "window"
+	case TargetPane:
+		return "pane"
+	case TargetClient:
+		return "client"
+	}
+	return "nothing"
+}

@@ -1,0 +1,242 @@
+package tmux
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// Detail says how much of a server is fetched.
+type Detail uint8
+
+const (
+	// Core is what resolving and deciding needs: ids, names, places, sizes,
+	// modes. It is cheap enough to fetch for each command.
+	Core Detail = iota
+	// Full adds what formats may show: titles, commands, paths, histories,
+	// layouts, paste buffers.
+	Full
+)
+
+// A row is a letter and fields, separated by single spaces. Fields that hold
+// free text are quoted by tmux (q: puts a backslash before what a shell would
+// treat specially, spaces among it) unless they come last. What a program in
+// a pane may choose is also reduced to printable ASCII by s/…/?/, so that no
+// row can be forged or broken by it; names of sessions, windows and buffers
+// cannot hold control characters, tmux escapes them when they are set. The
+// first letter keeps a row from looking like a line of the control protocol.
+const (
+	serverRow = `O #{pid} #{start_time} #{version} #{q:@muxward_id} #{set-clipboard} #{exit-unattached} ` +
+		`#{q:default-shell} #{q:default-command}`
+	sessionRow = `S #{session_id} #{session_created} #{session_activity} #{session_last_attached} ` +
+		`#{session_attached} #{session_windows} #{session_stack} #{session_marked} #{session_group_size} ` +
+		`#{base-index} #{q:prefix} #{q:session_group}`
+	windowRow = `W #{session_id} #{window_index} #{window_id} #{window_raw_flags} #{window_panes} ` +
+		`#{window_width} #{window_height} #{window_zoomed_flag} #{pane-base-index} #{pane-border-status}`
+	paneRow = `P #{window_id} #{pane_id} #{pane_index} #{pane_left} #{pane_top} #{pane_width} #{pane_height} ` +
+		`#{pane_active}#{pane_last}#{pane_dead}#{pane_marked}#{pane_input_off}#{pane_synchronized}#{pane_pipe}#{alternate_on} ` +
+		`#{pane_in_mode} #{pane_mode} #{pane_pid} #{pane_tty}`
+	clientRow = `C #{client_pid} #{session_id} #{client_activity} #{client_created} #{client_width} #{client_height} ` +
+		`#{client_uid} #{client_flags}`
+
+	printable = `#{q;s/[^ -~]/?/:`
+)
+
+// SnapshotCommands returns the command lines, for a control-mode connection,
+// whose replies make a [Snapshot]. The connection must have declared itself
+// UTF-8, or tmux replaces what is not ASCII in names. Send them in one write:
+// tmux runs them without another client's command in between only if they
+// arrive together, and ParseSnapshot refuses replies that do not fit together.
+func SnapshotCommands(d Detail) []string {
+	sessions, windows, panes, clients := sessionRow, windowRow, paneRow, clientRow
+	clients += ` ` + printable + `client_tty}`
+	if d == Full {
+		sessions += ` #{q;s/[^ -~]/?/:session_path}`
+		windows += ` #{window_layout} #{window_visible_layout}`
+		panes += ` #{history_size} #{history_limit} #{history_bytes} #{cursor_x} #{cursor_y} #{pane_dead_status} ` +
+			printable + `pane_current_command} ` + printable + `pane_current_path} ` +
+			printable + `pane_start_command} #{q:pane_title}`
+		clients += ` ` + printable + `client_termname} ` + printable + `client_user} #{q:client_last_session}`
+	}
+	lines := []string{
+		`display-message -p '` + serverRow + `'`,
+		`list-sessions -F '` + sessions + ` #{session_name}'`,
+		`list-windows -a -F '` + windows + ` #{window_name}'`,
+		`list-panes -a -F '` + panes + `'`,
+		`list-clients -F '` + clients + ` ` + printable + `client_name}'`,
+		`show-options -s command-alias`,
+	}
+	if d == Full {
+		lines = append(lines, `list-buffers -F 'B #{buffer_size} #{buffer_created} #{q:buffer_name} `+printable+`buffer_sample}'`)
+	}
+	return lines
+}
+
+// ParseSnapshot makes a snapshot from the replies to [SnapshotCommands] of the
+// same detail, in the same order: the text between the guards, one line each.
+func ParseSnapshot(d Detail, replies [][]byte) (*Snapshot, error) {
+	if want := len(SnapshotCommands(d)); len(replies) != want {
+		return nil, fmt.Errorf("snapshot: %d replies, want %d", len(replies), want)
+	}
+	b := builder{snap: &Snapshot{Detail: d}, windows: map[WindowID]int{}, panes: map[PaneID]int{}, sessions: map[SessionID]int{}}
+	rows := []func(*row) error{b.server, b.session, b.window, b.pane, b.client, nil, b.buffer}
+	letters := "OSWPC_B"
+	for i, reply := range replies {
+		if rows[i] == nil {
+			b.snap.Options.Aliases = parseAliases(string(reply))
+			continue
+		}
+		if err := eachRow(string(reply), letters[i], rows[i]); err != nil {
+			return nil, fmt.Errorf("snapshot: %w", err)
+		}
+	}
+	if err := b.finish(); err != nil {
+		return nil, fmt.Errorf("snapshot: %w", err)
+	}
+	return b.snap, nil
+}
+
+func eachRow(reply string, letter byte, parse func(*row) error) error {
+	for reply != "" {
+		var line string
+		line, reply, _ = strings.Cut(reply, "\n")
+		line = strings.TrimSuffix(line, "\r")
+		if len(line) < 2 || line[0] != letter || line[1] != ' ' {
+			return fmt.Errorf("unexpected line %.60q, want one that starts with %c", line, letter)
+		}
+		r := row{rest: line[2:], more: true}
+		if err := parse(&r); err != nil {
+			return err
+		}
+		if r.err != nil {
+			return fmt.Errorf("line %.60q: %w", line, r.err)
+		}
+	}
+	return nil
+}
+
+// row reads the fields of one line. The first error sticks.
+type row struct {
+	rest string
+	more bool
+	err  error
+}
+
+func (r *row) fail(what, field string) {
+	if r.err == nil {
+		r.err = fmt.Errorf("not %s: %.40q", what, field)
+	}
+}
+
+// word returns the next field, which holds no free text.
+func (r *row) word() string {
+	if !r.more {
+		r.fail("a field", "end of line")
+		return ""
+	}
+	var field string
+	field, r.rest, r.more = strings.Cut(r.rest, " ")
+	return field
+}
+
+// text returns the next field, quoted with backslashes.
+func (r *row) text() string {
+	if !r.more {
+		r.fail("a field", "end of line")
+		return ""
+	}
+	end := 0
+	for end < len(r.rest) && r.rest[end] != ' ' {
+		if r.rest[end] == '\\' && end+1 < len(r.rest) {
+			end++
+		}
+		end++
+	}
+	field := r.rest[:end]
+	if r.more = end < len(r.rest); r.more {
+		r.rest = r.rest[end+1:]
+	}
+	return unquote(field)
+}
+
+func unquote(s string) string {
+	if !strings.Contains(s, `\`) {
+		return s
+	}
+	var b strings.Builder
+	for i := 0; i < len(s); i++ {
+		if s[i] == '\\' && i+1 < len(s) {
+			i++
+		}
+		b.WriteByte(s[i])
+	}
+	return b.String()
+}
+
+// last returns all that is left of the line.
+func (r *row) last() string {
+	if !r.more {
+		r.fail("a field", "end of line")
+	}
+	r.more = false
+	return r.rest
+}
+
+// number returns the next field as a number; an empty one is 0.
+func (r *row) number() int64 {
+	field := r.word()
+	if field == "" {
+		return 0
+	}
+	n, err := strconv.ParseInt(field, 10, 64)
+	if err != nil || n < 0 {
+		r.fail("a number", field)
+		return 0
+	}
+	return n
+}
+
+func (r *row) int() int { return int(min(r.number(), 1<<31-1)) }
+
+func (r *row) flag() bool {
+	field := r.word()
+	return field == "1" || field == "on"
+}
+
+func (r *row) sessionID() SessionID {
+	id, err := ParseSessionID(r.word())
+	if err != nil && r.err == nil {
+		r.err = err
+	}
+	return id
+}
+
+func (r *row) windowID() WindowID {
+	id, err := ParseWindowID(r.word())
+	if err != nil && r.err == nil {
+		r.err = err
+	}
+	return id
+}
+
+func (r *row) paneID() PaneID {
+	id, err := ParsePaneID(r.word())
+	if err != nil && r.err == nil {
+		r.err = err
+	}
+	return id
+}
+
+// bits reads n characters 0 or 1 of one field.
+func (r *row) bits(n int) []bool {
+	field := r.word()
+	set := make([]bool, n)
+	if len(field) != n || strings.Trim(field, "01") != "" {
+		r.fail(strconv.Itoa(n)+" flags", field)
+		return set
+	}
+	for i := range n {
+		set[i] = field[i] == '1'
+	}
+	return set
+}

@@ -1,0 +1,106 @@
+package tmux
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Place is where a decision was made about a pane. Set HasWindow, and with it
+// HasSession, for the parts that the decision rests on; others are not tested.
+type Place struct {
+	Pane       PaneID
+	Window     WindowID
+	HasWindow  bool
+	Session    SessionID
+	HasSession bool
+}
+
+// Guarded wraps commands about one pane into one command that tests, inside
+// tmux and at the moment of execution, that the pane is still where it was
+// when the decision was made and that it is in no mode (bytes sent to a pane
+// in a mode are commands to that mode, not input to its program). If not,
+// the commands do not run and refusal is printed instead, as one line.
+//
+// The result is the words of one command, for [QuoteControl] or, with
+// [EscapeArg], for an argument vector. Each command is words as of
+// [Invocation.WordsFor] and must name its target by id itself. refusal must be
+// a plain token, since tmux expands what it prints.
+func Guarded(at Place, commands [][]string, refusal string, opts ParseOptions) ([]string, error) {
+	return guarded(at, commands, refusal, opts, "#{==:#{pane_in_mode},0}")
+}
+
+// GuardedInMode is [Guarded] without the test for modes, for commands that do
+// not send input (such as kill-pane) or are meant for a mode.
+func GuardedInMode(at Place, commands [][]string, refusal string, opts ParseOptions) ([]string, error) {
+	return guarded(at, commands, refusal, opts, "")
+}
+
+func guarded(at Place, commands [][]string, refusal string, opts ParseOptions, tests ...string) ([]string, error) {
+	if !isToken(refusal) {
+		return nil, fmt.Errorf("refusal token %.40q: want letters, digits and dashes only", refusal)
+	}
+	if len(commands) == 0 {
+		return nil, fmt.Errorf("no command to guard")
+	}
+	branch, ok := SpellCommand("if-shell", opts)
+	display, ok2 := SpellCommand("display-message", opts)
+	if !ok || !ok2 {
+		return nil, fmt.Errorf("this server's command-alias option hides if-shell or display-message: take that alias away")
+	}
+	lines := make([]string, len(commands))
+	for i, words := range commands {
+		line, err := QuoteControl(words)
+		if err != nil {
+			return nil, err
+		}
+		lines[i] = line
+	}
+	refuse := display + " -p " + refusal
+	// Looked up by its id, a pane has exactly one window. A pane that is gone
+	// fails the look-up quietly, and then another pane's id is reported.
+	tests = append(tests, "#{==:#{pane_id},"+at.Pane.String()+"}")
+	if at.HasWindow {
+		tests = append(tests, "#{==:#{window_id},"+at.Window.String()+"}")
+	}
+	words := []string{branch, "-F", "-t", at.Pane.String(), all(tests), strings.Join(lines, " ; "), refuse}
+	if !at.HasSession || !at.HasWindow {
+		return words, nil
+	}
+	// Looked up by session and window id, the window is reported only if it is
+	// linked into that session; if not, the session's current window is.
+	inner, err := QuoteControl(words)
+	if err != nil {
+		return nil, err
+	}
+	target := at.Session.String() + ":" + at.Window.String()
+	linked := all([]string{
+		"#{==:#{session_id}," + at.Session.String() + "}",
+		"#{==:#{window_id}," + at.Window.String() + "}",
+	})
+	return []string{branch, "-F", "-t", target, linked, inner, refuse}, nil
+}
+
+// all is a format that is 1 if all of the tests are. They hold nothing but
+// variables and numbers.
+func all(tests []string) string {
+	both := ""
+	for _, t := range tests {
+		switch {
+		case t == "":
+		case both == "":
+			both = t
+		default:
+			both = "#{&&:" + both + "," + t + "}"
+		}
+	}
+	return both
+}
+
+func isToken(s string) bool {
+	for i := range len(s) {
+		if !alnum(s[i]) && s[i] != '-' {
+			return false
+		}
+	}
+	return s != ""
+}

@@ -1,0 +1,223 @@
+package tmux
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Invocation is one parsed command: a row of the table, the flags as given
+// and the positional arguments. It belongs to its caller and may be changed
+// with Set, Delete and by writing Args.
+type Invocation struct {
+	Row   *Command
+	Typed string // the command word as it was typed
+	Flags []FlagValue
+	Args  []string
+}
+
+// FlagValue is one flag as given. A flag may be given several times.
+type FlagValue struct {
+	Letter   byte
+	HasValue bool
+	Value    string
+}
+
+// ParseOptions say how the server that a command line is for reads it. The
+// zero value is tmux 3.3a without any command-alias.
+type ParseOptions struct {
+	Version Version
+	Aliases []CommandAlias
+}
+
+// Reason says why a command line was refused.
+type Reason uint8
+
+// The reasons of a [ParseError].
+const (
+	UnknownCommand   Reason = iota + 1 // no version-known command starts like this
+	AmbiguousCommand                   // several commands start like this
+	NotOffered                         // tmux knows it, muxward does not offer it
+	BadUsage                           // -? : tmux prints the synopsis
+	BadFlag                            // unknown flag, or its value is missing
+	BadCount                           // too few or too many arguments
+	BadAlias                           // a command-alias that cannot be read here
+	TooMany                            // more commands or arguments than are read
+)
+
+// ParseError says why a command line was refused as a whole. Text is what
+// tmux prints for it (but for NotOffered, BadAlias and TooMany, which are ours).
+type ParseError struct {
+	Reason  Reason
+	Command string // the command word it is about
+	Text    string
+}
+
+// Error returns the text for people, as tmux words it.
+func (e *ParseError) Error() string { return e.Text }
+
+// The most that one command line may hold: more than fits into one message of
+// the client protocol, so that only made-up input meets it.
+const (
+	maxArguments = 8192
+	maxCommands  = 1024
+)
+
+// ParseArgv parses the argument vector of a tmux client (without the program
+// and its own options) as tmux does: commands are separated by arguments that
+// end in ";", flags follow getopt(3), abbreviations must be unambiguous. All
+// commands are parsed or none. An empty vector means new-session, as in tmux;
+// one of nothing but separators is no command at all.
+func ParseArgv(argv []string, opts ParseOptions) ([]*Invocation, *ParseError) {
+	if len(argv) == 0 {
+		argv = []string{"new-session"}
+	}
+	if len(argv) > maxArguments {
+		return nil, &ParseError{Reason: TooMany, Text: fmt.Sprintf("too many arguments (at most %d)", maxArguments)}
+	}
+	opts.Version = opts.Version.orReference()
+	var all []*Invocation
+	for _, words := range splitCommands(argv) {
+		expanded, err := expandAlias(words, opts.Aliases)
+		if err != nil {
+			return nil, err
+		}
+		for _, words := range expanded {
+			inv, err := parseWords(words, opts.Version)
+			if err != nil {
+				return nil, err
+			}
+			all = append(all, inv)
+			if len(all) > maxCommands {
+				return nil, &ParseError{Reason: TooMany, Text: fmt.Sprintf("too many commands (at most %d)", maxCommands)}
+			}
+		}
+	}
+	return all, nil
+}
+
+// splitCommands cuts a client's arguments into commands. A ";" at the end of
+// an argument ends the command; "\;" there stands for ";" itself.
+func splitCommands(argv []string) [][]string {
+	var all [][]string
+	var words []string
+	for _, arg := range argv {
+		body, semicolon := strings.CutSuffix(arg, ";")
+		switch {
+		case semicolon && strings.HasSuffix(body, `\`):
+			words = append(words, body[:len(body)-1]+";")
+			continue
+		case !semicolon:
+			words = append(words, arg)
+			continue
+		case body != "":
+			words = append(words, body)
+		}
+		if len(words) > 0 {
+			all = append(all, words)
+		}
+		words = nil
+	}
+	if len(words) > 0 {
+		all = append(all, words)
+	}
+	return all
+}
+
+// parseWords parses one command of plain words.
+func parseWords(words []string, v Version) (*Invocation, *ParseError) {
+	n, err := findName(words[0], v)
+	if err != nil {
+		return nil, err
+	}
+	row := rowByName[n.full]
+	if row == nil {
+		return nil, &ParseError{
+			Reason: NotOffered, Command: n.full,
+			Text: n.full + ": not offered by muxward yet",
+		}
+	}
+	inv := &Invocation{Row: row, Typed: words[0]}
+	rest, err := inv.parseFlags(words[1:], v)
+	if err != nil {
+		return nil, err
+	}
+	inv.Args = rest
+	return inv, inv.checkCount()
+}
+
+// parseFlags consumes leading flags and returns what follows them.
+func (inv *Invocation) parseFlags(words []string, v Version) ([]string, *ParseError) {
+	for len(words) > 0 {
+		word := words[0]
+		if len(word) < 2 || word[0] != '-' {
+			return words, nil
+		}
+		words = words[1:]
+		if word == "--" {
+			return words, nil
+		}
+		var err *ParseError
+		if words, err = inv.parseCluster(word[1:], words, v); err != nil {
+			return nil, err
+		}
+	}
+	return words, nil
+}
+
+// parseCluster reads one word of flags, such as the "dt" of "-dt", and takes a
+// missing value from the words that follow.
+func (inv *Invocation) parseCluster(cluster string, words []string, v Version) ([]string, *ParseError) {
+	for i := range len(cluster) {
+		letter := cluster[i]
+		if letter == '?' {
+			return nil, inv.refuse(BadUsage, "usage: "+inv.Row.Name+" "+inv.Row.Usage)
+		}
+		if !alnum(letter) {
+			return nil, inv.refuseFlag(fmt.Sprintf("invalid flag -%s", cluster[i:i+1]))
+		}
+		f := inv.Row.Flag(letter)
+		known, value := false, false
+		if f != nil {
+			known, value = f.knows(v)
+		}
+		if !known {
+			return nil, inv.refuseFlag("unknown flag -" + cluster[i:i+1])
+		}
+		if !value {
+			inv.Flags = append(inv.Flags, FlagValue{Letter: letter})
+			continue
+		}
+		if rest := cluster[i+1:]; rest != "" {
+			inv.Flags = append(inv.Flags, FlagValue{letter, true, rest})
+			return words, nil
+		}
+		if len(words) == 0 {
+			return nil, inv.refuseFlag("-" + cluster[i:i+1] + " expects an argument")
+		}
+		inv.Flags = append(inv.Flags, FlagValue{letter, true, words[0]})
+		return words[1:], nil
+	}
+	return words, nil
+}
+
+func (inv *Invocation) checkCount() *ParseError {
+	switch n := len(inv.Args); {
+	case n < inv.Row.MinArgs:
+		return inv.refuse(BadCount, fmt.Sprintf("command %s: too few arguments (need at least %d)", inv.Row.Name, inv.Row.MinArgs))
+	case inv.Row.MaxArgs >= 0 && n > inv.Row.MaxArgs:
+		return inv.refuse(BadCount, fmt.Sprintf("command %s: too many arguments (need at most %d)", inv.Row.Name, inv.Row.MaxArgs))
+	}
+	return nil
+}
+
+func (inv *Invocation) refuseFlag(cause string) *ParseError {
+	return inv.refuse(BadFlag, "command "+inv.Row.Name+": "+cause)
+}
+
+func (inv *Invocation) refuse(why Reason, text string) *ParseError {
+	return &ParseError{Reason: why, Command: inv.Row.Name, Text: text}
+}
+
+func alnum(c byte) bool {
+	return c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z'
+}

@@ -1,0 +1,393 @@
+package tmux
+
+import (
+	"slices"
+	"strings"
+)
+
+// Snapshot is the state of one tmux server at one moment: a plain value that
+// nobody changes once it is made. Pointers that its methods return point into
+// it and must not be written through.
+type Snapshot struct {
+	Incarnation Incarnation
+	Version     Version
+	Options     Options
+	Sessions    []Session // sorted by name, bytewise: the order tmux lists them in
+	Windows     []Window  // sorted by id, each once, however often it is linked
+	Panes       []Pane    // sorted by id
+	Clients     []Client  // in the order of list-clients; those without session are not there
+	Buffers     []Buffer  // in the order of list-buffers; only with [Full]
+	Marked      *Marked   // the marked pane, or nil
+	Detail      Detail    // how much was fetched
+	Now         int64     // seconds since 1970 when it was taken, 0 if unknown; set by who fetched it
+
+	byName map[string]int
+}
+
+// Options are the server-wide options that decide something here.
+type Options struct {
+	SetClipboard   string // server option set-clipboard: on, external, off
+	ExitUnattached bool
+	Aliases        []CommandAlias
+	DefaultShell   string // global session option
+	DefaultCommand string // global session option
+}
+
+// Session is one session. Times are seconds since 1970, 0 for never.
+type Session struct {
+	ID           SessionID
+	Name         string
+	Group        string // name of its session group, empty for none
+	GroupSize    int
+	Created      int64
+	Activity     int64
+	LastAttached int64
+	Attached     int   // how many clients show it
+	Current      int   // index of the current window, -1 if hidden
+	Last         []int // indexes of the windows that were current before, latest first
+	Links        []Winlink
+	BaseIndex    int    // option base-index: where new windows start
+	Prefix       string // option prefix: a key name
+	Path         string // working directory; only with Full
+}
+
+// Winlink puts a window into a session at an index. One window may be linked
+// at several indexes and into several sessions.
+type Winlink struct {
+	Index    int
+	Window   WindowID
+	Activity bool
+	Bell     bool
+	Silence  bool
+}
+
+// Window is one window.
+type Window struct {
+	ID            WindowID
+	Name          string
+	Panes         []PaneID // in index order
+	Active        PaneID
+	HasActive     bool // false if the active pane is hidden
+	Last          PaneID
+	HasLast       bool
+	Width, Height int
+	Zoomed        bool
+	PaneBase      int    // option pane-base-index
+	BorderStatus  string // option pane-border-status: off, top, bottom
+	Layout        string // only with Full
+	VisibleLayout string // only with Full
+}
+
+// Pane is one pane. Title, CurrentCommand, CurrentPath, StartCommand and Path
+// are chosen by the programs inside: data to show, never a reason to allow.
+// Where tmux reported other than printable ASCII there, "?" stands.
+type Pane struct {
+	ID            PaneID
+	Window        WindowID
+	Index         int
+	Left, Top     int
+	Width, Height int
+	Mode          string // name of the mode it is in, empty for none
+	InMode        int    // depth of modes, 0 for none
+	Dead          bool
+	InputOff      bool
+	Synchronized  bool
+	Piped         bool
+	Alternate     bool
+	PID           int
+	TTY           string
+
+	// Only with Full.
+	Title          string
+	CurrentCommand string
+	CurrentPath    string
+	StartCommand   string
+	HistorySize    int
+	HistoryLimit   int
+	HistoryBytes   int64
+	CursorX        int
+	CursorY        int
+	DeadStatus     string
+}
+
+// Client is one client that shows a session.
+type Client struct {
+	Name        string // path of its terminal, or client-PID
+	TTY         string // path of its terminal; empty for a control client
+	PID         int
+	UID         int
+	Session     SessionID
+	Activity    int64
+	Created     int64
+	Width       int
+	Height      int
+	Flags       string // comma separated, such as "attached,focused,UTF-8"
+	TermName    string
+	LastSession string
+	User        string
+}
+
+// Buffer is one paste buffer of the server.
+type Buffer struct {
+	Name    string
+	Size    int
+	Created int64
+	Sample  string // start of the content, escaped by tmux
+}
+
+// Marked is the marked pane and the place it was marked at.
+type Marked struct {
+	Session SessionID
+	Index   int
+	Window  WindowID
+	Pane    PaneID
+}
+
+// Session returns the session with this id, or nil.
+func (s *Snapshot) Session(id SessionID) *Session {
+	for i := range s.Sessions {
+		if s.Sessions[i].ID == id {
+			return &s.Sessions[i]
+		}
+	}
+	return nil
+}
+
+// SessionByName returns the session with exactly this name, or nil.
+func (s *Snapshot) SessionByName(name string) *Session {
+	if i, ok := s.byName[name]; ok {
+		return &s.Sessions[i]
+	}
+	return nil
+}
+
+// Window returns the window with this id, or nil.
+func (s *Snapshot) Window(id WindowID) *Window {
+	i, ok := slices.BinarySearchFunc(s.Windows, id, func(w Window, id WindowID) int { return compareID(w.ID, id) })
+	if !ok {
+		return nil
+	}
+	return &s.Windows[i]
+}
+
+// Pane returns the pane with this id, or nil.
+func (s *Snapshot) Pane(id PaneID) *Pane {
+	i, ok := slices.BinarySearchFunc(s.Panes, id, func(p Pane, id PaneID) int { return compareID(p.ID, id) })
+	if !ok {
+		return nil
+	}
+	return &s.Panes[i]
+}
+
+func compareID[T ~uint32](a, b T) int {
+	switch {
+	case a < b:
+		return -1
+	case a > b:
+		return 1
+	}
+	return 0
+}
+
+// Client returns the client with exactly this name, or nil.
+func (s *Snapshot) Client(name string) *Client {
+	for i := range s.Clients {
+		if s.Clients[i].Name == name {
+			return &s.Clients[i]
+		}
+	}
+	return nil
+}
+
+// SessionsOf returns the sessions that a window is linked into, in the order
+// of names.
+func (s *Snapshot) SessionsOf(id WindowID) []*Session {
+	var all []*Session
+	for i := range s.Sessions {
+		if s.Sessions[i].has(id) {
+			all = append(all, &s.Sessions[i])
+		}
+	}
+	return all
+}
+
+// Link returns the session's link at an index, or nil.
+func (s *Session) Link(index int) *Winlink {
+	for i := range s.Links {
+		if s.Links[i].Index == index {
+			return &s.Links[i]
+		}
+	}
+	return nil
+}
+
+// CurrentLink returns the link of the session's current window, or nil if
+// that one is hidden.
+func (s *Session) CurrentLink() *Winlink { return s.Link(s.Current) }
+
+func (s *Session) has(id WindowID) bool {
+	for i := range s.Links {
+		if s.Links[i].Window == id {
+			return true
+		}
+	}
+	return false
+}
+
+// PaneAt returns the pane of the window with this index, or nil.
+func (s *Snapshot) PaneAt(w *Window, index int) *Pane {
+	for _, id := range w.Panes {
+		if p := s.Pane(id); p != nil && p.Index == index {
+			return p
+		}
+	}
+	return nil
+}
+
+// ActivePane returns the window's active pane, or nil if that one is hidden.
+func (s *Snapshot) ActivePane(w *Window) *Pane {
+	if w == nil || !w.HasActive {
+		return nil
+	}
+	return s.Pane(w.Active)
+}
+
+// Visible returns the part of the snapshot that see allows: panes for which it
+// says yes on at least one path, windows with such a pane, sessions with such
+// a window. What remains neither names nor counts anything that was left out;
+// window and pane indexes stay as they are on the server. Clients of hidden
+// sessions, paste buffers and the marked pane, if hidden, are left out too.
+func (s *Snapshot) Visible(see func(*Session, *Winlink, *Pane) bool) *Snapshot {
+	v := &Snapshot{
+		Incarnation: s.Incarnation, Version: s.Version, Options: s.Options,
+		Detail: s.Detail, Now: s.Now,
+	}
+	panes := make(map[PaneID]bool, len(s.Panes))
+	windows := make(map[WindowID]bool, len(s.Windows))
+	sessions := make(map[SessionID]bool, len(s.Sessions))
+	for i := range s.Sessions {
+		if kept, ok := s.visibleSession(&s.Sessions[i], see, panes, windows); ok {
+			v.Sessions = append(v.Sessions, kept)
+			sessions[kept.ID] = true
+		}
+	}
+	for i := range s.Windows {
+		if windows[s.Windows[i].ID] {
+			v.Windows = append(v.Windows, visibleWindow(s.Windows[i], panes))
+		}
+	}
+	for i := range s.Panes {
+		if panes[s.Panes[i].ID] {
+			v.Panes = append(v.Panes, s.Panes[i])
+		}
+	}
+	for i := range s.Clients {
+		if sessions[s.Clients[i].Session] {
+			c := s.Clients[i]
+			if seen := s.SessionByName(c.LastSession); seen == nil || !sessions[seen.ID] {
+				c.LastSession = ""
+			}
+			v.Clients = append(v.Clients, c)
+		}
+	}
+	if m := s.Marked; m != nil && panes[m.Pane] && sessions[m.Session] {
+		if kept := v.Session(m.Session); kept != nil && kept.Link(m.Index) != nil {
+			v.Marked = m
+		}
+	}
+	v.hideGroups()
+	v.index()
+	return v
+}
+
+// visibleSession returns the session with only its visible links, and notes
+// what it saw.
+func (s *Snapshot) visibleSession(full *Session, see func(*Session, *Winlink, *Pane) bool,
+	panes map[PaneID]bool, windows map[WindowID]bool,
+) (Session, bool) {
+	kept := *full
+	kept.Links, kept.Last = nil, nil
+	for i := range full.Links {
+		link := &full.Links[i]
+		w := s.Window(link.Window)
+		if w == nil {
+			continue
+		}
+		seen := false
+		for _, id := range w.Panes {
+			if p := s.Pane(id); p != nil && see(full, link, p) {
+				panes[id], seen = true, true
+			}
+		}
+		if seen {
+			windows[w.ID] = true
+			kept.Links = append(kept.Links, *link)
+		}
+	}
+	for _, index := range full.Last {
+		if kept.Link(index) != nil {
+			kept.Last = append(kept.Last, index)
+		}
+	}
+	if kept.CurrentLink() == nil {
+		kept.Current = -1
+	}
+	return kept, len(kept.Links) > 0
+}
+
+// visibleWindow leaves hidden panes out. A layout describes all of them, so it
+// is left out as well if one is hidden.
+func visibleWindow(w Window, panes map[PaneID]bool) Window {
+	var kept []PaneID
+	for _, id := range w.Panes {
+		if panes[id] {
+			kept = append(kept, id)
+		}
+	}
+	if len(kept) != len(w.Panes) {
+		w.Layout, w.VisibleLayout = "", ""
+	}
+	w.Panes = kept
+	w.HasActive = w.HasActive && panes[w.Active]
+	w.HasLast = w.HasLast && panes[w.Last]
+	return w
+}
+
+// hideGroups forgets the groups of which no other member is visible, and
+// counts only members that are.
+func (s *Snapshot) hideGroups() {
+	size := make(map[string]int)
+	for i := range s.Sessions {
+		size[s.Sessions[i].Group]++
+	}
+	for i := range s.Sessions {
+		one := &s.Sessions[i]
+		if one.Group == "" {
+			continue
+		}
+		if one.GroupSize = size[one.Group]; one.GroupSize < 2 && one.Group != one.Name {
+			one.Group, one.GroupSize = "", 0
+		}
+	}
+}
+
+// NewSnapshot returns a snapshot made of these parts, sorted and indexed as
+// the methods of [Snapshot] need it. [ParseSnapshot] does this itself; this is
+// for snapshots made by hand or from a model that is kept up to date.
+func NewSnapshot(parts Snapshot) *Snapshot {
+	s := parts
+	s.Sessions, s.Windows, s.Panes = slices.Clone(s.Sessions), slices.Clone(s.Windows), slices.Clone(s.Panes)
+	s.index()
+	return &s
+}
+
+// index sorts the parts as documented and makes look-up by name fast.
+func (s *Snapshot) index() {
+	slices.SortFunc(s.Sessions, func(a, b Session) int { return strings.Compare(a.Name, b.Name) })
+	slices.SortFunc(s.Windows, func(a, b Window) int { return compareID(a.ID, b.ID) })
+	slices.SortFunc(s.Panes, func(a, b Pane) int { return compareID(a.ID, b.ID) })
+	s.byName = make(map[string]int, len(s.Sessions))
+	for i := range s.Sessions {
+		s.byName[s.Sessions[i].Name] = i
+	}
+}

@@ -1,0 +1,372 @@
+package tmux
+
+// The table. One row per command that muxward offers, every flag of every
+// known version classified: what its value is to tmux and which verbs it
+// needs. A flag that is not here is refused.
+//
+// Positions that tmux expands as formats are marked Format even where people
+// rarely use one: the text of people who do not hold every verb is escaped
+// there.
+
+var (
+	targetSession = Flag{Letter: 't', Kind: TargetValue}
+	targetAny     = Flag{Letter: 't', Kind: TargetValue}
+	outFormat     = Flag{Letter: 'F', Kind: OutFormat}
+	rowFilter     = Flag{Letter: 'f', Kind: Filter}
+	sortOrder     = Flag{Letter: 'O', Kind: Text, Since: v37}
+	sortReverse   = Flag{Letter: 'r', Since: v37}
+	startDir      = Flag{Letter: 'c', Kind: Format}
+	envFlag       = Flag{Letter: 'e', Kind: Env, Needs: []Need{{verbConfigure, OnServer, "environment"}}}
+	printFlag     = Flag{Letter: 'P'}
+	zoomFlag      = Flag{Letter: 'Z'}
+	bufferFlag    = Flag{Letter: 'b', Kind: BufferName}
+)
+
+// bare makes flags without value and without needs of their own.
+func bare(letters string) []Flag {
+	flags := make([]Flag, len(letters))
+	for i := range len(letters) {
+		flags[i].Letter = letters[i]
+	}
+	return flags
+}
+
+// rowFlags joins single flags and lists of them.
+func rowFlags(lists ...[]Flag) []Flag {
+	var all []Flag
+	for _, l := range lists {
+		all = append(all, l...)
+	}
+	return all
+}
+
+func need(verb string, on TargetRef) []Need { return []Need{{Verb: verb, On: on}} }
+
+var offered = buildTable()
+
+func buildTable() []*Command {
+	var rows []*Command
+	for _, part := range [][]*Command{sessionRows(), listRows(), killRows(), selectRows(), paneRows(), bufferRows()} {
+		rows = append(rows, part...)
+	}
+	return inTableOrder(rows)
+}
+
+// sessionRows are the commands about sessions and clients.
+func sessionRows() []*Command {
+	return []*Command{
+		{
+			Name: "attach-session", Alias: "attach",
+			Usage: "[-dErx] [-c working-directory] [-f flags] [-t target-session]",
+			Flags: rowFlags([]Flag{
+				{Letter: 'c', Kind: Format, Needs: need(verbConfigure, OnSession)},
+				{Letter: 'd', Needs: need(verbDetachOthers, OnSession)},
+				{Letter: 'x', Needs: need(verbDetachOthers, OnSession)},
+				{Letter: 'f', Kind: ClientFlags},
+				targetAny,
+			}, bare("Er")),
+			Target: Lookup{TargetSession, PreferUnattached},
+			Needs:  need(verbView, OnSession),
+		},
+		{
+			Name: "new-session", Alias: "new",
+			Usage: "[-AdDEPX] [-c start-directory] [-e environment] [-F format] [-f flags] " +
+				"[-n window-name] [-s session-name] [-t target-session] [-x width] [-y height] [shell-command]",
+			Flags: rowFlags([]Flag{
+				startDir, envFlag, outFormat,
+				{Letter: 'f', Kind: ClientFlags},
+				{Letter: 'n', Kind: Format},
+				{Letter: 's', Kind: Format},
+				{Letter: 't', Kind: TargetValue, Needs: []Need{{verbView, OnSession, ""}, {verbLayout, OnSession, ""}}},
+				{Letter: 'x', Kind: Number},
+				{Letter: 'y', Kind: Number},
+			}, bare("AdDEPX")),
+			Args: ShellArgs, MaxArgs: -1,
+			Target: Lookup{TargetSession, CanFail},
+			extra:  newSessionNeeds,
+		},
+		{
+			Name: "has-session", Alias: "has", Usage: "[-t target-session]",
+			Flags: []Flag{targetSession}, Target: Lookup{TargetSession, 0},
+			Needs: need(verbView, OnSession),
+		},
+		{
+			Name: "switch-client", Alias: "switchc",
+			Usage: "[-ElnprZ] [-c target-client] [-t target-session] [-T key-table]",
+			Flags: rowFlags([]Flag{
+				{Letter: 'c', Kind: ClientValue, Needs: need(verbDetachOthers, OnClient)},
+				targetAny,
+				{Letter: 'T', Kind: KeyTable},
+				{Letter: 'Z', Needs: need(verbLayout, OnSession)},
+				sortOrder,
+			}, bare("ElFnpr")),
+			Target: Lookup{TargetSession, PreferUnattached},
+			Needs:  []Need{{verbNavigate, OnSession, ""}, {verbView, OnSession, ""}},
+		},
+		{
+			Name: "detach-client", Alias: "detach",
+			Usage: "[-aP] [-E shell-command] [-s target-session] [-t target-client]",
+			Flags: []Flag{
+				{Letter: 'a', Needs: need(verbDetachOthers, OnServer)},
+				{Letter: 'E', Kind: Shell, Needs: need(verbExecute, OnServer)},
+				{Letter: 's', Kind: TargetValue, Needs: need(verbDetachOthers, OnSource)},
+				{Letter: 't', Kind: ClientValue, Needs: need(verbDetachOthers, OnClient)},
+				{Letter: 'P'},
+			},
+			Target: Lookup{TargetClient, 0},
+			Source: Lookup{TargetSession, CanFail},
+		},
+		{
+			Name: "rename-session", Alias: "rename", Usage: "[-t target-session] new-name",
+			Flags: []Flag{targetSession}, Args: Format, MinArgs: 1, MaxArgs: 1,
+			Target: Lookup{TargetSession, 0}, Needs: need(verbLayout, OnSession),
+		},
+	}
+}
+
+// listRows are the commands that only print. Rows whose object the asker may
+// not view are left out, and with them everything a format says about them.
+func listRows() []*Command {
+	return []*Command{
+		{
+			Name: "list-sessions", Alias: "ls", Usage: "[-F format] [-f filter]",
+			Flags: []Flag{outFormat, rowFilter, sortOrder, sortReverse},
+			Needs: need(verbView, OnListed),
+		},
+		{
+			Name: "list-windows", Alias: "lsw", Usage: "[-a] [-F format] [-f filter] [-t target-session]",
+			Flags:  []Flag{outFormat, rowFilter, sortOrder, sortReverse, {Letter: 'a'}, targetSession},
+			Target: Lookup{TargetSession, 0},
+			Needs:  need(verbView, OnListed),
+		},
+		{
+			Name: "list-panes", Alias: "lsp", Usage: "[-as] [-F format] [-f filter] [-t target-window]",
+			Flags:  rowFlags([]Flag{outFormat, rowFilter, sortOrder, sortReverse, targetAny}, bare("as")),
+			Target: Lookup{TargetWindow, 0},
+			Needs:  need(verbView, OnListed),
+		},
+		{
+			Name: "list-clients", Alias: "lsc", Usage: "[-F format] [-t target-session]",
+			Flags: []Flag{
+				outFormat, {Letter: 'f', Kind: Filter, Since: v34},
+				sortOrder, sortReverse, targetSession,
+			},
+			Target: Lookup{TargetSession, 0},
+			Needs:  need(verbView, OnListed),
+		},
+		{
+			Name: "list-buffers", Alias: "lsb", Usage: "[-F format] [-f filter]",
+			Flags: []Flag{outFormat, rowFilter, sortOrder, sortReverse},
+			Needs: need(verbCopy, OnServer),
+		},
+		{
+			Name: "list-commands", Alias: "lscm", Usage: "[-F format] [command]",
+			Flags: []Flag{outFormat}, Args: CommandName, MaxArgs: 1,
+		},
+		{
+			Name: "list-keys", Alias: "lsk", Usage: "[-1aN] [-P prefix-string] [-T key-table] [key]",
+			Flags: rowFlags([]Flag{
+				{Letter: 'F', Kind: OutFormat, Since: v37}, sortOrder, sortReverse,
+				{Letter: 'P', Kind: Text}, {Letter: 'T', Kind: KeyTable},
+			}, bare("1aN")),
+			Args: Keys, MaxArgs: 1,
+			Needs: need(verbView, OnServer),
+		},
+		{
+			Name: "display-message", Alias: "display",
+			Usage: "[-aINpv] [-c target-client] [-d delay] [-F format] [-t target-pane] [message]",
+			Flags: rowFlags([]Flag{
+				{Letter: 'a', Needs: need(verbConfigure, OnServer)},
+				{Letter: 'v', Needs: need(verbConfigure, OnServer)},
+				{Letter: 'I', Needs: need(verbType, OnPane)},
+				// Until 3.3 no value was taken.
+				{Letter: 'c', Kind: ClientValue, ValueSince: v33, Needs: need(verbDetachOthers, OnClient)},
+				{Letter: 'd', Kind: Number},
+				{Letter: 'l', Since: v34},
+				{Letter: 'C', Since: v36},
+				outFormat, targetAny,
+			}, bare("Np")),
+			Args: OutFormat, MaxArgs: 1,
+			Target: Lookup{TargetPane, CanFail},
+			Needs:  need(verbView, OnPane),
+		},
+	}
+}
+
+// killRows are the commands that close things. What else closes with them
+// (the last pane's window, the last window's session) is added by [Closing].
+func killRows() []*Command {
+	return []*Command{
+		{
+			Name: "kill-pane", Alias: "killp", Usage: "[-a] [-t target-pane]",
+			Flags:  []Flag{{Letter: 'a', Needs: need(verbClosePane, OnOthers)}, targetAny},
+			Target: Lookup{TargetPane, 0}, extra: unlessOthers(verbClosePane, OnPane),
+		},
+		{
+			Name: "kill-window", Alias: "killw", Usage: "[-a] [-t target-window]",
+			Flags:  []Flag{{Letter: 'a', Needs: need(verbCloseWindow, OnOthers)}, targetAny},
+			Target: Lookup{TargetWindow, 0}, extra: unlessOthers(verbCloseWindow, OnWindow),
+		},
+		{
+			Name: "kill-session", Usage: "[-aC] [-t target-session]",
+			Flags: []Flag{
+				{Letter: 'a', Needs: need(verbCloseSession, OnOthers)},
+				{Letter: 'C', Needs: need(verbLayout, OnSession)},
+				{Letter: 'g', Since: v37, Needs: need(verbCloseSession, OnOthers)},
+				targetSession,
+			},
+			Target: Lookup{TargetSession, 0}, extra: unlessOthers(verbCloseSession, OnSession),
+		},
+		{Name: "kill-server", Needs: need(verbCloseSession, OnServer)},
+	}
+}
+
+// selectRows change what a session or window shows to everybody.
+func selectRows() []*Command {
+	inputOff := []Flag{
+		{Letter: 'd', Needs: need(verbConfigure, OnPane)},
+		{Letter: 'e', Needs: need(verbConfigure, OnPane)},
+	}
+	window := func(name, alias string) *Command {
+		return &Command{
+			Name: name, Alias: alias, Usage: "[-a] [-t target-session]",
+			Flags:  []Flag{{Letter: 'a'}, targetSession},
+			Target: Lookup{TargetSession, 0}, Needs: need(verbLayout, OnSession),
+		}
+	}
+	return []*Command{
+		{
+			Name: "select-pane", Alias: "selectp",
+			Usage: "[-DdeLlMmRUZ] [-T title] [-t target-pane]",
+			Flags: rowFlags(inputOff, []Flag{
+				{Letter: 'm', Needs: need(verbConfigure, OnServer)},
+				{Letter: 'M', Needs: need(verbConfigure, OnServer)},
+				{Letter: 'P', Kind: Text, Needs: need(verbConfigure, OnPane)},
+				{Letter: 'T', Kind: Format},
+				targetAny, zoomFlag,
+			}, bare("DgLlRU")),
+			Target: Lookup{TargetPane, 0}, Needs: need(verbLayout, OnWindow),
+		},
+		{
+			Name: "last-pane", Alias: "lastp", Usage: "[-deZ] [-t target-window]",
+			Flags:  rowFlags(inputOff, []Flag{targetAny, zoomFlag}),
+			Target: Lookup{TargetWindow, 0}, Needs: need(verbLayout, OnWindow),
+		},
+		{
+			Name: "select-window", Alias: "selectw", Usage: "[-lnpT] [-t target-window]",
+			Flags:  rowFlags([]Flag{targetAny}, bare("lnpT")),
+			Target: Lookup{TargetWindow, 0}, Needs: need(verbLayout, OnSession),
+		},
+		window("next-window", "next"),
+		window("previous-window", "prev"),
+		{
+			Name: "last-window", Alias: "last", Usage: "[-t target-session]",
+			Flags:  []Flag{targetSession},
+			Target: Lookup{TargetSession, 0}, Needs: need(verbLayout, OnSession),
+		},
+		{
+			Name: "select-layout", Alias: "selectl", Usage: "[-Enop] [-t target-pane] [layout-name]",
+			Flags: rowFlags([]Flag{targetAny}, bare("Enop")),
+			Args:  Text, MaxArgs: 1,
+			Target: Lookup{TargetPane, 0}, Needs: need(verbLayout, OnWindow),
+		},
+		{
+			Name: "rename-window", Alias: "renamew", Usage: "[-t target-window] new-name",
+			Flags: []Flag{targetAny}, Args: Format, MinArgs: 1, MaxArgs: 1,
+			Target: Lookup{TargetWindow, 0}, Needs: need(verbLayout, OnWindow),
+		},
+	}
+}
+
+// paneRows make panes, type into them and read them.
+func paneRows() []*Command {
+	return []*Command{
+		{
+			Name: "new-window", Alias: "neww",
+			Usage: "[-abdkPS] [-c start-directory] [-e environment] [-F format] " +
+				"[-n window-name] [-t target-window] [shell-command]",
+			Flags: rowFlags([]Flag{
+				startDir, envFlag, outFormat, printFlag,
+				{Letter: 'n', Kind: Format},
+				{Letter: 'a', Needs: need(verbLayout, OnSession)},
+				{Letter: 'b', Needs: need(verbLayout, OnSession)},
+				{Letter: 'k', Needs: need(verbCloseWindow, OnWindow)},
+				{Letter: 'S', Needs: need(verbLayout, OnSession)},
+				targetAny,
+			}, bare("d")),
+			Args: ShellArgs, MaxArgs: -1,
+			Target: Lookup{TargetWindow, WindowIndex},
+			extra:  spawnNeeds(OnSession),
+		},
+		splitWindowRow(),
+		{
+			Name: "send-keys", Alias: "send",
+			Usage: "[-FHlMRX] [-N repeat-count] [-t target-pane] key ...",
+			Flags: rowFlags([]Flag{
+				{Letter: 'c', Kind: ClientValue, Since: v34, Needs: need(verbDetachOthers, OnClient)},
+				{Letter: 'K', Since: v34, Needs: need(verbConfigure, OnServer)},
+				{Letter: 'F', Needs: need(verbConfigure, OnPane)},
+				{Letter: 'R', Needs: need(verbLayout, OnPane)},
+				{Letter: 'N', Kind: Number, Max: 1000},
+				targetAny,
+			}, bare("HlMX")),
+			Args: Keys, MaxArgs: -1,
+			Target: Lookup{TargetPane, 0}, Needs: need(verbType, OnPane), extra: copyModeNeeds,
+		},
+		{
+			Name: "capture-pane", Alias: "capturep",
+			Usage: "[-aCeJNpPq] [-b buffer-name] [-E end-line] [-S start-line] [-t target-pane]",
+			Flags: rowFlags([]Flag{
+				{Letter: 'b', Kind: BufferName, Needs: need(verbCopy, OnServer)},
+				{Letter: 'E', Kind: Number}, {Letter: 'S', Kind: Number},
+				{Letter: 'T', Since: v34}, {Letter: 'M', Since: v36},
+				{Letter: 'F', Since: v37}, {Letter: 'H', Since: v37}, {Letter: 'L', Since: v37},
+				targetAny,
+			}, bare("aCeJNpPq")),
+			Target: Lookup{TargetPane, 0}, Needs: need(verbCopy, OnPane), extra: captureNeeds,
+		},
+	}
+}
+
+func splitWindowRow() *Command {
+	return &Command{
+		Name: "split-window", Alias: "splitw",
+		Usage: "[-bdefhIPvZ] [-c start-directory] [-e environment] [-F format] " +
+			"[-l size] [-t target-pane][shell-command]",
+		Flags: rowFlags([]Flag{
+			startDir, envFlag, outFormat, printFlag, zoomFlag,
+			{Letter: 'I', Needs: need(verbType, OnWindow)},
+			{Letter: 'l', Kind: Number}, {Letter: 'p', Kind: Number},
+			{Letter: 'E', Since: v37},
+			{Letter: 'k', Since: v37, Needs: need(verbConfigure, OnPane)},
+			{Letter: 'm', Kind: Text, Since: v37, Needs: need(verbConfigure, OnPane)},
+			{Letter: 'R', Kind: Text, Since: v37, Needs: need(verbConfigure, OnPane)},
+			{Letter: 's', Kind: Text, Since: v37, Needs: need(verbConfigure, OnPane)},
+			{Letter: 'S', Kind: Text, Since: v37, Needs: need(verbConfigure, OnPane)},
+			targetAny,
+		}, bare("bdfhv")),
+		Args: ShellArgs, MaxArgs: -1,
+		Target: Lookup{TargetPane, 0},
+		extra:  spawnNeeds(OnWindow),
+	}
+}
+
+// bufferRows are the commands about paste buffers, which belong to the server.
+func bufferRows() []*Command {
+	return []*Command{
+		{
+			Name: "load-buffer", Alias: "loadb", Usage: "[-b buffer-name] [-t target-client] path",
+			Flags: []Flag{
+				bufferFlag,
+				{Letter: 't', Kind: ClientValue, Needs: need(verbDetachOthers, OnClient)},
+				{Letter: 'w'},
+			},
+			Args: Path, MinArgs: 1, MaxArgs: 1,
+			Target: Lookup{TargetClient, CanFail}, Needs: need(verbCopy, OnServer),
+		},
+		{
+			Name: "show-buffer", Alias: "showb", Usage: "[-b buffer-name]",
+			Flags: []Flag{bufferFlag}, Needs: need(verbCopy, OnServer),
+		},
+	}
+}

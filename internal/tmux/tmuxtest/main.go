@@ -1,0 +1,155 @@
+package tmuxtest
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+)
+
+// The environment of re-executed test binaries. roleVar names what a child is
+// to be instead of a test run; the others are arguments.
+const (
+	roleVar = "MUXWARD_TMUXTEST"
+	fileVar = "MUXWARD_TMUXTEST_FILE"
+	baseVar = "MUXWARD_TMUXTEST_BASE"
+	nsVar   = "MUXWARD_TMUXTEST_ACCOUNTS"
+
+	roleRecord = "record"
+	roleReap   = "reap"
+	roleTests  = "tests"
+
+	skipFile = "skipped"
+)
+
+// Runner is what TestMain is given: *testing.M, or what wraps one.
+type Runner interface{ Run() int }
+
+// Main runs the tests and returns the exit code for os.Exit. In a re-executed
+// child it is the recorder or the reaper instead and does not return to the
+// tests. At the end it prints how many tests were skipped, with reasons.
+func Main(m Runner) int {
+	if code, ok := role(); ok {
+		return code
+	}
+	return runTests(m)
+}
+
+// role runs what this process was re-executed for.
+func role() (code int, ok bool) {
+	switch os.Getenv(roleVar) {
+	case roleRecord:
+		return record(os.Getenv(fileVar)), true
+	case roleReap:
+		return reap(os.Stdin, os.Getenv(baseVar)), true
+	}
+	return 0, false
+}
+
+func runTests(m Runner) int {
+	base := os.Getenv(baseVar)
+	if os.Getenv(roleVar) != roleTests { // nobody made one for us
+		var err error
+		if base, err = newBase(); err != nil {
+			return complain(err)
+		}
+		defer os.RemoveAll(base)
+		if err := os.Setenv(baseVar, base); err != nil {
+			return complain(err)
+		}
+	}
+	code := m.Run()
+	printSkipped(filepath.Join(base, skipFile))
+	return code
+}
+
+// newBase makes the directory under which all is kept: short, because a
+// socket's path has room for 107 bytes, and open, because other accounts
+// have to get to what is theirs inside.
+func newBase() (string, error) {
+	base, err := os.MkdirTemp("/tmp", "mwt")
+	if err != nil {
+		return "", err
+	}
+	return base, os.Chmod(base, 0o755)
+}
+
+func complain(err error) int {
+	fmt.Fprintln(os.Stderr, "tmuxtest:", err)
+	return 2
+}
+
+// base returns the directory that Main made.
+func base(t testing.TB) string {
+	t.Helper()
+	dir := os.Getenv(baseVar)
+	if dir == "" {
+		t.Fatal("tmuxtest: func TestMain(m *testing.M) { os.Exit(tmuxtest.Main(m)) } is missing in this package")
+	}
+	return dir
+}
+
+// Dir returns a new directory with a short path that the account owns (the
+// test's own account if the zero Account is given), mode 0755. It is removed
+// at the end of the test.
+func Dir(t testing.TB, owner Account) string {
+	t.Helper()
+	dir, err := os.MkdirTemp(base(t), "")
+	if err == nil {
+		err = os.Chmod(dir, 0o755)
+	}
+	if err == nil && owner.Name != "" {
+		err = os.Chown(dir, int(owner.UID), int(owner.GID))
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	return dir
+}
+
+// skip skips the test and counts it, so that what was left out is told.
+func skip(t testing.TB, reason string) {
+	t.Helper()
+	f, err := os.OpenFile(filepath.Join(base(t), skipFile), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err == nil {
+		_, err = fmt.Fprintf(f, "%s: %s\n", t.Name(), reason)
+		_ = f.Close()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Skip(reason)
+}
+
+func printSkipped(path string) {
+	list, err := os.ReadFile(path)
+	if err != nil || len(list) == 0 {
+		return
+	}
+	fmt.Fprintf(os.Stderr, "tmuxtest: %d tests skipped:\n%s", bytes.Count(list, []byte("\n")), list)
+}
+
+// helper is this test binary at a path that every account may execute.
+var helper = sync.OnceValues(func() (string, error) {
+	path := filepath.Join(os.Getenv(baseVar), "helper")
+	self, err := os.Open("/proc/self/exe")
+	if err != nil {
+		return "", err
+	}
+	defer self.Close()
+	to, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o755)
+	if err != nil {
+		return "", err
+	}
+	if _, err = io.Copy(to, self); err == nil {
+		err = to.Chmod(0o755)
+	}
+	if e := to.Close(); err == nil {
+		err = e
+	}
+	return path, err
+})

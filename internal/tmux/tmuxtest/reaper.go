@@ -1,0 +1,74 @@
+package tmuxtest
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// The reaper is a child that outlives this process by a moment. It is told the
+// pid of everything that is started and holds a descriptor of each, so that a
+// number that was given to another process since is never signalled. When its
+// standard input ends, which it does however this process goes, it kills what
+// is left and removes the base directory.
+
+var reaper = sync.OnceValues(func() (io.Writer, error) {
+	path, err := helper()
+	if err != nil {
+		return nil, err
+	}
+	cmd := exec.Command(path)
+	cmd.Env = []string{roleVar + "=" + roleReap, baseVar + "=" + os.Getenv(baseVar)}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true} // not to be interrupted with us
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		return nil, err
+	}
+	if err := cmd.Start(); err != nil {
+		return nil, err
+	}
+	return in, nil
+})
+
+// guard has the process killed when the test binary ends. It is called before
+// the process can have been waited for.
+func guard(t testing.TB, pid int) {
+	t.Helper()
+	w, err := reaper()
+	if err == nil {
+		_, err = fmt.Fprintln(w, pid)
+	}
+	if err != nil {
+		t.Fatalf("tmuxtest: reaper: %v", err)
+	}
+}
+
+// reap is the reaper's main function.
+func reap(in io.Reader, base string) int {
+	var fds []int
+	for s := bufio.NewScanner(in); s.Scan(); {
+		pid, err := strconv.Atoi(s.Text())
+		if err != nil || pid <= 1 {
+			continue
+		}
+		if fd, err := unix.PidfdOpen(pid, 0); err == nil {
+			fds = append(fds, fd)
+		}
+	}
+	for _, fd := range fds {
+		_ = unix.PidfdSendSignal(fd, unix.SIGKILL, nil, 0) // it may be gone
+	}
+	if strings.HasPrefix(base, "/tmp/mwt") {
+		_ = os.RemoveAll(base)
+	}
+	return 0
+}

@@ -1,0 +1,297 @@
+package tmuxtest
+
+import (
+	"bytes"
+	"io"
+	"os"
+	"os/exec"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// TerminalConfig says on what terminal, and how, [Attach] runs tmux. Zero
+// values mean: tmux from PATH, 80 by 24, xterm-256color, the own account.
+type TerminalConfig struct {
+	Tmux       string
+	Cols, Rows int
+	Term       string
+	Env        []string // more environment, such as TMUX_TMPDIR=…
+	Dir        string
+	As         Account
+	// Answer lets the terminal answer questions (what are you, where is the
+	// cursor). Without it the terminal is deaf, and runs are alike.
+	Answer bool
+}
+
+// Terminal is a stock tmux client, or another program, on a terminal whose
+// screen is emulated. All methods may be called from any goroutine.
+type Terminal struct {
+	t      testing.TB
+	cmd    *exec.Cmd
+	master *os.File
+	slave  *os.File // kept open, so that what was printed last can be read
+	done   chan struct{}
+	wg     sync.WaitGroup
+
+	mu     sync.Mutex
+	scr    screen
+	got    []byte
+	paused chan struct{} // not nil while nothing is read
+}
+
+// Attach runs tmux with args on a new terminal.
+func Attach(t testing.TB, c TerminalConfig, args ...string) *Terminal {
+	t.Helper()
+	if c.Tmux == "" {
+		c.Tmux = "tmux"
+	}
+	return Open(t, c, c.Tmux, args...)
+}
+
+// Attach runs `tmux -S socket args…` on a new terminal as the server's account.
+func (s *Server) Attach(t testing.TB, c TerminalConfig, args ...string) *Terminal {
+	t.Helper()
+	if c.Tmux == "" {
+		c.Tmux = s.Tmux
+	}
+	if c.As.Name == "" {
+		c.As = s.As
+	}
+	return Attach(t, c, append([]string{"-S", s.Socket}, args...)...)
+}
+
+// Open runs any program on a new terminal, as leader of its session. It is
+// killed at the end of the test.
+func Open(t testing.TB, c TerminalConfig, program string, args ...string) *Terminal {
+	t.Helper()
+	if c.Cols == 0 {
+		c.Cols, c.Rows = 80, 24
+	}
+	if c.Term == "" {
+		c.Term = "xterm-256color"
+	}
+	master, slave, err := openPTY(c.Cols, c.Rows)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.As.Name != "" {
+		if err := slave.Chown(int(c.As.UID), int(c.As.GID)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	cmd := c.As.Command(program, args...)
+	cmd.Env = c.As.Env(append([]string{"TERM=" + c.Term}, c.Env...)...)
+	if c.Dir != "" {
+		cmd.Dir = c.Dir
+	}
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = slave, slave, slave
+	cmd.SysProcAttr.Setsid, cmd.SysProcAttr.Setctty = true, true
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	guard(t, cmd.Process.Pid)
+	x := &Terminal{t: t, cmd: cmd, master: master, slave: slave, done: make(chan struct{})}
+	var answers io.Reader
+	x.scr, answers = newScreen(c.Cols, c.Rows)
+	x.wg.Go(func() { x.answer(answers, c.Answer) })
+	x.wg.Go(x.read)
+	go func() {
+		_ = cmd.Wait() // ExitCode tells
+		close(x.done)
+	}()
+	t.Cleanup(x.close)
+	return x
+}
+
+func (x *Terminal) close() {
+	x.Resume()
+	_ = x.cmd.Process.Kill() // it may be gone
+	<-x.done
+	_ = x.slave.Close()
+	_ = x.master.Close()
+	x.scr.Close()
+	x.wg.Wait()
+}
+
+// answer reads what the emulator would send to its program; it blocks if
+// nobody does.
+func (x *Terminal) answer(from io.Reader, pass bool) {
+	to := io.Discard
+	if pass {
+		to = x.master
+	}
+	_, _ = io.Copy(to, from) // until closed
+	_, _ = io.Copy(io.Discard, from)
+}
+
+func (x *Terminal) read() {
+	buf := make([]byte, 32<<10)
+	for {
+		x.mu.Lock()
+		wait := x.paused
+		x.mu.Unlock()
+		if wait != nil {
+			<-wait
+			continue
+		}
+		n, err := x.master.Read(buf)
+		x.mu.Lock()
+		x.got = append(x.got, buf[:n]...)
+		_, _ = x.scr.Write(buf[:n]) // to memory
+		x.mu.Unlock()
+		if err != nil {
+			return
+		}
+	}
+}
+
+// Type sends keys as a terminal would: the bytes, as they are.
+func (x *Terminal) Type(keys string) {
+	x.t.Helper()
+	if _, err := io.WriteString(x.master, keys); err != nil {
+		x.t.Fatalf("tmuxtest: type %q: %v", keys, err)
+	}
+}
+
+// Screen returns the rows shown, without trailing blanks.
+func (x *Terminal) Screen() []string {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.scr.Rows()
+}
+
+// Cursor returns where the cursor is, counted from 0.
+func (x *Terminal) Cursor() (col, row int) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.scr.Cursor()
+}
+
+// Contains reports whether text is in one row of the screen.
+func (x *Terminal) Contains(text string) bool {
+	for _, row := range x.Screen() {
+		if strings.Contains(row, text) {
+			return true
+		}
+	}
+	return false
+}
+
+// WaitFor waits until text is in one row of the screen.
+func (x *Terminal) WaitFor(text string) {
+	x.t.Helper()
+	if !poll(Patience, func() bool { return x.Contains(text) }) {
+		x.t.Fatalf("%q is not shown within %s; shown:\n%s", text, Patience, strings.Join(x.Screen(), "\n"))
+	}
+}
+
+// WaitGone waits until text is in no row of the screen.
+func (x *Terminal) WaitGone(text string) {
+	x.t.Helper()
+	if !poll(Patience, func() bool { return !x.Contains(text) }) {
+		x.t.Fatalf("%q is still shown after %s:\n%s", text, Patience, strings.Join(x.Screen(), "\n"))
+	}
+}
+
+// Resize changes the size of the terminal; the program gets SIGWINCH.
+func (x *Terminal) Resize(cols, rows int) {
+	x.t.Helper()
+	x.mu.Lock()
+	x.scr.Resize(cols, rows)
+	x.mu.Unlock()
+	if err := unix.IoctlSetWinsize(int(x.slave.Fd()), unix.TIOCSWINSZ, &unix.Winsize{Row: uint16(rows), Col: uint16(cols)}); err != nil {
+		x.t.Fatalf("tmuxtest: resize: %v", err)
+	}
+}
+
+// Bytes returns everything that was received.
+func (x *Terminal) Bytes() []byte {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return bytes.Clone(x.got)
+}
+
+// Len returns how many bytes were received.
+func (x *Terminal) Len() int {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return len(x.got)
+}
+
+// Pause stops reading: the program finds its terminal full. What is being read
+// at this moment still arrives.
+func (x *Terminal) Pause() {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.paused == nil {
+		x.paused = make(chan struct{})
+	}
+}
+
+// Resume undoes [Terminal.Pause].
+func (x *Terminal) Resume() {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.paused != nil {
+		close(x.paused)
+		x.paused = nil
+	}
+}
+
+// TTY returns the name of the terminal.
+func (x *Terminal) TTY() string { return x.slave.Name() }
+
+// Termios returns the terminal's present modes.
+func (x *Terminal) Termios() unix.Termios {
+	x.t.Helper()
+	tio, err := unix.IoctlGetTermios(int(x.slave.Fd()), unix.TCGETS)
+	if err != nil {
+		x.t.Fatalf("tmuxtest: terminal attributes: %v", err)
+	}
+	return *tio
+}
+
+// PID returns the program's process id.
+func (x *Terminal) PID() int { return x.cmd.Process.Pid }
+
+// Signal sends a signal to the program.
+func (x *Terminal) Signal(sig syscall.Signal) {
+	x.t.Helper()
+	if err := x.cmd.Process.Signal(sig); err != nil {
+		x.t.Fatalf("tmuxtest: signal %v: %v", sig, err)
+	}
+}
+
+// HangUp closes the terminal under the program.
+func (x *Terminal) HangUp() {
+	_ = x.slave.Close()
+	_ = x.master.Close()
+}
+
+// Exited reports whether the program has ended.
+func (x *Terminal) Exited() bool {
+	select {
+	case <-x.done:
+		return true
+	default:
+		return false
+	}
+}
+
+// ExitCode waits for the program's end and returns its exit code, -1 if a
+// signal ended it. What it printed last is in Bytes by then.
+func (x *Terminal) ExitCode() int {
+	x.t.Helper()
+	if !poll(Patience, x.Exited) {
+		x.t.Fatalf("the program runs on after %s; shown:\n%s", Patience, strings.Join(x.Screen(), "\n"))
+	}
+	Eventually(x.t, func() bool {
+		n, err := unix.IoctlGetInt(int(x.master.Fd()), unix.TIOCINQ)
+		return err != nil || n == 0
+	}, "what the program printed is read")
+	return x.cmd.ProcessState.ExitCode()
+}
