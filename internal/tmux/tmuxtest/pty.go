@@ -31,3 +31,16 @@ func openPTY(cols, rows int) (master, slave *os.File, err error) {
 	}
 	return master, slave, nil
 }
+
+// control runs an ioctl on f without taking it out of the runtime's poller.
+func control(f *os.File, do func(fd int) error) error {
+	raw, err := f.SyscallConn()
+	if err != nil {
+		return err
+	}
+	var inner error
+	if err := raw.Control(func(fd uintptr) { inner = do(int(fd)) }); err != nil {
+		return err
+	}
+	return inner
+}

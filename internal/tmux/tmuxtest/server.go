@@ -213,17 +213,19 @@ func (e *CommandError) Unwrap() error { return e.Err }
 // Output runs a command and returns its standard output. Neither a command
 // that hangs nor one whose descriptors live on elsewhere makes it wait longer
 // than [Patience] and a second.
-func Output(cmd *exec.Cmd) (string, error) {
+func Output(cmd *exec.Cmd) (string, error) { return output(cmd, Patience) }
+
+func output(cmd *exec.Cmd, limit time.Duration) (string, error) {
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	cmd.WaitDelay = time.Second
 	if err := cmd.Start(); err != nil {
 		return "", &CommandError{Args: cmd.Args, Code: -1, Err: err}
 	}
-	late := time.AfterFunc(Patience, func() { _ = cmd.Process.Kill() })
+	late := time.AfterFunc(limit, func() { _ = cmd.Process.Kill() })
 	err := cmd.Wait()
 	if !late.Stop() {
-		err = fmt.Errorf("no end after %s, killed: %w", Patience, err)
+		err = fmt.Errorf("no end after %s, killed: %w", limit, err)
 	}
 	if err == nil {
 		return stdout.String(), nil

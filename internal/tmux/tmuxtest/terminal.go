@@ -33,9 +33,11 @@ type Terminal struct {
 	t      testing.TB
 	cmd    *exec.Cmd
 	master *os.File
-	slave  *os.File // kept open, so that what was printed last can be read
-	done   chan struct{}
+	slave  *os.File      // kept open, so that what was printed last can be read
+	done   chan struct{} // closed when the program has ended
 	wg     sync.WaitGroup
+
+	allRead chan struct{} // closed when nothing more can be read
 
 	mu     sync.Mutex
 	scr    screen
@@ -94,7 +96,7 @@ func Open(t testing.TB, c TerminalConfig, program string, args ...string) *Termi
 		t.Fatal(err)
 	}
 	guard(t, cmd.Process.Pid)
-	x := &Terminal{t: t, cmd: cmd, master: master, slave: slave, done: make(chan struct{})}
+	x := &Terminal{t: t, cmd: cmd, master: master, slave: slave, done: make(chan struct{}), allRead: make(chan struct{})}
 	var answers io.Reader
 	x.scr, answers = newScreen(c.Cols, c.Rows)
 	x.wg.Go(func() { x.answer(answers, c.Answer) })
@@ -129,6 +131,7 @@ func (x *Terminal) answer(from io.Reader, pass bool) {
 }
 
 func (x *Terminal) read() {
+	defer close(x.allRead)
 	buf := make([]byte, 32<<10)
 	for {
 		x.mu.Lock()
@@ -203,7 +206,10 @@ func (x *Terminal) Resize(cols, rows int) {
 	x.mu.Lock()
 	x.scr.Resize(cols, rows)
 	x.mu.Unlock()
-	if err := unix.IoctlSetWinsize(int(x.slave.Fd()), unix.TIOCSWINSZ, &unix.Winsize{Row: uint16(rows), Col: uint16(cols)}); err != nil {
+	err := control(x.master, func(fd int) error {
+		return unix.IoctlSetWinsize(fd, unix.TIOCSWINSZ, &unix.Winsize{Row: uint16(rows), Col: uint16(cols)})
+	})
+	if err != nil {
 		x.t.Fatalf("tmuxtest: resize: %v", err)
 	}
 }
@@ -242,13 +248,17 @@ func (x *Terminal) Resume() {
 	}
 }
 
-// TTY returns the name of the terminal.
+// TTY returns the path of the terminal.
 func (x *Terminal) TTY() string { return x.slave.Name() }
 
-// Termios returns the terminal's present modes.
+// Termios returns the terminal's present modes, also after the program's end.
 func (x *Terminal) Termios() unix.Termios {
 	x.t.Helper()
-	tio, err := unix.IoctlGetTermios(int(x.slave.Fd()), unix.TCGETS)
+	var tio *unix.Termios
+	err := control(x.master, func(fd int) (err error) {
+		tio, err = unix.IoctlGetTermios(fd, unix.TCGETS) // the master tells the slave's
+		return err
+	})
 	if err != nil {
 		x.t.Fatalf("tmuxtest: terminal attributes: %v", err)
 	}
@@ -289,9 +299,15 @@ func (x *Terminal) ExitCode() int {
 	if !poll(Patience, x.Exited) {
 		x.t.Fatalf("the program runs on after %s; shown:\n%s", Patience, strings.Join(x.Screen(), "\n"))
 	}
+	// With nobody left on the slave's side the reader comes to an end.
+	_ = x.slave.Close()
 	Eventually(x.t, func() bool {
-		n, err := unix.IoctlGetInt(int(x.master.Fd()), unix.TIOCINQ)
-		return err != nil || n == 0
-	}, "what the program printed is read")
+		select {
+		case <-x.allRead:
+			return true
+		default:
+			return false
+		}
+	}, "the end of what the program printed (does another process hold its terminal?)")
 	return x.cmd.ProcessState.ExitCode()
 }

@@ -1,0 +1,190 @@
+package tmuxtest
+
+import (
+	"fmt"
+	"os"
+	"os/user"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+	"golang.org/x/sys/unix"
+)
+
+func TestMain(m *testing.M) { os.Exit(Accounts(m)) }
+
+func checkLeaks(t *testing.T) {
+	t.Helper()
+	// The reaper's pipe and its goroutines, if any, live as long as we do.
+	ignore := goleak.IgnoreCurrent()
+	t.Cleanup(func() { goleak.VerifyNone(t, ignore) })
+}
+
+func TestServerRunsAndIsGone(t *testing.T) {
+	for _, daemon := range []bool{false, true} {
+		t.Run(fmt.Sprint("daemon ", daemon), func(t *testing.T) {
+			checkLeaks(t)
+			var s *Server
+			t.Run("life", func(t *testing.T) {
+				s = Start(t, Config{Daemon: daemon, Conf: "set -g @x conf\n", Env: []string{"MARK=1"}})
+				if got := s.Run("show", "-gv", "@x"); got != "conf\n" {
+					t.Errorf("option from the configuration: %q", got)
+				}
+				if pane := s.NewSession("one", ""); pane != "%0" {
+					t.Errorf("pane %q, want %%0", pane)
+				}
+				if _, err := s.Try("has-session", "-t", "=two"); err == nil {
+					t.Error("a session that is not there")
+				}
+				if got := s.Run("show-environment", "-g", "MARK"); got != "MARK=1\n" {
+					t.Errorf("environment: %q", got)
+				}
+				s.Stop() // and leave it so
+				if !s.Alive() {
+					t.Error("a stopped server is alive")
+				}
+			})
+			if s.Alive() {
+				t.Error("the server survived its test")
+			}
+			if _, err := os.Stat(filepath.Dir(s.Socket)); err == nil {
+				t.Error("its directory survived")
+			}
+		})
+	}
+}
+
+func TestRecorder(t *testing.T) {
+	checkLeaks(t)
+	s := Start(t, Config{})
+	r := NewRecorder(t)
+	pane := s.NewSession("rec", r.Command())
+	r.WaitReady()
+	all := make([]string, 256)
+	for i := range all {
+		all[i] = fmt.Sprintf("%02x", i)
+	}
+	s.Run(append([]string{"send-keys", "-t", pane, "-H"}, all...)...)
+	r.WaitLen(256)
+	for i, b := range r.Bytes() {
+		if int(b) != i {
+			t.Fatalf("byte %d is %#x", i, b)
+		}
+	}
+	if got := r.MD5(); got != "e2c865db4162bed963bfaa9ef6ac18f0" {
+		t.Errorf("md5 of all bytes: %s", got)
+	}
+}
+
+func TestTerminal(t *testing.T) {
+	checkLeaks(t)
+	s := Start(t, Config{})
+	r := NewRecorder(t)
+	s.NewSession("one", r.Command())
+	r.WaitReady()
+	x := s.Attach(t, TerminalConfig{Cols: 60, Rows: 10}, "attach-session", "-t", "one")
+	x.WaitFor("recording")
+	before := x.Termios()
+	if before.Lflag&unix.ICANON != 0 {
+		t.Error("the terminal is not raw while attached")
+	}
+	x.Type("añ")
+	r.WaitLen(3)
+	if got := string(r.Bytes()); got != "añ" {
+		t.Errorf("typed %q", got)
+	}
+	x.Resize(40, 8)
+	Eventually(t, func() bool {
+		return s.Run("display-message", "-p", "-t", "one", "#{client_width} #{window_height}") == "40 7\n"
+	}, "the new size is known")
+	Eventually(t, func() bool {
+		rows := x.Screen()
+		return len(rows) == 8 && strings.HasPrefix(rows[7], "[one] 0:")
+	}, "the status line is in the last row")
+	x.Type("\x02d")
+	if code := x.ExitCode(); code != 0 {
+		t.Errorf("exit code %d", code)
+	}
+	if got := string(x.Bytes()); !strings.Contains(got, "[detached (from session one)]") {
+		t.Errorf("last words: %q", got[max(0, len(got)-60):])
+	}
+	if tio := x.Termios(); tio.Lflag&unix.ICANON == 0 {
+		t.Error("the terminal is still raw")
+	}
+}
+
+func TestTerminalThatStopsReading(t *testing.T) {
+	s := Start(t, Config{})
+	s.NewSession("one", "while :; do echo flood; done")
+	x := s.Attach(t, TerminalConfig{}, "attach-session", "-t", "one")
+	x.WaitFor("flood")
+	x.Pause()
+	n := 0
+	Eventually(t, func() bool { was := n; n = x.Len(); return n == was }, "reading stops")
+	x.Resume()
+	Eventually(t, func() bool { return x.Len() > n }, "reading goes on")
+}
+
+func TestProgramThatFails(t *testing.T) {
+	x := Open(t, TerminalConfig{}, "sh", "-c", "echo wide 漢字 end; exit 3")
+	if code := x.ExitCode(); code != 3 {
+		t.Errorf("exit code %d", code)
+	}
+	if got := x.Screen()[0]; got != "wide 漢字 end" {
+		t.Errorf("screen %q", got)
+	}
+}
+
+func TestAccounts(t *testing.T) {
+	alice, mallory := As(t, Alice), As(t, Mallory)
+	u, err := user.Lookup(Alice)
+	if err != nil || u.Uid != fmt.Sprint(alice.UID) {
+		t.Errorf("lookup: %v %v", u, err)
+	}
+	out, err := Output(alice.Command("sh", "-c", "id -un; id -Gn; pwd; touch mine"))
+	if want := "mwalice\nmwalice\n" + alice.Home + "\n"; err != nil || out != want {
+		t.Errorf("as alice: %q %v", out, err)
+	}
+	if _, err := Output(mallory.Command("ls", alice.Home)); err == nil {
+		t.Error("mallory sees alice's home")
+	}
+
+	s := Start(t, Config{As: alice})
+	r := NewRecorder(t)
+	s.NewSession("hers", r.Command())
+	r.WaitReady()
+	if got := s.Run("display-message", "-p", "#{uid}"); got != fmt.Sprintf("%d\n", alice.UID) {
+		t.Errorf("server runs as %s", got)
+	}
+	if _, err := Output(mallory.Command("tmux", "-S", s.Socket, "ls")); err == nil {
+		t.Error("mallory reaches alice's server")
+	}
+	x := s.Attach(t, TerminalConfig{}, "attach-session")
+	x.WaitFor("recording")
+}
+
+// The client's standard output is in flight to a server that stands still, so
+// that killing the client alone does not end what reads from it.
+func TestOutputOfACommandThatHangs(t *testing.T) {
+	checkLeaks(t)
+	s := Start(t, Config{})
+	s.Stop()
+	if _, err := output(s.command("-S", s.Socket, "list-sessions"), 50*time.Millisecond); err == nil {
+		t.Error("a stopped server answered")
+	}
+}
+
+func TestSkippedAreCounted(t *testing.T) {
+	file := filepath.Join(base(t), skipFile)
+	before, _ := os.ReadFile(file) // may not be there yet
+	t.Run("one", func(t *testing.T) { skip(t, "to see that it is counted") })
+	after, err := os.ReadFile(file)
+	if err != nil || !strings.Contains(string(after[len(before):]), "TestSkippedAreCounted/one: to see") {
+		t.Errorf("skipped list %q, %v", after, err)
+	}
+	if err := os.WriteFile(file, before, 0o600); err != nil {
+		t.Error(err)
+	}
+}
