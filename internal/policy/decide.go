@@ -1,0 +1,243 @@
+package policy
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/cedar-policy/cedar-go"
+	"github.com/cedar-policy/cedar-go/types"
+
+	"github.com/muxward/muxward/internal/access"
+	"github.com/muxward/muxward/internal/identity"
+)
+
+// Default is the rule of a decision that nothing permits.
+const Default = "default"
+
+// recheck is how long an answer lasts that may depend on the time of day.
+const recheck = time.Second
+
+// Decide answers a question. Whatever cannot be decided is refused. The
+// decision's Generation is zero: [Engine.Decide] sets it.
+func (s *Set) Decide(q access.Question) access.Decision {
+	if why := s.unanswerable(&q); why != "" {
+		return access.Decision{Rule: Default, Reason: why}
+	}
+	v := s.view(q.Who.Person)
+	own := owns(q.Who.Person, q.Object)
+	granted := find(v.holders, &q)
+	res := s.residue(v, q.Verb)
+	limit := limitOf(res, granted, own, q.At)
+	if q.Who.Inside != "" && Governing.Has(q.Verb) {
+		return access.Decision{Rule: "builtin inside", Reason: insideReason}
+	}
+	var d access.Decision
+	if len(res.forbids)+len(res.permits) == 0 {
+		d = settle(own, granted, nil)
+	} else {
+		d = s.evaluate(&q, res, own, granted)
+	}
+	d.Expires = limit
+	return d
+}
+
+const (
+	insideReason = "whoever may type into a pane could have asked this: ask from outside"
+	ownerReason  = "owners may do everything on their own server"
+)
+
+// unanswerable says why a question has no answer but no; "" if it has one.
+func (s *Set) unanswerable(q *access.Question) string {
+	switch {
+	case !checkName(q.Who.Person):
+		return "nobody who can be named asks"
+	case q.At.IsZero():
+		return "the question has no time"
+	case !access.AllVerbs.Has(q.Verb):
+		return "there is no such verb"
+	case q.Object.Kind > access.Pane:
+		return "there is no such kind of object"
+	case q.Object.Kind >= access.Server && !checkName(q.Object.Owner):
+		return "the object belongs to nobody who can be named"
+	}
+	return s.impostor(q.Who)
+}
+
+// impostor says why the subject is not the person it is taken for: the people
+// file may have changed since they came in.
+func (s *Set) impostor(who identity.Subject) string {
+	if who.UID < 0 {
+		return ""
+	}
+	if who.UID > noUID {
+		return fmt.Sprintf("%d is no uid", who.UID)
+	}
+	name, err := s.PersonOf(uint32(who.UID), who.Account)
+	switch {
+	case err != nil:
+		return err.Error()
+	case name != who.Person:
+		return fmt.Sprintf("uid %d is %s now, not %s", who.UID, name, who.Person)
+	}
+	return ""
+}
+
+// PersonOf says which person a Unix account is: by uid in the people file,
+// with the account recorded there; else by an account recorded there without
+// a uid; else the account's name, unless the people file claims that name for
+// somebody with another uid or account. The error names both sides.
+func (s *Set) PersonOf(uid uint32, account string) (string, error) {
+	return s.people.personOf(uid, account)
+}
+
+// owns reports whether the object lies on the person's own server.
+func owns(person string, o access.Object) bool {
+	return o.Kind >= access.Server && o.Owner == person
+}
+
+// limitOf says when an answer must be asked again.
+func limitOf(res *residue, granted found, own bool, at time.Time) time.Time {
+	var limit time.Time
+	if !own || res.usesGrant || granted.duties != 0 {
+		limit = granted.expires
+	}
+	if res.usesNow {
+		limit = sooner(limit, at.Add(recheck))
+	}
+	return limit
+}
+
+// settle decides when no forbid applies: by ownership, grants and permits.
+func settle(own bool, granted found, permits []*rule) access.Decision {
+	d := access.Decision{Allow: true, Obligations: granted.duties}
+	for _, p := range permits {
+		d.Obligations |= p.duties
+	}
+	switch {
+	case own:
+		d.Rule, d.Reason = "builtin owner", ownerReason
+	case granted.rule != nil:
+		d.Rule, d.Reason = granted.rule.rule(), granted.rule.why()
+	case len(permits) > 0:
+		d.Rule, d.Reason = permits[0].name(), permits[0].why()
+	default:
+		return access.Decision{Rule: Default, Reason: "nothing permits it"}
+	}
+	return d
+}
+
+// evaluate asks Cedar. Forbids are asked for every path to the window,
+// permits only for the one that was asked for.
+func (s *Set) evaluate(q *access.Question, res *residue, own bool, granted found) access.Decision {
+	req := cedar.Request{
+		Principal: personUID(q.Who.Person),
+		Action:    actionUID(q.Verb),
+		Context:   contextRecord(q.Who, granted.rule != nil, own, q.Command, q.At),
+	}
+	w := newWorld(s.static, q.Object)
+	if d, hit := forbidden(res.forbids, req, w); hit {
+		return d
+	}
+	if len(res.forbids) > 0 && q.Object.Kind >= access.Window {
+		for _, link := range q.Object.Links {
+			if d, hit := forbidden(res.forbids, req, newWorld(s.static, along(q.Object, link))); hit {
+				return d
+			}
+		}
+	}
+	permits, d, failed := permitted(res.permits, req, w)
+	if failed {
+		return d
+	}
+	return settle(own, granted, permits)
+}
+
+// along gives the object as it is reached through another session.
+func along(o access.Object, link access.SessionRef) access.Object {
+	o.Session = link
+	return o
+}
+
+// forbidden evaluates forbids on one path. One that cannot be evaluated
+// forbids.
+func forbidden(ps policies, req cedar.Request, w *world) (access.Decision, bool) {
+	if len(ps) == 0 {
+		return access.Decision{}, false
+	}
+	req.Resource = w.uid
+	_, diag := cedar.Authorize(ps, w, req)
+	if len(diag.Errors) > 0 {
+		return failure(ps, diag.Errors[0]), true
+	}
+	if len(diag.Reasons) > 0 {
+		ru := ps.rule(diag.Reasons[0].PolicyID)
+		return access.Decision{Rule: ru.name(), Reason: ru.why()}, true
+	}
+	return access.Decision{}, false
+}
+
+// permitted evaluates permits on the asked path and gives those that hold.
+func permitted(ps policies, req cedar.Request, w *world) (held []*rule, d access.Decision, failed bool) {
+	if len(ps) == 0 {
+		return nil, access.Decision{}, false
+	}
+	req.Resource = w.uid
+	_, diag := cedar.Authorize(ps, w, req)
+	if len(diag.Errors) > 0 {
+		return nil, failure(ps, diag.Errors[0]), true
+	}
+	for _, r := range diag.Reasons {
+		held = append(held, ps.rule(r.PolicyID))
+	}
+	return held, access.Decision{}, false
+}
+
+// failure is the refusal that an evaluation error makes.
+func failure(ps policies, e types.DiagnosticError) access.Decision {
+	ru := ps.rule(e.PolicyID)
+	return access.Decision{Rule: ru.name(), Reason: "the policy could not be evaluated: " + clipLong(e.Message)}
+}
+
+// Holds gives every verb that the subject holds on the object, spawns without
+// a command of their own.
+func (s *Set) Holds(who identity.Subject, o access.Object, at time.Time) access.VerbSet {
+	q := access.Question{Who: who, Object: o, At: at}
+	if s.unanswerable(&q) != "" {
+		return 0
+	}
+	v := s.view(who.Person)
+	given := all(v.holders, o, at)
+	own := owns(who.Person, o)
+	if own {
+		given = access.AllVerbs
+	}
+	var held access.VerbSet
+	for _, verb := range access.Verbs() {
+		if who.Inside != "" && Governing.Has(verb) {
+			continue
+		}
+		res := s.residue(v, verb)
+		switch {
+		case len(res.permits) == 0 && !given.Has(verb):
+		case len(res.permits)+len(res.forbids) == 0:
+			held = held.With(access.SetOf(verb))
+		default:
+			q.Verb = verb
+			if s.evaluate(&q, res, own, find(v.holders, &q)).Allow {
+				held = held.With(access.SetOf(verb))
+			}
+		}
+	}
+	return held
+}
+
+// Sees reports whether the subject holds any verb on any of the objects: an
+// object is visible to whoever holds something on it or on what lies in it.
+func (s *Set) Sees(who identity.Subject, at time.Time, objects ...access.Object) bool {
+	for _, o := range objects {
+		if s.Holds(who, o, at) != 0 {
+			return true
+		}
+	}
+	return false
+}

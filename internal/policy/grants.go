@@ -1,0 +1,253 @@
+package policy
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"go.yaml.in/yaml/v4"
+
+	"github.com/muxward/muxward/internal/access"
+)
+
+// grant is one standing grant of grants.yaml.
+type grant struct {
+	who    string // person, "@group" or "*"
+	what   string // the role, or the verbs, as written
+	verbs  access.VerbSet
+	on     Selector
+	until  time.Time // zero: no limit
+	reason string
+	by     string
+	id     string
+	duties access.Obligations
+	file   string
+	line   int
+}
+
+// rule names the grant in decisions: file:line and what it is.
+func (g *grant) rule() string {
+	id := g.id
+	if id == "" {
+		id = g.who + ":" + g.what
+	}
+	return fmt.Sprintf("%s:%d %s", g.file, g.line, id)
+}
+
+// why says in one line what the grant gives.
+func (g *grant) why() string {
+	b := fmt.Sprintf("granted to %s on %s as %s", g.who, g.on, g.what)
+	if g.by != "" {
+		b += " by " + g.by
+	}
+	if !g.until.IsZero() {
+		b += " until " + g.until.Format(time.RFC3339)
+	}
+	if g.reason != "" {
+		b += ": " + g.reason
+	}
+	return b
+}
+
+// gives reports whether the grant permits the verb. A spawn that names its
+// own command runs what its giver never typed: it needs a grant that could
+// have typed or executed it as well.
+func (g *grant) gives(v access.Verb, command bool) bool {
+	if !g.verbs.Has(v) {
+		return false
+	}
+	if v == access.Spawn && command {
+		return g.verbs.Has(access.Type) || g.verbs.Has(access.Execute)
+	}
+	return true
+}
+
+// parseGrants reads one file of grants.
+func parseGrants(f source, ps *people, r *report, room int) []grant {
+	d := &doc{file: f.name, r: r}
+	top := d.root(f.data, "grants")
+	if top == nil {
+		return nil
+	}
+	if top["grants"] == nil {
+		r.add(Problem{File: f.name, Line: 1, Column: 1, Text: `the key "grants" is missing`, Hint: "for no grants at all, write grants: []"})
+		return nil
+	}
+	var out []grant
+	for _, n := range d.list(top["grants"], "grants") {
+		if len(out) >= room {
+			d.fail(n, "", "more than %d grants", maxGrants)
+			break
+		}
+		if g, ok := parseGrant(d, n, ps); ok {
+			out = append(out, g)
+		}
+	}
+	return out
+}
+
+func parseGrant(d *doc, n *yaml.Node, ps *people) (grant, bool) {
+	known := []string{"who", "role", "verbs", "on", "until", "reason", "by", "record", "id"}
+	m := d.mapping(n, "a grant", known)
+	if m == nil {
+		return grant{}, false
+	}
+	g := grant{file: d.file, line: n.Line}
+	for _, key := range []string{"who", "on", "reason"} {
+		if m[key] == nil {
+			d.fail(n, "", "the grant has no %q", key)
+			return grant{}, false
+		}
+	}
+	ok := true
+	g.who, ok = d.who(m["who"], ps)
+	ok = d.what(n, m, &g) && ok
+	ok = d.where(m["on"], ps, &g.on) && ok
+	g.reason, _ = d.text(m["reason"], "the reason")
+	if by := m["by"]; by != nil {
+		g.by, _ = d.text(by, "by")
+		if ps.list[g.by] == nil {
+			d.fail(by, ps.hintPerson(d.r, g.by), "there is no person %q in %s", clip(g.by), peopleFile)
+			ok = false
+		}
+	}
+	if m["until"] != nil {
+		var good bool
+		g.until, good = d.instant(m["until"], "until")
+		ok = ok && good
+	}
+	if m["record"] != nil {
+		ok = d.duty(m["record"], &g) && ok
+	}
+	if m["id"] != nil {
+		if g.id, _ = d.text(m["id"], "the id"); !idForm.MatchString(g.id) {
+			d.fail(m["id"], "", "an id has 1 to 64 letters, digits and _ . -")
+			ok = false
+		}
+	}
+	return g, ok
+}
+
+// who reads a person, "@group" or "*".
+func (d *doc) who(n *yaml.Node, ps *people) (string, bool) {
+	word, ok := d.text(n, "who")
+	switch group, isGroup := strings.CutPrefix(word, "@"); {
+	case !ok:
+		return "", false
+	case word == "*":
+		return word, true
+	case isGroup && ps.groups[group] == nil:
+		d.fail(n, ps.hintGroup(d.r, group), "there is no group %q", clip(group))
+		return "", false
+	case !isGroup && ps.list[word] == nil:
+		d.fail(n, ps.hintPerson(d.r, word), "there is no person %q in %s", clip(word), peopleFile)
+		return "", false
+	}
+	return word, true
+}
+
+// what reads the role or the verbs of a grant.
+func (d *doc) what(n *yaml.Node, m map[string]*yaml.Node, g *grant) bool {
+	if (m["role"] == nil) == (m["verbs"] == nil) {
+		d.fail(n, "", `the grant needs either "role" or "verbs"`)
+		return false
+	}
+	if m["role"] != nil {
+		word, ok := d.text(m["role"], "the role")
+		if !ok {
+			return false
+		}
+		if g.verbs, ok = access.Role(word).Verbs(); !ok {
+			d.fail(m["role"], didYouMean(word, roleWords()), "there is no role %q", clip(word))
+		}
+		g.what = word
+		return ok
+	}
+	all := true
+	var words []string
+	for _, item := range d.oneOrMore(m["verbs"]) {
+		v, ok := d.verb(item)
+		if all = all && ok; ok {
+			g.verbs = g.verbs.With(access.SetOf(v))
+			words = append(words, v.String())
+		}
+	}
+	if all && g.verbs == 0 {
+		d.fail(m["verbs"], "", "the list of verbs is empty")
+		return false
+	}
+	g.what = strings.Join(words, ",")
+	return all
+}
+
+// verb reads one verb.
+func (d *doc) verb(n *yaml.Node) (access.Verb, bool) {
+	word, ok := d.text(n, "a verb")
+	if !ok {
+		return 0, false
+	}
+	v, err := access.ParseVerb(word)
+	if err != nil {
+		hint := didYouMean(word, verbWords())
+		if slices.Contains(roleWords(), word) {
+			hint = fmt.Sprintf("that is a role: write role: %s", word)
+		}
+		d.fail(n, hint, "there is no verb %q", clip(word))
+		return 0, false
+	}
+	return v, true
+}
+
+// where reads a selector whose owner is a person we know.
+func (d *doc) where(n *yaml.Node, ps *people, sel *Selector) bool {
+	word, ok := d.text(n, "on")
+	if !ok {
+		return false
+	}
+	s, err := ParseSelector(word)
+	if err != nil {
+		d.fail(n, "", "%v", err)
+		return false
+	}
+	if s.Kind >= access.Server && ps.list[s.Owner] == nil {
+		d.fail(n, ps.hintPerson(d.r, s.Owner), "there is no person %q in %s to own %s", clip(s.Owner), peopleFile, clip(word))
+		return false
+	}
+	*sel = s
+	return true
+}
+
+// duty reads the record key: what must be written of what the grant permits.
+func (d *doc) duty(n *yaml.Node, g *grant) bool {
+	word, ok := d.text(n, "record")
+	if !ok {
+		return false
+	}
+	switch word {
+	case "must":
+		g.duties = access.MustRecord
+	case "content":
+		g.duties = access.MustRecord | access.LogContent
+	default:
+		d.fail(n, "must: keys wait until they are on disk; content: what was typed is written too", "record is must or content, not %q", clip(word))
+		return false
+	}
+	return true
+}
+
+func roleWords() []string {
+	var out []string
+	for _, r := range access.Roles() {
+		out = append(out, string(r))
+	}
+	return out
+}
+
+func verbWords() []string {
+	var out []string
+	for _, v := range access.Verbs() {
+		out = append(out, v.String())
+	}
+	return out
+}

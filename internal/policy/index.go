@@ -1,0 +1,166 @@
+package policy
+
+import (
+	"slices"
+	"time"
+
+	"github.com/muxward/muxward/internal/access"
+)
+
+// index finds the grants for a person and an object with a few look-ups,
+// however many grants there are.
+type index struct {
+	by map[string]*holder // "person", "@group" or "*"
+}
+
+// holder is what one person, group or everybody was given.
+type holder struct {
+	exact map[place][]*grant
+	// prefix are the grants on sessions by the beginning of their name, and
+	// lengths the lengths of those beginnings, by owner.
+	prefix  map[place][]*grant
+	lengths map[string][]int
+	// touched has each owner on whose server there is a grant ("" for the
+	// host), with the duties of all grants there.
+	touched map[string]access.Obligations
+}
+
+// place is where a grant lies. Fields below kind are zero.
+type place struct {
+	kind    access.Kind
+	owner   string
+	session string
+	window  int
+	pane    int
+}
+
+func placeOf(s Selector) place {
+	return place{s.Kind, s.Owner, s.Session, s.Window, s.Pane}
+}
+
+func newIndex(grants []grant) *index {
+	ix := &index{by: map[string]*holder{}}
+	for i := range grants {
+		g := &grants[i]
+		h := ix.by[g.who]
+		if h == nil {
+			h = &holder{exact: map[place][]*grant{}, prefix: map[place][]*grant{}, lengths: map[string][]int{}, touched: map[string]access.Obligations{}}
+			ix.by[g.who] = h
+		}
+		h.touched[g.on.Owner] |= g.duties
+		key := placeOf(g.on)
+		if !g.on.Prefix {
+			h.exact[key] = append(h.exact[key], g)
+			continue
+		}
+		h.prefix[key] = append(h.prefix[key], g)
+		if ls := h.lengths[g.on.Owner]; !slices.Contains(ls, len(g.on.Session)) {
+			h.lengths[g.on.Owner] = append(ls, len(g.on.Session))
+		}
+	}
+	return ix
+}
+
+// holders are those whose grants count for a person.
+func (ix *index) holders(name string, groups []string) []*holder {
+	var out []*holder
+	add := func(who string) {
+		if h := ix.by[who]; h != nil {
+			out = append(out, h)
+		}
+	}
+	add(name)
+	for _, g := range groups {
+		add("@" + g)
+	}
+	add("*")
+	return out
+}
+
+// visit calls f with every grant of h whose selector holds o. Time limits are
+// f's to look at.
+func (h *holder) visit(o access.Object, f func(*grant)) {
+	at := func(p place) {
+		for _, g := range h.exact[p] {
+			f(g)
+		}
+	}
+	at(place{kind: access.Host})
+	if o.Kind < access.Server {
+		return
+	}
+	at(place{kind: access.Server, owner: o.Owner})
+	if o.Kind < access.Session {
+		return
+	}
+	at(place{kind: access.Session, owner: o.Owner, session: o.Session.Name})
+	for _, n := range h.lengths[o.Owner] {
+		if n <= len(o.Session.Name) {
+			for _, g := range h.prefix[place{kind: access.Session, owner: o.Owner, session: o.Session.Name[:n]}] {
+				f(g)
+			}
+		}
+	}
+	if o.Kind < access.Window {
+		return
+	}
+	at(place{kind: access.Window, owner: o.Owner, session: o.Session.Name, window: o.Session.Index})
+	if o.Kind < access.Pane {
+		return
+	}
+	at(place{access.Pane, o.Owner, o.Session.Name, o.Session.Index, o.Pane.Index})
+}
+
+// found is what the grants say about one question.
+type found struct {
+	rule    *grant // the one that decides; nil if none does
+	duties  access.Obligations
+	expires time.Time // when the answer may change; zero: never
+}
+
+// find asks the grants of the holders for one verb.
+func find(hs []*holder, q *access.Question) found {
+	var out found
+	for _, h := range hs {
+		h.visit(q.Object, func(g *grant) {
+			if !g.gives(q.Verb, q.Command) || !active(g, q.At) {
+				return
+			}
+			if out.rule == nil || lasts(g, out.rule) {
+				out.rule = g
+			}
+			out.duties |= g.duties
+			out.expires = sooner(out.expires, g.until)
+		})
+	}
+	return out
+}
+
+// all asks the grants of the holders for every verb at once.
+func all(hs []*holder, o access.Object, at time.Time) access.VerbSet {
+	var verbs access.VerbSet
+	for _, h := range hs {
+		h.visit(o, func(g *grant) {
+			if active(g, at) {
+				verbs = verbs.With(g.verbs)
+			}
+		})
+	}
+	return verbs
+}
+
+// active reports whether the grant still counts at that time.
+func active(g *grant, at time.Time) bool { return g.until.IsZero() || at.Before(g.until) }
+
+// lasts reports whether a counts for longer than b.
+func lasts(a, b *grant) bool {
+	return !b.until.IsZero() && (a.until.IsZero() || a.until.After(b.until))
+}
+
+// sooner is the earlier of two limits, of which zero is none.
+func sooner(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
+	}
+	return a
+}

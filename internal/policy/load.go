@@ -1,0 +1,113 @@
+package policy
+
+import (
+	"runtime"
+	"strings"
+
+	"github.com/cedar-policy/cedar-go/types"
+)
+
+// Set is one policy, whole and checked. It is immutable; what it keeps for
+// speed changes no answer. Any number of goroutines may ask it.
+type Set struct {
+	people   *people
+	grants   []grant
+	rules    []rule
+	index    *index
+	static   types.EntityMap
+	mentions []Selector
+	views    views
+}
+
+// Load reads a policy directory. The error is of type [Problems] and tells
+// every mistake that was found; then there is no Set: half a policy is none.
+func Load(dir string) (*Set, error) {
+	runtime.LockOSThread() // the budget counts this thread's time
+	defer runtime.UnlockOSThread()
+	var r report
+	s := load(readDir(dir, &r), newBudget(), &r)
+	if err := r.err(); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// load makes a Set of files that were read.
+func load(files []source, b *budget, r *report) *Set {
+	s := &Set{people: &people{}}
+	found := map[string]bool{}
+	good := make([]source, 0, len(files))
+	for _, f := range files {
+		found[f.name] = true
+		if strings.HasSuffix(f.name, testEnd) {
+			continue
+		}
+		if checkBytes(f, r) {
+			good = append(good, f)
+		}
+	}
+	for _, must := range []string{peopleFile, grantsFile} {
+		if !found[must] && len(r.list) == 0 {
+			r.add(Problem{File: must, Text: "the file is missing", Hint: "muxward init DIR writes a starter policy"})
+		}
+	}
+	for _, f := range good {
+		if f.name == peopleFile {
+			s.people = parsePeople(f, r)
+		}
+	}
+	validator, err := newValidator()
+	if err != nil {
+		r.add(Problem{Text: err.Error()})
+		return nil
+	}
+	cr := &cedarReader{r: r, ps: s.people, validator: validator, budget: b, ids: map[string]string{}}
+	for _, f := range good {
+		switch {
+		case !b.left(r, f.name, 1):
+			return nil
+		case f.name == grantsFile, strings.HasSuffix(f.name, grantsEnd):
+			s.grants = append(s.grants, parseGrants(f, s.people, r, maxGrants-len(s.grants))...)
+		case strings.HasSuffix(f.name, cedarEnd):
+			cr.read(f)
+		}
+	}
+	if len(r.list) > 0 || !b.left(r, "", 0) {
+		return nil
+	}
+	s.rules = cr.rules
+	s.finish()
+	return s
+}
+
+// finish builds what questions are answered from.
+func (s *Set) finish() {
+	s.index = newIndex(s.grants)
+	s.static = staticEntities(s.people)
+	s.mentions = mentioned(s)
+}
+
+// mentioned lists every selector that the policy names, each once.
+func mentioned(s *Set) []Selector {
+	seen := map[Selector]bool{}
+	var out []Selector
+	add := func(sel Selector) {
+		if !seen[sel] {
+			seen[sel] = true
+			out = append(out, sel)
+		}
+	}
+	for i := range s.grants {
+		add(s.grants[i].on)
+	}
+	for i := range s.rules {
+		for _, uid := range entitiesOf(s.rules[i].ast) {
+			if _, ok := objectKind(uid.Type); ok {
+				if sel, err := ParseSelector(string(uid.ID)); err == nil {
+					add(sel)
+				}
+			}
+		}
+	}
+	return out
+}
