@@ -175,7 +175,7 @@ func (b *builder) client(r *row) error {
 	c.PID = r.int()
 	c.Session = r.sessionID()
 	c.Activity, c.Created = r.number(), r.number()
-	c.Width, c.Height = r.int(), r.int()
+	c.Width, c.Height = r.size(), r.size()
 	c.UID = r.int()
 	c.Flags = r.word()
 	c.TTY = r.text()

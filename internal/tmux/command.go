@@ -41,7 +41,7 @@ const (
 	NoValue     Kind = iota
 	Text             // taken literally
 	Number           // a number, size or line, taken literally
-	Format           // expanded as a format by tmux: see [EscapeFormat]
+	FormatValue      // expanded as a format by tmux: see [EscapeFormat]
 	OutFormat        // a format for what is printed (-F)
 	Filter           // a format that chooses rows (-f)
 	TargetValue      // names a session, window or pane: see [Resolve]
@@ -60,7 +60,7 @@ const (
 // Expanded reports whether tmux expands values of this kind as a format, so
 // that text of people who do not hold every verb must be escaped first.
 func (k Kind) Expanded() bool {
-	return k == Format || k == OutFormat || k == Filter || k == Path
+	return k == FormatValue || k == OutFormat || k == Filter || k == Path
 }
 
 // Lookup is how a command finds what it acts on.

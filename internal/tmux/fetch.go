@@ -21,9 +21,10 @@ const (
 // A row is a letter and fields, separated by single spaces. Fields that hold
 // free text are quoted by tmux (q: puts a backslash before what a shell would
 // treat specially, spaces among it) unless they come last. What a program in
-// a pane may choose is also reduced to printable ASCII by s/…/?/, so that no
-// row can be forged or broken by it; names of sessions, windows and buffers
-// cannot hold control characters, tmux escapes them when they are set. The
+// a pane or a client may choose is also reduced to printable ASCII by s/…/?/,
+// so that no row can be forged or broken by it; names of sessions, windows and
+// buffers, titles and samples of buffers cannot hold control characters, tmux
+// refuses or escapes them when they are set. The
 // first letter keeps a row from looking like a line of the control protocol.
 const (
 	serverRow = `O #{pid} #{start_time} #{version} #{q:@muxward_id} #{set-clipboard} #{exit-unattached} ` +
@@ -67,7 +68,7 @@ func SnapshotCommands(d Detail) []string {
 		`show-options -s command-alias`,
 	}
 	if d == Full {
-		lines = append(lines, `list-buffers -F 'B #{buffer_size} #{buffer_created} #{q:buffer_name} `+printable+`buffer_sample}'`)
+		lines = append(lines, `list-buffers -F 'B #{buffer_size} #{buffer_created} #{q:buffer_name} #{q:buffer_sample}'`)
 	}
 	return lines
 }
@@ -197,6 +198,15 @@ func (r *row) number() int64 {
 }
 
 func (r *row) int() int { return int(min(r.number(), 1<<31-1)) }
+
+// size returns the next field as a number, -1 if it is empty.
+func (r *row) size() int {
+	if r.more && (r.rest == "" || r.rest[0] == ' ') {
+		r.word()
+		return -1
+	}
+	return r.int()
+}
 
 func (r *row) flag() bool {
 	field := r.word()

@@ -32,14 +32,14 @@ func startServer(t *testing.T) *realServer {
 	}
 	s := &realServer{
 		t: t, sock: filepath.Join(dir, "s"),
-		env: []string{"PATH=" + os.Getenv("PATH"), "HOME=" + dir, "LC_ALL=C.UTF-8", "TERM=xterm-256color", "SHELL=/bin/sh"},
+		env: []string{"PATH=" + os.Getenv("PATH"), "HOME=" + dir, "LC_ALL=C.UTF-8", "TERM=xterm-256color", "SHELL=/bin/sh", "TZ=" + os.Getenv("TZ")},
 	}
 
 	t.Cleanup(func() {
 		s.tryRun("kill-server")
 		os.RemoveAll(dir)
 	})
-	s.run("new-session", "-d", "-s", "start", "-x", "120", "-y", "40", "cat")
+	s.run("new-session", "-d", "-s", "start", "-x", "120", "-y", "40", "exec cat")
 	return s
 }
 

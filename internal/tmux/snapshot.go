@@ -119,8 +119,8 @@ type Client struct {
 	Session     SessionID
 	Activity    int64
 	Created     int64
-	Width       int
-	Height      int
+	Width       int    // columns, -1 if it never told its size
+	Height      int    // lines, -1 if it never told its size
 	Flags       string // comma separated, such as "attached,focused,UTF-8"
 	TermName    string
 	LastSession string

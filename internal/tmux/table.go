@@ -15,7 +15,7 @@ var (
 	rowFilter     = Flag{Letter: 'f', Kind: Filter}
 	sortOrder     = Flag{Letter: 'O', Kind: Text, Since: v37}
 	sortReverse   = Flag{Letter: 'r', Since: v37}
-	startDir      = Flag{Letter: 'c', Kind: Format}
+	startDir      = Flag{Letter: 'c', Kind: FormatValue}
 	envFlag       = Flag{Letter: 'e', Kind: Env, Needs: []Need{{verbConfigure, OnServer, "environment"}}}
 	printFlag     = Flag{Letter: 'P'}
 	zoomFlag      = Flag{Letter: 'Z'}
@@ -59,7 +59,7 @@ func sessionRows() []*Command {
 			Name: "attach-session", Alias: "attach",
 			Usage: "[-dErx] [-c working-directory] [-f flags] [-t target-session]",
 			Flags: rowFlags([]Flag{
-				{Letter: 'c', Kind: Format, Needs: need(verbConfigure, OnSession)},
+				{Letter: 'c', Kind: FormatValue, Needs: need(verbConfigure, OnSession)},
 				{Letter: 'd', Needs: need(verbDetachOthers, OnSession)},
 				{Letter: 'x', Needs: need(verbDetachOthers, OnSession)},
 				{Letter: 'f', Kind: ClientFlags},
@@ -75,8 +75,8 @@ func sessionRows() []*Command {
 			Flags: rowFlags([]Flag{
 				startDir, envFlag, outFormat,
 				{Letter: 'f', Kind: ClientFlags},
-				{Letter: 'n', Kind: Format},
-				{Letter: 's', Kind: Format},
+				{Letter: 'n', Kind: FormatValue},
+				{Letter: 's', Kind: FormatValue},
 				{Letter: 't', Kind: TargetValue, Needs: []Need{{verbView, OnSession, ""}, {verbLayout, OnSession, ""}}},
 				{Letter: 'x', Kind: Number},
 				{Letter: 'y', Kind: Number},
@@ -118,7 +118,7 @@ func sessionRows() []*Command {
 		},
 		{
 			Name: "rename-session", Alias: "rename", Usage: "[-t target-session] new-name",
-			Flags: []Flag{targetSession}, Args: Format, MinArgs: 1, MaxArgs: 1,
+			Flags: []Flag{targetSession}, Args: FormatValue, MinArgs: 1, MaxArgs: 1,
 			Target: Lookup{TargetSession, 0}, Needs: need(verbLayout, OnSession),
 		},
 	}
@@ -242,7 +242,7 @@ func selectRows() []*Command {
 				{Letter: 'm', Needs: need(verbConfigure, OnServer)},
 				{Letter: 'M', Needs: need(verbConfigure, OnServer)},
 				{Letter: 'P', Kind: Text, Needs: need(verbConfigure, OnPane)},
-				{Letter: 'T', Kind: Format},
+				{Letter: 'T', Kind: FormatValue},
 				targetAny, zoomFlag,
 			}, bare("DgLlRU")),
 			Target: Lookup{TargetPane, 0}, Needs: need(verbLayout, OnWindow),
@@ -272,7 +272,7 @@ func selectRows() []*Command {
 		},
 		{
 			Name: "rename-window", Alias: "renamew", Usage: "[-t target-window] new-name",
-			Flags: []Flag{targetAny}, Args: Format, MinArgs: 1, MaxArgs: 1,
+			Flags: []Flag{targetAny}, Args: FormatValue, MinArgs: 1, MaxArgs: 1,
 			Target: Lookup{TargetWindow, 0}, Needs: need(verbLayout, OnWindow),
 		},
 	}
@@ -287,7 +287,7 @@ func paneRows() []*Command {
 				"[-n window-name] [-t target-window] [shell-command]",
 			Flags: rowFlags([]Flag{
 				startDir, envFlag, outFormat, printFlag,
-				{Letter: 'n', Kind: Format},
+				{Letter: 'n', Kind: FormatValue},
 				{Letter: 'a', Needs: need(verbLayout, OnSession)},
 				{Letter: 'b', Needs: need(verbLayout, OnSession)},
 				{Letter: 'k', Needs: need(verbCloseWindow, OnWindow)},
