@@ -9,8 +9,12 @@ type Event struct {
 	Kind EventKind `json:"kind"`
 	// Time is wall-clock; the order of events is the log's sequence.
 	Time time.Time `json:"time"`
-	// Request ties an intent to its outcome and to its keys.
+	// Request ties an intent to its outcome and to its keys. Numbers begin
+	// anew with each life of the daemon: Ref tells them apart.
 	Request uint64 `json:"request,omitempty"`
+	// Ref is the sequence number of the event that this one is about, such
+	// as the intent whose outcome was lost.
+	Ref uint64 `json:"ref,omitempty"`
 
 	Person  string `json:"person,omitempty"`
 	Account string `json:"account,omitempty"`
@@ -56,7 +60,8 @@ const (
 	EventDenied   EventKind = "denied"   // decided and refused
 	EventOutcome  EventKind = "outcome"  // done, with its result
 	EventUnknown  EventKind = "unknown"  // an intent whose outcome was lost
-	EventKeys     EventKind = "keys"     // typed into a pane, batched
+	EventKey      EventKind = "key"      // one delivery of keys, written before it
+	EventKeys     EventKind = "keys"     // typed into a pane: sums of the second
 	EventAttach   EventKind = "attach"   // a person's display began
 	EventDetach   EventKind = "detach"   // and ended
 	EventRevoke   EventKind = "revoke"   // a person was revoked, or let in again
@@ -66,6 +71,7 @@ const (
 	EventAlarm    EventKind = "alarm"    // something is wrong and people should know
 	EventLife     EventKind = "life"     // muxward itself began or ended
 	EventAbsorbed EventKind = "absorbed" // many alike events, counted
+	EventLog      EventKind = "log"      // the log itself: opened, new segment, outage
 )
 
 // Class says what must hold before the event's matter goes on.

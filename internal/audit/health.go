@@ -1,0 +1,165 @@
+package audit
+
+import (
+	"fmt"
+	"sync"
+	"time"
+)
+
+// sinkErr makes [ErrSink] a constant.
+type sinkErr string
+
+func (e sinkErr) Error() string { return string(e) }
+
+// ErrSink is what errors.Is finds in the error of an [Log.Append] that could
+// not write: nothing may be executed or delivered on the strength of it.
+const ErrSink = sinkErr("the audit log cannot be written")
+
+// SinkError is an ErrSink with its reason.
+type SinkError struct {
+	// Reason says for people what is wrong and what helps.
+	Reason string
+}
+
+func (e *SinkError) Error() string { return string(ErrSink) + ": " + e.Reason }
+
+// Is makes errors.Is(err, ErrSink) true.
+func (e *SinkError) Is(target error) bool { return target == ErrSink }
+
+// Health is the state of the log.
+type Health struct {
+	// OK is whether ordinary events can be written. If not, Append refuses
+	// them; on a disk that is only nearly full, revocations and other
+	// essential events still pass.
+	OK bool
+	// Slow is whether must-record callers wait unusually long for the disk;
+	// others go on.
+	Slow bool
+	// Reason says for people why the log is not OK, or slow.
+	Reason string
+	// Since is when this state began.
+	Since time.Time
+}
+
+// monitor holds the log's health: several things can be wrong at once.
+type monitor struct {
+	now func() time.Time
+
+	mu      sync.Mutex
+	reasons [numAilments]string
+	health  Health
+	changed chan struct{} // closed at the next change
+	stalled chan struct{} // closed while the file system does not answer
+}
+
+// ailment is one thing that can be wrong, the worst first.
+type ailment int
+
+const (
+	stalled ailment = iota // a system call does not return
+	broken                 // a write or sync failed
+	low                    // little space is left
+	slow                   // a sync takes long
+	numAilments
+)
+
+func newMonitor(now func() time.Time) *monitor {
+	return &monitor{now: now, health: Health{OK: true, Since: now()},
+		changed: make(chan struct{}), stalled: make(chan struct{})}
+}
+
+// set tells that a is wrong for this reason, or no longer ("").
+func (m *monitor) set(a ailment, reason string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	was := m.reasons[a]
+	m.reasons[a] = reason
+	if a == stalled && was == "" && reason != "" {
+		close(m.stalled)
+	}
+	if a == stalled && was != "" && reason == "" {
+		m.stalled = make(chan struct{})
+	}
+	h := Health{OK: true, Since: m.health.Since}
+	for a, reason := range m.reasons {
+		if reason != "" {
+			h.OK, h.Slow, h.Reason = ailment(a) == slow, ailment(a) == slow, reason
+			break
+		}
+	}
+	if h == m.health {
+		return
+	}
+	if h.OK != m.health.OK || h.Slow != m.health.Slow {
+		h.Since = m.now()
+	}
+	m.health = h
+	close(m.changed)
+	m.changed = make(chan struct{})
+}
+
+// get gives the health and the channel that is closed when it changes.
+func (m *monitor) get() (Health, <-chan struct{}) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.health, m.changed
+}
+
+// stall gives the channel that is closed while the file system does not
+// answer.
+func (m *monitor) stall() <-chan struct{} {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.stalled
+}
+
+// err gives the error for a refused event.
+func (m *monitor) err() error {
+	h, _ := m.get()
+	if h.Reason == "" {
+		h.Reason = "it has just failed; try again"
+	}
+	return &SinkError{h.Reason}
+}
+
+// watchdog notices system calls that do not return: the writer's, when
+// everything is refused, and the syncer's, when must-record callers wait.
+func (l *Log) watchdog() {
+	defer l.done.Done()
+	tick := time.NewTicker(l.opt.probe)
+	defer tick.Stop()
+	var wrote, synced stuck
+	for {
+		select {
+		case <-l.closed:
+			return
+		case <-tick.C:
+		}
+		if n := wrote.look(l.writer.beat.Load()); n >= 2 {
+			l.mon.set(stalled, "its file system does not answer")
+		} else {
+			l.mon.set(stalled, "")
+		}
+		if n := synced.look(l.syncer.beat.Load()); n > 4 {
+			l.mon.set(slow, fmt.Sprintf("the disk is slow: a sync has taken %d s so far", int(time.Duration(n)*l.opt.probe/time.Second)))
+		} else {
+			l.mon.set(slow, "")
+		}
+	}
+}
+
+// stuck counts how many looks in a row found the same call under way. A beat
+// is odd during a call and goes up at its beginning and end.
+type stuck struct {
+	beat uint64
+	n    int
+}
+
+func (s *stuck) look(beat uint64) int {
+	if beat&1 == 0 || beat != s.beat {
+		s.beat, s.n = beat, 0
+		return 0
+	}
+	s.n++
+	return s.n
+}
