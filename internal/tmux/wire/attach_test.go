@@ -9,6 +9,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -95,7 +96,7 @@ func TestAttachWithoutATmuxProcess(t *testing.T) {
 				if m := next(t, c); m.Type() != TypeExited {
 					t.Fatalf("%#v", m)
 				}
-				if !strings.Contains(p.text(), "\x1b[?1049l") {
+				if !eventually(func() bool { return strings.Contains(p.text(), "\x1b[?1049l") }) {
 					t.Error("the screen was not given back")
 				}
 			})
@@ -156,6 +157,15 @@ func controlClient(t *testing.T, s *realServer, envSize int) string {
 	if _, err := inW.WriteString("display-message -p 'answer-#{window_width}'\n\n"); err != nil {
 		t.Fatal(err)
 	}
+	if err := outR.SetReadDeadline(time.Now().Add(10 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	// The server closes its end of the pipes when we have gone, and tells us
+	// to go because of the empty line.
+	if m := next(t, c); m.Type() != TypeExit {
+		t.Errorf("%#v", m)
+	}
+	_ = c.Close()
 	var got bytes.Buffer
 	if _, err := io.Copy(&got, outR); err != nil {
 		t.Fatal(err)
@@ -197,7 +207,7 @@ func TestIdentifyToAServerThatDoesNotRead(t *testing.T) {
 	for range 100 {
 		h.Env = append(h.Env, "X="+strings.Repeat("x", 10_000))
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 50_000_000)
+	ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
 	defer cancel()
 	if err := c.Identify(ctx, h); !errors.Is(err, context.DeadlineExceeded) || c.Err() == nil {
 		t.Errorf("%v, %v", err, c.Err())

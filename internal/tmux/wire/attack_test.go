@@ -120,27 +120,52 @@ func TestRandomConversations(t *testing.T) {
 	h.Stdin, h.Stdout = NewFD(0), NewFD(0)
 	good := [2][]byte{mustAppend(t, Legacy, greeting(h)...), mustAppend(t, Wide, greeting(h)...)}
 	rng := rand.New(rand.NewPCG(1, 2))
-	noLeak(t, func(t *testing.T) {
-		for range soak.N(100_000, 1500) {
-			b := append([]byte{}, good[rng.IntN(2)]...)
-			for range 1 + rng.IntN(3) {
-				mutate(rng, b)
+	const batch = 1000 // what a test registers to clean up must not pile up
+	for range soak.N(1_000_000, 5_000) / batch {
+		noLeak(t, func(t *testing.T) {
+			for range batch {
+				randomConversation(t, rng, good[rng.IntN(2)])
 			}
-			c, peer := serverPair(t)
-			sendFDs(t, peer, b[:1+rng.IntN(len(b))], rng.IntN(3))
-			_ = peer.CloseWrite()
-			ctx := testContext(t)
-			got, err := c.Accept(ctx)
-			for err == nil {
-				_ = got.Close()
-				_, err = c.ReadMsg(ctx)
-			}
-			if c.Err() == nil || errors.Is(err, context.DeadlineExceeded) {
-				t.Fatalf("still open after %v", err)
-			}
-			_ = peer.Close()
+		})
+	}
+}
+
+func randomConversation(t *testing.T, rng *rand.Rand, good []byte) {
+	b := append([]byte{}, good...)
+	for range 1 + rng.IntN(3) {
+		mutate(rng, b)
+	}
+	c, peer := serverPair(t)
+	sendFDs(t, peer, b[:1+rng.IntN(len(b))], rng.IntN(3))
+	_ = peer.CloseWrite()
+	ctx := testContext(t)
+	got, err := c.Accept(ctx)
+	for err == nil {
+		_ = got.Close()
+		_, err = c.ReadMsg(ctx)
+	}
+	if c.Err() == nil || errors.Is(err, context.DeadlineExceeded) {
+		t.Fatalf("still open after %v", err)
+	}
+	_ = peer.Close()
+}
+
+// TestRandomPayloads: no data makes the codec do anything but answer.
+func TestRandomPayloads(t *testing.T) {
+	rng := rand.New(rand.NewPCG(3, 4))
+	list := types()
+	b := make([]byte, 64)
+	for range soak.N(1_000_000, 10_000) {
+		p := b[:rng.IntN(len(b))]
+		for i := range p {
+			p[i] = byte(rng.Uint32() >> 24 & rng.Uint32()) // many zeros
 		}
-	})
+		side := Side(rng.IntN(3))
+		m, err := Parse(side, list[rng.IntN(len(list))], p)
+		if (m == nil) == (err == nil) || err != nil && reason(err) == 0 {
+			t.Fatalf("%#v, %v", m, err)
+		}
+	}
 }
 
 func mutate(rng *rand.Rand, b []byte) {

@@ -200,8 +200,8 @@ func TestParseIsStrict(t *testing.T) {
 		}
 	}
 	m, err := Parse(ClientSide, TypeWriteOpen, []byte("\x01\x00\x00\x00\x01\x00\x00\x00\x00\x00\x00\x00"))
-	if w, ok := m.(*WriteOpen); err != nil || !ok || w.Path != "-" {
-		t.Errorf("a missing path means the stream: %#v, %v", m, err)
+	if w, ok := m.(*WriteOpen); err != nil || !ok || w.Path != "" {
+		t.Errorf("the path of a standard stream is left out: %#v, %v", m, err)
 	}
 }
 

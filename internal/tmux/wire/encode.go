@@ -34,6 +34,14 @@ func (*Suspend) appendPayload(b []byte) ([]byte, error)        { return b, nil }
 func (*Unlock) appendPayload(b []byte) ([]byte, error)         { return b, nil }
 func (*Wakeup) appendPayload(b []byte) ([]byte, error)         { return b, nil }
 
+// appendPath leaves an empty path out: no file has that name.
+func appendPath(b []byte, t Type, path string) ([]byte, error) {
+	if path == "" {
+		return b, nil
+	}
+	return appendString(b, t, path)
+}
+
 func (m *IdentifyFlags) appendPayload(b []byte) ([]byte, error) {
 	return binary.LittleEndian.AppendUint32(b, m.Flags), nil
 }
@@ -128,12 +136,12 @@ func (m *Flags) appendPayload(b []byte) ([]byte, error) {
 }
 
 func (m *ReadOpen) appendPayload(b []byte) ([]byte, error) {
-	return appendString(appendInt(appendInt(b, m.Stream), m.FD), m.Type(), m.Path)
+	return appendPath(appendInt(appendInt(b, m.Stream), m.FD), m.Type(), m.Path)
 }
 
 func (m *WriteOpen) appendPayload(b []byte) ([]byte, error) {
 	b = appendInt(appendInt(appendInt(b, m.Stream), m.FD), m.Flags)
-	return appendString(b, m.Type(), m.Path)
+	return appendPath(b, m.Type(), m.Path)
 }
 
 func (m *Read) appendPayload(b []byte) ([]byte, error) {

@@ -151,8 +151,9 @@ type Flags struct {
 	Flags ClientFlags
 }
 
-// ReadOpen asks a client to read a file, or its own descriptor FD if that is
-// not -1, and to send it.
+// ReadOpen asks a client to read a file and to send it: the one at Path if FD
+// is -1, else the client's own descriptor FD, and Path says nothing ("-", or
+// empty).
 type ReadOpen struct {
 	Stream int32
 	FD     int32
@@ -172,8 +173,9 @@ type ReadDone struct {
 	Error  int32
 }
 
-// WriteOpen asks a client to open a file for writing with open(2) flags Flags,
-// or its own descriptor FD if that is not -1.
+// WriteOpen asks a client to open a file for writing with the open(2) flags
+// Flags: the one at Path if FD is -1, else the client's own descriptor FD, and
+// Path says nothing ("-", or empty).
 type WriteOpen struct {
 	Stream int32
 	FD     int32

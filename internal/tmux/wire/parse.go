@@ -235,10 +235,10 @@ func (p *payload) string() string {
 	return s
 }
 
-// path is a string that may be missing: that means the stream itself.
+// path is a string that may be missing, which a server's own output uses.
 func (p *payload) path() string {
 	if p.err == nil && len(p.b) == 0 {
-		return "-"
+		return ""
 	}
 	return p.string()
 }

@@ -28,10 +28,6 @@ func openPTY(t testing.TB) *ptyPair {
 	if err := unix.IoctlSetPointerInt(m, unix.TIOCSPTLCK, 0); err != nil {
 		t.Fatal(err)
 	}
-	s, err := unix.IoctlRetInt(m, unix.TIOCGPTPEER)
-	if err != nil { // the argument are open flags; x/sys passes none
-		t.Fatal(err)
-	}
 	if err := unix.IoctlSetWinsize(m, unix.TIOCSWINSZ, &unix.Winsize{Row: 24, Col: 80}); err != nil {
 		t.Fatal(err)
 	}
@@ -39,9 +35,14 @@ func openPTY(t testing.TB) *ptyPair {
 	if err != nil {
 		t.Fatal(err)
 	}
+	name := fmt.Sprintf("/dev/pts/%d", n)
+	s, err := unix.Open(name, unix.O_RDWR|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
 	p := &ptyPair{
 		master: os.NewFile(uintptr(m), "ptmx"),
-		slave:  os.NewFile(uintptr(s), fmt.Sprintf("/dev/pts/%d", n)),
+		slave:  os.NewFile(uintptr(s), name),
 		done:   make(chan struct{}),
 	}
 	go p.read()

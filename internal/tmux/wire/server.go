@@ -32,7 +32,7 @@ func appendPrint(ms []Message, stream int32, data []byte) []Message {
 	if len(data) == 0 {
 		return ms
 	}
-	ms = append(ms, &WriteOpen{Stream: stream, FD: stream, Path: "-"})
+	ms = append(ms, &WriteOpen{Stream: stream, FD: stream})
 	for len(data) > 0 {
 		n := min(len(data), MaxChunk)
 		ms = append(ms, &Write{Stream: stream, Data: data[:n]})
