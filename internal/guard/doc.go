@@ -1,0 +1,24 @@
+// Package guard keeps tmux servers that nobody but muxward reaches, and the
+// door sockets that stock tmux clients connect to instead.
+//
+// A guarded server listens in a directory of mode 0700 that belongs to its own
+// account (RUN/servers/ID/s). It was started with another path, and believes
+// to listen there: DOORS/in-ID/s. That is where its panes, popups, jobs and
+// hooks look for it, as TMUX in their environment says; and what is there is a
+// door of ours. An account's plain tmux looks at DOORS/tmux-UID/default, with
+// TMUX_TMPDIR=DOORS: a door as well.
+//
+// Servers outlive muxward: [Guard.Adopt] finds them again by what RUN says and
+// believes none of it before process, program, account, listener and the mark
+// inside the server agree. A watch puts back what was changed on disk and says
+// so.
+//
+// It is not the place where somebody is let in (internal/identity, policy), nor
+// where a connection at a door is spoken with (internal/server/tmuxd).
+//
+// What holds against whom: another account can reach neither the socket nor
+// put anything in the way. The account itself and root can do both; the watch
+// then notices within five seconds, and says it.
+//
+// Start reading at [Guard.Start], then the watch in watch.go.
+package guard

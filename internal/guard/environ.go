@@ -1,0 +1,105 @@
+package guard
+
+import (
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/muxward/muxward/internal/identity"
+)
+
+// environment is all that a server gets. Its panes inherit it, so nothing of
+// whoever started muxward or asked for the server may be in it.
+func (g *Guard) environment(a identity.Account) []string {
+	home := a.Home
+	if home == "" {
+		home = "/"
+	}
+	env := []string{
+		"HOME=" + home,
+		"USER=" + a.Name,
+		"LOGNAME=" + a.Name,
+		"SHELL=" + shellOf(a),
+		"PATH=" + g.pathFor(a),
+		"TMUX_TMPDIR=" + g.doors.path,
+		"MUXWARD=" + g.opt.Doors,
+	}
+	if dir := g.runtimeDir(a); dir != "" {
+		env = append(env, "XDG_RUNTIME_DIR="+dir)
+	}
+	for _, kv := range os.Environ() {
+		k, _, _ := strings.Cut(kv, "=")
+		if k == "TZ" || k == "LANG" || strings.HasPrefix(k, "LC_") {
+			env = append(env, kv)
+		}
+	}
+	return env
+}
+
+// shellOf is the account's shell as login(1) takes it.
+func shellOf(a identity.Account) string {
+	if strings.HasPrefix(a.Shell, "/") {
+		return a.Shell
+	}
+	return "/bin/sh"
+}
+
+func (g *Guard) pathFor(a identity.Account) string {
+	if !g.opt.Root {
+		if p := os.Getenv("PATH"); p != "" {
+			return p
+		}
+	}
+	if a.UID == 0 {
+		return "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+	}
+	return "/usr/local/bin:/usr/bin:/bin"
+}
+
+func (g *Guard) runtimeDir(a identity.Account) string {
+	if !g.opt.Root {
+		return os.Getenv("XDG_RUNTIME_DIR")
+	}
+	dir := "/run/user/" + strconv.FormatUint(uint64(a.UID), 10)
+	var st unix.Stat_t
+	if unix.Lstat(dir, &st) != nil || st.Uid != a.UID || st.Mode&unix.S_IFMT != unix.S_IFDIR {
+		return ""
+	}
+	return dir
+}
+
+// configuration is what the server reads first: exit-empty, which tmux turns
+// off for a server in the foreground, is on as by default, the server gets its
+// mark, and then come the account's own files, which have the last word.
+func configuration(mark string, files []string) (string, error) {
+	var b strings.Builder
+	fmt.Fprintf(&b, "set-option -s exit-empty on\nset-option -s @muxward_id %s\n", mark)
+	for _, f := range files {
+		if strings.ContainsFunc(f, func(r rune) bool { return r < ' ' || r == 0x7f }) || !strings.HasPrefix(f, "/") {
+			return "", fmt.Errorf("the tmux configuration file %q has no usable name", f)
+		}
+		// For tmux's parser, and below that for glob(7).
+		glob := strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`).Replace(f)
+		fmt.Fprintf(&b, "source-file -q '%s'\n", strings.ReplaceAll(glob, "'", `'\''`))
+	}
+	return b.String(), nil
+}
+
+// configFiles are those that tmux reads by itself (tmux(1), -f).
+func (g *Guard) configFiles(a identity.Account) []string {
+	if g.opt.Config != nil {
+		return g.opt.Config
+	}
+	files := []string{"/etc/tmux.conf"}
+	if a.Home == "" {
+		return files
+	}
+	files = append(files, a.Home+"/.tmux.conf")
+	if xdg := os.Getenv("XDG_CONFIG_HOME"); !g.opt.Root && strings.HasPrefix(xdg, "/") && xdg != a.Home+"/.config" {
+		files = append(files, xdg+"/tmux/tmux.conf")
+	}
+	return append(files, a.Home+"/.config/tmux/tmux.conf")
+}

@@ -1,0 +1,308 @@
+package guard
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/muxward/muxward/internal/tmux"
+	"github.com/muxward/muxward/internal/tmux/control"
+)
+
+// firstSession is how long a server without sessions is kept for its first
+// one after somebody asked for it.
+const firstSession = 3 * time.Second
+
+// hold keeps an empty server from exiting. tmux leaves only when it has no
+// clients, and a connection that says nothing is one.
+type hold struct {
+	mu    sync.Mutex
+	n     int // who needs it: holders, and one for grace
+	conn  *net.UnixConn
+	ended bool
+
+	grace bool
+	until time.Time
+	timer *time.Timer
+	idle  chan struct{} // told when n falls to 0
+}
+
+// Hold keeps the server from exiting while it has no session, until release is
+// called (which may be called again). Hold it while a request is under way.
+func (s *Server) Hold() (release func(), err error) {
+	s.hold.mu.Lock()
+	defer s.hold.mu.Unlock()
+	if err := s.grab(); err != nil {
+		return nil, err
+	}
+	var once sync.Once
+	return func() {
+		once.Do(func() {
+			s.hold.mu.Lock()
+			defer s.hold.mu.Unlock()
+			s.hold.drop()
+		})
+	}, nil
+}
+
+// grab counts one more. With hold.mu held.
+func (s *Server) grab() error {
+	h := &s.hold
+	if h.ended {
+		return fmt.Errorf("hold the tmux server of %s: it has ended", s.rec.Owner)
+	}
+	if h.conn == nil {
+		conn, err := s.Dial(context.Background()) // it has its own deadline
+		if err != nil {
+			return err
+		}
+		h.conn = conn
+	}
+	h.n++
+	return nil
+}
+
+// drop counts one less. With mu held.
+func (h *hold) drop() {
+	if h.n--; h.n > 0 || h.conn == nil {
+		return
+	}
+	_ = h.conn.Close()
+	h.conn = nil
+	select {
+	case h.idle <- struct{}{}:
+	default:
+	}
+}
+
+// stay keeps the server for its first session, if it has none that we know of.
+func (s *Server) stay() error {
+	h := &s.hold
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if s.hasSessions() {
+		return nil
+	}
+	h.until = time.Now().Add(firstSession)
+	if h.grace {
+		return nil // the timer looks at until
+	}
+	if err := s.grab(); err != nil {
+		return err
+	}
+	h.grace = true
+	if h.timer == nil {
+		h.timer = time.AfterFunc(firstSession, h.expire)
+	} else {
+		h.timer.Reset(firstSession)
+	}
+	return nil
+}
+
+func (h *hold) expire() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if !h.grace {
+		return
+	}
+	if left := time.Until(h.until); left > 0 {
+		h.timer.Reset(left)
+		return
+	}
+	h.grace = false
+	h.drop()
+}
+
+// enough ends the wait for the first session: it is there.
+func (h *hold) enough() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.grace {
+		h.grace = false
+		h.timer.Stop()
+		h.drop()
+	}
+}
+
+func (h *hold) held() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.n > 0
+}
+
+func (h *hold) end() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.ended, h.grace = true, false
+	if h.timer != nil {
+		h.timer.Stop()
+	}
+	if h.conn != nil {
+		_ = h.conn.Close()
+		h.conn = nil
+	}
+}
+
+// sessions notes how many sessions the server has.
+func (s *Server) sessions(n int) {
+	s.mu.Lock()
+	s.seen.sessions = n
+	s.mu.Unlock()
+	if n > 0 {
+		s.hold.enough()
+	}
+}
+
+func (s *Server) hasSessions() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.seen.sessions > 0
+}
+
+// errNoSession is the error of a control client for a server that lends itself
+// to one only once it has a session.
+var errNoSession = errors.New("the server has no session yet")
+
+// Control gives the control client of the server, and opens one if there is
+// none. It is shared, and guard's to close: it goes when the server has no
+// session left and nobody holds it, so that the server can exit.
+func (s *Server) Control(ctx context.Context) (*control.Client, error) {
+	if err := s.wait(ctx); err != nil {
+		return nil, err
+	}
+	select {
+	case s.ctlLock <- struct{}{}:
+		defer func() { <-s.ctlLock }()
+	case <-ctx.Done():
+		return nil, fmt.Errorf("talk to the tmux server of %s: %w", s.rec.Owner, ctx.Err())
+	}
+	s.mu.Lock()
+	c := s.ctl
+	s.mu.Unlock()
+	if c != nil {
+		select {
+		case <-c.Done():
+		default:
+			return c, nil
+		}
+	}
+	return s.openControl(ctx)
+}
+
+func (s *Server) openControl(ctx context.Context) (*control.Client, error) {
+	var opts control.Options
+	if v := s.Version(); v.AtLeast(tmux.Version{Major: 3, Minor: 4}) {
+		id, err := s.anySession(ctx)
+		if err != nil {
+			return nil, err
+		}
+		opts.Session = id
+	}
+	conn, err := s.Connect(ctx)
+	if err != nil {
+		return nil, err
+	}
+	c, err := control.Open(ctx, conn, opts)
+	if err != nil {
+		return nil, fmt.Errorf("talk to the tmux server of %s: %w", s.rec.Owner, err)
+	}
+	s.mu.Lock()
+	s.ctl = c
+	s.mu.Unlock()
+	s.g.wg.Go(func() { s.keep(c) })
+	return c, nil
+}
+
+// anySession gives the id of a session.
+func (s *Server) anySession(ctx context.Context) (string, error) {
+	out, err := s.oneShot(ctx, "list-sessions", "-F", "#{session_id}")
+	if err != nil {
+		return "", err
+	}
+	for line := range lines(out) {
+		if _, err := tmux.ParseSessionID(line); err == nil {
+			return line, nil
+		}
+	}
+	return "", errNoSession
+}
+
+// keep closes a control client when its time has come.
+func (s *Server) keep(c *control.Client) {
+	empty := false
+	for !empty || s.hold.held() || s.hasSessions() {
+		select {
+		case <-c.Empty():
+			empty = true
+			s.sessions(0)
+		case <-s.hold.idle:
+		case <-c.Done():
+			_ = c.Close()
+			return
+		case <-s.done:
+			_ = c.Close()
+			return
+		}
+	}
+	_ = c.Close()
+}
+
+func (s *Server) closeControl() {
+	s.mu.Lock()
+	c := s.ctl
+	s.mu.Unlock()
+	if c != nil {
+		_ = c.Close()
+	}
+}
+
+// snapshotTries bounds how often a snapshot is taken again because the server
+// changed in the middle of it.
+const snapshotTries = 5
+
+// Snapshot asks the server for its state now.
+func (s *Server) Snapshot(ctx context.Context, d tmux.Detail) (*tmux.Snapshot, error) {
+	ctx, cancel := context.WithTimeout(ctx, connectTime)
+	defer cancel()
+	var last error
+	for range snapshotTries {
+		snap, err := s.snapshot(ctx, d)
+		if err == nil {
+			s.sessions(len(snap.Sessions))
+			return snap, nil
+		}
+		if last = err; ctx.Err() != nil || s.Cause() != nil {
+			break
+		}
+	}
+	return nil, fmt.Errorf("look at the tmux server of %s: %w", s.rec.Owner, last)
+}
+
+func (s *Server) snapshot(ctx context.Context, d tmux.Detail) (*tmux.Snapshot, error) {
+	c, err := s.Control(ctx)
+	if errors.Is(err, errNoSession) {
+		return tmux.NewSnapshot(tmux.Snapshot{Incarnation: s.Life(), Version: s.Version(), Detail: d}), nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	replies, err := c.Do(ctx, tmux.SnapshotCommands(d)...)
+	if err != nil {
+		return nil, err
+	}
+	data := make([][]byte, len(replies))
+	for i, r := range replies {
+		if r.Err != nil {
+			return nil, r.Err
+		}
+		data[i] = r.Data
+	}
+	snap, err := tmux.ParseSnapshot(d, data)
+	if err == nil && snap.Incarnation != s.Life() {
+		err = fmt.Errorf("it is another server than the one we started: %v", snap.Incarnation)
+	}
+	return snap, err
+}

@@ -1,0 +1,221 @@
+package guard
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/muxward/muxward/internal/access"
+	"github.com/muxward/muxward/internal/tmux"
+)
+
+// inspectTime is how long a server may take to tell what it is like.
+const inspectTime = 2 * time.Second
+
+// watched is what the watch last saw of a server. With Server.mu held.
+type watched struct {
+	at       time.Time // of the last look at the files
+	busy     bool      // an inspection is under way
+	silent   bool      // it did not answer
+	sessions int
+	risks    []string
+}
+
+// Risks are what about the server weakens what muxward promises its owner's
+// guests, for people: as last seen by the watch, which looks every few seconds.
+func (s *Server) Risks() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.seen.risks)
+}
+
+// Silent reports whether the server did not answer when the watch last asked:
+// it is stopped, or overloaded.
+func (s *Server) Silent() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.seen.silent
+}
+
+// questions are what the watch asks, in one client. Every line of the answer
+// begins with a word that says what it is about, but for the last command's.
+func questions(v tmux.Version) []string {
+	q := []string{
+		"display-message", "-p", "server set-clipboard #{set-clipboard}", ";",
+		"list-sessions", "-F", "session #{session_id}", ";",
+		"list-panes", "-a", "-F", "pane #{pane_id} #{allow-rename} #{set-titles} #{allow-passthrough}", ";",
+		"list-clients", "-F", "client #{client_pid} #{s/[^ -~]/?/:client_name}", ";",
+		"show-options", "-s", "command-alias",
+	}
+	if v.AtLeast(tmux.Version{Major: 3, Minor: 3}) {
+		q = append(q, ";", "server-access", "-l")
+	}
+	return q
+}
+
+// inspection is what a server answered.
+type inspection struct {
+	sessions  int
+	clipboard string
+	rename    []string // panes that may set names, and so on
+	titles    []string
+	through   []string
+	clients   []foreignClient
+	shadowed  []string
+	allowed   []string // accounts on tmux's own list
+}
+
+type foreignClient struct {
+	pid  int
+	name string
+}
+
+// parseInspection reads the answer. Names in it were chosen by others and are
+// only shown.
+func parseInspection(out []byte, v tmux.Version) inspection {
+	var in inspection
+	for line := range lines(out) {
+		word, rest, _ := strings.Cut(line, " ")
+		switch {
+		case word == "server":
+			in.clipboard = strings.TrimPrefix(rest, "set-clipboard ")
+		case word == "session":
+			in.sessions++
+		case word == "pane":
+			in.pane(strings.Split(rest, " "))
+		case word == "client":
+			pid, name, _ := strings.Cut(rest, " ")
+			n, _ := strconv.Atoi(pid) // 0 is nobody's
+			in.clients = append(in.clients, foreignClient{n, name})
+		case strings.HasPrefix(word, "command-alias["):
+			if name := shadow(rest, v); name != "" {
+				in.shadowed = append(in.shadowed, name)
+			}
+		case strings.HasSuffix(line, " (W)"), strings.HasSuffix(line, " (R)"):
+			in.allowed = append(in.allowed, line)
+		}
+	}
+	return in
+}
+
+func (in *inspection) pane(f []string) {
+	if len(f) != 4 {
+		return
+	}
+	on := func(s string) bool { return s != "" && s != "0" && s != "off" }
+	if on(f[1]) {
+		in.rename = append(in.rename, f[0])
+	}
+	if on(f[2]) {
+		in.titles = append(in.titles, f[0])
+	}
+	if on(f[3]) {
+		in.through = append(in.through, f[0])
+	}
+}
+
+// shadow gives the name of a tmux command that an alias takes.
+func shadow(alias string, v tmux.Version) string {
+	name, _, ok := strings.Cut(strings.Trim(alias, `"`), "=")
+	full, short := tmux.CommandNames(v)
+	if ok && (slices.Contains(full, name) || slices.Contains(short, name)) {
+		return name
+	}
+	return ""
+}
+
+// risks says what people should know, in words that stay the same while the
+// matter does.
+func (s *Server) risks(in inspection) []string {
+	var out []string
+	if in.clipboard == "on" {
+		out = append(out, "set-clipboard is on: programs in panes may set the clipboard of who is attached")
+	}
+	for _, r := range []struct {
+		panes []string
+		what  string
+	}{
+		{in.through, "allow-passthrough is on: programs may write to attached terminals past tmux"},
+		{in.titles, "set-titles is on: terminals' titles follow what programs in panes say"},
+		{in.rename, "allow-rename is on: programs may rename windows"},
+	} {
+		if len(r.panes) > 0 {
+			out = append(out, fmt.Sprintf("%s (in %d panes, first %s)", r.what, len(r.panes), r.panes[0]))
+		}
+	}
+	for _, name := range in.shadowed {
+		out = append(out, fmt.Sprintf("command-alias takes the name of the command %s", name))
+	}
+	if len(in.allowed) > 1 {
+		out = append(out, fmt.Sprintf("server-access lists other accounts than the owner's: %q; the directory keeps them out", in.allowed))
+	}
+	for _, c := range in.clients {
+		if !s.g.opt.OurClient(s, c.pid, c.name) {
+			out = append(out, fmt.Sprintf("a client that is not muxward's is attached: %q, process %d", c.name, c.pid))
+		}
+	}
+	return out
+}
+
+// inspect asks the server and tells what has changed since the last time.
+func (s *Server) inspect(ctx context.Context) {
+	if err := s.wait(ctx); err != nil {
+		if ctx.Err() != nil && s.g.ctx.Err() == nil {
+			s.answered(err)
+		}
+		return
+	}
+	out, err := s.oneShot(ctx, questions(s.Version())...)
+	if s.Cause() != nil || s.g.ctx.Err() != nil {
+		return
+	}
+	if errors.Is(err, unix.ECONNREFUSED) || errors.Is(err, unix.ENOENT) || errors.Is(err, errNotTheServer) {
+		s.look.Lock()
+		again := s.rescue(ctx)
+		s.look.Unlock()
+		s.g.report(access.EventAlarm, s, "the guarded socket of "+s.rec.Owner, []string{err.Error()}, again)
+		s.g.nudge() // for the door, whose place the rescue used
+		return
+	}
+	s.answered(err)
+	if err != nil {
+		return
+	}
+	in := parseInspection(out, s.Version())
+	s.sessions(in.sessions)
+	risks := s.risks(in)
+	s.mu.Lock()
+	before := s.seen.risks
+	s.seen.risks = risks
+	s.mu.Unlock()
+	for _, r := range risks {
+		if !slices.Contains(before, r) {
+			s.g.tell(access.EventServer, s, "risk: "+r)
+		}
+	}
+	for _, r := range before {
+		if !slices.Contains(risks, r) {
+			s.g.tell(access.EventServer, s, "no risk any more: "+r)
+		}
+	}
+}
+
+// answered notes whether the server answers, and tells when that changes.
+func (s *Server) answered(err error) {
+	s.mu.Lock()
+	was := s.seen.silent
+	s.seen.silent = err != nil
+	s.mu.Unlock()
+	switch {
+	case err != nil && !was && s.Cause() == nil:
+		s.g.tell(access.EventAlarm, s, fmt.Sprintf("the tmux server of %s (process %d) does not answer: %v", s.rec.Owner, s.rec.PID, err))
+	case err == nil && was:
+		s.g.tell(access.EventServer, s, fmt.Sprintf("the tmux server of %s answers again", s.rec.Owner))
+	}
+}

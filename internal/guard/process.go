@@ -1,0 +1,179 @@
+package guard
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// process holds on to a tmux server by its pidfd, whether it is our child or
+// was started by an earlier muxward.
+type process struct {
+	pid   int
+	start uint64 // clock ticks since boot, as in /proc/PID/stat
+	pidfd *os.File
+}
+
+// holdProcess takes hold of pid. If start is not zero it must be the one that
+// began then.
+func holdProcess(pid int, start uint64) (*process, error) {
+	fd, err := unix.PidfdOpen(pid, unix.PIDFD_NONBLOCK)
+	if err != nil {
+		return nil, fmt.Errorf("take hold of process %d: %w", pid, err)
+	}
+	p := &process{pid: pid, pidfd: os.NewFile(uintptr(fd), "pidfd")}
+	begun, state, err := startOf(pid)
+	if err == nil && (start != 0 && begun != start || state == 'Z' || state == 'X') {
+		err = errors.New("it is another one now, or has ended")
+	}
+	if err != nil {
+		_ = p.pidfd.Close()
+		return nil, fmt.Errorf("take hold of process %d: %w", pid, err)
+	}
+	p.start = begun
+	return p, nil
+}
+
+// wait returns when the process has ended (true) or close was called (false).
+func (p *process) wait() bool {
+	raw, err := p.pidfd.SyscallConn()
+	if err != nil {
+		return false
+	}
+	ended := false
+	_ = raw.Read(func(fd uintptr) bool { // the error is that of close
+		n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, 0)
+		ended = err == nil && n > 0
+		return ended || err != nil && err != unix.EINTR
+	})
+	return ended
+}
+
+// ending reaps the process if it is our child and says how it ended.
+func (p *process) ending() string {
+	var ws unix.WaitStatus
+	pid, err := unix.Wait4(p.pid, &ws, unix.WNOHANG, nil)
+	switch {
+	case err != nil || pid != p.pid:
+		return "it ended" // started by an earlier muxward: nobody tells how
+	case ws.Signaled():
+		return "it was killed by signal " + strconv.Itoa(int(ws.Signal())) + " (" + ws.Signal().String() + ")"
+	}
+	return "it exited with code " + strconv.Itoa(ws.ExitStatus())
+}
+
+func (p *process) signal(sig syscall.Signal) error {
+	raw, err := p.pidfd.SyscallConn()
+	if err != nil {
+		return err
+	}
+	var inner error
+	err = raw.Control(func(fd uintptr) { inner = unix.PidfdSendSignal(int(fd), sig, nil, 0) })
+	return errors.Join(err, inner)
+}
+
+func (p *process) close() { _ = p.pidfd.Close() }
+
+// startOf reads a process's start time and state (proc(5)).
+func startOf(pid int) (start uint64, state byte, err error) {
+	data, err := os.ReadFile(procFile(pid, "stat"))
+	if err != nil {
+		return 0, 0, err
+	}
+	// The name in parentheses may hold anything.
+	f := strings.Fields(string(data[bytes.LastIndexByte(data, ')')+1:]))
+	if len(f) < 20 || len(f[0]) != 1 {
+		return 0, 0, fmt.Errorf("%s has %d fields", procFile(pid, "stat"), len(f))
+	}
+	start, err = strconv.ParseUint(f[19], 10, 64)
+	return start, f[0][0], err
+}
+
+func procFile(pid int, name string) string {
+	return filepath.Join("/proc", strconv.Itoa(pid), name)
+}
+
+// runsAs tells the uid and the program of a process.
+func (p *process) runsAs() (uid uint32, exe string, err error) {
+	var st unix.Stat_t
+	if err := unix.Stat(procFile(p.pid, ""), &st); err != nil {
+		return 0, "", err
+	}
+	exe, err = os.Readlink(procFile(p.pid, "exe"))
+	// The package may have been upgraded since.
+	return st.Uid, strings.TrimSuffix(exe, " (deleted)"), err
+}
+
+// processes lists all process ids.
+func processes() []int {
+	ents, err := os.ReadDir("/proc")
+	if err != nil {
+		return nil
+	}
+	var out []int
+	for _, e := range ents {
+		if pid, err := strconv.Atoi(e.Name()); err == nil {
+			out = append(out, pid)
+		}
+	}
+	return out
+}
+
+// startedFor finds a tmux server by its command line, for the case that we
+// were killed between starting it and writing down its id.
+func startedFor(inner string) (int, bool) {
+	for _, pid := range processes() {
+		cmd, err := os.ReadFile(procFile(pid, "cmdline"))
+		if err != nil {
+			continue
+		}
+		argv := strings.Split(string(cmd), "\x00")
+		if len(argv) > 3 && argv[1] == "-D" && argv[2] == "-S" && argv[3] == inner {
+			return pid, true
+		}
+	}
+	return 0, false
+}
+
+// maxLeft bounds a report of processes.
+const maxLeft = 64
+
+// leftBehind finds the processes that have TMUX=INNER,… in their environment:
+// what a server that was killed leaves running. A process that has cleared its
+// environment is not found, nor one whose environment is not ours to read.
+func leftBehind(inner string) []int {
+	mark := []byte("TMUX=" + inner + ",")
+	var out []int
+	for _, pid := range processes() {
+		env, err := os.ReadFile(procFile(pid, "environ"))
+		if err != nil {
+			continue
+		}
+		if bytes.HasPrefix(env, mark) || bytes.Contains(env, append([]byte{0}, mark...)) {
+			if out = append(out, pid); len(out) == maxLeft {
+				break
+			}
+		}
+	}
+	return out
+}
+
+// describe names processes for people.
+func describe(pids []int) string {
+	var b strings.Builder
+	for i, pid := range pids {
+		comm, _ := os.ReadFile(procFile(pid, "comm")) // gone by now is fine
+		if i > 0 {
+			b.WriteString(", ")
+		}
+		fmt.Fprintf(&b, "%d %q", pid, strings.TrimSuffix(string(comm), "\n"))
+	}
+	return b.String()
+}

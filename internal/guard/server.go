@@ -1,0 +1,365 @@
+package guard
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/muxward/muxward/internal/access"
+	"github.com/muxward/muxward/internal/tmux"
+	"github.com/muxward/muxward/internal/tmux/control"
+	"github.com/muxward/muxward/internal/tmux/wire"
+)
+
+// Server is one life of one guarded tmux server.
+type Server struct {
+	g     *Guard
+	proc  *process
+	inner *Door
+
+	ready    chan struct{} // closed when facts are known, or readyErr is set
+	readyErr error
+	done     chan struct{} // closed when it has ended, after cause
+	cause    error
+	once     sync.Once // of finish
+
+	mu      sync.Mutex
+	rec     record // ID, Owner, Account, Mark, PID and Start never change
+	version tmux.Version
+	framing wire.Framing
+	dir     *os.File // RUN/servers/ID
+	sock    *os.File // pins the socket's inode
+	hold    hold
+	ctl     *control.Client
+	ctlLock chan struct{} // holds one token: who opens the control client
+	seen    watched
+	look    sync.Mutex // one look at the server's files at a time
+}
+
+// ErrLetGo is the cause of servers that go on while muxward stops.
+var ErrLetGo = errors.New("muxward has let go of the tmux server, which goes on")
+
+func newServer(g *Guard, rec record) *Server {
+	return &Server{g: g, rec: rec, ready: make(chan struct{}), done: make(chan struct{}), ctlLock: make(chan struct{}, 1),
+		hold: hold{idle: make(chan struct{}, 1)}}
+}
+
+// Owner is the person whose server it is.
+func (s *Server) Owner() string { return s.rec.Owner }
+
+// UID is the uid the server runs as.
+func (s *Server) UID() uint32 { return s.rec.Account.UID }
+
+// PID is the server's process id.
+func (s *Server) PID() int { return s.rec.PID }
+
+// Life names this life of the server, as snapshots of it do.
+func (s *Server) Life() tmux.Incarnation {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return tmux.Incarnation{PID: s.rec.PID, StartTime: s.rec.StartTime, Mark: s.rec.Mark}
+}
+
+// Incarnation is Life as text.
+func (s *Server) Incarnation() string { return s.Life().String() }
+
+// Version is what tmux says of itself; the zero Version before Ready.
+func (s *Server) Version() tmux.Version {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.version
+}
+
+// InnerDoor is the door that TMUX names inside the server's panes. Whoever
+// connects there claims no more than at any other door.
+func (s *Server) InnerDoor() *Door { return s.inner }
+
+// Done is closed when the server has ended, or muxward lets go of it.
+func (s *Server) Done() <-chan struct{} { return s.done }
+
+// Cause says why the server ended; nil before Done.
+func (s *Server) Cause() error {
+	select {
+	case <-s.done:
+		return s.cause
+	default:
+		return nil
+	}
+}
+
+func (s *Server) wait(ctx context.Context) error {
+	select {
+	case <-s.ready:
+		return s.readyErr
+	case <-s.done:
+		return s.cause
+	case <-ctx.Done():
+		return fmt.Errorf("the tmux server of %s is still reading its configuration, or is stopped: %w", s.rec.Owner, ctx.Err())
+	}
+}
+
+// Ready waits until the server has read its configuration and said who it is.
+// Requests from outside wait for it, as tmux's first client does; those from
+// the inner door must not, as the configuration may be what makes them.
+func (s *Server) Ready(ctx context.Context) error { return s.wait(ctx) }
+
+// Dial connects to the server, as its own account. It makes sure that the
+// server we started is what listens, and waits 5 s at most.
+func (s *Server) Dial(ctx context.Context) (*net.UnixConn, error) {
+	if err := s.Cause(); err != nil {
+		return nil, fmt.Errorf("connect to the tmux server of %s: %w", s.rec.Owner, err)
+	}
+	s.mu.Lock()
+	dir := s.dir
+	s.mu.Unlock()
+	conn, err := dialAt(ctx, dir, "s", s.rec.Account.UID, s.rec.PID)
+	if err != nil {
+		s.g.nudge() // the watch knows what to do about it
+		return nil, fmt.Errorf("connect to the tmux server of %s: %w", s.rec.Owner, err)
+	}
+	return conn, nil
+}
+
+// Connect is Dial for tmux's client protocol. State our process id in the
+// Hello's PID, so that the watch knows the client for ours.
+func (s *Server) Connect(ctx context.Context) (*wire.Conn, error) {
+	conn, err := s.Dial(ctx)
+	if err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return wire.NewClient(conn, s.framing), nil
+}
+
+// open opens the inner door, makes the server known, and asks it who it is.
+func (s *Server) open() error {
+	a := s.rec.Account
+	d, err := s.g.doors.openDoor(innerName(s.rec.ID), "s", a.UID, a.GID, 0o111)
+	if err != nil {
+		return err
+	}
+	s.inner = d
+	s.g.mu.Lock()
+	if s.g.closed {
+		s.g.mu.Unlock()
+		return errors.New("muxward is stopping")
+	}
+	s.g.byOwner[s.rec.Owner] = s
+	s.g.mu.Unlock()
+	s.g.wg.Go(s.supervise)
+	if s.g.opt.OnServer != nil {
+		s.g.opt.OnServer(s)
+	}
+	s.g.wg.Go(s.introduce)
+	s.g.nudge()
+	return nil
+}
+
+// oneShot runs commands as a client of their own and gives what they print.
+func (s *Server) oneShot(ctx context.Context, argv ...string) ([]byte, error) {
+	c, err := s.Connect(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return ask(ctx, c, argv)
+}
+
+// maxAnswer bounds what a server may print to us.
+const maxAnswer = 4 << 20
+
+// limited is a buffer with an end.
+type limited struct{ bytes.Buffer }
+
+func (l *limited) Write(p []byte) (int, error) {
+	if l.Len()+len(p) > maxAnswer {
+		return 0, fmt.Errorf("the server prints more than %d bytes", maxAnswer)
+	}
+	return l.Buffer.Write(p)
+}
+
+func ask(ctx context.Context, c *wire.Conn, argv []string) ([]byte, error) {
+	var out, errs limited
+	exit, err := c.Run(ctx, &wire.Hello{Flags: wire.FlagUTF8, PID: int32(os.Getpid()), Cwd: "/", Argv: argv}, wire.StdFiles(nil, &out, &errs))
+	if err != nil {
+		return nil, fmt.Errorf("tmux %s: %w", argv[0], err)
+	}
+	if exit.Code != 0 {
+		return nil, fmt.Errorf("tmux %s: %.200q", argv[0], strings.TrimSpace(errs.String()+exit.Message))
+	}
+	return out.Bytes(), nil
+}
+
+// introduce makes the server's first client, for which tmux reads its
+// configuration, and learns who the server is.
+func (s *Server) introduce() {
+	err := s.learn(s.g.ctx)
+	if err == nil {
+		close(s.ready)
+		s.g.tell(access.EventServer, s, fmt.Sprintf("tmux server of %s is ready: tmux %s, process %d, uid %d", s.rec.Owner, s.Version(), s.rec.PID, s.rec.Account.UID))
+		s.g.nudge()
+		return
+	}
+	select {
+	case <-s.done:
+	default:
+		if s.g.ctx.Err() == nil {
+			s.g.tell(access.EventAlarm, s, fmt.Sprintf("tmux server of %s is not used: %v", s.rec.Owner, err))
+		}
+	}
+	s.readyErr = err
+	close(s.ready)
+}
+
+func (s *Server) learn(ctx context.Context) error {
+	// The order of the connections counts: tmux reads its configuration for
+	// the client that is first in its list.
+	first, err := s.Connect(ctx)
+	if err != nil {
+		return err
+	}
+	if err := s.stay(); err != nil {
+		return errors.Join(err, first.Close())
+	}
+	out, err := ask(ctx, first, []string{"display-message", "-p", "#{pid} #{start_time} #{version} #{" + tmux.MarkOption + "}"})
+	if err != nil {
+		return err
+	}
+	return s.believe(strings.TrimSuffix(string(out), "\n"))
+}
+
+// believe compares what the server says with what we know.
+func (s *Server) believe(said string) error {
+	f := strings.SplitN(said, " ", 4)
+	if len(f) != 4 {
+		return fmt.Errorf("it says %.100q of itself", said)
+	}
+	start, err := strconv.ParseInt(f[1], 10, 64)
+	if f[0] != strconv.Itoa(s.rec.PID) || err != nil {
+		return fmt.Errorf("process %d says it were %.40q", s.rec.PID, said)
+	}
+	if f[3] != s.rec.Mark {
+		return errors.New("its mark " + tmux.MarkOption + " is not the one we gave it, so nobody knows which server this is; end it and start again")
+	}
+	v, err := tmux.ParseVersion(f[2])
+	if err != nil {
+		return err
+	}
+	if !v.AtLeast(tmux.Oldest()) {
+		return fmt.Errorf("it is tmux %s; at least %s is needed", v, tmux.Oldest())
+	}
+	framing, err := wire.FramingOf(f[2])
+	if err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.rec.StartTime != 0 && s.rec.StartTime != start {
+		return errors.New("it began at another time than the one we started")
+	}
+	s.version, s.framing = v, framing
+	s.rec.Version, s.rec.StartTime = f[2], start
+	if _, s.rec.Exe, err = s.proc.runsAs(); err != nil {
+		return err
+	}
+	return s.rec.save(s.g.servers)
+}
+
+// supervise waits for the server's end and clears up after it.
+func (s *Server) supervise() {
+	if !s.proc.wait() {
+		return // let go
+	}
+	how := s.proc.ending()
+	s.finish(fmt.Errorf("the tmux server of %s has ended: %s", s.rec.Owner, how))
+	if err := s.inner.Close(); err != nil {
+		s.g.tell(access.EventDoor, s, fmt.Sprintf("close the door %s: %v", s.inner.Path(), err))
+	}
+	s.g.forget(s.rec.ID)
+	text := fmt.Sprintf("tmux server of %s (process %d) has ended: %s", s.rec.Owner, s.rec.PID, how)
+	kind := access.EventServer
+	if left := leftBehind(s.g.innerPath(s.rec.ID)); len(left) > 0 {
+		kind = access.EventAlarm
+		text += "; left behind, without a terminal: " + describe(left)
+	}
+	s.g.tell(kind, s, text)
+}
+
+// finish makes the server unknown and lets go of everything that is open.
+func (s *Server) finish(cause error) { s.once.Do(func() { s.end(cause) }) }
+
+func (s *Server) end(cause error) {
+	s.g.mu.Lock()
+	if s.g.byOwner[s.rec.Owner] == s {
+		delete(s.g.byOwner, s.rec.Owner)
+	}
+	s.g.mu.Unlock()
+	s.cause = cause
+	close(s.done)
+	s.hold.end()
+	s.closeControl()
+	s.proc.close()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	_ = s.dir.Close()
+	if s.sock != nil {
+		_ = s.sock.Close()
+	}
+}
+
+// letGo forgets a server that goes on.
+func (s *Server) letGo() {
+	s.proc.close() // supervise returns
+	s.finish(ErrLetGo)
+}
+
+// abandon ends a server that was never known to anybody.
+func (s *Server) abandon() {
+	if s.inner != nil {
+		_ = s.inner.Close()
+	}
+	if s.proc != nil {
+		_ = s.proc.signal(unix.SIGKILL)
+		s.proc.wait()
+		s.proc.ending()
+		s.proc.close()
+	}
+	for _, f := range []*os.File{s.dir, s.sock} {
+		if f != nil {
+			_ = f.Close()
+		}
+	}
+	s.g.forget(s.rec.ID)
+}
+
+// adoptSocket moves the socket that tmux has bound in from to where only we
+// look.
+func (s *Server) adoptSocket(from *os.File) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := unix.Renameat(int(from.Fd()), "s", int(s.dir.Fd()), "s"); err != nil {
+		return fmt.Errorf("move the server's socket: %w", err)
+	}
+	return s.pin()
+}
+
+// pin holds on to the socket at its place.
+func (s *Server) pin() error {
+	sock, err := pinAt(int(s.dir.Fd()), "s")
+	if err != nil {
+		return err
+	}
+	if s.sock != nil {
+		_ = s.sock.Close()
+	}
+	s.sock = sock
+	return nil
+}
