@@ -54,7 +54,7 @@ func (b *builder) session(r *row) error {
 	s.Prefix = r.text()
 	s.Group = r.text()
 	if b.snap.Detail == Full {
-		s.Path = r.text()
+		s.Path = r.ascii()
 	}
 	s.Name = r.last()
 	if err := parseStack(&s, stack); err != nil {
@@ -140,7 +140,7 @@ func (b *builder) pane(r *row) error {
 		p.HistorySize, p.HistoryLimit, p.HistoryBytes = r.int(), r.int(), r.number()
 		p.CursorX, p.CursorY = r.int(), r.int()
 		p.DeadStatus = r.word()
-		p.CurrentCommand, p.CurrentPath, p.StartCommand = r.text(), r.text(), r.text()
+		p.CurrentCommand, p.CurrentPath, p.StartCommand = r.ascii(), r.ascii(), r.ascii()
 		p.Title = r.text()
 	}
 	if r.err != nil {
@@ -178,17 +178,17 @@ func (b *builder) client(r *row) error {
 	c.Width, c.Height = r.size(), r.size()
 	c.UID = r.int()
 	c.Flags = r.word()
-	c.TTY = r.text()
+	c.TTY = r.ascii()
 	if b.snap.Detail == Full {
-		c.TermName, c.User, c.LastSession = r.text(), r.text(), r.text()
+		c.TermName, c.User, c.LastSession = r.ascii(), r.ascii(), r.text()
 	}
-	c.Name = r.text()
+	c.Name = r.ascii()
 	b.snap.Clients = append(b.snap.Clients, c)
 	return nil
 }
 
 func (b *builder) buffer(r *row) error {
-	buf := Buffer{Size: r.int(), Created: r.number(), Name: r.text(), Sample: r.text()}
+	buf := Buffer{Size: r.int(), Created: r.number(), Name: r.ascii(), Sample: r.text()}
 	b.snap.Buffers = append(b.snap.Buffers, buf)
 	return nil
 }

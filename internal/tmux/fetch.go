@@ -22,9 +22,9 @@ const (
 // free text are quoted by tmux (q: puts a backslash before what a shell would
 // treat specially, spaces among it) unless they come last. What a program in
 // a pane or a client may choose is also reduced to printable ASCII by s/…/?/,
-// so that no row can be forged or broken by it; names of sessions, windows and
-// buffers, titles and samples of buffers cannot hold control characters, tmux
-// refuses or escapes them when they are set. The
+// so that no row can be forged or broken by it, and so are names of buffers;
+// names of sessions and windows, titles and samples of buffers cannot hold
+// control characters, tmux refuses or escapes them when they are set. The
 // first letter keeps a row from looking like a line of the control protocol.
 const (
 	serverRow = `O #{pid} #{start_time} #{version} #{q:@muxward_id} #{set-clipboard} #{exit-unattached} ` +
@@ -48,6 +48,9 @@ const (
 // UTF-8, or tmux replaces what is not ASCII in names. Send them in one write:
 // tmux runs them without another client's command in between only if they
 // arrive together, and ParseSnapshot refuses replies that do not fit together.
+//
+// The commands go by their full names. If the server's command-alias option
+// may shadow those, use [SnapshotCommandsFor].
 func SnapshotCommands(d Detail) []string {
 	sessions, windows, panes, clients := sessionRow, windowRow, paneRow, clientRow
 	clients += ` ` + printable + `client_tty}`
@@ -68,9 +71,26 @@ func SnapshotCommands(d Detail) []string {
 		`show-options -s command-alias`,
 	}
 	if d == Full {
-		lines = append(lines, `list-buffers -F 'B #{buffer_size} #{buffer_created} #{q:buffer_name} #{q:buffer_sample}'`)
+		lines = append(lines, `list-buffers -F 'B #{buffer_size} #{buffer_created} `+printable+`buffer_name} #{q:buffer_sample}'`)
 	}
 	return lines
+}
+
+// SnapshotCommandsFor is [SnapshotCommands] with every command spelled so that
+// none of these aliases stands in its way. A caller that keeps a server's
+// aliases compares them with those of the new snapshot, and fetches again if
+// they changed.
+func SnapshotCommandsFor(d Detail, opts ParseOptions) ([]string, error) {
+	lines := SnapshotCommands(d)
+	for i, line := range lines {
+		name, rest, _ := strings.Cut(line, " ")
+		spelled, ok := SpellCommand(name, opts)
+		if !ok {
+			return nil, fmt.Errorf("%s: this server's command-alias option hides the command", name)
+		}
+		lines[i] = spelled + " " + rest
+	}
+	return lines, nil
 }
 
 // ParseSnapshot makes a snapshot from the replies to [SnapshotCommands] of the
@@ -158,6 +178,22 @@ func (r *row) text() string {
 		r.rest = r.rest[end+1:]
 	}
 	return unquote(field)
+}
+
+// ascii returns the next field, quoted, as printable ASCII. tmux was asked to
+// make it that, but its pattern does not match bytes that are no character.
+func (r *row) ascii() string {
+	s := r.text()
+	if plainText(s) {
+		return s
+	}
+	b := []byte(s)
+	for i := range b {
+		if b[i] < ' ' || b[i] > '~' {
+			b[i] = '?'
+		}
+	}
+	return string(b)
 }
 
 func unquote(s string) string {

@@ -38,7 +38,7 @@ func quoteWord(b *strings.Builder, word string) {
 		if !alnum(c) && strings.IndexByte("-_./@+,:", c) < 0 {
 			plain = false
 		}
-		if c < ' ' || c == 0x7f || c == '\'' {
+		if mustEscape(c) || c == '\'' {
 			single = false
 		}
 	}
@@ -54,6 +54,10 @@ func quoteWord(b *strings.Builder, word string) {
 	}
 }
 
+// mustEscape reports the bytes that cannot stand in a line as they are:
+// control characters, and 0xff, which tmux's lexer takes for the end.
+func mustEscape(c byte) bool { return c < ' ' || c == 0x7f || c == 0xff }
+
 func doubleQuote(b *strings.Builder, word string) {
 	b.WriteByte('"')
 	for i := range len(word) {
@@ -61,7 +65,7 @@ func doubleQuote(b *strings.Builder, word string) {
 		case c == '"' || c == '\\' || c == '$' || c == '~':
 			b.WriteByte('\\')
 			b.WriteByte(c)
-		case c < ' ' || c == 0x7f:
+		case mustEscape(c):
 			// Three octal digits: the only escape that takes every byte.
 			fmt.Fprintf(b, `\%03o`, c)
 		default:

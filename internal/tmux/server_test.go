@@ -138,7 +138,11 @@ func (c *control) ask(line string) (string, bool) {
 
 func (c *control) snapshot(d Detail) *Snapshot {
 	c.t.Helper()
-	lines := SnapshotCommands(d)
+	return c.fetch(d, SnapshotCommands(d))
+}
+
+func (c *control) fetch(d Detail, lines []string) *Snapshot {
+	c.t.Helper()
 	c.send(lines...)
 	replies := make([][]byte, len(lines))
 	for i := range lines {

@@ -1,6 +1,10 @@
 package tmux
 
 import (
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -61,4 +65,163 @@ func mustVersion(t *testing.T, s string) Version {
 		t.Fatal(err)
 	}
 	return v
+}
+
+// hostileNames are tried as names of sessions, windows and buffers, as titles,
+// directories and process names.
+var hostileNames = []string{
+	"a\nS $9 1 1 1 0 1 0 0 0 0 C-b  forged", "%end 1 2 3", "\n%end 1 2 3\n%exit", "a\tb", "\x1b]0;x\x07", "a\\ b \\\\", "'\"`$(x)#{pane_id}#(id)##",
+	"\xff\xfe", "é\xc3", "\xff\nS $9", "\xc3\n\x1b\xc3\n", "\xe6\nP @0 %0\xe6", "\u202egnp", "  spaces  ", "\\", "\\n", "日本語", "a|b,c=d;e", "\r", "{", strings.Repeat("x y\\", 1000), "%output %1 x", "-",
+}
+
+func TestSnapshotWithHostileNames(t *testing.T) {
+	srv := startServer(t)
+	c := srv.control("start")
+	for i, name := range hostileNames {
+		safe := EscapeFormat(name)
+		if strings.TrimSpace(name) != "" {
+			srv.run("rename-session", "-t", "$0", "--", EscapeArg(safe))
+		}
+		srv.run("rename-window", "-t", "@0", "--", EscapeArg(safe))
+		srv.run("select-pane", "-t", "%0", "-T", EscapeArg(safe))
+		srv.run("set-buffer", "-b", name, EscapeArg(name))
+		dir := filepath.Join(filepath.Dir(srv.sock), plainName(i), strings.ReplaceAll(name, "/", "_")[:min(len(name), 200)])
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		cmd := srv.command("new-window", "-d", "-t", "$0:9", "exec -a \"$HOSTILE\" cat")
+		cmd.Args = append(cmd.Args[:len(cmd.Args)-1], "-e", "HOSTILE="+name, "exec bash -c 'exec -a \"$HOSTILE\" cat'")
+		cmd.Dir = dir
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("%v: %s", err, out)
+		}
+		for _, d := range []Detail{Core, Full} {
+			snap := c.snapshot(d)
+			checkHostile(t, snap, srv, d, name)
+		}
+		srv.run("kill-window", "-t", "$0:9")
+		srv.run("delete-buffer", "-b", name)
+	}
+}
+
+func plainName(i int) string { return "d" + string(rune('a'+i)) }
+
+func checkHostile(t *testing.T, snap *Snapshot, srv *realServer, d Detail, name string) {
+	t.Helper()
+	if len(snap.Sessions) != 1 || len(snap.Windows) != 2 || len(snap.Panes) != 2 || snap.Sessions[0].ID != 0 {
+		t.Fatalf("%q: %d sessions, %d windows, %d panes", name, len(snap.Sessions), len(snap.Windows), len(snap.Panes))
+	}
+	if want := srv.run("list-sessions", "-F", "#{session_name}"); snap.Sessions[0].Name != want {
+		t.Errorf("session name %q, tmux %q", snap.Sessions[0].Name, want)
+	}
+	if want := srv.run("display-message", "-p", "-t", "@0", "#{window_name}"); snap.Window(0).Name != want {
+		t.Errorf("window name %q, tmux %q", snap.Window(0).Name, want)
+	}
+	if d == Core {
+		return
+	}
+	if want := srv.run("display-message", "-p", "-t", "%0", "#{pane_title}"); snap.Pane(0).Title != want {
+		t.Errorf("title %q, tmux %q", snap.Pane(0).Title, want)
+	}
+	if len(snap.Buffers) != 1 || snap.Buffers[0].Size != len(name) {
+		t.Errorf("%q: buffers %+v", name, snap.Buffers)
+	}
+	for _, p := range snap.Panes {
+		for _, s := range []string{p.CurrentCommand, p.CurrentPath, p.StartCommand} {
+			if !plainText(s) {
+				t.Errorf("%q: not printable: %q", name, s)
+			}
+		}
+	}
+}
+
+func TestParseSnapshotRefusesNonsense(t *testing.T) {
+	srv := startServer(t)
+	c := srv.control("start")
+	lines := SnapshotCommands(Core)
+	c.send(lines...)
+	good := make([][]byte, len(lines))
+	for i := range lines {
+		body, _ := c.reply()
+		good[i] = bytes.Clone(body)
+	}
+	if _, err := ParseSnapshot(Core, good); err != nil {
+		t.Fatal(err)
+	}
+	change := func(i int, text string) [][]byte {
+		bad := append([][]byte(nil), good...)
+		bad[i] = []byte(text)
+		return bad
+	}
+	for name, replies := range map[string][][]byte{
+		"none":                nil,
+		"one short":           good[1:],
+		"empty server":        change(0, ""),
+		"two servers":         change(0, string(good[0])+string(good[0])),
+		"other row":           change(1, string(good[2])),
+		"session without win": change(2, ""),
+		"window without pane": change(3, ""),
+		"unknown window":      change(3, string(good[3])+strings.Replace(string(good[3]), "P @0 %0", "P @9 %9", 1)),
+		"session twice":       change(1, string(good[1])+string(good[1])),
+		"cut off":             change(1, string(good[1][:20])),
+		"bad id":              change(1, strings.Replace(string(good[1]), "S $0", "S $0x", 1)),
+		"negative":            change(3, strings.Replace(string(good[3]), " 0 0 0 ", " -1 0 0 ", 1)),
+		"other detail":        change(1, "S $0 1 1"),
+	} {
+		if _, err := ParseSnapshot(Core, replies); err == nil {
+			t.Errorf("%s: accepted", name)
+		}
+	}
+}
+
+func TestVisibleHidesEverythingElse(t *testing.T) {
+	srv := startServer(t)
+	srv.run("rename-session", "-t", "start", "shared")
+	srv.run("split-window", "-t", "shared:0", "exec cat")
+	srv.run("new-window", "-d", "-t", "shared:1", "-n", "MARK-window", "exec cat")
+	srv.run("new-session", "-d", "-s", "MARK-secret", "-n", "MARK-w", "exec cat")
+	srv.run("link-window", "-d", "-s", "shared:0", "-t", "MARK-secret:5")
+	srv.run("new-session", "-d", "-t", "MARK-secret", "-s", "groupie")
+	srv.run("select-pane", "-T", "MARK-title", "-t", "shared:0.1")
+	srv.run("set-buffer", "-b", "MARK-buffer", "MARK-data")
+	srv.run("select-pane", "-m", "-t", "MARK-secret:0")
+	c := srv.control("MARK-secret")
+	all := c.snapshot(Full)
+	shared := all.SessionByName("shared").ID
+	// The guest may see the first pane of shared:0, through shared or groupie.
+	snap := all.Visible(func(s *Session, l *Winlink, p *Pane) bool {
+		return (s.ID == shared || s.Name == "groupie") && p.ID == 0
+	})
+	if text := fmt.Sprintf("%+v", *snap); strings.Contains(text, "MARK") {
+		t.Errorf("visible: %s", text)
+	}
+	if len(snap.Sessions) != 2 || len(snap.Windows) != 1 || len(snap.Panes) != 1 || len(snap.Clients) != 0 || snap.Marked != nil {
+		t.Errorf("visible: %+v", snap)
+	}
+	s := snap.SessionByName("shared")
+	if len(s.Links) != 1 || s.Current != 0 || snap.ActivePane(snap.Window(0)) != nil {
+		t.Errorf("shared: %+v", s)
+	}
+	// groupie's current window is hidden: it has none.
+	if g := snap.SessionByName("groupie"); g.Current != -1 || g.Group != "" {
+		t.Errorf("groupie: %+v", g)
+	}
+	for _, target := range targetForms() {
+		for _, kind := range []TargetKind{TargetSession, TargetWindow, TargetPane} {
+			for _, flags := range []FindFlags{0, CanFail, WindowIndex, PreferUnattached, DefaultMarked} {
+				f, _ := Resolve(snap, Lookup{kind, flags}, target, ResolveContext{})
+				if f.Pane != nil && f.Pane.ID != 0 || f.Window != nil && f.Window.ID != 0 ||
+					f.Session != nil && strings.HasPrefix(f.Session.Name, "MARK") {
+					t.Fatalf("%s %q found %+v", kind, target, f)
+				}
+			}
+		}
+	}
+	for _, argv := range [][]string{{"ls"}, {"lsw", "-a"}, {"lsp", "-a"}, {"lsc"}, {"lsb"}} {
+		inv := mustParse(t, argv...)
+		lines, err := Listing(inv, snap, Found{}, FormatContext{})
+		if err != nil || strings.Contains(strings.Join(lines, ""), "MARK") {
+			t.Errorf("%q: %q %v", argv, lines, err)
+		}
+	}
 }

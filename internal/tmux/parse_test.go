@@ -1,0 +1,235 @@
+package tmux
+
+import (
+	"fmt"
+	"reflect"
+	"strings"
+	"testing"
+)
+
+// show writes parsed commands down for comparing.
+func show(all []*Invocation) string {
+	var b strings.Builder
+	for i, inv := range all {
+		if i > 0 {
+			b.WriteString(" ; ")
+		}
+		b.WriteString(inv.Row.Name)
+		for _, f := range inv.Flags {
+			fmt.Fprintf(&b, " -%c", f.Letter)
+			if f.HasValue {
+				fmt.Fprintf(&b, "=%q", f.Value)
+			}
+		}
+		for _, a := range inv.Args {
+			fmt.Fprintf(&b, " %q", a)
+		}
+	}
+	return b.String()
+}
+
+func TestParseArgv(t *testing.T) {
+	for _, tc := range []struct {
+		argv []string
+		want string
+	}{
+		{nil, `new-session`},
+		{[]string{";"}, ``},
+		{[]string{"ls"}, `list-sessions`},
+		{[]string{"ls", ";", "ls"}, `list-sessions ; list-sessions`},
+		{[]string{"ls;", ";", "ls;"}, `list-sessions ; list-sessions`},
+		{[]string{"send-keys", "-t", "x", "-l", "hello;", "kill-server"}, `send-keys -t="x" -l "hello" ; kill-server`},
+		{[]string{"send", `a\;`, `\;`, `;b`, `\\;`}, `send-keys "a;" ";" ";b" "\\;"`},
+		{[]string{"send", "a;b", "c\\;d;"}, `send-keys "a;b" "c\\;d"`},
+		{[]string{"kill-ser"}, `kill-server`},
+		{[]string{"kill-p", "-at%1"}, `kill-pane -a -t="%1"`},
+		{[]string{"neww", "-dk", "-t", "-x", "--", "-d", "x"}, `new-window -d -k -t="-x" "-d" "x"`},
+		{[]string{"new", "-A", "-s", "", "-e", "A=b", "-e", "C=d"}, `new-session -A -s="" -e="A=b" -e="C=d"`},
+		{[]string{"send", "-t", "x", "a", "-l"}, `send-keys -t="x" "a" "-l"`},
+		{[]string{"send", "-", "x"}, `send-keys "-" "x"`},
+		{[]string{"ls", "-F=x"}, `list-sessions -F="=x"`},
+		{[]string{"splitp", "-h"}, `split-window -h`},
+		{[]string{"mine", "x"}, `list-sessions ; kill-session -t="x"`},
+		{[]string{"nothing", "x"}, ``},
+	} {
+		opts := ParseOptions{Aliases: append(DefaultAliases(),
+			CommandAlias{"mine", "ls ; kill-session -t"}, CommandAlias{"nothing", ""})}
+		all, err := ParseArgv(tc.argv, opts)
+		if err != nil || show(all) != tc.want {
+			t.Errorf("%q: %s, %v, want %s", tc.argv, show(all), err, tc.want)
+		}
+	}
+}
+
+// TestParseRefusesLikeTmux compares refusals, word for word.
+func TestParseRefusesLikeTmux(t *testing.T) {
+	srv := startServer(t)
+	for _, argv := range [][]string{
+		{"nosuch"}, {"disp"}, {"s"}, {""}, {"list"}, {"k"}, {"ls", ";", "nosuch"}, {"nosuch", ";", "disp"},
+		{"kill-server", "-x"}, {"ls", "-Fx", "-Z"}, {"ls", "x"},
+		{"rename-session"}, {"rename-session", "a", "b"}, {"ls", "-?"}, {"attach", "-?"}, {"send", "-H?"},
+		{"kill-pane", "-."}, {"kill-pane", "-a-"}, {"load-buffer"}, {"has", "-t", "x", "y"},
+		{"Kill-server"}, {"kill-server "}, {"-x"}, {"ls", "-\xff"}, {"select-layout", "a", "b"}, {"LS"},
+	} {
+		_, err := ParseArgv(argv, ParseOptions{Aliases: DefaultAliases()})
+		if err == nil {
+			t.Errorf("%q: parsed", argv)
+			continue
+		}
+		args := argv
+		if strings.HasPrefix(argv[0], "-") {
+			args = append([]string{"--"}, argv...)
+		}
+		want, ok := srv.tryRun(args...)
+		if ok || err.Text != want && !strings.Contains(argv[len(argv)-1], "\xff") {
+			t.Errorf("%q: %q, tmux %q", argv, err.Text, want)
+		}
+	}
+}
+
+// TestMissingValueIsRefused: not every build of 3.3a insists on the value, and
+// then takes the default; a command that was cut off is refused here.
+func TestMissingValueIsRefused(t *testing.T) {
+	_, err := ParseArgv([]string{"kill-session", "-t"}, ParseOptions{})
+	if err == nil || err.Text != "command kill-session: -t expects an argument" {
+		t.Errorf("%v", err)
+	}
+}
+
+// TestEveryPrefix compares every start of every name and alias with what tmux
+// takes it for: list-commands looks its argument up the same way.
+func TestEveryPrefix(t *testing.T) {
+	srv := startServer(t)
+	c := srv.control("start")
+	full, alias := CommandNames(mustVersion(t, srv.run("display-message", "-p", "#{version}")))
+	words := map[string]bool{}
+	for i := range full {
+		for n := 1; n <= len(full[i]); n++ {
+			words[full[i][:n]] = true
+		}
+		for n := 1; n <= len(alias[i]); n++ {
+			words[alias[i][:n]] = true
+		}
+	}
+	for word := range words {
+		// An unknown flag is refused after the name was looked up.
+		reply, ok := c.ask(word + " -_")
+		if ok {
+			t.Errorf("%s -_: accepted", word)
+		}
+		reply = strings.TrimPrefix(reply, "parse error: ")
+		n, err := findName(word, Reference())
+		got := ""
+		if err != nil {
+			got = err.Text
+		} else {
+			got = "command " + n.full + ": invalid flag -_"
+		}
+		if a := findAlias(word, DefaultAliases()); a != nil {
+			continue // an alias of that name beats what is compared here
+		}
+		if got != reply {
+			t.Errorf("%s: %q, tmux %q", word, got, reply)
+		}
+	}
+	t.Logf("%d words compared", len(words))
+}
+
+// TestTableAgainstTmux: every row has exactly the flags and synopsis that
+// tmux has, flag by flag, and every command of tmux is known by name.
+func TestTableAgainstTmux(t *testing.T) {
+	srv := startServer(t)
+	c := srv.control("start")
+	var got []string
+	for line := range strings.Lines(srv.run("list-commands") + "\n") {
+		line = strings.TrimSuffix(line, "\n")
+		name, usage, _ := strings.Cut(line, " ")
+		alias := ""
+		if strings.HasPrefix(usage, "(") {
+			alias, usage, _ = strings.Cut(usage[1:], ")")
+			usage = strings.TrimPrefix(usage, " ")
+		}
+		got = append(got, name)
+		if row := FindCommand(name); row != nil && (row.Alias != alias || row.Usage != strings.TrimRight(usage, " ")) {
+			t.Errorf("%s: row has (%s) %q, tmux (%s) %q", name, row.Alias, row.Usage, alias, usage)
+		}
+	}
+	full, _ := CommandNames(Reference())
+	if !reflect.DeepEqual(full, got) {
+		t.Errorf("names differ:\n%q\n%q", full, got)
+	}
+	for _, row := range Commands() {
+		for letter := byte('0'); letter <= 'z'; letter++ {
+			if !alnum(letter) {
+				continue
+			}
+			known, value := false, false
+			if f := row.Flag(letter); f != nil {
+				known, value = f.knows(Reference())
+			}
+			reply, _ := c.ask(fmt.Sprintf("%s -%c", row.Name, letter) + "_")
+			tmuxKnown := !strings.Contains(reply, fmt.Sprintf("unknown flag -%c", letter))
+			tmuxValue := tmuxKnown && !strings.Contains(reply, "invalid flag -_")
+			if known != tmuxKnown || value != tmuxValue {
+				t.Errorf("%s -%c: known %v value %v, tmux %v %v (%s)", row.Name, letter, known, value, tmuxKnown, tmuxValue, reply)
+			}
+		}
+	}
+}
+
+func TestArgvIsLiteral(t *testing.T) {
+	for _, arg := range []string{"", ";", `\;`, `a;`, `a\;`, `a\\;`, "a;;", "-x", "--", "é;", "'", "\n;"} {
+		inv := mustParse(t, "send-keys", "-t", "%1")
+		inv.Args = []string{arg, "kill-server"}
+		back, err := ParseArgv(inv.Argv(), ParseOptions{})
+		if err != nil || len(back) != 1 || !reflect.DeepEqual(back[0].Args, inv.Args) {
+			t.Errorf("%q: %s, %v", arg, show(back), err)
+		}
+	}
+}
+
+func TestSpellingAvoidsAliases(t *testing.T) {
+	row := FindCommand("kill-pane")
+	opts := ParseOptions{Aliases: []CommandAlias{{"kill-pane", "run-shell x"}, {"killp", "y"}, {"kill-pan", "z"}}}
+	if got, ok := row.Spelling(opts); !ok || got != "kill-pa" {
+		t.Errorf("got %q %v", got, ok)
+	}
+	for _, n := range []string{"kill-pa", "kill-p"} {
+		opts.Aliases = append(opts.Aliases, CommandAlias{n, "x"})
+	}
+	if got, ok := row.Spelling(opts); ok {
+		t.Errorf("got %q", got)
+	}
+	if _, err := mustParse(t, "kill-pane").WordsFor(opts); err == nil {
+		t.Error("words without a spelling")
+	}
+}
+
+func TestAliasThatCannotBeReadIsRefused(t *testing.T) {
+	for _, value := range []string{"run-shell 'id'", "{ ls }", "A=b ls", "ls $HOME", "ls\nls", `ls \; ls`, "ls ~", "%if 1"} {
+		_, err := ParseArgv([]string{"list-panes"}, ParseOptions{Aliases: []CommandAlias{{"list-panes", value}}})
+		if err == nil || err.Reason != BadAlias {
+			t.Errorf("%q: %v", value, err)
+		}
+	}
+}
+
+func TestNotOffered(t *testing.T) {
+	for _, word := range []string{"run-shell", "run", "if", "pipe", "set-e", "so", "confirm", "menu", "popup", "save-buffer", "server-info"} {
+		_, err := ParseArgv([]string{word}, ParseOptions{Aliases: DefaultAliases()})
+		if err == nil || err.Reason != NotOffered || !strings.Contains(err.Text, "not offered by muxward") {
+			t.Errorf("%s: %v", word, err)
+		}
+	}
+}
+
+func TestNewerFlagsNeedNewerTmux(t *testing.T) {
+	argv := []string{"send-keys", "-K", "x"}
+	if _, err := ParseArgv(argv, ParseOptions{}); err == nil || err.Text != "command send-keys: unknown flag -K" {
+		t.Errorf("3.3a: %v", err)
+	}
+	all, err := ParseArgv(argv, ParseOptions{Version: v34})
+	if err != nil || !hasNeed(all[0].Needs(), Need{Verb: "configure", On: OnServer}) {
+		t.Errorf("3.4: %v %v", show(all), err)
+	}
+}
