@@ -69,10 +69,15 @@ type demands struct {
 	seen map[Demand]bool
 }
 
+// add makes a demand once; a window or pane is the same by whatever path.
 func (d *demands) add(n Need, on Object) {
 	one := Demand{Verb: n.Verb, With: n.With, On: on}
-	if !d.seen[one] {
-		d.seen[one] = true
+	key := one
+	if on.Kind == WindowObject || on.Kind == PaneObject {
+		key.On.Session, key.On.HasSession = 0, false
+	}
+	if !d.seen[key] {
+		d.seen[key] = true
 		d.all = append(d.all, one)
 	}
 }

@@ -1,0 +1,182 @@
+package tmux
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+)
+
+func FuzzParseArgv(f *testing.F) {
+	for _, seed := range []string{"ls", "send-keys\x00-t\x00x\x00hello;\x00run-shell\x00id", "kill-p\x00-at%1", ";\x00;", "new\x00-e\x00A=b", "-?", "neww\x00--\x00-d", "info"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		opts := ParseOptions{Aliases: DefaultAliases()}
+		all, err := ParseArgv(strings.Split(s, "\x00"), opts)
+		if err != nil {
+			if err.Text == "" || len(all) != 0 {
+				t.Fatalf("%+v with %d commands", err, len(all))
+			}
+			return
+		}
+		for _, inv := range all {
+			inv.Needs()
+			// What is written is read back as the same one command.
+			again, err := ParseArgv(inv.Argv(), ParseOptions{})
+			if err != nil || len(again) != 1 || show(again) != show([]*Invocation{inv}) {
+				t.Fatalf("%q: %s became %s (%v)", s, show([]*Invocation{inv}), show(again), err)
+			}
+			if _, err := QuoteControl(inv.Words()); err != nil {
+				t.Fatal(err)
+			}
+		}
+	})
+}
+
+func FuzzTarget(f *testing.F) {
+	for _, target := range targetForms() {
+		f.Add(target, uint8(0))
+	}
+	snap := demandSnapshot()
+	visible := snap.Visible(func(s *Session, _ *Winlink, p *Pane) bool { return p.ID == 2 })
+	f.Fuzz(func(t *testing.T, target string, bits uint8) {
+		how := Lookup{TargetKind(bits%3) + TargetSession, FindFlags(bits >> 4)}
+		for _, in := range []*Snapshot{snap, visible} {
+			for _, ctx := range []ResolveContext{{}, {Session: &snap.Sessions[0].ID}, {Pane: &snap.Panes[2].ID}} {
+				found, err := Resolve(in, how, target, ctx)
+				if err != nil && (found.Session != nil || found.Pane != nil || err.Error() == "") {
+					t.Fatalf("%q: %+v with %v", target, found, err)
+				}
+				if in == visible && found.Pane != nil && found.Pane.ID != 2 {
+					t.Fatalf("%q found the hidden %s", target, found.Pane.ID)
+				}
+			}
+		}
+		SplitOwner(target, func(s string) bool { return s == "bob" })
+	})
+}
+
+func FuzzFormat(f *testing.F) {
+	for _, text := range comparedFormats {
+		f.Add(text)
+	}
+	for _, text := range []string{"#(", "#{?", "#{==:,}", "#{=;:x}", "#{t/f/:line}", "#{;", "#{p-:line}", "#"} {
+		f.Add(text)
+	}
+	snap := demandSnapshot()
+	snap.Sessions[0].Name = "MARK#(id)#{pid}\x1b"
+	c := ContextOf(snap, Found{Session: &snap.Sessions[0]})
+	f.Fuzz(func(t *testing.T, text string) {
+		format, err := CompileFormat(text)
+		if err != nil {
+			return
+		}
+		if got := format.Expand(c); strings.Count(got, "\x1b") > strings.Count(text, "\x1b")*(1+len(text)) {
+			t.Fatalf("%q expands to %q", text, got)
+		}
+		format.True(c)
+		// Literal text stays literal.
+		if again, err := CompileFormat(EscapeFormat(text)); err != nil || again.Expand(c) != text {
+			t.Fatalf("%q escaped to %q (%v)", text, EscapeFormat(text), err)
+		}
+	})
+}
+
+func FuzzSnapshot(f *testing.F) {
+	f.Add([]byte("O 1 2 3.3a x external 0 /bin/sh \n--\nS $0 1 2 3 1 1 0 0  0 C-b  name\n--\nW $0 0 @0 * 1 80 24 0 0 off w\n--\nP @0 %0 0 0 0 80 24 10000000 0  9 /dev/pts/0\n--\nC 9 $0 1 2 80 24 0 attached /dev/pts/1 /dev/pts/1\n--\ncommand-alias[0] a=b"))
+	f.Add([]byte("O 1 2 3.3a \\\n--\n--\n--\n--\n--\ncommand-alias[0] \"x=\\n\\033\\\""))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		for _, d := range []Detail{Core, Full} {
+			snap, err := ParseSnapshot(d, bytes.Split(data, []byte("\n--\n")))
+			if err != nil {
+				continue
+			}
+			for i := range snap.Panes {
+				if snap.Window(snap.Panes[i].Window) == nil {
+					t.Fatal("a pane without its window")
+				}
+			}
+			for _, target := range []string{"", "{last}", "+", "^", "{up-of}", "top", "%0", "@0", "$0"} {
+				_, _ = Resolve(snap, Lookup{TargetPane, CanFail}, target, ResolveContext{})
+			}
+			for _, argv := range [][]string{{"ls"}, {"lsw", "-a"}, {"lsp", "-a"}, {"lsc"}, {"lsb"}} {
+				inv, _ := ParseArgv(argv, ParseOptions{})
+				if _, err := Listing(inv[0], snap, Found{}, FormatContext{}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			snap.Visible(func(_ *Session, _ *Winlink, p *Pane) bool { return p.ID%2 == 0 })
+		}
+	})
+}
+
+func FuzzQuoteControl(f *testing.F) {
+	for _, word := range nastyWords {
+		f.Add(word)
+	}
+	f.Fuzz(func(t *testing.T, word string) {
+		line, err := QuoteControl([]string{"x", word, "y"})
+		if err != nil {
+			if !strings.Contains(word, "\x00") {
+				t.Fatal(err)
+			}
+			return
+		}
+		if strings.ContainsAny(line, "\n\r\x00") || strings.IndexByte(line, 0xff) >= 0 {
+			t.Fatalf("%q makes more than one line: %q", word, line)
+		}
+		if got, ok := readQuoted(line); !ok || len(got) != 3 || got[1] != word {
+			t.Fatalf("%q reads back as %q from %q", word, got, line)
+		}
+	})
+}
+
+// readQuoted reads the part of tmux's language that QuoteControl writes, and
+// refuses everything that would be expanded or end a command.
+func readQuoted(line string) ([]string, bool) {
+	var words []string
+	for i := 0; i < len(line); {
+		var b strings.Builder
+		switch line[i] {
+		case '\'':
+			end := strings.IndexByte(line[i+1:], '\'')
+			if end < 0 {
+				return nil, false
+			}
+			b.WriteString(line[i+1 : i+1+end])
+			i += end + 2
+		case '"':
+			for i++; i < len(line) && line[i] != '"'; i++ {
+				if line[i] == '$' || line[i] == '~' {
+					return nil, false
+				}
+				if line[i] != '\\' {
+					b.WriteByte(line[i])
+					continue
+				}
+				i++
+				if line[i] >= '0' && line[i] <= '3' {
+					b.WriteByte((line[i]-'0')<<6 | (line[i+1]-'0')<<3 | (line[i+2] - '0'))
+					i += 2
+				} else {
+					b.WriteByte(line[i])
+				}
+			}
+			i++
+		default:
+			for i < len(line) && line[i] != ' ' {
+				if strings.IndexByte("'\"\\$~#;{}%", line[i]) >= 0 {
+					return nil, false
+				}
+				b.WriteByte(line[i])
+				i++
+			}
+		}
+		words = append(words, b.String())
+		if i < len(line) && line[i] != ' ' {
+			return nil, false
+		}
+		i++
+	}
+	return words, true
+}
