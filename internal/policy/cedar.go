@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/cedar-policy/cedar-go"
 	"github.com/cedar-policy/cedar-go/types"
@@ -26,6 +27,7 @@ type rule struct {
 	reason string
 	duties access.Obligations
 	forbid bool
+	fails  bool // its evaluation may end in an error
 	policy *cedar.Policy
 	ast    *ast.Policy
 }
@@ -101,6 +103,7 @@ func (cr *cedarReader) statement(file string, st statement) {
 			fail(validationHint(e.Error()), "the policy does not fit the schema: %s", clipLong(e.Error()))
 		}
 	}
+	ru.fails = usesOf(ru.ast).fails
 	cr.rules = append(cr.rules, ru)
 }
 
@@ -122,24 +125,49 @@ var (
 func parseProblem(file string, st statement, err error) Problem {
 	p := Problem{File: file, Line: st.line, Column: st.col}
 	text := err.Error()
+	line, col := 1, 1
 	if m := parsePosition.FindStringSubmatch(text); m != nil {
-		line, _ := strconv.Atoi(m[1])
-		col, _ := strconv.Atoi(m[2])
-		at := shift(st, line, col)
-		p.Line, p.Column = at.line, at.col
+		line, _ = strconv.Atoi(m[1])
+		col, _ = strconv.Atoi(m[2])
 	}
 	text = parseNoise.ReplaceAllString(text, "")
 	if m := parseExpect.FindStringSubmatch(text); m != nil {
-		text = fmt.Sprintf("found %s where %q belongs", m[1], m[3])
+		text = fmt.Sprintf("found %q where %q belongs", m[2], m[3])
+		p.Hint = didYouMean(m[2], []string{m[3]})
+		if !strings.HasPrefix(p.Hint, "did") {
+			p.Hint = ""
+		}
+		line, col = back(st.text, line, col, m[2])
 	}
+	at := shift(st, line, col)
+	p.Line, p.Column = at.line, at.col
 	p.Text = "not Cedar: " + clipLong(text)
 	switch {
-	case strings.Contains(text, "?principal"), strings.Contains(text, "?resource"):
+	case strings.Contains(st.text, "?principal"), strings.Contains(st.text, "?resource"):
 		p.Hint = "templates are not read; use groups and grants.yaml"
 	case strings.HasPrefix(strings.TrimSpace(st.text), "allow"):
 		p.Hint = "a policy begins with permit or forbid"
 	}
 	return p
+}
+
+// back finds the last token of that text before a position: the parser tells
+// where it stands, which is behind the token that it did not want.
+func back(text string, line, col int, token string) (int, int) {
+	lines := strings.SplitAfter(text, "\n")
+	if line > len(lines) || token == "" {
+		return line, col
+	}
+	for n := line; n > 0 && n >= line-3; n-- {
+		row := []rune(lines[n-1])
+		if n == line {
+			row = row[:min(max(col-1, 0), len(row))]
+		}
+		if i := strings.LastIndex(string(row), token); i >= 0 {
+			return n, utf8.RuneCountInString(string(row)[:i]) + 1
+		}
+	}
+	return line, col
 }
 
 // annotations reads @id, @reason and the duties. Others are refused: a

@@ -54,7 +54,7 @@ func (s *Set) coversVerb(v *view, q *access.Question) access.Decision {
 	}
 	k := knowledge{set: s, who: q.Who, o: q.Object}
 	for i := range res.forbids {
-		if f := &res.forbids[i]; k.applies(f.ast) != never {
+		if f := &res.forbids[i]; k.applies(f.left) != never {
 			return access.Decision{Rule: f.rule.name(), Reason: "a forbid may apply to a part of it: " + f.rule.why()}
 		}
 	}
@@ -62,10 +62,10 @@ func (s *Set) coversVerb(v *view, q *access.Question) access.Decision {
 	var duties access.Obligations
 	for i := range res.permits {
 		p := &res.permits[i]
-		if usesOf(p.ast).fails {
+		if usesOf(p.left).fails {
 			return access.Decision{Rule: p.rule.name(), Reason: "the policy may fail on a part of it"}
 		}
-		switch k.applies(p.ast) {
+		switch k.applies(p.left) {
 		case always:
 			everywhere = append(everywhere, p.rule)
 		case perhaps:
@@ -100,7 +100,7 @@ func (s *Set) Blind(who identity.Subject, owner string, at time.Time) bool {
 	k := knowledge{set: s, who: who, o: server}
 	for _, verb := range access.Verbs() {
 		for _, p := range s.residue(v, verb).permits {
-			if k.applies(p.ast) != never {
+			if k.applies(p.left) != never {
 				return false
 			}
 		}

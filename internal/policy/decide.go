@@ -98,10 +98,10 @@ func owns(person string, o access.Object) bool {
 // limitOf says when an answer must be asked again.
 func limitOf(res *residue, granted found, own bool, at time.Time) time.Time {
 	var limit time.Time
-	if !own || res.usesGrant || granted.duties != 0 {
+	if !own || res.uses.context&useGranted != 0 || granted.duties != 0 {
 		limit = granted.expires
 	}
-	if res.usesNow {
+	if res.uses.context&useNow != 0 {
 		limit = sooner(limit, at.Add(recheck))
 	}
 	return limit
@@ -126,26 +126,22 @@ func settle(own bool, granted found, permits []*rule) access.Decision {
 	return d
 }
 
-// evaluate asks Cedar. Forbids are asked for every path to the window,
-// permits only for the one that was asked for.
+// evaluate weighs the policies. Forbids are tried for every path to the
+// window, permits only for the one that was asked for.
 func (s *Set) evaluate(q *access.Question, res *residue, own bool, granted found) access.Decision {
-	req := cedar.Request{
-		Principal: personUID(q.Who.Person),
-		Action:    actionUID(q.Verb),
-		Context:   contextRecord(q.Who, granted.rule != nil, own, q.Command, q.At),
-	}
-	w := newWorld(s.static, q.Object)
-	if d, hit := forbidden(res.forbids, req, w); hit {
+	t := trial{s: s, q: q, own: own, granted: granted.rule != nil, uses: res.uses}
+	if d, hit := t.forbidden(res.forbids, &q.Object); hit {
 		return d
 	}
 	if len(res.forbids) > 0 && q.Object.Kind >= access.Window {
 		for _, link := range q.Object.Links {
-			if d, hit := forbidden(res.forbids, req, newWorld(s.static, along(q.Object, link))); hit {
+			o := along(q.Object, link)
+			if d, hit := t.forbidden(res.forbids, &o); hit {
 				return d
 			}
 		}
 	}
-	permits, d, failed := permitted(res.permits, req, w)
+	permits, d, failed := t.permitted(res.permits, &q.Object)
 	if failed {
 		return d
 	}
@@ -158,36 +154,78 @@ func along(o access.Object, link access.SessionRef) access.Object {
 	return o
 }
 
-// forbidden evaluates forbids on one path. One that cannot be evaluated
-// forbids.
-func forbidden(ps policies, req cedar.Request, w *world) (access.Decision, bool) {
-	if len(ps) == 0 {
-		return access.Decision{}, false
+// trial is the weighing of one question.
+type trial struct {
+	s            *Set
+	q            *access.Question
+	own, granted bool
+	uses         uses
+
+	context types.Record // made when Cedar is first asked
+	made    bool
+	w       *world // of the path asked last
+}
+
+// ask has Cedar evaluate those policies whose scope holds the object and that
+// have conditions, if there are any.
+func (t *trial) ask(ps policies, o *access.Object) (diag cedar.Diagnostic, asked bool) {
+	for i := range ps {
+		asked = asked || ps[i].policy != nil && ps[i].on.holds(o)
 	}
-	req.Resource = w.uid
-	_, diag := cedar.Authorize(ps, w, req)
-	if len(diag.Errors) > 0 {
+	if !asked {
+		return diag, false
+	}
+	if !t.made {
+		t.context, t.made = contextRecord(t.uses.context, t.q, t.granted, t.own), true
+	}
+	if t.w == nil || t.w.object.Session != o.Session {
+		t.w = newWorld(t.s.static, *o)
+		t.w.flat = !t.uses.climbs
+	}
+	_, diag = cedar.Authorize(conditional{ps, &t.w.object}, t.w, cedar.Request{
+		Principal: personUID(t.q.Who.Person),
+		Action:    actionUID(t.q.Verb),
+		Resource:  t.w.uid,
+		Context:   t.context,
+	})
+	return diag, true
+}
+
+// forbidden tries forbids on one path. One that cannot be evaluated forbids.
+func (t *trial) forbidden(ps policies, o *access.Object) (access.Decision, bool) {
+	for i := range ps {
+		if p := &ps[i]; p.policy == nil && p.on.holds(o) {
+			return access.Decision{Rule: p.rule.name(), Reason: p.rule.why()}, true
+		}
+	}
+	diag, asked := t.ask(ps, o)
+	switch {
+	case !asked:
+	case len(diag.Errors) > 0:
 		return failure(ps, diag.Errors[0]), true
-	}
-	if len(diag.Reasons) > 0 {
+	case len(diag.Reasons) > 0:
 		ru := ps.rule(diag.Reasons[0].PolicyID)
 		return access.Decision{Rule: ru.name(), Reason: ru.why()}, true
 	}
 	return access.Decision{}, false
 }
 
-// permitted evaluates permits on the asked path and gives those that hold.
-func permitted(ps policies, req cedar.Request, w *world) (held []*rule, d access.Decision, failed bool) {
-	if len(ps) == 0 {
-		return nil, access.Decision{}, false
-	}
-	req.Resource = w.uid
-	_, diag := cedar.Authorize(ps, w, req)
+// permitted tries permits on the asked path and gives those that hold, in
+// the order of the files.
+func (t *trial) permitted(ps policies, o *access.Object) (held []*rule, d access.Decision, failed bool) {
+	diag, _ := t.ask(ps, o)
 	if len(diag.Errors) > 0 {
 		return nil, failure(ps, diag.Errors[0]), true
 	}
-	for _, r := range diag.Reasons {
-		held = append(held, ps.rule(r.PolicyID))
+	for i := range ps {
+		p := &ps[i]
+		switch {
+		case p.policy == nil && p.on.holds(o):
+			held = append(held, p.rule)
+		case len(diag.Reasons) > 0 && diag.Reasons[0].PolicyID == p.id:
+			held = append(held, p.rule)
+			diag.Reasons = diag.Reasons[1:] // they come in the same order
+		}
 	}
 	return held, access.Decision{}, false
 }

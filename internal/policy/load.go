@@ -111,3 +111,11 @@ func mentioned(s *Set) []Selector {
 	}
 	return out
 }
+
+// Size counts what a policy holds.
+type Size struct{ People, Groups, Grants, Policies int }
+
+// Size counts what the policy holds.
+func (s *Set) Size() Size {
+	return Size{len(s.people.list), len(s.people.groups), len(s.grants), len(s.rules)}
+}

@@ -3,15 +3,12 @@ package policy
 import (
 	"fmt"
 	"strings"
-	"time"
 
-	"github.com/cedar-policy/cedar-go"
 	"github.com/cedar-policy/cedar-go/types"
 	"github.com/cedar-policy/cedar-go/x/exp/schema"
 	"github.com/cedar-policy/cedar-go/x/exp/schema/validate"
 
 	"github.com/muxward/muxward/internal/access"
-	"github.com/muxward/muxward/internal/identity"
 )
 
 // Governing are the verbs by which muxward itself is governed. They are none
@@ -206,6 +203,7 @@ type world struct {
 	static types.EntityMap
 	uid    types.EntityUID
 	object access.Object
+	flat   bool // nothing asks what the object lies in
 	made   bool
 	entity types.Entity
 }
@@ -223,15 +221,15 @@ func (w *world) Get(uid types.EntityUID) (types.Entity, bool) {
 		return e, ok
 	}
 	if !w.made {
-		w.entity, w.made = objectEntity(w.uid, w.object), true
+		w.entity, w.made = objectEntity(w.uid, w.object, w.flat), true
 	}
 	return w.entity, true
 }
 
-func objectEntity(uid types.EntityUID, o access.Object) types.Entity {
+func objectEntity(uid types.EntityUID, o access.Object, flat bool) types.Entity {
 	var parents [4]types.EntityUID
 	n := 0
-	for up := o; up.Kind > access.Host; n++ {
+	for up := o; up.Kind > access.Host && !flat; n++ {
 		up = up.Up()
 		if o.Kind == access.Pane && up.Kind == access.Window {
 			up.Session.Index = o.Session.Index
@@ -254,15 +252,26 @@ func objectEntity(uid types.EntityUID, o access.Object) types.Entity {
 	return types.Entity{UID: uid, Parents: types.NewEntityUIDSet(parents[:n]...), Attributes: types.NewRecord(attrs)}
 }
 
-// contextRecord makes Cedar's context of a question.
-func contextRecord(s identity.Subject, granted, own, command bool, at time.Time) types.Record {
-	return cedar.NewRecord(cedar.RecordMap{
-		"granted": types.Boolean(granted),
-		"own":     types.Boolean(own),
-		"inside":  types.Boolean(s.Inside != ""),
-		"command": types.Boolean(command),
-		"door":    types.String(s.Door),
-		"account": types.String(s.Account),
-		"now":     types.NewDatetime(at),
-	})
+// contextRecord makes Cedar's context of a question, with the attributes that
+// are looked at: the checker has seen that there are no others.
+func contextRecord(fields uint, q *access.Question, granted, own bool) types.Record {
+	m := make(types.RecordMap, 7)
+	put := func(bit uint, name types.String, v types.Value) {
+		if fields&bit != 0 {
+			m[name] = v
+		}
+	}
+	put(useGranted, "granted", types.Boolean(granted))
+	put(useOwn, "own", types.Boolean(own))
+	put(useInside, "inside", types.Boolean(q.Who.Inside != ""))
+	put(useCommand, "command", types.Boolean(q.Command))
+	put(useDoor, "door", types.String(q.Who.Door))
+	put(useAccount, "account", types.String(q.Who.Account))
+	if fields&useNow != 0 {
+		m["now"] = types.NewDatetime(q.At)
+	}
+	if len(m) == 0 {
+		return types.Record{}
+	}
+	return types.NewRecord(m)
 }

@@ -63,28 +63,35 @@ func (ps *people) groupsOf(name string) []string {
 // residue is what is left of the policies for one person and verb.
 type residue struct {
 	permits, forbids policies
-	// usesNow and usesGrant tell what an answer may depend on beyond the
-	// object: the time, and whether a grant counts.
-	usesNow, usesGrant bool
-	// mayFail is set if the evaluation of a permit can end in an error.
-	mayFail bool
+	uses             uses // of all of them together
 }
 
-// policies is an ordered list that Cedar can evaluate; ids are indexes of it.
+// policies is an ordered list of what is left of policies.
 type policies []compiled
 
+// compiled is what is left of one policy once person and verb are known.
 type compiled struct {
-	id     types.PolicyID
+	id   types.PolicyID
+	rule *rule
+	left *ast.Policy
+	// on is the policy's scope, tried in Go before Cedar is asked.
+	on scope
+	// policy has the conditions alone; nil if there are none.
 	policy *cedar.Policy
-	rule   *rule
-	ast    *ast.Policy
+}
+
+// conditional are the policies of a list whose scope holds the object and
+// that have conditions: those that Cedar must evaluate.
+type conditional struct {
+	list policies
+	o    *access.Object
 }
 
 // All gives the policies to Cedar.
-func (ps policies) All() iter.Seq2[cedar.PolicyID, *cedar.Policy] {
+func (c conditional) All() iter.Seq2[cedar.PolicyID, *cedar.Policy] {
 	return func(yield func(cedar.PolicyID, *cedar.Policy) bool) {
-		for i := range ps {
-			if !yield(ps[i].id, ps[i].policy) {
+		for i := range c.list {
+			if p := &c.list[i]; p.policy != nil && p.on.holds(c.o) && !yield(p.id, p.policy) {
 				return
 			}
 		}
@@ -101,6 +108,71 @@ func (ps policies) rule(id cedar.PolicyID) *rule {
 	return nil
 }
 
+// scope is the part of a policy's head that is about the object.
+type scope struct {
+	isKind bool // only objects of this kind
+	kind   access.Kind
+	isIn   bool // only what lies in this place, or is it
+	in     place
+	exact  bool // only the place itself
+}
+
+// scopeOf reads a policy's scope. Entities in it were checked at load.
+func scopeOf(n ast.IsResourceScopeNode) scope {
+	var sc scope
+	var uid types.EntityUID
+	switch t := n.(type) {
+	case ast.ScopeTypeAll:
+		return sc
+	case ast.ScopeTypeIs:
+		sc.isKind, sc.kind = true, kindOf(t.Type)
+		return sc
+	case ast.ScopeTypeIsIn:
+		sc.isKind, sc.kind = true, kindOf(t.Type)
+		uid = t.Entity
+	case ast.ScopeTypeIn:
+		uid = t.Entity
+	case ast.ScopeTypeEq:
+		uid, sc.exact = t.Entity, true
+	}
+	sc.isIn, sc.in = true, place{kind: nowhere}
+	if sel, err := ParseSelector(string(uid.ID)); err == nil && sel.Kind == kindOf(uid.Type) {
+		sc.in = placeOf(sel)
+	}
+	return sc
+}
+
+// nowhere is the kind of what is no object.
+const nowhere = access.Pane + 1
+
+func kindOf(t types.EntityType) access.Kind {
+	if k, ok := objectKind(t); ok {
+		return k
+	}
+	return nowhere
+}
+
+// holds reports whether the object is in the scope.
+func (sc *scope) holds(o *access.Object) bool {
+	if sc.isKind && o.Kind != sc.kind {
+		return false
+	}
+	if !sc.isIn {
+		return true
+	}
+	p := &sc.in
+	switch {
+	case o.Kind < p.kind, sc.exact && o.Kind != p.kind:
+		return false
+	case p.kind >= access.Server && o.Owner != p.owner,
+		p.kind >= access.Session && o.Session.Name != p.session,
+		p.kind >= access.Window && o.Session.Index != p.window,
+		p.kind >= access.Pane && o.Pane.Index != p.pane:
+		return false
+	}
+	return true
+}
+
 // residue gives what is left of the policies for the view's person and a
 // verb. It is worked out once.
 func (s *Set) residue(v *view, verb access.Verb) *residue {
@@ -114,7 +186,9 @@ func (s *Set) residue(v *view, verb access.Verb) *residue {
 
 // reduce evaluates every policy as far as person and verb allow. Object and
 // context stay open as a whole: parts of a context that are known cannot be
-// mixed with parts that are not.
+// mixed with parts that are not. A policy whose evaluation may end in an error
+// keeps its conditions as they are: reducing it could drop the error, and with
+// it a refusal, because of a condition that stands after it.
 func (s *Set) reduce(person string, verb access.Verb) *residue {
 	env := eval.Env{
 		Entities:  s.static,
@@ -126,22 +200,38 @@ func (s *Set) reduce(person string, verb access.Verb) *residue {
 	r := &residue{}
 	for i := range s.rules {
 		ru := &s.rules[i]
-		left, keep := eval.PartialPolicy(env, ru.ast)
+		left, keep := eval.PartialPolicy(env, headOf(ru))
 		if !keep {
 			continue
 		}
-		c := compiled{id: policyID(i), policy: cedar.NewPolicyFromAST((*cedarast.Policy)(left)), rule: ru, ast: left}
-		u := usesOf(left)
-		r.usesNow = r.usesNow || u.now
-		r.usesGrant = r.usesGrant || u.granted
+		if ru.fails {
+			left.Conditions = ru.ast.Conditions
+		}
+		c := compiled{id: policyID(i), rule: ru, left: left, on: scopeOf(left.Resource)}
+		if len(left.Conditions) > 0 {
+			bare := *left
+			bare.Resource = ast.ScopeTypeAll{}
+			c.policy = cedar.NewPolicyFromAST((*cedarast.Policy)(&bare))
+		}
+		r.uses = r.uses.with(usesOf(left))
 		if ru.forbid {
 			r.forbids = append(r.forbids, c)
 		} else {
 			r.permits = append(r.permits, c)
-			r.mayFail = r.mayFail || u.fails
 		}
 	}
 	return r
+}
+
+// headOf gives the part of a policy to evaluate in advance: all of it, or if it
+// may fail only who it is about.
+func headOf(ru *rule) *ast.Policy {
+	if !ru.fails {
+		return ru.ast
+	}
+	head := *ru.ast
+	head.Conditions = nil
+	return &head
 }
 
 // policyID names the i-th rule of a set for Cedar.
@@ -150,54 +240,101 @@ func policyID(i int) types.PolicyID {
 	return types.PolicyID([]byte{digits[i>>12&15], digits[i>>8&15], digits[i>>4&15], digits[i&15]})
 }
 
-// uses tells what the conditions of a policy look at.
-type uses struct{ now, granted, fails bool }
+// uses tells what the conditions of policies look at.
+type uses struct {
+	context uint // bits of contextFields
+	fails   bool // may end in an error
+	climbs  bool // asks what the object lies in
+}
+
+func (u uses) with(v uses) uses {
+	u.context |= v.context
+	u.fails = u.fails || v.fails
+	u.climbs = u.climbs || v.climbs
+	return u
+}
+
+// contextFields are the attributes of Cedar's context; each is a bit.
+const (
+	useGranted = 1 << iota
+	useOwn
+	useInside
+	useCommand
+	useDoor
+	useAccount
+	useNow
+	useAll = 1<<iota - 1
+)
+
+func contextBit(name types.String) uint {
+	switch name {
+	case "granted":
+		return useGranted
+	case "own":
+		return useOwn
+	case "inside":
+		return useInside
+	case "command":
+		return useCommand
+	case "door":
+		return useDoor
+	case "account":
+		return useAccount
+	case "now":
+		return useNow
+	}
+	return useAll
+}
 
 func usesOf(p *ast.Policy) uses {
 	var u uses
+	whole := 0 // times the context stands there, less times for an attribute
+	attribute := func(arg ast.IsNode, name types.String) {
+		if isContext(arg) {
+			u.context |= contextBit(name)
+			whole--
+		}
+	}
 	for _, c := range p.Conditions {
 		ast.Inspect(ast.NewNode(c.Body), func(n ast.IsNode) bool {
 			switch t := n.(type) {
 			case ast.NodeTypeAccess:
-				// An attribute of that name elsewhere only makes us ask again
-				// sooner than needed.
-				u.now = u.now || t.Value == "now"
-				u.granted = u.granted || t.Value == "granted"
-			case ast.NodeTypeExtensionCall, ast.NodeTypeAdd, ast.NodeTypeSub, ast.NodeTypeMult, ast.NodeTypeNegate, ast.NodeTypeGetTag:
+				attribute(t.Arg, t.Value)
+			case ast.NodeTypeHas:
+				attribute(t.Arg, t.Value)
+			case ast.NodeTypeVariable:
+				if t.Name == "context" {
+					whole++
+				}
+			case ast.NodeTypeIn, ast.NodeTypeIsIn:
+				u.climbs = true
+			case ast.NodeTypeExtensionCall:
+				u.fails = u.fails || !isConstant(t)
+			case ast.NodeTypeAdd, ast.NodeTypeSub, ast.NodeTypeMult, ast.NodeTypeNegate, ast.NodeTypeGetTag:
 				u.fails = true
 			}
 			return true
 		})
 	}
-	u.now = u.now || wholeContext(p)
-	u.granted = u.granted || u.now
+	if whole > 0 {
+		u.context = useAll
+	}
 	return u
 }
 
-// wholeContext reports whether a policy looks at the context other than by
-// its attributes.
-func wholeContext(p *ast.Policy) bool {
-	variables, attributes := 0, 0
-	for _, c := range p.Conditions {
-		ast.Inspect(ast.NewNode(c.Body), func(n ast.IsNode) bool {
-			switch t := n.(type) {
-			case ast.NodeTypeVariable:
-				if t.Name == "context" {
-					variables++
-				}
-			case ast.NodeTypeAccess:
-				if isContext(t.Arg) {
-					attributes++
-				}
-			case ast.NodeTypeHas:
-				if isContext(t.Arg) {
-					attributes++
-				}
-			}
-			return true
-		})
+// isConstant reports whether a call makes a value of a literal, such as
+// datetime("2027-01-01"): the checker has seen that it can.
+func isConstant(call ast.NodeTypeExtensionCall) bool {
+	switch call.Name {
+	case "datetime", "duration", "decimal", "ip":
+	default:
+		return false
 	}
-	return variables > attributes
+	if len(call.Args) != 1 {
+		return false
+	}
+	_, literal := call.Args[0].(ast.NodeValue)
+	return literal
 }
 
 func isContext(n ast.IsNode) bool {

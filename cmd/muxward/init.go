@@ -1,0 +1,61 @@
+package main
+
+import (
+	"fmt"
+	"os/user"
+	"strconv"
+
+	"github.com/spf13/cobra"
+
+	"github.com/muxward/muxward/internal/policy/starter"
+)
+
+// newInitCmd makes `muxward init`: a starter policy with tests.
+func newInitCmd() *cobra.Command {
+	var me string
+	cmd := &cobra.Command{
+		Use:   "init DIR",
+		Short: "write a commented starter policy with tests",
+		Long: `Writes a commented starter policy with its tests into DIR, which must be new
+or empty: nothing is ever overwritten. You are named in it by your account.`,
+		Args: exactly(1, "the directory to write"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			u, err := user.Current()
+			if err != nil {
+				return fmt.Errorf("cannot tell who you are: %w", err)
+			}
+			uid, err := strconv.Atoi(u.Uid)
+			if err != nil {
+				return fmt.Errorf("cannot tell who you are: %w", err)
+			}
+			if me == "" {
+				me = u.Username
+			}
+			written, err := starter.Write(args[0], me, u.Username, uid)
+			if err != nil {
+				return usageError{fmt.Errorf("cannot write a starter policy: %w", err)}
+			}
+			return initDone(cmd, args[0], me, written)
+		},
+	}
+	cmd.Flags().StringVar(&me, "me", "", "what the policy calls you (default: your account)")
+	return cmd
+}
+
+// initDone says what was written and what to do next.
+func initDone(cmd *cobra.Command, dir, me string, written []string) error {
+	out := cmd.OutOrStdout()
+	fmt.Fprintf(out, "wrote a starter policy for %s into %s:\n", me, dir)
+	for _, name := range written {
+		fmt.Fprintf(out, "  %s\n", name)
+	}
+	q := shellQuote(dir)
+	_, err := fmt.Fprintf(out, `
+next:
+  read it, and name your people and groups in people.yaml
+  muxward policy test --policy %[1]s
+  muxward policy explain --policy %[1]s --who bob --verb type --on %[2]s/demo:0.0
+  muxward serve --policy %[1]s
+`, q, me)
+	return err
+}

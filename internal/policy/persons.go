@@ -1,0 +1,16 @@
+package policy
+
+// IsPerson reports whether the people file names this person.
+func (s *Set) IsPerson(name string) bool {
+	_, ok := s.people.list[name]
+	return ok
+}
+
+// UIDs lists the uids that the people file names, in no order.
+func (s *Set) UIDs() []uint32 {
+	var out []uint32
+	for uid := range s.people.byUID {
+		out = append(out, uid)
+	}
+	return out
+}

@@ -1,0 +1,91 @@
+package starter
+
+import (
+	"embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
+
+	"github.com/muxward/muxward/internal/identity"
+)
+
+//go:embed files
+var files embed.FS
+
+// blank is where the files name the person who starts.
+var blank = regexp.MustCompile(`\b(ME|UID|ACCOUNT)\b`)
+
+// ErrNotEmpty is the error of a directory that holds something already.
+var ErrNotEmpty = errors.New("there is something in it already; init writes only into an empty or new directory")
+
+// Write writes the starter policy into dir, which must be empty or not exist,
+// for the person me with the given Unix account and uid. It gives the names of
+// the files. Nothing is ever overwritten; on an error what was written is
+// removed again.
+func Write(dir, me, account string, uid int) (written []string, err error) {
+	if _, err := identity.CanonicalName(me); err != nil {
+		return nil, fmt.Errorf("cannot name you in a policy: %w", err)
+	}
+	switch me {
+	case "bob", "carol", "mallory": // the guests of the examples
+		return nil, fmt.Errorf("the starter policy has a guest called %s already; give another name with --me", me)
+	}
+	values := map[string]string{"ME": me, "UID": strconv.Itoa(uid), "ACCOUNT": strconv.Quote(account)}
+	if err := os.MkdirAll(filepath.Dir(filepath.Clean(dir)), 0o755); err != nil {
+		return nil, err
+	}
+	if err := os.Mkdir(dir, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
+		return nil, err
+	}
+	there, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, err
+	}
+	if len(there) > 0 {
+		return nil, fmt.Errorf("%s: %w", dir, ErrNotEmpty)
+	}
+	defer func() {
+		if err != nil {
+			for _, n := range written {
+				os.Remove(filepath.Join(dir, n))
+			}
+			written = nil
+		}
+	}()
+	entries, err := files.ReadDir("files")
+	if err != nil {
+		return nil, err
+	}
+	for _, e := range entries {
+		text, err := files.ReadFile("files/" + e.Name())
+		if err != nil {
+			return written, err
+		}
+		text = blank.ReplaceAllFunc(text, func(word []byte) []byte {
+			return []byte(values[string(word)])
+		})
+		if err := create(filepath.Join(dir, e.Name()), text); err != nil {
+			return written, err
+		}
+		written = append(written, e.Name())
+	}
+	return written, nil
+}
+
+// create writes a file that must not exist yet.
+func create(path string, text []byte) error {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	if err != nil {
+		return err
+	}
+	if _, err := f.Write(text); err != nil {
+		f.Close()
+		os.Remove(path)
+		return err
+	}
+	return f.Close()
+}

@@ -1,0 +1,62 @@
+package starter_test
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/muxward/muxward/internal/policy"
+	"github.com/muxward/muxward/internal/policy/starter"
+)
+
+// The starter policy is a good policy, and says what its tests say.
+func TestStarterPasses(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "new", "policy")
+	written, err := starter.Write(dir, "alice", "alice", 1000)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(written) != 4 {
+		t.Errorf("wrote %v", written)
+	}
+	set, err := policy.Load(dir)
+	if err != nil {
+		t.Fatalf("the starter policy is broken:\n%v", err)
+	}
+	cases, err := policy.LoadCases(dir, set)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(cases) < 15 {
+		t.Errorf("only %d cases", len(cases))
+	}
+	for _, r := range set.RunCases(cases, time.Date(2027, 3, 1, 0, 0, 0, 0, time.UTC)) {
+		if !r.Pass {
+			t.Errorf("%s:%d %s %s %s: got %v by %s: %s", r.File, r.Line, r.Who, r.Verb, r.On, r.Got, r.Rule, r.Reason)
+		}
+	}
+	if name, err := set.PersonOf(1000, "alice"); name != "alice" || err != nil {
+		t.Errorf("uid 1000 is %q, %v", name, err)
+	}
+}
+
+func TestStarterOverwritesNothing(t *testing.T) {
+	dir := t.TempDir()
+	keep := filepath.Join(dir, "people.yaml")
+	if err := os.WriteFile(keep, []byte("mine\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := starter.Write(dir, "alice", "alice", 1000); !errors.Is(err, starter.ErrNotEmpty) {
+		t.Fatalf("error %v, want ErrNotEmpty", err)
+	}
+	if text, _ := os.ReadFile(keep); string(text) != "mine\n" {
+		t.Errorf("people.yaml is %q now", text)
+	}
+	for _, me := range []string{"Alice", "", "a b", "bob", `x"`} {
+		if _, err := starter.Write(filepath.Join(t.TempDir(), "p"), me, "x", 1); err == nil {
+			t.Errorf("%q was taken for a name", me)
+		}
+	}
+}
