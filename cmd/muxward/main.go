@@ -55,5 +55,7 @@ func newRoot() *cobra.Command {
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return usageError{fmt.Errorf("%w; see %s --help", err, c.CommandPath())}
 	})
+	root.AddCommand(newServeCmd(), newInitCmd(), newEnvCmd(), newStatusCmd(), newLsCmd(), newWhoCmd(),
+		newRevokeCmd(), newPolicyCmd(), newAuditCmd(), newVersionCmd(), newKeeperCmd())
 	return root
 }

@@ -74,6 +74,13 @@ type VerbSet uint32
 // AllVerbs is the set of every verb.
 const AllVerbs VerbSet = 1<<numVerbs - 1
 
+// Governing are the verbs by which people govern other people's rights. They
+// are never held from inside a pane: whoever may type there could use them.
+const Governing = VerbSet(1<<Share | 1<<Kick | 1<<Lock | 1<<Approve | 1<<Record | 1<<Audit)
+
+// TmuxVerbs are all the others: what tmux commands need.
+const TmuxVerbs = AllVerbs &^ Governing
+
 // SetOf makes a set of the given verbs.
 func SetOf(verbs ...Verb) VerbSet {
 	var s VerbSet

@@ -1,0 +1,53 @@
+# muxward: `make run` to see it, `make test` to check it. Everything else is
+# here for those who change it. HACKING.md says more.
+
+GO       ?= go
+VERSION  := $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
+LDFLAGS  := -s -w -X main.version=$(VERSION)
+# Tests start many tmux servers: two packages at a time is what two cores take.
+TESTFLAGS ?= -p 2 -timeout 15m
+
+.PHONY: all build run test race soak bench lint fuzz setup clean man
+
+all: build
+
+# setup installs what building and testing need and what is not there yet, and
+# says so. It needs root (or sudo) only if something is missing.
+setup:
+	@scripts/setup
+
+build: setup
+	@mkdir -p bin
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/ ./cmd/muxward
+
+# run starts muxward for your own account, with a session to look at.
+run: build
+	@scripts/demo
+
+test: build lint
+	$(GO) test $(TESTFLAGS) ./...
+
+race: setup
+	$(GO) test -race $(TESTFLAGS) ./...
+
+# soak runs the same tests with the full counts. It takes hours.
+soak: build
+	MUXWARD_SOAK=1 $(GO) test -timeout 12h -p 1 ./...
+
+bench: build
+	@scripts/bench
+
+lint:
+	@out=$$(gofmt -l $$(git ls-files '*.go')); test -z "$$out" || { echo "not gofmt-ed: $$out"; exit 1; }
+	$(GO) vet ./...
+
+# fuzz gives every fuzz target FUZZTIME.
+FUZZTIME ?= 30s
+fuzz: setup
+	@scripts/fuzz $(FUZZTIME)
+
+man: build
+	bin/muxward man docs/man
+
+clean:
+	rm -rf bin .run

@@ -1,0 +1,210 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"time"
+
+	"github.com/muxward/muxward/internal/access"
+	"github.com/muxward/muxward/internal/gateway"
+	"github.com/muxward/muxward/internal/grants"
+	"github.com/muxward/muxward/internal/identity"
+	"github.com/muxward/muxward/internal/server/ctld"
+	"github.com/muxward/muxward/internal/tmux"
+)
+
+// revokeTime bounds how long a revocation waits for what it ends.
+const revokeTime = 5 * time.Second
+
+// act makes the act of a call of muxward's own commands.
+func (d *daemon) act(who identity.Identity, c ctld.Call) (*gateway.Act, error) {
+	a := &gateway.Act{Name: c.Act}
+	switch c.Act {
+	case "status":
+		a.Open = true
+		a.Do = func(context.Context, access.Object) (gateway.Result, error) {
+			return gateway.Result{Value: d.status()}, nil
+		}
+	case "who":
+		a.Open = true
+		a.Do = func(context.Context, access.Object) (gateway.Result, error) {
+			return gateway.Result{Value: d.visiblePeople(who)}, nil
+		}
+	case "ls":
+		a.Open = true
+		a.Do = func(ctx context.Context, _ access.Object) (gateway.Result, error) {
+			list, err := d.visibleSessions(ctx, who)
+			return gateway.Result{Value: list}, err
+		}
+	case "revocations":
+		a.Verb, a.Target = access.Kick, c.Target
+		a.Do = func(context.Context, access.Object) (gateway.Result, error) {
+			return gateway.Result{Value: d.denials.List()}, nil
+		}
+	case "revoke":
+		return d.revokeAct(who, c)
+	default:
+		return nil, fmt.Errorf("muxward does not know %q; the two versions may differ: restart muxward serve", c.Act)
+	}
+	return a, nil
+}
+
+// revokeAct takes everything on a target from a person, or gives it back.
+func (d *daemon) revokeAct(who identity.Identity, c ctld.Call) (*gateway.Act, error) {
+	person, err := identity.CanonicalName(c.Person)
+	if err != nil {
+		return nil, err
+	}
+	a := &gateway.Act{Name: "revoke", Args: []string{person}, Target: c.Target, Verb: access.Kick}
+	if c.Target != "" {
+		a.Args = append(a.Args, "-t", c.Target)
+	}
+	if c.Undo {
+		a.Args = append(a.Args, "--undo")
+		a.Lasting = true // what it was about may be gone
+		a.Do = func(ctx context.Context, _ access.Object) (gateway.Result, error) {
+			n, err := d.denials.Lift(person, c.Target)
+			if err == nil && n == 0 {
+				err = fmt.Errorf("nothing was revoked from %s%s; see: muxward revoke --list", person, on(c.Target))
+			}
+			d.gateway.Reconsider(ctx, person, "let in again")
+			return gateway.Result{Value: revoked{Person: person, Lifted: n}}, err
+		}
+		return a, nil
+	}
+	a.Do = func(ctx context.Context, o access.Object) (gateway.Result, error) {
+		ctx, cancel := context.WithTimeout(ctx, revokeTime)
+		defer cancel()
+		saved := d.denials.Add(grants.Denial{
+			Person: person, Scope: o, Target: c.Target, Reason: c.Reason, By: who.Person(), At: d.gateway.Time(),
+		})
+		rep := d.gateway.Reconsider(ctx, person, c.Reason)
+		err := saved
+		for _, u := range rep.Unconfirmed {
+			err = errors.Join(err, errors.New("not confirmed: "+u))
+		}
+		return gateway.Result{Value: revoked{Person: person, Report: rep}}, err
+	}
+	return a, nil
+}
+
+// revoked is what `revoke` came to.
+type revoked struct {
+	Person string         `json:"person"`
+	Lifted int            `json:"lifted,omitempty"`
+	Report gateway.Report `json:"report"`
+}
+
+func on(target string) string {
+	if target == "" {
+		return ""
+	}
+	return " on " + target
+}
+
+// status is how muxward is.
+type status struct {
+	Version    string    `json:"version"`
+	PID        int       `json:"pid"`
+	Since      time.Time `json:"since"`
+	Mode       string    `json:"mode"`
+	Doors      string    `json:"doors"`
+	State      string    `json:"state"`
+	Policy     string    `json:"policy"`
+	Generation uint64    `json:"generation"`
+	Servers    int       `json:"servers"`
+	Attached   int       `json:"attached"`
+	Red        []string  `json:"red,omitempty"`
+	Notes      []string  `json:"notes"`
+}
+
+func (d *daemon) status() status {
+	s := status{
+		Version: version, PID: os.Getpid(), Since: d.since, Mode: "user",
+		Doors: d.config.Doors, State: d.config.State, Policy: d.config.Policy,
+		Generation: d.policy.Generation(), Servers: len(d.guard.Servers()), Attached: len(d.gateway.Who()),
+	}
+	if d.config.Root() {
+		s.Mode = "root"
+	}
+	if err := d.policy.Broken(); err != nil {
+		s.Red = append(s.Red, "the policy files are broken, the last good policy is in force: "+err.Error())
+	}
+	if h := d.log.Health(); !h.OK {
+		s.Red = append(s.Red, "the log cannot be written, so nothing new is done: "+h.Reason)
+	} else if h.Slow {
+		s.Red = append(s.Red, "the log's disk is slow: "+h.Reason)
+	}
+	if err := d.keeper.Err(); err != nil {
+		s.Red = append(s.Red, "terminals would not be put right if muxward were killed: "+err.Error())
+	}
+	s.Notes = []string{
+		"root, and the account a tmux server runs as, can reach that server without muxward",
+		"while muxward is not running, the doors' directories (mode 0500) keep tmux from starting servers there; " +
+			"root, or their owner after a chmod, can still do it",
+	}
+	return s
+}
+
+// visiblePeople are the attached people on whatever the asker holds a verb
+// on, and the asker.
+func (d *daemon) visiblePeople(who identity.Identity) []gateway.Attached {
+	out := []gateway.Attached{}
+	for _, a := range d.gateway.Who() {
+		id, err := tmux.ParseSessionID(a.Session)
+		o := access.Object{Kind: access.Session, Owner: a.Owner, Session: access.SessionRef{ID: uint32(id), Name: a.Name}}
+		if s, ok := d.guard.Lookup(a.Owner); ok {
+			o.Incarnation = s.Incarnation()
+		}
+		if a.Person == who.Person() || err == nil && d.policy.Holds(who.Subject(), o, d.gateway.Time()) != 0 {
+			out = append(out, a)
+		}
+	}
+	slices.SortFunc(out, func(a, b gateway.Attached) int { return a.Since.Compare(b.Since) })
+	return out
+}
+
+// listed is one session of `muxward ls`.
+type listed struct {
+	Name    string   `json:"name"`
+	ID      string   `json:"id"`
+	Windows int      `json:"windows"`
+	People  int      `json:"people"`
+	Verbs   []string `json:"verbs"`
+}
+
+// visibleSessions are the sessions of which the asker may know, with what
+// they may do there.
+func (d *daemon) visibleSessions(ctx context.Context, who identity.Identity) ([]listed, error) {
+	places, err := d.gateway.Visible(ctx, who)
+	if err != nil {
+		return nil, err
+	}
+	out := []listed{}
+	for _, p := range places {
+		for _, s := range p.Visible.Sessions {
+			name := s.Name
+			if p.Owner != who.Person() {
+				name = tmux.JoinOwner(p.Owner, s.Name)
+			}
+			o := access.Object{
+				Kind: access.Session, Owner: p.Owner, Incarnation: p.Incarnation,
+				Session: access.SessionRef{ID: uint32(s.ID), Name: s.Name},
+			}
+			l := listed{Name: tmux.Clean(name), ID: s.ID.String(), Windows: len(s.Links), Verbs: []string{}}
+			for _, v := range d.policy.Holds(who.Subject(), o, d.gateway.Time()).List() {
+				l.Verbs = append(l.Verbs, v.String())
+			}
+			for _, a := range d.gateway.Who() {
+				if a.Owner == p.Owner && a.Session == l.ID {
+					l.People++
+				}
+			}
+			out = append(out, l)
+		}
+	}
+	return out, nil
+}

@@ -1,0 +1,278 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
+
+	"github.com/muxward/muxward/internal/config"
+	"github.com/muxward/muxward/internal/gateway"
+	"github.com/muxward/muxward/internal/grants"
+	"github.com/muxward/muxward/internal/server/ctld"
+	"github.com/muxward/muxward/internal/tmux"
+)
+
+// callTime bounds how long a command waits for the daemon: longer than a
+// revocation waits for what it ends.
+const callTime = 10 * time.Second
+
+// daemonFlags are what every command has that asks the daemon.
+type daemonFlags struct {
+	state string
+	json  bool
+}
+
+func (f *daemonFlags) add(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&f.state, "state", "", "state `directory` of the muxward to ask (default $MUXWARD_STATE)")
+	cmd.Flags().BoolVar(&f.json, "json", false, "print JSON")
+}
+
+func (f *daemonFlags) serving() (config.Serving, error) {
+	state, err := config.StateDir(f.state)
+	if err != nil {
+		return config.Serving{}, usageError{err}
+	}
+	return config.FindServing(state)
+}
+
+func (f *daemonFlags) call(ctx context.Context, c ctld.Call, v any) error {
+	at, err := f.serving()
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, callTime)
+	defer cancel()
+	return c.Do(ctx, at.Ctl, v)
+}
+
+func newEnvCmd() *cobra.Command {
+	var f daemonFlags
+	cmd := &cobra.Command{
+		Use:   "env",
+		Short: "print what to set so that plain tmux goes through muxward",
+		Long: `Print shell commands that make plain tmux of this account go through muxward.
+It says where the muxward of the state directory serves, or served last.`,
+		Example: `  eval "$(muxward env)"`,
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			at, err := f.serving()
+			if err != nil {
+				return err
+			}
+			if f.json {
+				return printJSON(cmd, map[string]string{"TMUX_TMPDIR": at.Doors})
+			}
+			_, err = fmt.Fprintf(cmd.OutOrStdout(), "unset TMUX\nexport TMUX_TMPDIR=%s\n", shellQuote(at.Doors))
+			return err
+		},
+	}
+	f.add(cmd)
+	return cmd
+}
+
+func newStatusCmd() *cobra.Command {
+	var f daemonFlags
+	cmd := &cobra.Command{
+		Use:   "status",
+		Short: "tell how muxward is, and what it cannot promise here",
+		Long:  "Tell how the running muxward is. The exit code is 1 if something is wrong with it.",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			var s status
+			if err := f.call(cmd.Context(), ctld.Call{Act: "status"}, &s); err != nil {
+				return err
+			}
+			if f.json {
+				if err := printJSON(cmd, s); err != nil {
+					return err
+				}
+			} else if err := printStatus(cmd, s); err != nil {
+				return err
+			}
+			if len(s.Red) > 0 {
+				return fmt.Errorf("%d of its promises do not hold at the moment", len(s.Red))
+			}
+			return nil
+		},
+	}
+	f.add(cmd)
+	return cmd
+}
+
+func printStatus(cmd *cobra.Command, s status) error {
+	p := newPaint(cmd)
+	p.printf("muxward %s, process %d, %s mode, since %s\n", s.Version, s.PID, s.Mode, s.Since.Format(time.DateTime))
+	p.printf("doors    %s\nstate    %s\npolicy   %s (generation %d)\n", s.Doors, s.State, s.Policy, s.Generation)
+	p.printf("servers  %d\nattached %d\n", s.Servers, s.Attached)
+	if len(s.Red) == 0 {
+		p.printf("%s\n", p.good("all is well"))
+	}
+	for _, r := range s.Red {
+		p.printf("%s %s\n", p.bad("RED:"), r)
+	}
+	for _, n := range s.Notes {
+		p.printf("%s\n", p.dim("note: "+n))
+	}
+	return p.err()
+}
+
+func newWhoCmd() *cobra.Command {
+	var f daemonFlags
+	cmd := &cobra.Command{
+		Use:   "who",
+		Short: "list who is attached to what you may see",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			var people []gateway.Attached
+			if err := f.call(cmd.Context(), ctld.Call{Act: "who"}, &people); err != nil {
+				return err
+			}
+			if f.json {
+				return printJSON(cmd, people)
+			}
+			rows := [][]string{{"PERSON", "SESSION", "INPUT", "DOOR", "TERMINAL", "SINCE"}}
+			for _, a := range people {
+				rows = append(rows, []string{
+					a.Person, a.Owner + "/" + a.Name, a.Mode, a.Door, a.TTY, a.Since.Format(time.DateTime),
+				})
+			}
+			return printTable(cmd.OutOrStdout(), rows)
+		},
+	}
+	f.add(cmd)
+	return cmd
+}
+
+func newLsCmd() *cobra.Command {
+	var f daemonFlags
+	cmd := &cobra.Command{
+		Use:   "ls",
+		Short: "list the sessions you may see, with what you may do there",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			var list []listed
+			if err := f.call(cmd.Context(), ctld.Call{Act: "ls"}, &list); err != nil {
+				return err
+			}
+			if f.json {
+				return printJSON(cmd, list)
+			}
+			rows := [][]string{{"SESSION", "ID", "WINDOWS", "PEOPLE", "VERBS"}}
+			for _, l := range list {
+				rows = append(rows, []string{
+					l.Name, l.ID, fmt.Sprint(l.Windows), fmt.Sprint(l.People), strings.Join(l.Verbs, ","),
+				})
+			}
+			return printTable(cmd.OutOrStdout(), rows)
+		},
+	}
+	f.add(cmd)
+	return cmd
+}
+
+func newRevokeCmd() *cobra.Command {
+	var f daemonFlags
+	var c ctld.Call
+	var list bool
+	cmd := &cobra.Command{
+		Use:   "revoke PERSON",
+		Short: "take everything on a target from a person, now",
+		Long: `Take every right on the target (by default on the whole host) from a person.
+
+When it returns, nothing the person sends is executed and nothing more is
+shown to them. It beats the policy files, survives restarts and reloads, and
+is lifted by --undo only. It needs the verb kick on the target.`,
+		Example: `  muxward revoke bob --reason "left the team"
+  muxward revoke carol -t alice/work:1
+  muxward revoke --undo bob
+  muxward revoke --list`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if list != (len(args) == 0) || len(args) > 1 {
+				return usageError{fmt.Errorf("name one person, or --list alone; see muxward revoke --help")}
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if list {
+				return listRevocations(cmd, &f, c.Target)
+			}
+			c.Act, c.Person = "revoke", args[0]
+			var r revoked
+			if err := f.call(cmd.Context(), c, &r); err != nil {
+				return err
+			}
+			if f.json {
+				return printJSON(cmd, r)
+			}
+			out := cmd.OutOrStdout()
+			if c.Undo {
+				_, err := fmt.Fprintf(out, "%s is let in again%s\n", r.Person, on(c.Target))
+				return err
+			}
+			_, err := fmt.Fprintf(out, "%s is revoked%s; %d permits in use were decided anew\n",
+				r.Person, on(c.Target), r.Report.Touched)
+			return err
+		},
+	}
+	f.add(cmd)
+	cmd.Flags().StringVarP(&c.Target, "target", "t", "", "`target` as OWNER, OWNER/SESSION, …:WINDOW or ….PANE")
+	cmd.Flags().StringVar(&c.Reason, "reason", "", "the reason, which the person is shown")
+	cmd.Flags().BoolVar(&c.Undo, "undo", false, "lift the revocation")
+	cmd.Flags().BoolVar(&list, "list", false, "list the revocations in force")
+	return cmd
+}
+
+func listRevocations(cmd *cobra.Command, f *daemonFlags, target string) error {
+	var list []grants.Denial
+	if err := f.call(cmd.Context(), ctld.Call{Act: "revocations", Target: target}, &list); err != nil {
+		return err
+	}
+	if f.json {
+		return printJSON(cmd, list)
+	}
+	rows := [][]string{{"PERSON", "TARGET", "BY", "AT", "REASON"}}
+	for _, r := range list {
+		what := r.Target
+		if what == "" {
+			what = "(host)"
+		}
+		rows = append(rows, []string{r.Person, what, r.By, r.At.Format(time.DateTime), r.Reason})
+	}
+	return printTable(cmd.OutOrStdout(), rows)
+}
+
+// printTable aligns rows for people; a pipe gets tabs.
+func printTable(w io.Writer, rows [][]string) error {
+	for _, r := range rows {
+		for i := range r {
+			r[i] = tmux.Clean(strings.ReplaceAll(r[i], "\n", " "))
+		}
+	}
+	if f, ok := w.(*os.File); !ok || !isTerminal(f) {
+		for _, r := range rows {
+			if _, err := fmt.Fprintln(w, strings.Join(r, "\t")); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	t := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
+	for _, r := range rows {
+		if _, err := fmt.Fprintln(t, strings.Join(r, "\t")); err != nil {
+			return err
+		}
+	}
+	return t.Flush()
+}
+
+func isTerminal(f *os.File) bool {
+	_, err := unix.IoctlGetTermios(int(f.Fd()), unix.TCGETS)
+	return err == nil
+}

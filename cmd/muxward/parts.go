@@ -1,0 +1,227 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/muxward/muxward/internal/access"
+	"github.com/muxward/muxward/internal/attach/keeper"
+	"github.com/muxward/muxward/internal/audit"
+	"github.com/muxward/muxward/internal/config"
+	"github.com/muxward/muxward/internal/executor"
+	"github.com/muxward/muxward/internal/gateway"
+	"github.com/muxward/muxward/internal/grants"
+	"github.com/muxward/muxward/internal/guard"
+	"github.com/muxward/muxward/internal/identity"
+	"github.com/muxward/muxward/internal/policy"
+	"github.com/muxward/muxward/internal/server/ctld"
+	"github.com/muxward/muxward/internal/server/tmuxd"
+)
+
+// daemon is muxward with all its parts. This is the only place where they
+// meet.
+type daemon struct {
+	config   config.Config
+	log      *audit.Log
+	policy   *policy.Engine
+	denials  *grants.Denials
+	guard    *guard.Guard
+	accounts *identity.Accounts
+	gateway  *gateway.Gateway
+	tmuxDoor *tmuxd.Server
+	ctlDoor  *ctld.Server
+	ctl      *ctlListener
+	keeper   *keeper.Keeper
+
+	failed chan error // what ends the daemon
+	stop   context.CancelFunc
+	ctx    context.Context // of everything that serves people
+	wg     sync.WaitGroup
+	since  time.Time
+
+	mu     sync.Mutex
+	doors  map[uint32]bool // accounts whose door is open
+	digest string          // of the policy directory as last read
+}
+
+// assemble makes all parts and starts none. What it made is closed again if
+// one of them cannot be made.
+func assemble(ctx context.Context, c config.Config) (d *daemon, err error) {
+	d = &daemon{config: c, failed: make(chan error, 1), doors: map[uint32]bool{}, since: time.Now()}
+	d.ctx, d.stop = context.WithCancel(context.WithoutCancel(ctx))
+	defer func() {
+		if err != nil {
+			d.close()
+			d = nil
+		}
+	}()
+	if err := os.MkdirAll(c.State, 0o711); err != nil {
+		return d, fmt.Errorf("make the state directory: %w", err)
+	}
+	// The policy first: with a broken one nothing is opened at all.
+	if d.policy, err = policy.NewEngine(c.Policy); err != nil {
+		return d, fmt.Errorf("the policy in %s cannot be used, so nothing was started:\n%w", c.Policy, err)
+	}
+	d.digest, _ = policy.Digest(c.Policy) // "" is read again at the first look
+	if d.log, err = audit.Open(ctx, audit.Options{Dir: filepath.Join(c.State, "audit")}); err != nil {
+		return d, err
+	}
+	if d.denials, err = grants.OpenDenials(filepath.Join(c.State, "revocations.json")); err != nil {
+		return d, err
+	}
+	if err := d.assembleGuard(); err != nil {
+		return d, err
+	}
+	d.assembleLine()
+	if d.keeper, err = startKeeper(d.ctx); err != nil {
+		return d, err
+	}
+	d.ctl, err = listenCtl(filepath.Join(c.Run(), "ctl"), c.Root())
+	return d, err
+}
+
+func (d *daemon) assembleGuard() error {
+	tmuxPath := d.config.Tmux
+	if tmuxPath == "" {
+		tmuxPath = "tmux"
+	}
+	tmuxPath, err := exec.LookPath(tmuxPath)
+	if err != nil {
+		return fmt.Errorf("%w; install tmux 3.2a or newer, or name it with --tmux", err)
+	}
+	if tmuxPath, err = filepath.Abs(tmuxPath); err != nil {
+		return err
+	}
+	if err := os.MkdirAll(filepath.Dir(d.config.Doors), 0o755); err != nil {
+		return fmt.Errorf("make the directory above the doors: %w", err)
+	}
+	if err := makeRun(d.config); err != nil {
+		return err
+	}
+	d.accounts = identity.NewAccounts()
+	d.guard, err = guard.New(guard.Options{
+		Run: d.config.Run(), Doors: d.config.Doors, Tmux: tmuxPath, Root: d.config.Root(),
+		Config: d.config.TmuxConfig, Notify: d.notice, OnServer: d.serveInner,
+		OurClient: d.ourClient,
+	})
+	return err
+}
+
+// assembleLine brings the line together: doors → gateway → executor.
+func (d *daemon) assembleLine() {
+	servers := &hostServers{d: d}
+	exe := &executor.Executor{
+		Start:   servers.Start,
+		Keys:    func(base access.Event) executor.KeyLog { return keyLog{d.log.Keys(d.ctx, base)} },
+		Keeper:  func() *keeper.Keeper { return d.keeper },
+		Gateway: func() *gateway.Gateway { return d.gateway },
+	}
+	d.gateway = gateway.New(gateway.Parts{
+		Policy: d.policy, Servers: servers, Log: d.log, Executor: exe, Denials: d.denials,
+	})
+	prover := identity.NewProver(people{d.policy}, identity.WithAccounts(d.accounts), identity.WithPanes(servers.panes))
+	d.tmuxDoor = &tmuxd.Server{
+		Gateway: d.gateway, Prover: prover, Complain: d.complain,
+	}
+	d.ctlDoor = &ctld.Server{
+		Gateway: d.gateway, Prover: prover, Acts: d.act, Complain: d.complain,
+	}
+}
+
+// keyLog fits audit's stream of keys to the executor.
+type keyLog struct{ *audit.KeyStream }
+
+// Close ends the stream; it cannot fail.
+func (k keyLog) Close() error { k.KeyStream.Close(); return nil }
+
+// startKeeper starts the small process that puts terminals right should this
+// one be killed.
+func startKeeper(ctx context.Context) (*keeper.Keeper, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, fmt.Errorf("find our own program: %w", err)
+	}
+	return keeper.Start(ctx, []string{self, "keeper"}, nil)
+}
+
+// people says who an account is, by the policy in force.
+type people struct{ *policy.Engine }
+
+// start opens the doors and begins to watch.
+func (d *daemon) start(ctx context.Context) {
+	d.event(access.EventLife, "muxward "+version+" began, state "+d.config.State)
+	if err := d.guard.Adopt(ctx); err != nil {
+		d.complain("take up the tmux servers that were left running: " + err.Error())
+	}
+	d.openDoors(ctx)
+	d.wg.Go(func() {
+		if err := d.ctlDoor.Serve(d.ctx, d.ctl); err != nil {
+			d.fail(fmt.Errorf("ctl door: %w", err))
+		}
+	})
+	d.wg.Go(d.watch)
+}
+
+func (d *daemon) fail(err error) {
+	select {
+	case d.failed <- err:
+	default:
+	}
+}
+
+// drain ends everything in order: no new people, a word to those who are
+// here, the log last.
+func (d *daemon) drain() error {
+	ctx, cancel := context.WithTimeout(context.Background(), drainTime)
+	defer cancel()
+	for _, u := range d.gateway.Shut(ctx, errDraining) {
+		d.complain("at the end: " + u)
+	}
+	d.event(access.EventLife, "muxward ended")
+	return nil
+}
+
+// close lets go of all parts, in the reverse of the order they were made in.
+func (d *daemon) close() {
+	d.stop()
+	if d.ctl != nil {
+		_ = d.ctl.Close()
+	}
+	if d.guard != nil {
+		if err := d.guard.Close(); err != nil {
+			fmt.Fprintln(os.Stderr, "muxward: close the doors:", err)
+		}
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		if d.tmuxDoor != nil {
+			d.tmuxDoor.Wait()
+		}
+		if d.ctlDoor != nil {
+			d.ctlDoor.Wait()
+		}
+		d.wg.Wait()
+	}()
+	ctx, cancel := context.WithTimeout(context.Background(), drainTime)
+	defer cancel()
+	select {
+	case <-done:
+	case <-ctx.Done():
+		fmt.Fprintln(os.Stderr, "muxward: some connections did not end in time; ending anyway")
+	}
+	if d.keeper != nil {
+		_ = d.keeper.Close(ctx) // it puts back what is left
+	}
+	if d.log != nil {
+		if err := d.log.Close(ctx); err != nil && !errors.Is(err, context.DeadlineExceeded) {
+			fmt.Fprintln(os.Stderr, "muxward: close the log:", err)
+		}
+	}
+}

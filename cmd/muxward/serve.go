@@ -1,0 +1,126 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/muxward/muxward/internal/config"
+)
+
+// drainTime is how long people have to go when muxward is told to end.
+const drainTime = 8 * time.Second
+
+func newServeCmd() *cobra.Command {
+	var file string
+	var c config.Config
+	cmd := &cobra.Command{
+		Use:   "serve",
+		Short: "run muxward: guard the tmux servers and open the doors",
+		Long: `Run muxward in the foreground until SIGTERM or SIGINT.
+
+As an ordinary account (or with --user) it guards that account's tmux server.
+As root it opens a door for every account, and runs each account's tmux as
+that account. SIGHUP loads the policy again; a broken one is refused and the
+last good one stays in force.
+
+The tmux servers outlive muxward: start it again and people re-attach.`,
+		Example: `  muxward init ~/.config/muxward/policy
+  muxward serve
+  eval "$(muxward env)" && tmux new -s work`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			base, err := config.Load(file)
+			if err != nil {
+				return usageError{err}
+			}
+			merge(&base, c)
+			if err := base.Fill(); err != nil {
+				return usageError{err}
+			}
+			return serve(cmd.Context(), base)
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&file, "config", "", "configuration `file` (YAML)")
+	f.StringVar(&c.State, "state", os.Getenv("MUXWARD_STATE"), "`directory` of the log, keys and revocations")
+	f.StringVar(&c.Policy, "policy", os.Getenv("MUXWARD_POLICY"), "policy `directory`")
+	f.StringVar(&c.Doors, "doors", "", "`directory` of the doors, exported as TMUX_TMPDIR")
+	f.StringVar(&c.Tmux, "tmux", "", "the tmux `program` (default: from PATH)")
+	f.BoolVar(&c.User, "user", false, "as root: guard root's own tmux server only")
+	return cmd
+}
+
+// merge lets the command line win over the file.
+func merge(base *config.Config, flags config.Config) {
+	for _, p := range []struct{ to, from *string }{
+		{&base.State, &flags.State}, {&base.Policy, &flags.Policy},
+		{&base.Doors, &flags.Doors}, {&base.Tmux, &flags.Tmux},
+	} {
+		if *p.from != "" {
+			*p.to = *p.from
+		}
+	}
+	base.User = base.User || flags.User
+}
+
+// serve runs until ctx ends. Everything is started in the order in which it
+// depends on each other, and ended in reverse.
+func serve(ctx context.Context, c config.Config) error {
+	d, err := assemble(ctx, c)
+	if err != nil {
+		return err
+	}
+	defer d.close()
+	hup := make(chan os.Signal, 1)
+	signal.Notify(hup, syscall.SIGHUP)
+	defer signal.Stop(hup)
+	d.start(ctx)
+	if err := (config.Serving{
+		PID: os.Getpid(), Ctl: filepath.Join(c.Run(), "ctl"), Doors: c.Doors, Policy: c.Policy,
+	}).Save(c.State); err != nil {
+		return fmt.Errorf("say where we serve: %w", err)
+	}
+	fmt.Printf("muxward %s is ready: export TMUX_TMPDIR=%s\n", version, c.Doors)
+	notifyManager("READY=1")
+	for {
+		select {
+		case <-hup:
+			notifyManager("RELOADING=1")
+			d.reload(ctx)
+			notifyManager("READY=1")
+		case err := <-d.failed:
+			return err
+		case <-ctx.Done():
+			notifyManager("STOPPING=1")
+			return d.drain()
+		}
+	}
+}
+
+// notifyManager tells a service manager how we are (sd_notify(3)); without one
+// it does nothing.
+func notifyManager(state string) {
+	path := os.Getenv("NOTIFY_SOCKET")
+	if path == "" {
+		return
+	}
+	if path[0] == '@' {
+		path = "\x00" + path[1:]
+	}
+	fd, err := syscall.Socket(syscall.AF_UNIX, syscall.SOCK_DGRAM|syscall.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return
+	}
+	defer syscall.Close(fd)
+	_ = syscall.Sendto(fd, []byte(state), syscall.MSG_NOSIGNAL, &syscall.SockaddrUnix{Name: path})
+}
+
+var errDraining = errors.New("muxward is ending; start it again and attach anew")

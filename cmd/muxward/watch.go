@@ -1,0 +1,367 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/fsnotify/fsnotify"
+	"golang.org/x/sys/unix"
+
+	"github.com/muxward/muxward/internal/access"
+	"github.com/muxward/muxward/internal/config"
+	"github.com/muxward/muxward/internal/guard"
+	"github.com/muxward/muxward/internal/identity"
+	"github.com/muxward/muxward/internal/policy"
+	"github.com/muxward/muxward/internal/tmux"
+)
+
+const (
+	lookEvery  = 4 * time.Second // at what nothing tells us about
+	settleTime = 50 * time.Millisecond
+	shoutEvery = time.Minute // about a policy that is broken
+	logTime    = 2 * time.Second
+)
+
+// watch keeps an eye on the policy directory, the accounts, the log and the
+// control socket.
+func (d *daemon) watch() {
+	w, err := fsnotify.NewWatcher()
+	if err != nil {
+		d.complain("changes of the policy are noticed late: " + err.Error())
+		w = &fsnotify.Watcher{} // its nil channels never fire
+	} else {
+		defer w.Close()
+		_ = w.Add(d.config.Policy) // it was read a moment ago; the ticker looks too
+	}
+	tick := time.NewTicker(lookEvery)
+	defer tick.Stop()
+	var shouted time.Time
+	for {
+		changed := d.log.Changed()
+		select {
+		case <-d.ctx.Done():
+			return
+		case <-w.Events:
+			drainEvents(d.ctx, w)
+			d.reloadChanged(d.ctx)
+		case <-w.Errors:
+		case <-changed:
+			d.logChanged()
+		case <-tick.C:
+			if w.Events != nil {
+				_ = w.Add(d.config.Policy) // a directory that was replaced
+			}
+			d.reloadChanged(d.ctx)
+			d.openDoors(d.ctx)
+			d.ctl.look(d.complain)
+			if err := d.policy.Broken(); err != nil && time.Since(shouted) > shoutEvery {
+				shouted = time.Now()
+				d.event(access.EventAlarm, "the policy files are broken; the last good policy is in force: "+err.Error())
+			}
+		}
+	}
+}
+
+// drainEvents waits until a series of changes is over: editors and git write
+// more than one file.
+func drainEvents(ctx context.Context, w *fsnotify.Watcher) {
+	quiet := time.NewTimer(settleTime)
+	defer quiet.Stop()
+	for {
+		select {
+		case <-w.Events:
+			quiet.Reset(settleTime)
+		case <-quiet.C:
+			return
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+func (d *daemon) reloadChanged(ctx context.Context) {
+	digest, err := policy.Digest(d.config.Policy)
+	d.mu.Lock()
+	same := err == nil && digest == d.digest
+	if err != nil {
+		same = d.digest == "unreadable"
+		digest = "unreadable"
+	}
+	d.mu.Unlock()
+	if !same {
+		d.reload(ctx)
+		d.mu.Lock()
+		d.digest = digest
+		d.mu.Unlock()
+	}
+}
+
+// reload puts the policy files in force, and with them everything that is
+// under way. A broken policy changes nothing but the alarm.
+func (d *daemon) reload(ctx context.Context) {
+	if err := d.policy.Reload(d.config.Policy); err != nil {
+		d.event(access.EventReload, "refused, the last good policy stays in force: "+err.Error())
+		fmt.Fprintf(os.Stderr, "muxward: the policy was NOT loaded, the last good one stays in force:\n%v\n", err)
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, drainTime)
+	defer cancel()
+	rep := d.gateway.Reconsider(ctx, "", "the policy has changed")
+	d.event(access.EventReload, fmt.Sprintf("the policy was loaded; %d permits in use were decided anew", rep.Touched))
+	for _, u := range rep.Unconfirmed {
+		d.complain("after the reload, not confirmed: " + u)
+	}
+	d.openDoors(ctx)
+}
+
+func (d *daemon) logChanged() {
+	h := d.log.Health()
+	switch {
+	case !h.OK:
+		fmt.Fprintln(os.Stderr, "muxward: the log cannot be written, so nothing new is done and nothing is typed:", h.Reason)
+	case h.Slow:
+		fmt.Fprintln(os.Stderr, "muxward: the log's disk is slow:", h.Reason)
+	default:
+		fmt.Fprintln(os.Stderr, "muxward: the log can be written again")
+	}
+}
+
+// openDoors opens a door for each account that may have one and has none.
+func (d *daemon) openDoors(ctx context.Context) {
+	for _, uid := range d.doorUIDs() {
+		d.mu.Lock()
+		open := d.doors[uid]
+		d.mu.Unlock()
+		if open {
+			continue
+		}
+		if err := d.openDoor(ctx, uid); err != nil {
+			d.complain(fmt.Sprintf("the door of uid %d was not opened: %v", uid, err))
+		}
+	}
+}
+
+func (d *daemon) openDoor(ctx context.Context, uid uint32) error {
+	account, err := d.accounts.ByUID(ctx, uid)
+	if errors.Is(err, identity.ErrNoAccount) {
+		account, err = identity.Account{Name: strconv.Itoa(int(uid)), UID: uid, GID: uid}, nil
+	}
+	if err != nil {
+		return err
+	}
+	door, err := d.guard.OpenDoor(account)
+	if err != nil {
+		return err
+	}
+	d.mu.Lock()
+	d.doors[uid] = true
+	d.mu.Unlock()
+	d.wg.Go(func() {
+		if err := d.tmuxDoor.Serve(d.ctx, door, ""); err != nil {
+			d.complain(fmt.Sprintf("the door of uid %d: %v", uid, err))
+		}
+	})
+	return nil
+}
+
+// doorUIDs lists who gets a door: in user mode oneself; as root every account
+// that may log in, those that the configuration names, and root.
+func (d *daemon) doorUIDs() []uint32 {
+	if !d.config.Root() {
+		return []uint32{uint32(os.Geteuid())}
+	}
+	uids := append([]uint32{0}, d.policy.Set().UIDs()...)
+	data, err := os.ReadFile("/etc/passwd")
+	if err != nil {
+		d.complain("read the accounts: " + err.Error())
+		return uids
+	}
+	for line := range strings.Lines(string(data)) {
+		f := strings.Split(strings.TrimSpace(line), ":")
+		if len(f) != 7 {
+			continue
+		}
+		uid, err := strconv.ParseUint(f[2], 10, 32)
+		named := slices.Contains(d.config.Accounts, f[0])
+		person := len(d.config.Accounts) == 0 && uid >= 1000 && uid < 65534 && mayLogIn(f[6])
+		if err == nil && (named || person) {
+			uids = append(uids, uint32(uid))
+		}
+	}
+	slices.Sort(uids)
+	return slices.Compact(uids)
+}
+
+func mayLogIn(shell string) bool {
+	base := filepath.Base(shell)
+	return shell != "" && base != "nologin" && base != "false"
+}
+
+// serveInner serves the door that a server's own panes see.
+func (d *daemon) serveInner(s *guard.Server) {
+	d.wg.Go(func() {
+		if err := d.tmuxDoor.Serve(d.ctx, s.InnerDoor(), s.Owner()); err != nil {
+			d.complain(fmt.Sprintf("the inner door of %s: %v", s.Owner(), err))
+		}
+	})
+}
+
+// ourClient tells the displays of our people from clients that nobody let in.
+func (d *daemon) ourClient(s *guard.Server, pid int, name string) bool {
+	if pid == os.Getpid() {
+		return true
+	}
+	for _, a := range d.gateway.Who() {
+		if a.Owner == s.Owner() && a.Display == name {
+			return true
+		}
+	}
+	return false
+}
+
+// notice writes what the guard tells, and lets go of people whose server
+// ended.
+func (d *daemon) notice(n guard.Notice) {
+	go func() { // the guard does not wait; the log refuses once it is closed
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(d.ctx), logTime)
+		defer cancel()
+		if _, err := d.log.Append(ctx, access.BestEffortClass, n.Event()); err != nil || n.Kind == access.EventAlarm {
+			fmt.Fprintln(os.Stderr, "muxward:", tmux.Clean(n.Text))
+		}
+	}()
+}
+
+// event writes something about muxward itself.
+func (d *daemon) event(kind access.EventKind, note string) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(d.ctx), logTime)
+	defer cancel()
+	if _, err := d.log.Append(ctx, access.MustRecordClass, access.Event{Kind: kind, Note: note}); err != nil {
+		fmt.Fprintf(os.Stderr, "muxward: %s (not recorded: %v)\n", note, err)
+	}
+}
+
+// complain tells the administrator, on standard error and in the log.
+func (d *daemon) complain(what string) {
+	fmt.Fprintln(os.Stderr, "muxward:", tmux.Clean(what))
+	go d.event(access.EventAlarm, what)
+}
+
+// makeRun makes the directory of the guarded servers with its exact mode.
+func makeRun(c config.Config) error {
+	mode := fs.FileMode(0o700)
+	doors := fs.FileMode(0o700)
+	if c.Root() {
+		mode, doors = 0o711, 0o755
+	}
+	for _, p := range []struct {
+		path string
+		mode fs.FileMode
+	}{{c.Doors, doors}, {c.Run(), mode}} {
+		if err := os.Mkdir(p.path, p.mode); err != nil && !errors.Is(err, fs.ErrExist) {
+			return err
+		}
+		if err := os.Chmod(p.path, p.mode); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// ctlListener is the control socket, put back if somebody takes it away.
+type ctlListener struct {
+	path string
+	mode fs.FileMode
+
+	mu     sync.Mutex
+	l      *net.UnixListener
+	ino    uint64
+	closed bool
+}
+
+func listenCtl(path string, root bool) (*ctlListener, error) {
+	c := &ctlListener{path: path, mode: 0o600}
+	if root {
+		c.mode = 0o666 // everybody may ask; what they get is decided
+	}
+	return c, c.listen()
+}
+
+func (c *ctlListener) listen() error {
+	// Our directory is ours alone and locked: what is there is an old one.
+	if err := os.Remove(c.path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("open the control socket: %w", err)
+	}
+	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: c.path, Net: "unix"})
+	if err != nil {
+		return fmt.Errorf("open the control socket: %w", err)
+	}
+	if err := os.Chmod(c.path, c.mode); err != nil {
+		_ = l.Close()
+		return fmt.Errorf("open the control socket: %w", err)
+	}
+	c.l, c.ino = l, inode(c.path)
+	return nil
+}
+
+func inode(path string) uint64 {
+	var st unix.Stat_t
+	if unix.Lstat(path, &st) != nil {
+		return 0
+	}
+	return st.Ino
+}
+
+// Accept waits for the next connection.
+func (c *ctlListener) Accept() (*net.UnixConn, error) {
+	for {
+		c.mu.Lock()
+		l, closed := c.l, c.closed
+		c.mu.Unlock()
+		if closed {
+			return nil, net.ErrClosed
+		}
+		conn, err := l.AcceptUnix()
+		if err == nil || !errors.Is(err, net.ErrClosed) {
+			return conn, err
+		}
+	}
+}
+
+// Close stops listening.
+func (c *ctlListener) Close() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed {
+		return nil
+	}
+	c.closed = true
+	return c.l.Close()
+}
+
+// look puts the socket back if it was removed, replaced or changed.
+func (c *ctlListener) look(tell func(string)) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	info, err := os.Lstat(c.path)
+	if c.closed || err == nil && inode(c.path) == c.ino && info.Mode().Perm() == c.mode {
+		return
+	}
+	old := c.l
+	old.SetUnlinkOnClose(false)
+	if err := c.listen(); err != nil {
+		tell(err.Error())
+		return
+	}
+	_ = old.Close()
+	tell("the control socket had been removed or changed, and was put back")
+}

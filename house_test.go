@@ -1,0 +1,80 @@
+package muxward_test
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+const (
+	maxFileLines = 700
+	maxFuncLines = 80
+)
+
+func checkHouse(t *testing.T) {
+	t.Helper()
+	docs := map[string]bool{}
+	seen := map[string]bool{}
+	err := filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() && strings.HasPrefix(d.Name(), ".") && path != "." {
+			return filepath.SkipDir
+		}
+		if !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
+			return nil
+		}
+		fset := token.NewFileSet()
+		f, err := parser.ParseFile(fset, path, nil, parser.ParseComments)
+		if err != nil {
+			return err
+		}
+		dir := filepath.Dir(path)
+		seen[dir] = true
+		docs[dir] = docs[dir] || f.Doc != nil
+		if n := fset.File(f.Pos()).LineCount(); n > maxFileLines {
+			t.Errorf("%s has %d lines, more than %d", path, n, maxFileLines)
+		}
+		for _, decl := range f.Decls {
+			checkDecl(t, fset, path, decl)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for dir := range seen {
+		if !docs[dir] {
+			t.Errorf("package in %s has no doc comment", dir)
+		}
+	}
+}
+
+func checkDecl(t *testing.T, fset *token.FileSet, path string, decl ast.Decl) {
+	t.Helper()
+	switch d := decl.(type) {
+	case *ast.FuncDecl:
+		if d.Recv == nil && d.Name.Name == "init" {
+			t.Errorf("%s has an init function", path)
+		}
+		if d.Body == nil {
+			return
+		}
+		if n := fset.Position(d.End()).Line - fset.Position(d.Pos()).Line + 1; n > maxFuncLines {
+			t.Errorf("%s: %s has %d lines, more than %d", path, d.Name.Name, n, maxFuncLines)
+		}
+	case *ast.GenDecl:
+		if d.Tok != token.VAR {
+			return
+		}
+		for _, s := range d.Specs {
+			for _, name := range s.(*ast.ValueSpec).Names {
+				if name.IsExported() && !strings.HasPrefix(name.Name, "Err") {
+					t.Errorf("%s: exported variable %s", path, name.Name)
+				}
+			}
+		}
+	}
+}

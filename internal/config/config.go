@@ -1,0 +1,174 @@
+// Package config turns files and defaults into plain values: where muxward
+// keeps its things and which tmux it uses.
+//
+// It is strict (an unknown key is an error with its place) and knows nothing
+// of policy, which has a directory of its own. Start reading at [Load].
+package config
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"go.yaml.in/yaml/v4"
+)
+
+// maxFile bounds a configuration file.
+const maxFile = 1 << 20
+
+// Config is what `muxward serve` runs with. Paths are absolute once Fill has
+// run.
+type Config struct {
+	// State holds the log, the keys and the revocations.
+	State string `yaml:"state"`
+	// Policy is the policy directory.
+	Policy string `yaml:"policy"`
+	// Doors is what people export as TMUX_TMPDIR.
+	Doors string `yaml:"doors"`
+	// Tmux is the tmux program; by default the one in PATH.
+	Tmux string `yaml:"tmux"`
+	// TmuxConfig lists configuration files for every server; by default tmux
+	// reads those it always reads.
+	TmuxConfig []string `yaml:"tmux_config"`
+	// Accounts get a door each when muxward runs as root, besides those the
+	// policy names; by default every account that may log in.
+	Accounts []string `yaml:"accounts"`
+	// User makes even root run muxward for its own account only.
+	User bool `yaml:"user"`
+}
+
+// Load reads a configuration file; "" is an empty one.
+func Load(path string) (Config, error) {
+	var c Config
+	if path == "" {
+		return c, nil
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		return c, err
+	}
+	if info.Size() > maxFile {
+		return c, fmt.Errorf("%s: larger than %d bytes; this cannot be a muxward configuration", path, maxFile)
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return c, err
+	}
+	return c, decode(path, data, &c)
+}
+
+func decode(path string, data []byte, c *Config) error {
+	if len(bytes.TrimSpace(data)) == 0 {
+		return nil
+	}
+	loader := yaml.NewDecoder(bytes.NewReader(data))
+	loader.KnownFields(true)
+	if err := loader.Decode(c); err != nil {
+		return fmt.Errorf("%s: %w; the keys are state, policy, doors, tmux, tmux_config, accounts, user", path, err)
+	}
+	return nil
+}
+
+// Root reports whether muxward runs servers for all accounts.
+func (c *Config) Root() bool { return os.Geteuid() == 0 && !c.User }
+
+// Fill puts defaults where nothing was said, and makes paths absolute.
+func (c *Config) Fill() error {
+	state, policy, doors, err := defaults(c.Root())
+	if err != nil && (c.State == "" || c.Policy == "" || c.Doors == "") {
+		return err
+	}
+	for _, p := range []struct {
+		path     *string
+		fallback string
+	}{{&c.State, state}, {&c.Policy, policy}, {&c.Doors, doors}} {
+		if *p.path == "" {
+			*p.path = p.fallback
+		}
+		if *p.path, err = filepath.Abs(*p.path); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Run is where the guarded servers' sockets and the control socket are.
+func (c *Config) Run() string { return filepath.Join(c.Doors, "run") }
+
+func defaults(root bool) (state, policy, doors string, err error) {
+	if root {
+		return "/var/lib/muxward", "/etc/muxward/policy", "/run/muxward/doors", nil
+	}
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return "", "", "", fmt.Errorf("%w; set HOME, or give --state, --policy and --doors", err)
+	}
+	env := func(name, fallback string) string {
+		if v := os.Getenv(name); filepath.IsAbs(v) {
+			return v
+		}
+		return fallback
+	}
+	state = filepath.Join(env("XDG_STATE_HOME", filepath.Join(home, ".local", "state")), "muxward")
+	policy = filepath.Join(env("XDG_CONFIG_HOME", filepath.Join(home, ".config")), "muxward", "policy")
+	return state, policy, filepath.Join(env("XDG_RUNTIME_DIR", state), "muxward"), nil
+}
+
+// StateDir is the state directory that a command looks at: what was given,
+// else MUXWARD_STATE, else the default.
+func StateDir(given string) (string, error) {
+	if given == "" {
+		given = os.Getenv("MUXWARD_STATE")
+	}
+	if given != "" {
+		return filepath.Abs(given)
+	}
+	state, _, _, err := defaults(os.Geteuid() == 0)
+	return state, err
+}
+
+// Serving is what a running muxward leaves in its state directory, for its
+// own commands to find it.
+type Serving struct {
+	PID    int    `json:"pid"`
+	Ctl    string `json:"ctl"`
+	Doors  string `json:"doors"`
+	Policy string `json:"policy"`
+}
+
+const servingFile = "serve.json"
+
+// Save writes where we serve.
+func (s Serving) Save(state string) error {
+	data, err := json.Marshal(s)
+	if err != nil {
+		return err
+	}
+	path := filepath.Join(state, servingFile)
+	if err := os.WriteFile(path+".new", append(data, '\n'), 0o644); err != nil {
+		return err
+	}
+	return os.Rename(path+".new", path)
+}
+
+// FindServing reads where the muxward of a state directory serves, or served
+// last.
+func FindServing(state string) (Serving, error) {
+	var s Serving
+	data, err := os.ReadFile(filepath.Join(state, servingFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return s, fmt.Errorf("no muxward has served from %s; start it with: muxward serve, or name its state "+
+			"directory with --state", state)
+	}
+	if err != nil {
+		return s, err
+	}
+	if err := json.Unmarshal(data, &s); err != nil {
+		return s, fmt.Errorf("%s in %s cannot be read: %w; start muxward again", servingFile, state, err)
+	}
+	return s, nil
+}

@@ -1,0 +1,78 @@
+package config
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func TestLoad(t *testing.T) {
+	for _, tc := range []struct{ name, text, wantErr string }{
+		{"empty", "", ""},
+		{"blank", " \n\n", ""},
+		{"good", "doors: /run/x\ntmux_config: [/etc/a.conf]\n", ""},
+		{"unknown key", "dors: /run/x\n", "dors"},
+		{"twice", "doors: /a\ndoors: /b\n", "doors"},
+		{"not yaml", "doors: [", "line"},
+		{"wrong kind", "doors: [a, b]\n", "line 1"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "c.yaml")
+			if err := os.WriteFile(path, []byte(tc.text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			_, err := Load(path)
+			switch {
+			case tc.wantErr == "" && err != nil:
+				t.Errorf("refused: %v", err)
+			case tc.wantErr != "" && (err == nil || !strings.Contains(err.Error(), tc.wantErr)):
+				t.Errorf("error %v, want one that says %q", err, tc.wantErr)
+			}
+		})
+	}
+	if _, err := Load(filepath.Join(t.TempDir(), "none")); err == nil {
+		t.Error("a file that is not there was read")
+	}
+}
+
+func TestFillUserMode(t *testing.T) {
+	t.Setenv("HOME", "/home/alice")
+	t.Setenv("XDG_RUNTIME_DIR", "/run/user/1000")
+	t.Setenv("XDG_STATE_HOME", "relative/is/ignored")
+	t.Setenv("XDG_CONFIG_HOME", "")
+	c := Config{User: true}
+	if err := c.Fill(); err != nil {
+		t.Fatal(err)
+	}
+	want := Config{
+		User: true, State: "/home/alice/.local/state/muxward",
+		Policy: "/home/alice/.config/muxward/policy", Doors: "/run/user/1000/muxward",
+	}
+	if c.State != want.State || c.Policy != want.Policy || c.Doors != want.Doors {
+		t.Errorf("got %+v, want %+v", c, want)
+	}
+}
+
+func TestServing(t *testing.T) {
+	dir := t.TempDir()
+	if _, err := FindServing(dir); err == nil || !strings.Contains(err.Error(), "muxward serve") {
+		t.Errorf("error %v, want one that says how to start", err)
+	}
+	want := Serving{PID: 7, Ctl: "/x/ctl", Doors: "/x", Policy: "/p"}
+	if err := want.Save(dir); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := FindServing(dir); err != nil || got != want {
+		t.Errorf("got %+v, %v", got, err)
+	}
+}
+
+func FuzzDecode(f *testing.F) {
+	f.Add([]byte("doors: /x\n"))
+	f.Add([]byte("a: &a [*a]\n"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		var c Config
+		_ = decode("fuzz", data, &c)
+	})
+}

@@ -1,0 +1,263 @@
+package executor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/muxward/muxward/internal/access"
+	"github.com/muxward/muxward/internal/attach"
+	"github.com/muxward/muxward/internal/gateway"
+	"github.com/muxward/muxward/internal/tmux"
+	"github.com/muxward/muxward/internal/tmux/control"
+	"github.com/muxward/muxward/internal/tmux/wire"
+)
+
+// attachTime is how long tmux may take to attach a display.
+const attachTime = 5 * time.Second
+
+// attach gives the person a display: muxward attaches to tmux on a pty of its
+// own, and shows what tmux draws there on the person's terminal.
+func (e *Executor) attach(ctx context.Context, p *gateway.Permit, server Server) (gateway.Result, error) {
+	client := p.Request().Client
+	file, err := client.Terminal()
+	if err != nil {
+		return gateway.Result{}, err
+	}
+	s := &seat{e: e, p: p, live: p.Live(), server: server, client: client, done: make(chan struct{})}
+	if err := s.open(ctx, file); err != nil {
+		s.abandon()
+		return gateway.Result{}, err
+	}
+	if s.exit != nil { // tmux would not attach, and has said why
+		s.abandon()
+		return gateway.Result{Exit: int(s.exit.Code), Message: s.exit.Message, Executed: s.argv}, nil
+	}
+	if err := s.begin(ctx); err != nil {
+		s.abandon()
+		return gateway.Result{}, err
+	}
+	return gateway.Result{Attached: s, Executed: s.argv, Current: s.here(ctx)}, nil
+}
+
+// open makes the display and has tmux attach to it.
+func (s *seat) open(ctx context.Context, file *os.File) error {
+	ctx, cancel := context.WithTimeout(ctx, attachTime)
+	defer cancel()
+	var err error
+	door, err := s.client.Connection()
+	if err != nil {
+		return err
+	}
+	defer door.Close()
+	if s.terminal, err = attach.OpenTTY(file, s.e.Keeper(), door); err != nil {
+		return fmt.Errorf("open terminal failed: %w", err)
+	}
+	size, err := s.terminal.Size()
+	if err != nil {
+		return fmt.Errorf("open terminal failed: %w", err)
+	}
+	if s.display, err = attach.OpenPty(size); err != nil {
+		return err
+	}
+	peer, err := s.display.Peer()
+	if err != nil {
+		return err
+	}
+	defer peer.Close() // tmux has its own by then
+	s.tty = peer.Name()
+	if name, err := os.Readlink(fmt.Sprintf("/proc/self/fd/%d", peer.Fd())); err == nil {
+		s.tty = name
+	}
+	if s.argv, err = words(s.p.Plan()); err != nil {
+		return err
+	}
+	if s.conn, err = s.server.Dial(ctx); err != nil {
+		return fmt.Errorf("reach the tmux server: %w", err)
+	}
+	hello, err := s.hello(peer)
+	if err != nil {
+		return err
+	}
+	defer hello.Close()
+	if err := s.conn.Identify(ctx, hello); err != nil {
+		return err
+	}
+	return s.untilReady(ctx)
+}
+
+// hello introduces the display to tmux: as the owner's own terminal, or as a
+// terminal of ours for everybody else, of which tmux hears nothing that a
+// guest said.
+func (s *seat) hello(peer *os.File) (*wire.Hello, error) {
+	h := hello(s.p, s.argv)
+	h.TTYName = s.tty
+	own := s.client.Hello()
+	if !s.p.Plan().Full {
+		h.Flags |= own.Flags & wire.FlagUTF8
+		var err error
+		if h.Term, h.Terminfo, err = terminal(own.Term); err != nil {
+			return nil, err
+		}
+	} else if !termName(own.Term) {
+		return nil, fmt.Errorf("open terminal failed: missing or unsuitable terminal: %.64q", own.Term)
+	}
+	var err error
+	if h.Stdin, err = wire.DupFD(peer); err != nil {
+		return nil, err
+	}
+	if h.Stdout, err = wire.DupFD(peer); err != nil {
+		_ = h.Close()
+		return nil, err
+	}
+	return h, nil
+}
+
+// untilReady passes what tmux says before it has attached: that it is ready,
+// or why it is not.
+func (s *seat) untilReady(ctx context.Context) error {
+	r := relay{server: s.conn, client: s.client, plan: s.p.Plan(), streams: map[int32]stream{}}
+	for {
+		m, err := s.conn.ReadMsg(ctx)
+		if err != nil {
+			return r.gone(ctx, err)
+		}
+		if _, ok := m.(*wire.Ready); ok {
+			return nil
+		}
+		if s.exit, err = r.take(ctx, m); err != nil {
+			return err
+		}
+		if s.exit != nil {
+			r.bye(ctx)
+			return nil
+		}
+	}
+}
+
+// begin puts the attachment together, makes the permit last, and starts to
+// show.
+func (s *seat) begin(ctx context.Context) error {
+	s.ctx, s.cancel = context.WithCancelCause(ctx)
+	if err := s.locate(ctx); err != nil {
+		return err
+	}
+	s.whole = wholeNeed(s.server)
+	s.full.Store(s.live.Decide(s.whole).Allow)
+	mode, filter := attach.Addressed, attach.Guest()
+	if s.full.Load() {
+		mode, filter = attach.Direct, attach.Owner()
+	}
+	s.keys = s.e.Keys(s.p.Base(access.EventKeys))
+	s.asking = "list-clients -t " + s.session.Load().ID.String() + ` -F "#{client_name} #{pane_id}"`
+	s.sending = make(chan *control.Pending, 64)
+	v := s.p.Plan().Snapshot
+	cfg := attach.Config{
+		Terminal: recorded{s.terminal, s}, Display: s.display, Mode: mode, Filter: filter,
+		Gate: gate{s}, Sink: sink{s},
+		Redraw:   s.redraw,
+		OnResize: func(attach.Size) { _ = s.redraw(s.ctx) },
+		Keys:     s.prefix,
+	}
+	if v != nil {
+		cfg.TmuxMajor, cfg.TmuxMinor = v.Version.Major, v.Version.Minor
+	}
+	var err error
+	if s.att, err = attach.New(cfg); err != nil {
+		return err
+	}
+	if err := s.live.Keep(s.reconsider, s.describe(mode)); err != nil {
+		return err
+	}
+	if err := s.client.Send(ctx, &wire.Ready{}); err != nil {
+		s.live.Release()
+		return err
+	}
+	s.run()
+	return nil
+}
+
+func (s *seat) describe(mode attach.Mode) gateway.Attached {
+	who := s.live.Who()
+	return gateway.Attached{
+		Person: who.Person(), Door: who.Door(), Account: who.Account(),
+		Owner: s.server.Owner(), Session: s.session.Load().ID.String(), Name: s.session.Load().Name,
+		Mode: mode.String(), TTY: s.client.Hello().TTYName, Display: s.tty, Since: time.Now(),
+	}
+}
+
+// locate finds the session that tmux attached the display to.
+func (s *seat) locate(ctx context.Context) error {
+	snap, err := s.server.Snapshot(ctx, tmux.Core)
+	if err != nil {
+		return fmt.Errorf("ask the tmux server for its state: %w", err)
+	}
+	c := snap.Client(s.tty)
+	if c == nil {
+		return errors.New("the display was closed as soon as it was opened")
+	}
+	at := snap.Session(c.Session)
+	if at == nil {
+		return errors.New("the session ended as soon as the display was opened")
+	}
+	kept := *at
+	s.session.Store(&kept)
+	s.prefix = keyOptions(at.Prefix)
+	return nil
+}
+
+// here is where the display is, for the rest of the command line.
+func (s *seat) here(ctx context.Context) *tmux.Found {
+	snap, err := s.server.Snapshot(ctx, tmux.Core)
+	if err != nil {
+		return nil
+	}
+	id := s.session.Load().ID
+	f, err := tmux.Resolve(snap, tmux.Lookup{Kind: tmux.TargetPane}, id.String()+":", tmux.ResolveContext{})
+	if err != nil {
+		return nil
+	}
+	return &f
+}
+
+// keyOptions turns the session's prefix option into what the decoder takes:
+// control keys are known, any other prefix leaves a guest without one.
+func keyOptions(prefix string) attach.KeyOptions {
+	if len(prefix) == 3 && prefix[:2] == "C-" && prefix[2] >= '@' && prefix[2] <= 'z' {
+		return attach.KeyOptions{Prefix: prefix[2] & 0x1f}
+	}
+	return attach.KeyOptions{NoPrefix: true}
+}
+
+// recorded writes how much an owner types, before it goes anywhere.
+type recorded struct {
+	attach.Terminal
+	s *seat
+}
+
+// Read gives what was typed, once that is written. What cannot be written is
+// given, too, and dropped by the gate, which tells the person.
+func (r recorded) Read(p []byte) (int, error) {
+	n, err := r.Terminal.Read(p)
+	if n > 0 && r.s.full.Load() {
+		r.s.record(p[:n])
+	}
+	return n, err
+}
+
+func (s *seat) record(typed []byte) {
+	d := s.live.Decide(s.whole)
+	var content []byte
+	if d.Obligations.Has(access.LogContent) {
+		content = typed
+	}
+	ctx, cancel := context.WithTimeout(s.ctx, keyTime)
+	defer cancel()
+	err := s.keys.Add(ctx, len(typed), content, d.Obligations.Has(access.MustRecord))
+	s.unwritten.Store(err != nil)
+	if err != nil && s.ctx.Err() == nil {
+		s.att.Notice("not typed, because it cannot be recorded: " + err.Error())
+	}
+}

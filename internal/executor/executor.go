@@ -1,0 +1,176 @@
+package executor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/muxward/muxward/internal/access"
+	"github.com/muxward/muxward/internal/attach/keeper"
+	"github.com/muxward/muxward/internal/gateway"
+	"github.com/muxward/muxward/internal/identity"
+	"github.com/muxward/muxward/internal/tmux"
+	"github.com/muxward/muxward/internal/tmux/control"
+	"github.com/muxward/muxward/internal/tmux/wire"
+)
+
+// Server is a guarded server as the executor needs it.
+type Server interface {
+	gateway.Server
+	// Dial connects to the server as a client would.
+	Dial(ctx context.Context) (*wire.Conn, error)
+	// Control gives the kept control connection.
+	Control(ctx context.Context) (*control.Client, error)
+	// Hold keeps the server from exiting while it has no session.
+	Hold() (release func(), err error)
+	// Done is closed when the server has ended.
+	Done() <-chan struct{}
+}
+
+// KeyLog writes what is typed, before it is delivered.
+type KeyLog interface {
+	// Add writes that n bytes are about to be delivered; content is kept only
+	// where policy says so. With must it returns when that is on disk.
+	Add(ctx context.Context, n int, content []byte, must bool) error
+	Close() error
+}
+
+// Executor carries out permits. Its fields are set before use and not
+// changed.
+type Executor struct {
+	// Start starts the person's own server.
+	Start func(ctx context.Context, who identity.Identity) (gateway.Server, error)
+	// Keys opens the log of what one attached person types.
+	Keys func(base access.Event) KeyLog
+	// Keeper guards the terminals of attached people; nil for none.
+	Keeper func() *keeper.Keeper
+	// Gateway takes the commands that attached people ask for by keys. It is
+	// the one that calls us.
+	Gateway func() *gateway.Gateway
+}
+
+// Execute does what the permit says.
+func (e *Executor) Execute(ctx context.Context, p *gateway.Permit) (gateway.Result, error) {
+	plan := p.Plan()
+	switch plan.Mode {
+	case gateway.Perform:
+		return p.Request().Act.Do(ctx, plan.Object)
+	case gateway.Answer:
+		return e.answer(ctx, p)
+	}
+	server, release, err := e.server(ctx, p)
+	if err != nil {
+		return gateway.Result{}, err
+	}
+	defer release()
+	if plan.Mode == gateway.Attach {
+		return e.attach(ctx, p, server)
+	}
+	if guarded(plan) {
+		return e.sendGuarded(ctx, p, server)
+	}
+	result, err := e.run(ctx, p, server)
+	if err == nil && len(plan.Elsewhere) > 0 {
+		_, err = e.answer(ctx, p)
+	}
+	return result, err
+}
+
+// server gives the server of the plan, started if need be, and held so that it
+// does not exit under a request.
+func (e *Executor) server(ctx context.Context, p *gateway.Permit) (Server, func(), error) {
+	s := p.Plan().Server
+	if p.Plan().Start {
+		var err error
+		if s, err = e.Start(ctx, p.Request().Identity); err != nil {
+			return nil, nil, fmt.Errorf("start your tmux server: %w", err)
+		}
+	}
+	server, ok := s.(Server)
+	if !ok {
+		return nil, nil, errors.New("this server cannot be reached; this is a fault of muxward")
+	}
+	if snap := p.Plan().Snapshot; snap != nil && len(snap.Sessions) > 0 {
+		return server, func() {}, nil
+	}
+	release, err := server.Hold()
+	return server, release, err
+}
+
+// run replays one command at the server as a client that gave it.
+func (e *Executor) run(ctx context.Context, p *gateway.Permit, server Server) (gateway.Result, error) {
+	argv, err := words(p.Plan())
+	if err != nil {
+		return gateway.Result{}, err
+	}
+	conn, err := server.Dial(ctx)
+	if err != nil {
+		return gateway.Result{}, fmt.Errorf("reach the tmux server: %w", err)
+	}
+	defer conn.Close()
+	r := relay{server: conn, client: p.Request().Client, plan: p.Plan()}
+	if err := conn.Identify(ctx, hello(p, argv)); err != nil {
+		return gateway.Result{}, err
+	}
+	exit, err := r.run(ctx)
+	result := gateway.Result{Executed: argv, Exit: int(exit.Code), Message: exit.Message}
+	if err == nil && exit.Code == 0 {
+		result.Current = e.current(ctx, p, server)
+	}
+	return result, err
+}
+
+// words is the plan's command as the server's own parser reads it: around a
+// command-alias that would shadow it.
+func words(plan *gateway.Plan) ([]string, error) {
+	name, ok := tmux.SpellCommand(plan.Invocation.Row.Name, parsing(plan))
+	if !ok {
+		return nil, fmt.Errorf("%s: the server's command-alias gives every spelling of it another meaning",
+			plan.Invocation.Row.Name)
+	}
+	argv := plan.Invocation.Argv()
+	argv[0] = name
+	return argv, nil
+}
+
+// parsing says how the plan's server reads command lines.
+func parsing(plan *gateway.Plan) tmux.ParseOptions {
+	if plan.Snapshot == nil {
+		return tmux.ParseOptions{}
+	}
+	return tmux.ParseOptions{Version: plan.Snapshot.Version, Aliases: plan.Snapshot.Options.Aliases}
+}
+
+// makes lists the commands after which something new is current.
+func makes(name string) bool {
+	return name == "new-session" || name == "new-window" || name == "split-window"
+}
+
+// current finds what a command has made, for the rest of its line.
+func (e *Executor) current(ctx context.Context, p *gateway.Permit, server Server) *tmux.Found {
+	inv, before := p.Plan().Invocation, p.Plan().Snapshot
+	if !makes(inv.Row.Name) || inv.Has('d') && inv.Row.Name != "new-session" {
+		return nil
+	}
+	after, err := server.Snapshot(ctx, tmux.Core)
+	if err != nil {
+		return nil // the next command then has tmux's default
+	}
+	for i := len(after.Panes) - 1; i >= 0; i-- {
+		pane := &after.Panes[i]
+		if before != nil && before.Pane(pane.ID) != nil {
+			continue
+		}
+		for _, s := range after.SessionsOf(pane.Window) {
+			if f := p.Plan().Found; f.Session != nil && f.Session.ID != s.ID && inv.Row.Name != "new-session" {
+				continue
+			}
+			found, err := tmux.Resolve(after, tmux.Lookup{Kind: tmux.TargetPane}, pane.ID.String(),
+				tmux.ResolveContext{Session: &s.ID})
+			if err == nil {
+				return &found
+			}
+		}
+	}
+	return nil
+}

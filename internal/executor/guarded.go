@@ -1,0 +1,65 @@
+package executor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/muxward/muxward/internal/gateway"
+	"github.com/muxward/muxward/internal/tmux"
+)
+
+// guarded reports whether a command puts bytes into a pane for somebody who
+// does not hold every verb. It is then tested inside tmux, in the same
+// command, that the pane is still what was decided.
+func guarded(plan *gateway.Plan) bool {
+	inv := plan.Invocation
+	return !plan.Full && inv.Row.Name == "send-keys" && !inv.Has('X')
+}
+
+// sendGuarded has tmux type what a guest's send-keys says.
+func (e *Executor) sendGuarded(ctx context.Context, p *gateway.Permit, server Server) (gateway.Result, error) {
+	plan := p.Plan()
+	f := plan.Found
+	if !f.Whole() {
+		return gateway.Result{}, errors.New("the pane has gone")
+	}
+	words := plan.Invocation.Words()
+	name, ok := tmux.SpellCommand(words[0], parsing(plan))
+	if !ok {
+		return gateway.Result{}, fmt.Errorf("the server's command-alias hides %s", words[0])
+	}
+	words[0] = name
+	argv, err := tmux.Guarded(tmux.Place{
+		Pane: f.Pane.ID, Window: f.Window.ID, HasWindow: true, Session: f.Session.ID, HasSession: true,
+	}, [][]string{words}, refusal, parsing(plan))
+	if err != nil {
+		return gateway.Result{}, err
+	}
+	line, err := tmux.QuoteControl(argv)
+	if err != nil {
+		return gateway.Result{}, err
+	}
+	c, err := server.Control(ctx)
+	if err != nil {
+		return gateway.Result{}, fmt.Errorf("reach the tmux server: %w", err)
+	}
+	result := gateway.Result{Executed: words}
+	ctx, cancel := context.WithTimeout(ctx, keyTime)
+	defer cancel()
+	replies, err := c.Do(ctx, line)
+	switch {
+	case err != nil && ctx.Err() != nil:
+		late, stop := context.WithTimeout(context.WithoutCancel(ctx), exitTime)
+		defer stop()
+		c.Cut(late) // so that it is not typed later
+		return result, fmt.Errorf("not confirmed: %w", err)
+	case err != nil:
+		return result, err
+	case replies[0].Err != nil:
+		return result, replies[0].Err
+	case len(replies[0].Data) > 0:
+		return result, errors.New("not typed: the pane is in a mode (such as copy mode), or was moved")
+	}
+	return result, nil
+}

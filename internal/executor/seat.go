@@ -1,0 +1,354 @@
+package executor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"runtime/debug"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/muxward/muxward/internal/access"
+	"github.com/muxward/muxward/internal/attach"
+	"github.com/muxward/muxward/internal/gateway"
+	"github.com/muxward/muxward/internal/tmux"
+	"github.com/muxward/muxward/internal/tmux/control"
+	"github.com/muxward/muxward/internal/tmux/wire"
+)
+
+// seat is one attached person: their client, their terminal, their display,
+// and the permit that all of it hangs on.
+type seat struct {
+	e      *Executor
+	p      *gateway.Permit
+	live   *gateway.Live
+	server Server
+	client gateway.Client
+	conn   *wire.Conn // the display's connection to tmux
+	argv   []string
+	exit   *wire.Exit // tmux did not attach
+
+	terminal attach.Terminal
+	display  *attach.Pty
+	tty      string // the display's terminal: its name as a tmux client
+	att      *attach.Attachment
+	keys     KeyLog
+
+	ctx     context.Context
+	cancel  context.CancelCauseFunc
+	full    atomic.Bool // they hold every verb: their input is direct
+	session atomic.Pointer[tmux.Session]
+	whole   gateway.Need
+	asking  string // asks which pane the display shows
+	active  atomic.Pointer[tmux.PaneID]
+	scene   atomic.Pointer[scene] // what addressed input rests on
+	sending chan *control.Pending
+	prefix  attach.KeyOptions
+	// unwritten is set while what was read from the terminal could not be
+	// recorded.
+	unwritten atomic.Bool
+	wg        sync.WaitGroup
+
+	mu     sync.Mutex
+	last   []wire.Message // what the client hears at the end
+	silent bool
+	reason error
+	done   chan struct{}
+	result gateway.Result // set before done is closed
+}
+
+// abandon gives up what open and begin have made.
+func (s *seat) abandon() {
+	if s.conn != nil {
+		_ = s.conn.Close()
+	}
+	if s.keys != nil {
+		_ = s.keys.Close()
+	}
+	if s.display != nil {
+		_ = s.display.Close()
+	}
+	if s.terminal != nil {
+		_ = s.terminal.Close()
+	}
+	if s.cancel != nil {
+		s.cancel(gateway.ErrEnded)
+	}
+}
+
+// Wait waits until the person has left, and gives the exit of their client.
+func (s *seat) Wait(context.Context) (gateway.Result, error) {
+	<-s.done // everything in run ends with the person's own context
+	return s.result, nil
+}
+
+// run starts what an attached person needs: the pumps between terminal and
+// display, and the ears for their client and for tmux.
+func (s *seat) run() {
+	s.wg.Go(func() { s.protected(s.fromServer) })
+	s.wg.Go(func() { s.protected(s.fromClient) })
+	s.wg.Go(func() { s.protected(s.hear) })
+	go func() {
+		err := s.att.Run(s.ctx)
+		s.finish(err)
+	}()
+}
+
+// protected keeps a fault in one person's service from ending the others'.
+func (s *seat) protected(f func()) {
+	defer func() {
+		if r := recover(); r != nil {
+			s.leave(fmt.Errorf("a fault of muxward ended this: %v\n%s", r, debug.Stack()))
+		}
+	}()
+	f()
+}
+
+// fromServer hears what tmux says about the display. A tmux client obeys its
+// server; we pass on that the display ends or pauses, and nothing else.
+func (s *seat) fromServer() {
+	for {
+		m, err := s.conn.ReadMsg(s.ctx)
+		if err != nil {
+			if s.ctx.Err() == nil && (errors.Is(err, io.EOF) || s.conn.Err() != nil) {
+				s.say(true)
+				s.leave(errServerGone)
+			}
+			return
+		}
+		switch m := m.(type) {
+		case *wire.Detach:
+			s.say(false, &wire.Detach{Session: s.sessionName(m.Session)})
+		case *wire.DetachKill:
+			// The person's shell is not the server's to hang up.
+			s.say(false, &wire.Detach{Session: s.sessionName(m.Session)})
+		case *wire.Exit:
+			s.say(false, &wire.Exit{Code: m.Code, Message: m.Message})
+		case *wire.Shutdown:
+			s.say(false, &wire.Shutdown{})
+		case *wire.Suspend:
+			s.suspend()
+			continue
+		case *wire.Lock:
+			// We know no lock command, and tmux waits for its end.
+			s.att.Notice("locking the terminal is not offered here")
+			_ = s.conn.WriteMsg(s.ctx, &wire.Unlock{})
+			continue
+		default:
+			continue
+		}
+		s.leave(nil)
+		return
+	}
+}
+
+// sessionName is how this person calls the session.
+func (s *seat) sessionName(name string) string {
+	if s.server.Owner() == s.live.Who().Person() {
+		return name
+	}
+	return tmux.Clean(tmux.JoinOwner(s.server.Owner(), name))
+}
+
+// fromClient hears the person's own client: sizes, and being continued.
+func (s *seat) fromClient() {
+	for {
+		select {
+		case m, open := <-s.client.Events():
+			if !open {
+				s.leave(errors.New("the client has gone"))
+				return
+			}
+			switch m.(type) {
+			case *wire.Resize:
+				s.att.Resize()
+			case *wire.Wakeup:
+				if err := s.att.Resume(s.ctx); err != nil {
+					s.leave(err)
+					return
+				}
+				_ = s.conn.WriteMsg(s.ctx, &wire.Wakeup{})
+			}
+		case <-s.ctx.Done():
+			return
+		}
+	}
+}
+
+// suspend stops the person's client, as C-z in tmux does.
+func (s *seat) suspend() {
+	ctx, cancel := context.WithTimeout(s.ctx, attachTime)
+	defer cancel()
+	if err := s.att.Suspend(ctx); err != nil {
+		s.leave(err)
+		return
+	}
+	_ = s.client.Send(ctx, &wire.Suspend{})
+}
+
+// redraw has tmux look at the display's size and draw everything anew.
+func (s *seat) redraw(ctx context.Context) error {
+	return s.conn.WriteMsg(ctx, &wire.Resize{})
+}
+
+// say sets what the client hears at the end; the first word counts.
+func (s *seat) say(silent bool, msgs ...wire.Message) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.last == nil && !s.silent {
+		s.last, s.silent = msgs, silent
+	}
+}
+
+// leave ends the attachment.
+func (s *seat) leave(reason error) {
+	s.mu.Lock()
+	if s.reason == nil {
+		s.reason = reason
+	}
+	s.mu.Unlock()
+	if reason == nil {
+		reason = attach.ErrDetached
+	}
+	s.cancel(reason)
+}
+
+// finish is reached once, when the terminal has been given back.
+func (s *seat) finish(err error) {
+	s.cancel(err)
+	_ = s.conn.Close()
+	s.wg.Wait()
+	_ = s.keys.Close()
+	if now := s.scene.Load(); now != nil {
+		_ = now.keys.Close()
+	}
+	s.mu.Lock()
+	last, silent, reason := s.last, s.silent, s.reason
+	s.mu.Unlock()
+	ctx, cancel := context.WithTimeout(context.Background(), exitTime)
+	defer cancel()
+	s.result = gateway.Result{Silent: silent}
+	switch {
+	case silent:
+	case len(last) > 0:
+		s.result.Silent = true
+		if e, ok := last[0].(*wire.Exit); ok {
+			s.result = gateway.Result{Exit: int(e.Code), Message: e.Message}
+			break
+		}
+		_ = s.client.Send(ctx, last...)
+	case s.ended() != nil:
+		s.result.Exit = 1
+	}
+	note := "left"
+	if reason != nil {
+		note = reason.Error()
+	} else if err != nil {
+		note = err.Error()
+	}
+	_ = s.e.Gateway().Note(ctx, s.p, access.BestEffortClass, func(ev *access.Event) {
+		ev.Kind, ev.Note = access.EventDetach, note
+	})
+	s.live.Release()
+	close(s.done)
+}
+
+func (s *seat) ended() error {
+	if cause := context.Cause(s.ctx); cause != nil && !errors.Is(cause, attach.ErrDetached) {
+		return cause
+	}
+	return nil
+}
+
+// reconsider is called when this person's rights may have changed. When it
+// returns nil, nothing that they may no longer do is still going on.
+func (s *seat) reconsider(ctx context.Context, why string) error {
+	view := s.live.Decide(s.viewNeed())
+	full := s.live.Decide(s.whole).Allow
+	if view.Allow || full {
+		if full == s.full.Load() {
+			return s.unstick(ctx)
+		}
+		return s.change(ctx, full)
+	}
+	text := "muxward: you may not view this any more"
+	if view.Reason != "" {
+		text += ": " + view.Reason
+	} else if why != "" {
+		text += ": " + why
+	}
+	s.live.End(fmt.Errorf("%w: %s", gateway.ErrEnded, text))
+	s.say(false, &wire.Exit{Code: 1, Message: ""})
+	stopped := s.att.Stop(ctx, text)
+	s.leave(errors.New(text))
+	// Closing the display has tmux forget what it had read and not yet done.
+	_ = s.conn.Close()
+	return errors.Join(stopped, s.settle(ctx))
+}
+
+// unstick makes sure that what was typed under a right that was lost is not
+// delivered later: it has been, or it is thrown away.
+func (s *seat) unstick(ctx context.Context) error {
+	if s.full.Load() {
+		return nil
+	}
+	return s.settle(ctx)
+}
+
+// change moves the person between direct and addressed input.
+func (s *seat) change(ctx context.Context, full bool) error {
+	s.full.Store(full)
+	mode, filter := attach.Addressed, attach.Guest()
+	if full {
+		mode, filter = attach.Direct, attach.Owner()
+	}
+	if err := s.att.SetMode(ctx, mode, filter); err != nil {
+		return err
+	}
+	s.live.Describe(s.describe(mode))
+	return s.settle(ctx)
+}
+
+// settle waits until tmux has done everything that was sent before, so that
+// nothing of it can happen later. A server that does not answer has what it
+// did not read taken back.
+func (s *seat) settle(ctx context.Context) error {
+	select {
+	case <-s.server.Done():
+		return nil
+	default:
+	}
+	c, err := s.server.Control(ctx)
+	if err != nil {
+		return fmt.Errorf("confirm with the tmux server: %w", err)
+	}
+	short, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	if err := c.Drain(short); err != nil {
+		c.Cut(ctx)
+		return fmt.Errorf("the tmux server does not answer; what it had not read was taken back: %w", err)
+	}
+	return nil
+}
+
+// viewNeed is the right to see all of the session that the display shows.
+func (s *seat) viewNeed() gateway.Need {
+	return gateway.Need{Whole: true, Verbs: access.SetOf(access.View), Object: s.object()}
+}
+
+// wholeNeed is the right to everything, which is what direct input takes.
+func wholeNeed(server Server) gateway.Need {
+	return gateway.Need{Whole: true, Verbs: access.TmuxVerbs, Object: access.Object{
+		Kind: access.Server, Owner: server.Owner(), Incarnation: server.Incarnation(),
+	}}
+}
+
+func (s *seat) object() access.Object {
+	at := s.session.Load()
+	return access.Object{
+		Kind: access.Session, Owner: s.server.Owner(), Incarnation: s.server.Incarnation(),
+		Session: access.SessionRef{ID: uint32(at.ID), Name: at.Name},
+	}
+}

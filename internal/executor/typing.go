@@ -1,0 +1,331 @@
+package executor
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/muxward/muxward/internal/access"
+	"github.com/muxward/muxward/internal/attach"
+	"github.com/muxward/muxward/internal/gateway"
+	"github.com/muxward/muxward/internal/tmux"
+	"github.com/muxward/muxward/internal/tmux/control"
+)
+
+const (
+	// sceneAge is how old the names and indexes may be that a decision about
+	// a pane rests on. That it is still this pane, active and in no mode, is
+	// tested inside tmux with each key.
+	sceneAge = time.Second
+	// keyChunk is how many bytes go into one send-keys.
+	keyChunk = 512
+	// keyTime is how long tmux may take over a key.
+	keyTime = 5 * time.Second
+)
+
+// scene is the pane that a guest's keys go to: the one that is active on the
+// screen they look at.
+type scene struct {
+	place  tmux.Place
+	need   gateway.Need
+	opts   tmux.ParseOptions
+	keys   KeyLog
+	at     time.Time
+	target string
+}
+
+// gate is the permit of an attached person at their pumps.
+type gate struct{ s *seat }
+
+// Input lets keys through. Direct input needs every verb; what addressed
+// input needs is decided for each pane by the sink.
+func (g gate) Input(deliver func() error) error {
+	s := g.s
+	need := s.viewNeed()
+	if s.full.Load() {
+		if s.unwritten.Load() {
+			return attach.ErrFrozen
+		}
+		need = s.whole
+	}
+	return s.frozen(s.live.Do(need, deliver))
+}
+
+// Output lets what tmux drew through. A guest's display must still show the
+// session that was decided: what was read before tmux says so was drawn in
+// that session.
+func (g gate) Output(deliver func() error) error {
+	s := g.s
+	if s.full.Load() {
+		return s.live.Do(s.viewNeed(), deliver)
+	}
+	if err := s.confirm(s.ctx); err != nil {
+		return err
+	}
+	return s.live.Do(s.viewNeed(), deliver)
+}
+
+// frozen turns a refusal into "not now": what was typed is dropped, and the
+// person goes on watching.
+func (s *seat) frozen(err error) error {
+	var refused *gateway.Refused
+	if errors.As(err, &refused) {
+		s.att.Notice(refused.Error())
+		return attach.ErrFrozen
+	}
+	return err
+}
+
+// confirm asks tmux whether the display still shows the session it was
+// allowed to, and which pane is active there.
+func (s *seat) confirm(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, keyTime)
+	defer cancel()
+	c, err := s.server.Control(ctx)
+	if err != nil {
+		return fmt.Errorf("confirm what the display shows: %w", err)
+	}
+	replies, err := c.Do(ctx, s.asking)
+	if err != nil {
+		return fmt.Errorf("confirm what the display shows: %w", err)
+	}
+	for _, line := range replies[0].Lines() {
+		if pane, ok := cutName(line, s.tty); ok && replies[0].Err == nil {
+			s.active.Store(&pane)
+			return nil
+		}
+	}
+	return errors.New("the session that you were looking at has ended, or your display was moved to another")
+}
+
+// cutName reads a line "NAME PANE" of the confirmation.
+func cutName(line, name string) (tmux.PaneID, bool) {
+	if len(line) <= len(name)+1 || line[:len(name)] != name || line[len(name)] != ' ' {
+		return 0, false
+	}
+	id, err := tmux.ParsePaneID(line[len(name)+1:])
+	return id, err == nil
+}
+
+// sink takes what a person types who does not hold every verb.
+type sink struct{ s *seat }
+
+// Deliver is one key, paste or command.
+func (k sink) Deliver(ctx context.Context, e attach.Event) error {
+	switch e.Kind {
+	case attach.Command:
+		return k.s.command(ctx, e.Argv)
+	case attach.Detach:
+		return k.s.command(ctx, []string{"detach-client"})
+	}
+	if err := k.s.typed(ctx, e); err != nil {
+		k.s.att.Notice(err.Error())
+	}
+	return nil
+}
+
+// command takes a command that was asked for by keys through the line, like
+// any other.
+func (s *seat) command(ctx context.Context, argv []string) error {
+	g := s.e.Gateway()
+	session := s.session.Load().ID
+	reqs, err := g.Parse(ctx, gateway.Request{
+		Identity: s.live.Who(), Here: s.server.Owner(), Session: &session, Display: s.tty, Client: s.client,
+	}, argv)
+	for _, req := range reqs {
+		if err == nil {
+			_, err = g.Handle(ctx, req)
+		}
+	}
+	if err != nil {
+		s.att.Notice(err.Error())
+	}
+	return nil
+}
+
+// typed decides, writes and sends one thing that was typed.
+func (s *seat) typed(ctx context.Context, e attach.Event) error {
+	at, err := s.look(ctx)
+	if err != nil {
+		return err
+	}
+	d := s.live.Decide(at.need)
+	if !d.Allow {
+		return &gateway.Refused{Decision: d, Need: at.need}
+	}
+	var content []byte
+	if d.Obligations.Has(access.LogContent) {
+		if content = e.Bytes; e.Kind == attach.Named {
+			content = []byte(e.Key)
+		}
+	}
+	wait, cancel := context.WithTimeout(ctx, keyTime)
+	defer cancel()
+	if err := at.keys.Add(wait, max(len(e.Bytes), 1), content, d.Obligations.Has(access.MustRecord)); err != nil {
+		return fmt.Errorf("not typed, because it cannot be recorded: %w", err)
+	}
+	return s.send(ctx, at, e)
+}
+
+// look gives the scene of the pane that is active on the person's screen.
+func (s *seat) look(ctx context.Context) (*scene, error) {
+	pane := s.active.Load()
+	now := s.scene.Load()
+	if now != nil && pane != nil && now.place.Pane == *pane && time.Since(now.at) < sceneAge {
+		return now, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, keyTime)
+	defer cancel()
+	snap, err := s.server.Snapshot(ctx, tmux.Core)
+	if err != nil {
+		return nil, fmt.Errorf("ask the tmux server for its state: %w", err)
+	}
+	next, err := s.sceneOf(snap, pane)
+	if err != nil {
+		return nil, err
+	}
+	if now != nil && now.place.Pane == next.place.Pane {
+		next.keys = now.keys
+	} else {
+		base := s.p.Base(access.EventKeys)
+		base.Objects = []string{next.need.Object.String()}
+		next.keys = s.e.Keys(base)
+		if now != nil {
+			_ = now.keys.Close()
+		}
+	}
+	s.scene.Store(next)
+	return next, nil
+}
+
+// sceneOf finds a pane, or the session's active one, in a snapshot.
+func (s *seat) sceneOf(snap *tmux.Snapshot, pane *tmux.PaneID) (*scene, error) {
+	session := s.session.Load().ID
+	if pane == nil {
+		f, err := tmux.Resolve(snap, tmux.Lookup{Kind: tmux.TargetPane}, session.String()+":", tmux.ResolveContext{})
+		if err != nil {
+			return nil, err
+		}
+		pane = &f.Pane.ID
+	}
+	o, ok := gateway.PaneObject(s.server.Owner(), s.server.Incarnation(), snap, session, *pane)
+	if !ok {
+		return nil, errors.New("the pane has gone")
+	}
+	window := tmux.WindowID(o.Window.ID)
+	return &scene{
+		place:  tmux.Place{Pane: *pane, Window: window, HasWindow: true, Session: session, HasSession: true},
+		need:   gateway.Need{Verb: access.Type, Object: o},
+		opts:   tmux.ParseOptions{Version: snap.Version, Aliases: snap.Options.Aliases},
+		at:     time.Now(),
+		target: fmt.Sprintf("%s:%s.%s", session, window, *pane),
+	}, nil
+}
+
+// send has tmux type it, if the pane is at that moment still what was decided.
+func (s *seat) send(ctx context.Context, at *scene, e attach.Event) error {
+	var commands [][]string
+	switch e.Kind {
+	case attach.Named:
+		commands = [][]string{{"send-keys", "-t", at.target, e.Key}}
+	case attach.Paste:
+		name := "muxward-" + rand.Text()
+		commands = [][]string{
+			{"set-buffer", "-b", name, "--", string(e.Bytes)},
+			{"paste-buffer", "-p", "-r", "-d", "-b", name, "-t", at.target},
+		}
+	default:
+		for b := e.Bytes; len(b) > 0; {
+			n := min(len(b), keyChunk)
+			commands = append(commands, sendHex(at.target, b[:n]))
+			b = b[n:]
+		}
+	}
+	for i := range commands {
+		name, ok := tmux.SpellCommand(commands[i][0], at.opts)
+		if !ok {
+			return fmt.Errorf("the server's command-alias hides %s", commands[i][0])
+		}
+		commands[i][0] = name
+	}
+	words, err := tmux.Guarded(at.place, commands, refusal, at.opts)
+	if err != nil {
+		return err
+	}
+	line, err := tmux.QuoteControl(words)
+	if err != nil {
+		return err
+	}
+	return s.sent(ctx, line)
+}
+
+// refusal is what tmux prints if the pane is not any more what was decided.
+const refusal = "muxward-moved"
+
+func sendHex(target string, b []byte) []string {
+	words := make([]string, 0, 4+len(b))
+	words = append(words, "send-keys", "-t", target, "-H")
+	for i := range b {
+		words = append(words, hex.EncodeToString(b[i:i+1]))
+	}
+	return words
+}
+
+// sent sends the line. What comes of it is heard by hear.
+func (s *seat) sent(ctx context.Context, line string) error {
+	c, err := s.server.Control(ctx)
+	if err != nil {
+		return fmt.Errorf("reach the tmux server: %w", err)
+	}
+	p, err := c.Send(line)
+	if err != nil {
+		return err
+	}
+	select {
+	case s.sending <- p:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// hear tells the person what was not typed after all, and why.
+func (s *seat) hear() {
+	for {
+		var p *control.Pending
+		select {
+		case p = <-s.sending:
+		case <-s.ctx.Done():
+			return
+		}
+		ctx, cancel := context.WithTimeout(s.ctx, keyTime)
+		replies, err := p.Wait(ctx)
+		cancel()
+		switch {
+		case s.ctx.Err() != nil:
+			return
+		case err != nil:
+			s.att.Notice("a key may not have been typed: " + err.Error())
+		case replies[0].Err != nil:
+			s.att.Notice("not typed: " + replies[0].Err.Error())
+		case len(replies[0].Data) > 0:
+			s.scene.Store(s.aged())
+			s.active.Store(nil)
+			s.att.Notice("not typed: the pane is in a mode (such as copy mode), or was moved")
+		}
+	}
+}
+
+// aged is the scene, made to be looked at anew.
+func (s *seat) aged() *scene {
+	now := s.scene.Load()
+	if now == nil {
+		return nil
+	}
+	old := *now
+	old.at = time.Time{}
+	return &old
+}

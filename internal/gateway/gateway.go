@@ -1,0 +1,167 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/muxward/muxward/internal/access"
+	"github.com/muxward/muxward/internal/grants"
+	"github.com/muxward/muxward/internal/identity"
+	"github.com/muxward/muxward/internal/tmux"
+)
+
+// Policy answers questions; policy.Engine is one.
+type Policy interface {
+	Decide(access.Question) access.Decision
+	// Holds gives every verb the subject holds on the object.
+	Holds(who identity.Subject, o access.Object, at time.Time) access.VerbSet
+	// Covers reports whether the subject holds every one of verbs on the
+	// object and on all that lies in it, now or later, until the time given
+	// (zero: no limit).
+	Covers(who identity.Subject, verbs access.VerbSet, o access.Object, at time.Time) access.Decision
+	// Blind reports that the subject certainly holds nothing on the owner's
+	// server or in it.
+	Blind(who identity.Subject, owner string, at time.Time) bool
+	Generation() uint64
+}
+
+// Servers are the guarded tmux servers of this host.
+type Servers interface {
+	// Owners lists the people whose servers run now.
+	Owners() []string
+	// IsOwner reports whether name is a person who may have a server here,
+	// running or not: the first part of owner/name.
+	IsOwner(name string) bool
+	// Server gives the running server of a person, nil if there is none.
+	Server(owner string) Server
+	// Start starts the server of the identity's own account if it does not
+	// run, and gives it.
+	Start(ctx context.Context, who identity.Identity) (Server, error)
+}
+
+// Server is one guarded tmux server.
+type Server interface {
+	Owner() string
+	Incarnation() string
+	// Snapshot asks the server for its state now.
+	Snapshot(ctx context.Context, detail tmux.Detail) (*tmux.Snapshot, error)
+}
+
+// Log is where every decision and outcome is written; audit.Log is one.
+type Log interface {
+	Append(ctx context.Context, class access.Class, ev access.Event) (uint64, error)
+}
+
+// Executor carries out permits.
+type Executor interface {
+	Execute(ctx context.Context, p *Permit) (Result, error)
+}
+
+// Parts are what the gateway is made of.
+type Parts struct {
+	Policy   Policy
+	Servers  Servers
+	Log      Log
+	Executor Executor
+	Denials  *grants.Denials
+	// Now gives wall-clock time; nil means time.Now.
+	Now func() time.Time
+}
+
+// Gateway is the line. Make one with New.
+type Gateway struct {
+	Parts
+	clock clock
+	// extra counts what changes decisions besides the policy's generation.
+	extra atomic.Uint64
+
+	mu    sync.Mutex
+	lives map[uint64]*Live
+	next  uint64
+	shut  error // why nobody gets anything any more
+}
+
+// New makes a gateway of its parts.
+func New(p Parts) *Gateway {
+	if p.Now == nil {
+		p.Now = time.Now
+	}
+	return &Gateway{Parts: p, lives: map[uint64]*Live{}, clock: clock{wall: p.Now}}
+}
+
+// Handle is the line. Every command of every person goes through it, and
+// there is no other way to the executor.
+//
+// The error is for the person: what was refused, or what failed.
+func (g *Gateway) Handle(ctx context.Context, req Request) (Result, error) {
+	live, ctx := g.begin(ctx, req.Identity) // from here on a revocation finds us
+	defer live.end()
+
+	plan, err := g.resolve(ctx, req) // names become ids, once
+	if err != nil {
+		return Result{}, g.writeRefusal(ctx, req, plan, access.Decision{}, err)
+	}
+	decision := live.decide(plan.Needs) // by policy, on what was resolved
+	if !decision.Allow {
+		return Result{}, g.writeRefusal(ctx, req, plan, decision, nil)
+	}
+	permit, err := g.writeIntent(ctx, req, plan, decision, live) // or nothing happens
+	if err != nil {
+		return Result{}, err
+	}
+	result, err := g.Executor.Execute(ctx, permit) // exactly what was decided
+	return result, g.writeOutcome(ctx, permit, result, err)
+}
+
+// Preview decides a request as Handle would, and does nothing: a sequence of
+// commands is refused whole if any of them is, before the first one runs.
+// What cannot be found yet may be made by an earlier command of the
+// sequence: Handle decides on it when its turn comes.
+func (g *Gateway) Preview(ctx context.Context, req Request) error {
+	live, ctx := g.begin(ctx, req.Identity)
+	defer live.end()
+	plan, err := g.resolve(ctx, req)
+	if err != nil {
+		var nf *NotFound
+		if errors.As(err, &nf) && nf.MayAppear {
+			return nil
+		}
+		return g.writeRefusal(ctx, req, plan, access.Decision{}, err)
+	}
+	if d := live.decide(plan.Needs); !d.Allow {
+		return g.writeRefusal(ctx, req, plan, d, nil)
+	}
+	return nil
+}
+
+// generation changes whenever a decision may.
+func (g *Gateway) generation() uint64 { return g.Policy.Generation() + g.extra.Load() }
+
+// Time gives the gateway's clock: wall time that never runs slower than the
+// time that really passed, so that setting the clock back makes no right last
+// longer.
+func (g *Gateway) Time() time.Time { return g.clock.now() }
+
+type clock struct {
+	wall func() time.Time
+	mu   sync.Mutex
+	last time.Time // carries a monotonic reading
+}
+
+func (c *clock) now() time.Time {
+	now := c.wall()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.last.IsZero() {
+		passed := now.Sub(c.last) // monotonic if both have a reading
+		if floor := c.last.Round(0).Add(max(passed, 0)); now.Round(0).Before(floor) {
+			// The wall clock went back: go on from where it was.
+			now = now.Add(floor.Sub(now.Round(0)))
+		}
+	}
+	c.last = now
+	return now
+}

@@ -1,0 +1,357 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/muxward/muxward/internal/access"
+	"github.com/muxward/muxward/internal/identity"
+)
+
+// ErrEnded is the cause of everything that stops because its permit ended.
+var ErrEnded = errors.New("the permission has ended")
+
+// Need is one verb that a plan needs on one object.
+type Need struct {
+	Verb   access.Verb
+	Object access.Object
+	// Command is set if a spawn names its own command.
+	Command bool
+	// Whole means that the verbs of Verbs are needed on the object and on
+	// everything in it, now and later; Verb is not looked at then.
+	Whole bool
+	Verbs access.VerbSet
+}
+
+func (n Need) word() string {
+	if n.Whole && n.Verbs == access.TmuxVerbs {
+		return "every verb"
+	}
+	if n.Whole {
+		return n.Verbs.String() + " of all in it"
+	}
+	return n.Verb.String()
+}
+
+// Live is a permit in use: a request that runs, or a person who is attached.
+// While one exists, Reconsider finds it.
+type Live struct {
+	g      *Gateway
+	id     uint64
+	who    identity.Identity
+	cancel context.CancelCauseFunc
+	done   chan struct{}
+
+	// gate is held for reading by whatever is being delivered, and for
+	// writing to end the permit: when the writer has it, nothing is under way.
+	gate  sync.RWMutex
+	ended error
+
+	mu       sync.Mutex
+	needs    []Need // of the running plan
+	verdicts []verdict
+	watch    Watcher
+	about    Attached
+}
+
+type verdict struct {
+	need Need
+	key  access.Key
+	access.Decision
+}
+
+// Watcher is called when what a person holds may have changed. When it
+// returns nil, everything that is no longer permitted has ended; an error
+// says what could not be confirmed.
+type Watcher func(ctx context.Context, why string) error
+
+// Attached describes an attached person for `who`.
+type Attached struct {
+	Person  string `json:"person"`
+	Door    string `json:"door"`
+	Account string `json:"account"`
+	// Owner is whose server they look at, Session its session by id.
+	Owner   string `json:"owner"`
+	Session string `json:"session"`
+	Name    string `json:"name"`
+	Mode    string `json:"mode"`
+	// TTY is their terminal, Display the tmux client that is their display.
+	TTY     string    `json:"tty"`
+	Display string    `json:"display"`
+	Since   time.Time `json:"since"`
+}
+
+// begin registers a permit before anything is decided for it, so that a
+// revocation either is seen by the decision or sees the permit.
+func (g *Gateway) begin(ctx context.Context, who identity.Identity) (*Live, context.Context) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	l := &Live{g: g, who: who, cancel: cancel, done: make(chan struct{})}
+	g.mu.Lock()
+	g.next++
+	l.id = g.next
+	g.lives[l.id] = l
+	g.mu.Unlock()
+	return l, context.WithValue(ctx, liveKey{}, l)
+}
+
+type liveKey struct{}
+
+func (l *Live) end() {
+	l.mu.Lock()
+	kept := l.watch != nil
+	l.mu.Unlock()
+	if !kept {
+		l.Release()
+	}
+}
+
+// Keep makes the permit outlive its request: the person is attached now, and
+// w is asked whenever their rights may have changed. Whoever keeps a permit
+// calls Release when the person has gone.
+//
+// It fails if the permit has ended meanwhile.
+func (l *Live) Keep(w Watcher, about Attached) error {
+	l.gate.Lock()
+	defer l.gate.Unlock()
+	if l.ended != nil {
+		return l.ended
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.watch, l.about = w, about
+	return nil
+}
+
+// Describe changes how the attached person is shown by `who`.
+func (l *Live) Describe(about Attached) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.about = about
+}
+
+// Release ends the permit for good.
+func (l *Live) Release() {
+	l.g.mu.Lock()
+	_, open := l.g.lives[l.id]
+	delete(l.g.lives, l.id)
+	l.g.mu.Unlock()
+	if open {
+		l.cancel(ErrEnded)
+		close(l.done)
+	}
+}
+
+// Who is the person the permit is for.
+func (l *Live) Who() identity.Identity { return l.who }
+
+// Do runs deliver if the need is met now. A permit that is being ended waits
+// for deliver and lets none begin after it, so deliver must not block: it is
+// one bounded write.
+func (l *Live) Do(n Need, deliver func() error) error {
+	l.gate.RLock()
+	defer l.gate.RUnlock()
+	if l.ended != nil {
+		return l.ended
+	}
+	if d := l.Decide(n); !d.Allow {
+		return &Refused{Decision: d, Need: n}
+	}
+	return deliver()
+}
+
+// End stops the permit: when it returns, nothing is being delivered and
+// nothing will be.
+func (l *Live) End(reason error) {
+	l.gate.Lock()
+	defer l.gate.Unlock()
+	if l.ended == nil {
+		l.ended = reason
+	}
+}
+
+// Decide answers one need, from memory while the answer stands.
+func (l *Live) Decide(n Need) access.Decision {
+	gen, now := l.g.generation(), l.g.Time()
+	key := n.Object.Key()
+	l.mu.Lock()
+	for i := range l.verdicts {
+		v := &l.verdicts[i]
+		if v.key == key && sameNeed(v.need, n) {
+			if v.Fresh(gen, now) {
+				d := v.Decision
+				l.mu.Unlock()
+				return d
+			}
+			l.verdicts = append(l.verdicts[:i], l.verdicts[i+1:]...)
+			break
+		}
+	}
+	l.mu.Unlock()
+	d := l.g.ask(l.who, n, gen, now)
+	l.mu.Lock()
+	if len(l.verdicts) >= 64 {
+		l.verdicts = l.verdicts[1:]
+	}
+	l.verdicts = append(l.verdicts, verdict{n, key, d})
+	l.mu.Unlock()
+	return d
+}
+
+func sameNeed(a, b Need) bool {
+	return a.Verb == b.Verb && a.Command == b.Command && a.Whole == b.Whole && a.Verbs == b.Verbs
+}
+
+// decide answers all needs of a plan as one decision: the first refusal, or
+// the sum of the permissions.
+func (l *Live) decide(needs []Need) access.Decision {
+	l.mu.Lock()
+	l.needs = needs
+	l.mu.Unlock()
+	if len(needs) == 0 {
+		// Only what needs no right in particular comes here, and resolve has
+		// found that this person may know of the server.
+		return access.Decision{
+			Allow: !l.who.IsNobody(), Rule: "may see the server", Generation: l.g.generation(),
+		}
+	}
+	sum := access.Decision{Allow: true, Generation: l.g.generation()}
+	var rules []string
+	for _, n := range needs {
+		d := l.Decide(n)
+		if !d.Allow {
+			return d
+		}
+		sum.Obligations |= d.Obligations
+		sum.Generation = min(sum.Generation, d.Generation)
+		if !d.Expires.IsZero() && (sum.Expires.IsZero() || d.Expires.Before(sum.Expires)) {
+			sum.Expires = d.Expires
+		}
+		if len(rules) == 0 || rules[len(rules)-1] != d.Rule {
+			rules = append(rules, d.Rule)
+		}
+	}
+	sum.Rule = strings.Join(rules, "; ")
+	return sum
+}
+
+// ask puts one need to the denials and to the policy, in that order: a
+// revocation beats the policy files.
+func (g *Gateway) ask(who identity.Identity, n Need, gen uint64, now time.Time) access.Decision {
+	if who.IsNobody() {
+		return access.Decision{Rule: "default", Reason: "nobody is let in", Generation: gen}
+	}
+	g.mu.Lock()
+	shut := g.shut
+	g.mu.Unlock()
+	if shut != nil {
+		return access.Decision{Rule: "the end", Reason: shut.Error(), Generation: gen}
+	}
+	if den, hit := g.Denials.Match(who.Person(), n.Object); hit {
+		reason := "revoked by " + den.By
+		if den.Reason != "" {
+			reason += ": " + den.Reason
+		}
+		return access.Decision{Rule: "revocation", Reason: reason, Generation: gen}
+	}
+	var d access.Decision
+	if n.Whole {
+		d = g.Policy.Covers(who.Subject(), n.Verbs, n.Object, now)
+	} else {
+		d = g.Policy.Decide(access.Question{
+			Who: who.Subject(), Verb: n.Verb, Object: n.Object, At: now, Command: n.Command,
+		})
+	}
+	d.Generation = gen
+	return d
+}
+
+// Report tells what a reconsideration did.
+type Report struct {
+	// Touched counts the permits that were looked at.
+	Touched int `json:"touched"`
+	// Unconfirmed lists what could not be confirmed to have ended in time.
+	Unconfirmed []string `json:"unconfirmed,omitempty"`
+}
+
+// Reconsider re-decides every permit in use, or only those of one person.
+// When it returns, whatever is no longer permitted has ended, except what the
+// report lists as unconfirmed. The permit of ctx itself is not waited for.
+func (g *Gateway) Reconsider(ctx context.Context, person, why string) Report {
+	g.extra.Add(1)
+	self, _ := ctx.Value(liveKey{}).(*Live)
+	g.mu.Lock()
+	var lives []*Live
+	for _, l := range g.lives {
+		if l != self && (person == "" || l.who.Person() == person) {
+			lives = append(lives, l)
+		}
+	}
+	g.mu.Unlock()
+
+	rep := Report{Touched: len(lives)}
+	var mu sync.Mutex
+	var wg sync.WaitGroup
+	for _, l := range lives {
+		wg.Go(func() {
+			if err := l.reconsider(ctx, why); err != nil {
+				mu.Lock()
+				defer mu.Unlock()
+				rep.Unconfirmed = append(rep.Unconfirmed,
+					fmt.Sprintf("%s at door %s: %v", l.who.Person(), l.who.Door(), err))
+			}
+		})
+	}
+	wg.Wait()
+	return rep
+}
+
+func (l *Live) reconsider(ctx context.Context, why string) error {
+	l.mu.Lock()
+	watch, needs := l.watch, l.needs
+	l.mu.Unlock()
+	if watch != nil {
+		return watch(ctx, why)
+	}
+	for _, n := range needs {
+		if d := l.Decide(n); !d.Allow {
+			err := &Refused{Decision: d, Need: n}
+			l.End(err)
+			l.cancel(err)
+			select {
+			case <-l.done:
+				return nil
+			case <-ctx.Done():
+				return fmt.Errorf("a command of theirs is still waiting for tmux: %w", ctx.Err())
+			}
+		}
+	}
+	return nil
+}
+
+// Shut ends every permit in use, for the end of muxward itself, and lists what
+// could not be confirmed.
+func (g *Gateway) Shut(ctx context.Context, why error) []string {
+	g.mu.Lock()
+	g.shut = why
+	g.mu.Unlock()
+	return g.Reconsider(ctx, "", why.Error()).Unconfirmed
+}
+
+// Who lists the people who are attached.
+func (g *Gateway) Who() []Attached {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	var out []Attached
+	for _, l := range g.lives {
+		l.mu.Lock()
+		if l.watch != nil {
+			out = append(out, l.about)
+		}
+		l.mu.Unlock()
+	}
+	return out
+}

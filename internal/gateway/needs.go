@@ -1,0 +1,324 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/muxward/muxward/internal/access"
+	"github.com/muxward/muxward/internal/identity"
+	"github.com/muxward/muxward/internal/tmux"
+)
+
+// needs turns the verbs that the row demands, and those for what closes along,
+// into needs on objects.
+func (r *resolver) needs() error {
+	inv := r.plan.Invocation
+	if r.ownDisplay() {
+		// One's own display is one's own: it needs no right over others.
+		inv = inv.Clone()
+		inv.Delete(r.clientFlag)
+	}
+	asked := tmux.Resolved{Target: r.plan.Found}
+	if inv.Row.Source.Kind != tmux.NoTarget && inv.Has('s') {
+		asked.Source = &r.plan.Found
+	}
+	if r.clientName != "" {
+		asked.Client = r.plan.Snapshot.Client(r.clientName)
+	}
+	for _, d := range inv.Demands(r.plan.Snapshot, asked) {
+		verb, err := access.ParseVerb(d.Verb)
+		if err != nil {
+			return fmt.Errorf("command table, %s: %w", inv.Row.Name, err) // a fault of ours
+		}
+		o, err := r.scene.object(d.On, r.plan.Found.Session)
+		if err != nil {
+			return err
+		}
+		r.plan.Needs = append(r.plan.Needs, Need{Verb: verb, Object: o, Command: d.With == "command"})
+	}
+	return nil
+}
+
+func (r *resolver) add(n Need) { r.plan.Needs = append(r.plan.Needs, n) }
+
+func (r *resolver) ownDisplay() bool {
+	return r.clientName != "" &&
+		r.g.clientPerson(r.owner, r.clientName) == r.req.Identity.Person()
+}
+
+// client resolves the flag that names a client. People's displays are named
+// by their own terminal as well, and the default is one's own display.
+func (r *resolver) client(how tmux.Lookup) error {
+	inv, letter := r.plan.Invocation, byte('c')
+	if how.Kind == tmux.TargetClient {
+		letter = 't'
+	}
+	r.clientFlag = letter
+	value, given := inv.Get(letter)
+	if !given {
+		return r.ownClient(letter)
+	}
+	if display := r.g.displayOf(r.owner, value, r.req.Identity.Person()); display != "" {
+		value = display
+	}
+	c, err := tmux.ResolveClient(r.plan.Visible, value)
+	if err != nil {
+		return &NotFound{Err: err, MayAppear: r.plan.Full}
+	}
+	r.clientName = c.Name
+	inv.Set(letter, c.Name)
+	return nil
+}
+
+// ownClient makes the asker's own display the default client. Displays of
+// others never are: that would be somebody's guest answering for the owner.
+func (r *resolver) ownClient(letter byte) error {
+	inv := r.plan.Invocation
+	if name := inv.Row.Name; name != "detach-client" && name != "switch-client" || inv.Has('s') {
+		return nil
+	}
+	if r.req.Display != "" {
+		r.clientName = r.req.Display
+		inv.Set(letter, r.req.Display)
+		return nil
+	}
+	mine := *r.plan.Visible
+	mine.Clients = nil
+	for _, c := range r.plan.Visible.Clients {
+		person := r.g.clientPerson(r.owner, c.Name)
+		if person == r.req.Identity.Person() || person == "" && r.plan.Full {
+			mine.Clients = append(mine.Clients, c)
+		}
+	}
+	c, err := tmux.CurrentClient(&mine, r.context())
+	if err != nil {
+		return &NotFound{Err: err, MayAppear: r.plan.Full}
+	}
+	r.clientName = c.Name
+	inv.Set(letter, c.Name)
+	return nil
+}
+
+// finish chooses how the plan is carried out, and takes out of it whatever
+// tmux must not read from somebody who does not hold every verb.
+func (r *resolver) finish(ctx context.Context) error {
+	inv := r.plan.Invocation
+	name := inv.Row.Name
+	if name == "list-sessions" && !r.named || inv.Has('a') && (name == "list-windows" || name == "list-panes") && !r.named {
+		if r.plan.Elsewhere == nil {
+			r.plan.Elsewhere = r.elsewhere(ctx)
+		}
+	}
+	if r.plan.Mode == Answer { // no server of one's own, but something to list
+		return nil
+	}
+	attaches := name == "attach-session" || name == "new-session" && !inv.Has('d')
+	if r.plan.Full {
+		if attaches {
+			r.plan.Mode = Attach
+		}
+		return r.switched()
+	}
+	if err := inv.CheckLimits(); err != nil {
+		return err
+	}
+	switch name {
+	case "list-sessions", "list-windows", "list-panes", "list-clients", "list-buffers":
+		r.plan.Mode = Answer
+		return nil
+	case "display-message":
+		if !inv.Has('p') || inv.Has('I') {
+			return errors.New("display-message: only -p is offered to guests")
+		}
+		r.plan.Mode = Answer
+		return nil
+	case "new-session":
+		return errors.New("new-session: only the owner of a server makes sessions on it")
+	case "attach-session":
+		return r.guestAttach()
+	}
+	if err := r.switched(); err != nil {
+		return err
+	}
+	return inv.Rewrite(literal)
+}
+
+// guestAttach gives a guest a display of one session that cannot be typed
+// into, and no say in the session's size unless they hold resize.
+func (r *resolver) guestAttach() error {
+	inv, s := r.plan.Invocation, r.plan.Found.Session
+	if s == nil {
+		return r.notHere()
+	}
+	on := r.scene.session(s)
+	r.plan.Mode = Attach
+	r.add(Need{Whole: true, Verbs: access.SetOf(access.View), Object: on})
+	flags := "read-only,ignore-size"
+	if r.live.Decide(Need{Verb: access.Resize, Object: on}).Allow {
+		flags = "read-only"
+	}
+	inv.Delete('r')
+	inv.Set('f', flags)
+	inv.SetBare('E')
+	inv.Set('t', s.ID.String())
+	return nil
+}
+
+// switched: whoever's display is moved to another session must be allowed to
+// see all of that one, whoever moves it.
+func (r *resolver) switched() error {
+	inv := r.plan.Invocation
+	if inv.Row.Name != "switch-client" {
+		return nil
+	}
+	person := r.g.clientPerson(r.owner, r.clientName)
+	if person == "" || person == r.owner {
+		return nil
+	}
+	if person != r.req.Identity.Person() {
+		return fmt.Errorf("switch-client: %s shows %s's display; ask them to switch themselves", r.clientName, person)
+	}
+	if r.plan.Found.Session == nil {
+		return errors.New("switch-client: name the session with -t")
+	}
+	r.add(Need{Whole: true, Verbs: access.SetOf(access.View), Object: r.scene.session(r.plan.Found.Session)})
+	return nil
+}
+
+// literal makes a value mean itself to tmux. Formats for output are refused:
+// tmux evaluates none for people who do not hold every verb.
+func literal(kind tmux.Kind, value string) (string, error) {
+	if kind == tmux.OutFormat || kind == tmux.Filter {
+		return "", errors.New("a format of your own is not offered here")
+	}
+	return tmux.EscapeFormat(value), nil
+}
+
+// displayOf gives the display that shows owner's server on the person's
+// terminal tty, or "".
+func (g *Gateway) displayOf(owner, tty, person string) string {
+	for _, a := range g.Who() {
+		if a.Owner == owner && a.Person == person && (a.TTY == tty || a.TTY == "/dev/"+tty) {
+			return a.Display
+		}
+	}
+	return ""
+}
+
+// clientPerson gives whose display a client of owner's server is, or "" if it
+// is none of ours.
+func (g *Gateway) clientPerson(owner, client string) string {
+	for _, a := range g.Who() {
+		if a.Owner == owner && a.Display == client {
+			return a.Person
+		}
+	}
+	return ""
+}
+
+// resolveAct finds what an act is done to.
+func (g *Gateway) resolveAct(ctx context.Context, live *Live, req Request) (*Plan, error) {
+	p := &Plan{Mode: Perform}
+	if req.Act.Target != "" {
+		o, err := g.Object(ctx, req.Identity.Person(), req.Act.Target)
+		if err != nil && req.Act.Lasting {
+			owner, _, ok := tmux.SplitOwner(req.Act.Target, g.Servers.IsOwner)
+			if ok && owner == "" {
+				owner = req.Identity.Person()
+			}
+			o, err = access.Object{Kind: access.Server, Owner: owner}, nil
+		}
+		if err != nil {
+			return p, err
+		}
+		p.Object = o
+	}
+	if !req.Act.Open {
+		p.Needs = []Need{{Verb: req.Act.Verb, Object: p.Object}}
+	}
+	return p, nil
+}
+
+// Object finds what a target names for one of muxward's own commands: a
+// server by its owner, or a session, window or pane as owner/target.
+func (g *Gateway) Object(ctx context.Context, me, target string) (access.Object, error) {
+	if g.Servers.IsOwner(target) {
+		o := access.Object{Kind: access.Server, Owner: target}
+		if s := g.Servers.Server(target); s != nil {
+			o.Incarnation = s.Incarnation()
+		}
+		return o, nil
+	}
+	owner, rest, ok := tmux.SplitOwner(target, g.Servers.IsOwner)
+	if !ok {
+		return access.Object{}, &NotFound{Err: fmt.Errorf("can't find session: %s", target)}
+	}
+	if owner == "" {
+		owner = me
+	}
+	lost := &NotFound{Err: fmt.Errorf("can't find session: %s", target)}
+	server := g.Servers.Server(owner)
+	if server == nil {
+		return access.Object{}, lost
+	}
+	snap, err := server.Snapshot(ctx, tmux.Core)
+	if err != nil {
+		return access.Object{}, fmt.Errorf("ask %s's tmux server for its state: %w", owner, err)
+	}
+	kind := targetKind(rest)
+	f, err := tmux.Resolve(snap, tmux.Lookup{Kind: kind}, rest, tmux.ResolveContext{})
+	if err != nil || f.Session == nil {
+		return access.Object{}, lost
+	}
+	s := scene{owner, server.Incarnation(), snap}
+	switch {
+	case kind == tmux.TargetPane && f.Whole():
+		return s.pane(f.Session, f.Link, f.Pane), nil
+	case kind == tmux.TargetWindow && f.Link != nil:
+		return s.window(f.Session, f.Link), nil
+	case kind == tmux.TargetSession:
+		return s.session(f.Session), nil
+	}
+	return access.Object{}, lost
+}
+
+// Visible gives every server of which a person may see anything, as they see
+// it.
+func (g *Gateway) Visible(ctx context.Context, who identity.Identity) ([]Place, error) {
+	live, ctx := g.begin(ctx, who)
+	defer live.end()
+	var places []Place
+	for _, owner := range g.Servers.Owners() {
+		server := g.Servers.Server(owner)
+		if server == nil || g.Policy.Blind(who.Subject(), owner, g.Time()) {
+			continue
+		}
+		snap, err := server.Snapshot(ctx, tmux.Core)
+		if err != nil {
+			continue // a server that does not answer has nothing to show
+		}
+		v := g.visible(live, scene{owner, server.Incarnation(), snap})
+		if len(v.Sessions) > 0 {
+			places = append(places, Place{Owner: owner, Incarnation: server.Incarnation(), Visible: v})
+		}
+	}
+	return places, ctx.Err()
+}
+
+// targetKind reads from its form how narrow a target is.
+func targetKind(t string) tmux.TargetKind {
+	colon := false
+	for i := range len(t) {
+		switch t[i] {
+		case '%', '.':
+			return tmux.TargetPane
+		case ':', '@':
+			colon = true
+		}
+	}
+	if colon {
+		return tmux.TargetWindow
+	}
+	return tmux.TargetSession
+}

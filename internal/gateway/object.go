@@ -1,0 +1,118 @@
+package gateway
+
+import (
+	"errors"
+
+	"github.com/muxward/muxward/internal/access"
+	"github.com/muxward/muxward/internal/tmux"
+)
+
+// scene turns what tmux has into objects of decisions: one snapshot of one
+// incarnation of one server.
+type scene struct {
+	owner       string
+	incarnation string
+	snap        *tmux.Snapshot
+}
+
+func (s scene) server() access.Object {
+	return access.Object{Kind: access.Server, Owner: s.owner, Incarnation: s.incarnation}
+}
+
+func (s scene) session(t *tmux.Session) access.Object {
+	o := s.server()
+	o.Kind = access.Session
+	o.Session = access.SessionRef{ID: uint32(t.ID), Name: t.Name}
+	return o
+}
+
+// window is a window as reached by one link; every other link is noted, so
+// that a forbid on any of them counts.
+func (s scene) window(t *tmux.Session, l *tmux.Winlink) access.Object {
+	o := s.session(t)
+	o.Kind = access.Window
+	o.Session.Index = l.Index
+	o.Window = access.WindowRef{ID: uint32(l.Window)}
+	for _, other := range s.snap.SessionsOf(l.Window) {
+		for _, ol := range other.Links {
+			if ol.Window == l.Window && (other.ID != t.ID || ol.Index != l.Index) {
+				o.Links = append(o.Links, access.SessionRef{
+					ID: uint32(other.ID), Name: other.Name, Index: ol.Index,
+				})
+			}
+		}
+	}
+	return o
+}
+
+func (s scene) pane(t *tmux.Session, l *tmux.Winlink, p *tmux.Pane) access.Object {
+	o := s.window(t, l)
+	o.Kind = access.Pane
+	o.Pane = access.PaneRef{ID: uint32(p.ID), Index: p.Index}
+	return o
+}
+
+// object turns an object of the command table into one of decisions. A window
+// without a path of its own is reached by the session that was asked for, or
+// by any other that holds it: every link is looked at for what forbids.
+func (s scene) object(o tmux.Object, asked *tmux.Session) (access.Object, error) {
+	lost := &NotFound{Err: errors.New("it has gone meanwhile; try again"), MayAppear: true}
+	if o.Kind == tmux.ServerObject {
+		return s.server(), nil
+	}
+	var t *tmux.Session
+	switch {
+	case o.HasSession:
+		t = s.snap.Session(o.Session)
+	case asked != nil && linkOf(s.snap.Session(asked.ID), o.Window) != nil:
+		t = s.snap.Session(asked.ID)
+	default:
+		if all := s.snap.SessionsOf(o.Window); len(all) > 0 {
+			t = all[0]
+		}
+	}
+	if t == nil {
+		return access.Object{}, lost
+	}
+	if o.Kind == tmux.SessionObject {
+		return s.session(t), nil
+	}
+	l := linkOf(t, o.Window)
+	if l == nil {
+		return access.Object{}, lost
+	}
+	if o.Kind == tmux.WindowObject {
+		return s.window(t, l), nil
+	}
+	p := s.snap.Pane(o.Pane)
+	if p == nil || p.Window != o.Window {
+		return access.Object{}, lost
+	}
+	return s.pane(t, l, p), nil
+}
+
+func linkOf(t *tmux.Session, w tmux.WindowID) *tmux.Winlink {
+	if t == nil {
+		return nil
+	}
+	for i := range t.Links {
+		if t.Links[i].Window == w {
+			return &t.Links[i]
+		}
+	}
+	return nil
+}
+
+// PaneObject gives the object of a pane of the snapshot as reached by the
+// session, or false if it is not (any more) there.
+func PaneObject(owner, incarnation string, snap *tmux.Snapshot, session tmux.SessionID, pane tmux.PaneID) (access.Object, bool) {
+	t, p := snap.Session(session), snap.Pane(pane)
+	if t == nil || p == nil {
+		return access.Object{}, false
+	}
+	l := linkOf(t, p.Window)
+	if l == nil {
+		return access.Object{}, false
+	}
+	return scene{owner, incarnation, snap}.pane(t, l, p), true
+}

@@ -1,0 +1,164 @@
+package gateway
+
+import (
+	"context"
+	"fmt"
+	"os"
+
+	"github.com/muxward/muxward/internal/access"
+	"github.com/muxward/muxward/internal/identity"
+	"github.com/muxward/muxward/internal/tmux"
+	"github.com/muxward/muxward/internal/tmux/wire"
+)
+
+// Request is one tmux command, or one act of muxward's own, as a door
+// understood it. What it names is still in the asker's words.
+type Request struct {
+	Identity identity.Identity
+	// Invocation is the tmux command; nil for an Act.
+	Invocation *tmux.Invocation
+	Act        *Act
+	// Here is the server that bare names and ids mean ("" is the person's own).
+	Here string
+	// Pane is the current pane the asker claims (from TMUX_PANE), such as
+	// "%3": it chooses defaults and proves nothing.
+	Pane string
+	// Current, if set, is where an earlier command of the same sequence led.
+	Current *tmux.Found
+	// Session and Display are set for what an attached person asks by keys:
+	// the session they look at, and the tmux client that is their display.
+	Session *tmux.SessionID
+	Display string
+	// Client is the person's end, handed to the executor as it is.
+	Client Client
+
+	// fresh is the state of the server by which the command line was read. It
+	// serves the first command too: nothing has happened in between.
+	fresh *tmux.Snapshot
+}
+
+func (r Request) asked() []string {
+	if r.Act != nil {
+		return append([]string{"muxward", r.Act.Name}, r.Act.Args...)
+	}
+	return r.Invocation.Words()
+}
+
+// Client is a person's stock tmux client, or what a door offers in its place.
+type Client interface {
+	// Hello is what the client said of itself: claims, but for descriptors.
+	Hello() *wire.Hello
+	// Send passes messages on to the client, in order.
+	Send(ctx context.Context, msgs ...wire.Message) error
+	// Files gives the client's answers about files, Events all its other
+	// messages. Both are closed when the client has gone.
+	Files() <-chan wire.Message
+	Events() <-chan wire.Message
+	// Stream gives a number for a new file stream that the client does not
+	// use yet.
+	Stream() int32
+	// Print writes to the client's standard output (1) or error (2).
+	Print(ctx context.Context, fd int, data []byte) error
+	// Terminal is the client's terminal, or an error that says why it has
+	// none. It stays the client's.
+	Terminal() (*os.File, error)
+	// Connection is another descriptor of the connection to the client, for
+	// the caller to close: as long as one is open the client waits.
+	Connection() (*os.File, error)
+}
+
+// Act is something people ask of muxward itself rather than of tmux.
+type Act struct {
+	Name string
+	Args []string
+	// Target is what it is done to, in the asker's words; "" is the host.
+	Target string
+	// Verb is needed on the target, unless the act is Open to everybody: that
+	// one tells people no more than they may see anyway.
+	Verb access.Verb
+	Open bool
+	// Lasting acts may name what has gone meanwhile: the verb is then needed on
+	// the whole server.
+	Lasting bool
+	// Do carries the act out once it was permitted and written.
+	Do func(ctx context.Context, on access.Object) (Result, error)
+}
+
+// Result is what a request came to.
+type Result struct {
+	// Exit is the exit code for the person's client.
+	Exit int
+	// Message is what the client prints as it exits, if anything.
+	Message string
+	// Silent means that the client is to hear nothing more: its connection is
+	// closed as a server's would be that died.
+	Silent bool
+	// Attached is set if the person is attached now; the result of that
+	// comes from its Wait.
+	Attached interface {
+		Wait(ctx context.Context) (Result, error)
+	}
+	// Current is where the request led: the default target of what follows.
+	Current *tmux.Found
+	// Executed is what was sent to tmux.
+	Executed []string
+	// Value is the answer of an Act.
+	Value any
+}
+
+// Permit is the only thing the executor takes. Only Handle makes one, after
+// the decision was made and written.
+type Permit struct {
+	request  Request
+	plan     *Plan
+	decision access.Decision
+	live     *Live
+	seq      uint64
+}
+
+// Request is what was asked. Plan is what may be done, by ids. Decision is why.
+func (p *Permit) Request() Request          { return p.request }
+func (p *Permit) Plan() *Plan               { return p.plan }
+func (p *Permit) Decision() access.Decision { return p.decision }
+
+// Live is the permit in use: whatever goes on after the request ends hangs
+// on it.
+func (p *Permit) Live() *Live { return p.live }
+
+// Seq is the log's number of the intent, which ties later events to it.
+func (p *Permit) Seq() uint64 { return p.seq }
+
+// Base is what all later events of the permit have in common.
+func (p *Permit) Base(kind access.EventKind) access.Event {
+	ev := p.live.g.event(p.request, p.plan, kind)
+	ev.Asked, ev.Verbs, ev.Allowed, ev.Request = nil, nil, true, p.seq
+	return ev
+}
+
+// Refused is the error of a request that the policy denied.
+type Refused struct {
+	Decision access.Decision
+	Need     Need
+}
+
+func (r *Refused) Error() string {
+	msg := fmt.Sprintf("not permitted: %s on %s", r.Need.word(), r.Need.Object.Kind)
+	if r.Decision.Reason != "" {
+		msg += " (" + r.Decision.Reason + ")"
+	}
+	return msg
+}
+
+// NotFound is the error of a request whose target does not exist as far as
+// this person may know: there is no telling it from one they may not know of.
+type NotFound struct {
+	Err error // in tmux's words
+	// MayAppear is set if an earlier command of the same sequence may make
+	// the target.
+	MayAppear bool
+}
+
+func (n *NotFound) Error() string { return n.Err.Error() }
+
+// Unwrap gives tmux's error.
+func (n *NotFound) Unwrap() error { return n.Err }

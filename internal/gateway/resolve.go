@@ -1,0 +1,405 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/muxward/muxward/internal/access"
+	"github.com/muxward/muxward/internal/tmux"
+)
+
+// Mode says how a plan is carried out.
+type Mode uint8
+
+// The modes.
+const (
+	// Run sends the command to tmux as it stands in the plan.
+	Run Mode = iota
+	// Answer is given by muxward's own engine from the visible snapshot:
+	// tmux never sees the asker's formats.
+	Answer
+	// Attach gives the person a display.
+	Attach
+	// Perform does an Act.
+	Perform
+)
+
+// Plan is a request with every name resolved: what is needed, on which ids,
+// and what would be done.
+type Plan struct {
+	Mode  Mode
+	Needs []Need
+	// Server is where it happens; nil if Start is set, or for an Act.
+	Server Server
+	// Start means that the person's own server has to be started first.
+	Start bool
+	// Full means that the person holds every verb on the whole server.
+	Full bool
+	// Snapshot is the server's state, Visible the part of it this person may
+	// know of; the same if Full.
+	Snapshot, Visible *tmux.Snapshot
+	// Found is what -t names.
+	Found tmux.Found
+	// Invocation is the command with its targets replaced by ids.
+	Invocation *tmux.Invocation
+	// Elsewhere are other people's servers that belong into a listing.
+	Elsewhere []Place
+	// Object is what an Act is done to.
+	Object access.Object
+}
+
+// Place is a server of somebody else, as far as this person may see it.
+type Place struct {
+	Owner       string
+	Incarnation string
+	Visible     *tmux.Snapshot
+}
+
+// errNoServer is what tmux says when nobody listens.
+func errNoServer(owner string) error {
+	return &NotFound{Err: fmt.Errorf("no server running for %s; start one with: tmux new-session", owner)}
+}
+
+// Parse reads the argument vector of a tmux client as the server it is for
+// reads it, with that server's command-alias, and gives one request for each
+// command. base is what they have in common.
+func (g *Gateway) Parse(ctx context.Context, base Request, argv []string) ([]Request, error) {
+	owner := base.Here
+	if owner == "" {
+		owner = base.Identity.Person()
+	}
+	var opts tmux.ParseOptions
+	if server := g.Servers.Server(owner); server != nil {
+		snap, err := server.Snapshot(ctx, tmux.Core)
+		if err != nil {
+			return nil, fmt.Errorf("ask the tmux server for its state: %w", err)
+		}
+		base.fresh = snap
+		opts = tmux.ParseOptions{Version: snap.Version, Aliases: snap.Options.Aliases}
+	}
+	invs, perr := tmux.ParseArgv(argv, opts)
+	if perr != nil {
+		return nil, g.writeUnread(ctx, base, argv, perr)
+	}
+	reqs := make([]Request, len(invs))
+	for i, inv := range invs {
+		reqs[i] = base
+		reqs[i].Invocation = inv
+		if i > 0 || len(invs) > 1 {
+			reqs[i].fresh = nil
+		}
+	}
+	return reqs, nil
+}
+
+// resolve turns what was asked into a plan by ids. It is the only place where
+// names mean anything.
+func (g *Gateway) resolve(ctx context.Context, req Request) (*Plan, error) {
+	live, _ := ctx.Value(liveKey{}).(*Live)
+	if live == nil {
+		return nil, errors.New("resolve: no permit is open") // a fault of ours
+	}
+	if req.Act != nil {
+		return g.resolveAct(ctx, live, req)
+	}
+	r := resolver{g: g, live: live, req: req, plan: &Plan{Invocation: req.Invocation.Clone()}}
+	if err := r.pickServer(ctx); err != nil {
+		return r.plan, err
+	}
+	if r.plan.Start {
+		return r.plan, nil
+	}
+	if r.plan.Server != nil {
+		if err := r.look(ctx); err != nil {
+			return r.plan, err
+		}
+		if err := r.targets(); err != nil {
+			return r.plan, err
+		}
+		if err := r.needs(); err != nil {
+			return r.plan, err
+		}
+	}
+	return r.plan, r.finish(ctx)
+}
+
+type resolver struct {
+	g     *Gateway
+	live  *Live
+	req   Request
+	plan  *Plan
+	owner string
+	named bool // the owner was named, not taken by default
+	scene scene
+	// clientName is the client that -t or -c names.
+	clientName string
+	clientFlag byte
+}
+
+// pickServer finds the one server that all targets are about.
+func (r *resolver) pickServer(ctx context.Context) error {
+	me := r.req.Identity.Person()
+	r.owner = r.req.Here
+	if r.owner == "" {
+		r.owner = me
+	}
+	inv := r.plan.Invocation
+	for i, f := range inv.Flags {
+		flag := inv.Row.Flag(f.Letter)
+		if flag == nil || flag.Kind != tmux.TargetValue || !f.HasValue {
+			continue
+		}
+		owner, rest, ok := tmux.SplitOwner(f.Value, r.g.Servers.IsOwner)
+		if !ok {
+			return r.notHere()
+		}
+		if owner == "" {
+			continue
+		}
+		if r.named && owner != r.owner {
+			return fmt.Errorf("%s and %s have servers of their own: one command cannot reach both", r.owner, owner)
+		}
+		r.owner, r.named = owner, true
+		inv.Flags[i].Value = rest
+	}
+	if err := r.checkNewName(); err != nil {
+		return err
+	}
+	r.plan.Server = r.g.Servers.Server(r.owner)
+	if r.plan.Server != nil {
+		return nil
+	}
+	return r.noServer(ctx)
+}
+
+// noServer: nobody's server but one's own is ever started, and only by
+// new-session.
+func (r *resolver) noServer(ctx context.Context) error {
+	inv, me := r.plan.Invocation, r.req.Identity.Person()
+	if r.owner != me {
+		return r.notHere()
+	}
+	switch inv.Row.Name {
+	case "new-session":
+		own := access.Object{Kind: access.Server, Owner: me}
+		r.plan.Start, r.plan.Mode = true, Run
+		if !inv.Has('d') {
+			r.plan.Mode = Attach
+		}
+		r.plan.Needs = []Need{{Verb: access.Spawn, Object: own, Command: len(inv.Args) > 0}}
+		r.plan.Full = r.live.Decide(Need{Whole: true, Verbs: access.TmuxVerbs, Object: own}).Allow
+		if !r.plan.Full {
+			return errors.New("your policy does not give you every verb on a server of your own, " +
+				"so muxward cannot start one for you; ask whoever keeps the policy")
+		}
+		return nil
+	case "list-sessions":
+		if places := r.elsewhere(ctx); len(places) > 0 {
+			r.plan.Mode, r.plan.Elsewhere = Answer, places
+			r.plan.Visible = &tmux.Snapshot{}
+			return nil
+		}
+	}
+	return errNoServer(me)
+}
+
+// notHere is the answer for everything on a server this person may not know
+// of, in the words of tmux about what was asked for.
+func (r *resolver) notHere() error {
+	asked, kind := "", "session"
+	if t, ok := r.req.Invocation.Get('t'); ok {
+		asked = t
+	} else if s, ok := r.req.Invocation.Get('s'); ok {
+		asked = s
+	}
+	return &NotFound{Err: fmt.Errorf("can't find %s: %s", kind, asked)}
+}
+
+// look takes the server's state and cuts it down to what this person may
+// know of.
+func (r *resolver) look(ctx context.Context) error {
+	server := r.plan.Server
+	own := access.Object{Kind: access.Server, Owner: r.owner, Incarnation: server.Incarnation()}
+	r.plan.Full = r.live.Decide(Need{Whole: true, Verbs: access.TmuxVerbs, Object: own}).Allow
+	detail := tmux.Core
+	if !r.plan.Full {
+		detail = tmux.Full
+	}
+	snap, err := r.req.fresh, error(nil)
+	if snap == nil || detail != tmux.Core || snap.Incarnation.String() != server.Incarnation() {
+		snap, err = server.Snapshot(ctx, detail)
+	}
+	if err != nil {
+		if r.owner != r.req.Identity.Person() {
+			return r.notHere()
+		}
+		return fmt.Errorf("ask the tmux server for its state: %w", err)
+	}
+	r.scene = scene{r.owner, server.Incarnation(), snap}
+	r.plan.Snapshot, r.plan.Visible = snap, snap
+	if r.plan.Full {
+		return nil
+	}
+	r.plan.Visible = r.g.visible(r.live, r.scene)
+	if len(r.plan.Visible.Sessions) == 0 {
+		if r.owner == r.req.Identity.Person() && len(snap.Sessions) == 0 {
+			return nil // one's own empty server
+		}
+		r.plan.Server = nil
+		return r.notHere()
+	}
+	return nil
+}
+
+// visible is the part of a server of which the person holds any verb at all.
+func (g *Gateway) visible(live *Live, s scene) *tmux.Snapshot {
+	sub, now := live.who.Subject(), g.Time()
+	return s.snap.Visible(func(t *tmux.Session, l *tmux.Winlink, p *tmux.Pane) bool {
+		o := s.pane(t, l, p)
+		if _, denied := g.Denials.Match(sub.Person, o); denied {
+			return false
+		}
+		return g.Policy.Holds(sub, o, now) != 0
+	})
+}
+
+// elsewhere are the servers of others of which this person may see anything.
+func (r *resolver) elsewhere(ctx context.Context) []Place {
+	sub, now := r.req.Identity.Subject(), r.g.Time()
+	var places []Place
+	for _, owner := range r.g.Servers.Owners() {
+		if owner == r.owner || r.g.Policy.Blind(sub, owner, now) {
+			continue
+		}
+		server := r.g.Servers.Server(owner)
+		if server == nil {
+			continue
+		}
+		snap, err := server.Snapshot(ctx, tmux.Full)
+		if err != nil {
+			continue // a server that does not answer has nothing to list
+		}
+		if v := r.g.visible(r.live, scene{owner, server.Incarnation(), snap}); len(v.Sessions) > 0 {
+			places = append(places, Place{owner, server.Incarnation(), v})
+		}
+	}
+	return places
+}
+
+// checkNewName keeps names of sessions from looking like other people's.
+func (r *resolver) checkNewName() error {
+	inv := r.plan.Invocation
+	var name string
+	switch inv.Row.Name {
+	case "new-session":
+		name, _ = inv.Get('s')
+	case "rename-session":
+		name = inv.Args[0]
+	}
+	if name == "" {
+		return nil
+	}
+	if owner, _, ok := tmux.SplitOwner(name, r.g.Servers.IsOwner); !ok || owner != "" {
+		return fmt.Errorf("invalid session: %.100s: a name may not begin with a person's name and a slash", name)
+	}
+	return nil
+}
+
+// untargeted commands mean something else when -t is absent.
+var untargeted = []string{"list-clients", "switch-client", "detach-client", "new-session", "list-sessions"}
+
+// targets resolves -t and -s and writes the ids in their place.
+func (r *resolver) targets() error {
+	inv, snap := r.plan.Invocation, r.plan.Visible
+	value, given := inv.Get('t')
+	how := inv.TargetLookup()
+	if c := inv.Row.Flag('c'); how.Kind == tmux.TargetClient || c != nil && c.Kind == tmux.ClientValue {
+		if err := r.client(how); err != nil {
+			return err
+		}
+	}
+	if how.Kind == tmux.NoTarget && given && inv.Row.Name == "new-session" {
+		how = tmux.Lookup{Kind: tmux.TargetSession, Flags: tmux.CanFail}
+	}
+	if how.Kind == tmux.NoTarget || how.Kind == tmux.TargetClient {
+		return r.source()
+	}
+	if !given && slices.Contains(untargeted, inv.Row.Name) {
+		return nil
+	}
+	found, err := tmux.Resolve(snap, how, value, r.context())
+	if err != nil {
+		return &NotFound{Err: err, MayAppear: r.plan.Full}
+	}
+	r.plan.Found = found
+	if id := ids(how.Kind, how.Flags, found); id != "" {
+		inv.Set('t', id)
+	} else if given && !r.plan.Full {
+		return r.notHere()
+	}
+	return r.source()
+}
+
+// source resolves -s of detach-client.
+func (r *resolver) source() error {
+	inv := r.plan.Invocation
+	value, given := inv.Get('s')
+	if !given || inv.Row.Source.Kind == tmux.NoTarget {
+		return nil
+	}
+	found, err := tmux.Resolve(r.plan.Visible, tmux.Lookup{Kind: inv.Row.Source.Kind}, value, r.context())
+	if err != nil {
+		return &NotFound{Err: err, MayAppear: r.plan.Full}
+	}
+	r.plan.Found = found
+	inv.Set('s', found.Session.ID.String())
+	return nil
+}
+
+func (r *resolver) context() tmux.ResolveContext {
+	c := tmux.ResolveContext{Current: r.req.Current}
+	if r.req.Session != nil {
+		c.Session = r.req.Session
+	}
+	if r.req.Client != nil {
+		if tty := r.req.Client.Hello().TTYName; tty != "" {
+			for i := range r.plan.Visible.Panes {
+				if p := &r.plan.Visible.Panes[i]; p.TTY == tty {
+					c.Pane = &p.ID
+					return c
+				}
+			}
+		}
+	}
+	if id, err := tmux.ParsePaneID(r.req.Pane); err == nil {
+		c.Pane = &id
+	}
+	return c
+}
+
+// ids writes what was found as ids alone; the narrower id comes with the
+// wider ones, so that tmux itself tests that it still lies there.
+func ids(kind tmux.TargetKind, flags tmux.FindFlags, f tmux.Found) string {
+	if f.Session == nil {
+		return ""
+	}
+	s := f.Session.ID.String()
+	switch {
+	case kind == tmux.TargetSession:
+		return s
+	case flags&tmux.WindowIndex != 0:
+		if f.Index < 0 {
+			return s + ":"
+		}
+		return fmt.Sprintf("%s:%d", s, f.Index)
+	case f.Window == nil:
+		return ""
+	case kind == tmux.TargetWindow:
+		return s + ":" + f.Window.ID.String()
+	case f.Pane == nil:
+		return ""
+	}
+	return s + ":" + f.Window.ID.String() + "." + f.Pane.ID.String()
+}

@@ -1,0 +1,123 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/muxward/muxward/internal/access"
+)
+
+// writeTime bounds the writing of an outcome or a refusal, whose own context
+// may have ended already.
+const writeTime = 5 * time.Second
+
+// event is what all events of a request have in common.
+func (g *Gateway) event(req Request, plan *Plan, kind access.EventKind) access.Event {
+	id := req.Identity
+	ev := access.Event{
+		Kind: kind, Time: g.Time(),
+		Person: id.Person(), Account: id.Account(), PID: id.PID(),
+		Door: id.Door(), Inside: id.Inside(), Claims: id.Claims(),
+		Asked: req.asked(),
+	}
+	if uid, ok := id.UID(); ok {
+		n := int64(uid)
+		ev.UID = &n
+	}
+	if plan == nil {
+		return ev
+	}
+	if plan.Server != nil {
+		ev.Server = plan.Server.Owner() + "#" + plan.Server.Incarnation()
+	}
+	for _, n := range plan.Needs {
+		ev.Verbs = append(ev.Verbs, n.word())
+		ev.Objects = append(ev.Objects, n.Object.String())
+	}
+	return ev
+}
+
+// writeIntent writes that something is about to be done, and makes the permit
+// for it. No record, no permit.
+func (g *Gateway) writeIntent(ctx context.Context, req Request, plan *Plan, d access.Decision, l *Live) (*Permit, error) {
+	ev := g.event(req, plan, access.EventIntent)
+	ev.Allowed, ev.Rule, ev.Reason = true, d.Rule, d.Reason
+	if plan.Invocation != nil {
+		ev.Executed = plan.Invocation.Words()
+	}
+	seq, err := g.Log.Append(ctx, access.MustRecordClass, ev)
+	if err != nil {
+		return nil, fmt.Errorf("refused, because it cannot be recorded: %w", err)
+	}
+	return &Permit{request: req, plan: plan, decision: d, live: l, seq: seq}, nil
+}
+
+// writeRefusal writes that something was refused and gives the error for the
+// person. That it cannot be written is said too, but changes nothing: it
+// stays refused.
+func (g *Gateway) writeRefusal(ctx context.Context, req Request, plan *Plan, d access.Decision, why error) error {
+	ev := g.event(req, plan, access.EventDenied)
+	ev.Rule, ev.Reason = d.Rule, d.Reason
+	if why != nil {
+		ev.Reason = why.Error()
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeTime)
+	defer cancel()
+	_, werr := g.Log.Append(ctx, access.BestEffortClass, ev)
+	if why == nil {
+		why = g.refused(req, plan, d)
+	}
+	if werr != nil {
+		return fmt.Errorf("%w (and the log cannot be written: %v)", why, werr)
+	}
+	return why
+}
+
+// writeUnread writes that a command line was refused unread.
+func (g *Gateway) writeUnread(ctx context.Context, base Request, argv []string, why error) error {
+	base.Act = &Act{Name: "tmux", Args: argv}
+	return g.writeRefusal(ctx, base, nil, access.Decision{Rule: "command table"}, why)
+}
+
+// refused words a denial. What a person may not even know of is not there.
+func (g *Gateway) refused(req Request, plan *Plan, d access.Decision) error {
+	for _, n := range plan.Needs {
+		if !g.ask(req.Identity, n, d.Generation, g.Time()).Allow {
+			return &Refused{Decision: d, Need: n}
+		}
+	}
+	return &Refused{Decision: d}
+}
+
+// writeOutcome writes how it ended.
+func (g *Gateway) writeOutcome(ctx context.Context, p *Permit, r Result, err error) error {
+	ev := g.event(p.request, p.plan, access.EventOutcome)
+	ev.Asked, ev.Verbs, ev.Objects = nil, nil, nil
+	ev.Request, ev.Allowed, ev.Executed = p.seq, true, r.Executed
+	exit := r.Exit
+	ev.Exit = &exit
+	if err != nil {
+		ev.Reason = err.Error()
+	}
+	if r.Attached != nil {
+		ev.Kind = access.EventAttach
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeTime)
+	defer cancel()
+	// What was done is done, and its intent is on disk already.
+	if _, werr := g.Log.Append(ctx, access.BestEffortClass, ev); werr != nil {
+		return errors.Join(err, fmt.Errorf("it was done, but its outcome cannot be recorded: %w", werr))
+	}
+	return err
+}
+
+// Note writes an event that belongs to a permit in use.
+func (g *Gateway) Note(ctx context.Context, p *Permit, class access.Class, edit func(*access.Event)) error {
+	ev := g.event(p.request, p.plan, access.EventOutcome)
+	ev.Asked, ev.Request, ev.Allowed = nil, p.seq, true
+	edit(&ev)
+	_, err := g.Log.Append(ctx, class, ev)
+	return err
+}

@@ -1,0 +1,181 @@
+package grants
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/muxward/muxward/internal/access"
+)
+
+// Denial takes everything on Scope from a person, whatever the policy files
+// say, until it is lifted.
+type Denial struct {
+	Person string `json:"person"`
+	// Scope is what they lose; the zero Object is the host, that is all.
+	Scope  access.Object `json:"scope"`
+	Target string        `json:"target"` // as it was asked, for people
+	Reason string        `json:"reason,omitempty"`
+	By     string        `json:"by"`
+	At     time.Time     `json:"at"`
+}
+
+// matches reports whether the denial touches o: o lies in the scope, or the
+// scope lies in o. The second holds because whoever has a verb on a whole
+// session could use it on the part that was denied.
+func (d Denial) matches(o access.Object) bool {
+	s := d.Scope
+	if s.Kind == access.Host || o.Kind == access.Host {
+		return true
+	}
+	if s.Owner != o.Owner {
+		return false
+	}
+	if s.Kind == access.Server || o.Kind == access.Server {
+		return true
+	}
+	if !sameWindow(s, o) && !slices.ContainsFunc(append([]access.SessionRef{o.Session}, o.Links...),
+		func(ref access.SessionRef) bool { return reachedBy(s, o, ref) }) {
+		return false
+	}
+	return s.Kind < access.Pane || o.Kind < access.Pane || samePane(s, o)
+}
+
+// reachedBy compares by id within one incarnation and by name and index
+// always: a rename must not shed a denial, nor a restart of the server.
+func reachedBy(s, o access.Object, ref access.SessionRef) bool {
+	same := s.Session.Name == ref.Name || (s.Incarnation == o.Incarnation && s.Session.ID == ref.ID)
+	return same && (s.Kind == access.Session || o.Kind == access.Session || s.Session.Index == ref.Index)
+}
+
+func sameWindow(s, o access.Object) bool {
+	return s.Kind >= access.Window && o.Kind >= access.Window &&
+		s.Incarnation == o.Incarnation && s.Window.ID == o.Window.ID
+}
+
+func samePane(s, o access.Object) bool {
+	return s.Pane.Index == o.Pane.Index || (s.Incarnation == o.Incarnation && s.Pane.ID == o.Pane.ID)
+}
+
+// Denials is the store of durable revocations: one small file, replaced as a
+// whole and synced before a change counts. Reading is lock-free.
+type Denials struct {
+	path string
+	mu   sync.Mutex // serialises writers
+	list atomic.Pointer[[]Denial]
+}
+
+// OpenDenials reads the store at path, which need not exist yet. A damaged
+// store is an error: what it denied cannot be known, so nothing may start on
+// it.
+func OpenDenials(path string) (*Denials, error) {
+	d := &Denials{path: path}
+	var list []Denial
+	data, err := os.ReadFile(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+	case err != nil:
+		return nil, fmt.Errorf("read revocations: %w", err)
+	default:
+		if err := json.Unmarshal(data, &list); err != nil {
+			return nil, fmt.Errorf("revocations in %s are damaged: %w; put the file back from a copy, "+
+				"or, to forget every revocation, move it away by hand", path, err)
+		}
+	}
+	d.list.Store(&list)
+	return d, nil
+}
+
+// List gives all denials, oldest first. The slice must not be changed.
+func (d *Denials) List() []Denial { return *d.list.Load() }
+
+// Match gives the first denial of the person that touches o.
+func (d *Denials) Match(person string, o access.Object) (Denial, bool) {
+	for _, den := range *d.list.Load() {
+		if den.Person == person && den.matches(o) {
+			return den, true
+		}
+	}
+	return Denial{}, false
+}
+
+// Add remembers a denial. It is in force when Add returns, whatever Add
+// returns; on disk, and so beyond a restart, only if that is nil.
+func (d *Denials) Add(den Denial) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	next := slices.DeleteFunc(slices.Clone(d.List()), func(o Denial) bool {
+		return o.Person == den.Person && o.Target == den.Target
+	})
+	next = append(next, den)
+	d.list.Store(&next)
+	if err := d.save(next); err != nil {
+		return fmt.Errorf("the revocation holds now but would not survive a restart: %w; "+
+			"make room and revoke again", err)
+	}
+	return nil
+}
+
+// Lift forgets the person's denials asked for as target ("" for all of
+// them) and tells how many there were. Nothing is lifted unless that is on
+// disk.
+func (d *Denials) Lift(person, target string) (int, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	before := d.List()
+	next := slices.DeleteFunc(slices.Clone(before), func(o Denial) bool {
+		return o.Person == person && (target == "" || o.Target == target)
+	})
+	if err := d.save(next); err != nil {
+		return 0, fmt.Errorf("nothing was lifted: %w", err)
+	}
+	d.list.Store(&next)
+	return len(before) - len(next), nil
+}
+
+func (d *Denials) save(list []Denial) error {
+	data, err := json.MarshalIndent(list, "", "\t")
+	if err == nil {
+		err = replaceFile(d.path, append(data, '\n'))
+	}
+	if err != nil {
+		return fmt.Errorf("write revocations: %w", err)
+	}
+	return nil
+}
+
+// replaceFile writes data beside path, syncs it, and renames it into place,
+// so that a crash leaves the old file or the new one.
+func replaceFile(path string, data []byte) error {
+	f, err := os.CreateTemp(filepath.Dir(path), ".denials-*")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(f.Name())
+	_, err = f.Write(data)
+	if err == nil {
+		err = f.Sync()
+	}
+	if cerr := f.Close(); err == nil {
+		err = cerr
+	}
+	if err == nil {
+		err = os.Rename(f.Name(), path)
+	}
+	if err != nil {
+		return err
+	}
+	dir, err := os.Open(filepath.Dir(path))
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	return dir.Sync()
+}

@@ -1,0 +1,75 @@
+package ctld
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"time"
+)
+
+// Call is one request: the words of a command and its options.
+type Call struct {
+	Act    string `json:"act"`
+	Person string `json:"person,omitempty"`
+	Target string `json:"target,omitempty"`
+	Reason string `json:"reason,omitempty"`
+	Undo   bool   `json:"undo,omitempty"`
+	All    bool   `json:"all,omitempty"`
+}
+
+// Answer is what comes back: a value, or an error for the person.
+type Answer struct {
+	Error string          `json:"error,omitempty"`
+	Value json.RawMessage `json:"value,omitempty"`
+}
+
+// Bounds of one exchange.
+const (
+	maxCall  = 64 << 10
+	maxReply = 16 << 20
+	readTime = 5 * time.Second
+)
+
+// Do sends the call to the daemon that listens on path and decodes its value
+// into v, which may be nil.
+func (c Call) Do(ctx context.Context, path string, v any) error {
+	var d net.Dialer
+	conn, err := d.DialContext(ctx, "unix", path)
+	if err != nil {
+		return fmt.Errorf("no muxward answers at %s: %w; start it with: muxward serve", path, err)
+	}
+	defer conn.Close()
+	stop := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
+	defer stop()
+	if err := json.NewEncoder(conn).Encode(c); err != nil {
+		return fmt.Errorf("ask muxward: %w", err)
+	}
+	var a Answer
+	if err := json.NewDecoder(io.LimitReader(conn, maxReply)).Decode(&a); err != nil {
+		if ctx.Err() != nil {
+			return fmt.Errorf("muxward did not answer in time: %w", ctx.Err())
+		}
+		return fmt.Errorf("muxward's answer cannot be read: %w", err)
+	}
+	if a.Error != "" {
+		return errors.New(a.Error)
+	}
+	if v == nil {
+		return nil
+	}
+	return json.Unmarshal(a.Value, v)
+}
+
+// readCall reads the one request of a connection, strictly.
+func readCall(r io.Reader) (Call, error) {
+	d := json.NewDecoder(io.LimitReader(r, maxCall))
+	d.DisallowUnknownFields()
+	var c Call
+	if err := d.Decode(&c); err != nil {
+		return Call{}, fmt.Errorf("this is no request of muxward's: %w", err)
+	}
+	return c, nil
+}

@@ -1,0 +1,116 @@
+package ctld
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"github.com/muxward/muxward/internal/gateway"
+	"github.com/muxward/muxward/internal/identity"
+)
+
+// Most connections that are served at once.
+const maxOpen = 256
+
+// Prover proves who is at the other end.
+type Prover interface {
+	FromPeer(ctx context.Context, conn *net.UnixConn, door string) (identity.Identity, *identity.Peer, error)
+}
+
+// Listener is the door's socket.
+type Listener interface {
+	Accept() (*net.UnixConn, error)
+	Close() error
+}
+
+// Server is the door. Its fields are set before Serve and not changed.
+type Server struct {
+	Gateway *gateway.Gateway
+	Prover  Prover
+	// Acts makes the act of a call, or fails if there is none of that name.
+	Acts func(who identity.Identity, c Call) (*gateway.Act, error)
+	// Complain reports what went wrong at the door.
+	Complain func(what string)
+
+	wg   sync.WaitGroup
+	open chan struct{}
+	once sync.Once
+}
+
+// Serve answers until ctx ends or l is closed.
+func (s *Server) Serve(ctx context.Context, l Listener) error {
+	s.once.Do(func() { s.open = make(chan struct{}, maxOpen) })
+	stop := context.AfterFunc(ctx, func() { _ = l.Close() })
+	defer stop()
+	for {
+		conn, err := l.Accept()
+		if err != nil {
+			if ctx.Err() != nil || errors.Is(err, net.ErrClosed) {
+				return nil
+			}
+			select { // out of descriptors or the like: it passes
+			case <-time.After(200 * time.Millisecond):
+				continue
+			case <-ctx.Done():
+				return nil
+			}
+		}
+		select {
+		case s.open <- struct{}{}:
+		default:
+			_ = conn.Close()
+			continue
+		}
+		s.wg.Go(func() {
+			defer func() { <-s.open }()
+			s.serve(ctx, conn)
+		})
+	}
+}
+
+// Wait waits until every answer was given.
+func (s *Server) Wait() { s.wg.Wait() }
+
+func (s *Server) serve(ctx context.Context, conn *net.UnixConn) {
+	defer conn.Close()
+	defer func() {
+		if r := recover(); r != nil {
+			s.Complain(fmt.Sprintf("ctl door: a request was ended by a fault: %v\n%s", r, debug.Stack()))
+		}
+	}()
+	_ = conn.SetDeadline(time.Now().Add(readTime))
+	value, err := s.handle(ctx, conn)
+	answer := Answer{}
+	if err == nil {
+		answer.Value, err = json.Marshal(value)
+	}
+	if err != nil {
+		answer = Answer{Error: err.Error()}
+	}
+	_ = conn.SetDeadline(time.Now().Add(readTime))
+	_ = json.NewEncoder(conn).Encode(answer) // a client that has gone needs no answer
+}
+
+func (s *Server) handle(ctx context.Context, conn *net.UnixConn) (any, error) {
+	who, peer, err := s.Prover.FromPeer(ctx, conn, "ctl")
+	if err != nil {
+		s.Complain("ctl door: nobody was let in: " + err.Error())
+		return nil, errors.New("muxward does not know who you are")
+	}
+	defer peer.Close()
+	call, err := readCall(conn)
+	if err != nil {
+		return nil, err
+	}
+	act, err := s.Acts(who, call)
+	if err != nil {
+		return nil, err
+	}
+	r, err := s.Gateway.Handle(ctx, gateway.Request{Identity: who, Act: act})
+	return r.Value, err
+}

@@ -1,0 +1,170 @@
+package tmuxd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/muxward/muxward/internal/tmux/wire"
+)
+
+// sendTime bounds how long a client may take to read what we write to it.
+const sendTime = 5 * time.Second
+
+// client is a stock tmux client at the door, as the executor sees it.
+type client struct {
+	conn   *wire.Conn
+	hello  *wire.Hello
+	files  chan wire.Message
+	events chan wire.Message
+
+	mu     sync.Mutex
+	stream int32
+	opened [3]bool // standard input (not used), output, error
+	tty    *os.File
+	ttyErr error
+	once   sync.Once
+}
+
+func newClient(conn *wire.Conn, hello *wire.Hello) *client {
+	return &client{
+		conn: conn, hello: hello, stream: 2,
+		files:  make(chan wire.Message, 16),
+		events: make(chan wire.Message, 16),
+	}
+}
+
+// Hello is what the client said of itself.
+func (c *client) Hello() *wire.Hello { return c.hello }
+
+// Files and Events give what the client says.
+func (c *client) Files() <-chan wire.Message  { return c.files }
+func (c *client) Events() <-chan wire.Message { return c.events }
+
+// Stream gives an unused stream number. 1 and 2 are the standard streams.
+func (c *client) Stream() int32 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.stream++
+	return c.stream
+}
+
+// Send passes messages on to the client.
+func (c *client) Send(ctx context.Context, msgs ...wire.Message) error {
+	ctx, cancel := context.WithTimeout(ctx, sendTime)
+	defer cancel()
+	return c.conn.WriteMsg(ctx, msgs...)
+}
+
+// Print writes to the client's standard output or error.
+func (c *client) Print(ctx context.Context, fd int, data []byte) error {
+	if fd != 1 && fd != 2 {
+		return fmt.Errorf("print to descriptor %d: only 1 and 2 are there", fd)
+	}
+	ctx, cancel := context.WithTimeout(ctx, sendTime)
+	defer cancel()
+	c.mu.Lock()
+	open := c.opened[fd]
+	c.opened[fd] = true
+	c.mu.Unlock()
+	if !open {
+		err := c.conn.WriteMsg(ctx, &wire.WriteOpen{Stream: int32(fd), FD: int32(fd), Path: "-"})
+		if err != nil {
+			return err
+		}
+	}
+	return c.conn.WriteStream(ctx, int32(fd), data)
+}
+
+// Terminal is the client's terminal: its standard input, if that is the
+// terminal it named. Anything else passed as one is refused.
+func (c *client) Terminal() (*os.File, error) {
+	c.once.Do(func() { c.tty, c.ttyErr = openTerminal(c.hello) })
+	return c.tty, c.ttyErr
+}
+
+// Connection is another descriptor of the client's connection.
+func (c *client) Connection() (*os.File, error) { return c.conn.NetConn().File() }
+
+func openTerminal(h *wire.Hello) (*os.File, error) {
+	if h.TTYName == "" || h.Stdin == nil {
+		return nil, errors.New("open terminal failed: not a terminal")
+	}
+	fd := h.Stdin.Int()
+	if _, err := unix.IoctlGetTermios(fd, unix.TCGETS); err != nil {
+		return nil, errors.New("open terminal failed: not a terminal")
+	}
+	var passed, named unix.Stat_t
+	if err := unix.Fstat(fd, &passed); err != nil {
+		return nil, fmt.Errorf("open terminal failed: %w", err)
+	}
+	// O_PATH opens nothing, so that a name that leads elsewhere does no harm.
+	p, err := unix.Open(h.TTYName, unix.O_PATH|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, fmt.Errorf("open terminal failed: %s: %w", h.TTYName, err)
+	}
+	defer unix.Close(p)
+	if err := unix.Fstat(p, &named); err != nil || named.Rdev != passed.Rdev {
+		return nil, fmt.Errorf("open terminal failed: %s is not the terminal that was passed", h.TTYName)
+	}
+	dup, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 3)
+	if err != nil {
+		return nil, fmt.Errorf("open terminal failed: %w", err)
+	}
+	return os.NewFile(uintptr(dup), h.TTYName), nil
+}
+
+// pump reads what the client says until it goes, and then ends the context
+// of whatever runs for it.
+func (c *client) pump(ctx context.Context, gone context.CancelCauseFunc) {
+	defer close(c.files)
+	defer close(c.events)
+	for {
+		m, err := c.conn.ReadMsg(ctx)
+		if err != nil {
+			gone(fmt.Errorf("the client has gone: %w", err))
+			return
+		}
+		to := c.events
+		switch m := m.(type) {
+		case *wire.Read:
+			kept := wire.Read{Stream: m.Stream, Data: slices.Clone(m.Data)}
+			if !c.pass(ctx, c.files, &kept) {
+				return
+			}
+			continue
+		case *wire.ReadDone, *wire.WriteReady:
+			to = c.files
+		case *wire.Exiting:
+			gone(errors.New("the client is exiting"))
+			_ = c.Send(context.WithoutCancel(ctx), &wire.Exited{})
+			return
+		}
+		if !c.pass(ctx, to, m) {
+			return
+		}
+	}
+}
+
+func (c *client) pass(ctx context.Context, to chan<- wire.Message, m wire.Message) bool {
+	select {
+	case to <- m:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+func (c *client) close() {
+	if c.tty != nil {
+		_ = c.tty.Close()
+	}
+	_ = c.hello.Close()
+	_ = c.conn.Close()
+}

@@ -1,0 +1,171 @@
+package tmuxd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"github.com/muxward/muxward/internal/gateway"
+	"github.com/muxward/muxward/internal/identity"
+	"github.com/muxward/muxward/internal/tmux"
+	"github.com/muxward/muxward/internal/tmux/wire"
+)
+
+func stack() []byte { return debug.Stack() }
+
+// lingerTime is how long a client may take to print and go.
+const lingerTime = 5 * time.Second
+
+// conn is one client with its proved person.
+type conn struct {
+	s      *Server
+	client *client
+	who    identity.Identity
+	here   string
+}
+
+// serve is the life of one connection: who is it, what do they want, do it,
+// tell how it ended.
+func (s *Server) serve(ctx context.Context, nc *net.UnixConn, here string, admitted func()) {
+	ctx, gone := context.WithCancelCause(ctx)
+	defer gone(nil)
+	who, peer, err := s.Prover.FromPeer(ctx, nc, "tmux")
+	if err != nil {
+		s.complain("tmux door: nobody was let in: " + err.Error())
+	}
+	if peer != nil {
+		// Whoever else holds the descriptor is not the person we proved.
+		go func() {
+			select {
+			case <-peer.Gone():
+				gone(errors.New("the process that connected has exited"))
+			case <-ctx.Done():
+			}
+		}()
+		defer peer.Close()
+	}
+	wc := wire.NewServer(nc)
+	defer wc.Close()
+	hello, err := wc.Accept(ctx)
+	if err != nil {
+		s.complain(fmt.Sprintf("tmux door: %s sent something that is no tmux client's: %v", whose(who), err))
+		return
+	}
+	admitted() // known and within bounds: it no longer counts as a newcomer
+	c := newClient(wc, hello)
+	defer c.close()
+	if who.IsNobody() {
+		finish(ctx, c, gateway.Result{}, errNobody)
+		return
+	}
+	pumpCtx, stop := context.WithCancel(context.WithoutCancel(ctx))
+	pumped := make(chan struct{})
+	go func() {
+		defer close(pumped)
+		c.pump(pumpCtx, gone)
+	}()
+	result, err := (&conn{s: s, client: c, who: who, here: here}).run(ctx)
+	stop()
+	<-pumped
+	finish(ctx, c, result, err)
+}
+
+// errNobody is what somebody hears who is nobody here: what tmux says when
+// there is no server.
+var errNobody = errors.New("no server running here for you")
+
+func whose(who identity.Identity) string {
+	if who.IsNobody() {
+		return "somebody unknown"
+	}
+	return who.Person()
+}
+
+// run does what the client asks: every command is decided before the first
+// one runs, and again when its turn comes.
+func (c *conn) run(ctx context.Context) (gateway.Result, error) {
+	hello := c.client.hello
+	switch {
+	case hello.Shell:
+		return gateway.Result{}, errors.New("-c is not offered: muxward runs no shell for a client; " +
+			"use new-window or split-window")
+	case hello.Flags&(wire.FlagControl|wire.FlagControlControl) != 0:
+		return gateway.Result{}, errors.New("control mode (-C) is not offered at this door yet")
+	}
+	base := gateway.Request{Identity: c.who, Here: c.here, Client: c.client}
+	base.Pane, _ = hello.Getenv("TMUX_PANE")
+	reqs, err := c.s.Gateway.Parse(ctx, base, hello.Argv)
+	if err != nil {
+		return gateway.Result{}, err
+	}
+	if len(reqs) > 1 {
+		for _, req := range reqs {
+			if err := c.s.Gateway.Preview(ctx, req); err != nil {
+				return gateway.Result{}, err
+			}
+		}
+	}
+	return c.sequence(ctx, reqs)
+}
+
+// sequence runs the commands one after the other and stops at the first that
+// fails. If one of them attached the person, it waits until they leave.
+func (c *conn) sequence(ctx context.Context, reqs []gateway.Request) (gateway.Result, error) {
+	var attached interface {
+		Wait(ctx context.Context) (gateway.Result, error)
+	}
+	var last gateway.Result
+	var current *tmux.Found
+	for _, req := range reqs {
+		req.Current = current
+		r, err := c.s.Gateway.Handle(ctx, req)
+		if err != nil && attached == nil {
+			return r, err
+		}
+		if err != nil {
+			break // attached already: tmux would show it in the status line
+		}
+		if r.Current != nil {
+			current = r.Current
+		}
+		if r.Attached != nil {
+			attached = r.Attached
+		}
+		last = r
+		if r.Exit != 0 {
+			break
+		}
+	}
+	if attached != nil {
+		return attached.Wait(ctx)
+	}
+	return last, nil
+}
+
+// finish tells the client how it ended, in the way a tmux server does, and
+// waits until it has printed that.
+func finish(ctx context.Context, c *client, r gateway.Result, err error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lingerTime)
+	defer cancel()
+	if err != nil {
+		if r.Exit == 0 {
+			r.Exit = 1
+		}
+		if !errors.Is(err, gateway.ErrEnded) {
+			text := strings.TrimRight(tmux.Clean(err.Error()), "\n") + "\n"
+			if c.Print(ctx, 2, []byte(text)) != nil {
+				return
+			}
+		}
+	}
+	if r.Silent {
+		return
+	}
+	if c.conn.WriteMsg(ctx, &wire.Exit{Code: int32(r.Exit), Message: r.Message}) == nil {
+		_ = c.conn.Linger(ctx)
+	}
+}

@@ -1,0 +1,167 @@
+package tmuxd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/muxward/muxward/internal/gateway"
+	"github.com/muxward/muxward/internal/identity"
+)
+
+// Limits before anything is known of a peer but its uid.
+const (
+	perUID = 64
+	total  = 2048
+)
+
+// Prover proves who is at the other end.
+type Prover interface {
+	FromPeer(ctx context.Context, conn *net.UnixConn, door string) (identity.Identity, *identity.Peer, error)
+}
+
+// Listener is a door's socket.
+type Listener interface {
+	Accept() (*net.UnixConn, error)
+	Close() error
+}
+
+// Server is the tmux door. Its fields are set before Serve and not changed.
+type Server struct {
+	Gateway *gateway.Gateway
+	Prover  Prover
+	// Complain reports what went wrong at the door, already bounded in rate.
+	Complain func(what string)
+
+	mu      sync.Mutex
+	byUID   map[uint32]int
+	open    int
+	wg      sync.WaitGroup
+	refused complaints
+}
+
+// Serve accepts clients until ctx ends or l is closed. here is the owner of
+// the server whose panes use this door, "" for the door of an account.
+func (s *Server) Serve(ctx context.Context, l Listener, here string) error {
+	stop := context.AfterFunc(ctx, func() { _ = l.Close() })
+	defer stop()
+	for {
+		nc, err := l.Accept()
+		switch {
+		case err == nil:
+		case ctx.Err() != nil || errors.Is(err, net.ErrClosed):
+			return nil
+		case errors.Is(err, unix.EMFILE) || errors.Is(err, unix.ENFILE) || errors.Is(err, unix.ENOBUFS):
+			// Out of descriptors: those who are here stay, new ones wait.
+			s.complain("tmux door: out of descriptors, new clients have to wait: " + err.Error())
+			select {
+			case <-time.After(200 * time.Millisecond):
+			case <-ctx.Done():
+			}
+			continue
+		default:
+			return fmt.Errorf("accept at the tmux door: %w", err)
+		}
+		s.admit(ctx, nc, here)
+	}
+}
+
+// Wait waits until all clients have gone.
+func (s *Server) Wait() { s.wg.Wait() }
+
+// admit counts a connection by its uid before anything is read from it.
+func (s *Server) admit(ctx context.Context, nc *net.UnixConn, here string) {
+	uid, err := peerUID(nc)
+	if err != nil {
+		_ = nc.Close()
+		return
+	}
+	s.mu.Lock()
+	if s.byUID == nil {
+		s.byUID = map[uint32]int{}
+	}
+	full := s.byUID[uid] >= perUID || s.open >= total
+	if !full {
+		s.byUID[uid]++
+		s.open++
+	}
+	s.mu.Unlock()
+	if full {
+		_ = nc.Close()
+		s.complain(fmt.Sprintf("tmux door: uid %d has %d connections under way, one more was refused", uid, perUID))
+		return
+	}
+	s.wg.Go(func() {
+		leave := sync.OnceFunc(func() {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			s.open--
+			if s.byUID[uid]--; s.byUID[uid] == 0 {
+				delete(s.byUID, uid)
+			}
+		})
+		defer leave()
+		s.guarded(ctx, nc, here, leave)
+	})
+}
+
+// guarded serves one client so that what goes wrong with it ends nothing but
+// its own connection.
+func (s *Server) guarded(ctx context.Context, nc *net.UnixConn, here string, admitted func()) {
+	defer nc.Close()
+	defer func() {
+		if r := recover(); r != nil {
+			s.complain(fmt.Sprintf("tmux door: a client's connection was ended by a fault: %v\n%s", r, stack()))
+		}
+	}()
+	s.serve(ctx, nc, here, admitted)
+}
+
+func peerUID(nc *net.UnixConn) (uint32, error) {
+	raw, err := nc.SyscallConn()
+	if err != nil {
+		return 0, err
+	}
+	var cred *unix.Ucred
+	if cerr := raw.Control(func(fd uintptr) {
+		cred, err = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED)
+	}); cerr != nil {
+		return 0, cerr
+	}
+	if err != nil {
+		return 0, err
+	}
+	return cred.Uid, nil
+}
+
+func (s *Server) complain(what string) {
+	if text, ok := s.refused.admit(what); ok {
+		s.Complain(text)
+	}
+}
+
+// complaints lets one complaint a second through and counts the others.
+type complaints struct {
+	mu     sync.Mutex
+	last   time.Time
+	missed int
+}
+
+func (c *complaints) admit(what string) (string, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if time.Since(c.last) < time.Second {
+		c.missed++
+		return "", false
+	}
+	if c.missed > 0 {
+		what = fmt.Sprintf("%s (and %d more since the last report)", what, c.missed)
+	}
+	c.last, c.missed = time.Now(), 0
+	return what, true
+}

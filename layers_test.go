@@ -1,0 +1,128 @@
+package muxward_test
+
+import (
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/muxward/muxward/"
+
+// layers is the house: who may import whom. A room may import rooms of lower
+// layers, and of its own layer only those that beside lists with a reason.
+var layers = map[string]int{
+	"internal/soak":         0,
+	"internal/tmux":         0,
+	"internal/identity":     0,
+	"internal/config":       0,
+	"internal/tmux/wire":    1,
+	"internal/access":       1,
+	"internal/tmux/control": 2,
+	"internal/policy":       2,
+	"internal/grants":       2,
+	"internal/audit":        2,
+	"internal/gateway":      2,
+	"internal/attach":       3,
+	"internal/guard":        3,
+	"internal/executor":     3,
+	"internal/server":       4,
+	"cmd/muxward":           6,
+}
+
+// beside lists imports within one layer, each with its reason.
+var beside = map[string]string{
+	"internal/gateway -> internal/grants":         "a revocation beats the policy, in the line itself",
+	"internal/executor -> internal/attach":        "a permit to attach becomes an attachment",
+	"internal/executor -> internal/attach/keeper": "and its terminal is kept",
+	"internal/attach -> internal/attach/keeper":   "an attachment registers its terminal",
+	"internal/identity -> internal/tmux":          "panes are named by their ids",
+}
+
+// forbidden is what the doors must never see, whatever their layer allows.
+var forbidden = map[string][]string{
+	"internal/server": {"internal/policy", "internal/executor", "internal/audit", "internal/grants", "internal/guard"},
+	"internal/policy": {"net", "os/exec", "time/tzdata"},
+}
+
+// testOnly are rooms that no program may import.
+var testOnly = []string{"internal/tmux/tmuxtest", "internal/soak"}
+
+func room(pkg string) string {
+	best := ""
+	for r := range layers {
+		if (pkg == r || strings.HasPrefix(pkg, r+"/")) && len(r) > len(best) {
+			best = r
+		}
+	}
+	return best
+}
+
+func TestLayers(t *testing.T) {
+	err := filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() && strings.HasPrefix(d.Name(), ".") && path != "." {
+			return filepath.SkipDir
+		}
+		if !strings.HasSuffix(path, ".go") {
+			return nil
+		}
+		f, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.ImportsOnly)
+		if err != nil {
+			return err
+		}
+		for _, imp := range f.Imports {
+			target, _ := strconv.Unquote(imp.Path.Value)
+			checkImport(t, path, target)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func checkImport(t *testing.T, path, target string) {
+	t.Helper()
+	pkg := filepath.ToSlash(filepath.Dir(path))
+	inTest := strings.HasSuffix(path, "_test.go") || room(pkg) == "" || strings.HasPrefix(pkg, "internal/tmux/tmuxtest")
+	for from, list := range forbidden {
+		if room(pkg) != from || inTest {
+			continue
+		}
+		for _, bad := range list {
+			if target == bad || room(strings.TrimPrefix(target, module)) == bad {
+				t.Errorf("%s imports %s: this room must never see it", path, target)
+			}
+		}
+	}
+	to, ours := strings.CutPrefix(target, module)
+	if !ours || inTest {
+		return
+	}
+	for _, r := range testOnly {
+		if to == r {
+			t.Errorf("%s imports %s, which is for tests", path, to)
+		}
+	}
+	a, b := room(pkg), room(to)
+	if b == "" {
+		t.Errorf("%s imports %s, which has no place in the table of layers", path, to)
+		return
+	}
+	if a == b && (pkg == to || strings.HasPrefix(pkg, to+"/") || strings.HasPrefix(to, pkg+"/")) {
+		return // a room and its closets
+	}
+	if layers[a] > layers[b] || beside[pkg+" -> "+to] != "" {
+		return
+	}
+	t.Errorf("%s (layer %d) imports %s (layer %d): layers go down only", pkg, layers[a], to, layers[b])
+}
+
+// TestHouseRules: no init, no mutable exported variables, files and functions
+// of a size that fits a reader.
+func TestHouseRules(t *testing.T) {
+	checkHouse(t)
+}
