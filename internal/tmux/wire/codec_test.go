@@ -187,6 +187,7 @@ func TestParseIsStrict(t *testing.T) {
 		{ClientSide, TypeExec, "ls\x00"},
 		{ClientSide, TypeExec, "ls\x00/bin/sh\x00x\x00"},
 		{ClientSide, TypeShell, ""},
+		{ClientSide, TypeShell, "\x00"},
 		{ClientSide, TypeReadOpen, "1234"},
 		{ClientSide, TypeReadOpen, "12345678path"},
 		{ClientSide, TypeWriteOpen, "12345678"},

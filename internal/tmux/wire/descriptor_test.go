@@ -253,3 +253,33 @@ func TestZooOfDescriptors(t *testing.T) {
 		}
 	})
 }
+
+func TestLateDescriptors(t *testing.T) {
+	noLeak(t, func(t *testing.T) {
+		for _, m := range []Message{&Resize{}, &Read{Stream: 3, Data: []byte("x")}, &WriteReady{}} {
+			c, peer := serverPair(t)
+			sendFDs(t, peer, mustAppend(t, Legacy, greeting(hello("ls"))...), 0)
+			ctx := testContext(t)
+			if _, err := c.Accept(ctx); err != nil {
+				t.Fatal(err)
+			}
+			sendFDs(t, peer, mustAppend(t, Legacy, m), 1)
+			if m, err := c.ReadMsg(ctx); reason(err) != ReasonDescriptor || c.Err() == nil {
+				t.Errorf("%v, %v", m, err)
+			}
+		}
+	})
+}
+
+func TestTheSameDescriptorTwice(t *testing.T) {
+	noLeak(t, func(t *testing.T) {
+		for _, m := range []Message{&IdentifyStdin{FD: NewFD(0)}, &IdentifyStdout{FD: NewFD(0)}} {
+			c, peer := serverPair(t)
+			sendFDs(t, peer, mustAppend(t, Wide, m), 1)
+			sendFDs(t, peer, mustAppend(t, Wide, m), 1)
+			if h, err := c.Accept(testContext(t)); reason(err) != ReasonOrder {
+				t.Errorf("%+v, %v", h, err)
+			}
+		}
+	})
+}

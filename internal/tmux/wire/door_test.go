@@ -253,3 +253,15 @@ func attachStock(t *testing.T, bin string, end Message) (string, int) {
 	_ = cmd.Wait()
 	return p.drain(), cmd.ProcessState.ExitCode()
 }
+
+func TestReadFileHasALimit(t *testing.T) {
+	sock := door(t, func(ctx context.Context, c *Conn, h *Hello) error {
+		if b, err := c.ReadFile(ctx, 3, "-", 1000); len(b) != 0 || reason(err) != ReasonLimit {
+			t.Errorf("%d bytes, %v", len(b), err)
+		}
+		return nil
+	})
+	if _, errs, code := stock(t, "tmux", strings.Repeat("x", 1001), "-S", sock, "x"); code != 1 {
+		t.Errorf("%q, %d", errs, code)
+	}
+}

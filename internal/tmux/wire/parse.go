@@ -128,6 +128,9 @@ func parseFromServer(p payload) (Message, error) {
 		return parsed(&Ready{}, p.end())
 	case TypeShell:
 		s := p.string()
+		if s == "" {
+			p.fail("it names no shell")
+		}
 		return parsed(&Shell{Path: s}, p.end())
 	case TypeShutdown:
 		return parsed(&Shutdown{}, p.end())

@@ -129,3 +129,27 @@ func TestRunOnRealServer(t *testing.T) {
 		})
 	}
 }
+
+func TestFilesThatNobodyAllowed(t *testing.T) {
+	s := startServer(t, "tmux")
+	dir := t.TempDir()
+	for _, argv := range [][]string{
+		{"load-buffer", "-"}, {"load-buffer", "/etc/passwd"}, {"source-file", "/etc/passwd"},
+		{"set-buffer", "x", ";", "save-buffer", dir + "/x"},
+	} {
+		for name, files := range map[string]Files{"no files": {}, "nil streams": StdFiles(nil, nil, nil)} {
+			c, err := Dial(testContext(t), s.sock, s.framing)
+			if err != nil {
+				t.Fatal(err)
+			}
+			exit, err := c.Run(testContext(t), hello(argv...), files)
+			if err != nil || exit.Code == 0 {
+				t.Errorf("%q with %s: %+v, %v", argv, name, exit, err)
+			}
+		}
+	}
+	if _, err := os.Stat(dir + "/x"); err == nil {
+		t.Error("a file was written")
+	}
+	s.alive(t)
+}
