@@ -552,3 +552,103 @@ func TestStall(t *testing.T) {
 		t.Error("withdrawn, and run all the same")
 	}
 }
+
+// A server that stands still makes Open fail in time, and leaves nothing.
+func TestOpenStoppedServer(t *testing.T) {
+	checkLeaks(t)
+	s := tmuxtest.Start(t, tmuxtest.Config{})
+	f := framing(t, s)
+	before := countFDs(t)
+	s.Stop()
+	short, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
+	defer cancel()
+	conn, err := wire.Dial(ctxOf(t), s.Socket, f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Open(short, conn, Options{}); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("%v", err)
+	}
+	if after := countFDs(t); after != before {
+		t.Errorf("%d descriptors, %d before", after, before)
+	}
+	s.Continue()
+	s.Run("list-keys") // it lives on
+}
+
+func TestOpenWithoutSessionWhereThatIsRefused(t *testing.T) {
+	for _, path := range versions() {
+		s := tmuxtest.Start(t, tmuxtest.Config{Tmux: path})
+		if sessionless(t, s) {
+			continue
+		}
+		conn, err := wire.Dial(ctxOf(t), s.Socket, framing(t, s))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Open(ctxOf(t), conn, Options{Stall: 50 * time.Millisecond}); err == nil || !strings.Contains(err.Error(), "Options.Session") {
+			t.Errorf("%s: %v", path, err)
+		}
+	}
+}
+
+func TestOpenWantsAnID(t *testing.T) {
+	s := tmuxtest.Start(t, tmuxtest.Config{})
+	s.NewSession("one", "")
+	for _, session := range []string{"one", "$", "$0:", "=one", "$0 ; list-keys"} {
+		conn, err := wire.Dial(ctxOf(t), s.Socket, framing(t, s))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Open(ctxOf(t), conn, Options{Session: session}); err == nil {
+			t.Errorf("%q was taken", session)
+		}
+		if conn.Err() == nil {
+			t.Errorf("%q: the connection is still open", session)
+		}
+	}
+}
+
+// The server may not use us to read or write files.
+func TestNoFilesThroughUs(t *testing.T) {
+	s := tmuxtest.Start(t, tmuxtest.Config{})
+	c := open(t, s, Options{})
+	file := tmuxtest.Dir(t, tmuxtest.Account{}) + "/file"
+	replies := do(t, c, "set-buffer -b b text", "save-buffer -b b "+file, "load-buffer -b c "+os.Args[0], "source-file "+os.Args[0])
+	if _, err := os.Stat(file); err == nil {
+		t.Error("a file was written")
+	}
+	for i, r := range replies[1:] {
+		if r.Blocks != 1 {
+			t.Errorf("%d: %+v", i, r)
+		}
+	}
+	if got := s.Run("list-buffers", "-F", "#{buffer_name}"); got != "b\n" {
+		t.Errorf("buffers: %q", got)
+	}
+	if got := do(t, c, "display-message -p on")[0].Text(); got != "on" {
+		t.Errorf("afterwards: %q", got)
+	}
+}
+
+// What the server has read is answered before Cut returns.
+func TestCutRunningServer(t *testing.T) {
+	eachWay(t, func(t *testing.T, s *tmuxtest.Server, c *Client) {
+		p, err := c.Send("set-option -g @ran 1")
+		if err != nil {
+			t.Fatal(err)
+		}
+		report := c.Cut(ctxOf(t))
+		ran := strings.TrimSpace(s.Run("show-options", "-gqv", "@ran"))
+		replies, err := p.Wait(ctxOf(t))
+		switch {
+		case ran == "1" && err == nil && replies[0].Blocks == 1 && report == (CutReport{Answered: 1}):
+		case ran == "" && errors.Is(err, ErrNotExecuted) && errors.Is(err, ErrCut) && report == (CutReport{Withdrawn: 1}):
+		default:
+			t.Errorf("ran %q, error %v, report %+v", ran, err, report)
+		}
+		if again := c.Cut(ctxOf(t)); again != (CutReport{}) {
+			t.Errorf("a second cut: %+v", again)
+		}
+	})
+}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -159,8 +160,12 @@ func (m *Model) fetch(d tmux.Detail) (*tmux.Snapshot, error) {
 
 func (m *Model) parse(d tmux.Detail, lines []string, replies []Reply) (*tmux.Snapshot, error) {
 	texts := make([][]byte, len(replies))
+	none := false // without a session, tmux refuses to list windows: of which?
 	for i, r := range replies {
-		if r.Err != nil {
+		if strings.HasPrefix(lines[i], "list-sessions ") {
+			none = r.Err == nil && len(r.Data) == 0
+		}
+		if r.Err != nil && !none {
 			return nil, fmt.Errorf("%.20q: %w", lines[i], r.Err)
 		}
 		texts[i] = r.Data

@@ -52,6 +52,22 @@ func guard(t testing.TB, pid int) {
 	}
 }
 
+// KillAtEnd has a process killed (SIGKILL) at the end of the test, and when the
+// test binary ends in any other way. It is for what the code under test starts,
+// such as daemons. The process must not have been waited for yet.
+func KillAtEnd(t testing.TB, pid int) {
+	t.Helper()
+	fd, err := unix.PidfdOpen(pid, 0)
+	if err != nil {
+		t.Fatalf("tmuxtest: process %d: %v", pid, err)
+	}
+	guard(t, pid)
+	t.Cleanup(func() {
+		_ = unix.PidfdSendSignal(fd, unix.SIGKILL, nil, 0) // it may be gone
+		_ = unix.Close(fd)
+	})
+}
+
 // reap is the reaper's main function.
 func reap(in io.Reader, base string) int {
 	var fds []int

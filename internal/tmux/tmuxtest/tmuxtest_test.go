@@ -176,6 +176,17 @@ func TestOutputOfACommandThatHangs(t *testing.T) {
 	}
 }
 
+func TestKillAtEnd(t *testing.T) {
+	cmd := Account{}.Command("sleep", "1000")
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Run("its test", func(t *testing.T) { KillAtEnd(t, cmd.Process.Pid) })
+	if err := cmd.Wait(); err == nil || cmd.ProcessState.ExitCode() != -1 {
+		t.Errorf("ended by itself: %v", err)
+	}
+}
+
 func TestSkippedAreCounted(t *testing.T) {
 	file := filepath.Join(base(t), skipFile)
 	before, _ := os.ReadFile(file) // may not be there yet

@@ -1,0 +1,248 @@
+package control
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/muxward/muxward/internal/soak"
+	"github.com/muxward/muxward/internal/tmux/tmuxtest"
+)
+
+// nonce is what one command types; no two are alike and none holds another.
+func nonce(n int) string { return fmt.Sprintf("<%d>", n) }
+
+func typeLine(pane string, n int) string { return "send-keys -t " + pane + " -l '" + nonce(n) + "'" }
+
+// Commands that a stopped server has not read are never run.
+func TestCutStoppedServer(t *testing.T) {
+	eachWay(t, func(t *testing.T, s *tmuxtest.Server, c *Client) {
+		r := tmuxtest.NewRecorder(t)
+		pane := s.NewSession("rec", r.Command())
+		r.WaitReady()
+		s.Stop()
+		n := soak.N(10000, 3000) // more than the pipe holds
+		var all []*Pending
+		for i := range n {
+			p, err := c.Send(typeLine(pane, i))
+			if err != nil {
+				t.Fatal(err)
+			}
+			all = append(all, p)
+		}
+		short, cancel := context.WithTimeout(context.Background(), 20*time.Millisecond)
+		defer cancel()
+		if _, err := all[0].Wait(short); !errors.Is(err, context.DeadlineExceeded) || !errors.Is(err, ErrUnknownOutcome) {
+			t.Errorf("waiting for a stopped server: %v", err)
+		}
+		if got := c.Cut(ctxOf(t)); got != (CutReport{Withdrawn: n}) {
+			t.Errorf("%+v", got)
+		}
+		for _, p := range all {
+			if _, err := p.Wait(ctxOf(t)); !errors.Is(err, ErrCut) || !errors.Is(err, ErrNotExecuted) {
+				t.Fatalf("%v", err)
+			}
+		}
+		s.Continue()
+		s.Run("send-keys", "-t", pane, "-l", "<end>")
+		r.WaitLen(5)
+		if got := string(r.Bytes()); got != "<end>" {
+			t.Errorf("run late: %.200q", got)
+		}
+	})
+}
+
+// fates sorts nonces by what their commands were reported to have become.
+type fates struct {
+	mu                   sync.Mutex
+	done, undone, unsure []int
+	unexpected           []error
+}
+
+func (f *fates) add(n int, r Reply, err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	switch {
+	case err == nil && r.Err == nil:
+		f.done = append(f.done, n)
+	case errors.Is(err, ErrNotExecuted):
+		f.undone = append(f.undone, n)
+	case errors.Is(err, ErrUnknownOutcome):
+		f.unsure = append(f.unsure, n)
+	default:
+		f.unexpected = append(f.unexpected, err, r.Err)
+	}
+}
+
+// check compares the reports with what reached the pane.
+func (f *fates) check(t *testing.T, got []byte) {
+	t.Helper()
+	for _, err := range f.unexpected {
+		t.Errorf("neither run nor not run: %v", err)
+	}
+	for _, n := range f.done {
+		if c := bytes.Count(got, []byte(nonce(n))); c != 1 {
+			t.Errorf("%s was answered and arrived %d times", nonce(n), c)
+		}
+	}
+	for _, n := range f.undone {
+		if bytes.Contains(got, []byte(nonce(n))) {
+			t.Errorf("%s was reported as not executed and arrived", nonce(n))
+		}
+	}
+	for _, n := range f.unsure {
+		if c := bytes.Count(got, []byte(nonce(n))); c > 1 {
+			t.Errorf("%s arrived %d times", nonce(n), c)
+		}
+	}
+}
+
+// typists type from several goroutines until the client ends; the nonces begin
+// at first. The returned function waits for them.
+func typists(c *Client, pane string, first int, f *fates) (wait func()) {
+	var wg sync.WaitGroup
+	const each = 10000
+	for g := range 4 {
+		wg.Go(func() {
+			var waiting sync.WaitGroup
+			defer waiting.Wait()
+			for i := range each {
+				n := first + g*each + i
+				p, err := c.Send(typeLine(pane, n))
+				if err != nil {
+					if errors.Is(err, ErrBacklog) {
+						continue
+					}
+					return
+				}
+				waiting.Go(func() {
+					replies, err := p.Wait(context.Background()) // the client is ended by the test
+					f.add(n, replies[0], err)
+				})
+				if i%50 == 49 {
+					waiting.Wait()
+				}
+			}
+		})
+	}
+	return wg.Wait
+}
+
+// However a connection ends in the middle of typing, each key arrives once if
+// it was answered, never if it was reported as not executed, and never twice.
+func TestEveryKeyHasItsFate(t *testing.T) {
+	s := tmuxtest.Start(t, tmuxtest.Config{})
+	r := tmuxtest.NewRecorder(t)
+	pane := s.NewSession("rec", r.Command())
+	r.WaitReady()
+	ends := []struct {
+		name    string
+		opts    Options
+		sure    bool // no outcome may be unknown
+		stopped bool
+		end     func(c *Client)
+	}{
+		{"cut", Options{}, true, false, func(c *Client) { c.Cut(ctxOf(t)) }},
+		{"cut with a session", Options{Session: "$0"}, true, false, func(c *Client) { c.Cut(ctxOf(t)) }},
+		{"stopped and cut", Options{}, false, true, func(c *Client) {
+			s.Stop()
+			now, cancel := context.WithCancel(context.Background())
+			cancel()
+			c.Cut(now)
+		}},
+		{"stopped and stalled", Options{Stall: 40 * time.Millisecond}, false, true, func(c *Client) {
+			s.Stop()
+			<-c.Done()
+		}},
+		{"closed", Options{}, false, false, func(c *Client) { _ = c.Close() }},
+		{"detached", Options{Session: "$0"}, false, false, func(c *Client) {
+			s.Run("detach-client", "-s", "rec")
+			<-c.Done()
+		}},
+	}
+	for trial := range soak.N(1000, 36) {
+		e := ends[trial%len(ends)]
+		first := trial * 100000
+		f := &fates{}
+		c := open(t, s, e.opts)
+		before := r.Len()
+		wait := typists(c, pane, first, f)
+		r.WaitLen(before + 1 + rand.IntN(4000))
+		e.end(c)
+		wait()
+		_ = c.Close()
+		if e.stopped {
+			s.Continue()
+		}
+		end := fmt.Sprintf("<end %d>", trial)
+		s.Run("send-keys", "-t", pane, "-l", end)
+		tmuxtest.Eventually(t, func() bool { return strings.Contains(string(r.Bytes()[before:]), end) }, "the last key arrives")
+		f.check(t, r.Bytes()[before:])
+		if e.sure && len(f.unsure) > 0 {
+			t.Errorf("%s: %d outcomes unknown on a server that runs", e.name, len(f.unsure))
+		}
+		if len(f.done) == 0 {
+			t.Errorf("%s: nothing was answered", e.name)
+		}
+		if t.Failed() {
+			t.Fatalf("trial %d, %s: %d done, %d not, %d unknown", trial, e.name, len(f.done), len(f.undone), len(f.unsure))
+		}
+	}
+}
+
+// The two readers of the command pipe never see halves of a line.
+func TestTakeBackIsWhole(t *testing.T) {
+	for range soak.N(2000, 100) {
+		var fds [2]int
+		if err := unix.Pipe2(fds[:], unix.O_NONBLOCK|unix.O_CLOEXEC); err != nil {
+			t.Fatal(err)
+		}
+		p := newPipe(fds[0], fds[1])
+		var want []byte
+		for i := range 2000 {
+			p.accept(fmt.Sprintf("line %d %s", i, strings.Repeat("x", i%200)))
+		}
+		want = append(want, p.buf...)
+		p.flush()
+		// The server reads as tmux does: 4 KiB at a time, when there is some.
+		got := make(chan []byte)
+		quit := make(chan struct{})
+		go func() {
+			var all []byte
+			buf := make([]byte, 4096)
+			for {
+				n, _ := unix.Read(fds[0], buf)
+				if n > 0 {
+					all = append(all, buf[:n]...)
+					continue
+				}
+				select {
+				case <-quit:
+					got <- all
+					return
+				default:
+				}
+			}
+		}()
+		p.flush()
+		p.takeBack()
+		close(quit)
+		all := <-got
+		if int64(len(all)) != p.consumed {
+			t.Fatalf("%d bytes were read, %d counted", len(all), p.consumed)
+		}
+		if !bytes.Equal(all, want[:len(all)]) {
+			t.Fatal("what was read is not the beginning of what was sent")
+		}
+		_ = p.in.Close()
+		_ = unix.Close(p.tail)
+	}
+}

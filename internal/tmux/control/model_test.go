@@ -1,0 +1,176 @@
+package control
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/muxward/muxward/internal/soak"
+	"github.com/muxward/muxward/internal/tmux"
+	"github.com/muxward/muxward/internal/tmux/tmuxtest"
+)
+
+func newModel(t testing.TB, c *Client) *Model {
+	t.Helper()
+	m := NewModel(c)
+	t.Cleanup(func() {
+		_ = c.Close()
+		m.Wait()
+	})
+	return m
+}
+
+func current(t testing.TB, m *Model, d tmux.Detail, maxAge time.Duration) *tmux.Snapshot {
+	t.Helper()
+	s, err := m.Current(ctxOf(t), d, maxAge)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func TestModelSeesWhatIs(t *testing.T) {
+	eachWay(t, func(t *testing.T, s *tmuxtest.Server, c *Client) {
+		m := newModel(t, c)
+		for _, d := range []tmux.Detail{tmux.Core, tmux.Full} {
+			snap := current(t, m, d, 0)
+			if snap.Incarnation.PID != s.PID || len(snap.Sessions) != 1 || snap.Sessions[0].Name != "one" || snap.Now == 0 {
+				t.Errorf("%+v", snap)
+			}
+			if len(snap.Clients) != 0 {
+				t.Errorf("we see ourselves: %+v", snap.Clients)
+			}
+		}
+		// Without an age allowed, every change is seen by who asks afterwards.
+		for i := range 20 {
+			s.Run("new-window", "-d", "-t", "one:", "-n", fmt.Sprint("w", i), "cat")
+			if snap := current(t, m, tmux.Core, 0); len(snap.Windows) != i+2 {
+				t.Fatalf("%d windows, want %d", len(snap.Windows), i+2)
+			}
+		}
+	})
+}
+
+func TestModelWithoutSessions(t *testing.T) {
+	s := tmuxtest.Start(t, tmuxtest.Config{})
+	m := newModel(t, open(t, s, Options{}))
+	for _, d := range []tmux.Detail{tmux.Core, tmux.Full} {
+		if snap := current(t, m, d, 0); len(snap.Sessions) != 0 || snap.Incarnation.PID != s.PID {
+			t.Errorf("%+v", snap)
+		}
+	}
+}
+
+func TestModelAge(t *testing.T) {
+	s := tmuxtest.Start(t, tmuxtest.Config{})
+	s.NewSession("one", "")
+	m := newModel(t, open(t, s, Options{}))
+	if m.Last(tmux.Core) != nil {
+		t.Error("something is known before anybody asked")
+	}
+	changed, cancel := m.Subscribe()
+	defer cancel()
+	current(t, m, tmux.Core, time.Hour)
+	tmuxtest.Eventually(t, func() bool { return current(t, m, tmux.Core, time.Hour) == m.Last(tmux.Core) }, "an old snapshot will do")
+	first := m.Last(tmux.Core)
+	if again := current(t, m, tmux.Core, time.Hour); again != first {
+		t.Error("fetched again without need")
+	}
+	if again := current(t, m, tmux.Core, 0); again == first {
+		t.Error("not fetched again")
+	}
+	s.NewSession("two", "")
+	select {
+	case <-changed:
+	case <-ctxOf(t).Done():
+		t.Fatal("no signal for a new session")
+	}
+	if snap := current(t, m, tmux.Core, time.Hour); len(snap.Sessions) != 2 {
+		t.Errorf("%d sessions after the signal", len(snap.Sessions))
+	}
+}
+
+// Many who ask at once share trips, and none gets one that began before.
+func TestModelSharesFetches(t *testing.T) {
+	s := tmuxtest.Start(t, tmuxtest.Config{})
+	s.NewSession("one", "")
+	c := open(t, s, Options{})
+	m := newModel(t, c)
+	var wg sync.WaitGroup
+	for g := range 16 {
+		wg.Go(func() {
+			for i := range soak.N(200, 4) {
+				name := fmt.Sprintf("g%d-%d", g, i)
+				if r, err := c.Do(ctxOf(t), "rename-session -t '$0' "+name, "new-session -d -s "+name+"x cat"); err != nil || r[1].Err != nil {
+					t.Error(err, r)
+					return
+				}
+				snap, err := m.Current(ctxOf(t), tmux.Core, 0)
+				if err != nil || snap.SessionByName(name+"x") == nil {
+					t.Errorf("%s is not seen: %v", name, err)
+					return
+				}
+				if _, err := c.Do(ctxOf(t), "kill-session -t ="+name+"x"); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+}
+
+func TestModelOfAServerThatGoes(t *testing.T) {
+	checkLeaks(t)
+	s := tmuxtest.Start(t, tmuxtest.Config{})
+	s.NewSession("one", "")
+	m := newModel(t, open(t, s, Options{}))
+	changed, cancel := m.Subscribe()
+	defer cancel()
+	s.Stop()
+	short, stop := context.WithTimeout(context.Background(), 20*time.Millisecond)
+	defer stop()
+	if _, err := m.Current(short, tmux.Core, 0); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("stopped: %v", err)
+	}
+	s.Kill()
+	for range 3 {
+		if _, err := m.Current(ctxOf(t), tmux.Core, 0); !errors.Is(err, ErrServerGone) {
+			t.Errorf("gone: %v", err)
+		}
+	}
+	m.Wait()
+	<-changed
+	if _, err := m.Refresh(ctxOf(t), tmux.Core); !errors.Is(err, ErrServerGone) {
+		t.Errorf("ended: %v", err)
+	}
+}
+
+func TestModelSignalsAreFew(t *testing.T) {
+	s := tmuxtest.Start(t, tmuxtest.Config{})
+	s.NewSession("one", "")
+	c := open(t, s, Options{})
+	m := newModel(t, c)
+	changed, cancel := m.Subscribe()
+	began := time.Now()
+	for i := range 2000 {
+		do(t, c, fmt.Sprintf("rename-session -t '$0' n%d", i))
+	}
+	most := int(time.Since(began)/changeGap) + 2
+	cancel()
+	n := 0
+	for {
+		select {
+		case <-changed:
+			n++
+			continue
+		default:
+		}
+		break
+	}
+	if n == 0 || n > most {
+		t.Errorf("%d signals, at most %d", n, most)
+	}
+}
