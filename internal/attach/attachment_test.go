@@ -1,0 +1,610 @@
+package attach
+
+import (
+	"bytes"
+	"context"
+	"crypto/md5"
+	"errors"
+	"math/rand/v2"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/muxward/muxward/internal/soak"
+)
+
+func TestDirectPassesBothWays(t *testing.T) {
+	p := newPerson(t, Size{80, 24}, false)
+	at := attach(t, p, Direct)
+	at.program.draws("\x1b[?1049hhello")
+	eventually(t, "output", contains(p.screen, "hello"))
+	p.types("ls\r\x02d\x1b[A")
+	eventually(t, "input", contains(at.program.input, "ls\r\x02d\x1b[A"))
+	// A question goes to the person's terminal and its answer comes back.
+	at.program.draws("\x1b[>q")
+	eventually(t, "question", contains(p.screen, "\x1b[>q"))
+}
+
+func TestGuestsTerminalIsNeverAskedAndNeverAnswers(t *testing.T) {
+	for _, mode := range []Mode{Watch, Addressed} {
+		p := newPerson(t, Size{80, 24}, false)
+		at := attach(t, p, mode)
+		at.program.draws("\x1b[>c\x1b[>qdone")
+		eventually(t, "output", contains(p.screen, "done"))
+		eventually(t, "answer", contains(at.program.input, "muxward"))
+		p.types("\x1b[>84;0;0c\x1bP>|evil\x1b\\\x1b]52;c;aGk=\a\x1b]11;rgb:0/0/0\x1b\\\x1b[<0;1;1Mx")
+		p.types("\x02n")
+		eventually(t, "the command behind it", contains(at.sink.all, "next-window"))
+		if got := string(at.program.input()); got != "\x1b[>0;0;0c\x1bP>|muxward\x1b\\" {
+			t.Errorf("%v: the display got %q", mode, got)
+		}
+		want := "command   next-window"
+		if mode == Addressed {
+			want = "keys  x|" + want
+		}
+		if got := string(at.sink.all()); got != want {
+			t.Errorf("%v: events %q, want %q", mode, got, want)
+		}
+		if bytes.Contains(p.screen(), []byte("\x1b[>")) {
+			t.Errorf("%v: the question was shown", mode)
+		}
+	}
+}
+
+// TM-12: whatever somebody who watches types, it ends here.
+func TestWatchingDeliversNoKey(t *testing.T) {
+	p := newPerson(t, Size{80, 24}, false)
+	at := attach(t, p, Watch)
+	eventually(t, "raw mode", func() error { return rawMode(p) })
+	var all []byte
+	for b := range 256 {
+		if b != 2 {
+			all = append(all, byte(b))
+		}
+	}
+	p.types(string(all) + "\x1b[200~paste\x1b[201~\x1b[A\x1bOP\x1b[<0;5;5M\x1b[I")
+	p.types("\x02(\x02[\x02:\x02c\x02x\x02&\x02$\x02\x02\x02d")
+	if err := at.wait(); !errors.Is(err, ErrDetached) {
+		t.Errorf("ended with %v", err)
+	}
+	if got := string(at.sink.all()); got != "detach" {
+		t.Errorf("events %q", got)
+	}
+	if got := at.program.input(); len(got) > 0 {
+		t.Errorf("the display got %q", got)
+	}
+	p.untouched("detached")
+}
+
+func rawMode(p *person) (err error) {
+	p.withFD(func(fd int) {
+		tio, e := unix.IoctlGetTermios(fd, unix.TCGETS)
+		if e != nil || tio.Lflag&unix.ICANON != 0 {
+			err = errors.New("not raw")
+		}
+	})
+	return err
+}
+
+func TestAddressedDeliversKeysOfOneRead(t *testing.T) {
+	p := newPerson(t, Size{80, 24}, false)
+	at := attach(t, p, Addressed)
+	eventually(t, "raw mode", func() error { return rawMode(p) })
+	p.types("echo hi\r\x1b[A\x1b[1;5D\x08\x1b[200~pa\nste\x1b[201~\x021\x02d")
+	if err := at.wait(); !errors.Is(err, ErrDetached) {
+		t.Fatal(err)
+	}
+	want := "keys  echo hi\r|named Up|named C-Left|named BSpace|paste  pa\nste|command   select-window -t :=1|detach"
+	if got := string(at.sink.all()); got != want {
+		t.Errorf("got  %q\nwant %q", got, want)
+	}
+	p.untouched("detached")
+}
+
+func TestALoneEscapeComesAfterItsTime(t *testing.T) {
+	p := newPerson(t, Size{80, 24}, false)
+	at := attach(t, p, Addressed, func(c *Config) { c.Keys.EscapeTime = 30 * time.Millisecond })
+	eventually(t, "raw mode", func() error { return rawMode(p) })
+	p.types("\x1b")
+	eventually(t, "escape", contains(at.sink.all, "keys  \x1b"))
+	p.types("\x1b[A")
+	eventually(t, "up", contains(at.sink.all, "named Up"))
+}
+
+// RE-04: the terminal is as it was, whatever ended the attachment.
+func TestTerminalIsRestoredAtEveryExit(t *testing.T) {
+	for name, end := range map[string]func(at *attached){
+		"stop":         func(at *attached) { _ = at.Stop(context.Background(), "revoked: \x1b[31mwhy") },
+		"display gone": func(at *attached) { at.program.quit() },
+		"gate closed":  func(at *attached) { at.gate.set(errors.New("no"), errors.New("no more")); at.program.draws("x") },
+		"detach":       func(at *attached) { at.mode.Store(uint32(Watch)); at.person.types("\x02d") },
+		"panic":        func(at *attached) { at.gate.set(nil, errPanic); at.program.draws("x") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := newPerson(t, Size{80, 24}, false)
+			at := attach(t, p, Direct, func(c *Config) { c.Gate = panicky{c.Gate.(*gate)} })
+			at.program.draws(everyMode)
+			eventually(t, "drawn", contains(p.screen, "\x1b[?2026h"))
+			if emulate(p.screen()).sane() == nil {
+				t.Fatal("the control run shows nothing to restore")
+			}
+			end(at)
+			err := at.wait()
+			if err == nil {
+				t.Error("no cause")
+			}
+			p.untouched(name)
+			if name == "stop" && !bytes.Contains(p.screen(), []byte(`revoked: \x1b[31mwhy`+"\r\r\n")) && !bytes.Contains(p.screen(), []byte(`revoked: \x1b[31mwhy`+"\r\n")) {
+				t.Errorf("the reason was not printed: %q", p.screen())
+			}
+			if name == "gate closed" && !bytes.Contains(p.screen(), []byte("no more")) {
+				t.Errorf("the reason was not printed: %q", p.screen())
+			}
+		})
+	}
+}
+
+var errPanic = errors.New("panic")
+
+// panicky is a gate with a failpoint.
+type panicky struct{ *gate }
+
+func (g panicky) Output(f func() error) error {
+	err := g.gate.Output(f)
+	if err == errPanic {
+		panic("injected")
+	}
+	return err
+}
+
+func TestStopBeforeRunAndTwice(t *testing.T) {
+	p := newPerson(t, Size{80, 24}, false)
+	d, err := OpenPty(Size{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, err := New(Config{Terminal: p.tty(nil), Display: d, Gate: &gate{}, Mode: Direct,
+		Redraw: func(context.Context) error { return nil }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if err := a.Stop(context.Background(), "early"); err != nil {
+			t.Error(err)
+		}
+	}
+	if err := a.Run(context.Background()); !errors.Is(err, ErrStopped) {
+		t.Errorf("Run: %v", err)
+	}
+	if err := a.Run(context.Background()); err == nil {
+		t.Error("ran twice")
+	}
+	if err := a.Stop(context.Background(), "late"); err != nil {
+		t.Error(err)
+	}
+	p.untouched("stopped before it ran")
+	if len(p.screen()) > 0 {
+		t.Errorf("something was shown: %q", p.screen())
+	}
+}
+
+// Revocation while somebody types: once Stop returned, no byte more arrives.
+func TestAfterStopNothingFlows(t *testing.T) {
+	for _, mode := range []Mode{Direct, Addressed} {
+		t.Run(mode.String(), func(t *testing.T) {
+			r := rand.New(rand.NewPCG(3, 4))
+			for range soak.N(1000, 30) {
+				p := newPerson(t, Size{80, 24}, false)
+				at := attach(t, p, mode)
+				at.program.draws("\x1b[?1049hbegin")
+				eventually(t, "begin", contains(p.screen, "begin"))
+				stop := make(chan struct{})
+				busy := make(chan struct{}, 2)
+				go func() {
+					for {
+						select {
+						case <-stop:
+							busy <- struct{}{}
+							return
+						default:
+							_, _ = p.pty.TryWrite([]byte("k"))
+							_, _ = at.program.f.WriteString("out ")
+						}
+					}
+				}()
+				for range r.IntN(2000) {
+					at.Stats()
+				}
+				at.gate.set(errors.New("revoked"), errors.New("revoked"))
+				if err := at.Stop(context.Background(), "revoked"); err != nil {
+					t.Error(err)
+				}
+				shown, typed := at.Stats().Shown, len(at.sink.all())
+				queued := at.queued()
+				close(stop)
+				<-busy
+				_ = at.wait()
+				if now := at.Stats().Shown; now != shown {
+					t.Errorf("%d bytes shown after Stop", now-shown)
+				}
+				if now := len(at.sink.all()); now != typed {
+					t.Errorf("%d bytes of events after Stop", now-typed)
+				}
+				if queued > 0 {
+					t.Errorf("%d bytes in the display's input", queued)
+				}
+				p.untouched("revoked")
+			}
+		})
+	}
+}
+
+// queued is how much waits in the display's input. The program reads all the
+// time, so this is only what came after a flush.
+func (at *attached) queued() (n int) {
+	conn, err := at.program.f.SyscallConn()
+	if err != nil {
+		return 0
+	}
+	_ = conn.Control(func(fd uintptr) { n, _ = unix.IoctlGetInt(int(fd), unix.TIOCINQ) })
+	return n
+}
+
+// TM-23: keys wait in the display because tmux does not read; Freeze and Stop
+// throw them away.
+func TestFreezeForgetsWhatWasTyped(t *testing.T) {
+	p := newPerson(t, Size{80, 24}, false)
+	tty := p.tty(nil)
+	d, err := OpenPty(Size{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	peer, err := d.Peer()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer peer.Close()
+	g := &gate{}
+	a, err := New(Config{Terminal: tty, Display: d, Gate: g, Mode: Direct, Redraw: func(context.Context) error { return nil }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan error, 1)
+	go func() { done <- a.Run(context.Background()) }()
+	waiting := func() (n int) {
+		conn, err := peer.SyscallConn()
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = conn.Control(func(fd uintptr) { n, _ = unix.IoctlGetInt(int(fd), unix.TIOCINQ) })
+		return n
+	}
+	eventually(t, "raw mode", func() error { return rawMode(p) })
+	p.types(strings.Repeat("rm -rf /\r", 450)) // 4 KiB
+	eventually(t, "keys wait", func() error {
+		if waiting() < 4000 {
+			return errors.New("few")
+		}
+		return nil
+	})
+	g.set(ErrFrozen, nil)
+	if err := a.Freeze(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	if n := waiting(); n != 0 {
+		t.Errorf("%d bytes still wait", n)
+	}
+	p.types("frozen")
+	g.set(nil, nil)
+	if err := a.Freeze(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	p.types("thawed")
+	eventually(t, "thawed", func() error {
+		if waiting() < len("thawed") {
+			return errors.New("nothing")
+		}
+		return nil
+	})
+	buf := make([]byte, 100)
+	n, err := peer.Read(buf)
+	if got := string(buf[:n]); err != nil || got != "thawed" {
+		t.Errorf("the display has %q, %v", got, err)
+	}
+	if err := a.Stop(context.Background(), ""); err != nil {
+		t.Error(err)
+	}
+	<-done
+}
+
+// TD-12: a terminal that is never read costs a bounded buffer, harms nobody,
+// and can be stopped.
+func TestATerminalThatIsNotReadIsBounded(t *testing.T) {
+	stuck := newPerson(t, Size{200, 50}, true)
+	slow := attach(t, stuck, Watch)
+	other := newPerson(t, Size{200, 50}, false)
+	fine := attach(t, other, Watch)
+
+	line := strings.Repeat("\x1b[31mflood ", 400)
+	for range 2000 { // 9 MB
+		slow.program.draws(line)
+	}
+	slow.out.mu.Lock()
+	queue, lags := cap(slow.out.queue), slow.out.stats.Lags
+	slow.out.mu.Unlock()
+	if queue > 1<<20 {
+		t.Errorf("%d bytes are queued", queue)
+	}
+	eventually(t, "frames are dropped", func() error {
+		if slow.Stats().Lost == 0 {
+			return errors.New("none")
+		}
+		return nil
+	})
+	fine.program.draws("still here")
+	eventually(t, "the other one", contains(other.screen, "still here"))
+	if err := slow.Stop(context.Background(), "bye"); err != nil {
+		t.Errorf("stop: %v", err)
+	}
+	if err := slow.wait(); !errors.Is(err, ErrStopped) {
+		t.Error(err)
+	}
+	_ = lags
+	stuck.resume()
+	stuck.untouched("stopped while stuck")
+}
+
+// A terminal that comes back gets a redraw, though nothing new is drawn.
+func TestATerminalThatComesBackIsRedrawn(t *testing.T) {
+	p := newPerson(t, Size{200, 50}, true)
+	at := attach(t, p, Watch)
+	at.program.draws("\x1b[?1049h\x1b[?1h\x1b=")
+	line := strings.Repeat("\x1b[31mflood ", 400)
+	for at.Stats().Lags == 0 {
+		at.program.draws(line)
+	}
+	at.program.draws("LAST")
+	eventually(t, "all is read", func() error {
+		if at.queuedOutput() > 0 {
+			return errors.New("no")
+		}
+		return nil
+	})
+	select {
+	case <-at.redraws:
+		t.Fatal("a redraw before the terminal reads")
+	default:
+	}
+	p.resume()
+	select {
+	case <-at.redraws:
+	case <-time.After(10 * time.Second):
+		t.Fatal("no redraw")
+	}
+	eventually(t, "resync", contains(p.screen, "\x18\x1b\\\x1b[?1049h"))
+	at.program.draws("\x1b[Hredrawn")
+	eventually(t, "redrawn", contains(p.screen, "redrawn"))
+	if e := emulate(p.screen()); !e.private[1] || !e.keypad || !e.private[1049] {
+		t.Errorf("modes after the redraw: %+v", e)
+	}
+}
+
+// queuedOutput is how much the display holds that the attachment has not read.
+func (at *attached) queuedOutput() (n int) {
+	_ = at.display.control(func(fd int) error {
+		n, _ = unix.IoctlGetInt(fd, unix.TIOCINQ)
+		return nil
+	})
+	return n
+}
+
+// The person can switch off O_NONBLOCK on the description they share with us,
+// at any time, and stop reading: neither a write nor the end may then block.
+func TestStopFreesAWriteThatThePersonMadeBlock(t *testing.T) {
+	p := newPerson(t, Size{80, 24}, true)
+	at := attach(t, p, Watch)
+	eventually(t, "raw mode", func() error { return rawMode(p) })
+	p.withFD(func(fd int) { _ = unix.SetNonblock(fd, false) })
+	blocked := make(chan struct{})
+	go func() {
+		defer close(blocked)
+		line := strings.Repeat("flood ", 1000)
+		for range 500 {
+			if _, err := at.program.f.WriteString(line); err != nil {
+				return
+			}
+		}
+	}()
+	eventually(t, "a write blocks", func() error {
+		if at.term.(*TTY).wmu.TryLock() {
+			at.term.(*TTY).wmu.Unlock()
+			return errors.New("not yet")
+		}
+		return nil
+	})
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	if err := at.Stop(ctx, "revoked"); err != nil {
+		t.Fatal(err)
+	}
+	_ = at.wait()
+	at.program.quit()
+	<-blocked
+	p.resume()
+	p.untouched("stopped while blocked")
+}
+
+func TestStopReturnsWhileTheGateIsHeld(t *testing.T) {
+	p := newPerson(t, Size{80, 24}, false)
+	at := attach(t, p, Watch)
+	eventually(t, "raw mode", func() error { return rawMode(p) })
+	at.gate.mu.Lock() // a revocation at work
+	at.program.draws("waiting at the gate")
+	p.types("x")
+	if err := at.Stop(context.Background(), "revoked"); err != nil {
+		t.Error(err)
+	}
+	p.untouched("stopped at the gate")
+	at.gate.mu.Unlock()
+	_ = at.wait()
+	if bytes.Contains(p.screen(), []byte("waiting")) {
+		t.Error("shown after Stop")
+	}
+}
+
+func TestStopEndsASlowSink(t *testing.T) {
+	p := newPerson(t, Size{80, 24}, false)
+	at := attach(t, p, Addressed)
+	at.sink.hold = make(chan struct{})
+	eventually(t, "raw mode", func() error { return rawMode(p) })
+	p.types("x")
+	eventually(t, "the sink is busy", func() error {
+		if at.in.mu.TryLock() {
+			at.in.mu.Unlock()
+			return errors.New("not yet")
+		}
+		return nil
+	})
+	if err := at.Stop(context.Background(), ""); err != nil {
+		t.Error(err)
+	}
+	if got := at.sink.all(); len(got) > 0 {
+		t.Errorf("delivered %q", got)
+	}
+}
+
+func TestSuspendGivesTheTerminalBackForAWhile(t *testing.T) {
+	p := newPerson(t, Size{80, 24}, false)
+	at := attach(t, p, Direct)
+	at.program.draws(everyMode)
+	eventually(t, "drawn", contains(p.screen, "drawn"))
+	ctx := context.Background()
+	for range 2 {
+		if err := at.Suspend(ctx); err != nil {
+			t.Fatal(err)
+		}
+	}
+	p.untouched("suspended")
+	at.program.draws("unseen")
+	eventually(t, "still read", func() error {
+		if at.queuedOutput() > 0 || at.Stats().Lost == 0 {
+			return errors.New("no")
+		}
+		return nil
+	})
+	if err := at.Resume(ctx); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case <-at.redraws:
+	case <-time.After(10 * time.Second):
+		t.Fatal("no redraw")
+	}
+	at.program.draws("back")
+	eventually(t, "drawn again", contains(p.screen, "back"))
+	if bytes.Contains(p.screen(), []byte("unseen")) {
+		t.Error("shown while suspended")
+	}
+	p.types("typed")
+	eventually(t, "typed again", contains(at.program.input, "typed"))
+}
+
+func TestNoticeIsShownAndDrawnOver(t *testing.T) {
+	p := newPerson(t, Size{20, 5}, false)
+	at := attach(t, p, Direct)
+	eventually(t, "raw mode", func() error { return rawMode(p) })
+	at.Notice("a\x1b[2Jb \u202e and much more than fits")
+	eventually(t, "notice", contains(p.screen, "\x1b7\x0f\x1b(B\x1b[5;1H\x1b[0;7m a\\x1b[2Jb \\u202e a\x1b[0m\x1b8"))
+	p.types("k")
+	select {
+	case <-at.redraws:
+	case <-time.After(10 * time.Second):
+		t.Fatal("no redraw")
+	}
+	eventually(t, "the key itself", contains(at.program.input, "k"))
+	if bytes.Contains(at.program.input(), []byte("a")) {
+		t.Error("the notice reached the display")
+	}
+}
+
+// D10: sizes are clamped and come at most 20 times a second; the last arrives.
+func TestSizesAreClampedAndCoalesced(t *testing.T) {
+	p := newPerson(t, Size{80, 24}, false)
+	sizes := make(chan Size, 1000)
+	at := attach(t, p, Watch, func(c *Config) { c.OnResize = func(s Size) { sizes <- s } })
+	begin := time.Now()
+	for i := range 500 {
+		p.rawSize(uint16(100+i), 30)
+		at.Resize()
+	}
+	p.rawSize(65535, 65535)
+	at.Resize()
+	eventually(t, "the last size", func() error {
+		s, err := at.display.Size()
+		if err == nil && s != (Size{MaxCols, MaxRows}) {
+			err = errors.New("another")
+		}
+		return err
+	})
+	if limit := int(time.Since(begin)/resizeEvery) + 2; len(sizes) > limit {
+		t.Errorf("%d sizes, limit %d", len(sizes), limit)
+	}
+	p.rawSize(0, 0)
+	at.Resize()
+	eventually(t, "no size", func() error {
+		s, err := at.display.Size()
+		if err == nil && s != (Size{80, 24}) {
+			err = errors.New("another")
+		}
+		return err
+	})
+}
+
+func (p *person) rawSize(cols, rows uint16) {
+	_ = p.pty.control(func(fd int) error {
+		return unix.IoctlSetWinsize(fd, unix.TIOCSWINSZ, &unix.Winsize{Col: cols, Row: rows})
+	})
+}
+
+func TestOutputArrivesWhole(t *testing.T) {
+	p := newPerson(t, Size{80, 24}, false)
+	at := attach(t, p, Watch)
+	eventually(t, "raw mode", func() error { return rawMode(p) })
+	// Bounded in flight: this is about order and loss, not about a slow reader.
+	sum := md5.New()
+	for i := range 200 {
+		chunk := strings.Repeat(string(rune('a'+i%26)), 500) + "\x1b[3" + string(rune('0'+i%8)) + "mäöü漢\r\n"
+		sum.Write([]byte(chunk))
+		at.program.draws(chunk)
+	}
+	at.program.draws("END")
+	eventually(t, "all", contains(p.screen, "END"))
+	got, _, _ := bytes.Cut(p.screen(), []byte("END"))
+	if md5.Sum(got) != [16]byte(sum.Sum(nil)) {
+		t.Errorf("%d bytes arrived and differ", len(got))
+	}
+}
+
+func TestATerminalThatHangsUpEndsIt(t *testing.T) {
+	p := newPerson(t, Size{80, 24}, false)
+	at := attach(t, p, Direct)
+	eventually(t, "raw mode", func() error { return rawMode(p) })
+	p.pty.Close()
+	if err := at.wait(); !errors.Is(err, ErrTerminalGone) {
+		t.Errorf("ended with %v", err)
+	}
+}
+
+func TestOnlyATerminalIsTaken(t *testing.T) {
+	for _, f := range zoo(t) {
+		if tty, err := OpenTTY(f, nil, nil); err == nil {
+			tty.Close()
+			t.Errorf("%s was taken for a terminal", f.Name())
+		}
+		if err := f.Close(); err == nil {
+			t.Errorf("%s was not closed", f.Name())
+		}
+	}
+}

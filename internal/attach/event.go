@@ -1,0 +1,42 @@
+package attach
+
+// EventKind says what a person did at their keyboard.
+type EventKind uint8
+
+const (
+	// Keys: plain bytes, to be typed as they are.
+	Keys EventKind = iota + 1
+	// Named: one special key, by tmux's name for it ("Up", "C-Left", "F5").
+	Named
+	// Paste: text that the terminal marked as pasted.
+	Paste
+	// PasteRefused: a paste that was larger than the limit, and dropped.
+	PasteRefused
+	// Command: a prefix key that stands for a tmux command.
+	Command
+	// Detach: the prefix key that ends the attachment.
+	Detach
+)
+
+func (k EventKind) String() string {
+	if int(k) < len(eventKinds) {
+		return eventKinds[k]
+	}
+	return "unknown event"
+}
+
+var eventKinds = [...]string{"none", "keys", "named", "paste", "paste refused", "command", "detach"}
+
+// Event is one thing that a person did. The slices are valid until the decoder
+// is fed again.
+type Event struct {
+	Kind EventKind
+	// Bytes are what to type (Keys) or what was pasted (Paste). A paste never
+	// holds the sequence that ends a paste.
+	Bytes []byte
+	// Key is the name of a special key.
+	Key string
+	// Argv is the tmux command of a Command, to be resolved and decided like
+	// one that the person typed.
+	Argv []string
+}

@@ -1,0 +1,528 @@
+package attach
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/charmbracelet/x/ansi"
+	"go.uber.org/goleak"
+	"golang.org/x/sys/unix"
+
+	"github.com/muxward/muxward/internal/attach/keeper"
+	"github.com/muxward/muxward/internal/attach/screen"
+)
+
+const (
+	asKeeper   = "MUXWARD_TEST_KEEPER"
+	asAttached = "MUXWARD_TEST_ATTACHED"
+)
+
+func TestMain(m *testing.M) {
+	switch {
+	case os.Getenv(asKeeper) != "":
+		_ = keeper.Serve(os.NewFile(keeper.FD, "keeper"))
+		os.Exit(0)
+	case os.Getenv(asAttached) != "":
+		attachedChild()
+		os.Exit(0)
+	}
+	goleak.VerifyTestMain(m)
+}
+
+// person is somebody at a terminal: the master of a pty whose slave they hand
+// to muxward.
+type person struct {
+	t      testing.TB
+	pty    *Pty
+	slave  *os.File // the shell's copy of the description that muxward gets
+	first  screen.Saved
+	mu     sync.Mutex
+	seen   []byte
+	paused chan struct{} // non-nil: does not read until closed
+	done   chan struct{}
+}
+
+// newPerson returns a person whose terminal is read until the test ends,
+// unless still is true.
+func newPerson(t testing.TB, size Size, still bool) *person {
+	t.Helper()
+	p := &person{t: t, done: make(chan struct{})}
+	var err error
+	if p.pty, err = OpenPty(size); err != nil {
+		t.Fatal(err)
+	}
+	if p.slave, err = p.pty.Peer(); err != nil {
+		t.Fatal(err)
+	}
+	p.withFD(func(fd int) { // the modes of a shell
+		tio, err := unix.IoctlGetTermios(fd, unix.TCGETS)
+		if err != nil {
+			t.Fatal(err)
+		}
+		tio.Iflag |= unix.ICRNL | unix.IXON
+		tio.Oflag |= unix.OPOST | unix.ONLCR
+		tio.Lflag |= unix.ICANON | unix.ECHO | unix.ISIG | unix.IEXTEN
+		tio.Cc[unix.VERASE] = 0x08
+		if err := unix.IoctlSetTermios(fd, unix.TCSETS, tio); err != nil {
+			t.Fatal(err)
+		}
+		if p.first, err = screen.Save(fd); err != nil {
+			t.Fatal(err)
+		}
+	})
+	if still {
+		p.paused = make(chan struct{})
+	}
+	go p.watch()
+	t.Cleanup(func() {
+		p.resume()
+		p.slave.Close()
+		p.pty.Close()
+		<-p.done
+	})
+	return p
+}
+
+func (p *person) withFD(f func(fd int)) {
+	p.t.Helper()
+	conn, err := p.slave.SyscallConn()
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	if err := conn.Control(func(fd uintptr) { f(int(fd)) }); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+func (p *person) watch() {
+	defer close(p.done)
+	if p.paused != nil {
+		<-p.paused
+	}
+	buf := make([]byte, 8192)
+	for {
+		n, err := p.pty.Read(buf, nil)
+		p.mu.Lock()
+		p.seen = append(p.seen, buf[:n]...)
+		p.mu.Unlock()
+		if err != nil {
+			return
+		}
+	}
+}
+
+func (p *person) resume() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.paused != nil {
+		select {
+		case <-p.paused:
+		default:
+			close(p.paused)
+		}
+	}
+}
+
+func (p *person) screen() []byte {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return bytes.Clone(p.seen)
+}
+
+func (p *person) types(s string) {
+	p.t.Helper()
+	for b := []byte(s); len(b) > 0; {
+		n, err := p.pty.TryWrite(b)
+		if err != nil {
+			p.t.Fatal(err)
+		}
+		b = b[n:]
+	}
+}
+
+// tty hands the terminal over.
+func (p *person) tty(k *keeper.Keeper) *TTY {
+	p.t.Helper()
+	var f *os.File
+	p.withFD(func(fd int) {
+		d, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 3)
+		if err != nil {
+			p.t.Fatal(err)
+		}
+		f = os.NewFile(uintptr(d), "passed")
+	})
+	tty, err := OpenTTY(f, k, nil)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return tty
+}
+
+// untouched fails unless modes, flags and screen are as they were at first.
+func (p *person) untouched(what string) {
+	p.t.Helper()
+	p.withFD(func(fd int) {
+		now, err := screen.Save(fd)
+		if err != nil {
+			p.t.Fatal(err)
+		}
+		if now != p.first {
+			p.t.Errorf("%s: modes are %+v, were %+v", what, now, p.first)
+		}
+	})
+	eventually(p.t, what+": the screen is restored", func() error {
+		return emulate(p.screen()).sane()
+	})
+}
+
+// emulated is the modes of a terminal that was shown some bytes.
+type emulated struct {
+	private         map[int]bool
+	keypad, shifted bool
+	region, title   bool
+	style, ext      bool
+	colour          bool
+	partial         bool // in the middle of a sequence
+}
+
+func emulate(p []byte) *emulated {
+	e := &emulated{private: map[int]bool{}}
+	var state byte
+	parser := ansi.NewParser()
+	for len(p) > 0 {
+		seq, _, n, next := ansi.DecodeSequence(p, state, parser)
+		if n == 0 {
+			break
+		}
+		e.apply(string(seq), parser)
+		state, p = next, p[n:]
+	}
+	e.partial = state != ansi.NormalState
+	return e
+}
+
+func (e *emulated) apply(seq string, parser *ansi.Parser) {
+	switch seq {
+	case "\x1b=":
+		e.keypad = true
+	case "\x1b>":
+		e.keypad = false
+	case "\x0e", "\x1b(0":
+		e.shifted = true
+	case "\x0f", "\x1b(B":
+		e.shifted = false
+	}
+	if strings.HasPrefix(seq, "\x1b]12;") || strings.HasPrefix(seq, "\x1b]112") {
+		e.colour = strings.HasPrefix(seq, "\x1b]12;")
+	}
+	if !strings.HasPrefix(seq, "\x1b[") {
+		return
+	}
+	cmd := ansi.Cmd(parser.Command())
+	switch {
+	case cmd.Prefix() == '?' && (cmd.Final() == 'h' || cmd.Final() == 'l'):
+		for _, v := range parser.Params() {
+			e.private[v.Param(0)] = cmd.Final() == 'h'
+		}
+	case cmd.Prefix() == 0 && cmd.Final() == 'r':
+		e.region = len(parser.Params()) > 0 && seq != "\x1b[r"
+	case cmd.Intermediate() == ' ' && cmd.Final() == 'q':
+		e.style = seq != "\x1b[0 q"
+	case cmd.Prefix() == '>' && cmd.Final() == 'm':
+		e.ext = seq != "\x1b[>4m"
+	case cmd.Final() == 't' && strings.HasPrefix(seq, "\x1b[22"):
+		e.title = true
+	case cmd.Final() == 't' && strings.HasPrefix(seq, "\x1b[23"):
+		e.title = false
+	}
+}
+
+// sane reports what is not as a shell expects it.
+func (e *emulated) sane() error {
+	var wrong []string
+	for mode, on := range e.private {
+		if want := mode == 25 || mode == 7; on != want && mode != 12 {
+			wrong = append(wrong, "mode ?"+itoa(mode))
+		}
+	}
+	for name, bad := range map[string]bool{"keypad": e.keypad, "charset": e.shifted, "region": e.region,
+		"title": e.title, "style": e.style, "keys": e.ext, "colour": e.colour, "cut": e.partial} {
+		if bad {
+			wrong = append(wrong, name)
+		}
+	}
+	if len(wrong) > 0 {
+		return errors.New("not restored: " + strings.Join(wrong, ", "))
+	}
+	return nil
+}
+
+func itoa(n int) string { return strconv.Itoa(n) }
+
+// eventually polls until f returns nil.
+func eventually(t testing.TB, what string, f func() error) {
+	t.Helper()
+	tick := time.NewTicker(2 * time.Millisecond)
+	defer tick.Stop()
+	var err error
+	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); <-tick.C {
+		if err = f(); err == nil {
+			return
+		}
+	}
+	t.Fatalf("%s: %v", what, err)
+}
+
+func contains(get func() []byte, want string) func() error {
+	return func() error {
+		if b := get(); !bytes.Contains(b, []byte(want)) {
+			return errors.New("not seen: " + want + " in …" + string(b[max(0, len(b)-200):]))
+		}
+		return nil
+	}
+}
+
+// gate is a permit that can be taken back.
+type gate struct {
+	mu      sync.RWMutex
+	in, out error
+}
+
+func (g *gate) Input(f func() error) error {
+	g.mu.RLock()
+	defer g.mu.RUnlock()
+	if g.in != nil {
+		return g.in
+	}
+	return f()
+}
+
+func (g *gate) Output(f func() error) error {
+	g.mu.RLock()
+	defer g.mu.RUnlock()
+	if g.out != nil {
+		return g.out
+	}
+	return f()
+}
+
+func (g *gate) set(in, out error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.in, g.out = in, out
+}
+
+// sink writes down what it is given.
+type sink struct {
+	mu     sync.Mutex
+	events []string
+	typed  []byte
+	hold   chan struct{} // non-nil: Deliver waits for it or its context
+}
+
+func (s *sink) Deliver(ctx context.Context, e Event) error {
+	if s.hold != nil {
+		select {
+		case <-s.hold:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.typed = append(s.typed, e.Bytes...)
+	s.events = append(s.events, describe(e))
+	return nil
+}
+
+func describe(e Event) string {
+	return strings.Trim(e.Kind.String()+" "+strings.Join(append([]string{e.Key, string(e.Bytes)}, e.Argv...), " "), " ")
+}
+
+func (s *sink) all() []byte {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return []byte(strings.Join(s.events, "|"))
+}
+
+// program is what plays tmux at the display's other end.
+type program struct {
+	t    testing.TB
+	pty  *Pty
+	f    *os.File
+	mu   sync.Mutex
+	got  []byte
+	done chan struct{}
+}
+
+func newProgram(t testing.TB, p *Pty) *program {
+	t.Helper()
+	f, err := p.Peer()
+	if err != nil {
+		t.Fatal(err)
+	}
+	// In the poller, so that it can be closed while it is read.
+	conn, err := f.SyscallConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	pr := &program{t: t, pty: p, done: make(chan struct{})}
+	_ = conn.Control(func(fd uintptr) {
+		d, err := unix.FcntlInt(fd, unix.F_DUPFD_CLOEXEC, 3)
+		if err == nil {
+			err = unix.SetNonblock(d, true)
+		}
+		if err != nil {
+			t.Error(err)
+		}
+		pr.f = os.NewFile(uintptr(d), "program")
+	})
+	f.Close()
+	go func() {
+		defer close(pr.done)
+		buf := make([]byte, 4096)
+		for {
+			n, err := pr.f.Read(buf)
+			pr.mu.Lock()
+			pr.got = append(pr.got, buf[:n]...)
+			pr.mu.Unlock()
+			if err != nil {
+				return
+			}
+		}
+	}()
+	t.Cleanup(pr.quit)
+	return pr
+}
+
+func (pr *program) quit() { pr.f.Close(); <-pr.done }
+
+func (pr *program) input() []byte {
+	pr.mu.Lock()
+	defer pr.mu.Unlock()
+	return bytes.Clone(pr.got)
+}
+
+func (pr *program) draws(s string) {
+	pr.t.Helper()
+	if _, err := io.WriteString(pr.f, s); err != nil {
+		pr.t.Fatal(err)
+	}
+}
+
+// attached is everything of one attached person.
+type attached struct {
+	*Attachment
+	t       testing.TB
+	person  *person
+	program *program
+	gate    *gate
+	sink    *sink
+	redraws chan struct{}
+	ended   chan error
+}
+
+type option func(*Config)
+
+func attach(t testing.TB, p *person, mode Mode, opts ...option) *attached {
+	t.Helper()
+	d, err := OpenPty(Size{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := &attached{t: t, person: p, gate: &gate{}, sink: &sink{},
+		redraws: make(chan struct{}, 1000), ended: make(chan error, 1)}
+	cfg := Config{Terminal: p.tty(nil), Display: d, Gate: at.gate, Sink: at.sink, Mode: mode, Filter: Guest(),
+		Redraw: func(context.Context) error { at.redraws <- struct{}{}; return nil }}
+	if mode == Direct {
+		cfg.Filter = Owner()
+	}
+	for _, o := range opts {
+		o(&cfg)
+	}
+	at.program = newProgram(t, d)
+	if at.Attachment, err = New(cfg); err != nil {
+		t.Fatal(err)
+	}
+	go func() { at.ended <- at.Run(context.Background()) }()
+	t.Cleanup(func() {
+		if err := at.Stop(context.Background(), ""); err != nil && !t.Failed() {
+			t.Log(err)
+		}
+		at.wait()
+	})
+	return at
+}
+
+// wait returns how Run ended.
+func (at *attached) wait() error {
+	at.t.Helper()
+	select {
+	case err := <-at.ended:
+		at.ended <- err
+		return err
+	case <-time.After(10 * time.Second):
+		at.t.Fatal("Run does not return")
+	}
+	return nil
+}
+
+// draw has the program set every mode a tmux server may set.
+const everyMode = "\x1b[22;0;0t\x1b[?1049h\x1b[?1h\x1b=\x1b[H\x1b[2J\x1b[?1000h\x1b[?1003h\x1b[?1006h\x1b[?2004h\x1b[?1004h\x1b[?69h\x1b[>4;1m\x1b[?7727h\x1b]12;red\a\x1b[2 q\x1b[1;10r\x0e\x1b(0\x1b[?25l\x1b[?7l\x1b[31mdrawn\x1b[?2026h"
+
+func tmuxPath(t testing.TB) string {
+	t.Helper()
+	path, err := exec.LookPath("tmux")
+	if err != nil {
+		t.Fatal("these tests need tmux: ", err)
+	}
+	return path
+}
+
+// zoo returns descriptors that are no terminals.
+func zoo(t testing.TB) []*os.File {
+	t.Helper()
+	dir := t.TempDir()
+	var fs []*os.File
+	open := func(name string, flags int) {
+		fd, err := unix.Open(name, flags|unix.O_CLOEXEC, 0o600)
+		if err != nil {
+			t.Fatal(name, err)
+		}
+		fs = append(fs, os.NewFile(uintptr(fd), name))
+	}
+	if err := unix.Mkfifo(dir+"/fifo", 0o600); err != nil {
+		t.Fatal(err)
+	}
+	open(dir, unix.O_RDONLY)
+	open(dir+"/fifo", unix.O_RDWR|unix.O_NONBLOCK)
+	open(dir+"/file", unix.O_RDWR|unix.O_CREAT)
+	open(dir+"/file", unix.O_PATH)
+	open("/dev/zero", unix.O_RDWR)
+	open("/dev/full", unix.O_RDWR)
+	open("/dev/null", unix.O_RDWR)
+	ep, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
+	if err != nil {
+		t.Fatal(err)
+	}
+	mem, err := unix.MemfdCreate("m", unix.MFD_CLOEXEC)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sock, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return append(fs, os.NewFile(uintptr(ep), "epoll"), os.NewFile(uintptr(mem), "memfd"), os.NewFile(uintptr(sock), "socket"))
+}
+
+func attachedChild() {}

@@ -1,0 +1,369 @@
+package attach
+
+import (
+	"bytes"
+	"time"
+	"unicode/utf8"
+)
+
+const (
+	// maxKey bounds what is held until a key is complete. No key is longer;
+	// a control sequence beyond it is dropped.
+	maxKey = 128
+	// replyIdle ends a reply of a terminal that was begun and not ended.
+	replyIdle = time.Second
+	// pasteIdle ends a paste that was begun and not ended.
+	pasteIdle = 5 * time.Second
+	// DefaultEscapeTime is tmux's escape-time up to 3.4.
+	DefaultEscapeTime = 500 * time.Millisecond
+	// DefaultPasteLimit is the largest paste that is taken.
+	DefaultPasteLimit = 1 << 20
+	// DefaultPrefix is C-b.
+	DefaultPrefix = 0x02
+)
+
+// KeyOptions says how a person's keys are read. The zero value is tmux's
+// defaults.
+type KeyOptions struct {
+	// Prefix is the prefix key; 0 is C-b.
+	Prefix byte
+	// NoPrefix: no key is the prefix.
+	NoPrefix bool
+	// EscapeTime is how long a key that may be the begin of a longer one is
+	// held; 0 is 500 ms.
+	EscapeTime time.Duration
+	// Erase is the byte of the backspace key, as the terminal's modes say;
+	// 0 is DEL.
+	Erase byte
+	// PasteLimit is the largest paste in bytes; 0 is 1 MiB.
+	PasteLimit int
+}
+
+func (o KeyOptions) filled() KeyOptions {
+	if o.Prefix == 0 {
+		o.Prefix = DefaultPrefix
+	}
+	if o.EscapeTime <= 0 {
+		o.EscapeTime = DefaultEscapeTime
+	}
+	if o.Erase == 0 {
+		o.Erase = 0x7f
+	}
+	if o.PasteLimit <= 0 {
+		o.PasteLimit = DefaultPasteLimit
+	}
+	return o
+}
+
+// Decoder turns what a terminal sends into events. It is a pure state machine:
+// time comes in as a parameter. It holds back exactly what could still become
+// a longer key, for as long as tmux does, and it recognizes what only
+// terminals send (answers, reports, mouse, focus) and drops that, so that no
+// terminal types by itself.
+//
+// What it holds is bounded by maxKey, and by the paste limit inside a paste.
+type Decoder struct {
+	opt  KeyOptions
+	hold []byte    // the begin of a key that is not complete
+	due  time.Time // when hold is taken as it is; zero: nothing is waiting
+
+	mode   decoderMode
+	tail   []byte // the last bytes of a reply or paste that may be its end
+	paste  []byte
+	refuse bool // the paste is over the limit
+
+	prefix bool // the prefix key was pressed
+	keys   []byte
+	events []Event
+	spans  []span
+}
+
+// span is where an event's bytes are in keys, which may move as it grows.
+type span struct{ event, from, to int }
+
+type decoderMode uint8
+
+const (
+	typing decoderMode = iota
+	inReply
+	inPaste
+)
+
+// NewDecoder returns a decoder that has seen nothing.
+func NewDecoder(o KeyOptions) *Decoder { return &Decoder{opt: o.filled()} }
+
+// Deadline is when to call Feed with no bytes if none come before; the zero
+// time if nothing is waiting.
+func (d *Decoder) Deadline() time.Time { return d.due }
+
+// Reset forgets all that was typed and not yet delivered.
+func (d *Decoder) Reset() {
+	d.hold, d.due, d.mode, d.tail, d.paste = d.hold[:0], time.Time{}, typing, nil, nil
+	d.refuse, d.prefix = false, false
+}
+
+// Feed takes bytes that came at now and returns what they are. Called with
+// none, it only looks at what is overdue. The events are valid until the next
+// call.
+func (d *Decoder) Feed(p []byte, now time.Time) []Event {
+	d.events, d.spans, d.keys = d.events[:0], d.spans[:0], d.keys[:0]
+	if !d.due.IsZero() && !now.Before(d.due) {
+		d.expire()
+	}
+	for len(p) > 0 {
+		switch d.mode {
+		case inReply:
+			p = d.reply(p, now)
+		case inPaste:
+			p = d.pasting(p, now)
+		default:
+			p = d.type_(p, now)
+		}
+	}
+	for _, s := range d.spans {
+		d.events[s.event].Bytes = d.keys[s.from:s.to]
+	}
+	return d.events
+}
+
+// expire ends what was waited for.
+func (d *Decoder) expire() {
+	d.due = time.Time{}
+	switch d.mode {
+	case inReply:
+		d.mode, d.tail = typing, nil
+	case inPaste:
+		d.paste = append(d.paste, d.tail...)
+		d.endPaste()
+	default:
+		// What is held is what it is: ESC is Escape, ESC [ is M-[.
+		held := append([]byte(nil), d.hold...)
+		d.hold = d.hold[:0]
+		for len(held) > 0 {
+			n, ok := d.next(held, true)
+			if !ok { // cannot be: an expired key is always complete
+				n = 1
+				d.plain(held[:1])
+			}
+			held = held[n:]
+			if d.mode != typing {
+				return
+			}
+		}
+	}
+}
+
+// type_ takes keys until there are no more or a paste or reply begins.
+func (d *Decoder) type_(p []byte, now time.Time) []byte {
+	if len(d.hold) > 0 {
+		// Only a little is ever held, so it is joined with a little.
+		n := min(len(p), maxKey+utf8.UTFMax-len(d.hold))
+		joined := append(d.hold, p[:n]...)
+		used, ok := d.next(joined, false)
+		if !ok {
+			d.hold = joined
+			return p[n:]
+		}
+		if used < len(d.hold) {
+			// The first part alone was a key: what is left goes first.
+			rest := append([]byte(nil), joined[used:]...)
+			d.hold, d.due = d.hold[:0], time.Time{}
+			return append(rest, p[n:]...)
+		}
+		p = p[used-len(d.hold):]
+		d.hold, d.due = d.hold[:0], time.Time{}
+	}
+	for len(p) > 0 && d.mode == typing {
+		n, ok := d.next(p, false)
+		if !ok {
+			d.hold = append(d.hold[:0], p...)
+			d.due = now.Add(d.opt.EscapeTime)
+			return nil
+		}
+		p = p[n:]
+	}
+	if d.mode == inReply {
+		d.due = now.Add(replyIdle)
+	} else if d.mode == inPaste {
+		d.due = now.Add(pasteIdle)
+	}
+	return p
+}
+
+// next takes one key from the begin of p and returns its length, or false if
+// more bytes are needed to know. expired: no more will come.
+func (d *Decoder) next(p []byte, expired bool) (int, bool) {
+	switch c := p[0]; {
+	case c == 0x1b:
+		return d.escape(p, expired)
+	case c >= 0x80:
+		if !utf8.FullRune(p) && !expired {
+			return 0, false
+		}
+		_, n := utf8.DecodeRune(p)
+		d.plain(p[:n])
+		return n, true
+	default:
+		n := 1
+		if !d.prefix && !d.special(c) {
+			for n < len(p) && p[n] < 0x80 && p[n] != 0x1b && !d.special(p[n]) {
+				n++
+			}
+		}
+		d.plain(p[:n])
+		return n, true
+	}
+}
+
+// special reports whether an ASCII byte is more than itself.
+func (d *Decoder) special(c byte) bool {
+	return c == d.opt.Erase || !d.opt.NoPrefix && c == d.opt.Prefix
+}
+
+// plain delivers bytes that are typed as they are, or one special byte.
+func (d *Decoder) plain(p []byte) {
+	switch {
+	case d.prefix:
+		d.afterPrefix(p)
+	case len(p) == 1 && !d.opt.NoPrefix && p[0] == d.opt.Prefix:
+		d.prefix = true
+	case len(p) == 1 && p[0] == d.opt.Erase:
+		d.named("BSpace")
+	default:
+		d.addKeys(p)
+	}
+}
+
+func (d *Decoder) addKeys(p []byte) {
+	from := len(d.keys)
+	d.keys = append(d.keys, p...)
+	if n := len(d.events); n > 0 && d.events[n-1].Kind == Keys {
+		d.spans[len(d.spans)-1].to = len(d.keys)
+		return
+	}
+	d.spans = append(d.spans, span{len(d.events), from, len(d.keys)})
+	d.events = append(d.events, Event{Kind: Keys})
+}
+
+// afterPrefix handles the key after the prefix key: one of the table, or
+// nothing happens.
+func (d *Decoder) afterPrefix(p []byte) {
+	d.prefix = false
+	switch {
+	case len(p) != 1:
+	case p[0] == d.opt.Prefix:
+		d.addKeys(p)
+	case p[0] == 'd':
+		d.events = append(d.events, Event{Kind: Detach})
+	case prefixBytes[p[0]] != nil:
+		d.events = append(d.events, Event{Kind: Command, Argv: prefixBytes[p[0]]})
+	}
+}
+
+// named delivers a special key.
+func (d *Decoder) named(name string) {
+	if !d.prefix {
+		d.events = append(d.events, Event{Kind: Named, Key: name})
+		return
+	}
+	d.prefix = false
+	if argv := prefixNames[name]; argv != nil {
+		d.events = append(d.events, Event{Kind: Command, Argv: argv})
+	}
+}
+
+// reply swallows what a terminal answers, up to its end (ST, or BEL) or until
+// it pauses. Nothing of it is kept.
+func (d *Decoder) reply(p []byte, now time.Time) []byte {
+	d.due = now.Add(replyIdle)
+	for i, c := range p {
+		last := len(d.tail) > 0
+		d.tail = d.tail[:0]
+		switch {
+		case c == '\a', last && c == '\\', c == 0x18, c == 0x1a:
+			d.mode, d.due = typing, time.Time{}
+			return p[i+1:]
+		case last: // ESC and something else: a key begins
+			d.mode, d.due = typing, time.Time{}
+			return append([]byte{0x1b}, p[i:]...)
+		case c == 0x1b:
+			d.tail = append(d.tail, c)
+		}
+	}
+	return nil
+}
+
+const pasteEnd = "\x1b[201~"
+
+// pasting gathers a paste up to its end.
+func (d *Decoder) pasting(p []byte, now time.Time) []byte {
+	d.due = now.Add(pasteIdle)
+	// The end may be cut: it is looked for in what may be its begin, too.
+	joined := p
+	if len(d.tail) > 0 {
+		joined = append(d.tail, p...)
+		d.tail = nil
+	}
+	if i := bytes.Index(joined, []byte(pasteEnd)); i >= 0 {
+		d.addPaste(joined[:i])
+		d.endPaste()
+		return joined[i+len(pasteEnd):]
+	}
+	n := len(joined) - endBegun(joined)
+	d.addPaste(joined[:n])
+	d.tail = append([]byte(nil), joined[n:]...)
+	return nil
+}
+
+// endBegun returns how many bytes at the end of p may be the begin of the end
+// of a paste.
+func endBegun(p []byte) int {
+	for n := min(len(p), len(pasteEnd)-1); n > 0; n-- {
+		if string(p[len(p)-n:]) == pasteEnd[:n] {
+			return n
+		}
+	}
+	return 0
+}
+
+func (d *Decoder) addPaste(p []byte) {
+	if d.refuse || len(d.paste)+len(p) > d.opt.PasteLimit {
+		d.refuse, d.paste = true, nil
+		return
+	}
+	d.paste = append(d.paste, p...)
+}
+
+func (d *Decoder) endPaste() {
+	e := Event{Kind: Paste, Bytes: cleanPaste(d.paste)}
+	if d.refuse {
+		e = Event{Kind: PasteRefused}
+	}
+	d.mode, d.due, d.paste, d.tail, d.refuse = typing, time.Time{}, nil, nil, false
+	d.prefix = false
+	if e.Kind == PasteRefused || len(e.Bytes) > 0 {
+		d.events = append(d.events, e)
+	}
+}
+
+// pasteEnds are all forms of the end of a paste, as one program or another
+// takes it.
+var pasteEnds = [...]string{pasteEnd, "\u009b201~", "\x9b201~"}
+
+// cleanPaste removes them, also where removing one makes another.
+func cleanPaste(p []byte) []byte {
+	out := p[:0]
+	for _, c := range p {
+		out = append(out, c)
+		if c != '~' {
+			continue
+		}
+		for _, end := range pasteEnds {
+			if bytes.HasSuffix(out, []byte(end)) {
+				out = out[:len(out)-len(end)]
+				break
+			}
+		}
+	}
+	return out
+}

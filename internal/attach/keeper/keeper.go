@@ -1,0 +1,240 @@
+package keeper
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"sync"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/muxward/muxward/internal/attach/screen"
+)
+
+// Held is a terminal to be kept. The descriptors stay the caller's and must
+// stay open until [Keeper.Release]: a keeper that died is replaced, and the
+// new one is given everything again.
+type Held struct {
+	TTY    int
+	Client int // the client's connection, or -1
+	Saved  screen.Saved
+	// Now and Ever are the marks of the screen so far.
+	Now, Ever screen.Marks
+}
+
+// Keeper is muxward's side of the keeper process. Its methods may be called
+// from any goroutine and wait for nothing longer than a second.
+type Keeper struct {
+	argv, env []string
+
+	mu     sync.Mutex
+	held   map[uint64]Held
+	last   uint64
+	sock   int // -1 while there is no process
+	proc   *os.Process
+	closed bool
+	err    error // why there is no process
+	ended  chan struct{}
+}
+
+// Start starts the process argv, which must call [Serve] on descriptor [FD],
+// with env added to its otherwise small environment. ctx bounds the start only.
+func Start(ctx context.Context, argv, env []string) (*Keeper, error) {
+	if len(argv) == 0 {
+		return nil, errors.New("keeper: no command given")
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	k := &Keeper{argv: argv, env: env, held: make(map[uint64]Held), sock: -1, ended: make(chan struct{})}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	cmd, err := k.spawn()
+	if err != nil {
+		return nil, err
+	}
+	go k.watch(cmd)
+	return k, nil
+}
+
+// spawn starts a process; k.mu is held.
+func (k *Keeper) spawn() (*exec.Cmd, error) {
+	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return nil, fmt.Errorf("start the keeper: %w", err)
+	}
+	theirs := os.NewFile(uintptr(fds[1]), "keeper")
+	defer theirs.Close()
+	cmd := exec.Command(k.argv[0], k.argv[1:]...)
+	cmd.Dir = "/"
+	cmd.Env = append([]string{"GOGC=20", "GOMEMLIMIT=16MiB", "GOMAXPROCS=1", "PATH=/usr/bin:/bin"}, k.env...)
+	cmd.ExtraFiles = []*os.File{theirs}
+	// A session of its own: what ends muxward's does not end the keeper.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	if err := cmd.Start(); err != nil {
+		unix.Close(fds[0])
+		return nil, fmt.Errorf("start the keeper: %w", err)
+	}
+	_ = unix.SetNonblock(fds[0], true)
+	k.sock, k.proc, k.err = fds[0], cmd.Process, nil
+	return cmd, nil
+}
+
+// watch replaces the process when it dies.
+func (k *Keeper) watch(cmd *exec.Cmd) {
+	for {
+		err := cmd.Wait()
+		k.mu.Lock()
+		unix.Close(k.sock)
+		k.sock, k.proc = -1, nil
+		k.err = fmt.Errorf("the keeper ended: %w", errors.Join(err, errors.New("terminals are not restored if muxward is killed now")))
+		cmd = nil
+		for pause := 10 * time.Millisecond; cmd == nil && !k.closed; pause = min(2*pause, time.Second) {
+			if cmd, err = k.spawn(); err != nil {
+				k.err = err
+				k.mu.Unlock()
+				time.Sleep(pause)
+				k.mu.Lock()
+			}
+		}
+		if k.closed {
+			k.mu.Unlock()
+			close(k.ended)
+			return
+		}
+		for id, h := range k.held {
+			_ = k.send(id, h)
+		}
+		k.mu.Unlock()
+	}
+}
+
+// PID returns the process's id, and 0 while there is none.
+func (k *Keeper) PID() int {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.proc == nil {
+		return 0
+	}
+	return k.proc.Pid
+}
+
+// Err tells why no terminal would be restored now; nil if all is well.
+func (k *Keeper) Err() error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.err
+}
+
+// Hold has the process keep a terminal, and returns its name for Mark and
+// Release. The process has it even if this one is killed directly afterwards.
+// While the process is being replaced that is not so; it is given it then.
+func (k *Keeper) Hold(h Held) (uint64, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.closed {
+		return 0, errors.New("the keeper was closed")
+	}
+	k.last++
+	k.held[k.last] = h
+	if err := k.send(k.last, h); err != nil {
+		delete(k.held, k.last)
+		return 0, err
+	}
+	return k.last, nil
+}
+
+func (k *Keeper) send(id uint64, h Held) error {
+	fds := []int{h.TTY}
+	if h.Client >= 0 {
+		fds = append(fds, h.Client)
+	}
+	return k.packet(&message{Op: hold, ID: id, Flags: uint32(h.Saved.Flags),
+		Now: h.Now, Ever: h.Ever, Termios: h.Saved.Termios}, fds)
+}
+
+// Mark tells what the display has changed on the terminal.
+func (k *Keeper) Mark(id uint64, now, ever screen.Marks) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	h, ok := k.held[id]
+	if !ok {
+		return
+	}
+	h.Now, h.Ever = now, ever
+	k.held[id] = h
+	_ = k.packet(&message{Op: mark, ID: id, Now: now, Ever: ever}, nil)
+}
+
+// Release has the process forget a terminal.
+func (k *Keeper) Release(id uint64) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if _, ok := k.held[id]; !ok {
+		return
+	}
+	delete(k.held, id)
+	_ = k.packet(&message{Op: release, ID: id}, nil)
+}
+
+// packet sends one message; k.mu is held. A process that is gone is no error:
+// its successor gets what is in k.held. One that takes nothing is killed.
+func (k *Keeper) packet(m *message, fds []int) error {
+	if k.sock < 0 {
+		return nil
+	}
+	p, err := m.encode()
+	if err != nil {
+		return err
+	}
+	var oob []byte
+	if len(fds) > 0 {
+		oob = unix.UnixRights(fds...)
+	}
+	for limit := time.Now().Add(time.Second); ; {
+		err := unix.Sendmsg(k.sock, p, oob, nil, unix.MSG_NOSIGNAL|unix.MSG_DONTWAIT)
+		switch err {
+		case nil, unix.EPIPE, unix.ECONNRESET, unix.ENOTCONN, unix.ECONNREFUSED:
+			return nil
+		case unix.EINTR:
+		case unix.EAGAIN:
+			left := time.Until(limit)
+			if left <= 0 {
+				_ = k.proc.Kill()
+				return nil
+			}
+			fds := []unix.PollFd{{Fd: int32(k.sock), Events: unix.POLLOUT}}
+			_, _ = unix.Poll(fds, int(left.Milliseconds())+1)
+		default:
+			return fmt.Errorf("give the terminal to the keeper: %w", err)
+		}
+	}
+}
+
+// Close ends the process, which first puts back what was not released. It
+// waits until it is gone, or for ctx, and then kills it.
+func (k *Keeper) Close(ctx context.Context) error {
+	k.mu.Lock()
+	if !k.closed {
+		k.closed = true
+		if k.sock >= 0 {
+			_ = unix.Shutdown(k.sock, unix.SHUT_RDWR)
+		}
+	}
+	proc := k.proc
+	k.mu.Unlock()
+	select {
+	case <-k.ended:
+		return nil
+	case <-ctx.Done():
+		if proc != nil {
+			_ = proc.Kill()
+		}
+		<-k.ended
+		return ctx.Err()
+	}
+}

@@ -1,0 +1,292 @@
+package attach
+
+import (
+	"errors"
+	"io"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/muxward/muxward/internal/attach/screen"
+)
+
+const (
+	// readSize is what the kernel hands out of a pty at once.
+	readSize = 4096
+	// maxBatch is how much is gathered before it is shown, if more is there.
+	maxBatch = 32 << 10
+	// maxQueue is how far a terminal may be behind before frames are dropped.
+	// It is also what a person who comes back sees of the past.
+	maxQueue = 256 << 10
+	// keepBuffer is the largest buffer that is kept while nothing happens.
+	keepBuffer = 40 << 10
+	// stuckPoll is how often a terminal that takes nothing is looked at, beside
+	// what the poller tells.
+	stuckPoll = 100 * time.Millisecond
+)
+
+// output is the way from the display to the terminal. The pump alone uses
+// filter and batch; the rest is under mu.
+type output struct {
+	a      *Attachment
+	filter *Filter
+	policy atomic.Pointer[Policy] // set: to be taken over by the pump
+	batch  []byte
+
+	mu       sync.Mutex
+	queue    []byte // what the terminal has not taken
+	lagging  bool   // frames were dropped: nothing is queued until a redraw
+	away     bool   // suspended
+	draining bool   // a goroutine works on the queue or the lag
+	redraw   bool   // that goroutine is to ask for a redraw
+	stats    Stats
+
+	latest    marksPair     // of the filter, under mu: what tmux believes
+	now, ever atomic.Uint32 // screen.Marks of what the terminal may have
+	marked    marksPair     // what the terminal was told; the pump's
+
+	deliverFn, drainFn func() error
+}
+
+type marksPair struct{ now, ever screen.Marks }
+
+// Stats counts what went through an attachment.
+type Stats struct {
+	Shown   uint64  // bytes given to the terminal
+	Lost    uint64  // bytes dropped because the terminal was behind or away
+	Lags    uint64  // how often that began
+	Dropped Dropped // what the filter kept back
+}
+
+func (o *output) init(a *Attachment) {
+	o.a = a
+	o.filter = NewFilter(a.cfg.Filter, Questions(a.cfg.TmuxMajor, a.cfg.TmuxMinor))
+	o.deliverFn, o.drainFn = o.deliver, o.drainOnce
+}
+
+// Stats returns the counts so far.
+func (a *Attachment) Stats() Stats {
+	a.out.mu.Lock()
+	defer a.out.mu.Unlock()
+	return a.out.stats
+}
+
+func (o *output) setPolicy(p Policy) { o.policy.Store(&p) }
+
+func (o *output) marks() (now, ever screen.Marks) {
+	return screen.Marks(o.now.Load()), screen.Marks(o.ever.Load())
+}
+
+// pumpOutput reads the display, always and at once: a tmux server that cannot
+// write to one client stops drawing for it.
+func (a *Attachment) pumpOutput() error {
+	buf := make([]byte, readSize)
+	for {
+		n, err := a.display.Read(buf, nil)
+		if n > 0 {
+			if err := a.out.take(buf, n); err != nil {
+				return err
+			}
+		}
+		switch {
+		case a.closed.Load():
+			return nil
+		case errors.Is(err, io.EOF):
+			return ErrDisplayGone
+		case err != nil:
+			return err
+		}
+	}
+}
+
+// take filters what was read, and what more there is, and shows it.
+func (o *output) take(buf []byte, n int) error {
+	if p := o.policy.Swap(nil); p != nil {
+		o.filter.SetPolicy(*p)
+	}
+	o.batch = o.filter.Append(o.batch[:0], buf[:n])
+	for n >= readSize/4 && len(o.batch) < maxBatch {
+		var err error
+		if n, err = o.a.display.TryRead(buf); n == 0 || err != nil {
+			break // an error comes again at the next read
+		}
+		o.batch = o.filter.Append(o.batch, buf[:n])
+	}
+	if answers := o.filter.Answers(); len(answers) > 0 {
+		// Fixed bytes of ours, and few: they fit, or tmux goes without.
+		if _, err := o.a.display.TryWrite(answers); err != nil {
+			return ErrDisplayGone
+		}
+	}
+	if len(o.batch) == 0 {
+		return nil
+	}
+	now, ever := o.filter.Marks()
+	o.tell(now|screen.Marks(o.now.Load()), ever)
+	err := o.a.gate.Output(o.deliverFn)
+	if errors.Is(err, ErrFrozen) {
+		o.mu.Lock()
+		o.lag(len(o.batch))
+		o.mu.Unlock()
+		err = nil
+	}
+	o.tell(screen.Marks(o.now.Load()), ever)
+	if cap(o.batch) > keepBuffer {
+		o.batch = nil
+	}
+	return err
+}
+
+// tell notes which modes the terminal may have, before it has them and after.
+func (o *output) tell(now, ever screen.Marks) {
+	if m := (marksPair{now, ever}); m != o.marked {
+		o.now.Store(uint32(m.now))
+		o.ever.Store(uint32(m.ever))
+		o.marked = m
+		o.a.term.Mark(m.now, m.ever)
+	}
+}
+
+// deliver shows the batch; it runs inside the Gate.
+func (o *output) deliver() error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.stats.Dropped = o.filter.Dropped()
+	o.latest.now, o.latest.ever = o.filter.Marks()
+	switch {
+	case o.a.closed.Load():
+		return nil
+	case o.away:
+		o.stats.Lost += uint64(len(o.batch))
+		return nil
+	case o.lagging:
+		o.stats.Lost += uint64(len(o.batch))
+		o.startDrain()
+		return nil
+	}
+	return o.put(o.batch)
+}
+
+// put writes p, or queues what the terminal does not take; o.mu is held.
+func (o *output) put(p []byte) error {
+	if len(o.queue) == 0 {
+		n, err := o.write(p)
+		if err != nil {
+			return err
+		}
+		if p = p[n:]; len(p) == 0 {
+			o.now.Store(uint32(o.latest.now))
+			return nil
+		}
+	}
+	if len(o.queue)+len(p) > maxQueue {
+		o.lag(len(p))
+	} else {
+		o.queue = append(o.queue, p...)
+	}
+	o.startDrain()
+	return nil
+}
+
+// write is one try; o.mu is held.
+func (o *output) write(p []byte) (int, error) {
+	n, err := o.a.term.TryWrite(p)
+	o.stats.Shown += uint64(n)
+	switch {
+	case errors.Is(err, ErrAway):
+		return len(p), nil // being left: nothing is shown any more
+	case errors.Is(err, io.EOF):
+		return n, ErrTerminalGone
+	}
+	return n, err
+}
+
+// lag drops what is queued and all that comes until a redraw; o.mu is held.
+func (o *output) lag(more int) {
+	o.stats.Lost += uint64(len(o.queue) + more)
+	o.queue = nil
+	if !o.lagging {
+		o.lagging = true
+		o.stats.Lags++
+	}
+}
+
+// startDrain has a goroutine work on what is left; o.mu is held.
+func (o *output) startDrain() {
+	if !o.draining {
+		o.draining = true
+		o.a.spawn(o.drain)
+	}
+}
+
+// drain waits for the terminal and writes what it missed. It exists only while
+// a terminal is behind.
+func (o *output) drain() {
+	for {
+		err := o.a.term.AwaitWrite(stuckPoll)
+		if err == nil {
+			err = o.a.gate.Output(o.drainFn)
+		}
+		o.mu.Lock()
+		if errors.Is(err, ErrFrozen) {
+			o.lag(0)
+			o.draining, err = false, nil
+		}
+		if err != nil {
+			o.draining = false
+		}
+		done, redraw := !o.draining, o.redraw
+		o.redraw = false
+		o.mu.Unlock()
+		if err != nil && !o.a.closed.Load() {
+			o.a.end(err)
+		}
+		if redraw {
+			o.a.redraw()
+		}
+		if done {
+			return
+		}
+	}
+}
+
+// drainOnce is one try at the queue, inside the Gate. When all is written and
+// frames were dropped, the terminal is put in a known state and a redraw asked
+// for: also if the display never draws again by itself.
+func (o *output) drainOnce() error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.a.closed.Load() || o.away {
+		o.queue, o.draining = nil, false
+		return nil
+	}
+	if len(o.queue) > 0 {
+		n, err := o.write(o.queue)
+		if err != nil {
+			return err
+		}
+		if o.queue = o.queue[n:]; len(o.queue) > 0 {
+			return nil
+		}
+	}
+	o.queue = nil
+	if !o.lagging {
+		o.draining = false
+		o.now.Store(uint32(o.latest.now))
+		return nil
+	}
+	o.lagging, o.redraw = false, true
+	o.queue = screen.Resync(o.latest.now, o.latest.ever)
+	return nil // written at the next turn, before the redraw can come
+}
+
+// suspend has everything dropped until resume; o.mu is held.
+func (o *output) suspend() { o.away, o.queue = true, nil }
+
+// resume brings the terminal to a known state, followed by a redraw; o.mu is
+// held.
+func (o *output) resume() {
+	o.away = false
+	o.lag(0)
+	o.startDrain()
+}

@@ -1,0 +1,169 @@
+package attach
+
+import (
+	"errors"
+	"io"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// input is the way from the terminal to the sink or the display. The pump
+// alone uses what is not under mu.
+type input struct {
+	a   *Attachment
+	dec *Decoder
+
+	// gen is the number of the batch: what was read under an older one is
+	// never delivered. It changes under mu, which is held around a delivery.
+	mu  sync.Mutex
+	gen atomic.Uint64
+
+	batch uint64 // gen directly before the read
+	fed   uint64 // gen of what the decoder was fed last
+	rest  []byte // direct: what the display has not taken
+	event Event  // addressed: what is being delivered
+
+	directFn, eventFn func() error
+	numberFn          func()
+}
+
+func (in *input) init(a *Attachment) {
+	in.a, in.dec = a, NewDecoder(a.cfg.Keys)
+	in.directFn, in.eventFn = in.direct, in.addressed
+	in.numberFn = func() { in.batch = in.gen.Load() }
+}
+
+// drop makes everything read so far worthless; mu is held.
+func (in *input) drop() { in.gen.Add(1) }
+
+// stale reports whether the batch must not be delivered.
+func (in *input) stale() bool { return in.a.closed.Load() || in.gen.Load() != in.batch }
+
+// pumpInput reads the terminal.
+func (a *Attachment) pumpInput() error {
+	in := &a.in
+	buf := make([]byte, 1024)
+	var armed time.Time
+	for !a.closed.Load() {
+		n, err := a.term.Read(buf, in.numberFn)
+		switch {
+		case n > 0:
+			a.note.dismiss()
+			err = in.take(buf[:n])
+		case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, ErrAway):
+			a.waitBack()
+			armed = longAgo // whatever the deadline was, it is over
+			in.numberFn()
+			err = in.take(nil)
+		case errors.Is(err, io.EOF):
+			err = ErrTerminalGone
+		}
+		if err != nil {
+			return err
+		}
+		if due := in.dec.Deadline(); !due.Equal(armed) {
+			armed = due
+			_ = a.term.SetReadDeadline(due) // end sets one of its own after closed
+		}
+	}
+	return nil
+}
+
+// take delivers a batch of bytes, or with none looks at what is overdue.
+func (in *input) take(p []byte) error {
+	mode := Mode(in.a.mode.Load())
+	if in.batch != in.fed || mode == Direct {
+		in.dec.Reset() // half a key from before
+		in.fed = in.batch
+	}
+	switch {
+	case in.stale():
+		return nil
+	case mode == Direct:
+		return in.pass(p)
+	}
+	for _, e := range in.dec.Feed(p, time.Now()) {
+		if err := in.deliver(e, mode); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// pass writes a batch to the display, waiting outside of the Gate while the
+// tmux server does not read.
+func (in *input) pass(p []byte) error {
+	for in.rest = p; len(in.rest) > 0; {
+		err := in.a.gate.Input(in.directFn)
+		switch {
+		case errors.Is(err, ErrFrozen):
+			return nil
+		case err != nil:
+			return err
+		case len(in.rest) > 0:
+			if err := in.a.display.AwaitWrite(stuckPoll); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// direct is one write to the display; it runs inside the Gate.
+func (in *input) direct() error {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	if in.stale() {
+		in.rest = nil
+		return nil
+	}
+	n, err := in.a.display.TryWrite(in.rest)
+	in.rest = in.rest[n:]
+	if errors.Is(err, io.EOF) {
+		return ErrDisplayGone
+	}
+	return err
+}
+
+// deliver hands one event on.
+func (in *input) deliver(e Event, mode Mode) error {
+	if in.stale() {
+		return nil
+	}
+	in.event = e
+	switch e.Kind {
+	case Keys, Named, Paste:
+		if mode == Watch {
+			return nil
+		}
+		err := in.a.gate.Input(in.eventFn)
+		if errors.Is(err, ErrFrozen) {
+			return nil
+		}
+		return err
+	case PasteRefused:
+		if mode != Watch {
+			in.a.Notice("the paste was too large and not sent")
+		}
+	case Command:
+		return in.a.cfg.Sink.Deliver(in.a.ctx, e)
+	case Detach:
+		if err := in.a.cfg.Sink.Deliver(in.a.ctx, e); err != nil {
+			return err
+		}
+		return ErrDetached
+	}
+	return nil
+}
+
+// addressed hands one event to the sink; it runs inside the Gate.
+func (in *input) addressed() error {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	if in.stale() {
+		return nil
+	}
+	return in.a.cfg.Sink.Deliver(in.a.ctx, in.event)
+}
