@@ -66,7 +66,7 @@ func diffSelectors(sets ...*Set) []Selector {
 		for n := range s.people.list {
 			seen[Selector{Kind: access.Server, Owner: n}] = true
 		}
-		for _, sel := range s.mentions {
+		for _, sel := range mentioned(s) {
 			seen[sel] = true
 		}
 	}

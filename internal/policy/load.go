@@ -10,26 +10,30 @@ import (
 // Set is one policy, whole and checked. It is immutable; what it keeps for
 // speed changes no answer. Any number of goroutines may ask it.
 type Set struct {
-	people   *people
-	grants   []grant
-	rules    []rule
-	index    *index
-	static   types.EntityMap
-	mentions []Selector
-	views    views
+	people *people
+	grants []grant
+	rules  []rule
+	index  *index
+	static types.EntityMap
+	views  views
 }
 
 // Load reads a policy directory. The error is of type [Problems] and tells
 // every mistake that was found; then there is no Set: half a policy is none.
 func Load(dir string) (*Set, error) {
-	runtime.LockOSThread() // the budget counts this thread's time
-	defer runtime.UnlockOSThread()
 	var r report
-	s := load(readDir(dir, &r), newBudget(), &r)
+	s := build(readDir(dir, &r), &r)
 	if err := r.err(); err != nil {
 		return nil, err
 	}
 	return s, nil
+}
+
+// build makes a Set of files that were read, within the budget.
+func build(files []source, r *report) *Set {
+	runtime.LockOSThread() // the budget counts this thread's time
+	defer runtime.UnlockOSThread()
+	return load(files, newBudget(), r)
 }
 
 // load makes a Set of files that were read.
@@ -84,7 +88,6 @@ func load(files []source, b *budget, r *report) *Set {
 func (s *Set) finish() {
 	s.index = newIndex(s.grants)
 	s.static = staticEntities(s.people)
-	s.mentions = mentioned(s)
 }
 
 // mentioned lists every selector that the policy names, each once.

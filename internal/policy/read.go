@@ -24,14 +24,15 @@ const (
 	maxFile     = 1 << 20
 	maxTotal    = 50 << 20
 	maxFiles    = 1000
-	maxGrants   = 200_000
+	maxGrants   = 100_000
 	maxPeople   = 50_000
 	maxGroups   = 5_000
 	maxMembers  = 500_000
 	maxPolicies = 2_000
 	// loadBudget is processor time, so that a busy machine does not make a
-	// good policy a bad one.
-	loadBudget = time.Second
+	// good policy a bad one. The largest policies that the other limits let
+	// in take about half of it, so that a slow machine takes them too.
+	loadBudget = 2 * time.Second
 )
 
 const (

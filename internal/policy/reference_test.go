@@ -415,7 +415,7 @@ func someModel(t testing.TB, r *rand.Rand) (*Set, *reference) {
 	for range 1 + r.IntN(7) {
 		ru := someRule(r)
 		var rep report
-		if s := load(modelFiles(grants, ru.cedar()), newBudget(), &rep); s == nil {
+		if s := build(modelFiles(grants, ru.cedar()), &rep); s == nil {
 			continue // the checker finds some of what we make impossible
 		}
 		ref.rules = append(ref.rules, ru)
@@ -426,7 +426,7 @@ func someModel(t testing.TB, r *rand.Rand) (*Set, *reference) {
 		ref.rules, rules = append(ref.rules, ru), ru.cedar()
 	}
 	var rep report
-	s := load(modelFiles(grants, rules), newBudget(), &rep)
+	s := build(modelFiles(grants, rules), &rep)
 	if s == nil {
 		t.Fatalf("cannot load the model: %v\n%s", rep.err(), rules)
 	}
