@@ -239,8 +239,8 @@ type recorded struct {
 
 // Read gives what was typed, once that is written. What cannot be written is
 // given, too, and dropped by the gate, which tells the person.
-func (r recorded) Read(p []byte) (int, error) {
-	n, err := r.Terminal.Read(p)
+func (r recorded) Read(p []byte, before func()) (int, error) {
+	n, err := r.Terminal.Read(p, before)
 	if n > 0 && r.s.full.Load() {
 		r.s.record(p[:n])
 	}

@@ -233,11 +233,11 @@ func (s *seat) finish(err error) {
 	switch {
 	case silent:
 	case len(last) > 0:
-		s.result.Silent = true
 		if e, ok := last[0].(*wire.Exit); ok {
 			s.result = gateway.Result{Exit: int(e.Code), Message: e.Message}
 			break
 		}
+		s.result.Told = true
 		_ = s.client.Send(ctx, last...)
 	case s.ended() != nil:
 		s.result.Exit = 1

@@ -93,6 +93,8 @@ type Result struct {
 	// Silent means that the client is to hear nothing more: its connection is
 	// closed as a server's would be that died.
 	Silent bool
+	// Told means that the client has heard how it ended and only has to go.
+	Told bool
 	// Attached is set if the person is attached now; the result of that
 	// comes from its Wait.
 	Attached interface {

@@ -165,6 +165,10 @@ func finish(ctx context.Context, c *client, r gateway.Result, err error) {
 	if r.Silent {
 		return
 	}
+	if r.Told {
+		_ = c.conn.Linger(ctx)
+		return
+	}
 	if c.conn.WriteMsg(ctx, &wire.Exit{Code: int32(r.Exit), Message: r.Message}) == nil {
 		_ = c.conn.Linger(ctx)
 	}

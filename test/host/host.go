@@ -1,0 +1,453 @@
+package host
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/muxward/muxward/internal/tmux/tmuxtest"
+)
+
+// Patience bounds every wait.
+const Patience = 20 * time.Second
+
+// The people of the tests, by the names of their accounts.
+const (
+	Alice   = tmuxtest.Alice
+	Bob     = tmuxtest.Bob
+	Carol   = tmuxtest.Carol
+	Mallory = tmuxtest.Mallory
+)
+
+// Config says what muxward [Start] starts.
+type Config struct {
+	// Policy holds the policy's files; people.yaml and grants.yaml are there,
+	// without any grant, unless given.
+	Policy map[string]string
+	// User runs it in user mode as this account, else as root for all.
+	User string
+	// TmuxConf is the configuration of every server; by default none.
+	TmuxConf string
+	// Env is more environment of muxward itself.
+	Env []string
+	// Build names a build tag for muxward, such as one that takes a check out
+	// for a control run.
+	Build string
+	// State is the state directory; by default a new one.
+	State string
+}
+
+// Host is a running muxward.
+type Host struct {
+	t   testing.TB
+	cfg Config
+	bin string
+	as  tmuxtest.Account
+
+	Base   string // everything below is in it
+	State  string
+	Policy string
+	Doors  string
+
+	mu  sync.Mutex
+	cmd *exec.Cmd
+	out *lockedBuffer
+	end chan struct{}
+}
+
+// noPeople is a policy that lists the accounts of the tests and grants
+// nothing.
+const noPeople = `people:
+  mwalice: {}
+  mwbob: {}
+  mwcarol: {}
+  mwmallory: {}
+  root: {uid: 0}
+`
+
+// Start starts muxward and waits until it is ready. It is killed at the end of
+// the test, and so are the tmux servers it started.
+func Start(t testing.TB, cfg Config) *Host {
+	t.Helper()
+	h := Prepare(t, cfg)
+	h.Run()
+	return h
+}
+
+// Prepare makes everything for a muxward and does not start it.
+func Prepare(t testing.TB, cfg Config) *Host {
+	t.Helper()
+	h := &Host{t: t, cfg: cfg, bin: Build(t, cfg.Build)}
+	if cfg.User != "" {
+		h.as = tmuxtest.As(t, cfg.User)
+	} else {
+		tmuxtest.As(t, Alice) // skips where there are no accounts
+	}
+	h.Base = tmuxtest.Dir(t, h.as)
+	h.State, h.Policy, h.Doors = h.Base+"/state", h.Base+"/policy", h.Base+"/d"
+	if cfg.State != "" {
+		h.State = cfg.State
+	}
+	files := map[string]string{"people.yaml": noPeople, "grants.yaml": "grants: []\n"}
+	for name, text := range cfg.Policy {
+		files[name] = text
+	}
+	h.must(os.MkdirAll(h.Policy, 0o755))
+	for name, text := range files {
+		h.must(os.WriteFile(filepath.Join(h.Policy, name), []byte(text), 0o644))
+	}
+	conf := cfg.TmuxConf
+	h.must(os.WriteFile(h.Base+"/tmux.conf", []byte(conf), 0o644))
+	h.must(os.WriteFile(h.Base+"/muxward.yaml", fmt.Appendf(nil,
+		"tmux_config: [%s/tmux.conf]\naccounts: [mwalice, mwbob, mwcarol, mwmallory]\n", h.Base), 0o644))
+	t.Cleanup(h.killServers)
+	return h
+}
+
+func (h *Host) must(err error) {
+	h.t.Helper()
+	if err != nil {
+		h.t.Fatal(err)
+	}
+}
+
+// Run starts muxward, again after [Host.Kill] or [Host.Stop], and waits until
+// it is ready.
+func (h *Host) Run() {
+	h.t.Helper()
+	if err := h.TryRun(); err != nil {
+		h.t.Fatal(err)
+	}
+}
+
+// TryRun is Run for a muxward that may refuse to start.
+func (h *Host) TryRun() error {
+	h.t.Helper()
+	cmd := h.as.Command(h.bin, "serve", "--config", h.Base+"/muxward.yaml",
+		"--state", h.State, "--policy", h.Policy, "--doors", h.Doors)
+	cmd.Env = h.as.Env(h.cfg.Env...)
+	out := &lockedBuffer{}
+	cmd.Stdout, cmd.Stderr = out, out
+	cmd.WaitDelay = Patience
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	end := make(chan struct{})
+	go func() {
+		defer close(end)
+		_ = cmd.Wait() // told by out
+	}()
+	h.mu.Lock()
+	h.cmd, h.out, h.end = cmd, out, end
+	h.mu.Unlock()
+	h.t.Cleanup(func() {
+		_ = cmd.Process.Kill() // it may have ended
+		<-end
+	})
+	deadline := time.After(Patience)
+	for !strings.Contains(out.String(), "is ready") {
+		select {
+		case <-end:
+			return fmt.Errorf("muxward did not start:\n%s", out)
+		case <-deadline:
+			return fmt.Errorf("muxward is not ready:\n%s", out)
+		case <-time.After(5 * time.Millisecond):
+		}
+	}
+	return nil
+}
+
+// Output is what muxward printed so far.
+func (h *Host) Output() string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.out.String()
+}
+
+// PID is muxward's process.
+func (h *Host) PID() int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.cmd.Process.Pid
+}
+
+// Signal sends muxward a signal.
+func (h *Host) Signal(sig syscall.Signal) {
+	h.t.Helper()
+	h.must(syscall.Kill(h.PID(), sig))
+}
+
+// Kill kills muxward and waits until it is gone.
+func (h *Host) Kill() {
+	h.t.Helper()
+	h.Signal(syscall.SIGKILL)
+	h.waitEnd()
+}
+
+// Stop asks muxward to end, as a service manager does, and waits for it.
+func (h *Host) Stop() {
+	h.t.Helper()
+	h.Signal(syscall.SIGTERM)
+	h.waitEnd()
+}
+
+func (h *Host) waitEnd() {
+	h.t.Helper()
+	h.mu.Lock()
+	end := h.end
+	h.mu.Unlock()
+	select {
+	case <-end:
+	case <-time.After(Patience):
+		h.t.Fatalf("muxward did not end:\n%s", h.Output())
+	}
+}
+
+// killServers kills the tmux servers that muxward started, which outlive it.
+func (h *Host) killServers() {
+	files, _ := filepath.Glob(h.Doors + "/run/servers/*.json")
+	for _, f := range files {
+		var rec struct{ PID int }
+		data, err := os.ReadFile(f)
+		if err == nil && json.Unmarshal(data, &rec) == nil && rec.PID > 1 {
+			_ = syscall.Kill(rec.PID, syscall.SIGKILL) // it may have ended
+		}
+	}
+}
+
+// WritePolicy replaces a file of the policy in one step.
+func (h *Host) WritePolicy(name, text string) {
+	h.t.Helper()
+	tmp := filepath.Join(h.Base, "new-"+name)
+	h.must(os.WriteFile(tmp, []byte(text), 0o644))
+	h.must(os.Rename(tmp, filepath.Join(h.Policy, name)))
+}
+
+// Reload writes a policy file and waits until it is in force.
+func (h *Host) Reload(name, text string) {
+	h.t.Helper()
+	before := h.generation()
+	h.WritePolicy(name, text)
+	h.Signal(syscall.SIGHUP)
+	tmuxtest.Eventually(h.t, func() bool { return h.generation() > before }, "the policy is in force")
+}
+
+func (h *Host) generation() int {
+	var s struct{ Generation int }
+	r := h.Muxward("", "status", "--json")
+	_ = json.Unmarshal([]byte(r.Out), &s) // 0 if it does not answer
+	return s.Generation
+}
+
+// Result is how a command ended.
+type Result struct {
+	Out, Err string
+	Code     int
+}
+
+// Env is what an account's environment holds that goes through muxward.
+func (h *Host) Env(who string) []string {
+	a := tmuxtest.Account{}
+	if who != "" && who != "root" {
+		a = tmuxtest.As(h.t, who)
+	}
+	return a.Env("TMUX_TMPDIR="+h.Doors, "MUXWARD_STATE="+h.State, "TERM=xterm-256color", "LANG=C.UTF-8")
+}
+
+// Tmux runs the stock tmux client of an account, through muxward.
+func (h *Host) Tmux(who string, args ...string) Result {
+	h.t.Helper()
+	return h.Exec(who, nil, "tmux", args...)
+}
+
+// Muxward runs one of muxward's own commands as an account; "" is who runs
+// muxward.
+func (h *Host) Muxward(who string, args ...string) Result {
+	h.t.Helper()
+	return h.Exec(who, nil, h.bin, args...)
+}
+
+// Exec runs a program as an account, with stdin if that is not nil.
+func (h *Host) Exec(who string, stdin []byte, program string, args ...string) Result {
+	h.t.Helper()
+	a := h.as
+	if who != "" && who != "root" {
+		a = tmuxtest.As(h.t, who)
+	} else if who == "root" {
+		a = tmuxtest.Account{}
+	}
+	cmd := a.Command(program, args...)
+	cmd.Env = h.Env(who)
+	var out, errs bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &errs
+	if stdin != nil {
+		cmd.Stdin = bytes.NewReader(stdin)
+	}
+	cmd.WaitDelay = time.Second
+	ctx, cancel := context.WithTimeout(context.Background(), Patience)
+	defer cancel()
+	if err := cmd.Start(); err != nil {
+		h.t.Fatalf("%s %q: %v", program, args, err)
+	}
+	stop := context.AfterFunc(ctx, func() { _ = cmd.Process.Kill() })
+	defer stop()
+	err := cmd.Wait()
+	if ctx.Err() != nil {
+		h.t.Fatalf("%s: %s %q did not end; muxward says:\n%s", who, program, args, h.Output())
+	}
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		h.t.Fatalf("%s %q: %v", program, args, err)
+	}
+	return Result{out.String(), errs.String(), cmd.ProcessState.ExitCode()}
+}
+
+// Must runs the stock tmux client of an account and fails unless it exits 0.
+func (h *Host) Must(who string, args ...string) string {
+	h.t.Helper()
+	r := h.Tmux(who, args...)
+	if r.Code != 0 {
+		h.t.Fatalf("%s: tmux %q: exit %d, %s%s\nmuxward says:\n%s", who, args, r.Code, r.Err, r.Out, h.Output())
+	}
+	return strings.TrimSuffix(r.Out, "\n")
+}
+
+// Terminal runs the stock tmux client of an account on a terminal.
+func (h *Host) Terminal(who string, c tmuxtest.TerminalConfig, args ...string) *tmuxtest.Terminal {
+	h.t.Helper()
+	if who != "" && who != "root" {
+		c.As = tmuxtest.As(h.t, who)
+	}
+	c.Env = append(c.Env, "TMUX_TMPDIR="+h.Doors, "MUXWARD_STATE="+h.State, "LANG=C.UTF-8")
+	return tmuxtest.Attach(h.t, c, args...)
+}
+
+// Server is a guarded tmux server, seen past muxward as its own account could:
+// what really is there.
+type Server struct {
+	h      *Host
+	Owner  string
+	PID    int
+	Socket string
+}
+
+// Server gives the guarded server of a person.
+func (h *Host) Server(owner string) Server {
+	h.t.Helper()
+	files, _ := filepath.Glob(h.Doors + "/run/servers/*.json")
+	for _, f := range files {
+		var rec struct {
+			ID, Owner string
+			PID       int
+		}
+		data, err := os.ReadFile(f)
+		h.must(err)
+		h.must(json.Unmarshal(data, &rec))
+		if rec.Owner == owner {
+			return Server{h, owner, rec.PID, h.Doors + "/run/servers/" + rec.ID + "/s"}
+		}
+	}
+	h.t.Fatalf("%s has no server", owner)
+	return Server{}
+}
+
+// Run runs tmux at the server itself, past muxward, as its own account.
+func (s Server) Run(args ...string) string {
+	s.h.t.Helper()
+	out, err := s.Try(args...)
+	if err != nil {
+		s.h.t.Fatal(err)
+	}
+	return out
+}
+
+// Try is Run for what may fail.
+func (s Server) Try(args ...string) (string, error) {
+	a := tmuxtest.Account{}
+	if s.Owner != "root" {
+		a = tmuxtest.As(s.h.t, s.Owner)
+	}
+	out, err := tmuxtest.Output(a.Command("tmux", append([]string{"-S", s.Socket}, args...)...))
+	return strings.TrimSuffix(out, "\n"), err
+}
+
+// State is everything about a server that a command could change, as text.
+func (s Server) State() string {
+	s.h.t.Helper()
+	return s.Run("list-sessions", "-F", "S #{session_id} #{session_name} #{session_group} #{session_attached}",
+		";", "list-windows", "-a", "-F", "W #{session_id} #{window_index} #{window_id} #{window_name} #{window_flags} #{window_layout}",
+		";", "list-panes", "-a", "-F", "P #{pane_id} #{pane_index} #{pane_pid} #{pane_active} #{pane_in_mode} #{pane_dead} #{pane_title}",
+		";", "show-options", "-g", ";", "show-options", "-s", ";", "show-environment", "-g",
+		";", "list-buffers", ";", "list-keys", ";", "show-hooks", "-g")
+}
+
+// Event is one line of the audit log, as far as tests look at it.
+type Event struct {
+	Seq      uint64   `json:"seq"`
+	Kind     string   `json:"kind"`
+	Person   string   `json:"person"`
+	Door     string   `json:"door"`
+	Inside   string   `json:"inside"`
+	Asked    []string `json:"asked"`
+	Executed []string `json:"executed"`
+	Objects  []string `json:"objects"`
+	Verbs    []string `json:"verbs"`
+	Allowed  bool     `json:"allowed"`
+	Rule     string   `json:"rule"`
+	Reason   string   `json:"reason"`
+	Note     string   `json:"note"`
+	Bytes    int      `json:"bytes"`
+}
+
+// Audit gives the whole log.
+func (h *Host) Audit() []Event {
+	h.t.Helper()
+	r := h.Muxward("", "audit", "query", "--json", "--state", h.State)
+	if r.Code != 0 {
+		h.t.Fatalf("audit query: %s%s", r.Err, r.Out)
+	}
+	var out []Event
+	d := json.NewDecoder(strings.NewReader(r.Out))
+	for d.More() {
+		var e Event
+		h.must(d.Decode(&e))
+		out = append(out, e)
+	}
+	return out
+}
+
+// VerifyAudit fails unless the log verifies.
+func (h *Host) VerifyAudit() {
+	h.t.Helper()
+	if r := h.Muxward("", "audit", "verify", "--state", h.State); r.Code != 0 {
+		h.t.Fatalf("audit verify: exit %d\n%s%s", r.Code, r.Out, r.Err)
+	}
+}
+
+// lockedBuffer is a buffer for a process's output.
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *lockedBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *lockedBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
