@@ -3,20 +3,27 @@ package tmux
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 )
 
-// builder collects rows into a snapshot. Rows of linked windows come once for
-// each link and are kept once.
+// builder collects rows into a snapshot. Windows that are linked several times
+// come once for each link, with their panes, and are kept once.
 type builder struct {
-	snap     *Snapshot
-	servers  int
-	sessions map[SessionID]int // index into snap.Sessions
-	windows  map[WindowID]int
-	panes    map[PaneID]int
-	counts   map[SessionID]int // windows that the session row announced
-	marked   Marked
-	marks    int
+	snap    *Snapshot
+	servers int
+	ids     map[SessionID]bool
+	windows map[WindowID]int // index into snap.Windows
+	panes   map[PaneID]bool
+	at      int  // the window that the next panes belong to, -1 before the first
+	again   bool // that window was there before: so were its panes
+}
+
+func newBuilder(d Detail) *builder {
+	return &builder{
+		snap: &Snapshot{Detail: d}, at: -1,
+		ids: map[SessionID]bool{}, windows: map[WindowID]int{}, panes: map[PaneID]bool{},
+	}
 }
 
 func (b *builder) server(r *row) error {
@@ -26,10 +33,12 @@ func (b *builder) server(r *row) error {
 	s.Incarnation.StartTime = r.number()
 	version := r.word()
 	s.Incarnation.Mark = r.text()
-	s.Options.SetClipboard = r.word()
-	s.Options.ExitUnattached = r.flag()
-	s.Options.DefaultShell = r.text()
-	s.Options.DefaultCommand = r.text()
+	if s.Detail == Full {
+		s.Options.SetClipboard = r.word()
+		s.Options.ExitUnattached = r.flag()
+		s.Options.DefaultShell = r.text()
+		s.Options.DefaultCommand = r.text()
+	}
 	if r.err != nil {
 		return r.err
 	}
@@ -41,37 +50,36 @@ func (b *builder) server(r *row) error {
 	return nil
 }
 
+// mark reads one place of the marked pane. It may be linked at several; it was
+// marked at the one whose session and window say so.
+func (b *builder) mark(r *row) error {
+	here := r.word() == "11"
+	m := Marked{Session: r.sessionID(), Index: r.int(), Window: r.windowID(), Pane: r.paneID()}
+	if here {
+		b.snap.Marked = &m
+	}
+	return nil
+}
+
 func (b *builder) session(r *row) error {
 	var s Session
 	s.ID = r.sessionID()
-	s.Created, s.Activity, s.LastAttached = r.number(), r.number(), r.number()
-	s.Attached = r.int()
-	windows := r.int()
+	s.Activity, s.LastAttached, s.Attached = r.number(), r.number(), r.int()
 	stack := r.word()
-	marked := r.flag()
-	s.GroupSize = r.int()
-	s.BaseIndex = r.int()
-	s.Prefix = r.text()
-	s.Group = r.text()
+	s.Group, s.Prefix = r.text(), r.text()
 	if b.snap.Detail == Full {
+		s.Created = r.number()
+		s.GroupSize, s.BaseIndex = r.int(), r.int()
 		s.Path = r.ascii()
 	}
 	s.Name = r.last()
 	if err := parseStack(&s, stack); err != nil {
 		return err
 	}
-	if _, twice := b.sessions[s.ID]; twice {
+	if b.ids[s.ID] {
 		return fmt.Errorf("session %s listed twice", s.ID)
 	}
-	if marked {
-		b.marked.Session = s.ID
-		b.marks++
-	}
-	if b.counts == nil {
-		b.counts = map[SessionID]int{}
-	}
-	b.counts[s.ID] = windows
-	b.sessions[s.ID] = len(b.snap.Sessions)
+	b.ids[s.ID], b.at = true, -1
 	b.snap.Sessions = append(b.snap.Sessions, s)
 	return nil
 }
@@ -80,7 +88,7 @@ func (b *builder) session(r *row) error {
 func parseStack(s *Session, stack string) error {
 	for i, field := range strings.Split(stack, ",") {
 		if !allDigits(field) || len(field) > 10 {
-			return fmt.Errorf("session %s: not a window index: %.40q", s.ID, field)
+			return fmt.Errorf("not a window index: %.40q", field)
 		}
 		index := (&row{rest: field, more: true}).int()
 		if i == 0 {
@@ -93,93 +101,93 @@ func parseStack(s *Session, stack string) error {
 }
 
 func (b *builder) window(r *row) error {
-	session := r.sessionID()
 	link := Winlink{Index: r.int(), Window: r.windowID()}
 	flags := r.word()
-	w := Window{ID: link.Window}
-	panes := r.int()
-	w.Width, w.Height = r.int(), r.int()
-	w.Zoomed = r.flag()
-	w.PaneBase = r.int()
-	w.BorderStatus = r.word()
+	w := Window{ID: link.Window, Zoomed: strings.Contains(flags, "Z")}
+	w.PaneBase, w.BorderStatus = r.int(), r.word()
+	w.Layout = r.word()
 	if b.snap.Detail == Full {
-		w.Layout, w.VisibleLayout = r.word(), r.word()
+		w.VisibleLayout = r.word()
 	}
 	w.Name = r.last()
-	at, ok := b.sessions[session]
-	if !ok {
-		return fmt.Errorf("window %s in session %s, which is not listed", w.ID, session)
+	if len(b.snap.Sessions) == 0 {
+		return errors.New("a window without a session")
 	}
 	link.Activity = strings.Contains(flags, "#")
 	link.Bell = strings.Contains(flags, "!")
 	link.Silence = strings.Contains(flags, "~")
-	if strings.Contains(flags, "M") {
-		b.marked.Index, b.marked.Window = link.Index, w.ID
-		b.marks++
+	s := &b.snap.Sessions[len(b.snap.Sessions)-1]
+	if s.Link(link.Index) != nil {
+		return fmt.Errorf("two windows at index %d", link.Index)
 	}
-	s := &b.snap.Sessions[at]
 	s.Links = append(s.Links, link)
-	if _, twice := b.windows[w.ID]; !twice {
-		w.Panes = make([]PaneID, 0, min(panes, 64))
-		b.windows[w.ID] = len(b.snap.Windows)
-		b.snap.Windows = append(b.snap.Windows, w)
+	if b.at, b.again = b.windows[w.ID]; b.again {
+		return nil
 	}
+	b.at = len(b.snap.Windows)
+	b.windows[w.ID] = b.at
+	b.snap.Windows = append(b.snap.Windows, w)
 	return nil
 }
 
-func (b *builder) pane(r *row) error {
-	var p Pane
-	p.Window, p.ID = r.windowID(), r.paneID()
-	p.Index = r.int()
-	p.Left, p.Top, p.Width, p.Height = r.int(), r.int(), r.int(), r.int()
-	set := r.bits(8)
-	p.Dead, p.InputOff, p.Synchronized, p.Piped, p.Alternate = set[2], set[4], set[5], set[6], set[7]
-	p.InMode, p.Mode = r.int(), r.word()
+func (b *builder) pane(r *row, active bool) error {
+	if b.at < 0 {
+		return errors.New("a pane without a window")
+	}
+	w := &b.snap.Windows[b.at]
+	p := Pane{ID: r.paneID(), Window: w.ID, Index: w.PaneBase + len(w.Panes)}
+	last := r.flag()
 	p.PID, p.TTY = r.int(), r.word()
 	if b.snap.Detail == Full {
-		p.HistorySize, p.HistoryLimit, p.HistoryBytes = r.int(), r.int(), r.number()
-		p.CursorX, p.CursorY = r.int(), r.int()
-		p.DeadStatus = r.word()
-		p.CurrentCommand, p.CurrentPath, p.StartCommand = r.ascii(), r.ascii(), r.ascii()
-		p.Title = r.text()
+		readPaneMore(r, &p)
 	}
-	if r.err != nil {
-		return nil // told by the caller, with the line
+	if r.more {
+		r.fail("the end of the line", r.rest)
 	}
-	at, ok := b.windows[p.Window]
-	if !ok {
-		return fmt.Errorf("pane %s in window %s, which is not listed", p.ID, p.Window)
-	}
-	if _, twice := b.panes[p.ID]; twice {
+	if b.again {
+		if !slices.Contains(w.Panes, p.ID) {
+			return fmt.Errorf("pane %s was not in window %s before", p.ID, w.ID)
+		}
 		return nil
 	}
-	w := &b.snap.Windows[at]
-	if set[0] {
+	if b.panes[p.ID] {
+		return fmt.Errorf("pane %s listed twice", p.ID)
+	}
+	if active {
 		w.Active, w.HasActive = p.ID, true
 	}
-	if set[1] {
+	if last {
 		w.Last, w.HasLast = p.ID, true
 	}
-	if set[3] {
-		b.marked.Pane = p.ID
-		b.marks++
-	}
 	w.Panes = append(w.Panes, p.ID)
-	b.panes[p.ID] = len(b.snap.Panes)
+	b.panes[p.ID] = true
 	b.snap.Panes = append(b.snap.Panes, p)
 	return nil
+}
+
+func readPaneMore(r *row, p *Pane) {
+	p.Index = r.int()
+	p.Left, p.Top, p.Width, p.Height = r.int(), r.int(), r.int(), r.int()
+	set := r.bits(5)
+	p.Dead, p.InputOff, p.Synchronized, p.Piped, p.Alternate = set[0], set[1], set[2], set[3], set[4]
+	p.InMode, p.Mode = r.int(), r.word()
+	p.HistorySize, p.HistoryLimit, p.HistoryBytes = r.int(), r.int(), r.number()
+	p.CursorX, p.CursorY = r.int(), r.int()
+	p.DeadStatus = r.word()
+	p.CurrentCommand, p.CurrentPath, p.StartCommand = r.ascii(), r.ascii(), r.ascii()
+	p.Title = r.text()
 }
 
 func (b *builder) client(r *row) error {
 	var c Client
 	c.PID = r.int()
 	c.Session = r.sessionID()
-	c.Activity, c.Created = r.number(), r.number()
-	c.Width, c.Height = r.size(), r.size()
-	c.UID = r.int()
-	c.Flags = r.word()
-	c.TTY = r.ascii()
+	c.Activity = r.number()
+	c.Flags, c.TTY = r.word(), r.ascii()
 	if b.snap.Detail == Full {
+		c.Created = r.number()
+		c.Width, c.Height = r.size(), r.size()
+		c.UID = r.int()
 		c.TermName, c.User, c.LastSession = r.ascii(), r.ascii(), r.text()
 	}
 	c.Name = r.ascii()
@@ -193,35 +201,28 @@ func (b *builder) buffer(r *row) error {
 	return nil
 }
 
-// finish checks that the replies describe one and the same moment.
+// finish checks that nothing is missing, and places the panes.
 func (b *builder) finish() error {
 	if b.servers != 1 {
 		return fmt.Errorf("%d lines about the server, want one", b.servers)
 	}
 	for i := range b.snap.Sessions {
-		s := &b.snap.Sessions[i]
-		if len(s.Links) != b.counts[s.ID] || s.CurrentLink() == nil {
-			return fmt.Errorf("session %s changed while it was listed", s.ID)
+		if s := &b.snap.Sessions[i]; s.CurrentLink() == nil {
+			return fmt.Errorf("session %s lacks its current window", s.ID)
 		}
 	}
 	for i := range b.snap.Windows {
 		if w := &b.snap.Windows[i]; !w.HasActive {
-			return fmt.Errorf("window %s changed while it was listed", w.ID)
+			return fmt.Errorf("window %s lacks its active pane", w.ID)
 		}
 	}
-	switch b.marks {
-	case 0:
-	case 3:
-		m := b.marked
-		b.snap.Marked = &m
-	default:
-		// The marked window may be gone from its session while the pane
-		// lives on elsewhere; tmux then has no marked pane either.
-		if b.marks > 3 {
-			return errors.New("more than one marked pane")
-		}
+	if m := b.snap.Marked; m != nil && (!b.ids[m.Session] || !b.panes[m.Pane]) {
+		return fmt.Errorf("marked pane %s is not listed", m.Pane)
 	}
 	b.snap.index()
+	for i := range b.snap.Windows {
+		b.snap.place(&b.snap.Windows[i])
+	}
 	return nil
 }
 

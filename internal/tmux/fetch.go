@@ -11,67 +11,79 @@ type Detail uint8
 
 const (
 	// Core is what resolving and deciding needs: ids, names, places, sizes,
-	// modes. It is cheap enough to fetch for each command.
+	// clients. It is cheap enough to fetch for each command.
 	Core Detail = iota
 	// Full adds what formats may show: titles, commands, paths, histories,
-	// layouts, paste buffers.
+	// modes, times, layouts, paste buffers.
 	Full
 )
 
-// A row is a letter and fields, separated by single spaces. Fields that hold
-// free text are quoted by tmux (q: puts a backslash before what a shell would
-// treat specially, spaces among it) unless they come last. What a program in
-// a pane or a client may choose is also reduced to printable ASCII by s/…/?/,
-// so that no row can be forged or broken by it, and so are names of buffers;
-// names of sessions and windows, titles and samples of buffers cannot hold
-// control characters, tmux refuses or escapes them when they are set. The
-// first letter keeps a row from looking like a line of the control protocol.
+// A row is a letter and fields, separated by single spaces, on a line of its
+// own. Most rows come from one format with tmux's loops in it, so that they
+// describe one moment: a window's row follows its session's, a pane's its
+// window's. What tmux looks up costs it about a microsecond each, so Core asks
+// for little; places of panes are read from the window's layout.
+//
+// Fields that hold free text are quoted by tmux (q: puts a backslash before
+// what a shell would treat specially, spaces among it) unless they come last.
+// What a program in a pane may choose is also reduced to printable ASCII by
+// s/…/?/, so that no row can be forged or broken by it, and so are names of
+// buffers; names of sessions and windows, titles and samples of buffers cannot
+// hold control characters, tmux refuses or escapes them when they are set, and
+// names of clients are given by who made the connection, which on a guarded
+// server is muxward. The first letter keeps a row from looking like a line of
+// the control protocol.
 const (
-	serverRow = `O #{pid} #{start_time} #{version} #{q:@muxward_id} #{set-clipboard} #{exit-unattached} ` +
-		`#{q:default-shell} #{q:default-command}`
-	sessionRow = `S #{session_id} #{session_created} #{session_activity} #{session_last_attached} ` +
-		`#{session_attached} #{session_windows} #{session_stack} #{session_marked} #{session_group_size} ` +
-		`#{base-index} #{q:prefix} #{q:session_group}`
-	windowRow = `W #{session_id} #{window_index} #{window_id} #{window_raw_flags} #{window_panes} ` +
-		`#{window_width} #{window_height} #{window_zoomed_flag} #{pane-base-index} #{pane-border-status}`
-	paneRow = `P #{window_id} #{pane_id} #{pane_index} #{pane_left} #{pane_top} #{pane_width} #{pane_height} ` +
-		`#{pane_active}#{pane_last}#{pane_dead}#{pane_marked}#{pane_input_off}#{pane_synchronized}#{pane_pipe}#{alternate_on} ` +
-		`#{pane_in_mode} #{pane_mode} #{pane_pid} #{pane_tty}`
-	clientRow = `C #{client_pid} #{session_id} #{client_activity} #{client_created} #{client_width} #{client_height} ` +
-		`#{client_uid} #{client_flags}`
+	serverRow  = `O #{pid} #{start_time} #{version} #{q:@muxward_id}`
+	sessionRow = `S #{session_id} #{session_activity} #{session_last_attached} #{session_attached} #{session_stack} #{q:session_group} #{q:prefix}`
+	windowRow  = `W #{window_index} #{window_id} #{window_raw_flags} #{pane-base-index} #{pane-border-status} #{window_layout}`
+	paneRow    = `P #{pane_id} #{pane_last} #{pane_pid} #{pane_tty}`
+	activeRow  = `A #{pane_id} #{pane_last} #{pane_pid} #{pane_tty}`
+	clientRow  = `C #{client_pid} #{session_id} #{client_activity} #{client_flags} #{q:client_tty}`
+
+	// Only if a pane is marked: each place it is linked at, and whether that is
+	// the place it was marked at.
+	markedRows = `#{?pane_marked_set,#{S:#{W:#{P:#{?pane_marked,` +
+		`M #{session_marked}#{window_marked_flag} #{session_id} #{window_index} #{window_id} #{pane_id}` + "\n" + `,}}}},}`
 
 	printable = `#{q;s/[^ -~]/?/:`
+
+	serverMore  = ` #{set-clipboard} #{exit-unattached} #{q:default-shell} #{q:default-command}`
+	sessionMore = ` #{session_created} #{session_group_size} #{base-index} ` + printable + `session_path}`
+	windowMore  = ` #{window_visible_layout}`
+	paneMore    = ` #{pane_index} #{pane_left} #{pane_top} #{pane_width} #{pane_height} ` +
+		`#{pane_dead}#{pane_input_off}#{pane_synchronized}#{pane_pipe}#{alternate_on} #{pane_in_mode} #{pane_mode} ` +
+		`#{history_size} #{history_limit} #{history_bytes} #{cursor_x} #{cursor_y} #{pane_dead_status} ` +
+		printable + `pane_current_command} ` + printable + `pane_current_path} ` +
+		printable + `pane_start_command} #{q:pane_title}`
+	clientMore = ` #{client_created} #{client_width} #{client_height} #{client_uid} ` +
+		printable + `client_termname} ` + printable + `client_user} #{q:client_last_session}`
+	bufferRow = `B #{buffer_size} #{buffer_created} ` + printable + `buffer_name} #{q:buffer_sample}`
 )
 
 // SnapshotCommands returns the command lines, for a control-mode connection,
 // whose replies make a [Snapshot]. The connection must have declared itself
-// UTF-8, or tmux replaces what is not ASCII in names. Send them in one write:
-// tmux runs them without another client's command in between only if they
-// arrive together, and ParseSnapshot refuses replies that do not fit together.
+// UTF-8, or tmux replaces what is not ASCII in names. Send them in one write.
 //
 // The commands go by their full names. If the server's command-alias option
 // may shadow those, use [SnapshotCommandsFor].
 func SnapshotCommands(d Detail) []string {
-	sessions, windows, panes, clients := sessionRow, windowRow, paneRow, clientRow
-	clients += ` ` + printable + `client_tty}`
+	server, session, window, pane, active, client := serverRow, sessionRow, windowRow, paneRow, activeRow, clientRow
 	if d == Full {
-		sessions += ` #{q;s/[^ -~]/?/:session_path}`
-		windows += ` #{window_layout} #{window_visible_layout}`
-		panes += ` #{history_size} #{history_limit} #{history_bytes} #{cursor_x} #{cursor_y} #{pane_dead_status} ` +
-			printable + `pane_current_command} ` + printable + `pane_current_path} ` +
-			printable + `pane_start_command} #{q:pane_title}`
-		clients += ` ` + printable + `client_termname} ` + printable + `client_user} #{q:client_last_session}`
+		server, session, window = server+serverMore, session+sessionMore, window+windowMore
+		pane, active, client = pane+paneMore, active+paneMore, client+clientMore
 	}
+	state := server + "\n" + markedRows +
+		`#{S:` + session + ` #{session_name}` + "\n" +
+		`#{W:` + window + ` #{window_name}` + "\n" +
+		`#{P:` + pane + "\n," + active + "\n" + `}}}`
 	lines := []string{
-		`display-message -p '` + serverRow + `'`,
-		`list-sessions -F '` + sessions + ` #{session_name}'`,
-		`list-windows -a -F '` + windows + ` #{window_name}'`,
-		`list-panes -a -F '` + panes + `'`,
-		`list-clients -F '` + clients + ` ` + printable + `client_name}'`,
+		`display-message -p "` + strings.ReplaceAll(state, "\n", `\n`) + `"`,
+		`list-clients -F '` + client + ` #{q:client_name}'`,
 		`show-options -s command-alias`,
 	}
 	if d == Full {
-		lines = append(lines, `list-buffers -F 'B #{buffer_size} #{buffer_created} `+printable+`buffer_name} #{q:buffer_sample}'`)
+		lines = append(lines, `list-buffers -F '`+bufferRow+`'`)
 	}
 	return lines
 }
@@ -99,15 +111,13 @@ func ParseSnapshot(d Detail, replies [][]byte) (*Snapshot, error) {
 	if want := len(SnapshotCommands(d)); len(replies) != want {
 		return nil, fmt.Errorf("snapshot: %d replies, want %d", len(replies), want)
 	}
-	b := builder{snap: &Snapshot{Detail: d}, windows: map[WindowID]int{}, panes: map[PaneID]int{}, sessions: map[SessionID]int{}}
-	rows := []func(*row) error{b.server, b.session, b.window, b.pane, b.client, nil, b.buffer}
-	letters := "OSWPC_B"
-	for i, reply := range replies {
-		if rows[i] == nil {
-			b.snap.Options.Aliases = parseAliases(string(reply))
+	b := newBuilder(d)
+	for i, letters := range []string{"OMSWPA", "C", "", "B"}[:len(replies)] {
+		if letters == "" {
+			b.snap.Options.Aliases = parseAliases(string(replies[i]))
 			continue
 		}
-		if err := eachRow(string(reply), letters[i], rows[i]); err != nil {
+		if err := b.rows(string(replies[i]), letters); err != nil {
 			return nil, fmt.Errorf("snapshot: %w", err)
 		}
 	}
@@ -117,23 +127,46 @@ func ParseSnapshot(d Detail, replies [][]byte) (*Snapshot, error) {
 	return b.snap, nil
 }
 
-func eachRow(reply string, letter byte, parse func(*row) error) error {
+// rows reads the lines of one reply, which may be of these letters.
+func (b *builder) rows(reply, letters string) error {
 	for reply != "" {
 		var line string
 		line, reply, _ = strings.Cut(reply, "\n")
 		line = strings.TrimSuffix(line, "\r")
-		if len(line) < 2 || line[0] != letter || line[1] != ' ' {
-			return fmt.Errorf("unexpected line %.60q, want one that starts with %c", line, letter)
+		if line == "" {
+			continue // the end of the format is not the end of a row
+		}
+		if len(line) < 2 || strings.IndexByte(letters, line[0]) < 0 || line[1] != ' ' {
+			return fmt.Errorf("unexpected line %.60q, want one that starts with one of %s", line, letters)
 		}
 		r := row{rest: line[2:], more: true}
-		if err := parse(&r); err != nil {
-			return err
-		}
+		err := b.row(line[0], &r)
 		if r.err != nil {
-			return fmt.Errorf("line %.60q: %w", line, r.err)
+			err = r.err
+		}
+		if err != nil {
+			return fmt.Errorf("line %.60q: %w", line, err)
 		}
 	}
 	return nil
+}
+
+func (b *builder) row(letter byte, r *row) error {
+	switch letter {
+	case 'O':
+		return b.server(r)
+	case 'M':
+		return b.mark(r)
+	case 'S':
+		return b.session(r)
+	case 'W':
+		return b.window(r)
+	case 'C':
+		return b.client(r)
+	case 'B':
+		return b.buffer(r)
+	}
+	return b.pane(r, letter == 'A')
 }
 
 // row reads the fields of one line. The first error sticks.

@@ -83,8 +83,9 @@ func FuzzFormat(f *testing.F) {
 }
 
 func FuzzSnapshot(f *testing.F) {
-	f.Add([]byte("O 1 2 3.3a x external 0 /bin/sh \n--\nS $0 1 2 3 1 1 0 0  0 C-b  name\n--\nW $0 0 @0 * 1 80 24 0 0 off w\n--\nP @0 %0 0 0 0 80 24 10000000 0  9 /dev/pts/0\n--\nC 9 $0 1 2 80 24 0 attached /dev/pts/1 /dev/pts/1\n--\ncommand-alias[0] a=b"))
-	f.Add([]byte("O 1 2 3.3a \\\n--\n--\n--\n--\n--\ncommand-alias[0] \"x=\\n\\033\\\""))
+	f.Add([]byte("O 1 2 3.3a x\nM 11 $0 0 @0 %0\nS $0 2 0 1 0,1  C-b name\nW 0 @0 *Z 0 off aafd,80x24,0,0,0 w\nA %0 0 9 /dev/pts/0\n" +
+		"W 1 @1 - 0 top b25d,80x24,0,0[80x12,0,0,1,80x11,0,13,2] w2\nP %1 1 9 /dev/pts/1\nA %2 0 9 /dev/pts/2\n\n--\nC 9 $0 1 attached /dev/pts/1 /dev/pts/1\n--\ncommand-alias[0] a=b"))
+	f.Add([]byte("O 1 2 3.3a \\\n\n--\n--\ncommand-alias[0] \"x=\\n\\033\\\"\n--\nB 1 2 \\  x"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		for _, d := range []Detail{Core, Full} {
 			snap, err := ParseSnapshot(d, bytes.Split(data, []byte("\n--\n")))

@@ -15,12 +15,12 @@ import (
 
 // realServer is a tmux server of its own in a temp dir, for comparing.
 type realServer struct {
-	t    *testing.T
+	t    testing.TB
 	sock string
 	env  []string
 }
 
-func startServer(t *testing.T) *realServer {
+func startServer(t testing.TB) *realServer {
 	t.Helper()
 	_, err := exec.LookPath("tmux")
 	if err != nil {
@@ -70,7 +70,7 @@ func (s *realServer) run(args ...string) string {
 
 // control is a control-mode client: lines in, reply blocks out.
 type control struct {
-	t   *testing.T
+	t   testing.TB
 	in  io.WriteCloser
 	out *bufio.Reader
 	cmd *exec.Cmd

@@ -26,9 +26,11 @@ type Snapshot struct {
 
 // Options are the server-wide options that decide something here.
 type Options struct {
+	Aliases []CommandAlias // server option command-alias
+
+	// Only with Full.
 	SetClipboard   string // server option set-clipboard: on, external, off
 	ExitUnattached bool
-	Aliases        []CommandAlias
 	DefaultShell   string // global session option
 	DefaultCommand string // global session option
 }
@@ -38,17 +40,19 @@ type Session struct {
 	ID           SessionID
 	Name         string
 	Group        string // name of its session group, empty for none
-	GroupSize    int
-	Created      int64
 	Activity     int64
 	LastAttached int64
 	Attached     int   // how many clients show it
 	Current      int   // index of the current window, -1 if hidden
 	Last         []int // indexes of the windows that were current before, latest first
 	Links        []Winlink
-	BaseIndex    int    // option base-index: where new windows start
 	Prefix       string // option prefix: a key name
-	Path         string // working directory; only with Full
+
+	// Only with Full.
+	GroupSize int
+	Created   int64
+	BaseIndex int    // option base-index: where new windows start
+	Path      string // working directory
 }
 
 // Winlink puts a window into a session at an index. One window may be linked
@@ -74,7 +78,7 @@ type Window struct {
 	Zoomed        bool
 	PaneBase      int    // option pane-base-index
 	BorderStatus  string // option pane-border-status: off, top, bottom
-	Layout        string // only with Full
+	Layout        string // of all panes, even while one is zoomed
 	VisibleLayout string // only with Full
 }
 
@@ -87,17 +91,17 @@ type Pane struct {
 	Index         int
 	Left, Top     int
 	Width, Height int
-	Mode          string // name of the mode it is in, empty for none
-	InMode        int    // depth of modes, 0 for none
-	Dead          bool
-	InputOff      bool
-	Synchronized  bool
-	Piped         bool
-	Alternate     bool
 	PID           int
 	TTY           string
 
 	// Only with Full.
+	Mode           string // name of the mode it is in, empty for none
+	InMode         int    // depth of modes, 0 for none
+	Dead           bool
+	InputOff       bool
+	Synchronized   bool
+	Piped          bool
+	Alternate      bool
 	Title          string
 	CurrentCommand string
 	CurrentPath    string
@@ -112,16 +116,18 @@ type Pane struct {
 
 // Client is one client that shows a session.
 type Client struct {
-	Name        string // path of its terminal, or client-PID
-	TTY         string // path of its terminal; empty for a control client
-	PID         int
+	Name     string // path of its terminal, or client-PID
+	TTY      string // path of its terminal; empty for a control client
+	PID      int
+	Session  SessionID
+	Activity int64
+	Flags    string // comma separated, such as "attached,focused,UTF-8"
+
+	// Only with Full.
 	UID         int
-	Session     SessionID
-	Activity    int64
 	Created     int64
-	Width       int    // columns, -1 if it never told its size
-	Height      int    // lines, -1 if it never told its size
-	Flags       string // comma separated, such as "attached,focused,UTF-8"
+	Width       int // columns, -1 if it never told its size
+	Height      int // lines, -1 if it never told its size
 	TermName    string
 	LastSession string
 	User        string
