@@ -214,6 +214,16 @@ func goneBetween(before, after *Snapshot) []string {
 	return gone
 }
 
+func TestSelects(t *testing.T) {
+	snap := demandSnapshot()
+	for target, want := range map[string]bool{"s": false, "s:0": false, "s:0.0": false, "s:0.1": true, "s:1": true, "only:4": false, "%2": true} {
+		found, err := Resolve(snap, Lookup{TargetPane, 0}, target, ResolveContext{})
+		if err != nil || snap.Selects(found) != want {
+			t.Errorf("%s: %v, want %v (%v)", target, !want, want, err)
+		}
+	}
+}
+
 func TestEveryFlagIsClassified(t *testing.T) {
 	known := Verbs()
 	check := func(where string, needs []Need) {

@@ -258,6 +258,22 @@ func (s *Snapshot) ActivePane(w *Window) *Pane {
 	return s.Pane(w.Active)
 }
 
+// Selects reports whether showing what a target names (attach-session,
+// switch-client) would change which window the session shows to everybody, or
+// which pane is active in it. That is layout, where merely showing is not; it
+// is not among [Invocation.Demands], because a display of one's own need not
+// do it.
+func (s *Snapshot) Selects(f Found) bool {
+	if f.Session == nil || f.Link == nil {
+		return false
+	}
+	if f.Link.Index != f.Session.Current {
+		return true
+	}
+	w := s.Window(f.Link.Window)
+	return f.Pane != nil && w != nil && (!w.HasActive || w.Active != f.Pane.ID)
+}
+
 // Visible returns the part of the snapshot that see allows: panes for which it
 // says yes on at least one path, windows with such a pane, sessions with such
 // a window. What remains neither names nor counts anything that was left out;
