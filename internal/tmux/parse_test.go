@@ -87,8 +87,8 @@ func TestParseRefusesLikeTmux(t *testing.T) {
 	}
 }
 
-// TestMissingValueIsRefused: not every build of 3.3a insists on the value, and
-// then takes the default; a command that was cut off is refused here.
+// TestMissingValueIsRefused: a command that was cut off is never run with a
+// default in place of what was meant.
 func TestMissingValueIsRefused(t *testing.T) {
 	_, err := ParseArgv([]string{"kill-session", "-t"}, ParseOptions{})
 	if err == nil || err.Text != "command kill-session: -t expects an argument" {
