@@ -60,10 +60,12 @@ func (f *flood) absorb(ev *access.Event, now time.Time) bool {
 		}
 		f.seen[key] = a
 	}
-	a.n++
-	f.sum++
-	if a.n <= f.perPerson && f.sum <= f.total {
-		return false
+	if a.n++; a.n <= f.perPerson {
+		// Only what is written one by one uses up the common bound: one
+		// noisy identity must not hide the others.
+		if f.sum++; f.sum <= f.total {
+			return false
+		}
 	}
 	a.more++
 	return true

@@ -122,11 +122,19 @@ func (m *monitor) err() error {
 	return &SinkError{h.Reason}
 }
 
+// The watchdog looks this often, and calls a write stalled and a sync slow
+// after so many looks: everybody is told within a second.
+const (
+	watchEvery   = 200 * time.Millisecond
+	stalledLooks = 3
+	slowLooks    = 5
+)
+
 // watchdog notices system calls that do not return: the writer's, when
 // everything is refused, and the syncer's, when must-record callers wait.
 func (l *Log) watchdog() {
 	defer l.done.Done()
-	tick := time.NewTicker(l.opt.probe)
+	tick := time.NewTicker(watchEvery)
 	defer tick.Stop()
 	var wrote, synced stuck
 	for {
@@ -135,13 +143,13 @@ func (l *Log) watchdog() {
 			return
 		case <-tick.C:
 		}
-		if n := wrote.look(l.writer.beat.Load()); n >= 2 {
+		if n := wrote.look(l.writer.beat.Load()); n >= stalledLooks {
 			l.mon.set(stalled, "its file system does not answer")
 		} else {
 			l.mon.set(stalled, "")
 		}
-		if n := synced.look(l.syncer.beat.Load()); n > 4 {
-			l.mon.set(slow, fmt.Sprintf("the disk is slow: a sync has taken %d s so far", int(time.Duration(n)*l.opt.probe/time.Second)))
+		if n := synced.look(l.syncer.beat.Load()); n >= slowLooks {
+			l.mon.set(slow, fmt.Sprintf("the disk is slow: a sync has taken %d s so far", int(time.Duration(n)*watchEvery/time.Second)))
 		} else {
 			l.mon.set(slow, "")
 		}

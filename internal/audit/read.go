@@ -97,6 +97,27 @@ func filtered(recs iter.Seq2[Record, error], f Filter) iter.Seq2[Record, error] 
 	}
 }
 
+// LastCheckpoint gives the last whole signed checkpoint of the log in dir, for
+// keeping elsewhere.
+func LastCheckpoint(dir string) ([]byte, error) {
+	data, err := os.ReadFile(filepath.Join(dir, checkpointsFile))
+	if err != nil {
+		return nil, fmt.Errorf("read the audit log: %w", err)
+	}
+	var last []byte
+	for {
+		signed, rest := cutNote(data)
+		if signed == nil {
+			break
+		}
+		last, data = signed, rest
+	}
+	if last == nil {
+		return nil, fmt.Errorf("the audit log in %s has no checkpoint yet", dir)
+	}
+	return last, nil
+}
+
 // listSegments lists the segments in dir, which must be there.
 func listSegments(dir string) ([]segment, error) {
 	entries, err := os.ReadDir(dir)

@@ -11,6 +11,7 @@ import (
 	"sort"
 	"strconv"
 	"time"
+	"unicode/utf8"
 
 	"github.com/muxward/muxward/internal/access"
 )
@@ -225,7 +226,6 @@ func (w *writing) claims(claims map[string]string) {
 		w.b = append(w.b, '"')
 		if !keptName || !kept || len(w.b)-start > roomList {
 			w.b, whole = w.b[:before], false
-			break
 		}
 	}
 	w.b = append(w.b, '}')
@@ -315,13 +315,35 @@ func parseRecord(line []byte) (Record, error) {
 	if rec.Seq != seq {
 		return Record{}, errors.New("the line has two sequence numbers")
 	}
-	for _, c := range line {
-		if c < ' ' || c == 0x7f {
-			return Record{}, errors.New("the line holds control bytes")
-		}
+	if !printable(line) {
+		return Record{}, errors.New("the line holds what no record holds: something that does not print")
 	}
 	rec.Line = line
 	return rec, nil
+}
+
+// printable reports whether a line holds only what the log writes: printable
+// text, in which a backslash stands before a backslash or a quote. Then its
+// strings are printable too, whoever wrote it.
+func printable(line []byte) bool {
+	for i := 0; i < len(line); i++ {
+		c := line[i]
+		switch {
+		case c == '\\':
+			if i++; i == len(line) || (line[i] != '\\' && line[i] != '"') {
+				return false
+			}
+		case c >= utf8.RuneSelf:
+			r, n := utf8.DecodeRune(line[i:])
+			if (r == utf8.RuneError && n == 1) || !strconv.IsPrint(r) {
+				return false
+			}
+			i += n - 1
+		case c < ' ' || c > '~':
+			return false
+		}
+	}
+	return true
 }
 
 // unescapeEvent gives an event as it was before it was written, as far as an

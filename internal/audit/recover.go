@@ -308,8 +308,14 @@ func (l *Log) adopt(fd *found, s *scanned) error {
 // openIntents finds the intents whose outcome was not written.
 func openIntents(ctx context.Context, d disk, segs []segment) ([]Record, error) {
 	begin := len(segs) - 1
-	if since := openSince(d, segs[begin]); since > 0 {
-		begin = holding(segs, since)
+	since, ok := openSince(d, segs[begin])
+	for !ok && begin > 0 {
+		// A segment without a head: the one before tells.
+		begin--
+		since, ok = openSince(d, segs[begin])
+	}
+	if since > 0 {
+		begin = min(begin, holding(segs, since))
 	}
 	open := map[uint64]Record{}
 	for _, seg := range segs[begin:] {
@@ -331,29 +337,33 @@ func openIntents(ctx context.Context, d disk, segs []segment) ([]Record, error) 
 	return out, nil
 }
 
-// openSince reads the head of a segment.
-func openSince(d disk, seg segment) uint64 {
+// openSince reads the head of a segment, if it has one.
+func openSince(d disk, seg segment) (since uint64, ok bool) {
 	f, err := d.Open(seg.name, os.O_RDONLY)
 	if err != nil {
-		return 0
+		return 0, false
 	}
 	defer f.Close()
 	ls := lines{r: f}
 	line, _, err := ls.next()
 	if err != nil {
-		return 0
+		return 0, false
 	}
-	rec, _ := parseRecord(line)
-	return rec.OpenSince
+	rec, err := parseRecord(line)
+	return rec.OpenSince, err == nil && rec.Format > 0
 }
 
 // pairIntents adds the intents of a segment and takes out those that have an
-// outcome.
+// outcome. What was damaged in older segments is for Verify to tell.
 func pairIntents(ctx context.Context, f file, open map[uint64]Record) error {
 	ls := lines{r: f}
 	for n := 0; ; n++ {
 		line, _, err := ls.next()
-		if err == io.EOF {
+		if err == errLong {
+			err = ls.skipLine()
+			line = nil
+		}
+		if err == io.EOF || err == errTorn {
 			return nil
 		}
 		if err != nil {
@@ -367,7 +377,7 @@ func pairIntents(ctx context.Context, f file, open map[uint64]Record) error {
 		}
 		rec, err := parseRecord(line)
 		if err != nil {
-			return err
+			continue
 		}
 		switch rec.Kind {
 		case access.EventIntent:

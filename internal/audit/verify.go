@@ -94,12 +94,13 @@ type verification struct {
 	lost   bool    // nothing after this can be checked
 
 	tree    frontier
-	stored  frontier // valid while storedOK
+	stored  frontier
 	haveAll bool     // stored hashes were there for all records so far
 	differ  []uint64 // records whose hash is not the stored one, since passed
 	missing map[uint64]bool
 	garbage int // unreadable lines since the last record
 	room    []byte
+	unused  []byte
 }
 
 // check is a root that the tree must have at a size.
@@ -216,13 +217,16 @@ func (v *verification) segment(i int, seg segment) error {
 		case err == errTorn && i == len(v.segs)-1:
 			v.note("the last line of %s is not whole: it is being written, or was cut short", seg.name)
 			return nil
+		case err == errTorn:
+			v.garbage++
+			return nil
 		case err == errLong:
 			v.garbage++
 			if err := ls.skipLine(); err != nil {
 				return err
 			}
 			continue
-		case err != nil && err != errTorn:
+		case err != nil:
 			return err
 		}
 		if n == 0 {
@@ -281,6 +285,14 @@ func (v *verification) plausible(seq uint64, leaf tlog.Hash) bool {
 	return seq <= v.rep.Signed
 }
 
+// scratch is room for hashes that nobody stores.
+func (v *verification) scratch() []byte {
+	if v.unused == nil {
+		v.unused = make([]byte, 0, 64*tlog.HashSize)
+	}
+	return v.unused
+}
+
 func (v *verification) storedLeaf(seq uint64) (h tlog.Hash, ok bool) {
 	if seq > v.known {
 		return h, false
@@ -301,19 +313,19 @@ func (v *verification) absent(seq uint64) {
 	h, ok := v.storedLeaf(seq)
 	v.lost = v.lost || !ok
 	v.haveAll = v.haveAll && ok
-	v.tree.add(h, nil)
-	v.stored.add(h, nil)
+	v.tree.add(h, v.scratch())
+	v.stored.add(h, v.scratch())
 	v.compare()
 }
 
 // present adds a record that stands where it should.
 func (v *verification) present(seq uint64, leaf tlog.Hash, line []byte) {
-	v.tree.add(leaf, nil)
+	v.tree.add(leaf, v.scratch())
 	h, ok := v.storedLeaf(seq)
 	if !ok {
 		h = leaf
 	}
-	v.stored.add(h, nil)
+	v.stored.add(h, v.scratch())
 	if h != leaf {
 		v.differ = append(v.differ, seq)
 	}
