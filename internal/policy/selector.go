@@ -33,8 +33,12 @@ type Selector struct {
 	Pane    int
 }
 
-// maxSession is the longest session name in a selector, in bytes.
-const maxSession = 128
+// maxSession is the longest session name in a selector, maxSelector the
+// longest selector, in bytes.
+const (
+	maxSession  = 128
+	maxSelector = 256
+)
 
 // maxIndex is the greatest index of a window or pane in a selector.
 const maxIndex = 1<<31 - 1
@@ -42,6 +46,12 @@ const maxIndex = 1<<31 - 1
 // ParseSelector reads a selector. The error says what is wrong with it and
 // what to write instead.
 func ParseSelector(s string) (Selector, error) {
+	if len(s) > maxSelector {
+		return Selector{}, fmt.Errorf("the selector has %d bytes; use at most %d", len(s), maxSelector)
+	}
+	if err := checkText("the selector", s); err != nil {
+		return Selector{}, err
+	}
 	switch {
 	case s == "":
 		return Selector{}, errors.New(`the selector is empty; write "*", OWNER, OWNER/SESSION, OWNER/SESSION:WINDOW or OWNER/SESSION:WINDOW.PANE`)
@@ -109,7 +119,7 @@ func checkSession(name string) error {
 	case strings.Contains(name, "."):
 		return fmt.Errorf("a session's name holds no dot, as in %q; a pane is written SESSION:WINDOW.PANE", name)
 	}
-	return checkText("a session's name", name)
+	return nil
 }
 
 func parseIndex(what, s string) (int, error) {

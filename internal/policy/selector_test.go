@@ -70,6 +70,8 @@ func TestSelectorsRefused(t *testing.T) {
 		"alice/a\nb":                        "does not print",
 		"alice/a\u202eb":                    "does not print",
 		"alice/\xff":                        "not valid UTF-8",
+		"alice/" + strings.Repeat("x", 300): "has 306 bytes",
+		"\x1b[2J:1":                         "does not print",
 		"alice/" + strings.Repeat("x", 129): "129 bytes",
 	} {
 		_, err := ParseSelector(text)
