@@ -222,15 +222,15 @@ func (d *Door) wrong() (wrong []string, replace bool) {
 	case err2 != nil || !sameFile(is, was):
 		return []string{"its directory was replaced"}, true
 	}
+	wrong = append(wrong, putRight(dir, "its directory", was, wantFile{doorDirMode, d.uid, 0})...)
 	sis, err := statAt(dir, d.sockName)
 	swas, err2 := statFile(sock)
 	switch {
 	case err != nil:
-		return []string{"its socket is gone"}, true
+		return append(wrong, "its socket is gone"), true
 	case err2 != nil || !sameFile(sis, swas):
-		return []string{"its socket was replaced"}, true
+		return append(wrong, "its socket was replaced"), true
 	}
-	wrong = append(wrong, putRight(dir, "its directory", was, wantFile{doorDirMode, d.uid, 0})...)
 	wrong = append(wrong, putRight(sock, "its socket", swas, wantFile{doorSockMode, d.uid, d.exec})...)
 	if swas.Nlink > 1 {
 		wrong = append(wrong, fmt.Sprintf("its socket has %d more names (hard links)", swas.Nlink-1))

@@ -170,55 +170,67 @@ var errNoSession = errors.New("the server has no session yet")
 // none. It is shared, and guard's to close: it goes when the server has no
 // session left and nobody holds it, so that the server can exit.
 func (s *Server) Control(ctx context.Context) (*control.Client, error) {
+	c, _, err := s.control(ctx)
+	return c, err
+}
+
+// Model gives what is known about the server by its control client, and ends
+// with that: ask for it anew each time.
+func (s *Server) Model(ctx context.Context) (*control.Model, error) {
+	_, m, err := s.control(ctx)
+	return m, err
+}
+
+func (s *Server) control(ctx context.Context) (*control.Client, *control.Model, error) {
 	if err := s.wait(ctx); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	select {
 	case s.ctlLock <- struct{}{}:
 		defer func() { <-s.ctlLock }()
 	case <-ctx.Done():
-		return nil, fmt.Errorf("talk to the tmux server of %s: %w", s.rec.Owner, ctx.Err())
+		return nil, nil, fmt.Errorf("talk to the tmux server of %s: %w", s.rec.Owner, ctx.Err())
 	}
 	s.mu.Lock()
-	c := s.ctl
+	c, m := s.ctl, s.model
 	s.mu.Unlock()
-	if c != nil {
-		select {
-		case <-c.Done():
-		default:
-			return c, nil
-		}
+	if c != nil && c.Err() == nil {
+		return c, m, nil
 	}
 	return s.openControl(ctx)
 }
 
-func (s *Server) openControl(ctx context.Context) (*control.Client, error) {
+func (s *Server) openControl(ctx context.Context) (*control.Client, *control.Model, error) {
 	var opts control.Options
 	if v := s.Version(); v.AtLeast(tmux.Version{Major: 3, Minor: 4}) {
 		id, err := s.anySession(ctx)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		opts.Session = id
 	}
 	conn, err := s.Connect(ctx)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	c, err := control.Open(ctx, conn, opts)
 	if err != nil {
-		return nil, fmt.Errorf("talk to the tmux server of %s: %w", s.rec.Owner, err)
+		return nil, nil, fmt.Errorf("talk to the tmux server of %s: %w", s.rec.Owner, err)
 	}
+	m := control.NewModel(c)
 	s.mu.Lock()
-	s.ctl = c
+	s.ctl, s.model = c, m
 	s.mu.Unlock()
-	s.g.wg.Go(func() { s.keep(c) })
-	return c, nil
+	s.g.wg.Go(func() {
+		s.keep(c)
+		m.Wait()
+	})
+	return c, m, nil
 }
 
 // anySession gives the id of a session.
 func (s *Server) anySession(ctx context.Context) (string, error) {
-	out, err := s.oneShot(ctx, "list-sessions", "-F", "#{session_id}")
+	out, err := s.oneShot(ctx, "list-sess", "-F", "#{session_id}")
 	if err != nil {
 		return "", err
 	}
@@ -259,50 +271,39 @@ func (s *Server) closeControl() {
 	}
 }
 
-// snapshotTries bounds how often a snapshot is taken again because the server
-// changed in the middle of it.
-const snapshotTries = 5
-
-// Snapshot asks the server for its state now.
+// Snapshot asks the server for its state now, and waits 5 s at most.
 func (s *Server) Snapshot(ctx context.Context, d tmux.Detail) (*tmux.Snapshot, error) {
 	ctx, cancel := context.WithTimeout(ctx, connectTime)
 	defer cancel()
-	var last error
-	for range snapshotTries {
-		snap, err := s.snapshot(ctx, d)
-		if err == nil {
-			s.sessions(len(snap.Sessions))
-			return snap, nil
+	snap, err := s.snapshot(ctx, d)
+	if errors.Is(err, control.ErrNotExecuted) { // that client was on its way out
+		snap, err = s.snapshot(ctx, d)
+	}
+	if err != nil && ctx.Err() == nil && s.Cause() == nil {
+		// Without a session tmux refuses some of the questions.
+		if _, none := s.anySession(ctx); errors.Is(none, errNoSession) {
+			snap, err = s.emptySnapshot(d), nil
 		}
-		if last = err; ctx.Err() != nil || s.Cause() != nil {
-			break
-		}
 	}
-	return nil, fmt.Errorf("look at the tmux server of %s: %w", s.rec.Owner, last)
-}
-
-func (s *Server) snapshot(ctx context.Context, d tmux.Detail) (*tmux.Snapshot, error) {
-	c, err := s.Control(ctx)
-	if errors.Is(err, errNoSession) {
-		return tmux.NewSnapshot(tmux.Snapshot{Incarnation: s.Life(), Version: s.Version(), Detail: d}), nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	replies, err := c.Do(ctx, tmux.SnapshotCommands(d)...)
-	if err != nil {
-		return nil, err
-	}
-	data := make([][]byte, len(replies))
-	for i, r := range replies {
-		if r.Err != nil {
-			return nil, r.Err
-		}
-		data[i] = r.Data
-	}
-	snap, err := tmux.ParseSnapshot(d, data)
 	if err == nil && snap.Incarnation != s.Life() {
 		err = fmt.Errorf("it is another server than the one we started: %v", snap.Incarnation)
 	}
-	return snap, err
+	if err != nil {
+		return nil, fmt.Errorf("look at the tmux server of %s: %w", s.rec.Owner, err)
+	}
+	s.sessions(len(snap.Sessions))
+	return snap, nil
+}
+
+func (s *Server) snapshot(ctx context.Context, d tmux.Detail) (*tmux.Snapshot, error) {
+	m, err := s.Model(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return m.Refresh(ctx, d)
+}
+
+// emptySnapshot is that of a server without sessions.
+func (s *Server) emptySnapshot(d tmux.Detail) *tmux.Snapshot {
+	return tmux.NewSnapshot(tmux.Snapshot{Incarnation: s.Life(), Version: s.Version(), Detail: d, Now: s.g.opt.Now().Unix()})
 }

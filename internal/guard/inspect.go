@@ -43,20 +43,64 @@ func (s *Server) Silent() bool {
 	return s.seen.silent
 }
 
+// askAliases asks for the aliases. The words that a server takes for commands
+// are its owner's to choose, so everything after is spelled around them; an
+// abbreviation is what is least likely to be taken.
+func askAliases() []string { return []string{"show-optio", "-s", "command-alias"} }
+
 // questions are what the watch asks, in one client. Every line of the answer
 // begins with a word that says what it is about, but for the last command's.
-func questions(v tmux.Version) []string {
-	q := []string{
-		"display-message", "-p", "server set-clipboard #{set-clipboard}", ";",
-		"list-sessions", "-F", "session #{session_id}", ";",
-		"list-panes", "-a", "-F", "pane #{pane_id} #{allow-rename} #{set-titles} #{allow-passthrough}", ";",
-		"list-clients", "-F", "client #{client_pid} #{s/[^ -~]/?/:client_name}", ";",
-		"show-options", "-s", "command-alias",
+// list-clients wants a session to be there.
+func questions(opts tmux.ParseOptions, sessions bool) ([]string, error) {
+	all := [][]string{
+		{"display-message", "-p", "server set-clipboard #{set-clipboard}"},
+		{"list-sessions", "-F", "session #{session_id}"},
+		{"list-panes", "-a", "-F", "pane #{pane_id} #{allow-rename} #{set-titles} #{allow-passthrough}"},
 	}
-	if v.AtLeast(tmux.Version{Major: 3, Minor: 3}) {
-		q = append(q, ";", "server-access", "-l")
+	if sessions {
+		all = append(all, []string{"list-clients", "-F", "client #{client_pid} #{s/[^ -~]/?/:client_name}"})
 	}
-	return q
+	if opts.Version.AtLeast(tmux.Version{Major: 3, Minor: 3}) {
+		all = append(all, []string{"server-access", "-l"})
+	}
+	var q []string
+	for i, words := range all {
+		name, ok := tmux.SpellCommand(words[0], opts)
+		if !ok {
+			return nil, fmt.Errorf("%s: this server's command-alias option hides the command", words[0])
+		}
+		if i > 0 {
+			q = append(q, ";")
+		}
+		q = append(append(q, name), words[1:]...)
+	}
+	return q, nil
+}
+
+// parseAliases gives the names of the aliases; what they stand for is nothing
+// to us.
+func parseAliases(out []byte) []tmux.CommandAlias {
+	var all []tmux.CommandAlias
+	for line := range lines(out) {
+		word, value, ok := strings.Cut(line, " ")
+		name, _, ok2 := strings.Cut(strings.Trim(value, `"'`), "=")
+		if ok && ok2 && strings.HasPrefix(word, "command-alias[") {
+			all = append(all, tmux.CommandAlias{Name: name})
+		}
+	}
+	return all
+}
+
+// shadowed gives the aliases that take the name of a tmux command.
+func shadowed(opts tmux.ParseOptions) []string {
+	full, short := tmux.CommandNames(opts.Version)
+	var out []string
+	for _, a := range opts.Aliases {
+		if slices.Contains(full, a.Name) || slices.Contains(short, a.Name) {
+			out = append(out, a.Name)
+		}
+	}
+	return out
 }
 
 // inspection is what a server answered.
@@ -78,7 +122,7 @@ type foreignClient struct {
 
 // parseInspection reads the answer. Names in it were chosen by others and are
 // only shown.
-func parseInspection(out []byte, v tmux.Version) inspection {
+func parseInspection(out []byte) inspection {
 	var in inspection
 	for line := range lines(out) {
 		word, rest, _ := strings.Cut(line, " ")
@@ -93,10 +137,6 @@ func parseInspection(out []byte, v tmux.Version) inspection {
 			pid, name, _ := strings.Cut(rest, " ")
 			n, _ := strconv.Atoi(pid) // 0 is nobody's
 			in.clients = append(in.clients, foreignClient{n, name})
-		case strings.HasPrefix(word, "command-alias["):
-			if name := shadow(rest, v); name != "" {
-				in.shadowed = append(in.shadowed, name)
-			}
 		case strings.HasSuffix(line, " (W)"), strings.HasSuffix(line, " (R)"):
 			in.allowed = append(in.allowed, line)
 		}
@@ -118,16 +158,6 @@ func (in *inspection) pane(f []string) {
 	if on(f[3]) {
 		in.through = append(in.through, f[0])
 	}
-}
-
-// shadow gives the name of a tmux command that an alias takes.
-func shadow(alias string, v tmux.Version) string {
-	name, _, ok := strings.Cut(strings.Trim(alias, `"`), "=")
-	full, short := tmux.CommandNames(v)
-	if ok && (slices.Contains(full, name) || slices.Contains(short, name)) {
-		return name
-	}
-	return ""
 }
 
 // risks says what people should know, in words that stay the same while the
@@ -171,23 +201,22 @@ func (s *Server) inspect(ctx context.Context) {
 		}
 		return
 	}
-	out, err := s.oneShot(ctx, questions(s.Version())...)
+	in, err := s.examine(ctx)
 	if s.Cause() != nil || s.g.ctx.Err() != nil {
 		return
 	}
 	if errors.Is(err, unix.ECONNREFUSED) || errors.Is(err, unix.ENOENT) || errors.Is(err, errNotTheServer) {
-		s.look.Lock()
-		again := s.rescue(ctx)
-		s.look.Unlock()
-		s.g.report(access.EventAlarm, s, "the guarded socket of "+s.rec.Owner, []string{err.Error()}, again)
-		s.g.nudge() // for the door, whose place the rescue used
+		s.reachAgain(ctx, err)
+		return
+	}
+	if errors.Is(err, errRefused) { // it lost its last session meanwhile
+		s.sessions(0)
 		return
 	}
 	s.answered(err)
 	if err != nil {
 		return
 	}
-	in := parseInspection(out, s.Version())
 	s.sessions(in.sessions)
 	risks := s.risks(in)
 	s.mu.Lock()
@@ -204,6 +233,42 @@ func (s *Server) inspect(ctx context.Context) {
 			s.g.tell(access.EventServer, s, "no risk any more: "+r)
 		}
 	}
+}
+
+// reachAgain does something about a server that cannot be connected to: what
+// the files tell, or else, if its socket is as it should be and yet dead, by a
+// new one.
+func (s *Server) reachAgain(ctx context.Context, why error) {
+	s.look.Lock()
+	wrong, err := s.checkSocket()
+	if len(wrong) == 0 && err == nil {
+		if conn, again := s.Dial(ctx); again == nil {
+			_ = conn.Close()
+		} else if s.Cause() == nil {
+			wrong, err = []string{why.Error()}, s.rescue(ctx)
+		}
+	}
+	s.look.Unlock()
+	s.g.report(access.EventAlarm, s, "the guarded socket of "+s.rec.Owner, wrong, err)
+	s.g.nudge() // for the door, whose place a new socket needs
+}
+
+func (s *Server) examine(ctx context.Context) (inspection, error) {
+	out, err := s.oneShot(ctx, askAliases()...)
+	if err != nil {
+		return inspection{}, err
+	}
+	opts := tmux.ParseOptions{Version: s.Version(), Aliases: parseAliases(out)}
+	q, err := questions(opts, s.hasSessions())
+	if err != nil {
+		return inspection{}, err
+	}
+	if out, err = s.oneShot(ctx, q...); err != nil {
+		return inspection{}, err
+	}
+	in := parseInspection(out)
+	in.shadowed = shadowed(opts)
+	return in, nil
 }
 
 // answered notes whether the server answers, and tells when that changes.

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -25,6 +26,7 @@ type Server struct {
 	proc  *process
 	inner *Door
 
+	begun    chan struct{} // closed when the first client has connected
 	ready    chan struct{} // closed when facts are known, or readyErr is set
 	readyErr error
 	done     chan struct{} // closed when it has ended, after cause
@@ -39,7 +41,8 @@ type Server struct {
 	sock    *os.File // pins the socket's inode
 	hold    hold
 	ctl     *control.Client
-	ctlLock chan struct{} // holds one token: who opens the control client
+	model   *control.Model // of ctl
+	ctlLock chan struct{}  // holds one token: who opens the control client
 	seen    watched
 	look    sync.Mutex // one look at the server's files at a time
 }
@@ -48,7 +51,7 @@ type Server struct {
 var ErrLetGo = errors.New("muxward has let go of the tmux server, which goes on")
 
 func newServer(g *Guard, rec record) *Server {
-	return &Server{g: g, rec: rec, ready: make(chan struct{}), done: make(chan struct{}), ctlLock: make(chan struct{}, 1),
+	return &Server{g: g, rec: rec, begun: make(chan struct{}), ready: make(chan struct{}), done: make(chan struct{}), ctlLock: make(chan struct{}, 1),
 		hold: hold{idle: make(chan struct{}, 1)}}
 }
 
@@ -114,9 +117,21 @@ func (s *Server) Ready(ctx context.Context) error { return s.wait(ctx) }
 // Dial connects to the server, as its own account. It makes sure that the
 // server we started is what listens, and waits 5 s at most.
 func (s *Server) Dial(ctx context.Context) (*net.UnixConn, error) {
+	ctx, cancel := context.WithTimeout(ctx, connectTime)
+	defer cancel()
+	select {
+	case <-s.begun: // tmux reads its configuration for the first client, which is ours
+	case <-s.done:
+	case <-ctx.Done():
+		return nil, fmt.Errorf("connect to the tmux server of %s: it does not begin: %w", s.rec.Owner, ctx.Err())
+	}
 	if err := s.Cause(); err != nil {
 		return nil, fmt.Errorf("connect to the tmux server of %s: %w", s.rec.Owner, err)
 	}
+	return s.dial(ctx)
+}
+
+func (s *Server) dial(ctx context.Context) (*net.UnixConn, error) {
 	s.mu.Lock()
 	dir := s.dir
 	s.mu.Unlock()
@@ -186,6 +201,9 @@ func (l *limited) Write(p []byte) (int, error) {
 	return l.Buffer.Write(p)
 }
 
+// errRefused is the error of a command that tmux has answered with no.
+var errRefused = errors.New("tmux refuses")
+
 func ask(ctx context.Context, c *wire.Conn, argv []string) ([]byte, error) {
 	var out, errs limited
 	exit, err := c.Run(ctx, &wire.Hello{Flags: wire.FlagUTF8, PID: int32(os.Getpid()), Cwd: "/", Argv: argv}, wire.StdFiles(nil, &out, &errs))
@@ -193,7 +211,7 @@ func ask(ctx context.Context, c *wire.Conn, argv []string) ([]byte, error) {
 		return nil, fmt.Errorf("tmux %s: %w", argv[0], err)
 	}
 	if exit.Code != 0 {
-		return nil, fmt.Errorf("tmux %s: %.200q", argv[0], strings.TrimSpace(errs.String()+exit.Message))
+		return nil, fmt.Errorf("tmux %s: %w: %.200q", argv[0], errRefused, strings.TrimSpace(errs.String()+exit.Message))
 	}
 	return out.Bytes(), nil
 }
@@ -222,18 +240,40 @@ func (s *Server) introduce() {
 func (s *Server) learn(ctx context.Context) error {
 	// The order of the connections counts: tmux reads its configuration for
 	// the client that is first in its list.
-	first, err := s.Connect(ctx)
+	first, err := s.dialFirst(ctx)
 	if err != nil {
 		return err
 	}
+	close(s.begun)
 	if err := s.stay(); err != nil {
 		return errors.Join(err, first.Close())
 	}
-	out, err := ask(ctx, first, []string{"display-message", "-p", "#{pid} #{start_time} #{version} #{" + tmux.MarkOption + "}"})
+	out, err := ask(ctx, wire.NewClient(first, wire.Unknown), []string{"display-messag", "-p", "#{pid} #{start_time} #{version} #{" + tmux.MarkOption + "}"})
 	if err != nil {
 		return err
 	}
 	return s.believe(strings.TrimSuffix(string(out), "\n"))
+}
+
+// dialFirst connects for the first time. tmux has bound its socket, which is
+// what we could see, but perhaps does not listen yet; one that we adopted may
+// be stopped.
+func (s *Server) dialFirst(ctx context.Context) (*net.UnixConn, error) {
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		conn, err := s.dial(ctx)
+		if err == nil {
+			return conn, nil
+		}
+		select {
+		case <-tick.C:
+		case <-s.done:
+			return nil, s.cause
+		case <-ctx.Done():
+			return nil, err
+		}
+	}
 }
 
 // believe compares what the server says with what we know.

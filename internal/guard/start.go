@@ -34,8 +34,12 @@ func (g *Guard) Start(ctx context.Context, owner string, a identity.Account) (*S
 			return nil, err
 		}
 		if s != nil {
-			if s.stay() == nil {
-				return s, s.wait(ctx)
+			err := s.wait(ctx)
+			if err != nil && s.Cause() == nil {
+				return nil, err
+			}
+			if err == nil && s.stay() == nil {
+				return s, nil
 			}
 			// It is on its way out: the next one comes after it.
 			select {
