@@ -14,6 +14,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/muxward/muxward/internal/tmux"
 	"github.com/muxward/muxward/internal/tmux/wire"
 )
 
@@ -171,27 +172,32 @@ func introduction(opts Options, stdin, stdout *wire.FD) []wire.Message {
 
 // greet waits until the server answers.
 func (c *Client) greet(ctx context.Context) error {
-	lines := []string{"display-message -p '#{version}'"}
-	if c.opts.Session != "" {
-		// A suspended client does not count as attached, and sizes are worked
-		// out again at the second command.
-		lines = append(lines, "suspend-client", "refresh-client -C 80,24")
-	}
-	replies, err := c.Do(ctx, lines...)
+	err := c.Drain(ctx)
 	if err != nil {
 		if (ctx.Err() != nil || errors.Is(err, ErrStalled)) && c.opts.Session == "" {
 			err = fmt.Errorf("%w (is the server stopped, or 3.4 or newer? it then needs Options.Session)", err)
 		}
 		return err
 	}
-	if replies[0].Err != nil {
-		return replies[0].Err
-	}
-	c.version = replies[0].Text()
 	if c.opts.Session == "" {
 		c.probeSessions()
+	} else if _, err := c.Do(ctx, "suspend-client", "refresh-client -C 80,24"); err != nil {
+		// A suspended client does not count as attached, and sizes are worked
+		// out again at the second command.
+		return err
 	}
-	return nil
+	// The server's owner may have given one of these names another meaning.
+	for _, name := range []string{"display-message", "display", "display-m"} {
+		replies, err := c.Do(ctx, name+" -p '#{version}'")
+		if err != nil {
+			return err
+		}
+		if _, err := tmux.ParseVersion(replies[0].Text()); err == nil {
+			c.version = replies[0].Text()
+			return nil
+		}
+	}
+	return errors.New("the tmux server does not tell its version")
 }
 
 // Version returns the server's version as #{version} says, such as 3.3a.

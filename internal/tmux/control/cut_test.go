@@ -168,14 +168,14 @@ func TestEveryKeyHasItsFate(t *testing.T) {
 			<-c.Done()
 		}},
 	}
+	answered := 0
 	for trial := range soak.N(1000, 36) {
 		e := ends[trial%len(ends)]
 		first := trial * 100000
 		f := &fates{}
 		c := open(t, s, e.opts)
-		before := r.Len()
 		wait := typists(c, pane, first, f)
-		r.WaitLen(before + 1 + rand.IntN(4000))
+		r.WaitLen(1 + rand.IntN(4000))
 		e.end(c)
 		wait()
 		_ = c.Close()
@@ -184,17 +184,19 @@ func TestEveryKeyHasItsFate(t *testing.T) {
 		}
 		end := fmt.Sprintf("<end %d>", trial)
 		s.Run("send-keys", "-t", pane, "-l", end)
-		tmuxtest.Eventually(t, func() bool { return strings.Contains(string(r.Bytes()[before:]), end) }, "the last key arrives")
-		f.check(t, r.Bytes()[before:])
+		tmuxtest.Eventually(t, func() bool { return strings.Contains(string(r.Bytes()), end) }, "the last key arrives")
+		f.check(t, r.Bytes())
+		r.Reset()
 		if e.sure && len(f.unsure) > 0 {
 			t.Errorf("%s: %d outcomes unknown on a server that runs", e.name, len(f.unsure))
 		}
-		if len(f.done) == 0 {
-			t.Errorf("%s: nothing was answered", e.name)
-		}
+		answered += len(f.done)
 		if t.Failed() {
 			t.Fatalf("trial %d, %s: %d done, %d not, %d unknown", trial, e.name, len(f.done), len(f.undone), len(f.unsure))
 		}
+	}
+	if answered == 0 {
+		t.Error("nothing was ever answered")
 	}
 }
 

@@ -2,10 +2,10 @@ package control
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -19,20 +19,22 @@ const (
 	fetchTime = 5 * time.Second
 	// fetchTries is how often a server is asked again whose answers do not
 	// fit together because it changed in between.
-	fetchTries = 3
+	fetchTries = 6
 )
 
 // Model is what is known about a server: the last [tmux.Snapshot] of each
 // detail, fetched again on demand. It takes the notices of its Client. Its
 // methods may be called from any goroutine.
 type Model struct {
-	c    *Client
-	wg   sync.WaitGroup
-	subs subscribers
+	c       *Client
+	version tmux.Version
+	wg      sync.WaitGroup
+	subs    subscribers
 
-	mu    sync.Mutex
-	ended bool // no fetch is started any more
-	views [tmux.Full + 1]view
+	mu      sync.Mutex
+	ended   bool                // no fetch is started any more
+	aliases []tmux.CommandAlias // the server's, when last looked
+	views   [tmux.Full + 1]view
 }
 
 // view is the state of one detail.
@@ -54,7 +56,9 @@ type fetch struct {
 // NewModel makes the model of the server that c is connected to. Nobody else
 // may fetch c's notices. It ends with c; [Model.Wait] waits for that.
 func NewModel(c *Client) *Model {
-	m := &Model{c: c}
+	m := &Model{c: c, aliases: tmux.DefaultAliases()}
+	// A version that cannot be read is the zero one: the reference.
+	m.version, _ = tmux.ParseVersion(c.Version())
 	m.wg.Go(m.follow)
 	return m
 }
@@ -143,29 +147,70 @@ func (m *Model) run(d tmux.Detail, f *fetch) {
 func (m *Model) fetch(d tmux.Detail) (*tmux.Snapshot, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), fetchTime)
 	defer cancel()
-	lines := tmux.SnapshotCommands(d)
-	var err error
-	for range fetchTries {
-		var replies []Reply
-		if replies, err = m.c.Do(ctx, lines...); err != nil {
-			return nil, fmt.Errorf("look at the tmux server: %w", err)
+	snap, err := m.fetchSpelled(ctx, d)
+	if err != nil {
+		return nil, fmt.Errorf("look at the tmux server: %w", err)
+	}
+	return snap, nil
+}
+
+// fetchSpelled asks until the answers fit together and the questions were
+// spelled around the aliases that the server has.
+func (m *Model) fetchSpelled(ctx context.Context, d tmux.Detail) (*tmux.Snapshot, error) {
+	m.mu.Lock()
+	aliases := m.aliases
+	m.mu.Unlock()
+	var last error
+	for try := range fetchTries {
+		lines, err := tmux.SnapshotCommandsFor(d, tmux.ParseOptions{Version: m.version, Aliases: aliases})
+		if err != nil {
+			return nil, err
 		}
-		var snap *tmux.Snapshot
-		if snap, err = m.parse(d, lines, replies); err == nil {
+		replies, err := m.c.Do(ctx, lines...)
+		if err != nil {
+			return nil, err
+		}
+		snap, err := m.parse(d, lines, replies)
+		if err != nil {
+			// The server changed meanwhile, or an alias is in the way that
+			// we do not know yet.
+			last = err
+			if try == 0 {
+				aliases = usualNames()
+			}
+			continue
+		}
+		if slices.Equal(snap.Options.Aliases, aliases) {
 			return snap, nil
 		}
+		last = errors.New("its command-alias option keeps changing")
+		aliases = snap.Options.Aliases
+		m.mu.Lock()
+		m.aliases = aliases
+		m.mu.Unlock()
 	}
-	return nil, fmt.Errorf("look at the tmux server: %w", err)
+	return nil, last
+}
+
+// usualNames are aliases that stand in the way of all names of the commands
+// that are asked with, so that these are spelled by abbreviations: nobody gives
+// those a meaning.
+func usualNames() []tmux.CommandAlias {
+	var all []tmux.CommandAlias
+	for _, name := range []string{
+		"display-message", "display", "list-clients", "lsc", "show-options", "show", "list-buffers", "lsb",
+	} {
+		all = append(all, tmux.CommandAlias{Name: name})
+	}
+	return all
 }
 
 func (m *Model) parse(d tmux.Detail, lines []string, replies []Reply) (*tmux.Snapshot, error) {
 	texts := make([][]byte, len(replies))
-	none := false // without a session, tmux refuses to list windows: of which?
 	for i, r := range replies {
-		if strings.HasPrefix(lines[i], "list-sessions ") {
-			none = r.Err == nil && len(r.Data) == 0
-		}
-		if r.Err != nil && !none {
+		// Without any session tmux has no target for some lists: they are
+		// empty. If it has, the snapshot does not fit together.
+		if r.Err != nil && !(i > 0 && r.Err.Error() == "no current target") {
 			return nil, fmt.Errorf("%.20q: %w", lines[i], r.Err)
 		}
 		texts[i] = r.Data

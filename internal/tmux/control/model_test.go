@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -62,6 +63,29 @@ func TestModelWithoutSessions(t *testing.T) {
 			t.Errorf("%+v", snap)
 		}
 	}
+}
+
+// Whatever the server's owner calls things, the model sees the same.
+func TestModelOfAServerWithAliases(t *testing.T) {
+	eachWay(t, func(t *testing.T, s *tmuxtest.Server, c *Client) {
+		m, f := newModel(t, c), framing(t, s)
+		for i, alias := range []string{"list-clients=set-option -g @ran", "display-message=set-option -g @ran", "show=set-option -g @ran", "lsb=set-option -g @ran"} {
+			if i > 0 { // the first is there before anybody looks
+				current(t, m, tmux.Full, 0)
+			}
+			s.Run("set-option", "-s", fmt.Sprintf("command-alias[%d]", 90+i), alias)
+			snap := current(t, m, tmux.Full, 0)
+			if snap.Incarnation.PID != s.PID || len(snap.Sessions) != 1 || !slices.ContainsFunc(snap.Options.Aliases, func(a tmux.CommandAlias) bool {
+				return a.Name+"="+a.Value == alias
+			}) {
+				t.Errorf("%s: %+v", alias, snap)
+			}
+		}
+		c2 := openFramed(t, s, f, c.opts)
+		if snap := current(t, newModel(t, c2), tmux.Full, 0); len(snap.Sessions) != 1 {
+			t.Errorf("a new model: %+v", snap)
+		}
+	})
 }
 
 func TestModelAge(t *testing.T) {

@@ -64,6 +64,14 @@ func (r *Recorder) Bytes() []byte {
 	return b
 }
 
+// Reset forgets what was received so far. Let nothing be on its way.
+func (r *Recorder) Reset() {
+	r.t.Helper()
+	if err := os.Truncate(r.file, 0); err != nil {
+		r.t.Fatal(err)
+	}
+}
+
 // Len returns how many bytes were received so far.
 func (r *Recorder) Len() int {
 	r.t.Helper()
