@@ -120,7 +120,7 @@ var csiRules = []csiRule{
 	{'>', 0, 'm', numbers, 2, needWide, "XTMODKEYS"},
 }
 
-// modeRule allows setting and resetting one mode.
+// modeRule allows setting one mode, given what it needs, and resetting it.
 type modeRule struct {
 	private bool
 	number  int
@@ -135,7 +135,7 @@ var modeRules = []modeRule{
 	{true, 7, 0, 0, "DECAWM"},
 	{true, 12, 0, 0, "blinking cursor"},
 	{true, 25, 0, 0, "DECTCEM"},
-	{true, 47, 0, screen.Alternate, "alternate screen"},
+	{true, 47, 0, screen.AlternateOld, "alternate screen"},
 	{true, 69, 0, screen.Margins, "DECLRMM"},
 	{true, 1000, needMouse, screen.Mouse, "mouse"},
 	{true, 1002, needMouse, screen.Mouse, "mouse, drag"},
@@ -145,7 +145,7 @@ var modeRules = []modeRule{
 	{true, 1006, needMouse, screen.Mouse, "mouse, SGR"},
 	{true, 1015, needMouse, screen.Mouse, "mouse, urxvt"},
 	{true, 1016, needMouse, screen.Mouse, "mouse, pixels"},
-	{true, 1047, 0, screen.Alternate, "alternate screen"},
+	{true, 1047, 0, screen.AlternateOld, "alternate screen"},
 	{true, 1048, 0, 0, "save cursor"},
 	{true, 1049, 0, screen.Alternate, "alternate screen, cursor"},
 	{true, 2004, 0, screen.Paste, "bracketed paste"},

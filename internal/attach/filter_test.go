@@ -26,6 +26,7 @@ var guestAllowed = regexp.MustCompile(`^(?:` + strings.Join([]string{
 	`\x1b\[34(?:;34)*[hl]`,
 	`\x1b\[\?[018]?c`,
 	`\x1b\[\?0*(?:1|7|12|25|47|69|1004|1047|1048|1049|2004|2026)(?:;0*(?:1|7|12|25|47|69|1004|1047|1048|1049|2004|2026))*[hl]`,
+	`\x1b\[\?0*(?:1|7|12|25|47|69|100[0-6]|101[56]|104[789]|2004|2026|2031|7727)(?:;0*(?:1|7|12|25|47|69|100[0-6]|101[56]|104[789]|2004|2026|2031|7727))*l`,
 	`\x1bP=[12]s\x1b\\`,
 }, "|") + `)`)
 
@@ -179,6 +180,7 @@ func TestPoliciesOpenOneGroupEach(t *testing.T) {
 		{"links", Policy{Hyperlinks: true}, []string{"\x1b]8;id=1;http://x/\x1b\\"}, []string{"\x1b]12;red\a"}},
 		{"bell", Policy{Bell: true}, []string{"\a"}, nil},
 		{"no bell", Policy{}, nil, []string{"\a"}},
+		{"no mouse", Policy{}, []string{"\x1b[?1003l\x1b[?1006l"}, []string{"\x1b[?1000h"}},
 		{"mouse", Policy{Mouse: true}, []string{"\x1b[?1006;1000h", "\x1b[?1003l"}, []string{"\x1b[?1001h"}},
 		{"colour", Policy{CursorColour: true}, []string{"\x1b]12;red\a", "\x1b]12;#ff0000\a", "\x1b]12;rgb:ff/00/00\a", "\x1b]112\a"},
 			[]string{"\x1b]12;?\a", "\x1b]12;red;?\a", "\x1b]112;?\a", "\x1b]10;red\a"}},

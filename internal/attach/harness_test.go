@@ -345,7 +345,15 @@ func (s *sink) Deliver(ctx context.Context, e Event) error {
 }
 
 func describe(e Event) string {
-	return strings.Trim(e.Kind.String()+" "+strings.Join(append([]string{e.Key, string(e.Bytes)}, e.Argv...), " "), " ")
+	switch e.Kind {
+	case Keys, Paste:
+		return e.Kind.String() + "  " + string(e.Bytes)
+	case Named:
+		return "named " + e.Key
+	case Command:
+		return "command   " + strings.Join(e.Argv, " ")
+	}
+	return e.Kind.String()
 }
 
 func (s *sink) all() []byte {
@@ -524,5 +532,3 @@ func zoo(t testing.TB) []*os.File {
 	}
 	return append(fs, os.NewFile(uintptr(ep), "epoll"), os.NewFile(uintptr(mem), "memfd"), os.NewFile(uintptr(sock), "socket"))
 }
-
-func attachedChild() {}

@@ -285,7 +285,10 @@ func (d *Decoder) reply(p []byte, now time.Time) []byte {
 			return p[i+1:]
 		case last: // ESC and something else: a key begins
 			d.mode, d.due = typing, time.Time{}
-			return append([]byte{0x1b}, p[i:]...)
+			if i > 0 {
+				return p[i-1:]
+			}
+			return append([]byte{0x1b}, p...)
 		case c == 0x1b:
 			d.tail = append(d.tail, c)
 		}

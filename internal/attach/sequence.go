@@ -183,7 +183,7 @@ func findMode(private bool, v int) *modeRule {
 
 func (f *Filter) modeAllowed(c *csi, v int) bool {
 	m := findMode(c.prefix == '?', v)
-	return m != nil && m.need&^f.have == 0
+	return m != nil && (c.final == 'l' || m.need&^f.have == 0)
 }
 
 // note keeps account of what an allowed sequence leaves changed.
@@ -201,7 +201,7 @@ func (f *Filter) note(c *csi) {
 				unset |= m.mark
 			}
 		}
-		if unset&screen.Alternate != 0 {
+		if unset&(screen.Alternate|screen.AlternateOld) != 0 {
 			unset |= screen.Drawn // what is seen now is the person's own screen
 		}
 	case c.final == 'r' && c.prefix == 0:

@@ -11,8 +11,10 @@ const (
 	// Drawn: something was drawn on the screen that is not the alternate one,
 	// or since the alternate one was entered.
 	Drawn Marks = 1 << iota
-	// Alternate: the alternate screen (?47, ?1047, ?1049).
+	// Alternate: the alternate screen (?1049).
 	Alternate
+	// AlternateOld: the alternate screen, entered the older way (?47, ?1047).
+	AlternateOld
 	// Region: a scrolling region (DECSTBM).
 	Region
 	// CursorKeys: application cursor keys (?1).
@@ -83,11 +85,14 @@ func Restore(now, ever Marks) []byte {
 	}
 	// Shift in, US-ASCII, plain characters, wrap on, keypad and arrows normal.
 	b = append(b, "\x0f\x1b(B\x1b[m\x1b[?7h\x1b[?1l\x1b>"...)
-	if now&(Alternate|Drawn) != 0 {
+	if now&(Alternate|AlternateOld|Drawn) != 0 {
 		// Both move the cursor, so not on a screen already left.
 		b = append(b, "\x1b[r\x1b[H\x1b[J"...)
 	}
 	b = append(b, "\x1b[?25h"...)
+	if now&AlternateOld != 0 {
+		b = append(b, "\x1b[?1047l\x1b[?47l\x1b8"...)
+	}
 	if now&Alternate != 0 {
 		b = append(b, "\x1b[?1049l"...)
 	}
@@ -104,6 +109,9 @@ func Resync(now, ever Marks) []byte {
 	b := append([]byte(nil), abort...)
 	if now&Alternate != 0 {
 		b = append(b, "\x1b[?1049h"...)
+	}
+	if now&AlternateOld != 0 {
+		b = append(b, "\x1b[?47h"...)
 	}
 	for _, o := range off {
 		// The style is tmux's to choose, and nothing tells it to choose again.

@@ -1,0 +1,188 @@
+package attach
+
+import (
+	"bytes"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/muxward/muxward/internal/soak"
+)
+
+var t0 = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+
+// decode feeds pieces a millisecond apart, then lets all time run out.
+func decode(o KeyOptions, pieces ...string) []string {
+	d, now := NewDecoder(o), t0
+	var out []string
+	for _, p := range pieces {
+		now = now.Add(time.Millisecond)
+		out = join(out, d.Feed([]byte(p), now))
+	}
+	return settle(d, now, out)
+}
+
+func settle(d *Decoder, now time.Time, out []string) []string {
+	for n := 0; !d.Deadline().IsZero(); n++ {
+		if n > 100 {
+			return append(out, "never ends")
+		}
+		now = d.Deadline()
+		out = join(out, d.Feed(nil, now))
+	}
+	return out
+}
+
+// join appends events as text; keys next to keys are one.
+func join(out []string, events []Event) []string {
+	for _, e := range events {
+		s := describe(e)
+		if n := len(out); e.Kind == Keys && n > 0 && strings.HasPrefix(out[n-1], "keys  ") {
+			out[n-1] += string(e.Bytes)
+			continue
+		}
+		out = append(out, s)
+	}
+	return out
+}
+
+func TestKeys(t *testing.T) {
+	for _, c := range []struct{ in, want string }{
+		{"abc", "keys  abc"}, {"\r\t\x03\x00", "keys  \r\t\x03\x00"}, {"äö漢👩", "keys  äö漢👩"}, {"\xff\xfe", "keys  \xff\xfe"}, {"\xe6\xbc", "keys  \xe6\xbc"},
+		{"\x7f", "named BSpace"}, {"\x1b", "keys  \x1b"}, {"\x1b\x1b", "keys  \x1b\x1b"}, {"\x1bx", "named M-x"}, {"\x1bä", "keys  \x1bä"},
+		{"\x1b\r", "keys  \x1b\r"}, {"\x1b\x7f", "named M-BSpace"}, {"\x1b[", "named M-["}, {"\x1bO", "named M-O"}, {"\x1b]", "named M-]"}, {"\x1bP", "named M-P"}, {"\x1b_", "named M-_"},
+		{"\x1b[A", "named Up"}, {"\x1b[B\x1b[C\x1b[D", "named Down|named Right|named Left"}, {"\x1bOA\x1bOD", "named Up|named Left"},
+		{"\x1b[H\x1b[F\x1bOH\x1bOF", "named Home|named End|named Home|named End"}, {"\x1b[1~\x1b[4~\x1b[7~\x1b[8~", "named Home|named End|named Home|named End"},
+		{"\x1b[2~\x1b[3~\x1b[5~\x1b[6~", "named IC|named DC|named PPage|named NPage"}, {"\x1bOP\x1bOQ\x1bOR\x1bOS", "named F1|named F2|named F3|named F4"},
+		{"\x1b[11~\x1b[15~\x1b[17~\x1b[21~\x1b[23~\x1b[24~", "named F1|named F5|named F6|named F10|named F11|named F12"},
+		{"\x1b[1;5A", "named C-Up"}, {"\x1b[1;2B", "named S-Down"}, {"\x1b[1;3C", "named M-Right"}, {"\x1b[1;8D", "named C-M-S-Left"}, {"\x1b[1;9D", "named M-Left"},
+		{"\x1b[3;5~", "named C-DC"}, {"\x1b[15;2~", "named S-F5"}, {"\x1b[1;5P", "named C-F1"}, {"\x1bO5P", "named C-F1"}, {"\x1bO1;2Q", "named S-F2"}, {"\x1b[1;2R", "named S-F3"},
+		{"\x1b[[A\x1b[[E", "named F1|named F5"}, {"\x1b[Z", "named BTab"}, {"\x1b[a\x1bOa", "named S-Up|named C-Up"}, {"\x1b[3^\x1b[3$\x1b[3@", "named C-DC|named S-DC|named C-S-DC"},
+		{"\x1b\x1b[A", "named M-Up"}, {"\x1b\x1bOB", "named M-Down"}, {"\x1b\x1b[1;3D", "keys  \x1b|named M-Left"}, {"\x1b\x1bx", "keys  \x1b\x1bx"},
+		{"\x1bOM\x1bOp\x1bOj", "named KPEnter|named KP0|named KP*"}, {"\x1bO[", "keys  \x1b"}, {"\x1bOz", "named M-O|keys  z"}, {"\x1bO1x", "named M-O|keys  1x"},
+		{"\x1b[97;5u", "named C-a"}, {"\x1b[27;5;97~", "named C-a"}, {"\x1b[13;2u", "named S-Enter"}, {"\x1b[9;5u", "named C-Tab"}, {"\x1b[97;1u", "keys  a"},
+		// What terminals say by themselves.
+		{"\x1b[I\x1b[O", ""}, {"\x1b[?1;2c", ""}, {"\x1b[>84;0;0c", ""}, {"\x1b[0n", ""}, {"\x1b[24;80R", ""}, {"\x1b[8;24;80t", ""}, {"\x1b[?2026;2$y", ""}, {"\x1b[?997;1n", ""}, {"\x1b[?1u", ""},
+		{"\x1b[<0;10;20M\x1b[<0;10;20m", ""}, {"\x1b[M !!", ""}, {"\x1b[M\x80\x81\x82", ""}, {"\x1b[32;10;20M", ""},
+		{"\x1b]11;rgb:0000/0000/0000\x1b\\x", "keys  x"}, {"\x1b]52;c;cm0gLXJmCg==\ax", "keys  x"}, {"\x1bP>|XTerm(370)\x1b\\x", "keys  x"}, {"\x1bP1$r0m\x1b\\x", "keys  x"}, {"\x1bP1+r544e=78\x1b\\x", "keys  x"}, {"\x1b_Gi=1;OK\x1b\\x", "keys  x"},
+		{"\x1b]11;never ends", ""}, {"\x1bP>|" + strings.Repeat("x", 9999), ""}, {"\x1b]11;rgb\x1b[A", "named Up"},
+		{"\x1b[" + strings.Repeat("1", 300) + "A", "keys  " + strings.Repeat("1", 300-maxKey+2) + "A"}, {"\x1b[99~", ""}, {"\x1b[1;99A", ""}, {"\x1b[c", "named S-Right"}, {"\x1b[e", "named M-[|keys  e"}, {"\x1b[5\rx", "named M-[|keys  5\rx"},
+		// Somebody who types these letters.
+		{"\x1b]x", "named M-]|keys  x"}, {"\x1bPx", "named M-P|keys  x"}, {"\x1b_x", "named M-_|keys  x"}, {"\x1b]5x", "named M-]|keys  5x"}, {"\x1bP12x", "named M-P|keys  12x"},
+		// Pastes.
+		{"\x1b[200~a\x02d\x1b[Ab\x1b[201~c", "paste  a\x02d\x1b[Ab|keys  c"}, {"\x1b[200~\x1b[201~", ""}, {"\x1b[200~never ends", "paste  never ends"},
+		{"\x1b[200~a\x1b[201~\r\x1b[201~", "paste  a|keys  \r"}, {"\x1b[200~x\u009b201~y\x9b201~z\x1b[201~", "paste  xyz"}, {"\x1b[200~\x9b2\u009b201~01~z\x1b[201~", "paste  z"}, {"\x1b[200~\x1b[20\x9b201~1~z\x1b[201~", "paste  z"},
+		// The prefix.
+		{"\x02d", "detach"}, {"\x02n\x02p\x02l", "command   next-window|command   previous-window|command   last-window"}, {"\x020\x029", "command   select-window -t :=0|command   select-window -t :=9"},
+		{"\x02o\x02;", "command   select-pane -t :.+|command   last-pane"}, {"\x02\x1b[A\x02\x1bOB", "command   select-pane -U|command   select-pane -D"}, {"a\x02\x02b", "keys  a\x02b"},
+		{"\x02?a", "keys  a"}, {"\x02xa", "keys  a"}, {"\x02äa", "keys  a"}, {"\x02\x1bxa", "keys  a"}, {"\x02\x1b[3~a", "keys  a"}, {"\x02\x7fa", "keys  a"}, {"\x02\x1b[Id", "detach"}, {"\x02\x1b]11;x\add", "keys  dd"},
+	} {
+		want := c.want
+		if got := strings.Join(decode(KeyOptions{}, c.in), "|"); got != want {
+			t.Errorf("%q:\n got  %q\n want %q", c.in, got, want)
+		}
+	}
+}
+
+func TestKeysMeanTheSameHoweverTheyArrive(t *testing.T) {
+	r := rand.New(rand.NewPCG(5, 6))
+	parts := []string{"a", "\r", "\x02", "d", "n", "\x1b", "\x1b[", "A", "1;5", "~", "\x1bO", "P", "\x1b[200~", "\x1b[201~", "\x1b]11;", "\a", "\x1b\\", "\x1bP>|", "\x1b[<0;1;1M", "\x1b[M", "ä", "\xe6", "漢", "\x7f", "\x1b[?", "c", "R", "$", "\x1b[3", "\x00", "\xff"}
+	for range soak.N(200_000, 20_000) {
+		var b strings.Builder
+		for range 1 + r.IntN(12) {
+			b.WriteString(parts[r.IntN(len(parts))])
+		}
+		in := b.String()
+		whole := decode(KeyOptions{}, in)
+		var pieces []string
+		for rest := in; rest != ""; {
+			n := min(1+r.IntN(3), len(rest))
+			pieces, rest = append(pieces, rest[:n]), rest[n:]
+		}
+		if cut := decode(KeyOptions{}, pieces...); !slices.Equal(cut, whole) {
+			t.Fatalf("%q\n whole %q\n cut   %q\n pieces %q", in, whole, cut, pieces)
+		}
+	}
+}
+
+func TestEscapeTimeIsKept(t *testing.T) {
+	d := NewDecoder(KeyOptions{EscapeTime: 100 * time.Millisecond})
+	if e := d.Feed([]byte("\x1b"), t0); len(e) != 0 || !d.Deadline().Equal(t0.Add(100*time.Millisecond)) {
+		t.Fatal(e, d.Deadline())
+	}
+	// More of the same key does not hold it longer.
+	if e := d.Feed([]byte("["), t0.Add(60*time.Millisecond)); len(e) != 0 || !d.Deadline().Equal(t0.Add(100*time.Millisecond)) {
+		t.Fatal(e, d.Deadline())
+	}
+	if e := d.Feed(nil, t0.Add(99*time.Millisecond)); len(e) != 0 {
+		t.Fatal(e)
+	}
+	if e := d.Feed([]byte("A"), t0.Add(101*time.Millisecond)); len(e) != 2 || e[0].Key != "M-[" || string(e[1].Bytes) != "A" {
+		t.Fatal(e)
+	}
+	if e := d.Feed([]byte("\x1b["), t0); len(e) != 0 {
+		t.Fatal(e)
+	}
+	if e := d.Feed([]byte("A"), t0.Add(99*time.Millisecond)); len(e) != 1 || e[0].Key != "Up" {
+		t.Fatal(e)
+	}
+}
+
+func TestPasteHasALimit(t *testing.T) {
+	d := NewDecoder(KeyOptions{PasteLimit: 1000})
+	d.Feed([]byte("\x1b[200~"), t0)
+	for range 100 {
+		d.Feed(bytes.Repeat([]byte("x"), 100), t0)
+		if len(d.paste) > 1000 {
+			t.Fatal("it grows")
+		}
+	}
+	got := d.Feed([]byte("\x1b[201~k"), t0)
+	if len(got) != 2 || got[0].Kind != PasteRefused || string(got[1].Bytes) != "k" {
+		t.Errorf("%v", got)
+	}
+	if got := decode(KeyOptions{PasteLimit: 3}, "\x1b[200~abc\x1b[201~"); len(got) != 1 || got[0] != "paste  abc" {
+		t.Errorf("a paste of the limit: %q", got)
+	}
+}
+
+func TestKeyOptions(t *testing.T) {
+	if got := decode(KeyOptions{Prefix: 1}, "\x02\x01d"); strings.Join(got, "|") != "keys  \x02|detach" {
+		t.Errorf("C-a: %q", got)
+	}
+	if got := decode(KeyOptions{NoPrefix: true}, "\x02d"); strings.Join(got, "|") != "keys  \x02d" {
+		t.Errorf("none: %q", got)
+	}
+	if got := decode(KeyOptions{Erase: 8}, "\x08\x7f"); strings.Join(got, "|") != "named BSpace|keys  \x7f" {
+		t.Errorf("erase: %q", got)
+	}
+}
+
+func FuzzInput(f *testing.F) {
+	for _, s := range []string{"a\x1b[A\x02d", "\x1b[200~x\x1b[201~", "\x1b]11;x\a", "\x1bP>|x\x1b\\", "\x1b[M   ", "\x1b\x1b[", "\xe6\xbc\xa2", "\x1b[[", "\x1bO1;", "\x02\x02"} {
+		f.Add([]byte(s), 1)
+	}
+	f.Fuzz(func(t *testing.T, in []byte, cut int) {
+		n := min(max(cut, 0), len(in))
+		whole := decode(KeyOptions{}, string(in))
+		if got := decode(KeyOptions{}, string(in[:n]), string(in[n:])); !slices.Equal(got, whole) {
+			t.Fatalf("cut at %d: %q, whole %q", n, got, whole)
+		}
+		d := NewDecoder(KeyOptions{PasteLimit: 64})
+		for i := range in {
+			for _, e := range d.Feed(in[i:i+1], t0) {
+				if e.Kind == Paste && bytes.Contains(e.Bytes, []byte(pasteEnd)) {
+					t.Fatalf("a paste holds its end: %q", e.Bytes)
+				}
+				if e.Kind == Command && len(e.Argv) == 0 || e.Kind == Named && e.Key == "" {
+					t.Fatalf("empty event %+v", e)
+				}
+			}
+			if len(d.hold) > maxKey || len(d.paste) > 64 || len(d.tail) > len(pasteEnd) {
+				t.Fatalf("holds %d, %d, %d bytes", len(d.hold), len(d.paste), len(d.tail))
+			}
+		}
+	})
+}
