@@ -47,7 +47,7 @@ type Filter struct {
 	now, ever screen.Marks
 	dropped   Dropped
 
-	asks     []question
+	asks     []Question
 	answered uint32 // bit per entry of asks
 	answers  []byte
 }
@@ -65,7 +65,7 @@ const (
 
 // NewFilter returns a filter for one display. asked lists the questions that
 // muxward answers for the terminal; see [Questions].
-func NewFilter(p Policy, asked []question) *Filter {
+func NewFilter(p Policy, asked []Question) *Filter {
 	return &Filter{have: p.bits(), asks: asked}
 }
 

@@ -259,7 +259,7 @@ func TestFuzzedOutputStaysOnTheListHoweverItIsCut(t *testing.T) {
 
 func checkCut(t *testing.T, p Policy, in, whole []byte, r *rand.Rand) {
 	t.Helper()
-	var asked []question
+	var asked []Question
 	if !p.Wide {
 		asked = Questions(3, 6)
 	}

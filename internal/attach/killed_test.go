@@ -33,8 +33,8 @@ func screenText(t testing.TB, p []byte, size Size) (text string, alternate bool)
 	if c, ok := e.InputPipe().(io.Closer); ok {
 		c.Close()
 	}
-	e.Close()
 	<-drained
+	e.Close()
 	return text, alternate
 }
 

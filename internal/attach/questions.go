@@ -1,9 +1,10 @@
 package attach
 
-// question is one that a tmux server asks of its client's terminal, with the
-// answer that muxward gives in the terminal's place.
-type question struct {
-	ask, answer string
+// Question is one that a tmux server asks of its client's terminal, with the
+// answer that muxward gives in the terminal's place. Strings are without their
+// terminator in Ask.
+type Question struct {
+	Ask, Answer string
 }
 
 // Questions returns what a tmux server of this version asks a terminal, with
@@ -16,20 +17,20 @@ type question struct {
 // reason nothing is answered that this version does not ask itself.
 //
 // major and minor are the version's numbers. Tried on 3.2a, 3.3a, 3.4, 3.5a, 3.6b, 3.7c.
-func Questions(major, minor int) []question {
+func Questions(major, minor int) []Question {
 	at := func(m, n int) bool { return major > m || major == m && minor >= n }
-	q := []question{
+	q := []Question{
 		{"\x1b[>c", "\x1b[>0;0;0c"},
 		{"\x1b[>q", "\x1bP>|muxward\x1b\\"},
 	}
 	if at(3, 4) {
 		q = append(q,
-			question{"\x1b[c", "\x1b[?1;2c"},
-			question{"\x1b]10;?", "\x1b]10;rgb:ffff/ffff/ffff\x1b\\"},
-			question{"\x1b]11;?", "\x1b]11;rgb:0000/0000/0000\x1b\\"})
+			Question{"\x1b[c", "\x1b[?1;2c"},
+			Question{"\x1b]10;?", "\x1b]10;rgb:ffff/ffff/ffff\x1b\\"},
+			Question{"\x1b]11;?", "\x1b]11;rgb:0000/0000/0000\x1b\\"})
 	}
 	if at(3, 6) {
-		q = append(q, question{"\x1b[?996n", "\x1b[?997;1n"})
+		q = append(q, Question{"\x1b[?996n", "\x1b[?997;1n"})
 	}
 	return q
 }
@@ -41,12 +42,12 @@ func (f *Filter) question(seq []byte) bool {
 		return false // the person's own terminal answers
 	}
 	for k := range f.asks {
-		if f.asks[k].ask != string(seq) {
+		if f.asks[k].Ask != string(seq) {
 			continue
 		}
 		if bit := uint32(1) << k; f.answered&bit == 0 {
 			f.answered |= bit
-			f.answers = append(f.answers, f.asks[k].answer...)
+			f.answers = append(f.answers, f.asks[k].Answer...)
 		}
 		f.dropped.Questions++
 		return true

@@ -172,15 +172,17 @@ func (t *TTY) Leave(ctx context.Context, how Leaving) error {
 
 // settle waits until no system call is under way under mu.
 func (t *TTY) settle(ctx context.Context, mu *sync.Mutex) error {
-	for begin := time.Now(); !mu.TryLock(); {
+	begin, pause := time.Now(), 50*time.Microsecond
+	for !mu.TryLock() {
 		if time.Since(begin) > nudgeEvery {
 			screen.Nudge(t.fd)
 		}
 		select {
 		case <-ctx.Done():
 			return fmt.Errorf("the terminal holds up a call: %w", ctx.Err())
-		case <-time.After(100 * time.Microsecond):
+		case <-time.After(pause):
 		}
+		pause = min(2*pause, nudgeEvery)
 	}
 	mu.Unlock()
 	return nil
@@ -224,11 +226,22 @@ func (t *TTY) FlushInput() error {
 	})
 }
 
-// Close implements [Terminal].
+// Close implements [Terminal]. If the person still makes a call block, the
+// descriptor is given up as soon as they cannot any more.
 func (t *TTY) Close() error {
-	err := t.device.Close()
+	t.away.Store(true)
 	t.closeClient()
-	return err
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	stuck := errors.Join(t.settle(ctx, &t.rmu), t.settle(ctx, &t.wmu))
+	if stuck == nil {
+		return t.device.Close()
+	}
+	go func() {
+		forever := context.Background()
+		_ = errors.Join(t.settle(forever, &t.rmu), t.settle(forever, &t.wmu), t.device.Close())
+	}()
+	return stuck
 }
 
 func (t *TTY) closeClient() {

@@ -38,7 +38,9 @@ type Keeper struct {
 	proc   *os.Process
 	closed bool
 	err    error // why there is no process
-	ended  chan struct{}
+
+	closing chan struct{} // Close was called
+	ended   chan struct{} // and the process is gone
 }
 
 // Start starts the process argv, which must call [Serve] on descriptor [FD],
@@ -50,7 +52,8 @@ func Start(ctx context.Context, argv, env []string) (*Keeper, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	k := &Keeper{argv: argv, env: env, held: make(map[uint64]Held), sock: -1, ended: make(chan struct{})}
+	k := &Keeper{argv: argv, env: env, held: make(map[uint64]Held), sock: -1,
+		closing: make(chan struct{}), ended: make(chan struct{})}
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	cmd, err := k.spawn()
@@ -84,33 +87,55 @@ func (k *Keeper) spawn() (*exec.Cmd, error) {
 	return cmd, nil
 }
 
-// watch replaces the process when it dies.
+// watch replaces the process when it dies, less often the more often it does.
 func (k *Keeper) watch(cmd *exec.Cmd) {
+	defer close(k.ended)
+	pause := time.Duration(0)
 	for {
+		begun := time.Now()
 		err := cmd.Wait()
-		k.mu.Lock()
-		unix.Close(k.sock)
-		k.sock, k.proc = -1, nil
-		k.err = fmt.Errorf("the keeper ended: %w", errors.Join(err, errors.New("terminals are not restored if muxward is killed now")))
-		cmd = nil
-		for pause := 10 * time.Millisecond; cmd == nil && !k.closed; pause = min(2*pause, time.Second) {
-			if cmd, err = k.spawn(); err != nil {
-				k.err = err
-				k.mu.Unlock()
-				time.Sleep(pause)
-				k.mu.Lock()
-			}
+		if time.Since(begun) > time.Minute {
+			pause = 0
 		}
-		if k.closed {
-			k.mu.Unlock()
-			close(k.ended)
+		if !k.lost(fmt.Errorf("terminals are not restored if muxward is killed now: the keeper ended: %v", err)) {
 			return
 		}
-		for id, h := range k.held {
-			_ = k.send(id, h)
+		for cmd = nil; cmd == nil; pause = min(max(2*pause, 10*time.Millisecond), time.Second) {
+			select {
+			case <-k.closing:
+				return
+			case <-time.After(pause):
+			}
+			cmd = k.replace()
 		}
-		k.mu.Unlock()
 	}
+}
+
+// lost notes that the process is gone, and reports whether to replace it.
+func (k *Keeper) lost(err error) bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	unix.Close(k.sock)
+	k.sock, k.proc, k.err = -1, nil, err
+	return !k.closed
+}
+
+// replace starts another process and gives it everything; nil if that failed.
+func (k *Keeper) replace() *exec.Cmd {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.closed {
+		return nil
+	}
+	cmd, err := k.spawn()
+	if err != nil {
+		k.err = err
+		return nil
+	}
+	for id, h := range k.held {
+		_ = k.send(id, h)
+	}
+	return cmd
 }
 
 // PID returns the process's id, and 0 while there is none.
@@ -221,6 +246,7 @@ func (k *Keeper) Close(ctx context.Context) error {
 	k.mu.Lock()
 	if !k.closed {
 		k.closed = true
+		close(k.closing)
 		if k.sock >= 0 {
 			_ = unix.Shutdown(k.sock, unix.SHUT_RDWR)
 		}

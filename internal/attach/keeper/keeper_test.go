@@ -123,6 +123,7 @@ func eventually(t *testing.T, what string, f func() error) {
 func (k *Keeper) vanish() {
 	k.mu.Lock()
 	k.closed = true
+	close(k.closing)
 	_ = unix.Shutdown(k.sock, unix.SHUT_RDWR)
 	k.mu.Unlock()
 	<-k.ended
