@@ -206,6 +206,20 @@ func TestUnanswerable(t *testing.T) {
 	}
 }
 
+// Nobody owns the host, whatever else an object says.
+func TestNobodyOwnsTheHost(t *testing.T) {
+	s := mustLoad(t, map[string]string{"r.cedar": "permit (principal == Person::\"bob\", action, resource) when { context.own };\n"})
+	q := ask(t, "alice view *")
+	q.Object.Owner = "alice"
+	if d := s.Decide(q); d.Allow || s.Holds(q.Who, q.Object, q.At) != 0 || s.Covers(q.Who, TmuxVerbs, q.Object, q.At).Allow {
+		t.Errorf("alice owns the host: %+v", d)
+	}
+	q.Who.Person, q.Object.Owner = "bob", "bob"
+	if s.Decide(q).Allow {
+		t.Error("bob owns the host")
+	}
+}
+
 // A spawn with a command of one's own needs more than spawn.
 func TestSpawnCommand(t *testing.T) {
 	s := mustLoad(t, map[string]string{grantsFile: `grants:
@@ -285,6 +299,7 @@ func TestErrorsRefuse(t *testing.T) {
 		"permit":                     "permit (principal, action, resource) when { " + overflow + " };",
 		"error, then false":          "forbid (principal, action, resource) when { " + overflow + " } unless { action in Action::\"viewer\" };",
 		"permit, error, then false":  "permit (principal, action, resource) when { " + overflow + " } when { principal == Person::\"carol\" };",
+		"error, then elsewhere":      "forbid (principal, action, resource) when { " + overflow + " } when { resource in Server::\"bob\" };",
 		"error within or":            "forbid (principal, action, resource) when { context.door == \"x\" || (" + overflow + ") };",
 		"arithmetic on the datetime": "forbid (principal, action, resource) when { context.now.offset(duration(\"106751991167d\")) < datetime(\"2026-01-01\") };",
 	} {
@@ -296,8 +311,10 @@ func TestErrorsRefuse(t *testing.T) {
 			}
 		}
 		q := ask(t, "alice view alice")
-		if s.Covers(q.Who, TmuxVerbs, q.Object, noon).Allow {
-			t.Errorf("%s: covered although it may fail", name)
+		for _, verbs := range []access.VerbSet{TmuxVerbs, access.SetOf(access.View)} {
+			if s.Covers(q.Who, verbs, q.Object, noon).Allow {
+				t.Errorf("%s: %v covered although it may fail", name, verbs)
+			}
 		}
 	}
 }
@@ -350,6 +367,13 @@ func TestCovers(t *testing.T) {
 		if d := s.Covers(q.Who, TmuxVerbs, q.Object, noon); d.Allow != c.allow || d.Rule == "" {
 			t.Errorf("%s: %v by %q: %s", c.name, d.Allow, d.Rule, d.Reason)
 		}
+	}
+	s := mustLoad(t, map[string]string{
+		grantsFile: "grants: [{who: \"*\", verbs: type, on: \"alice/work:1\", reason: x, record: must}]\n",
+		"r.cedar":  "@log_content(\"true\")\npermit (principal, action == Action::\"type\", resource in Session::\"alice/x\") when { context.own };\n",
+	})
+	if d := s.Covers(ask(t, "alice view alice").Who, TmuxVerbs, access.Object{Kind: access.Server, Owner: "alice"}, noon); !d.Allow || d.Obligations != access.MustRecord|access.LogContent {
+		t.Errorf("the duties of the parts are lost: %+v", d)
 	}
 	e := EngineOf(mustLoad(t, nil))
 	if !e.CoversServer(ask(t, "alice view alice").Who, access.Object{Kind: access.Server, Owner: "alice"}, noon) {

@@ -231,9 +231,6 @@ func objectEntity(uid types.EntityUID, o access.Object, flat bool) types.Entity 
 	n := 0
 	for up := o; up.Kind > access.Host && !flat; n++ {
 		up = up.Up()
-		if o.Kind == access.Pane && up.Kind == access.Window {
-			up.Session.Index = o.Session.Index
-		}
 		parents[n] = types.NewEntityUID(objectType(up.Kind), types.String(name(up)))
 	}
 	attrs := types.RecordMap{}
