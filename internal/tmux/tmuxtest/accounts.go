@@ -72,7 +72,7 @@ func isolate() int {
 	if err != nil {
 		return complain(err)
 	}
-	defer os.RemoveAll(base)
+	defer removeAll(base)
 	// The child is killed with the thread that started it: keep the thread.
 	runtime.LockOSThread()
 	cmd := exec.Command("/proc/self/exe", os.Args[1:]...)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"sync"
@@ -56,7 +57,7 @@ func runTests(m Runner) int {
 		if base, err = newBase(); err != nil {
 			return complain(err)
 		}
-		defer os.RemoveAll(base)
+		defer removeAll(base)
 		if err := os.Setenv(baseVar, base); err != nil {
 			return complain(err)
 		}
@@ -75,6 +76,21 @@ func newBase() (string, error) {
 		return "", err
 	}
 	return base, os.Chmod(base, 0o755)
+}
+
+// removeAll removes a directory even where the tests took the right to write
+// away, as they do when they run as an ordinary account.
+func removeAll(dir string) {
+	if os.RemoveAll(dir) == nil {
+		return
+	}
+	_ = filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if d != nil && d.IsDir() {
+			_ = os.Chmod(path, 0o700) // before it is read
+		}
+		return nil
+	})
+	_ = os.RemoveAll(dir) // what is left belongs to somebody else
 }
 
 func complain(err error) int {
@@ -107,7 +123,7 @@ func Dir(t testing.TB, owner Account) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	t.Cleanup(func() { removeAll(dir) })
 	return dir
 }
 

@@ -84,7 +84,7 @@ func reap(in io.Reader, base string) int {
 		_ = unix.PidfdSendSignal(fd, unix.SIGKILL, nil, 0) // it may be gone
 	}
 	if strings.HasPrefix(base, "/tmp/mwt") {
-		_ = os.RemoveAll(base)
+		removeAll(base)
 	}
 	return 0
 }

@@ -176,6 +176,26 @@ func TestOutputOfACommandThatHangs(t *testing.T) {
 	}
 }
 
+func TestDirIsRemovedWhateverItsModes(t *testing.T) {
+	var dir string
+	t.Run("its test", func(t *testing.T) {
+		dir = Dir(t, Account{})
+		for _, sub := range []string{"a", "a/b", "a/b/c"} {
+			if err := os.Mkdir(filepath.Join(dir, sub), 0o700); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, sub := range []string{"a/b", "a"} {
+			if err := os.Chmod(filepath.Join(dir, sub), 0); err != nil {
+				t.Fatal(err)
+			}
+		}
+	})
+	if _, err := os.Stat(dir); err == nil {
+		t.Error("it is still there")
+	}
+}
+
 func TestKillAtEnd(t *testing.T) {
 	cmd := Account{}.Command("sleep", "1000")
 	if err := cmd.Start(); err != nil {
