@@ -3,13 +3,17 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/muxward/muxward/internal/gateway"
 	"github.com/muxward/muxward/internal/guard"
 	"github.com/muxward/muxward/internal/identity"
 	"github.com/muxward/muxward/internal/tmux"
+	"github.com/muxward/muxward/internal/tmux/control"
 	"github.com/muxward/muxward/internal/tmux/wire"
 )
 
@@ -110,6 +114,16 @@ func (h *hostServers) look(ctx context.Context, servers []*guard.Server) {
 
 // guarded is a guard.Server as the executor needs it.
 type guarded struct{ *guard.Server }
+
+// Snapshot asks the server for its state. A server that does not listen any
+// more has ended, even if its process takes a moment longer.
+func (g guarded) Snapshot(ctx context.Context, d tmux.Detail) (*tmux.Snapshot, error) {
+	snap, err := g.Server.Snapshot(ctx, d)
+	if err != nil && (errors.Is(err, unix.ECONNREFUSED) || errors.Is(err, control.ErrServerGone) || g.Cause() != nil) {
+		err = fmt.Errorf("%w: %w", gateway.ErrServerEnded, err)
+	}
+	return snap, err
+}
 
 // Dial connects as a client.
 func (g guarded) Dial(ctx context.Context) (*wire.Conn, error) { return g.Connect(ctx) }

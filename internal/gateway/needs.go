@@ -32,6 +32,12 @@ func (r *resolver) needs() error {
 			return fmt.Errorf("command table, %s: %w", inv.Row.Name, err) // a fault of ours
 		}
 		o, err := r.scene.object(d.On, r.plan.Found.Session)
+		if err != nil && r.plan.Full {
+			// A target whose parts do not belong together: whatever tmux
+			// makes of it, every verb on the server covers it.
+			r.add(Need{Whole: true, Verbs: access.TmuxVerbs, Object: r.scene.server()})
+			continue
+		}
 		if err != nil {
 			return err
 		}
@@ -63,6 +69,9 @@ func (r *resolver) client(how tmux.Lookup) error {
 		value = display
 	}
 	c, err := tmux.ResolveClient(r.plan.Visible, value)
+	if err != nil && r.plan.Full && inv.Row.Target.Flags&tmux.CanFail != 0 {
+		return nil // tmux does without one
+	}
 	if err != nil {
 		return &NotFound{Err: err, MayAppear: r.plan.Full}
 	}

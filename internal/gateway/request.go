@@ -18,6 +18,8 @@ type Request struct {
 	// Invocation is the tmux command; nil for an Act.
 	Invocation *tmux.Invocation
 	Act        *Act
+	// Door is the path of the door's socket, for what tmux says of it.
+	Door string
 	// Here is the server that bare names and ids mean ("" is the person's own).
 	Here string
 	// Pane is the current pane the asker claims (from TMUX_PANE), such as

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/muxward/muxward/internal/access"
 	"github.com/muxward/muxward/internal/tmux"
@@ -57,9 +58,16 @@ type Place struct {
 	Visible     *tmux.Snapshot
 }
 
-// errNoServer is what tmux says when nobody listens.
-func errNoServer(owner string) error {
-	return &NotFound{Err: fmt.Errorf("no server running for %s; start one with: tmux new-session", owner)}
+// ErrServerEnded is the error of a server that has ended, perhaps only just.
+var ErrServerEnded = errors.New("the tmux server has ended")
+
+// errNoSessions is what tmux says when there is nothing to attach to.
+var errNoSessions = errors.New("no sessions")
+
+// errNoServer is what tmux says when nobody listens. An earlier command of the
+// same sequence may start one.
+func errNoServer(req Request) error {
+	return &NotFound{Err: errors.New("no server running on " + req.Door), MayAppear: true}
 }
 
 // Parse reads the argument vector of a tmux client as the server it is for
@@ -73,15 +81,17 @@ func (g *Gateway) Parse(ctx context.Context, base Request, argv []string) ([]Req
 	var opts tmux.ParseOptions
 	if server := g.Servers.Server(owner); server != nil {
 		snap, err := server.Snapshot(ctx, tmux.Core)
-		if err != nil {
+		switch {
+		case err == nil:
+			base.fresh = snap
+			opts = tmux.ParseOptions{Version: snap.Version, Aliases: snap.Options.Aliases}
+		case !errors.Is(err, ErrServerEnded):
 			return nil, fmt.Errorf("ask the tmux server for its state: %w", err)
 		}
-		base.fresh = snap
-		opts = tmux.ParseOptions{Version: snap.Version, Aliases: snap.Options.Aliases}
 	}
 	invs, perr := tmux.ParseArgv(argv, opts)
 	if perr != nil {
-		return nil, g.writeUnread(ctx, base, argv, perr)
+		return nil, g.unread(ctx, base, argv, perr)
 	}
 	reqs := make([]Request, len(invs))
 	for i, inv := range invs {
@@ -92,6 +102,17 @@ func (g *Gateway) Parse(ctx context.Context, base Request, argv []string) ([]Req
 		}
 	}
 	return reqs, nil
+}
+
+// unread refuses a command line that cannot be read. As with tmux, where there
+// is no server at all that comes first.
+func (g *Gateway) unread(ctx context.Context, base Request, argv []string, why *tmux.ParseError) error {
+	if base.fresh == nil {
+		if places, err := g.Visible(ctx, base.Identity); err == nil && len(places) == 0 {
+			return g.writeUnread(ctx, base, argv, errNoServer(base))
+		}
+	}
+	return g.writeUnread(ctx, base, argv, why)
 }
 
 // resolve turns what was asked into a plan by ids. It is the only place where
@@ -108,13 +129,15 @@ func (g *Gateway) resolve(ctx context.Context, req Request) (*Plan, error) {
 	if err := r.pickServer(ctx); err != nil {
 		return r.plan, err
 	}
-	if r.plan.Start {
-		return r.plan, nil
-	}
 	if r.plan.Server != nil {
 		if err := r.look(ctx); err != nil {
 			return r.plan, err
 		}
+	}
+	if r.plan.Start {
+		return r.plan, nil
+	}
+	if r.plan.Server != nil {
 		if err := r.targets(); err != nil {
 			return r.plan, err
 		}
@@ -202,7 +225,10 @@ func (r *resolver) noServer(ctx context.Context) error {
 			return nil
 		}
 	}
-	return errNoServer(me)
+	if inv.Row.Name == "attach-session" {
+		return &NotFound{Err: errNoSessions, MayAppear: true}
+	}
+	return errNoServer(r.req)
 }
 
 // notHere is the answer for everything on a server this person may not know
@@ -234,6 +260,10 @@ func (r *resolver) look(ctx context.Context) error {
 	if err != nil {
 		if r.owner != r.req.Identity.Person() {
 			return r.notHere()
+		}
+		if errors.Is(err, ErrServerEnded) {
+			r.plan.Server = nil
+			return r.noServer(ctx)
 		}
 		return fmt.Errorf("ask the tmux server for its state: %w", err)
 	}
@@ -298,10 +328,7 @@ func (r *resolver) checkNewName() error {
 	case "rename-session":
 		name = inv.Args[0]
 	}
-	if name == "" {
-		return nil
-	}
-	if owner, _, ok := tmux.SplitOwner(name, r.g.Servers.IsOwner); !ok || owner != "" {
+	if head, _, slash := strings.Cut(name, "/"); slash && r.g.Servers.IsOwner(head) {
 		return fmt.Errorf("invalid session: %.100s: a name may not begin with a person's name and a slash", name)
 	}
 	return nil
@@ -330,6 +357,9 @@ func (r *resolver) targets() error {
 		return nil
 	}
 	found, err := tmux.Resolve(snap, how, value, r.context())
+	if err != nil && inv.Row.Name == "attach-session" && len(snap.Sessions) == 0 {
+		err = errNoSessions
+	}
 	if err != nil {
 		return &NotFound{Err: err, MayAppear: r.plan.Full}
 	}
@@ -342,6 +372,9 @@ func (r *resolver) targets() error {
 	return r.source()
 }
 
+// noSession is an id that no session ever has.
+const noSession = "$4294967295"
+
 // source resolves -s of detach-client.
 func (r *resolver) source() error {
 	inv := r.plan.Invocation
@@ -350,6 +383,10 @@ func (r *resolver) source() error {
 		return nil
 	}
 	found, err := tmux.Resolve(r.plan.Visible, tmux.Lookup{Kind: inv.Row.Source.Kind}, value, r.context())
+	if err != nil && r.plan.Full && inv.Row.Source.Flags&tmux.CanFail != 0 {
+		inv.Set('s', noSession) // tmux makes nothing of it, and says nothing
+		return nil
+	}
 	if err != nil {
 		return &NotFound{Err: err, MayAppear: r.plan.Full}
 	}
@@ -400,6 +437,8 @@ func ids(kind tmux.TargetKind, flags tmux.FindFlags, f tmux.Found) string {
 		return s + ":" + f.Window.ID.String()
 	case f.Pane == nil:
 		return ""
+	case f.Pane.Window != f.Window.ID:
+		return s + ":." + f.Pane.ID.String() // as it was asked for
 	}
 	return s + ":" + f.Window.ID.String() + "." + f.Pane.ID.String()
 }

@@ -25,12 +25,12 @@ type conn struct {
 	s      *Server
 	client *client
 	who    identity.Identity
-	here   string
+	at     place
 }
 
 // serve is the life of one connection: who is it, what do they want, do it,
 // tell how it ended.
-func (s *Server) serve(ctx context.Context, nc *net.UnixConn, here string, admitted func()) {
+func (s *Server) serve(ctx context.Context, nc *net.UnixConn, at place, admitted func()) {
 	ctx, gone := context.WithCancelCause(ctx)
 	defer gone(nil)
 	who, peer, err := s.Prover.FromPeer(ctx, nc, "tmux")
@@ -68,7 +68,7 @@ func (s *Server) serve(ctx context.Context, nc *net.UnixConn, here string, admit
 		defer close(pumped)
 		c.pump(pumpCtx, gone)
 	}()
-	result, err := (&conn{s: s, client: c, who: who, here: here}).run(ctx)
+	result, err := (&conn{s: s, client: c, who: who, at: at}).run(ctx)
 	stop()
 	<-pumped
 	finish(ctx, c, result, err)
@@ -96,7 +96,7 @@ func (c *conn) run(ctx context.Context) (gateway.Result, error) {
 	case hello.Flags&(wire.FlagControl|wire.FlagControlControl) != 0:
 		return gateway.Result{}, errors.New("control mode (-C) is not offered at this door yet")
 	}
-	base := gateway.Request{Identity: c.who, Here: c.here, Client: c.client}
+	base := gateway.Request{Identity: c.who, Door: c.at.path, Here: c.at.owner, Client: c.client}
 	base.Pane, _ = hello.Getenv("TMUX_PANE")
 	reqs, err := c.s.Gateway.Parse(ctx, base, hello.Argv)
 	if err != nil {

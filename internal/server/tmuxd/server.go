@@ -29,6 +29,14 @@ type Prover interface {
 type Listener interface {
 	Accept() (*net.UnixConn, error)
 	Close() error
+	// Path is where clients find it.
+	Path() string
+}
+
+// place is where a client came in.
+type place struct {
+	owner string // of the server whose panes use the door, if it is such a one
+	path  string
 }
 
 // Server is the tmux door. Its fields are set before Serve and not changed.
@@ -67,7 +75,7 @@ func (s *Server) Serve(ctx context.Context, l Listener, here string) error {
 		default:
 			return fmt.Errorf("accept at the tmux door: %w", err)
 		}
-		s.admit(ctx, nc, here)
+		s.admit(ctx, nc, place{here, l.Path()})
 	}
 }
 
@@ -75,7 +83,7 @@ func (s *Server) Serve(ctx context.Context, l Listener, here string) error {
 func (s *Server) Wait() { s.wg.Wait() }
 
 // admit counts a connection by its uid before anything is read from it.
-func (s *Server) admit(ctx context.Context, nc *net.UnixConn, here string) {
+func (s *Server) admit(ctx context.Context, nc *net.UnixConn, at place) {
 	uid, err := peerUID(nc)
 	if err != nil {
 		_ = nc.Close()
@@ -106,20 +114,20 @@ func (s *Server) admit(ctx context.Context, nc *net.UnixConn, here string) {
 			}
 		})
 		defer leave()
-		s.guarded(ctx, nc, here, leave)
+		s.guarded(ctx, nc, at, leave)
 	})
 }
 
 // guarded serves one client so that what goes wrong with it ends nothing but
 // its own connection.
-func (s *Server) guarded(ctx context.Context, nc *net.UnixConn, here string, admitted func()) {
+func (s *Server) guarded(ctx context.Context, nc *net.UnixConn, at place, admitted func()) {
 	defer nc.Close()
 	defer func() {
 		if r := recover(); r != nil {
 			s.complain(fmt.Sprintf("tmux door: a client's connection was ended by a fault: %v\n%s", r, stack()))
 		}
 	}()
-	s.serve(ctx, nc, here, admitted)
+	s.serve(ctx, nc, at, admitted)
 }
 
 func peerUID(nc *net.UnixConn) (uint32, error) {
