@@ -39,7 +39,7 @@ func (e *Executor) attach(ctx context.Context, p *gateway.Permit, server Server)
 		s.abandon()
 		return gateway.Result{}, err
 	}
-	return gateway.Result{Attached: s, Executed: s.argv, Current: s.here(ctx)}, nil
+	return gateway.Result{Attached: s, Executed: s.argv, Current: s.here()}, nil
 }
 
 // open makes the display and has tmux attach to it.
@@ -188,19 +188,23 @@ func (s *seat) describe(mode attach.Mode) gateway.Attached {
 	}
 }
 
-// locate finds the session that tmux attached the display to.
+// locate finds the session that tmux attached the display to: the one that
+// was named by its id, or the one that was just made.
 func (s *seat) locate(ctx context.Context) error {
-	snap, err := s.server.Snapshot(ctx, tmux.Core)
-	if err != nil {
-		return fmt.Errorf("ask the tmux server for its state: %w", err)
-	}
-	c := snap.Client(s.tty)
-	if c == nil {
-		return errors.New("the display was closed as soon as it was opened")
-	}
-	at := snap.Session(c.Session)
-	if at == nil {
-		return errors.New("the session ended as soon as the display was opened")
+	at := s.p.Plan().Found.Session
+	if s.p.Plan().Invocation.Row.Name != "attach-session" || at == nil {
+		snap, err := s.server.Snapshot(ctx, tmux.Core)
+		if err != nil {
+			return fmt.Errorf("ask the tmux server for its state: %w", err)
+		}
+		c := snap.Client(s.tty)
+		if c == nil {
+			return errors.New("the display was closed as soon as it was opened")
+		}
+		if at = snap.Session(c.Session); at == nil {
+			return errors.New("the session ended as soon as the display was opened")
+		}
+		s.snap = snap
 	}
 	kept := *at
 	s.session.Store(&kept)
@@ -209,15 +213,14 @@ func (s *seat) locate(ctx context.Context) error {
 }
 
 // here is where the display is, for the rest of the command line.
-func (s *seat) here(ctx context.Context) *tmux.Found {
-	snap, err := s.server.Snapshot(ctx, tmux.Core)
-	if err != nil {
-		return nil
+func (s *seat) here() *tmux.Found {
+	if s.snap == nil {
+		f := s.p.Plan().Found
+		return &f
 	}
-	id := s.session.Load().ID
-	f, err := tmux.Resolve(snap, tmux.Lookup{Kind: tmux.TargetPane}, id.String()+":", tmux.ResolveContext{})
+	f, err := tmux.Resolve(s.snap, tmux.Lookup{Kind: tmux.TargetPane}, s.session.Load().ID.String()+":", tmux.ResolveContext{})
 	if err != nil {
-		return nil
+		return nil // the next command then has tmux's default
 	}
 	return &f
 }

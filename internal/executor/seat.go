@@ -46,6 +46,7 @@ type seat struct {
 	scene   atomic.Pointer[scene] // what addressed input rests on
 	sending chan *control.Pending
 	prefix  attach.KeyOptions
+	snap    *tmux.Snapshot // of a session that was just made
 	// unwritten is set while what was read from the terminal could not be
 	// recorded.
 	unwritten atomic.Bool

@@ -44,14 +44,13 @@ type gate struct{ s *seat }
 // input needs is decided for each pane by the sink.
 func (g gate) Input(deliver func() error) error {
 	s := g.s
-	need := s.viewNeed()
-	if s.full.Load() {
-		if s.unwritten.Load() {
-			return attach.ErrFrozen
-		}
-		need = s.whole
+	if !s.full.Load() {
+		return s.frozen(s.live.Do(s.viewNeed(), deliver))
 	}
-	return s.frozen(s.live.Do(need, deliver))
+	if s.unwritten.Load() {
+		return attach.ErrFrozen
+	}
+	return s.frozen(s.live.Do(s.whole, deliver))
 }
 
 // Output lets what tmux drew through. A guest's display must still show the
@@ -60,7 +59,7 @@ func (g gate) Input(deliver func() error) error {
 func (g gate) Output(deliver func() error) error {
 	s := g.s
 	if s.full.Load() {
-		return s.live.Do(s.viewNeed(), deliver)
+		return s.live.Do(s.whole, deliver)
 	}
 	if err := s.confirm(s.ctx); err != nil {
 		return err

@@ -241,6 +241,10 @@ func (l *Live) decide(needs []Need) access.Decision {
 // ask puts one need to the denials and to the policy, in that order: a
 // revocation beats the policy files.
 func (g *Gateway) ask(who identity.Identity, n Need, gen uint64, now time.Time) access.Decision {
+	return judged(g.verdict(who, n, gen, now))
+}
+
+func (g *Gateway) verdict(who identity.Identity, n Need, gen uint64, now time.Time) access.Decision {
 	if who.IsNobody() {
 		return access.Decision{Rule: "default", Reason: "nobody is let in", Generation: gen}
 	}
@@ -297,7 +301,7 @@ func (g *Gateway) Reconsider(ctx context.Context, person, why string) Report {
 	var wg sync.WaitGroup
 	for _, l := range lives {
 		wg.Go(func() {
-			if err := l.reconsider(ctx, why); err != nil {
+			if err := l.again(ctx, why); err != nil {
 				mu.Lock()
 				defer mu.Unlock()
 				rep.Unconfirmed = append(rep.Unconfirmed,

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"time"
 
 	"github.com/muxward/muxward/internal/access"
 	"github.com/muxward/muxward/internal/identity"
@@ -34,6 +35,9 @@ type Request struct {
 	// Client is the person's end, handed to the executor as it is.
 	Client Client
 
+	// Ahead is what was looked at while the client introduced itself.
+	Ahead Ahead
+
 	// fresh is the state of the server by which the command line was read. It
 	// serves the first command too: nothing has happened in between.
 	fresh *tmux.Snapshot
@@ -44,6 +48,37 @@ func (r Request) asked() []string {
 		return append([]string{"muxward", r.Act.Name}, r.Act.Args...)
 	}
 	return r.Invocation.Words()
+}
+
+// Ahead is the state of the server that a client will most likely ask about,
+// fetched while the client was still introducing itself. It is used only if it
+// is as young as if it had been fetched when the command came.
+type Ahead struct {
+	owner string
+	at    time.Time
+	snap  *tmux.Snapshot
+}
+
+// aheadAge is how old a state may be that was looked at ahead.
+const aheadAge = 20 * time.Millisecond
+
+// LookAhead fetches the state of the server that bare names mean for the
+// person at this door.
+func (g *Gateway) LookAhead(ctx context.Context, who identity.Identity, here string) Ahead {
+	owner := here
+	if owner == "" {
+		owner = who.Person()
+	}
+	server := g.Servers.Server(owner)
+	if server == nil {
+		return Ahead{}
+	}
+	at := time.Now()
+	snap, err := server.Snapshot(ctx, tmux.Core)
+	if err != nil {
+		return Ahead{} // it is asked for again, and the error told then
+	}
+	return Ahead{owner, at, snap}
 }
 
 // Client is a person's stock tmux client, or what a door offers in its place.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/muxward/muxward/internal/access"
 	"github.com/muxward/muxward/internal/tmux"
@@ -80,7 +81,10 @@ func (g *Gateway) Parse(ctx context.Context, base Request, argv []string) ([]Req
 	}
 	var opts tmux.ParseOptions
 	if server := g.Servers.Server(owner); server != nil {
-		snap, err := server.Snapshot(ctx, tmux.Core)
+		snap, err := base.Ahead.snap, error(nil)
+		if snap == nil || base.Ahead.owner != owner || time.Since(base.Ahead.at) > aheadAge {
+			snap, err = server.Snapshot(ctx, tmux.Core)
+		}
 		switch {
 		case err == nil:
 			base.fresh = snap
@@ -291,7 +295,7 @@ func (g *Gateway) visible(live *Live, s scene) *tmux.Snapshot {
 		if _, denied := g.Denials.Match(sub.Person, o); denied {
 			return false
 		}
-		return g.Policy.Holds(sub, o, now) != 0
+		return sees(g.Policy.Holds(sub, o, now))
 	})
 }
 

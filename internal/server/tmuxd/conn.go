@@ -26,6 +26,45 @@ type conn struct {
 	client *client
 	who    identity.Identity
 	at     place
+	ahead  gateway.Ahead
+}
+
+// proof is what was found out about a client while it introduced itself.
+type proof struct {
+	who   identity.Identity
+	peer  *identity.Peer
+	ahead gateway.Ahead
+}
+
+func (p proof) close() {
+	if p.peer != nil {
+		_ = p.peer.Close()
+	}
+}
+
+// prove says who is at the other end, and ends the connection when the
+// process that made it has exited: whoever else holds the descriptor is not
+// the person that was proved.
+func (s *Server) prove(ctx context.Context, nc *net.UnixConn, at place, gone context.CancelCauseFunc) (p proof) {
+	defer func() {
+		if r := recover(); r != nil {
+			s.complain(fmt.Sprintf("tmux door: a proof was ended by a fault: %v\n%s", r, stack()))
+			p = proof{}
+		}
+	}()
+	who, peer, err := s.Prover.FromPeer(ctx, nc, "tmux")
+	if err != nil {
+		s.complain("tmux door: nobody was let in: " + err.Error())
+		return proof{}
+	}
+	go func() {
+		select {
+		case <-peer.Gone():
+			gone(errors.New("the process that connected has exited"))
+		case <-ctx.Done():
+		}
+	}()
+	return proof{who, peer, s.Gateway.LookAhead(ctx, who, at.owner)}
 }
 
 // serve is the life of one connection: who is it, what do they want, do it,
@@ -33,24 +72,16 @@ type conn struct {
 func (s *Server) serve(ctx context.Context, nc *net.UnixConn, at place, admitted func()) {
 	ctx, gone := context.WithCancelCause(ctx)
 	defer gone(nil)
-	who, peer, err := s.Prover.FromPeer(ctx, nc, "tmux")
-	if err != nil {
-		s.complain("tmux door: nobody was let in: " + err.Error())
-	}
-	if peer != nil {
-		// Whoever else holds the descriptor is not the person we proved.
-		go func() {
-			select {
-			case <-peer.Gone():
-				gone(errors.New("the process that connected has exited"))
-			case <-ctx.Done():
-			}
-		}()
-		defer peer.Close()
-	}
 	wc := wire.NewServer(nc)
 	defer wc.Close()
+	// The client needs a moment to introduce itself: meanwhile it is proved
+	// who it is, and what it will most likely ask about is looked at.
+	proved := make(chan proof, 1)
+	go func() { proved <- s.prove(ctx, nc, at, gone) }()
 	hello, err := wc.Accept(ctx)
+	p := <-proved
+	defer p.close()
+	who := p.who
 	if err != nil {
 		s.complain(fmt.Sprintf("tmux door: %s sent something that is no tmux client's: %v", whose(who), err))
 		return
@@ -68,7 +99,7 @@ func (s *Server) serve(ctx context.Context, nc *net.UnixConn, at place, admitted
 		defer close(pumped)
 		c.pump(pumpCtx, gone)
 	}()
-	result, err := (&conn{s: s, client: c, who: who, at: at}).run(ctx)
+	result, err := (&conn{s: s, client: c, who: who, at: at, ahead: p.ahead}).run(ctx)
 	stop()
 	<-pumped
 	finish(ctx, c, result, err)
@@ -96,7 +127,7 @@ func (c *conn) run(ctx context.Context) (gateway.Result, error) {
 	case hello.Flags&(wire.FlagControl|wire.FlagControlControl) != 0:
 		return gateway.Result{}, errors.New("control mode (-C) is not offered at this door yet")
 	}
-	base := gateway.Request{Identity: c.who, Door: c.at.path, Here: c.at.owner, Client: c.client}
+	base := gateway.Request{Identity: c.who, Door: c.at.path, Here: c.at.owner, Client: c.client, Ahead: c.ahead}
 	base.Pane, _ = hello.Getenv("TMUX_PANE")
 	reqs, err := c.s.Gateway.Parse(ctx, base, hello.Argv)
 	if err != nil {

@@ -1,0 +1,248 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// bed is what is measured: a muxward for our own account with a session, and
+// the socket of the same tmux server for the raw side.
+type bed struct {
+	dir, bin, self  string
+	version, socket string
+	serve           *exec.Cmd
+	tmuxPID         int
+}
+
+const patience = 30 * time.Second
+
+func newBed(bin string) (b *bed, err error) {
+	b = &bed{}
+	defer func() {
+		if err != nil {
+			b.close()
+		}
+	}()
+	if b.bin, err = filepath.Abs(bin); err != nil {
+		return b, err
+	}
+	if b.self, err = os.Executable(); err != nil {
+		return b, err
+	}
+	if b.dir, err = os.MkdirTemp("", "mwbench"); err != nil {
+		return b, err
+	}
+	if err := b.policy(); err != nil {
+		return b, err
+	}
+	out, err := exec.Command("tmux", "-V").Output()
+	if err != nil {
+		return b, err
+	}
+	b.version = strings.TrimPrefix(strings.TrimSpace(string(out)), "tmux ")
+	if err := b.startServe(); err != nil {
+		return b, err
+	}
+	if out, err := b.tmux("new-session", "-d", "-s", "bench", "-x", "200", "-y", "50", "-n", "idle", "cat"); err != nil {
+		return b, fmt.Errorf("%w: %s", err, out)
+	}
+	return b, b.findServer()
+}
+
+// policy makes us the owner, and gives 1,000 grants to others.
+func (b *bed) policy() error {
+	who := "bench"
+	if out, err := exec.Command("id", "-un").Output(); err == nil {
+		who = strings.TrimSpace(string(out))
+	}
+	dir := filepath.Join(b.dir, "policy")
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		return err
+	}
+	people := fmt.Sprintf("people:\n  %s: {uid: %d}\n", who, os.Geteuid())
+	var grants strings.Builder
+	fmt.Fprintf(&grants, "grants:\n  - {who: %s, role: admin, on: \"*\", reason: measures}\n", who)
+	for i := range 1000 {
+		people += fmt.Sprintf("  p%d: {}\n", i)
+		fmt.Fprintf(&grants, "  - {who: p%d, role: typist, on: %s/s%d, reason: many}\n", i, who, i)
+	}
+	return errors.Join(
+		os.WriteFile(filepath.Join(dir, "people.yaml"), []byte(people), 0o644),
+		os.WriteFile(filepath.Join(dir, "grants.yaml"), []byte(grants.String()), 0o644),
+		os.WriteFile(filepath.Join(b.dir, "tmux.conf"), nil, 0o644),
+		os.WriteFile(filepath.Join(b.dir, "muxward.yaml"), fmt.Appendf(nil, "tmux_config: [%s/tmux.conf]\n", b.dir), 0o644),
+	)
+}
+
+func (b *bed) startServe() error {
+	b.serve = exec.Command(b.bin, "serve", "--user", "--config", b.dir+"/muxward.yaml",
+		"--state", b.dir+"/state", "--policy", b.dir+"/policy", "--doors", b.dir+"/d")
+	b.serve.Stderr = os.Stderr
+	b.serve.Env = b.env()
+	out, err := b.serve.StdoutPipe()
+	if err != nil {
+		return err
+	}
+	if err := b.serve.Start(); err != nil {
+		return err
+	}
+	buf := make([]byte, 4096)
+	n, err := out.Read(buf)
+	if err != nil || !bytes.Contains(buf[:n], []byte("is ready")) {
+		return fmt.Errorf("muxward did not start: %q, %v", buf[:n], err)
+	}
+	go func() { _, _ = io.Copy(io.Discard, out) }()
+	return nil
+}
+
+func (b *bed) env(more ...string) []string {
+	return append([]string{
+		"PATH=" + os.Getenv("PATH"), "HOME=" + b.dir, "LANG=C.UTF-8", "TERM=xterm-256color",
+		"MUXWARD_STATE=" + b.dir + "/state",
+	}, more...)
+}
+
+func (b *bed) findServer() error {
+	files, err := filepath.Glob(b.dir + "/d/run/servers/*.json")
+	if err != nil || len(files) != 1 {
+		return fmt.Errorf("the guarded server was not found: %v, %v", files, err)
+	}
+	data, err := os.ReadFile(files[0])
+	if err != nil {
+		return err
+	}
+	var rec struct {
+		ID  string
+		PID int
+	}
+	if err := json.Unmarshal(data, &rec); err != nil {
+		return err
+	}
+	b.tmuxPID, b.socket = rec.PID, b.dir+"/d/run/servers/"+rec.ID+"/s"
+	return nil
+}
+
+// through is the environment of a client that comes through muxward.
+func (b *bed) through() []string { return b.env("TMUX_TMPDIR=" + b.dir + "/d") }
+
+// tmux runs the stock client through muxward.
+func (b *bed) tmux(args ...string) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, "tmux", args...)
+	cmd.Env, cmd.WaitDelay = b.through(), time.Second
+	return cmd.CombinedOutput()
+}
+
+func (b *bed) muxward(args ...string) ([]byte, error) {
+	cmd := exec.Command(b.bin, args...)
+	cmd.Env = b.env()
+	return cmd.CombinedOutput()
+}
+
+func (b *bed) close() {
+	if b.tmuxPID > 1 {
+		_ = syscall.Kill(b.tmuxPID, syscall.SIGKILL)
+	}
+	if b.serve != nil && b.serve.Process != nil {
+		_ = b.serve.Process.Signal(syscall.SIGTERM)
+		_ = b.serve.Wait()
+	}
+	if b.dir != "" {
+		_ = filepath.WalkDir(b.dir, func(p string, d os.DirEntry, err error) error {
+			if err == nil && d.IsDir() {
+				_ = os.Chmod(p, 0o700)
+			}
+			return nil
+		})
+		_ = os.RemoveAll(b.dir)
+	}
+}
+
+// attached is a stock client on a terminal of ours.
+type attached struct {
+	cmd    *exec.Cmd
+	master *os.File
+	buf    []byte
+}
+
+// attach runs the stock client on a new terminal: raw at the server's own
+// socket, or through muxward.
+func (b *bed) attach(raw bool, args ...string) (*attached, error) {
+	fd, err := unix.Open("/dev/ptmx", unix.O_RDWR|unix.O_NOCTTY|unix.O_CLOEXEC|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
+	}
+	master := os.NewFile(uintptr(fd), "ptmx")
+	if err := unix.IoctlSetPointerInt(fd, unix.TIOCSPTLCK, 0); err != nil {
+		return nil, err
+	}
+	if err := unix.IoctlSetWinsize(fd, unix.TIOCSWINSZ, &unix.Winsize{Row: 50, Col: 200}); err != nil {
+		return nil, err
+	}
+	peer, _, e := unix.Syscall(unix.SYS_IOCTL, uintptr(fd), unix.TIOCGPTPEER, unix.O_RDWR|unix.O_NOCTTY|unix.O_CLOEXEC)
+	if e != 0 {
+		return nil, e
+	}
+	slave := os.NewFile(peer, "pts")
+	defer slave.Close()
+	if raw {
+		args = append([]string{"-S", b.socket}, args...)
+	}
+	cmd := exec.Command("tmux", args...)
+	cmd.Env = b.through()
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = slave, slave, slave
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
+	if err := cmd.Start(); err != nil {
+		return nil, err
+	}
+	return &attached{cmd: cmd, master: master, buf: make([]byte, 64<<10)}, nil
+}
+
+// until reads until text has come, and gives the time that took.
+func (a *attached) until(text string) error {
+	deadline := time.Now().Add(patience)
+	_ = a.master.SetReadDeadline(deadline)
+	tail := make([]byte, 0, 128<<10)
+	for {
+		n, err := a.master.Read(a.buf)
+		if err != nil {
+			return fmt.Errorf("waiting for %q: %w", text, err)
+		}
+		tail = append(tail, a.buf[:n]...)
+		if bytes.Contains(tail, []byte(text)) {
+			return nil
+		}
+		if len(tail) > 64<<10 {
+			tail = append(tail[:0], tail[len(tail)-1024:]...)
+		}
+	}
+}
+
+func (a *attached) close() {
+	_ = a.master.Close()
+	_ = a.cmd.Process.Kill()
+	_ = a.cmd.Wait()
+}
+
+// quiet reads until nothing has come for a while.
+func (a *attached) quiet() {
+	for {
+		_ = a.master.SetReadDeadline(time.Now().Add(150 * time.Millisecond))
+		if _, err := a.master.Read(a.buf); err != nil {
+			return
+		}
+	}
+}

@@ -1,0 +1,185 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os/exec"
+	"time"
+)
+
+// keys measures n keystrokes, one at a time: how long until the pane program's
+// echo of each is on the terminal.
+func (a *attached) keys(n int) (series, error) {
+	var out series
+	one := make([]byte, 1)
+	for i := range n {
+		one[0] = 'a' + byte(i%26)
+		_ = a.master.SetReadDeadline(time.Now().Add(patience))
+		begin := time.Now()
+		if _, err := a.master.Write(one); err != nil {
+			return nil, err
+		}
+		if err := a.sees(one[0]); err != nil {
+			return nil, err
+		}
+		out = append(out, time.Since(begin))
+		time.Sleep(2 * time.Millisecond) // people do not type faster
+	}
+	return out, nil
+}
+
+// sees reads until a byte is there.
+func (a *attached) sees(c byte) error {
+	for {
+		n, err := a.master.Read(a.buf)
+		if err != nil {
+			return err
+		}
+		for _, b := range a.buf[:n] {
+			if b == c {
+				return nil
+			}
+		}
+	}
+}
+
+func (b *bed) window(name, kind string) error {
+	out, err := b.tmux("new-window", "-t", "bench", "-n", name, b.self+" pane "+kind)
+	if err != nil {
+		return fmt.Errorf("%w: %s", err, out)
+	}
+	// The status line would mix its letters with the echo.
+	_, err = exec.Command("tmux", "-S", b.socket, "set-option", "-g", "status", "off").CombinedOutput()
+	return err
+}
+
+func keyToEchoOwner(b *bed, n int) (string, error) {
+	if err := b.window("echo", "echo"); err != nil {
+		return "", err
+	}
+	return b.keyToEcho(n, func() (*attached, error) { return b.attach(false, "attach", "-t", "bench:echo") })
+}
+
+// keyToEcho takes turns, one batch each, so that a change of the machine's
+// speed meets both.
+func (b *bed) keyToEcho(n int, ours func() (*attached, error)) (string, error) {
+	raw, err := b.attach(true, "attach", "-t", "bench:echo")
+	if err != nil {
+		return "", err
+	}
+	defer raw.close()
+	mux, err := ours()
+	if err != nil {
+		return "", err
+	}
+	defer mux.close()
+	if err := errors.Join(raw.until("PANE-READY"), mux.until("PANE-READY")); err != nil {
+		return "", err
+	}
+	var r, m series
+	const batch = 50
+	for len(m) < n {
+		for _, side := range []struct {
+			a, other *attached
+			to       *series
+		}{{raw, mux, &r}, {mux, raw, &m}} {
+			side.a.quiet()
+			s, err := side.a.keys(batch)
+			if err != nil {
+				return "", err
+			}
+			*side.to = append(*side.to, s...)
+			side.other.quiet()
+		}
+	}
+	return compare(r, m), nil
+}
+
+// keyToEchoTypist is the same for somebody whose input is addressed: muxward
+// is told that we hold less than everything.
+func keyToEchoTypist(b *bed, n int) (string, error) {
+	undo, err := b.becomeTypist()
+	if err != nil {
+		return "", err
+	}
+	defer undo()
+	return b.keyToEcho(n, func() (*attached, error) { return b.attach(false, "attach", "-t", "bench") })
+}
+
+// attachTime measures from the start of the client to the last of the first
+// screen.
+func attachTime(b *bed, n int) (string, error) {
+	var r, m series
+	for range n {
+		for _, side := range []struct {
+			raw bool
+			to  *series
+		}{{true, &r}, {false, &m}} {
+			begin := time.Now()
+			a, err := b.attach(side.raw, "attach", "-t", "bench:echo")
+			if err != nil {
+				return "", err
+			}
+			err = a.until("PANE-READY")
+			*side.to = append(*side.to, time.Since(begin))
+			a.close()
+			if err != nil {
+				return "", err
+			}
+		}
+	}
+	return compare(r, m), nil
+}
+
+// commandOne measures a command as a process of the stock client.
+func commandOne(args ...string) func(*bed, int) (string, error) {
+	return func(b *bed, n int) (string, error) {
+		var r, m series
+		for range n {
+			for _, side := range []struct {
+				args []string
+				to   *series
+			}{{append([]string{"-S", b.socket}, args...), &r}, {args, &m}} {
+				cmd := exec.Command("tmux", side.args...)
+				cmd.Env = b.through()
+				begin := time.Now()
+				if out, err := cmd.CombinedOutput(); err != nil {
+					return "", fmt.Errorf("%w: %s", err, out)
+				}
+				*side.to = append(*side.to, time.Since(begin))
+			}
+		}
+		return compare(r, m), nil
+	}
+}
+
+// redraws measures how long 2,000 full screens take until the sentinel after
+// them shows.
+func redraws(b *bed, n int) (string, error) {
+	if err := b.window("draw", "draw"); err != nil {
+		return "", err
+	}
+	var r, m series
+	for range n {
+		for _, side := range []struct {
+			raw bool
+			to  *series
+		}{{true, &r}, {false, &m}} {
+			a, err := b.attach(side.raw, "attach", "-t", "bench:draw")
+			if err != nil {
+				return "", err
+			}
+			a.quiet()
+			begin := time.Now()
+			if _, err = a.master.Write([]byte{'g'}); err == nil {
+				err = a.until("DRAWN-ALL")
+			}
+			*side.to = append(*side.to, time.Since(begin))
+			a.close()
+			if err != nil {
+				return "", err
+			}
+		}
+	}
+	return compare(r, m), nil
+}
