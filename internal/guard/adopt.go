@@ -52,8 +52,28 @@ func (g *Guard) Adopt(ctx context.Context) error {
 			g.forget(id)
 		}
 	}
+	g.sweep(kept)
 	g.nudge()
 	return nil
+}
+
+// sweep removes what was under way when an earlier muxward was killed, and the
+// inner doors of servers that are known to nobody.
+func (g *Guard) sweep(kept map[string]bool) {
+	for _, parent := range []*os.File{g.servers, g.doors.dir} {
+		again, err := openDirAt(int(parent.Fd()), ".")
+		if err != nil {
+			continue
+		}
+		names, _ := again.Readdirnames(-1) // what cannot be listed stays
+		_ = again.Close()
+		for _, n := range names {
+			id, inner := strings.CutPrefix(n, innerName(""))
+			if strings.HasPrefix(n, temporary) || inner && parent == g.doors.dir && validID(id) && !kept[id] {
+				_ = clearDir(parent, n) // with something of others in it, it stays
+			}
+		}
+	}
 }
 
 // errEnded is the error of a server that does not run any more.

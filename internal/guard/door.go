@@ -117,11 +117,15 @@ func (d *Door) removeSocket() error {
 	return clearDir(d.root.dir, old)
 }
 
+// temporary is how names of directories begin that are not in place yet, or
+// not any more.
+const temporary = ".new-"
+
 // swapIn makes a new directory under a temporary name, has fill fill it, and
 // puts it at name in one step. What was there before is under the name it
 // returns, or nowhere if that is empty.
 func swapIn(parent *os.File, name string, fill func(tmp string) error) (old string, err error) {
-	tmp := ".new-" + rand.Text()[:12]
+	tmp := temporary + rand.Text()[:12]
 	at := int(parent.Fd())
 	if err := unix.Mkdirat(at, tmp, 0o700); err != nil {
 		return "", fmt.Errorf("make a directory in %s: %w", parent.Name(), err)

@@ -368,6 +368,9 @@ func TestRisks(t *testing.T) {
 		{[]string{"set", "-s", "command-alias[90]", "list-panes=run-shell x"}, []string{"set", "-su", "command-alias[90]"}, "list-panes"},
 		{[]string{"server-access", "-a", "nobody"}, []string{"server-access", "-d", "nobody"}, "server-access"},
 	} {
+		if (c.said == "allow-passthrough" || c.said == "server-access") && !s.Version().AtLeast(tmux.Version{Major: 3, Minor: 3}) {
+			continue // tmux has it from 3.3 on
+		}
 		w.quiet()
 		run(t, s, c.set...)
 		w.heard("risk: ", c.said)

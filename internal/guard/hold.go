@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"strings"
 	"sync"
 	"time"
 
@@ -60,18 +61,34 @@ func (s *Server) grab() error {
 			return err
 		}
 		h.conn = conn
+		s.g.wg.Go(func() { h.listen(conn) })
 	}
 	h.n++
 	return nil
 }
 
+// listen waits for the server to say anything on a connection that asks for
+// nothing. It can only be that we are to go, as the server is ending and waits
+// for its clients.
+func (h *hold) listen(conn *net.UnixConn) {
+	_, _ = conn.Read(make([]byte, 1))
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	_ = conn.Close()
+	if h.conn == conn {
+		h.conn = nil
+	}
+}
+
 // drop counts one less. With mu held.
 func (h *hold) drop() {
-	if h.n--; h.n > 0 || h.conn == nil {
+	if h.n--; h.n > 0 {
 		return
 	}
-	_ = h.conn.Close()
-	h.conn = nil
+	if h.conn != nil {
+		_ = h.conn.Close()
+		h.conn = nil
+	}
 	select {
 	case h.idle <- struct{}{}:
 	default:
@@ -217,10 +234,13 @@ func (s *Server) openControl(ctx context.Context) (*control.Client, *control.Mod
 	if err != nil {
 		return nil, nil, fmt.Errorf("talk to the tmux server of %s: %w", s.rec.Owner, err)
 	}
-	m := control.NewModel(c)
 	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.Cause(); err != nil { // closeControl has been here
+		return nil, nil, errors.Join(err, c.Close())
+	}
+	m := control.NewModel(c)
 	s.ctl, s.model = c, m
-	s.mu.Unlock()
 	s.g.wg.Go(func() {
 		s.keep(c)
 		m.Wait()
@@ -282,7 +302,7 @@ func (s *Server) Snapshot(ctx context.Context, d tmux.Detail) (*tmux.Snapshot, e
 	if err != nil && ctx.Err() == nil && s.Cause() == nil {
 		// Without a session tmux refuses some of the questions.
 		if _, none := s.anySession(ctx); errors.Is(none, errNoSession) {
-			snap, err = s.emptySnapshot(d), nil
+			snap, err = s.emptySnapshot(ctx, d)
 		}
 	}
 	if err == nil && snap.Incarnation != s.Life() {
@@ -304,6 +324,39 @@ func (s *Server) snapshot(ctx context.Context, d tmux.Detail) (*tmux.Snapshot, e
 }
 
 // emptySnapshot is that of a server without sessions.
-func (s *Server) emptySnapshot(d tmux.Detail) *tmux.Snapshot {
-	return tmux.NewSnapshot(tmux.Snapshot{Incarnation: s.Life(), Version: s.Version(), Detail: d, Now: s.g.opt.Now().Unix()})
+func (s *Server) emptySnapshot(ctx context.Context, d tmux.Detail) (*tmux.Snapshot, error) {
+	out, err := s.oneShot(ctx, askAliases()...)
+	if err != nil {
+		return nil, err
+	}
+	return tmux.NewSnapshot(tmux.Snapshot{Incarnation: s.Life(), Version: s.Version(), Detail: d, Now: s.g.opt.Now().Unix(),
+		Options: tmux.Options{Aliases: parseAliases(out)}}), nil
+}
+
+// exitTime is how long a server that leaves may take for it.
+const exitTime = time.Second
+
+// Settle returns when it is clear whether the server goes on: after a command
+// that may have ended it, such as kill-server or the end of the last session.
+// Nobody is then told "done" while the server is still on its way out, and the
+// next command starts a new one. Release what you hold before.
+func (s *Server) Settle(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, exitTime)
+	defer cancel()
+	_, err := s.anySession(ctx)
+	if err == nil {
+		s.sessions(1) // or more
+		return
+	}
+	s.sessions(0)
+	if errors.Is(err, errNoSession) {
+		out, err := s.oneShot(ctx, "display-messag", "-p", "#{exit-empty}")
+		if err == nil && strings.TrimSpace(string(out)) != "1" || s.hold.held() {
+			return
+		}
+	}
+	select {
+	case <-s.done:
+	case <-ctx.Done():
+	}
 }

@@ -77,15 +77,15 @@ func questions(opts tmux.ParseOptions, sessions bool) ([]string, error) {
 	return q, nil
 }
 
-// parseAliases gives the names of the aliases; what they stand for is nothing
-// to us.
+// parseAliases reads the aliases. A value that tmux had to escape is kept as
+// it is written: the name is what counts here.
 func parseAliases(out []byte) []tmux.CommandAlias {
 	var all []tmux.CommandAlias
 	for line := range lines(out) {
 		word, value, ok := strings.Cut(line, " ")
-		name, _, ok2 := strings.Cut(strings.Trim(value, `"'`), "=")
+		name, command, ok2 := strings.Cut(strings.Trim(value, `"'`), "=")
 		if ok && ok2 && strings.HasPrefix(word, "command-alias[") {
-			all = append(all, tmux.CommandAlias{Name: name})
+			all = append(all, tmux.CommandAlias{Name: name, Value: command})
 		}
 	}
 	return all

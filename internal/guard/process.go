@@ -24,21 +24,32 @@ type process struct {
 // holdProcess takes hold of pid. If start is not zero it must be the one that
 // began then.
 func holdProcess(pid int, start uint64) (*process, error) {
+	p, state, err := holdPID(pid)
+	if err != nil {
+		return nil, err
+	}
+	if start != 0 && p.start != start || state == 'Z' || state == 'X' {
+		p.close()
+		return nil, fmt.Errorf("take hold of process %d: it is another one now, or has ended", pid)
+	}
+	return p, nil
+}
+
+// holdPID takes hold of whoever is pid. A child of ours stays that until it is
+// waited for, even if it has ended.
+func holdPID(pid int) (*process, byte, error) {
 	fd, err := unix.PidfdOpen(pid, unix.PIDFD_NONBLOCK)
 	if err != nil {
-		return nil, fmt.Errorf("take hold of process %d: %w", pid, err)
+		return nil, 0, fmt.Errorf("take hold of process %d: %w", pid, err)
 	}
 	p := &process{pid: pid, pidfd: os.NewFile(uintptr(fd), "pidfd")}
 	begun, state, err := startOf(pid)
-	if err == nil && (start != 0 && begun != start || state == 'Z' || state == 'X') {
-		err = errors.New("it is another one now, or has ended")
-	}
 	if err != nil {
-		_ = p.pidfd.Close()
-		return nil, fmt.Errorf("take hold of process %d: %w", pid, err)
+		p.close()
+		return nil, 0, fmt.Errorf("take hold of process %d: %w", pid, err)
 	}
 	p.start = begun
-	return p, nil
+	return p, state, nil
 }
 
 // wait returns when the process has ended (true) or close was called (false).

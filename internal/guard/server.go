@@ -132,9 +132,11 @@ func (s *Server) Dial(ctx context.Context) (*net.UnixConn, error) {
 }
 
 func (s *Server) dial(ctx context.Context) (*net.UnixConn, error) {
-	s.mu.Lock()
-	dir := s.dir
-	s.mu.Unlock()
+	dir, err := s.openDir()
+	if err != nil {
+		return nil, err
+	}
+	defer dir.Close()
 	conn, err := dialAt(ctx, dir, "s", s.rec.Account.UID, s.rec.PID)
 	if err != nil {
 		s.g.nudge() // the watch knows what to do about it
@@ -153,6 +155,17 @@ func (s *Server) Connect(ctx context.Context) (*wire.Conn, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return wire.NewClient(conn, s.framing), nil
+}
+
+// openDir gives a descriptor of our own of the server's directory, for as long
+// as a connection may take.
+func (s *Server) openDir() (*os.File, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.Cause(); err != nil {
+		return nil, err
+	}
+	return openDirAt(int(s.dir.Fd()), ".")
 }
 
 // open opens the inner door, makes the server known, and asks it who it is.

@@ -165,7 +165,7 @@ func (g *Guard) launch(s *Server) error {
 	if err != nil {
 		return fmt.Errorf("run %s: %w", g.opt.Tmux, err)
 	}
-	if s.proc, err = holdProcess(pid, 0); err != nil {
+	if s.proc, _, err = holdPID(pid); err != nil {
 		return err
 	}
 	rec.PID, rec.Start = pid, s.proc.start

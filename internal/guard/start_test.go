@@ -226,8 +226,21 @@ func TestLastSession(t *testing.T) {
 	}
 	run(t, s, "kill-session", "-t", "work")
 	release()
-	<-s.Done()
-	w.start("alice") // and the next one comes
+	s.Settle(t.Context())
+	if s.Cause() == nil {
+		t.Error("settled before its end")
+	}
+	again := w.start("alice") // and the next one comes
+	run(t, again, "new-session", "-d")
+	again.Settle(t.Context())
+	if again.Cause() != nil {
+		t.Error(again.Cause())
+	}
+	run(t, again, "kill-server")
+	again.Settle(t.Context())
+	if next := w.start("alice"); next == again {
+		t.Error("the server on its way out was given")
+	}
 }
 
 // The configuration may run tmux, which goes through the inner door while the
