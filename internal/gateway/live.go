@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/muxward/muxward/internal/access"
@@ -51,17 +52,10 @@ type Live struct {
 	gate  sync.RWMutex
 	ended error
 
-	mu       sync.Mutex
-	needs    []Need // of the running plan
-	verdicts []verdict
-	watch    Watcher
-	about    Attached
-}
-
-type verdict struct {
-	need Need
-	key  access.Key
-	access.Decision
+	mu    sync.Mutex
+	needs []Need // of the running plan
+	watch Watcher
+	about Attached
 }
 
 // Watcher is called when what a person holds may have changed. When it
@@ -148,17 +142,42 @@ func (l *Live) Release() {
 // Who is the person the permit is for.
 func (l *Live) Who() identity.Identity { return l.who }
 
-// Do runs deliver if the need is met now. A permit that is being ended waits
+// Right is one need of a permit in use, whose answer is remembered while it
+// stands: what an attached person's every key rests on.
+type Right struct {
+	l    *Live
+	need Need
+	last atomic.Pointer[access.Decision]
+}
+
+// Right prepares a need for being asked often.
+func (l *Live) Right(n Need) *Right { return &Right{l: l, need: n} }
+
+// Need is what the right is about.
+func (r *Right) Need() Need { return r.need }
+
+// Decide answers the need, from memory while the answer stands.
+func (r *Right) Decide() access.Decision {
+	gen := r.l.g.generation()
+	if d := r.last.Load(); d != nil && d.Generation == gen && (d.Expires.IsZero() || r.l.g.Time().Before(d.Expires)) {
+		return *d
+	}
+	d := r.l.Decide(r.need)
+	r.last.Store(&d)
+	return d
+}
+
+// Do runs deliver if the right is held now. A permit that is being ended waits
 // for deliver and lets none begin after it, so deliver must not block: it is
 // one bounded write.
-func (l *Live) Do(n Need, deliver func() error) error {
+func (l *Live) Do(r *Right, deliver func() error) error {
 	l.gate.RLock()
 	defer l.gate.RUnlock()
 	if l.ended != nil {
 		return l.ended
 	}
-	if d := l.Decide(n); !d.Allow {
-		return &Refused{Decision: d, Need: n}
+	if d := r.Decide(); !d.Allow {
+		return &Refused{Decision: d, Need: r.need}
 	}
 	return deliver()
 }
@@ -173,36 +192,9 @@ func (l *Live) End(reason error) {
 	}
 }
 
-// Decide answers one need, from memory while the answer stands.
+// Decide answers one need.
 func (l *Live) Decide(n Need) access.Decision {
-	gen, now := l.g.generation(), l.g.Time()
-	key := n.Object.Key()
-	l.mu.Lock()
-	for i := range l.verdicts {
-		v := &l.verdicts[i]
-		if v.key == key && sameNeed(v.need, n) {
-			if v.Fresh(gen, now) {
-				d := v.Decision
-				l.mu.Unlock()
-				return d
-			}
-			l.verdicts = append(l.verdicts[:i], l.verdicts[i+1:]...)
-			break
-		}
-	}
-	l.mu.Unlock()
-	d := l.g.ask(l.who, n, gen, now)
-	l.mu.Lock()
-	if len(l.verdicts) >= 64 {
-		l.verdicts = l.verdicts[1:]
-	}
-	l.verdicts = append(l.verdicts, verdict{n, key, d})
-	l.mu.Unlock()
-	return d
-}
-
-func sameNeed(a, b Need) bool {
-	return a.Verb == b.Verb && a.Command == b.Command && a.Whole == b.Whole && a.Verbs == b.Verbs
+	return l.g.ask(l.who, n, l.g.generation(), l.g.Time())
 }
 
 // decide answers all needs of a plan as one decision: the first refusal, or
