@@ -5,7 +5,7 @@ GO       ?= go
 VERSION  := $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
 LDFLAGS  := -s -w -X main.version=$(VERSION)
 # Tests start many tmux servers: two packages at a time is what two cores take.
-TESTFLAGS ?= -p 2 -timeout 15m
+TESTFLAGS ?= -count=1 -p 2 -timeout 15m
 
 .PHONY: all build run test race soak bench lint fuzz setup clean man
 
@@ -46,8 +46,8 @@ FUZZTIME ?= 30s
 fuzz: setup
 	@scripts/fuzz $(FUZZTIME)
 
-man: build
-	bin/muxward man docs/man
+man:
+	$(GO) test ./cmd/muxward -run TestManPages -update
 
 clean:
 	rm -rf bin .run

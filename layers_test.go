@@ -16,6 +16,7 @@ const module = "github.com/muxward/muxward/"
 // layers, and of its own layer only those that beside lists with a reason.
 var layers = map[string]int{
 	"internal/soak":         0,
+	"internal/failpoint":    0,
 	"internal/tmux":         0,
 	"internal/identity":     0,
 	"internal/config":       0,
@@ -35,11 +36,12 @@ var layers = map[string]int{
 
 // beside lists imports within one layer, each with its reason.
 var beside = map[string]string{
-	"internal/gateway -> internal/grants":         "a revocation beats the policy, in the line itself",
-	"internal/executor -> internal/attach":        "a permit to attach becomes an attachment",
-	"internal/executor -> internal/attach/keeper": "and its terminal is kept",
-	"internal/attach -> internal/attach/keeper":   "an attachment registers its terminal",
-	"internal/identity -> internal/tmux":          "panes are named by their ids",
+	"internal/gateway -> internal/grants":              "a revocation beats the policy, in the line itself",
+	"internal/executor -> internal/attach":             "a permit to attach becomes an attachment",
+	"internal/executor -> internal/attach/keeper":      "and its terminal is kept",
+	"internal/attach -> internal/attach/keeper":        "an attachment registers its terminal",
+	"internal/attach/keeper -> internal/attach/screen": "the keeper puts a screen back as an attachment would",
+	"internal/identity -> internal/tmux":               "panes are named by their ids",
 }
 
 // forbidden is what the doors must never see, whatever their layer allows.

@@ -144,8 +144,9 @@ func (s *seat) begin(ctx context.Context) error {
 	if err := s.locate(ctx); err != nil {
 		return err
 	}
-	s.whole = wholeNeed(s.server)
-	s.full.Store(s.live.Decide(s.whole).Allow)
+	s.whole = s.live.Right(wholeNeed(s.server))
+	s.view = s.live.Right(s.viewNeed())
+	s.full.Store(s.whole.Decide().Allow)
 	mode, filter := attach.Addressed, attach.Guest()
 	if s.full.Load() {
 		mode, filter = attach.Direct, attach.Owner()
@@ -251,7 +252,7 @@ func (r recorded) Read(p []byte, before func()) (int, error) {
 }
 
 func (s *seat) record(typed []byte) {
-	d := s.live.Decide(s.whole)
+	d := s.whole.Decide()
 	var content []byte
 	if d.Obligations.Has(access.LogContent) {
 		content = typed

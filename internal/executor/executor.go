@@ -7,6 +7,7 @@ import (
 
 	"github.com/muxward/muxward/internal/access"
 	"github.com/muxward/muxward/internal/attach/keeper"
+	"github.com/muxward/muxward/internal/failpoint"
 	"github.com/muxward/muxward/internal/gateway"
 	"github.com/muxward/muxward/internal/identity"
 	"github.com/muxward/muxward/internal/tmux"
@@ -99,6 +100,7 @@ func (e *Executor) server(ctx context.Context, p *gateway.Permit) (Server, func(
 
 // run replays one command at the server as a client that gave it.
 func (e *Executor) run(ctx context.Context, p *gateway.Permit, server Server) (gateway.Result, error) {
+	failpoint.At("executor-run")
 	argv, err := words(p.Plan())
 	if err != nil {
 		return gateway.Result{}, err
@@ -149,7 +151,7 @@ func makes(name string) bool {
 // current finds what a command has made, for the rest of its line.
 func (e *Executor) current(ctx context.Context, p *gateway.Permit, server Server) *tmux.Found {
 	inv, before := p.Plan().Invocation, p.Plan().Snapshot
-	if !makes(inv.Row.Name) || inv.Has('d') && inv.Row.Name != "new-session" {
+	if !makes(inv.Row.Name) || inv.Has('d') {
 		return nil
 	}
 	after, err := server.Snapshot(ctx, tmux.Core)

@@ -10,6 +10,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/muxward/muxward/internal/attach"
+	"github.com/muxward/muxward/internal/failpoint"
 	"github.com/muxward/muxward/internal/gateway"
 	"github.com/muxward/muxward/internal/tmux/wire"
 )
@@ -156,12 +158,17 @@ func (r *relay) openRead(ctx context.Context, m *wire.ReadOpen) error {
 	if err := r.client.Send(ctx, &wire.ReadOpen{Stream: id, FD: m.FD, Path: m.Path}); err != nil {
 		return err
 	}
-	go r.answers(ctx, id, m.Stream)
+	go func() {
+		if attach.Guard(func() error { r.answers(ctx, id, m.Stream); return nil }) != nil {
+			_ = r.server.Close() // which ends the command
+		}
+	}()
 	return nil
 }
 
 // answers passes what the client reads on to the server.
 func (r *relay) answers(ctx context.Context, from, to int32) {
+	failpoint.At("relay-answers")
 	for {
 		select {
 		case m, open := <-r.client.Files():

@@ -5,13 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/muxward/muxward/internal/access"
 	"github.com/muxward/muxward/internal/attach"
+	"github.com/muxward/muxward/internal/failpoint"
 	"github.com/muxward/muxward/internal/gateway"
 	"github.com/muxward/muxward/internal/tmux"
 	"github.com/muxward/muxward/internal/tmux/control"
@@ -40,8 +40,9 @@ type seat struct {
 	cancel  context.CancelCauseFunc
 	full    atomic.Bool // they hold every verb: their input is direct
 	session atomic.Pointer[tmux.Session]
-	whole   gateway.Need
-	asking  string // asks which pane the display shows
+	whole   *gateway.Right // every verb on the server: what direct input takes
+	view    *gateway.Right // all of the session that the display shows
+	asking  string         // asks which pane the display shows
 	active  atomic.Pointer[tmux.PaneID]
 	scene   atomic.Pointer[scene] // what addressed input rests on
 	sending chan *control.Pending
@@ -91,26 +92,50 @@ func (s *seat) run() {
 	s.wg.Go(func() { s.protected(s.fromServer) })
 	s.wg.Go(func() { s.protected(s.fromClient) })
 	s.wg.Go(func() { s.protected(s.hear) })
-	go func() {
-		err := s.att.Run(s.ctx)
-		s.finish(err)
-	}()
+	go s.serve()
+}
+
+// serve shows the display until the person leaves. Whatever goes wrong here,
+// their client is told and the permit is released.
+func (s *seat) serve() {
+	err := attach.Guard(func() error {
+		failpoint.At("seat-run")
+		return s.att.Run(s.ctx)
+	})
+	if fault := attach.Guard(func() error { s.finish(err); return nil }); fault != nil {
+		s.tell(fault)
+		_ = s.conn.Close()
+		s.live.Release()
+		close(s.done)
+	}
 }
 
 // protected keeps a fault in one person's service from ending the others'.
 func (s *seat) protected(f func()) {
-	defer func() {
-		if r := recover(); r != nil {
-			s.leave(fmt.Errorf("a fault of muxward ended this: %v\n%s", r, debug.Stack()))
-		}
-	}()
-	f()
+	if err := attach.Guard(func() error { f(); return nil }); err != nil {
+		s.leave(err)
+	}
+}
+
+// tell writes a fault to the log in full; the person hears only that there
+// was one.
+func (s *seat) tell(err error) {
+	var fault *attach.Fault
+	if !errors.As(err, &fault) {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), exitTime)
+	defer cancel()
+	_ = s.e.Gateway().Note(ctx, s.p, access.BestEffortClass, func(ev *access.Event) {
+		ev.Kind, ev.Note = access.EventAlarm, fault.Detail()
+	})
 }
 
 // fromServer hears what tmux says about the display. A tmux client obeys its
 // server; we pass on that the display ends or pauses, and nothing else.
 func (s *seat) fromServer() {
 	for {
+		failpoint.At("seat-fromServer")
 		m, err := s.conn.ReadMsg(s.ctx)
 		if err != nil {
 			if s.ctx.Err() == nil && (errors.Is(err, io.EOF) || s.conn.Err() != nil) {
@@ -162,6 +187,7 @@ func (s *seat) fromClient() {
 				s.leave(errors.New("the client has gone"))
 				return
 			}
+			failpoint.At("seat-fromClient")
 			switch m.(type) {
 			case *wire.Resize:
 				s.att.Resize()
@@ -243,6 +269,7 @@ func (s *seat) finish(err error) {
 	case s.ended() != nil:
 		s.result.Exit = 1
 	}
+	s.tell(errors.Join(reason, err))
 	note := "left"
 	if reason != nil {
 		note = reason.Error()
@@ -266,8 +293,8 @@ func (s *seat) ended() error {
 // reconsider is called when this person's rights may have changed. When it
 // returns nil, nothing that they may no longer do is still going on.
 func (s *seat) reconsider(ctx context.Context, why string) error {
-	view := s.live.Decide(s.viewNeed())
-	full := s.live.Decide(s.whole).Allow
+	view := s.view.Decide()
+	full := s.whole.Decide().Allow
 	if view.Allow || full {
 		if full == s.full.Load() {
 			return s.unstick(ctx)

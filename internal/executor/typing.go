@@ -10,6 +10,7 @@ import (
 
 	"github.com/muxward/muxward/internal/access"
 	"github.com/muxward/muxward/internal/attach"
+	"github.com/muxward/muxward/internal/failpoint"
 	"github.com/muxward/muxward/internal/gateway"
 	"github.com/muxward/muxward/internal/tmux"
 	"github.com/muxward/muxward/internal/tmux/control"
@@ -30,7 +31,7 @@ const (
 // screen they look at.
 type scene struct {
 	place  tmux.Place
-	need   gateway.Need
+	right  *gateway.Right
 	opts   tmux.ParseOptions
 	keys   KeyLog
 	at     time.Time
@@ -45,7 +46,7 @@ type gate struct{ s *seat }
 func (g gate) Input(deliver func() error) error {
 	s := g.s
 	if !s.full.Load() {
-		return s.frozen(s.live.Do(s.viewNeed(), deliver))
+		return s.frozen(s.live.Do(s.view, deliver))
 	}
 	if s.unwritten.Load() {
 		return attach.ErrFrozen
@@ -58,13 +59,14 @@ func (g gate) Input(deliver func() error) error {
 // that session.
 func (g gate) Output(deliver func() error) error {
 	s := g.s
+	failpoint.At("seat-output")
 	if s.full.Load() {
 		return s.live.Do(s.whole, deliver)
 	}
 	if err := s.confirm(s.ctx); err != nil {
 		return err
 	}
-	return s.live.Do(s.viewNeed(), deliver)
+	return s.live.Do(s.view, deliver)
 }
 
 // frozen turns a refusal into "not now": what was typed is dropped, and the
@@ -147,13 +149,14 @@ func (s *seat) command(ctx context.Context, argv []string) error {
 
 // typed decides, writes and sends one thing that was typed.
 func (s *seat) typed(ctx context.Context, e attach.Event) error {
+	failpoint.At("seat-typed")
 	at, err := s.look(ctx)
 	if err != nil {
 		return err
 	}
-	d := s.live.Decide(at.need)
+	d := at.right.Decide()
 	if !d.Allow {
-		return &gateway.Refused{Decision: d, Need: at.need}
+		return &gateway.Refused{Decision: d, Need: at.right.Need()}
 	}
 	var content []byte
 	if d.Obligations.Has(access.LogContent) {
@@ -190,7 +193,7 @@ func (s *seat) look(ctx context.Context) (*scene, error) {
 		next.keys = now.keys
 	} else {
 		base := s.p.Base(access.EventKeys)
-		base.Objects = []string{next.need.Object.String()}
+		base.Objects = []string{next.right.Need().Object.String()}
 		next.keys = s.e.Keys(base)
 		if now != nil {
 			_ = now.keys.Close()
@@ -217,7 +220,7 @@ func (s *seat) sceneOf(snap *tmux.Snapshot, pane *tmux.PaneID) (*scene, error) {
 	window := tmux.WindowID(o.Window.ID)
 	return &scene{
 		place:  tmux.Place{Pane: *pane, Window: window, HasWindow: true, Session: session, HasSession: true},
-		need:   gateway.Need{Verb: access.Type, Object: o},
+		right:  s.live.Right(gateway.Need{Verb: access.Type, Object: o}),
 		opts:   tmux.ParseOptions{Version: snap.Version, Aliases: snap.Options.Aliases},
 		at:     time.Now(),
 		target: fmt.Sprintf("%s:%s.%s", session, window, *pane),
@@ -297,6 +300,7 @@ func (s *seat) hear() {
 		var p *control.Pending
 		select {
 		case p = <-s.sending:
+			failpoint.At("seat-hear")
 		case <-s.ctx.Done():
 			return
 		}

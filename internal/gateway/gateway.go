@@ -74,7 +74,7 @@ type Parts struct {
 // Gateway is the line. Make one with New.
 type Gateway struct {
 	Parts
-	clock clock
+	clock *clock
 	// extra counts what changes decisions besides the policy's generation.
 	extra atomic.Uint64
 
@@ -89,7 +89,7 @@ func New(p Parts) *Gateway {
 	if p.Now == nil {
 		p.Now = time.Now
 	}
-	return &Gateway{Parts: p, lives: map[uint64]*Live{}, clock: clock{wall: p.Now}}
+	return &Gateway{Parts: p, lives: map[uint64]*Live{}, clock: newClock(p.Now)}
 }
 
 // Handle is the line. Every command of every person goes through it, and
@@ -145,23 +145,29 @@ func (g *Gateway) generation() uint64 { return g.Policy.Generation() + g.extra.L
 // longer.
 func (g *Gateway) Time() time.Time { return g.clock.now() }
 
+// clock never goes back and never runs slower than real time.
 type clock struct {
 	wall func() time.Time
+	// passed is how long this process has run, whatever is set.
+	passed func() time.Duration
+
 	mu   sync.Mutex
-	last time.Time // carries a monotonic reading
+	last time.Time     // what it said last
+	when time.Duration // and when that was
+}
+
+func newClock(wall func() time.Time) *clock {
+	began := time.Now()
+	return &clock{wall: wall, passed: func() time.Duration { return time.Since(began) }}
 }
 
 func (c *clock) now() time.Time {
-	now := c.wall()
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if !c.last.IsZero() {
-		passed := now.Sub(c.last) // monotonic if both have a reading
-		if floor := c.last.Round(0).Add(max(passed, 0)); now.Round(0).Before(floor) {
-			// The wall clock went back: go on from where it was.
-			now = now.Add(floor.Sub(now.Round(0)))
-		}
+	wall, when := c.wall().Round(0), c.passed()
+	if steady := c.last.Add(when - c.when); !c.last.IsZero() && wall.Before(steady) {
+		wall = steady // the clock was set back: go on from where it was
 	}
-	c.last = now
-	return now
+	c.last, c.when = wall, when
+	return wall
 }

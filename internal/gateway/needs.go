@@ -122,9 +122,8 @@ func (r *resolver) finish(ctx context.Context) error {
 	if r.plan.Mode == Answer { // no server of one's own, but something to list
 		return nil
 	}
-	attaches := name == "attach-session" || name == "new-session" && !inv.Has('d')
 	if r.plan.Full {
-		if attaches {
+		if attaches(inv) {
 			r.plan.Mode = Attach
 		}
 		return r.switched()

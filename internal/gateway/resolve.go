@@ -345,6 +345,9 @@ var untargeted = []string{"list-clients", "switch-client", "detach-client", "new
 func (r *resolver) targets() error {
 	inv, snap := r.plan.Invocation, r.plan.Visible
 	value, given := inv.Get('t')
+	if attaches(inv) && r.nested() {
+		return errNested
+	}
 	how := inv.TargetLookup()
 	if c := inv.Row.Flag('c'); how.Kind == tmux.TargetClient || c != nil && c.Kind == tmux.ClientValue {
 		if err := r.client(how); err != nil {
@@ -374,6 +377,28 @@ func (r *resolver) targets() error {
 		return r.notHere()
 	}
 	return r.source()
+}
+
+// attaches reports whether a command puts its client on a session.
+func attaches(inv *tmux.Invocation) bool {
+	return inv.Row.Name == "attach-session" || inv.Row.Name == "new-session" && !inv.Has('d')
+}
+
+// errNested is what tmux says to a client in a pane of the server it wants to
+// attach to.
+var errNested = errors.New("sessions should be nested with care, unset $TMUX to force")
+
+// nested finds such a client as tmux does: by its terminal, and only if it
+// says itself that it is in a pane.
+func (r *resolver) nested() bool {
+	if r.req.Client == nil {
+		return false
+	}
+	hello := r.req.Client.Hello()
+	if in, _ := hello.Getenv("TMUX"); in == "" {
+		return false
+	}
+	return slices.ContainsFunc(r.plan.Visible.Panes, func(p tmux.Pane) bool { return p.TTY == hello.TTYName })
 }
 
 // noSession is an id that no session ever has.
@@ -441,7 +466,7 @@ func ids(kind tmux.TargetKind, flags tmux.FindFlags, f tmux.Found) string {
 		return s + ":" + f.Window.ID.String()
 	case f.Pane == nil:
 		return ""
-	case f.Pane.Window != f.Window.ID:
+	case f.Pane.Window != f.Window.ID || f.Link == nil || f.Link.Window != f.Window.ID:
 		return s + ":." + f.Pane.ID.String() // as it was asked for
 	}
 	return s + ":" + f.Window.ID.String() + "." + f.Pane.ID.String()

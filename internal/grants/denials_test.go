@@ -1,0 +1,125 @@
+package grants
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/muxward/muxward/internal/access"
+)
+
+func pane(owner, life, session string, id uint32, window int, wid uint32, index int, pid uint32) access.Object {
+	return access.Object{
+		Kind: access.Pane, Owner: owner, Incarnation: life,
+		Session: access.SessionRef{ID: id, Name: session, Index: window},
+		Window:  access.WindowRef{ID: wid}, Pane: access.PaneRef{ID: pid, Index: index},
+	}
+}
+
+func TestMatches(t *testing.T) {
+	p := pane("alice", "one", "work", 1, 2, 7, 3, 9)
+	window, session, server := p.Up(), p.Up().Up(), p.Up().Up().Up()
+	host := server.Up()
+	linked := pane("alice", "one", "other", 4, 0, 7, 3, 9)
+	linked.Links = []access.SessionRef{{ID: 1, Name: "work", Index: 2}}
+	for _, tc := range []struct {
+		name     string
+		scope, o access.Object
+		want     bool
+	}{
+		{"everything", host, p, true},
+		{"the server", server, p, true},
+		{"another's server", access.Object{Kind: access.Server, Owner: "bob"}, p, false},
+		{"the session", session, p, true},
+		{"the window", window, p, true},
+		{"the pane", p, p, true},
+		{"the pane, asked for the session it lies in", p, session, true},
+		{"the pane, asked for the server", p, server, true},
+		{"the pane, asked for the host", p, host, true},
+		{"another pane of the window", p, pane("alice", "one", "work", 1, 2, 7, 0, 8), false},
+		{"another window of the session", window, pane("alice", "one", "work", 1, 5, 8, 0, 8), false},
+		{"another session", session, pane("alice", "one", "play", 2, 2, 8, 3, 8), false},
+		{"renamed session", session, pane("alice", "one", "renamed", 1, 2, 7, 3, 9), true},
+		{"moved window", window, pane("alice", "one", "work", 1, 8, 7, 3, 9), true},
+		{"the next life of the server, by name", p, pane("alice", "two", "work", 5, 2, 1, 3, 1), true},
+		{"the next life of the server, same ids, other names", p, pane("alice", "two", "play", 1, 9, 7, 8, 9), false},
+		{"reached by another session", session, linked, true},
+		{"window reached by another session", window, linked, true},
+	} {
+		if got := (Denial{Scope: tc.scope}).matches(tc.o); got != tc.want {
+			t.Errorf("%s: %v, want %v", tc.name, got, tc.want)
+		}
+	}
+}
+
+func TestDenialsSurvive(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "revocations.json")
+	d, err := OpenDenials(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := access.Object{Kind: access.Server, Owner: "alice"}
+	for _, den := range []Denial{
+		{Person: "bob", Scope: o, Target: "alice", By: "root", At: time.Unix(1, 0)},
+		{Person: "bob", By: "root"},
+		{Person: "carol", Scope: o, Target: "alice", By: "root"},
+	} {
+		if err := d.Add(den); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if d, err = OpenDenials(path); err != nil || len(d.List()) != 3 {
+		t.Fatalf("%d denials, %v", len(d.List()), err)
+	}
+	if _, hit := d.Match("bob", o); !hit {
+		t.Error("bob is let in")
+	}
+	if n, err := d.Lift("bob", "alice"); n != 1 || err != nil {
+		t.Errorf("lifted %d, %v", n, err)
+	}
+	if den, hit := d.Match("bob", o); !hit || den.Target != "" {
+		t.Errorf("bob: %+v, %v", den, hit)
+	}
+	if n, err := d.Lift("bob", ""); n != 1 || err != nil {
+		t.Errorf("lifted %d, %v", n, err)
+	}
+	if d, err = OpenDenials(path); err != nil || len(d.List()) != 1 {
+		t.Fatalf("%d denials, %v", len(d.List()), err)
+	}
+}
+
+// TestDenialWithoutDisk: a revocation that cannot be saved holds all the same,
+// and says so; nothing is lifted that cannot be saved.
+func TestDenialWithoutDisk(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "gone")
+	d, err := OpenDenials(filepath.Join(dir, "revocations.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := d.Add(Denial{Person: "bob"}); err == nil || !strings.Contains(err.Error(), "would not survive") {
+		t.Errorf("error %v", err)
+	}
+	if _, hit := d.Match("bob", access.Object{}); !hit {
+		t.Error("bob is let in")
+	}
+	if _, err := d.Lift("bob", ""); err == nil {
+		t.Error("lifted without a record")
+	}
+	if _, hit := d.Match("bob", access.Object{}); !hit {
+		t.Error("bob is let in")
+	}
+}
+
+func TestDamagedStore(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "revocations.json")
+	for _, text := range []string{"", "{", `[{"person":`, `{"person":"bob"}`, "\x00\x00"} {
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := OpenDenials(path); err == nil || !strings.Contains(err.Error(), "damaged") {
+			t.Errorf("%q: error %v", text, err)
+		}
+	}
+}
