@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -79,17 +80,18 @@ func TestSyncFails(t *testing.T) {
 	l := open(t, withFaults(Options{Dir: dir}, f))
 	must(t, l, intent(1, "before"))
 	kept := best(t, l, access.Event{Kind: access.EventAttach, Note: "best effort, acknowledged"})
-	var wrote int
+	var wrote atomic.Int64
 	f.set(func(f *faults) {
 		f.sync = func(string) error { return unix.EIO }
-		f.write = func(name string, p []byte) (int, error) { wrote++; return -1, nil }
+		f.write = func(name string, p []byte) (int, error) { wrote.Add(1); return -1, nil }
 	})
 	seq, err := l.Append(t.Context(), access.MustRecordClass, intent(2, "kill-server"))
 	if !errors.Is(err, ErrSink) || !strings.Contains(err.Error(), unix.EIO.Error()) {
 		t.Fatalf("append: %d, %v", seq, err)
 	}
 	refusedSoon(t, l, unix.EIO.Error())
-	f.set(func(f *faults) { f.sync, wrote = nil, 0 })
+	wrote.Store(0)
+	f.set(func(f *faults) { f.sync = nil })
 	healthySoon(t, l, dir)
 	eventually(t, "the refused intent is closed", func() bool {
 		for _, rec := range all(t, dir, Filter{Kind: access.EventOutcome}) {
@@ -100,8 +102,8 @@ func TestSyncFails(t *testing.T) {
 		return false
 	})
 	f.set(func(f *faults) {
-		if wrote < 3 {
-			t.Errorf("only %d writes: what was not synced was not written again", wrote)
+		if wrote.Load() < 3 {
+			t.Errorf("only %d writes: what was not synced was not written again", wrote.Load())
 		}
 		f.write = nil
 	})

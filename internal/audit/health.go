@@ -3,6 +3,7 @@ package audit
 import (
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -48,8 +49,9 @@ type monitor struct {
 	mu      sync.Mutex
 	reasons [numAilments]string
 	health  Health
-	changed chan struct{} // closed at the next change
-	stalled chan struct{} // closed while the file system does not answer
+	changed chan struct{}                 // closed at the next change
+	stalled atomic.Pointer[chan struct{}] // closed while the file system does not answer
+	ended   bool
 }
 
 // ailment is one thing that can be wrong, the worst first.
@@ -64,21 +66,36 @@ const (
 )
 
 func newMonitor(now func() time.Time) *monitor {
-	return &monitor{now: now, health: Health{OK: true, Since: now()},
-		changed: make(chan struct{}), stalled: make(chan struct{})}
+	m := &monitor{now: now, health: Health{OK: true, Since: now()}, changed: make(chan struct{})}
+	m.stalled.Store(new(make(chan struct{})))
+	return m
 }
 
 // set tells that a is wrong for this reason, or no longer ("").
 func (m *monitor) set(a ailment, reason string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if !m.ended {
+		m.change(a, reason)
+	}
+}
+
+// end tells everybody who waits, now and later, that the log was closed.
+func (m *monitor) end() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.ended = true
+	m.change(stalled, errClosed().Reason)
+}
+
+func (m *monitor) change(a ailment, reason string) {
 	was := m.reasons[a]
 	m.reasons[a] = reason
 	if a == stalled && was == "" && reason != "" {
-		close(m.stalled)
+		close(*m.stalled.Load())
 	}
 	if a == stalled && was != "" && reason == "" {
-		m.stalled = make(chan struct{})
+		m.stalled.Store(new(make(chan struct{})))
 	}
 	h := Health{OK: true, Since: m.health.Since}
 	for a, reason := range m.reasons {
@@ -106,12 +123,8 @@ func (m *monitor) get() (Health, <-chan struct{}) {
 }
 
 // stall gives the channel that is closed while the file system does not
-// answer.
-func (m *monitor) stall() <-chan struct{} {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.stalled
-}
+// answer, and when the log ends.
+func (m *monitor) stall() <-chan struct{} { return *m.stalled.Load() }
 
 // err gives the error for a refused event.
 func (m *monitor) err() error {
@@ -129,6 +142,30 @@ const (
 	stalledLooks = 3
 	slowLooks    = 5
 )
+
+// ticker has the writer look after the disk. It is a goroutine of its own so
+// that the writer waits on one plain channel only, which is much the cheapest.
+func (l *Log) ticker() {
+	defer l.done.Done()
+	tick := time.NewTicker(l.opt.probe)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+			l.tell(&request{ctl: ctlTick})
+		case <-l.closed:
+			return
+		}
+	}
+}
+
+// tell hands the writer a request of the log's own.
+func (l *Log) tell(r *request) {
+	select {
+	case l.in <- r:
+	case <-l.gone:
+	}
+}
 
 // watchdog notices system calls that do not return: the writer's, when
 // everything is refused, and the syncer's, when must-record callers wait.

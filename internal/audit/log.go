@@ -113,8 +113,9 @@ func (l *Log) begin(ctx context.Context) error {
 		l.writer.closeFiles()
 		return err
 	}
-	l.done.Add(3)
+	l.done.Add(4)
 	go l.writer.run()
+	go l.ticker()
 	go l.syncer.run()
 	go l.watchdog()
 	return nil
@@ -190,8 +191,6 @@ func (l *Log) submit(ctx context.Context, r *request) (uint64, error) {
 			return 0, fmt.Errorf("the audit log is busy: %w", ctx.Err())
 		case <-stalled:
 			return 0, l.mon.err()
-		case <-l.closed:
-			return 0, errClosed()
 		}
 	}
 	var err error
@@ -202,8 +201,6 @@ func (l *Log) submit(ctx context.Context, r *request) (uint64, error) {
 		err = fmt.Errorf("waiting for the audit log: %w", ctx.Err())
 	case <-stalled:
 		err = l.mon.err()
-	case <-l.gone:
-		err = errClosed()
 	}
 	if !r.state.CompareAndSwap(waiting, abandoned) {
 		<-r.done
@@ -223,13 +220,16 @@ func (l *Log) answer(r *request) (uint64, error) {
 	return seq, err
 }
 
-func errClosed() error { return &SinkError{"the log was closed"} }
+func errClosed() *SinkError { return &SinkError{"the log was closed"} }
 
 // Close writes what is pending, says that the log was closed, signs it and
 // gives the directory free. If ctx ends before, it returns with an error and
 // leaves the rest to the end of the process.
 func (l *Log) Close(ctx context.Context) error {
-	l.closeOnce.Do(func() { close(l.closed) })
+	l.closeOnce.Do(func() {
+		close(l.closed)
+		go l.tell(&request{ctl: ctlStop})
+	})
 	ended := make(chan struct{})
 	go func() {
 		l.done.Wait()
@@ -262,7 +262,22 @@ type request struct {
 	seq  uint64
 	err  error
 	done chan struct{}
+
+	// ctl is set in what the log's own goroutines tell the writer.
+	ctl ctl
+	res syncResult
 }
+
+// ctl is a word to the writer.
+type ctl uint8
+
+const (
+	ctlNone   ctl = iota // an event
+	ctlTick              // look after the disk
+	ctlDue               // what nobody waits for is to be synced
+	ctlResult            // the syncer answers
+	ctlStop              // end
+)
 
 // States of a request.
 const (

@@ -452,32 +452,21 @@ func (w *writer) settle(force bool) error {
 
 // stop ends the log in good order.
 func (w *writer) stop() {
-	for {
-		select {
-		case r := <-w.l.in:
-			w.write([]*request{r})
-			continue
-		default:
-		}
-		break
-	}
-	for w.syncing {
-		w.onSynced(<-w.l.syncer.results)
-	}
 	w.due.Stop()
+	for len(w.l.in) > 0 {
+		w.hear(<-w.l.in)
+	}
+	w.quiet()
 	if w.broken != nil {
 		w.recover()
-		for w.syncing {
-			w.onSynced(<-w.l.syncer.results)
-		}
+		w.quiet()
 	}
 	now := w.l.opt.Now()
 	w.own = append(w.own, w.l.flood.take(now)...)
 	w.own = append(w.own, w.l.streams.take(now)...)
 	w.writeOwn(access.Event{Kind: access.EventLog, Time: now, Note: "closed"})
-	for w.syncing {
-		w.onSynced(<-w.l.syncer.results)
-	}
+	w.due.Stop()
+	w.quiet()
 	if w.closeErr = w.broken; w.closeErr == nil {
 		w.closeErr = w.settle(true)
 	}
@@ -489,6 +478,23 @@ func (w *writer) stop() {
 	close(w.l.syncer.jobs)
 	w.closeFiles()
 	w.l.disk.Close()
+}
+
+// quiet waits until the syncer is idle.
+func (w *writer) quiet() {
+	for w.syncing {
+		w.hear(<-w.l.in)
+	}
+}
+
+// hear takes what still comes in while the log ends.
+func (w *writer) hear(r *request) {
+	switch r.ctl {
+	case ctlNone:
+		w.write([]*request{r})
+	case ctlResult:
+		w.onSynced(r.res)
+	}
 }
 
 func (w *writer) closeFiles() {

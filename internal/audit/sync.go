@@ -14,7 +14,6 @@ type syncer struct {
 	l           *Log
 	beat        atomic.Uint64 // odd while in system calls: see watchdog
 	jobs        chan syncJob
-	results     chan syncResult
 	hashes      file
 	checkpoints file
 	ckOff       int64
@@ -59,7 +58,7 @@ const (
 )
 
 func newSyncer(l *Log, found *found) *syncer {
-	return &syncer{l: l, jobs: make(chan syncJob, 1), results: make(chan syncResult, 2),
+	return &syncer{l: l, jobs: make(chan syncJob, 1),
 		hashes: found.hashes, checkpoints: found.checkpoints,
 		ckOff: found.ckOff, ckSize: found.ckSize, ckTime: l.opt.Now()}
 }
@@ -70,13 +69,13 @@ func (s *syncer) run() {
 		s.beat.Add(1)
 		err := s.sync(job)
 		s.beat.Add(1)
-		s.results <- syncResult{job: job, err: err}
+		s.l.tell(&request{ctl: ctlResult, res: syncResult{job: job, err: err}})
 		if err == nil {
 			s.beat.Add(1)
 			err = s.follow(job)
 			s.beat.Add(1)
 		}
-		s.results <- syncResult{job: job, meta: true, err: err}
+		s.l.tell(&request{ctl: ctlResult, res: syncResult{job: job, meta: true, err: err}})
 	}
 }
 
@@ -197,9 +196,8 @@ func (w *writer) onSynced(res syncResult) {
 	}
 	if len(w.waiters) > 0 {
 		w.dispatch()
-	} else if len(w.dirty) > 0 && !w.dueSet {
-		w.due.Reset(syncWithin)
-		w.dueSet = true
+	} else if len(w.dirty) > 0 {
+		w.syncSoon()
 	}
 }
 

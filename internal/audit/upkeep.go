@@ -287,10 +287,7 @@ func (w *writer) nextSegment() error {
 	w.seg, w.f, w.info, w.ahead, w.cutBack = seg, f, info, 0, false
 	w.dirty, w.newNames, w.force = append(w.dirty, dirt{f, 0}), true, true
 	w.rotateAt = w.l.opt.SegmentSize
-	if !w.dueSet {
-		w.due.Reset(syncWithin)
-		w.dueSet = true
-	}
+	w.syncSoon()
 	return nil
 }
 

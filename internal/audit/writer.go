@@ -67,6 +67,7 @@ const (
 	maxBatch   = 128
 	syncWithin = 25 * time.Millisecond // half of what is promised
 	chunk      = 1 << 20               // blocks allocated ahead
+	year10000  = 253402300800          // the first second that has no RFC 3339 form
 	// maxPending bounds the memory for hashes while the disk does not sync.
 	maxPending = 64 << 20
 )
@@ -74,8 +75,8 @@ const (
 func newWriter(l *Log, found *found) *writer {
 	w := &writer{l: l, seg: found.seg, f: found.f, info: found.info, tree: found.tree, durable: found.tree,
 		hashOff: tlog.StoredHashCount(found.tree.size) * tlog.HashSize,
-		intents: map[uint64]uint64{}, lastTime: found.lastTime, rotateAt: l.opt.SegmentSize,
-		due: time.NewTimer(time.Hour)}
+		intents: map[uint64]uint64{}, lastTime: found.lastTime, rotateAt: l.opt.SegmentSize}
+	w.due = time.AfterFunc(time.Hour, func() { l.tell(&request{ctl: ctlDue}) })
 	w.due.Stop()
 	return w
 }
@@ -85,49 +86,57 @@ func (w *writer) leave() { w.beat.Add(1) }
 
 func (w *writer) run() {
 	defer w.l.done.Done()
+	defer w.l.mon.end()
 	defer close(w.l.gone)
-	tick := time.NewTicker(w.l.opt.probe)
-	defer tick.Stop()
-	for {
-		select {
-		case r := <-w.l.in:
-			w.take(r)
-		case res := <-w.l.syncer.results:
+	for r := range w.l.in {
+		for r != nil {
 			w.enter()
-			w.onSynced(res)
+			if r.ctl == ctlStop {
+				w.stop()
+				w.leave()
+				return
+			}
+			r = w.take(r)
 			w.leave()
-		case <-w.due.C:
-			w.dueSet = false
-			w.dispatch()
-		case <-tick.C:
-			w.enter()
-			w.tick()
-			w.leave()
-		case <-w.l.closed:
-			w.enter()
-			w.stop()
-			w.leave()
-			return
 		}
 	}
 }
 
-// take writes r and whatever else is waiting in one go.
-func (w *writer) take(r *request) {
-	w.batch = append(w.batch[:0], r)
-	for len(w.batch) < maxBatch {
-		select {
-		case r := <-w.l.in:
-			w.batch = append(w.batch, r)
-			continue
-		default:
-		}
-		break
+// take does what r says; if it is an event, it writes whatever else is waiting
+// in the same go, up to the next word of the log's own, which it gives back.
+func (w *writer) take(r *request) (next *request) {
+	switch r.ctl {
+	case ctlTick:
+		w.tick()
+		return nil
+	case ctlDue:
+		w.dueSet = false
+		w.dispatch()
+		return nil
+	case ctlResult:
+		w.onSynced(r.res)
+		return nil
 	}
-	w.enter()
+	w.batch = append(w.batch[:0], r)
+	for len(w.batch) < maxBatch && len(w.l.in) > 0 {
+		if r := <-w.l.in; r.ctl == ctlNone {
+			w.batch = append(w.batch, r)
+		} else {
+			next = r
+			break
+		}
+	}
 	w.write(w.batch)
-	w.leave()
 	clear(w.batch)
+	return next
+}
+
+// syncSoon has what nobody waits for synced in time.
+func (w *writer) syncSoon() {
+	if !w.dueSet {
+		w.dueSet = true
+		w.due.Reset(syncWithin)
+	}
 }
 
 // write appends the records of reqs: all of them, or none if the file cannot
@@ -138,7 +147,7 @@ func (w *writer) write(reqs []*request) {
 			w.fail(err)
 		}
 	}
-	tree, pending := w.tree, len(w.pending)
+	undo := w.undo(len(reqs))
 	w.out = w.out[:0]
 	kept := reqs[:0:len(reqs)]
 	for _, r := range reqs {
@@ -157,7 +166,7 @@ func (w *writer) write(reqs []*request) {
 		return
 	}
 	if err := w.put(); err != nil {
-		w.tree, w.pending = tree, w.pending[:pending]
+		undo()
 		w.fail(err)
 		for _, r := range kept {
 			w.refused++
@@ -166,6 +175,18 @@ func (w *writer) write(reqs []*request) {
 		return
 	}
 	w.wrote(kept)
+}
+
+// undo gives what takes back the adding of at most n records to the tree.
+func (w *writer) undo(n int) func() {
+	size, pending := w.tree.size, len(w.pending)
+	if n == 1 {
+		// Adding one record overwrites no hash that was valid before, so
+		// the common case needs no copy.
+		return func() { w.tree.size, w.pending = size, w.pending[:pending] }
+	}
+	tree := w.tree
+	return func() { w.tree, w.pending = tree, w.pending[:pending] }
 }
 
 // wrote does what follows once records are in the file.
@@ -184,9 +205,8 @@ func (w *writer) wrote(reqs []*request) {
 	if len(w.waiters) > 0 {
 		w.dispatch()
 	}
-	if len(w.dirty) > 0 && !w.syncing && !w.dueSet {
-		w.due.Reset(syncWithin)
-		w.dueSet = true
+	if len(w.dirty) > 0 && !w.syncing {
+		w.syncSoon()
 	}
 	if w.info.size >= w.rotateAt {
 		w.rotate()
@@ -235,7 +255,7 @@ func (w *writer) render(r *request) {
 // clock notices a clock that was set back (order is by number, so nothing is
 // lost, but whoever reads the log should know) and times no file can hold.
 func (w *writer) clock(at time.Time) time.Time {
-	if y := at.Year(); y < 1970 || y > 9999 {
+	if s := at.Unix(); s < 0 || s >= year10000 {
 		return w.lastTime
 	}
 	if at.Before(w.lastTime.Add(-5 * time.Second)) {
