@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -152,8 +151,8 @@ func (a *Attachment) Run(ctx context.Context) error {
 	unwatch := context.AfterFunc(ctx, func() { a.end(context.Cause(ctx)) })
 	defer unwatch()
 	var pumps sync.WaitGroup
-	pumps.Go(func() { a.end(guard(a.pumpInput)) })
-	a.end(guard(a.pumpOutput))
+	pumps.Go(func() { a.end(Guard(a.pumpInput)) })
+	a.end(Guard(a.pumpOutput))
 	limit, cancel := context.WithTimeout(context.Background(), leaveWithin)
 	defer cancel()
 	if err := a.leave(limit); err != nil {
@@ -175,16 +174,6 @@ func (a *Attachment) enter() error {
 		return fmt.Errorf("attach: %w", err)
 	}
 	return nil
-}
-
-// guard turns a panic into an error: it ends this person's attachment only.
-func guard(f func() error) (err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			err = fmt.Errorf("attach: panic: %v\n%s", r, debug.Stack())
-		}
-	}()
-	return f()
 }
 
 // release gives up descriptors and goroutines when Run is over.
@@ -402,7 +391,7 @@ func (a *Attachment) size() Size {
 func (a *Attachment) redraw() {
 	a.spawn(func() {
 		for try := range 3 {
-			err := guard(func() error { return a.cfg.Redraw(a.ctx) })
+			err := Guard(func() error { return a.cfg.Redraw(a.ctx) })
 			if err == nil || a.ctx.Err() != nil {
 				return
 			}
@@ -423,7 +412,7 @@ func (a *Attachment) spawn(f func()) {
 	defer a.mu.Unlock()
 	if !a.over {
 		a.side.Go(func() {
-			if err := guard(func() error { f(); return nil }); err != nil {
+			if err := Guard(func() error { f(); return nil }); err != nil {
 				a.end(err)
 			}
 		})

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/muxward/muxward/internal/failpoint"
 	"github.com/muxward/muxward/internal/gateway"
 	"github.com/muxward/muxward/internal/identity"
 )
@@ -97,6 +98,7 @@ func (s *Server) serve(ctx context.Context, conn *net.UnixConn) {
 }
 
 func (s *Server) handle(ctx context.Context, conn *net.UnixConn) (any, error) {
+	failpoint.At("ctld-handle")
 	who, peer, err := s.Prover.FromPeer(ctx, conn, "ctl")
 	if err != nil {
 		s.Complain("ctl door: nobody was let in: " + err.Error())

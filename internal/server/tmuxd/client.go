@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/muxward/muxward/internal/failpoint"
 	"github.com/muxward/muxward/internal/tmux/wire"
 )
 
@@ -125,6 +126,7 @@ func openTerminal(h *wire.Hello) (*os.File, error) {
 func (c *client) pump(ctx context.Context, gone context.CancelCauseFunc) {
 	defer close(c.files)
 	defer close(c.events)
+	failpoint.At("tmuxd-pump")
 	for {
 		m, err := c.conn.ReadMsg(ctx)
 		if err != nil {

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/muxward/muxward/internal/failpoint"
 	"github.com/muxward/muxward/internal/gateway"
 	"github.com/muxward/muxward/internal/identity"
 	"github.com/muxward/muxward/internal/tmux"
@@ -52,6 +53,7 @@ func (s *Server) prove(ctx context.Context, nc *net.UnixConn, at place, gone con
 			p = proof{}
 		}
 	}()
+	failpoint.At("tmuxd-prove")
 	who, peer, err := s.Prover.FromPeer(ctx, nc, "tmux")
 	if err != nil {
 		s.complain("tmux door: nobody was let in: " + err.Error())
@@ -86,6 +88,7 @@ func (s *Server) serve(ctx context.Context, nc *net.UnixConn, at place, admitted
 		s.complain(fmt.Sprintf("tmux door: %s sent something that is no tmux client's: %v", whose(who), err))
 		return
 	}
+	failpoint.At("tmuxd-serve")
 	admitted() // known and within bounds: it no longer counts as a newcomer
 	c := newClient(wc, hello)
 	defer c.close()
@@ -97,6 +100,12 @@ func (s *Server) serve(ctx context.Context, nc *net.UnixConn, at place, admitted
 	pumped := make(chan struct{})
 	go func() {
 		defer close(pumped)
+		defer func() {
+			if r := recover(); r != nil {
+				s.complain(fmt.Sprintf("tmux door: %s: a connection was ended by a fault: %v\n%s", whose(who), r, stack()))
+				gone(errFault)
+			}
+		}()
 		c.pump(pumpCtx, gone)
 	}()
 	result, err := (&conn{s: s, client: c, who: who, at: at, ahead: p.ahead}).run(ctx)
@@ -108,6 +117,9 @@ func (s *Server) serve(ctx context.Context, nc *net.UnixConn, at place, admitted
 // errNobody is what somebody hears who is nobody here: what tmux says when
 // there is no server.
 var errNobody = errors.New("no server running here for you")
+
+// errFault is what a person hears whose connection a fault of ours ended.
+var errFault = errors.New("a fault of muxward ended this; it was written to the log")
 
 func whose(who identity.Identity) string {
 	if who.IsNobody() {

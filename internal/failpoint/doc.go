@@ -1,0 +1,8 @@
+// Package failpoint names the places where a goroutine serves one person, so
+// that tests can have it fail there.
+//
+// In the muxward that people run, [At] is nothing: the compiler removes it.
+// Built with the tag failpoints, for test/attack only, it looks for a file of
+// that name in the directory that MUXWARD_FAILPOINTS names, removes it, and
+// does what it says: panic, or hang for good.
+package failpoint
