@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/muxward/muxward/internal/access"
 	"github.com/muxward/muxward/internal/attach/keeper"
@@ -24,6 +25,8 @@ type Server interface {
 	Control(ctx context.Context) (*control.Client, error)
 	// Hold keeps the server from exiting while it has no session.
 	Hold() (release func(), err error)
+	// Settle returns when it is clear whether the server goes on.
+	Settle(ctx context.Context)
 	// Done is closed when the server has ended.
 	Done() <-chan struct{}
 }
@@ -71,14 +74,18 @@ func (e *Executor) Execute(ctx context.Context, p *gateway.Permit) (gateway.Resu
 		return e.sendGuarded(ctx, p, server)
 	}
 	result, err := e.run(ctx, p, server)
+	if strings.HasPrefix(plan.Invocation.Row.Name, "kill-") {
+		release() // it may be the end of the server
+		server.Settle(ctx)
+	}
 	if err == nil && len(plan.Elsewhere) > 0 {
 		_, err = e.answer(ctx, p)
 	}
 	return result, err
 }
 
-// server gives the server of the plan, started if need be, and held so that it
-// does not exit under a request.
+// server gives the server of the plan, started if need be, and held for its
+// first session: whatever else is asked of an empty one does not keep it.
 func (e *Executor) server(ctx context.Context, p *gateway.Permit) (Server, func(), error) {
 	s := p.Plan().Server
 	if p.Plan().Start {
@@ -91,7 +98,7 @@ func (e *Executor) server(ctx context.Context, p *gateway.Permit) (Server, func(
 	if !ok {
 		return nil, nil, errors.New("this server cannot be reached; this is a fault of muxward")
 	}
-	if snap := p.Plan().Snapshot; snap != nil && len(snap.Sessions) > 0 {
+	if snap := p.Plan().Snapshot; snap != nil && len(snap.Sessions) > 0 || p.Plan().Invocation.Row.Name != "new-session" {
 		return server, func() {}, nil
 	}
 	release, err := server.Hold()
