@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -36,6 +37,7 @@ type relay struct {
 
 	streams map[int32]stream // by the server's numbers
 	waiting bool             // the client's input was asked for
+	fault   atomic.Pointer[error]
 }
 
 type stream struct {
@@ -86,6 +88,9 @@ func (r *relay) next(ctx context.Context) (wire.Message, error) {
 
 // gone words the end of a connection that did not say goodbye.
 func (r *relay) gone(ctx context.Context, err error) error {
+	if fault := r.fault.Load(); fault != nil {
+		return *fault
+	}
 	if cause := context.Cause(ctx); cause != nil {
 		return cause
 	}
@@ -159,7 +164,8 @@ func (r *relay) openRead(ctx context.Context, m *wire.ReadOpen) error {
 		return err
 	}
 	go func() {
-		if attach.Guard(func() error { r.answers(ctx, id, m.Stream); return nil }) != nil {
+		if err := attach.Guard(func() error { r.answers(ctx, id, m.Stream); return nil }); err != nil {
+			r.fault.Store(&err)
 			_ = r.server.Close() // which ends the command
 		}
 	}()

@@ -98,15 +98,58 @@ func (s *seat) run() {
 // serve shows the display until the person leaves. Whatever goes wrong here,
 // their client is told and the permit is released.
 func (s *seat) serve() {
-	err := attach.Guard(func() error {
-		failpoint.At("seat-run")
-		return s.att.Run(s.ctx)
-	})
+	err := s.show()
 	if fault := attach.Guard(func() error { s.finish(err); return nil }); fault != nil {
 		s.tell(fault)
 		_ = s.conn.Close()
 		s.live.Release()
 		close(s.done)
+	}
+}
+
+// show runs the attachment. A part of it that does not end when it should is
+// left behind: their client and their permit are not held up by it.
+func (s *seat) show() error {
+	ran := make(chan error, 1)
+	go func() {
+		ran <- attach.Guard(func() error {
+			failpoint.At("seat-run")
+			return s.att.Run(s.ctx)
+		})
+	}()
+	select {
+	case err := <-ran:
+		return err
+	case <-s.ctx.Done():
+	}
+	select {
+	case err := <-ran:
+		return err
+	case <-time.After(stuckTime):
+		ctx, cancel := context.WithTimeout(context.Background(), exitTime)
+		defer cancel()
+		return errors.Join(stuck(), s.att.Stop(ctx, ""))
+	}
+}
+
+// stuckTime is how long the parts of an attachment may take to end: each of
+// their waits is shorter.
+const stuckTime = keyTime + time.Second
+
+func stuck() error { return &attach.Fault{What: "a part of an attachment does not end"} }
+
+// settled waits until the ears of the attachment have ended.
+func (s *seat) settled() error {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		s.wg.Wait()
+	}()
+	select {
+	case <-done:
+		return nil
+	case <-time.After(stuckTime):
+		return stuck()
 	}
 }
 
@@ -246,7 +289,7 @@ func (s *seat) leave(reason error) {
 func (s *seat) finish(err error) {
 	s.cancel(err)
 	_ = s.conn.Close()
-	s.wg.Wait()
+	err = errors.Join(err, s.settled())
 	_ = s.keys.Close()
 	if now := s.scene.Load(); now != nil {
 		_ = now.keys.Close()
@@ -307,13 +350,15 @@ func (s *seat) reconsider(ctx context.Context, why string) error {
 	} else if why != "" {
 		text += ": " + why
 	}
-	s.live.End(fmt.Errorf("%w: %s", gateway.ErrEnded, text))
+	short, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	ended := s.live.EndWithin(short, fmt.Errorf("%w: %s", gateway.ErrEnded, text))
 	s.say(false, &wire.Exit{Code: 1, Message: ""})
 	stopped := s.att.Stop(ctx, text)
 	s.leave(errors.New(text))
 	// Closing the display has tmux forget what it had read and not yet done.
 	_ = s.conn.Close()
-	return errors.Join(stopped, s.settle(ctx))
+	return errors.Join(ended, stopped, s.settle(ctx))
 }
 
 // unstick makes sure that what was typed under a right that was lost is not

@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime/debug"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/muxward/muxward/internal/access"
+	"github.com/muxward/muxward/internal/failpoint"
 	"github.com/muxward/muxward/internal/identity"
 )
 
@@ -192,6 +194,22 @@ func (l *Live) End(reason error) {
 	}
 }
 
+// EndWithin is End for who cannot wait for ever: an error says that something
+// is still being delivered.
+func (l *Live) EndWithin(ctx context.Context, reason error) error {
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		l.End(reason)
+	}()
+	select {
+	case <-ended:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("a delivery does not end: %w", ctx.Err())
+	}
+}
+
 // Decide answers one need.
 func (l *Live) Decide(n Need) access.Decision {
 	return l.g.ask(l.who, n, l.g.generation(), l.g.Time())
@@ -277,7 +295,7 @@ type Report struct {
 // When it returns, whatever is no longer permitted has ended, except what the
 // report lists as unconfirmed. The permit of ctx itself is not waited for.
 func (g *Gateway) Reconsider(ctx context.Context, person, why string) Report {
-	g.extra.Add(1)
+	g.forget()
 	self, _ := ctx.Value(liveKey{}).(*Live)
 	g.mu.Lock()
 	var lives []*Live
@@ -293,7 +311,7 @@ func (g *Gateway) Reconsider(ctx context.Context, person, why string) Report {
 	var wg sync.WaitGroup
 	for _, l := range lives {
 		wg.Go(func() {
-			if err := l.again(ctx, why); err != nil {
+			if err := l.bounded(ctx, why); err != nil {
 				mu.Lock()
 				defer mu.Unlock()
 				rep.Unconfirmed = append(rep.Unconfirmed,
@@ -303,6 +321,37 @@ func (g *Gateway) Reconsider(ctx context.Context, person, why string) Report {
 	}
 	wg.Wait()
 	return rep
+}
+
+// Bound of a reconsideration whose context has none.
+const reconsiderTime = 10 * time.Second
+
+// bounded re-decides one permit. A fault in it, or one that does not end,
+// holds up nobody else's, and is told: what it rests on was taken back already.
+func (l *Live) bounded(ctx context.Context, why string) error {
+	ctx, cancel := context.WithTimeout(ctx, reconsiderTime)
+	defer cancel()
+	done := make(chan error, 1)
+	go func() {
+		defer func() {
+			if r := recover(); r != nil {
+				done <- fmt.Errorf("fault: %v\n%s", r, debug.Stack())
+			}
+		}()
+		failpoint.At("gateway-again")
+		done <- l.again(ctx, why)
+	}()
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+	}
+	select { // it may have noticed the same deadline, and know more
+	case err := <-done:
+		return err
+	case <-time.After(100 * time.Millisecond):
+		return fmt.Errorf("it does not end: %w", ctx.Err())
+	}
 }
 
 func (l *Live) reconsider(ctx context.Context, why string) error {
@@ -315,8 +364,11 @@ func (l *Live) reconsider(ctx context.Context, why string) error {
 	for _, n := range needs {
 		if d := l.Decide(n); !d.Allow {
 			err := &Refused{Decision: d, Need: n}
-			l.End(err)
+			ended := l.EndWithin(ctx, err)
 			l.cancel(err)
+			if ended != nil {
+				return ended
+			}
 			select {
 			case <-l.done:
 				return nil

@@ -100,6 +100,10 @@ func (g *Gateway) writeOutcome(ctx context.Context, p *Permit, r Result, err err
 	ev.Exit = &exit
 	if err != nil {
 		ev.Reason = err.Error()
+		var more interface{ Detail() string } // of a fault: for the log only
+		if errors.As(err, &more) {
+			ev.Note = more.Detail()
+		}
 	}
 	if r.Attached != nil {
 		ev.Kind = access.EventAttach

@@ -49,7 +49,7 @@ func (p proof) close() {
 func (s *Server) prove(ctx context.Context, nc *net.UnixConn, at place, gone context.CancelCauseFunc) (p proof) {
 	defer func() {
 		if r := recover(); r != nil {
-			s.complain(fmt.Sprintf("tmux door: a proof was ended by a fault: %v\n%s", r, stack()))
+			s.Complain(fmt.Sprintf("tmux door: a proof was ended by a fault: %v\n%s", r, stack()))
 			p = proof{}
 		}
 	}()
@@ -102,7 +102,7 @@ func (s *Server) serve(ctx context.Context, nc *net.UnixConn, at place, admitted
 		defer close(pumped)
 		defer func() {
 			if r := recover(); r != nil {
-				s.complain(fmt.Sprintf("tmux door: %s: a connection was ended by a fault: %v\n%s", whose(who), r, stack()))
+				s.Complain(fmt.Sprintf("tmux door: %s: a connection was ended by a fault: %v\n%s", whose(who), r, stack()))
 				gone(errFault)
 			}
 		}()

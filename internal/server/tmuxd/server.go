@@ -124,7 +124,7 @@ func (s *Server) guarded(ctx context.Context, nc *net.UnixConn, at place, admitt
 	defer nc.Close()
 	defer func() {
 		if r := recover(); r != nil {
-			s.complain(fmt.Sprintf("tmux door: a client's connection was ended by a fault: %v\n%s", r, stack()))
+			s.Complain(fmt.Sprintf("tmux door: a client's connection was ended by a fault: %v\n%s", r, stack()))
 		}
 	}()
 	s.serve(ctx, nc, at, admitted)
