@@ -32,6 +32,7 @@ func TestStoppedDoorRefuses(t *testing.T) {
 	env := []string{"TMUX_TMPDIR=" + w.opt.Doors}
 	// The client's exit code says nothing here; what counts is that there is
 	// no server.
+	defer func() { _, _ = w.stock(env, "kill-server") }()
 	_, _ = w.stock(env, "new-session", "-d")
 	if out, err := w.stock(env, "has-session"); err == nil {
 		t.Errorf("a server was started: %q", out)

@@ -310,7 +310,7 @@ func TestConfigNames(t *testing.T) {
 func TestKilled(t *testing.T) {
 	w := newWorld(t)
 	s := w.start("alice")
-	pid, _ := strconv.Atoi(run(t, s, "new-session", "-d", "-P", "-F", "#{pane_pid}", "trap '' HUP; while :; do sleep 1000; done"))
+	pid, _ := strconv.Atoi(run(t, s, "new-session", "-d", "-P", "-F", "#{pane_pid}", "trap '' HUP; exec sleep 1000"))
 	left, err := holdProcess(pid, 0)
 	if err != nil {
 		t.Fatal(err)

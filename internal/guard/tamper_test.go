@@ -52,7 +52,7 @@ type tampering struct {
 
 func tamperings(t *testing.T) []tampering {
 	aside := tmuxtest.Dir(t, tmuxtest.Account{})
-	writable := func(dir string, do func() error) error {
+	unlocked := func(dir string, do func() error) error {
 		st, err := os.Stat(dir)
 		if err != nil {
 			return err
@@ -77,23 +77,23 @@ func tamperings(t *testing.T) []tampering {
 		{"access list on the socket", false, func(_, sock string) error { return unix.Lsetxattr(sock, "system.posix_acl_access", acl(), 0) }, "access list"},
 		{"access list on the directory", false, func(dir, _ string) error { return unix.Lsetxattr(dir, "system.posix_acl_access", acl(), 0) }, "access list"},
 		{"socket deleted", false, func(dir, sock string) error {
-			return writable(dir, func() error { return os.Remove(sock) })
+			return unlocked(dir, func() error { return os.Remove(sock) })
 		}, "gone"},
 		{"file in its place", false, func(dir, sock string) error {
 			at := aside + "/" + rand8()
-			return errors.Join(os.WriteFile(at, nil, 0o600), writable(dir, func() error { return os.Rename(at, sock) }))
+			return errors.Join(os.WriteFile(at, nil, 0o600), unlocked(dir, func() error { return os.Rename(at, sock) }))
 		}, "replaced"},
 		{"link in its place", false, func(dir, sock string) error {
 			at := aside + "/" + rand8()
-			return errors.Join(os.Symlink(aside+"/target", at), writable(dir, func() error { return os.Rename(at, sock) }))
+			return errors.Join(os.Symlink(aside+"/target", at), unlocked(dir, func() error { return os.Rename(at, sock) }))
 		}, "replaced"},
 		{"socket in its place", false, func(dir, sock string) error {
 			at := aside + "/" + rand8()
 			listenElsewhere(t, at)
-			return writable(dir, func() error { return os.Rename(at, sock) })
+			return unlocked(dir, func() error { return os.Rename(at, sock) })
 		}, "replaced"},
 		{"second name", false, func(dir, sock string) error {
-			return writable(dir, func() error { return os.Link(sock, aside+"/"+rand8()) })
+			return unlocked(dir, func() error { return os.Link(sock, aside+"/"+rand8()) })
 		}, "more names"},
 		// Within one parent, as our own account may not move a directory
 		// that it cannot write to anywhere else.
@@ -248,12 +248,7 @@ func TestRootsRemoved(t *testing.T) {
 			}
 			count, inner := accepting(t, d), accepting(t, s.InnerDoor())
 			path := map[string]string{"d": w.opt.Doors, "servers": w.opt.Run + "/servers", "all": w.opt.Run}[which]
-			_ = filepath.WalkDir(path, func(p string, e os.DirEntry, _ error) error {
-				if e != nil && e.IsDir() {
-					_ = os.Chmod(p, 0o700)
-				}
-				return nil
-			})
+			writable(path)
 			if err := os.RemoveAll(path); err != nil {
 				t.Logf("while it is put back: %v", err)
 			}

@@ -111,6 +111,7 @@ func newWorld(t *testing.T, change ...func(*Options)) *world {
 	for _, c := range change {
 		c(&w.opt)
 	}
+	t.Cleanup(func() { writable(w.dir) }) // after end: or they could not be removed
 	t.Cleanup(w.end)
 	w.open()
 	return w
@@ -340,4 +341,14 @@ func procEnv(t *testing.T, pid int) map[string]string {
 		out[k] = v
 	}
 	return out
+}
+
+// writable makes directories so that they can be removed.
+func writable(dir string) {
+	_ = filepath.WalkDir(dir, func(p string, e os.DirEntry, _ error) error {
+		if e != nil && e.IsDir() {
+			_ = os.Chmod(p, 0o700)
+		}
+		return nil
+	})
 }
