@@ -451,3 +451,16 @@ func (l *lockedBuffer) String() string {
 	defer l.mu.Unlock()
 	return l.b.String()
 }
+
+// Ended reports whether muxward has ended.
+func (h *Host) Ended() bool {
+	h.mu.Lock()
+	end := h.end
+	h.mu.Unlock()
+	select {
+	case <-end:
+		return true
+	default:
+		return false
+	}
+}
