@@ -42,7 +42,7 @@ func (d *daemon) act(who identity.Identity, c ctld.Call) (*gateway.Act, error) {
 	case "revocations":
 		a.Verb, a.Target = access.Kick, c.Target
 		a.Do = func(context.Context, access.Object) (gateway.Result, error) {
-			return gateway.Result{Value: d.denials.List()}, nil
+			return gateway.Result{Value: d.kickable(who)}, nil
 		}
 	case "revoke":
 		return d.revokeAct(who, c)
@@ -65,8 +65,8 @@ func (d *daemon) revokeAct(who identity.Identity, c ctld.Call) (*gateway.Act, er
 	if c.Undo {
 		a.Args = append(a.Args, "--undo")
 		a.Lasting = true // what it was about may be gone
-		a.Do = func(ctx context.Context, _ access.Object) (gateway.Result, error) {
-			n, err := d.denials.Lift(person, c.Target)
+		a.Do = func(ctx context.Context, o access.Object) (gateway.Result, error) {
+			n, err := d.denials.Lift(person, d.fullTarget(who, c.Target), o.Owner)
 			if err == nil && n == 0 {
 				err = fmt.Errorf("nothing was revoked from %s%s; see: muxward revoke --list", person, on(c.Target))
 			}
@@ -79,7 +79,8 @@ func (d *daemon) revokeAct(who identity.Identity, c ctld.Call) (*gateway.Act, er
 		ctx, cancel := context.WithTimeout(ctx, revokeTime)
 		defer cancel()
 		saved := d.denials.Add(grants.Denial{
-			Person: person, Scope: o, Target: c.Target, Reason: c.Reason, By: who.Person(), At: d.gateway.Time(),
+			Person: person, Scope: o, Target: d.fullTarget(who, c.Target), Reason: c.Reason,
+			By: who.Person(), At: d.gateway.Time(),
 		})
 		rep := d.gateway.Reconsider(ctx, person, c.Reason)
 		err := saved
@@ -89,6 +90,41 @@ func (d *daemon) revokeAct(who identity.Identity, c ctld.Call) (*gateway.Act, er
 		return gateway.Result{Value: revoked{Person: person, Report: rep}}, err
 	}
 	return a, nil
+}
+
+// fullTarget writes a target as everybody would: with its owner. "work" is one
+// thing to alice and another to mallory, and a revocation must be known by
+// words that mean the same whoever says them.
+func (d *daemon) fullTarget(who identity.Identity, target string) string {
+	isOwner := (&hostServers{d: d}).IsOwner
+	if target == "" || isOwner(target) {
+		return target
+	}
+	if owner, rest, ok := tmux.SplitOwner(target, isOwner); ok && owner == "" {
+		return tmux.JoinOwner(who.Person(), rest)
+	}
+	return target
+}
+
+// kickable lists the revocations that the asker could have given, and those
+// that are about them: nobody learns from the list what others have.
+func (d *daemon) kickable(who identity.Identity) []grants.Denial {
+	out := []grants.Denial{}
+	for _, den := range d.denials.List() {
+		if den.Person == who.Person() || d.holds(who, den.Scope).Has(access.Kick) {
+			out = append(out, den)
+		}
+	}
+	return out
+}
+
+// holds gives what a person holds on an object for what they are told: nothing
+// where it was revoked from them.
+func (d *daemon) holds(who identity.Identity, o access.Object) access.VerbSet {
+	if _, denied := d.denials.Match(who.Person(), o); denied {
+		return 0
+	}
+	return d.policy.Holds(who.Subject(), o, d.gateway.Time())
 }
 
 // revoked is what `revoke` came to.
@@ -159,7 +195,7 @@ func (d *daemon) visiblePeople(who identity.Identity) []gateway.Attached {
 		if s, ok := d.guard.Lookup(a.Owner); ok {
 			o.Incarnation = s.Incarnation()
 		}
-		if a.Person == who.Person() || err == nil && d.policy.Holds(who.Subject(), o, d.gateway.Time()) != 0 {
+		if a.Person == who.Person() || err == nil && d.holds(who, o) != 0 {
 			out = append(out, a)
 		}
 	}
@@ -195,7 +231,7 @@ func (d *daemon) visibleSessions(ctx context.Context, who identity.Identity) ([]
 				Session: access.SessionRef{ID: uint32(s.ID), Name: s.Name},
 			}
 			l := listed{Name: tmux.Clean(name), ID: s.ID.String(), Windows: len(s.Links), Verbs: []string{}}
-			for _, v := range d.policy.Holds(who.Subject(), o, d.gateway.Time()).List() {
+			for _, v := range d.holds(who, o).List() {
 				l.Verbs = append(l.Verbs, v.String())
 			}
 			for _, a := range d.gateway.Who() {

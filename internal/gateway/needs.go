@@ -237,6 +237,10 @@ func (g *Gateway) resolveAct(ctx context.Context, live *Live, req Request) (*Pla
 			}
 			o, err = access.Object{Kind: access.Server, Owner: owner}, nil
 		}
+		if err == nil && !req.Act.Open && !g.known(req.Identity, o) {
+			// In the words for what is not there: whoever asks learns nothing.
+			err = &NotFound{Err: fmt.Errorf("can't find session: %s", req.Act.Target)}
+		}
 		if err != nil {
 			return p, err
 		}
@@ -246,6 +250,13 @@ func (g *Gateway) resolveAct(ctx context.Context, live *Live, req Request) (*Pla
 		p.Needs = []Need{{Verb: req.Act.Verb, Object: p.Object}}
 	}
 	return p, nil
+}
+
+// known reports whether a person may know of an object: they hold something on
+// it, and it was not taken from them.
+func (g *Gateway) known(who identity.Identity, o access.Object) bool {
+	_, denied := g.Denials.Match(who.Person(), o)
+	return !denied && sees(g.Policy.Holds(who.Subject(), o, g.Time()))
 }
 
 // Object finds what a target names for one of muxward's own commands: a

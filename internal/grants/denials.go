@@ -21,10 +21,12 @@ type Denial struct {
 	Person string `json:"person"`
 	// Scope is what they lose; the zero Object is the host, that is all.
 	Scope  access.Object `json:"scope"`
-	Target string        `json:"target"` // as it was asked, for people
-	Reason string        `json:"reason,omitempty"`
-	By     string        `json:"by"`
-	At     time.Time     `json:"at"`
+	// Target is what was asked, with its owner, so that it means the same
+	// whoever says it; "" is the host.
+	Target string `json:"target"`
+	Reason string    `json:"reason,omitempty"`
+	By     string    `json:"by"`
+	At     time.Time `json:"at"`
 }
 
 // matches reports whether the denial touches o: o lies in the scope, or the
@@ -40,6 +42,9 @@ func (d Denial) matches(o access.Object) bool {
 	}
 	if s.Kind == access.Server || o.Kind == access.Server {
 		return true
+	}
+	if s.Kind == access.Pane && o.Kind == access.Pane && s.Incarnation == o.Incarnation && s.Pane.ID == o.Pane.ID {
+		return true // wherever it was moved to meanwhile
 	}
 	if !sameWindow(s, o) && !slices.ContainsFunc(append([]access.SessionRef{o.Session}, o.Links...),
 		func(ref access.SessionRef) bool { return reachedBy(s, o, ref) }) {
@@ -112,7 +117,7 @@ func (d *Denials) Add(den Denial) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	next := slices.DeleteFunc(slices.Clone(d.List()), func(o Denial) bool {
-		return o.Person == den.Person && o.Target == den.Target
+		return o.Person == den.Person && o.Target == den.Target && o.Scope.Owner == den.Scope.Owner
 	})
 	next = append(next, den)
 	d.list.Store(&next)
@@ -123,15 +128,15 @@ func (d *Denials) Add(den Denial) error {
 	return nil
 }
 
-// Lift forgets the person's denials asked for as target ("" for all of
-// them) and tells how many there were. Nothing is lifted unless that is on
-// disk.
-func (d *Denials) Lift(person, target string) (int, error) {
+// Lift forgets the person's denials asked for as target on owner's server
+// ("" for all of them, on the host) and tells how many there were. Nothing is
+// lifted unless that is on disk.
+func (d *Denials) Lift(person, target, owner string) (int, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	before := d.List()
 	next := slices.DeleteFunc(slices.Clone(before), func(o Denial) bool {
-		return o.Person == person && (target == "" || o.Target == target)
+		return o.Person == person && (target == "" || o.Target == target && o.Scope.Owner == owner)
 	})
 	if err := d.save(next); err != nil {
 		return 0, fmt.Errorf("nothing was lifted: %w", err)

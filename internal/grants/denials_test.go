@@ -42,6 +42,7 @@ func TestMatches(t *testing.T) {
 		{"another window of the session", window, pane("alice", "one", "work", 1, 5, 8, 0, 8), false},
 		{"another session", session, pane("alice", "one", "play", 2, 2, 8, 3, 8), false},
 		{"renamed session", session, pane("alice", "one", "renamed", 1, 2, 7, 3, 9), true},
+		{"pane moved to another window", p, pane("alice", "one", "play", 3, 1, 8, 0, 9), true},
 		{"moved window", window, pane("alice", "one", "work", 1, 8, 7, 3, 9), true},
 		{"the next life of the server, by name", p, pane("alice", "two", "work", 5, 2, 1, 3, 1), true},
 		{"the next life of the server, same ids, other names", p, pane("alice", "two", "play", 1, 9, 7, 8, 9), false},
@@ -76,13 +77,13 @@ func TestDenialsSurvive(t *testing.T) {
 	if _, hit := d.Match("bob", o); !hit {
 		t.Error("bob is let in")
 	}
-	if n, err := d.Lift("bob", "alice"); n != 1 || err != nil {
+	if n, err := d.Lift("bob", "alice", "alice"); n != 1 || err != nil {
 		t.Errorf("lifted %d, %v", n, err)
 	}
 	if den, hit := d.Match("bob", o); !hit || den.Target != "" {
 		t.Errorf("bob: %+v, %v", den, hit)
 	}
-	if n, err := d.Lift("bob", ""); n != 1 || err != nil {
+	if n, err := d.Lift("bob", "", ""); n != 1 || err != nil {
 		t.Errorf("lifted %d, %v", n, err)
 	}
 	if d, err = OpenDenials(path); err != nil || len(d.List()) != 1 {
@@ -104,7 +105,7 @@ func TestDenialWithoutDisk(t *testing.T) {
 	if _, hit := d.Match("bob", access.Object{}); !hit {
 		t.Error("bob is let in")
 	}
-	if _, err := d.Lift("bob", ""); err == nil {
+	if _, err := d.Lift("bob", "", ""); err == nil {
 		t.Error("lifted without a record")
 	}
 	if _, hit := d.Match("bob", access.Object{}); !hit {
