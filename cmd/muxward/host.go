@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
-	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -18,13 +16,7 @@ import (
 )
 
 // hostServers shows the guarded servers to the gateway.
-type hostServers struct {
-	d *daemon
-
-	mu     sync.Mutex
-	seen   []identity.PaneProc
-	seenAt time.Time
-}
+type hostServers struct{ d *daemon }
 
 // Owners lists the people whose servers run.
 func (h *hostServers) Owners() []string {
@@ -73,43 +65,24 @@ func (h *hostServers) Start(ctx context.Context, who identity.Identity) (gateway
 	return guarded{s}, nil
 }
 
-// paneAge is how old the list of panes may be that tells whether a connection
-// comes from inside one. A pane that is younger is still known by the tmux
-// server it descends from.
-const paneAge = time.Second
-
-// panes lists the processes of guarded panes, and the servers themselves,
-// whose jobs and popups count as inside.
+// panes lists the processes of guarded panes as they were known last, and the
+// servers themselves: a pane that is too young to be known descends from its
+// server, and jobs and popups count as inside, too.
 func (h *hostServers) panes(ctx context.Context) ([]identity.PaneProc, error) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	servers := h.d.guard.Servers()
-	out := make([]identity.PaneProc, 0, len(servers)+len(h.seen))
-	if time.Since(h.seenAt) > paneAge {
-		h.look(ctx, servers)
-	}
-	out = append(out, h.seen...)
-	for _, s := range servers {
+	var out []identity.PaneProc
+	for _, s := range h.d.guard.Servers() {
+		if m, err := s.Model(ctx); err == nil {
+			if snap := m.Last(tmux.Core); snap != nil {
+				for _, p := range snap.Panes {
+					out = append(out, identity.PaneProc{
+						Owner: s.Owner(), Pane: p.ID.String(), PID: p.PID, TTY: p.TTY,
+					})
+				}
+			}
+		}
 		out = append(out, identity.PaneProc{Owner: s.Owner(), PID: s.PID()})
 	}
 	return out, nil
-}
-
-func (h *hostServers) look(ctx context.Context, servers []*guard.Server) {
-	ctx, cancel := context.WithTimeout(ctx, paneAge)
-	defer cancel()
-	h.seen, h.seenAt = h.seen[:0], time.Now()
-	for _, s := range servers {
-		snap, err := s.Snapshot(ctx, tmux.Core)
-		if err != nil {
-			continue // a server that does not answer is known by its process
-		}
-		for _, p := range snap.Panes {
-			h.seen = append(h.seen, identity.PaneProc{
-				Owner: s.Owner(), Pane: p.ID.String(), PID: p.PID, TTY: p.TTY,
-			})
-		}
-	}
 }
 
 // guarded is a guard.Server as the executor needs it.

@@ -62,13 +62,8 @@ type Ahead struct {
 // aheadAge is how old a state may be that was looked at ahead.
 const aheadAge = 20 * time.Millisecond
 
-// LookAhead fetches the state of the server that bare names mean for the
-// person at this door.
-func (g *Gateway) LookAhead(ctx context.Context, who identity.Identity, here string) Ahead {
-	owner := here
-	if owner == "" {
-		owner = who.Person()
-	}
+// LookAhead fetches the state of a person's server.
+func (g *Gateway) LookAhead(ctx context.Context, owner string) Ahead {
 	server := g.Servers.Server(owner)
 	if server == nil {
 		return Ahead{}

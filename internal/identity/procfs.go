@@ -4,10 +4,11 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"strconv"
 	"strings"
+
+	"golang.org/x/sys/unix"
 )
 
 // procStat is what we use of /proc/PID/stat (proc(5)).
@@ -49,13 +50,33 @@ func parseStat(data []byte) (procStat, error) {
 	return procStat{State: f[0][0], PPID: ppid, TTY: uint32(tty), Start: start}, nil
 }
 
+// readProc reads a file of a process. It is done for every connection, so
+// with plain system calls: files of proc never make a reader wait.
 func readProc(pid int, name string, limit int64) ([]byte, error) {
-	f, err := os.Open("/proc/" + strconv.Itoa(pid) + "/" + name)
+	path := "/proc/" + strconv.Itoa(pid) + "/" + name
+	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	if err != nil {
-		return nil, err
+		return nil, &os.PathError{Op: "open", Path: path, Err: err}
 	}
-	defer f.Close()
-	return io.ReadAll(io.LimitReader(f, limit))
+	defer unix.Close(fd)
+	buf := make([]byte, 0, 1024)
+	for int64(len(buf)) < limit {
+		if len(buf) == cap(buf) {
+			buf = append(buf, 0)[:len(buf)]
+		}
+		n, err := unix.Read(fd, buf[len(buf):cap(buf)])
+		if errors.Is(err, unix.EINTR) {
+			continue
+		}
+		if err != nil {
+			return nil, &os.PathError{Op: "read", Path: path, Err: err}
+		}
+		if n == 0 {
+			return buf, nil
+		}
+		buf = buf[:len(buf)+n]
+	}
+	return buf[:limit], nil
 }
 
 // maxEnviron is how much of a peer's environment is looked through.

@@ -28,6 +28,10 @@ type client struct {
 	mu     sync.Mutex
 	stream int32
 	opened [3]bool // standard input (not used), output, error
+	// held is what was printed and not sent: a short answer goes to the client
+	// together with its exit, so that it wakes once.
+	held   []wire.Message
+	size   int
 	tty    *os.File
 	ttyErr error
 	once   sync.Once
@@ -56,31 +60,43 @@ func (c *client) Stream() int32 {
 	return c.stream
 }
 
-// Send passes messages on to the client.
+// Send passes messages on to the client, after what was printed before.
 func (c *client) Send(ctx context.Context, msgs ...wire.Message) error {
 	ctx, cancel := context.WithTimeout(ctx, sendTime)
 	defer cancel()
-	return c.conn.WriteMsg(ctx, msgs...)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	held := c.held
+	c.held, c.size = nil, 0
+	return c.conn.WriteMsg(ctx, append(held, msgs...)...)
 }
 
-// Print writes to the client's standard output or error.
+// holdSize is how much is held at most before it is sent.
+const holdSize = 8 << 10
+
+// Print writes to the client's standard output or error. It may wait for the
+// next Send.
 func (c *client) Print(ctx context.Context, fd int, data []byte) error {
 	if fd != 1 && fd != 2 {
 		return fmt.Errorf("print to descriptor %d: only 1 and 2 are there", fd)
 	}
-	ctx, cancel := context.WithTimeout(ctx, sendTime)
-	defer cancel()
 	c.mu.Lock()
-	open := c.opened[fd]
-	c.opened[fd] = true
-	c.mu.Unlock()
-	if !open {
-		err := c.conn.WriteMsg(ctx, &wire.WriteOpen{Stream: int32(fd), FD: int32(fd), Path: "-"})
-		if err != nil {
-			return err
-		}
+	if !c.opened[fd] {
+		c.opened[fd] = true
+		c.held = append(c.held, &wire.WriteOpen{Stream: int32(fd), FD: int32(fd), Path: "-"})
 	}
-	return c.conn.WriteStream(ctx, int32(fd), data)
+	for rest := data; len(rest) > 0; {
+		n := min(len(rest), wire.MaxChunk)
+		c.held = append(c.held, &wire.Write{Stream: int32(fd), Data: slices.Clone(rest[:n])})
+		rest = rest[n:]
+	}
+	c.size += len(data)
+	full := c.size > holdSize
+	c.mu.Unlock()
+	if full {
+		return c.Send(ctx)
+	}
+	return nil
 }
 
 // Terminal is the client's terminal: its standard input, if that is the

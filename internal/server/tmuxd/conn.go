@@ -46,7 +46,7 @@ func (p proof) close() {
 // prove says who is at the other end, and ends the connection when the
 // process that made it has exited: whoever else holds the descriptor is not
 // the person that was proved.
-func (s *Server) prove(ctx context.Context, nc *net.UnixConn, at place, gone context.CancelCauseFunc) (p proof) {
+func (s *Server) prove(ctx context.Context, nc *net.UnixConn, uid uint32, at place, gone context.CancelCauseFunc) (p proof) {
 	defer func() {
 		if r := recover(); r != nil {
 			s.Complain(fmt.Sprintf("tmux door: a proof was ended by a fault: %v\n%s", r, stack()))
@@ -54,11 +54,14 @@ func (s *Server) prove(ctx context.Context, nc *net.UnixConn, at place, gone con
 		}
 	}()
 	failpoint.At("tmuxd-prove")
+	ahead := make(chan gateway.Ahead, 1)
+	go func() { ahead <- s.lookAhead(ctx, uid, at) }()
 	who, peer, err := s.Prover.FromPeer(ctx, nc, "tmux")
 	if err != nil {
 		s.complain("tmux door: nobody was let in: " + err.Error())
 		return proof{}
 	}
+	s.remember(uid, who.Person())
 	go func() {
 		select {
 		case <-peer.Gone():
@@ -66,12 +69,12 @@ func (s *Server) prove(ctx context.Context, nc *net.UnixConn, at place, gone con
 		case <-ctx.Done():
 		}
 	}()
-	return proof{who, peer, s.Gateway.LookAhead(ctx, who, at.owner)}
+	return proof{who, peer, <-ahead}
 }
 
 // serve is the life of one connection: who is it, what do they want, do it,
 // tell how it ended.
-func (s *Server) serve(ctx context.Context, nc *net.UnixConn, at place, admitted func()) {
+func (s *Server) serve(ctx context.Context, nc *net.UnixConn, uid uint32, at place, admitted func()) {
 	ctx, gone := context.WithCancelCause(ctx)
 	defer gone(nil)
 	wc := wire.NewServer(nc)
@@ -79,7 +82,7 @@ func (s *Server) serve(ctx context.Context, nc *net.UnixConn, at place, admitted
 	// The client needs a moment to introduce itself: meanwhile it is proved
 	// who it is, and what it will most likely ask about is looked at.
 	proved := make(chan proof, 1)
-	go func() { proved <- s.prove(ctx, nc, at, gone) }()
+	go func() { proved <- s.prove(ctx, nc, uid, at, gone) }()
 	hello, err := wc.Accept(ctx)
 	p := <-proved
 	defer p.close()
@@ -212,7 +215,7 @@ func finish(ctx context.Context, c *client, r gateway.Result, err error) {
 		_ = c.conn.Linger(ctx)
 		return
 	}
-	if c.conn.WriteMsg(ctx, &wire.Exit{Code: int32(r.Exit), Message: r.Message}) == nil {
+	if c.Send(ctx, &wire.Exit{Code: int32(r.Exit), Message: r.Message}) == nil {
 		_ = c.conn.Linger(ctx)
 	}
 }

@@ -47,6 +47,7 @@ type Server struct {
 	Complain func(what string)
 
 	mu      sync.Mutex
+	last    map[uint32]string // who a uid was proved to be last: a guess, see lookAhead
 	byUID   map[uint32]int
 	open    int
 	wg      sync.WaitGroup
@@ -114,20 +115,51 @@ func (s *Server) admit(ctx context.Context, nc *net.UnixConn, at place) {
 			}
 		})
 		defer leave()
-		s.guarded(ctx, nc, at, leave)
+		s.guarded(ctx, nc, uid, at, leave)
 	})
 }
 
 // guarded serves one client so that what goes wrong with it ends nothing but
 // its own connection.
-func (s *Server) guarded(ctx context.Context, nc *net.UnixConn, at place, admitted func()) {
+func (s *Server) guarded(ctx context.Context, nc *net.UnixConn, uid uint32, at place, admitted func()) {
 	defer nc.Close()
 	defer func() {
 		if r := recover(); r != nil {
 			s.Complain(fmt.Sprintf("tmux door: a client's connection was ended by a fault: %v\n%s", r, stack()))
 		}
 	}()
-	s.serve(ctx, nc, at, admitted)
+	s.serve(ctx, nc, uid, at, admitted)
+}
+
+// lookAhead fetches the state of the server that the client will most likely
+// ask about. Whose that is, is a guess: the answer is used only for the person
+// that is proved.
+func (s *Server) lookAhead(ctx context.Context, uid uint32, at place) (a gateway.Ahead) {
+	defer func() {
+		if r := recover(); r != nil {
+			s.complain(fmt.Sprintf("tmux door: looking ahead was ended by a fault: %v\n%s", r, stack()))
+			a = gateway.Ahead{}
+		}
+	}()
+	owner := at.owner
+	if owner == "" {
+		s.mu.Lock()
+		owner = s.last[uid]
+		s.mu.Unlock()
+	}
+	return s.Gateway.LookAhead(ctx, owner)
+}
+
+// maxGuesses bounds how many uids are remembered.
+const maxGuesses = 4096
+
+func (s *Server) remember(uid uint32, person string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.last == nil || len(s.last) > maxGuesses {
+		s.last = map[uint32]string{}
+	}
+	s.last[uid] = person
 }
 
 func peerUID(nc *net.UnixConn) (uint32, error) {
