@@ -367,7 +367,8 @@ func (s *seat) unstick(ctx context.Context) error {
 	if s.full.Load() {
 		return nil
 	}
-	return s.settle(ctx)
+	// What was decided before and not yet sent goes first.
+	return errors.Join(s.live.Pass(ctx), s.settle(ctx))
 }
 
 // change moves the person between direct and addressed input.

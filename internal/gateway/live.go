@@ -210,6 +210,10 @@ func (l *Live) EndWithin(ctx context.Context, reason error) error {
 	}
 }
 
+// Pass waits until every delivery that is under way is over, and lets others
+// begin: those rest on decisions that are made from here on.
+func (l *Live) Pass(ctx context.Context) error { return l.EndWithin(ctx, nil) }
+
 // Decide answers one need.
 func (l *Live) Decide(n Need) access.Decision {
 	return l.g.ask(l.who, n, l.g.generation(), l.g.Time())
