@@ -127,7 +127,7 @@ func objectOf(on TargetRef, f Found) Object {
 }
 
 // Closing is what an invocation closes: what it names, and what tmux then
-// closes because it would be empty.
+// closes because it would be empty, whether the asker may see it or not.
 type Closing struct {
 	Panes    []*Pane
 	Windows  []*Window
@@ -139,6 +139,7 @@ type Closing struct {
 // listed, and only panes that were named one by one.
 func (inv *Invocation) Closing(snap *Snapshot, f Found) Closing {
 	var c Closing
+	f = snap.entire(f)
 	switch inv.Row.Name {
 	case "kill-pane":
 		if f.Window != nil && f.Pane != nil {
@@ -162,6 +163,22 @@ func (inv *Invocation) Closing(snap *Snapshot, f Found) Closing {
 		}
 	}
 	return c
+}
+
+// entire gives what was found as it is in s: it may have been found in what is
+// left of s for somebody who does not see all, where windows and panes lack.
+func (s *Snapshot) entire(f Found) Found {
+	if f.Session != nil {
+		if t := s.Session(f.Session.ID); t != nil {
+			f.Session = t
+		}
+	}
+	if f.Window != nil {
+		if w := s.Window(f.Window.ID); w != nil {
+			f.Window = w
+		}
+	}
+	return f
 }
 
 func (c *Closing) killPanes(snap *Snapshot, w *Window, target *Pane, others bool) {

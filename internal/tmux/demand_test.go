@@ -194,6 +194,31 @@ func TestClosingAgreesWithTmux(t *testing.T) {
 	}
 }
 
+// TestClosingOfTheUnseen: what somebody does not see closes all the same, and
+// has to be permitted.
+func TestClosingOfTheUnseen(t *testing.T) {
+	snap := demandSnapshot()
+	for _, line := range []string{"kill-window -a -t s:0", "kill-pane -a -t s:0.0", "kill-pane -t s:0.0", "kill-window -t s:0", "kill-session -a -t s"} {
+		inv := mustParse(t, strings.Fields(line)...)
+		target, _ := inv.Get('t')
+		found, err := Resolve(snap, inv.TargetLookup(), target, ResolveContext{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		only := snap.Visible(func(s *Session, l *Winlink, p *Pane) bool {
+			return s.ID == found.Session.ID && p.ID == found.Pane.ID
+		})
+		seen, err := Resolve(only, inv.TargetLookup(), target, ResolveContext{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := inv.Demands(snap, Resolved{Target: found})
+		if got := inv.Demands(snap, Resolved{Target: seen}); !slices.Equal(got, want) {
+			t.Errorf("%s: demands %+v of who sees one pane, %+v of who sees all", line, got, want)
+		}
+	}
+}
+
 func goneBetween(before, after *Snapshot) []string {
 	var gone []string
 	for i := range before.Sessions {
