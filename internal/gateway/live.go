@@ -56,8 +56,12 @@ type Live struct {
 
 	mu    sync.Mutex
 	needs []Need // of the running plan
-	watch Watcher
-	about Attached
+	// looked is set once a plan rests on what the person may see, found in
+	// generation sight; shows if that is all it rests on, as with a listing.
+	looked, shows bool
+	sight         uint64
+	watch         Watcher
+	about         Attached
 }
 
 // Watcher is called when what a person holds may have changed. When it
@@ -223,8 +227,12 @@ func (l *Live) Decide(n Need) access.Decision {
 // the sum of the permissions.
 func (l *Live) decide(needs []Need) access.Decision {
 	l.mu.Lock()
-	l.needs = needs
+	l.needs, l.shows = needs, l.looked && len(needs) == 0
+	old := l.shows && l.sight != l.g.generation()
 	l.mu.Unlock()
+	if old {
+		return access.Decision{Rule: "default", Reason: errOldSight.Error(), Generation: l.g.generation()}
+	}
 	if len(needs) == 0 {
 		// Only what needs no right in particular comes here, and resolve has
 		// found that this person may know of the server.
@@ -250,6 +258,18 @@ func (l *Live) decide(needs []Need) access.Decision {
 	}
 	sum.Rule = strings.Join(rules, "; ")
 	return sum
+}
+
+// errOldSight is what a listing ends with that was made before rights changed.
+var errOldSight = errors.New("rights have changed meanwhile; ask again")
+
+// look notes that what the person may see is looked up from here on.
+func (l *Live) look() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.looked {
+		l.looked, l.sight = true, l.g.generation()
+	}
 }
 
 // ask puts one need to the denials and to the policy, in that order: a
@@ -360,28 +380,35 @@ func (l *Live) bounded(ctx context.Context, why string) error {
 
 func (l *Live) reconsider(ctx context.Context, why string) error {
 	l.mu.Lock()
-	watch, needs := l.watch, l.needs
+	watch, needs, shows := l.watch, l.needs, l.shows
 	l.mu.Unlock()
 	if watch != nil {
 		return watch(ctx, why)
 	}
+	if shows {
+		return l.stop(ctx, errOldSight)
+	}
 	for _, n := range needs {
 		if d := l.Decide(n); !d.Allow {
-			err := &Refused{Decision: d, Need: n}
-			ended := l.EndWithin(ctx, err)
-			l.cancel(err)
-			if ended != nil {
-				return ended
-			}
-			select {
-			case <-l.done:
-				return nil
-			case <-ctx.Done():
-				return fmt.Errorf("a command of theirs is still waiting for tmux: %w", ctx.Err())
-			}
+			return l.stop(ctx, &Refused{Decision: d, Need: n})
 		}
 	}
 	return nil
+}
+
+// stop ends a request that runs, and waits until it has.
+func (l *Live) stop(ctx context.Context, why error) error {
+	ended := l.EndWithin(ctx, why)
+	l.cancel(why)
+	if ended != nil {
+		return ended
+	}
+	select {
+	case <-l.done:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("a command of theirs is still waiting for tmux: %w", ctx.Err())
+	}
 }
 
 // Shut ends every permit in use, for the end of muxward itself, and lists what

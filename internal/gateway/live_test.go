@@ -169,6 +169,68 @@ func TestRevocationBeatsPolicy(t *testing.T) {
 	}
 }
 
+// TestOldSight: what somebody may see is not shown once their rights have
+// changed: a listing that was looked up before is refused, and one that is
+// being printed has ended when Reconsider returns.
+func TestOldSight(t *testing.T) {
+	g := newGateway(t, &rules{})
+	who := bob(t)
+	l, _ := g.begin(context.Background(), who)
+	l.look()
+	g.Reconsider(context.Background(), "bob", "")
+	if d := l.decide(nil); d.Allow {
+		t.Error("an old sight was shown")
+	}
+	l.Release()
+
+	l, ctx := g.begin(context.Background(), who)
+	l.look()
+	if d := l.decide(nil); !d.Allow {
+		t.Fatal(d)
+	}
+	var over atomic.Bool
+	go func() {
+		<-ctx.Done()
+		over.Store(true)
+		l.end()
+	}()
+	if rep := g.Reconsider(context.Background(), "bob", ""); len(rep.Unconfirmed) > 0 || !over.Load() {
+		t.Errorf("%v, over: %v", rep, over.Load())
+	}
+}
+
+// TestPass: when Pass has returned, what was being delivered has been, and the
+// permit goes on.
+func TestPass(t *testing.T) {
+	r := &rules{}
+	r.allow.Store(true)
+	g := newGateway(t, r)
+	l, _ := g.begin(context.Background(), bob(t))
+	defer l.Release()
+	right := l.Right(Need{Verb: access.Type})
+	begun, goOn := make(chan struct{}), make(chan struct{})
+	var delivered atomic.Bool
+	go l.Do(right, func() error {
+		close(begun)
+		<-goOn
+		delivered.Store(true)
+		return nil
+	})
+	<-begun
+	short, cancel := context.WithTimeout(context.Background(), 20*time.Millisecond)
+	defer cancel()
+	if err := l.Pass(short); err == nil || delivered.Load() {
+		t.Error("it did not wait")
+	}
+	close(goOn)
+	if err := l.Pass(context.Background()); err != nil || !delivered.Load() {
+		t.Errorf("%v, delivered: %v", err, delivered.Load())
+	}
+	if err := l.Do(right, func() error { return nil }); err != nil {
+		t.Errorf("afterwards: %v", err)
+	}
+}
+
 // TestNobody: the zero identity gets nothing, not even what needs no right.
 func TestNobody(t *testing.T) {
 	r := &rules{}

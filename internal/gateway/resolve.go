@@ -289,6 +289,7 @@ func (r *resolver) look(ctx context.Context) error {
 
 // visible is the part of a server of which the person holds any verb at all.
 func (g *Gateway) visible(live *Live, s scene) *tmux.Snapshot {
+	live.look()
 	sub, now := live.who.Subject(), g.Time()
 	return s.snap.Visible(func(t *tmux.Session, l *tmux.Winlink, p *tmux.Pane) bool {
 		o := s.pane(t, l, p)
