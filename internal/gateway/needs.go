@@ -166,6 +166,9 @@ func (r *resolver) guestAttach() error {
 	if r.live.Decide(Need{Verb: access.Resize, Object: on}).Allow {
 		flags = "read-only"
 	}
+	if err := inv.Rewrite(literal); err != nil { // such as -c
+		return err
+	}
 	inv.Delete('r')
 	inv.Set('f', flags)
 	inv.SetBare('E')
@@ -181,6 +184,22 @@ func (r *resolver) switched() error {
 		return nil
 	}
 	person := r.g.clientPerson(r.owner, r.clientName)
+	if !r.plan.Full {
+		// tmux itself would choose the session, or take ignore-size away; and
+		// a guest's environment is nothing to the session.
+		for _, f := range []byte("nplrF") {
+			if inv.Has(f) {
+				return fmt.Errorf("switch-client: -%c is not offered to guests; name the session with -t", f)
+			}
+		}
+		if r.plan.Found.Session == nil {
+			return errors.New("switch-client: name the session with -t")
+		}
+		inv.SetBare('E')
+		if f := r.plan.Found; r.plan.Snapshot.Selects(f) { // for everybody
+			r.add(Need{Verb: access.Layout, Object: r.scene.session(f.Session)})
+		}
+	}
 	if person == "" || person == r.owner {
 		return nil
 	}
