@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/muxward/muxward/internal/access"
 	"github.com/muxward/muxward/internal/attach/keeper"
@@ -122,11 +123,45 @@ func (e *Executor) run(ctx context.Context, p *gateway.Permit, server Server) (g
 		return gateway.Result{}, err
 	}
 	exit, err := r.run(ctx)
+	if err != nil && ctx.Err() != nil {
+		_ = conn.Close()
+		outlast(server)
+	}
 	result := gateway.Result{Executed: argv, Exit: int(exit.Code), Message: exit.Message}
 	if err == nil && exit.Code == 0 {
 		result.Current = e.current(ctx, p, server)
 	}
 	return result, err
+}
+
+// outlastTime is longer than a revocation waits, so that it tells when a
+// server has not come to what was sent.
+const outlastTime = 8 * time.Second
+
+// outlast waits until the server has done what it was sent by somebody who has
+// gone, or to whom it is not permitted any more: what lies in its socket cannot
+// be taken back. Accepting the connection, reading from it and running what was
+// read may be three turns of its loop.
+func outlast(server Server) {
+	ctx, cancel := context.WithTimeout(context.Background(), outlastTime)
+	defer cancel()
+	for turns := 0; turns < 3; {
+		c, err := server.Control(ctx)
+		if err == nil {
+			err = c.Drain(ctx)
+		}
+		if err == nil {
+			turns++
+			continue
+		}
+		select {
+		case <-server.Done():
+			return
+		case <-ctx.Done():
+			return
+		case <-time.After(50 * time.Millisecond): // it stands still, or is busy
+		}
+	}
 }
 
 // words is the plan's command as the server's own parser reads it: around a
