@@ -41,15 +41,21 @@ func appendPrint(ms []Message, stream int32, data []byte) []Message {
 	return ms
 }
 
-// Linger waits until the client has gone, dropping what it still says, and
-// closes the connection. Its result is nil if the client went by itself.
+// Linger waits until the client has gone, and closes the connection. What the
+// client still says is dropped, but that it is exiting is answered: a client
+// that was attached waits for that. The result is nil if the client went by
+// itself.
 func (c *Conn) Linger(ctx context.Context) error {
 	defer c.Close()
 	for {
-		if _, err := c.ReadMsg(ctx); err != nil {
-			if errors.Is(err, io.EOF) {
-				return nil
-			}
+		m, err := c.ReadMsg(ctx)
+		if _, ok := m.(*Exiting); ok && err == nil {
+			err = c.WriteMsg(ctx, &Exited{})
+		}
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
 			return fmt.Errorf("wait for the client to go: %w", err)
 		}
 	}
