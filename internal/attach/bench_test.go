@@ -1,6 +1,7 @@
 package attach
 
 import (
+	"bytes"
 	"context"
 	"os"
 	"runtime"
@@ -25,7 +26,8 @@ func echoing(b *testing.B, peer *os.File) {
 // keyboard measures one key and its echo at a person's terminal.
 type keyboard struct {
 	master int
-	buf    [64]byte
+	next   byte
+	buf    [4096]byte
 }
 
 func (k *keyboard) press(b *testing.B) time.Duration {
@@ -57,7 +59,7 @@ func newKeyboard(b *testing.B) (*keyboard, *os.File) {
 	p.Close()
 	_ = unix.SetNonblock(fd, false)
 	b.Cleanup(func() { unix.Close(fd) })
-	return &keyboard{master: fd}, slave
+	return &keyboard{master: fd, next: 'a'}, slave
 }
 
 // bareRelay copies between a terminal and a display with nothing between.
@@ -207,6 +209,95 @@ func BenchmarkIdle(b *testing.B) {
 		for _, a := range all {
 			_ = a.Stop(context.Background(), "")
 			<-ended
+		}
+	}
+}
+
+// BenchmarkTmuxEcho is the figure that counts: key to echo through a real tmux
+// server, for a stock client on the terminal itself and for an attachment, in
+// turn, in two sessions alike of one server.
+func BenchmarkTmuxEcho(b *testing.B) {
+	s := newServer(b, "stty raw -echo; exec cat")
+	s.must("new-session", "-d", "-s", "other", "-x", "80", "-y", "24", "stty raw -echo; exec cat")
+
+	raw, slave := newKeyboard(b)
+	cmd := s.client(slave, "xterm-256color", "other")
+	slave.Close()
+	defer func() { _ = cmd.Process.Kill() }()
+
+	mine, slave := newKeyboard(b)
+	tty, err := OpenTTY(slave, nil, nil)
+	if err != nil {
+		b.Fatal(err)
+	}
+	d, err := OpenPty(Size{80, 24})
+	if err != nil {
+		b.Fatal(err)
+	}
+	a, err := New(Config{Terminal: tty, Display: d, Gate: &gate{}, Mode: Direct, Filter: Owner(),
+		Redraw: func(context.Context) error { return nil }})
+	if err != nil {
+		b.Fatal(err)
+	}
+	s.display(d, "xterm-256color")
+	done := make(chan error, 1)
+	go func() { done <- a.Run(context.Background()) }()
+
+	boards := []*keyboard{raw, mine}
+	times := make([][]time.Duration, len(boards))
+	for _, k := range boards {
+		k.quiet(b)
+	}
+	hand := time.NewTicker(5 * time.Millisecond) // a fast hand: 100 keys a second at each
+	defer hand.Stop()
+	for b.Loop() {
+		round := len(times[0])
+		for n := range boards {
+			i := (n + round) % len(boards)
+			<-hand.C
+			times[i] = append(times[i], boards[i].echo(b))
+		}
+	}
+	quantile := func(i int, q float64) float64 {
+		slices.Sort(times[i])
+		return float64(times[i][int(q*float64(len(times[i])-1))].Nanoseconds()) / 1000
+	}
+	b.ReportMetric(quantile(0, 0.5), "raw-µs")
+	b.ReportMetric(quantile(1, 0.5), "attach-µs")
+	b.ReportMetric(quantile(1, 0.5)/quantile(0, 0.5), "attach/raw-p50")
+	b.ReportMetric(quantile(1, 0.99)/quantile(0, 0.99), "attach/raw-p99")
+	_ = a.Stop(context.Background(), "")
+	<-done
+}
+
+// quiet reads until the terminal shows nothing new for a while.
+func (k *keyboard) quiet(b *testing.B) {
+	buf := make([]byte, 8192)
+	for wait := 2000; ; wait = 300 {
+		fds := []unix.PollFd{{Fd: int32(k.master), Events: unix.POLLIN}}
+		if n, err := unix.Poll(fds, wait); err == nil && n == 0 {
+			return
+		}
+		if _, err := unix.Read(k.master, buf); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// echo presses a key and waits until the terminal shows that letter.
+func (k *keyboard) echo(b *testing.B) time.Duration {
+	k.next = 'a' + (k.next-'a'+1)%26
+	begin := time.Now()
+	if _, err := unix.Write(k.master, []byte{k.next}); err != nil {
+		b.Fatal(err)
+	}
+	for {
+		n, err := unix.Read(k.master, k.buf[:])
+		if err != nil {
+			b.Fatal(err)
+		}
+		if bytes.IndexByte(k.buf[:n], k.next) >= 0 {
+			return time.Since(begin)
 		}
 	}
 }

@@ -112,6 +112,7 @@ var hostile = map[string]string{
 	"origin":                  "\x1b[?6h",
 	"huge repeat":             "\x1b[99999b",
 	"huge repeat, long":       "\x1b[99999999999999999999999b",
+	"padded number":           "\x1b[00000001A",
 	"media copy, private":     "\x1b[?5i",
 	"C0 inside":               "\x1b[5\x00i",
 	"newline inside":          "\x1b[5\ni",

@@ -67,7 +67,13 @@ func (s *server) display(d *Pty, term string, flags ...string) *exec.Cmd {
 		s.t.Fatal(err)
 	}
 	defer peer.Close()
-	cmd := exec.Command(s.tmux, append([]string{"-S", s.sock, "-u", "attach", "-t", "work"}, flags...)...)
+	return s.client(peer, term, "work", flags...)
+}
+
+// client attaches a stock client on a terminal.
+func (s *server) client(peer *os.File, term, session string, flags ...string) *exec.Cmd {
+	s.t.Helper()
+	cmd := exec.Command(s.tmux, append([]string{"-S", s.sock, "-u", "attach", "-t", session}, flags...)...)
 	cmd.Env = []string{"TERM=" + term, "LC_ALL=C.UTF-8", "PATH=" + os.Getenv("PATH")}
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = peer, peer, peer
 	if err := cmd.Start(); err != nil {
