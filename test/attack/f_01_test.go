@@ -1,0 +1,95 @@
+package attack
+
+import (
+	"bytes"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/muxward/muxward/internal/soak"
+	"github.com/muxward/muxward/internal/tmux/tmuxtest"
+	"github.com/muxward/muxward/test/host"
+)
+
+// editor draws on the alternate screen, with mouse and paste mode, and stays.
+const editor = `printf '\033[?1049h\033[?1003h\033[?2004h\033[?1004hEDITOR'; exec cat`
+
+// muxward itself is killed, kill -9, at random moments while people work. No
+// tmux server and no program may notice, nobody may get in meanwhile, every
+// terminal must be as it was before people attached, after a restart everybody
+// attaches again, who was revoked stays out, and the log verifies.
+func TestF01MuxwardKilled(t *testing.T) {
+	b := lay(t, host.Config{Env: []string{"MUXWARD_TEST=f01"}})
+	b.Must(owner, "new-window", "-d", "-t", "other", "-n", "ed", editor)
+	b.pids = b.alivePIDs()
+	if r := b.Muxward(root, "revoke", stranger, "--reason", "before the fault"); r.Code != 0 {
+		t.Fatalf("%+v", r)
+	}
+	for range soak.N(1000, 10) {
+		a := b.Terminal(owner, tmuxtest.TerminalConfig{}, "attach", "-t", "other:ed")
+		a.WaitFor("EDITOR")
+		c := b.Terminal(typist, tmuxtest.TerminalConfig{}, "attach", "-t", "mwalice/shared")
+		c.WaitFor("recording")
+		v := b.Terminal(viewer, tmuxtest.TerminalConfig{}, "attach", "-t", "mwalice/other")
+		v.WaitFor("[other]")
+		c.Type("before")
+		pause(time.Duration(rand.IntN(20_000)) * time.Microsecond)
+		b.Kill()
+		for _, x := range []*tmuxtest.Terminal{a, c, v} {
+			x.ExitCode()
+			sane(t, x)
+		}
+		b.Tmux(stranger, "new-session", "-d")
+		if n := servers(t, stranger); n != 0 {
+			t.Errorf("while muxward is dead its door let %d servers be started", n)
+		}
+		b.kept()
+		b.Run()
+		b.typed(typist, "again"+randomWord())
+		if r := b.Tmux(stranger, "new-session", "-d"); r.Code == 0 {
+			t.Error("who was revoked is let in after a restart")
+		}
+	}
+	b.VerifyAudit()
+}
+
+// servers counts the tmux servers that run as an account.
+func servers(t *testing.T, who string) (n int) {
+	t.Helper()
+	uid := int(tmuxtest.As(t, who).UID)
+	dirs, _ := filepath.Glob("/proc/[0-9]*")
+	for _, dir := range dirs {
+		status, err := os.ReadFile(dir + "/status")
+		if err == nil && field(status, "Uid:") == uid && bytes.HasPrefix(status, []byte("Name:\ttmux: server")) {
+			n++
+		}
+	}
+	return n
+}
+
+func randomWord() string {
+	word := make([]byte, 8)
+	for i := range word {
+		word[i] = byte('a' + rand.IntN(26))
+	}
+	return string(word)
+}
+
+// The control run: with the keeper killed first, terminals are left as they
+// are, so that what the test looks at is the keeper's work.
+func TestF01ControlWithoutKeeper(t *testing.T) {
+	b := lay(t, host.Config{})
+	b.Must(owner, "new-window", "-d", "-t", "other", "-n", "ed", editor)
+	a := b.Terminal(owner, tmuxtest.TerminalConfig{}, "attach", "-t", "other:ed")
+	a.WaitFor("EDITOR")
+	keeper := childOf(t, b.PID(), "keeper")
+	signal(t, b.PID(), sigStop) // it would start another
+	signal(t, keeper, sigKill)
+	b.Kill()
+	a.ExitCode()
+	if left := insane(a); len(left) == 0 {
+		t.Error("without the keeper the terminal is sane as well: this is no test")
+	}
+}
