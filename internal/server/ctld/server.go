@@ -10,13 +10,19 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/muxward/muxward/internal/failpoint"
 	"github.com/muxward/muxward/internal/gateway"
 	"github.com/muxward/muxward/internal/identity"
 )
 
-// Most connections that are served at once.
-const maxOpen = 256
+// Most connections that are served at once, and of one account: nobody keeps
+// others from revoking by taking all there are.
+const (
+	maxOpen = 256
+	perUID  = 32
+)
 
 // Prover proves who is at the other end.
 type Prover interface {
@@ -38,14 +44,14 @@ type Server struct {
 	// Complain reports what went wrong at the door.
 	Complain func(what string)
 
-	wg   sync.WaitGroup
-	open chan struct{}
-	once sync.Once
+	wg    sync.WaitGroup
+	mu    sync.Mutex
+	open  int
+	byUID map[uint32]int
 }
 
 // Serve answers until ctx ends or l is closed.
 func (s *Server) Serve(ctx context.Context, l Listener) error {
-	s.once.Do(func() { s.open = make(chan struct{}, maxOpen) })
 	stop := context.AfterFunc(ctx, func() { _ = l.Close() })
 	defer stop()
 	for {
@@ -61,17 +67,50 @@ func (s *Server) Serve(ctx context.Context, l Listener) error {
 				return nil
 			}
 		}
-		select {
-		case s.open <- struct{}{}:
-		default:
+		leave, ok := s.admit(conn)
+		if !ok {
 			_ = conn.Close()
 			continue
 		}
 		s.wg.Go(func() {
-			defer func() { <-s.open }()
+			defer leave()
 			s.serve(ctx, conn)
 		})
 	}
+}
+
+// admit counts a connection by the uid that made it.
+func (s *Server) admit(conn *net.UnixConn) (leave func(), ok bool) {
+	raw, err := conn.SyscallConn()
+	if err != nil {
+		return nil, false
+	}
+	var cred *unix.Ucred
+	cerr := raw.Control(func(fd uintptr) {
+		cred, err = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED)
+	})
+	if cerr != nil || err != nil {
+		return nil, false
+	}
+	uid := cred.Uid
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.open >= maxOpen || s.byUID[uid] >= perUID {
+		return nil, false
+	}
+	if s.byUID == nil {
+		s.byUID = map[uint32]int{}
+	}
+	s.open++
+	s.byUID[uid]++
+	return func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.open--
+		if s.byUID[uid]--; s.byUID[uid] == 0 {
+			delete(s.byUID, uid)
+		}
+	}, true
 }
 
 // Wait waits until every answer was given.
