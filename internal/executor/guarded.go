@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/muxward/muxward/internal/gateway"
 	"github.com/muxward/muxward/internal/tmux"
+	"github.com/muxward/muxward/internal/tmux/control"
 )
 
 // guarded reports whether a command puts bytes into a pane for somebody who
@@ -50,9 +52,7 @@ func (e *Executor) sendGuarded(ctx context.Context, p *gateway.Permit, server Se
 	replies, err := c.Do(ctx, line)
 	switch {
 	case err != nil && ctx.Err() != nil:
-		late, stop := context.WithTimeout(context.WithoutCancel(ctx), exitTime)
-		defer stop()
-		c.Cut(late) // so that it is not typed later
+		takeBack(c) // so that it is not typed later
 		return result, fmt.Errorf("not confirmed: %w", err)
 	case err != nil:
 		return result, err
@@ -62,4 +62,18 @@ func (e *Executor) sendGuarded(ctx context.Context, p *gateway.Permit, server Se
 		return result, errors.New("not typed: the pane is in a mode (such as copy mode), or was moved")
 	}
 	return result, nil
+}
+
+// takeBack makes sure that nothing that was sent is done later: it has been
+// done, or is withdrawn from a server that stands still. Others use the
+// connection too, so it is not cut because one of them has gone.
+func takeBack(c *control.Client) {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	if c.Drain(ctx) == nil {
+		return
+	}
+	late, stop := context.WithTimeout(context.Background(), exitTime)
+	defer stop()
+	c.Cut(late)
 }

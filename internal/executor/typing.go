@@ -85,13 +85,19 @@ func (s *seat) frozen(err error) error {
 func (s *seat) confirm(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, keyTime)
 	defer cancel()
-	c, err := s.server.Control(ctx)
-	if err != nil {
-		return fmt.Errorf("confirm what the display shows: %w", err)
-	}
-	replies, err := c.Do(ctx, s.asking)
-	if err != nil {
-		return fmt.Errorf("confirm what the display shows: %w", err)
+	var replies []control.Reply
+	for try := range 3 {
+		c, err := s.server.Control(ctx)
+		if err == nil {
+			replies, err = c.Do(ctx, s.asking)
+		}
+		if err == nil {
+			break
+		}
+		// The connection is everybody's: it may have been cut for somebody else.
+		if try == 2 || ctx.Err() != nil {
+			return fmt.Errorf("confirm what the display shows: %w", err)
+		}
 	}
 	for _, line := range replies[0].Lines() {
 		if pane, ok := cutName(line, s.tty); ok && replies[0].Err == nil {
