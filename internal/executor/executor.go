@@ -74,7 +74,11 @@ func (e *Executor) Execute(ctx context.Context, p *gateway.Permit) (gateway.Resu
 	if guarded(plan) {
 		return e.sendGuarded(ctx, p, server)
 	}
-	result, err := e.run(ctx, p, server)
+	carryOut := e.run
+	if quick(plan) && p.Request().Client != nil {
+		carryOut = e.runQuick
+	}
+	result, err := carryOut(ctx, p, server)
 	if strings.HasPrefix(plan.Invocation.Row.Name, "kill-") {
 		release() // it may be the end of the server
 		server.Settle(ctx)
