@@ -383,7 +383,7 @@ func pairIntents(ctx context.Context, f file, open map[uint64]Record) error {
 		case access.EventIntent:
 			rec.Line = nil
 			open[rec.Request] = rec
-		case access.EventOutcome, access.EventUnknown:
+		case access.EventOutcome, access.EventUnknown, access.EventDetach:
 			delete(open, rec.Request)
 		}
 	}

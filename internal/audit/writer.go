@@ -221,7 +221,7 @@ func (w *writer) track(r *request) {
 	switch r.kind {
 	case access.EventIntent:
 		w.intents[r.id] = r.written.Load()
-	case access.EventOutcome, access.EventUnknown:
+	case access.EventOutcome, access.EventUnknown, access.EventDetach:
 		delete(w.intents, r.id)
 	}
 }

@@ -165,7 +165,7 @@ func (p *Permit) Seq() uint64 { return p.seq }
 // Base is what all later events of the permit have in common.
 func (p *Permit) Base(kind access.EventKind) access.Event {
 	ev := p.live.g.event(p.request, p.plan, kind)
-	ev.Asked, ev.Verbs, ev.Allowed, ev.Request = nil, nil, true, p.seq
+	ev.Asked, ev.Verbs, ev.Allowed, ev.Request = nil, nil, true, p.live.id
 	return ev
 }
 

@@ -43,7 +43,7 @@ func (g *Gateway) event(req Request, plan *Plan, kind access.EventKind) access.E
 // for it. No record, no permit.
 func (g *Gateway) writeIntent(ctx context.Context, req Request, plan *Plan, d access.Decision, l *Live) (*Permit, error) {
 	ev := g.event(req, plan, access.EventIntent)
-	ev.Allowed, ev.Rule, ev.Reason = true, d.Rule, d.Reason
+	ev.Request, ev.Allowed, ev.Rule, ev.Reason = l.id, true, d.Rule, d.Reason
 	if plan.Invocation != nil {
 		ev.Executed = plan.Invocation.Words()
 	}
@@ -95,7 +95,7 @@ func (g *Gateway) refused(req Request, plan *Plan, d access.Decision) error {
 func (g *Gateway) writeOutcome(ctx context.Context, p *Permit, r Result, err error) error {
 	ev := g.event(p.request, p.plan, access.EventOutcome)
 	ev.Asked, ev.Verbs, ev.Objects = nil, nil, nil
-	ev.Request, ev.Allowed, ev.Executed = p.seq, true, r.Executed
+	ev.Request, ev.Ref, ev.Allowed, ev.Executed = p.live.id, p.seq, true, r.Executed
 	exit := r.Exit
 	ev.Exit = &exit
 	if err != nil {
@@ -120,7 +120,7 @@ func (g *Gateway) writeOutcome(ctx context.Context, p *Permit, r Result, err err
 // Note writes an event that belongs to a permit in use.
 func (g *Gateway) Note(ctx context.Context, p *Permit, class access.Class, edit func(*access.Event)) error {
 	ev := g.event(p.request, p.plan, access.EventOutcome)
-	ev.Asked, ev.Request, ev.Allowed = nil, p.seq, true
+	ev.Asked, ev.Request, ev.Ref, ev.Allowed = nil, p.live.id, p.seq, true
 	edit(&ev)
 	_, err := g.Log.Append(ctx, class, ev)
 	return err
