@@ -122,7 +122,7 @@ func (r *resolver) finish(ctx context.Context) error {
 	if r.plan.Mode == Answer { // no server of one's own, but something to list
 		return nil
 	}
-	if r.plan.Full {
+	if trusted(r.plan.Full) {
 		if attaches(inv) {
 			r.plan.Mode = Attach
 		}

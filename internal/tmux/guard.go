@@ -62,7 +62,7 @@ func guarded(at Place, commands [][]string, refusal string, opts ParseOptions, t
 	if at.HasWindow {
 		tests = append(tests, "#{==:#{window_id},"+at.Window.String()+"}")
 	}
-	words := []string{branch, "-F", "-t", at.Pane.String(), all(tests), strings.Join(lines, " ; "), refuse}
+	words := []string{branch, "-F", "-t", at.Pane.String(), all(heeded(tests)), strings.Join(lines, " ; "), refuse}
 	if !at.HasSession || !at.HasWindow {
 		return words, nil
 	}
@@ -73,10 +73,10 @@ func guarded(at Place, commands [][]string, refusal string, opts ParseOptions, t
 		return nil, err
 	}
 	target := at.Session.String() + ":" + at.Window.String()
-	linked := all([]string{
+	linked := all(heeded([]string{
 		"#{==:#{session_id}," + at.Session.String() + "}",
 		"#{==:#{window_id}," + at.Window.String() + "}",
-	})
+	}))
 	return []string{branch, "-F", "-t", target, linked, inner, refuse}, nil
 }
 

@@ -117,7 +117,7 @@ func openTerminal(h *wire.Hello) (*os.File, error) {
 	if _, err := unix.IoctlGetTermios(fd, unix.TCGETS); err != nil {
 		return nil, errors.New("open terminal failed: not a terminal")
 	}
-	var passed, named unix.Stat_t
+	var passed, said unix.Stat_t
 	if err := unix.Fstat(fd, &passed); err != nil {
 		return nil, fmt.Errorf("open terminal failed: %w", err)
 	}
@@ -127,7 +127,7 @@ func openTerminal(h *wire.Hello) (*os.File, error) {
 		return nil, fmt.Errorf("open terminal failed: %s: %w", h.TTYName, err)
 	}
 	defer unix.Close(p)
-	if err := unix.Fstat(p, &named); err != nil || named.Rdev != passed.Rdev {
+	if err := unix.Fstat(p, &said); err != nil || !named(said.Rdev, passed.Rdev) {
 		return nil, fmt.Errorf("open terminal failed: %s is not the terminal that was passed", h.TTYName)
 	}
 	dup, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 3)

@@ -94,7 +94,7 @@ func (s *Server) admit(ctx context.Context, nc *net.UnixConn, at place) {
 	if s.byUID == nil {
 		s.byUID = map[uint32]int{}
 	}
-	full := s.byUID[uid] >= perUID || s.open >= total
+	full := crowded(s.byUID[uid], s.open)
 	if !full {
 		s.byUID[uid]++
 		s.open++

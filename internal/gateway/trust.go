@@ -1,0 +1,14 @@
+//go:build !teeth_guest
+
+package gateway
+
+// trusted reports whether tmux itself may read what somebody wrote: formats,
+// filters and all flags as they are. That takes every verb.
+//
+// The build tag teeth_guest trusts everybody, for the control runs of
+// test/attack.
+func trusted(full bool) bool { return full }
+
+// foreign reports whether a name for a session would read as another
+// person's.
+func foreign(owner string, ok bool) bool { return !ok || owner != "" }

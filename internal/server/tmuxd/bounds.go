@@ -1,0 +1,14 @@
+//go:build !teeth_door
+
+package tmuxd
+
+// crowded reports whether one more client is too many, of a uid or at all,
+// before anything is known of it.
+//
+// The build tag teeth_door takes this check and the others of this file out,
+// for the control runs of test/attack.
+func crowded(ofUID, open int) bool { return ofUID >= perUID || open >= total }
+
+// named reports whether the terminal that was passed is the one the client
+// says it has.
+func named(passed, said uint64) bool { return passed == said }

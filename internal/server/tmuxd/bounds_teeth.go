@@ -1,0 +1,9 @@
+//go:build teeth_door
+
+package tmuxd
+
+// crowded lets everybody come. It is for the control runs of test/attack.
+func crowded(int, int) bool { return false }
+
+// named believes the client.
+func named(uint64, uint64) bool { return true }
