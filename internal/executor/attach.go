@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/muxward/muxward/internal/access"
@@ -147,6 +148,8 @@ func (s *seat) begin(ctx context.Context) error {
 	s.whole = s.live.Right(wholeNeed(s.server))
 	s.view = s.live.Right(s.viewNeed())
 	s.full.Store(s.whole.Decide().Allow)
+	flags, _ := s.p.Plan().Invocation.Get('f')
+	s.resizes.Store(!strings.Contains(flags, "ignore-size"))
 	mode, filter := attach.Addressed, attach.Guest()
 	if s.full.Load() {
 		mode, filter = attach.Direct, attach.Owner()
@@ -245,8 +248,12 @@ type recorded struct {
 // given, too, and dropped by the gate, which tells the person.
 func (r recorded) Read(p []byte, before func()) (int, error) {
 	n, err := r.Terminal.Read(p, before)
-	if n > 0 && r.s.full.Load() {
+	switch {
+	case n == 0:
+	case r.s.full.Load():
 		r.s.record(p[:n])
+	default: // not direct when it was read, so never direct
+		r.s.unwritten.Store(true)
 	}
 	return n, err
 }

@@ -39,6 +39,7 @@ type seat struct {
 	ctx     context.Context
 	cancel  context.CancelCauseFunc
 	full    atomic.Bool // they hold every verb: their input is direct
+	resizes atomic.Bool // the display has a say in the session's size
 	session atomic.Pointer[tmux.Session]
 	whole   *gateway.Right // every verb on the server: what direct input takes
 	view    *gateway.Right // all of the session that the display shows
@@ -339,10 +340,11 @@ func (s *seat) reconsider(ctx context.Context, why string) error {
 	view := s.view.Decide()
 	full := s.whole.Decide().Allow
 	if view.Allow || full {
+		sized := s.sizing(ctx, full)
 		if full == s.full.Load() {
-			return s.unstick(ctx)
+			return errors.Join(sized, s.unstick(ctx))
 		}
-		return s.change(ctx, full)
+		return errors.Join(sized, s.change(ctx, full))
 	}
 	text := "muxward: you may not view this any more"
 	if view.Reason != "" {
@@ -383,6 +385,32 @@ func (s *seat) change(ctx context.Context, full bool) error {
 	}
 	s.live.Describe(s.describe(mode))
 	return s.settle(ctx)
+}
+
+// sizing lets the display have a say in the session's size only while the
+// person may resize.
+func (s *seat) sizing(ctx context.Context, full bool) error {
+	may := full || s.live.Decide(gateway.Need{Verb: access.Resize, Object: s.object()}).Allow
+	if s.resizes.Swap(may) == may {
+		return nil
+	}
+	flag := "ignore-size"
+	if may {
+		flag = "!ignore-size"
+	}
+	c, err := s.server.Control(ctx)
+	if err != nil {
+		return fmt.Errorf("take back the say in the size: %w", err)
+	}
+	replies, err := c.Do(ctx, fmt.Sprintf("refresh-client -t %s -f '%s'", s.tty, flag))
+	if err == nil {
+		err = replies[0].Err
+	}
+	if err != nil {
+		s.resizes.Store(!may) // it is tried again
+		return fmt.Errorf("take back the say in the size: %w", err)
+	}
+	return nil
 }
 
 // settle waits until tmux has done everything that was sent before, so that
