@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
 
 	"github.com/muxward/muxward/internal/config"
 )
@@ -74,6 +75,7 @@ func merge(base *config.Config, flags config.Config) {
 // serve runs until ctx ends. Everything is started in the order in which it
 // depends on each other, and ended in reverse.
 func serve(ctx context.Context, c config.Config) error {
+	leaveTerminal()
 	d, err := assemble(ctx, c)
 	if err != nil {
 		return err
@@ -103,6 +105,21 @@ func serve(ctx context.Context, c config.Config) error {
 			return d.drain()
 		}
 	}
+}
+
+// leaveTerminal gives up the terminal that we were started from: as one of its
+// background jobs we would be stopped as soon as we read from it, which we do
+// when somebody attaches there. Its interrupt key still reaches us.
+func leaveTerminal() {
+	if sid, err := unix.Getsid(0); err != nil || sid == os.Getpid() {
+		return // a session of our own: its end would be ours
+	}
+	fd, err := unix.Open("/dev/tty", unix.O_RDWR|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return // there is none
+	}
+	defer unix.Close(fd)
+	_ = unix.IoctlSetInt(fd, unix.TIOCNOTTY, 0) // it stays ours then, as before
 }
 
 // notifyManager tells a service manager how we are (sd_notify(3)); without one
