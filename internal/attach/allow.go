@@ -5,7 +5,7 @@ import "github.com/muxward/muxward/internal/attach/screen"
 // This file is the allow-list: everything that may reach a person's terminal
 // is in the tables below, and nothing else does. Review it as one page.
 //
-// Source: what tmux 3.2a to 3.7c write to a client's terminal for the terminfo
+// Source: what tmux writes (3.3a tried, 3.2a to 3.7c by their sources) to a client's terminal for the terminfo
 // entries xterm-256color, screen-256color, tmux-256color, linux, vt100 and
 // rxvt, and ECMA-48 and xterm's ctlseqs for what the sequences do.
 

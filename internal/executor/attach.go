@@ -180,6 +180,7 @@ func (s *seat) begin(ctx context.Context) error {
 		return err
 	}
 	s.run()
+	s.arm()
 	return nil
 }
 

@@ -57,6 +57,7 @@ type seat struct {
 	mu     sync.Mutex
 	last   []wire.Message // what the client hears at the end
 	silent bool
+	alarm  *time.Timer
 	reason error
 	done   chan struct{}
 	result gateway.Result // set before done is closed
@@ -289,6 +290,11 @@ func (s *seat) leave(reason error) {
 // finish is reached once, when the terminal has been given back.
 func (s *seat) finish(err error) {
 	s.cancel(err)
+	s.mu.Lock()
+	if s.alarm != nil {
+		s.alarm.Stop()
+	}
+	s.mu.Unlock()
 	_ = s.conn.Close()
 	err = errors.Join(err, s.settled())
 	_ = s.keys.Close()
@@ -334,11 +340,32 @@ func (s *seat) ended() error {
 	return nil
 }
 
+// arm has the person's rights looked at again when the time limit of what they
+// rest on has come, also if nothing happens on their screen.
+func (s *seat) arm() {
+	d := s.view.Decide()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.alarm != nil {
+		s.alarm.Stop()
+		s.alarm = nil
+	}
+	if !d.Allow || d.Expires.IsZero() {
+		return
+	}
+	s.alarm = time.AfterFunc(d.Expires.Sub(s.e.Gateway().Time()), func() {
+		ctx, cancel := context.WithTimeout(s.ctx, attachTime)
+		defer cancel()
+		s.protected(func() { _ = s.reconsider(ctx, "the time is over") }) // what cannot be confirmed has ended
+	})
+}
+
 // reconsider is called when this person's rights may have changed. When it
 // returns nil, nothing that they may no longer do is still going on.
 func (s *seat) reconsider(ctx context.Context, why string) error {
 	view := s.view.Decide()
 	full := s.whole.Decide().Allow
+	defer s.arm()
 	if view.Allow || full {
 		sized := s.sizing(ctx, full)
 		if full == s.full.Load() {

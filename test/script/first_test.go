@@ -1,9 +1,11 @@
 package script
 
 import (
+	"fmt"
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/muxward/muxward/internal/tmux/tmuxtest"
 	"github.com/muxward/muxward/test/host"
@@ -55,4 +57,22 @@ func TestFirstLight(t *testing.T) {
 		t.Errorf("carol's client exits %d; %q", code, c.Screen())
 	}
 	h.VerifyAudit()
+}
+
+// TestTimeIsOver: a grant ends at its hour, also for somebody who only looks at
+// a screen on which nothing happens.
+func TestTimeIsOver(t *testing.T) {
+	until := time.Now().Add(4 * time.Second).UTC().Format(time.RFC3339)
+	h := host.Start(t, host.Config{Policy: map[string]string{"grants.yaml": fmt.Sprintf(
+		"grants:\n  - {who: mwbob, role: viewer, on: mwalice/work, until: %s, reason: for a moment}\n", until)}})
+	h.Must(host.Alice, "new-session", "-d", "-s", "work", "cat")
+	h.Server(host.Alice).Run("set-option", "-g", "status", "off")
+	b := h.Terminal(host.Bob, tmuxtest.TerminalConfig{}, "attach", "-t", "mwalice/work")
+	if code := b.ExitCode(); code != 1 {
+		t.Errorf("bob's client exits %d: %q", code, b.Screen())
+	}
+	b.WaitFor("may not view this any more")
+	if r := h.Tmux(host.Bob, "ls"); r.Code == 0 {
+		t.Errorf("bob still sees %q", r.Out)
+	}
 }
