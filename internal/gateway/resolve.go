@@ -333,7 +333,7 @@ func (r *resolver) checkNewName() error {
 	case "rename-session":
 		name = inv.Args[0]
 	}
-	if head, _, slash := strings.Cut(name, "/"); slash && r.g.Servers.IsOwner(head) {
+	if head, _, slash := strings.Cut(name, "/"); slash && foreign(r.g.Servers.IsOwner(head)) {
 		return fmt.Errorf("invalid session: %.100s: a name may not begin with a person's name and a slash", name)
 	}
 	return nil

@@ -9,6 +9,6 @@ package gateway
 // test/attack.
 func trusted(full bool) bool { return full }
 
-// foreign reports whether a name for a session would read as another
-// person's.
-func foreign(owner string, ok bool) bool { return !ok || owner != "" }
+// foreign reports whether a name for a session that begins with a person's
+// name and a slash would read as that person's.
+func foreign(person bool) bool { return person }

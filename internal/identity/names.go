@@ -21,7 +21,7 @@ func CanonicalName(s string) (string, error) {
 		return "", fmt.Errorf("a person's name has %d bytes; use at most %d", len(s), maxName)
 	}
 	for i := range len(s) {
-		if !nameByte(s[i], i == 0) {
+		if !strict(nameByte(s[i], i == 0)) {
 			return "", fmt.Errorf("a person's name %q has %q at byte %d; use small letters a-z, digits and _ . - , beginning with a letter or _", s, s[i], i+1)
 		}
 	}
