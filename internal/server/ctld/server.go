@@ -141,6 +141,7 @@ func (s *Server) handle(ctx context.Context, conn *net.UnixConn) (any, error) {
 	who, peer, err := s.Prover.FromPeer(ctx, conn, "ctl")
 	if err != nil {
 		s.Complain("ctl door: nobody was let in: " + err.Error())
+		_, _ = readCall(conn) // a client that is still asking would not hear the answer
 		return nil, errors.New("muxward does not know who you are")
 	}
 	defer peer.Close()
