@@ -243,6 +243,13 @@ func (w *world) as(uid uint32, program string, args ...string) host.Result {
 	return w.start(fmt.Sprintf("uid %d", uid), cmd)
 }
 
+// rootCommand is a program that root runs with the test's environment.
+func rootCommand(w *world, program string, args ...string) *exec.Cmd {
+	cmd := exec.Command(program, args...)
+	cmd.Env = append(os.Environ(), w.Env(root)...)
+	return cmd
+}
+
 // start runs an attacker's program to its end and keeps what it heard.
 func (w *world) start(who string, cmd *exec.Cmd) host.Result {
 	w.t.Helper()

@@ -167,6 +167,9 @@ func (h *Host) TryRun() error {
 	return nil
 }
 
+// Bin is the muxward program.
+func (h *Host) Bin() string { return h.bin }
+
 // Output is what muxward printed so far.
 func (h *Host) Output() string {
 	h.mu.Lock()
