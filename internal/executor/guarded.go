@@ -52,7 +52,7 @@ func (e *Executor) sendGuarded(ctx context.Context, p *gateway.Permit, server Se
 	replies, err := c.Do(ctx, line)
 	switch {
 	case err != nil && ctx.Err() != nil:
-		takeBack(c) // so that it is not typed later
+		takeBack(server, c) // so that it is not typed later
 		return result, fmt.Errorf("not confirmed: %w", err)
 	case err != nil:
 		return result, err
@@ -67,7 +67,7 @@ func (e *Executor) sendGuarded(ctx context.Context, p *gateway.Permit, server Se
 // takeBack makes sure that nothing that was sent is done later: it has been
 // done, or is withdrawn from a server that stands still. Others use the
 // connection too, so it is not cut because one of them has gone.
-func takeBack(c *control.Client) {
+func takeBack(server Server, c *control.Client) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
 	if c.Drain(ctx) == nil {
@@ -75,5 +75,7 @@ func takeBack(c *control.Client) {
 	}
 	late, stop := context.WithTimeout(context.Background(), exitTime)
 	defer stop()
-	c.Cut(late)
+	if c.Cut(late).Unknown > 0 {
+		outlast(server) // it had read it, and may still do it
+	}
 }

@@ -81,10 +81,8 @@ func (e *Executor) runQuick(ctx context.Context, p *gateway.Permit, server Serve
 	replies, err := c.Do(wait, line)
 	switch {
 	case err != nil && wait.Err() != nil:
-		late, stop := context.WithTimeout(context.WithoutCancel(ctx), exitTime)
-		defer stop()
-		c.Cut(late) // so that it is not done later
-		return result, fmt.Errorf("the tmux server does not answer, and what was asked was taken back: %w", err)
+		takeBack(server, c) // so that it is not done later
+		return result, fmt.Errorf("no answer from the tmux server; what it had not read was taken back: %w", err)
 	case err != nil:
 		return result, err
 	case replies[0].Err != nil:

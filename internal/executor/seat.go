@@ -53,6 +53,7 @@ type seat struct {
 	// recorded.
 	unwritten atomic.Bool
 	wg        sync.WaitGroup
+	heard     chan struct{} // closed when tmux has said all it says
 
 	mu     sync.Mutex
 	last   []wire.Message // what the client hears at the end
@@ -91,7 +92,11 @@ func (s *seat) Wait(context.Context) (gateway.Result, error) {
 // run starts what an attached person needs: the pumps between terminal and
 // display, and the ears for their client and for tmux.
 func (s *seat) run() {
-	s.wg.Go(func() { s.protected(s.fromServer) })
+	s.heard = make(chan struct{})
+	s.wg.Go(func() {
+		defer close(s.heard)
+		s.protected(s.fromServer)
+	})
 	s.wg.Go(func() { s.protected(s.fromClient) })
 	s.wg.Go(func() { s.protected(s.hear) })
 	go s.serve()
@@ -121,6 +126,13 @@ func (s *seat) show() error {
 	}()
 	select {
 	case err := <-ran:
+		if errors.Is(err, attach.ErrDisplayGone) {
+			// The server says why, or is gone, at the same time.
+			select {
+			case <-s.heard:
+			case <-time.After(exitTime):
+			}
+		}
 		return err
 	case <-s.ctx.Done():
 	}
