@@ -12,7 +12,7 @@ import (
 func TestAU04RootOfAnotherNamespace(t *testing.T) {
 	row{loose: everyVerb, attack: func(w *world) {
 		for _, args := range [][]string{{"ls"}, {"has-session", "-t", "mwalice/shared"}, {"kill-session", "-t", "mwalice/secret"}} {
-			r := w.Exec(stranger, nil, "unshare", append([]string{"-Ur", "tmux"}, args...)...)
+			r := w.Exec(stranger, nil, "unshare", append([]string{"-Ur", "tmux", "-S", w.door(stranger)}, args...)...)
 			w.note(stranger, args, r)
 			if r.Code == 0 {
 				w.gain("as root of a namespace: %q", args)

@@ -398,11 +398,26 @@ func logged(events []host.Event, a try) bool {
 		if e.Person != a.who || e.Allowed && e.Kind != "outcome" {
 			return false
 		}
-		if e.Kind == "absorbed" {
+		switch e.Kind {
+		case "absorbed":
 			return true
+		case "denied":
+			return (e.Reason != "" || e.Rule != "") && mentions(e.Asked, a.args)
+		case "outcome": // permitted, and refused or failed when it was done
+			return e.Reason != ""
 		}
-		return e.Kind == "denied" && (e.Reason != "" || e.Rule != "") || e.Kind == "outcome" && e.Reason != ""
+		return false
 	})
+}
+
+// mentions compares what was asked with how the log tells it, which spells
+// commands out and escapes what is not plain.
+func mentions(asked, args []string) bool {
+	last := args[len(args)-1]
+	if len(args) == 1 || strings.Trim(last, "abcdefghijklmnopqrstuvwxyz0123456789/.-") != "" {
+		return true
+	}
+	return slices.Contains(asked, last)
 }
 
 // calm is what the daemon holds while nothing goes on.
