@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/muxward/muxward/internal/access"
@@ -26,7 +27,7 @@ func (d *daemon) act(who identity.Identity, c ctld.Call) (*gateway.Act, error) {
 	case "status":
 		a.Open = true
 		a.Do = func(context.Context, access.Object) (gateway.Result, error) {
-			return gateway.Result{Value: d.status()}, nil
+			return gateway.Result{Value: d.statusFor(who)}, nil
 		}
 	case "who":
 		a.Open = true
@@ -143,18 +144,36 @@ func on(target string) string {
 
 // status is how muxward is.
 type status struct {
-	Version    string    `json:"version"`
-	PID        int       `json:"pid"`
-	Since      time.Time `json:"since"`
-	Mode       string    `json:"mode"`
-	Doors      string    `json:"doors"`
-	State      string    `json:"state"`
-	Policy     string    `json:"policy"`
-	Generation uint64    `json:"generation"`
-	Servers    int       `json:"servers"`
-	Attached   int       `json:"attached"`
-	Red        []string  `json:"red,omitempty"`
-	Notes      []string  `json:"notes"`
+	Version string    `json:"version"`
+	PID     int       `json:"pid"`
+	Since   time.Time `json:"since"`
+	Mode    string    `json:"mode"`
+	Doors   string    `json:"doors"`
+	// For those who keep the host only:
+	State      string   `json:"state,omitempty"`
+	Policy     string   `json:"policy,omitempty"`
+	Generation uint64   `json:"generation,omitempty"`
+	Servers    int      `json:"servers"`
+	Attached   int      `json:"attached"`
+	Red        []string `json:"red,omitempty"`
+	Notes      []string `json:"notes"`
+}
+
+// statusFor is the status as the asker may know it. How many servers and
+// people there are, and what the policy files say, is for those who keep the
+// host: ourselves, root, and who may read the log of all of it.
+func (d *daemon) statusFor(who identity.Identity) status {
+	s := d.status()
+	uid, ok := who.UID()
+	keeper := ok && (uid == 0 || uid == uint32(os.Geteuid()))
+	if keeper || d.holds(who, access.Object{}).Has(access.Audit) {
+		return s
+	}
+	s.State, s.Policy, s.Generation, s.Servers, s.Attached = "", "", 0, 0, 0
+	for i, r := range s.Red {
+		s.Red[i], _, _ = strings.Cut(r, ":")
+	}
+	return s
 }
 
 func (d *daemon) status() status {

@@ -109,8 +109,11 @@ func newStatusCmd() *cobra.Command {
 func printStatus(cmd *cobra.Command, s status) error {
 	p := newPaint(cmd)
 	p.printf("muxward %s, process %d, %s mode, since %s\n", s.Version, s.PID, s.Mode, s.Since.Format(time.DateTime))
-	p.printf("doors    %s\nstate    %s\npolicy   %s (generation %d)\n", s.Doors, s.State, s.Policy, s.Generation)
-	p.printf("servers  %d\nattached %d\n", s.Servers, s.Attached)
+	p.printf("doors    %s\n", s.Doors)
+	if s.Generation > 0 { // or it is not for this person
+		p.printf("state    %s\npolicy   %s (generation %d)\n", s.State, s.Policy, s.Generation)
+		p.printf("servers  %d\nattached %d\n", s.Servers, s.Attached)
+	}
 	if len(s.Red) == 0 {
 		p.printf("%s\n", p.good("all is well"))
 	}
