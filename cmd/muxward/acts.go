@@ -25,7 +25,7 @@ func (d *daemon) act(who identity.Identity, c ctld.Call) (*gateway.Act, error) {
 	a := &gateway.Act{Name: c.Act}
 	switch c.Act {
 	case "status":
-		a.Open = true
+		a.Open, a.Unwritten = true, true
 		a.Do = func(context.Context, access.Object) (gateway.Result, error) {
 			return gateway.Result{Value: d.statusFor(who)}, nil
 		}

@@ -50,6 +50,8 @@ func (r Request) asked() []string {
 	return r.Invocation.Words()
 }
 
+func (r Request) unwritten() bool { return r.Act != nil && r.Act.Unwritten }
+
 // Ahead is the state of the server that a client will most likely ask about,
 // fetched while the client was still introducing itself. It is used only if it
 // is as young as if it had been fetched when the command came.
@@ -112,6 +114,9 @@ type Act struct {
 	// Lasting acts may name what has gone meanwhile: the verb is then needed on
 	// the whole server.
 	Lasting bool
+	// Unwritten acts are done even if they cannot be written: they only tell
+	// what is wrong, such as that nothing can be written.
+	Unwritten bool
 	// Do carries the act out once it was permitted and written.
 	Do func(ctx context.Context, on access.Object) (Result, error)
 }

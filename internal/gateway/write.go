@@ -47,8 +47,12 @@ func (g *Gateway) writeIntent(ctx context.Context, req Request, plan *Plan, d ac
 	if plan.Invocation != nil {
 		ev.Executed = plan.Invocation.Words()
 	}
-	seq, err := g.Log.Append(ctx, access.MustRecordClass, ev)
-	if err != nil {
+	class := access.MustRecordClass
+	if req.unwritten() {
+		class = access.BestEffortClass
+	}
+	seq, err := g.Log.Append(ctx, class, ev)
+	if err != nil && !req.unwritten() {
 		return nil, fmt.Errorf("refused, because it cannot be recorded: %w", err)
 	}
 	return &Permit{request: req, plan: plan, decision: d, live: l, seq: seq}, nil
@@ -111,7 +115,7 @@ func (g *Gateway) writeOutcome(ctx context.Context, p *Permit, r Result, err err
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeTime)
 	defer cancel()
 	// What was done is done, and its intent is on disk already.
-	if _, werr := g.Log.Append(ctx, access.BestEffortClass, ev); werr != nil {
+	if _, werr := g.Log.Append(ctx, access.BestEffortClass, ev); werr != nil && !p.request.unwritten() {
 		return errors.Join(err, fmt.Errorf("it was done, but its outcome cannot be recorded: %w", werr))
 	}
 	return err
