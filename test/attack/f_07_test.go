@@ -1,0 +1,63 @@
+package attack
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/muxward/muxward/internal/soak"
+	"github.com/muxward/muxward/internal/tmux/tmuxtest"
+	"github.com/muxward/muxward/test/host"
+)
+
+// A tmux server is stopped for a while (SIGSTOP) and goes on (SIGCONT). Other
+// people's servers do not notice; who asks this one hears why it does not
+// answer; what was refused meanwhile is not done when it goes on. A muxward
+// that only waited longer would do it late: in the control run the same key,
+// asked of the server itself, arrives after all.
+func TestF07TmuxStopped(t *testing.T) {
+	b := lay(t, host.Config{})
+	b.Must(stranger, "new-session", "-d", "-s", "mine", "cat")
+	c := b.Terminal(typist, tmuxtest.TerminalConfig{}, "attach", "-t", "mwalice/shared")
+	c.WaitFor("recording")
+	for range soak.N(20, 1) {
+		late := "late" + randomWord()
+		signal(t, b.server.PID, sigStop)
+		begin := time.Now()
+		r := b.Tmux(typist, "send-keys", "-t", "mwalice/shared:0.0", "-l", late)
+		t.Logf("refused after %v: %s", time.Since(begin).Round(time.Millisecond), r.Err)
+		if r.Code == 0 || r.Err == "" {
+			t.Errorf("a stopped server took keys: %+v", r)
+		}
+		r = b.Tmux(owner, "send-keys", "-t", "shared:0.0", "-l", late)
+		if r.Code == 0 || r.Err == "" {
+			t.Errorf("a stopped server took its owner's keys: %+v", r)
+		}
+		if out := b.Must(stranger, "display-message", "-p", "mine"); out != "mine" {
+			t.Errorf("another's server: %q", out)
+		}
+		if rv := b.Muxward(root, "revoke", typist, "--reason", "while stopped"); rv.Code != 0 &&
+			!strings.Contains(rv.Err, "not confirmed") {
+			t.Errorf("revoke: %+v", rv)
+		}
+		stopped := make(chan error, 1)
+		go func() { // the control run: asked past muxward
+			_, err := b.server.Try("send-keys", "-t", "shared:0.0", "-l", "direct"+late)
+			stopped <- err
+		}()
+		pause(time.Duration(soak.N(60_000, 200)) * time.Millisecond)
+		signal(t, b.server.PID, sigCont)
+		b.arrived("direct" + late)
+		<-stopped
+		b.Muxward(root, "revoke", "--undo", typist)
+		tmuxtest.Eventually(t, func() bool {
+			return b.Tmux(typist, "send-keys", "-t", "mwalice/shared:0.0", "-l", "<on>").Code == 0
+		}, "it goes on")
+		b.arrived("<on>")
+		if got := string(b.rec.Bytes()); strings.Contains(strings.ReplaceAll(got, "direct"+late, ""), late) {
+			t.Errorf("what was refused was typed late: %q", got)
+		}
+	}
+	b.kept()
+	b.VerifyAudit()
+}
