@@ -56,6 +56,9 @@ func TestWriteFails(t *testing.T) {
 				})
 				refusedSoon(t, l, errno.Error())
 				<-changed
+				if data, err := os.ReadFile(filepath.Join(dir, segmentName(1))); err != nil || data[len(data)-1] != '\n' {
+					t.Errorf("half a record is left: %v", err)
+				}
 				for _, rec := range all(t, dir, Filter{}) {
 					if rec.Note == "try" {
 						t.Error("a refused event is in the log")
@@ -67,6 +70,9 @@ func TestWriteFails(t *testing.T) {
 				proved(t, dir)
 				if recs := all(t, dir, Filter{Kind: access.EventIntent}); len(recs) != 1 || recs[0].Seq != before {
 					t.Errorf("intents %+v", recs)
+				}
+				if alarms := notes(t, dir, access.EventAlarm); len(alarms) != 0 {
+					t.Errorf("alarms: %q", alarms)
 				}
 			})
 		}

@@ -183,6 +183,8 @@ type reader struct {
 	seg segment
 	f   *os.File
 	ls  lines
+	// torn is whether the file ended within a line when last read.
+	torn bool
 }
 
 func (r *reader) close() {
@@ -197,11 +199,12 @@ func (r *reader) run() error {
 		if err != nil {
 			return err
 		}
-		if r.f != nil {
-			// What was written before the next segment began.
-			if err := r.toEnd(); err != nil {
-				return err
-			}
+		// What was written before the next segment began.
+		if err := r.refresh(); err != nil {
+			return err
+		}
+		if err := r.toEnd(); err != nil {
+			return err
 		}
 		moved, err := r.advance(segs)
 		if err != nil || (!moved && !r.follow) {
@@ -228,24 +231,36 @@ func (r *reader) advance(segs []segment) (bool, error) {
 	default:
 		next = slices.IndexFunc(segs, func(s segment) bool { return s.first > r.seg.first })
 	}
-	if next >= 0 {
-		return true, r.open(segs[next], 0)
+	if next < 0 {
+		return false, nil
 	}
-	// The file may have been put back under its name.
+	if r.torn && !r.yield(Record{}, fmt.Errorf("%s: %w", r.seg.name, errTorn)) {
+		return false, errEnough
+	}
+	err := r.open(segs[next], 0)
+	return err == nil && r.f != nil && r.seg == segs[next], err
+}
+
+// refresh goes on in the file that now has the segment's name, if the one
+// that is open was removed and put back.
+func (r *reader) refresh() error {
+	if r.f == nil {
+		return nil
+	}
 	was, err := r.f.Stat()
 	if err != nil {
-		return false, err
+		return err
 	}
 	is, err := os.Stat(r.f.Name())
 	if err == nil && !os.SameFile(was, is) {
-		return false, r.open(r.seg, r.ls.off)
+		return r.open(r.seg, r.ls.off)
 	}
-	return false, nil
+	return nil
 }
 
 func (r *reader) open(seg segment, off int64) error {
 	f, err := os.Open(filepath.Join(r.dir, seg.name))
-	if errors.Is(err, fs.ErrNotExist) {
+	if errors.Is(err, fs.ErrNotExist) && r.follow {
 		return nil // gone again: the next look tells
 	}
 	if err != nil {
@@ -271,6 +286,7 @@ func (r *reader) toEnd() error {
 		case io.EOF, errTorn:
 			// A line that is being written is read anew when it is whole.
 			r.ls.buf, r.ls.at = r.ls.buf[:0], 0
+			r.torn = err == errTorn
 			return nil
 		case errLong:
 			if err := r.ls.skipLine(); err != nil {

@@ -55,10 +55,12 @@ func TestTailFollows(t *testing.T) {
 	dir := newDir(t)
 	l := open(t, Options{Dir: dir, SegmentSize: 5000})
 	const n = 300
+	halfway := make(chan struct{})
 	go func() {
 		for i := range n {
 			_, _ = l.Append(context.Background(), access.BestEffortClass, access.Event{Kind: access.EventAttach, Count: i + 1})
 			if i == n/2 {
+				<-halfway // the reader has the file open
 				segs, _ := listSegments(dir)
 				os.Remove(filepath.Join(dir, segs[len(segs)-1].name))
 			}
@@ -79,6 +81,9 @@ func TestTailFollows(t *testing.T) {
 		if rec.Kind == access.EventAttach {
 			if count++; rec.Count != count {
 				t.Fatalf("event %d after %d", rec.Count, count-1)
+			}
+			if count == n/2 {
+				close(halfway)
 			}
 		}
 		if rec.Kind == access.EventDetach {
@@ -134,5 +139,18 @@ func TestQueryOfADamagedLog(t *testing.T) {
 	}
 	if good < 100 || bad != 2 {
 		t.Errorf("%d good, %d bad", good, bad)
+	}
+	segs, err := listSegments(dir)
+	if err != nil || os.Truncate(filepath.Join(dir, segs[0].name), 500) != nil {
+		t.Fatal("cannot cut", err)
+	}
+	bad = 0
+	for _, err := range Query(t.Context(), dir, Filter{}) {
+		if err != nil {
+			bad++
+		}
+	}
+	if bad != 1 {
+		t.Errorf("%d errors for a file that ends within a line", bad)
 	}
 }
