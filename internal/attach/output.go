@@ -15,9 +15,6 @@ const (
 	readSize = 4096
 	// maxBatch is how much is gathered before it is shown, if more is there.
 	maxBatch = 32 << 10
-	// maxQueue is how far a terminal may be behind before frames are dropped.
-	// It is also what a person who comes back sees of the past.
-	maxQueue = 256 << 10
 	// keepBuffer is the largest buffer that is kept while nothing happens.
 	keepBuffer = 40 << 10
 	// stuckPoll is how often a terminal that takes nothing is looked at, beside
