@@ -119,7 +119,10 @@ func Resync(now, ever Marks) []byte {
 			b = append(b, o.seq...)
 		}
 	}
-	b = append(b, "\x0f\x1b(B\x1b[m\x1b[?7h\x1b[r"...)
+	b = append(b, "\x0f\x1b(B\x1b[m\x1b[?7h"...)
+	if now&(Alternate|AlternateOld|Drawn) != 0 {
+		b = append(b, "\x1b[r"...) // moves the cursor, which is still the shell's otherwise
+	}
 	for _, o := range []struct {
 		mark Marks
 		seq  string

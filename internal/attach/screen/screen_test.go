@@ -6,6 +6,16 @@ import (
 	"testing"
 )
 
+// TestResyncOfNothing: before tmux draws again the cursor is the shell's.
+func TestResyncOfNothing(t *testing.T) {
+	if b := string(Resync(0, ^Marks(0))); strings.Contains(b, "\x1b[r") || strings.Contains(b, "\x1b[H") {
+		t.Errorf("it moves the cursor: %q", b)
+	}
+	if b := string(Resync(Alternate, 0)); !strings.Contains(b, "\x1b[r") {
+		t.Errorf("margins are left: %q", b)
+	}
+}
+
 func TestRestoreUndoesWhatIsMarkedAndNothingElse(t *testing.T) {
 	if got := Restore(0, 0); got != nil {
 		t.Errorf("nothing was drawn, yet %q", got)
