@@ -494,8 +494,10 @@ func leave(terminals ...*tmuxtest.Terminal) {
 }
 
 // soon polls a condition for as long as anything may take here.
-func soon(ok func() bool) bool {
-	deadline := time.Now().Add(tmuxtest.Patience / 2)
+func soon(ok func() bool) bool { return within(tmuxtest.Patience/2, ok) }
+
+func within(d time.Duration, ok func() bool) bool {
+	deadline := time.Now().Add(d)
 	for !ok() {
 		if time.Now().After(deadline) {
 			return false

@@ -1,0 +1,16 @@
+package attack
+
+import (
+	"testing"
+
+	"github.com/muxward/muxward/internal/soak"
+)
+
+// Somebody opens connections, as many as they can, and says nothing on them,
+// so that nobody else gets in. Of each uid the door keeps 64 that are not yet
+// introduced; the owner is served meanwhile, and at the end nothing is left.
+func TestDO02TooManyConnections(t *testing.T) {
+	row{teeth: "teeth_door", unlogged: true, attack: func(w *world) {
+		w.silent(soak.N(9000, 1143))
+	}}.run(t)
+}

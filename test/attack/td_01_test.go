@@ -1,0 +1,102 @@
+package attack
+
+import (
+	"math/rand/v2"
+	"net"
+	"testing"
+	"time"
+
+	"github.com/muxward/muxward/internal/soak"
+	"github.com/muxward/muxward/internal/tmux/tmuxtest"
+)
+
+// Somebody sends what no tmux client sends: every type of message with every
+// kind of wrong length, in both forms of the header, before and after the
+// introduction, and noise; or half a header, and then nothing for ever. They
+// want the door to fall, to hang, or to keep what they hold. Each connection
+// is closed, and no more than a few are kept waiting. (The parser itself is
+// fuzzed in internal/tmux/wire.)
+func TestTD01GarbageAtTheDoor(t *testing.T) {
+	row{teeth: "teeth_door", unlogged: true, attack: func(w *world) {
+		send := func(parts ...[]byte) {
+			c := w.knock()
+			defer c.Close()
+			for _, p := range parts {
+				_, _ = c.Write(p) // the door may have had enough
+			}
+			_ = c.CloseWrite()
+			if !closed(c, tmuxtest.Patience) {
+				w.gain("a connection was kept open after %d parts of garbage", len(parts))
+			}
+		}
+		hello := frame(false, 100, 20, 0, []byte{0, 0, 0, 0})
+		step := 1
+		if !soak.Full() {
+			step = 7
+		}
+		for i, kind := range kinds() {
+			for j, length := range []int{16, 15, 0, 17, 16384, 16385, 0xffff, 1 << 20} {
+				if (i*8+j)%step != 0 {
+					continue
+				}
+				for _, wide := range []bool{false, true} {
+					body := make([]byte, max(0, min(length, 0xffff)-16))
+					send(frame(wide, kind, length, 0, body))
+					send(hello, frame(wide, kind, length, 0, body), frame(wide, kind, length, 0, body))
+				}
+			}
+		}
+		for range soak.N(20000, 200) {
+			noise := make([]byte, 4096)
+			for i := range noise {
+				noise[i] = byte(rand.Uint32())
+			}
+			send(noise)
+		}
+		w.silent(200)
+	}}.run(t)
+}
+
+func kinds() []uint32 {
+	all := []uint32{0, 1, 12, 99, 113, 199, 309, 999, 1 << 31}
+	for _, r := range [][2]uint32{{100, 112}, {200, 218}, {300, 308}} {
+		for k := r[0]; k <= r[1]; k++ {
+			all = append(all, k)
+		}
+	}
+	return all
+}
+
+// silent opens connections that send half a header and then nothing, and
+// looks how many of them the door keeps, and whether it lets go of those.
+func (w *world) silent(n int) {
+	w.t.Helper()
+	var all []*net.UnixConn
+	for range n {
+		c := w.knock()
+		_, _ = c.Write([]byte{100, 0, 0, 0, 16, 0, 0})
+		all = append(all, c)
+	}
+	if r := w.Tmux(owner, "has-session", "-t", "shared"); r.Code != 0 {
+		w.gain("the owner is not served while %d connections are open: %+v", n, r)
+	}
+	kept := n
+	within(2*time.Second, func() bool {
+		kept = 0
+		for _, c := range all {
+			if !closed(c, time.Millisecond) {
+				kept++
+			}
+		}
+		return kept <= 64
+	})
+	if kept > 64 {
+		w.gain("the door keeps %d connections of one uid that say nothing", kept)
+	}
+	for _, c := range all {
+		if !w.control && !closed(c, tmuxtest.Patience) {
+			w.gain("a connection that says nothing is kept for ever")
+		}
+		_ = c.Close()
+	}
+}
