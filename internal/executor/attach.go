@@ -102,7 +102,7 @@ func (s *seat) hello(peer *os.File) (*wire.Hello, error) {
 		if h.Term, h.Terminfo, err = terminal(own.Term); err != nil {
 			return nil, err
 		}
-	} else if !termName(own.Term) {
+	} else if own.Term != "" && !termName(own.Term) { // of none tmux makes what it makes of it
 		return nil, fmt.Errorf("open terminal failed: missing or unsuitable terminal: %.64q", own.Term)
 	}
 	var err error
