@@ -1,6 +1,7 @@
 package executor
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -146,16 +147,16 @@ func (s *seat) begin(ctx context.Context) error {
 		return err
 	}
 	s.whole = s.live.Right(wholeNeed(s.server))
-	s.view = s.live.Right(s.viewNeed())
-	s.full.Store(s.whole.Decide().Allow)
+	// A display that was attached for a guest takes no keys, whatever they
+	// come to hold later.
+	s.full.Store(s.p.Plan().Full && s.whole.Decide().Allow)
 	flags, _ := s.p.Plan().Invocation.Get('f')
 	s.resizes.Store(!strings.Contains(flags, "ignore-size"))
-	mode, filter := attach.Addressed, attach.Guest()
-	if s.full.Load() {
-		mode, filter = attach.Direct, attach.Owner()
+	mode, filter := s.mode(), attach.Guest()
+	if mode == attach.Direct {
+		filter = attach.Owner()
 	}
 	s.keys = s.e.Keys(s.p.Base(access.EventKeys))
-	s.asking = "list-clients -t " + s.session.Load().ID.String() + ` -F "#{client_name} #{pane_id}"`
 	s.sending = make(chan *control.Pending, 64)
 	v := s.p.Plan().Snapshot
 	cfg := attach.Config{
@@ -188,7 +189,7 @@ func (s *seat) describe(mode attach.Mode) gateway.Attached {
 	who := s.live.Who()
 	return gateway.Attached{
 		Person: who.Person(), Door: who.Door(), Account: who.Account(),
-		Owner: s.server.Owner(), Session: s.session.Load().ID.String(), Name: s.session.Load().Name,
+		Owner: s.server.Owner(), Session: s.stage.Load().session.ID.String(), Name: s.stage.Load().session.Name,
 		Mode: mode.String(), TTY: s.client.Hello().TTYName, Display: s.tty, Since: time.Now(),
 	}
 }
@@ -211,8 +212,7 @@ func (s *seat) locate(ctx context.Context) error {
 		}
 		s.snap = snap
 	}
-	kept := *at
-	s.session.Store(&kept)
+	s.stage.Store(s.newStage(*at, parsing(s.p.Plan())))
 	s.prefix = keyOptions(at.Prefix)
 	return nil
 }
@@ -223,7 +223,7 @@ func (s *seat) here() *tmux.Found {
 		f := s.p.Plan().Found
 		return &f
 	}
-	f, err := tmux.Resolve(s.snap, tmux.Lookup{Kind: tmux.TargetPane}, s.session.Load().ID.String()+":", tmux.ResolveContext{})
+	f, err := tmux.Resolve(s.snap, tmux.Lookup{Kind: tmux.TargetPane}, s.stage.Load().session.ID.String()+":", tmux.ResolveContext{})
 	if err != nil {
 		return nil // the next command then has tmux's default
 	}
@@ -260,6 +260,9 @@ func (r recorded) Read(p []byte, before func()) (int, error) {
 }
 
 func (s *seat) record(typed []byte) {
+	if bytes.IndexByte(typed, 0x1b) >= 0 {
+		s.escape.Store(time.Now().UnixNano())
+	}
 	d := s.whole.Decide()
 	var content []byte
 	if d.Obligations.Has(access.LogContent) {

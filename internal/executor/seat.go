@@ -40,10 +40,8 @@ type seat struct {
 	cancel  context.CancelCauseFunc
 	full    atomic.Bool // they hold every verb: their input is direct
 	resizes atomic.Bool // the display has a say in the session's size
-	session atomic.Pointer[tmux.Session]
+	stage   atomic.Pointer[stage]
 	whole   *gateway.Right // every verb on the server: what direct input takes
-	view    *gateway.Right // all of the session that the display shows
-	asking  string         // asks which pane the display shows
 	active  atomic.Pointer[tmux.PaneID]
 	scene   atomic.Pointer[scene] // what addressed input rests on
 	sending chan *control.Pending
@@ -52,8 +50,10 @@ type seat struct {
 	// unwritten is set while what was read from the terminal could not be
 	// recorded.
 	unwritten atomic.Bool
-	wg        sync.WaitGroup
-	heard     chan struct{} // closed when tmux has said all it says
+	// escape is when an escape was last typed directly, in Unix nanoseconds.
+	escape atomic.Int64
+	wg     sync.WaitGroup
+	heard  chan struct{} // closed when tmux has said all it says
 
 	mu     sync.Mutex
 	last   []wire.Message // what the client hears at the end
@@ -192,8 +192,8 @@ func (s *seat) tell(err error) {
 // server; we pass on that the display ends or pauses, and nothing else.
 func (s *seat) fromServer() {
 	for {
-		failpoint.At("seat-fromServer")
 		m, err := s.conn.ReadMsg(s.ctx)
+		failpoint.At("seat-fromServer")
 		if err != nil {
 			if s.ctx.Err() == nil && (errors.Is(err, io.EOF) || s.conn.Err() != nil) {
 				s.say(true)
@@ -355,7 +355,7 @@ func (s *seat) ended() error {
 // arm has the person's rights looked at again when the time limit of what they
 // rest on has come, also if nothing happens on their screen.
 func (s *seat) arm() {
-	d := s.view.Decide()
+	d := s.stage.Load().view.Decide()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.alarm != nil {
@@ -375,8 +375,16 @@ func (s *seat) arm() {
 // reconsider is called when this person's rights may have changed. When it
 // returns nil, nothing that they may no longer do is still going on.
 func (s *seat) reconsider(ctx context.Context, why string) error {
-	view := s.view.Decide()
-	full := s.whole.Decide().Allow
+	full := s.p.Plan().Full && s.whole.Decide().Allow
+	if s.full.Load() && !full {
+		// What an owner looked at was not followed until now.
+		s.full.Store(false)
+		if err := s.restage(ctx); err != nil {
+			return s.close(ctx, access.Decision{Reason: err.Error()}, why)
+		}
+		s.full.Store(true) // until change has taken it away
+	}
+	view := s.stage.Load().view.Decide()
 	defer s.arm()
 	if view.Allow || full {
 		sized := s.sizing(ctx, full)
@@ -385,6 +393,12 @@ func (s *seat) reconsider(ctx context.Context, why string) error {
 		}
 		return errors.Join(sized, s.change(ctx, full))
 	}
+	return s.close(ctx, view, why)
+}
+
+// close ends the attachment of somebody who may not view it any more. When it
+// returns nil, nothing more is shown and nothing that they typed is under way.
+func (s *seat) close(ctx context.Context, view access.Decision, why string) error {
 	text := "muxward: you may not view this any more"
 	if view.Reason != "" {
 		text += ": " + view.Reason
@@ -415,15 +429,43 @@ func (s *seat) unstick(ctx context.Context) error {
 // change moves the person between direct and addressed input.
 func (s *seat) change(ctx context.Context, full bool) error {
 	s.full.Store(full)
-	mode, filter := attach.Addressed, attach.Guest()
+	filter := attach.Guest()
 	if full {
-		mode, filter = attach.Direct, attach.Owner()
+		filter = attach.Owner()
 	}
-	if err := s.att.SetMode(ctx, mode, filter); err != nil {
+	if err := s.att.SetMode(ctx, s.mode(), filter); err != nil {
 		return err
 	}
-	s.live.Describe(s.describe(mode))
+	s.live.Describe(s.describe(s.mode()))
+	if !full {
+		s.outwait(ctx)
+	}
 	return s.settle(ctx)
+}
+
+// escapeTime is how long tmux holds the begin of a key that may become a longer
+// one (its option escape-time), and a little more.
+const escapeTime = 600 * time.Millisecond
+
+// outwait waits until tmux holds no begun key any more that was typed directly:
+// it would reach the pane later.
+func (s *seat) outwait(ctx context.Context) {
+	left := escapeTime - time.Since(time.Unix(0, s.escape.Load()))
+	if left <= 0 {
+		return
+	}
+	select {
+	case <-time.After(left):
+	case <-ctx.Done():
+	}
+}
+
+// mode is where the person's input goes.
+func (s *seat) mode() attach.Mode {
+	if s.full.Load() {
+		return attach.Direct
+	}
+	return attach.Addressed
 }
 
 // sizing lets the display have a say in the session's size only while the
@@ -474,11 +516,6 @@ func (s *seat) settle(ctx context.Context) error {
 	return nil
 }
 
-// viewNeed is the right to see all of the session that the display shows.
-func (s *seat) viewNeed() gateway.Need {
-	return gateway.Need{Whole: true, Verbs: access.SetOf(access.View), Object: s.object()}
-}
-
 // wholeNeed is the right to everything, which is what direct input takes.
 func wholeNeed(server Server) gateway.Need {
 	return gateway.Need{Whole: true, Verbs: access.TmuxVerbs, Object: access.Object{
@@ -486,10 +523,4 @@ func wholeNeed(server Server) gateway.Need {
 	}}
 }
 
-func (s *seat) object() access.Object {
-	at := s.session.Load()
-	return access.Object{
-		Kind: access.Session, Owner: s.server.Owner(), Incarnation: s.server.Incarnation(),
-		Session: access.SessionRef{ID: uint32(at.ID), Name: at.Name},
-	}
-}
+func (s *seat) object() access.Object { return s.sessionObject(s.stage.Load().session) }

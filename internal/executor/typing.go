@@ -46,7 +46,7 @@ type gate struct{ s *seat }
 func (g gate) Input(deliver func() error) error {
 	s := g.s
 	if !s.full.Load() {
-		return s.frozen(s.live.Do(s.view, deliver))
+		return s.frozen(s.live.Do(s.stage.Load().view, deliver))
 	}
 	if s.unwritten.Load() {
 		return attach.ErrFrozen
@@ -66,7 +66,7 @@ func (g gate) Output(deliver func() error) error {
 	if err := s.confirm(s.ctx); err != nil {
 		return err
 	}
-	return s.live.Do(s.view, deliver)
+	return s.live.Do(s.stage.Load().view, deliver)
 }
 
 // frozen turns a refusal into "not now": what was typed is dropped, and the
@@ -78,43 +78,6 @@ func (s *seat) frozen(err error) error {
 		return attach.ErrFrozen
 	}
 	return err
-}
-
-// confirm asks tmux whether the display still shows the session it was
-// allowed to, and which pane is active there.
-func (s *seat) confirm(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, keyTime)
-	defer cancel()
-	var replies []control.Reply
-	for try := range 3 {
-		c, err := s.server.Control(ctx)
-		if err == nil {
-			replies, err = c.Do(ctx, s.asking)
-		}
-		if err == nil {
-			break
-		}
-		// The connection is everybody's: it may have been cut for somebody else.
-		if try == 2 || ctx.Err() != nil {
-			return fmt.Errorf("confirm what the display shows: %w", err)
-		}
-	}
-	for _, line := range replies[0].Lines() {
-		if pane, ok := cutName(line, s.tty); ok && replies[0].Err == nil {
-			s.active.Store(&pane)
-			return nil
-		}
-	}
-	return errors.New("the session that you were looking at has ended, or your display was moved to another")
-}
-
-// cutName reads a line "NAME PANE" of the confirmation.
-func cutName(line, name string) (tmux.PaneID, bool) {
-	if len(line) <= len(name)+1 || line[:len(name)] != name || line[len(name)] != ' ' {
-		return 0, false
-	}
-	id, err := tmux.ParsePaneID(line[len(name)+1:])
-	return id, err == nil
 }
 
 // sink takes what a person types who does not hold every verb.
@@ -138,7 +101,7 @@ func (k sink) Deliver(ctx context.Context, e attach.Event) error {
 // any other.
 func (s *seat) command(ctx context.Context, argv []string) error {
 	g := s.e.Gateway()
-	session := s.session.Load().ID
+	session := s.stage.Load().session.ID
 	reqs, err := g.Parse(ctx, gateway.Request{
 		Identity: s.live.Who(), Here: s.server.Owner(), Session: &session, Display: s.tty, Client: s.client,
 	}, argv)
@@ -211,7 +174,7 @@ func (s *seat) look(ctx context.Context) (*scene, error) {
 
 // sceneOf finds a pane, or the session's active one, in a snapshot.
 func (s *seat) sceneOf(snap *tmux.Snapshot, pane *tmux.PaneID) (*scene, error) {
-	session := s.session.Load().ID
+	session := s.stage.Load().session.ID
 	if pane == nil {
 		f, err := tmux.Resolve(snap, tmux.Lookup{Kind: tmux.TargetPane}, session.String()+":", tmux.ResolveContext{})
 		if err != nil {
