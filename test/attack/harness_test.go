@@ -170,7 +170,7 @@ func (r row) stage(t *testing.T, control bool) *world {
 		t.Fatal(err)
 	}
 	w.rec, w.side = tmuxtest.NewRecorder(t), tmuxtest.NewRecorder(t)
-	w.a = w.Must(owner, "new-session", "-d", "-x", "80", "-y", "24", "-s", "shared", "-n", "work", "-P", "-F",
+	w.a = w.Must(owner, "new-session", "-d", "-x", "80", "-y", "23", "-s", "shared", "-n", "work", "-P", "-F",
 		"#{pane_id}", w.rec.Command())
 	w.b = w.Must(owner, "split-window", "-d", "-t", "shared", "-P", "-F", "#{pane_id}", w.side.Command())
 	w.Must(owner, "new-session", "-d", "-s", "secret", "-n", w.mark+"w",
@@ -347,16 +347,31 @@ func (w *world) oracles() {
 		w.t.Errorf("alive: the owner's own command: %+v", r)
 	}
 	w.VerifyAudit()
-	events := w.Audit()
-	w.typedByLog(events)
+	w.typedByLog(w.Audit())
 	if !w.row.unlogged {
-		for _, a := range w.tries {
-			if a.code != 0 && !logged(events, a) {
-				w.t.Errorf("log: nothing says that %s tried %q", a.who, a.args)
-			}
+		var missing []try
+		within(3*time.Second, func() bool { // what is only counted is written each second
+			missing = w.unlogged()
+			return len(missing) == 0
+		})
+		for _, a := range missing {
+			w.t.Errorf("log: nothing says that %s tried %.200q", a.who, a.args)
 		}
 	}
 	w.base.again(w)
+}
+
+// unlogged are the attempts that failed and are not in the log.
+func (w *world) unlogged() []try {
+	w.t.Helper()
+	events := w.Audit()
+	var missing []try
+	for _, a := range w.tries {
+		if a.code != 0 && !logged(events, a) {
+			missing = append(missing, a)
+		}
+	}
+	return missing
 }
 
 // typedByLog compares the bytes in pane a with those the log permitted.
@@ -491,6 +506,15 @@ func leave(terminals ...*tmuxtest.Terminal) {
 		x.Resume()
 		x.HangUp()
 	}
+}
+
+// soonIf waits for what the attacker hopes for: in a control run as long as it
+// takes, else a moment.
+func soonIf(control bool, ok func() bool) bool {
+	if control {
+		return within(4*time.Second, ok)
+	}
+	return within(300*time.Millisecond, ok)
 }
 
 // soon polls a condition for as long as anything may take here.
