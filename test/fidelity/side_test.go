@@ -18,6 +18,7 @@ import (
 const conf = `set -g automatic-rename off
 set -g default-command 'exec cat'
 set -g status-interval 0
+set -g assume-paste-time 0
 set -g status-right ''
 `
 
