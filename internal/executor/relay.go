@@ -154,7 +154,7 @@ func (r *relay) write(ctx context.Context, m *wire.Write) error {
 // openRead lets the server have the one file that this command named, read
 // by the person's own client with the person's own rights.
 func (r *relay) openRead(ctx context.Context, m *wire.ReadOpen) error {
-	if r.waiting || !r.named(m) {
+	if !r.asked(m) {
 		return r.server.WriteMsg(ctx, &wire.ReadDone{Stream: m.Stream, Error: int32(unix.EPERM)})
 	}
 	r.waiting = true

@@ -378,11 +378,9 @@ func (s *seat) reconsider(ctx context.Context, why string) error {
 	full := s.p.Plan().Full && s.whole.Decide().Allow
 	if s.full.Load() && !full {
 		// What an owner looked at was not followed until now.
-		s.full.Store(false)
-		if err := s.restage(ctx); err != nil {
+		if err := s.restage(ctx, false); err != nil {
 			return s.close(ctx, access.Decision{Reason: err.Error()}, why)
 		}
-		s.full.Store(true) // until change has taken it away
 	}
 	view := s.stage.Load().view.Decide()
 	defer s.arm()

@@ -1,0 +1,115 @@
+package executor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/muxward/muxward/internal/access"
+	"github.com/muxward/muxward/internal/gateway"
+	"github.com/muxward/muxward/internal/tmux"
+	"github.com/muxward/muxward/internal/tmux/control"
+)
+
+// stage is the session that a display shows, with the right to see it and the
+// question by which tmux confirms that it is still shown. It is replaced as a
+// whole when the display moves or the session is renamed.
+type stage struct {
+	session tmux.Session
+	view    *gateway.Right
+	asking  string
+}
+
+// newStage makes the stage of a session.
+func (s *seat) newStage(at tmux.Session, opts tmux.ParseOptions) *stage {
+	name, ok := tmux.SpellCommand("list-clients", opts)
+	if !ok {
+		name = "list-clients" // its answer then shows no display
+	}
+	return &stage{
+		session: at,
+		view:    s.live.Right(gateway.Need{Whole: true, Verbs: access.SetOf(access.View), Object: s.sessionObject(at)}),
+		asking:  name + " -t " + at.ID.String() + ` -F "#{client_name} #{pane_id} #{session_name}"`,
+	}
+}
+
+func (s *seat) sessionObject(at tmux.Session) access.Object {
+	return access.Object{
+		Kind: access.Session, Owner: s.server.Owner(), Incarnation: s.server.Incarnation(),
+		Session: access.SessionRef{ID: uint32(at.ID), Name: at.Name},
+	}
+}
+
+// confirm asks tmux whether the display still shows the session it was
+// allowed to, and which pane is active there. A display that was moved, or
+// whose session has another name, is decided anew.
+func (s *seat) confirm(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, keyTime)
+	defer cancel()
+	now := s.stage.Load()
+	var replies []control.Reply
+	for try := range 3 {
+		c, err := s.server.Control(ctx)
+		if err == nil {
+			replies, err = c.Do(ctx, now.asking)
+		}
+		if err == nil {
+			break
+		}
+		// The connection is everybody's: it may have been cut for somebody else.
+		if try == 2 || ctx.Err() != nil {
+			return fmt.Errorf("confirm what the display shows: %w", err)
+		}
+	}
+	if s.shows(replies[0], now) {
+		return nil
+	}
+	return s.restage(ctx, s.full.Load())
+}
+
+// shows reports whether the answer has the display, and keeps its pane.
+func (s *seat) shows(reply control.Reply, now *stage) bool {
+	if reply.Err != nil {
+		return false
+	}
+	for _, line := range reply.Lines() {
+		rest, ok := strings.CutPrefix(line, s.tty+" ")
+		if !ok {
+			continue
+		}
+		id, name, _ := strings.Cut(rest, " ")
+		pane, err := tmux.ParsePaneID(id)
+		if err == nil && name == now.session.Name {
+			s.active.Store(&pane)
+			return true
+		}
+	}
+	return false
+}
+
+// restage finds what the display shows now, and decides on that, unless the
+// person holds every verb anyway.
+func (s *seat) restage(ctx context.Context, full bool) error {
+	snap, err := s.server.Snapshot(ctx, tmux.Core)
+	if err != nil {
+		return fmt.Errorf("confirm what the display shows: %w", err)
+	}
+	lost := errors.New("the session that you were looking at has ended")
+	c := snap.Client(s.tty)
+	if c == nil {
+		return lost
+	}
+	at := snap.Session(c.Session)
+	if at == nil {
+		return lost
+	}
+	next := s.newStage(*at, tmux.ParseOptions{Version: snap.Version, Aliases: snap.Options.Aliases})
+	if !full && !next.view.Decide().Allow {
+		return errors.New("your display was moved to a session that you may not view")
+	}
+	s.stage.Store(next)
+	s.active.Store(nil)
+	s.live.Describe(s.describe(s.mode()))
+	return nil
+}
