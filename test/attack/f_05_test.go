@@ -13,6 +13,7 @@ const (
 	sigKill = syscall.SIGKILL
 	sigStop = syscall.SIGSTOP
 	sigCont = syscall.SIGCONT
+	sigHup  = syscall.SIGHUP
 )
 
 // The tmux server is killed, kill -9. Its people are told and get their
