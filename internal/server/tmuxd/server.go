@@ -18,6 +18,10 @@ import (
 const (
 	perUID = 64
 	total  = 2048
+	// And of all its clients, attached ones included: each takes a handful of
+	// descriptors.
+	perUIDAll = 512
+	totalAll  = 4096
 )
 
 // Prover proves who is at the other end.
@@ -46,12 +50,11 @@ type Server struct {
 	// Complain reports what went wrong at the door, already bounded in rate.
 	Complain func(what string)
 
-	mu      sync.Mutex
-	last    map[uint32]string // who a uid was proved to be last: a guess, see lookAhead
-	byUID   map[uint32]int
-	open    int
-	wg      sync.WaitGroup
-	refused complaints
+	mu             sync.Mutex
+	last           map[uint32]string // who a uid was proved to be last: a guess, see lookAhead
+	newcomers, all crowd
+	wg             sync.WaitGroup
+	refused        complaints
 }
 
 // Serve accepts clients until ctx ends or l is closed. here is the owner of
@@ -90,33 +93,54 @@ func (s *Server) admit(ctx context.Context, nc *net.UnixConn, at place) {
 		_ = nc.Close()
 		return
 	}
-	s.mu.Lock()
-	if s.byUID == nil {
-		s.byUID = map[uint32]int{}
-	}
-	full := crowded(s.byUID[uid], s.open)
-	if !full {
-		s.byUID[uid]++
-		s.open++
-	}
-	s.mu.Unlock()
-	if full {
+	introduced, ok := s.newcomers.enter(uid, crowded)
+	if !ok {
 		_ = nc.Close()
 		s.complain(fmt.Sprintf("tmux door: uid %d has %d connections under way, one more was refused", uid, perUID))
 		return
 	}
+	leave, ok := s.all.enter(uid, overcrowded)
+	if !ok {
+		introduced()
+		_ = nc.Close()
+		s.complain(fmt.Sprintf("tmux door: uid %d has %d clients here, one more was refused", uid, perUIDAll))
+		return
+	}
 	s.wg.Go(func() {
-		leave := sync.OnceFunc(func() {
-			s.mu.Lock()
-			defer s.mu.Unlock()
-			s.open--
-			if s.byUID[uid]--; s.byUID[uid] == 0 {
-				delete(s.byUID, uid)
-			}
-		})
 		defer leave()
-		s.guarded(ctx, nc, uid, at, leave)
+		defer introduced()
+		s.guarded(ctx, nc, uid, at, introduced)
 	})
+}
+
+// crowd counts connections by their uid.
+type crowd struct {
+	byUID map[uint32]int
+	mu    sync.Mutex
+	open  int
+}
+
+// enter counts one more unless there are too many; leave may be called more
+// than once.
+func (c *crowd) enter(uid uint32, tooMany func(ofUID, open int) bool) (leave func(), ok bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if tooMany(c.byUID[uid], c.open) {
+		return nil, false
+	}
+	if c.byUID == nil {
+		c.byUID = map[uint32]int{}
+	}
+	c.byUID[uid]++
+	c.open++
+	return sync.OnceFunc(func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.open--
+		if c.byUID[uid]--; c.byUID[uid] == 0 {
+			delete(c.byUID, uid)
+		}
+	}), true
 }
 
 // guarded serves one client so that what goes wrong with it ends nothing but
@@ -161,6 +185,9 @@ func (s *Server) remember(uid uint32, person string) {
 	}
 	s.last[uid] = person
 }
+
+// overcrowded is the bound of all clients.
+func overcrowded(ofUID, open int) bool { return ofUID >= perUIDAll || open >= totalAll }
 
 func peerUID(nc *net.UnixConn) (uint32, error) {
 	raw, err := nc.SyscallConn()
