@@ -24,12 +24,13 @@ type bed struct {
 	version, socket string
 	serve           *exec.Cmd
 	tmuxPID         int
+	windows         map[string]bool
 }
 
 const patience = 30 * time.Second
 
 func newBed(bin string) (b *bed, err error) {
-	b = &bed{}
+	b = &bed{windows: map[string]bool{}}
 	defer func() {
 		if err != nil {
 			b.close()

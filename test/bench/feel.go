@@ -44,6 +44,10 @@ func (a *attached) sees(c byte) error {
 }
 
 func (b *bed) window(name, kind string) error {
+	if b.windows[name] {
+		return nil
+	}
+	b.windows[name] = true
 	out, err := b.tmux("new-window", "-t", "bench", "-n", name, b.self+" pane "+kind)
 	if err != nil {
 		return fmt.Errorf("%w: %s", err, out)
@@ -103,12 +107,19 @@ func keyToEchoTypist(b *bed, n int) (string, error) {
 		return "", err
 	}
 	defer undo()
+	if err := b.window("echo", "echo"); err != nil {
+		return "", err
+	}
 	return b.keyToEcho(n, func() (*attached, error) { return b.attach(false, "attach", "-t", "bench") })
 }
 
 // attachTime measures from the start of the client to the last of the first
 // screen.
 func attachTime(b *bed, n int) (string, error) {
+	if err := b.window("echo", "echo"); err != nil {
+		return "", err
+	}
+	time.Sleep(time.Second) // until the program runs
 	var r, m series
 	for range n {
 		for _, side := range []struct {
