@@ -508,6 +508,12 @@ func leave(terminals ...*tmuxtest.Terminal) {
 	}
 }
 
+// caught reports whether a command of the attacker left its file.
+func caught(w *world) bool {
+	files, err := os.ReadDir(w.canary)
+	return err == nil && len(files) > 0
+}
+
 // soonIf waits for what the attacker hopes for: in a control run as long as it
 // takes, else a moment.
 func soonIf(control bool, ok func() bool) bool {
