@@ -265,7 +265,7 @@ type request struct {
 
 	// ctl is set in what the log's own goroutines tell the writer.
 	ctl ctl
-	res syncResult
+	res *syncResult
 }
 
 // ctl is a word to the writer.

@@ -434,7 +434,7 @@ func (w *writer) first() error {
 // settle brings everything to the disk and signs it, while the syncer is
 // idle.
 func (w *writer) settle(force bool) error {
-	job := syncJob{files: w.dirty, newNames: w.newNames, tree: w.tree, hashes: w.pending, hashOff: w.hashOff, force: force}
+	job := &syncJob{files: w.dirty, newNames: w.newNames, tree: w.tree, hashes: w.pending, hashOff: w.hashOff, force: force}
 	if err := w.l.syncer.sync(job); err != nil {
 		return err
 	}

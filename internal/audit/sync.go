@@ -13,7 +13,7 @@ import (
 type syncer struct {
 	l           *Log
 	beat        atomic.Uint64 // odd while in system calls: see watchdog
-	jobs        chan syncJob
+	jobs        chan *syncJob
 	hashes      file
 	checkpoints file
 	ckOff       int64
@@ -44,7 +44,7 @@ type syncJob struct {
 // syncResult is told twice per job: when the records are on disk, and when
 // hashes and checkpoint are written too.
 type syncResult struct {
-	job  syncJob
+	job  *syncJob
 	meta bool
 	err  error
 }
@@ -58,7 +58,7 @@ const (
 )
 
 func newSyncer(l *Log, found *found) *syncer {
-	return &syncer{l: l, jobs: make(chan syncJob, 1),
+	return &syncer{l: l, jobs: make(chan *syncJob, 1),
 		hashes: found.hashes, checkpoints: found.checkpoints,
 		ckOff: found.ckOff, ckSize: found.ckSize, ckTime: l.opt.Now()}
 }
@@ -69,18 +69,18 @@ func (s *syncer) run() {
 		s.beat.Add(1)
 		err := s.sync(job)
 		s.beat.Add(1)
-		s.l.tell(&request{ctl: ctlResult, res: syncResult{job: job, err: err}})
+		s.l.tell(&request{ctl: ctlResult, res: &syncResult{job: job, err: err}})
 		if err == nil {
 			s.beat.Add(1)
 			err = s.follow(job)
 			s.beat.Add(1)
 		}
-		s.l.tell(&request{ctl: ctlResult, res: syncResult{job: job, meta: true, err: err}})
+		s.l.tell(&request{ctl: ctlResult, res: &syncResult{job: job, meta: true, err: err}})
 	}
 }
 
 // sync brings records to the disk.
-func (s *syncer) sync(job syncJob) error {
+func (s *syncer) sync(job *syncJob) error {
 	for _, d := range job.files {
 		if err := d.f.Sync(); err != nil {
 			return err
@@ -102,7 +102,7 @@ func (s *syncer) sync(job syncJob) error {
 
 // follow writes the hashes of records that are on disk, and signs a
 // checkpoint if one is due.
-func (s *syncer) follow(job syncJob) error {
+func (s *syncer) follow(job *syncJob) error {
 	if err := writeAll(s.hashes, job.hashes, job.hashOff); err != nil {
 		return err
 	}
@@ -158,7 +158,7 @@ func (w *writer) dispatch() {
 		return
 	}
 	w.urgent = w.urgent || len(w.waiters) > 0
-	job := syncJob{files: w.dirty, newNames: w.newNames, tree: w.tree, waiters: w.waiters,
+	job := &syncJob{files: w.dirty, newNames: w.newNames, tree: w.tree, waiters: w.waiters,
 		hashes: w.pending, hashOff: w.hashOff, urgent: w.urgent, force: w.force}
 	w.dirty, w.newNames, w.waiters, w.force = nil, false, nil, false
 	// The writer goes on behind what the syncer reads.
@@ -169,7 +169,7 @@ func (w *writer) dispatch() {
 }
 
 // onSynced takes the syncer's answers.
-func (w *writer) onSynced(res syncResult) {
+func (w *writer) onSynced(res *syncResult) {
 	job := res.job
 	switch {
 	case !res.meta && res.err == nil:
@@ -216,7 +216,7 @@ func (w *writer) answer(reqs []*request, err error) {
 // syncFailed refuses everybody who waited. The kernel may have dropped what
 // it could not write, so all of it must be written again before anything
 // else.
-func (w *writer) syncFailed(job syncJob, err error) {
+func (w *writer) syncFailed(job *syncJob, err error) {
 	w.resync = true
 	w.fail(err)
 	if n := len(job.files); n > 0 && len(w.dirty) > 0 && job.files[n-1].f == w.dirty[0].f {
@@ -233,7 +233,7 @@ func (w *writer) syncFailed(job syncJob, err error) {
 
 // followFailed keeps hashes and checkpoint for the next time. They can wait
 // for space; whatever else is wrong with the disk is taken seriously.
-func (w *writer) followFailed(job syncJob, err error) {
+func (w *writer) followFailed(job *syncJob, err error) {
 	w.keepHashes(job)
 	w.force = w.force || job.force
 	if !noSpace(err) && w.broken == nil {
@@ -241,7 +241,7 @@ func (w *writer) followFailed(job syncJob, err error) {
 	}
 }
 
-func (w *writer) keepHashes(job syncJob) {
+func (w *writer) keepHashes(job *syncJob) {
 	if len(job.hashes) == 0 || w.hashOff == job.hashOff {
 		return
 	}

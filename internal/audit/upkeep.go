@@ -332,7 +332,7 @@ func (w *writer) recover() {
 		w.own = append(own, w.own...)
 	}
 	if err == nil {
-		if err = w.l.syncer.sync(syncJob{files: w.dirty, newNames: w.newNames}); err != nil {
+		if err = w.l.syncer.sync(&syncJob{files: w.dirty, newNames: w.newNames}); err != nil {
 			w.resync = true
 		}
 	}
