@@ -207,6 +207,10 @@ func (s *seat) fromServer() {
 		case *wire.DetachKill:
 			// The person's shell is not the server's to hang up.
 			s.say(false, &wire.Detach{Session: s.sessionName(m.Session)})
+		case *wire.Exec:
+			// detach-client -E: what runs in the person's place is not the
+			// server's to say either.
+			s.say(false, &wire.Exit{Message: "detached; muxward runs no command in place of a client"})
 		case *wire.Exit:
 			s.say(false, &wire.Exit{Code: m.Code, Message: m.Message})
 		case *wire.Shutdown:
