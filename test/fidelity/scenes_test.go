@@ -78,7 +78,7 @@ func (s *stage) waitFor(text string) {
 func (s *stage) modes() string {
 	now := s.x.Termios()
 	if now == s.first {
-		return "terminal as before"
+		return asBefore
 	}
 	return fmt.Sprintf("terminal changed: input %#x output %#x local %#x",
 		now.Iflag^s.first.Iflag, now.Oflag^s.first.Oflag, now.Lflag^s.first.Lflag)
@@ -91,9 +91,13 @@ type scene struct {
 	// better says why muxward may end otherwise than tmux, and then has to
 	// leave the terminal as it was.
 	better string
+	// exception says why muxward does something else altogether; instead is
+	// then shown by it, and the terminal is as it was.
+	exception, instead string
 }
 
 const (
+	asBefore    = "terminal as before"
 	detachKeys  = "\x02d"
 	suspendKeys = "\x02\x1a"
 	work        = "[work] 0:cat*"
@@ -290,6 +294,18 @@ func scenes() []scene {
 			s.run("TERM= tmux attach -t work")
 			s.ended(1)
 		}},
+		{name: "detach and run", play: func(s *stage) {
+			s.attach("tmux attach -t work", work)
+			s.must("detach-client", "-s", "work", "-E", "echo ran")
+			s.ended(0)
+		}, exception: "no server makes a client run a program", instead: "[detached; muxward runs no command in place of a client]"},
+		{name: "detach and hang up", play: func(s *stage) {
+			s.attach("(tmux attach -t work; echo still here)", work)
+			s.must("detach-client", "-s", "work", "-P")
+			s.waitFor("detached")
+			s.lastRow("$")
+			s.look("$")
+		}, exception: "no server hangs up a client's parent", instead: "[detached (from session work)]\nstill here"},
 		{name: "death of the server", play: func(s *stage) {
 			s.attach("tmux attach -t work", work)
 			s.kill(syscall.SIGKILL)
@@ -369,11 +385,17 @@ func TestScenes(t *testing.T) {
 			if c.better != "" {
 				for _, p := range []*stage{want, got} {
 					last := p.seen[len(p.seen)-1]
-					if p == got && last != "terminal as before" {
+					if p == got && last != asBefore {
 						t.Errorf("%s, but: %s", c.better, last)
 					}
 					p.seen = p.seen[:len(p.seen)-1]
 				}
+			}
+			if c.exception != "" {
+				if last := got.seen[0]; !strings.Contains(last, c.instead) || got.modes() != asBefore {
+					t.Errorf("%s, but: %s\n%s", c.exception, last, got.modes())
+				}
+				return
 			}
 			if !slices.Equal(got.seen, want.seen) {
 				t.Errorf("tmux:\n%s\nmuxward:\n%s", strings.Join(want.seen, "\n----\n"), strings.Join(got.seen, "\n----\n"))
