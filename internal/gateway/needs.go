@@ -152,6 +152,20 @@ func (r *resolver) finish(ctx context.Context) error {
 	return inv.Rewrite(literal)
 }
 
+// viewAll needs the right to see all of a session: itself, and each of its
+// windows by every way to it, as one that is linked from elsewhere may be
+// forbidden there.
+func (r *resolver) viewAll(s *tmux.Session) {
+	r.add(Need{Whole: true, Verbs: access.SetOf(access.View), Object: r.scene.session(s)})
+	whole := r.scene.snap.Session(s.ID)
+	if whole == nil {
+		return // it has gone meanwhile
+	}
+	for i := range whole.Links {
+		r.add(Need{Verb: access.View, Object: r.scene.window(whole, &whole.Links[i])})
+	}
+}
+
 // guestAttach gives a guest a display of one session that cannot be typed
 // into, and no say in the session's size unless they hold resize.
 func (r *resolver) guestAttach() error {
@@ -161,7 +175,7 @@ func (r *resolver) guestAttach() error {
 	}
 	on := r.scene.session(s)
 	r.plan.Mode = Attach
-	r.add(Need{Whole: true, Verbs: access.SetOf(access.View), Object: on})
+	r.viewAll(s)
 	flags := "read-only,ignore-size"
 	if r.live.Decide(Need{Verb: access.Resize, Object: on}).Allow {
 		flags = "read-only"
@@ -209,7 +223,7 @@ func (r *resolver) switched() error {
 	if r.plan.Found.Session == nil {
 		return errors.New("switch-client: name the session with -t")
 	}
-	r.add(Need{Whole: true, Verbs: access.SetOf(access.View), Object: r.scene.session(r.plan.Found.Session)})
+	r.viewAll(r.plan.Found.Session)
 	return nil
 }
 
