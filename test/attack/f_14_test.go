@@ -17,8 +17,7 @@ import (
 // into place, cannot be kept: it holds all the same, and whoever asked for it
 // hears that it would not survive a restart. With inodes again, it does; that
 // is the control run. That the log refuses on EDQUOT, no inodes and a rename
-// that fails is shown below the whole program (seen to fail with the writer's
-// error ignored).
+// that fails is shown below the whole program.
 func TestF14NoInodes(t *testing.T) {
 	shownByPackage(t, "audit.TestRealDisks", "audit.TestRotationThatFailsGoesOn", "audit.TestWriteFails")
 	disk := mounted(t, "nr_inodes=64,mode=0711")

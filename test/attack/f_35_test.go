@@ -10,7 +10,7 @@ import (
 // A second muxward is started on the state directory of one that runs. It
 // refuses, names the reason, and changes nothing for the first. In the control
 // run the first has ended, and it starts. A file system without locks is shown
-// below the whole program (seen to fail with the lock taken by the path).
+// below the whole program.
 func TestF35TwoOnOneState(t *testing.T) {
 	shownByPackage(t, "audit.TestSecondOpenIsRefused", "audit.TestLockWithoutFlock", "guard.TestTwoGuards")
 	b := lay(t, host.Config{})

@@ -1,0 +1,55 @@
+package attack
+
+import (
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/muxward/muxward/internal/tmux/tmuxtest"
+	"github.com/muxward/muxward/test/host"
+)
+
+// The log's file system becomes read-only under the hands of a typist whose
+// every key must be recorded. Their keys are refused, they are told on the
+// screen, and nothing of it is typed later. A full disk is F-11; a disk that
+// hangs or syncs slowly is shown below the whole program. The control run is
+// the typing before and after.
+func TestLG05SinkReadOnly(t *testing.T) {
+	shownByPackage(t, "audit.TestRealDisks", "audit.TestWriteHangs", "audit.TestSyncFails", "audit.TestSyncFailsAndDataIsLost")
+	disk := mounted(t, "size=16m,mode=0711")
+	b := lay(t, host.Config{State: disk + "/state", Policy: map[string]string{"grants.yaml": `grants:
+  - {who: mwcarol, role: viewer, on: mwalice/shared, reason: looks}
+  - {who: mwcarol, role: typist, on: "mwalice/shared:0.0", reason: types, record: must}
+  - {who: mwbob, role: viewer, on: mwalice/other, reason: watches}
+  - {who: root, role: admin, on: "*", reason: runs it}
+`}})
+	c := b.Terminal(typist, tmuxtest.TerminalConfig{}, "attach", "-t", "mwalice/shared")
+	c.WaitFor("recording")
+	c.Type("before")
+	b.arrived("before")
+	// Files that are open for writing keep a file system writable: it is put
+	// out of reach of the files' own names as well, by mounting over it.
+	if err := unix.Mount("", disk, "", unix.MS_REMOUNT|unix.MS_RDONLY, ""); err != nil {
+		over := unix.Mount("muxward-test", disk+"/state/audit", "tmpfs", unix.MS_RDONLY, "")
+		if over != nil {
+			t.Fatal(err, over)
+		}
+		t.Cleanup(func() { _ = unix.Unmount(disk+"/state/audit", unix.MNT_DETACH) })
+	}
+	b.turnsRed("cannot be written")
+	n := b.rec.Len()
+	c.Type("unwritten")
+	c.WaitFor("not typed")
+	if b.rec.Len() != n {
+		t.Errorf("typed without a record: %q", b.rec.Bytes()[n:])
+	}
+	_ = unix.Unmount(disk+"/state/audit", unix.MNT_DETACH) // only if it was mounted over
+	_ = unix.Mount("", disk, "", unix.MS_REMOUNT, "size=16m")
+	b.turnsGreen()
+	word := "a" + randomWord()
+	tmuxtest.Eventually(t, func() bool {
+		return b.Tmux(typist, "send-keys", "-t", "mwalice/shared:0.0", "-l", word).Code == 0
+	}, "typing goes on")
+	b.arrived(word)
+	b.VerifyAudit()
+}

@@ -1,0 +1,49 @@
+package attack
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/muxward/muxward/internal/soak"
+	"github.com/muxward/muxward/internal/tmux/tmuxtest"
+	"github.com/muxward/muxward/test/host"
+)
+
+// A terminal says that it has no size, one cell, or more than any screen has,
+// and changes its mind during a redraw. tmux hears of sizes within bounds,
+// nothing crashes, and who watches elsewhere goes on. In the control run a
+// terminal past muxward makes a window as wide as it likes.
+func TestRE07OddSizes(t *testing.T) {
+	shownByPackage(t, "attach.TestRealTmuxAtOddSizes", "attach.TestSizesAreClampedAndCoalesced")
+	b := lay(t, host.Config{TmuxConf: "set -g window-size latest\n"})
+	v := b.Terminal(viewer, tmuxtest.TerminalConfig{}, "attach", "-t", "mwalice/shared")
+	v.WaitFor("recording")
+	width := func() (cols, rows int) {
+		if _, err := fmt.Sscan(b.server.Run("display-message", "-p", "-t", "other:", "#{window_width} #{window_height}"), &cols, &rows); err != nil {
+			t.Fatal(err)
+		}
+		return cols, rows
+	}
+	x := b.Terminal(owner, tmuxtest.TerminalConfig{}, "attach", "-t", "other")
+	x.WaitFor("[other]")
+	for range soak.N(50, 2) {
+		for _, s := range [][2]int{{1, 1}, {3, 1}, {1, 500}, {1000, 500}, {1500, 600}, {5000, 3}, {2, 2}, {80, 24}} {
+			x.Resize(s[0], s[1])
+			b.server.Run("rename-window", "-t", "other:0", "r"+randomWord())
+			if c, r := width(); c > 1000 || r > 500 {
+				t.Errorf("tmux heard of %d × %d", c, r)
+			}
+		}
+	}
+	word := "w" + randomWord()
+	b.server.Run("rename-window", "-t", "other:0", word)
+	x.WaitFor(word)
+	if x.Exited() || v.Exited() {
+		t.Error("somebody was thrown out")
+	}
+	b.kept()
+	raw := b.Terminal(owner, tmuxtest.TerminalConfig{}, "-S", b.server.Socket, "attach", "-t", "other")
+	raw.WaitFor(word)
+	raw.Resize(1500, 24)
+	tmuxtest.Eventually(t, func() bool { c, _ := width(); return c > 1000 }, "control run: past muxward it gets wider")
+}
