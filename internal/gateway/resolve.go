@@ -371,6 +371,9 @@ func (r *resolver) targets() error {
 	if err != nil {
 		return &NotFound{Err: err, MayAppear: r.plan.Full}
 	}
+	if !given && r.plan.Full && r.close(found) {
+		return r.source() // tmux chooses; every verb on the server covers it
+	}
 	r.plan.Found = found
 	if id := ids(how.Kind, how.Flags, found); id != "" {
 		inv.Set('t', id)
@@ -444,6 +447,18 @@ func (r *resolver) context() tmux.ResolveContext {
 		c.Pane = &id
 	}
 	return c
+}
+
+// close reports whether a session was chosen by default, for being used last,
+// and others were used within the same second: tmux knows better then.
+func (r *resolver) close(found tmux.Found) bool {
+	c, snap := r.context(), r.plan.Visible
+	if found.Session == nil || c.Current != nil || c.Session != nil || c.Pane != nil && snap.Pane(*c.Pane) != nil {
+		return false
+	}
+	return slices.ContainsFunc(snap.Sessions, func(s tmux.Session) bool {
+		return s.ID != found.Session.ID && s.Activity == found.Session.Activity
+	})
 }
 
 // ids writes what was found as ids alone; the narrower id comes with the

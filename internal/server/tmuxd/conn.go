@@ -192,6 +192,19 @@ func (c *conn) sequence(ctx context.Context, reqs []gateway.Request) (gateway.Re
 	return last, nil
 }
 
+// readable is text as the client's terminal can take it.
+func readable(c *client, text string) string {
+	text = tmux.Clean(text)
+	if c.hello.Flags&wire.FlagUTF8 != 0 {
+		return text
+	}
+	lines := strings.Split(text, "\n")
+	for i := range lines {
+		lines[i] = tmux.Sanitize(lines[i])
+	}
+	return strings.Join(lines, "\n")
+}
+
 // finish tells the client how it ended, in the way a tmux server does, and
 // waits until it has printed that.
 func finish(ctx context.Context, c *client, r gateway.Result, err error) {
@@ -202,7 +215,7 @@ func finish(ctx context.Context, c *client, r gateway.Result, err error) {
 			r.Exit = 1
 		}
 		if !errors.Is(err, gateway.ErrEnded) {
-			text := strings.TrimRight(tmux.Clean(err.Error()), "\n") + "\n"
+			text := readable(c, strings.TrimRight(err.Error(), "\n")) + "\n"
 			if c.Print(ctx, 2, []byte(text)) != nil {
 				return
 			}
