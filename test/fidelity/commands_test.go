@@ -189,6 +189,7 @@ func (s *side) normalise(dir, server string) func(string) string {
 		text = strings.ReplaceAll(text, dir, "DIR")
 		text = strings.ReplaceAll(text, socket, "SOCKET")
 		text = strings.ReplaceAll(text, fmt.Sprintf("%s/tmux-%d/default", s.door, s.owner.UID), "SOCKET")
+		text = strings.ReplaceAll(text, s.door+"/", "DOORS/")
 		text = process.ReplaceAllString(text, "PID")
 		text = created.ReplaceAllString(text, "(created TIME)")
 		text = epoch.ReplaceAllString(text, "TIME")
@@ -204,7 +205,10 @@ type exception struct {
 	why        string
 }
 
-var exceptions = []exception{}
+var exceptions = []exception{
+	{"01-list.txt", "tmux -c 'echo from a shell'", "", "muxward runs no shell for a client"},
+	{"01-list.txt", "tmux -C ls", "", "control mode is not offered at this door yet"},
+}
 
 func excepted(list, text, where string) bool {
 	for _, e := range exceptions {
