@@ -262,10 +262,11 @@ func (r *resolver) look(ctx context.Context) error {
 		snap, err = server.Snapshot(ctx, detail)
 	}
 	if err != nil {
-		if r.owner != r.req.Identity.Person() {
+		who, ended := r.req.Identity, errors.Is(err, ErrServerEnded)
+		if r.owner != who.Person() && (ended || r.g.Policy.Blind(who.Subject(), r.owner, r.g.Time())) {
 			return r.notHere()
 		}
-		if errors.Is(err, ErrServerEnded) {
+		if ended {
 			r.plan.Server = nil
 			return r.noServer(ctx)
 		}
