@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/muxward/muxward/internal/soak"
 )
@@ -15,7 +16,7 @@ import (
 // do at the door is compared with five lines that say what he may. (The engine
 // itself is compared with a reference in internal/policy, a million times.)
 func TestTM24PolicyByChance(t *testing.T) {
-	const none = "// no rule by chance\n"
+	const none = `forbid (principal, action == Action::"audit", resource in Session::"mwbob/none");`
 	row{restless: true, gains: 2, attack: func(w *world) {
 		w.anyInput = true
 		for range soak.N(1000, 12) {
@@ -48,18 +49,20 @@ func TestTM24PolicyByChance(t *testing.T) {
 				fmt.Fprint(&grants, "  - {who: mwbob, role: owner, on: mwalice, reason: control run}\n")
 				cedar = none
 			}
-			w.WritePolicy("more.cedar", cedar)
+			w.WritePolicy("more.cedar", cedar+"\n")
 			base := strings.Replace(standardGrants, "  - {who: mwbob, role: viewer, on: mwalice/shared, reason: watches}\n", "", 1)
 			w.Reload("grants.yaml", base+grants.String())
 			for verb, args := range map[string][]string{
 				"type": {"send-keys", "-t", "mwalice/shared:0.0", "x"}, "view": {"has-session", "-t", "mwalice/shared"},
 				"never": {"capture-pane", "-p", "-t", "mwalice/secret"}, "close": {"kill-pane", "-t", "mwalice/shared:0.1"},
 			} {
-				if r := w.try(viewer, args...); (r.Code == 0) != may[verb] {
-					w.gain("%s is %v, should be %v, with\n%s%s", verb, r.Code == 0, may[verb], grants.String(), cedar)
+				// Two files were changed: the second may be in force a moment
+				// later than the first.
+				if !within(2*time.Second, func() bool { return (w.try(viewer, args...).Code == 0) == may[verb] }) {
+					w.gain("%s is not %v with\n%s%s", verb, may[verb], grants.String(), cedar)
 				}
 			}
-			if len(w.gains) > 5 {
+			if len(w.gains) > 1 {
 				return
 			}
 		}
