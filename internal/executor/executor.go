@@ -7,6 +7,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/muxward/muxward/internal/access"
 	"github.com/muxward/muxward/internal/attach/keeper"
 	"github.com/muxward/muxward/internal/failpoint"
@@ -91,7 +93,25 @@ func (e *Executor) Execute(ctx context.Context, p *gateway.Permit) (gateway.Resu
 
 // server gives the server of the plan, started if need be, and held for its
 // first session: whatever else is asked of an empty one does not keep it.
+//
+// A server that was killed a moment ago refuses connections before its end is
+// noticed. Nothing was asked of it, so its successor is.
 func (e *Executor) server(ctx context.Context, p *gateway.Permit) (Server, func(), error) {
+	for deadline := time.Now().Add(exitTime); ; {
+		server, release, err := e.hold(ctx, p)
+		if !p.Plan().Start || !errors.Is(err, unix.ECONNREFUSED) || time.Now().After(deadline) {
+			return server, release, err
+		}
+		select {
+		case <-time.After(20 * time.Millisecond):
+		case <-ctx.Done():
+			return nil, nil, err
+		}
+	}
+}
+
+// hold is one try of server.
+func (e *Executor) hold(ctx context.Context, p *gateway.Permit) (Server, func(), error) {
 	s := p.Plan().Server
 	if p.Plan().Start {
 		var err error
