@@ -40,11 +40,12 @@ func TestF05TmuxKilled(t *testing.T) {
 	}
 	t.Run("attack", func(t *testing.T) {
 		b := lay(t, host.Config{})
-		for range soak.N(200, 3) {
+		for round := range soak.N(200, 3) {
 			if reached(b, "private") {
 				t.Error("a right on a dead server reached its successor")
 			}
-			b.alarmed("ended")
+			tmuxtest.Eventually(t, func() bool { return b.logs("server", "has ended")+b.logs("alarm", "has ended") > round },
+				"the end is in the log")
 			// The next round begins with the standard sessions.
 			b.server.Run("kill-server")
 			tmuxtest.Eventually(t, func() bool { return b.Tmux(owner, "ls").Code != 0 }, "the server has gone")

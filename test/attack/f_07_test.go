@@ -26,8 +26,11 @@ func TestF07TmuxStopped(t *testing.T) {
 		begin := time.Now()
 		r := b.Tmux(typist, "send-keys", "-t", "mwalice/shared:0.0", "-l", late)
 		t.Logf("refused after %v: %s", time.Since(begin).Round(time.Millisecond), r.Err)
-		if r.Code == 0 || r.Err == "" {
-			t.Errorf("a stopped server took keys: %+v", r)
+		if r.Code == 0 || !strings.Contains(r.Err, "ask the tmux server") {
+			t.Errorf("a stopped server took keys, or the reason is wrong: %+v", r)
+		}
+		if r = b.Tmux(stranger, "send-keys", "-t", "mwalice/shared:0.0", "x"); strings.Contains(r.Err, "server") {
+			t.Errorf("a stranger learns of the server: %+v", r)
 		}
 		r = b.Tmux(owner, "send-keys", "-t", "shared:0.0", "-l", late)
 		if r.Code == 0 || r.Err == "" {

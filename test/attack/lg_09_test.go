@@ -13,7 +13,7 @@ import (
 // no other clock; the control run is the
 // number of restarts that the log has.
 func TestLG09Sequence(t *testing.T) {
-	shownByPackage(t, "audit.TestClockBackOneHour", "audit.TestSecondOpenIsRefused", "audit.TestAppendsAreOrderedAndProved")
+	shownByPackage(t, "audit.TestClockBackOneHour", "gateway.TestClockSetBack", "audit.TestSecondOpenIsRefused", "audit.TestAppendsAreOrderedAndProved")
 	b := lay(t, host.Config{})
 	n := soak.N(200, 4)
 	for range n {
