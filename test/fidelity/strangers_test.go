@@ -182,8 +182,8 @@ func (x *house) command(template, target, who string) []string {
 type pair struct{ hidden, absent int } // indexes of command lines
 
 // sparse: in a short run the other templates of a row, and the forms without
-// an owner, are tried on every fourth form, another one for each row.
-const sparse = 4
+// an owner, are tried on every eighth form, other ones for each row.
+const sparse = 8
 
 // table collects the command lines of one row for one person.
 type table struct {
