@@ -11,6 +11,7 @@ import (
 // refuses, names the reason, and changes nothing for the first. In the control
 // run the first has ended, and it starts. A file system without locks is shown
 // below the whole program.
+// TestSecondOpenIsRefused was seen to fail with a lock that is held ignored.
 func TestF35TwoOnOneState(t *testing.T) {
 	shownByPackage(t, "audit.TestSecondOpenIsRefused", "audit.TestLockWithoutFlock", "guard.TestTwoGuards")
 	b := lay(t, host.Config{})

@@ -12,6 +12,7 @@ import (
 // verifies. That logs of the first format verify for ever is shown below the
 // whole program. The control
 // run is the servers' processes: they are compared, not merely counted.
+// TestFirstFormatVerifies was seen to fail with a field of the format renamed.
 func TestF41OtherVersion(t *testing.T) {
 	shownByPackage(t, "audit.TestFirstFormatVerifies")
 	b := lay(t, host.Config{})

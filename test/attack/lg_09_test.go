@@ -12,6 +12,7 @@ import (
 // clock's. The clock is set below the whole program, as a static program takes
 // no other clock; the control run is the
 // number of restarts that the log has.
+// TestClockBackOneHour was seen to fail with the look at the clock left out.
 func TestLG09Sequence(t *testing.T) {
 	shownByPackage(t, "audit.TestClockBackOneHour", "gateway.TestClockSetBack", "audit.TestSecondOpenIsRefused", "audit.TestAppendsAreOrderedAndProved")
 	b := lay(t, host.Config{})

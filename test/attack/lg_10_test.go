@@ -13,6 +13,7 @@ import (
 // point on; what the administrator does is there. The control run is the first
 // denials: those are listed. Rates that no client reaches are shown below the
 // whole program.
+// They were seen to fail with the counting left out.
 func TestLG10FloodOfDenials(t *testing.T) {
 	shownByPackage(t, "audit.TestFloodIsCounted", "audit.TestFloodOfManyIdentities")
 	b := lay(t, host.Config{})
