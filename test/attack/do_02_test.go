@@ -10,6 +10,7 @@ import (
 // so that nobody else gets in. Of each uid the door keeps 64 that are not yet
 // introduced; the owner is served meanwhile, and at the end nothing is left.
 func TestDO02TooManyConnections(t *testing.T) {
+	t.Parallel()
 	row{teeth: "teeth_door", unlogged: true, attack: func(w *world) {
 		w.silent(soak.N(9000, 1143))
 	}}.run(t)

@@ -17,6 +17,7 @@ import (
 // is closed, and no more than a few are kept waiting. (The parser itself is
 // fuzzed in internal/tmux/wire.)
 func TestTD01GarbageAtTheDoor(t *testing.T) {
+	t.Parallel()
 	row{teeth: "teeth_door", unlogged: true, attack: func(w *world) {
 		send := func(parts ...[]byte) {
 			c := w.knock()

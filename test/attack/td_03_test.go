@@ -19,6 +19,7 @@ import (
 // the terminal that the client names, passed as such, is a terminal; the rest
 // is closed.
 func TestTD03StrangeDescriptors(t *testing.T) {
+	t.Parallel()
 	sees := standardGrants + "  - {who: root, role: viewer, on: mwalice/shared, reason: looks}\n"
 	row{grants: sees, teeth: "teeth_door", unlogged: true, attack: func(w *world) {
 		for _, n := range []int{1, 2, 16, 253} {

@@ -14,6 +14,7 @@ import (
 // shell is given, no server starts, and nothing runs as the owner. In the
 // control run the policy lets them make windows.
 func TestTD07FlagsOfTheClient(t *testing.T) {
+	t.Parallel()
 	row{loose: everyVerb, attack: func(w *world) {
 		conf := tmuxtest.Dir(w.t, tmuxtest.As(w.t, typist)) + "/evil.conf"
 		if err := os.WriteFile(conf, []byte("run-shell '"+w.lure()+"'\n"), 0o644); err != nil {

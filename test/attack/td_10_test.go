@@ -15,6 +15,7 @@ import (
 // asks for anything. A tmux client opens the files, with its own account's
 // rights, and only those that its own command named.
 func TestTD10FilesOfTheOther(t *testing.T) {
+	t.Parallel()
 	copies := standardGrants + "  - {who: mwbob, verbs: [view, copy], on: mwalice, reason: copies}\n"
 	row{grants: copies, teeth: "teeth_relay", restless: true, attack: func(w *world) {
 		file := func(who, text string) string {

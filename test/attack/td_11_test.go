@@ -13,6 +13,7 @@ import (
 // somebody says that her terminal is their own. Clients are one's own, and
 // those of others only for who may detach others.
 func TestTD11ClientsOfOthers(t *testing.T) {
+	t.Parallel()
 	row{teeth: "teeth_decide", attack: func(w *world) {
 		carol := w.attach(typist, tmuxtest.TerminalConfig{}, "attach", "-t", "mwalice/shared")
 		carol.WaitFor("recording")

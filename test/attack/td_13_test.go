@@ -11,6 +11,7 @@ import (
 // somebody else's. There is one reading of a name, and it never leads to
 // another owner's session.
 func TestTD13NamesThatLeadElsewhere(t *testing.T) {
+	t.Parallel()
 	row{teeth: "teeth_guest", restless: true, attack: func(w *world) {
 		w.server.Run("new-session", "-d", "-s", "mwcarol/prod", "cat")
 		forms := []string{

@@ -13,6 +13,7 @@ import (
 // ambiguous, unknown or carries an unknown flag is refused. (The table itself
 // is compared with six versions of tmux in internal/tmux.)
 func TestTM01SpellingsOfCommands(t *testing.T) {
+	t.Parallel()
 	row{teeth: "teeth_decide", attack: func(w *world) {
 		var names [][]string
 		for _, line := range strings.Split(w.server.Run("list-commands", "-F", "#{command_list_name} #{command_list_alias}"), "\n") {

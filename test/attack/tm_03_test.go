@@ -7,6 +7,7 @@ import "testing"
 // word is read once, as tmux reads it, into so many commands; all are decided
 // before the first one runs, and one that is refused lets none of them run.
 func TestTM03WordsThatBecomeCommands(t *testing.T) {
+	t.Parallel()
 	const a = "mwalice/shared:0.0"
 	row{loose: everyVerb, restless: true, attack: func(w *world) {
 		spawn := []string{"new-window", "-d", "-t", "mwalice/shared:", w.lure()}

@@ -10,6 +10,7 @@ import (
 // clipboard, words on other screens, the path of the guarded socket; and a
 // shell. His formats are answered by muxward, from what he may see.
 func TestTM06FormatsThatKnowMore(t *testing.T) {
+	t.Parallel()
 	row{teeth: "teeth_guest", gains: 2, attack: func(w *world) {
 		formats := []string{
 			"#{SECRET_TOKEN}", "#{S:#{session_name} }", "#{S:#{W:#{window_name} }}", "#{W:#{window_name}}", "#{P:#{pane_title}}",

@@ -14,6 +14,7 @@ import (
 // one name to be decided about one pane and to reach another. Names become ids
 // before they are decided, and nothing but ids goes to tmux.
 func TestTM07NamesOfPanes(t *testing.T) {
+	t.Parallel()
 	row{teeth: "teeth_decide", restless: true, attack: func(w *world) {
 		trap := tmuxtest.NewRecorder(w.t)
 		w.server.Run("new-session", "-d", "-s", "=shared", trap.Command())

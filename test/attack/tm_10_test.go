@@ -11,6 +11,7 @@ import (
 // share their windows as a group. He wants to get at it by the way that is
 // permitted. A window that is forbidden by one way is forbidden by all.
 func TestTM10AnotherWayToTheWindow(t *testing.T) {
+	t.Parallel()
 	sees := standardGrants + "  - {who: mwbob, verbs: [view, copy, scroll], on: mwalice, reason: all but one session}\n"
 	row{grants: sees, restless: true, gains: 3, attack: func(w *world) {
 		before := w.server.Run("list-windows", "-t", "secret", "-F", "#{window_id}")

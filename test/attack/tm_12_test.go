@@ -12,6 +12,7 @@ import (
 // to reach a program or to be a command. Nothing he does is more than leaving,
 // or looking elsewhere in what he may see.
 func TestTM12KeysOfAViewer(t *testing.T) {
+	t.Parallel()
 	row{teeth: "teeth_decide", attack: func(w *world) {
 		bob := w.attach(viewer, tmuxtest.TerminalConfig{}, "attach", "-t", "mwalice/shared")
 		bob.WaitFor("recording")

@@ -15,6 +15,7 @@ import (
 // up; none is typed twice, and what comes later goes where it should. (In the
 // control run each key is sent twice by hand, to see that this is noticed.)
 func TestTM15ConnectionTakenAway(t *testing.T) {
+	t.Parallel()
 	row{restless: true, attack: func(w *world) {
 		carol := w.attach(typist, tmuxtest.TerminalConfig{}, "attach", "-t", "mwalice/shared")
 		carol.WaitFor("recording")

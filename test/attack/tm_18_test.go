@@ -11,6 +11,7 @@ import (
 // environment that is there. Nothing of a guest's environment reaches a
 // session, and nobody but the owner reads it.
 func TestTM18EnvironmentOfAGuest(t *testing.T) {
+	t.Parallel()
 	row{teeth: "teeth_decide", attack: func(w *world) {
 		before := w.server.Run("show-environment", "-t", "shared")
 		evil := []string{"SSH_AUTH_SOCK=/tmp/evil-agent", "DISPLAY=:666", "LD_PRELOAD=/tmp/evil.so"}

@@ -11,6 +11,7 @@ import (
 // verb for what it does, and those that muxward does not offer yet are refused
 // by name. In the control run the policy permits them.
 func TestTM20DestructiveInDisguise(t *testing.T) {
+	t.Parallel()
 	row{loose: everyVerb, gains: 3, attack: func(w *world) {
 		alice := w.Terminal(owner, tmuxtest.TerminalConfig{}, "attach", "-t", "shared")
 		alice.WaitFor("recording")

@@ -13,6 +13,7 @@ import (
 // and others are served meanwhile. (In the control run she is the owner, at
 // the server itself, where waiting is what wait-for is for.)
 func TestTM21CommandsThatWait(t *testing.T) {
+	t.Parallel()
 	row{attack: func(w *world) {
 		if w.control {
 			alice := tmuxtest.As(w.t, owner)

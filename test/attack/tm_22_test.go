@@ -9,6 +9,7 @@ import (
 // reset of the terminal, formats. The table decides about each flag, and
 // repeats have a bound.
 func TestTM22FlagsOfSendKeys(t *testing.T) {
+	t.Parallel()
 	const a = "mwalice/shared:0.0"
 	row{teeth: "teeth_guest", attack: func(w *world) {
 		for _, args := range [][]string{

@@ -16,6 +16,7 @@ import (
 // do at the door is compared with five lines that say what he may. (The engine
 // itself is compared with a reference in internal/policy, a million times.)
 func TestTM24PolicyByChance(t *testing.T) {
+	t.Parallel()
 	const none = `forbid (principal, action == Action::"audit", resource in Session::"mwbob/none");`
 	row{restless: true, gains: 2, attack: func(w *world) {
 		w.anyInput = true
