@@ -76,6 +76,11 @@ func (s *seat) open(ctx context.Context, file *os.File) error {
 	if s.argv, err = words(s.p.Plan()); err != nil {
 		return err
 	}
+	if flags, _ := s.p.Plan().Invocation.Get('f'); !s.p.Plan().Full && strings.Contains(flags, "ignore-size") {
+		if err := s.weighDown(ctx, s.p.Plan().Found.Session.ID, parsing(s.p.Plan())); err != nil {
+			return err
+		}
+	}
 	if s.conn, err = s.server.Dial(ctx); err != nil {
 		return fmt.Errorf("reach the tmux server: %w", err)
 	}
@@ -142,7 +147,9 @@ func (s *seat) untilReady(ctx context.Context) error {
 // begin puts the attachment together, makes the permit last, and starts to
 // show.
 func (s *seat) begin(ctx context.Context) error {
+	s.mu.Lock()
 	s.ctx, s.cancel = context.WithCancelCause(ctx)
+	s.mu.Unlock()
 	if err := s.locate(ctx); err != nil {
 		return err
 	}

@@ -59,6 +59,7 @@ type seat struct {
 	last   []wire.Message // what the client hears at the end
 	silent bool
 	alarm  *time.Timer
+	anchor *anchor
 	reason error
 	done   chan struct{}
 	result gateway.Result // set before done is closed
@@ -69,6 +70,7 @@ func (s *seat) abandon() {
 	if s.conn != nil {
 		_ = s.conn.Close()
 	}
+	s.anchor.drop()
 	if s.keys != nil {
 		_ = s.keys.Close()
 	}
@@ -310,8 +312,10 @@ func (s *seat) finish(err error) {
 	if s.alarm != nil {
 		s.alarm.Stop()
 	}
+	weight := s.anchor
 	s.mu.Unlock()
 	_ = s.conn.Close()
+	weight.drop()
 	err = errors.Join(err, s.settled())
 	_ = s.keys.Close()
 	if now := s.scene.Load(); now != nil {
@@ -480,6 +484,9 @@ func (s *seat) sizing(ctx context.Context, full bool) error {
 	flag := "ignore-size"
 	if may {
 		flag = "!ignore-size"
+	} else if err := s.weighDown(ctx, s.stage.Load().session.ID, parsing(s.p.Plan())); err != nil {
+		s.resizes.Store(true) // it is tried again
+		return err
 	}
 	c, err := s.server.Control(ctx)
 	if err != nil {

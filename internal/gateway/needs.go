@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 
 	"github.com/muxward/muxward/internal/access"
 	"github.com/muxward/muxward/internal/identity"
@@ -96,7 +97,7 @@ func (r *resolver) ownClient(letter byte) error {
 	mine.Clients = nil
 	for _, c := range r.plan.Visible.Clients {
 		person := r.g.clientPerson(r.owner, c.Name)
-		if person == r.req.Identity.Person() || person == "" && r.plan.Full {
+		if person == r.req.Identity.Person() || person == "" && r.plan.Full && c.PID != os.Getpid() {
 			mine.Clients = append(mine.Clients, c)
 		}
 	}
