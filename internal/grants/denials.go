@@ -20,10 +20,10 @@ import (
 type Denial struct {
 	Person string `json:"person"`
 	// Scope is what they lose; the zero Object is the host, that is all.
-	Scope  access.Object `json:"scope"`
+	Scope access.Object `json:"scope"`
 	// Target is what was asked, with its owner, so that it means the same
 	// whoever says it; "" is the host.
-	Target string `json:"target"`
+	Target string    `json:"target"`
 	Reason string    `json:"reason,omitempty"`
 	By     string    `json:"by"`
 	At     time.Time `json:"at"`

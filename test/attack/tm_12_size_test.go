@@ -11,7 +11,9 @@ import (
 // attached whose size would count.
 func TestTM12SizeOfAViewer(t *testing.T) {
 	row{loose: everyVerb, attack: func(w *world) {
-		size := func() string { return w.server.Run("display-message", "-p", "-t", "shared", "#{window_width}x#{window_height}") }
+		size := func() string {
+			return w.server.Run("display-message", "-p", "-t", "shared", "#{window_width}x#{window_height}")
+		}
 		before := size()
 		bob := w.attach(viewer, tmuxtest.TerminalConfig{Cols: 41, Rows: 11}, "attach", "-t", "mwalice/shared")
 		soon(func() bool { return len(bob.Bytes()) > 0 })
