@@ -218,15 +218,7 @@ func (d *daemon) serveInner(s *guard.Server) {
 
 // ourClient tells the displays of our people from clients that nobody let in.
 func (d *daemon) ourClient(s *guard.Server, pid int, name string) bool {
-	if pid == os.Getpid() {
-		return true
-	}
-	for _, a := range d.gateway.Who() {
-		if a.Owner == s.Owner() && a.Display == name {
-			return true
-		}
-	}
-	return false
+	return pid == os.Getpid() || d.gateway.ClientPerson(s.Owner(), name) != ""
 }
 
 // notice writes what the guard tells, and lets go of people whose server

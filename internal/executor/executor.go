@@ -188,17 +188,14 @@ func outlast(server Server) {
 	}
 }
 
-// words is the plan's command as the server's own parser reads it: around a
-// command-alias that would shadow it.
+// words is the plan's command as the argument vector of a client, spelled
+// around a command-alias that would shadow it.
 func words(plan *gateway.Plan) ([]string, error) {
-	name, ok := tmux.SpellCommand(plan.Invocation.Row.Name, parsing(plan))
-	if !ok {
-		return nil, fmt.Errorf("%s: the server's command-alias gives every spelling of it another meaning",
-			plan.Invocation.Row.Name)
+	argv, err := plan.Invocation.WordsFor(parsing(plan))
+	for i := range argv {
+		argv[i] = tmux.EscapeArg(argv[i])
 	}
-	argv := plan.Invocation.Argv()
-	argv[0] = name
-	return argv, nil
+	return argv, err
 }
 
 // parsing says how the plan's server reads command lines.

@@ -26,42 +26,47 @@ func (e *Executor) sendGuarded(ctx context.Context, p *gateway.Permit, server Se
 	if !f.Whole() {
 		return gateway.Result{}, errors.New("the pane has gone")
 	}
-	words := plan.Invocation.Words()
-	name, ok := tmux.SpellCommand(words[0], parsing(plan))
-	if !ok {
-		return gateway.Result{}, fmt.Errorf("the server's command-alias hides %s", words[0])
+	words, err := plan.Invocation.WordsFor(parsing(plan))
+	if err != nil {
+		return gateway.Result{}, err
 	}
-	words[0] = name
 	argv, err := tmux.Guarded(tmux.Place{
 		Pane: f.Pane.ID, Window: f.Window.ID, HasWindow: true, Session: f.Session.ID, HasSession: true,
 	}, [][]string{words}, refusal, parsing(plan))
 	if err != nil {
 		return gateway.Result{}, err
 	}
-	line, err := tmux.QuoteControl(argv)
+	result := gateway.Result{Executed: words}
+	out, err := ask(ctx, server, argv)
+	if err == nil && len(out) > 0 {
+		err = errors.New("not typed: the pane is in a mode (such as copy mode), or was moved")
+	}
+	return result, err
+}
+
+// ask has the server run one command over the kept connection and gives what
+// it prints. What is not confirmed in time is taken back, so that it is not
+// done later.
+func ask(ctx context.Context, server Server, words []string) ([]byte, error) {
+	line, err := tmux.QuoteControl(words)
 	if err != nil {
-		return gateway.Result{}, err
+		return nil, err
 	}
 	c, err := server.Control(ctx)
 	if err != nil {
-		return gateway.Result{}, fmt.Errorf("reach the tmux server: %w", err)
+		return nil, fmt.Errorf("reach the tmux server: %w", err)
 	}
-	result := gateway.Result{Executed: words}
-	ctx, cancel := context.WithTimeout(ctx, keyTime)
+	ctx, cancel := context.WithTimeout(ctx, answerTime)
 	defer cancel()
 	replies, err := c.Do(ctx, line)
 	switch {
 	case err != nil && ctx.Err() != nil:
-		takeBack(server, c) // so that it is not typed later
-		return result, fmt.Errorf("not confirmed: %w", err)
+		takeBack(server, c)
+		return nil, fmt.Errorf("no answer from the tmux server; what it had not read was taken back: %w", err)
 	case err != nil:
-		return result, err
-	case replies[0].Err != nil:
-		return result, replies[0].Err
-	case len(replies[0].Data) > 0:
-		return result, errors.New("not typed: the pane is in a mode (such as copy mode), or was moved")
+		return nil, err
 	}
-	return result, nil
+	return replies[0].Data, replies[0].Err
 }
 
 // takeBack makes sure that nothing that was sent is done later: it has been

@@ -2,7 +2,6 @@ package executor
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"strings"
 
@@ -67,30 +66,11 @@ func (e *Executor) runQuick(ctx context.Context, p *gateway.Permit, server Serve
 	if err != nil {
 		return gateway.Result{}, err
 	}
-	line, err := tmux.QuoteControl(words)
-	if err != nil {
-		return gateway.Result{}, err
-	}
 	result := gateway.Result{Executed: words}
-	c, err := server.Control(ctx)
-	if err != nil {
-		return result, fmt.Errorf("reach the tmux server: %w", err)
-	}
-	wait, cancel := context.WithTimeout(ctx, answerTime)
-	defer cancel()
-	replies, err := c.Do(wait, line)
-	switch {
-	case err != nil && wait.Err() != nil:
-		takeBack(server, c) // so that it is not done later
-		return result, fmt.Errorf("no answer from the tmux server; what it had not read was taken back: %w", err)
-	case err != nil:
+	out, err := ask(ctx, server, words)
+	if err != nil || len(out) == 0 {
 		return result, err
-	case replies[0].Err != nil:
-		return result, replies[0].Err
-	case len(replies[0].Data) == 0:
-		return result, nil
 	}
-	out := replies[0].Data
 	if p.Request().Client.Hello().Flags&wire.FlagUTF8 == 0 {
 		lines := strings.Split(string(out), "\n")
 		for i := range lines {

@@ -527,9 +527,9 @@ func (s *seat) settle(ctx context.Context) error {
 
 // wholeNeed is the right to everything, which is what direct input takes.
 func wholeNeed(server Server) gateway.Need {
-	return gateway.Need{Whole: true, Verbs: access.TmuxVerbs, Object: access.Object{
+	return gateway.Everything(access.Object{
 		Kind: access.Server, Owner: server.Owner(), Incarnation: server.Incarnation(),
-	}}
+	})
 }
 
 func (s *seat) object() access.Object { return s.sessionObject(s.stage.Load().session) }

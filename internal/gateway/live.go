@@ -30,6 +30,11 @@ type Need struct {
 	Verbs access.VerbSet
 }
 
+// Everything is the need of every verb of tmux on an object and all in it.
+func Everything(on access.Object) Need {
+	return Need{Whole: true, Verbs: access.TmuxVerbs, Object: on}
+}
+
 func (n Need) word() string {
 	if n.Whole && n.Verbs == access.TmuxVerbs {
 		return "every verb"

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 
 	"github.com/muxward/muxward/internal/access"
 	"github.com/muxward/muxward/internal/identity"
@@ -36,13 +37,13 @@ func (r *resolver) needs() error {
 		if err != nil && r.plan.Full {
 			// A target whose parts do not belong together: whatever tmux
 			// makes of it, every verb on the server covers it.
-			r.add(Need{Whole: true, Verbs: access.TmuxVerbs, Object: r.scene.server()})
+			r.add(Everything(r.scene.server()))
 			continue
 		}
 		if err != nil {
 			return err
 		}
-		r.plan.Needs = append(r.plan.Needs, Need{Verb: verb, Object: o, Command: d.With == "command"})
+		r.add(Need{Verb: verb, Object: o, Command: d.With == "command"})
 	}
 	return nil
 }
@@ -51,7 +52,7 @@ func (r *resolver) add(n Need) { r.plan.Needs = append(r.plan.Needs, n) }
 
 func (r *resolver) ownDisplay() bool {
 	return r.clientName != "" &&
-		r.g.clientPerson(r.owner, r.clientName) == r.req.Identity.Person()
+		r.g.ClientPerson(r.owner, r.clientName) == r.req.Identity.Person()
 }
 
 // client resolves the flag that names a client. People's displays are named
@@ -96,7 +97,7 @@ func (r *resolver) ownClient(letter byte) error {
 	mine := *r.plan.Visible
 	mine.Clients = nil
 	for _, c := range r.plan.Visible.Clients {
-		person := r.g.clientPerson(r.owner, c.Name)
+		person := r.g.ClientPerson(r.owner, c.Name)
 		if person == r.req.Identity.Person() || person == "" && r.plan.Full && c.PID != os.Getpid() {
 			mine.Clients = append(mine.Clients, c)
 		}
@@ -132,16 +133,14 @@ func (r *resolver) finish(ctx context.Context) error {
 	if err := inv.CheckLimits(); err != nil {
 		return err
 	}
+	if name == "display-message" && (!inv.Has('p') || inv.Has('I')) {
+		return errors.New("display-message: only -p is offered to guests")
+	}
+	if slices.Contains(answered, name) {
+		r.plan.Mode = Answer
+		return nil
+	}
 	switch name {
-	case "list-sessions", "list-windows", "list-panes", "list-clients", "list-buffers":
-		r.plan.Mode = Answer
-		return nil
-	case "display-message":
-		if !inv.Has('p') || inv.Has('I') {
-			return errors.New("display-message: only -p is offered to guests")
-		}
-		r.plan.Mode = Answer
-		return nil
 	case "new-session":
 		return errors.New("new-session: only the owner of a server makes sessions on it")
 	case "attach-session":
@@ -198,7 +197,7 @@ func (r *resolver) switched() error {
 	if inv.Row.Name != "switch-client" {
 		return nil
 	}
-	person := r.g.clientPerson(r.owner, r.clientName)
+	person := r.g.ClientPerson(r.owner, r.clientName)
 	if !r.plan.Full {
 		// tmux itself would choose the session, or take ignore-size away; and
 		// a guest's environment is nothing to the session.
@@ -248,9 +247,9 @@ func (g *Gateway) displayOf(owner, tty, person string) string {
 	return ""
 }
 
-// clientPerson gives whose display a client of owner's server is, or "" if it
+// ClientPerson gives whose display a client of owner's server is, or "" if it
 // is none of ours.
-func (g *Gateway) clientPerson(owner, client string) string {
+func (g *Gateway) ClientPerson(owner, client string) string {
 	for _, a := range g.Who() {
 		if a.Owner == owner && a.Display == client {
 			return a.Person
@@ -341,21 +340,7 @@ func (g *Gateway) Object(ctx context.Context, me, target string) (access.Object,
 func (g *Gateway) Visible(ctx context.Context, who identity.Identity) ([]Place, error) {
 	live, ctx := g.begin(ctx, who)
 	defer live.end()
-	var places []Place
-	for _, owner := range g.Servers.Owners() {
-		server := g.Servers.Server(owner)
-		if server == nil || g.Policy.Blind(who.Subject(), owner, g.Time()) {
-			continue
-		}
-		snap, err := server.Snapshot(ctx, tmux.Core)
-		if err != nil {
-			continue // a server that does not answer has nothing to show
-		}
-		v := g.visible(live, scene{owner, server.Incarnation(), snap})
-		if len(v.Sessions) > 0 {
-			places = append(places, Place{Owner: owner, Incarnation: server.Incarnation(), Visible: v})
-		}
-	}
+	places := g.places(ctx, live, "", tmux.Core)
 	return places, ctx.Err()
 }
 

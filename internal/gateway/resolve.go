@@ -101,7 +101,7 @@ func (g *Gateway) Parse(ctx context.Context, base Request, argv []string) ([]Req
 	for i, inv := range invs {
 		reqs[i] = base
 		reqs[i].Invocation = inv
-		if i > 0 || len(invs) > 1 {
+		if len(invs) > 1 {
 			reqs[i].fresh = nil
 		}
 	}
@@ -216,7 +216,7 @@ func (r *resolver) noServer(ctx context.Context) error {
 			r.plan.Mode = Attach
 		}
 		r.plan.Needs = []Need{{Verb: access.Spawn, Object: own, Command: len(inv.Args) > 0}}
-		r.plan.Full = r.live.Decide(Need{Whole: true, Verbs: access.TmuxVerbs, Object: own}).Allow
+		r.plan.Full = r.live.Decide(Everything(own)).Allow
 		if !r.plan.Full {
 			return errors.New("your policy does not give you every verb on a server of your own, " +
 				"so muxward cannot start one for you; ask whoever keeps the policy")
@@ -238,13 +238,13 @@ func (r *resolver) noServer(ctx context.Context) error {
 // notHere is the answer for everything on a server this person may not know
 // of, in the words of tmux about what was asked for.
 func (r *resolver) notHere() error {
-	asked, kind := "", "session"
+	asked := ""
 	if t, ok := r.req.Invocation.Get('t'); ok {
 		asked = t
 	} else if s, ok := r.req.Invocation.Get('s'); ok {
 		asked = s
 	}
-	return &NotFound{Err: fmt.Errorf("can't find %s: %s", kind, asked)}
+	return &NotFound{Err: errors.New("can't find session: " + asked)}
 }
 
 // look takes the server's state and cuts it down to what this person may
@@ -252,10 +252,10 @@ func (r *resolver) notHere() error {
 func (r *resolver) look(ctx context.Context) error {
 	server := r.plan.Server
 	own := access.Object{Kind: access.Server, Owner: r.owner, Incarnation: server.Incarnation()}
-	r.plan.Full = r.live.Decide(Need{Whole: true, Verbs: access.TmuxVerbs, Object: own}).Allow
+	r.plan.Full = r.live.Decide(Everything(own)).Allow
 	detail := tmux.Core
-	if !r.plan.Full {
-		detail = tmux.Full
+	if !r.plan.Full && slices.Contains(answered, r.plan.Invocation.Row.Name) {
+		detail = tmux.Full // for the formats that we evaluate ourselves
 	}
 	snap, err := r.req.fresh, error(nil)
 	if snap == nil || detail != tmux.Core || snap.Incarnation.String() != server.Incarnation() {
@@ -291,33 +291,30 @@ func (r *resolver) look(ctx context.Context) error {
 // visible is the part of a server of which the person holds any verb at all.
 func (g *Gateway) visible(live *Live, s scene) *tmux.Snapshot {
 	live.look()
-	sub, now := live.who.Subject(), g.Time()
 	return s.snap.Visible(func(t *tmux.Session, l *tmux.Winlink, p *tmux.Pane) bool {
-		o := s.pane(t, l, p)
-		if _, denied := g.Denials.Match(sub.Person, o); denied {
-			return false
-		}
-		return sees(g.Policy.Holds(sub, o, now))
+		return g.known(live.who, s.pane(t, l, p))
 	})
 }
 
 // elsewhere are the servers of others of which this person may see anything.
 func (r *resolver) elsewhere(ctx context.Context) []Place {
-	sub, now := r.req.Identity.Subject(), r.g.Time()
+	return r.g.places(ctx, r.live, r.owner, tmux.Full)
+}
+
+// places gives every server but one's of which a person may see anything, as
+// they see it.
+func (g *Gateway) places(ctx context.Context, live *Live, but string, detail tmux.Detail) []Place {
 	var places []Place
-	for _, owner := range r.g.Servers.Owners() {
-		if owner == r.owner || r.g.Policy.Blind(sub, owner, now) {
+	for _, owner := range g.Servers.Owners() {
+		server := g.Servers.Server(owner)
+		if owner == but || server == nil || g.Policy.Blind(live.who.Subject(), owner, g.Time()) {
 			continue
 		}
-		server := r.g.Servers.Server(owner)
-		if server == nil {
-			continue
-		}
-		snap, err := server.Snapshot(ctx, tmux.Full)
+		snap, err := server.Snapshot(ctx, detail)
 		if err != nil {
 			continue // a server that does not answer has nothing to list
 		}
-		if v := r.g.visible(r.live, scene{owner, server.Incarnation(), snap}); len(v.Sessions) > 0 {
+		if v := g.visible(live, scene{owner, server.Incarnation(), snap}); len(v.Sessions) > 0 {
 			places = append(places, Place{owner, server.Incarnation(), v})
 		}
 	}
@@ -338,6 +335,12 @@ func (r *resolver) checkNewName() error {
 		return fmt.Errorf("invalid session: %.100s: a name may not begin with a person's name and a slash", name)
 	}
 	return nil
+}
+
+// answered commands are those that print by formats: who does not hold every
+// verb gets them from our own engine.
+var answered = []string{
+	"list-sessions", "list-windows", "list-panes", "list-clients", "list-buffers", "display-message",
 }
 
 // untargeted commands mean something else when -t is absent.

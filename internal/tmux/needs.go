@@ -37,7 +37,7 @@ func hasNeed(needs []Need, n Need) bool {
 
 // newSessionNeeds: making a session is spawning on the server; with -A it may
 // be attaching instead, which of the two depends on what exists, so both are
-// asked for unless the gateway knows better ([Invocation.AttachOrNew]).
+// asked for.
 func newSessionNeeds(inv *Invocation) []Need {
 	needs := spawnNeeds(OnServer)(inv)
 	if !inv.Has('A') {
