@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"runtime"
 	"slices"
 	"strings"
 	"time"
@@ -155,6 +156,7 @@ type status struct {
 	Generation uint64   `json:"generation,omitempty"`
 	Servers    int      `json:"servers"`
 	Attached   int      `json:"attached"`
+	Goroutines int      `json:"goroutines,omitempty"`
 	Red        []string `json:"red,omitempty"`
 	Notes      []string `json:"notes"`
 }
@@ -169,7 +171,7 @@ func (d *daemon) statusFor(who identity.Identity) status {
 	if keeper || d.holds(who, access.Object{}).Has(access.Audit) {
 		return s
 	}
-	s.State, s.Policy, s.Generation, s.Servers, s.Attached = "", "", 0, 0, 0
+	s.State, s.Policy, s.Generation, s.Servers, s.Attached, s.Goroutines = "", "", 0, 0, 0, 0
 	for i, r := range s.Red {
 		s.Red[i], _, _ = strings.Cut(r, ":")
 	}
@@ -181,6 +183,7 @@ func (d *daemon) status() status {
 		Version: version, PID: os.Getpid(), Since: d.since, Mode: "user",
 		Doors: d.config.Doors, State: d.config.State, Policy: d.config.Policy,
 		Generation: d.policy.Generation(), Servers: len(d.guard.Servers()), Attached: len(d.gateway.Who()),
+		Goroutines: runtime.NumGoroutine(),
 	}
 	if d.config.Root() {
 		s.Mode = "root"

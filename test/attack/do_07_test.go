@@ -11,7 +11,7 @@ import (
 
 // People come and go without end: connect and say nothing, say garbage of a
 // page's length, attach and detach, ask what they may not. Afterwards muxward
-// holds what it held before: descriptors, threads, memory, children, files in
+// holds what it held before: descriptors, goroutines, memory, children, files in
 // the doors' directory. The control run holds a hundred connections open: then
 // it holds more.
 func TestDO07ComeAndGo(t *testing.T) {

@@ -436,7 +436,7 @@ func mentions(asked, args []string) bool {
 }
 
 // calm is what the daemon holds while nothing goes on.
-type calm struct{ fds, threads, rss int }
+type calm struct{ fds, goroutines, rss int }
 
 // settle takes the daemon's measure once it has done what it does first.
 func (w *world) settle() {
@@ -447,7 +447,7 @@ func (w *world) settle() {
 	last := calm{}
 	tmuxtest.Eventually(w.t, func() bool {
 		now := w.measure()
-		same := now.fds == last.fds
+		same := now.fds == last.fds && now.goroutines > 0
 		last = now
 		return same
 	}, "the daemon is calm")
@@ -464,7 +464,7 @@ func (w *world) measure() calm {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	return calm{len(fds), field(status, "Threads:"), field(status, "VmRSS:")}
+	return calm{len(fds), w.Status().Goroutines, field(status, "VmRSS:")}
 }
 
 func field(status []byte, name string) int {
@@ -477,13 +477,14 @@ func field(status []byte, name string) int {
 	return -1
 }
 
-// Slack of the calm oracle. Go keeps threads and memory for a while; what
-// must not stay is one of either for each attempt. Descriptors are exact but
-// for those of audit segments and of the display that is still closing.
+// Slack of the calm oracle. Go keeps memory for a while; what must not stay is
+// some of it for each attempt. Descriptors are exact but for those of audit
+// segments and of the display that is still closing, goroutines but for those
+// of what is looked at now and then.
 const (
-	slackFDs     = 3
-	slackThreads = 12
-	slackRSS     = 24 << 10 // KiB
+	slackFDs        = 3
+	slackGoroutines = 6
+	slackRSS        = 24 << 10 // KiB
 )
 
 // again waits until the daemon is back at its baseline. Terminals of the
@@ -493,7 +494,7 @@ func (b calm) again(w *world) {
 	var now calm
 	ok := soon(func() bool {
 		now = w.measure()
-		return now.fds <= b.fds+slackFDs && now.threads <= b.threads+slackThreads && now.rss <= b.rss+slackRSS
+		return now.fds <= b.fds+slackFDs && now.goroutines > 0 && now.goroutines <= b.goroutines+slackGoroutines && now.rss <= b.rss+slackRSS
 	})
 	if !ok {
 		w.t.Errorf("calm: at first %+v, now %+v; muxward says:\n%s", b, now, w.Output())

@@ -245,11 +245,18 @@ func (h *Host) Reload(name, text string) {
 	tmuxtest.Eventually(h.t, func() bool { return h.generation() > before }, "the policy is in force")
 }
 
-func (h *Host) generation() int {
-	var s struct{ Generation int }
+func (h *Host) generation() int { return h.Status().Generation }
+
+// Status is what `muxward status` says of itself to whoever keeps the host.
+type Status struct{ Generation, Goroutines int }
+
+// Status asks muxward how it is; the zero Status is that of one that does not
+// answer.
+func (h *Host) Status() Status {
+	var s Status
 	r := h.Muxward("", "status", "--json")
-	_ = json.Unmarshal([]byte(r.Out), &s) // 0 if it does not answer
-	return s.Generation
+	_ = json.Unmarshal([]byte(r.Out), &s)
+	return s
 }
 
 // Result is how a command ended.

@@ -97,6 +97,9 @@ func Open(ctx context.Context, conn *wire.Conn, opts Options) (*Client, error) {
 	if err == nil {
 		return c, nil
 	}
+	if errors.Is(err, ErrDetached) || errors.Is(err, ErrServerGone) {
+		<-c.done // within lastWords: why it ended us may still be on its way
+	}
 	_ = c.Close() // the reader has ended then, and c.refusal is ours
 	if c.refusal != "" {
 		return nil, fmt.Errorf("control connection: attach to session %s: %s: %w", opts.Session, c.refusal, err)
