@@ -4,5 +4,6 @@
 // In the muxward that people run, [At] is nothing: the compiler removes it.
 // Built with the tag failpoints, for test/attack only, it looks for a file of
 // that name in the directory that MUXWARD_FAILPOINTS names, removes it, and
-// does what it says: panic, or hang for good.
+// does what it says: panic, hang for good, or wait until a file of that name
+// with .go after it is there.
 package failpoint

@@ -5,6 +5,14 @@ package failpoint
 import (
 	"os"
 	"path/filepath"
+	"time"
+)
+
+// longest is how long a goroutine waits at a failpoint before it fails, and
+// pause how long between two looks.
+const (
+	longest = time.Minute
+	pause   = 2 * time.Millisecond
 )
 
 // At fails as the file of that name says; whoever comes first removes it, so
@@ -19,8 +27,15 @@ func At(name string) {
 	if err != nil || os.Remove(path) != nil {
 		return
 	}
-	if string(what) == "hang" {
+	switch string(what) {
+	case "hang":
 		select {}
+	case "wait":
+		for deadline := time.Now().Add(longest); time.Now().Before(deadline); <-time.After(pause) {
+			if os.Remove(path+".go") == nil {
+				return
+			}
+		}
 	}
 	panic("failpoint " + name)
 }

@@ -34,6 +34,8 @@ const (
 	typist   = host.Carol
 	stranger = host.Mallory
 	root     = "root"
+
+	carol = typist // in rows that give her more
 )
 
 const (
@@ -80,7 +82,9 @@ type row struct {
 	restless bool
 	// unlogged rows leave nothing that the log would hold.
 	unlogged bool
-	attack   func(w *world)
+	// paused rows stop muxward at failpoints: see world.pause.
+	paused bool
+	attack func(w *world)
 }
 
 // run tries the row against muxward, and against the one without teeth.
@@ -112,6 +116,7 @@ type world struct {
 	row     row
 	control bool
 
+	points string // the directory of failpoints, in a row that is paused
 	mark   string // is in everything of session secret
 	canary string // a directory that only attackers' commands write to
 	// rec runs in pane a, shared:0.0, which the typist may type into; side in
@@ -163,6 +168,11 @@ func (r row) stage(t *testing.T, control bool) *world {
 		if r.loose != "" {
 			delete(files, "more.cedar")
 		}
+	}
+	if r.paused {
+		w.points = tmuxtest.Dir(t, tmuxtest.Account{})
+		cfg.Env = append(slices.Clone(cfg.Env), "MUXWARD_FAILPOINTS="+w.points)
+		cfg.Build = strings.TrimPrefix(cfg.Build+",failpoints", ",")
 	}
 	w.Host = host.Start(t, cfg)
 	w.canary = tmuxtest.Dir(t, tmuxtest.Account{})
@@ -347,7 +357,7 @@ func (w *world) oracles() {
 		w.t.Errorf("alive: the owner's own command: %+v", r)
 	}
 	w.VerifyAudit()
-	w.typedByLog(w.Audit())
+	w.typedByLog()
 	if !w.row.unlogged {
 		var missing []try
 		within(3*time.Second, func() bool { // what is only counted is written each second
@@ -374,24 +384,36 @@ func (w *world) unlogged() []try {
 	return missing
 }
 
-// typedByLog compares the bytes in pane a with those the log permitted.
-func (w *world) typedByLog(events []host.Event) {
+// typedByLog compares the bytes in pane a with those the log permitted. Sums
+// of keys are written each second.
+func (w *world) typedByLog() {
 	w.t.Helper()
 	if w.anyInput {
 		return
 	}
+	n, sum := w.rec.Len(), 0
+	if !within(3*time.Second, func() bool {
+		sum = w.sumByLog()
+		return n <= sum
+	}) {
+		w.t.Errorf("recorder: pane a received %d bytes, the log permitted %d", n, sum)
+	}
+}
+
+// sumByLog is the most that can have been typed into pane a by what the log
+// permitted.
+func (w *world) sumByLog() int {
+	w.t.Helper()
 	sum := 0
-	for _, e := range events {
+	for _, e := range w.Audit() {
 		switch {
-		case e.Kind == "key" && slices.ContainsFunc(e.Objects, func(o string) bool { return strings.Contains(o, w.a) }):
+		case e.Kind == "keys" && slices.ContainsFunc(e.Objects, func(o string) bool { return strings.HasSuffix(o, "."+w.a) }):
 			sum += e.Bytes
 		case e.Kind == "intent" && len(e.Executed) > 0 && e.Executed[0] == "send-keys":
 			sum += sentBy(e.Executed)
 		}
 	}
-	if n := w.rec.Len(); n > sum {
-		w.t.Errorf("recorder: pane a received %d bytes, the log permitted %d", n, sum)
-	}
+	return sum
 }
 
 // sentBy is the most that a send-keys command can have typed.
