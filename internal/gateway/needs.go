@@ -124,6 +124,9 @@ func (r *resolver) finish(ctx context.Context) error {
 	if r.plan.Mode == Answer { // no server of one's own, but something to list
 		return nil
 	}
+	if err := sound(inv, r.plan.Snapshot.Version); err != nil {
+		return err
+	}
 	if trusted(r.plan.Full) {
 		if attaches(inv) {
 			r.plan.Mode = Attach

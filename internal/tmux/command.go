@@ -42,6 +42,7 @@ const (
 	Text             // taken literally
 	Number           // a number, size or line, taken literally
 	FormatValue      // expanded as a format by tmux: see [EscapeFormat]
+	Layout           // a layout's name, or a layout as tmux writes it: see [Invocation.CheckLayout]
 	OutFormat        // a format for what is printed (-F)
 	Filter           // a format that chooses rows (-f)
 	TargetValue      // names a session, window or pane: see [Resolve]

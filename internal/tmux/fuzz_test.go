@@ -181,3 +181,18 @@ func readQuoted(line string) ([]string, bool) {
 	}
 	return words, true
 }
+
+func FuzzLayout(f *testing.F) {
+	for _, seed := range []string{"80x24,0,0,1", "80x24,0,0[80x12,0,0,1,80x11,0,13{40x11,0,13,2,39x11,41,13,3}]", "9x9,0,0{"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, body string) {
+		b, problem := readLayout(signed(body))
+		if problem == "" && (b.width < 1 || b.height < 1 || strings.Trim(body, "0123456789x,{}[]") != "") {
+			t.Fatalf("%q is a layout of %v", body, b)
+		}
+		if _, problem := readLayout(body); problem == "" && body != signed(body[5:]) && !strings.EqualFold(body, signed(body[5:])) {
+			t.Fatalf("%q is a layout", body)
+		}
+	})
+}

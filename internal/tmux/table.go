@@ -267,7 +267,7 @@ func selectRows() []*Command {
 		{
 			Name: "select-layout", Alias: "selectl", Usage: "[-Enop] [-t target-pane] [layout-name]",
 			Flags: rowFlags([]Flag{targetAny}, bare("Enop")),
-			Args:  Text, MaxArgs: 1,
+			Args:  Layout, MaxArgs: 1,
 			Target: Lookup{TargetPane, 0}, Needs: need(verbLayout, OnWindow),
 		},
 		{
