@@ -133,7 +133,7 @@ func (r *resolver) finish(ctx context.Context) error {
 		}
 		return r.switched()
 	}
-	if err := inv.CheckLimits(); err != nil {
+	if err := inv.CheckGuest(); err != nil {
 		return err
 	}
 	if name == "display-message" && (!inv.Has('p') || inv.Has('I')) {
@@ -143,10 +143,7 @@ func (r *resolver) finish(ctx context.Context) error {
 		r.plan.Mode = Answer
 		return nil
 	}
-	switch name {
-	case "new-session":
-		return errors.New("new-session: only the owner of a server makes sessions on it")
-	case "attach-session":
+	if name == "attach-session" {
 		return r.guestAttach()
 	}
 	if err := r.switched(); err != nil {
@@ -201,20 +198,17 @@ func (r *resolver) switched() error {
 		return nil
 	}
 	person := r.g.ClientPerson(r.owner, r.clientName)
-	if !r.plan.Full {
-		// tmux itself would choose the session, or take ignore-size away; and
-		// a guest's environment is nothing to the session.
-		for _, f := range []byte("nplrF") {
-			if inv.Has(f) {
-				return fmt.Errorf("switch-client: -%c is not offered to guests; name the session with -t", f)
-			}
-		}
-		if r.plan.Found.Session == nil {
+	if !trusted(r.plan.Full) {
+		f := r.plan.Found
+		if f.Session == nil {
 			return errors.New("switch-client: name the session with -t")
 		}
-		inv.SetBare('E')
-		if f := r.plan.Found; r.plan.Snapshot.Selects(f) { // for everybody
+		inv.SetBare('E')                // a guest's environment is nothing to the session
+		if r.plan.Snapshot.Selects(f) { // for everybody
 			r.add(Need{Verb: access.Layout, Object: r.scene.session(f.Session)})
+		} else {
+			// What need not be selected now is not selected later either.
+			inv.Set('t', f.Session.ID.String())
 		}
 	}
 	if person == "" || person == r.owner {

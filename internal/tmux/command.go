@@ -17,6 +17,9 @@ type Command struct {
 	Source  Lookup   // the same for -s, if it names an object
 	Needs   []Need   // needed whatever the flags are
 	extra   extraFor // needs that depend on values
+	// Withheld is set if the command is not for people who do not hold every
+	// verb on the server, whatever else they hold: it says why.
+	Withheld string
 }
 
 // extraFor adds the needs of an invocation that no single flag decides.
@@ -30,6 +33,9 @@ type Flag struct {
 	ValueSince Version // first version that takes a value; zero for all
 	Max        int     // greatest number for those who do not hold every verb; 0 for none
 	Needs      []Need  // needed when the flag is given
+	// Withheld is set if the flag is not for people who do not hold every verb
+	// on the server, whatever else they hold: it says what to do instead.
+	Withheld string
 }
 
 // Kind says what a value of a flag or argument is to tmux: whether it is taken
@@ -40,8 +46,11 @@ type Kind uint8
 const (
 	NoValue     Kind = iota
 	Text             // taken literally
-	Number           // a number, size or line, taken literally
+	Number           // how many, or how much
+	Percent          // how much, of cells or in percent
+	Line             // a line of a pane, from its top; negative in its history, "-" for an end
 	FormatValue      // expanded as a format by tmux: see [EscapeFormat]
+	NewName          // a name or title that is given; expanded as a format by tmux
 	Layout           // a layout's name, or a layout as tmux writes it: see [Invocation.CheckLayout]
 	OutFormat        // a format for what is printed (-F)
 	Filter           // a format that chooses rows (-f)
@@ -61,7 +70,7 @@ const (
 // Expanded reports whether tmux expands values of this kind as a format, so
 // that text of people who do not hold every verb must be escaped first.
 func (k Kind) Expanded() bool {
-	return k == FormatValue || k == OutFormat || k == Filter || k == Path
+	return k == FormatValue || k == NewName || k == OutFormat || k == Filter || k == Path
 }
 
 // Lookup is how a command finds what it acts on.

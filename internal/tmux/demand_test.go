@@ -271,15 +271,6 @@ func TestEveryFlagIsClassified(t *testing.T) {
 	}
 }
 
-func TestLimits(t *testing.T) {
-	for value, ok := range map[string]bool{"1": true, "1000": true, "1001": false, "1000000000": false, "x": false, "-1": false, "": false} {
-		err := mustParse(t, "send-keys", "-N", value, "x").CheckLimits()
-		if (err == nil) != ok {
-			t.Errorf("-N %q: %v", value, err)
-		}
-	}
-}
-
 func TestRewriteReachesEveryFormat(t *testing.T) {
 	inv := mustParse(t, "new-window", "-n", "#(a)", "-c", "#(b)", "-F", "#(c)", "-t", "#(d)", "-e", "A=#(e)", "--", "#(f)")
 	err := inv.Rewrite(func(_ Kind, s string) (string, error) { return EscapeFormat(s), nil })

@@ -2,7 +2,6 @@ package tmux
 
 import (
 	"fmt"
-	"strconv"
 	"strings"
 )
 
@@ -115,23 +114,6 @@ func EscapeArg(s string) string {
 		return body + `\;`
 	}
 	return s
-}
-
-// CheckLimits refuses numbers above what people may use who do not hold every
-// verb (such as the repeat count of send-keys).
-func (inv *Invocation) CheckLimits() error {
-	for _, given := range inv.Flags {
-		f := inv.Row.Flag(given.Letter)
-		if f == nil || f.Max == 0 {
-			continue
-		}
-		n, err := strconv.ParseUint(given.Value, 10, 32)
-		if err != nil || n > uint64(f.Max) {
-			return fmt.Errorf("%s -%c %.20q: not a number from 1 to %d, the most that is allowed here",
-				inv.Row.Name, f.Letter, given.Value, f.Max)
-		}
-	}
-	return nil
 }
 
 // Rewrite passes every value that tmux would expand as a format through fn

@@ -6,7 +6,8 @@ package tmux
 //
 // Positions that tmux expands as formats are marked Format even where people
 // rarely use one: the text of people who do not hold every verb is escaped
-// there.
+// there. What only makes sense in the hands of who holds every verb is
+// withheld from others, with what they can do instead.
 
 var (
 	targetSession = Flag{Letter: 't', Kind: TargetValue}
@@ -21,6 +22,32 @@ var (
 	zoomFlag      = Flag{Letter: 'Z'}
 	bufferFlag    = Flag{Letter: 'b', Kind: BufferName}
 )
+
+// What people can do who are not given a flag.
+const (
+	nameSession = "name the session with -t"
+	freeIndex   = "others would change their index, by which rights go; name a free one with -t"
+	plainKeys   = "name the keys themselves"
+)
+
+// styleFlag is a flag whose value becomes an option of the pane that tmux
+// reads again each time it draws: that is more than its words say.
+func styleFlag(letter byte, since Version) Flag {
+	return Flag{
+		Letter: letter, Kind: Text, Since: since,
+		Needs:    []Need{{verbConfigure, OnServer, ""}, {verbExecute, OnServer, ""}},
+		Withheld: "leave it out",
+	}
+}
+
+// withheld makes flags without value that are not for everybody.
+func withheld(letters, instead string) []Flag {
+	flags := bare(letters)
+	for i := range flags {
+		flags[i].Withheld = instead
+	}
+	return flags
+}
 
 // bare makes flags without value and without needs of their own.
 func bare(letters string) []Flag {
@@ -75,15 +102,16 @@ func sessionRows() []*Command {
 			Flags: rowFlags([]Flag{
 				startDir, envFlag, outFormat,
 				{Letter: 'f', Kind: ClientFlags},
-				{Letter: 'n', Kind: FormatValue},
-				{Letter: 's', Kind: FormatValue},
+				{Letter: 'n', Kind: NewName},
+				{Letter: 's', Kind: NewName},
 				{Letter: 't', Kind: TargetValue, Needs: []Need{{verbView, OnSession, ""}, {verbLayout, OnSession, ""}}},
 				{Letter: 'x', Kind: Number},
 				{Letter: 'y', Kind: Number},
 			}, bare("AdDEPX")),
 			Args: ShellArgs, MaxArgs: -1,
-			Target: Lookup{TargetSession, CanFail},
-			extra:  newSessionNeeds,
+			Target:   Lookup{TargetSession, CanFail},
+			extra:    newSessionNeeds,
+			Withheld: "only the owner of a server makes sessions on it",
 		},
 		{
 			Name: "has-session", Alias: "has", Usage: "[-t target-session]",
@@ -96,10 +124,10 @@ func sessionRows() []*Command {
 			Flags: rowFlags([]Flag{
 				{Letter: 'c', Kind: ClientValue, Needs: need(verbDetachOthers, OnClient)},
 				targetAny,
-				{Letter: 'T', Kind: KeyTable},
+				{Letter: 'T', Kind: KeyTable, Withheld: nameSession},
 				{Letter: 'Z', Needs: need(verbLayout, OnSession)},
-				sortOrder,
-			}, bare("ElFnpr")),
+				{Letter: 'O', Kind: Text, Since: v37, Withheld: nameSession},
+			}, withheld("lFnpr", nameSession), bare("E")),
 			Target: Lookup{TargetSession, PreferUnattached},
 			Needs:  []Need{{verbNavigate, OnSession, ""}, {verbView, OnSession, ""}},
 		},
@@ -118,8 +146,9 @@ func sessionRows() []*Command {
 		},
 		{
 			Name: "rename-session", Alias: "rename", Usage: "[-t target-session] new-name",
-			Flags: []Flag{targetSession}, Args: FormatValue, MinArgs: 1, MaxArgs: 1,
+			Flags: []Flag{targetSession}, Args: NewName, MinArgs: 1, MaxArgs: 1,
 			Target: Lookup{TargetSession, 0}, Needs: need(verbLayout, OnSession),
+			Withheld: "rights go by the names of sessions, so only who holds every verb on the server gives them new ones",
 		},
 	}
 }
@@ -168,7 +197,8 @@ func listRows() []*Command {
 			Flags: rowFlags([]Flag{
 				{Letter: 'F', Kind: OutFormat, Since: v37}, sortOrder, sortReverse,
 				{Letter: 'P', Kind: Text}, {Letter: 'T', Kind: KeyTable},
-			}, bare("1aN")),
+				{Letter: '1', Withheld: "name the key"},
+			}, bare("aN")),
 			Args: Keys, MaxArgs: 1,
 			Needs: need(verbView, OnServer),
 		},
@@ -199,20 +229,26 @@ func killRows() []*Command {
 	return []*Command{
 		{
 			Name: "kill-pane", Alias: "killp", Usage: "[-a] [-t target-pane]",
-			Flags:  []Flag{{Letter: 'a', Needs: need(verbClosePane, OnOthers)}, targetAny},
+			Flags: []Flag{
+				{Letter: 'a', Needs: need(verbClosePane, OnOthers), Withheld: "close the panes one by one with -t"},
+				targetAny,
+			},
 			Target: Lookup{TargetPane, 0}, extra: unlessOthers(verbClosePane, OnPane),
 		},
 		{
 			Name: "kill-window", Alias: "killw", Usage: "[-a] [-t target-window]",
-			Flags:  []Flag{{Letter: 'a', Needs: need(verbCloseWindow, OnOthers)}, targetAny},
+			Flags: []Flag{
+				{Letter: 'a', Needs: need(verbCloseWindow, OnOthers), Withheld: "close the windows one by one with -t"},
+				targetAny,
+			},
 			Target: Lookup{TargetWindow, 0}, extra: unlessOthers(verbCloseWindow, OnWindow),
 		},
 		{
 			Name: "kill-session", Usage: "[-aC] [-t target-session]",
 			Flags: []Flag{
-				{Letter: 'a', Needs: need(verbCloseSession, OnOthers)},
+				{Letter: 'a', Needs: need(verbCloseSession, OnOthers), Withheld: nameSession},
 				{Letter: 'C', Needs: need(verbLayout, OnSession)},
-				{Letter: 'g', Since: v37, Needs: need(verbCloseSession, OnOthers)},
+				{Letter: 'g', Since: v37, Needs: need(verbCloseSession, OnOthers), Withheld: nameSession},
 				targetSession,
 			},
 			Target: Lookup{TargetSession, 0}, extra: unlessOthers(verbCloseSession, OnSession),
@@ -241,8 +277,8 @@ func selectRows() []*Command {
 			Flags: rowFlags(inputOff, []Flag{
 				{Letter: 'm', Needs: need(verbConfigure, OnServer)},
 				{Letter: 'M', Needs: need(verbConfigure, OnServer)},
-				{Letter: 'P', Kind: Text, Needs: need(verbConfigure, OnPane)},
-				{Letter: 'T', Kind: FormatValue},
+				styleFlag('P', Version{}),
+				{Letter: 'T', Kind: NewName},
 				targetAny, zoomFlag,
 			}, bare("DgLlRU")),
 			Target: Lookup{TargetPane, 0}, Needs: need(verbLayout, OnWindow),
@@ -272,7 +308,7 @@ func selectRows() []*Command {
 		},
 		{
 			Name: "rename-window", Alias: "renamew", Usage: "[-t target-window] new-name",
-			Flags: []Flag{targetAny}, Args: FormatValue, MinArgs: 1, MaxArgs: 1,
+			Flags: []Flag{targetAny}, Args: NewName, MinArgs: 1, MaxArgs: 1,
 			Target: Lookup{TargetWindow, 0}, Needs: need(verbLayout, OnWindow),
 		},
 	}
@@ -287,10 +323,10 @@ func paneRows() []*Command {
 				"[-n window-name] [-t target-window] [shell-command]",
 			Flags: rowFlags([]Flag{
 				startDir, envFlag, outFormat, printFlag,
-				{Letter: 'n', Kind: FormatValue},
-				{Letter: 'a', Needs: need(verbLayout, OnSession)},
-				{Letter: 'b', Needs: need(verbLayout, OnSession)},
-				{Letter: 'k', Needs: need(verbCloseWindow, OnWindow)},
+				{Letter: 'n', Kind: NewName},
+				{Letter: 'a', Needs: need(verbLayout, OnSession), Withheld: freeIndex},
+				{Letter: 'b', Needs: need(verbLayout, OnSession), Withheld: freeIndex},
+				{Letter: 'k', Needs: need(verbCloseWindow, OnWindow), Withheld: "close the window first"},
 				{Letter: 'S', Needs: need(verbLayout, OnSession)},
 				targetAny,
 			}, bare("d")),
@@ -304,8 +340,8 @@ func paneRows() []*Command {
 			Usage: "[-FHlMRX] [-N repeat-count] [-t target-pane] key ...",
 			Flags: rowFlags([]Flag{
 				{Letter: 'c', Kind: ClientValue, Since: v34, Needs: need(verbDetachOthers, OnClient)},
-				{Letter: 'K', Since: v34, Needs: need(verbConfigure, OnServer)},
-				{Letter: 'F', Needs: need(verbConfigure, OnPane)},
+				{Letter: 'K', Since: v34, Needs: need(verbConfigure, OnServer), Withheld: plainKeys},
+				{Letter: 'F', Needs: need(verbExecute, OnServer), Withheld: plainKeys},
 				{Letter: 'R', Needs: need(verbLayout, OnPane)},
 				{Letter: 'N', Kind: Number, Max: 1000},
 				targetAny,
@@ -318,7 +354,7 @@ func paneRows() []*Command {
 			Usage: "[-aCeJNpPq] [-b buffer-name] [-E end-line] [-S start-line] [-t target-pane]",
 			Flags: rowFlags([]Flag{
 				{Letter: 'b', Kind: BufferName, Needs: need(verbCopy, OnServer)},
-				{Letter: 'E', Kind: Number}, {Letter: 'S', Kind: Number},
+				{Letter: 'E', Kind: Line}, {Letter: 'S', Kind: Line},
 				{Letter: 'T', Since: v34}, {Letter: 'M', Since: v36},
 				{Letter: 'F', Since: v37}, {Letter: 'H', Since: v37}, {Letter: 'L', Since: v37},
 				targetAny,
@@ -336,13 +372,10 @@ func splitWindowRow() *Command {
 		Flags: rowFlags([]Flag{
 			startDir, envFlag, outFormat, printFlag, zoomFlag,
 			{Letter: 'I', Needs: need(verbType, OnWindow)},
-			{Letter: 'l', Kind: Number}, {Letter: 'p', Kind: Number},
+			{Letter: 'l', Kind: Percent}, {Letter: 'p', Kind: Number},
 			{Letter: 'E', Since: v37},
 			{Letter: 'k', Since: v37, Needs: need(verbConfigure, OnPane)},
-			{Letter: 'm', Kind: Text, Since: v37, Needs: need(verbConfigure, OnPane)},
-			{Letter: 'R', Kind: Text, Since: v37, Needs: need(verbConfigure, OnPane)},
-			{Letter: 's', Kind: Text, Since: v37, Needs: need(verbConfigure, OnPane)},
-			{Letter: 'S', Kind: Text, Since: v37, Needs: need(verbConfigure, OnPane)},
+			styleFlag('m', v37), styleFlag('R', v37), styleFlag('s', v37), styleFlag('S', v37),
 			targetAny,
 		}, bare("bdfhv")),
 		Args: ShellArgs, MaxArgs: -1,
@@ -359,7 +392,7 @@ func bufferRows() []*Command {
 			Flags: []Flag{
 				bufferFlag,
 				{Letter: 't', Kind: ClientValue, Needs: need(verbDetachOthers, OnClient)},
-				{Letter: 'w'},
+				{Letter: 'w', Needs: need(verbConfigure, OnServer), Withheld: "leave it out: the buffer alone is set"},
 			},
 			Args: Path, MinArgs: 1, MaxArgs: 1,
 			Target: Lookup{TargetClient, CanFail}, Needs: need(verbCopy, OnServer),
