@@ -146,6 +146,9 @@ func (r *resolver) finish(ctx context.Context) error {
 	if name == "attach-session" {
 		return r.guestAttach()
 	}
+	if err := r.steady(); err != nil {
+		return err
+	}
 	if err := r.switched(); err != nil {
 		return err
 	}

@@ -1,0 +1,61 @@
+package attack
+
+import (
+	"testing"
+)
+
+// Carol may do everything in sessions of one kind, and less in another: what
+// she may do goes by the names of sessions and the indexes of panes. She renames
+// and moves things until they are called what she may do more on: the session,
+// the windows before or after hers, the panes. Nobody changes what anybody may
+// do by giving names or places, unless they hold every verb anyway.
+func TestTM33RightsByOtherNames(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ name, role string }{{"operator", "operator"}, {"owner", "owner"}} {
+		grants := standardGrants + `  - {who: mwcarol, role: ` + c.role + `, on: mwalice/shared, reason: helps}
+  - {who: mwcarol, role: owner, on: "mwalice/free*", reason: plays}
+`
+		// Pane b is not hers to type into, nor to read.
+		const forbid = `forbid (principal == Person::"mwcarol", action in [Action::"type", Action::"copy"], resource in Pane::"mwalice/shared:0.1");
+forbid (principal == Person::"mwcarol", action == Action::"detach-others", resource in Session::"mwalice/shared");
+`
+		t.Run(c.name, row{grants: grants, cedar: forbid, teeth: "teeth_guest", restless: true, gains: 4, attack: func(w *world) {
+			b := "mwalice/" + w.b
+			w.refused(carol, "send-keys", "-t", b, "x") // to begin with
+			w.refused(carol, "rename-session", "-t", "mwalice/shared", "free")
+			if w.control {
+				w.server.Run("rename-session", "-t", "free", "shared")
+			}
+			w.refused(carol, "rename-session", "-t", "mwalice/shared", "shared2")
+			if w.control {
+				w.server.Run("rename-session", "-t", "shared2", "shared")
+			}
+			w.refused(carol, "new-window", "-d", "-b", "-t", "mwalice/shared:0", "cat")
+			w.refused(carol, "new-window", "-d", "-a", "-t", "mwalice/shared:0", "cat")
+			if w.control {
+				w.server.Run("kill-window", "-a", "-t", w.a)
+				w.server.Run("move-window", "-r", "-t", "shared")
+			}
+			w.refused(carol, "split-window", "-d", "-b", "-t", "mwalice/shared:0.0", "cat")
+			w.refused(carol, "split-window", "-d", "-f", "-b", "-t", "mwalice/shared:0.1", "cat")
+			w.refused(carol, "split-window", "-d", "-t", "mwalice/shared:0.0", "cat")
+			if r := w.refused(carol, "send-keys", "-t", b, "x"); r.Code == 0 {
+				soon(func() bool { return w.side.Len() > 0 })
+			}
+			w.refused(carol, "kill-pane", "-t", "mwalice/shared:0.0")
+			w.refused(carol, "capture-pane", "-p", "-t", b)
+			if w.control {
+				return
+			}
+			// What moves nothing that matters she may do.
+			for _, args := range [][]string{
+				{"split-window", "-d", "-t", "mwalice/shared:0.1", "cat"}, {"new-window", "-d", "-t", "mwalice/shared:", "cat"},
+				{"rename-window", "-t", "mwalice/shared:0", "mine"}, {"kill-pane", "-t", "mwalice/shared:0.2"},
+			} {
+				if r := w.try(carol, args...); r.Code != 0 {
+					w.t.Errorf("%q: %+v", args, r)
+				}
+			}
+		}}.run)
+	}
+}
