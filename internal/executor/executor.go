@@ -74,7 +74,7 @@ func (e *Executor) Execute(ctx context.Context, p *gateway.Permit) (gateway.Resu
 		return e.attach(ctx, p, server)
 	}
 	if guarded(plan) {
-		return e.sendGuarded(ctx, p, server)
+		return e.runGuarded(ctx, p, server)
 	}
 	carryOut := e.run
 	if quick(plan) && p.Request().Client != nil {

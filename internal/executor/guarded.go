@@ -4,23 +4,33 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
+	"github.com/muxward/muxward/internal/failpoint"
 	"github.com/muxward/muxward/internal/gateway"
 	"github.com/muxward/muxward/internal/tmux"
 	"github.com/muxward/muxward/internal/tmux/control"
 )
 
-// guarded reports whether a command puts bytes into a pane for somebody who
-// does not hold every verb. It is then tested inside tmux, in the same
-// command, that the pane is still what was decided.
+// guarded reports whether a command of somebody who does not hold every verb
+// rests on what may change before tmux runs it: it puts bytes into a pane, or
+// closes a pane and not the window with it. It is then tested inside tmux, in
+// the same command, that this is still what was decided.
 func guarded(plan *gateway.Plan) bool {
 	inv := plan.Invocation
-	return !plan.Full && inv.Row.Name == "send-keys" && !inv.Has('X')
+	switch {
+	case plan.Full:
+		return false
+	case inv.Row.Name == "kill-pane":
+		return len(inv.Closing(plan.Snapshot, plan.Found).Windows) == 0
+	}
+	return inv.Row.Name == "send-keys" && !inv.Has('X')
 }
 
-// sendGuarded has tmux type what a guest's send-keys says.
-func (e *Executor) sendGuarded(ctx context.Context, p *gateway.Permit, server Server) (gateway.Result, error) {
+// runGuarded has tmux do what a guest's command says, if it still may.
+func (e *Executor) runGuarded(ctx context.Context, p *gateway.Permit, server Server) (gateway.Result, error) {
+	failpoint.At("executor-guarded")
 	plan := p.Plan()
 	f := plan.Found
 	if !f.Whole() {
@@ -30,18 +40,37 @@ func (e *Executor) sendGuarded(ctx context.Context, p *gateway.Permit, server Se
 	if err != nil {
 		return gateway.Result{}, err
 	}
-	argv, err := tmux.Guarded(tmux.Place{
-		Pane: f.Pane.ID, Window: f.Window.ID, HasWindow: true, Session: f.Session.ID, HasSession: true,
-	}, [][]string{words}, refusal, parsing(plan))
+	place := tmux.Place{Pane: f.Pane.ID, Window: f.Window.ID, HasWindow: true, Session: f.Session.ID, HasSession: true}
+	wrap, why := tmux.Guarded, untyped
+	if plan.Invocation.Row.Name == "kill-pane" {
+		place.Others = true
+		wrap, why = tmux.GuardedInMode, unclosed
+	}
+	argv, err := wrap(place, [][]string{words}, refusal, parsing(plan))
 	if err != nil {
 		return gateway.Result{}, err
 	}
 	result := gateway.Result{Executed: words}
 	out, err := ask(ctx, server, argv)
 	if err == nil && len(out) > 0 {
-		err = errors.New("not typed: the pane is in a mode (such as copy mode), or was moved")
+		err = why(out)
 	}
 	return result, err
+}
+
+// refusal is what tmux prints if the pane is not any more what was decided.
+const refusal = "muxward-refused"
+
+// untyped says why tmux did not type, from what it printed.
+func untyped(printed []byte) error {
+	if strings.Contains(string(printed), refusal+tmux.Synchronized) {
+		return errors.New("not typed: synchronize-panes is on, so it would go to other panes too")
+	}
+	return errors.New("not typed: the pane is in a mode (such as copy mode), or was moved")
+}
+
+func unclosed([]byte) error {
+	return errors.New("not closed: the pane was moved, or is the only one in its window now; try again")
 }
 
 // ask has the server run one command over the kept connection and gives what

@@ -133,6 +133,7 @@ func (s *seat) typed(ctx context.Context, e attach.Event) error {
 			content = []byte(e.Key)
 		}
 	}
+	failpoint.At("seat-decided")
 	wait, cancel := context.WithTimeout(ctx, keyTime)
 	defer cancel()
 	if err := at.keys.Add(wait, max(len(e.Bytes), 1), content, d.Obligations.Has(access.MustRecord)); err != nil {
@@ -233,9 +234,6 @@ func (s *seat) send(ctx context.Context, at *scene, e attach.Event) error {
 	return s.sent(ctx, line)
 }
 
-// refusal is what tmux prints if the pane is not any more what was decided.
-const refusal = "muxward-moved"
-
 func sendHex(target string, b []byte) []string {
 	words := make([]string, 0, 4+len(b))
 	words = append(words, "send-keys", "-t", target, "-H")
@@ -286,7 +284,7 @@ func (s *seat) hear() {
 		case len(replies[0].Data) > 0:
 			s.scene.Store(s.aged())
 			s.active.Store(nil)
-			s.att.Notice("not typed: the pane is in a mode (such as copy mode), or was moved")
+			s.att.Notice(untyped(replies[0].Data).Error())
 		}
 	}
 }

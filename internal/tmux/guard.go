@@ -13,29 +13,40 @@ type Place struct {
 	HasWindow  bool
 	Session    SessionID
 	HasSession bool
+	// Others means that the decision rests on other panes being in the window.
+	Others bool
 }
 
 // Guarded wraps commands about one pane into one command that tests, inside
 // tmux and at the moment of execution, that the pane is still where it was
-// when the decision was made and that it is in no mode (bytes sent to a pane
-// in a mode are commands to that mode, not input to its program). If not,
-// the commands do not run and refusal is printed instead, as one line.
+// when the decision was made, that it is in no mode (bytes sent to a pane in a
+// mode are commands to that mode, not input to its program) and that what is
+// typed there is not passed on to other panes (synchronize-panes): the decision
+// was about one pane. If not, the commands do not run and refusal is printed
+// instead, as one line; of a pane that is synchronized, with [Synchronized]
+// after it.
 //
 // The result is the words of one command, for [QuoteControl] or, with
 // [EscapeArg], for an argument vector. Each command is words as of
 // [Invocation.WordsFor] and must name its target by id itself. refusal must be
 // a plain token, since tmux expands what it prints.
 func Guarded(at Place, commands [][]string, refusal string, opts ParseOptions) ([]string, error) {
-	return guarded(at, commands, refusal, opts, "#{==:#{pane_in_mode},0}")
+	return guarded(at, commands, refusal, "#{?pane_synchronized,"+Synchronized+",}", opts,
+		"#{==:#{pane_in_mode},0}", "#{==:#{pane_synchronized},0}")
 }
 
-// GuardedInMode is [Guarded] without the test for modes, for commands that do
+// Synchronized ends the refusal of a pane whose input goes to others too.
+const Synchronized = "-synchronized"
+
+// GuardedInMode is [Guarded] without the tests for input, for commands that do
 // not send input (such as kill-pane) or are meant for a mode.
 func GuardedInMode(at Place, commands [][]string, refusal string, opts ParseOptions) ([]string, error) {
-	return guarded(at, commands, refusal, opts, "")
+	return guarded(at, commands, refusal, "", opts)
 }
 
-func guarded(at Place, commands [][]string, refusal string, opts ParseOptions, tests ...string) ([]string, error) {
+// guarded makes the command; more is a format for what is printed after the
+// refusal.
+func guarded(at Place, commands [][]string, refusal, more string, opts ParseOptions, tests ...string) ([]string, error) {
 	if !isToken(refusal) {
 		return nil, fmt.Errorf("refusal token %.40q: want letters, digits and dashes only", refusal)
 	}
@@ -55,12 +66,15 @@ func guarded(at Place, commands [][]string, refusal string, opts ParseOptions, t
 		}
 		lines[i] = line
 	}
-	refuse := display + " -p " + refusal
+	refuse := display + " -p -t " + at.Pane.String() + " '" + refusal + more + "'"
 	// Looked up by its id, a pane has exactly one window. A pane that is gone
 	// fails the look-up quietly, and then another pane's id is reported.
 	tests = append(tests, "#{==:#{pane_id},"+at.Pane.String()+"}")
 	if at.HasWindow {
 		tests = append(tests, "#{==:#{window_id},"+at.Window.String()+"}")
+	}
+	if at.Others {
+		tests = append(tests, "#{!=:#{window_panes},1}")
 	}
 	words := []string{branch, "-F", "-t", at.Pane.String(), all(heeded(tests)), strings.Join(lines, " ; "), refuse}
 	if !at.HasSession || !at.HasWindow {

@@ -105,6 +105,16 @@ func TestGuardedTypesOnlyWherePermitted(t *testing.T) {
 			srv.run("send-keys", "-t", "rec", "q")
 		}
 	}
+	// What is typed would go to other panes too.
+	for _, on := range []string{"on", "off"} {
+		answer := map[string]string{"on": "refused-7-synchronized"}[on]
+		srv.run("set-option", "-w", "-t", "rec", "synchronize-panes", on)
+		if got := r.typed(t, c, at, "s"); got != answer {
+			t.Errorf("synchronize-panes %s: %q", on, got)
+		}
+	}
+	want += "s"
+	until(t, "the key arrives", func() bool { return r.got(t) == want })
 	// A pane that moved away while it was decided on.
 	if reply, ok := c.ask("join-pane -d -s " + r.pane.String() + " -t start:0"); !ok {
 		t.Fatal(reply)
