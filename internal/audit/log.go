@@ -181,6 +181,10 @@ func (l *Log) request(ev *access.Event, must bool) *request {
 
 // submit hands r to the writer and waits for the answer.
 func (l *Log) submit(ctx context.Context, r *request) (uint64, error) {
+	if !r.must && l.writer.quick(r) {
+		<-r.done
+		return l.answer(r)
+	}
 	stalled := l.mon.stall()
 	select {
 	case l.in <- r:

@@ -3,6 +3,7 @@ package audit
 import (
 	"errors"
 	"fmt"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -11,11 +12,17 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// writer is the one goroutine that writes records. It owns everything about
-// the current segment and the tree; the syncer gets copies.
+// writer writes records, one goroutine at a time: its own, or a caller's in
+// quick. Whoever holds turn owns everything about the current segment and the
+// tree; the syncer gets copies.
 type writer struct {
 	l    *Log
 	beat atomic.Uint64 // odd while in system calls: see watchdog
+
+	// turn is held by whoever writes: this goroutine, or a caller that found
+	// nobody at it (see quick). It covers all that follows.
+	turn  sync.Mutex
+	ended bool
 
 	seg   segment
 	f     file
@@ -90,16 +97,41 @@ func (w *writer) run() {
 	defer close(w.l.gone)
 	for r := range w.l.in {
 		for r != nil {
+			w.turn.Lock()
 			w.enter()
-			if r.ctl == ctlStop {
+			stop := r.ctl == ctlStop
+			if stop {
+				w.ended = true
 				w.stop()
-				w.leave()
+			} else {
+				r = w.take(r)
+			}
+			w.leave()
+			w.turn.Unlock()
+			if stop {
 				return
 			}
-			r = w.take(r)
-			w.leave()
 		}
 	}
+}
+
+// quick writes r in the caller's own goroutine if nobody is at it and nothing
+// waits: a key that is handed to another goroutine and back wakes two threads,
+// on cores that tmux needs at that moment. It reports whether it did.
+func (w *writer) quick(r *request) bool {
+	if len(w.l.in) > 0 || !w.turn.TryLock() {
+		return false
+	}
+	defer w.turn.Unlock()
+	if w.ended || w.broken != nil {
+		return false
+	}
+	w.enter()
+	defer w.leave()
+	w.batch = append(w.batch[:0], r)
+	w.write(w.batch)
+	clear(w.batch)
+	return true
 }
 
 // take does what r says; if it is an event, it writes whatever else is waiting
