@@ -21,6 +21,7 @@ import (
 // the socket of the same tmux server for the raw side.
 type bed struct {
 	dir, bin, self  string
+	people          int // accounts of their own who may type, for which muxward runs as root
 	version, socket string
 	serve           *exec.Cmd
 	tmuxPID         int
@@ -29,8 +30,8 @@ type bed struct {
 
 const patience = 30 * time.Second
 
-func newBed(bin string) (b *bed, err error) {
-	b = &bed{windows: map[string]bool{}}
+func newBed(bin string, people int) (b *bed, err error) {
+	b = &bed{windows: map[string]bool{}, people: people}
 	defer func() {
 		if err != nil {
 			b.close()
@@ -43,6 +44,9 @@ func newBed(bin string) (b *bed, err error) {
 		return b, err
 	}
 	if b.dir, err = os.MkdirTemp("", "mwbench"); err != nil {
+		return b, err
+	}
+	if err := os.Chmod(b.dir, 0o711); err != nil { // people pass through to their doors
 		return b, err
 	}
 	if err := b.policy(); err != nil {
@@ -62,6 +66,9 @@ func newBed(bin string) (b *bed, err error) {
 	return b, b.findServer()
 }
 
+// firstUID is the uid of the first of the people.
+const firstUID = 30000
+
 // policy makes us the owner, and gives 1,000 grants to others.
 func (b *bed) policy() error {
 	who := "bench"
@@ -79,6 +86,10 @@ func (b *bed) policy() error {
 		people += fmt.Sprintf("  p%d: {}\n", i)
 		fmt.Fprintf(&grants, "  - {who: p%d, role: typist, on: %s/s%d, reason: many}\n", i, who, i)
 	}
+	for i := range b.people {
+		people += fmt.Sprintf("  c%d: {uid: %d}\n", i, firstUID+i)
+		fmt.Fprintf(&grants, "  - {who: c%d, role: typist, on: %s/bench, reason: types}\n", i, who)
+	}
 	return errors.Join(
 		os.WriteFile(filepath.Join(dir, "people.yaml"), []byte(people), 0o644),
 		os.WriteFile(filepath.Join(dir, "grants.yaml"), []byte(grants.String()), 0o644),
@@ -88,8 +99,19 @@ func (b *bed) policy() error {
 }
 
 func (b *bed) startServe() error {
-	b.serve = exec.Command(b.bin, "serve", "--user", "--config", b.dir+"/muxward.yaml",
-		"--state", b.dir+"/state", "--policy", b.dir+"/policy", "--doors", b.dir+"/d")
+	args := []string{
+		"serve", "--config", b.dir + "/muxward.yaml",
+		"--state", b.dir + "/state", "--policy", b.dir + "/policy", "--doors", b.dir + "/d",
+	}
+	if b.people == 0 {
+		args = append(args, "--user")
+	}
+	b.serve = exec.Command(b.bin, args...)
+	if b.people > 0 {
+		if err := b.hire(); err != nil {
+			return err
+		}
+	}
 	b.serve.Stderr = os.Stderr
 	b.serve.Env = b.env()
 	out, err := b.serve.StdoutPipe()
@@ -182,6 +204,14 @@ type attached struct {
 // attach runs the stock client on a new terminal: raw at the server's own
 // socket, or through muxward.
 func (b *bed) attach(raw bool, args ...string) (*attached, error) {
+	if raw {
+		args = append([]string{"-S", b.socket}, args...)
+	}
+	return b.onTerminal(exec.Command("tmux", args...), nil)
+}
+
+// onTerminal starts a program on a new terminal, as somebody else if asked.
+func (b *bed) onTerminal(cmd *exec.Cmd, who *syscall.Credential) (*attached, error) {
 	fd, err := unix.Open("/dev/ptmx", unix.O_RDWR|unix.O_NOCTTY|unix.O_CLOEXEC|unix.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, err
@@ -199,13 +229,9 @@ func (b *bed) attach(raw bool, args ...string) (*attached, error) {
 	}
 	slave := os.NewFile(peer, "pts")
 	defer slave.Close()
-	if raw {
-		args = append([]string{"-S", b.socket}, args...)
-	}
-	cmd := exec.Command("tmux", args...)
 	cmd.Env = b.through()
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = slave, slave, slave
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true, Credential: who}
 	if err := cmd.Start(); err != nil {
 		return nil, err
 	}
@@ -239,9 +265,11 @@ func (a *attached) close() {
 }
 
 // quiet reads until nothing has come for a while.
-func (a *attached) quiet() {
+func (a *attached) quiet() { a.quietFor(150 * time.Millisecond) }
+
+func (a *attached) quietFor(d time.Duration) {
 	for {
-		_ = a.master.SetReadDeadline(time.Now().Add(150 * time.Millisecond))
+		_ = a.master.SetReadDeadline(time.Now().Add(d))
 		if _, err := a.master.Read(a.buf); err != nil {
 			return
 		}

@@ -15,7 +15,6 @@ import (
 	"github.com/muxward/muxward/internal/audit"
 	"github.com/muxward/muxward/internal/identity"
 	"github.com/muxward/muxward/internal/policy"
-	"github.com/muxward/muxward/internal/server/ctld"
 )
 
 // becomeTypist takes every verb but those of a typist from us, by a policy
@@ -132,35 +131,6 @@ func (b *bed) owner() string {
 	return strings.TrimSpace(strings.SplitN(strings.SplitN(string(text), "\n", 2)[1], ":", 2)[0])
 }
 
-// revoke measures how long taking a right from one of 100 attached people
-// takes until it is true.
-func revoke(b *bed, n int) (string, error) {
-	people := make([]*attached, 0, 100)
-	defer func() {
-		for _, a := range people {
-			a.close()
-		}
-	}()
-	for range 100 {
-		a, err := b.attach(false, "attach", "-t", "bench:idle")
-		if err != nil {
-			return "", err
-		}
-		people = append(people, a)
-		a.quiet()
-	}
-	var s series
-	for i := range n {
-		call := ctld.Call{Act: "revoke", Person: fmt.Sprintf("p%d", i)}
-		begin := time.Now()
-		if err := call.Do(context.Background(), b.dir+"/d/run/ctl", nil); err != nil {
-			return "", err
-		}
-		s = append(s, time.Since(begin))
-	}
-	return fmt.Sprintf("p50 %s  p99 %s", short(s.at(.5)), short(s.at(.99))), nil
-}
-
 // records measures writing one event of each class.
 func records(b *bed, n int) (string, error) {
 	ctx := context.Background()
@@ -184,4 +154,27 @@ func records(b *bed, n int) (string, error) {
 	}
 	return fmt.Sprintf("must p50 %s p99 %s, best effort p50 %s p99 %s",
 		short(must.at(.5)), short(must.at(.99)), short(best.at(.5)), short(best.at(.99))), nil
+}
+
+// flushes measures what the disk under the log takes for a small write and its
+// flush: every command waits for one, whatever muxward does.
+func flushes(b *bed, n int) (string, error) {
+	f, err := os.Create(filepath.Join(b.dir, "flush"))
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	var s series
+	for range n {
+		begin := time.Now()
+		if _, err := f.Write(make([]byte, 400)); err != nil {
+			return "", err
+		}
+		if err := syscall.Fdatasync(int(f.Fd())); err != nil {
+			return "", err
+		}
+		s = append(s, time.Since(begin))
+		time.Sleep(2 * time.Millisecond)
+	}
+	return fmt.Sprintf("p50 %s  p99 %s", short(s.at(.5)), short(s.at(.99))), nil
 }

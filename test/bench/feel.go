@@ -64,6 +64,26 @@ func keyToEchoOwner(b *bed, n int) (string, error) {
 	return b.keyToEcho(n, func() (*attached, error) { return b.attach(false, "attach", "-t", "bench:echo") })
 }
 
+// keyToEchoNoise compares raw with raw: how far a ratio is from 1 by chance.
+func keyToEchoNoise(b *bed, n int) (string, error) {
+	if err := b.window("echo", "echo"); err != nil {
+		return "", err
+	}
+	return b.keyToEcho(n, func() (*attached, error) { return b.attach(true, "attach", "-t", "bench:echo") })
+}
+
+// keyToEchoRelay compares with a program that only copies between its terminal
+// and that of a tmux client: what standing between costs before anything is
+// decided.
+func keyToEchoRelay(b *bed, n int) (string, error) {
+	if err := b.window("echo", "echo"); err != nil {
+		return "", err
+	}
+	return b.keyToEcho(n, func() (*attached, error) {
+		return b.onTerminal(exec.Command(b.self, "relay", "tmux", "-S", b.socket, "attach", "-t", "bench:echo"), nil)
+	})
+}
+
 // keyToEcho takes turns, one batch each, so that a change of the machine's
 // speed meets both.
 func (b *bed) keyToEcho(n int, ours func() (*attached, error)) (string, error) {
