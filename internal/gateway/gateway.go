@@ -104,7 +104,7 @@ func (g *Gateway) Handle(ctx context.Context, req Request) (Result, error) {
 	if err != nil {
 		return Result{}, g.writeRefusal(ctx, req, plan, access.Decision{}, err)
 	}
-	decision := live.decide(plan.Needs) // by policy, on what was resolved
+	decision := live.decide(plan) // by policy, on what was resolved
 	if !decision.Allow {
 		return Result{}, g.writeRefusal(ctx, req, plan, decision, nil)
 	}
@@ -131,7 +131,7 @@ func (g *Gateway) Preview(ctx context.Context, req Request) error {
 		}
 		return g.writeRefusal(ctx, req, plan, access.Decision{}, err)
 	}
-	if d := live.decide(plan.Needs); !d.Allow {
+	if d := live.decide(plan); !d.Allow {
 		return g.writeRefusal(ctx, req, plan, d, nil)
 	}
 	return nil

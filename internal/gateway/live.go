@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -62,7 +63,8 @@ type Live struct {
 	mu    sync.Mutex
 	needs []Need // of the running plan
 	// looked is set once a plan rests on what the person may see, found in
-	// generation sight; shows if that is all it rests on, as with a listing.
+	// generation sight; shows if that is printed, as with a listing, or is all
+	// that it rests on.
 	looked, shows bool
 	sight         uint64
 	watch         Watcher
@@ -229,10 +231,12 @@ func (l *Live) Decide(n Need) access.Decision {
 }
 
 // decide answers all needs of a plan as one decision: the first refusal, or
-// the sum of the permissions.
-func (l *Live) decide(needs []Need) access.Decision {
+// the sum of the permissions. Whatever resolve found out by a decision must be
+// among them: from here on a revocation goes by them.
+func (l *Live) decide(plan *Plan) access.Decision {
+	needs := plan.Needs
 	l.mu.Lock()
-	l.needs, l.shows = needs, l.looked && len(needs) == 0
+	l.needs, l.shows = needs, l.looked && (plan.shows() || len(needs) == 0)
 	old := l.shows && l.sight != l.g.generation()
 	l.mu.Unlock()
 	if old {
@@ -245,6 +249,11 @@ func (l *Live) decide(needs []Need) access.Decision {
 			Allow: !l.who.IsNobody(), Rule: "may see the server", Generation: l.g.generation(),
 		}
 	}
+	return l.DecideAll(needs)
+}
+
+// DecideAll answers several needs as one decision.
+func (l *Live) DecideAll(needs []Need) access.Decision {
 	sum := access.Decision{Allow: true, Generation: l.g.generation()}
 	var rules []string
 	for _, n := range needs {
@@ -257,7 +266,7 @@ func (l *Live) decide(needs []Need) access.Decision {
 		if !d.Expires.IsZero() && (sum.Expires.IsZero() || d.Expires.Before(sum.Expires)) {
 			sum.Expires = d.Expires
 		}
-		if len(rules) == 0 || rules[len(rules)-1] != d.Rule {
+		if !slices.Contains(rules, d.Rule) {
 			rules = append(rules, d.Rule)
 		}
 	}

@@ -178,14 +178,14 @@ func TestOldSight(t *testing.T) {
 	l, _ := g.begin(context.Background(), who)
 	l.look()
 	g.Reconsider(context.Background(), "bob", "")
-	if d := l.decide(nil); d.Allow {
+	if d := l.decide(&Plan{}); d.Allow {
 		t.Error("an old sight was shown")
 	}
 	l.Release()
 
 	l, ctx := g.begin(context.Background(), who)
 	l.look()
-	if d := l.decide(nil); !d.Allow {
+	if d := l.decide(&Plan{}); !d.Allow {
 		t.Fatal(d)
 	}
 	var over atomic.Bool
@@ -241,7 +241,7 @@ func TestNobody(t *testing.T) {
 	if d := l.Decide(Need{}); d.Allow {
 		t.Error("nobody was let in")
 	}
-	if d := l.decide(nil); d.Allow {
+	if d := l.decide(&Plan{}); d.Allow {
 		t.Error("nobody was let in without a need")
 	}
 }

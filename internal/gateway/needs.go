@@ -37,13 +37,16 @@ func (r *resolver) needs() error {
 		if err != nil && r.plan.Full {
 			// A target whose parts do not belong together: whatever tmux
 			// makes of it, every verb on the server covers it.
-			r.add(Everything(r.scene.server()))
 			continue
 		}
 		if err != nil {
 			return err
 		}
 		r.add(Need{Verb: verb, Object: o, Command: d.With == "command"})
+	}
+	if r.plan.Full {
+		// The command goes to tmux as it stands, also if it needs nothing else.
+		r.add(Everything(r.scene.server()))
 	}
 	return nil
 }
@@ -180,8 +183,9 @@ func (r *resolver) guestAttach() error {
 	r.plan.Mode = Attach
 	r.viewAll(s)
 	flags := "read-only,ignore-size"
-	if r.live.Decide(Need{Verb: access.Resize, Object: on}).Allow {
+	if sizes := (Need{Verb: access.Resize, Object: on}); r.live.Decide(sizes).Allow {
 		flags = "read-only"
+		r.add(sizes)
 	}
 	if err := inv.Rewrite(literal); err != nil { // such as -c
 		return err

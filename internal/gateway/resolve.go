@@ -37,7 +37,9 @@ type Plan struct {
 	Server Server
 	// Start means that the person's own server has to be started first.
 	Start bool
-	// Full means that the person holds every verb on the whole server.
+	// Full means that the person holds every verb on the whole server. It is
+	// among the Needs then, so that it is decided again with them, and for as
+	// long as the request runs.
 	Full bool
 	// Snapshot is the server's state, Visible the part of it this person may
 	// know of; the same if Full.
@@ -51,6 +53,10 @@ type Plan struct {
 	// Object is what an Act is done to.
 	Object access.Object
 }
+
+// shows reports whether something is printed of what the person may see,
+// beside what the needs are about.
+func (p *Plan) shows() bool { return p.Mode == Answer || len(p.Elsewhere) > 0 }
 
 // Place is a server of somebody else, as far as this person may see it.
 type Place struct {
@@ -215,7 +221,7 @@ func (r *resolver) noServer(ctx context.Context) error {
 		if !inv.Has('d') {
 			r.plan.Mode = Attach
 		}
-		r.plan.Needs = []Need{{Verb: access.Spawn, Object: own, Command: len(inv.Args) > 0}}
+		r.plan.Needs = []Need{{Verb: access.Spawn, Object: own, Command: len(inv.Args) > 0}, Everything(own)}
 		r.plan.Full = r.live.Decide(Everything(own)).Allow
 		if !r.plan.Full {
 			return errors.New("your policy does not give you every verb on a server of your own, " +
