@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"path/filepath"
+	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/muxward/muxward/internal/access"
 	"github.com/muxward/muxward/internal/grants"
@@ -79,7 +81,7 @@ func (p paper) Append(_ context.Context, _ access.Class, ev access.Event) (uint6
 
 // guestGateway is a gateway of which bob, who holds every verb as r says, asks
 // for a listing of alice's server by a format of his own.
-func guestGateway(t *testing.T, r *rules) (*Gateway, *alices, *slow, paper, func(context.Context) error) {
+func guestGateway(t *testing.T, r Policy) (*Gateway, *alices, *slow, paper, func(context.Context) error) {
 	t.Helper()
 	d, err := grants.OpenDenials(filepath.Join(t.TempDir(), "revocations.json"))
 	if err != nil {
@@ -175,5 +177,45 @@ func TestListingOfOthersIsDecidedAgain(t *testing.T) {
 	}
 	if d := l.decide(&Plan{Needs: []Need{own}}); !d.Allow {
 		t.Errorf("what rests on its needs alone: %+v", d)
+	}
+}
+
+// timed is a policy that permits all for a second from when it is first asked.
+type timed struct {
+	rules
+	first sync.Once
+	until time.Time
+}
+
+func (p *timed) answer(at time.Time) access.Decision {
+	p.first.Do(func() { p.until = at.Add(time.Second) })
+	if !at.Before(p.until) {
+		return access.Decision{Rule: "default", Reason: "nothing permits it"}
+	}
+	return access.Decision{Allow: true, Rule: "test", Expires: p.until}
+}
+
+func (p *timed) Decide(q access.Question) access.Decision { return p.answer(q.At) }
+
+func (p *timed) Covers(_ identity.Subject, _ access.VerbSet, _ access.Object, at time.Time) access.Decision {
+	return p.answer(at)
+}
+
+// TestATimeLimitEndsWhatRuns: a command that waits, such as for more of its
+// input, does not outlast the grant that it began under.
+func TestATimeLimitEndsWhatRuns(t *testing.T) {
+	g, servers, exe, _, handle := guestGateway(t, &timed{})
+	servers.give <- struct{}{}
+	done := make(chan error, 1)
+	ctx, leave := context.WithTimeout(t.Context(), 10*time.Second)
+	defer leave()
+	go func() { done <- handle(ctx) }()
+	<-exe.begun
+	var refused *Refused
+	if err := <-done; !errors.As(err, &refused) {
+		t.Errorf("it ended with %v", err)
+	}
+	if rep := g.Reconsider(context.Background(), "", ""); rep.Touched != 0 {
+		t.Errorf("%d permits are left", rep.Touched)
 	}
 }

@@ -112,6 +112,7 @@ func (g *Gateway) Handle(ctx context.Context, req Request) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
+	defer live.until(decision)()                   // a time limit is a deadline
 	result, err := g.Executor.Execute(ctx, permit) // exactly what was decided
 	return result, g.writeOutcome(ctx, permit, result, err)
 }

@@ -1,0 +1,41 @@
+package gateway
+
+import (
+	"context"
+	"time"
+
+	"github.com/muxward/muxward/internal/access"
+)
+
+// until has the permit decided anew when the time limit of what it rests on has
+// come, for as long as its request runs: one that waits for the person's input
+// could outlast any. It gives what ends that. Whoever keeps a permit (Keep)
+// minds the time themselves.
+func (l *Live) until(d access.Decision) (stop func()) {
+	over := make(chan struct{})
+	if !d.Expires.IsZero() {
+		go l.expire(d.Expires, over)
+	}
+	return func() { close(over) }
+}
+
+// expire waits for the limit, and for the next one if another grant still
+// permits what runs.
+func (l *Live) expire(limit time.Time, over <-chan struct{}) {
+	for !limit.IsZero() {
+		timer := time.NewTimer(limit.Sub(l.g.Time()))
+		select {
+		case <-timer.C:
+		case <-over:
+			timer.Stop()
+			return
+		}
+		// What cannot be confirmed has ended all the same: nothing of it is
+		// delivered any more.
+		_ = l.bounded(context.Background(), "the time is over")
+		l.mu.Lock()
+		needs := l.needs
+		l.mu.Unlock()
+		limit = l.DecideAll(needs).Expires // zero if it is refused
+	}
+}
