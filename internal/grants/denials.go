@@ -111,14 +111,19 @@ func (d *Denials) Match(person string, o access.Object) (Denial, bool) {
 	return Denial{}, false
 }
 
-// Add remembers a denial. It is in force when Add returns, whatever Add
-// returns; on disk, and so beyond a restart, only if that is nil.
+// same reports whether both take the same thing from the same person. The
+// words it was asked for with are not enough: work:0 is another window today.
+func (d Denial) same(o Denial) bool {
+	return d.Person == o.Person && d.Target == o.Target && d.Scope.Key() == o.Scope.Key()
+}
+
+// Add remembers a denial, beside all others but an older one of the same. It
+// is in force when Add returns, whatever Add returns; on disk, and so beyond a
+// restart, only if that is nil.
 func (d *Denials) Add(den Denial) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	next := slices.DeleteFunc(slices.Clone(d.List()), func(o Denial) bool {
-		return o.Person == den.Person && o.Target == den.Target && o.Scope.Owner == den.Scope.Owner
-	})
+	next := slices.DeleteFunc(slices.Clone(d.List()), den.same)
 	next = append(next, den)
 	d.list.Store(&next)
 	if err := d.save(next); err != nil {

@@ -91,6 +91,33 @@ func TestDenialsSurvive(t *testing.T) {
 	}
 }
 
+// TestDenialsOfTheSameWords: what was taken from somebody is not given back by
+// taking something else that has its name now. Lifting by that name lifts both.
+func TestDenialsOfTheSameWords(t *testing.T) {
+	d, err := OpenDenials(filepath.Join(t.TempDir(), "revocations.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	first := pane("alice", "one", "work", 1, 0, 7, 0, 9)
+	second := pane("alice", "one", "work", 1, 0, 8, 0, 10) // at the same place
+	restarted := pane("alice", "two", "work", 1, 0, 7, 0, 9)
+	for _, o := range []access.Object{first, second, restarted, second} {
+		if err := d.Add(Denial{Person: "bob", Scope: o, Target: "alice/work:0.0", By: "root"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	moved := pane("alice", "one", "play", 2, 5, 11, 3, 9) // the first pane, elsewhere
+	if _, hit := d.Match("bob", moved); !hit {
+		t.Error("the pane that was taken first was given back")
+	}
+	if n := len(d.List()); n != 3 {
+		t.Errorf("%d denials, want 3: the same one is kept once", n)
+	}
+	if n, err := d.Lift("bob", "alice/work:0.0", "alice"); n != 3 || err != nil {
+		t.Errorf("lifted %d, %v", n, err)
+	}
+}
+
 // TestDenialWithoutDisk: a revocation that cannot be saved holds all the same,
 // and says so; nothing is lifted that cannot be saved.
 func TestDenialWithoutDisk(t *testing.T) {
