@@ -78,7 +78,8 @@ func (d *daemon) revokeAct(who identity.Identity, c ctld.Call) (*gateway.Act, er
 		return a, nil
 	}
 	a.Do = func(ctx context.Context, o access.Object) (gateway.Result, error) {
-		ctx, cancel := context.WithTimeout(ctx, revokeTime)
+		// What has begun is carried through, also if the asker goes meanwhile.
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), revokeTime)
 		defer cancel()
 		saved := d.denials.Add(grants.Denial{
 			Person: person, Scope: o, Target: d.fullTarget(who, c.Target), Reason: c.Reason,

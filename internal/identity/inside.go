@@ -36,11 +36,11 @@ const maxAncestry = 64
 // so that it is about this process. A process that has left its terminal and
 // its parents altogether cannot be told from one that was never inside.
 func inside(p *Peer, panes []PaneProc) (string, error) {
-	if !p.alive() {
+	if !p.Alive() {
 		return "", ErrPeerGone
 	}
 	name, err := find(p.pid, panes)
-	if !p.alive() {
+	if !p.Alive() {
 		return "", ErrPeerGone
 	}
 	if err != nil {

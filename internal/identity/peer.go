@@ -181,7 +181,7 @@ func (p *Peer) watchStart() {
 		case <-p.stop:
 			return
 		case <-tick.C:
-			if !p.alive() {
+			if !p.Alive() {
 				close(p.gone)
 				return
 			}
@@ -189,8 +189,9 @@ func (p *Peer) watchStart() {
 	}
 }
 
-// alive asks the kernel now; Gone may be a moment behind.
-func (p *Peer) alive() bool {
+// Alive asks the kernel now whether the process that connected still lives; Gone
+// may be a moment behind.
+func (p *Peer) Alive() bool {
 	if p.pidfd == nil {
 		st, err := readStat(p.pid)
 		return err == nil && st.Start == p.start && st.State != 'Z' && st.State != 'X'

@@ -108,7 +108,7 @@ func (p *Prover) prove(ctx context.Context, peer *Peer) (*proof, error) {
 		return nil, err
 	}
 	said := claims(peer.pid)
-	if !peer.alive() {
+	if !peer.Alive() {
 		return nil, ErrPeerGone
 	}
 	return &proof{person: person, account: account.Name, uid: peer.uid, gids: peer.gids,

@@ -136,6 +136,10 @@ func (s *Server) serve(ctx context.Context, conn *net.UnixConn) {
 	_ = json.NewEncoder(conn).Encode(answer) // a client that has gone needs no answer
 }
 
+// errPeerGone is why a call is not heard: whoever made the connection was
+// proved, and not who has it after them.
+var errPeerGone = errors.New("the process that connected has exited")
+
 func (s *Server) handle(ctx context.Context, conn *net.UnixConn) (any, error) {
 	failpoint.At("ctld-handle")
 	who, peer, err := s.Prover.FromPeer(ctx, conn, "ctl")
@@ -145,9 +149,22 @@ func (s *Server) handle(ctx context.Context, conn *net.UnixConn) (any, error) {
 		return nil, errors.New("muxward does not know who you are")
 	}
 	defer peer.Close()
+	ctx, gone := context.WithCancelCause(ctx)
+	defer gone(nil)
+	go func() {
+		select {
+		case <-peer.Gone():
+			gone(errPeerGone)
+			_ = conn.SetDeadline(time.Unix(1, 0)) // whoever holds it now is not heard
+		case <-ctx.Done():
+		}
+	}()
 	call, err := readCall(conn)
 	if err != nil {
 		return nil, err
+	}
+	if !peer.Alive() {
+		return nil, errPeerGone
 	}
 	act, err := s.Acts(who, call)
 	if err != nil {
