@@ -126,3 +126,41 @@ func keeperGone(seen []byte) error {
 	}
 	return nil
 }
+
+// A terminal that hung up before it was entered is nobody's to put back: the
+// keeper has let go of it when Enter says so.
+func TestATerminalThatCannotBeEnteredIsNotKept(t *testing.T) {
+	k, err := keeper.Start(t.Context(), []string{os.Args[0]}, []string{asKeeper + "=1"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		defer cancel()
+		if err := k.Close(ctx); err != nil {
+			t.Error(err)
+		}
+	}()
+	p := newPerson(t, Size{80, 24}, false)
+	tty := p.tty(k)
+	if err := p.pty.Close(); err != nil {
+		t.Fatal(err)
+	}
+	files := func() int {
+		fds, err := os.ReadDir("/proc/self/fd")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(fds)
+	}
+	before := files()
+	if err := tty.Enter(); err == nil {
+		t.Fatal("it was entered")
+	}
+	if n := files(); n != before {
+		t.Errorf("%d descriptors, were %d: it is still kept", n, before)
+	}
+	if err := tty.Close(); err != nil {
+		t.Error(err)
+	}
+}

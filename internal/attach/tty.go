@@ -67,7 +67,7 @@ func OpenTTY(f *os.File, k *keeper.Keeper, client *os.File) (*TTY, error) {
 		t.setFlags(t.saved.Flags)
 	}
 	if err != nil {
-		t.closeClient()
+		t.forget()
 		return nil, fmt.Errorf("take over the terminal: %w", err)
 	}
 	return t, nil
@@ -107,20 +107,42 @@ func (t *TTY) Enter() error {
 			}
 			t.id = id
 		}
-		if err := t.setFlags(t.saved.Flags | unix.O_NONBLOCK); err != nil {
-			return fmt.Errorf("set the terminal's flags: %w", err)
+		err := t.makeRaw(fd)
+		if err == nil {
+			err = t.file.SetReadDeadline(time.Time{})
 		}
-		raw := t.saved.Termios
-		makeRaw(&raw)
-		if err := unix.IoctlSetTermios(fd, unix.TCSETS, &raw); err != nil {
-			return fmt.Errorf("set the terminal's modes: %w", err)
-		}
-		if err := unix.IoctlSetInt(fd, unix.TCFLSH, unix.TCOFLUSH); err != nil {
-			return fmt.Errorf("flush the terminal: %w", err)
+		if err != nil { // not entered: it stays the shell's
+			_ = unix.IoctlSetTermios(fd, unix.TCSETS, &t.saved.Termios)
+			_ = t.setFlags(t.saved.Flags)
+			t.letGo()
+			return err
 		}
 		t.away.Store(false)
-		return t.file.SetReadDeadline(time.Time{})
+		return nil
 	})
+}
+
+func (t *TTY) makeRaw(fd int) error {
+	if err := t.setFlags(t.saved.Flags | unix.O_NONBLOCK); err != nil {
+		return fmt.Errorf("set the terminal's flags: %w", err)
+	}
+	raw := t.saved.Termios
+	makeRaw(&raw)
+	if err := unix.IoctlSetTermios(fd, unix.TCSETS, &raw); err != nil {
+		return fmt.Errorf("set the terminal's modes: %w", err)
+	}
+	if err := unix.IoctlSetInt(fd, unix.TCFLSH, unix.TCOFLUSH); err != nil {
+		return fmt.Errorf("flush the terminal: %w", err)
+	}
+	return nil
+}
+
+// letGo has the keeper forget the terminal; t.lmu is held.
+func (t *TTY) letGo() {
+	if t.id != 0 {
+		t.keeper.Release(t.id)
+		t.id = 0
+	}
 }
 
 // Mark implements [Terminal].
@@ -163,10 +185,7 @@ func (t *TTY) Leave(ctx context.Context, how Leaving) error {
 			Printable(how.Text), deadline.Add(-5*time.Millisecond))
 	}()
 	err = t.wait(ctx, done)
-	if t.id != 0 {
-		t.keeper.Release(t.id)
-		t.id = 0
-	}
+	t.letGo()
 	return errors.Join(stuck, err)
 }
 
@@ -230,7 +249,7 @@ func (t *TTY) FlushInput() error {
 // descriptor is given up as soon as they cannot any more.
 func (t *TTY) Close() error {
 	t.away.Store(true)
-	t.closeClient()
+	t.forget()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
 	stuck := errors.Join(t.settle(ctx, &t.rmu), t.settle(ctx, &t.wmu))
@@ -244,9 +263,12 @@ func (t *TTY) Close() error {
 	return stuck
 }
 
-func (t *TTY) closeClient() {
+// forget lets go of what is held beside the terminal itself: it at the keeper,
+// and the client's connection.
+func (t *TTY) forget() {
 	t.lmu.Lock()
 	defer t.lmu.Unlock()
+	t.letGo()
 	if t.client >= 0 {
 		unix.Close(t.client)
 		t.client = -1

@@ -15,9 +15,10 @@ import (
 	"github.com/muxward/muxward/internal/attach/screen"
 )
 
-// Held is a terminal to be kept. The descriptors stay the caller's and must
-// stay open until [Keeper.Release]: a keeper that died is replaced, and the
-// new one is given everything again.
+// Held is a terminal to be kept. The descriptors stay the caller's: the keeper
+// has copies of its own until [Keeper.Release], for a successor of the process
+// that is given everything again. So no number in here ever means a descriptor
+// that was opened since.
 type Held struct {
 	TTY    int
 	Client int // the client's connection, or -1
@@ -164,13 +165,39 @@ func (k *Keeper) Hold(h Held) (uint64, error) {
 	if k.closed {
 		return 0, errors.New("the keeper was closed")
 	}
+	h, err := h.copied()
+	if err != nil {
+		return 0, fmt.Errorf("give the terminal to the keeper: %w", err)
+	}
 	k.last++
 	k.held[k.last] = h
 	if err := k.send(k.last, h); err != nil {
 		delete(k.held, k.last)
+		h.close()
 		return 0, err
 	}
 	return k.last, nil
+}
+
+// copied gives the terminal with descriptors of its own.
+func (h Held) copied() (Held, error) {
+	var err error
+	if h.TTY, err = unix.FcntlInt(uintptr(h.TTY), unix.F_DUPFD_CLOEXEC, 3); err != nil {
+		return h, err
+	}
+	if h.Client >= 0 {
+		if h.Client, err = unix.FcntlInt(uintptr(h.Client), unix.F_DUPFD_CLOEXEC, 3); err != nil {
+			unix.Close(h.TTY)
+		}
+	}
+	return h, err
+}
+
+func (h Held) close() {
+	unix.Close(h.TTY)
+	if h.Client >= 0 {
+		unix.Close(h.Client)
+	}
 }
 
 func (k *Keeper) send(id uint64, h Held) error {
@@ -199,10 +226,12 @@ func (k *Keeper) Mark(id uint64, now, ever screen.Marks) {
 func (k *Keeper) Release(id uint64) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if _, ok := k.held[id]; !ok {
+	h, ok := k.held[id]
+	if !ok {
 		return
 	}
 	delete(k.held, id)
+	h.close()
 	_ = k.packet(&message{Op: release, ID: id}, nil)
 }
 
@@ -253,6 +282,7 @@ func (k *Keeper) Close(ctx context.Context) error {
 	}
 	proc := k.proc
 	k.mu.Unlock()
+	defer k.forget()
 	select {
 	case <-k.ended:
 		return nil
@@ -262,5 +292,15 @@ func (k *Keeper) Close(ctx context.Context) error {
 		}
 		<-k.ended
 		return ctx.Err()
+	}
+}
+
+// forget lets go of what was never released.
+func (k *Keeper) forget() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for id, h := range k.held {
+		h.close()
+		delete(k.held, id)
 	}
 }

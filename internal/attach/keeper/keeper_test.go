@@ -127,6 +127,7 @@ func (k *Keeper) vanish() {
 	_ = unix.Shutdown(k.sock, unix.SHUT_RDWR)
 	k.mu.Unlock()
 	<-k.ended
+	k.forget() // with the process, its descriptors go
 }
 
 func TestKeeperPutsBackWhatItHolds(t *testing.T) {
@@ -221,6 +222,62 @@ func TestAKeeperThatDiesIsReplacedAndTold(t *testing.T) {
 	}
 	if got := tm.shown(); !strings.Contains(got, "\x1b[?1049l") {
 		t.Errorf("shown: %q", got)
+	}
+}
+
+// A terminal is closed without being released, and somebody else's terminal is
+// opened under its number. A keeper that is replaced then is given the
+// terminal that was to be kept, and never touches the other one.
+func TestNumbersThatAreUsedAgain(t *testing.T) {
+	k, kept, other := start(t), newTerminal(t), newTerminal(t)
+	kept.raw()
+	other.raw()
+	old, err := unix.FcntlInt(uintptr(kept.slave), unix.F_DUPFD_CLOEXEC, 3)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := kept.held(screen.Alternate)
+	h.TTY = old
+	if _, err := k.Hold(h); err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Dup3(other.slave, old, unix.O_CLOEXEC); err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(old)
+	was := k.PID()
+	if err := unix.Kill(was, unix.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "another one", func() error {
+		if pid := k.PID(); pid == 0 || pid == was {
+			return errors.New("not yet")
+		}
+		return k.Err()
+	})
+	k.vanish()
+	if err := kept.isSaved(); err != nil {
+		t.Error(err)
+	}
+	if other.isSaved() == nil || other.shown() != "" {
+		t.Error("somebody else's terminal was touched")
+	}
+}
+
+func TestReleasedIsClosed(t *testing.T) {
+	k, tm := start(t), newTerminal(t)
+	before := openFiles(t)
+	for range 3 {
+		h := tm.held(0)
+		h.Client = tm.slave
+		id, err := k.Hold(h)
+		if err != nil {
+			t.Fatal(err)
+		}
+		k.Release(id)
+	}
+	if n := openFiles(t); n != before {
+		t.Errorf("%d descriptors, were %d", n, before)
 	}
 }
 
