@@ -35,7 +35,13 @@ type Policy struct {
 // Guest is the policy of people who are let in: what a display needs.
 func Guest() Policy { return Policy{Bell: true} }
 
-// Owner is the policy of direct input: what the owner would see without muxward.
+// DirectGuest is the policy of direct input on somebody else's server: the
+// mouse is input, too. It is no reason to let that server's tmux, and what runs
+// in it, have the person's title, clipboard or answers.
+func DirectGuest() Policy { return Policy{Bell: true, Mouse: true} }
+
+// Owner is the policy of direct input at home: what the owner would see without
+// muxward.
 func Owner() Policy {
 	return Policy{Titles: true, Clipboard: true, Hyperlinks: true, Bell: true,
 		Mouse: true, CursorColour: true, Bidi: true, Wide: true}

@@ -39,8 +39,8 @@ type Config struct {
 	// Sink takes events; with Direct mode only it is never called.
 	Sink InputSink
 	Mode Mode
-	// Filter is what the person may be shown beside plain drawing: Guest() or
-	// Owner(). The questions that tmux asks are answered here unless it is Wide.
+	// Filter is what the person may be shown beside plain drawing: Guest(),
+	// DirectGuest() or Owner(). The questions that tmux asks are answered here unless it is Wide.
 	Filter Policy
 	// TmuxMajor and TmuxMinor are the server's version, which decides what it
 	// may ask; zero is taken as 3.3.

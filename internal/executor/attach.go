@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -84,7 +85,7 @@ func (s *seat) open(ctx context.Context, file *os.File) error {
 	if s.conn, err = s.server.Dial(ctx); err != nil {
 		return fmt.Errorf("reach the tmux server: %w", err)
 	}
-	hello, err := s.hello(peer)
+	hello, err := s.hello(ctx, peer)
 	if err != nil {
 		return err
 	}
@@ -97,16 +98,22 @@ func (s *seat) open(ctx context.Context, file *os.File) error {
 
 // hello introduces the display to tmux: as the owner's own terminal, or as a
 // terminal of ours for everybody else, of which tmux hears nothing that a
-// guest said.
-func (s *seat) hello(peer *os.File) (*wire.Hello, error) {
+// guest said. One that takes keys directly says which keys there are.
+func (s *seat) hello(ctx context.Context, peer *os.File) (*wire.Hello, error) {
 	h := hello(s.p, s.argv)
 	h.TTYName = s.tty
 	own := s.client.Hello()
-	if !s.p.Plan().Full {
+	if plan := s.p.Plan(); !plan.Home {
 		h.Flags |= own.Flags & wire.FlagUTF8
 		var err error
 		if h.Term, h.Terminfo, err = terminal(own.Term); err != nil {
 			return nil, err
+		}
+		if plan.Full {
+			h.Terminfo = slices.Concat(h.Terminfo, keysOf(h.Term))
+			if h.Env, err = environment(ctx, s.server, plan); err != nil {
+				return nil, err
+			}
 		}
 	} else if own.Term != "" && !termName(own.Term) { // of none tmux makes what it makes of it
 		return nil, fmt.Errorf("open terminal failed: missing or unsuitable terminal: %.64q", own.Term)
@@ -159,15 +166,12 @@ func (s *seat) begin(ctx context.Context) error {
 	s.full.Store(s.p.Plan().Full && s.whole.Decide().Allow)
 	flags, _ := s.p.Plan().Invocation.Get('f')
 	s.resizes.Store(!strings.Contains(flags, "ignore-size"))
-	mode, filter := s.mode(), attach.Guest()
-	if mode == attach.Direct {
-		filter = attach.Owner()
-	}
+	mode := s.mode()
 	s.keys = s.e.Keys(s.p.Base(access.EventKeys))
 	s.sending = make(chan *control.Pending, 64)
 	v := s.p.Plan().Snapshot
 	cfg := attach.Config{
-		Terminal: recorded{s.terminal, s}, Display: s.display, Mode: mode, Filter: filter,
+		Terminal: recorded{s.terminal, s}, Display: s.display, Mode: mode, Filter: s.filter(),
 		Gate: gate{s}, Sink: sink{s},
 		Redraw:   s.redraw,
 		OnResize: func(attach.Size) { _ = s.redraw(s.ctx) },

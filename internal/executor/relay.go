@@ -216,7 +216,7 @@ func (r *relay) named(m *wire.ReadOpen) bool {
 	if m.FD != -1 {
 		return false
 	}
-	if r.plan.Full && strings.Contains(path, "#") {
+	if r.plan.Home && strings.Contains(path, "#") {
 		return true // the owner's own format, evaluated by the owner's tmux
 	}
 	path = strings.ReplaceAll(path, "##", "#")
@@ -242,15 +242,15 @@ func (r *relay) bye(ctx context.Context) {
 	}
 }
 
-// hello is what we tell the server about the client. An owner's command comes
-// with the owner's environment and directory, as tmux has it; of a guest the
-// server hears nothing.
+// hello is what we tell the server about the client. An owner's command at home
+// comes with the owner's environment and directory, as tmux has it; of
+// everybody else the server hears nothing, whatever they hold.
 func hello(p *gateway.Permit, argv []string) *wire.Hello {
 	h := &wire.Hello{
 		Flags: wire.FlagUTF8 | wire.FlagNoStartServer, Cwd: "/", Argv: argv,
 		PID: int32(p.Request().Identity.PID()),
 	}
-	if p.Request().Client == nil || !p.Plan().Full {
+	if p.Request().Client == nil || !p.Plan().Home {
 		return h
 	}
 	own := p.Request().Client.Hello()

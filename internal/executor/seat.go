@@ -435,11 +435,7 @@ func (s *seat) unstick(ctx context.Context) error {
 // change moves the person between direct and addressed input.
 func (s *seat) change(ctx context.Context, full bool) error {
 	s.full.Store(full)
-	filter := attach.Guest()
-	if full {
-		filter = attach.Owner()
-	}
-	if err := s.att.SetMode(ctx, s.mode(), filter); err != nil {
+	if err := s.att.SetMode(ctx, s.mode(), s.filter()); err != nil {
 		return err
 	}
 	s.live.Describe(s.describe(s.mode()))
@@ -472,6 +468,18 @@ func (s *seat) mode() attach.Mode {
 		return attach.Direct
 	}
 	return attach.Addressed
+}
+
+// filter is what may reach the person's terminal. Their own tmux decides for
+// itself; somebody else's does not, whatever they hold there.
+func (s *seat) filter() attach.Policy {
+	switch {
+	case !s.full.Load():
+		return attach.Guest()
+	case s.p.Plan().Home:
+		return attach.Owner()
+	}
+	return attach.DirectGuest()
 }
 
 // sizing lets the display have a say in the session's size only while the

@@ -134,6 +134,9 @@ func (r *resolver) finish(ctx context.Context) error {
 		if attaches(inv) {
 			r.plan.Mode = Attach
 		}
+		if !r.plan.Home && slices.Contains(updating, name) {
+			inv.SetBare('E') // what tmux hears of the client is not theirs
+		}
 		return r.switched()
 	}
 	if err := inv.CheckGuest(); err != nil {

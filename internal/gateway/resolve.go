@@ -41,6 +41,9 @@ type Plan struct {
 	// among the Needs then, so that it is decided again with them, and for as
 	// long as the request runs.
 	Full bool
+	// Home means that it is their own, too: only there tmux hears what their
+	// client says of itself, such as its environment.
+	Home bool
 	// Snapshot is the server's state, Visible the part of it this person may
 	// know of; the same if Full.
 	Snapshot, Visible *tmux.Snapshot
@@ -227,6 +230,7 @@ func (r *resolver) noServer(ctx context.Context) error {
 			return errors.New("your policy does not give you every verb on a server of your own, " +
 				"so muxward cannot start one for you; ask whoever keeps the policy")
 		}
+		r.plan.Home = home(r.plan.Full, true)
 		return nil
 	case "list-sessions":
 		if places := r.elsewhere(ctx); len(places) > 0 {
@@ -259,6 +263,7 @@ func (r *resolver) look(ctx context.Context) error {
 	server := r.plan.Server
 	own := access.Object{Kind: access.Server, Owner: r.owner, Incarnation: server.Incarnation()}
 	r.plan.Full = r.live.Decide(Everything(own)).Allow
+	r.plan.Home = home(r.plan.Full, r.owner == r.req.Identity.Person())
 	detail := tmux.Core
 	if !r.plan.Full && slices.Contains(answered, r.plan.Invocation.Row.Name) {
 		detail = tmux.Full // for the formats that we evaluate ourselves
@@ -392,6 +397,10 @@ func (r *resolver) targets() error {
 	}
 	return r.source()
 }
+
+// updating commands take over the environment of their client, unless they
+// have -E.
+var updating = []string{"attach-session", "new-session", "switch-client"}
 
 // attaches reports whether a command puts its client on a session.
 func attaches(inv *tmux.Invocation) bool {
