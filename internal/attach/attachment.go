@@ -307,14 +307,14 @@ func (a *Attachment) Freeze(ctx context.Context) error {
 }
 
 // SetMode changes where input goes and what is shown, such as when an owner
-// lost a verb: what was typed before under the other mode is dropped first.
+// lost a verb: what was typed before under the other mode is dropped first, and
+// what was drawn is drawn anew.
 func (a *Attachment) SetMode(ctx context.Context, m Mode, p Policy) error {
 	if m > Direct || m != Direct && a.cfg.Sink == nil {
 		return fmt.Errorf("attach: cannot change to %v", m)
 	}
 	a.mode.Store(uint32(m))
-	a.out.setPolicy(p)
-	return a.Freeze(ctx)
+	return errors.Join(a.out.setPolicy(ctx, p), a.Freeze(ctx))
 }
 
 // Suspend gives the terminal back for a while, as when the stock client is

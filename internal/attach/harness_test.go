@@ -295,6 +295,7 @@ func contains(get func() []byte, want string) func() error {
 type gate struct {
 	mu      sync.RWMutex
 	in, out error
+	once    func() // called by the next output, before it is delivered
 }
 
 func (g *gate) Input(f func() error) error {
@@ -307,12 +308,26 @@ func (g *gate) Input(f func() error) error {
 }
 
 func (g *gate) Output(f func() error) error {
+	g.mu.Lock()
+	once := g.once
+	g.once = nil
+	g.mu.Unlock()
+	if once != nil {
+		once()
+	}
 	g.mu.RLock()
 	defer g.mu.RUnlock()
 	if g.out != nil {
 		return g.out
 	}
 	return f()
+}
+
+// hold has the next output wait for f.
+func (g *gate) hold(f func()) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.once = f
 }
 
 func (g *gate) set(in, out error) {

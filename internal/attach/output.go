@@ -1,6 +1,7 @@
 package attach
 
 import (
+	"context"
 	"errors"
 	"io"
 	"sync"
@@ -68,7 +69,17 @@ func (a *Attachment) Stats() Stats {
 	return a.out.stats
 }
 
-func (o *output) setPolicy(p Policy) { o.policy.Store(&p) }
+// setPolicy changes what is let through. What went through the filter before and
+// is not shown yet is dropped, and everything drawn anew.
+func (o *output) setPolicy(ctx context.Context, p Policy) error {
+	o.policy.Store(&p)
+	return lockWithin(ctx, &o.mu, func() {
+		if !o.away && (o.stats.Shown > 0 || o.lagging) { // else nothing was shown yet
+			o.lag(0)
+			o.startDrain()
+		}
+	})
+}
 
 func (o *output) marks() (now, ever screen.Marks) {
 	return screen.Marks(o.now.Load()), screen.Marks(o.ever.Load())
@@ -155,6 +166,10 @@ func (o *output) deliver() error {
 		return nil
 	case o.away:
 		o.stats.Lost += uint64(len(o.batch))
+		return nil
+	case o.policy.Load() != nil: // it was filtered by one that is over
+		o.lag(len(o.batch))
+		o.startDrain()
 		return nil
 	case o.lagging:
 		o.stats.Lost += uint64(len(o.batch))

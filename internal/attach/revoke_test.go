@@ -242,3 +242,35 @@ func TestLosingDirectInputForgetsWhatWasTyped(t *testing.T) {
 		}
 	}
 }
+
+// What the filter let through for an owner, and what waits for a slow terminal
+// since then, is not shown to the guest they have become.
+func TestLosingDirectInputForgetsWhatWasDrawn(t *testing.T) {
+	p := newPerson(t, Size{80, 24}, false)
+	at := attach(t, p, Direct)
+	at.program.draws("ready")
+	eventually(t, "ready", contains(p.screen, "ready"))
+	inGate, goOn := make(chan struct{}), make(chan struct{})
+	at.gate.hold(func() {
+		close(inGate)
+		<-goOn
+	})
+	at.program.draws("\x1b]0;title\aold")
+	<-inGate // filtered by the owner's policy, not shown yet
+	if err := at.SetMode(context.Background(), Addressed, Guest()); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case <-at.redraws:
+	case <-time.After(10 * time.Second):
+		t.Fatal("no redraw")
+	}
+	close(goOn)
+	eventually(t, "new", func() error {
+		at.program.draws("new") // as tmux does at each redraw
+		return contains(p.screen, "new")()
+	})
+	if bytes.Contains(p.screen(), []byte("title")) || bytes.Contains(p.screen(), []byte("old")) {
+		t.Errorf("shown: %q", p.screen())
+	}
+}
