@@ -363,34 +363,62 @@ func (s *seat) ended() error {
 // arm has the person's rights looked at again when the time limit of what they
 // rest on has come, also if nothing happens on their screen.
 func (s *seat) arm() {
-	d := s.stage.Load().view.Decide()
+	limit := s.limit()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.alarm != nil {
 		s.alarm.Stop()
 		s.alarm = nil
 	}
-	if !d.Allow || d.Expires.IsZero() {
+	if limit.IsZero() {
 		return
 	}
-	s.alarm = time.AfterFunc(d.Expires.Sub(s.e.Gateway().Time()), func() {
+	s.alarm = time.AfterFunc(limit.Sub(s.e.Gateway().Time()), func() {
 		ctx, cancel := context.WithTimeout(s.ctx, attachTime)
 		defer cancel()
 		s.protected(func() { _ = s.reconsider(ctx, "the time is over") }) // what cannot be confirmed has ended
 	})
 }
 
+// limit is when the first of the rights that are in use here is over; zero if
+// none has a limit.
+func (s *seat) limit() time.Time {
+	rests := []access.Decision{s.stage.Load().view.Decide()}
+	if s.full.Load() {
+		rests = append(rests, s.whole.Decide())
+	} else if s.resizes.Load() {
+		rests = append(rests, s.live.Decide(s.sizes()))
+	}
+	var first time.Time
+	for _, d := range rests {
+		if d.Allow && !d.Expires.IsZero() && (first.IsZero() || d.Expires.Before(first)) {
+			first = d.Expires
+		}
+	}
+	return first
+}
+
+// sizes is what it needs to have a say in the session's size.
+func (s *seat) sizes() gateway.Need {
+	return gateway.Need{Verb: access.Resize, Object: s.sessionObject(s.stage.Load().session)}
+}
+
 // reconsider is called when this person's rights may have changed. When it
 // returns nil, nothing that they may no longer do is still going on.
 func (s *seat) reconsider(ctx context.Context, why string) error {
 	full := s.p.Plan().Full && s.whole.Decide().Allow
-	if s.full.Load() && !full {
-		// What an owner looked at was not followed until now.
-		if err := s.restage(ctx, false); err != nil {
+	view := s.stage.Load().view.Decide()
+	// What an owner looked at was not followed until now; of what a guest looks
+	// at, a part may have been taken.
+	if was := s.full.Load(); !full && (was || view.Allow && s.touched()) {
+		short, cancel := context.WithTimeout(ctx, exitTime)
+		err := s.restage(short, false)
+		cancel()
+		if err != nil {
 			return s.close(ctx, access.Decision{Reason: err.Error()}, why)
 		}
+		view = s.stage.Load().view.Decide()
 	}
-	view := s.stage.Load().view.Decide()
 	defer s.arm()
 	if view.Allow || full {
 		sized := s.sizing(ctx, full)
@@ -485,7 +513,7 @@ func (s *seat) filter() attach.Policy {
 // sizing lets the display have a say in the session's size only while the
 // person may resize.
 func (s *seat) sizing(ctx context.Context, full bool) error {
-	may := full || s.live.Decide(gateway.Need{Verb: access.Resize, Object: s.object()}).Allow
+	may := full || s.live.Decide(s.sizes()).Allow
 	if s.resizes.Swap(may) == may {
 		return nil
 	}
@@ -539,5 +567,3 @@ func wholeNeed(server Server) gateway.Need {
 		Kind: access.Server, Owner: server.Owner(), Incarnation: server.Incarnation(),
 	})
 }
-
-func (s *seat) object() access.Object { return s.sessionObject(s.stage.Load().session) }

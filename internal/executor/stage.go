@@ -1,6 +1,7 @@
 package executor
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -44,6 +45,15 @@ func (s *seat) sessionObject(at tmux.Session) access.Object {
 // confirm asks tmux whether the display still shows the session it was
 // allowed to, and which pane is active there. A display that was moved, or
 // whose session has another name, is decided anew.
+//
+// Whatever comes into that session later, such as a window that is linked
+// there, is covered by the right to see all of it, but for what was taken from
+// this person elsewhere on the server. From whom something was, for them
+// everything is decided that is in the session at the moment at which tmux
+// answers: each window by every session that holds it, each pane wherever it
+// came from. That moment is after the frame in question was read. So nothing is
+// shown that was read while something of that kind was in the session; of what
+// was put there and was gone again before tmux answered, a frame may be.
 func (s *seat) confirm(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, keyTime)
 	defer cancel()
@@ -62,7 +72,7 @@ func (s *seat) confirm(ctx context.Context) error {
 			return fmt.Errorf("confirm what the display shows: %w", err)
 		}
 	}
-	if s.shows(replies[0], now) {
+	if s.shows(replies[0], now) && !s.touched() {
 		return nil
 	}
 	return s.restage(ctx, s.full.Load())
@@ -104,12 +114,23 @@ func (s *seat) restage(ctx context.Context, full bool) error {
 	if at == nil {
 		return lost
 	}
-	next := s.newStage(*at, tmux.ParseOptions{Version: snap.Version, Aliases: snap.Options.Aliases})
-	if !full && !next.view.Decide().Allow {
-		return errors.New("your display was moved to a session that you may not view")
+	old := s.stage.Load()
+	if !full {
+		d := s.live.DecideAll(gateway.Seeing(s.server.Owner(), s.server.Incarnation(), snap, at))
+		switch {
+		case !d.Allow && at.ID != old.session.ID:
+			return errors.New("your display was moved to a session that you may not view")
+		case !d.Allow:
+			return fmt.Errorf("not all of this session is for you to see (%s)", cmp.Or(d.Reason, d.Rule))
+		}
 	}
-	s.stage.Store(next)
-	s.active.Store(nil)
-	s.live.Describe(s.describe(s.mode()))
+	if at.ID != old.session.ID {
+		s.active.Store(nil)
+	}
+	next := s.newStage(*at, tmux.ParseOptions{Version: snap.Version, Aliases: snap.Options.Aliases})
+	if at.ID != old.session.ID || at.Name != old.session.Name || next.asking != old.asking {
+		s.stage.Store(next)
+		s.live.Describe(s.describe(s.mode()))
+	}
 	return nil
 }

@@ -54,19 +54,35 @@ func (g gate) Input(deliver func() error) error {
 	return s.frozen(s.live.Do(s.whole, deliver))
 }
 
-// Output lets what tmux drew through. A guest's display must still show the
-// session that was decided: what was read before tmux says so was drawn in
-// that session.
+// Output lets what tmux drew through. A guest's display must still show what
+// was decided: see confirm. Who loses a verb gets nothing more by that right;
+// they are moved to addressed input, with a redraw, or their display is closed.
 func (g gate) Output(deliver func() error) error {
 	s := g.s
 	failpoint.At("seat-output")
 	if s.full.Load() {
-		return s.live.Do(s.whole, deliver)
-	}
-	if err := s.confirm(s.ctx); err != nil {
+		err := s.live.Do(s.whole, deliver)
+		var refused *gateway.Refused
+		if errors.As(err, &refused) {
+			return attach.ErrFrozen
+		}
 		return err
 	}
-	return s.live.Do(s.stage.Load().view, deliver)
+	for {
+		gen, old := s.live.Generation(), false
+		if err := s.confirm(s.ctx); err != nil {
+			return err
+		}
+		err := s.live.Do(s.stage.Load().view, func() error {
+			if old = s.live.Generation() != gen; old {
+				return nil // rights changed since tmux was asked
+			}
+			return deliver()
+		})
+		if !old {
+			return err
+		}
+	}
 }
 
 // frozen turns a refusal into "not now": what was typed is dropped, and the

@@ -225,6 +225,17 @@ func (l *Live) EndWithin(ctx context.Context, reason error) error {
 // begin: those rest on decisions that are made from here on.
 func (l *Live) Pass(ctx context.Context) error { return l.EndWithin(ctx, nil) }
 
+// Touched reports whether something was taken from the person on an object or
+// in it. From whom nothing was taken, the policy alone decides, and it answers
+// for an object with whatever comes into it later.
+func (l *Live) Touched(o access.Object) bool {
+	_, hit := l.g.Denials.Match(l.who.Person(), o)
+	return hit
+}
+
+// Generation changes whenever a decision may.
+func (l *Live) Generation() uint64 { return l.g.generation() }
+
 // Decide answers one need.
 func (l *Live) Decide(n Need) access.Decision {
 	return l.g.ask(l.who, n, l.g.generation(), l.g.Time())

@@ -161,17 +161,14 @@ func (r *resolver) finish(ctx context.Context) error {
 	return inv.Rewrite(literal)
 }
 
-// viewAll needs the right to see all of a session: itself, and each of its
-// windows by every way to it, as one that is linked from elsewhere may be
-// forbidden there.
+// viewAll needs the right to see all of a session. Its panes are asked about by
+// name only where something was taken from this person, as nothing else can
+// tell them from their windows.
 func (r *resolver) viewAll(s *tmux.Session) {
-	r.add(Need{Whole: true, Verbs: access.SetOf(access.View), Object: r.scene.session(s)})
-	whole := r.scene.snap.Session(s.ID)
-	if whole == nil {
-		return // it has gone meanwhile
-	}
-	for i := range whole.Links {
-		r.add(Need{Verb: access.View, Object: r.scene.window(whole, &whole.Links[i])})
+	for _, n := range r.scene.seeing(s) {
+		if n.Object.Kind != access.Pane || r.live.Touched(r.scene.server()) {
+			r.add(n)
+		}
 	}
 }
 

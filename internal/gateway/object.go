@@ -91,6 +91,35 @@ func (s scene) object(o tmux.Object, asked *tmux.Session) (access.Object, error)
 	return s.pane(t, l, p), nil
 }
 
+// seeing is what it needs to see all that a session shows: the session itself,
+// with whatever comes into it; each of its windows by every way to it, as one
+// that is linked from elsewhere may have been taken there; and each of their
+// panes, as one may have been taken before it was moved here.
+func (s scene) seeing(t *tmux.Session) []Need {
+	needs := []Need{{Whole: true, Verbs: access.SetOf(access.View), Object: s.session(t)}}
+	whole := s.snap.Session(t.ID)
+	if whole == nil {
+		return needs // it has gone meanwhile
+	}
+	for i := range whole.Links {
+		l := &whole.Links[i]
+		needs = append(needs, Need{Verb: access.View, Object: s.window(whole, l)})
+		if w := s.snap.Window(l.Window); w != nil {
+			for _, id := range w.Panes {
+				if p := s.snap.Pane(id); p != nil {
+					needs = append(needs, Need{Verb: access.View, Object: s.pane(whole, l, p)})
+				}
+			}
+		}
+	}
+	return needs
+}
+
+// Seeing gives what it needs to see all that a session of the snapshot shows.
+func Seeing(owner, incarnation string, snap *tmux.Snapshot, t *tmux.Session) []Need {
+	return scene{owner, incarnation, snap}.seeing(t)
+}
+
 func linkOf(t *tmux.Session, w tmux.WindowID) *tmux.Winlink {
 	if t == nil {
 		return nil

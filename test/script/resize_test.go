@@ -28,9 +28,9 @@ func TestLosingResize(t *testing.T) {
 		ignored bool
 	}{{"viewer", true}, {"operator", false}, {"typist", true}} {
 		h.Reload("grants.yaml", with(tc.role))
-		if got := flags(); strings.Contains(got, "ignore-size") != tc.ignored {
-			t.Errorf("a %s's display: %s", tc.role, got)
-		}
+		// In force means that decisions go by it; displays follow.
+		tmuxtest.Eventually(t, func() bool { return strings.Contains(flags(), "ignore-size") == tc.ignored },
+			"a %s's display ignores sizes: %v", tc.role, tc.ignored)
 	}
 	b.Type("\x02d")
 	if code := b.ExitCode(); code != 0 {
