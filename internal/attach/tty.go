@@ -181,8 +181,10 @@ func (t *TTY) Leave(ctx context.Context, how Leaving) error {
 	done := make(chan error, 1)
 	go func() {
 		defer unix.Close(fd)
-		done <- t.saved.GiveBack(fd, screen.Restore(how.Now, how.Ever), how.Discard,
-			Printable(how.Text), deadline.Add(-5*time.Millisecond))
+		done <- Guard(func() error {
+			return t.saved.GiveBack(fd, screen.Restore(how.Now, how.Ever), how.Discard,
+				Printable(how.Text), deadline.Add(-5*time.Millisecond))
+		})
 	}()
 	err = t.wait(ctx, done)
 	t.letGo()

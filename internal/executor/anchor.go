@@ -8,8 +8,11 @@ import (
 	"io"
 	"os"
 	"strings"
+	"sync"
 	"time"
 
+	"github.com/muxward/muxward/internal/attach"
+	"github.com/muxward/muxward/internal/failpoint"
 	"github.com/muxward/muxward/internal/tmux"
 	"github.com/muxward/muxward/internal/tmux/wire"
 )
@@ -21,9 +24,15 @@ import (
 type anchor struct {
 	conn *wire.Conn
 	in   *os.File // closing it ends the client as well
+
+	once     sync.Once
+	gone     chan struct{} // closed when it holds no size any more
+	detached bool          // because somebody detached it
+	fault    error         // or by a fault of ours; both set before
 }
 
-// anchorGrace is how long a display may outlive its anchor.
+// anchorGrace is how long a display may outlive its anchor whose session or
+// server ended: it hears of that itself.
 const anchorGrace = 300 * time.Millisecond
 
 // drop lets the anchor go.
@@ -47,26 +56,91 @@ func (s *seat) weighDown(ctx context.Context, session tmux.SessionID, opts tmux.
 	if err != nil {
 		return fmt.Errorf("keep the display from sizing windows: %w", err)
 	}
+	go a.follow(func() bool { return a.drain(out) })
+	go a.follow(a.hear)
 	s.mu.Lock()
 	s.anchor = a
+	begun := s.ctx != nil
 	s.mu.Unlock()
-	go func() {
-		defer out.Close()
-		_, err := io.Copy(io.Discard, out) // notices; the end when tmux lets it go
-		s.mu.Lock()
-		ctx := s.ctx
-		s.mu.Unlock()
-		if ctx == nil {
-			return // never begun
-		}
-		// The session may have ended, and the display's own end says so.
-		select {
-		case <-ctx.Done():
-		case <-time.After(anchorGrace):
-			s.leave(errors.Join(errors.New("what kept your display from sizing windows has gone; attach again"), err))
-		}
-	}()
+	if begun {
+		s.mindAnchor()
+	} // else run does
 	return nil
+}
+
+// follow runs f, which tells whether somebody detached the anchor: it is lost
+// then in any case.
+func (a *anchor) follow(f func() (detached bool)) {
+	var detached bool
+	fault := attach.Guard(func() error { detached = f(); return nil })
+	a.once.Do(func() {
+		a.detached, a.fault = detached, fault
+		close(a.gone)
+	})
+}
+
+// drain reads notices until tmux closes the anchor's output.
+func (a *anchor) drain(out *os.File) bool {
+	defer out.Close()
+	failpoint.At("seat-anchor")
+	_, _ = io.Copy(io.Discard, out)
+	return false
+}
+
+// hear waits until tmux tells the anchor to go. One that was told so and does
+// not go is still listed, but holds no size any more.
+func (a *anchor) hear() (detached bool) {
+	for {
+		m, err := a.conn.ReadMsg(context.Background()) // until drop closes it
+		if err != nil {
+			return false
+		}
+		switch m.(type) {
+		case *wire.Detach, *wire.DetachKill, *wire.Exec, *wire.Suspend:
+			return true
+		case *wire.Exit, *wire.Shutdown:
+			return false
+		}
+	}
+}
+
+// mindAnchor has the person leave when their anchor is lost while it is needed.
+// Whoever detaches the anchor detaches them: their size would count from then
+// on, so their display goes at once and the anchor after it. Until tmux has
+// seen the display go, which is a moment, it may count.
+func (s *seat) mindAnchor() {
+	s.mu.Lock()
+	a := s.anchor
+	s.mu.Unlock()
+	if a == nil {
+		return
+	}
+	go s.protected(func() {
+		select {
+		case <-a.gone:
+		case <-s.ctx.Done():
+			return
+		}
+		lost := errors.Join(errors.New("what kept your display from sizing windows has gone; attach again"), a.fault)
+		switch {
+		case s.resizes.Load(): // it does size them, by right
+			s.mu.Lock()
+			s.anchor = nil
+			s.mu.Unlock()
+			a.drop()
+			s.tell(a.fault)
+		case a.detached:
+			s.say(false, &wire.Detach{Session: s.sessionName(s.stage.Load().session.Name)})
+			s.leave(fmt.Errorf("%w: so was what kept their display from sizing windows", attach.ErrDetached))
+			_ = s.conn.Close()
+		default:
+			select {
+			case <-s.ctx.Done():
+			case <-time.After(anchorGrace):
+				s.leave(lost)
+			}
+		}
+	})
 }
 
 // dropAnchor attaches a control client without a size.
@@ -85,7 +159,7 @@ func dropAnchor(ctx context.Context, server Server, session tmux.SessionID, opts
 		return nil, nil, errors.Join(err, ourIn.Close())
 	}
 	defer theirOut.Close()
-	a := &anchor{in: ourIn}
+	a := &anchor{in: ourIn, gone: make(chan struct{})}
 	fail := func(err error) (*anchor, *os.File, error) {
 		_ = ourOut.Close()
 		_ = ourIn.Close()

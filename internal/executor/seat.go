@@ -101,6 +101,7 @@ func (s *seat) run() {
 	})
 	s.wg.Go(func() { s.protected(s.fromClient) })
 	s.wg.Go(func() { s.protected(s.hear) })
+	s.mindAnchor()
 	go s.serve()
 }
 
@@ -295,8 +296,11 @@ func (s *seat) say(silent bool, msgs ...wire.Message) {
 // leave ends the attachment.
 func (s *seat) leave(reason error) {
 	s.mu.Lock()
+	var fault *attach.Fault
 	if s.reason == nil {
 		s.reason = reason
+	} else if errors.As(reason, &fault) { // it must get into the log in any case
+		s.reason = errors.Join(s.reason, reason)
 	}
 	s.mu.Unlock()
 	if reason == nil {

@@ -14,7 +14,11 @@ import (
 func (l *Live) until(d access.Decision) (stop func()) {
 	over := make(chan struct{})
 	if !d.Expires.IsZero() {
-		go l.expire(d.Expires, over)
+		go func() {
+			// A fault here leaves the request to its own deadlines, and harms
+			// nobody else's.
+			_ = safely(func() error { l.expire(d.Expires, over); return nil })
+		}()
 	}
 	return func() { close(over) }
 }

@@ -208,14 +208,13 @@ func (l *Live) End(reason error) {
 // EndWithin is End for who cannot wait for ever: an error says that something
 // is still being delivered.
 func (l *Live) EndWithin(ctx context.Context, reason error) error {
-	ended := make(chan struct{})
+	ended := make(chan error, 1)
 	go func() {
-		defer close(ended)
-		l.End(reason)
+		ended <- safely(func() error { l.End(reason); return nil })
 	}()
 	select {
-	case <-ended:
-		return nil
+	case err := <-ended:
+		return err
 	case <-ctx.Done():
 		return fmt.Errorf("a delivery does not end: %w", ctx.Err())
 	}
@@ -360,7 +359,7 @@ func (g *Gateway) Reconsider(ctx context.Context, person, why string) Report {
 	var wg sync.WaitGroup
 	for _, l := range lives {
 		wg.Go(func() {
-			if err := l.bounded(ctx, why); err != nil {
+			if err := safely(func() error { return l.bounded(ctx, why) }); err != nil {
 				mu.Lock()
 				defer mu.Unlock()
 				rep.Unconfirmed = append(rep.Unconfirmed,
@@ -382,13 +381,10 @@ func (l *Live) bounded(ctx context.Context, why string) error {
 	defer cancel()
 	done := make(chan error, 1)
 	go func() {
-		defer func() {
-			if r := recover(); r != nil {
-				done <- fmt.Errorf("fault: %v\n%s", r, debug.Stack())
-			}
-		}()
-		failpoint.At("gateway-again")
-		done <- l.again(ctx, why)
+		done <- safely(func() error {
+			failpoint.At("gateway-again")
+			return l.again(ctx, why)
+		})
 	}()
 	select {
 	case err := <-done:
@@ -401,6 +397,17 @@ func (l *Live) bounded(ctx context.Context, why string) error {
 	case <-time.After(100 * time.Millisecond):
 		return fmt.Errorf("it does not end: %w", ctx.Err())
 	}
+}
+
+// safely makes an error of a fault: one in what serves one person ends nobody
+// else's service.
+func safely(f func() error) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("fault: %v\n%s", r, debug.Stack())
+		}
+	}()
+	return f()
 }
 
 func (l *Live) reconsider(ctx context.Context, why string) error {

@@ -69,7 +69,7 @@ func TestF37Panic(t *testing.T) {
 			t.Fatal("muxward died")
 		}
 	}
-	for _, s := range append(attached(), service{"seat-run", nil}) {
+	for _, s := range append(attached(), service{"seat-run", nil}, service{"seat-anchor", nil}) {
 		if s.act == nil {
 			arm(s.point, "panic")
 		}

@@ -37,3 +37,32 @@ func TestLosingResize(t *testing.T) {
 		t.Errorf("exit %d: %s", code, b.Screen())
 	}
 }
+
+// TestDetachingWhatKeepsTheSize: beside a guest who may not size windows hangs a
+// client that keeps their display from it. An owner who sends that one away
+// sends the guest away, and nothing of both is left in the list.
+func TestDetachingWhatKeepsTheSize(t *testing.T) {
+	h := host.Start(t, host.Config{Policy: map[string]string{
+		"grants.yaml": "grants:\n  - {who: mwbob, role: viewer, on: mwalice/work, reason: he watches}\n"}})
+	h.Must(host.Alice, "new-session", "-d", "-s", "work", "cat")
+	server := h.Server(host.Alice)
+	b := h.Terminal(host.Bob, tmuxtest.TerminalConfig{}, "attach", "-t", "mwalice/work")
+	b.WaitFor("work")
+	clients := func() string {
+		return server.Run("list-clients", "-t", "work", "-F", "#{client_control_mode} #{client_name}")
+	}
+	detached := 0
+	for line := range strings.Lines(clients()) {
+		if name, ok := strings.CutPrefix(strings.TrimSpace(line), "1 "); ok {
+			server.Run("detach-client", "-t", name)
+			detached++
+		}
+	}
+	if detached != 1 {
+		t.Fatalf("%d clients keep bob's size away", detached)
+	}
+	if code := b.ExitCode(); code != 0 || !b.Contains("[detached (from session mwalice/work)]") {
+		t.Errorf("bob's client exits %d: %q", code, b.Screen())
+	}
+	tmuxtest.Eventually(t, func() bool { return clients() == "" }, "nobody is left")
+}

@@ -118,11 +118,7 @@ func (s *Server) Wait() { s.wg.Wait() }
 
 func (s *Server) serve(ctx context.Context, conn *net.UnixConn) {
 	defer conn.Close()
-	defer func() {
-		if r := recover(); r != nil {
-			s.Complain(fmt.Sprintf("ctl door: a request was ended by a fault: %v\n%s", r, debug.Stack()))
-		}
-	}()
+	defer s.caught()
 	_ = conn.SetDeadline(time.Now().Add(readTime))
 	value, err := s.handle(ctx, conn)
 	answer := Answer{}
@@ -140,6 +136,14 @@ func (s *Server) serve(ctx context.Context, conn *net.UnixConn) {
 // proved, and not who has it after them.
 var errPeerGone = errors.New("the process that connected has exited")
 
+// caught keeps a fault in what serves one connection from ending anything but
+// that. It is to be deferred.
+func (s *Server) caught() {
+	if r := recover(); r != nil {
+		s.Complain(fmt.Sprintf("ctl door: a request was ended by a fault: %v\n%s", r, debug.Stack()))
+	}
+}
+
 func (s *Server) handle(ctx context.Context, conn *net.UnixConn) (any, error) {
 	failpoint.At("ctld-handle")
 	who, peer, err := s.Prover.FromPeer(ctx, conn, "ctl")
@@ -152,6 +156,7 @@ func (s *Server) handle(ctx context.Context, conn *net.UnixConn) (any, error) {
 	ctx, gone := context.WithCancelCause(ctx)
 	defer gone(nil)
 	go func() {
+		defer s.caught()
 		select {
 		case <-peer.Gone():
 			gone(errPeerGone)

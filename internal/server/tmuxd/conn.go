@@ -63,6 +63,7 @@ func (s *Server) prove(ctx context.Context, nc *net.UnixConn, uid uint32, at pla
 	}
 	s.remember(uid, who.Person())
 	go func() {
+		defer s.caught("the watch over a client", gone)
 		select {
 		case <-peer.Gone():
 			gone(errors.New("the process that connected has exited"))
@@ -103,18 +104,22 @@ func (s *Server) serve(ctx context.Context, nc *net.UnixConn, uid uint32, at pla
 	pumped := make(chan struct{})
 	go func() {
 		defer close(pumped)
-		defer func() {
-			if r := recover(); r != nil {
-				s.Complain(fmt.Sprintf("tmux door: %s: a connection was ended by a fault: %v\n%s", whose(who), r, stack()))
-				gone(errFault)
-			}
-		}()
+		defer s.caught(whose(who)+"'s connection", gone)
 		c.pump(pumpCtx, gone)
 	}()
 	result, err := (&conn{s: s, client: c, who: who, at: at, ahead: p.ahead}).run(ctx)
 	stop()
 	<-pumped
 	finish(ctx, c, result, err)
+}
+
+// caught keeps a fault in what serves one client from ending anything but that
+// client's connection. It is to be deferred.
+func (s *Server) caught(what string, gone context.CancelCauseFunc) {
+	if r := recover(); r != nil {
+		s.Complain(fmt.Sprintf("tmux door: %s was ended by a fault: %v\n%s", what, r, stack()))
+		gone(errFault)
+	}
 }
 
 // errNobody is what somebody hears who is nobody here: what tmux says when
