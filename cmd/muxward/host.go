@@ -67,17 +67,16 @@ func (h *hostServers) Start(ctx context.Context, who identity.Identity) (gateway
 
 // panes lists the processes of guarded panes as they were known last, and the
 // servers themselves: a pane that is too young to be known descends from its
-// server, and jobs and popups count as inside, too.
-func (h *hostServers) panes(ctx context.Context) ([]identity.PaneProc, error) {
+// server, and jobs and popups count as inside, too. No server is asked: every
+// proof of everybody comes by here, and would wait for one that stands still.
+func (h *hostServers) panes(context.Context) ([]identity.PaneProc, error) {
 	var out []identity.PaneProc
 	for _, s := range h.d.guard.Servers() {
-		if m, err := s.Model(ctx); err == nil {
-			if snap := m.Last(tmux.Core); snap != nil {
-				for _, p := range snap.Panes {
-					out = append(out, identity.PaneProc{
-						Owner: s.Owner(), Pane: p.ID.String(), PID: p.PID, TTY: p.TTY,
-					})
-				}
+		if snap := s.Known(); snap != nil {
+			for _, p := range snap.Panes {
+				out = append(out, identity.PaneProc{
+					Owner: s.Owner(), Pane: p.ID.String(), PID: p.PID, TTY: p.TTY,
+				})
 			}
 		}
 		out = append(out, identity.PaneProc{Owner: s.Owner(), PID: s.PID()})

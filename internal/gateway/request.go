@@ -59,10 +59,15 @@ type Ahead struct {
 	owner string
 	at    time.Time
 	snap  *tmux.Snapshot
+	err   error // of a server that has had its time
 }
 
 // aheadAge is how old a state may be that was looked at ahead.
 const aheadAge = 20 * time.Millisecond
+
+// aheadPatience is what shows that a server does not answer, and not that its
+// connection was lost just then.
+const aheadPatience = time.Second
 
 // LookAhead fetches the state of a person's server.
 func (g *Gateway) LookAhead(ctx context.Context, owner string) Ahead {
@@ -72,10 +77,19 @@ func (g *Gateway) LookAhead(ctx context.Context, owner string) Ahead {
 	}
 	at := time.Now()
 	snap, err := server.Snapshot(ctx, tmux.Core)
-	if err != nil {
+	if err != nil && time.Since(at) < aheadPatience {
 		return Ahead{} // it is asked for again, and the error told then
 	}
-	return Ahead{owner, at, snap}
+	return Ahead{owner, at, snap, err}
+}
+
+// of gives what was found out about the owner's server, if that still counts.
+// Who has waited for a server in vain is not made to wait a second time.
+func (a Ahead) of(owner string) (*tmux.Snapshot, error) {
+	if a.owner != owner || a.err == nil && time.Since(a.at) > aheadAge {
+		return nil, nil
+	}
+	return a.snap, a.err
 }
 
 // Client is a person's stock tmux client, or what a door offers in its place.

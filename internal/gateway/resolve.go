@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/muxward/muxward/internal/access"
 	"github.com/muxward/muxward/internal/tmux"
@@ -90,8 +89,8 @@ func (g *Gateway) Parse(ctx context.Context, base Request, argv []string) ([]Req
 	}
 	var opts tmux.ParseOptions
 	if server := g.Servers.Server(owner); server != nil {
-		snap, err := base.Ahead.snap, error(nil)
-		if snap == nil || base.Ahead.owner != owner || time.Since(base.Ahead.at) > aheadAge {
+		snap, err := base.Ahead.of(owner)
+		if snap == nil && err == nil {
 			snap, err = server.Snapshot(ctx, tmux.Core)
 		}
 		switch {

@@ -14,7 +14,8 @@ import (
 
 // connectTime is how long a connection to a server may take whatever its
 // context says: a stopped server has a full backlog for as long as it likes.
-const connectTime = 5 * time.Second
+// People hear within five seconds that it does not answer.
+const connectTime = 4 * time.Second
 
 // errNotTheServer is the error of a socket behind which somebody else listens.
 var errNotTheServer = errors.New("another process than the server we started listens there")

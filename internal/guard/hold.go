@@ -291,7 +291,11 @@ func (s *Server) closeControl() {
 	}
 }
 
-// Snapshot asks the server for its state now, and waits 5 s at most.
+// Known is the server's state as it was seen last, without asking; nil before
+// that. It is for who must not wait for this server.
+func (s *Server) Known() *tmux.Snapshot { return s.known.Load() }
+
+// Snapshot asks the server for its state now, and waits connectTime at most.
 func (s *Server) Snapshot(ctx context.Context, d tmux.Detail) (*tmux.Snapshot, error) {
 	ctx, cancel := context.WithTimeout(ctx, connectTime)
 	defer cancel()
@@ -312,6 +316,7 @@ func (s *Server) Snapshot(ctx context.Context, d tmux.Detail) (*tmux.Snapshot, e
 		return nil, fmt.Errorf("look at the tmux server of %s: %w", s.rec.Owner, err)
 	}
 	s.sessions(len(snap.Sessions))
+	s.known.Store(snap)
 	return snap, nil
 }
 

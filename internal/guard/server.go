@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -45,6 +46,7 @@ type Server struct {
 	ctlLock chan struct{}  // holds one token: who opens the control client
 	seen    watched
 	look    sync.Mutex // one look at the server's files at a time
+	known   atomic.Pointer[tmux.Snapshot]
 }
 
 // ErrLetGo is the cause of servers that go on while muxward stops.
