@@ -37,6 +37,7 @@ func TestDO07ComeAndGo(t *testing.T) {
 		x.WaitFor("recording")
 		x.Type("\x02d")
 		x.ExitCode()
+		x.Close() // there are fewer terminals on a machine than rounds here
 	}
 	for range soak.N(10_000, 100) {
 		w.refused(stranger, "attach", "-t", "mwalice/shared")

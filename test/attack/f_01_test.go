@@ -21,7 +21,7 @@ const editor = `printf '\033[?1049h\033[?1003h\033[?2004h\033[?1004hEDITOR'; exe
 // terminal must be as it was before people attached, after a restart everybody
 // attaches again, who was revoked stays out, and the log verifies.
 func TestF01MuxwardKilled(t *testing.T) {
-	b := lay(t, host.Config{Env: []string{"MUXWARD_TEST=f01"}})
+	b := lay(t, host.Config{})
 	b.Must(owner, "new-window", "-d", "-t", "other", "-n", "ed", editor)
 	b.pids = b.alivePIDs()
 	if r := b.Muxward(root, "revoke", stranger, "--reason", "before the fault"); r.Code != 0 {
@@ -40,13 +40,21 @@ func TestF01MuxwardKilled(t *testing.T) {
 		for _, x := range []*tmuxtest.Terminal{a, c, v} {
 			x.ExitCode()
 			sane(t, x)
+			x.Close()
 		}
 		b.Tmux(stranger, "new-session", "-d")
 		// tmux's own start may take a moment to fail.
 		tmuxtest.Eventually(t, func() bool { return servers(t, stranger) == 0 }, "no server was started at the dead door")
 		b.kept()
+		restart := time.Now()
 		b.Run()
-		b.typed(typist, "again"+randomWord())
+		c = b.Terminal(typist, tmuxtest.TerminalConfig{}, "attach", "-t", "mwalice/shared")
+		c.WaitFor("recording")
+		inTime(t, restart, 3*time.Second, "attached again after the restart")
+		again := "again" + randomWord()
+		c.Type(again)
+		b.arrived(again)
+		c.Close()
 		if r := b.Tmux(stranger, "new-session", "-d"); r.Code == 0 {
 			t.Error("who was revoked is let in after a restart")
 		}

@@ -3,6 +3,7 @@ package attack
 import (
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/muxward/muxward/internal/soak"
 	"github.com/muxward/muxward/internal/tmux/tmuxtest"
@@ -26,9 +27,12 @@ func TestF05TmuxKilled(t *testing.T) {
 	reached := func(b *bed, name string) bool {
 		c := b.Terminal(typist, tmuxtest.TerminalConfig{}, "attach", "-t", "mwalice/shared")
 		c.WaitFor("recording")
+		killed := time.Now()
 		signal(t, b.server.PID, sigKill)
 		c.ExitCode()
+		inTime(t, killed, time.Second, "told that the server has gone")
 		sane(t, c)
+		c.Close()
 		b.rec = tmuxtest.NewRecorder(t)
 		b.Must(owner, "new-session", "-d", "-s", name, b.rec.Command())
 		b.server = b.Server(owner)

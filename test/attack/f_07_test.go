@@ -23,22 +23,26 @@ func TestF07TmuxStopped(t *testing.T) {
 	for range soak.N(20, 1) {
 		late := "late" + randomWord()
 		signal(t, b.server.PID, sigStop)
-		begin := time.Now()
+		stop := time.Now()
 		r := b.Tmux(typist, "send-keys", "-t", "mwalice/shared:0.0", "-l", late)
-		t.Logf("refused after %v: %s", time.Since(begin).Round(time.Millisecond), r.Err)
+		inTime(t, stop, 5*time.Second, "refused: %s", strings.TrimSpace(r.Err))
 		if r.Code == 0 || !strings.Contains(r.Err, "ask the tmux server") {
 			t.Errorf("a stopped server took keys, or the reason is wrong: %+v", r)
 		}
 		if r = b.Tmux(stranger, "send-keys", "-t", "mwalice/shared:0.0", "x"); strings.Contains(r.Err, "server") {
 			t.Errorf("a stranger learns of the server: %+v", r)
 		}
+		ask := time.Now()
 		r = b.Tmux(owner, "send-keys", "-t", "shared:0.0", "-l", late)
+		inTime(t, ask, 5*time.Second, "its owner refused: %s", strings.TrimSpace(r.Err))
 		if r.Code == 0 || r.Err == "" {
 			t.Errorf("a stopped server took its owner's keys: %+v", r)
 		}
-		if out := b.Must(stranger, "display-message", "-p", "mine"); out != "mine" {
-			t.Errorf("another's server: %q", out)
-		}
+		swift(t, "another's server", func() {
+			if out := b.Must(stranger, "display-message", "-p", "mine"); out != "mine" {
+				t.Errorf("another's server: %q", out)
+			}
+		})
 		if rv := b.Muxward(root, "revoke", typist, "--reason", "while stopped"); rv.Code != 0 &&
 			!strings.Contains(rv.Err, "not confirmed") {
 			t.Errorf("revoke: %+v", rv)

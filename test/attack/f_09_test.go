@@ -5,6 +5,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/muxward/muxward/internal/soak"
 	"github.com/muxward/muxward/internal/tmux/tmuxtest"
@@ -34,10 +35,14 @@ func TestF09StormOfSignals(t *testing.T) {
 	if v.Exited() {
 		t.Error("the viewer was thrown out")
 	}
+	drain := time.Now()
 	for range 50 {
 		_ = syscall.Kill(b.PID(), []syscall.Signal{syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP}[rand.IntN(3)]) // it may have ended
 	}
-	b.Stop()
+	if code := b.Stopped(); code != 0 {
+		t.Errorf("muxward exits %d; it says:\n%s", code, b.Output())
+	}
+	inTime(t, drain, 10*time.Second, "muxward has drained and ended")
 	v.ExitCode()
 	sane(t, v)
 	b.kept()

@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/muxward/muxward/internal/tmux/tmuxtest"
 	"github.com/muxward/muxward/test/host"
@@ -45,6 +46,7 @@ func TestF26DoorBroken(t *testing.T) {
 	}
 	for _, f := range faults {
 		f.make()
+		broken := time.Now()
 		tmuxtest.Eventually(t, asWas, "after %s the door is as it was; muxward says:\n%s", f.name, b.Output())
 		if info, err := os.Lstat(filepath.Dir(door)); err != nil || info.Mode().Perm() != 0o500 {
 			tmuxtest.Eventually(t, func() bool {
@@ -52,6 +54,7 @@ func TestF26DoorBroken(t *testing.T) {
 				return err == nil && info.Mode().Perm() == 0o500
 			}, "after %s the directory is closed", f.name)
 		}
+		inTime(t, broken, 5*time.Second, "after %s the door is as it was", f.name)
 	}
 	if _, err := os.Lstat(aside); err == nil {
 		t.Error("something was made where the link pointed")

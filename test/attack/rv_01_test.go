@@ -104,6 +104,7 @@ func (r *revocation) trial(i int) {
 	close(stop)
 	<-stopped
 	r.judge(i, x, after)
+	x.Close()
 	if res := w.Muxward(root, append([]string{"revoke", "--undo", typist}, args[4:]...)...); res.Code != 0 {
 		w.t.Errorf("trial %d: undo: %+v", i, res)
 	}

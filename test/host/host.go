@@ -204,6 +204,16 @@ func (h *Host) Stop() {
 	h.waitEnd()
 }
 
+// Stopped waits until muxward has ended, as a storm of signals had it, and
+// gives its exit code; -1 if a signal ended it.
+func (h *Host) Stopped() int {
+	h.t.Helper()
+	h.waitEnd()
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.cmd.ProcessState.ExitCode()
+}
+
 func (h *Host) waitEnd() {
 	h.t.Helper()
 	h.mu.Lock()

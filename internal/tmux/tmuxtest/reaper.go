@@ -68,10 +68,30 @@ func KillAtEnd(t testing.TB, pid int) {
 	})
 }
 
+// running closes those of the descriptors whose processes have ended, of which
+// long tests start more than there may be descriptors.
+func running(fds []int) []int {
+	left := fds[:0]
+	for _, fd := range fds {
+		n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, 0)
+		if err == nil && n > 0 {
+			_ = unix.Close(fd)
+			continue
+		}
+		left = append(left, fd)
+	}
+	return left
+}
+
 // reap is the reaper's main function.
 func reap(in io.Reader, base string) int {
 	var fds []int
+	many := 256
 	for s := bufio.NewScanner(in); s.Scan(); {
+		if len(fds) >= many {
+			fds = running(fds)
+			many = 2*len(fds) + 256
+		}
 		pid, err := strconv.Atoi(s.Text())
 		if err != nil || pid <= 1 {
 			continue

@@ -36,11 +36,12 @@ type Terminal struct {
 	slave  *os.File      // kept open, so that what was printed last can be read
 	done   chan struct{} // closed when the program has ended
 	wg     sync.WaitGroup
+	once   sync.Once // of Close
 
 	allRead chan struct{} // closed when nothing more can be read
 
 	mu     sync.Mutex
-	scr    screen
+	scr    screen // nil once it is closed
 	got    []byte
 	paused chan struct{} // not nil while nothing is read
 }
@@ -105,18 +106,28 @@ func Open(t testing.TB, c TerminalConfig, program string, args ...string) *Termi
 		_ = cmd.Wait() // ExitCode tells
 		close(x.done)
 	}()
-	t.Cleanup(x.close)
+	t.Cleanup(x.Close)
 	return x
 }
 
-func (x *Terminal) close() {
-	x.Resume()
-	_ = x.cmd.Process.Kill() // it may be gone
-	<-x.done
-	_ = x.slave.Close()
-	_ = x.master.Close()
-	x.scr.Close()
-	x.wg.Wait()
+// Close kills the program if it runs and gives up the terminal with all that
+// belongs to it, as the end of the test would. Tests that open more terminals
+// than there may be at once call it. Of the methods, [Terminal.Bytes],
+// [Terminal.Len], [Terminal.Exited], [Terminal.Resume] and [Terminal.HangUp] go on
+// working.
+func (x *Terminal) Close() {
+	x.once.Do(func() {
+		x.Resume()
+		_ = x.cmd.Process.Kill() // it may be gone
+		<-x.done
+		_ = x.slave.Close()
+		_ = x.master.Close()
+		x.scr.Close()
+		x.wg.Wait()
+		x.mu.Lock()
+		defer x.mu.Unlock()
+		x.scr = nil // the largest part of it
+	})
 }
 
 // answer reads what the emulator would send to its program; it blocks if
@@ -164,6 +175,9 @@ func (x *Terminal) Type(keys string) {
 func (x *Terminal) Screen() []string {
 	x.mu.Lock()
 	defer x.mu.Unlock()
+	if x.scr == nil {
+		return []string{"(the terminal was closed)"}
+	}
 	return x.scr.Rows()
 }
 
