@@ -14,7 +14,7 @@ import (
 )
 
 // cgroup puts muxward into a cgroup (version 1) of its own with this setting.
-func (b *bed) cgroup(controller, setting, value string) {
+func (b *bed) cgroup(controller, setting, value string) (set func(value string)) {
 	b.t.Helper()
 	dir := filepath.Join("/sys/fs/cgroup", controller, "muxward-test-"+strconv.Itoa(b.PID()))
 	if err := os.Mkdir(dir, 0o755); err != nil {
@@ -32,6 +32,12 @@ func (b *bed) cgroup(controller, setting, value string) {
 	})
 	for name, text := range map[string]string{setting: value, "cgroup.procs": strconv.Itoa(pid)} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0); err != nil {
+			b.t.Fatal(err)
+		}
+	}
+	return func(value string) {
+		b.t.Helper()
+		if err := os.WriteFile(filepath.Join(dir, setting), []byte(value), 0); err != nil {
 			b.t.Fatal(err)
 		}
 	}

@@ -1,6 +1,7 @@
 package attack
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -16,29 +17,43 @@ func TestF19NoCPU(t *testing.T) {
 	b := lay(t, host.Config{})
 	v := b.Terminal(viewer, tmuxtest.TerminalConfig{}, "attach", "-t", "mwalice/other")
 	v.WaitFor("[other]")
-	c := b.Terminal(typist, tmuxtest.TerminalConfig{}, "attach", "-t", "mwalice/shared")
-	c.WaitFor("recording")
-	b.cgroup("cpu", "cpu.cfs_quota_us", "1000")
-	for range soak.N(20, 1) {
-		c.Type("control")
-		b.arrived("control")
+	quota := b.cgroup("cpu", "cpu.cfs_quota_us", "-1")
+	for round := range soak.N(20, 2) {
+		quota("-1") // until the typist is back
+		c := b.Terminal(typist, tmuxtest.TerminalConfig{}, "attach", "-t", "mwalice/shared")
+		c.WaitFor("recording")
+		quota("1000")
+		b.rec.Reset()
+		control := fmt.Sprintf("<%d>", round)
+		c.Type(control)
+		b.arrived(control)
 		c.Type(strings.Repeat("x", 200))
 		r := b.Muxward(root, "revoke", typist)
-		for strings.Contains(r.Err, "in time") { // the command's own patience
+		for tries := 0; r.Code != 0 && tries < 20; tries++ { // not in time, or not confirmed: that is no yes
 			r = b.Muxward(root, "revoke", typist)
 		}
 		n := b.rec.Len()
-		if r.Code == 0 && !c.Exited() {
+		t.Logf("round %d, after %d bytes: revoke: %+v", round, n, r)
+		if r.Code != 0 {
+			t.Errorf("round %d: revoke could not be confirmed: %+v", round, r)
+		}
+		if !c.Exited() {
 			c.Type(strings.Repeat("y", 200))
 		}
 		pause(2e9)
-		if r.Code == 0 && b.rec.Len() != n {
-			t.Errorf("after revoke returned %q arrived", b.rec.Bytes()[n:])
+		if b.rec.Len() != n {
+			t.Errorf("round %d: after revoke returned %q arrived", round, b.rec.Bytes()[n:])
 		}
-		t.Logf("revoke: %+v", r)
+		quota("-1")
+		c.ExitCode()
+		c.Close()
+		if r := b.Muxward(root, "revoke", "--undo", typist); r.Code != 0 {
+			t.Fatalf("round %d: undo: %+v", round, r)
+		}
 	}
 	if v.Exited() {
 		t.Error("a watchdog threw somebody out")
 	}
 	b.kept()
+	b.VerifyAudit()
 }
