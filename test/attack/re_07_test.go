@@ -26,12 +26,25 @@ func TestRE07OddSizes(t *testing.T) {
 	}
 	x := b.Terminal(owner, tmuxtest.TerminalConfig{}, "attach", "-t", "other")
 	x.WaitFor("[other]")
+	heard := func() string {
+		return b.server.Run("list-clients", "-t", "other:", "-F", "#{client_width} #{client_height}")
+	}
 	for range soak.N(50, 2) {
-		for _, s := range [][2]int{{1, 1}, {3, 1}, {1, 500}, {1000, 500}, {1500, 600}, {5000, 3}, {2, 2}, {80, 24}} {
-			x.Resize(s[0], s[1])
-			b.server.Run("rename-window", "-t", "other:0", "r"+randomWord())
+		for _, s := range []struct {
+			cols, rows int
+			want       string
+		}{
+			{1, 1, "1 1"}, {3, 1, "3 1"}, {1, 500, "1 500"}, {0, 0, "80 24"}, {1000, 500, "1000 500"}, {1500, 600, "1000 500"},
+			{5000, 3, "1000 3"}, {2, 2, "2 2"}, {0, 7, "80 7"}, {80, 24, "80 24"},
+		} {
+			x.Resize(s.cols, s.rows)
+			b.server.Run("rename-window", "-t", "other:0", "r"+randomWord()) // a redraw is under way
+			now := ""
+			if !soon(func() bool { now = heard(); return now == s.want }) {
+				t.Errorf("for %d × %d tmux heard of %s, want %s", s.cols, s.rows, now, s.want)
+			}
 			if c, r := width(); c > 1000 || r > 500 {
-				t.Errorf("tmux heard of %d × %d", c, r)
+				t.Errorf("a window of %d × %d", c, r)
 			}
 		}
 	}
