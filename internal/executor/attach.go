@@ -14,7 +14,6 @@ import (
 	"github.com/muxward/muxward/internal/attach"
 	"github.com/muxward/muxward/internal/gateway"
 	"github.com/muxward/muxward/internal/tmux"
-	"github.com/muxward/muxward/internal/tmux/control"
 	"github.com/muxward/muxward/internal/tmux/wire"
 )
 
@@ -168,7 +167,7 @@ func (s *seat) begin(ctx context.Context) error {
 	s.resizes.Store(!strings.Contains(flags, "ignore-size"))
 	mode := s.mode()
 	s.keys = s.e.Keys(s.p.Base(access.EventKeys))
-	s.sending = make(chan *control.Pending, 64)
+	s.sending = make(chan sent, 64)
 	v := s.p.Plan().Snapshot
 	cfg := attach.Config{
 		Terminal: recorded{s.terminal, s}, Display: s.display, Mode: mode, Filter: s.filter(),

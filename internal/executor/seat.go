@@ -14,7 +14,6 @@ import (
 	"github.com/muxward/muxward/internal/failpoint"
 	"github.com/muxward/muxward/internal/gateway"
 	"github.com/muxward/muxward/internal/tmux"
-	"github.com/muxward/muxward/internal/tmux/control"
 	"github.com/muxward/muxward/internal/tmux/wire"
 )
 
@@ -44,7 +43,7 @@ type seat struct {
 	whole   *gateway.Right // every verb on the server: what direct input takes
 	active  atomic.Pointer[tmux.PaneID]
 	scene   atomic.Pointer[scene] // what addressed input rests on
-	sending chan *control.Pending
+	sending chan sent
 	prefix  attach.KeyOptions
 	snap    *tmux.Snapshot // of a session that was just made
 	// unwritten is set while what was read from the terminal could not be

@@ -247,7 +247,7 @@ func (s *seat) send(ctx context.Context, at *scene, e attach.Event) error {
 	if err != nil {
 		return err
 	}
-	return s.sent(ctx, line)
+	return s.transmit(ctx, line)
 }
 
 func sendHex(target string, b []byte) []string {
@@ -259,8 +259,14 @@ func sendHex(target string, b []byte) []string {
 	return words
 }
 
-// sent sends the line. What comes of it is heard by hear.
-func (s *seat) sent(ctx context.Context, line string) error {
+// sent is a line on its way to tmux.
+type sent struct {
+	*control.Pending
+	line string
+}
+
+// transmit sends the line. What comes of it is heard by hear.
+func (s *seat) transmit(ctx context.Context, line string) error {
 	c, err := s.server.Control(ctx)
 	if err != nil {
 		return fmt.Errorf("reach the tmux server: %w", err)
@@ -270,7 +276,7 @@ func (s *seat) sent(ctx context.Context, line string) error {
 		return err
 	}
 	select {
-	case s.sending <- p:
+	case s.sending <- sent{p, line}:
 		return nil
 	case <-ctx.Done():
 		return ctx.Err()
@@ -280,21 +286,21 @@ func (s *seat) sent(ctx context.Context, line string) error {
 // hear tells the person what was not typed after all, and why.
 func (s *seat) hear() {
 	for {
-		var p *control.Pending
+		var key sent
 		select {
-		case p = <-s.sending:
+		case key = <-s.sending:
 			failpoint.At("seat-hear")
 		case <-s.ctx.Done():
 			return
 		}
 		ctx, cancel := context.WithTimeout(s.ctx, keyTime)
-		replies, err := p.Wait(ctx)
+		replies, err := key.Wait(ctx)
 		cancel()
 		switch {
 		case s.ctx.Err() != nil:
 			return
 		case err != nil:
-			s.att.Notice("a key may not have been typed: " + err.Error())
+			s.lost(s.ctx, key, err)
 		case replies[0].Err != nil:
 			s.att.Notice("not typed: " + replies[0].Err.Error())
 		case len(replies[0].Data) > 0:
