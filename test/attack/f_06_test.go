@@ -2,76 +2,144 @@ package attack
 
 import (
 	"fmt"
-	"os"
-	"path/filepath"
-	"strconv"
 	"strings"
 	"testing"
-
-	"golang.org/x/sys/unix"
+	"time"
 
 	"github.com/muxward/muxward/internal/soak"
 	"github.com/muxward/muxward/internal/tmux/tmuxtest"
 	"github.com/muxward/muxward/test/host"
 )
 
-// muxward's connections to a tmux server are cut again and again while somebody
-// types. They are made anew, each key is typed once or not at all, and in
-// order, and pictures come. Control connections and displays are no processes
-// of their own that could be killed: their sockets are shut down.
+// muxward's connections to a tmux server are cut, or stand still, again and
+// again while people look and type. Control connections and displays are no
+// processes of their own that could be killed: their sockets are shut down, and
+// to have them all stand still, tmux is stopped. The picture is back within a
+// second: by itself, if the display was left alone, or else when people, who
+// were told, attach again. Each key is typed once or not at all, and in order.
+// The control run is the count of what was cut, and TM-15's.
 func TestF06ConnectionsCut(t *testing.T) {
 	b := lay(t, host.Config{})
+	p := &pair{b: b}
+	p.attach()
 	cuts := 0
 	for i := range soak.N(1000, 12) {
-		cuts += cut(t, b)
+		p.press()
+		switch i % 4 {
+		case 0, 1:
+			broken := time.Now()
+			n := cut(t, b.Host, b.server, p.spared)
+			p.press()
+			p.picture(broken, "%d control connections cut", n)
+			cuts += n
+		case 2:
+			broken := time.Now()
+			n := cut(t, b.Host, b.server, nil)
+			p.leave()
+			p.attach()
+			p.picture(broken, "%d connections cut, attached again", n)
+			cuts += n
+		case 3:
+			p.stall(300 * time.Millisecond)
+		}
 		b.Tmux(typist, "send-keys", "-t", "mwalice/shared:0.0", "-l", fmt.Sprintf("<%d>", i)) // it may be refused
 	}
+	// Longer than a connection may stand still before it is given up.
+	p.stall(6 * time.Second)
 	tmuxtest.Eventually(t, func() bool {
 		return b.Tmux(typist, "send-keys", "-t", "mwalice/shared:0.0", "-l", "<99999>").Code == 0
 	}, "typing goes on")
 	b.arrived("<99999>")
-	v := b.Terminal(viewer, tmuxtest.TerminalConfig{}, "attach", "-t", "mwalice/other")
-	v.WaitFor("[other]")
 	if cuts == 0 {
 		t.Error("control run: no connection was cut, this is no test")
 	}
-	last, n := -1, 0
-	for word := range strings.SplitSeq(strings.Trim(string(b.rec.Bytes()), "<>"), "><") {
-		var i int
-		if _, err := fmt.Sscan(word, &i); err != nil || i <= last {
-			t.Fatalf("typed twice or out of order: %q", b.rec.Bytes())
-		}
-		last, n = i, n+1
-	}
-	t.Logf("%d connections cut, %d words typed", cuts, n)
+	p.typedOnce()
+	t.Logf("%d connections cut", cuts)
+	b.kept()
 	b.VerifyAudit()
 }
 
-// cut shuts down all sockets that connect muxward to the owner's server, and
-// counts them.
-func cut(t *testing.T, b *bed) (n int) {
-	t.Helper()
-	pidfd, err := unix.PidfdOpen(b.PID(), 0)
-	if err != nil {
-		t.Fatal(err)
+// pair is somebody who looks and somebody who types, in the same session.
+type pair struct {
+	b      *bed
+	v, c   *tmuxtest.Terminal
+	spared map[uint64]bool // the sockets of their displays
+	typed  strings.Builder // what the typist has pressed
+}
+
+func (p *pair) attach() {
+	p.b.t.Helper()
+	tmuxtest.Eventually(p.b.t, func() bool { return p.b.Tmux(viewer, "has-session", "-t", "mwalice/shared").Code == 0 },
+		"muxward is connected again")
+	p.spared = displays(p.b.t, p.b.Host, p.b.server, func() {
+		p.v = p.b.Terminal(viewer, tmuxtest.TerminalConfig{}, "attach", "-t", "mwalice/shared")
+		p.c = p.b.Terminal(typist, tmuxtest.TerminalConfig{}, "attach", "-t", "mwalice/shared")
+		p.v.WaitFor("recording")
+		p.c.WaitFor("recording")
+	})
+}
+
+// leave waits until both were told that their displays have gone.
+func (p *pair) leave() {
+	p.b.t.Helper()
+	for _, x := range []*tmuxtest.Terminal{p.v, p.c} {
+		x.ExitCode()
+		sane(p.b.t, x)
+		x.Close()
 	}
-	defer unix.Close(pidfd)
-	fds, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", b.PID()))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, e := range fds {
-		num, _ := strconv.Atoi(e.Name())
-		fd, err := unix.PidfdGetfd(pidfd, num, 0)
-		if err != nil {
-			continue // it was closed meanwhile
+}
+
+// press has the typist press the next letter.
+func (p *pair) press() {
+	key := string(rune('a' + p.typed.Len()%26))
+	p.typed.WriteString(key)
+	p.c.Type(key)
+}
+
+// picture waits until both see what is new, within a second of when something
+// was broken.
+func (p *pair) picture(broken time.Time, what string, args ...any) {
+	p.b.t.Helper()
+	word := randomWord()
+	p.b.server.Run("rename-window", "-t", "shared:0", word)
+	p.v.WaitFor(word)
+	p.c.WaitFor(word)
+	inTime(p.b.t, broken, time.Second, what, args...)
+}
+
+// stall has every connection to the server stand still for a while, in which
+// the typist goes on.
+func (p *pair) stall(how time.Duration) {
+	p.b.t.Helper()
+	signal(p.b.t, p.b.server.PID, sigStop)
+	p.press()
+	pause(how)
+	signal(p.b.t, p.b.server.PID, sigCont)
+	again := time.Now()
+	p.picture(again, "connections stood still for %v", how)
+}
+
+// typedOnce fails if a key or a word arrived twice, or out of order.
+func (p *pair) typedOnce() {
+	p.b.t.Helper()
+	got := string(p.b.rec.Bytes())
+	var keys strings.Builder
+	last := -1
+	for rest := got; rest != ""; {
+		if rest[0] != '<' {
+			keys.WriteByte(rest[0])
+			rest = rest[1:]
+			continue
 		}
-		peer, err := unix.Getpeername(fd)
-		if a, ok := peer.(*unix.SockaddrUnix); err == nil && ok && strings.HasSuffix(b.server.Socket, filepath.Base(a.Name)) &&
-			a.Name != "" && unix.Shutdown(fd, unix.SHUT_RDWR) == nil {
-			n++
+		var i int
+		if _, err := fmt.Sscanf(rest, "<%d>", &i); err != nil || i <= last {
+			p.b.t.Fatalf("typed twice or out of order: %q", got)
 		}
-		_ = unix.Close(fd)
+		last = i
+		_, rest, _ = strings.Cut(rest, ">")
 	}
-	return n
+	if keys.Len() == 0 || !inOrder(keys.String(), p.typed.String()) {
+		p.b.t.Errorf("pressed %q, the pane received %q", p.typed.String(), keys.String())
+	}
+	p.b.t.Logf("%d keys pressed, %d typed", p.typed.Len(), keys.Len())
 }
