@@ -222,10 +222,14 @@ func (s *Server) checkSocket() ([]string, error) {
 	if err == nil && lost {
 		err = s.rescue(s.g.ctx)
 	}
+	who := ""
+	if len(wrong) > 0 { // after it was put right: nobody else comes now
+		who = s.connected()
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if len(wrong) > 0 && !s.seen.at.IsZero() {
-		wrong = append(wrong, "who could connect meanwhile: accounts that this let in, since "+s.seen.at.UTC().Format(time.RFC3339))
+		wrong = append(wrong, "who could connect meanwhile: accounts that this let in, since "+s.seen.at.UTC().Format(time.RFC3339), who)
 	}
 	s.seen.at = now
 	if s.Cause() != nil {
