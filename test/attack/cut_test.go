@@ -12,37 +12,45 @@ import (
 	"github.com/muxward/muxward/test/host"
 )
 
-// links calls each with every socket that connects muxward to a tmux server: a
-// descriptor of our own of it, and the number that its name in /proc has.
-// Control connections and displays are no processes that could be killed, and
-// this is how one gets at them.
-func links(t *testing.T, h *host.Host, server host.Server, each func(fd int, inode uint64)) {
+// descriptors calls each with a descriptor of our own of everything that a
+// process has open.
+func descriptors(t *testing.T, pid int, each func(fd int)) {
 	t.Helper()
-	pidfd, err := unix.PidfdOpen(h.PID(), 0)
+	pidfd, err := unix.PidfdOpen(pid, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer unix.Close(pidfd)
-	fds, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", h.PID()))
+	fds, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", pid))
 	if err != nil {
 		t.Fatal(err)
 	}
-	// tmux listens where it believes its socket to be.
-	bound := filepath.Join(h.Doors, "in-"+filepath.Base(filepath.Dir(server.Socket)), "s")
 	for _, e := range fds {
 		num, _ := strconv.Atoi(e.Name())
 		fd, err := unix.PidfdGetfd(pidfd, num, 0)
 		if err != nil {
 			continue // it was closed meanwhile
 		}
+		each(fd)
+		_ = unix.Close(fd)
+	}
+}
+
+// links calls each with every socket that connects muxward to a tmux server,
+// and its inode. Control connections and displays are no processes that could be
+// killed, and this is how one gets at them.
+func links(t *testing.T, h *host.Host, server host.Server, each func(fd int, inode uint64)) {
+	t.Helper()
+	// tmux listens where it believes its socket to be.
+	bound := filepath.Join(h.Doors, "in-"+filepath.Base(filepath.Dir(server.Socket)), "s")
+	descriptors(t, h.PID(), func(fd int) {
 		var st unix.Stat_t
 		peer, err := unix.Getpeername(fd)
 		a, ok := peer.(*unix.SockaddrUnix)
 		if err == nil && ok && a.Name == bound && unix.Fstat(fd, &st) == nil {
 			each(fd, st.Ino)
 		}
-		_ = unix.Close(fd)
-	}
+	})
 }
 
 // linked lists the sockets that connect muxward to a tmux server.
