@@ -17,7 +17,7 @@ func (l *Live) until(d access.Decision) (stop func()) {
 		go func() {
 			// A fault here leaves the request to its own deadlines, and harms
 			// nobody else's.
-			_ = safely(func() error { l.expire(d.Expires, over); return nil })
+			_ = recovered(func() error { l.expire(d.Expires, over); return nil })
 		}()
 	}
 	return func() { close(over) }

@@ -210,7 +210,11 @@ func (l *Live) End(reason error) {
 func (l *Live) EndWithin(ctx context.Context, reason error) error {
 	ended := make(chan error, 1)
 	go func() {
-		ended <- safely(func() error { l.End(reason); return nil })
+		ended <- recovered(func() error {
+			failpoint.At("gateway-end")
+			l.End(reason)
+			return nil
+		})
 	}()
 	select {
 	case err := <-ended:
@@ -359,7 +363,7 @@ func (g *Gateway) Reconsider(ctx context.Context, person, why string) Report {
 	var wg sync.WaitGroup
 	for _, l := range lives {
 		wg.Go(func() {
-			if err := safely(func() error { return l.bounded(ctx, why) }); err != nil {
+			if err := recovered(func() error { return l.bounded(ctx, why) }); err != nil {
 				mu.Lock()
 				defer mu.Unlock()
 				rep.Unconfirmed = append(rep.Unconfirmed,
@@ -381,10 +385,14 @@ func (l *Live) bounded(ctx context.Context, why string) error {
 	defer cancel()
 	done := make(chan error, 1)
 	go func() {
-		done <- safely(func() error {
+		err := recovered(func() error {
 			failpoint.At("gateway-again")
 			return l.again(ctx, why)
 		})
+		if errors.Is(err, errFault) {
+			l.cancel(err) // nobody knows what it may still do
+		}
+		done <- err
 	}()
 	select {
 	case err := <-done:
@@ -399,12 +407,14 @@ func (l *Live) bounded(ctx context.Context, why string) error {
 	}
 }
 
-// safely makes an error of a fault: one in what serves one person ends nobody
-// else's service.
-func safely(f func() error) (err error) {
+// errFault is the end of something by a fault of muxward.
+var errFault = errors.New("fault")
+
+// recovered runs f and turns a panic into an error.
+func recovered(f func() error) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
-			err = fmt.Errorf("fault: %v\n%s", r, debug.Stack())
+			err = fmt.Errorf("%w: %v\n%s", errFault, r, debug.Stack())
 		}
 	}()
 	return f()

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/muxward/muxward/internal/access"
+	"github.com/muxward/muxward/internal/failpoint"
 	"github.com/muxward/muxward/internal/tmux"
 )
 
@@ -130,6 +131,7 @@ func (g *Gateway) unread(ctx context.Context, base Request, argv []string, why *
 // resolve turns what was asked into a plan by ids. It is the only place where
 // names mean anything.
 func (g *Gateway) resolve(ctx context.Context, req Request) (*Plan, error) {
+	failpoint.At("gateway-resolve")
 	live, _ := ctx.Value(liveKey{}).(*Live)
 	if live == nil {
 		return nil, errors.New("resolve: no permit is open") // a fault of ours

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/muxward/muxward/internal/access"
+	"github.com/muxward/muxward/internal/failpoint"
 )
 
 // writeTime bounds the writing of an outcome or a refusal, whose own context
@@ -42,6 +43,8 @@ func (g *Gateway) event(req Request, plan *Plan, kind access.EventKind) access.E
 // writeIntent writes that something is about to be done, and makes the permit
 // for it. No record, no permit.
 func (g *Gateway) writeIntent(ctx context.Context, req Request, plan *Plan, d access.Decision, l *Live) (*Permit, error) {
+	failpoint.At("gateway-decided")
+	defer failpoint.At("gateway-permitted")
 	ev := g.event(req, plan, access.EventIntent)
 	ev.Request, ev.Allowed, ev.Rule, ev.Reason = l.id, true, d.Rule, d.Reason
 	if plan.Invocation != nil {
@@ -97,6 +100,8 @@ func (g *Gateway) refused(req Request, plan *Plan, d access.Decision) error {
 
 // writeOutcome writes how it ended.
 func (g *Gateway) writeOutcome(ctx context.Context, p *Permit, r Result, err error) error {
+	failpoint.At("gateway-executed")
+	defer failpoint.At("gateway-written")
 	ev := g.event(p.request, p.plan, access.EventOutcome)
 	ev.Asked, ev.Verbs, ev.Objects = nil, nil, nil
 	ev.Request, ev.Ref, ev.Allowed, ev.Executed = p.live.id, p.seq, true, r.Executed
