@@ -8,6 +8,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/muxward/muxward/internal/failpoint"
 )
 
 const (
@@ -155,11 +157,12 @@ func (a *Attachment) Run(ctx context.Context) error {
 	a.end(Guard(a.pumpOutput))
 	limit, cancel := context.WithTimeout(context.Background(), leaveWithin)
 	defer cancel()
-	if err := a.leave(limit); err != nil {
-		a.cfg.Log.Warn("terminal not given back", "err", err)
+	left := a.leave(limit)
+	if left != nil {
+		a.cfg.Log.Warn("terminal not given back", "err", left)
 	}
 	pumps.Wait()
-	return a.reason()
+	return errors.Join(a.reason(), left)
 }
 
 // enter takes the terminal unless Stop was called before; Stop either sees it
@@ -390,6 +393,7 @@ func (a *Attachment) size() Size {
 // redraw asks for a redraw in the background, and again if that fails.
 func (a *Attachment) redraw() {
 	a.spawn(func() {
+		failpoint.At("attach-redraw")
 		for try := range 3 {
 			err := Guard(func() error { return a.cfg.Redraw(a.ctx) })
 			if err == nil || a.ctx.Err() != nil {

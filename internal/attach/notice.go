@@ -9,6 +9,8 @@ import (
 	"time"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/muxward/muxward/internal/failpoint"
 )
 
 // noticeFor is how long a notice stays unless a key is pressed.
@@ -53,7 +55,12 @@ func (a *Attachment) Notice(text string) {
 	if a.note.timer != nil {
 		a.note.timer.Stop()
 	}
-	a.note.timer = time.AfterFunc(noticeFor, a.note.dismiss)
+	a.note.timer = time.AfterFunc(noticeFor, func() {
+		a.spawn(func() {
+			failpoint.At("attach-notice")
+			a.note.dismiss()
+		})
+	})
 }
 
 // dismiss has the notice drawn over if there is one.

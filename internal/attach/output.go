@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/muxward/muxward/internal/attach/screen"
+	"github.com/muxward/muxward/internal/failpoint"
 )
 
 const (
@@ -91,6 +92,7 @@ func (a *Attachment) pumpOutput() error {
 	buf := make([]byte, readSize)
 	for {
 		n, err := a.display.Read(buf, nil)
+		failpoint.At("attach-output")
 		if n > 0 {
 			if err := a.out.take(buf, n); err != nil {
 				return err
@@ -234,6 +236,7 @@ func (o *output) startDrain() {
 // drain waits for the terminal and writes what it missed. It exists only while
 // a terminal is behind.
 func (o *output) drain() {
+	failpoint.At("attach-drain")
 	for {
 		err := o.a.term.AwaitWrite(stuckPoll)
 		if err == nil {

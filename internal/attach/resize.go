@@ -3,6 +3,8 @@ package attach
 import (
 	"sync"
 	"time"
+
+	"github.com/muxward/muxward/internal/failpoint"
 )
 
 // resizer passes on the terminal's size, not more often than tmux should hear
@@ -44,6 +46,7 @@ func (r *resizer) request() {
 
 // apply reads the size and passes it on if it is a new one.
 func (r *resizer) apply() {
+	failpoint.At("attach-resize")
 	r.applying.Lock()
 	defer r.applying.Unlock()
 	r.mu.Lock()

@@ -12,6 +12,7 @@ import (
 
 	"github.com/muxward/muxward/internal/attach/keeper"
 	"github.com/muxward/muxward/internal/attach/screen"
+	"github.com/muxward/muxward/internal/failpoint"
 )
 
 // nudgeEvery is how often a call that blocks in the kernel is freed again.
@@ -179,12 +180,18 @@ func (t *TTY) Leave(ctx context.Context, how Leaving) error {
 		deadline = time.Now().Add(time.Second)
 	}
 	done := make(chan error, 1)
+	giveBack := func() error {
+		failpoint.At("attach-restore")
+		return t.saved.GiveBack(fd, screen.Restore(how.Now, how.Ever), how.Discard,
+			Printable(how.Text), deadline.Add(-5*time.Millisecond))
+	}
 	go func() {
 		defer unix.Close(fd)
-		done <- Guard(func() error {
-			return t.saved.GiveBack(fd, screen.Restore(how.Now, how.Ever), how.Discard,
-				Printable(how.Text), deadline.Add(-5*time.Millisecond))
-		})
+		err := Guard(giveBack)
+		if fault := new(Fault); errors.As(err, &fault) { // once more: it is all that the person is left with
+			err = errors.Join(err, Guard(giveBack))
+		}
+		done <- err
 	}()
 	err = t.wait(ctx, done)
 	t.letGo()

@@ -7,6 +7,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/muxward/muxward/internal/failpoint"
 )
 
 // input is the way from the terminal to the sink or the display. The pump
@@ -48,6 +50,7 @@ func (a *Attachment) pumpInput() error {
 	var armed time.Time
 	for !a.closed.Load() {
 		n, err := a.term.Read(buf, in.numberFn)
+		failpoint.At("attach-input")
 		switch {
 		case n > 0:
 			a.note.dismiss()
