@@ -147,6 +147,7 @@ func (e *Executor) run(ctx context.Context, p *gateway.Permit, server Server) (g
 		return gateway.Result{}, err
 	}
 	exit, err := r.run(ctx)
+	failpoint.At("executor-ran")
 	if err != nil && ctx.Err() != nil {
 		_ = conn.Close()
 		outlast(server)

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/muxward/muxward/internal/failpoint"
 	"github.com/muxward/muxward/internal/gateway"
 	"github.com/muxward/muxward/internal/tmux"
 	"github.com/muxward/muxward/internal/tmux/wire"
@@ -66,6 +67,7 @@ func (e *Executor) runQuick(ctx context.Context, p *gateway.Permit, server Serve
 	if err != nil {
 		return gateway.Result{}, err
 	}
+	failpoint.At("executor-quick")
 	result := gateway.Result{Executed: words}
 	out, err := ask(ctx, server, words)
 	if err != nil || len(out) == 0 {

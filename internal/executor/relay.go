@@ -38,6 +38,9 @@ type relay struct {
 	streams map[int32]stream // by the server's numbers
 	waiting bool             // the client's input was asked for
 	fault   atomic.Pointer[error]
+	// answered is closed when no answers are passed on any more; nil before
+	// any were asked for.
+	answered chan struct{}
 }
 
 type stream struct {
@@ -49,7 +52,25 @@ type stream struct {
 func (r *relay) run(ctx context.Context) (wire.Exit, error) {
 	r.streams = map[int32]stream{}
 	ctx, stop := context.WithCancel(ctx)
-	defer stop()
+	exit, err := r.pass(ctx)
+	stop()
+	return exit, errors.Join(err, r.settled())
+}
+
+// settled waits until nothing is passed to the server any more.
+func (r *relay) settled() error {
+	if r.answered == nil {
+		return nil
+	}
+	select {
+	case <-r.answered:
+		return nil
+	case <-time.After(exitTime):
+		return stuck()
+	}
+}
+
+func (r *relay) pass(ctx context.Context) (wire.Exit, error) {
 	for {
 		m, err := r.next(ctx)
 		if err != nil {
@@ -163,7 +184,9 @@ func (r *relay) openRead(ctx context.Context, m *wire.ReadOpen) error {
 	if err := r.client.Send(ctx, &wire.ReadOpen{Stream: id, FD: m.FD, Path: m.Path}); err != nil {
 		return err
 	}
+	r.answered = make(chan struct{})
 	go func() {
+		defer close(r.answered)
 		if err := attach.Guard(func() error { r.answers(ctx, id, m.Stream); return nil }); err != nil {
 			r.fault.Store(&err)
 			_ = r.server.Close() // which ends the command

@@ -59,7 +59,8 @@ type seat struct {
 	silent bool
 	alarm  *time.Timer
 	anchor *anchor
-	reason error
+	left   bool  // they leave, and
+	reason error // this is why
 	done   chan struct{}
 	result gateway.Result // set before done is closed
 }
@@ -121,10 +122,14 @@ func (s *seat) serve() {
 func (s *seat) show() error {
 	ran := make(chan error, 1)
 	go func() {
-		ran <- attach.Guard(func() error {
+		err := attach.Guard(func() error {
 			failpoint.At("seat-run")
 			return s.att.Run(s.ctx)
 		})
+		if fault := new(attach.Fault); errors.As(err, &fault) {
+			err = errors.Join(err, s.salvage())
+		}
+		ran <- err
 	}()
 	select {
 	case err := <-ran:
@@ -148,18 +153,32 @@ func (s *seat) show() error {
 	}
 }
 
+// salvage gives the terminal back after a fault that may have kept the
+// attachment from doing so.
+func (s *seat) salvage() error {
+	ctx, cancel := context.WithTimeout(context.Background(), exitTime)
+	defer cancel()
+	stopped := s.att.Stop(ctx, "")
+	_ = s.terminal.Close() // it may be closed already, as the display
+	_ = s.display.Close()
+	return stopped
+}
+
 // stuckTime is how long the parts of an attachment may take to end: each of
 // their waits is shorter.
 const stuckTime = keyTime + time.Second
 
-func stuck() error { return &attach.Fault{What: "a part of an attachment does not end"} }
+func stuck() error { return &attach.Fault{What: "a part of this service does not end"} }
 
 // settled waits until the ears of the attachment have ended.
-func (s *seat) settled() error {
+func (s *seat) settled(weight *anchor) error {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
 		s.wg.Wait()
+		if weight != nil {
+			<-weight.gone
+		}
 	}()
 	select {
 	case <-done:
@@ -172,7 +191,29 @@ func (s *seat) settled() error {
 // protected keeps a fault in one person's service from ending the others'.
 func (s *seat) protected(f func()) {
 	if err := attach.Guard(func() error { f(); return nil }); err != nil {
-		s.leave(err)
+		s.blame(err)
+	}
+}
+
+// blame ends the attachment for a fault, which is told in any case.
+func (s *seat) blame(fault error) {
+	if !s.leave(fault) {
+		s.tell(fault) // it is not why they leave, so nobody else does
+	}
+}
+
+// inTime is protected for what nobody waits for: if it does not end, the
+// person's service does.
+func (s *seat) inTime(f func()) {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		s.protected(f)
+	}()
+	select {
+	case <-done:
+	case <-time.After(stuckTime):
+		s.blame(stuck())
 	}
 }
 
@@ -292,24 +333,23 @@ func (s *seat) say(silent bool, msgs ...wire.Message) {
 	}
 }
 
-// leave ends the attachment.
-func (s *seat) leave(reason error) {
+// leave ends the attachment, and reports whether it was this that did.
+func (s *seat) leave(reason error) (first bool) {
 	s.mu.Lock()
-	var fault *attach.Fault
-	if s.reason == nil {
-		s.reason = reason
-	} else if errors.As(reason, &fault) { // it must get into the log in any case
-		s.reason = errors.Join(s.reason, reason)
+	if first = !s.left; first {
+		s.left, s.reason = true, reason
 	}
 	s.mu.Unlock()
 	if reason == nil {
 		reason = attach.ErrDetached
 	}
 	s.cancel(reason)
+	return first
 }
 
 // finish is reached once, when the terminal has been given back.
 func (s *seat) finish(err error) {
+	failpoint.At("seat-finish")
 	s.cancel(err)
 	s.mu.Lock()
 	if s.alarm != nil {
@@ -319,7 +359,7 @@ func (s *seat) finish(err error) {
 	s.mu.Unlock()
 	_ = s.conn.Close()
 	weight.drop()
-	err = errors.Join(err, s.settled())
+	err = errors.Join(err, s.settled(weight))
 	_ = s.keys.Close()
 	if now := s.scene.Load(); now != nil {
 		_ = now.keys.Close()
@@ -377,9 +417,12 @@ func (s *seat) arm() {
 		return
 	}
 	s.alarm = time.AfterFunc(limit.Sub(s.e.Gateway().Time()), func() {
-		ctx, cancel := context.WithTimeout(s.ctx, attachTime)
-		defer cancel()
-		s.protected(func() { _ = s.reconsider(ctx, "the time is over") }) // what cannot be confirmed has ended
+		s.inTime(func() {
+			failpoint.At("seat-expire")
+			ctx, cancel := context.WithTimeout(s.ctx, attachTime)
+			defer cancel()
+			_ = s.reconsider(ctx, "the time is over") // what cannot be confirmed has ended
+		})
 	})
 }
 
