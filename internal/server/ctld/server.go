@@ -24,6 +24,10 @@ const (
 	perUID  = 32
 )
 
+// lateTime is longer than any act takes: one that has not ended by then never
+// does, and what it holds is given to others.
+const lateTime = 20 * time.Second
+
 // Prover proves who is at the other end.
 type Prover interface {
 	FromPeer(ctx context.Context, conn *net.UnixConn, door string) (identity.Identity, *identity.Peer, error)
@@ -74,6 +78,12 @@ func (s *Server) Serve(ctx context.Context, l Listener) error {
 		}
 		s.wg.Go(func() {
 			defer leave()
+			late := time.AfterFunc(lateTime, func() {
+				leave()
+				_ = conn.Close()
+				s.Complain("ctl door: a request does not end; its connection was closed")
+			})
+			defer late.Stop()
 			s.serve(ctx, conn)
 		})
 	}
@@ -103,14 +113,14 @@ func (s *Server) admit(conn *net.UnixConn) (leave func(), ok bool) {
 	}
 	s.open++
 	s.byUID[uid]++
-	return func() {
+	return sync.OnceFunc(func() {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		s.open--
 		if s.byUID[uid]--; s.byUID[uid] == 0 {
 			delete(s.byUID, uid)
 		}
-	}, true
+	}), true
 }
 
 // Wait waits until every answer was given.
@@ -121,6 +131,7 @@ func (s *Server) serve(ctx context.Context, conn *net.UnixConn) {
 	defer s.caught()
 	_ = conn.SetDeadline(time.Now().Add(readTime))
 	value, err := s.handle(ctx, conn)
+	failpoint.At("ctld-answer")
 	answer := Answer{}
 	if err == nil {
 		answer.Value, err = json.Marshal(value)

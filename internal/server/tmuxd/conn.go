@@ -70,14 +70,21 @@ func (s *Server) prove(ctx context.Context, nc *net.UnixConn, uid uint32, at pla
 		case <-ctx.Done():
 		}
 	}()
-	return proof{who, peer, <-ahead}
+	p = proof{who: who, peer: peer}
+	select {
+	case p.ahead = <-ahead:
+	case <-time.After(aheadTime): // each of its waits is shorter
+		s.Complain("tmux door: looking ahead does not end; " + who.Person() + " is served without")
+	}
+	return p
 }
+
+// aheadTime bounds how long a client waits for what is only a guess.
+const aheadTime = 5 * time.Second
 
 // serve is the life of one connection: who is it, what do they want, do it,
 // tell how it ended.
-func (s *Server) serve(ctx context.Context, nc *net.UnixConn, uid uint32, at place, admitted func()) {
-	ctx, gone := context.WithCancelCause(ctx)
-	defer gone(nil)
+func (s *Server) serve(ctx context.Context, gone context.CancelCauseFunc, nc *net.UnixConn, uid uint32, at place, admitted func()) {
 	wc := wire.NewServer(nc)
 	defer wc.Close()
 	// The client needs a moment to introduce itself: meanwhile it is proved
@@ -85,7 +92,13 @@ func (s *Server) serve(ctx context.Context, nc *net.UnixConn, uid uint32, at pla
 	proved := make(chan proof, 1)
 	go func() { proved <- s.prove(ctx, nc, uid, at, gone) }()
 	hello, err := wc.Accept(ctx)
-	p := <-proved
+	var p proof
+	select {
+	case p = <-proved:
+	case <-ctx.Done():
+		go func() { p := <-proved; p.close() }()
+		return
+	}
 	defer p.close()
 	who := p.who
 	if err != nil {
@@ -110,6 +123,7 @@ func (s *Server) serve(ctx context.Context, nc *net.UnixConn, uid uint32, at pla
 	result, err := (&conn{s: s, client: c, who: who, at: at, ahead: p.ahead}).run(ctx)
 	stop()
 	<-pumped
+	failpoint.At("tmuxd-finish")
 	finish(ctx, c, result, err)
 }
 
@@ -139,6 +153,7 @@ func whose(who identity.Identity) string {
 // run does what the client asks: every command is decided before the first
 // one runs, and again when its turn comes.
 func (c *conn) run(ctx context.Context) (gateway.Result, error) {
+	failpoint.At("tmuxd-run")
 	hello := c.client.hello
 	switch {
 	case hello.Shell:

@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/muxward/muxward/internal/failpoint"
 	"github.com/muxward/muxward/internal/gateway"
 	"github.com/muxward/muxward/internal/identity"
 )
@@ -23,6 +24,10 @@ const (
 	perUIDAll = 512
 	totalAll  = 4096
 )
+
+// lateTime is longer than a client may take to introduce itself, and than
+// anything takes to end that runs for a client that has gone.
+const lateTime = 20 * time.Second
 
 // Prover proves who is at the other end.
 type Prover interface {
@@ -109,7 +114,7 @@ func (s *Server) admit(ctx context.Context, nc *net.UnixConn, at place) {
 	s.wg.Go(func() {
 		defer leave()
 		defer introduced()
-		s.guarded(ctx, nc, uid, at, introduced)
+		s.guarded(ctx, nc, uid, at, introduced, leave)
 	})
 }
 
@@ -144,15 +149,43 @@ func (c *crowd) enter(uid uint32, tooMany func(ofUID, open int) bool) (leave fun
 }
 
 // guarded serves one client so that what goes wrong with it ends nothing but
-// its own connection.
-func (s *Server) guarded(ctx context.Context, nc *net.UnixConn, uid uint32, at place, admitted func()) {
+// its own connection. One that does not come to its end when its client has
+// gone, or to its beginning, is left behind: it takes nobody's place.
+func (s *Server) guarded(ctx context.Context, nc *net.UnixConn, uid uint32, at place, introduced, leave func()) {
+	ctx, gone := context.WithCancelCause(ctx)
+	done := make(chan struct{})
+	var once sync.Once
+	late := func(what string) {
+		once.Do(func() {
+			gone(errFault)
+			_ = nc.Close()
+			introduced()
+			leave()
+			s.Complain(fmt.Sprintf("tmux door: the connection of a client of uid %d %s; it is left behind", uid, what))
+		})
+	}
+	beginning := time.AfterFunc(lateTime, func() { late("does not begin") })
+	context.AfterFunc(ctx, func() {
+		select {
+		case <-done:
+		case <-time.After(lateTime):
+			late("does not end")
+		}
+	})
+	defer gone(nil)
+	defer close(done)
+	defer beginning.Stop()
 	defer nc.Close()
 	defer func() {
 		if r := recover(); r != nil {
 			s.Complain(fmt.Sprintf("tmux door: a client's connection was ended by a fault: %v\n%s", r, stack()))
 		}
 	}()
-	s.serve(ctx, nc, uid, at, admitted)
+	failpoint.At("tmuxd-admitted")
+	s.serve(ctx, gone, nc, uid, at, func() {
+		beginning.Stop()
+		introduced()
+	})
 }
 
 // lookAhead fetches the state of the server that the client will most likely
@@ -161,10 +194,11 @@ func (s *Server) guarded(ctx context.Context, nc *net.UnixConn, uid uint32, at p
 func (s *Server) lookAhead(ctx context.Context, uid uint32, at place) (a gateway.Ahead) {
 	defer func() {
 		if r := recover(); r != nil {
-			s.complain(fmt.Sprintf("tmux door: looking ahead was ended by a fault: %v\n%s", r, stack()))
+			s.Complain(fmt.Sprintf("tmux door: looking ahead was ended by a fault: %v\n%s", r, stack()))
 			a = gateway.Ahead{}
 		}
 	}()
+	failpoint.At("tmuxd-ahead")
 	owner := at.owner
 	if owner == "" {
 		s.mu.Lock()
