@@ -25,6 +25,10 @@ type bed struct {
 	rec, side *tmuxtest.Recorder
 	server    host.Server
 	pids      string // of server and panes
+	// revocation is one that was started by the test.
+	revocation *tmuxtest.Terminal
+	// clients are those whose service is to fail.
+	clients []*tmuxtest.Terminal
 }
 
 const bedGrants = standardGrants + `  - {who: mwbob, role: viewer, on: mwalice/other, reason: watches}

@@ -1,0 +1,212 @@
+package attack
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/muxward/muxward/internal/tmux/tmuxtest"
+)
+
+// service is a place where a goroutine serves one person, what makes a person's
+// service come by there, and what is said if it goes no further.
+type service struct {
+	point string
+	// act makes the service of a typist at their terminal come by.
+	act func(b *bed, x *tmuxtest.Terminal)
+	// told is what the log says, or whoever revokes hears, of a goroutine that
+	// stands still there.
+	told string
+}
+
+const (
+	stuckPart = "a part of this service does not end"
+	leftAlone = "does not end; it is left behind"
+	// Until a client was admitted it is still a newcomer.
+	neverBegan = "does not begin; it is left behind"
+)
+
+// attached lists the services of a typist at their terminal. The first is
+// armed before they attach: what makes it come by is that.
+func attached() []service {
+	return []service{
+		{"seat-run", nil, stuckPart},
+		{"seat-fromServer", func(b *bed, _ *tmuxtest.Terminal) { b.server.Run("detach-client", "-s", "shared") }, stuckPart},
+		{"seat-fromClient", func(_ *bed, x *tmuxtest.Terminal) { x.Resize(90, 30) }, stuckPart},
+		{"seat-output", renamed, stuckPart},
+		{"seat-typed", types("t"), stuckPart},
+		{"seat-hear", types("h"), stuckPart},
+		{"seat-anchor", func(b *bed, _ *tmuxtest.Terminal) { b.server.Run("detach-client", "-s", "shared") }, stuckPart},
+		{"seat-expire", func(b *bed, _ *tmuxtest.Terminal) {
+			until := time.Now().Add(2 * time.Second).UTC().Format(time.RFC3339Nano)
+			b.Reload("grants.yaml", strings.ReplaceAll(bedGrants, "who: mwcarol,", "who: mwcarol, until: \""+until+"\","))
+		}, stuckPart},
+		{"seat-finish", types("\x02d"), leftAlone},
+		{"attach-input", types("i"), stuckPart},
+		{"attach-output", renamed, stuckPart},
+		{"attach-resize", func(_ *bed, x *tmuxtest.Terminal) { x.Resize(70, 20) }, stuckPart},
+		{"attach-notice", noticed, stuckPart}, // which goes by itself after a while
+		{"attach-redraw", func(b *bed, x *tmuxtest.Terminal) { noticed(b, x); x.Type("r") }, stuckPart},
+		{"attach-drain", flooded, stuckPart},
+		{"attach-restore", types("\x02d"), "the terminal takes no bytes"},
+		{"gateway-again", revoked, "it does not end"},
+		{"gateway-end", revoked, "a delivery does not end"},
+	}
+}
+
+// alone lists the services of one command of the owner's: act starts it.
+func alone() []service {
+	tmux := func(args ...string) func(*bed, *tmuxtest.Terminal) {
+		return func(b *bed, _ *tmuxtest.Terminal) {
+			b.clients = append(b.clients, b.Terminal(owner, tmuxtest.TerminalConfig{}, args...))
+		}
+	}
+	window := tmux("new-window", "-d", "-t", "other", "-n", "w", "cat")
+	who := func(b *bed, _ *tmuxtest.Terminal) { b.clients = append(b.clients, muxward(b, "who")) }
+	return []service{
+		{"tmuxd-admitted", window, neverBegan},
+		{"tmuxd-prove", window, neverBegan},
+		{"tmuxd-ahead", window, "looking ahead does not end"},
+		{"tmuxd-serve", window, neverBegan},
+		{"tmuxd-pump", window, leftAlone},
+		{"tmuxd-run", window, leftAlone},
+		{"tmuxd-finish", window, leftAlone},
+		{"gateway-resolve", window, leftAlone},
+		{"gateway-decided", window, leftAlone},
+		{"gateway-permitted", window, leftAlone},
+		{"gateway-executed", window, leftAlone},
+		{"gateway-written", window, leftAlone},
+		{"executor-run", window, leftAlone},
+		{"executor-ran", window, leftAlone},
+		{"executor-quick", tmux("display-message", "-p", "-t", "other", "quick"), leftAlone},
+		{"relay-answers", tmux("load-buffer", "-"), stuckPart},
+		{"ctld-handle", who, "a request does not end"},
+		{"ctld-answer", who, "a request does not end"},
+	}
+}
+
+// covered fails unless the source has these failpoints and no others, and as
+// many as the row wants.
+func covered(t *testing.T) {
+	t.Helper()
+	var have, want []string
+	for _, s := range append(attached(), alone()...) {
+		have = append(have, s.point)
+	}
+	call := regexp.MustCompile(`failpoint\.At\("([^"]+)"\)`)
+	err := filepath.WalkDir("../../internal", func(path string, _ os.DirEntry, err error) error {
+		if err != nil || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
+			return err
+		}
+		text, err := os.ReadFile(path)
+		for _, m := range call.FindAllSubmatch(text, -1) {
+			want = append(want, string(m[1]))
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	slices.Sort(have)
+	slices.Sort(want)
+	if !slices.Equal(have, want) {
+		t.Errorf("the source has the failpoints %v, the test %v", want, have)
+	}
+	if len(slices.Compact(want)) < 30 {
+		t.Errorf("%d places, the row wants 30", len(want))
+	}
+}
+
+func types(keys string) func(*bed, *tmuxtest.Terminal) {
+	return func(_ *bed, x *tmuxtest.Terminal) { x.Type(keys) }
+}
+
+func renamed(b *bed, _ *tmuxtest.Terminal) {
+	b.server.Run("rename-window", "-t", "shared:0", randomWord())
+}
+
+// noticed has muxward itself say something on the typist's screen.
+func noticed(b *bed, x *tmuxtest.Terminal) {
+	b.server.Run("lock-session", "-t", "shared")
+	tmuxtest.Eventually(b.t, func() bool { return bytes.Contains(x.Bytes(), []byte("is not offered here")) }, "a notice is shown")
+}
+
+// flooded has the typist's terminal fall behind.
+func flooded(b *bed, x *tmuxtest.Terminal) {
+	x.Pause()
+	b.server.Run("new-window", "-t", "shared", "-n", "flood", "yes $(printf %0200d 7)")
+	pause(300 * time.Millisecond)
+	b.server.Run("kill-window", "-t", "shared:flood")
+	x.Resume()
+}
+
+// revoked starts a revocation of the typist; what it says is seen at the end.
+func revoked(b *bed, _ *tmuxtest.Terminal) {
+	b.revocation = muxward(b, "revoke", typist, "--reason", "stuck")
+}
+
+// muxward starts one of muxward's own commands, as root, and does not wait.
+func muxward(b *bed, args ...string) *tmuxtest.Terminal {
+	b.t.Helper()
+	return tmuxtest.Open(b.t, tmuxtest.TerminalConfig{Cols: 500, Rows: 50, Env: b.Env(root)}, b.Bin(), args...)
+}
+
+// witnesses are people whom somebody else's fault must not touch.
+func witnesses(b *bed) (check func()) {
+	a := b.Terminal(owner, tmuxtest.TerminalConfig{}, "attach", "-t", "other")
+	a.WaitFor("[other]")
+	v := b.Terminal(viewer, tmuxtest.TerminalConfig{}, "attach", "-t", "mwalice/other")
+	v.WaitFor("[other]")
+	return func() {
+		b.t.Helper()
+		word := randomWord()
+		began := time.Now()
+		a.Type(word)
+		v.WaitFor(word)
+		if took := time.Since(began); took > bounded(time.Second) {
+			b.t.Errorf("somebody else waited %v", took)
+		}
+		a.Type("\x15")
+		if a.Exited() || v.Exited() {
+			b.t.Error("somebody else was thrown out")
+		}
+	}
+}
+
+// toldTime is longer than the doors wait for what has been left behind.
+const toldTime = 20*time.Second + tmuxtest.Patience
+
+// says waits until the log says all of words in as many events.
+func (b *bed) says(count int, words ...string) {
+	b.t.Helper()
+	found := 0
+	ok := within(toldTime, func() bool {
+		found = 0
+		for _, e := range b.Audit() {
+			if containsAll(e.Note+e.Reason, words...) {
+				found++
+			}
+		}
+		if found < count {
+			pause(100 * time.Millisecond) // each look is a process
+		}
+		return found >= count
+	})
+	if !ok {
+		b.t.Fatalf("the log says %d times %q, want %d; muxward says:\n%s", found, words, count, b.Output())
+	}
+}
+
+func containsAll(s string, words ...string) bool {
+	for _, w := range words {
+		if !strings.Contains(s, w) {
+			return false
+		}
+	}
+	return true
+}
