@@ -119,14 +119,7 @@ func newWorld(t *testing.T, change ...func(*Options)) *world {
 
 func tmuxProgram(t *testing.T) string {
 	t.Helper()
-	if p := os.Getenv("MUXWARD_TEST_TMUX"); p != "" {
-		return p
-	}
-	p, err := exec.LookPath("tmux")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return p
+	return tmuxtest.Program(t)
 }
 
 func (w *world) open() {

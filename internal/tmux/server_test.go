@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/muxward/muxward/internal/tmux/tmuxtest"
 )
 
 // realServer is a tmux server of its own in a temp dir, for comparing.
@@ -22,10 +24,6 @@ type realServer struct {
 
 func startServer(t testing.TB) *realServer {
 	t.Helper()
-	_, err := exec.LookPath("tmux")
-	if err != nil {
-		t.Fatalf("tmux is needed for this test: %v", err)
-	}
 	dir, err := os.MkdirTemp("/tmp", "mwt")
 	if err != nil {
 		t.Fatal(err)
@@ -46,7 +44,7 @@ func startServer(t testing.TB) *realServer {
 func (s *realServer) command(args ...string) *exec.Cmd {
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	s.t.Cleanup(cancel)
-	cmd := exec.CommandContext(ctx, "tmux", append([]string{"-u", "-f", "/dev/null", "-S", s.sock}, args...)...)
+	cmd := exec.CommandContext(ctx, tmuxtest.Program(s.t), append([]string{"-u", "-f", "/dev/null", "-S", s.sock}, args...)...)
 	cmd.Env = s.env
 	cmd.WaitDelay = time.Second
 	return cmd

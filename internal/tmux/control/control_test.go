@@ -67,10 +67,13 @@ func openFramed(t testing.TB, s *tmuxtest.Server, f wire.Framing, opts Options) 
 	return c
 }
 
-// versions are the tmux programs to try: the one in PATH, and those that
-// MUXWARD_TMUX lists, separated by colons.
+// versions are the tmux programs to try: those that MUXWARD_TMUX lists,
+// separated by colons, or the one in PATH.
 func versions() []string {
-	return append([]string{"tmux"}, filepath.SplitList(os.Getenv("MUXWARD_TMUX"))...)
+	if list := filepath.SplitList(os.Getenv("MUXWARD_TMUX")); len(list) > 0 {
+		return list
+	}
+	return []string{"tmux"}
 }
 
 // eachWay runs f against every version, with a session and, where the server

@@ -187,7 +187,7 @@ func (a Account) Env(more ...string) []string {
 		home, name = os.Getenv("HOME"), os.Getenv("USER")
 	}
 	env := []string{
-		"PATH=/usr/local/bin:/usr/bin:/bin", "HOME=" + home, "USER=" + name, "LOGNAME=" + name,
+		"PATH=" + searchPath(), "HOME=" + home, "USER=" + name, "LOGNAME=" + name,
 		"SHELL=/bin/sh", "LANG=C.UTF-8", "LC_ALL=C.UTF-8",
 	}
 	return append(env, more...)

@@ -13,6 +13,9 @@
 // Linux), in a mount namespace of their own in which the accounts mwalice,
 // mwbob, mwcarol and mwmallory exist. The host is not touched.
 //
+// The tmux is the one in PATH, or the first that MUXWARD_TMUX lists (several are
+// separated by colons; tests of the protocols try all of them).
+//
 // Everything lives under one short directory in /tmp, and everything started
 // is killed by its own descriptor when the test ends, when the test binary
 // ends, and when the test binary is killed: see reaper.go.

@@ -51,6 +51,9 @@ func role() (code int, ok bool) {
 }
 
 func runTests(m Runner) int {
+	if err := choose(); err != nil {
+		return complain(err)
+	}
 	base := os.Getenv(baseVar)
 	if os.Getenv(roleVar) != roleTests { // nobody made one for us
 		var err error
@@ -130,6 +133,14 @@ func Dir(t testing.TB, owner Account) string {
 // skip skips the test and counts it, so that what was left out is told.
 func skip(t testing.TB, reason string) {
 	t.Helper()
+	Missing(t, reason)
+	t.Skip(reason)
+}
+
+// Missing counts a part of a test that is left out, and goes on with the rest.
+func Missing(t testing.TB, reason string) {
+	t.Helper()
+	t.Log(reason)
 	f, err := os.OpenFile(filepath.Join(base(t), skipFile), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err == nil {
 		_, err = fmt.Fprintf(f, "%s: %s\n", t.Name(), reason)
@@ -138,7 +149,6 @@ func skip(t testing.TB, reason string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Skip(reason)
 }
 
 func printSkipped(path string) {

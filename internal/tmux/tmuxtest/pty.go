@@ -44,3 +44,21 @@ func control(f *os.File, do func(fd int) error) error {
 	}
 	return inner
 }
+
+// likeShell gives a terminal modes that are not those of a new one, as people's
+// terminals have, so that it shows when somebody puts back what they guess.
+func likeShell(f *os.File) (unix.Termios, error) {
+	var tio *unix.Termios
+	err := control(f, func(fd int) (err error) {
+		if tio, err = unix.IoctlGetTermios(fd, unix.TCGETS); err != nil {
+			return err
+		}
+		tio.Iflag |= unix.IUTF8
+		tio.Cc[unix.VERASE], tio.Cc[unix.VWERASE] = 0x08, 0x1f
+		return unix.IoctlSetTermios(fd, unix.TCSETS, tio)
+	})
+	if err != nil {
+		return unix.Termios{}, fmt.Errorf("modes of a pseudo-terminal: %w", err)
+	}
+	return *tio, nil
+}

@@ -34,6 +34,7 @@ type Terminal struct {
 	cmd    *exec.Cmd
 	master *os.File
 	slave  *os.File      // kept open, so that what was printed last can be read
+	first  unix.Termios  // before the program began
 	done   chan struct{} // closed when the program has ended
 	wg     sync.WaitGroup
 	once   sync.Once // of Close
@@ -86,6 +87,10 @@ func Open(t testing.TB, c TerminalConfig, program string, args ...string) *Termi
 			t.Fatal(err)
 		}
 	}
+	first, err := likeShell(slave)
+	if err != nil {
+		t.Fatal(err)
+	}
 	cmd := c.As.Command(program, args...)
 	cmd.Env = c.As.Env(append([]string{"TERM=" + c.Term}, c.Env...)...)
 	if c.Dir != "" {
@@ -98,6 +103,7 @@ func Open(t testing.TB, c TerminalConfig, program string, args ...string) *Termi
 	}
 	guard(t, cmd.Process.Pid)
 	x := &Terminal{t: t, cmd: cmd, master: master, slave: slave, done: make(chan struct{}), allRead: make(chan struct{})}
+	x.first = first
 	var answers io.Reader
 	x.scr, answers = newScreen(c.Cols, c.Rows)
 	x.wg.Go(func() { x.answer(answers, c.Answer) })
@@ -278,6 +284,9 @@ func (x *Terminal) Termios() unix.Termios {
 	}
 	return *tio
 }
+
+// First returns the modes that the terminal had before the program began.
+func (x *Terminal) First() unix.Termios { return x.first }
 
 // PID returns the program's process id.
 func (x *Terminal) PID() int { return x.cmd.Process.Pid }

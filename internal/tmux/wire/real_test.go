@@ -11,16 +11,18 @@ import (
 	"time"
 )
 
-// tmuxes returns the tmux programs to try: the installed one, and those whose
-// paths are in MUXWARD_TMUX, separated by colons.
+// tmuxes returns the tmux programs to try: those that MUXWARD_TMUX lists,
+// separated by colons, or the one in PATH.
 func tmuxes(t testing.TB) []string {
 	t.Helper()
+	if list := filepath.SplitList(os.Getenv("MUXWARD_TMUX")); len(list) > 0 {
+		return list
+	}
 	path, err := exec.LookPath("tmux")
 	if err != nil {
 		t.Fatal("tmux is not installed: ", err)
 	}
-	list := []string{path}
-	return append(list, filepath.SplitList(os.Getenv("MUXWARD_TMUX"))...)
+	return []string{path}
 }
 
 func testContext(t testing.TB) context.Context {
