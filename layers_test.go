@@ -51,7 +51,7 @@ var forbidden = map[string][]string{
 }
 
 // testOnly are rooms that no program may import.
-var testOnly = []string{"internal/tmux/tmuxtest", "internal/soak"}
+var testOnly = []string{"internal/tmux/tmuxtest", "internal/attach/attachtest", "internal/soak"}
 
 func room(pkg string) string {
 	best := ""

@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/muxward/muxward/internal/attach/attachtest"
 	"github.com/muxward/muxward/internal/soak"
 )
 
@@ -127,7 +128,7 @@ func TestTerminalIsRestoredAtEveryExit(t *testing.T) {
 			at := attach(t, p, Direct, func(c *Config) { c.Gate = panicky{c.Gate.(*gate)} })
 			at.program.draws(everyMode)
 			eventually(t, "drawn", contains(p.screen, "\x1b[?2026h"))
-			if emulate(p.screen()).sane() == nil {
+			if attachtest.Emulate(p.screen()).Sane() == nil {
 				t.Fatal("the control run shows nothing to restore")
 			}
 			end(at)
@@ -256,7 +257,7 @@ func TestATerminalThatComesBackIsRedrawn(t *testing.T) {
 	eventually(t, "resync", contains(p.screen, "\x18\x1b\\\x1b[?1049h"))
 	at.program.draws("\x1b[Hredrawn")
 	eventually(t, "redrawn", contains(p.screen, "redrawn"))
-	if e := emulate(p.screen()); !e.private[1] || !e.keypad || !e.private[1049] {
+	if e := attachtest.Emulate(p.screen()); !e.Private[1] || !e.Keypad || !e.Private[1049] {
 		t.Errorf("modes after the redraw: %+v", e)
 	}
 }

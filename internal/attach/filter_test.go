@@ -4,142 +4,23 @@ import (
 	"bytes"
 	"fmt"
 	"math/rand/v2"
-	"regexp"
 	"strings"
 	"testing"
-	"unicode/utf8"
 
+	"github.com/muxward/muxward/internal/attach/attachtest"
 	"github.com/muxward/muxward/internal/soak"
 )
-
-// guestAllowed is the list of allow.go written a second time, as patterns, by
-// which the bytes that reach a guest are judged.
-var guestAllowed = regexp.MustCompile(`^(?:` + strings.Join([]string{
-	`[\x20-\x7e]`, `[\x07\x08\x09\x0a\x0d\x0e\x0f]`,
-	`\x1b[78=>DEHM]`, `\x1b[()][0B]`,
-	`\x1b\[[0-9;:]*m`,
-	`\x1b\[[0-9]{0,4}[@ABCDEFGILMPSTXZabdeg\x60]`,
-	`\x1b\[(?:[0-9]{0,4};)?[0-9]{0,4}[Hfrs]`,
-	`\x1b\[0*[012]?[JK]`,
-	`\x1b\[(?:[0-9]{0,4})? q`,
-	`\x1b\[(?:[0-9]{0,4};){4}[0-9]{0,4}\$x`,
-	`\x1b\[34(?:;34)*[hl]`,
-	`\x1b\[\?[018]?c`,
-	`\x1b\[\?0*(?:1|7|12|25|47|69|1004|1047|1048|1049|2004|2026)(?:;0*(?:1|7|12|25|47|69|1004|1047|1048|1049|2004|2026))*[hl]`,
-	`\x1b\[\?0*(?:1|7|12|25|47|69|100[0-6]|101[56]|104[789]|2004|2026|2031|7727)(?:;0*(?:1|7|12|25|47|69|100[0-6]|101[56]|104[789]|2004|2026|2031|7727))*l`,
-	`\x1bP=[12]s\x1b\\`,
-}, "|") + `)`)
-
-// judge returns what of p is not on the list.
-func judge(p []byte) error {
-	for len(p) > 0 {
-		if p[0] >= 0x80 {
-			r, n := utf8.DecodeRune(p)
-			if r == utf8.RuneError && n == 1 || r < 0xa0 || r >= 0x202a && r <= 0x202e || r >= 0x2066 && r <= 0x2069 {
-				return fmt.Errorf("character %q", p[:n])
-			}
-			p = p[n:]
-			continue
-		}
-		m := guestAllowed.Find(p)
-		if m == nil {
-			return fmt.Errorf("%q", p[:min(len(p), 40)])
-		}
-		p = p[len(m):]
-	}
-	return nil
-}
 
 func filtered(p Policy, in string) string {
 	return string(NewFilter(p, Questions(3, 6)).Append(nil, []byte(in)))
 }
 
-// hostile are sequences that a program or a person can have printed to harm
-// whoever watches: none may reach a guest.
-var hostile = map[string]string{
-	"clipboard set":           "\x1b]52;c;aGk=\a",
-	"clipboard set, ST":       "\x1b]52;c;aGk=\x1b\\",
-	"clipboard ask":           "\x1b]52;c;?\a",
-	"passthrough clipboard":   "\x1bPtmux;\x1b\x1b]52;c;aGk=\a\x1b\\",
-	"title":                   "\x1b]0;evil\a",
-	"title 2":                 "\x1b]2;evil\x1b\\",
-	"title ESC k":             "\x1bkevil\x1b\\",
-	"APC":                     "\x1b_evil\x1b\\",
-	"hyperlink":               "\x1b]8;;http://evil\x1b\\x\x1b]8;;\x1b\\",
-	"cursor colour":           "\x1b]12;red\a",
-	"mouse any motion":        "\x1b[?1003h",
-	"mouse among others":      "\x1b[?25;1003h",
-	"bidi override":           "\u202eabc\u202c",
-	"bidi isolate":            "\u2066abc\u2069",
-	"palette":                 "\x1b]4;1;rgb:00/00/00\a",
-	"cwd":                     "\x1b]7;file:///etc\a",
-	"notify":                  "\x1b]9;hello\a",
-	"foreground ask":          "\x1b]10;?\a",
-	"font":                    "\x1b]50;?\a",
-	"notify urxvt":            "\x1b]777;notify;a;b\a",
-	"iterm file":              "\x1b]1337;File=name=eA==:aGk=\a",
-	"sixel":                   "\x1bPq#0;2;0;0;0#0~~\x1b\\",
-	"kitty graphics":          "\x1b_Ga=T,f=24;AAAA\x1b\\",
-	"PM":                      "\x1b^secret\x1b\\",
-	"SOS":                     "\x1bXsecret\x1b\\",
-	"print on":                "\x1b[5i",
-	"title report":            "\x1b[21t",
-	"resize window":           "\x1b[8;5;5t",
-	"ENQ":                     "\x05",
-	"C1 CSI":                  "\x9b5i",
-	"C1 CSI, UTF-8":           "\u009b5i",
-	"C1 OSC, UTF-8":           "\u009d0;evil\u009c",
-	"DSR":                     "\x1b[6n",
-	"DA1":                     "\x1b[c",
-	"DA2":                     "\x1b[>c",
-	"DA3":                     "\x1b[=c",
-	"XTVERSION":               "\x1b[>q",
-	"DECRQSS":                 "\x1bP$qm\x1b\\",
-	"XTGETTCAP":               "\x1bP+q544e\x1b\\",
-	"DECRQM":                  "\x1b[?2026$p",
-	"kitty keyboard":          "\x1b[>1u",
-	"kitty keyboard ask":      "\x1b[?u",
-	"modifyOtherKeys":         "\x1b[>4;2m",
-	"soft reset":              "\x1b[!p",
-	"full reset":              "\x1bc",
-	"erase scrollback":        "\x1b[3J",
-	"alignment test":          "\x1b#8",
-	"checksum":                "\x1b[1;1;1;1;1;1*y",
-	"user keys":               "\x1bP0;1|17/41\x1b\\",
-	"8-bit controls":          "\x1b G",
-	"other charset":           "\x1b%@",
-	"132 columns":             "\x1b[?3h",
-	"origin":                  "\x1b[?6h",
-	"huge repeat":             "\x1b[99999b",
-	"huge repeat, long":       "\x1b[99999999999999999999999b",
-	"padded number":           "\x1b[00000001A",
-	"media copy, private":     "\x1b[?5i",
-	"C0 inside":               "\x1b[5\x00i",
-	"newline inside":          "\x1b[5\ni",
-	"ESC inside":              "\x1b[\x1b[5i",
-	"string cut by ESC":       "\x1b]0;a\x1b[5i",
-	"string in string":        "\x1b]0;a\x1bP$qm\x1b\\",
-	"intermediates":           "\x1b[ !\"#5i",
-	"linux palette":           "\x1b]P0ff0000\x1b\\",
-	"linux palette, no end":   "\x1b]P0ff0000",
-	"CAN in a string":         "\x1b]0;a\x18\x1b[5i",
-	"DEL in a sequence":       "\x1b[5\x7fi",
-	"theme ask":               "\x1b[?996n",
-	"mouse highlight":         "\x1b[?1001h\x1b[1;1;1;1;1T",
-	"fill with control":       "\x1b[7;1;1;9;9$x",
-	"locator":                 "\x1b[1'z",
-	"overlong":                "\xc0\x9b5i",
-	"surrogate":               "\xed\xa0\x80",
-	"title stack":             "\x1b[22;0;0t",
-	"window manipulation ask": "\x1b[18t",
-}
-
 // RE-01: nothing of them reaches a guest but plain text around them.
 func TestHostileSequencesDoNotReachAGuest(t *testing.T) {
-	for name, seq := range hostile {
+	for name, seq := range attachtest.Hostile() {
 		t.Run(name, func(t *testing.T) {
 			got := filtered(Guest(), "<"+seq+"\x18>")
-			if err := judge([]byte(got)); err != nil {
+			if err := attachtest.Judge([]byte(got)); err != nil {
 				t.Errorf("%q: reached the person: %v", seq, err)
 			}
 			if strings.ContainsAny(got, "\x1b") {
@@ -248,7 +129,7 @@ func TestFuzzedOutputStaysOnTheListHoweverItIsCut(t *testing.T) {
 	for i := range soak.N(100_000, 5_000) {
 		in := noise(r, 10+r.IntN(200))
 		whole := NewFilter(Guest(), Questions(3, 6)).Append(nil, in)
-		if err := judge(whole); err != nil {
+		if err := attachtest.Judge(whole); err != nil {
 			t.Fatalf("%d: %q let through %v", i, in, err)
 		}
 		checkCut(t, Guest(), in, whole, r)
@@ -302,7 +183,7 @@ func TestFilterHoldsLittle(t *testing.T) {
 }
 
 func FuzzFilter(f *testing.F) {
-	for _, seq := range hostile {
+	for _, seq := range attachtest.Hostile() {
 		f.Add([]byte(seq), 1)
 	}
 	f.Add([]byte("\x1b[1;31mä漢\x1b[m"), 3)
@@ -315,7 +196,7 @@ func FuzzFilter(f *testing.F) {
 				t.Fatalf("cut at %d: %q, whole %q", n, got, whole)
 			}
 			if !p.Wide {
-				if err := judge(whole); err != nil {
+				if err := attachtest.Judge(whole); err != nil {
 					t.Fatal(err)
 				}
 			}

@@ -6,19 +6,18 @@ import (
 	"errors"
 	"io"
 	"os"
-	"os/exec"
-	"strconv"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
-	"github.com/charmbracelet/x/ansi"
 	"go.uber.org/goleak"
 	"golang.org/x/sys/unix"
 
+	"github.com/muxward/muxward/internal/attach/attachtest"
 	"github.com/muxward/muxward/internal/attach/keeper"
 	"github.com/muxward/muxward/internal/attach/screen"
+	"github.com/muxward/muxward/internal/tmux/tmuxtest"
 )
 
 const (
@@ -180,93 +179,9 @@ func (p *person) untouched(what string) {
 		}
 	})
 	eventually(p.t, what+": the screen is restored", func() error {
-		return emulate(p.screen()).sane()
+		return attachtest.Emulate(p.screen()).Sane()
 	})
 }
-
-// emulated is the modes of a terminal that was shown some bytes.
-type emulated struct {
-	private         map[int]bool
-	keypad, shifted bool
-	region, title   bool
-	style, ext      bool
-	colour          bool
-	partial         bool // in the middle of a sequence
-}
-
-func emulate(p []byte) *emulated {
-	e := &emulated{private: map[int]bool{}}
-	var state byte
-	parser := ansi.NewParser()
-	for len(p) > 0 {
-		seq, _, n, next := ansi.DecodeSequence(p, state, parser)
-		if n == 0 {
-			break
-		}
-		e.apply(string(seq), parser)
-		state, p = next, p[n:]
-	}
-	e.partial = state != ansi.NormalState
-	return e
-}
-
-func (e *emulated) apply(seq string, parser *ansi.Parser) {
-	switch seq {
-	case "\x1b=":
-		e.keypad = true
-	case "\x1b>":
-		e.keypad = false
-	case "\x0e", "\x1b(0":
-		e.shifted = true
-	case "\x0f", "\x1b(B":
-		e.shifted = false
-	}
-	if strings.HasPrefix(seq, "\x1b]12;") || strings.HasPrefix(seq, "\x1b]112") {
-		e.colour = strings.HasPrefix(seq, "\x1b]12;")
-	}
-	if !strings.HasPrefix(seq, "\x1b[") {
-		return
-	}
-	cmd := ansi.Cmd(parser.Command())
-	switch {
-	case cmd.Prefix() == '?' && (cmd.Final() == 'h' || cmd.Final() == 'l'):
-		for _, v := range parser.Params() {
-			e.private[v.Param(0)] = cmd.Final() == 'h'
-		}
-	case cmd.Prefix() == 0 && cmd.Final() == 'r':
-		e.region = len(parser.Params()) > 0 && seq != "\x1b[r"
-	case cmd.Intermediate() == ' ' && cmd.Final() == 'q':
-		e.style = seq != "\x1b[0 q"
-	case cmd.Prefix() == '>' && cmd.Final() == 'm':
-		e.ext = seq != "\x1b[>4m"
-	case cmd.Final() == 't' && strings.HasPrefix(seq, "\x1b[22"):
-		e.title = true
-	case cmd.Final() == 't' && strings.HasPrefix(seq, "\x1b[23"):
-		e.title = false
-	}
-}
-
-// sane reports what is not as a shell expects it.
-func (e *emulated) sane() error {
-	var wrong []string
-	for mode, on := range e.private {
-		if want := mode == 25 || mode == 7; on != want && mode != 12 {
-			wrong = append(wrong, "mode ?"+itoa(mode))
-		}
-	}
-	for name, bad := range map[string]bool{"keypad": e.keypad, "charset": e.shifted, "region": e.region,
-		"title": e.title, "style": e.style, "keys": e.ext, "colour": e.colour, "cut": e.partial} {
-		if bad {
-			wrong = append(wrong, name)
-		}
-	}
-	if len(wrong) > 0 {
-		return errors.New("not restored: " + strings.Join(wrong, ", "))
-	}
-	return nil
-}
-
-func itoa(n int) string { return strconv.Itoa(n) }
 
 // eventually polls until f returns nil.
 func eventually(t testing.TB, what string, f func() error) {
@@ -504,11 +419,7 @@ const everyMode = "\x1b[22;0;0t\x1b[?1049h\x1b[?1h\x1b=\x1b[H\x1b[2J\x1b[?1000h\
 
 func tmuxPath(t testing.TB) string {
 	t.Helper()
-	path, err := exec.LookPath("tmux")
-	if err != nil {
-		t.Fatal("these tests need tmux: ", err)
-	}
-	return path
+	return tmuxtest.Program(t)
 }
 
 // zoo returns descriptors that are no terminals.

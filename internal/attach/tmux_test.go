@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/muxward/muxward/internal/attach/attachtest"
 )
 
 // server is a real tmux server in a directory of its own.
@@ -214,7 +216,7 @@ func TestRealTmuxGuestSeesTheSame(t *testing.T) {
 			if d := at.Stats().Dropped; d.Sequences+d.Strings+d.Runes > 3 { // ?7727h, xterm's title stack, ED 3 of clear(1)
 				t.Errorf("the filter dropped %+v of what tmux draws for %s", d, term)
 			}
-			if err := judge(withoutPush(p.screen())); err != nil {
+			if err := attachtest.Judge(withoutPush(p.screen())); err != nil {
 				t.Errorf("reached the person: %v", err)
 			}
 			p.types("\x02d")
