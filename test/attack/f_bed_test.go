@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/muxward/muxward/internal/attach/attachtest"
 	"github.com/muxward/muxward/internal/tmux/tmuxtest"
 	"github.com/muxward/muxward/test/host"
 )
@@ -144,8 +145,8 @@ func (b *bed) logs(kind, text string) int {
 	return n
 }
 
-// sane fails unless a terminal is as a shell left it: cooked, no mouse, no
-// alternate screen, no paste or focus reports, cursor on.
+// sane fails unless a terminal is as a shell left it, in all its modes and in
+// all that a display can have changed.
 func sane(t *testing.T, x *tmuxtest.Terminal) {
 	t.Helper()
 	var left []string
@@ -158,19 +159,12 @@ func sane(t *testing.T, x *tmuxtest.Terminal) {
 	}
 }
 
-// insane lists what a terminal still has on.
-func insane(x *tmuxtest.Terminal) (left []string) {
-	if x.Termios().Lflag&(unix.ICANON|unix.ECHO|unix.ISIG) != unix.ICANON|unix.ECHO|unix.ISIG {
+// insane lists what a terminal still has on, and which of its own modes are
+// not what they were.
+func insane(x *tmuxtest.Terminal) []string {
+	left := attachtest.Emulate(x.Bytes()).Left()
+	if x.Termios() != x.First() {
 		left = append(left, "raw mode")
-	}
-	got := string(x.Bytes())
-	for _, mode := range []string{"?1000", "?1002", "?1003", "?1004", "?1005", "?1006", "?1049", "?2004"} {
-		if strings.LastIndex(got, "\x1b["+mode+"h") > strings.LastIndex(got, "\x1b["+mode+"l") {
-			left = append(left, mode)
-		}
-	}
-	if strings.LastIndex(got, "\x1b[?25l") > strings.LastIndex(got, "\x1b[?25h") {
-		left = append(left, "no cursor")
 	}
 	return left
 }
