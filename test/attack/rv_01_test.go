@@ -3,6 +3,8 @@ package attack
 import (
 	"bytes"
 	"fmt"
+	"math"
+	"regexp"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -14,11 +16,11 @@ import (
 
 // Carol types at 200 keys a second while she is revoked, and hopes that some
 // of it still slips through: keys that lie in her terminal, in muxward, in the
-// pipeline to tmux. And she goes on looking, for what is printed from now on.
-// Once `revoke` has returned, not one more byte reaches the pane and not one
-// is shown to her, whether her keys are addressed to one pane or, with every
-// verb, go to a display of her own; by a revocation of everything or of the
-// session alone.
+// pipeline to tmux. And she goes on looking: a program in her picture counts
+// all the time. Once `revoke` has returned, not one more byte reaches the pane
+// and not one is shown to her, whether her keys are addressed to one pane or,
+// with every verb, go to a display of her own; by a revocation of everything or
+// of the session alone.
 func TestRV01RevokedWhileTyping(t *testing.T) {
 	const base = standardGrants + "  - {who: mwcarol, role: viewer, on: mwalice/rv, reason: looks}\n"
 	const typing = base + "  - {who: mwcarol, role: typist, on: \"mwalice/rv:0.0\", reason: types}\n"
@@ -28,7 +30,7 @@ func TestRV01RevokedWhileTyping(t *testing.T) {
 		{"direct", every, "direct", ""},
 		{"addressed-session", typing, "addressed", "mwalice/rv"},
 	} {
-		t.Run(c.name, row{grants: c.grants, teeth: "teeth_revoke", restless: true, attack: func(w *world) {
+		t.Run(c.name, row{grants: c.grants, teeth: "teeth_revoke", restless: true, gains: 2, attack: func(w *world) {
 			rv := newRevocation(w, c.mode, c.target)
 			trials := soak.N(1000, 20)
 			if w.control {
@@ -37,26 +39,72 @@ func TestRV01RevokedWhileTyping(t *testing.T) {
 			for i := range trials {
 				rv.trial(i)
 			}
+			w.t.Logf("%d trials, %d keys, %.0f a second", trials, rv.keys, float64(rv.keys)/rv.time.Seconds())
+			if w.control && (rv.typed == 0 || rv.seen == 0) {
+				w.t.Errorf("without the check keys arrived in %d trials, and something was shown in %d: this is no test", rv.typed, rv.seen)
+			}
 		}}.run)
 	}
 }
 
-// revocation is a session whose first pane records what is typed and whose
-// second shows what the owner prints.
+// revocation is a session whose first pane records what is typed and in whose
+// second a program counts.
 type revocation struct {
 	w            *world
 	rec          *tmuxtest.Recorder
-	pane, shown  string
+	pane         string
 	mode, target string
-	typed        atomic.Int64
+
+	typed, seen int // trials in which something came through
+	keys        int64
+	time        time.Duration
 }
 
 func newRevocation(w *world, mode, target string) *revocation {
 	r := &revocation{w: w, rec: tmuxtest.NewRecorder(w.t), mode: mode, target: target}
 	r.pane = w.Must(owner, "new-session", "-d", "-x", "80", "-y", "24", "-s", "rv", "-P", "-F", "#{pane_id}", r.rec.Command())
-	r.shown = w.Must(owner, "split-window", "-d", "-t", "rv", "-P", "-F", "#{pane_id}", "cat")
+	w.Must(owner, "split-window", "-d", "-t", "rv", "i=0; while sleep 0.01; do i=$((i+1)); echo count-$i-; done")
 	r.rec.WaitReady()
 	return r
+}
+
+// own is what may be on carol's terminal after the mark: keys that the terminal
+// itself echoes, which is hers again, and the last line of her client.
+var own = regexp.MustCompile(`^[k\r\n]*(\[[a-z ]+\]\r\n)?[k\r\n]*$`)
+
+// typing is somebody who presses keys at an even rate until they are stopped.
+type typing struct {
+	pressed atomic.Int64
+	began   time.Time
+	stop    chan struct{}
+	stopped chan time.Duration
+}
+
+const keysPerSecond = 200
+
+// typeAlong presses a key every five milliseconds, and as many at once as are
+// due if the processor was away.
+func typeAlong(x *tmuxtest.Terminal) *typing {
+	k := &typing{began: time.Now(), stop: make(chan struct{}), stopped: make(chan time.Duration, 1)}
+	go func() {
+		tick := time.NewTicker(time.Second / keysPerSecond)
+		defer tick.Stop()
+		for end := false; !end; {
+			select {
+			case <-tick.C:
+			case <-k.stop:
+				end = true
+			}
+			lasted := time.Since(k.began)
+			for due := int64(lasted * keysPerSecond / time.Second); k.pressed.Load() < due; k.pressed.Add(1) {
+				x.Type("k")
+			}
+			if end {
+				k.stopped <- lasted
+			}
+		}
+	}()
+	return k
 }
 
 // trial has carol attach, type, and be revoked in the middle of it.
@@ -69,41 +117,32 @@ func (r *revocation) trial(i int) {
 	if who := w.Muxward(root, "who", "--json"); i == 0 && !strings.Contains(who.Out, `"`+r.mode+`"`) {
 		w.t.Errorf("carol's input is not %s: %+v", r.mode, who)
 	}
-	stop, stopped := make(chan struct{}), make(chan struct{})
-	r.typed.Store(0)
-	go func() { // 200 keys a second
-		defer close(stopped)
-		tick := time.NewTicker(5 * time.Millisecond)
-		defer tick.Stop()
-		for {
-			select {
-			case <-tick.C:
-				x.Type("k")
-				r.typed.Add(1)
-			case <-stop:
-				return
-			}
-		}
-	}()
+	k := typeAlong(x)
 	tmuxtest.Eventually(w.t, func() bool { return r.rec.Len() > 4+i%13 }, "carol's keys reach the pane")
+	tmuxtest.Eventually(w.t, func() bool { return bytes.Contains(x.Bytes(), []byte("count-")) }, "carol sees the program count")
 
 	args := []string{"revoke", typist, "--reason", "enough"}
 	if r.target != "" {
 		args = append(args, "-t", r.target)
 	}
 	res := w.Muxward(root, args...)
-	before := r.typed.Load()
+	// Terminals keep their order: what comes after these marks came after
+	// revoke had returned.
+	mark := fmt.Sprintf("RETURNED-%d\r\n", i)
+	x.Print(mark)
+	w.server.Run("send-keys", "-t", r.pane, "|")
+	before := k.pressed.Load()
 	if res.Code != 0 {
 		w.t.Errorf("trial %d: revoke: %+v", i, res)
 	}
-	// Terminals keep their order: what comes after the owner's marks came
-	// after revoke had returned.
-	after := fmt.Sprintf("AFTER-%d-", i)
-	w.server.Run("send-keys", "-t", r.pane, "|", ";", "send-keys", "-t", r.shown, after, "Enter")
-	tmuxtest.Eventually(w.t, func() bool { return r.typed.Load() > before+8 }, "carol goes on typing")
-	close(stop)
-	<-stopped
-	r.judge(i, x, after)
+	tmuxtest.Eventually(w.t, func() bool { return k.pressed.Load() > before+8 }, "carol goes on typing")
+	close(k.stop)
+	lasted := <-k.stopped
+	r.keys, r.time = r.keys+k.pressed.Load(), r.time+lasted
+	if due := lasted.Seconds() * keysPerSecond; math.Abs(float64(k.pressed.Load())-due) > 1+due/20 {
+		w.t.Errorf("trial %d: carol pressed %d keys in %v, not %d a second", i, k.pressed.Load(), lasted, keysPerSecond)
+	}
+	r.judge(i, x, mark)
 	x.Close()
 	if res := w.Muxward(root, append([]string{"revoke", "--undo", typist}, args[4:]...)...); res.Code != 0 {
 		w.t.Errorf("trial %d: undo: %+v", i, res)
@@ -111,7 +150,7 @@ func (r *revocation) trial(i int) {
 }
 
 // judge looks at what came through after the marks.
-func (r *revocation) judge(i int, x *tmuxtest.Terminal, after string) {
+func (r *revocation) judge(i int, x *tmuxtest.Terminal, mark string) {
 	w := r.w
 	w.t.Helper()
 	tmuxtest.Eventually(w.t, func() bool { return bytes.IndexByte(r.rec.Bytes(), '|') >= 0 }, "the owner's mark")
@@ -123,21 +162,31 @@ func (r *revocation) judge(i int, x *tmuxtest.Terminal, after string) {
 		return bytes.IndexByte(late, '!') >= 0
 	}, "the owner's second mark")
 	if late = bytes.Trim(late, "!"); len(late) > 0 {
+		r.typed++
 		w.gain("trial %d: %d keys reached the pane after revoke had returned", i, len(late))
 	}
-	if w.control {
-		soon(func() bool { return bytes.Contains(x.Bytes(), []byte(after)) })
-		if bytes.Contains(x.Bytes(), []byte(after)) {
-			w.gain("trial %d: what was printed later was shown", i)
+	shown := func() []byte {
+		_, after, found := bytes.Cut(x.Bytes(), []byte(strings.TrimSpace(mark)))
+		if !found || own.Match(after) {
+			return nil
 		}
-		leave(x)
-		return
+		return after
 	}
-	if code := x.ExitCode(); code != 1 {
+	if w.control {
+		soon(func() bool { return shown() != nil })
+		defer leave(x)
+	} else if code := x.ExitCode(); code != 1 {
 		w.t.Errorf("trial %d: carol's client exits %d", i, code)
 	}
-	if bytes.Contains(x.Bytes(), []byte(after)) {
-		w.gain("trial %d: what was printed after revoke had returned was shown", i)
+	if !bytes.Contains(x.Bytes(), []byte(strings.TrimSpace(mark))) {
+		w.t.Errorf("trial %d: the mark is not on carol's terminal", i)
+	}
+	if text := shown(); text != nil {
+		r.seen++
+		w.gain("trial %d: %q was shown after revoke had returned", i, clip(text))
+	}
+	if w.control {
+		return
 	}
 	if again := w.Tmux(typist, "attach", "-t", "mwalice/rv"); again.Code == 0 || again.Out != "" {
 		w.gain("trial %d: carol got in again: %+v", i, again)

@@ -177,6 +177,15 @@ func (x *Terminal) Type(keys string) {
 	}
 }
 
+// Print writes to the terminal as another program on it would: after all that
+// was written before, and before all that is written later.
+func (x *Terminal) Print(text string) {
+	x.t.Helper()
+	if _, err := io.WriteString(x.slave, text); err != nil {
+		x.t.Fatalf("tmuxtest: print %q: %v", text, err)
+	}
+}
+
 // Screen returns the rows shown, without trailing blanks.
 func (x *Terminal) Screen() []string {
 	x.mu.Lock()
