@@ -36,7 +36,7 @@ func newFlood(perPerson int) *flood {
 
 // absorb reports whether ev is only to be counted.
 func (f *flood) absorb(ev *access.Event, now time.Time) bool {
-	if ev.Kind != access.EventDenied && ev.Kind != access.EventDoor {
+	if !counting || ev.Kind != access.EventDenied && ev.Kind != access.EventDoor {
 		return false
 	}
 	key := floodKey(ev)

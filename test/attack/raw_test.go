@@ -4,9 +4,11 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"os"
+	"runtime"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -25,6 +27,45 @@ func (w *world) knock() *net.UnixConn {
 	}
 	w.t.Cleanup(func() { _ = c.Close() })
 	return c
+}
+
+// dialAs connects as another uid, which the kernel then tells of whoever asks
+// who is there. Only the calling thread is that uid, and only meanwhile.
+func dialAs(uid uint32, path string) (*net.UnixConn, error) {
+	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return nil, err
+	}
+	f := os.NewFile(uintptr(fd), path)
+	defer f.Close()
+	patience := unix.NsecToTimeval(tmuxtest.Patience.Nanoseconds())
+	if err := unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_SNDTIMEO, &patience); err != nil {
+		return nil, err
+	}
+	runtime.LockOSThread()
+	become := func(euid uint32) error {
+		_, _, no := unix.RawSyscall(unix.SYS_SETRESUID, ^uintptr(0), uintptr(euid), ^uintptr(0))
+		if no != 0 {
+			return no
+		}
+		return nil
+	}
+	if err := become(uid); err != nil {
+		return nil, err
+	}
+	err = unix.Connect(fd, &unix.SockaddrUnix{Name: path})
+	if back := become(0); back != nil {
+		return nil, back // the thread ends with its goroutine
+	}
+	runtime.UnlockOSThread()
+	if err != nil {
+		return nil, fmt.Errorf("connect to %s as uid %d: %w", path, uid, err)
+	}
+	c, err := net.FileConn(f)
+	if err != nil {
+		return nil, err
+	}
+	return c.(*net.UnixConn), nil
 }
 
 // frame is a message with whatever its header says, in the older or the newer
@@ -64,7 +105,12 @@ func (w *world) ask(h *wire.Hello) (attached bool, text string) {
 	w.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), tmuxtest.Patience)
 	defer cancel()
-	c := wire.NewClient(w.knock(), wire.Legacy)
+	return converse(ctx, w.knock(), h)
+}
+
+// converse introduces a client on a connection and hears it out.
+func converse(ctx context.Context, nc *net.UnixConn, h *wire.Hello) (attached bool, text string) {
+	c := wire.NewClient(nc, wire.Legacy)
 	defer c.Close()
 	if err := c.Identify(ctx, h); err != nil {
 		return false, err.Error()

@@ -427,6 +427,7 @@ type Event struct {
 	Reason   string   `json:"reason"`
 	Note     string   `json:"note"`
 	Bytes    int      `json:"bytes"`
+	Count    int      `json:"count"`
 }
 
 // Audit gives the whole log.
