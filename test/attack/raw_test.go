@@ -29,6 +29,15 @@ func (w *world) knock() *net.UnixConn {
 	return c
 }
 
+// uid is the number of an account.
+func (w *world) uid(who string) uint32 {
+	w.t.Helper()
+	if who == root {
+		return 0
+	}
+	return tmuxtest.As(w.t, who).UID
+}
+
 // dialAs connects as another uid, which the kernel then tells of whoever asks
 // who is there. Only the calling thread is that uid, and only meanwhile.
 func dialAs(uid uint32, path string) (*net.UnixConn, error) {
