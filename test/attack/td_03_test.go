@@ -4,7 +4,9 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -21,19 +23,20 @@ import (
 func TestTD03StrangeDescriptors(t *testing.T) {
 	t.Parallel()
 	sees := standardGrants + "  - {who: root, role: viewer, on: mwalice/shared, reason: looks}\n"
-	row{grants: sees, teeth: "teeth_door", unlogged: true, attack: func(w *world) {
+	row{grants: sees, teeth: "teeth_door", unlogged: true, gains: 11, attack: func(w *world) {
 		for _, n := range []int{1, 2, 16, 253} {
 			for _, kind := range []uint32{100, 101, 105, 111, 200, 208, 301, 302} {
 				w.pass(kind, n)
 			}
 		}
+		w.hoard()
 		for name, fd := range zoo(w.t) {
 			h := &wire.Hello{
 				Term: "xterm-256color", TTYName: "/dev/pts/0", Cwd: "/", PID: int32(os.Getpid()),
 				Argv: []string{"attach-session", "-t", "mwalice/shared"}, Stdin: wire.NewFD(fd), Flags: wire.FlagUTF8,
 			}
-			if attached, _ := w.ask(h); attached {
-				w.gain("%s was taken for a terminal", name)
+			if attached, text := w.ask(h); attached || !strings.Contains(text, "open terminal failed: ") {
+				w.gain("%s was taken for a terminal: %v %q", name, attached, text)
 			}
 			_ = h.Close()
 		}
@@ -68,6 +71,35 @@ func (w *world) pass(kind uint32, n int) {
 	_ = c.CloseWrite()
 	if !closed(c, tmuxtest.Patience) {
 		w.gain("a connection was kept after %d descriptors with message %d", n, kind)
+	}
+}
+
+// hoard sends descriptors with messages that carry none, over and over on one
+// connection, and looks how many of them the daemon has open.
+func (w *world) hoard() {
+	w.t.Helper()
+	c := w.knock()
+	defer c.Close()
+	null, err := os.Open("/dev/null")
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	defer null.Close()
+	four := unix.UnixRights(int(null.Fd()), int(null.Fd()), int(null.Fd()), int(null.Fd()))
+	data := []byte("A=b\x00")
+	for range 25 {
+		_, _, err = c.WriteMsgUnix(frame(false, 105, 16+len(data), 0, data), four, nil)
+		if err != nil {
+			break // the door has had enough
+		}
+	}
+	more := 0
+	within(500*time.Millisecond, func() bool {
+		more = max(more, w.measure().fds-w.base.fds)
+		return more > 50
+	})
+	if more > 20 { // this connection's own, and those of what else goes on
+		w.gain("the daemon keeps %d descriptors more", more)
 	}
 }
 

@@ -6,7 +6,10 @@ import (
 	"strings"
 	"testing"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/muxward/muxward/internal/tmux/tmuxtest"
+	"github.com/muxward/muxward/test/host"
 )
 
 // Bob may copy on alice's server. He wants what only alice may read, by having
@@ -16,7 +19,8 @@ import (
 // rights, and only those that its own command named.
 func TestTD10FilesOfTheOther(t *testing.T) {
 	t.Parallel()
-	copies := standardGrants + "  - {who: mwbob, verbs: [view, copy], on: mwalice, reason: copies}\n"
+	copies := standardGrants + "  - {who: mwbob, verbs: [view, copy], on: mwalice, reason: copies}\n" +
+		"  - {who: mwbob, role: owner, on: mwbob, reason: at home}\n"
 	row{grants: copies, teeth: "teeth_relay", restless: true, attack: func(w *world) {
 		file := func(who, text string) string {
 			a := tmuxtest.As(w.t, who)
@@ -35,7 +39,22 @@ func TestTD10FilesOfTheOther(t *testing.T) {
 		if err := os.WriteFile(roots, []byte("roots-words"), 0o600); err != nil {
 			w.t.Fatal(err)
 		}
-		w.refused(viewer, "load-buffer", "-b", "got", alices)
+		// On a server of his own bob may load what is his own.
+		w.Must(viewer, "new-session", "-d", "-s", "home", "cat")
+		w.settle()
+		home := w.Server(viewer)
+		if r := w.try(viewer, "load-buffer", "-b", "mine", bobs); r.Code != 0 {
+			w.t.Errorf("bob cannot load a file of his own: %+v", r)
+		}
+		if text := home.Run("show-buffer", "-b", "mine"); text != "bobs-words" {
+			w.t.Errorf("bob's own file became %q", text)
+		}
+		for _, path := range []string{alices, roots} {
+			r := w.Tmux(viewer, "load-buffer", "-b", "got", path)
+			if r.Code == 0 || !strings.Contains(r.Err, "Permission denied") { // his client's words
+				w.gain("bob loaded %s: %+v", path, r)
+			}
+		}
 		w.refused(viewer, "save-buffer", "-b", w.mark+"b", w.canary+"/written")
 		w.refused(viewer, "source-file", bobs)
 		w.refused(viewer, "capture-pane", "-p", "-t", "mwalice/shared", ";", "save-buffer", w.canary+"/written")
@@ -48,11 +67,31 @@ func TestTD10FilesOfTheOther(t *testing.T) {
 		w.permit("k")
 		w.rec.WaitLen(1)
 		w.server.Run("set-hook", "-gu", "after-capture-pane", ";", "set-hook", "-gu", "after-send-keys")
-		for _, name := range []string{"got", "stolen", "root"} {
-			text, err := w.server.Try("show-buffer", "-b", name)
-			if err == nil && strings.Contains(text, "words") {
-				w.gain("buffer %s holds %q", name, text)
+		for path, who := range map[string]string{alices: owner, bobs: viewer, roots: root} {
+			w.owned(path, who)
+		}
+		if _, err := os.Stat(w.canary + "/written"); err == nil {
+			w.gain("somebody wrote a file for bob")
+		}
+		for _, at := range []host.Server{w.server, home} {
+			for _, name := range []string{"got", "stolen", "root"} {
+				text, err := at.Try("show-buffer", "-b", name)
+				if err == nil && strings.Contains(text, "words") {
+					w.gain("buffer %s of %s holds %q", name, at.Owner, text)
+				}
 			}
 		}
 	}}.run(t)
+}
+
+// owned fails unless a file is still its owner's alone.
+func (w *world) owned(path, who string) {
+	w.t.Helper()
+	var st unix.Stat_t
+	if err := unix.Stat(path, &st); err != nil {
+		w.t.Fatal(err)
+	}
+	if st.Uid != w.uid(who) || st.Mode&0o7777 != 0o600 {
+		w.gain("%s belongs to uid %d with mode %o now", path, st.Uid, st.Mode&0o7777)
+	}
 }

@@ -2,6 +2,8 @@
 
 package tmuxd
 
+import "golang.org/x/sys/unix"
+
 // crowded reports whether one more client is too many, of a uid or at all,
 // before anything is known of it.
 //
@@ -12,3 +14,9 @@ func crowded(ofUID, open int) bool { return ofUID >= perUID || open >= total }
 // named reports whether the terminal that was passed is the one the client
 // says it has.
 func named(passed, said uint64) bool { return passed == said }
+
+// isTerminal reports whether a descriptor is a terminal at all.
+func isTerminal(fd int) bool {
+	_, err := unix.IoctlGetTermios(fd, unix.TCGETS)
+	return err == nil
+}

@@ -114,7 +114,7 @@ func openTerminal(h *wire.Hello) (*os.File, error) {
 		return nil, errors.New("open terminal failed: not a terminal")
 	}
 	fd := h.Stdin.Int()
-	if _, err := unix.IoctlGetTermios(fd, unix.TCGETS); err != nil {
+	if !isTerminal(fd) {
 		return nil, errors.New("open terminal failed: not a terminal")
 	}
 	var passed, said unix.Stat_t

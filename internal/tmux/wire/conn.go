@@ -333,10 +333,8 @@ func (c *Conn) receive(oob []byte, flags int) error {
 		err = c.err
 	case len(fds) == 0:
 		return nil
-	case c.side != ServerSide || c.phase != identifying:
-		err = refuse(ReasonDescriptor, 0, "a descriptor arrived where none may")
-	case c.granted > maxDescriptors:
-		err = refuse(ReasonDescriptor, 0, "%d descriptors arrived, at most %d may", c.granted, maxDescriptors)
+	default:
+		err = c.mayKeep(c.granted)
 	}
 	if err != nil {
 		closeAll(fds)
