@@ -20,8 +20,12 @@ func TestAU01StrangerAtTheDoor(t *testing.T) {
 			{"new-session", "-d", "-t", "mwalice/shared"}, {"new-session", "-d", "-s", "mwalice/mine"},
 		} {
 			// A control client says %exit by itself.
-			if r := ask(args...); strings.ReplaceAll(r.Out, "%exit\n", "") != "" {
+			r := ask(args...)
+			if strings.ReplaceAll(r.Out, "%exit\n", "") != "" {
 				w.gain("%q printed %q", args, r.Out)
+			}
+			if r.Code != 1 {
+				w.gain("%q: exit %d", args, r.Code)
 			}
 		}
 		for _, form := range [][]string{
@@ -31,6 +35,9 @@ func TestAU01StrangerAtTheDoor(t *testing.T) {
 			there, not := ask(append(form, "mwalice/shared")...), ask(append(form, "mwalice/absent")...)
 			if is, want := swap(there, "absent"), swap(not, "absent"); is != want {
 				w.gain("%q: of a session that exists %q, of another %q", form, is, want)
+			}
+			if there.Code != 1 || not.Code != 1 {
+				w.gain("%q: exit %d and %d", form, there.Code, not.Code)
 			}
 		}
 	}
