@@ -24,15 +24,22 @@ build: setup
 run: build
 	@scripts/demo
 
+# What was skipped is collected and told at the end: go test keeps it to itself.
+test race soak: export MUXWARD_SKIPPED := $(CURDIR)/.skipped
+TELL = status=$$?; test ! -s .skipped || { echo "skipped: $$(wc -l <.skipped) tests"; cat .skipped; }; rm -f .skipped; exit $$status
+
 test: build lint
-	$(GO) test $(TESTFLAGS) ./...
+	@rm -f .skipped
+	$(GO) test $(TESTFLAGS) ./...; $(TELL)
 
 race: setup
-	$(GO) test -race $(TESTFLAGS) ./...
+	@rm -f .skipped
+	$(GO) test -race $(TESTFLAGS) ./...; $(TELL)
 
 # soak runs the same tests with the full counts. It takes hours.
 soak: build
-	MUXWARD_SOAK=1 $(GO) test -timeout 12h -p 1 ./...
+	@rm -f .skipped
+	MUXWARD_SOAK=1 $(GO) test -count=1 -timeout 12h -p 1 ./...; $(TELL)
 
 bench: build
 	@scripts/bench

@@ -52,6 +52,38 @@ func checkHouse(t *testing.T) {
 	}
 }
 
+// TestSkipsAreCounted: a test that is left out is told of, so none skips in a
+// way that nobody counts.
+func TestSkipsAreCounted(t *testing.T) {
+	err := filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() && (strings.HasPrefix(d.Name(), ".") && path != "." || d.Name() == "tmuxtest") {
+			return filepath.SkipDir
+		}
+		if !strings.HasSuffix(path, ".go") {
+			return nil
+		}
+		f, err := parser.ParseFile(token.NewFileSet(), path, nil, 0)
+		if err != nil {
+			return err
+		}
+		ast.Inspect(f, func(n ast.Node) bool {
+			s, ok := n.(*ast.SelectorExpr)
+			if !ok {
+				return true
+			}
+			x, _ := s.X.(*ast.Ident)
+			if s.Sel.Name == "Skipf" || s.Sel.Name == "SkipNow" || s.Sel.Name == "Skip" && (x == nil || x.Name != "tmuxtest") {
+				t.Errorf("%s skips without tmuxtest.Skip: it would not be counted", path)
+			}
+			return true
+		})
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
 func checkDecl(t *testing.T, fset *token.FileSet, path string, decl ast.Decl) {
 	t.Helper()
 	switch d := decl.(type) {

@@ -8,10 +8,10 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
 	"golang.org/x/mod/sumdb/note"
 
 	"github.com/muxward/muxward/internal/access"
+	"github.com/muxward/muxward/internal/tmux/tmuxtest"
 )
 
 // TestMain runs a test's child (see childEnv) or the tests.
@@ -19,7 +19,7 @@ func TestMain(m *testing.M) {
 	if os.Getenv(childEnv) != "" {
 		os.Exit(child(os.Getenv(childEnv)))
 	}
-	goleak.VerifyTestMain(m)
+	os.Exit(tmuxtest.Accounts(tmuxtest.LeakChecked{Runner: m}))
 }
 
 // childEnv makes this binary a child of a test: its value says which.

@@ -1,50 +1,26 @@
 package audit
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
-	"time"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/muxward/muxward/internal/access"
+	"github.com/muxward/muxward/internal/tmux/tmuxtest"
 )
 
-// nsEnv says that this process is alone in its mount namespace.
-const nsEnv = "MUXWARD_AUDIT_MOUNTS"
-
-// TestRealDisks fills, freezes and breaks real file systems, in a mount
-// namespace of its own, so that nothing stays mounted whatever happens.
+// TestRealDisks fills, freezes and breaks real file systems. As root the tests
+// of this package have a mount namespace of their own, so that nothing stays
+// mounted whatever happens.
 func TestRealDisks(t *testing.T) {
-	if os.Geteuid() != 0 {
-		t.Skip("needs root to mount file systems")
-	}
-	if os.Getenv(nsEnv) == "" {
-		exe, err := os.Executable()
-		if err != nil {
-			t.Fatal(err)
-		}
-		ctx, stop := context.WithTimeout(t.Context(), 3*time.Minute)
-		defer stop()
-		cmd := exec.CommandContext(ctx, exe, "-test.run=^TestRealDisks$", "-test.v")
-		cmd.Env = append(os.Environ(), nsEnv+"=1")
-		cmd.WaitDelay = 5 * time.Second
-		cmd.SysProcAttr = &syscall.SysProcAttr{Unshareflags: syscall.CLONE_NEWNS}
-		out, err := cmd.CombinedOutput()
-		if err != nil {
-			t.Errorf("%v\n%s", err, out)
-		}
-		if testing.Verbose() {
-			t.Logf("%s", out)
-		}
-		return
+	if !tmuxtest.HasAccounts() {
+		tmuxtest.Skip(t, "needs root to mount file systems")
 	}
 	t.Run("full", testFullDisk)
 	t.Run("full without reserve", testFullDiskWithoutReserve)
@@ -60,7 +36,7 @@ func tmpfs(t *testing.T, options string) string {
 	t.Helper()
 	at := t.TempDir()
 	if err := unix.Mount("audit-test", at, "tmpfs", 0, options); err != nil {
-		t.Skipf("cannot mount a tmpfs with %s: %v", options, err)
+		tmuxtest.Skip(t, "cannot mount a tmpfs with %s: %v", options, err)
 	}
 	t.Cleanup(func() { _ = unix.Unmount(at, unix.MNT_DETACH) })
 	return filepath.Join(at, "audit")
@@ -80,7 +56,7 @@ func ext4(t *testing.T) (dir string, remount, unmount func()) {
 	run := func(name string, args ...string) {
 		t.Helper()
 		if out, err := exec.Command(name, args...).CombinedOutput(); err != nil {
-			t.Skipf("%s %v: %v %s", name, args, err, out)
+			tmuxtest.Skip(t, "%s %v: %v %s", name, args, err, out)
 		}
 	}
 	run("mkfs.ext4", "-q", "-F", image)
@@ -186,7 +162,7 @@ func testQuota(t *testing.T) {
 	_, err = f.Write(make([]byte, 2<<20))
 	f.Close()
 	if !errors.Is(err, unix.EDQUOT) {
-		t.Skipf("quotas do not bind here: %v", err)
+		tmuxtest.Skip(t, "quotas do not bind here: %v", err)
 	}
 	refusedSoon(t, l, "quota")
 	if err := os.Remove(filler); err != nil {
@@ -228,7 +204,7 @@ func testFrozenDisk(t *testing.T) {
 		return nil
 	}
 	if err := ioctl(freeze); err != nil {
-		t.Skipf("cannot freeze: %v", err)
+		tmuxtest.Skip(t, "cannot freeze: %v", err)
 	}
 	thawed := false
 	defer func() {
@@ -263,7 +239,7 @@ func testDyingDisk(t *testing.T) {
 	}
 	best(t, l, access.Event{Kind: access.EventKeys})
 	if out, err := exec.Command("mount", "-o", "remount,abort", filepath.Dir(dir)).CombinedOutput(); err != nil {
-		t.Skipf("cannot break the file system: %v %s", err, out)
+		tmuxtest.Skip(t, "cannot break the file system: %v %s", err, out)
 	}
 	eventually(t, "must-record events are refused", func() bool {
 		_, err := l.Append(t.Context(), access.MustRecordClass, intent(100, "x"))

@@ -426,13 +426,13 @@ rubbish
 
 func TestBindMountTold(t *testing.T) {
 	if !asRoot() {
-		t.Skip("needs root to mount")
+		tmuxtest.Skip(t, "needs root to mount")
 	}
 	w := newWorld(t)
 	s := w.start("alice")
 	at := tmuxtest.Dir(t, tmuxtest.Account{})
 	if err := unix.Mount(w.opt.Run+"/servers/"+s.rec.ID, at, "", unix.MS_BIND, ""); err != nil {
-		t.Skipf("this machine does not let root mount: %v", err)
+		tmuxtest.Skip(t, "this machine does not let root mount: %v", err)
 	}
 	defer func() {
 		if err := unix.Unmount(at, unix.MNT_DETACH); err != nil {

@@ -415,7 +415,7 @@ func TestStopped(t *testing.T) {
 // Nobody but the account and root connects.
 func TestOthersCannotConnect(t *testing.T) {
 	if !asRoot() {
-		t.Skip("needs root to be another account")
+		tmuxtest.Skip(t, "needs root to be another account")
 	}
 	w := newWorld(t)
 	s := w.start("alice")

@@ -125,7 +125,7 @@ func TestDoorTampering(t *testing.T) {
 	for _, c := range tamperings(t) {
 		t.Run(c.name, func(t *testing.T) {
 			if c.root && !asRoot() {
-				t.Skip("needs root to give files away")
+				tmuxtest.Skip(t, "needs root to give files away")
 			}
 			w.t = t
 			w.quiet()
@@ -152,7 +152,7 @@ func TestGuardedSocketTampering(t *testing.T) {
 	for _, c := range tamperings(t) {
 		t.Run(c.name, func(t *testing.T) {
 			if c.root && !asRoot() {
-				t.Skip("needs root to give files away")
+				tmuxtest.Skip(t, "needs root to give files away")
 			}
 			w.t = t
 			w.quiet()

@@ -10,14 +10,14 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
+	"github.com/muxward/muxward/internal/tmux/tmuxtest"
 )
 
 func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && strings.HasPrefix(os.Args[1], childMark) {
 		os.Exit(child(strings.TrimPrefix(os.Args[1], childMark), os.Args[2:]))
 	}
-	goleak.VerifyTestMain(m)
+	os.Exit(tmuxtest.Main(tmuxtest.LeakChecked{Runner: m}))
 }
 
 const passwdText = `root:x:0:0:root:/root:/bin/bash

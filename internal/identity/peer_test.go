@@ -16,6 +16,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/muxward/muxward/internal/tmux/tmuxtest"
 )
 
 // childMark makes the test binary play another process: its first argument.
@@ -152,7 +154,7 @@ func as(uid, gid uint32, groups []uint32, prog string, args ...string) *exec.Cmd
 
 func needRoot(t *testing.T) {
 	if os.Getuid() != 0 {
-		t.Skip("needs root to be other accounts")
+		tmuxtest.Skip(t, "needs root to be other accounts")
 	}
 }
 

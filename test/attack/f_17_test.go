@@ -18,7 +18,7 @@ func (b *bed) cgroup(controller, setting, value string) (set func(value string))
 	b.t.Helper()
 	dir := filepath.Join("/sys/fs/cgroup", controller, "muxward-test-"+strconv.Itoa(b.PID()))
 	if err := os.Mkdir(dir, 0o755); err != nil {
-		b.t.Skipf("%s needs the %s controller of cgroups, version 1: %v", b.t.Name(), controller, err)
+		tmuxtest.Skip(b.t, "%s needs the %s controller of cgroups, version 1: %v", b.t.Name(), controller, err)
 	}
 	pid := b.PID()
 	b.t.Cleanup(func() { // its processes have not ended yet: they go back first

@@ -158,7 +158,7 @@ func As(t testing.TB, name string) Account {
 	dir := base(t)
 	if !HasAccounts() {
 		if os.Geteuid() != 0 {
-			skip(t, "needs root: runs as several accounts")
+			Skip(t, "needs root: runs as several accounts")
 		}
 		t.Fatal("tmuxtest: TestMain has to call tmuxtest.Accounts, not Main")
 	}

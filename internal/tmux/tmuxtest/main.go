@@ -2,13 +2,17 @@ package tmuxtest
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
+
+	"go.uber.org/goleak"
 )
 
 // The environment of re-executed test binaries. roleVar names what a child is
@@ -19,6 +23,9 @@ const (
 	baseVar = "MUXWARD_TMUXTEST_BASE"
 	nsVar   = "MUXWARD_TMUXTEST_ACCOUNTS"
 
+	// skippedVar names a file that collects what all packages skipped.
+	skippedVar = "MUXWARD_SKIPPED"
+
 	roleRecord = "record"
 	roleReap   = "reap"
 	roleTests  = "tests"
@@ -28,6 +35,20 @@ const (
 
 // Runner is what TestMain is given: *testing.M, or what wraps one.
 type Runner interface{ Run() int }
+
+// LeakChecked is a Runner that fails a run which leaves goroutines behind.
+type LeakChecked struct{ Runner }
+
+// Run runs the tests.
+func (l LeakChecked) Run() int {
+	code := l.Runner.Run()
+	if code == 0 {
+		if err := goleak.Find(); err != nil {
+			return complain(err)
+		}
+	}
+	return code
+}
 
 // Main runs the tests and returns the exit code for os.Exit. In a re-executed
 // child it is the recorder or the reaper instead and does not return to the
@@ -130,25 +151,39 @@ func Dir(t testing.TB, owner Account) string {
 	return dir
 }
 
-// skip skips the test and counts it, so that what was left out is told.
-func skip(t testing.TB, reason string) {
+// Skip skips the test and counts it, so that what was left out is told: at the
+// end of this package's run, and, because go test keeps to itself what a
+// package says that passes, in the file that MUXWARD_SKIPPED names, which the
+// Makefile prints. No test skips in another way; house_test.go sees to it.
+func Skip(t testing.TB, format string, args ...any) {
 	t.Helper()
-	Missing(t, reason)
-	t.Skip(reason)
+	Missing(t, format, args...)
+	t.Skipf(format, args...)
 }
 
 // Missing counts a part of a test that is left out, and goes on with the rest.
-func Missing(t testing.TB, reason string) {
+func Missing(t testing.TB, format string, args ...any) {
 	t.Helper()
+	reason := strings.ReplaceAll(fmt.Sprintf(format, args...), "\n", " ")
 	t.Log(reason)
-	f, err := os.OpenFile(filepath.Join(base(t), skipFile), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
-	if err == nil {
-		_, err = fmt.Fprintf(f, "%s: %s\n", t.Name(), reason)
-		_ = f.Close()
-	}
-	if err != nil {
+	if err := note(filepath.Join(base(t), skipFile), t.Name()+": "+reason); err != nil {
 		t.Fatal(err)
 	}
+	if all := os.Getenv(skippedVar); all != "" {
+		if err := note(all, filepath.Base(os.Args[0])+" "+t.Name()+": "+reason); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// note appends a line to a file.
+func note(path, line string) error {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintln(f, line)
+	return errors.Join(err, f.Close())
 }
 
 func printSkipped(path string) {

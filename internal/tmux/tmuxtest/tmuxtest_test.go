@@ -210,10 +210,15 @@ func TestKillAtEnd(t *testing.T) {
 func TestSkippedAreCounted(t *testing.T) {
 	file := filepath.Join(base(t), skipFile)
 	before, _ := os.ReadFile(file) // may not be there yet
-	t.Run("one", func(t *testing.T) { skip(t, "to see that it is counted") })
+	all := filepath.Join(t.TempDir(), "all")
+	t.Setenv(skippedVar, all)
+	t.Run("one", func(t *testing.T) { Skip(t, "to see that %s is counted", "it") })
 	after, err := os.ReadFile(file)
 	if err != nil || !strings.Contains(string(after[len(before):]), "TestSkippedAreCounted/one: to see") {
 		t.Errorf("skipped list %q, %v", after, err)
+	}
+	if list, err := os.ReadFile(all); err != nil || string(list) != "tmuxtest.test TestSkippedAreCounted/one: to see that it is counted\n" {
+		t.Errorf("of all packages %q, %v", list, err)
 	}
 	if err := os.WriteFile(file, before, 0o600); err != nil {
 		t.Error(err)
