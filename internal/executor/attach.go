@@ -274,15 +274,9 @@ func (s *seat) record(typed []byte) {
 		s.escape.Store(time.Now().UnixNano())
 	}
 	d := s.whole.Decide()
-	var content []byte
-	if d.Obligations.Has(access.LogContent) {
-		content = typed
-	}
-	ctx, cancel := context.WithTimeout(s.ctx, keyTime)
-	defer cancel()
-	err := s.keys.Add(ctx, len(typed), content, d.Obligations.Has(access.MustRecord))
+	err := s.write(s.ctx, s.keys, len(typed), typed, d.Obligations)
 	s.unwritten.Store(err != nil)
 	if err != nil && s.ctx.Err() == nil {
-		s.att.Notice("not typed, because it cannot be recorded: " + err.Error())
+		s.att.Notice(err.Error())
 	}
 }

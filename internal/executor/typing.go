@@ -23,8 +23,10 @@ const (
 	sceneAge = time.Second
 	// keyChunk is how many bytes go into one send-keys.
 	keyChunk = 512
-	// keyTime is how long tmux may take over a key.
+	// keyTime is how long tmux, or the log, may take over a key.
 	keyTime = 5 * time.Second
+	// slowTime is how long somebody waits for the log without being told.
+	slowTime = time.Second
 )
 
 // scene is the pane that a guest's keys go to: the one that is active on the
@@ -143,19 +145,36 @@ func (s *seat) typed(ctx context.Context, e attach.Event) error {
 	if !d.Allow {
 		return &gateway.Refused{Decision: d, Need: at.right.Need()}
 	}
-	var content []byte
-	if d.Obligations.Has(access.LogContent) {
-		if content = e.Bytes; e.Kind == attach.Named {
-			content = []byte(e.Key)
-		}
+	content := e.Bytes
+	if e.Kind == attach.Named {
+		content = []byte(e.Key)
 	}
 	failpoint.At("seat-decided")
-	wait, cancel := context.WithTimeout(ctx, keyTime)
-	defer cancel()
-	if err := at.keys.Add(wait, max(len(e.Bytes), 1), content, d.Obligations.Has(access.MustRecord)); err != nil {
-		return fmt.Errorf("not typed, because it cannot be recorded: %w", err)
+	if err := s.write(ctx, at.keys, max(len(e.Bytes), 1), content, d.Obligations); err != nil {
+		return err
 	}
 	return s.send(ctx, at, e)
+}
+
+// write records n typed bytes before they go anywhere. Whoever must be
+// recorded waits for the disk, and is told so when that takes long.
+func (s *seat) write(ctx context.Context, keys KeyLog, n int, content []byte, d access.Obligations) error {
+	if !d.Has(access.LogContent) {
+		content = nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, keyTime)
+	defer cancel()
+	must := d.Has(access.MustRecord)
+	if must {
+		slow := time.AfterFunc(slowTime, func() {
+			s.att.Notice("waiting: the log's disk is slow, and what you type is recorded first")
+		})
+		defer slow.Stop()
+	}
+	if err := keys.Add(ctx, n, content, must); err != nil {
+		return fmt.Errorf("not typed, because it cannot be recorded: %w", err)
+	}
+	return nil
 }
 
 // look gives the scene of the pane that is active on the person's screen.
