@@ -27,9 +27,9 @@ func badFormat(why, where string) error {
 }
 
 const (
-	maxFormat      = 16384  // bytes of a format
-	maxFormatDepth = 32     // braces within braces
-	maxFormatOut   = 262144 // bytes of one expansion
+	maxFormat      = 16384 // bytes of a format
+	maxFormatDepth = 32    // braces within braces
+	maxFormatOut   = 65536 // bytes of one expansion
 )
 
 type nodeKind uint8

@@ -46,10 +46,8 @@ func (f *Format) Expand(c FormatContext) string {
 	return b.String()
 }
 
-// True reports whether the format expands to what tmux takes for true:
+// formatTrue reports whether a format expanded to what tmux takes for true:
 // anything but nothing and 0.
-func (f *Format) True(c FormatContext) bool { return formatTrue(f.Expand(c)) }
-
 func formatTrue(s string) bool { return s != "" && s != "0" }
 
 func (c *FormatContext) expand(b *strings.Builder, parts []formatNode) {

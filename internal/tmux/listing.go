@@ -2,6 +2,7 @@ package tmux
 
 import (
 	"errors"
+	"fmt"
 	"time"
 )
 
@@ -44,6 +45,11 @@ func DefaultFormat(inv *Invocation) string {
 	return ""
 }
 
+// maxListing is how many bytes all rows of a listing may have: a hundred
+// thousand sessions as they are listed without a format. A few bytes of format
+// make much more work than that otherwise, for each row anew.
+const maxListing = 10 << 20
+
 // Listing returns what a list command prints, one string for each row, from a
 // snapshot of [Full] detail: pass one that holds only what the asker may see.
 // base gives the values that are not of a row (UID, Host, Zone). The -F and -f
@@ -66,10 +72,19 @@ func Listing(inv *Invocation, snap *Snapshot, target Found, base FormatContext) 
 		return nil, err
 	}
 	var lines []string
+	room := maxListing
 	for _, row := range listRowsOf(inv, snap, target) {
 		row.UID, row.Host, row.Zone = base.UID, base.Host, base.Zone
-		if !filtered || keep.True(row) {
-			lines = append(lines, format.Expand(row))
+		if filtered {
+			kept := keep.Expand(row)
+			room -= len(kept)
+			if !formatTrue(kept) {
+				continue
+			}
+		}
+		lines = append(lines, format.Expand(row))
+		if room -= len(lines[len(lines)-1]); room < 0 {
+			return nil, fmt.Errorf("%s: the formats make more than %d MiB of text", inv.Row.Name, maxListing>>20)
 		}
 	}
 	return lines, nil

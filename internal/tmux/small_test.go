@@ -1,6 +1,7 @@
 package tmux
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -126,6 +127,31 @@ func TestFnmatchBombs(t *testing.T) {
 	pattern := strings.Repeat("*a", 2000) + "*b"
 	if fnmatch(pattern, strings.Repeat("a", 4000)) {
 		t.Error("matched")
+	}
+}
+
+// TestListingBombs: a few bytes of format, or of a filter that keeps nothing,
+// are not expanded for ever more rows.
+func TestListingBombs(t *testing.T) {
+	var all Snapshot
+	for i := range 2000 {
+		all.Sessions = append(all.Sessions, Session{ID: SessionID(i), Name: fmt.Sprint("s", i), Links: []Winlink{{}}})
+	}
+	snap := NewSnapshot(all)
+	for _, c := range []struct {
+		argv []string
+		ok   bool
+	}{
+		{[]string{"list-sessions"}, true},
+		{[]string{"list-sessions", "-F", "#{p2000:session_name}"}, true},
+		{[]string{"list-sessions", "-F", "#{p60000:session_name}"}, false},
+		{[]string{"list-sessions", "-f", "#{&&:#{p60000:session_name},}"}, true},
+		{[]string{"list-sessions", "-f", "#{p60000:#{?0,,}}", "-F", "x"}, false},
+	} {
+		inv := mustParse(t, c.argv...)
+		if lines, err := Listing(inv, snap, Found{}, FormatContext{}); (err == nil) != c.ok {
+			t.Errorf("%q: %d lines, %v", c.argv, len(lines), err)
+		}
 	}
 }
 
