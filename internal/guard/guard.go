@@ -59,6 +59,7 @@ type Guard struct {
 	ctx     context.Context
 	wg      sync.WaitGroup
 	mounts  map[string]bool // reported; of the watch alone
+	deaf    bool            // that there are no watches was told; of the watch alone
 
 	mu       sync.Mutex
 	closed   bool

@@ -21,13 +21,18 @@ const calm = 50 * time.Millisecond
 func (g *Guard) startWatch() error {
 	events, err := newInotify()
 	if err != nil {
-		g.tell(access.EventAlarm, nil, fmt.Sprintf("changes to doors and sockets are noticed within %v, not at once: %v", g.opt.Every, err))
+		g.tellDeaf(err)
 	}
 	if events != nil {
 		g.wg.Go(func() { g.listen(events) })
 	}
 	g.wg.Go(func() { g.watch(events) })
 	return nil
+}
+
+// tellDeaf tells that only the look at every tick is left.
+func (g *Guard) tellDeaf(err error) {
+	g.tell(access.EventAlarm, nil, fmt.Sprintf("changes to doors and sockets are noticed within %v, not at once: %v", g.opt.Every, err))
 }
 
 func newInotify() (*os.File, error) {
@@ -90,10 +95,19 @@ func (g *Guard) subscribe(events *os.File) {
 	}
 	const mask = unix.IN_CREATE | unix.IN_DELETE | unix.IN_MOVED_FROM | unix.IN_MOVED_TO | unix.IN_ATTRIB |
 		unix.IN_DELETE_SELF | unix.IN_MOVE_SELF | unix.IN_ONLYDIR
+	var none error
 	add := func(f *os.File) {
-		// An error (no watches left) leaves the look at every tick.
-		_ = addWatch(events, procPath(f), mask)
+		// What just went away is noticed by its absence.
+		if err := addWatch(events, procPath(f), mask); errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.ENOMEM) {
+			none = err
+		}
 	}
+	defer func() {
+		if none != nil && !g.deaf {
+			g.tellDeaf(fmt.Errorf("watch directories: %w (see fs.inotify.max_user_watches)", none))
+		}
+		g.deaf = none != nil
+	}()
 	add(g.servers)
 	add(g.doors.dir)
 	for _, d := range g.doors.list() {

@@ -17,12 +17,13 @@ func TestF19NoCPU(t *testing.T) {
 	b := lay(t, host.Config{})
 	v := b.Terminal(viewer, tmuxtest.TerminalConfig{}, "attach", "-t", "mwalice/other")
 	v.WaitFor("[other]")
-	quota := b.cgroup("cpu", "cpu.cfs_quota_us", "-1")
+	group := newCgroup(t, "cpu")
+	group.take(b.PID())
 	for round := range soak.N(20, 2) {
-		quota("-1") // until the typist is back
+		group.limit("cpu", "-1") // until the typist is back
 		c := b.Terminal(typist, tmuxtest.TerminalConfig{}, "attach", "-t", "mwalice/shared")
 		c.WaitFor("recording")
-		quota("1000")
+		group.limit("cpu", "1000")
 		b.rec.Reset()
 		control := fmt.Sprintf("<%d>", round)
 		c.Type(control)
@@ -44,7 +45,7 @@ func TestF19NoCPU(t *testing.T) {
 		if b.rec.Len() != n {
 			t.Errorf("round %d: after revoke returned %q arrived", round, b.rec.Bytes()[n:])
 		}
-		quota("-1")
+		group.limit("cpu", "-1")
 		c.ExitCode()
 		c.Close()
 		if r := b.Muxward(root, "revoke", "--undo", typist); r.Code != 0 {

@@ -43,8 +43,11 @@ type Config struct {
 	// Build names a build tag for muxward, such as one that takes a check out
 	// for a control run.
 	Build string
-	// State is the state directory; by default a new one.
-	State string
+	// State is the state directory, Doors that of the doors; by default new
+	// ones.
+	State, Doors string
+	// Change changes the command that starts muxward, such as where it runs.
+	Change func(*exec.Cmd)
 }
 
 // Host is a running muxward.
@@ -98,6 +101,9 @@ func Prepare(t testing.TB, cfg Config) *Host {
 	if cfg.State != "" {
 		h.State = cfg.State
 	}
+	if cfg.Doors != "" {
+		h.Doors = cfg.Doors
+	}
 	files := map[string]string{"people.yaml": noPeople, "grants.yaml": "grants: []\n"}
 	for name, text := range cfg.Policy {
 		files[name] = text
@@ -139,6 +145,9 @@ func (h *Host) TryRun() error {
 	out := &lockedBuffer{}
 	cmd.Stdout, cmd.Stderr = out, out
 	cmd.WaitDelay = Patience
+	if h.cfg.Change != nil {
+		h.cfg.Change(cmd)
+	}
 	if err := cmd.Start(); err != nil {
 		return err
 	}
