@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -31,21 +33,7 @@ func (g *Guard) Adopt(ctx context.Context) error {
 		if !ok || !validID(id) {
 			continue
 		}
-		rec, err := g.readRecord(id)
-		if err == nil {
-			err = g.adopt(ctx, rec)
-		}
-		switch {
-		case err == nil:
-			kept[id] = true
-		case errors.Is(err, errEnded):
-			g.forget(id)
-			g.tellEnded(rec)
-		default:
-			// Somebody's sessions may live there: leave all as it is.
-			kept[id] = true
-			g.tell(access.EventAlarm, nil, fmt.Sprintf("the tmux server of %s/servers/%s is not adopted: %v", g.opt.Run, id, err))
-		}
+		kept[id] = g.take(ctx, id)
 	}
 	for _, n := range names {
 		if id, _, _ := strings.Cut(n, "."); validID(id) && !kept[id] {
@@ -55,6 +43,48 @@ func (g *Guard) Adopt(ctx context.Context) error {
 	g.sweep(kept)
 	g.nudge()
 	return nil
+}
+
+// take adopts a server if it still runs, and forgets it if not. It reports
+// whether there is anything to be kept.
+func (g *Guard) take(ctx context.Context, id string) bool {
+	rec, err := g.readRecord(id)
+	if err == nil {
+		err = g.adopt(ctx, rec)
+	}
+	g.mu.Lock()
+	was, again := g.left[id]
+	delete(g.left, id)
+	if err != nil && !errors.Is(err, errEnded) {
+		g.left[id] = err.Error()
+	}
+	g.mu.Unlock()
+	switch {
+	case err == nil:
+		if s, ok := g.Lookup(rec.Owner); ok && again {
+			g.tell(access.EventServer, s, "the tmux server of "+rec.Owner+" is adopted after all")
+		}
+	case errors.Is(err, errEnded):
+		g.forget(id)
+		g.tellEnded(rec)
+		return false
+	case was != err.Error():
+		// Somebody's sessions may live there: leave all as it is.
+		g.tell(access.EventAlarm, nil, fmt.Sprintf("the tmux server of %s/servers/%s is not adopted: %v; it is tried again", g.opt.Run, id, err))
+	}
+	return true
+}
+
+// adoptLeft tries again what could not be adopted, such as for want of space.
+func (g *Guard) adoptLeft() {
+	g.mu.Lock()
+	ids := slices.Collect(maps.Keys(g.left))
+	g.mu.Unlock()
+	for _, id := range ids {
+		ctx, cancel := context.WithTimeout(g.ctx, inspectTime)
+		g.take(ctx, id)
+		cancel()
+	}
 }
 
 // sweep removes what was under way when an earlier muxward was killed, and the

@@ -65,6 +65,7 @@ type Guard struct {
 	closed   bool
 	byOwner  map[string]*Server
 	starting map[string]*startCall
+	left     map[string]string // servers that could not be adopted, by id, and why
 }
 
 type startCall struct {
@@ -79,7 +80,7 @@ func New(opt Options) (*Guard, error) {
 		return nil, err
 	}
 	g := &Guard{opt: opt, wake: make(chan struct{}, 1), mounts: map[string]bool{},
-		byOwner: map[string]*Server{}, starting: map[string]*startCall{}}
+		byOwner: map[string]*Server{}, starting: map[string]*startCall{}, left: map[string]string{}}
 	if err := g.openRoots(); err != nil {
 		g.release()
 		return nil, err

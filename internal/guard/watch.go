@@ -81,6 +81,7 @@ func (g *Guard) watch(events *os.File) {
 		g.subscribe(events)
 		if all {
 			g.checkMounts()
+			g.adoptLeft()
 			g.inspectAll()
 		}
 		pause.Reset(calm)

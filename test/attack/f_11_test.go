@@ -1,7 +1,10 @@
 package attack
 
 import (
+	"errors"
+	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -64,6 +67,114 @@ func TestF11DiskFull(t *testing.T) {
 	}
 	b.kept()
 	b.VerifyAudit()
+}
+
+// The file systems of the doors and of temporary files fill up, bytes and
+// inodes, while the log can be written. Who is there works on and others come
+// in. A server for somebody new cannot be started, which is said, and leaves
+// nothing behind; a door that is destroyed cannot be made anew, which is told
+// again and again until it can. muxward killed at that moment keeps what runs.
+// With room again, which is the control run, all of that works by itself. It
+// was seen to fail with servers adopted at the start only.
+func TestF11RunFull(t *testing.T) {
+	run, tmp := mounted(t, "size=4m,nr_inodes=300,mode=0755"), mounted(t, "size=1m,nr_inodes=20,mode=01777")
+	b := lay(t, host.Config{Doors: run + "/d", Env: []string{"TMPDIR=" + tmp}})
+	c := b.Terminal(typist, tmuxtest.TerminalConfig{}, "attach", "-t", "mwalice/shared")
+	c.WaitFor("recording")
+	for round := range soak.N(20, 2) {
+		free := func() {}
+		for _, disk := range []string{run, tmp} {
+			fill(t, disk)
+			made := fillInodes(t, disk)
+			before := free
+			free = func() { before(); remove(t, append(made, disk+"/filler")...) }
+		}
+		word := fmt.Sprintf("full%d.", round)
+		c.Type(word)
+		b.arrived(word)
+		v := b.Terminal(viewer, tmuxtest.TerminalConfig{}, "attach", "-t", "mwalice/shared")
+		v.WaitFor("recording")
+		b.Must(owner, "new-window", "-d", "-t", "other", "-n", "more", "cat")
+		b.Must(owner, "kill-window", "-t", "other:more")
+		servers := b.servers()
+		r := b.Tmux(stranger, "new-session", "-d", "-s", "mine", "cat")
+		if r.Code == 0 || !strings.Contains(r.Err, "no space left") {
+			t.Errorf("a server for somebody new: %+v", r)
+		}
+		if now := b.servers(); now != servers {
+			t.Errorf("it left something behind: %s, before %s", now, servers)
+		}
+		door := fmt.Sprintf("%s/tmux-%d", b.Doors, tmuxtest.As(t, stranger).UID)
+		if err := os.Rename(door, door+".gone"); err != nil {
+			t.Fatal(err)
+		}
+		b.alarmed("could not be put right")
+		leave(v)
+		if round%2 == 1 {
+			b.Kill()
+			err := b.TryRun() // it may have to wait for room
+			if !strings.Contains(b.Output(), "no space left") {
+				t.Errorf("it does not say what is wrong: %s", b.Output())
+			}
+			free()
+			free = func() {}
+			if err != nil {
+				b.Run()
+			}
+			tmuxtest.Eventually(t, func() bool { return b.Tmux(typist, "ls").Code == 0 },
+				"the doors are opened once there is room; muxward says:\n%s", b.Output())
+			c = b.Terminal(typist, tmuxtest.TerminalConfig{}, "attach", "-t", "mwalice/shared")
+			c.WaitFor("recording")
+		}
+		free()
+		tmuxtest.Eventually(t, func() bool { return b.Tmux(stranger, "new-session", "-d", "-s", "mine", "cat").Code == 0 },
+			"the door is made anew and a server starts; muxward says:\n%s", b.Output())
+		b.Must(stranger, "kill-server")
+		tmuxtest.Eventually(t, func() bool { return b.servers() == servers }, "what a server left is removed")
+		if err := os.RemoveAll(door + ".gone"); err != nil {
+			t.Error(err)
+		}
+		b.turnsGreen()
+	}
+	b.kept()
+	b.VerifyAudit()
+}
+
+// servers lists what there is of guarded servers on disk.
+func (b *bed) servers() string {
+	b.t.Helper()
+	run, err := filepath.Glob(b.Doors + "/run/servers/*")
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	inner, err := filepath.Glob(b.Doors + "/in-*")
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return strings.Join(append(run, inner...), " ")
+}
+
+// fillInodes leaves no inode of a file system free, and gives the files.
+func fillInodes(t *testing.T, disk string) (made []string) {
+	t.Helper()
+	for i := 0; ; i++ {
+		name := fmt.Sprintf("%s/filler-%d", disk, i)
+		if err := os.WriteFile(name, nil, 0o600); errors.Is(err, unix.ENOSPC) {
+			return made
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		made = append(made, name)
+	}
+}
+
+func remove(t *testing.T, files ...string) {
+	t.Helper()
+	for _, name := range files {
+		if err := os.Remove(name); err != nil {
+			t.Error(err)
+		}
+	}
 }
 
 // fill leaves no byte of a file system free.

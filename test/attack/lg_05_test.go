@@ -1,6 +1,7 @@
 package attack
 
 import (
+	"strings"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -40,6 +41,7 @@ func TestLG05SinkReadOnly(t *testing.T) {
 	n := b.rec.Len()
 	c.Type("unwritten")
 	c.WaitFor("not typed")
+	b.refusedUnwritten("by-command")
 	if b.rec.Len() != n {
 		t.Errorf("typed without a record: %q", b.rec.Bytes()[n:])
 	}
@@ -51,5 +53,26 @@ func TestLG05SinkReadOnly(t *testing.T) {
 		return b.Tmux(typist, "send-keys", "-t", "mwalice/shared:0.0", "-l", word).Code == 0
 	}, "typing goes on")
 	b.arrived(word)
+	c.Type("typed-again")
+	b.arrived("typed-again")
+	// What came first would have come first.
+	for _, refused := range []string{"unwritten", "by-command"} {
+		if strings.Contains(string(b.rec.Bytes()), refused) {
+			t.Errorf("%q was refused and is typed late: %q", refused, b.rec.Bytes()[n:])
+		}
+	}
+	if got := string(b.rec.Bytes()[n:]); got != word+"typed-again" {
+		t.Errorf("the pane got %q, want what was typed since, and no more", got)
+	}
 	b.VerifyAudit()
+}
+
+// refusedUnwritten has the typist send keys by a command, which is refused
+// because it cannot be recorded.
+func (b *bed) refusedUnwritten(keys string) {
+	b.t.Helper()
+	r := b.Tmux(typist, "send-keys", "-t", "mwalice/shared:0.0", "-l", keys)
+	if r.Code == 0 || !strings.Contains(r.Err, "recorded") {
+		b.t.Errorf("a command that cannot be recorded: %+v", r)
+	}
 }
