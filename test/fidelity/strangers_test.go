@@ -295,15 +295,20 @@ func TestStrangers(t *testing.T) {
 
 // TestStrangersTeeth: with a check taken out, the same trial finds something.
 func TestStrangersTeeth(t *testing.T) {
-	for _, c := range []struct{ build, row, want string }{
-		{"teeth_visible", "has-session", "can tell what is hidden"},
-		{"teeth_visible", "list-windows", "shows what is hidden"},
-		{"teeth_decide", "rename-window", "the server changed"},
-		{"teeth_decide", "send-keys", "the server changed"},
+	for _, c := range []struct{ build, who, row, want string }{
+		{"teeth_visible", host.Bob, "has-session", "can tell what is hidden"},
+		{"teeth_visible", host.Bob, "list-windows", "shows what is hidden"},
+		{"teeth_decide", host.Bob, "rename-window", "the server changed"},
+		{"teeth_decide", host.Bob, "send-keys", "the server changed"},
+		{"teeth_decide", host.Carol, "send-keys", "the server changed"},
+		{"teeth_decide", host.Carol, "rename-session", "the server changed"},
+		{"teeth_visible", host.Mallory, "has-session", "can tell what is hidden"},
+		{"teeth_decide,teeth_visible", host.Mallory, "capture-pane", "shows what is hidden"},
+		{"teeth_decide,teeth_visible", host.Mallory, "rename-session", "the server changed"},
 	} {
-		t.Run(c.build+" "+c.row, func(t *testing.T) {
+		t.Run(c.build+" "+c.who+" "+c.row, func(t *testing.T) {
 			x := build(t, c.build)
-			_, found := x.try(host.Bob, 0, c.row)
+			_, found := x.try(c.who, 0, c.row)
 			if !slices.ContainsFunc(found, func(f string) bool { return strings.Contains(f, c.want) }) {
 				t.Errorf("it is not found that %s: %q", c.want, found)
 			}
