@@ -84,12 +84,15 @@ var limits = map[string][2]string{
 }
 
 // limit sets what may be used: bytes, processes, or microseconds of each
-// tenth of a second.
+// tenth of a second; -1 is all there is.
 func (c *cgroup) limit(what, value string) {
 	c.t.Helper()
 	name := limits[what][0]
 	if c.v2 {
 		name = limits[what][1]
+		if value == "-1" {
+			value = "max"
+		}
 	}
 	if err := os.WriteFile(filepath.Join(c.dir, name), []byte(value), 0); err != nil {
 		c.t.Fatal(err)
