@@ -122,10 +122,10 @@ func (g *Gateway) Parse(ctx context.Context, base Request, argv []string) ([]Req
 func (g *Gateway) unread(ctx context.Context, base Request, argv []string, why *tmux.ParseError) error {
 	if base.fresh == nil {
 		if places, err := g.Visible(ctx, base.Identity); err == nil && len(places) == 0 {
-			return g.writeUnread(ctx, base, argv, errNoServer(base))
+			return g.Refuse(ctx, base, argv, errNoServer(base))
 		}
 	}
-	return g.writeUnread(ctx, base, argv, why)
+	return g.Refuse(ctx, base, argv, why)
 }
 
 // resolve turns what was asked into a plan by ids. It is the only place where

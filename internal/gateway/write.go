@@ -82,8 +82,9 @@ func (g *Gateway) writeRefusal(ctx context.Context, req Request, plan *Plan, d a
 	return why
 }
 
-// writeUnread writes that a command line was refused unread.
-func (g *Gateway) writeUnread(ctx context.Context, base Request, argv []string, why error) error {
+// Refuse writes that a command line was refused unread, and gives the error for
+// the person: why. Doors use it for what they do not offer at all.
+func (g *Gateway) Refuse(ctx context.Context, base Request, argv []string, why error) error {
 	base.Act = &Act{Name: "tmux", Args: argv}
 	return g.writeRefusal(ctx, base, nil, access.Decision{Rule: "command table"}, why)
 }

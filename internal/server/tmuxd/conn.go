@@ -155,15 +155,16 @@ func whose(who identity.Identity) string {
 func (c *conn) run(ctx context.Context) (gateway.Result, error) {
 	failpoint.At("tmuxd-run")
 	hello := c.client.hello
-	switch {
-	case hello.Shell:
-		return gateway.Result{}, errors.New("-c is not offered: muxward runs no shell for a client; " +
-			"use new-window or split-window")
-	case hello.Flags&(wire.FlagControl|wire.FlagControlControl) != 0:
-		return gateway.Result{}, errors.New("control mode (-C) is not offered at this door yet")
-	}
 	base := gateway.Request{Identity: c.who, Door: c.at.path, Here: c.at.owner, Client: c.client, Ahead: c.ahead}
 	base.Pane, _ = hello.Getenv("TMUX_PANE")
+	switch {
+	case hello.Shell:
+		return gateway.Result{}, c.s.Gateway.Refuse(ctx, base, []string{"-c"}, errors.New("-c is not offered: "+
+			"muxward runs no shell for a client; use new-window or split-window"))
+	case hello.Flags&(wire.FlagControl|wire.FlagControlControl) != 0:
+		return gateway.Result{}, c.s.Gateway.Refuse(ctx, base, append([]string{"-C"}, hello.Argv...),
+			errors.New("control mode (-C) is not offered at this door yet"))
+	}
 	reqs, err := c.s.Gateway.Parse(ctx, base, hello.Argv)
 	if err != nil {
 		return gateway.Result{}, err
