@@ -364,26 +364,41 @@ func (w *world) oracles() {
 	w.VerifyAudit()
 	w.typedByLog()
 	if !w.row.unlogged {
-		var missing []try
+		var missing []string
 		within(3*time.Second, func() bool { // what is only counted is written each second
 			missing = w.unlogged()
 			return len(missing) == 0
 		})
-		for _, a := range missing {
-			w.t.Errorf("log: nothing says that %s tried %.200q", a.who, a.args)
+		for _, what := range missing {
+			w.t.Errorf("log: %s", what)
 		}
 	}
 	w.base.again(w)
 }
 
-// unlogged are the attempts that failed and are not in the log.
-func (w *world) unlogged() []try {
+// unlogged says what the log does not: attempts that failed and are nowhere in
+// it, and people of whom it has fewer than they made.
+func (w *world) unlogged() (missing []string) {
 	w.t.Helper()
 	events := w.Audit()
-	var missing []try
+	made, told := map[string]int{}, map[string]int{}
 	for _, a := range w.tries {
-		if a.code != 0 && !logged(events, a) {
-			missing = append(missing, a)
+		if a.code == 0 {
+			continue
+		}
+		made[a.who]++
+		if !logged(events, a) {
+			missing = append(missing, fmt.Sprintf("nothing says that %s tried %.200q", a.who, a.args))
+		}
+	}
+	for _, e := range events {
+		if failed(e) {
+			told[e.Person] += max(e.Count, 1)
+		}
+	}
+	for who, n := range made {
+		if told[who] < n {
+			missing = append(missing, fmt.Sprintf("%s failed %d times, the log says %d", who, n, told[who]))
 		}
 	}
 	return missing
@@ -437,19 +452,23 @@ func sentBy(words []string) int {
 // person and a reason, or counted among many.
 func logged(events []host.Event, a try) bool {
 	return slices.ContainsFunc(events, func(e host.Event) bool {
-		if e.Person != a.who || e.Allowed && e.Kind != "outcome" {
-			return false
-		}
-		switch e.Kind {
-		case "absorbed":
-			return true
-		case "denied":
-			return (e.Reason != "" || e.Rule != "") && mentions(e.Asked, a.args)
-		case "outcome": // permitted, and refused or failed when it was done
-			return e.Reason != ""
-		}
-		return false
+		return e.Person == a.who && failed(e) && (e.Kind != "denied" || mentions(e.Asked, a.args))
 	})
+}
+
+// failed reports whether an event tells of attempts that failed: refused, with
+// a reason, or so many that they are only counted, or permitted and refused or
+// failed when it was done.
+func failed(e host.Event) bool {
+	switch e.Kind {
+	case "absorbed":
+		return true
+	case "denied":
+		return !e.Allowed && (e.Reason != "" || e.Rule != "")
+	case "outcome":
+		return e.Reason != "" || e.Exit != 0
+	}
+	return false
 }
 
 // mentions compares what was asked with how the log tells it, which spells
@@ -550,6 +569,17 @@ func leave(terminals ...*tmuxtest.Terminal) {
 func caught(w *world) bool {
 	files, err := os.ReadDir(w.canary)
 	return err == nil && len(files) > 0
+}
+
+// baited waits until a lure has had its time: in a control run as long as it
+// takes, else until the server has begun and ended a job after all others.
+func (w *world) baited() {
+	w.t.Helper()
+	if w.control {
+		soon(func() bool { return caught(w) })
+		return
+	}
+	w.server.Run("run-shell", "true")
 }
 
 // soonIf waits for what the attacker hopes for: in a control run as long as it

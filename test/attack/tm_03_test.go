@@ -43,6 +43,6 @@ func TestTM03WordsThatBecomeCommands(t *testing.T) {
 		w.try(typist, "send-keys", "-t", a, "-l", "END")
 		w.permit("END")
 		soon(func() bool { return w.rec.Len() >= len(w.permitted) })
-		soonIf(w.control, func() bool { return caught(w) })
+		w.baited()
 	}}.run(t)
 }

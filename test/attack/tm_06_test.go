@@ -40,6 +40,6 @@ func TestTM06FormatsThatKnowMore(t *testing.T) {
 		for _, args := range [][]string{{"list-buffers"}, {"show-buffer"}, {"show-buffer", "-b", w.mark + "b"}, {"list-keys"}} {
 			w.refused(viewer, args...)
 		}
-		soonIf(w.control, func() bool { return caught(w) })
+		w.baited()
 	}}.run(t)
 }

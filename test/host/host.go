@@ -436,6 +436,7 @@ type Event struct {
 	Reason   string   `json:"reason"`
 	Note     string   `json:"note"`
 	Bytes    int      `json:"bytes"`
+	Exit     int      `json:"exit"`
 	Count    int      `json:"count"`
 }
 
