@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -32,9 +33,9 @@ func TestF11DiskFull(t *testing.T) {
 		c.Type(before)
 		b.arrived(before)
 		fill(t, disk)
-		// Some room was set aside for the log before.
-		for range 2000 {
-			if b.Tmux(owner, "send-keys", "-t", "shared:0.1", "-l", strings.Repeat("x", 2000)).Code != 0 {
+		// Some room was set aside for the log before. It takes 12 KiB of a command.
+		for range 500 {
+			if b.Tmux(owner, "send-keys", "-t", "shared:0.1", "-l", strings.Repeat("x", 12<<10)).Code != 0 {
 				break
 			}
 		}
@@ -44,8 +45,10 @@ func TestF11DiskFull(t *testing.T) {
 			t.Errorf("a command on a full disk: %+v", r)
 		}
 		frozen := "f" + randomWord()
+		typed := time.Now()
 		c.Type(frozen)
 		c.WaitFor("not typed")
+		inTime(t, typed, time.Second, "refused on a full disk")
 		news := "n" + randomWord()
 		b.server.Run("rename-window", "-t", "other:0", news)
 		v.WaitFor(news) // views stay

@@ -576,7 +576,7 @@ func caught(w *world) bool {
 func (w *world) baited() {
 	w.t.Helper()
 	if w.control {
-		soon(func() bool { return caught(w) })
+		soonIf(true, func() bool { return caught(w) })
 		return
 	}
 	w.server.Run("run-shell", "true")

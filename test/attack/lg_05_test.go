@@ -3,6 +3,7 @@ package attack
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -39,8 +40,10 @@ func TestLG05SinkReadOnly(t *testing.T) {
 	}
 	b.turnsRed("cannot be written")
 	n := b.rec.Len()
+	typed := time.Now()
 	c.Type("unwritten")
 	c.WaitFor("not typed")
+	inTime(t, typed, time.Second, "refused without a record")
 	b.refusedUnwritten("by-command")
 	if b.rec.Len() != n {
 		t.Errorf("typed without a record: %q", b.rec.Bytes()[n:])

@@ -36,8 +36,11 @@ func TestTM21CommandsThatWait(t *testing.T) {
 			{"display-panes", "-b"}, {"choose-tree", "-t", s}, {"copy-mode", "-t", s}, {"clock-mode", "-t", s},
 			{"display-message", "-d", "1000000", "-t", s, "x"}, {"display-message", "-I", "-t", s},
 		} {
+			asked := time.Now()
 			x := w.attach(typist, tmuxtest.TerminalConfig{}, args...)
-			if !soon(x.Exited) {
+			ended := soon(x.Exited)
+			inTime(w.t, asked, 5*time.Second, "%.60q ends", args)
+			if !ended {
 				w.gain("%q waits for ever", args)
 			}
 			if code := x.ExitCode(); code == 0 {
