@@ -67,3 +67,29 @@ func BenchmarkCommandLine(b *testing.B) {
 		}
 	}
 }
+
+func BenchmarkText(b *testing.B) {
+	for name, text := range map[string]string{
+		"plain": "send-keys -t s:0.1 -l hello",
+		"line":  `send-keys -t 's:0.1' -l "it's \"quoted\"" ; select-pane -t s:0.1 ; display-message -p '#{pane_id}' # done`,
+		"block": `bind-key -T root x { if-shell -F '#{pane_in_mode}' { send-keys -X cancel ; select-pane -L } { split-window -h } }`,
+	} {
+		b.Run(name, func(b *testing.B) {
+			snap := demandSnapshot()
+			b.ReportAllocs()
+			for b.Loop() {
+				parsed, err := parseHere(text, ParseOptions{Aliases: DefaultAliases()})
+				if err != nil {
+					b.Fatal(err)
+				}
+				for _, inv := range parsed.Commands {
+					target, _ := inv.Get('t')
+					found, err := Resolve(snap, inv.TargetLookup(), target, ResolveContext{})
+					if err == nil {
+						inv.Demands(snap, Resolved{Target: found})
+					}
+				}
+			}
+		})
+	}
+}

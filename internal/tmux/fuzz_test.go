@@ -33,6 +33,54 @@ func FuzzParseArgv(f *testing.F) {
 	})
 }
 
+// FuzzText reads any text: no crash, whatever is refused has its place, and what
+// is read can be written and read again as the same commands.
+func FuzzText(f *testing.F) {
+	for _, text := range tricky {
+		f.Add(text, uint8(0))
+	}
+	f.Fuzz(func(t *testing.T, text string, bits uint8) {
+		opts := ParseOptions{Version: []Version{v32a, v33a, v34, v35, v36, v37}[bits>>2%6], OneGroup: bits&1 != 0}
+		if bits&2 != 0 {
+			opts.Aliases = []CommandAlias{{"send", "send-keys -t x ; " + text}, {"x", "ls ; send-keys"}}
+			opts.Expand = &Expansion{
+				Variable:  func(name string) (string, bool) { return name + "'\"\\;}", name != "" },
+				Home:      func(user string) (string, bool) { return "/" + user, user != "a" },
+				Condition: func(format string) bool { return len(format)%2 == 0 },
+			}
+		}
+		parsed, err := parseHere(text, opts)
+		if err != nil {
+			lines := strings.Split(text, "\n")
+			if at := err.At; err.Text == "" || at.Line < 1 || at.Line > len(lines) || at.Column < 1 || at.Column > len(lines[at.Line-1])+1 {
+				t.Fatalf("%q: %v", text, err)
+			}
+			return
+		}
+		for _, inv := range parsed.Commands {
+			for _, n := range inv.Nested() {
+				_, _ = n.commands(testRow, opts)
+			}
+			inv.Needs()
+		}
+		writtenBack(t, parsed.Commands, opts)
+	})
+}
+
+// FuzzTextAgainstTmux compares with a real server, which parses and runs nothing.
+func FuzzTextAgainstTmux(f *testing.F) {
+	for _, text := range tricky {
+		f.Add(text)
+	}
+	r := startReading(f)
+	f.Fuzz(func(t *testing.T, text string) {
+		r.attach(t)
+		if len(text) < 4096 {
+			r.compareAs(t, "-nv", text)
+		}
+	})
+}
+
 func FuzzTarget(f *testing.F) {
 	for _, target := range targetForms() {
 		f.Add(target, uint8(0))

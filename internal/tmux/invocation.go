@@ -65,12 +65,21 @@ func (inv *Invocation) Clone() *Invocation {
 	c := *inv
 	c.Flags = append([]FlagValue(nil), inv.Flags...)
 	c.Args = append([]string(nil), inv.Args...)
+	c.Blocks = append([]Block(nil), inv.Blocks...)
+	for i := range c.Blocks {
+		commands := make([]*Invocation, len(c.Blocks[i].Commands))
+		for n, inner := range c.Blocks[i].Commands {
+			commands[n] = inner.Clone()
+		}
+		c.Blocks[i].Commands = commands
+	}
 	return &c
 }
 
 // Words returns the command as plain words: its full name, its flags, "--" if
 // arguments follow, the arguments. They are what tmux sees after its parser;
-// to hand them to a parser use [Invocation.Argv] or [QuoteControl].
+// to hand them to a parser use [Invocation.Argv] or [QuoteControl]. A block
+// becomes its source as one word; [Invocation.Text] keeps it a block.
 func (inv *Invocation) Words() []string {
 	words := append(make([]string, 0, 2+2*len(inv.Flags)+len(inv.Args)), inv.Row.Name)
 	for _, f := range inv.Flags {
@@ -86,11 +95,15 @@ func (inv *Invocation) Words() []string {
 }
 
 // WordsFor is [Invocation.Words] with the command's name spelled so that no
-// command-alias of the server stands in its way.
+// command-alias of the server stands in its way. Blocks cannot be said in words:
+// tmux would put answers and formats into them in another way.
 func (inv *Invocation) WordsFor(opts ParseOptions) ([]string, error) {
 	name, ok := inv.Row.Spelling(opts)
 	if !ok {
 		return nil, fmt.Errorf("%s: this server's command-alias option hides the command", inv.Row.Name)
+	}
+	if len(inv.Blocks) > 0 {
+		return nil, fmt.Errorf("%s: its commands in { } cannot be written as plain words", inv.Row.Name)
 	}
 	words := inv.Words()
 	words[0] = name

@@ -13,6 +13,11 @@ type Invocation struct {
 	Typed string // the command word as it was typed
 	Flags []FlagValue
 	Args  []string
+
+	// What only command text can say: see [ParseText].
+	Blocks []Block  // the arguments that were written in braces
+	Group  int      // commands of one group follow each other and fail together
+	At     Position // where the command stands
 }
 
 // FlagValue is one flag as given. A flag may be given several times.
@@ -27,6 +32,12 @@ type FlagValue struct {
 type ParseOptions struct {
 	Version Version
 	Aliases []CommandAlias
+	// Expand answers for the server's environment in command text. Without it,
+	// text that asks for it is refused.
+	Expand *Expansion
+	// OneGroup makes all commands of a text one group, as tmux does for every
+	// text but files and what source-file reads: see [Invocation].
+	OneGroup bool
 }
 
 // Reason says why a command line was refused.
@@ -42,10 +53,15 @@ const (
 	BadCount                           // too few or too many arguments
 	BadAlias                           // a command-alias that cannot be read here
 	TooMany                            // more commands or arguments than are read
+	BadBlock                           // a block where the command takes a string
+	Syntax                             // not the grammar of command text
+	NotExpanded                        // $NAME, ~ or %if, which only the server itself can answer
+	Unreadable                         // command text that tmux does not read in one way only
 )
 
 // ParseError says why a command line was refused as a whole. Text is what
-// tmux prints for it (but for NotOffered, BadAlias and TooMany, which are ours).
+// tmux prints for it (but for NotOffered, BadAlias, TooMany, NotExpanded and
+// Unreadable, which are ours).
 type ParseError struct {
 	Reason  Reason
 	Command string // the command word it is about
@@ -74,75 +90,45 @@ func ParseArgv(argv []string, opts ParseOptions) ([]*Invocation, *ParseError) {
 	if len(argv) > maxArguments {
 		return nil, &ParseError{Reason: TooMany, Text: fmt.Sprintf("too many arguments (at most %d)", maxArguments)}
 	}
-	opts.Version = opts.Version.orReference()
-	var all []*Invocation
-	for _, words := range splitCommands(argv) {
-		expanded, err := expandAlias(words, opts.Aliases)
-		if err != nil {
-			return nil, err
-		}
-		for _, words := range expanded {
-			inv, err := parseWords(words, opts.Version)
-			if err != nil {
-				return nil, err
-			}
-			all = append(all, inv)
-			if len(all) > maxCommands {
-				return nil, &ParseError{Reason: TooMany, Text: fmt.Sprintf("too many commands (at most %d)", maxCommands)}
-			}
-		}
+	words := make([]word, len(argv))
+	for i := range argv {
+		words[i].text = argv[i]
+	}
+	all, f := newAssembler(opts).build(nil, splitCommands(words))
+	if f != nil {
+		return nil, &f.ParseError
 	}
 	return all, nil
 }
 
-// splitCommands cuts a client's arguments into commands. A ";" at the end of
-// an argument ends the command; "\;" there stands for ";" itself.
-func splitCommands(argv []string) [][]string {
-	var all [][]string
-	var words []string
-	for _, arg := range argv {
-		body, semicolon := strings.CutSuffix(arg, ";")
+// splitCommands cuts arguments into commands. A ";" at the end of an argument
+// ends the command; "\;" there stands for ";" itself.
+func splitCommands(args []word) []textCommand {
+	var all []textCommand
+	var words []word
+	for _, arg := range args {
+		body, semicolon := strings.CutSuffix(arg.text, ";")
 		switch {
-		case semicolon && strings.HasSuffix(body, `\`):
-			words = append(words, body[:len(body)-1]+";")
+		case !semicolon || arg.block != nil:
+			words = append(words, arg)
 			continue
-		case !semicolon:
+		case strings.HasSuffix(body, `\`):
+			arg.text = body[:len(body)-1] + ";"
 			words = append(words, arg)
 			continue
 		case body != "":
-			words = append(words, body)
+			arg.text = body
+			words = append(words, arg)
 		}
 		if len(words) > 0 {
-			all = append(all, words)
+			all = append(all, textCommand{words: words})
 		}
 		words = nil
 	}
 	if len(words) > 0 {
-		all = append(all, words)
+		all = append(all, textCommand{words: words})
 	}
 	return all
-}
-
-// parseWords parses one command of plain words.
-func parseWords(words []string, v Version) (*Invocation, *ParseError) {
-	n, err := findName(words[0], v)
-	if err != nil {
-		return nil, err
-	}
-	row := rowByName[n.full]
-	if row == nil {
-		return nil, &ParseError{
-			Reason: NotOffered, Command: n.full,
-			Text: n.full + ": not offered by muxward yet",
-		}
-	}
-	inv := &Invocation{Row: row, Typed: words[0]}
-	rest, err := inv.parseFlags(words[1:], v)
-	if err != nil {
-		return nil, err
-	}
-	inv.Args = rest
-	return inv, inv.checkCount()
 }
 
 // parseFlags consumes leading flags and returns what follows them.
