@@ -3,6 +3,7 @@ package tmux
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"io"
 	"os"
@@ -20,6 +21,8 @@ type realServer struct {
 	t    testing.TB
 	sock string
 	env  []string
+
+	limit time.Duration // for each client; zero for the usual
 }
 
 func startServer(t testing.TB) *realServer {
@@ -42,7 +45,7 @@ func startServer(t testing.TB) *realServer {
 }
 
 func (s *realServer) command(args ...string) *exec.Cmd {
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), cmp.Or(s.limit, 20*time.Second))
 	s.t.Cleanup(cancel)
 	cmd := exec.CommandContext(ctx, tmuxtest.Program(s.t), append([]string{"-u", "-f", "/dev/null", "-S", s.sock}, args...)...)
 	cmd.Env = s.env

@@ -85,9 +85,6 @@ func (r *reader) ungetc(c int) {
 		if r.text[r.off-1] != '\\' {
 			r.torn = true
 		}
-		for i := range r.ahead {
-			r.ahead[i], r.at = r.at, r.ahead[i]
-		}
 	}
 	r.off--
 }

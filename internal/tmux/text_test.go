@@ -31,6 +31,7 @@ var textErrors = []struct {
 	{`send "x\18"`, 1, 8, Syntax, "invalid octal escape"},
 	{"send \\\\\\\\\\1", 1, 10, Syntax, "invalid octal escape"},
 	{"send a\\\n\\\\\\9\\8\\4", 2, 7, Syntax, "invalid octal escape"},
+	{`send $\\\4`, 1, 9, Syntax, "invalid octal escape"},
 	{`send \u12g4`, 1, 6, Syntax, `invalid \u argument`},
 	{`send "\Ud800dead"`, 1, 7, Unreadable, `\Ud800dead is no character`},
 	{`send \ud800`, 1, 6, Syntax, `invalid \u argument`},
@@ -161,7 +162,7 @@ func TestNestedCommands(t *testing.T) {
 		"bind x { ls ; lsw }":                       "1+1 block: list-sessions ; list-windows",
 		"bind x 'ls ; lsw'":                         "1+1: list-sessions ; list-windows",
 		`bind x ls \; lsw -a`:                       "1+4: list-sessions ; list-windows -a",
-		"bind x if -F 1 { ls } 'lsw'":               "1+5: if-shell -F \"1\" \" ls \" \"lsw\"",
+		"bind x if -F 1 { ls } 'lsw'":               "1+5: if-shell -F \"1\" \" ls \" \"lsw\", with blocks",
 		"bind x":                                    "",
 		"bind x 'ls }'":                             "1+1: line 1, column 4: syntax error",
 		"bind x 'ls $HOME'":                         "1+1: line 1, column 4: $HOME: not expanded here; write it out",
@@ -202,9 +203,12 @@ func TestNestedCommands(t *testing.T) {
 				}
 			}
 			all, err := n.commands(testRow, ParseOptions{})
-			if err != nil {
+			switch {
+			case err != nil:
 				got = append(got, s+": "+err.Error())
-			} else {
+			case hasBlocks(all):
+				got = append(got, s+": "+show(all)+", with blocks")
+			default:
 				got = append(got, s+": "+show(all))
 			}
 		}
