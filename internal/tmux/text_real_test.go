@@ -127,7 +127,8 @@ func writtenBack(t interface{ Fatalf(string, ...any) }, all []*Invocation, opts 
 func TestAliasesAreReadAsTmuxReadsThem(t *testing.T) {
 	r := startReading(t)
 	if r.opts.Version == Oldest() {
-		t.Skip("3.2a prints blocks as they were written")
+		t.Log("3.2a prints blocks as they were written: nothing to compare")
+		return
 	}
 	r.opts.Aliases = []CommandAlias{
 		{"one", "lsw -a"}, {"two", "lsw ; lsp -a"}, {"lines", "lsw\nlsp ; lsb\n"}, {"none", ""}, {"comment", "# x"}, {"self", "self"}, {"ls", "lsw"}, {"lsw", "ls"},
