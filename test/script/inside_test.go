@@ -54,13 +54,16 @@ func TestWhoeverTypesDoesNotGovern(t *testing.T) {
 	}
 
 	// What the shell may do is done, in alice's name, and the log says where.
-	say("tmux rename-window -t work renamed-by-carol", "rename")
+	say("tmux rename-window -t work renamed-by-carol", "third")
 	h.Must(host.Alice, "rename-window", "-t", "work", "renamed-by-alice")
 	events := h.Audit()
 	find := func(what string, ok func(e host.Event) bool) {
 		t.Helper()
 		if !slices.ContainsFunc(events, ok) {
-			t.Errorf("the log does not have %s", what)
+			for _, e := range events {
+				t.Logf("%s %s inside %q asked %q: %s", e.Kind, e.Person, e.Inside, e.Asked, e.Reason)
+			}
+			t.Fatalf("the log does not have %s", what)
 		}
 	}
 	here := "mwalice/" + pane
