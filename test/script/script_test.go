@@ -29,7 +29,7 @@ var accounts = map[string]string{
 
 // TestStories runs each story with a muxward of its own. The commands:
 //
-//	host                      start muxward (as root, for all accounts) with the files policy/*
+//	host [WHO]                start muxward as root for all accounts, or in user mode as one, with the files policy/*
 //	as WHO PROGRAM ARG...     run a program as somebody, through muxward
 //	attach NAME WHO ARG...    run tmux as somebody on a terminal called NAME
 //	type NAME TEXT            type there; \r, \e and \xNN are understood
@@ -71,14 +71,18 @@ func (s *scene) commands() map[string]func(*testscript.TestScript, bool, []strin
 	}
 }
 
-func (s *scene) start(ts *testscript.TestScript, _ bool, _ []string) {
+func (s *scene) start(ts *testscript.TestScript, _ bool, args []string) {
+	user := ""
+	if len(args) > 0 {
+		user = who(ts, args[0])
+	}
 	policy := map[string]string{}
 	files, err := filepath.Glob(ts.MkAbs("policy/*"))
 	ts.Check(err)
 	for _, f := range files {
 		policy[filepath.Base(f)] = ts.ReadFile(f)
 	}
-	s.host = host.Start(s.t, host.Config{Policy: policy})
+	s.host = host.Start(s.t, host.Config{Policy: policy, User: user})
 }
 
 func who(ts *testscript.TestScript, name string) string {
