@@ -80,7 +80,7 @@ func peerOf(fd int, path string) *unix.Ucred {
 		return nil
 	}
 	cred, err := unix.GetsockoptUcred(fd, unix.SOL_SOCKET, unix.SO_PEERCRED)
-	if err != nil {
+	if err != nil || cred.Uid == ^uint32(0) { // bound, and not yet listening
 		return nil
 	}
 	return cred
