@@ -24,14 +24,20 @@ var ErrFrozen = errors.New("frozen")
 
 // InputSink takes what a person types when their input is addressed.
 //
-// Keys, Named and Paste events are delivered inside the Gate, and only in
-// Addressed mode. Command and Detach are not: they are requests of their own,
+// Keys, Named and Paste events are prepared first, then delivered inside the
+// Gate, and only in Addressed mode. Command and Detach are not prepared and not
+// in the Gate: they are requests of their own,
 // to be decided by the gateway; they come in Watch mode, too. A slow Deliver
 // holds up this person only. ctx ends when the attachment does.
 //
 // The event's slices are valid during the call.
 type InputSink interface {
 	Deliver(ctx context.Context, e Event) error
+	// Prepare does what may take long and must come before: the event is
+	// recorded. It is not in the Gate, so that a disk that stands still holds
+	// up no revocation. With an error the event is dropped, and the person
+	// has been told why.
+	Prepare(ctx context.Context, e Event) error
 }
 
 // Mode says where a person's input goes.

@@ -257,6 +257,15 @@ type sink struct {
 	events []string
 	typed  []byte
 	hold   chan struct{} // non-nil: Deliver waits for it or its context
+	// prepare, if set, says what Prepare does.
+	prepare func(Event) error
+}
+
+func (s *sink) Prepare(_ context.Context, e Event) error {
+	if s.prepare != nil {
+		return s.prepare(e)
+	}
+	return nil
 }
 
 func (s *sink) Deliver(ctx context.Context, e Event) error {

@@ -276,3 +276,52 @@ func TestLosingDirectInputForgetsWhatWasDrawn(t *testing.T) {
 		t.Errorf("shown: %q", p.screen())
 	}
 }
+
+// A log that does not answer holds up nobody's revocation: Stop returns, and
+// what was being recorded meanwhile is not delivered.
+func TestStopDoesNotWaitForTheLog(t *testing.T) {
+	p := newPerson(t, Size{80, 24}, false)
+	answers, asked := make(chan error), make(chan struct{}, 1)
+	at := attach(t, p, Addressed, func(c *Config) {
+		c.Sink.(*sink).prepare = func(Event) error {
+			asked <- struct{}{}
+			return <-answers
+		}
+	})
+	p.types("k")
+	<-asked
+	if err := at.Stop(context.Background(), "revoked"); err != nil {
+		t.Error(err)
+	}
+	answers <- nil
+	if err := at.wait(); !errors.Is(err, ErrStopped) {
+		t.Error(err)
+	}
+	if got := at.sink.all(); len(got) > 0 {
+		t.Errorf("delivered %q", got)
+	}
+}
+
+// What cannot be recorded is not delivered.
+func TestWhatIsNotPreparedIsDropped(t *testing.T) {
+	p := newPerson(t, Size{80, 24}, false)
+	full := make(chan struct{})
+	at := attach(t, p, Addressed, func(c *Config) {
+		c.Sink.(*sink).prepare = func(e Event) error {
+			if string(e.Bytes) == "a" {
+				close(full)
+				return errors.New("the disk is full")
+			}
+			return nil
+		}
+	})
+	p.types("a")
+	<-full
+	eventually(t, "b", func() error {
+		p.types("b")
+		return contains(at.sink.all, "b")()
+	})
+	if bytes.Contains(at.sink.all(), []byte("a")) {
+		t.Errorf("delivered %q", at.sink.all())
+	}
+}

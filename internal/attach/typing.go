@@ -138,7 +138,7 @@ func (in *input) deliver(e Event, mode Mode) error {
 	in.event = e
 	switch e.Kind {
 	case Keys, Named, Paste:
-		if mode == Watch {
+		if mode == Watch || in.a.cfg.Sink.Prepare(in.a.ctx, e) != nil {
 			return nil
 		}
 		err := in.a.gate.Input(in.eventFn)

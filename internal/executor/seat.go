@@ -43,6 +43,7 @@ type seat struct {
 	whole   *gateway.Right // every verb on the server: what direct input takes
 	active  atomic.Pointer[tmux.PaneID]
 	scene   atomic.Pointer[scene] // what addressed input rests on
+	typing  *scene                // of what is being typed; the input pump's
 	sending chan sent
 	prefix  attach.KeyOptions
 	snap    *tmux.Snapshot // of a session that was just made

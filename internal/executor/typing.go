@@ -115,6 +115,15 @@ func (k sink) Deliver(ctx context.Context, e attach.Event) error {
 	return nil
 }
 
+// Prepare decides about a key or paste and records it.
+func (k sink) Prepare(ctx context.Context, e attach.Event) error {
+	err := k.s.prepare(ctx, e)
+	if err != nil {
+		k.s.att.Notice(err.Error())
+	}
+	return err
+}
+
 // command takes a command that was asked for by keys through the line, like
 // any other.
 func (s *seat) command(ctx context.Context, argv []string) error {
@@ -134,9 +143,8 @@ func (s *seat) command(ctx context.Context, argv []string) error {
 	return nil
 }
 
-// typed decides, writes and sends one thing that was typed.
-func (s *seat) typed(ctx context.Context, e attach.Event) error {
-	failpoint.At("seat-typed")
+// prepare decides about one thing that was typed, and writes it.
+func (s *seat) prepare(ctx context.Context, e attach.Event) error {
 	at, err := s.look(ctx)
 	if err != nil {
 		return err
@@ -149,10 +157,18 @@ func (s *seat) typed(ctx context.Context, e attach.Event) error {
 	if e.Kind == attach.Named {
 		content = []byte(e.Key)
 	}
-	failpoint.At("seat-decided")
-	if err := s.write(ctx, at.keys, max(len(e.Bytes), 1), content, d.Obligations); err != nil {
-		return err
+	s.typing = at
+	return s.write(ctx, at.keys, max(len(e.Bytes), 1), content, d.Obligations)
+}
+
+// typed sends what was prepared, if that is still permitted.
+func (s *seat) typed(ctx context.Context, e attach.Event) error {
+	failpoint.At("seat-typed")
+	at := s.typing
+	if d := at.right.Decide(); !d.Allow {
+		return &gateway.Refused{Decision: d, Need: at.right.Need()}
 	}
+	failpoint.At("seat-decided")
 	return s.send(ctx, at, e)
 }
 
