@@ -42,8 +42,9 @@ type writer struct {
 	syncing  bool
 	due      *time.Timer // to sync what nobody waits for
 	dueSet   bool
-	urgent   bool // somebody waited for what is not yet signed
-	force    bool // the next checkpoint is due at any rate
+	wroteAt  time.Time // when the last record came
+	urgent   bool      // somebody waited for what is not yet signed
+	force    bool      // the next checkpoint is due at any rate
 
 	broken    error // why nothing can be written
 	brokenAt  time.Time
@@ -73,6 +74,7 @@ type lostIntent struct {
 const (
 	maxBatch   = 128
 	syncWithin = 25 * time.Millisecond // half of what is promised
+	lively     = time.Second           // since a record: more will come
 	chunk      = 1 << 20               // blocks allocated ahead
 	year10000  = 253402300800          // the first second that has no RFC 3339 form
 	// maxPending bounds the memory for hashes while the disk does not sync.
@@ -142,8 +144,7 @@ func (w *writer) take(r *request) (next *request) {
 		w.tick()
 		return nil
 	case ctlDue:
-		w.dueSet = false
-		w.dispatch()
+		w.onDue()
 		return nil
 	case ctlResult:
 		w.onSynced(r.res)
@@ -161,6 +162,16 @@ func (w *writer) take(r *request) (next *request) {
 	w.write(w.batch)
 	clear(w.batch)
 	return next
+}
+
+// onDue syncs what nobody waited for. While people type the timer goes on by
+// itself: setting it anew with a key would wake a thread just then.
+func (w *writer) onDue() {
+	w.dueSet = false
+	w.dispatch()
+	if d := w.l.opt.Now().Sub(w.wroteAt); d >= 0 && d < lively {
+		w.syncSoon()
+	}
 }
 
 // syncSoon has what nobody waits for synced in time.
@@ -223,6 +234,7 @@ func (w *writer) undo(n int) func() {
 
 // wrote does what follows once records are in the file.
 func (w *writer) wrote(reqs []*request) {
+	w.wroteAt = reqs[len(reqs)-1].at
 	for _, r := range reqs {
 		w.track(r)
 		if r.must {
