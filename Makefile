@@ -7,14 +7,18 @@ LDFLAGS  := -s -w -X main.version=$(VERSION)
 # Tests start many tmux servers: two packages at a time is what two cores take.
 TESTFLAGS ?= -count=1 -p 2 -timeout 15m
 
-.PHONY: all build run test race soak bench lint fuzz setup clean man
+.PHONY: all build run test race soak bench lint fuzz setup setup-test clean man
 
 all: build
 
-# setup installs what building and testing need and what is not there yet, and
+# setup installs what building and running need and what is not there yet, and
 # says so. It needs root (or sudo) only if something is missing.
 setup:
 	@scripts/setup
+
+# setup-test installs what the tests need besides.
+setup-test:
+	@scripts/setup test
 
 build: setup
 	@mkdir -p bin
@@ -28,16 +32,16 @@ run: build
 test race soak: export MUXWARD_SKIPPED := $(CURDIR)/.skipped
 TELL = status=$$?; test ! -s .skipped || { echo "skipped: $$(wc -l <.skipped) tests"; cat .skipped; }; rm -f .skipped; exit $$status
 
-test: build lint
+test: setup-test build lint
 	@rm -f .skipped
 	$(GO) test $(TESTFLAGS) ./...; $(TELL)
 
-race: setup
+race: setup-test
 	@rm -f .skipped
 	$(GO) test -race $(TESTFLAGS) ./...; $(TELL)
 
 # soak runs the same tests with the full counts. It takes hours.
-soak: build
+soak: setup-test build
 	@rm -f .skipped
 	MUXWARD_SOAK=1 $(GO) test -count=1 -timeout 12h -p 1 ./...; $(TELL)
 
@@ -50,7 +54,7 @@ lint:
 
 # fuzz gives every fuzz target FUZZTIME.
 FUZZTIME ?= 30s
-fuzz: setup
+fuzz: setup-test
 	@scripts/fuzz $(FUZZTIME)
 
 man:
