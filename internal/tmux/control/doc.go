@@ -10,7 +10,8 @@
 //
 // Start with [Open] and [Client.Do], then decoder.go (which bytes belong to
 // which reply) and cut.go (how what tmux has not read yet is taken back).
-// [Model] keeps a [tmux.Snapshot] of the server.
+// [Model] keeps a [tmux.Snapshot] of the server, and [Client.Subscribe] has values
+// of panes and windows watched.
 //
 // # What is relied on
 //

@@ -88,6 +88,11 @@ func parseNotice(l []byte) (Notice, bool) {
 		return Notice{}, false
 	}
 	n := Notice{Kind: Kind(word)}
+	if n.Kind == SubscriptionChanged {
+		name, _, _ := bytes.Cut(rest, []byte(" "))
+		n.ID = subscribed(name)
+		return n, n.ID != ""
+	}
 	// The id comes first, or second after a client's name.
 	for range 2 {
 		var field []byte
