@@ -1,9 +1,11 @@
 package grants
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -13,6 +15,7 @@ import (
 	"time"
 
 	"github.com/muxward/muxward/internal/access"
+	"github.com/muxward/muxward/internal/identity"
 )
 
 // Denial takes everything on Scope from a person, whatever the policy files
@@ -89,13 +92,36 @@ func OpenDenials(path string) (*Denials, error) {
 	case err != nil:
 		return nil, fmt.Errorf("read revocations: %w", err)
 	default:
-		if err := json.Unmarshal(data, &list); err != nil {
+		if list, err = parse(data); err != nil {
 			return nil, fmt.Errorf("revocations in %s are damaged: %w; put the file back from a copy, "+
 				"or, to forget every revocation, move it away by hand", path, err)
 		}
 	}
 	d.list.Store(&list)
 	return d, nil
+}
+
+// parse reads the store strictly: what would be read and not understood would
+// be a revocation that does not hold.
+func parse(data []byte) ([]Denial, error) {
+	d := json.NewDecoder(bytes.NewReader(data))
+	d.DisallowUnknownFields()
+	var list []Denial
+	if err := d.Decode(&list); err != nil {
+		return nil, err
+	}
+	if _, err := d.Token(); !errors.Is(err, io.EOF) {
+		return nil, errors.New("something follows the list")
+	}
+	for i, den := range list {
+		if _, err := identity.CanonicalName(den.Person); err != nil {
+			return nil, fmt.Errorf("number %d: %w", i+1, err)
+		}
+		if den.Scope.Kind > access.Pane || (den.Scope.Kind == access.Host) != (den.Scope.Owner == "") {
+			return nil, fmt.Errorf("number %d: it is not said on what", i+1)
+		}
+	}
+	return list, nil
 }
 
 // List gives all denials, oldest first. The slice must not be changed.

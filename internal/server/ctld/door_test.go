@@ -1,0 +1,200 @@
+package ctld
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"net"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/muxward/muxward/internal/gateway"
+	"github.com/muxward/muxward/internal/identity"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// everybody knows every account as a person; nobody knows none.
+type (
+	everybody struct{}
+	nobody    struct{}
+)
+
+func (everybody) PersonOf(uint32, string) (string, error) { return "somebody", nil }
+func (nobody) PersonOf(uint32, string) (string, error)    { return "", errors.New("SECRET reason") }
+
+// door is a Server at a socket of its own. What it says goes to said.
+type door struct {
+	path string
+	mu   sync.Mutex
+	said strings.Builder
+}
+
+func (d *door) complaints() string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.said.String()
+}
+
+func newDoor(t *testing.T, who identity.Directory, acts func(identity.Identity, Call) (*gateway.Act, error)) *door {
+	t.Helper()
+	d := &door{path: filepath.Join(t.TempDir(), "ctl")}
+	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: d.path, Net: "unix"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &Server{Prover: identity.NewProver(who), Acts: acts, Complain: func(what string) {
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		d.said.WriteString(what + "\n")
+	}}
+	ctx, stop := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- s.Serve(ctx, listener{l}) }()
+	t.Cleanup(func() {
+		stop()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+		s.Wait()
+	})
+	return d
+}
+
+type listener struct{ *net.UnixListener }
+
+func (l listener) Accept() (*net.UnixConn, error) { return l.AcceptUnix() }
+
+func soon(t *testing.T) context.Context {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 15*time.Second)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+// TestWhatTheDoorSays: a stranger hears no reason, a fault in an answer ends
+// that answer only, and what is no call is answered as such.
+func TestWhatTheDoorSays(t *testing.T) {
+	acts := func(who identity.Identity, c Call) (*gateway.Act, error) {
+		if c.Act == "fault" {
+			panic("of this one")
+		}
+		return nil, errors.New(who.Person() + " asked for " + c.Act)
+	}
+	shut := newDoor(t, nobody{}, acts)
+	if err := (Call{Act: "status"}).Do(soon(t), shut.path, nil); err == nil || err.Error() != "muxward does not know who you are" {
+		t.Errorf("a stranger hears: %v", err)
+	}
+	d := newDoor(t, everybody{}, acts)
+	if err := (Call{Act: "status"}).Do(soon(t), d.path, nil); err == nil || err.Error() != "somebody asked for status" {
+		t.Errorf("status: %v", err)
+	}
+	if err := (Call{Act: "fault"}).Do(soon(t), d.path, nil); err == nil {
+		t.Error("a fault is an answer")
+	}
+	if said := d.complaints(); !strings.Contains(said, "of this one") || !strings.Contains(said, "goroutine") {
+		t.Errorf("of the fault it is said: %q", said)
+	}
+	for _, text := range []string{"x", "{}x", `{"act":1}`, `{"act":"status","more":true}`, "\x00\xff", `[]`, strings.Repeat(`{"act":`, 9000)} {
+		conn, err := net.Dial("unix", d.path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = conn.SetDeadline(time.Now().Add(15 * time.Second))
+		_, _ = io.WriteString(conn, text)
+		_ = conn.(*net.UnixConn).CloseWrite()
+		var a Answer
+		err = json.NewDecoder(conn).Decode(&a)
+		_ = conn.Close()
+		if err != nil || a.Error == "" || a.Value != nil {
+			t.Errorf("%.40q is answered with %+v, %v", text, a, err)
+		}
+	}
+	if err := (Call{Act: "after"}).Do(soon(t), d.path, nil); err == nil || err.Error() != "somebody asked for after" {
+		t.Errorf("after all that: %v", err)
+	}
+}
+
+// TestOneAccountDoesNotTakeAll: connections that say nothing are bounded, and
+// give their places back.
+func TestOneAccountDoesNotTakeAll(t *testing.T) {
+	d := newDoor(t, everybody{}, func(identity.Identity, Call) (*gateway.Act, error) { return nil, errors.New("here") })
+	var open []net.Conn
+	for range perUID {
+		conn, err := net.Dial("unix", d.path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		open = append(open, conn)
+	}
+	one, err := net.Dial("unix", d.path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = one.SetReadDeadline(time.Now().Add(15 * time.Second))
+	if n, err := one.Read(make([]byte, 1)); n != 0 || errors.Is(err, context.DeadlineExceeded) || err == nil {
+		t.Errorf("one more is kept: %d, %v", n, err)
+	}
+	_ = one.Close()
+	for _, conn := range open {
+		_ = conn.Close()
+	}
+	for ctx := soon(t); ; {
+		err := (Call{Act: "x"}).Do(ctx, d.path, nil)
+		if err != nil && err.Error() == "here" {
+			break
+		}
+		if ctx.Err() != nil {
+			t.Fatalf("the places are not given back: %v", err)
+		}
+	}
+}
+
+// FuzzCall: a call is read within bounds, whatever comes, and means what it
+// says: written again, it is the same.
+func FuzzCall(f *testing.F) {
+	for _, seed := range []string{
+		`{"act":"status"}`, `{"act":"revoke","person":"bob","target":"alice/work:1.2","reason":"r","undo":true}`,
+		`{"act":"status"}{"act":"revoke"}`, `{"ACT":"status"}`, `{"act":"a","act":"b"}`, `null`, ``, `{"act":"\u0000\ud800"}`, `{"more":1}`,
+	} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		r := &counted{r: bytes.NewReader(append(data, make([]byte, 2*maxCall)...))}
+		if _, err := readCall(r); r.n > maxCall {
+			t.Fatalf("%d bytes were read, %v", r.n, err)
+		}
+		c, err := readCall(bytes.NewReader(data))
+		if err != nil {
+			if c != (Call{}) {
+				t.Fatalf("an error with the call %+v", c)
+			}
+			return
+		}
+		text, err := json.Marshal(c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if again, err := readCall(bytes.NewReader(text)); err != nil || again != c {
+			t.Fatalf("%+v is written %s and read %+v, %v", c, text, again, err)
+		}
+	})
+}
+
+type counted struct {
+	r io.Reader
+	n int
+}
+
+func (c *counted) Read(p []byte) (int, error) {
+	n, err := c.r.Read(p)
+	c.n += n
+	return n, err
+}
