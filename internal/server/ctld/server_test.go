@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"go.uber.org/goleak"
 	"golang.org/x/sys/unix"
 
 	"github.com/muxward/muxward/internal/gateway"
@@ -29,12 +30,8 @@ func TestMain(m *testing.M) {
 		_, _ = io.Copy(io.Discard, os.Stdin)
 		os.Exit(0)
 	}
-	os.Exit(m.Run())
+	goleak.VerifyTestMain(m)
 }
-
-type everybody struct{}
-
-func (everybody) PersonOf(uint32, string) (string, error) { return "alice", nil }
 
 // told is a prover that says when it has proved somebody, and goes on when the
 // test wants it.
@@ -76,7 +73,7 @@ func TestPassedOn(t *testing.T) {
 		}
 		ctx, stop := context.WithCancel(t.Context())
 		served := make(chan error, 1)
-		go func() { served <- s.Serve(ctx, unixListener{l}) }()
+		go func() { served <- s.Serve(ctx, listener{l}) }()
 
 		held, end := connectByChild(t, path)
 		<-p.proved
@@ -106,10 +103,6 @@ func TestPassedOn(t *testing.T) {
 		s.Wait()
 	}
 }
-
-type unixListener struct{ *net.UnixListener }
-
-func (l unixListener) Accept() (*net.UnixConn, error) { return l.AcceptUnix() }
 
 // connectByChild gives a connection that another process made, and the end of
 // that process.
