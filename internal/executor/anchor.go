@@ -25,8 +25,10 @@ type anchor struct {
 	conn *wire.Conn
 	in   *os.File // closing it ends the client as well
 
+	ears     sync.WaitGroup
 	once     sync.Once
 	gone     chan struct{} // closed when it holds no size any more
+	minded   chan struct{} // closed when nobody waits for that any more
 	detached bool          // because somebody detached it
 	fault    error         // or by a fault of ours; both set before
 }
@@ -56,8 +58,8 @@ func (s *seat) weighDown(ctx context.Context, session tmux.SessionID, opts tmux.
 	if err != nil {
 		return fmt.Errorf("keep the display from sizing windows: %w", err)
 	}
-	go a.follow(func() bool { return a.drain(out) })
-	go a.follow(a.hear)
+	a.ears.Go(func() { a.follow(func() bool { return a.drain(out) }) })
+	a.ears.Go(func() { a.follow(a.hear) })
 	s.mu.Lock()
 	s.anchor = a
 	begun := s.ctx != nil
@@ -79,10 +81,20 @@ func (a *anchor) follow(f func() (detached bool)) {
 	})
 }
 
+// settle waits until nobody works for the anchor any more, which was dropped,
+// and gives the fault that it was lost by, if any.
+func (a *anchor) settle() error {
+	if a == nil {
+		return nil
+	}
+	a.ears.Wait()
+	<-a.minded
+	return a.fault
+}
+
 // drain reads notices until tmux closes the anchor's output.
 func (a *anchor) drain(out *os.File) bool {
 	defer out.Close()
-	failpoint.At("seat-anchor")
 	_, _ = io.Copy(io.Discard, out)
 	return false
 }
@@ -97,6 +109,7 @@ func (a *anchor) hear() (detached bool) {
 		}
 		switch m.(type) {
 		case *wire.Detach, *wire.DetachKill, *wire.Exec, *wire.Suspend:
+			failpoint.At("seat-anchor")
 			return true
 		case *wire.Exit, *wire.Shutdown:
 			return false
@@ -115,32 +128,38 @@ func (s *seat) mindAnchor() {
 	if a == nil {
 		return
 	}
-	go s.protected(func() {
+	go func() {
+		defer close(a.minded)
+		s.protected(func() { s.mind(a) })
+	}()
+}
+
+// mind waits until the anchor is lost or the person leaves.
+func (s *seat) mind(a *anchor) {
+	select {
+	case <-a.gone:
+	case <-s.ctx.Done():
+		return
+	}
+	lost := errors.Join(errors.New("what kept your display from sizing windows has gone; attach again"), a.fault)
+	switch {
+	case s.resizes.Load(): // it does size them, by right
+		s.mu.Lock()
+		s.anchor = nil
+		s.mu.Unlock()
+		a.drop()
+		s.tell(a.fault)
+	case a.detached:
+		s.say(false, &wire.Detach{Session: s.sessionName(s.stage.Load().session.Name)})
+		s.leave(fmt.Errorf("%w: so was what kept their display from sizing windows", attach.ErrDetached))
+		_ = s.conn.Close()
+	default:
 		select {
-		case <-a.gone:
 		case <-s.ctx.Done():
-			return
+		case <-time.After(anchorGrace):
+			s.leave(lost)
 		}
-		lost := errors.Join(errors.New("what kept your display from sizing windows has gone; attach again"), a.fault)
-		switch {
-		case s.resizes.Load(): // it does size them, by right
-			s.mu.Lock()
-			s.anchor = nil
-			s.mu.Unlock()
-			a.drop()
-			s.tell(a.fault)
-		case a.detached:
-			s.say(false, &wire.Detach{Session: s.sessionName(s.stage.Load().session.Name)})
-			s.leave(fmt.Errorf("%w: so was what kept their display from sizing windows", attach.ErrDetached))
-			_ = s.conn.Close()
-		default:
-			select {
-			case <-s.ctx.Done():
-			case <-time.After(anchorGrace):
-				s.leave(lost)
-			}
-		}
-	})
+	}
 }
 
 // dropAnchor attaches a control client without a size.
@@ -159,7 +178,7 @@ func dropAnchor(ctx context.Context, server Server, session tmux.SessionID, opts
 		return nil, nil, errors.Join(err, ourIn.Close())
 	}
 	defer theirOut.Close()
-	a := &anchor{in: ourIn, gone: make(chan struct{})}
+	a := &anchor{in: ourIn, gone: make(chan struct{}), minded: make(chan struct{})}
 	fail := func(err error) (*anchor, *os.File, error) {
 		_ = ourOut.Close()
 		_ = ourIn.Close()

@@ -173,17 +173,14 @@ func stuck() error { return &attach.Fault{What: "a part of this service does not
 
 // settled waits until the ears of the attachment have ended.
 func (s *seat) settled(weight *anchor) error {
-	done := make(chan struct{})
+	done := make(chan error, 1)
 	go func() {
-		defer close(done)
 		s.wg.Wait()
-		if weight != nil {
-			<-weight.gone
-		}
+		done <- weight.settle()
 	}()
 	select {
-	case <-done:
-		return nil
+	case fault := <-done:
+		return fault
 	case <-time.After(stuckTime):
 		return stuck()
 	}

@@ -40,6 +40,7 @@ func attached() []service {
 		{"seat-fromClient", func(_ *bed, x *tmuxtest.Terminal) { x.Resize(90, 30) }, stuckPart},
 		{"seat-output", renamed, stuckPart},
 		{"seat-typed", types("t"), stuckPart},
+		{"seat-decided", types("d"), stuckPart},
 		{"seat-hear", types("h"), stuckPart},
 		{"seat-anchor", func(b *bed, _ *tmuxtest.Terminal) { b.server.Run("detach-client", "-s", "shared") }, stuckPart},
 		{"seat-expire", func(b *bed, _ *tmuxtest.Terminal) {
@@ -59,14 +60,14 @@ func attached() []service {
 	}
 }
 
-// alone lists the services of one command of the owner's: act starts it.
+// alone lists the services of one command: act starts it.
 func alone() []service {
-	tmux := func(args ...string) func(*bed, *tmuxtest.Terminal) {
+	tmux := func(who string, args ...string) func(*bed, *tmuxtest.Terminal) {
 		return func(b *bed, _ *tmuxtest.Terminal) {
-			b.clients = append(b.clients, b.Terminal(owner, tmuxtest.TerminalConfig{}, args...))
+			b.clients = append(b.clients, b.Terminal(who, tmuxtest.TerminalConfig{}, args...))
 		}
 	}
-	window := tmux("new-window", "-d", "-t", "other", "-n", "w", "cat")
+	window := tmux(owner, "new-window", "-d", "-t", "other", "-n", "w", "cat")
 	who := func(b *bed, _ *tmuxtest.Terminal) { b.clients = append(b.clients, muxward(b, "who")) }
 	return []service{
 		{"tmuxd-admitted", window, neverBegan},
@@ -83,8 +84,9 @@ func alone() []service {
 		{"gateway-written", window, leftAlone},
 		{"executor-run", window, leftAlone},
 		{"executor-ran", window, leftAlone},
-		{"executor-quick", tmux("display-message", "-p", "-t", "other", "quick"), leftAlone},
-		{"relay-answers", tmux("load-buffer", "-"), stuckPart},
+		{"executor-quick", tmux(owner, "display-message", "-p", "-t", "other", "quick"), leftAlone},
+		{"executor-guarded", tmux(typist, "send-keys", "-t", "mwalice/shared:0.0", "g"), leftAlone},
+		{"relay-answers", tmux(owner, "load-buffer", "-"), stuckPart},
 		{"ctld-handle", who, "a request does not end"},
 		{"ctld-answer", who, "a request does not end"},
 	}
