@@ -95,6 +95,7 @@ func (a *anchor) settle() error {
 // drain reads notices until tmux closes the anchor's output.
 func (a *anchor) drain(out *os.File) bool {
 	defer out.Close()
+	failpoint.At("seat-anchor")
 	_, _ = io.Copy(io.Discard, out)
 	return false
 }
@@ -109,7 +110,6 @@ func (a *anchor) hear() (detached bool) {
 		}
 		switch m.(type) {
 		case *wire.Detach, *wire.DetachKill, *wire.Exec, *wire.Suspend:
-			failpoint.At("seat-anchor")
 			return true
 		case *wire.Exit, *wire.Shutdown:
 			return false

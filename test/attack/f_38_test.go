@@ -21,18 +21,19 @@ func TestF38Deadlock(t *testing.T) {
 			t.Parallel()
 			b, arm := failing(t)
 			check := witnesses(b)
+			var reached func() bool
 			if s.act == nil {
-				arm(s.point, "hang")
+				reached = arm(s.point, "hang")
 			}
 			x := b.Terminal(typist, tmuxtest.TerminalConfig{}, "attach", "-t", "mwalice/shared")
 			if s.act != nil {
 				x.WaitFor("recording")
 				x.Type("control")
 				b.arrived("control")
-				reached := arm(s.point, "hang")
+				reached = arm(s.point, "hang")
 				s.act(b, x)
-				tmuxtest.Eventually(t, reached, "%s is reached; muxward says:\n%s", s.point, b.Output())
 			}
+			tmuxtest.Eventually(t, reached, "%s is reached; muxward says:\n%s", s.point, b.Output())
 			check()
 			b.Reload("people.yaml", standardPeople)
 			heard := ""

@@ -31,18 +31,18 @@ const (
 	neverBegan = "does not begin; it is left behind"
 )
 
-// attached lists the services of a typist at their terminal. The first is
-// armed before they attach: what makes it come by is that.
+// attached lists the services of a typist at their terminal. The first two are
+// armed before they attach: what makes them come by is that.
 func attached() []service {
 	return []service{
 		{"seat-run", nil, stuckPart},
+		{"seat-anchor", nil, stuckPart},
 		{"seat-fromServer", func(b *bed, _ *tmuxtest.Terminal) { b.server.Run("detach-client", "-s", "shared") }, stuckPart},
 		{"seat-fromClient", func(_ *bed, x *tmuxtest.Terminal) { x.Resize(90, 30) }, stuckPart},
 		{"seat-output", renamed, stuckPart},
 		{"seat-typed", types("t"), stuckPart},
 		{"seat-decided", types("d"), stuckPart},
 		{"seat-hear", types("h"), stuckPart},
-		{"seat-anchor", func(b *bed, _ *tmuxtest.Terminal) { b.server.Run("detach-client", "-s", "shared") }, stuckPart},
 		{"seat-expire", func(b *bed, _ *tmuxtest.Terminal) {
 			until := time.Now().Add(2 * time.Second).UTC().Format(time.RFC3339Nano)
 			b.Reload("grants.yaml", strings.ReplaceAll(bedGrants, "who: mwcarol,", "who: mwcarol, until: \""+until+"\","))
@@ -200,6 +200,11 @@ func (b *bed) says(count int, words ...string) {
 		return found >= count
 	})
 	if !ok {
+		for _, e := range b.Audit() {
+			if e.Kind == "alarm" || e.Kind == "detach" {
+				b.t.Logf("%s %s: %s %s", e.Kind, e.Person, e.Note, e.Reason)
+			}
+		}
 		b.t.Fatalf("the log says %d times %q, want %d; muxward says:\n%s", found, words, count, b.Output())
 	}
 }
