@@ -1,46 +1,149 @@
 package attack
 
 import (
+	"fmt"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/muxward/muxward/internal/tmux/tmuxtest"
 )
 
-// Bob may look and carol may type into one pane. They want to close, detach,
-// move or rename by commands that do not say so in their names. Each needs the
-// verb for what it does, and those that muxward does not offer yet are refused
-// by name. In the control run the policy permits them.
+// disguise is a command that closes, detaches, moves or renames without saying
+// so, or that does it openly. S is the session it is tried on.
+type disguise struct {
+	args []string
+	// detaches: the owner, who is attached, must not be.
+	detaches bool
+	// quiet: it was done if it says so, without a trace in the server's state.
+	quiet bool
+	// refused: it is not offered, and refused by these words to everybody.
+	refused string
+}
+
+const notOffered = "not offered by muxward"
+
+func disguises() []disguise {
+	return []disguise{
+		{args: []string{"new-session", "-A", "-D", "-d", "-s", "S"}, refused: "invalid session"},
+		{args: []string{"attach-session", "-d", "-t", "S"}, detaches: true},
+		{args: []string{"attach-session", "-x", "-t", "S"}, detaches: true},
+		{args: []string{"detach-client", "-s", "S"}, detaches: true},
+		{args: []string{"rename-window", "-t", "S", "mine"}},
+		{args: []string{"rename-session", "-t", "S", "mine"}},
+		{args: []string{"select-layout", "-t", "S", "even-horizontal"}},
+		{args: []string{"select-layout", "-E", "-t", "S:0.0"}, quiet: true},
+		{args: []string{"select-pane", "-t", "S:0.1", "-T", "title"}},
+		{args: []string{"select-pane", "-t", "S:0.1"}},
+		{args: []string{"select-pane", "-d", "-t", "S:0.0"}, quiet: true},
+		{args: []string{"last-pane", "-e", "-t", "S"}, quiet: true},
+		{args: []string{"select-window", "-t", "S:spare"}},
+		{args: []string{"next-window", "-t", "S"}},
+		{args: []string{"new-window", "-k", "-d", "-t", "S:0"}},
+		{args: []string{"new-window", "-a", "-d", "-t", "S:0"}},
+		{args: []string{"split-window", "-d", "-t", "S:0.0"}},
+		{args: []string{"kill-pane", "-t", "S:0.0"}},
+		{args: []string{"kill-pane", "-a", "-t", "S:0.0"}},
+		{args: []string{"kill-window", "-t", "S:0"}},
+		{args: []string{"kill-window", "-a", "-t", "S:0"}},
+		{args: []string{"kill-session", "-C", "-t", "S"}, quiet: true},
+		{args: []string{"kill-session", "-t", "S"}},
+		{args: []string{"kill-session", "-a", "-f", "1", "-t", "S"}, refused: "unknown flag -f"},
+		{args: []string{"unlink-window", "-k", "-t", "S"}, refused: notOffered},
+		{args: []string{"move-window", "-k", "-s", "S:0", "-t", "S:1"}, refused: notOffered},
+		{args: []string{"link-window", "-k", "-s", "S:0", "-t", "S:1"}, refused: notOffered},
+		{args: []string{"swap-window", "-s", "S:0", "-t", "S:1"}, refused: notOffered},
+		{args: []string{"join-pane", "-s", "S:0.1", "-t", "S:1"}, refused: notOffered},
+		{args: []string{"break-pane", "-s", "S:0.1"}, refused: notOffered},
+		{args: []string{"respawn-window", "-k", "-t", "S"}, refused: notOffered},
+		{args: []string{"respawn-pane", "-k", "-t", "S"}, refused: notOffered},
+		{args: []string{"resize-window", "-t", "S", "-x", "20"}, refused: notOffered},
+		{args: []string{"resize-pane", "-t", "S", "-Z"}, refused: notOffered},
+		{args: []string{"rotate-window", "-t", "S"}, refused: notOffered},
+		{args: []string{"set-option", "-t", "S", "destroy-unattached", "on"}, refused: notOffered},
+		{args: []string{"kill-session", "-a", "-t", "S"}},
+		{args: []string{"kill-server"}, refused: "no server running"}, // it is always one's own
+	}
+}
+
+// Bob may look and carol may type into one pane of each session. They want to
+// close, detach, move or rename by commands that do not say so in their names.
+// Each needs the verb for what it does, and those that muxward does not offer
+// yet are refused by name. In the control run the policy permits them: each of
+// those that are offered is done, and tmux shows what it did.
 func TestTM20DestructiveInDisguise(t *testing.T) {
 	t.Parallel()
-	row{loose: everyVerb, gains: 3, attack: func(w *world) {
-		alice := w.Terminal(owner, tmuxtest.TerminalConfig{}, "attach", "-t", "shared")
-		alice.WaitFor("recording")
-		s := "mwalice/shared"
-		for _, who := range []string{viewer, typist} {
-			for _, args := range [][]string{
-				{"new-session", "-A", "-D", "-d", "-s", s}, {"attach-session", "-d", "-t", s}, {"attach-session", "-x", "-t", s},
-				{"detach-client", "-s", s}, {"detach-client", "-a"}, {"rename-window", "-t", s, "mine"}, {"rename-session", "-t", s, "mine"},
-				{"select-layout", "-t", s, "tiled"}, {"select-pane", "-t", s + ":0.1", "-T", "title"}, {"select-pane", "-d", "-t", s},
-				{"last-pane", "-e", "-t", s}, {"unlink-window", "-k", "-t", s}, {"move-window", "-k", "-s", s, "-t", s},
-				{"link-window", "-k", "-s", s, "-t", s}, {"join-pane", "-s", s, "-t", s}, {"respawn-window", "-k", "-t", s},
-				{"respawn-pane", "-k", "-t", s}, {"resize-window", "-t", s, "-x", "20"}, {"resize-pane", "-t", s, "-Z"},
-				{"set-option", "-t", s, "destroy-unattached", "on"}, {"new-window", "-k", "-d", "-t", s + ":0"}, {"kill-pane", "-t", s + ":0.0"},
-				{"kill-pane", "-a", "-t", s + ":0.0"}, {"kill-session", "-a", "-f", "1", "-t", s},
-				{"kill-session", "-a", "-t", s}, {"kill-session", "-C", "-t", s}, {"kill-window", "-t", s}, {"kill-server"},
-			} {
-				if args[0] == "attach-session" || w.control && args[0] == "new-session" {
-					x := w.attach(who, tmuxtest.TerminalConfig{}, args...)
-					soonIf(w.control, alice.Exited)
-					leave(x)
-					continue
+	looks := standardGrants + "  - {who: mwbob, role: viewer, on: mwalice, reason: looks}\n" +
+		"  - {who: mwcarol, role: typist, on: mwalice, reason: types}\n"
+	const forbid = `forbid (principal, action, resource in Session::"mwalice/secret") unless { context.own };` + "\n"
+	offered := 0
+	for _, d := range disguises() {
+		if d.refused == "" {
+			offered++
+		}
+	}
+	row{grants: looks, cedar: forbid, loose: everyVerb, gains: offered, restless: true, attack: func(w *world) {
+		for i, d := range disguises() {
+			people := []string{viewer, typist}
+			if w.control {
+				people = people[:1] // it is done once
+			}
+			for _, who := range people {
+				done, said := w.disguised(d, who, fmt.Sprintf("s%d-%s", i, who))
+				switch {
+				case done:
+					w.gain("%s: %q", who, d.args)
+				case d.refused != "" && !strings.Contains(said, d.refused):
+					w.t.Errorf("%s: %q: %q, want %q", who, d.args, said, d.refused)
+				case w.control && d.refused == "":
+					w.t.Errorf("control run: %s: %q is not done: %q", who, d.args, said)
 				}
-				w.refused(who, args...)
 			}
 		}
-		if alice.Exited() {
-			w.gain("the owner was detached")
-			return
-		}
-		leave(alice)
 	}}.run(t)
+}
+
+// disguised has somebody try a command on a new session, and reports whether
+// anything came of it.
+func (w *world) disguised(d disguise, who, session string) (done bool, said string) {
+	w.t.Helper()
+	w.server.Run("new-session", "-d", "-x", "80", "-y", "23", "-s", session, "cat", ";", "split-window", "-d", "-t", session, "cat", ";",
+		"new-window", "-d", "-t", session, "-n", "spare", "cat", ";", "select-pane", "-t", session+":0.1", ";", "select-pane", "-t", session+":0.0")
+	args := slices.Clone(d.args)
+	for i := range args {
+		if rest, ok := strings.CutPrefix(args[i], "S"); ok && (rest == "" || rest[0] == ':') {
+			args[i] = "mwalice/" + session + rest
+		}
+	}
+	alice := func() bool { return false }
+	if d.detaches {
+		x := w.Terminal(owner, tmuxtest.TerminalConfig{}, "attach", "-t", session)
+		x.WaitFor("[" + session[:4])
+		defer leave(x)
+		alice = x.Exited
+	}
+	state := func() string {
+		out, err := w.server.Try("list-panes", "-a", "-F",
+			"#{session_name} #{window_id} #{window_name} #{window_active} #{window_layout} #{pane_id} #{pane_pid} #{pane_active} #{pane_title}")
+		if err != nil {
+			return "gone"
+		}
+		return out
+	}
+	before := state()
+	code := 0
+	if d.detaches && args[0] != "detach-client" {
+		x := w.attach(who, tmuxtest.TerminalConfig{}, args...)
+		defer leave(x)
+		if !soon(func() bool { return x.Exited() || len(x.Bytes()) > 0 && alice() }) || x.Exited() {
+			code, said = x.ExitCode(), string(x.Bytes())
+		}
+	} else {
+		r := w.try(who, args...)
+		code, said = r.Code, r.Out+r.Err
+	}
+	if d.quiet {
+		return code == 0, said
+	}
+	return soonIf(w.control && d.refused == "", func() bool { return alice() || !d.detaches && state() != before }), said
 }
