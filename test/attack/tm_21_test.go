@@ -1,55 +1,110 @@
 package attack
 
 import (
+	"os"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/muxward/muxward/internal/tmux/tmuxtest"
+	"github.com/muxward/muxward/internal/tmux/wire"
 )
 
 // Carol asks for things that wait: for a signal that never comes, for a
-// program without end, for a key of somebody else. She wants others to wait
-// with her. What is offered ends by itself, what is not is refused at once,
-// and others are served meanwhile. (In the control run she is the owner, at
-// the server itself, where waiting is what wait-for is for.)
+// program without end, for a key of somebody else, for the end of a million
+// braces. She wants others to wait with her. What is offered ends by itself,
+// what is not is refused at once, and others are served meanwhile. In the
+// control run she holds every verb, and what she types at tmux's own prompt
+// does wait, until it is let go.
 func TestTM21CommandsThatWait(t *testing.T) {
 	t.Parallel()
-	row{attack: func(w *world) {
+	row{loose: everyVerb, restless: true, attack: func(w *world) {
 		if w.control {
-			alice := tmuxtest.As(w.t, owner)
-			x := tmuxtest.Attach(w.t, tmuxtest.TerminalConfig{As: alice}, "-S", w.server.Socket, "wait-for", "never")
-			if !within(time.Second, x.Exited) {
-				w.gain("wait-for waits")
-			}
-			leave(x)
+			w.waits()
 			return
-		}
-		deep := "x"
-		for range 60 {
-			deep = "if-shell -F 1 { " + deep + " }"
 		}
 		s := "mwalice/shared:0.0"
 		for _, args := range [][]string{
 			{"wait-for", "never"}, {"wait-for", "-L", "lock"}, {"run-shell", "sleep 1000"}, {"confirm-before", "kill-server"},
 			{"command-prompt", "-t", "/dev/pts/0", "x"}, {"display-popup", "sleep 1000"}, {"display-menu", "a", "b", "c"}, {"lock-client"},
-			{"lock-server"}, {"lock-session", "-t", s}, {"suspend-client"}, {"if-shell", "sleep 1000", "x"}, {"if-shell", "-F", "1", deep},
+			{"lock-server"}, {"lock-session", "-t", s}, {"suspend-client"}, {"if-shell", "sleep 1000", "x"},
+			{"if-shell", "-F", "1", nested(60)}, {"if-shell", "-F", "1", nested(800)},
 			{"display-panes", "-b"}, {"choose-tree", "-t", s}, {"copy-mode", "-t", s}, {"clock-mode", "-t", s},
 			{"display-message", "-d", "1000000", "-t", s, "x"}, {"display-message", "-I", "-t", s},
 		} {
 			asked := time.Now()
 			x := w.attach(typist, tmuxtest.TerminalConfig{}, args...)
 			ended := soon(x.Exited)
-			inTime(w.t, asked, 5*time.Second, "%.60q ends", args)
+			inTime(w.t, asked, 5*time.Second, "%.60q ends", args[0])
 			if !ended {
-				w.gain("%q waits for ever", args)
+				w.gain("%q waits for ever", args[0])
 			}
 			if code := x.ExitCode(); code == 0 {
-				w.gain("%q was done", args)
+				w.gain("%q was done", args[0])
 			}
 			w.note(typist, args, w.Tmux(typist, args...))
+			w.served(args[0])
 		}
-		if out := w.Must(owner, "display-message", "-p", "-t", "shared", "served"); out != "served" {
-			w.gain("the owner is not served")
-		}
+		w.deep()
 	}}.run(t)
+}
+
+// nested is a command in so many others.
+func nested(depth int) string {
+	return strings.Repeat("if -F 1 { ", depth) + "x" + strings.Repeat(" }", depth)
+}
+
+// deep sends what is nested a million deep, or as deep as it can be sent: as
+// much as one argument may hold, as much as one message may, and as much as
+// somebody cares to type at the prompt.
+func (w *world) deep() {
+	w.t.Helper()
+	const argument = 128<<10 - 1
+	if r := w.Tmux(typist, "if-shell", "-F", "1", nested(1_000_000)[:argument]); r.Code == 0 {
+		w.gain("a command of %d bytes was done", argument)
+	}
+	message := strings.Repeat("{", 16384-16-4-len("if-shell -F 1 ")-1)
+	h := &wire.Hello{Cwd: "/", PID: int32(os.Getpid()), Argv: []string{"if-shell", "-F", "1", message}}
+	if attached, text := w.ask(h); attached || !strings.Contains(text, "if-shell: not offered") {
+		w.gain("%d braces in a message: %v %q", len(message), attached, clip([]byte(text)))
+	}
+	x := w.attach(typist, tmuxtest.TerminalConfig{}, "attach", "-t", "mwalice/shared")
+	x.WaitFor("recording")
+	if n := w.rec.Len(); n > 0 {
+		w.gain("pane a received %d bytes", n)
+	}
+	x.Type("\x02:if-shell -F 1 ")
+	for range 1000 { // a million
+		x.Type(strings.Repeat("{", 1000))
+	}
+	x.Type("\r")
+	w.served("a million braces at the prompt")
+	leave(x)
+	w.anyInput = true // where there is no prompt, they are keys
+}
+
+// served fails unless the owner is answered.
+func (w *world) served(meanwhile string) {
+	w.t.Helper()
+	if out := w.Must(owner, "display-message", "-p", "-t", "shared", "served"); out != "served" {
+		w.gain("the owner is not served after %s", meanwhile)
+	}
+}
+
+// waits has carol wait at tmux's prompt, which who holds every verb has.
+func (w *world) waits() {
+	w.t.Helper()
+	x := w.attach(typist, tmuxtest.TerminalConfig{}, "attach", "-t", "mwalice/shared")
+	x.WaitFor("recording")
+	name := func() string { return w.server.Run("display-message", "-p", "-t", w.a, "#{window_name}") }
+	x.Type("\x02:")
+	x.WaitFor(":")
+	x.Type("wait-for never ; rename-window waited\r")
+	if within(time.Second, func() bool { return name() == "waited" }) {
+		return
+	}
+	w.gain("wait-for waits")
+	w.server.Run("wait-for", "-S", "never")
+	tmuxtest.Eventually(w.t, func() bool { return name() == "waited" }, "what waited is done once it is let go")
+	leave(x)
 }
