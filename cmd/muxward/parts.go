@@ -15,6 +15,7 @@ import (
 	"github.com/muxward/muxward/internal/audit"
 	"github.com/muxward/muxward/internal/config"
 	"github.com/muxward/muxward/internal/executor"
+	"github.com/muxward/muxward/internal/failpoint"
 	"github.com/muxward/muxward/internal/gateway"
 	"github.com/muxward/muxward/internal/grants"
 	"github.com/muxward/muxward/internal/guard"
@@ -69,7 +70,7 @@ func assemble(ctx context.Context, c config.Config) (d *daemon, err error) {
 		return d, fmt.Errorf("the policy in %s cannot be used, so nothing was started:\n%w", c.Policy, err)
 	}
 	d.digest, _ = policy.Digest(c.Policy) // "" is read again at the first look
-	if d.log, err = audit.Open(ctx, audit.Options{Dir: filepath.Join(c.State, "audit")}); err != nil {
+	if d.log, err = audit.Open(ctx, audit.Options{Dir: filepath.Join(c.State, "audit"), Now: failpoint.Now}); err != nil {
 		return d, err
 	}
 	if d.denials, err = grants.OpenDenials(filepath.Join(c.State, "revocations.json")); err != nil {
@@ -108,7 +109,7 @@ func (d *daemon) assembleGuard() error {
 	d.guard, err = guard.New(guard.Options{
 		Run: d.config.Run(), Doors: d.config.Doors, Tmux: tmuxPath, Root: d.config.Root(),
 		Config: d.config.TmuxConfig, Notify: d.notice, OnServer: d.serveInner,
-		OurClient: d.ourClient,
+		OurClient: d.ourClient, Now: failpoint.Now,
 	})
 	return err
 }
@@ -124,6 +125,7 @@ func (d *daemon) assembleLine() {
 	}
 	d.gateway = gateway.New(gateway.Parts{
 		Policy: d.policy, Servers: servers, Log: d.log, Executor: exe, Denials: d.denials,
+		Now: failpoint.Now,
 	})
 	prover := identity.NewProver(people{d.policy}, identity.WithAccounts(d.accounts), identity.WithPanes(servers.panes))
 	d.tmuxDoor = &tmuxd.Server{

@@ -5,5 +5,5 @@
 // Built with the tag failpoints, for test/attack only, it looks for a file of
 // that name in the directory that MUXWARD_FAILPOINTS names, removes it, and
 // does what it says: panic, hang for good, or wait until a file of that name
-// with .go after it is there.
+// with .go after it is there. [Now] is the clock there, which such a file sets.
 package failpoint

@@ -422,22 +422,23 @@ func (s Server) State() string {
 
 // Event is one line of the audit log, as far as tests look at it.
 type Event struct {
-	Seq      uint64   `json:"seq"`
-	Kind     string   `json:"kind"`
-	Person   string   `json:"person"`
-	Door     string   `json:"door"`
-	Inside   string   `json:"inside"`
-	Asked    []string `json:"asked"`
-	Executed []string `json:"executed"`
-	Objects  []string `json:"objects"`
-	Verbs    []string `json:"verbs"`
-	Allowed  bool     `json:"allowed"`
-	Rule     string   `json:"rule"`
-	Reason   string   `json:"reason"`
-	Note     string   `json:"note"`
-	Bytes    int      `json:"bytes"`
-	Exit     int      `json:"exit"`
-	Count    int      `json:"count"`
+	Seq      uint64    `json:"seq"`
+	Time     time.Time `json:"time"`
+	Kind     string    `json:"kind"`
+	Person   string    `json:"person"`
+	Door     string    `json:"door"`
+	Inside   string    `json:"inside"`
+	Asked    []string  `json:"asked"`
+	Executed []string  `json:"executed"`
+	Objects  []string  `json:"objects"`
+	Verbs    []string  `json:"verbs"`
+	Allowed  bool      `json:"allowed"`
+	Rule     string    `json:"rule"`
+	Reason   string    `json:"reason"`
+	Note     string    `json:"note"`
+	Bytes    int       `json:"bytes"`
+	Exit     int       `json:"exit"`
+	Count    int       `json:"count"`
 }
 
 // Audit gives the whole log.
