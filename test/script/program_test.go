@@ -111,10 +111,19 @@ func TestStatusSaysWhatItCannotPromise(t *testing.T) {
 	h.Server(host.Alice).Run("list-sessions") // without muxward, as its account
 	h.Stop()
 	door := fmt.Sprintf("%s/tmux-%d", h.Doors, tmuxtest.As(t, host.Alice).UID)
+	// try starts a server at the door, and ends it again if that works.
 	try := func() bool {
 		h.Tmux(host.Alice, "new-session", "-d", "-s", "rogue")
-		r := h.Tmux(host.Alice, "kill-server") // succeeds where one was started
-		return r.Code == 0
+		r := h.Tmux(host.Alice, "display-message", "-p", "#{pid}")
+		if r.Code != 0 {
+			return false
+		}
+		h.Must(host.Alice, "kill-server")
+		tmuxtest.Eventually(t, func() bool {
+			_, err := os.Stat("/proc/" + strings.TrimSpace(r.Out) + "/fd/0") // a zombie has none
+			return err != nil
+		}, "the server of the test has gone")
+		return true
 	}
 	if try() {
 		t.Error("a server was started in a door's directory as muxward left it")
