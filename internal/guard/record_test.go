@@ -1,18 +1,17 @@
 package guard
 
 import (
-	"os"
+	_ "embed"
 	"testing"
 )
+
+//go:embed testdata/record1.json
+var record1 []byte
 
 // The record in testdata was written by the first version of muxward. Every
 // later one must be able to adopt the server that it names.
 func TestFirstRecordIsRead(t *testing.T) {
-	data, err := os.ReadFile("testdata/record1.json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	r, err := parseRecord(data)
+	r, err := parseRecord(record1)
 	if err != nil {
 		t.Fatal(err)
 	}
