@@ -536,10 +536,11 @@ func field(status []byte, name string) int {
 // Slack of the calm oracle. Go keeps memory for a while; what must not stay is
 // some of it for each attempt. Descriptors are exact but for those of audit
 // segments and of the display that is still closing, goroutines but for those
-// of what is looked at now and then.
+// of what is looked at now and then, such as the seven of a connection to a tmux
+// server that was opened anew.
 const (
 	slackFDs        = 3
-	slackGoroutines = 6
+	slackGoroutines = 12
 	slackRSS        = 24 << 10 // KiB
 )
 

@@ -33,11 +33,11 @@ func TestRV01RevokedWhileTyping(t *testing.T) {
 		t.Run(c.name, row{grants: c.grants, teeth: "teeth_revoke", restless: true, gains: 2, attack: func(w *world) {
 			rv := newRevocation(w, c.mode, c.target)
 			trials := soak.N(1000, 20)
-			if w.control {
-				trials = 2
-			}
 			for i := range trials {
 				rv.trial(i)
+				if w.control && rv.typed > 0 && rv.seen > 0 {
+					break // a verdict in memory lasts a second: not each trial meets one
+				}
 			}
 			w.t.Logf("%d trials, %d keys, %.0f a second", trials, rv.keys, float64(rv.keys)/rv.time.Seconds())
 			if w.control && (rv.typed == 0 || rv.seen == 0) {

@@ -41,7 +41,6 @@ func TestTD10FilesOfTheOther(t *testing.T) {
 		}
 		// On a server of his own bob may load what is his own.
 		w.Must(viewer, "new-session", "-d", "-s", "home", "cat")
-		w.settle()
 		home := w.Server(viewer)
 		if r := w.try(viewer, "load-buffer", "-b", "mine", bobs); r.Code != 0 {
 			w.t.Errorf("bob cannot load a file of his own: %+v", r)
@@ -49,6 +48,7 @@ func TestTD10FilesOfTheOther(t *testing.T) {
 		if text := home.Run("show-buffer", "-b", "mine"); text != "bobs-words" {
 			w.t.Errorf("bob's own file became %q", text)
 		}
+		w.settle() // muxward has a connection to his server as well now
 		for _, path := range []string{alices, roots} {
 			r := w.Tmux(viewer, "load-buffer", "-b", "got", path)
 			if r.Code == 0 || !strings.Contains(r.Err, "Permission denied") { // his client's words

@@ -98,7 +98,10 @@ func (w *world) waits() {
 	x.WaitFor("recording")
 	name := func() string { return w.server.Run("display-message", "-p", "-t", w.a, "#{window_name}") }
 	x.Type("\x02:")
-	x.WaitFor(":")
+	tmuxtest.Eventually(w.t, func() bool {
+		screen := x.Screen()
+		return strings.HasPrefix(screen[len(screen)-1], ":")
+	}, "the prompt is open")
 	x.Type("wait-for never ; rename-window waited\r")
 	if within(time.Second, func() bool { return name() == "waited" }) {
 		return
