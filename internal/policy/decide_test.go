@@ -67,6 +67,8 @@ const someGrants = `grants:
   - {who: "@oncall", verbs: [kick, audit], on: "*", reason: on call, record: must}
   - {who: bob, verbs: spawn, on: alice/lab*, reason: lab}
   - {who: "*", verbs: [copy], on: carol, reason: open desk}
+  - {who: carol, role: typist, on: "alice/zero:0.0", reason: the first pane}
+  - {who: bob, role: typist, on: "alice/zero:0", reason: the first window}
 `
 
 func TestDecideGrants(t *testing.T) {
@@ -97,6 +99,11 @@ func TestDecideGrants(t *testing.T) {
 		{"alice view *", false, Default},
 		{"mallory copy carol/x", true, "grants.yaml:7 *:copy"},
 		{"mallory view carol/x", false, Default},
+		{"carol type alice/zero:0.0", true, "grants.yaml:8 carol:typist"},
+		{"carol type alice/zero:0", false, Default}, // a window has no pane number
+		{"carol type alice/zero", false, Default},
+		{"bob type alice/zero:0", true, "grants.yaml:9 bob:typist"},
+		{"bob type alice/zero", false, Default},
 	} {
 		d := s.Decide(ask(t, c.ask))
 		if d.Allow != c.allow || d.Rule != c.rule {
@@ -393,5 +400,14 @@ func TestViewsAreBounded(t *testing.T) {
 	s.views.known.Range(func(any, any) bool { n++; return true })
 	if n > maxViews {
 		t.Errorf("%d views are kept", n)
+	}
+}
+
+// TestCoversOfNoVerbs: who asks for nothing is not told that they hold it.
+func TestCoversOfNoVerbs(t *testing.T) {
+	s := mustLoad(t, nil)
+	q := ask(t, "alice view alice")
+	if d := s.Covers(q.Who, 0, q.Object, noon); d.Allow {
+		t.Errorf("no verbs at all are covered: %+v", d)
 	}
 }
