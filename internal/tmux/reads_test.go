@@ -26,7 +26,9 @@ func TestWordsReadAsTmuxReadsThem(t *testing.T) {
 	srv := startServer(t)
 	srv.limit = time.Duration(soak.N(240, 3)) * time.Minute
 	srv.run("set-option", "-s", "command-alias", "")
-	srv.run("bind", "-T", "reads", "M-z", "choose-tree") // some versions do not list a table of one key
+	for _, key := range []string{"M-b", "M-z"} { // a table with more than the one key
+		srv.run("bind", "-T", "reads", key, "choose-tree")
+	}
 	c := srv.control("start")
 	v := mustVersion(t, srv.run("display-message", "-p", "#{version}"))
 	r := rand.New(rand.NewPCG(3, 4))
