@@ -135,7 +135,7 @@ func (b *builder) pane(r *row, active bool) error {
 		return errors.New("a pane without a window")
 	}
 	w := &b.snap.Windows[b.at]
-	p := Pane{ID: r.paneID(), Window: w.ID, Index: w.PaneBase + len(w.Panes)}
+	p := Pane{ID: r.paneID(), Window: w.ID, Index: r.int()}
 	last := r.flag()
 	p.PID, p.TTY = r.int(), r.word()
 	if b.snap.Detail == Full {
@@ -166,7 +166,6 @@ func (b *builder) pane(r *row, active bool) error {
 }
 
 func readPaneMore(r *row, p *Pane) {
-	p.Index = r.int()
 	p.Left, p.Top, p.Width, p.Height = r.int(), r.int(), r.int(), r.int()
 	set := r.bits(5)
 	p.Dead, p.InputOff, p.Synchronized, p.Piped, p.Alternate = set[0], set[1], set[2], set[3], set[4]
@@ -221,6 +220,10 @@ func (b *builder) finish() error {
 	}
 	b.snap.index()
 	for i := range b.snap.Windows {
+		// Which order tmux lists panes in depends on its version.
+		slices.SortStableFunc(b.snap.Windows[i].Panes, func(x, y PaneID) int {
+			return b.snap.Pane(x).Index - b.snap.Pane(y).Index
+		})
 		b.snap.place(&b.snap.Windows[i])
 	}
 	return nil

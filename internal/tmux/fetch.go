@@ -37,8 +37,8 @@ const (
 	serverRow  = `O #{pid} #{start_time} #{version} #{q:@muxward_id}`
 	sessionRow = `S #{session_id} #{session_activity} #{session_last_attached} #{session_attached} #{session_stack} #{q:session_group} #{q:prefix}`
 	windowRow  = `W #{window_index} #{window_id} #{window_raw_flags} #{pane-base-index} #{pane-border-status} #{window_layout}`
-	paneRow    = `P #{pane_id} #{pane_last} #{pane_pid} #{pane_tty}`
-	activeRow  = `A #{pane_id} #{pane_last} #{pane_pid} #{pane_tty}`
+	paneRow    = `P #{pane_id} #{pane_index} #{pane_last} #{pane_pid} #{pane_tty}`
+	activeRow  = `A #{pane_id} #{pane_index} #{pane_last} #{pane_pid} #{pane_tty}`
 	clientRow  = `C #{client_pid} #{session_id} #{client_activity} #{client_flags} #{q:client_tty}`
 
 	// Only if a pane is marked: each place it is linked at, and whether that is
@@ -51,7 +51,7 @@ const (
 	serverMore  = ` #{set-clipboard} #{exit-unattached} #{q:default-shell} #{q:default-command}`
 	sessionMore = ` #{session_created} #{session_group_size} #{base-index} ` + printable + `session_path}`
 	windowMore  = ` #{window_visible_layout}`
-	paneMore    = ` #{pane_index} #{pane_left} #{pane_top} #{pane_width} #{pane_height} ` +
+	paneMore    = ` #{pane_left} #{pane_top} #{pane_width} #{pane_height} ` +
 		`#{pane_dead}#{pane_input_off}#{pane_synchronized}#{pane_pipe}#{alternate_on} #{pane_in_mode} #{pane_mode} ` +
 		`#{history_size} #{history_limit} #{history_bytes} #{cursor_x} #{cursor_y} #{pane_dead_status} ` +
 		printable + `pane_current_command} ` + printable + `pane_current_path} ` +

@@ -237,3 +237,21 @@ func TestVisibleHidesEverythingElse(t *testing.T) {
 		}
 	}
 }
+
+// Panes have the indexes that tmux counts them by, in whatever order its
+// version lists them: rights go by them.
+func TestPaneIndexesOfMovedPanes(t *testing.T) {
+	s := startServer(t)
+	s.run("new-session", "-d", "-s", "moved", "-x", "80", "-y", "24", ";", "split-window", ";", "split-window",
+		";", "swap-pane", "-d", "-s", "moved:0.0", "-t", "moved:0.2", ";", "rotate-window", "-t", "moved:0",
+		";", "set-option", "-wg", "pane-base-index", "3")
+	snap := s.control("moved").snapshot(Core)
+	w := snap.Window(snap.SessionByName("moved").CurrentLink().Window)
+	var have []string
+	for _, id := range w.Panes {
+		have = append(have, fmt.Sprintf("%s %d", id, snap.Pane(id).Index))
+	}
+	if want := s.run("list-panes", "-t", "moved", "-F", "#{pane_id} #{pane_index}"); strings.Join(have, "\n") != want {
+		t.Errorf("the snapshot has\n%s\ntmux\n%s", strings.Join(have, "\n"), want)
+	}
+}
