@@ -249,8 +249,10 @@ func TestRootsRemoved(t *testing.T) {
 			count, inner := accepting(t, d), accepting(t, s.InnerDoor())
 			path := map[string]string{"d": w.opt.Doors, "servers": w.opt.Run + "/servers", "all": w.opt.Run}[which]
 			writable(path)
-			if err := os.RemoveAll(path); err != nil {
-				t.Logf("while it is put back: %v", err)
+			// Moved away in one go: what is put back is not removed again.
+			away := filepath.Join(tmuxtest.Dir(t, tmuxtest.Account{}), "away")
+			if err := errors.Join(os.Rename(path, away), os.RemoveAll(away)); err != nil {
+				t.Fatal(err)
 			}
 			w.heard("removed or replaced")
 			reachable(t, d.Path(), count)
