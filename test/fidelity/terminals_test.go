@@ -235,7 +235,7 @@ func TestStrangersOnTerminalsTeeth(t *testing.T) {
 			s := raise(t, c.build)
 			a := act{come: c.come, shows: ""}
 			if c.beside != "" {
-				a.beside = []string{c.beside}
+				a.beside, a.shows = []string{c.beside}, mark // which takes a moment to be drawn
 			}
 			found := s.play(c.who, a)
 			if !slices.ContainsFunc(found, func(f string) bool { return strings.Contains(f, c.want) }) {
