@@ -124,10 +124,7 @@ func (d *daemon) kickable(who identity.Identity) []grants.Denial {
 // holds gives what a person holds on an object for what they are told: nothing
 // where it was revoked from them.
 func (d *daemon) holds(who identity.Identity, o access.Object) access.VerbSet {
-	if _, denied := d.denials.Match(who.Person(), o); denied {
-		return 0
-	}
-	return d.policy.Holds(who.Subject(), o, d.gateway.Time())
+	return d.gateway.Holds(who, o)
 }
 
 // revoked is what `revoke` came to.

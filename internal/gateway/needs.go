@@ -296,6 +296,15 @@ func (g *Gateway) known(who identity.Identity, o access.Object) bool {
 	return !denied && sees(g.Policy.Holds(who.Subject(), o, g.Time()))
 }
 
+// Holds gives every verb that a person holds on an object now: none where it
+// was taken from them.
+func (g *Gateway) Holds(who identity.Identity, o access.Object) access.VerbSet {
+	if _, denied := g.Denials.Match(who.Person(), o); denied {
+		return 0
+	}
+	return g.Policy.Holds(who.Subject(), o, g.Time())
+}
+
 // Object finds what a target names for one of muxward's own commands: a
 // server by its owner, or a session, window or pane as owner/target.
 func (g *Gateway) Object(ctx context.Context, me, target string) (access.Object, error) {

@@ -64,22 +64,14 @@ func moved(inv *tmux.Invocation, w *tmux.Window, target *tmux.Pane) (first, by i
 func (r *resolver) gains(w *tmux.Window, p *tmux.Pane, index int) bool {
 	there := *p
 	there.Index = index
+	holds := func(o access.Object) access.VerbSet { return r.g.Holds(r.req.Identity, o) }
 	for _, s := range r.scene.snap.SessionsOf(w.ID) {
 		for i := range s.Links {
 			if l := &s.Links[i]; l.Window == w.ID &&
-				!r.holds(r.scene.pane(s, l, p)).Covers(r.holds(r.scene.pane(s, l, &there))) {
+				!holds(r.scene.pane(s, l, p)).Covers(holds(r.scene.pane(s, l, &there))) {
 				return true
 			}
 		}
 	}
 	return false
-}
-
-// holds gives every verb that the person holds on an object now.
-func (r *resolver) holds(o access.Object) access.VerbSet {
-	who := r.req.Identity
-	if _, denied := r.g.Denials.Match(who.Person(), o); denied {
-		return 0
-	}
-	return r.g.Policy.Holds(who.Subject(), o, r.g.Time())
 }
