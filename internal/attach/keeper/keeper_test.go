@@ -281,6 +281,39 @@ func TestReleasedIsClosed(t *testing.T) {
 	}
 }
 
+// So much is told to the keeper that its garbage collector must run. It still
+// has its end of the socket afterwards: nobody's terminal is put back.
+func TestKeeperOutlivesItsGarbage(t *testing.T) {
+	k, tm := start(t), newTerminal(t)
+	tm.raw()
+	pid := k.PID()
+	id, err := k.Hold(tm.held(0))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range 50_000 {
+		k.Mark(id, screen.Marks(i), 0)
+	}
+	later, err := k.Hold(tm.held(0))
+	if err != nil {
+		t.Fatal(err)
+	}
+	k.Release(id)
+	k.Release(later)
+	eventually(t, "it lets go", func() error {
+		if holds(pid, tm.slave) == nil {
+			return errors.New("it still holds the terminal")
+		}
+		return nil
+	})
+	if k.PID() != pid {
+		t.Error("it was replaced")
+	}
+	if tm.isSaved() == nil {
+		t.Error("the terminal was put back while somebody was at it")
+	}
+}
+
 func TestKeeperTakesNoNoticeOfSignals(t *testing.T) {
 	k := start(t)
 	pid := k.PID()

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"runtime"
 	"runtime/debug"
 	"sync"
 	"syscall"
@@ -43,6 +44,9 @@ func Serve(conn *os.File) error {
 		lim.Cur = lim.Max
 		_ = unix.Setrlimit(unix.RLIMIT_NOFILE, &lim)
 	}
+	// A file that nobody uses any more is closed by the garbage collector, and
+	// its number then means the next terminal that comes.
+	defer runtime.KeepAlive(conn)
 	// One thread waits here for most of its life, so no poller is needed.
 	fd := int(conn.Fd())
 	if err := unix.SetNonblock(fd, false); err != nil {
