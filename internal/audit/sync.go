@@ -183,7 +183,7 @@ func (w *writer) onSynced(res *syncResult) {
 		w.syncFailed(job, res.err)
 		return
 	}
-	w.syncing = false
+	w.syncing, w.replaced = false, nil
 	for _, f := range w.retired {
 		f.Close()
 	}
@@ -219,6 +219,11 @@ func (w *writer) answer(reqs []*request, err error) {
 func (w *writer) syncFailed(job *syncJob, err error) {
 	w.resync = true
 	w.fail(err)
+	for i := range job.files {
+		for g, ok := w.replaced[job.files[i].f]; ok; g, ok = w.replaced[g] {
+			job.files[i].f = g
+		}
+	}
 	if n := len(job.files); n > 0 && len(w.dirty) > 0 && job.files[n-1].f == w.dirty[0].f {
 		w.dirty = w.dirty[1:]
 	}

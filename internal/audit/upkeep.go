@@ -137,6 +137,12 @@ func (w *writer) replace(what string) error {
 		g.Close()
 		return err
 	}
+	if w.syncing { // and will not find it at its name
+		if w.replaced == nil {
+			w.replaced = map[file]file{}
+		}
+		w.replaced[w.f] = g
+	}
 	w.retire(w.f)
 	for i := range w.dirty {
 		if w.dirty[i].f == w.f {

@@ -40,7 +40,8 @@ type writer struct {
 	retired  []file   // to be closed when the syncer is done with them
 	waiters  []*request
 	syncing  bool
-	due      *time.Timer // to sync what nobody waits for
+	replaced map[file]file // while syncing: files whose records are in another now
+	due      *time.Timer   // to sync what nobody waits for
 	dueSet   bool
 	wroteAt  time.Time // when the last record came
 	urgent   bool      // somebody waited for what is not yet signed
