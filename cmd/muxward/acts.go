@@ -81,12 +81,15 @@ func (d *daemon) revokeAct(who identity.Identity, c ctld.Call) (*gateway.Act, er
 		// What has begun is carried through, also if the asker goes meanwhile.
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), revokeTime)
 		defer cancel()
-		saved := d.denials.Add(grants.Denial{
+		keep := d.denials.Deny(grants.Denial{
 			Person: person, Scope: o, Target: d.fullTarget(who, c.Target), Reason: c.Reason,
 			By: who.Person(), At: d.gateway.Time(),
 		})
+		// It is in force: while the disk works, what rests on it ends.
+		kept := make(chan error, 1)
+		go func() { kept <- keep() }()
 		rep := d.gateway.Reconsider(ctx, person, c.Reason)
-		err := saved
+		err := <-kept
 		for _, u := range rep.Unconfirmed {
 			err = errors.Join(err, errors.New("not confirmed: "+u))
 		}

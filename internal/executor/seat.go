@@ -487,11 +487,20 @@ func (s *seat) close(ctx context.Context, view access.Decision, why string) erro
 	defer cancel()
 	ended := s.live.EndWithin(short, fmt.Errorf("%w: %s", gateway.ErrEnded, text))
 	s.say(false, &wire.Exit{Code: 1, Message: ""})
+	// Keys that were addressed are done before the display is closed: that has
+	// tmux draw anew for everybody who looks at the same window.
+	var addressed, direct error
+	if !s.full.Load() {
+		addressed = s.settle(ctx)
+	}
 	stopped := s.att.Stop(ctx, text)
 	s.leave(errors.New(text))
 	// Closing the display has tmux forget what it had read and not yet done.
 	_ = s.conn.Close()
-	return errors.Join(ended, stopped, s.settle(ctx))
+	if s.full.Load() {
+		direct = s.settle(ctx)
+	}
+	return errors.Join(ended, addressed, stopped, direct)
 }
 
 // unstick makes sure that what was typed under a right that was lost is not

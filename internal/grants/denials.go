@@ -146,13 +146,24 @@ func (d Denial) same(o Denial) bool {
 // Add remembers a denial, beside all others but an older one of the same. It
 // is in force when Add returns, whatever Add returns; on disk, and so beyond a
 // restart, only if that is nil.
-func (d *Denials) Add(den Denial) error {
+func (d *Denials) Add(den Denial) error { return d.Deny(den)() }
+
+// Deny is Add for who has more to do while the disk works: the denial is in
+// force when Deny returns, and on disk when keep has returned nil. keep is to
+// be called once.
+func (d *Denials) Deny(den Denial) (keep func() error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	next := slices.DeleteFunc(slices.Clone(d.List()), den.same)
-	next = append(next, den)
+	next := append(slices.DeleteFunc(slices.Clone(d.List()), den.same), den)
 	d.list.Store(&next)
-	if err := d.save(next); err != nil {
+	return d.keep
+}
+
+// keep writes what is in force now, which may be more than was denied.
+func (d *Denials) keep() error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if err := d.save(d.List()); err != nil {
 		return fmt.Errorf("the revocation holds now but would not survive a restart: %w; "+
 			"make room and revoke again", err)
 	}
