@@ -81,7 +81,7 @@ func (e *Executor) Execute(ctx context.Context, p *gateway.Permit) (gateway.Resu
 		carryOut = e.runQuick
 	}
 	result, err := carryOut(ctx, p, server)
-	if strings.HasPrefix(plan.Invocation.Row.Name, "kill-") {
+	if ends(plan) {
 		release() // it may be the end of the server
 		server.Settle(ctx)
 	}
@@ -207,9 +207,19 @@ func parsing(plan *gateway.Plan) tmux.ParseOptions {
 	return tmux.ParseOptions{Version: plan.Snapshot.Version, Aliases: plan.Snapshot.Options.Aliases}
 }
 
+// ends reports whether a server may end with a command.
+func ends(plan *gateway.Plan) bool {
+	name := plan.Invocation.Row.Name
+	return strings.HasPrefix(name, "kill-") || name == "unlink-window"
+}
+
 // makes lists the commands after which something new is current.
 func makes(name string) bool {
-	return name == "new-session" || name == "new-window" || name == "split-window"
+	switch name {
+	case "new-session", "new-window", "split-window", "new-pane":
+		return true
+	}
+	return false
 }
 
 // current finds what a command has made, for the rest of its line.

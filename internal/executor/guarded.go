@@ -15,17 +15,33 @@ import (
 
 // guarded reports whether a command of somebody who does not hold every verb
 // rests on what may change before tmux runs it: it puts bytes into a pane, or
-// closes a pane and not the window with it. It is then tested inside tmux, in
-// the same command, that this is still what was decided.
+// takes a pane out of its window and does not close the window with it. It is
+// then tested inside tmux, in the same command, that this is still what was
+// decided.
 func guarded(plan *gateway.Plan) bool {
 	inv := plan.Invocation
 	switch {
 	case plan.Full:
 		return false
-	case inv.Row.Name == "kill-pane":
-		return len(inv.Closing(plan.Snapshot, plan.Found).Windows) == 0
+	case takesAway(inv):
+		return len(inv.Closing(plan.Snapshot, tmux.Resolved{Target: plan.Found, Source: plan.Source}).Windows) == 0
 	}
-	return inv.Row.Name == "send-keys" && !inv.Has('X')
+	switch inv.Row.Name {
+	case "send-keys":
+		return !inv.Has('X')
+	case "send-prefix", "paste-buffer":
+		return true
+	}
+	return false
+}
+
+// takesAway reports whether a command takes a pane out of its window.
+func takesAway(inv *tmux.Invocation) bool {
+	switch inv.Row.Name {
+	case "kill-pane", "join-pane", "move-pane":
+		return true
+	}
+	return false
 }
 
 // runGuarded has tmux do what a guest's command says, if it still may.
@@ -33,6 +49,9 @@ func (e *Executor) runGuarded(ctx context.Context, p *gateway.Permit, server Ser
 	failpoint.At("executor-guarded")
 	plan := p.Plan()
 	f := plan.Found
+	if plan.Source != nil {
+		f = *plan.Source
+	}
 	if !f.Whole() {
 		return gateway.Result{}, errors.New("the pane has gone")
 	}
@@ -42,8 +61,8 @@ func (e *Executor) runGuarded(ctx context.Context, p *gateway.Permit, server Ser
 	}
 	place := tmux.Place{Pane: f.Pane.ID, Window: f.Window.ID, HasWindow: true, Session: f.Session.ID, HasSession: true}
 	wrap, why := tmux.Guarded, untyped
-	if plan.Invocation.Row.Name == "kill-pane" {
-		place.Others = true
+	if takesAway(plan.Invocation) {
+		place.Others = plan.Source == nil || plan.Source.Window.ID != plan.Found.Window.ID
 		wrap, why = tmux.GuardedInMode, unclosed
 	}
 	argv, err := wrap(place, [][]string{words}, refusal, parsing(plan))
@@ -70,7 +89,7 @@ func untyped(printed []byte) error {
 }
 
 func unclosed([]byte) error {
-	return errors.New("not closed: the pane was moved, or is the only one in its window now; try again")
+	return errors.New("not done: the pane was moved, or is the only one in its window now; try again")
 }
 
 // ask has the server run one command over the kept connection and gives what

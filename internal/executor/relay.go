@@ -5,15 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
 
-	"github.com/muxward/muxward/internal/attach"
-	"github.com/muxward/muxward/internal/failpoint"
 	"github.com/muxward/muxward/internal/gateway"
+	"github.com/muxward/muxward/internal/tmux"
 	"github.com/muxward/muxward/internal/tmux/wire"
 )
 
@@ -36,8 +35,12 @@ type relay struct {
 	plan   *gateway.Plan
 
 	streams map[int32]stream // by the server's numbers
-	waiting bool             // the client's input was asked for
+	waiting bool             // the server waits for the client, or by nature
+	opened  bool             // a file was asked for
 	fault   atomic.Pointer[error]
+
+	mu    sync.Mutex
+	files map[int32]int32 // the server's numbers by those at the client
 	// answered is closed when no answers are passed on any more; nil before
 	// any were asked for.
 	answered chan struct{}
@@ -50,7 +53,8 @@ type stream struct {
 
 // run passes messages until the server says how it ended.
 func (r *relay) run(ctx context.Context) (wire.Exit, error) {
-	r.streams = map[int32]stream{}
+	r.streams, r.files = map[int32]stream{}, map[int32]int32{}
+	r.waiting = patient(r.plan.Invocation)
 	ctx, stop := context.WithCancel(ctx)
 	exit, err := r.pass(ctx)
 	stop()
@@ -87,8 +91,24 @@ func (r *relay) pass(ctx context.Context) (wire.Exit, error) {
 	}
 }
 
-// next waits for the server's next message. Only a command that waits for the
-// person's own input may take its time.
+// patient reports whether a command waits by its nature: for a program, for
+// another command, or for somebody's answer. It then holds nothing but its own
+// connection, and ends with its person or their right to it.
+func patient(inv *tmux.Invocation) bool {
+	switch inv.Row.Name {
+	case "run-shell":
+		return !inv.Has('b')
+	case "wait-for":
+		return !inv.Has('S') && !inv.Has('U')
+	case "if-shell", "source-file", "set-hook", "confirm-before", "command-prompt",
+		"display-menu", "display-popup", "display-panes":
+		return true
+	}
+	return false
+}
+
+// next waits for the server's next message. Only a command that waits for a
+// person, or by its nature, may take its time.
 func (r *relay) next(ctx context.Context) (wire.Message, error) {
 	wait := ctx
 	if !r.waiting {
@@ -154,96 +174,15 @@ func (r *relay) take(ctx context.Context, m wire.Message) (*wire.Exit, error) {
 	return nil, nil // ready, flags and the like mean nothing to a command
 }
 
-// openWrite lets the server write to the standard streams, and to no file:
-// no command that muxward offers writes one.
-func (r *relay) openWrite(ctx context.Context, m *wire.WriteOpen) error {
-	if m.FD != 1 && m.FD != 2 {
-		return r.server.WriteMsg(ctx, &wire.WriteReady{Stream: m.Stream, Error: int32(unix.EPERM)})
-	}
-	r.streams[m.Stream] = stream{fd: int(m.FD)}
-	return r.server.WriteMsg(ctx, &wire.WriteReady{Stream: m.Stream})
-}
-
 func (r *relay) write(ctx context.Context, m *wire.Write) error {
 	s, ok := r.streams[m.Stream]
-	if !ok || s.fd == 0 {
+	switch {
+	case !ok:
 		return nil // it was refused above
+	case s.fd == 0:
+		return r.client.Send(ctx, &wire.Write{Stream: s.client, Data: m.Data})
 	}
 	return r.client.Print(ctx, s.fd, m.Data)
-}
-
-// openRead lets the server have the one file that this command named, read
-// by the person's own client with the person's own rights.
-func (r *relay) openRead(ctx context.Context, m *wire.ReadOpen) error {
-	if !r.asked(m) {
-		return r.server.WriteMsg(ctx, &wire.ReadDone{Stream: m.Stream, Error: int32(unix.EPERM)})
-	}
-	r.waiting = true
-	id := r.client.Stream()
-	r.streams[m.Stream] = stream{client: id}
-	if err := r.client.Send(ctx, &wire.ReadOpen{Stream: id, FD: m.FD, Path: m.Path}); err != nil {
-		return err
-	}
-	r.answered = make(chan struct{})
-	go func() {
-		defer close(r.answered)
-		if err := attach.Guard(func() error { r.answers(ctx, id, m.Stream); return nil }); err != nil {
-			r.fault.Store(&err)
-			_ = r.server.Close() // which ends the command
-		}
-	}()
-	return nil
-}
-
-// answers passes what the client reads on to the server.
-func (r *relay) answers(ctx context.Context, from, to int32) {
-	failpoint.At("relay-answers")
-	for {
-		select {
-		case m, open := <-r.client.Files():
-			if !open {
-				_ = r.server.Close()
-				return
-			}
-			switch m := m.(type) {
-			case *wire.Read:
-				if m.Stream == from && r.server.ReadStream(ctx, to, m.Data) != nil {
-					return
-				}
-			case *wire.ReadDone:
-				if m.Stream == from {
-					_ = r.server.WriteMsg(ctx, &wire.ReadDone{Stream: to, Error: m.Error})
-					return
-				}
-			}
-		case <-ctx.Done():
-			return
-		}
-	}
-}
-
-// named reports whether the command itself named the file.
-func (r *relay) named(m *wire.ReadOpen) bool {
-	inv := r.plan.Invocation
-	switch inv.Row.Name {
-	case "split-window", "display-message":
-		return inv.Has('I') && m.FD == 0
-	case "load-buffer":
-	default:
-		return false
-	}
-	path := inv.Args[0]
-	if path == "-" {
-		return m.FD == 0
-	}
-	if m.FD != -1 {
-		return false
-	}
-	if r.plan.Home && strings.Contains(path, "#") {
-		return true // the owner's own format, evaluated by the owner's tmux
-	}
-	path = strings.ReplaceAll(path, "##", "#")
-	return m.Path == path || m.Path == r.client.Hello().Cwd+"/"+path
 }
 
 // bye ends the connection as tmux clients do, so that the server forgets us

@@ -21,10 +21,7 @@ func (r *resolver) needs() error {
 		inv = inv.Clone()
 		inv.Delete(r.clientFlag)
 	}
-	asked := tmux.Resolved{Target: r.plan.Found}
-	if inv.Row.Source.Kind != tmux.NoTarget && inv.Has('s') {
-		asked.Source = &r.plan.Found
-	}
+	asked := tmux.Resolved{Target: r.plan.Found, Source: r.plan.Source}
 	if r.clientName != "" {
 		asked.Client = r.plan.Snapshot.Client(r.clientName)
 	}
@@ -89,7 +86,8 @@ func (r *resolver) client(how tmux.Lookup) error {
 // others never are: that would be somebody's guest answering for the owner.
 func (r *resolver) ownClient(letter byte) error {
 	inv := r.plan.Invocation
-	if name := inv.Row.Name; name != "detach-client" && name != "switch-client" || inv.Has('s') {
+	wanted, must := r.displays()
+	if !wanted {
 		return nil
 	}
 	if r.req.Display != "" {
@@ -106,12 +104,33 @@ func (r *resolver) ownClient(letter byte) error {
 		}
 	}
 	c, err := tmux.CurrentClient(&mine, r.context())
+	if err != nil && !must {
+		return nil
+	}
 	if err != nil {
 		return &NotFound{Err: err, MayAppear: r.plan.Full}
 	}
 	r.clientName = c.Name
 	inv.Set(letter, c.Name)
 	return nil
+}
+
+// displays reports whether a command is carried out at a display, and whether
+// it cannot do without one.
+func (r *resolver) displays() (wanted, must bool) {
+	inv := r.plan.Invocation
+	switch inv.Row.Name {
+	case "detach-client":
+		return !inv.Has('s'), true
+	case "show-messages":
+		return true, !r.plan.Snapshot.Version.AtLeast(tmux.Version{Major: 3, Minor: 6})
+	case "set-buffer", "load-buffer":
+		return inv.Has('w'), false // whose clipboard
+	case "switch-client", "command-prompt", "confirm-before", "display-menu", "display-popup", "display-panes",
+		"lock-client", "suspend-client", "refresh-client":
+		return true, true
+	}
+	return false, false
 }
 
 // finish chooses how the plan is carried out, and takes out of it whatever

@@ -49,6 +49,8 @@ type Plan struct {
 	Snapshot, Visible *tmux.Snapshot
 	// Found is what -t names.
 	Found tmux.Found
+	// Source is what -s names, nil for commands that take from nowhere.
+	Source *tmux.Found
 	// Invocation is the command with its targets replaced by ids.
 	Invocation *tmux.Invocation
 	// Elsewhere are other people's servers that belong into a listing.
@@ -139,6 +141,13 @@ func (g *Gateway) resolve(ctx context.Context, req Request) (*Plan, error) {
 	if req.Act != nil {
 		return g.resolveAct(ctx, live, req)
 	}
+	if row := req.Invocation.Row; row.Refused != "" {
+		return &Plan{Invocation: req.Invocation}, fmt.Errorf("%s: %s", row.Name, row.Refused)
+	}
+	if req.Invocation.Row.Name == "start-server" {
+		// A server is started by its first session, and not before.
+		return &Plan{Mode: Answer, Invocation: req.Invocation, Visible: &tmux.Snapshot{}}, nil
+	}
 	r := resolver{g: g, live: live, req: req, plan: &Plan{Invocation: req.Invocation.Clone()}}
 	if err := r.pickServer(ctx); err != nil {
 		return r.plan, err
@@ -222,7 +231,7 @@ func (r *resolver) noServer(ctx context.Context) error {
 	case "new-session":
 		own := access.Object{Kind: access.Server, Owner: me}
 		r.plan.Start, r.plan.Mode = true, Run
-		if !inv.Has('d') {
+		if attaches(inv) {
 			r.plan.Mode = Attach
 		}
 		r.plan.Needs = []Need{{Verb: access.Spawn, Object: own, Command: len(inv.Args) > 0}, Everything(own)}
@@ -356,12 +365,14 @@ var answered = []string{
 }
 
 // untargeted commands mean something else when -t is absent.
-var untargeted = []string{"list-clients", "switch-client", "detach-client", "new-session", "list-sessions"}
+var untargeted = []string{
+	"list-clients", "switch-client", "detach-client", "new-session", "list-sessions", "run-shell", "if-shell", "source-file",
+}
 
-// targets resolves -t and -s and writes the ids in their place.
+// targets resolves -s and -t, in the order in which tmux looks at them, and
+// writes the ids in their place.
 func (r *resolver) targets() error {
-	inv, snap := r.plan.Invocation, r.plan.Visible
-	value, given := inv.Get('t')
+	inv := r.plan.Invocation
 	if attaches(inv) && r.nested() {
 		return errNested
 	}
@@ -371,13 +382,20 @@ func (r *resolver) targets() error {
 			return err
 		}
 	}
+	if err := r.source(); err != nil {
+		return err
+	}
+	return r.target(how)
+}
+
+// target resolves -t where it names a session, a window or a pane.
+func (r *resolver) target(how tmux.Lookup) error {
+	inv, snap := r.plan.Invocation, r.plan.Visible
+	value, given := inv.Get('t')
 	if how.Kind == tmux.NoTarget && given && inv.Row.Name == "new-session" {
 		how = tmux.Lookup{Kind: tmux.TargetSession, Flags: tmux.CanFail}
 	}
-	if how.Kind == tmux.NoTarget || how.Kind == tmux.TargetClient {
-		return r.source()
-	}
-	if !given && slices.Contains(untargeted, inv.Row.Name) {
+	if how.Kind == tmux.NoTarget || how.Kind == tmux.TargetClient || !given && slices.Contains(untargeted, inv.Row.Name) {
 		return nil
 	}
 	found, err := tmux.Resolve(snap, how, value, r.context())
@@ -388,15 +406,15 @@ func (r *resolver) targets() error {
 		return &NotFound{Err: err, MayAppear: r.plan.Full}
 	}
 	if !given && r.plan.Full && r.close(found) {
-		return r.source() // tmux chooses; every verb on the server covers it
+		return nil // tmux chooses; every verb on the server covers it
 	}
 	r.plan.Found = found
-	if id := ids(how.Kind, how.Flags, found); id != "" {
+	if id := r.ids(how, found); id != "" {
 		inv.Set('t', id)
 	} else if given && !r.plan.Full {
 		return r.notHere()
 	}
-	return r.source()
+	return nil
 }
 
 // updating commands take over the environment of their client, unless they
@@ -428,24 +446,43 @@ func (r *resolver) nested() bool {
 // noSession is an id that no session ever has.
 const noSession = "$4294967295"
 
-// source resolves -s of detach-client.
+// source resolves -s: what a command takes from, or whose clients it detaches.
+// A pane or window that is taken without being named is the default one, and
+// that is decided on as if it had been named.
 func (r *resolver) source() error {
 	inv := r.plan.Invocation
+	how := inv.Row.Source
 	value, given := inv.Get('s')
-	if !given || inv.Row.Source.Kind == tmux.NoTarget {
+	if how.Kind == tmux.NoTarget || !given && !takes(inv) {
 		return nil
 	}
-	found, err := tmux.Resolve(r.plan.Visible, tmux.Lookup{Kind: inv.Row.Source.Kind}, value, r.context())
-	if err != nil && r.plan.Full && inv.Row.Source.Flags&tmux.CanFail != 0 {
+	found, err := tmux.Resolve(r.plan.Visible, tmux.Lookup{Kind: how.Kind, Flags: how.Flags &^ tmux.CanFail}, value, r.context())
+	if err != nil && r.plan.Full && how.Flags&tmux.CanFail != 0 {
 		inv.Set('s', noSession) // tmux makes nothing of it, and says nothing
 		return nil
 	}
 	if err != nil {
 		return &NotFound{Err: err, MayAppear: r.plan.Full}
 	}
-	r.plan.Found = found
-	inv.Set('s', found.Session.ID.String())
+	if !given && r.plan.Full && r.close(found) {
+		return nil
+	}
+	if !takes(inv) {
+		r.plan.Found = found // it is all that the command is about
+	}
+	r.plan.Source = &found
+	if id := r.ids(how, found); id != "" {
+		inv.Set('s', id)
+	} else if !r.plan.Full {
+		return r.notHere()
+	}
 	return nil
+}
+
+// takes reports whether a command takes a pane or a window from somewhere, by
+// default from where its client is.
+func takes(inv *tmux.Invocation) bool {
+	return inv.Row.Source.Kind > tmux.TargetSession && inv.Row.Name != "copy-mode"
 }
 
 func (r *resolver) context() tmux.ResolveContext {
@@ -482,23 +519,27 @@ func (r *resolver) close(found tmux.Found) bool {
 }
 
 // ids writes what was found as ids alone; the narrower id comes with the
-// wider ones, so that tmux itself tests that it still lies there.
-func ids(kind tmux.TargetKind, flags tmux.FindFlags, f tmux.Found) string {
+// wider ones, so that tmux itself tests that it still lies there. Only what has
+// two places in one session needs its index: in the hands of who holds every
+// verb, as another window could have come there meanwhile.
+func (r *resolver) ids(how tmux.Lookup, f tmux.Found) string {
 	if f.Session == nil {
 		return ""
 	}
 	s := f.Session.ID.String()
 	switch {
-	case kind == tmux.TargetSession:
+	case how.Kind == tmux.TargetSession:
 		return s
-	case flags&tmux.WindowIndex != 0:
+	case how.Flags&tmux.WindowIndex != 0:
 		if f.Index < 0 {
 			return s + ":"
 		}
 		return fmt.Sprintf("%s:%d", s, f.Index)
 	case f.Window == nil:
 		return ""
-	case kind == tmux.TargetWindow:
+	case how.Kind == tmux.TargetWindow && r.plan.Full && twice(f):
+		return fmt.Sprintf("%s:%d", s, f.Link.Index)
+	case how.Kind == tmux.TargetWindow:
 		return s + ":" + f.Window.ID.String()
 	case f.Pane == nil:
 		return ""
@@ -506,4 +547,15 @@ func ids(kind tmux.TargetKind, flags tmux.FindFlags, f tmux.Found) string {
 		return s + ":." + f.Pane.ID.String() // as it was asked for
 	}
 	return s + ":" + f.Window.ID.String() + "." + f.Pane.ID.String()
+}
+
+// twice reports whether a window has two places in the session it was found in.
+func twice(f tmux.Found) bool {
+	n := 0
+	for i := range f.Session.Links {
+		if f.Link != nil && f.Session.Links[i].Window == f.Link.Window {
+			n++
+		}
+	}
+	return n > 1
 }

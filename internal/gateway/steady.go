@@ -13,65 +13,47 @@ import (
 // of sessions and indexes of windows are changed by nobody who does not hold
 // every verb anyway: see [tmux.Flag].)
 func (r *resolver) steady() error {
-	f := r.plan.Found
-	if f.Window == nil || f.Pane == nil {
-		return nil
-	}
-	w := r.scene.snap.Window(f.Window.ID)
-	if w == nil {
-		return nil // it has gone meanwhile: tmux will say so
-	}
-	first, by := moved(r.plan.Invocation, w, f.Pane)
-	if by == 0 {
-		return nil
-	}
-	for i := first; i < len(w.Panes); i++ {
-		if p := r.scene.snap.Pane(w.Panes[i]); p != nil && r.gains(w, p, p.Index+by) {
+	asked := tmux.Resolved{Target: r.plan.Found, Source: r.plan.Source}
+	for _, m := range r.plan.Invocation.Moves(r.scene.snap, asked) {
+		if r.gains(m) {
 			return fmt.Errorf("%s: pane %d would become pane %d, on which you hold other rights",
-				r.plan.Invocation.Row.Name, p.Index, p.Index+by)
+				r.plan.Invocation.Row.Name, m.Pane.Index, m.Index)
 		}
 	}
 	return nil
 }
 
-// moved gives from which place in the window on a command moves panes, and by
-// how much.
-func moved(inv *tmux.Invocation, w *tmux.Window, target *tmux.Pane) (first, by int) {
-	at := 0
-	for at < len(w.Panes) && w.Panes[at] != target.ID {
-		at++
-	}
-	switch inv.Row.Name {
-	case "kill-pane":
-		return at + 1, -1
-	case "split-window":
-		before, whole := inv.Has('b'), inv.Has('f')
-		switch {
-		case before && whole:
-			return 0, 1
-		case before:
-			return at, 1
-		case whole:
-			return len(w.Panes), 1
+// gains reports whether the person would hold more on a pane at its other
+// place. In the same window each way to it is compared with itself; into
+// another window, what leads there with all that leads to it now.
+func (r *resolver) gains(m tmux.Move) bool {
+	there := *m.Pane
+	there.Index, there.Window = m.Index, m.To.ID
+	all := access.AllVerbs
+	r.ways(m.Pane.Window, func(s *tmux.Session, l *tmux.Winlink) {
+		all &= r.holds(r.scene.pane(s, l, m.Pane))
+	})
+	more := false
+	r.ways(m.To.ID, func(s *tmux.Session, l *tmux.Winlink) {
+		now := all
+		if m.To.ID == m.Pane.Window {
+			now = r.holds(r.scene.pane(s, l, m.Pane))
 		}
-		return at + 1, 1
-	}
-	return 0, 0
+		more = more || !now.Covers(r.holds(r.scene.pane(s, l, &there)))
+	})
+	return more
 }
 
-// gains reports whether the person would hold more on a pane at another index,
-// by any way to it.
-func (r *resolver) gains(w *tmux.Window, p *tmux.Pane, index int) bool {
-	there := *p
-	there.Index = index
-	holds := func(o access.Object) access.VerbSet { return r.g.Holds(r.req.Identity, o) }
-	for _, s := range r.scene.snap.SessionsOf(w.ID) {
+// ways calls fn with every way to a window.
+func (r *resolver) ways(w tmux.WindowID, fn func(*tmux.Session, *tmux.Winlink)) {
+	for _, s := range r.scene.snap.SessionsOf(w) {
 		for i := range s.Links {
-			if l := &s.Links[i]; l.Window == w.ID &&
-				!holds(r.scene.pane(s, l, p)).Covers(holds(r.scene.pane(s, l, &there))) {
-				return true
+			if s.Links[i].Window == w {
+				fn(s, &s.Links[i])
 			}
 		}
 	}
-	return false
 }
+
+// holds gives every verb that the person holds on an object now.
+func (r *resolver) holds(o access.Object) access.VerbSet { return r.g.Holds(r.req.Identity, o) }

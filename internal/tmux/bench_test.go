@@ -78,7 +78,7 @@ func BenchmarkText(b *testing.B) {
 			snap := demandSnapshot()
 			b.ReportAllocs()
 			for b.Loop() {
-				parsed, err := parseHere(text, ParseOptions{Aliases: DefaultAliases()})
+				parsed, err := ParseText(text, ParseOptions{Aliases: DefaultAliases()})
 				if err != nil {
 					b.Fatal(err)
 				}

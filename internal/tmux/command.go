@@ -11,15 +11,20 @@ type Command struct {
 
 	Flags   []Flag   // every flag of every known version
 	Args    Kind     // what the positional arguments are
+	First   Kind     // what the first of them is, where it is not what the others are
 	MinArgs int      // fewest positional arguments
 	MaxArgs int      // most positional arguments, -1 for any number
+	Open    Version  // first version that takes any number of them; zero for none
 	Target  Lookup   // how -t (or its absence) finds what the command acts on
-	Source  Lookup   // the same for -s, if it names an object
+	Source  Lookup   // how -s (or its absence) finds what the command takes from
 	Needs   []Need   // needed whatever the flags are
 	extra   extraFor // needs that depend on values
 	// Withheld is set if the command is not for people who do not hold every
 	// verb on the server, whatever else they hold: it says why.
 	Withheld string
+	// Refused is set if nobody is given the command: it says what takes its
+	// place.
+	Refused string
 }
 
 // extraFor adds the needs of an invocation that no single flag decides.
@@ -30,7 +35,10 @@ type Flag struct {
 	Letter     byte
 	Kind       Kind    // NoValue for a flag that takes no value
 	Since      Version // first version that knows it; zero for all
+	Until      Version // first version that does not know it any more; zero for none
 	ValueSince Version // first version that takes a value; zero for all
+	ValueUntil Version // first version that takes no value any more; zero for none
+	Optional   bool    // the value may be left out at the very end
 	Max        int     // greatest number for those who do not hold every verb; 0 for none
 	Needs      []Need  // needed when the flag is given
 	// Withheld is set if the flag is not for people who do not hold every verb
@@ -44,33 +52,59 @@ type Kind uint8
 
 // The kinds of values.
 const (
-	NoValue     Kind = iota
-	Text             // taken literally
-	Number           // how many, or how much
-	Percent          // how much, of cells or in percent
-	Line             // a line of a pane, from its top; negative in its history, "-" for an end
-	FormatValue      // expanded as a format by tmux: see [EscapeFormat]
-	NewName          // a name or title that is given; expanded as a format by tmux
-	Layout           // a layout's name, or a layout as tmux writes it: see [Invocation.CheckLayout]
-	OutFormat        // a format for what is printed (-F)
-	Filter           // a format that chooses rows (-f)
-	TargetValue      // names a session, window or pane: see [Resolve]
-	ClientValue      // names a client: see [ResolveClient]
-	BufferName       // names a paste buffer, literal
-	KeyTable         // names a key table, literal
-	Path             // expanded as a format, then opened by the client
-	Shell            // run by a shell
-	ShellArgs        // one argument for a shell, several as an argument vector
-	Env              // NAME=VALUE for a new pane's environment
-	ClientFlags      // comma separated flags of a client (-f of attach)
-	Keys             // key names or text typed into a pane
-	CommandName      // names a tmux command
+	NoValue        Kind = iota
+	Text                // taken literally
+	Number              // how many, or how much
+	Percent             // how much, of cells or in percent
+	Line                // a line of a pane, from its top; negative in its history, "-" for an end
+	FormatValue         // expanded as a format by tmux: see [EscapeFormat]
+	NewName             // a name or title that is given; expanded as a format by tmux
+	Layout              // a layout's name, or a layout as tmux writes it: see [Invocation.CheckLayout]
+	OutFormat           // a format for what is printed (-F)
+	Filter              // a format that chooses rows (-f)
+	TargetValue         // names a session, window or pane: see [Resolve]
+	ClientValue         // names a client: see [ResolveClient]
+	BufferName          // names a paste buffer, literal
+	KeyTable            // names a key table, literal
+	Path                // expanded as a format, then opened by the client
+	Shell               // run by a shell
+	ShellArgs           // one argument for a shell, several as an argument vector
+	Env                 // NAME=VALUE for a new pane's environment
+	ClientFlags         // comma separated flags of a client (-f of attach)
+	Keys                // key names or text typed into a pane
+	CommandName         // names a tmux command
+	Content             // kept or passed on exactly as it is
+	Word                // one of tmux's own words
+	OptionName          // names an option or a hook; expanded as a format by tmux
+	NestedCommands      // tmux commands, which tmux reads when their time comes
+	ShellFormat         // expanded as a format by tmux, then run by a shell
+	Glob                // a pattern of paths, opened by the client
 )
 
 // Expanded reports whether tmux expands values of this kind as a format, so
 // that text of people who do not hold every verb must be escaped first.
 func (k Kind) Expanded() bool {
-	return k == FormatValue || k == NewName || k == OutFormat || k == Filter || k == Path
+	switch k {
+	case FormatValue, NewName, OutFormat, Filter, Path, OptionName, ShellFormat:
+		return true
+	}
+	return false
+}
+
+// argKind says what the argument at a place is.
+func (c *Command) argKind(at int) Kind {
+	if at == 0 && c.First != NoValue {
+		return c.First
+	}
+	return c.Args
+}
+
+// most is how many arguments version v takes, -1 for any number.
+func (c *Command) most(v Version) int {
+	if !c.Open.IsZero() && v.AtLeast(c.Open) {
+		return -1
+	}
+	return c.MaxArgs
 }
 
 // Lookup is how a command finds what it acts on.
@@ -103,15 +137,17 @@ type TargetRef uint8
 
 // What a need can be about.
 const (
-	OnNothing TargetRef = iota
-	OnServer            // the server as a whole
-	OnSession           // the session of -t
-	OnWindow            // the window of -t
-	OnPane              // the pane of -t
-	OnSource            // the session of -s (detach-client)
-	OnClient            // the session of a named client
-	OnOthers            // what -a closes: its siblings (see [Closing])
-	OnListed            // each row that is listed: rows without it are left out
+	OnNothing      TargetRef = iota
+	OnServer                 // the server as a whole
+	OnSession                // the session of -t
+	OnWindow                 // the window of -t
+	OnPane                   // the pane of -t
+	OnSource                 // the session of -s
+	OnSourceWindow           // the window of -s
+	OnSourcePane             // the pane of -s
+	OnClient                 // the session of a named client
+	OnOthers                 // what -a closes: its siblings (see [Closing])
+	OnListed                 // each row that is listed: rows without it are left out
 )
 
 // All verbs that rows ask for, as words. A test in access compares them with
@@ -163,7 +199,11 @@ func (f *Flag) knows(v Version) (known, value bool) {
 	if !f.Since.IsZero() && !v.AtLeast(f.Since) {
 		return false, false
 	}
-	value = f.Kind != NoValue && (f.ValueSince.IsZero() || v.AtLeast(f.ValueSince))
+	if !f.Until.IsZero() && v.AtLeast(f.Until) {
+		return false, false
+	}
+	value = f.Kind != NoValue && (f.ValueSince.IsZero() || v.AtLeast(f.ValueSince)) &&
+		(f.ValueUntil.IsZero() || !v.AtLeast(f.ValueUntil))
 	return true, value
 }
 

@@ -31,7 +31,7 @@ type Demand struct {
 // Resolved is what the targets of one invocation were resolved to.
 type Resolved struct {
 	Target Found   // -t, or its default
-	Source *Found  // -s of detach-client, if it named a session
+	Source *Found  // -s, or its default, of commands that take from somewhere
 	Client *Client // the client named with -c or -t, if any
 }
 
@@ -49,19 +49,26 @@ func (inv *Invocation) Demands(snap *Snapshot, r Resolved) []Demand {
 			d.add(n, Object{})
 		case OnClient:
 			d.add(n, clientObject(r.Client))
-		case OnSource:
-			d.add(n, sourceObject(r.Source))
+		case OnSource, OnSourceWindow, OnSourcePane:
+			d.add(n, sourceObject(n.On, r.Source))
 		default:
 			d.add(n, objectOf(n.On, r.Target))
 		}
 	}
-	// Parts that do not lie in each other are each looked at.
-	if f := r.Target; f.Session != nil && f.Pane != nil && !f.Whole() && len(d.all) > 0 {
+	d.parts(r.Target)
+	if r.Source != nil {
+		d.parts(*r.Source)
+	}
+	d.closing(inv.Closing(snap, r))
+	return d.all
+}
+
+// parts: those that do not lie in each other are each looked at.
+func (d *demands) parts(f Found) {
+	if f.Session != nil && f.Pane != nil && !f.Whole() && len(d.all) > 0 {
 		d.add(Need{Verb: verbView}, objectOf(OnSession, f))
 		d.add(Need{Verb: verbView}, Object{Kind: PaneObject, Window: f.Pane.Window, Pane: f.Pane.ID})
 	}
-	d.closing(inv.Closing(snap, r.Target))
-	return d.all
 }
 
 type demands struct {
@@ -101,9 +108,15 @@ func clientObject(c *Client) Object {
 	return Object{Kind: SessionObject, Session: c.Session, HasSession: true}
 }
 
-func sourceObject(f *Found) Object {
+func sourceObject(on TargetRef, f *Found) Object {
 	if f == nil || f.Session == nil {
 		return Object{}
+	}
+	switch on {
+	case OnSourceWindow:
+		return objectOf(OnWindow, *f)
+	case OnSourcePane:
+		return objectOf(OnPane, *f)
 	}
 	return objectOf(OnSession, *f)
 }
@@ -124,124 +137,4 @@ func objectOf(on TargetRef, f Found) Object {
 		o.Kind = SessionObject
 	}
 	return o
-}
-
-// Closing is what an invocation closes: what it names, and what tmux then
-// closes because it would be empty, whether the asker may see it or not.
-type Closing struct {
-	Panes    []*Pane
-	Windows  []*Window
-	Sessions []*Session
-}
-
-// Closing returns what the invocation would close in this state. A window that
-// closes takes its panes with it, a session its windows; only the widest are
-// listed, and only panes that were named one by one.
-func (inv *Invocation) Closing(snap *Snapshot, f Found) Closing {
-	var c Closing
-	f = snap.entire(f)
-	switch inv.Row.Name {
-	case "kill-pane":
-		if f.Window != nil && f.Pane != nil {
-			c.killPanes(snap, f.Window, f.Pane, inv.Has('a'))
-		}
-	case "kill-window":
-		if f.Session != nil && f.Window != nil {
-			c.killWindows(snap, f, inv.Has('a'))
-		}
-	case "kill-session":
-		if f.Session != nil && !inv.Has('C') {
-			c.killSessions(snap, f.Session, inv.Has('a'), inv.Has('g'))
-		}
-	case "kill-server":
-		for i := range snap.Sessions {
-			c.Sessions = append(c.Sessions, &snap.Sessions[i])
-		}
-	case "new-window":
-		if inv.Has('k') && f.Link != nil && f.Window != nil && f.Index >= 0 {
-			c.Windows = append(c.Windows, f.Window)
-		}
-	}
-	return c
-}
-
-// entire gives what was found as it is in s: it may have been found in what is
-// left of s for somebody who does not see all, where windows and panes lack.
-func (s *Snapshot) entire(f Found) Found {
-	if f.Session != nil {
-		if t := s.Session(f.Session.ID); t != nil {
-			f.Session = t
-		}
-	}
-	if f.Window != nil {
-		if w := s.Window(f.Window.ID); w != nil {
-			f.Window = w
-		}
-	}
-	return f
-}
-
-func (c *Closing) killPanes(snap *Snapshot, w *Window, target *Pane, others bool) {
-	if !others && len(w.Panes) == 1 {
-		c.Panes = append(c.Panes, target)
-		c.closeWindow(snap, w)
-		return
-	}
-	for _, id := range w.Panes {
-		if (id != target.ID) == others {
-			if p := snap.Pane(id); p != nil {
-				c.Panes = append(c.Panes, p)
-			}
-		}
-	}
-}
-
-func (c *Closing) killWindows(snap *Snapshot, f Found, others bool) {
-	if !others {
-		c.closeWindow(snap, f.Window)
-		return
-	}
-	done := map[WindowID]bool{f.Window.ID: true}
-	for i := range f.Session.Links {
-		id := f.Session.Links[i].Window
-		if w := snap.Window(id); w != nil && !done[id] {
-			done[id] = true
-			c.closeWindow(snap, w)
-		}
-	}
-}
-
-// closeWindow closes a window in every session it is linked into, and the
-// sessions that had nothing else.
-func (c *Closing) closeWindow(snap *Snapshot, w *Window) {
-	c.Windows = append(c.Windows, w)
-	closed := map[WindowID]bool{}
-	for _, other := range c.Windows {
-		closed[other.ID] = true
-	}
-	for _, s := range snap.SessionsOf(w.ID) {
-		left := 0
-		for i := range s.Links {
-			if !closed[s.Links[i].Window] {
-				left++
-			}
-		}
-		if left == 0 {
-			c.Sessions = append(c.Sessions, s)
-		}
-	}
-}
-
-func (c *Closing) killSessions(snap *Snapshot, target *Session, others, group bool) {
-	if !others && !group {
-		c.Sessions = append(c.Sessions, target)
-		return
-	}
-	for i := range snap.Sessions {
-		s := &snap.Sessions[i]
-		inGroup := target.Group != "" && s.Group == target.Group
-		if group && !others && (s.ID == target.ID || inGroup) || others && s.ID != target.ID {
-			c.Sessions = append(c.Sessions, s)
-		}
-	}
 }

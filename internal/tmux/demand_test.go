@@ -74,6 +74,70 @@ func TestDemands(t *testing.T) {
 		"detach-client -E id":             "execute server",
 		"load-buffer -":                   "copy server",
 		"show-buffer":                     "copy server",
+
+		// From one place to another: verbs on both, and what closes.
+		"swap-pane -s s:0.0 -t s:0.1":         "layout @1",
+		"swap-pane -s s:0.1 -t s:1":           "layout @1, layout @2",
+		"join-pane -s s:0.1 -t s:1":           "layout @1, layout @2",
+		"join-pane -s s:1 -t s:0.1":           "layout @2, layout @1, close-window @2, close-session $2",
+		"move-pane -s s:1 -t s:1":             "layout @2",
+		"break-pane -s s:0.1 -t s:":           "layout @1, layout $1",
+		"break-pane -s only:4 -t s:7":         "layout @2, layout $1, close-session $2",
+		"link-window -s s:0 -t only:7":        "layout $1, layout @1, layout $2",
+		"link-window -k -s s:0 -t only:4":     "layout $1, layout @1, layout $2, close-window @2",
+		"link-window -k -s only:4 -t s:0":     "layout $2, layout @2, layout $1, close-window @1",
+		"move-window -s s:0 -t only:7":        "layout $1, layout @1, layout $2",
+		"move-window -s only:4 -t s:7":        "layout $2, layout @2, layout $1, close-session $2",
+		"move-window -s only:4 -t only:7":     "layout $2, layout @2",
+		"move-window -r -t s":                 "layout server, layout $1",
+		"swap-window -s s:0 -t only:4":        "layout $1, layout $2",
+		"unlink-window -t s:1":                "layout $1",
+		"unlink-window -k -t s:0":             "layout $1, close-window @1",
+		"unlink-window -t only:4":             "layout $2, close-session $2",
+		"respawn-pane -t s:0.1":               "spawn @1",
+		"respawn-pane -k -t s:0.1 vi":         "close-pane %2, spawn(command) @1",
+		"respawn-window -t s:0":               "spawn @1, close-pane %2",
+		"respawn-window -k -t s:1":            "close-window @2, spawn @2",
+		"resize-window -x 80 -t s:0":          "layout @1",
+		"resize-pane -x 50% -t s:0.1":         "layout @1",
+		"resize-pane -T -t s:0.1":             "layout @1, configure %2",
+		"clear-history -t s:0.1":              "configure %2",
+		"copy-mode -t s:0.1":                  "layout %2",
+		"copy-mode -s s:1 -t s:0.1":           "layout %2, copy %3",
+		"paste-buffer -t s:0.1":               "type %2, copy server",
+		"send-prefix -t s:0.1":                "type %2",
+		"set-buffer x":                        "copy server",
+		"set-buffer -w x":                     "copy server, configure server",
+		"save-buffer -":                       "copy server",
+		"set-option -t s mouse on":            "configure server",
+		"set-option mouse on#(id)":            "configure server, execute server",
+		"set-option -F mouse on":              "configure server, execute server",
+		"set-option default-command x":        "configure server, execute server",
+		"set-option status-left x":            "configure server, execute server",
+		"set-option @mine x":                  "configure server, execute server",
+		"set-option mou on":                   "configure server, execute server",
+		"set-window-option -u mode-keys":      "configure server",
+		"set-environment A b":                 "configure(environment) server",
+		"set-environment -F A b":              "configure(environment) server, execute server",
+		"set-hook x ls":                       "configure server, execute server",
+		"show-options -g":                     "configure server",
+		"show-environment -t s":               "configure server",
+		"bind-key x ls":                       "configure server, execute server",
+		"unbind-key x":                        "configure server",
+		"run-shell id":                        "execute server",
+		"run-shell -C ls":                     "execute server, configure server",
+		"if-shell true ls":                    "configure server, execute server",
+		"pipe-pane -t s:0.1 cat":              "execute server, copy %2",
+		"pipe-pane -I -t s:0.1 cat":           "execute server, copy %2, type %2",
+		"source-file x":                       "configure server, execute server",
+		"lock-session -t s":                   "detach-others $1",
+		"lock-server":                         "detach-others server",
+		"lock-client -t pts/9":                "detach-others $2",
+		"suspend-client":                      "",
+		"refresh-client -t pts/9 -S":          "detach-others $2",
+		"start-server":                        "",
+		"display-popup -c pts/9 -t s:0 id":    "execute server, detach-others $2",
+		"confirm-before -t pts/9 kill-server": "configure server, execute server, detach-others $2",
 	} {
 		inv := mustParse(t, strings.Fields(line)...)
 		if got := demandText(t, snap, inv); got != want {
@@ -104,7 +168,8 @@ func demandText(t *testing.T, snap *Snapshot, inv *Invocation) string {
 		}
 		r.Target = found
 	}
-	if source, ok := inv.Get('s'); ok && inv.Row.Source.Kind != NoTarget {
+	source, given := inv.Get('s')
+	if inv.Row.Source.Kind != NoTarget && given {
 		found, err := Resolve(snap, inv.Row.Source, source, ResolveContext{})
 		if err != nil {
 			t.Fatal(err)
@@ -136,6 +201,12 @@ func TestClosingAgreesWithTmux(t *testing.T) {
 	for _, line := range []string{
 		"kill-pane -t s:0.1", "kill-pane -a -t s:0.1", "kill-pane -t s:1", "kill-window -t s:1",
 		"kill-window -a -t s:0", "kill-session -t s", "kill-session -a -t s", "kill-window -t only:4", "kill-session -t only",
+		"join-pane -s s:0.1 -t s:1", "join-pane -s s:1 -t s:0", "swap-pane -s s:0.1 -t only:4",
+		"break-pane -s s:0.1 -t only:7", "break-pane -s only:4 -t s:7", "break-pane -s only:4 -t only:7",
+		"link-window -s s:0 -t only:7", "link-window -k -s s:0 -t only:4", "link-window -k -s only:4 -t s:0",
+		"move-window -s s:0 -t only:7", "move-window -s only:4 -t s:7", "move-window -k -s only:4 -t s:0", "move-window -r -t s",
+		"move-window -s keep:0 -t s:7", "swap-window -s s:0 -t keep:0", "unlink-window -t s:1", "unlink-window -k -t s:0",
+		"unlink-window -t only:4", "unlink-window -k -t keep:0", "respawn-window -k -t s:0", "respawn-pane -k -t s:0.1",
 	} {
 		srv := startServer(t)
 		srv.run("rename-session", "-t", "start", "s")
@@ -160,7 +231,18 @@ func TestClosingAgreesWithTmux(t *testing.T) {
 			before = c.snapshot(Core)
 			found, _ = Resolve(before, inv.TargetLookup(), target, ResolveContext{})
 		}
-		closing := inv.Closing(before, found)
+		if line == "move-window -s keep:0 -t s:7" || line == "unlink-window -k -t keep:0" {
+			c = srv.control("s") // the other one's session goes
+		}
+		r := Resolved{Target: found}
+		if source, ok := inv.Get('s'); ok {
+			from, err := Resolve(before, inv.Row.Source, source, ResolveContext{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			r.Source = &from
+		}
+		closing := inv.Closing(before, r)
 		srv.run(inv.Argv()...)
 		after := c.snapshot(Core)
 		gone := goneBetween(before, after)

@@ -49,7 +49,7 @@ func FuzzText(f *testing.F) {
 				Condition: func(format string) bool { return len(format)%2 == 0 },
 			}
 		}
-		parsed, err := parseHere(text, opts)
+		parsed, err := ParseText(text, opts)
 		if err != nil {
 			lines := strings.Split(text, "\n")
 			if at := err.At; err.Text == "" || at.Line < 1 || at.Line > len(lines) || at.Column < 1 || at.Column > len(lines[at.Line-1])+1 {
@@ -59,7 +59,7 @@ func FuzzText(f *testing.F) {
 		}
 		for _, inv := range parsed.Commands {
 			for _, n := range inv.Nested() {
-				_, _ = n.commands(testRow, opts)
+				_, _ = n.Commands(opts)
 			}
 			inv.Needs()
 		}

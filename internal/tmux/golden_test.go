@@ -18,8 +18,13 @@ func goldenVersions() []string { return []string{"3.2a", "3.3a", "3.4", "3.5a", 
 // unlisted are flags that tmux takes and does not print in its synopsis, of
 // some version at least; TestTableAgainstTmux shows that it takes them.
 var unlisted = map[string]string{
-	"list-buffers": "r", "list-clients": "r", "load-buffer": "w", "select-pane": "gP", "split-window": "pE", "switch-client": "F",
+	"choose-buffer": "y", "choose-client": "y", "choose-tree": "y", "customize-mode": "y", "join-pane": "p", "list-buffers": "r",
+	"list-clients": "r", "load-buffer": "w", "move-pane": "p", "new-pane": "EL", "refresh-client": "F", "run-shell": "s",
+	"select-pane": "gP", "split-window": "pE", "switch-client": "F",
 }
+
+// imaginary are flags that tmux prints and does not take.
+var imaginary = map[string]string{"server-access": "t"}
 
 // misprinted are flags for which a version prints a value that it does not
 // take.
@@ -111,6 +116,9 @@ func compareRow(t *testing.T, v Version, row *Command, l listed) {
 	}
 	for letter, takes := range l.flags {
 		f := row.Flag(letter)
+		if strings.Contains(imaginary[row.Name], string(letter)) {
+			continue
+		}
 		if f == nil {
 			t.Errorf("%s: %s -%c is not classified", v, row.Name, letter)
 			continue
@@ -118,7 +126,8 @@ func compareRow(t *testing.T, v Version, row *Command, l listed) {
 		if strings.Contains(misprinted[v.String()+" "+row.Name], string(letter)) {
 			takes = false
 		}
-		if known, value := f.knows(v); !known || value != takes {
+		// One that may be left out is printed as if there were none.
+		if known, value := f.knows(v); !known || value != takes && !(value && f.Optional) {
 			t.Errorf("%s: %s -%c: known %v value %v, in tmux value %v", v, row.Name, letter, known, value, takes)
 		}
 	}
@@ -141,8 +150,8 @@ func TestTableAgainstSixVersions(t *testing.T) {
 		}
 		offers, not := compareListed(t, mustVersion(t, text), string(data))
 		t.Logf("%s: %d commands compared, %d not offered", text, offers, not)
-		if offers != len(Commands()) {
-			t.Errorf("%s: %d of %d rows are commands of this version", text, offers, len(Commands()))
+		if full, _ := CommandNames(mustVersion(t, text)); offers != len(full) {
+			t.Errorf("%s: %d of %d commands of this version have a row", text, offers, len(full))
 		}
 	}
 	for name, letters := range unlisted {
@@ -245,6 +254,7 @@ func (s *spellings) check(word string) {
 func (s *spellings) compare(words []string, l *listed, letter byte) {
 	s.t.Helper()
 	takes, known := l.flags[letter]
+	known = known && !strings.Contains(imaginary[l.name], string(letter))
 	if strings.Contains(misprinted[s.v.String()+" "+l.name], string(letter)) {
 		takes = false
 	}

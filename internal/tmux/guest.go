@@ -33,8 +33,8 @@ func (inv *Invocation) CheckGuest() error {
 			return fmt.Errorf("%s -%c %s: %w", inv.Row.Name, f.Letter, quoted(given.Value), err)
 		}
 	}
-	for _, arg := range inv.Args {
-		if err := checkValue(inv.Row.Args, 0, arg); err != nil {
+	for i, arg := range inv.Args {
+		if err := checkValue(inv.Row.argKind(i), 0, arg); err != nil {
 			return fmt.Errorf("%s %s: %w", inv.Row.Name, quoted(arg), err)
 		}
 	}
@@ -53,8 +53,10 @@ func checkValue(kind Kind, most int, value string) error {
 		return spelled(percentForm, value, "not a size; write a number such as 10, or a share such as 30%")
 	case Line:
 		return spelled(lineForm, value, "not a line; write a number such as 10 or -10, or - for the first or last one there is")
-	case NewName, BufferName:
+	case NewName, BufferName, KeyTable:
 		return checkName(value)
+	case Word, OptionName:
+		return spelled(wordForm, value, "not one of tmux's words; write letters, digits and dashes alone")
 	case Layout:
 		return checkExtent(value)
 	}
@@ -65,6 +67,7 @@ func checkValue(kind Kind, most int, value string) error {
 var (
 	numberForm  = regexp.MustCompile(`^[0-9]{1,9}$`)
 	percentForm = regexp.MustCompile(`^[0-9]{1,9}%?$`)
+	wordForm    = regexp.MustCompile(`^@?[A-Za-z0-9_-]{1,100}(\[[0-9]{1,9}\])?$`)
 	lineForm    = regexp.MustCompile(`^(-|[+-]?[0-9]{1,9})$`)
 )
 

@@ -2,6 +2,7 @@ package tmux
 
 import (
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -26,6 +27,9 @@ var guestValues = map[Kind]map[string]bool{
 		"a>": false, "a^": false, "a:": false, "a\n": false, "a\t": false, "a\x1b": false, "a\x00": false, "a\xff": false, "a\ufffd": false,
 		"a\u202e": false, "a\u00a0b": false, "a\u2028": false, "-x": false, "=x": false, "@1": false, "+": false,
 	},
+	KeyTable:   {"copy-mode-vi": true, "a'": false, "#(id)": false, "-x": false},
+	Word:       {"time": true, "PATH": true, "": false, "#(id)": false, "a b": false, "a;": false, "-": true, "a=b": false},
+	OptionName: {"status-left": true, "@x": true, "update-environment[3]": true, "": false, "#(id)": false, "#{pid}": false, "status[]": false},
 	BufferName: {"clip": true, "a'": false, "#(id)": false, "-x": false},
 }
 
@@ -34,6 +38,9 @@ func given(row *Command, f *Flag, value string) *Invocation {
 	inv := &Invocation{Row: row}
 	if f == nil {
 		inv.Args = []string{value}
+		if row.First != NoValue {
+			inv.Args = []string{"x", value}
+		}
 	} else {
 		inv.Flags = []FlagValue{{f.Letter, f.Kind != NoValue, value}}
 	}
@@ -76,8 +83,13 @@ func TestGuestValues(t *testing.T) {
 			try(row, &row.Flags[i], row.Flags[i].Kind, row.Flags[i].Max)
 		}
 		try(row, nil, row.Args, 0)
+		for value, ok := range guestValues[row.First] {
+			if err := (&Invocation{Row: row, Args: []string{value}}).CheckGuest(); (err == nil) != ok {
+				t.Errorf("%s %q: %v", row.Name, value, err)
+			}
+		}
 	}
-	for _, kind := range []Kind{Number, Percent, Line, NewName, BufferName} {
+	for _, kind := range []Kind{Number, Percent, Line, NewName, BufferName, KeyTable, Word} {
 		if tried[kind] == 0 {
 			t.Errorf("no position of kind %d was tried", kind)
 		}
@@ -85,16 +97,32 @@ func TestGuestValues(t *testing.T) {
 }
 
 // TestGuestKinds: what a guest writes as free text goes to tmux only where it
-// chooses among the rows of a listing.
+// chooses among the rows of a listing, or is content: nothing of that is ever
+// expanded. What tmux runs or reads later takes the right to run a shell.
 func TestGuestKinds(t *testing.T) {
+	later := []Kind{NestedCommands, Shell, ShellFormat, Glob}
 	for _, row := range Commands() {
+		for i := range max(len(row.Flags), 1) {
+			var given Invocation
+			given.Row, given.Args = row, []string{"x", "x", "x"}
+			kinds := []Kind{row.Args, row.First}
+			if i < len(row.Flags) {
+				given.Flags = []FlagValue{{Letter: row.Flags[i].Letter}}
+				kinds = append(kinds, row.Flags[i].Kind)
+			}
+			for _, kind := range kinds {
+				if slices.Contains(later, kind) && !hasNeed(given.Needs(), Need{Verb: verbExecute, On: OnServer}) {
+					t.Errorf("%s: a guest without the right to run a shell has one run", show([]*Invocation{&given}))
+				}
+			}
+		}
 		for _, f := range row.Flags {
-			free := f.Kind == Text || f.Kind == KeyTable
+			free := f.Kind == Text
 			if free && f.Withheld == "" && row.Withheld == "" && !strings.HasPrefix(row.Name, "list-") {
 				t.Errorf("%s -%c: a guest's text goes to tmux as it stands", row.Name, f.Letter)
 			}
 		}
-		if row.Args == Text || row.Args == FormatValue && row.Withheld == "" {
+		if row.Args == Text || row.Args == FormatValue && row.Withheld+row.Refused == "" {
 			t.Errorf("%s: a guest's text goes to tmux as it stands", row.Name)
 		}
 	}

@@ -82,12 +82,18 @@ func (inv *Invocation) Clone() *Invocation {
 // becomes its source as one word; [Invocation.Text] keeps it a block.
 func (inv *Invocation) Words() []string {
 	words := append(make([]string, 0, 2+2*len(inv.Flags)+len(inv.Args)), inv.Row.Name)
+	var last []string
 	for _, f := range inv.Flags {
-		words = append(words, "-"+string(rune(f.Letter)))
+		word := "-" + string(rune(f.Letter))
 		if f.HasValue {
-			words = append(words, f.Value)
+			words = append(words, word, f.Value)
+		} else if row := inv.Row.Flag(f.Letter); row != nil && row.Optional {
+			last = append(last, word) // it would take what follows for its value
+		} else {
+			words = append(words, word)
 		}
 	}
+	words = append(words, last...)
 	if len(inv.Args) > 0 {
 		words = append(append(words, "--"), inv.Args...)
 	}
@@ -145,11 +151,12 @@ func (inv *Invocation) Rewrite(fn func(kind Kind, value string) (string, error))
 		}
 		given.Value = value
 	}
-	if !inv.Row.Args.Expanded() {
-		return nil
-	}
 	for i, arg := range inv.Args {
-		value, err := fn(inv.Row.Args, arg)
+		kind := inv.Row.argKind(i)
+		if !kind.Expanded() {
+			continue
+		}
+		value, err := fn(kind, arg)
 		if err != nil {
 			return fmt.Errorf("%s: %w", inv.Row.Name, err)
 		}

@@ -177,6 +177,10 @@ func (inv *Invocation) parseCluster(cluster string, words []string, v Version) (
 			inv.Flags = append(inv.Flags, FlagValue{letter, true, rest})
 			return words, nil
 		}
+		if len(words) == 0 && f.Optional {
+			inv.Flags = append(inv.Flags, FlagValue{Letter: letter})
+			continue
+		}
 		if len(words) == 0 {
 			return nil, inv.refuseFlag("-" + cluster[i:i+1] + " expects an argument")
 		}
@@ -186,12 +190,12 @@ func (inv *Invocation) parseCluster(cluster string, words []string, v Version) (
 	return words, nil
 }
 
-func (inv *Invocation) checkCount() *ParseError {
+func (inv *Invocation) checkCount(most int) *ParseError {
 	switch n := len(inv.Args); {
 	case n < inv.Row.MinArgs:
 		return inv.refuse(BadCount, fmt.Sprintf("command %s: too few arguments (need at least %d)", inv.Row.Name, inv.Row.MinArgs))
-	case inv.Row.MaxArgs >= 0 && n > inv.Row.MaxArgs:
-		return inv.refuse(BadCount, fmt.Sprintf("command %s: too many arguments (need at most %d)", inv.Row.Name, inv.Row.MaxArgs))
+	case most >= 0 && n > most:
+		return inv.refuse(BadCount, fmt.Sprintf("command %s: too many arguments (need at most %d)", inv.Row.Name, most))
 	}
 	return nil
 }

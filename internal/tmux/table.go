@@ -1,8 +1,8 @@
 package tmux
 
-// The table. One row per command that muxward offers, every flag of every
-// known version classified: what its value is to tmux and which verbs it
-// needs. A flag that is not here is refused.
+// The table. One row per command of tmux (here and in rows_*.go, by what they
+// are about), every flag of every known version classified: what its value is
+// to tmux and which verbs it needs. A flag that is not here is refused.
 //
 // Positions that tmux expands as formats are marked Format even where people
 // rarely use one: the text of people who do not hold every verb is escaped
@@ -73,7 +73,10 @@ var offered = buildTable()
 
 func buildTable() []*Command {
 	var rows []*Command
-	for _, part := range [][]*Command{sessionRows(), listRows(), killRows(), selectRows(), paneRows(), bufferRows()} {
+	for _, part := range [][]*Command{
+		sessionRows(), listRows(), killRows(), selectRows(), paneRows(), typeRows(), bufferRows(),
+		moveRows(), sizeRows(), respawnRows(), modeRows(), askRows(), optionRows(), runRows(), clientRows(),
+	} {
 		rows = append(rows, part...)
 	}
 	return inTableOrder(rows)
@@ -381,25 +384,5 @@ func splitWindowRow() *Command {
 		Args: ShellArgs, MaxArgs: -1,
 		Target: Lookup{TargetPane, 0},
 		extra:  spawnNeeds(OnWindow),
-	}
-}
-
-// bufferRows are the commands about paste buffers, which belong to the server.
-func bufferRows() []*Command {
-	return []*Command{
-		{
-			Name: "load-buffer", Alias: "loadb", Usage: "[-b buffer-name] [-t target-client] path",
-			Flags: []Flag{
-				bufferFlag,
-				{Letter: 't', Kind: ClientValue, Needs: need(verbDetachOthers, OnClient)},
-				{Letter: 'w', Needs: need(verbConfigure, OnServer), Withheld: "leave it out: the buffer alone is set"},
-			},
-			Args: Path, MinArgs: 1, MaxArgs: 1,
-			Target: Lookup{TargetClient, CanFail}, Needs: need(verbCopy, OnServer),
-		},
-		{
-			Name: "show-buffer", Alias: "showb", Usage: "[-b buffer-name]",
-			Flags: []Flag{bufferFlag}, Needs: need(verbCopy, OnServer),
-		},
 	}
 }

@@ -63,8 +63,11 @@ func Resolve(snap *Snapshot, how Lookup, target string, ctx ResolveContext) (Fou
 }
 
 // TargetLookup returns how -t of this invocation is looked up. Two commands
-// decide by the form of what was given.
+// decide by the form of what was given, and one by another flag.
 func (inv *Invocation) TargetLookup() Lookup {
+	if inv.Row.Name == "move-window" && inv.Has('r') {
+		return Lookup{TargetSession, CanFail} // tmux says nothing if there is none
+	}
 	target, _ := inv.Get('t')
 	set := ""
 	switch inv.Row.Name {

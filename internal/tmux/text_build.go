@@ -17,7 +17,6 @@ type Block struct {
 // expands command-alias and reads flags.
 type assembler struct {
 	opts     ParseOptions
-	row      func(full string) *Command
 	place    place
 	assigned map[string]string
 	made     int
@@ -27,7 +26,7 @@ type assembler struct {
 
 func newAssembler(opts ParseOptions) *assembler {
 	opts.Version = opts.Version.orReference()
-	return &assembler{opts: opts, row: FindCommand}
+	return &assembler{opts: opts}
 }
 
 // build appends the invocations of commands to all and says how they group: by
@@ -143,6 +142,9 @@ func (b *assembler) invocation(c *textCommand) (*Invocation, *fault) {
 		inv.At = b.place.find(at)
 	}
 	rest, err := inv.parseFlags(plain[1:first], b.opts.Version)
+	if err == nil && first < len(plain) && len(rest) == 0 {
+		err = inv.checkOptional(b.opts.Version)
+	}
 	if err == nil {
 		skip := first - len(rest)
 		inv.Args = plain[skip:]
@@ -153,7 +155,7 @@ func (b *assembler) invocation(c *textCommand) (*Invocation, *fault) {
 		err.Text = strings.TrimSuffix(err.Text, "expects an argument") + "argument must be a string"
 	}
 	if err == nil {
-		err = inv.checkCount()
+		err = inv.checkCount(inv.Row.most(b.opts.Version))
 	}
 	if err != nil {
 		return nil, b.from(c.at, err)
@@ -161,12 +163,26 @@ func (b *assembler) invocation(c *textCommand) (*Invocation, *fault) {
 	return inv, nil
 }
 
+// checkOptional refuses a block in the place of a flag's value that may be left
+// out only at the very end.
+func (inv *Invocation) checkOptional(v Version) *ParseError {
+	if len(inv.Flags) == 0 {
+		return nil
+	}
+	given := inv.Flags[len(inv.Flags)-1]
+	f := inv.Row.Flag(given.Letter)
+	if _, value := f.knows(v); !value || given.HasValue {
+		return nil
+	}
+	return inv.refuseFlag("-" + string(rune(given.Letter)) + " argument must be a string")
+}
+
 func (b *assembler) named(word string) (*Invocation, *ParseError) {
 	n, err := findName(word, b.opts.Version)
 	if err != nil {
 		return nil, err
 	}
-	row := b.row(n.full)
+	row := FindCommand(n.full)
 	if row == nil {
 		return nil, &ParseError{
 			Reason: NotOffered, Command: n.full,

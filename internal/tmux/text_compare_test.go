@@ -13,76 +13,6 @@ import (
 	"unicode/utf8"
 )
 
-// parseHere is ParseText with rows for commands that hold other commands, also
-// where the table does not offer them.
-func parseHere(text string, opts ParseOptions) (*CommandText, *TextError) {
-	b := newAssembler(opts)
-	b.row = testRow
-	parsed, f := b.parseText(text)
-	if f != nil {
-		return nil, &TextError{ParseError: f.ParseError, At: b.place.find(f.at)}
-	}
-	return parsed, nil
-}
-
-var testRows = []*Command{
-	{Name: "bind-key", Flags: rowFlags(bare("nr"), valued("NT")), MinArgs: 1, MaxArgs: -1},
-	{Name: "command-prompt", Flags: rowFlags(bare("1bFkiN"), valued("IptT")), MaxArgs: 1},
-	{Name: "confirm-before", Flags: rowFlags(bare("b"), valued("pt")), MinArgs: 1, MaxArgs: 1},
-	{Name: "display-menu", Flags: rowFlags(bare("O"), valued("ctTxy")), MinArgs: 1, MaxArgs: -1},
-	{Name: "display-panes", Flags: rowFlags(bare("bN"), valued("dt")), MaxArgs: 1},
-	{Name: "if-shell", Flags: rowFlags(bare("bF"), valued("t")), MinArgs: 2, MaxArgs: 3},
-	{Name: "run-shell", Flags: rowFlags(bare("bC"), valued("dt")), MaxArgs: 1},
-	{Name: "set-buffer", Flags: rowFlags(bare("aw"), valued("btn")), MaxArgs: 1},
-	{Name: "set-environment", Flags: rowFlags(bare("Fhgru"), valued("t")), MinArgs: 1, MaxArgs: 2},
-	{Name: "set-hook", Flags: rowFlags(bare("agpRuw"), valued("t")), MinArgs: 1, MaxArgs: 2},
-	{Name: "set-option", Flags: rowFlags(bare("aFgopqsuUw"), valued("t")), MinArgs: 1, MaxArgs: 2},
-	{Name: "set-window-option", Flags: rowFlags(bare("aFgoqu"), valued("t")), MinArgs: 1, MaxArgs: 2},
-	{Name: "source-file", Flags: bare("Fnqv"), MinArgs: 1, MaxArgs: -1},
-	{Name: "unbind-key", Flags: rowFlags(bare("anq"), valued("T")), MaxArgs: 1},
-	{Name: "choose-tree", Flags: rowFlags(bare("GNrswZ"), valued("FfKOt")), MaxArgs: 1},
-	{Name: "copy-mode", Flags: rowFlags(bare("eHMuq"), valued("st"))},
-	{Name: "resize-pane", Flags: rowFlags(bare("DLMRTUZ"), valued("txy")), MaxArgs: 1},
-	{Name: "pipe-pane", Flags: rowFlags(bare("IOo"), valued("t")), MaxArgs: 1},
-	{Name: "refresh-client", Flags: rowFlags(bare("cDLRSU"), valued("ABCfFt")), MaxArgs: 1},
-	{Name: "swap-pane", Flags: rowFlags(bare("dDUZ"), valued("st"))},
-	{Name: "swap-window", Flags: rowFlags(bare("d"), valued("st"))},
-	{Name: "break-pane", Flags: rowFlags(bare("abdP"), valued("Fnst"))},
-	{Name: "join-pane", Flags: rowFlags(bare("bdfhv"), valued("plst"))},
-	{Name: "next-layout", Flags: valued("t")},
-	{Name: "move-window", Flags: rowFlags(bare("abdkr"), valued("st"))},
-	{Name: "respawn-pane", Flags: rowFlags(bare("k"), valued("cet")), MaxArgs: -1},
-	{Name: "paste-buffer", Flags: rowFlags(bare("dpr"), valued("bst"))},
-	{Name: "display-popup", Flags: rowFlags(bare("BCE"), valued("bcdehsStTwxy")), MaxArgs: -1},
-	{Name: "clear-history", Flags: valued("t")},
-	{Name: "send-prefix", Flags: rowFlags(bare("2"), valued("t"))},
-	{Name: "wait-for", Flags: bare("LSU"), MinArgs: 1, MaxArgs: 1},
-	{Name: "start-server"},
-	{Name: "show-options", Flags: rowFlags(bare("AgHpqsvw"), valued("t")), MaxArgs: 1},
-	{Name: "find-window", Flags: rowFlags(bare("CiNrTZ"), valued("t")), MinArgs: 1, MaxArgs: 1},
-	{Name: "link-window", Flags: rowFlags(bare("abdk"), valued("st"))},
-}
-
-func valued(letters string) []Flag {
-	flags := bare(letters)
-	for i := range flags {
-		flags[i].Kind = Text
-	}
-	return flags
-}
-
-func testRow(full string) *Command {
-	if row := FindCommand(full); row != nil {
-		return row
-	}
-	for _, row := range testRows {
-		if row.Name == full {
-			return row
-		}
-	}
-	return nil
-}
-
 // reading compares what is parsed here with what a real server says it parsed:
 // source-file -n -v reads a file, prints its commands and runs none of them.
 type reading struct {
@@ -218,7 +148,7 @@ func (r *reading) compare(text string) {
 func (r *reading) compareAs(t interface{ Fatalf(string, ...any) }, how, text string) {
 	r.t.Helper()
 	r.unknown = false
-	parsed, err := parseHere(text, r.opts)
+	parsed, err := ParseText(text, r.opts)
 	switch {
 	case r.unknown:
 		r.skipped++

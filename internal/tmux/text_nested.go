@@ -64,15 +64,10 @@ func (inv *Invocation) Nested() []Nested {
 // Commands parses what the place holds as the server will. A place that only
 // may hold commands gives an error if it does not.
 func (n *Nested) Commands(opts ParseOptions) ([]*Invocation, error) {
-	return n.commands(FindCommand, opts)
-}
-
-func (n *Nested) commands(row func(string) *Command, opts ParseOptions) ([]*Invocation, error) {
 	if n.Block {
 		return n.inv.block(n.Arg).Commands, nil
 	}
 	b := newAssembler(opts)
-	b.row = row
 	b.opts.OneGroup = true
 	if n.Words == 1 {
 		text := n.inv.Args[n.Arg]

@@ -81,7 +81,7 @@ var textErrors = []struct {
 // every state that the reader can be in.
 func TestTextErrorsNameTheirPlace(t *testing.T) {
 	for _, tc := range textErrors {
-		_, err := parseHere(tc.text, ParseOptions{Aliases: []CommandAlias{{"bad", "ls -F $X"}, {"sets", "A=b ls"}, {"wrong", "ls ; nosuch"}}})
+		_, err := ParseText(tc.text, ParseOptions{Aliases: []CommandAlias{{"bad", "ls -F $X"}, {"sets", "A=b ls"}, {"wrong", "ls ; nosuch"}}})
 		if err == nil {
 			t.Errorf("%.60q: parsed", tc.text)
 			continue
@@ -115,12 +115,12 @@ func TestTextNeedsNoServerForQuotedThings(t *testing.T) {
 func TestTextSaysWhereCommandsStandAndWhatGroups(t *testing.T) {
 	text := "ls ; lsw\n\n  A=b lsp ; mine # x\nlsb \\\n ; bind x {\n ls\n lsw }"
 	opts := ParseOptions{Aliases: []CommandAlias{{"mine", "lsc\nlsc -F"}}}
-	got, err := parseHere(text, opts)
+	got, err := ParseText(text, opts)
 	if err == nil || err.Text != "command list-clients: -F expects an argument" || err.At != (Position{3, 13}) {
 		t.Fatal(got, err)
 	}
 	opts.Aliases[0].Value = "lsc\nlsc -F x"
-	if got, err = parseHere(text, opts); err != nil {
+	if got, err = ParseText(text, opts); err != nil {
 		t.Fatal(err)
 	}
 	var places []string
@@ -147,7 +147,7 @@ func TestTextSaysWhereCommandsStandAndWhatGroups(t *testing.T) {
 		t.Errorf("source %q", source)
 	}
 	opts.OneGroup = true
-	if got, err = parseHere(text, opts); err != nil {
+	if got, err = ParseText(text, opts); err != nil {
 		t.Fatal(err)
 	}
 	for _, inv := range got.Commands {
@@ -185,7 +185,7 @@ func TestNestedCommands(t *testing.T) {
 		"choose-tree { switchc -t '%%' }":           "0+1 block template: switch-client -t=\"%%\"",
 		"ls":                                        "",
 	} {
-		parsed, err := parseHere(text, ParseOptions{})
+		parsed, err := ParseText(text, ParseOptions{})
 		if err != nil {
 			t.Errorf("%s: %v", text, err)
 			continue
@@ -202,7 +202,7 @@ func TestNestedCommands(t *testing.T) {
 					s += word.said
 				}
 			}
-			all, err := n.commands(testRow, ParseOptions{})
+			all, err := n.Commands(ParseOptions{})
 			switch {
 			case err != nil:
 				got = append(got, s+": "+err.Error())
@@ -220,7 +220,7 @@ func TestNestedCommands(t *testing.T) {
 
 // TestWordsRefuseBlocks: a block is never turned into a string on the way.
 func TestWordsRefuseBlocks(t *testing.T) {
-	parsed, err := parseHere("bind x { send '%1' \\; ; ls } ; if -F 1 {} ls", ParseOptions{})
+	parsed, err := ParseText("bind x { send '%1' \\; ; ls } ; if -F 1 {} ls", ParseOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,6 +1,7 @@
 package attack
 
 import (
+	"bytes"
 	"os"
 	"path/filepath"
 	"strings"
@@ -21,7 +22,7 @@ func TestTD10FilesOfTheOther(t *testing.T) {
 	t.Parallel()
 	copies := standardGrants + "  - {who: mwbob, verbs: [view, copy], on: mwalice, reason: copies}\n" +
 		"  - {who: mwbob, role: owner, on: mwbob, reason: at home}\n"
-	row{grants: copies, teeth: "teeth_relay", restless: true, attack: func(w *world) {
+	row{grants: copies, teeth: "teeth_relay", restless: true, gains: 2, attack: func(w *world) {
 		file := func(who, text string) string {
 			a := tmuxtest.As(w.t, who)
 			path := filepath.Join(a.Home, "private")
@@ -55,20 +56,30 @@ func TestTD10FilesOfTheOther(t *testing.T) {
 				w.gain("bob loaded %s: %+v", path, r)
 			}
 		}
-		w.refused(viewer, "save-buffer", "-b", w.mark+"b", w.canary+"/written")
+		for _, path := range []string{alices, roots} {
+			w.refused(viewer, "save-buffer", "-b", "mine", path)
+		}
 		w.refused(viewer, "source-file", bobs)
-		w.refused(viewer, "capture-pane", "-p", "-t", "mwalice/shared", ";", "save-buffer", w.canary+"/written")
+		w.refused(viewer, "capture-pane", "-p", "-t", "mwalice/shared", ";", "save-buffer", "-t", "mwalice/shared", w.canary+"/written")
 
-		// One hook in the relay's way, one in that of muxward's own connection.
+		// Two hooks in the relay's way, one in that of muxward's own connection.
+		planted := filepath.Join(filepath.Dir(bobs), "planted")
 		w.server.Run("set-hook", "-g", "after-capture-pane", "load-buffer -b stolen "+bobs, ";",
-			"set-hook", "-g", "after-send-keys", "load-buffer -b root "+roots)
+			"set-hook", "-g", "after-send-keys", "load-buffer -b root "+roots, ";", "set-buffer", "-b", "gift", "alices-gift", ";",
+			"set-hook", "-g", "after-capture-pane[1]", "save-buffer -b gift "+planted)
 		w.try(viewer, "capture-pane", "-p", "-t", "mwalice/shared")
 		w.try(typist, "send-keys", "-t", "mwalice/shared:0.0", "k")
 		w.permit("k")
 		w.rec.WaitLen(1)
 		w.server.Run("set-hook", "-gu", "after-capture-pane", ";", "set-hook", "-gu", "after-send-keys")
+		if _, err := os.Stat(planted); err == nil {
+			w.gain("bob's client wrote %s", planted)
+		}
 		for path, who := range map[string]string{alices: owner, bobs: viewer, roots: root} {
 			w.owned(path, who)
+			if text, err := os.ReadFile(path); err != nil || bytes.Equal(text, []byte("bobs-words")) != (who == viewer) {
+				w.gain("%s holds %q now (%v)", path, text, err)
+			}
 		}
 		if _, err := os.Stat(w.canary + "/written"); err == nil {
 			w.gain("somebody wrote a file for bob")
@@ -81,6 +92,7 @@ func TestTD10FilesOfTheOther(t *testing.T) {
 				}
 			}
 		}
+		w.Must(viewer, "kill-server") // the world is to be as calm as before
 	}}.run(t)
 }
 

@@ -17,11 +17,9 @@ type disguise struct {
 	detaches bool
 	// quiet: it was done if it says so, without a trace in the server's state.
 	quiet bool
-	// refused: it is not offered, and refused by these words to everybody.
+	// refused: nobody has it done, and these words say why.
 	refused string
 }
-
-const notOffered = "not offered by muxward"
 
 func disguises() []disguise {
 	return []disguise{
@@ -49,18 +47,18 @@ func disguises() []disguise {
 		{args: []string{"kill-session", "-C", "-t", "S"}, quiet: true},
 		{args: []string{"kill-session", "-t", "S"}},
 		{args: []string{"kill-session", "-a", "-f", "1", "-t", "S"}, refused: "unknown flag -f"},
-		{args: []string{"unlink-window", "-k", "-t", "S"}, refused: notOffered},
-		{args: []string{"move-window", "-k", "-s", "S:0", "-t", "S:1"}, refused: notOffered},
-		{args: []string{"link-window", "-k", "-s", "S:0", "-t", "S:1"}, refused: notOffered},
-		{args: []string{"swap-window", "-s", "S:0", "-t", "S:1"}, refused: notOffered},
-		{args: []string{"join-pane", "-s", "S:0.1", "-t", "S:1"}, refused: notOffered},
-		{args: []string{"break-pane", "-s", "S:0.1"}, refused: notOffered},
-		{args: []string{"respawn-window", "-k", "-t", "S"}, refused: notOffered},
-		{args: []string{"respawn-pane", "-k", "-t", "S"}, refused: notOffered},
-		{args: []string{"resize-window", "-t", "S", "-x", "20"}, refused: notOffered},
-		{args: []string{"resize-pane", "-t", "S", "-Z"}, refused: notOffered},
-		{args: []string{"rotate-window", "-t", "S"}, refused: notOffered},
-		{args: []string{"set-option", "-t", "S", "destroy-unattached", "on"}, refused: notOffered},
+		{args: []string{"unlink-window", "-k", "-t", "S"}},
+		{args: []string{"move-window", "-k", "-s", "S:0", "-t", "S:1"}},
+		{args: []string{"link-window", "-k", "-s", "S:0", "-t", "S:1"}},
+		{args: []string{"swap-window", "-s", "S:0", "-t", "S:1"}},
+		{args: []string{"join-pane", "-s", "S:0.1", "-t", "S:1"}},
+		{args: []string{"break-pane", "-s", "S:0.1"}},
+		{args: []string{"respawn-window", "-k", "-t", "S"}},
+		{args: []string{"respawn-pane", "-k", "-t", "S"}},
+		{args: []string{"resize-window", "-t", "S", "-x", "20"}},
+		{args: []string{"resize-pane", "-t", "S", "-Z"}},
+		{args: []string{"rotate-window", "-t", "S"}},
+		{args: []string{"set-option", "-t", "S", "destroy-unattached", "on"}},
 		{args: []string{"kill-session", "-a", "-t", "S"}},
 		{args: []string{"kill-server"}, refused: "no server running"}, // it is always one's own
 	}
@@ -68,21 +66,20 @@ func disguises() []disguise {
 
 // Bob may look and carol may type into one pane of each session. They want to
 // close, detach, move or rename by commands that do not say so in their names.
-// Each needs the verb for what it does, and those that muxward does not offer
-// yet are refused by name. In the control run the policy permits them: each of
-// those that are offered is done, and tmux shows what it did.
+// Each needs the verb for what it does. In the control run the policy permits
+// them: each that tmux itself would do is done, and tmux shows what it did.
 func TestTM20DestructiveInDisguise(t *testing.T) {
 	t.Parallel()
 	looks := standardGrants + "  - {who: mwbob, role: viewer, on: mwalice, reason: looks}\n" +
 		"  - {who: mwcarol, role: typist, on: mwalice, reason: types}\n"
 	const forbid = `forbid (principal, action, resource in Session::"mwalice/secret") unless { context.own };` + "\n"
-	offered := 0
+	possible := 0
 	for _, d := range disguises() {
 		if d.refused == "" {
-			offered++
+			possible++
 		}
 	}
-	row{grants: looks, cedar: forbid, loose: everyVerb, gains: offered, restless: true, attack: func(w *world) {
+	row{grants: looks, cedar: forbid, loose: everyVerb, gains: possible, restless: true, attack: func(w *world) {
 		for i, d := range disguises() {
 			people := []string{viewer, typist}
 			if w.control {
@@ -124,7 +121,7 @@ func (w *world) disguised(d disguise, who, session string) (done bool, said stri
 	}
 	state := func() string {
 		out, err := w.server.Try("list-panes", "-a", "-F",
-			"#{session_name} #{window_id} #{window_name} #{window_active} #{window_layout} #{pane_id} #{pane_pid} #{pane_active} #{pane_title}")
+			"#{session_name} #{window_id} #{window_name} #{window_active} #{window_layout} #{pane_id} #{pane_pid} #{pane_active} #{pane_title} #{window_zoomed_flag} #{destroy-unattached}")
 		if err != nil {
 			return "gone"
 		}

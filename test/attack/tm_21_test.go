@@ -25,10 +25,10 @@ func TestTM21CommandsThatWait(t *testing.T) {
 		}
 		s := "mwalice/shared:0.0"
 		for _, args := range [][]string{
-			{"wait-for", "never"}, {"wait-for", "-L", "lock"}, {"run-shell", "sleep 1000"}, {"confirm-before", "kill-server"},
+			{"wait-for", "never"}, {"wait-for", "-L", "lock"}, {"run-shell", "-t", s, "sleep 1000"}, {"confirm-before", "kill-server"},
 			{"command-prompt", "-t", "/dev/pts/0", "x"}, {"display-popup", "sleep 1000"}, {"display-menu", "a", "b", "c"}, {"lock-client"},
-			{"lock-server"}, {"lock-session", "-t", s}, {"suspend-client"}, {"if-shell", "sleep 1000", "x"},
-			{"if-shell", "-F", "1", nested(60)}, {"if-shell", "-F", "1", nested(800)},
+			{"lock-server"}, {"lock-session", "-t", s}, {"suspend-client"}, {"if-shell", "-t", s, "sleep 1000", "x"},
+			{"if-shell", "-F", "-t", s, "1", nested(60)}, {"if-shell", "-F", "-t", s, "1", nested(800)},
 			{"display-panes", "-b"}, {"choose-tree", "-t", s}, {"copy-mode", "-t", s}, {"clock-mode", "-t", s},
 			{"display-message", "-d", "1000000", "-t", s, "x"}, {"display-message", "-I", "-t", s},
 		} {
@@ -59,12 +59,12 @@ func nested(depth int) string {
 // somebody cares to type at the prompt.
 func (w *world) deep() {
 	w.t.Helper()
-	const argument = 128<<10 - 1
-	if r := w.Tmux(typist, "if-shell", "-F", "1", nested(1_000_000)[:argument]); r.Code == 0 {
+	const argument, s = 128<<10 - 1, "mwalice/shared:0.0"
+	if r := w.Tmux(typist, "if-shell", "-F", "-t", s, "1", nested(1_000_000)[:argument]); r.Code == 0 {
 		w.gain("a command of %d bytes was done", argument)
 	}
-	message := strings.Repeat("{", 16384-16-4-len("if-shell -F 1 ")-1)
-	h := &wire.Hello{Cwd: "/", PID: int32(os.Getpid()), Argv: []string{"if-shell", "-F", "1", message}}
+	message := strings.Repeat("{", 16384-16-4-len("if-shell -F -t  1 ")-len(s)-1)
+	h := &wire.Hello{Cwd: "/", PID: int32(os.Getpid()), Argv: []string{"if-shell", "-F", "-t", s, "1", message}}
 	if attached, text := w.ask(h); attached || !strings.Contains(text, "if-shell: not offered") {
 		w.gain("%d braces in a message: %v %q", len(message), attached, clip([]byte(text)))
 	}

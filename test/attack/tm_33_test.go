@@ -47,6 +47,16 @@ forbid (principal == Person::"mwcarol", action == Action::"detach-others", resou
 			if w.control {
 				return
 			}
+			w.server.Run("new-session", "-d", "-s", "free", "cat")
+			for _, args := range [][]string{
+				{"swap-pane", "-d", "-s", "mwalice/shared:0.0", "-t", b}, {"swap-pane", "-d", "-U", "-t", b}, {"rotate-window", "-t", "mwalice/shared:0"},
+				{"join-pane", "-d", "-b", "-s", b, "-t", "mwalice/shared:0.0"}, {"join-pane", "-d", "-s", b, "-t", "mwalice/free:0"},
+				{"swap-pane", "-d", "-s", b, "-t", "mwalice/free:0"}, {"break-pane", "-d", "-s", b, "-t", "mwalice/free:"},
+				{"move-window", "-d", "-s", "mwalice/shared:0", "-t", "mwalice/free:"}, {"link-window", "-d", "-s", "mwalice/shared:0", "-t", "mwalice/free:"},
+				{"swap-window", "-d", "-s", "mwalice/shared:0", "-t", "mwalice/free:0"},
+			} {
+				w.refused(carol, args...)
+			}
 			// What moves nothing that matters she may do.
 			for _, args := range [][]string{
 				{"split-window", "-d", "-t", "mwalice/shared:0.1", "cat"}, {"new-window", "-d", "-t", "mwalice/shared:", "cat"},
