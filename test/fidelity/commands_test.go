@@ -207,6 +207,9 @@ type exception struct {
 
 var exceptions = []exception{
 	{"01-list.txt", "tmux -c 'echo from a shell'", "", "muxward runs no shell for a client"},
+	{"16-clients.txt", "tmux server-access", "", "muxward's policy is the access list"},
+	{"16-clients.txt", "tmux server-access -l", "", "muxward's policy is the access list"},
+	{"16-clients.txt", "tmux server-access -a nosuch", "", "muxward's policy is the access list"},
 	{"01-list.txt", "tmux -C ls", "", "control mode is not offered at this door yet"},
 }
 
