@@ -6,28 +6,129 @@ import (
 	"time"
 )
 
-// Strftime expands % sequences as strftime(3) does in the C locale, which is
-// what tmux does to the text of display-message before it expands formats.
-// A sequence it does not know stays as it is.
+// Strftime expands % sequences as strftime(3) of the GNU C library does in the
+// C locale, which is what tmux does to the text of display-message before it
+// expands formats. A sequence it does not know stays as it is.
 func Strftime(s string, t time.Time) string {
 	if !strings.Contains(s, "%") {
 		return s
 	}
 	var b strings.Builder
-	for i := 0; i < len(s); i++ {
+	for i := 0; i < len(s); {
 		if s[i] != '%' || i+1 == len(s) {
 			b.WriteByte(s[i])
+			i++
 			continue
 		}
-		i++
-		if text, ok := timeField(s[i], t); ok {
-			b.WriteString(text)
-		} else {
-			b.WriteByte('%')
-			b.WriteByte(s[i])
+		spec, n := readTimeSpec(s[i:])
+		text, ok := spec.expand(t)
+		if !ok {
+			text = spec.fill(s[i:i+n], " ")
 		}
+		b.WriteString(text)
+		i += n
 	}
 	return b.String()
+}
+
+// timeSpec is one sequence: flags, a width and what is asked for.
+type timeSpec struct {
+	pad   byte // one of - _ 0, or 0 for what is usual
+	upper bool
+	swap  bool
+	width int
+	field byte // 0 if the text ends before it
+}
+
+// maxTimeWidth bounds what one sequence makes.
+const maxTimeWidth = 256
+
+// readTimeSpec reads the sequence at the start of s and returns its length.
+func readTimeSpec(s string) (timeSpec, int) {
+	var spec timeSpec
+	i := 1
+	for ; i < len(s) && strings.IndexByte("-_0^#", s[i]) >= 0; i++ {
+		switch s[i] {
+		case '^':
+			spec.upper = true
+		case '#':
+			spec.swap = true
+		default:
+			spec.pad = s[i]
+		}
+	}
+	for ; i < len(s) && s[i] >= '0' && s[i] <= '9'; i++ {
+		spec.width = min(spec.width*10+int(s[i]-'0'), maxTimeWidth)
+	}
+	if i < len(s) && (s[i] == 'E' || s[i] == 'O') {
+		i++ // another calendar or other digits: there are none in this locale
+	}
+	if i < len(s) {
+		spec.field = s[i]
+		i++
+	}
+	return spec, i
+}
+
+func (spec timeSpec) expand(t time.Time) (string, bool) {
+	text, ok := timeField(spec.field, t)
+	if !ok {
+		return "", false
+	}
+	switch {
+	case spec.swap && strings.IndexByte("pZ", spec.field) >= 0:
+		text = strings.ToLower(text)
+	case spec.swap && strings.IndexByte("aAbBh", spec.field) >= 0, spec.upper && spec.field != 'P':
+		text = strings.ToUpper(text)
+	}
+	fill := " "
+	if strings.IndexByte("CdeGgHIjklmMsSuUVwWyY", spec.field) >= 0 {
+		text, fill = spec.number(text)
+	}
+	return spec.fill(text, fill), true
+}
+
+// fill puts what is missing to the width before the text.
+func (spec timeSpec) fill(text, with string) string {
+	if spec.pad == '0' {
+		with = "0"
+	}
+	return strings.Repeat(with, max(spec.width-len(text), 0)) + text
+}
+
+// number pads a number as asked, and returns what to go on padding with.
+func (spec timeSpec) number(text string) (padded, fill string) {
+	digits := strings.TrimLeft(text, " 0")
+	if digits == "" {
+		digits = "0"
+	}
+	lead := len(text) - len(digits)
+	switch {
+	case spec.pad == '-':
+		return digits, ""
+	case spec.pad == '_' || spec.pad == 0 && strings.IndexByte("ekl", spec.field) >= 0:
+		return strings.Repeat(" ", lead) + digits, " "
+	}
+	return strings.Repeat("0", lead) + digits, "0"
+}
+
+// prettyTime writes a time as short as its age allows: the hour, the day, the
+// month.
+func prettyTime(t, now time.Time) string {
+	if now.Before(t) {
+		now = t
+	}
+	const day = 24 * time.Hour
+	months := (now.Year()-t.Year())*12 + int(now.Month()-t.Month())
+	switch age := now.Truncate(time.Second).Sub(t); {
+	case age < day:
+		return t.Format("15:04")
+	case months == 0 || age < 28*day:
+		return t.Format("Mon02")
+	case now.Year() == t.Year() || now.Year() == t.Year()+1 && t.Month() > now.Month():
+		return t.Format("02Jan")
+	}
+	return t.Format("Jan06")
 }
 
 func timeField(c byte, t time.Time) (string, bool) {

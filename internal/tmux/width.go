@@ -36,67 +36,122 @@ func isWide(c rune) bool {
 		c >= 0x20000 && c <= 0x3fffd)
 }
 
-// textWidth is how many columns a text takes. A style (#[…]) takes none.
-func textWidth(s string) int {
+// plainWidth is how many columns a text takes as it stands.
+func plainWidth(s string) int {
 	wide := 0
-	eachGlyph(s, func(_ string, w int) bool {
-		wide += w
-		return true
-	})
+	for _, c := range s {
+		if c > 0x1f && c != 0x7f {
+			wide += runeWidth(c)
+		}
+	}
 	return wide
 }
 
-// eachGlyph calls fn with each character and its width, and with each style,
-// whose width is 0, until fn says no.
-func eachGlyph(s string, fn func(glyph string, width int) bool) {
-	for i := 0; i < len(s); {
-		n := 0
-		switch {
-		case strings.HasPrefix(s[i:], "#["):
-			if end := strings.IndexByte(s[i:], ']'); end > 0 {
-				n = end + 1
-			}
-		case strings.HasPrefix(s[i:], "##"):
-			if !fn(s[i:i+2], 1) {
-				return
-			}
-			i += 2
-			continue
+// glyph is a character of a text with styles in it, or a run of # (two of which
+// stand for one) with the style after it.
+type glyph struct {
+	size  int    // bytes of the text
+	width int    // columns, of which a style takes none
+	plain string // what is shown; empty for a control character
+	run   bool   // plain is a run of #, which is cut in pairs
+	style string
+	open  bool // the style never ends
+}
+
+// nextGlyph reads one at the start of s, which is not empty.
+func nextGlyph(s string) glyph {
+	if s[0] != '#' {
+		c, size := utf8.DecodeRuneInString(s)
+		if c <= 0x1f || c == 0x7f {
+			return glyph{size: size}
 		}
-		if n > 0 {
-			if !fn(s[i:i+n], 0) {
-				return
-			}
-			i += n
-			continue
-		}
-		c, size := utf8.DecodeRuneInString(s[i:])
-		if !fn(s[i:i+size], runeWidth(c)) {
-			return
-		}
-		i += size
+		return glyph{size: size, width: runeWidth(c), plain: s[:size]}
 	}
+	n := 1
+	for n < len(s) && s[n] == '#' {
+		n++
+	}
+	if n == len(s) || s[n] != '[' {
+		return glyph{size: n, width: (n + 1) / 2, plain: s[:n], run: n > 1}
+	}
+	g := glyph{size: n, width: n / 2, plain: s[:n], run: true}
+	if n%2 == 0 {
+		return g
+	}
+	g.plain = s[:n-1]
+	end := skipTo(s, n+1, "]")
+	if g.open = end < 0; !g.open {
+		g.size, g.style = end+1, s[n-1:end+1]
+	}
+	return g
+}
+
+// cut returns what is shown of the glyph in so many columns.
+func (g glyph) cut(columns int) string {
+	switch {
+	case g.run:
+		return strings.Repeat("#", 2*max(min(columns, g.width), 0)) + g.style
+	case columns >= g.width:
+		return g.plain + g.style
+	}
+	return g.style
+}
+
+// textWidth is how many columns a text takes. A style that never ends makes it
+// all 0.
+func textWidth(s string) int {
+	wide := 0
+	for s != "" {
+		g := nextGlyph(s)
+		if g.open {
+			return 0
+		}
+		wide += g.width
+		s = s[g.size:]
+	}
+	return wide
 }
 
 // trimWidth keeps at most limit columns of the start, or, if limit is
-// negative, of the end. Styles are kept.
+// negative, of the end. Styles on the way are kept.
 func trimWidth(s string, limit int) string {
-	var b strings.Builder
-	skip := 0
 	if limit < 0 {
-		limit = -limit
-		if skip = textWidth(s) - limit; skip <= 0 {
-			return s
-		}
+		return trimFront(s, -limit)
 	}
-	at := 0
-	eachGlyph(s, func(glyph string, w int) bool {
-		if w == 0 && strings.HasPrefix(glyph, "#[") || at >= skip && at+w-skip <= limit {
-			b.WriteString(glyph)
+	var b strings.Builder
+	for at := 0; s != "" && at < limit; {
+		g := nextGlyph(s)
+		b.WriteString(g.cut(limit - at))
+		if g.open {
+			break
 		}
-		at += w
-		return true
-	})
+		at += g.width
+		s = s[g.size:]
+	}
+	return b.String()
+}
+
+// trimFront keeps at most columns of the end.
+func trimFront(s string, columns int) string {
+	skip := textWidth(s) - columns
+	if skip <= 0 {
+		return s
+	}
+	var b strings.Builder
+	for at := 0; s != ""; {
+		g := nextGlyph(s)
+		switch {
+		case g.run:
+			b.WriteString(g.cut(g.width - max(skip-at, 0)))
+		case at >= skip:
+			b.WriteString(g.plain)
+		}
+		if g.open {
+			break
+		}
+		at += g.width
+		s = s[g.size:]
+	}
 	return b.String()
 }
 
