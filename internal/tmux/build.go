@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -15,14 +16,20 @@ type builder struct {
 	ids     map[SessionID]bool
 	windows map[WindowID]int // index into snap.Windows
 	panes   map[PaneID]bool
+	linked  map[WindowID]string // names of the sessions a window is linked into
+	counts  fieldCounts
 	at      int  // the window that the next panes belong to, -1 before the first
 	again   bool // that window was there before: so were its panes
 }
+
+// fieldCounts say how many fields the rows have that differ between versions.
+type fieldCounts struct{ pane, mode, client int }
 
 func newBuilder(d Detail) *builder {
 	return &builder{
 		snap: &Snapshot{Detail: d}, at: -1,
 		ids: map[SessionID]bool{}, windows: map[WindowID]int{}, panes: map[PaneID]bool{},
+		linked: map[WindowID]string{},
 	}
 }
 
@@ -38,6 +45,7 @@ func (b *builder) server(r *row) error {
 		s.Options.ExitUnattached = r.flag()
 		s.Options.DefaultShell = r.text()
 		s.Options.DefaultCommand = r.text()
+		b.counts = fieldCounts{r.count(len(paneFields())), r.count(len(modeFields())), r.count(len(clientFields()))}
 	}
 	if r.err != nil {
 		return r.err
@@ -108,6 +116,9 @@ func (b *builder) window(r *row) error {
 	w.Layout = r.word()
 	if b.snap.Detail == Full {
 		w.VisibleLayout = r.word()
+		w.Activity = r.number()
+		w.CellWidth, w.CellHeight = r.int(), r.int()
+		b.linked[w.ID] = r.text()
 	}
 	w.Name = r.last()
 	if len(b.snap.Sessions) == 0 {
@@ -139,7 +150,7 @@ func (b *builder) pane(r *row, active bool) error {
 	last := r.flag()
 	p.PID, p.TTY = r.int(), r.word()
 	if b.snap.Detail == Full {
-		readPaneMore(r, &p)
+		readPaneMore(r, &p, b.counts)
 	}
 	if r.more {
 		r.fail("the end of the line", r.rest)
@@ -165,8 +176,8 @@ func (b *builder) pane(r *row, active bool) error {
 	return nil
 }
 
-func readPaneMore(r *row, p *Pane) {
-	p.Left, p.Top, p.Width, p.Height = r.int(), r.int(), r.int(), r.int()
+func readPaneMore(r *row, p *Pane, n fieldCounts) {
+	p.Left, p.Top, p.Width, p.Height = r.place(), r.place(), r.int(), r.int()
 	set := r.bits(5)
 	p.Dead, p.InputOff, p.Synchronized, p.Piped, p.Alternate = set[0], set[1], set[2], set[3], set[4]
 	p.InMode, p.Mode = r.int(), r.word()
@@ -174,6 +185,10 @@ func readPaneMore(r *row, p *Pane) {
 	p.CursorX, p.CursorY = r.int(), r.int()
 	p.DeadStatus = r.word()
 	p.CurrentCommand, p.CurrentPath, p.StartCommand = r.ascii(), r.ascii(), r.ascii()
+	p.values = readFields(r, n.pane)
+	if p.InMode > 0 {
+		p.modeValues = readFields(r, n.mode)
+	}
 	p.Title = r.text()
 }
 
@@ -186,8 +201,10 @@ func (b *builder) client(r *row) error {
 	if b.snap.Detail == Full {
 		c.Created = r.number()
 		c.Width, c.Height = r.size(), r.size()
-		c.UID = r.int()
-		c.TermName, c.User, c.LastSession = r.ascii(), r.ascii(), r.text()
+		c.LastSession = r.text()
+		c.UID, _ = strconv.Atoi(r.ascii()) // empty before 3.3
+		c.TermName, c.User = r.ascii(), r.ascii()
+		c.values = readFields(r, b.counts.client)
 	}
 	c.Name = r.ascii()
 	b.snap.Clients = append(b.snap.Clients, c)
@@ -220,13 +237,35 @@ func (b *builder) finish() error {
 	}
 	b.snap.index()
 	for i := range b.snap.Windows {
+		w := &b.snap.Windows[i]
 		// Which order tmux lists panes in depends on its version.
-		slices.SortStableFunc(b.snap.Windows[i].Panes, func(x, y PaneID) int {
-			return b.snap.Pane(x).Index - b.snap.Pane(y).Index
-		})
-		b.snap.place(&b.snap.Windows[i])
+		slices.SortStableFunc(w.Panes, func(x, y PaneID) int { return b.snap.Pane(x).Index - b.snap.Pane(y).Index })
+		b.snap.place(w)
+		w.Linked = b.linkOrder(b.linked[w.ID])
 	}
 	return nil
+}
+
+// linkOrder reads the names of the sessions that a window is linked into. Names
+// may have commas in them: then the shortest one that fits is taken.
+func (b *builder) linkOrder(names string) []SessionID {
+	var order []SessionID
+	for rest, more := names, true; more; {
+		var name string
+		name, rest, more = strings.Cut(rest, ",")
+		s := b.snap.SessionByName(name)
+		for s == nil && more {
+			var part string
+			part, rest, more = strings.Cut(rest, ",")
+			name += "," + part
+			s = b.snap.SessionByName(name)
+		}
+		if s == nil {
+			return nil
+		}
+		order = append(order, s.ID)
+	}
+	return order
 }
 
 // parseAliases reads `show-options -s command-alias`: one line for each, the

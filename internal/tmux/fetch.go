@@ -27,8 +27,8 @@ const (
 // Fields that hold free text are quoted by tmux (q: puts a backslash before
 // what a shell would treat specially, spaces among it) unless they come last.
 // What a program in a pane may choose is also reduced to printable ASCII by
-// s/…/?/, so that no row can be forged or broken by it, and so are names of
-// buffers; names of sessions and windows, titles and samples of buffers cannot
+// s/…/?/ around all such fields of a row, so that no row can be forged or broken
+// by it, and so are names of buffers; names of sessions and windows, titles and samples of buffers cannot
 // hold control characters, tmux refuses or escapes them when they are set, and
 // names of clients are given by who made the connection, which on a guarded
 // server is muxward. The first letter keeps a row from looking like a line of
@@ -46,40 +46,58 @@ const (
 	markedRows = `#{?pane_marked_set,#{S:#{W:#{P:#{?pane_marked,` +
 		`M #{session_marked}#{window_marked_flag} #{session_id} #{window_index} #{window_id} #{pane_id}` + "\n" + `,}}}},}`
 
-	printable = `#{q;s/[^ -~]/?/:`
+	printable = `#{s/[^ -~]/?/:` // and a closing brace after the fields
 
 	serverMore  = ` #{set-clipboard} #{exit-unattached} #{q:default-shell} #{q:default-command}`
-	sessionMore = ` #{session_created} #{session_group_size} #{base-index} ` + printable + `session_path}`
-	windowMore  = ` #{window_visible_layout}`
+	sessionMore = ` #{session_created} #{session_group_size} #{base-index}` + printable + ` #{q:session_path}}`
+	windowMore  = ` #{window_visible_layout} #{window_activity} #{window_cell_width} #{window_cell_height} #{q:window_linked_sessions_list}`
 	paneMore    = ` #{pane_left} #{pane_top} #{pane_width} #{pane_height} ` +
 		`#{pane_dead}#{pane_input_off}#{pane_synchronized}#{pane_pipe}#{alternate_on} #{pane_in_mode} #{pane_mode} ` +
-		`#{history_size} #{history_limit} #{history_bytes} #{cursor_x} #{cursor_y} #{pane_dead_status} ` +
-		printable + `pane_current_command} ` + printable + `pane_current_path} ` +
-		printable + `pane_start_command} #{q:pane_title}`
-	clientMore = ` #{client_created} #{client_width} #{client_height} #{client_uid} ` +
-		printable + `client_termname} ` + printable + `client_user} #{q:client_last_session}`
-	bufferRow = `B #{buffer_size} #{buffer_created} ` + printable + `buffer_name} #{q:buffer_sample}`
+		`#{history_size} #{history_limit} #{history_bytes} #{cursor_x} #{cursor_y} #{pane_dead_status}`
+	paneFree   = ` #{q:pane_current_command} #{q:pane_current_path} #{q:pane_start_command}`
+	paneLast   = ` #{q:pane_title}`
+	clientMore = ` #{client_created} #{client_width} #{client_height} #{q:client_last_session}`
+	clientFree = ` #{q:client_uid} #{q:client_termname} #{q:client_user}`
+	bufferRow  = `B #{buffer_size} #{buffer_created}` + printable + ` #{q:buffer_name}} #{q:buffer_sample}`
 )
+
+// rowFormats are the rows that a version of tmux is asked for.
+type rowFormats struct{ server, session, window, pane, active, client string }
+
+func rowsFor(d Detail, v Version) rowFormats {
+	f := rowFormats{serverRow, sessionRow, windowRow, paneRow, activeRow, clientRow}
+	if d != Full {
+		return f
+	}
+	screen, mode, client := fieldsFor(paneFields(), v), fieldsFor(modeFields(), v), fieldsFor(clientFields(), v)
+	f.server += serverMore + fmt.Sprintf(" %d %d %d", len(screen), len(mode), len(client))
+	f.session += sessionMore
+	f.window += windowMore
+	more := paneMore + printable + paneFree + fetched(screen) +
+		`#{?pane_in_mode,` + fetched(mode) + `,}}` + paneLast
+	f.pane, f.active = f.pane+more, f.active+more
+	f.client += clientMore + printable + clientFree + fetched(client) + `}`
+	return f
+}
 
 // SnapshotCommands returns the command lines, for a control-mode connection,
 // whose replies make a [Snapshot]. The connection must have declared itself
 // UTF-8, or tmux replaces what is not ASCII in names. Send them in one write.
 //
-// The commands go by their full names. If the server's command-alias option
-// may shadow those, use [SnapshotCommandsFor].
-func SnapshotCommands(d Detail) []string {
-	server, session, window, pane, active, client := serverRow, sessionRow, windowRow, paneRow, activeRow, clientRow
-	if d == Full {
-		server, session, window = server+serverMore, session+sessionMore, window+windowMore
-		pane, active, client = pane+paneMore, active+paneMore, client+clientMore
-	}
-	state := server + "\n" + markedRows +
-		`#{S:` + session + ` #{session_name}` + "\n" +
-		`#{W:` + window + ` #{window_name}` + "\n" +
-		`#{P:` + pane + "\n," + active + "\n" + `}}}`
+// The commands go by their full names and ask for what tmux 3.3a has. If the
+// server is of another version, or its command-alias option may shadow those
+// names, use [SnapshotCommandsFor].
+func SnapshotCommands(d Detail) []string { return snapshotCommands(d, Reference()) }
+
+func snapshotCommands(d Detail, v Version) []string {
+	f := rowsFor(d, v)
+	state := f.server + "\n" + markedRows +
+		`#{S:` + f.session + ` #{session_name}` + "\n" +
+		`#{W:` + f.window + ` #{window_name}` + "\n" +
+		`#{P:` + f.pane + "\n," + f.active + "\n" + `}}}`
 	lines := []string{
 		`display-message -p "` + strings.ReplaceAll(state, "\n", `\n`) + `"`,
-		`list-clients -F '` + client + ` #{q:client_name}'`,
+		`list-clients -F '` + f.client + ` #{q:client_name}'`,
 		`show-options -s command-alias`,
 	}
 	if d == Full {
@@ -88,12 +106,12 @@ func SnapshotCommands(d Detail) []string {
 	return lines
 }
 
-// SnapshotCommandsFor is [SnapshotCommands] with every command spelled so that
-// none of these aliases stands in its way. A caller that keeps a server's
-// aliases compares them with those of the new snapshot, and fetches again if
-// they changed.
+// SnapshotCommandsFor is [SnapshotCommands] for the version in opts, with every
+// command spelled so that none of the aliases there stands in its way. A caller
+// that keeps a server's aliases compares them with those of the new snapshot,
+// and fetches again if they changed.
 func SnapshotCommandsFor(d Detail, opts ParseOptions) ([]string, error) {
-	lines := SnapshotCommands(d)
+	lines := snapshotCommands(d, opts.Version.orReference())
 	for i, line := range lines {
 		name, rest, _ := strings.Cut(line, " ")
 		spelled, ok := SpellCommand(name, opts)
@@ -108,7 +126,11 @@ func SnapshotCommandsFor(d Detail, opts ParseOptions) ([]string, error) {
 // ParseSnapshot makes a snapshot from the replies to [SnapshotCommands] of the
 // same detail, in the same order: the text between the guards, one line each.
 func ParseSnapshot(d Detail, replies [][]byte) (*Snapshot, error) {
-	if want := len(SnapshotCommands(d)); len(replies) != want {
+	want := 3
+	if d == Full {
+		want = 4
+	}
+	if len(replies) != want {
 		return nil, fmt.Errorf("snapshot: %d replies, want %d", len(replies), want)
 	}
 	b := newBuilder(d)
@@ -254,13 +276,37 @@ func (r *row) last() string {
 
 // number returns the next field as a number; an empty one is 0.
 func (r *row) number() int64 {
+	n := r.signed()
+	if n < 0 {
+		r.fail("a number", strconv.FormatInt(n, 10))
+		return 0
+	}
+	return n
+}
+
+// signed returns the next field as a number that may be below 0; an empty one
+// is 0.
+func (r *row) signed() int64 {
 	field := r.word()
 	if field == "" {
 		return 0
 	}
 	n, err := strconv.ParseInt(field, 10, 64)
-	if err != nil || n < 0 {
+	if err != nil {
 		r.fail("a number", field)
+	}
+	return n
+}
+
+// place returns the next field as a coordinate: floating panes may lie outside
+// of their window.
+func (r *row) place() int { return int(max(min(r.signed(), 1<<31-1), -1<<31)) }
+
+// count returns the next field as a number of fields.
+func (r *row) count(most int) int {
+	n := r.int()
+	if n > most {
+		r.fail("a number of fields", strconv.Itoa(n))
 		return 0
 	}
 	return n

@@ -21,6 +21,7 @@ type realServer struct {
 	t    testing.TB
 	sock string
 	env  []string
+	v    Version
 
 	limit time.Duration // for each client; zero for the usual
 }
@@ -41,6 +42,7 @@ func startServer(t testing.TB) *realServer {
 		os.RemoveAll(dir)
 	})
 	s.run("new-session", "-d", "-s", "start", "-x", "120", "-y", "40", "exec cat")
+	s.v = mustVersion(t, s.run("display-message", "-p", "#{version}"))
 	return s
 }
 
@@ -75,6 +77,7 @@ type control struct {
 	in  io.WriteCloser
 	out *bufio.Reader
 	cmd *exec.Cmd
+	v   Version
 }
 
 func (s *realServer) control(session string) *control {
@@ -91,7 +94,7 @@ func (s *realServer) control(session string) *control {
 	if err := cmd.Start(); err != nil {
 		s.t.Fatal(err)
 	}
-	c := &control{t: s.t, in: in, out: bufio.NewReaderSize(out, 1<<20), cmd: cmd}
+	c := &control{t: s.t, in: in, out: bufio.NewReaderSize(out, 1<<20), cmd: cmd, v: s.v}
 	s.t.Cleanup(func() {
 		in.Close()
 		_ = cmd.Wait()
@@ -139,7 +142,7 @@ func (c *control) ask(line string) (string, bool) {
 
 func (c *control) snapshot(d Detail) *Snapshot {
 	c.t.Helper()
-	return c.fetch(d, SnapshotCommands(d))
+	return c.fetch(d, snapshotCommands(d, c.v))
 }
 
 func (c *control) fetch(d Detail, lines []string) *Snapshot {

@@ -2,6 +2,7 @@ package tmux
 
 import (
 	"slices"
+	"sort"
 	"strings"
 )
 
@@ -79,7 +80,12 @@ type Window struct {
 	PaneBase      int    // option pane-base-index
 	BorderStatus  string // option pane-border-status: off, top, bottom
 	Layout        string // of all panes, even while one is zoomed
-	VisibleLayout string // only with Full
+
+	// Only with Full.
+	VisibleLayout         string
+	Activity              int64
+	CellWidth, CellHeight int         // pixels, 0 if unknown
+	Linked                []SessionID // where it is linked, in the order that was done; nil if unknown
 }
 
 // Pane is one pane. Title, CurrentCommand, CurrentPath, StartCommand and Path
@@ -112,6 +118,9 @@ type Pane struct {
 	CursorX        int
 	CursorY        int
 	DeadStatus     string
+
+	values     []string // of paneFields
+	modeValues []string // of modeFields, if it is in a mode
 }
 
 // Client is one client that shows a session.
@@ -131,6 +140,8 @@ type Client struct {
 	TermName    string
 	LastSession string
 	User        string
+
+	values []string // of clientFields
 }
 
 // Buffer is one paste buffer of the server.
@@ -169,8 +180,9 @@ func (s *Snapshot) SessionByName(name string) *Session {
 
 // Window returns the window with this id, or nil.
 func (s *Snapshot) Window(id WindowID) *Window {
-	i, ok := slices.BinarySearchFunc(s.Windows, id, func(w Window, id WindowID) int { return compareID(w.ID, id) })
-	if !ok {
+	// By index: comparing whole windows would copy them.
+	i := sort.Search(len(s.Windows), func(i int) bool { return s.Windows[i].ID >= id })
+	if i == len(s.Windows) || s.Windows[i].ID != id {
 		return nil
 	}
 	return &s.Windows[i]
@@ -178,8 +190,8 @@ func (s *Snapshot) Window(id WindowID) *Window {
 
 // Pane returns the pane with this id, or nil.
 func (s *Snapshot) Pane(id PaneID) *Pane {
-	i, ok := slices.BinarySearchFunc(s.Panes, id, func(p Pane, id PaneID) int { return compareID(p.ID, id) })
-	if !ok {
+	i := sort.Search(len(s.Panes), func(i int) bool { return s.Panes[i].ID >= id })
+	if i == len(s.Panes) || s.Panes[i].ID != id {
 		return nil
 	}
 	return &s.Panes[i]
@@ -295,7 +307,9 @@ func (s *Snapshot) Visible(see func(*Session, *Winlink, *Pane) bool) *Snapshot {
 	}
 	for i := range s.Windows {
 		if windows[s.Windows[i].ID] {
-			v.Windows = append(v.Windows, visibleWindow(s.Windows[i], panes))
+			w := visibleWindow(s.Windows[i], panes)
+			w.Linked = slices.DeleteFunc(slices.Clone(w.Linked), func(id SessionID) bool { return !sessions[id] })
+			v.Windows = append(v.Windows, w)
 		}
 	}
 	for i := range s.Panes {
@@ -357,8 +371,9 @@ func (s *Snapshot) visibleSession(full *Session, see func(*Session, *Winlink, *P
 	return kept, len(kept.Links) > 0
 }
 
-// visibleWindow leaves hidden panes out. A layout describes all of them, so it
-// is left out as well if one is hidden.
+// visibleWindow leaves hidden panes out. A layout describes all of them, and
+// the window's activity may be theirs, so these are left out as well if one is
+// hidden.
 func visibleWindow(w Window, panes map[PaneID]bool) Window {
 	var kept []PaneID
 	for _, id := range w.Panes {
@@ -367,7 +382,7 @@ func visibleWindow(w Window, panes map[PaneID]bool) Window {
 		}
 	}
 	if len(kept) != len(w.Panes) {
-		w.Layout, w.VisibleLayout = "", ""
+		w.Layout, w.VisibleLayout, w.Activity = "", "", 0
 	}
 	w.Panes = kept
 	w.HasActive = w.HasActive && panes[w.Active]

@@ -58,7 +58,7 @@ func TestSnapshotOfRealServer(t *testing.T) {
 	}
 }
 
-func mustVersion(t *testing.T, s string) Version {
+func mustVersion(t testing.TB, s string) Version {
 	t.Helper()
 	v, err := ParseVersion(s)
 	if err != nil {
