@@ -16,7 +16,7 @@ import (
 // muxward's own format engine: tmux never hears of the person's formats.
 func (e *Executor) answer(ctx context.Context, p *gateway.Permit) (gateway.Result, error) {
 	plan, inv := p.Plan(), p.Plan().Invocation
-	base := tmux.FormatContext{UID: os.Getuid(), Zone: time.Local}
+	base := tmux.FormatContext{UID: os.Getuid(), Zone: time.Local, Now: time.Now()}
 	base.Host, _ = os.Hostname() // a format of it is empty then
 	var lines []string
 	var failure error
@@ -25,7 +25,7 @@ func (e *Executor) answer(ctx context.Context, p *gateway.Permit) (gateway.Resul
 		var err error
 		if inv.Row.Name == "display-message" {
 			var one string
-			one, err = tmux.Message(inv, snap, found, base, time.Now())
+			one, err = tmux.Message(inv, snap, found, base, base.Now)
 			some = []string{one}
 		} else {
 			some, err = tmux.Listing(inv, snap, found, base)

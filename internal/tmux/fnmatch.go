@@ -9,11 +9,21 @@ import (
 // fnmatch reports whether name matches a shell pattern: * ? [set] [!set] and
 // backslash, by characters if both are UTF-8, else by bytes. It takes at most
 // length of pattern times length of name steps.
-func fnmatch(pattern, name string) bool {
+func fnmatch(pattern, name string) bool { return fnmatchFold(pattern, name, false) }
+
+// fnmatchFold is fnmatch that may take upper and lower case for the same.
+func fnmatchFold(pattern, name string, fold bool) bool {
 	if utf8.ValidString(pattern) && utf8.ValidString(name) {
-		return matchRunes([]rune(pattern), []rune(name))
+		return matchRunes([]rune(pattern), []rune(name), fold)
 	}
-	return matchRunes(byteRunes(pattern), byteRunes(name))
+	return matchRunes(byteRunes(pattern), byteRunes(name), fold)
+}
+
+func foldRune(c rune, fold bool) rune {
+	if fold {
+		return unicode.ToLower(c)
+	}
+	return c
 }
 
 func byteRunes(s string) []rune {
@@ -25,7 +35,7 @@ func byteRunes(s string) []rune {
 }
 
 // matchRunes goes back only to the last star: what came before it is settled.
-func matchRunes(p, s []rune) bool {
+func matchRunes(p, s []rune, fold bool) bool {
 	pi, si := 0, 0
 	star, mark := -1, 0
 	for si < len(s) {
@@ -35,7 +45,7 @@ func matchRunes(p, s []rune) bool {
 			continue
 		}
 		if pi < len(p) {
-			if ok, next := matchOne(p, pi, s[si]); ok {
+			if ok, next := matchOne(p, pi, s[si], fold); ok {
 				pi, si = next, si+1
 				continue
 			}
@@ -54,7 +64,7 @@ func matchRunes(p, s []rune) bool {
 
 // matchOne matches one character with the pattern element at pi and returns
 // where the next element starts.
-func matchOne(p []rune, pi int, c rune) (bool, int) {
+func matchOne(p []rune, pi int, c rune, fold bool) (bool, int) {
 	switch p[pi] {
 	case '?':
 		return true, pi + 1
@@ -62,18 +72,18 @@ func matchOne(p []rune, pi int, c rune) (bool, int) {
 		if pi+1 == len(p) {
 			return false, pi
 		}
-		return p[pi+1] == c, pi + 2
+		return foldRune(p[pi+1], fold) == foldRune(c, fold), pi + 2
 	case '[':
-		if ok, next, closed := matchSet(p, pi+1, c); closed {
+		if ok, next, closed := matchSet(p, pi+1, c, fold); closed {
 			return ok, next
 		}
 	}
-	return p[pi] == c, pi + 1
+	return foldRune(p[pi], fold) == foldRune(c, fold), pi + 1
 }
 
 // matchSet matches a bracket expression whose content starts at i. closed is
 // false if it never ends; then the bracket is an ordinary character.
-func matchSet(p []rune, i int, c rune) (ok bool, next int, closed bool) {
+func matchSet(p []rune, i int, c rune, fold bool) (ok bool, next int, closed bool) {
 	negated := i < len(p) && (p[i] == '!' || p[i] == '^')
 	if negated {
 		i++
@@ -97,7 +107,8 @@ func matchSet(p []rune, i int, c rune) (ok bool, next int, closed bool) {
 				return false, 0, false
 			}
 		}
-		ok = ok || low <= c && c <= high
+		low, high = foldRune(low, fold), foldRune(high, fold)
+		ok = ok || low <= foldRune(c, fold) && foldRune(c, fold) <= high
 		i = after
 	}
 	return false, 0, false

@@ -2,22 +2,38 @@ package tmux
 
 import "strings"
 
-// formatMods are the modifiers of one #{…:…}.
+// formatMods are the modifiers of one #{…:…} that change a value, whatever it
+// comes from.
 type formatMods struct {
-	limit      int // > 0 keeps the start, < 0 the end
-	marker     string
-	pad        int // > 0 fills up on the right, < 0 on the left
-	compare    string
-	literal    bool
-	basename   bool
-	dirname    bool
+	limit      *formatArg // > 0 keeps the start, < 0 the end
+	marker     *formatArg
+	pad        *formatArg // > 0 fills up on the right, < 0 on the left
+	subs       []formatSub
 	length     bool
 	width      bool
+	basename   bool
+	dirname    bool
 	quoteShell bool
 	quoteStyle bool
 	isTime     bool
-	timeFormat string
-	hasFormat  bool
+	pretty     bool
+	timeFormat *formatArg
+	match      matchHow
+	expr       exprHow
+}
+
+// formatArg is an argument of a modifier: text, or a format.
+type formatArg struct {
+	text  string
+	parts []formatNode // if it is not only text
+}
+
+// modified is what all modifiers of one #{…:…} come to.
+type modified struct {
+	kind nodeKind
+	op   string
+	loop formatLoop
+	mods formatMods
 }
 
 // oneModifier is a modifier as written.
@@ -26,31 +42,46 @@ type oneModifier struct {
 	args []string
 }
 
-// compileMods reads the modifiers before the colon. A key without modifiers is
+// modsReader takes over modifiers one by one.
+type modsReader struct {
+	*formatCompiler
+	depth int
+	modified
+}
+
+// mods reads the modifiers before the colon. A key without modifiers is
 // returned whole.
-func compileMods(key string) (m formatMods, rest string, err error) {
-	list, rest, ok := splitMods(key)
+func (c *formatCompiler) mods(key string, depth int) (modified, string, error) {
+	r := &modsReader{formatCompiler: c, depth: depth, modified: modified{kind: varNode}}
+	list, rest, ok := splitMods(key, c.version)
 	if !ok {
-		return m, key, nil
+		return r.modified, key, nil
 	}
 	for _, one := range list {
-		for _, arg := range one.args {
-			if strings.Contains(arg, "#") && one.name != "t" {
-				return m, "", notAvailable("modifier with a format in it", clip(key))
-			}
-		}
-		if err := m.add(one); err != nil {
-			return m, "", err
+		if err := r.add(one); err != nil {
+			return modified{}, "", err
 		}
 	}
-	return m, rest, nil
+	return r.modified, rest, nil
 }
 
 func modEnd(s string, i int) bool { return i < len(s) && (s[i] == ';' || s[i] == ':') }
 
+// modLetters are the modifiers without and with arguments.
+func modLetters(v Version) (alone, withArgs string) {
+	switch {
+	case v.AtLeast(v36):
+		return "labcdnwETSWPL!<>", "mCLNPSst=pReqW"
+	case v.AtLeast(v34):
+		return "labcdnwETSWPL<>", "mCNst=peq"
+	}
+	return "labcdnwETSWP<>", "mCNst=peq"
+}
+
 // splitMods cuts a key into modifiers and what they apply to, as tmux does;
 // ok is false if it has none.
-func splitMods(key string) (list []oneModifier, rest string, ok bool) {
+func splitMods(key string, v Version) (list []oneModifier, rest string, ok bool) {
+	alone, withArgs := modLetters(v)
 	i := 0
 	for i < len(key) && key[i] != ':' {
 		if key[i] == ';' {
@@ -59,17 +90,17 @@ func splitMods(key string) (list []oneModifier, rest string, ok bool) {
 		if i >= len(key) {
 			return nil, "", false
 		}
-		if strings.IndexByte("labcdnwETSWP<>", key[i]) >= 0 && modEnd(key, i+1) {
+		if strings.IndexByte(alone, key[i]) >= 0 && modEnd(key, i+1) {
 			list = append(list, oneModifier{name: key[i : i+1]})
 			i++
 			continue
 		}
-		if i+1 < len(key) && isCompare(key[i:i+2]) && modEnd(key, i+2) {
+		if i+1 < len(key) && isCompare(key[i:i+2], v) && modEnd(key, i+2) {
 			list = append(list, oneModifier{name: key[i : i+2]})
 			i += 2
 			continue
 		}
-		if strings.IndexByte("mCNst=peq", key[i]) < 0 {
+		if strings.IndexByte(withArgs, key[i]) < 0 {
 			break
 		}
 		one := oneModifier{name: key[i : i+1]}
@@ -78,11 +109,9 @@ func splitMods(key string) (list []oneModifier, rest string, ok bool) {
 			i++
 			continue
 		}
-		var args []string
-		if args, i, ok = modArgs(key, i+1); !ok {
+		if one.args, i, ok = modArgs(key, i+1); !ok {
 			break
 		}
-		one.args = args
 		list = append(list, one)
 	}
 	if i >= len(key) || key[i] != ':' {
@@ -91,10 +120,12 @@ func splitMods(key string) (list []oneModifier, rest string, ok bool) {
 	return list, key[i+1:], true
 }
 
-func isCompare(s string) bool {
+func isCompare(s string, v Version) bool {
 	switch s {
 	case "||", "&&", "!=", "==", "<=", ">=":
 		return true
+	case "!!":
+		return v.AtLeast(v36)
 	}
 	return false
 }
@@ -131,11 +162,65 @@ func modArgs(key string, i int) (args []string, next int, ok bool) {
 
 func punct(c byte) bool { return c > ' ' && c < 0x7f && !alnum(c) }
 
+// choose lets a modifier decide what the whole is. The order is tmux's: an
+// earlier one wins over a later one, whatever order they are written in; of
+// two alike the last one counts.
+func (r *modsReader) choose(kind nodeKind, op string) {
+	if rankOf(kind) >= rankOf(r.kind) {
+		r.kind, r.op = kind, op
+	}
+}
+
+func rankOf(kind nodeKind) int {
+	switch kind {
+	case textNode:
+		return 12
+	case charNode:
+		return 11
+	case loopNode:
+		return 10
+	case nameNode:
+		return 9
+	case repeatNode:
+		return 8
+	case notNode:
+		return 7
+	case truthNode:
+		return 6
+	case boolNode:
+		return 5
+	case compareNode:
+		return 4
+	case exprNode:
+		return 1 // below a condition
+	}
+	return 0
+}
+
 // add takes over one modifier, or refuses it by name.
-func (m *formatMods) add(one oneModifier) error {
+func (r *modsReader) add(one oneModifier) error {
+	m := &r.modified.mods
+	var err error
 	switch one.name {
 	case "l":
-		m.literal = true
+		r.choose(textNode, "")
+	case "a":
+		r.choose(charNode, "")
+	case "R":
+		r.choose(repeatNode, "")
+	case "!":
+		r.choose(notNode, "")
+	case "!!":
+		r.choose(truthNode, "")
+	case "||", "&&":
+		r.choose(boolNode, one.name)
+	case "<", ">", "<=", ">=", "==", "!=":
+		r.choose(compareNode, one.name)
+	case "m":
+		r.choose(compareNode, one.name)
+		m.match, err = r.matchHow(one)
+	case "e":
+		err = r.addExpr(one)
 	case "b":
 		m.basename = true
 	case "d":
@@ -144,50 +229,136 @@ func (m *formatMods) add(one oneModifier) error {
 		m.length = true
 	case "w":
 		m.width = true
-	case "=":
-		if len(one.args) > 0 {
-			m.limit = modNumber(one.args[0])
-		}
-		if len(one.args) > 1 {
-			m.marker = one.args[1]
-		}
-	case "p":
-		if len(one.args) > 0 {
-			m.pad = modNumber(one.args[0])
-		}
+	case "=", "p":
+		err = r.addSize(one)
+	case "s":
+		err = r.addSub(one)
 	case "q":
-		m.quoteShell = len(one.args) == 0
-		m.quoteStyle = len(one.args) > 0 && strings.ContainsAny(one.args[0], "eh")
+		err = r.addQuote(one)
 	case "t":
-		return m.addTime(one)
-	case "m":
-		if len(one.args) > 0 {
-			return notAvailable("modifier", "m/"+clip(one.args[0]))
-		}
-		m.compare = "m"
-	case "<", ">", "<=", ">=", "==", "!=", "||", "&&":
-		m.compare = one.name
+		err = r.addTime(one)
+	case "N":
+		err = r.addName(one)
+	case "S", "W", "P", "L":
+		err = r.addLoop(one)
 	default:
-		return notAvailable("modifier", one.name)
+		err = notAvailable("modifier", one.name)
 	}
-	return nil
+	return err
 }
 
-func (m *formatMods) addTime(one oneModifier) error {
-	m.isTime = true
+// arg reads an argument that may hold formats.
+func (r *modsReader) arg(text string) (*formatArg, error) {
+	parts, err := r.parts(text, r.depth)
+	if err != nil {
+		return nil, err
+	}
+	if plain, ok := plainParts(parts); ok {
+		return &formatArg{text: plain}, nil
+	}
+	return &formatArg{parts: parts}, nil
+}
+
+// fixed reads an argument that may not depend on values.
+func (r *modsReader) fixed(one oneModifier, i int) (string, error) {
+	arg, err := r.arg(one.args[i])
+	if err != nil {
+		return "", err
+	}
+	if arg.parts != nil {
+		return "", notAvailable("value in modifier", one.name+"/"+clip(one.args[i]))
+	}
+	return arg.text, nil
+}
+
+// plainParts returns the text of parts that hold nothing else.
+func plainParts(parts []formatNode) (string, bool) {
 	switch {
-	case len(one.args) == 0:
-	case strings.Contains(one.args[0], "p"):
-		return notAvailable("modifier", "t/p")
-	case len(one.args) > 1 && strings.Contains(one.args[0], "f"):
-		m.timeFormat, m.hasFormat = stripFormat(one.args[1]), true
+	case len(parts) == 0:
+		return "", true
+	case len(parts) == 1 && parts[0].kind == textNode && parts[0].mods.none():
+		return parts[0].text, true
+	}
+	return "", false
+}
+
+func (m *formatMods) none() bool {
+	return m.limit == nil && m.pad == nil && len(m.subs) == 0 && !m.length && !m.width
+}
+
+func (r *modsReader) addSize(one oneModifier) error {
+	if len(one.args) == 0 {
+		return nil
+	}
+	size, err := r.arg(one.args[0])
+	if err != nil {
+		return err
+	}
+	if one.name == "p" {
+		r.modified.mods.pad = size
+		return nil
+	}
+	r.modified.mods.limit = size
+	if len(one.args) > 1 {
+		r.modified.mods.marker, err = r.arg(one.args[1])
+	}
+	return err
+}
+
+func (r *modsReader) addQuote(one oneModifier) error {
+	m := &r.modified.mods
+	if len(one.args) == 0 {
+		m.quoteShell = true
+		return nil
+	}
+	how, err := r.fixed(one, 0)
+	if err == nil && !strings.ContainsAny(how, "eh") {
+		err = notAvailable("modifier", "q/"+clip(how))
+	}
+	m.quoteStyle = true
+	return err
+}
+
+func (r *modsReader) addTime(one oneModifier) error {
+	m := &r.modified.mods
+	m.isTime = true
+	if len(one.args) == 0 {
+		return nil
+	}
+	how, err := r.fixed(one, 0)
+	switch {
+	case err != nil:
+		return err
+	case strings.Contains(how, "p"):
+		m.pretty = true
+	case len(one.args) > 1 && strings.Contains(how, "f"):
+		m.timeFormat, err = r.arg(one.args[1])
+	}
+	return err
+}
+
+func (r *modsReader) addName(one oneModifier) error {
+	how := "w"
+	var err error
+	if len(one.args) > 0 {
+		if how, err = r.fixed(one, 0); err != nil {
+			return err
+		}
+	}
+	switch {
+	case strings.Contains(how, "w"):
+		r.choose(nameNode, "w")
+	case strings.Contains(how, "s"):
+		r.choose(nameNode, "s")
+	default:
+		return notAvailable("modifier", "N/"+clip(how))
 	}
 	return nil
 }
 
 // modNumber reads a number as tmux does; what is none, or out of range, is 0.
-func modNumber(s string) int {
-	n, ok := strtonum(s, -intMax-1, intMax)
+func modNumber(s string, most int64) int {
+	n, ok := strtonum(s, -most, most)
 	if !ok {
 		return 0
 	}

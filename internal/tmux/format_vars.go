@@ -1,14 +1,54 @@
 package tmux
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 )
 
-// formatVariable is one variable of the allow-list.
+// formatVariable is one variable of the allow-list. get reports false where
+// tmux has no value either.
 type formatVariable struct {
-	get    func(*FormatContext) string
-	isTime bool // an empty value stands for never
+	name  string
+	since Version // zero: in every version
+	get   func(*FormatContext) (string, bool)
+}
+
+func (v formatVariable) from(since Version) formatVariable {
+	v.since = since
+	return v
+}
+
+// variableGroup is a part of the list, as docs/formats.md shows it.
+type variableGroup struct {
+	title string
+	list  []formatVariable
+}
+
+// variableGroups are all variables there are. What is not here is refused, be
+// it an option, a variable of the environment, or nothing at all.
+func variableGroups() []variableGroup {
+	return []variableGroup{
+		{"Server", serverVariables()},
+		{"Session", sessionVariables()},
+		{"Window", slices.Concat(windowVariables(), linkVariables())},
+		{"Pane", slices.Concat(paneVariables(), screenVariables())},
+		{"Pane in copy mode", modeVariables()},
+		{"Client", clientVariables()},
+		{"Paste buffer", bufferVariables()},
+	}
+}
+
+var formatVariables = allVariables()
+
+func allVariables() map[string]*formatVariable {
+	all := make(map[string]*formatVariable)
+	for _, group := range variableGroups() {
+		for i := range group.list {
+			all[group.list[i].name] = &group.list[i]
+		}
+	}
+	return all
 }
 
 func findVariable(name string) *formatVariable { return formatVariables[name] }
@@ -19,45 +59,36 @@ func FormatVariables() []string {
 	for name := range formatVariables {
 		all = append(all, name)
 	}
+	slices.Sort(all)
 	return all
 }
 
-func shortVariable(c byte) *formatVariable {
+// shortNames are the variables with a name of one letter.
+func shortName(c byte) string {
 	switch c {
 	case 'D':
-		return findVariable("pane_id")
+		return "pane_id"
 	case 'F':
-		return findVariable("window_flags")
+		return "window_flags"
 	case 'H':
-		return findVariable("host")
+		return "host"
 	case 'I':
-		return findVariable("window_index")
+		return "window_index"
 	case 'P':
-		return findVariable("pane_index")
+		return "pane_index"
 	case 'S':
-		return findVariable("session_name")
+		return "session_name"
 	case 'T':
-		return findVariable("pane_title")
+		return "pane_title"
 	case 'W':
-		return findVariable("window_name")
+		return "window_name"
 	case 'h':
-		return findVariable("host_short")
+		return "host_short"
 	}
-	return nil
+	return ""
 }
 
-var formatVariables = mergeVariables(serverVariables(), sessionVariables(), windowVariables(),
-	winlinkVariables(), paneVariables(), paneDetailVariables(), clientVariables())
-
-func mergeVariables(parts ...map[string]*formatVariable) map[string]*formatVariable {
-	all := make(map[string]*formatVariable)
-	for _, part := range parts {
-		for name, v := range part {
-			all[name] = v
-		}
-	}
-	return all
-}
+func shortVariable(c byte) *formatVariable { return findVariable(shortName(c)) }
 
 func flagText(b bool) string {
 	if b {
@@ -66,259 +97,230 @@ func flagText(b bool) string {
 	return "0"
 }
 
-func secondsText(t int64) string {
+// seconds is a time; tmux has no value for one that never was.
+func seconds(t int64) (string, bool) {
 	if t == 0 {
-		return ""
+		return "", false
 	}
-	return strconv.FormatInt(t, 10)
+	return strconv.FormatInt(t, 10), true
 }
 
-func sizeText(n int) string {
-	if n < 0 {
-		return ""
-	}
-	return strconv.Itoa(n)
+func someText(s string) (string, bool) { return s, s != "" }
+
+func plainVariable(name string, get func(*FormatContext) string) formatVariable {
+	return formatVariable{name: name, get: func(c *FormatContext) (string, bool) { return get(c), true }}
 }
 
-func serverVariables() map[string]*formatVariable {
-	return map[string]*formatVariable{
-		"host":       {get: func(c *FormatContext) string { return c.Host }},
-		"host_short": {get: func(c *FormatContext) string { short, _, _ := strings.Cut(c.Host, "."); return short }},
-		"line":       {get: func(c *FormatContext) string { return strconv.Itoa(c.Line) }},
-		"uid":        {get: func(c *FormatContext) string { return strconv.Itoa(c.UID) }},
-		"version":    {get: func(c *FormatContext) string { return c.Snap.Version.String() }},
-
-		"buffer_created": onBuffer(func(b *Buffer) string { return secondsText(b.Created) }),
-		"buffer_name":    onBuffer(func(b *Buffer) string { return b.Name }),
-		"buffer_sample":  onBuffer(func(b *Buffer) string { return b.Sample }),
-		"buffer_size":    onBuffer(func(b *Buffer) string { return strconv.Itoa(b.Size) }),
+func serverVariables() []formatVariable {
+	return []formatVariable{
+		{name: "command", get: func(c *FormatContext) (string, bool) { return someText(c.command) }},
+		plainVariable("host", func(c *FormatContext) string { return c.Host }),
+		plainVariable("host_short", func(c *FormatContext) string { short, _, _ := strings.Cut(c.Host, "."); return short }),
+		{name: "line", get: func(c *FormatContext) (string, bool) { return someText(c.line) }},
+		plainVariable("loop_last_flag", func(c *FormatContext) string { return flagText(c.last) }).from(v36),
+		plainVariable("pane_format", func(c *FormatContext) string { return flagText(c.kind == paneKind) }),
+		plainVariable("server_sessions", func(c *FormatContext) string { return strconv.Itoa(len(c.Snap.Sessions)) }).from(v34),
+		plainVariable("session_format", func(c *FormatContext) string { return flagText(c.kind == sessionKind) }),
+		{name: "start_time", get: func(c *FormatContext) (string, bool) { return seconds(c.Snap.Incarnation.StartTime) }},
+		plainVariable("uid", func(c *FormatContext) string { return strconv.Itoa(c.UID) }).from(v33),
+		plainVariable("version", func(c *FormatContext) string { return c.Snap.Version.String() }),
+		plainVariable("window_format", func(c *FormatContext) string { return flagText(c.kind == windowKind) }),
 	}
 }
 
-func onBuffer(get func(*Buffer) string) *formatVariable {
-	return &formatVariable{get: func(c *FormatContext) string {
+func onBuffer(name string, get func(*Buffer) string) formatVariable {
+	return formatVariable{name: name, get: func(c *FormatContext) (string, bool) {
 		if c.Buffer == nil {
-			return ""
+			return "", false
 		}
-		return get(c.Buffer)
+		return someText(get(c.Buffer))
 	}}
 }
 
-func onSession(get func(*Session) string) *formatVariable {
-	return &formatVariable{get: func(c *FormatContext) string {
+func bufferVariables() []formatVariable {
+	return []formatVariable{
+		onBuffer("buffer_created", func(b *Buffer) string { t, _ := seconds(b.Created); return t }),
+		onBuffer("buffer_name", func(b *Buffer) string { return b.Name }),
+		onBuffer("buffer_sample", func(b *Buffer) string { return b.Sample }),
+		onBuffer("buffer_size", func(b *Buffer) string { return strconv.Itoa(b.Size) }),
+	}
+}
+
+func onSession(name string, get func(*Session) string) formatVariable {
+	return formatVariable{name: name, get: func(c *FormatContext) (string, bool) {
 		if c.Session == nil {
-			return ""
+			return "", false
 		}
-		return get(c.Session)
+		return get(c.Session), true
 	}}
 }
 
-func sessionVariables() map[string]*formatVariable {
-	return map[string]*formatVariable{
-		"session_activity":      onSession(func(s *Session) string { return secondsText(s.Activity) }),
-		"session_attached":      onSession(func(s *Session) string { return strconv.Itoa(s.Attached) }),
-		"session_created":       onSession(func(s *Session) string { return secondsText(s.Created) }),
-		"session_group":         onSession(func(s *Session) string { return s.Group }),
-		"session_grouped":       onSession(func(s *Session) string { return flagText(s.Group != "") }),
-		"session_id":            onSession(func(s *Session) string { return s.ID.String() }),
-		"session_last_attached": onSession(func(s *Session) string { return secondsText(s.LastAttached) }),
-		"session_many_attached": onSession(func(s *Session) string { return flagText(s.Attached > 1) }),
-		"session_name":          onSession(func(s *Session) string { return s.Name }),
-		"session_path":          onSession(func(s *Session) string { return s.Path }),
-		"session_windows":       onSession(func(s *Session) string { return strconv.Itoa(len(s.Links)) }),
-		"session_group_size": onSession(func(s *Session) string {
+// maySession is onSession for what a session may be without.
+func maySession(name string, get func(*FormatContext, *Session) (string, bool)) formatVariable {
+	return formatVariable{name: name, get: func(c *FormatContext) (string, bool) {
+		if c.Session == nil {
+			return "", false
+		}
+		return get(c, c.Session)
+	}}
+}
+
+func sessionVariables() []formatVariable {
+	return append([]formatVariable{
+		maySession("session_activity", func(_ *FormatContext, s *Session) (string, bool) { return seconds(s.Activity) }),
+		onSession("session_attached", func(s *Session) string { return strconv.Itoa(s.Attached) }),
+		maySession("session_created", func(_ *FormatContext, s *Session) (string, bool) { return seconds(s.Created) }),
+		onSession("session_id", func(s *Session) string { return s.ID.String() }),
+		maySession("session_last_attached", func(_ *FormatContext, s *Session) (string, bool) { return seconds(s.LastAttached) }),
+		onSession("session_many_attached", func(s *Session) string { return flagText(s.Attached > 1) }),
+		onSession("session_name", func(s *Session) string { return s.Name }),
+		onSession("session_path", func(s *Session) string { return s.Path }),
+		onSession("session_windows", func(s *Session) string { return strconv.Itoa(len(s.Links)) }),
+		onSession("session_stack", sessionStack),
+		maySession("active_window_index", func(_ *FormatContext, s *Session) (string, bool) { return indexText(s.Current) }),
+		maySession("last_window_index", func(_ *FormatContext, s *Session) (string, bool) {
+			if len(s.Links) == 0 {
+				return "", false
+			}
+			return strconv.Itoa(s.Links[len(s.Links)-1].Index), true
+		}),
+		maySession("session_marked", func(c *FormatContext, s *Session) (string, bool) {
+			return flagText(c.Snap.Marked != nil && c.Snap.Marked.Session == s.ID), true
+		}),
+		maySession("session_active", func(c *FormatContext, s *Session) (string, bool) {
+			return flagText(c.Client != nil && c.Client.Session == s.ID), c.Client != nil
+		}).from(v36),
+		onSession("session_alerts", sessionAlerts),
+		onSession("session_alert", sessionAlert).from(v36),
+		maySession("session_attached_list", func(c *FormatContext, s *Session) (string, bool) {
+			return someText(clientNames(c.clientsOf(s)))
+		}),
+	}, groupVariables()...)
+}
+
+// indexText is a window's index, which a hidden window does not have.
+func indexText(index int) (string, bool) {
+	if index < 0 {
+		return "", false
+	}
+	return strconv.Itoa(index), true
+}
+
+func sessionStack(s *Session) string {
+	var list []string
+	for _, index := range append([]int{s.Current}, s.Last...) {
+		if index >= 0 {
+			list = append(list, strconv.Itoa(index))
+		}
+	}
+	return strings.Join(list, ",")
+}
+
+func alertMarks(l *Winlink) string {
+	marks := ""
+	if l.Activity {
+		marks += "#"
+	}
+	if l.Bell {
+		marks += "!"
+	}
+	if l.Silence {
+		marks += "~"
+	}
+	return marks
+}
+
+func sessionAlerts(s *Session) string {
+	var list []string
+	for i := range s.Links {
+		if marks := alertMarks(&s.Links[i]); marks != "" {
+			list = append(list, strconv.Itoa(s.Links[i].Index)+marks)
+		}
+	}
+	return strings.Join(list, ",")
+}
+
+// sessionAlert has each mark once, in the order in which the windows have them.
+func sessionAlert(s *Session) string {
+	all := ""
+	for i := range s.Links {
+		for _, mark := range alertMarks(&s.Links[i]) {
+			if !strings.ContainsRune(all, mark) {
+				all += string(mark)
+			}
+		}
+	}
+	return all
+}
+
+func clientNames(list []*Client) string {
+	names := make([]string, len(list))
+	for i, c := range list {
+		names[i] = c.Name
+	}
+	return strings.Join(names, ",")
+}
+
+func sessionNames(list []*Session) string {
+	names := make([]string, len(list))
+	for i, s := range list {
+		names[i] = s.Name
+	}
+	return strings.Join(names, ",")
+}
+
+// inGroup makes a variable of the group that a session is in.
+func inGroup(name string, get func(*FormatContext, []*Session) string) formatVariable {
+	return maySession(name, func(c *FormatContext, s *Session) (string, bool) {
+		if s.Group == "" {
+			return "", false
+		}
+		return get(c, c.index().groups[s.Group]), true
+	})
+}
+
+func groupVariables() []formatVariable {
+	attached := func(list []*Session) int {
+		n := 0
+		for _, s := range list {
+			n += s.Attached
+		}
+		return n
+	}
+	return []formatVariable{
+		maySession("session_group", func(_ *FormatContext, s *Session) (string, bool) { return someText(s.Group) }),
+		onSession("session_grouped", func(s *Session) string { return flagText(s.Group != "") }),
+		inGroup("session_group_attached", func(_ *FormatContext, list []*Session) string { return strconv.Itoa(attached(list)) }),
+		maySession("session_group_attached_list", func(c *FormatContext, s *Session) (string, bool) {
 			if s.Group == "" {
-				return ""
+				return "", false
 			}
-			return strconv.Itoa(s.GroupSize)
+			return someText(clientNames(c.clientsOf(c.index().groups[s.Group]...)))
 		}),
-		"session_stack": onSession(func(s *Session) string {
-			list := []string{strconv.Itoa(s.Current)}
-			for _, index := range s.Last {
-				list = append(list, strconv.Itoa(index))
-			}
-			return strings.Join(list, ",")
+		inGroup("session_group_list", func(_ *FormatContext, list []*Session) string { return sessionNames(list) }),
+		inGroup("session_group_many_attached", func(_ *FormatContext, list []*Session) string { return flagText(attached(list) > 1) }),
+		maySession("session_group_size", func(_ *FormatContext, s *Session) (string, bool) {
+			return strconv.Itoa(s.GroupSize), s.Group != ""
 		}),
-		"active_window_index": onSession(func(s *Session) string { return strconv.Itoa(s.Current) }),
-		"last_window_index":   onSession(func(s *Session) string { return strconv.Itoa(s.Links[len(s.Links)-1].Index) }),
-		"session_marked": {get: func(c *FormatContext) string {
-			if c.Session == nil {
-				return ""
-			}
-			return flagText(c.Snap.Marked != nil && c.Snap.Marked.Session == c.Session.ID)
-		}},
 	}
 }
 
-func onWindow(get func(*Window) string) *formatVariable {
-	return &formatVariable{get: func(c *FormatContext) string {
-		if c.Window == nil {
-			return ""
-		}
-		return get(c.Window)
-	}}
-}
-
-func windowVariables() map[string]*formatVariable {
-	return map[string]*formatVariable{
-		"window_height":         onWindow(func(w *Window) string { return strconv.Itoa(w.Height) }),
-		"window_id":             onWindow(func(w *Window) string { return w.ID.String() }),
-		"window_layout":         onWindow(func(w *Window) string { return w.Layout }),
-		"window_name":           onWindow(func(w *Window) string { return w.Name }),
-		"window_panes":          onWindow(func(w *Window) string { return strconv.Itoa(len(w.Panes)) }),
-		"window_visible_layout": onWindow(func(w *Window) string { return w.VisibleLayout }),
-		"window_width":          onWindow(func(w *Window) string { return strconv.Itoa(w.Width) }),
-		"window_zoomed_flag":    onWindow(func(w *Window) string { return flagText(w.Zoomed) }),
-	}
-}
-
-// onLink makes a variable of the place of a window in a session.
-func onLink(get func(*FormatContext, *Session, *Winlink) string) *formatVariable {
-	return &formatVariable{get: func(c *FormatContext) string {
-		if c.Session == nil || c.Link == nil {
-			return ""
-		}
-		return get(c, c.Session, c.Link)
-	}}
-}
-
-func winlinkVariables() map[string]*formatVariable {
-	return map[string]*formatVariable{
-		"window_active":        onLink(func(_ *FormatContext, s *Session, l *Winlink) string { return flagText(l.Index == s.Current) }),
-		"window_activity_flag": onLink(func(_ *FormatContext, _ *Session, l *Winlink) string { return flagText(l.Activity) }),
-		"window_bell_flag":     onLink(func(_ *FormatContext, _ *Session, l *Winlink) string { return flagText(l.Bell) }),
-		"window_silence_flag":  onLink(func(_ *FormatContext, _ *Session, l *Winlink) string { return flagText(l.Silence) }),
-		"window_index":         onLink(func(_ *FormatContext, _ *Session, l *Winlink) string { return strconv.Itoa(l.Index) }),
-		"window_start_flag":    onLink(func(_ *FormatContext, s *Session, l *Winlink) string { return flagText(l.Index == s.Links[0].Index) }),
-		"window_end_flag": onLink(func(_ *FormatContext, s *Session, l *Winlink) string {
-			return flagText(l.Index == s.Links[len(s.Links)-1].Index)
-		}),
-		"window_last_flag": onLink(func(_ *FormatContext, s *Session, l *Winlink) string {
-			return flagText(len(s.Last) > 0 && s.Last[0] == l.Index)
-		}),
-		"window_stack_index": onLink(func(_ *FormatContext, s *Session, l *Winlink) string {
-			for i, index := range s.Last {
-				if index == l.Index {
-					return strconv.Itoa(i + 1)
-				}
-			}
-			return "0"
-		}),
-		"window_marked_flag": onLink(func(c *FormatContext, s *Session, l *Winlink) string { return flagText(markedLink(c.Snap, s, l)) }),
-		"window_flags":       onLink(func(c *FormatContext, s *Session, l *Winlink) string { return windowFlags(c, s, l, "##") }),
-		"window_raw_flags":   onLink(func(c *FormatContext, s *Session, l *Winlink) string { return windowFlags(c, s, l, "#") }),
-	}
-}
-
-func markedLink(snap *Snapshot, s *Session, l *Winlink) bool {
-	m := snap.Marked
-	return m != nil && m.Session == s.ID && m.Index == l.Index
-}
-
-// windowFlags is the string of marks after a window's name.
-func windowFlags(c *FormatContext, s *Session, l *Winlink, activity string) string {
-	var b strings.Builder
-	add := func(set bool, mark string) {
-		if set {
-			b.WriteString(mark)
-		}
-	}
-	add(l.Activity, activity)
-	add(l.Bell, "!")
-	add(l.Silence, "~")
-	add(l.Index == s.Current, "*")
-	add(len(s.Last) > 0 && s.Last[0] == l.Index, "-")
-	add(markedLink(c.Snap, s, l), "M")
-	add(c.Window != nil && c.Window.Zoomed, "Z")
-	return b.String()
-}
-
-func onPane(get func(*Pane) string) *formatVariable {
-	return &formatVariable{get: func(c *FormatContext) string {
-		if c.Pane == nil {
-			return ""
-		}
-		return get(c.Pane)
-	}}
-}
-
-// onPlace makes a variable of a pane's place in its window.
-func onPlace(get func(*FormatContext, *Window, *Pane) string) *formatVariable {
-	return &formatVariable{get: func(c *FormatContext) string {
-		if c.Pane == nil {
-			return ""
-		}
-		w := c.Snap.Window(c.Pane.Window)
-		if w == nil {
-			return ""
-		}
-		return get(c, w, c.Pane)
-	}}
-}
-
-func paneVariables() map[string]*formatVariable {
-	return map[string]*formatVariable{
-		"alternate_on":      onPane(func(p *Pane) string { return flagText(p.Alternate) }),
-		"pane_bottom":       onPane(func(p *Pane) string { return strconv.Itoa(p.Top + p.Height - 1) }),
-		"pane_dead":         onPane(func(p *Pane) string { return flagText(p.Dead) }),
-		"pane_height":       onPane(func(p *Pane) string { return strconv.Itoa(p.Height) }),
-		"pane_id":           onPane(func(p *Pane) string { return p.ID.String() }),
-		"pane_in_mode":      onPane(func(p *Pane) string { return strconv.Itoa(p.InMode) }),
-		"pane_index":        onPane(func(p *Pane) string { return strconv.Itoa(p.Index) }),
-		"pane_input_off":    onPane(func(p *Pane) string { return flagText(p.InputOff) }),
-		"pane_left":         onPane(func(p *Pane) string { return strconv.Itoa(p.Left) }),
-		"pane_mode":         onPane(func(p *Pane) string { return p.Mode }),
-		"pane_pid":          onPane(func(p *Pane) string { return strconv.Itoa(p.PID) }),
-		"pane_pipe":         onPane(func(p *Pane) string { return flagText(p.Piped) }),
-		"pane_right":        onPane(func(p *Pane) string { return strconv.Itoa(p.Left + p.Width - 1) }),
-		"pane_synchronized": onPane(func(p *Pane) string { return flagText(p.Synchronized) }),
-		"pane_top":          onPane(func(p *Pane) string { return strconv.Itoa(p.Top) }),
-		"pane_tty":          onPane(func(p *Pane) string { return p.TTY }),
-		"pane_width":        onPane(func(p *Pane) string { return strconv.Itoa(p.Width) }),
-		"pane_active": onPlace(func(_ *FormatContext, w *Window, p *Pane) string {
-			return flagText(w.HasActive && w.Active == p.ID)
-		}),
-		"pane_last": onPlace(func(_ *FormatContext, w *Window, p *Pane) string {
-			return flagText(w.HasLast && w.Last == p.ID)
-		}),
-		"pane_at_left":  onPlace(func(_ *FormatContext, _ *Window, p *Pane) string { return flagText(p.Left == 0) }),
-		"pane_at_right": onPlace(func(_ *FormatContext, w *Window, p *Pane) string { return flagText(p.Left+p.Width == w.Width) }),
-		"pane_at_top": onPlace(func(_ *FormatContext, w *Window, p *Pane) string {
-			return flagText(p.Top == 0 || w.BorderStatus == "top" && p.Top == 1)
-		}),
-		"pane_at_bottom": onPlace(func(_ *FormatContext, w *Window, p *Pane) string {
-			end := p.Top + p.Height
-			return flagText(end == w.Height && w.BorderStatus != "bottom" || w.BorderStatus == "bottom" && end == w.Height-1)
-		}),
-		"pane_marked": {get: func(c *FormatContext) string {
-			return flagText(c.Pane != nil && c.Snap.Marked != nil && c.Snap.Marked.Pane == c.Pane.ID)
-		}},
-		"pane_marked_set": {get: func(c *FormatContext) string { return flagText(c.Snap.Marked != nil) }},
-	}
-}
-
-// paneDetailVariables need a snapshot of [Full] detail.
-func paneDetailVariables() map[string]*formatVariable {
-	return map[string]*formatVariable{
-		"cursor_x":             onPane(func(p *Pane) string { return strconv.Itoa(p.CursorX) }),
-		"cursor_y":             onPane(func(p *Pane) string { return strconv.Itoa(p.CursorY) }),
-		"history_bytes":        onPane(func(p *Pane) string { return strconv.FormatInt(p.HistoryBytes, 10) }),
-		"history_limit":        onPane(func(p *Pane) string { return strconv.Itoa(p.HistoryLimit) }),
-		"history_size":         onPane(func(p *Pane) string { return strconv.Itoa(p.HistorySize) }),
-		"pane_current_command": onPane(func(p *Pane) string { return p.CurrentCommand }),
-		"pane_current_path":    onPane(func(p *Pane) string { return p.CurrentPath }),
-		"pane_dead_status":     onPane(func(p *Pane) string { return p.DeadStatus }),
-		"pane_start_command":   onPane(func(p *Pane) string { return p.StartCommand }),
-		"pane_title":           onPane(func(p *Pane) string { return p.Title }),
-	}
-}
-
-func onClient(get func(*Client) string) *formatVariable {
-	return &formatVariable{get: func(c *FormatContext) string {
+func onClient(name string, get func(*Client) string) formatVariable {
+	return formatVariable{name: name, get: func(c *FormatContext) (string, bool) {
 		if c.Client == nil {
-			return ""
+			return "", false
 		}
-		return get(c.Client)
+		return get(c.Client), true
+	}}
+}
+
+// mayClient is onClient for what is empty where a client has no value.
+func mayClient(name string, get func(*Client) string) formatVariable {
+	return formatVariable{name: name, get: func(c *FormatContext) (string, bool) {
+		if c.Client == nil {
+			return "", false
+		}
+		return someText(get(c.Client))
 	}}
 }
 
@@ -331,31 +333,49 @@ func (c *Client) hasFlag(flag string) bool {
 	return false
 }
 
-func clientVariables() map[string]*formatVariable {
-	return map[string]*formatVariable{
-		"client_activity":     onClient(func(c *Client) string { return secondsText(c.Activity) }),
-		"client_control_mode": onClient(func(c *Client) string { return flagText(c.hasFlag("control-mode")) }),
-		"client_created":      onClient(func(c *Client) string { return secondsText(c.Created) }),
-		"client_flags":        onClient(func(c *Client) string { return c.Flags }),
-		"client_height":       onClient(func(c *Client) string { return sizeText(c.Height) }),
-		"client_last_session": onClient(func(c *Client) string { return c.LastSession }),
-		"client_name":         onClient(func(c *Client) string { return c.Name }),
-		"client_pid":          onClient(func(c *Client) string { return strconv.Itoa(c.PID) }),
-		"client_readonly":     onClient(func(c *Client) string { return flagText(c.hasFlag("read-only")) }),
-		"client_termname":     onClient(func(c *Client) string { return c.TermName }),
-		"client_tty":          onClient(func(c *Client) string { return c.TTY }),
-		"client_uid":          onClient(func(c *Client) string { return strconv.Itoa(c.UID) }),
-		"client_user":         onClient(func(c *Client) string { return c.User }),
-		"client_utf8":         onClient(func(c *Client) string { return flagText(c.hasFlag("UTF-8")) }),
-		"client_width":        onClient(func(c *Client) string { return sizeText(c.Width) }),
-		"client_session": {get: func(c *FormatContext) string {
+func sizeText(n int) string {
+	if n < 0 {
+		return ""
+	}
+	return strconv.Itoa(n)
+}
+
+func clientVariables() []formatVariable {
+	list := []formatVariable{
+		mayClient("client_activity", func(c *Client) string { t, _ := seconds(c.Activity); return t }),
+		onClient("client_control_mode", func(c *Client) string { return flagText(c.hasFlag("control-mode")) }),
+		mayClient("client_created", func(c *Client) string { t, _ := seconds(c.Created); return t }),
+		onClient("client_flags", func(c *Client) string { return c.Flags }),
+		mayClient("client_height", func(c *Client) string { return sizeText(c.Height) }),
+		mayClient("client_last_session", func(c *Client) string { return c.LastSession }),
+		onClient("client_name", func(c *Client) string { return c.Name }),
+		onClient("client_pid", func(c *Client) string { return strconv.Itoa(c.PID) }),
+		onClient("client_readonly", func(c *Client) string { return flagText(c.hasFlag("read-only")) }),
+		{name: "client_session", get: func(c *FormatContext) (string, bool) {
 			if c.Client == nil {
-				return ""
+				return "", false
 			}
 			if s := c.Snap.Session(c.Client.Session); s != nil {
-				return s.Name
+				return s.Name, true
 			}
-			return ""
+			return "", false
 		}},
+		onClient("client_termname", func(c *Client) string { return c.TermName }),
+		onClient("client_tty", func(c *Client) string { return c.TTY }),
+		onClient("client_uid", func(c *Client) string { return strconv.Itoa(c.UID) }).from(v33),
+		mayClient("client_user", func(c *Client) string { return c.User }).from(v33),
+		onClient("client_utf8", func(c *Client) string { return flagText(c.hasFlag("UTF-8")) }),
+		mayClient("client_width", func(c *Client) string { return sizeText(c.Width) }),
 	}
+	for i, f := range clientFields() {
+		list = append(list, mayClient(f.name, func(c *Client) string { return valueAt(c.values, i) }).from(f.since))
+	}
+	return list
+}
+
+func valueAt(values []string, i int) string {
+	if i >= len(values) {
+		return ""
+	}
+	return values[i]
 }

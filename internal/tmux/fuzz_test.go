@@ -111,19 +111,33 @@ func FuzzFormat(f *testing.F) {
 	for _, text := range []string{"#(", "#{?", "#{==:,}", "#{=;:x}", "#{t/f/:line}", "#{;", "#{p-:line}", "#"} {
 		f.Add(text)
 	}
-	snap := demandSnapshot()
-	snap.Sessions[0].Name = "MARK#(id)#{pid}\x1b"
-	c := ContextOf(snap, Found{Session: &snap.Sessions[0]})
+	for _, m := range offeredModifiers() {
+		f.Add(m.example)
+	}
+	for text := range refusedFormats() {
+		f.Add(text)
+	}
+	var all []*Snapshot
+	for _, v := range knownVersions() {
+		all = append(all, guestSnapshot(v))
+	}
 	f.Fuzz(func(t *testing.T, text string) {
-		format, err := CompileFormat(text)
-		if err != nil {
-			return
-		}
-		if got := format.Expand(c); strings.Count(got, "\x1b") > strings.Count(text, "\x1b")*(1+len(text)) {
-			t.Fatalf("%q expands to %q", text, got)
+		for _, snap := range all {
+			format, err := CompileFormatFor(text, snap.Version)
+			if err != nil {
+				continue
+			}
+			c := ContextOf(snap, Found{Session: &snap.Sessions[0], Link: &snap.Sessions[0].Links[0], Pane: &snap.Panes[0]})
+			got := format.Expand(c)
+			if strings.Contains(got, "\x1b") && !strings.Contains(text, "\x1b") || strings.Contains(got, hidden) && !strings.Contains(text, "session_path") {
+				t.Fatalf("%s: %q expands to %q", snap.Version, text, got)
+			}
+			if len(got) > maxFormatOut {
+				t.Fatalf("%q expands to %d bytes", text, len(got))
+			}
 		}
 		// Literal text stays literal.
-		if again, err := CompileFormat(EscapeFormat(text)); err != nil || again.Expand(c) != text {
+		if again, err := CompileFormat(EscapeFormat(text)); len(text) < maxFormat/2 && (err != nil || again.Expand(FormatContext{Snap: all[1]}) != text) {
 			t.Fatalf("%q escaped to %q (%v)", text, EscapeFormat(text), err)
 		}
 	})
@@ -133,6 +147,13 @@ func FuzzSnapshot(f *testing.F) {
 	f.Add([]byte("O 1 2 3.3a x\nM 11 $0 0 @0 %0\nS $0 2 0 1 0,1  C-b name\nW 0 @0 *Z 0 off aafd,80x24,0,0,0 w\nA %0 0 9 /dev/pts/0\n" +
 		"W 1 @1 - 0 top b25d,80x24,0,0[80x12,0,0,1,80x11,0,13,2] w2\nP %1 1 9 /dev/pts/1\nA %2 0 9 /dev/pts/2\n\n--\nC 9 $0 1 attached /dev/pts/1 /dev/pts/1\n--\ncommand-alias[0] a=b"))
 	f.Add([]byte("O 1 2 3.3a \\\n\n--\n--\ncommand-alias[0] \"x=\\n\\033\\\"\n--\nB 1 2 \\  x"))
+	full := "O 1 2 3.3a x external off /bin/sh  23 11 9\nS $0 2 0 1 0  C-b 5 1 0 /x name\nW 0 @0 * 0 off aafd,80x24,0,0,0 aafd,80x24,0,0,0 5 8 16 name w\n" +
+		"A %0 0 9 /dev/pts/0 0 -1 0 80 24 00000 1 copy-mode 0 2000 560 0 0  cat /x cat" + strings.Repeat(" 0", 34) + " t\n\n--\n" +
+		"C 9 $0 1 attached /dev/pts/1 1 80 24  0 xterm root" + strings.Repeat(" 0", 9) + " /dev/pts/1\n--\ncommand-alias[0] a=b\n--\nB 1 2 b x"
+	if _, err := ParseSnapshot(Full, bytes.Split([]byte(full), []byte("\n--\n"))); err != nil {
+		f.Fatal(err)
+	}
+	f.Add([]byte(full))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		for _, d := range []Detail{Core, Full} {
 			snap, err := ParseSnapshot(d, bytes.Split(data, []byte("\n--\n")))

@@ -3,14 +3,21 @@ package tmux
 import (
 	"errors"
 	"fmt"
+	"strconv"
+	"strings"
 	"time"
 )
 
 // DefaultFormat returns the format a command prints with when -F is not given,
 // or "" if it prints nothing by format.
-func DefaultFormat(inv *Invocation) string {
-	const history = "[#{pane_width}x#{pane_height}] [history #{history_size}/#{history_limit}, #{history_bytes} bytes] " +
+func DefaultFormat(inv *Invocation) string { return defaultFormat(inv, Reference()) }
+
+func defaultFormat(inv *Invocation, v Version) string {
+	history := "[#{pane_width}x#{pane_height}] [history #{history_size}/#{history_limit}, #{history_bytes} bytes] " +
 		"#{pane_id}#{?pane_active, (active),}#{?pane_dead, (dead),}"
+	if v.AtLeast(v37) {
+		history = strings.Replace(history, "]", "#{?pane_floating_flag, #{pane_x}#,#{pane_y}#,#{pane_z}}]", 1)
+	}
 	const windowHead = "#{window_index}: #{window_name}#{window_raw_flags} (#{window_panes} panes) [#{window_width}x#{window_height}] "
 	switch inv.Row.Name {
 	case "list-sessions":
@@ -55,35 +62,48 @@ const maxListing = 10 << 20
 // base gives the values that are not of a row (UID, Host, Zone). The -F and -f
 // formats of the invocation are compiled by our own engine.
 func Listing(inv *Invocation, snap *Snapshot, target Found, base FormatContext) ([]string, error) {
-	if inv.Has('O') || inv.Has('r') {
-		return nil, errors.New(inv.Row.Name + ": sorting is not available here")
-	}
+	v := snap.Version.orReference()
 	text, given := inv.Get('F')
 	if !given {
-		text = DefaultFormat(inv)
+		text = defaultFormat(inv, v)
 	}
-	format, err := CompileFormat(text)
+	format, err := CompileFormatFor(text, v)
 	if err != nil {
 		return nil, err
 	}
 	filter, filtered := inv.Get('f')
-	keep, err := CompileFormat(filter)
+	keep, err := CompileFormatFor(filter, v)
 	if err != nil {
 		return nil, err
 	}
+	order, err := orderOf(inv)
+	if err != nil {
+		return nil, err
+	}
+	rows := listRowsOf(inv, snap, target, order)
+	work, shared := newFormatWork(len(rows)), &formatIndex{}
 	var lines []string
 	room := maxListing
-	for _, row := range listRowsOf(inv, snap, target) {
-		row.UID, row.Host, row.Zone = base.UID, base.Host, base.Zone
+	for i := range rows {
+		row := &rows[i]
+		row.UID, row.Host, row.Zone, row.Now = base.UID, base.Host, base.Zone, base.Now
+		row.command, row.shared = inv.Row.Name, shared
 		if filtered {
-			kept := keep.Expand(row)
-			room -= len(kept)
-			if !formatTrue(kept) {
+			text, err := keep.expand(row, work)
+			if err != nil {
+				return nil, err
+			}
+			room -= len(text)
+			if !formatTrue(text) {
 				continue
 			}
 		}
-		lines = append(lines, format.Expand(row))
-		if room -= len(lines[len(lines)-1]); room < 0 {
+		line, err := format.expand(row, work)
+		if err != nil {
+			return nil, err
+		}
+		lines = append(lines, line)
+		if room -= len(line); room < 0 {
 			return nil, fmt.Errorf("%s: the formats make more than %d MiB of text", inv.Row.Name, maxListing>>20)
 		}
 	}
@@ -91,33 +111,49 @@ func Listing(inv *Invocation, snap *Snapshot, target Found, base FormatContext) 
 }
 
 // listRowsOf returns the rows of a list command, in tmux's order.
-func listRowsOf(inv *Invocation, snap *Snapshot, target Found) []FormatContext {
+func listRowsOf(inv *Invocation, snap *Snapshot, target Found, order rowOrder) []FormatContext {
 	var rows []FormatContext
 	switch inv.Row.Name {
 	case "list-sessions":
 		for i := range snap.Sessions {
-			c := ContextOf(snap, Found{Session: &snap.Sessions[i]})
-			c.Line = i
-			rows = append(rows, c)
+			rows = append(rows, ContextOf(snap, Found{Session: &snap.Sessions[i]}))
 		}
+		order.sort(rows, bySessions)
+		number(rows, snap)
 	case "list-windows":
 		for _, s := range listedSessions(inv.Has('a'), snap, target) {
+			start := len(rows)
 			for i := range s.Links {
-				c := ContextOf(snap, Found{Session: s, Link: &s.Links[i]})
-				c.Line = i
-				rows = append(rows, c)
+				rows = append(rows, ContextOf(snap, Found{Session: s, Link: &s.Links[i]}))
 			}
+			number(rows[start:], snap)
+		}
+		order.sort(rows, byWindows)
+		if snap.Version.AtLeast(v37) {
+			number(rows, snap)
 		}
 	case "list-panes":
-		rows = paneRowsOf(inv, snap, target)
+		rows = paneRowsOf(inv, snap, target, order)
 	case "list-clients":
-		rows = clientRowsOf(inv, snap, target)
+		rows = clientRowsOf(inv, snap, target, order)
 	case "list-buffers":
 		for i := range snap.Buffers {
-			rows = append(rows, FormatContext{Snap: snap, Buffer: &snap.Buffers[i], Line: i})
+			rows = append(rows, FormatContext{Snap: snap, Buffer: &snap.Buffers[i]})
 		}
+		order.sort(rows, byBuffers)
 	}
 	return rows
+}
+
+// number gives the rows their numbers. From 3.7 on list-windows and list-panes
+// give all rows the number of rows.
+func number(rows []FormatContext, snap *Snapshot) {
+	for i := range rows {
+		rows[i].line = strconv.Itoa(i)
+		if snap.Version.AtLeast(v37) && rows[i].kind >= windowKind {
+			rows[i].line = strconv.Itoa(len(rows))
+		}
+	}
 }
 
 func listedSessions(all bool, snap *Snapshot, target Found) []*Session {
@@ -131,18 +167,19 @@ func listedSessions(all bool, snap *Snapshot, target Found) []*Session {
 	return []*Session{target.Session}
 }
 
-func paneRowsOf(inv *Invocation, snap *Snapshot, target Found) []FormatContext {
+func paneRowsOf(inv *Invocation, snap *Snapshot, target Found, order rowOrder) []FormatContext {
 	var rows []FormatContext
 	add := func(s *Session, l *Winlink) {
 		w := snap.Window(l.Window)
 		if w == nil {
 			return
 		}
-		for i, id := range w.Panes {
-			c := ContextOf(snap, Found{Session: s, Link: l, Window: w, Pane: snap.Pane(id)})
-			c.Line = i
-			rows = append(rows, c)
+		start := len(rows)
+		for _, id := range w.Panes {
+			rows = append(rows, ContextOf(snap, Found{Session: s, Link: l, Window: w, Pane: snap.Pane(id)}))
 		}
+		order.sort(rows[start:], byPanes)
+		number(rows[start:], snap)
 	}
 	if !inv.Has('a') && !inv.Has('s') {
 		if target.Session != nil && target.Link != nil {
@@ -158,7 +195,7 @@ func paneRowsOf(inv *Invocation, snap *Snapshot, target Found) []FormatContext {
 	return rows
 }
 
-func clientRowsOf(inv *Invocation, snap *Snapshot, target Found) []FormatContext {
+func clientRowsOf(inv *Invocation, snap *Snapshot, target Found, order rowOrder) []FormatContext {
 	var rows []FormatContext
 	for i := range snap.Clients {
 		client := &snap.Clients[i]
@@ -167,9 +204,11 @@ func clientRowsOf(inv *Invocation, snap *Snapshot, target Found) []FormatContext
 			continue
 		}
 		c := ContextOf(snap, Found{Session: s})
-		c.Client, c.Line = client, len(rows)
+		c.Client, c.kind = client, otherKind
 		rows = append(rows, c)
 	}
+	order.sort(rows, byClients)
+	number(rows, snap)
 	return rows
 }
 
@@ -183,7 +222,7 @@ func Message(inv *Invocation, snap *Snapshot, target Found, base FormatContext, 
 	case len(inv.Args) > 0:
 		text = inv.Args[0]
 	case !given:
-		text = DefaultFormat(inv)
+		text = defaultFormat(inv, snap.Version.orReference())
 	}
 	if inv.Has('l') {
 		return text, nil
@@ -192,14 +231,15 @@ func Message(inv *Invocation, snap *Snapshot, target Found, base FormatContext, 
 	if zone == nil {
 		zone = time.UTC
 	}
-	format, err := CompileFormat(Strftime(text, now.In(zone)))
+	format, err := compileFormatAt(text, snap.Version, now.In(zone))
 	if err != nil {
 		return "", err
 	}
 	c := ContextOf(snap, target)
-	c.UID, c.Host, c.Zone = base.UID, base.Host, base.Zone
+	c.UID, c.Host, c.Zone, c.Now = base.UID, base.Host, base.Zone, now
+	c.command, c.kind = inv.Row.Name, paneKind
 	if c.Client = base.Client; c.Client == nil && c.Session != nil {
 		c.Client = BestClient(snap, c.Session)
 	}
-	return format.Expand(c), nil
+	return format.expand(&c, newFormatWork(1))
 }
