@@ -186,7 +186,7 @@ func (b *assembler) named(word string) (*Invocation, *ParseError) {
 	if row == nil {
 		return nil, &ParseError{
 			Reason: NotOffered, Command: n.full,
-			Text: n.full + ": not offered by muxward yet",
+			Text: n.full + ": not offered by muxward",
 		}
 	}
 	return &Invocation{Row: row, Typed: word}, nil
