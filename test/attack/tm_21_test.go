@@ -98,7 +98,7 @@ func (w *world) waits() {
 	x.WaitFor("recording")
 	name := func() string { return w.server.Run("display-message", "-p", "-t", w.a, "#{window_name}") }
 	x.Type("\x02:")
-	tmuxtest.Eventually(w.t, func() bool {
+	tmuxtest.Eventually(w.t, func() bool { // not the ":" of a clock
 		screen := x.Screen()
 		return strings.HasPrefix(screen[len(screen)-1], ":")
 	}, "the prompt is open")
