@@ -22,8 +22,13 @@ func TestTM22FlagsOfSendKeys(t *testing.T) {
 			}
 			w.refused(typist, append([]string{"send-keys", "-t", a}, args...)...)
 		}
-		w.refused(typist, "send-prefix", "-t", a)
+		for _, name := range []string{"send-prefix", "send-keys"} {
+			w.refused(typist, name, "-t", "mwalice/shared:0.1")
+		}
 		w.refused(typist, "send-keys", "-t", "mwalice/shared:0.1", "x")
+		if r := w.try(typist, "send-prefix", "-t", a); r.Code == 0 {
+			w.permit("\x02") // a key like any other
+		}
 		if r := w.try(typist, "send-keys", "-t", a, "-N", "1000", "y"); r.Code == 0 {
 			for range 1000 {
 				w.permit("y")
