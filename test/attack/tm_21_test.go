@@ -65,7 +65,7 @@ func (w *world) deep() {
 	}
 	message := strings.Repeat("{", 16384-16-4-len("if-shell -F -t  1 ")-len(s)-1)
 	h := &wire.Hello{Cwd: "/", PID: int32(os.Getpid()), Argv: []string{"if-shell", "-F", "-t", s, "1", message}}
-	if attached, text := w.ask(h); attached || !strings.Contains(text, "if-shell: not offered") {
+	if attached, text := w.ask(h); attached || !strings.Contains(text, "not permitted: configure") {
 		w.gain("%d braces in a message: %v %q", len(message), attached, clip([]byte(text)))
 	}
 	x := w.attach(typist, tmuxtest.TerminalConfig{}, "attach", "-t", "mwalice/shared")
