@@ -185,6 +185,7 @@ func TestStrftime(t *testing.T) {
 		"%H:%M %d-%b-%y": "04:05 03-Feb-24", "%%": "%", "%": "%", "%Q": "%Q", "a%nb": "a\nb", "%j %U %W %V %G": "034 04 05 05 2024",
 		"%I %l %p %P": "04  4 AM am", "%s": "1706933106", "%C %g": "20 24", "%u %w": "6 6", "%e": " 3", "%T %D %F": "04:05:06 02/03/24 2024-02-03",
 		"%-d %_d %0e %5d %_5d %-5d": "3  3 03 00003     3 3", "%^a %#b %#p %10B|%010B": "SAT FEB am   February|00February", "%Ey %Od": "24 03", "%5!|%12": "  %5!|         %12",
+		"a%8190!": "a" + strings.Repeat(" ", 8184) + "%8190!", "a%8191!": "", "a%99999d": "",
 	} {
 		if got := Strftime(text, at); got != want {
 			t.Errorf("%s: %q, want %q", text, got, want)

@@ -14,7 +14,7 @@ func Strftime(s string, t time.Time) string {
 		return s
 	}
 	var b strings.Builder
-	for i := 0; i < len(s); {
+	for i := 0; i < len(s) && b.Len() < maxTimeText; {
 		if s[i] != '%' || i+1 == len(s) {
 			b.WriteByte(s[i])
 			i++
@@ -28,6 +28,9 @@ func Strftime(s string, t time.Time) string {
 		b.WriteString(text)
 		i += n
 	}
+	if b.Len() >= maxTimeText {
+		return ""
+	}
 	return b.String()
 }
 
@@ -40,8 +43,9 @@ type timeSpec struct {
 	field byte // 0 if the text ends before it
 }
 
-// maxTimeWidth bounds what one sequence makes.
-const maxTimeWidth = 256
+// maxTimeText is what tmux has room for: a text that would become as long as
+// that becomes nothing.
+const maxTimeText = 8192
 
 // readTimeSpec reads the sequence at the start of s and returns its length.
 func readTimeSpec(s string) (timeSpec, int) {
@@ -58,7 +62,7 @@ func readTimeSpec(s string) (timeSpec, int) {
 		}
 	}
 	for ; i < len(s) && s[i] >= '0' && s[i] <= '9'; i++ {
-		spec.width = min(spec.width*10+int(s[i]-'0'), maxTimeWidth)
+		spec.width = min(spec.width*10+int(s[i]-'0'), maxTimeText)
 	}
 	if i < len(s) && (s[i] == 'E' || s[i] == 'O') {
 		i++ // another calendar or other digits: there are none in this locale
