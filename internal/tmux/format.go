@@ -34,7 +34,10 @@ func badFormat(why, where string) error {
 const (
 	maxFormat      = 16384 // bytes of a format
 	maxFormatDepth = 32    // braces within braces
-	maxFormatOut   = 65536 // bytes of one expansion
+	maxFormatMade  = 65536 // bytes that padding or repeating makes
+	// maxFormatOut is for one row. A title may have a MiB, and must not keep
+	// others from listing the pane.
+	maxFormatOut = 4 << 20
 )
 
 type nodeKind uint8

@@ -234,7 +234,7 @@ func (e *expansion) repeat(text, times string) string {
 	if !ok {
 		return ""
 	}
-	if int(n)*len(text) > maxFormatOut {
+	if int(n)*len(text) > maxFormatMade {
 		e.err = &FormatError{"what the format expands to is too long"}
 		return ""
 	}
@@ -408,7 +408,7 @@ func (e *expansion) fill(value string, columns int) string {
 	if missing <= 0 {
 		return value
 	}
-	if missing > maxFormatOut {
+	if missing > maxFormatMade {
 		e.err = &FormatError{"what the format expands to is too long"}
 		return value
 	}
