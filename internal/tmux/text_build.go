@@ -130,6 +130,10 @@ func (b *assembler) invocation(c *textCommand) (*Invocation, *fault) {
 		}
 		blocks[i] = block
 	}
+	if first == 0 {
+		// Only arguments can come like this: versions differ in what they make of it.
+		return nil, b.fault(c.at, BadBlock, "a block stands where the name of a command must be")
+	}
 	inv, err := b.named(plain[0])
 	if err != nil {
 		return nil, b.from(c.at, err)
