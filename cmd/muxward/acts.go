@@ -48,6 +48,8 @@ func (d *daemon) act(who identity.Identity, c ctld.Call) (*gateway.Act, error) {
 		}
 	case "revoke":
 		return d.revokeAct(who, c)
+	case "explain":
+		return d.explainAct(who, c)
 	default:
 		return nil, fmt.Errorf("muxward does not know %q; the two versions may differ: restart muxward serve", c.Act)
 	}

@@ -86,6 +86,16 @@ func errNoServer(req Request) error {
 // reads it, with that server's command-alias, and gives one request for each
 // command. base is what they have in common.
 func (g *Gateway) Parse(ctx context.Context, base Request, argv []string) ([]Request, error) {
+	reqs, why, err := g.read(ctx, base, argv)
+	if why != nil {
+		return nil, g.Refuse(ctx, base, argv, why)
+	}
+	return reqs, err
+}
+
+// read is Parse without a word to the log: refused says why a command line is
+// refused, err that it could not be found out.
+func (g *Gateway) read(ctx context.Context, base Request, argv []string) (reqs []Request, refused, err error) {
 	owner := base.Here
 	if owner == "" {
 		owner = base.Identity.Person()
@@ -101,14 +111,14 @@ func (g *Gateway) Parse(ctx context.Context, base Request, argv []string) ([]Req
 			base.fresh = snap
 			opts = tmux.ParseOptions{Version: snap.Version, Aliases: snap.Options.Aliases}
 		case !errors.Is(err, ErrServerEnded):
-			return nil, fmt.Errorf("ask the tmux server for its state: %w", err)
+			return nil, nil, fmt.Errorf("ask the tmux server for its state: %w", err)
 		}
 	}
 	invs, perr := tmux.ParseArgv(argv, opts)
 	if perr != nil {
-		return nil, g.unread(ctx, base, argv, perr)
+		return nil, g.unread(ctx, base, perr), nil
 	}
-	reqs := make([]Request, len(invs))
+	reqs = make([]Request, len(invs))
 	for i, inv := range invs {
 		reqs[i] = base
 		reqs[i].Invocation = inv
@@ -116,18 +126,18 @@ func (g *Gateway) Parse(ctx context.Context, base Request, argv []string) ([]Req
 			reqs[i].fresh = nil
 		}
 	}
-	return reqs, nil
+	return reqs, nil, nil
 }
 
-// unread refuses a command line that cannot be read. As with tmux, where there
-// is no server at all that comes first.
-func (g *Gateway) unread(ctx context.Context, base Request, argv []string, why *tmux.ParseError) error {
+// unread says why a command line is refused that cannot be read. As with tmux,
+// where there is no server at all that comes first.
+func (g *Gateway) unread(ctx context.Context, base Request, why *tmux.ParseError) error {
 	if base.fresh == nil {
 		if places, err := g.Visible(ctx, base.Identity); err == nil && len(places) == 0 {
-			return g.Refuse(ctx, base, argv, errNoServer(base))
+			return errNoServer(base)
 		}
 	}
-	return g.Refuse(ctx, base, argv, why)
+	return why
 }
 
 // resolve turns what was asked into a plan by ids. It is the only place where

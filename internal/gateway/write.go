@@ -40,11 +40,18 @@ func (g *Gateway) event(req Request, plan *Plan, kind access.EventKind) access.E
 	return ev
 }
 
+// errSupposed keeps anything from being done in the name of somebody who was
+// not proved to be here.
+var errSupposed = errors.New("nobody proved to be this person, so nothing is done for them")
+
 // writeIntent writes that something is about to be done, and makes the permit
 // for it. No record, no permit.
 func (g *Gateway) writeIntent(ctx context.Context, req Request, plan *Plan, d access.Decision, l *Live) (*Permit, error) {
 	failpoint.At("gateway-decided")
 	defer failpoint.At("gateway-permitted")
+	if req.Identity.IsSupposed() {
+		return nil, errSupposed
+	}
 	ev := g.event(req, plan, access.EventIntent)
 	ev.Request, ev.Allowed, ev.Rule, ev.Reason = l.id, true, d.Rule, d.Reason
 	if plan.Invocation != nil {

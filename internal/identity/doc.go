@@ -1,7 +1,8 @@
 // Package identity says who somebody is: [Identity], and the only makers of
 // one.
 //
-// An Identity exists only after proof at a door. It cannot be changed, and
+// An Identity exists only after proof at a door; one that is only supposed, to
+// say what would be decided, is marked as such. It cannot be changed, and
 // its zero value is nobody, to whom everything is denied. What a person may
 // do is not here (internal/policy), nor is which groups they are in: that is
 // asked anew at each decision, so that it can change while they are attached.

@@ -14,6 +14,8 @@ type proof struct {
 	inside  string
 	serial  uint64
 	claims  map[string]string
+	// supposed is set for what [Supposed] makes.
+	supposed bool
 }
 
 // Person is the canonical name of the person, or "" for nobody.
@@ -36,7 +38,7 @@ func (i Identity) Account() string {
 // UID is the effective uid the kernel gave for the peer, and whether the
 // identity was proved by peer credentials at all.
 func (i Identity) UID() (uint32, bool) {
-	if i.p == nil {
+	if i.p == nil || i.p.uid == noUID {
 		return 0, false
 	}
 	return i.p.uid, true
@@ -119,5 +121,9 @@ func (i Identity) Subject() Subject {
 	if i.p == nil {
 		return Subject{UID: -1}
 	}
-	return Subject{i.p.person, i.p.account, int64(i.p.uid), i.p.door, i.p.inside}
+	uid := int64(-1)
+	if n, ok := i.UID(); ok {
+		uid = int64(n)
+	}
+	return Subject{i.p.person, i.p.account, uid, i.p.door, i.p.inside}
 }

@@ -14,3 +14,13 @@ func (s *Set) UIDs() []uint32 {
 	}
 	return out
 }
+
+// AccountOf gives the account that a person of the people file uses, the first
+// one if there are several, or "" for those known by their uid alone.
+func (s *Set) AccountOf(name string) string {
+	p := s.people.list[name]
+	if p == nil || len(p.accounts) == 0 {
+		return ""
+	}
+	return p.accounts[0]
+}

@@ -112,8 +112,14 @@ type asked struct {
 	answer
 }
 
-// ask runs command lines as a person, a few at a time.
+// ask runs command lines of tmux as a person, a few at a time.
 func (x *house) ask(who string, lines [][]string) []asked {
+	x.t.Helper()
+	return x.run(who, []string{"tmux"}, lines)
+}
+
+// run runs a program with each of the lines behind its own words.
+func (x *house) run(who string, program []string, lines [][]string) []asked {
 	x.t.Helper()
 	account, env := tmuxtest.As(x.t, who), x.h.Env(who)
 	out := make([]asked, len(lines))
@@ -123,7 +129,7 @@ func (x *house) ask(who string, lines [][]string) []asked {
 	for range 4 {
 		wg.Go(func() {
 			for i := range work {
-				cmd := account.Command("tmux", lines[i]...)
+				cmd := account.Command(program[0], slices.Concat(program[1:], lines[i])...)
 				cmd.Env = env
 				out[i].argv = lines[i]
 				out[i].answer, errs[i] = client(cmd)

@@ -18,6 +18,11 @@ type Call struct {
 	Reason string `json:"reason,omitempty"`
 	Undo   bool   `json:"undo,omitempty"`
 	All    bool   `json:"all,omitempty"`
+	// Argv is a command line of tmux's, Pane and Socket what its client would
+	// say of where it is: TMUX_PANE, and the socket that TMUX names.
+	Argv   []string `json:"argv,omitempty"`
+	Pane   string   `json:"pane,omitempty"`
+	Socket string   `json:"socket,omitempty"`
 }
 
 // Answer is what comes back: a value, or an error for the person.
