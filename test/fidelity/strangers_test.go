@@ -187,8 +187,9 @@ func (x *house) command(template, target, who string) []string {
 // pair is a form about something hidden and the same about nothing.
 type pair struct{ hidden, absent int } // indexes of command lines
 
-// sparse: in a short run the other templates of a row, and the forms without
-// an owner, are tried on every eighth form, other ones for each row.
+// sparse: in a short run each row is tried on every eighth form, other ones for
+// each row, and one of its other templates on every eighth of these. What a short
+// run has to try at least is asserted by TestEveryFlag and TestEveryFormat.
 const sparse = 8
 
 // table collects the command lines of one row for one person.
@@ -232,36 +233,42 @@ func (x *house) linesFor(index int, row, who string) *table {
 		}
 		return b
 	}
-	few := len(templates[row]) == 0 && !soak.Full() // other forms for each row
-	for i, f := range forms {
-		if !few || (i+index)%(2*sparse) == 0 {
-			b.both(owner, f)
-		}
+	every, bare, odd := 1, 1, 1 // each so many, other ones for each row
+	switch {
+	case soak.Full():
+	case len(templates[row]) > 0:
+		every, bare, odd = sparse, 4*sparse, len(oddOwners)
+	default:
+		every, bare, odd = 2*sparse, 8*sparse, len(oddOwners)
 	}
-	for i, f := range fixed {
-		if !few || (i+index)%(2*sparse) == 0 {
-			b.turn++
-			b.add(owner+f, b.turn)
-		}
-	}
+	b.add(owner+granting, b.turn)
+	b.sift(owner, every)
 	if row == "new-session" {
 		return b // what has no owner is the person's own server, which it starts
 	}
+	b.sift("", bare)
+	for i, o := range oddOwners {
+		if (i+index)%odd == 0 {
+			b.both(o, "<name>")
+		}
+	}
+	return b
+}
+
+// sift puts down each so many of all forms.
+func (b *table) sift(prefix string, every int) {
+	index := b.turn
 	for i, f := range forms {
-		if soak.Full() || (i+index)%sparse == 0 {
-			b.both("", f)
+		if (i+index)%every == 0 {
+			b.both(prefix, f)
 		}
 	}
 	for i, f := range fixed {
-		if soak.Full() || (i+index)%sparse == 0 {
+		if (i+index)%every == 0 {
 			b.turn++
-			b.add(f, b.turn)
+			b.add(prefix+f, b.turn)
 		}
 	}
-	for _, odd := range oddOwners {
-		b.both(odd, "<name>")
-	}
-	return b
 }
 
 func targeted(row string) bool {
@@ -344,7 +351,7 @@ func (x *house) try(who string, index int, row string) (n int, found []string) {
 // judge looks at what somebody was told.
 func (x *house) judge(who string, answers []asked, pairs []pair) (found []string) {
 	for _, a := range answers {
-		if strings.Contains(a.out+a.err, mark) && !strings.Contains(strings.Join(a.argv, " "), mark) {
+		if x.reveals(a) {
 			found = append(found, fmt.Sprintf("%s: tmux %q shows what is hidden: %s", who, a.argv, a.answer))
 		}
 		// That does nothing at all.
@@ -362,6 +369,19 @@ func (x *house) judge(who string, answers []asked, pairs []pair) (found []string
 		}
 	}
 	return found[:min(len(found), 5)]
+}
+
+// reveals reports whether an answer says what is hidden, by its mark or by its
+// name, and the question does not.
+func (x *house) reveals(a asked) bool {
+	said := a.out + a.err
+	for _, arg := range a.argv {
+		said = strings.ReplaceAll(said, arg, "")
+	}
+	asked := strings.Join(a.argv, " ")
+	return strings.Contains(said, mark) && !strings.Contains(asked, mark) ||
+		strings.Contains(said, x.hidden.name) && !strings.Contains(asked, x.hidden.name[1:]) ||
+		strings.Contains(said, x.hidden.window) && !strings.Contains(asked, x.hidden.window)
 }
 
 // letThrough lists what a person was permitted lately, by the log.
@@ -402,10 +422,10 @@ func (x *house) typed() {
 			x.t.Errorf("%s typed into carol's pane", who)
 		}
 	}
-	if n := strings.Count(got, host.Carol); n < 3 {
+	if n := strings.Count(got, host.Carol); n < soak.N(3, 1) {
 		x.t.Errorf("carol's own keys arrived %d times: %q", n, got)
 	}
-	rest := strings.NewReplacer("hello", "", host.Carol, "", "W", "", mark, "").Replace(got)
+	rest := strings.NewReplacer("hello", "", host.Carol, "", "W", "", mark, "", "\x02", "").Replace(got)
 	if rest != "" {
 		x.t.Errorf("carol's pane also got %q", rest)
 	}
