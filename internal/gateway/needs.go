@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"time"
 
 	"github.com/muxward/muxward/internal/access"
 	"github.com/muxward/muxward/internal/identity"
@@ -311,8 +312,12 @@ func (g *Gateway) resolveAct(ctx context.Context, live *Live, req Request) (*Pla
 // known reports whether a person may know of an object: they hold something on
 // it, and it was not taken from them.
 func (g *Gateway) known(who identity.Identity, o access.Object) bool {
+	return g.knownAt(who, o, g.Time())
+}
+
+func (g *Gateway) knownAt(who identity.Identity, o access.Object, at time.Time) bool {
 	_, denied := g.Denials.Match(who.Person(), o)
-	return !denied && sees(g.Policy.Holds(who.Subject(), o, g.Time()))
+	return !denied && sees(g.Policy.Holds(who.Subject(), o, at))
 }
 
 // Holds gives every verb that a person holds on an object now: none where it

@@ -46,10 +46,14 @@ func (s scene) window(t *tmux.Session, l *tmux.Winlink) access.Object {
 }
 
 func (s scene) pane(t *tmux.Session, l *tmux.Winlink, p *tmux.Pane) access.Object {
-	o := s.window(t, l)
-	o.Kind = access.Pane
-	o.Pane = access.PaneRef{ID: uint32(p.ID), Index: p.Index}
-	return o
+	return paneIn(s.window(t, l), p)
+}
+
+// paneIn is a pane of a window, reached as the window was.
+func paneIn(window access.Object, p *tmux.Pane) access.Object {
+	window.Kind = access.Pane
+	window.Pane = access.PaneRef{ID: uint32(p.ID), Index: p.Index}
+	return window
 }
 
 // object turns an object of the command table into one of decisions. A window

@@ -322,8 +322,15 @@ func (r *resolver) look(ctx context.Context) error {
 // visible is the part of a server of which the person holds any verb at all.
 func (g *Gateway) visible(live *Live, s scene) *tmux.Snapshot {
 	live.look()
+	at := g.Time()
+	// The panes of a window come one after the other.
+	var last *tmux.Winlink
+	var window access.Object
 	return s.snap.Visible(func(t *tmux.Session, l *tmux.Winlink, p *tmux.Pane) bool {
-		return g.known(live.who, s.pane(t, l, p))
+		if l != last {
+			window, last = s.window(t, l), l
+		}
+		return g.knownAt(live.who, paneIn(window, p), at)
 	})
 }
 
