@@ -37,7 +37,8 @@ of it runs. What a command is about may be made by one before it: that is
 decided when its turn comes.
 
 You are told what you would hear if you ran it, and no more: what you may not
-see is not there. Options of the tmux client itself, such as -L or -u, decide
+see is not there. Your terminal is not looked at: attach-session may be allowed
+and yet need one. Options of the tmux client itself, such as -L or -u, decide
 nothing and are left out. As for tmux, a semicolon between commands has to be
 kept from the shell.
 

@@ -2,12 +2,15 @@ package fidelity
 
 import (
 	"encoding/json"
+	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/muxward/muxward/internal/soak"
 	"github.com/muxward/muxward/internal/tmux"
+	"github.com/muxward/muxward/internal/tmux/tmuxtest"
 	"github.com/muxward/muxward/test/host"
 )
 
@@ -194,4 +197,49 @@ func (b *table) thin(n, turn int) {
 		lines = append(lines, b.lines[p.hidden], b.lines[p.absent])
 	}
 	b.lines, b.pairs = lines, pairs
+}
+
+// TestExplainInside: what is asked from within a pane is explained as it would
+// be decided there: about where that pane is, unless something else is named.
+func TestExplainInside(t *testing.T) {
+	x := build(t, "")
+	dir := tmuxtest.Dir(t, tmuxtest.As(t, host.Alice))
+	ask := fmt.Sprintf("%s explain --json --state %s -- tmux kill-pane ';' rename-window -t work:1 w >%s/new; mv %s/new %s/told; exec cat",
+		x.h.Bin(), x.h.State, dir, dir, dir)
+	id := x.h.Must(host.Alice, "new-window", "-t", "secret", "-P", "-F", "#{session_id}:#{window_id}.#{pane_id}", ask)
+	x.h.Must(host.Alice, "select-window", "-t", "work:1") // not the session that was used last
+	var e explained
+	tmuxtest.Eventually(t, func() bool {
+		text, err := os.ReadFile(dir + "/told")
+		return err == nil && json.Unmarshal(text, &e) == nil
+	}, "it is explained inside the pane")
+	if e.Verdict != "allowed" || len(e.Commands) != 2 {
+		t.Fatalf("inside it is told %+v", e)
+	}
+	if n := e.Commands[0].Needs; len(n) == 0 || n[0].Verb != "close-pane" || n[0].ID != "mwalice/"+id {
+		t.Errorf("to close %s needs %+v", id, n)
+	}
+	if n := e.Commands[1].Needs; len(n) == 0 || n[0].Verb != "layout" || n[0].Object != "mwalice/work:1" {
+		t.Errorf("to rename a window needs %+v", n)
+	}
+}
+
+// TestExplainForOthers: whoever keeps the host is told of others what these are
+// told themselves.
+func TestExplainForOthers(t *testing.T) {
+	x := build(t, "")
+	x.h.Reload("grants.yaml", mixed)
+	for _, who := range []string{host.Mallory, host.Carol, host.Bob} {
+		for i, line := range explainLines {
+			if i%5 != 0 && !soak.Full() {
+				continue
+			}
+			words := append([]string{"--json", "--", "tmux"}, strings.Fields(line)...)
+			own := x.h.Muxward(who, append([]string{"explain"}, words...)...)
+			told := x.h.Muxward("root", append([]string{"explain", "--who", who}, words...)...)
+			if door := strings.NewReplacer("tmux-0/", "tmux-UID/", fmt.Sprintf("tmux-%d/", tmuxtest.As(t, who).UID), "tmux-UID/"); door.Replace(own.Out) != door.Replace(told.Out) || own.Code != told.Code {
+				t.Errorf("%s, %q: %s is told %s, and root %s", who, line, who, own.Out, told.Out)
+			}
+		}
+	}
 }
