@@ -31,8 +31,8 @@ func newExplainCmd() *cobra.Command {
 		Long: `Say what would be decided, now, for a whole tmux command line, and do nothing.
 
 For each of its commands, with its full name, it prints every verb that is
-needed, on which object, whether that is allowed or refused, by which rule, why,
-and until when. The last line is the verdict: all of a line is allowed or none
+needed, up to the first that is refused: on which object, whether that is
+allowed, by which rule, why, and until when. The last line is the verdict: all of a line is allowed or none
 of it runs. What a command is about may be made by one before it: that is
 decided when its turn comes.
 

@@ -106,8 +106,14 @@ func (g *Gateway) explain(ctx context.Context, req Request, follows bool) Explai
 		c.Why = g.refused(req, plan, d).Error()
 	}
 	for _, n := range plan.Needs {
-		if s := plan.show(n, live.Decide(n)); !slices.Contains(c.Needs, s) {
+		s := plan.show(n, live.Decide(n))
+		if !slices.Contains(c.Needs, s) {
 			c.Needs = append(c.Needs, s)
+		}
+		if !s.Allowed {
+			// A refusal names one need. What else there would be, such as what
+			// closes along, can depend on what this person may not see.
+			break
 		}
 	}
 	if len(plan.Needs) == 0 {

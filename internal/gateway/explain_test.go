@@ -3,6 +3,7 @@ package gateway
 import (
 	"context"
 	"errors"
+	"reflect"
 	"slices"
 	"testing"
 	"time"
@@ -126,5 +127,31 @@ func TestNothingOfTheUnseen(t *testing.T) {
 		if s := p.show(n, access.Decision{}); s.ID != n.Object.String() {
 			t.Errorf("%s is told as %+v", n.Object, s)
 		}
+	}
+}
+
+// TestOneRefusalIsTold: bob, who sees one pane and may close none, is told the
+// same whether others are in its window or not: he is not told what would close
+// along.
+func TestOneRefusalIsTold(t *testing.T) {
+	var told []Explained
+	for _, others := range [][]tmux.PaneID{nil, {4}} {
+		g, _, _, _, _ := guestGateway(t, &asks{verb: access.Type, pane: 3})
+		panes := []tmux.Pane{{ID: 3, Window: 2}}
+		for _, id := range others {
+			panes = append(panes, tmux.Pane{ID: id, Window: 2, Index: 1})
+		}
+		g.Servers = still{tmux.NewSnapshot(tmux.Snapshot{
+			Sessions: []tmux.Session{{ID: 1, Name: "work", Links: []tmux.Winlink{{Window: 2}}}},
+			Windows:  []tmux.Window{{ID: 2, Panes: append([]tmux.PaneID{3}, others...), Active: 3, HasActive: true}}, Panes: panes,
+		})}
+		e, err := g.Explain(t.Context(), Request{Identity: bob(t)}, []string{"kill-pane", "-t", "alice/%3"})
+		if err != nil || len(e.Commands) != 1 || e.Verdict != WouldNotRun {
+			t.Fatalf("%+v, %v", e, err)
+		}
+		told = append(told, e.Commands[0])
+	}
+	if !reflect.DeepEqual(told[0], told[1]) {
+		t.Errorf("alone in its window: %+v; with others: %+v", told[0], told[1])
 	}
 }

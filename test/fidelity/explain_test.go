@@ -84,6 +84,13 @@ func TestExplainSaysWhatIsDone(t *testing.T) {
 			if e.Verdict == "refused" && strings.TrimSpace(done.Err) != e.Why {
 				t.Errorf("%s, %q: told %q, and hears %q", who, line, e.Why, done.Err)
 			}
+			for _, c := range e.Commands {
+				for i, n := range c.Needs[:max(len(c.Needs)-1, 0)] {
+					if !n.Allowed {
+						t.Errorf("%s, %q: after the refusal of %s it goes on with %+v", who, line, n.Verb, c.Needs[i+1:])
+					}
+				}
+			}
 			told, lines = append(told, e), append(lines, append([]string{who}, argv...))
 			seen[who+" "+e.Verdict]++
 		}
