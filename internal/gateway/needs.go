@@ -199,6 +199,9 @@ func (r *resolver) guestAttach() error {
 	if s == nil {
 		return r.notHere()
 	}
+	if r.req.By != nil {
+		return errors.New("attach-session: you are attached already; use switch-client -t")
+	}
 	on := r.scene.session(s)
 	r.plan.Mode = Attach
 	r.viewAll(s)

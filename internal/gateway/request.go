@@ -34,6 +34,9 @@ type Request struct {
 	Display string
 	// Client is the person's end, handed to the executor as it is.
 	Client Client
+	// By is set for what somebody asks by a line in control mode: how they are
+	// attached.
+	By Attachment
 
 	// Ahead is what was looked at while the client introduced itself.
 	Ahead Ahead
@@ -115,6 +118,34 @@ type Client interface {
 	Connection() (*os.File, error)
 }
 
+// Gate lets a delivery happen if it is permitted at that moment. What it is
+// given to do must not block.
+type Gate func(deliver func() error) error
+
+// ControlClient is a client in control mode: it has no terminal that is drawn
+// on, but sends lines and is sent lines.
+type ControlClient interface {
+	Client
+	// Lines gives the lines that the client sends, without their newlines. It
+	// is closed at the end of its input, or when the client has gone.
+	Lines() <-chan string
+	// Show has data, which is whole lines, written to the client in its turn,
+	// when gate lets it through. It waits for room until ctx ends.
+	Show(ctx context.Context, data []byte, gate Gate) error
+	// Reply ends a command that muxward answers itself: what was printed since
+	// the last one goes to the client as a block. line says that a line asked
+	// for it, failed that it did; err is its error, if any.
+	Reply(ctx context.Context, line, failed bool, err error, gate Gate) error
+	// Numbered tells the number of a block that a tmux server has written, so
+	// that ours follow it.
+	Numbered(number uint64)
+}
+
+// Attachment is how somebody is attached. Wait waits until they have left.
+type Attachment interface {
+	Wait(ctx context.Context) (Result, error)
+}
+
 // Act is something people ask of muxward itself rather than of tmux.
 type Act struct {
 	Name string
@@ -148,9 +179,7 @@ type Result struct {
 	Told bool
 	// Attached is set if the person is attached now; the result of that
 	// comes from its Wait.
-	Attached interface {
-		Wait(ctx context.Context) (Result, error)
-	}
+	Attached Attachment
 	// Current is where the request led: the default target of what follows.
 	Current *tmux.Found
 	// Executed is what was sent to tmux.

@@ -96,37 +96,15 @@ func (g *Gateway) Parse(ctx context.Context, base Request, argv []string) ([]Req
 // read is Parse without a word to the log: refused says why a command line is
 // refused, err that it could not be found out.
 func (g *Gateway) read(ctx context.Context, base Request, argv []string) (reqs []Request, refused, err error) {
-	owner := base.Here
-	if owner == "" {
-		owner = base.Identity.Person()
-	}
-	var opts tmux.ParseOptions
-	if server := g.Servers.Server(owner); server != nil {
-		snap, err := base.Ahead.of(owner)
-		if snap == nil && err == nil {
-			snap, err = server.Snapshot(ctx, tmux.Core)
-		}
-		switch {
-		case err == nil:
-			base.fresh = snap
-			opts = tmux.ParseOptions{Version: snap.Version, Aliases: snap.Options.Aliases}
-		case !errors.Is(err, ErrServerEnded):
-			return nil, nil, fmt.Errorf("ask the tmux server for its state: %w", err)
-		}
+	opts, err := g.reading(ctx, &base)
+	if err != nil {
+		return nil, nil, err
 	}
 	invs, perr := tmux.ParseArgv(argv, opts)
 	if perr != nil {
 		return nil, g.unread(ctx, base, perr), nil
 	}
-	reqs = make([]Request, len(invs))
-	for i, inv := range invs {
-		reqs[i] = base
-		reqs[i].Invocation = inv
-		if len(invs) > 1 {
-			reqs[i].fresh = nil
-		}
-	}
-	return reqs, nil, nil
+	return each(base, invs), nil, nil
 }
 
 // unread says why a command line is refused that cannot be read. As with tmux,
