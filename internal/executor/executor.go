@@ -65,11 +65,17 @@ func (e *Executor) Execute(ctx context.Context, p *gateway.Permit) (gateway.Resu
 	case gateway.Answer:
 		return e.answer(ctx, p)
 	}
+	if s, ok := p.Request().By.(*controlSeat); ok && s.carries(plan) {
+		return s.carry(ctx, p)
+	}
 	server, release, err := e.server(ctx, p)
 	if err != nil {
 		return gateway.Result{}, err
 	}
 	defer release()
+	if client, ok := p.Request().Client.(gateway.ControlClient); ok && plan.Mode == gateway.Attach {
+		return e.attachControl(ctx, p, server, client)
+	}
 	if plan.Mode == gateway.Attach {
 		return e.attach(ctx, p, server)
 	}

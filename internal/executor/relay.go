@@ -217,6 +217,7 @@ func hello(p *gateway.Permit, argv []string) *wire.Hello {
 	}
 	own := p.Request().Client.Hello()
 	h.Flags = own.Flags&wire.ClientSettable&^wire.FlagStartServer | wire.FlagNoStartServer
+	h.Flags &^= wire.FlagControl | wire.FlagControlControl // the lines are ours
 	h.Term, h.Features, h.Terminfo = own.Term, own.Features, own.Terminfo
 	h.TTYName, h.Cwd, h.Env = own.TTYName, own.Cwd, own.Env
 	return h

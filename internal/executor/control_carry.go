@@ -1,0 +1,141 @@
+package executor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/muxward/muxward/internal/failpoint"
+	"github.com/muxward/muxward/internal/gateway"
+	"github.com/muxward/muxward/internal/tmux/control"
+)
+
+// carried is a command on its way over the person's own control client.
+type carried struct {
+	done   chan struct{}
+	failed bool // set before done is closed
+}
+
+// carries reports whether a command goes over the person's own control client:
+// they hold every verb where that is attached. What names files of a person who
+// is not at home is for their own client, and what lists other servers, too, is
+// put together here.
+func (s *controlSeat) carries(plan *gateway.Plan) bool {
+	if !s.full || !plan.Full || plan.Server != gateway.Server(s.server) || len(plan.Elsewhere) > 0 {
+		return false
+	}
+	switch plan.Invocation.Row.Name {
+	case "load-buffer", "save-buffer", "source-file":
+		return plan.Home
+	}
+	return plan.Mode == gateway.Run || plan.Mode == gateway.Attach
+}
+
+// carry sends the decided command over the person's own control client, whose
+// block is the answer to them, and waits until it is done.
+func (s *controlSeat) carry(ctx context.Context, p *gateway.Permit) (gateway.Result, error) {
+	plan := p.Plan()
+	line, err := plan.Invocation.Text(parsing(plan))
+	if err != nil {
+		return gateway.Result{}, err
+	}
+	failpoint.At("control-carry")
+	result := gateway.Result{Executed: []string{line}, Told: true}
+	c, err := s.send(ctx, line)
+	if err != nil {
+		return gateway.Result{}, err
+	}
+	defer s.forget(c)
+	for answered := time.NewTicker(answerTime); ; {
+		select {
+		case <-c.done:
+			answered.Stop()
+			if c.failed {
+				result.Exit = 1
+			}
+			return result, nil
+		case <-s.read: // it ended the client, or the server
+			answered.Stop()
+			return result, nil
+		case <-ctx.Done():
+			answered.Stop()
+			s.sever(context.Cause(ctx))
+			outlast(s.server)
+			return result, context.Cause(ctx)
+		case <-answered.C:
+			if patient(plan.Invocation) || s.showing.Load() {
+				continue
+			}
+			answered.Stop()
+			err := fmt.Errorf("the tmux server has not answered for %v; it may still do what was asked", answerTime)
+			s.sever(err)
+			return result, err
+		}
+	}
+}
+
+// send writes a line and the mark that tells when it is done.
+func (s *controlSeat) send(ctx context.Context, line string) (*carried, error) {
+	c := &carried{done: make(chan struct{})}
+	s.mu.Lock()
+	s.seq++
+	seq := s.seq
+	s.pending[seq] = c
+	s.mu.Unlock()
+	s.smu.Lock()
+	defer s.smu.Unlock()
+	_ = s.in.SetWriteDeadline(time.Now().Add(answerTime)) // a pipe takes deadlines
+	stop := context.AfterFunc(ctx, func() { _ = s.in.SetWriteDeadline(time.Unix(1, 0)) })
+	defer stop()
+	if _, err := s.in.Write(s.marks.Append([]byte(line+"\n"), seq)); err != nil {
+		s.forget(c)
+		// The half of a line must not become the begin of another.
+		err = fmt.Errorf("the tmux server does not read: %w", err)
+		s.sever(err)
+		return nil, err
+	}
+	return c, nil
+}
+
+func (s *controlSeat) forget(c *carried) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for seq, other := range s.pending {
+		if other == c {
+			delete(s.pending, seq)
+		}
+	}
+}
+
+// carriedOut is called when a command is done, and what it printed is queued for
+// the person.
+func (s *controlSeat) carriedOut(seq uint64, failed bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if c := s.pending[seq]; c != nil {
+		c.failed = failed
+		delete(s.pending, seq)
+		close(c.done)
+	}
+}
+
+// sever ends our client at tmux at once. What tmux has not read is taken back;
+// what it has read and not done, it forgets with the client.
+func (s *controlSeat) sever(reason error) {
+	s.mu.Lock()
+	if s.tail >= 0 {
+		buf := make([]byte, control.MaxLine)
+		for {
+			n, err := unix.Read(s.tail, buf)
+			if n <= 0 && !errors.Is(err, unix.EINTR) {
+				break
+			}
+		}
+	}
+	s.mu.Unlock()
+	_ = s.conn.Close()
+	s.leave(reason)
+}
