@@ -120,7 +120,7 @@ func (s *Server) serve(ctx context.Context, gone context.CancelCauseFunc, nc *ne
 		defer s.caught(whose(who)+"'s connection", gone)
 		c.pump(pumpCtx, gone)
 	}()
-	result, err := (&conn{s: s, client: c, who: who, at: at, ahead: p.ahead}).run(ctx)
+	result, err := (&conn{s: s, client: c, who: who, at: at, ahead: p.ahead}).run(ctx, gone)
 	stop()
 	<-pumped
 	failpoint.At("tmuxd-finish")
@@ -152,7 +152,7 @@ func whose(who identity.Identity) string {
 
 // run does what the client asks: every command is decided before the first
 // one runs, and again when its turn comes.
-func (c *conn) run(ctx context.Context) (gateway.Result, error) {
+func (c *conn) run(ctx context.Context, gone context.CancelCauseFunc) (gateway.Result, error) {
 	failpoint.At("tmuxd-run")
 	hello := c.client.hello
 	base := gateway.Request{Identity: c.who, Door: c.at.path, Here: c.at.owner, Client: c.client, Ahead: c.ahead}
@@ -162,8 +162,7 @@ func (c *conn) run(ctx context.Context) (gateway.Result, error) {
 		return gateway.Result{}, c.s.Gateway.Refuse(ctx, base, []string{"-c"}, errors.New("-c is not offered: "+
 			"muxward runs no shell for a client; use new-window or split-window"))
 	case hello.Flags&(wire.FlagControl|wire.FlagControlControl) != 0:
-		return gateway.Result{}, c.s.Gateway.Refuse(ctx, base, append([]string{"-C"}, hello.Argv...),
-			errors.New("control mode (-C) is not offered at this door yet"))
+		return c.runControl(ctx, base, gone), nil
 	}
 	reqs, err := c.s.Gateway.Parse(ctx, base, hello.Argv)
 	if err != nil {

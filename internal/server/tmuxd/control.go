@@ -1,0 +1,314 @@
+package tmuxd
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/muxward/muxward/internal/failpoint"
+	"github.com/muxward/muxward/internal/gateway"
+	"github.com/muxward/muxward/internal/tmux/control"
+	"github.com/muxward/muxward/internal/tmux/wire"
+)
+
+const (
+	// maxPrinted bounds what one command may print.
+	maxPrinted = 16 << 20
+	// maxAhead is how many lines are read that have not had their turn.
+	maxAhead = 64
+)
+
+// What surrounds a session of -CC on the terminal.
+const introducer = "\x1bP1000p"
+
+// controlClient is a stock client in control mode. As with a tmux server, it is
+// we who read and write its standard input and output; the client itself only
+// prints %exit at the end.
+type controlClient struct {
+	*client
+	in    *os.File
+	lines chan string
+	outbox
+
+	mu      sync.Mutex
+	printed []byte
+	number  uint64
+	bad     error // why reading ended, if it was not the end of input
+}
+
+// newControlClient takes over the descriptors that the client passed. With -CC
+// there is one terminal for both ways.
+func newControlClient(c *client) (*controlClient, error) {
+	cc := &controlClient{client: c, lines: make(chan string, maxAhead)}
+	from, to := c.hello.Stdin, c.hello.Stdout
+	if c.hello.Flags.Has(wire.FlagControlControl) {
+		to = from
+	}
+	var err error
+	if cc.in, err = takeOver(from, "standard input"); err != nil {
+		return nil, err
+	}
+	out, err := takeOver(to, "standard output")
+	if err != nil {
+		_ = cc.in.Close()
+		return nil, err
+	}
+	cc.outbox = newOutbox(out)
+	if c.hello.Flags.Has(wire.FlagControlControl) {
+		cc.push(entry{data: []byte(introducer)})
+	}
+	return cc, nil
+}
+
+// takeOver gives a descriptor of our own of what the client passed, if that is
+// of a kind on which nobody can keep us waiting.
+func takeOver(fd *wire.FD, what string) (*os.File, error) {
+	n := fd.Int()
+	var st unix.Stat_t
+	if n < 0 || unix.Fstat(n, &st) != nil {
+		return nil, fmt.Errorf("control mode needs a %s", what)
+	}
+	ok := false
+	switch st.Mode & unix.S_IFMT {
+	case unix.S_IFIFO, unix.S_IFSOCK:
+		ok = true
+	case unix.S_IFCHR:
+		ok = isTerminal(n) || st.Rdev == unix.Mkdev(1, 3) // /dev/null
+	case unix.S_IFREG:
+		var fs unix.Statfs_t
+		ok = unix.Fstatfs(n, &fs) == nil && fs.Type != unix.FUSE_SUPER_MAGIC && fs.Type != unix.NFS_SUPER_MAGIC
+	}
+	if !ok {
+		return nil, fmt.Errorf("control mode takes a terminal, a pipe, a socket or a local file as %s", what)
+	}
+	own, err := unix.FcntlInt(uintptr(n), unix.F_DUPFD_CLOEXEC, 3)
+	if err != nil {
+		return nil, fmt.Errorf("take over the %s: %w", what, err)
+	}
+	// The client's shell shares this flag; tmux sets it, too, and its client
+	// clears it at the end.
+	if err := unix.SetNonblock(own, true); err != nil {
+		_ = unix.Close(own)
+		return nil, fmt.Errorf("take over the %s: %w", what, err)
+	}
+	return os.NewFile(uintptr(own), what), nil
+}
+
+// Lines gives what the client sends.
+func (c *controlClient) Lines() <-chan string { return c.lines }
+
+// read reads lines until the input ends. What is behind the last newline is no
+// line, as in tmux.
+func (c *controlClient) read(ctx context.Context) {
+	defer close(c.lines)
+	failpoint.At("tmuxd-lines")
+	var have []byte
+	buf := make([]byte, 16<<10)
+	for {
+		n, err := readReady(c.in, buf)
+		have = append(have, buf[:n]...)
+		for {
+			line, rest, whole := bytes.Cut(have, []byte("\n"))
+			if !whole {
+				break
+			}
+			select {
+			case c.lines <- string(line):
+			case <-ctx.Done():
+				return
+			}
+			have = rest
+		}
+		switch {
+		case len(have) > control.MaxLine:
+			c.fail(fmt.Errorf("a line of more than %d bytes", control.MaxLine))
+			return
+		case errors.Is(err, io.EOF):
+			return
+		case err != nil:
+			c.fail(err)
+			return
+		}
+	}
+}
+
+func (c *controlClient) fail(err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.bad = err
+}
+
+// readReady reads what is there, once something is. It asks before it reads:
+// whoever shares the descriptor can make it one that blocks.
+func readReady(f *os.File, buf []byte) (int, error) {
+	raw, err := f.SyscallConn()
+	if err != nil {
+		return 0, err
+	}
+	n := 0
+	werr := raw.Read(func(fd uintptr) bool {
+		if !ready(fd, unix.POLLIN) {
+			return false
+		}
+		n, err = unix.Read(int(fd), buf)
+		return !errors.Is(err, unix.EAGAIN)
+	})
+	switch {
+	case werr != nil:
+		return 0, werr
+	case errors.Is(err, unix.EINTR):
+		return 0, nil
+	case err != nil:
+		return 0, err
+	case n == 0:
+		return 0, io.EOF
+	}
+	return n, nil
+}
+
+func ready(fd uintptr, events int16) bool {
+	fds := []unix.PollFd{{Fd: int32(fd), Events: events}}
+	n, err := unix.Poll(fds, 0)
+	return err == nil && n > 0
+}
+
+// Print keeps what a command prints for its block.
+func (c *controlClient) Print(_ context.Context, fd int, data []byte) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.printed)+len(data) > maxPrinted {
+		return fmt.Errorf("a command printed more than %d bytes on descriptor %d", maxPrinted, fd)
+	}
+	c.printed = append(c.printed, data...)
+	return nil
+}
+
+// Numbered notes the number of a block of a tmux server.
+func (c *controlClient) Numbered(number uint64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.number = max(c.number, number)
+}
+
+// errChanged is what stands in the place of an answer that may not be shown any
+// more.
+var errChanged = errors.New("rights have changed meanwhile; ask again")
+
+// Reply writes the block of a command that muxward answers itself.
+func (c *controlClient) Reply(ctx context.Context, line, failed bool, err error, gate gateway.Gate) error {
+	c.mu.Lock()
+	text := c.printed
+	c.printed = nil
+	c.number++
+	block := control.Block{Time: time.Now(), Number: c.number, Line: line, Text: text, Failed: failed}
+	c.mu.Unlock()
+	if err != nil {
+		block.Text = append(block.Text, readable(c.client, err.Error())...)
+	}
+	e := entry{data: block.Append(nil), gate: gate}
+	if gate != nil {
+		block.Failed = true
+		e.tail = append([]byte(errChanged.Error()+"\n"), block.AppendEnd(nil)...)
+		block.Text = []byte(errChanged.Error())
+		e.instead = block.Append(nil)
+	}
+	return c.put(ctx, e)
+}
+
+// Show writes lines, when gate lets them through.
+func (c *controlClient) Show(ctx context.Context, data []byte, gate gateway.Gate) error {
+	return c.put(ctx, entry{data: data, gate: gate, tail: []byte{}})
+}
+
+// runControl serves a client in control mode: its command first, and what it
+// sends by lines if that attached it.
+func (c *conn) runControl(ctx context.Context, base gateway.Request, gone context.CancelCauseFunc) gateway.Result {
+	cc, err := newControlClient(c.client)
+	if err != nil {
+		err = c.s.Gateway.Refuse(ctx, base, append([]string{"-C"}, c.client.hello.Argv...), err)
+		return gateway.Result{Exit: 1, Message: readable(c.client, err.Error())}
+	}
+	base.Client = cc
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		defer c.s.caught(whose(c.who)+"'s lines", gone)
+		cc.read(ctx)
+	})
+	wg.Go(func() {
+		defer c.s.caught(whose(c.who)+"'s output", gone)
+		if err := cc.write(); err != nil {
+			gone(fmt.Errorf("the client's output: %w", err))
+		}
+	})
+	defer func() {
+		cc.stop()
+		_ = cc.in.SetReadDeadline(time.Unix(1, 0)) // it may not be one that takes deadlines
+		wg.Wait()
+		_ = cc.in.Close()
+		_ = cc.out.Close()
+	}()
+	result := c.control(ctx, cc, base)
+	cc.mu.Lock()
+	if cc.bad != nil && result.Message == "" && ctx.Err() == nil {
+		result = gateway.Result{Exit: 1, Message: readable(c.client, cc.bad.Error())}
+	}
+	cc.mu.Unlock()
+	flushCtx, cancel := context.WithTimeout(ctx, lingerTime)
+	defer cancel()
+	cc.flush(flushCtx)
+	result.Told = false // of the end the client itself tells
+	return result
+}
+
+// control runs the client's command line, each command with its block, and
+// waits for the end of what it was attached to.
+func (c *conn) control(ctx context.Context, cc *controlClient, base gateway.Request) gateway.Result {
+	reqs, err := c.s.Gateway.Parse(ctx, base, c.client.hello.Argv)
+	if err != nil {
+		// Without a block, as there is no command that it is about.
+		_ = cc.Show(ctx, []byte(readable(c.client, err.Error())+"\n"), nil)
+		return gateway.Result{Exit: 1}
+	}
+	if len(reqs) > 1 {
+		for _, req := range reqs {
+			if err := c.s.Gateway.Preview(ctx, req); err != nil {
+				_ = cc.Reply(ctx, false, true, err, nil)
+				return gateway.Result{Exit: 1}
+			}
+		}
+	}
+	var last gateway.Result
+	for _, req := range reqs {
+		req.Current, req.By = last.Current, last.Attached
+		r, err := c.s.Gateway.Handle(ctx, req)
+		failed := err != nil || r.Exit != 0
+		if !r.Told {
+			_ = cc.Reply(ctx, false, failed, err, nil)
+		}
+		if r.Current == nil {
+			r.Current = last.Current
+		}
+		if r.Attached == nil {
+			r.Attached = last.Attached
+		}
+		if last = r; failed {
+			last.Exit = max(last.Exit, 1)
+			break
+		}
+	}
+	if last.Attached == nil {
+		return gateway.Result{Exit: last.Exit, Message: last.Message}
+	}
+	result, err := last.Attached.Wait(ctx)
+	if err != nil && result.Message == "" {
+		result.Exit, result.Message = max(result.Exit, 1), readable(c.client, err.Error())
+	}
+	return result
+}
