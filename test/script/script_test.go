@@ -20,6 +20,7 @@ type scene struct {
 	t         *testing.T
 	host      *host.Host
 	terminals map[string]*tmuxtest.Terminal
+	lines     map[string]*host.Lines
 }
 
 // accounts of the people in the stories.
@@ -34,6 +35,10 @@ var accounts = map[string]string{
 //	attach NAME WHO ARG...    run tmux as somebody on a terminal called NAME
 //	type NAME TEXT            type there; \r, \e and \xNN are understood
 //	see NAME TEXT             wait until the text is on the screen (! see: it must not be there)
+//	control NAME WHO ARG...   run tmux -C as somebody, on pipes, called NAME
+//	say NAME LINE             send a line there
+//	hear NAME TEXT            wait until it has said the text (! hear: it must not have)
+//	ends NAME CODE            wait until it has ended with this exit code
 //	gone NAME CODE            wait until that client has ended with this exit code
 //	sane NAME                 the terminal's modes are as they were
 //	real OWNER ARG...         run tmux at the server itself, past muxward
@@ -50,7 +55,7 @@ func TestStories(t *testing.T) {
 	}
 	for _, f := range files {
 		t.Run(strings.TrimSuffix(f, ".txtar"), func(t *testing.T) {
-			s := &scene{t: t, terminals: map[string]*tmuxtest.Terminal{}}
+			s := &scene{t: t, terminals: map[string]*tmuxtest.Terminal{}, lines: map[string]*host.Lines{}}
 			testscript.RunT(teller{t}, testscript.Params{Files: []string{f}, Cmds: s.commands()})
 		})
 	}
@@ -68,6 +73,7 @@ func (s *scene) commands() map[string]func(*testscript.TestScript, bool, []strin
 		"host": s.start, "as": s.as, "attach": s.attach, "type": s.typeText, "see": s.see, "gone": s.gone,
 		"sane": s.sane, "real": s.real, "signal": s.signal, "run": s.run, "ended": s.ended,
 		"reload": s.reload, "until": s.wait,
+		"control": s.control, "say": s.say, "hear": s.hear, "ends": s.ends,
 	}
 }
 

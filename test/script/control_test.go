@@ -1,0 +1,121 @@
+package script
+
+import (
+	"fmt"
+	"os/exec"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/muxward/muxward/internal/tmux/tmuxtest"
+	"github.com/muxward/muxward/test/host"
+)
+
+func (s *scene) control(_ *testscript.TestScript, _ bool, args []string) {
+	s.lines[args[0]] = s.host.Control(accounts[args[1]], args[2:]...)
+}
+
+func (s *scene) say(_ *testscript.TestScript, _ bool, args []string) { s.lines[args[0]].Say(args[1]) }
+
+func (s *scene) hear(ts *testscript.TestScript, neg bool, args []string) {
+	if neg && s.lines[args[0]].Has(args[1]) {
+		ts.Fatalf("%s heard %q:\n%s", args[0], args[1], strings.Join(s.lines[args[0]].Said(), "\n"))
+	}
+	if !neg {
+		s.lines[args[0]].Wait(args[1])
+	}
+}
+
+func (s *scene) ends(ts *testscript.TestScript, _ bool, args []string) {
+	if code := s.lines[args[0]].Code(); fmt.Sprint(code) != args[1] {
+		ts.Fatalf("%s ended with %d", args[0], code)
+	}
+}
+
+// The owner's recorded session of a control-mode client says the same through
+// muxward as with plain tmux.
+func TestControlTranscript(t *testing.T) {
+	h := host.Start(t, host.Config{})
+	through := converse(t, h.Control(host.Alice, "new-session", "-s", "work", "-n", "main", "-x", "80", "-y", "24", "cat"))
+	plain := tmuxtest.As(t, host.Bob)
+	socket := tmuxtest.Dir(t, plain) + "/s"
+	server := func(args ...string) *exec.Cmd {
+		cmd := plain.Command("tmux", append([]string{"-f", "/dev/null", "-S", socket}, args...)...)
+		cmd.Env = plain.Env("TERM=xterm-256color", "LANG=C.UTF-8")
+		return cmd
+	}
+	t.Cleanup(func() { _ = server("kill-server").Run() }) // it has ended by itself
+	straight := converse(t, host.StartLines(t, server("-C", "new-session", "-s", "work", "-n", "main", "-x", "80", "-y", "24", "cat")))
+	if through != straight {
+		t.Errorf("through muxward:\n%s\nplain:\n%s", through, straight)
+	}
+}
+
+// recorded is what a client asks, by how many blocks it is answered, and what
+// has to be said before it goes on.
+var recorded = []struct {
+	line   string
+	blocks int
+	until  string
+}{
+	{"list-windows -F '#{window_index}:#{window_panes}'", 1, ""},
+	{"refresh-client -C 90x30", 1, "%layout-change"},
+	{"split-window -d cat", 1, ",0[90x15"},
+	{"send-keys -t %0 hello Enter", 1, "%output %0 hello"},
+	{"nosuch command", 1, ""},
+	{"display-message -p \"a b\" ; display-message -p c", 2, ""},
+	{"select-window -t :9 ; display-message -p never", 1, ""},
+	{"rename-window {", 1, ""},
+	{"rename-window 'other name'", 1, "%window-renamed @0 other name"},
+	{"refresh-client -f pause-after=1,wait-exit", 1, ""},
+	{"send-keys -t %0 again Enter", 1, "%extended-output"},
+	{"refresh-client -A '%0:pause'", 1, "%pause %0"},
+	{"refresh-client -A '%0:continue'", 1, "%continue %0"},
+	{"refresh-client -B 'n:%0:#{pane_id}'", 1, "%subscription-changed n $0 @0 0 %0 : %0"},
+	{"new-window -d -n two cat", 1, "%window-add @1"},
+	{"# nothing", 0, ""},
+	{"if-shell -F 1 'display-message -p yes' 'display-message -p no'", 2, "\nyes\n"},
+	{"run-shell 'echo ran'", 1, ""},
+	{"show-options -gv prefix", 1, ""},
+	{"set-option -g @x '#{y}' ; show-options -gv @x", 2, ""},
+	{"list-panes -a -F '#{session_name} #{pane_id} #{client_control_mode}'", 1, ""},
+	{"kill-pane -t %1", 1, "%layout-change @0 "},
+	{"detach-client", 1, ""},
+}
+
+// converse plays the record and gives what was said, without times and numbers.
+func converse(t *testing.T, l *host.Lines) string {
+	t.Helper()
+	l.Wait("%session-changed $0 work")
+	for _, step := range recorded {
+		said := len(l.Said())
+		l.Say(step.line)
+		// One after the other: what was notified of a line that has company
+		// may come after that.
+		tmuxtest.Eventually(t, func() bool {
+			now := strings.Join(l.Said()[said:], "\n") + "\n"
+			return strings.Count(now, "%end ")+strings.Count(now, "%error ") >= step.blocks && strings.Contains(now, step.until)
+		}, "%q is not answered, or there is no %q, in\n%s", step.line, step.until, strings.Join(l.Said(), "\n"))
+	}
+	l.Wait("%exit")
+	l.Say("") // it was asked to wait for that
+	code := l.Code()
+	return ordered(l.Said()) + fmt.Sprintf("exit %d\n", code)
+}
+
+var guard = regexp.MustCompile(`^%(begin|end|error) \d+ \d+ (\d)$`)
+
+// ordered is a transcript without what differs between any two of them: times,
+// numbers, and how the bytes of a pane are cut into lines.
+func ordered(said []string) string {
+	var out strings.Builder
+	for _, s := range said {
+		if strings.HasPrefix(s, "%output ") || strings.HasPrefix(s, "%extended-output ") {
+			continue
+		}
+		out.WriteString(guard.ReplaceAllString(s, "%$1 T N $2") + "\n")
+	}
+	return out.String()
+}
