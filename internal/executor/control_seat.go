@@ -245,7 +245,7 @@ func (s *controlSeat) replies() gateway.Gate {
 		right = s.stage.Load().view
 	}
 	return func(deliver func() error) error {
-		return s.live.Do(right, func() error {
+		return s.passes([]*gateway.Right{right}, func() error {
 			if !s.full && s.live.Generation() != gen {
 				return errors.New("rights have changed meanwhile")
 			}
@@ -350,7 +350,7 @@ func (s *controlSeat) reconsider(ctx context.Context, why string) error {
 	if s.full {
 		right = s.whole
 	}
-	if d := right.Decide(); !d.Allow {
+	if d := right.Decide(); lost(d) {
 		return s.close(ctx, d, why)
 	}
 	s.arm()

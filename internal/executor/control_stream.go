@@ -89,7 +89,7 @@ func (s *controlSeat) ownStream() func([][]byte) error {
 	var sorter control.Sorter
 	var held []byte // a begin that may be the one of a mark
 	marked, failed := uint64(0), false
-	gate := func(deliver func() error) error { return s.live.Do(s.whole, deliver) }
+	gate := s.gate(s.whole)
 	return func(lines [][]byte) error {
 		var out []byte
 		var done []uint64
@@ -164,7 +164,7 @@ func (s *controlSeat) guestStream() func([][]byte) error {
 			if len(rights) == 0 {
 				continue
 			}
-			err := s.client.Show(ctx, []byte(line+"\n"), s.gate(rights))
+			err := s.client.Show(ctx, []byte(line+"\n"), s.gate(rights...))
 			if err != nil && ctx.Err() != nil && s.ctx.Err() == nil {
 				return errBehind
 			}
@@ -177,17 +177,8 @@ func (s *controlSeat) guestStream() func([][]byte) error {
 }
 
 // gate lets something through while every one of the rights is held.
-func (s *controlSeat) gate(rights []*gateway.Right) gateway.Gate {
-	return func(deliver func() error) error {
-		return s.live.Do(rights[0], func() error {
-			for _, r := range rights[1:] {
-				if d := r.Decide(); !d.Allow {
-					return &gateway.Refused{Decision: d, Need: r.Need()}
-				}
-			}
-			return deliver()
-		})
-	}
+func (s *controlSeat) gate(rights ...*gateway.Right) gateway.Gate {
+	return func(deliver func() error) error { return s.passes(rights, deliver) }
 }
 
 // look takes the server's state, and decides anew if our client was moved.
