@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/muxward/muxward/internal/access"
@@ -327,10 +328,13 @@ func (s *controlSeat) outcome(reason error) gateway.Result {
 	case s.last != nil:
 		r = gateway.Result{Exit: int(s.last.Code), Message: s.last.Message}
 	case reason != nil && !errors.Is(reason, attach.ErrDetached):
-		r = gateway.Result{Exit: 1, Message: tmux.Clean(reason.Error())}
+		r = gateway.Result{Exit: 1, Message: oneLine(reason.Error())}
 	}
 	return r
 }
+
+// oneLine is text as it can stand behind %exit.
+func oneLine(text string) string { return strings.ReplaceAll(tmux.Clean(text), "\n", " ") }
 
 // code is the exit code of a client that leaves by itself: 1 if a command of
 // theirs failed, as with tmux.
@@ -375,7 +379,7 @@ func (s *controlSeat) close(ctx context.Context, d access.Decision, why string) 
 	short, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
 	ended := s.live.EndWithin(short, reason)
-	s.said(&wire.Exit{Code: 1, Message: tmux.Clean(text)}, false)
+	s.said(&wire.Exit{Code: 1, Message: oneLine(text)}, false)
 	s.sever(errors.New(text))
 	return errors.Join(ended, s.settle(ctx))
 }

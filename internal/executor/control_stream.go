@@ -6,6 +6,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/muxward/muxward/internal/access"
@@ -114,6 +117,9 @@ func (s *controlSeat) ownStream() func([][]byte) error {
 				continue
 			}
 			failed = failed || kind == control.Failed
+			if kind == control.Notification && ofOurs(l) {
+				continue
+			}
 			out = append(out, line...)
 		}
 		if len(out) > 0 {
@@ -130,6 +136,18 @@ func (s *controlSeat) ownStream() func([][]byte) error {
 		}
 		return nil
 	}
+}
+
+// ofOurs reports whether a notification is about a client that muxward keeps for
+// itself.
+func ofOurs(l []byte) bool {
+	for _, kind := range []string{"%client-session-changed", "%client-detached"} {
+		if rest, ok := strings.CutPrefix(string(l), kind+" client-"); ok {
+			pid, _, _ := strings.Cut(rest, " ")
+			return pid == strconv.Itoa(os.Getpid())
+		}
+	}
+	return false
 }
 
 // guestStream tells a guest of what they may view, as it is decided on the state
