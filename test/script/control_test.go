@@ -2,6 +2,7 @@ package script
 
 import (
 	"fmt"
+	"io"
 	"os/exec"
 	"regexp"
 	"strings"
@@ -50,6 +51,69 @@ func TestControlTranscript(t *testing.T) {
 	straight := converse(t, host.StartLines(t, server("-C", "new-session", "-s", "work", "-n", "main", "-x", "80", "-y", "24", "cat")))
 	if through != straight {
 		t.Errorf("through muxward:\n%s\nplain:\n%s", through, straight)
+	}
+}
+
+// On a terminal (-CC) all that is said is in one device control string, and the
+// terminal is as it was before in the end.
+func TestControlOnTerminal(t *testing.T) {
+	h := host.Start(t, host.Config{})
+	h.Must(host.Alice, "new-session", "-d", "-s", "work", "cat")
+	x := h.Terminal(host.Alice, tmuxtest.TerminalConfig{}, "-CC", "attach-session", "-t", "work")
+	has := func(text string) {
+		t.Helper()
+		tmuxtest.Eventually(t, func() bool { return strings.Contains(string(x.Bytes()), text) }, "%q is not in %q", text, x.Bytes())
+	}
+	has("\x1bP1000p%begin ")
+	has("%session-changed $0 work\r\n")
+	x.Type("display-message -p '#{client_control_mode}:#{session_name}'\r")
+	has("\r\n1:work\r\n%end ")
+	x.Type("\r")
+	if code := x.ExitCode(); code != 0 {
+		t.Errorf("it exits with %d", code)
+	}
+	if said := string(x.Bytes()); !strings.HasSuffix(said, "%exit\r\n\x1b\\") {
+		t.Errorf("it ends with %q", said[max(0, len(said)-40):])
+	}
+	const canonicalEchoSignals = 0o2 | 0o10 | 0o1
+	if x.Termios().Lflag&canonicalEchoSignals != canonicalEchoSignals {
+		t.Error("the terminal was left in raw mode")
+	}
+}
+
+// bob looks at a session in control mode and does not read. alice's program goes
+// on although nobody else is attached, and bob's client is ended, as tmux does.
+func TestControlBehind(t *testing.T) {
+	h := host.Start(t, host.Config{Policy: map[string]string{"grants.yaml": `grants:
+  - {who: mwbob, role: viewer, on: mwalice/work, reason: watches}
+  - {who: root, role: admin, on: "*", reason: runs it}
+`}})
+	h.Must(host.Alice, "new-session", "-d", "-s", "work", "read go; seq 1 200000; echo all-said; exec cat")
+	cmd := tmuxtest.As(t, host.Bob).Command("tmux", "-C", "attach-session", "-t", "mwalice/work")
+	cmd.Env = h.Env(host.Bob)
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer in.Close()
+	out, err := cmd.StdoutPipe()
+	if err == nil {
+		err = cmd.Start()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer cmd.Wait()
+	who := func() bool { return strings.Contains(h.Muxward("root", "who").Out, "control") }
+	tmuxtest.Eventually(t, who, "bob is attached")
+	h.Must(host.Alice, "send-keys", "-t", "work", "go", "Enter")
+	tmuxtest.Eventually(t, func() bool {
+		return strings.Contains(h.Must(host.Alice, "capture-pane", "-p", "-t", "work"), "all-said")
+	}, "alice's program goes on")
+	tmuxtest.Eventually(t, func() bool { return !who() }, "bob is still attached")
+	said, err := io.ReadAll(out)
+	if err != nil || !strings.HasSuffix(string(said), "%exit too far behind\n") {
+		t.Errorf("it ends with %q, %v", said[max(0, len(said)-100):], err)
 	}
 }
 
