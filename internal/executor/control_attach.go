@@ -53,6 +53,8 @@ type controlSeat struct {
 	whole  *gateway.Right
 	stage  atomic.Pointer[controlStage]
 	marks  control.Marks
+	lines  chan string
+	eof    chan struct{} // closed when there are no more lines
 	heard  chan struct{} // closed when tmux has said why it ends us
 	read   chan struct{} // closed when its output is read to the end
 	wg     sync.WaitGroup
@@ -87,7 +89,7 @@ func (e *Executor) attachControl(ctx context.Context, p *gateway.Permit, server 
 	s := &controlSeat{
 		e: e, p: p, live: p.Live(), server: server, client: client, tail: -1,
 		marks: control.NewMarks(strings.ToLower(rand.Text())), pending: map[uint64]*carried{},
-		heard: make(chan struct{}), read: make(chan struct{}), done: make(chan struct{}),
+		lines: make(chan string, maxLines), eof: make(chan struct{}), heard: make(chan struct{}), read: make(chan struct{}), done: make(chan struct{}),
 	}
 	exit, err := s.open(ctx)
 	if err == nil && exit == nil {

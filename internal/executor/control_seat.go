@@ -28,6 +28,7 @@ func (s *controlSeat) run() {
 	s.wg.Go(func() { s.protected(s.listen) })
 	s.wg.Go(func() { s.protected(s.fromServer) })
 	s.wg.Go(func() { s.protected(s.fromClient) })
+	s.wg.Go(func() { s.protected(s.hear) })
 	s.wg.Go(func() { s.protected(s.obey) })
 	go func() {
 		if fault := attach.Guard(func() error { s.finish(); return nil }); fault != nil {
@@ -140,12 +141,34 @@ func (s *controlSeat) fromClient() {
 	}
 }
 
+// hear takes the person's lines as they come, so that their end is noticed also
+// while one of them waits.
+func (s *controlSeat) hear() {
+	defer close(s.lines)
+	for {
+		select {
+		case line, more := <-s.client.Lines():
+			if !more {
+				close(s.eof)
+				return
+			}
+			select {
+			case s.lines <- line:
+			case <-s.ctx.Done():
+				return
+			}
+		case <-s.ctx.Done():
+			return
+		}
+	}
+}
+
 // obey takes the person's lines through the line, one after the other, until
 // one is empty or there are no more: either way they leave.
 func (s *controlSeat) obey() {
 	for {
 		select {
-		case line, more := <-s.client.Lines():
+		case line, more := <-s.lines:
 			failpoint.At("control-obey")
 			if !more || line == "" {
 				s.bye()
@@ -202,7 +225,7 @@ func (s *controlSeat) line(line string) {
 		if i > 0 {
 			req.Session = s.session(ctx) // the one before may have moved us
 		}
-		r, err := g.Handle(ctx, req)
+		r, err := s.handle(ctx, req)
 		failed := err != nil || r.Exit != 0
 		if failed {
 			s.fail()
@@ -214,6 +237,28 @@ func (s *controlSeat) line(line string) {
 			return // the rest of the line goes with it
 		}
 	}
+}
+
+// handle puts a command through the line. One that waits by its nature is not
+// waited for when the person has nothing more to say: they leave, as with tmux.
+func (s *controlSeat) handle(ctx context.Context, req gateway.Request) (gateway.Result, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	if patient(req.Invocation) {
+		s.wg.Go(func() {
+			select {
+			case <-s.eof:
+			case <-ctx.Done():
+				return
+			}
+			select {
+			case <-time.After(lastWords):
+				s.bye()
+			case <-ctx.Done():
+			}
+		})
+	}
+	return s.e.Gateway().Handle(ctx, req)
 }
 
 func (s *controlSeat) fail() {

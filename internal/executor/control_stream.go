@@ -23,6 +23,11 @@ const (
 	maxBatch = 64 << 10
 	// maxStreamLine bounds one line of tmux.
 	maxStreamLine = 16 << 20
+	// maxLines is how many of the person's lines wait for their turn.
+	maxLines = 64
+	// lastWords is how long a command that waits by its nature may take when
+	// its person has nothing more to say.
+	lastWords = time.Second
 	// behindTime is how long a guest's client may take to read a batch. Nobody
 	// who only watches holds up tmux for longer.
 	behindTime = 2 * time.Second

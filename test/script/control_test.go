@@ -117,6 +117,30 @@ func TestControlBehind(t *testing.T) {
 	}
 }
 
+// Who has no more to say leaves when what they said is done, also if that waits
+// for something that never comes; and a line has an end.
+func TestControlEnds(t *testing.T) {
+	h := host.Start(t, host.Config{})
+	h.Must(host.Alice, "new-session", "-d", "-s", "work", "cat")
+	for _, c := range []struct {
+		said, want string
+		code       int
+	}{
+		{"display-message -p said\ndisplay-message -p half", "said\n%end", 0},
+		{"display-message -p said\nkill-pane -t nosuch:\n", "can't find session: nosuch\n%error", 1},
+		{"wait-for nothing\n", "%exit", 0},
+		{strings.Repeat("x", 2<<20), "%exit a line of more than 1048576 bytes", 1},
+	} {
+		r := h.Exec(host.Alice, []byte(c.said), "tmux", "-C", "attach-session", "-t", "work")
+		if !strings.Contains(r.Out, c.want) || strings.Contains(r.Out, "half") || r.Code != c.code {
+			t.Errorf("after %.40q: exit %d\n%s", c.said, r.Code, r.Out)
+		}
+	}
+	if said := h.Muxward(host.Alice, "who").Out; strings.Contains(said, "control") {
+		t.Errorf("somebody is still there: %s", said)
+	}
+}
+
 // recorded is what a client asks, by how many blocks it is answered, and what
 // has to be said before it goes on.
 var recorded = []struct {
