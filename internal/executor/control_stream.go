@@ -125,6 +125,9 @@ func (s *controlSeat) ownStream() func([][]byte) error {
 			if kind == control.Notification && ofOurs(l) {
 				continue
 			}
+			if kind == control.Notification {
+				s.moved(l)
+			}
 			out = append(out, line...)
 		}
 		if len(out) > 0 {
@@ -140,6 +143,22 @@ func (s *controlSeat) ownStream() func([][]byte) error {
 			s.carriedOut(seq, bad[i])
 		}
 		return nil
+	}
+}
+
+// moved notes where somebody is who goes where they want, for who is attached.
+func (s *controlSeat) moved(l []byte) {
+	n, ok := readNotice(l)
+	at := s.stage.Load().session
+	switch {
+	case !ok || n.named == "":
+		return
+	case bytes.HasPrefix(l, []byte("%session-renamed ")) && *n.session != at.ID:
+		return
+	}
+	s.setStage(tmux.Session{ID: *n.session, Name: n.named})
+	if s.stage.Load().session.Name != at.Name || *n.session != at.ID {
+		s.live.Describe(s.describe())
 	}
 }
 

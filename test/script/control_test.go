@@ -142,7 +142,8 @@ func TestControlEnds(t *testing.T) {
 }
 
 // recorded is what a client asks, by how many blocks it is answered, and what
-// has to be said before it goes on.
+// has to be said before it goes on. Of the commands of one line each is decided by
+// itself, so what is notified between them comes sooner than with plain tmux.
 var recorded = []struct {
 	line   string
 	blocks int
@@ -169,6 +170,14 @@ var recorded = []struct {
 	{"show-options -gv prefix", 1, ""},
 	{"set-option -g @x '#{y}' ; show-options -gv @x", 2, ""},
 	{"list-panes -a -F '#{session_name} #{pane_id} #{client_control_mode}'", 1, ""},
+	{"list-windows -t $0 -F '#W'", 1, ""},
+	{"display-message -p -t $0:0.%0 \"#{pane_id} \\$0\"", 1, ""},
+	{"new-session -d -s more cat", 1, "%sessions-changed"},
+	{"switch-client -t more", 1, "%session-changed $1 more"},
+	{"display-message -p '#S'", 1, ""},
+	{"rename-session less", 1, "%session-renamed $1 less"},
+	{"switch-client -t work", 1, "%session-changed $0 work"},
+	{"kill-session -t less", 1, "%sessions-changed"},
 	{"kill-pane -t %1", 1, "%layout-change @0 "},
 	{"detach-client", 1, ""},
 }
