@@ -103,7 +103,10 @@ func TestControlBehind(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer cmd.Wait()
+	t.Cleanup(func() {
+		_ = cmd.Process.Kill() // it may have ended
+		_ = cmd.Wait()         // told by what it said
+	})
 	who := func() bool { return strings.Contains(h.Muxward("root", "who").Out, "control") }
 	tmuxtest.Eventually(t, who, "bob is attached")
 	h.Must(host.Alice, "send-keys", "-t", "work", "go", "Enter")
