@@ -404,10 +404,16 @@ func (r *resolver) target(how tmux.Lookup) error {
 		return nil // tmux chooses; every verb on the server covers it
 	}
 	r.plan.Found = found
-	if id := r.ids(how, found); id != "" {
+	id := r.ids(how, found)
+	switch {
+	case id != "":
 		inv.Set('t', id)
-	} else if given && !r.plan.Full {
+	case given && !r.plan.Full:
 		return r.notHere()
+	case !r.plan.Full && !slices.Contains(answered, inv.Row.Name):
+		// What is current is hidden from this person. Left out, tmux would take
+		// what is current for itself, which nobody has decided on.
+		return fmt.Errorf("%s: say with -t what it is about", inv.Row.Name)
 	}
 	return nil
 }

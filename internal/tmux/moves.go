@@ -14,25 +14,29 @@ type Move struct {
 // panes keep their indexes.
 func (inv *Invocation) Moves(snap *Snapshot, r Resolved) []Move {
 	f := r.Target
-	if f.Window == nil || f.Pane == nil {
+	if f.Window == nil {
 		return nil
 	}
 	w := snap.Window(f.Window.ID)
 	if w == nil {
 		return nil
 	}
-	at := slices.Index(w.Panes, f.Pane.ID)
-	if at < 0 {
+	m := moves{inv: inv, snap: snap, window: w}
+	if inv.Row.Name == "rotate-window" {
+		m.rotate() // also if the active pane is hidden from who asks
+		return m.all
+	}
+	if f.Pane == nil {
 		return nil
 	}
-	m := moves{inv: inv, snap: snap, window: w, at: at}
+	if m.at = slices.Index(w.Panes, f.Pane.ID); m.at < 0 {
+		return nil
+	}
 	switch inv.Row.Name {
 	case "kill-pane":
-		m.shift(w, at+1, -1)
+		m.shift(w, m.at+1, -1)
 	case "split-window", "new-pane":
 		m.shift(w, m.beside(), 1)
-	case "rotate-window":
-		m.rotate()
 	case "swap-pane":
 		m.swap(r.Source)
 	case "join-pane", "move-pane":

@@ -69,3 +69,20 @@ forbid (principal == Person::"mwcarol", action == Action::"detach-others", resou
 		}}.run)
 	}
 }
+
+// Carol helps in a session in which one pane is hidden from her: the one that
+// is active. She rotates the panes of its window until the hidden one has the
+// index of hers, and reads it. Which pane she may not know of makes no difference
+// to what she may move.
+func TestTM33HiddenPaneMoved(t *testing.T) {
+	t.Parallel()
+	helps := standardGrants + "  - {who: mwcarol, role: operator, on: mwalice/shared, reason: helps}\n"
+	const forbid = `forbid (principal == Person::"mwcarol", action, resource in Pane::"mwalice/shared:0.0") unless { context.own };` + "\n"
+	row{grants: helps, cedar: forbid, loose: everyVerb, restless: true, attack: func(w *world) {
+		w.refused(carol, "rotate-window", "-t", "mwalice/shared:0")
+		w.refused(carol, "rotate-window", "-D", "-t", "mwalice/shared:0")
+		if in := w.server.Run("list-panes", "-t", "shared:0", "-F", "#{pane_id}"); in != w.a+"\n"+w.b {
+			w.gain("the panes are now %q", in)
+		}
+	}}.run(t)
+}

@@ -59,3 +59,24 @@ func TestTM36SelectedMeanwhile(t *testing.T) {
 		}
 	}}.run(t)
 }
+
+// Carol helps in one session, but not in the pane that is active there, which
+// she may not even know of. She names what to take and not where to put it: what
+// she did not name would be whatever tmux takes for current, such as the pane of
+// the secret session, which comes to her in exchange. What has no name that she
+// may know is not done.
+func TestTM36NothingNamed(t *testing.T) {
+	t.Parallel()
+	helps := standardGrants + "  - {who: mwcarol, role: operator, on: mwalice/shared, reason: helps}\n"
+	const forbid = `forbid (principal == Person::"mwcarol", action, resource in Pane::"mwalice/shared:0.0") unless { context.own };` + "\n"
+	row{grants: helps, cedar: forbid, loose: everyVerb, restless: true, attack: func(w *world) {
+		const hers = "mwalice/shared:0.1"
+		w.refused(carol, "copy-mode", "-s", hers)
+		w.refused(carol, "swap-pane", "-d", "-s", hers)
+		w.refused(carol, "join-pane", "-d", "-s", hers)
+		w.try(carol, "capture-pane", "-p", "-t", hers)
+		if in := w.server.Run("list-panes", "-t", w.b, "-F", "#{session_name} #{pane_mode}"); in != "shared \nshared " {
+			w.gain("pane b is now among %q", in)
+		}
+	}}.run(t)
+}
