@@ -142,6 +142,7 @@ const (
 	OnSession                // the session of -t
 	OnWindow                 // the window of -t
 	OnPane                   // the pane of -t
+	OnPanes                  // each pane of the window of -t
 	OnSource                 // the session of -s
 	OnSourceWindow           // the window of -s
 	OnSourcePane             // the pane of -s

@@ -49,6 +49,8 @@ func (inv *Invocation) Demands(snap *Snapshot, r Resolved) []Demand {
 			d.add(n, Object{})
 		case OnClient:
 			d.add(n, clientObject(r.Client))
+		case OnPanes:
+			d.panes(n, snap, r.Target)
 		case OnSource, OnSourceWindow, OnSourcePane:
 			d.add(n, sourceObject(n.On, r.Source))
 		default:
@@ -86,6 +88,21 @@ func (d *demands) add(n Need, on Object) {
 	if !d.seen[key] {
 		d.seen[key] = true
 		d.all = append(d.all, one)
+	}
+}
+
+// panes makes a demand on each pane of a window, also on those that the asker
+// may not know of.
+func (d *demands) panes(n Need, snap *Snapshot, f Found) {
+	f = snap.entire(f)
+	if f.Window == nil {
+		d.add(n, objectOf(OnSession, f))
+		return
+	}
+	for _, id := range f.Window.Panes {
+		o := objectOf(OnWindow, f)
+		o.Kind, o.Window, o.Pane = PaneObject, f.Window.ID, id
+		d.add(n, o)
 	}
 }
 

@@ -106,3 +106,15 @@ func captureNeeds(inv *Invocation) []Need {
 	}
 	return need(verbCopy, OnServer)
 }
+
+// inputNeeds: -d and -e are about the target, or about the pane that tmux comes
+// to from there, which may be any other of the window.
+func inputNeeds(inv *Invocation) []Need {
+	if !inv.Has('d') && !inv.Has('e') {
+		return nil
+	}
+	if inv.Row.Name == "last-pane" || strings.ContainsFunc("lLRUD", func(c rune) bool { return inv.Has(byte(c)) }) {
+		return need(verbConfigure, OnPanes)
+	}
+	return need(verbConfigure, OnPane)
+}

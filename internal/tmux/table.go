@@ -262,10 +262,6 @@ func killRows() []*Command {
 
 // selectRows change what a session or window shows to everybody.
 func selectRows() []*Command {
-	inputOff := []Flag{
-		{Letter: 'd', Needs: need(verbConfigure, OnPane)},
-		{Letter: 'e', Needs: need(verbConfigure, OnPane)},
-	}
 	window := func(name, alias string) *Command {
 		return &Command{
 			Name: name, Alias: alias, Usage: "[-a] [-t target-session]",
@@ -277,19 +273,19 @@ func selectRows() []*Command {
 		{
 			Name: "select-pane", Alias: "selectp",
 			Usage: "[-DdeLlMmRUZ] [-T title] [-t target-pane]",
-			Flags: rowFlags(inputOff, []Flag{
+			Flags: rowFlags(bare("de"), []Flag{
 				{Letter: 'm', Needs: need(verbConfigure, OnServer)},
 				{Letter: 'M', Needs: need(verbConfigure, OnServer)},
 				styleFlag('P', Version{}),
 				{Letter: 'T', Kind: NewName},
 				targetAny, zoomFlag,
 			}, bare("DgLlRU")),
-			Target: Lookup{TargetPane, 0}, Needs: need(verbLayout, OnWindow),
+			Target: Lookup{TargetPane, 0}, Needs: need(verbLayout, OnWindow), extra: inputNeeds,
 		},
 		{
 			Name: "last-pane", Alias: "lastp", Usage: "[-deZ] [-t target-window]",
-			Flags:  rowFlags(inputOff, []Flag{targetAny, zoomFlag}),
-			Target: Lookup{TargetWindow, 0}, Needs: need(verbLayout, OnWindow),
+			Flags:  rowFlags(bare("de"), []Flag{targetAny, zoomFlag}),
+			Target: Lookup{TargetWindow, 0}, Needs: need(verbLayout, OnWindow), extra: inputNeeds,
 		},
 		{
 			Name: "select-window", Alias: "selectw", Usage: "[-lnpT] [-t target-window]",
