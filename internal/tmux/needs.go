@@ -94,7 +94,7 @@ func copyModeNeeds(inv *Invocation) []Need {
 		needs = append(needs, Need{Verb: verbCopy, On: OnServer})
 	}
 	if len(inv.Args) > 1 || strings.Contains(word, "pipe") {
-		needs = append(needs, Need{Verb: verbExecute, On: OnPane})
+		needs = append(needs, Need{Verb: verbExecute, On: OnServer})
 	}
 	return needs
 }

@@ -33,7 +33,7 @@ func optionRows() []*Command {
 			Name: "set-environment", Alias: "setenv", Usage: "[-Fhgru] [-t target-session] name [value]",
 			Flags: rowFlags([]Flag{targetSession, {Letter: 'F', Needs: need(verbExecute, OnServer)}}, bare("hgru")),
 			First: Word, Args: Content, MinArgs: 1, MaxArgs: 2,
-			Target: Lookup{TargetSession, CanFail}, Needs: []Need{{verbConfigure, OnServer, "environment"}},
+			Target: Lookup{TargetSession, CanFail}, Needs: environmentNeeds,
 		},
 		{
 			Name: "show-options", Alias: "show", Usage: "[-AgHpqsvw] [-t target-pane] [option]",
@@ -94,16 +94,23 @@ func plainOptions() []string {
 }
 
 // optionNeeds: to set an option that may come to run a shell takes the right
-// to run one. Taking a value away leaves the one that was there before.
+// to run one, and an option that has tmux close sessions or lock displays takes
+// the right to that. Taking a value away leaves the one that was there before.
 func optionNeeds(inv *Invocation) []Need {
 	name, value := inv.Args[0], ""
 	if len(inv.Args) > 1 {
 		value = inv.Args[1]
 	}
-	if slices.Contains(plainOptions(), name) && strings.Trim(value, letters+"0123456789-") == "" {
-		return nil
+	if !slices.Contains(plainOptions(), name) || strings.Trim(value, letters+"0123456789-") != "" {
+		return need(verbExecute, OnServer)
 	}
-	return need(verbExecute, OnServer)
+	switch name {
+	case "destroy-unattached", "exit-empty", "exit-unattached":
+		return need(verbCloseSession, OnServer)
+	case "lock-after-time":
+		return need(verbDetachOthers, OnServer)
+	}
+	return nil
 }
 
 const letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"

@@ -17,11 +17,15 @@ var (
 	sortOrder     = Flag{Letter: 'O', Kind: Text, Since: v37}
 	sortReverse   = Flag{Letter: 'r', Since: v37}
 	startDir      = Flag{Letter: 'c', Kind: FormatValue}
-	envFlag       = Flag{Letter: 'e', Kind: Env, Needs: []Need{{verbConfigure, OnServer, "environment"}}}
+	envFlag       = Flag{Letter: 'e', Kind: Env, Needs: environmentNeeds}
 	printFlag     = Flag{Letter: 'P'}
 	zoomFlag      = Flag{Letter: 'Z'}
 	bufferFlag    = Flag{Letter: 'b', Kind: BufferName}
 )
+
+// environmentNeeds are the verbs for what programs find in their environment:
+// it decides what they load and run.
+var environmentNeeds = []Need{{verbConfigure, OnServer, "environment"}, {verbExecute, OnServer, ""}}
 
 // What people can do who are not given a flag.
 const (
