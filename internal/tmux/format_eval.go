@@ -375,6 +375,9 @@ func (e *expansion) modify(m *formatMods, value string) string {
 	for i := range m.subs {
 		value = m.subs[i].apply(e, value, m.subs[i].with.get(e))
 	}
+	if (m.limit != nil || m.pad != nil || m.width) && !e.spend(len(value)/4) {
+		return "" // what is measured is read character by character
+	}
 	if m.limit != nil {
 		if limit := e.size(m.limit); limit != 0 {
 			value = e.cut(m, value, limit)

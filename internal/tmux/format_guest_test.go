@@ -266,3 +266,18 @@ func BenchmarkListing(b *testing.B) {
 		})
 	}
 }
+
+// Measuring a text is work, too: a short format that measures long ones over and
+// over comes to an end.
+func TestFormatsMeasureWithinBounds(t *testing.T) {
+	c := ContextOf(demandSnapshot(), Found{Session: &demandSnapshot().Sessions[0]})
+	for _, how := range []string{"#{w:#{p50000:session_name}}", "#{=-9:#{p50000:session_name}}", "#{=49999:#{p50000:session_name}}", "#{p50001:#{p50000:session_name}}"} {
+		f, err := CompileFormat("#{n:" + strings.Repeat(how, maxFormat/len(how)-1) + "}")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := f.expand(&c, newFormatWork(1)); err == nil || !strings.Contains(err.Error(), "work") && !strings.Contains(err.Error(), "too long") {
+			t.Errorf("%.30s…: error %v", how, err)
+		}
+	}
+}
