@@ -319,17 +319,26 @@ func (g *Gateway) known(who identity.Identity, o access.Object) bool {
 }
 
 func (g *Gateway) knownAt(who identity.Identity, o access.Object, at time.Time) bool {
-	_, denied := g.Denials.Match(who.Person(), o)
-	return !denied && sees(g.Policy.Holds(who.Subject(), o, at))
+	return sees(g.heldAt(who, o, at))
+}
+
+// viewedAt reports whether a person may view an object: names and titles in
+// listings, and what formats say, are part of what it shows.
+func (g *Gateway) viewedAt(who identity.Identity, o access.Object, at time.Time) bool {
+	return sees(g.heldAt(who, o, at) & access.SetOf(access.View))
 }
 
 // Holds gives every verb that a person holds on an object now: none where it
 // was taken from them.
 func (g *Gateway) Holds(who identity.Identity, o access.Object) access.VerbSet {
+	return g.heldAt(who, o, g.Time())
+}
+
+func (g *Gateway) heldAt(who identity.Identity, o access.Object, at time.Time) access.VerbSet {
 	if _, denied := g.Denials.Match(who.Person(), o); denied {
 		return 0
 	}
-	return g.Policy.Holds(who.Subject(), o, g.Time())
+	return g.Policy.Holds(who.Subject(), o, at)
 }
 
 // Object finds what a target names for one of muxward's own commands: a
@@ -380,7 +389,7 @@ func (g *Gateway) Object(ctx context.Context, me, target string) (access.Object,
 func (g *Gateway) Visible(ctx context.Context, who identity.Identity) ([]Place, error) {
 	live, ctx := g.begin(ctx, who)
 	defer live.end()
-	places := g.places(ctx, live, "", tmux.Core)
+	places := g.places(ctx, live, "", tmux.Core, g.knownAt)
 	return places, ctx.Err()
 }
 

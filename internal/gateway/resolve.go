@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/muxward/muxward/internal/access"
 	"github.com/muxward/muxward/internal/failpoint"
+	"github.com/muxward/muxward/internal/identity"
 	"github.com/muxward/muxward/internal/tmux"
 )
 
@@ -45,7 +47,7 @@ type Plan struct {
 	// client says of itself, such as its environment.
 	Home bool
 	// Snapshot is the server's state, Visible the part of it this person may
-	// know of; the same if Full.
+	// know of, or view, if it is to be printed; the same if Full.
 	Snapshot, Visible *tmux.Snapshot
 	// Found is what -t names.
 	Found tmux.Found
@@ -286,7 +288,7 @@ func (r *resolver) look(ctx context.Context) error {
 	if r.plan.Full {
 		return nil
 	}
-	r.plan.Visible = r.g.visible(r.live, r.scene)
+	r.plan.Visible = r.g.visible(r.live, r.scene, r.g.knownAt)
 	if len(r.plan.Visible.Sessions) == 0 {
 		if r.owner == r.req.Identity.Person() && len(snap.Sessions) == 0 {
 			return nil // one's own empty server
@@ -294,11 +296,15 @@ func (r *resolver) look(ctx context.Context) error {
 		r.plan.Server = nil
 		return r.notHere()
 	}
+	if slices.Contains(answered, r.plan.Invocation.Row.Name) {
+		r.plan.Visible = r.g.visible(r.live, r.scene, r.g.viewedAt)
+	}
 	return nil
 }
 
-// visible is the part of a server of which the person holds any verb at all.
-func (g *Gateway) visible(live *Live, s scene) *tmux.Snapshot {
+// visible is the part of a server that see says yes to: what the person may
+// know of, as they hold any verb there, or what they may view.
+func (g *Gateway) visible(live *Live, s scene, see seeing) *tmux.Snapshot {
 	live.look()
 	at := g.Time()
 	// The panes of a window come one after the other.
@@ -308,18 +314,21 @@ func (g *Gateway) visible(live *Live, s scene) *tmux.Snapshot {
 		if l != last {
 			window, last = s.window(t, l), l
 		}
-		return g.knownAt(live.who, paneIn(window, p), at)
+		return see(live.who, paneIn(window, p), at)
 	})
 }
 
-// elsewhere are the servers of others of which this person may see anything.
+// seeing says whether somebody sees an object at a time.
+type seeing func(identity.Identity, access.Object, time.Time) bool
+
+// elsewhere are the servers of others on which this person may view anything.
 func (r *resolver) elsewhere(ctx context.Context) []Place {
-	return r.g.places(ctx, r.live, r.owner, tmux.Full)
+	return r.g.places(ctx, r.live, r.owner, tmux.Full, r.g.viewedAt)
 }
 
-// places gives every server but one's of which a person may see anything, as
-// they see it.
-func (g *Gateway) places(ctx context.Context, live *Live, but string, detail tmux.Detail) []Place {
+// places gives every server but one's of which a person sees anything, as they
+// see it.
+func (g *Gateway) places(ctx context.Context, live *Live, but string, detail tmux.Detail, see seeing) []Place {
 	var places []Place
 	for _, owner := range g.Servers.Owners() {
 		server := g.Servers.Server(owner)
@@ -330,7 +339,7 @@ func (g *Gateway) places(ctx context.Context, live *Live, but string, detail tmu
 		if err != nil {
 			continue // a server that does not answer has nothing to list
 		}
-		if v := g.visible(live, scene{owner, server.Incarnation(), snap}); len(v.Sessions) > 0 {
+		if v := g.visible(live, scene{owner, server.Incarnation(), snap}, see); len(v.Sessions) > 0 {
 			places = append(places, Place{owner, server.Incarnation(), v})
 		}
 	}

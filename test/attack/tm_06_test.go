@@ -43,3 +43,21 @@ func TestTM06FormatsThatKnowMore(t *testing.T) {
 		w.baited()
 	}}.run(t)
 }
+
+// Mallory may type in the secret session and not look at it. Listings and formats
+// would show it: its title, its windows' names, what runs there.
+func TestTM06ListedUnseen(t *testing.T) {
+	t.Parallel()
+	blind := standardGrants + "  - {who: mwmallory, verbs: [type], on: mwalice/secret, reason: types what he is told}\n"
+	row{grants: blind, loose: everyVerb, restless: true, attack: func(w *world) {
+		w.try(stranger, "new-session", "-d", "cat") // from a server of his own he lists everybody's
+		for _, args := range [][]string{
+			{"list-sessions", "-F", "#{W:#{window_name}}"}, {"list-windows", "-a"}, {"list-panes", "-a", "-F", "#{pane_start_command}"},
+			{"list-windows", "-t", "mwalice/secret"}, {"list-panes", "-t", "mwalice/secret", "-F", "#{window_name}"},
+			{"display-message", "-p", "-t", "mwalice/secret", "#{window_name}"},
+		} {
+			w.try(stranger, args...)
+		}
+		w.Tmux(stranger, "kill-server")
+	}}.run(t)
+}
