@@ -2,16 +2,17 @@ package gateway
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/muxward/muxward/internal/access"
 	"github.com/muxward/muxward/internal/tmux"
 )
 
-// steady keeps people from gaining rights by changing the indexes of panes,
-// which policy may go by: a new pane moves those after it on, one that closes
-// lets them move up. Who would hold a verb more on one of them may not. (Names
-// of sessions and indexes of windows are changed by nobody who does not hold
-// every verb anyway: see [tmux.Flag].)
+// steady keeps people from gaining rights by changing indexes, which policy may
+// go by: a new pane moves those after it on, one that closes lets them move up,
+// and so does a window that closes where renumber-windows is on. Who would hold a
+// verb more on one of them may not. (Otherwise names of sessions and indexes of
+// windows are changed by nobody who does not hold every verb: see [tmux.Flag].)
 func (r *resolver) steady() error {
 	asked := tmux.Resolved{Target: r.plan.Found, Source: r.plan.Source}
 	for _, m := range r.plan.Invocation.Moves(r.scene.snap, asked) {
@@ -20,7 +21,33 @@ func (r *resolver) steady() error {
 				r.plan.Invocation.Row.Name, m.Pane.Index, m.Index)
 		}
 	}
+	for _, m := range r.plan.Invocation.WindowMoves(r.scene.snap, asked) {
+		if r.gainsWindow(m) {
+			return fmt.Errorf("%s: window %d would become window %d, on which you hold other rights",
+				r.plan.Invocation.Row.Name, m.Link.Index, m.Index)
+		}
+	}
 	return nil
+}
+
+// gainsWindow reports whether the person would hold more on a pane of a window
+// by its other index.
+func (r *resolver) gainsWindow(m tmux.WindowMove) bool {
+	there := tmux.Winlink{Index: m.Index, Window: m.Link.Window}
+	for i := range r.scene.snap.Panes {
+		p := &r.scene.snap.Panes[i]
+		if p.Window != m.Link.Window {
+			continue
+		}
+		o := r.scene.pane(m.Session, &there, p)
+		o.Links = slices.DeleteFunc(o.Links, func(l access.SessionRef) bool {
+			return l.ID == uint32(m.Session.ID) && l.Index == m.Link.Index // it is there no more
+		})
+		if !r.holds(r.scene.pane(m.Session, m.Link, p)).Covers(r.holds(o)) {
+			return true
+		}
+	}
+	return false
 }
 
 // gains reports whether the person would hold more on a pane at its other

@@ -74,10 +74,11 @@ func (b *builder) session(r *row) error {
 	s.ID = r.sessionID()
 	s.Activity, s.LastAttached, s.Attached = r.number(), r.number(), r.int()
 	stack := r.word()
+	s.Renumber, s.BaseIndex = r.flag(), r.int()
 	s.Group, s.Prefix = r.text(), r.text()
 	if b.snap.Detail == Full {
 		s.Created = r.number()
-		s.GroupSize, s.BaseIndex = r.int(), r.int()
+		s.GroupSize = r.int()
 		s.Path = r.ascii()
 	}
 	s.Name = r.last()

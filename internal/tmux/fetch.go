@@ -35,11 +35,12 @@ const (
 // the control protocol.
 const (
 	serverRow  = `O #{pid} #{start_time} #{version} #{q:@muxward_id}`
-	sessionRow = `S #{session_id} #{session_activity} #{session_last_attached} #{session_attached} #{session_stack} #{q:session_group} #{q:prefix}`
-	windowRow  = `W #{window_index} #{window_id} #{window_raw_flags} #{pane-base-index} #{pane-border-status} #{window_layout}`
-	paneRow    = `P #{pane_id} #{pane_index} #{pane_last} #{pane_pid} #{pane_tty}`
-	activeRow  = `A #{pane_id} #{pane_index} #{pane_last} #{pane_pid} #{pane_tty}`
-	clientRow  = `C #{client_pid} #{session_id} #{client_activity} #{client_flags} #{q:client_tty}`
+	sessionRow = `S #{session_id} #{session_activity} #{session_last_attached} #{session_attached} #{session_stack} ` +
+		`#{renumber-windows} #{base-index} #{q:session_group} #{q:prefix}`
+	windowRow = `W #{window_index} #{window_id} #{window_raw_flags} #{pane-base-index} #{pane-border-status} #{window_layout}`
+	paneRow   = `P #{pane_id} #{pane_index} #{pane_last} #{pane_pid} #{pane_tty}`
+	activeRow = `A #{pane_id} #{pane_index} #{pane_last} #{pane_pid} #{pane_tty}`
+	clientRow = `C #{client_pid} #{session_id} #{client_activity} #{client_flags} #{q:client_tty}`
 
 	// Only if a pane is marked: each place it is linked at, and whether that is
 	// the place it was marked at.
@@ -49,7 +50,7 @@ const (
 	printable = `#{s/[^ -~]/?/:` // and a closing brace after the fields
 
 	serverMore  = ` #{set-clipboard} #{exit-unattached} #{q:default-shell} #{q:default-command}`
-	sessionMore = ` #{session_created} #{session_group_size} #{base-index}` + printable + ` #{q:session_path}}`
+	sessionMore = ` #{session_created} #{session_group_size}` + printable + ` #{q:session_path}}`
 	windowMore  = ` #{window_visible_layout} #{window_activity} #{window_cell_width} #{window_cell_height} #{q:window_linked_sessions_list}`
 	paneMore    = ` #{pane_left} #{pane_top} #{pane_width} #{pane_height} ` +
 		`#{pane_dead}#{pane_input_off}#{pane_synchronized}#{pane_pipe}#{alternate_on} #{pane_in_mode} #{pane_mode} ` +

@@ -153,3 +153,38 @@ func (m *moves) taken(source *Found) (*Window, int) {
 	}
 	return w, at
 }
+
+// WindowMove is a window that gets another index in a session.
+type WindowMove struct {
+	Session *Session
+	Link    *Winlink // where it is now
+	Index   int
+}
+
+// WindowMoves returns the windows that get another index because what the
+// invocation closes leaves one free, where the option renumber-windows is on.
+func (inv *Invocation) WindowMoves(snap *Snapshot, r Resolved) []WindowMove {
+	closed := map[WindowID]bool{}
+	for _, w := range inv.Closing(snap, r).Windows {
+		closed[w.ID] = true
+	}
+	var all []WindowMove
+	for i := range snap.Sessions {
+		s := &snap.Sessions[i]
+		if !s.Renumber || !slices.ContainsFunc(s.Links, func(l Winlink) bool { return closed[l.Window] }) {
+			continue
+		}
+		next := s.BaseIndex
+		for j := range s.Links {
+			l := &s.Links[j]
+			if closed[l.Window] {
+				continue
+			}
+			if l.Index != next {
+				all = append(all, WindowMove{s, l, next})
+			}
+			next++
+		}
+	}
+	return all
+}

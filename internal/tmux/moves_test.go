@@ -72,3 +72,42 @@ func resolvedFor(t *testing.T, snap *Snapshot, inv *Invocation) (r Resolved) {
 	}
 	return r
 }
+
+// TestWindowMovesAgreeWithTmux closes windows and compares the indexes of others.
+func TestWindowMovesAgreeWithTmux(t *testing.T) {
+	for _, renumber := range []string{"on", "off"} {
+		for _, line := range []string{"kill-window -t a", "kill-pane -t a", "join-pane -d -s a -t b", "kill-pane -t b", "next-window -t start"} {
+			srv := startServer(t)
+			srv.run("set-option", "-g", "base-index", "2", ";", "set-option", "-g", "renumber-windows", renumber)
+			srv.run("new-window", "-d", "-n", "a", "-t", "start:5", "exec cat", ";", "new-window", "-d", "-n", "b", "-t", "start:7", "exec cat",
+				";", "split-window", "-d", "-t", "start:7", "exec cat", ";", "new-window", "-d", "-n", "c", "-t", "start:9", "exec cat")
+			srv.run("new-session", "-d", "-s", "other", "exec cat", ";", "link-window", "-d", "-s", "start:5", "-t", "other:4",
+				";", "link-window", "-d", "-s", "start:9", "-t", "other:8")
+			c := srv.control("start")
+			before := c.snapshot(Core)
+			inv := mustParse(t, strings.Fields(line)...)
+			type place struct {
+				session SessionID
+				window  WindowID
+			}
+			want := map[place]int{}
+			for _, s := range before.Sessions {
+				for _, l := range s.Links {
+					want[place{s.ID, l.Window}] = l.Index
+				}
+			}
+			for _, m := range inv.WindowMoves(before, resolvedFor(t, before, inv)) {
+				want[place{m.Session.ID, m.Link.Window}] = m.Index
+			}
+			srv.run(inv.Argv()...)
+			after := c.snapshot(Core)
+			for _, s := range after.Sessions {
+				for _, l := range s.Links {
+					if is := want[place{s.ID, l.Window}]; is != l.Index {
+						t.Errorf("renumber %s, %s: window %s of %s is at %d, said was %d", renumber, line, l.Window, s.Name, l.Index, is)
+					}
+				}
+			}
+		}
+	}
+}

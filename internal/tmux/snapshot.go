@@ -48,11 +48,12 @@ type Session struct {
 	Last         []int // indexes of the windows that were current before, latest first
 	Links        []Winlink
 	Prefix       string // option prefix: a key name
+	BaseIndex    int    // option base-index: where new windows start
+	Renumber     bool   // option renumber-windows: no index stays free
 
 	// Only with Full.
 	GroupSize int
 	Created   int64
-	BaseIndex int    // option base-index: where new windows start
 	Path      string // working directory
 }
 

@@ -1,6 +1,7 @@
 package attack
 
 import (
+	"strings"
 	"testing"
 )
 
@@ -83,6 +84,31 @@ func TestTM33HiddenPaneMoved(t *testing.T) {
 		w.refused(carol, "rotate-window", "-D", "-t", "mwalice/shared:0")
 		if in := w.server.Run("list-panes", "-t", "shared:0", "-F", "#{pane_id}"); in != w.a+"\n"+w.b {
 			w.gain("the panes are now %q", in)
+		}
+	}}.run(t)
+}
+
+// Carol may close windows in a session in which one is hidden from her, and its
+// owner has tmux renumber windows. She closes the one before it, so that the
+// hidden one takes its index, and reads it.
+func TestTM33HiddenWindowRenumbered(t *testing.T) {
+	t.Parallel()
+	closes := standardGrants + "  - {who: mwcarol, role: operator, on: mwalice/shared, reason: helps}\n"
+	const forbid = `forbid (principal == Person::"mwcarol", action, resource in Window::"mwalice/shared:3") unless { context.own };` + "\n"
+	row{grants: closes, cedar: forbid, loose: everyVerb, restless: true, conf: "set -g renumber-windows on\n", attack: func(w *world) {
+		w.server.Run("new-window", "-d", "-t", "shared:1", "cat", ";", "new-window", "-d", "-t", "shared:2", "cat", ";",
+			"split-window", "-d", "-t", "shared:2", "cat", ";", "new-window", "-d", "-t", "shared:3", "echo "+w.mark+"; exec cat")
+		w.refused(carol, "kill-window", "-t", "mwalice/shared:1")
+		w.refused(carol, "kill-pane", "-t", "mwalice/shared:1.0")
+		w.refused(carol, "join-pane", "-d", "-s", "mwalice/shared:1.0", "-t", "mwalice/shared:0.0")
+		soonIf(w.control, func() bool {
+			return strings.Contains(w.try(carol, "capture-pane", "-p", "-t", "mwalice/shared:2").Out, w.mark)
+		})
+		if w.control {
+			return
+		}
+		if r := w.try(carol, "kill-pane", "-t", "mwalice/shared:2.1"); r.Code != 0 { // moves no window
+			w.t.Errorf("she cannot close one of two panes: %+v", r)
 		}
 	}}.run(t)
 }
