@@ -191,11 +191,11 @@ func (s *side) normalise(dir, server string) func(string) string {
 		text = strings.ReplaceAll(text, socket, "SOCKET")
 		text = strings.ReplaceAll(text, fmt.Sprintf("%s/tmux-%d/default", s.door, s.owner.UID), "SOCKET")
 		text = strings.ReplaceAll(text, s.door+"/", "DOORS/")
-		text = process.ReplaceAllString(text, "PID")
 		text = created.ReplaceAllString(text, "(created TIME)")
 		text = epoch.ReplaceAllString(text, "TIME")
 		text = guards.ReplaceAllString(text, "$1 NUMBER $2")
-		text = ttyName.ReplaceAllString(text, "TTY")
+		text = ttyName.ReplaceAllString(text, "TTY") // before the pid, which may be the same number
+		text = process.ReplaceAllString(text, "PID")
 		return shellPos.ReplaceAllString(text, "script: ")
 	}
 }
