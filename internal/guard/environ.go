@@ -3,6 +3,7 @@ package guard
 import (
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -35,6 +36,31 @@ func (g *Guard) environment(a identity.Account) []string {
 		if k == "TZ" || k == "LANG" || strings.HasPrefix(k, "LC_") {
 			env = append(env, kv)
 		}
+	}
+	return env
+}
+
+// maxVariable bounds what is taken from a client.
+const maxVariable = 4 << 10
+
+// taken adds what tmux itself, and the owner's configuration, go by: the
+// language, the editor, the terminal, where programs are. Of the rest of the
+// owner's environment, such as what only one shell was to know, nothing is
+// taken: everybody's panes would inherit it.
+func taken(env, environ []string) []string {
+	for _, kv := range environ {
+		k, v, _ := strings.Cut(kv, "=")
+		switch {
+		case len(v) > maxVariable || v == "":
+			continue
+		case k == "SHELL" && !strings.HasPrefix(v, "/"):
+			continue
+		case k == "TERM", k == "PATH", k == "SHELL", k == "EDITOR", k == "VISUAL", k == "TZ", k == "LANG", strings.HasPrefix(k, "LC_"):
+		default:
+			continue
+		}
+		env = slices.DeleteFunc(env, func(has string) bool { return strings.HasPrefix(has, k+"=") })
+		env = append(env, kv)
 	}
 	return env
 }

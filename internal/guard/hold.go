@@ -26,6 +26,8 @@ type hold struct {
 	ended bool
 
 	grace bool
+	asked int  // who had it started and does not hold it yet
+	heard bool // somebody had it started, in this life of the grace
 	until time.Time
 	timer *time.Timer
 	idle  chan struct{} // told when n falls to 0
@@ -33,12 +35,15 @@ type hold struct {
 
 // Hold keeps the server from exiting while it has no session, until release is
 // called (which may be called again). Hold it while a request is under way.
+// When everybody who had the server started has held it and let go, nothing
+// more is waited for.
 func (s *Server) Hold() (release func(), err error) {
 	s.hold.mu.Lock()
 	defer s.hold.mu.Unlock()
 	if err := s.grab(); err != nil {
 		return nil, err
 	}
+	s.hold.asked = max(0, s.hold.asked-1)
 	var once sync.Once
 	return func() {
 		once.Do(func() {
@@ -82,7 +87,12 @@ func (h *hold) listen(conn *net.UnixConn) {
 
 // drop counts one less. With mu held.
 func (h *hold) drop() {
-	if h.n--; h.n > 0 {
+	if h.n--; h.n == 1 && h.grace && h.heard && h.asked == 0 {
+		h.grace, h.heard = false, false
+		h.timer.Stop()
+		h.n--
+	}
+	if h.n > 0 {
 		return
 	}
 	if h.conn != nil {
@@ -95,11 +105,22 @@ func (h *hold) drop() {
 	}
 }
 
-// stay keeps the server for its first session, if it has none that we know of.
+// stay keeps the server for somebody who had it started and will hold it.
 func (s *Server) stay() error {
+	s.hold.mu.Lock()
+	defer s.hold.mu.Unlock()
+	if err := s.linger(); err != nil || !s.hold.grace {
+		return err
+	}
+	s.hold.heard = true
+	s.hold.asked++
+	return nil
+}
+
+// linger keeps the server for its first session, if it has none that we know
+// of. With hold.mu held.
+func (s *Server) linger() error {
 	h := &s.hold
-	h.mu.Lock()
-	defer h.mu.Unlock()
 	if s.hasSessions() {
 		return nil
 	}
@@ -129,7 +150,7 @@ func (h *hold) expire() {
 		h.timer.Reset(left)
 		return
 	}
-	h.grace = false
+	h.grace, h.asked, h.heard = false, 0, false
 	h.drop()
 }
 
@@ -138,7 +159,7 @@ func (h *hold) enough() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.grace {
-		h.grace = false
+		h.grace, h.asked, h.heard = false, 0, false
 		h.timer.Stop()
 		h.drop()
 	}
@@ -199,7 +220,7 @@ func (s *Server) Model(ctx context.Context) (*control.Model, error) {
 }
 
 func (s *Server) control(ctx context.Context) (*control.Client, *control.Model, error) {
-	if err := s.wait(ctx); err != nil {
+	if err := s.acquainted(ctx); err != nil {
 		return nil, nil, err
 	}
 	select {

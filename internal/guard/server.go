@@ -28,7 +28,9 @@ type Server struct {
 	inner *Door
 
 	begun    chan struct{} // closed when the first client has connected
-	ready    chan struct{} // closed when facts are known, or readyErr is set
+	met      chan struct{} // closed when facts are known, or with ready
+	meeting  sync.Once     // of met
+	ready    chan struct{} // closed when the configuration is read, or readyErr is set
 	readyErr error
 	done     chan struct{} // closed when it has ended, after cause
 	cause    error
@@ -53,7 +55,7 @@ type Server struct {
 var ErrLetGo = errors.New("muxward has let go of the tmux server, which goes on")
 
 func newServer(g *Guard, rec record) *Server {
-	return &Server{g: g, rec: rec, begun: make(chan struct{}), ready: make(chan struct{}), done: make(chan struct{}), ctlLock: make(chan struct{}, 1),
+	return &Server{g: g, rec: rec, begun: make(chan struct{}), met: make(chan struct{}), ready: make(chan struct{}), done: make(chan struct{}), ctlLock: make(chan struct{}, 1),
 		hold: hold{idle: make(chan struct{}, 1)}}
 }
 
@@ -76,7 +78,7 @@ func (s *Server) Life() tmux.Incarnation {
 // Incarnation is Life as text.
 func (s *Server) Incarnation() string { return s.Life().String() }
 
-// Version is what tmux says of itself; the zero Version before Ready.
+// Version is what tmux says of itself; the zero Version before that is known.
 func (s *Server) Version() tmux.Version {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -112,9 +114,27 @@ func (s *Server) wait(ctx context.Context) error {
 }
 
 // Ready waits until the server has read its configuration and said who it is.
-// Requests from outside wait for it, as tmux's first client does; those from
-// the inner door must not, as the configuration may be what makes them.
+// Whoever has it started waits for it, as tmux's first client does.
 func (s *Server) Ready(ctx context.Context) error { return s.wait(ctx) }
+
+// acquainted waits until the server has said who it is. It may still be reading
+// its configuration: as with tmux, nobody but the first client waits for that,
+// as the configuration itself may be what asks.
+func (s *Server) acquainted(ctx context.Context) error {
+	select {
+	case <-s.met:
+	case <-s.done:
+		return s.cause
+	case <-ctx.Done():
+		return fmt.Errorf("the tmux server of %s does not say who it is: %w", s.rec.Owner, ctx.Err())
+	}
+	select {
+	case <-s.ready:
+		return s.readyErr
+	default:
+		return nil
+	}
+}
 
 // Dial connects to the server, as its own account. It makes sure that the
 // server we started is what listens, and waits 5 s at most.
@@ -237,6 +257,7 @@ func (s *Server) introduce() {
 	err := s.learn(s.g.ctx)
 	if err == nil {
 		close(s.ready)
+		s.meeting.Do(func() { close(s.met) })
 		s.g.tell(access.EventServer, s, fmt.Sprintf("tmux server of %s is ready: tmux %s, process %d, uid %d", s.rec.Owner, s.Version(), s.rec.PID, s.rec.Account.UID))
 		s.g.nudge()
 		return
@@ -250,6 +271,7 @@ func (s *Server) introduce() {
 	}
 	s.readyErr = err
 	close(s.ready)
+	s.meeting.Do(func() { close(s.met) })
 }
 
 func (s *Server) learn(ctx context.Context) error {
@@ -260,14 +282,51 @@ func (s *Server) learn(ctx context.Context) error {
 		return err
 	}
 	close(s.begun)
-	if err := s.stay(); err != nil {
+	release, err := s.Hold() // however long the configuration takes
+	if err != nil {
 		return errors.Join(err, first.Close())
 	}
-	out, err := ask(ctx, wire.NewClient(first, wire.Unknown), []string{"display-messag", "-p", "#{pid} #{start_time} #{version} #{" + tmux.MarkOption + "}"})
+	defer release()
+	read := make(chan error, 1)
+	s.g.wg.Go(func() { read <- s.meet(ctx, first) })
+	err = s.meetAhead(ctx, read)
+	s.hold.mu.Lock()
+	defer s.hold.mu.Unlock()
+	return errors.Join(err, s.linger()) // whoever had it started comes now
+}
+
+// meet has the server say who it is, over a connection of its own.
+func (s *Server) meet(ctx context.Context, conn *net.UnixConn) error {
+	out, err := ask(ctx, wire.NewClient(conn, wire.Unknown), []string{"display-messag", "-p", "#{pid} #{start_time} #{version} #{" + tmux.MarkOption + "}"})
 	if err != nil {
 		return err
 	}
 	return s.believe(strings.TrimSuffix(string(out), "\n"))
+}
+
+// meetEvery is how long a configuration may take before the server is asked who
+// it is over another connection.
+const meetEvery = 50 * time.Millisecond
+
+// meetAhead waits for the first client's answer, which comes when the
+// configuration is read. Should that take long, the server is asked ahead. What
+// it says before it has come to its mark is not held against it.
+func (s *Server) meetAhead(ctx context.Context, read <-chan error) error {
+	tick := time.NewTicker(meetEvery)
+	defer tick.Stop()
+	again := tick.C
+	for {
+		select {
+		case err := <-read:
+			return err
+		case <-again:
+			conn, err := s.dial(ctx)
+			if err == nil && s.meet(ctx, conn) == nil {
+				s.meeting.Do(func() { close(s.met) })
+				again = nil
+			}
+		}
+	}
 }
 
 // dialFirst connects for the first time. tmux has bound its socket, which is

@@ -25,11 +25,14 @@ const startTime = 10 * time.Second
 // ask at once, one server is started; an asker whose ctx ends goes without
 // ending the start.
 //
+// environ is what the owner's own client has; what is listed of it the server
+// has, too, if it is started now.
+//
 // A server without sessions waits some seconds for the first one; whoever
 // needs it longer holds it ([Server.Hold]).
-func (g *Guard) Start(ctx context.Context, owner string, a identity.Account) (*Server, error) {
+func (g *Guard) Start(ctx context.Context, owner string, a identity.Account, environ ...string) (*Server, error) {
 	for {
-		s, call, err := g.running(owner, a)
+		s, call, err := g.running(owner, a, environ)
 		if err != nil {
 			return nil, err
 		}
@@ -64,7 +67,7 @@ func (g *Guard) Start(ctx context.Context, owner string, a identity.Account) (*S
 
 // running gives the server that runs, or the start that is under way, which it
 // begins if there is none.
-func (g *Guard) running(owner string, a identity.Account) (*Server, *startCall, error) {
+func (g *Guard) running(owner string, a identity.Account, environ []string) (*Server, *startCall, error) {
 	if _, err := identity.CanonicalName(owner); err != nil {
 		return nil, nil, err
 	}
@@ -90,7 +93,7 @@ func (g *Guard) running(owner string, a identity.Account) (*Server, *startCall, 
 	g.wg.Go(func() {
 		ctx, cancel := context.WithTimeout(g.ctx, startTime)
 		defer cancel()
-		err := g.start(ctx, owner, a)
+		err := g.start(ctx, owner, a, environ)
 		g.mu.Lock()
 		delete(g.starting, owner)
 		call.err = err
@@ -101,7 +104,7 @@ func (g *Guard) running(owner string, a identity.Account) (*Server, *startCall, 
 }
 
 // start starts a server and moves its socket to where only we look.
-func (g *Guard) start(ctx context.Context, owner string, a identity.Account) (err error) {
+func (g *Guard) start(ctx context.Context, owner string, a identity.Account, environ []string) (err error) {
 	rec := record{ID: randomHex(idLen), Mark: randomHex(markLen), Owner: owner, Account: a, Boot: bootID()}
 	defer func() {
 		if err != nil {
@@ -113,7 +116,7 @@ func (g *Guard) start(ctx context.Context, owner string, a identity.Account) (er
 		return fmt.Errorf("the socket path %s is longer than %d bytes; use a shorter doors directory", inner, maxSocketPath)
 	}
 	s := newServer(g, rec)
-	if err := g.launch(s); err != nil {
+	if err := g.launch(s, environ); err != nil {
 		s.abandon()
 		return err
 	}
@@ -138,7 +141,7 @@ func randomHex(n int) string {
 func (g *Guard) innerPath(id string) string { return g.doors.path + "/" + innerName(id) + "/s" }
 
 // launch makes the directories and runs tmux.
-func (g *Guard) launch(s *Server) error {
+func (g *Guard) launch(s *Server, environ []string) error {
 	rec := &s.rec
 	conf, err := configuration(rec.Mark, g.configFiles(rec.Account))
 	if err != nil {
@@ -161,7 +164,7 @@ func (g *Guard) launch(s *Server) error {
 	if err := rec.save(g.servers); err != nil { // before it runs: it must never be lost
 		return err
 	}
-	pid, err := g.exec(s)
+	pid, err := g.exec(s, environ)
 	if err != nil {
 		return fmt.Errorf("run %s: %w", g.opt.Tmux, err)
 	}
@@ -196,7 +199,7 @@ exec "$@"`
 
 // exec runs tmux in a session of its own and does not wait for it: it has to
 // outlive us.
-func (g *Guard) exec(s *Server) (int, error) {
+func (g *Guard) exec(s *Server, environ []string) (int, error) {
 	rec := s.rec
 	log, err := g.createLog(rec.ID)
 	if err != nil {
@@ -206,7 +209,7 @@ func (g *Guard) exec(s *Server) (int, error) {
 	conf := g.opt.Run + "/servers/" + rec.ID + ".conf"
 	cmd := exec.Command("/bin/sh", "-c", launcher, "sh", fmt.Sprintf("%04o", g.opt.Umask),
 		g.opt.Tmux, "-D", "-S", g.innerPath(rec.ID), "-f", conf)
-	cmd.Env = g.environment(rec.Account)
+	cmd.Env = taken(g.environment(rec.Account), environ)
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	if a := rec.Account; g.opt.Root {

@@ -274,7 +274,10 @@ func TestConfigUsesInnerDoor(t *testing.T) {
 	}
 }
 
-// A configuration that hangs holds up its own people, until their deadline.
+// A configuration that hangs holds up whoever had the server started, until
+// their deadline, and nobody who asks the server meanwhile: it may be what the
+// configuration itself runs. However long it takes, the server it is for comes
+// of it.
 func TestConfigHangs(t *testing.T) {
 	w := newWorld(t)
 	fifo := w.acct.Home + "/go"
@@ -289,10 +292,57 @@ func TestConfigHangs(t *testing.T) {
 	if _, err := w.g.Start(ctx, "alice", w.acct); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("%v", err)
 	}
+	s, ok := w.g.Lookup("alice")
+	if !ok {
+		t.Fatal("there is no server")
+	}
+	if snap, err := s.Snapshot(t.Context(), tmux.Core); err != nil || snap.Incarnation != s.Life() {
+		t.Errorf("asked meanwhile: %v", err)
+	}
+	s.hold.enough() // no more time for the first session
 	if err := os.WriteFile(fifo, []byte("x\n"), 0); err != nil {
 		t.Fatal(err)
 	}
+	if again := w.start("alice"); again != s {
+		t.Errorf("another server was started: %v", s.Cause())
+	}
+}
+
+// A server is kept for those who had it started until each of them has held it
+// and let go, and no longer.
+func TestHeldInTurn(t *testing.T) {
+	w := newWorld(t)
+	s := w.start("alice")
 	w.start("alice")
+	for i := range 2 {
+		release, err := s.Hold()
+		if err != nil {
+			t.Fatal(err)
+		}
+		release()
+		if last := i == 1; s.hold.held() == last {
+			t.Errorf("after release %d held is %v", i+1, !last)
+		}
+	}
+	<-s.Done()
+}
+
+// Of the environment of the owner's client a server takes what is listed.
+func TestEnvironmentTaken(t *testing.T) {
+	w := newWorld(t)
+	s, err := w.g.Start(t.Context(), "alice", w.acct, "TERM=vt220", "EDITOR=vi", "SECRET_TOKEN=tok123",
+		"LD_PRELOAD=x.so", "TMUX=/x,1,0", "MUXWARD=/x", "HOME=/x", "SHELL=sh", "LC_TIME="+strings.Repeat("x", maxVariable+1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	env := procEnv(t, s.PID())
+	want := map[string]string{"TERM": "vt220", "EDITOR": "vi", "SECRET_TOKEN": "", "LD_PRELOAD": "", "TMUX": "",
+		"MUXWARD": w.opt.Doors, "HOME": w.acct.Home, "SHELL": shellOf(w.acct), "LC_TIME": os.Getenv("LC_TIME")}
+	for k, v := range want {
+		if env[k] != v {
+			t.Errorf("%s=%q, want %q", k, env[k], v)
+		}
+	}
 }
 
 // Names of configuration files that mean something to tmux or to glob(7).
