@@ -45,8 +45,9 @@ func (h *hostServers) Server(owner string) gateway.Server {
 	return guarded{s}
 }
 
-// Start starts the server of the identity's own account.
-func (h *hostServers) Start(ctx context.Context, who identity.Identity) (gateway.Server, error) {
+// Start starts the server of the identity's own account, whose client has the
+// environment.
+func (h *hostServers) Start(ctx context.Context, who identity.Identity, environ []string) (gateway.Server, error) {
 	uid, ok := who.UID()
 	if !ok {
 		return nil, errors.New("you did not come with an account of this host")
@@ -58,7 +59,7 @@ func (h *hostServers) Start(ctx context.Context, who identity.Identity) (gateway
 	if err != nil {
 		return nil, err
 	}
-	s, err := h.d.guard.Start(ctx, who.Person(), account)
+	s, err := h.d.guard.Start(ctx, who.Person(), account, environ...)
 	if err != nil {
 		return nil, err
 	}

@@ -45,8 +45,8 @@ type KeyLog interface {
 // Executor carries out permits. Its fields are set before use and not
 // changed.
 type Executor struct {
-	// Start starts the person's own server.
-	Start func(ctx context.Context, who identity.Identity) (gateway.Server, error)
+	// Start starts the person's own server; environ is what their client has.
+	Start func(ctx context.Context, who identity.Identity, environ []string) (gateway.Server, error)
 	// Keys opens the log of what one attached person types.
 	Keys func(base access.Event) KeyLog
 	// Keeper guards the terminals of attached people; nil for none.
@@ -71,6 +71,11 @@ func (e *Executor) Execute(ctx context.Context, p *gateway.Permit) (gateway.Resu
 	server, release, err := e.server(ctx, p)
 	if err != nil {
 		return gateway.Result{}, err
+	}
+	if plan.Invocation.Row.Name == "start-server" {
+		result, err := e.run(ctx, p, server)
+		result.Release = func() { release(); server.Settle(context.WithoutCancel(ctx)) }
+		return result, err
 	}
 	defer release()
 	if client, ok := p.Request().Client.(gateway.ControlClient); ok && plan.Mode == gateway.Attach {
@@ -121,7 +126,7 @@ func (e *Executor) hold(ctx context.Context, p *gateway.Permit) (Server, func(),
 	s := p.Plan().Server
 	if p.Plan().Start {
 		var err error
-		if s, err = e.Start(ctx, p.Request().Identity); err != nil {
+		if s, err = e.Start(ctx, p.Request().Identity, environ(p)); err != nil {
 			return nil, nil, fmt.Errorf("start your tmux server: %w", err)
 		}
 	}
@@ -129,11 +134,20 @@ func (e *Executor) hold(ctx context.Context, p *gateway.Permit) (Server, func(),
 	if !ok {
 		return nil, nil, errors.New("this server cannot be reached; this is a fault of muxward")
 	}
-	if snap := p.Plan().Snapshot; snap != nil && len(snap.Sessions) > 0 || p.Plan().Invocation.Row.Name != "new-session" {
+	if snap := p.Plan().Snapshot; !p.Plan().Start && (snap != nil && len(snap.Sessions) > 0 || p.Plan().Invocation.Row.Name != "new-session") {
 		return server, func() {}, nil
 	}
 	release, err := server.Hold()
 	return server, release, err
+}
+
+// environ is what the owner's client has in its environment, for the server
+// that is started for it.
+func environ(p *gateway.Permit) []string {
+	if c := p.Request().Client; c != nil && p.Plan().Home {
+		return c.Hello().Env
+	}
+	return nil
 }
 
 // run replays one command at the server as a client that gave it.

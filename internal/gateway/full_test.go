@@ -34,10 +34,6 @@ func (a *alices) Server(owner string) Server {
 	return nil
 }
 
-func (a *alices) Start(context.Context, identity.Identity) (Server, error) {
-	return nil, errors.New("nobody's")
-}
-
 func (a *alices) Snapshot(ctx context.Context, detail tmux.Detail) (*tmux.Snapshot, error) {
 	a.asked <- struct{}{}
 	select {

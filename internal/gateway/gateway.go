@@ -37,9 +37,6 @@ type Servers interface {
 	IsOwner(name string) bool
 	// Server gives the running server of a person, nil if there is none.
 	Server(owner string) Server
-	// Start starts the server of the identity's own account if it does not
-	// run, and gives it.
-	Start(ctx context.Context, who identity.Identity) (Server, error)
 }
 
 // Server is one guarded tmux server.

@@ -180,6 +180,9 @@ type Result struct {
 	// Attached is set if the person is attached now; the result of that
 	// comes from its Wait.
 	Attached Attachment
+	// Release, if set, is to be called when the whole command line is done: a
+	// server that was started for it may go then.
+	Release func()
 	// Current is where the request led: the default target of what follows.
 	Current *tmux.Found
 	// Executed is what was sent to tmux.

@@ -106,6 +106,10 @@ func (g *Gateway) read(ctx context.Context, base Request, argv []string) (reqs [
 	if perr != nil {
 		return nil, g.unread(ctx, base, perr), nil
 	}
+	atHome := base.Here == "" || base.Here == base.Identity.Person()
+	if base.fresh == nil && atHome && g.startsFirst(ctx, base.Identity, invs) {
+		invs = append([]*tmux.Invocation{{Row: tmux.FindCommand("start-server")}}, invs...)
+	}
 	return each(base, invs), nil, nil
 }
 
@@ -135,8 +139,7 @@ func (g *Gateway) resolve(ctx context.Context, req Request) (*Plan, error) {
 		return &Plan{Invocation: req.Invocation}, fmt.Errorf("%s: %s", row.Name, row.Refused)
 	}
 	if req.Invocation.Row.Name == "start-server" {
-		// A server is started by its first session, and not before.
-		return &Plan{Mode: Answer, Invocation: req.Invocation, Visible: &tmux.Snapshot{}}, nil
+		return g.resolveStart(live, req), nil
 	}
 	r := resolver{g: g, live: live, req: req, plan: &Plan{Invocation: req.Invocation.Clone()}}
 	if err := r.pickServer(ctx); err != nil {
@@ -210,8 +213,7 @@ func (r *resolver) pickServer(ctx context.Context) error {
 	return r.noServer(ctx)
 }
 
-// noServer: nobody's server but one's own is ever started, and only by
-// new-session.
+// noServer: nobody's server but one's own is ever started.
 func (r *resolver) noServer(ctx context.Context) error {
 	inv, me := r.plan.Invocation, r.req.Identity.Person()
 	if r.owner != me {
@@ -219,18 +221,13 @@ func (r *resolver) noServer(ctx context.Context) error {
 	}
 	switch inv.Row.Name {
 	case "new-session":
-		own := access.Object{Kind: access.Server, Owner: me}
-		r.plan.Start, r.plan.Mode = true, Run
-		if attaches(inv) {
-			r.plan.Mode = Attach
-		}
-		r.plan.Needs = []Need{{Verb: access.Spawn, Object: own, Command: len(inv.Args) > 0}, Everything(own)}
-		r.plan.Full = r.live.Decide(Everything(own)).Allow
-		if !r.plan.Full {
+		if !r.plan.starts(r.live, me) {
 			return errors.New("your policy does not give you every verb on a server of your own, " +
 				"so muxward cannot start one for you; ask whoever keeps the policy")
 		}
-		r.plan.Home = home(r.plan.Full, true)
+		if attaches(inv) {
+			r.plan.Mode = Attach
+		}
 		return nil
 	case "list-sessions":
 		if places := r.elsewhere(ctx); len(places) > 0 {

@@ -22,6 +22,9 @@ type Command struct {
 	// Withheld is set if the command is not for people who do not hold every
 	// verb on the server, whatever else they hold: it says why.
 	Withheld string
+	// Starts is set if a client that is given the command starts a server where
+	// none runs.
+	Starts bool
 	// Refused is set if nobody is given the command: it says what takes its
 	// place.
 	Refused string

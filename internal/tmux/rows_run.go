@@ -93,6 +93,6 @@ func clientRows() []*Command {
 			Flags: bare("adlrw"), Args: FormatValue, MaxArgs: 1, Needs: need(verbConfigure, OnServer),
 			Refused: "muxward's policy is the access list; see muxward who, grant and revoke",
 		},
-		{Name: "start-server", Alias: "start"},
+		{Name: "start-server", Alias: "start", Starts: true},
 	}
 }

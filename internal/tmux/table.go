@@ -90,7 +90,7 @@ func buildTable() []*Command {
 func sessionRows() []*Command {
 	return []*Command{
 		{
-			Name: "attach-session", Alias: "attach",
+			Name: "attach-session", Alias: "attach", Starts: true,
 			Usage: "[-dErx] [-c working-directory] [-f flags] [-t target-session]",
 			Flags: rowFlags([]Flag{
 				{Letter: 'c', Kind: FormatValue, Needs: need(verbConfigure, OnSession)},
@@ -103,7 +103,7 @@ func sessionRows() []*Command {
 			Needs:  need(verbView, OnSession),
 		},
 		{
-			Name: "new-session", Alias: "new",
+			Name: "new-session", Alias: "new", Starts: true,
 			Usage: "[-AdDEPX] [-c start-directory] [-e environment] [-F format] [-f flags] " +
 				"[-n window-name] [-s session-name] [-t target-session] [-x width] [-y height] [shell-command]",
 			Flags: rowFlags([]Flag{
@@ -196,11 +196,11 @@ func listRows() []*Command {
 			Needs: need(verbCopy, OnServer),
 		},
 		{
-			Name: "list-commands", Alias: "lscm", Usage: "[-F format] [command]",
+			Name: "list-commands", Alias: "lscm", Usage: "[-F format] [command]", Starts: true,
 			Flags: []Flag{outFormat}, Args: CommandName, MaxArgs: 1,
 		},
 		{
-			Name: "list-keys", Alias: "lsk", Usage: "[-1aN] [-P prefix-string] [-T key-table] [key]",
+			Name: "list-keys", Alias: "lsk", Usage: "[-1aN] [-P prefix-string] [-T key-table] [key]", Starts: true,
 			Flags: rowFlags([]Flag{
 				{Letter: 'F', Kind: OutFormat, Since: v37}, sortOrder, sortReverse,
 				{Letter: 'P', Kind: Text}, {Letter: 'T', Kind: KeyTable},

@@ -37,8 +37,15 @@ func TestTM06FormatsThatKnowMore(t *testing.T) {
 		for _, t := range []string{"mwalice/secret", "mwalice/shared:1", "$1", "mwalice/$1", "@1", "%2", "mwalice/%2"} {
 			w.refused(viewer, "display-message", "-p", "-t", t, "#{pane_id}")
 		}
-		for _, args := range [][]string{{"list-buffers"}, {"show-buffer"}, {"show-buffer", "-b", w.mark + "b"}, {"list-keys"}} {
+		for _, args := range [][]string{{"list-buffers"}, {"show-buffer"}, {"show-buffer", "-b", w.mark + "b"}} {
 			w.refused(viewer, args...)
+		}
+		// The keys he is told are those of a server of his own.
+		w.server.Run("bind-key", "-T", "root", "F9", "display-message", "keys of alice")
+		r := w.try(viewer, "list-keys")
+		w.server.Run("unbind-key", "-T", "root", "F9")
+		if strings.Contains(r.Out, "alice") {
+			w.gain("list-keys tells of others' keys: %q", r.Out)
 		}
 		w.baited()
 	}}.run(t)

@@ -255,6 +255,15 @@ func TestCommandLines(t *testing.T) {
 	}
 }
 
+// making is a configuration that makes sessions, asks what the client has that
+// starts the server, and runs tmux.
+const making = `new-session -s made -n one ; new-window -n two
+new-session -s other
+if-shell '[ "$TERM" = vt220 ]' 'set -s @term yes' 'set -s @term no'
+if-shell 'tmux run-shell true && tmux has-session -t made' 'set -s @asked yes' 'set -s @asked no'
+run-shell 'tmux set-option -s @made yes'
+`
+
 // compareList runs one list on both sides. It gives the number of cases and
 // how many of them plain tmux answered with some text.
 func compareList(t *testing.T, name, where string, lines []line, plain, muxward *side) (cases, spoke int) {
@@ -262,6 +271,9 @@ func compareList(t *testing.T, name, where string, lines []line, plain, muxward 
 	text := conf
 	if strings.Contains(name, "empty") {
 		text += "set -s exit-empty off\n"
+	}
+	if strings.Contains(name, "made") {
+		text += making
 	}
 	if inside && !anyInside(lines) {
 		return 0, 0

@@ -189,6 +189,9 @@ func (c *conn) sequence(ctx context.Context, reqs []gateway.Request) (gateway.Re
 	for _, req := range reqs {
 		req.Current = current
 		r, err := c.s.Gateway.Handle(ctx, req)
+		if r.Release != nil {
+			defer r.Release()
+		}
 		if err != nil && attached == nil {
 			return r, err
 		}
