@@ -45,9 +45,8 @@ func (h *hostServers) Server(owner string) gateway.Server {
 	return guarded{s}
 }
 
-// Start starts the server of the identity's own account, whose client has the
-// environment.
-func (h *hostServers) Start(ctx context.Context, who identity.Identity, environ []string) (gateway.Server, error) {
+// Start starts the server of the identity's own account, for a client of theirs.
+func (h *hostServers) Start(ctx context.Context, who identity.Identity, first *wire.Hello) (gateway.Server, error) {
 	uid, ok := who.UID()
 	if !ok {
 		return nil, errors.New("you did not come with an account of this host")
@@ -59,7 +58,11 @@ func (h *hostServers) Start(ctx context.Context, who identity.Identity, environ 
 	if err != nil {
 		return nil, err
 	}
-	s, err := h.d.guard.Start(ctx, who.Person(), account, environ...)
+	var client guard.Client
+	if first != nil {
+		client = guard.Client{Dir: first.Cwd, Environ: first.Env}
+	}
+	s, err := h.d.guard.Start(ctx, who.Person(), account, client)
 	if err != nil {
 		return nil, err
 	}

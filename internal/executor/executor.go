@@ -45,8 +45,9 @@ type KeyLog interface {
 // Executor carries out permits. Its fields are set before use and not
 // changed.
 type Executor struct {
-	// Start starts the person's own server; environ is what their client has.
-	Start func(ctx context.Context, who identity.Identity, environ []string) (gateway.Server, error)
+	// Start starts the person's own server; first is their client, nil if it is
+	// not to be heard of.
+	Start func(ctx context.Context, who identity.Identity, first *wire.Hello) (gateway.Server, error)
 	// Keys opens the log of what one attached person types.
 	Keys func(base access.Event) KeyLog
 	// Keeper guards the terminals of attached people; nil for none.
@@ -126,7 +127,7 @@ func (e *Executor) hold(ctx context.Context, p *gateway.Permit) (Server, func(),
 	s := p.Plan().Server
 	if p.Plan().Start {
 		var err error
-		if s, err = e.Start(ctx, p.Request().Identity, environ(p)); err != nil {
+		if s, err = e.Start(ctx, p.Request().Identity, introduced(p)); err != nil {
 			return nil, nil, fmt.Errorf("start your tmux server: %w", err)
 		}
 	}
@@ -141,11 +142,11 @@ func (e *Executor) hold(ctx context.Context, p *gateway.Permit) (Server, func(),
 	return server, release, err
 }
 
-// environ is what the owner's client has in its environment, for the server
-// that is started for it.
-func environ(p *gateway.Permit) []string {
+// introduced is what the owner's client says of itself to a server that is
+// started for it.
+func introduced(p *gateway.Permit) *wire.Hello {
 	if c := p.Request().Client; c != nil && p.Plan().Home {
-		return c.Hello().Env
+		return c.Hello()
 	}
 	return nil
 }

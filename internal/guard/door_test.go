@@ -301,7 +301,7 @@ func TestAdoptHalfStarted(t *testing.T) {
 	w := newWorld(t)
 	rec := record{ID: randomHex(idLen), Mark: randomHex(markLen), Owner: "alice", Account: w.acct, Boot: bootID()}
 	s := newServer(w.g, rec)
-	if err := w.g.launch(s, nil); err != nil {
+	if err := w.g.launch(s); err != nil {
 		t.Fatal(err)
 	}
 	inner := w.g.innerPath(rec.ID)

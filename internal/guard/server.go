@@ -26,6 +26,7 @@ type Server struct {
 	g     *Guard
 	proc  *process
 	inner *Door
+	first Client
 
 	begun    chan struct{} // closed when the first client has connected
 	met      chan struct{} // closed when facts are known, or with ready
@@ -240,8 +241,12 @@ func (l *limited) Write(p []byte) (int, error) {
 var errRefused = errors.New("tmux refuses")
 
 func ask(ctx context.Context, c *wire.Conn, argv []string) ([]byte, error) {
+	return askIn(ctx, c, "/", argv)
+}
+
+func askIn(ctx context.Context, c *wire.Conn, dir string, argv []string) ([]byte, error) {
 	var out, errs limited
-	exit, err := c.Run(ctx, &wire.Hello{Flags: wire.FlagUTF8, PID: int32(os.Getpid()), Cwd: "/", Argv: argv}, wire.StdFiles(nil, &out, &errs))
+	exit, err := c.Run(ctx, &wire.Hello{Flags: wire.FlagUTF8, PID: int32(os.Getpid()), Cwd: dir, Argv: argv}, wire.StdFiles(nil, &out, &errs))
 	if err != nil {
 		return nil, fmt.Errorf("tmux %s: %w", argv[0], err)
 	}
@@ -288,16 +293,20 @@ func (s *Server) learn(ctx context.Context) error {
 	}
 	defer release()
 	read := make(chan error, 1)
-	s.g.wg.Go(func() { read <- s.meet(ctx, first) })
+	s.g.wg.Go(func() { read <- s.meet(ctx, first, s.first.Dir) })
 	err = s.meetAhead(ctx, read)
 	s.hold.mu.Lock()
 	defer s.hold.mu.Unlock()
 	return errors.Join(err, s.linger()) // whoever had it started comes now
 }
 
-// meet has the server say who it is, over a connection of its own.
-func (s *Server) meet(ctx context.Context, conn *net.UnixConn) error {
-	out, err := ask(ctx, wire.NewClient(conn, wire.Unknown), []string{"display-messag", "-p", "#{pid} #{start_time} #{version} #{" + tmux.MarkOption + "}"})
+// meet has the server say who it is, over a connection of its own that is in a
+// directory; "" is the root.
+func (s *Server) meet(ctx context.Context, conn *net.UnixConn, dir string) error {
+	if dir == "" {
+		dir = "/"
+	}
+	out, err := askIn(ctx, wire.NewClient(conn, wire.Unknown), dir, []string{"display-messag", "-p", "#{pid} #{start_time} #{version} #{" + tmux.MarkOption + "}"})
 	if err != nil {
 		return err
 	}
@@ -321,7 +330,7 @@ func (s *Server) meetAhead(ctx context.Context, read <-chan error) error {
 			return err
 		case <-again:
 			conn, err := s.dial(ctx)
-			if err == nil && s.meet(ctx, conn) == nil {
+			if err == nil && s.meet(ctx, conn, "") == nil {
 				s.meeting.Do(func() { close(s.met) })
 				again = nil
 			}

@@ -20,19 +20,27 @@ import (
 // startTime is how long a server may take until it listens.
 const startTime = 10 * time.Second
 
+// Client is the client of a server's own account that the server is started
+// for. Where it is, the sessions begin that the configuration makes; of its
+// environment the server has what is listed.
+type Client struct {
+	Dir     string
+	Environ []string
+}
+
 // Start gives the server of a person, and starts it as the account if it does
 // not run. It returns when the server has read its configuration. However many
 // ask at once, one server is started; an asker whose ctx ends goes without
 // ending the start.
 //
-// environ is what the owner's own client has; what is listed of it the server
-// has, too, if it is started now.
+// first is the owner's own client that the server is started for, if it is
+// started now.
 //
 // A server without sessions waits some seconds for the first one; whoever
 // needs it longer holds it ([Server.Hold]).
-func (g *Guard) Start(ctx context.Context, owner string, a identity.Account, environ ...string) (*Server, error) {
+func (g *Guard) Start(ctx context.Context, owner string, a identity.Account, first Client) (*Server, error) {
 	for {
-		s, call, err := g.running(owner, a, environ)
+		s, call, err := g.running(owner, a, first)
 		if err != nil {
 			return nil, err
 		}
@@ -67,7 +75,7 @@ func (g *Guard) Start(ctx context.Context, owner string, a identity.Account, env
 
 // running gives the server that runs, or the start that is under way, which it
 // begins if there is none.
-func (g *Guard) running(owner string, a identity.Account, environ []string) (*Server, *startCall, error) {
+func (g *Guard) running(owner string, a identity.Account, first Client) (*Server, *startCall, error) {
 	if _, err := identity.CanonicalName(owner); err != nil {
 		return nil, nil, err
 	}
@@ -93,7 +101,7 @@ func (g *Guard) running(owner string, a identity.Account, environ []string) (*Se
 	g.wg.Go(func() {
 		ctx, cancel := context.WithTimeout(g.ctx, startTime)
 		defer cancel()
-		err := g.start(ctx, owner, a, environ)
+		err := g.start(ctx, owner, a, first)
 		g.mu.Lock()
 		delete(g.starting, owner)
 		call.err = err
@@ -104,7 +112,7 @@ func (g *Guard) running(owner string, a identity.Account, environ []string) (*Se
 }
 
 // start starts a server and moves its socket to where only we look.
-func (g *Guard) start(ctx context.Context, owner string, a identity.Account, environ []string) (err error) {
+func (g *Guard) start(ctx context.Context, owner string, a identity.Account, first Client) (err error) {
 	rec := record{ID: randomHex(idLen), Mark: randomHex(markLen), Owner: owner, Account: a, Boot: bootID()}
 	defer func() {
 		if err != nil {
@@ -116,7 +124,8 @@ func (g *Guard) start(ctx context.Context, owner string, a identity.Account, env
 		return fmt.Errorf("the socket path %s is longer than %d bytes; use a shorter doors directory", inner, maxSocketPath)
 	}
 	s := newServer(g, rec)
-	if err := g.launch(s, environ); err != nil {
+	s.first = first
+	if err := g.launch(s); err != nil {
 		s.abandon()
 		return err
 	}
@@ -141,7 +150,7 @@ func randomHex(n int) string {
 func (g *Guard) innerPath(id string) string { return g.doors.path + "/" + innerName(id) + "/s" }
 
 // launch makes the directories and runs tmux.
-func (g *Guard) launch(s *Server, environ []string) error {
+func (g *Guard) launch(s *Server) error {
 	rec := &s.rec
 	conf, err := configuration(rec.Mark, g.configFiles(rec.Account))
 	if err != nil {
@@ -164,7 +173,7 @@ func (g *Guard) launch(s *Server, environ []string) error {
 	if err := rec.save(g.servers); err != nil { // before it runs: it must never be lost
 		return err
 	}
-	pid, err := g.exec(s, environ)
+	pid, err := g.exec(s)
 	if err != nil {
 		return fmt.Errorf("run %s: %w", g.opt.Tmux, err)
 	}
@@ -199,7 +208,7 @@ exec "$@"`
 
 // exec runs tmux in a session of its own and does not wait for it: it has to
 // outlive us.
-func (g *Guard) exec(s *Server, environ []string) (int, error) {
+func (g *Guard) exec(s *Server) (int, error) {
 	rec := s.rec
 	log, err := g.createLog(rec.ID)
 	if err != nil {
@@ -209,7 +218,7 @@ func (g *Guard) exec(s *Server, environ []string) (int, error) {
 	conf := g.opt.Run + "/servers/" + rec.ID + ".conf"
 	cmd := exec.Command("/bin/sh", "-c", launcher, "sh", fmt.Sprintf("%04o", g.opt.Umask),
 		g.opt.Tmux, "-D", "-S", g.innerPath(rec.ID), "-f", conf)
-	cmd.Env = taken(g.environment(rec.Account), environ)
+	cmd.Env = taken(g.environment(rec.Account), s.first.Environ)
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	if a := rec.Account; g.opt.Root {

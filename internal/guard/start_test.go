@@ -128,7 +128,7 @@ func TestStartOnce(t *testing.T) {
 	got := make([]*Server, 8)
 	for i := range got {
 		wg.Go(func() {
-			s, err := w.g.Start(t.Context(), "alice", w.acct)
+			s, err := w.g.Start(t.Context(), "alice", w.acct, Client{})
 			if err != nil {
 				t.Error(err)
 			}
@@ -149,14 +149,14 @@ func TestStartOnce(t *testing.T) {
 func TestStartRefuses(t *testing.T) {
 	w := newWorld(t)
 	for _, name := range []string{"", "../x", "Alice", "a/b"} {
-		if _, err := w.g.Start(t.Context(), name, w.acct); err == nil {
+		if _, err := w.g.Start(t.Context(), name, w.acct, Client{}); err == nil {
 			t.Errorf("owner %q was taken", name)
 		}
 	}
 	other := w.acct
 	other.UID++
 	if !asRoot() {
-		if _, err := w.g.Start(t.Context(), "alice", other); err == nil {
+		if _, err := w.g.Start(t.Context(), "alice", other, Client{}); err == nil {
 			t.Error("a server for another account without root")
 		}
 		if _, err := w.g.OpenDoor(other); err == nil {
@@ -164,7 +164,7 @@ func TestStartRefuses(t *testing.T) {
 		}
 	}
 	w.start("alice")
-	if _, err := w.g.Start(t.Context(), "alice", other); err == nil {
+	if _, err := w.g.Start(t.Context(), "alice", other, Client{}); err == nil {
 		t.Error("the same person with another account")
 	}
 }
@@ -173,7 +173,7 @@ func TestStartRefuses(t *testing.T) {
 func TestStartFails(t *testing.T) {
 	for prog, want := range map[string]string{"/bin/false": "exited with code 1", "/nonexistent/tmux": "not found"} {
 		w := newWorld(t, func(o *Options) { o.Tmux = prog })
-		_, err := w.g.Start(t.Context(), "alice", w.acct)
+		_, err := w.g.Start(t.Context(), "alice", w.acct, Client{})
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v", prog, err)
 		}
@@ -289,7 +289,7 @@ func TestConfigHangs(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 	defer cancel()
-	if _, err := w.g.Start(ctx, "alice", w.acct); !errors.Is(err, context.DeadlineExceeded) {
+	if _, err := w.g.Start(ctx, "alice", w.acct, Client{}); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("%v", err)
 	}
 	s, ok := w.g.Lookup("alice")
@@ -330,8 +330,8 @@ func TestHeldInTurn(t *testing.T) {
 // Of the environment of the owner's client a server takes what is listed.
 func TestEnvironmentTaken(t *testing.T) {
 	w := newWorld(t)
-	s, err := w.g.Start(t.Context(), "alice", w.acct, "TERM=vt220", "EDITOR=vi", "SECRET_TOKEN=tok123",
-		"LD_PRELOAD=x.so", "TMUX=/x,1,0", "MUXWARD=/x", "HOME=/x", "SHELL=sh", "LC_TIME="+strings.Repeat("x", maxVariable+1))
+	s, err := w.g.Start(t.Context(), "alice", w.acct, Client{Environ: []string{"TERM=vt220", "EDITOR=vi", "SECRET_TOKEN=tok123",
+		"LD_PRELOAD=x.so", "TMUX=/x,1,0", "MUXWARD=/x", "HOME=/x", "SHELL=sh", "LC_TIME=" + strings.Repeat("x", maxVariable+1)}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -512,7 +512,7 @@ func TestDialChecksListener(t *testing.T) {
 func TestNothingLeft(t *testing.T) {
 	w := newWorld(t)
 	life := func() {
-		s, err := w.g.Start(t.Context(), "alice", w.acct)
+		s, err := w.g.Start(t.Context(), "alice", w.acct, Client{})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -187,7 +187,7 @@ func (w *world) quiet() {
 
 func (w *world) start(owner string) *Server {
 	w.t.Helper()
-	s, err := w.g.Start(w.t.Context(), owner, w.acct)
+	s, err := w.g.Start(w.t.Context(), owner, w.acct, Client{})
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -282,7 +282,7 @@ func beKilled(dir string) int {
 	a := identity.Account{Name: "mwguard", UID: uint32(uid), GID: uint32(uid), Home: home, Shell: "/bin/sh"}
 	var s *Server
 	if err == nil {
-		s, err = g.Start(context.Background(), "alice", a)
+		s, err = g.Start(context.Background(), "alice", a, Client{})
 	}
 	if err == nil {
 		_, err = g.OpenDoor(a)
