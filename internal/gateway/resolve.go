@@ -139,7 +139,7 @@ func (g *Gateway) resolve(ctx context.Context, req Request) (*Plan, error) {
 		return &Plan{Invocation: req.Invocation}, fmt.Errorf("%s: %s", row.Name, row.Refused)
 	}
 	if req.Invocation.Row.Name == "start-server" {
-		return g.resolveStart(live, req), nil
+		return g.resolveStart(ctx, live, req), nil
 	}
 	r := resolver{g: g, live: live, req: req, plan: &Plan{Invocation: req.Invocation.Clone()}}
 	if err := r.pickServer(ctx); err != nil {

@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"context"
+	"errors"
 	"slices"
 
 	"github.com/muxward/muxward/internal/access"
@@ -33,6 +34,17 @@ func (g *Gateway) startsOwn(inv *tmux.Invocation) bool {
 	return inv.Row.Starts && ok && owner == ""
 }
 
+// runs reports whether a person's server runs. One that has ended may be known
+// a moment longer.
+func (g *Gateway) runs(ctx context.Context, owner string) bool {
+	server := g.Servers.Server(owner)
+	if server == nil {
+		return false
+	}
+	_, err := server.Snapshot(ctx, tmux.Core)
+	return !errors.Is(err, ErrServerEnded)
+}
+
 func ownServer(person string) access.Object {
 	return access.Object{Kind: access.Server, Owner: person}
 }
@@ -50,10 +62,10 @@ func (p *Plan) starts(live *Live, person string) bool {
 
 // resolveStart plans start-server. Where there is nothing to start, or nothing
 // that this person may start, nothing is done: with tmux it never fails.
-func (g *Gateway) resolveStart(live *Live, req Request) *Plan {
+func (g *Gateway) resolveStart(ctx context.Context, live *Live, req Request) *Plan {
 	me := req.Identity.Person()
 	p := &Plan{Invocation: req.Invocation}
-	if g.Servers.Server(me) == nil && (req.Here == "" || req.Here == me) && p.starts(live, me) {
+	if !g.runs(ctx, me) && (req.Here == "" || req.Here == me) && p.starts(live, me) {
 		return p
 	}
 	return &Plan{Mode: Answer, Invocation: req.Invocation, Visible: &tmux.Snapshot{}}
