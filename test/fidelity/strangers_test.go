@@ -354,8 +354,7 @@ func (x *house) judge(who string, answers []asked, pairs []pair) (found []string
 		if x.reveals(a) {
 			found = append(found, fmt.Sprintf("%s: tmux %q shows what is hidden: %s", who, a.argv, a.answer))
 		}
-		// That does nothing at all.
-		if who == host.Mallory && a.code == "0" && a.argv[0] != "start-server" {
+		if who == host.Mallory && a.code == "0" && !atHome(a.argv) {
 			found = append(found, fmt.Sprintf("%s: tmux %q is answered with yes: %s", who, a.argv, a.answer))
 		}
 	}
@@ -382,6 +381,13 @@ func (x *house) reveals(a asked) bool {
 	return strings.Contains(said, mark) && !strings.Contains(asked, mark) ||
 		strings.Contains(said, x.hidden.name) && !strings.Contains(asked, x.hidden.name[1:]) ||
 		strings.Contains(said, x.hidden.window) && !strings.Contains(asked, x.hidden.window)
+}
+
+// atHome reports whether a command line is about nobody's sessions: a server of
+// their own is started for whoever asks, and has none.
+func atHome(argv []string) bool {
+	invs, err := tmux.ParseArgv(argv, tmux.ParseOptions{})
+	return err == nil && slices.Contains([]string{"start-server", "list-commands", "list-keys"}, invs[0].Row.Name)
 }
 
 // letThrough lists what a person was permitted lately, by the log.
