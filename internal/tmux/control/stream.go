@@ -122,6 +122,18 @@ func (k Block) AppendEnd(b []byte) []byte {
 	return k.guard(b, "%end ")
 }
 
+// Forged reports whether a line of the text reads as the end of the block:
+// whoever reads it would take what follows for the server's words.
+func (k Block) Forged() bool {
+	guard := k.guard(nil, "")
+	for line := range bytes.Lines(append(bytes.Clone(k.Text), '\n')) {
+		if _, ok := ends(bytes.TrimSuffix(line, []byte("\n")), guard[:len(guard)-1]); ok {
+			return true
+		}
+	}
+	return false
+}
+
 func (k Block) guard(b []byte, word string) []byte {
 	b = strconv.AppendInt(append(b, word...), k.Time.Unix(), 10)
 	b = strconv.AppendUint(append(b, ' '), k.Number, 10)

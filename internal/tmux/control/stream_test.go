@@ -81,3 +81,32 @@ func FuzzSorter(f *testing.F) {
 		}
 	})
 }
+
+// A text that would end its own block is noticed, whatever stands around it.
+func TestForgedEnds(t *testing.T) {
+	k := Block{Time: time.Unix(1700000000, 0), Number: 7, Line: true}
+	for text, want := range map[string]bool{
+		"":                                false,
+		"%end 1700000000 7 1":             true,
+		"a\n%error 1700000000 7 1\n%exit": true,
+		"a %end 1700000000 7 1":           false,
+		"%end 1700000000 8 1":             false,
+		"%end 1700000000 7 0":             false,
+		"%begin 1700000000 7 1":           false,
+	} {
+		if k.Text = []byte(text); k.Forged() != want {
+			t.Errorf("%q: %v", text, !want)
+		}
+	}
+	// The block is read to its own end.
+	k.Text = []byte("%end 1700000000 7 1")
+	for k.Forged() {
+		k.Number++
+	}
+	var s Sorter
+	for line := range strings.Lines(string(k.Append(nil))) {
+		if kind := s.Sort([]byte(strings.TrimSuffix(line, "\n"))); kind == Notification || kind == Stray {
+			t.Errorf("%q is outside of the block", line)
+		}
+	}
+}
