@@ -469,7 +469,7 @@ func (g *Gateway) Who() []Attached {
 	var out []Attached
 	for _, l := range g.lives {
 		l.mu.Lock()
-		if l.watch != nil {
+		if l.watch != nil && l.about.Person != "" {
 			out = append(out, l.about)
 		}
 		l.mu.Unlock()

@@ -212,6 +212,12 @@ func (c *controlClient) Reply(ctx context.Context, line, failed bool, err error,
 	if err != nil {
 		block.Text = append(block.Text, readable(c.client, err.Error())...)
 	}
+	for block.Forged() { // we choose the number, so it is one that the text does not know
+		c.mu.Lock()
+		c.number++
+		block.Number = c.number
+		c.mu.Unlock()
+	}
 	e := entry{data: block.Append(nil), gate: gate}
 	if gate != nil {
 		block.Failed = true
@@ -236,6 +242,8 @@ func (c *conn) runControl(ctx context.Context, base gateway.Request, gone contex
 		return gateway.Result{Exit: 1, Message: readable(c.client, err.Error())}
 	}
 	base.Client = cc
+	answers := c.s.Gateway.Answers(ctx, c.who)
+	defer answers.Release() // when nothing is written any more
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		defer c.s.caught(whose(c.who)+"'s lines", gone)
@@ -254,7 +262,7 @@ func (c *conn) runControl(ctx context.Context, base gateway.Request, gone contex
 		_ = cc.in.Close()
 		_ = cc.out.Close()
 	}()
-	result := c.control(ctx, cc, base)
+	result := c.control(ctx, cc, base, answers)
 	cc.mu.Lock()
 	if cc.bad != nil && result.Message == "" && ctx.Err() == nil {
 		result = gateway.Result{Exit: 1, Message: readable(c.client, cc.bad.Error())}
@@ -269,17 +277,18 @@ func (c *conn) runControl(ctx context.Context, base gateway.Request, gone contex
 
 // control runs the client's command line, each command with its block, and
 // waits for the end of what it was attached to.
-func (c *conn) control(ctx context.Context, cc *controlClient, base gateway.Request) gateway.Result {
+func (c *conn) control(ctx context.Context, cc *controlClient, base gateway.Request, answers gateway.Answers) gateway.Result {
+	gate := answers.Gate()
 	reqs, err := c.s.Gateway.Parse(ctx, base, c.client.hello.Argv)
 	if err != nil {
 		// Without a block, as there is no command that it is about.
-		_ = cc.Show(ctx, []byte(readable(c.client, err.Error())+"\n"), nil)
+		_ = cc.Show(ctx, []byte(readable(c.client, err.Error())+"\n"), gate)
 		return gateway.Result{Exit: 1}
 	}
 	if len(reqs) > 1 {
 		for _, req := range reqs {
 			if err := c.s.Gateway.Preview(ctx, req); err != nil {
-				_ = cc.Reply(ctx, false, true, err, nil)
+				_ = cc.Reply(ctx, false, true, err, gate)
 				return gateway.Result{Exit: 1}
 			}
 		}
@@ -287,10 +296,14 @@ func (c *conn) control(ctx context.Context, cc *controlClient, base gateway.Requ
 	var last gateway.Result
 	for _, req := range reqs {
 		req.Current, req.By = last.Current, last.Attached
+		gate := answers.Gate()
 		r, err := c.s.Gateway.Handle(ctx, req)
+		if r.Release != nil {
+			defer r.Release()
+		}
 		failed := err != nil || r.Exit != 0
 		if !r.Told {
-			_ = cc.Reply(ctx, false, failed, err, nil)
+			_ = cc.Reply(ctx, false, failed, err, gate)
 		}
 		if r.Current == nil {
 			r.Current = last.Current

@@ -1,0 +1,44 @@
+package gateway
+
+import (
+	"context"
+
+	"github.com/muxward/muxward/internal/identity"
+)
+
+// Answers is a permit for what a door still has to write of answers whose
+// requests are over: a revocation waits for what of it is being written, and
+// lets nothing through that was asked for before.
+type Answers struct{ l *Live }
+
+// Answers begins one for a person. Release ends it.
+func (g *Gateway) Answers(ctx context.Context, who identity.Identity) Answers {
+	l, _ := g.begin(ctx, who)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.watch = func(ctx context.Context, _ string) error { return l.Pass(ctx) }
+	return Answers{l}
+}
+
+// Gate is to be made before a request is handled: it lets the answer through as
+// long as no right has changed since.
+func (a Answers) Gate() Gate {
+	l, gen := a.l, a.l.Generation()
+	return func(deliver func() error) error {
+		l.gate.RLock()
+		defer l.gate.RUnlock()
+		switch {
+		case l.ended != nil:
+			return l.ended
+		case l.Generation() != gen:
+			return errOldSight
+		}
+		return deliver()
+	}
+}
+
+// Release ends it: nothing is let through any more.
+func (a Answers) Release() {
+	a.l.End(ErrEnded)
+	a.l.Release()
+}

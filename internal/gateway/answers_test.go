@@ -1,0 +1,53 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"testing"
+)
+
+// What was answered before rights changed is not written afterwards, and what is
+// being written at that moment is waited for. Nobody is listed for it.
+func TestAnswersAreHeldBack(t *testing.T) {
+	g := newGateway(t, &rules{})
+	answers := g.Answers(context.Background(), bob(t))
+	gate := answers.Gate()
+	written := 0
+	write := func() error { written++; return nil }
+	if err := gate(write); err != nil || written != 1 {
+		t.Fatalf("%v, written %d times", err, written)
+	}
+	if who := g.Who(); len(who) != 0 {
+		t.Errorf("%+v is listed as attached", who)
+	}
+
+	begun, goOn, over := make(chan struct{}), make(chan struct{}), make(chan error, 1)
+	go func() {
+		over <- gate(func() error { close(begun); <-goOn; return write() })
+	}()
+	<-begun
+	done := make(chan Report, 1)
+	go func() { done <- g.Reconsider(context.Background(), "bob", "") }()
+	select {
+	case <-done:
+		t.Error("what is being written is not waited for")
+	default:
+	}
+	close(goOn)
+	if err := <-over; err != nil {
+		t.Error(err)
+	}
+	if rep := <-done; len(rep.Unconfirmed) > 0 {
+		t.Errorf("%+v", rep)
+	}
+	if err := gate(write); !errors.Is(err, errOldSight) || written != 2 {
+		t.Errorf("after the change: %v, written %d times", err, written)
+	}
+	if err := answers.Gate()(write); err != nil || written != 3 {
+		t.Errorf("what was asked for since: %v, written %d times", err, written)
+	}
+	answers.Release()
+	if err := answers.Gate()(write); err == nil || written != 3 {
+		t.Errorf("after the end: %v, written %d times", err, written)
+	}
+}
