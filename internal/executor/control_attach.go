@@ -60,6 +60,7 @@ type controlSeat struct {
 	wg     sync.WaitGroup
 	// showing is set while what tmux said waits for the client to read.
 	showing atomic.Bool
+	shown   atomic.Int64 // when it last did not, in Unix nanoseconds
 
 	smu     sync.Mutex // sending
 	mu      sync.Mutex
@@ -68,6 +69,7 @@ type controlSeat struct {
 	last    *wire.Exit // what the client hears at the end
 	silent  bool
 	left    bool
+	cut     bool // nothing more is sent
 	reason  error
 	failed  bool // a command of theirs failed
 	alarm   *time.Timer

@@ -30,6 +30,10 @@ func (s *controlSeat) carries(plan *gateway.Plan) bool {
 	switch plan.Invocation.Row.Name {
 	case "load-buffer", "save-buffer", "source-file":
 		return plan.Home
+	case "capture-pane", "show-buffer":
+		// A program may have drawn what reads as the end of a block. Of a block
+		// of ours we choose the number afterwards.
+		return !plan.Invocation.Has('p') && plan.Invocation.Row.Name == "capture-pane"
 	}
 	return plan.Mode == gateway.Run || plan.Mode == gateway.Attach
 }
@@ -66,7 +70,7 @@ func (s *controlSeat) carry(ctx context.Context, p *gateway.Permit) (gateway.Res
 			outlast(s.server)
 			return result, context.Cause(ctx)
 		case <-answered.C:
-			if patient(plan.Invocation) || s.showing.Load() {
+			if patient(plan.Invocation) || s.showing.Load() || time.Since(time.Unix(0, s.shown.Load())) < answerTime {
 				continue
 			}
 			answered.Stop()
@@ -86,11 +90,11 @@ func (s *controlSeat) send(ctx context.Context, line string) (*carried, error) {
 	s.pending[seq] = c
 	s.mu.Unlock()
 	s.smu.Lock()
-	defer s.smu.Unlock()
-	_ = s.in.SetWriteDeadline(time.Now().Add(answerTime)) // a pipe takes deadlines
 	stop := context.AfterFunc(ctx, func() { _ = s.in.SetWriteDeadline(time.Unix(1, 0)) })
-	defer stop()
-	if _, err := s.in.Write(s.marks.Append([]byte(line+"\n"), seq)); err != nil {
+	err := s.write(s.marks.Append([]byte(line+"\n"), seq), answerTime)
+	stop()
+	s.smu.Unlock()
+	if err != nil {
 		s.forget(c)
 		// The half of a line must not become the begin of another.
 		err = fmt.Errorf("the tmux server does not read: %w", err)
@@ -98,6 +102,19 @@ func (s *controlSeat) send(ctx context.Context, line string) (*carried, error) {
 		return nil, err
 	}
 	return c, nil
+}
+
+// write sends to tmux, unless the client was severed; s.smu is held.
+func (s *controlSeat) write(p []byte, limit time.Duration) error {
+	_ = s.in.SetWriteDeadline(time.Now().Add(limit)) // a pipe takes deadlines
+	s.mu.Lock()
+	cut := s.cut
+	s.mu.Unlock()
+	if cut {
+		return errServerGone
+	}
+	_, err := s.in.Write(p)
+	return err
 }
 
 func (s *controlSeat) forget(c *carried) {
@@ -126,16 +143,30 @@ func (s *controlSeat) carriedOut(seq uint64, failed bool) {
 // what it has read and not done, it forgets with the client.
 func (s *controlSeat) sever(reason error) {
 	s.mu.Lock()
-	if s.tail >= 0 {
-		buf := make([]byte, control.MaxLine)
-		for {
-			n, err := unix.Read(s.tail, buf)
-			if n <= 0 && !errors.Is(err, unix.EINTR) {
-				break
-			}
-		}
-	}
+	s.cut = true
 	s.mu.Unlock()
+	// A line under way goes no further, and none begins: the rest of one whose
+	// begin was taken back would be a command that nobody decided.
+	_ = s.in.SetWriteDeadline(time.Unix(1, 0))
+	s.smu.Lock()
+	s.drain()
+	s.smu.Unlock()
 	_ = s.conn.Close()
 	s.leave(reason)
+}
+
+// drain takes back what tmux has not read.
+func (s *controlSeat) drain() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.tail < 0 {
+		return
+	}
+	buf := make([]byte, control.MaxLine)
+	for {
+		n, err := unix.Read(s.tail, buf)
+		if n <= 0 && !errors.Is(err, unix.EINTR) {
+			return
+		}
+	}
 }

@@ -21,6 +21,10 @@ type notice struct {
 	// stands between line and nothing, as its owner's.
 	line  string
 	named string
+	// layout is the window's, if that is told; renamed is set for its name,
+	// which stands behind line then.
+	layout  string
+	renamed bool
 	// closed is set when what it is about has gone.
 	closed bool
 	// listed is set for one that says only that there are other sessions now.
@@ -73,9 +77,10 @@ func readNotice(l []byte) (n notice, ok bool) {
 			return n, more && n.data(kind, rest)
 		case 'l':
 			n.line += " " + tmux.Clean(rest)
+			n.layout, _, _ = strings.Cut(rest, " ")
 			return n, more && plainLayout(rest)
 		case 'n':
-			n.line += " " + tmux.Clean(rest)
+			n.renamed = true
 			return n, more
 		case 's':
 			n.named = tmux.Clean(rest)

@@ -29,7 +29,7 @@ func TestReadNotice(t *testing.T) {
 		"%layout-change @1 #(touch) b *":            drop,
 		"%window-add @1":                            "%window-add @1 | @1",
 		"%window-close @1":                          "%window-close @1 | @1 closed",
-		"%window-renamed @1 a b\x1b":                "%window-renamed @1 a b? | @1",
+		"%window-renamed @1 a b\x1b":                "%window-renamed @1 | @1 renamed",
 		"%window-pane-changed @1 %2":                "%window-pane-changed @1 %2 | @1 %2",
 		"%window-pane-changed @1":                   drop,
 		"%session-changed $1 work":                  "%session-changed $1 work | $1",
@@ -77,6 +77,9 @@ func told(line string) string {
 	}
 	if n.pane != nil {
 		s += " " + n.pane.String()
+	}
+	if n.renamed {
+		s += " renamed"
 	}
 	if n.closed {
 		s += " closed"

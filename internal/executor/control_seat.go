@@ -186,8 +186,7 @@ func (s *controlSeat) obey() {
 func (s *controlSeat) bye() {
 	if s.full {
 		s.smu.Lock()
-		_ = s.in.SetWriteDeadline(time.Now().Add(exitTime))
-		_, err := s.in.Write([]byte("\n"))
+		err := s.write([]byte("\n"), exitTime)
 		s.smu.Unlock()
 		if err == nil {
 			select {
@@ -226,6 +225,9 @@ func (s *controlSeat) line(line string) {
 			req.Session = s.session(ctx) // the one before may have moved us
 		}
 		r, err := s.handle(ctx, req)
+		if r.Release != nil {
+			defer r.Release()
+		}
 		failed := err != nil || r.Exit != 0
 		if failed {
 			s.fail()
@@ -292,7 +294,7 @@ func (s *controlSeat) replies() gateway.Gate {
 	}
 	return func(deliver func() error) error {
 		return s.passes([]*gateway.Right{right}, func() error {
-			if !s.full && s.live.Generation() != gen {
+			if s.live.Generation() != gen {
 				return errors.New("rights have changed meanwhile")
 			}
 			return deliver()
@@ -463,6 +465,9 @@ func (s *controlSeat) arm() {
 	d := right.Decide()
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.left {
+		return
+	}
 	if s.alarm != nil {
 		s.alarm.Stop()
 		s.alarm = nil

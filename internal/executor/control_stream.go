@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -24,7 +25,7 @@ const (
 	// maxStreamLine bounds one line of tmux.
 	maxStreamLine = 16 << 20
 	// maxLines is how many of the person's lines wait for their turn.
-	maxLines = 64
+	maxLines = 8
 	// lastWords is how long a command that waits by its nature may take when
 	// its person has nothing more to say.
 	lastWords = time.Second
@@ -135,6 +136,7 @@ func (s *controlSeat) ownStream() func([][]byte) error {
 			// pauses panes, or ends the client, as it was told to.
 			s.showing.Store(true)
 			err := s.client.Show(s.ctx, out, gate)
+			s.shown.Store(time.Now().UnixNano())
 			if s.showing.Store(false); err != nil {
 				return err
 			}
@@ -298,8 +300,15 @@ func (k *sight) rights(n *notice) ([]*gateway.Right, string) {
 		if len(all) == 0 {
 			return nil, ""
 		}
-		k.windows[*n.window] = true
+		k.windows[*n.window] = !slices.ContainsFunc(all, func(r *gateway.Right) bool { return !r.Decide().Allow })
 		rights = append(rights, all...)
+		w := k.snap.Window(*n.window)
+		if n.layout != "" && n.layout != w.Layout {
+			return nil, "" // of an earlier state than was decided on; the next one is on its way
+		}
+		if n.renamed {
+			line += " " + tmux.Clean(w.Name) // as it is called now
+		}
 	}
 	if n.pane != nil {
 		r := k.pane(*n.pane)
