@@ -67,6 +67,14 @@ func alone() []service {
 			b.clients = append(b.clients, b.Terminal(who, tmuxtest.TerminalConfig{}, args...))
 		}
 	}
+	lines := func(who, target, keys string) func(*bed, *tmuxtest.Terminal) {
+		return func(b *bed, _ *tmuxtest.Terminal) {
+			x := b.Terminal(who, tmuxtest.TerminalConfig{}, "-C", "attach", "-t", target)
+			b.clients = append(b.clients, x)
+			x.Type(keys)
+		}
+	}
+	const shared = "mwalice/shared"
 	window := tmux(owner, "new-window", "-d", "-t", "other", "-n", "w", "cat")
 	who := func(b *bed, _ *tmuxtest.Terminal) { b.clients = append(b.clients, muxward(b, "who")) }
 	return []service{
@@ -87,6 +95,18 @@ func alone() []service {
 		{"executor-quick", tmux(owner, "display-message", "-p", "-t", "other", "quick"), leftAlone},
 		{"executor-guarded", tmux(typist, "send-keys", "-t", "mwalice/shared:0.0", "g"), leftAlone},
 		{"relay-answers", tmux(owner, "load-buffer", "-"), stuckPart},
+		{"tmuxd-lines", lines(typist, shared, "list-windows\n"), leftAlone},
+		{"tmuxd-show", lines(typist, shared, "list-windows\n"), leftAlone},
+		{"control-listen", lines(typist, shared, ""), stuckPart},
+		{"control-obey", lines(typist, shared, "list-windows\n"), stuckPart},
+		{"control-carry", lines(owner, "other", "rename-window other\n"), stuckPart},
+		{"control-finish", lines(typist, shared, "\n"), leftAlone},
+		{"control-fromServer", func(b *bed, x *tmuxtest.Terminal) {
+			lines(typist, shared, "")(b, x)
+			x = b.clients[len(b.clients)-1]
+			tmuxtest.Eventually(b.t, func() bool { return bytes.Contains(x.Bytes(), []byte("%session-changed")) }, "carol is attached by lines")
+			b.server.Run("detach-client", "-s", "shared")
+		}, stuckPart},
 		{"ctld-handle", who, "a request does not end"},
 		{"ctld-answer", who, "a request does not end"},
 	}
