@@ -205,6 +205,10 @@ func converse(t *testing.T, l *host.Lines) string {
 	return ordered(l.Said()) + fmt.Sprintf("exit %d\n", code)
 }
 
+// renamed is a window that takes the name of what runs in it, which is tmux itself
+// for a moment.
+var renamed = regexp.MustCompile(`^(%unlinked-window-renamed @\d+) (tmux|sh)$`)
+
 var guard = regexp.MustCompile(`^%(begin|end|error) \d+ \d+ (\d)$`)
 
 // ordered is a transcript without what differs between any two of them: times,
@@ -215,6 +219,7 @@ func ordered(said []string) string {
 		if strings.HasPrefix(s, "%output ") || strings.HasPrefix(s, "%extended-output ") {
 			continue
 		}
+		s = renamed.ReplaceAllString(s, "$1 NAME")
 		out.WriteString(guard.ReplaceAllString(s, "%$1 T N $2") + "\n")
 	}
 	return out.String()
