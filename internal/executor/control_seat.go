@@ -49,18 +49,7 @@ func (s *controlSeat) protected(f func()) {
 	}
 }
 
-// tell writes a fault to the log in full.
-func (s *controlSeat) tell(err error) {
-	var fault *attach.Fault
-	if !errors.As(err, &fault) {
-		return
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), exitTime)
-	defer cancel()
-	_ = s.e.Gateway().Note(ctx, s.p, access.BestEffortClass, func(ev *access.Event) {
-		ev.Kind, ev.Note = access.EventAlarm, fault.Detail()
-	})
-}
+func (s *controlSeat) tell(err error) { s.e.tell(s.p, err) }
 
 // fromServer hears what tmux tells our client beside the lines. A tmux client
 // obeys its server; we pass on that it ends.

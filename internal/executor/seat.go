@@ -215,16 +215,18 @@ func (s *seat) inTime(f func()) {
 	}
 }
 
-// tell writes a fault to the log in full; the person hears only that there
-// was one.
-func (s *seat) tell(err error) {
+func (s *seat) tell(err error) { s.e.tell(s.p, err) }
+
+// tell writes a fault in somebody's service to the log in full; the person
+// hears only that there was one.
+func (e *Executor) tell(p *gateway.Permit, err error) {
 	var fault *attach.Fault
 	if !errors.As(err, &fault) {
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), exitTime)
 	defer cancel()
-	_ = s.e.Gateway().Note(ctx, s.p, access.BestEffortClass, func(ev *access.Event) {
+	_ = e.Gateway().Note(ctx, p, access.BestEffortClass, func(ev *access.Event) {
 		ev.Kind, ev.Note = access.EventAlarm, fault.Detail()
 	})
 }
