@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"sync"
 	"time"
 
@@ -33,7 +32,7 @@ const introducer = "\x1bP1000p"
 // prints %exit at the end.
 type controlClient struct {
 	*client
-	in    *os.File
+	in    *stream
 	lines chan string
 	outbox
 
@@ -52,12 +51,12 @@ func newControlClient(c *client) (*controlClient, error) {
 		to = from
 	}
 	var err error
-	if cc.in, err = takeOver(from, "standard input"); err != nil {
+	if cc.in, err = takeOver(from, "standard input", unix.O_RDONLY); err != nil {
 		return nil, err
 	}
-	out, err := takeOver(to, "standard output")
+	out, err := takeOver(to, "standard output", unix.O_WRONLY)
 	if err != nil {
-		_ = cc.in.Close()
+		_ = cc.in.file.Close()
 		return nil, err
 	}
 	cc.outbox = newOutbox(out)
@@ -65,40 +64,6 @@ func newControlClient(c *client) (*controlClient, error) {
 		cc.push(entry{data: []byte(introducer)})
 	}
 	return cc, nil
-}
-
-// takeOver gives a descriptor of our own of what the client passed, if that is
-// of a kind on which nobody can keep us waiting.
-func takeOver(fd *wire.FD, what string) (*os.File, error) {
-	n := fd.Int()
-	var st unix.Stat_t
-	if n < 0 || unix.Fstat(n, &st) != nil {
-		return nil, fmt.Errorf("control mode needs a %s", what)
-	}
-	ok := false
-	switch st.Mode & unix.S_IFMT {
-	case unix.S_IFIFO, unix.S_IFSOCK:
-		ok = true
-	case unix.S_IFCHR:
-		ok = isTerminal(n) || st.Rdev == unix.Mkdev(1, 3) // /dev/null
-	case unix.S_IFREG:
-		var fs unix.Statfs_t
-		ok = unix.Fstatfs(n, &fs) == nil && fs.Type != unix.FUSE_SUPER_MAGIC && fs.Type != unix.NFS_SUPER_MAGIC
-	}
-	if !ok {
-		return nil, fmt.Errorf("control mode takes a terminal, a pipe, a socket or a local file as %s", what)
-	}
-	own, err := unix.FcntlInt(uintptr(n), unix.F_DUPFD_CLOEXEC, 3)
-	if err != nil {
-		return nil, fmt.Errorf("take over the %s: %w", what, err)
-	}
-	// The client's shell shares this flag; tmux sets it, too, and its client
-	// clears it at the end.
-	if err := unix.SetNonblock(own, true); err != nil {
-		_ = unix.Close(own)
-		return nil, fmt.Errorf("take over the %s: %w", what, err)
-	}
-	return os.NewFile(uintptr(own), what), nil
 }
 
 // Lines gives what the client sends.
@@ -112,7 +77,7 @@ func (c *controlClient) read(ctx context.Context) {
 	var have []byte
 	buf := make([]byte, 16<<10)
 	for {
-		n, err := readReady(c.in, buf)
+		n, err := c.in.read(buf)
 		have = append(have, buf[:n]...)
 		for {
 			line, rest, whole := bytes.Cut(have, []byte("\n"))
@@ -143,40 +108,6 @@ func (c *controlClient) fail(err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.bad = err
-}
-
-// readReady reads what is there, once something is. It asks before it reads:
-// whoever shares the descriptor can make it one that blocks.
-func readReady(f *os.File, buf []byte) (int, error) {
-	raw, err := f.SyscallConn()
-	if err != nil {
-		return 0, err
-	}
-	n := 0
-	werr := raw.Read(func(fd uintptr) bool {
-		if !ready(fd, unix.POLLIN) {
-			return false
-		}
-		n, err = unix.Read(int(fd), buf)
-		return !errors.Is(err, unix.EAGAIN)
-	})
-	switch {
-	case werr != nil:
-		return 0, werr
-	case errors.Is(err, unix.EINTR):
-		return 0, nil
-	case err != nil:
-		return 0, err
-	case n == 0:
-		return 0, io.EOF
-	}
-	return n, nil
-}
-
-func ready(fd uintptr, events int16) bool {
-	fds := []unix.PollFd{{Fd: int32(fd), Events: events}}
-	n, err := unix.Poll(fds, 0)
-	return err == nil && n > 0
 }
 
 // Print keeps what a command prints for its block.
@@ -257,10 +188,10 @@ func (c *conn) runControl(ctx context.Context, base gateway.Request, gone contex
 	})
 	defer func() {
 		cc.stop()
-		_ = cc.in.SetReadDeadline(time.Unix(1, 0)) // it may not be one that takes deadlines
+		_ = cc.in.file.SetReadDeadline(time.Unix(1, 0)) // it may not be one that takes deadlines
 		wg.Wait()
-		_ = cc.in.Close()
-		_ = cc.out.Close()
+		_ = cc.in.file.Close()
+		_ = cc.out.file.Close()
 	}()
 	result := c.control(ctx, cc, base, answers)
 	cc.mu.Lock()

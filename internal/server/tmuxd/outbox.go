@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"sync"
 	"time"
 
@@ -14,17 +13,13 @@ import (
 	"github.com/muxward/muxward/internal/gateway"
 )
 
-const (
-	// maxQueued is how many bytes wait for a client that does not read.
-	maxQueued = 256 << 10
-	// oneWrite is what a pipe that is ready takes without making us wait.
-	oneWrite = 4096
-)
+// maxQueued is how many bytes wait for a client that does not read.
+const maxQueued = 256 << 10
 
 // outbox holds what is to be written to a client in control mode, in order, and
 // writes each part only if it is permitted at that moment.
 type outbox struct {
-	out *os.File
+	out *stream
 
 	omu     sync.Mutex
 	entries []entry
@@ -45,7 +40,7 @@ type entry struct {
 	instead, tail []byte
 }
 
-func newOutbox(out *os.File) outbox {
+func newOutbox(out *stream) outbox {
 	return outbox{
 		out: out, room: make(chan struct{}, 1), work: make(chan struct{}, 1), idle: make(chan struct{}, 1),
 	}
@@ -139,31 +134,33 @@ func (o *outbox) write() error {
 	}
 }
 
-// deliver writes one entry, or what takes its place.
+// deliver writes one entry, or what takes its place. What ends it is an error of
+// writing; that something is not permitted is none.
 func (o *outbox) deliver(e *entry) error {
-	raw, err := o.out.SyscallConn()
+	raw, err := o.out.file.SyscallConn()
 	if err != nil {
 		return err
 	}
 	rest, last := e.data, byte('\n')
 	for len(rest) > 0 {
-		n := 0
+		n, failed, denied := 0, error(nil), error(nil)
 		waited := raw.Write(func(fd uintptr) bool {
-			err = pass(e.gate, func() (err error) {
-				n, err = writeReady(int(fd), rest)
-				return err
+			n, failed = 0, nil
+			denied = pass(e.gate, func() error {
+				n, failed = o.out.tryWrite(int(fd), rest)
+				return nil
 			})
-			return !errors.Is(err, unix.EAGAIN)
+			return !errors.Is(failed, unix.EAGAIN)
 		})
-		errno := unix.Errno(0)
+		if n > 0 {
+			last, rest = rest[n-1], rest[n:]
+		}
 		switch {
 		case waited != nil:
 			return waited
-		case err == nil:
-			last, rest = rest[n-1], rest[n:]
-		case errors.Is(err, unix.EINTR):
-		case errors.As(err, &errno) && e.gate == nil, errors.Is(err, unix.EPIPE), errors.Is(err, unix.EIO):
-			return err
+		case failed != nil && !errors.Is(failed, unix.EINTR):
+			return failed
+		case denied == nil:
 		case len(rest) == len(e.data):
 			e = &entry{data: e.instead}
 			rest = e.data
@@ -184,18 +181,6 @@ func pass(gate gateway.Gate, deliver func() error) error {
 		return deliver()
 	}
 	return gate(deliver)
-}
-
-// writeReady writes what fits at once. Whoever shares the descriptor can make it
-// one that blocks, so it is asked before and told not to each time.
-func writeReady(fd int, data []byte) (int, error) {
-	if !ready(uintptr(fd), unix.POLLOUT) {
-		return 0, unix.EAGAIN
-	}
-	if err := unix.SetNonblock(fd, true); err != nil {
-		return 0, err
-	}
-	return unix.Write(fd, data[:min(len(data), oneWrite)])
 }
 
 // flush waits until all is written.
@@ -227,6 +212,6 @@ func (o *outbox) stop() (first bool) {
 	wake(o.work)
 	wake(o.room)
 	wake(o.idle)
-	_ = o.out.SetWriteDeadline(time.Unix(1, 0)) // what takes no deadline does not wait
+	_ = o.out.file.SetWriteDeadline(time.Unix(1, 0)) // what takes no deadline does not wait
 	return true
 }

@@ -23,7 +23,12 @@ func pipeBox(t *testing.T) (*outbox, *os.File) {
 	if err := unix.Pipe2(p[:], unix.O_CLOEXEC|unix.O_NONBLOCK); err != nil {
 		t.Fatal(err)
 	}
-	there, out := os.NewFile(uintptr(p[0]), "there"), os.NewFile(uintptr(p[1]), "out")
+	there, fd := os.NewFile(uintptr(p[0]), "there"), wire.NewFD(p[1])
+	defer fd.Close()
+	out, err := takeOver(fd, "standard output", unix.O_WRONLY)
+	if err != nil {
+		t.Fatal(err)
+	}
 	o := newOutbox(out)
 	ended := make(chan error, 1)
 	go func() { ended <- o.write() }()
@@ -32,7 +37,7 @@ func pipeBox(t *testing.T) (*outbox, *os.File) {
 		if err := <-ended; err != nil && !errors.Is(err, unix.EPIPE) {
 			t.Error(err)
 		}
-		_ = out.Close()
+		_ = out.file.Close()
 		_ = there.Close()
 	})
 	return &o, there
@@ -62,7 +67,7 @@ func TestOutboxGate(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	tmuxtest.Eventually(t, func() bool { return !ready(o.out.Fd(), unix.POLLOUT) }, "the pipe is full")
+	tmuxtest.Eventually(t, func() bool { return !ready(number(t, o.out), unix.POLLOUT) }, "the pipe is full")
 	shut.Store(true)
 	var got bytes.Buffer
 	buf := make([]byte, 64<<10)
@@ -112,34 +117,31 @@ func TestOutboxIsBounded(t *testing.T) {
 	_, _ = io.CopyN(io.Discard, there, 1)
 }
 
-// What kind of descriptor a client passes is looked at: nobody is waited for.
-func TestTakeOver(t *testing.T) {
-	if f, err := takeOver(nil, "standard input"); err == nil {
-		_ = f.Close()
-		t.Error("none was taken")
-	}
-	null, err := os.OpenFile("/dev/null", os.O_RDWR, 0)
+// An error of writing is no refusal: what follows is not written behind a hole.
+func TestOutboxEndsWithAnError(t *testing.T) {
+	file, err := unix.MemfdCreate("out", unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer null.Close()
-	zero, err := os.Open("/dev/zero")
+	fd := wire.NewFD(file)
+	defer fd.Close()
+	if _, err := unix.FcntlInt(uintptr(file), unix.F_ADD_SEALS, unix.F_SEAL_WRITE); err != nil {
+		t.Fatal(err)
+	}
+	out, err := takeOver(fd, "standard output", unix.O_WRONLY)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer zero.Close()
-	for f, want := range map[*os.File]bool{null: true, zero: false} {
-		fd, err := wire.DupFD(f)
-		if err != nil {
-			t.Fatal(err)
-		}
-		own, err := takeOver(fd, "standard input")
-		if (err == nil) != want {
-			t.Errorf("%s: %v", f.Name(), err)
-		}
-		if err == nil {
-			_ = own.Close()
-		}
-		_ = fd.Close()
+	defer out.file.Close()
+	o := newOutbox(out)
+	gate := func(deliver func() error) error { return deliver() }
+	if err := o.put(context.Background(), entry{data: []byte("line\n"), gate: gate}); err != nil {
+		t.Fatal(err)
+	}
+	if err := o.write(); !errors.Is(err, unix.EPERM) {
+		t.Errorf("it ended with %v", err)
+	}
+	if err := o.put(context.Background(), entry{data: []byte("more\n")}); !errors.Is(err, errOutboxClosed) {
+		t.Errorf("after the error: %v", err)
 	}
 }
