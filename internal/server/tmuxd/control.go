@@ -21,7 +21,7 @@ const (
 	// maxPrinted bounds what one command may print.
 	maxPrinted = 16 << 20
 	// maxAhead is how many lines are read that have not had their turn.
-	maxAhead = 64
+	maxAhead = 8
 )
 
 // What surrounds a session of -CC on the terminal.

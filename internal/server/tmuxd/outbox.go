@@ -23,7 +23,7 @@ type outbox struct {
 
 	omu     sync.Mutex
 	entries []entry
-	size    int
+	size    int // of entries, and of what is being written
 	writing bool
 	ended   error         // nothing is taken or written any more
 	room    chan struct{} // ready when there may be room, or it has ended
@@ -103,9 +103,7 @@ func (o *outbox) next() *entry {
 			e := o.entries[0]
 			o.entries[0] = entry{}
 			o.entries = o.entries[1:]
-			o.size -= len(e.data)
 			o.writing = true
-			wake(o.room)
 			o.omu.Unlock()
 			return &e
 		}
@@ -124,6 +122,7 @@ func (o *outbox) write() error {
 			return nil
 		}
 		failpoint.At("tmuxd-show")
+		size := len(e.data)
 		if err := o.deliver(e); err != nil {
 			stopped := !o.stop()
 			if stopped {
@@ -131,6 +130,10 @@ func (o *outbox) write() error {
 			}
 			return err
 		}
+		o.omu.Lock()
+		o.size -= size
+		wake(o.room)
+		o.omu.Unlock()
 	}
 }
 

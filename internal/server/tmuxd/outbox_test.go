@@ -117,6 +117,24 @@ func TestOutboxIsBounded(t *testing.T) {
 	_, _ = io.CopyN(io.Discard, there, 1)
 }
 
+// What is being written counts as queued until it is written.
+func TestOutboxCountsWhatItWrites(t *testing.T) {
+	o, there := pipeBox(t)
+	if err := o.put(context.Background(), entry{data: bytes.Repeat([]byte("y"), 2*maxQueued)}); err != nil {
+		t.Fatal(err)
+	}
+	tmuxtest.Eventually(t, func() bool { return !ready(number(t, o.out), unix.POLLOUT) }, "the pipe is full")
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	if err := o.put(ctx, entry{data: []byte("z")}); !errors.Is(err, context.Canceled) {
+		t.Errorf("there is room for more: %v", err)
+	}
+	if _, err := io.CopyN(io.Discard, there, 2*maxQueued); err != nil {
+		t.Fatal(err)
+	}
+	tmuxtest.Eventually(t, func() bool { o.omu.Lock(); defer o.omu.Unlock(); return o.size == 0 }, "all is written")
+}
+
 // An error of writing is no refusal: what follows is not written behind a hole.
 func TestOutboxEndsWithAnError(t *testing.T) {
 	file, err := unix.MemfdCreate("out", unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING)
