@@ -144,6 +144,40 @@ func TestControlEnds(t *testing.T) {
 	}
 }
 
+// A client goes when what it asked for is done, however much more it has said.
+func TestControlLeavesTheRest(t *testing.T) {
+	h := host.Start(t, host.Config{})
+	h.Must(host.Alice, "new-session", "-d", "-s", "work", "cat")
+	rest := strings.Repeat("display-message -p rest\n", 200)
+	for said, args := range map[string][]string{
+		rest:                     {"list-sessions"},
+		"detach-client\n" + rest: {"attach-session", "-t", "work"},
+	} {
+		r := h.Exec(host.Alice, []byte(said), "tmux", append([]string{"-C"}, args...)...)
+		if r.Code != 0 || !strings.HasSuffix(r.Out, "%exit\n") || strings.Contains(r.Out, "rest\n") {
+			t.Errorf("%q: exit %d\n%s", args, r.Code, r.Out)
+		}
+	}
+}
+
+// The command line comes first, all of it: only then are lines taken, and the
+// end of them.
+func TestControlCommandLineFirst(t *testing.T) {
+	h := host.Start(t, host.Config{})
+	h.Must(host.Alice, "new-session", "-d", "-s", "work", "cat")
+	l := h.Control(host.Alice, "attach-session", "-t", "work", ";", "wait-for", "go", ";", "display-message", "-p", "command-line")
+	l.Say("display-message -p a-line")
+	l.Close()
+	l.Wait("%session-changed")
+	h.Must(host.Alice, "wait-for", "-S", "go")
+	code := l.Code()
+	said := strings.Join(l.Said(), "\n")
+	first, then := strings.Index(said, "command-line\n%end"), strings.Index(said, "a-line\n%end")
+	if code != 0 || first < 0 || then < first {
+		t.Errorf("exit %d\n%s", code, said)
+	}
+}
+
 // recorded is what a client asks, by how many blocks it is answered, and what
 // has to be said before it goes on. Of the commands of one line each is decided by
 // itself, so what is notified between them comes sooner than with plain tmux.

@@ -33,6 +33,7 @@ const introducer = "\x1bP1000p"
 type controlClient struct {
 	*client
 	in    *stream
+	begun chan struct{} // closed when lines may be read
 	lines chan string
 	outbox
 
@@ -45,7 +46,7 @@ type controlClient struct {
 // newControlClient takes over the descriptors that the client passed. With -CC
 // there is one terminal for both ways.
 func newControlClient(c *client) (*controlClient, error) {
-	cc := &controlClient{client: c, lines: make(chan string, maxAhead)}
+	cc := &controlClient{client: c, begun: make(chan struct{}), lines: make(chan string, maxAhead)}
 	from, to := c.hello.Stdin, c.hello.Stdout
 	if c.hello.Flags.Has(wire.FlagControlControl) {
 		to = from
@@ -69,11 +70,16 @@ func newControlClient(c *client) (*controlClient, error) {
 // Lines gives what the client sends.
 func (c *controlClient) Lines() <-chan string { return c.lines }
 
-// read reads lines until the input ends. What is behind the last newline is no
-// line, as in tmux.
+// read reads lines, once the command line is done, until the input ends. What is
+// behind the last newline is no line, as in tmux.
 func (c *controlClient) read(ctx context.Context) {
 	defer close(c.lines)
 	failpoint.At("tmuxd-lines")
+	select {
+	case <-c.begun:
+	case <-ctx.Done():
+		return
+	}
 	var have []byte
 	buf := make([]byte, 16<<10)
 	for {
@@ -176,9 +182,10 @@ func (c *conn) runControl(ctx context.Context, base gateway.Request, gone contex
 	answers := c.s.Gateway.Answers(ctx, c.who)
 	defer answers.Release() // when nothing is written any more
 	var wg sync.WaitGroup
+	reading, halt := context.WithCancel(ctx)
 	wg.Go(func() {
 		defer c.s.caught(whose(c.who)+"'s lines", gone)
-		cc.read(ctx)
+		cc.read(reading)
 	})
 	wg.Go(func() {
 		defer c.s.caught(whose(c.who)+"'s output", gone)
@@ -187,6 +194,7 @@ func (c *conn) runControl(ctx context.Context, base gateway.Request, gone contex
 		}
 	})
 	defer func() {
+		halt() // the client waits for us to end, not to read
 		cc.stop()
 		_ = cc.in.file.SetReadDeadline(time.Unix(1, 0)) // it may not be one that takes deadlines
 		wg.Wait()
@@ -250,6 +258,7 @@ func (c *conn) control(ctx context.Context, cc *controlClient, base gateway.Requ
 	if last.Attached == nil {
 		return gateway.Result{Exit: last.Exit, Message: last.Message}
 	}
+	close(cc.begun)
 	result, err := last.Attached.Wait(ctx)
 	if err != nil && result.Message == "" {
 		result.Exit, result.Message = max(result.Exit, 1), readable(c.client, err.Error())
