@@ -1,6 +1,7 @@
 package attack
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/muxward/muxward/internal/tmux/tmuxtest"
@@ -44,10 +45,11 @@ func TestF37Panic(t *testing.T) {
 		told(s.point)
 		b.restored()
 	}
-	for _, s := range alone() {
+	for _, s := range slices.Concat(alone(), byLines()) {
 		arm(s.point, "panic")
 		s.act(b, nil)
 		told(s.point)
+		b.hangUp()
 	}
 	b.typed(typist, "well")
 	b.VerifyAudit()

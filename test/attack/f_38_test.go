@@ -63,6 +63,22 @@ func TestF38Deadlock(t *testing.T) {
 			}
 		})
 	}
+	for _, s := range byLines() {
+		t.Run(s.point, func(t *testing.T) {
+			t.Parallel()
+			b, arm := failing(t)
+			check := witnesses(b)
+			reached := arm(s.point, "hang")
+			s.act(b, nil)
+			tmuxtest.Eventually(t, reached, "%s is reached; muxward says:\n%s", s.point, b.Output())
+			check()
+			b.hangUp()
+			b.says(1, s.told)
+			check()
+			b.typed(typist, "well")
+			b.VerifyAudit()
+		})
+	}
 	t.Run("alone", func(t *testing.T) {
 		t.Parallel()
 		b, arm := failing(t)

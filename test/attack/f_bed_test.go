@@ -30,6 +30,8 @@ type bed struct {
 	revocation *tmuxtest.Terminal
 	// clients are those whose service is to fail.
 	clients []*tmuxtest.Terminal
+	// byLines are those of them in control mode.
+	byLines []*tmuxtest.Terminal
 }
 
 const bedGrants = standardGrants + `  - {who: mwbob, role: viewer, on: mwalice/other, reason: watches}

@@ -67,14 +67,6 @@ func alone() []service {
 			b.clients = append(b.clients, b.Terminal(who, tmuxtest.TerminalConfig{}, args...))
 		}
 	}
-	lines := func(who, target, keys string) func(*bed, *tmuxtest.Terminal) {
-		return func(b *bed, _ *tmuxtest.Terminal) {
-			x := b.Terminal(who, tmuxtest.TerminalConfig{}, "-C", "attach", "-t", target)
-			b.clients = append(b.clients, x)
-			x.Type(keys)
-		}
-	}
-	const shared = "mwalice/shared"
 	window := tmux(owner, "new-window", "-d", "-t", "other", "-n", "w", "cat")
 	who := func(b *bed, _ *tmuxtest.Terminal) { b.clients = append(b.clients, muxward(b, "who")) }
 	return []service{
@@ -95,6 +87,23 @@ func alone() []service {
 		{"executor-quick", tmux(owner, "display-message", "-p", "-t", "other", "quick"), leftAlone},
 		{"executor-guarded", tmux(typist, "send-keys", "-t", "mwalice/shared:0.0", "g"), leftAlone},
 		{"relay-answers", tmux(owner, "load-buffer", "-"), stuckPart},
+		{"ctld-handle", who, "a request does not end"},
+		{"ctld-answer", who, "a request does not end"},
+	}
+}
+
+// byLines lists the services of somebody in control mode. Each is for a muxward of
+// its own when it is to hang: whoever is left there comes by where the next is to.
+func byLines() []service {
+	lines := func(who, target, keys string) func(*bed, *tmuxtest.Terminal) {
+		return func(b *bed, _ *tmuxtest.Terminal) {
+			x := b.Terminal(who, tmuxtest.TerminalConfig{}, "-C", "attach", "-t", target)
+			b.byLines = append(b.byLines, x)
+			x.Type(keys)
+		}
+	}
+	const shared = "mwalice/shared"
+	return []service{
 		{"tmuxd-lines", lines(typist, shared, "list-windows\n"), leftAlone},
 		{"tmuxd-show", lines(typist, shared, "list-windows\n"), leftAlone},
 		{"control-listen", lines(typist, shared, ""), stuckPart},
@@ -103,13 +112,20 @@ func alone() []service {
 		{"control-finish", lines(typist, shared, "\n"), leftAlone},
 		{"control-fromServer", func(b *bed, x *tmuxtest.Terminal) {
 			lines(typist, shared, "")(b, x)
-			x = b.clients[len(b.clients)-1]
-			tmuxtest.Eventually(b.t, func() bool { return bytes.Contains(x.Bytes(), []byte("%session-changed")) }, "carol is attached by lines")
+			x = b.byLines[len(b.byLines)-1]
+			// It may be the attaching itself that comes by there.
+			tmuxtest.Eventually(b.t, func() bool { return x.Exited() || bytes.Contains(x.Bytes(), []byte("%session-changed")) }, "carol is attached by lines")
 			b.server.Run("detach-client", "-s", "shared")
 		}, stuckPart},
-		{"ctld-handle", who, "a request does not end"},
-		{"ctld-answer", who, "a request does not end"},
 	}
+}
+
+// hangUp ends the clients in control mode.
+func (b *bed) hangUp() {
+	for _, x := range b.byLines {
+		x.Close()
+	}
+	b.byLines = nil
 }
 
 // covered fails unless the source has these failpoints and no others, and as
@@ -117,7 +133,7 @@ func alone() []service {
 func covered(t *testing.T) {
 	t.Helper()
 	var have, want []string
-	for _, s := range append(attached(), alone()...) {
+	for _, s := range slices.Concat(attached(), alone(), byLines()) {
 		have = append(have, s.point)
 	}
 	call := regexp.MustCompile(`failpoint\.At\("([^"]+)"\)`)
