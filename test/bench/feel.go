@@ -136,7 +136,8 @@ func keyToEchoTypist(b *bed, n int) (string, error) {
 // attachTime measures from the start of the client to the last of the first
 // screen.
 func attachTime(b *bed, n int) (string, error) {
-	if err := b.window("echo", "echo"); err != nil {
+	// A window of its own: what was typed elsewhere has moved the first line away.
+	if err := b.window("first", "echo"); err != nil {
 		return "", err
 	}
 	time.Sleep(time.Second) // until the program runs
@@ -147,7 +148,7 @@ func attachTime(b *bed, n int) (string, error) {
 			to  *series
 		}{{true, &r}, {false, &m}} {
 			begin := time.Now()
-			a, err := b.attach(side.raw, "attach", "-t", "bench:echo")
+			a, err := b.attach(side.raw, "attach", "-t", "bench:first")
 			if err != nil {
 				return "", err
 			}
