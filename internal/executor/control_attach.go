@@ -48,29 +48,27 @@ type controlSeat struct {
 	out  *os.File // its output
 	from *bufio.Reader
 
-	ctx    context.Context
-	cancel context.CancelCauseFunc
-	whole  *gateway.Right
-	stage  atomic.Pointer[controlStage]
-	marks  control.Marks
-	lines  chan string
-	eof    chan struct{} // closed when there are no more lines
-	heard  chan struct{} // closed when tmux has said why it ends us
-	read   chan struct{} // closed when its output is read to the end
-	wg     sync.WaitGroup
+	parting
+	ctx   context.Context
+	whole *gateway.Right
+	stage atomic.Pointer[controlStage]
+	marks control.Marks
+	lines chan string
+	eof   chan struct{} // closed when there are no more lines
+	heard chan struct{} // closed when tmux has said why it ends us
+	read  chan struct{} // closed when its output is read to the end
+	wg    sync.WaitGroup
 	// showing is set while what tmux said waits for the client to read.
 	showing atomic.Bool
 	shown   atomic.Int64 // when it last did not, in Unix nanoseconds
 
-	smu     sync.Mutex // sending
-	mu      sync.Mutex
+	smu sync.Mutex // sending
+	// Under mu of the parting:
 	seq     uint64
 	pending map[uint64]*carried
 	last    *wire.Exit // what the client hears at the end
 	silent  bool
-	left    bool
 	cut     bool // nothing more is sent
-	reason  error
 	failed  bool // a command of theirs failed
 	alarm   *time.Timer
 	done    chan struct{}

@@ -201,10 +201,7 @@ func (s *controlSeat) line(line string) {
 		s.reply(err, gate)
 		return
 	}
-	for i := 0; err == nil && len(reqs) > 1 && i < len(reqs); i++ {
-		err = g.Preview(ctx, reqs[i])
-	}
-	if err != nil {
+	if err := g.PreviewAll(ctx, reqs); err != nil {
 		s.fail()
 		s.reply(err, gate)
 		return
@@ -274,13 +271,18 @@ func (s *controlSeat) answer(failed bool, err error, gate gateway.Gate) {
 	}
 }
 
+// right is what they are attached by.
+func (s *controlSeat) right() *gateway.Right {
+	if s.full {
+		return s.whole
+	}
+	return s.stage.Load().view
+}
+
 // replies lets an answer through that rests on rights as they are now, as long
 // as they stay so.
 func (s *controlSeat) replies() gateway.Gate {
-	gen, right := s.live.Generation(), s.whole
-	if !s.full {
-		right = s.stage.Load().view
-	}
+	gen, right := s.live.Generation(), s.right()
 	return func(deliver func() error) error {
 		return s.passes([]*gateway.Right{right}, func() error {
 			if s.live.Generation() != gen {
@@ -303,20 +305,6 @@ func (s *controlSeat) session(ctx context.Context) *tmux.SessionID {
 		}
 	}
 	return &id
-}
-
-// leave ends it, and reports whether it was this that did.
-func (s *controlSeat) leave(reason error) (first bool) {
-	s.mu.Lock()
-	if first = !s.left; first {
-		s.left, s.reason = true, reason
-	}
-	s.mu.Unlock()
-	if reason == nil {
-		reason = attach.ErrDetached
-	}
-	s.cancel(reason)
-	return first
 }
 
 // finish waits for the end, and tidies up.
@@ -386,11 +374,7 @@ func (s *controlSeat) code() int32 {
 // reconsider is called when this person's rights may have changed. When it
 // returns nil, nothing that they may no longer do or see is still going on.
 func (s *controlSeat) reconsider(ctx context.Context, why string) error {
-	right := s.stage.Load().view
-	if s.full {
-		right = s.whole
-	}
-	if d := right.Decide(); lost(d) {
+	if d := s.right().Decide(); lost(d) {
 		return s.close(ctx, d, why)
 	}
 	s.arm()
@@ -406,11 +390,7 @@ func (s *controlSeat) close(ctx context.Context, d access.Decision, why string) 
 	if s.full {
 		text = "muxward: you do not hold every verb here any more; attach again"
 	}
-	if d.Reason != "" {
-		text += ": " + d.Reason
-	} else if why != "" {
-		text += ": " + why
-	}
+	text = because(text, d, why)
 	reason := fmt.Errorf("%w: %s", gateway.ErrEnded, text)
 	short, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
@@ -447,11 +427,7 @@ func (s *controlSeat) settle(ctx context.Context) error {
 // arm has the person's rights looked at again when the time limit of what they
 // rest on has come.
 func (s *controlSeat) arm() {
-	right := s.stage.Load().view
-	if s.full {
-		right = s.whole
-	}
-	d := right.Decide()
+	d := s.right().Decide()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.left {

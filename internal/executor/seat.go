@@ -35,8 +35,8 @@ type seat struct {
 	att      *attach.Attachment
 	keys     KeyLog
 
+	parting
 	ctx     context.Context
-	cancel  context.CancelCauseFunc
 	full    atomic.Bool // they hold every verb: their input is direct
 	resizes atomic.Bool // the display has a say in the session's size
 	stage   atomic.Pointer[stage]
@@ -55,13 +55,11 @@ type seat struct {
 	wg     sync.WaitGroup
 	heard  chan struct{} // closed when tmux has said all it says
 
-	mu     sync.Mutex
+	// Under mu of the parting:
 	last   []wire.Message // what the client hears at the end
 	silent bool
 	alarm  *time.Timer
 	anchor *anchor
-	left   bool  // they leave, and
-	reason error // this is why
 	done   chan struct{}
 	result gateway.Result // set before done is closed
 }
@@ -333,20 +331,6 @@ func (s *seat) say(silent bool, msgs ...wire.Message) {
 	}
 }
 
-// leave ends the attachment, and reports whether it was this that did.
-func (s *seat) leave(reason error) (first bool) {
-	s.mu.Lock()
-	if first = !s.left; first {
-		s.left, s.reason = true, reason
-	}
-	s.mu.Unlock()
-	if reason == nil {
-		reason = attach.ErrDetached
-	}
-	s.cancel(reason)
-	return first
-}
-
 // finish is reached once, when the terminal has been given back.
 func (s *seat) finish(err error) {
 	failpoint.At("seat-finish")
@@ -479,30 +463,26 @@ func (s *seat) reconsider(ctx context.Context, why string) error {
 // close ends the attachment of somebody who may not view it any more. When it
 // returns nil, nothing more is shown and nothing that they typed is under way.
 func (s *seat) close(ctx context.Context, view access.Decision, why string) error {
-	text := "muxward: you may not view this any more"
-	if view.Reason != "" {
-		text += ": " + view.Reason
-	} else if why != "" {
-		text += ": " + why
-	}
+	text := because("muxward: you may not view this any more", view, why)
 	short, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
 	ended := s.live.EndWithin(short, fmt.Errorf("%w: %s", gateway.ErrEnded, text))
 	s.say(false, &wire.Exit{Code: 1, Message: ""})
 	// Keys that were addressed are done before the display is closed: that has
 	// tmux draw anew for everybody who looks at the same window.
-	var addressed, direct error
-	if !s.full.Load() {
-		addressed = s.settle(ctx)
+	direct := s.full.Load() // asked once: it is confirmed either before or after
+	var confirmed error
+	if !direct {
+		confirmed = s.settle(ctx)
 	}
 	stopped := s.att.Stop(ctx, text)
 	s.leave(errors.New(text))
 	// Closing the display has tmux forget what it had read and not yet done.
 	_ = s.conn.Close()
-	if s.full.Load() {
-		direct = s.settle(ctx)
+	if direct {
+		confirmed = s.settle(ctx)
 	}
-	return errors.Join(ended, addressed, stopped, direct)
+	return errors.Join(ended, stopped, confirmed)
 }
 
 // unstick makes sure that what was typed under a right that was lost is not

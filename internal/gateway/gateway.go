@@ -135,6 +135,20 @@ func (g *Gateway) Preview(ctx context.Context, req Request) error {
 	return nil
 }
 
+// PreviewAll decides a whole command line before its first command runs. A
+// command that is alone is decided by Handle.
+func (g *Gateway) PreviewAll(ctx context.Context, reqs []Request) error {
+	if len(reqs) < 2 {
+		return nil
+	}
+	for _, req := range reqs {
+		if err := g.Preview(ctx, req); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // generation changes whenever a decision may.
 func (g *Gateway) generation() uint64 { return g.Policy.Generation() + g.extra.Load() }
 

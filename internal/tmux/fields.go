@@ -1,6 +1,9 @@
 package tmux
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // field is a variable that is fetched as it is, and shown as it is.
 type field struct {
@@ -27,17 +30,9 @@ func fields(since Version, names string) []field {
 	return list
 }
 
-func joinFields(lists ...[]field) []field {
-	var all []field
-	for _, list := range lists {
-		all = append(all, list...)
-	}
-	return all
-}
-
 // paneFields are what a pane's screen says of itself.
 func paneFields() []field {
-	return joinFields(
+	return slices.Concat(
 		fields(Version{}, "alternate_saved_x alternate_saved_y cursor_flag insert_flag keypad_cursor_flag keypad_flag "+
 			"mouse_all_flag mouse_any_flag mouse_button_flag mouse_sgr_flag mouse_standard_flag mouse_utf8_flag "+
 			"origin_flag wrap_flag scroll_region_lower scroll_region_upper pane_bg pane_fg pane_path pane_tabs"),
@@ -51,7 +46,7 @@ func paneFields() []field {
 
 // modeFields are what copy mode says of itself, less what it shows.
 func modeFields() []field {
-	return joinFields(
+	return slices.Concat(
 		fields(Version{}, "scroll_position rectangle_toggle copy_cursor_x copy_cursor_y selection_present selection_active "+
 			"selection_start_x selection_start_y selection_end_x selection_end_y search_present"),
 		fields(v35, "search_count search_count_partial"),

@@ -129,18 +129,26 @@ func (e *expansion) windowLoop(l formatLoop) ([]loopRow, bool) {
 			rows = append(rows, row)
 		}
 	}
-	switch l.order {
-	case 'n':
-		slices.SortStableFunc(rows, byWindowName)
-	case 't':
-		slices.SortStableFunc(rows, func(a, b loopRow) int {
-			return cmp.Or(cmp.Compare(b.Window.Activity, a.Window.Activity), byWindowName(a, b))
-		})
-	}
+	l.sort(rows, byWindows)
 	return rows, true
 }
 
-func byWindowName(a, b loopRow) int { return strings.Compare(a.Window.Name, b.Window.Name) }
+// sort puts rows into the order of the loop, by name or the latest first, if it
+// has one. Rows that are alike come by name.
+func (l formatLoop) sort(rows []loopRow, compare compareRows) {
+	by := ""
+	switch l.order {
+	case 'n':
+		by = "name"
+	case 't':
+		by = "activity"
+	default:
+		return
+	}
+	slices.SortStableFunc(rows, func(a, b loopRow) int {
+		return cmp.Or(compare(by, &a.FormatContext, &b.FormatContext), compare("name", &a.FormatContext, &b.FormatContext))
+	})
+}
 
 func (e *expansion) paneLoop() ([]loopRow, bool) {
 	w := e.c.Window
@@ -168,14 +176,6 @@ func (e *expansion) clientLoop(l formatLoop) []loopRow {
 		rows[i].FormatContext = e.inner(found, e.c.kind)
 		rows[i].Client = &e.c.Snap.Clients[i]
 	}
-	byName := func(a, b loopRow) int { return strings.Compare(a.Client.Name, b.Client.Name) }
-	switch l.order {
-	case 'n':
-		slices.SortStableFunc(rows, byName)
-	case 't':
-		slices.SortStableFunc(rows, func(a, b loopRow) int {
-			return cmp.Or(cmp.Compare(b.Client.Activity, a.Client.Activity), byName(a, b))
-		})
-	}
+	l.sort(rows, byClients)
 	return rows
 }

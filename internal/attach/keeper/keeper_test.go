@@ -300,12 +300,7 @@ func TestKeeperOutlivesItsGarbage(t *testing.T) {
 	}
 	k.Release(id)
 	k.Release(later)
-	eventually(t, "it lets go", func() error {
-		if holds(pid, tm.slave) == nil {
-			return errors.New("it still holds the terminal")
-		}
-		return nil
-	})
+	letsGo(t, pid, tm.slave)
 	if k.PID() != pid {
 		t.Error("it was replaced")
 	}
@@ -330,18 +325,24 @@ func TestKeeperTakesNoNoticeOfSignals(t *testing.T) {
 		}
 	}
 	k.Release(id)
-	eventually(t, "it lets go", func() error {
-		if holds(pid, tm.slave) == nil {
-			return errors.New("it still holds the terminal")
-		}
-		return nil
-	})
+	letsGo(t, pid, tm.slave)
 	if k.PID() != pid {
 		t.Error("it was replaced")
 	}
 	if sid, err := unix.Getsid(pid); err != nil || sid != pid {
 		t.Errorf("session %d, %v", sid, err)
 	}
+}
+
+// letsGo waits until the process has the terminal open no more.
+func letsGo(t *testing.T, pid, slave int) {
+	t.Helper()
+	eventually(t, "it lets go", func() error {
+		if holds(pid, slave) == nil {
+			return errors.New("it still holds the terminal")
+		}
+		return nil
+	})
 }
 
 // holds reports, as nil, that the process has the terminal open.

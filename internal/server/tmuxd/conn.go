@@ -168,12 +168,8 @@ func (c *conn) run(ctx context.Context, gone context.CancelCauseFunc) (gateway.R
 	if err != nil {
 		return gateway.Result{}, err
 	}
-	if len(reqs) > 1 {
-		for _, req := range reqs {
-			if err := c.s.Gateway.Preview(ctx, req); err != nil {
-				return gateway.Result{}, err
-			}
-		}
+	if err := c.s.Gateway.PreviewAll(ctx, reqs); err != nil {
+		return gateway.Result{}, err
 	}
 	return c.sequence(ctx, reqs)
 }
@@ -181,9 +177,7 @@ func (c *conn) run(ctx context.Context, gone context.CancelCauseFunc) (gateway.R
 // sequence runs the commands one after the other and stops at the first that
 // fails. If one of them attached the person, it waits until they leave.
 func (c *conn) sequence(ctx context.Context, reqs []gateway.Request) (gateway.Result, error) {
-	var attached interface {
-		Wait(ctx context.Context) (gateway.Result, error)
-	}
+	var attached gateway.Attachment
 	var last gateway.Result
 	var current *tmux.Found
 	for _, req := range reqs {

@@ -224,13 +224,9 @@ func (c *conn) control(ctx context.Context, cc *controlClient, base gateway.Requ
 		_ = cc.Show(ctx, []byte(readable(c.client, err.Error())+"\n"), gate)
 		return gateway.Result{Exit: 1}
 	}
-	if len(reqs) > 1 {
-		for _, req := range reqs {
-			if err := c.s.Gateway.Preview(ctx, req); err != nil {
-				_ = cc.Reply(ctx, false, true, err, gate)
-				return gateway.Result{Exit: 1}
-			}
-		}
+	if err := c.s.Gateway.PreviewAll(ctx, reqs); err != nil {
+		_ = cc.Reply(ctx, false, true, err, gate)
+		return gateway.Result{Exit: 1}
 	}
 	var last gateway.Result
 	for _, req := range reqs {

@@ -60,6 +60,11 @@ var errOutboxClosed = errors.New("nothing is written to the client any more")
 func (o *outbox) push(e entry) {
 	o.omu.Lock()
 	defer o.omu.Unlock()
+	o.add(e)
+}
+
+// add queues an entry; o.omu is held.
+func (o *outbox) add(e entry) {
 	o.entries = append(o.entries, e)
 	o.size += len(e.data)
 	wake(o.work)
@@ -75,9 +80,7 @@ func (o *outbox) put(ctx context.Context, e entry) error {
 			return o.ended
 		}
 		if o.size == 0 || o.size+len(e.data) <= maxQueued {
-			o.entries = append(o.entries, e)
-			o.size += len(e.data)
-			wake(o.work)
+			o.add(e)
 			wake(o.room)
 			o.omu.Unlock()
 			return nil

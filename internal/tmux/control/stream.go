@@ -126,7 +126,7 @@ func (k Block) AppendEnd(b []byte) []byte {
 // whoever reads it would take what follows for the server's words.
 func (k Block) Forged() bool {
 	guard := k.guard(nil, "")
-	for line := range bytes.Lines(append(bytes.Clone(k.Text), '\n')) {
+	for line := range bytes.Lines(k.Text) {
 		if _, ok := ends(bytes.TrimSuffix(line, []byte("\n")), guard[:len(guard)-1]); ok {
 			return true
 		}

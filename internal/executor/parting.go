@@ -1,0 +1,45 @@
+package executor
+
+import (
+	"context"
+	"sync"
+
+	"github.com/muxward/muxward/internal/access"
+	"github.com/muxward/muxward/internal/attach"
+)
+
+// parting is how somebody's attachment ends: once, and for one reason. Whoever
+// embeds it sets cancel before anything can end.
+type parting struct {
+	cancel context.CancelCauseFunc
+
+	mu     sync.Mutex
+	left   bool  // they leave, and
+	reason error // this is why; nil if they wanted to
+}
+
+// leave ends the attachment, and reports whether it was this that did.
+func (p *parting) leave(reason error) (first bool) {
+	p.mu.Lock()
+	if first = !p.left; first {
+		p.left, p.reason = true, reason
+	}
+	p.mu.Unlock()
+	if reason == nil {
+		reason = attach.ErrDetached
+	}
+	p.cancel(reason)
+	return first
+}
+
+// because says why something was taken from somebody, as far as it is known: by
+// the decision, or by what had it made.
+func because(text string, d access.Decision, why string) string {
+	switch {
+	case d.Reason != "":
+		return text + ": " + d.Reason
+	case why != "":
+		return text + ": " + why
+	}
+	return text
+}
