@@ -161,7 +161,7 @@ func cut(ops []op) *platter {
 		switch o.what {
 		case "open":
 			at(o.name)
-		case "write", "truncate":
+		case "write", "truncate", "allocate":
 			at(o.name).inFlight = append(at(o.name).inFlight, o)
 		case "sync":
 			f := at(o.name)
@@ -192,6 +192,9 @@ func (f *platterFile) apply(n int) []byte {
 func (o op) on(data []byte) []byte {
 	if o.what == "truncate" {
 		return append(data, make([]byte, max(0, int(o.off)-len(data)))...)[:o.off]
+	}
+	if o.what == "allocate" {
+		return append(data, make([]byte, max(0, int(o.off)-len(data)))...)
 	}
 	end := int(o.off) + len(o.data)
 	if end > len(data) {
@@ -272,8 +275,8 @@ func TestPowerCuts(t *testing.T) {
 	}
 }
 
-// A file cut at every single byte of what was not signed opens; what was
-// signed is refused.
+// A file cut at every single byte of what was not signed opens, whether it ends
+// there or goes on with room that was taken ahead; what was signed is refused.
 func TestEveryByteOfTheTail(t *testing.T) {
 	f := &faults{}
 	dir := newDir(t)
@@ -281,30 +284,29 @@ func TestEveryByteOfTheTail(t *testing.T) {
 	signed := must(t, l, intent(1, "signed"))
 	eventually(t, "it is signed", func() bool { return proved(t, dir).Signed >= signed })
 	path := filepath.Join(dir, segmentName(1))
-	st, err := os.Stat(path)
-	if err != nil {
-		t.Fatal(err)
-	}
+	signedSize := len(records(t, path))
 	// From here on nothing reaches the disk, so nothing is signed.
 	f.set(func(f *faults) { f.sync = func(string) error { return errors.New("power is gone") } })
 	for i := range 3 {
 		_, _ = l.Append(t.Context(), access.BestEffortClass, access.Event{Kind: access.EventKeys, Count: i})
 	}
-	whole, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	signedSize := int(st.Size())
+	whole := records(t, path)
 	snapshot := snap(t, dir)
 	f.set(func(f *faults) { f.sync = nil })
 	shut(t, l)
 	if len(whole)-signedSize < 100 {
 		t.Fatalf("a tail of %d bytes", len(whole)-signedSize)
 	}
-	for size := signedSize - 3; size <= len(whole); size++ {
-		after := snapshot(t)
-		if err := os.Truncate(filepath.Join(after, segmentName(1)), int64(size)); err != nil {
+	for i := 2 * (signedSize - 3); i <= 2*len(whole)+1; i++ {
+		size, after := i/2, snapshot(t)
+		path := filepath.Join(after, segmentName(1))
+		if err := os.Truncate(path, int64(size)); err != nil {
 			t.Fatal(err)
+		}
+		if i%2 == 1 {
+			if err := os.Truncate(path, int64(size)+5000); err != nil {
+				t.Fatal(err)
+			}
 		}
 		l, err := Open(t.Context(), Options{Dir: after})
 		if size < signedSize {
@@ -323,6 +325,16 @@ func TestEveryByteOfTheTail(t *testing.T) {
 			t.Fatalf("cut to %d bytes: torn %v, told %v", size, torn, told)
 		}
 	}
+}
+
+// records gives what a segment holds without the room behind it.
+func records(t *testing.T, path string) []byte {
+	t.Helper()
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return bytes.TrimRight(data, "\x00")
 }
 
 // A power cut may leave the beginning of a checkpoint.

@@ -33,7 +33,8 @@ type file interface {
 	Truncate(size int64) error
 	Sync() error
 	Stat() (fileInfo, error)
-	// Allocate takes blocks for n bytes from off, without changing the size.
+	// Allocate takes blocks for n bytes from off; the file is at least that
+	// long then, and reads as zeros there.
 	Allocate(off, n int64) error
 	Close() error
 }
@@ -253,7 +254,7 @@ func (f *osFile) Stat() (fileInfo, error) {
 }
 
 func (f *osFile) Allocate(off, n int64) error {
-	return wrapPath("allocate", f.name, unix.Fallocate(f.fd, unix.FALLOC_FL_KEEP_SIZE, off, n))
+	return wrapPath("allocate", f.name, unix.Fallocate(f.fd, 0, off, n))
 }
 
 func (f *osFile) Close() error { return unix.Close(f.fd) }

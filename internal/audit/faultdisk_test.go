@@ -26,7 +26,7 @@ type faults struct {
 
 // op is one change to the disk.
 type op struct {
-	what string // open, write, truncate, sync, rename, dirsync, ack
+	what string // open, write, truncate, allocate, sync, rename, dirsync, ack
 	name string
 	to   string
 	off  int64
@@ -153,5 +153,10 @@ func (f *faultFile) Allocate(off, n int64) error {
 			return err
 		}
 	}
-	return f.file.Allocate(off, n)
+	err := f.file.Allocate(off, n)
+	if err == nil {
+		// A little stands for all of it: the room is empty everywhere.
+		f.faults.add(op{what: "allocate", name: f.name, off: off + min(n, 8<<10)})
+	}
+	return err
 }

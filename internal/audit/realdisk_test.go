@@ -118,8 +118,8 @@ func testFullDiskWithoutReserve(t *testing.T) {
 	// What is left of the last page fills up, then it is refused.
 	refusedSoon(t, l, "full")
 	seen := len(all(t, dir, Filter{}))
-	if data, err := os.ReadFile(filepath.Join(dir, segmentName(1))); err != nil || data[len(data)-1] != '\n' {
-		t.Errorf("half a record: %v", err)
+	if data := records(t, filepath.Join(dir, segmentName(1))); data[len(data)-1] != '\n' {
+		t.Error("half a record is left")
 	}
 	release()
 	healthySoon(t, l, dir)

@@ -294,7 +294,14 @@ func (l *Log) adopt(fd *found, s *scanned) error {
 	if fd.info, err = f.Stat(); err != nil {
 		return err
 	}
-	if err := l.cutTail(fd, f, fd.seg.name, s.off, fd.info.size, "what was not completely written"); err != nil {
+	end, err := dataEnd(f, s.off)
+	if err != nil {
+		return err
+	}
+	if err := l.cutTail(fd, f, fd.seg.name, s.off, end, "what was not completely written"); err != nil {
+		return err
+	}
+	if err := f.Truncate(s.off); err != nil { // room taken ahead
 		return err
 	}
 	fd.info.size = s.off
@@ -472,8 +479,7 @@ func (w *writer) stop() {
 	}
 	w.answer(w.waiters, errClosed())
 	if w.broken == nil {
-		// Blocks taken ahead are not needed any more.
-		_ = w.f.Truncate(w.info.size)
+		w.giveBack()
 	}
 	close(w.l.syncer.jobs)
 	w.closeFiles()

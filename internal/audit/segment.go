@@ -56,7 +56,8 @@ var (
 	errLong = errors.New("a line is longer than any record")
 )
 
-// lines reads a file of records line by line.
+// lines reads a file of records line by line. Zeros up to the end of the file
+// are room that the log took ahead (see writer.reserveAhead), and no line.
 type lines struct {
 	r   io.ReaderAt
 	off int64 // of the line to be read next
@@ -69,9 +70,29 @@ type lines struct {
 // if bytes without a newline are left, which the line then holds; a line that
 // is too long is errLong, with its beginning.
 func (l *lines) next() ([]byte, int64, error) {
-	for {
+	for seen := int64(-1); ; {
 		rest := l.buf[l.at:]
-		if i := bytes.IndexByte(rest, '\n'); i >= 0 && i < maxLine {
+		i := bytes.IndexByte(rest, '\n')
+		if z := zeroIn(rest, i); z >= 0 && l.off+int64(z) != seen {
+			seen = l.off + int64(z)
+			only, err := onlyZeros(l.r, seen)
+			switch {
+			case err != nil:
+				return nil, l.off, err
+			case only && z == 0:
+				return nil, l.off, io.EOF
+			case only:
+				return rest[:z], l.off, errTorn
+			}
+			// More was written meanwhile, or this is no room of the log's:
+			// the second look tells.
+			l.buf, l.at = l.buf[:0], 0
+			if _, err := l.fill(); err != nil {
+				return nil, l.off, err
+			}
+			continue
+		}
+		if i >= 0 && i < maxLine {
 			off := l.off
 			l.at += i + 1
 			l.off += int64(i) + 1
@@ -88,6 +109,41 @@ func (l *lines) next() ([]byte, int64, error) {
 			return nil, l.off, io.EOF
 		case !more:
 			return l.buf[l.at:], l.off, errTorn
+		}
+	}
+}
+
+// zeroIn gives where the first zero is in the line that ends at newline, or,
+// if that is negative, in all of p; or -1.
+func zeroIn(p []byte, newline int) int {
+	if newline >= 0 {
+		p = p[:newline]
+	}
+	return bytes.IndexByte(p, 0)
+}
+
+// onlyZeros reports whether r holds nothing but zeros from off to its end.
+func onlyZeros(r io.ReaderAt, off int64) (bool, error) {
+	end, err := dataEnd(r, off)
+	return end == off, err
+}
+
+// dataEnd gives the offset behind the last byte of r that is not zero, or from
+// if there is none behind it.
+func dataEnd(r io.ReaderAt, from int64) (int64, error) {
+	end := from
+	buf := make([]byte, 64<<10)
+	for off := from; ; {
+		n, err := r.ReadAt(buf, off)
+		if data := bytes.TrimRight(buf[:n], "\x00"); len(data) > 0 {
+			end = off + int64(len(data))
+		}
+		off += int64(n)
+		switch {
+		case err == io.EOF, err == nil && n == 0:
+			return end, nil
+		case err != nil:
+			return end, err
 		}
 	}
 }

@@ -93,7 +93,7 @@ func (w *writer) inPlace() error {
 		err = w.replace("was removed")
 	case err == nil && !st.same(w.info):
 		err = w.replace("was replaced")
-	case err == nil && w.broken == nil && st.size != w.info.size:
+	case err == nil && w.broken == nil && st.size != w.extent():
 		err = w.inspect()
 	}
 	s := w.l.syncer
@@ -149,7 +149,7 @@ func (w *writer) replace(what string) error {
 			w.dirty[i].f = g
 		}
 	}
-	w.f, w.info, w.ahead, w.cutBack = g, info, info.size, false
+	w.f, w.info, w.ahead, w.room, w.cutBack = g, info, info.size, 0, false
 	w.alarm(fmt.Sprintf("%s %s while open; all its records were put back from the open file", w.seg.name, what))
 	return nil
 }
@@ -232,8 +232,14 @@ func copyRange(g, f file, from, size int64) error {
 }
 
 // truncated goes on in a new segment after somebody cut the current one: what
-// is left of it stays as it is, for whoever looks into the matter.
+// is left of it stays as it is, for whoever looks into the matter. If only room
+// was cut off that the log took ahead, it goes on.
 func (w *writer) truncated(size int64) error {
+	if size >= w.info.size {
+		w.room, w.ahead = 0, w.info.size
+		w.alarm(fmt.Sprintf("%s was cut to %d bytes while open; no record is missing", w.seg.name, size))
+		return nil
+	}
 	w.alarm(fmt.Sprintf("%s was cut from %d to %d bytes while open: records are missing there; the log goes on in a new file",
 		w.seg.name, w.info.size, size))
 	if err := w.nextSegment(); err != nil {
@@ -245,15 +251,15 @@ func (w *writer) truncated(size int64) error {
 
 // foreign moves away what somebody else wrote behind the last record.
 func (w *writer) foreign(size int64) error {
-	aside, err := w.l.copyAside(w.f, w.seg.name, "foreign", w.info.size, min(size, w.info.size+chunk))
+	from := w.extent()
+	aside, err := w.l.copyAside(w.f, w.seg.name, "foreign", from, min(size, from+chunk))
 	if err != nil {
 		return fmt.Errorf("%s holds bytes that the log did not write, and they cannot be set aside: %w", w.seg.name, err)
 	}
-	if err := w.f.Truncate(w.info.size); err != nil {
+	if err := w.f.Truncate(from); err != nil {
 		return err
 	}
-	w.ahead = w.info.size
-	w.alarm(fmt.Sprintf("somebody else wrote %d bytes into %s; moved to %s", size-w.info.size, w.seg.name, aside))
+	w.alarm(fmt.Sprintf("somebody else wrote %d bytes into %s; moved to %s", size-from, w.seg.name, aside))
 	return nil
 }
 
@@ -286,11 +292,14 @@ func (w *writer) nextSegment() error {
 		f.Close()
 		return errors.Join(err, w.l.setAside(seg.name, "torn"))
 	}
+	if w.f != nil {
+		w.giveBack()
+	}
 	if n := len(w.dirty); w.f != nil && (n == 0 || w.dirty[n-1].f != w.f) {
 		w.retire(w.f)
 	}
 	info.size = int64(len(w.out))
-	w.seg, w.f, w.info, w.ahead, w.cutBack = seg, f, info, 0, false
+	w.seg, w.f, w.info, w.ahead, w.room, w.cutBack = seg, f, info, 0, 0, false
 	w.dirty, w.newNames, w.force = append(w.dirty, dirt{f, 0}), true, true
 	w.rotateAt = w.l.opt.SegmentSize
 	w.syncSoon()
@@ -364,11 +373,11 @@ func (w *writer) repair() error {
 		if err := w.f.Truncate(w.info.size); err != nil {
 			return err
 		}
-		w.cutBack, w.ahead = false, w.info.size
+		w.cutBack, w.ahead, w.room = false, w.info.size, 0
 	}
 	if noSpace(w.broken) {
 		// Room for a few records, or it would fail again at once.
-		if err := w.f.Allocate(w.info.size, maxLine); noSpace(err) {
+		if err := w.allocate(maxLine); noSpace(err) {
 			return err
 		}
 	}
@@ -396,7 +405,7 @@ func (w *writer) writeAgain() error {
 				break
 			}
 			var leaf [32]byte
-			leaf, w.room = leafHash(line, w.room)
+			leaf, w.leaf = leafHash(line, w.leaf)
 			tree.add(leaf, nil)
 			if _, err := d.f.WriteAt(append(line[:len(line):len(line)], '\n'), off); err != nil {
 				return err

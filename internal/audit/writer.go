@@ -26,8 +26,9 @@ type writer struct {
 
 	seg   segment
 	f     file
-	info  fileInfo // of f, size included: what it must be
-	ahead int64    // blocks are allocated up to here
+	info  fileInfo // of f; size is where the last record ends
+	room  int64    // f is this long, with zeros behind the last record; or 0
+	ahead int64    // room is taken or was tried to be taken up to here
 
 	tree    frontier
 	pending []byte // stored hashes not yet in the hashes file
@@ -62,7 +63,7 @@ type writer struct {
 
 	batch    []*request
 	out      []byte
-	room     []byte
+	leaf     []byte // room for leafHash
 	closeErr error
 }
 
@@ -292,7 +293,7 @@ func (w *writer) render(r *request) {
 	w.out = appendHead(w.out, r.written.Load(), w.clock(r.at))
 	w.out = append(w.out, r.body...)
 	var leaf tlog.Hash
-	leaf, w.room = leafHash(w.out[start:], w.room)
+	leaf, w.leaf = leafHash(w.out[start:], w.leaf)
 	w.out = append(w.out, '\n')
 	w.pending = w.tree.add(leaf, w.pending)
 }
@@ -322,7 +323,7 @@ func (w *writer) put() error {
 	if err != nil {
 		if n > 0 || w.cutBack {
 			w.cutBack = w.f.Truncate(w.info.size) != nil
-			w.ahead = w.info.size
+			w.ahead, w.room = w.info.size, 0
 		}
 		return err
 	}
@@ -333,21 +334,42 @@ func (w *writer) put() error {
 	return nil
 }
 
-// reserveAhead takes blocks before they are needed, so that essential events
-// have somewhere to go when the disk is full.
+// reserveAhead takes room before it is needed: essential events have somewhere
+// to go when the disk is full, and a sync has no new file size to bring to the
+// disk, which takes the file system another write and flush.
 func (w *writer) reserveAhead() {
 	if w.l.opt.Reserve < 0 || w.info.size+int64(len(w.out))+chunk/2 <= w.ahead {
 		return
 	}
-	end := w.info.size + int64(len(w.out)) + chunk
-	err := w.f.Allocate(w.info.size, end-w.info.size)
+	n := int64(len(w.out)) + chunk
+	err := w.allocate(n)
 	if err == nil || !noSpace(err) {
 		// A file system that cannot allocate ahead gives no reserve.
-		w.ahead = end
+		w.ahead = w.info.size + n
 		return
 	}
 	if w.rank < essential {
 		w.setLow(essential, "the disk is full")
+	}
+}
+
+// allocate takes n bytes of room behind the last record.
+func (w *writer) allocate(n int64) error {
+	if err := w.f.Allocate(w.info.size, n); err != nil {
+		return err
+	}
+	w.room = max(w.room, w.info.size+n)
+	return nil
+}
+
+// extent is how long the file must be.
+func (w *writer) extent() int64 { return max(w.info.size, w.room) }
+
+// giveBack cuts off the room behind the last record, as no more will come into
+// this file. Failing to harms nothing: readers know it for what it is.
+func (w *writer) giveBack() {
+	if w.room > w.info.size && !w.cutBack && w.f.Truncate(w.info.size) == nil {
+		w.room = 0
 	}
 }
 
@@ -359,9 +381,9 @@ func (w *writer) inspect() error {
 		return err
 	case st.links == 0:
 		return w.replace("was deleted")
-	case st.size < w.info.size:
+	case st.size < w.extent():
 		return w.truncated(st.size)
-	case st.size > w.info.size && !w.cutBack:
+	case st.size > w.extent() && !w.cutBack:
 		return w.foreign(st.size)
 	}
 	return nil
