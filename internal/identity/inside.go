@@ -35,11 +35,11 @@ const maxAncestry = 64
 // terminal, else by its ancestors. It is read between two looks at the pidfd,
 // so that it is about this process. A process that has left its terminal and
 // its parents altogether cannot be told from one that was never inside.
-func inside(p *Peer, panes []PaneProc) (string, error) {
+func inside(p *Peer, panes []PaneProc, known *outsiders) (string, error) {
 	if !p.Alive() {
 		return "", ErrPeerGone
 	}
-	name, err := find(p.pid, panes)
+	name, err := find(p.pid, panes, known)
 	if !p.Alive() {
 		return "", ErrPeerGone
 	}
@@ -49,7 +49,7 @@ func inside(p *Peer, panes []PaneProc) (string, error) {
 	return name, nil
 }
 
-func find(pid int, panes []PaneProc) (string, error) {
+func find(pid int, panes []PaneProc, known *outsiders) (string, error) {
 	st, err := readStat(pid)
 	if err != nil {
 		return "", err
@@ -67,12 +67,17 @@ func find(pid int, panes []PaneProc) (string, error) {
 			byPID[p.PID] = p
 		}
 	}
+	var line []process
 	for range maxAncestry {
 		if p, ok := byPID[pid]; ok {
 			return p.name(), nil
 		}
-		if st.PPID <= 1 {
+		if st.PPID <= 1 || known.has(process{pid, st.Start}, panes) {
+			known.add(line, panes)
 			return "", nil
+		}
+		if len(line) == 0 || line[len(line)-1].pid != pid {
+			line = append(line, process{pid, st.Start})
 		}
 		up, same := parent(pid, st)
 		if !same {
@@ -88,12 +93,16 @@ func find(pid int, panes []PaneProc) (string, error) {
 	return "", fmt.Errorf("it has more than %d ancestors", maxAncestry)
 }
 
-// parent reads the parent's line. It is the parent's only if the child still
-// names it afterwards and it is not younger than the child: ids are reused.
+// parent reads the parent's line. It is the parent's only if it is older than
+// the child: ids are reused. If both began within the same tick, the child must
+// still name it afterwards.
 func parent(pid int, st procStat) (procStat, bool) {
 	up, err := readStat(st.PPID)
 	if err != nil || up.Start > st.Start {
 		return procStat{}, false
+	}
+	if up.Start < st.Start {
+		return up, true
 	}
 	again, err := readStat(pid)
 	if err != nil || again.PPID != st.PPID || again.Start != st.Start {

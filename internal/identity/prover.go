@@ -29,6 +29,7 @@ type Prover struct {
 	panes    func(context.Context) ([]PaneProc, error)
 	kernel   kernel
 	overflow uint32
+	outside  outsiders
 }
 
 // Option changes a Prover.
@@ -123,7 +124,7 @@ func (p *Prover) inside(ctx context.Context, peer *Peer) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("list the guarded panes: %w", err)
 	}
-	return inside(peer, panes)
+	return inside(peer, panes, &p.outside)
 }
 
 // serial tells proofs apart by chance, which needs no state: 2^-64.
