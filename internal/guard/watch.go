@@ -17,6 +17,9 @@ import (
 // calm is the least time between two looks, however much happens.
 const calm = 50 * time.Millisecond
 
+// lookAfter is how long after something happened it is looked at.
+const lookAfter = 20 * time.Millisecond
+
 // startWatch begins to look after everything on disk and in the servers.
 func (g *Guard) startWatch() error {
 	events, err := newInotify()
@@ -72,6 +75,9 @@ func (g *Guard) watch(events *os.File) {
 		all := false
 		select {
 		case <-g.wake:
+			if !g.letPass() {
+				return
+			}
 		case <-tick.C:
 			all = true
 		case <-g.ctx.Done():
@@ -85,6 +91,20 @@ func (g *Guard) watch(events *os.File) {
 			g.inspectAll()
 		}
 		pause.Reset(calm)
+	}
+}
+
+// letPass waits a moment before a look, and reports whether to go on. tmux
+// changes its socket's mode whenever the first client attaches, and whoever that
+// is should not wait while everything is looked at.
+func (g *Guard) letPass() bool {
+	t := time.NewTimer(lookAfter)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-g.ctx.Done():
+		return false
 	}
 }
 
