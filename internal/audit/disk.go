@@ -18,6 +18,7 @@ type disk interface {
 	Stat(name string) (fileInfo, error)
 	Names() ([]string, error)
 	Rename(from, to string) error
+	Remove(name string) error
 	// Sync makes names durable.
 	Sync() error
 	// Space gives free (to us) and total bytes of the file system.
@@ -33,8 +34,8 @@ type file interface {
 	Truncate(size int64) error
 	Sync() error
 	Stat() (fileInfo, error)
-	// Allocate takes blocks for n bytes from off; the file is at least that
-	// long then, and reads as zeros there.
+	// Allocate takes blocks for n bytes from the file's end off on, and makes
+	// the file that long: it reads as zeros there. It does all that or fails.
 	Allocate(off, n int64) error
 	Close() error
 }
@@ -156,6 +157,10 @@ func (d *osDisk) Rename(from, to string) error {
 	return nil
 }
 
+func (d *osDisk) Remove(name string) error {
+	return wrapPath("remove", d.path+"/"+name, unix.Unlinkat(d.fd, name, 0))
+}
+
 func (d *osDisk) Sync() error { return unix.Fsync(d.fd) }
 
 func (d *osDisk) Space() (free, total uint64, err error) {
@@ -254,7 +259,18 @@ func (f *osFile) Stat() (fileInfo, error) {
 }
 
 func (f *osFile) Allocate(off, n int64) error {
-	return wrapPath("allocate", f.name, unix.Fallocate(f.fd, 0, off, n))
+	// In two steps, as some file systems (ext4, Linux 6.12) make the file longer
+	// before they notice that the disk is full.
+	for {
+		err := unix.Fallocate(f.fd, unix.FALLOC_FL_KEEP_SIZE, off, n)
+		if err == unix.EINTR {
+			continue
+		}
+		if err != nil {
+			return wrapPath("allocate", f.name, err)
+		}
+		return f.Truncate(off + n)
+	}
 }
 
 func (f *osFile) Close() error { return unix.Close(f.fd) }

@@ -13,7 +13,12 @@
 //	00000000000000000001.log   records, one JSON line each; the name is the
 //	                           number of the first. A full file is followed
 //	                           by a new one whose first record holds the
-//	                           root of the tree over all before it.
+//	                           root of the tree over all before it. The file
+//	                           that is written to ends with zeros, room that
+//	                           was taken ahead; so does one that muxward left
+//	                           behind when it was killed, until it is opened
+//	                           again. Records that a power cut took may leave
+//	                           zeros, too, which cannot be told from room.
 //	hashes                     the Merkle tree (RFC 6962), in the order of
 //	                           golang.org/x/mod/sumdb/tlog. It can be made
 //	                           anew from the records.

@@ -278,6 +278,9 @@ func TestFileTruncatedWhileOpen(t *testing.T) {
 			data, _ := os.ReadFile(filepath.Join(dir, segs[len(segs)-1].name))
 			return strings.Contains(string(data), "was cut from")
 		})
+		if st, err := os.Stat(filepath.Join(dir, segmentName(1))); err != nil || st.Size() != left {
+			t.Errorf("left %d: what was cut was changed: %v, %v", left, st.Size(), err)
+		}
 		shut(t, l)
 		shut(t, open(t, Options{Dir: dir})) // it can still be opened
 		rep, err := Verify(t.Context(), dir, publicKey(t, dir), VerifyOptions{})

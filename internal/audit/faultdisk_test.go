@@ -16,6 +16,7 @@ type faults struct {
 	// write may fail after n bytes were written: n < 0 means no fault.
 	write func(name string, p []byte) (n int, err error)
 	sync  func(name string) error
+	open  func(name string) error // fails before anything is opened
 	space func() (free, total uint64)
 	alloc func() error
 	syncs int
@@ -62,6 +63,14 @@ func withFaults(opt Options, f *faults) Options {
 }
 
 func (d *faultDisk) Open(name string, flag int) (file, error) {
+	d.faults.mu.Lock()
+	open := d.faults.open
+	d.faults.mu.Unlock()
+	if open != nil {
+		if err := open(name); err != nil {
+			return nil, err
+		}
+	}
 	f, err := d.disk.Open(name, flag)
 	if err != nil {
 		return nil, err

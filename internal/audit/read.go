@@ -183,8 +183,9 @@ type reader struct {
 	seg segment
 	f   *os.File
 	ls  lines
-	// torn is whether the file ended within a line when last read.
-	torn bool
+	// torn is whether the file ended within a line when last read, and ended
+	// whether it was read to the end of what is in it.
+	torn, ended bool
 }
 
 func (r *reader) close() {
@@ -267,13 +268,13 @@ func (r *reader) open(seg segment, off int64) error {
 		return err
 	}
 	r.close()
-	r.seg, r.f, r.ls = seg, f, lines{r: f, off: off, buf: r.ls.buf[:0]}
+	r.seg, r.f, r.ls, r.ended = seg, f, lines{r: f, off: off, buf: r.ls.buf[:0]}, false
 	return nil
 }
 
 // toEnd gives all whole records there are in the segment.
 func (r *reader) toEnd() error {
-	if r.f == nil {
+	if r.f == nil || r.ended && r.nothingNew() {
 		return nil
 	}
 	for n := 0; ; n++ {
@@ -286,7 +287,7 @@ func (r *reader) toEnd() error {
 		case io.EOF, errTorn:
 			// A line that is being written is read anew when it is whole.
 			r.ls.buf, r.ls.at = r.ls.buf[:0], 0
-			r.torn = err == errTorn
+			r.torn, r.ended = err == errTorn, true
 			return nil
 		case errLong:
 			if err := r.ls.skipLine(); err != nil {
@@ -310,6 +311,14 @@ func (r *reader) toEnd() error {
 			return errEnough
 		}
 	}
+}
+
+// nothingNew reports whether no byte was written where the next line begins.
+// Reading on through the room that the log took ahead would cost more.
+func (r *reader) nothingNew() bool {
+	var next [1]byte
+	n, err := r.f.ReadAt(next[:], r.ls.off)
+	return err == io.EOF || n == 1 && next[0] == 0
 }
 
 // wait waits for more to be written, and reports whether to go on.

@@ -81,7 +81,7 @@ func (l *lines) next() ([]byte, int64, error) {
 				return nil, l.off, err
 			case only && z == 0:
 				return nil, l.off, io.EOF
-			case only:
+			case only && z < maxLine:
 				return rest[:z], l.off, errTorn
 			}
 			// More was written meanwhile, or this is no room of the log's:
@@ -124,8 +124,20 @@ func zeroIn(p []byte, newline int) int {
 
 // onlyZeros reports whether r holds nothing but zeros from off to its end.
 func onlyZeros(r io.ReaderAt, off int64) (bool, error) {
-	end, err := dataEnd(r, off)
-	return end == off, err
+	buf := make([]byte, 64<<10)
+	for {
+		n, err := r.ReadAt(buf, off)
+		if len(bytes.TrimLeft(buf[:n], "\x00")) > 0 {
+			return false, nil
+		}
+		off += int64(n)
+		switch {
+		case err == io.EOF, err == nil && n == 0:
+			return true, nil
+		case err != nil:
+			return false, err
+		}
+	}
 }
 
 // dataEnd gives the offset behind the last byte of r that is not zero, or from

@@ -1,8 +1,10 @@
 package audit
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"time"
@@ -95,6 +97,8 @@ func (w *writer) inPlace() error {
 		err = w.replace("was replaced")
 	case err == nil && w.broken == nil && st.size != w.extent():
 		err = w.inspect()
+	case err == nil && w.broken == nil:
+		err = w.inRoom()
 	}
 	s := w.l.syncer
 	return errors.Join(err, w.restore(hashesFile, &s.hashes), w.restore(checkpointsFile, &s.checkpoints))
@@ -178,11 +182,11 @@ func (l *Log) salvage(f file, name string, size int64) (file, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := copyRange(g, f, 0, size); err == nil {
+	if err = copyRange(g, f, 0, size); err == nil {
 		err = errors.Join(g.Sync(), l.disk.Sync())
-		if err == nil {
-			return g, nil
-		}
+	}
+	if err == nil {
+		return g, nil
 	}
 	g.Close()
 	return nil, errors.Join(err, l.setAside(name, "foreign"))
@@ -210,8 +214,11 @@ func (l *Log) copyAside(f file, name, why string, from, size int64) (string, err
 		if err != nil {
 			return "", err
 		}
-		err = copyRange(g, f, from, size)
-		return aside, errors.Join(err, g.Sync(), g.Close())
+		err = errors.Join(copyRange(g, f, from, size), g.Sync(), g.Close())
+		if err != nil { // half of it would only take up space, again and again
+			err = errors.Join(err, l.disk.Remove(aside))
+		}
+		return aside, err
 	}
 }
 
@@ -235,8 +242,9 @@ func copyRange(g, f file, from, size int64) error {
 // is left of it stays as it is, for whoever looks into the matter. If only room
 // was cut off that the log took ahead, it goes on.
 func (w *writer) truncated(size int64) error {
+	w.room, w.ahead = 0, w.info.size
 	if size >= w.info.size {
-		w.room, w.ahead = 0, w.info.size
+		w.room = size
 		w.alarm(fmt.Sprintf("%s was cut to %d bytes while open; no record is missing", w.seg.name, size))
 		return nil
 	}
@@ -252,14 +260,44 @@ func (w *writer) truncated(size int64) error {
 // foreign moves away what somebody else wrote behind the last record.
 func (w *writer) foreign(size int64) error {
 	from := w.extent()
-	aside, err := w.l.copyAside(w.f, w.seg.name, "foreign", from, min(size, from+chunk))
+	return w.moveAway(from, size)
+}
+
+// inRoom moves away what somebody else wrote close behind the last record, into
+// the room that was taken ahead.
+func (w *writer) inRoom() error {
+	if w.room <= w.info.size || w.cutBack {
+		return nil
+	}
+	near := make([]byte, min(maxLine, w.room-w.info.size))
+	n, err := w.f.ReadAt(near, w.info.size)
+	if err != nil && err != io.EOF {
+		return err
+	}
+	if len(bytes.TrimLeft(near[:n], "\x00")) == 0 {
+		return nil
+	}
+	end, err := dataEnd(w.f, w.info.size)
+	if err != nil {
+		return err
+	}
+	if err := w.moveAway(w.info.size, end); err != nil {
+		return err
+	}
+	w.room, w.ahead = 0, w.info.size
+	return nil
+}
+
+// moveAway copies what is not the log's own to another file, and cuts it off.
+func (w *writer) moveAway(from, to int64) error {
+	aside, err := w.l.copyAside(w.f, w.seg.name, "foreign", from, min(to, from+chunk))
 	if err != nil {
 		return fmt.Errorf("%s holds bytes that the log did not write, and they cannot be set aside: %w", w.seg.name, err)
 	}
 	if err := w.f.Truncate(from); err != nil {
 		return err
 	}
-	w.alarm(fmt.Sprintf("somebody else wrote %d bytes into %s; moved to %s", size-from, w.seg.name, aside))
+	w.alarm(fmt.Sprintf("somebody else wrote %d bytes into %s; moved to %s", to-from, w.seg.name, aside))
 	return nil
 }
 
@@ -375,6 +413,9 @@ func (w *writer) repair() error {
 		}
 		w.cutBack, w.ahead, w.room = false, w.info.size, 0
 	}
+	if err := w.inspect(); err != nil {
+		return err
+	}
 	if noSpace(w.broken) {
 		// Room for a few records, or it would fail again at once.
 		if err := w.allocate(maxLine); noSpace(err) {
@@ -399,7 +440,7 @@ func (w *writer) writeAgain() error {
 	tree := w.durable
 	for _, d := range w.dirty {
 		ls := lines{r: d.f, off: d.from}
-		for {
+		for tree.size < w.tree.size {
 			line, off, err := ls.next()
 			if err != nil {
 				break

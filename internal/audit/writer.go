@@ -355,10 +355,14 @@ func (w *writer) reserveAhead() {
 
 // allocate takes n bytes of room behind the last record.
 func (w *writer) allocate(n int64) error {
-	if err := w.f.Allocate(w.info.size, n); err != nil {
+	if w.info.size+n <= w.room {
+		return nil
+	}
+	from := w.extent()
+	if err := w.f.Allocate(from, w.info.size+n-from); err != nil {
 		return err
 	}
-	w.room = max(w.room, w.info.size+n)
+	w.room = w.info.size + n
 	return nil
 }
 

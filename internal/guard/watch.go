@@ -102,10 +102,14 @@ func (g *Guard) letPass() bool {
 	defer t.Stop()
 	select {
 	case <-t.C:
-		return true
 	case <-g.ctx.Done():
 		return false
 	}
+	select {
+	case <-g.wake: // the look is for that, too
+	default:
+	}
+	return true
 }
 
 // subscribe watches every directory that matters. Those that are watched

@@ -68,6 +68,7 @@ func find(pid int, panes []PaneProc, known *outsiders) (string, error) {
 		}
 	}
 	var line []process
+	first, held := pid, st
 	for range maxAncestry {
 		if p, ok := byPID[pid]; ok {
 			return p.name(), nil
@@ -76,15 +77,18 @@ func find(pid int, panes []PaneProc, known *outsiders) (string, error) {
 			known.add(line, panes)
 			return "", nil
 		}
-		if len(line) == 0 || line[len(line)-1].pid != pid {
-			line = append(line, process{pid, st.Start})
-		}
+		line = append(line, process{pid, st.Start})
 		up, same := parent(pid, st)
 		if !same {
 			// The parent ended while we looked, and the child got
-			// another: look at the child again.
+			// another: begin again. Only the first process is held
+			// meanwhile; any other's id may be somebody else's by now.
+			pid, line = first, nil
 			if st, err = readStat(pid); err != nil {
 				return "", err
+			}
+			if st.Start != held.Start {
+				return "", ErrPeerGone
 			}
 			continue
 		}

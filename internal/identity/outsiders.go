@@ -8,9 +8,9 @@ type process struct {
 	start uint64
 }
 
-// outsiders are processes that were found to live in no guarded pane, and
+// outsiders are processes that were found to come from no guarded pane, and
 // never will: whoever loses its parent goes to another of its ancestors, or to
-// init. Following each connection's process up to init again and again would
+// the init of its pid namespace. Following each connection's process up to init again and again would
 // be most of what a proof costs.
 //
 // That holds for the servers there were. A server that is new here, as one

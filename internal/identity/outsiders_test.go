@@ -8,7 +8,8 @@ import (
 )
 
 // Whoever was found outside once is inside as soon as a server that is new here
-// turns out to be an ancestor, as after an adoption.
+// turns out to be an ancestor, as after an adoption. It stands above a process
+// that is remembered.
 func TestOutsideUntilAServerComes(t *testing.T) {
 	l := listen(t)
 	p := start(t, l, exec.Command("/proc/self/exe", childMark+"parent", l.Addr().String()))
@@ -25,7 +26,7 @@ func TestOutsideUntilAServerComes(t *testing.T) {
 		return id.Inside()
 	}
 	other := PaneProc{Owner: "bob", PID: 1 << 22}
-	adopted := PaneProc{Owner: "alice", PID: p.cmd.Process.Pid}
+	adopted := PaneProc{Owner: "alice", PID: os.Getpid()}
 	for i, c := range []struct {
 		panes []PaneProc
 		want  string
@@ -76,14 +77,18 @@ func TestFollowedOnce(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if st.PPID <= 1 {
-		return
-	}
 	up, err := readStat(st.PPID)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if up.PPID > 1 && !o.has(process{st.PPID, up.Start}, panes) {
-		t.Error("the parent is followed again")
+	// As if the parent's parent were a pane: if it is followed, that is found.
+	panes = append(panes, PaneProc{Owner: "alice", Pane: "%1", PID: up.PPID})
+	o.known = map[process]bool{{st.PPID, up.Start}: true}
+	if in, err := find(os.Getpid(), panes, &o); in != "" || err != nil {
+		t.Errorf("%q, %v: the parent is followed again", in, err)
+	}
+	o.known = nil
+	if in, err := find(os.Getpid(), panes, &o); up.PPID > 1 && (in != "alice/%1" || err != nil) {
+		t.Errorf("%q, %v: the parent is not followed", in, err)
 	}
 }
