@@ -272,7 +272,7 @@ func (b *builder) linkOrder(names string) []SessionID {
 // parseAliases reads `show-options -s command-alias`: one line for each, the
 // value quoted as tmux quotes option values. What cannot be read becomes an
 // alias whose value no parser accepts, so that its name is refused.
-func parseAliases(reply string) []CommandAlias {
+func parseAliases(reply string, v Version) []CommandAlias {
 	var all []CommandAlias
 	for line := range strings.Lines(reply) {
 		line = strings.TrimRight(line, "\r\n")
@@ -280,12 +280,33 @@ func parseAliases(reply string) []CommandAlias {
 		if !ok || !strings.HasPrefix(line, "command-alias[") {
 			continue
 		}
+		if v.AtLeast(v34) && !v.AtLeast(v35) {
+			value = escapedOnce(value)
+		}
 		plain := unquoteOption(value)
 		if name, command, ok := strings.Cut(plain, "="); ok {
 			all = append(all, CommandAlias{Name: name, Value: command})
 		}
 	}
 	return all
+}
+
+// escapedOnce makes of a value as 3.4 shows it what the other versions show: it
+// puts two backslashes before a $ that begins a variable, where they put one.
+func escapedOnce(s string) string {
+	var b strings.Builder
+	for i := 0; i < len(s); i++ {
+		b.WriteByte(s[i])
+		if s[i] != '\\' || i+1 == len(s) {
+			continue
+		}
+		i++
+		if s[i] == '\\' && i+2 < len(s) && s[i+1] == '$' && (s[i+2] == '{' || inName(int(s[i+2]), true)) {
+			continue
+		}
+		b.WriteByte(s[i])
+	}
+	return b.String()
 }
 
 // unquoteOption undoes the quoting of option values: '…', "…" with backslash

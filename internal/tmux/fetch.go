@@ -137,7 +137,7 @@ func ParseSnapshot(d Detail, replies [][]byte) (*Snapshot, error) {
 	b := newBuilder(d)
 	for i, letters := range []string{"OMSWPA", "C", "", "B"}[:len(replies)] {
 		if letters == "" {
-			b.snap.Options.Aliases = parseAliases(string(replies[i]))
+			b.snap.Options.Aliases = parseAliases(string(replies[i]), b.snap.Version)
 			continue
 		}
 		if err := b.rows(string(replies[i]), letters); err != nil {
