@@ -43,6 +43,9 @@ func (s *controlSeat) carries(plan *gateway.Plan) bool {
 func (s *controlSeat) carry(ctx context.Context, p *gateway.Permit) (gateway.Result, error) {
 	plan := p.Plan()
 	line, err := plan.Invocation.Text(parsing(plan))
+	if a := p.Request().Assigns; a != nil {
+		line, err = a.Text()
+	}
 	if err != nil {
 		return gateway.Result{}, err
 	}
@@ -53,55 +56,83 @@ func (s *controlSeat) carry(ctx context.Context, p *gateway.Permit) (gateway.Res
 		return gateway.Result{}, err
 	}
 	defer s.forget(c)
-	for answered := time.NewTicker(answerTime); ; {
+	if err := s.await(ctx, c, patient(plan.Invocation)); err != nil {
+		return result, err
+	}
+	if c.isDone() && c.failed {
+		result.Exit = 1
+	}
+	return result, nil
+}
+
+// await waits until a line is done, or tmux has ended the client or itself. One
+// that waits by its nature is waited for however long it takes.
+func (s *controlSeat) await(ctx context.Context, c *carried, patience bool) error {
+	answered := time.NewTicker(answerTime)
+	defer answered.Stop()
+	for {
 		select {
 		case <-c.done:
-			answered.Stop()
-			if c.failed {
-				result.Exit = 1
-			}
-			return result, nil
-		case <-s.read: // it ended the client, or the server
-			answered.Stop()
-			return result, nil
+			return nil
+		case <-s.read:
+			return nil
 		case <-ctx.Done():
-			answered.Stop()
 			s.sever(context.Cause(ctx))
 			outlast(s.server)
-			return result, context.Cause(ctx)
+			return context.Cause(ctx)
 		case <-answered.C:
-			if patient(plan.Invocation) || s.showing.Load() || time.Since(time.Unix(0, s.shown.Load())) < answerTime {
+			if patience || s.showing.Load() || time.Since(time.Unix(0, s.shown.Load())) < answerTime {
 				continue
 			}
-			answered.Stop()
 			err := fmt.Errorf("the tmux server has not answered for %v; it may still do what was asked", answerTime)
 			s.sever(err)
-			return result, err
+			return err
 		}
 	}
 }
 
-// send writes a line and the mark that tells when it is done.
-func (s *controlSeat) send(ctx context.Context, line string) (*carried, error) {
+func (c *carried) isDone() bool {
+	select {
+	case <-c.done:
+		return true
+	default:
+		return false
+	}
+}
+
+// expect gives a number for a mark, and what tells that tmux has come to it.
+func (s *controlSeat) expect() (uint64, *carried) {
 	c := &carried{done: make(chan struct{})}
 	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.seq++
-	seq := s.seq
-	s.pending[seq] = c
-	s.mu.Unlock()
-	s.smu.Lock()
-	stop := context.AfterFunc(ctx, func() { _ = s.in.SetWriteDeadline(time.Unix(1, 0)) })
-	err := s.write(s.marks.Append([]byte(line+"\n"), seq), answerTime)
-	stop()
-	s.smu.Unlock()
-	if err != nil {
+	s.pending[s.seq] = c
+	return s.seq, c
+}
+
+// send writes a line and the mark that tells when it is done.
+func (s *controlSeat) send(ctx context.Context, line string) (*carried, error) {
+	seq, c := s.expect()
+	if err := s.deliver(ctx, s.marks.Append([]byte(line+"\n"), seq)); err != nil {
 		s.forget(c)
-		// The half of a line must not become the begin of another.
-		err = fmt.Errorf("the tmux server does not read: %w", err)
-		s.sever(err)
 		return nil, err
 	}
 	return c, nil
+}
+
+// deliver writes whole lines to tmux.
+func (s *controlSeat) deliver(ctx context.Context, lines []byte) error {
+	s.smu.Lock()
+	stop := context.AfterFunc(ctx, func() { _ = s.in.SetWriteDeadline(time.Unix(1, 0)) })
+	err := s.write(lines, answerTime)
+	stop()
+	s.smu.Unlock()
+	if err != nil {
+		// The half of a line must not become the begin of another.
+		err = fmt.Errorf("the tmux server does not read: %w", err)
+		s.sever(err)
+	}
+	return err
 }
 
 // write sends to tmux, unless the client was severed; s.smu is held.

@@ -198,13 +198,20 @@ func (s *controlSeat) line(line string) {
 		Display: s.name, Client: s.client, By: s,
 	}, line)
 	if err != nil { // as with tmux, the exit code does not tell
-		s.reply(err, gate)
+		if s.commands(ctx, reqs, gate) { // what was set before
+			s.reply(err, gate)
+		}
 		return
 	}
-	if err := g.PreviewAll(ctx, reqs); err != nil {
+	s.commands(ctx, reqs, gate)
+}
+
+// commands has the commands of a line decided, and carried out until one fails.
+func (s *controlSeat) commands(ctx context.Context, reqs []gateway.Request, gate gateway.Gate) (done bool) {
+	if err := s.e.Gateway().PreviewAll(ctx, reqs); err != nil {
 		s.fail()
 		s.reply(err, gate)
-		return
+		return false
 	}
 	for i, req := range reqs {
 		if i > 0 {
@@ -218,13 +225,14 @@ func (s *controlSeat) line(line string) {
 		if failed {
 			s.fail()
 		}
-		if !r.Told {
+		if !r.Told && (failed || req.Assigns == nil) {
 			s.answer(failed, err, gate)
 		}
 		if failed {
-			return // the rest of the line goes with it
+			return false // the rest of the line goes with it
 		}
 	}
+	return true
 }
 
 // handle puts a command through the line. One that waits by its nature is not

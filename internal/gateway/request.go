@@ -37,6 +37,10 @@ type Request struct {
 	// By is set for what somebody asks by a line in control mode: how they are
 	// attached.
 	By Attachment
+	// Assigns is set for what a line in control mode assigns (NAME=value), and
+	// Invocation is then the command that does the same: tmux assigns as it reads
+	// the line, and answers nothing.
+	Assigns *tmux.Assignment
 
 	// Ahead is what was looked at while the client introduced itself.
 	Ahead Ahead

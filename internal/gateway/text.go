@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/muxward/muxward/internal/access"
 	"github.com/muxward/muxward/internal/tmux"
 )
 
@@ -12,6 +13,10 @@ import (
 // the asker's display is at, and gives one request for each command; none for
 // a line without a command. It is the counterpart of Parse for people in control
 // mode: base.Session becomes the session that base.Display shows now.
+//
+// What a line leaves to the server is asked of it for who holds every verb there,
+// so that the requests hold what it stands for. Requests that come with an error
+// are what the line has set before the place that is wrong, as with tmux.
 func (g *Gateway) ParseText(ctx context.Context, base Request, line string) ([]Request, error) {
 	opts, err := g.reading(ctx, &base)
 	if err != nil {
@@ -24,15 +29,105 @@ func (g *Gateway) ParseText(ctx context.Context, base Request, line string) ([]R
 	}
 	opts.OneGroup = true
 	text, perr := tmux.ParseText(line, opts)
+	if leftToServer(text, perr) {
+		return g.parseExpanded(ctx, base, line, opts)
+	}
 	if perr != nil {
 		// As in tmux without the place: there is but one line.
 		return nil, g.Refuse(ctx, base, []string{line}, fmt.Errorf("parse error: %w", &perr.ParseError))
 	}
-	if len(text.Assignments) > 0 {
-		return nil, g.Refuse(ctx, base, []string{line}, fmt.Errorf("parse error: %s: a line cannot set it; "+
-			"use set-environment -g", text.Assignments[0].Name))
-	}
 	return each(base, text.Commands), nil
+}
+
+// leftToServer reports whether what a text says rests on the server that reads
+// it, or changes something there.
+func leftToServer(text *tmux.CommandText, err *tmux.TextError) bool {
+	if err == nil {
+		return len(text.Assignments) > 0
+	}
+	return len(err.Assignments) > 0 || err.Reason == tmux.NotExpanded || err.Reason == tmux.BadAlias
+}
+
+// Expander is an Attachment at a server that can be asked what a text leaves to
+// it. It is asked only for who holds every verb there: formats are evaluated.
+type Expander interface {
+	// Expand gives the server's answers, nil if it cannot be asked. Once the
+	// text is read, failed says whether an answer is missing.
+	Expand(ctx context.Context) (answers *tmux.Expansion, failed func() error)
+}
+
+// parseExpanded reads a line in which the server has a say.
+func (g *Gateway) parseExpanded(ctx context.Context, base Request, line string, opts tmux.ParseOptions) ([]Request, error) {
+	live, ctx := g.begin(ctx, base.Identity)
+	defer live.end()
+	opts.Expand = nil
+	failed := func() error { return nil }
+	at, able := base.By.(Expander)
+	full := able && g.holdsAll(live, base)
+	if full {
+		opts.Expand, failed = at.Expand(ctx)
+	}
+	text, perr := tmux.ParseText(line, opts)
+	if err := failed(); err != nil {
+		return nil, fmt.Errorf("ask the tmux server what is meant: %w", err)
+	}
+	if opts.Expand == nil {
+		return nil, g.Refuse(ctx, base, []string{line}, unexpanded(text, perr))
+	}
+	if perr != nil {
+		why := fmt.Errorf("parse error: %w", &perr.ParseError)
+		return assigning(base, perr.Assignments), g.Refuse(ctx, base, []string{line}, why)
+	}
+	reqs := append(assigning(base, text.Assignments), each(base, text.Commands)...)
+	if len(reqs) > 1 {
+		for i := range reqs {
+			reqs[i].fresh = nil
+		}
+	}
+	return reqs, nil
+}
+
+// holdsAll decides, as a need of the permit, whether somebody holds every verb on
+// the server that they are attached to.
+func (g *Gateway) holdsAll(live *Live, base Request) bool {
+	server := g.Servers.Server(base.Here)
+	if server == nil {
+		return false
+	}
+	plan := &Plan{Needs: []Need{Everything(access.Object{
+		Kind: access.Server, Owner: base.Here, Incarnation: server.Incarnation(),
+	})}}
+	return trusted(live.decide(plan).Allow)
+}
+
+// unexpanded says why a line is refused that would be for the server to read.
+func unexpanded(text *tmux.CommandText, err *tmux.TextError) error {
+	switch {
+	case err != nil && err.Reason == tmux.NotExpanded:
+		return fmt.Errorf("parse error: %w", err)
+	case err != nil && (err.Reason == tmux.BadAlias || len(err.Assignments) == 0):
+		return fmt.Errorf("parse error: %w", &err.ParseError)
+	}
+	var all []tmux.Assignment
+	if err != nil {
+		all = err.Assignments
+	} else {
+		all = text.Assignments
+	}
+	if len(all) == 0 {
+		return errors.New("parse error: it has changed meanwhile; try again")
+	}
+	return fmt.Errorf("parse error: %v: %s: a line cannot set it; use set-environment -g", all[0].At, all[0].Name)
+}
+
+// assigning makes one request of each assignment.
+func assigning(base Request, all []tmux.Assignment) []Request {
+	reqs := make([]Request, len(all))
+	for i := range all {
+		reqs[i] = base
+		reqs[i].Invocation, reqs[i].Assigns = all[i].Invocation(), &all[i]
+	}
+	return reqs
 }
 
 // reading says how the server that a command line is for reads it, and keeps the

@@ -26,6 +26,26 @@ type Assignment struct {
 	At          Position
 }
 
+// Invocation is the command that does the same.
+func (a *Assignment) Invocation() *Invocation {
+	inv := &Invocation{Row: FindCommand("set-environment"), Args: []string{a.Name, a.Value}}
+	inv.SetBare('g')
+	if a.Hidden {
+		inv.SetBare('h')
+	}
+	return inv
+}
+
+// Text writes the assignment as a line of tmux's command language, every byte of
+// the value literal.
+func (a *Assignment) Text() (string, error) {
+	line, err := QuoteControl([]string{a.Name + "=" + a.Value})
+	if a.Hidden {
+		line = "%hidden " + line
+	}
+	return line, err
+}
+
 // Position is a place in a text: its line and the byte in that line, both from
 // 1. The zero Position is no place.
 type Position struct{ Line, Column int }
@@ -45,6 +65,9 @@ type Expansion struct {
 	// Condition expands the format of %if and says whether it is true. If it is
 	// nil, conditions are refused and the rest is expanded.
 	Condition func(format string) bool
+	// Early is set if Condition is asked before the assignments of the text are
+	// carried out. A condition that may be about one is refused then.
+	Early bool
 }
 
 // TextError says why a command text was refused as a whole, and where. As in
@@ -53,6 +76,9 @@ type Expansion struct {
 type TextError struct {
 	ParseError
 	At Position
+	// Assignments were read before the place of the error: tmux has carried them
+	// out by then.
+	Assignments []Assignment
 }
 
 // Error returns the place and the reason, for people.
@@ -72,27 +98,27 @@ func ParseText(text string, opts ParseOptions) (*CommandText, *TextError) {
 	b := newAssembler(opts)
 	parsed, f := b.parseText(text)
 	if f != nil {
-		return nil, &TextError{ParseError: f.ParseError, At: b.place.find(f.at)}
+		return nil, &TextError{ParseError: f.ParseError, At: b.place.find(f.at), Assignments: parsed.Assignments}
 	}
 	return parsed, nil
 }
 
+// parseText returns what was assigned also if the text is refused.
 func (b *assembler) parseText(text string) (*CommandText, *fault) {
 	b.place = place{text: text}
 	p := newParser(text, &b.opts)
 	commands := p.lines()
-	if p.fault != nil {
-		return nil, p.fault
-	}
-	b.assigned = p.assigned
 	for i := range p.assignments {
 		p.assignments[i].At = b.place.find(p.assignedAt[i])
 	}
-	all, f := b.build(nil, commands)
-	if f != nil {
-		return nil, f
+	parsed := &CommandText{Assignments: p.assignments}
+	if p.fault != nil {
+		return parsed, p.fault
 	}
-	return &CommandText{Commands: all, Assignments: p.assignments}, nil
+	b.assigned = p.assigned
+	var f *fault
+	parsed.Commands, f = b.build(nil, commands)
+	return parsed, f
 }
 
 // place turns offsets into lines and columns. Offsets mostly ascend, so it goes

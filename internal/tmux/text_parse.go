@@ -199,6 +199,14 @@ func (p *parser) decide() bool {
 		p.fail(at, NotExpanded, word+": conditions are not decided here; write out what is meant")
 		return false
 	}
+	if p.expand.Early {
+		for name := range p.assigned {
+			if strings.Contains(p.tok.text, name) {
+				p.fail(at, NotExpanded, word+": "+name+" is set in the same text; set it in a line of its own before")
+				return false
+			}
+		}
+	}
 	return p.expand.Condition(p.tok.text)
 }
 

@@ -86,7 +86,7 @@ func TestTextErrorsNameTheirPlace(t *testing.T) {
 			t.Errorf("%.60q: parsed", tc.text)
 			continue
 		}
-		want := &TextError{At: Position{tc.line, tc.column}, ParseError: ParseError{Reason: tc.why, Text: tc.says, Command: err.Command}}
+		want := &TextError{At: Position{tc.line, tc.column}, ParseError: ParseError{Reason: tc.why, Text: tc.says, Command: err.Command}, Assignments: err.Assignments}
 		if !reflect.DeepEqual(err, want) {
 			t.Errorf("%.60q: %+v, want %+v", tc.text, err, want)
 		}
@@ -94,6 +94,48 @@ func TestTextErrorsNameTheirPlace(t *testing.T) {
 	_, err := ParseText("ls\nls }", ParseOptions{})
 	if err == nil || err.Error() != "line 2, column 4: syntax error" {
 		t.Error(err)
+	}
+}
+
+// TestTextTellsWhatItSetBeforeAnError: tmux has set that by then, and whoever
+// carries a text out in its place has to, too.
+func TestTextTellsWhatItSetBeforeAnError(t *testing.T) {
+	for text, want := range map[string]string{
+		"A=b nosuch": "'A=b'", "A=b ; }": "'A=b'", "}\nA=b": "", "A=b\n%hidden C=\"d e\"\nls }": "'A=b'|%hidden 'C=d e'", "ls }": "", "A=b send $X": "'A=b'", "A='~$x' }": "'A=~$x'",
+	} {
+		_, err := ParseText(text, ParseOptions{})
+		if err == nil {
+			t.Errorf("%q: parsed", text)
+			continue
+		}
+		var got []string
+		for _, a := range err.Assignments {
+			line, qerr := a.Text()
+			again, terr := ParseText(line, ParseOptions{})
+			if qerr != nil || terr != nil || len(again.Assignments) != 1 || again.Assignments[0].Value != a.Value {
+				t.Errorf("%q: %q is read as %v %v %v", text, line, again, terr, qerr)
+			}
+			got = append(got, line)
+		}
+		if said := strings.Join(got, "|"); said != want {
+			t.Errorf("%q: %s, want %s", text, said, want)
+		}
+	}
+}
+
+// TestConditionsThatComeTooEarly: who asks for conditions while the text is read
+// has not carried out what it assigns; one that may be about that is refused.
+func TestConditionsThatComeTooEarly(t *testing.T) {
+	opts := ParseOptions{Expand: &Expansion{
+		Variable: func(string) (string, bool) { return "", false }, Condition: func(string) bool { return true }, Early: true,
+	}}
+	for text, ok := range map[string]bool{
+		"A=b ; %if '#{A}' ls %endif": false, "ABC=b ; %if '#{==:#{ABC},b}' ls %endif": false, "LONG=b ; %if '#{B}' ls %endif": true, "%if '#{A}' A=b %endif": true,
+	} {
+		_, err := ParseText(text, opts)
+		if (err == nil) != ok || err != nil && err.Reason != NotExpanded {
+			t.Errorf("%q: %v", text, err)
+		}
 	}
 }
 
