@@ -16,8 +16,7 @@ import (
 // muxward's own format engine: tmux never hears of the person's formats.
 func (e *Executor) answer(ctx context.Context, p *gateway.Permit) (gateway.Result, error) {
 	plan, inv := p.Plan(), p.Plan().Invocation
-	base := tmux.FormatContext{UID: os.Getuid(), Zone: time.Local, Now: time.Now()}
-	base.Host, _ = os.Hostname() // a format of it is empty then
+	base := formatBase()
 	var lines []string
 	var failure error
 	add := func(snap *tmux.Snapshot, found tmux.Found) {
@@ -56,6 +55,13 @@ func (e *Executor) answer(ctx context.Context, p *gateway.Permit) (gateway.Resul
 		return gateway.Result{}, nil
 	}
 	return gateway.Result{}, p.Request().Client.Print(ctx, 1, []byte(out.String()))
+}
+
+// formatBase is what a format may say that is of no row.
+func formatBase() tmux.FormatContext {
+	base := tmux.FormatContext{UID: os.Getuid(), Zone: time.Local, Now: time.Now()}
+	base.Host, _ = os.Hostname() // a format of it is empty then
+	return base
 }
 
 // named gives the snapshot with its sessions called as they are at other

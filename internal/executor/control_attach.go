@@ -61,6 +61,9 @@ type controlSeat struct {
 	// showing is set while what tmux said waits for the client to read.
 	showing atomic.Bool
 	shown   atomic.Int64 // when it last did not, in Unix nanoseconds
+	// waits is set for a guest who asked to be waited for at the end (wait-exit).
+	waits atomic.Bool
+	wishes
 
 	smu sync.Mutex // sending
 	// Under mu of the parting:

@@ -27,6 +27,8 @@ type notice struct {
 	renamed bool
 	// closed is set when what it is about has gone.
 	closed bool
+	// drawn is set for what a pane has drawn.
+	drawn bool
 	// listed is set for one that says only that there are other sessions now.
 	listed bool
 }
@@ -74,6 +76,7 @@ func readNotice(l []byte) (n notice, ok bool) {
 			}
 			n.line += " " + id
 		case 'a':
+			n.drawn = true
 			return n, more && n.data(kind, rest)
 		case 'l':
 			n.line += " " + tmux.Clean(rest)

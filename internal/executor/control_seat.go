@@ -96,7 +96,7 @@ func (s *controlSeat) depart(reason error) {
 // flags tells the client what it is, which decides how it exits. That it is in
 // control mode is between it and us.
 func (s *controlSeat) flags(m *wire.Flags) {
-	if !s.full {
+	if !s.full && !s.waits.Load() {
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), exitTime)

@@ -66,7 +66,11 @@ func (e *Executor) Execute(ctx context.Context, p *gateway.Permit) (gateway.Resu
 	case gateway.Answer:
 		return e.answer(ctx, p)
 	}
-	if s, ok := p.Request().By.(*controlSeat); ok && s.carries(plan) {
+	s, seated := p.Request().By.(*controlSeat)
+	switch {
+	case seated && plan.Mode == gateway.Stream:
+		return s.arrange(ctx, plan)
+	case seated && s.carries(plan):
 		return s.carry(ctx, p)
 	}
 	server, release, err := e.server(ctx, p)

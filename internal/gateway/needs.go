@@ -172,6 +172,9 @@ func (r *resolver) finish(ctx context.Context) error {
 	if name == "attach-session" {
 		return r.guestAttach()
 	}
+	if settings, err := inv.ControlSettings(r.plan.Snapshot.Version); err != nil || settings != nil {
+		return r.stream(settings, err)
+	}
 	if err := r.steady(); err != nil {
 		return err
 	}
@@ -217,6 +220,28 @@ func (r *resolver) guestAttach() error {
 	inv.Set('f', flags)
 	inv.SetBare('E')
 	inv.Set('t', s.ID.String())
+	return nil
+}
+
+// stream lets a guest say what their own client in control mode is told: of panes
+// only those that they may view there. Of others nothing is said, as of those that
+// are not there.
+func (r *resolver) stream(settings *tmux.ControlSettings, err error) error {
+	if err != nil {
+		return err
+	}
+	c := r.plan.Snapshot.Client(r.clientName)
+	if r.req.By == nil || r.clientName != r.req.Display || c == nil {
+		return errors.New("refresh-client: what a guest's client is told is said by a line of that client, in control mode")
+	}
+	r.plan.Mode, r.plan.Settings = Stream, settings
+	settings.Panes = slices.DeleteFunc(settings.Panes, func(s tmux.PaneSetting) bool {
+		o, ok := PaneObject(r.owner, r.scene.incarnation, r.scene.snap, c.Session, s.Pane)
+		if ok = ok && r.g.viewedAt(r.req.Identity, o, r.g.Time()); ok {
+			r.add(Need{Verb: access.View, Object: o})
+		}
+		return !ok
+	})
 	return nil
 }
 
@@ -391,6 +416,22 @@ func (g *Gateway) Visible(ctx context.Context, who identity.Identity) ([]Place, 
 	defer live.end()
 	places := g.places(ctx, live, "", tmux.Core, g.knownAt)
 	return places, ctx.Err()
+}
+
+// Viewed gives owner's server with all that formats may show of it, as far as a
+// person may view it.
+func (g *Gateway) Viewed(ctx context.Context, who identity.Identity, owner string) (*tmux.Snapshot, error) {
+	live, ctx := g.begin(ctx, who)
+	defer live.end()
+	server := g.Servers.Server(owner)
+	if server == nil {
+		return nil, ErrServerEnded
+	}
+	snap, err := server.Snapshot(ctx, tmux.Full)
+	if err != nil {
+		return nil, fmt.Errorf("ask %s's tmux server for its state: %w", owner, err)
+	}
+	return g.visible(live, scene{owner, server.Incarnation(), snap}, g.viewedAt), ctx.Err()
 }
 
 // targetKind reads from its form how narrow a target is.

@@ -28,6 +28,8 @@ const (
 	Attach
 	// Perform does an Act.
 	Perform
+	// Stream changes what the asker's own client in control mode is told.
+	Stream
 )
 
 // Plan is a request with every name resolved: what is needed, on which ids,
@@ -59,6 +61,8 @@ type Plan struct {
 	Elsewhere []Place
 	// Object is what an Act is done to.
 	Object access.Object
+	// Settings are what a plan of mode Stream changes.
+	Settings *tmux.ControlSettings
 }
 
 // shows reports whether something is printed of what the person may see,

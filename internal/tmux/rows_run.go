@@ -74,9 +74,8 @@ func clientRows() []*Command {
 			Usage: "[-cDlLRSU] [-A pane:state] [-B name:what:format] [-C XxY] [-f flags] [-t target-client] [adjustment]",
 			Flags: rowFlags([]Flag{
 				others,
-				{Letter: 'A', Kind: Content, Withheld: noFlags}, {Letter: 'B', Kind: Content, Withheld: noFlags},
-				{Letter: 'C', Kind: Content, Withheld: noFlags},
-				{Letter: 'f', Kind: ClientFlags, Withheld: noFlags}, {Letter: 'F', Kind: ClientFlags, Withheld: noFlags},
+				{Letter: 'A', Kind: Content}, {Letter: 'B', Kind: Content}, {Letter: 'C', Kind: Content},
+				{Letter: 'f', Kind: ClientFlags}, {Letter: 'F', Kind: ClientFlags},
 				{Letter: 'r', Kind: Content, Since: v35, Withheld: noFlags},
 				{Letter: 'l', Kind: Content, ValueSince: v33, ValueUntil: v37, Optional: true, Withheld: noFlags},
 			}, bare("cDLRSU")),

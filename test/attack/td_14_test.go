@@ -36,8 +36,8 @@ func TestTD14ControlLines(t *testing.T) {
 		l.Wait("%session-changed")
 		for _, line := range []string{
 			"send-keys -t " + w.a + " typed Enter", "send-keys typed Enter", "send-keys -K -c x typed",
-			"select-pane -t " + w.a + " -T title", "resize-window -x 20 -y 5", "refresh-client -C 20x5",
-			"refresh-client -f no-output", "refresh-client -A '" + w.a + ":pause'", "refresh-client -B 'n:%*:#{pane_title}'",
+			"select-pane -t " + w.a + " -T title", "resize-window -x 20 -y 5",
+			"refresh-client -f '!read-only,!ignore-size'", "refresh-client -f active-pane", "refresh-client -B 'n:%*:#(" + w.lure() + ")'", "refresh-client -B 'n:%*:#{E:pane_title}'",
 			"switch-client -t secret", "attach-session -t secret", "attach-session -t shared", "capture-pane -p -t secret",
 			"display-message -p -t secret '#{pane_id}'", "list-panes -t secret", "show-buffer", "show-environment -g",
 			"run-shell '" + w.lure() + "'", "if-shell true { run-shell '" + w.lure() + "' }", "pipe-pane -t shared '" + w.lure() + "'",

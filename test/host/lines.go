@@ -119,16 +119,19 @@ func (l *Lines) Ask(line string) []string {
 	return block
 }
 
+// Ended reports whether the client has ended.
+func (l *Lines) Ended() bool {
+	select {
+	case <-l.ends:
+		return true
+	default:
+		return false
+	}
+}
+
 // Code waits until the client has ended and gives its exit code.
 func (l *Lines) Code() int {
 	l.t.Helper()
-	tmuxtest.Eventually(l.t, func() bool {
-		select {
-		case <-l.ends:
-			return true
-		default:
-			return false
-		}
-	}, "the client does not end; it said\n%s", lateText{l})
+	tmuxtest.Eventually(l.t, l.Ended, "the client does not end; it said\n%s", lateText{l})
 	return l.cmd.ProcessState.ExitCode()
 }

@@ -120,6 +120,31 @@ func TestControlBehind(t *testing.T) {
 	}
 }
 
+// A guest who asked for it is waited for at the end, as an owner is: the client is
+// there until an empty line comes.
+func TestControlWaitsForAGuest(t *testing.T) {
+	h := host.Start(t, host.Config{Policy: map[string]string{"grants.yaml": `grants:
+  - {who: mwbob, role: viewer, on: mwalice/work, reason: watches}
+  - {who: root, role: admin, on: "*", reason: runs it}
+`}})
+	h.Must(host.Alice, "new-session", "-d", "-s", "work", "cat")
+	l := h.Control(host.Bob, "attach-session", "-t", "mwalice/work")
+	l.Wait("%session-changed")
+	l.Ask("refresh-client -f wait-exit")
+	flags := h.Must(host.Alice, "list-clients", "-F", "#{client_flags}")
+	if !strings.Contains(flags, "wait-exit") || !strings.Contains(flags, "read-only") {
+		t.Errorf("his client is %q", flags)
+	}
+	h.Must(host.Alice, "kill-session", "-t", "work")
+	l.Wait("%exit")
+	h.Must(host.Alice, "start-server") // time enough to leave
+	if l.Ended() {
+		t.Error("he was not waited for")
+	}
+	l.Say("")
+	l.Code()
+}
+
 // Who has no more to say leaves when what they said is done, also if that waits
 // for something that never comes; and a line has an end.
 func TestControlEnds(t *testing.T) {
