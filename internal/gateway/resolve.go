@@ -300,6 +300,9 @@ func (r *resolver) look(ctx context.Context) error {
 	if slices.Contains(answered, r.plan.Invocation.Row.Name) {
 		r.plan.Visible = r.g.visible(r.live, r.scene, r.g.viewedAt)
 	}
+	if r.plan.Invocation.Row.Name == "list-buffers" {
+		r.plan.Visible.Buffers = snap.Buffers // the server's, as is the right that they take
+	}
 	return nil
 }
 
