@@ -20,6 +20,7 @@ type builder struct {
 	counts  fieldCounts
 	at      int  // the window that the next panes belong to, -1 before the first
 	again   bool // that window was there before: so were its panes
+	whole   bool // the last row has come
 }
 
 // fieldCounts say how many fields the rows have that differ between versions.
@@ -222,6 +223,9 @@ func (b *builder) buffer(r *row) error {
 func (b *builder) finish() error {
 	if b.servers != 1 {
 		return fmt.Errorf("%d lines about the server, want one", b.servers)
+	}
+	if b.snap.Version.AtLeast(v37) && !b.whole {
+		return errors.New("tmux took longer for it than it allows itself, and left it unfinished")
 	}
 	for i := range b.snap.Sessions {
 		if s := &b.snap.Sessions[i]; s.CurrentLink() == nil {

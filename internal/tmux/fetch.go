@@ -47,6 +47,10 @@ const (
 	markedRows = `#{?pane_marked_set,#{S:#{W:#{P:#{?pane_marked,` +
 		`M #{session_marked}#{window_marked_flag} #{session_id} #{window_index} #{window_id} #{pane_id}` + "\n" + `,}}}},}`
 
+	// From 3.7 on tmux leaves an expansion unfinished that takes it too long, and
+	// says nothing: what it had not come to is empty, this last one with it.
+	endRow = `#{?pid,E whole,}`
+
 	printable = `#{s/[^ -~]/?/:` // and a closing brace after the fields
 
 	serverMore  = ` #{set-clipboard} #{exit-unattached} #{q:default-shell} #{q:default-command}`
@@ -95,7 +99,7 @@ func snapshotCommands(d Detail, v Version) []string {
 	state := f.server + "\n" + markedRows +
 		`#{S:` + f.session + ` #{session_name}` + "\n" +
 		`#{W:` + f.window + ` #{window_name}` + "\n" +
-		`#{P:` + f.pane + "\n," + f.active + "\n" + `}}}`
+		`#{P:` + f.pane + "\n," + f.active + "\n" + `}}}` + endRow
 	lines := []string{
 		`display-message -p "` + strings.ReplaceAll(state, "\n", `\n`) + `"`,
 		`list-clients -F '` + f.client + ` #{q:client_name}'`,
@@ -135,7 +139,7 @@ func ParseSnapshot(d Detail, replies [][]byte) (*Snapshot, error) {
 		return nil, fmt.Errorf("snapshot: %d replies, want %d", len(replies), want)
 	}
 	b := newBuilder(d)
-	for i, letters := range []string{"OMSWPA", "C", "", "B"}[:len(replies)] {
+	for i, letters := range []string{"OMSWPAE", "C", "", "B"}[:len(replies)] {
 		if letters == "" {
 			b.snap.Options.Aliases = parseAliases(string(replies[i]), b.snap.Version)
 			continue
@@ -188,6 +192,9 @@ func (b *builder) row(letter byte, r *row) error {
 		return b.client(r)
 	case 'B':
 		return b.buffer(r)
+	case 'E':
+		b.whole = r.last() == "whole"
+		return nil
 	}
 	return b.pane(r, letter == 'A')
 }

@@ -58,6 +58,29 @@ func TestSnapshotOfRealServer(t *testing.T) {
 	}
 }
 
+// TestUnfinishedSnapshotsAreRefused: from 3.7 on a server ends an expansion that
+// takes it too long. What fits together in it is not all there is, and nothing may
+// be decided by it.
+func TestUnfinishedSnapshotsAreRefused(t *testing.T) {
+	const one = "S $0 1 1 1 0 0 0  C-b a\nW 0 @0 * 0 off b25d,80x24,0,0,0 w\nA %0 0 0 9 /dev/pts/1\n\n"
+	const two = "S $1 1 1 1 0 0 0  C-b b\nW 0 @1 * 0 off b25d,80x24,0,0,1 w\nA %1 0 0 9 /dev/pts/2\n\n"
+	for reply, sessions := range map[string]int{
+		"O 9 1 3.7c m\n" + one + two + "E whole\n": 2, "O 9 1 3.7c m\n" + one: -1, "O 9 1 3.7c m\n" + one + two: -1, "O 9 1 3.7c m\n" + one + "E \n": -1, "O 9 1 3.3a m\n" + one: 1,
+	} {
+		snap, err := ParseSnapshot(Core, [][]byte{[]byte(reply), nil, nil})
+		if got := -1; sessions >= 0 {
+			if err == nil {
+				got = len(snap.Sessions)
+			}
+			if got != sessions {
+				t.Errorf("%q: %d sessions, want %d (%v)", reply, got, sessions, err)
+			}
+		} else if err == nil || !strings.Contains(err.Error(), "unfinished") {
+			t.Errorf("%q: %v", reply, err)
+		}
+	}
+}
+
 func mustVersion(t testing.TB, s string) Version {
 	t.Helper()
 	v, err := ParseVersion(s)
@@ -77,14 +100,24 @@ var hostileNames = []string{
 func TestSnapshotWithHostileNames(t *testing.T) {
 	srv := startServer(t)
 	c := srv.control("start")
+	// From 3.7 on tmux takes some of them only as something else, or not at all.
+	give := func(args ...string) bool {
+		out, ok := srv.tryRun(args...)
+		if !ok && !strings.Contains(out, "invalid ") {
+			t.Fatalf("tmux %q: %s", args, out)
+		}
+		return ok
+	}
 	for i, name := range hostileNames {
 		safe := EscapeFormat(name)
 		if strings.TrimSpace(name) != "" {
-			srv.run("rename-session", "-t", "$0", "--", EscapeArg(safe))
+			give("rename-session", "-t", "$0", "--", EscapeArg(safe))
 		}
-		srv.run("rename-window", "-t", "@0", "--", EscapeArg(safe))
-		srv.run("select-pane", "-t", "%0", "-T", EscapeArg(safe))
-		srv.run("set-buffer", "-b", name, EscapeArg(name))
+		give("rename-window", "-t", "@0", "--", EscapeArg(safe))
+		give("select-pane", "-t", "%0", "-T", EscapeArg(safe))
+		if !give("set-buffer", "-b", name, EscapeArg(name)) {
+			srv.run("set-buffer", "-b", "refused", EscapeArg(name))
+		}
 		dir := filepath.Join(filepath.Dir(srv.sock), plainName(i), strings.ReplaceAll(name, "/", "_")[:min(len(name), 200)])
 		if err := os.MkdirAll(dir, 0o700); err != nil {
 			t.Fatal(err)
@@ -100,7 +133,7 @@ func TestSnapshotWithHostileNames(t *testing.T) {
 			checkHostile(t, snap, srv, d, name)
 		}
 		srv.run("kill-window", "-t", "$0:9")
-		srv.run("delete-buffer", "-b", name)
+		srv.run("delete-buffer", "-b", srv.run("list-buffers", "-F", "#{buffer_name}"))
 	}
 }
 
@@ -173,12 +206,12 @@ func TestParseSnapshotRefusesNonsense(t *testing.T) {
 		"window twice":           {[]byte(state + window), good[1], good[2]},
 		"pane twice":             {[]byte(state + pane), good[1], good[2]},
 		"no active pane":         change("A %0", "P %0"),
-		"cut off":                {[]byte(state[:len(state)-25]), good[1], good[2]},
+		"cut off":                {[]byte(state[:len(state)-35]), good[1], good[2]},
 		"bad id":                 change("S $0", "S $0x"),
 		"negative":               change("W 0", "W -1"),
 		"pane with more":         change("/dev/pts/", "x /dev/pts/"),
 		"marked but not there":   change("S $0", "M 11 $9 0 @9 %9\nS $0"),
-		"version":                change("3.3a", "x"),
+		"version":                change(" "+strings.Fields(state)[3], " x"),
 	} {
 		if _, err := ParseSnapshot(Core, replies); err == nil {
 			t.Errorf("%s: accepted", name)
