@@ -81,8 +81,23 @@ func (x *house) pane(show string, argv ...string) string {
 	return id
 }
 
-// state is the whole server, and what every pane but carol's was sent.
+// state is the whole server, and what every pane but carol's was sent. It is read
+// until it is the same twice: from 3.7 on tmux leaves a listing unfinished that
+// takes it too long, which on a busy machine is soon.
 func (x *house) state() string {
+	x.t.Helper()
+	last := x.reading()
+	for range 5 {
+		now := x.reading()
+		if now == last {
+			break
+		}
+		last = now
+	}
+	return last
+}
+
+func (x *house) reading() string {
 	x.t.Helper()
 	var b strings.Builder
 	b.WriteString(x.server.State())

@@ -96,11 +96,10 @@ func (s *sweep) line(p part, target string) []string {
 	if p.flag != nil {
 		taken = p.flag.Letter
 		argv = append(argv, "-"+string(rune(taken)))
-		if _, value := s.knows(p.row, taken); value {
+		if _, value := s.knows(p.row, taken); value && named(p.flag) {
+			argv = append(argv, target)
+		} else if value {
 			argv = append(argv, p.value)
-		}
-		if named(p.flag) {
-			argv[len(argv)-1] = target
 		}
 	}
 	for i := range p.row.Flags {
