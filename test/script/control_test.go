@@ -234,7 +234,7 @@ var recorded = []struct {
 	{"list-panes -a -F '#{session_name} #{pane_id} #{client_control_mode}'", 1, ""},
 	{"list-windows -t $0 -F '#W'", 1, ""},
 	{"display-message -p -t $0:0.%0 \"#{pane_id} \\$0\"", 1, ""},
-	{"new-session -d -s more cat", 1, "%sessions-changed"},
+	{"new-session -d -s more -n named cat", 1, "%sessions-changed"},
 	{"switch-client -t more", 1, "%session-changed $1 more"},
 	{"display-message -p '#S'", 1, ""},
 	{"rename-session less", 1, "%session-renamed $1 less"},
@@ -264,10 +264,6 @@ func converse(t *testing.T, l *host.Lines) string {
 	return ordered(l.Said()) + fmt.Sprintf("exit %d\n", code)
 }
 
-// renamed is a window that takes the name of what runs in it, which is tmux itself
-// for a moment.
-var renamed = regexp.MustCompile(`^(%unlinked-window-renamed @\d+) (tmux|sh)$`)
-
 var guard = regexp.MustCompile(`^%(begin|end|error) \d+ \d+ (\d)$`)
 
 // ordered is a transcript without what differs between any two of them: times,
@@ -278,7 +274,6 @@ func ordered(said []string) string {
 		if strings.HasPrefix(s, "%output ") || strings.HasPrefix(s, "%extended-output ") {
 			continue
 		}
-		s = renamed.ReplaceAllString(s, "$1 NAME")
 		out.WriteString(guard.ReplaceAllString(s, "%$1 T N $2") + "\n")
 	}
 	return out.String()
