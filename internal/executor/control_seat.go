@@ -221,7 +221,7 @@ func (s *controlSeat) commands(ctx context.Context, reqs []gateway.Request, gate
 		if r.Release != nil {
 			defer r.Release()
 		}
-		failed := err != nil || r.Exit != 0
+		failed := err != nil || r.Exit != 0 && !r.GoesOn
 		if failed {
 			s.fail()
 		}

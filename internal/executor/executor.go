@@ -178,6 +178,7 @@ func (e *Executor) run(ctx context.Context, p *gateway.Permit, server Server) (g
 		outlast(server)
 	}
 	result := gateway.Result{Executed: argv, Exit: int(exit.Code), Message: exit.Message}
+	result.GoesOn = err == nil && r.goesOn()
 	if err == nil && exit.Code == 0 {
 		result.Current = e.current(ctx, p, server)
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -103,6 +104,32 @@ func patient(inv *tmux.Invocation) bool {
 	case "if-shell", "source-file", "set-hook", "confirm-before", "command-prompt",
 		"display-menu", "display-popup", "display-panes":
 		return true
+	}
+	return false
+}
+
+// goesOn reports whether tmux goes on behind a command that runs something, whatever
+// became of that.
+func (r *relay) goesOn() bool {
+	inv := r.plan.Invocation
+	switch inv.Row.Name {
+	case "run-shell":
+		delay, given := inv.Get('d')
+		_, err := strconv.ParseFloat(delay, 64)
+		return !given || err == nil
+	case "if-shell":
+		if !inv.Has('F') {
+			return true
+		}
+		for _, n := range inv.Nested() { // else what is chosen is read at once
+			var bad *tmux.TextError
+			if _, err := n.Commands(parsing(r.plan)); errors.As(err, &bad) && bad.Reason != tmux.NotExpanded {
+				return false
+			}
+		}
+		return true
+	case "source-file":
+		return r.opened
 	}
 	return false
 }

@@ -174,6 +174,9 @@ type Act struct {
 type Result struct {
 	// Exit is the exit code for the person's client.
 	Exit int
+	// GoesOn means that Exit is that of what the command ran: the command itself
+	// has not failed, and those behind it run all the same.
+	GoesOn bool
 	// Message is what the client prints as it exits, if anything.
 	Message string
 	// Silent means that the client is to hear nothing more: its connection is

@@ -198,8 +198,8 @@ func (c *conn) sequence(ctx context.Context, reqs []gateway.Request) (gateway.Re
 		if r.Attached != nil {
 			attached = r.Attached
 		}
-		last = r
-		if r.Exit != 0 {
+		failed := r.Exit != 0 && !r.GoesOn
+		if last = after(last, r, req); failed {
 			break
 		}
 	}
@@ -207,6 +207,16 @@ func (c *conn) sequence(ctx context.Context, reqs []gateway.Request) (gateway.Re
 		return attached.Wait(ctx)
 	}
 	return last, nil
+}
+
+// after is the result of a command line so far. As with tmux an exit code stays
+// until something else has one; a shell command has one in any case.
+func after(last, r gateway.Result, req gateway.Request) gateway.Result {
+	inv := req.Invocation
+	if r.Exit == 0 && (inv.Row.Name != "run-shell" || inv.Has('b')) {
+		r.Exit = last.Exit
+	}
+	return r
 }
 
 // readable is text as the client's terminal can take it.

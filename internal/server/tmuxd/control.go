@@ -236,7 +236,7 @@ func (c *conn) control(ctx context.Context, cc *controlClient, base gateway.Requ
 		if r.Release != nil {
 			defer r.Release()
 		}
-		failed := err != nil || r.Exit != 0
+		failed := err != nil || r.Exit != 0 && !r.GoesOn
 		if !r.Told {
 			_ = cc.Reply(ctx, false, failed, err, gate)
 		}
@@ -246,7 +246,7 @@ func (c *conn) control(ctx context.Context, cc *controlClient, base gateway.Requ
 		if r.Attached == nil {
 			r.Attached = last.Attached
 		}
-		if last = r; failed {
+		if last = after(last, r, req); failed {
 			last.Exit = max(last.Exit, 1)
 			break
 		}
