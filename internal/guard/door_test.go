@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/muxward/muxward/internal/access"
 	"github.com/muxward/muxward/internal/tmux"
 	"github.com/muxward/muxward/internal/tmux/tmuxtest"
 )
@@ -358,23 +359,36 @@ func TestRisks(t *testing.T) {
 	s := w.start("alice")
 	run(t, s, "new-session", "-d", "-s", "work")
 	settle(t, w, s)
+	run(t, s, "set", "-g", "set-titles", "on") // so that the first look is seen
+	w.heard("risk: ", "set-titles")
+	run(t, s, "set", "-g", "set-titles", "off")
+	w.heard("no risk any more", "set-titles")
 	for _, c := range []struct {
 		set, unset []string
 		said       string
+		kind       access.EventKind
 	}{
-		{[]string{"set", "-s", "set-clipboard", "on"}, []string{"set", "-s", "set-clipboard", "external"}, "set-clipboard"},
-		{[]string{"set", "-g", "set-titles", "on"}, []string{"set", "-g", "set-titles", "off"}, "set-titles"},
-		{[]string{"set", "-p", "-t", "work", "allow-rename", "on"}, []string{"set", "-p", "-u", "-t", "work", "allow-rename"}, "allow-rename"},
-		{[]string{"set", "-wg", "allow-passthrough", "on"}, []string{"set", "-wg", "allow-passthrough", "off"}, "allow-passthrough"},
-		{[]string{"set", "-s", "command-alias[90]", "list-panes=run-shell x"}, []string{"set", "-su", "command-alias[90]"}, "list-panes"},
-		{[]string{"server-access", "-a", "nobody"}, []string{"server-access", "-d", "nobody"}, "server-access"},
+		{[]string{"set", "-s", "set-clipboard", "on"}, []string{"set", "-s", "set-clipboard", "external"}, "set-clipboard", access.EventServer},
+		{[]string{"set", "-g", "set-titles", "on"}, []string{"set", "-g", "set-titles", "off"}, "set-titles", access.EventServer},
+		{[]string{"set", "-p", "-t", "work", "allow-rename", "on"}, []string{"set", "-p", "-u", "-t", "work", "allow-rename"}, "allow-rename", access.EventServer},
+		{[]string{"set", "-wg", "allow-passthrough", "on"}, []string{"set", "-wg", "allow-passthrough", "off"}, "allow-passthrough", access.EventServer},
+		{[]string{"set", "-s", "command-alias[90]", "list-panes=run-shell x"}, []string{"set", "-su", "command-alias[90]"}, "list-panes", access.EventAlarm},
+		{[]string{"set-hook", "-g", "after-new-window", "run-shell 'echo a; echo b'"}, []string{"set-hook", "-gu", "after-new-window"}, "after-new-window of every session runs: run-shell", access.EventAlarm},
+		{[]string{"set-hook", "-gw", "pane-exited[7]", "display-message x"}, []string{"set-hook", "-gwu", "pane-exited[7]"}, "pane-exited of every window runs", access.EventAlarm},
+		{[]string{"set-hook", "-t", "work", "after-kill-pane", "kill-server"}, []string{"set-hook", "-u", "-t", "work", "after-kill-pane"}, "after-kill-pane of session $0 runs: kill-server", access.EventAlarm},
+		{[]string{"set-hook", "-w", "-t", "work", "window-renamed", "kill-server"}, []string{"set-hook", "-w", "-u", "-t", "work", "window-renamed"}, "window-renamed of window @0", access.EventAlarm},
+		{[]string{"set-hook", "-p", "-t", "work", "pane-died", "kill-server"}, []string{"set-hook", "-p", "-u", "-t", "work", "pane-died"}, "pane-died of pane %0", access.EventAlarm},
+		{[]string{"server-access", "-a", "nobody"}, []string{"server-access", "-d", "nobody"}, "server-access", access.EventAlarm},
 	} {
 		if (c.said == "allow-passthrough" || c.said == "server-access") && !s.Version().AtLeast(tmux.Version{Major: 3, Minor: 3}) {
 			continue // tmux has it from 3.3 on
 		}
 		w.quiet()
 		run(t, s, c.set...)
-		w.heard("risk: ", c.said)
+		n := w.heard("risk: ", c.said)
+		if n.Kind != c.kind {
+			t.Errorf("%s: told as %s, want %s", c.said, n.Kind, c.kind)
+		}
 		if !strings.Contains(strings.Join(s.Risks(), "\n"), c.said) {
 			t.Errorf("%q is not among %q", c.said, s.Risks())
 		}
@@ -443,14 +457,20 @@ func TestBindMountTold(t *testing.T) {
 }
 
 func FuzzParse(f *testing.F) {
-	f.Add([]byte("server set-clipboard on\nsession $1\npane %1 0 1 \nclient 12 x y\ncommand-alias[0] \"a=b\"\nroot (W)\n"))
+	f.Add([]byte("server set-clipboard on\nsession $1\npane %1 @1 0 1 \nclient 12 x y\ncommand-alias[0] \"a=b\"\nroot (W)\n"))
+	f.Add([]byte("pane %1 @1;x 0 1 \nafter-x[0] a b\nafter-y\nx\nx\nx\nafter-x[1] c\n"))
 	f.Add([]byte(`{"id":"00000000","owner":"a","pid":1,"mark":"00000000000000000000000000000000"}`))
 	f.Add([]byte("31 22 0:25 /a /b\\040c rw - tmpfs tmpfs rw\n"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		in := parseInspection(data)
-		if in.sessions < 0 {
-			t.Error("less than none")
+		names := map[string]bool{}
+		for _, p := range in.places() {
+			if at := p.ask[len(p.ask)-1]; strings.ContainsAny(at, ";\n ") {
+				t.Errorf("%q is no place", at)
+			}
 		}
+		s := &Server{rec: record{Mark: "x"}}
+		_ = s.readHooks(data, in.places(), names)
 		_ = shadowed(tmux.ParseOptions{Version: tmux.Reference(), Aliases: parseAliases(data)})
 		if r, err := parseRecord(data); err == nil && (!validID(r.ID) || r.PID < 0) {
 			t.Errorf("%+v", r)

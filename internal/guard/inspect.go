@@ -24,7 +24,17 @@ type watched struct {
 	busy     bool      // an inspection is under way
 	silent   bool      // it did not answer
 	sessions int
-	risks    []string
+	looked   bool // it answered once
+	risks    []risk
+}
+
+// risk is something about a server that weakens what muxward promises, in words
+// that stay the same while the matter does.
+type risk struct {
+	text string
+	// drift is what no configuration changes by itself: when it comes later,
+	// somebody who acts as the owner has done it, perhaps from inside a pane.
+	drift bool
 }
 
 // Risks are what about the server weakens what muxward promises its owner's
@@ -32,7 +42,11 @@ type watched struct {
 func (s *Server) Risks() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return slices.Clone(s.seen.risks)
+	var all []string
+	for _, r := range s.seen.risks {
+		all = append(all, r.text)
+	}
+	return all
 }
 
 // Silent reports whether the server did not answer when the watch last asked:
@@ -55,7 +69,7 @@ func questions(opts tmux.ParseOptions, sessions bool) ([]string, error) {
 	all := [][]string{
 		{"display-message", "-p", "server set-clipboard #{set-clipboard}"},
 		{"list-sessions", "-F", "session #{session_id}"},
-		{"list-panes", "-a", "-F", "pane #{pane_id} #{allow-rename} #{set-titles} #{allow-passthrough}"},
+		{"list-panes", "-a", "-F", "pane #{pane_id} #{window_id} #{allow-rename} #{set-titles} #{allow-passthrough}"},
 	}
 	if sessions {
 		all = append(all, []string{"list-clients", "-F", "client #{client_pid} #{s/[^ -~]/?/:client_name}"})
@@ -105,7 +119,9 @@ func shadowed(opts tmux.ParseOptions) []string {
 
 // inspection is what a server answered.
 type inspection struct {
-	sessions  int
+	sessions  []string // ids, as those of windows and panes
+	windows   []string
+	panes     []string
 	clipboard string
 	rename    []string // panes that may set names, and so on
 	titles    []string
@@ -113,6 +129,7 @@ type inspection struct {
 	clients   []foreignClient
 	shadowed  []string
 	allowed   []string // accounts on tmux's own list
+	hooks     []string
 }
 
 type foreignClient struct {
@@ -130,7 +147,7 @@ func parseInspection(out []byte) inspection {
 		case word == "server":
 			in.clipboard = strings.TrimPrefix(rest, "set-clipboard ")
 		case word == "session":
-			in.sessions++
+			in.sessions = append(in.sessions, rest)
 		case word == "pane":
 			in.pane(strings.Split(rest, " "))
 		case word == "client":
@@ -145,27 +162,30 @@ func parseInspection(out []byte) inspection {
 }
 
 func (in *inspection) pane(f []string) {
-	if len(f) != 4 {
+	if len(f) != 5 {
 		return
 	}
+	in.panes, in.windows = append(in.panes, f[0]), append(in.windows, f[1])
 	on := func(s string) bool { return s != "" && s != "0" && s != "off" }
-	if on(f[1]) {
+	if on(f[2]) {
 		in.rename = append(in.rename, f[0])
 	}
-	if on(f[2]) {
+	if on(f[3]) {
 		in.titles = append(in.titles, f[0])
 	}
-	if on(f[3]) {
+	if on(f[4]) {
 		in.through = append(in.through, f[0])
 	}
 }
 
-// risks says what people should know, in words that stay the same while the
-// matter does.
-func (s *Server) risks(in inspection) []string {
-	var out []string
+// risks says what people should know.
+func (s *Server) risks(in inspection) []risk {
+	var out []risk
+	add := func(drift bool, format string, args ...any) {
+		out = append(out, risk{fmt.Sprintf(format, args...), drift})
+	}
 	if in.clipboard == "on" {
-		out = append(out, "set-clipboard is on: programs in panes may set the clipboard of who is attached")
+		add(false, "set-clipboard is on: programs in panes may set the clipboard of who is attached")
 	}
 	for _, r := range []struct {
 		panes []string
@@ -176,18 +196,21 @@ func (s *Server) risks(in inspection) []string {
 		{in.rename, "allow-rename is on: programs may rename windows"},
 	} {
 		if len(r.panes) > 0 {
-			out = append(out, fmt.Sprintf("%s (in %d panes, first %s)", r.what, len(r.panes), r.panes[0]))
+			add(false, "%s (in %d panes, first %s)", r.what, len(r.panes), r.panes[0])
 		}
 	}
 	for _, name := range in.shadowed {
-		out = append(out, fmt.Sprintf("command-alias takes the name of the command %s", name))
+		add(true, "command-alias takes the name of the command %s", name)
+	}
+	for _, hook := range in.hooks {
+		add(true, "%s", hook)
 	}
 	if len(in.allowed) > 1 {
-		out = append(out, fmt.Sprintf("server-access lists other accounts than the owner's: %q; the directory keeps them out", in.allowed))
+		add(true, "server-access lists other accounts than the owner's: %q; the directory keeps them out", in.allowed)
 	}
 	for _, c := range in.clients {
 		if !s.g.opt.OurClient(s, c.pid, c.name) {
-			out = append(out, fmt.Sprintf("a client that is not muxward's is attached: %q, process %d", c.name, c.pid))
+			add(true, "a client that is not muxward's is attached: %q, process %d", c.name, c.pid)
 		}
 	}
 	return out
@@ -217,20 +240,28 @@ func (s *Server) inspect(ctx context.Context) {
 	if err != nil {
 		return
 	}
-	s.sessions(in.sessions)
-	risks := s.risks(in)
+	s.sessions(len(in.sessions))
+	s.compare(s.risks(in))
+}
+
+// compare tells which risks are new and which have gone.
+func (s *Server) compare(risks []risk) {
 	s.mu.Lock()
-	before := s.seen.risks
-	s.seen.risks = risks
+	before, looked := s.seen.risks, s.seen.looked
+	s.seen.risks, s.seen.looked = risks, true
 	s.mu.Unlock()
 	for _, r := range risks {
-		if !slices.Contains(before, r) {
-			s.g.tell(access.EventServer, s, "risk: "+r)
+		switch {
+		case slices.Contains(before, r):
+		case r.drift && looked:
+			s.g.tell(access.EventAlarm, s, "risk: new on the tmux server of "+s.rec.Owner+": "+r.text)
+		default:
+			s.g.tell(access.EventServer, s, "risk: "+r.text)
 		}
 	}
 	for _, r := range before {
 		if !slices.Contains(risks, r) {
-			s.g.tell(access.EventServer, s, "no risk any more: "+r)
+			s.g.tell(access.EventServer, s, "no risk any more: "+r.text)
 		}
 	}
 }
@@ -268,7 +299,8 @@ func (s *Server) examine(ctx context.Context) (inspection, error) {
 	}
 	in := parseInspection(out)
 	in.shadowed = shadowed(opts)
-	return in, nil
+	in.hooks, err = s.hooks(ctx, opts, in.places())
+	return in, err
 }
 
 // answered notes whether the server answers, and tells when that changes.
