@@ -346,6 +346,20 @@ func (s *seat) hear() {
 	}
 }
 
+// unsure writes that nobody knows whether a key was typed, which the log counts
+// as delivered.
+func (s *seat) unsure(err error) {
+	if errors.Is(err, control.ErrNotExecuted) {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), exitTime)
+	defer cancel()
+	_ = s.e.Gateway().Note(ctx, s.p, access.BestEffortClass, func(ev *access.Event) {
+		ev.Kind, ev.Request = access.EventUnknown, 0 // they are still attached
+		ev.Note = "a key may or may not have been typed: " + err.Error()
+	})
+}
+
 // aged is the scene, made to be looked at anew.
 func (s *seat) aged() *scene {
 	now := s.scene.Load()
