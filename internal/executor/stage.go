@@ -72,7 +72,7 @@ func (s *seat) confirm(ctx context.Context) error {
 			return fmt.Errorf("confirm what the display shows: %w", err)
 		}
 	}
-	if s.shows(replies[0], now) && !s.touched() {
+	if (s.shows(replies[0], now) || !confined) && !s.touched() {
 		return nil
 	}
 	return s.restage(ctx, s.full.Load())
