@@ -88,7 +88,7 @@ func (r *resolver) client(how tmux.Lookup) error {
 func (r *resolver) ownClient(letter byte) error {
 	inv := r.plan.Invocation
 	wanted, must := r.displays()
-	if !wanted {
+	if !wanted || !ownDefault {
 		return nil
 	}
 	if r.req.Display != "" {
@@ -127,6 +127,10 @@ func (r *resolver) displays() (wanted, must bool) {
 		return true, !r.plan.Snapshot.Version.AtLeast(tmux.Version{Major: 3, Minor: 6})
 	case "set-buffer", "load-buffer":
 		return inv.Has('w'), false // whose clipboard
+	case "display-message": // where it is shown
+		return !inv.Has('p') && r.plan.Snapshot.Version.AtLeast(tmux.Version{Major: 3, Minor: 3}), false
+	case "send-keys":
+		return inv.Has('K'), false // whose keys they are
 	case "switch-client", "command-prompt", "confirm-before", "display-menu", "display-popup", "display-panes",
 		"lock-client", "suspend-client", "refresh-client":
 		return true, true
