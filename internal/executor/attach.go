@@ -173,7 +173,7 @@ func (s *seat) begin(ctx context.Context) error {
 		Terminal: recorded{s.terminal, s}, Display: s.display, Mode: mode, Filter: s.filter(),
 		Gate: gate{s}, Sink: sink{s},
 		Redraw:   s.redraw,
-		OnResize: func(attach.Size) { _ = s.redraw(s.ctx) },
+		OnResize: func(attach.Size) { s.resized() },
 		Keys:     s.prefix,
 	}
 	if v != nil {

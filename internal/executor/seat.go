@@ -50,6 +50,9 @@ type seat struct {
 	// unwritten is set while what was read from the terminal could not be
 	// recorded.
 	unwritten atomic.Bool
+	// weighing is set while resizes changes; shrunk once it was told that
+	// somebody else has changed it.
+	weighing, shrunk atomic.Bool
 	// escape is when an escape was last typed directly, in Unix nanoseconds.
 	escape atomic.Int64
 	wg     sync.WaitGroup
@@ -549,16 +552,31 @@ func (s *seat) filter() attach.Policy {
 // person may resize.
 func (s *seat) sizing(ctx context.Context, full bool) error {
 	may := full || s.live.Decide(s.sizes()).Allow
-	if s.resizes.Swap(may) == may {
+	s.weighing.Store(true)
+	defer s.weighing.Store(false)
+	was := s.resizes.Swap(may)
+	if !may { // also one that asked for it itself is kept so from now on
+		if err := s.weighDown(ctx, s.stage.Load().session.ID, parsing(s.p.Plan())); err != nil {
+			s.resizes.Store(was) // it is tried again
+			return err
+		}
+	}
+	if was == may {
 		return nil
 	}
 	flag := "ignore-size"
 	if may {
 		flag = "!ignore-size"
-	} else if err := s.weighDown(ctx, s.stage.Load().session.ID, parsing(s.p.Plan())); err != nil {
-		s.resizes.Store(true) // it is tried again
+	}
+	if err := s.weigh(ctx, flag); err != nil {
+		s.resizes.Store(was) // it is tried again
 		return err
 	}
+	return nil
+}
+
+// weigh sets a flag of the display that decides whether its size counts.
+func (s *seat) weigh(ctx context.Context, flag string) error {
 	c, err := s.server.Control(ctx)
 	if err != nil {
 		return fmt.Errorf("take back the say in the size: %w", err)
@@ -568,7 +586,6 @@ func (s *seat) sizing(ctx context.Context, full bool) error {
 		err = replies[0].Err
 	}
 	if err != nil {
-		s.resizes.Store(!may) // it is tried again
 		return fmt.Errorf("take back the say in the size: %w", err)
 	}
 	return nil

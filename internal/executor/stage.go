@@ -20,6 +20,7 @@ type stage struct {
 	session tmux.Session
 	view    *gateway.Right
 	asking  string
+	clients string // how list-clients is spelled
 }
 
 // newStage makes the stage of a session.
@@ -31,7 +32,8 @@ func (s *seat) newStage(at tmux.Session, opts tmux.ParseOptions) *stage {
 	return &stage{
 		session: at,
 		view:    s.live.Right(gateway.Need{Whole: true, Verbs: access.SetOf(access.View), Object: s.sessionObject(at)}),
-		asking:  name + " -t " + at.ID.String() + ` -F "#{client_name} #{pane_id} #{session_name}"`,
+		asking:  name + " -t " + at.ID.String() + ` -F "#{client_name} #{pane_id} #{client_flags} #{session_name}"`,
+		clients: name,
 	}
 }
 
@@ -58,44 +60,59 @@ func (s *seat) confirm(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, keyTime)
 	defer cancel()
 	now := s.stage.Load()
-	var replies []control.Reply
-	for try := range 3 {
-		c, err := s.server.Control(ctx)
-		if err == nil {
-			replies, err = c.Do(ctx, now.asking)
-		}
-		if err == nil {
-			break
-		}
-		// The connection is everybody's: it may have been cut for somebody else.
-		if try == 2 || ctx.Err() != nil {
-			return fmt.Errorf("confirm what the display shows: %w", err)
+	small := s.settledSmall()
+	replies, err := s.ask(ctx, now.asking)
+	if err != nil {
+		return fmt.Errorf("confirm what the display shows: %w", err)
+	}
+	shown, sizes := s.shows(replies[0], now)
+	if sizes && small {
+		if err := s.shrink(ctx); err != nil {
+			return err
 		}
 	}
-	if (s.shows(replies[0], now) || !confined) && !s.touched() {
+	if (shown || !confined) && !s.touched() {
 		return nil
 	}
 	return s.restage(ctx, s.full.Load())
 }
 
-// shows reports whether the answer has the display, and keeps its pane.
-func (s *seat) shows(reply control.Reply, now *stage) bool {
+// ask asks tmux a question. The connection is everybody's: it may have been cut
+// for somebody else, and then it is asked again.
+func (s *seat) ask(ctx context.Context, question string) (replies []control.Reply, err error) {
+	for range 3 {
+		var c *control.Client
+		if c, err = s.server.Control(ctx); err == nil {
+			replies, err = c.Do(ctx, question)
+		}
+		if err == nil || ctx.Err() != nil {
+			break
+		}
+	}
+	return replies, err
+}
+
+// shows reports whether the answer has the display, whose pane is kept, and
+// whether the display has a say in the size of windows.
+func (s *seat) shows(reply control.Reply, now *stage) (shown, sizes bool) {
 	if reply.Err != nil {
-		return false
+		return false, false
 	}
 	for _, line := range reply.Lines() {
 		rest, ok := strings.CutPrefix(line, s.tty+" ")
 		if !ok {
 			continue
 		}
-		id, name, _ := strings.Cut(rest, " ")
+		id, rest, _ := strings.Cut(rest, " ")
+		flags, name, _ := strings.Cut(rest, " ")
+		sizes = !unsized(flags)
 		pane, err := tmux.ParsePaneID(id)
 		if err == nil && name == now.session.Name {
 			s.active.Store(&pane)
-			return true
+			return true, sizes
 		}
 	}
-	return false
+	return false, sizes
 }
 
 // restage finds what the display shows now, and decides on that, unless the

@@ -213,9 +213,12 @@ func (r *resolver) guestAttach() error {
 	r.plan.Mode = Attach
 	r.viewAll(s)
 	flags := "read-only,ignore-size"
-	if sizes := (Need{Verb: access.Resize, Object: on}); r.live.Decide(sizes).Allow {
+	sizes := Need{Verb: access.Resize, Object: on}
+	if may := r.live.Decide(sizes).Allow; sized(may) {
 		flags = "read-only"
-		r.add(sizes)
+		if may {
+			r.add(sizes)
+		}
 	}
 	if err := inv.Rewrite(literal); err != nil { // such as -c
 		return err

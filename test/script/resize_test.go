@@ -66,3 +66,41 @@ func TestDetachingWhatKeepsTheSize(t *testing.T) {
 	}
 	tmuxtest.Eventually(t, func() bool { return clients() == "" }, "nobody is left")
 }
+
+// TestLosingResizeThatWasNotUsed: carol holds every verb and asks herself that
+// her terminal size nothing. Once she only looks she has no choice any more: it
+// still sizes nothing, also where nobody else is attached, and she goes on
+// watching.
+func TestLosingResizeThatWasNotUsed(t *testing.T) {
+	with := func(role, on string) string {
+		return "grants:\n  - {who: mwcarol, role: " + role + ", on: " + on + ", reason: helps}\n"
+	}
+	h := host.Start(t, host.Config{Policy: map[string]string{"grants.yaml": with("owner", "mwalice")}})
+	h.Must(host.Alice, "new-session", "-d", "-x", "80", "-y", "24", "-s", "work", "cat")
+	server := h.Server(host.Alice)
+	c := h.Terminal(host.Carol, tmuxtest.TerminalConfig{Cols: 41, Rows: 11}, "attach", "-f", "ignore-size", "-t", "mwalice/work")
+	c.WaitFor("work")
+	size := func() string {
+		return server.Run("display-message", "-p", "-t", "work", "#{window_width}x#{window_height}")
+	}
+	h.Reload("grants.yaml", with("viewer", "mwalice/work"))
+	tmuxtest.Eventually(t, func() bool {
+		for line := range strings.Lines(server.Run("list-clients", "-t", "work", "-F", "#{client_flags}")) {
+			if strings.Contains(line, "control-mode") && !strings.Contains(line, "ignore-size") {
+				return true
+			}
+		}
+		return false
+	}, "something keeps her size away")
+	before := size()
+	c.Resize(60, 20)
+	c.Type("x")
+	c.WaitFor("not permitted") // after her size was taken in
+	if now := size(); now != before {
+		t.Errorf("the window was %s and is %s", before, now)
+	}
+	c.Type("\x02d")
+	if code := c.ExitCode(); code != 0 {
+		t.Errorf("exit %d: %s", code, c.Screen())
+	}
+}
