@@ -89,20 +89,20 @@ func (s *Server) serve(ctx context.Context, gone context.CancelCauseFunc, nc *ne
 	defer wc.Close()
 	// The client needs a moment to introduce itself: meanwhile it is proved
 	// who it is, and what it will most likely ask about is looked at.
-	proved := make(chan proof, 1)
-	go func() { proved <- s.prove(ctx, nc, uid, at, gone) }()
-	hello, err := wc.Accept(ctx)
-	var p proof
-	select {
-	case p = <-proved:
-	case <-ctx.Done():
-		go func() { p := <-proved; p.close() }()
+	h := &hearing{s: s, uid: uid, proved: make(chan proof, 1)}
+	go func() { h.proved <- s.prove(ctx, nc, uid, at, gone) }()
+	defer h.end()
+	hello, err := wc.Accept(ctx, h.worth)
+	h.end()
+	p, ok := h.proof(ctx)
+	if !ok {
+		go func() { p := <-h.proved; p.close() }()
 		return
 	}
 	defer p.close()
 	who := p.who
 	if err != nil {
-		s.complain(fmt.Sprintf("tmux door: %s sent something that is no tmux client's: %v", whose(who), err))
+		s.complain(fmt.Sprintf("tmux door: %s was not heard to the end: %v", whose(who), err))
 		return
 	}
 	failpoint.At("tmuxd-serve")
@@ -113,6 +113,12 @@ func (s *Server) serve(ctx context.Context, gone context.CancelCauseFunc, nc *ne
 		finish(ctx, c, gateway.Result{}, errNobody)
 		return
 	}
+	release, err := s.holdings.hold(uid, hello)
+	if err != nil {
+		finish(ctx, c, gateway.Result{}, err)
+		return
+	}
+	defer release()
 	pumpCtx, stop := context.WithCancel(context.WithoutCancel(ctx))
 	pumped := make(chan struct{})
 	go func() {

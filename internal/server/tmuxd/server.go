@@ -58,6 +58,7 @@ type Server struct {
 	mu             sync.Mutex
 	last           map[uint32]string // who a uid was proved to be last: a guess, see lookAhead
 	newcomers, all crowd
+	holdings       holdings
 	wg             sync.WaitGroup
 	refused        complaints
 }

@@ -37,7 +37,7 @@ func hostile(t *testing.T, b []byte, silence time.Duration) error {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), silence)
 	defer cancel()
-	h, err := c.Accept(ctx)
+	h, err := c.Accept(ctx, nil)
 	for err == nil {
 		_, err = c.ReadMsg(ctx)
 	}
@@ -140,7 +140,7 @@ func randomConversation(t *testing.T, rng *rand.Rand, good []byte) {
 	sendFDs(t, peer, b[:1+rng.IntN(len(b))], rng.IntN(3))
 	_ = peer.CloseWrite()
 	ctx := testContext(t)
-	got, err := c.Accept(ctx)
+	got, err := c.Accept(ctx, nil)
 	for err == nil {
 		_ = got.Close()
 		_, err = c.ReadMsg(ctx)
@@ -204,7 +204,7 @@ func FuzzAccept(f *testing.F) {
 		}
 		_ = peer.CloseWrite()
 		ctx := testContext(t)
-		got, err := c.Accept(ctx)
+		got, err := c.Accept(ctx, nil)
 		for err == nil {
 			_ = got.Close()
 			_, err = c.ReadMsg(ctx)

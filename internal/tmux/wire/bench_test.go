@@ -12,7 +12,7 @@ func BenchmarkFileChunk(b *testing.B) {
 	if err := sender.WriteMsg(ctx, greeting(hello("ls"))...); err != nil {
 		b.Fatal(err)
 	}
-	if _, err := c.Accept(ctx); err != nil {
+	if _, err := c.Accept(ctx, nil); err != nil {
 		b.Fatal(err)
 	}
 	data := make([]byte, MaxChunk)
@@ -37,7 +37,7 @@ func BenchmarkHandshake(b *testing.B) {
 		if err := client.Identify(ctx, hello("ls")); err != nil {
 			b.Fatal(err)
 		}
-		if _, err := c.Accept(ctx); err != nil {
+		if _, err := c.Accept(ctx, nil); err != nil {
 			b.Fatal(err)
 		}
 		_, _ = c.Close(), client.Close()

@@ -14,8 +14,10 @@ import (
 
 const (
 	// The read buffer starts small, because most connections say little once
-	// they are attached, and never grows beyond two messages.
+	// they are attached, and never grows beyond two messages: one, while a
+	// client introduces itself.
 	smallBuffer = 2048
+	firstBuffer = MaxMessage
 	largeBuffer = 2 * MaxMessage
 
 	// A client passes its standard input and output, nothing else.
@@ -35,11 +37,15 @@ type Conn struct {
 	framing Framing // reader's; writers use sendAs
 	sendAs  Framing
 	phase   phase
-	buf     []byte // buf[r:w] is received and not yet handed out
-	r, w    int
-	oob     []byte
-	write   Write // handed out again and again: see ReadMsg
-	read    Read
+	// expect, if set, is told of each message once its header is here, and says
+	// whether it is heard at all.
+	expect         func(header) (skip bool, err error)
+	expected, skip bool
+	buf            []byte // buf[r:w] is received and not yet handed out
+	r, w           int
+	oob            []byte
+	write          Write // handed out again and again: see ReadMsg
+	read           Read
 
 	wsem chan struct{} // held by the writer
 	wbuf []byte
@@ -144,6 +150,9 @@ func (c *Conn) ReadMsg(ctx context.Context) (Message, error) {
 		if m != nil || err != nil {
 			return m, err
 		}
+		if need == 0 {
+			continue // it was skipped
+		}
 		if err := c.fill(ctx, need); err != nil {
 			return nil, err
 		}
@@ -151,7 +160,7 @@ func (c *Conn) ReadMsg(ctx context.Context) (Message, error) {
 }
 
 // next takes a message out of the buffer. Without a whole one it says how many
-// bytes the one in front has.
+// bytes the one in front has; of one that was skipped it says nothing.
 func (c *Conn) next() (Message, int, error) {
 	b := c.buf[c.r:c.w]
 	if len(b) < HeaderSize {
@@ -161,17 +170,25 @@ func (c *Conn) next() (Message, int, error) {
 	if err == nil {
 		err = c.admit(h)
 	}
+	if err == nil && c.expect != nil && !c.expected {
+		c.expected = true
+		c.skip, err = c.expect(h)
+	}
 	if err != nil {
 		return nil, 0, c.shut(err)
 	}
 	if len(b) < h.size {
 		return nil, h.size, nil
 	}
-	m, err := c.parse(h, b[HeaderSize:h.size])
+	var m Message
+	if !c.skip {
+		m, err = c.parse(h, b[HeaderSize:h.size])
+	}
 	if err != nil {
 		return nil, 0, c.shut(err)
 	}
 	c.r += h.size
+	c.expected, c.skip = false, false
 	return m, 0, nil
 }
 
@@ -305,10 +322,13 @@ func (c *Conn) fill(ctx context.Context, need int) error {
 // makeRoom moves what is left to the front and grows the buffer if a message
 // of need bytes does not fit, or shrinks it if nothing is left of a large one.
 func (c *Conn) makeRoom(need int) {
-	have := c.w - c.r
+	have, large := c.w-c.r, largeBuffer
+	if c.side == ServerSide && c.phase != commanded {
+		large = firstBuffer
+	}
 	switch {
-	case need > len(c.buf) || have == len(c.buf) && len(c.buf) < largeBuffer:
-		b := make([]byte, largeBuffer)
+	case need > len(c.buf) || have == len(c.buf) && len(c.buf) < large:
+		b := make([]byte, large)
 		copy(b, c.buf[c.r:c.w])
 		c.buf = b
 	case c.r > 0:

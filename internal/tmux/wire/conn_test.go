@@ -23,7 +23,7 @@ func TestReadMsgAcrossWrites(t *testing.T) {
 			}
 		}
 	}()
-	h, err := c.Accept(testContext(t))
+	h, err := c.Accept(testContext(t), nil)
 	if err != nil || len(h.Argv) != 1 || h.Argv[0] != "ls" {
 		t.Fatalf("%+v, %v", h, err)
 	}
@@ -161,7 +161,7 @@ func TestVersionMismatch(t *testing.T) {
 		b[8] = 7
 		_, _ = peer.Write(b)
 		var v *VersionError
-		if _, err := c.Accept(testContext(t)); !errors.As(err, &v) || v.Theirs != 7 {
+		if _, err := c.Accept(testContext(t), nil); !errors.As(err, &v) || v.Theirs != 7 {
 			t.Fatal(err)
 		}
 		got, err := io.ReadAll(peer)
@@ -192,7 +192,7 @@ func TestBufferStaysSmall(t *testing.T) {
 	}
 	go func() { _, _ = peer.Write(b) }()
 	ctx := testContext(t)
-	if _, err := c.Accept(ctx); err != nil {
+	if _, err := c.Accept(ctx, nil); err != nil {
 		t.Fatal(err)
 	}
 	for range 21 {
@@ -214,7 +214,7 @@ func TestFileDataHardlyAllocates(t *testing.T) {
 		t.Fatal(err)
 	}
 	ctx := context.Background()
-	if _, err := c.Accept(ctx); err != nil {
+	if _, err := c.Accept(ctx, nil); err != nil {
 		t.Fatal(err)
 	}
 	data := make([]byte, MaxChunk)

@@ -36,7 +36,7 @@ func refusedFDs(t *testing.T, what string, send func(peer *net.UnixConn)) {
 	send(peer)
 	_ = peer.CloseWrite()
 	ctx := testContext(t)
-	h, err := c.Accept(ctx)
+	h, err := c.Accept(ctx, nil)
 	for err == nil {
 		_ = h.Close()
 		_, err = c.ReadMsg(ctx)
@@ -157,7 +157,7 @@ func pipeAndNull(t *testing.T, f Framing, name string, parts [][]byte) {
 			t.Fatal(err)
 		}
 	}
-	h, err := c.Accept(testContext(t))
+	h, err := c.Accept(testContext(t), nil)
 	if err != nil {
 		t.Errorf("%s, %s: %v", f, name, err)
 		return
@@ -200,7 +200,7 @@ func TestTruncatedHandshakesLeakNothing(t *testing.T) {
 			c, peer := serverPair(t)
 			sendFDs(t, peer, whole[:n], 1)
 			_ = peer.CloseWrite()
-			got, err := c.Accept(testContext(t))
+			got, err := c.Accept(testContext(t), nil)
 			if err == nil || got != nil {
 				t.Fatalf("%d of %d bytes were enough", n, len(whole))
 			}
@@ -241,7 +241,7 @@ func TestZooOfDescriptors(t *testing.T) {
 				t.Errorf("%s: %v", name, err)
 				continue
 			}
-			got, err := c.Accept(testContext(t))
+			got, err := c.Accept(testContext(t), nil)
 			if err != nil {
 				t.Errorf("%s: %v", name, err)
 				continue
@@ -260,7 +260,7 @@ func TestLateDescriptors(t *testing.T) {
 			c, peer := serverPair(t)
 			sendFDs(t, peer, mustAppend(t, Legacy, greeting(hello("ls"))...), 0)
 			ctx := testContext(t)
-			if _, err := c.Accept(ctx); err != nil {
+			if _, err := c.Accept(ctx, nil); err != nil {
 				t.Fatal(err)
 			}
 			sendFDs(t, peer, mustAppend(t, Legacy, m), 1)
@@ -277,7 +277,7 @@ func TestTheSameDescriptorTwice(t *testing.T) {
 			c, peer := serverPair(t)
 			sendFDs(t, peer, mustAppend(t, Wide, m), 1)
 			sendFDs(t, peer, mustAppend(t, Wide, m), 1)
-			if h, err := c.Accept(testContext(t)); reason(err) != ReasonOrder {
+			if h, err := c.Accept(testContext(t), nil); reason(err) != ReasonOrder {
 				t.Errorf("%+v, %v", h, err)
 			}
 		}

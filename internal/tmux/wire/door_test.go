@@ -37,7 +37,7 @@ func door(t testing.TB, serve func(ctx context.Context, c *Conn, h *Hello) error
 				return
 			}
 			c := NewServer(nc.(*net.UnixConn))
-			h, err := c.Accept(ctx)
+			h, err := c.Accept(ctx, nil)
 			if err == nil {
 				err = errors.Join(serve(ctx, c, h), h.Close(), c.Close())
 			}

@@ -156,7 +156,7 @@ func acceptRecorded(t *testing.T, ctx context.Context, lines []line) *Hello {
 		}
 		sendFDs(t, peer, b, n)
 	}
-	h, err := c.Accept(ctx)
+	h, err := c.Accept(ctx, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -19,7 +19,7 @@ func accept(t *testing.T, b []byte) (*Hello, error) {
 		_, _ = peer.Write(b)
 		_ = peer.CloseWrite()
 	}()
-	h, err := c.Accept(testContext(t))
+	h, err := c.Accept(testContext(t), nil)
 	if err != nil && c.Err() == nil {
 		t.Error("refused, and the connection is still open")
 	}
@@ -44,6 +44,45 @@ func TestAcceptTellsAll(t *testing.T) {
 	}
 	if got, err = accept(t, mustAppend(t, Legacy, &IdentifyDone{}, &Shell{})); err != nil || !got.Shell {
 		t.Errorf("shell: %+v, %v", got, err)
+	}
+}
+
+// Of a client that has much to say it is asked once whether that is kept. If so
+// nothing is missing, if not nothing is there; either way its command is heard.
+func TestAcceptAsksWhetherItIsWorth(t *testing.T) {
+	big := hello("list-sessions")
+	for range 3 {
+		big.Env = append(big.Env, "BIG="+strings.Repeat("x", SmallHello/2))
+	}
+	for name, c := range map[string]struct {
+		of   *Hello
+		keep bool
+		err  error
+		asks int
+	}{
+		"little":      {hello("list-sessions"), false, nil, 0},
+		"kept":        {big, true, nil, 1},
+		"not kept":    {big, false, nil, 1},
+		"not allowed": {big, true, errors.New("no"), 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			conn, peer := serverPair(t)
+			go func() { _, _ = peer.Write(mustAppend(t, Legacy, greeting(c.of)...)) }()
+			asked := 0
+			got, err := conn.Accept(testContext(t), func(context.Context) (bool, error) { asked++; return c.keep, c.err })
+			if asked != c.asks || !errors.Is(err, c.err) {
+				t.Fatalf("asked %d times, %v", asked, err)
+			}
+			switch {
+			case err != nil:
+			case c.asks == 0 || c.keep:
+				if !reflect.DeepEqual(got, c.of) {
+					t.Errorf("got %+v\nwant %+v", got, c.of)
+				}
+			case len(got.Env)+len(got.Terminfo)+len(got.Cwd)+len(got.Term)+len(got.TTYName) > 0 || !reflect.DeepEqual(got.Argv, c.of.Argv):
+				t.Errorf("got %.300v", got)
+			}
+		})
 	}
 }
 
@@ -99,7 +138,7 @@ func TestLateMessagesAreRefused(t *testing.T) {
 		c, peer := serverPair(t)
 		_, _ = peer.Write(mustAppend(t, Legacy, append(greeting(hello("ls")), &Resize{}, late)...))
 		ctx := testContext(t)
-		if _, err := c.Accept(ctx); err != nil {
+		if _, err := c.Accept(ctx, nil); err != nil {
 			t.Fatal(err)
 		}
 		if m, err := c.ReadMsg(ctx); err != nil || m.Type() != TypeResize {
@@ -118,7 +157,7 @@ func TestAcceptEndsWithItsContext(t *testing.T) {
 	_, _ = peer.Write(mustAppend(t, Legacy, &IdentifyTerm{Term: "xterm"})[:9])
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Millisecond)
 	defer cancel()
-	if _, err := c.Accept(ctx); !errors.Is(err, context.DeadlineExceeded) || c.Err() == nil {
+	if _, err := c.Accept(ctx, nil); !errors.Is(err, context.DeadlineExceeded) || c.Err() == nil {
 		t.Fatal(err, c.Err())
 	}
 }
@@ -142,7 +181,7 @@ func identifyAndAccept(t *testing.T, f Framing, size int) {
 	}
 	sent := make(chan error, 1)
 	go func() { sent <- client.Identify(testContext(t), want) }()
-	got, err := c.Accept(testContext(t))
+	got, err := c.Accept(testContext(t), nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -16,7 +16,20 @@ const (
 	maxEnvBytes      = 1 << 20
 	maxTerminfoCount = 1024
 	maxTerminfoBytes = 256 << 10
+	maxSaid          = maxEnvBytes + maxTerminfoBytes // where nothing is kept
 )
+
+// SmallHello is how much a client may say about itself before anybody is asked
+// whether it is worth keeping. Nearly all say less.
+const SmallHello = 12 << 10
+
+// perEntry is what an entry of a list costs beside its text.
+const perEntry = 24
+
+// Worth says whether what a client says of itself beyond [SmallHello] is kept.
+// It may wait. If it is not kept, the client is heard out all the same; an error
+// ends the connection.
+type Worth func(context.Context) (keep bool, err error)
 
 // Hello is a client's introduction and what it asks for. Everything in it is
 // the client's own claim; only the socket's credentials are proof.
@@ -59,12 +72,26 @@ func (h *Hello) Close() error {
 	return h.Stdout.Close()
 }
 
+// Size is how much memory the Hello takes, about.
+func (h *Hello) Size() int {
+	n := len(h.Term) + len(h.TTYName) + len(h.Cwd)
+	for _, list := range [][]string{h.Env, h.Terminfo, h.Argv} {
+		for _, s := range list {
+			n += len(s) + perEntry
+		}
+	}
+	return n
+}
+
 // Accept reads a client's introduction and command. On error the connection
-// is closed and nothing is left open.
-func (c *Conn) Accept(ctx context.Context) (*Hello, error) {
+// is closed and nothing is left open. worth is asked once, of a client that says
+// much; nil keeps what every client says.
+func (c *Conn) Accept(ctx context.Context, worth Worth) (*Hello, error) {
 	ctx, cancel := context.WithTimeout(ctx, HandshakeTime)
 	defer cancel()
 	a := acceptor{hello: &Hello{}}
+	c.expect = func(h header) (bool, error) { return a.expect(ctx, h, worth) }
+	defer func() { c.expect = nil }()
 	for {
 		m, err := c.ReadMsg(ctx)
 		if err == nil {
@@ -87,6 +114,45 @@ type acceptor struct {
 	seen      [TypeIdentifyTerminfo - TypeIdentifyFlags + 1]bool
 	longFlags ClientFlags
 	env, info budget
+	said      int
+	asked     bool
+	drop      bool // what it says is heard and not kept
+}
+
+// expect counts what a message will have us keep, by its header: before its data
+// is waited for. It is skipped when nothing is kept.
+func (a *acceptor) expect(ctx context.Context, h header, worth Worth) (skip bool, err error) {
+	if !isKept(h.typ) {
+		return false, nil
+	}
+	a.said += h.size - HeaderSize + perEntry
+	if a.drop && a.said > maxSaid {
+		return false, refuse(ReasonLimit, h.typ, "more than %d bytes", maxSaid)
+	}
+	if a.drop {
+		return true, nil
+	}
+	if a.said <= SmallHello || a.asked || worth == nil {
+		return false, nil
+	}
+	a.asked = true
+	keep, err := worth(ctx)
+	if err != nil || keep {
+		return false, err
+	}
+	a.drop = true
+	a.hello.Term, a.hello.TTYName, a.hello.Cwd, a.hello.Env, a.hello.Terminfo = "", "", "", nil, nil
+	return true, nil
+}
+
+// isKept reports whether a message has a text that is kept while the client has
+// not introduced itself.
+func isKept(t Type) bool {
+	switch t {
+	case TypeIdentifyEnviron, TypeIdentifyTerminfo, TypeIdentifyTerm, TypeIdentifyTTYName, TypeIdentifyCwd:
+		return true
+	}
+	return false
 }
 
 // budget counts what a list holds.
