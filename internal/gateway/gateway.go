@@ -72,6 +72,7 @@ type Parts struct {
 type Gateway struct {
 	Parts
 	clock *clock
+	sizes pace
 	// extra counts what changes decisions besides the policy's generation.
 	extra atomic.Uint64
 
@@ -97,6 +98,9 @@ func (g *Gateway) Handle(ctx context.Context, req Request) (Result, error) {
 	live, ctx := g.begin(ctx, req.Identity) // from here on a revocation finds us
 	defer live.end()
 
+	if err := g.paced(ctx, req); err != nil { // tmux hears of sizes now and then
+		return Result{}, err
+	}
 	plan, err := g.resolve(ctx, req) // names become ids, once
 	if err != nil {
 		return Result{}, g.writeRefusal(ctx, req, plan, access.Decision{}, err)

@@ -154,6 +154,9 @@ func (r *resolver) finish(ctx context.Context) error {
 	if err := sound(inv, r.plan.Snapshot.Version); err != nil {
 		return err
 	}
+	if err := r.bounded(); err != nil {
+		return err
+	}
 	if trusted(r.plan.Full) {
 		if attaches(inv) {
 			r.plan.Mode = Attach

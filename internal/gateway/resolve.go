@@ -155,7 +155,7 @@ func (g *Gateway) resolve(ctx context.Context, req Request) (*Plan, error) {
 		}
 	}
 	if r.plan.Start {
-		return r.plan, nil
+		return r.plan, r.bounded()
 	}
 	if r.plan.Server != nil {
 		if err := r.targets(); err != nil {

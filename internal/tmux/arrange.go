@@ -49,8 +49,12 @@ func (inv *Invocation) CheckLayout(v Version) error {
 	if !inv.Has('o') && isArrangement(given, v.orReference()) {
 		return nil
 	}
-	if _, problem := readLayout(given); problem != "" {
+	box, problem := readLayout(given)
+	if problem != "" {
 		return fmt.Errorf("%s: %s", problem, Clean(given))
+	}
+	if box.width > mostColumns || box.height > mostRows {
+		return tooLarge(inv)
 	}
 	return nil
 }
