@@ -112,7 +112,8 @@ func (n *notice) about(mark byte, id string) bool {
 }
 
 // data takes what a pane has drawn. Bytes that a terminal would obey by
-// themselves are written as octal, which says the same.
+// themselves, and what turns the direction of writing, are written as octal,
+// which says the same.
 func (n *notice) data(kind, rest string) bool {
 	if kind == "extended-output" {
 		age, drawn, ok := strings.Cut(rest, " : ")
@@ -129,7 +130,7 @@ func (n *notice) data(kind, rest string) bool {
 func octal(s string) string {
 	clean := true
 	for _, c := range s {
-		if c == utf8.RuneError || unicode.IsControl(c) {
+		if obeyed(c) {
 			clean = false
 			break
 		}
@@ -140,7 +141,7 @@ func octal(s string) string {
 	var b strings.Builder
 	for len(s) > 0 {
 		c, size := utf8.DecodeRuneInString(s)
-		if c == utf8.RuneError || unicode.IsControl(c) {
+		if obeyed(c) {
 			for i := range size {
 				fmt.Fprintf(&b, `\%03o`, s[i])
 			}
@@ -150,6 +151,11 @@ func octal(s string) string {
 		s = s[size:]
 	}
 	return b.String()
+}
+
+// obeyed reports whether a terminal does more with a character than draw it.
+func obeyed(c rune) bool {
+	return c == utf8.RuneError || unicode.IsControl(c) || unicode.In(c, unicode.Bidi_Control, unicode.Zl, unicode.Zp)
 }
 
 // plainLayout: two layouts and the marks of a window.

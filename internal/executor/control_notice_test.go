@@ -18,6 +18,7 @@ func TestReadNotice(t *testing.T) {
 		"%output %3x a":                             drop,
 		"%output %4294967296 a":                     drop,
 		"%output %3 a\x9bb\xff\x7f\u009b":           `%output %3 a\233b\377\177\302\233 | %3`,
+		"%output %3 a\u202eb\u2029":                 `%output %3 a\342\200\256b\342\200\251 | %3`,
 		"%extended-output %3 17 : x : y":            "%extended-output %3 17 : x : y | %3",
 		"%extended-output %3 17 x":                  drop,
 		"%extended-output %3 now : x":               drop,

@@ -189,7 +189,7 @@ func (s *controlSeat) guestStream() func([][]byte) error {
 			if sorter.Sort(l) != control.Notification {
 				continue // of a hook, or a command that prints later: not theirs
 			}
-			if n, ok := readNotice(l); ok && !(n.drawn && s.isOff(*n.pane)) {
+			if n, ok := forGuest(l); ok && !(n.drawn && s.isOff(*n.pane)) {
 				notices = append(notices, n)
 			}
 		}
