@@ -38,6 +38,7 @@ type relay struct {
 	streams map[int32]stream // by the server's numbers
 	waiting bool             // the server waits for the client, or by nature
 	opened  bool             // a file was asked for
+	half    bool             // what was printed ends in the middle of a character
 	fault   atomic.Pointer[error]
 
 	mu    sync.Mutex
@@ -209,7 +210,33 @@ func (r *relay) write(ctx context.Context, m *wire.Write) error {
 	case s.fd == 0:
 		return r.client.Send(ctx, &wire.Write{Stream: s.client, Data: m.Data})
 	}
-	return r.client.Print(ctx, s.fd, m.Data)
+	data := m.Data
+	if r.plan.Invocation.Row.Name == "capture-pane" && !r.plan.Full {
+		data = r.drawn(data)
+	}
+	return r.client.Print(ctx, s.fd, data)
+}
+
+// drawn takes out of what a pane has drawn what a guest's terminal would obey:
+// the control characters above 0x7f, which some versions keep as text. Those
+// below tmux keeps to itself.
+func (r *relay) drawn(data []byte) []byte {
+	const lead = 0xc2 // of U+0080 to U+00bf
+	out := make([]byte, 0, len(data)+1)
+	for _, b := range data {
+		switch {
+		case r.half && b >= 0x80 && b < 0xa0:
+			out = append(out, '?')
+		case r.half && b != lead:
+			out = append(out, lead, b)
+		case r.half:
+			out = append(out, lead)
+		case b != lead:
+			out = append(out, b)
+		}
+		r.half = b == lead
+	}
+	return out
 }
 
 // bye ends the connection as tmux clients do, so that the server forgets us
