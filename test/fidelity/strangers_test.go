@@ -42,11 +42,14 @@ type house struct {
 
 // build makes alice's sessions: work, of which one window is shared, and
 // secret. Every pane records what it is sent. tag is a build tag of muxward.
-func build(t *testing.T, tag string) *house {
+func build(t *testing.T, tag string) *house { return buildFor(t, tag, granted) }
+
+// buildFor makes them where people hold other grants.
+func buildFor(t *testing.T, tag, grants string) *house {
 	t.Helper()
 	h := host.Start(t, host.Config{
 		Build:    tag,
-		Policy:   map[string]string{"grants.yaml": granted},
+		Policy:   map[string]string{"grants.yaml": grants},
 		TmuxConf: "set -g automatic-rename off\nset -g allow-rename off\nset -g @mark " + mark + "\n",
 	})
 	x := &house{t: t, h: h, panes: map[string]*tmuxtest.Recorder{}, canary: tmuxtest.Dir(t, tmuxtest.Account{})}

@@ -63,9 +63,11 @@ type sweep struct {
 	hit          map[string]bool
 }
 
-func newSweep(t *testing.T, tag string) *sweep {
+func newSweep(t *testing.T, tag string) *sweep { return sweepOf(t, build(t, tag)) }
+
+func sweepOf(t *testing.T, x *house) *sweep {
 	t.Helper()
-	s := &sweep{house: build(t, tag), hit: map[string]bool{}}
+	s := &sweep{house: x, hit: map[string]bool{}}
 	s.server.Run("set-environment", "-g", "HOUSE_SECRET", mark)
 	v, err := tmux.ParseVersion(s.server.Run("display-message", "-p", "#{version}"))
 	if err != nil {
