@@ -8,7 +8,7 @@ LDFLAGS  := -s -w -X main.version=$(VERSION)
 # time is what two cores take.
 TESTFLAGS ?= -count=1 -p 1 -timeout 15m
 
-.PHONY: all build run test race soak bench lint fuzz setup setup-test clean man
+.PHONY: all build run test race soak versions bench lint fuzz setup setup-test clean man
 
 all: build
 
@@ -45,6 +45,10 @@ race: setup-test
 soak: setup-test build
 	@rm -f .skipped
 	MUXWARD_SOAK=1 $(GO) test -count=1 -timeout 12h -p 1 ./...; $(TELL)
+
+# versions runs the tests that start tmux with each of VERSIONS="path path ...".
+versions: setup-test
+	@GO='$(GO)' TESTFLAGS='$(TESTFLAGS)' scripts/versions $(VERSIONS)
 
 bench: build
 	@scripts/bench
