@@ -116,21 +116,28 @@ func kinds() []uint32 {
 	return all
 }
 
-// silent opens connections that send half a header and then nothing, and
-// looks how many of them the door keeps, and whether it lets go of those.
+// silent has a stranger open connections that send half a header and then
+// nothing, and looks how many of them the door keeps, whether others are served
+// meanwhile, and whether it lets go of those.
 func (w *world) silent(n int) {
 	w.t.Helper()
 	var all []*net.UnixConn
 	for range n {
-		c := w.knock()
+		c, err := dialAs(w.uid(stranger), w.door(stranger))
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		w.t.Cleanup(func() { _ = c.Close() })
 		_, _ = c.Write([]byte{100, 0, 0, 0, 16, 0, 0})
 		all = append(all, c)
 		if len(all) == 2000 { // so many descriptors need not be kept here
 			all = slices.DeleteFunc(all, func(c *net.UnixConn) bool { return closed(c, time.Millisecond) && c.Close() == nil })
 		}
 	}
-	if r := w.Tmux(owner, "has-session", "-t", "shared"); r.Code != 0 {
-		w.gain("the owner is not served while %d connections are open: %+v", n, r)
+	for _, who := range []string{owner, viewer, root} {
+		if r := w.Tmux(who, "has-session", "-t", "mwalice/shared"); r.Code != 0 {
+			w.gain("%s is not served while %d connections are open: %+v", who, n, r)
+		}
 	}
 	kept := len(all)
 	within(2*time.Second, func() bool {

@@ -28,19 +28,24 @@ func TestTD07FlagsOfTheClient(t *testing.T) {
 			{"split-window", "-d", "-t", shared, w.lure()}, {"run-shell", w.lure()}, {"if-shell", w.lure(), "ls"},
 			{"pipe-pane", "-t", shared, w.lure()}, {"respawn-pane", "-k", "-t", shared, w.lure()},
 			{"set-hook", "-g", "alert-bell", "run-shell '" + w.lure() + "'"},
+			{"-S", w.door(typist), "new-window", "-d", "-t", shared, w.lure()}, {"-S", w.server.Socket, "new-session", "-d", w.lure()},
+			{"-S", w.door(typist) + "2", "new-session", "-d", w.lure()}, {"-S", w.server.Socket + "2", "new-session", "-d", w.lure()},
 		} {
 			r := w.Tmux(typist, args...)
-			// With -L its client exits 0 after it could not start a server, and
-			// start-server is done without starting one.
-			if r.Code == 0 && args[0] != "-L" && args[len(args)-1] != "start-server" {
+			// With -L and -S its client exits 0 after it could not start a server,
+			// and start-server is done without starting one.
+			elsewhere := args[0] == "-L" || args[0] == "-S" && args[1] != w.door(typist)
+			if r.Code == 0 && !elsewhere && args[len(args)-1] != "start-server" {
 				w.gain("%q", args)
 			}
-			if args[0] != "-L" && args[0] != "-D" { // those have words with the client alone
+			if !elsewhere && args[0] != "-D" { // those have words with the client alone
 				w.note(typist, args, r)
 			}
 		}
-		if _, err := os.Stat(filepath.Join(filepath.Dir(w.door(typist)), "other")); err == nil {
-			w.gain("a second server came to be")
+		for _, path := range []string{filepath.Join(filepath.Dir(w.door(typist)), "other"), w.door(typist) + "2", w.server.Socket + "2"} {
+			if _, err := os.Stat(path); err == nil {
+				w.gain("a second server came to be: %s", path)
+			}
 		}
 	}}.run(t)
 }
