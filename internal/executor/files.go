@@ -9,6 +9,7 @@ import (
 
 	"github.com/muxward/muxward/internal/attach"
 	"github.com/muxward/muxward/internal/failpoint"
+	"github.com/muxward/muxward/internal/gateway"
 	"github.com/muxward/muxward/internal/tmux"
 	"github.com/muxward/muxward/internal/tmux/wire"
 )
@@ -44,6 +45,10 @@ func (r *relay) openRead(ctx context.Context, m *wire.ReadOpen) error {
 	name, ok := r.named(m)
 	if !r.asked(ok) {
 		return r.server.WriteMsg(ctx, &wire.ReadDone{Stream: m.Stream, Error: int32(unix.EPERM)})
+	}
+	if _, lines := r.client.(gateway.ControlClient); lines && m.FD == 0 {
+		// What comes there are lines, and the client does not read it.
+		return r.server.WriteMsg(ctx, &wire.ReadDone{Stream: m.Stream, Error: int32(unix.EBADF)})
 	}
 	r.waiting, r.opened = true, true
 	id := r.open(ctx, m.Stream)

@@ -9,7 +9,6 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/muxward/muxward/internal/tmux/tmuxtest"
 	"github.com/muxward/muxward/test/host"
 )
 
@@ -23,19 +22,7 @@ func TestTD10FilesOfTheOther(t *testing.T) {
 	copies := standardGrants + "  - {who: mwbob, verbs: [view, copy], on: mwalice, reason: copies}\n" +
 		"  - {who: mwbob, role: owner, on: mwbob, reason: at home}\n"
 	row{grants: copies, teeth: "teeth_relay", restless: true, gains: 2, attack: func(w *world) {
-		file := func(who, text string) string {
-			a := tmuxtest.As(w.t, who)
-			path := filepath.Join(a.Home, "private")
-			err := os.WriteFile(path, []byte(text), 0o600)
-			if err == nil {
-				err = os.Chown(path, int(a.UID), int(a.GID))
-			}
-			if err != nil {
-				w.t.Fatal(err)
-			}
-			return path
-		}
-		alices, bobs := file(owner, "alices-words"), file(viewer, "bobs-words")
+		alices, bobs := w.private(owner, "alices-words"), w.private(viewer, "bobs-words")
 		roots := filepath.Join(w.t.TempDir(), "private")
 		if err := os.WriteFile(roots, []byte("roots-words"), 0o600); err != nil {
 			w.t.Fatal(err)
