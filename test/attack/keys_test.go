@@ -53,13 +53,16 @@ func keyBytes(name string) (string, bool) {
 
 // mouseName takes a mouse key's name apart: what, which button, where.
 var mouseName = regexp.MustCompile(`^(MouseDown|MouseUp|MouseDrag|MouseDragEnd|WheelUp|WheelDown|DoubleClick|SecondClick|TripleClick)(\d*)` +
-	`(Pane|Border|Status|StatusLeft|StatusRight|StatusDefault|ScrollbarSlider|ScrollbarUp|ScrollbarDown)$`)
+	`(Pane|Border|Status|StatusLeft|StatusRight|StatusDefault|ScrollbarSlider|ScrollbarUp|ScrollbarDown|Control[0-9])$`)
 
 // mouseBytes are SGR reports of a mouse at a place of the standard world's
 // picture: 80 by 24, two panes above each other, the status line at the end.
 func mouseBytes(what, button, where string, mods int) string {
 	n, _ := strconv.Atoi(button)
 	at := map[string]string{"Border": "9;12", "Status": "12;24", "StatusLeft": "2;24", "StatusRight": "78;24", "StatusDefault": "45;24"}[where]
+	if strings.HasPrefix(where, "Control") { // from 3.7 on, on borders
+		at = "9;12"
+	}
 	if at == "" {
 		at = "5;5"
 	}

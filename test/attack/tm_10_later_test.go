@@ -47,7 +47,7 @@ func TestTM10TakenWhileAttached(t *testing.T) {
 				w.server.Run(way.after...)
 			}
 			word := fmt.Sprintf("AFTER-%d-", i)
-			w.server.Run("send-keys", "-t", pane, word, "Enter")
+			w.Must(owner, "send-keys", "-t", pane, word, "Enter")
 			soon(func() bool { return bob.Exited() || bob.Contains(word) })
 			if bob.Contains(word) {
 				w.gain("%s: bob sees it", way.name)
