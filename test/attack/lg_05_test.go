@@ -13,9 +13,12 @@ import (
 
 // The log's file system becomes read-only under the hands of a typist whose
 // every key must be recorded. Their keys are refused, they are told on the
-// screen, and nothing of it is typed later. A full disk is F-11; a disk that
-// hangs or syncs slowly is shown below the whole program. The control run is
-// the typing before and after.
+// screen, and nothing of it is typed later. Bob, whose keys need not be on the disk
+// before they are typed, is told the same: a log that cannot be written at all
+// takes nothing of anybody. (Where it is only slow, carol waits and bob does not:
+// F-13.) What people see goes on. A full disk is F-11; a disk that hangs or syncs
+// slowly is shown below the whole program. The control run is the typing before
+// and after.
 func TestLG05SinkReadOnly(t *testing.T) {
 	shownByPackage(t, "audit.TestRealDisks", "audit.TestWriteHangs", "audit.TestSyncFails", "audit.TestSyncFailsAndDataIsLost")
 	disk := mounted(t, "size=16m,mode=0711")
@@ -23,12 +26,17 @@ func TestLG05SinkReadOnly(t *testing.T) {
   - {who: mwcarol, role: viewer, on: mwalice/shared, reason: looks}
   - {who: mwcarol, role: typist, on: "mwalice/shared:0.0", reason: types, record: must}
   - {who: mwbob, role: viewer, on: mwalice/other, reason: watches}
+  - {who: mwbob, role: typist, on: "mwalice/other:0.0", reason: types}
   - {who: root, role: admin, on: "*", reason: runs it}
 `}})
 	c := b.Terminal(typist, tmuxtest.TerminalConfig{}, "attach", "-t", "mwalice/shared")
 	c.WaitFor("recording")
 	c.Type("before")
 	b.arrived("before")
+	bob := b.Terminal(viewer, tmuxtest.TerminalConfig{}, "attach", "-t", "mwalice/other")
+	bob.WaitFor("[other]")
+	bob.Type("bobs-before")
+	bob.WaitFor("bobs-before")
 	// Files that are open for writing keep a file system writable: it is put
 	// out of reach of the files' own names as well, by mounting over it.
 	if err := unix.Mount("", disk, "", unix.MS_REMOUNT|unix.MS_RDONLY, ""); err != nil {
@@ -44,6 +52,13 @@ func TestLG05SinkReadOnly(t *testing.T) {
 	c.Type("unwritten")
 	c.WaitFor("not typed")
 	inTime(t, typed, time.Second, "refused without a record")
+	typed = time.Now()
+	bob.Type("bobs-unwritten")
+	bob.WaitFor("not typed")
+	inTime(t, typed, time.Second, "refused without a record, of the other class")
+	news := "n" + randomWord()
+	b.server.Run("rename-window", "-t", "other:0", news)
+	bob.WaitFor(news)
 	b.refusedUnwritten("by-command")
 	if b.rec.Len() != n {
 		t.Errorf("typed without a record: %q", b.rec.Bytes()[n:])
@@ -58,6 +73,11 @@ func TestLG05SinkReadOnly(t *testing.T) {
 	b.arrived(word)
 	c.Type("typed-again")
 	b.arrived("typed-again")
+	bob.Type("bobs-after")
+	bob.WaitFor("bobs-after")
+	if shown := b.server.Run("capture-pane", "-p", "-t", "other:0.0"); strings.Contains(shown, "unwritten") {
+		t.Errorf("bob typed without a record: %q", shown)
+	}
 	// What came first would have come first.
 	for _, refused := range []string{"unwritten", "by-command"} {
 		if strings.Contains(string(b.rec.Bytes()), refused) {
