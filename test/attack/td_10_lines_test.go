@@ -18,7 +18,7 @@ func TestTD10FilesByLines(t *testing.T) {
 	t.Parallel()
 	copies := standardGrants + "  - {who: mwbob, verbs: [view, copy], on: mwalice, reason: copies}\n"
 	row{grants: copies, teeth: "teeth_relay", restless: true, attack: func(w *world) {
-		alices, bobs := w.private(owner, "alices-words"), w.private(viewer, "bobs-words")
+		alices, bobs := w.private(owner, "by-lines", "alices-words"), w.private(viewer, "by-lines", "bobs-words")
 		roots := filepath.Join(w.t.TempDir(), "private")
 		if err := os.WriteFile(roots, []byte("roots-words"), 0o600); err != nil {
 			w.t.Fatal(err)
@@ -28,7 +28,7 @@ func TestTD10FilesByLines(t *testing.T) {
 		l.Wait("%session-changed")
 		for _, line := range []string{
 			"load-buffer -b got " + alices, "load-buffer -b got " + roots, "save-buffer -b gift " + alices, "save-buffer -a -b gift " + roots,
-			"source-file " + bobs, "source-file " + alices, "source-file -", "load-buffer -b got ~" + owner + "/private", "show-buffer -b nosuch ; load-buffer " + alices,
+			"source-file " + bobs, "source-file " + alices, "source-file -", "load-buffer -b got ~" + owner + "/by-lines", "show-buffer -b nosuch ; load-buffer " + alices,
 		} {
 			w.denied(l, line)
 		}
@@ -36,7 +36,7 @@ func TestTD10FilesByLines(t *testing.T) {
 			l.Ask(line) // allowed or not, each is a line with an answer
 		}
 		_ = os.Remove(w.canary + ".bob")
-		planted := filepath.Join(filepath.Dir(bobs), "planted")
+		planted := filepath.Join(filepath.Dir(bobs), "planted-by-lines")
 		w.server.Run("set-hook", "-g", "after-capture-pane", "load-buffer -b stolen "+bobs, ";",
 			"set-hook", "-g", "after-capture-pane[1]", "save-buffer -b gift "+planted)
 		l.Ask("capture-pane -p")
@@ -44,7 +44,7 @@ func TestTD10FilesByLines(t *testing.T) {
 		w.server.Run("set-hook", "-gu", "after-capture-pane")
 		l.Say("")
 		l.Code()
-		if _, err := os.Stat(planted); err == nil {
+		if os.Remove(planted) == nil {
 			w.gain("bob's client wrote %s", planted)
 		}
 		for path, who := range map[string]string{alices: owner, bobs: viewer, roots: root} {
@@ -61,11 +61,12 @@ func TestTD10FilesByLines(t *testing.T) {
 	}}.run(t)
 }
 
-// private makes a file that only its owner may read.
-func (w *world) private(who, text string) string {
+// private makes a file that only its owner may read. Homes are those of other
+// tests as well.
+func (w *world) private(who, name, text string) string {
 	w.t.Helper()
 	a := tmuxtest.As(w.t, who)
-	path := filepath.Join(a.Home, "private")
+	path := filepath.Join(a.Home, name)
 	err := os.WriteFile(path, []byte(text), 0o600)
 	if err == nil {
 		err = os.Chown(path, int(a.UID), int(a.GID))

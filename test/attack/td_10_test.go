@@ -22,7 +22,7 @@ func TestTD10FilesOfTheOther(t *testing.T) {
 	copies := standardGrants + "  - {who: mwbob, verbs: [view, copy], on: mwalice, reason: copies}\n" +
 		"  - {who: mwbob, role: owner, on: mwbob, reason: at home}\n"
 	row{grants: copies, teeth: "teeth_relay", restless: true, gains: 2, attack: func(w *world) {
-		alices, bobs := w.private(owner, "alices-words"), w.private(viewer, "bobs-words")
+		alices, bobs := w.private(owner, "private", "alices-words"), w.private(viewer, "private", "bobs-words")
 		roots := filepath.Join(w.t.TempDir(), "private")
 		if err := os.WriteFile(roots, []byte("roots-words"), 0o600); err != nil {
 			w.t.Fatal(err)
