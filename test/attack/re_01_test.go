@@ -153,7 +153,7 @@ func (s *show) vttest() {
 	seen := map[string]bool{}
 	press := func(keys ...string) {
 		before := picture()
-		s.bed.server.Run(append([]string{"send-keys", "-t", "other:0.0"}, keys...)...)
+		s.bed.Must(owner, append([]string{"send-keys", "-t", "other:0.0"}, keys...)...)
 		within(300*time.Millisecond, func() bool { return picture() != before }) // or nothing changes
 		seen[picture()] = true
 	}
