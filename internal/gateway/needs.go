@@ -323,6 +323,10 @@ func (g *Gateway) ClientPerson(owner, client string) string {
 // resolveAct finds what an act is done to.
 func (g *Gateway) resolveAct(ctx context.Context, live *Live, req Request) (*Plan, error) {
 	p := &Plan{Mode: Perform}
+	if all := req.Act.All; all != nil {
+		p.Object, p.Needs = *all, []Need{Everything(*all)}
+		return p, nil
+	}
 	if req.Act.Target != "" {
 		o, err := g.Object(ctx, req.Identity.Person(), req.Act.Target)
 		if err != nil && req.Act.Lasting {

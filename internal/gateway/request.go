@@ -160,6 +160,9 @@ type Act struct {
 	// one tells people no more than they may see anyway.
 	Verb access.Verb
 	Open bool
+	// All, if it is set, is where every verb of tmux is needed. Target and Verb
+	// are not looked at then.
+	All *access.Object
 	// Lasting acts may name what has gone meanwhile: the verb is then needed on
 	// the whole server.
 	Lasting bool

@@ -56,48 +56,55 @@ type Expander interface {
 	Expand(ctx context.Context) (answers *tmux.Expansion, failed func() error)
 }
 
-// parseExpanded reads a line in which the server has a say.
+// parseExpanded reads a line in which the server has a say. Asking the server is
+// an act of its own, that goes through Handle: nothing is asked before it is
+// written.
 func (g *Gateway) parseExpanded(ctx context.Context, base Request, line string, opts tmux.ParseOptions) ([]Request, error) {
-	live, ctx := g.begin(ctx, base.Identity)
-	defer live.end()
-	opts.Expand = nil
-	failed := func() error { return nil }
 	at, able := base.By.(Expander)
-	full := able && g.holdsAll(live, base)
-	if full {
-		opts.Expand, failed = at.Expand(ctx)
-	}
-	text, perr := tmux.ParseText(line, opts)
-	if err := failed(); err != nil {
-		return nil, fmt.Errorf("ask the tmux server what is meant: %w", err)
-	}
-	if opts.Expand == nil {
+	on, full := g.holdsAll(ctx, base)
+	opts.Expand = nil
+	if !able || !full {
+		text, perr := tmux.ParseText(line, opts)
 		return nil, g.Refuse(ctx, base, []string{line}, unexpanded(text, perr))
 	}
-	if perr != nil {
+	var text *tmux.CommandText
+	var perr *tmux.TextError
+	_, err := g.Handle(ctx, Request{Identity: base.Identity, Door: base.Door, Act: &Act{
+		Name: "read", Args: []string{line}, All: &on,
+		Do: func(ctx context.Context, _ access.Object) (Result, error) {
+			answers, failed := at.Expand(ctx)
+			opts.Expand = answers
+			text, perr = tmux.ParseText(line, opts)
+			return Result{}, failed()
+		},
+	}})
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("ask the tmux server what is meant: %w", err)
+	case opts.Expand == nil:
+		return nil, g.Refuse(ctx, base, []string{line}, unexpanded(text, perr))
+	case perr != nil:
 		why := fmt.Errorf("parse error: %w", &perr.ParseError)
 		return assigning(base, perr.Assignments), g.Refuse(ctx, base, []string{line}, why)
 	}
 	reqs := append(assigning(base, text.Assignments), each(base, text.Commands)...)
-	if len(reqs) > 1 {
-		for i := range reqs {
-			reqs[i].fresh = nil
-		}
+	for i := range reqs {
+		reqs[i].fresh = nil // time has passed since
 	}
 	return reqs, nil
 }
 
-// holdsAll decides, as a need of the permit, whether somebody holds every verb on
-// the server that they are attached to.
-func (g *Gateway) holdsAll(live *Live, base Request) bool {
+// holdsAll reports whether somebody holds every verb on the server that they are
+// attached to, and gives that server.
+func (g *Gateway) holdsAll(ctx context.Context, base Request) (access.Object, bool) {
 	server := g.Servers.Server(base.Here)
 	if server == nil {
-		return false
+		return access.Object{}, false
 	}
-	plan := &Plan{Needs: []Need{Everything(access.Object{
-		Kind: access.Server, Owner: base.Here, Incarnation: server.Incarnation(),
-	})}}
-	return trusted(live.decide(plan).Allow)
+	live, _ := g.begin(ctx, base.Identity)
+	defer live.end()
+	on := access.Object{Kind: access.Server, Owner: base.Here, Incarnation: server.Incarnation()}
+	return on, trusted(live.decide(&Plan{Needs: []Need{Everything(on)}}).Allow)
 }
 
 // unexpanded says why a line is refused that would be for the server to read.

@@ -3,9 +3,11 @@ package gateway
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 
+	"github.com/muxward/muxward/internal/access"
 	"github.com/muxward/muxward/internal/grants"
 	"github.com/muxward/muxward/internal/tmux"
 )
@@ -33,6 +35,7 @@ func TestLinesAreExpandedForWhoHoldsAll(t *testing.T) {
 	r := &rules{}
 	read := func(line string) (string, *oracle, error) {
 		g, servers, _, _, _ := guestGateway(t, r)
+		g.Executor = performs{}
 		servers.give <- struct{}{}
 		o := &oracle{}
 		reqs, err := g.ParseText(t.Context(), Request{Identity: bob(t), Here: "alice", By: o}, line)
@@ -71,12 +74,53 @@ func TestLinesAreExpandedForWhoHoldsAll(t *testing.T) {
 	}
 }
 
+// TestWrittenBeforeItIsAsked: what is asked of the server is in the log before,
+// even if nothing comes of it; and if it cannot be written, nothing is asked.
+func TestWrittenBeforeItIsAsked(t *testing.T) {
+	r := &rules{}
+	r.allow.Store(true)
+	g, servers, _, log, _ := guestGateway(t, r)
+	g.Executor = performs{}
+	o := &oracle{}
+	req := Request{Identity: bob(t), Here: "alice", By: o}
+	line := "%if #{m:*token*,#{buffer_sample}} nosuch %endif"
+	servers.give <- struct{}{}
+	if reqs, err := g.ParseText(t.Context(), req, line); len(reqs) > 0 || err != nil || o.asked != 1 {
+		t.Fatalf("%v, %v, asked %d times", reqs, err, o.asked)
+	}
+	for _, want := range []access.EventKind{access.EventIntent, access.EventOutcome} {
+		if ev := <-log.events; ev.Kind != want || want == access.EventIntent && !slices.Contains(ev.Asked, line) {
+			t.Errorf("%s: %q, want %s", ev.Kind, ev.Asked, want)
+		}
+	}
+	g.Log = torn{}
+	servers.give <- struct{}{}
+	if reqs, err := g.ParseText(t.Context(), req, line); len(reqs) > 0 || err == nil || o.asked != 1 {
+		t.Errorf("with no log: %v, %v, asked %d times", reqs, err, o.asked)
+	}
+}
+
+// torn is a log that cannot be written.
+type torn struct{}
+
+func (torn) Append(context.Context, access.Class, access.Event) (uint64, error) {
+	return 0, errors.New("the disk is full")
+}
+
+// performs carries out acts, and nothing else.
+type performs struct{}
+
+func (performs) Execute(ctx context.Context, p *Permit) (Result, error) {
+	return p.Request().Act.Do(ctx, p.Plan().Object)
+}
+
 // TestAnAnswerThatIsMissing: a line is not read if the server does not say what
 // it means, or if the right to ask was taken meanwhile.
 func TestAnAnswerThatIsMissing(t *testing.T) {
 	r := &rules{}
 	r.allow.Store(true)
 	g, servers, _, _, _ := guestGateway(t, r)
+	g.Executor = performs{}
 	ask := func(o Attachment) error {
 		servers.give <- struct{}{}
 		reqs, err := g.ParseText(t.Context(), Request{Identity: bob(t), Here: "alice", By: o}, "display-message $A")
