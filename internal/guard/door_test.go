@@ -471,7 +471,7 @@ func FuzzParse(f *testing.F) {
 		}
 		s := &Server{rec: record{Mark: "x"}}
 		_ = s.readHooks(data, in.places(), names)
-		_ = shadowed(tmux.ParseOptions{Version: tmux.Reference(), Aliases: parseAliases(data)})
+		_ = shadowed(tmux.ParseOptions{Version: tmux.Reference(), Aliases: tmux.ParseAliases(string(data), tmux.Reference())})
 		if r, err := parseRecord(data); err == nil && (!validID(r.ID) || r.PID < 0) {
 			t.Errorf("%+v", r)
 		}

@@ -356,7 +356,7 @@ func (s *Server) emptySnapshot(ctx context.Context, d tmux.Detail) (*tmux.Snapsh
 		return nil, err
 	}
 	return tmux.NewSnapshot(tmux.Snapshot{Incarnation: s.Life(), Version: s.Version(), Detail: d, Now: s.g.opt.Now().Unix(),
-		Options: tmux.Options{Aliases: parseAliases(out)}}), nil
+		Options: tmux.Options{Aliases: tmux.ParseAliases(string(out), s.Version())}}), nil
 }
 
 // exitTime is how long a server that leaves may take for it.

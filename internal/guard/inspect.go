@@ -91,20 +91,6 @@ func questions(opts tmux.ParseOptions, sessions bool) ([]string, error) {
 	return q, nil
 }
 
-// parseAliases reads the aliases. A value that tmux had to escape is kept as
-// it is written: the name is what counts here.
-func parseAliases(out []byte) []tmux.CommandAlias {
-	var all []tmux.CommandAlias
-	for line := range lines(out) {
-		word, value, ok := strings.Cut(line, " ")
-		name, command, ok2 := strings.Cut(strings.Trim(value, `"'`), "=")
-		if ok && ok2 && strings.HasPrefix(word, "command-alias[") {
-			all = append(all, tmux.CommandAlias{Name: name, Value: command})
-		}
-	}
-	return all
-}
-
 // shadowed gives the aliases that take the name of a tmux command.
 func shadowed(opts tmux.ParseOptions) []string {
 	full, short := tmux.CommandNames(opts.Version)
@@ -289,7 +275,7 @@ func (s *Server) examine(ctx context.Context) (inspection, error) {
 	if err != nil {
 		return inspection{}, err
 	}
-	opts := tmux.ParseOptions{Version: s.Version(), Aliases: parseAliases(out)}
+	opts := tmux.ParseOptions{Version: s.Version(), Aliases: tmux.ParseAliases(string(out), s.Version())}
 	q, err := questions(opts, s.hasSessions())
 	if err != nil {
 		return inspection{}, err

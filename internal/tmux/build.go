@@ -273,10 +273,10 @@ func (b *builder) linkOrder(names string) []SessionID {
 	return order
 }
 
-// parseAliases reads `show-options -s command-alias`: one line for each, the
+// ParseAliases reads `show-options -s command-alias`: one line for each, the
 // value quoted as tmux quotes option values. What cannot be read becomes an
 // alias whose value no parser accepts, so that its name is refused.
-func parseAliases(reply string, v Version) []CommandAlias {
+func ParseAliases(reply string, v Version) []CommandAlias {
 	var all []CommandAlias
 	for line := range strings.Lines(reply) {
 		line = strings.TrimRight(line, "\r\n")

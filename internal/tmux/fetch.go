@@ -141,7 +141,7 @@ func ParseSnapshot(d Detail, replies [][]byte) (*Snapshot, error) {
 	b := newBuilder(d)
 	for i, letters := range []string{"OMSWPAE", "C", "", "B"}[:len(replies)] {
 		if letters == "" {
-			b.snap.Options.Aliases = parseAliases(string(replies[i]), b.snap.Version)
+			b.snap.Options.Aliases = ParseAliases(string(replies[i]), b.snap.Version)
 			continue
 		}
 		if err := b.rows(string(replies[i]), letters); err != nil {
