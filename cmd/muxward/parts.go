@@ -49,6 +49,8 @@ type daemon struct {
 	mu     sync.Mutex
 	doors  map[uint32]bool // accounts whose door is open
 	digest string          // of the policy directory as last read
+	// accountless is why the accounts could not be read the last time.
+	accountless string
 }
 
 // assemble makes all parts and starts none. What it made is closed again if

@@ -174,6 +174,22 @@ func (d *daemon) openDoor(ctx context.Context, uid uint32) error {
 	return nil
 }
 
+// unread tells once why the accounts cannot be read, however often that is
+// tried.
+func (d *daemon) unread(err error) {
+	why := ""
+	if err != nil {
+		why = "read the accounts: " + err.Error()
+	}
+	d.mu.Lock()
+	told := d.accountless
+	d.accountless = why
+	d.mu.Unlock()
+	if why != "" && why != told {
+		d.complain(why)
+	}
+}
+
 // doorUIDs lists who gets a door: in user mode oneself; as root every account
 // that may log in, those that the configuration names, and root.
 func (d *daemon) doorUIDs() []uint32 {
@@ -182,8 +198,8 @@ func (d *daemon) doorUIDs() []uint32 {
 	}
 	uids := append([]uint32{0}, d.policy.Set().UIDs()...)
 	data, err := os.ReadFile("/etc/passwd")
+	d.unread(err)
 	if err != nil {
-		d.complain("read the accounts: " + err.Error())
 		return uids
 	}
 	for line := range strings.Lines(string(data)) {

@@ -57,6 +57,10 @@ func (s *Server) prove(ctx context.Context, nc *net.UnixConn, uid uint32, at pla
 	ahead := make(chan gateway.Ahead, 1)
 	go func() { ahead <- s.lookAhead(ctx, uid, at) }()
 	who, peer, err := s.Prover.FromPeer(ctx, nc, "tmux")
+	if starves(err) {
+		s.starve(err)
+		return proof{}
+	}
 	if err != nil {
 		s.complain("tmux door: nobody was let in: " + err.Error())
 		return proof{}

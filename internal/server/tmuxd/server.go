@@ -29,6 +29,13 @@ const (
 // anything takes to end that runs for a client that has gone.
 const lateTime = 20 * time.Second
 
+// againTime is how long nobody is let in when there were no descriptors, and
+// calmTime how long there must have been some for that to be over.
+const (
+	againTime = 200 * time.Millisecond
+	calmTime  = 10 * time.Second
+)
+
 // Prover proves who is at the other end.
 type Prover interface {
 	FromPeer(ctx context.Context, conn *net.UnixConn, door string) (identity.Identity, *identity.Peer, error)
@@ -61,6 +68,7 @@ type Server struct {
 	holdings       holdings
 	wg             sync.WaitGroup
 	refused        complaints
+	starved        spell
 }
 
 // Serve accepts clients until ctx ends or l is closed. here is the owner of
@@ -74,11 +82,10 @@ func (s *Server) Serve(ctx context.Context, l Listener, here string) error {
 		case err == nil:
 		case ctx.Err() != nil || errors.Is(err, net.ErrClosed):
 			return nil
-		case errors.Is(err, unix.EMFILE) || errors.Is(err, unix.ENFILE) || errors.Is(err, unix.ENOBUFS):
-			// Out of descriptors: those who are here stay, new ones wait.
-			s.complain("tmux door: out of descriptors, new clients have to wait: " + err.Error())
+		case starves(err): // those who are here stay, new ones wait
+			s.starve(err)
 			select {
-			case <-time.After(200 * time.Millisecond):
+			case <-time.After(againTime):
 			case <-ctx.Done():
 			}
 			continue
@@ -266,4 +273,31 @@ func (c *complaints) admit(what string) (string, bool) {
 	}
 	c.last, c.missed = time.Now(), 0
 	return what, true
+}
+
+// starves reports whether an error says that there are no descriptors.
+func starves(err error) bool {
+	return errors.Is(err, unix.EMFILE) || errors.Is(err, unix.ENFILE) || errors.Is(err, unix.ENOBUFS)
+}
+
+func (s *Server) starve(err error) {
+	if s.starved.begins(time.Now()) {
+		s.Complain("tmux door: out of descriptors, new clients are refused or have to wait: " + err.Error())
+	}
+}
+
+// spell is a time in which something goes wrong again and again, which is told
+// once, however many doors notice it.
+type spell struct {
+	mu   sync.Mutex
+	last time.Time
+}
+
+// begins notes that it goes wrong now, and reports whether a spell begins.
+func (s *spell) begins(now time.Time) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	first := now.Sub(s.last) > calmTime
+	s.last = now
+	return first
 }
