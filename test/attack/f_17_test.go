@@ -2,7 +2,10 @@ package attack
 
 import (
 	"fmt"
+	"os"
 	"os/exec"
+	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 
@@ -16,6 +19,9 @@ import (
 // muxward itself (F-01), tmux (F-05), and here the keeper of terminals, which
 // is replaced. The control run is the limit: a process that takes more in the
 // same group is killed. It was seen to fail without the limit.
+//
+// What the kernel adds to a process's chance to be chosen is inherited by all that
+// it starts. So a tmux server is not shielded: programs in its panes would be.
 func TestF17Memory(t *testing.T) {
 	b := lay(t, host.Config{})
 	group := newCgroup(t, "memory")
@@ -36,6 +42,13 @@ func TestF17Memory(t *testing.T) {
 		tmuxtest.Eventually(t, func() bool { return childOf(t, b.PID(), "keeper") != old }, "another keeper runs")
 		leave(people...)
 	}
+	pane, err := strconv.Atoi(b.server.Run("display-message", "-p", "-t", "other", "#{pane_pid}"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if ours, theirs := chosen(t, os.Getpid()), chosen(t, pane); theirs < ours {
+		t.Errorf("a program in a pane is shielded: %d, we are %d", theirs, ours)
+	}
 	if !greedy(t, group) {
 		t.Error("control run: a process takes as much memory as it likes in this group")
 	}
@@ -43,6 +56,20 @@ func TestF17Memory(t *testing.T) {
 	b.turnsGreen()
 	b.kept()
 	b.VerifyAudit()
+}
+
+// chosen is what the kernel adds when it chooses whom to kill for memory.
+func chosen(t *testing.T, pid int) int {
+	t.Helper()
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/oom_score_adj", pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	n, err := strconv.Atoi(strings.TrimSpace(string(text)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
 }
 
 // greedy takes 200 MiB in a group and reports whether it was killed for that.
