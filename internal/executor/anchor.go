@@ -37,11 +37,56 @@ type anchor struct {
 // server ended: it hears of that itself.
 const anchorGrace = 300 * time.Millisecond
 
+// partTime is how long tmux may take to see a display go.
+const partTime = time.Second
+
 // drop lets the anchor go.
 func (a *anchor) drop() {
 	if a != nil {
 		_ = a.in.Close()
 		_ = a.conn.Close()
+	}
+}
+
+// part closes the display, and lets the anchor go once tmux has seen that: until
+// then the display's size would count. A server that does not answer is not
+// waited for.
+func (s *seat) part(weight *anchor) {
+	ctx, cancel := context.WithTimeout(context.Background(), partTime)
+	defer cancel()
+	if !weighs {
+		weight.drop()
+		s.turns(ctx)
+	}
+	_ = s.conn.Close()
+	if weight == nil {
+		return
+	}
+	if s.heard != nil { // as long as it is read from, it is not closed
+		select {
+		case <-s.heard:
+		case <-ctx.Done():
+		}
+	}
+	s.turns(ctx)
+	weight.drop()
+}
+
+// turns waits until tmux has taken notice of what ended before.
+func (s *seat) turns(ctx context.Context) {
+	for range 3 { // reading an end is a turn of its own
+		select {
+		case <-s.server.Done():
+			return
+		default:
+		}
+		c, err := s.server.Control(ctx)
+		if err == nil {
+			err = c.Drain(ctx)
+		}
+		if err != nil {
+			return
+		}
 	}
 }
 

@@ -70,9 +70,10 @@ type seat struct {
 // abandon gives up what open and begin have made.
 func (s *seat) abandon() {
 	if s.conn != nil {
-		_ = s.conn.Close()
+		s.part(s.anchor)
+	} else {
+		s.anchor.drop()
 	}
-	s.anchor.drop()
 	if s.keys != nil {
 		_ = s.keys.Close()
 	}
@@ -344,8 +345,7 @@ func (s *seat) finish(err error) {
 	}
 	weight := s.anchor
 	s.mu.Unlock()
-	_ = s.conn.Close()
-	weight.drop()
+	s.part(weight)
 	err = errors.Join(err, s.settled(weight))
 	_ = s.keys.Close()
 	if now := s.scene.Load(); now != nil {

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/muxward/muxward/internal/soak"
 	"github.com/muxward/muxward/internal/tmux/tmuxtest"
 	"github.com/muxward/muxward/test/host"
 )
@@ -103,4 +104,31 @@ func (w *world) counts(client string) bool {
 		}
 	}
 	return false
+}
+
+// Bob's terminal is small, and he comes and goes, or is sent away. He wants
+// windows to be as small as his terminal for the moment in which he leaves: they
+// would stay so when nobody else is attached.
+func TestTM12SizeOfLeaving(t *testing.T) {
+	t.Parallel()
+	row{teeth: "teeth_unsized", attack: func(w *world) {
+		before := w.sizeOf("shared")
+		for i := range soak.N(2000, 20) {
+			bob := w.attach(viewer, tmuxtest.TerminalConfig{Cols: 41, Rows: 11}, "attach", "-t", "mwalice/shared")
+			bob.WaitFor("recording")
+			switch i % 3 {
+			case 0:
+				bob.Type("\x02d")
+			case 1:
+				bob.HangUp()
+			case 2:
+				w.server.Run("detach-client", "-t", w.displayOf("shared"))
+			}
+			soon(func() bool { return bob.Exited() && len(w.displaysBut("")) == 0 })
+			if now := w.sizeOf("shared"); now != before {
+				w.gain("time %d: the window was %s and is %s", i, before, now)
+				break
+			}
+		}
+	}}.run(t)
 }
