@@ -101,6 +101,9 @@ func (s *Server) serve(ctx context.Context, gone context.CancelCauseFunc, nc *ne
 	p, ok := h.proof(ctx)
 	if !ok {
 		go func() { p := <-h.proved; p.close() }()
+		if err == nil {
+			_ = hello.Close()
+		}
 		return
 	}
 	defer p.close()
