@@ -14,7 +14,8 @@ import (
 // keeps what it has, and bob's terminal is not for it to decide about.
 func TestTM18AHelperIsNotAtHome(t *testing.T) {
 	helps := standardGrants + "  - {who: mwbob, role: owner, on: mwalice, reason: helps}\n"
-	row{grants: helps, teeth: "teeth_home", restless: true, gains: 4, attack: func(w *world) {
+	const conf = "set -g assume-paste-time 0\n" // what is typed at once is typed
+	row{grants: helps, conf: conf, teeth: "teeth_home", restless: true, gains: 4, attack: func(w *world) {
 		w.anyInput = true
 		w.server.Run("new-session", "-d", "-s", "third", "cat", ";",
 			"set-environment", "-t", "third", "SSH_AUTH_SOCK", "/alices/agent", ";",
@@ -31,13 +32,16 @@ func TestTM18AHelperIsNotAtHome(t *testing.T) {
 		if who := w.Muxward(root, "who", "--json"); !strings.Contains(who.Out, `"direct"`) {
 			w.t.Errorf("bob's input is not direct: %+v", who)
 		}
-		display := w.server.Run("list-clients", "-t", "shared", "-F", "#{client_name}")
+		at := func(session string) string { // muxward's own connection may be at one, too
+			return w.server.Run("list-clients", "-t", session, "-F", "#{?client_control_mode,,#{client_name}}")
+		}
+		display := strings.TrimSpace(at("shared"))
 		w.server.Run("set-buffer", "-w", "-t", display, "CLIP")
 		bob.Type("\x02:") // by his own keys
 		tmuxtest.Eventually(w.t, func() bool { return strings.HasPrefix(bob.Screen()[23], ":") }, "tmux asks for a command")
 		bob.Type("switch-client -t third\r")
 		tmuxtest.Eventually(w.t, func() bool {
-			return w.server.Run("list-clients", "-t", "third", "-F", "#{client_name}") == display
+			return strings.TrimSpace(at("third")) == display
 		}, "bob is in another session")
 		bob.Type("\x1b[15~\x1bOH") // all his keys are keys
 		tmuxtest.Eventually(w.t, func() bool {
