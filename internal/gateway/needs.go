@@ -83,6 +83,10 @@ func (r *resolver) client(how tmux.Lookup) error {
 	return nil
 }
 
+// nobodysClient is the name of no client: those of tmux are paths of terminals, or
+// begin with client-.
+const nobodysClient = "nobody's"
+
 // ownClient makes the asker's own display the default client. Displays of
 // others never are: that would be somebody's guest answering for the owner.
 func (r *resolver) ownClient(letter byte) error {
@@ -106,6 +110,7 @@ func (r *resolver) ownClient(letter byte) error {
 	}
 	c, err := tmux.CurrentClient(&mine, r.context())
 	if err != nil && !must {
+		inv.Set(letter, nobodysClient) // tmux does without, instead of taking a guest's
 		return nil
 	}
 	if err != nil {

@@ -37,6 +37,18 @@ func TestD17OwnersClient(t *testing.T) {
 			w.Must(owner, "display-message", "said-to-alice")
 			w.shownTo(alice, bob, "said-to-alice")
 			bob = come(bob)
+			leave(alice)
+			tmuxtest.Eventually(w.t, func() bool { return len(w.displaysBut("")) == 1 }, "the owner has left")
+			w.Must(owner, "display-message", "said-to-nobody")
+			w.server.Run("display-message", "-c", w.displaysBut("")[0], "said-to-bob")
+			bob.WaitFor("said-to-bob")
+			if saw(bob, "said-to-nobody") {
+				w.gain("what the owner says while she is away is shown to bob")
+			}
+			alice = w.Terminal(owner, tmuxtest.TerminalConfig{}, "attach", "-t", "shared")
+			alice.WaitFor("recording")
+			hers = w.displaysBut(w.displaysBut("")[0])[0]
+			bob = come(bob)
 		}
 		asked := w.Terminal(owner, tmuxtest.TerminalConfig{}, "display-popup", "-E", "echo popup-of-alice; read x")
 		w.shownTo(alice, bob, "popup-of-alice")
