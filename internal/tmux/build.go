@@ -219,13 +219,17 @@ func (b *builder) buffer(r *row) error {
 	return nil
 }
 
+// ErrUnfinished is the error of a snapshot that lacks its last row: tmux (3.7 and
+// newer) took longer than it allows itself.
+var ErrUnfinished = errors.New("tmux took longer for it than it allows itself, and left it unfinished")
+
 // finish checks that nothing is missing, and places the panes.
 func (b *builder) finish() error {
 	if b.servers != 1 {
 		return fmt.Errorf("%d lines about the server, want one", b.servers)
 	}
 	if b.snap.Version.AtLeast(v37) && !b.whole {
-		return errors.New("tmux took longer for it than it allows itself, and left it unfinished")
+		return ErrUnfinished
 	}
 	for i := range b.snap.Sessions {
 		if s := &b.snap.Sessions[i]; s.CurrentLink() == nil {

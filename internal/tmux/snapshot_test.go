@@ -2,6 +2,7 @@ package tmux
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -75,7 +76,7 @@ func TestUnfinishedSnapshotsAreRefused(t *testing.T) {
 			if got != sessions {
 				t.Errorf("%q: %d sessions, want %d (%v)", reply, got, sessions, err)
 			}
-		} else if err == nil || !strings.Contains(err.Error(), "unfinished") {
+		} else if !errors.Is(err, ErrUnfinished) {
 			t.Errorf("%q: %v", reply, err)
 		}
 	}

@@ -175,7 +175,7 @@ func (m *Model) fetchSpelled(ctx context.Context, d tmux.Detail) (*tmux.Snapshot
 			// The server changed meanwhile, or an alias is in the way that
 			// we do not know yet.
 			last = err
-			if try == 0 {
+			if try == 0 && !errors.Is(err, tmux.ErrUnfinished) {
 				aliases = usualNames()
 			}
 			continue
