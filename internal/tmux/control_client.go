@@ -59,6 +59,9 @@ func (inv *Invocation) ControlSettings(v Version) (*ControlSettings, error) {
 	for _, value := range inv.Values('A') {
 		s.pane(value)
 	}
+	if len(s.Panes) > maxPaneSettings {
+		return nil, fmt.Errorf("refresh-client: more than %d panes at once", maxPaneSettings)
+	}
 	for _, value := range inv.Values('B') {
 		if err := s.watch(value, v); err != nil {
 			return nil, fmt.Errorf("refresh-client -B %s: %w", quoted(value), err)
@@ -71,6 +74,9 @@ func (inv *Invocation) ControlSettings(v Version) (*ControlSettings, error) {
 	}
 	return s, nil
 }
+
+// maxPaneSettings bounds how often one command of a guest has tmux asked.
+const maxPaneSettings = 64
 
 // flag takes one flag. What a guest's client is anyway needs no saying.
 func (s *ControlSettings) flag(name string) error {

@@ -22,6 +22,7 @@ func TestGuestsControlSettings(t *testing.T) {
 		"refresh-client -f pause-after=x":                                      "refresh-client -f \"pause-after=x\": not offered to guests; no-output, pause-after and wait-exit are",
 		"refresh-client -A '%1:on' -A '%2:off' -A '%3:pause' -A '%4:continue'": "%1:on %2:off %3:pause %4:continue",
 		"refresh-client -A '%1:kill' -A '1:off' -A '%x:off' -A '%1' -A ''":     "",
+		"refresh-client" + strings.Repeat(" -A '%1:pause'", 65):                "refresh-client: more than 64 panes at once",
 		"refresh-client -B 'n:%*:#{pane_id}' -B 'm::#S' -B gone":               "n+ m+ gone-",
 		"refresh-client -B 'n:%1'":                                             "", "refresh-client -B 'n:%*:#(id)'": `format job "#(id)" is not available here`, "refresh-client -B 'n:%*:#{E:pane_title}'": `format modifier "E" is not available here`, "refresh-client -B 'n;x::a'": "cannot be in a name",
 	} {
