@@ -21,11 +21,12 @@
 // then notices within five seconds, and says it.
 //
 // Likewise inside a server, where every program in a pane can do what its owner
-// can. What stands there when the server is first looked at is its
+// can. What stands there within Options.Settle after the server is ready is its
 // configuration: what of it weakens muxward's promises is told, as a risk. What
 // nobody configures from hour to hour is an alarm when it comes later: a hook,
-// whatever it runs; an alias in the place of a command; another account on
-// tmux's own list; a client that is not ours. Whether it was the owner or a
+// unless it is known and its place is new; an alias in the place of a command;
+// another account on tmux's own list. A client that is not ours is an alarm
+// whenever two looks running have found it, and so is what cannot be looked at. Whether it was the owner or a
 // program is for the owner to say. Options that many change as they work, such as
 // set-clipboard, are told as before.
 //

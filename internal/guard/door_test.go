@@ -463,14 +463,18 @@ func FuzzParse(f *testing.F) {
 	f.Add([]byte("31 22 0:25 /a /b\\040c rw - tmpfs tmpfs rw\n"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		in := parseInspection(data)
-		names := map[string]bool{}
 		for _, p := range in.places() {
 			if at := p.ask[len(p.ask)-1]; strings.ContainsAny(at, ";\n ") {
 				t.Errorf("%q is no place", at)
 			}
 		}
-		s := &Server{rec: record{Mark: "x"}}
-		_ = s.readHooks(data, in.places(), names)
+		l := &hookLook{read: map[string]bool{}}
+		l.answer(data, in.places(), "x")
+		for _, r := range l.found {
+			if !l.read[r.hook.place] {
+				t.Errorf("%q is of a place that was not read", r.text)
+			}
+		}
 		_ = shadowed(tmux.ParseOptions{Version: tmux.Reference(), Aliases: tmux.ParseAliases(string(data), tmux.Reference())})
 		if r, err := parseRecord(data); err == nil && (!validID(r.ID) || r.PID < 0) {
 			t.Errorf("%+v", r)

@@ -46,6 +46,9 @@ type Options struct {
 	// Every is how often the watch looks at everything without being
 	// woken; 0 means 4 s, and 5 s is the most.
 	Every time.Duration
+	// Settle is how long after a server is ready what appears in it counts
+	// as its configuration, which may go on in the background; 0 means 10 s.
+	Settle time.Duration
 }
 
 // Guard keeps the servers and doors of one host. Make one with New.
@@ -127,6 +130,9 @@ func (o *Options) fill() error {
 	}
 	if o.Every <= 0 || o.Every > 5*time.Second {
 		o.Every = 4 * time.Second
+	}
+	if o.Settle <= 0 {
+		o.Settle = 10 * time.Second
 	}
 	if o.Umask == 0 {
 		o.Umask = 0o022

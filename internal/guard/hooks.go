@@ -2,22 +2,36 @@ package guard
 
 import (
 	"context"
+	"crypto/sha256"
+	"errors"
 	"fmt"
+	"hash"
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
+	"github.com/muxward/muxward/internal/access"
 	"github.com/muxward/muxward/internal/tmux"
 )
 
 const (
+	// hooksTime is how long a server may take to tell its hooks. It is apart
+	// from inspectTime: whoever makes many hooks hides nothing else by them.
+	hooksTime = 2 * time.Second
 	// maxPlaces is how many sessions, windows and panes are asked for hooks of
-	// their own, and maxTold how many hooks are told one by one: what a program
-	// in a pane can make many of must not keep us busy.
+	// their own: what a program in a pane can make many of must not keep us
+	// busy.
 	maxPlaces = 1000
-	maxTold   = 20
 	// placesAtOnce go into one client's command line.
 	placesAtOnce = 100
+	// maxApart is how many hooks of one place are known one by one; those after
+	// are known as one.
+	maxApart = 100
+	// maxCommand is how much of a hook's command people are told.
+	maxCommand = 200
+	// maxRules bounds what is remembered of hooks that have gone.
+	maxRules = 10000
 )
 
 // place is where a hook can be set.
@@ -26,52 +40,114 @@ type place struct {
 	ask  []string
 }
 
-// places are all of them, those for everything first. What is gone meanwhile
-// answers nothing.
+// places are all of them, those for everything first.
 func (in *inspection) places() []place {
 	all := []place{
 		{"every session", []string{"show-hooks", "-g"}},
 		{"every window", []string{"show-hooks", "-gw"}},
 	}
 	for _, kind := range []struct {
-		name, flags string
-		ids         []string
-	}{{"session ", "-qH", in.sessions}, {"window ", "-qHw", in.windows}, {"pane ", "-qHp", in.panes}} {
-		for _, id := range slices.Compact(slices.Sorted(slices.Values(kind.ids))) {
-			if _, err := strconv.ParseUint(strings.TrimLeft(id, "$@%"), 10, 32); err != nil {
-				continue // it was not tmux that said this
+		name, sign, flag string
+		ids              []string
+	}{{"session ", "$", "", in.sessions}, {"window ", "@", "-w", in.windows}, {"pane ", "%", "-p", in.panes}} {
+		for _, n := range numbers(kind.ids) {
+			id := kind.sign + strconv.FormatUint(n, 10)
+			ask := []string{"show-hooks", "-t", id}
+			if kind.flag != "" {
+				ask = []string{"show-hooks", kind.flag, "-t", id}
 			}
-			all = append(all, place{kind.name + id, []string{"show-options", kind.flags, "-t", id}})
+			all = append(all, place{kind.name + id, ask})
 		}
 	}
 	return all
 }
 
-// hooks asks the server which commands it runs when something happens, and
-// gives them in words for people.
-func (s *Server) hooks(ctx context.Context, opts tmux.ParseOptions, all []place) ([]string, error) {
-	var told []string
-	more := max(len(all)-maxPlaces, 0)
-	all = all[:len(all)-more]
-	names := map[string]bool{}
+// numbers are those of ids, each once, the oldest first: what is new then moves
+// nothing out of sight.
+func numbers(ids []string) []uint64 {
+	var all []uint64
+	for _, id := range ids {
+		if n, err := strconv.ParseUint(strings.TrimLeft(id, "$@%"), 10, 32); err == nil { // else it was not tmux that said this
+			all = append(all, n)
+		}
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
+// hook is one command that a server runs when something happens. The name ""
+// stands for all those of a place that are too many to be known one by one.
+type hook struct {
+	place, name string
+	sum         [sha256.Size]byte // of the whole command
+}
+
+// rule is what a hook does, wherever.
+func (h hook) rule() string { return h.name + " " + string(h.sum[:]) }
+
+func (h hook) risk(command string) risk {
+	text := fmt.Sprintf("the hook %s of %s runs: %s", h.name, h.place, command)
+	switch {
+	case h.name == "":
+		text = fmt.Sprintf("%s has more than %d hooks; the others are known by their sum alone: %x", h.place, maxApart, h.sum[:8])
+	case len(command) > maxCommand:
+		text = fmt.Sprintf("the hook %s of %s runs: %s (all of it: %d bytes, sha256 %x)", h.name, h.place, clip(command, maxCommand), len(command), h.sum[:8])
+	}
+	return risk{key: "hook " + h.place + " " + h.rule(), text: text, drift: true, hook: h}
+}
+
+// hookLook is one look at the hooks of a server.
+type hookLook struct {
+	opts   tmux.ParseOptions
+	found  []risk
+	read   map[string]bool // places whose hooks are in found
+	unread []risk
+	whole  bool // what could be read was read in time
+}
+
+// lookAtHooks asks the server which commands it runs when something happens. No
+// place's answer keeps those of others from being read.
+func (s *Server) lookAtHooks(ctx context.Context, opts tmux.ParseOptions, all []place) *hookLook {
+	ctx, cancel := context.WithTimeout(ctx, hooksTime)
+	defer cancel()
+	l := &hookLook{opts: opts, read: map[string]bool{}, whole: true}
+	if len(all) > maxPlaces {
+		l.unread = append(l.unread, risk{key: "many places", always: true,
+			text: fmt.Sprintf("its hooks cannot all be read: it has more than %d sessions, windows and panes", maxPlaces)})
+		all = all[:maxPlaces]
+	}
 	for chunk := range slices.Chunk(all, placesAtOnce) {
-		q, err := hookQuestions(opts, chunk)
-		if err != nil {
-			return nil, err
-		}
-		out, err := s.oneShot(ctx, q...)
-		if err != nil {
-			return nil, err
-		}
-		told = append(told, s.readHooks(out, chunk, names)...)
+		s.readPlaces(ctx, l, chunk)
 	}
-	if n := len(told) - maxTold; n > 0 {
-		told = append(told[:maxTold], fmt.Sprintf("and %d more hooks", n))
+	return l
+}
+
+// readPlaces reads the hooks of some places, and of each half apart if it
+// cannot have them at once: one of them may be gone, or say too much.
+func (s *Server) readPlaces(ctx context.Context, l *hookLook, places []place) {
+	q, err := hookQuestions(l.opts, places)
+	var out []byte
+	if err == nil {
+		out, err = s.oneShot(ctx, q...)
 	}
-	if more > 0 {
-		told = append(told, fmt.Sprintf("hooks of %d more places, which are not looked at", more))
+	apart := errors.Is(err, errRefused) || errors.Is(err, errTooLong)
+	switch {
+	case err == nil:
+		l.answer(out, places, s.rec.Mark)
+	case apart && len(places) > 1:
+		half := len(places) / 2
+		s.readPlaces(ctx, l, places[:half])
+		s.readPlaces(ctx, l, places[half:])
+	case errors.Is(err, errRefused):
+		l.read[places[0].name] = true // it is gone
+	case errors.Is(err, errTooLong):
+		l.unread = append(l.unread, risk{key: "unread " + places[0].name, always: true,
+			text: fmt.Sprintf("its hooks cannot be read, those of %s: %v", places[0].name, err)})
+	default:
+		l.whole = false
+		l.unread = append(l.unread, risk{key: "unread", always: true, twice: true,
+			text: fmt.Sprintf("its hooks cannot be read: %v", err)})
 	}
-	return told, nil
 }
 
 // hookQuestions has each place's answer end with the server's mark.
@@ -92,23 +168,91 @@ func hookQuestions(opts tmux.ParseOptions, places []place) ([]string, error) {
 	return q, nil
 }
 
-// readHooks reads the answer. The places for everything come first and list
-// every hook by its name; so names tells the hooks of others from their options.
-func (s *Server) readHooks(out []byte, places []place, names map[string]bool) []string {
-	var told []string
+// answer takes the answer of some places.
+func (l *hookLook) answer(out []byte, places []place, mark string) {
+	n, rest, first := 0, hash.Hash(nil), len(l.found)
+	end := func() {
+		if rest != nil {
+			// Before those of its place: it is not to be behind what is told.
+			l.found = slices.Insert(l.found, first, hook{places[0].name, "", [sha256.Size]byte(rest.Sum(nil))}.risk(""))
+		}
+		l.read[places[0].name] = true
+		n, rest, first = 0, nil, len(l.found)
+	}
 	for line := range lines(out) {
-		if line == s.rec.Mark && len(places) > 1 {
+		if line == mark && len(places) > 1 {
+			end()
 			places = places[1:]
 			continue
 		}
 		key, command, _ := strings.Cut(line, " ")
 		name, _, _ := strings.Cut(key, "[")
-		if places[0].ask[0] == "show-hooks" {
-			names[name] = true
+		if command == "" || line == mark {
+			continue
 		}
-		if names[name] && command != "" {
-			told = append(told, fmt.Sprintf("the hook %s of %s runs: %s", name, places[0].name, command))
+		if n++; n > maxApart {
+			if rest == nil {
+				rest = sha256.New()
+			}
+			_, _ = rest.Write([]byte(line + "\n")) // never fails
+			continue
+		}
+		l.found = append(l.found, hook{places[0].name, strings.Clone(name), sha256.Sum256([]byte(command))}.risk(command))
+	}
+	end()
+}
+
+// knownHooks is what earlier looks have seen. Of the one that looks alone.
+type knownHooks struct {
+	places map[string]bool // in the last look
+	rules  map[string]bool // hooks that were told or configured, wherever
+}
+
+// inspectHooks asks the server for its hooks and tells what has changed.
+func (s *Server) inspectHooks(ctx context.Context, opts tmux.ParseOptions, all []place, settles bool) {
+	l := s.lookAtHooks(ctx, opts, all)
+	if s.Cause() != nil || s.g.ctx.Err() != nil {
+		return
+	}
+	found := s.adjust(l, all)
+	s.mu.Lock()
+	settled := s.seen.hooks.settled
+	s.mu.Unlock()
+	settles = settles && l.whole
+	s.compare(&s.seen.hooks, found, settles)
+	if settles && !settled {
+		s.g.tell(access.EventServer, s, fmt.Sprintf("what the tmux server of %s has now is its configuration: a hook that comes later is an alarm, and so is a command-alias or an account on its list", s.rec.Owner))
+	}
+}
+
+// adjust adds to what a look found what it could not read again, and takes for
+// the work of a configuration what that does again for a new session, window or
+// pane: a hook that is known by its name and command.
+func (s *Server) adjust(l *hookLook, all []place) []risk {
+	k := &s.hooks
+	there := map[string]bool{}
+	for _, p := range all {
+		there[p.name] = true
+	}
+	found := append(l.found, l.unread...)
+	for i, r := range found {
+		found[i].drift = k.places[r.hook.place] || !k.rules[r.hook.rule()]
+	}
+	for _, r := range found {
+		if r.hook.name != "" && len(k.rules) < maxRules {
+			if k.rules == nil {
+				k.rules = map[string]bool{}
+			}
+			k.rules[r.hook.rule()] = true
 		}
 	}
-	return told
+	k.places = there
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, r := range s.seen.hooks.risks {
+		if there[r.hook.place] && !l.read[r.hook.place] {
+			found = append(found, r)
+		}
+	}
+	return found
 }

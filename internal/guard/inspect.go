@@ -24,29 +24,8 @@ type watched struct {
 	busy     bool      // an inspection is under way
 	silent   bool      // it did not answer
 	sessions int
-	looked   bool // it answered once
-	risks    []risk
-}
-
-// risk is something about a server that weakens what muxward promises, in words
-// that stay the same while the matter does.
-type risk struct {
-	text string
-	// drift is what no configuration changes by itself: when it comes later,
-	// somebody who acts as the owner has done it, perhaps from inside a pane.
-	drift bool
-}
-
-// Risks are what about the server weakens what muxward promises its owner's
-// guests, for people: as last seen by the watch, which looks every few seconds.
-func (s *Server) Risks() []string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	var all []string
-	for _, r := range s.seen.risks {
-		all = append(all, r.text)
-	}
-	return all
+	state    riskList
+	hooks    riskList
 }
 
 // Silent reports whether the server did not answer when the watch last asked:
@@ -62,10 +41,10 @@ func (s *Server) Silent() bool {
 // abbreviation is what is least likely to be taken.
 func askAliases() []string { return []string{"show-optio", "-s", "command-alias"} }
 
-// questions are what the watch asks, in one client. Every line of the answer
-// begins with a word that says what it is about, but for the last command's.
-// list-clients wants a session to be there.
-func questions(opts tmux.ParseOptions, sessions bool) ([]string, error) {
+// questions are what the watch asks, in one client, but for those whose command
+// an alias hides. Every line of the answer begins with a word that says what it
+// is about, but for the last command's. list-clients wants a session to be there.
+func questions(opts tmux.ParseOptions, sessions bool) (q, hidden []string) {
 	all := [][]string{
 		{"display-message", "-p", "server set-clipboard #{set-clipboard}"},
 		{"list-sessions", "-F", "session #{session_id}"},
@@ -77,18 +56,18 @@ func questions(opts tmux.ParseOptions, sessions bool) ([]string, error) {
 	if opts.Version.AtLeast(tmux.Version{Major: 3, Minor: 3}) {
 		all = append(all, []string{"server-access", "-l"})
 	}
-	var q []string
-	for i, words := range all {
+	for _, words := range all {
 		name, ok := tmux.SpellCommand(words[0], opts)
 		if !ok {
-			return nil, fmt.Errorf("%s: this server's command-alias option hides the command", words[0])
+			hidden = append(hidden, words[0])
+			continue
 		}
-		if i > 0 {
+		if len(q) > 0 {
 			q = append(q, ";")
 		}
 		q = append(append(q, name), words[1:]...)
 	}
-	return q, nil
+	return q, hidden
 }
 
 // shadowed gives the aliases that take the name of a tmux command.
@@ -114,8 +93,9 @@ type inspection struct {
 	through   []string
 	clients   []foreignClient
 	shadowed  []string
+	hidden    []string // commands that were not asked
 	allowed   []string // accounts on tmux's own list
-	hooks     []string
+	opts      tmux.ParseOptions
 }
 
 type foreignClient struct {
@@ -164,11 +144,14 @@ func (in *inspection) pane(f []string) {
 	}
 }
 
-// risks says what people should know.
+// risks says what people should know. It asks whose the clients are, so it comes
+// directly after the answer that lists them: nobody is a stranger for having
+// left meanwhile.
 func (s *Server) risks(in inspection) []risk {
 	var out []risk
 	add := func(drift bool, format string, args ...any) {
-		out = append(out, risk{fmt.Sprintf(format, args...), drift})
+		text := fmt.Sprintf(format, args...)
+		out = append(out, risk{key: text, text: text, drift: drift})
 	}
 	if in.clipboard == "on" {
 		add(false, "set-clipboard is on: programs in panes may set the clipboard of who is attached")
@@ -182,21 +165,24 @@ func (s *Server) risks(in inspection) []risk {
 		{in.rename, "allow-rename is on: programs may rename windows"},
 	} {
 		if len(r.panes) > 0 {
-			add(false, "%s (in %d panes, first %s)", r.what, len(r.panes), r.panes[0])
+			out = append(out, risk{key: r.what, text: fmt.Sprintf("%s (in %d panes, first %s)", r.what, len(r.panes), r.panes[0])})
 		}
 	}
 	for _, name := range in.shadowed {
 		add(true, "command-alias takes the name of the command %s", name)
 	}
-	for _, hook := range in.hooks {
-		add(true, "%s", hook)
+	for _, name := range in.hidden {
+		text := "command-alias hides the command " + name + ": what it tells is not looked at"
+		out = append(out, risk{key: text, text: text, always: true})
 	}
 	if len(in.allowed) > 1 {
 		add(true, "server-access lists other accounts than the owner's: %q; the directory keeps them out", in.allowed)
 	}
 	for _, c := range in.clients {
 		if !s.g.opt.OurClient(s, c.pid, c.name) {
-			add(true, "a client that is not muxward's is attached: %q, process %d", c.name, c.pid)
+			text := fmt.Sprintf("a client that is not muxward's is attached: %q, process %d", c.name, c.pid)
+			// tmux lists one of ours before we know its name.
+			out = append(out, risk{key: text, text: text, always: true, twice: true})
 		}
 	}
 	return out
@@ -204,18 +190,21 @@ func (s *Server) risks(in inspection) []risk {
 
 // inspect asks the server and tells what has changed since the last time.
 func (s *Server) inspect(ctx context.Context) {
-	if err := s.wait(ctx); err != nil {
-		if ctx.Err() != nil && s.g.ctx.Err() == nil {
+	short, cancel := context.WithTimeout(ctx, inspectTime)
+	defer cancel()
+	if err := s.wait(short); err != nil {
+		if short.Err() != nil && s.g.ctx.Err() == nil {
 			s.answered(err)
 		}
 		return
 	}
-	in, err := s.examine(ctx)
+	settles := s.settles()
+	in, err := s.examine(short)
 	if s.Cause() != nil || s.g.ctx.Err() != nil {
 		return
 	}
 	if errors.Is(err, unix.ECONNREFUSED) || errors.Is(err, unix.ENOENT) || errors.Is(err, errNotTheServer) {
-		s.reachAgain(ctx, err)
+		s.reachAgain(short, err)
 		return
 	}
 	if errors.Is(err, errRefused) { // it lost its last session meanwhile
@@ -226,30 +215,11 @@ func (s *Server) inspect(ctx context.Context) {
 	if err != nil {
 		return
 	}
-	s.sessions(len(in.sessions))
-	s.compare(s.risks(in))
-}
-
-// compare tells which risks are new and which have gone.
-func (s *Server) compare(risks []risk) {
-	s.mu.Lock()
-	before, looked := s.seen.risks, s.seen.looked
-	s.seen.risks, s.seen.looked = risks, true
-	s.mu.Unlock()
-	for _, r := range risks {
-		switch {
-		case slices.Contains(before, r):
-		case r.drift && looked:
-			s.g.tell(access.EventAlarm, s, "risk: new on the tmux server of "+s.rec.Owner+": "+r.text)
-		default:
-			s.g.tell(access.EventServer, s, "risk: "+r.text)
-		}
+	s.compare(&s.seen.state, s.risks(in), settles)
+	if !slices.Contains(in.hidden, "list-sessions") {
+		s.sessions(len(in.sessions))
 	}
-	for _, r := range before {
-		if !slices.Contains(risks, r) {
-			s.g.tell(access.EventServer, s, "no risk any more: "+r.text)
-		}
-	}
+	s.inspectHooks(ctx, in.opts, in.places(), settles)
 }
 
 // reachAgain does something about a server that cannot be connected to: what
@@ -276,17 +246,16 @@ func (s *Server) examine(ctx context.Context) (inspection, error) {
 		return inspection{}, err
 	}
 	opts := tmux.ParseOptions{Version: s.Version(), Aliases: tmux.ParseAliases(string(out), s.Version())}
-	q, err := questions(opts, s.hasSessions())
-	if err != nil {
-		return inspection{}, err
-	}
-	if out, err = s.oneShot(ctx, q...); err != nil {
-		return inspection{}, err
+	q, hidden := questions(opts, s.hasSessions())
+	out = nil
+	if len(q) > 0 {
+		if out, err = s.oneShot(ctx, q...); err != nil {
+			return inspection{}, err
+		}
 	}
 	in := parseInspection(out)
-	in.shadowed = shadowed(opts)
-	in.hooks, err = s.hooks(ctx, opts, in.places())
-	return in, err
+	in.opts, in.shadowed, in.hidden = opts, shadowed(opts), hidden
+	return in, nil
 }
 
 // answered notes whether the server answers, and tells when that changes.
@@ -297,7 +266,11 @@ func (s *Server) answered(err error) {
 	s.mu.Unlock()
 	switch {
 	case err != nil && !was && s.Cause() == nil:
-		s.g.tell(access.EventAlarm, s, fmt.Sprintf("the tmux server of %s (process %d) does not answer: %v", s.rec.Owner, s.rec.PID, err))
+		what := "does not answer"
+		if errors.Is(err, errTooLong) {
+			what = "cannot be looked at"
+		}
+		s.g.tell(access.EventAlarm, s, fmt.Sprintf("the tmux server of %s (process %d) %s: %v", s.rec.Owner, s.rec.PID, what, err))
 	case err == nil && was:
 		s.g.tell(access.EventServer, s, fmt.Sprintf("the tmux server of %s answers again", s.rec.Owner))
 	}

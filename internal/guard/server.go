@@ -33,6 +33,7 @@ type Server struct {
 	meeting  sync.Once     // of met
 	ready    chan struct{} // closed when the configuration is read, or readyErr is set
 	readyErr error
+	readyAt  time.Time     // when that was; with mu held
 	done     chan struct{} // closed when it has ended, after cause
 	cause    error
 	once     sync.Once // of finish
@@ -48,6 +49,7 @@ type Server struct {
 	model   *control.Model // of ctl
 	ctlLock chan struct{}  // holds one token: who opens the control client
 	seen    watched
+	hooks   knownHooks // of the inspection alone
 	look    sync.Mutex // one look at the server's files at a time
 	known   atomic.Pointer[tmux.Snapshot]
 }
@@ -227,12 +229,15 @@ func (s *Server) oneShot(ctx context.Context, argv ...string) ([]byte, error) {
 // maxAnswer bounds what a server may print to us.
 const maxAnswer = 4 << 20
 
+// errTooLong is the error of a command that prints more than that.
+var errTooLong = fmt.Errorf("the server prints more than %d bytes", maxAnswer)
+
 // limited is a buffer with an end.
 type limited struct{ bytes.Buffer }
 
 func (l *limited) Write(p []byte) (int, error) {
 	if l.Len()+len(p) > maxAnswer {
-		return 0, fmt.Errorf("the server prints more than %d bytes", maxAnswer)
+		return 0, errTooLong
 	}
 	return l.Buffer.Write(p)
 }
@@ -261,6 +266,9 @@ func askIn(ctx context.Context, c *wire.Conn, dir string, argv []string) ([]byte
 func (s *Server) introduce() {
 	err := s.learn(s.g.ctx)
 	if err == nil {
+		s.mu.Lock()
+		s.readyAt = time.Now()
+		s.mu.Unlock()
 		close(s.ready)
 		s.meeting.Do(func() { close(s.met) })
 		s.g.tell(access.EventServer, s, fmt.Sprintf("tmux server of %s is ready: tmux %s, process %d, uid %d", s.rec.Owner, s.Version(), s.rec.PID, s.rec.Account.UID))

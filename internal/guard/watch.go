@@ -1,7 +1,6 @@
 package guard
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -380,9 +379,7 @@ func (g *Guard) inspectAll() {
 			continue
 		}
 		g.wg.Go(func() {
-			ctx, cancel := context.WithTimeout(g.ctx, inspectTime)
-			defer cancel()
-			s.inspect(ctx)
+			s.inspect(g.ctx)
 			s.mu.Lock()
 			s.seen.busy = false
 			s.mu.Unlock()

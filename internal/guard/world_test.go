@@ -94,7 +94,7 @@ func account(t *testing.T, uid uint32) identity.Account {
 func newWorld(t *testing.T, change ...func(*Options)) *world {
 	t.Helper()
 	w := &world{t: t, dir: tmuxtest.Dir(t, tmuxtest.Account{}), acct: account(t, testUID)}
-	w.opt = Options{Run: w.dir + "/r", Doors: w.dir + "/r/d", Tmux: tmuxProgram(t), Root: asRoot(), Notify: w.hear, Every: 100 * time.Millisecond}
+	w.opt = Options{Run: w.dir + "/r", Doors: w.dir + "/r/d", Tmux: tmuxProgram(t), Root: asRoot(), Notify: w.hear, Every: 100 * time.Millisecond, Settle: 1}
 	for _, c := range change {
 		c(&w.opt)
 	}

@@ -25,10 +25,11 @@ func TestPN04ProgramInPane(t *testing.T) {
 	p := programIn(b)
 	mustRevoke(b, "-t", "mwalice/other", viewer)
 	rights := rightsOf(b)
-	// The first look is over; what the configuration has set is no alarm.
+	// What the configuration has set is no alarm, and it has its time for that.
 	tmuxtest.Eventually(t, func() bool {
 		return b.logs("server", "set-titles is on") > 0 && b.logs("server", "pane-exited of every session")+b.logs("server", "pane-exited of every window") > 0
 	}, "the configuration's risks are told")
+	tmuxtest.Eventually(t, func() bool { return b.logs("server", "is its configuration") > 0 }, "the configuration has had its time")
 
 	canary := tmuxtest.Dir(t, tmuxtest.As(t, owner))
 	lure := "run-shell 'touch " + canary + "/caught'"
