@@ -49,6 +49,7 @@ func TestRE07SizesByLines(t *testing.T) {
 	}
 	b.kept()
 	b.Must(owner, "new-session", "-d", "-s", "wide", "-x", "800", "-y", "600", "cat")
+	b.Must(owner, "resize-window", "-t", "wide:", "-x", "800", "-y", "600") // tmux 3.2 takes the size of who is attached
 	if got := b.server.Run("display-message", "-p", "-t", "wide:", "#{window_width}x#{window_height}"); got != "800x600" {
 		t.Errorf("a session of 800x600 measures %s", got)
 	}
