@@ -29,8 +29,8 @@ func (e usageError) Unwrap() error { return e.error }
 func main() { os.Exit(run(os.Args[1:])) }
 
 func run(args []string) int {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
+	// Never stopped: a second signal, while the last is tidied up, must not kill.
+	ctx, _ := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	root := newRoot()
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)

@@ -83,7 +83,6 @@ func serve(ctx context.Context, c config.Config) error {
 	defer d.close()
 	hup := make(chan os.Signal, 1)
 	signal.Notify(hup, syscall.SIGHUP)
-	defer signal.Stop(hup)
 	d.start(ctx)
 	if err := (config.Serving{
 		PID: os.Getpid(), Ctl: filepath.Join(c.Run(), "ctl"), Doors: c.Doors, Policy: c.Policy,

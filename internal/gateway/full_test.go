@@ -20,6 +20,8 @@ import (
 type alices struct {
 	asked chan struct{} // one for each time that the state was asked for
 	give  chan struct{} // one lets one answer go
+
+	aliases []tmux.CommandAlias
 }
 
 func (a *alices) Owners() []string         { return []string{"alice"} }
@@ -43,6 +45,7 @@ func (a *alices) Snapshot(ctx context.Context, detail tmux.Detail) (*tmux.Snapsh
 	}
 	return tmux.NewSnapshot(tmux.Snapshot{
 		Detail:   detail,
+		Options:  tmux.Options{Aliases: a.aliases},
 		Sessions: []tmux.Session{{ID: 1, Name: "work", Links: []tmux.Winlink{{Index: 0, Window: 2}}}},
 		Windows:  []tmux.Window{{ID: 2, Panes: []tmux.PaneID{3}, Active: 3, HasActive: true}},
 		Panes:    []tmux.Pane{{ID: 3, Window: 2}},

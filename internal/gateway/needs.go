@@ -159,6 +159,11 @@ func (r *resolver) finish(ctx context.Context) error {
 	if err := sound(inv, r.plan.Snapshot.Version); err != nil {
 		return err
 	}
+	if !trusted(r.plan.Full) {
+		if err := inv.CheckGuest(); err != nil {
+			return err
+		}
+	}
 	if err := r.bounded(); err != nil {
 		return err
 	}
@@ -170,9 +175,6 @@ func (r *resolver) finish(ctx context.Context) error {
 			inv.SetBare('E') // what tmux hears of the client is not theirs
 		}
 		return r.switched()
-	}
-	if err := inv.CheckGuest(); err != nil {
-		return err
 	}
 	if name == "display-message" && (!inv.Has('p') || inv.Has('I')) {
 		return errors.New("display-message: only -p is offered to guests")

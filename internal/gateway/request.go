@@ -48,6 +48,8 @@ type Request struct {
 	// fresh is the state of the server by which the command line was read. It
 	// serves the first command too: nothing has happened in between.
 	fresh *tmux.Snapshot
+	// sizes is by how many commands tmux is told of sizes.
+	sizes int
 }
 
 func (r Request) asked() []string {

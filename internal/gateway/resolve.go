@@ -155,7 +155,7 @@ func (g *Gateway) resolve(ctx context.Context, req Request) (*Plan, error) {
 		}
 	}
 	if r.plan.Start {
-		return r.plan, r.bounded()
+		return r.plan, nil
 	}
 	if r.plan.Server != nil {
 		if err := r.targets(); err != nil {

@@ -7,25 +7,27 @@ import (
 	"time"
 
 	"github.com/muxward/muxward/internal/access"
-	"github.com/muxward/muxward/internal/tmux"
 )
 
-// bounded refuses sizes that tmux is not to hear of, whoever gives them.
+// bounded holds whoever is not the owner of a server to sizes that everybody there
+// can do with. Owners have their own server draw what tmux takes: it is they who
+// wait for it, and a window of five thousand lines keeps a long output.
 func (r *resolver) bounded() error {
-	var opts tmux.ParseOptions
-	if snap := r.plan.Snapshot; snap != nil {
-		opts = tmux.ParseOptions{Version: snap.Version, Aliases: snap.Options.Aliases}
+	if r.plan.Home {
+		return nil
 	}
-	return r.req.Invocation.CheckSizes(r.plan.Found.Window, opts)
+	return r.plan.Invocation.BoundSizes(r.plan.Found.Window, reads(r.plan.Snapshot))
 }
 
-// How often tmux hears of sizes from one person: never more than 20 times in
-// any second, and a few at once.
+// How often tmux hears of sizes from one person: of so many a second, and of a few
+// at once after it has heard of none for a while. What one command holds comes
+// together; it has its turn when as many turns have passed.
 const (
-	sizeEvery = time.Second / 15
-	sizeBurst = 5
-	sizeWait  = 5 * time.Second
-	maxPaced  = 4096
+	sizesASecond = 15
+	sizeEvery    = time.Second / sizesASecond
+	sizeBurst    = 5
+	sizeWait     = 5 * time.Second
+	maxPaced     = 4096
 )
 
 // pace gives people their turns.
@@ -34,9 +36,9 @@ type pace struct {
 	next map[string]time.Time // when a person has had all turns until now
 }
 
-// turn takes a person's next turn, and tells how long it is until then. It takes
-// none where that would be too long.
-func (p *pace) turn(who string, now time.Time) (wait time.Duration, ok bool) {
+// turns takes a person's next n turns, and tells how long it is until the last
+// of them. It takes none where that would be too long.
+func (p *pace) turns(who string, n int, now time.Time) (wait time.Duration, ok bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.next == nil || len(p.next) > maxPaced {
@@ -53,7 +55,8 @@ func (p *pace) turn(who string, now time.Time) (wait time.Duration, ok bool) {
 	if full := now.Add(-sizeBurst * sizeEvery); at.Before(full) {
 		at = full
 	}
-	at = at.Add(sizeEvery)
+	n = min(n, maxPaced) // which is too many, and no overflow
+	at = at.Add(time.Duration(n) * sizeEvery)
 	if wait = at.Sub(now); wait > sizeWait {
 		return wait, false
 	}
@@ -64,13 +67,15 @@ func (p *pace) turn(who string, now time.Time) (wait time.Duration, ok bool) {
 // paced has whoever tells tmux of sizes wait for their turn, before anything is
 // decided.
 func (g *Gateway) paced(ctx context.Context, req Request) error {
-	if req.Invocation == nil || !req.Invocation.Sizes() {
+	if req.sizes == 0 {
 		return nil
 	}
-	wait, ok := g.sizes.turn(req.Identity.Person(), time.Now())
+	refuse := func(why error) error {
+		return g.writeRefusal(ctx, req, &Plan{Invocation: req.Invocation}, access.Decision{}, why)
+	}
+	wait, ok := g.sizes.turns(req.Identity.Person(), req.sizes, time.Now())
 	if !ok {
-		return g.writeRefusal(ctx, req, &Plan{Invocation: req.Invocation}, access.Decision{},
-			fmt.Errorf("%s: too many sizes at once; tmux takes %d a second of a person", req.Invocation.Row.Name, time.Second/sizeEvery))
+		return refuse(fmt.Errorf("%s: too many sizes at once; tmux takes %d a second of a person", req.Invocation.Row.Name, sizesASecond))
 	}
 	if wait == 0 {
 		return nil
@@ -81,6 +86,6 @@ func (g *Gateway) paced(ctx context.Context, req Request) error {
 	case <-t.C:
 		return nil
 	case <-ctx.Done():
-		return context.Cause(ctx)
+		return refuse(context.Cause(ctx))
 	}
 }

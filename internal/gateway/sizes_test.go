@@ -1,9 +1,15 @@
 package gateway
 
 import (
+	"context"
+	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
+
+	"github.com/muxward/muxward/internal/access"
+	"github.com/muxward/muxward/internal/tmux"
 )
 
 // In no second has a person more than twenty turns, however they come; others do
@@ -14,7 +20,7 @@ func TestPace(t *testing.T) {
 	var turns []time.Time
 	for i := range 1000 {
 		now = now.Add(time.Duration(i%7) * time.Millisecond)
-		wait, ok := p.turn("alice", now)
+		wait, ok := p.turns("alice", 1, now)
 		if !ok {
 			if wait <= sizeWait {
 				t.Fatalf("refused after %v", wait)
@@ -31,14 +37,99 @@ func TestPace(t *testing.T) {
 	if len(turns) < 75 {
 		t.Errorf("%d turns only", len(turns))
 	}
-	if wait, ok := p.turn("bob", now); wait != 0 || !ok {
+	if wait, ok := p.turns("bob", 1, now); wait != 0 || !ok {
 		t.Errorf("bob waits %v", wait)
 	}
 	for i := range 2 * maxPaced {
 		now = now.Add(time.Second)
-		p.turn(fmt.Sprint(i), now)
+		p.turns(fmt.Sprint(i), 1, now)
 	}
 	if len(p.next) > maxPaced+1 {
 		t.Errorf("%d people are remembered", len(p.next))
+	}
+}
+
+// What comes together has waited for as many turns, and takes them from what
+// follows; what is more than anybody has turns for is refused and takes none.
+func TestPaceOfManyAtOnce(t *testing.T) {
+	var p pace
+	now := time.Now()
+	if wait, ok := p.turns("alice", 50, now); wait != 45*sizeEvery || !ok {
+		t.Errorf("50 at once wait %v", wait)
+	}
+	if wait, ok := p.turns("alice", 1, now); wait != 46*sizeEvery || !ok {
+		t.Errorf("the next one waits %v", wait)
+	}
+	for _, n := range []int{81, 1 << 62} {
+		if wait, ok := p.turns("carol", n, now); ok {
+			t.Errorf("%d at once wait %v", n, wait)
+		}
+	}
+	if wait, ok := p.turns("carol", 5, now); wait != 0 || !ok {
+		t.Errorf("after a refusal 5 wait %v", wait)
+	}
+}
+
+// Sizes in a block have a turn each, by whatever name the server knows them, and
+// who is refused, or leaves while they wait, is in the log.
+func TestSizesOfBlocksArePaced(t *testing.T) {
+	r := &rules{}
+	r.allow.Store(true)
+	g, servers, _, log, _ := guestGateway(t, r)
+	servers.aliases = []tmux.CommandAlias{{Name: "wide", Value: "resize-window -x 80"}}
+	who := bob(t)
+	handle := func(ctx context.Context, line string) error {
+		servers.give <- struct{}{}
+		reqs, err := g.ParseText(t.Context(), Request{Identity: who, Here: "alice"}, "has-session ; "+line)
+		if err != nil || len(reqs) != 2 {
+			t.Fatal(reqs, err)
+		}
+		_, err = g.Handle(ctx, reqs[1])
+		return err
+	}
+	denied := func(why error) {
+		t.Helper()
+		if ev := <-log.events; ev.Kind != access.EventDenied || ev.Reason != why.Error() {
+			t.Errorf("the log has %+v", ev)
+		}
+	}
+	err := handle(t.Context(), "if-shell -F 1 { "+strings.Repeat("wide ; resizew -y 20 ; ", 41)+"wide }")
+	if err == nil || !strings.Contains(err.Error(), "tmux takes 15 a second") {
+		t.Fatalf("83 at once: %v", err)
+	}
+	denied(err)
+	ctx, leave := context.WithCancelCause(t.Context())
+	left := errors.New("bob has left")
+	leave(left)
+	if err := handle(ctx, "if-shell -F 1 'wide ; "+strings.Repeat("wide ; ", 60)+"wide'"); !errors.Is(err, left) {
+		t.Fatalf("who has left: %v", err)
+	}
+	denied(left)
+}
+
+// Who is at home has their own server measure what it takes; on somebody else's
+// also who holds every verb has what others can do with, and makes a window grow by
+// what it measured when it was decided.
+func TestSizesOnServersOfOthers(t *testing.T) {
+	for _, home := range []bool{true, false} {
+		for line, want := range map[string]string{
+			"resize-window -t work -x 9000": "", "new-session -d -y 5000": "", "resize-window -t work -D 5": "-y 29",
+		} {
+			text, perr := tmux.ParseText(line, tmux.ParseOptions{})
+			if perr != nil {
+				t.Fatal(perr)
+			}
+			inv := text.Commands[0]
+			asked := strings.Join(inv.Words(), " ")
+			res := &resolver{plan: &Plan{Full: true, Home: home, Invocation: inv, Found: tmux.Found{Window: &tmux.Window{Width: 80, Height: 24}}}}
+			err := res.bounded()
+			got := strings.Join(inv.Words(), " ")
+			switch {
+			case home && (err != nil || got != asked):
+				t.Errorf("at home %s: %s, %v", line, got, err)
+			case !home && want == "" && err == nil, !home && want != "" && (err != nil || !strings.Contains(got, want)):
+				t.Errorf("elsewhere %s: %s, %v", line, got, err)
+			}
+		}
 	}
 }

@@ -7,106 +7,183 @@ import (
 	"strings"
 )
 
-// The most that anybody may have a window or a client measure, who holds every
-// verb: tmux draws whatever it is told, and everybody who watches waits for it.
+// The most that a command may have a window or a client measure on a server that
+// is not one's own: everybody who watches waits while it is drawn. Terminals, and
+// what guests may ask for, are smaller.
 const (
 	mostColumns = 2000
 	mostRows    = 1000
-	// What is above these tmux refuses in its own words.
-	sessionMost = 65535
-	windowMost  = 10000
-	anySize     = 1<<63 - 1
 )
 
-// clientSize is how refresh-client takes sizes: of the client, or of a window of
-// it.
-var clientSize = regexp.MustCompile(`^\s*(?:@[0-9]*:)?\s*\+?([0-9]+)[x,]\s*\+?([0-9]+)`)
+// What is a size to muxward: digits, so that it is the same number to whoever
+// reads it.
+var (
+	digitsForm  = regexp.MustCompile(`^\+?[0-9]{1,9}$`)
+	extentForm  = regexp.MustCompile(`^([0-9]{1,9})x([0-9]{1,9})$`)
+	clientForm  = regexp.MustCompile(`^(?:@[0-9]{1,9}:)?(\+?[0-9]{1,9})[x,](\+?[0-9]{1,9})$`)
+	forgetsForm = regexp.MustCompile(`^@[0-9]{1,9}:$`) // a size is given back
+)
 
-// Sizes reports whether the command tells tmux the size of a window or a client
-// that is there.
-func (inv *Invocation) Sizes() bool {
-	return inv.Row.Name == "resize-window" || inv.Row.Name == "refresh-client" && inv.Has('C')
+// CountSizes counts by how many commands tmux is told the size of a window or a
+// client that is there: the command itself, and those that it holds and runs.
+func (inv *Invocation) CountSizes(opts ParseOptions) int {
+	n := 0
+	switch inv.Row.Name {
+	case "resize-window":
+		n = 1
+	case "refresh-client":
+		n = len(inv.Values('C'))
+	case "bind-key", "set-hook", "set-option", "set-window-option":
+		return 0 // what they hold is kept, and run by nobody now
+	}
+	for _, in := range inv.nested(opts) {
+		n += in.CountSizes(opts)
+	}
+	return n
 }
 
-// CheckSizes refuses sizes above what muxward lets tmux hear of, whoever gives
-// them, also in commands that the command holds. w is the window that it is
-// about, nil if that is not known. What is no size is left to tmux to refuse.
-func (inv *Invocation) CheckSizes(w *Window, opts ParseOptions) error {
-	var cols, rows string
-	refused := anySize
-	switch inv.Row.Name {
-	case "new-session":
-		cols, _ = inv.Get('x')
-		rows, _ = inv.Get('y')
-		refused = sessionMost
-	case "resize-window":
-		cols, _ = inv.Get('x')
-		rows, _ = inv.Get('y')
-		refused = windowMost
-		if w != nil && !inv.grows(w) {
-			return tooLarge(inv)
+// nested gives the commands that a command holds, as far as they can be known
+// before it runs.
+func (inv *Invocation) nested(opts ParseOptions) (all []*Invocation) {
+	for _, n := range inv.Nested() {
+		if some, err := n.Commands(opts); err == nil {
+			all = append(all, some...)
 		}
+	}
+	return all
+}
+
+// BoundSizes holds a command to sizes that may be given on a server of somebody
+// else, also in the commands that it holds: digits, and no more than the most. w
+// is the window that it is about. By how much that may grow is said in what it
+// measures then, so that it is the same whatever happens meanwhile.
+func (inv *Invocation) BoundSizes(w *Window, opts ParseOptions) error {
+	if err := inv.absolute(w); err != nil {
+		return err
+	}
+	if err := inv.boundOwn(); err != nil {
+		return err
+	}
+	for _, in := range inv.nested(opts) {
+		if err := in.BoundSizes(nil, opts); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// boundOwn is BoundSizes for the command alone.
+func (inv *Invocation) boundOwn() error {
+	switch inv.Row.Name {
+	case "new-session", "resize-window":
+		return inv.boundFlags()
 	case "refresh-client":
 		for _, value := range inv.Values('C') {
-			if m := clientSize.FindStringSubmatch(value); m != nil && (beyond(m[1], mostColumns, anySize) || beyond(m[2], mostRows, anySize)) {
-				return tooLarge(inv)
+			if forgetsForm.MatchString(value) {
+				continue
+			}
+			m := clientForm.FindStringSubmatch(value)
+			if m == nil {
+				return notSize(inv, value)
+			}
+			if err := inv.bound(m[1], m[2]); err != nil {
+				return err
 			}
 		}
 	case "set-option", "set-window-option":
-		cols, rows = inv.defaultSize()
-	}
-	if beyond(cols, mostColumns, refused) || beyond(rows, mostRows, refused) {
-		return tooLarge(inv)
-	}
-	for _, n := range inv.Nested() {
-		all, err := n.Commands(opts)
-		if err != nil {
-			continue // it runs nothing, or what is only known when it runs
-		}
-		for _, in := range all {
-			if err := in.CheckSizes(nil, opts); err != nil {
-				return err
+		return inv.boundDefault()
+	case "select-layout":
+		if len(inv.Args) > 0 { // whether it is a layout at all is looked at for everybody
+			box, problem := readLayout(inv.Args[0])
+			if problem == "" && (box.width > mostColumns || box.height > mostRows) {
+				return tooLarge(inv)
 			}
 		}
 	}
 	return nil
 }
 
-// grows reports whether a window may grow by as much as it is asked to.
-func (inv *Invocation) grows(w *Window) bool {
-	by := 1
-	if len(inv.Args) > 0 {
-		n, err := strconv.Atoi(inv.Args[0])
-		if err != nil {
-			return true
+// boundFlags looks at -x and -y.
+func (inv *Invocation) boundFlags() error {
+	for _, f := range inv.Flags {
+		if f.Letter != 'x' && f.Letter != 'y' || f.Value == "-" && inv.Row.Name == "new-session" {
+			continue
 		}
-		by = n
+		if !digitsForm.MatchString(f.Value) {
+			return notSize(inv, f.Value)
+		}
+		cols, rows := f.Value, "1"
+		if f.Letter == 'y' {
+			cols, rows = "1", f.Value
+		}
+		if err := inv.bound(cols, rows); err != nil {
+			return err
+		}
 	}
-	return !(inv.Has('R') && by > mostColumns-w.Width || inv.Has('D') && by > mostRows-w.Height)
+	return nil
 }
 
-// defaultSize is the size that sessions will have that nobody is attached to, if
-// the command sets that.
-func (inv *Invocation) defaultSize() (cols, rows string) {
+// boundDefault looks at the size that sessions will have that nobody is attached
+// to. It is given whole, so that it is known before.
+func (inv *Invocation) boundDefault() error {
 	const option, least = "default-size", "default-si" // the shortest that is no other
 	if len(inv.Args) < 2 || !strings.HasPrefix(option, inv.Args[0]) || len(inv.Args[0]) < len(least) {
-		return "", ""
+		return nil
 	}
-	cols, rows, _ = strings.Cut(inv.Args[1], "x")
-	return cols, rows
+	if inv.Has('a') || inv.Has('F') {
+		return fmt.Errorf("%s: give the whole %s, such as 80x24, without -a and -F", inv.Row.Name, option)
+	}
+	m := extentForm.FindStringSubmatch(inv.Args[1])
+	if m == nil {
+		return notSize(inv, inv.Args[1])
+	}
+	return inv.bound(m[1], m[2])
 }
 
-// beyond reports whether a value is a number above most that tmux would take.
-func beyond(value string, most, refused int) bool {
-	digits := strings.TrimLeft(value, " \t+")
-	if digits == "" || strings.Trim(digits, "0123456789") != "" {
-		return false
+// absolute says by -x or -y what a window will measure that is told to grow.
+func (inv *Invocation) absolute(w *Window) error {
+	if inv.Row.Name != "resize-window" || !inv.Has('R') && !inv.Has('D') {
+		return nil
 	}
-	n, err := strconv.Atoi(digits)
+	by := "1"
+	if len(inv.Args) > 0 {
+		by = inv.Args[0]
+	}
+	switch {
+	case inv.Has('L') || inv.Has('U') || inv.Has('R') && inv.Has('D') || inv.Has('x') || inv.Has('y') || inv.Has('a') || inv.Has('A'):
+		return fmt.Errorf("%s: -R and -D stand alone; use -x and -y", inv.Row.Name)
+	case w == nil:
+		return fmt.Errorf("%s: use -x and -y here", inv.Row.Name)
+	case !digitsForm.MatchString(by):
+		return notSize(inv, by)
+	}
+	n, err := strconv.Atoi(by)
 	if err != nil {
-		n = anySize
+		return notSize(inv, by)
 	}
-	return n > most && n <= refused
+	if inv.Has('R') {
+		inv.Delete('R')
+		inv.Set('x', strconv.Itoa(w.Width+n))
+	} else {
+		inv.Delete('D')
+		inv.Set('y', strconv.Itoa(w.Height+n))
+	}
+	inv.Args = nil
+	return nil
+}
+
+// bound refuses what is larger than the most. Both are digits.
+func (inv *Invocation) bound(cols, rows string) error {
+	w, werr := strconv.Atoi(cols)
+	h, herr := strconv.Atoi(rows)
+	if werr != nil || herr != nil || w > mostColumns || h > mostRows {
+		return tooLarge(inv)
+	}
+	return nil
+}
+
+func notSize(inv *Invocation, value string) error {
+	return fmt.Errorf("%s %s: not a size; write digits alone", inv.Row.Name, quoted(value))
 }
 
 func tooLarge(inv *Invocation) error {

@@ -10,44 +10,45 @@ import (
 	"github.com/muxward/muxward/test/host"
 )
 
-// Somebody who holds every verb says by lines what size things are to be: larger
-// than any screen, by each way there is, and a thousand times a second, so that
-// tmux draws for nobody else any more. What is too large is refused, with the
-// most that is allowed; what comes too often waits for its turn; sizes that
-// people have are taken as they are. In the control run the same lines go to the
-// guarded socket itself.
+// Somebody who is not the owner of a server says by lines what size
+// things are to be there: larger than any screen, by each way there is, and a
+// thousand times a second, so that tmux draws for nobody else any more. What is too
+// large, or is no plain number, is refused; what comes too often waits for its turn;
+// sizes that people have are taken as they are, and the owner's own at home. In the
+// control run the same lines go to the guarded socket itself.
 func TestRE07SizesByLines(t *testing.T) {
-	b := lay(t, host.Config{TmuxConf: "set -g window-size latest\n"})
-	const limit = "larger than 2000x1000"
-	l := b.Control(owner, "attach", "-t", "other")
+	b := lay(t, host.Config{TmuxConf: "set -g window-size latest\n", Policy: map[string]string{"grants.yaml": everyVerb}})
+	l := b.Control(viewer, "attach", "-t", "mwalice/other")
 	l.Wait("%session-changed")
-	for _, line := range []string{
-		"refresh-client -C 10000x10000", "refresh-client -C 2001,24", "refresh-client -C 80x1001", "refresh-client -C 99999999999999999999x5",
-		"refresh-client -C @0:5000x50", "resize-window -x 9000", "resize-window -y 1001", "resize-window -R 9000", "resize-window -D 1000",
-		"new-session -d -s huge -x 9000 -y 10", "new-session -d -s huge -y 5000", "set-option -g default-size 9000x9000",
-		"set -g default-si 80x1001", "if-shell -F 1 { resize-window -x 9000 }", "if-shell -F 1 'resize-window -x 9000'",
-		"bind-key x resize-window -x 9000", "select-layout 'b9ad,5000x24,0,0,0'", "rename-window x ; resize-window -x 9000",
+	const large, odd = "larger than 2000x1000", "not a size"
+	for line, why := range map[string]string{
+		"refresh-client -C 10000x10000": large, "refresh-client -C 2001,24": large, "refresh-client -C 80x1001": large,
+		"refresh-client -C 99999999999999999999x5": odd, "refresh-client -C -4294957296x24": odd, `refresh-client -C "\v9000x24"`: odd,
+		"refresh-client -C @0:5000x50": large, "resize-window -x 9000": large, "resize-window -y 1001": large, "resize-window -R 9000": large,
+		"resize-window -D 1000": large, "resize-window -R ' 9000'": odd, `resize-window -x "\f9000"`: odd, `resize-window -x "\n9000"`: odd,
+		"if-shell -F 1 'resize-window -R 9000'": "use -x and -y", "new-session -d -s huge -x 9000 -y 10": large, "new-session -d -s huge -y 5000": large,
+		"set-option -g default-size 9000x9000": large, "set -g default-si 80x1001": large, "set -ag default-size 000": "give the whole",
+		"set -gF default-size '#{l:80x9000}'": "give the whole", "if-shell -F 1 { resize-window -x 9000 }": large,
+		"if-shell -F 1 'resize-window -x 9000'": large, "bind-key x resize-window -x 9000": large, "select-layout 'b9ad,5000x24,0,0,0'": large,
+		"rename-window x ; resize-window -x 9000": large,
 	} {
 		block := strings.Join(l.Ask(line), "\n")
-		if !strings.Contains(block, "%error ") || !strings.Contains(block, limit) {
+		if !strings.Contains(block, "%error ") || !strings.Contains(block, why) {
 			t.Errorf("%q: %q", line, block)
 		}
 	}
-	for _, c := range []struct {
-		who  string
-		args []string
-	}{
-		{root, []string{"resize-window", "-t", "mwalice/other", "-x", "9000"}},
-		{viewer, []string{"new-session", "-d", "-x", "9000"}}, // where no server runs yet
-	} {
-		if r := b.Tmux(c.who, c.args...); r.Code == 0 || !strings.Contains(r.Err, limit) {
-			t.Errorf("%s: %q: %+v", c.who, c.args, r)
-		}
+	if r := b.Tmux(viewer, "resize-window", "-t", "mwalice/other", "-x", "9000"); r.Code == 0 || !strings.Contains(r.Err, large) {
+		t.Errorf("by a command: %+v", r)
 	}
 	if size := b.largest(); size[0] > 2000 || size[1] > 1000 {
 		t.Errorf("tmux has heard of %v", size)
 	}
 	b.kept()
+	b.Must(owner, "new-session", "-d", "-s", "tall", "-x", "80", "-y", "5000", "cat")
+	if got := b.server.Run("display-message", "-p", "-t", "tall:", "#{window_height}"); got != "5000" {
+		t.Errorf("the owner's session of 5000 lines measures %s", got)
+	}
+	b.server.Run("kill-session", "-t", "tall")
 	b.Must(owner, "new-session", "-d", "-s", "wide", "-x", "800", "-y", "600", "cat")
 	b.Must(owner, "resize-window", "-t", "wide:", "-x", "800", "-y", "600") // tmux 3.2 takes the size of who is attached
 	if got := b.server.Run("display-message", "-p", "-t", "wide:", "#{window_width}x#{window_height}"); got != "800x600" {
