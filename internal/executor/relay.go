@@ -217,9 +217,8 @@ func (r *relay) write(ctx context.Context, m *wire.Write) error {
 	return r.client.Print(ctx, s.fd, data)
 }
 
-// drawn takes out of what a pane has drawn what a guest's terminal would obey:
-// the control characters above 0x7f, which some versions keep as text. Those
-// below tmux keeps to itself.
+// drawn takes the control characters above 0x7f out of what a pane has drawn: a
+// guest's terminal gets text.
 func (r *relay) drawn(data []byte) []byte {
 	const lead = 0xc2 // of U+0080 to U+00bf
 	out := make([]byte, 0, len(data)+1)
