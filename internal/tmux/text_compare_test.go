@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/user"
 	"path/filepath"
+	"slices"
 	"sort"
 	"strings"
 	"testing"
@@ -143,6 +144,19 @@ func (r *reading) compare(text string) {
 	r.compareAs(r.t, "-nv", text)
 }
 
+// usesAssigned reports whether a text may use a variable that it sets itself.
+func usesAssigned(text string, parsed *CommandText, err *TextError) bool {
+	var set []Assignment
+	if err != nil {
+		set = err.Assignments
+	} else {
+		set = parsed.Assignments
+	}
+	return slices.ContainsFunc(set, func(a Assignment) bool {
+		return strings.Contains(text, "$"+a.Name) || strings.Contains(text, "${"+a.Name)
+	})
+}
+
 // compareAs has the server read the text with these flags and reports a
 // difference to t.
 func (r *reading) compareAs(t interface{ Fatalf(string, ...any) }, how, text string) {
@@ -159,6 +173,10 @@ func (r *reading) compareAs(t interface{ Fatalf(string, ...any) }, how, text str
 	}
 	if err != nil && r.opts.Version == Oldest() && strings.Contains(text, "{") {
 		r.skipped++ // see below: the error comes later there
+		return
+	}
+	if strings.Contains(how, "n") && usesAssigned(text, parsed, err) {
+		r.skipped++ // tmux sets nothing while it only parses
 		return
 	}
 	lines := r.theirs(how, text)
