@@ -1,6 +1,7 @@
 package tmux
 
 import (
+	"errors"
 	"fmt"
 	"regexp"
 	"strconv"
@@ -183,6 +184,9 @@ func (inv *Invocation) bound(cols, rows string) error {
 }
 
 func notSize(inv *Invocation, value string) error {
+	if inv.Row.Name == "refresh-client" {
+		return errors.New("bad size argument") // tmux's words, for what is none for tmux, too
+	}
 	return fmt.Errorf("%s %s: not a size; write digits alone", inv.Row.Name, quoted(value))
 }
 

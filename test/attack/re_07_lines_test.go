@@ -23,7 +23,7 @@ func TestRE07SizesByLines(t *testing.T) {
 	const large, odd = "larger than 2000x1000", "not a size"
 	for line, why := range map[string]string{
 		"refresh-client -C 10000x10000": large, "refresh-client -C 2001,24": large, "refresh-client -C 80x1001": large,
-		"refresh-client -C 99999999999999999999x5": odd, "refresh-client -C -4294957296x24": odd, `refresh-client -C "\v9000x24"`: odd,
+		"refresh-client -C 99999999999999999999x5": "bad size", "refresh-client -C -4294957296x24": "bad size", `refresh-client -C "\v9000x24"`: "bad size",
 		"refresh-client -C @0:5000x50": large, "resize-window -x 9000": large, "resize-window -y 1001": large, "resize-window -R 9000": large,
 		"resize-window -D 1000": large, "resize-window -R ' 9000'": odd, `resize-window -x "\f9000"`: odd, `resize-window -x "\n9000"`: odd,
 		"if-shell -F 1 'resize-window -R 9000'": "use -x and -y", "new-session -d -s huge -x 9000 -y 10": large, "new-session -d -s huge -y 5000": large,
