@@ -42,6 +42,7 @@ type seat struct {
 	stage   atomic.Pointer[stage]
 	whole   *gateway.Right // every verb on the server: what direct input takes
 	active  atomic.Pointer[tmux.PaneID]
+	moved   atomic.Uint64         // counts the person's own commands: they may go elsewhere
 	scene   atomic.Pointer[scene] // what addressed input rests on
 	typing  *scene                // of what is being typed; the input pump's
 	sending chan sent

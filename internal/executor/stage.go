@@ -60,12 +60,12 @@ func (s *seat) confirm(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, keyTime)
 	defer cancel()
 	now := s.stage.Load()
-	small := s.settledSmall()
+	small, moved := s.settledSmall(), s.moved.Load()
 	replies, err := s.ask(ctx, now.asking)
 	if err != nil {
 		return fmt.Errorf("confirm what the display shows: %w", err)
 	}
-	shown, sizes := s.shows(replies[0], now)
+	shown, sizes := s.shows(replies[0], now, moved)
 	if sizes && small {
 		if err := s.shrink(ctx); err != nil {
 			return err
@@ -94,7 +94,7 @@ func (s *seat) ask(ctx context.Context, question string) (replies []control.Repl
 
 // shows reports whether the answer has the display, whose pane is kept, and
 // whether the display has a say in the size of windows.
-func (s *seat) shows(reply control.Reply, now *stage) (shown, sizes bool) {
+func (s *seat) shows(reply control.Reply, now *stage, moved uint64) (shown, sizes bool) {
 	if reply.Err != nil {
 		return false, false
 	}
@@ -108,7 +108,9 @@ func (s *seat) shows(reply control.Reply, now *stage) (shown, sizes bool) {
 		sizes = !unsized(flags)
 		pane, err := tmux.ParsePaneID(id)
 		if err == nil && name == now.session.Name {
-			s.active.Store(&pane)
+			if s.moved.Load() == moved { // where they were before may not be where they are
+				s.active.Store(&pane)
+			}
 			return true, sizes
 		}
 	}

@@ -137,6 +137,10 @@ func (s *seat) command(ctx context.Context, argv []string) error {
 			_, err = g.Handle(ctx, req)
 		}
 	}
+	// The next key is for where that led, though nothing of it was shown yet.
+	s.moved.Add(1)
+	s.active.Store(nil)
+	s.scene.Store(s.aged())
 	if err != nil {
 		s.att.Notice(err.Error())
 	}
