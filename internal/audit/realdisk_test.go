@@ -93,6 +93,11 @@ func testFullDisk(t *testing.T) {
 	l := open(t, Options{Dir: dir, Reserve: 1 << 20})
 	must(t, l, intent(1, "before"))
 	release := hog(t, dir)
+	// A look at the space while it was filling up may still take commands.
+	eventually(t, "commands are refused", func() bool {
+		_, err := l.Append(t.Context(), access.MustRecordClass, intent(9, "ls"))
+		return errors.Is(err, ErrSink)
+	})
 	refusedSoon(t, l, "full")
 	// Taking rights away still works, on what was set aside for it.
 	for range 200 {
