@@ -1,7 +1,6 @@
 package audit
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -257,25 +256,15 @@ func (w *writer) truncated(size int64) error {
 	return nil
 }
 
-// foreign moves away what somebody else wrote behind the last record.
-func (w *writer) foreign(size int64) error {
-	from := w.extent()
-	return w.moveAway(from, size)
-}
-
 // inRoom moves away what somebody else wrote close behind the last record, into
 // the room that was taken ahead.
 func (w *writer) inRoom() error {
 	if w.room <= w.info.size || w.cutBack {
 		return nil
 	}
-	near := make([]byte, min(maxLine, w.room-w.info.size))
-	n, err := w.f.ReadAt(near, w.info.size)
-	if err != nil && err != io.EOF {
+	near := io.NewSectionReader(w.f, w.info.size, min(maxLine, w.room-w.info.size))
+	if empty, err := onlyZeros(near, 0); empty || err != nil {
 		return err
-	}
-	if len(bytes.TrimLeft(near[:n], "\x00")) == 0 {
-		return nil
 	}
 	end, err := dataEnd(w.f, w.info.size)
 	if err != nil {
@@ -288,7 +277,7 @@ func (w *writer) inRoom() error {
 	return nil
 }
 
-// moveAway copies what is not the log's own to another file, and cuts it off.
+// moveAway copies what somebody else wrote to another file, and cuts it off.
 func (w *writer) moveAway(from, to int64) error {
 	aside, err := w.l.copyAside(w.f, w.seg.name, "foreign", from, min(to, from+chunk))
 	if err != nil {

@@ -388,7 +388,7 @@ func (w *writer) inspect() error {
 	case st.size < w.extent():
 		return w.truncated(st.size)
 	case st.size > w.extent() && !w.cutBack:
-		return w.foreign(st.size)
+		return w.moveAway(w.extent(), st.size)
 	}
 	return nil
 }

@@ -77,7 +77,7 @@ func (s *seat) open(ctx context.Context, file *os.File) error {
 		return err
 	}
 	if flags, _ := s.p.Plan().Invocation.Get('f'); !s.p.Plan().Full && strings.Contains(flags, "ignore-size") {
-		if err := s.weighDown(ctx, s.p.Plan().Found.Session.ID, parsing(s.p.Plan())); err != nil {
+		if err := s.weighDown(ctx, s.p.Plan().Found.Session.ID, s.p.Plan().Snapshot.Reading()); err != nil {
 			return err
 		}
 	}
@@ -222,7 +222,7 @@ func (s *seat) locate(ctx context.Context) error {
 		}
 		s.snap = snap
 	}
-	s.stage.Store(s.newStage(*at, parsing(s.p.Plan())))
+	s.stage.Store(s.newStage(*at, s.p.Plan().Snapshot.Reading()))
 	s.prefix = keyOptions(at.Prefix)
 	return nil
 }

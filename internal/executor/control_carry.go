@@ -42,7 +42,7 @@ func (s *controlSeat) carries(plan *gateway.Plan) bool {
 // block is the answer to them, and waits until it is done.
 func (s *controlSeat) carry(ctx context.Context, p *gateway.Permit) (gateway.Result, error) {
 	plan := p.Plan()
-	line, err := plan.Invocation.Text(parsing(plan))
+	line, err := plan.Invocation.Text(plan.Snapshot.Reading())
 	if a := p.Request().Assigns; a != nil {
 		line, err = a.Text()
 	}

@@ -75,7 +75,7 @@ func (s *controlSeat) arrange(ctx context.Context, plan *gateway.Plan) (gateway.
 	if s.full || plan.Server != gateway.Server(s.server) {
 		return gateway.Result{}, errors.New("what you hold has changed; attach again")
 	}
-	name, ok := tmux.SpellCommand("refresh-client", parsing(plan))
+	name, ok := tmux.SpellCommand("refresh-client", plan.Snapshot.Reading())
 	if !ok {
 		return gateway.Result{}, errors.New("the server's command-alias hides refresh-client")
 	}

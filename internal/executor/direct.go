@@ -46,7 +46,7 @@ const maxVariable = 8 << 10
 // between sessions by keys: tmux then gives each of them what its client has,
 // and that must change nothing.
 func environment(ctx context.Context, server Server, plan *gateway.Plan) ([]string, error) {
-	name, ok := tmux.SpellCommand("show-environment", parsing(plan))
+	name, ok := tmux.SpellCommand("show-environment", plan.Snapshot.Reading())
 	if !ok {
 		return nil, fmt.Errorf("the server's command-alias hides show-environment")
 	}

@@ -218,19 +218,11 @@ func outlast(server Server) {
 // words is the plan's command as the argument vector of a client, spelled
 // around a command-alias that would shadow it.
 func words(plan *gateway.Plan) ([]string, error) {
-	argv, err := plan.Invocation.WordsFor(parsing(plan))
+	argv, err := plan.Invocation.WordsFor(plan.Snapshot.Reading())
 	for i := range argv {
 		argv[i] = tmux.EscapeArg(argv[i])
 	}
 	return argv, err
-}
-
-// parsing says how the plan's server reads command lines.
-func parsing(plan *gateway.Plan) tmux.ParseOptions {
-	if plan.Snapshot == nil {
-		return tmux.ParseOptions{}
-	}
-	return tmux.ParseOptions{Version: plan.Snapshot.Version, Aliases: plan.Snapshot.Options.Aliases}
 }
 
 // ends reports whether a server may end with a command.

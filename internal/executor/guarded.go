@@ -55,7 +55,7 @@ func (e *Executor) runGuarded(ctx context.Context, p *gateway.Permit, server Ser
 	if !f.Whole() {
 		return gateway.Result{}, errors.New("the pane has gone")
 	}
-	words, err := plan.Invocation.WordsFor(parsing(plan))
+	words, err := plan.Invocation.WordsFor(plan.Snapshot.Reading())
 	if err != nil {
 		return gateway.Result{}, err
 	}
@@ -65,7 +65,7 @@ func (e *Executor) runGuarded(ctx context.Context, p *gateway.Permit, server Ser
 		place.Others = plan.Source == nil || plan.Source.Window.ID != plan.Found.Window.ID
 		wrap, why = tmux.GuardedInMode, unclosed
 	}
-	argv, err := wrap(place, [][]string{words}, refusal, parsing(plan))
+	argv, err := wrap(place, [][]string{words}, refusal, plan.Snapshot.Reading())
 	if err != nil {
 		return gateway.Result{}, err
 	}

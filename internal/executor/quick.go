@@ -63,7 +63,7 @@ func plain(s string) bool {
 // runQuick sends the command over the control connection.
 func (e *Executor) runQuick(ctx context.Context, p *gateway.Permit, server Server) (gateway.Result, error) {
 	plan := p.Plan()
-	words, err := plan.Invocation.WordsFor(parsing(plan))
+	words, err := plan.Invocation.WordsFor(plan.Snapshot.Reading())
 	if err != nil {
 		return gateway.Result{}, err
 	}

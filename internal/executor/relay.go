@@ -124,7 +124,7 @@ func (r *relay) goesOn() bool {
 		}
 		for _, n := range inv.Nested() { // else what is chosen is read at once
 			var bad *tmux.TextError
-			if _, err := n.Commands(parsing(r.plan)); errors.As(err, &bad) && bad.Reason != tmux.NotExpanded {
+			if _, err := n.Commands(r.plan.Snapshot.Reading()); errors.As(err, &bad) && bad.Reason != tmux.NotExpanded {
 				return false
 			}
 		}

@@ -557,7 +557,7 @@ func (s *seat) sizing(ctx context.Context, full bool) error {
 	defer s.weighing.Store(false)
 	was := s.resizes.Swap(may)
 	if !may { // also one that asked for it itself is kept so from now on
-		if err := s.weighDown(ctx, s.stage.Load().session.ID, parsing(s.p.Plan())); err != nil {
+		if err := s.weighDown(ctx, s.stage.Load().session.ID, s.p.Plan().Snapshot.Reading()); err != nil {
 			s.resizes.Store(was) // it is tried again
 			return err
 		}

@@ -146,7 +146,7 @@ func (s *seat) restage(ctx context.Context, full bool) error {
 	if at.ID != old.session.ID {
 		s.active.Store(nil)
 	}
-	next := s.newStage(*at, tmux.ParseOptions{Version: snap.Version, Aliases: snap.Options.Aliases})
+	next := s.newStage(*at, snap.Reading())
 	if at.ID != old.session.ID || at.Name != old.session.Name || next.asking != old.asking {
 		s.stage.Store(next)
 		s.live.Describe(s.describe(s.mode()))

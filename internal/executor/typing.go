@@ -246,7 +246,7 @@ func (s *seat) sceneOf(snap *tmux.Snapshot, pane *tmux.PaneID) (*scene, error) {
 	return &scene{
 		place:  tmux.Place{Pane: *pane, Window: window, HasWindow: true, Session: session, HasSession: true},
 		right:  s.live.Right(gateway.Need{Verb: access.Type, Object: o}),
-		opts:   tmux.ParseOptions{Version: snap.Version, Aliases: snap.Options.Aliases},
+		opts:   snap.Reading(),
 		at:     time.Now(),
 		target: fmt.Sprintf("%s:%s.%s", session, window, *pane),
 	}, nil

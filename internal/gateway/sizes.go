@@ -16,7 +16,7 @@ func (r *resolver) bounded() error {
 	if r.plan.Home {
 		return nil
 	}
-	return r.plan.Invocation.BoundSizes(r.plan.Found.Window, reads(r.plan.Snapshot))
+	return r.plan.Invocation.BoundSizes(r.plan.Found.Window, r.plan.Snapshot.Reading())
 }
 
 // How often tmux hears of sizes from one person: of so many a second, and of a few

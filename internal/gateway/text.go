@@ -155,19 +155,11 @@ func (g *Gateway) reading(ctx context.Context, base *Request) (tmux.ParseOptions
 	switch {
 	case err == nil:
 		base.fresh = snap
-		return reads(snap), nil
+		return snap.Reading(), nil
 	case !errors.Is(err, ErrServerEnded):
 		return tmux.ParseOptions{}, fmt.Errorf("ask the tmux server for its state: %w", err)
 	}
 	return tmux.ParseOptions{}, nil
-}
-
-// reads says how the server reads commands whose state this is.
-func reads(snap *tmux.Snapshot) tmux.ParseOptions {
-	if snap == nil {
-		return tmux.ParseOptions{}
-	}
-	return tmux.ParseOptions{Version: snap.Version, Aliases: snap.Options.Aliases}
 }
 
 // each makes one request of each command.
@@ -175,7 +167,7 @@ func each(base Request, invs []*tmux.Invocation) []Request {
 	reqs := make([]Request, len(invs))
 	for i, inv := range invs {
 		reqs[i] = base
-		reqs[i].Invocation, reqs[i].sizes = inv, inv.CountSizes(reads(base.fresh))
+		reqs[i].Invocation, reqs[i].sizes = inv, inv.CountSizes(base.fresh.Reading())
 		if len(invs) > 1 {
 			reqs[i].fresh = nil
 		}

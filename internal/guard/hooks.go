@@ -152,18 +152,13 @@ func (s *Server) readPlaces(ctx context.Context, l *hookLook, places []place) {
 
 // hookQuestions has each place's answer end with the server's mark.
 func hookQuestions(opts tmux.ParseOptions, places []place) ([]string, error) {
-	var q []string
+	var all [][]string
 	for _, p := range places {
-		for _, words := range [][]string{p.ask, {"show-options", "-sqv", tmux.MarkOption}} {
-			name, ok := tmux.SpellCommand(words[0], opts)
-			if !ok {
-				return nil, fmt.Errorf("%s: this server's command-alias option hides the command", words[0])
-			}
-			if len(q) > 0 {
-				q = append(q, ";")
-			}
-			q = append(append(q, name), words[1:]...)
-		}
+		all = append(all, p.ask, []string{"show-options", "-sqv", tmux.MarkOption})
+	}
+	q, hidden := spelled(opts, all)
+	if len(hidden) > 0 {
+		return nil, fmt.Errorf("%s: this server's command-alias option hides the command", hidden[0])
 	}
 	return q, nil
 }

@@ -56,18 +56,23 @@ func questions(opts tmux.ParseOptions, sessions bool) (q, hidden []string) {
 	if opts.Version.AtLeast(tmux.Version{Major: 3, Minor: 3}) {
 		all = append(all, []string{"server-access", "-l"})
 	}
+	return spelled(opts, all)
+}
+
+// spelled makes one command line of commands, but for those that an alias hides.
+func spelled(opts tmux.ParseOptions, all [][]string) (line, hidden []string) {
 	for _, words := range all {
 		name, ok := tmux.SpellCommand(words[0], opts)
 		if !ok {
 			hidden = append(hidden, words[0])
 			continue
 		}
-		if len(q) > 0 {
-			q = append(q, ";")
+		if len(line) > 0 {
+			line = append(line, ";")
 		}
-		q = append(append(q, name), words[1:]...)
+		line = append(append(line, name), words[1:]...)
 	}
-	return q, hidden
+	return line, hidden
 }
 
 // shadowed gives the aliases that take the name of a tmux command.

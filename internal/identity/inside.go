@@ -67,14 +67,15 @@ func find(pid int, panes []PaneProc, known *outsiders) (string, error) {
 			byPID[p.PID] = p
 		}
 	}
+	servers := serversOf(panes)
 	var line []process
 	first, held := pid, st
 	for range maxAncestry {
 		if p, ok := byPID[pid]; ok {
 			return p.name(), nil
 		}
-		if st.PPID <= 1 || known.has(process{pid, st.Start}, panes) {
-			known.add(line, panes)
+		if st.PPID <= 1 || known.has(process{pid, st.Start}, servers) {
+			known.add(line, servers)
 			return "", nil
 		}
 		line = append(line, process{pid, st.Start})

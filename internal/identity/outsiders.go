@@ -1,6 +1,9 @@
 package identity
 
-import "sync"
+import (
+	"maps"
+	"sync"
+)
 
 // process is one process for ever: ids are reused, but not within a tick.
 type process struct {
@@ -10,8 +13,8 @@ type process struct {
 
 // outsiders are processes that were found to come from no guarded pane, and
 // never will: whoever loses its parent goes to another of its ancestors, or to
-// the init of its pid namespace. Following each connection's process up to init again and again would
-// be most of what a proof costs.
+// the init of its pid namespace. Following each connection's process up to init
+// again and again would be most of what a proof costs.
 //
 // That holds for the servers there were. A server that is new here, as one
 // that is adopted, may be an ancestor of what was found to be outside: what is
@@ -26,21 +29,21 @@ type outsiders struct {
 const maxOutsiders = 4096
 
 // has reports whether p is known to be outside of the panes of these servers.
-func (o *outsiders) has(p process, panes []PaneProc) bool {
+func (o *outsiders) has(p process, servers map[int]bool) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if !o.current(panes) {
-		o.known, o.servers = nil, serversOf(panes)
+	if !maps.Equal(o.servers, servers) {
+		o.known, o.servers = nil, servers
 	}
 	return o.known[p]
 }
 
 // add remembers a line of ancestors that was found to be outside. The first of
 // it is the process that connected, which will hardly be met again.
-func (o *outsiders) add(line []process, panes []PaneProc) {
+func (o *outsiders) add(line []process, servers map[int]bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if len(line) < 2 || !o.current(panes) {
+	if len(line) < 2 || !maps.Equal(o.servers, servers) {
 		return
 	}
 	if o.known == nil || len(o.known) > maxOutsiders {
@@ -51,20 +54,7 @@ func (o *outsiders) add(line []process, panes []PaneProc) {
 	}
 }
 
-// current reports whether these are the servers for which processes are known.
-func (o *outsiders) current(panes []PaneProc) bool {
-	n := 0
-	for _, p := range panes {
-		if p.Pane == "" {
-			if !o.servers[p.PID] {
-				return false
-			}
-			n++
-		}
-	}
-	return n == len(o.servers)
-}
-
+// serversOf gives the processes of the servers in a list.
 func serversOf(panes []PaneProc) map[int]bool {
 	out := map[int]bool{}
 	for _, p := range panes {

@@ -46,7 +46,7 @@ func TestOutsideUntilAServerComes(t *testing.T) {
 // What was found is remembered, for these servers only; a finding that rests on
 // an older list of servers is not.
 func TestOutsiders(t *testing.T) {
-	one, two := []PaneProc{{PID: 7}, {PID: 7, Pane: "%1"}}, []PaneProc{{PID: 7}, {PID: 8}}
+	one, two := serversOf([]PaneProc{{PID: 7}, {PID: 7, Pane: "%1"}}), serversOf([]PaneProc{{PID: 7}, {PID: 8}})
 	child, up := process{100, 5}, process{50, 4}
 	var o outsiders
 	if o.has(up, one) {

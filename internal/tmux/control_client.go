@@ -32,9 +32,8 @@ const (
 )
 
 var (
-	pauseForm  = regexp.MustCompile(`^pause-after(=[0-9]{1,6})?$`)
-	sizeForm   = regexp.MustCompile(`^(?:@[0-9]{1,9}:)?([0-9]{1,9})[x,]([0-9]{1,9})$`)
-	noSizeForm = regexp.MustCompile(`^@[0-9]{1,9}:$`)
+	pauseForm = regexp.MustCompile(`^pause-after(=[0-9]{1,6})?$`)
+	sizeForm  = regexp.MustCompile(`^(?:@[0-9]{1,9}:)?([0-9]{1,9})[x,]([0-9]{1,9})$`)
 )
 
 // ControlSettings reads the settings of a guest's refresh-client, nil if it has
@@ -130,7 +129,7 @@ func (s *ControlSettings) watch(value string, v Version) error {
 
 // checkClientSize says what tmux says of a size.
 func checkClientSize(value string) error {
-	if noSizeForm.MatchString(value) {
+	if forgetsForm.MatchString(value) {
 		return nil
 	}
 	parts := sizeForm.FindStringSubmatch(value)

@@ -161,6 +161,15 @@ type Marked struct {
 	Pane    PaneID
 }
 
+// Reading says how the server reads command lines; of no snapshot nothing is
+// known.
+func (s *Snapshot) Reading() ParseOptions {
+	if s == nil {
+		return ParseOptions{}
+	}
+	return ParseOptions{Version: s.Version, Aliases: s.Options.Aliases}
+}
+
 // Session returns the session with this id, or nil.
 func (s *Snapshot) Session(id SessionID) *Session {
 	for i := range s.Sessions {

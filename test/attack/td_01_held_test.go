@@ -20,22 +20,7 @@ func TestTD01EnvironmentsThatNeverEnd(t *testing.T) {
 	row{people: ghostPeople, teeth: "teeth_door", unlogged: true, attack: func(w *world) {
 		before := w.measure().rss
 		all := w.introduced(begun())
-		open := 0
-		for _, c := range all {
-			if !closed(c, time.Millisecond) {
-				open++
-			}
-		}
-		if open != len(all) {
-			w.t.Errorf("%d of %d connections were kept, so what they hold is not known", open, len(all))
-		}
-		most := 0
-		within(500*time.Millisecond, func() bool { most = max(most, w.measure().rss); return false })
-		each := (most - before) << 10 / max(open, 1)
-		w.t.Logf("%d connections hold %d bytes each", open, each)
-		if each > perConnection {
-			w.gain("%d connections hold %d bytes each", open, each)
-		}
+		w.heldFor(all, before)
 		w.outspoken()
 		for _, c := range all {
 			_ = c.Close()

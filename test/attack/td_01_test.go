@@ -88,6 +88,13 @@ func (w *world) held() {
 			all = append(all, c)
 		}
 	}
+	w.heldFor(all, before)
+}
+
+// heldFor measures what muxward has come to hold for connections that are all to
+// be open; more than is allowed for each is a gain.
+func (w *world) heldFor(all []*net.UnixConn, before int) {
+	w.t.Helper()
 	open := 0
 	for _, c := range all {
 		if !closed(c, time.Millisecond) {
@@ -99,7 +106,7 @@ func (w *world) held() {
 	}
 	most := 0
 	within(500*time.Millisecond, func() bool { most = max(most, w.measure().rss); return false })
-	each := (most - before) << 10 / open
+	each := (most - before) << 10 / max(open, 1)
 	w.t.Logf("%d connections hold %d bytes each", open, each)
 	if each > perConnection {
 		w.gain("%d connections hold %d bytes each", open, each)
