@@ -122,7 +122,8 @@ func (s *Server) serve(ctx context.Context, gone context.CancelCauseFunc, nc *ne
 	}
 	release, err := s.holdings.hold(uid, hello)
 	if err != nil {
-		finish(ctx, c, gateway.Result{}, err)
+		asked := gateway.Request{Identity: who, Door: at.path, Here: at.owner, Client: c}
+		finish(ctx, c, gateway.Result{}, s.Gateway.Refuse(ctx, asked, hello.Argv, err))
 		return
 	}
 	defer release()
