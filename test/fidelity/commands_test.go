@@ -171,6 +171,7 @@ func lastRun(lines []line, dir string) string {
 
 var (
 	created  = regexp.MustCompile(`\(created [A-Z][a-z]{2} [A-Z][a-z]{2} [ 0-9]\d \d\d:\d\d:\d\d \d{4}\)`)
+	clock    = regexp.MustCompile(`\b\d\d:\d\d \d\d-[A-Z][a-z]{2}-\d\d\b`) // the two sides are asked in other minutes
 	epoch    = regexp.MustCompile(`\b1[6-9]\d{8}\b`)
 	ttyName  = regexp.MustCompile(`/dev/pts/\d+`)
 	guards   = regexp.MustCompile(`(?m)^(%(?:begin|end|error) TIME) \d+ ([01])$`)
@@ -192,6 +193,7 @@ func (s *side) normalise(dir, server string) func(string) string {
 		text = strings.ReplaceAll(text, fmt.Sprintf("%s/tmux-%d/default", s.door, s.owner.UID), "SOCKET")
 		text = strings.ReplaceAll(text, s.door+"/", "DOORS/")
 		text = created.ReplaceAllString(text, "(created TIME)")
+		text = clock.ReplaceAllString(text, "CLOCK")
 		text = epoch.ReplaceAllString(text, "TIME")
 		text = guards.ReplaceAllString(text, "$1 NUMBER $2")
 		text = ttyName.ReplaceAllString(text, "TTY") // before the pid, which may be the same number
