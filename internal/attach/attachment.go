@@ -49,6 +49,8 @@ type Config struct {
 	TmuxMajor, TmuxMinor int
 	// Keys says how keys are read. Erase is taken from the terminal if zero.
 	Keys KeyOptions
+	// Bound says what keys mean; nil: each is typed.
+	Bound Bindings
 	// Redraw has the tmux server draw everything again and forget what it
 	// believes about the terminal: MSG_RESIZE on the display's connection does
 	// that; refresh-client alone does not, as tmux then goes on from a cursor
@@ -117,6 +119,9 @@ func New(cfg Config) (*Attachment, error) {
 	}
 	if cfg.Keys.Erase == 0 {
 		cfg.Keys.Erase = cfg.Terminal.Erase()
+	}
+	if cfg.Bound == nil {
+		cfg.Bound = plainKeys{cfg.Keys.EscapeTime}
 	}
 	a := &Attachment{cfg: cfg, term: cfg.Terminal, display: cfg.Display, gate: cfg.Gate,
 		left: make(chan struct{})}

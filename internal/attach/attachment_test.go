@@ -37,11 +37,11 @@ func TestGuestsTerminalIsNeverAskedAndNeverAnswers(t *testing.T) {
 		eventually(t, "answer", contains(at.program.input, "muxward"))
 		p.types("\x1b[>84;0;0c\x1bP>|evil\x1b\\\x1b]52;c;aGk=\a\x1b]11;rgb:0/0/0\x1b\\\x1b[<0;1;1Mx")
 		p.types("\x02n")
-		eventually(t, "the command behind it", contains(at.sink.all, "next-window"))
+		eventually(t, "the command behind it", contains(at.sink.all, "bound n"))
 		if got := string(at.program.input()); got != "\x1b[>0;0;0c\x1bP>|muxward\x1b\\" {
 			t.Errorf("%v: the display got %q", mode, got)
 		}
-		want := "command   next-window"
+		want := "bound n"
 		if mode == Addressed {
 			want = "keys  x|" + want
 		}
@@ -97,11 +97,87 @@ func TestAddressedDeliversKeysOfOneRead(t *testing.T) {
 	if err := at.wait(); !errors.Is(err, ErrDetached) {
 		t.Fatal(err)
 	}
-	want := "keys  echo hi\r|named Up|named C-Left|named BSpace|paste  pa\nste|command   select-window -t :=1|detach"
+	want := "keys  echo hi\r|named Up|named C-Left|named BSpace|paste  pa\nste|bound 1|detach"
 	if got := string(at.sink.all()); got != want {
 		t.Errorf("got  %q\nwant %q", got, want)
 	}
 	p.untouched("detached")
+}
+
+// What is bound is not typed, and nothing is lost or done twice around it; what
+// a prefix was pressed for is not what was pasted.
+func TestBoundKeysAreNotTyped(t *testing.T) {
+	for in, want := range map[string]string{
+		"abc": "keys  abc", "a\x02nb": "keys  a|bound n|keys  b", "a\x02\x02b": "keys  a|keys  \x02|keys  b", "\x02n\x02n": "bound n|bound n", "\x02xyz": "keys  yz", "\x02äb": "keys  b",
+		"\x1b[24~": "bound F12", "a\x1b[24~b\x1b[23~c": "keys  a|bound F12|keys  b|named F11|keys  c", "\x02\x1b[A\x1b[A": "bound Up|named Up", "ä\x1bäx\x1böz": "keys  ä|bound M-ä|keys  x|keys  \x1bö|keys  z",
+		"\x02\x1b\rn": "keys  n", "\x02\x1b[200~x\x1b[201~n": "paste  x|keys  n", "\x02\x1b[In": "bound n", "\x02\x1b]11;x\an": "bound n", "\x02\x7fn\x02\x1b[3~n": "keys  n|keys  n",
+	} {
+		p := newPerson(t, Size{80, 24}, false)
+		at := attach(t, p, Addressed)
+		p.types(in + "\x02d")
+		if err := at.wait(); !errors.Is(err, ErrDetached) {
+			t.Errorf("%q: ended with %v", in, err)
+		}
+		if got := string(at.sink.all()); got != strings.TrimPrefix(want+"|detach", "|") {
+			t.Errorf("%q: %q, want %q", in, got, want)
+		}
+	}
+}
+
+// A key that was pressed before a freeze is not looked up after it, nor is
+// what was typed with it delivered.
+func TestFreezeDropsWhatABoundKeyHeldUp(t *testing.T) {
+	p := newPerson(t, Size{80, 24}, false)
+	var at *attached
+	frozen := make(chan error, 1)
+	bound := &tables{}
+	bound.press = func(key string) {
+		if key == "n" {
+			frozen <- at.Freeze(context.Background())
+		}
+	}
+	at = attach(t, p, Addressed, func(c *Config) {
+		bound.s = c.Sink.(*sink)
+		c.Bound = bound
+	})
+	p.types("\x02nabc\x02n")
+	if err := <-frozen; err != nil {
+		t.Fatal(err)
+	}
+	p.types("x\x02d")
+	if err := at.wait(); !errors.Is(err, ErrDetached) {
+		t.Error(err)
+	}
+	if got := string(at.sink.all()); got != "bound n|keys  x|detach" {
+		t.Errorf("%q", got)
+	}
+}
+
+// A question stays until it is answered, also where tmux draws over it, and is
+// no paste's to answer.
+func TestQuestionStaysUntilItIsAnswered(t *testing.T) {
+	p := newPerson(t, Size{40, 5}, false)
+	at := attach(t, p, Addressed, func(c *Config) { c.Bound = &tables{s: c.Sink.(*sink), pasted: true} })
+	eventually(t, "raw mode", func() error { return rawMode(p) })
+	const line = "\x1b7\x0f\x1b(B\x1b[5;1H\x1b[0;7m kill it? \\x1b \x1b[0m\x1b8"
+	at.Ask("kill it? \x1b")
+	eventually(t, "the question", contains(p.screen, line))
+	at.Notice("something else")
+	at.program.draws("drawn")
+	eventually(t, "the question again", contains(p.screen, "drawn"+line))
+	p.types("\x1b[200~y\x1b[201~k")
+	eventually(t, "the key", contains(at.sink.all, "keys  k"))
+	at.program.draws("more")
+	eventually(t, "and again", contains(p.screen, "more"+line))
+	at.Answered()
+	<-at.redraws
+	at.program.draws("at last")
+	eventually(t, "drawn", contains(p.screen, "at last"))
+	at.Notice("done")
+	eventually(t, "a notice", contains(p.screen, "at last\x1b7\x0f\x1b(B\x1b[5;1H\x1b[0;7m done "))
+	if bytes.Contains(p.screen(), []byte("something else")) || string(at.sink.all()) != "keys  k" {
+		t.Errorf("%q, %q", at.sink.all(), p.screen())
+	}
 }
 
 func TestALoneEscapeComesAfterItsTime(t *testing.T) {
@@ -397,6 +473,28 @@ func TestNoticeIsShownAndDrawnOver(t *testing.T) {
 	eventually(t, "the key itself", contains(at.program.input, "k"))
 	if bytes.Contains(at.program.input(), []byte("a")) {
 		t.Error("the notice reached the display")
+	}
+	// A picture that was asked for before the next notice does not take it away;
+	// what tmux draws there by itself does.
+	const next = "\x1b7\x0f\x1b(B\x1b[5;1H\x1b[0;7m next \x1b[0m\x1b8"
+	at.note.asked.Store(time.Now().Add(time.Hour).UnixNano())
+	at.Notice("next")
+	at.program.draws("redrawn")
+	eventually(t, "the next notice", contains(p.screen, "redrawn"+next))
+	at.note.asked.Store(0)
+	at.program.draws("itself")
+	eventually(t, "what is drawn", contains(p.screen, "itself"))
+	at.program.draws("more")
+	eventually(t, "more", contains(p.screen, "itselfmore"))
+	// Of two that follow each other at once, only the last is drawn over.
+	at.Notice("and another")
+	p.types("k")
+	at.Notice("the last")
+	p.types("k")
+	select {
+	case <-at.redraws:
+	case <-time.After(10 * time.Second):
+		t.Fatal("no redraw")
 	}
 }
 

@@ -3,6 +3,8 @@ package attach
 import (
 	"bytes"
 	"unicode/utf8"
+
+	"github.com/muxward/muxward/internal/tmux"
 )
 
 // escape takes one key that begins with ESC.
@@ -48,10 +50,9 @@ func (d *Decoder) metaKey(p []byte) {
 		d.named("M-" + string(p[1:]))
 	case len(p) == 2 && p[1] == d.opt.Erase:
 		d.named("M-BSpace")
-	case d.prefix:
-		d.prefix = false
 	default:
-		d.addKeys(p)
+		c, _ := utf8.DecodeRune(p[1:])
+		d.addKeys(p, tmux.MetaKey(tmux.CharKey(c)))
 	}
 }
 
@@ -127,9 +128,6 @@ func (d *Decoder) ss3(p []byte, expired bool) (int, bool) {
 func (d *Decoder) stringReply(p []byte, expired bool) (int, bool) {
 	switch looksLikeReply(p) {
 	case yes:
-		if d.prefix {
-			d.prefix = false
-		}
 		d.mode, d.tail = inReply, nil
 		return len(replyHead(p)), true
 	case maybe:
@@ -211,7 +209,6 @@ func (d *Decoder) csi(p []byte, expired bool) (int, bool) {
 			if len(p) < 6 && !expired {
 				return 0, false
 			}
-			d.prefix = d.prefix && len(p) < 6
 			return min(len(p), 6), true
 		case '[':
 			return d.linux(p, expired)

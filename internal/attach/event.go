@@ -12,10 +12,6 @@ const (
 	Paste
 	// PasteRefused: a paste that was larger than the limit, and dropped.
 	PasteRefused
-	// Command: a prefix key that stands for a tmux command.
-	Command
-	// Detach: the prefix key that ends the attachment.
-	Detach
 )
 
 func (k EventKind) String() string {
@@ -25,7 +21,7 @@ func (k EventKind) String() string {
 	return "unknown event"
 }
 
-var eventKinds = [...]string{"none", "keys", "named", "paste", "paste refused", "command", "detach"}
+var eventKinds = [...]string{"none", "keys", "named", "paste", "paste refused"}
 
 // Event is one thing that a person did. The slices are valid until the decoder
 // is fed again.
@@ -34,9 +30,7 @@ type Event struct {
 	// Bytes are what to type (Keys) or what was pasted (Paste). A paste never
 	// holds the sequence that ends a paste.
 	Bytes []byte
-	// Key is the name of a special key.
+	// Key is the name of a special key. Keys that have one are of this one key;
+	// of others each character is a key.
 	Key string
-	// Argv is the tmux command of a Command, to be resolved and decided like
-	// one that the person typed.
-	Argv []string
 }

@@ -3,6 +3,7 @@ package attach
 import (
 	"context"
 	"errors"
+	"time"
 )
 
 // Gate is a person's live permit. Both methods run deliver only while it is
@@ -25,10 +26,8 @@ var ErrFrozen = errors.New("frozen")
 // InputSink takes what a person types when their input is addressed.
 //
 // Keys, Named and Paste events are prepared first, then delivered inside the
-// Gate, and only in Addressed mode. Command and Detach are not prepared and not
-// in the Gate: they are requests of their own,
-// to be decided by the gateway; they come in Watch mode, too. A slow Deliver
-// holds up this person only. ctx ends when the attachment does.
+// Gate, and only in Addressed mode. A slow Deliver holds up this person only.
+// ctx ends when the attachment does.
 //
 // The event's slices are valid during the call.
 type InputSink interface {
@@ -40,11 +39,40 @@ type InputSink interface {
 	Prepare(ctx context.Context, e Event) error
 }
 
+// Bindings says what keys mean: by the key tables of the server that the display is
+// at, and where this person is in them. One goroutine asks, about each key in
+// its turn, in Watch mode, too, but not in Direct mode.
+//
+// What keys are bound to is not in the Gate: it is a request of its own, for the
+// gateway to decide.
+type Bindings interface {
+	// Plain returns how many bytes at the begin of p are keys that are bound to
+	// nothing now. It is fast, and may hold too few of them to be plain.
+	Plain(p []byte) int
+	// Press takes one key by tmux's name for it, or "" if it has none. It
+	// reports false if the key is to be typed. Otherwise it has been dealt with;
+	// [ErrDetached] means that the person leaves.
+	Press(ctx context.Context, key string) (taken bool, err error)
+	// Paste is told of a paste, and reports whether it was no answer to what
+	// the person was asked, so that nothing is to be typed.
+	Paste() (taken bool)
+	// EscapeTime is how long the begin of a longer key is waited for.
+	EscapeTime() time.Duration
+}
+
+// plainKeys are bound to nothing.
+type plainKeys struct{ escape time.Duration }
+
+func (plainKeys) Plain(p []byte) int                          { return len(p) }
+func (plainKeys) Press(context.Context, string) (bool, error) { return false, nil }
+func (plainKeys) Paste() bool                                 { return false }
+func (k plainKeys) EscapeTime() time.Duration                 { return k.escape }
+
 // Mode says where a person's input goes.
 type Mode uint8
 
 const (
-	// Watch: nowhere. Prefix keys still detach and navigate.
+	// Watch: nowhere. What keys are bound to is still done, where permitted.
 	Watch Mode = iota
 	// Addressed: decoded, event by event to the InputSink.
 	Addressed

@@ -289,11 +289,69 @@ func describe(e Event) string {
 		return e.Kind.String() + "  " + string(e.Bytes)
 	case Named:
 		return "named " + e.Key
-	case Command:
-		return "command   " + strings.Join(e.Argv, " ")
 	}
 	return e.Kind.String()
 }
+
+// note writes down what a key was bound to.
+func (s *sink) note(what string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.events = append(s.events, what)
+}
+
+// tables are key tables as tmux has them at first, or a few of them.
+type tables struct {
+	s      *sink
+	prefix bool
+	pasted bool // there was a paste, which is not typed
+	press  func(key string)
+}
+
+func (b *tables) Plain(p []byte) int {
+	n := bytes.IndexByte(p, 2)
+	switch {
+	case b.prefix:
+		return 0
+	case n < 0:
+		return len(p)
+	}
+	return n
+}
+
+func (b *tables) Press(_ context.Context, key string) (bool, error) {
+	if b.press != nil {
+		b.press(key)
+	}
+	if !b.prefix {
+		if b.prefix = key == "C-b"; b.prefix {
+			return true, nil
+		}
+		if key == "F12" || key == "M-ä" {
+			b.s.note("bound " + key)
+			return true, nil
+		}
+		return false, nil
+	}
+	b.prefix = false
+	switch key {
+	case "C-b":
+		return false, nil
+	case "d":
+		b.s.note("detach")
+		return true, ErrDetached
+	case "n", "1", "Up":
+		b.s.note("bound " + key)
+	}
+	return true, nil
+}
+
+func (b *tables) Paste() bool {
+	b.prefix = false
+	return b.pasted
+}
+
+func (b *tables) EscapeTime() time.Duration { return 0 }
 
 func (s *sink) all() []byte {
 	s.mu.Lock()
@@ -388,7 +446,7 @@ func attach(t testing.TB, p *person, mode Mode, opts ...option) *attached {
 	}
 	at := &attached{t: t, person: p, gate: &gate{}, sink: &sink{},
 		redraws: make(chan struct{}, 1000), ended: make(chan error, 1)}
-	cfg := Config{Terminal: p.tty(nil), Display: d, Gate: at.gate, Sink: at.sink, Mode: mode, Filter: Guest(),
+	cfg := Config{Terminal: p.tty(nil), Display: d, Gate: at.gate, Sink: at.sink, Mode: mode, Filter: Guest(), Bound: &tables{s: at.sink},
 		Redraw: func(context.Context) error { at.redraws <- struct{}{}; return nil }}
 	if mode == Direct {
 		cfg.Filter = Owner()

@@ -18,17 +18,11 @@ const (
 	DefaultEscapeTime = 500 * time.Millisecond
 	// DefaultPasteLimit is the largest paste that is taken.
 	DefaultPasteLimit = 1 << 20
-	// DefaultPrefix is C-b.
-	DefaultPrefix = 0x02
 )
 
 // KeyOptions says how a person's keys are read. The zero value is tmux's
 // defaults.
 type KeyOptions struct {
-	// Prefix is the prefix key; 0 is C-b.
-	Prefix byte
-	// NoPrefix: no key is the prefix.
-	NoPrefix bool
 	// EscapeTime is how long a key that may be the begin of a longer one is
 	// held; 0 is 500 ms.
 	EscapeTime time.Duration
@@ -40,9 +34,6 @@ type KeyOptions struct {
 }
 
 func (o KeyOptions) filled() KeyOptions {
-	if o.Prefix == 0 {
-		o.Prefix = DefaultPrefix
-	}
 	if o.EscapeTime <= 0 {
 		o.EscapeTime = DefaultEscapeTime
 	}
@@ -72,7 +63,6 @@ type Decoder struct {
 	paste  []byte
 	refuse bool // the paste is over the limit
 
-	prefix bool // the prefix key was pressed
 	keys   []byte
 	events []Event
 	spans  []span
@@ -92,6 +82,12 @@ const (
 // NewDecoder returns a decoder that has seen nothing.
 func NewDecoder(o KeyOptions) *Decoder { return &Decoder{opt: o.filled()} }
 
+// SetEscapeTime changes how long the begin of a longer key is held from now on;
+// 0 is the default.
+func (d *Decoder) SetEscapeTime(t time.Duration) {
+	d.opt.EscapeTime = KeyOptions{EscapeTime: t}.filled().EscapeTime
+}
+
 // Deadline is when to call Feed with no bytes if none come before; the zero
 // time if nothing is waiting.
 func (d *Decoder) Deadline() time.Time { return d.due }
@@ -99,7 +95,7 @@ func (d *Decoder) Deadline() time.Time { return d.due }
 // Reset forgets all that was typed and not yet delivered.
 func (d *Decoder) Reset() {
 	d.hold, d.due, d.mode, d.tail, d.paste = d.hold[:0], time.Time{}, typing, nil, nil
-	d.refuse, d.prefix = false, false
+	d.refuse = false
 }
 
 // Feed takes bytes that came at now and returns what they are. Called with
@@ -205,71 +201,39 @@ func (d *Decoder) next(p []byte, expired bool) (int, bool) {
 		return n, true
 	default:
 		n := 1
-		if !d.prefix && !d.special(c) {
-			for n < len(p) && p[n] < 0x80 && p[n] != 0x1b && !d.special(p[n]) {
-				n++
-			}
+		for c != d.opt.Erase && n < len(p) && p[n] < 0x80 && p[n] != 0x1b && p[n] != d.opt.Erase {
+			n++
 		}
 		d.plain(p[:n])
 		return n, true
 	}
 }
 
-// special reports whether an ASCII byte is more than itself.
-func (d *Decoder) special(c byte) bool {
-	return c == d.opt.Erase || !d.opt.NoPrefix && c == d.opt.Prefix
-}
-
-// plain delivers bytes that are typed as they are, or one special byte.
+// plain delivers characters, or the byte of the backspace key.
 func (d *Decoder) plain(p []byte) {
-	switch {
-	case d.prefix:
-		d.afterPrefix(p)
-	case len(p) == 1 && !d.opt.NoPrefix && p[0] == d.opt.Prefix:
-		d.prefix = true
-	case len(p) == 1 && p[0] == d.opt.Erase:
+	if len(p) == 1 && p[0] == d.opt.Erase {
 		d.named("BSpace")
-	default:
-		d.addKeys(p)
+		return
 	}
+	d.addKeys(p, "")
 }
 
-func (d *Decoder) addKeys(p []byte) {
+// addKeys delivers bytes that are typed as they are: characters, or those of the
+// one key of this name.
+func (d *Decoder) addKeys(p []byte, key string) {
 	from := len(d.keys)
 	d.keys = append(d.keys, p...)
-	if n := len(d.events); n > 0 && d.events[n-1].Kind == Keys {
+	if n := len(d.events); key == "" && n > 0 && d.events[n-1].Kind == Keys && d.events[n-1].Key == "" {
 		d.spans[len(d.spans)-1].to = len(d.keys)
 		return
 	}
 	d.spans = append(d.spans, span{len(d.events), from, len(d.keys)})
-	d.events = append(d.events, Event{Kind: Keys})
-}
-
-// afterPrefix handles the key after the prefix key: one of the table, or
-// nothing happens.
-func (d *Decoder) afterPrefix(p []byte) {
-	d.prefix = false
-	switch {
-	case len(p) != 1:
-	case p[0] == d.opt.Prefix:
-		d.addKeys(p)
-	case p[0] == 'd':
-		d.events = append(d.events, Event{Kind: Detach})
-	case prefixBytes[p[0]] != nil:
-		d.events = append(d.events, Event{Kind: Command, Argv: prefixBytes[p[0]]})
-	}
+	d.events = append(d.events, Event{Kind: Keys, Key: key})
 }
 
 // named delivers a special key.
 func (d *Decoder) named(name string) {
-	if !d.prefix {
-		d.events = append(d.events, Event{Kind: Named, Key: name})
-		return
-	}
-	d.prefix = false
-	if argv := prefixNames[name]; argv != nil {
-		d.events = append(d.events, Event{Kind: Command, Argv: argv})
-	}
+	d.events = append(d.events, Event{Kind: Named, Key: name})
 }
 
 // reply swallows what a terminal answers, up to its end (ST, or BEL) or until
@@ -343,7 +307,6 @@ func (d *Decoder) endPaste() {
 		e = Event{Kind: PasteRefused}
 	}
 	d.mode, d.due, d.paste, d.tail, d.refuse = typing, time.Time{}, nil, nil, false
-	d.prefix = false
 	if e.Kind == PasteRefused || len(e.Bytes) > 0 {
 		d.events = append(d.events, e)
 	}

@@ -74,10 +74,6 @@ func TestKeys(t *testing.T) {
 		// Pastes.
 		{"\x1b[200~a\x02d\x1b[Ab\x1b[201~c", "paste  a\x02d\x1b[Ab|keys  c"}, {"\x1b[200~\x1b[201~", ""}, {"\x1b[200~never ends", "paste  never ends"},
 		{"\x1b[200~a\x1b[201~\r\x1b[201~", "paste  a|keys  \r"}, {"\x1b[200~x\u009b201~y\x9b201~z\x1b[201~", "paste  xyz"}, {"\x1b[200~\x9b2\u009b201~01~z\x1b[201~", "paste  z"}, {"\x1b[200~\x1b[20\x9b201~1~z\x1b[201~", "paste  z"},
-		// The prefix.
-		{"\x02d", "detach"}, {"\x02n\x02p\x02l", "command   next-window|command   previous-window|command   last-window"}, {"\x020\x029", "command   select-window -t :=0|command   select-window -t :=9"},
-		{"\x02o\x02;", "command   select-pane -t :.+|command   last-pane"}, {"\x02\x1b[A\x02\x1bOB", "command   select-pane -U|command   select-pane -D"}, {"a\x02\x02b", "keys  a\x02b"},
-		{"\x02?a", "keys  a"}, {"\x02xa", "keys  a"}, {"\x02äa", "keys  a"}, {"\x02\x1bxa", "keys  a"}, {"\x02\x1b[3~a", "keys  a"}, {"\x02\x7fa", "keys  a"}, {"\x02\x1b[Id", "detach"}, {"\x02\x1b]11;x\add", "keys  dd"},
 	} {
 		want := c.want
 		if got := strings.Join(decode(KeyOptions{}, c.in), "|"); got != want {
@@ -130,6 +126,24 @@ func TestEscapeTimeIsKept(t *testing.T) {
 	}
 }
 
+// A key that is sent as more than one character has a name; of others each
+// character is one.
+func TestKeysOfSeveralBytesHaveNames(t *testing.T) {
+	for in, want := range map[string]string{
+		"a\x1b\r": "|M-Enter", "\x1bä": "M-ä", "\x1b\x1b": "M-Escape", "\x1b\x02": "C-M-b", "\x1b\x00x": "C-M-Space|", "\x1b é": "M-Space|", "\x1bx\x1b[Aé\x1b": "M-x|Up|", "\x1b\xff": "",
+	} {
+		d := NewDecoder(KeyOptions{})
+		var names []string
+		for _, e := range append(slices.Clone(d.Feed([]byte(in), t0)), d.Feed(nil, t0.Add(time.Hour))...) {
+			names = append(names, e.Key)
+		}
+		names = slices.CompactFunc(names, func(a, b string) bool { return a == "" && b == "" })
+		if got := strings.Join(names, "|"); got != want {
+			t.Errorf("%q: %q, want %q", in, got, want)
+		}
+	}
+}
+
 func TestPasteHasALimit(t *testing.T) {
 	d := NewDecoder(KeyOptions{PasteLimit: 1000})
 	d.Feed([]byte("\x1b[200~"), t0)
@@ -149,12 +163,6 @@ func TestPasteHasALimit(t *testing.T) {
 }
 
 func TestKeyOptions(t *testing.T) {
-	if got := decode(KeyOptions{Prefix: 1}, "\x02\x01d"); strings.Join(got, "|") != "keys  \x02|detach" {
-		t.Errorf("C-a: %q", got)
-	}
-	if got := decode(KeyOptions{NoPrefix: true}, "\x02d"); strings.Join(got, "|") != "keys  \x02d" {
-		t.Errorf("none: %q", got)
-	}
 	if got := decode(KeyOptions{Erase: 8}, "\x08\x7f"); strings.Join(got, "|") != "named BSpace|keys  \x7f" {
 		t.Errorf("erase: %q", got)
 	}
@@ -176,7 +184,7 @@ func FuzzInput(f *testing.F) {
 				if e.Kind == Paste && bytes.Contains(e.Bytes, []byte(pasteEnd)) {
 					t.Fatalf("a paste holds its end: %q", e.Bytes)
 				}
-				if e.Kind == Command && len(e.Argv) == 0 || e.Kind == Named && e.Key == "" {
+				if e.Kind == Keys && len(e.Bytes) == 0 || e.Kind == Named && e.Key == "" {
 					t.Fatalf("empty event %+v", e)
 				}
 			}

@@ -62,26 +62,3 @@ func modifiers(m int) (string, bool) {
 	}
 	return b.String(), true
 }
-
-// Keys after the prefix that stand for a command: tmux's own defaults. All of
-// them only choose what this person looks at.
-var (
-	prefixBytes = map[byte][]string{
-		'n': {"next-window"},
-		'p': {"previous-window"},
-		'l': {"last-window"},
-		'o': {"select-pane", "-t", ":.+"},
-		';': {"last-pane"},
-		'0': {"select-window", "-t", ":=0"}, '1': {"select-window", "-t", ":=1"},
-		'2': {"select-window", "-t", ":=2"}, '3': {"select-window", "-t", ":=3"},
-		'4': {"select-window", "-t", ":=4"}, '5': {"select-window", "-t", ":=5"},
-		'6': {"select-window", "-t", ":=6"}, '7': {"select-window", "-t", ":=7"},
-		'8': {"select-window", "-t", ":=8"}, '9': {"select-window", "-t", ":=9"},
-	}
-	prefixNames = map[string][]string{
-		"Up":    {"select-pane", "-U"},
-		"Down":  {"select-pane", "-D"},
-		"Left":  {"select-pane", "-L"},
-		"Right": {"select-pane", "-R"},
-	}
-)

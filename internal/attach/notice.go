@@ -16,70 +16,132 @@ import (
 // noticeFor is how long a notice stays unless a key is pressed.
 const noticeFor = 3 * time.Second
 
-// overlay is the line that muxward itself shows a person.
+// overlay is the line that muxward itself shows a person: a question before a
+// notice.
 type overlay struct {
-	up atomic.Bool
+	question, notice atomic.Pointer[string]
+
+	// asked is when a redraw was asked for that takes something away, in Unix
+	// nanoseconds.
+	asked atomic.Int64
 
 	mu    sync.Mutex
-	timer *time.Timer
-	a     *Attachment
+	timer *time.Timer // of the notice
+	clear *time.Timer // of that redraw
 }
+
+const (
+	// clearAfter is how long the line is left for another notice to come, which
+	// then needs no redraw.
+	clearAfter = 50 * time.Millisecond
+	// clearedIn is how long a redraw may take that was asked for before a notice
+	// came: it does not take that one away.
+	clearedIn = 300 * time.Millisecond
+)
 
 // Notice shows text on the last line of the person's own screen, until they
 // press a key or for three seconds; then a redraw is asked for. Nobody else
 // sees it, and the pane does not know of it. Text may come from anywhere: it
 // is escaped and cut to the line. It is not subject to the Gate.
 func (a *Attachment) Notice(text string) {
-	size := a.size()
-	// The last column stays free: a terminal might wrap and scroll.
-	line := fit(" "+Printable(text)+" ", size.Cols-1)
-	p := fmt.Appendf(nil, "\x1b7\x0f\x1b(B\x1b[%d;1H\x1b[0;7m%s\x1b[0m\x1b8", size.Rows, line)
-	o := &a.out
-	o.mu.Lock()
-	show := !a.closed.Load() && !o.away && !o.lagging
-	var err error
-	if show {
-		err = o.put(p)
+	if a.announce(&text) {
+		a.overlay()
 	}
-	o.mu.Unlock()
-	if err != nil {
-		a.end(err)
+}
+
+// announce makes a notice the one that is shown, with its end, before anybody
+// can take it away.
+func (a *Attachment) announce(text *string) bool {
+	n := &a.note
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if a.closed.Load() {
+		return false
 	}
-	if !show || err != nil {
-		return
+	for _, t := range []*time.Timer{n.timer, n.clear} {
+		if t != nil {
+			t.Stop()
+		}
 	}
-	a.note.mu.Lock()
-	defer a.note.mu.Unlock()
-	a.note.a = a
-	a.note.up.Store(true)
-	if a.note.timer != nil {
-		a.note.timer.Stop()
-	}
-	a.note.timer = time.AfterFunc(noticeFor, func() {
+	n.notice.Store(text)
+	n.timer = time.AfterFunc(noticeFor, func() {
 		a.spawn(func() {
 			failpoint.At("attach-notice")
-			a.note.dismiss()
+			a.dismiss(text)
 		})
+	})
+	return true
+}
+
+// Ask shows a question in the place of a notice, until Answered is called.
+func (a *Attachment) Ask(text string) {
+	a.note.question.Store(&text)
+	a.overlay()
+}
+
+// Answered takes the question away.
+func (a *Attachment) Answered() {
+	if a.note.question.Swap(nil) != nil {
+		a.clear()
+	}
+}
+
+// dismiss has a notice drawn over if it is this one that is shown.
+func (a *Attachment) dismiss(notice *string) {
+	if notice != nil && a.note.notice.CompareAndSwap(notice, nil) {
+		a.clear()
+	}
+}
+
+// clear has the line drawn over soon, if nothing else is shown there then.
+func (a *Attachment) clear() {
+	n := &a.note
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.clear != nil {
+		n.clear.Stop()
+	}
+	n.clear = time.AfterFunc(clearAfter, func() {
+		n.asked.Store(time.Now().UnixNano())
+		a.redraw()
 	})
 }
 
-// dismiss has the notice drawn over if there is one.
-func (n *overlay) dismiss() {
-	if n.up.Load() && n.up.CompareAndSwap(true, false) {
-		n.mu.Lock()
-		a := n.a
-		n.timer.Stop()
-		n.mu.Unlock()
-		a.redraw()
+// overlay shows what there is to show.
+func (a *Attachment) overlay() {
+	a.out.mu.Lock()
+	err := a.out.overlay(true)
+	a.out.mu.Unlock()
+	if err != nil {
+		a.end(err)
 	}
+}
+
+// overlay shows it, first or again: what tmux has drawn may have covered it. A
+// notice is shown again only where that was drawn for what stood there before.
+// o.mu is held.
+func (o *output) overlay(first bool) error {
+	n := &o.a.note
+	text := n.question.Load()
+	if text == nil && (first || time.Now().UnixNano()-n.asked.Load() < int64(clearedIn)) {
+		text = n.notice.Load()
+	}
+	if text == nil || o.a.closed.Load() || o.away || o.lagging {
+		return nil
+	}
+	size := o.a.size()
+	// The last column stays free: a terminal might wrap and scroll.
+	line := fit(" "+Printable(*text)+" ", size.Cols-1)
+	return o.put(fmt.Appendf(nil, "\x1b7\x0f\x1b(B\x1b[%d;1H\x1b[0;7m%s\x1b[0m\x1b8", size.Rows, line))
 }
 
 func (n *overlay) stop() {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.up.Store(false)
-	if n.timer != nil {
-		n.timer.Stop()
+	for _, t := range []*time.Timer{n.timer, n.clear} {
+		if t != nil {
+			t.Stop()
+		}
 	}
 }
 

@@ -178,7 +178,10 @@ func (o *output) deliver() error {
 		o.startDrain()
 		return nil
 	}
-	return o.put(o.batch)
+	if err := o.put(o.batch); err != nil {
+		return err
+	}
+	return o.overlay(false)
 }
 
 // put writes p, or queues what the terminal does not take; o.mu is held.

@@ -96,7 +96,7 @@ func attachTmux(t testing.TB, s *server, p *person, mode Mode, term string, flag
 	var client *exec.Cmd
 	// What the executor does by MSG_RESIZE, a stock client does at SIGWINCH.
 	tell := func() error { return client.Process.Signal(unix.SIGWINCH) }
-	cfg := Config{Terminal: p.tty(nil), Display: d, Gate: at.gate, Sink: at.sink, Mode: mode, Filter: Guest(),
+	cfg := Config{Terminal: p.tty(nil), Display: d, Gate: at.gate, Sink: at.sink, Mode: mode, Filter: Guest(), Bound: &tables{s: at.sink},
 		Redraw:   func(context.Context) error { at.redraws <- struct{}{}; return tell() },
 		OnResize: func(Size) { _ = tell() }}
 	if mode == Direct {

@@ -7,8 +7,10 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+	"unicode/utf8"
 
 	"github.com/muxward/muxward/internal/failpoint"
+	"github.com/muxward/muxward/internal/tmux"
 )
 
 // input is the way from the terminal to the sink or the display. The pump
@@ -53,7 +55,7 @@ func (a *Attachment) pumpInput() error {
 		failpoint.At("attach-input")
 		switch {
 		case n > 0:
-			a.note.dismiss()
+			a.dismiss(a.note.notice.Load())
 			err = in.take(buf[:n])
 		case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, ErrAway):
 			a.waitBack()
@@ -87,12 +89,57 @@ func (in *input) take(p []byte) error {
 	case mode == Direct:
 		return in.pass(p)
 	}
+	in.dec.SetEscapeTime(in.a.cfg.Bound.EscapeTime())
 	for _, e := range in.dec.Feed(p, time.Now()) {
-		if err := in.deliver(e, mode); err != nil {
+		if err := in.route(e, mode); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// route delivers what is typed, and has done what keys are bound to.
+func (in *input) route(e Event, mode Mode) error {
+	switch {
+	case in.stale():
+		return nil
+	case e.Kind == Keys && e.Key == "":
+		return in.characters(e.Bytes, mode)
+	case e.Kind == Keys, e.Kind == Named:
+		return in.key(e, e.Key, mode)
+	case in.a.cfg.Bound.Paste():
+		return nil
+	}
+	return in.deliver(e, mode)
+}
+
+// characters are keys each. Those that are bound to nothing are typed together.
+func (in *input) characters(p []byte, mode Mode) error {
+	for len(p) > 0 && !in.stale() {
+		n := in.a.cfg.Bound.Plain(p)
+		if n > 0 {
+			if err := in.deliver(Event{Kind: Keys, Bytes: p[:n]}, mode); err != nil {
+				return err
+			}
+			p = p[n:]
+			continue
+		}
+		c, n := utf8.DecodeRune(p)
+		if err := in.key(Event{Kind: Keys, Bytes: p[:n]}, tmux.CharKey(c), mode); err != nil {
+			return err
+		}
+		p = p[n:]
+	}
+	return nil
+}
+
+// key is one key, of this name.
+func (in *input) key(e Event, name string, mode Mode) error {
+	taken, err := in.a.cfg.Bound.Press(in.a.ctx, name)
+	if err != nil || taken {
+		return err
+	}
+	return in.deliver(e, mode)
 }
 
 // pass writes a batch to the display, waiting outside of the Gate while the
@@ -150,13 +197,6 @@ func (in *input) deliver(e Event, mode Mode) error {
 		if mode != Watch {
 			in.a.Notice("the paste was too large and not sent")
 		}
-	case Command:
-		return in.a.cfg.Sink.Deliver(in.a.ctx, e)
-	case Detach:
-		if err := in.a.cfg.Sink.Deliver(in.a.ctx, e); err != nil {
-			return err
-		}
-		return ErrDetached
 	}
 	return nil
 }

@@ -34,7 +34,7 @@ func (e *Executor) answer(ctx context.Context, p *gateway.Permit) (gateway.Resul
 	}
 	if plan.Mode == gateway.Answer && plan.Server != nil {
 		snap, found := plan.Visible, plan.Found
-		if owner := plan.Server.Owner(); owner != p.Request().Identity.Person() {
+		if owner := plan.Server.Owner(); owner != p.Request().Identity.Person() && !p.Request().Bound {
 			snap, found = named(owner, snap, found)
 		}
 		add(snap, found)

@@ -168,13 +168,14 @@ func (s *seat) begin(ctx context.Context) error {
 	mode := s.mode()
 	s.keys = s.e.Keys(s.p.Base(access.EventKeys))
 	s.sending = make(chan sent, 64)
+	s.keyboard = &keyboard{s: s, board: s.e.board(s.server)}
 	v := s.p.Plan().Snapshot
 	cfg := attach.Config{
 		Terminal: recorded{s.terminal, s}, Display: s.display, Mode: mode, Filter: s.filter(),
 		Gate: gate{s}, Sink: sink{s},
 		Redraw:   s.redraw,
 		OnResize: func(attach.Size) { s.resized() },
-		Keys:     s.prefix,
+		Bound:    s.keyboard,
 	}
 	if v != nil {
 		cfg.TmuxMajor, cfg.TmuxMinor = v.Version.Major, v.Version.Minor
@@ -223,7 +224,6 @@ func (s *seat) locate(ctx context.Context) error {
 		s.snap = snap
 	}
 	s.stage.Store(s.newStage(*at, s.p.Plan().Snapshot.Reading()))
-	s.prefix = keyOptions(at.Prefix)
 	return nil
 }
 
@@ -238,15 +238,6 @@ func (s *seat) here() *tmux.Found {
 		return nil // the next command then has tmux's default
 	}
 	return &f
-}
-
-// keyOptions turns the session's prefix option into what the decoder takes:
-// control keys are known, any other prefix leaves a guest without one.
-func keyOptions(prefix string) attach.KeyOptions {
-	if len(prefix) == 3 && prefix[:2] == "C-" && prefix[2] >= '@' && prefix[2] <= 'z' {
-		return attach.KeyOptions{Prefix: prefix[2] & 0x1f}
-	}
-	return attach.KeyOptions{NoPrefix: true}
 }
 
 // recorded writes how much an owner types, before it goes anywhere.
@@ -273,6 +264,7 @@ func (s *seat) record(typed []byte) {
 	if bytes.IndexByte(typed, 0x1b) >= 0 {
 		s.escape.Store(time.Now().UnixNano())
 	}
+	s.keyboard.board.typed.Store(time.Now().UnixNano())
 	d := s.whole.Decide()
 	err := s.write(s.ctx, s.keys, len(typed), typed, d.Obligations)
 	s.unwritten.Store(err != nil)

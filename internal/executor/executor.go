@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -42,7 +43,7 @@ type KeyLog interface {
 	Close() error
 }
 
-// Executor carries out permits. Its fields are set before use and not
+// Executor carries out permits. Its exported fields are set before use and not
 // changed.
 type Executor struct {
 	// Start starts the person's own server; first is their client, nil if it is
@@ -55,11 +56,15 @@ type Executor struct {
 	// Gateway takes the commands that attached people ask for by keys. It is
 	// the one that calls us.
 	Gateway func() *gateway.Gateway
+
+	mu     sync.Mutex
+	boards map[string]*board // of the servers where somebody's keys are looked up
 }
 
 // Execute does what the permit says.
 func (e *Executor) Execute(ctx context.Context, p *gateway.Permit) (gateway.Result, error) {
 	plan := p.Plan()
+	defer e.changes(p)
 	switch plan.Mode {
 	case gateway.Perform:
 		return p.Request().Act.Do(ctx, plan.Object)

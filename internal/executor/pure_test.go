@@ -6,8 +6,6 @@ import (
 	"testing"
 
 	"go.uber.org/goleak"
-
-	"github.com/muxward/muxward/internal/attach"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -34,18 +32,6 @@ func TestTerminalsOfGuests(t *testing.T) {
 			if strings.Contains(value, "\x1b]") || strings.Contains(value, "\x1bP") || strings.Contains(value, "\x07") && key != "bel" {
 				t.Errorf("%s: %q is more than drawing", term, c)
 			}
-		}
-	}
-}
-
-// Only a control key is a prefix that a guest's keys are searched for.
-func TestKeyOptions(t *testing.T) {
-	for prefix, want := range map[string]attach.KeyOptions{
-		"C-b": {Prefix: 2}, "C-a": {Prefix: 1}, "C-Space": {NoPrefix: true}, "None": {NoPrefix: true}, "": {NoPrefix: true},
-		"M-b": {NoPrefix: true}, "C-1": {NoPrefix: true}, "C-]": {Prefix: 0x1d}, "C-é": {NoPrefix: true}, "F1": {NoPrefix: true},
-	} {
-		if got := keyOptions(prefix); got != want {
-			t.Errorf("%q: %+v, want %+v", prefix, got, want)
 		}
 	}
 }

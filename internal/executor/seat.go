@@ -46,8 +46,11 @@ type seat struct {
 	scene   atomic.Pointer[scene] // what addressed input rests on
 	typing  *scene                // of what is being typed; the input pump's
 	sending chan sent
-	prefix  attach.KeyOptions
-	snap    *tmux.Snapshot // of a session that was just made
+	// unsettled is set while tmux may not have come to what was typed; the input
+	// pump's.
+	unsettled bool
+	keyboard  *keyboard      // nil before begin
+	snap      *tmux.Snapshot // of a session that was just made
 	// unwritten is set while what was read from the terminal could not be
 	// recorded.
 	unwritten atomic.Bool
@@ -78,6 +81,7 @@ func (s *seat) abandon() {
 	if s.keys != nil {
 		_ = s.keys.Close()
 	}
+	s.getUp()
 	if s.display != nil {
 		_ = s.display.Close()
 	}
@@ -86,6 +90,13 @@ func (s *seat) abandon() {
 	}
 	if s.cancel != nil {
 		s.cancel(gateway.ErrEnded)
+	}
+}
+
+// getUp gives up the keyboard, when nobody types on it any more.
+func (s *seat) getUp() {
+	if s.keyboard != nil {
+		s.e.drop(s.keyboard.board)
 	}
 }
 
@@ -349,6 +360,7 @@ func (s *seat) finish(err error) {
 	s.part(weight)
 	err = errors.Join(err, s.settled(weight))
 	_ = s.keys.Close()
+	s.getUp()
 	if now := s.scene.Load(); now != nil {
 		_ = now.keys.Close()
 	}

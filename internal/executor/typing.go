@@ -101,14 +101,8 @@ func (s *seat) frozen(err error) error {
 // sink takes what a person types who does not hold every verb.
 type sink struct{ s *seat }
 
-// Deliver is one key, paste or command.
+// Deliver is one key or paste.
 func (k sink) Deliver(ctx context.Context, e attach.Event) error {
-	switch e.Kind {
-	case attach.Command:
-		return k.s.command(ctx, e.Argv)
-	case attach.Detach:
-		return k.s.command(ctx, []string{"detach-client"})
-	}
 	if err := k.s.typed(ctx, e); err != nil {
 		k.s.att.Notice(err.Error())
 	}
@@ -124,27 +118,12 @@ func (k sink) Prepare(ctx context.Context, e attach.Event) error {
 	return err
 }
 
-// command takes a command that was asked for by keys through the line, like
-// any other.
-func (s *seat) command(ctx context.Context, argv []string) error {
-	g := s.e.Gateway()
-	session := s.stage.Load().session.ID
-	reqs, err := g.Parse(ctx, gateway.Request{
-		Identity: s.live.Who(), Here: s.server.Owner(), Session: &session, Display: s.tty, Client: s.client,
-	}, argv)
-	for _, req := range reqs {
-		if err == nil {
-			_, err = g.Handle(ctx, req)
-		}
-	}
-	// The next key is for where that led, though nothing of it was shown yet.
+// elsewhere notes that a command of the person's own was done: the next key is for
+// where that led, though nothing of it was shown yet.
+func (s *seat) elsewhere() {
 	s.moved.Add(1)
 	s.active.Store(nil)
 	s.scene.Store(s.aged())
-	if err != nil {
-		s.att.Notice(err.Error())
-	}
-	return nil
 }
 
 // prepare decides about one thing that was typed, and writes it.
@@ -316,10 +295,30 @@ func (s *seat) transmit(ctx context.Context, line string) error {
 	}
 	select {
 	case s.sending <- sent{p, line}:
+		s.unsettled = true
 		return nil
 	case <-ctx.Done():
 		return ctx.Err()
 	}
+}
+
+// typedFirst waits until tmux has come to what was typed before: what a key is
+// bound to may go another way.
+func (s *seat) typedFirst(ctx context.Context) error {
+	if !s.unsettled {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, keyTime)
+	defer cancel()
+	c, err := s.server.Control(ctx)
+	if err == nil {
+		err = c.Drain(ctx)
+	}
+	if err != nil {
+		return fmt.Errorf("wait for what was typed before: %w", err)
+	}
+	s.unsettled = false
+	return nil
 }
 
 // hear tells the person what was not typed after all, and why.

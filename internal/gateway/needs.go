@@ -167,6 +167,9 @@ func (r *resolver) finish(ctx context.Context) error {
 	if err := r.bounded(); err != nil {
 		return err
 	}
+	if err := r.atDisplay(); err != nil {
+		return err
+	}
 	if trusted(r.plan.Full) {
 		if attaches(inv) {
 			r.plan.Mode = Attach
@@ -196,6 +199,21 @@ func (r *resolver) finish(ctx context.Context) error {
 		return err
 	}
 	return inv.Rewrite(literal)
+}
+
+// atDisplay refuses what a key cannot ask for at a display that takes no keys
+// itself, whatever its person holds.
+func (r *resolver) atDisplay() error {
+	inv := r.plan.Invocation
+	switch {
+	case !r.req.Bound:
+		return nil
+	case attaches(inv):
+		return errors.New("you are attached already; use switch-client -t")
+	case inv.Row.Withheld != "":
+		return fmt.Errorf("%s: %s", inv.Row.Name, inv.Row.Withheld)
+	}
+	return nil
 }
 
 // viewAll needs the right to see all of a session. Its panes are asked about by

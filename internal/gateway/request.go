@@ -32,6 +32,9 @@ type Request struct {
 	// the session they look at, and the tmux client that is their display.
 	Session *tmux.SessionID
 	Display string
+	// Bound is set for what a key means on the server at hand: its names, and
+	// the names in answers, are as they are there.
+	Bound bool
 	// Client is the person's end, handed to the executor as it is.
 	Client Client
 	// By is set for what somebody asks by a line in control mode: how they are

@@ -43,6 +43,9 @@ func attached() []service {
 		{"seat-typed", types("t"), stuckPart},
 		{"seat-decided", types("d"), stuckPart},
 		{"seat-hear", types("h"), stuckPart},
+		{"board-ask", types("\x02o"), stuckPart},
+		{"keyboard-bound", types("\x02o"), stuckPart},
+		{"keyboard-answer", types("\x02:z"), stuckPart},
 		{"seat-expire", func(b *bed, _ *tmuxtest.Terminal) {
 			until := time.Now().Add(2 * time.Second).UTC().Format(time.RFC3339Nano)
 			b.Reload("grants.yaml", strings.ReplaceAll(bedGrants, "who: mwcarol,", "who: mwcarol, until: \""+until+"\","))

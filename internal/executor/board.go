@@ -1,0 +1,187 @@
+package executor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"github.com/muxward/muxward/internal/access"
+	"github.com/muxward/muxward/internal/failpoint"
+	"github.com/muxward/muxward/internal/gateway"
+	"github.com/muxward/muxward/internal/tmux"
+	"github.com/muxward/muxward/internal/tmux/control"
+)
+
+const (
+	// boardAge is how old the key tables may be by which a key is typed because
+	// nothing is bound to it. What is bound to a key is looked up when it is
+	// pressed.
+	boardAge = time.Second
+	// boardTyped is boardAge while somebody types directly on the server: what
+	// they do there is not known.
+	boardTyped = 100 * time.Millisecond
+	// boardShare times as long as it took to look, nobody looks again for the
+	// tables' age alone.
+	boardShare = 20
+	// boardWait is how long somebody waits for somebody else who looks.
+	boardWait = 100 * time.Millisecond
+	// boardTime is how long a server may take to tell its key tables.
+	boardTime = time.Second
+)
+
+// board has the key tables of one server, for all who are attached there.
+type board struct {
+	server Server
+	users  int           // under mu of the Executor
+	busy   chan struct{} // holds one while somebody looks
+	now    atomic.Pointer[view]
+	// When a command may have changed the tables, and when somebody typed
+	// directly, in Unix nanoseconds.
+	changed, typed atomic.Int64
+}
+
+// view is what the board had on it, and how long that may be gone by.
+type view struct {
+	at     time.Time // when it began to be looked at
+	lasts  time.Duration
+	tables *tmux.KeyTables
+	err    error // why these are older, or there are none
+}
+
+// board gives the board of a server; drop gives it back.
+func (e *Executor) board(s Server) *board {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	key := s.Owner() + "#" + s.Incarnation()
+	b := e.boards[key]
+	if b == nil {
+		b = &board{server: s, busy: make(chan struct{}, 1)}
+		if e.boards == nil {
+			e.boards = map[string]*board{}
+		}
+		e.boards[key] = b
+	}
+	b.users++
+	return b
+}
+
+func (e *Executor) drop(b *board) {
+	if b == nil {
+		return
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if b.users--; b.users == 0 {
+		delete(e.boards, b.server.Owner()+"#"+b.server.Incarnation())
+	}
+}
+
+// changes notes that a command was run that may have changed key tables: what
+// is pressed next is looked up anew.
+func (e *Executor) changes(p *gateway.Permit) {
+	plan := p.Plan()
+	if plan.Server == nil || !slices.ContainsFunc(plan.Needs, func(n gateway.Need) bool {
+		return !n.Whole && (n.Verb == access.Configure || n.Verb == access.Execute)
+	}) {
+		return
+	}
+	e.mu.Lock()
+	b := e.boards[plan.Server.Owner()+"#"+plan.Server.Incarnation()]
+	e.mu.Unlock()
+	if b != nil {
+		b.changed.Store(time.Now().UnixNano())
+	}
+}
+
+// fresh gives what is known if it may be gone by: it was not looked at before
+// after, and not too long ago.
+func (b *board) fresh(after time.Time) *view {
+	v := b.now.Load()
+	if v == nil {
+		return nil
+	}
+	began, age := v.at.UnixNano(), time.Since(v.at)
+	switch {
+	case v.err != nil: // a server that does not answer is not waited for with each key
+		if age < v.lasts {
+			return v
+		}
+		return nil
+	case v.at.Before(after), age > v.lasts, b.changed.Load() >= began, b.typed.Load() >= began && age > boardTyped:
+		return nil
+	}
+	return v
+}
+
+// look gives the key tables as they are now, or were not before after. What
+// cannot be found out is as it was.
+func (b *board) look(ctx context.Context, after time.Time, opts tmux.ParseOptions) *view {
+	if v := b.fresh(after); v != nil {
+		return v
+	}
+	ctx, cancel := context.WithTimeout(ctx, boardTime)
+	defer cancel()
+	select {
+	case b.busy <- struct{}{}:
+		defer func() { <-b.busy }()
+	case <-time.After(boardWait): // whoever looks is held up: each looks for themselves
+	case <-ctx.Done():
+		return &view{at: time.Now(), tables: b.before(), err: ctx.Err()}
+	}
+	if v := b.fresh(after); v != nil {
+		return v // somebody else has looked
+	}
+	v := &view{at: time.Now(), tables: b.before()}
+	tables, err := b.ask(ctx, opts)
+	if err == nil {
+		v.tables = tables
+	} else {
+		v.err = fmt.Errorf("the server's key bindings cannot be looked up: %w", err)
+	}
+	v.lasts = boardAge
+	if err == nil || errors.Is(err, tmux.ErrManyKeys) {
+		v.lasts = max(boardAge, boardShare*time.Since(v.at))
+	}
+	b.now.Store(v)
+	return v
+}
+
+func (b *board) before() *tmux.KeyTables {
+	if v := b.now.Load(); v != nil {
+		return v.tables
+	}
+	return nil
+}
+
+func (b *board) ask(ctx context.Context, opts tmux.ParseOptions) (*tmux.KeyTables, error) {
+	failpoint.At("board-ask")
+	lines, err := tmux.KeyCommands(opts)
+	if err != nil {
+		return nil, err
+	}
+	var replies []control.Reply
+	for try := range 3 {
+		c, err := b.server.Control(ctx)
+		if err == nil {
+			replies, err = c.Do(ctx, lines...)
+		}
+		if err == nil {
+			break
+		}
+		// The connection is everybody's: it may have been cut for somebody else.
+		if try == 2 || ctx.Err() != nil {
+			return nil, err
+		}
+	}
+	data := make([][]byte, len(replies))
+	for i, r := range replies {
+		if r.Err != nil {
+			return nil, r.Err
+		}
+		data[i] = r.Data
+	}
+	return tmux.ParseKeyTables(opts.Version, data, b.before())
+}

@@ -1,0 +1,285 @@
+package executor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/muxward/muxward/internal/attach"
+	"github.com/muxward/muxward/internal/gateway"
+	"github.com/muxward/muxward/internal/tmux"
+)
+
+// errand is what a key has asked for: commands that go through the line one by
+// one, each decided as the person's who pressed it. Those that only mean
+// something at the person's own terminal are done there: questions, choices, and
+// in which table the next key is looked up.
+type errand struct {
+	k       *keyboard
+	todo    []step
+	groups  int
+	current *tmux.Found // what commands are about that do not say it
+	opts    tmux.ParseOptions
+}
+
+// step is one command; if it fails, those of its group that follow are dropped.
+type step struct {
+	inv   *tmux.Invocation
+	group int
+	late  bool // what stood behind it was not to wait for it
+}
+
+// run does what a key is bound to.
+func (k *keyboard) run(ctx context.Context, b *tmux.Binding) error {
+	commands, err := b.Commands()
+	if err != nil {
+		k.s.att.Notice("what this key is bound to is not read here: " + err.Error())
+		return nil
+	}
+	e := &errand{k: k}
+	if len(commands) == 1 && leaves(commands[0]) {
+		return e.step(ctx, step{inv: commands[0]}) // whatever the server says
+	}
+	err = k.s.typedFirst(ctx)
+	if err == nil {
+		err = e.begin(ctx, commands)
+	}
+	if err != nil {
+		k.s.att.Notice(k.s.told("", err))
+		return nil
+	}
+	return e.run(ctx)
+}
+
+// begin finds out where the person is, and decides all commands.
+func (e *errand) begin(ctx context.Context, commands []*tmux.Invocation) error {
+	snap, err := e.k.s.server.Snapshot(ctx, tmux.Core)
+	if err != nil {
+		return fmt.Errorf("ask the tmux server for its state: %w", err)
+	}
+	e.opts = snap.Reading()
+	e.current = e.k.s.current(snap)
+	e.next(commands)
+	return e.preview(ctx, commands, false)
+}
+
+// current is the pane on the person's screen.
+func (s *seat) current(snap *tmux.Snapshot) *tmux.Found {
+	target := s.stage.Load().session.ID.String() + ":"
+	if id := s.active.Load(); id != nil {
+		if p := snap.Pane(*id); p != nil {
+			target += p.Window.String() + "." + p.ID.String()
+		}
+	}
+	f, err := tmux.Resolve(snap, tmux.Lookup{Kind: tmux.TargetPane}, target, tmux.ResolveContext{})
+	if err != nil || !f.Whole() {
+		return nil // then it is what is current in the session
+	}
+	return &f
+}
+
+// next puts commands before all that is still to be done.
+func (e *errand) next(commands []*tmux.Invocation) {
+	steps := make([]step, 0, len(commands)+len(e.todo))
+	for _, inv := range commands {
+		steps = append(steps, step{inv, e.groups + inv.Group, false})
+	}
+	if n := len(commands); n > 0 {
+		e.groups += commands[n-1].Group + 1
+	}
+	e.todo = append(steps, e.todo...)
+}
+
+// run does one step after the other. What fails is told.
+func (e *errand) run(ctx context.Context) error {
+	for len(e.todo) > 0 && ctx.Err() == nil {
+		now := e.todo[0]
+		e.todo = e.todo[1:]
+		err := e.step(ctx, now)
+		switch {
+		case errors.Is(err, errAsked):
+			return nil // the answer goes on with it
+		case errors.Is(err, attach.ErrDetached):
+			return err
+		case err != nil:
+			e.k.s.att.Notice(e.k.s.told(now.inv.Row.Name+": ", err))
+			for len(e.todo) > 0 && e.todo[0].group == now.group {
+				e.todo = e.todo[1:]
+			}
+		}
+	}
+	return nil
+}
+
+// errAsked is the end of a step that waits for an answer.
+var errAsked = errors.New("the person is asked")
+
+// step does one command.
+func (e *errand) step(ctx context.Context, now step) error {
+	inv := now.inv
+	switch {
+	case entersTable(inv):
+		table, _ := inv.Get('T')
+		if tables := e.k.board.before(); tables == nil || !tables.Has(table) {
+			return errors.New("there is no such key table")
+		}
+		e.k.at.Enter(table, time.Now())
+		return nil
+	case asksFirst(inv):
+		return e.question(ctx, now)
+	case chooses(inv):
+		return e.choose(ctx, inv)
+	}
+	printed, err := e.hand(ctx, inv)
+	if leaves(inv) {
+		return attach.ErrDetached // whatever becomes of the display
+	}
+	if err == nil && printed != "" {
+		first, more, _ := strings.Cut(strings.TrimRight(printed, "\n"), "\n")
+		if more != "" {
+			first += " …"
+		}
+		e.k.s.att.Notice(first)
+	}
+	return err
+}
+
+// hand gives one command to the line, and returns what it printed.
+func (e *errand) hand(ctx context.Context, inv *tmux.Invocation) (string, error) {
+	req, client := e.request(inv)
+	r, err := e.k.s.e.Gateway().Handle(ctx, req)
+	if r.Release != nil {
+		r.Release()
+	}
+	if err == nil && r.Exit != 0 {
+		err = errors.New(strings.TrimSpace(client.printed()))
+	}
+	if moves(inv) {
+		e.current = nil
+		e.k.s.elsewhere()
+	}
+	if r.Current != nil {
+		e.current = r.Current
+	}
+	return client.printed(), err
+}
+
+// request makes a request of a command, by the person and at their display.
+func (e *errand) request(inv *tmux.Invocation) (gateway.Request, *keyClient) {
+	s := e.k.s
+	session := s.stage.Load().session.ID
+	client := newKeyClient(s.client)
+	if inv.Row.Name == "display-message" && !inv.Has('p') {
+		inv = inv.Clone()
+		inv.SetBare('p') // it is shown to this person, on a line of ours
+	}
+	return gateway.Request{
+		Identity: s.live.Who(), Invocation: inv, Here: s.server.Owner(), Session: &session, Display: s.tty,
+		Client: client, By: s, Bound: true, Current: e.current,
+	}, client
+}
+
+// preview decides all commands before the first of them runs, with those that
+// the person would be asked about: nobody is asked in vain.
+func (e *errand) preview(ctx context.Context, commands []*tmux.Invocation, asked bool) error {
+	var reqs []gateway.Request
+	var inner [][]*tmux.Invocation
+	for _, inv := range commands {
+		switch {
+		case entersTable(inv), chooses(inv): // decided when it is chosen
+		case asksFirst(inv) && inv.Row.Name == "command-prompt": // and when it is answered
+		case asksFirst(inv):
+			nested, err := e.nested(inv, 0)
+			if err != nil {
+				return err
+			}
+			inner = append(inner, nested)
+		default:
+			req, _ := e.request(inv)
+			reqs = append(reqs, req)
+		}
+	}
+	g := e.k.s.e.Gateway()
+	if err := g.PreviewAll(ctx, reqs); err != nil {
+		return err
+	}
+	if alone := len(reqs) == 1; alone && (asked || len(inner) > 0) {
+		if err := g.Preview(ctx, reqs[0]); err != nil {
+			return err
+		}
+	}
+	for _, nested := range inner {
+		if err := e.preview(ctx, nested, true); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// nested gives the commands that an argument of a command holds.
+func (e *errand) nested(inv *tmux.Invocation, at int) ([]*tmux.Invocation, error) {
+	for _, n := range inv.Nested() {
+		if n.Arg == at {
+			return n.Commands(e.opts)
+		}
+	}
+	return nil, fmt.Errorf("%s: there are no commands in it", inv.Row.Name)
+}
+
+// choose decides an if-shell whose condition is a format. The condition is
+// answered as display-message would answer it to this person.
+func (e *errand) choose(ctx context.Context, inv *tmux.Invocation) error {
+	asking := &tmux.Invocation{Row: tmux.FindCommand("display-message"), Typed: "display-message"}
+	asking.SetBare('p')
+	if t, ok := inv.Get('t'); ok {
+		asking.Set('t', t)
+	}
+	asking.Args = []string{untimed(inv.Args[0])}
+	answer, err := e.hand(ctx, asking)
+	if err != nil {
+		return err
+	}
+	answer, at := strings.TrimSuffix(answer, "\n"), 1
+	if answer == "" || answer == "0" {
+		at = 2
+	}
+	if at >= len(inv.Args) {
+		return nil
+	}
+	branch, err := e.nested(inv, at)
+	if err != nil {
+		return err
+	}
+	if err := e.preview(ctx, branch, false); err != nil {
+		return err
+	}
+	e.next(branch)
+	return nil
+}
+
+// untimed keeps a format's percent signs from being those of a time.
+func untimed(format string) string { return strings.ReplaceAll(format, "%", "%%") }
+
+// entersTable: switch-client -T is about nothing but the next key.
+func entersTable(inv *tmux.Invocation) bool {
+	return inv.Row.Name == "switch-client" && inv.Has('T') && !inv.Has('c')
+}
+
+// chooses: the condition is a format, and nothing is run to find out.
+func chooses(inv *tmux.Invocation) bool { return inv.Row.Name == "if-shell" && inv.Has('F') }
+
+// leaves: the person's own display is detached, and no more.
+func leaves(inv *tmux.Invocation) bool {
+	return inv.Row.Name == "detach-client" && len(inv.Flags) == 0
+}
+
+// moves: another pane may be current after it, as tmux knows by itself.
+func moves(inv *tmux.Invocation) bool {
+	switch inv.Row.Name {
+	case "send-keys", "send-prefix", "display-message", "resize-pane", "rename-window", "refresh-client":
+		return false
+	}
+	return true
+}

@@ -1,0 +1,115 @@
+package executor
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/muxward/muxward/internal/attach"
+	"github.com/muxward/muxward/internal/failpoint"
+	"github.com/muxward/muxward/internal/tmux"
+)
+
+// keyboard is what one attached person's keys mean: the server's key tables,
+// where the person is in them, and what they are being asked. But for
+// EscapeTime, only the pump of their input uses it.
+type keyboard struct {
+	s     *seat
+	board *board
+	at    tmux.Keyboard
+	ask   *question
+	told  time.Time // when they were told that the tables are not known
+}
+
+// Plain returns how many bytes at the begin of p are keys that nothing is bound
+// to, as far as that is known at once.
+func (k *keyboard) Plain(p []byte) int {
+	if k.ask != nil {
+		return 0
+	}
+	v := k.board.fresh(time.Time{})
+	if v == nil || v.tables == nil {
+		return 0
+	}
+	m := v.tables.Session(k.s.stage.Load().session.ID)
+	if m == nil {
+		return 0
+	}
+	return k.at.Plain(m, p)
+}
+
+// Press takes one key. What it is bound to is looked up as it is now: nothing
+// is run that the key does not mean any more.
+func (k *keyboard) Press(ctx context.Context, key string) (taken bool, err error) {
+	now := time.Now()
+	if k.ask != nil && now.Before(k.ask.until) {
+		return true, k.answer(ctx, key)
+	}
+	k.ask = nil
+	try := k.at
+	bound, typed := try.Press(k.keys(ctx, time.Time{}), key, now)
+	if bound != nil || k.at.Begun() {
+		try = k.at
+		bound, typed = try.Press(k.keys(ctx, now), key, now)
+	}
+	k.at = try
+	if bound == nil {
+		return !typed, nil
+	}
+	failpoint.At("keyboard-bound")
+	return true, k.run(ctx, bound)
+}
+
+// Paste is told of a paste. It ends what keys before it began, and is no answer
+// to a question.
+func (k *keyboard) Paste() bool {
+	k.at = tmux.Keyboard{}
+	return k.ask != nil && time.Now().Before(k.ask.until)
+}
+
+// EscapeTime is the server's escape-time.
+func (k *keyboard) EscapeTime() time.Duration {
+	if tables := k.board.before(); tables != nil {
+		return tables.EscapeTime
+	}
+	return attach.DefaultEscapeTime
+}
+
+// keys gives what keys mean in the session that the person looks at, or, where
+// that cannot be found out, how to leave.
+func (k *keyboard) keys(ctx context.Context, after time.Time) *tmux.KeyMap {
+	session := k.s.stage.Load().session.ID
+	v := k.board.look(ctx, after, k.s.reading())
+	if v.tables != nil && v.tables.Session(session) == nil { // one that was just made
+		v = k.board.look(ctx, time.Now(), k.s.reading())
+	}
+	if v.err != nil && time.Since(k.told) > time.Minute {
+		k.told = time.Now()
+		k.s.att.Notice(v.err.Error())
+	}
+	if v.tables != nil {
+		if m := v.tables.Session(session); m != nil {
+			return m
+		}
+	}
+	return leaving(session)
+}
+
+// leaving has one key, by which people leave.
+func leaving(session tmux.SessionID) *tmux.KeyMap {
+	tables, err := tmux.ParseKeyTables(tmux.Reference(), [][]byte{
+		fmt.Appendf(nil, "S %s 0 0 C-b None root\n", session), []byte("bind-key -T prefix d detach-client\n"),
+	}, nil)
+	if err != nil {
+		panic("the key by which people leave cannot be read: " + err.Error()) // a fault of ours
+	}
+	return tables.Session(session)
+}
+
+// reading says how the server reads command lines, as it was known last.
+func (s *seat) reading() tmux.ParseOptions {
+	if now := s.scene.Load(); now != nil {
+		return now.opts
+	}
+	return s.p.Plan().Snapshot.Reading()
+}

@@ -1,0 +1,190 @@
+package executor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/muxward/muxward/internal/failpoint"
+	"github.com/muxward/muxward/internal/gateway"
+	"github.com/muxward/muxward/internal/tmux"
+)
+
+// questionTime is how long a person may think about an answer.
+const questionTime = 30 * time.Second
+
+// question is what a person is asked at their own terminal before commands run.
+type question struct {
+	e     *errand
+	inv   *tmux.Invocation
+	about *tmux.Found // what was current when they were asked
+	until time.Time
+	timer *time.Timer
+	line  *line // what they type, for command-prompt
+}
+
+// asksFirst: the person's own terminal is where they are asked. Forms that are
+// not asked here go to the line, which refuses them.
+func asksFirst(inv *tmux.Invocation) bool {
+	switch inv.Row.Name {
+	case "confirm-before":
+		return !inv.Has('t')
+	case "command-prompt":
+		return offersLine(inv)
+	}
+	return false
+}
+
+// question asks in tmux's place.
+func (e *errand) question(ctx context.Context, now step) error {
+	inv := now.inv
+	waits := !inv.Has('b') && e.opts.Version.AtLeast(tmux.Version{Major: 3, Minor: 3})
+	if !waits && !now.late && len(e.todo) > 0 {
+		e.todo = append(e.todo, step{inv, e.groups, true})
+		e.groups++
+		return nil
+	}
+	q := &question{e: e, inv: inv, about: e.current, until: time.Now().Add(questionTime)}
+	var text string
+	if inv.Row.Name == "command-prompt" {
+		q.line = e.line(ctx, inv)
+		text = q.line.shown()
+	} else {
+		var err error
+		if text, err = e.confirmation(ctx, inv); err != nil {
+			return err
+		}
+	}
+	k := e.k
+	k.ask = q
+	q.timer = time.AfterFunc(questionTime, func() { k.s.inTime(k.s.att.Answered) })
+	k.s.att.Ask(text)
+	return errAsked
+}
+
+// words expands a format of the owner's as it is answered to this person; what
+// it may not say to them is left out.
+func (e *errand) words(ctx context.Context, format string) (string, bool) {
+	asking := &tmux.Invocation{Row: tmux.FindCommand("display-message"), Typed: "display-message", Args: []string{format}}
+	asking.SetBare('p')
+	text, err := e.hand(ctx, asking)
+	return strings.TrimSuffix(text, "\n"), err == nil
+}
+
+// confirmation is what confirm-before asks.
+func (e *errand) confirmation(ctx context.Context, inv *tmux.Invocation) (string, error) {
+	commands, err := e.nested(inv, 0)
+	if err != nil {
+		return "", err
+	}
+	if len(commands) == 0 {
+		return "", errors.New("there is nothing to confirm")
+	}
+	if p, ok := inv.Get('p'); ok {
+		if text, ok := e.words(ctx, p); ok {
+			return text, nil
+		}
+	}
+	return fmt.Sprintf("Confirm '%s'? (%c/n)", commands[0].Row.Name, confirms(inv)), nil
+}
+
+// confirms is the key that stands for yes.
+func confirms(inv *tmux.Invocation) byte {
+	if key, ok := inv.Get('c'); ok && len(key) == 1 {
+		return key[0]
+	}
+	return 'y'
+}
+
+// answer takes a key that is pressed while the person is asked something.
+func (k *keyboard) answer(ctx context.Context, key string) error {
+	failpoint.At("keyboard-answer")
+	q := k.ask
+	if q.line != nil {
+		return k.edit(ctx, q, key)
+	}
+	if !answers(key, q.e.opts.Version) {
+		return nil
+	}
+	yes := key == string(confirms(q.inv)) || key == "Enter" && q.inv.Has('y')
+	if !yes && (key != "Y" || q.e.opts.Version.AtLeast(tmux.Version{Major: 3, Minor: 4})) {
+		return k.close(ctx, q, nil)
+	}
+	return k.close(ctx, q, func() ([]*tmux.Invocation, error) { return q.e.nested(q.inv, 0) })
+}
+
+// close takes the question away, and does what it was answered with before what
+// was still to be done.
+func (k *keyboard) close(ctx context.Context, q *question, commands func() ([]*tmux.Invocation, error)) error {
+	k.ask = nil
+	q.timer.Stop()
+	k.s.att.Answered()
+	if commands == nil {
+		return q.e.run(ctx)
+	}
+	err := q.stands(ctx)
+	if err == nil {
+		var all []*tmux.Invocation
+		if all, err = commands(); err == nil {
+			q.e.current = q.about
+			err = q.e.preview(ctx, all, false)
+			q.e.next(all)
+		}
+	}
+	if err != nil {
+		k.s.att.Notice(k.s.told(q.inv.Row.Name+": ", err))
+		return nil
+	}
+	return q.e.run(ctx)
+}
+
+// answers reports whether a key is an answer: a character, or one that ends
+// questions. Others are nothing to a question.
+func answers(key string, v tmux.Version) bool {
+	switch key {
+	case "Space", "Enter", "Escape", "C-c", "C-g":
+		return true
+	}
+	key, control := strings.CutPrefix(key, "C-")
+	return utf8.RuneCountInString(key) == 1 && (!control || v.AtLeast(tmux.Version{Major: 3, Minor: 6}))
+}
+
+// stands finds out whether what was current when the person was asked is still
+// there: nothing else is taken for it.
+func (q *question) stands(ctx context.Context) error {
+	a := q.about
+	if a == nil {
+		return nil
+	}
+	snap, err := q.e.k.s.server.Snapshot(ctx, tmux.Core)
+	if err != nil {
+		return fmt.Errorf("ask the tmux server for its state: %w", err)
+	}
+	pane := snap.Pane(a.Pane.ID)
+	if pane == nil || pane.Window != a.Window.ID || snap.Session(a.Session.ID) == nil {
+		return errors.New("nothing is done: what you were asked about has gone")
+	}
+	return nil
+}
+
+// told words why something was not done, for the person: which right is missing
+// and whom to ask for it. Of what they may not know of, they are not told the
+// name that a binding has for it.
+func (s *seat) told(what string, err error) string {
+	var refused *gateway.Refused
+	var lost *gateway.NotFound
+	switch {
+	case errors.As(err, &refused):
+		text := what + (&gateway.Refused{Need: refused.Need}).Error() + "; ask " + s.server.Owner() + " for it"
+		if refused.Decision.Reason != "" {
+			text += " (" + refused.Decision.Reason + ")"
+		}
+		return text
+	case errors.As(err, &lost):
+		return what + "what it is about is not there, as far as you may see"
+	}
+	return what + strings.TrimPrefix(err.Error(), what)
+}

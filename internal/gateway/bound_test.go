@@ -1,0 +1,39 @@
+package gateway
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/muxward/muxward/internal/tmux"
+)
+
+// TestBoundCommandsAtADisplay: what a key asks for at a display that takes no
+// keys itself is not asked there, nor is another display opened in its place,
+// whatever the person holds by then.
+func TestBoundCommandsAtADisplay(t *testing.T) {
+	r := &rules{}
+	r.allow.Store(true)
+	g, servers, _, _, _ := guestGateway(t, r)
+	who := bob(t)
+	for line, want := range map[string]string{
+		"attach-session -t work": "attached already", "new-session": "attached already", "command-prompt -k": "takes no keys itself", "choose-tree": "every verb on the server", "display-menu a b c": "takes no keys itself",
+		"rename-window x": "", "kill-session -t work": "", "run-shell x": "", "select-window -t :0": "",
+	} {
+		invs, perr := tmux.ParseArgv(strings.Fields(line), tmux.ParseOptions{})
+		if perr != nil {
+			t.Fatal(perr)
+		}
+		for _, bound := range []bool{true, false} {
+			session := tmux.SessionID(1)
+			servers.give <- struct{}{}
+			err := g.Preview(t.Context(), Request{Identity: who, Invocation: invs[0], Here: "alice", Session: &session, Display: "/dev/pts/9", Bound: bound})
+			<-servers.asked
+			switch {
+			case bound && want != "" && (err == nil || !strings.Contains(err.Error(), want)):
+				t.Errorf("%s by a key: %v, want %q", line, err, want)
+			case (!bound || want == "") && err != nil:
+				t.Errorf("%s, bound %v: %v", line, bound, err)
+			}
+		}
+	}
+}
