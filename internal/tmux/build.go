@@ -76,7 +76,7 @@ func (b *builder) session(r *row) error {
 	s.Activity, s.LastAttached, s.Attached = r.number(), r.number(), r.int()
 	stack := r.word()
 	s.Renumber, s.BaseIndex = r.flag(), r.int()
-	s.Group, s.Prefix = r.text(), r.text()
+	s.Group = r.text()
 	if b.snap.Detail == Full {
 		s.Created = r.number()
 		s.GroupSize = r.int()

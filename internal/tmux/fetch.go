@@ -36,7 +36,7 @@ const (
 const (
 	serverRow  = `O #{pid} #{start_time} #{version} #{q:@muxward_id}`
 	sessionRow = `S #{session_id} #{session_activity} #{session_last_attached} #{session_attached} #{session_stack} ` +
-		`#{renumber-windows} #{base-index} #{q:session_group} #{q:prefix}`
+		`#{renumber-windows} #{base-index} #{q:session_group}`
 	windowRow = `W #{window_index} #{window_id} #{window_raw_flags} #{pane-base-index} #{pane-border-status} #{window_layout}`
 	paneRow   = `P #{pane_id} #{pane_index} #{pane_last} #{pane_pid} #{pane_tty}`
 	activeRow = `A #{pane_id} #{pane_index} #{pane_last} #{pane_pid} #{pane_tty}`

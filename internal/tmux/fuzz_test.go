@@ -144,10 +144,10 @@ func FuzzFormat(f *testing.F) {
 }
 
 func FuzzSnapshot(f *testing.F) {
-	f.Add([]byte("O 1 2 3.3a x\nM 11 $0 0 @0 %0\nS $0 2 0 1 0,1 0 0  C-b name\nW 0 @0 *Z 0 off aafd,80x24,0,0,0 w\nA %0 0 0 9 /dev/pts/0\n" +
+	f.Add([]byte("O 1 2 3.3a x\nM 11 $0 0 @0 %0\nS $0 2 0 1 0,1 0 0  name\nW 0 @0 *Z 0 off aafd,80x24,0,0,0 w\nA %0 0 0 9 /dev/pts/0\n" +
 		"W 1 @1 - 0 top b25d,80x24,0,0[80x12,0,0,1,80x11,0,13,2] w2\nP %1 0 1 9 /dev/pts/1\nA %2 1 0 9 /dev/pts/2\n\n--\nC 9 $0 1 attached /dev/pts/1 /dev/pts/1\n--\ncommand-alias[0] a=b"))
 	f.Add([]byte("O 1 2 3.3a \\\n\n--\n--\ncommand-alias[0] \"x=\\n\\033\\\"\n--\nB 1 2 \\  x"))
-	full := "O 1 2 3.3a x external off /bin/sh  23 11 9\nS $0 2 0 1 0 1 0  C-b 5 1 /x name\nW 0 @0 * 0 off aafd,80x24,0,0,0 aafd,80x24,0,0,0 5 8 16 name w\n" +
+	full := "O 1 2 3.3a x external off /bin/sh  23 11 9\nS $0 2 0 1 0 1 0  5 1 /x name\nW 0 @0 * 0 off aafd,80x24,0,0,0 aafd,80x24,0,0,0 5 8 16 name w\n" +
 		"A %0 0 0 9 /dev/pts/0 -1 0 80 24 00000 1 copy-mode 0 2000 560 0 0  cat /x cat" + strings.Repeat(" 0", 34) + " t\n\n--\n" +
 		"C 9 $0 1 attached /dev/pts/1 1 80 24  0 xterm root" + strings.Repeat(" 0", 9) + " /dev/pts/1\n--\ncommand-alias[0] a=b\n--\nB 1 2 b x"
 	if _, err := ParseSnapshot(Full, bytes.Split([]byte(full), []byte("\n--\n"))); err != nil {

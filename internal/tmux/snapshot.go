@@ -47,9 +47,8 @@ type Session struct {
 	Current      int   // index of the current window, -1 if hidden
 	Last         []int // indexes of the windows that were current before, latest first
 	Links        []Winlink
-	Prefix       string // option prefix: a key name
-	BaseIndex    int    // option base-index: where new windows start
-	Renumber     bool   // option renumber-windows: no index stays free
+	BaseIndex    int  // option base-index: where new windows start
+	Renumber     bool // option renumber-windows: no index stays free
 
 	// Only with Full.
 	GroupSize int

@@ -94,7 +94,7 @@ func mustVersion(t testing.TB, s string) Version {
 // hostileNames are tried as names of sessions, windows and buffers, as titles,
 // directories and process names.
 var hostileNames = []string{
-	"a\nS $9 1 1 1 0 1 0 0 0 0 C-b  forged", "%end 1 2 3", "\n%end 1 2 3\n%exit", "a\tb", "\x1b]0;x\x07", "a\\ b \\\\", "'\"`$(x)#{pane_id}#(id)##",
+	"a\nS $9 1 1 1 0 1 0 0 0 0  forged", "%end 1 2 3", "\n%end 1 2 3\n%exit", "a\tb", "\x1b]0;x\x07", "a\\ b \\\\", "'\"`$(x)#{pane_id}#(id)##",
 	"\xff\xfe", "é\xc3", "\xff\nS $9", "\xc3\n\x1b\xc3\n", "\xe6\nP @0 %0\xe6", "\u202egnp", "  spaces  ", "\\", "\\n", "日本語", "a|b,c=d;e", "\r", "{", strings.Repeat("x y\\", 1000), "%output %1 x", "-",
 }
 
