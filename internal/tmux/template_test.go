@@ -1,7 +1,9 @@
 package tmux
 
 import (
+	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -14,19 +16,24 @@ func TestTemplatesAreFilled(t *testing.T) {
 	}{
 		{"rename-window '%%'", "rename-window 'x y'", []string{"x y"}}, {"a %1 b %% c %% d %1", "a x b x c %% d x", []string{"x"}}, {"%% %%", "x y", []string{"x", "y"}},
 		{"%1 %2 %3", "x y %3", []string{"x", "y"}}, {`say "%%%"`, `say "a\"b\$c\;\~\\"`, []string{`a"b$c;~\`}}, {"%", "%", []string{"x"}}, {"100%", "100%", []string{"x"}}, {"%0 %a", "%0 %a", []string{"x"}},
+		{"%1 %2", "%2 x", []string{"%2", "x"}}, {"%% %%", "%% x", []string{"%%", "x"}}, {"%2 %1 %2", "%1 x %1", []string{"x", "%1"}}, {"%1-%2", "a%2-%1%1", []string{"a%2", "%1%1"}},
 		{"%1", "", []string{""}}, {"plain", "plain", []string{"x"}}, {"%1%", "x", []string{"x"}},
 	} {
-		if got := fill(c.template, c.answers); got != c.want {
+		f := filling{answers: c.answers, left: maxFilled, escapes: true}
+		if got := f.word(c.template); got != c.want {
 			t.Errorf("%q with %q: %q, want %q", c.template, c.answers, got, c.want)
 		}
 	}
 }
 
-// In a block an answer is one word, or a part of one, whatever is in it.
-func TestAnswersInBlocksAreWords(t *testing.T) {
-	const answer = `a ; kill-server " ' } {`
+// An answer is one word, or a part of one, whatever is in it, and also in text
+// that is only read when it runs.
+func TestAnswersAreWords(t *testing.T) {
+	const answer = `a ; kill-server " ' } { ' ; kill-server ; ' $HOME ~ # \`
 	for _, line := range []string{
 		"command-prompt { rename-window -- '%%' }", "command-prompt { if-shell -F '%1' { rename-window x%1 } }", "command-prompt { select-window -t ':%%' ; rename-window '%1' }",
+		`command-prompt "rename-window '%%'"`, `command-prompt "rename-window %%"`, `command-prompt "rename-window \"%%%\""`, `command-prompt 'rename-window "%1"'`, `command-prompt "rename-window a'%%'b"`,
+		`command-prompt "if-shell -F 1 \"rename-window '%%'\""`, `command-prompt { if-shell -F 1 "rename-window '%%'" }`, `command-prompt "confirm-before -p '%1?' { if-shell -F 1 \"rename-window %%\" }"`,
 	} {
 		parsed, terr := ParseText(line, ParseOptions{})
 		if terr != nil {
@@ -37,6 +44,9 @@ func TestAnswersInBlocksAreWords(t *testing.T) {
 		all, err := n.Filled([]string{answer}, ParseOptions{})
 		if err != nil {
 			t.Fatal(err)
+		}
+		if err := read(all, answer); err != nil {
+			t.Errorf("%s: %v", line, err)
 		}
 		text, err := WriteText(all, ParseOptions{})
 		if err != nil || strings.Count(text, "rename-window") != 1 || !strings.Contains(text, "kill-server") {
@@ -57,5 +67,84 @@ func TestAnswersInBlocksAreWords(t *testing.T) {
 		if after := fmt.Sprint(show(parsed.Commands)); after != before {
 			t.Errorf("the binding itself was changed: %s", after)
 		}
+	}
+}
+
+// read reads all commands, also those in text, and wants one rename-window whose
+// argument holds all of the answer.
+func read(all []*Invocation, answer string) error {
+	found := 0
+	var walk func(all []*Invocation) error
+	walk = func(all []*Invocation) error {
+		for _, inv := range all {
+			switch inv.Row.Name {
+			case "kill-server":
+				return fmt.Errorf("an answer has become a command")
+			case "rename-window":
+				if strings.Contains(inv.Args[0], answer) {
+					found++
+				}
+			}
+			for _, n := range inv.Nested() {
+				inner, err := n.Commands(ParseOptions{})
+				if err != nil {
+					return err
+				}
+				if err := walk(inner); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	}
+	if err := walk(all); err != nil {
+		return err
+	}
+	if found != 1 {
+		return fmt.Errorf("%d windows are renamed to it", found)
+	}
+	return nil
+}
+
+// A template that is nothing but an answer is what the person says it is.
+func TestAnAnswerAlone(t *testing.T) {
+	for line, want := range map[string]string{
+		"command-prompt '%%'": "rename-window -- x ; kill-pane", "command-prompt ' %1 '": "rename-window -- x ; kill-pane",
+		"command-prompt { rename-window '%1' }": "rename-window -- 'rename-window x ; kill-pane'",
+	} {
+		parsed, terr := ParseText(line, ParseOptions{})
+		if terr != nil {
+			t.Fatal(terr)
+		}
+		n := parsed.Commands[0].Nested()[0]
+		all, err := n.Filled([]string{"rename-window x ; kill-pane"}, ParseOptions{})
+		text, werr := WriteText(all, ParseOptions{})
+		if err != nil || werr != nil || text != want || n.IsAnswer() == n.Block {
+			t.Errorf("%s: %s, %v, %v", line, text, err, werr)
+		}
+	}
+}
+
+// Answers make commands longer, but not without a limit: not by what one brings
+// for another, nor by how often each is asked for.
+func TestAnswersAreBounded(t *testing.T) {
+	long := strings.Repeat("%1%2%3%4%5%6%7%8%9", 50)
+	answers := slices.Repeat([]string{long}, 9)
+	for _, line := range []string{
+		"command-prompt \"rename-window '" + strings.Repeat("%1", 4000) + "'\"", "command-prompt { " + strings.Repeat("rename-window '%9%8%7' ; ", 100) + " kill-pane }",
+		"command-prompt { if-shell -F 1 \"rename-window " + strings.Repeat("%1", 4000) + "\" }",
+	} {
+		parsed, terr := ParseText(line, ParseOptions{})
+		if terr != nil {
+			t.Fatal(terr)
+		}
+		if _, err := parsed.Commands[0].Nested()[0].Filled(answers, ParseOptions{}); !errors.Is(err, errFilled) {
+			t.Errorf("%.60s…: %v", line, err)
+		}
+	}
+	parsed, _ := ParseText("command-prompt { rename-window '%1' }", ParseOptions{})
+	all, err := parsed.Commands[0].Nested()[0].Filled(answers, ParseOptions{})
+	if err != nil || all[0].Args[0] != long {
+		t.Errorf("%v, %v", all, err)
 	}
 }

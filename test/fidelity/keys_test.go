@@ -57,7 +57,7 @@ var keysPressed = []struct{ set, keys string }{
 	{"", "\x02mz"}, {"", "\x02mzz"}, {"", "\x02mmmz"}, {"", "\x02mQz"}, {"", "\x02m\x1b[15~z"}, {"", "\x02m\x02y"}, {"", "\x02mrrz"}, {"", "\x02mrrrQ"},
 	{"", "\x02ab"}, {"", "\x02ax"}, {"", "\x02a\x1b[15~\x1b[15~"}, {"", "\x02a\x02y"},
 	{"", "\x02i\x02j\x02kx"}, {"", "\x02q|y"}, {"", "\x02q|nx"}, {"", "\x02q|\x1b[15~\x1b[15~"}, {"", "\x02q|\rx"}, {"", "\x02q|\x02y"},
-	{"", "\x02p|x y\r"}, {"", "\x02p|é%1\r"}, {"", "\x02p|\r"}, {"", "\x02p|abc\x15d\r"}, {"", "\x02p|a b\x17c\r"}, {"", "\x02p|\x03a"}, {"", "\x02p|a\" \"b\r"}, {"", "\x02P|a ; b ' \" } $HOME\r"}, {"", "\x02P|%1\r"}, {"", "\x02o|x"}, {"", "\x02w|1\r2\r"}, {"", "\x02w|\x15\r\r"},
+	{"", "\x02p|x y\r"}, {"", "\x02p|é%1\r"}, {"", "\x02p|\r"}, {"", "\x02p|abc\x15d\r"}, {"", "\x02p|a b\x17c\r"}, {"", "\x02p|\x03a"}, {"", "\x02P|a ; b ' \" } $HOME\r"}, {"", "\x02P|%1\r"}, {"", "\x02o|x"}, {"", "\x02w|1\r2\r"}, {"", "\x02w|\x15\r\r"},
 	{"", "\x02\tx"}, {"", "\x02\x1b[3~x"},
 	{"set -g prefix C-a", "\x01y\x02\x01\x01"}, {"set -g prefix2 M-p", "\x1bpy\x01y"}, {"set -g prefix2 None", "\x1bpx"}, {"set -g prefix None", "\x01\x02y"}, {"set -g prefix F5", "\x1b[15~y"}, {"set -g prefix C-b", "\x02y"},
 	{"set -g key-table all", "xyz\x02y"}, {"set -g key-table nothing", "x\x1b[15~\x02y"}, {"set -g key-table root", "\x1b[15~\x02y"}, {"set -g repeat-time 0", "\x02rrr"},
