@@ -145,7 +145,17 @@ func (g *Gateway) PreviewAll(ctx context.Context, reqs []Request) error {
 	if len(reqs) < 2 {
 		return nil
 	}
+	var now *tmux.Snapshot // of a server that several are about in turn
 	for _, req := range reqs {
+		if req.fresh == nil {
+			req.fresh = now
+		}
+		if req.fresh == nil && req.Bound {
+			if _, err := g.reading(ctx, &req); err != nil {
+				return err
+			}
+			now = req.fresh
+		}
 		if err := g.Preview(ctx, req); err != nil {
 			return err
 		}

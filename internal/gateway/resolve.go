@@ -500,7 +500,7 @@ func takes(inv *tmux.Invocation) bool {
 }
 
 func (r *resolver) context() tmux.ResolveContext {
-	c := tmux.ResolveContext{Current: r.req.Current}
+	c := tmux.ResolveContext{Current: r.req.Current, Pinned: r.req.Bound}
 	if r.req.Session != nil {
 		c.Session = r.req.Session
 	}

@@ -61,6 +61,34 @@ func TestCurrentOfEarlierCommand(t *testing.T) {
 	}
 }
 
+// What is pinned is what it is wherever its window is now, and nothing else is
+// taken for it: neither what has its index, nor what is current otherwise.
+func TestPinnedIsWhatItIs(t *testing.T) {
+	srv := startServer(t)
+	srv.run("new-session", "-d", "-s", "b", "exec cat")
+	srv.run("new-window", "-d", "-t", "b:4", "exec cat")
+	c := srv.control("start")
+	snap := c.snapshot(Core)
+	b := snap.SessionByName("b")
+	was := Found{Session: b, Link: b.Link(4), Window: snap.Window(b.Link(4).Window), Pane: snap.ActivePane(snap.Window(b.Link(4).Window)), Index: 4}
+	for _, change := range [][]string{{"swap-window", "-d", "-s", "b:4", "-t", "b:0"}, {"move-window", "-d", "-s", was.Window.ID.String(), "-t", "b:7"}} {
+		srv.run(change...)
+		for _, pinned := range []bool{false, true} {
+			found, err := Resolve(c.snapshot(Core), Lookup{TargetPane, 0}, "", ResolveContext{Current: &was, Pinned: pinned})
+			if err != nil || found.Pane.ID != was.Pane.ID || !found.Whole() || found.Index != found.Link.Index {
+				t.Errorf("%v, pinned %v: %+v, %v", change, pinned, found, err)
+			}
+		}
+	}
+	srv.run("kill-window", "-t", was.Window.ID.String())
+	for target, how := range map[string]Lookup{"": {TargetPane, 0}, "b": {TargetSession, 0}, "+": {TargetWindow, 0}} {
+		found, err := Resolve(c.snapshot(Core), how, target, ResolveContext{Current: &was, Pinned: true, Session: &b.ID})
+		if err == nil {
+			t.Errorf("%q: %+v is taken for what has gone", target, found)
+		}
+	}
+}
+
 func TestResolveOnNothing(t *testing.T) {
 	snap := NewSnapshot(Snapshot{})
 	for _, flags := range []FindFlags{0, CanFail} {

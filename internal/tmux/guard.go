@@ -13,8 +13,9 @@ type Place struct {
 	HasWindow  bool
 	Session    SessionID
 	HasSession bool
-	// Others means that the decision rests on other panes being in the window.
-	Others bool
+	// Others means that the decision rests on other panes being in the window,
+	// Active that it rests on the pane being the active one there.
+	Others, Active bool
 }
 
 // Guarded wraps commands about one pane into one command that tests, inside
@@ -72,6 +73,9 @@ func guarded(at Place, commands [][]string, refusal, more string, opts ParseOpti
 	tests = append(tests, "#{==:#{pane_id},"+at.Pane.String()+"}")
 	if at.HasWindow {
 		tests = append(tests, "#{==:#{window_id},"+at.Window.String()+"}")
+	}
+	if at.Active {
+		tests = append(tests, "#{==:#{pane_active},1}")
 	}
 	if at.Others {
 		tests = append(tests, "#{!=:#{window_panes},1}")

@@ -30,16 +30,25 @@ func (inv *Invocation) CheckGuest() error {
 			continue
 		}
 		if err := checkValue(f.Kind, f.Max, given.Value); err != nil {
-			return fmt.Errorf("%s -%c %s: %w", inv.Row.Name, f.Letter, quoted(given.Value), err)
+			return &ValueError{inv.Row.Name, fmt.Sprintf("%s -%c %s: %v", inv.Row.Name, f.Letter, quoted(given.Value), err)}
 		}
 	}
 	for i, arg := range inv.Args {
 		if err := checkValue(inv.Row.argKind(i), 0, arg); err != nil {
-			return fmt.Errorf("%s %s: %w", inv.Row.Name, quoted(arg), err)
+			return &ValueError{inv.Row.Name, fmt.Sprintf("%s %s: %v", inv.Row.Name, quoted(arg), err)}
 		}
 	}
 	return nil
 }
+
+// ValueError says what is wrong with a value of a command. Its text holds the
+// begin of that.
+type ValueError struct {
+	Command string
+	text    string
+}
+
+func (e *ValueError) Error() string { return e.text }
 
 // quoted is a value as people read it in an error.
 func quoted(value string) string { return fmt.Sprintf("%.20q", value) }

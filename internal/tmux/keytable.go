@@ -110,10 +110,19 @@ func ParseKeyTables(v Version, replies [][]byte, before *KeyTables) (*KeyTables,
 	} else if err := t.read(string(replies[1])); err != nil {
 		return nil, err
 	}
+	if t.tables[prefixTable] == nil { // there is a key by which people leave
+		leave := &keyTable{keys: map[string]*Binding{"d": {text: "detach-client", version: t.version}}}
+		leave.set.add("d")
+		t.tables[prefixTable] = leave
+	}
 	for line := range strings.Lines(string(replies[0])) {
 		t.options(strings.TrimRight(line, "\r\n"))
 	}
 	return t, nil
+}
+
+func isASCII(s string) bool {
+	return strings.IndexFunc(s, func(c rune) bool { return c >= utf8.RuneSelf }) < 0
 }
 
 // listedKey is one line of list-keys.
@@ -138,10 +147,14 @@ func (t *KeyTables) read(listed string) error {
 		if all = append(all, k); len(all) > maxBindings {
 			return ErrManyKeys
 		}
-		column = max(column, k.column)
+		// How wide a server holds other characters to be is not known for sure: a
+		// table that is named by them is passed over rather than all others.
+		if k.column > column && isASCII(k.table) {
+			column = k.column
+		}
 	}
 	for _, k := range all {
-		if k.column < column { // the name goes on behind its first space
+		if k.column != column && column > 0 { // the name goes on behind its first space
 			continue
 		}
 		in := t.tables[k.table]
@@ -174,7 +187,7 @@ func (t *KeyTables) line(line string) (k listedKey, ok bool) {
 		return k, false
 	}
 	rest = strings.TrimLeft(rest, " ")
-	k.column = utf8.RuneCountInString(from[:len(from)-len(rest)])
+	k.column = plainWidth(from[:len(from)-len(rest)])
 	r := keyText{text: rest, version: t.version}
 	name := r.next(false)
 	if name.kind != listedWord || name.text == "" {

@@ -161,6 +161,39 @@ func TestKeysHaveTheServersNames(t *testing.T) {
 	}
 }
 
+// Tables are told apart whatever their names are, as far as they can be.
+func TestTablesOfAnyName(t *testing.T) {
+	s := startServer(t)
+	c := s.control("start")
+	names := []string{"漢字の表", "é", "e\u0301", "two words", "一二 三"}
+	for _, name := range names {
+		line, err := QuoteControl([]string{"bind-key", "-T", name, "x", "kill-pane"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if reply, ok := c.ask(line); !ok {
+			t.Fatal(reply)
+		}
+	}
+	tables := keyTables(t, c)
+	for _, name := range []string{"漢字の表", "é", "e\u0301", "root", "prefix", "copy-mode"} {
+		if !tables.Has(name) {
+			t.Errorf("%s is not read", name)
+		}
+	}
+	for _, name := range []string{"two", "一二"} {
+		if tables.Has(name) {
+			t.Errorf("%s is only the begin of a name", name)
+		}
+	}
+	if reply, ok := c.ask("unbind-key -a -T prefix"); !ok {
+		t.Fatal(reply)
+	}
+	if b := keyTables(t, c).tables["prefix"].keys["d"]; b == nil || b.text != "detach-client" {
+		t.Error("there is no key by which people leave")
+	}
+}
+
 func TestPlainKey(t *testing.T) {
 	for name, want := range map[string]string{
 		"M-C-a": "C-M-a", "S-M-C-Up": "C-M-S-Up", "C-@": "C-Space", "M-C-@": "C-M-Space", "[NUL]": "C-Space", "C--": "C--", "-": "-", "M-": "M-", "": "", "X-a": "X-a", "é": "é", "C-M-S-Up": "C-M-S-Up",

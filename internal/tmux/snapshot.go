@@ -248,18 +248,21 @@ func (s *Session) Link(index int) *Winlink {
 	return nil
 }
 
+// LinkOf returns the first link of a window in this session, or nil.
+func (s *Session) LinkOf(window WindowID) *Winlink {
+	for i := range s.Links {
+		if s.Links[i].Window == window {
+			return &s.Links[i]
+		}
+	}
+	return nil
+}
+
 // CurrentLink returns the link of the session's current window, or nil if
 // that one is hidden.
 func (s *Session) CurrentLink() *Winlink { return s.Link(s.Current) }
 
-func (s *Session) has(id WindowID) bool {
-	for i := range s.Links {
-		if s.Links[i].Window == id {
-			return true
-		}
-	}
-	return false
-}
+func (s *Session) has(id WindowID) bool { return s.LinkOf(id) != nil }
 
 // PaneAt returns the pane of the window with this index, or nil.
 func (s *Snapshot) PaneAt(w *Window, index int) *Pane {

@@ -37,7 +37,9 @@ func (e *TargetError) Error() string { return e.Text }
 // ResolveContext is where a command comes from: it decides what an empty or
 // relative target means. The first that is set counts.
 type ResolveContext struct {
-	Current *Found     // what an earlier command of the same line made current
+	Current *Found // what an earlier command of the same line made current
+	// Pinned: nothing takes the place of Current when that has gone.
+	Pinned  bool
 	Session *SessionID // the session that the asking client shows
 	Pane    *PaneID    // the pane that the asking client runs in (TMUX_PANE)
 }
@@ -124,8 +126,8 @@ func (f *finder) defaultState(ctx ResolveContext) (Found, bool) {
 		}
 	}
 	if ctx.Current != nil {
-		if now, ok := f.refresh(*ctx.Current); ok {
-			return now, true
+		if now, ok := f.refresh(*ctx.Current); ok || ctx.Pinned {
+			return now, ok
 		}
 	}
 	if ctx.Session != nil {
@@ -146,7 +148,8 @@ func (f *finder) defaultState(ctx ResolveContext) (Found, bool) {
 	return Found{}, false
 }
 
-// refresh finds the same objects in this snapshot.
+// refresh finds the same objects in this snapshot, at whatever index the window is
+// now.
 func (f *finder) refresh(old Found) (Found, bool) {
 	if !old.Whole() {
 		return Found{}, false
@@ -158,7 +161,12 @@ func (f *finder) refresh(old Found) (Found, bool) {
 	if now.Session == nil {
 		return Found{}, false
 	}
-	now.Link = now.Session.Link(old.Link.Index)
+	if now.Link = now.Session.Link(old.Link.Index); now.Link == nil || now.Link.Window != old.Window.ID {
+		now.Link = now.Session.LinkOf(old.Window.ID)
+	}
+	if now.Link != nil {
+		now.Index = now.Link.Index
+	}
 	return now, now.Whole()
 }
 

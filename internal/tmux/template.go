@@ -14,7 +14,7 @@ const maxFilled = 64 << 10
 var errFilled = errors.New("with the answers in them the commands are too long (64 KiB)")
 
 // IsAnswer reports whether the place holds nothing but the first answer: that is
-// then text of the command language, as the person has typed it.
+// then text of the command language, and nothing to be filled.
 func (n *Nested) IsAnswer() bool {
 	if n.Block {
 		return false
@@ -25,16 +25,8 @@ func (n *Nested) IsAnswer() bool {
 
 // Filled gives the commands that the place holds with answers in them: the
 // first for %1 and the first %%, and so on, as command-prompt puts them in. Each
-// stays within its word, whatever is in it: only where a template is nothing but
-// an answer, that is command text itself.
+// stays within its word, whatever is in it.
 func (n *Nested) Filled(answers []string, opts ParseOptions) ([]*Invocation, error) {
-	if n.IsAnswer() && len(answers) > 0 {
-		inv := n.inv.Clone()
-		inv.Args[n.Arg] = answers[0]
-		with := *n
-		with.inv = inv
-		return with.Commands(opts)
-	}
 	all, err := n.Commands(opts)
 	if err != nil {
 		return nil, err

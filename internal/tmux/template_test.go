@@ -106,21 +106,17 @@ func read(all []*Invocation, answer string) error {
 	return nil
 }
 
-// A template that is nothing but an answer is what the person says it is.
+// A template that is nothing but an answer is told from one that has a place for it.
 func TestAnAnswerAlone(t *testing.T) {
-	for line, want := range map[string]string{
-		"command-prompt '%%'": "rename-window -- x ; kill-pane", "command-prompt ' %1 '": "rename-window -- x ; kill-pane",
-		"command-prompt { rename-window '%1' }": "rename-window -- 'rename-window x ; kill-pane'",
+	for line, want := range map[string]bool{
+		"command-prompt '%%'": true, "command-prompt ' %1 '": true, "command-prompt '%2'": false, "command-prompt '%% x'": false, "command-prompt { rename-window '%1' }": false,
 	} {
 		parsed, terr := ParseText(line, ParseOptions{})
 		if terr != nil {
 			t.Fatal(terr)
 		}
-		n := parsed.Commands[0].Nested()[0]
-		all, err := n.Filled([]string{"rename-window x ; kill-pane"}, ParseOptions{})
-		text, werr := WriteText(all, ParseOptions{})
-		if err != nil || werr != nil || text != want || n.IsAnswer() == n.Block {
-			t.Errorf("%s: %s, %v, %v", line, text, err, werr)
+		if n := parsed.Commands[0].Nested()[0]; n.IsAnswer() != want {
+			t.Errorf("%s: %v", line, !want)
 		}
 	}
 }
