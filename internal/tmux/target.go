@@ -126,7 +126,7 @@ func (f *finder) defaultState(ctx ResolveContext) (Found, bool) {
 		}
 	}
 	if ctx.Current != nil {
-		if now, ok := f.refresh(*ctx.Current); ok || ctx.Pinned {
+		if now, ok := f.refresh(*ctx.Current, ctx.Pinned); ok || ctx.Pinned {
 			return now, ok
 		}
 	}
@@ -148,9 +148,9 @@ func (f *finder) defaultState(ctx ResolveContext) (Found, bool) {
 	return Found{}, false
 }
 
-// refresh finds the same objects in this snapshot, at whatever index the window is
-// now.
-func (f *finder) refresh(old Found) (Found, bool) {
+// refresh finds the same objects in this snapshot; moved, at whatever index the
+// window is now.
+func (f *finder) refresh(old Found, moved bool) (Found, bool) {
 	if !old.Whole() {
 		return Found{}, false
 	}
@@ -161,7 +161,7 @@ func (f *finder) refresh(old Found) (Found, bool) {
 	if now.Session == nil {
 		return Found{}, false
 	}
-	if now.Link = now.Session.Link(old.Link.Index); now.Link == nil || now.Link.Window != old.Window.ID {
+	if now.Link = now.Session.Link(old.Link.Index); moved && (now.Link == nil || now.Link.Window != old.Window.ID) {
 		now.Link = now.Session.LinkOf(old.Window.ID)
 	}
 	if now.Link != nil {
