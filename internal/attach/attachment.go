@@ -308,6 +308,7 @@ func (a *Attachment) Freeze(ctx context.Context) error {
 	// between carries the old number and is dropped.
 	flushed := a.term.FlushInput()
 	settled := lockWithin(ctx, &a.in.mu, a.in.drop)
+	a.Answered() // nobody is asked any more what they were asked before
 	if err := errors.Join(flushed, settled, a.display.FlushInput()); err != nil {
 		return fmt.Errorf("freeze: %w", err)
 	}

@@ -153,6 +153,40 @@ func TestFreezeDropsWhatABoundKeyHeldUp(t *testing.T) {
 	}
 }
 
+// What keys had begun before a freeze, and what the person was asked, is over: the
+// next key is one by itself, and no answer.
+func TestFreezeEndsWhatKeysHaveBegun(t *testing.T) {
+	p := newPerson(t, Size{40, 5}, false)
+	bound := &tables{}
+	at := attach(t, p, Addressed, func(c *Config) {
+		bound.s = c.Sink.(*sink)
+		c.Bound = bound
+	})
+	eventually(t, "raw mode", func() error { return rawMode(p) })
+	p.types("a\x02")
+	eventually(t, "what came before", contains(at.sink.all, "keys  a"))
+	at.Ask("sure?")
+	eventually(t, "the question", contains(p.screen, " sure? "))
+	// The prefix may come with a read of its own: it has come when nothing waits.
+	eventually(t, "the prefix", func() error {
+		if n, err := unix.IoctlGetInt(int(p.slave.Fd()), unix.TIOCINQ); err != nil || n > 0 {
+			return errors.New("not read")
+		}
+		return nil
+	})
+	if err := at.Freeze(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	<-at.redraws
+	p.types("n")
+	eventually(t, "the next key", contains(at.sink.all, "keys  n"))
+	at.program.draws("drawn")
+	eventually(t, "drawn", contains(p.screen, "drawn"))
+	if n := bytes.Count(p.screen(), []byte("sure?")); n != 1 {
+		t.Errorf("asked %d times", n)
+	}
+}
+
 // A question stays until it is answered, also where tmux draws over it, and is
 // no paste's to answer.
 func TestQuestionStaysUntilItIsAnswered(t *testing.T) {

@@ -53,9 +53,12 @@ type Bindings interface {
 	// reports false if the key is to be typed. Otherwise it has been dealt with;
 	// [ErrDetached] means that the person leaves.
 	Press(ctx context.Context, key string) (taken bool, err error)
-	// Paste is told of a paste, and reports whether it was no answer to what
-	// the person was asked, so that nothing is to be typed.
-	Paste() (taken bool)
+	// Paste is told of a paste, and reports whether it was for what the person is
+	// asked, so that nothing is to be typed.
+	Paste(text []byte) (taken bool)
+	// Reset forgets what keys have begun, and what the person is asked: what was
+	// typed before is dropped, or goes another way from now on.
+	Reset()
 	// EscapeTime is how long the begin of a longer key is waited for.
 	EscapeTime() time.Duration
 }
@@ -65,7 +68,8 @@ type plainKeys struct{ escape time.Duration }
 
 func (plainKeys) Plain(p []byte) int                          { return len(p) }
 func (plainKeys) Press(context.Context, string) (bool, error) { return false, nil }
-func (plainKeys) Paste() bool                                 { return false }
+func (plainKeys) Paste([]byte) bool                           { return false }
+func (plainKeys) Reset()                                      {}
 func (k plainKeys) EscapeTime() time.Duration                 { return k.escape }
 
 // Mode says where a person's input goes.

@@ -346,10 +346,12 @@ func (b *tables) Press(_ context.Context, key string) (bool, error) {
 	return true, nil
 }
 
-func (b *tables) Paste() bool {
+func (b *tables) Paste([]byte) bool {
 	b.prefix = false
 	return b.pasted
 }
+
+func (b *tables) Reset() { b.prefix = false }
 
 func (b *tables) EscapeTime() time.Duration { return 0 }
 

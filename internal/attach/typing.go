@@ -81,6 +81,7 @@ func (in *input) take(p []byte) error {
 	mode := Mode(in.a.mode.Load())
 	if in.batch != in.fed || mode == Direct {
 		in.dec.Reset() // half a key from before
+		in.a.cfg.Bound.Reset()
 		in.fed = in.batch
 	}
 	switch {
@@ -107,7 +108,9 @@ func (in *input) route(e Event, mode Mode) error {
 		return in.characters(e.Bytes, mode)
 	case e.Kind == Keys, e.Kind == Named:
 		return in.key(e, e.Key, mode)
-	case in.a.cfg.Bound.Paste():
+	case e.Kind == PasteRefused:
+		return in.deliver(e, mode)
+	case in.a.cfg.Bound.Paste(e.Bytes):
 		return nil
 	}
 	return in.deliver(e, mode)

@@ -117,39 +117,55 @@ func (b *board) fresh(after time.Time) *view {
 }
 
 // look gives the key tables as they are now, or were not before after. What
-// cannot be found out is as it was.
+// cannot be found out is as it was, with an error. It is found out for everybody:
+// that one person leaves does not end it.
 func (b *board) look(ctx context.Context, after time.Time, opts tmux.ParseOptions) *view {
 	if v := b.fresh(after); v != nil {
 		return v
 	}
-	ctx, cancel := context.WithTimeout(ctx, boardTime)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), boardTime)
 	defer cancel()
 	select {
 	case b.busy <- struct{}{}:
 		defer func() { <-b.busy }()
 	case <-time.After(boardWait): // whoever looks is held up: each looks for themselves
 	case <-ctx.Done():
-		return &view{at: time.Now(), tables: b.before(), err: ctx.Err()}
+		return &view{at: time.Now(), tables: b.known(), err: unseen(ctx.Err())}
 	}
 	if v := b.fresh(after); v != nil {
 		return v // somebody else has looked
 	}
-	v := &view{at: time.Now(), tables: b.before()}
+	v := &view{at: time.Now(), tables: b.known()}
 	tables, err := b.ask(ctx, opts)
 	if err == nil {
 		v.tables = tables
 	} else {
-		v.err = fmt.Errorf("the server's key bindings cannot be looked up: %w", err)
+		v.err = unseen(err)
 	}
 	v.lasts = boardAge
 	if err == nil || errors.Is(err, tmux.ErrManyKeys) {
 		v.lasts = max(boardAge, boardShare*time.Since(v.at))
 	}
-	b.now.Store(v)
+	b.show(v)
 	return v
 }
 
-func (b *board) before() *tmux.KeyTables {
+func unseen(err error) error {
+	return fmt.Errorf("the server's key bindings cannot be looked up: %w", err)
+}
+
+// show puts a view on the board, unless what is there was looked at later.
+func (b *board) show(v *view) {
+	for {
+		there := b.now.Load()
+		if there != nil && there.at.After(v.at) || b.now.CompareAndSwap(there, v) {
+			return
+		}
+	}
+}
+
+// known gives the tables that are known, however old they are.
+func (b *board) known() *tmux.KeyTables {
 	if v := b.now.Load(); v != nil {
 		return v.tables
 	}
@@ -183,5 +199,5 @@ func (b *board) ask(ctx context.Context, opts tmux.ParseOptions) (*tmux.KeyTable
 		}
 		data[i] = r.Data
 	}
-	return tmux.ParseKeyTables(opts.Version, data, b.before())
+	return tmux.ParseKeyTables(opts.Version, data, b.known())
 }

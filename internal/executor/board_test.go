@@ -1,9 +1,13 @@
 package executor
 
 import (
+	"context"
 	"errors"
 	"testing"
 	"time"
+
+	"github.com/muxward/muxward/internal/tmux"
+	"github.com/muxward/muxward/internal/tmux/control"
 )
 
 // What is on the board is gone by for a while, but not past a command or a
@@ -45,9 +49,47 @@ func TestBoardIsLookedAtAnew(t *testing.T) {
 	}
 }
 
+// deaf is a server that cannot be asked.
+type deaf struct {
+	Server
+	asked func(ctx context.Context)
+}
+
+func (d deaf) Control(ctx context.Context) (*control.Client, error) {
+	d.asked(ctx)
+	return nil, errors.New("no connection")
+}
+
+// What one person's look finds out is for everybody: it does not fail because they
+// leave, and a late look takes nothing away that was seen after it.
+func TestBoardIsEverybodys(t *testing.T) {
+	ctx, leave := context.WithCancel(t.Context())
+	tables := &tmux.KeyTables{}
+	newer := &view{at: time.Now().Add(time.Minute), lasts: time.Hour, tables: tables}
+	b := &board{busy: make(chan struct{}, 1)}
+	b.server = deaf{asked: func(ctx context.Context) {
+		leave()
+		if ctx.Err() != nil {
+			t.Error("it ended with the person who looked")
+		}
+		b.now.Store(newer)
+	}}
+	b.now.Store(&view{at: time.Now().Add(-time.Hour), tables: tables})
+	if v := b.look(ctx, time.Now(), tmux.ParseOptions{}); v.err == nil || v.tables != tables {
+		t.Errorf("%+v", v)
+	}
+	if b.now.Load() != newer {
+		t.Error("a newer view is gone")
+	}
+	b.show(&view{at: newer.at.Add(time.Second)})
+	if b.now.Load() == newer {
+		t.Error("the newest view is not shown")
+	}
+}
+
 // There is always a key by which people leave.
 func TestLeaving(t *testing.T) {
-	m := leaving(7)
+	m := onlyLeaving(7)
 	k := &keyboard{}
 	if b, typed := k.at.Press(m, "C-b", time.Now()); b != nil || typed {
 		t.Error(b, typed)

@@ -1,6 +1,7 @@
 package executor
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -12,15 +13,26 @@ import (
 	"github.com/muxward/muxward/internal/tmux"
 )
 
+// maxSteps is how many commands one key may come to, with what is asked and
+// answered in between: far more than anybody binds.
+const maxSteps = 100
+
 // errand is what a key has asked for: commands that go through the line one by
 // one, each decided as the person's who pressed it. Those that only mean
 // something at the person's own terminal are done there: questions, choices, and
 // in which table the next key is looked up.
 type errand struct {
-	k       *keyboard
-	todo    []step
-	groups  int
-	current *tmux.Found // what commands are about that do not say it
+	k      *keyboard
+	key    string
+	todo   []step
+	groups int
+	steps  int // how many commands were decided on
+	// current is what commands are about that do not say it: by its ids, and
+	// nothing else is taken for it. nil: it is to be found out.
+	current *tmux.Found
+	moved   bool // the display may show something else since follow
+	own     bool // the commands are the person's own words,
+	filled  bool // or hold some
 	opts    tmux.ParseOptions
 }
 
@@ -32,42 +44,65 @@ type step struct {
 }
 
 // run does what a key is bound to.
-func (k *keyboard) run(ctx context.Context, b *tmux.Binding) error {
+func (k *keyboard) run(ctx context.Context, key string, b *tmux.Binding) error {
+	e := &errand{k: k, key: key, opts: k.s.reading()}
 	commands, err := b.Commands()
 	if err != nil {
-		k.s.att.Notice("what this key is bound to is not read here: " + err.Error())
+		k.s.att.Notice(e.told("", e.unread(ctx, err)))
 		return nil
 	}
-	e := &errand{k: k}
 	if len(commands) == 1 && leaves(commands[0]) {
 		return e.step(ctx, step{inv: commands[0]}) // whatever the server says
 	}
 	err = k.s.typedFirst(ctx)
 	if err == nil {
-		err = e.begin(ctx, commands)
+		err = e.locate(ctx)
+	}
+	if err == nil {
+		err = e.preview(ctx, commands, false)
 	}
 	if err != nil {
-		k.s.att.Notice(k.s.told("", err))
+		k.s.att.Notice(e.told("", err))
 		return nil
 	}
+	e.next(commands)
 	return e.run(ctx)
 }
 
-// begin finds out where the person is, and decides all commands.
-func (e *errand) begin(ctx context.Context, commands []*tmux.Invocation) error {
+// unread writes why commands are refused that cannot be read, and gives what the
+// person is told: not what they say, which may not be theirs to know.
+func (e *errand) unread(ctx context.Context, why error) error {
+	s := e.k.s
+	err := s.e.Gateway().Refuse(ctx, gateway.Request{Identity: s.live.Who()}, []string{"key", e.key}, why)
+	if e.own || !errors.Is(err, why) {
+		return err
+	}
+	return errors.New("what this key is bound to is not read here; the log says why")
+}
+
+// locate finds out where the person is, unless that is known.
+func (e *errand) locate(ctx context.Context) error {
+	if e.current != nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, keyTime)
+	defer cancel()
 	snap, err := e.k.s.server.Snapshot(ctx, tmux.Core)
 	if err != nil {
 		return fmt.Errorf("ask the tmux server for its state: %w", err)
 	}
 	e.opts = snap.Reading()
-	e.current = e.k.s.current(snap)
-	e.next(commands)
-	return e.preview(ctx, commands, false)
+	e.current, err = e.k.s.current(ctx, snap)
+	return err
 }
 
-// current is the pane on the person's screen.
-func (s *seat) current(snap *tmux.Snapshot) *tmux.Found {
-	target := s.stage.Load().session.ID.String() + ":"
+// current is the pane on the person's screen, nil if it is not known as a whole.
+func (s *seat) current(ctx context.Context, snap *tmux.Snapshot) (*tmux.Found, error) {
+	session, err := s.where(ctx, snap)
+	if err != nil {
+		return nil, err
+	}
+	target := session.String() + ":"
 	if id := s.active.Load(); id != nil {
 		if p := snap.Pane(*id); p != nil {
 			target += p.Window.String() + "." + p.ID.String()
@@ -75,9 +110,9 @@ func (s *seat) current(snap *tmux.Snapshot) *tmux.Found {
 	}
 	f, err := tmux.Resolve(snap, tmux.Lookup{Kind: tmux.TargetPane}, target, tmux.ResolveContext{})
 	if err != nil || !f.Whole() {
-		return nil // then it is what is current in the session
+		return nil, nil // then it is what is current in the session
 	}
-	return &f
+	return &f, nil
 }
 
 // next puts commands before all that is still to be done.
@@ -100,17 +135,42 @@ func (e *errand) run(ctx context.Context) error {
 		err := e.step(ctx, now)
 		switch {
 		case errors.Is(err, errAsked):
+			e.follow(ctx)
 			return nil // the answer goes on with it
 		case errors.Is(err, attach.ErrDetached):
 			return err
 		case err != nil:
-			e.k.s.att.Notice(e.k.s.told(now.inv.Row.Name+": ", err))
-			for len(e.todo) > 0 && e.todo[0].group == now.group {
-				e.todo = e.todo[1:]
-			}
+			e.failed(now, err)
 		}
 	}
+	e.follow(ctx)
 	return nil
+}
+
+// failed tells why a step was not done, and drops what follows it in its group.
+func (e *errand) failed(now step, err error) {
+	e.k.s.att.Notice(e.told(now.inv.Row.Name+": ", err))
+	for len(e.todo) > 0 && e.todo[0].group == now.group {
+		e.todo = e.todo[1:]
+	}
+}
+
+// follow finds out which session is shown now, as the next key is one of that.
+// What cannot be found out now is when something is shown, or typed.
+func (e *errand) follow(ctx context.Context) {
+	if !e.moved {
+		return
+	}
+	e.moved = false
+	ctx, cancel := context.WithTimeout(ctx, keyTime)
+	defer cancel()
+	snap, err := e.k.s.server.Snapshot(ctx, tmux.Core)
+	if err == nil {
+		_, err = e.k.s.where(ctx, snap)
+	}
+	if err != nil && ctx.Err() == nil {
+		e.k.s.att.Notice(e.told("", err))
+	}
 }
 
 // errAsked is the end of a step that waits for an answer.
@@ -120,9 +180,13 @@ var errAsked = errors.New("the person is asked")
 func (e *errand) step(ctx context.Context, now step) error {
 	inv := now.inv
 	switch {
+	case leaves(inv) && len(e.todo) > 0: // that is done first, as long as they are there
+		e.todo = append(e.todo, step{inv, e.groups, false})
+		e.groups++
+		return nil
 	case entersTable(inv):
 		table, _ := inv.Get('T')
-		if tables := e.k.board.before(); tables == nil || !tables.Has(table) {
+		if tables := e.k.board.known(); tables == nil || !tables.Has(table) {
 			return errors.New("there is no such key table")
 		}
 		e.k.at.Enter(table, time.Now())
@@ -148,16 +212,21 @@ func (e *errand) step(ctx context.Context, now step) error {
 
 // hand gives one command to the line, and returns what it printed.
 func (e *errand) hand(ctx context.Context, inv *tmux.Invocation) (string, error) {
+	if !leaves(inv) {
+		if err := e.locate(ctx); err != nil {
+			return "", err
+		}
+	}
 	req, client := e.request(inv)
 	r, err := e.k.s.e.Gateway().Handle(ctx, req)
 	if r.Release != nil {
 		r.Release()
 	}
-	if err == nil && r.Exit != 0 {
-		err = errors.New(strings.TrimSpace(client.printed()))
+	if err == nil && r.Exit != 0 && !r.GoesOn {
+		err = errors.New(cmp.Or(strings.TrimSpace(client.printed()), r.Message, fmt.Sprintf("it failed, with exit code %d", r.Exit)))
 	}
 	if moves(inv) {
-		e.current = nil
+		e.current, e.moved = nil, true
 		e.k.s.elsewhere()
 	}
 	if r.Current != nil {
@@ -184,6 +253,9 @@ func (e *errand) request(inv *tmux.Invocation) (gateway.Request, *keyClient) {
 // preview decides all commands before the first of them runs, with those that
 // the person would be asked about: nobody is asked in vain.
 func (e *errand) preview(ctx context.Context, commands []*tmux.Invocation, asked bool) error {
+	if e.steps += len(commands); e.steps > maxSteps {
+		return e.unread(ctx, fmt.Errorf("they are more than %d commands", maxSteps))
+	}
 	var reqs []gateway.Request
 	var inner [][]*tmux.Invocation
 	for _, inv := range commands {
@@ -191,7 +263,7 @@ func (e *errand) preview(ctx context.Context, commands []*tmux.Invocation, asked
 		case entersTable(inv), chooses(inv): // decided when it is chosen
 		case asksFirst(inv) && inv.Row.Name == "command-prompt": // and when it is answered
 		case asksFirst(inv):
-			nested, err := e.nested(inv, 0)
+			nested, err := e.nested(ctx, inv, 0)
 			if err != nil {
 				return err
 			}
@@ -219,13 +291,18 @@ func (e *errand) preview(ctx context.Context, commands []*tmux.Invocation, asked
 }
 
 // nested gives the commands that an argument of a command holds.
-func (e *errand) nested(inv *tmux.Invocation, at int) ([]*tmux.Invocation, error) {
+func (e *errand) nested(ctx context.Context, inv *tmux.Invocation, at int) ([]*tmux.Invocation, error) {
 	for _, n := range inv.Nested() {
-		if n.Arg == at {
-			return n.Commands(e.opts)
+		if n.Arg != at {
+			continue
 		}
+		commands, err := n.Commands(e.opts)
+		if err != nil {
+			return nil, e.unread(ctx, err)
+		}
+		return commands, nil
 	}
-	return nil, fmt.Errorf("%s: there are no commands in it", inv.Row.Name)
+	return nil, errors.New("there are no commands in it")
 }
 
 // choose decides an if-shell whose condition is a format. The condition is
@@ -248,7 +325,7 @@ func (e *errand) choose(ctx context.Context, inv *tmux.Invocation) error {
 	if at >= len(inv.Args) {
 		return nil
 	}
-	branch, err := e.nested(inv, at)
+	branch, err := e.nested(ctx, inv, at)
 	if err != nil {
 		return err
 	}

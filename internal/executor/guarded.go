@@ -85,7 +85,7 @@ func untyped(printed []byte) error {
 	if strings.Contains(string(printed), refusal+tmux.Synchronized) {
 		return errors.New("not typed: synchronize-panes is on, so it would go to other panes too")
 	}
-	return errors.New("not typed: the pane is in a mode (such as copy mode), or was moved")
+	return errors.New("not typed: the pane is in a mode (such as copy mode), was moved, or is not the active one any more")
 }
 
 func unclosed([]byte) error {

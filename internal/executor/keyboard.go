@@ -3,6 +3,7 @@ package executor
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/muxward/muxward/internal/attach"
@@ -42,42 +43,70 @@ func (k *keyboard) Plain(p []byte) int {
 // is run that the key does not mean any more.
 func (k *keyboard) Press(ctx context.Context, key string) (taken bool, err error) {
 	now := time.Now()
-	if k.ask != nil && now.Before(k.ask.until) {
+	if k.ask != nil {
 		return true, k.answer(ctx, key)
 	}
-	k.ask = nil
 	try := k.at
-	bound, typed := try.Press(k.keys(ctx, time.Time{}), key, now)
+	m, unseen := k.keys(ctx, time.Time{})
+	bound, typed := try.Press(m, key, now)
 	if bound != nil || k.at.Begun() {
 		try = k.at
-		bound, typed = try.Press(k.keys(ctx, now), key, now)
+		m, unseen = k.keys(ctx, now)
+		bound, typed = try.Press(m, key, now)
 	}
 	k.at = try
 	if bound == nil {
 		return !typed, nil
 	}
 	failpoint.At("keyboard-bound")
-	return true, k.run(ctx, bound)
+	if unseen != nil && !leaving(bound) { // it may be bound to something else now
+		k.at = tmux.Keyboard{}
+		k.s.att.Notice(unseen.Error())
+		return true, nil
+	}
+	return true, k.run(ctx, key, bound)
 }
 
-// Paste is told of a paste. It ends what keys before it began, and is no answer
-// to a question.
-func (k *keyboard) Paste() bool {
+// leaving reports whether a key is bound to nothing but leaving.
+func leaving(b *tmux.Binding) bool {
+	commands, err := b.Commands()
+	return err == nil && len(commands) == 1 && leaves(commands[0])
+}
+
+// Paste is told of a paste. It ends what keys before it began. A line that is
+// asked for takes the first line of it; it is no answer by itself.
+func (k *keyboard) Paste(text []byte) bool {
 	k.at = tmux.Keyboard{}
-	return k.ask != nil && time.Now().Before(k.ask.until)
+	if k.ask == nil {
+		return false
+	}
+	if l := k.ask.line; l != nil && !l.single {
+		first, _, _ := strings.Cut(strings.ReplaceAll(string(text[:min(len(text), 4*maxLine)]), "\r", "\n"), "\n")
+		l.insert(first)
+		k.s.att.Ask(l.shown())
+	}
+	return true
+}
+
+// Reset forgets what was begun: a prefix, a repeat, a question.
+func (k *keyboard) Reset() {
+	k.at = tmux.Keyboard{}
+	if k.ask != nil {
+		k.unasked()
+	}
 }
 
 // EscapeTime is the server's escape-time.
 func (k *keyboard) EscapeTime() time.Duration {
-	if tables := k.board.before(); tables != nil {
+	if tables := k.board.known(); tables != nil {
 		return tables.EscapeTime
 	}
 	return attach.DefaultEscapeTime
 }
 
 // keys gives what keys mean in the session that the person looks at, or, where
-// that cannot be found out, how to leave.
-func (k *keyboard) keys(ctx context.Context, after time.Time) *tmux.KeyMap {
+// that cannot be found out, how to leave. With an error it is as it was.
+func (k *keyboard) keys(ctx context.Context, after time.Time) (*tmux.KeyMap, error) {
 	session := k.s.stage.Load().session.ID
 	v := k.board.look(ctx, after, k.s.reading())
 	if v.tables != nil && v.tables.Session(session) == nil { // one that was just made
@@ -89,14 +118,14 @@ func (k *keyboard) keys(ctx context.Context, after time.Time) *tmux.KeyMap {
 	}
 	if v.tables != nil {
 		if m := v.tables.Session(session); m != nil {
-			return m
+			return m, v.err
 		}
 	}
-	return leaving(session)
+	return onlyLeaving(session), v.err
 }
 
-// leaving has one key, by which people leave.
-func leaving(session tmux.SessionID) *tmux.KeyMap {
+// onlyLeaving has one key, by which people leave.
+func onlyLeaving(session tmux.SessionID) *tmux.KeyMap {
 	tables, err := tmux.ParseKeyTables(tmux.Reference(), [][]byte{
 		fmt.Appendf(nil, "S %s 0 0 C-b None root\n", session), []byte("bind-key -T prefix d detach-client\n"),
 	}, nil)

@@ -2,8 +2,9 @@ package executor
 
 import (
 	"context"
+	"errors"
 	"strings"
-	"time"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/muxward/muxward/internal/tmux"
@@ -12,8 +13,10 @@ import (
 const (
 	// maxLine is the longest answer that is taken, in characters.
 	maxLine = 1000
-	// shownLine is how much of its end is shown.
-	shownLine = 50
+	// shownLine is how much is shown of it before the cursor, and after it.
+	shownLine, shownAfter = 50, 10
+	// maxPrompts is how many answers a command has places for.
+	maxPrompts = 9
 )
 
 // line is what a person types in answer to command-prompt.
@@ -22,6 +25,7 @@ type line struct {
 	begun   []string // what stands there at first
 	done    []string // answers so far
 	text    []rune
+	at      int  // the cursor
 	single  bool // one key is an answer
 }
 
@@ -36,19 +40,18 @@ func offersLine(inv *tmux.Invocation) bool {
 }
 
 // line begins a command-prompt: its prompts, and what stands there at first.
-func (e *errand) line(ctx context.Context, inv *tmux.Invocation) *line {
+func (e *errand) line(ctx context.Context, inv *tmux.Invocation) (*line, error) {
 	l := &line{single: inv.Has('1')}
-	each := func(value string) (all []string) {
-		for _, one := range strings.Split(value, ",") {
-			text, _ := e.words(ctx, one)
-			all = append(all, text)
-		}
-		return all
+	prompts, given := inv.Get('p')
+	begun, _ := inv.Get('I')
+	if strings.Count(prompts, ",") >= maxPrompts {
+		return nil, errors.New("it asks for more than there is a place for")
 	}
-	switch prompts, given := inv.Get('p'); {
+	switch {
 	case given:
-		for _, p := range each(prompts) {
-			l.prompts = append(l.prompts, p+" ")
+		for one := range strings.SplitSeq(prompts, ",") {
+			text, _ := e.words(ctx, one)
+			l.prompts = append(l.prompts, text+" ")
 		}
 	case len(inv.Args) > 0:
 		name, _, _ := strings.Cut(strings.TrimSpace(inv.Args[0]), " ")
@@ -56,11 +59,40 @@ func (e *errand) line(ctx context.Context, inv *tmux.Invocation) *line {
 	default:
 		l.prompts = []string{":"}
 	}
-	if begun, ok := inv.Get('I'); ok {
-		l.begun = each(begun)
+	for i, one := range strings.SplitN(begun, ",", maxPrompts+1) {
+		if i == len(l.prompts) {
+			break
+		}
+		text, _ := e.words(ctx, one)
+		if saysCommands(inv) && !onlyNames(one, text) {
+			text = ""
+		}
+		l.begun = append(l.begun, text)
 	}
 	l.next()
-	return l
+	return l, nil
+}
+
+// saysCommands reports whether the answer is text of the command language.
+func saysCommands(inv *tmux.Invocation) bool {
+	for _, n := range inv.Nested() {
+		return n.IsAnswer()
+	}
+	return true
+}
+
+// onlyNames reports whether what a format has come to says no more commands than
+// the format did: names and titles in it may be anybody's choice.
+func onlyNames(format, text string) bool {
+	if strings.ContainsAny(text, "{}\n") {
+		return false
+	}
+	for _, c := range "\"'\\;$~" {
+		if strings.Count(text, string(c)) > strings.Count(format, string(c)) {
+			return false
+		}
+	}
+	return true
 }
 
 // next begins the next answer.
@@ -69,45 +101,102 @@ func (l *line) next() {
 	if at := len(l.done); at < len(l.begun) {
 		l.text = []rune(l.begun[at])
 	}
+	l.at = len(l.text)
 }
 
 // shown is the line as it is now.
 func (l *line) shown() string {
-	text := l.text
-	if len(text) > shownLine {
-		text = append([]rune("…"), text[len(text)-shownLine:]...)
+	from, to := max(l.at-shownLine, 0), min(l.at+shownAfter, len(l.text))
+	text := string(l.text[from:l.at]) + "_" + string(l.text[l.at:to])
+	if from > 0 {
+		text = "…" + text
 	}
-	return l.prompts[len(l.done)] + string(text) + "_"
+	return l.prompts[len(l.done)] + text
+}
+
+// insert puts text in at the cursor: what can be shown of it, as long as there is
+// room.
+func (l *line) insert(text string) {
+	var put []rune
+	for _, c := range text {
+		if unicode.IsPrint(c) && c != utf8.RuneError && len(l.text)+len(put) < maxLine {
+			put = append(put, c)
+		}
+	}
+	l.text = append(l.text[:l.at:l.at], append(put, l.text[l.at:]...)...)
+	l.at += len(put)
+}
+
+// cut takes away what is between two places, and leaves the cursor there.
+func (l *line) cut(from, to int) {
+	from, to = max(from, 0), min(to, len(l.text))
+	if from < to {
+		l.text = append(l.text[:from:from], l.text[to:]...)
+		l.at = from
+	}
+}
+
+// word is where the word before the cursor begins.
+func (l *line) word() int {
+	at := l.at
+	for at > 0 && l.text[at-1] == ' ' {
+		at--
+	}
+	for at > 0 && l.text[at-1] != ' ' {
+		at--
+	}
+	return at
+}
+
+// key takes a key that moves in the line or changes it, as the keys of Emacs do
+// in tmux, and reports whether it was one.
+func (l *line) key(key string) bool {
+	switch key {
+	case "BSpace", "C-h", "C-?":
+		l.cut(l.at-1, l.at)
+	case "DC", "C-d":
+		l.cut(l.at, l.at+1)
+	case "C-u":
+		l.cut(0, len(l.text))
+	case "C-k":
+		l.cut(l.at, len(l.text))
+	case "C-w":
+		l.cut(l.word(), l.at)
+	case "Left", "C-b":
+		l.at = max(l.at-1, 0)
+	case "Right", "C-f":
+		l.at = min(l.at+1, len(l.text))
+	case "Home", "C-a":
+		l.at = 0
+	case "End", "C-e":
+		l.at = len(l.text)
+	default:
+		if key == "Space" {
+			key = " "
+		}
+		if utf8.RuneCountInString(key) != 1 {
+			return false
+		}
+		l.insert(key)
+	}
+	return true
 }
 
 // edit takes a key to a line.
 func (k *keyboard) edit(ctx context.Context, q *question, key string) error {
 	l := q.line
-	q.until = time.Now().Add(questionTime)
-	q.timer.Reset(questionTime)
 	switch key {
 	case "Escape", "C-c", "C-g":
 		return k.close(ctx, q, nil)
-	case "BSpace", "C-h", "C-?":
-		l.text = l.text[:max(len(l.text)-1, 0)]
-	case "C-u":
-		l.text = nil
-	case "C-w":
-		words := strings.TrimRight(string(l.text), " ")
-		l.text = []rune(words[:strings.LastIndexByte(words, ' ')+1])
 	case "Enter":
 		return k.enter(ctx, q)
-	case "Space":
-		key = " "
-		fallthrough
-	default:
-		if utf8.RuneCountInString(key) != 1 || len(l.text) >= maxLine {
-			return nil
-		}
-		l.text = append(l.text, []rune(key)...)
-		if l.single {
-			return k.enter(ctx, q)
-		}
+	}
+	was := len(l.text)
+	if !l.key(key) {
+		return nil
+	}
+	if l.single && len(l.text) > was {
+		return k.enter(ctx, q)
 	}
 	k.s.att.Ask(l.shown())
 	return nil
@@ -127,11 +216,18 @@ func (k *keyboard) enter(ctx context.Context, q *question) error {
 // answered gives the commands that answers stand for: those of the template, or
 // what the person has typed themselves.
 func (e *errand) answered(ctx context.Context, q *question) ([]*tmux.Invocation, error) {
-	if len(q.inv.Args) > 0 {
+	e.own, e.filled = false, false
+	if !saysCommands(q.inv) {
 		for _, n := range q.inv.Nested() {
-			return n.Filled(q.line.done, e.opts)
+			commands, err := n.Filled(q.line.done, e.opts)
+			if err != nil {
+				return nil, e.unread(ctx, err)
+			}
+			e.filled = true
+			return commands, nil
 		}
 	}
+	e.own = len(e.todo) == 0 // none of the binding's is left
 	base, _ := e.request(q.inv)
 	base.Invocation = nil
 	reqs, err := e.k.s.e.Gateway().ParseText(ctx, base, q.line.done[0])

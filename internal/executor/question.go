@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"time"
 	"unicode/utf8"
 
 	"github.com/muxward/muxward/internal/failpoint"
@@ -13,17 +12,14 @@ import (
 	"github.com/muxward/muxward/internal/tmux"
 )
 
-// questionTime is how long a person may think about an answer.
-const questionTime = 30 * time.Second
-
-// question is what a person is asked at their own terminal before commands run.
+// question is what a person is asked at their own terminal before commands run. As
+// in tmux they may think about it as long as they like: what it is about is looked
+// at again when they answer.
 type question struct {
 	e     *errand
 	inv   *tmux.Invocation
 	about *tmux.Found // what was current when they were asked
-	until time.Time
-	timer *time.Timer
-	line  *line // what they type, for command-prompt
+	line  *line       // what they type, for command-prompt
 }
 
 // asksFirst: the person's own terminal is where they are asked. Forms that are
@@ -47,27 +43,36 @@ func (e *errand) question(ctx context.Context, now step) error {
 		e.groups++
 		return nil
 	}
-	q := &question{e: e, inv: inv, about: e.current, until: time.Now().Add(questionTime)}
-	var text string
-	if inv.Row.Name == "command-prompt" {
-		q.line = e.line(ctx, inv)
-		text = q.line.shown()
-	} else {
-		var err error
-		if text, err = e.confirmation(ctx, inv); err != nil {
-			return err
-		}
+	if err := e.locate(ctx); err != nil {
+		return err
 	}
-	k := e.k
-	k.ask = q
-	q.timer = time.AfterFunc(questionTime, func() { k.s.inTime(k.s.att.Answered) })
-	k.s.att.Ask(text)
+	if e.current == nil {
+		return errors.New("what it is about cannot be found out")
+	}
+	q := &question{e: e, inv: inv, about: e.current}
+	var text string
+	var err error
+	if inv.Row.Name == "command-prompt" {
+		if q.line, err = e.line(ctx, inv); err == nil {
+			text = q.line.shown()
+		}
+	} else {
+		text, err = e.confirmation(ctx, inv)
+	}
+	if err != nil {
+		return err
+	}
+	e.k.ask = q
+	e.k.s.att.Ask(text)
 	return errAsked
 }
 
 // words expands a format of the owner's as it is answered to this person; what
 // it may not say to them is left out.
 func (e *errand) words(ctx context.Context, format string) (string, bool) {
+	if !strings.ContainsAny(format, "#%") {
+		return format, true
+	}
 	asking := &tmux.Invocation{Row: tmux.FindCommand("display-message"), Typed: "display-message", Args: []string{format}}
 	asking.SetBare('p')
 	text, err := e.hand(ctx, asking)
@@ -76,7 +81,7 @@ func (e *errand) words(ctx context.Context, format string) (string, bool) {
 
 // confirmation is what confirm-before asks.
 func (e *errand) confirmation(ctx context.Context, inv *tmux.Invocation) (string, error) {
-	commands, err := e.nested(inv, 0)
+	commands, err := e.nested(ctx, inv, 0)
 	if err != nil {
 		return "", err
 	}
@@ -113,15 +118,13 @@ func (k *keyboard) answer(ctx context.Context, key string) error {
 	if !yes && (key != "Y" || q.e.opts.Version.AtLeast(tmux.Version{Major: 3, Minor: 4})) {
 		return k.close(ctx, q, nil)
 	}
-	return k.close(ctx, q, func() ([]*tmux.Invocation, error) { return q.e.nested(q.inv, 0) })
+	return k.close(ctx, q, func() ([]*tmux.Invocation, error) { return q.e.nested(ctx, q.inv, 0) })
 }
 
 // close takes the question away, and does what it was answered with before what
 // was still to be done.
 func (k *keyboard) close(ctx context.Context, q *question, commands func() ([]*tmux.Invocation, error)) error {
-	k.ask = nil
-	q.timer.Stop()
-	k.s.att.Answered()
+	k.unasked()
 	if commands == nil {
 		return q.e.run(ctx)
 	}
@@ -135,10 +138,15 @@ func (k *keyboard) close(ctx context.Context, q *question, commands func() ([]*t
 		}
 	}
 	if err != nil {
-		k.s.att.Notice(k.s.told(q.inv.Row.Name+": ", err))
-		return nil
+		k.s.att.Notice(q.e.told(q.inv.Row.Name+": ", err)) // what stands behind a question goes on
 	}
 	return q.e.run(ctx)
+}
+
+// unasked takes the question away.
+func (k *keyboard) unasked() {
+	k.ask = nil
+	k.s.att.Answered()
 }
 
 // answers reports whether a key is an answer: a character, or one that ends
@@ -156,35 +164,38 @@ func answers(key string, v tmux.Version) bool {
 // there: nothing else is taken for it.
 func (q *question) stands(ctx context.Context) error {
 	a := q.about
-	if a == nil {
-		return nil
-	}
+	ctx, cancel := context.WithTimeout(ctx, keyTime)
+	defer cancel()
 	snap, err := q.e.k.s.server.Snapshot(ctx, tmux.Core)
 	if err != nil {
 		return fmt.Errorf("ask the tmux server for its state: %w", err)
 	}
-	pane := snap.Pane(a.Pane.ID)
-	if pane == nil || pane.Window != a.Window.ID || snap.Session(a.Session.ID) == nil {
-		return errors.New("nothing is done: what you were asked about has gone")
+	pane, session := snap.Pane(a.Pane.ID), snap.Session(a.Session.ID)
+	if pane == nil || pane.Window != a.Window.ID || session == nil || session.LinkOf(a.Window.ID) == nil {
+		return errors.New("nothing is done: what you were asked about has gone, or is elsewhere")
 	}
 	return nil
 }
 
 // told words why something was not done, for the person: which right is missing
 // and whom to ask for it. Of what they may not know of, they are not told the
-// name that a binding has for it.
-func (s *seat) told(what string, err error) string {
+// name that a binding has for it, and of what a binding says nothing that only
+// the server's owner has to know.
+func (e *errand) told(what string, err error) string {
 	var refused *gateway.Refused
 	var lost *gateway.NotFound
+	var value *tmux.ValueError
 	switch {
 	case errors.As(err, &refused):
-		text := what + (&gateway.Refused{Need: refused.Need}).Error() + "; ask " + s.server.Owner() + " for it"
+		text := what + (&gateway.Refused{Need: refused.Need}).Error() + "; ask " + e.k.s.server.Owner() + " for it"
 		if refused.Decision.Reason != "" {
 			text += " (" + refused.Decision.Reason + ")"
 		}
 		return text
 	case errors.As(err, &lost):
 		return what + "what it is about is not there, as far as you may see"
+	case errors.As(err, &value) && !e.own && !e.filled:
+		return what + "it is bound with a value that is not taken from guests; the log says which"
 	}
 	return what + strings.TrimPrefix(err.Error(), what)
 }

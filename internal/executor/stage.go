@@ -117,30 +117,54 @@ func (s *seat) shows(reply control.Reply, now *stage, moved uint64) (shown, size
 	return false, sizes
 }
 
+// where gives the session that the display shows by a state of the server. One that
+// it was not known to show is decided on first.
+func (s *seat) where(ctx context.Context, snap *tmux.Snapshot) (tmux.SessionID, error) {
+	now := s.stage.Load().session.ID
+	if c := snap.Client(s.tty); c == nil || c.Session == now {
+		return now, nil
+	}
+	if err := s.restage(ctx, s.full.Load()); err != nil {
+		return 0, err
+	}
+	return s.stage.Load().session.ID, nil
+}
+
 // restage finds what the display shows now, and decides on that, unless the
-// person holds every verb anyway.
+// person holds every verb anyway. The person's own commands and what tmux draws
+// may both ask for it: what was found out while somebody else did is dropped, and
+// then looked at again.
 func (s *seat) restage(ctx context.Context, full bool) error {
+	for range 3 {
+		if done, err := s.tryRestage(ctx, full); done || err != nil {
+			return err
+		}
+	}
+	return errors.New("confirm what the display shows: it changes all the time")
+}
+
+func (s *seat) tryRestage(ctx context.Context, full bool) (done bool, err error) {
+	old := s.stage.Load()
 	snap, err := s.server.Snapshot(ctx, tmux.Core)
 	if err != nil {
-		return fmt.Errorf("confirm what the display shows: %w", err)
+		return false, fmt.Errorf("confirm what the display shows: %w", err)
 	}
 	lost := errors.New("the session that you were looking at has ended")
 	c := snap.Client(s.tty)
 	if c == nil {
-		return lost
+		return false, lost
 	}
 	at := snap.Session(c.Session)
 	if at == nil {
-		return lost
+		return false, lost
 	}
-	old := s.stage.Load()
 	if !full {
 		d := s.live.DecideAll(gateway.Seeing(s.server.Owner(), s.server.Incarnation(), snap, at))
 		switch {
 		case !d.Allow && at.ID != old.session.ID:
-			return errors.New("your display was moved to a session that you may not view")
+			return false, errors.New("your display was moved to a session that you may not view")
 		case !d.Allow:
-			return fmt.Errorf("not all of this session is for you to see (%s)", cmp.Or(d.Reason, d.Rule))
+			return false, fmt.Errorf("not all of this session is for you to see (%s)", cmp.Or(d.Reason, d.Rule))
 		}
 	}
 	if at.ID != old.session.ID {
@@ -148,8 +172,10 @@ func (s *seat) restage(ctx context.Context, full bool) error {
 	}
 	next := s.newStage(*at, snap.Reading())
 	if at.ID != old.session.ID || at.Name != old.session.Name || next.asking != old.asking {
-		s.stage.Store(next)
+		if !s.stage.CompareAndSwap(old, next) {
+			return false, nil
+		}
 		s.live.Describe(s.describe(s.mode()))
 	}
-	return nil
+	return true, nil
 }

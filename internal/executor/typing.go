@@ -189,7 +189,7 @@ func (s *seat) look(ctx context.Context) (*scene, error) {
 	if err != nil {
 		return nil, fmt.Errorf("ask the tmux server for its state: %w", err)
 	}
-	next, err := s.sceneOf(snap, pane)
+	next, err := s.sceneOf(ctx, snap, pane)
 	if err != nil {
 		return nil, err
 	}
@@ -208,9 +208,13 @@ func (s *seat) look(ctx context.Context) (*scene, error) {
 }
 
 // sceneOf finds a pane, or the session's active one, in a snapshot.
-func (s *seat) sceneOf(snap *tmux.Snapshot, pane *tmux.PaneID) (*scene, error) {
+func (s *seat) sceneOf(ctx context.Context, snap *tmux.Snapshot, pane *tmux.PaneID) (*scene, error) {
 	session := s.stage.Load().session.ID
 	if pane == nil {
+		var err error
+		if session, err = s.where(ctx, snap); err != nil {
+			return nil, err
+		}
 		f, err := tmux.Resolve(snap, tmux.Lookup{Kind: tmux.TargetPane}, session.String()+":", tmux.ResolveContext{})
 		if err != nil {
 			return nil, err
@@ -223,7 +227,7 @@ func (s *seat) sceneOf(snap *tmux.Snapshot, pane *tmux.PaneID) (*scene, error) {
 	}
 	window := tmux.WindowID(o.Window.ID)
 	return &scene{
-		place:  tmux.Place{Pane: *pane, Window: window, HasWindow: true, Session: session, HasSession: true},
+		place:  tmux.Place{Pane: *pane, Window: window, HasWindow: true, Session: session, HasSession: true, Active: true},
 		right:  s.live.Right(gateway.Need{Verb: access.Type, Object: o}),
 		opts:   snap.Reading(),
 		at:     time.Now(),
