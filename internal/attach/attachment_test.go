@@ -177,7 +177,11 @@ func TestFreezeEndsWhatKeysHaveBegun(t *testing.T) {
 	if err := at.Freeze(context.Background()); err != nil {
 		t.Fatal(err)
 	}
-	<-at.redraws
+	select {
+	case <-at.redraws:
+	case <-time.After(10 * time.Second):
+		t.Fatal("the question is not drawn over")
+	}
 	p.types("n")
 	eventually(t, "the next key", contains(at.sink.all, "keys  n"))
 	at.program.draws("drawn")

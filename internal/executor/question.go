@@ -185,6 +185,7 @@ func (e *errand) told(what string, err error) string {
 	var refused *gateway.Refused
 	var lost *gateway.NotFound
 	var value *tmux.ValueError
+	var format *tmux.FormatError
 	switch {
 	case errors.As(err, &refused):
 		text := what + (&gateway.Refused{Need: refused.Need}).Error() + "; ask " + e.k.s.server.Owner() + " for it"
@@ -196,6 +197,8 @@ func (e *errand) told(what string, err error) string {
 		return what + "what it is about is not there, as far as you may see"
 	case errors.As(err, &value) && !e.own && !e.filled:
 		return what + "it is bound with a value that is not taken from guests; the log says which"
+	case errors.As(err, &format) && !e.own:
+		return what + "it is bound with a format that is not answered here; the log says which"
 	}
 	return what + strings.TrimPrefix(err.Error(), what)
 }

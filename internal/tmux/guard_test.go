@@ -87,6 +87,20 @@ func TestGuardedTypesOnlyWherePermitted(t *testing.T) {
 			t.Errorf("%s: %q", name, got)
 		}
 	}
+	// The active pane is asked for where that was decided on.
+	active := at
+	active.Active = true
+	srv.run("split-window", "-t", "rec", "exec cat")
+	if got := r.typed(t, c, active, "X"); got != "refused-7" {
+		t.Errorf("a pane that is not active: %q", got)
+	}
+	srv.run("select-pane", "-t", r.pane.String())
+	if got := r.typed(t, c, active, "y"); got != "" {
+		t.Errorf("the active pane: %q", got)
+	}
+	want += "y"
+	until(t, "the key in the active pane", func() bool { return r.got(t) == want })
+	srv.run("kill-pane", "-a", "-t", r.pane.String())
 	for _, mode := range []string{"copy-mode -t rec", "clock-mode -t rec", "choose-tree -t rec", "customize-mode -t rec"} {
 		if reply, ok := c.ask(mode); !ok {
 			t.Fatal(reply)

@@ -2,7 +2,7 @@ package attack
 
 import (
 	"os"
-	"slices"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -21,7 +21,7 @@ func TestTM13BoundKeys(t *testing.T) {
 		bound := [][]string{
 			{"run-shell", lure}, {"run-shell", "-b", lure}, {"send-keys", "-l", "half", ";", "run-shell", lure}, {"send-keys -l half ; run-shell '" + lure + "'"},
 			{"if-shell", "-F", "1", "run-shell '" + lure + "'"}, {"if-shell", "-F", "0", "send-keys x", "run-shell '" + lure + "'"}, {"if-shell", lure, "send-keys -l no"}, {"if-shell", "-F", "#(" + lure + ")", "send-keys -l no"},
-			{"if-shell", "-F", "#{S:#{?#{==:#{session_name},secret},1,}}", "send-keys -l no"}, {"if-shell", "-F", "1", "if-shell -F 1 \"if-shell -F 1 { run-shell '" + lure + "' }\""},
+			{"if-shell", "-F", "#{S:#{?#{==:#{session_name},secret},1,}}", "send-keys -l no", "display-message shared"}, {"if-shell", "-F", "1", "if-shell -F 1 \"if-shell -F 1 { run-shell '" + lure + "' }\""},
 			{"confirm-before", "run-shell '" + lure + "'"}, {"confirm-before", "-p", "#(" + lure + ")", "kill-server"}, {"confirm-before", "-b", "kill-pane -t " + b}, {"confirm-before", "confirm-before 'send-keys -t " + b + " x'"}, {"confirm-before", "-t", "x", "kill-server"},
 			{"command-prompt", "-p", "x", "run-shell '" + lure + "'"}, {"command-prompt"}, {"command-prompt", "-p", "#(" + lure + ")", "-I", "#(" + lure + ")", "send-keys -t " + b + " -l '%%'"}, {"command-prompt", "-k", "run-shell '" + lure + "'"}, {"display-menu", "item", "y", "run-shell '" + lure + "'"}, {"display-popup", "-E", lure}, {"display-panes"}, {"choose-tree"}, {"customize-mode"}, {"copy-mode"},
 			{"send-keys", "-t", b, "-l", "over there"}, {"send-keys", "-X", "copy-pipe", lure}, {"send-prefix", "-t", b}, {"select-pane", "-t", b}, {"kill-pane", "-t", b}, {"kill-session"}, {"detach-client", "-a"}, {"detach-client", "-E", lure},
@@ -36,14 +36,17 @@ func TestTM13BoundKeys(t *testing.T) {
 		w.source("bind-key -T prefix & { run-shell '" + lure + "' }\nbind-key -T prefix % { if-shell -F 1 { send-keys -l half\n run-shell '" + lure + "' } }\n")
 		x := w.attach(typist, tmuxtest.TerminalConfig{}, "attach", "-t", "mwalice/shared")
 		x.WaitFor("recording")
-		x.Type("\x02&\x02%")
+		if w.control {
+			x.Type("\x02&\x02%")
+		} else {
+			w.told(x, []string{"block"}, "\x02&")
+			w.told(x, []string{"if-shell"}, "\x02%")
+		}
 		for i := range bound {
-			if w.control && !quiet(bound[i][0]) {
-				continue // nothing would come to what follows
-			}
-			x.Type("\x02" + keyOf(i))
-			if bound[i][0] == "command-prompt" && !slices.Contains(bound[i], "-k") {
-				x.Type("run-shell '" + lure + "'\r")
+			if !w.control {
+				w.told(x, bound[i], "\x02"+keyOf(i))
+			} else if quiet(bound[i][0]) { // else nothing would come to what follows
+				x.Type("\x02" + keyOf(i))
 			}
 		}
 		if w.control {
@@ -56,6 +59,43 @@ func TestTM13BoundKeys(t *testing.T) {
 		}
 		w.baited()
 	}}.run(t)
+}
+
+// overlaid is a line that muxward shows on a terminal of its own.
+var overlaid = regexp.MustCompile(`;1H\x1b\[0;7m (.*?)\x1b\[0m\x1b8`)
+
+// refusals are how a key is refused: for a right, for what is not there, or for
+// what is never a guest's.
+var refusals = regexp.MustCompile(`^([a-z-]+: )?(not permitted: \S+ on \S+; ask mwalice|what it is about is not there|what this key is bound to is not read|` +
+	`it lists or finds more|your display takes no keys|rights go by|only the owner|-\S is not offered|it is bound with a)`)
+
+// told presses a key and sees that carol is told why it is not for her, before
+// anything else happens, and nothing of what it says; where she has to answer
+// something first, she does.
+func (w *world) told(x *tmuxtest.Terminal, bound []string, key string) {
+	w.t.Helper()
+	after := func(keys string) (told string) {
+		from := len(x.Bytes())
+		x.Type(keys)
+		tmuxtest.Eventually(w.t, func() bool {
+			if m := overlaid.FindSubmatch(x.Bytes()[from:]); m != nil {
+				told = strings.TrimSpace(string(m[1]))
+			}
+			return told != "" || x.Exited()
+		}, "%q: she is told something", bound)
+		return told
+	}
+	told := after(key)
+	if strings.HasSuffix(told, "_") {
+		x.Type("run-shell '" + w.lure() + "'")
+		x.WaitFor("caught-$$'_")
+		told = after("\r")
+	}
+	switch {
+	case told == "shared" && strings.Contains(strings.Join(bound, " "), "#{S:"): // all that she may see
+	case !refusals.MatchString(told), strings.Contains(told, "touch"), strings.Contains(told, "secret"):
+		w.t.Errorf("%q: she is told %q", bound, told)
+	}
 }
 
 // quiet commands ask nothing, and leave her where she is.
