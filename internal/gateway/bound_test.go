@@ -37,3 +37,34 @@ func TestBoundCommandsAtADisplay(t *testing.T) {
 		}
 	}
 }
+
+// TestBoundCommandsAreDecidedByOneState: a key that is bound to many commands has the
+// server asked once before the first of them runs.
+func TestBoundCommandsAreDecidedByOneState(t *testing.T) {
+	r := &rules{}
+	r.allow.Store(true)
+	g, servers, _, _, _ := guestGateway(t, r)
+	invs, perr := tmux.ParseArgv(strings.Fields("rename-window x ; select-window -t :0 ; kill-session -t work"), tmux.ParseOptions{})
+	if perr != nil {
+		t.Fatal(perr)
+	}
+	session := tmux.SessionID(1)
+	var reqs []Request
+	for _, inv := range invs {
+		reqs = append(reqs, Request{Identity: bob(t), Invocation: inv, Here: "alice", Session: &session, Display: "/dev/pts/9", Bound: true})
+	}
+	for range reqs { // as often as it may be asked
+		servers.give <- struct{}{}
+	}
+	if err := g.PreviewAll(t.Context(), reqs); err != nil {
+		t.Fatal(err)
+	}
+	if n := len(servers.asked); n != 1 {
+		t.Errorf("asked %d times", n)
+	}
+	for _, req := range reqs {
+		if req.fresh != nil {
+			t.Error("it is carried out by a state that is old by then")
+		}
+	}
+}

@@ -189,14 +189,15 @@ func TestTM13AnswerAfterTheRightIsLost(t *testing.T) {
 }
 
 // Carol finds a server with so many key bindings that none is read, and one
-// whose key is bound to most of a megabyte. She wants muxward to be busy with it, or to
-// take a key for what it is not. Nothing is done, nobody waits, and she can
-// leave.
+// whose keys are bound to most of a megabyte, or to more commands than anybody has. She
+// wants muxward to be busy with it, or to take a key for what it was before. Nothing
+// is done, nobody waits, and she can type and leave.
 func TestTM13MoreBindingsThanAnybodyHas(t *testing.T) {
 	t.Parallel()
-	row{teeth: "teeth_decide", restless: true, attack: func(w *world) {
+	row{conf: "set -g assume-paste-time 0\n", teeth: "teeth_decide", restless: true, attack: func(w *world) {
 		w.source("bind-key -n F6 send-keys -l '" + strings.Repeat("x", 400<<10) + "' \\; run-shell '" + w.lure() + "'\n" +
-			"bind-key -n F5 run-shell '" + w.lure() + "'\n")
+			"bind-key -n F5 run-shell '" + w.lure() + "'\nbind-key -n F7 send-keys -l before\n" +
+			"bind-key -n F8 '" + strings.Repeat("send-keys -l many ; ", 100) + "send-keys -l many'\n")
 		x := w.attach(typist, tmuxtest.TerminalConfig{}, "attach", "-t", "mwalice/shared")
 		x.WaitFor("recording")
 		x.Type("\x1b[15~\x1b[17~")
@@ -204,11 +205,22 @@ func TestTM13MoreBindingsThanAnybodyHas(t *testing.T) {
 			x.WaitFor("not permitted: execute on server")
 		}
 		soonIf(w.control, func() bool { return caught(w) })
+		if !w.control {
+			x.Type("\x1b[19~")
+			x.WaitFor("what this key is bound to is not read here")
+		}
 		var many strings.Builder
 		for i := range 4 {
 			many.WriteString("bind-key -T t " + keyOf(i) + " send-keys -l '" + strings.Repeat("y", 400<<10) + "'\n")
 		}
 		w.source(many.String())
+		x.Type("\x1b[18~")
+		if !w.control { // it may be bound to something else by now
+			x.WaitFor("key bindings cannot be looked up")
+		}
+		x.Type("x")
+		w.permit("x")
+		w.rec.WaitLen(1)
 		x.Type("\x02d")
 		if code := x.ExitCode(); code != 0 {
 			w.t.Errorf("carol cannot leave: exit %d:\n%s", code, strings.Join(x.Screen(), "\n"))
