@@ -40,7 +40,7 @@ type errand struct {
 type step struct {
 	inv   *tmux.Invocation
 	group int
-	late  bool // what stood behind it was not to wait for it
+	late  bool // it was put behind what followed it, once
 }
 
 // run does what a key is bound to.
@@ -180,8 +180,8 @@ var errAsked = errors.New("the person is asked")
 func (e *errand) step(ctx context.Context, now step) error {
 	inv := now.inv
 	switch {
-	case leaves(inv) && len(e.todo) > 0: // that is done first, as long as they are there
-		e.todo = append(e.todo, step{inv, e.groups, false})
+	case leaves(inv) && !now.late && len(e.todo) > 0: // that is done first, as long as they are there
+		e.todo = append(e.todo, step{inv, e.groups, true})
 		e.groups++
 		return nil
 	case entersTable(inv):
