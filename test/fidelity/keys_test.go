@@ -151,3 +151,45 @@ func TestManyKeysAtOnce(t *testing.T) {
 		p.same(burst.String())
 	}
 }
+
+// What is typed right behind a key that leads elsewhere goes there: to another pane,
+// window or session.
+func TestKeysGoWhereAKeyHasLed(t *testing.T) {
+	tmuxtest.As(t, host.Alice) // skips where there are no accounts
+	const conf = "set -g assume-paste-time 0\nset -s escape-time 50\nbind o select-pane -t :.+\nbind n next-window\nbind O switch-client -t other\nbind W switch-client -t work\nbind l last-pane \\; send-keys -l <l>\n"
+	plain := tmuxtest.Start(t, tmuxtest.Config{Conf: conf})
+	h := host.Start(t, host.Config{TmuxConf: conf, Policy: map[string]string{
+		"grants.yaml": "grants:\n  - {who: mwbob, role: operator, on: mwalice/*, reason: helps}\n",
+	}})
+	var panes [2][4]*tmuxtest.Recorder
+	for i := range panes {
+		run := func(words ...string) { plain.Run(words...) }
+		if i == 1 {
+			run = func(words ...string) { h.Must(host.Alice, words...) }
+		}
+		for k, words := range [][]string{{"new-session", "-d", "-s", "work"}, {"split-window", "-d", "-t", "work"}, {"new-window", "-d", "-t", "work"}, {"new-session", "-d", "-s", "other"}} {
+			panes[i][k] = tmuxtest.NewRecorder(t)
+			run(append(words, panes[i][k].Command())...)
+			panes[i][k].WaitReady()
+		}
+	}
+	terminals := []*tmuxtest.Terminal{
+		plain.Attach(t, tmuxtest.TerminalConfig{}, "attach", "-t", "work"),
+		h.Terminal(host.Bob, tmuxtest.TerminalConfig{}, "attach", "-t", "mwalice/work"),
+	}
+	var got [2]string
+	for i, x := range terminals {
+		x.WaitFor("recording")
+		x.Type("a\x02ob\x02oc\x02nd\x02ne\x02Of\x02Wg\x02lh\x02li\x02nj\x02Ok\x02WEND")
+		tmuxtest.Eventually(t, func() bool {
+			got[i] = ""
+			for _, r := range panes[i] {
+				got[i] += string(r.Bytes()) + "|"
+			}
+			return strings.Contains(got[i], "END")
+		}, "%d gets %q", i, &got[i])
+	}
+	if got[0] != got[1] || strings.Count(got[0], "|") != 4 {
+		t.Errorf("at tmux %q, here %q", got[0], got[1])
+	}
+}
