@@ -169,10 +169,13 @@ func TestFreezeEndsWhatKeysHaveBegun(t *testing.T) {
 	eventually(t, "the question", contains(p.screen, " sure? "))
 	// The prefix may come with a read of its own: it has come when nothing waits.
 	eventually(t, "the prefix", func() error {
-		if n, err := unix.IoctlGetInt(int(p.slave.Fd()), unix.TIOCINQ); err != nil || n > 0 {
-			return errors.New("not read")
-		}
-		return nil
+		err := errors.New("not read")
+		p.withFD(func(fd int) {
+			if n, ioctl := unix.IoctlGetInt(fd, unix.TIOCINQ); n == 0 || ioctl != nil {
+				err = ioctl
+			}
+		})
+		return err
 	})
 	if err := at.Freeze(context.Background()); err != nil {
 		t.Fatal(err)
@@ -196,7 +199,8 @@ func TestFreezeEndsWhatKeysHaveBegun(t *testing.T) {
 func TestQuestionStaysUntilItIsAnswered(t *testing.T) {
 	p := newPerson(t, Size{40, 5}, false)
 	at := attach(t, p, Addressed, func(c *Config) { c.Bound = &tables{s: c.Sink.(*sink), pasted: true} })
-	eventually(t, "raw mode", func() error { return rawMode(p) })
+	at.program.draws("entered") // only then is anything shown
+	eventually(t, "entered", contains(p.screen, "entered"))
 	const line = "\x1b7\x0f\x1b(B\x1b[5;1H\x1b[0;7m kill it? \\x1b \x1b[0m\x1b8"
 	at.Ask("kill it? \x1b")
 	eventually(t, "the question", contains(p.screen, line))
@@ -499,7 +503,8 @@ func TestSuspendGivesTheTerminalBackForAWhile(t *testing.T) {
 func TestNoticeIsShownAndDrawnOver(t *testing.T) {
 	p := newPerson(t, Size{20, 5}, false)
 	at := attach(t, p, Direct)
-	eventually(t, "raw mode", func() error { return rawMode(p) })
+	at.program.draws("entered") // only then is anything shown
+	eventually(t, "entered", contains(p.screen, "entered"))
 	at.Notice("a\x1b[2Jb \u202e and much more than fits")
 	eventually(t, "notice", contains(p.screen, "\x1b7\x0f\x1b(B\x1b[5;1H\x1b[0;7m a\\x1b[2Jb \\u202e a\x1b[0m\x1b8"))
 	p.types("k")
