@@ -1,6 +1,7 @@
 package tmux
 
 import (
+	"strings"
 	"unicode/utf8"
 )
 
@@ -36,6 +37,12 @@ func MetaKey(key string) string {
 		return ""
 	}
 	return PlainKey("M-" + key)
+}
+
+// WithoutMeta gives the name of the key that is pressed with Meta.
+func WithoutMeta(name string) string {
+	mods, base := splitKey(PlainKey(name))
+	return strings.ReplaceAll(mods, "M-", "") + base
 }
 
 // PlainKey gives a key the one name that [CharKey] and the reader of terminals
