@@ -56,8 +56,8 @@ func (d *Decoder) metaKey(p []byte) {
 	}
 }
 
-// metaEscape takes ESC ESC: an arrow with Meta as some terminals send it, or
-// Escape with Meta.
+// metaEscape takes ESC ESC: a key with Meta as some terminals send it, or Escape
+// with Meta.
 func (d *Decoder) metaEscape(p []byte, expired bool) (int, bool) {
 	if len(p) == 2 {
 		if expired {
@@ -69,18 +69,27 @@ func (d *Decoder) metaEscape(p []byte, expired bool) (int, bool) {
 		d.metaKey(p[:2])
 		return 2, true
 	}
-	if len(p) == 3 {
-		if expired { // Escape, then M-[ or M-O
-			d.plain(p[:1])
-			return 1, true
-		}
+	return d.escaped(p, expired)
+}
+
+// escaped takes ESC before a key that is a sequence itself: that key with Meta,
+// of which the pane is sent the escape and the key. A key that says itself that
+// Meta is with it is another key than the escape before it.
+func (d *Decoder) escaped(p []byte, expired bool) (int, bool) {
+	events, spans, keys := len(d.events), len(d.spans), len(d.keys)
+	n, ok := d.escape(p[1:], expired)
+	if !ok {
 		return 0, false
 	}
-	if name, ok := csiLetter[p[3]]; ok && p[3] <= 'H' {
-		d.named("M-" + name)
-		return 4, true
+	if d.mode == typing && len(d.events) == events+1 {
+		e := &d.events[events]
+		if name := tmux.PlainKey("M-" + e.Key); e.Kind == Named && name != tmux.PlainKey(e.Key) {
+			e.Key, e.Escaped = name, e.Key != "Home" && e.Key != "End"
+			return n + 1, true
+		}
 	}
-	d.plain(p[:1]) // Escape; the sequence after it is a key of its own
+	d.events, d.spans, d.keys, d.mode = d.events[:events], d.spans[:spans], d.keys[:keys], typing
+	d.plain(p[:1])
 	return 1, true
 }
 
@@ -198,160 +207,4 @@ func replyHead(p []byte) []byte {
 		n++
 	}
 	return p[:n]
-}
-
-// csi takes ESC [ .
-func (d *Decoder) csi(p []byte, expired bool) (int, bool) {
-	n := 2
-	if len(p) > 2 {
-		switch p[2] {
-		case 'M': // a mouse report with three bytes, whatever they are
-			if len(p) < 6 && !expired {
-				return 0, false
-			}
-			return min(len(p), 6), true
-		case '[':
-			return d.linux(p, expired)
-		}
-		for n < len(p) && p[n] >= 0x20 && p[n] <= 0x3f && n < maxKey {
-			n++
-			if name := csiTilde[decimal(p[2:n-1])]; p[n-1] == '$' && n > 3 && name != "" {
-				d.named("S-" + name) // as rxvt sends it
-				return n, true
-			}
-		}
-	}
-	switch {
-	case n == maxKey: // no key and no answer: dropped
-		return n, true
-	case n == len(p):
-		if !expired {
-			return 0, false
-		}
-		d.metaKey(p[:2]) // M-[ and what follows is typed
-		return 2, true
-	}
-	if p[n] < 0x40 || p[n] > 0x7e { // not a sequence after all
-		d.metaKey(p[:2])
-		return 2, true
-	}
-	n++
-	d.csiKey(p[:n])
-	return n, true
-}
-
-// linux takes ESC [ [ letter.
-func (d *Decoder) linux(p []byte, expired bool) (int, bool) {
-	if len(p) == 3 && !expired {
-		return 0, false
-	}
-	if len(p) > 3 {
-		if name := linuxKey[p[3]]; name != "" {
-			d.named(name)
-			return 4, true
-		}
-	}
-	d.metaKey(p[:2])
-	return 2, true
-}
-
-// csiKey delivers a complete control sequence if it is a key. What is none,
-// and has parameters, came from the terminal itself and is dropped: reports of
-// its state (c, n, R, t, u, y), focus, mouse.
-func (d *Decoder) csiKey(p []byte) {
-	final, body := p[len(p)-1], p[2:len(p)-1]
-	c := csi{final: final, params: body}
-	var nums []int
-	plain := true
-	for _, b := range body {
-		plain = plain && (b >= '0' && b <= '9' || b == ';')
-	}
-	if rxvtModifier[final] != "" && len(body) > 0 {
-		d.rxvt(p)
-		return
-	}
-	if !plain {
-		return
-	}
-	for v := range c.numbers {
-		nums = append(nums, v)
-	}
-	switch {
-	case len(nums) == 0:
-		d.bare(p, final)
-	case final == '~':
-		d.tilde(nums)
-	case final == 'u' && len(nums) == 2:
-		d.extended(nums[0], nums[1])
-	case len(nums) == 2 && nums[0] == 1 && nums[1] >= 2:
-		if mods, ok := modifiers(nums[1]); ok && csiLetter[final] != "" {
-			d.named(mods + csiLetter[final])
-		}
-	case len(nums) == 1 && nums[0] == 1 && csiLetter[final] != "" && final != 'R':
-		d.named(csiLetter[final])
-	}
-}
-
-// bare handles ESC [ letter.
-func (d *Decoder) bare(p []byte, final byte) {
-	switch {
-	case final == 'I' || final == 'O': // focus
-	case csiLetter[final] != "":
-		d.named(csiLetter[final])
-	case csiPlain[final] != "":
-		d.named(csiPlain[final])
-	default: // somebody pressed Escape and typed on
-		d.metaKey(p[:2])
-		d.plain(p[2:])
-	}
-}
-
-// tilde handles CSI number ; modifiers ~ .
-func (d *Decoder) tilde(nums []int) {
-	switch {
-	case nums[0] == 200 && len(nums) == 1:
-		d.mode, d.tail, d.paste, d.refuse = inPaste, nil, nil, false
-	case nums[0] == 27 && len(nums) == 3:
-		d.extended(nums[2], nums[1])
-	case csiTilde[nums[0]] == "":
-	case len(nums) == 1:
-		d.named(csiTilde[nums[0]])
-	case len(nums) == 2:
-		if mods, ok := modifiers(nums[1]); ok {
-			d.named(mods + csiTilde[nums[0]])
-		}
-	}
-}
-
-// rxvt handles CSI number ^ or @ : control, control and shift.
-func (d *Decoder) rxvt(p []byte) {
-	body, mods := p[2:len(p)-1], rxvtModifier[p[len(p)-1]]
-	v := decimal(body)
-	if csiTilde[v] != "" {
-		d.named(mods + csiTilde[v])
-	}
-}
-
-// extended handles a key that comes as a character and modifiers.
-func (d *Decoder) extended(char, m int) {
-	mods, ok := modifiers(m)
-	if !ok {
-		return
-	}
-	switch {
-	case char == 9:
-		d.named(mods + "Tab")
-	case char == 13:
-		d.named(mods + "Enter")
-	case char == 27:
-		d.named(mods + "Escape")
-	case char == 32:
-		d.named(mods + "Space")
-	case char == 127 || char == int(d.opt.Erase):
-		d.named(mods + "BSpace")
-	case char > 32 && char < 127 && mods == "":
-		d.plain([]byte{byte(char)})
-	case char > 32 && char < 127:
-		d.named(mods + string(rune(char)))
-	}
 }

@@ -33,4 +33,7 @@ type Event struct {
 	// Key is the name of a special key. Keys that have one are of this one key;
 	// of others each character is a key.
 	Key string
+	// Escaped: the Meta of the key came as an escape before it, and goes to the
+	// pane as that.
+	Escaped bool
 }

@@ -288,6 +288,9 @@ func describe(e Event) string {
 	case Keys, Paste:
 		return e.Kind.String() + "  " + string(e.Bytes)
 	case Named:
+		if e.Escaped {
+			return "named " + e.Key + " after an escape"
+		}
 		return "named " + e.Key
 	}
 	return e.Kind.String()

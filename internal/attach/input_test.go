@@ -60,15 +60,21 @@ func TestKeys(t *testing.T) {
 		{"\x1b[1;5A", "named C-Up"}, {"\x1b[1;2B", "named S-Down"}, {"\x1b[1;3C", "named M-Right"}, {"\x1b[1;8D", "named C-M-S-Left"}, {"\x1b[1;9D", "named M-Left"},
 		{"\x1b[3;5~", "named C-DC"}, {"\x1b[15;2~", "named S-F5"}, {"\x1b[1;5P", "named C-F1"}, {"\x1bO5P", "named C-F1"}, {"\x1bO1;2Q", "named S-F2"}, {"\x1b[1;2R", "named S-F3"},
 		{"\x1b[[A\x1b[[E", "named F1|named F5"}, {"\x1b[Z", "named BTab"}, {"\x1b[a\x1bOa", "named S-Up|named C-Up"}, {"\x1b[3^\x1b[3$\x1b[3@", "named C-DC|named S-DC|named C-S-DC"},
-		{"\x1b\x1b[A", "named M-Up"}, {"\x1b\x1bOB", "named M-Down"}, {"\x1b\x1b[1;3D", "keys  \x1b|named M-Left"}, {"\x1b\x1bx", "keys  \x1b\x1bx"},
+		{"\x1b\x1b[A", "named M-Up after an escape"}, {"\x1b\x1bOB", "named M-Down after an escape"}, {"\x1b\x1b[1;3D", "keys  \x1b|named M-Left"}, {"\x1b\x1bx", "keys  \x1b\x1bx"},
 		{"\x1bOM\x1bOp\x1bOj", "named KPEnter|named KP0|named KP*"}, {"\x1bO[", "keys  \x1b"}, {"\x1bOz", "named M-O|keys  z"}, {"\x1bO1x", "named M-O|keys  1x"},
 		{"\x1b[97;5u", "named C-a"}, {"\x1b[27;5;97~", "named C-a"}, {"\x1b[13;2u", "named S-Enter"}, {"\x1b[9;5u", "named C-Tab"}, {"\x1b[97;1u", "keys  a"},
+		// The kitty keyboard protocol.
+		{"\x1b[97;5:1u\x1b[97;5:2u\x1b[97;5:3u", "named C-a|named C-a"}, {"\x1b[1;1:1A\x1b[1;1:3A\x1b[3;5:3~", "named Up"}, {"\x1b[97;;97u\x1b[97:65;2;65u", "keys  aA"}, {"\x1b[1092::97;5u", "named C-a"}, {"\x1b[233;5u", "named C-é"},
+		{"\x1b[57399u\x1b[57414;5u\x1b[57417u", "named KP0|named C-KPEnter|named Left"}, {"\x1b[57441;2u\x1b[57428u\x1b[57344u", ""}, {"\x1b[0u\x1b[1u\x1b[128u\x1b[55296u\x1b[1114112u\x1b[99999999999999999999u\x1b[97;0u", ""},
+		{"\x1b[27u\x1b[13u", "named Escape|named Enter"}, {"\x1b[97;1:2:3:4u\x1b[97;1;1;1u\x1b[1;2;3A", ""},
+		// An escape before a key that is a sequence.
+		{"\x1b\x1b[3~\x1b\x1b[1;5A", "named M-DC after an escape|named C-M-Up after an escape"}, {"\x1b\x1b[H", "named M-Home"}, {"\x1b\x1b[", "keys  \x1b|named M-["}, {"\x1b\x1b[I", "keys  \x1b"}, {"\x1b\x1b[200~x\x1b[201~", "keys  \x1b|paste  x"}, {"\x1b\x1b[97;3u", "keys  \x1b|named M-a"},
 		// What terminals say by themselves.
 		{"\x1b[I\x1b[O", ""}, {"\x1b[?1;2c", ""}, {"\x1b[>84;0;0c", ""}, {"\x1b[0n", ""}, {"\x1b[24;80R", ""}, {"\x1b[8;24;80t", ""}, {"\x1b[?2026;2$y", ""}, {"\x1b[?997;1n", ""}, {"\x1b[?1u", ""},
 		{"\x1b[<0;10;20M\x1b[<0;10;20m", ""}, {"\x1b[M !!", ""}, {"\x1b[M\x80\x81\x82", ""}, {"\x1b[32;10;20M", ""},
 		{"\x1b]11;rgb:0000/0000/0000\x1b\\x", "keys  x"}, {"\x1b]52;c;cm0gLXJmCg==\ax", "keys  x"}, {"\x1bP>|XTerm(370)\x1b\\x", "keys  x"}, {"\x1bP1$r0m\x1b\\x", "keys  x"}, {"\x1bP1+r544e=78\x1b\\x", "keys  x"}, {"\x1b_Gi=1;OK\x1b\\x", "keys  x"},
 		{"\x1b]11;never ends", ""}, {"\x1bP>|" + strings.Repeat("x", 9999), ""}, {"\x1b]11;rgb\x1b[A", "named Up"},
-		{"\x1b[" + strings.Repeat("1", 300) + "A", "keys  " + strings.Repeat("1", 300-maxKey+2) + "A"}, {"\x1b[99~", ""}, {"\x1b[1;99A", ""}, {"\x1b[c", "named S-Right"}, {"\x1b[e", "named M-[|keys  e"}, {"\x1b[5\rx", "named M-[|keys  5\rx"},
+		{"\x1b[" + strings.Repeat("1", 300) + "A", "keys  " + strings.Repeat("1", 300-maxKey+2) + "A"}, {"\x1b[99~", ""}, {"\x1b[1;999A", ""}, {"\x1b[1;17A", ""}, {"\x1b[1;69A", "named C-Up"}, {"\x1b[c", "named S-Right"}, {"\x1b[e", "named M-[|keys  e"}, {"\x1b[5\rx", "named M-[|keys  5\rx"},
 		// Somebody who types these letters.
 		{"\x1b]x", "named M-]|keys  x"}, {"\x1bPx", "named M-P|keys  x"}, {"\x1b_x", "named M-_|keys  x"}, {"\x1b]5x", "named M-]|keys  5x"}, {"\x1bP12x", "named M-P|keys  12x"},
 		// Pastes.

@@ -1,7 +1,5 @@
 package attach
 
-import "strings"
-
 // The tables of keys as terminals send them, and the names that tmux gives
 // them (tmux(1), "KEY BINDINGS").
 
@@ -40,25 +38,40 @@ var linuxKey = map[byte]string{'A': "F1", 'B': "F2", 'C': "F3", 'D': "F4", 'E': 
 // the final byte of a control sequence and is looked for where they are read.
 var rxvtModifier = map[byte]string{'^': "C-", '@': "C-S-"}
 
-// modifiers returns the prefix of a key's name for xterm's modifier parameter:
-// 1 plus shift 1, meta 2, control 4; 9 is meta alone.
+// charNames names the keys that come as a character and are none, those of
+// the keypad by what the kitty keyboard protocol calls them.
+var charNames = map[int]string{
+	9: "Tab", 13: "Enter", 27: "Escape", 32: "Space", 127: "BSpace",
+	57399: "KP0", 57400: "KP1", 57401: "KP2", 57402: "KP3", 57403: "KP4",
+	57404: "KP5", 57405: "KP6", 57406: "KP7", 57407: "KP8", 57408: "KP9",
+	57409: "KP.", 57410: "KP/", 57411: "KP*", 57412: "KP-", 57413: "KP+", 57414: "KPEnter",
+	57417: "Left", 57418: "Right", 57419: "Up", 57420: "Down", 57421: "PPage", 57422: "NPage",
+	57423: "Home", 57424: "End", 57425: "IC", 57426: "DC",
+}
+
+// The private use area, where that protocol has its other keys.
+const (
+	privateFirst = 0xe000
+	privateLast  = 0xf8ff
+)
+
+// modifiers returns the prefix of a key's name for the modifier parameter, which
+// is 1 and the sum of: shift 1, alt 2, control 4, meta 8 and 32. Locks (64 and
+// 128) change nothing; with hyper (16) it is a key that tmux has not.
 func modifiers(m int) (string, bool) {
-	if m == 9 {
-		m = 3
-	}
-	if m < 1 || m > 8 {
+	m--
+	if m < 0 || m > 255 || m&16 != 0 {
 		return "", false
 	}
-	var b strings.Builder
-	m--
+	name := ""
 	if m&4 != 0 {
-		b.WriteString("C-")
+		name += "C-"
 	}
-	if m&2 != 0 {
-		b.WriteString("M-")
+	if m&(2|8|32) != 0 {
+		name += "M-"
 	}
 	if m&1 != 0 {
-		b.WriteString("S-")
+		name += "S-"
 	}
-	return b.String(), true
+	return name, true
 }
