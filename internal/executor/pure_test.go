@@ -6,6 +6,9 @@ import (
 	"testing"
 
 	"go.uber.org/goleak"
+
+	"github.com/muxward/muxward/internal/attach"
+	"github.com/muxward/muxward/internal/tmux"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -49,11 +52,38 @@ func TestPlain(t *testing.T) {
 	}
 }
 
-// Bytes are sent as numbers: none of them can be taken for anything else.
-func TestSendHex(t *testing.T) {
-	got := sendHex("$1:@2.%3", []byte("a;\n'\x00\xff"))
-	want := []string{"send-keys", "-t", "$1:@2.%3", "-H", "61", "3b", "0a", "27", "00", "ff"}
-	if !slices.Equal(got, want) {
-		t.Errorf("%q", got)
+// What is typed becomes commands in which nothing can be taken for anything
+// else: bytes are numbers, and a key that the server has no name for, or that
+// the pane is sent nothing of, never goes by its name.
+func TestInputCommands(t *testing.T) {
+	const old, young = "3.3a", "3.7"
+	for _, c := range []struct {
+		version string
+		e       attach.Event
+		want    string
+	}{
+		{old, attach.Event{Kind: attach.Keys, Bytes: []byte("a;\n'\x00\xff")}, "send-keys -t T -H 61 3b 0a 27 00 ff"},
+		{young, attach.Event{Kind: attach.Keys, Bytes: []byte("a\x03;\t\x00")}, "send-keys -t T -H 61 | send-keys -t T C-c | send-keys -t T -H 3b 09 | send-keys -t T C-Space"},
+		{old, attach.Event{Kind: attach.Named, Key: "C-M-Up"}, "send-keys -t T C-M-Up"},
+		{old, attach.Event{Kind: attach.Named, Key: "C-M-Up", Escaped: true}, "send-keys -t T -H 1b | send-keys -t T C-Up"},
+		{old, attach.Event{Kind: attach.Named, Key: "S-Enter"}, ""},
+		{old, attach.Event{Kind: attach.Named, Key: "C-$"}, ""},
+		{old, attach.Event{Kind: attach.Named, Key: "C-|"}, `send-keys -t T C-\`},
+		{young, attach.Event{Kind: attach.Named, Key: "S-Enter"}, "send-keys -t T S-Enter"},
+		{young, attach.Event{Kind: attach.Named, Key: "C-$"}, "if-shell -F -t T #{==:#{pane_key_mode},VT10x}  send-keys -t T 'C-$'"},
+		{young, attach.Event{Kind: attach.Named, Key: "C-M-$"}, "if-shell -F -t T #{==:#{pane_key_mode},VT10x} send-keys -t T Escape send-keys -t T 'C-M-$'"},
+	} {
+		v, err := tmux.ParseVersion(c.version)
+		if err != nil {
+			t.Fatal(err)
+		}
+		commands, err := input(&scene{target: "T", opts: tmux.ParseOptions{Version: v}}, c.e)
+		var lines []string
+		for _, words := range commands {
+			lines = append(lines, strings.Join(words, " "))
+		}
+		if got := strings.Join(lines, " | "); err != nil || got != c.want {
+			t.Errorf("%s: %+v:\n got  %q, %v\n want %q", c.version, c.e, got, err, c.want)
+		}
 	}
 }

@@ -2,8 +2,6 @@ package executor
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"time"
@@ -21,8 +19,6 @@ const (
 	// a pane rests on. That it is still this pane, active and in no mode, is
 	// tested inside tmux with each key.
 	sceneAge = time.Second
-	// keyChunk is how many bytes go into one send-keys.
-	keyChunk = 512
 	// keyTime is how long tmux, or the log, may take over a key.
 	keyTime = 5 * time.Second
 	// slowTime is how long somebody waits for the log without being told.
@@ -237,29 +233,9 @@ func (s *seat) sceneOf(ctx context.Context, snap *tmux.Snapshot, pane *tmux.Pane
 
 // send has tmux type it, if the pane is at that moment still what was decided.
 func (s *seat) send(ctx context.Context, at *scene, e attach.Event) error {
-	var commands [][]string
-	switch e.Kind {
-	case attach.Named:
-		commands = [][]string{{"send-keys", "-t", at.target, e.Key}}
-	case attach.Paste:
-		name := "muxward-" + rand.Text()
-		commands = [][]string{
-			{"set-buffer", "-b", name, "--", string(e.Bytes)},
-			{"paste-buffer", "-p", "-r", "-d", "-b", name, "-t", at.target},
-		}
-	default:
-		for b := e.Bytes; len(b) > 0; {
-			n := min(len(b), keyChunk)
-			commands = append(commands, sendHex(at.target, b[:n]))
-			b = b[n:]
-		}
-	}
-	for i := range commands {
-		name, ok := tmux.SpellCommand(commands[i][0], at.opts)
-		if !ok {
-			return fmt.Errorf("the server's command-alias hides %s", commands[i][0])
-		}
-		commands[i][0] = name
+	commands, err := input(at, e)
+	if err != nil || len(commands) == 0 {
+		return err
 	}
 	words, err := tmux.Guarded(at.place, commands, refusal, at.opts)
 	if err != nil {
@@ -270,15 +246,6 @@ func (s *seat) send(ctx context.Context, at *scene, e attach.Event) error {
 		return err
 	}
 	return s.transmit(ctx, line)
-}
-
-func sendHex(target string, b []byte) []string {
-	words := make([]string, 0, 4+len(b))
-	words = append(words, "send-keys", "-t", target, "-H")
-	for i := range b {
-		words = append(words, hex.EncodeToString(b[i:i+1]))
-	}
-	return words
 }
 
 // sent is a line on its way to tmux.

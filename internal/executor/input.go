@@ -1,0 +1,130 @@
+package executor
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"fmt"
+
+	"github.com/muxward/muxward/internal/attach"
+	"github.com/muxward/muxward/internal/tmux"
+)
+
+// keyChunk is how many bytes go into one send-keys.
+const keyChunk = 512
+
+// input gives the commands that type one event into a pane, so that its program
+// gets what it does when the same is pressed at a terminal of the server. A pane
+// gets nothing of some keys: then there are none.
+func input(at *scene, e attach.Event) ([][]string, error) {
+	var c inputs
+	switch {
+	case e.Kind == attach.Paste:
+		c.paste(at, e.Bytes)
+	case e.Key == "":
+		c.characters(at, e.Bytes)
+	default:
+		c.key(at, e)
+	}
+	return c.commands, c.err
+}
+
+// inputs gathers commands.
+type inputs struct {
+	commands [][]string
+	err      error
+}
+
+// add spells a command for this server.
+func (c *inputs) add(at *scene, name string, words ...string) {
+	spelt, ok := tmux.SpellCommand(name, at.opts)
+	if !ok {
+		c.err = fmt.Errorf("the server's command-alias hides %s", name)
+		return
+	}
+	c.commands = append(c.commands, append([]string{spelt}, words...))
+}
+
+func (c *inputs) paste(at *scene, text []byte) {
+	name := "muxward-" + rand.Text()
+	c.add(at, "set-buffer", "-b", name, "--", string(text))
+	c.add(at, "paste-buffer", "-p", "-r", "-d", "-b", name, "-t", at.target)
+}
+
+// characters types text. What has one form only goes by its bytes; a control
+// character is a key, which a program may have asked for in another form.
+func (c *inputs) characters(at *scene, text []byte) {
+	for len(text) > 0 {
+		n := 0
+		for n < min(len(text), keyChunk) && !isKey(text[n], at.opts.Version) {
+			n++
+		}
+		if n > 0 {
+			c.bytes(at, text[:n])
+			text = text[n:]
+		} else {
+			c.named(at, tmux.CharKey(rune(text[0])))
+			text = text[1:]
+		}
+	}
+}
+
+// isKey: the form of this character depends on the pane.
+func isKey(b byte, v tmux.Version) bool {
+	return tmux.TellsKeyMode(v) && b < ' ' && b != '\t' && b != '\r' && b != 0x1b
+}
+
+func (c *inputs) bytes(at *scene, b []byte) {
+	words := make([]string, 0, 3+len(b))
+	words = append(words, "-t", at.target, "-H")
+	for i := range b {
+		words = append(words, hex.EncodeToString(b[i:i+1]))
+	}
+	c.add(at, "send-keys", words...)
+}
+
+// key types a key that has a name.
+func (c *inputs) key(at *scene, e attach.Event) {
+	name := e.Key
+	if e.Escaped {
+		c.bytes(at, []byte{0x1b})
+		name = tmux.WithoutMeta(name)
+	}
+	c.named(at, name)
+}
+
+func (c *inputs) named(at *scene, name string) {
+	in := tmux.TypeKey(name, at.opts.Version)
+	send := func(c *inputs, keys []string) {
+		if len(keys) > 0 {
+			c.add(at, "send-keys", append([]string{"-t", at.target}, keys...)...)
+		}
+	}
+	switch {
+	case !in.Asked:
+		send(c, in.Words)
+	case !tmux.TellsKeyMode(at.opts.Version):
+		send(c, in.Unasked) // what every program understands
+	default:
+		c.either(at, in, send)
+	}
+}
+
+// either types a key in one of two forms, as the pane's program has asked.
+func (c *inputs) either(at *scene, in tmux.KeyInput, send func(*inputs, []string)) {
+	var forms [2]string
+	for i, keys := range [][]string{in.Unasked, in.Words} {
+		var one inputs
+		send(&one, keys)
+		for _, words := range one.commands {
+			var err error
+			if forms[i], err = tmux.QuoteControl(words); err != nil {
+				one.err = err
+			}
+		}
+		if one.err != nil {
+			c.err = one.err
+			return
+		}
+	}
+	c.add(at, "if-shell", "-F", "-t", at.target, tmux.KeyModePlain, forms[0], forms[1])
+}
