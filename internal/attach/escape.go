@@ -15,6 +15,12 @@ func (d *Decoder) escape(p []byte, expired bool) (int, bool) {
 		}
 		return 1, expired
 	}
+	if name, n, more := d.ownKey(p); n > 0 {
+		d.named(name)
+		return n, true
+	} else if more && !expired {
+		return 0, false
+	}
 	switch p[1] {
 	case '[':
 		return d.csi(p, expired)

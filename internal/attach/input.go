@@ -29,6 +29,9 @@ type KeyOptions struct {
 	// Erase is the byte of the backspace key, as the terminal's modes say;
 	// 0 is DEL.
 	Erase byte
+	// Terminfo is the terminal's terminfo entry, NAME=value each, for the keys
+	// in it. It may come from anybody.
+	Terminfo []string
 	// PasteLimit is the largest paste in bytes; 0 is 1 MiB.
 	PasteLimit int
 }
@@ -55,8 +58,9 @@ func (o KeyOptions) filled() KeyOptions {
 // What it holds is bounded by maxKey, and by the paste limit inside a paste.
 type Decoder struct {
 	opt  KeyOptions
-	hold []byte    // the begin of a key that is not complete
-	due  time.Time // when hold is taken as it is; zero: nothing is waiting
+	own  map[string]string // the keys that only this terminal sends so
+	hold []byte            // the begin of a key that is not complete
+	due  time.Time         // when hold is taken as it is; zero: nothing is waiting
 
 	mode   decoderMode
 	tail   []byte // the last bytes of a reply or paste that may be its end
@@ -80,7 +84,9 @@ const (
 )
 
 // NewDecoder returns a decoder that has seen nothing.
-func NewDecoder(o KeyOptions) *Decoder { return &Decoder{opt: o.filled()} }
+func NewDecoder(o KeyOptions) *Decoder {
+	return &Decoder{opt: o.filled(), own: entryKeys(o.Terminfo)}
+}
 
 // SetEscapeTime changes how long the begin of a longer key is held from now on;
 // 0 is the default.

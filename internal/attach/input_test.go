@@ -174,6 +174,28 @@ func TestKeyOptions(t *testing.T) {
 	}
 }
 
+// A terminal's own entry adds keys, and takes nothing of what all terminals
+// have, nor of what they say by themselves.
+func TestKeysOfTheTerminal(t *testing.T) {
+	o := KeyOptions{Terminfo: []string{
+		"kcbt=\x1b\t", "kf13=\x1b[25~", "kf1=\x1b[[A", "kf63=\x1b[63;63z", "kLFT5=\x1bOz", "kUP=\x1b[9a", "khome=\x1b[214z", // as they should be
+		"kf2=\x1b[200~", "kf3=\x1b[I", "kf4=\x1b[M", "kf5=\x1b[<0;1;1M", "kf6=\x1b", "kf7=\x1b[", "kf8=\x1bO", "kf9=a", "kf10=", "kf11", "kf12=\x1b[\x00A",
+		"kf64=\x1b[64z", "kf0=\x1b[65z", "kLFT1=\x1b[66z", "kLFT99x=\x1b[67z", "bel=\x1b[68z", "kf14=\x1b[" + strings.Repeat("1", 99) + "z", "=\x1b[69z", "kf15=\x1bx",
+	}}
+	for _, c := range []struct{ in, want string }{
+		{"\x1b\t\x1b[25~\x1b[[A", "named BTab|named S-F1|named F1"}, {"\x1b[63;63z\x1bOz\x1b[9a\x1b[214z", "named M-S-F3|named C-Left|named S-Up|named Home"},
+		{"\x1b[A\x1bOA\x1b[1;5A\x1b[Z", "named Up|named Up|named C-Up|named BTab"}, {"\x1b[I\x1b[<0;1;1M\x1b[M   ", ""}, {"\x1b[200~\x1b\t\x1b[201~", "paste  \x1b\t"},
+		{"\x1b", "keys  \x1b"}, {"\x1b[", "named M-["}, {"\x1b[64z\x1b[65z\x1b[66z\x1b[67z\x1b[68z\x1b[69z", ""}, {"\x1bxa", "named M-x|keys  a"}, {"\x1b[63", "named M-[|keys  63"},
+	} {
+		if got := strings.Join(decode(o, c.in), "|"); got != c.want {
+			t.Errorf("%q: got %q, want %q", c.in, got, c.want)
+		}
+		if got := strings.Join(decode(o, strings.Split(c.in, "")...), "|"); got != c.want {
+			t.Errorf("%q byte by byte: got %q, want %q", c.in, got, c.want)
+		}
+	}
+}
+
 func FuzzInput(f *testing.F) {
 	for _, s := range []string{"a\x1b[A\x02d", "\x1b[200~x\x1b[201~", "\x1b]11;x\a", "\x1bP>|x\x1b\\", "\x1b[M   ", "\x1b\x1b[", "\xe6\xbc\xa2", "\x1b[[", "\x1bO1;", "\x02\x02"} {
 		f.Add([]byte(s), 1)
