@@ -59,12 +59,14 @@ func isCharKey(base string) bool {
 // program has asked for, and each character with each modifier has a name.
 func typeKey35(mods, base string) KeyInput {
 	control, meta := strings.Contains(mods, "C-"), strings.Contains(mods, "M-")
-	switch {
+	switch { // what has no form for every program, or another than its name has
 	case base == "Tab" && strings.Contains(mods, "S-"):
-		return words(strings.ReplaceAll(mods, "S-", "") + "BTab")
+		in := words(strings.ReplaceAll(mods, "S-", "") + "BTab")
+		in.Asked = meta
+		return in
 	case mods == "S-" && base != "Enter" && base != "Escape" && base != "Space" && base != "BSpace":
 		return words(base) // the character has the shift in it
-	case control && (base == "Escape" || strings.Contains("#$%&*", base)):
+	case control && (base == "Escape" || base == "BSpace" || strings.Contains("#$%&*", base)):
 		in := KeyInput{Words: []string{mods + base}, Asked: true}
 		if meta {
 			in.Unasked = []string{"Escape"}

@@ -14,7 +14,7 @@ func TestTypeKey(t *testing.T) {
 		{"S-a", "asked S-a or", "a"}, {"S-Enter", "asked S-Enter or", "S-Enter"}, {"C-S-a", "asked C-S-a or", "C-S-a"}, {"C-M-;", "asked C-M-; or", "C-M-;"},
 		{"C-M-Enter", "asked C-M-Enter or", "C-M-Enter"}, {"C-M-Space", "C-M-Space", "C-M-Space"}, {"S-Tab", "asked S-Tab or", "BTab"}, {"C-S-Tab", "asked C-S-Tab or", "C-BTab"},
 		{"C-|", "C-\\", "C-|"}, {"C-{", "Escape", "C-{"}, {"C-\"", "", "C-\""}, {"C-$", "", "asked C-$ or"}, {"C-M-$", "", "asked C-M-$ or Escape"}, {"C-Escape", "C-Escape", "asked C-Escape or"},
-		{"é", "é", "é"}, {"M-é", "M-é", "M-é"}, {"C-é", "", "C-é"}, {"S-é", "", "é"}, {"C-BSpace", "C-BSpace", "C-BSpace"},
+		{"é", "é", "é"}, {"M-é", "M-é", "M-é"}, {"C-é", "", "C-é"}, {"S-é", "", "é"}, {"C-BSpace", "C-BSpace", "asked C-BSpace or"}, {"C-M-BSpace", "asked C-M-BSpace or", "asked C-M-BSpace or Escape"}, {"M-S-Tab", "asked M-S-Tab or", "asked M-BTab or"}, {"M-\x7f", "M-\x7f", "M-\x7f"},
 	} {
 		for _, v := range []string{"3.2a", "3.3a", "3.5a", "3.7"} {
 			version, err := ParseVersion(v)
