@@ -41,8 +41,10 @@ func (d *Decoder) meta(p []byte, expired bool) (int, bool) {
 		if !utf8.FullRune(p[1:]) && !expired {
 			return 0, false
 		}
-		_, size := utf8.DecodeRune(p[1:])
-		n = 1 + size
+		size, ok := character(p[1:])
+		if n = 1 + size; !ok {
+			return n, true
+		}
 	}
 	d.metaKey(p[:n])
 	return n, true
@@ -163,7 +165,7 @@ const (
 )
 
 // looksLikeReply tells an answer from somebody who types M-] and a digit:
-// OSC number ; — DCS with one of the forms of XTVERSION, DECRQSS, XTGETTCAP and
+// OSC number ; or a title — DCS with one of the forms of XTVERSION, DECRQSS, XTGETTCAP and
 // DA3 — APC G of the graphics protocol.
 func looksLikeReply(p []byte) guess {
 	head := replyHead(p)
@@ -178,6 +180,9 @@ func looksLikeReply(p []byte) guess {
 		}
 		if at == 0 && len(p) == len(head) {
 			return maybe
+		}
+		if len(body) == 0 && (at == 'l' || at == 'L') {
+			return looksLikeTitle(p[3:min(len(p), maxKey)])
 		}
 	case '_':
 		if len(p) == 2 {
@@ -201,6 +206,22 @@ func looksLikeReply(p []byte) guess {
 		}
 	}
 	return no
+}
+
+// looksLikeTitle tells the title that a terminal says from somebody who types M-]
+// and l: it is one once its end is there.
+func looksLikeTitle(text []byte) guess {
+	for i, c := range text {
+		switch {
+		case c == 0x1b && i == len(text)-1:
+			return maybe
+		case c == 0x1b && text[i+1] == '\\', c == '\a':
+			return yes
+		case c < ' ' || c == 0x7f:
+			return no
+		}
+	}
+	return maybe
 }
 
 // replyHead is ESC, the kind, and the numbers after it.

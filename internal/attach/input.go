@@ -202,8 +202,10 @@ func (d *Decoder) next(p []byte, expired bool) (int, bool) {
 		if !utf8.FullRune(p) && !expired {
 			return 0, false
 		}
-		_, n := utf8.DecodeRune(p)
-		d.plain(p[:n])
+		n, ok := character(p)
+		if ok {
+			d.plain(p[:n])
+		}
 		return n, true
 	default:
 		n := 1
@@ -213,6 +215,14 @@ func (d *Decoder) next(p []byte, expired bool) (int, bool) {
 		d.plain(p[:n])
 		return n, true
 	}
+}
+
+// character returns the length of the character at the begin of p, and whether it
+// is one that a key may stand for: not a byte that is none, and no control
+// character of the upper half.
+func character(p []byte) (n int, ok bool) {
+	c, n := utf8.DecodeRune(p)
+	return n, (c != utf8.RuneError || n > 1) && (c < utf8.RuneSelf || c >= 0xa0)
 }
 
 // plain delivers characters, or the byte of the backspace key.
