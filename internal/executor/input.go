@@ -4,9 +4,12 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/muxward/muxward/internal/attach"
 	"github.com/muxward/muxward/internal/tmux"
+	"github.com/muxward/muxward/internal/tmux/wire"
 )
 
 // keyChunk is how many bytes go into one send-keys.
@@ -47,7 +50,11 @@ func (c *inputs) add(at *scene, name string, words ...string) {
 func (c *inputs) paste(at *scene, text []byte) {
 	name := "muxward-" + rand.Text()
 	c.add(at, "set-buffer", "-b", name, "--", string(text))
-	c.add(at, "paste-buffer", "-p", "-r", "-d", "-b", name, "-t", at.target)
+	words := []string{"-p", "-r", "-d", "-b", name, "-t", at.target}
+	if at.opts.Version.AtLeast(tmux.Version{Major: 3, Minor: 7}) {
+		words = append(words, "-S") // as it is: before, it always was
+	}
+	c.add(at, "paste-buffer", words...)
 }
 
 // characters types text. What has one form only goes by its bytes; a control
@@ -89,6 +96,9 @@ func (c *inputs) key(at *scene, e attach.Event) {
 		c.bytes(at, []byte{0x1b})
 		name = tmux.WithoutMeta(name)
 	}
+	if e.Kind == attach.Keys && string(e.Bytes) == "\x1b\x7f" {
+		name = "M-\x7f" // the character, where the backspace key is another one
+	}
 	c.named(at, name)
 }
 
@@ -127,4 +137,17 @@ func (c *inputs) either(at *scene, in tmux.KeyInput, send func(*inputs, []string
 		}
 	}
 	c.add(at, "if-shell", "-F", "-t", at.target, tmux.KeyModePlain, forms[0], forms[1])
+}
+
+// entry is the terminfo entry of a client as this version of tmux takes it: of
+// rxvt it has its own table of the keys F1 to F20 since 3.4.
+func entry(h *wire.Hello, v tmux.Version) []string {
+	if !strings.HasPrefix(h.Term, "rxvt") || !v.AtLeast(tmux.Version{Major: 3, Minor: 4}) {
+		return h.Terminfo
+	}
+	all := slices.DeleteFunc(slices.Clone(h.Terminfo), func(c string) bool { return strings.HasPrefix(c, "kf") })
+	for i, number := range []int{23, 24, 25, 26, 28, 29, 31, 32, 33, 34} {
+		all = append(all, fmt.Sprintf("kf%d=\x1b[%d~", 13+i, number))
+	}
+	return all
 }
