@@ -93,7 +93,7 @@ func typeKeyBefore(name, mods, base string, v Version) KeyInput {
 			return KeyInput{}
 		}
 		return words(c)
-	case mods == "C-S-" && base == "Tab" && v.AtLeast(v34):
+	case control && base == "Tab" && v.AtLeast(v34):
 		return words(name)
 	case shift, control && meta && !hasControl(base):
 		return KeyInput{Words: []string{name}, Asked: true}

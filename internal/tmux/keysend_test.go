@@ -35,7 +35,9 @@ func TestTypeKey(t *testing.T) {
 			}
 		}
 	}
-	if in := TypeKey("C-S-Tab", v34); in.Asked || in.Words[0] != "C-S-Tab" {
-		t.Errorf("C-S-Tab in 3.4: %+v", in)
+	for _, key := range []string{"C-S-Tab", "C-M-Tab", "C-M-S-Tab"} {
+		if in := TypeKey(key, v34); in.Asked || in.Words[0] != key {
+			t.Errorf("%s in 3.4: %+v", key, in)
+		}
 	}
 }

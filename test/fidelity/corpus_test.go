@@ -33,7 +33,7 @@ const away = "☠"
 // set to.
 type paneMode struct{ name, extended, asks string }
 
-var v34 = tmux.Version{Major: 3, Minor: 4}
+var v34, v37 = tmux.Version{Major: 3, Minor: 4}, tmux.Version{Major: 3, Minor: 7}
 
 // plainModes undo all that a paneMode asks for.
 const plainModes = "\x1b[?1l\x1b>\x1b[?2004l\x1b[>4;0m"
@@ -239,6 +239,10 @@ func (d *desk) why(k corpusKey, m paneMode, plain, guest, said, unasked string) 
 		return "this tmux loses the modifiers with a lock"
 	case !tells && !ascii(k.want) && guest == said:
 		return "this tmux reads no characters but ASCII in this form"
+	case tells && strings.HasSuffix(k.want, "M-S-Tab") && guest == "":
+		return "this tmux has no form of back tab with Meta, and types what it comes to"
+	case tells && !d.version.AtLeast(v37) && strings.Trim(k.bytes, "\x1b") == "\b" && strings.Contains(unextended(guest), "\x7f"):
+		return "this tmux reads the terminal's own backspace key, if that is ^H, as C-h"
 	case !tells && strings.HasPrefix(m.name, "ext asked") && guest == unasked:
 		return "this tmux does not tell that the program has asked for the key"
 	}
