@@ -161,7 +161,7 @@ func (d *Decoder) tilde(q *parameters) {
 	mods, ok := modifiers(q.or(1, 0, 1))
 	switch {
 	case number == 200 && q.n == 1:
-		d.mode, d.tail, d.paste, d.refuse = inPaste, nil, nil, false
+		d.mode, d.paste = inPaste, paste{}
 	case number == 27 && q.n == 3:
 		if ok {
 			d.character(mods, q.or(2, 0, 0))

@@ -1,7 +1,6 @@
 package attach
 
 import (
-	"bytes"
 	"time"
 	"unicode/utf8"
 )
@@ -12,12 +11,8 @@ const (
 	maxKey = 128
 	// replyIdle ends a reply of a terminal that was begun and not ended.
 	replyIdle = time.Second
-	// pasteIdle ends a paste that was begun and not ended.
-	pasteIdle = 5 * time.Second
 	// DefaultEscapeTime is tmux's escape-time up to 3.4.
 	DefaultEscapeTime = 500 * time.Millisecond
-	// DefaultPasteLimit is the largest paste that is taken.
-	DefaultPasteLimit = 1 << 20
 )
 
 // KeyOptions says how a person's keys are read. The zero value is tmux's
@@ -34,6 +29,9 @@ type KeyOptions struct {
 	Terminfo []string
 	// PasteLimit is the largest paste in bytes; 0 is 1 MiB.
 	PasteLimit int
+	// ConfirmLines is how many lines a paste may have that is typed without
+	// asking the person; 0 asks about none.
+	ConfirmLines int
 }
 
 func (o KeyOptions) filled() KeyOptions {
@@ -62,10 +60,9 @@ type Decoder struct {
 	hold []byte            // the begin of a key that is not complete
 	due  time.Time         // when hold is taken as it is; zero: nothing is waiting
 
-	mode   decoderMode
-	tail   []byte // the last bytes of a reply or paste that may be its end
-	paste  []byte
-	refuse bool // the paste is over the limit
+	mode  decoderMode
+	tail  []byte // the last bytes of a reply that may be its end
+	paste paste
 
 	keys   []byte
 	events []Event
@@ -80,7 +77,7 @@ type decoderMode uint8
 const (
 	typing decoderMode = iota
 	inReply
-	inPaste
+	inPaste // until the terminal pauses after the end
 )
 
 // NewDecoder returns a decoder that has seen nothing.
@@ -98,45 +95,53 @@ func (d *Decoder) SetEscapeTime(t time.Duration) {
 // time if nothing is waiting.
 func (d *Decoder) Deadline() time.Time { return d.due }
 
+// Pasting reports whether a paste is under way.
+func (d *Decoder) Pasting() bool { return d.mode == inPaste }
+
 // Reset forgets all that was typed and not yet delivered.
 func (d *Decoder) Reset() {
-	d.hold, d.due, d.mode, d.tail, d.paste = d.hold[:0], time.Time{}, typing, nil, nil
-	d.refuse = false
+	d.hold, d.due, d.mode, d.tail, d.paste = d.hold[:0], time.Time{}, typing, nil, paste{}
 }
 
 // Feed takes bytes that came at now and returns what they are. Called with
-// none, it only looks at what is overdue. The events are valid until the next
-// call.
+// none, it only looks at what is overdue; that is how a paste is over, too, so
+// call it so only when nothing is there to be read. The events are valid until the
+// next call.
 func (d *Decoder) Feed(p []byte, now time.Time) []Event {
 	d.events, d.spans, d.keys = d.events[:0], d.spans[:0], d.keys[:0]
-	if !d.due.IsZero() && !now.Before(d.due) {
-		d.expire()
+	if !d.due.IsZero() && !now.Before(d.due) && (len(p) == 0 || !d.Pasting()) {
+		d.expire(now)
 	}
-	for len(p) > 0 {
-		switch d.mode {
-		case inReply:
-			p = d.reply(p, now)
-		case inPaste:
-			p = d.pasting(p, now)
-		default:
-			p = d.type_(p, now)
-		}
-	}
+	d.take(p, now)
 	for _, s := range d.spans {
 		d.events[s.event].Bytes = d.keys[s.from:s.to]
 	}
 	return d.events
 }
 
+// take goes through what came.
+func (d *Decoder) take(p []byte, now time.Time) {
+	for len(p) > 0 {
+		switch d.mode {
+		case inReply:
+			p = d.reply(p, now)
+		case inPaste:
+			d.due = d.paste.add(p, now, d.opt.PasteLimit)
+			p = nil
+		default:
+			p = d.type_(p, now)
+		}
+	}
+}
+
 // expire ends what was waited for.
-func (d *Decoder) expire() {
+func (d *Decoder) expire(now time.Time) {
 	d.due = time.Time{}
 	switch d.mode {
 	case inReply:
 		d.mode, d.tail = typing, nil
 	case inPaste:
-		d.paste = append(d.paste, d.tail...)
-		d.endPaste()
+		d.endPaste(now)
 	default:
 		// What is held is what it is: ESC is Escape, ESC [ is M-[.
 		held := append([]byte(nil), d.hold...)
@@ -187,7 +192,7 @@ func (d *Decoder) type_(p []byte, now time.Time) []byte {
 	if d.mode == inReply {
 		d.due = now.Add(replyIdle)
 	} else if d.mode == inPaste {
-		d.due = now.Add(pasteIdle)
+		d.due = d.paste.begin(now)
 	}
 	return p
 }
@@ -274,78 +279,4 @@ func (d *Decoder) reply(p []byte, now time.Time) []byte {
 		}
 	}
 	return nil
-}
-
-const pasteEnd = "\x1b[201~"
-
-// pasting gathers a paste up to its end.
-func (d *Decoder) pasting(p []byte, now time.Time) []byte {
-	d.due = now.Add(pasteIdle)
-	// The end may be cut: it is looked for in what may be its begin, too.
-	joined := p
-	if len(d.tail) > 0 {
-		joined = append(d.tail, p...)
-		d.tail = nil
-	}
-	if i := bytes.Index(joined, []byte(pasteEnd)); i >= 0 {
-		d.addPaste(joined[:i])
-		d.endPaste()
-		return joined[i+len(pasteEnd):]
-	}
-	n := len(joined) - endBegun(joined)
-	d.addPaste(joined[:n])
-	d.tail = append([]byte(nil), joined[n:]...)
-	return nil
-}
-
-// endBegun returns how many bytes at the end of p may be the begin of the end
-// of a paste.
-func endBegun(p []byte) int {
-	for n := min(len(p), len(pasteEnd)-1); n > 0; n-- {
-		if string(p[len(p)-n:]) == pasteEnd[:n] {
-			return n
-		}
-	}
-	return 0
-}
-
-func (d *Decoder) addPaste(p []byte) {
-	if d.refuse || len(d.paste)+len(p) > d.opt.PasteLimit {
-		d.refuse, d.paste = true, nil
-		return
-	}
-	d.paste = append(d.paste, p...)
-}
-
-func (d *Decoder) endPaste() {
-	e := Event{Kind: Paste, Bytes: cleanPaste(d.paste)}
-	if d.refuse {
-		e = Event{Kind: PasteRefused}
-	}
-	d.mode, d.due, d.paste, d.tail, d.refuse = typing, time.Time{}, nil, nil, false
-	if e.Kind == PasteRefused || len(e.Bytes) > 0 {
-		d.events = append(d.events, e)
-	}
-}
-
-// pasteEnds are all forms of the end of a paste, as one program or another
-// takes it.
-var pasteEnds = [...]string{pasteEnd, "\u009b201~", "\x9b201~"}
-
-// cleanPaste removes them, also where removing one makes another.
-func cleanPaste(p []byte) []byte {
-	out := p[:0]
-	for _, c := range p {
-		out = append(out, c)
-		if c != '~' {
-			continue
-		}
-		for _, end := range pasteEnds {
-			if bytes.HasSuffix(out, []byte(end)) {
-				out = out[:len(out)-len(end)]
-				break
-			}
-		}
-	}
-	return out
 }

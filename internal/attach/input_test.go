@@ -79,7 +79,7 @@ func TestKeys(t *testing.T) {
 		{"\x1b]x", "named M-]|keys  x"}, {"\x1b]ls\r", "named M-]|keys  ls\r"}, {"\x1b]ls", "named M-]|keys  ls"}, {"\x1b]l\x1bx", "named M-]|keys  l|named M-x"}, {"\x1b]l" + strings.Repeat("x", 200) + "\x1b\\", "named M-]|keys  l" + strings.Repeat("x", 200) + "|named M-\\"}, {"\x1bPx", "named M-P|keys  x"}, {"\x1b_x", "named M-_|keys  x"}, {"\x1b]5x", "named M-]|keys  5x"}, {"\x1bP12x", "named M-P|keys  12x"},
 		// Pastes.
 		{"\x1b[200~a\x02d\x1b[Ab\x1b[201~c", "paste  a\x02d\x1b[Ab|keys  c"}, {"\x1b[200~\x1b[201~", ""}, {"\x1b[200~never ends", "paste  never ends"},
-		{"\x1b[200~a\x1b[201~\r\x1b[201~", "paste  a|keys  \r"}, {"\x1b[200~x\u009b201~y\x9b201~z\x1b[201~", "paste  xyz"}, {"\x1b[200~\x9b2\u009b201~01~z\x1b[201~", "paste  z"}, {"\x1b[200~\x1b[20\x9b201~1~z\x1b[201~", "paste  z"},
+		{"\x1b[200~a\x1b[201~\rrm\r\x1b[201~", "paste  a\rrm\r"}, {"\x1b[200~a\x1b[201~\x02d\x1b[200~b\x1b[201~\r", "paste  a\x02db|keys  \r"}, {"\x1b[200~\x1b[20\x1b[201~1~b\x1b[201~", "paste  b"}, {"\x1b[200~a\x1b[201~\x1b[Ab\x1b[", "paste  a|named Up|keys  b|named M-["}, {"\x1b[201~x", "keys  x"}, {"\x1b[200~x\u009b201~y\x9b201~z\x1b[201~", "paste  xyz"}, {"\x1b[200~\x9b2\u009b201~01~z\x1b[201~", "paste  z"}, {"\x1b[200~\x1b[20\x9b201~1~z\x1b[201~", "paste  z"},
 	} {
 		want := c.want
 		if got := strings.Join(decode(KeyOptions{}, c.in), "|"); got != want {
@@ -155,16 +155,60 @@ func TestPasteHasALimit(t *testing.T) {
 	d.Feed([]byte("\x1b[200~"), t0)
 	for range 100 {
 		d.Feed(bytes.Repeat([]byte("x"), 100), t0)
-		if len(d.paste) > 1000 {
+		if len(d.paste.text)+len(d.paste.rest) > 1010 {
 			t.Fatal("it grows")
 		}
 	}
-	got := d.Feed([]byte("\x1b[201~k"), t0)
+	d.Feed([]byte("\x1b[201~k"), t0)
+	got := d.Feed(nil, d.Deadline())
 	if len(got) != 2 || got[0].Kind != PasteRefused || string(got[1].Bytes) != "k" {
 		t.Errorf("%v", got)
 	}
 	if got := decode(KeyOptions{PasteLimit: 3}, "\x1b[200~abc\x1b[201~"); len(got) != 1 || got[0] != "paste  abc" {
 		t.Errorf("a paste of the limit: %q", got)
+	}
+}
+
+// What is copied may hold the end of a paste, and more behind it for a shell to
+// run. As long as the terminal does not pause, all of it is the paste; behind a
+// pause, keys are keys.
+func TestPasteEndsWithAPause(t *testing.T) {
+	ms := func(n int) time.Time { return t0.Add(time.Duration(n) * time.Millisecond) }
+	type feed struct {
+		at   int
+		text string
+	}
+	for _, c := range []struct {
+		feeds []feed
+		want  string
+	}{
+		{[]feed{{0, "\x1b[200~a\x1b[201~"}, {40, "\rrm\r\x1b[201~"}}, "paste  a\rrm\r"},
+		{[]feed{{0, "\x1b[200~a\x1b[201~"}, {51, "\r"}}, "paste  a|keys  \r"},
+		{[]feed{{0, "\x1b[200~a"}, {300, "b\x1b[201~"}, {800, "rm\r\x1b[201~"}}, "paste  abrm\r"}, // a line that stammers
+		{[]feed{{0, "\x1b[200~a"}, {300, "b\x1b[201~"}, {901, "c"}}, "paste  ab|keys  c"},
+		{[]feed{{0, "\x1b[200~a"}, {4000, "b\x1b[201~"}, {5001, "c"}}, "paste  ab|keys  c"},
+		{[]feed{{0, "\x1b[200~a\x1b[201~"}, {40, "x"}, {80, "y"}, {120, "z"}, {160, "\x1b[201~"}}, "paste  axyz"},
+		{[]feed{{0, "\x1b[200~a\x1b[2"}, {1, "01~\x1b[20"}, {2, "0~b\x1b[201"}, {3, "~"}, {60, "c"}}, "paste  ab|keys  c"},
+	} {
+		d := NewDecoder(KeyOptions{})
+		var got []string
+		for _, f := range c.feeds {
+			if due := d.Deadline(); !due.IsZero() && !due.After(ms(f.at)) {
+				got = join(got, d.Feed(nil, due))
+			}
+			got = join(got, d.Feed([]byte(f.text), ms(f.at)))
+		}
+		last := c.feeds[len(c.feeds)-1].at
+		if got = settle(d, ms(last), got); strings.Join(got, "|") != c.want {
+			t.Errorf("%v: got %q, want %q", c.feeds, strings.Join(got, "|"), c.want)
+		}
+	}
+	// Nobody has looked whether there is more: it was we who paused.
+	d := NewDecoder(KeyOptions{})
+	got := join(nil, d.Feed([]byte("\x1b[200~a\x1b[201~"), ms(0)))
+	got = join(got, d.Feed([]byte("rm\r\x1b[201~"), ms(9000)))
+	if got = settle(d, ms(9000), got); strings.Join(got, "|") != "paste  arm\r" {
+		t.Errorf("read late: %q", got)
 	}
 }
 
@@ -216,8 +260,8 @@ func FuzzInput(f *testing.F) {
 					t.Fatalf("empty event %+v", e)
 				}
 			}
-			if len(d.hold) > maxKey || len(d.paste) > 64 || len(d.tail) > len(pasteEnd) {
-				t.Fatalf("holds %d, %d, %d bytes", len(d.hold), len(d.paste), len(d.tail))
+			if len(d.hold) > maxKey || len(d.paste.text) > 64 || len(d.paste.rest) > 64+len(pasteEnd) || len(d.tail) > len(pasteEnd) {
+				t.Fatalf("holds %d, %d, %d, %d bytes", len(d.hold), len(d.paste.text), len(d.paste.rest), len(d.tail))
 			}
 		}
 	})

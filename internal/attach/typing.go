@@ -45,22 +45,34 @@ func (in *input) drop() { in.gen.Add(1) }
 // stale reports whether the batch must not be delivered.
 func (in *input) stale() bool { return in.a.closed.Load() || in.gen.Load() != in.batch }
 
+// lastLook is how long a terminal is read again before a paste is over: what it has
+// sent by then is there at once.
+const lastLook = 20 * time.Millisecond
+
 // pumpInput reads the terminal.
 func (a *Attachment) pumpInput() error {
 	in := &a.in
 	buf := make([]byte, 1024)
 	var armed time.Time
+	looked := false // whether more of a paste is there already
 	for !a.closed.Load() {
 		n, err := a.term.Read(buf, in.numberFn)
 		failpoint.At("attach-input")
 		switch {
 		case n > 0:
 			a.dismiss(a.note.notice.Load())
+			looked = false
 			err = in.take(buf[:n])
+		case errors.Is(err, os.ErrDeadlineExceeded) && in.dec.Pasting() && !looked:
+			// We may be late, and not the terminal.
+			looked, armed = true, time.Now().Add(lastLook)
+			_ = a.term.SetReadDeadline(armed) // as below
+			continue
 		case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, ErrAway):
 			a.waitBack()
 			armed = longAgo // whatever the deadline was, it is over
 			in.numberFn()
+			looked = false
 			err = in.take(nil)
 		case errors.Is(err, io.EOF):
 			err = ErrTerminalGone
