@@ -124,6 +124,8 @@ func (d *daemon) assembleLine() {
 		Keys:    func(base access.Event) executor.KeyLog { return keyLog{d.log.Keys(d.ctx, base)} },
 		Keeper:  func() *keeper.Keeper { return d.keeper },
 		Gateway: func() *gateway.Gateway { return d.gateway },
+
+		PasteLimit: d.config.PasteLimit, PasteConfirmLines: d.config.PasteConfirmLines,
 	}
 	d.gateway = gateway.New(gateway.Parts{
 		Policy: d.policy, Servers: servers, Log: d.log, Executor: exe, Denials: d.denials,

@@ -2,6 +2,7 @@ package attach
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"sync"
@@ -28,6 +29,7 @@ type input struct {
 	fed   uint64 // gen of what the decoder was fed last
 	rest  []byte // direct: what the display has not taken
 	event Event  // addressed: what is being delivered
+	asked *asked // addressed: a paste that the person is asked about
 
 	directFn, eventFn func() error
 	numberFn          func()
@@ -94,6 +96,7 @@ func (in *input) take(p []byte) error {
 	if in.batch != in.fed || mode == Direct {
 		in.dec.Reset() // half a key from before
 		in.a.cfg.Bound.Reset()
+		in.forget()
 		in.fed = in.batch
 	}
 	switch {
@@ -116,6 +119,8 @@ func (in *input) route(e Event, mode Mode) error {
 	switch {
 	case in.stale():
 		return nil
+	case in.asking():
+		return in.answer(e, mode)
 	case e.Kind == Keys && e.Key == "":
 		return in.characters(e.Bytes, mode)
 	case e.Kind == Keys, e.Kind == Named:
@@ -124,6 +129,8 @@ func (in *input) route(e Event, mode Mode) error {
 		return in.deliver(e, mode)
 	case in.a.cfg.Bound.Paste(e.Bytes):
 		return nil
+	case e.Kind == Paste:
+		return in.paste(e, mode)
 	}
 	return in.deliver(e, mode)
 }
@@ -210,7 +217,7 @@ func (in *input) deliver(e Event, mode Mode) error {
 		return err
 	case PasteRefused:
 		if mode != Watch {
-			in.a.Notice("the paste was too large and not sent")
+			in.a.Notice(fmt.Sprintf("the paste is larger than %d bytes and was not sent; whoever keeps muxward may raise paste_limit", in.dec.opt.PasteLimit))
 		}
 	}
 	return nil

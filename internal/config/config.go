@@ -39,7 +39,15 @@ type Config struct {
 	Accounts []string `yaml:"accounts"`
 	// User makes even root run muxward for its own account only.
 	User bool `yaml:"user"`
+	// PasteLimit is the largest paste of a guest in bytes; by default 1 MiB.
+	PasteLimit int `yaml:"paste_limit"`
+	// PasteConfirmLines is how many lines a guest pastes without being asked; by
+	// default any number.
+	PasteConfirmLines int `yaml:"paste_confirm_lines"`
 }
+
+// maxPaste is the largest paste_limit: a paste is one command to tmux.
+const maxPaste = 4 << 20
 
 // Load reads a configuration file; "" is an empty one.
 func Load(path string) (Config, error) {
@@ -68,7 +76,13 @@ func decode(path string, data []byte, c *Config) error {
 	loader := yaml.NewDecoder(bytes.NewReader(data))
 	loader.KnownFields(true)
 	if err := loader.Decode(c); err != nil {
-		return fmt.Errorf("%s: %w; the keys are state, policy, doors, tmux, tmux_config, accounts, user", path, err)
+		return fmt.Errorf("%s: %w; the keys are state, policy, doors, tmux, tmux_config, accounts, user, paste_limit, paste_confirm_lines", path, err)
+	}
+	switch {
+	case c.PasteLimit < 0 || c.PasteLimit > maxPaste:
+		return fmt.Errorf("%s: paste_limit is %d; give 1 to %d bytes, or leave it out", path, c.PasteLimit, maxPaste)
+	case c.PasteConfirmLines < 0:
+		return fmt.Errorf("%s: paste_confirm_lines is %d; give 1 or more, or leave it out", path, c.PasteConfirmLines)
 	}
 	return nil
 }

@@ -176,7 +176,10 @@ func (s *seat) begin(ctx context.Context) error {
 		Redraw:   s.redraw,
 		OnResize: func(attach.Size) { s.resized() },
 		Bound:    s.keyboard,
-		Keys:     attach.KeyOptions{Terminfo: entry(s.client.Hello(), s.reading().Version)},
+		Keys: attach.KeyOptions{
+			Terminfo:   entry(s.client.Hello(), s.reading().Version),
+			PasteLimit: s.e.PasteLimit, ConfirmLines: s.e.PasteConfirmLines,
+		},
 	}
 	if v != nil {
 		cfg.TmuxMajor, cfg.TmuxMinor = v.Version.Major, v.Version.Minor

@@ -51,6 +51,10 @@ type Executor struct {
 	Start func(ctx context.Context, who identity.Identity, first *wire.Hello) (gateway.Server, error)
 	// Keys opens the log of what one attached person types.
 	Keys func(base access.Event) KeyLog
+	// PasteLimit is the largest paste of a guest in bytes, 0 for the default;
+	// PasteConfirmLines is how many lines they paste without being asked, 0 for
+	// any number.
+	PasteLimit, PasteConfirmLines int
 	// Keeper guards the terminals of attached people; nil for none.
 	Keeper func() *keeper.Keeper
 	// Gateway takes the commands that attached people ask for by keys. It is
