@@ -122,6 +122,9 @@ func (d *Decoder) csiKey(p []byte) {
 		return
 	}
 	q, ok := readParameters(body)
+	if !dropReplies && !ok {
+		d.addKeys(p, "")
+	}
 	if !ok || q.or(1, 1, keyPressed) == keyReleased {
 		return
 	}

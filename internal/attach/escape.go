@@ -168,6 +168,9 @@ const (
 // OSC number ; or a title — DCS with one of the forms of XTVERSION, DECRQSS, XTGETTCAP and
 // DA3 — APC G of the graphics protocol.
 func looksLikeReply(p []byte) guess {
+	if !dropReplies {
+		return no
+	}
 	head := replyHead(p)
 	body, at := head[2:], byte(0)
 	if len(p) > len(head) {

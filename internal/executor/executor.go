@@ -61,8 +61,9 @@ type Executor struct {
 	// the one that calls us.
 	Gateway func() *gateway.Gateway
 
-	mu     sync.Mutex
-	boards map[string]*board // of the servers where somebody's keys are looked up
+	mu      sync.Mutex
+	boards  map[string]*board  // of the servers where somebody's keys are looked up
+	budgets map[string]*budget // by person: what they may type
 }
 
 // Execute does what the permit says.

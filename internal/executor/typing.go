@@ -124,6 +124,9 @@ func (s *seat) elsewhere() {
 
 // prepare decides about one thing that was typed, and writes it.
 func (s *seat) prepare(ctx context.Context, e attach.Event) error {
+	if err := s.afford(ctx, e); err != nil {
+		return err
+	}
 	at, err := s.look(ctx)
 	if err != nil {
 		return err
