@@ -1,6 +1,7 @@
 package executor
 
 import (
+	"bytes"
 	"crypto/rand"
 	"encoding/hex"
 	"fmt"
@@ -47,7 +48,12 @@ func (c *inputs) add(at *scene, name string, words ...string) {
 	c.commands = append(c.commands, append([]string{spelt}, words...))
 }
 
+// paste pastes text as one. NUL is no text, and no command can hold it.
 func (c *inputs) paste(at *scene, text []byte) {
+	text = bytes.ReplaceAll(text, []byte{0}, nil)
+	if len(text) == 0 {
+		return
+	}
 	name := "muxward-" + rand.Text()
 	c.add(at, "set-buffer", "-b", name, "--", string(text))
 	words := []string{"-p", "-r", "-d", "-b", name, "-t", at.target}

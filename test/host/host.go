@@ -38,6 +38,8 @@ type Config struct {
 	User string
 	// TmuxConf is the configuration of every server; by default none.
 	TmuxConf string
+	// Settings are more lines of muxward's own configuration.
+	Settings string
 	// Env is more environment of muxward itself.
 	Env []string
 	// Build names a build tag for muxward, such as one that takes a check out
@@ -115,7 +117,7 @@ func Prepare(t testing.TB, cfg Config) *Host {
 	conf := cfg.TmuxConf
 	h.must(os.WriteFile(h.Base+"/tmux.conf", []byte(conf), 0o644))
 	h.must(os.WriteFile(h.Base+"/muxward.yaml", fmt.Appendf(nil,
-		"tmux_config: [%s/tmux.conf]\naccounts: [mwalice, mwbob, mwcarol, mwmallory]\n", h.Base), 0o644))
+		"tmux_config: [%s/tmux.conf]\naccounts: [mwalice, mwbob, mwcarol, mwmallory]\n%s", h.Base, cfg.Settings), 0o644))
 	t.Cleanup(h.killServers)
 	return h
 }
