@@ -13,13 +13,18 @@ import (
 	"github.com/muxward/muxward/internal/tmux/wire"
 )
 
-// keyChunk is how many bytes go into one send-keys.
-const keyChunk = 512
+const (
+	// keyChunk is how many bytes go into one send-keys.
+	keyChunk = 512
+	// pasteChunk is how much of a paste goes into one command line: others have
+	// their turn between two of them.
+	pasteChunk = 64 << 10
+)
 
 // input gives the commands that type one event into a pane, so that its program
 // gets what it does when the same is pressed at a terminal of the server. A pane
 // gets nothing of some keys: then there are none.
-func input(at *scene, e attach.Event) ([][]string, error) {
+func input(at *scene, e attach.Event) (inputs, error) {
 	var c inputs
 	switch {
 	case e.Kind == attach.Paste:
@@ -29,23 +34,28 @@ func input(at *scene, e attach.Event) ([][]string, error) {
 	default:
 		c.key(at, e)
 	}
-	return c.commands, c.err
+	return c, c.err
 }
 
-// inputs gathers commands.
+// inputs gathers commands. Those that touch the pane are one line, which is done
+// or not; before and after are lines of their own, which touch nothing but a buffer
+// that nobody else has.
 type inputs struct {
-	commands [][]string
-	err      error
+	before, commands, after [][]string
+	err                     error
 }
 
 // add spells a command for this server.
 func (c *inputs) add(at *scene, name string, words ...string) {
+	c.commands = append(c.commands, c.spell(at, name, words...))
+}
+
+func (c *inputs) spell(at *scene, name string, words ...string) []string {
 	spelt, ok := tmux.SpellCommand(name, at.opts)
 	if !ok {
 		c.err = fmt.Errorf("the server's command-alias hides %s", name)
-		return
 	}
-	c.commands = append(c.commands, append([]string{spelt}, words...))
+	return append([]string{spelt}, words...)
 }
 
 // paste pastes text as one. NUL is no text, and no command can hold it.
@@ -55,12 +65,20 @@ func (c *inputs) paste(at *scene, text []byte) {
 		return
 	}
 	name := "muxward-" + rand.Text()
-	c.add(at, "set-buffer", "-b", name, "--", string(text))
-	words := []string{"-p", "-r", "-d", "-b", name, "-t", at.target}
+	words := []string{"-p", "-r", "-b", name, "-t", at.target}
 	if at.opts.Version.AtLeast(tmux.Version{Major: 3, Minor: 7}) {
 		words = append(words, "-S") // as it is: before, it always was
 	}
+	if len(text) <= pasteChunk {
+		c.add(at, "set-buffer", "-b", name, "--", string(text))
+		c.add(at, "paste-buffer", append(words, "-d")...)
+		return
+	}
+	for chunk := range slices.Chunk(text, pasteChunk) {
+		c.before = append(c.before, c.spell(at, "set-buffer", "-a", "-b", name, "--", string(chunk)))
+	}
 	c.add(at, "paste-buffer", words...)
+	c.after = append(c.after, c.spell(at, "delete-buffer", "-b", name))
 }
 
 // characters types text. What has one form only goes by its bytes; a control

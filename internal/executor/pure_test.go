@@ -77,13 +77,34 @@ func TestInputCommands(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		commands, err := input(&scene{target: "T", opts: tmux.ParseOptions{Version: v}}, c.e)
+		in, err := input(&scene{target: "T", opts: tmux.ParseOptions{Version: v}}, c.e)
 		var lines []string
-		for _, words := range commands {
+		for _, words := range in.commands {
 			lines = append(lines, strings.Join(words, " "))
 		}
 		if got := strings.Join(lines, " | "); err != nil || got != c.want {
 			t.Errorf("%s: %+v:\n got  %q, %v\n want %q", c.version, c.e, got, err, c.want)
 		}
+	}
+	// A large paste is gathered in pieces, and pasted whole or not at all.
+	v, err := tmux.ParseVersion(old)
+	if err != nil {
+		t.Fatal(err)
+	}
+	in, err := input(&scene{target: "T", opts: tmux.ParseOptions{Version: v}}, attach.Event{Kind: attach.Paste, Bytes: make([]byte, 3)})
+	if err != nil || len(in.commands) != 0 {
+		t.Errorf("a paste of nothing but NUL: %q, %v", in.commands, err)
+	}
+	text := strings.Repeat("0123456789abcde\n", 10_000)
+	in, err = input(&scene{target: "T", opts: tmux.ParseOptions{Version: v}}, attach.Event{Kind: attach.Paste, Bytes: []byte(text)})
+	if err != nil || len(in.before) != 3 || len(in.commands) != 1 || len(in.after) != 1 {
+		t.Fatalf("%d, %d, %d commands, %v", len(in.before), len(in.commands), len(in.after), err)
+	}
+	var all string
+	for _, words := range in.before {
+		all += words[len(words)-1]
+	}
+	if name := in.after[0][2]; all != text || !slices.Contains(in.commands[0], name) || in.before[0][3] != name {
+		t.Errorf("%q, %q, %d bytes", in.commands, in.after, len(all))
 	}
 }

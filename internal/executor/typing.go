@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/muxward/muxward/internal/access"
@@ -236,19 +237,24 @@ func (s *seat) sceneOf(ctx context.Context, snap *tmux.Snapshot, pane *tmux.Pane
 
 // send has tmux type it, if the pane is at that moment still what was decided.
 func (s *seat) send(ctx context.Context, at *scene, e attach.Event) error {
-	commands, err := input(at, e)
-	if err != nil || len(commands) == 0 {
+	in, err := input(at, e)
+	if err != nil || len(in.commands) == 0 {
 		return err
 	}
-	words, err := tmux.Guarded(at.place, commands, refusal, at.opts)
+	words, err := tmux.Guarded(at.place, in.commands, refusal, at.opts)
 	if err != nil {
 		return err
 	}
-	line, err := tmux.QuoteControl(words)
-	if err != nil {
-		return err
+	for _, words := range slices.Concat(in.before, [][]string{words}, in.after) {
+		line, err := tmux.QuoteControl(words)
+		if err != nil {
+			return err
+		}
+		if err := s.transmit(ctx, line); err != nil {
+			return err
+		}
 	}
-	return s.transmit(ctx, line)
+	return nil
 }
 
 // sent is a line on its way to tmux.

@@ -101,4 +101,13 @@ func (b *bed) floodPaste() {
 	if got := string(b.rec.Bytes()); got != "#" {
 		b.t.Errorf("the pane got %d bytes of it", len(got))
 	}
+	// One of the limit's size is pasted whole, and no buffer is left of it.
+	b.rec.Reset()
+	text := strings.Repeat("0123456789abcde\r", 1<<20/16)
+	x.Type("\x1b[200~" + text + "\x1b[201~")
+	b.rec.WaitLen(len(text))
+	if got := string(b.rec.Bytes()); got != text {
+		b.t.Errorf("the pane got %d bytes of %d, or others", len(got), len(text))
+	}
+	tmuxtest.Eventually(b.t, func() bool { return b.server.Run("list-buffers") == "" }, "the paste's buffer is gone")
 }
