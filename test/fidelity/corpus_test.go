@@ -141,18 +141,24 @@ func behind(i int) string { return "|" + milestone(i) }
 
 func milestone(i int) string { return fmt.Sprintf("{#%d#}", i) }
 
-// press sends all keys at once and gives what each came to in the pane.
+// press sends all keys at once and gives what each came to in the pane. After a
+// paste it waits: what comes in one go with it is of it.
 func (d *desk) press(i int, x *tmuxtest.Terminal, keys []corpusKey, send func(*tmuxtest.Terminal, string)) []string {
 	d.t.Helper()
-	r := d.recorders[i]
-	r.Reset()
+	d.recorders[i].Reset()
 	var all strings.Builder
 	for k, key := range keys {
 		all.WriteString(key.bytes + behind(k))
+		if strings.HasPrefix(key.bytes, pasteBegin) || k == len(keys)-1 {
+			send(x, all.String())
+			all.Reset()
+			d.received(i, keys[:k+1])
+		}
 	}
-	send(x, all.String())
 	return d.received(i, keys)
 }
+
+const pasteBegin, pasteEnd = "\x1b[200~", "\x1b[201~"
 
 // received waits for all that was pressed, and takes it apart.
 func (d *desk) received(i int, keys []corpusKey) []string {
@@ -231,8 +237,10 @@ func (d *desk) why(k corpusKey, m paneMode, plain, guest, said, unasked string) 
 	tells := tmux.TellsKeyMode(d.version)
 	text, pasted := strings.CutPrefix(k.want, "paste ")
 	switch {
-	case pasted && strings.Contains(guest, unescape(d.t, text)):
+	case pasted && (guest == unescape(d.t, text) || guest == pasteBegin+unescape(d.t, text)+pasteEnd):
 		return "a paste stays as it is, and what marks it goes to who has asked for that"
+	case k.bytes == pasteBegin+pasteEnd && guest == "":
+		return "a paste of nothing is nothing"
 	case unextended(plain) == k.bytes && (guest == said || !tells && guest == "" && strings.Contains(k.want, "S-")):
 		return "this tmux knows no such key and types its sequence; a guest's is the key that it is, or nothing"
 	case strings.HasSuffix(k.name, "lock") && !d.version.AtLeast(v34) && guest == said:
