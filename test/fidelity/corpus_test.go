@@ -136,7 +136,7 @@ func (d *desk) open(term string) [2]*tmuxtest.Terminal {
 }
 
 // behind is typed after a key, so that what it came to can be told from the next.
-// Its first character may be lost with a report that plain tmux takes too much of.
+// Its first character may go with a report before it.
 func behind(i int) string { return "|" + milestone(i) }
 
 func milestone(i int) string { return fmt.Sprintf("{#%d#}", i) }
