@@ -38,6 +38,31 @@ func TestBoundCommandsAtADisplay(t *testing.T) {
 	}
 }
 
+// TestBoundCommandsStayOnTheirServer: whatever flag of a command names another server,
+// and whosever that is, a key does not reach it; of its own server it may be said.
+func TestBoundCommandsStayOnTheirServer(t *testing.T) {
+	r := &rules{}
+	r.allow.Store(true)
+	g, servers, _, _, _ := guestGateway(t, r)
+	for line, here := range map[string]bool{
+		"run-shell -t bob/x true": false, "if-shell -F -t bob/%3 1 x": false, "join-pane -s bob/%3 -t alice/%3": false, "join-pane -s alice/%3 -t bob/:": false, "set-environment -t bob/x a b": false,
+		"switch-client -t bob/x": false, "list-panes -t bob/work": false, "kill-session -t alice/work": true,
+	} {
+		invs, perr := tmux.ParseArgv(strings.Fields(line), tmux.ParseOptions{})
+		if perr != nil {
+			t.Fatal(perr)
+		}
+		for len(servers.give) < cap(servers.give) {
+			servers.give <- struct{}{}
+		}
+		session := tmux.SessionID(1)
+		err := g.Preview(t.Context(), Request{Identity: bob(t), Invocation: invs[0], Here: "alice", Session: &session, Display: "/dev/pts/9", Bound: true})
+		if elsewhere := err != nil && strings.Contains(err.Error(), "a key reaches only"); here && err != nil || !here && !elsewhere {
+			t.Errorf("%s: %v", line, err)
+		}
+	}
+}
+
 // TestBoundCommandsAreDecidedByOneState: a key that is bound to many commands has the
 // server asked once before the first of them runs.
 func TestBoundCommandsAreDecidedByOneState(t *testing.T) {

@@ -33,7 +33,8 @@ type Request struct {
 	Session *tmux.SessionID
 	Display string
 	// Bound is set for what a key means on the server at hand: its names, and
-	// the names in answers, are as they are there.
+	// the names in answers, are as they are there. Whoever binds the key chooses the
+	// words: they are about no other server, whatever the person may do there.
 	Bound bool
 	// Client is the person's end, handed to the executor as it is.
 	Client Client

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -183,11 +184,7 @@ type resolver struct {
 
 // pickServer finds the one server that all targets are about.
 func (r *resolver) pickServer(ctx context.Context) error {
-	me := r.req.Identity.Person()
-	r.owner = r.req.Here
-	if r.owner == "" {
-		r.owner = me
-	}
+	r.owner = r.here()
 	inv := r.plan.Invocation
 	for i, f := range inv.Flags {
 		flag := inv.Row.Flag(f.Letter)
@@ -200,6 +197,9 @@ func (r *resolver) pickServer(ctx context.Context) error {
 		}
 		if owner == "" {
 			continue
+		}
+		if pressedElsewhere(r.req.Bound, owner == r.here()) {
+			return errors.New("a key reaches only the server that it is pressed at; from a shell, tmux reaches the others")
 		}
 		if r.named && owner != r.owner {
 			return fmt.Errorf("%s and %s have servers of their own: one command cannot reach both", r.owner, owner)
@@ -216,6 +216,9 @@ func (r *resolver) pickServer(ctx context.Context) error {
 	}
 	return r.noServer(ctx)
 }
+
+// here is the owner of the server that bare names mean.
+func (r *resolver) here() string { return cmp.Or(r.req.Here, r.req.Identity.Person()) }
 
 // noServer: nobody's server but one's own is ever started.
 func (r *resolver) noServer(ctx context.Context) error {
@@ -501,7 +504,7 @@ func takes(inv *tmux.Invocation) bool {
 
 func (r *resolver) context() tmux.ResolveContext {
 	c := tmux.ResolveContext{Current: r.req.Current, Pinned: r.req.Bound}
-	if r.req.Session != nil {
+	if r.owner == r.here() { // its number means another one elsewhere
 		c.Session = r.req.Session
 	}
 	if r.req.Client != nil {

@@ -67,7 +67,7 @@ var overlaid = regexp.MustCompile(`;1H\x1b\[0;7m (.*?)\x1b\[0m\x1b8`)
 // refusals are how a key is refused: for a right, for what is not there, or for
 // what is never a guest's.
 var refusals = regexp.MustCompile(`^([a-z-]+: )?(not permitted: \S+ on \S+; ask mwalice|what it is about is not there|what this key is bound to is not read|` +
-	`it lists or finds more|your display takes no keys|rights go by|only the owner|-\S is not offered|it is bound with a)`)
+	`it lists or finds more|your display takes no keys|rights go by|only the owner|-\S is not offered|it is bound with a|a key reaches only the server)`)
 
 // told presses a key and sees that carol is told why it is not for her, before
 // anything else happens, and nothing of what it says; where she has to answer
