@@ -128,19 +128,33 @@ func (k *keyboard) close(ctx context.Context, q *question, commands func() ([]*t
 	if commands == nil {
 		return q.e.run(ctx)
 	}
-	err := q.stands(ctx)
-	if err == nil {
-		var all []*tmux.Invocation
-		if all, err = commands(); err == nil {
-			q.e.current = q.about
-			err = q.e.preview(ctx, all, false)
-			q.e.next(all)
-		}
-	}
-	if err != nil {
+	if err := q.e.resume(ctx, q, commands); err != nil {
 		k.s.att.Notice(q.e.told(q.inv.Row.Name+": ", err)) // what stands behind a question goes on
 	}
 	return q.e.run(ctx)
+}
+
+// resume has what a question was answered with done next, about what the person
+// was asked about: all of it, or nothing if one of the commands is refused.
+func (e *errand) resume(ctx context.Context, q *question, commands func() ([]*tmux.Invocation, error)) error {
+	if err := q.stands(ctx); err != nil {
+		return err
+	}
+	all, err := commands()
+	if err != nil {
+		return err
+	}
+	e.current = q.about
+	if q.line == nil {
+		counted := e.steps // these, too, when it was asked
+		e.steps = 0
+		defer func() { e.steps = counted }()
+	}
+	if err := e.preview(ctx, all, false); err != nil {
+		return err
+	}
+	e.next(all)
+	return nil
 }
 
 // unasked takes the question away.
