@@ -277,7 +277,7 @@ func (e *errand) preview(ctx context.Context, commands []*tmux.Invocation, asked
 	if err := g.PreviewAll(ctx, reqs); err != nil {
 		return err
 	}
-	if alone := len(reqs) == 1; alone && (asked || len(inner) > 0) {
+	if len(reqs) == 1 && (asked || len(commands) > 1) { // PreviewAll leaves one to Handle
 		if err := g.Preview(ctx, reqs[0]); err != nil {
 			return err
 		}
