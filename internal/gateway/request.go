@@ -52,8 +52,9 @@ type Request struct {
 	// fresh is the state of the server by which the command line was read. It
 	// serves the first command too: nothing has happened in between.
 	fresh *tmux.Snapshot
-	// sizes is by how many commands tmux is told of sizes.
-	sizes int
+	// sizes is by how many commands tmux is told of sizes, once that is counted.
+	sizes   int
+	counted bool
 }
 
 func (r Request) asked() []string {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/muxward/muxward/internal/access"
+	"github.com/muxward/muxward/internal/tmux"
 )
 
 // bounded holds whoever is not the owner of a server to sizes that everybody there
@@ -64,14 +65,35 @@ func (p *pace) turns(who string, n int, now time.Time) (wait time.Duration, ok b
 	return max(wait, 0), true
 }
 
+// countSizes counts the sizes of a command that was not read here, but by whoever
+// asks, such as what a key is bound to.
+func (g *Gateway) countSizes(ctx context.Context, req *Request) error {
+	if req.counted || req.Invocation == nil {
+		return nil
+	}
+	var opts tmux.ParseOptions
+	if len(req.Invocation.Nested()) > 0 {
+		at := *req // what is looked at now is old when their turn comes
+		var err error
+		if opts, err = g.reading(ctx, &at); err != nil {
+			return err
+		}
+	}
+	req.sizes, req.counted = req.Invocation.CountSizes(opts), true
+	return nil
+}
+
 // paced has whoever tells tmux of sizes wait for their turn, before anything is
 // decided.
 func (g *Gateway) paced(ctx context.Context, req Request) error {
-	if req.sizes == 0 {
-		return nil
-	}
 	refuse := func(why error) error {
 		return g.writeRefusal(ctx, req, &Plan{Invocation: req.Invocation}, access.Decision{}, why)
+	}
+	if err := g.countSizes(ctx, &req); err != nil {
+		return refuse(err)
+	}
+	if req.sizes == 0 {
+		return nil
 	}
 	wait, ok := g.sizes.turns(req.Identity.Person(), req.sizes, time.Now())
 	if !ok {

@@ -107,6 +107,28 @@ func TestSizesOfBlocksArePaced(t *testing.T) {
 	denied(left)
 }
 
+// Sizes have their turns whoever has read the command that tells of them: what a
+// key is bound to was not read by the gateway.
+func TestSizesOfKeysArePaced(t *testing.T) {
+	r := &rules{}
+	r.allow.Store(true)
+	g, servers, _, _, _ := guestGateway(t, r)
+	servers.aliases = []tmux.CommandAlias{{Name: "wide", Value: "resize-window -x 80"}}
+	for _, line := range []string{"resize-window -x 80", "if-shell x { resize-window -x 80 }", "if-shell x 'wide'"} {
+		invs, perr := tmux.ParseText(line, tmux.ParseOptions{})
+		if perr != nil {
+			t.Fatal(perr)
+		}
+		if _, ok := g.sizes.turns("bob", 1, time.Now().Add(time.Hour)); !ok { // he has had all turns for an hour
+			t.Fatal("no turn")
+		}
+		servers.give <- struct{}{}
+		if _, err := g.Handle(t.Context(), Request{Identity: bob(t), Invocation: invs.Commands[0], Here: "alice", Bound: true}); err == nil || !strings.Contains(err.Error(), "tmux takes 15 a second") {
+			t.Errorf("%s: %v", line, err)
+		}
+	}
+}
+
 // Who is at home has their own server measure what it takes; on somebody else's
 // also who holds every verb has what others can do with, and makes a window grow by
 // what it measured when it was decided.

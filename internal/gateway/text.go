@@ -167,7 +167,7 @@ func each(base Request, invs []*tmux.Invocation) []Request {
 	reqs := make([]Request, len(invs))
 	for i, inv := range invs {
 		reqs[i] = base
-		reqs[i].Invocation, reqs[i].sizes = inv, inv.CountSizes(base.fresh.Reading())
+		reqs[i].Invocation, reqs[i].sizes, reqs[i].counted = inv, inv.CountSizes(base.fresh.Reading()), true
 		if len(invs) > 1 {
 			reqs[i].fresh = nil
 		}
