@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -87,9 +88,9 @@ func (e *errand) locate(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, keyTime)
 	defer cancel()
-	snap, err := e.k.s.server.Snapshot(ctx, tmux.Core)
+	snap, err := e.look(ctx)
 	if err != nil {
-		return fmt.Errorf("ask the tmux server for its state: %w", err)
+		return err
 	}
 	e.opts = snap.Reading()
 	e.current, err = e.k.s.current(ctx, snap)
@@ -164,7 +165,7 @@ func (e *errand) follow(ctx context.Context) {
 	e.moved = false
 	ctx, cancel := context.WithTimeout(ctx, keyTime)
 	defer cancel()
-	snap, err := e.k.s.server.Snapshot(ctx, tmux.Core)
+	snap, err := e.look(ctx)
 	if err == nil {
 		_, err = e.k.s.where(ctx, snap)
 	}
@@ -226,13 +227,56 @@ func (e *errand) hand(ctx context.Context, inv *tmux.Invocation) (string, error)
 		err = errors.New(cmp.Or(strings.TrimSpace(client.printed()), r.Message, fmt.Sprintf("it failed, with exit code %d", r.Exit)))
 	}
 	if moves(inv) {
-		e.current, e.moved = nil, true
+		e.moved = true
 		e.k.s.elsewhere()
 	}
-	if r.Current != nil {
-		e.current = r.Current
+	if err == nil {
+		e.led(ctx, inv, r.Current)
 	}
 	return client.printed(), err
+}
+
+// led finds out what is current after a command that was done: what it was before,
+// unless the command is one by which tmux, too, has another current from then on.
+func (e *errand) led(ctx context.Context, inv *tmux.Invocation, to *tmux.Found) {
+	switch {
+	case to != nil:
+		e.current = to
+	case leads(inv):
+		e.current = nil
+	case closes(inv):
+		e.current = e.left(ctx)
+	}
+}
+
+// left is what is current after something was closed: where that was not it, or where
+// its window is still there, nothing else is taken for it that is shown meanwhile.
+func (e *errand) left(ctx context.Context) *tmux.Found {
+	was := e.current
+	if was == nil {
+		return nil
+	}
+	snap, err := e.look(ctx)
+	if err != nil || snap.Pane(was.Pane.ID) != nil {
+		return was
+	}
+	target := was.Session.ID.String() + ":" + was.Window.ID.String()
+	f, err := tmux.Resolve(snap, tmux.Lookup{Kind: tmux.TargetPane}, target, tmux.ResolveContext{})
+	if err != nil || !f.Whole() {
+		return nil
+	}
+	return &f
+}
+
+// look asks the server for its state.
+func (e *errand) look(ctx context.Context) (*tmux.Snapshot, error) {
+	ctx, cancel := context.WithTimeout(ctx, keyTime)
+	defer cancel()
+	snap, err := e.k.s.server.Snapshot(ctx, tmux.Core)
+	if err != nil {
+		return nil, fmt.Errorf("ask the tmux server for its state: %w", err)
+	}
+	return snap, nil
 }
 
 // request makes a request of a command, by the person and at their display.
@@ -352,11 +396,39 @@ func leaves(inv *tmux.Invocation) bool {
 	return inv.Row.Name == "detach-client" && len(inv.Flags) == 0
 }
 
-// moves: another pane may be current after it, as tmux knows by itself.
+// moves: the display may show something else after it, or another pane be active.
 func moves(inv *tmux.Invocation) bool {
 	switch inv.Row.Name {
-	case "send-keys", "send-prefix", "display-message", "resize-pane", "rename-window", "refresh-client":
+	case "send-keys", "send-prefix", "display-message", "rename-window", "refresh-client":
 		return false
+	case "resize-pane":
+		return inv.Has('Z')
 	}
 	return true
+}
+
+// leads: what follows it is about where it led, as in tmux.
+func leads(inv *tmux.Invocation) bool {
+	switch inv.Row.Name {
+	case "select-pane", "last-pane":
+		return !hasAny(inv, "degmMPT")
+	case "attach-session", "break-pane", "join-pane", "move-pane", "new-session", "new-window", "split-window", "new-pane":
+		return !inv.Has('d')
+	case "rotate-window", "select-window", "next-window", "previous-window", "last-window", "switch-client":
+		return true
+	}
+	return false
+}
+
+func hasAny(inv *tmux.Invocation, letters string) bool {
+	return slices.ContainsFunc([]byte(letters), inv.Has)
+}
+
+// closes: what was current may have gone by it.
+func closes(inv *tmux.Invocation) bool {
+	switch inv.Row.Name {
+	case "kill-pane", "kill-window", "kill-session", "unlink-window":
+		return true
+	}
+	return false
 }

@@ -178,11 +178,9 @@ func answers(key string, v tmux.Version) bool {
 // there: nothing else is taken for it.
 func (q *question) stands(ctx context.Context) error {
 	a := q.about
-	ctx, cancel := context.WithTimeout(ctx, keyTime)
-	defer cancel()
-	snap, err := q.e.k.s.server.Snapshot(ctx, tmux.Core)
+	snap, err := q.e.look(ctx)
 	if err != nil {
-		return fmt.Errorf("ask the tmux server for its state: %w", err)
+		return err
 	}
 	pane, session := snap.Pane(a.Pane.ID), snap.Session(a.Session.ID)
 	if pane == nil || pane.Window != a.Window.ID || session == nil || session.LinkOf(a.Window.ID) == nil {

@@ -114,6 +114,8 @@ func TestSizesOfKeysArePaced(t *testing.T) {
 	r.allow.Store(true)
 	g, servers, _, _, _ := guestGateway(t, r)
 	servers.aliases = []tmux.CommandAlias{{Name: "wide", Value: "resize-window -x 80"}}
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second) // for when they have none, and are carried out
+	defer cancel()
 	for _, line := range []string{"resize-window -x 80", "if-shell x { resize-window -x 80 }", "if-shell x 'wide'"} {
 		invs, perr := tmux.ParseText(line, tmux.ParseOptions{})
 		if perr != nil {
@@ -123,7 +125,7 @@ func TestSizesOfKeysArePaced(t *testing.T) {
 			t.Fatal("no turn")
 		}
 		servers.give <- struct{}{}
-		if _, err := g.Handle(t.Context(), Request{Identity: bob(t), Invocation: invs.Commands[0], Here: "alice", Bound: true}); err == nil || !strings.Contains(err.Error(), "tmux takes 15 a second") {
+		if _, err := g.Handle(ctx, Request{Identity: bob(t), Invocation: invs.Commands[0], Here: "alice", Bound: true}); err == nil || !strings.Contains(err.Error(), "tmux takes 15 a second") {
 			t.Errorf("%s: %v", line, err)
 		}
 	}
