@@ -26,6 +26,9 @@ const (
 	// boardShare times as long as it took to look, nobody looks again for the
 	// tables' age alone.
 	boardShare = 20
+	// boardVain is how long a server that has not told them is not asked again:
+	// longer than it has been waited for.
+	boardVain = 3 * time.Second
 	// boardWait is how long somebody waits for somebody else who looks.
 	boardWait = 100 * time.Millisecond
 	// boardTime is how long a server may take to tell its key tables.
@@ -49,6 +52,14 @@ type view struct {
 	lasts  time.Duration
 	tables *tmux.KeyTables
 	err    error // why these are older, or there are none
+}
+
+// keys gives what keys mean in a session, nil if that is not known.
+func (v *view) keys(session tmux.SessionID) *tmux.KeyMap {
+	if v.tables == nil {
+		return nil
+	}
+	return v.tables.Session(session)
 }
 
 // board gives the board of a server; drop gives it back.
@@ -142,9 +153,10 @@ func (b *board) look(ctx context.Context, after time.Time, opts tmux.ParseOption
 	} else {
 		v.err = unseen(err)
 	}
-	v.lasts = boardAge
+	took := time.Since(v.at)
+	v.lasts = took + boardVain
 	if err == nil || errors.Is(err, tmux.ErrManyKeys) {
-		v.lasts = max(boardAge, boardShare*time.Since(v.at))
+		v.lasts = max(boardAge, boardShare*took)
 	}
 	b.show(v)
 	return v

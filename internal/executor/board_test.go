@@ -87,6 +87,27 @@ func TestBoardIsEverybodys(t *testing.T) {
 	}
 }
 
+// A server that does not answer is waited for once, and not with the next key.
+func TestBoardWaitsOnceForNobody(t *testing.T) {
+	asked := 0
+	b := &board{busy: make(chan struct{}, 1)}
+	b.server = deaf{asked: func(ctx context.Context) {
+		asked++
+		<-ctx.Done()
+	}}
+	for range 5 {
+		if v := b.look(t.Context(), time.Now(), tmux.ParseOptions{}); v.err == nil {
+			t.Errorf("%+v", v)
+		}
+	}
+	if asked != 1 {
+		t.Errorf("it was waited for %d times", asked)
+	}
+	if v := b.fresh(time.Time{}); v == nil || v.keys(7) != nil {
+		t.Errorf("%+v", v)
+	}
+}
+
 // There is always a key by which people leave.
 func TestLeaving(t *testing.T) {
 	m := onlyLeaving(7)

@@ -29,10 +29,14 @@ func (k *keyboard) Plain(p []byte) int {
 		return 0
 	}
 	v := k.board.fresh(time.Time{})
-	if v == nil || v.tables == nil {
+	if v == nil {
 		return 0
 	}
-	m := v.tables.Session(k.s.stage.Load().session.ID)
+	session := k.s.stage.Load().session.ID
+	m := v.keys(session)
+	if m == nil && v.err != nil {
+		m = onlyLeaving(session)
+	}
 	if m == nil {
 		return 0
 	}
@@ -116,10 +120,8 @@ func (k *keyboard) keys(ctx context.Context, after time.Time) (*tmux.KeyMap, err
 		k.told = time.Now()
 		k.s.att.Notice(v.err.Error())
 	}
-	if v.tables != nil {
-		if m := v.tables.Session(session); m != nil {
-			return m, v.err
-		}
+	if m := v.keys(session); m != nil {
+		return m, v.err
 	}
 	return onlyLeaving(session), v.err
 }
