@@ -165,7 +165,7 @@ func TestFreezeEndsWhatKeysHaveBegun(t *testing.T) {
 	eventually(t, "raw mode", func() error { return rawMode(p) })
 	p.types("a\x02")
 	eventually(t, "what came before", contains(at.sink.all, "keys  a"))
-	at.Ask("sure?")
+	at.Ask("sure?", "")
 	eventually(t, "the question", contains(p.screen, " sure? "))
 	// The prefix may come with a read of its own: it has come when nothing waits.
 	eventually(t, "the prefix", func() error {
@@ -201,8 +201,8 @@ func TestQuestionStaysUntilItIsAnswered(t *testing.T) {
 	at := attach(t, p, Addressed, func(c *Config) { c.Bound = &tables{s: c.Sink.(*sink), pasted: true} })
 	at.program.draws("entered") // only then is anything shown
 	eventually(t, "entered", contains(p.screen, "entered"))
-	const line = "\x1b7\x0f\x1b(B\x1b[5;1H\x1b[0;7m kill it? \\x1b \x1b[0m\x1b8"
-	at.Ask("kill it? \x1b")
+	const line = "\x1b7\x0f\x1b(B\x1b[5;1H\x1b[0;7m kill it? \\x1b \x1b[0m\x1b[K\x1b8"
+	at.Ask("kill it? \x1b", "")
 	eventually(t, "the question", contains(p.screen, line))
 	at.Notice("something else")
 	at.program.draws("drawn")
@@ -500,13 +500,31 @@ func TestSuspendGivesTheTerminalBackForAWhile(t *testing.T) {
 	eventually(t, "typed again", contains(at.program.input, "typed"))
 }
 
+// A line that has become shorter has nothing behind it of what it was, and what is
+// typed is seen however long the prompt is.
+func TestLineIsShownAsItIs(t *testing.T) {
+	p := newPerson(t, Size{20, 5}, false)
+	at := attach(t, p, Addressed)
+	at.program.draws("entered") // only then is anything shown
+	eventually(t, "entered", contains(p.screen, "entered"))
+	at.Ask(":", "ls_")
+	eventually(t, "the line", contains(p.screen, "\x1b[5;1H\x1b[0;7m :ls_ \x1b[0m\x1b[K\x1b8"))
+	at.Ask("a prompt of any length, ", "漢字typed_")
+	eventually(t, "a long prompt", contains(p.screen, "m a promp漢字typed_ \x1b[0m"))
+	at.Ask(strings.Repeat("x", 1<<20), "an answer that is long itself_")
+	eventually(t, "a long answer", contains(p.screen, "mat is long itself_ \x1b[0m"))
+	if q := at.note.question.Load(); len(q.text) > maxNotice {
+		t.Errorf("%d bytes are kept", len(q.text))
+	}
+}
+
 func TestNoticeIsShownAndDrawnOver(t *testing.T) {
 	p := newPerson(t, Size{20, 5}, false)
 	at := attach(t, p, Direct)
 	at.program.draws("entered") // only then is anything shown
 	eventually(t, "entered", contains(p.screen, "entered"))
 	at.Notice("a\x1b[2Jb \u202e and much more than fits")
-	eventually(t, "notice", contains(p.screen, "\x1b7\x0f\x1b(B\x1b[5;1H\x1b[0;7m a\\x1b[2Jb \\u202e a\x1b[0m\x1b8"))
+	eventually(t, "notice", contains(p.screen, "\x1b7\x0f\x1b(B\x1b[5;1H\x1b[0;7m a\\x1b[2Jb \\u202e a\x1b[0m\x1b[K\x1b8"))
 	p.types("k")
 	select {
 	case <-at.redraws:
@@ -519,7 +537,7 @@ func TestNoticeIsShownAndDrawnOver(t *testing.T) {
 	}
 	// A picture that was asked for before the next notice does not take it away;
 	// what tmux draws there by itself does.
-	const next = "\x1b7\x0f\x1b(B\x1b[5;1H\x1b[0;7m next \x1b[0m\x1b8"
+	const next = "\x1b7\x0f\x1b(B\x1b[5;1H\x1b[0;7m next \x1b[0m\x1b[K\x1b8"
 	at.note.asked.Store(time.Now().Add(time.Hour).UnixNano())
 	at.Notice("next")
 	at.program.draws("redrawn")

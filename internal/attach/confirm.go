@@ -39,7 +39,7 @@ func (in *input) paste(e Event, mode Mode) error {
 		until: time.Now().Add(confirmTime),
 		timer: time.AfterFunc(confirmTime, func() { in.a.spawn(in.a.Answered) }),
 	}
-	in.a.Ask(fmt.Sprintf("Paste %d lines? (y/n)", n))
+	in.a.Ask(fmt.Sprintf("Paste %d lines? (y/n)", n), "")
 	return nil
 }
 

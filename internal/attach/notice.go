@@ -19,7 +19,8 @@ const noticeFor = 3 * time.Second
 // overlay is the line that muxward itself shows a person: a question before a
 // notice.
 type overlay struct {
-	question, notice atomic.Pointer[string]
+	question atomic.Pointer[asking]
+	notice   atomic.Pointer[string]
 
 	// asked is when a redraw was asked for that takes something away, in Unix
 	// nanoseconds.
@@ -29,6 +30,13 @@ type overlay struct {
 	timer *time.Timer // of the notice
 	clear *time.Timer // of that redraw
 }
+
+// asking is a question, and what was typed in answer to it so far.
+type asking struct{ text, line string }
+
+// maxNotice is how much is kept of what is to be shown, in bytes: more than fits
+// on a line.
+const maxNotice = 4 << 10
 
 const (
 	// clearAfter is how long the line is left for another notice to come, which
@@ -44,6 +52,7 @@ const (
 // sees it, and the pane does not know of it. Text may come from anywhere: it
 // is escaped and cut to the line. It is not subject to the Gate.
 func (a *Attachment) Notice(text string) {
+	text = text[:min(len(text), maxNotice)]
 	if a.announce(&text) {
 		a.overlay()
 	}
@@ -73,9 +82,11 @@ func (a *Attachment) announce(text *string) bool {
 	return true
 }
 
-// Ask shows a question in the place of a notice, until Answered is called.
-func (a *Attachment) Ask(text string) {
-	a.note.question.Store(&text)
+// Ask shows a question in the place of a notice, until Answered is called, and
+// behind it a line that is typed in answer. Of both the line is shown, if there is
+// no room for more: people see what they type.
+func (a *Attachment) Ask(text, line string) {
+	a.note.question.Store(&asking{text[:min(len(text), maxNotice)], line[:min(len(line), maxNotice)]})
 	a.overlay()
 }
 
@@ -122,17 +133,29 @@ func (a *Attachment) overlay() {
 // o.mu is held.
 func (o *output) overlay(first bool) error {
 	n := &o.a.note
-	text := n.question.Load()
-	if text == nil && (first || time.Now().UnixNano()-n.asked.Load() < int64(clearedIn)) {
-		text = n.notice.Load()
+	shown := n.question.Load()
+	if shown == nil && (first || time.Now().UnixNano()-n.asked.Load() < int64(clearedIn)) {
+		if text := n.notice.Load(); text != nil {
+			shown = &asking{text: *text}
+		}
 	}
-	if text == nil || o.a.closed.Load() || o.away || o.lagging {
+	if shown == nil || o.a.closed.Load() || o.away || o.lagging {
 		return nil
 	}
 	size := o.a.size()
 	// The last column stays free: a terminal might wrap and scroll.
-	line := fit(" "+Printable(*text)+" ", size.Cols-1)
-	return o.put(fmt.Appendf(nil, "\x1b7\x0f\x1b(B\x1b[%d;1H\x1b[0;7m%s\x1b[0m\x1b8", size.Rows, line))
+	// What stood behind it before is no part of it, and is erased.
+	line := shown.fit(size.Cols - 1)
+	return o.put(fmt.Appendf(nil, "\x1b7\x0f\x1b(B\x1b[%d;1H\x1b[0;7m%s\x1b[0m\x1b[K\x1b8", size.Rows, line))
+}
+
+// fit writes a question and its line in a width.
+func (q *asking) fit(width int) string {
+	if q.line == "" {
+		return fit(" "+Printable(q.text)+" ", width)
+	}
+	line := fitEnd(Printable(q.line)+" ", width)
+	return fit(" "+Printable(q.text), width-columns(line)) + line
 }
 
 func (n *overlay) stop() {
@@ -171,13 +194,36 @@ func Printable(text string) string {
 func fit(text string, width int) string {
 	used := 0
 	for i, r := range text {
-		w := 1
-		if r >= 0x1100 {
-			w = 2
-		}
-		if used += w; used > width {
+		if used += column(r); used > width {
 			return text[:i]
 		}
 	}
 	return text
+}
+
+// fitEnd cuts from the begin of text what there is no room for.
+func fitEnd(text string, width int) string {
+	over := columns(text) - width
+	for i, r := range text {
+		if over <= 0 {
+			return text[i:]
+		}
+		over -= column(r)
+	}
+	return ""
+}
+
+// columns is how many columns printable text takes at most.
+func columns(text string) (n int) {
+	for _, r := range text {
+		n += column(r)
+	}
+	return n
+}
+
+func column(r rune) int {
+	if r >= 0x1100 {
+		return 2
+	}
+	return 1
 }

@@ -55,7 +55,7 @@ func (e *errand) line(ctx context.Context, inv *tmux.Invocation) (*line, error) 
 		}
 	case len(inv.Args) > 0:
 		name, _, _ := strings.Cut(strings.TrimSpace(inv.Args[0]), " ")
-		l.prompts = []string{"(" + name + ") "}
+		l.prompts = []string{"(" + name[:min(len(name), maxPrinted)] + ") "}
 	default:
 		l.prompts = []string{":"}
 	}
@@ -100,18 +100,19 @@ func (l *line) next() {
 	l.text = nil
 	if at := len(l.done); at < len(l.begun) {
 		l.text = []rune(l.begun[at])
+		l.text = l.text[:min(len(l.text), maxLine)]
 	}
 	l.at = len(l.text)
 }
 
-// shown is the line as it is now.
-func (l *line) shown() string {
+// shown is the prompt, and the line as it is now.
+func (l *line) shown() (prompt, text string) {
 	from, to := max(l.at-shownLine, 0), min(l.at+shownAfter, len(l.text))
-	text := string(l.text[from:l.at]) + "_" + string(l.text[l.at:to])
+	text = string(l.text[from:l.at]) + "_" + string(l.text[l.at:to])
 	if from > 0 {
 		text = "…" + text
 	}
-	return l.prompts[len(l.done)] + text
+	return l.prompts[len(l.done)], text
 }
 
 // insert puts text in at the cursor: what can be shown of it, as long as there is

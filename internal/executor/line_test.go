@@ -7,6 +7,11 @@ import (
 	"github.com/muxward/muxward/internal/tmux"
 )
 
+func onScreen(l *line) string {
+	prompt, text := l.shown()
+	return prompt + text
+}
+
 // A line is edited with the keys of Emacs, as in tmux.
 func TestLineIsEdited(t *testing.T) {
 	for _, c := range []struct{ keys, want string }{
@@ -17,7 +22,7 @@ func TestLineIsEdited(t *testing.T) {
 		for _, key := range strings.Fields(c.keys) {
 			l.key(key)
 		}
-		if got := l.shown(); got != c.want {
+		if got := onScreen(l); got != c.want {
 			t.Errorf("%s: %q, want %q", c.keys, got, c.want)
 		}
 	}
@@ -26,8 +31,14 @@ func TestLineIsEdited(t *testing.T) {
 	if len(l.text) != maxLine {
 		t.Errorf("%d characters", len(l.text))
 	}
+	l.begun = []string{strings.Repeat("é", 2*maxLine)}
+	if l.next(); len(l.text) != maxLine || l.at != maxLine {
+		t.Errorf("it begins with %d characters", len(l.text))
+	}
+	l = &line{prompts: []string{":"}}
+	l.insert(strings.Repeat("x", maxLine))
 	l.at = 500
-	if got := l.shown(); got != ":…"+strings.Repeat("x", shownLine)+"_"+strings.Repeat("x", shownAfter) {
+	if got := onScreen(l); got != ":…"+strings.Repeat("x", shownLine)+"_"+strings.Repeat("x", shownAfter) {
 		t.Errorf("%q", got)
 	}
 	l = &line{prompts: []string{":"}}

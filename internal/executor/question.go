@@ -50,11 +50,11 @@ func (e *errand) question(ctx context.Context, now step) error {
 		return errors.New("what it is about cannot be found out")
 	}
 	q := &question{e: e, inv: inv, about: e.current}
-	var text string
+	var text, typed string
 	var err error
 	if inv.Row.Name == "command-prompt" {
 		if q.line, err = e.line(ctx, inv); err == nil {
-			text = q.line.shown()
+			text, typed = q.line.shown()
 		}
 	} else {
 		text, err = e.confirmation(ctx, inv)
@@ -63,7 +63,7 @@ func (e *errand) question(ctx context.Context, now step) error {
 		return err
 	}
 	e.k.ask = q
-	e.k.s.att.Ask(text)
+	e.k.s.att.Ask(text, typed)
 	return errAsked
 }
 
@@ -71,7 +71,7 @@ func (e *errand) question(ctx context.Context, now step) error {
 // it may not say to them is left out.
 func (e *errand) words(ctx context.Context, format string) (string, bool) {
 	if !strings.ContainsAny(format, "#%") {
-		return format, true
+		return format[:min(len(format), maxPrinted)], true
 	}
 	asking := &tmux.Invocation{Row: tmux.FindCommand("display-message"), Typed: "display-message", Args: []string{format}}
 	asking.SetBare('p')
