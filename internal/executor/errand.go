@@ -32,16 +32,25 @@ type errand struct {
 	// nothing else is taken for it. nil: it is to be found out.
 	current *tmux.Found
 	moved   bool // the display may show something else since follow
-	own     bool // the commands are the person's own words,
-	filled  bool // or hold some
+	author  author
 	opts    tmux.ParseOptions
 }
 
+// author says whose words a command is in.
+type author uint8
+
+const (
+	binder author = iota // of whoever bound the key
+	both                 // of theirs, with some of the person's own
+	person               // the person's own
+)
+
 // step is one command; if it fails, those of its group that follow are dropped.
 type step struct {
-	inv   *tmux.Invocation
-	group int
-	late  bool // it was put behind what followed it, once
+	inv    *tmux.Invocation
+	group  int
+	late   bool // it was put behind what followed it, once
+	author author
 }
 
 // run does what a key is bound to.
@@ -75,7 +84,7 @@ func (k *keyboard) run(ctx context.Context, key string, b *tmux.Binding) error {
 func (e *errand) unread(ctx context.Context, why error) error {
 	s := e.k.s
 	err := s.e.Gateway().Refuse(ctx, gateway.Request{Identity: s.live.Who()}, []string{"key", e.key}, why)
-	if e.own || !errors.Is(err, why) {
+	if e.author == person || !errors.Is(err, why) {
 		return err
 	}
 	return errors.New("what this key is bound to is not read here; the log says why")
@@ -120,7 +129,7 @@ func (s *seat) current(ctx context.Context, snap *tmux.Snapshot) (*tmux.Found, e
 func (e *errand) next(commands []*tmux.Invocation) {
 	steps := make([]step, 0, len(commands)+len(e.todo))
 	for _, inv := range commands {
-		steps = append(steps, step{inv, e.groups + inv.Group, false})
+		steps = append(steps, step{inv, e.groups + inv.Group, false, e.author})
 	}
 	if n := len(commands); n > 0 {
 		e.groups += commands[n-1].Group + 1
@@ -133,6 +142,7 @@ func (e *errand) run(ctx context.Context) error {
 	for len(e.todo) > 0 && ctx.Err() == nil {
 		now := e.todo[0]
 		e.todo = e.todo[1:]
+		e.author = now.author
 		err := e.step(ctx, now)
 		switch {
 		case errors.Is(err, errAsked):
@@ -182,7 +192,7 @@ func (e *errand) step(ctx context.Context, now step) error {
 	inv := now.inv
 	switch {
 	case leaves(inv) && !now.late && len(e.todo) > 0: // that is done first, as long as they are there
-		e.todo = append(e.todo, step{inv, e.groups, true})
+		e.todo = append(e.todo, step{inv, e.groups, true, now.author})
 		e.groups++
 		return nil
 	case entersTable(inv):

@@ -3,6 +3,7 @@ package executor
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -214,21 +215,29 @@ func (k *keyboard) enter(ctx context.Context, q *question) error {
 	return k.close(ctx, q, func() ([]*tmux.Invocation, error) { return q.e.answered(ctx, q) })
 }
 
+// aliased reports whether a line may hold words of the server's owner, by a
+// command-alias.
+func (e *errand) aliased(line string) bool {
+	return slices.ContainsFunc(e.opts.Aliases, func(a tmux.CommandAlias) bool { return strings.Contains(line, a.Name) })
+}
+
 // answered gives the commands that answers stand for: those of the template, or
 // what the person has typed themselves.
 func (e *errand) answered(ctx context.Context, q *question) ([]*tmux.Invocation, error) {
-	e.own, e.filled = false, false
+	e.author = binder
 	if !saysCommands(q.inv) {
 		for _, n := range q.inv.Nested() {
 			commands, err := n.Filled(q.line.done, e.opts)
 			if err != nil {
 				return nil, e.unread(ctx, err)
 			}
-			e.filled = true
+			e.author = both
 			return commands, nil
 		}
 	}
-	e.own = len(e.todo) == 0 // none of the binding's is left
+	if !e.aliased(q.line.done[0]) {
+		e.author = person
+	}
 	base, _ := e.request(q.inv)
 	base.Invocation = nil
 	reqs, err := e.k.s.e.Gateway().ParseText(ctx, base, q.line.done[0])

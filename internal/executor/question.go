@@ -39,7 +39,7 @@ func (e *errand) question(ctx context.Context, now step) error {
 	inv := now.inv
 	waits := !inv.Has('b') && e.opts.Version.AtLeast(tmux.Version{Major: 3, Minor: 3})
 	if !waits && !now.late && len(e.todo) > 0 {
-		e.todo = append(e.todo, step{inv, e.groups, true})
+		e.todo = append(e.todo, step{inv, e.groups, true, now.author})
 		e.groups++
 		return nil
 	}
@@ -207,9 +207,9 @@ func (e *errand) told(what string, err error) string {
 		return text
 	case errors.As(err, &lost):
 		return what + "what it is about is not there, as far as you may see"
-	case errors.As(err, &value) && !e.own && !e.filled:
+	case errors.As(err, &value) && e.author == binder:
 		return what + "it is bound with a value that is not taken from guests; the log says which"
-	case errors.As(err, &format) && !e.own:
+	case errors.As(err, &format) && e.author != person:
 		return what + "it is bound with a format that is not answered here; the log says which"
 	}
 	return what + strings.TrimPrefix(err.Error(), what)

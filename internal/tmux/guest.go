@@ -30,12 +30,12 @@ func (inv *Invocation) CheckGuest() error {
 			continue
 		}
 		if err := checkValue(f.Kind, f.Max, given.Value); err != nil {
-			return &ValueError{inv.Row.Name, fmt.Sprintf("%s -%c %s: %v", inv.Row.Name, f.Letter, quoted(given.Value), err)}
+			return &ValueError{fmt.Sprintf("%s -%c %s: %v", inv.Row.Name, f.Letter, quoted(given.Value), err)}
 		}
 	}
 	for i, arg := range inv.Args {
 		if err := checkValue(inv.Row.argKind(i), 0, arg); err != nil {
-			return &ValueError{inv.Row.Name, fmt.Sprintf("%s %s: %v", inv.Row.Name, quoted(arg), err)}
+			return &ValueError{fmt.Sprintf("%s %s: %v", inv.Row.Name, quoted(arg), err)}
 		}
 	}
 	return nil
@@ -44,11 +44,10 @@ func (inv *Invocation) CheckGuest() error {
 // ValueError says what is wrong with a value of a command. Its text holds the
 // begin of that.
 type ValueError struct {
-	Command string
-	text    string
+	Text string
 }
 
-func (e *ValueError) Error() string { return e.text }
+func (e *ValueError) Error() string { return e.Text }
 
 // quoted is a value as people read it in an error.
 func quoted(value string) string { return fmt.Sprintf("%.20q", value) }
