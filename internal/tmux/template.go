@@ -65,16 +65,21 @@ func (f *filling) command(inv *Invocation) (*Invocation, error) {
 	if err != nil {
 		return nil, err
 	}
+	for k := range inv.Blocks {
+		b := &inv.Blocks[k]
+		if b.Commands, err = f.commands(b.Commands); err != nil {
+			return nil, err
+		}
+		// What the log has of a block is what it says now.
+		if texts[b.Arg], err = WriteText(b.Commands, f.opts); err != nil {
+			return nil, err
+		}
+	}
 	for k, arg := range inv.Args {
 		if text, ok := texts[k]; ok {
 			inv.Args[k] = text
 		} else {
 			inv.Args[k] = f.word(arg)
-		}
-	}
-	for k := range inv.Blocks {
-		if inv.Blocks[k].Commands, err = f.commands(inv.Blocks[k].Commands); err != nil {
-			return nil, err
 		}
 	}
 	if f.left < 0 {

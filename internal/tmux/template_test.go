@@ -121,6 +121,22 @@ func TestAnAnswerAlone(t *testing.T) {
 	}
 }
 
+// What a block says is what it holds, with the answers in it.
+func TestBlocksSayWhatTheyHold(t *testing.T) {
+	parsed, terr := ParseText("command-prompt { if-shell -F 1 { rename-window '%%' } }", ParseOptions{})
+	if terr != nil {
+		t.Fatal(terr)
+	}
+	all, err := parsed.Commands[0].Nested()[0].Filled([]string{"a ' b"}, ParseOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, terr := ParseText(all[0].Args[1], ParseOptions{})
+	if terr != nil || again.Commands[0].Args[0] != "a ' b" {
+		t.Errorf("%q, %v", all[0].Args, terr)
+	}
+}
+
 // Answers make commands longer, but not without a limit: not by what one brings
 // for another, nor by how often each is asked for.
 func TestAnswersAreBounded(t *testing.T) {
