@@ -133,9 +133,12 @@ func TestFreezeDropsWhatABoundKeyHeldUp(t *testing.T) {
 	bound := &tables{}
 	bound.press = func(key string) {
 		if key == "n" {
-			frozen <- at.Freeze(context.Background())
+			err := at.Freeze(context.Background())
+			at.Ask("too late?", "")
+			frozen <- err
 		}
 	}
+	bound.reset = func() { at.Answered() }
 	at = attach(t, p, Addressed, func(c *Config) {
 		bound.s = c.Sink.(*sink)
 		c.Bound = bound
@@ -144,6 +147,12 @@ func TestFreezeDropsWhatABoundKeyHeldUp(t *testing.T) {
 	if err := <-frozen; err != nil {
 		t.Fatal(err)
 	}
+	eventually(t, "the question has gone", func() error {
+		if at.note.question.Load() != nil {
+			return errors.New("it is shown")
+		}
+		return nil
+	})
 	p.types("x\x02d")
 	if err := at.wait(); !errors.Is(err, ErrDetached) {
 		t.Error(err)

@@ -309,6 +309,7 @@ type tables struct {
 	prefix bool
 	pasted bool // there was a paste, which is not typed
 	press  func(key string)
+	reset  func()
 }
 
 func (b *tables) Plain(p []byte) int {
@@ -354,7 +355,12 @@ func (b *tables) Paste([]byte) bool {
 	return b.pasted
 }
 
-func (b *tables) Reset() { b.prefix = false }
+func (b *tables) Reset() {
+	b.prefix = false
+	if b.reset != nil {
+		b.reset()
+	}
+}
 
 func (b *tables) EscapeTime() time.Duration { return 0 }
 

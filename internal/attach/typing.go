@@ -158,6 +158,9 @@ func (in *input) characters(p []byte, mode Mode) error {
 // key is one key, of this name.
 func (in *input) key(e Event, name string, mode Mode) error {
 	taken, err := in.a.cfg.Bound.Press(in.a.ctx, name)
+	if in.stale() && !in.a.closed.Load() {
+		in.a.cfg.Bound.Reset() // nobody is asked any more what was asked meanwhile
+	}
 	if err != nil || taken {
 		return err
 	}
