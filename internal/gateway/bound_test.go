@@ -63,6 +63,31 @@ func TestBoundCommandsStayOnTheirServer(t *testing.T) {
 	}
 }
 
+// TestWhatIsCurrentElsewhere: where an earlier command of a line led is the default on
+// that server, and none on another, however like its numbers are.
+func TestWhatIsCurrentElsewhere(t *testing.T) {
+	_, servers, _, _, _ := guestGateway(t, &rules{})
+	servers.give <- struct{}{}
+	snap, err := servers.Snapshot(t.Context(), tmux.Core)
+	if err != nil {
+		t.Fatal(err)
+	}
+	found, err := tmux.Resolve(snap, tmux.Lookup{Kind: tmux.TargetPane}, "", tmux.ResolveContext{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	session := tmux.SessionID(1)
+	for _, c := range []struct {
+		owner, on        string
+		current, session bool
+	}{{"alice", "", true, true}, {"alice", "alice", true, true}, {"alice", "bob", false, true}, {"bob", "", false, false}, {"bob", "bob", true, false}} {
+		r := resolver{owner: c.owner, plan: &Plan{Visible: snap}, req: Request{Identity: bob(t), Here: "alice", Current: &found, CurrentOn: c.on, Session: &session}}
+		if got := r.context(); (got.Current != nil) != c.current || (got.Session != nil) != c.session {
+			t.Errorf("%+v: %+v", c, got)
+		}
+	}
+}
+
 // TestBoundCommandsAreDecidedByOneState: a key that is bound to many commands has the
 // server asked once before the first of them runs.
 func TestBoundCommandsAreDecidedByOneState(t *testing.T) {

@@ -115,6 +115,9 @@ func (g *Gateway) Handle(ctx context.Context, req Request) (Result, error) {
 	}
 	defer live.until(decision)()                   // a time limit is a deadline
 	result, err := g.Executor.Execute(ctx, permit) // exactly what was decided
+	if result.Current != nil {
+		result.CurrentOn = plan.owner()
+	}
 	return result, g.writeOutcome(ctx, permit, result, err)
 }
 

@@ -27,7 +27,10 @@ type Request struct {
 	// "%3": it chooses defaults and proves nothing.
 	Pane string
 	// Current, if set, is where an earlier command of the same sequence led.
-	Current *tmux.Found
+	// CurrentOn is whose server that was ("" is Here): on another one its numbers
+	// mean something else.
+	Current   *tmux.Found
+	CurrentOn string
 	// Session and Display are set for what an attached person asks by keys:
 	// the session they look at, and the tmux client that is their display.
 	Session *tmux.SessionID
@@ -200,8 +203,10 @@ type Result struct {
 	// Release, if set, is to be called when the whole command line is done: a
 	// server that was started for it may go then.
 	Release func()
-	// Current is where the request led: the default target of what follows.
-	Current *tmux.Found
+	// Current is where the request led: the default target of what follows, on the
+	// server of CurrentOn.
+	Current   *tmux.Found
+	CurrentOn string
 	// Executed is what was sent to tmux.
 	Executed []string
 	// Value is the answer of an Act.

@@ -70,6 +70,14 @@ type Plan struct {
 // beside what the needs are about.
 func (p *Plan) shows() bool { return p.Mode == Answer || len(p.Elsewhere) > 0 }
 
+// owner is whose server it is about, "" if it is not about any that runs.
+func (p *Plan) owner() string {
+	if p.Server == nil {
+		return ""
+	}
+	return p.Server.Owner()
+}
+
 // Place is a server of somebody else, as far as this person may see it.
 type Place struct {
 	Owner       string
@@ -503,8 +511,11 @@ func takes(inv *tmux.Invocation) bool {
 }
 
 func (r *resolver) context() tmux.ResolveContext {
-	c := tmux.ResolveContext{Current: r.req.Current, Pinned: r.req.Bound}
-	if r.owner == r.here() { // its number means another one elsewhere
+	c := tmux.ResolveContext{Pinned: r.req.Bound} // numbers mean something else elsewhere
+	if r.owner == cmp.Or(r.req.CurrentOn, r.here()) {
+		c.Current = r.req.Current
+	}
+	if r.owner == r.here() {
 		c.Session = r.req.Session
 	}
 	if r.req.Client != nil {

@@ -194,8 +194,9 @@ func (c *conn) sequence(ctx context.Context, reqs []gateway.Request) (gateway.Re
 	var attached gateway.Attachment
 	var last gateway.Result
 	var current *tmux.Found
+	var on string
 	for _, req := range reqs {
-		req.Current = current
+		req.Current, req.CurrentOn = current, on
 		r, err := c.s.Gateway.Handle(ctx, req)
 		if r.Release != nil {
 			defer r.Release()
@@ -207,7 +208,7 @@ func (c *conn) sequence(ctx context.Context, reqs []gateway.Request) (gateway.Re
 			break // attached already: tmux would show it in the status line
 		}
 		if r.Current != nil {
-			current = r.Current
+			current, on = r.Current, r.CurrentOn
 		}
 		if r.Attached != nil {
 			attached = r.Attached

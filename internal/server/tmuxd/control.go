@@ -230,7 +230,7 @@ func (c *conn) control(ctx context.Context, cc *controlClient, base gateway.Requ
 	}
 	var last gateway.Result
 	for _, req := range reqs {
-		req.Current, req.By = last.Current, last.Attached
+		req.Current, req.CurrentOn, req.By = last.Current, last.CurrentOn, last.Attached
 		gate := answers.Gate()
 		r, err := c.s.Gateway.Handle(ctx, req)
 		if r.Release != nil {
@@ -241,7 +241,7 @@ func (c *conn) control(ctx context.Context, cc *controlClient, base gateway.Requ
 			_ = cc.Reply(ctx, false, failed, err, gate)
 		}
 		if r.Current == nil {
-			r.Current = last.Current
+			r.Current, r.CurrentOn = last.Current, last.CurrentOn
 		}
 		if r.Attached == nil {
 			r.Attached = last.Attached
