@@ -27,8 +27,8 @@ var eventKinds = [...]string{"none", "keys", "named", "paste", "paste refused"}
 // is fed again.
 type Event struct {
 	Kind EventKind
-	// Bytes are what to type (Keys) or what was pasted (Paste). A paste never
-	// holds the sequence that ends a paste.
+	// Bytes are what to type (Keys) or what was pasted (Paste). A paste holds no
+	// NUL, and never the sequence that ends a paste.
 	Bytes []byte
 	// Key is the name of a special key. Keys that have one are of this one key;
 	// of others each character is a key.

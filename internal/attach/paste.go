@@ -91,10 +91,14 @@ func (d *Decoder) endPaste(now time.Time) {
 // takes them.
 var pasteMarks = [...]string{pasteEnd, "\u009b201~", "\x9b201~", "\x1b[200~", "\u009b200~", "\x9b200~"}
 
-// cleanPaste removes them, also where removing one makes another.
+// cleanPaste removes them, also where removing one makes another, and NUL, which is no
+// text and no command can hold. Nothing may be removed from a paste after this.
 func cleanPaste(p []byte) []byte {
 	out := p[:0]
 	for _, c := range p {
+		if c == 0 {
+			continue
+		}
 		out = append(out, c)
 		if c != '~' {
 			continue
@@ -107,4 +111,15 @@ func cleanPaste(p []byte) []byte {
 		}
 	}
 	return out
+}
+
+// Marked reports whether a text holds what no [Paste] holds: a mark around a paste, or
+// NUL.
+func Marked(text []byte) bool {
+	for _, mark := range pasteMarks {
+		if bytes.Contains(text, []byte(mark)) {
+			return true
+		}
+	}
+	return bytes.IndexByte(text, 0) >= 0
 }

@@ -1,9 +1,9 @@
 package executor
 
 import (
-	"bytes"
 	"crypto/rand"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -58,10 +58,14 @@ func (c *inputs) spell(at *scene, name string, words ...string) []string {
 	return append([]string{spelt}, words...)
 }
 
-// paste pastes text as one. NUL is no text, and no command can hold it.
+// paste pastes text as one. Nothing is taken out of it here: what is left could be the
+// mark that ends a paste.
 func (c *inputs) paste(at *scene, text []byte) {
-	text = bytes.ReplaceAll(text, []byte{0}, nil)
-	if len(text) == 0 {
+	switch {
+	case len(text) == 0:
+		return
+	case attach.Marked(text):
+		c.err = errors.New("nothing was pasted: the text holds a mark that ends or begins a paste, or a NUL")
 		return
 	}
 	name := "muxward-" + rand.Text()

@@ -91,12 +91,14 @@ func TestInputCommands(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	in, err := input(&scene{target: "T", opts: tmux.ParseOptions{Version: v}}, attach.Event{Kind: attach.Paste, Bytes: make([]byte, 3)})
-	if err != nil || len(in.commands) != 0 {
-		t.Errorf("a paste of nothing but NUL: %q, %v", in.commands, err)
+	for _, text := range []string{"a\x00", "a\x1b[201~", "a\x1b[200~"} {
+		in, err := input(&scene{target: "T", opts: tmux.ParseOptions{Version: v}}, attach.Event{Kind: attach.Paste, Bytes: []byte(text)})
+		if err == nil || len(in.commands) != 0 {
+			t.Errorf("%q is pasted: %q", text, in.commands)
+		}
 	}
 	text := strings.Repeat("0123456789abcde\n", 10_000)
-	in, err = input(&scene{target: "T", opts: tmux.ParseOptions{Version: v}}, attach.Event{Kind: attach.Paste, Bytes: []byte(text)})
+	in, err := input(&scene{target: "T", opts: tmux.ParseOptions{Version: v}}, attach.Event{Kind: attach.Paste, Bytes: []byte(text)})
 	if err != nil || len(in.before) != 3 || len(in.commands) != 1 || len(in.after) != 1 {
 		t.Fatalf("%d, %d, %d commands, %v", len(in.before), len(in.commands), len(in.after), err)
 	}

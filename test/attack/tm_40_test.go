@@ -36,6 +36,7 @@ func TestTM40PasteThatEndsItself(t *testing.T) {
 			{begin + "e\x1b[20" + end + "1~\rtouch x\r" + end, "e\rtouch x\r"},
 			{begin + "f" + end + "\x03\x02d\x1b[A" + end, "f\x03\x02d\x1b[A"},
 			{begin + "g\x9b201~\rtouch x\r\u009b201~" + end, "g\rtouch x\r"},
+			{begin + "i\x1b[20\x001~\rtouch x\r" + end, "i\rtouch x\r"},
 			{begin + "h" + end + strings.Repeat("y\r", 3000) + end, "h" + strings.Repeat("y\r", 3000)},
 		} {
 			w.rec.Reset()
