@@ -27,7 +27,7 @@ type KeyOptions struct {
 	// Terminfo is the terminal's terminfo entry, NAME=value each, for the keys
 	// in it. It may come from anybody.
 	Terminfo []string
-	// PasteLimit is the largest paste in bytes; 0 is 1 MiB.
+	// PasteLimit is the largest paste in bytes; 0 is [DefaultPasteLimit].
 	PasteLimit int
 	// ConfirmLines is how many lines a paste may have that is typed without
 	// asking the person; 0 asks about none.

@@ -12,8 +12,9 @@ const (
 	// pastePauseMax is the longest that this grows to on a line that stammers.
 	pastePause    = 50 * time.Millisecond
 	pastePauseMax = time.Second
-	// DefaultPasteLimit is the largest paste that is taken.
-	DefaultPasteLimit = 1 << 20
+	// DefaultPasteLimit is the largest paste that is taken. One command line holds
+	// four times as much, so that it fits also if much of it has to be quoted.
+	DefaultPasteLimit = 256 << 10
 )
 
 const pasteEnd = "\x1b[201~"

@@ -39,15 +39,17 @@ type Config struct {
 	Accounts []string `yaml:"accounts"`
 	// User makes even root run muxward for its own account only.
 	User bool `yaml:"user"`
-	// PasteLimit is the largest paste of a guest in bytes; by default 1 MiB.
+	// PasteLimit is the largest paste of a guest in bytes; by default 256 KiB. Text of
+	// which much has to be quoted may be too large before that.
 	PasteLimit int `yaml:"paste_limit"`
 	// PasteConfirmLines is how many lines a guest pastes without being asked; by
 	// default any number.
 	PasteConfirmLines int `yaml:"paste_confirm_lines"`
 }
 
-// maxPaste is the largest paste_limit: a paste is one command to tmux.
-const maxPaste = 4 << 20
+// maxPaste is the largest paste_limit: a paste is one command line to tmux, which holds
+// 1 MiB.
+const maxPaste = 1<<20 - 8<<10
 
 // Load reads a configuration file; "" is an empty one.
 func Load(path string) (Config, error) {

@@ -13,7 +13,7 @@ func TestLoad(t *testing.T) {
 		{"blank", " \n\n", ""},
 		{"good", "doors: /run/x\ntmux_config: [/etc/a.conf]\n", ""},
 		{"pastes", "paste_limit: 4096\npaste_confirm_lines: 3\n", ""},
-		{"paste too large", "paste_limit: 4194305\n", "paste_limit is 4194305; give 1 to 4194304 bytes"},
+		{"paste too large", "paste_limit: 1040385\n", "paste_limit is 1040385; give 1 to 1040384 bytes"},
 		{"no paste", "paste_limit: -1\n", "paste_limit is -1"},
 		{"no lines", "paste_confirm_lines: -1\n", "paste_confirm_lines is -1"},
 		{"unknown key", "dors: /run/x\n", "dors"},

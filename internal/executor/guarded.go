@@ -60,6 +60,7 @@ func (e *Executor) runGuarded(ctx context.Context, p *gateway.Permit, server Ser
 		return gateway.Result{}, err
 	}
 	place := tmux.Place{Pane: f.Pane.ID, Window: f.Window.ID, HasWindow: true, Session: f.Session.ID, HasSession: true}
+	place.Living = plan.Invocation.Row.Name == "paste-buffer"
 	wrap, why := tmux.Guarded, untyped
 	if takesAway(plan.Invocation) {
 		place.Others = plan.Source == nil || plan.Source.Window.ID != plan.Found.Window.ID
@@ -85,7 +86,7 @@ func untyped(printed []byte) error {
 	if strings.Contains(string(printed), refusal+tmux.Synchronized) {
 		return errors.New("not typed: synchronize-panes is on, so it would go to other panes too")
 	}
-	return errors.New("not typed: the pane is in a mode (such as copy mode), was moved, or is not the active one any more")
+	return errors.New("not typed: the pane is in a mode (such as copy mode), was moved, is not the active one any more, or its program has ended")
 }
 
 func unclosed([]byte) error {

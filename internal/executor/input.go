@@ -10,15 +10,15 @@ import (
 
 	"github.com/muxward/muxward/internal/attach"
 	"github.com/muxward/muxward/internal/tmux"
+	"github.com/muxward/muxward/internal/tmux/control"
 	"github.com/muxward/muxward/internal/tmux/wire"
 )
 
 const (
 	// keyChunk is how many bytes go into one send-keys.
 	keyChunk = 512
-	// pasteChunk is how much of a paste goes into one command line: others have
-	// their turn between two of them.
-	pasteChunk = 64 << 10
+	// pasteRoom is what is left of a command line for what is not the text of a paste.
+	pasteRoom = 4 << 10
 )
 
 // input gives the commands that type one event into a pane, so that its program
@@ -37,12 +37,23 @@ func input(at *scene, e attach.Event) (inputs, error) {
 	return c, c.err
 }
 
-// inputs gathers commands. Those that touch the pane are one line, which is done
-// or not; before and after are lines of their own, which touch nothing but a buffer
-// that nobody else has.
+// inputs gathers commands, which are one line, so that nobody's come between. Those that
+// touch the pane are done or not; if not, others are. before and after are done in any
+// case, and touch nothing but a buffer of that line.
 type inputs struct {
-	before, commands, after [][]string
-	err                     error
+	before, commands, refused, after [][]string
+	err                              error
+}
+
+// line is what has tmux do all this, if the pane is still what was decided.
+func (c *inputs) line(at *scene) (string, error) {
+	place := at.place
+	place.Living = len(c.before) > 0
+	words, err := tmux.GuardedOr(place, c.commands, c.refused, refusal, at.opts)
+	if err != nil {
+		return "", err
+	}
+	return tmux.QuoteLine(slices.Concat(c.before, [][]string{words}, c.after))
 }
 
 // add spells a command for this server.
@@ -68,21 +79,37 @@ func (c *inputs) paste(at *scene, text []byte) {
 		c.err = errors.New("nothing was pasted: the text holds a mark that ends or begins a paste, or a NUL")
 		return
 	}
-	name := "muxward-" + rand.Text()
+	name := ownBuffer + rand.Text()
 	words := []string{"-p", "-r", "-b", name, "-t", at.target}
 	if at.opts.Version.AtLeast(tmux.Version{Major: 3, Minor: 7}) {
 		words = append(words, "-S") // as it is: before, it always was
 	}
-	if len(text) <= pasteChunk {
-		c.add(at, "set-buffer", "-b", name, "--", string(text))
-		c.add(at, "paste-buffer", append(words, "-d")...)
+	c.before = append(c.before, c.spell(at, "set-buffer", "-b", name, "--", string(text)))
+	gone := c.spell(at, "delete-buffer", "-b", name)
+	if at.opts.Version.AtLeast(tmux.Version{Major: 3, Minor: 4}) {
+		c.add(at, "paste-buffer", words...)
+		c.after = append(c.after, gone) // also if what was done before failed
 		return
 	}
-	for chunk := range slices.Chunk(text, pasteChunk) {
-		c.before = append(c.before, c.spell(at, "set-buffer", "-a", "-b", name, "--", string(chunk)))
+	// A hook may have deleted it: only a buffer that must be there is deleted.
+	c.add(at, "paste-buffer", append(words, "-d")...)
+	c.refused = append(c.refused, gone)
+}
+
+// ownBuffer begins the name of each buffer that a paste goes through.
+const ownBuffer = "muxward-"
+
+// pasteable refuses a paste that no line to tmux can hold. It is asked before anything
+// is recorded.
+func pasteable(e attach.Event) error {
+	if e.Kind != attach.Paste || len(e.Bytes) == 0 || attach.Marked(e.Bytes) {
+		return nil // of marks, see paste
 	}
-	c.add(at, "paste-buffer", words...)
-	c.after = append(c.after, c.spell(at, "delete-buffer", "-b", name))
+	line, err := tmux.QuoteControl([]string{string(e.Bytes)})
+	if most := control.MaxLine - pasteRoom; err == nil && len(line) > most {
+		err = fmt.Errorf("nothing was pasted: with its control characters and quotes written out for tmux the text is %d bytes, and %d can be sent at once; paste it in parts", len(line), most)
+	}
+	return err
 }
 
 // characters types text. What has one form only goes by its bytes; a control

@@ -1,17 +1,17 @@
 package executor
 
 import (
+	"os"
 	"slices"
 	"strings"
 	"testing"
 
-	"go.uber.org/goleak"
-
 	"github.com/muxward/muxward/internal/attach"
 	"github.com/muxward/muxward/internal/tmux"
+	"github.com/muxward/muxward/internal/tmux/tmuxtest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { os.Exit(tmuxtest.Main(tmuxtest.LeakChecked{Runner: m})) }
 
 // What tmux hears of a guest's terminal is one of a few descriptions of ours,
 // whatever the guest's client says it has, and none of them can set a title or
@@ -85,28 +85,5 @@ func TestInputCommands(t *testing.T) {
 		if got := strings.Join(lines, " | "); err != nil || got != c.want {
 			t.Errorf("%s: %+v:\n got  %q, %v\n want %q", c.version, c.e, got, err, c.want)
 		}
-	}
-	// A large paste is gathered in pieces, and pasted whole or not at all.
-	v, err := tmux.ParseVersion(old)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, text := range []string{"a\x00", "a\x1b[201~", "a\x1b[200~"} {
-		in, err := input(&scene{target: "T", opts: tmux.ParseOptions{Version: v}}, attach.Event{Kind: attach.Paste, Bytes: []byte(text)})
-		if err == nil || len(in.commands) != 0 {
-			t.Errorf("%q is pasted: %q", text, in.commands)
-		}
-	}
-	text := strings.Repeat("0123456789abcde\n", 10_000)
-	in, err := input(&scene{target: "T", opts: tmux.ParseOptions{Version: v}}, attach.Event{Kind: attach.Paste, Bytes: []byte(text)})
-	if err != nil || len(in.before) != 3 || len(in.commands) != 1 || len(in.after) != 1 {
-		t.Fatalf("%d, %d, %d commands, %v", len(in.before), len(in.commands), len(in.after), err)
-	}
-	var all string
-	for _, words := range in.before {
-		all += words[len(words)-1]
-	}
-	if name := in.after[0][2]; all != text || !slices.Contains(in.commands[0], name) || in.before[0][3] != name {
-		t.Errorf("%q, %q, %d bytes", in.commands, in.after, len(all))
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/muxward/muxward/internal/access"
@@ -125,6 +124,9 @@ func (s *seat) elsewhere() {
 
 // prepare decides about one thing that was typed, and writes it.
 func (s *seat) prepare(ctx context.Context, e attach.Event) error {
+	if err := pasteable(e); err != nil {
+		return err
+	}
 	if err := s.afford(ctx, e); err != nil {
 		return err
 	}
@@ -241,20 +243,11 @@ func (s *seat) send(ctx context.Context, at *scene, e attach.Event) error {
 	if err != nil || len(in.commands) == 0 {
 		return err
 	}
-	words, err := tmux.Guarded(at.place, in.commands, refusal, at.opts)
+	line, err := in.line(at)
 	if err != nil {
 		return err
 	}
-	for _, words := range slices.Concat(in.before, [][]string{words}, in.after) {
-		line, err := tmux.QuoteControl(words)
-		if err != nil {
-			return err
-		}
-		if err := s.transmit(ctx, line); err != nil {
-			return err
-		}
-	}
-	return nil
+	return s.transmit(ctx, line)
 }
 
 // sent is a line on its way to tmux.

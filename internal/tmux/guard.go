@@ -2,7 +2,6 @@ package tmux
 
 import (
 	"fmt"
-	"strings"
 )
 
 // Place is where a decision was made about a pane. Set HasWindow, and with it
@@ -16,6 +15,8 @@ type Place struct {
 	// Others means that the decision rests on other panes being in the window,
 	// Active that it rests on the pane being the active one there.
 	Others, Active bool
+	// Living means that the pane's program must be running, as for what is pasted.
+	Living bool
 }
 
 // Guarded wraps commands about one pane into one command that tests, inside
@@ -32,7 +33,12 @@ type Place struct {
 // [Invocation.WordsFor] and must name its target by id itself. refusal must be
 // a plain token, since tmux expands what it prints.
 func Guarded(at Place, commands [][]string, refusal string, opts ParseOptions) ([]string, error) {
-	return guarded(at, commands, refusal, "#{?pane_synchronized,"+Synchronized+",}", opts,
+	return GuardedOr(at, commands, nil, refusal, opts)
+}
+
+// GuardedOr is [Guarded], with commands that run when the refusal is printed.
+func GuardedOr(at Place, commands, refused [][]string, refusal string, opts ParseOptions) ([]string, error) {
+	return guarded(at, commands, refused, refusal, "#{?pane_synchronized,"+Synchronized+",}", opts,
 		"#{==:#{pane_in_mode},0}", "#{==:#{pane_synchronized},0}")
 }
 
@@ -42,12 +48,12 @@ const Synchronized = "-synchronized"
 // GuardedInMode is [Guarded] without the tests for input, for commands that do
 // not send input (such as kill-pane) or are meant for a mode.
 func GuardedInMode(at Place, commands [][]string, refusal string, opts ParseOptions) ([]string, error) {
-	return guarded(at, commands, refusal, "", opts)
+	return guarded(at, commands, nil, refusal, "", opts)
 }
 
 // guarded makes the command; more is a format for what is printed after the
 // refusal.
-func guarded(at Place, commands [][]string, refusal, more string, opts ParseOptions, tests ...string) ([]string, error) {
+func guarded(at Place, commands, refused [][]string, refusal, more string, opts ParseOptions, tests ...string) ([]string, error) {
 	if !isToken(refusal) {
 		return nil, fmt.Errorf("refusal token %.40q: want letters, digits and dashes only", refusal)
 	}
@@ -59,15 +65,18 @@ func guarded(at Place, commands [][]string, refusal, more string, opts ParseOpti
 	if !ok || !ok2 {
 		return nil, fmt.Errorf("this server's command-alias option hides if-shell or display-message: take that alias away")
 	}
-	lines := make([]string, len(commands))
-	for i, words := range commands {
-		line, err := QuoteControl(words)
+	do, err := QuoteLine(commands)
+	if err != nil {
+		return nil, err
+	}
+	refuse := display + " -p -t " + at.Pane.String() + " '" + refusal + more + "'"
+	if len(refused) > 0 {
+		instead, err := QuoteLine(refused)
 		if err != nil {
 			return nil, err
 		}
-		lines[i] = line
+		refuse += " ; " + instead
 	}
-	refuse := display + " -p -t " + at.Pane.String() + " '" + refusal + more + "'"
 	// Looked up by its id, a pane has exactly one window. A pane that is gone
 	// fails the look-up quietly, and then another pane's id is reported.
 	tests = append(tests, "#{==:#{pane_id},"+at.Pane.String()+"}")
@@ -77,10 +86,13 @@ func guarded(at Place, commands [][]string, refusal, more string, opts ParseOpti
 	if at.Active {
 		tests = append(tests, "#{==:#{pane_active},1}")
 	}
+	if at.Living {
+		tests = append(tests, "#{!=:#{pane_dead},1}")
+	}
 	if at.Others {
 		tests = append(tests, "#{!=:#{window_panes},1}")
 	}
-	words := []string{branch, "-F", "-t", at.Pane.String(), all(heeded(tests)), strings.Join(lines, " ; "), refuse}
+	words := []string{branch, "-F", "-t", at.Pane.String(), all(heeded(tests)), do, refuse}
 	if !at.HasSession || !at.HasWindow {
 		return words, nil
 	}

@@ -27,6 +27,19 @@ func QuoteControl(words []string) (string, error) {
 	return b.String(), nil
 }
 
+// QuoteLine is [QuoteControl] of several commands, one after the other.
+func QuoteLine(commands [][]string) (string, error) {
+	lines := make([]string, len(commands))
+	for i, words := range commands {
+		line, err := QuoteControl(words)
+		if err != nil {
+			return "", err
+		}
+		lines[i] = line
+	}
+	return strings.Join(lines, " ; "), nil
+}
+
 // quoteWord leaves plain words alone, puts what is printable into single
 // quotes, which tmux reads verbatim, and everything else into double quotes
 // with escapes: a line break inside quotes would eat the blanks after it, and
