@@ -30,6 +30,8 @@ func TestPasteOfManyLinesIsAskedAbout(t *testing.T) {
 		{paste, "Paste 3 lines? (y/n)", "éy", "keys  y"},
 		// What was copied cannot answer for them.
 		{"\x1b[200~one\rtwo\rthree\x1b[201~y\x1b[201~", "Paste 3 lines? (y/n)", "n.", "keys  ."},
+		{"\x1b[200~one\rtwo\rthree\x1b[201~yx\r", "Paste 3 lines? (y/n)", "n.", "keys  ."},
+		{"\x1b[200~one\rtwo\rthree\x1b[201~\x1b[", "Paste 3 lines? (y/n)", "y.", "paste  one\rtwo\rthree|keys  ."},
 	} {
 		p := newPerson(t, Size{80, 24}, false)
 		at := attach(t, p, Addressed, func(c *Config) { c.Keys.ConfirmLines = 2 })

@@ -103,13 +103,20 @@ func (d *Decoder) Reset() {
 	d.hold, d.due, d.mode, d.tail, d.paste = d.hold[:0], time.Time{}, typing, nil, paste{}
 }
 
+// unhold forgets the begin of a key.
+func (d *Decoder) unhold() {
+	if d.mode == typing {
+		d.hold, d.due = d.hold[:0], time.Time{}
+	}
+}
+
 // Feed takes bytes that came at now and returns what they are. Called with
-// none, it only looks at what is overdue; that is how a paste is over, too, so
+// none, it only looks at what is overdue: nothing else ends what has begun, so
 // call it so only when nothing is there to be read. The events are valid until the
 // next call.
 func (d *Decoder) Feed(p []byte, now time.Time) []Event {
 	d.events, d.spans, d.keys = d.events[:0], d.spans[:0], d.keys[:0]
-	if !d.due.IsZero() && !now.Before(d.due) && (len(p) == 0 || !d.Pasting()) {
+	if !d.due.IsZero() && !now.Before(d.due) && len(p) == 0 {
 		d.expire(now)
 	}
 	d.take(p, now)

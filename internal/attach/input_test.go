@@ -121,7 +121,11 @@ func TestEscapeTimeIsKept(t *testing.T) {
 	if e := d.Feed(nil, t0.Add(99*time.Millisecond)); len(e) != 0 {
 		t.Fatal(e)
 	}
-	if e := d.Feed([]byte("A"), t0.Add(101*time.Millisecond)); len(e) != 2 || e[0].Key != "M-[" || string(e[1].Bytes) != "A" {
+	if e := d.Feed(nil, t0.Add(101*time.Millisecond)); len(e) != 1 || e[0].Key != "M-[" {
+		t.Fatal(e)
+	}
+	// What was sent in time and is read late is still one key.
+	if e := append(d.Feed([]byte("\x1b["), t0), d.Feed([]byte("A"), t0.Add(time.Hour))...); len(e) != 1 || e[0].Key != "Up" {
 		t.Fatal(e)
 	}
 	if e := d.Feed([]byte("\x1b["), t0); len(e) != 0 {
@@ -187,6 +191,11 @@ func TestPasteEndsWithAPause(t *testing.T) {
 		{[]feed{{0, "\x1b[200~a"}, {300, "b\x1b[201~"}, {800, "rm\r\x1b[201~"}}, "paste  abrm\r"}, // a line that stammers
 		{[]feed{{0, "\x1b[200~a"}, {300, "b\x1b[201~"}, {901, "c"}}, "paste  ab|keys  c"},
 		{[]feed{{0, "\x1b[200~a"}, {4000, "b\x1b[201~"}, {5001, "c"}}, "paste  ab|keys  c"},
+		// What stands directly behind an end is nobody typing, however the line pauses.
+		{[]feed{{0, "\x1b[200~a\x1b[201~x"}, {900, "\rrm\r"}, {1800, "\x1b[201~"}}, "paste  ax\rrm\r"},
+		{[]feed{{0, "\x1b[200~a\x1b[201~"}, {40, "x"}, {1030, "\rrm\r\x1b[201~"}, {1500, "y\x1b[201~"}}, "paste  ax\rrm\ry"},
+		{[]feed{{0, "\x1b[200~a\x1b[201~x"}, {1001, "y"}}, "paste  a|keys  xy"},
+		{[]feed{{0, "\x1b[200~a\x1b[201~"}, {45, "\x1b[201~"}, {130, "\rrm\r\x1b[201~"}}, "paste  a\rrm\r"}, // it stammers behind the end
 		{[]feed{{0, "\x1b[200~a\x1b[201~"}, {40, "x"}, {80, "y"}, {120, "z"}, {160, "\x1b[201~"}}, "paste  axyz"},
 		{[]feed{{0, "\x1b[200~a\x1b[2"}, {1, "01~\x1b[20"}, {2, "0~b\x1b[201"}, {3, "~"}, {60, "c"}}, "paste  ab|keys  c"},
 	} {

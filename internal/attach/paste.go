@@ -9,7 +9,9 @@ const (
 	// pasteIdle ends a paste that was begun and not ended.
 	pasteIdle = 5 * time.Second
 	// pastePause is how long nothing comes after a paste before it is over;
-	// pastePauseMax is the longest that this grows to on a line that stammers.
+	// pastePauseMax is the longest that this grows to on a line that stammers, and
+	// what it is when something stands directly behind the end: that is nobody
+	// typing.
 	pastePause    = 50 * time.Millisecond
 	pastePauseMax = time.Second
 	// DefaultPasteLimit is the largest paste that is taken. One command line holds
@@ -40,7 +42,7 @@ func (p *paste) begin(now time.Time) time.Time {
 
 // add takes what came, and returns when the paste is over if nothing more does.
 func (p *paste) add(b []byte, now time.Time, limit int) time.Time {
-	if gap := 2 * now.Sub(p.last); gap > p.pause && !p.ended {
+	if gap := 2 * now.Sub(p.last); gap > p.pause {
 		p.pause = min(gap, pastePauseMax)
 	}
 	p.last = now
@@ -65,6 +67,9 @@ func (p *paste) add(b []byte, now time.Time, limit int) time.Time {
 		}
 	}
 	if p.ended {
+		if len(p.rest) > 0 {
+			p.pause = pastePauseMax
+		}
 		return now.Add(p.pause)
 	}
 	return now.Add(pasteIdle)

@@ -26,6 +26,7 @@ type input struct {
 	gen atomic.Uint64
 
 	batch uint64 // gen directly before the read
+	tried bool   // the terminal was read, and not only its deadline
 	fed   uint64 // gen of what the decoder was fed last
 	rest  []byte // direct: what the display has not taken
 	event Event  // addressed: what is being delivered
@@ -38,7 +39,7 @@ type input struct {
 func (in *input) init(a *Attachment) {
 	in.a, in.dec = a, NewDecoder(a.cfg.Keys)
 	in.directFn, in.eventFn = in.direct, in.addressed
-	in.numberFn = func() { in.batch = in.gen.Load() }
+	in.numberFn = func() { in.batch, in.tried = in.gen.Load(), true }
 }
 
 // drop makes everything read so far worthless; mu is held.
@@ -47,16 +48,20 @@ func (in *input) drop() { in.gen.Add(1) }
 // stale reports whether the batch must not be delivered.
 func (in *input) stale() bool { return in.a.closed.Load() || in.gen.Load() != in.batch }
 
-// lastLook is how long a terminal is read again before a paste is over: what it has
-// sent by then is there at once.
-const lastLook = 20 * time.Millisecond
+// A terminal is read once more before what it has begun is over: we may have been
+// late, and not the terminal. What it has sent by then is there at once; the next part
+// of a paste may take so long.
+const (
+	lastLook  = time.Millisecond
+	pasteLook = 20 * time.Millisecond
+)
 
 // pumpInput reads the terminal.
 func (a *Attachment) pumpInput() error {
 	in := &a.in
 	buf := make([]byte, 1024)
 	var armed time.Time
-	looked := false // whether more of a paste is there already
+	looked := false // whether the deadline was that of the last look
 	for !a.closed.Load() {
 		n, err := a.term.Read(buf, in.numberFn)
 		failpoint.At("attach-input")
@@ -65,9 +70,11 @@ func (a *Attachment) pumpInput() error {
 			a.dismiss(a.note.notice.Load())
 			looked = false
 			err = in.take(buf[:n])
-		case errors.Is(err, os.ErrDeadlineExceeded) && in.dec.Pasting() && !looked:
-			// We may be late, and not the terminal.
-			looked, armed = true, time.Now().Add(lastLook)
+		case errors.Is(err, os.ErrDeadlineExceeded) && !in.dec.Deadline().IsZero() && (!looked || !in.tried):
+			looked, in.tried, armed = true, false, time.Now().Add(lastLook)
+			if in.dec.Pasting() {
+				armed = armed.Add(pasteLook)
+			}
 			_ = a.term.SetReadDeadline(armed) // as below
 			continue
 		case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, ErrAway):
@@ -107,8 +114,13 @@ func (in *input) take(p []byte) error {
 	}
 	in.dec.SetEscapeTime(in.a.cfg.Bound.EscapeTime())
 	for _, e := range in.dec.Feed(p, time.Now()) {
+		before := in.asked
 		if err := in.route(e, mode); err != nil {
 			return err
+		}
+		if in.asked != nil && in.asked != before {
+			in.dec.unhold() // nobody has seen the question yet: it is no answer
+			break
 		}
 	}
 	return nil

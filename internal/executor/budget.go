@@ -8,7 +8,7 @@ import (
 	"github.com/muxward/muxward/internal/attach"
 )
 
-// What one person may type on all their terminals together, in what it costs the
+// What one person may type and paste on all their attached terminals together, in what it costs the
 // server: so much at once, and then so much each second. Somebody at a keyboard
 // does not come near it; two large pastes may be had at once. It holds up that person
 // alone, before anything of theirs is decided.

@@ -61,7 +61,9 @@ func TestPasteIsOneLine(t *testing.T) {
 	rec.WaitReady()
 	s.Run("set-option", "-g", "remain-on-exit", "on")
 	s.Run("new-window", "-d", "-t", "x", "true")
-	tmuxtest.Eventually(t, func() bool { return strings.TrimSpace(s.Run("display-message", "-p", "-t", "x:1", "#{pane_dead}")) == "1" }, "the program of the other pane ended")
+	tmuxtest.Eventually(t, func() bool {
+		return strings.TrimSpace(s.Run("display-message", "-p", "-t", "x:1", "#{pane_dead}")) == "1"
+	}, "the program of the other pane ended")
 	s.Run("set-buffer", "-b", "older", "OLDER")
 	s.Run("set-buffer", "-b", "mine", "MINE")
 	c := controlOf(t, s)
