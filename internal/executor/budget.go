@@ -8,10 +8,10 @@ import (
 	"github.com/muxward/muxward/internal/attach"
 )
 
-// What one person may type and paste on all their attached terminals together, in what it costs the
-// server: so much at once, and then so much each second. Somebody at a keyboard
-// does not come near it; two large pastes may be had at once. It holds up that person
-// alone, before anything of theirs is decided.
+// What one person may type and paste on all their attached terminals together, in what
+// it costs the server: so much at once, and then so much each second. Somebody at a
+// keyboard does not come near it; several large pastes may be had at once. It holds up
+// that person alone, before anything of theirs is decided. Commands are not in it.
 const (
 	typedBurst = 2 << 20
 	pasteCost  = 1  // of a byte that is pasted

@@ -95,7 +95,7 @@ func (b *bed) floodPaste() {
 		b.t.Errorf("muxward has grown by %d KiB", grown)
 	}
 	x.Type("\x1b[201~")
-	x.WaitFor("the paste is larger than 1048576 bytes and was not sent")
+	x.WaitFor("the paste is larger than 262144 bytes and was not sent")
 	x.Type("#")
 	b.arrived("#")
 	if got := string(b.rec.Bytes()); got != "#" {
@@ -103,7 +103,7 @@ func (b *bed) floodPaste() {
 	}
 	// One of the limit's size is pasted whole, and no buffer is left of it.
 	b.rec.Reset()
-	text := strings.Repeat("0123456789abcde\r", 1<<20/16)
+	text := strings.Repeat("0123456789abcde\r", 256<<10/16)
 	x.Type("\x1b[200~" + text + "\x1b[201~")
 	b.rec.WaitLen(len(text))
 	if got := string(b.rec.Bytes()); got != text {
