@@ -10,12 +10,14 @@ import (
 // confirmTime is how long a person may think about a paste.
 const confirmTime = 30 * time.Second
 
-// asked is a paste that the person is asked about before it is typed. What they
-// look at when they say yes is where it goes, as with any key.
+// asked is a paste that the person is asked about before it is typed. It goes to the
+// pane that they looked at when they were asked, or nowhere.
 type asked struct {
-	text  []byte
-	until time.Time
-	timer *time.Timer
+	text     []byte
+	where    string
+	question *asking
+	until    time.Time
+	timer    *time.Timer
 }
 
 // lines counts the lines of a text, also one that does not end.
@@ -34,13 +36,26 @@ func (in *input) paste(e Event, mode Mode) error {
 	if most <= 0 || n <= most || mode == Watch {
 		return in.deliver(e, mode)
 	}
-	in.asked = &asked{
-		text:  bytes.Clone(e.Bytes),
-		until: time.Now().Add(confirmTime),
-		timer: time.AfterFunc(confirmTime, func() { in.a.spawn(in.a.Answered) }),
+	where, err := in.a.cfg.Sink.Where(in.a.ctx)
+	if err != nil {
+		in.a.Notice("nothing was pasted: " + err.Error())
+		return nil
 	}
-	in.a.Ask(fmt.Sprintf("Paste %d lines? (y/n)", n), "")
+	question, limit := &asking{text: fmt.Sprintf("Paste %d lines? (y/n)", n)}, in.dec.opt.confirmTime
+	in.asked = &asked{
+		text: bytes.Clone(e.Bytes), where: where, question: question,
+		until: time.Now().Add(limit),
+		timer: time.AfterFunc(limit, func() { in.a.spawn(func() { in.a.unanswered(question) }) }),
+	}
+	in.a.ask(question)
 	return nil
+}
+
+// unanswered takes a question away that the person has not answered in time.
+func (a *Attachment) unanswered(question *asking) {
+	if a.unask(question) {
+		a.Notice("nothing was pasted: the question was not answered")
+	}
 }
 
 // asking reports whether the person is asked about a paste.
@@ -57,8 +72,8 @@ func (in *input) forget() {
 		return
 	}
 	in.asked.timer.Stop()
+	in.a.unask(in.asked.question)
 	in.asked = nil
-	in.a.Answered()
 }
 
 // answer takes what is typed while the person is asked: y is yes, any other key
@@ -73,11 +88,11 @@ func (in *input) answer(e Event, mode Mode) error {
 		_, n := utf8.DecodeRune(e.Bytes)
 		yes, rest = string(e.Bytes[:n]) == "y", e.Bytes[n:]
 	}
-	text := in.asked.text
+	text, where := in.asked.text, in.asked.where
 	in.forget()
 	if !yes {
 		in.a.Notice("nothing was pasted")
-	} else if err := in.deliver(Event{Kind: Paste, Bytes: text}, mode); err != nil {
+	} else if err := in.deliver(Event{Kind: Paste, Bytes: text, Where: where}, mode); err != nil {
 		return err
 	}
 	return in.characters(rest, mode)

@@ -2,8 +2,10 @@ package attach
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestLines(t *testing.T) {
@@ -88,5 +90,51 @@ func TestTooLargePasteIsTold(t *testing.T) {
 	}
 	if got := string(at.sink.all()); got != "paste  123456789|keys  .|detach" {
 		t.Errorf("%q", got)
+	}
+}
+
+// A question that nobody answers goes away, and they are told; a key after that is
+// a key. It takes no later question with it.
+func TestPasteIsNotAnswered(t *testing.T) {
+	p := newPerson(t, Size{80, 24}, false)
+	at := attach(t, p, Addressed, func(c *Config) { c.Keys.ConfirmLines, c.Keys.confirmTime = 1, 50*time.Millisecond })
+	eventually(t, "raw mode", func() error { return rawMode(p) })
+	p.types("\x1b[200~one\rtwo\x1b[201~")
+	eventually(t, "what they are told", contains(p.screen, "nothing was pasted: the question was not answered"))
+	p.types("y")
+	eventually(t, "the key", contains(at.sink.all, "y"))
+	first, second := &asking{text: "first"}, &asking{text: "second"}
+	at.ask(first)
+	at.ask(second)
+	at.unanswered(first)
+	if got := at.note.question.Load(); got != second {
+		t.Error("the second question has gone")
+	}
+	p.types("\x02d")
+	if err := at.wait(); !errors.Is(err, ErrDetached) {
+		t.Fatal(err)
+	}
+	if got := string(at.sink.all()); got != "keys  y|detach" {
+		t.Errorf("%q", got)
+	}
+}
+
+// A paste that was asked about goes to the pane that it was asked about.
+func TestPasteKeepsItsPane(t *testing.T) {
+	var where []string
+	p := newPerson(t, Size{80, 24}, false)
+	at := attach(t, p, Addressed, func(c *Config) {
+		c.Keys.ConfirmLines = 1
+		c.Sink.(*sink).prepare = func(e Event) error { where = append(where, e.Where); return nil }
+	})
+	eventually(t, "raw mode", func() error { return rawMode(p) })
+	p.types("\x1b[200~one\rtwo\x1b[201~")
+	eventually(t, "the question", contains(p.screen, "Paste 2 lines?"))
+	p.types("y.\x02d")
+	if err := at.wait(); !errors.Is(err, ErrDetached) {
+		t.Fatal(err)
+	}
+	if !slices.Equal(where, []string{"here", ""}) {
+		t.Errorf("%q", where)
 	}
 }

@@ -36,4 +36,7 @@ type Event struct {
 	// Escaped: the Meta of the key came as an escape before it, and goes to the
 	// pane as that.
 	Escaped bool
+	// Where is the pane that this is for, as [InputSink.Where] named it: to another it
+	// does not go. Empty is the one that is active then.
+	Where string
 }

@@ -37,6 +37,8 @@ type InputSink interface {
 	// up no revocation. With an error the event is dropped, and the person
 	// has been told why.
 	Prepare(ctx context.Context, e Event) error
+	// Where names the pane that what is typed now would go to, for [Event.Where].
+	Where(ctx context.Context) (string, error)
 }
 
 // Bindings says what keys mean: by the key tables of the server that the display is

@@ -257,6 +257,7 @@ type sink struct {
 	events []string
 	typed  []byte
 	hold   chan struct{} // non-nil: Deliver waits for it or its context
+	lost   error         // of Where
 	// prepare, if set, says what Prepare does.
 	prepare func(Event) error
 }
@@ -267,6 +268,8 @@ func (s *sink) Prepare(_ context.Context, e Event) error {
 	}
 	return nil
 }
+
+func (s *sink) Where(context.Context) (string, error) { return "here", s.lost }
 
 func (s *sink) Deliver(ctx context.Context, e Event) error {
 	if s.hold != nil {

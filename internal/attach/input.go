@@ -32,6 +32,8 @@ type KeyOptions struct {
 	// ConfirmLines is how many lines a paste may have that is typed without
 	// asking the person; 0 asks about none.
 	ConfirmLines int
+
+	confirmTime time.Duration // 0 is the constant; tests wait less
 }
 
 func (o KeyOptions) filled() KeyOptions {
@@ -43,6 +45,9 @@ func (o KeyOptions) filled() KeyOptions {
 	}
 	if o.PasteLimit <= 0 {
 		o.PasteLimit = DefaultPasteLimit
+	}
+	if o.confirmTime <= 0 {
+		o.confirmTime = confirmTime
 	}
 	return o
 }

@@ -86,8 +86,21 @@ func (a *Attachment) announce(text *string) bool {
 // behind it a line that is typed in answer. Of both the line is shown, if there is
 // no room for more: people see what they type.
 func (a *Attachment) Ask(text, line string) {
-	a.note.question.Store(&asking{text[:min(len(text), maxNotice)], line[:min(len(line), maxNotice)]})
+	a.ask(&asking{text[:min(len(text), maxNotice)], line[:min(len(line), maxNotice)]})
+}
+
+func (a *Attachment) ask(question *asking) {
+	a.note.question.Store(question)
 	a.overlay()
+}
+
+// unask takes this question away, if it is the one that is shown.
+func (a *Attachment) unask(question *asking) bool {
+	was := a.note.question.CompareAndSwap(question, nil)
+	if was {
+		a.clear()
+	}
+	return was
 }
 
 // Answered takes the question away.

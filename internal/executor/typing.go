@@ -114,6 +114,15 @@ func (k sink) Prepare(ctx context.Context, e attach.Event) error {
 	return err
 }
 
+// Where is the pane that is active on the person's screen.
+func (k sink) Where(ctx context.Context) (string, error) {
+	at, err := k.s.look(ctx)
+	if err != nil {
+		return "", err
+	}
+	return at.place.Pane.String(), nil
+}
+
 // elsewhere notes that a command of the person's own was done: the next key is for
 // where that led, though nothing of it was shown yet.
 func (s *seat) elsewhere() {
@@ -133,6 +142,9 @@ func (s *seat) prepare(ctx context.Context, e attach.Event) error {
 	at, err := s.look(ctx)
 	if err != nil {
 		return err
+	}
+	if e.Where != "" && e.Where != at.place.Pane.String() {
+		return errors.New("nothing was pasted: another pane is active than when you were asked")
 	}
 	d := at.right.Decide()
 	if !d.Allow {

@@ -54,6 +54,20 @@ func TestPasteRules(t *testing.T) {
 			t.Errorf("%.40q: the pane got %q, want %q", c.paste, got, c.want+"#")
 		}
 	}
+	// Alice goes to another pane while he is asked: it is pasted into neither.
+	r.Reset()
+	b.Type(begin + "one\rtwo\rthree" + end)
+	b.WaitFor("Paste 3 lines? (y/n)")
+	other := tmuxtest.NewRecorder(t)
+	h.Must(host.Alice, "split-window", "-t", "work", "printf 'other pane\n'; "+other.Command())
+	b.WaitFor("other pane")
+	b.Type("y")
+	b.WaitFor("nothing was pasted: another pane is active than when you were asked")
+	b.Type("#")
+	other.WaitLen(1)
+	if got := string(r.Bytes()) + string(other.Bytes()); got != "#" {
+		t.Errorf("the panes got %q", got)
+	}
 	if left := h.Must(host.Alice, "list-buffers"); left != "" {
 		t.Errorf("buffers are left: %s", left)
 	}
