@@ -136,7 +136,8 @@ func (d *Decoder) csiKey(p []byte) {
 		d.tilde(&q)
 	case final == 'u':
 		d.extended(&q)
-	case first != 1 || q.n > 2 || csiLetter[final] == "" || final == 'R' && q.n < 2:
+	case first != 1 || q.n > 2 || csiLetter[final] == "" || final == 'R' && (q.n < 2 || mod > 16):
+		// Of R, it is where the cursor is if it cannot be the modifiers of F3.
 	default:
 		if mods, ok := modifiers(mod); ok {
 			d.named(mods + csiLetter[final])

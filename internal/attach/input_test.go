@@ -268,6 +268,19 @@ func pastes(t *testing.T, in []byte) {
 	}
 }
 
+// Of two keys of the terminal's own of which one begins the other, it is always the
+// shorter.
+func TestKeysThatBeginAlike(t *testing.T) {
+	o := KeyOptions{Terminfo: []string{"kf13=\x1b[1$", "kf14=\x1b[1$A", "kf15=\x1b[1$AB"}}
+	for range 20 {
+		for _, pieces := range [][]string{{"\x1b[1$AB"}, {"\x1b[1$", "AB"}} {
+			if got := strings.Join(decode(o, pieces...), "|"); got != "named S-F1|keys  AB" {
+				t.Fatalf("%q: %q", pieces, got)
+			}
+		}
+	}
+}
+
 func FuzzInput(f *testing.F) {
 	for _, s := range []string{"a\x1b[A\x02d", "\x1b[200~x\x1b[201~", "\x1b]11;x\a", "\x1bP>|x\x1b\\", "\x1b[M   ", "\x1b\x1b[", "\xe6\xbc\xa2", "\x1b[[", "\x1bO1;", "\x02\x02", "\x1b[200~\x1b[20\x001~\r\x1b[201~"} {
 		f.Add([]byte(s), 1)

@@ -92,15 +92,17 @@ func readAs(sequence, name string) bool {
 }
 
 // ownKey looks for a key of the terminal's entry at the begin of p. more: it may
-// still become one.
+// still become one. Of two that begin alike it is the shorter, however they come.
 func (d *Decoder) ownKey(p []byte) (name string, n int, more bool) {
 	for sequence, key := range d.own {
 		switch {
 		case len(p) >= len(sequence) && string(p[:len(sequence)]) == sequence:
-			return key, len(sequence), false
+			if n == 0 || len(sequence) < n {
+				name, n = key, len(sequence)
+			}
 		case len(p) < len(sequence) && sequence[:len(p)] == string(p):
 			more = true
 		}
 	}
-	return "", 0, more
+	return name, n, more && n == 0
 }
