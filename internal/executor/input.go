@@ -79,7 +79,7 @@ func (c *inputs) paste(at *scene, text []byte) {
 		c.err = errors.New("nothing was pasted: the text holds a mark that ends or begins a paste, or a NUL")
 		return
 	}
-	name := ownBuffer + rand.Text()
+	name := tmux.OwnBuffer + rand.Text()
 	words := []string{"-p", "-r", "-b", name, "-t", at.target}
 	if at.opts.Version.AtLeast(tmux.Version{Major: 3, Minor: 7}) {
 		words = append(words, "-S") // as it is: before, it always was
@@ -95,9 +95,6 @@ func (c *inputs) paste(at *scene, text []byte) {
 	c.add(at, "paste-buffer", append(words, "-d")...)
 	c.refused = append(c.refused, gone)
 }
-
-// ownBuffer begins the name of each buffer that a paste goes through.
-const ownBuffer = "muxward-"
 
 // pasteable refuses a paste that no line to tmux can hold. It is asked before anything
 // is recorded.

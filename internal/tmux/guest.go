@@ -10,6 +10,9 @@ import (
 	"unicode/utf8"
 )
 
+// OwnBuffer begins the name of each buffer that muxward pastes from. No guest names one.
+const OwnBuffer = "muxward-"
+
 // CheckGuest refuses what tmux is not given from people who do not hold every
 // verb: commands and flags that are withheld from them, numbers that are not
 // written as numbers or are above what is allowed, names that are more than
@@ -61,7 +64,12 @@ func checkValue(kind Kind, most int, value string) error {
 		return spelled(percentForm, value, "not a size; write a number such as 10, or a share such as 30%")
 	case Line:
 		return spelled(lineForm, value, "not a line; write a number such as 10 or -10, or - for the first or last one there is")
-	case NewName, BufferName, KeyTable:
+	case BufferName:
+		if strings.HasPrefix(value, OwnBuffer) {
+			return fmt.Errorf("a buffer that a guest names cannot begin with %s", OwnBuffer)
+		}
+		return checkName(value)
+	case NewName, KeyTable:
 		return checkName(value)
 	case Word, OptionName:
 		return spelled(wordForm, value, "not one of tmux's words; write letters, digits and dashes alone")

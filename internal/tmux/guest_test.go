@@ -30,7 +30,7 @@ var guestValues = map[Kind]map[string]bool{
 	KeyTable:   {"copy-mode-vi": true, "a'": false, "#(id)": false, "-x": false},
 	Word:       {"time": true, "PATH": true, "": false, "#(id)": false, "a b": false, "a;": false, "-": true, "a=b": false},
 	OptionName: {"status-left": true, "@x": true, "update-environment[3]": true, "": false, "#(id)": false, "#{pid}": false, "status[]": false},
-	BufferName: {"clip": true, "a'": false, "#(id)": false, "-x": false},
+	BufferName: {"clip": true, "muxward": true, "muxward-": false, "muxward-X": false, "a'": false, "#(id)": false, "-x": false},
 }
 
 // given fills one position of a row with a value: a flag, or the argument.
