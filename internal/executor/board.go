@@ -26,9 +26,10 @@ const (
 	// boardShare times as long as it took to look, nobody looks again for the
 	// tables' age alone.
 	boardShare = 20
-	// boardVain is how long a server that has not told them is not asked again:
-	// longer than it has been waited for.
-	boardVain = 3 * time.Second
+	// boardVain is how long a server that has not told them is not asked again: what
+	// is typed in one go does not wait twice, and a server that was only busy is
+	// soon heard again.
+	boardVain = time.Second
 	// boardWait is how long somebody waits for somebody else who looks.
 	boardWait = 100 * time.Millisecond
 	// boardTime is how long a server may take to tell its key tables.
