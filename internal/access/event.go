@@ -23,6 +23,10 @@ type Event struct {
 	Door    string `json:"door,omitempty"`
 	// Inside is the pane the connection came from, as owner/%N.
 	Inside string `json:"inside,omitempty"`
+	// From is the network address the connection came from, and Key what it
+	// proved, or offered, there.
+	From string `json:"from,omitempty"`
+	Key  string `json:"key,omitempty"`
 	// Claims are unproved statements of the peer (such as SUDO_UID).
 	Claims map[string]string `json:"claims,omitempty"`
 

@@ -1,6 +1,7 @@
 package audit
 
 import (
+	"net"
 	"strconv"
 	"sync"
 	"time"
@@ -36,7 +37,7 @@ func newFlood(perPerson int) *flood {
 
 // absorb reports whether ev is only to be counted.
 func (f *flood) absorb(ev *access.Event, now time.Time) bool {
-	if !counting || ev.Kind != access.EventDenied && ev.Kind != access.EventDoor {
+	if !counting || ev.Allowed || ev.Kind != access.EventDenied && ev.Kind != access.EventDoor {
 		return false
 	}
 	key := floodKey(ev)
@@ -54,7 +55,7 @@ func (f *flood) absorb(ev *access.Event, now time.Time) bool {
 		a = f.seen[key]
 	}
 	if a == nil {
-		a = &absorbed{first: access.Event{Person: ev.Person, Account: ev.Account, UID: ev.UID, Door: ev.Door}}
+		a = &absorbed{first: access.Event{Person: ev.Person, Account: ev.Account, UID: ev.UID, Door: ev.Door, From: fromHost(ev.From)}}
 		if key == "" {
 			a.first = access.Event{}
 		}
@@ -77,8 +78,18 @@ func floodKey(ev *access.Event) string {
 		return string(ev.Kind) + " person " + ev.Person
 	case ev.UID != nil:
 		return string(ev.Kind) + " uid " + strconv.FormatInt(*ev.UID, 10)
+	case ev.From != "":
+		return string(ev.Kind) + " from " + fromHost(ev.From)
 	}
 	return string(ev.Kind) + " account " + ev.Account
+}
+
+// fromHost is an address without its port, which every try chooses anew.
+func fromHost(from string) string {
+	if host, _, err := net.SplitHostPort(from); err == nil {
+		return host
+	}
+	return from
 }
 
 // take gives the events that stand for what was counted since the last call,

@@ -294,6 +294,31 @@ func TestFloodOfManyIdentities(t *testing.T) {
 	}
 }
 
+// Tries of nobody in particular are counted by where they come from, whatever
+// their ports; who was let in is always written.
+func TestFloodFromOneAddress(t *testing.T) {
+	f := newFlood(20)
+	now := time.Unix(1700000000, 0)
+	passed := 0
+	for i := range 1000 {
+		if !f.absorb(&access.Event{Kind: access.EventDoor, Door: "ssh", From: fmt.Sprint("[2001:db8::1]:", i)}, now) {
+			passed++
+		}
+	}
+	if f.absorb(&access.Event{Kind: access.EventDoor, Door: "ssh", From: "203.0.113.1:9"}, now) || passed != 20 {
+		t.Errorf("%d of one address were written, or none of another", passed)
+	}
+	for range 100 {
+		if f.absorb(&access.Event{Kind: access.EventDoor, From: "[2001:db8::1]:9", Allowed: true}, now) {
+			t.Fatal("who was let in is not written")
+		}
+	}
+	got := f.take(now)
+	if len(got) != 1 || got[0].From != "2001:db8::1" || got[0].Count != 980 || got[0].Door != "ssh" {
+		t.Errorf("counted: %+v", got)
+	}
+}
+
 func TestKeyStream(t *testing.T) {
 	dir := newDir(t)
 	l := open(t, Options{Dir: dir})

@@ -99,6 +99,8 @@ func appendBody(b []byte, ev *access.Event, own *Own) []byte {
 	w.count("pid", ev.PID)
 	w.text("door", ev.Door, roomWord)
 	w.text("inside", ev.Inside, roomWord)
+	w.text("from", ev.From, roomWord)
+	w.text("key", ev.Key, roomWord)
 	w.claims(ev.Claims)
 	w.list("asked", ev.Asked, roomArgs)
 	w.list("executed", ev.Executed, roomArgs)
@@ -356,6 +358,7 @@ func unescapeEvent(ev access.Event) access.Event {
 		return s
 	}
 	ev.Person, ev.Account, ev.Door, ev.Server = raw(ev.Person), raw(ev.Account), raw(ev.Door), raw(ev.Server)
+	ev.From, ev.Key = raw(ev.From), raw(ev.Key)
 	for _, list := range [][]string{ev.Objects, ev.Verbs} {
 		for i := range list {
 			list[i] = raw(list[i])

@@ -62,7 +62,7 @@ func TestLongFieldsAreCutAndHashed(t *testing.T) {
 		long := strings.Repeat(unit, 1<<20/len(unit))
 		exit, uid := 1, int64(-1)
 		ev := access.Event{Kind: access.EventKind(long), Request: 1 << 63, Ref: 1 << 63, Person: long, Account: long, UID: &uid, PID: 1 << 30,
-			Door: long, Inside: long, Claims: map[string]string{"a": "b", "b": long, long: long}, Asked: []string{"ok", long, long},
+			Door: long, Inside: long, From: long, Key: long, Claims: map[string]string{"a": "b", "b": long, long: long}, Asked: []string{"ok", long, long},
 			Executed: strings.Split(long[:1<<16], long[:1]), Objects: []string{long}, Verbs: []string{long}, Server: long,
 			Rule: long, Reason: long, Exit: &exit, Bytes: 1 << 62, Content: []byte(long), Count: 1 << 62, Note: long}
 		line := lineOf(ev)
@@ -74,7 +74,7 @@ func TestLongFieldsAreCutAndHashed(t *testing.T) {
 			t.Fatalf("%q: %v", unit, err)
 		}
 		sum := sha256.Sum256([]byte(long))
-		for _, field := range []string{"person", "account", "door", "inside", "server", "rule", "reason", "content", "note"} {
+		for _, field := range []string{"person", "account", "door", "inside", "from", "key", "server", "rule", "reason", "content", "note"} {
 			want := Cut{field, len(long), hex.EncodeToString(sum[:])}
 			found := false
 			for _, c := range rec.Cut {

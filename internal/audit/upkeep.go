@@ -79,7 +79,7 @@ func notExecuted(lost lostIntent, now time.Time) access.Event {
 // about makes an event about the intent ev, which is record seq.
 func about(ev access.Event, seq uint64, now time.Time) access.Event {
 	return access.Event{Time: now, Request: ev.Request, Ref: seq, Person: ev.Person, Account: ev.Account,
-		UID: ev.UID, Door: ev.Door, Objects: ev.Objects, Verbs: ev.Verbs, Server: ev.Server}
+		UID: ev.UID, Door: ev.Door, From: ev.From, Key: ev.Key, Objects: ev.Objects, Verbs: ev.Verbs, Server: ev.Server}
 }
 
 // inPlace notices at each tick if the log's files are no longer at their

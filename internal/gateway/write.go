@@ -21,6 +21,7 @@ func (g *Gateway) event(req Request, plan *Plan, kind access.EventKind) access.E
 		Kind: kind, Time: g.Time(),
 		Person: id.Person(), Account: id.Account(), PID: id.PID(),
 		Door: id.Door(), Inside: id.Inside(), Claims: id.Claims(),
+		From: id.From(), Key: id.Key(),
 		Asked: req.asked(),
 	}
 	if uid, ok := id.UID(); ok {
@@ -94,6 +95,16 @@ func (g *Gateway) writeRefusal(ctx context.Context, req Request, plan *Plan, d a
 func (g *Gateway) Refuse(ctx context.Context, base Request, argv []string, why error) error {
 	base.Act = &Act{Name: "tmux", Args: argv}
 	return g.writeRefusal(ctx, base, nil, access.Decision{Rule: "command table"}, why)
+}
+
+// AtDoor writes what happened at a door that is no request: somebody was let in, or was
+// not. Tries of the same address that come too often are counted together.
+func (g *Gateway) AtDoor(ctx context.Context, ev access.Event) error {
+	ev.Kind, ev.Time = access.EventDoor, g.Time()
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeTime)
+	defer cancel()
+	_, err := g.Log.Append(ctx, access.BestEffortClass, ev)
+	return err
 }
 
 // refused words a denial. What a person may not even know of is not there.

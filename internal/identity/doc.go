@@ -7,5 +7,6 @@
 // do is not here (internal/policy), nor is which groups they are in: that is
 // asked anew at each decision, so that it can change while they are attached.
 //
-// Start reading at [Prover.FromPeer].
+// Start reading at [Prover.FromPeer], for connections from this host, and at
+// [SSHProver.Install], for keys and certificates.
 package identity

@@ -14,6 +14,8 @@ type proof struct {
 	inside  string
 	serial  uint64
 	claims  map[string]string
+	// key and from are what an SSH connection proved, and where it came from.
+	key, from string
 	// supposed is set for what [Supposed] makes.
 	supposed bool
 }
@@ -97,6 +99,24 @@ func (i Identity) Claims() map[string]string {
 		out[k] = v
 	}
 	return out
+}
+
+// Key names the key that proved the identity, with the certificate if it was
+// one, or "" where no key did.
+func (i Identity) Key() string {
+	if i.p == nil {
+		return ""
+	}
+	return i.p.key
+}
+
+// From is the network address the connection came from, or "" for one from this
+// host.
+func (i Identity) From() string {
+	if i.p == nil {
+		return ""
+	}
+	return i.p.from
 }
 
 // IsNobody reports whether the identity is the zero one.

@@ -23,6 +23,28 @@ func problemsOf(t testing.TB, files map[string]string) string {
 	return ps.Error()
 }
 
+// aKey is some public key.
+const aKey = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEB"
+
+// The keys of the people file are those of its people.
+func TestKeysOfPeople(t *testing.T) {
+	s, err := Load(writeDir(t, map[string]string{grantsFile: "grants: []\n",
+		peopleFile: "people:\n  alice: {uid: 1000}\n  bob: {keys: ['from=\"10.0.0.1\" " + aKey + " bob@laptop']}\n"}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	keys := s.SSHKeys()
+	if len(keys) != 1 || keys[0].Person() != "bob" || keys[0].Where() != "people.yaml:3" {
+		t.Errorf("the keys are %v", keys)
+	}
+	if uid, ok := s.UIDOf("alice"); !ok || uid != 1000 {
+		t.Errorf("alice has the uid %d, %v", uid, ok)
+	}
+	if _, ok := s.UIDOf("bob"); ok {
+		t.Error("bob has a uid")
+	}
+}
+
 // Every mistake is told with its place and what to do (CF-03, AU-07).
 func TestMistakesHavePlaces(t *testing.T) {
 	people := func(s string) map[string]string { return map[string]string{peopleFile: s, grantsFile: "grants: []\n"} }
@@ -61,6 +83,10 @@ func TestMistakesHavePlaces(t *testing.T) {
 		"uid in octal":          {people("people:\n  a: {uid: 010}\n"), []string{`a uid must be a number from 0 to 4294967294, not "010"`}},
 		"uid -1":                {people("people:\n  a: {uid: 4294967295}\n"), []string{"a uid must be a number"}},
 		"account twice":         {people("people:\n  a: {account: b}\n  b: {}\n"), []string{`people.yaml:3:3: the account "b" belongs to a already`}},
+		"key twice":             {people("people:\n  a: {keys: [" + aKey + ", " + aKey + " again]}\n"), []string{"people.yaml:2:", "given twice"}},
+		"key of two":            {people("people:\n  a: {keys: [" + aKey + "]}\n  b: {keys: " + aKey + "}\n"), []string{"people.yaml:3:13: the key SHA256:", "belongs to a already"}},
+		"key with a command":    {people("people:\n  a: {keys: ['command=\"id\" " + aKey + "']}\n"), []string{"people.yaml:2:14: a key of a: the option command= is not taken"}},
+		"no key":                {people("people:\n  a: {keys: [alice]}\n"), []string{"people.yaml:2:14: a key of a: no public key"}},
 
 		"capital":    {people("people:\n  Alice: {}\n"), []string{`people.yaml:2:3: a person's name "Alice" has 'A'`}},
 		"blank":      {people("people:\n  \"alice \": {}\n"), []string{"people.yaml:2:3", "alice "}},

@@ -17,6 +17,8 @@ type people struct {
 	groups    map[string]*group
 	byUID     map[uint32]*person
 	byAccount map[string]*person
+	keys      []*identity.SSHKey
+	byKey     map[string]*person // by fingerprint
 }
 
 // person is one entry of people.yaml.
@@ -49,7 +51,7 @@ const (
 func parsePeople(f source, r *report) *people {
 	ps := &people{
 		list: map[string]*person{}, groups: map[string]*group{},
-		byUID: map[uint32]*person{}, byAccount: map[string]*person{},
+		byUID: map[uint32]*person{}, byAccount: map[string]*person{}, byKey: map[string]*person{},
 	}
 	d := &doc{file: f.name, r: r}
 	top := d.root(f.data, "people", "groups")
@@ -101,7 +103,7 @@ func (ps *people) addPerson(d *doc, e pair) (join func()) {
 	ps.list[name] = p
 	fields := map[string]*yaml.Node{}
 	if e.value.Tag != "!!null" { // `alice:` alone is a person without more
-		fields = d.mapping(e.value, "the person "+name, []string{"uid", "account", "groups", "about"})
+		fields = d.mapping(e.value, "the person "+name, []string{"uid", "account", "groups", "keys", "about"})
 	}
 	for _, n := range d.oneOrMore(fields["uid"]) {
 		if uid, ok := d.number(n, "a uid", noUID-1); ok {
@@ -116,6 +118,11 @@ func (ps *people) addPerson(d *doc, e pair) (join func()) {
 	for _, n := range d.oneOrMore(fields["account"]) {
 		if a, ok := d.text(n, "an account"); ok {
 			ps.claimAccount(d, n, p, a)
+		}
+	}
+	for _, n := range d.oneOrMore(fields["keys"]) {
+		if line, ok := d.text(n, "a key"); ok {
+			ps.claimKey(d, n, p, line)
 		}
 	}
 	if n := fields["about"]; n != nil {
@@ -155,6 +162,27 @@ func (ps *people) claimAccount(d *doc, n *yaml.Node, p *person, account string) 
 	default:
 		ps.byAccount[account] = p
 		p.accounts = append(p.accounts, account)
+	}
+}
+
+// claimKey takes one of a person's public keys over, as a line of
+// authorized_keys.
+func (ps *people) claimKey(d *doc, n *yaml.Node, p *person, line string) {
+	k, err := identity.ParseSSHKey(line, p.name, fmt.Sprintf("%s:%d", d.file, n.Line))
+	if err != nil {
+		d.fail(n, "", "a key of %s: %v", p.name, err)
+		return
+	}
+	switch other := ps.byKey[k.Fingerprint()]; {
+	case len(ps.keys) == maxKeys:
+		d.fail(n, "", "more than %d keys", maxKeys)
+	case other == p:
+		d.fail(n, "", "the key %s is given twice", k.Fingerprint())
+	case other != nil:
+		d.fail(n, "a key proves one person", "the key %s belongs to %s already", k.Fingerprint(), other.name)
+	default:
+		ps.byKey[k.Fingerprint()] = p
+		ps.keys = append(ps.keys, k)
 	}
 }
 

@@ -1,5 +1,11 @@
 package policy
 
+import (
+	"slices"
+
+	"github.com/muxward/muxward/internal/identity"
+)
+
 // IsPerson reports whether the people file names this person.
 func (s *Set) IsPerson(name string) bool {
 	_, ok := s.people.list[name]
@@ -23,4 +29,17 @@ func (s *Set) AccountOf(name string) string {
 		return ""
 	}
 	return p.accounts[0]
+}
+
+// SSHKeys lists the public keys of the people file.
+func (s *Set) SSHKeys() []*identity.SSHKey { return slices.Clone(s.people.keys) }
+
+// UIDOf gives a uid by which the people file knows a person, the first one if
+// there are several.
+func (s *Set) UIDOf(name string) (uint32, bool) {
+	p := s.people.list[name]
+	if p == nil || len(p.uids) == 0 {
+		return 0, false
+	}
+	return p.uids[0], true
 }

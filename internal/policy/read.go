@@ -28,6 +28,7 @@ const (
 	maxPeople   = 50_000
 	maxGroups   = 5_000
 	maxMembers  = 500_000
+	maxKeys     = 100_000
 	maxPolicies = 2_000
 	// loadBudget is processor time, so that a busy machine does not make a
 	// good policy a bad one. The largest policies that the other limits let

@@ -1,0 +1,250 @@
+package identity
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"net/netip"
+	"path"
+	"strings"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+)
+
+// maxKeyLine is the longest line of a key that is read, in bytes.
+const maxKeyLine = 16 << 10
+
+// SSHKey is a public key as a list of keys has it: whose it is, and under which
+// conditions it proves them. It is immutable.
+type SSHKey struct {
+	person string
+	where  string
+	key    ssh.PublicKey
+	limits sshLimits
+}
+
+// sshLimits are the conditions of one key.
+type sshLimits struct {
+	from    []fromPattern // nil: from everywhere
+	expires time.Time     // zero: never
+	noPTY   bool
+}
+
+// Person is whose key it is, "" for an authority's.
+func (k *SSHKey) Person() string { return k.person }
+
+// Where says in which file and line the key stands.
+func (k *SSHKey) Where() string { return k.where }
+
+// Fingerprint is the key's SHA-256, as ssh-keygen prints it.
+func (k *SSHKey) Fingerprint() string { return ssh.FingerprintSHA256(k.key) }
+
+// ParseSSHKey reads one line in the form of authorized_keys, with the options
+// from=, expiry-time=, restrict, pty, no-pty and those that only take away what
+// is not offered anyway. What asks for more than can be kept, such as command=
+// or verify-required, is refused by name: a condition that is not understood is
+// not dropped.
+func ParseSSHKey(line, person, where string) (*SSHKey, error) {
+	if len(line) > maxKeyLine {
+		return nil, fmt.Errorf("a key's line has more than %d bytes", maxKeyLine)
+	}
+	if strings.ContainsAny(line, "\n\r\x00") {
+		return nil, errors.New("a key is one line")
+	}
+	key, _, options, rest, err := ssh.ParseAuthorizedKey([]byte(line))
+	if err != nil {
+		return nil, errors.New("no public key is in this line; write it as in a .pub file: ssh-ed25519 AAAA... comment")
+	}
+	if len(bytes.TrimSpace(rest)) > 0 {
+		return nil, errors.New("a key is one line")
+	}
+	if _, is := key.(*ssh.Certificate); is {
+		return nil, errors.New("this is a certificate; list the key of its authority among the authorities, or the plain key here")
+	}
+	if err := strong(key); err != nil {
+		return nil, err
+	}
+	k := &SSHKey{person: person, where: where, key: key}
+	seen := map[string]bool{}
+	for _, o := range options {
+		name, value, given := strings.Cut(o, "=")
+		name = strings.ToLower(name)
+		if seen[name] {
+			return nil, fmt.Errorf("the option %s is given twice", name)
+		}
+		seen[name] = true
+		if err := k.limits.option(name, value, given); err != nil {
+			return nil, err
+		}
+	}
+	return k, nil
+}
+
+// option takes one option over.
+func (l *sshLimits) option(name, value string, given bool) (err error) {
+	switch name {
+	case "from", "expiry-time":
+		if value, err = unquote(value); err != nil || !given {
+			return fmt.Errorf("write the option as %s=\"...\"", name)
+		}
+		if name == "from" {
+			l.from, err = parseFrom(value)
+		} else {
+			l.expires, err = parseExpiry(value)
+		}
+		return err
+	case "restrict", "no-pty":
+		l.noPTY = true
+	case "pty":
+		l.noPTY = false
+	case "no-port-forwarding", "no-x11-forwarding", "no-agent-forwarding", "no-user-rc":
+		// None of it is offered.
+	case "command":
+		return errors.New("the option command= is not taken: what somebody may do is for the policy to say; remove the option")
+	case "verify-required":
+		return errors.New("the option verify-required cannot be checked here, so this key is not taken; remove the option, or the key")
+	case "no-touch-required":
+		return errors.New("the option no-touch-required is not taken: a key that can ask for a touch has to")
+	case "cert-authority":
+		return errors.New("the option cert-authority is not taken here: list the key among the authorities (ssh: authorities:)")
+	default:
+		return fmt.Errorf("the option %.40q is not known, so this key is not taken; the options are from=, expiry-time=, restrict, pty, no-pty", name)
+	}
+	if given {
+		return fmt.Errorf("the option %s takes no value", name)
+	}
+	return nil
+}
+
+// strong refuses kinds of keys that prove little today.
+func strong(key ssh.PublicKey) error {
+	switch key.Type() {
+	case ssh.KeyAlgoED25519, ssh.KeyAlgoSKED25519, ssh.KeyAlgoSKECDSA256,
+		ssh.KeyAlgoECDSA256, ssh.KeyAlgoECDSA384, ssh.KeyAlgoECDSA521:
+		return nil
+	case ssh.KeyAlgoRSA:
+		if bits := rsaBits(key); bits < 2048 {
+			return fmt.Errorf("an RSA key of %d bits is too short; use ssh-keygen -t ed25519", bits)
+		}
+		return nil
+	}
+	return fmt.Errorf("keys of the kind %.40q are not taken; use ssh-keygen -t ed25519", key.Type())
+}
+
+// rsaBits is the length of an RSA key's modulus.
+func rsaBits(key ssh.PublicKey) int {
+	var w struct {
+		Name string
+		E    []byte
+		N    []byte
+	}
+	if ssh.Unmarshal(key.Marshal(), &w) != nil {
+		return 0
+	}
+	n := bytes.TrimLeft(w.N, "\x00")
+	return 8 * len(n)
+}
+
+// unquote gives what stands between the quotes of an option's value.
+func unquote(s string) (string, error) {
+	if len(s) < 3 || s[0] != '"' || s[len(s)-1] != '"' || strings.ContainsAny(s[1:len(s)-1], `"\`) {
+		return "", errors.New("not quoted")
+	}
+	return s[1 : len(s)-1], nil
+}
+
+// fromPattern is one part of from=: addresses that may come, or must not.
+type fromPattern struct {
+	not    bool
+	prefix netip.Prefix
+	glob   string // if it has a star or question mark
+}
+
+// parseFrom reads a list of addresses, networks and patterns, as of sshd(8).
+// Names of hosts are refused: who answers for a name is not who comes.
+func parseFrom(s string) ([]fromPattern, error) {
+	var out []fromPattern
+	for part := range strings.SplitSeq(s, ",") {
+		var p fromPattern
+		part, p.not = strings.CutPrefix(part, "!")
+		addr, aerr := netip.ParseAddr(part)
+		prefix, perr := netip.ParsePrefix(part)
+		switch {
+		case aerr == nil && addr.Zone() == "":
+			addr = addr.Unmap()
+			p.prefix = netip.PrefixFrom(addr, addr.BitLen())
+		case perr == nil && prefix == prefix.Masked() && !prefix.Addr().Is4In6():
+			p.prefix = prefix
+		case strings.ContainsAny(part, "*?") && strings.Trim(part, "0123456789abcdefABCDEF:.*?") == "":
+			p.glob = strings.ToLower(part)
+		default:
+			return nil, fmt.Errorf("from= has %.64q, which is no address, network (such as 10.0.0.0/8) or pattern of one; names of hosts are not looked up", part)
+		}
+		out = append(out, p)
+	}
+	return out, nil
+}
+
+// comes reports whether somebody may come from an address. As with sshd, what is
+// excluded anywhere in the list is excluded.
+func comes(patterns []fromPattern, from netip.Addr) bool {
+	if patterns == nil {
+		return true
+	}
+	from = from.Unmap().WithZone("")
+	in := false
+	for _, p := range patterns {
+		hit := p.prefix.IsValid() && p.prefix.Contains(from)
+		if p.glob != "" {
+			hit, _ = path.Match(p.glob, from.String()) // the pattern's characters are plain
+		}
+		if hit && p.not {
+			return false
+		}
+		in = in || hit
+	}
+	return in
+}
+
+// parseExpiry reads YYYYMMDD[Z] or YYYYMMDDHHMM[SS][Z], in local time but for a Z.
+func parseExpiry(s string) (time.Time, error) {
+	digits, utc := strings.CutSuffix(s, "Z")
+	where := time.Local
+	if utc {
+		where = time.UTC
+	}
+	layout := map[int]string{8: "20060102", 12: "200601021504", 14: "20060102150405"}[len(digits)]
+	t, err := time.ParseInLocation(layout, digits, where)
+	if layout == "" || err != nil {
+		return time.Time{}, fmt.Errorf("expiry-time=%.32q is no moment; write it as 20270131 or 202701311800, with a Z at the end for UTC", s)
+	}
+	return t, nil
+}
+
+// ParseSSHKeys reads a file of such lines; empty ones and comments are passed
+// over. All that is wrong is told, each with its place, and then there are no
+// keys: of a list that is half understood, nothing is taken.
+func ParseSSHKeys(data []byte, person, file string) ([]*SSHKey, error) {
+	var keys []*SSHKey
+	var wrong []error
+	n := 0
+	for line := range bytes.Lines(data) {
+		n++
+		text := strings.TrimSpace(string(line))
+		if text == "" || text[0] == '#' {
+			continue
+		}
+		where := fmt.Sprintf("%s:%d", file, n)
+		k, err := ParseSSHKey(text, person, where)
+		if err != nil {
+			wrong = append(wrong, fmt.Errorf("%s: %w", where, err))
+			continue
+		}
+		keys = append(keys, k)
+	}
+	if err := errors.Join(wrong...); err != nil {
+		return nil, err
+	}
+	return keys, nil
+}

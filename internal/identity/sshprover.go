@@ -1,0 +1,201 @@
+package identity
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"net"
+	"net/netip"
+	"slices"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+)
+
+// SSHKeys says which keys prove whom. It is immutable: a change is a new one.
+type SSHKeys struct {
+	keys        map[string][]*SSHKey // by the key as it goes over the wire
+	authorities map[string][]*SSHKey
+	revoked     *SSHRevoked
+	isPerson    func(string) bool
+}
+
+// NewSSHKeys puts the lists together. A key that is listed for two people proves
+// neither of them, which the errors tell, and the rest stays in force.
+func NewSSHKeys(keys, authorities []*SSHKey, revoked *SSHRevoked, isPerson func(string) bool) (*SSHKeys, []error) {
+	t := &SSHKeys{keys: map[string][]*SSHKey{}, authorities: map[string][]*SSHKey{}, revoked: revoked, isPerson: isPerson}
+	for _, k := range keys {
+		wire := string(k.key.Marshal())
+		t.keys[wire] = append(t.keys[wire], k)
+	}
+	for _, k := range authorities {
+		wire := string(k.key.Marshal())
+		t.authorities[wire] = append(t.authorities[wire], k)
+	}
+	var wrong []error
+	for _, wire := range slices.Sorted(maps.Keys(t.keys)) {
+		list := t.keys[wire]
+		for _, k := range list[1:] {
+			if k.person != list[0].person {
+				wrong = append(wrong, fmt.Errorf("%s: the key is that of %s, too (%s): it proves neither", k.where, list[0].person, list[0].where))
+				delete(t.keys, wire)
+				break
+			}
+		}
+	}
+	return t, wrong
+}
+
+// Len counts the keys and the authorities.
+func (t *SSHKeys) Len() (keys, authorities int) { return len(t.keys), len(t.authorities) }
+
+// SSHProver proves who is at the other end of an SSH connection.
+type SSHProver struct {
+	// Keys gives the keys that are in force now.
+	Keys func() *SSHKeys
+	// Now is the clock.
+	Now func() time.Time
+	// Refused, if set, is told why a key that was offered or proved is not taken.
+	Refused func(from net.Addr, key string, proved bool, why error)
+}
+
+// proofKey is where a proof is kept in the permissions of a connection. Nobody
+// else can name it, so nobody else can put one there.
+type proofKey struct{}
+
+// SSHProof is what a connection has proved, and until when that holds.
+type SSHProof struct {
+	person string
+	key    ssh.PublicKey
+	from   netip.AddrPort
+	until  time.Time
+	noPTY  bool
+}
+
+// Until is when the proof ends; zero: never.
+func (p *SSHProof) Until() time.Time { return p.until }
+
+// MayHaveTerminal reports whether the key may be used on a terminal.
+func (p *SSHProof) MayHaveTerminal() bool { return !p.noPTY }
+
+// Install makes the prover the only one who lets people in.
+//
+// A client may offer keys that it does not hold: then [SSHProver] only says
+// whether it is worth proving. A proof is kept when the library has verified the
+// signature, and taken from there by [SSHProver.FromConn].
+func (p *SSHProver) Install(c *ssh.ServerConfig) {
+	c.NoClientAuth = false
+	c.PasswordCallback, c.KeyboardInteractiveCallback = nil, nil
+	c.PublicKeyCallback = func(conn ssh.ConnMetadata, key ssh.PublicKey) (*ssh.Permissions, error) {
+		if _, err := p.check(conn.RemoteAddr(), key); err != nil {
+			p.refused(conn.RemoteAddr(), key, false, err)
+			return nil, errDenied
+		}
+		return &ssh.Permissions{}, nil
+	}
+	c.VerifiedPublicKeyCallback = func(conn ssh.ConnMetadata, key ssh.PublicKey, _ *ssh.Permissions, _ string) (*ssh.Permissions, error) {
+		proof, err := p.check(conn.RemoteAddr(), key)
+		if err != nil {
+			p.refused(conn.RemoteAddr(), key, true, err)
+			return nil, errDenied
+		}
+		return &ssh.Permissions{ExtraData: map[any]any{proofKey{}: proof}}, nil
+	}
+}
+
+// errDenied is all that a client could hear.
+var errDenied = errors.New("permission denied")
+
+func (p *SSHProver) refused(from net.Addr, key ssh.PublicKey, proved bool, why error) {
+	if p.Refused != nil {
+		p.Refused(from, DescribeSSHKey(key), proved, why)
+	}
+}
+
+// FromConn gives the identity that a connection has proved with the key that
+// ended its authentication.
+func (p *SSHProver) FromConn(conn *ssh.ServerConn, door string) (Identity, *SSHProof, error) {
+	if conn.Permissions == nil {
+		return Identity{}, nil, errors.New("the connection has proved nobody")
+	}
+	proved, ok := conn.Permissions.ExtraData[proofKey{}].(*SSHProof)
+	if !ok || proved.person == "" {
+		return Identity{}, nil, errors.New("the connection has proved nobody")
+	}
+	return Identity{&proof{person: proved.person, uid: noUID, door: door, serial: serial(),
+		key: DescribeSSHKey(proved.key), from: proved.from.String()}}, proved, nil
+}
+
+// Stands says whether a proof would still be taken, by the keys in force now.
+func (p *SSHProver) Stands(pr *SSHProof) error {
+	now, err := p.check(net.TCPAddrFromAddrPort(pr.from), pr.key)
+	if err == nil && now.person != pr.person {
+		err = errors.New("the key is somebody else's now")
+	}
+	return err
+}
+
+// check says whom a key proves that comes from an address, once its owner has
+// signed with it.
+func (p *SSHProver) check(from net.Addr, key ssh.PublicKey) (*SSHProof, error) {
+	tcp, ok := from.(*net.TCPAddr)
+	if !ok {
+		return nil, fmt.Errorf("a connection from %v has no address to go by", from)
+	}
+	pr := &SSHProof{key: key, from: tcp.AddrPort()}
+	t, now := p.Keys(), p.Now()
+	if err := t.revoked.check(key); err != nil {
+		return nil, err
+	}
+	cert, is := key.(*ssh.Certificate)
+	if !is {
+		list := t.keys[string(key.Marshal())]
+		if len(list) == 0 {
+			return nil, errors.New("the key is nobody's here")
+		}
+		return pr, pr.fits(list, now)
+	}
+	return pr, t.certified(pr, cert, now)
+}
+
+// fits takes the first line of a key whose conditions hold.
+func (pr *SSHProof) fits(list []*SSHKey, now time.Time) (err error) {
+	for _, k := range list {
+		switch {
+		case !k.limits.expires.IsZero() && !now.Before(k.limits.expires):
+			err = fmt.Errorf("the key of %s has expired (%s)", k.name(), k.where)
+		case !comes(k.limits.from, pr.from.Addr()):
+			err = fmt.Errorf("the key of %s may not come from there (from= in %s)", k.name(), k.where)
+		default:
+			pr.person = k.person
+			pr.noPTY = pr.noPTY || k.limits.noPTY
+			pr.ends(k.limits.expires)
+			return nil
+		}
+	}
+	return err
+}
+
+func (k *SSHKey) name() string {
+	if k.person == "" {
+		return "the authority"
+	}
+	return k.person
+}
+
+func (pr *SSHProof) ends(at time.Time) {
+	if !at.IsZero() && (pr.until.IsZero() || at.Before(pr.until)) {
+		pr.until = at
+	}
+}
+
+// DescribeSSHKey names a key, or a certificate with what it rests on, for the
+// log.
+func DescribeSSHKey(key ssh.PublicKey) string {
+	cert, is := key.(*ssh.Certificate)
+	if !is {
+		return ssh.FingerprintSHA256(key)
+	}
+	return fmt.Sprintf("%s certificate %.64q serial %d of %s", ssh.FingerprintSHA256(cert.Key), cert.KeyId,
+		cert.Serial, ssh.FingerprintSHA256(cert.SignatureKey))
+}
