@@ -46,6 +46,13 @@ type Terminal interface {
 	Close() error
 }
 
+// Remote is a client whose terminal is no descriptor of this host. Its terminal
+// is handed over as it is, and closed by whoever was given it.
+type Remote interface {
+	// Screen is the client's terminal, or an error that says why it has none.
+	Screen() (Terminal, error)
+}
+
 // Leaving says how a terminal is left.
 type Leaving struct {
 	// Now and Ever are the marks of what was drawn.

@@ -23,13 +23,8 @@ const attachTime = 5 * time.Second
 // attach gives the person a display: muxward attaches to tmux on a pty of its
 // own, and shows what tmux draws there on the person's terminal.
 func (e *Executor) attach(ctx context.Context, p *gateway.Permit, server Server) (gateway.Result, error) {
-	client := p.Request().Client
-	file, err := client.Terminal()
-	if err != nil {
-		return gateway.Result{}, err
-	}
-	s := &seat{e: e, p: p, live: p.Live(), server: server, client: client, done: make(chan struct{})}
-	if err := s.open(ctx, file); err != nil {
+	s := &seat{e: e, p: p, live: p.Live(), server: server, client: p.Request().Client, done: make(chan struct{})}
+	if err := s.open(ctx); err != nil {
 		s.abandon()
 		return gateway.Result{}, err
 	}
@@ -44,18 +39,39 @@ func (e *Executor) attach(ctx context.Context, p *gateway.Permit, server Server)
 	return gateway.Result{Attached: s, Executed: s.argv, Current: s.here()}, nil
 }
 
-// open makes the display and has tmux attach to it.
-func (s *seat) open(ctx context.Context, file *os.File) error {
-	ctx, cancel := context.WithTimeout(ctx, attachTime)
-	defer cancel()
-	var err error
+// take takes over the person's terminal: one of this host, which their client
+// has passed, or one at the other end of a connection.
+func (s *seat) take() error {
+	if remote, ok := s.client.(attach.Remote); ok {
+		terminal, err := remote.Screen()
+		if err == nil {
+			s.terminal = terminal
+		}
+		return err
+	}
+	file, err := s.client.Terminal()
+	if err != nil {
+		return err
+	}
 	door, err := s.client.Connection()
 	if err != nil {
 		return err
 	}
 	defer door.Close()
-	if s.terminal, err = attach.OpenTTY(file, s.e.Keeper(), door); err != nil {
+	terminal, err := attach.OpenTTY(file, s.e.Keeper(), door)
+	if err != nil {
 		return fmt.Errorf("open terminal failed: %w", err)
+	}
+	s.terminal = terminal
+	return nil
+}
+
+// open makes the display and has tmux attach to it.
+func (s *seat) open(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, attachTime)
+	defer cancel()
+	if err := s.take(); err != nil {
+		return err
 	}
 	size, err := s.terminal.Size()
 	if err != nil {
@@ -114,6 +130,12 @@ func (s *seat) hello(ctx context.Context, peer *os.File) (*wire.Hello, error) {
 				return nil, err
 			}
 		}
+	} else if len(own.Terminfo) == 0 && s.remote() { // nobody there reads a terminal's description
+		var err error
+		if h.Term, h.Terminfo, err = terminal(own.Term); err != nil {
+			return nil, err
+		}
+		h.Terminfo = slices.Concat(h.Terminfo, keysOf(h.Term))
 	} else if own.Term != "" && !termName(own.Term) { // of none tmux makes what it makes of it
 		return nil, fmt.Errorf("open terminal failed: missing or unsuitable terminal: %.64q", own.Term)
 	}
@@ -126,6 +148,11 @@ func (s *seat) hello(ctx context.Context, peer *os.File) (*wire.Hello, error) {
 		return nil, err
 	}
 	return h, nil
+}
+
+func (s *seat) remote() bool {
+	_, ok := s.client.(attach.Remote)
+	return ok
 }
 
 // untilReady passes what tmux says before it has attached: that it is ready,
