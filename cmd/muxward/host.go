@@ -47,14 +47,7 @@ func (h *hostServers) Server(owner string) gateway.Server {
 
 // Start starts the server of the identity's own account, for a client of theirs.
 func (h *hostServers) Start(ctx context.Context, who identity.Identity, first *wire.Hello) (gateway.Server, error) {
-	uid, ok := who.UID()
-	if !ok {
-		return nil, errors.New("you did not come with an account of this host")
-	}
-	account, err := h.d.accounts.ByUID(ctx, uid)
-	if errors.Is(err, identity.ErrNoAccount) {
-		account, err = identity.Account{Name: who.Person(), UID: uid, GID: uid, Home: "/", Shell: "/bin/sh"}, nil
-	}
+	account, err := h.d.accountOf(ctx, who)
 	if err != nil {
 		return nil, err
 	}
@@ -67,6 +60,39 @@ func (h *hostServers) Start(ctx context.Context, who identity.Identity, first *w
 		return nil, err
 	}
 	return guarded{s}, nil
+}
+
+// accountOf gives the account that a person's own server runs as: the one they came
+// with, or for those who came with a key the one that the policy gives them.
+func (d *daemon) accountOf(ctx context.Context, who identity.Identity) (identity.Account, error) {
+	if uid, ok := who.UID(); ok {
+		account, err := d.accounts.ByUID(ctx, uid)
+		if errors.Is(err, identity.ErrNoAccount) {
+			account, err = identity.Account{Name: who.Person(), UID: uid, GID: uid, Home: "/", Shell: "/bin/sh"}, nil
+		}
+		return account, err
+	}
+	return d.accountNamed(ctx, who.Person())
+}
+
+// accountNamed gives the account of a person of the policy.
+func (d *daemon) accountNamed(ctx context.Context, person string) (account identity.Account, err error) {
+	set := d.policy.Set()
+	if uid, ok := set.UIDOf(person); ok {
+		account, err = d.accounts.ByUID(ctx, uid)
+	} else {
+		account, err = d.accounts.ByName(ctx, set.AccountOf(person))
+	}
+	if err == nil { // whoever comes by the tmux door with it has to be the same person
+		var is string
+		if is, err = d.policy.PersonOf(account.UID, account.Name); err == nil && is != person {
+			err = fmt.Errorf("the account %s is %s's", account.Name, is)
+		}
+	}
+	if err != nil {
+		return identity.Account{}, fmt.Errorf("you have no account of this host: %w", err)
+	}
+	return account, nil
 }
 
 // panes lists the processes of guarded panes as they were known last, and the

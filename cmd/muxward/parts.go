@@ -39,6 +39,7 @@ type daemon struct {
 	ctlDoor  *ctld.Server
 	ctl      *ctlListener
 	keeper   *keeper.Keeper
+	ssh      *sshDoor // nil if it is closed
 
 	failed chan error // what ends the daemon
 	stop   context.CancelFunc
@@ -85,7 +86,10 @@ func assemble(ctx context.Context, c config.Config) (d *daemon, err error) {
 	if d.keeper, err = startKeeper(d.ctx); err != nil {
 		return d, err
 	}
-	d.ctl, err = listenCtl(filepath.Join(c.Run(), "ctl"), c.Root())
+	if d.ctl, err = listenCtl(filepath.Join(c.Run(), "ctl"), c.Root()); err != nil {
+		return d, err
+	}
+	d.ssh, err = d.openSSH(ctx)
 	return d, err
 }
 
@@ -171,6 +175,7 @@ func (d *daemon) start(ctx context.Context) {
 			d.fail(fmt.Errorf("ctl door: %w", err))
 		}
 	})
+	d.ssh.start(d)
 	d.wg.Go(d.watch)
 }
 
@@ -199,6 +204,7 @@ func (d *daemon) close() {
 	if d.ctl != nil {
 		_ = d.ctl.Close()
 	}
+	d.ssh.close()
 	if d.guard != nil {
 		if err := d.guard.Close(); err != nil {
 			fmt.Fprintln(os.Stderr, "muxward: close the doors:", err)
@@ -213,6 +219,7 @@ func (d *daemon) close() {
 		if d.ctlDoor != nil {
 			d.ctlDoor.Wait()
 		}
+		d.ssh.wait()
 		d.wg.Wait()
 	}()
 	ctx, cancel := context.WithTimeout(context.Background(), drainTime)

@@ -55,6 +55,7 @@ The tmux servers outlive muxward: start it again and people re-attach.`,
 	f.StringVar(&c.Policy, "policy", os.Getenv("MUXWARD_POLICY"), "policy `directory`")
 	f.StringVar(&c.Doors, "doors", "", "`directory` of the doors, exported as TMUX_TMPDIR")
 	f.StringVar(&c.Tmux, "tmux", "", "the tmux `program` (default: from PATH)")
+	f.StringVar(&c.SSH.Listen, "ssh", "", "open the SSH door at this `address`, such as :2222")
 	f.BoolVar(&c.User, "user", false, "as root: guard root's own tmux server only")
 	return cmd
 }
@@ -64,6 +65,7 @@ func merge(base *config.Config, flags config.Config) {
 	for _, p := range []struct{ to, from *string }{
 		{&base.State, &flags.State}, {&base.Policy, &flags.Policy},
 		{&base.Doors, &flags.Doors}, {&base.Tmux, &flags.Tmux},
+		{&base.SSH.Listen, &flags.SSH.Listen},
 	} {
 		if *p.from != "" {
 			*p.to = *p.from
@@ -85,11 +87,12 @@ func serve(ctx context.Context, c config.Config) error {
 	signal.Notify(hup, syscall.SIGHUP)
 	d.start(ctx)
 	if err := (config.Serving{
-		PID: os.Getpid(), Ctl: filepath.Join(c.Run(), "ctl"), Doors: c.Doors, Policy: c.Policy,
+		PID: os.Getpid(), Ctl: filepath.Join(c.Run(), "ctl"), Doors: c.Doors, Policy: c.Policy, SSH: d.ssh.serving(),
 	}).Save(c.State); err != nil {
 		return fmt.Errorf("say where we serve: %w", err)
 	}
 	fmt.Printf("muxward %s is ready: export TMUX_TMPDIR=%s\n", version, c.Doors)
+	d.ssh.announce()
 	notifyManager("READY=1")
 	for {
 		select {

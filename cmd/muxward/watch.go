@@ -62,6 +62,7 @@ func (d *daemon) watch() {
 				_ = w.Add(d.config.Policy) // a directory that was replaced
 			}
 			d.reloadChanged(d.ctx)
+			d.ssh.reloadChanged(d.ctx, d)
 			d.openDoors(d.ctx)
 			d.ctl.look(d.complain)
 			if err := d.policy.Broken(); err != nil && time.Since(shouted) > shoutEvery {
@@ -121,6 +122,7 @@ func (d *daemon) reload(ctx context.Context) {
 	for _, u := range rep.Unconfirmed {
 		d.complain("after the reload, not confirmed: " + u)
 	}
+	d.ssh.reload(ctx, d)
 	d.openDoors(ctx)
 }
 

@@ -45,6 +45,20 @@ type Config struct {
 	// PasteConfirmLines is how many lines a guest pastes without being asked; by
 	// default any number.
 	PasteConfirmLines int `yaml:"paste_confirm_lines"`
+	// SSH is the door for people who come by ssh; it is closed by default.
+	SSH SSH `yaml:"ssh"`
+}
+
+// SSH is the SSH door. Paths are absolute once Fill has run.
+type SSH struct {
+	// Listen is the address, such as :2222. Without one the door is closed.
+	Listen string `yaml:"listen"`
+	// Keys is a directory of NAME.keys: more public keys of people.
+	Keys string `yaml:"keys"`
+	// Authorities is a file of public keys whose certificates are taken.
+	Authorities string `yaml:"authorities"`
+	// Revoked is a file of keys and certificates that are not taken any more.
+	Revoked string `yaml:"revoked"`
 }
 
 // maxPaste is the largest paste_limit: a paste is one command line to tmux, which holds
@@ -78,7 +92,7 @@ func decode(path string, data []byte, c *Config) error {
 	loader := yaml.NewDecoder(bytes.NewReader(data))
 	loader.KnownFields(true)
 	if err := loader.Decode(c); err != nil {
-		return fmt.Errorf("%s: %w; the keys are state, policy, doors, tmux, tmux_config, accounts, user, paste_limit, paste_confirm_lines", path, err)
+		return fmt.Errorf("%s: %w; the keys are state, policy, doors, tmux, tmux_config, accounts, user, paste_limit, paste_confirm_lines, ssh (listen, keys, authorities, revoked)", path, err)
 	}
 	switch {
 	case c.PasteLimit < 0 || c.PasteLimit > maxPaste:
@@ -106,6 +120,14 @@ func (c *Config) Fill() error {
 			*p.path = p.fallback
 		}
 		if *p.path, err = filepath.Abs(*p.path); err != nil {
+			return err
+		}
+	}
+	for _, p := range []*string{&c.SSH.Keys, &c.SSH.Authorities, &c.SSH.Revoked} {
+		if *p == "" {
+			continue
+		}
+		if *p, err = filepath.Abs(*p); err != nil {
 			return err
 		}
 	}
@@ -154,6 +176,15 @@ type Serving struct {
 	Ctl    string `json:"ctl"`
 	Doors  string `json:"doors"`
 	Policy string `json:"policy"`
+	// SSH is the SSH door, if it is open.
+	SSH *ServingSSH `json:"ssh,omitempty"`
+}
+
+// ServingSSH is the SSH door as its clients need it.
+type ServingSSH struct {
+	Addr        string `json:"addr"`
+	Fingerprint string `json:"fingerprint"`
+	HostKey     string `json:"host_key"`
 }
 
 const servingFile = "serve.json"

@@ -46,6 +46,7 @@ const (
 // not found.
 type Accounts struct {
 	lookup  func(uid uint32) (Account, error)
+	uidOf   func(name string) (uint32, error)
 	fresh   func() string
 	now     func() time.Time
 	workers chan struct{}
@@ -64,7 +65,9 @@ type accountAnswer struct {
 // NewAccounts answers from /etc/passwd and /etc/group.
 func NewAccounts() *Accounts {
 	f := accountFiles{"/etc/passwd", "/etc/group"}
-	return newAccounts(f.byUID, f.stamp)
+	a := newAccounts(f.byUID, f.stamp)
+	a.uidOf = f.uidOf
+	return a
 }
 
 func newAccounts(lookup func(uint32) (Account, error), fresh func() string) *Accounts {
@@ -98,6 +101,20 @@ func (a *Accounts) ByUID(ctx context.Context, uid uint32) (Account, error) {
 	case <-ctx.Done():
 		return Account{}, fmt.Errorf("look up uid %d: no answer from the account database: %w", uid, ctx.Err())
 	}
+}
+
+// ByName gives the account of a name, or ErrNoAccount: as [Accounts.ByUID], which
+// has the last word about the uid.
+func (a *Accounts) ByName(ctx context.Context, name string) (Account, error) {
+	uid, err := a.uidOf(name)
+	if err != nil {
+		return Account{}, err
+	}
+	acc, err := a.ByUID(ctx, uid)
+	if err == nil && acc.Name != name {
+		err = fmt.Errorf("the account %q has the uid %d, which is that of %q first", name, uid, acc.Name)
+	}
+	return acc, err
 }
 
 // cached gives an answer that may still be used. When the source says that it
@@ -166,6 +183,24 @@ func (f accountFiles) byUID(uid uint32) (Account, error) {
 	}
 	acc.Groups = parseGroups(groups, acc.Name)
 	return acc, nil
+}
+
+// uidOf gives the uid of an account by its name.
+func (f accountFiles) uidOf(name string) (uint32, error) {
+	data, err := readLimited(f.passwd)
+	if err != nil {
+		return 0, fmt.Errorf("read the accounts: %w", err)
+	}
+	for line := range bytes.Lines(data) {
+		f := strings.Split(strings.TrimRight(string(line), "\r\n"), ":")
+		if len(f) != 7 || f[0] != name || f[0] == "" {
+			continue
+		}
+		if uid, err := strconv.ParseUint(f[2], 10, 32); err == nil {
+			return uint32(uid), nil
+		}
+	}
+	return 0, fmt.Errorf("%q: %w", name, ErrNoAccount)
 }
 
 func readLimited(path string) ([]byte, error) {

@@ -185,53 +185,7 @@ func (c *conn) run(ctx context.Context, gone context.CancelCauseFunc) (gateway.R
 	if err := c.s.Gateway.PreviewAll(ctx, reqs); err != nil {
 		return gateway.Result{}, err
 	}
-	return c.sequence(ctx, reqs)
-}
-
-// sequence runs the commands one after the other and stops at the first that
-// fails. If one of them attached the person, it waits until they leave.
-func (c *conn) sequence(ctx context.Context, reqs []gateway.Request) (gateway.Result, error) {
-	var attached gateway.Attachment
-	var last gateway.Result
-	var current *tmux.Found
-	var on string
-	for _, req := range reqs {
-		req.Current, req.CurrentOn = current, on
-		r, err := c.s.Gateway.Handle(ctx, req)
-		if r.Release != nil {
-			defer r.Release()
-		}
-		if err != nil && attached == nil {
-			return r, err
-		}
-		if err != nil {
-			break // attached already: tmux would show it in the status line
-		}
-		if r.Current != nil {
-			current, on = r.Current, r.CurrentOn
-		}
-		if r.Attached != nil {
-			attached = r.Attached
-		}
-		failed := r.Exit != 0 && !r.GoesOn
-		if last = after(last, r, req); failed {
-			break
-		}
-	}
-	if attached != nil {
-		return attached.Wait(ctx)
-	}
-	return last, nil
-}
-
-// after is the result of a command line so far. As with tmux an exit code stays
-// until something else has one; a shell command has one in any case.
-func after(last, r gateway.Result, req gateway.Request) gateway.Result {
-	inv := req.Invocation
-	if r.Exit == 0 && (inv.Row.Name != "run-shell" || inv.Has('b')) {
-		r.Exit = last.Exit
-	}
-	return r
+	return c.s.Gateway.HandleAll(ctx, reqs)
 }
 
 // readable is text as the client's terminal can take it.

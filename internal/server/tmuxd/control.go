@@ -246,7 +246,7 @@ func (c *conn) control(ctx context.Context, cc *controlClient, base gateway.Requ
 		if r.Attached == nil {
 			r.Attached = last.Attached
 		}
-		if last = after(last, r, req); failed {
+		if last = gateway.After(last, r, req); failed {
 			last.Exit = max(last.Exit, 1)
 			break
 		}

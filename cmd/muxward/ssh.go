@@ -1,0 +1,297 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"io/fs"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+
+	"github.com/muxward/muxward/internal/access"
+	"github.com/muxward/muxward/internal/config"
+	"github.com/muxward/muxward/internal/identity"
+	"github.com/muxward/muxward/internal/policy"
+	"github.com/muxward/muxward/internal/server/sshd"
+)
+
+// maxKeysFile bounds one file of keys.
+const maxKeysFile = 1 << 20
+
+// sshDoor is the SSH door with the lists that it rests on. A nil one is a door
+// that is closed.
+type sshDoor struct {
+	config config.SSH
+	server *sshd.Server
+	l      net.Listener
+	keys   atomic.Pointer[identity.SSHKeys]
+
+	mu    sync.Mutex
+	stamp string // of the lists as last read
+}
+
+// openSSH makes the door, if there is to be one. What is wrong with its lists keeps
+// muxward from starting.
+func (d *daemon) openSSH(ctx context.Context) (*sshDoor, error) {
+	if d.config.SSH.Listen == "" {
+		return nil, nil
+	}
+	s := &sshDoor{config: d.config.SSH}
+	if err := s.load(d.policy.Set(), d.complain); err != nil {
+		return nil, err
+	}
+	key, err := sshd.OpenHostKey(d.config.State)
+	if err != nil {
+		return nil, err
+	}
+	if s.l, err = sshd.Listen(ctx, s.config.Listen); err != nil {
+		return nil, err
+	}
+	s.server = &sshd.Server{
+		Gateway: d.gateway, Key: key, Complain: d.complain,
+		Prover: identity.SSHProver{Keys: s.keys.Load, Now: d.gateway.Time},
+		Home: func(person string) string {
+			account, err := d.accountNamed(context.WithoutCancel(ctx), person)
+			if err != nil {
+				return "" // they have none: it is only a default
+			}
+			return account.Home
+		},
+	}
+	return s, nil
+}
+
+// load reads the lists and puts them in force together.
+func (s *sshDoor) load(set *policy.Set, complain func(string)) error {
+	stamp := s.look()
+	keys := set.SSHKeys()
+	more, wrong, err := s.keysOf(set)
+	if err != nil {
+		return err
+	}
+	authorities, err := s.read(s.config.Authorities, func(data []byte) ([]*identity.SSHKey, error) {
+		return identity.ParseSSHKeys(data, "", s.config.Authorities)
+	})
+	if err != nil {
+		return fmt.Errorf("the authorities of the ssh door: %w", err)
+	}
+	var revoked *identity.SSHRevoked
+	if _, err := s.read(s.config.Revoked, func(data []byte) ([]*identity.SSHKey, error) {
+		var err error
+		revoked, err = identity.ParseSSHRevoked(data, s.config.Revoked)
+		return nil, err
+	}); err != nil {
+		return fmt.Errorf("the revoked keys of the ssh door: %w", err)
+	}
+	table, twice := identity.NewSSHKeys(append(keys, more...), authorities, revoked, set.IsPerson)
+	s.keys.Store(table)
+	s.mu.Lock()
+	s.stamp = stamp
+	s.mu.Unlock()
+	for _, w := range append(wrong, twice...) {
+		complain("ssh door: " + w.Error())
+	}
+	return nil
+}
+
+// read reads one list that nobody else may change; "" is an empty one.
+func (s *sshDoor) read(path string, parse func([]byte) ([]*identity.SSHKey, error)) ([]*identity.SSHKey, error) {
+	if path == "" {
+		return nil, nil
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if err := kept(path, info); err != nil {
+		return nil, err
+	}
+	data, err := io.ReadAll(io.LimitReader(f, maxKeysFile+1))
+	if err == nil && len(data) > maxKeysFile {
+		err = fmt.Errorf("%s has more than %d bytes", path, maxKeysFile)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return parse(data)
+}
+
+// kept refuses what others could have written: whoever lists keys says who people
+// are.
+func kept(path string, info fs.FileInfo) error {
+	st, ok := info.Sys().(*syscall.Stat_t)
+	switch {
+	case !ok:
+		return fmt.Errorf("%s: its owner cannot be told", path)
+	case info.Mode().Perm()&0o022 != 0:
+		return fmt.Errorf("%s may be written by others (mode %04o): chmod go-w %s", path, info.Mode().Perm(), path)
+	case st.Uid != 0 && st.Uid != uint32(os.Geteuid()):
+		return fmt.Errorf("%s belongs to uid %d, not to root or us", path, st.Uid)
+	}
+	return nil
+}
+
+// keysOf reads the directory of NAME.keys. One person's broken file takes nobody
+// else's keys away; wrong tells of it.
+func (s *sshDoor) keysOf(set *policy.Set) (keys []*identity.SSHKey, wrong []error, err error) {
+	dir := s.config.Keys
+	if dir == "" {
+		return nil, nil, nil
+	}
+	info, err := os.Stat(dir)
+	if err == nil {
+		err = kept(dir, info)
+	}
+	var entries []fs.DirEntry
+	if err == nil {
+		entries, err = os.ReadDir(dir)
+	}
+	if err != nil {
+		return nil, nil, fmt.Errorf("the keys of the ssh door: %w", err)
+	}
+	for _, e := range entries {
+		name, is := strings.CutSuffix(e.Name(), ".keys")
+		if !is || strings.HasPrefix(name, ".") {
+			continue
+		}
+		path := filepath.Join(dir, e.Name())
+		if !set.IsPerson(name) {
+			wrong = append(wrong, fmt.Errorf("%s: there is no person %q in people.yaml: its keys prove nobody", path, name))
+			continue
+		}
+		more, err := s.read(path, func(data []byte) ([]*identity.SSHKey, error) {
+			return identity.ParseSSHKeys(data, name, path)
+		})
+		if err != nil {
+			wrong = append(wrong, fmt.Errorf("the keys of %s are not taken: %w", name, err))
+			continue
+		}
+		keys = append(keys, more...)
+	}
+	return keys, wrong, nil
+}
+
+// look sums up the lists without reading them.
+func (s *sshDoor) look() string {
+	var b strings.Builder
+	paths := []string{s.config.Authorities, s.config.Revoked, s.config.Keys}
+	if found, err := filepath.Glob(filepath.Join(s.config.Keys, "*.keys")); err == nil && s.config.Keys != "" {
+		paths = append(paths, found...)
+	}
+	for _, p := range paths {
+		if p == "" {
+			continue
+		}
+		info, err := os.Stat(p)
+		if err != nil {
+			fmt.Fprintf(&b, "%q %v\n", p, err)
+			continue
+		}
+		st, _ := info.Sys().(*syscall.Stat_t)
+		fmt.Fprintf(&b, "%q %d %d %v %d %d\n", p, st.Ino, info.Size(), info.Mode(), info.ModTime().UnixNano(), st.Ctim.Nano())
+	}
+	return b.String()
+}
+
+// reload puts the lists in force anew, and ends what rests on what is gone from
+// them. Broken ones change nothing but the alarm.
+func (s *sshDoor) reload(ctx context.Context, d *daemon) {
+	if s == nil {
+		return
+	}
+	if err := s.load(d.policy.Set(), d.complain); err != nil {
+		s.mu.Lock()
+		s.stamp = s.look() // told once
+		s.mu.Unlock()
+		d.event(access.EventReload, "ssh door: refused, the last good lists stay in force: "+err.Error())
+		fmt.Fprintf(os.Stderr, "muxward: the lists of the ssh door were NOT loaded, the last good ones stay in force:\n%v\n", err)
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, drainTime)
+	defer cancel()
+	for _, err := range s.server.Reconsider(ctx) {
+		d.complain("ssh door: after the reload, not confirmed: " + err.Error())
+	}
+}
+
+// reloadChanged is reload if something has changed.
+func (s *sshDoor) reloadChanged(ctx context.Context, d *daemon) {
+	if s == nil {
+		return
+	}
+	s.mu.Lock()
+	same := s.stamp == s.look()
+	s.mu.Unlock()
+	if !same {
+		s.reload(ctx, d)
+	}
+}
+
+// start lets people in.
+func (s *sshDoor) start(d *daemon) {
+	if s == nil {
+		return
+	}
+	d.wg.Go(func() {
+		if err := s.server.Serve(d.ctx, s.l); err != nil {
+			d.fail(fmt.Errorf("ssh door: %w", err))
+		}
+	})
+}
+
+func (s *sshDoor) close() {
+	if s != nil {
+		_ = s.l.Close()
+	}
+}
+
+func (s *sshDoor) wait() {
+	if s != nil {
+		s.server.Wait()
+	}
+}
+
+// names are those by which people reach this host.
+func (s *sshDoor) names() []string {
+	host, _, err := net.SplitHostPort(s.l.Addr().String())
+	if ip := net.ParseIP(host); err == nil && ip != nil && !ip.IsUnspecified() {
+		return []string{host}
+	}
+	name, err := os.Hostname()
+	if err != nil {
+		name = "localhost"
+	}
+	return []string{name}
+}
+
+func (s *sshDoor) serving() *config.ServingSSH {
+	if s == nil {
+		return nil
+	}
+	return &config.ServingSSH{Addr: s.l.Addr().String(), Fingerprint: s.server.Key.Fingerprint(),
+		HostKey: s.server.Key.Public()}
+}
+
+// announce says where the door is, and what to trust there.
+func (s *sshDoor) announce() {
+	if s == nil {
+		return
+	}
+	_, port, _ := net.SplitHostPort(s.l.Addr().String()) // of a listener there is one
+	key := s.server.Key
+	fmt.Printf("the ssh door is at %s, host key %s\n", s.l.Addr(), key.Fingerprint())
+	if key.New {
+		fmt.Printf("the host key is new; for known_hosts:\n%s\nor for DNS:\n%s\n",
+			key.KnownHosts(port, s.names()...), key.SSHFP(s.names()[0]))
+	}
+}

@@ -1,0 +1,55 @@
+package gateway
+
+import (
+	"context"
+
+	"github.com/muxward/muxward/internal/tmux"
+)
+
+// HandleAll runs the commands of a line one after the other and stops at the
+// first that fails. If one of them attached the person, it waits until they leave.
+// That all of them are decided before the first one runs is [Gateway.PreviewAll]'s
+// to see to.
+func (g *Gateway) HandleAll(ctx context.Context, reqs []Request) (Result, error) {
+	var attached Attachment
+	var last Result
+	var current *tmux.Found
+	var on string
+	for _, req := range reqs {
+		req.Current, req.CurrentOn = current, on
+		r, err := g.Handle(ctx, req)
+		if r.Release != nil {
+			defer r.Release()
+		}
+		if err != nil && attached == nil {
+			return r, err
+		}
+		if err != nil {
+			break // attached already: tmux would show it in the status line
+		}
+		if r.Current != nil {
+			current, on = r.Current, r.CurrentOn
+		}
+		if r.Attached != nil {
+			attached = r.Attached
+		}
+		failed := r.Exit != 0 && !r.GoesOn
+		if last = After(last, r, req); failed {
+			break
+		}
+	}
+	if attached != nil {
+		return attached.Wait(ctx)
+	}
+	return last, nil
+}
+
+// After is the result of a command line so far. As with tmux an exit code stays
+// until something else has one; a shell command has one in any case.
+func After(last, r Result, req Request) Result {
+	inv := req.Invocation
+	if r.Exit == 0 && (inv.Row.Name != "run-shell" || inv.Has('b')) {
+		r.Exit = last.Exit
+	}
+	return r
+}

@@ -1,0 +1,26 @@
+// Package sshd is the SSH door: people come in with `ssh -p 2222 work@host`, with
+// the keys they already have, and get what they would get at the tmux door.
+//
+// It speaks SSH, has internal/identity say whom the proved key makes, and reads
+// what they want: a session that the user name names, a command line, or a list to
+// choose from. Each is a Request to the gateway. It decides nothing and runs
+// nothing: it may import neither policy nor executor nor audit.
+//
+// Only sessions are offered. A terminal is no descriptor here but a channel:
+// [terminal] is one to the same seat that serves people at the tmux door, by
+// attach.Terminal. Between the seat and the channel lie two bounded buffers
+// (inbox.go, outbox.go): what is written never waits, and whoever does not read
+// loses frames and gets a redraw; what cannot be thrown away at a revocation,
+// because the network holds it up, ends the connection.
+//
+// A command (`ssh host tmux ls`) is read as words of the POSIX shell and nothing
+// else of a shell: no variables, patterns, lists or redirections (words.go).
+// There is no file system at the other end, so files other than "-" are refused.
+//
+// Before anybody is proved, a connection has 30 seconds, 64 KiB and a few tries,
+// and addresses that fail often wait longer and longer (penalty.go). A proof is
+// looked at again when keys change ([Server.Reconsider]), and ends when the key or
+// certificate does.
+//
+// Start reading at [Server.Serve], then conn.serve and session.run.
+package sshd

@@ -1,0 +1,311 @@
+package sshd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/muxward/muxward/internal/access"
+	"github.com/muxward/muxward/internal/gateway"
+	"github.com/muxward/muxward/internal/tmux"
+)
+
+const (
+	// idleTime is how long somebody may look at the list and choose nothing.
+	idleTime = 10 * time.Minute
+	// maxAnswer is the longest answer, in bytes.
+	maxAnswer = 128
+)
+
+// place is a session that somebody may see.
+type place struct {
+	name   string // in their words
+	target string // by its id
+	may    string // what they may do there
+	held   int    // how many people are attached
+}
+
+// places are all of them, in the order of tmux.
+type places []place
+
+// list asks for the sessions that the person may see, in the line like anything
+// else.
+func (x *session) list(ctx context.Context) (places, error) {
+	g, who := x.c.s.Gateway, x.c.who
+	act := &gateway.Act{Name: "lobby", Open: true, Do: func(ctx context.Context, _ access.Object) (gateway.Result, error) {
+		all, err := visible(ctx, g, x)
+		return gateway.Result{Value: all}, err
+	}}
+	r, err := g.Handle(ctx, gateway.Request{Identity: who, Door: Door, Act: act})
+	all, _ := r.Value.(places)
+	return all, err
+}
+
+func visible(ctx context.Context, g *gateway.Gateway, x *session) (places, error) {
+	found, err := g.Visible(ctx, x.c.who)
+	if err != nil {
+		return nil, err
+	}
+	attached := map[string]int{}
+	for _, a := range g.Who() {
+		attached[a.Owner+"/"+a.Session]++
+	}
+	var all places
+	for _, f := range found {
+		for _, s := range f.Visible.Sessions {
+			p := place{name: s.Name, target: s.ID.String()}
+			if f.Owner != x.c.who.Person() {
+				p.name, p.target = tmux.JoinOwner(f.Owner, s.Name), tmux.JoinOwner(f.Owner, p.target)
+			}
+			p.held = attached[f.Owner+"/"+s.ID.String()]
+			p.may = may(g.Holds(x.c.who, access.Object{
+				Kind: access.Session, Owner: f.Owner, Incarnation: f.Incarnation,
+				Session: access.SessionRef{ID: uint32(s.ID), Name: s.Name},
+			}))
+			all = append(all, p)
+		}
+	}
+	return all, nil
+}
+
+// may is a person's rights in few words. What they hold in a part of the session
+// only is not among them.
+func may(held access.VerbSet) string {
+	switch {
+	case held.Covers(access.TmuxVerbs):
+		return "everything"
+	case held.Has(access.Type) && held.Has(access.View):
+		return "view, type"
+	case held.Has(access.View):
+		return "view"
+	}
+	return "in part"
+}
+
+// named gives the place of exactly that name.
+func (ps places) named(name string) *place {
+	for i := range ps {
+		if ps[i].name == name {
+			return &ps[i]
+		}
+	}
+	return nil
+}
+
+// like gives the places with text in their names.
+func (ps places) like(text string) places {
+	var out places
+	for _, p := range ps {
+		if strings.Contains(strings.ToLower(p.name), strings.ToLower(text)) {
+			out = append(out, p)
+		}
+	}
+	return out
+}
+
+// nothing is the text for whom there is nothing, whatever there is for others.
+const nothing = "no session is here for you\n"
+
+// plain lists the places for programs: a name and what may be done, in a line.
+func (ps places) plain() string {
+	if len(ps) == 0 {
+		return nothing
+	}
+	var b strings.Builder
+	for _, p := range ps {
+		fmt.Fprintf(&b, "%s\t%s\n", tmux.Sanitize(p.name), p.may)
+	}
+	return b.String()
+}
+
+// lobby has somebody choose a session, again when they have left it. It only ever
+// prints lines, so that it reads well aloud, too.
+func (x *session) lobby(ctx context.Context, all places) (gateway.Result, error) {
+	shown := all
+	for {
+		if err := x.print(ctx, []byte(x.page(all, shown)), false); err != nil {
+			return gateway.Result{}, err
+		}
+		answer, err := x.ask(ctx, "> ")
+		if err != nil {
+			return gateway.Result{}, err
+		}
+		if answer == "q" {
+			return gateway.Result{}, nil
+		}
+		chosen := shown.choose(answer)
+		if chosen != nil {
+			if r, err := x.visit(ctx, chosen); err != nil || r.Exit != 0 || ctx.Err() != nil {
+				return r, err
+			}
+		}
+		if all, err = x.list(ctx); err != nil {
+			return gateway.Result{}, err
+		}
+		if shown = all; chosen == nil {
+			shown = all.like(answer)
+		}
+	}
+}
+
+// choose gives the place that an answer means: by its number in the list, or the
+// only one that has the text in its name.
+func (ps places) choose(answer string) *place {
+	if n, err := strconv.Atoi(answer); err == nil && n >= 1 && n <= len(ps) {
+		return &ps[n-1]
+	}
+	if answer == "" {
+		return nil
+	}
+	if p := ps.named(answer); p != nil {
+		return p
+	}
+	if found := ps.like(answer); len(found) == 1 {
+		return &found[0]
+	}
+	return nil
+}
+
+// visit attaches to a place, and says when that has ended.
+func (x *session) visit(ctx context.Context, p *place) (gateway.Result, error) {
+	r, err := x.command(ctx, []string{"attach-session", "-t", p.target})
+	if err != nil && ctx.Err() == nil && !errors.Is(err, gateway.ErrEnded) {
+		return gateway.Result{}, x.print(ctx, []byte(x.readable(err.Error())+"\n"), false)
+	}
+	x.client.again()
+	return r, err
+}
+
+// page is the list as it fits on the screen.
+func (x *session) page(all, shown places) string {
+	size, _ := x.term.Size() // it knows one always
+	cols, rows := max(size.Cols, 20), max(size.Rows, 8)
+	if size.Cols == 0 || size.Rows == 0 {
+		cols, rows = 80, 24
+	}
+	var b strings.Builder
+	line := func(format string, args ...any) {
+		b.WriteString(x.cut(fmt.Sprintf(format, args...), cols-1) + "\n")
+	}
+	line("muxward: you are %s", x.c.who.Person())
+	switch {
+	case len(all) == 0:
+		b.WriteString(nothing)
+	case len(shown) == 0:
+		line("none of your %d sessions is called so", len(all))
+	}
+	for i, p := range shown {
+		if left := len(shown) - i; i >= rows-5 && left > 1 {
+			line("... and %d more: type a part of the name", left)
+			break
+		}
+		people := ""
+		if p.held > 0 {
+			people = fmt.Sprintf(", %d here", p.held)
+		}
+		line("%d  %s  %s%s", i+1, tmux.Clean(p.name), p.may, people)
+	}
+	line("number or part of a name; q leaves")
+	return b.String()
+}
+
+// cut makes text fit into a line of so many columns.
+func (x *session) cut(text string, cols int) string {
+	text = x.readable(strings.ReplaceAll(text, "\n", "?"))
+	used := 0
+	for i, c := range text {
+		if used += 1; c >= 0x1100 {
+			used++ // it may be wide
+		}
+		if used > cols {
+			return text[:i]
+		}
+	}
+	return text
+}
+
+// ask reads a line. Ending the input is leaving.
+func (x *session) ask(ctx context.Context, prompt string) (string, error) {
+	if err := x.print(ctx, []byte(prompt), false); err != nil {
+		return "", err
+	}
+	x.in.setDeadline(time.Now().Add(idleTime))
+	stop := context.AfterFunc(ctx, func() { x.in.setDeadline(longAgo) })
+	defer stop()
+	var e editor
+	buf := make([]byte, 64)
+	for {
+		n, err := x.in.read(buf, func() error { return context.Cause(ctx) })
+		switch {
+		case errors.Is(err, os.ErrDeadlineExceeded) && ctx.Err() == nil:
+			return "", errors.New("nothing was chosen for a long time")
+		case errors.Is(err, io.EOF):
+			return "q", nil
+		case err != nil:
+			return "", causeOf(ctx, err)
+		}
+		echo, done := e.feed(buf[:n])
+		if err := x.print(ctx, []byte(echo), false); err != nil {
+			return "", err
+		}
+		if done {
+			return strings.TrimSpace(string(e.line)), nil
+		}
+	}
+}
+
+func causeOf(ctx context.Context, err error) error {
+	if cause := context.Cause(ctx); cause != nil {
+		return cause
+	}
+	return err
+}
+
+// editor is a line that is being typed. What is behind its end is dropped.
+type editor struct {
+	line   []byte
+	escape int // 1 behind an escape, 2 inside a sequence
+}
+
+// feed takes what was typed, and gives what is to be shown of it.
+func (e *editor) feed(typed []byte) (echo string, done bool) {
+	var b strings.Builder
+	for _, c := range typed {
+		switch {
+		case e.escape > 0:
+			if e.escape == 1 && (c == '[' || c == 'O') {
+				e.escape = 2
+			} else if e.escape == 1 || c >= 0x40 {
+				e.escape = 0
+			}
+		case c == 0x1b:
+			e.escape = 1
+		case c == '\r' || c == '\n':
+			return b.String() + "\n", true
+		case c == 3 || c == 4: // C-c, C-d
+			e.line = []byte("q")
+			return b.String() + "\n", true
+		case c == 0x15: // C-u
+			b.WriteString(strings.Repeat("\b \b", utf8.RuneCount(e.line)))
+			e.line = nil
+		case c == 0x7f || c == '\b':
+			if len(e.line) > 0 {
+				_, n := utf8.DecodeLastRune(e.line)
+				e.line = e.line[:len(e.line)-n]
+				b.WriteString("\b \b")
+			}
+		case c < 0x20 || c >= 0x80 || len(e.line) >= maxAnswer:
+			// Names that are not plain are chosen by their number.
+		default:
+			e.line = append(e.line, c)
+			b.WriteByte(c)
+		}
+	}
+	return b.String(), false
+}

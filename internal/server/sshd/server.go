@@ -1,0 +1,250 @@
+package sshd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+	"golang.org/x/sys/unix"
+
+	"github.com/muxward/muxward/internal/access"
+	"github.com/muxward/muxward/internal/gateway"
+	"github.com/muxward/muxward/internal/identity"
+)
+
+// Limits of connections that have proved nobody.
+const (
+	perSource = 32
+	newcomers = 256
+	// graceTime is how long a connection has to prove somebody, and graceBytes how
+	// much it may say until then.
+	graceTime  = 30 * time.Second
+	graceBytes = 64 << 10
+	maxTries   = 6
+)
+
+// And of those that have.
+const (
+	perPerson   = 128
+	connections = 4096
+	maxChannels = 10
+	// maxRefused is how many channels and requests are refused before the
+	// connection is.
+	maxRefused = 200
+	// emptyTime is how long a connection stays that has no session.
+	emptyTime = time.Hour
+	// stallTime is how long a write may wait for the other end's network.
+	stallTime = 15 * time.Minute
+	// lingerTime is how long the last words may take.
+	lingerTime = 5 * time.Second
+	// pauseTime is how long nobody is let in when there were no descriptors.
+	pauseTime = 200 * time.Millisecond
+)
+
+// Door is the door's name in identities and the log.
+const Door = "ssh"
+
+// Server is the SSH door. Its fields are set before Serve and not changed.
+type Server struct {
+	Gateway *gateway.Gateway
+	Prover  identity.SSHProver
+	Key     *HostKey
+	// Home gives the directory in which a person's own commands run.
+	Home func(person string) string
+	// Complain reports what went wrong at the door.
+	Complain func(what string)
+
+	mu       sync.Mutex
+	conns    map[*conn]bool
+	fresh    map[netip.Prefix]int // connections that have proved nobody
+	newer    int                  // of them, all together
+	people   map[string]int
+	pen      penalties
+	starving time.Time
+	wg       sync.WaitGroup
+}
+
+// Listen opens a TCP address for [Server.Serve].
+func Listen(ctx context.Context, addr string) (net.Listener, error) {
+	var lc net.ListenConfig
+	lc.SetMultipathTCP(false) // what confines processes knows nothing of it
+	lc.KeepAliveConfig = net.KeepAliveConfig{Enable: true, Idle: 30 * time.Second, Interval: 10 * time.Second, Count: 3}
+	l, err := lc.Listen(ctx, "tcp", addr)
+	if err != nil {
+		return nil, fmt.Errorf("open the ssh door: %w", err)
+	}
+	return l, nil
+}
+
+// Serve accepts connections until ctx ends or l is closed.
+func (s *Server) Serve(ctx context.Context, l net.Listener) error {
+	stop := context.AfterFunc(ctx, func() { _ = l.Close() })
+	defer stop()
+	for {
+		nc, err := l.Accept()
+		switch {
+		case err == nil:
+		case ctx.Err() != nil || errors.Is(err, net.ErrClosed):
+			return nil
+		case errors.Is(err, unix.EMFILE) || errors.Is(err, unix.ENFILE) || errors.Is(err, unix.ENOBUFS):
+			s.starve(err)
+			select {
+			case <-time.After(pauseTime):
+			case <-ctx.Done():
+			}
+			continue
+		case errors.Is(err, unix.ECONNABORTED):
+			continue
+		default:
+			return fmt.Errorf("accept at the ssh door: %w", err)
+		}
+		s.admit(ctx, nc)
+	}
+}
+
+// Wait waits until everybody has gone.
+func (s *Server) Wait() { s.wg.Wait() }
+
+func (s *Server) starve(err error) {
+	s.mu.Lock()
+	first := time.Since(s.starving) > time.Minute
+	s.starving = time.Now()
+	s.mu.Unlock()
+	if first {
+		s.Complain("ssh door: out of descriptors, new connections have to wait: " + err.Error())
+	}
+}
+
+// admit counts a connection by its source before anything is read from it.
+func (s *Server) admit(ctx context.Context, nc net.Conn) {
+	from := source(nc.RemoteAddr())
+	if s.pen.waits(from, time.Now()) {
+		_ = nc.Close()
+		s.refuse(ctx, nc.RemoteAddr(), "", "the address has failed too often and has to wait")
+		return
+	}
+	s.mu.Lock()
+	tooMany := crowded(s.fresh[from], s.newer) || len(s.conns) >= connections
+	if !tooMany {
+		if s.fresh == nil {
+			s.fresh, s.conns, s.people = map[netip.Prefix]int{}, map[*conn]bool{}, map[string]int{}
+		}
+		s.fresh[from]++
+		s.newer++
+	}
+	s.mu.Unlock()
+	if tooMany {
+		_ = nc.Close()
+		s.refuse(ctx, nc.RemoteAddr(), "", "too many connections are under way that have proved nobody")
+		return
+	}
+	known := sync.OnceFunc(func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.newer--
+		if s.fresh[from]--; s.fresh[from] == 0 {
+			delete(s.fresh, from)
+		}
+	})
+	c := newConn(s, nc, known)
+	s.mu.Lock()
+	s.conns[c] = true
+	s.mu.Unlock()
+	s.wg.Go(func() {
+		defer func() {
+			s.mu.Lock()
+			delete(s.conns, c)
+			s.mu.Unlock()
+		}()
+		defer known()
+		defer nc.Close()
+		defer s.caught("a connection", func(error) {})
+		c.serve(ctx)
+	})
+}
+
+// enter counts a connection of a person who was proved.
+func (s *Server) enter(person string) (leave func(), ok bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.people[person] >= perPerson {
+		return nil, false
+	}
+	s.people[person]++
+	return func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if s.people[person]--; s.people[person] == 0 {
+			delete(s.people, person)
+		}
+	}, true
+}
+
+// refuse writes that a connection came to nothing.
+func (s *Server) refuse(ctx context.Context, from net.Addr, key, why string) {
+	err := s.Gateway.AtDoor(ctx, access.Event{Door: Door, From: from.String(), Key: key, Reason: why})
+	if err != nil {
+		s.Complain("ssh door: a refused connection was not recorded: " + err.Error())
+	}
+}
+
+// Reconsider looks at every proof again, as when keys were taken away. When it
+// returns, what rested on a proof that does not hold any more has ended; the
+// errors say what could not be ended in time.
+func (s *Server) Reconsider(ctx context.Context) (unconfirmed []error) {
+	s.mu.Lock()
+	var all []*conn
+	for c := range s.conns {
+		all = append(all, c)
+	}
+	s.mu.Unlock()
+	var ended []*conn
+	for _, c := range all {
+		if proof := c.proof.Load(); proof != nil {
+			if err := s.Prover.Stands(proof); !stands(err) {
+				c.end(fmt.Errorf("what you came in with is not taken any more: %w", err))
+				ended = append(ended, c)
+			}
+		}
+	}
+	for _, c := range ended {
+		select {
+		case <-c.done:
+		case <-ctx.Done():
+			unconfirmed = append(unconfirmed, fmt.Errorf("the connection of %s does not end: %w", c.nc.RemoteAddr(), ctx.Err()))
+		}
+	}
+	return unconfirmed
+}
+
+// caught keeps a fault in what serves one connection from ending anything else. It
+// is to be deferred.
+func (s *Server) caught(what string, end func(error)) {
+	if r := recover(); r != nil {
+		s.Complain(fmt.Sprintf("ssh door: %s was ended by a fault: %v\n%s", what, r, debug.Stack()))
+		end(errors.New("a fault of muxward ended this; it was written to the log"))
+	}
+}
+
+// config is what a connection is negotiated with: what the library holds for
+// sound, with the hybrid key exchange first, and without what people leave out
+// today.
+func (s *Server) config() *ssh.ServerConfig {
+	c := &ssh.ServerConfig{MaxAuthTries: maxTries, ServerVersion: "SSH-2.0-muxward"}
+	c.KeyExchanges = []string{ssh.KeyExchangeMLKEM768X25519, ssh.KeyExchangeCurve25519}
+	c.Ciphers = []string{ssh.CipherChaCha20Poly1305, ssh.CipherAES128GCM, ssh.CipherAES256GCM}
+	c.MACs = []string{ssh.HMACSHA256ETM, ssh.HMACSHA512ETM} // the ciphers need none
+	c.PublicKeyAuthAlgorithms = []string{
+		ssh.KeyAlgoED25519, ssh.KeyAlgoSKED25519, ssh.KeyAlgoSKECDSA256,
+		ssh.KeyAlgoECDSA256, ssh.KeyAlgoECDSA384, ssh.KeyAlgoECDSA521,
+		ssh.KeyAlgoRSASHA256, ssh.KeyAlgoRSASHA512,
+	}
+	c.AddHostKey(s.Key.signer)
+	return c
+}

@@ -1,0 +1,334 @@
+package sshd
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+
+	"golang.org/x/crypto/ssh"
+
+	"github.com/muxward/muxward/internal/gateway"
+	"github.com/muxward/muxward/internal/tmux"
+	"github.com/muxward/muxward/internal/tmux/wire"
+)
+
+// maxVariables is how many variables are taken over of a client.
+const maxVariables = 16
+
+// session is one channel: what was asked for it, and then what runs on it.
+type session struct {
+	c    *conn
+	ch   ssh.Channel
+	gone context.CancelCauseFunc // of the connection
+	in   *inbox
+	out  *outbox
+
+	env    []string
+	term   *terminal // nil without a terminal
+	kind   string    // TERM
+	client *client   // once it has begun
+	wg     sync.WaitGroup
+}
+
+func newSession(c *conn, ch ssh.Channel, gone context.CancelCauseFunc) *session {
+	return &session{c: c, ch: ch, gone: gone, in: newInbox(), out: newOutbox(ch, ch.Stderr())}
+}
+
+// serve answers the requests of a channel until it is closed, and runs what they
+// ask for.
+func (x *session) serve(ctx context.Context, requests <-chan *ssh.Request) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	stop := make(chan struct{})
+	x.wg.Go(func() {
+		defer x.c.s.caught(x.c.who.Person()+"'s input", x.gone)
+		x.in.fill(x.ch, stop)
+	})
+	x.wg.Go(func() {
+		defer x.c.s.caught(x.c.who.Person()+"'s output", x.gone)
+		x.out.run()
+	})
+	ran := make(chan struct{})
+	begun := false
+	begin := func(work func(context.Context) (gateway.Result, error)) {
+		begun = true
+		x.client = newClient(x)
+		x.wg.Go(func() {
+			defer close(ran)
+			defer x.c.s.caught(x.c.who.Person()+"'s command", x.gone)
+			x.run(ctx, work)
+		})
+	}
+	for open := true; open; {
+		select {
+		case r, more := <-requests:
+			if open = more; !more {
+				break
+			}
+			ok := x.request(ctx, r, begun, begin)
+			if r.WantReply {
+				_ = r.Reply(ok, nil) // who has gone hears nothing
+			}
+		case <-ran:
+			open = false
+		case <-ctx.Done():
+			open = false
+		}
+	}
+	if !begun {
+		close(ran)
+	}
+	select {
+	case <-ran: // it ended by itself
+	default:
+		cancel(errors.New("the client has gone"))
+	}
+	<-ran
+	x.in.end()
+	x.out.close()
+	close(stop)
+	_ = x.ch.Close()
+	x.c.wg.Go(func() { drain(requests) })
+	x.wg.Wait()
+}
+
+// drain keeps a closed channel's last requests from holding up the others.
+func drain(requests <-chan *ssh.Request) {
+	for r := range requests {
+		if r.WantReply {
+			_ = r.Reply(false, nil)
+		}
+	}
+}
+
+// request answers one request.
+func (x *session) request(ctx context.Context, r *ssh.Request, begun bool, begin func(func(context.Context) (gateway.Result, error))) bool {
+	switch r.Type {
+	case "env":
+		return !begun && x.variable(r.Payload)
+	case "pty-req":
+		return !begun && x.pty(r.Payload)
+	case "window-change":
+		return x.resized(r.Payload)
+	case "shell":
+		if begun {
+			return false
+		}
+		begin(x.shell)
+		return true
+	case "exec":
+		var m struct{ Line string }
+		if begun || ssh.Unmarshal(r.Payload, &m) != nil {
+			return false
+		}
+		begin(func(ctx context.Context) (gateway.Result, error) { return x.exec(ctx, m.Line) })
+		return true
+	case "signal", "break", "eow@openssh.com", "xon-xoff", "exit-status", "exit-signal":
+		return false // nothing here takes signals
+	case "subsystem":
+		var m struct{ Name string }
+		_ = ssh.Unmarshal(r.Payload, &m) // refused in any case
+		_ = x.c.refuse(ctx, "subsystem "+m.Name, x.gone)
+		return false
+	}
+	_ = x.c.refuse(ctx, r.Type, x.gone)
+	return false
+}
+
+func (x *session) variable(payload []byte) bool {
+	var m struct{ Name, Value string }
+	if ssh.Unmarshal(payload, &m) != nil || !mayPass(m.Name, m.Value) || len(x.env) >= maxVariables && strict {
+		return false
+	}
+	x.env = append(x.env, m.Name+"="+m.Value)
+	return true
+}
+
+// ptyRequest is RFC 4254, 6.2.
+type ptyRequest struct {
+	Term                      string
+	Cols, Rows, Width, Height uint32
+	Modes                     string
+}
+
+func (x *session) pty(payload []byte) bool {
+	var m ptyRequest
+	if x.term != nil || ssh.Unmarshal(payload, &m) != nil || !sound(m.Term) || !x.c.proof.Load().MayHaveTerminal() {
+		return false
+	}
+	x.kind = m.Term
+	x.term = newTerminal(x.in, x.out, eraseOf(m.Modes), x.c.nc.abort)
+	x.term.resize(m.Cols, m.Rows)
+	return true
+}
+
+// eraseOf finds the character that the erase key sends, among encoded terminal
+// modes (RFC 4254, 8).
+func eraseOf(modes string) byte {
+	const verase, end, args = 3, 0, 160
+	for i := 0; i+5 <= len(modes) && modes[i] != end && modes[i] < args; i += 5 {
+		if v := binary.BigEndian.Uint32([]byte(modes[i+1 : i+5])); modes[i] == verase && v > 0 && v < 0x80 {
+			return byte(v)
+		}
+	}
+	return 0x7f
+}
+
+func (x *session) resized(payload []byte) bool {
+	var m struct{ Cols, Rows, Width, Height uint32 }
+	if x.term == nil || ssh.Unmarshal(payload, &m) != nil {
+		return false
+	}
+	x.term.resize(m.Cols, m.Rows)
+	if x.client != nil {
+		x.client.event(&wire.Resize{})
+	}
+	return true
+}
+
+// run does what was asked for, and tells how it ended.
+func (x *session) run(ctx context.Context, work func(context.Context) (gateway.Result, error)) {
+	result, err := work(ctx)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lingerTime)
+	defer cancel()
+	if err != nil && result.Exit == 0 {
+		result.Exit = 1
+	}
+	if errors.Is(err, gateway.ErrEnded) {
+		x.out.drop() // it was printed by a right that is gone
+	}
+	for _, text := range x.lastWords(result, err) {
+		_ = x.print(ctx, text.data, text.errs) // the flush below tells
+	}
+	if err := x.out.flush(ctx); err != nil {
+		x.gone(err)
+		x.c.nc.abort()
+		return
+	}
+	_, _ = x.ch.SendRequest("exit-status", false, ssh.Marshal(struct{ Code uint32 }{uint32(result.Exit) & 0xff}))
+}
+
+// lastWords is what a tmux client prints as it exits.
+func (x *session) lastWords(r gateway.Result, err error) []part {
+	attached, bye := false, ""
+	if x.client != nil {
+		attached, bye = x.client.end()
+	}
+	var out []part
+	if err != nil && !(attached && errors.Is(err, gateway.ErrEnded)) {
+		out = append(out, part{true, []byte(x.readable(strings.TrimRight(err.Error(), "\n")) + "\n")})
+	}
+	message := r.Message
+	switch {
+	case r.Told && bye != "":
+		message = bye
+	case r.Silent:
+		message = "server exited unexpectedly"
+	case attached && message == "" && err == nil && r.Exit == 0:
+		message = "exited"
+	}
+	switch {
+	case message == "":
+	case attached:
+		out = append(out, part{false, []byte("[" + x.readable(message) + "]\n")})
+	default:
+		out = append(out, part{true, []byte(x.readable(message) + "\n")})
+	}
+	return out
+}
+
+// print writes to a standard stream; on a terminal both are one, and lines end
+// there as a terminal's do.
+func (x *session) print(ctx context.Context, data []byte, errs bool) error {
+	if x.term != nil {
+		data, errs = []byte(strings.ReplaceAll(string(data), "\n", "\r\n")), false
+	}
+	return x.out.put(ctx, data, errs)
+}
+
+// readable is text as a terminal can take it.
+func (x *session) readable(text string) string {
+	text = tmux.Clean(text)
+	if x.utf8() {
+		return text
+	}
+	lines := strings.Split(text, "\n")
+	for i := range lines {
+		lines[i] = tmux.Sanitize(lines[i])
+	}
+	return strings.Join(lines, "\n")
+}
+
+// utf8 reports whether the client understands UTF-8: unless it says otherwise, as
+// terminals of today do.
+func (x *session) utf8() bool {
+	values := map[string]string{}
+	for _, kv := range x.env {
+		k, v, _ := strings.Cut(kv, "=")
+		values[k] = v
+	}
+	for _, k := range []string{"LC_ALL", "LC_CTYPE", "LANG"} {
+		if v := strings.ToLower(values[k]); v != "" {
+			return strings.Contains(v, "utf-8") || strings.Contains(v, "utf8")
+		}
+	}
+	return true
+}
+
+// base is what all requests of the session have in common.
+func (x *session) base() gateway.Request {
+	return gateway.Request{Identity: x.c.who, Door: "this host", Client: x.client}
+}
+
+// exec runs a command line.
+func (x *session) exec(ctx context.Context, line string) (gateway.Result, error) {
+	argv, err := command(line)
+	if err != nil {
+		return gateway.Result{}, x.c.s.Gateway.Refuse(ctx, x.base(), []string{line}, err)
+	}
+	return x.command(ctx, argv)
+}
+
+// command is a tmux command line, as at the tmux door: each command is decided
+// before the first one runs, and again when its turn comes.
+func (x *session) command(ctx context.Context, argv []string) (gateway.Result, error) {
+	reqs, err := x.c.s.Gateway.Parse(ctx, x.base(), argv)
+	if err != nil {
+		return gateway.Result{}, err
+	}
+	if err := x.c.s.Gateway.PreviewAll(ctx, reqs); err != nil {
+		return gateway.Result{}, err
+	}
+	return x.c.s.Gateway.HandleAll(ctx, reqs)
+}
+
+// shell is what somebody gets who asks for no command: the session that the user
+// name names, if they may see one of that name, else a list to choose from.
+func (x *session) shell(ctx context.Context) (gateway.Result, error) {
+	places, err := x.list(ctx)
+	if err != nil {
+		return gateway.Result{}, err
+	}
+	if x.term == nil {
+		return gateway.Result{}, x.print(ctx, []byte(places.plain()), false)
+	}
+	_, target, named := strings.Cut(x.c.user, "+")
+	if !named {
+		target = x.c.user
+	}
+	if p := places.named(target); p != nil {
+		return x.command(ctx, []string{"attach-session", "-t", p.target})
+	}
+	return x.lobby(ctx, places)
+}
+
+// tidy makes a foreign word fit for a message.
+func tidy(s string) string {
+	if len(s) > 64 {
+		s = s[:64] + "..."
+	}
+	return fmt.Sprintf("%q", tmux.Clean(s))
+}

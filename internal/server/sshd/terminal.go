@@ -1,0 +1,158 @@
+package sshd
+
+import (
+	"context"
+	"errors"
+	"io"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/muxward/muxward/internal/attach"
+	"github.com/muxward/muxward/internal/attach/screen"
+)
+
+// terminal is the terminal at the other end of a channel. It is theirs to put
+// right if this process is killed: their own client sets its modes back.
+type terminal struct {
+	in    *inbox
+	out   *outbox
+	erase byte
+	// abort ends the connection at once, with what the network still holds.
+	abort func()
+
+	size atomic.Uint64 // columns and rows, 32 bits each
+	away atomic.Bool
+	lmu  sync.Mutex // Enter, Leave
+}
+
+var _ attach.Terminal = (*terminal)(nil)
+
+func newTerminal(in *inbox, out *outbox, erase byte, abort func()) *terminal {
+	t := &terminal{in: in, out: out, erase: erase, abort: abort}
+	t.away.Store(true)
+	return t
+}
+
+func (t *terminal) resize(cols, rows uint32) { t.size.Store(uint64(cols)<<32 | uint64(rows)) }
+
+// Enter implements [attach.Terminal]. The client has set its own terminal to raw
+// mode when it asked for one here.
+func (t *terminal) Enter() error {
+	t.lmu.Lock()
+	defer t.lmu.Unlock()
+	t.in.setDeadline(time.Time{})
+	t.away.Store(false)
+	return nil
+}
+
+// Leave implements [attach.Terminal]. What is to be thrown away and cannot be,
+// because the network holds it up, takes the connection along.
+func (t *terminal) Leave(ctx context.Context, how attach.Leaving) error {
+	t.lmu.Lock()
+	defer t.lmu.Unlock()
+	if t.away.Swap(true) {
+		return nil
+	}
+	t.in.setDeadline(longAgo)
+	if how.Discard {
+		t.in.drop()
+		t.out.drop()
+		short, cancel := context.WithTimeout(ctx, stuckTime)
+		err := t.out.flush(short)
+		cancel()
+		if err != nil {
+			if errors.Is(err, errNotRead) {
+				t.abort()
+			}
+			return err
+		}
+	}
+	last := screen.Restore(how.Now, how.Ever)
+	if how.Text != "" {
+		last = append(last, "\r"+attach.Printable(how.Text)+"\r\n"...)
+	}
+	if err := t.out.put(ctx, last, false); err != nil {
+		return err
+	}
+	return t.out.flush(ctx)
+}
+
+// stuckTime is how long the network may hold up what was to be thrown away.
+const stuckTime = 300 * time.Millisecond
+
+// longAgo is a deadline that ends whatever waits.
+var longAgo = time.Unix(1, 0)
+
+// Mark implements [attach.Terminal]: nobody but the client can undo anything
+// after this process is gone.
+func (t *terminal) Mark(screen.Marks, screen.Marks) {}
+
+// Read implements [attach.Terminal].
+func (t *terminal) Read(p []byte, before func()) (int, error) {
+	n, err := t.in.read(p, func() error {
+		if t.away.Load() {
+			return attach.ErrAway
+		}
+		if before != nil {
+			before()
+		}
+		return nil
+	})
+	if n > 0 {
+		t.out.answer()
+	}
+	return n, err
+}
+
+// SetReadDeadline implements [attach.Terminal].
+func (t *terminal) SetReadDeadline(at time.Time) error {
+	t.in.setDeadline(at)
+	return nil
+}
+
+// TryWrite implements [attach.Terminal].
+func (t *terminal) TryWrite(p []byte) (int, error) {
+	if t.away.Load() {
+		return 0, attach.ErrAway
+	}
+	n, err := t.out.try(p, false)
+	if err != nil {
+		return 0, io.EOF
+	}
+	return n, nil
+}
+
+// AwaitWrite implements [attach.Terminal].
+func (t *terminal) AwaitWrite(limit time.Duration) error {
+	if t.out.await(limit) != nil {
+		return io.EOF
+	}
+	return nil
+}
+
+// Size implements [attach.Terminal].
+func (t *terminal) Size() (attach.Size, error) {
+	s := t.size.Load()
+	return attach.Size{Cols: clamp(uint32(s >> 32)), Rows: clamp(uint32(s))}, nil
+}
+
+// clamp keeps what a client says within a number; the attachment has bounds of
+// its own.
+func clamp(n uint32) int { return int(min(n, 1<<16)) }
+
+// Erase implements [attach.Terminal].
+func (t *terminal) Erase() byte { return t.erase }
+
+// FlushInput implements [attach.Terminal].
+func (t *terminal) FlushInput() error {
+	t.in.drop()
+	return nil
+}
+
+// Close implements [attach.Terminal]. The channel is the session's to close.
+func (t *terminal) Close() error {
+	t.away.Store(true)
+	t.in.setDeadline(longAgo)
+	return nil
+}
