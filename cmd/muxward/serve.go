@@ -91,8 +91,8 @@ func serve(ctx context.Context, c config.Config) error {
 	}).Save(c.State); err != nil {
 		return fmt.Errorf("say where we serve: %w", err)
 	}
-	fmt.Printf("muxward %s is ready: export TMUX_TMPDIR=%s\n", version, c.Doors)
 	d.ssh.announce()
+	fmt.Printf("muxward %s is ready: export TMUX_TMPDIR=%s\n", version, c.Doors)
 	notifyManager("READY=1")
 	for {
 		select {

@@ -40,6 +40,9 @@ type Config struct {
 	TmuxConf string
 	// Settings are more lines of muxward's own configuration.
 	Settings string
+	// SSH names people who may come by ssh, each with a key of their own; with nobody
+	// the door is closed.
+	SSH []string
 	// Env is more environment of muxward itself.
 	Env []string
 	// Build names a build tag for muxward, such as one that takes a check out
@@ -117,7 +120,7 @@ func Prepare(t testing.TB, cfg Config) *Host {
 	conf := cfg.TmuxConf
 	h.must(os.WriteFile(h.Base+"/tmux.conf", []byte(conf), 0o644))
 	h.must(os.WriteFile(h.Base+"/muxward.yaml", fmt.Appendf(nil,
-		"tmux_config: [%s/tmux.conf]\naccounts: [mwalice, mwbob, mwcarol, mwmallory]\n%s", h.Base, cfg.Settings), 0o644))
+		"tmux_config: [%s/tmux.conf]\naccounts: [mwalice, mwbob, mwcarol, mwmallory]\n%s%s", h.Base, cfg.Settings, h.prepareSSH()), 0o644))
 	t.Cleanup(h.killServers)
 	return h
 }
@@ -429,6 +432,8 @@ type Event struct {
 	Kind     string    `json:"kind"`
 	Person   string    `json:"person"`
 	Door     string    `json:"door"`
+	From     string    `json:"from"`
+	Key      string    `json:"key"`
 	Inside   string    `json:"inside"`
 	Asked    []string  `json:"asked"`
 	Executed []string  `json:"executed"`

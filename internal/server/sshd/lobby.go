@@ -139,7 +139,7 @@ func (x *session) lobby(ctx context.Context, all places) (gateway.Result, error)
 		if answer == "q" {
 			return gateway.Result{}, nil
 		}
-		chosen := shown.choose(answer)
+		chosen := all.choose(answer, shown)
 		if chosen != nil {
 			if r, err := x.visit(ctx, chosen); err != nil || r.Exit != 0 || ctx.Err() != nil {
 				return r, err
@@ -154,11 +154,11 @@ func (x *session) lobby(ctx context.Context, all places) (gateway.Result, error)
 	}
 }
 
-// choose gives the place that an answer means: by its number in the list, or the
-// only one that has the text in its name.
-func (ps places) choose(answer string) *place {
-	if n, err := strconv.Atoi(answer); err == nil && n >= 1 && n <= len(ps) {
-		return &ps[n-1]
+// choose gives the place that an answer means: by its number in the list that is
+// shown, or the only one that has the text in its name.
+func (ps places) choose(answer string, shown places) *place {
+	if n, err := strconv.Atoi(answer); err == nil && n >= 1 && n <= len(shown) {
+		return &shown[n-1]
 	}
 	if answer == "" {
 		return nil

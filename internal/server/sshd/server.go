@@ -84,8 +84,13 @@ func Listen(ctx context.Context, addr string) (net.Listener, error) {
 
 // Serve accepts connections until ctx ends or l is closed.
 func (s *Server) Serve(ctx context.Context, l net.Listener) error {
-	stop := context.AfterFunc(ctx, func() { _ = l.Close() })
+	people, end := context.WithCancelCause(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, func() {
+		_ = l.Close()
+		end(errEnding)
+	})
 	defer stop()
+	defer end(errEnding)
 	for {
 		nc, err := l.Accept()
 		switch {
@@ -104,9 +109,12 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 		default:
 			return fmt.Errorf("accept at the ssh door: %w", err)
 		}
-		s.admit(ctx, nc)
+		s.admit(people, nc)
 	}
 }
+
+// errEnding is what people hear who are here then.
+var errEnding = errors.New("muxward is ending; come again when it has started anew")
 
 // Wait waits until everybody has gone.
 func (s *Server) Wait() { s.wg.Wait() }

@@ -1,0 +1,261 @@
+package script
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/muxward/muxward/internal/tmux/tmuxtest"
+	"github.com/muxward/muxward/test/host"
+)
+
+// byKey is everybody who has a key at the SSH door.
+var byKey = []string{host.Alice, host.Bob, host.Carol, host.Mallory}
+
+// TestSSH: alice, bob and carol come by ssh. It is as at the tmux door: alice works,
+// bob watches, carol types into one pane, mallory is told that there is nothing.
+func TestSSH(t *testing.T) {
+	h := host.Start(t, host.Config{SSH: byKey, Policy: map[string]string{"grants.yaml": shared}})
+	must := func(who string, args ...string) host.Result {
+		t.Helper()
+		r := h.SSH(who, args...)
+		if r.Code != 0 {
+			t.Fatalf("%s: ssh %q: %+v\n%s", who, args, r, h.Output())
+		}
+		return r
+	}
+	// There is no server yet: hers is started, as her account.
+	must(host.Alice, "x@127.0.0.1", "tmux", "new-session", "-d", "-s", "work", "cat")
+	must(host.Alice, "x@127.0.0.1", "tmux split-window -t work cat \\; new-session -d -s secret cat")
+	if out := h.Must(host.Alice, "ls"); !strings.Contains(out, "work: 1 windows") {
+		t.Errorf("at the tmux door alice sees %q", out)
+	}
+	if out := must(host.Bob, "x@127.0.0.1", "ls").Out; !strings.HasPrefix(out, "mwalice/work: 1 windows") || strings.Contains(out, "secret") {
+		t.Errorf("bob sees %q", out)
+	}
+	a := h.SSHTerminal(host.Alice, tmuxtest.TerminalConfig{}, "work@127.0.0.1")
+	a.WaitFor("[work]")
+	before := a.First()
+	a.Type("alice-was-here\r")
+	a.WaitFor("alice-was-here")
+	b := h.SSHTerminal(host.Bob, tmuxtest.TerminalConfig{}, "mwalice/work@127.0.0.1")
+	b.WaitFor("alice-was-here")
+	c := h.SSHTerminal(host.Carol, tmuxtest.TerminalConfig{}, "x@127.0.0.1", "attach", "-t", "mwalice/work")
+	c.WaitFor("alice-was-here")
+	b.Type("bob-types\r")
+	b.WaitFor("not permitted")
+	c.Type("carol-types\r")
+	a.WaitFor("carol-types")
+	if a.Contains("bob-types") {
+		t.Error("bob typed")
+	}
+	if r := h.Muxward("root", "who"); !strings.Contains(r.Out, "ssh") {
+		t.Errorf("who: %+v", r)
+	}
+	if r := h.Muxward("root", "revoke", host.Carol, "--reason", "enough"); r.Code != 0 {
+		t.Errorf("revoke: %+v", r)
+	}
+	if code := c.ExitCode(); code != 1 || !c.Contains("may not view this any more") {
+		t.Errorf("carol's ssh exits %d: %q", code, c.Screen())
+	}
+	a.Type("\x02d")
+	if code := a.ExitCode(); code != 0 || !a.Contains("[detached (from session work)]") || a.Contains("carol-types") {
+		t.Errorf("alice's ssh exits %d: %q", code, a.Screen())
+	}
+	if a.Termios() != before {
+		t.Error("alice's terminal is not as it was")
+	}
+	if r := h.SSH(host.Mallory, "-T", "mwalice/work@127.0.0.1"); r.Code != 0 || r.Out != "no session is here for you\n" {
+		t.Errorf("mallory: %+v", r)
+	}
+	for _, name := range []string{"mwalice/work", "mwalice/nothing"} {
+		if r := h.SSH(host.Mallory, "x@127.0.0.1", "attach", "-t", name); r.Code != 1 || strings.Contains(r.Err, "permitted") {
+			t.Errorf("mallory: %+v", r)
+		}
+	}
+	for _, e := range h.Audit() {
+		if e.Door == "ssh" && (e.Person != "" && e.Kind != "absorbed") && (!strings.HasPrefix(e.Key, "SHA256:") || !strings.HasPrefix(e.From, "127.0.0.1:")) {
+			t.Errorf("an event without its key or address: %+v", e)
+		}
+	}
+	h.VerifyAudit()
+}
+
+// TestSSHCommands: what a command prints, reads and exits with is as at the tmux
+// door, so scripts work.
+func TestSSHCommands(t *testing.T) {
+	h := host.Start(t, host.Config{SSH: byKey, Policy: map[string]string{"grants.yaml": shared}})
+	h.Must(host.Alice, "new-session", "-d", "-s", "work", "cat")
+	const at = "x@127.0.0.1"
+	for _, c := range []struct {
+		line     string
+		out, err string
+		code     int
+	}{
+		{`tmux display-message -p '#{session_name}'`, "work\n", "", 0},
+		{`tmux display -p "a  b" \; display -p c`, "a  b\nc\n", "", 0},
+		{`tmux has-session -t nowhere`, "", "can't find session: nowhere\n", 1},
+		{`tmux -u has -t work`, "", "", 0},
+		{`has -t =work`, "", "", 0},
+		{`tmux run-shell 'exit 3'`, "", "", 3},
+		{`tmux nonsense`, "", "unknown command: nonsense\n", 1},
+		{`tmux set-buffer -b x 'it'\''s'`, "", "", 0},
+		{`tmux show-buffer -b x`, "it's", "", 0},
+		{`tmux display -p $HOME`, "", "no shell runs here", 1},
+		{`tmux -L other ls`, "", "tmux -L is not offered over ssh", 1},
+		{`tmux -C attach`, "", "tmux -C is not offered over ssh", 1},
+		{`tmux attach -t work`, "", "open terminal failed: not a terminal", 1},
+		{`tmux load-buffer /etc/hostname`, "", "ermitted", 1},
+		{`tmux save-buffer -b x ` + h.Base + `/canary`, "", "ermitted", 1},
+	} {
+		r := h.SSH(host.Alice, at, c.line)
+		if r.Out != c.out || r.Code != c.code || !strings.Contains(r.Err, c.err) || c.err == "" && r.Err != "" {
+			t.Errorf("%s: %+v", c.line, r)
+		}
+	}
+	if _, err := os.Stat(h.Base + "/canary"); err == nil {
+		t.Error("a file was written on the host")
+	}
+	big := strings.Repeat("0123456789abcdef", 16<<10)
+	if r := h.SSHInput(host.Alice, []byte(big), at, "tmux load-buffer -b big -"); r.Code != 0 {
+		t.Errorf("load-buffer: %+v", r)
+	}
+	if r := h.SSH(host.Alice, at, "tmux show-buffer -b big"); r.Code != 0 || r.Out != big {
+		t.Errorf("%d bytes of %d came back, %q", len(r.Out), len(big), r.Err)
+	}
+}
+
+// TestSSHLobby: somebody who names nothing chooses from what they may see, also on a
+// small screen, and comes back there.
+func TestSSHLobby(t *testing.T) {
+	h := host.Start(t, host.Config{SSH: byKey, Policy: map[string]string{"grants.yaml": shared +
+		"  - {who: mwbob, role: typist, on: mwalice/build, reason: builds}\n"}})
+	for _, s := range []string{"work", "build", "secret"} {
+		h.Must(host.Alice, "new-session", "-d", "-s", s, "echo in-"+s+"; cat")
+	}
+	b := h.SSHTerminal(host.Bob, tmuxtest.TerminalConfig{Cols: 40, Rows: 12}, "127.0.0.1")
+	b.WaitFor("you are mwbob")
+	b.WaitFor("mwalice/build  view, type")
+	b.WaitFor("mwalice/work  view")
+	if b.Contains("secret") {
+		t.Errorf("bob sees %q", b.Screen())
+	}
+	b.Type("nothing like it\r")
+	b.WaitFor("none of your 2 sessions is called so")
+	b.Type("wrok\x7f\x7f\x7fork\r")
+	b.WaitFor("in-work")
+	b.Type("\x02d")
+	b.WaitFor("q leaves")
+	b.WaitGone("in-work")
+	b.Type("1\r")
+	b.WaitFor("in-build")
+	b.Resize(50, 14)
+	tmuxtest.Eventually(t, func() bool {
+		return strings.Contains(h.Server(host.Alice).Run("list-clients", "-F", "#{client_width}x#{client_height}"), "50x14")
+	}, "the size arrives")
+	b.Type("\x02d")
+	b.WaitFor("q leaves")
+	b.Type("q\r")
+	if code := b.ExitCode(); code != 0 {
+		t.Errorf("bob's ssh exits %d: %q", code, b.Screen())
+	}
+}
+
+// TestSSHCertificates: a certificate of an authority is as good as a key, for as
+// long as it is valid.
+func TestSSHCertificates(t *testing.T) {
+	h := host.Start(t, host.Config{SSH: byKey, Policy: map[string]string{"grants.yaml": shared}})
+	h.Must(host.Alice, "new-session", "-d", "-s", "work", "cat")
+	ca, key := h.NewKey("ca"), h.NewKey("laptop")
+	pub, err := os.ReadFile(ca + ".pub")
+	if err != nil {
+		t.Fatal(err)
+	}
+	tries := 0
+	try := func(sign ...string) host.Result {
+		t.Helper()
+		tries++ // an address that fails often has to wait
+		h.Keygen(append(append([]string{"-s", ca}, sign...), key+".pub")...)
+		return h.Exec("root", []byte{}, "ssh", append(h.SSHArgs(key), "-b", fmt.Sprintf("127.0.0.%d", 10+tries), "-o", "CertificateFile="+key+"-cert.pub", "x@127.0.0.1", "ls")...)
+	}
+	good := []string{"-I", "bob's laptop", "-n", "mwbob", "-z", "7", "-V", "-1m:+1h"}
+	if r := try(good...); r.Code != 255 {
+		t.Errorf("before there is an authority: %+v", r)
+	}
+	h.WriteSSH("authorities", string(pub))
+	h.Signal(syscall.SIGHUP)
+	tmuxtest.Eventually(t, func() bool { return try(good...).Code == 0 }, "the certificate is taken")
+	for why, sign := range map[string][]string{
+		"expired":        {"-I", "x", "-n", "mwbob", "-V", "-2h:-1h"},
+		"not yet valid":  {"-I", "x", "-n", "mwbob", "-V", "+1h:+2h"},
+		"no principals":  {"-I", "x"},
+		"a person here":  {"-I", "x", "-n", "deploy"},
+		"force-command":  {"-I", "x", "-n", "mwbob", "-O", "force-command=id"},
+		"source-address": {"-I", "x", "-n", "mwbob", "-O", "source-address=10.0.0.0/8"},
+	} {
+		if r := try(sign...); r.Code != 255 {
+			t.Errorf("%s: %+v", why, r)
+		}
+		found := false
+		for _, e := range h.Audit() {
+			found = found || e.Kind == "door" && e.Door == "ssh" && strings.Contains(e.Reason, why)
+		}
+		if !found {
+			t.Errorf("the log does not tell of %q", why)
+		}
+	}
+	h.WriteSSH("revoked", "serial: 7\n")
+	h.Signal(syscall.SIGHUP)
+	tmuxtest.Eventually(t, func() bool { return try(good...).Code == 255 }, "the revoked certificate is refused")
+}
+
+// TestSSHEnd: people at the SSH door are told that muxward ends, and have their
+// terminals back; the host is the same afterwards.
+func TestSSHEnd(t *testing.T) {
+	h := host.Start(t, host.Config{SSH: byKey, Policy: map[string]string{"grants.yaml": shared}})
+	h.Must(host.Alice, "new-session", "-d", "-s", "work", "cat")
+	a := h.SSHTerminal(host.Alice, tmuxtest.TerminalConfig{}, "work@127.0.0.1")
+	a.WaitFor("[work]")
+	b := h.SSHTerminal(host.Bob, tmuxtest.TerminalConfig{}, "127.0.0.1")
+	b.WaitFor("q leaves")
+	before, key := a.First(), h.HostKey()
+	h.Stop()
+	for who, x := range map[string]*tmuxtest.Terminal{"alice": a, "bob": b} {
+		if code := x.ExitCode(); code == 0 || !x.Contains("muxward is ending") {
+			t.Errorf("%s: exit %d, %q", who, code, x.Screen())
+		}
+	}
+	if a.Termios() != before {
+		t.Error("alice's terminal is not as it was")
+	}
+	h.Run()
+	if h.HostKey() != key {
+		t.Errorf("the host key was %s and is %s", key, h.HostKey())
+	}
+	if r := h.SSH(host.Alice, "x@127.0.0.1", "has", "-t", "work"); r.Code != 0 {
+		t.Errorf("afterwards: %+v", r)
+	}
+}
+
+// TestSSHUserMode: an ordinary account shares its tmux with people who have a key and
+// no account.
+func TestSSHUserMode(t *testing.T) {
+	h := host.Start(t, host.Config{User: host.Alice, SSH: []string{host.Alice, "guest"}, Policy: map[string]string{
+		"people.yaml": "people:\n  mwalice: {}\n  guest: {}\n",
+		"grants.yaml": fmt.Sprintf("grants:\n  - {who: guest, role: viewer, on: %s/work, reason: looks}\n", host.Alice),
+	}})
+	if r := h.SSH(host.Alice, "x@127.0.0.1", "tmux", "new-session", "-d", "-s", "work", "cat"); r.Code != 0 {
+		t.Fatalf("alice: %+v", r)
+	}
+	if r := h.SSH("guest", "x@127.0.0.1", "ls"); r.Code != 0 || !strings.HasPrefix(r.Out, "mwalice/work") {
+		t.Errorf("the guest: %+v", r)
+	}
+	if r := h.SSH("guest", "x@127.0.0.1", "new", "-d"); r.Code != 1 || !strings.Contains(r.Err, "account") {
+		t.Errorf("the guest starts a server: %+v", r)
+	}
+	if r := h.SSH("guest", "x@127.0.0.1", "kill-session", "-t", "mwalice/work"); r.Code != 1 {
+		t.Errorf("the guest ends a session: %+v", r)
+	}
+}
