@@ -31,7 +31,7 @@ func mayPass(name, value string) bool {
 	plain := func(s string) bool {
 		return strings.Trim(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789+._@:=-") == ""
 	}
-	return len(name) <= 32 && len(value) <= 128 && plain(name) && plain(value)
+	return len(name) <= 32 && len(value) <= 128 && strings.Trim(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZ_") == "" && plain(value)
 }
 
 // sound reports whether a TERM is one.
