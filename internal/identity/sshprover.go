@@ -86,8 +86,13 @@ func (p *SSHProof) MayHaveTerminal() bool { return !p.noPTY }
 func (p *SSHProver) Install(c *ssh.ServerConfig) {
 	c.NoClientAuth = false
 	c.PasswordCallback, c.KeyboardInteractiveCallback = nil, nil
+	var offered *SSHProof // whom the first key would make, if it were proved
 	c.PublicKeyCallback = func(conn ssh.ConnMetadata, key ssh.PublicKey) (*ssh.Permissions, error) {
-		if _, err := p.check(conn.RemoteAddr(), key); err != nil {
+		would, err := p.check(conn.RemoteAddr(), key)
+		if offered == nil && err == nil {
+			offered = would
+		}
+		if err != nil {
 			p.refused(conn.RemoteAddr(), key, false, err)
 			return nil, errDenied
 		}
@@ -99,7 +104,7 @@ func (p *SSHProver) Install(c *ssh.ServerConfig) {
 			p.refused(conn.RemoteAddr(), key, true, err)
 			return nil, errDenied
 		}
-		return &ssh.Permissions{ExtraData: map[any]any{proofKey{}: proof}}, nil
+		return &ssh.Permissions{ExtraData: map[any]any{proofKey{}: believed(offered, proof)}}, nil
 	}
 }
 

@@ -84,6 +84,8 @@ type row struct {
 	unlogged bool
 	// paused rows stop muxward at failpoints: see world.pause.
 	paused bool
+	// ssh rows have the SSH door open for everybody, each with a key.
+	ssh    bool
 	attack func(w *world)
 }
 
@@ -164,6 +166,9 @@ func (r row) stage(t *testing.T, control bool) *world {
 	set("grants.yaml", r.grants)
 	set("more.cedar", r.cedar)
 	cfg := host.Config{Policy: files, TmuxConf: r.conf, Env: r.env}
+	if r.ssh {
+		cfg.SSH = []string{owner, viewer, typist, stranger}
+	}
 	if control {
 		set("grants.yaml", r.loose)
 		set("people.yaml", r.loosePeople)

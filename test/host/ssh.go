@@ -109,3 +109,11 @@ func (h *Host) SSHTerminal(who string, c tmuxtest.TerminalConfig, args ...string
 	c.Env = append(c.Env, "LANG=C.UTF-8")
 	return tmuxtest.Open(h.t, c, "ssh", append(append(h.SSHArgs(h.KeyOf(who)), "-tt"), args...)...)
 }
+
+// PublicKey is the public key of one of Config.SSH, as a line.
+func (h *Host) PublicKey(who string) string {
+	h.t.Helper()
+	pub, err := os.ReadFile(h.KeyOf(who) + ".pub")
+	h.must(err)
+	return string(pub)
+}

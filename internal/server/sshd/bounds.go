@@ -2,7 +2,12 @@
 
 package sshd
 
-import "strings"
+import (
+	"context"
+	"strings"
+
+	"golang.org/x/crypto/ssh"
+)
 
 // strict has the files of the door checked for who may read them.
 //
@@ -42,3 +47,8 @@ func sound(term string) bool {
 
 // stands reports whether a proof still holds.
 func stands(err error) bool { return err == nil }
+
+// foreign serves a channel that is no session, and a command line that is none of
+// tmux, each if it does; nothing does.
+func foreign(ssh.NewChannel) bool                        { return false }
+func foreignLine(context.Context, *session, string) bool { return false }

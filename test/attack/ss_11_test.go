@@ -1,0 +1,209 @@
+package attack
+
+import (
+	"fmt"
+	"math"
+	"net"
+	"testing"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+
+	"github.com/muxward/muxward/internal/soak"
+)
+
+// Bob has a key and a client of his own making. He opens more sessions than anybody
+// needs, asks for what is not offered without end, for terminals of no size and of
+// every size, twice, and after their time, and goes on when it is over. His
+// connection bears that or ends; nobody else notices.
+func TestSS11Channels(t *testing.T) {
+	t.Parallel()
+	row{ssh: true, teeth: "teeth_ssh", attack: func(w *world) {
+		w.manySessions()
+		w.manyRefusals()
+		w.oddTerminals()
+	}}.run(t)
+}
+
+func (w *world) manySessions() {
+	c, err := w.dialSSH(viewer, 1)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	open := 0
+	for range 40 {
+		if _, requests, err := c.OpenChannel("session", nil); err == nil {
+			go ssh.DiscardRequests(requests)
+			open++
+		}
+	}
+	if open > 10 {
+		w.gain("%d sessions on one connection", open)
+	}
+	if open < 10 && !w.control {
+		w.t.Errorf("only %d sessions", open)
+	}
+	_ = c.Close()
+}
+
+func (w *world) manyRefusals() {
+	c, err := w.dialSSH(viewer, 2)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	n := 0
+	for ; n < soak.N(100_000, 2000); n++ {
+		if _, _, err := c.OpenChannel("direct-tcpip", make([]byte, 100)); err != nil {
+			if _, refused := err.(*ssh.OpenChannelError); !refused {
+				break // the connection ended
+			}
+		}
+	}
+	if n > 1000 {
+		w.gain("%d channels were refused one after the other", n)
+	}
+	_ = c.Close()
+}
+
+type ptyRequest struct {
+	Term                      string
+	Cols, Rows, Width, Height uint32
+	Modes                     string
+}
+
+func (w *world) oddTerminals() {
+	for i, m := range []ptyRequest{
+		{"xterm", 0, 0, 0, 0, ""}, {"xterm", 65535, 65535, 0, 0, "\xff\xff"}, {"xterm", math.MaxUint32, math.MaxUint32, 1, 1, "\x03\x00"},
+		{"xterm", 1, 1, 0, 0, "\x03\x00\x00\x00\x00\x00"},
+	} {
+		c, err := w.dialSSH(viewer, 10+i)
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		ch, requests, err := c.OpenChannel("session", nil)
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		go ssh.DiscardRequests(requests)
+		ask := func(name string, payload []byte) bool {
+			ok, err := ch.SendRequest(name, true, payload)
+			return ok && err == nil
+		}
+		first, second := ask("pty-req", ssh.Marshal(m)), ask("pty-req", ssh.Marshal(m))
+		begun := ask("exec", ssh.Marshal(struct{ Line string }{"attach -t " + owner + "/shared"}))
+		if !first || second || !begun {
+			w.t.Errorf("%+v: terminal %v, again %v, begun %v", m, first, second, begun)
+		}
+		for name, payload := range map[string][]byte{
+			"pty-req": ssh.Marshal(m), "shell": nil, "exec": ssh.Marshal(struct{ Line string }{"ls"}), "env": nil, "window-change": {1},
+			"exit-status": ssh.Marshal(struct{ N uint32 }{0}), "signal": ssh.Marshal(struct{ S string }{"KILL"}), "break": make([]byte, 4), "": nil,
+		} {
+			if ask(name, payload) {
+				w.t.Errorf("%q is granted afterwards", name)
+			}
+		}
+		for n := range uint32(soak.N(100_000, 1000)) {
+			size := struct{ C, R, W, H uint32 }{n * 7919, n * 104729, 0, 0}
+			if _, err := ch.SendRequest("window-change", false, ssh.Marshal(size)); err != nil {
+				break
+			}
+		}
+		_, _ = ch.Write([]byte("x"))
+		_ = ch.CloseWrite()
+		_, _ = ch.Write([]byte("after the end"))
+		_ = c.Close()
+	}
+}
+
+// Mallory has no key. She opens connections and says nothing, or too much, and tries
+// keys that she does not have, again and again. What has proved nobody is bounded, of
+// one address and all together, and whoever fails often has to wait; people who come
+// from elsewhere do not.
+func TestSS13BeforeTheProof(t *testing.T) {
+	t.Parallel()
+	row{ssh: true, teeth: "teeth_ssh", unlogged: true, attack: func(w *world) {
+		silent, kept := w.silentSSH(soak.N(10_000, 200))
+		if kept > 100 {
+			w.gain("%d connections of one address that say nothing", kept)
+		}
+		swift(t, "a login from elsewhere", func() {
+			if r := w.SSH(viewer, "-b", loopback(900), "x@127.0.0.1", "ls"); r.Code != 0 {
+				t.Errorf("bob: %+v", r)
+			}
+		})
+		for _, c := range silent {
+			_ = c.Close()
+		}
+		reached := 0
+		for range 20 {
+			c, err := w.dialSSHAs(w.stray(), 400)
+			if err == nil {
+				_ = c.Close()
+				w.gain("a key of nobody let her in")
+			}
+			if err != nil && reachedKeys(err) {
+				reached++
+			}
+		}
+		if reached > 8 {
+			w.gain("%d tries of 20 got as far as the keys", reached)
+		}
+		if reached == 0 {
+			t.Error("no try got as far as the keys")
+		}
+		if n := w.babbleSSH(500); n >= 8<<20 {
+			w.gain("%d bytes were heard of somebody unknown", n)
+		}
+		swift(t, "a login from elsewhere", func() {
+			if r := w.SSH(viewer, "-b", loopback(900), "x@127.0.0.1", "ls"); r.Code != 0 {
+				t.Errorf("bob: %+v", r)
+			}
+		})
+	}}.run(t)
+}
+
+// silentSSH opens connections that say nothing, and counts those that stay.
+func (w *world) silentSSH(n int) (open []net.Conn, kept int) {
+	w.t.Helper()
+	d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(loopback(300))}, Timeout: 10 * time.Second}
+	for range n {
+		c, err := d.Dial("tcp", w.SSHAddr())
+		if err != nil {
+			continue
+		}
+		w.t.Cleanup(func() { _ = c.Close() })
+		open = append(open, c)
+	}
+	for _, c := range open {
+		// One that is refused is closed; one that is served is greeted.
+		_ = c.SetReadDeadline(time.Now().Add(10 * time.Second))
+		if n, err := c.Read(make([]byte, 8)); n > 0 && err == nil {
+			kept++
+		}
+	}
+	return open, kept
+}
+
+// babbleSSH says the client's first line and then goes on without end.
+func (w *world) babbleSSH(n int) (heard int) {
+	w.t.Helper()
+	d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(loopback(n))}, Timeout: 10 * time.Second}
+	c, err := d.Dial("tcp", w.SSHAddr())
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	defer c.Close()
+	_ = c.SetDeadline(time.Now().Add(20 * time.Second))
+	_, _ = fmt.Fprintf(c, "SSH-2.0-x\r\n")
+	// A packet that is padded as it likes, but for its length.
+	packet := make([]byte, 1<<10)
+	copy(packet, []byte{0, 0, 3, 252, 4, 2}) // SSH_MSG_IGNORE
+	for heard < 8<<20 {
+		k, err := c.Write(packet)
+		heard += k
+		if err != nil {
+			break
+		}
+	}
+	return heard
+}
