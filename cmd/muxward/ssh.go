@@ -261,19 +261,6 @@ func (s *sshDoor) wait() {
 	}
 }
 
-// names are those by which people reach this host.
-func (s *sshDoor) names() []string {
-	host, _, err := net.SplitHostPort(s.l.Addr().String())
-	if ip := net.ParseIP(host); err == nil && ip != nil && !ip.IsUnspecified() {
-		return []string{host}
-	}
-	name, err := os.Hostname()
-	if err != nil {
-		name = "localhost"
-	}
-	return []string{name}
-}
-
 func (s *sshDoor) serving() *config.ServingSSH {
 	if s == nil {
 		return nil
@@ -287,11 +274,11 @@ func (s *sshDoor) announce() {
 	if s == nil {
 		return
 	}
-	_, port, _ := net.SplitHostPort(s.l.Addr().String()) // of a listener there is one
-	key := s.server.Key
+	addr, port, _ := net.SplitHostPort(s.l.Addr().String()) // of a listener there is one
+	key, name := s.server.Key, reachedBy(addr)
 	fmt.Printf("the ssh door is at %s, host key %s\n", s.l.Addr(), key.Fingerprint())
 	if key.New {
 		fmt.Printf("the host key is new; for known_hosts:\n%s\nor for DNS:\n%s\n",
-			key.KnownHosts(port, s.names()...), key.SSHFP(s.names()[0]))
+			key.KnownHosts(port, name), key.SSHFP(name))
 	}
 }

@@ -231,6 +231,9 @@ func TestSSHEnd(t *testing.T) {
 		t.Error("alice's terminal is not as it was")
 	}
 	h.Run()
+	if r := h.Muxward("", "ssh-config", "--host", "bastion"); r.Code != 0 || !strings.Contains(r.Out, "[bastion]:") || !strings.Contains(r.Out, key) {
+		t.Errorf("ssh-config: %+v", r)
+	}
 	if h.HostKey() != key {
 		t.Errorf("the host key was %s and is %s", key, h.HostKey())
 	}

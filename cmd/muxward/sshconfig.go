@@ -1,0 +1,73 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"os"
+
+	"github.com/spf13/cobra"
+)
+
+// newSSHConfigCmd makes `muxward ssh-config`: what people who come by ssh put into
+// their ~/.ssh/config.
+func newSSHConfigCmd() *cobra.Command {
+	var f daemonFlags
+	var host, alias string
+	cmd := &cobra.Command{
+		Use:   "ssh-config",
+		Short: "print a Host block for people who come by ssh",
+		Long: `Print what people who come by ssh put into their ~/.ssh/config, and, as a comment,
+the line for their known_hosts. It goes by the muxward of the state directory, as it
+serves or served last.`,
+		Example: `  muxward ssh-config --host bastion.example.org
+  ssh alice/work@muxward`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			at, err := f.serving()
+			if err != nil {
+				return err
+			}
+			if at.SSH == nil {
+				return errors.New("the ssh door is closed; open it with: muxward serve --ssh :2222")
+			}
+			listens, port, err := net.SplitHostPort(at.SSH.Addr)
+			if err != nil {
+				return fmt.Errorf("the ssh door's address %q cannot be read: %w", at.SSH.Addr, err)
+			}
+			if host == "" {
+				host = reachedBy(listens)
+			}
+			if f.json {
+				return printJSON(cmd, map[string]string{"host": host, "port": port,
+					"fingerprint": at.SSH.Fingerprint, "host_key": at.SSH.HostKey})
+			}
+			_, err = fmt.Fprintf(cmd.OutOrStdout(), `# for ~/.ssh/known_hosts (%s):
+# [%s]:%s %s
+Host %s
+    HostName %s
+    Port %s
+    HostKeyAlgorithms ssh-ed25519
+    ForwardAgent no
+    ForwardX11 no
+    ServerAliveInterval 20
+`, at.SSH.Fingerprint, host, port, at.SSH.HostKey, alias, host, port)
+			return err
+		},
+	}
+	f.add(cmd)
+	cmd.Flags().StringVar(&host, "host", "", "the `name` by which people reach this host (default: its own)")
+	cmd.Flags().StringVar(&alias, "alias", "muxward", "what the block is called")
+	return cmd
+}
+
+// reachedBy is a name for a host that listens at an address.
+func reachedBy(addr string) string {
+	if ip := net.ParseIP(addr); ip != nil && !ip.IsUnspecified() {
+		return addr
+	}
+	if name, err := os.Hostname(); err == nil {
+		return name
+	}
+	return "localhost"
+}
