@@ -147,7 +147,8 @@ func (p *SSHProver) check(from net.Addr, key ssh.PublicKey) (*SSHProof, error) {
 	if !ok {
 		return nil, fmt.Errorf("a connection from %v has no address to go by", from)
 	}
-	pr := &SSHProof{key: key, from: tcp.AddrPort()}
+	at := tcp.AddrPort()
+	pr := &SSHProof{key: key, from: netip.AddrPortFrom(at.Addr().Unmap(), at.Port())}
 	t, now := p.Keys(), p.Now()
 	if err := t.revoked.check(key); err != nil {
 		return nil, err

@@ -125,11 +125,14 @@ func (c *conn) serve(ctx context.Context) {
 	leave, ok := c.s.enter(c.who.Person())
 	if !ok {
 		c.s.refuse(ctx, c.nc.RemoteAddr(), c.who.Key(), c.who.Person()+" has too many connections here")
+		abandon(conn, channels, requests)
 		return
 	}
 	defer leave()
 	proof := c.proof.Load()
 	if err := c.s.Prover.Stands(proof); !stands(err) { // keys may have changed meanwhile
+		c.s.refuse(ctx, c.nc.RemoteAddr(), c.who.Key(), "what was proved does not stand any more: "+err.Error())
+		abandon(conn, channels, requests)
 		return
 	}
 	if at := proof.Until(); !at.IsZero() {
@@ -160,6 +163,9 @@ func (c *conn) shake(ctx context.Context) (*ssh.ServerConn, <-chan ssh.NewChanne
 	}
 	if err != nil {
 		c.fail(ctx, err)
+		if conn != nil {
+			abandon(conn, channels, requests)
+		}
 		return nil, nil, nil, err
 	}
 	c.user = conn.User()
@@ -169,10 +175,21 @@ func (c *conn) shake(ctx context.Context) (*ssh.ServerConn, <-chan ssh.NewChanne
 	if err := c.s.Gateway.AtDoor(ctx, access.Event{Door: Door, From: c.who.From(), Key: c.who.Key(), Person: c.who.Person(),
 		Allowed: true, Note: "let in"}); err != nil {
 		c.s.Complain("ssh door: " + c.who.Person() + " was not let in, because it cannot be recorded: " + err.Error())
-		_ = conn.Close()
+		abandon(conn, channels, requests)
 		return nil, nil, nil, err
 	}
 	return conn, channels, requests, nil
+}
+
+// abandon ends a connection that is not served, and what came over it.
+func abandon(conn *ssh.ServerConn, channels <-chan ssh.NewChannel, requests <-chan *ssh.Request) {
+	_ = conn.Close()
+	var rest sync.WaitGroup
+	rest.Go(func() { ssh.DiscardRequests(requests) })
+	for ch := range channels {
+		_ = ch.Reject(ssh.Prohibited, "")
+	}
+	rest.Wait()
 }
 
 // note keeps why a key was not taken.
@@ -199,8 +216,11 @@ func (c *conn) fail(ctx context.Context, err error) {
 	c.mu.Unlock()
 	var timeout net.Error
 	cost := failCost
-	if errors.As(err, &timeout) && timeout.Timeout() {
+	switch {
+	case errors.As(err, &timeout) && timeout.Timeout():
 		cost = graceCost
+	case tried == "":
+		cost = lookCost
 	}
 	if fails {
 		c.s.pen.add(source(c.nc.RemoteAddr()), cost, time.Now())
@@ -233,7 +253,7 @@ func (c *conn) attend(ctx context.Context, conn *ssh.ServerConn, channels <-chan
 		for limit := time.Now().Add(lingerTime); c.sessions() > 0 && time.Now().Before(limit); {
 			time.Sleep(5 * time.Millisecond)
 		}
-		c.nc.abortOr(conn)
+		c.nc.finish(conn)
 	})
 	for ch := range channels {
 		c.channel(ctx, ch, gone)
@@ -252,8 +272,8 @@ func (c *conn) sessions() int {
 	return c.open
 }
 
-// abortOr closes the connection in order if the network takes it.
-func (w *wary) abortOr(conn *ssh.ServerConn) {
+// finish closes the connection, in order if the network takes it.
+func (w *wary) finish(conn *ssh.ServerConn) {
 	_ = w.SetWriteDeadline(time.Now().Add(time.Second))
 	_ = conn.Close()
 }

@@ -11,6 +11,7 @@ import (
 // sshd's PerSourcePenalties they add up, and are held against an address only once
 // they are worth a while.
 const (
+	lookCost  = time.Second      // tried nothing, as what looks whether a door is open
 	failCost  = 5 * time.Second  // tried, and proved nobody
 	graceCost = 10 * time.Second // let the time run out
 	mostCost  = 10 * time.Minute

@@ -78,6 +78,7 @@ func (x *session) serve(ctx context.Context, requests <-chan *ssh.Request) {
 			open = false
 		}
 	}
+	x.c.wg.Go(func() { drain(requests) })
 	if !begun {
 		close(ran)
 	}
@@ -91,11 +92,10 @@ func (x *session) serve(ctx context.Context, requests <-chan *ssh.Request) {
 	x.out.close()
 	close(stop)
 	_ = x.ch.Close()
-	x.c.wg.Go(func() { drain(requests) })
 	x.wg.Wait()
 }
 
-// drain keeps a closed channel's last requests from holding up the others.
+// drain keeps requests that come at the end from holding up the connection.
 func drain(requests <-chan *ssh.Request) {
 	for r := range requests {
 		if r.WantReply {
@@ -140,7 +140,7 @@ func (x *session) request(ctx context.Context, r *ssh.Request, begun bool, begin
 
 func (x *session) variable(payload []byte) bool {
 	var m struct{ Name, Value string }
-	if ssh.Unmarshal(payload, &m) != nil || !mayPass(m.Name, m.Value) || len(x.env) >= maxVariables && strict {
+	if ssh.Unmarshal(payload, &m) != nil || !mayPass(m.Name, m.Value) || len(x.env) >= maxVariables {
 		return false
 	}
 	x.env = append(x.env, m.Name+"="+m.Value)
@@ -218,7 +218,7 @@ func (x *session) lastWords(r gateway.Result, err error) []part {
 		attached, bye = x.client.end()
 	}
 	var out []part
-	if err != nil && !(attached && errors.Is(err, gateway.ErrEnded)) {
+	if err != nil && !errors.Is(err, gateway.ErrEnded) {
 		out = append(out, part{true, []byte(x.readable(strings.TrimRight(err.Error(), "\n")) + "\n")})
 	}
 	message := r.Message

@@ -61,10 +61,11 @@ func (t *terminal) Leave(ctx context.Context, how attach.Leaving) error {
 		short, cancel := context.WithTimeout(ctx, stuckTime)
 		err := t.out.flush(short)
 		cancel()
+		if errors.Is(err, errNotRead) {
+			t.abort() // nothing more of it is shown, which is what was asked for
+			return nil
+		}
 		if err != nil {
-			if errors.Is(err, errNotRead) {
-				t.abort()
-			}
 			return err
 		}
 	}
