@@ -54,6 +54,7 @@ type revocation struct {
 	rec          *tmuxtest.Recorder
 	pane         string
 	mode, target string
+	ssh          bool // carol comes by ssh: what the network has of her screen is hers
 
 	typed, seen int // trials in which something came through
 	keys        int64
@@ -112,7 +113,12 @@ func (r *revocation) trial(i int) {
 	w := r.w
 	w.t.Helper()
 	r.rec.Reset()
-	x := w.attach(typist, tmuxtest.TerminalConfig{}, "attach", "-t", "mwalice/rv")
+	var x *tmuxtest.Terminal
+	if r.ssh {
+		x = w.attachSSH(typist, tmuxtest.TerminalConfig{}, "mwalice/rv@127.0.0.1")
+	} else {
+		x = w.attach(typist, tmuxtest.TerminalConfig{}, "attach", "-t", "mwalice/rv")
+	}
 	x.WaitFor("recording")
 	if who := w.Muxward(root, "who", "--json"); i == 0 && !strings.Contains(who.Out, `"`+r.mode+`"`) {
 		w.t.Errorf("carol's input is not %s: %+v", r.mode, who)
@@ -174,6 +180,14 @@ func (r *revocation) judge(i int, x *tmuxtest.Terminal, mark string) {
 	if late = bytes.Trim(late, "!"); len(late) > 0 {
 		r.typed++
 		w.gain("trial %d: %d keys reached the pane after revoke had returned", i, len(late))
+	}
+	if r.ssh {
+		if w.control {
+			leave(x)
+		} else if code := x.ExitCode(); code != 1 || !x.Contains("may not view this any more") {
+			w.t.Errorf("trial %d: carol's ssh exits %d: %q", i, code, x.Screen())
+		}
+		return
 	}
 	shown := func() []byte {
 		_, after, found := bytes.Cut(x.Bytes(), []byte(strings.TrimSpace(mark)))

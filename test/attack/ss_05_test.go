@@ -19,9 +19,7 @@ func TestSS05KeyTakenAway(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			row{ssh: true, teeth: "teeth_ssh", attack: func(w *world) {
 				mux := w.Base + "/mux"
-				x := w.SSHTerminal(viewer, tmuxtest.TerminalConfig{}, "-o", "ControlMaster=yes", "-o", "ControlPath="+mux, owner+"/shared@127.0.0.1")
-				w.terminals = append(w.terminals, x)
-				w.listen("bob's ssh", x.Bytes)
+				x := w.attachSSH(viewer, tmuxtest.TerminalConfig{}, "-o", "ControlMaster=yes", "-o", "ControlPath="+mux, owner+"/shared@127.0.0.1")
 				x.WaitFor("[shared]")
 				take(w)
 				w.Signal(syscall.SIGHUP)

@@ -17,8 +17,7 @@ func TestSS07Variables(t *testing.T) {
 			"TMUX_TMPDIR=/tmp/evil", "MUXWARD_ALLOW=mwmallory:evil", "TMUX_PANE=evil", "PATH=/tmp/evil", "LC_X=evil evil"}
 		args := []string{"-o", "SetEnv=" + strings.Join(inQuotes(evil), " ")}
 		for _, who := range []string{owner, viewer} {
-			x := w.SSHTerminal(who, tmuxtest.TerminalConfig{}, append(args, "x@127.0.0.1", "attach", "-t", owner+"/shared")...)
-			w.terminals = append(w.terminals, x)
+			x := w.attachSSH(who, tmuxtest.TerminalConfig{}, append(args, "x@127.0.0.1", "attach", "-t", owner+"/shared")...)
 			x.WaitFor("[shared]")
 			leave(x)
 		}
@@ -27,8 +26,7 @@ func TestSS07Variables(t *testing.T) {
 			w.gain("the session's environment is\n%s", now)
 		}
 		for _, term := range []string{"$(" + w.lure() + ")", "../../etc/x", "-x", "a b", strings.Repeat("x", 200)} {
-			x := w.SSHTerminal(owner, tmuxtest.TerminalConfig{Term: term}, "x@127.0.0.1", "attach", "-t", "shared")
-			w.terminals = append(w.terminals, x)
+			x := w.attachSSH(owner, tmuxtest.TerminalConfig{Term: term}, "x@127.0.0.1", "attach", "-t", "shared")
 			if code := x.ExitCode(); code == 0 || x.Contains("[shared]") {
 				w.gain("TERM=%.20q is a terminal", term)
 			}

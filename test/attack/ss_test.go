@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/crypto/ssh"
 
+	"github.com/muxward/muxward/internal/tmux/tmuxtest"
 	"github.com/muxward/muxward/test/host"
 )
 
@@ -21,6 +22,15 @@ func (w *world) trySSH(who string, args ...string) host.Result {
 	r := w.SSH(who, args...)
 	w.note(who, args, r)
 	return r
+}
+
+// attachSSH puts an attacker on a terminal by ssh, and keeps what is shown there.
+func (w *world) attachSSH(who string, c tmuxtest.TerminalConfig, args ...string) *tmuxtest.Terminal {
+	w.t.Helper()
+	x := w.SSHTerminal(who, c, args...)
+	w.terminals = append(w.terminals, x)
+	w.listen(who+"'s ssh", x.Bytes)
+	return x
 }
 
 // loopback is an address of this host for somebody who comes from elsewhere.

@@ -19,6 +19,7 @@ import (
 	"go.uber.org/goleak"
 	"golang.org/x/crypto/ssh"
 
+	"github.com/charmbracelet/x/ansi"
 	"github.com/muxward/muxward/internal/attach"
 	"github.com/muxward/muxward/internal/attach/screen"
 )
@@ -495,4 +496,53 @@ func TestWary(t *testing.T) {
 		t.Errorf("%d bytes, %v", n, err)
 	}
 	here.Close()
+}
+
+// The list in the lobby fits on the screen, and what others called their sessions is
+// text there (SS-16).
+func TestLobbyPage(t *testing.T) {
+	all := places{{name: "alice/work", may: "view", held: 2}, {name: "alice/\x1b]0;evil\a\x9b2J", may: "view, type"},
+		{name: "alice/\u202etxt\u2028\nline", may: "view"}, {name: "alice/日本語日本語日本語日本語日本語", may: "everything"},
+		{name: strings.Repeat("x", 500), may: "view"}, {name: "a\\b\xff", may: "view"}}
+	for len(all) < 30 {
+		all = append(all, place{name: "alice/more", may: "view"})
+	}
+	for _, size := range [][2]uint32{{40, 12}, {80, 24}, {0, 0}, {20, 8}, {1, 1}, {1 << 31, 1 << 31}} {
+		for _, env := range [][]string{nil, {"LANG=C"}} {
+			x := &session{c: &conn{}, env: env, term: newTerminal(newInbox(), newOutbox(io.Discard, io.Discard), 0x7f, nil)}
+			x.term.resize(size[0], size[1])
+			page := x.page(all, all)
+			lines := strings.Split(strings.TrimSuffix(page, "\n"), "\n")
+			if cols, rows := max(size[0], 20), max(size[1], 8); size[0] > 0 && (uint32(len(lines)) > rows-1 || len(lines) < 4) {
+				t.Errorf("%dx%d: %d lines for %d rows", cols, size[1], len(lines), rows)
+			}
+			for _, l := range lines {
+				if size[0] >= 20 && uint32(ansi.StringWidth(l)) >= size[0] {
+					t.Errorf("%d columns: %q", size[0], l)
+				}
+				for _, c := range l {
+					if c < ' ' || c == 0x7f || c >= 0x80 && c < 0xa0 || c == 0x202e || c == 0x2028 || env != nil && c > '~' {
+						t.Errorf("%U is shown in %q", c, l)
+					}
+				}
+			}
+		}
+	}
+	if got := all.named("alice/work"); got == nil || got.held != 2 {
+		t.Error("alice/work is not found")
+	}
+	if all.named("alice/wor") != nil || all.named("") != nil {
+		t.Error("a part of a name is a name")
+	}
+	if p := all.choose("1", all); p == nil || p.name != "alice/work" {
+		t.Error("1 is not the first")
+	}
+	for _, answer := range []string{"", "31", "-1", "99999999999999999999", "alice", "nobody"} {
+		if p := all.choose(answer, all); p != nil {
+			t.Errorf("%q chooses %q", answer, p.name)
+		}
+	}
+	if places(nil).plain() != nothing {
+		t.Error("nothing is something")
+	}
 }
