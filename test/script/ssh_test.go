@@ -3,6 +3,7 @@ package script
 import (
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -198,13 +199,11 @@ func TestSSHCertificates(t *testing.T) {
 		if r := try(sign...); r.Code != 255 {
 			t.Errorf("%s: %+v", why, r)
 		}
-		found := false
-		for _, e := range h.Audit() {
-			found = found || e.Kind == "door" && e.Door == "ssh" && strings.Contains(e.Reason, why)
-		}
-		if !found {
-			t.Errorf("the log does not tell of %q", why)
-		}
+		tmuxtest.Eventually(t, func() bool {
+			return slices.ContainsFunc(h.Audit(), func(e host.Event) bool {
+				return e.Kind == "door" && e.Door == "ssh" && strings.Contains(e.Reason, why)
+			})
+		}, "the log tells of %q", why)
 	}
 	h.WriteSSH("revoked", "serial: 7\n")
 	h.Signal(syscall.SIGHUP)
@@ -261,4 +260,47 @@ func TestSSHUserMode(t *testing.T) {
 	if r := h.SSH("guest", "x@127.0.0.1", "kill-session", "-t", "mwalice/work"); r.Code != 1 {
 		t.Errorf("the guest ends a session: %+v", r)
 	}
+}
+
+// TestSSHLimits: what the line of a key says holds: from where, and without a
+// terminal.
+func TestSSHLimits(t *testing.T) {
+	h := host.Start(t, host.Config{SSH: byKey, Policy: map[string]string{"grants.yaml": shared}})
+	h.Must(host.Alice, "new-session", "-d", "-s", "work", "cat")
+	h.AllowKey(host.Bob, h.KeyOf(host.Bob), `restrict `)
+	h.AllowKey(host.Carol, h.KeyOf(host.Carol), `from="127.0.0.7" `)
+	h.Signal(syscall.SIGHUP)
+	tmuxtest.Eventually(t, func() bool { return h.SSH(host.Carol, "-b", "127.0.0.6", "x@127.0.0.1", "ls").Code == 255 }, "carol may not come from there")
+	if r := h.SSH(host.Carol, "-b", "127.0.0.7", "x@127.0.0.1", "ls"); r.Code != 0 {
+		t.Errorf("carol: %+v", r)
+	}
+	if r := h.SSH(host.Bob, "x@127.0.0.1", "ls"); r.Code != 0 {
+		t.Errorf("bob: %+v", r)
+	}
+	b := h.SSHTerminal(host.Bob, tmuxtest.TerminalConfig{}, "x@127.0.0.1", "attach", "-t", "mwalice/work")
+	if code := b.ExitCode(); code == 0 || b.Contains("[work]") {
+		t.Errorf("bob has a terminal: exit %d, %q", code, b.Screen())
+	}
+	if r := h.SSH(host.Bob, "-T", "127.0.0.1"); r.Code != 0 || r.Out != "mwalice/work\tview\n" {
+		t.Errorf("bob's list: %+v", r)
+	}
+}
+
+// TestSSHSlow: somebody whose ssh is stopped in a flood holds nobody up, and sees the
+// screen as it is when they go on.
+func TestSSHSlow(t *testing.T) {
+	h := host.Start(t, host.Config{SSH: byKey, Policy: map[string]string{"grants.yaml": shared}})
+	h.Must(host.Alice, "new-session", "-d", "-s", "work", "read go; seq 1 400000; echo the-end; cat")
+	a := h.Terminal(host.Alice, tmuxtest.TerminalConfig{}, "attach", "-t", "work")
+	a.WaitFor("[work]")
+	b := h.SSHTerminal(host.Bob, tmuxtest.TerminalConfig{}, "mwalice/work@127.0.0.1")
+	b.WaitFor("[work]")
+	b.Signal(syscall.SIGSTOP)
+	a.Type("\r")
+	a.WaitFor("the-end")
+	a.Type("still-here\r")
+	a.WaitFor("still-here")
+	b.Signal(syscall.SIGCONT)
+	b.WaitFor("still-here")
+	tmuxtest.Eventually(t, func() bool { return slices.Equal(a.Screen()[:20], b.Screen()[:20]) }, "both see the same")
 }

@@ -66,6 +66,8 @@ type Server struct {
 	newer    int                  // of them, all together
 	people   map[string]int
 	pen      penalties
+	telling  int // refusals that are being written
+	missed   int // and those that were not
 	starving time.Time
 	wg       sync.WaitGroup
 }
@@ -194,12 +196,34 @@ func (s *Server) enter(person string) (leave func(), ok bool) {
 	}, true
 }
 
+// atOnce is how many refusals are written at a time: a log that takes its time
+// holds up nobody who comes.
+const atOnce = 32
+
 // refuse writes that a connection came to nothing.
 func (s *Server) refuse(ctx context.Context, from net.Addr, key, why string) {
-	err := s.Gateway.AtDoor(ctx, access.Event{Door: Door, From: from.String(), Key: key, Reason: why})
-	if err != nil {
-		s.Complain("ssh door: a refused connection was not recorded: " + err.Error())
+	s.mu.Lock()
+	if s.telling >= atOnce {
+		s.missed++
+		s.mu.Unlock()
+		return
 	}
+	s.telling++
+	if s.missed > 0 {
+		why = fmt.Sprintf("%s (and %d more refusals were not written, as the log took too long)", why, s.missed)
+		s.missed = 0
+	}
+	s.mu.Unlock()
+	ev := access.Event{Door: Door, From: from.String(), Key: key, Reason: why}
+	s.wg.Go(func() {
+		err := s.Gateway.AtDoor(ctx, ev)
+		s.mu.Lock()
+		s.telling--
+		s.mu.Unlock()
+		if err != nil {
+			s.Complain("ssh door: a refused connection was not recorded: " + err.Error())
+		}
+	})
 }
 
 // Reconsider looks at every proof again, as when keys were taken away. When it
