@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -31,8 +32,9 @@ type sshDoor struct {
 	l      net.Listener
 	keys   atomic.Pointer[identity.SSHKeys]
 
-	mu    sync.Mutex
-	stamp string // of the lists as last read
+	loading sync.Mutex
+	last    lists
+	stamp   string // of the lists as last read
 }
 
 // openSSH makes the door, if there is to be one. What is wrong with its lists keeps
@@ -66,37 +68,55 @@ func (d *daemon) openSSH(ctx context.Context) (*sshDoor, error) {
 	return s, nil
 }
 
-// load reads the lists and puts them in force together.
+// lists are those of the door beside people.yaml, each as it could be read last.
+type lists struct {
+	keys, authorities []*identity.SSHKey
+	revoked           *identity.SSHRevoked
+}
+
+// load reads the lists and puts them in force, together with the people of the
+// policy. In the place of one that cannot be read stands what it was before; the
+// error tells.
 func (s *sshDoor) load(set *policy.Set, complain func(string)) error {
+	s.loading.Lock()
+	defer s.loading.Unlock()
 	stamp := s.look()
-	keys := set.SSHKeys()
-	more, wrong, err := s.keysOf(set)
-	if err != nil {
-		return err
+	next := s.last
+	keys, wrong, kerr := s.keysOf(set)
+	if kerr == nil {
+		next.keys = keys
 	}
-	authorities, err := s.read(s.config.Authorities, func(data []byte) ([]*identity.SSHKey, error) {
+	authorities, aerr := s.read(s.config.Authorities, func(data []byte) ([]*identity.SSHKey, error) {
 		return identity.ParseSSHKeys(data, "", s.config.Authorities)
 	})
-	if err != nil {
-		return fmt.Errorf("the authorities of the ssh door: %w", err)
+	if aerr == nil {
+		next.authorities = authorities
+	} else {
+		aerr = fmt.Errorf("the authorities of the ssh door: %w", aerr)
 	}
-	var revoked *identity.SSHRevoked
-	if _, err := s.read(s.config.Revoked, func(data []byte) ([]*identity.SSHKey, error) {
-		var err error
-		revoked, err = identity.ParseSSHRevoked(data, s.config.Revoked)
+	_, rerr := s.read(s.config.Revoked, func(data []byte) ([]*identity.SSHKey, error) {
+		revoked, err := identity.ParseSSHRevoked(data, s.config.Revoked)
+		if err == nil {
+			next.revoked = revoked
+		}
 		return nil, err
-	}); err != nil {
-		return fmt.Errorf("the revoked keys of the ssh door: %w", err)
+	})
+	if rerr != nil {
+		rerr = fmt.Errorf("the revoked keys of the ssh door: %w", rerr)
 	}
-	table, twice := identity.NewSSHKeys(append(keys, more...), authorities, revoked, set.IsPerson)
+	all := set.SSHKeys()
+	for _, k := range next.keys {
+		if set.IsPerson(k.Person()) {
+			all = append(all, k)
+		}
+	}
+	table, twice := identity.NewSSHKeys(all, next.authorities, next.revoked, set.IsPerson)
 	s.keys.Store(table)
-	s.mu.Lock()
-	s.stamp = stamp
-	s.mu.Unlock()
+	s.last, s.stamp = next, stamp
 	for _, w := range append(wrong, twice...) {
 		complain("ssh door: " + w.Error())
 	}
-	return nil
+	return errors.Join(kerr, aerr, rerr)
 }
 
 // read reads one list that nobody else may change; "" is an empty one.
@@ -204,18 +224,14 @@ func (s *sshDoor) look() string {
 }
 
 // reload puts the lists in force anew, and ends what rests on what is gone from
-// them. Broken ones change nothing but the alarm.
+// them. Of a broken one what was read last stays, with an alarm.
 func (s *sshDoor) reload(ctx context.Context, d *daemon) {
 	if s == nil {
 		return
 	}
 	if err := s.load(d.policy.Set(), d.complain); err != nil {
-		s.mu.Lock()
-		s.stamp = s.look() // told once
-		s.mu.Unlock()
-		d.event(access.EventReload, "ssh door: refused, the last good lists stay in force: "+err.Error())
-		fmt.Fprintf(os.Stderr, "muxward: the lists of the ssh door were NOT loaded, the last good ones stay in force:\n%v\n", err)
-		return
+		d.event(access.EventReload, "ssh door: refused, what was read last of it stays in force: "+err.Error())
+		fmt.Fprintf(os.Stderr, "muxward: these lists of the ssh door were NOT loaded, what was read last of them stays in force:\n%v\n", err)
 	}
 	ctx, cancel := context.WithTimeout(ctx, drainTime)
 	defer cancel()
@@ -229,9 +245,9 @@ func (s *sshDoor) reloadChanged(ctx context.Context, d *daemon) {
 	if s == nil {
 		return
 	}
-	s.mu.Lock()
+	s.loading.Lock()
 	same := s.stamp == s.look()
-	s.mu.Unlock()
+	s.loading.Unlock()
 	if !same {
 		s.reload(ctx, d)
 	}

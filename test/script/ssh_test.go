@@ -39,6 +39,9 @@ func TestSSH(t *testing.T) {
 	a := h.SSHTerminal(host.Alice, tmuxtest.TerminalConfig{}, "work@127.0.0.1")
 	a.WaitFor("[work]")
 	before := a.First()
+	a.Type("\x02\x1a") // there is no shell to go back to
+	tmuxtest.Eventually(t, func() bool { return strings.Count(string(a.Bytes()), "\x1b[?1049h") > 1 }, "alice is back")
+	a.WaitFor("[work]")
 	a.Type("alice-was-here\r")
 	a.WaitFor("alice-was-here")
 	b := h.SSHTerminal(host.Bob, tmuxtest.TerminalConfig{}, "mwalice/work@127.0.0.1")
@@ -205,9 +208,18 @@ func TestSSHCertificates(t *testing.T) {
 			})
 		}, "the log tells of %q", why)
 	}
+	// A list that cannot be read keeps what it said, and takes no others along.
+	h.WriteSSH("authorities", string(pub)+"nonsense\n")
 	h.WriteSSH("revoked", "serial: 7\n")
 	h.Signal(syscall.SIGHUP)
 	tmuxtest.Eventually(t, func() bool { return try(good...).Code == 255 }, "the revoked certificate is refused")
+	if !strings.Contains(h.Output(), "authorities:2") {
+		t.Errorf("muxward does not say what is wrong:\n%s", h.Output())
+	}
+	again := []string{"-I", "bob's laptop", "-n", "mwbob", "-z", "8", "-V", "-1m:+1h"}
+	if r := try(again...); r.Code != 0 {
+		t.Errorf("what was read last of the authorities does not stand: %+v", r)
+	}
 }
 
 // TestSSHEnd: people at the SSH door are told that muxward ends, and have their

@@ -270,8 +270,9 @@ func (s *Server) caught(what string, end func(error)) {
 func (s *Server) config() *ssh.ServerConfig {
 	c := &ssh.ServerConfig{MaxAuthTries: maxTries, ServerVersion: "SSH-2.0-muxward"}
 	c.KeyExchanges = []string{ssh.KeyExchangeMLKEM768X25519, ssh.KeyExchangeCurve25519}
-	c.Ciphers = []string{ssh.CipherChaCha20Poly1305, ssh.CipherAES128GCM, ssh.CipherAES256GCM}
-	c.MACs = []string{ssh.HMACSHA256ETM, ssh.HMACSHA512ETM} // the ciphers need none
+	c.Ciphers = []string{ssh.CipherChaCha20Poly1305, ssh.CipherAES128GCM, ssh.CipherAES256GCM,
+		ssh.CipherAES128CTR, ssh.CipherAES256CTR} // for paramiko, which has no others
+	c.MACs = []string{ssh.HMACSHA256ETM, ssh.HMACSHA512ETM} // for the last two
 	c.PublicKeyAuthAlgorithms = []string{
 		ssh.KeyAlgoED25519, ssh.KeyAlgoSKED25519, ssh.KeyAlgoSKECDSA256,
 		ssh.KeyAlgoECDSA256, ssh.KeyAlgoECDSA384, ssh.KeyAlgoECDSA521,
