@@ -56,6 +56,6 @@ func newRoot() *cobra.Command {
 		return usageError{fmt.Errorf("%w; see %s --help", err, c.CommandPath())}
 	})
 	root.AddCommand(newServeCmd(), newInitCmd(), newEnvCmd(), newStatusCmd(), newLsCmd(), newWhoCmd(),
-		newRevokeCmd(), newExplainCmd(), newSSHConfigCmd(), newPolicyCmd(), newAuditCmd(), newVersionCmd(), newKeeperCmd())
+		newRevokeCmd(), newExplainCmd(), newSSHConfigCmd(), newSSHCACmd(), newPolicyCmd(), newAuditCmd(), newVersionCmd(), newKeeperCmd())
 	return root
 }

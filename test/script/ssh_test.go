@@ -316,3 +316,46 @@ func TestSSHSlow(t *testing.T) {
 	b.WaitFor("still-here")
 	tmuxtest.Eventually(t, func() bool { return slices.Equal(a.Screen()[:20], b.Screen()[:20]) }, "both see the same")
 }
+
+// TestSSHAuthority: muxward's own authority signs a key for a while.
+func TestSSHAuthority(t *testing.T) {
+	h := host.Start(t, host.Config{SSH: byKey, Policy: map[string]string{"grants.yaml": shared}})
+	h.Must(host.Alice, "new-session", "-d", "-s", "work", "cat")
+	ca, key := h.Base+"/ssh/authority", h.NewKey("phone")
+	must := func(args ...string) {
+		t.Helper()
+		if r := h.Muxward("", append([]string{"ssh-ca"}, args...)...); r.Code != 0 {
+			t.Fatalf("ssh-ca %q: %+v", args, r)
+		}
+	}
+	must("new", ca)
+	if r := h.Muxward("", "ssh-ca", "new", ca); r.Code == 0 {
+		t.Error("an authority was written over")
+	}
+	if info, err := os.Stat(ca); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("%v, %v", info, err)
+	}
+	pub, err := os.ReadFile(ca + ".pub")
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.WriteSSH("authorities", string(pub))
+	h.Signal(syscall.SIGHUP)
+	try := func(from string) host.Result {
+		t.Helper()
+		return h.Exec("root", []byte{}, "ssh", append(h.SSHArgs(key), "-b", from, "-o", "CertificateFile="+key+"-cert.pub", "x@127.0.0.1", "ls")...)
+	}
+	must("sign", "--ca", ca, "--as", host.Bob, "--for", "10m", "--from", "127.0.2.0/24", key+".pub")
+	tmuxtest.Eventually(t, func() bool { return try("127.0.2.1").Code == 0 }, "the certificate is taken")
+	if r := try("127.0.3.1"); r.Code != 255 {
+		t.Errorf("from elsewhere: %+v", r)
+	}
+	for _, args := range [][]string{
+		{"sign", "--ca", ca, "--as", "Bob", key + ".pub"}, {"sign", "--ca", ca, key + ".pub"}, {"sign", "--as", host.Bob, key + ".pub"},
+		{"sign", "--ca", ca, "--as", host.Bob, "--for", "-1h", key + ".pub"}, {"sign", "--ca", ca, "--as", host.Bob, key},
+	} {
+		if r := h.Muxward("", append([]string{"ssh-ca"}, args...)...); r.Code != 2 {
+			t.Errorf("%q: %+v", args, r)
+		}
+	}
+}

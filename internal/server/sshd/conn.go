@@ -32,7 +32,8 @@ type conn struct {
 	key     string   // the last of them
 	cancel  context.CancelCauseFunc
 	ended   error
-	open    int // sessions
+	open    int           // sessions
+	left    chan struct{} // if somebody waits, is closed when the last one has ended
 	refused int
 	empty   *time.Timer
 	done    chan struct{}
@@ -250,9 +251,7 @@ func (c *conn) attend(ctx context.Context, conn *ssh.ServerConn, channels <-chan
 	closed := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
 		defer close(closed)
-		for limit := time.Now().Add(lingerTime); c.sessions() > 0 && time.Now().Before(limit); {
-			time.Sleep(5 * time.Millisecond)
-		}
+		c.quiet(lingerTime)
 		c.nc.finish(conn)
 	})
 	for ch := range channels {
@@ -266,10 +265,34 @@ func (c *conn) attend(ctx context.Context, conn *ssh.ServerConn, channels <-chan
 	c.wg.Wait()
 }
 
-func (c *conn) sessions() int {
+// quiet waits until the last session has ended, at most for limit.
+func (c *conn) quiet(limit time.Duration) {
+	c.mu.Lock()
+	if c.open == 0 {
+		c.mu.Unlock()
+		return
+	}
+	left := make(chan struct{})
+	c.left = left
+	c.mu.Unlock()
+	select {
+	case <-left:
+	case <-time.After(limit):
+	}
+}
+
+// leave counts a session that has ended.
+func (c *conn) leave() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.open
+	if c.open--; c.open > 0 {
+		return
+	}
+	c.empty.Reset(emptyTime)
+	if c.left != nil {
+		close(c.left)
+		c.left = nil
+	}
 }
 
 // finish closes the connection, in order if the network takes it.
@@ -315,7 +338,7 @@ func (c *conn) channel(ctx context.Context, ch ssh.NewChannel, gone context.Canc
 		return
 	}
 	c.mu.Lock()
-	busy := full(c.open) || c.ended != nil
+	busy := full(c.open) || c.ended != nil || ctx.Err() != nil
 	if !busy {
 		c.open++
 		c.empty.Stop()
@@ -326,20 +349,13 @@ func (c *conn) channel(ctx context.Context, ch ssh.NewChannel, gone context.Canc
 		_ = ch.Reject(ssh.ResourceShortage, "too many sessions on one connection")
 		return
 	}
-	left := func() {
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		if c.open--; c.open == 0 {
-			c.empty.Reset(emptyTime)
-		}
-	}
 	channel, requests, err := ch.Accept()
 	if err != nil {
-		left()
+		c.leave()
 		return
 	}
 	c.wg.Go(func() {
-		defer left()
+		defer c.leave()
 		defer c.s.caught(c.who.Person()+"'s session", gone)
 		newSession(c, channel, gone).serve(ctx, requests)
 	})
