@@ -1,6 +1,7 @@
 package sshd
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -150,7 +151,7 @@ func (c *conn) shake(ctx context.Context) (*ssh.ServerConn, <-chan ssh.NewChanne
 	prover.Refused = c.note
 	config := c.s.config()
 	prover.Install(config)
-	_ = c.nc.SetDeadline(time.Now().Add(graceTime))
+	_ = c.nc.SetDeadline(time.Now().Add(cmp.Or(c.s.Grace, graceTime)))
 	stop := context.AfterFunc(ctx, func() { _ = c.nc.Close() })
 	conn, channels, requests, err := ssh.NewServerConn(c.nc, config)
 	if !stop() && err == nil {

@@ -59,6 +59,8 @@ type Server struct {
 	Home func(person string) string
 	// Complain reports what went wrong at the door.
 	Complain func(what string)
+	// Grace is how long a connection has to prove somebody; 0 is 30 seconds.
+	Grace time.Duration
 
 	mu       sync.Mutex
 	conns    map[*conn]bool

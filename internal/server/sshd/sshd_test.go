@@ -20,8 +20,11 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"github.com/charmbracelet/x/ansi"
+	"github.com/muxward/muxward/internal/access"
 	"github.com/muxward/muxward/internal/attach"
 	"github.com/muxward/muxward/internal/attach/screen"
+	"github.com/muxward/muxward/internal/gateway"
+	"github.com/muxward/muxward/internal/identity"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -544,5 +547,102 @@ func TestLobbyPage(t *testing.T) {
 	}
 	if places(nil).plain() != nothing {
 		t.Error("nothing is something")
+	}
+}
+
+// told is a log that is only kept.
+type told struct {
+	mu  sync.Mutex
+	all []access.Event
+}
+
+func (l *told) Append(_ context.Context, _ access.Class, ev access.Event) (uint64, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.all = append(l.all, ev)
+	return uint64(len(l.all)), nil
+}
+
+func (l *told) reasons() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var b strings.Builder
+	for _, ev := range l.all {
+		b.WriteString(ev.Reason + "\n")
+	}
+	return b.String()
+}
+
+// Whoever is slow, or stops in the middle, has a time in which to prove somebody;
+// then nothing is left of them but a line in the log (SS-12).
+func TestGrace(t *testing.T) {
+	key, err := OpenHostKey(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	table, _ := identity.NewSSHKeys(nil, nil, nil, func(string) bool { return false })
+	log := &told{}
+	s := &Server{
+		Gateway: gateway.New(gateway.Parts{Log: log}), Key: key, Grace: 300 * time.Millisecond,
+		Complain: func(what string) { t.Error(what) },
+		Prover:   identity.SSHProver{Keys: func() *identity.SSHKeys { return table }, Now: time.Now},
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	l, err := Listen(ctx, "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	served := make(chan error, 1)
+	go func() { served <- s.Serve(ctx, l) }()
+	// A real beginning of a client, to be cut anywhere.
+	kex := append([]byte("SSH-2.0-x\r\n"), 0, 0, 4, 0, 8, 20)
+	kex = append(kex, make([]byte, 1<<10)...)
+	var wg sync.WaitGroup
+	for name, say := range map[string]func(c net.Conn) error{
+		"nothing":             func(net.Conn) error { return nil },
+		"half a line":         func(c net.Conn) error { _, err := c.Write([]byte("SSH-2")); return err },
+		"a line":              func(c net.Conn) error { _, err := c.Write([]byte("SSH-2.0-x\r\n")); return err },
+		"half a key exchange": func(c net.Conn) error { _, err := c.Write(kex[:600]); return err },
+		"nonsense":            func(c net.Conn) error { _, err := c.Write(bytes.Repeat([]byte{0xff}, 4096)); return err },
+		"a large packet":      func(c net.Conn) error { _, err := c.Write([]byte("SSH-2.0-x\r\n\x00\x03\xff\xfc\x08")); return err },
+		"byte by byte": func(c net.Conn) error {
+			for _, b := range kex {
+				if _, err := c.Write([]byte{b}); err != nil {
+					return nil // it was ended meanwhile
+				}
+				select {
+				case <-time.After(5 * time.Millisecond):
+				case <-ctx.Done():
+				}
+			}
+			return errors.New("nobody ends it")
+		},
+	} {
+		c, err := net.Dial("tcp", l.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		wg.Go(func() {
+			defer c.Close()
+			_ = c.SetReadDeadline(time.Now().Add(20 * time.Second))
+			if err := say(c); err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+			if _, err := io.Copy(io.Discard, c); errors.Is(err, os.ErrDeadlineExceeded) {
+				t.Errorf("%s: nobody ends it", name)
+			}
+		})
+	}
+	wg.Wait()
+	cancel()
+	s.Wait()
+	if err := <-served; err != nil {
+		t.Error(err)
+	}
+	if n := strings.Count(log.reasons(), "nobody was proved"); n != 7 {
+		t.Errorf("%d of 7 are in the log:\n%s", n, log.reasons())
+	}
+	if len(s.conns) != 0 || len(s.fresh) != 0 || s.newer != 0 {
+		t.Errorf("%d connections, %d sources, %d newcomers are left", len(s.conns), len(s.fresh), s.newer)
 	}
 }
