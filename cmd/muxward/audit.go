@@ -417,6 +417,9 @@ func recordText(rec *audit.Record) string {
 	if rec.Exit != nil {
 		add("exit %d", *rec.Exit)
 	}
+	if rec.From != "" && (rec.Kind == access.EventDoor || rec.Kind == access.EventAbsorbed) {
+		add("%s", strings.TrimSpace("from "+rec.From+" "+rec.Key))
+	}
 	if rec.Bytes > 0 {
 		add("%d bytes", rec.Bytes)
 	}

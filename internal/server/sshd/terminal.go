@@ -55,6 +55,15 @@ func (t *terminal) Leave(ctx context.Context, how attach.Leaving) error {
 		return nil
 	}
 	t.in.setDeadline(longAgo)
+	err := t.part(ctx, how)
+	if errors.Is(err, errChannelGone) {
+		return nil // there is nobody to give it back to
+	}
+	return err
+}
+
+// part writes the last of what is shown.
+func (t *terminal) part(ctx context.Context, how attach.Leaving) error {
 	if how.Discard {
 		t.in.drop()
 		t.out.drop()
