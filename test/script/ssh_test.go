@@ -272,6 +272,20 @@ func TestSSHUserMode(t *testing.T) {
 	if r := h.SSH("guest", "x@127.0.0.1", "kill-session", "-t", "mwalice/work"); r.Code != 1 {
 		t.Errorf("the guest ends a session: %+v", r)
 	}
+	// Keys are in the people's file, too; what goes from there goes at once.
+	tablet := h.NewKey("tablet")
+	pub, err := os.ReadFile(tablet + ".pub")
+	if err != nil {
+		t.Fatal(err)
+	}
+	people := "people:\n  mwalice: {}\n  guest: {keys: ['" + strings.TrimSpace(string(pub)) + "']}\n"
+	h.Reload("people.yaml", people)
+	x := tmuxtest.Open(t, tmuxtest.TerminalConfig{}, "ssh", append(h.SSHArgs(tablet), "-tt", "mwalice/work@127.0.0.1")...)
+	x.WaitFor("[work]")
+	h.Reload("people.yaml", "people:\n  mwalice: {}\n  guest: {}\n")
+	if code := x.ExitCode(); code == 0 || !x.Contains("not taken any more") {
+		t.Errorf("the tablet's ssh exits %d: %q", code, x.Screen())
+	}
 }
 
 // TestSSHLimits: what the line of a key says holds: from where, and without a
