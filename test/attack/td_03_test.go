@@ -23,7 +23,7 @@ import (
 func TestTD03StrangeDescriptors(t *testing.T) {
 	t.Parallel()
 	sees := standardGrants + "  - {who: root, role: viewer, on: mwalice/shared, reason: looks}\n"
-	row{grants: sees, teeth: "teeth_door", unlogged: true, gains: 11, attack: func(w *world) {
+	row{grants: sees, teeth: "teeth_door", unlogged: true, gains: 3, attack: func(w *world) {
 		for _, n := range []int{1, 2, 16, 253} {
 			for _, kind := range []uint32{100, 101, 105, 111, 200, 208, 301, 302} {
 				w.pass(kind, n)
