@@ -348,6 +348,9 @@ func (g *Gateway) ClientPerson(owner, client string) string {
 // resolveAct finds what an act is done to.
 func (g *Gateway) resolveAct(ctx context.Context, live *Live, req Request) (*Plan, error) {
 	p := &Plan{Mode: Perform}
+	if req.Act.Shows {
+		live.look()
+	}
 	if all := req.Act.All; all != nil {
 		p.Object, p.Needs = *all, []Need{Everything(*all)}
 		return p, nil

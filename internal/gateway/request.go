@@ -179,6 +179,9 @@ type Act struct {
 	// Unwritten acts are done even if they cannot be written: they only tell
 	// what is wrong, such as that nothing can be written.
 	Unwritten bool
+	// Shows is set if Do shows what the person may see: it is ended when that
+	// may have changed, so Do does not return before it is shown.
+	Shows bool
 	// Do carries the act out once it was permitted and written.
 	Do func(ctx context.Context, on access.Object) (Result, error)
 }

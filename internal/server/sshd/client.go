@@ -188,7 +188,7 @@ func (c *client) copyInput(ctx context.Context, stream int32) {
 	defer stop()
 	buf := make([]byte, wire.MaxChunk)
 	for {
-		n, err := c.x.in.read(buf, func() error { return ctx.Err() })
+		n, err := c.x.in.read(buf, nil, ctx.Err)
 		if n > 0 {
 			if c.answer(ctx, &wire.Read{Stream: stream, Data: append([]byte(nil), buf[:n]...)}) != nil {
 				return
@@ -207,14 +207,12 @@ func (c *client) copyInput(ctx context.Context, stream int32) {
 // printTime is how long somebody may take to read what a command printed.
 const printTime = 5 * time.Minute
 
-// Print writes to the standard output or error.
+// Print writes to the standard output or error, and waits until that is on its way.
 func (c *client) Print(ctx context.Context, fd int, data []byte) error {
 	if fd != 1 && fd != 2 {
 		return fmt.Errorf("print to descriptor %d: only 1 and 2 are there", fd)
 	}
-	ctx, cancel := context.WithTimeout(ctx, printTime)
-	defer cancel()
-	return c.x.print(ctx, data, fd == 2)
+	return c.x.show(ctx, data, fd == 2)
 }
 
 // Screen is the terminal at the other end.

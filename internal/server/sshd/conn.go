@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"golang.org/x/crypto/ssh"
-	"golang.org/x/sys/unix"
 
 	"github.com/muxward/muxward/internal/access"
 	"github.com/muxward/muxward/internal/gateway"
@@ -24,6 +23,8 @@ type conn struct {
 	s     *Server
 	nc    *wary
 	known func() // it counts as a newcomer no longer
+	ssh   *ssh.ServerConn
+	way   way
 	who   identity.Identity
 	user  string
 	proof atomic.Pointer[identity.SSHProof]
@@ -33,69 +34,17 @@ type conn struct {
 	key     string   // the last of them
 	cancel  context.CancelCauseFunc
 	ended   error
-	open    int           // sessions
-	left    chan struct{} // if somebody waits, is closed when the last one has ended
+	open    int // channels, until both ends have closed them
+	busy    int // of them, those on which something is still said
 	refused int
 	empty   *time.Timer
+	fewer   chan struct{} // busy has gone down
 	done    chan struct{}
 	wg      sync.WaitGroup
 }
 
 func newConn(s *Server, nc net.Conn, known func()) *conn {
-	return &conn{s: s, nc: &wary{Conn: nc, left: graceBytes}, known: known, done: make(chan struct{})}
-}
-
-// wary is a network connection that may say little until it has proved somebody,
-// and has to take what is written to it, in time.
-type wary struct {
-	net.Conn
-	trusted atomic.Bool
-	left    int // the reader's
-}
-
-var errTalksTooMuch = errors.New("it said more than anybody needs to who proves who they are")
-
-func (w *wary) Read(p []byte) (int, error) {
-	if w.trusted.Load() {
-		return w.Conn.Read(p)
-	}
-	if w.left <= 0 {
-		return 0, errTalksTooMuch
-	}
-	n, err := w.Conn.Read(p[:min(len(p), w.left)])
-	w.left -= n
-	return n, err
-}
-
-func (w *wary) Write(p []byte) (int, error) {
-	if w.trusted.Load() {
-		_ = w.Conn.SetWriteDeadline(time.Now().Add(stallTime)) // an error comes again at the write
-	}
-	return w.Conn.Write(p)
-}
-
-// abort ends the connection with whatever the network still holds.
-func (w *wary) abort() {
-	if tcp, ok := w.Conn.(*net.TCPConn); ok {
-		_ = tcp.SetLinger(0)
-	}
-	_ = w.Conn.Close()
-}
-
-// unsent bounds what the kernel takes that is not on its way yet: what it holds
-// cannot be taken back.
-const unsent = 16 << 10
-
-func bound(nc net.Conn) {
-	tcp, ok := nc.(*net.TCPConn)
-	if !ok {
-		return
-	}
-	if raw, err := tcp.SyscallConn(); err == nil {
-		_ = raw.Control(func(fd uintptr) {
-			_ = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_NOTSENT_LOWAT, unsent) // it is a bound, not a need
-		})
-	}
+	return &conn{s: s, nc: &wary{Conn: nc, left: graceBytes}, known: known, fewer: make(chan struct{}, 1), done: make(chan struct{})}
 }
 
 // end has everything of the connection end, for a reason that its person hears.
@@ -119,7 +68,7 @@ func (c *conn) serve(ctx context.Context) {
 	c.cancel = cancel
 	c.mu.Unlock()
 	bound(c.nc.Conn)
-	conn, channels, requests, err := c.shake(ctx)
+	channels, requests, err := c.shake(ctx)
 	if err != nil {
 		return
 	}
@@ -127,14 +76,14 @@ func (c *conn) serve(ctx context.Context) {
 	leave, ok := c.s.enter(c.who.Person())
 	if !ok {
 		c.s.refuse(ctx, c.nc.RemoteAddr(), c.who.Key(), c.who.Person()+" has too many connections here")
-		abandon(conn, channels, requests)
+		abandon(c.ssh, channels, requests)
 		return
 	}
 	defer leave()
 	proof := c.proof.Load()
 	if err := c.s.Prover.Stands(proof); !stands(err) { // keys may have changed meanwhile
 		c.s.refuse(ctx, c.nc.RemoteAddr(), c.who.Key(), "what was proved does not stand any more: "+err.Error())
-		abandon(conn, channels, requests)
+		abandon(c.ssh, channels, requests)
 		return
 	}
 	if at := proof.Until(); !at.IsZero() {
@@ -142,14 +91,15 @@ func (c *conn) serve(ctx context.Context) {
 		ctx, over = context.WithDeadlineCause(ctx, at, errors.New("what you came in with has expired"))
 		defer over()
 	}
-	c.attend(ctx, conn, channels, requests)
+	c.attend(ctx, channels, requests)
 }
 
 // shake proves who it is, in time.
-func (c *conn) shake(ctx context.Context) (*ssh.ServerConn, <-chan ssh.NewChannel, <-chan *ssh.Request, error) {
+func (c *conn) shake(ctx context.Context) (<-chan ssh.NewChannel, <-chan *ssh.Request, error) {
 	prover := c.s.Prover
 	prover.Refused = c.note
 	config := c.s.config()
+	config.AddHostKey(witness{c.s.Key.signer, c.way.begins})
 	prover.Install(config)
 	_ = c.nc.SetDeadline(time.Now().Add(cmp.Or(c.s.Grace, graceTime)))
 	stop := context.AfterFunc(ctx, func() { _ = c.nc.Close() })
@@ -168,9 +118,9 @@ func (c *conn) shake(ctx context.Context) (*ssh.ServerConn, <-chan ssh.NewChanne
 		if conn != nil {
 			abandon(conn, channels, requests)
 		}
-		return nil, nil, nil, err
+		return nil, nil, err
 	}
-	c.user = conn.User()
+	c.user, c.ssh = conn.User(), conn
 	c.nc.trusted.Store(true)
 	_ = c.nc.SetDeadline(time.Time{})
 	c.known()
@@ -178,9 +128,9 @@ func (c *conn) shake(ctx context.Context) (*ssh.ServerConn, <-chan ssh.NewChanne
 		Allowed: true, Note: "let in"}); err != nil {
 		c.s.Complain("ssh door: " + c.who.Person() + " was not let in, because it cannot be recorded: " + err.Error())
 		abandon(conn, channels, requests)
-		return nil, nil, nil, err
+		return nil, nil, err
 	}
-	return conn, channels, requests, nil
+	return channels, requests, nil
 }
 
 // abandon ends a connection that is not served, and what came over it.
@@ -235,7 +185,7 @@ func (c *conn) fail(ctx context.Context, err error) {
 }
 
 // attend serves channels until the connection ends.
-func (c *conn) attend(ctx context.Context, conn *ssh.ServerConn, channels <-chan ssh.NewChannel, requests <-chan *ssh.Request) {
+func (c *conn) attend(ctx context.Context, channels <-chan ssh.NewChannel, requests <-chan *ssh.Request) {
 	ctx, gone := context.WithCancelCause(ctx)
 	defer gone(nil)
 	c.mu.Lock()
@@ -253,7 +203,7 @@ func (c *conn) attend(ctx context.Context, conn *ssh.ServerConn, channels <-chan
 	stop := context.AfterFunc(ctx, func() {
 		defer close(closed)
 		c.quiet(lingerTime)
-		c.nc.finish(conn)
+		c.nc.hangUp(time.Second)
 	})
 	for ch := range channels {
 		c.channel(ctx, ch, gone)
@@ -262,44 +212,26 @@ func (c *conn) attend(ctx context.Context, conn *ssh.ServerConn, channels <-chan
 	if !stop() {
 		<-closed
 	}
-	_ = conn.Close()
+	_ = c.ssh.Close()
 	c.wg.Wait()
 }
 
-// quiet waits until the last session has ended, at most for limit.
+// quiet waits until no session has anything to say any more, at most for limit.
 func (c *conn) quiet(limit time.Duration) {
-	c.mu.Lock()
-	if c.open == 0 {
+	over := time.After(limit)
+	for {
+		c.mu.Lock()
+		busy := c.busy
 		c.mu.Unlock()
-		return
+		if busy == 0 {
+			return
+		}
+		select {
+		case <-c.fewer:
+		case <-over:
+			return
+		}
 	}
-	left := make(chan struct{})
-	c.left = left
-	c.mu.Unlock()
-	select {
-	case <-left:
-	case <-time.After(limit):
-	}
-}
-
-// leave counts a session that has ended.
-func (c *conn) leave() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.open--; c.open > 0 {
-		return
-	}
-	c.empty.Reset(emptyTime)
-	if c.left != nil {
-		close(c.left)
-		c.left = nil
-	}
-}
-
-// finish closes the connection, in order if the network takes it.
-func (w *wary) finish(conn *ssh.ServerConn) {
-	_ = w.SetWriteDeadline(time.Now().Add(time.Second))
-	_ = conn.Close()
 }
 
 // refuse answers what is not offered, which is in the log, and ends a connection
@@ -342,6 +274,7 @@ func (c *conn) channel(ctx context.Context, ch ssh.NewChannel, gone context.Canc
 	busy := full(c.open) || c.ended != nil || ctx.Err() != nil
 	if !busy {
 		c.open++
+		c.busy++
 		c.empty.Stop()
 	}
 	c.mu.Unlock()
@@ -352,12 +285,35 @@ func (c *conn) channel(ctx context.Context, ch ssh.NewChannel, gone context.Canc
 	}
 	channel, requests, err := ch.Accept()
 	if err != nil {
-		c.leave()
+		c.silent()
+		c.left()
 		return
 	}
 	c.wg.Go(func() {
-		defer c.leave()
+		defer c.left()
 		defer c.s.caught(c.who.Person()+"'s session", gone)
-		newSession(c, channel, gone).serve(ctx, requests)
+		x := newSession(c, channel, gone)
+		func() {
+			defer c.silent()
+			x.serve(ctx, requests)
+		}()
+		x.farewell(requests)
 	})
+}
+
+// silent counts a session that has nothing to say any more.
+func (c *conn) silent() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.busy--
+	wake(c.fewer)
+}
+
+// left counts a channel that is closed.
+func (c *conn) left() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.open--; c.open == 0 {
+		c.empty.Reset(emptyTime)
+	}
 }

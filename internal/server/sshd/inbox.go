@@ -62,13 +62,18 @@ func (b *inbox) fill(r io.Reader, stop <-chan struct{}) {
 }
 
 // read waits for what was typed, the deadline or the end. before is called
-// directly before each look, and says with an error that there is to be none.
-func (b *inbox) read(p []byte, before func() error) (int, error) {
+// directly before each look; may is called where nothing can come in between, and
+// says with an error that nothing is to be read.
+func (b *inbox) read(p []byte, before func(), may func() error) (int, error) {
 	for {
-		if err := before(); err != nil {
-			return 0, err
+		if before != nil {
+			before()
 		}
 		b.mu.Lock()
+		if err := may(); err != nil {
+			b.mu.Unlock()
+			return 0, err
+		}
 		if n := copy(p, b.buf); n > 0 {
 			b.buf = b.buf[n:]
 			if len(b.buf) == 0 {
@@ -108,6 +113,12 @@ func (b *inbox) setDeadline(t time.Time) {
 	} else {
 		wake(b.ready)
 	}
+}
+
+// settle waits until no read takes anything that began before.
+func (b *inbox) settle() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
 }
 
 // drop throws away what was typed and nobody has read.

@@ -35,11 +35,14 @@ type place struct {
 type places []place
 
 // list asks for the sessions that the person may see, in the line like anything
-// else.
-func (x *session) list(ctx context.Context) (places, error) {
+// else, and prints what page makes of them before that is over.
+func (x *session) list(ctx context.Context, page func(places) string) (places, error) {
 	g, who := x.c.s.Gateway, x.c.who
-	act := &gateway.Act{Name: "lobby", Open: true, Do: func(ctx context.Context, _ access.Object) (gateway.Result, error) {
+	act := &gateway.Act{Name: "lobby", Open: true, Shows: true, Do: func(ctx context.Context, _ access.Object) (gateway.Result, error) {
 		all, err := visible(ctx, g, x)
+		if err == nil {
+			err = x.show(ctx, []byte(page(all)), false)
+		}
 		return gateway.Result{Value: all}, err
 	}}
 	r, err := g.Handle(ctx, gateway.Request{Identity: who, Door: Door, Act: act})
@@ -124,14 +127,11 @@ func (ps places) plain() string {
 	return b.String()
 }
 
-// lobby has somebody choose a session, again when they have left it. It only ever
-// prints lines, so that it reads well aloud, too.
+// lobby has somebody choose a session from the list that was printed, again when
+// they have left it. It only ever prints lines, so that it reads well aloud, too.
 func (x *session) lobby(ctx context.Context, all places) (gateway.Result, error) {
 	shown := all
 	for {
-		if err := x.print(ctx, []byte(x.page(all, shown)), false); err != nil {
-			return gateway.Result{}, err
-		}
 		answer, err := x.ask(ctx, "> ")
 		if err != nil {
 			return gateway.Result{}, err
@@ -144,13 +144,12 @@ func (x *session) lobby(ctx context.Context, all places) (gateway.Result, error)
 			if r, err := x.visit(ctx, chosen); err != nil || r.Exit != 0 || ctx.Err() != nil {
 				return r, err
 			}
+			answer = ""
 		}
-		if all, err = x.list(ctx); err != nil {
+		if all, err = x.list(ctx, func(all places) string { return x.page(all, all.like(answer)) }); err != nil {
 			return gateway.Result{}, err
 		}
-		if shown = all; chosen == nil {
-			shown = all.like(answer)
-		}
+		shown = all.like(answer)
 	}
 }
 
@@ -241,7 +240,7 @@ func (x *session) ask(ctx context.Context, prompt string) (string, error) {
 	var e editor
 	buf := make([]byte, 64)
 	for {
-		n, err := x.in.read(buf, func() error { return context.Cause(ctx) })
+		n, err := x.in.read(buf, nil, func() error { return context.Cause(ctx) })
 		switch {
 		case errors.Is(err, os.ErrDeadlineExceeded) && ctx.Err() == nil:
 			return "", errors.New("nothing was chosen for a long time")

@@ -124,10 +124,26 @@ func (o *outbox) next() part {
 	return p
 }
 
+// draw is try for who may do so no longer if may, which is called where nothing
+// can come in between, gives an error.
+func (o *outbox) draw(data []byte, may func() error) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if err := may(); err != nil {
+		return 0, err
+	}
+	return o.take(data, false)
+}
+
 // try takes as much as there is room for, which may be nothing, and never waits.
 func (o *outbox) try(data []byte, errs bool) (int, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	return o.take(data, errs)
+}
+
+// take is try; o.mu is held.
+func (o *outbox) take(data []byte, errs bool) (int, error) {
 	if o.err != nil || o.closed {
 		return 0, errChannelGone
 	}
@@ -201,6 +217,7 @@ func (o *outbox) await(limit time.Duration) error {
 
 // flush waits until everything is written, or until ctx ends.
 func (o *outbox) flush(ctx context.Context) error {
+	o.answer() // somebody waits
 	for {
 		o.mu.Lock()
 		err, done, moved := o.err, o.size+o.flying == 0, o.waiting()
@@ -217,6 +234,12 @@ func (o *outbox) flush(ctx context.Context) error {
 			return fmt.Errorf("%w: %w", errNotRead, ctx.Err())
 		}
 	}
+}
+
+// settle waits until no draw is under way.
+func (o *outbox) settle() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
 }
 
 // drop throws away what is not under way yet.

@@ -43,9 +43,22 @@ const (
 	stallTime = 15 * time.Minute
 	// lingerTime is how long the last words may take.
 	lingerTime = 5 * time.Second
+	// closeTime is how long a client may take to close a channel that is closed
+	// here. Until then it may send, and what it sends is held.
+	closeTime = 10 * time.Second
 	// pauseTime is how long nobody is let in when there were no descriptors.
 	pauseTime = 200 * time.Millisecond
 )
+
+// times are those waits that are long.
+type times struct{ close time.Duration }
+
+func (s *Server) times() times {
+	if s.patience != nil {
+		return *s.patience
+	}
+	return times{close: closeTime}
+}
 
 // Door is the door's name in identities and the log.
 const Door = "ssh"
@@ -61,6 +74,9 @@ type Server struct {
 	Complain func(what string)
 	// Grace is how long a connection has to prove somebody; 0 is 30 seconds.
 	Grace time.Duration
+
+	// patience, if tests set it, is for what takes long otherwise.
+	patience *times
 
 	mu       sync.Mutex
 	conns    map[*conn]bool
@@ -280,6 +296,5 @@ func (s *Server) config() *ssh.ServerConfig {
 		ssh.KeyAlgoECDSA256, ssh.KeyAlgoECDSA384, ssh.KeyAlgoECDSA521,
 		ssh.KeyAlgoRSASHA256, ssh.KeyAlgoRSASHA512,
 	}
-	c.AddHostKey(s.Key.signer)
 	return c
 }

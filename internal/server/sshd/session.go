@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"time"
 
 	"golang.org/x/crypto/ssh"
 
@@ -92,16 +93,27 @@ func (x *session) serve(ctx context.Context, requests <-chan *ssh.Request) {
 	x.out.close()
 	close(stop)
 	_ = x.ch.Close()
-	x.wg.Wait()
 }
 
 // drain keeps requests that come at the end from holding up the connection.
 func drain(requests <-chan *ssh.Request) {
 	for r := range requests {
 		if r.WantReply {
-			_ = r.Reply(false, nil)
+			_ = r.Reply(false, nil) // who has gone hears nothing
 		}
 	}
+}
+
+// farewell waits until the client has closed the channel, too: until then it may
+// send, and the channel counts. The library has then closed requests.
+func (x *session) farewell(requests <-chan *ssh.Request) {
+	late := time.AfterFunc(x.c.s.times().close, func() {
+		x.gone(errors.New("the client does not close what is closed here"))
+		x.c.nc.abort()
+	})
+	defer late.Stop()
+	drain(requests)
+	x.wg.Wait()
 }
 
 // request answers one request.
@@ -160,7 +172,7 @@ func (x *session) pty(payload []byte) bool {
 		return false
 	}
 	x.kind = m.Term
-	x.term = newTerminal(x.in, x.out, eraseOf(m.Modes), x.c.nc.abort)
+	x.term = newTerminal(x.in, x.out, eraseOf(m.Modes), x.passed, x.c.nc.abort)
 	x.term.resize(m.Cols, m.Rows)
 	return true
 }
@@ -197,15 +209,14 @@ func (x *session) run(ctx context.Context, work func(context.Context) (gateway.R
 	if err != nil && result.Exit == 0 {
 		result.Exit = 1
 	}
-	if errors.Is(err, gateway.ErrEnded) {
-		x.out.drop() // it was printed by a right that is gone
-	}
 	for _, text := range x.lastWords(result, err) {
 		_ = x.print(ctx, text.data, text.errs) // the flush below tells
 	}
 	if err := x.out.flush(ctx); err != nil {
-		x.gone(err)
-		x.c.nc.abort()
+		if errors.Is(err, errNotRead) {
+			x.gone(err)
+			x.c.nc.abort()
+		}
 		return
 	}
 	_, _ = x.ch.SendRequest("exit-status", false, ssh.Marshal(struct{ Code uint32 }{uint32(result.Exit) & 0xff}))
@@ -247,6 +258,45 @@ func (x *session) print(ctx context.Context, data []byte, errs bool) error {
 		data, errs = []byte(strings.ReplaceAll(string(data), "\n", "\r\n")), false
 	}
 	return x.out.put(ctx, data, errs)
+}
+
+// show prints what rests on a right, in the permit of that right. When it has
+// returned, what it printed is on its way, or nobody will see it: so a right that
+// is taken back meanwhile waits for this.
+func (x *session) show(ctx context.Context, data []byte, errs bool) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, printTime, errNotRead)
+	defer cancel()
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	err := x.print(ctx, data, errs)
+	if err == nil {
+		err = x.passed(ctx)
+	}
+	if err == nil {
+		return nil
+	}
+	x.out.drop()
+	short, cancel := context.WithTimeout(context.WithoutCancel(ctx), stuckTime)
+	defer cancel()
+	if left := x.passed(short); errors.Is(left, errNotRead) {
+		x.gone(left)
+		x.c.nc.abort()
+	}
+	return causeOf(ctx, err)
+}
+
+// passed waits until all that was printed is on its way. Of a channel that has
+// gone, too, something may wait.
+func (x *session) passed(ctx context.Context) error {
+	err := x.out.flush(ctx)
+	if err != nil && !errors.Is(err, errChannelGone) {
+		return err
+	}
+	if err := x.c.onItsWay(ctx); errors.Is(err, errNotRead) {
+		return err
+	}
+	return err
 }
 
 // readable is text as a terminal can take it.
@@ -311,21 +361,26 @@ func (x *session) command(ctx context.Context, argv []string) (gateway.Result, e
 // shell is what somebody gets who asks for no command: the session that the user
 // name names, if they may see one of that name, else a list to choose from.
 func (x *session) shell(ctx context.Context) (gateway.Result, error) {
-	places, err := x.list(ctx)
-	if err != nil {
-		return gateway.Result{}, err
-	}
-	if x.term == nil {
-		return gateway.Result{}, x.print(ctx, []byte(places.plain()), false)
-	}
 	_, target, named := strings.Cut(x.c.user, "+")
 	if !named {
 		target = x.c.user
 	}
-	if p := places.named(target); p != nil {
+	all, err := x.list(ctx, func(all places) string {
+		switch {
+		case x.term == nil:
+			return all.plain()
+		case all.named(target) != nil:
+			return ""
+		}
+		return x.page(all, all)
+	})
+	if err != nil || x.term == nil {
+		return gateway.Result{}, err
+	}
+	if p := all.named(target); p != nil {
 		return x.command(ctx, []string{"attach-session", "-t", p.target})
 	}
-	return x.lobby(ctx, places)
+	return x.lobby(ctx, all)
 }
 
 // tidy makes a foreign word fit for a message.

@@ -18,8 +18,10 @@ type terminal struct {
 	in    *inbox
 	out   *outbox
 	erase byte
-	// abort ends the connection at once, with what the network still holds.
-	abort func()
+	// passed waits until what was written is on its way, and abort ends the
+	// connection at once, with what the network still holds.
+	passed func(context.Context) error
+	abort  func()
 
 	size atomic.Uint64 // columns and rows, 32 bits each
 	away atomic.Bool
@@ -28,8 +30,8 @@ type terminal struct {
 
 var _ attach.Terminal = (*terminal)(nil)
 
-func newTerminal(in *inbox, out *outbox, erase byte, abort func()) *terminal {
-	t := &terminal{in: in, out: out, erase: erase, abort: abort}
+func newTerminal(in *inbox, out *outbox, erase byte, passed func(context.Context) error, abort func()) *terminal {
+	t := &terminal{in: in, out: out, erase: erase, passed: passed, abort: abort}
 	t.away.Store(true)
 	return t
 }
@@ -55,6 +57,8 @@ func (t *terminal) Leave(ctx context.Context, how attach.Leaving) error {
 		return nil
 	}
 	t.in.setDeadline(longAgo)
+	t.in.settle()
+	t.out.settle()
 	err := t.part(ctx, how)
 	if errors.Is(err, errChannelGone) {
 		return nil // there is nobody to give it back to
@@ -68,14 +72,11 @@ func (t *terminal) part(ctx context.Context, how attach.Leaving) error {
 		t.in.drop()
 		t.out.drop()
 		short, cancel := context.WithTimeout(ctx, stuckTime)
-		err := t.out.flush(short)
+		err := t.passed(short)
 		cancel()
 		if errors.Is(err, errNotRead) {
-			t.abort() // nothing more of it is shown, which is what was asked for
+			t.abort() // it is thrown away with the connection
 			return nil
-		}
-		if err != nil {
-			return err
 		}
 	}
 	last := screen.Restore(how.Now, how.Ever)
@@ -98,17 +99,17 @@ var longAgo = time.Unix(1, 0)
 // after this process is gone.
 func (t *terminal) Mark(screen.Marks, screen.Marks) {}
 
+// here reports that the terminal was left.
+func (t *terminal) here() error {
+	if t.away.Load() {
+		return attach.ErrAway
+	}
+	return nil
+}
+
 // Read implements [attach.Terminal].
 func (t *terminal) Read(p []byte, before func()) (int, error) {
-	n, err := t.in.read(p, func() error {
-		if t.away.Load() {
-			return attach.ErrAway
-		}
-		if before != nil {
-			before()
-		}
-		return nil
-	})
+	n, err := t.in.read(p, before, t.here)
 	if n > 0 {
 		t.out.answer()
 	}
@@ -123,14 +124,11 @@ func (t *terminal) SetReadDeadline(at time.Time) error {
 
 // TryWrite implements [attach.Terminal].
 func (t *terminal) TryWrite(p []byte) (int, error) {
-	if t.away.Load() {
-		return 0, attach.ErrAway
-	}
-	n, err := t.out.try(p, false)
-	if err != nil {
+	n, err := t.out.draw(p, t.here)
+	if err != nil && !errors.Is(err, attach.ErrAway) {
 		return 0, io.EOF
 	}
-	return n, nil
+	return n, err
 }
 
 // AwaitWrite implements [attach.Terminal].

@@ -1,0 +1,129 @@
+package sshd
+
+import (
+	"context"
+	"io"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+
+	"github.com/muxward/muxward/internal/access"
+	"github.com/muxward/muxward/internal/tmux/tmuxtest"
+)
+
+// TestChannelCountsUntilClosed: a client that never closes its channel, but says that
+// it sends nothing more, has not left: it can still send, and that is held. The
+// channel counts for so long, and that is not for long.
+func TestChannelCountsUntilClosed(t *testing.T) {
+	b := newBed(t, &times{close: 300 * time.Millisecond}, 1)
+	v := newValve(false)
+	client := b.dial(v, ssh.Config{})
+	c := b.conn()
+	for range 3 * maxChannels { // who closes is never held up
+		ch := b.session(client)
+		_, _ = ch.SendRequest("exec", false, ssh.Marshal(struct{ Line string }{"nonsense"}))
+		_, _ = io.Copy(io.Discard, ch)
+		_ = ch.Close()
+	}
+	ch := b.session(client)
+	v.shut(2)
+	_, _ = ch.SendRequest("exec", false, ssh.Marshal(struct{ Line string }{"nonsense"}))
+	_ = ch.CloseWrite()
+	tmuxtest.Eventually(t, func() bool { // the session is over
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		return c.busy == 0
+	}, "the command ends")
+	c.mu.Lock()
+	open := c.open
+	c.mu.Unlock()
+	select {
+	case <-c.done:
+	default:
+		if open == 0 {
+			t.Error("the channel does not count any more")
+		}
+	}
+	b.gone(c)
+}
+
+// heard reads all that comes over a channel.
+func heard(ch ssh.Channel) <-chan string {
+	all := make(chan string, 1)
+	go func() {
+		text, _ := io.ReadAll(ch)
+		all <- string(text)
+	}()
+	return all
+}
+
+// TestNothingIsShownLater: somebody holds up what a listing prints, by beginning an
+// exchange of keys that she does not go on with, or by not reading. When what it
+// rested on was taken back, she may go on, and hears nothing of it.
+func TestNothingIsShownLater(t *testing.T) {
+	t.Run("keys are exchanged", func(t *testing.T) {
+		b := newBed(t, nil, 1)
+		b.asked = make(chan struct{})
+		v := newValve(false)
+		client := b.dial(v, ssh.Config{RekeyThreshold: 16 << 10})
+		c, ch := b.conn(), b.session(client)
+		text := heard(ch)
+		_, _, _ = client.SendRequest(keepalive, false, make([]byte, 20<<10)) // the next begins an exchange
+		begun := c.way.begun.Load()
+		v.shut(2)
+		_, _ = ch.SendRequest("shell", false, nil)
+		tmuxtest.Eventually(t, func() bool { return c.way.begun.Load() > begun }, "an exchange begins")
+		close(b.asked)
+		tmuxtest.Eventually(t, func() bool { return inside("(*conn).onItsWay") || b.wrote(access.EventOutcome) }, "it is printed")
+		c.withdraw(t)
+		v.open()
+		b.gone(c)
+		if s := <-text; strings.Contains(s, "SECRET") {
+			t.Errorf("afterwards she hears %.200q", s)
+		}
+	})
+	t.Run("nothing is read", func(t *testing.T) {
+		b := newBed(t, nil, 400)
+		v := newValve(true)
+		client := b.dial(v, ssh.Config{})
+		c, ch := b.conn(), b.session(client)
+		text := heard(ch)
+		v.deaf()
+		_, _ = ch.SendRequest("shell", false, nil)
+		tmuxtest.Eventually(t, func() bool { return c.nc.unsent() > 0 }, "she is being written to")
+		c.withdraw(t)
+		if n := c.nc.unsent(); n > 0 {
+			t.Errorf("the kernel holds %d bytes that she may have yet", n)
+		}
+		then := c.nc.wrote.Load()
+		v.open()
+		b.gone(c)
+		if n := c.nc.wrote.Load() - then; n > 0 {
+			t.Errorf("afterwards %d bytes were written to her", n)
+		}
+		if s := <-text; len(s) > 300<<10 {
+			t.Errorf("she has heard %d bytes", len(s))
+		}
+	})
+}
+
+// inside reports whether a goroutine is in a function now.
+func inside(function string) bool {
+	buf := make([]byte, 1<<20)
+	return strings.Contains(string(buf[:runtime.Stack(buf, true)]), function+"(")
+}
+
+// withdraw takes back what a connection's person may see, and waits until that has
+// come to its end.
+func (c *conn) withdraw(t *testing.T) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), tmuxtest.Patience)
+	defer cancel()
+	rep := c.s.Gateway.Reconsider(ctx, c.who.Person(), "enough")
+	if len(rep.Unconfirmed) > 0 {
+		t.Errorf("%+v", rep)
+	}
+}
