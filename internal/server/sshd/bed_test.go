@@ -142,6 +142,16 @@ func (b *bed) session(c *ssh.Client) ssh.Channel {
 	return ch
 }
 
+// asks opens a session and asks for something in it.
+func (b *bed) asks(c *ssh.Client, what string) ssh.Channel {
+	b.t.Helper()
+	ch := b.session(c)
+	if _, err := ch.SendRequest(what, false, nil); err != nil {
+		b.t.Fatal(err)
+	}
+	return ch
+}
+
 // gone waits until a connection has ended.
 func (b *bed) gone(c *conn) {
 	b.t.Helper()

@@ -15,12 +15,9 @@ import (
 // the control runs of test/attack.
 const strict = true
 
-// crowded reports whether one more connection is too many that has proved nobody:
-// of one source, or at all.
-func crowded(ofSource, all int) bool { return ofSource >= perSource || all >= newcomers }
-
-// full reports whether one more channel is too many on a connection.
-func full(open int) bool { return open >= maxChannels }
+// crowded reports whether one more is too many, of whatever is bounded: connections
+// of a source, of a person, or that have proved nobody, and sessions.
+func crowded(there, limit int) bool { return there >= limit }
 
 // tiresome reports whether a connection has been refused too often.
 func tiresome(refused int) bool { return refused >= maxRefused }

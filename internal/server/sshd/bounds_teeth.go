@@ -18,9 +18,6 @@ const strict = false
 // crowded lets everybody come.
 func crowded(int, int) bool { return false }
 
-// full opens any number of channels.
-func full(int) bool { return false }
-
 // tiresome hears everybody for ever.
 func tiresome(int) bool { return false }
 

@@ -43,8 +43,8 @@ type conn struct {
 	wg      sync.WaitGroup
 }
 
-func newConn(s *Server, nc net.Conn, known func()) *conn {
-	return &conn{s: s, nc: &wary{Conn: nc, left: graceBytes}, known: known, fewer: make(chan struct{}, 1), done: make(chan struct{})}
+func newConn(s *Server, nc net.Conn) *conn {
+	return &conn{s: s, nc: &wary{Conn: nc, left: graceBytes}, fewer: make(chan struct{}, 1), done: make(chan struct{})}
 }
 
 // end has everything of the connection end, for a reason that its person hears.
@@ -66,6 +66,9 @@ func (c *conn) serve(ctx context.Context) {
 	defer cancel(nil)
 	c.mu.Lock()
 	c.cancel = cancel
+	if c.ended != nil {
+		cancel(c.ended)
+	}
 	c.mu.Unlock()
 	bound(c.nc.Conn)
 	channels, requests, err := c.shake(ctx)
@@ -73,16 +76,19 @@ func (c *conn) serve(ctx context.Context) {
 		return
 	}
 	defer c.nc.Close()
-	leave, ok := c.s.enter(c.who.Person())
+	leave, ok := c.s.enter(c.s.people, c.who.Person(), perPerson)
 	if !ok {
-		c.s.refuse(ctx, c.nc.RemoteAddr(), c.who.Key(), c.who.Person()+" has too many connections here")
+		c.s.refuse(c.nc.RemoteAddr(), c.who.Key(), c.who.Person()+" has too many connections here")
 		abandon(c.ssh, channels, requests)
 		return
 	}
 	defer leave()
+	from := sourceOf(c.nc.RemoteAddr())
+	c.s.pen.came(from, time.Now())
+	defer func() { c.s.pen.came(from, time.Now()) }()
 	proof := c.proof.Load()
 	if err := c.s.Prover.Stands(proof); !stands(err) { // keys may have changed meanwhile
-		c.s.refuse(ctx, c.nc.RemoteAddr(), c.who.Key(), "what was proved does not stand any more: "+err.Error())
+		c.s.refuse(c.nc.RemoteAddr(), c.who.Key(), "what was proved does not stand any more: "+err.Error())
 		abandon(c.ssh, channels, requests)
 		return
 	}
@@ -160,28 +166,31 @@ func (c *conn) note(_ net.Addr, key string, proved bool, why error) {
 
 // fail writes that nobody was proved, and has the address pay for it.
 func (c *conn) fail(ctx context.Context, err error) {
-	if ctx.Err() != nil {
+	switch cause := context.Cause(ctx); {
+	case errors.Is(cause, errMadeRoom):
+		err = cause
+	case cause != nil:
 		return
 	}
 	c.mu.Lock()
 	tried, key := strings.Join(c.tried, "; "), c.key
 	c.mu.Unlock()
 	var timeout net.Error
-	cost := failCost
+	cost := leaveCost
 	switch {
 	case errors.As(err, &timeout) && timeout.Timeout():
 		cost = graceCost
-	case tried == "":
-		cost = lookCost
+	case tried != "":
+		cost = failCost
 	}
 	if fails {
-		c.s.pen.add(source(c.nc.RemoteAddr()), cost, time.Now())
+		c.s.pen.add(sourceOf(c.nc.RemoteAddr()), cost, time.Now())
 	}
 	why := "nobody was proved: " + err.Error()
 	if tried != "" {
 		why += "; " + tried
 	}
-	c.s.refuse(ctx, c.nc.RemoteAddr(), key, why)
+	c.s.refuse(c.nc.RemoteAddr(), key, why)
 }
 
 // attend serves channels until the connection ends.
@@ -271,7 +280,13 @@ func (c *conn) channel(ctx context.Context, ch ssh.NewChannel, gone context.Canc
 		return
 	}
 	c.mu.Lock()
-	busy := full(c.open) || c.ended != nil || ctx.Err() != nil
+	busy := crowded(c.open, maxChannels) || c.ended != nil || ctx.Err() != nil
+	var leave func()
+	ok := false
+	if !busy {
+		leave, ok = c.s.enter(c.s.sessions, c.who.Person(), maxSessions)
+		busy = !ok
+	}
 	if !busy {
 		c.open++
 		c.busy++
@@ -280,16 +295,18 @@ func (c *conn) channel(ctx context.Context, ch ssh.NewChannel, gone context.Canc
 	c.mu.Unlock()
 	if busy {
 		_ = c.refuse(ctx, "one more session", gone)
-		_ = ch.Reject(ssh.ResourceShortage, "too many sessions on one connection")
+		_ = ch.Reject(ssh.ResourceShortage, "too many sessions")
 		return
 	}
 	channel, requests, err := ch.Accept()
 	if err != nil {
 		c.silent()
 		c.left()
+		leave()
 		return
 	}
 	c.wg.Go(func() {
+		defer leave()
 		defer c.left()
 		defer c.s.caught(c.who.Person()+"'s session", gone)
 		x := newSession(c, channel, gone)

@@ -1,7 +1,6 @@
 package sshd
 
 import (
-	"net"
 	"net/netip"
 	"sync"
 	"time"
@@ -11,71 +10,77 @@ import (
 // sshd's PerSourcePenalties they add up, and are held against an address only once
 // they are worth a while.
 const (
-	lookCost  = time.Second      // tried nothing, as what looks whether a door is open
+	leaveCost = time.Second      // went before it had tried a key
 	failCost  = 5 * time.Second  // tried, and proved nobody
 	graceCost = 10 * time.Second // let the time run out
 	mostCost  = 10 * time.Minute
 	freeCost  = 15 * time.Second // below this, nobody waits
+	// farCost is freeCost for a whole network: others than those who fail may be
+	// there.
+	farCost = 5 * time.Minute
+	// knownTime is for how long an address does not wait from which somebody has
+	// come whom we know: where many share one, it is theirs as well.
+	knownTime = time.Hour
 	// maxSources bounds how many addresses are remembered.
 	maxSources = 32 << 10
 )
 
-// source is what is counted together: an address, or a network of version 6 that
-// one customer has.
-func source(addr net.Addr) netip.Prefix {
-	tcp, ok := addr.(*net.TCPAddr)
-	if !ok {
-		return netip.Prefix{}
-	}
-	ip := tcp.AddrPort().Addr().Unmap().WithZone("")
-	bits := 32
-	if ip.Is6() {
-		bits = 64
-	}
-	p, err := ip.Prefix(bits)
-	if err != nil {
-		return netip.Prefix{}
-	}
-	return p
-}
-
-// penalties remembers until when each source would have to wait.
+// penalties remembers until when each source would have to wait, and from where
+// people came.
 type penalties struct {
 	mu    sync.Mutex
 	until map[netip.Prefix]time.Time
+	known map[netip.Prefix]time.Time // until when
 }
 
 // waits reports whether a source has to wait.
-func (p *penalties) waits(from netip.Prefix, now time.Time) bool {
+func (p *penalties) waits(from source, now time.Time) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.until[from].Sub(now) > freeCost
+	if p.known[from.near].After(now) {
+		return false
+	}
+	return p.until[from.near].Sub(now) > freeCost || p.until[from.far].Sub(now) > farCost
 }
 
 // add has a source wait longer.
-func (p *penalties) add(from netip.Prefix, cost time.Duration, now time.Time) {
+func (p *penalties) add(from source, cost time.Duration, now time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.until == nil {
 		p.until = map[netip.Prefix]time.Time{}
 	}
-	at := p.until[from]
-	if at.Before(now) {
-		at = now
+	for _, s := range []netip.Prefix{from.near, from.far} {
+		at := p.until[s]
+		if at.Before(now) {
+			at = now
+		}
+		forget(p.until, s, now)
+		p.until[s] = minTime(at.Add(cost), now.Add(mostCost))
 	}
-	if _, known := p.until[from]; !known && len(p.until) >= maxSources {
-		p.forget(now)
-	}
-	p.until[from] = minTime(at.Add(cost), now.Add(mostCost))
 }
 
-// forget makes room: those whose time is over go, or else those who have to wait
-// the least; p.mu is held.
-func (p *penalties) forget(now time.Time) {
-	for limit := now; len(p.until) >= maxSources; limit = limit.Add(freeCost) {
-		for s, at := range p.until {
+// came notes that somebody we know has come from there, or was there until now.
+func (p *penalties) came(from source, now time.Time) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.known == nil {
+		p.known = map[netip.Prefix]time.Time{}
+	}
+	forget(p.known, from.near, now)
+	p.known[from.near] = now.Add(knownTime)
+}
+
+// forget makes room for a source, if there is none: those whose time is over go, or
+// else those for whom it is over first.
+func forget(of map[netip.Prefix]time.Time, s netip.Prefix, now time.Time) {
+	if _, there := of[s]; there {
+		return
+	}
+	for limit := now; len(of) >= maxSources; limit = limit.Add(freeCost) {
+		for s, at := range of {
 			if !at.After(limit) {
-				delete(p.until, s)
+				delete(of, s)
 			}
 		}
 	}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"net/netip"
 	"runtime/debug"
 	"sync"
 	"time"
@@ -13,7 +12,6 @@ import (
 	"golang.org/x/crypto/ssh"
 	"golang.org/x/sys/unix"
 
-	"github.com/muxward/muxward/internal/access"
 	"github.com/muxward/muxward/internal/gateway"
 	"github.com/muxward/muxward/internal/identity"
 )
@@ -21,7 +19,7 @@ import (
 // Limits of connections that have proved nobody.
 const (
 	perSource = 32
-	newcomers = 256
+	atOnce    = 256
 	// graceTime is how long a connection has to prove somebody, and graceBytes how
 	// much it may say until then.
 	graceTime  = 30 * time.Second
@@ -31,9 +29,12 @@ const (
 
 // And of those that have.
 const (
-	perPerson   = 128
+	perPerson   = 32
 	connections = 4096
 	maxChannels = 10
+	// maxSessions is how many one person has on all of their connections: each
+	// holds what was sent and not read.
+	maxSessions = 40
 	// maxRefused is how many channels and requests are refused before the
 	// connection is.
 	maxRefused = 200
@@ -80,13 +81,13 @@ type Server struct {
 
 	mu       sync.Mutex
 	conns    map[*conn]bool
-	fresh    map[netip.Prefix]int // connections that have proved nobody
-	newer    int                  // of them, all together
-	people   map[string]int
+	people   map[string]int // connections
+	sessions map[string]int
+	fresh    newcomers
 	pen      penalties
-	telling  int // refusals that are being written
-	missed   int // and those that were not
-	starving time.Time
+	out      refusals
+	starving time.Time // when that was told
+	unlogged time.Time // likewise
 	wg       sync.WaitGroup
 }
 
@@ -111,6 +112,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	})
 	defer stop()
 	defer end(errEnding)
+	s.wg.Go(func() { s.out.write(people, s.record) })
 	for {
 		nc, err := l.Accept()
 		switch {
@@ -140,47 +142,46 @@ var errEnding = errors.New("muxward is ending; come again when it has started an
 func (s *Server) Wait() { s.wg.Wait() }
 
 func (s *Server) starve(err error) {
+	s.seldom(&s.starving, "ssh door: out of descriptors, new connections have to wait: "+err.Error())
+}
+
+// seldom complains of what may happen at any rate, once a minute.
+func (s *Server) seldom(last *time.Time, what string) {
 	s.mu.Lock()
-	first := time.Since(s.starving) > time.Minute
-	s.starving = time.Now()
+	first := time.Since(*last) > time.Minute
+	if first {
+		*last = time.Now()
+	}
 	s.mu.Unlock()
 	if first {
-		s.Complain("ssh door: out of descriptors, new connections have to wait: " + err.Error())
+		s.Complain(what)
 	}
 }
 
-// admit counts a connection by its source before anything is read from it.
+// admit counts a connection by its source before anything is read from it. It does
+// not wait, for anything: others come behind it.
 func (s *Server) admit(ctx context.Context, nc net.Conn) {
-	from := source(nc.RemoteAddr())
-	if s.pen.waits(from, time.Now()) {
+	from := sourceOf(nc.RemoteAddr())
+	turnAway := func(why string) {
 		_ = nc.Close()
-		s.refuse(ctx, nc.RemoteAddr(), "", "the address has failed too often and has to wait")
+		s.refuse(nc.RemoteAddr(), "", why)
+	}
+	if s.pen.waits(from, time.Now()) {
+		turnAway("the address has failed too often and has to wait")
 		return
 	}
 	s.mu.Lock()
-	tooMany := crowded(s.fresh[from], s.newer) || len(s.conns) >= connections
-	if !tooMany {
-		if s.fresh == nil {
-			s.fresh, s.conns, s.people = map[netip.Prefix]int{}, map[*conn]bool{}, map[string]int{}
-		}
-		s.fresh[from]++
-		s.newer++
+	tooMany := len(s.conns) >= connections
+	if s.conns == nil {
+		s.conns, s.people, s.sessions = map[*conn]bool{}, map[string]int{}, map[string]int{}
 	}
 	s.mu.Unlock()
 	if tooMany {
-		_ = nc.Close()
-		s.refuse(ctx, nc.RemoteAddr(), "", "too many connections are under way that have proved nobody")
+		turnAway("there are too many connections")
 		return
 	}
-	known := sync.OnceFunc(func() {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		s.newer--
-		if s.fresh[from]--; s.fresh[from] == 0 {
-			delete(s.fresh, from)
-		}
-	})
-	c := newConn(s, nc, known)
+	c := newConn(s, nc)
+	c.known = sync.OnceFunc(s.fresh.enter(from, func() { c.end(errMadeRoom) }))
 	s.mu.Lock()
 	s.conns[c] = true
 	s.mu.Unlock()
@@ -190,58 +191,31 @@ func (s *Server) admit(ctx context.Context, nc net.Conn) {
 			delete(s.conns, c)
 			s.mu.Unlock()
 		}()
-		defer known()
-		defer nc.Close()
+		defer c.known()
+		defer c.nc.Close()
 		defer s.caught("a connection", func(error) {})
 		c.serve(ctx)
 	})
 }
 
-// enter counts a connection of a person who was proved.
-func (s *Server) enter(person string) (leave func(), ok bool) {
+// errMadeRoom is why a connection ended that had proved nobody.
+var errMadeRoom = errors.New("others have come, and it has proved nobody")
+
+// enter counts one more of a person's, if that is not too many.
+func (s *Server) enter(count map[string]int, person string, limit int) (leave func(), ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.people[person] >= perPerson {
+	if crowded(count[person], limit) {
 		return nil, false
 	}
-	s.people[person]++
+	count[person]++
 	return func() {
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		if s.people[person]--; s.people[person] == 0 {
-			delete(s.people, person)
+		if count[person]--; count[person] == 0 {
+			delete(count, person)
 		}
 	}, true
-}
-
-// atOnce is how many refusals are written at a time: a log that takes its time
-// holds up nobody who comes.
-const atOnce = 32
-
-// refuse writes that a connection came to nothing.
-func (s *Server) refuse(ctx context.Context, from net.Addr, key, why string) {
-	s.mu.Lock()
-	if s.telling >= atOnce {
-		s.missed++
-		s.mu.Unlock()
-		return
-	}
-	s.telling++
-	if s.missed > 0 {
-		why = fmt.Sprintf("%s (and %d more refusals were not written, as the log took too long)", why, s.missed)
-		s.missed = 0
-	}
-	s.mu.Unlock()
-	ev := access.Event{Door: Door, From: from.String(), Key: key, Reason: why}
-	s.wg.Go(func() {
-		err := s.Gateway.AtDoor(ctx, ev)
-		s.mu.Lock()
-		s.telling--
-		s.mu.Unlock()
-		if err != nil {
-			s.Complain("ssh door: a refused connection was not recorded: " + err.Error())
-		}
-	})
 }
 
 // Reconsider looks at every proof again, as when keys were taken away. When it

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 	"sync"
 	"time"
@@ -52,6 +53,7 @@ func (x *session) serve(ctx context.Context, requests <-chan *ssh.Request) {
 		defer x.c.s.caught(x.c.who.Person()+"'s output", x.gone)
 		x.out.run()
 	})
+	x.wg.Go(func() { _, _ = io.Copy(io.Discard, x.ch.Stderr()) }) // nothing is sent there that means anything, and it would be held
 	ran := make(chan struct{})
 	begun := false
 	begin := func(work func(context.Context) (gateway.Result, error)) {

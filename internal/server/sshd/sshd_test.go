@@ -431,47 +431,6 @@ func TestHostKey(t *testing.T) {
 	}
 }
 
-// Addresses that fail often wait, more and more, and not for ever; others do not.
-func TestPenalties(t *testing.T) {
-	var p penalties
-	now := time.Unix(1700000000, 0)
-	from := func(s string) (a net.Addr) { return &net.TCPAddr{IP: net.ParseIP(s)} }
-	bad, other := source(from("203.0.113.1")), source(from("203.0.113.2"))
-	for range 3 {
-		p.add(bad, failCost, now)
-	}
-	if p.waits(bad, now) {
-		t.Error("three tries are free")
-	}
-	p.add(bad, failCost, now)
-	if !p.waits(bad, now) || p.waits(other, now) {
-		t.Error("the fourth is not")
-	}
-	if p.waits(bad, now.Add(failCost)) {
-		t.Error("it waits for long")
-	}
-	for range 1000 {
-		p.add(bad, graceCost, now)
-	}
-	if !p.waits(bad, now.Add(mostCost-freeCost-time.Second)) || p.waits(bad, now.Add(mostCost)) {
-		t.Error("the longest wait is another")
-	}
-	if source(from("2001:db8::1")) != source(from("2001:db8::2")) || source(from("2001:db8::1")) == source(from("2001:db8:0:1::1")) {
-		t.Error("a network of version 6 is not one")
-	}
-	for i := range maxSources + 100 {
-		p.add(source(from("10."+string(rune('0'+i%10))+".0.0")), failCost, now)
-		a := &net.TCPAddr{IP: net.IPv4(11, byte(i>>16), byte(i>>8), byte(i))}
-		p.add(source(a), failCost, now)
-	}
-	if len(p.until) > maxSources {
-		t.Errorf("%d are remembered", len(p.until))
-	}
-	if !p.waits(bad, now) {
-		t.Error("whoever has to wait longest is forgotten first")
-	}
-}
-
 // A connection that has proved nobody may say little.
 func TestWary(t *testing.T) {
 	here, there := net.Pipe()
@@ -641,7 +600,7 @@ func TestGrace(t *testing.T) {
 	if n := strings.Count(log.reasons(), "nobody was proved"); n != 7 {
 		t.Errorf("%d of 7 are in the log:\n%s", n, log.reasons())
 	}
-	if len(s.conns) != 0 || len(s.fresh) != 0 || s.newer != 0 {
-		t.Errorf("%d connections, %d sources, %d newcomers are left", len(s.conns), len(s.fresh), s.newer)
+	if len(s.conns) != 0 || len(s.fresh.list) != 0 {
+		t.Errorf("%d connections, %d newcomers are left", len(s.conns), len(s.fresh.list))
 	}
 }

@@ -1,0 +1,99 @@
+package sshd
+
+import (
+	"net"
+	"net/netip"
+	"slices"
+	"sync"
+)
+
+// source is where a connection comes from: an address, or a network of version 6
+// that one customer has; and the larger network around it, of which whoever has
+// many addresses has most.
+type source struct{ near, far netip.Prefix }
+
+func sourceOf(addr net.Addr) source {
+	tcp, ok := addr.(*net.TCPAddr)
+	if !ok {
+		return source{}
+	}
+	ip := tcp.AddrPort().Addr().Unmap().WithZone("")
+	near, far := 32, 24
+	if ip.Is6() {
+		near, far = 64, 48
+	}
+	var s source
+	s.near, _ = ip.Prefix(near) // of an address that is none: the zero value
+	s.far, _ = ip.Prefix(far)
+	return s
+}
+
+// newcomers are the connections that have proved nobody. Nobody is refused for
+// their number, since most of them may be somebody's who wants just that: for one
+// too many, the oldest goes, of those who have most.
+type newcomers struct {
+	mu   sync.Mutex
+	list []*newcomer // the oldest first
+}
+
+type newcomer struct {
+	from source
+	end  func()
+}
+
+// enter takes a connection in, which is told to end if it has to make room.
+func (n *newcomers) enter(from source, end func()) (leave func()) {
+	c := &newcomer{from, end}
+	n.mu.Lock()
+	near := n.of(func(o *newcomer) bool { return o.from.near == from.near })
+	var out *newcomer
+	switch {
+	case crowded(len(near), perSource):
+		out = near[0]
+	case crowded(len(n.list), atOnce):
+		out = n.most()
+	}
+	n.remove(out)
+	n.list = append(n.list, c)
+	n.mu.Unlock()
+	if out != nil {
+		out.end()
+	}
+	return func() {
+		n.mu.Lock()
+		defer n.mu.Unlock()
+		n.remove(c)
+	}
+}
+
+// of gives those of which is is true; n.mu is held.
+func (n *newcomers) of(is func(*newcomer) bool) (out []*newcomer) {
+	for _, c := range n.list {
+		if is(c) {
+			out = append(out, c)
+		}
+	}
+	return out
+}
+
+// most gives the oldest of the network from which most have come; n.mu is held.
+func (n *newcomers) most() *newcomer {
+	count := map[netip.Prefix]int{}
+	for _, c := range n.list {
+		count[c.from.far]++
+	}
+	out := n.list[0]
+	for _, c := range n.list {
+		if count[c.from.far] > count[out.from.far] {
+			out = c
+		}
+	}
+	return out
+}
+
+// remove takes one out, if it is in; n.mu is held.
+func (n *newcomers) remove(c *newcomer) {
+	if i := slices.Index(n.list, c); i >= 0 {
+		n.list = slices.Delete(n.list, i, i+1)
+	}
+}

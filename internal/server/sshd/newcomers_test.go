@@ -1,0 +1,178 @@
+package sshd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"slices"
+	"testing"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+
+	"github.com/muxward/muxward/internal/access"
+	"github.com/muxward/muxward/internal/tmux/tmuxtest"
+)
+
+func from(s string) source { return sourceOf(&net.TCPAddr{IP: net.ParseIP(s)}) }
+
+// Addresses that fail often wait, more and more, and not for ever; others do not,
+// nor do those from where people come.
+func TestPenalties(t *testing.T) {
+	var p penalties
+	now := time.Unix(1700000000, 0)
+	bad, other := from("203.0.113.1"), from("203.0.113.2")
+	for range 3 {
+		p.add(bad, failCost, now)
+	}
+	if p.waits(bad, now) {
+		t.Error("three tries are free")
+	}
+	p.add(bad, failCost, now)
+	if !p.waits(bad, now) || p.waits(other, now) {
+		t.Error("the fourth is not")
+	}
+	if p.waits(bad, now.Add(failCost)) {
+		t.Error("it waits for long")
+	}
+	p.came(bad, now)
+	if p.waits(bad, now) || !p.waits(bad, now.Add(knownTime)) && p.waits(bad, now.Add(knownTime-time.Second)) {
+		t.Error("where people come from, they wait")
+	}
+	delete(p.known, bad.near)
+	for range 1000 {
+		p.add(bad, graceCost, now)
+	}
+	if !p.waits(bad, now.Add(mostCost-freeCost-time.Second)) || p.waits(bad, now.Add(mostCost)) {
+		t.Error("the longest wait is another")
+	}
+	if !p.waits(other, now) || p.waits(from("203.0.114.1"), now) {
+		t.Error("a network from which much fails does not wait, or another does")
+	}
+	if from("2001:db8::1") != from("2001:db8::2") || from("2001:db8::1").near == from("2001:db8:0:1::1").near || from("2001:db8::1").far != from("2001:db8:0:1::1").far {
+		t.Error("the networks of version 6 are others")
+	}
+	for i := range maxSources + 100 {
+		p.add(from(fmt.Sprintf("11.%d.%d.%d", i>>16, i>>8&0xff, i&0xff)), failCost, now)
+	}
+	if len(p.until) > maxSources {
+		t.Errorf("%d are remembered", len(p.until))
+	}
+	if !p.waits(bad, now) {
+		t.Error("whoever has to wait longest is forgotten first")
+	}
+}
+
+// Of too many newcomers the oldest goes, of the network that has most.
+func TestNewcomers(t *testing.T) {
+	var n newcomers
+	var ended []string
+	enter := func(addr string) func() {
+		return n.enter(from(addr), func() { ended = append(ended, addr) })
+	}
+	leave := enter("198.51.100.1")
+	enter("198.51.101.1")
+	for i := range perSource + 2 {
+		enter(fmt.Sprintf("2001:db8:0:%x::1", i))
+		enter("192.0.2.1")
+	}
+	if !slices.Equal(ended, []string{"192.0.2.1", "192.0.2.1"}) {
+		t.Errorf("of one address there went %q", ended)
+	}
+	ended = nil
+	for i := range atOnce {
+		enter(fmt.Sprintf("2001:db8:1:%x::1", i))
+	}
+	leave()
+	if len(n.list) != atOnce-1 || slices.ContainsFunc(ended, func(s string) bool { return s[:4] == "198." }) || len(ended) == 0 {
+		t.Errorf("%d are in, and there went %q", len(n.list), ended)
+	}
+	if i := slices.Index(ended, "2001:db8:1:1::1"); i < 0 || slices.Index(ended, "2001:db8:1:0::1") > i {
+		t.Errorf("they do not go in their order: %q", ended)
+	}
+}
+
+// TestSilentNewcomers: connections from several networks that say nothing keep
+// nobody out (SS-13).
+func TestSilentNewcomers(t *testing.T) {
+	b := newBed(t, nil, 1)
+	for i := range atOnce + 100 {
+		d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, byte(1+i%12), byte(1+i/12))}, Timeout: 10 * time.Second}
+		c, err := d.Dial("tcp", b.addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = c.Close() })
+	}
+	client := b.dial(newValve(false), ssh.Config{})
+	if out := <-heard(b.asks(client, "shell")); len(out) == 0 {
+		t.Error("nothing is listed")
+	}
+	tmuxtest.Eventually(t, func() bool {
+		b.server.mu.Lock()
+		defer b.server.mu.Unlock()
+		return len(b.server.conns) <= atOnce+1
+	}, "those that are too many have ended")
+}
+
+// TestSessionsOfOnePerson: a person's sessions are bounded, on however many
+// connections, since each may hold what is not read.
+func TestSessionsOfOnePerson(t *testing.T) {
+	b := newBed(t, nil, 1)
+	open := 0
+	for range perPerson {
+		client := b.dial(newValve(false), ssh.Config{})
+		for range maxChannels {
+			if _, requests, err := client.OpenChannel("session", nil); err == nil {
+				go ssh.DiscardRequests(requests)
+				open++
+			}
+		}
+	}
+	if open != maxSessions {
+		t.Errorf("%d sessions are open", open)
+	}
+}
+
+// Whatever the log does, nobody waits for it who comes; what was turned away
+// meanwhile is counted.
+func TestRefusalsAreBounded(t *testing.T) {
+	var r refusals
+	ctx, stop := context.WithCancel(context.Background())
+	began, goOn := make(chan struct{}), make(chan struct{})
+	var got []access.Event
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		r.write(ctx, func(_ context.Context, ev access.Event) {
+			if got = append(got, ev); len(got) == 1 {
+				close(began)
+				<-goOn
+			}
+		})
+	}()
+	r.put(access.Event{Reason: "first"})
+	<-began
+	for range maxRefusals + 7 {
+		r.put(access.Event{})
+	}
+	stop()
+	close(goOn)
+	<-done
+	if len(got) != 1+maxRefusals || got[maxRefusals].Note != "7 more connections came to nothing about then" {
+		t.Errorf("%d are written, the last as %+v", len(got), got[len(got)-1])
+	}
+}
+
+// TestComplaintsAreSeldom: what may happen at any rate is told once a minute.
+func TestComplaintsAreSeldom(t *testing.T) {
+	n := 0
+	s := &Server{Complain: func(string) { n++ }}
+	for range 5 {
+		s.starve(errors.New("x"))
+	}
+	if n != 1 {
+		t.Errorf("told %d times", n)
+	}
+}
