@@ -194,6 +194,9 @@ func (d *daemon) status() status {
 	if err := d.policy.Broken(); err != nil {
 		s.Red = append(s.Red, "the policy files are broken, the last good policy is in force: "+err.Error())
 	}
+	if err := d.ssh.wrong(); err != nil {
+		s.Red = append(s.Red, sshBroken+": "+err.Error())
+	}
 	if h := d.log.Health(); !h.OK {
 		s.Red = append(s.Red, "the log cannot be written, so nothing new is done: "+h.Reason)
 	} else if h.Slow {

@@ -35,6 +35,7 @@ type sshDoor struct {
 	loading sync.Mutex
 	last    lists
 	stamp   string // of the lists as last read
+	broken  error  // why not all of them are in force
 }
 
 // openSSH makes the door, if there is to be one. What is wrong with its lists keeps
@@ -96,9 +97,10 @@ func (s *sshDoor) load(set *policy.Set, complain func(string)) error {
 	}
 	_, rerr := s.read(s.config.Revoked, func(data []byte) ([]*identity.SSHKey, error) {
 		revoked, err := identity.ParseSSHRevoked(data, s.config.Revoked)
-		if err == nil {
-			next.revoked = revoked
+		if err != nil { // what was understood takes away, and nothing is given back
+			revoked = s.last.revoked.With(revoked)
 		}
+		next.revoked = revoked
 		return nil, err
 	})
 	if rerr != nil {
@@ -116,7 +118,18 @@ func (s *sshDoor) load(set *policy.Set, complain func(string)) error {
 	for _, w := range append(wrong, twice...) {
 		complain("ssh door: " + w.Error())
 	}
-	return errors.Join(kerr, aerr, rerr)
+	s.broken = errors.Join(kerr, aerr, rerr)
+	return s.broken
+}
+
+// wrong gives what keeps a list from being in force as it is.
+func (s *sshDoor) wrong() error {
+	if s == nil {
+		return nil
+	}
+	s.loading.Lock()
+	defer s.loading.Unlock()
+	return s.broken
 }
 
 // read reads one list that nobody else may change; "" is an empty one.
@@ -233,14 +246,20 @@ func (s *sshDoor) reload(ctx context.Context, d *daemon) {
 		d.event(access.EventReload, "ssh door: refused, what was read last of it stays in force: "+err.Error())
 		fmt.Fprintf(os.Stderr, "muxward: these lists of the ssh door were NOT loaded, what was read last of them stays in force:\n%v\n", err)
 	}
+	s.reconsider(ctx, d)
+}
+
+// reconsider ends what rests on keys that are not taken any more.
+func (s *sshDoor) reconsider(ctx context.Context, d *daemon) {
 	ctx, cancel := context.WithTimeout(ctx, drainTime)
 	defer cancel()
 	for _, err := range s.server.Reconsider(ctx) {
-		d.complain("ssh door: after the reload, not confirmed: " + err.Error())
+		d.complain("ssh door: not confirmed: " + err.Error())
 	}
 }
 
-// reloadChanged is reload if something has changed.
+// reloadChanged is reload if something has changed. Keys are looked at in any case:
+// time may have passed that no timer has seen.
 func (s *sshDoor) reloadChanged(ctx context.Context, d *daemon) {
 	if s == nil {
 		return
@@ -248,7 +267,9 @@ func (s *sshDoor) reloadChanged(ctx context.Context, d *daemon) {
 	s.loading.Lock()
 	same := s.stamp == s.look()
 	s.loading.Unlock()
-	if !same {
+	if same {
+		s.reconsider(ctx, d)
+	} else {
 		s.reload(ctx, d)
 	}
 }

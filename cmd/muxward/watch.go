@@ -65,12 +65,27 @@ func (d *daemon) watch() {
 			d.ssh.reloadChanged(d.ctx, d)
 			d.openDoors(d.ctx)
 			d.ctl.look(d.complain)
-			if err := d.policy.Broken(); err != nil && time.Since(shouted) > shoutEvery {
+			if time.Since(shouted) > shoutEvery && d.shout() {
 				shouted = time.Now()
-				d.event(access.EventAlarm, "the policy files are broken; the last good policy is in force: "+err.Error())
 			}
 		}
 	}
+}
+
+// sshBroken is said of lists that are not in force as they are.
+const sshBroken = "lists of the ssh door are broken, what was read last of them stays in force"
+
+// shout tells of what keeps something old in force, and whether there was any.
+func (d *daemon) shout() (any bool) {
+	if err := d.policy.Broken(); err != nil {
+		any = true
+		d.event(access.EventAlarm, "the policy files are broken; the last good policy is in force: "+err.Error())
+	}
+	if err := d.ssh.wrong(); err != nil {
+		any = true
+		d.event(access.EventAlarm, sshBroken+": "+err.Error())
+	}
+	return any
 }
 
 // drainEvents waits until a series of changes is over: editors and git write

@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"io"
+	"math/big"
 	"net"
 	"slices"
 	"strings"
@@ -285,6 +286,90 @@ func TestCertificates(t *testing.T) {
 	}
 }
 
+// A certificate whose authority signs by SHA-1 proves nobody: another may have the
+// same signature.
+func TestCertificateBySHA1(t *testing.T) {
+	w := newWorld(t, "", "", nil)
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ca, err := ssh.NewSignerFromKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.table.authorities[string(ca.PublicKey().Marshal())] = []*SSHKey{mustKey(t, line(ca.PublicKey()), "")}
+	for kind, want := range map[string]bool{ssh.KeyAlgoRSA: false, ssh.KeyAlgoRSASHA256: true, ssh.KeyAlgoRSASHA512: true} {
+		by, err := ssh.NewSignerWithAlgorithms(ca.(ssh.AlgorithmSigner), []string{kind})
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := w.certificate(t, nil)
+		if err := c.SignCert(rand.Reader, by); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.prover.check(at("203.0.113.1"), c); (err == nil) != want || err != nil && !strings.Contains(err.Error(), "signed in a way") {
+			t.Errorf("signed with %s: %v", kind, err)
+		}
+	}
+}
+
+// An RSA key has as many bits as its modulus, not as its bytes.
+func TestRSABits(t *testing.T) {
+	n := new(big.Int).Lsh(big.NewInt(1), 2040) // 2041 bits
+	n.SetBit(n, 0, 1)
+	key, err := ssh.NewPublicKey(&rsa.PublicKey{N: n, E: 65537})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := strong(key); err == nil || !strings.Contains(err.Error(), "2041 bits") {
+		t.Error(err)
+	}
+}
+
+// A proof goes on as the lists have it now, or ends.
+func TestProofStandsAnew(t *testing.T) {
+	w := newWorld(t, "", "", nil)
+	pr, err := w.prover.check(at("203.0.113.1"), w.alice.PublicKey())
+	if err != nil {
+		t.Fatal(err)
+	}
+	relist := func(options string) {
+		w.table.keys[string(w.alice.PublicKey().Marshal())] = []*SSHKey{mustKey(t, options+line(w.alice.PublicKey()), "alice")}
+	}
+	relist(`expiry-time="202703011230Z" `)
+	if now, err := w.prover.Stands(pr); err != nil || !now.Until().Equal(noon.Add(30*time.Minute)) {
+		t.Errorf("%+v, %v", now, err)
+	}
+	w.now = noon.Add(time.Hour)
+	if _, err := w.prover.Stands(pr); err == nil {
+		t.Error("an expired key stands")
+	}
+	relist("restrict ")
+	if _, err := w.prover.Stands(pr); err == nil {
+		t.Error("a key stands that may not be used on a terminal any more")
+	}
+}
+
+// Of a list of what was revoked that has a mistake, the rest is known.
+func TestRevokedInPart(t *testing.T) {
+	r, err := ParseSSHRevoked([]byte("serial: 1\nnonsense\nid: laptop\n"), "revoked")
+	if err == nil || !strings.Contains(err.Error(), "revoked:2") {
+		t.Error(err)
+	}
+	old, err := ParseSSHRevoked([]byte("serial: 9\nserial: 1\n"), "revoked")
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := old.With(r)
+	if len(all.serials) != 2 || !all.ids["laptop"] || len(all.With(r).serials) != 2 || old.ids["laptop"] {
+		t.Errorf("%+v of %+v", all, old)
+	}
+	if (*SSHRevoked)(nil).With(r) != r || r.With(nil) != r {
+		t.Error("nothing and a list are not the list")
+	}
+}
+
 // A key, an authority or what an authority signed can be revoked by the key.
 func TestRevokedKeys(t *testing.T) {
 	for _, spell := range []func(ssh.PublicKey) string{
@@ -400,11 +485,11 @@ func TestProvedKeyOnly(t *testing.T) {
 	if _, ok := who.UID(); ok {
 		t.Error("a key proves a uid")
 	}
-	if err := w.prover.Stands(pr); err != nil {
+	if _, err := w.prover.Stands(pr); err != nil {
 		t.Error("a proof does not stand:", err)
 	}
 	delete(w.table.keys, string(bob.PublicKey().Marshal()))
-	if w.prover.Stands(pr) == nil {
+	if _, err := w.prover.Stands(pr); err == nil {
 		t.Error("a proof stands without its key")
 	}
 	for name, auth := range map[string][]ssh.AuthMethod{

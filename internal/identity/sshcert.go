@@ -33,6 +33,9 @@ func (t *SSHKeys) certified(pr *SSHProof, cert *ssh.Certificate, now time.Time) 
 	if err := strong(cert.Key); err != nil {
 		return err
 	}
+	if cert.Signature == nil || !slices.Contains(SSHSignatures(), cert.Signature.Format) {
+		return errors.New("the certificate is signed in a way that proves nothing today; sign with ssh-keygen -t rsa-sha2-512, or with a key of ed25519")
+	}
 	person, err := t.principal(cert)
 	if err != nil {
 		return err

@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"math/big"
 	"net/netip"
 	"path"
+	"slices"
 	"strings"
 	"time"
 
@@ -117,16 +119,25 @@ func (l *sshLimits) option(name, value string, given bool) (err error) {
 	return nil
 }
 
+// SSHSignatures are the kinds of signatures that prove anything, of people and of
+// authorities: none rests on SHA-1.
+func SSHSignatures() []string {
+	return []string{
+		ssh.KeyAlgoED25519, ssh.KeyAlgoSKED25519, ssh.KeyAlgoSKECDSA256,
+		ssh.KeyAlgoECDSA256, ssh.KeyAlgoECDSA384, ssh.KeyAlgoECDSA521,
+		ssh.KeyAlgoRSASHA256, ssh.KeyAlgoRSASHA512,
+	}
+}
+
 // strong refuses kinds of keys that prove little today.
 func strong(key ssh.PublicKey) error {
-	switch key.Type() {
-	case ssh.KeyAlgoED25519, ssh.KeyAlgoSKED25519, ssh.KeyAlgoSKECDSA256,
-		ssh.KeyAlgoECDSA256, ssh.KeyAlgoECDSA384, ssh.KeyAlgoECDSA521:
-		return nil
-	case ssh.KeyAlgoRSA:
+	switch kind := key.Type(); {
+	case kind == ssh.KeyAlgoRSA:
 		if bits := rsaBits(key); bits < 2048 {
 			return fmt.Errorf("an RSA key of %d bits is too short; use ssh-keygen -t ed25519", bits)
 		}
+		return nil
+	case slices.Contains(SSHSignatures(), kind):
 		return nil
 	}
 	return fmt.Errorf("keys of the kind %.40q are not taken; use ssh-keygen -t ed25519", key.Type())
@@ -136,14 +147,12 @@ func strong(key ssh.PublicKey) error {
 func rsaBits(key ssh.PublicKey) int {
 	var w struct {
 		Name string
-		E    []byte
-		N    []byte
+		E, N *big.Int
 	}
 	if ssh.Unmarshal(key.Marshal(), &w) != nil {
 		return 0
 	}
-	n := bytes.TrimLeft(w.N, "\x00")
-	return 8 * len(n)
+	return w.N.BitLen()
 }
 
 // unquote gives what stands between the quotes of an option's value.

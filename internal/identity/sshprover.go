@@ -131,13 +131,19 @@ func (p *SSHProver) FromConn(conn *ssh.ServerConn, door string) (Identity, *SSHP
 		key: DescribeSSHKey(proved.key), from: proved.from.String()}}, proved, nil
 }
 
-// Stands says whether a proof would still be taken, by the keys in force now.
-func (p *SSHProver) Stands(pr *SSHProof) error {
+// Stands says whether a proof would still be taken, by the keys in force now, and
+// gives it as it is by those: it may end earlier or later.
+func (p *SSHProver) Stands(pr *SSHProof) (*SSHProof, error) {
 	now, err := p.check(net.TCPAddrFromAddrPort(pr.from), pr.key)
-	if err == nil && now.person != pr.person {
-		err = errors.New("the key is somebody else's now")
+	switch {
+	case err != nil:
+		return nil, err
+	case now.person != pr.person:
+		return nil, errors.New("the key is somebody else's now")
+	case now.noPTY && !pr.noPTY:
+		return nil, errors.New("the key may not be used on a terminal any more")
 	}
-	return err
+	return now, nil
 }
 
 // check says whom a key proves that comes from an address, once its owner has

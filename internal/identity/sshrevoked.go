@@ -2,8 +2,11 @@ package identity
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -30,7 +33,7 @@ type serialRange struct{ first, last uint64 }
 //
 // in each line. A key stands for all certificates of it, and an authority's for
 // all that it has signed. Any mistake is an error: a list that is half
-// understood lets in whom it should not.
+// understood lets in whom it should not. What was understood is given with it.
 func ParseSSHRevoked(data []byte, file string) (*SSHRevoked, error) {
 	r := &SSHRevoked{prints: map[string]bool{}, ids: map[string]bool{}}
 	if bytes.HasPrefix(data, []byte("SSHKRL\n\x00")) {
@@ -48,10 +51,23 @@ func ParseSSHRevoked(data []byte, file string) (*SSHRevoked, error) {
 			wrong = append(wrong, fmt.Errorf("%s:%d: %w", file, n, err))
 		}
 	}
-	if err := errors.Join(wrong...); err != nil {
-		return nil, err
+	return r, errors.Join(wrong...)
+}
+
+// With is a list that has what more has, too.
+func (r *SSHRevoked) With(more *SSHRevoked) *SSHRevoked {
+	if r == nil || more == nil {
+		return cmp.Or(r, more)
 	}
-	return r, nil
+	all := &SSHRevoked{prints: maps.Clone(r.prints), ids: maps.Clone(r.ids)}
+	maps.Copy(all.prints, more.prints)
+	maps.Copy(all.ids, more.ids)
+	all.serials = slices.Concat(r.serials, more.serials)
+	slices.SortFunc(all.serials, func(a, b serialRange) int {
+		return cmp.Or(cmp.Compare(a.first, b.first), cmp.Compare(a.last, b.last))
+	})
+	all.serials = slices.Compact(all.serials)
+	return all
 }
 
 func (r *SSHRevoked) line(text string) error {

@@ -373,3 +373,27 @@ func TestSSHAuthority(t *testing.T) {
 		}
 	}
 }
+
+// TestSSHBrokenLists: the administrator revokes bob's key and makes a mistake one line
+// above. What was understood holds; that something was not is told until it is mended.
+func TestSSHBrokenLists(t *testing.T) {
+	h := host.Start(t, host.Config{SSH: byKey, Policy: map[string]string{"grants.yaml": shared}})
+	h.Must(host.Alice, "new-session", "-d", "-s", "work", "cat")
+	const at, broken = "x@127.0.0.1", "lists of the ssh door are broken"
+	if r := h.SSH(host.Bob, at, "ls"); r.Code != 0 {
+		t.Fatalf("bob: %+v", r)
+	}
+	h.WriteSSH("revoked", "seriel: 12\n"+h.PublicKey(host.Bob))
+	tmuxtest.Eventually(t, func() bool { return h.SSH(host.Bob, at, "ls").Code == 255 }, "bob's key is refused")
+	if r := h.SSH(host.Carol, at, "ls"); r.Code != 0 {
+		t.Errorf("carol: %+v", r)
+	}
+	if r := h.Muxward("root", "status"); !strings.Contains(r.Out+r.Err, broken) || !strings.Contains(r.Out+r.Err, "revoked:1") {
+		t.Errorf("status: %+v", r)
+	}
+	h.WriteSSH("revoked", "")
+	tmuxtest.Eventually(t, func() bool { return h.SSH(host.Bob, at, "ls").Code == 0 }, "bob's key is taken again")
+	if r := h.Muxward("root", "status"); strings.Contains(r.Out+r.Err, broken) {
+		t.Errorf("status: %+v", r)
+	}
+}

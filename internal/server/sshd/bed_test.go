@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -32,7 +33,8 @@ type bed struct {
 	key      ssh.Signer
 	sessions int
 	asked    chan struct{} // if set, asking for bob's state waits for it
-	table    *identity.SSHKeys
+	table    atomic.Pointer[identity.SSHKeys]
+	ahead    atomic.Int64 // of the clock
 
 	mu     sync.Mutex
 	events []access.Event
@@ -65,7 +67,7 @@ func newBed(t *testing.T, patience *times, sessions int) *bed {
 	b.list("alice", "")
 	g := gateway.New(gateway.Parts{Policy: everything{}, Servers: b, Log: b, Executor: doer{}, Denials: denials})
 	b.server = &Server{Gateway: g, Key: host, patience: patience, Complain: func(what string) { t.Log(what) },
-		Prover: identity.SSHProver{Keys: func() *identity.SSHKeys { return b.table }, Now: time.Now}}
+		Prover: identity.SSHProver{Keys: b.table.Load, Now: func() time.Time { return time.Now().Add(time.Duration(b.ahead.Load())) }}}
 	l, err := Listen(t.Context(), "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -92,7 +94,8 @@ func (b *bed) list(person, options string) {
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	b.table, _ = identity.NewSSHKeys([]*identity.SSHKey{k}, nil, nil, func(string) bool { return true })
+	table, _ := identity.NewSSHKeys([]*identity.SSHKey{k}, nil, nil, func(string) bool { return true })
+	b.table.Store(table)
 }
 
 // conn is the connection that was opened last; there is to be one only.

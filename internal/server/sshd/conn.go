@@ -38,6 +38,7 @@ type conn struct {
 	busy    int // of them, those on which something is still said
 	refused int
 	empty   *time.Timer
+	expiry  *time.Timer   // of the proof, if it has one
 	fewer   chan struct{} // busy has gone down
 	done    chan struct{}
 	wg      sync.WaitGroup
@@ -86,18 +87,40 @@ func (c *conn) serve(ctx context.Context) {
 	from := sourceOf(c.nc.RemoteAddr())
 	c.s.pen.came(from, time.Now())
 	defer func() { c.s.pen.came(from, time.Now()) }()
-	proof := c.proof.Load()
-	if err := c.s.Prover.Stands(proof); !stands(err) { // keys may have changed meanwhile
+	now, err := c.s.Prover.Stands(c.proof.Load())
+	if !stands(err) { // keys may have changed meanwhile
 		c.s.refuse(c.nc.RemoteAddr(), c.who.Key(), "what was proved does not stand any more: "+err.Error())
 		abandon(c.ssh, channels, requests)
 		return
 	}
-	if at := proof.Until(); !at.IsZero() {
-		var over context.CancelFunc
-		ctx, over = context.WithDeadlineCause(ctx, at, errors.New("what you came in with has expired"))
-		defer over()
+	if now != nil {
+		c.take(now)
 	}
+	defer c.unarm()
 	c.attend(ctx, channels, requests)
+}
+
+// errExpired is why a connection ends whose proof does.
+var errExpired = errors.New("what you came in with has expired")
+
+// take has the connection rest on a proof, for as long as that holds.
+func (c *conn) take(proof *identity.SSHProof) {
+	c.proof.Store(proof)
+	c.unarm()
+	if proof.Until().IsZero() {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.expiry = time.AfterFunc(proof.Until().Sub(c.s.Prover.Now()), func() { c.end(errExpired) })
+}
+
+func (c *conn) unarm() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.expiry != nil {
+		c.expiry.Stop()
+	}
 }
 
 // shake proves who it is, in time.

@@ -218,8 +218,8 @@ func (s *Server) enter(count map[string]int, person string, limit int) (leave fu
 	}, true
 }
 
-// Reconsider looks at every proof again, as when keys were taken away. When it
-// returns, what rested on a proof that does not hold any more has ended; the
+// Reconsider looks at every proof again, as when keys were taken away or time has
+// passed in which nobody looked. When it returns, what rested on a proof that does not hold any more has ended; the
 // errors say what could not be ended in time.
 func (s *Server) Reconsider(ctx context.Context) (unconfirmed []error) {
 	s.mu.Lock()
@@ -231,9 +231,12 @@ func (s *Server) Reconsider(ctx context.Context) (unconfirmed []error) {
 	var ended []*conn
 	for _, c := range all {
 		if proof := c.proof.Load(); proof != nil {
-			if err := s.Prover.Stands(proof); !stands(err) {
+			now, err := s.Prover.Stands(proof)
+			if !stands(err) {
 				c.end(fmt.Errorf("what you came in with is not taken any more: %w", err))
 				ended = append(ended, c)
+			} else if now != nil {
+				c.take(now)
 			}
 		}
 	}
@@ -265,10 +268,6 @@ func (s *Server) config() *ssh.ServerConfig {
 	c.Ciphers = []string{ssh.CipherChaCha20Poly1305, ssh.CipherAES128GCM, ssh.CipherAES256GCM,
 		ssh.CipherAES128CTR, ssh.CipherAES256CTR} // for paramiko, which has no others
 	c.MACs = []string{ssh.HMACSHA256ETM, ssh.HMACSHA512ETM} // for the last two
-	c.PublicKeyAuthAlgorithms = []string{
-		ssh.KeyAlgoED25519, ssh.KeyAlgoSKED25519, ssh.KeyAlgoSKECDSA256,
-		ssh.KeyAlgoECDSA256, ssh.KeyAlgoECDSA384, ssh.KeyAlgoECDSA521,
-		ssh.KeyAlgoRSASHA256, ssh.KeyAlgoRSASHA512,
-	}
+	c.PublicKeyAuthAlgorithms = identity.SSHSignatures()
 	return c
 }
