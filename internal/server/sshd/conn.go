@@ -34,8 +34,9 @@ type conn struct {
 	key     string   // the last of them
 	cancel  context.CancelCauseFunc
 	ended   error
-	open    int // channels, until both ends have closed them
-	busy    int // of them, those on which something is still said
+	open    int  // channels, until both ends have closed them
+	busy    int  // of them, those on which something is still said
+	enough  bool // the client wants no more sessions here
 	refused int
 	empty   *time.Timer
 	expiry  *time.Timer   // of the proof, if it has one
@@ -230,6 +231,7 @@ func (c *conn) attend(ctx context.Context, channels <-chan ssh.NewChannel, reque
 			c.global(ctx, r, gone)
 		}
 	})
+	c.wg.Go(func() { c.keepAlive(ctx, gone) })
 	// Sessions have the last word, and then the connection ends, whatever they do.
 	closed := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
@@ -246,6 +248,33 @@ func (c *conn) attend(ctx context.Context, channels <-chan ssh.NewChannel, reque
 	}
 	_ = c.ssh.Close()
 	c.wg.Wait()
+}
+
+// keepAlive ends the connection of a client that does not answer: it has gone, or
+// goes on with nothing, such as an exchange of keys that it has begun.
+func (c *conn) keepAlive(ctx context.Context, gone context.CancelCauseFunc) {
+	t := c.s.times()
+	for {
+		select {
+		case <-time.After(t.ask):
+		case <-ctx.Done():
+			return
+		}
+		answered := make(chan struct{})
+		c.wg.Go(func() {
+			defer close(answered)
+			_, _, _ = c.ssh.SendRequest(keepalive, true, nil) // an error is that of the connection
+		})
+		select {
+		case <-answered:
+		case <-ctx.Done():
+			return
+		case <-time.After(t.answer):
+			gone(errors.New("the client does not answer"))
+			c.nc.abort()
+			return
+		}
+	}
 }
 
 // quiet waits until no session has anything to say any more, at most for limit.
@@ -283,7 +312,11 @@ func (c *conn) refuse(ctx context.Context, what string, gone context.CancelCause
 // global answers a request that is about the whole connection.
 func (c *conn) global(ctx context.Context, r *ssh.Request, gone context.CancelCauseFunc) {
 	switch r.Type {
-	case "keepalive@openssh.com", "hostkeys-prove-00@openssh.com", "no-more-sessions@openssh.com":
+	case keepalive, "hostkeys-prove-00@openssh.com":
+	case "no-more-sessions@openssh.com":
+		c.mu.Lock()
+		c.enough = true
+		c.mu.Unlock()
 	default:
 		_ = c.refuse(ctx, r.Type, gone)
 	}
@@ -303,7 +336,7 @@ func (c *conn) channel(ctx context.Context, ch ssh.NewChannel, gone context.Canc
 		return
 	}
 	c.mu.Lock()
-	busy := crowded(c.open, maxChannels) || c.ended != nil || ctx.Err() != nil
+	busy := crowded(c.open, maxChannels) || c.enough || c.ended != nil || ctx.Err() != nil
 	var leave func()
 	ok := false
 	if !busy {

@@ -50,6 +50,64 @@ func TestChannelCountsUntilClosed(t *testing.T) {
 	b.gone(c)
 }
 
+// TestClientThatIsNotThere: a client that answers nothing is gone; one that does is
+// asked again and again.
+func TestClientThatIsNotThere(t *testing.T) {
+	b := newBed(t, &times{close: time.Minute, ask: 10 * time.Millisecond, answer: time.Second}, 1)
+	client := b.dial(newValve(false), ssh.Config{})
+	c := b.conn()
+	begin := c.nc.wrote.Load()
+	tmuxtest.Eventually(t, func() bool { return c.nc.wrote.Load()-begin > 300 }, "it is asked") // some 50 bytes each
+	if err := client.Close(); err != nil {
+		t.Error(err)
+	}
+	b.gone(c)
+	v := newValve(false)
+	b.dial(v, ssh.Config{})
+	c = b.conn()
+	v.shut(0)
+	b.gone(c)
+}
+
+// TestOneSessionOfSeveral: who closes one session keeps the others of the connection;
+// who says that no more are to come is taken at their word.
+func TestOneSessionOfSeveral(t *testing.T) {
+	b := newBed(t, nil, 1)
+	client := b.dial(newValve(false), ssh.Config{})
+	c := b.conn()
+	inLobby := func() ssh.Channel {
+		ch := b.session(client)
+		pty := ptyRequest{Term: "xterm", Cols: 80, Rows: 24}
+		if ok, err := ch.SendRequest("pty-req", true, ssh.Marshal(pty)); !ok || err != nil {
+			t.Fatal(ok, err)
+		}
+		if _, err := ch.SendRequest("shell", false, nil); err != nil {
+			t.Fatal(err)
+		}
+		return ch
+	}
+	first, second := inLobby(), inLobby()
+	if _, _, err := client.SendRequest("no-more-sessions@openssh.com", false, nil); err != nil {
+		t.Fatal(err)
+	}
+	_ = first.Close()
+	tmuxtest.Eventually(t, func() bool {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		return c.open == 1
+	}, "one has ended")
+	if _, _, err := client.OpenChannel("session", nil); err == nil {
+		t.Error("there is one more session")
+	}
+	text := heard(second)
+	if _, err := second.Write([]byte("q\r")); err != nil {
+		t.Error(err)
+	}
+	if s := <-text; !strings.Contains(s, "you are alice") {
+		t.Errorf("the other session has heard %q", s)
+	}
+}
+
 // heard reads all that comes over a channel.
 func heard(ch ssh.Channel) <-chan string {
 	all := make(chan string, 1)

@@ -1,6 +1,7 @@
 package sshd
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -47,18 +48,23 @@ const (
 	// closeTime is how long a client may take to close a channel that is closed
 	// here. Until then it may send, and what it sends is held.
 	closeTime = 10 * time.Second
+	// askTime is how often a client is asked whether it is there, and answerTime how
+	// long it may take to say so: it may have been stopped for a while.
+	askTime    = 30 * time.Second
+	answerTime = 5 * time.Minute
 	// pauseTime is how long nobody is let in when there were no descriptors.
 	pauseTime = 200 * time.Millisecond
 )
 
 // times are those waits that are long.
-type times struct{ close time.Duration }
+type times struct{ close, ask, answer time.Duration }
 
 func (s *Server) times() times {
+	t := times{}
 	if s.patience != nil {
-		return *s.patience
+		t = *s.patience
 	}
-	return times{close: closeTime}
+	return times{close: cmp.Or(t.close, closeTime), ask: cmp.Or(t.ask, askTime), answer: cmp.Or(t.answer, answerTime)}
 }
 
 // Door is the door's name in identities and the log.
