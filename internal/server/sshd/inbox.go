@@ -1,6 +1,7 @@
 package sshd
 
 import (
+	"context"
 	"io"
 	"os"
 	"sync"
@@ -17,6 +18,8 @@ type inbox struct {
 	err      error // of the channel, once buf is read
 	deadline time.Time
 	alarm    *time.Timer
+	skip     time.Time     // what comes before this is thrown away, and moves it on
+	most     time.Time     // but not beyond this
 	ready    chan struct{} // there is something, or the deadline has come
 	room     chan struct{}
 }
@@ -38,6 +41,10 @@ func (b *inbox) fill(r io.Reader, stop <-chan struct{}) {
 	for {
 		n, err := r.Read(p)
 		b.mu.Lock()
+		if now := time.Now(); b.skips(now) {
+			n = 0
+			b.skip = later(b.skip, now.Add(quietTime))
+		}
 		b.buf = append(b.buf, p[:n]...)
 		if err != nil {
 			b.err = io.EOF
@@ -119,6 +126,63 @@ func (b *inbox) setDeadline(t time.Time) {
 func (b *inbox) settle() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+}
+
+const (
+	// quietTime is how long nothing has to come until what was typed before is
+	// known to be over.
+	quietTime = 100 * time.Millisecond
+	// skipTime bounds how long it is waited for that.
+	skipTime = time.Second
+)
+
+func later(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return b
+	}
+	return a
+}
+
+// skips reports whether what comes is thrown away; b.mu is held.
+func (b *inbox) skips(now time.Time) bool { return now.Before(b.skip) && now.Before(b.most) }
+
+// begin throws away what was typed, and what comes until [inbox.answered], at
+// most for a while.
+func (b *inbox) begin() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.most = time.Now().Add(skipTime)
+	b.skip = b.most
+	b.buf = nil
+	wake(b.room)
+}
+
+// answered is called when what was typed before begin has come to this host. It
+// still has to come here, where the rest of it is thrown away.
+func (b *inbox) answered() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if now := time.Now(); b.skips(now) {
+		b.skip, b.most = now.Add(quietTime), now.Add(skipTime)
+	}
+}
+
+// quiet waits until nothing is thrown away any more.
+func (b *inbox) quiet(ctx context.Context) {
+	for {
+		b.mu.Lock()
+		now := time.Now()
+		wait, skips := min(b.skip.Sub(now), b.most.Sub(now)), b.skips(now)
+		b.mu.Unlock()
+		if !skips {
+			return
+		}
+		select {
+		case <-time.After(wait):
+		case <-ctx.Done():
+			return
+		}
+	}
 }
 
 // drop throws away what was typed and nobody has read.

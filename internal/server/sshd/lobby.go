@@ -144,6 +144,8 @@ func (x *session) lobby(ctx context.Context, all places) (gateway.Result, error)
 			if r, err := x.visit(ctx, chosen); err != nil || r.Exit != 0 || ctx.Err() != nil {
 				return r, err
 			}
+			x.forget() // it was typed into the session
+			x.in.quiet(ctx)
 			answer = ""
 		}
 		if all, err = x.list(ctx, func(all places) string { return x.page(all, all.like(answer)) }); err != nil {

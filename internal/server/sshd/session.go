@@ -174,9 +174,21 @@ func (x *session) pty(payload []byte) bool {
 		return false
 	}
 	x.kind = m.Term
-	x.term = newTerminal(x.in, x.out, eraseOf(m.Modes), x.passed, x.c.nc.abort)
+	x.term = newTerminal(x.in, x.out, eraseOf(m.Modes), x.passed, x.c.nc.abort, x.forget)
 	x.term.resize(m.Cols, m.Rows)
 	return true
+}
+
+// forget throws away what was typed until now. The library and the network hold
+// some of it, which has come when the client answers to something that is asked
+// behind it.
+func (x *session) forget() {
+	x.in.begin()
+	x.c.wg.Go(func() {
+		if _, _, err := x.c.ssh.SendRequest(keepalive, true, nil); err == nil {
+			x.in.answered()
+		}
+	})
 }
 
 // eraseOf finds the character that the erase key sends, among encoded terminal

@@ -290,7 +290,7 @@ func TestTerminalLeaves(t *testing.T) {
 		done := make(chan struct{})
 		go func() { defer close(done); out.run() }()
 		aborted := make(chan struct{})
-		x := newTerminal(in, out, 0x7f, out.flush, func() { close(aborted) })
+		x := newTerminal(in, out, 0x7f, out.flush, func() { close(aborted) }, nil)
 		if _, err := x.TryWrite([]byte("early")); !errors.Is(err, attach.ErrAway) {
 			t.Error("it writes before it was entered")
 		}
@@ -384,6 +384,43 @@ func TestInbox(t *testing.T) {
 	}
 }
 
+// TestForgottenInput: what was typed is thrown away wherever it is: here, and on its way
+// here, until the client has answered and what it sent before has come.
+func TestForgottenInput(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, w := io.Pipe()
+		b := newInbox()
+		done, stop := make(chan struct{}), make(chan struct{})
+		go func() { defer close(done); b.fill(r, stop) }()
+		typed := func(text string) {
+			_, _ = w.Write([]byte(text))
+			synctest.Wait()
+		}
+		typed("here ")
+		b.begin()
+		typed("in the network ")
+		b.answered()
+		for range 5 { // in the library
+			time.Sleep(quietTime / 2)
+			typed("in the library ")
+		}
+		b.quiet(t.Context())
+		typed("later")
+		p := make([]byte, 99)
+		if n, err := b.read(p, nil, func() error { return nil }); string(p[:n]) != "later" || err != nil {
+			t.Errorf("%q is left, %v", p[:n], err)
+		}
+		b.begin()
+		began := time.Now()
+		b.quiet(t.Context())
+		if time.Since(began) != skipTime {
+			t.Errorf("without an answer it takes %s", time.Since(began))
+		}
+		_ = w.Close()
+		<-done
+	})
+}
+
 // The host key is made once, and refused when it is not ours alone (SS-15).
 func TestHostKey(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "state")
@@ -470,7 +507,7 @@ func TestLobbyPage(t *testing.T) {
 	}
 	for _, size := range [][2]uint32{{40, 12}, {80, 24}, {0, 0}, {20, 8}, {1, 1}, {1 << 31, 1 << 31}} {
 		for _, env := range [][]string{nil, {"LANG=C"}} {
-			x := &session{c: &conn{}, env: env, term: newTerminal(newInbox(), newOutbox(io.Discard, io.Discard), 0x7f, nil, nil)}
+			x := &session{c: &conn{}, env: env, term: newTerminal(newInbox(), newOutbox(io.Discard, io.Discard), 0x7f, nil, nil, nil)}
 			x.term.resize(size[0], size[1])
 			page := x.page(all, all)
 			lines := strings.Split(strings.TrimSuffix(page, "\n"), "\n")

@@ -22,6 +22,8 @@ type terminal struct {
 	// connection at once, with what the network still holds.
 	passed func(context.Context) error
 	abort  func()
+	// forget throws away what was typed until now, wherever it is.
+	forget func()
 
 	size atomic.Uint64 // columns and rows, 32 bits each
 	away atomic.Bool
@@ -30,8 +32,8 @@ type terminal struct {
 
 var _ attach.Terminal = (*terminal)(nil)
 
-func newTerminal(in *inbox, out *outbox, erase byte, passed func(context.Context) error, abort func()) *terminal {
-	t := &terminal{in: in, out: out, erase: erase, passed: passed, abort: abort}
+func newTerminal(in *inbox, out *outbox, erase byte, passed func(context.Context) error, abort, forget func()) *terminal {
+	t := &terminal{in: in, out: out, erase: erase, passed: passed, abort: abort, forget: forget}
 	t.away.Store(true)
 	return t
 }
@@ -152,9 +154,10 @@ func clamp(n uint32) int { return int(min(n, 1<<16)) }
 // Erase implements [attach.Terminal].
 func (t *terminal) Erase() byte { return t.erase }
 
-// FlushInput implements [attach.Terminal].
+// FlushInput implements [attach.Terminal]. What is on its way from the client was
+// typed before, too.
 func (t *terminal) FlushInput() error {
-	t.in.drop()
+	t.forget()
 	return nil
 }
 
