@@ -107,7 +107,9 @@ func (s *sshDoor) load(set *policy.Set, complain func(string)) error {
 		rerr = fmt.Errorf("the revoked keys of the ssh door: %w", rerr)
 	}
 	all := set.SSHKeys()
-	for _, k := range next.keys {
+	files, theirs := identity.Unclaimed(all, next.keys, s.keys.Load())
+	wrong = append(wrong, theirs...)
+	for _, k := range files {
 		if set.IsPerson(k.Person()) {
 			all = append(all, k)
 		}

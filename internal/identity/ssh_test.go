@@ -188,6 +188,34 @@ func TestKeyOfTwo(t *testing.T) {
 	}
 }
 
+// Somebody who adds another's public key to their own takes nothing away, and gains
+// nothing.
+func TestKeyOfAnother(t *testing.T) {
+	text := line(newSigner(t).PublicKey())
+	hers, his := mustKey(t, text, "alice"), mustKey(t, text, "mallory")
+	before, _ := NewSSHKeys([]*SSHKey{hers}, nil, nil, func(string) bool { return true })
+	for name, c := range map[string]struct {
+		people, files []*SSHKey
+		inForce       *SSHKeys
+		whose         string // of the key
+	}{
+		"in the list of the people": {[]*SSHKey{hers}, []*SSHKey{his}, nil, "alice"},
+		"in force":                  {nil, []*SSHKey{his, hers}, before, "alice"},
+		"given up":                  {nil, []*SSHKey{his}, before, "mallory"},
+		"new to both":               {nil, []*SSHKey{his, hers}, nil, ""},
+	} {
+		kept, wrong := Unclaimed(c.people, c.files, c.inForce)
+		table, _ := NewSSHKeys(append(c.people, kept...), nil, nil, func(string) bool { return true })
+		whose := ""
+		if list := table.keys[string(hers.key.Marshal())]; len(list) > 0 {
+			whose = list[0].person
+		}
+		if whose != c.whose || (len(wrong) == 1) != (whose == "alice") {
+			t.Errorf("%s: it is %q's, %v", name, whose, wrong)
+		}
+	}
+}
+
 // certificate makes one, good but for what change does.
 func (w *world) certificate(t testing.TB, change func(*ssh.Certificate)) *ssh.Certificate {
 	t.Helper()

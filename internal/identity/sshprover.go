@@ -46,6 +46,31 @@ func NewSSHKeys(keys, authorities []*SSHKey, revoked *SSHRevoked, isPerson func(
 	return t, wrong
 }
 
+// Unclaimed gives those keys of files that people may fill themselves that nobody
+// else has: not in the list of the people, nor in the table in force, as long as
+// theirs is still listed. Otherwise whoever adds somebody's public key to their own
+// would take theirs away. The errors tell of the others.
+func Unclaimed(people, files []*SSHKey, inForce *SSHKeys) (kept []*SSHKey, wrong []error) {
+	claimed := map[string]*SSHKey{}
+	for _, k := range files {
+		wire := string(k.key.Marshal())
+		if inForce != nil && len(inForce.keys[wire]) > 0 && inForce.keys[wire][0].person == k.person {
+			claimed[wire] = k
+		}
+	}
+	for _, k := range people {
+		claimed[string(k.key.Marshal())] = k
+	}
+	for _, k := range files {
+		if by := claimed[string(k.key.Marshal())]; by != nil && by.person != k.person {
+			wrong = append(wrong, fmt.Errorf("%s: the key is that of %s (%s), and does not prove %s", k.where, by.person, by.where, k.person))
+			continue
+		}
+		kept = append(kept, k)
+	}
+	return kept, wrong
+}
+
 // Len counts the keys and the authorities.
 func (t *SSHKeys) Len() (keys, authorities int) { return len(t.keys), len(t.authorities) }
 

@@ -87,9 +87,12 @@ func (c *client) Hello() *wire.Hello { return &c.hello }
 func (c *client) Files() <-chan wire.Message  { return c.files }
 func (c *client) Events() <-chan wire.Message { return c.events }
 
-// event passes a message on that may be dropped if as many wait: sizes are read
-// anew when one is heard.
+// event passes a message on. That the size has changed is dropped if as many wait:
+// it is read anew when one is heard. For anything else there is room then.
 func (c *client) event(m wire.Message) {
+	if _, is := m.(*wire.Resize); is && len(c.events) >= cap(c.events)/2 {
+		return
+	}
 	select {
 	case c.events <- m:
 	default:

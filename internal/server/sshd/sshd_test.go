@@ -25,6 +25,7 @@ import (
 	"github.com/muxward/muxward/internal/attach/screen"
 	"github.com/muxward/muxward/internal/gateway"
 	"github.com/muxward/muxward/internal/identity"
+	"github.com/muxward/muxward/internal/tmux/wire"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -419,6 +420,26 @@ func TestForgottenInput(t *testing.T) {
 		_ = w.Close()
 		<-done
 	})
+}
+
+// However often somebody changes the size of their window, their terminal is taken
+// again after it was given back.
+func TestWakeupIsNotDropped(t *testing.T) {
+	c := &client{events: make(chan wire.Message, 16)}
+	for range 100 {
+		c.event(&wire.Resize{})
+	}
+	if err := c.take(t.Context(), &wire.Suspend{}); err != nil {
+		t.Fatal(err)
+	}
+	woken := false
+	for len(c.events) > 0 {
+		_, is := (<-c.events).(*wire.Wakeup)
+		woken = woken || is
+	}
+	if !woken {
+		t.Error("the terminal is given back for good")
+	}
 }
 
 // The host key is made once, and refused when it is not ours alone (SS-15).
