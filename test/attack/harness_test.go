@@ -85,8 +85,10 @@ type row struct {
 	// paused rows stop muxward at failpoints: see world.pause.
 	paused bool
 	// ssh rows have the SSH door open for everybody, each with a key.
-	ssh    bool
-	attack func(w *world)
+	ssh bool
+	// ordinary has the control run go to an ordinary SSH server, not to the door.
+	ordinary bool
+	attack   func(w *world)
 }
 
 // run tries the row against muxward, and against the one without teeth.
@@ -183,6 +185,9 @@ func (r row) stage(t *testing.T, control bool) *world {
 		cfg.Build = strings.TrimPrefix(cfg.Build+",failpoints", ",")
 	}
 	w.Host = host.Start(t, cfg)
+	if r.ordinary && control {
+		w.SSHElsewhere = ordinary(t, w)
+	}
 	w.canary = tmuxtest.Dir(t, tmuxtest.Account{})
 	if err := os.Chmod(w.canary, 0o777); err != nil {
 		t.Fatal(err)

@@ -10,7 +10,7 @@ import (
 // was asked for is in the log.
 func TestSS06Forwarding(t *testing.T) {
 	t.Parallel()
-	row{ssh: true, teeth: "teeth_ssh", attack: func(w *world) {
+	row{ssh: true, ordinary: true, attack: func(w *world) {
 		to := w.internalService()
 		for _, args := range [][]string{
 			{"-W", to, "x@127.0.0.1"},
@@ -49,7 +49,7 @@ func TestSS06Forwarding(t *testing.T) {
 // reads her line as one would.
 func TestSS08CommandLines(t *testing.T) {
 	t.Parallel()
-	row{ssh: true, teeth: "teeth_ssh", attack: func(w *world) {
+	row{ssh: true, ordinary: true, attack: func(w *world) {
 		for _, line := range []string{
 			"tmux kill-server; " + w.lure(), "tmux ls && " + w.lure(), "tmux ls | " + w.lure(), "sh -c '" + w.lure() + "'", w.lure(),
 			"tmux ls\n" + w.lure(), "tmux ls `" + w.lure() + "`", "tmux ls $(" + w.lure() + ")", "tmux ls > " + w.canary + "/caught",

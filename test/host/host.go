@@ -66,6 +66,8 @@ type Host struct {
 	State  string
 	Policy string
 	Doors  string
+	// SSHElsewhere, if set, is where people go in the place of the SSH door.
+	SSHElsewhere string
 
 	mu  sync.Mutex
 	cmd *exec.Cmd

@@ -63,9 +63,12 @@ func (h *Host) WriteSSH(name, text string) {
 
 var doorLine = regexp.MustCompile(`the ssh door is at (\S+), host key (\S+)`)
 
-// SSHAddr is where the door is.
+// SSHAddr is where the door is, or SSHElsewhere.
 func (h *Host) SSHAddr() string {
 	h.t.Helper()
+	if h.SSHElsewhere != "" {
+		return h.SSHElsewhere
+	}
 	m := doorLine.FindStringSubmatch(h.Output())
 	if m == nil {
 		h.t.Fatalf("there is no ssh door:\n%s", h.Output())

@@ -2,12 +2,7 @@
 
 package sshd
 
-import (
-	"context"
-	"strings"
-
-	"golang.org/x/crypto/ssh"
-)
+import "strings"
 
 // strict has the files of the door checked for who may read them.
 //
@@ -44,8 +39,3 @@ func sound(term string) bool {
 
 // stands reports whether a proof still holds.
 func stands(err error) bool { return err == nil }
-
-// foreign serves a channel that is no session, and a command line that is none of
-// tmux, each if it does; nothing does.
-func foreign(ssh.NewChannel) bool                        { return false }
-func foreignLine(context.Context, *session, string) bool { return false }

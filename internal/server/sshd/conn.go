@@ -328,9 +328,6 @@ func (c *conn) global(ctx context.Context, r *ssh.Request, gone context.CancelCa
 // channel opens a session, and nothing else.
 func (c *conn) channel(ctx context.Context, ch ssh.NewChannel, gone context.CancelCauseFunc) {
 	if ch.ChannelType() != "session" {
-		if foreign(ch) {
-			return
-		}
 		err := c.refuse(ctx, ch.ChannelType(), gone)
 		_ = ch.Reject(ssh.Prohibited, err.Error())
 		return

@@ -349,9 +349,6 @@ func (x *session) base() gateway.Request {
 
 // exec runs a command line.
 func (x *session) exec(ctx context.Context, line string) (gateway.Result, error) {
-	if foreignLine(ctx, x, line) {
-		return gateway.Result{}, nil
-	}
 	argv, err := command(line)
 	if err != nil {
 		return gateway.Result{}, x.c.s.Gateway.Refuse(ctx, x.base(), []string{line}, err)
