@@ -155,7 +155,8 @@ func makeHostKey(path string) (*HostKey, error) {
 	return h, nil
 }
 
-// writeSynced writes a file that is not there yet.
+// writeSynced writes a file that is not there yet. When it has returned the file is
+// there after a power cut, too.
 func writeSynced(path string, data []byte, mode fs.FileMode) error {
 	tmp := path + ".new"
 	if err := os.Remove(tmp); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -169,5 +170,12 @@ func writeSynced(path string, data []byte, mode fs.FileMode) error {
 	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
 		return err
 	}
-	return os.Rename(tmp, path)
+	if err := os.Rename(tmp, path); err != nil {
+		return err
+	}
+	dir, err := os.Open(filepath.Dir(path))
+	if err != nil {
+		return err
+	}
+	return errors.Join(dir.Sync(), dir.Close())
 }

@@ -57,7 +57,7 @@ func TestWords(t *testing.T) {
 	}
 	for _, line := range []string{
 		"a; b", "a & b", "a | b", "a > b", "a < b", "(a)", "a `b`", "a $b", `"$a"`, "\"`a`\"", "a *", "a ?", "[a", "#a", "~a", "a ~b",
-		"a\nb", "a\rb", "'a", `"a`, `a\`, "a\\\nb", "a\x00", "'\x00'", "\"\x00\"", strings.Repeat("a", maxLine+1),
+		"a\nb", "a\rb", "'a", `"a`, `a\`, "a\\\nb", "\"a\\\nb\"", "a\x00", "'\x00'", "\"\x00\"", strings.Repeat("a", maxLine+1),
 	} {
 		if got, err := words(line); err == nil {
 			t.Errorf("%.20q is %q", line, got)
@@ -563,6 +563,29 @@ func TestLobbyPage(t *testing.T) {
 	}
 	if places(nil).plain() != nothing {
 		t.Error("nothing is something")
+	}
+}
+
+// A name that is written from right to left turns nothing around, and none has
+// anything that is not seen.
+func TestLobbyNames(t *testing.T) {
+	x := &session{c: &conn{}, term: newTerminal(newInbox(), newOutbox(io.Discard, io.Discard), 0x7f, nil, nil, nil)}
+	for name, want := range map[string]string{
+		"שלום":                   "1  \u2068שלום\u2069  view\n",
+		"plain":                  "1  plain  view\n",
+		"a\u200bb\u2060\ufeff":   "1  a?b??  view\n",
+		strings.Repeat("ש", 100): "1  \u2068" + strings.Repeat("ש", 76) + "\u2069\n",
+		"x\u2069\u202eתx":        "1  \u2068x??תx\u2069  view\n",
+	} {
+		all := places{{name: name, may: "view"}}
+		if page := x.page(all, all); !strings.Contains(page, want) {
+			t.Errorf("%q is shown as %q", name, page)
+		}
+	}
+	x.env = []string{"LANG=C"}
+	all := places{{name: "שלום", may: "view"}}
+	if page := x.page(all, all); strings.ContainsFunc(page, func(c rune) bool { return c > 0x7f }) {
+		t.Errorf("shown as %q", page)
 	}
 }
 

@@ -95,6 +95,9 @@ func (s *splitter) double(rest string) (int, error) {
 		case 0:
 			return 0, errors.New("a NUL byte in the command line")
 		case '\\':
+			if i+1 < len(rest) && rest[i+1] == '\n' {
+				return 0, errors.New("a backslash at the end of a line, in double quotes")
+			}
 			if i+1 < len(rest) && strings.IndexByte("\\\"$`", rest[i+1]) >= 0 {
 				i++
 			}
