@@ -139,7 +139,7 @@ func (s *sshDoor) read(path string, parse func([]byte) ([]*identity.SSHKey, erro
 	if path == "" {
 		return nil, nil
 	}
-	f, err := os.Open(path)
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) // what is no file is not waited for
 	if err != nil {
 		return nil, err
 	}
@@ -147,6 +147,9 @@ func (s *sshDoor) read(path string, parse func([]byte) ([]*identity.SSHKey, erro
 	info, err := f.Stat()
 	if err != nil {
 		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s is no file", path)
 	}
 	if err := kept(path, info); err != nil {
 		return nil, err
@@ -220,8 +223,11 @@ func (s *sshDoor) keysOf(set *policy.Set) (keys []*identity.SSHKey, wrong []erro
 func (s *sshDoor) look() string {
 	var b strings.Builder
 	paths := []string{s.config.Authorities, s.config.Revoked, s.config.Keys}
-	if found, err := filepath.Glob(filepath.Join(s.config.Keys, "*.keys")); err == nil && s.config.Keys != "" {
-		paths = append(paths, found...)
+	if s.config.Keys != "" {
+		entries, _ := os.ReadDir(s.config.Keys) // that it cannot be read is told of the directory
+		for _, e := range entries {
+			paths = append(paths, filepath.Join(s.config.Keys, e.Name()))
+		}
 	}
 	for _, p := range paths {
 		if p == "" {

@@ -31,6 +31,7 @@ type client struct {
 	bye      string
 	over     bool
 	reading  bool
+	screen   *terminal
 }
 
 var (
@@ -218,12 +219,18 @@ func (c *client) Print(ctx context.Context, fd int, data []byte) error {
 	return c.x.show(ctx, data, fd == 2)
 }
 
-// Screen is the terminal at the other end.
+// Screen is the terminal at the other end. It is one person's at a time.
 func (c *client) Screen() (attach.Terminal, error) {
 	if c.x.term == nil {
 		return nil, errors.New("open terminal failed: not a terminal; ask for one with: ssh -t")
 	}
-	return c.x.term, nil
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.screen != nil {
+		_ = c.screen.Close() // whoever had it is through with it, or has got stuck
+	}
+	c.screen = c.x.term.again()
+	return c.screen, nil
 }
 
 // Terminal and Connection are descriptors, which there are none of here.

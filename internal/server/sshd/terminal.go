@@ -25,17 +25,26 @@ type terminal struct {
 	// forget throws away what was typed until now, wherever it is.
 	forget func()
 
-	size atomic.Uint64 // columns and rows, 32 bits each
+	size *atomic.Uint64 // columns and rows, 32 bits each
 	away atomic.Bool
-	lmu  sync.Mutex // Enter, Leave
+	dead atomic.Bool // it was closed
+	lmu  sync.Mutex  // Enter, Leave
 }
 
 var _ attach.Terminal = (*terminal)(nil)
 
 func newTerminal(in *inbox, out *outbox, erase byte, passed func(context.Context) error, abort, forget func()) *terminal {
-	t := &terminal{in: in, out: out, erase: erase, passed: passed, abort: abort, forget: forget}
+	t := &terminal{in: in, out: out, erase: erase, passed: passed, abort: abort, forget: forget, size: new(atomic.Uint64)}
 	t.away.Store(true)
 	return t
+}
+
+// again gives the terminal once more, to somebody else than had it before: those may
+// still be about to give it back, and have nothing to say about it any more.
+func (t *terminal) again() *terminal {
+	next := newTerminal(t.in, t.out, t.erase, t.passed, t.abort, t.forget)
+	next.size = t.size
+	return next
 }
 
 func (t *terminal) resize(cols, rows uint32) { t.size.Store(uint64(cols)<<32 | uint64(rows)) }
@@ -45,6 +54,9 @@ func (t *terminal) resize(cols, rows uint32) { t.size.Store(uint64(cols)<<32 | u
 func (t *terminal) Enter() error {
 	t.lmu.Lock()
 	defer t.lmu.Unlock()
+	if t.dead.Load() {
+		return attach.ErrAway
+	}
 	t.in.setDeadline(time.Time{})
 	t.away.Store(false)
 	return nil
@@ -120,7 +132,9 @@ func (t *terminal) Read(p []byte, before func()) (int, error) {
 
 // SetReadDeadline implements [attach.Terminal].
 func (t *terminal) SetReadDeadline(at time.Time) error {
-	t.in.setDeadline(at)
+	if !t.dead.Load() {
+		t.in.setDeadline(at)
+	}
 	return nil
 }
 
@@ -163,7 +177,12 @@ func (t *terminal) FlushInput() error {
 
 // Close implements [attach.Terminal]. The channel is the session's to close.
 func (t *terminal) Close() error {
+	if t.dead.Swap(true) {
+		return nil
+	}
 	t.away.Store(true)
 	t.in.setDeadline(longAgo)
+	t.in.settle()
+	t.out.settle()
 	return nil
 }
