@@ -37,3 +37,30 @@ func TestSS05KeyTakenAway(t *testing.T) {
 		})
 	}
 }
+
+// Carol types while the owner's tmux server is stopped, and her key is removed from the
+// list. What she typed was sent and is not done: with her connection it is taken back,
+// and is not typed when the server goes on.
+func TestSS05KeysUnderWay(t *testing.T) {
+	row{ssh: true, teeth: "teeth_ssh", restless: true, attack: func(w *world) {
+		x := w.attachSSH(typist, tmuxtest.TerminalConfig{}, owner+"/shared@127.0.0.1")
+		x.WaitFor("[shared]")
+		w.permit("a")
+		x.Type("a")
+		w.rec.WaitLen(1)
+		signal(t, w.server.PID, sigStop)
+		defer signal(t, w.server.PID, sigCont)
+		x.Type("STOLEN")
+		tmuxtest.Eventually(t, func() bool { return w.sumByLog() > 1 }, "the keys are on their way")
+		w.WriteSSH("keys/"+typist+".keys", "# stolen\n")
+		w.Signal(syscall.SIGHUP)
+		if !w.control {
+			tmuxtest.Eventually(t, x.Exited, "her connection ends")
+		}
+		signal(t, w.server.PID, sigCont)
+		w.server.Run("run-shell", "true")
+		if soonIf(w.control, func() bool { return w.rec.Len() > 1 }) {
+			w.gain("typed late: %q", w.rec.Bytes())
+		}
+	}}.run(t)
+}
