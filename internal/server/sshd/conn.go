@@ -22,6 +22,7 @@ import (
 type conn struct {
 	s     *Server
 	nc    *wary
+	from  source
 	known func() // it counts as a newcomer no longer
 	ssh   *ssh.ServerConn
 	way   way
@@ -85,9 +86,8 @@ func (c *conn) serve(ctx context.Context) {
 		return
 	}
 	defer leave()
-	from := sourceOf(c.nc.RemoteAddr())
-	c.s.pen.came(from, time.Now())
-	defer func() { c.s.pen.came(from, time.Now()) }()
+	c.s.pen.came(c.from, time.Now())
+	defer func() { c.s.pen.came(c.from, time.Now()) }()
 	now, err := c.s.Prover.Stands(c.proof.Load())
 	if !stands(err) { // keys may have changed meanwhile
 		c.s.refuse(c.nc.RemoteAddr(), c.who.Key(), "what was proved does not stand any more: "+err.Error())
@@ -208,7 +208,7 @@ func (c *conn) fail(ctx context.Context, err error) {
 		cost = failCost
 	}
 	if fails {
-		c.s.pen.add(sourceOf(c.nc.RemoteAddr()), cost, time.Now())
+		c.s.pen.add(c.from, cost, time.Now())
 	}
 	why := "nobody was proved: " + err.Error()
 	if tried != "" {

@@ -9,11 +9,17 @@ import (
 
 // source is where a connection comes from: an address, or a network of version 6
 // that one customer has; and the larger network around it, of which whoever has
-// many addresses has most.
-type source struct{ near, far netip.Prefix }
+// many addresses has most. From this host, it is an account at an address.
+type source struct{ near, far origin }
 
-func sourceOf(addr net.Addr) source {
-	tcp, ok := addr.(*net.TCPAddr)
+type origin struct {
+	net netip.Prefix
+	uid int64 // -1 if it is not known
+}
+
+// sourceOf gives the source of a connection, by its ends.
+func sourceOf(peer, here net.Addr) source {
+	tcp, ok := peer.(*net.TCPAddr)
 	if !ok {
 		return source{}
 	}
@@ -22,9 +28,16 @@ func sourceOf(addr net.Addr) source {
 	if ip.Is6() {
 		near, far = 64, 48
 	}
-	var s source
-	s.near, _ = ip.Prefix(near) // of an address that is none: the zero value
-	s.far, _ = ip.Prefix(far)
+	s := source{near: origin{uid: -1}, far: origin{uid: -1}}
+	s.near.net, _ = ip.Prefix(near) // of an address that is none: the zero value
+	s.far.net, _ = ip.Prefix(far)
+	to, ok := here.(*net.TCPAddr)
+	if !ok || !ip.IsLoopback() && ip != to.AddrPort().Addr().Unmap().WithZone("") {
+		return s
+	}
+	if uid, ok := uidOf(tcp.AddrPort(), to.AddrPort()); ok {
+		s.near.uid, s.far.uid = int64(uid), int64(uid)
+	}
 	return s
 }
 
@@ -78,7 +91,7 @@ func (n *newcomers) of(is func(*newcomer) bool) (out []*newcomer) {
 
 // most gives the oldest of the network from which most have come; n.mu is held.
 func (n *newcomers) most() *newcomer {
-	count := map[netip.Prefix]int{}
+	count := map[origin]int{}
 	for _, c := range n.list {
 		count[c.from.far]++
 	}

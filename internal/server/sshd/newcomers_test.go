@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
 	"slices"
 	"testing"
 	"time"
@@ -15,7 +16,7 @@ import (
 	"github.com/muxward/muxward/internal/tmux/tmuxtest"
 )
 
-func from(s string) source { return sourceOf(&net.TCPAddr{IP: net.ParseIP(s)}) }
+func from(s string) source { return sourceOf(&net.TCPAddr{IP: net.ParseIP(s)}, nil) }
 
 // Addresses that fail often wait, more and more, and not for ever; others do not,
 // nor do those from where people come.
@@ -90,6 +91,43 @@ func TestNewcomers(t *testing.T) {
 	}
 	if i := slices.Index(ended, "2001:db8:1:1::1"); i < 0 || slices.Index(ended, "2001:db8:1:0::1") > i {
 		t.Errorf("they do not go in their order: %q", ended)
+	}
+}
+
+// TestAccountsOfThisHost: of what comes from this host, each account pays for its own.
+func TestAccountsOfThisHost(t *testing.T) {
+	for _, addr := range []string{"127.0.0.1:0", "[::1]:0", "[::]:0"} {
+		l, err := Listen(t.Context(), addr)
+		if err != nil {
+			tmuxtest.Skip(t, "no listener at %s: %v", addr, err)
+		}
+		defer l.Close()
+		c, err := net.Dial("tcp", l.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		nc, err := l.Accept()
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer nc.Close()
+		if s := sourceOf(nc.RemoteAddr(), nc.LocalAddr()); s.near.uid != int64(os.Geteuid()) || s.far.uid != s.near.uid {
+			t.Errorf("at %s it is %+v", addr, s)
+		}
+		if s := sourceOf(&net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 1}, nc.LocalAddr()); s.near.uid != -1 {
+			t.Errorf("a connection that is not there is %+v", s)
+		}
+	}
+	var p penalties
+	now := time.Unix(1700000000, 0)
+	hers, his := from("127.0.0.1"), from("127.0.0.1")
+	hers.near.uid, hers.far.uid, his.near.uid, his.far.uid = 1000, 1000, 1001, 1001
+	for range 100 {
+		p.add(his, graceCost, now)
+	}
+	if !p.waits(his, now) || p.waits(hers, now) {
+		t.Error("one account pays for another")
 	}
 }
 

@@ -1,7 +1,6 @@
 package sshd
 
 import (
-	"net/netip"
 	"sync"
 	"time"
 )
@@ -29,8 +28,8 @@ const (
 // people came.
 type penalties struct {
 	mu    sync.Mutex
-	until map[netip.Prefix]time.Time
-	known map[netip.Prefix]time.Time // until when
+	until map[origin]time.Time
+	known map[origin]time.Time // until when
 }
 
 // waits reports whether a source has to wait.
@@ -48,9 +47,9 @@ func (p *penalties) add(from source, cost time.Duration, now time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.until == nil {
-		p.until = map[netip.Prefix]time.Time{}
+		p.until = map[origin]time.Time{}
 	}
-	for _, s := range []netip.Prefix{from.near, from.far} {
+	for _, s := range []origin{from.near, from.far} {
 		at := p.until[s]
 		if at.Before(now) {
 			at = now
@@ -65,7 +64,7 @@ func (p *penalties) came(from source, now time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.known == nil {
-		p.known = map[netip.Prefix]time.Time{}
+		p.known = map[origin]time.Time{}
 	}
 	forget(p.known, from.near, now)
 	p.known[from.near] = now.Add(knownTime)
@@ -73,7 +72,7 @@ func (p *penalties) came(from source, now time.Time) {
 
 // forget makes room for a source, if there is none: those whose time is over go, or
 // else those for whom it is over first.
-func forget(of map[netip.Prefix]time.Time, s netip.Prefix, now time.Time) {
+func forget(of map[origin]time.Time, s origin, now time.Time) {
 	if _, there := of[s]; there {
 		return
 	}

@@ -167,7 +167,7 @@ func (s *Server) seldom(last *time.Time, what string) {
 // admit counts a connection by its source before anything is read from it. It does
 // not wait, for anything: others come behind it.
 func (s *Server) admit(ctx context.Context, nc net.Conn) {
-	from := sourceOf(nc.RemoteAddr())
+	from := sourceOf(nc.RemoteAddr(), nc.LocalAddr())
 	turnAway := func(why string) {
 		_ = nc.Close()
 		s.refuse(nc.RemoteAddr(), "", why)
@@ -187,6 +187,7 @@ func (s *Server) admit(ctx context.Context, nc net.Conn) {
 		return
 	}
 	c := newConn(s, nc)
+	c.from = from
 	c.known = sync.OnceFunc(s.fresh.enter(from, func() { c.end(errMadeRoom) }))
 	s.mu.Lock()
 	s.conns[c] = true
