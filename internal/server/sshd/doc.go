@@ -17,10 +17,16 @@
 // else of a shell: no variables, patterns, lists or redirections (words.go).
 // There is no file system at the other end, so files other than "-" are refused.
 //
-// Before anybody is proved, a connection has 30 seconds, 64 KiB and a few tries,
-// and addresses that fail often wait longer and longer (penalty.go). A proof is
-// looked at again when keys change ([Server.Reconsider]), and ends when the key or
-// certificate does.
+// What was written to the library is not on its way yet: it holds it back while keys
+// are exchanged, and the kernel while the other end takes nothing. What rests on a
+// right is printed within its permit, and waited for (wary.go, session.show); what is
+// thrown away at a revocation is thrown away there, too, or the connection with it.
+// A channel that is closed here counts until the client has closed it.
+//
+// Before anybody is proved, a connection has 30 seconds, 64 KiB and a few tries; of
+// too many of them the oldest goes (newcomers.go), and addresses that fail often wait
+// longer and longer (penalty.go). A proof is looked at again when keys change and
+// every few seconds ([Server.Reconsider]), and ends when the key or certificate does.
 //
 // Start reading at [Server.Serve], then conn.serve and session.run.
 package sshd

@@ -184,11 +184,11 @@ func (x *session) pty(payload []byte) bool {
 // behind it.
 func (x *session) forget() {
 	x.in.begin()
-	x.c.wg.Go(func() {
+	go func() { // it ends with the connection, if not before
 		if _, _, err := x.c.ssh.SendRequest(keepalive, true, nil); err == nil {
 			x.in.answered()
 		}
-	})
+	}()
 }
 
 // eraseOf finds the character that the erase key sends, among encoded terminal

@@ -202,17 +202,17 @@ func (c *conn) onItsWay(ctx context.Context) error {
 // probe writes a request that a client has nothing to answer to.
 func (c *conn) probe(ctx context.Context) error {
 	done := make(chan error, 1)
-	c.wg.Go(func() {
+	go func() { // it ends with the connection, if not before
 		_, _, err := c.ssh.SendRequest(keepalive, false, make([]byte, probeSize))
 		done <- err
-	})
+	}()
 	select {
 	case err := <-done:
 		if err != nil {
 			return errChannelGone
 		}
 		return nil
-	case <-ctx.Done(): // it ends with the connection
+	case <-ctx.Done():
 		return fmt.Errorf("%w: %w", errNotRead, ctx.Err())
 	}
 }
