@@ -2,6 +2,7 @@ package sshd
 
 import (
 	"context"
+	"errors"
 	"io"
 	"runtime"
 	"strings"
@@ -11,6 +12,7 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"github.com/muxward/muxward/internal/access"
+	"github.com/muxward/muxward/internal/attach"
 	"github.com/muxward/muxward/internal/tmux/tmuxtest"
 )
 
@@ -166,6 +168,35 @@ func TestNothingIsShownLater(t *testing.T) {
 			t.Errorf("she has heard %d bytes", len(s))
 		}
 	})
+}
+
+// TestNothingIsDrawnBehindTheEnd: who was about to draw, or to read, when the terminal
+// was given back does so no more.
+func TestNothingIsDrawnBehindTheEnd(t *testing.T) {
+	in, out := newInbox(), newOutbox(io.Discard, io.Discard)
+	x := newTerminal(in, out, 0x7f, nil, nil, nil)
+	if err := x.Enter(); err != nil {
+		t.Fatal(err)
+	}
+	in.buf = []byte("typed")
+	out.mu.Lock()
+	in.mu.Lock()
+	drawn, read, left := make(chan error, 1), make(chan error, 1), make(chan error, 1)
+	go func() { _, err := x.TryWrite([]byte("late")); drawn <- err }()
+	go func() { _, err := x.Read(make([]byte, 9), nil); read <- err }()
+	tmuxtest.Eventually(t, func() bool { return inside("(*terminal).TryWrite") && inside("(*terminal).Read") }, "they are about to")
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() { left <- x.Leave(ctx, attach.Leaving{}) }()
+	tmuxtest.Eventually(t, x.away.Load, "the terminal is being left")
+	in.mu.Unlock()
+	out.mu.Unlock()
+	for _, err := range []error{<-drawn, <-read} {
+		if !errors.Is(err, attach.ErrAway) {
+			t.Errorf("it goes on: %v", err)
+		}
+	}
+	cancel() // nothing is written in this test
+	<-left
 }
 
 // inside reports whether a goroutine is in a function now.
