@@ -86,6 +86,10 @@ func (c *conn) serve(ctx context.Context) {
 		return
 	}
 	defer leave()
+	if !c.letIn(ctx) {
+		abandon(c.ssh, channels, requests)
+		return
+	}
 	c.s.pen.came(c.from, time.Now())
 	defer func() { c.s.pen.came(c.from, time.Now()) }()
 	now, err := c.s.Prover.Stands(c.proof.Load())
@@ -154,13 +158,20 @@ func (c *conn) shake(ctx context.Context) (<-chan ssh.NewChannel, <-chan *ssh.Re
 	c.nc.trusted.Store(true)
 	_ = c.nc.SetDeadline(time.Time{})
 	c.known()
-	if err := c.s.Gateway.AtDoor(ctx, access.Event{Door: Door, From: c.who.From(), Key: c.who.Key(), Person: c.who.Person(),
-		Allowed: true, Note: "let in"}); err != nil {
-		c.s.Complain("ssh door: " + c.who.Person() + " was not let in, because it cannot be recorded: " + err.Error())
-		abandon(conn, channels, requests)
-		return nil, nil, err
-	}
 	return channels, requests, nil
+}
+
+// letIn writes that somebody was let in, in their turn, or else nobody was.
+func (c *conn) letIn(ctx context.Context) bool {
+	if !c.s.pace.wait(ctx, c.who.Person()) {
+		return false
+	}
+	err := c.s.Gateway.AtDoor(ctx, access.Event{Door: Door, From: c.who.From(), Key: c.who.Key(), Person: c.who.Person(),
+		Allowed: true, Note: "let in"})
+	if err != nil {
+		c.s.Complain("ssh door: " + c.who.Person() + " was not let in, because it cannot be recorded: " + err.Error())
+	}
+	return err == nil
 }
 
 // abandon ends a connection that is not served, and what came over it.

@@ -149,6 +149,10 @@ func (x *session) lobby(ctx context.Context, all places) (gateway.Result, error)
 			x.in.quiet(ctx)
 			answer = ""
 		}
+		select { // each is in the log
+		case <-time.After(paceTime):
+		case <-ctx.Done():
+		}
 		if all, err = x.list(ctx, func(all places) string { return x.page(all, all.like(answer)) }); err != nil {
 			return gateway.Result{}, err
 		}

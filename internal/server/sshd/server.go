@@ -91,6 +91,7 @@ type Server struct {
 	sessions map[string]int
 	fresh    newcomers
 	pen      penalties
+	pace     pace
 	out      refusals
 	starving time.Time // when that was told
 	unlogged time.Time // likewise
