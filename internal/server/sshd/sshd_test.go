@@ -385,48 +385,6 @@ func TestInbox(t *testing.T) {
 	}
 }
 
-// TestTerminalIsOnesAtATime: who had the terminal before, and has got stuck, neither
-// ends nor draws what comes after.
-func TestTerminalIsOnesAtATime(t *testing.T) {
-	x := &session{in: newInbox(), out: newOutbox(io.Discard, io.Discard)}
-	x.term = newTerminal(x.in, x.out, 0x7f, nil, nil, nil)
-	c := &client{x: x}
-	take := func() attach.Terminal {
-		s, err := c.Screen()
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := s.Enter(); err != nil {
-			t.Fatal(err)
-		}
-		return s
-	}
-	old := take()
-	x.term.resize(100, 30)
-	now := take()
-	for _, err := range []error{old.SetReadDeadline(longAgo), old.Leave(t.Context(), attach.Leaving{Discard: true, Text: "gone"}), old.Close()} {
-		if err != nil {
-			t.Error(err)
-		}
-	}
-	if err := old.Enter(); !errors.Is(err, attach.ErrAway) {
-		t.Errorf("it is entered again: %v", err)
-	}
-	if _, err := old.TryWrite([]byte("x")); !errors.Is(err, attach.ErrAway) {
-		t.Errorf("it is written to: %v", err)
-	}
-	x.in.mu.Lock()
-	x.in.buf = []byte("typed")
-	x.in.mu.Unlock()
-	p := make([]byte, 9)
-	if n, err := now.Read(p, nil); string(p[:n]) != "typed" || err != nil {
-		t.Errorf("%q, %v", p[:n], err)
-	}
-	if size, _ := now.Size(); size.Cols != 100 || !x.in.deadline.IsZero() || x.out.size != 0 {
-		t.Errorf("%+v, deadline %v, %d bytes to be shown", size, x.in.deadline, x.out.size)
-	}
-}
-
 // TestForgottenInput: what was typed is thrown away wherever it is: here, and on its way
 // here, until the client has answered and what it sent before has come.
 func TestForgottenInput(t *testing.T) {
