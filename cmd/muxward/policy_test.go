@@ -70,12 +70,14 @@ func TestPolicyStory(t *testing.T) {
 			t.Errorf("%v: colours without a terminal:\n%q", args, text)
 		}
 	}
-	expect(exitOK, "good: 3 people, 2 groups, 4 grants, 2 policies", "policy", "check", dir)
+	expect(exitOK, "good: 3 people, 2 groups, 4 grants, 1 policies", "policy", "check", dir)
 	expect(exitOK, "ok 1", "policy", "test", "--policy", dir)
 	expect(exitOK, "starter.test.yaml:", "policy", "test", dir, "--verbose")
 	expect(exitOK, "grants.yaml:", "policy", "explain", "--policy", dir, "--who", "bob", "--verb", "view", "--on", "alice/demo:0.1")
 	expect(exitFailure, "deny: bob type alice/demo:0.1\n  rule    default", "policy", "explain", "--policy", dir, "--who", "bob", "--verb", "type", "--on", "alice/demo:0.1")
-	expect(exitFailure, "rules.cedar:9 private", "policy", "explain", "--policy", dir, "--who", "bob", "--verb", "view", "--on", "alice/private:0")
+	private := starterDir(t)
+	put(t, private, "private.cedar", "@id(\"private\")\nforbid (principal, action, resource in Session::\"alice/private\") unless { context.own };\n")
+	expect(exitFailure, "private.cedar:1 private", "policy", "explain", "--policy", private, "--who", "bob", "--verb", "view", "--on", "alice/private:0")
 	expect(exitFailure, "gives view,scroll, not type", "policy", "explain", "--policy", dir, "--who", "bob", "--verb", "type", "--on", "alice/demo:0")
 	expect(exitOK, "builtin owner", "policy", "explain", "--policy", dir, "--who", "alice", "--verb", "kick", "--on", "alice")
 	expect(exitFailure, "builtin inside", "policy", "explain", "--policy", dir, "--who", "alice", "--verb", "kick", "--on", "alice", "--inside")
