@@ -118,11 +118,16 @@ func (s *seat) current(ctx context.Context, snap *tmux.Snapshot) (*tmux.Found, e
 			target += p.Window.String() + "." + p.ID.String()
 		}
 	}
+	return paneAt(snap, target), nil // or it is what is current in the session
+}
+
+// paneAt is the pane that a target of ids names, nil if it is not there as a whole.
+func paneAt(snap *tmux.Snapshot, target string) *tmux.Found {
 	f, err := tmux.Resolve(snap, tmux.Lookup{Kind: tmux.TargetPane}, target, tmux.ResolveContext{})
 	if err != nil || !f.Whole() {
-		return nil, nil // then it is what is current in the session
+		return nil
 	}
-	return &f, nil
+	return &f
 }
 
 // next puts commands before all that is still to be done.
@@ -270,12 +275,7 @@ func (e *errand) left(ctx context.Context) *tmux.Found {
 	if err != nil || snap.Pane(was.Pane.ID) != nil {
 		return was
 	}
-	target := was.Session.ID.String() + ":" + was.Window.ID.String()
-	f, err := tmux.Resolve(snap, tmux.Lookup{Kind: tmux.TargetPane}, target, tmux.ResolveContext{})
-	if err != nil || !f.Whole() {
-		return nil
-	}
-	return &f
+	return paneAt(snap, was.Session.ID.String()+":"+was.Window.ID.String())
 }
 
 // look asks the server for its state.

@@ -236,6 +236,22 @@ func parseExpiry(s string) (time.Time, error) {
 // keys: of a list that is half understood, nothing is taken.
 func ParseSSHKeys(data []byte, person, file string) ([]*SSHKey, error) {
 	var keys []*SSHKey
+	err := eachLine(data, file, func(where, text string) error {
+		k, err := ParseSSHKey(text, person, where)
+		if err == nil {
+			keys = append(keys, k)
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return keys, nil
+}
+
+// eachLine has take read each line of a file but empty ones and comments, and tells
+// all that it finds wrong, each with its place.
+func eachLine(data []byte, file string, take func(where, text string) error) error {
 	var wrong []error
 	n := 0
 	for line := range bytes.Lines(data) {
@@ -245,15 +261,9 @@ func ParseSSHKeys(data []byte, person, file string) ([]*SSHKey, error) {
 			continue
 		}
 		where := fmt.Sprintf("%s:%d", file, n)
-		k, err := ParseSSHKey(text, person, where)
-		if err != nil {
+		if err := take(where, text); err != nil {
 			wrong = append(wrong, fmt.Errorf("%s: %w", where, err))
-			continue
 		}
-		keys = append(keys, k)
 	}
-	if err := errors.Join(wrong...); err != nil {
-		return nil, err
-	}
-	return keys, nil
+	return errors.Join(wrong...)
 }

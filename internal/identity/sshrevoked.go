@@ -39,19 +39,7 @@ func ParseSSHRevoked(data []byte, file string) (*SSHRevoked, error) {
 	if bytes.HasPrefix(data, []byte("SSHKRL\n\x00")) {
 		return nil, fmt.Errorf("%s: this is a list in binary form, which is not read; name the text that ssh-keygen -k made it of", file)
 	}
-	var wrong []error
-	n := 0
-	for line := range bytes.Lines(data) {
-		n++
-		text := strings.TrimSpace(string(line))
-		if text == "" || text[0] == '#' {
-			continue
-		}
-		if err := r.line(text); err != nil {
-			wrong = append(wrong, fmt.Errorf("%s:%d: %w", file, n, err))
-		}
-	}
-	return r, errors.Join(wrong...)
+	return r, eachLine(data, file, func(_, text string) error { return r.line(text) })
 }
 
 // With is a list that has what more has, too.

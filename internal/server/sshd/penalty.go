@@ -50,10 +50,7 @@ func (p *penalties) add(from source, cost time.Duration, now time.Time) {
 		p.until = map[origin]time.Time{}
 	}
 	for _, s := range []origin{from.near, from.far} {
-		at := p.until[s]
-		if at.Before(now) {
-			at = now
-		}
+		at := later(p.until[s], now)
 		forget(p.until, s, now)
 		p.until[s] = minTime(at.Add(cost), now.Add(mostCost))
 	}
