@@ -22,8 +22,10 @@ func (g *Gateway) Answers(ctx context.Context, who identity.Identity) Answers {
 
 // Gate is to be made before a request is handled: it lets the answer through as
 // long as no right has changed since.
-func (a Answers) Gate() Gate {
-	l, gen := a.l, a.l.Generation()
+func (a Answers) Gate() Gate { return a.since(a.l.Generation()) }
+
+func (a Answers) since(gen uint64) Gate {
+	l := a.l
 	return func(deliver func() error) error {
 		l.gate.RLock()
 		defer l.gate.RUnlock()
@@ -34,6 +36,18 @@ func (a Answers) Gate() Gate {
 			return errOldSight
 		}
 		return deliver()
+	}
+}
+
+// Since is to be called before requests are handled. Its gate is for the one answer
+// that is written when they are over: it lets that through as long as no right has
+// changed since, and a revocation waits while it is written.
+func (g *Gateway) Since(ctx context.Context, who identity.Identity) Gate {
+	gen := g.generation()
+	return func(deliver func() error) error {
+		a := g.Answers(ctx, who)
+		defer a.Release()
+		return a.since(gen)(deliver)
 	}
 }
 

@@ -80,6 +80,7 @@ func alone() []service {
 		{"tmuxd-pump", window, leftAlone},
 		{"tmuxd-run", window, leftAlone},
 		{"tmuxd-finish", window, leftAlone},
+		{"tmuxd-answer", tmux(owner, "display-message", "-p", "-t", "other", "held"), leftAlone},
 		{"gateway-resolve", window, leftAlone},
 		{"gateway-decided", window, leftAlone},
 		{"gateway-permitted", window, leftAlone},

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/muxward/muxward/internal/failpoint"
+	"github.com/muxward/muxward/internal/gateway"
 	"github.com/muxward/muxward/internal/tmux/wire"
 )
 
@@ -28,10 +29,11 @@ type client struct {
 	mu     sync.Mutex
 	stream int32
 	opened [3]bool // standard input (not used), output, error
-	// held is what was printed and not sent: a short answer goes to the client
-	// together with its exit, so that it wakes once.
+	// held is what was printed and not sent: the short answer of a command that is
+	// alone goes to the client together with its exit, so that it wakes once.
 	held   []wire.Message
 	size   int
+	alone  bool
 	tty    *os.File
 	ttyErr error
 	once   sync.Once
@@ -74,8 +76,9 @@ func (c *client) Send(ctx context.Context, msgs ...wire.Message) error {
 // holdSize is how much is held at most before it is sent.
 const holdSize = 8 << 10
 
-// Print writes to the client's standard output or error. It may wait for the
-// next Send.
+// Print writes to the client's standard output or error. What the only command of
+// a line prints may wait for the next Send; what one of several prints is sent in that
+// command's permit, as others may keep the client for long.
 func (c *client) Print(ctx context.Context, fd int, data []byte) error {
 	if fd != 1 && fd != 2 {
 		return fmt.Errorf("print to descriptor %d: only 1 and 2 are there", fd)
@@ -91,12 +94,58 @@ func (c *client) Print(ctx context.Context, fd int, data []byte) error {
 		rest = rest[n:]
 	}
 	c.size += len(data)
-	full := c.size > holdSize
+	full := c.size > holdSize || !c.alone
 	c.mu.Unlock()
 	if full {
 		return c.Send(ctx)
 	}
 	return nil
+}
+
+// answer tells the client what went wrong, if text is not empty, and its exit. What is
+// held rests on a permit that is over: it goes along if allow lets it through, and
+// otherwise it is dropped, and why is told.
+func (c *client) answer(ctx context.Context, allow gateway.Gate, text string, exit *wire.Exit) error {
+	tell := func(text string, exit *wire.Exit) error {
+		if text != "" {
+			if err := c.Print(ctx, 2, []byte(readable(c, text)+"\n")); err != nil {
+				return err
+			}
+		}
+		return c.Send(ctx, exit)
+	}
+	if !c.holds() {
+		return tell(text, exit)
+	}
+	failpoint.At("tmuxd-answer")
+	told := false
+	err := allow(func() error { told = true; return tell(text, exit) })
+	if told {
+		return err
+	}
+	c.drop()
+	if text != "" {
+		text += "\n"
+	}
+	return tell(text+err.Error(), &wire.Exit{Code: max(exit.Code, 1), Message: exit.Message})
+}
+
+func (c *client) holds() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.held) > 0
+}
+
+// drop forgets what is held, and streams that were to be opened with it.
+func (c *client) drop() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, m := range c.held {
+		if open, ok := m.(*wire.WriteOpen); ok {
+			c.opened[open.FD] = false
+		}
+	}
+	c.held, c.size = nil, 0
 }
 
 // Terminal is the client's terminal: its standard input, if that is the

@@ -117,13 +117,13 @@ func (s *Server) serve(ctx context.Context, gone context.CancelCauseFunc, nc *ne
 	c := newClient(wc, hello)
 	defer c.close()
 	if who.IsNobody() {
-		finish(ctx, c, gateway.Result{}, errNobody)
+		finish(ctx, c, nil, gateway.Result{}, errNobody)
 		return
 	}
 	release, err := s.holdings.hold(uid, hello)
 	if err != nil {
 		asked := gateway.Request{Identity: who, Door: at.path, Here: at.owner, Client: c}
-		finish(ctx, c, gateway.Result{}, s.Gateway.Refuse(ctx, asked, hello.Argv, err))
+		finish(ctx, c, nil, gateway.Result{}, s.Gateway.Refuse(ctx, asked, hello.Argv, err))
 		return
 	}
 	defer release()
@@ -134,11 +134,12 @@ func (s *Server) serve(ctx context.Context, gone context.CancelCauseFunc, nc *ne
 		defer s.caught(whose(who)+"'s connection", gone)
 		c.pump(pumpCtx, gone)
 	}()
+	allow := s.Gateway.Since(ctx, who)
 	result, err := (&conn{s: s, client: c, who: who, at: at, ahead: p.ahead}).run(ctx, gone)
 	stop()
 	<-pumped
 	failpoint.At("tmuxd-finish")
-	finish(ctx, c, result, err)
+	finish(ctx, c, allow, result, err)
 }
 
 // caught keeps a fault in what serves one client from ending anything but that
@@ -185,6 +186,7 @@ func (c *conn) run(ctx context.Context, gone context.CancelCauseFunc) (gateway.R
 	if err := c.s.Gateway.PreviewAll(ctx, reqs); err != nil {
 		return gateway.Result{}, err
 	}
+	c.client.alone = len(reqs) == 1
 	return c.s.Gateway.HandleAll(ctx, reqs)
 }
 
@@ -202,21 +204,10 @@ func readable(c *client, text string) string {
 }
 
 // finish tells the client how it ended, in the way a tmux server does, and
-// waits until it has printed that.
-func finish(ctx context.Context, c *client, r gateway.Result, err error) {
+// waits until it has printed that. What it still has to print goes by allow.
+func finish(ctx context.Context, c *client, allow gateway.Gate, r gateway.Result, err error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lingerTime)
 	defer cancel()
-	if err != nil {
-		if r.Exit == 0 {
-			r.Exit = 1
-		}
-		if !errors.Is(err, gateway.ErrEnded) {
-			text := readable(c, strings.TrimRight(err.Error(), "\n")) + "\n"
-			if c.Print(ctx, 2, []byte(text)) != nil {
-				return
-			}
-		}
-	}
 	if r.Silent {
 		return
 	}
@@ -224,7 +215,16 @@ func finish(ctx context.Context, c *client, r gateway.Result, err error) {
 		_ = c.conn.Linger(ctx)
 		return
 	}
-	if c.Send(ctx, &wire.Exit{Code: int32(r.Exit), Message: r.Message}) == nil {
+	text := ""
+	if err != nil {
+		if r.Exit == 0 {
+			r.Exit = 1
+		}
+		if !errors.Is(err, gateway.ErrEnded) {
+			text = strings.TrimRight(err.Error(), "\n")
+		}
+	}
+	if c.answer(ctx, allow, text, &wire.Exit{Code: int32(r.Exit), Message: r.Message}) == nil {
 		_ = c.conn.Linger(ctx)
 	}
 }
