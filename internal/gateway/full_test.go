@@ -157,6 +157,9 @@ func TestEveryVerbIsDecidedAgain(t *testing.T) {
 		}
 		leave() // which it has done already
 		check("while it ran", exe, <-done)
+		if ev := <-log.events; ev.Exit == nil || *ev.Exit != 1 || ev.Reason == "" {
+			t.Errorf("the log says that it ended with %+v", ev)
+		}
 	})
 }
 

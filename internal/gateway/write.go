@@ -127,6 +127,7 @@ func (g *Gateway) writeOutcome(ctx context.Context, p *Permit, r Result, err err
 	exit := r.Exit
 	ev.Exit = &exit
 	if err != nil {
+		exit = max(exit, 1) // as the client is told
 		ev.Reason = err.Error()
 		var more interface{ Detail() string } // of a fault: for the log only
 		if errors.As(err, &more) {
