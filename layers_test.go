@@ -17,6 +17,7 @@ const module = "github.com/muxward/muxward/"
 var layers = map[string]int{
 	"internal/soak":         0,
 	"internal/failpoint":    0,
+	"internal/pace":         0,
 	"internal/tmux":         0,
 	"internal/identity":     0,
 	"internal/config":       0,

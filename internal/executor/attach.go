@@ -195,7 +195,6 @@ func (s *seat) begin(ctx context.Context) error {
 	mode := s.mode()
 	s.keys = s.e.Keys(s.p.Base(access.EventKeys))
 	s.sending = make(chan sent, 64)
-	s.budget = s.e.budget(s.live.Who().Person())
 	s.keyboard = &keyboard{s: s, board: s.e.board(s.server)}
 	v := s.p.Plan().Snapshot
 	cfg := attach.Config{

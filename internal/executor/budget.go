@@ -2,10 +2,10 @@ package executor
 
 import (
 	"context"
-	"sync"
 	"time"
 
 	"github.com/muxward/muxward/internal/attach"
+	"github.com/muxward/muxward/internal/pace"
 )
 
 // What one person may type and paste on all their attached terminals together, in what
@@ -27,85 +27,12 @@ func cost(e attach.Event) int {
 	return max(keyCost, byteCost*len(e.Bytes))
 }
 
-// budget is one person's. What is typed at once may be more than is left; then
-// nothing is typed until that is made up for.
-type budget struct {
-	mu    sync.Mutex
-	left  int
-	at    time.Time
-	users int // under mu of the Executor
-}
-
-// spend takes n, and returns how long to wait before more is typed.
-func (b *budget) spend(n int, now time.Time) time.Duration {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.refill(now)
-	b.left -= n
-	if b.left >= 0 {
-		return 0
-	}
-	return time.Duration(-b.left) * time.Second / typedRate
-}
-
-func (b *budget) refill(now time.Time) {
-	if gone := min(now.Sub(b.at), time.Minute); gone > 0 {
-		b.left = min(typedBurst, b.left+int(gone.Seconds()*typedRate))
-		b.at = now
-	}
-}
-
-func (b *budget) full(now time.Time) bool {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.refill(now)
-	return b.left == typedBurst
-}
-
-// budget gives a person's; giveBack is for when they leave. One that is not made up
-// for is kept, so that nobody gets a new one by attaching again.
-func (e *Executor) budget(person string) *budget {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	now := time.Now()
-	for who, b := range e.budgets {
-		if b.users == 0 && b.full(now) {
-			delete(e.budgets, who)
-		}
-	}
-	b := e.budgets[person]
-	if b == nil {
-		b = &budget{left: typedBurst, at: now}
-		if e.budgets == nil {
-			e.budgets = map[string]*budget{}
-		}
-		e.budgets[person] = b
-	}
-	b.users++
-	return b
-}
-
-func (e *Executor) giveBack(b *budget) {
-	if b == nil {
-		return
-	}
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	b.users--
+func typedPace() pace.Rate {
+	// The longest is more than what all of one person's terminals hold can take.
+	return pace.Rate{AtOnce: typedBurst, ASecond: typedRate, Longest: 10 * time.Minute}
 }
 
 // afford waits until the person may type something.
 func (s *seat) afford(ctx context.Context, e attach.Event) error {
-	wait := s.budget.spend(cost(e), time.Now())
-	if wait == 0 {
-		return nil
-	}
-	timer := time.NewTimer(wait)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
+	return s.e.typed.Wait(ctx, typedPace(), s.live.Who().Person(), cost(e))
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/muxward/muxward/internal/failpoint"
 	"github.com/muxward/muxward/internal/gateway"
 	"github.com/muxward/muxward/internal/identity"
+	"github.com/muxward/muxward/internal/pace"
 	"github.com/muxward/muxward/internal/tmux"
 	"github.com/muxward/muxward/internal/tmux/control"
 	"github.com/muxward/muxward/internal/tmux/wire"
@@ -61,9 +62,9 @@ type Executor struct {
 	// the one that calls us.
 	Gateway func() *gateway.Gateway
 
-	mu      sync.Mutex
-	boards  map[string]*board  // of the servers where somebody's keys are looked up
-	budgets map[string]*budget // by person: what they may type
+	mu     sync.Mutex
+	boards map[string]*board // of the servers where somebody's keys are looked up
+	typed  pace.Pace         // what people may type
 }
 
 // Execute does what the permit says.

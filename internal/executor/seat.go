@@ -50,7 +50,6 @@ type seat struct {
 	// pump's.
 	unsettled bool
 	keyboard  *keyboard      // nil before begin
-	budget    *budget        // of the person; nil before begin
 	snap      *tmux.Snapshot // of a session that was just made
 	// unwritten is set while what was read from the terminal could not be
 	// recorded.
@@ -98,7 +97,6 @@ func (s *seat) abandon() {
 func (s *seat) getUp() {
 	if s.keyboard != nil {
 		s.e.drop(s.keyboard.board)
-		s.e.giveBack(s.budget)
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"github.com/muxward/muxward/internal/access"
 	"github.com/muxward/muxward/internal/grants"
 	"github.com/muxward/muxward/internal/identity"
+	"github.com/muxward/muxward/internal/pace"
 	"github.com/muxward/muxward/internal/tmux"
 )
 
@@ -72,7 +73,7 @@ type Parts struct {
 type Gateway struct {
 	Parts
 	clock *clock
-	sizes pace
+	sizes pace.Pace
 	// extra counts what changes decisions besides the policy's generation.
 	extra atomic.Uint64
 

@@ -2,11 +2,12 @@ package gateway
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"sync"
 	"time"
 
 	"github.com/muxward/muxward/internal/access"
+	"github.com/muxward/muxward/internal/pace"
 	"github.com/muxward/muxward/internal/tmux"
 )
 
@@ -20,50 +21,13 @@ func (r *resolver) bounded() error {
 	return r.plan.Invocation.BoundSizes(r.plan.Found.Window, r.plan.Snapshot.Reading())
 }
 
-// How often tmux hears of sizes from one person: of so many a second, and of a few
-// at once after it has heard of none for a while. What one command holds comes
-// together; it has its turn when as many turns have passed.
-const (
-	sizesASecond = 15
-	sizeEvery    = time.Second / sizesASecond
-	sizeBurst    = 5
-	sizeWait     = 5 * time.Second
-	maxPaced     = 4096
-)
-
-// pace gives people their turns.
-type pace struct {
-	mu   sync.Mutex
-	next map[string]time.Time // when a person has had all turns until now
+// sizesPace is how often tmux hears of sizes from one person. What one command holds
+// comes together; it has its turn when as many turns have passed.
+func sizesPace() pace.Rate {
+	return pace.Rate{AtOnce: 5, ASecond: sizesASecond, Longest: 5 * time.Second}
 }
 
-// turns takes a person's next n turns, and tells how long it is until the last
-// of them. It takes none where that would be too long.
-func (p *pace) turns(who string, n int, now time.Time) (wait time.Duration, ok bool) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.next == nil || len(p.next) > maxPaced {
-		for other, at := range p.next {
-			if at.Before(now) {
-				delete(p.next, other)
-			}
-		}
-		if p.next == nil {
-			p.next = map[string]time.Time{}
-		}
-	}
-	at := p.next[who]
-	if full := now.Add(-sizeBurst * sizeEvery); at.Before(full) {
-		at = full
-	}
-	n = min(n, maxPaced) // which is too many, and no overflow
-	at = at.Add(time.Duration(n) * sizeEvery)
-	if wait = at.Sub(now); wait > sizeWait {
-		return wait, false
-	}
-	p.next[who] = at
-	return max(wait, 0), true
-}
+const sizesASecond = 15
 
 // countSizes counts the sizes of a command that was not read here, but by whoever
 // asks, such as what a key is bound to.
@@ -95,19 +59,12 @@ func (g *Gateway) paced(ctx context.Context, req Request) error {
 	if req.sizes == 0 {
 		return nil
 	}
-	wait, ok := g.sizes.turns(req.Identity.Person(), req.sizes, time.Now())
-	if !ok {
+	err := g.sizes.Wait(ctx, sizesPace(), req.Identity.Person(), req.sizes)
+	switch {
+	case errors.Is(err, pace.ErrTooMuch):
 		return refuse(fmt.Errorf("%s: too many sizes at once; tmux takes %d a second of a person", req.Invocation.Row.Name, sizesASecond))
+	case err != nil:
+		return refuse(err)
 	}
-	if wait == 0 {
-		return nil
-	}
-	t := time.NewTimer(wait)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return refuse(context.Cause(ctx))
-	}
+	return nil
 }

@@ -3,7 +3,6 @@ package gateway
 import (
 	"context"
 	"errors"
-	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -11,64 +10,6 @@ import (
 	"github.com/muxward/muxward/internal/access"
 	"github.com/muxward/muxward/internal/tmux"
 )
-
-// In no second has a person more than twenty turns, however they come; others do
-// not wait for them, and whoever would wait too long is told so.
-func TestPace(t *testing.T) {
-	var p pace
-	now := time.Now()
-	var turns []time.Time
-	for i := range 1000 {
-		now = now.Add(time.Duration(i%7) * time.Millisecond)
-		wait, ok := p.turns("alice", 1, now)
-		if !ok {
-			if wait <= sizeWait {
-				t.Fatalf("refused after %v", wait)
-			}
-			continue
-		}
-		turns = append(turns, now.Add(wait))
-	}
-	for i := 20; i < len(turns); i++ {
-		if apart := turns[i].Sub(turns[i-20]); apart < time.Second {
-			t.Fatalf("21 turns within %v", apart)
-		}
-	}
-	if len(turns) < 75 {
-		t.Errorf("%d turns only", len(turns))
-	}
-	if wait, ok := p.turns("bob", 1, now); wait != 0 || !ok {
-		t.Errorf("bob waits %v", wait)
-	}
-	for i := range 2 * maxPaced {
-		now = now.Add(time.Second)
-		p.turns(fmt.Sprint(i), 1, now)
-	}
-	if len(p.next) > maxPaced+1 {
-		t.Errorf("%d people are remembered", len(p.next))
-	}
-}
-
-// What comes together has waited for as many turns, and takes them from what
-// follows; what is more than anybody has turns for is refused and takes none.
-func TestPaceOfManyAtOnce(t *testing.T) {
-	var p pace
-	now := time.Now()
-	if wait, ok := p.turns("alice", 50, now); wait != 45*sizeEvery || !ok {
-		t.Errorf("50 at once wait %v", wait)
-	}
-	if wait, ok := p.turns("alice", 1, now); wait != 46*sizeEvery || !ok {
-		t.Errorf("the next one waits %v", wait)
-	}
-	for _, n := range []int{81, 1 << 62} {
-		if wait, ok := p.turns("carol", n, now); ok {
-			t.Errorf("%d at once wait %v", n, wait)
-		}
-	}
-	if wait, ok := p.turns("carol", 5, now); wait != 0 || !ok {
-		t.Errorf("after a refusal 5 wait %v", wait)
-	}
-}
 
 // Sizes in a block have a turn each, by whatever name the server knows them, and
 // who is refused, or leaves while they wait, is in the log.
@@ -116,13 +57,13 @@ func TestSizesOfKeysArePaced(t *testing.T) {
 	servers.aliases = []tmux.CommandAlias{{Name: "wide", Value: "resize-window -x 80"}}
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second) // for when they have none, and are carried out
 	defer cancel()
+	if _, ok := g.sizes.Take(sizesPace(), "bob", 80, time.Now().Add(time.Hour)); !ok { // he has had all turns for an hour
+		t.Fatal("no turn")
+	}
 	for _, line := range []string{"resize-window -x 80", "if-shell x { resize-window -x 80 }", "if-shell x 'wide'"} {
 		invs, perr := tmux.ParseText(line, tmux.ParseOptions{})
 		if perr != nil {
 			t.Fatal(perr)
-		}
-		if _, ok := g.sizes.turns("bob", 1, time.Now().Add(time.Hour)); !ok { // he has had all turns for an hour
-			t.Fatal("no turn")
 		}
 		servers.give <- struct{}{}
 		if _, err := g.Handle(ctx, Request{Identity: bob(t), Invocation: invs.Commands[0], Here: "alice", Bound: true}); err == nil || !strings.Contains(err.Error(), "tmux takes 15 a second") {

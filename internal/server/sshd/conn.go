@@ -163,7 +163,7 @@ func (c *conn) shake(ctx context.Context) (<-chan ssh.NewChannel, <-chan *ssh.Re
 
 // letIn writes that somebody was let in, in their turn, or else nobody was.
 func (c *conn) letIn(ctx context.Context) bool {
-	if !c.s.pace.wait(ctx, c.who.Person()) {
+	if c.s.pace.Wait(ctx, connPace(), c.who.Person(), 1) != nil {
 		return false
 	}
 	err := c.s.Gateway.AtDoor(ctx, access.Event{Door: Door, From: c.who.From(), Key: c.who.Key(), Person: c.who.Person(),

@@ -8,7 +8,6 @@ import (
 	"os"
 	"slices"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"golang.org/x/crypto/ssh"
@@ -202,37 +201,6 @@ func TestRefusalsAreBounded(t *testing.T) {
 	if len(got) != 1+maxRefusals || got[maxRefusals].Note != "7 more connections came to nothing about then" {
 		t.Errorf("%d are written, the last as %+v", len(got), got[len(got)-1])
 	}
-}
-
-// TestPace: a person's connections come at a pace, and no other's wait for them.
-func TestPace(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		var p pace
-		began := time.Now()
-		for range atOneGo + 10 {
-			if !p.wait(t.Context(), "bob") {
-				t.Error("not let in")
-			}
-		}
-		if d := time.Since(began); d != 10*paceTime {
-			t.Errorf("they took %s", d)
-		}
-		began = time.Now()
-		p.wait(t.Context(), "alice")
-		if d := time.Since(began); d != 0 {
-			t.Errorf("another waits %s", d)
-		}
-		ctx, cancel := context.WithCancel(t.Context())
-		cancel()
-		if p.wait(ctx, "bob") {
-			t.Error("let in at the end")
-		}
-		time.Sleep(atOneGo * paceTime * 2)
-		p.wait(t.Context(), "alice")
-		if len(p.due) != 1 {
-			t.Errorf("%d people are remembered", len(p.due))
-		}
-	})
 }
 
 // TestComplaintsAreSeldom: what may happen at any rate is told once a minute.

@@ -15,6 +15,7 @@ import (
 
 	"github.com/muxward/muxward/internal/gateway"
 	"github.com/muxward/muxward/internal/identity"
+	"github.com/muxward/muxward/internal/pace"
 )
 
 // Limits of connections that have proved nobody.
@@ -91,7 +92,7 @@ type Server struct {
 	sessions map[string]int
 	fresh    newcomers
 	pen      penalties
-	pace     pace
+	pace     pace.Pace
 	out      refusals
 	starving time.Time // when that was told
 	unlogged time.Time // likewise
