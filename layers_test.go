@@ -23,6 +23,7 @@ var layers = map[string]int{
 	"internal/config":       0,
 	"internal/tmux/wire":    1,
 	"internal/access":       1,
+	"internal/scrollback":   1,
 	"internal/tmux/control": 2,
 	"internal/policy":       2,
 	"internal/grants":       2,

@@ -286,3 +286,13 @@ func ereClass(name string) string {
 	}
 	return ""
 }
+
+// Pattern compiles a POSIX extended regular expression within the bounds that
+// hold for guests.
+func Pattern(pattern string, fold bool) (*regexp.Regexp, error) {
+	r, err := compileERE(pattern, fold)
+	if err != nil {
+		return nil, err
+	}
+	return r.re, nil
+}

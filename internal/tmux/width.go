@@ -6,9 +6,9 @@ import (
 	"unicode/utf8"
 )
 
-// runeWidth is how many columns a character takes: 0 for what combines with
+// RuneWidth is how many columns a character takes: 0 for what combines with
 // the one before, 2 for East Asian wide ones and emoji.
-func runeWidth(c rune) int {
+func RuneWidth(c rune) int {
 	switch {
 	case c < 0x300:
 		return 1
@@ -41,7 +41,7 @@ func plainWidth(s string) int {
 	wide := 0
 	for _, c := range s {
 		if c > 0x1f && c != 0x7f {
-			wide += runeWidth(c)
+			wide += RuneWidth(c)
 		}
 	}
 	return wide
@@ -65,7 +65,7 @@ func nextGlyph(s string) glyph {
 		if c <= 0x1f || c == 0x7f {
 			return glyph{size: size}
 		}
-		return glyph{size: size, width: runeWidth(c), plain: s[:size]}
+		return glyph{size: size, width: RuneWidth(c), plain: s[:size]}
 	}
 	n := 1
 	for n < len(s) && s[n] == '#' {
@@ -170,7 +170,7 @@ func Sanitize(s string) string {
 		case size == 1:
 			b.WriteByte('_')
 		default:
-			b.WriteString(strings.Repeat("_", runeWidth(c)))
+			b.WriteString(strings.Repeat("_", RuneWidth(c)))
 		}
 		i += size
 	}
