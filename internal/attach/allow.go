@@ -20,8 +20,12 @@ type Policy struct {
 	Hyperlinks bool
 	// Bell: BEL outside of strings.
 	Bell bool
-	// Mouse: mouse reports (?1000 to ?1016).
+	// Mouse: reports of clicks and of what is dragged (?1000, ?1002), as they are
+	// read here (?1006).
 	Mouse bool
+	// Motion: those of the mouse wherever it goes, and in other forms (?1003 to
+	// ?1016).
+	Motion bool
 	// CursorColour: OSC 12 and 112.
 	CursorColour bool
 	// Bidi: the characters that reorder text (U+202A–202E, U+2066–2069).
@@ -33,18 +37,19 @@ type Policy struct {
 }
 
 // Guest is the policy of people who are let in: what a display needs.
-func Guest() Policy { return Policy{Bell: true} }
+// The mouse is asked for as for everybody who looks at that session.
+func Guest() Policy { return Policy{Bell: true, Mouse: true} }
 
 // DirectGuest is the policy of direct input on somebody else's server: the
 // mouse is input, too. It is no reason to let that server's tmux, and what runs
 // in it, have the person's title, clipboard or answers.
-func DirectGuest() Policy { return Policy{Bell: true, Mouse: true} }
+func DirectGuest() Policy { return Policy{Bell: true, Mouse: true, Motion: true} }
 
 // Owner is the policy of direct input at home: what the owner would see without
 // muxward.
 func Owner() Policy {
 	return Policy{Titles: true, Clipboard: true, Hyperlinks: true, Bell: true,
-		Mouse: true, CursorColour: true, Bidi: true, Wide: true}
+		Mouse: true, Motion: true, CursorColour: true, Bidi: true, Wide: true}
 }
 
 // need is a Policy as bits, for the tables.
@@ -56,6 +61,7 @@ const (
 	needHyperlinks
 	needBell
 	needMouse
+	needMotion
 	needColour
 	needBidi
 	needWide
@@ -145,12 +151,12 @@ var modeRules = []modeRule{
 	{true, 69, 0, screen.Margins, "DECLRMM"},
 	{true, 1000, needMouse, screen.Mouse, "mouse"},
 	{true, 1002, needMouse, screen.Mouse, "mouse, drag"},
-	{true, 1003, needMouse, screen.Mouse, "mouse, any motion"},
+	{true, 1003, needMotion, screen.Mouse, "mouse, any motion"},
 	{true, 1004, 0, screen.Focus, "focus"},
-	{true, 1005, needMouse, screen.Mouse, "mouse, UTF-8"},
+	{true, 1005, needMotion, screen.Mouse, "mouse, UTF-8"},
 	{true, 1006, needMouse, screen.Mouse, "mouse, SGR"},
-	{true, 1015, needMouse, screen.Mouse, "mouse, urxvt"},
-	{true, 1016, needMouse, screen.Mouse, "mouse, pixels"},
+	{true, 1015, needMotion, screen.Mouse, "mouse, urxvt"},
+	{true, 1016, needMotion, screen.Mouse, "mouse, pixels"},
 	{true, 1047, 0, screen.AlternateOld, "alternate screen"},
 	{true, 1048, 0, 0, "save cursor"},
 	{true, 1049, 0, screen.Alternate, "alternate screen, cursor"},
@@ -240,7 +246,7 @@ func (p Policy) bits() need {
 	}{
 		{p.Titles, needTitles}, {p.Clipboard, needClipboard},
 		{p.Hyperlinks, needHyperlinks}, {p.Bell, needBell},
-		{p.Mouse, needMouse}, {p.CursorColour, needColour},
+		{p.Mouse, needMouse}, {p.Motion, needMotion}, {p.CursorColour, needColour},
 		{p.Bidi, needBidi}, {p.Wide, needWide},
 	} {
 		if f.on {

@@ -42,6 +42,8 @@ func corpus(t *testing.T, try func(t *testing.T, name, sent, want string)) {
 					want = append(want, "named "+text)
 				case "text":
 					want = append(want, "keys  "+unescape(text))
+				case "mouse":
+					want = append(want, part)
 				case "paste":
 					want = append(want, "paste  "+unescape(text))
 				}

@@ -121,6 +121,10 @@ func (d *Decoder) csiKey(p []byte) {
 		d.rxvt(p)
 		return
 	}
+	if len(body) > 0 && body[0] == '<' && (final == 'M' || final == 'm') {
+		d.mouse(csi{final: final, params: body[1:]})
+		return
+	}
 	q, ok := readParameters(body)
 	if !dropReplies && !ok {
 		d.addKeys(p, "")
@@ -143,6 +147,28 @@ func (d *Decoder) csiKey(p []byte) {
 			d.named(mods + csiLetter[final])
 		}
 	}
+}
+
+// mouse handles CSI < code ; column ; row M or m. What is none, such as one
+// beyond what a terminal can have, is dropped.
+func (d *Decoder) mouse(c csi) {
+	nums := make([]int, 0, 4)
+	for _, b := range c.params {
+		if b != ';' && (b < '0' || b > '9') {
+			return
+		}
+	}
+	for v := range c.numbers {
+		if nums = append(nums, v); len(nums) > 3 {
+			return
+		}
+	}
+	if len(nums) != 3 || nums[0] > 255 || nums[1] < 1 || nums[2] < 1 || nums[1] > MaxCols || nums[2] > MaxRows {
+		return
+	}
+	d.events = append(d.events, Event{Kind: MouseReport, Mouse: Mouse{
+		Code: nums[0], X: nums[1] - 1, Y: nums[2] - 1, Release: c.final == 'm',
+	}})
 }
 
 // bare handles ESC [ letter.

@@ -12,6 +12,8 @@ const (
 	Paste
 	// PasteRefused: a paste that was larger than the limit, and dropped.
 	PasteRefused
+	// MouseReport: something that the person did with their mouse.
+	MouseReport
 )
 
 func (k EventKind) String() string {
@@ -21,7 +23,7 @@ func (k EventKind) String() string {
 	return "unknown event"
 }
 
-var eventKinds = [...]string{"none", "keys", "named", "paste", "paste refused"}
+var eventKinds = [...]string{"none", "keys", "named", "paste", "paste refused", "mouse"}
 
 // Event is one thing that a person did. The slices are valid until the decoder
 // is fed again.
@@ -39,4 +41,17 @@ type Event struct {
 	// Where is the pane that this is for, as [InputSink.Where] named it: to another it
 	// does not go. Empty is the one that is active then.
 	Where string
+	// Mouse is what a MouseReport tells.
+	Mouse Mouse
+}
+
+// Mouse is one report of a mouse.
+type Mouse struct {
+	// Code is what the terminal sent: the button, modifiers (4, 8, 16), motion
+	// (32) and wheel (64).
+	Code int
+	// X and Y are the column and the row on the terminal, from 0.
+	X, Y int
+	// Release: the button was let go.
+	Release bool
 }

@@ -58,6 +58,8 @@ type Bindings interface {
 	// Paste is told of a paste, and reports whether it was for what the person is
 	// asked, so that nothing is to be typed.
 	Paste(text []byte) (taken bool)
+	// Mouse takes a report of the mouse.
+	Mouse(ctx context.Context, m Mouse) error
 	// Reset forgets what keys have begun, and what the person is asked: what was
 	// typed before is dropped, or goes another way from now on.
 	Reset()
@@ -70,6 +72,7 @@ type plainKeys struct{ escape time.Duration }
 
 func (plainKeys) Plain(p []byte) int                          { return len(p) }
 func (plainKeys) Press(context.Context, string) (bool, error) { return false, nil }
+func (plainKeys) Mouse(context.Context, Mouse) error          { return nil }
 func (plainKeys) Paste([]byte) bool                           { return false }
 func (plainKeys) Reset()                                      {}
 func (k plainKeys) EscapeTime() time.Duration                 { return k.escape }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"strings"
@@ -295,6 +296,8 @@ func describe(e Event) string {
 			return "named " + e.Key + " after an escape"
 		}
 		return "named " + e.Key
+	case MouseReport:
+		return fmt.Sprintf("mouse %d at %d %d, %v", e.Mouse.Code, e.Mouse.X, e.Mouse.Y, e.Mouse.Release)
 	}
 	return e.Kind.String()
 }
@@ -352,6 +355,8 @@ func (b *tables) Press(_ context.Context, key string) (bool, error) {
 	}
 	return true, nil
 }
+
+func (b *tables) Mouse(context.Context, Mouse) error { return nil }
 
 func (b *tables) Paste([]byte) bool {
 	b.prefix = false

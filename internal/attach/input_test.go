@@ -71,7 +71,8 @@ func TestKeys(t *testing.T) {
 		{"\x1b\x1b[3~\x1b\x1b[1;5A", "named M-DC after an escape|named C-M-Up after an escape"}, {"\x1b\x1b[H", "named M-Home"}, {"\x1b\x1b[", "keys  \x1b|named M-["}, {"\x1b\x1b[I", "keys  \x1b"}, {"\x1b\x1b[200~x\x1b[201~", "keys  \x1b|paste  x"}, {"\x1b\x1b[97;3u", "keys  \x1b|named M-a"},
 		// What terminals say by themselves.
 		{"\x1b[I\x1b[O", ""}, {"\x1b[?1;2c", ""}, {"\x1b[>84;0;0c", ""}, {"\x1b[0n", ""}, {"\x1b[24;80R", ""}, {"\x1b[8;24;80t", ""}, {"\x1b[?2026;2$y", ""}, {"\x1b[?997;1n", ""}, {"\x1b[?1u", ""},
-		{"\x1b[<0;10;20M\x1b[<0;10;20m", ""}, {"\x1b[M !!", ""}, {"\x1b[M\x80\x81\x82", ""}, {"\x1b[32;10;20M", ""},
+		{"\x1b[<0;10;20M\x1b[<0;10;20m", "mouse 0 at 9 19, false|mouse 0 at 9 19, true"},
+		{"\x1b[<65;1;1M", "mouse 65 at 0 0, false"}, {"\x1b[<0;10M\x1b[<0;0;1M\x1b[<999;1;1M\x1b[<0;1;99999M\x1b[<0;1;1;1M\x1b[<0;1:2;1M\x1b[<M", ""}, {"\x1b[M !!", ""}, {"\x1b[M\x80\x81\x82", ""}, {"\x1b[32;10;20M", ""},
 		{"\x1b]11;rgb:0000/0000/0000\x1b\\x", "keys  x"}, {"\x1b]52;c;cm0gLXJmCg==\ax", "keys  x"}, {"\x1bP>|XTerm(370)\x1b\\x", "keys  x"}, {"\x1bP1$r0m\x1b\\x", "keys  x"}, {"\x1bP1+r544e=78\x1b\\x", "keys  x"}, {"\x1b_Gi=1;OK\x1b\\x", "keys  x"},
 		{"\x1b]11;never ends", ""}, {"\x1bP>|" + strings.Repeat("x", 9999), ""}, {"\x1b]11;rgb\x1b[A", "named Up"},
 		{"\x1b[" + strings.Repeat("1", 300) + "A", "keys  " + strings.Repeat("1", 300-maxKey+2) + "A"}, {"\x1b[99~", ""}, {"\x1b[1;999A", ""}, {"\x1b[1;17A", ""}, {"\x1b[1;69A", "named C-Up"}, {"\x1b[c", "named S-Right"}, {"\x1b[e", "named M-[|keys  e"}, {"\x1b[5\rx", "named M-[|keys  5\rx"},
@@ -237,7 +238,7 @@ func TestKeysOfTheTerminal(t *testing.T) {
 	}}
 	for _, c := range []struct{ in, want string }{
 		{"\x1b\t\x1b[25~\x1b[[A", "named BTab|named S-F1|named F1"}, {"\x1b[63;63z\x1bOz\x1b[9a\x1b[214z", "named M-S-F3|named C-Left|named S-Up|named Home"},
-		{"\x1b[A\x1bOA\x1b[1;5A\x1b[Z", "named Up|named Up|named C-Up|named BTab"}, {"\x1b[I\x1b[<0;1;1M\x1b[M   ", ""}, {"\x1b[200~\x1b\t\x1b[201~", "paste  \x1b\t"},
+		{"\x1b[A\x1bOA\x1b[1;5A\x1b[Z", "named Up|named Up|named C-Up|named BTab"}, {"\x1b[I\x1b[<0;1;1M\x1b[M   ", "mouse 0 at 0 0, false"}, {"\x1b[200~\x1b\t\x1b[201~", "paste  \x1b\t"},
 		{"\x1b", "keys  \x1b"}, {"\x1b[", "named M-["}, {"\x1b[64z\x1b[65z\x1b[66z\x1b[67z\x1b[68z\x1b[69z", ""}, {"\x1bxa", "named M-x|keys  a"}, {"\x1b[63", "named M-[|keys  63"},
 	} {
 		if got := strings.Join(decode(o, c.in), "|"); got != c.want {

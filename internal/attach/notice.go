@@ -127,8 +127,23 @@ func (a *Attachment) clear() {
 	}
 	n.clear = time.AfterFunc(clearAfter, func() {
 		n.asked.Store(time.Now().UnixNano())
-		a.redraw()
+		if !a.repainted() {
+			a.redraw()
+		}
 	})
+}
+
+// repainted has a picture shown anew that covers the display, if there is one.
+func (a *Attachment) repainted() bool {
+	a.out.mu.Lock()
+	defer a.out.mu.Unlock()
+	if a.out.cover == nil || a.closed.Load() {
+		return a.closed.Load()
+	}
+	if err := a.out.paint(); err != nil {
+		a.end(err)
+	}
+	return true
 }
 
 // overlay shows what there is to show.

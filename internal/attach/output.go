@@ -38,6 +38,8 @@ type output struct {
 	away     bool   // suspended
 	draining bool   // a goroutine works on the queue or the lag
 	redraw   bool   // that goroutine is to ask for a redraw
+	cover    []byte // shown in place of what is drawn; nil for nothing
+	repaint  bool   // cover is to be shown once the queue is empty
 	stats    Stats
 
 	latest    marksPair     // of the filter, under mu: what tmux believes
@@ -177,6 +179,9 @@ func (o *output) deliver() error {
 		o.stats.Lost += uint64(len(o.batch))
 		o.startDrain()
 		return nil
+	case o.cover != nil:
+		o.stats.Lost += uint64(len(o.batch))
+		return nil
 	}
 	if err := o.put(o.batch); err != nil {
 		return err
@@ -192,7 +197,7 @@ func (o *output) put(p []byte) error {
 			return err
 		}
 		if p = p[n:]; len(p) == 0 {
-			o.now.Store(uint32(o.latest.now))
+			o.caughtUp()
 			return nil
 		}
 	}
@@ -203,6 +208,14 @@ func (o *output) put(p []byte) error {
 	}
 	o.startDrain()
 	return nil
+}
+
+// caughtUp notes that the terminal has all that was drawn, unless that was kept
+// from it by a picture; o.mu is held.
+func (o *output) caughtUp() {
+	if o.cover == nil {
+		o.now.Store(uint32(o.latest.now))
+	}
 }
 
 // write is one try; o.mu is held.
@@ -218,10 +231,11 @@ func (o *output) write(p []byte) (int, error) {
 	return n, err
 }
 
-// lag drops what is queued and all that comes until a redraw; o.mu is held.
+// lag drops what is queued and all that comes until a redraw, and with it what
+// covers the display; o.mu is held.
 func (o *output) lag(more int) {
 	o.stats.Lost += uint64(len(o.queue) + more)
-	o.queue = nil
+	o.queue, o.cover, o.repaint = nil, nil, false
 	if !o.lagging {
 		o.lagging = true
 		o.stats.Lags++
@@ -288,9 +302,12 @@ func (o *output) drainOnce() error {
 		}
 	}
 	o.queue = nil
+	if o.repaint {
+		return o.paint()
+	}
 	if !o.lagging {
 		o.draining = false
-		o.now.Store(uint32(o.latest.now))
+		o.caughtUp()
 		return nil
 	}
 	o.lagging, o.redraw = false, true
@@ -299,7 +316,10 @@ func (o *output) drainOnce() error {
 }
 
 // suspend has everything dropped until resume; o.mu is held.
-func (o *output) suspend() { o.away, o.queue = true, nil }
+func (o *output) suspend() {
+	o.away = true
+	o.queue, o.cover, o.repaint = nil, nil, false
+}
 
 // resume brings the terminal to a known state, followed by a redraw; o.mu is
 // held.

@@ -10,6 +10,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/muxward/muxward/internal/attach/screen"
 	"github.com/muxward/muxward/internal/failpoint"
 	"github.com/muxward/muxward/internal/tmux"
 )
@@ -137,6 +138,11 @@ func (in *input) route(e Event, mode Mode) error {
 		return in.characters(e.Bytes, mode)
 	case e.Kind == Keys, e.Kind == Named:
 		return in.key(e, e.Key, mode)
+	case e.Kind == MouseReport:
+		if now, _ := in.a.out.marks(); now&screen.Mouse == 0 {
+			return nil // nobody has asked the terminal for it
+		}
+		return in.a.cfg.Bound.Mouse(in.a.ctx, e.Mouse)
 	case e.Kind == PasteRefused:
 		return in.deliver(e, mode)
 	case in.a.cfg.Bound.Paste(e.Bytes):

@@ -32,7 +32,9 @@ type errand struct {
 	// nothing else is taken for it. nil: it is to be found out.
 	current *tmux.Found
 	moved   bool // the display may show something else since follow
+	strayed bool // a command has led elsewhere, since the mouse was used
 	author  author
+	mouse   *pointed // what was done with the mouse, nil for keys
 	opts    tmux.ParseOptions
 }
 
@@ -55,14 +57,24 @@ type step struct {
 
 // run does what a key is bound to.
 func (k *keyboard) run(ctx context.Context, key string, b *tmux.Binding) error {
-	e := &errand{k: k, key: key, opts: k.s.reading()}
+	return k.carry(ctx, key, b, nil)
+}
+
+// carry is run for a key, or for what was done with the mouse.
+func (k *keyboard) carry(ctx context.Context, key string, b *tmux.Binding, mouse *pointed) error {
+	e := &errand{k: k, key: key, opts: k.s.reading(), mouse: mouse}
 	commands, err := b.Commands()
 	if err != nil {
 		k.s.att.Notice(e.told("", e.unread(ctx, err)))
 		return nil
 	}
+	commands = e.aim(commands)
 	if len(commands) == 1 && leaves(commands[0]) {
 		return e.step(ctx, step{inv: commands[0]}) // whatever the server says
+	}
+	if k.looking() && !slices.ContainsFunc(commands, func(inv *tmux.Invocation) bool { return !inMode(inv) }) {
+		e.next(commands) // they are about nothing of the server's
+		return e.run(ctx)
 	}
 	err = k.s.typedFirst(ctx)
 	if err == nil {
@@ -102,6 +114,10 @@ func (e *errand) locate(ctx context.Context) error {
 		return err
 	}
 	e.opts = snap.Reading()
+	if e.mouse != nil && !e.strayed {
+		e.current = e.mouse.at
+		return nil
+	}
 	e.current, err = e.k.s.current(ctx, snap)
 	return err
 }
@@ -195,6 +211,9 @@ var errAsked = errors.New("the person is asked")
 // step does one command.
 func (e *errand) step(ctx context.Context, now step) error {
 	inv := now.inv
+	if mine, err := e.private(ctx, inv); mine {
+		return err
+	}
 	switch {
 	case leaves(inv) && !now.late && len(e.todo) > 0: // that is done first, as long as they are there
 		e.todo = append(e.todo, step{inv, e.groups, true, now.author})
@@ -207,7 +226,7 @@ func (e *errand) step(ctx context.Context, now step) error {
 		}
 		e.k.at.Enter(table, time.Now())
 		return nil
-	case asksFirst(inv):
+	case e.asksFirst(inv):
 		return e.question(ctx, now)
 	case chooses(inv):
 		return e.choose(ctx, inv)
@@ -262,6 +281,7 @@ func (e *errand) led(ctx context.Context, inv *tmux.Invocation, to *tmux.Found) 
 	case closes(inv):
 		e.current = e.left(ctx)
 	}
+	e.strayed = e.strayed || e.current == nil
 }
 
 // left is what is current after something was closed: where that was not it, or where
@@ -315,8 +335,9 @@ func (e *errand) preview(ctx context.Context, commands []*tmux.Invocation, asked
 	for _, inv := range commands {
 		switch {
 		case entersTable(inv), chooses(inv): // decided when it is chosen
-		case asksFirst(inv) && inv.Row.Name == "command-prompt": // and when it is answered
-		case asksFirst(inv):
+		case e.isPrivate(inv): // and when it is done
+		case e.asksFirst(inv) && inv.Row.Name == "command-prompt": // and when it is answered
+		case e.asksFirst(inv):
 			nested, err := e.nested(ctx, inv, 0)
 			if err != nil {
 				return err
@@ -354,7 +375,7 @@ func (e *errand) nested(ctx context.Context, inv *tmux.Invocation, at int) ([]*t
 		if err != nil {
 			return nil, e.unread(ctx, err)
 		}
-		return commands, nil
+		return e.aim(commands), nil
 	}
 	return nil, errors.New("there are no commands in it")
 }

@@ -19,13 +19,22 @@ type keyboard struct {
 	board *board
 	at    tmux.Keyboard
 	ask   *question
+	look  *lookback
+	// copied is what the person has copied for themselves, searched what they
+	// have searched for.
+	copied, searched string
+	deaf             time.Time // until then keys are not typed: see cutShort
+	// down is where a button of the mouse was pressed, drags is set while it is
+	// moved since.
+	down  attach.Mouse
+	drags bool
 	told  time.Time // when they were told that the tables are not known
 }
 
 // Plain returns how many bytes at the begin of p are keys that nothing is bound
 // to, as far as that is known at once.
 func (k *keyboard) Plain(p []byte) int {
-	if k.ask != nil {
+	if k.ask != nil || k.look != nil || time.Now().Before(k.deaf) {
 		return 0
 	}
 	v := k.board.fresh(time.Time{})
@@ -50,6 +59,10 @@ func (k *keyboard) Press(ctx context.Context, key string) (taken bool, err error
 	if k.ask != nil {
 		return true, k.answer(ctx, key)
 	}
+	if k.cutShort(now) {
+		return true, nil
+	}
+	looks := k.looking()
 	try := k.at
 	m, unseen := k.keys(ctx, time.Time{})
 	bound, typed := try.Press(m, key, now)
@@ -59,8 +72,11 @@ func (k *keyboard) Press(ctx context.Context, key string) (taken bool, err error
 		bound, typed = try.Press(m, key, now)
 	}
 	k.at = try
+	if bound == nil && looks && (key == "q" || key == "C-c") { // whatever is bound, there is a way back
+		return true, k.leaveLook(ctx)
+	}
 	if bound == nil {
-		return !typed, nil
+		return !typed || looks, nil // what is no key there is none for the pane either
 	}
 	failpoint.At("keyboard-bound")
 	if unseen != nil && !leaving(bound) { // it may be bound to something else now
@@ -82,7 +98,7 @@ func leaving(b *tmux.Binding) bool {
 func (k *keyboard) Paste(text []byte) bool {
 	k.at = tmux.Keyboard{}
 	if k.ask == nil {
-		return false
+		return k.cutShort(time.Now()) || k.looking()
 	}
 	if l := k.ask.line; l != nil && !l.single {
 		first, _, _ := strings.Cut(strings.ReplaceAll(string(text[:min(len(text), 4*maxLine)]), "\r", "\n"), "\n")
@@ -121,6 +137,9 @@ func (k *keyboard) keys(ctx context.Context, after time.Time) (*tmux.KeyMap, err
 		k.s.att.Notice(v.err.Error())
 	}
 	if m := v.keys(session); m != nil {
+		if k.look != nil {
+			m = m.In(k.look.table)
+		}
 		return m, v.err
 	}
 	return onlyLeaving(session), v.err

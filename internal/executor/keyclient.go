@@ -21,20 +21,21 @@ const maxPrinted = 4 << 10
 type keyClient struct {
 	gateway.Client
 	files chan wire.Message
+	limit int // of what is kept
 
 	mu  sync.Mutex
 	out bytes.Buffer
 }
 
 func newKeyClient(c gateway.Client) *keyClient {
-	return &keyClient{Client: c, files: make(chan wire.Message, 16)}
+	return &keyClient{Client: c, files: make(chan wire.Message, 16), limit: maxPrinted}
 }
 
 // Print keeps what is printed, up to a limit.
 func (c *keyClient) Print(_ context.Context, _ int, data []byte) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.out.Write(data[:min(len(data), maxPrinted-c.out.Len())])
+	c.out.Write(data[:min(len(data), c.limit-c.out.Len())])
 	return nil
 }
 

@@ -28,12 +28,20 @@ type line struct {
 	text    []rune
 	at      int  // the cursor
 	single  bool // one key is an answer
+	number  bool // a key that is no digit ends it, and means what it means
+	live    bool // what is done is done with each key
+	last    string
 }
 
-// offersLine reports whether a command-prompt is one that is asked here.
-func offersLine(inv *tmux.Invocation) bool {
+// offersLine reports whether a command-prompt is one that is asked here. Those
+// for numbers, and those that are answered with each key, are for looking back.
+func offersLine(inv *tmux.Invocation, looks bool) bool {
+	offered := "1bIpTW"
+	if looks {
+		offered += "Ni"
+	}
 	for _, f := range inv.Flags {
-		if !strings.ContainsRune("1bIpTW", rune(f.Letter)) {
+		if !strings.ContainsRune(offered, rune(f.Letter)) {
 			return false
 		}
 	}
@@ -42,7 +50,7 @@ func offersLine(inv *tmux.Invocation) bool {
 
 // line begins a command-prompt: its prompts, and what stands there at first.
 func (e *errand) line(ctx context.Context, inv *tmux.Invocation) (*line, error) {
-	l := &line{single: inv.Has('1')}
+	l := &line{single: inv.Has('1'), number: inv.Has('N'), live: inv.Has('i')}
 	prompts, given := inv.Get('p')
 	begun, _ := inv.Get('I')
 	if strings.Count(prompts, ",") >= maxPrompts {
@@ -51,8 +59,7 @@ func (e *errand) line(ctx context.Context, inv *tmux.Invocation) (*line, error) 
 	switch {
 	case given:
 		for one := range strings.SplitSeq(prompts, ",") {
-			text, _ := e.words(ctx, one)
-			l.prompts = append(l.prompts, text+" ")
+			l.prompts = append(l.prompts, e.prompt(ctx, one)+" ")
 		}
 	case len(inv.Args) > 0:
 		name, _, _ := strings.Cut(strings.TrimSpace(inv.Args[0]), " ")
@@ -64,14 +71,29 @@ func (e *errand) line(ctx context.Context, inv *tmux.Invocation) (*line, error) 
 		if i == len(l.prompts) {
 			break
 		}
-		text, _ := e.words(ctx, one)
+		text := e.prompt(ctx, one)
 		if saysCommands(inv) && !onlyNames(one, text) {
 			text = ""
 		}
 		l.begun = append(l.begun, text)
 	}
 	l.next()
+	if l.live { // what stands there is searched for when it is asked for
+		l.last, l.text, l.at = string(l.text), nil, 0
+	}
 	return l, nil
+}
+
+// prompt is a prompt, or what stands there at first, with what a format in it
+// comes to: while one looks back, of that too.
+func (e *errand) prompt(ctx context.Context, one string) string {
+	if e.k.look != nil {
+		if text, ok := e.k.look.expand(one); ok {
+			return text
+		}
+	}
+	text, _ := e.words(ctx, one)
+	return text
 }
 
 // saysCommands reports whether the answer is text of the command language.
@@ -187,10 +209,19 @@ func (l *line) key(key string) bool {
 // edit takes a key to a line.
 func (k *keyboard) edit(ctx context.Context, q *question, key string) error {
 	l := q.line
+	if l.number && (len(key) != 1 || key[0] < '0' || key[0] > '9') && key != "BSpace" {
+		return k.beyond(ctx, q, key)
+	}
+	if l.live && (key == "C-s" || key == "C-r") {
+		return k.further(ctx, q, key)
+	}
 	switch key {
 	case "Escape", "C-c", "C-g":
 		return k.close(ctx, q, nil)
 	case "Enter":
+		if l.live { // it has been done
+			return k.close(ctx, q, nil)
+		}
 		return k.enter(ctx, q)
 	}
 	was := len(l.text)
@@ -200,7 +231,59 @@ func (k *keyboard) edit(ctx context.Context, q *question, key string) error {
 	if l.single && len(l.text) > was {
 		return k.enter(ctx, q)
 	}
+	if l.live {
+		if err := k.live(ctx, q, "="); err != nil {
+			return err
+		}
+	}
 	k.s.att.Ask(l.shown())
+	return nil
+}
+
+// beyond is a key behind a number: the number is entered, unless the key ends
+// questions, and the key pressed.
+func (k *keyboard) beyond(ctx context.Context, q *question, key string) error {
+	switch key {
+	case "Escape", "C-c", "C-g":
+		return k.close(ctx, q, nil)
+	}
+	if err := k.enter(ctx, q); err != nil || key == "Enter" || k.ask != nil {
+		return err
+	}
+	_, err := k.Press(ctx, key)
+	return err
+}
+
+// further searches on for what is being typed, or for what was the last time.
+func (k *keyboard) further(ctx context.Context, q *question, key string) error {
+	how := "-"
+	if key == "C-s" {
+		how = "+"
+	}
+	if l := q.line; len(l.text) == 0 {
+		l.text, how = []rune(l.last), "="
+		l.at = len(l.text)
+	}
+	err := k.live(ctx, q, how)
+	k.s.att.Ask(q.line.shown())
+	return err
+}
+
+// live does what a prompt is for while it is being answered.
+func (k *keyboard) live(ctx context.Context, q *question, how string) error {
+	for _, n := range q.inv.Nested() {
+		all, err := n.Filled([]string{how + string(q.line.text)}, q.e.opts)
+		if err != nil {
+			return nil // what is typed so far is no command
+		}
+		for _, inv := range all {
+			if inMode(inv) && k.looking() {
+				if err := k.look.keys(ctx, inv); err != nil {
+					k.s.att.Notice(q.e.told(inv.Row.Name+": ", err))
+				}
+			}
+		}
+	}
 	return nil
 }
 

@@ -24,15 +24,18 @@ type question struct {
 
 // asksFirst: the person's own terminal is where they are asked. Forms that are
 // not asked here go to the line, which refuses them.
-func asksFirst(inv *tmux.Invocation) bool {
+func (e *errand) asksFirst(inv *tmux.Invocation) bool {
 	switch inv.Row.Name {
 	case "confirm-before":
 		return !inv.Has('t')
 	case "command-prompt":
-		return offersLine(inv)
+		return offersLine(inv, e.k.looking())
 	}
 	return false
 }
+
+// errNowhere: without knowing what is current nothing is asked and nothing shown.
+var errNowhere = errors.New("what it is about cannot be found out")
 
 // question asks in tmux's place.
 func (e *errand) question(ctx context.Context, now step) error {
@@ -47,7 +50,7 @@ func (e *errand) question(ctx context.Context, now step) error {
 		return err
 	}
 	if e.current == nil {
-		return errors.New("what it is about cannot be found out")
+		return errNowhere
 	}
 	q := &question{e: e, inv: inv, about: e.current}
 	var text, typed string

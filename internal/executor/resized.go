@@ -13,6 +13,11 @@ import (
 // count it is made sure first that it does not, whatever somebody who acts as
 // the owner has changed past us.
 func (s *seat) resized() {
+	// What somebody looks back at does not fit any more.
+	if err := s.att.Uncover(s.ctx); err != nil {
+		s.leave(err)
+		return
+	}
 	if !s.resizes.Load() && !s.full.Load() {
 		if err := s.weightless(s.ctx); err != nil {
 			s.leave(err)

@@ -49,8 +49,9 @@ type seat struct {
 	// unsettled is set while tmux may not have come to what was typed; the input
 	// pump's.
 	unsettled bool
-	keyboard  *keyboard      // nil before begin
-	snap      *tmux.Snapshot // of a session that was just made
+	keyboard  *keyboard               // nil before begin
+	looks     atomic.Pointer[looking] // what they look back at rests on
+	snap      *tmux.Snapshot          // of a session that was just made
 	// unwritten is set while what was read from the terminal could not be
 	// recorded.
 	unwritten atomic.Bool
@@ -430,6 +431,9 @@ func (s *seat) arm() {
 // none has a limit.
 func (s *seat) limit() time.Time {
 	rests := []access.Decision{s.stage.Load().view.Decide()}
+	if l := s.looks.Load(); l != nil {
+		rests = append(rests, l.decide())
+	}
 	if s.full.Load() {
 		rests = append(rests, s.whole.Decide())
 	} else if s.resizes.Load() {
@@ -467,7 +471,7 @@ func (s *seat) reconsider(ctx context.Context, why string) error {
 	}
 	defer s.arm()
 	if view.Allow || full {
-		sized := s.sizing(ctx, full)
+		sized := errors.Join(s.unlook(ctx, why), s.sizing(ctx, full))
 		if full == s.full.Load() {
 			return errors.Join(sized, s.unstick(ctx))
 		}

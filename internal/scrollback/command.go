@@ -41,6 +41,7 @@ func (v *View) Do(name string, count int, arg string) Outcome {
 	if c.do == nil {
 		return Outcome{}
 	}
+	v.steps = 0
 	o := c.do(v, clamp(count, 1, 10000), arg)
 	if c.marks == always || c.marks == emacsOnly && !v.set.Vi {
 		v.unmark()
@@ -68,7 +69,9 @@ func lookup(name string) command {
 func times(marks keeping, do func(*View)) command {
 	return command{func(v *View, count int, _ string) Outcome {
 		for range count {
-			do(v)
+			if do(v); v.tired() {
+				break
+			}
 		}
 		return Outcome{}
 	}, marks}
@@ -139,7 +142,7 @@ func moves() map[string]command {
 		"previous-paragraph": times(emacsOnly, func(v *View) { v.paragraph(-1) }),
 		"next-matching-bracket": {func(v *View, count int, _ string) Outcome {
 			for range count {
-				if !v.nextBracket() {
+				if !v.nextBracket() || v.tired() {
 					break
 				}
 			}
@@ -308,7 +311,9 @@ func searches() map[string]command {
 			}
 			v.find.up = up
 			for range count {
-				v.seek(arg, up, regex)
+				if !v.seek(arg, up, regex) {
+					break
+				}
 			}
 			return Outcome{}
 		}, never}

@@ -37,9 +37,16 @@ type Content struct {
 	// older is how many lines there are before the first one here.
 	older int
 
-	last  [2]int // rows in recent
+	last  [2]int // which rows are in cells
 	cells [2][]cell
+	steps int // how many cells were looked at
 }
+
+// maxSteps is how many cells are looked at before a command is not repeated any
+// more, however often it was to be.
+const maxSteps = 1 << 20
+
+func (c *Content) tired() bool { return c.steps > maxSteps }
 
 // Capture is what was captured of a pane.
 type Capture struct {
@@ -98,8 +105,9 @@ func (c *Content) join(joined []string) {
 	for _, line := range joined {
 		for y < len(c.rows) {
 			r := &c.rows[y]
-			rest, ok := strings.CutPrefix(line, bare(r.raw))
-			if !ok {
+			text := bare(r.raw)
+			rest, ok := strings.CutPrefix(line, text)
+			if !ok && strings.TrimRight(line, " ") != strings.TrimRight(text, " ") {
 				return
 			}
 			y++
@@ -141,6 +149,7 @@ func (c *Content) row(y int) []cell {
 
 // at gives a cell; beyond the end of a row there are spaces.
 func (c *Content) at(x, y int) cell {
+	c.steps++
 	if cells := c.row(y); x >= 0 && x < len(cells) {
 		return cells[x]
 	}

@@ -14,6 +14,34 @@ type Frame struct {
 	Left, Top int
 	// Cols and Rows are the terminal's size, Colours how many it has.
 	Cols, Rows, Colours int
+	// Above and Below are how many rows at its edges show no pane.
+	Above, Below int
+}
+
+// window is the part of the terminal on which a part of the pane is seen, and
+// which: as much as there is room for, with the cursor.
+type window struct {
+	left, top, right, bottom int
+	x, y                     int // the pane's column and row in the upper left corner
+}
+
+func (v *View) window(f Frame) window {
+	w := window{
+		left: max(0, f.Left), right: min(f.Cols, f.Left+v.width),
+		top: max(f.Above, f.Top), bottom: min(f.Rows-f.Below, f.Top+v.height),
+	}
+	w.x, w.y = w.left-f.Left, w.top-f.Top
+	cx := min(v.cx, v.width-1)
+	w.x = max(min(w.x, cx), cx-(w.right-w.left)+1)
+	w.y = max(min(w.y, v.cy), v.cy-(w.bottom-w.top)+1)
+	return w
+}
+
+// Place gives the place in the pane that is drawn at a place of the terminal,
+// which may lie beyond the pane.
+func (v *View) Place(f Frame, col, row int) (x, y int) {
+	w := v.window(f)
+	return col - w.left + w.x, row - w.top + w.y
 }
 
 // What is selected, found or told of the position looks as it does in tmux that
@@ -28,27 +56,26 @@ var (
 // puts the cursor there. It leaves no colours or attributes in force.
 func (v *View) Draw(f Frame) []byte {
 	b := []byte("\x1b[?25l\x0f\x1b(B\x1b[0m")
-	for row := range v.height {
-		b = v.drawRow(b, f, row)
+	w := v.window(f)
+	if w.left >= w.right || w.top >= w.bottom {
+		return append(b, "\x1b[?25h"...) // the pane is not on the terminal
 	}
-	b = v.drawPosition(b, f)
+	for row := w.top; row < w.bottom; row++ {
+		b = v.drawRow(b, f, w, row)
+	}
+	b = v.drawPosition(b, f, w)
 	b = append(b, "\x1b[0m"...)
-	x := clamp(f.Left+min(v.cx, v.width-1), 0, f.Cols-1)
-	y := clamp(f.Top+v.cy, 0, f.Rows-1)
-	b = moveTo(b, x, y)
+	b = moveTo(b, w.left+min(v.cx, v.width-1)-w.x, w.top+v.cy-w.y)
 	return append(b, "\x1b[?25h"...)
 }
 
 func moveTo(b []byte, x, y int) []byte { return fmt.Appendf(b, "\x1b[%d;%dH", y+1, x+1) }
 
 // drawRow draws the part of one row that is on the terminal.
-func (v *View) drawRow(b []byte, f Frame, row int) []byte {
-	from, to := max(0, -f.Left), min(v.width, f.Cols-f.Left)
-	if f.Top+row < 0 || f.Top+row >= f.Rows || from >= to {
-		return b
-	}
-	y := v.top() + row
-	b = moveTo(b, f.Left+from, f.Top+row)
+func (v *View) drawRow(b []byte, f Frame, w window, row int) []byte {
+	from, to := w.x, w.x+w.right-w.left
+	y := v.top() + w.y + row - w.top
+	b = moveTo(b, w.left, row)
 	looks := v.looks(y)
 	now, begun := style{}, false
 	for x := from; x < to; x++ {
@@ -121,8 +148,8 @@ func (v *View) looks(y int) func(x int, s style) style {
 
 // drawPosition writes how far it is scrolled back, and of how much, into the
 // upper right corner.
-func (v *View) drawPosition(b []byte, f Frame) []byte {
-	if v.HidePosition || f.Top < 0 || f.Top >= f.Rows {
+func (v *View) drawPosition(b []byte, f Frame, w window) []byte {
+	if v.HidePosition {
 		return b
 	}
 	text := "[" + strconv.Itoa(v.oy) + "/" + strconv.Itoa(v.hsize())
@@ -133,9 +160,8 @@ func (v *View) drawPosition(b []byte, f Frame) []byte {
 	if n := len(v.find.matches); v.find.shown {
 		text = fmt.Sprintf("(%d results) %s", n, text)
 	}
-	right := min(v.width, f.Cols-f.Left)
-	if at := right - len(text); at >= max(0, -f.Left) {
-		b = moveTo(b, f.Left+at, f.Top)
+	if at := w.right - len(text); at >= w.left {
+		b = moveTo(b, at, w.top)
 		b = selectedStyle.on(b, f.Colours)
 		b = append(b, text...)
 	}

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/charmbracelet/x/vt"
 
@@ -63,9 +64,11 @@ func TestDraw(t *testing.T) {
 		// Of a pane that is wider than the terminal a part is seen: half of a wide
 		// character is none.
 		{"history-bottom", scrollback.Frame{Left: -1, Top: 0, Cols: 6, Rows: 2},
-			[]string{"ed 世 ", "our   "}, 3, 1},
+			[]string{"our   ", "ive   "}, 3, 1},
 		{"toggle-position", scrollback.Frame{Left: 0, Top: 3, Cols: 12, Rows: 5},
-			[]string{"............", "............", "............", "red 世界....", "four    ...."}, 4, 4},
+			[]string{"............", "............", "............", "four    ....", "five    ...."}, 4, 4},
+		{"history-top", scrollback.Frame{Left: 4, Top: -1, Cols: 9, Rows: 3, Above: 1, Below: 1},
+			[]string{".........", "....one  ", "........."}, 4, 1},
 	} {
 		v.HidePosition = true
 		v.Do(step.name, 1, "")
@@ -93,5 +96,37 @@ func TestDraw(t *testing.T) {
 	v.HidePosition = false
 	if p := string(v.Draw(scrollback.Frame{Cols: 30, Rows: 5})); strings.Contains(p, "/2") {
 		t.Errorf("the position does not fit: %q", p)
+	}
+}
+
+// TestCostIsBounded: neither a count nor a pattern makes somebody's service work
+// for long, whatever the pane holds. Without a bound it is hours.
+func TestCostIsBounded(t *testing.T) {
+	const rows, width = 5000, 99
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for _, part := range []string{"(((", "(a)", "aaa"} {
+			text := strings.Repeat(strings.Repeat(part, width/3)+"\n", rows)
+			c, err := scrollback.Parse(scrollback.Capture{Width: width, Height: 50, History: rows - 50, Text: text, Joined: text})
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			v := scrollback.New(c, scrollback.Settings{Wrap: true, Separators: "()"}, 0, 0)
+			v.Do("search-forward-text", 1, "nowhere")
+			for _, name := range []string{"next-matching-bracket", "previous-matching-bracket", "next-word", "previous-space", "next-paragraph", "search-again"} {
+				v.Do("history-top", 1, "")
+				v.Do(name, 1<<30, "")
+			}
+			if part == "aaa" {
+				v.Do("search-backward", 1<<30, "((a?){200}|(.a){100})x")
+			}
+		}
+	}()
+	select {
+	case <-done:
+	case <-time.After(time.Minute):
+		t.Fatal("it takes more than a minute")
 	}
 }

@@ -9,8 +9,13 @@ import (
 	"github.com/muxward/muxward/internal/tmux"
 )
 
-// maxMatches is how many places are found at most.
-const maxMatches = 20000
+const (
+	// maxMatches is how many places are found at most.
+	maxMatches = 20000
+	// maxSearch is how many steps a search takes at most: a second or two, for the
+	// worst of patterns.
+	maxSearch = 40 << 20
+)
 
 // search is what was searched for last.
 type search struct {
@@ -116,18 +121,20 @@ func order(p, q place) int {
 
 // matches finds all places, in the lines that rows make together.
 func (v *View) matches(text string, regex bool) ([]match, error) {
-	find, err := finder(text, regex)
+	find, steps, err := finder(text, regex)
 	if err != nil {
 		return nil, err
 	}
 	var all []match
-	for y := 0; y <= v.bottom() && len(all) < maxMatches; {
+	left := maxSearch
+	for y := 0; y <= v.bottom() && len(all) < maxMatches && left > 0; {
 		end := y
 		line := v.rows[y].plain
 		for v.wrapped(end) {
 			end++
 			line += v.rows[end].plain
 		}
+		left -= (len(line) + 1) * steps
 		if found := find(line); len(found) > 0 {
 			columns := v.columns(y, end)
 			for _, f := range found {
@@ -141,18 +148,19 @@ func (v *View) matches(text string, regex bool) ([]match, error) {
 	return all, nil
 }
 
-// finder gives what finds all of a text in a line, as pairs of offsets. Letters
-// are taken as they are if there is a capital among them.
-func finder(text string, regex bool) (func(line string) [][]int, error) {
+// finder gives what finds all of a text in a line, as pairs of offsets, and how
+// many steps it takes for each byte. Letters are taken as they are if there is a
+// capital among them.
+func finder(text string, regex bool) (find func(line string) [][]int, steps int, err error) {
 	fold := !strings.ContainsFunc(text, unicode.IsUpper)
 	if regex && strings.ContainsAny(text, `^$*+()?[].\`) {
-		re, err := tmux.Pattern(text, fold)
+		re, steps, err := tmux.Pattern(text, fold)
 		if err != nil {
-			return nil, err
+			return nil, 0, err
 		}
 		return func(line string) [][]int {
 			return slices.DeleteFunc(re.FindAllStringIndex(line, maxMatches), func(f []int) bool { return f[0] == f[1] })
-		}, nil
+		}, steps, nil
 	}
 	if fold {
 		text = lower(text)
@@ -170,7 +178,7 @@ func finder(text string, regex bool) (func(line string) [][]int, error) {
 			found = append(found, []int{at, at + len(text)})
 			at += len(text)
 		}
-	}, nil
+	}, 1, nil
 }
 
 // lower is in lower case what keeps its length by it.
@@ -267,7 +275,9 @@ func (v *View) again(reverse bool, count int) {
 		return
 	}
 	for range count {
-		v.seek(f.text, f.up != reverse, f.regex)
+		if !v.seek(f.text, f.up != reverse, f.regex) {
+			return
+		}
 	}
 }
 

@@ -69,6 +69,17 @@ func (v *View) Position() (back, of int) { return v.oy, v.hsize() }
 // captured.
 func (v *View) Cursor() (x, y int) { return v.cx, v.y() }
 
+// Size is the size of the pane.
+func (v *View) Size() (width, height int) { return v.width, v.height }
+
+// SearchFor has the next search repeated that is for nothing else: it was made
+// the last time.
+func (v *View) SearchFor(text string) {
+	if text != "" {
+		v.find.text, v.find.up, v.find.regex, v.find.done = text, true, true, true
+	}
+}
+
 // y is the row of the content with the cursor.
 func (v *View) y() int { return v.hsize() - v.oy + v.cy }
 
@@ -253,4 +264,9 @@ func (v *View) startOfLine() {
 	r := v.reader()
 	r.startOfLine(true)
 	v.back(r)
+}
+
+// Point puts the cursor to a place on the screen, as a mouse does.
+func (v *View) Point(x, y int) {
+	v.put(clamp(x, 0, v.width-1), clamp(y, 0, v.height-1))
 }

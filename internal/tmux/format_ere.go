@@ -288,11 +288,11 @@ func ereClass(name string) string {
 }
 
 // Pattern compiles a POSIX extended regular expression within the bounds that
-// hold for guests.
-func Pattern(pattern string, fold bool) (*regexp.Regexp, error) {
+// hold for guests. steps is how many it takes at most for each byte of a text.
+func Pattern(pattern string, fold bool) (re *regexp.Regexp, steps int, err error) {
 	r, err := compileERE(pattern, fold)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
-	return r.re, nil
+	return r.re, r.size, nil
 }

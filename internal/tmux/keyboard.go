@@ -18,6 +18,15 @@ type KeyMap struct {
 	repeat, first time.Duration
 }
 
+// In is the same with keys looked up in a table first, as those of a mode are.
+func (m *KeyMap) In(table string) *KeyMap {
+	in := *m
+	in.table = table
+	in.special = asciiSet{}
+	in.special.add(anyKey)
+	return &in
+}
+
 func (m *KeyMap) get(table, key string) *Binding {
 	if in := m.all.tables[table]; in != nil {
 		return in.keys[key]

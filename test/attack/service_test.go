@@ -46,6 +46,9 @@ func attached() []service {
 		{"board-ask", types("\x02o"), stuckPart},
 		{"keyboard-bound", types("\x02o"), stuckPart},
 		{"keyboard-answer", types("\x02:z"), stuckPart},
+		{"keyboard-mouse", types("\x1b[<64;5;5M"), stuckPart},
+		{"seat-capture", types("\x02["), stuckPart},
+		{"seat-looks", types("\x02["), stuckPart},
 		{"seat-expire", func(b *bed, _ *tmuxtest.Terminal) {
 			until := time.Now().Add(2 * time.Second).UTC().Format(time.RFC3339Nano)
 			b.Reload("grants.yaml", strings.ReplaceAll(bedGrants, "who: mwcarol,", "who: mwcarol, until: \""+until+"\","))

@@ -15,7 +15,7 @@ type keyboard struct {
 }
 
 // corpusKey is one key, or one report of the terminal itself. want is what it is:
-// "key NAME", "text TEXT", "paste TEXT" or "nothing".
+// "key NAME", "text TEXT", "paste TEXT", "mouse CODE at X Y, RELEASED" or "nothing".
 type corpusKey struct{ name, bytes, want string }
 
 // unescape reads what a file of the corpus has: \e is the escape.

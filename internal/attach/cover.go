@@ -1,0 +1,84 @@
+package attach
+
+import (
+	"context"
+	"encoding/base64"
+	"fmt"
+	"time"
+)
+
+// Cover shows a picture of muxward's own over what the display draws, or another
+// one in its place, until Uncover. What the display draws meanwhile is read and
+// thrown away. The picture must leave the terminal as tmux might, and draw anew
+// all that it covers.
+//
+// It reports false, and shows nothing, if the terminal is behind, or away; and,
+// unless begin is set, if the cover was taken away meanwhile, which whatever has
+// everything drawn anew does, too. It is not subject to the Gate: the caller
+// calls it where showing the picture is permitted.
+func (a *Attachment) Cover(picture []byte, begin bool) bool {
+	o := &a.out
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if a.closed.Load() || o.away || o.lagging || !begin && o.cover == nil || begin && len(o.queue) > 0 {
+		return false
+	}
+	o.cover = picture
+	if err := o.paint(); err != nil {
+		a.end(err)
+		return false
+	}
+	return true
+}
+
+// Covered reports whether a picture is shown by Cover.
+func (a *Attachment) Covered() bool {
+	a.out.mu.Lock()
+	defer a.out.mu.Unlock()
+	return a.out.cover != nil
+}
+
+// Uncover has the display drawn again in the place of a picture. When it returns
+// nil, nothing of the picture is written any more.
+func (a *Attachment) Uncover(ctx context.Context) error {
+	return lockWithin(ctx, &a.out.mu, func() {
+		if a.out.cover != nil {
+			a.note.asked.Store(time.Now().UnixNano()) // what is told now stays
+			a.out.lag(0)
+			a.out.startDrain()
+		}
+	})
+}
+
+// paint shows the picture, or has it shown as soon as the terminal has taken
+// what is queued: of several that it has no time for, the last. o.mu is held.
+func (o *output) paint() error {
+	if len(o.queue) > 0 {
+		o.repaint = true
+		return nil
+	}
+	o.repaint = false
+	if err := o.put(o.cover); err != nil {
+		return err
+	}
+	return o.overlay(true)
+}
+
+// maxClipboard is how much is given to a terminal to keep, as terminals take it.
+const maxClipboard = 64 << 10
+
+// Clipboard gives text to the terminal's clipboard, and reports whether it did.
+// As with Cover, the caller has found out that this is permitted.
+func (a *Attachment) Clipboard(text string) bool {
+	o := &a.out
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if a.closed.Load() || o.away || o.lagging || len(text) > maxClipboard {
+		return false
+	}
+	err := o.put(fmt.Appendf(nil, "\x1b]52;c;%s\x07", base64.StdEncoding.EncodeToString([]byte(text))))
+	if err != nil {
+		a.end(err)
+	}
+	return err == nil
+}

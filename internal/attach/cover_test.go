@@ -1,0 +1,104 @@
+package attach
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/muxward/muxward/internal/attach/attachtest"
+)
+
+// What covers a display is all that is shown until it is taken away; then the
+// display is drawn anew, with the modes that it has by then.
+func TestCover(t *testing.T) {
+	p := newPerson(t, Size{80, 24}, false)
+	at := attach(t, p, Watch)
+	at.program.draws("\x1b[?1049h\x1b[Hfirst")
+	eventually(t, "drawn", contains(p.screen, "first"))
+	if at.Cover([]byte("too early"), false) {
+		t.Error("a second picture is shown without a first")
+	}
+	if !at.Cover([]byte("PICTURE-1"), true) || !at.Cover([]byte("PICTURE-2"), false) {
+		t.Fatal("no picture is shown")
+	}
+	at.program.draws("\x1b[?1h\x1b=covered")
+	at.Notice("a notice")
+	eventually(t, "the notice is shown over it", contains(p.screen, "a notice"))
+	eventually(t, "what is drawn is read", func() error {
+		if at.Stats().Lost < uint64(len("covered")) {
+			return errors.New("no")
+		}
+		return nil
+	})
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	if err := at.Uncover(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if at.Covered() || at.Cover([]byte("too late"), false) {
+		t.Error("it is covered still")
+	}
+	select {
+	case <-at.redraws:
+	case <-time.After(10 * time.Second):
+		t.Fatal("no redraw")
+	}
+	at.program.draws("\x1b[Hafter")
+	eventually(t, "after", contains(p.screen, "after"))
+	seen := string(p.screen())
+	for _, never := range []string{"covered", "too early", "too late"} {
+		if strings.Contains(seen, never) {
+			t.Errorf("%q was shown", never)
+		}
+	}
+	if e := attachtest.Emulate(p.screen()); !e.Private[1] || !e.Keypad || !e.Private[1049] {
+		t.Errorf("modes after it: %+v", e)
+	}
+}
+
+// A display that ends while it is covered leaves the terminal as it was: what it
+// said at its end has not been shown.
+func TestCoveredToTheEnd(t *testing.T) {
+	p := newPerson(t, Size{80, 24}, false)
+	at := attach(t, p, Watch)
+	at.program.draws("\x1b[?1049h\x1b[?2004h\x1b[Hfirst")
+	eventually(t, "drawn", contains(p.screen, "first"))
+	if !at.Cover([]byte("\x1b[1;31mPICTURE"), true) {
+		t.Fatal("no picture is shown")
+	}
+	at.program.draws("\x1b[?2004l\x1b[?1049l")
+	eventually(t, "what is drawn is read", func() error {
+		if at.Stats().Lost == 0 {
+			return errors.New("no")
+		}
+		return nil
+	})
+	at.Notice("this is written behind it")
+	at.program.quit()
+	_ = at.wait()
+	p.untouched("ended while covered")
+}
+
+// Of the pictures that a terminal has no time for it is shown the last, and who
+// is too far behind is shown the display again.
+func TestCoverOfASlowTerminal(t *testing.T) {
+	p := newPerson(t, Size{80, 24}, true)
+	at := attach(t, p, Watch)
+	eventually(t, "raw mode", func() error { return rawMode(p) })
+	big := strings.Repeat("x", 200<<10)
+	if !at.Cover([]byte("PICTURE-0"+big), true) {
+		t.Fatal("no picture is shown")
+	}
+	for _, name := range []string{"PICTURE-1", "PICTURE-2", "PICTURE-3"} {
+		if !at.Cover([]byte(name), false) {
+			t.Fatal("the cover has gone")
+		}
+	}
+	p.resume()
+	eventually(t, "the last one", contains(p.screen, "PICTURE-3"))
+	if seen := string(p.screen()); strings.Contains(seen, "PICTURE-1") || strings.Contains(seen, "PICTURE-2") {
+		t.Error("a picture was shown that was out of date")
+	}
+}

@@ -1,0 +1,270 @@
+package executor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/muxward/muxward/internal/access"
+	"github.com/muxward/muxward/internal/failpoint"
+	"github.com/muxward/muxward/internal/gateway"
+	"github.com/muxward/muxward/internal/scrollback"
+	"github.com/muxward/muxward/internal/tmux"
+)
+
+// lookback is a person's private look back at a pane. It is drawn over their own
+// display, and the pane is in no mode. Only the pump of their input uses it; a
+// revocation takes the picture away, and it is over then.
+type lookback struct {
+	k     *keyboard
+	at    *tmux.Found
+	view  *scrollback.View
+	frame scrollback.Frame
+	table string // where its keys are looked up
+	looks *looking
+	count int  // how often the next command is to be done
+	drags bool // what is selected follows the mouse
+}
+
+// looking is what a look back rests on.
+type looking struct{ scroll, view *gateway.Right }
+
+// decide answers both rights as one.
+func (l *looking) decide() access.Decision {
+	d := l.scroll.Decide()
+	if see := l.view.Decide(); d.Allow && !see.Allow || see.Allow && !see.Expires.IsZero() && (d.Expires.IsZero() || see.Expires.Before(d.Expires)) {
+		return see
+	}
+	return d
+}
+
+// lookBack begins to look back at the pane that is current, as copy-mode does
+// for everybody.
+func (e *errand) lookBack(ctx context.Context, inv *tmux.Invocation) error {
+	k, s := e.k, e.k.s
+	if err := e.locate(ctx); err != nil {
+		return err
+	}
+	if e.current == nil {
+		return errNowhere
+	}
+	c, err := s.capture(ctx, e.current)
+	if err != nil {
+		return err
+	}
+	l := &lookback{k: k, at: e.current, table: "copy-mode", count: 1, looks: &looking{
+		scroll: s.live.Right(gateway.Need{Verb: access.Scroll, Object: c.on}),
+		view:   s.live.Right(gateway.Need{Verb: access.View, Object: c.on}),
+	}}
+	if c.settings.Vi {
+		l.table = "copy-mode-vi"
+	}
+	l.view = scrollback.New(c.content, c.settings, c.cursorX, c.cursorY)
+	l.view.ExitAtBottom, l.view.HidePosition = inv.Has('e'), inv.Has('H')
+	l.view.SearchFor(k.searched)
+	if inv.Has('u') {
+		l.view.Do("page-up", 1, "")
+	}
+	l.frame = s.frame(c)
+	s.looks.Store(l.looks)
+	s.arm() // its rights may have an end
+	failpoint.At("seat-looks")
+	if err := l.draw(true); err != nil {
+		s.looks.Store(nil)
+		return err
+	}
+	k.look = l
+	if inv.Has('M') && e.mouse != nil {
+		return l.drag()
+	}
+	return nil
+}
+
+// frame is where the pane is on the person's terminal.
+func (s *seat) frame(c *captured) scrollback.Frame {
+	f := scrollback.Frame{Left: c.left, Top: c.top, Above: c.above, Below: c.below, Colours: 8}
+	if size, err := s.terminal.Size(); err == nil {
+		size = size.Clamp()
+		f.Cols, f.Rows = size.Cols, size.Rows
+	}
+	if name, _, err := terminal(s.client.Hello().Term); err == nil && strings.Contains(name, "256color") {
+		f.Colours = 256
+	}
+	return f
+}
+
+// looking reports whether the person looks back.
+func (k *keyboard) looking() bool {
+	if k.look != nil && !k.s.att.Covered() {
+		k.forgetLook()
+	}
+	return k.look != nil
+}
+
+// deafTime is how long keys are not typed after somebody's look back was ended
+// for them: they were meant for it.
+const deafTime = 500 * time.Millisecond
+
+// cutShort reports whether a key was meant for a look back that has ended by
+// itself, as by a new size or a revocation.
+func (k *keyboard) cutShort(now time.Time) bool {
+	if k.look != nil && !k.looking() {
+		k.deaf = now.Add(deafTime)
+		k.s.att.Notice("you do not look back any more; what you press is not typed for a moment")
+	}
+	return now.Before(k.deaf)
+}
+
+func (k *keyboard) forgetLook() {
+	if k.look != nil {
+		k.searched = k.look.view.Searched()
+	}
+	k.look = nil
+	k.s.looks.Store(nil)
+}
+
+// leaveLook ends looking back: the display is shown again.
+func (k *keyboard) leaveLook(ctx context.Context) error {
+	if k.look == nil {
+		return nil
+	}
+	k.forgetLook()
+	ctx, cancel := context.WithTimeout(ctx, keyTime)
+	defer cancel()
+	return k.s.att.Uncover(ctx)
+}
+
+// draw shows the view, while the person may still see it.
+func (l *lookback) draw(begin bool) error {
+	s := l.k.s
+	picture := l.view.Draw(l.frame)
+	picture = append(l.below(), picture...)
+	shown := false
+	rest := l.looks.scroll
+	if !looked {
+		rest = s.stage.Load().view
+	}
+	err := s.live.Do(rest, func() error {
+		if d := l.looks.view.Decide(); !d.Allow {
+			return &gateway.Refused{Decision: d, Need: l.looks.view.Need()}
+		}
+		shown = s.att.Cover(picture, begin)
+		return nil
+	})
+	if err == nil && begin && !shown {
+		err = errors.New("your terminal is busy with what was shown before; try again")
+	}
+	return err
+}
+
+// standing is what is said of the rest of the picture.
+const standing = " looking back, for you alone: what is around it stands still "
+
+// below is the last row of the terminal, unless the pane is there.
+func (l *lookback) below() []byte {
+	f := l.frame
+	if _, height := l.view.Size(); f.Below == 0 && f.Top+height >= f.Rows {
+		return nil
+	}
+	text := standing[:min(len(standing), f.Cols-1)]
+	return fmt.Appendf(nil, "\x0f\x1b(B\x1b[%d;1H\x1b[0;7m%-*s\x1b[0m", f.Rows, f.Cols-1, text)
+}
+
+// unlook takes away what a person looks back at who may not any more. When it
+// returns nil, nothing of it is shown after.
+func (s *seat) unlook(ctx context.Context, why string) error {
+	l := s.looks.Load()
+	if l == nil {
+		return nil
+	}
+	d := l.decide()
+	if d.Allow {
+		return nil
+	}
+	// Whatever draws has found out before that it may, or finds out that it may
+	// not.
+	err := s.live.Pass(ctx)
+	shown := s.att.Covered()
+	err = errors.Join(err, s.att.Uncover(ctx))
+	if s.looks.CompareAndSwap(l, nil) && shown {
+		s.att.Notice(because("you may not look back here any more", d, why))
+	}
+	return err
+}
+
+// do does a command of copy mode to the view.
+func (l *lookback) do(ctx context.Context, name string, count int, arg string) error {
+	if !scrollback.Knows(name) {
+		return fmt.Errorf("%s is not offered while you look back for yourself", name)
+	}
+	o := l.view.Do(name, count, arg)
+	var err error
+	if o.Copy {
+		err = l.copied(ctx, o.Text, o.Append)
+	}
+	if o.Renew {
+		err = l.renew(ctx)
+	}
+	if o.Leave {
+		return errors.Join(err, l.k.leaveLook(ctx))
+	}
+	return errors.Join(err, l.draw(false))
+}
+
+// renew captures the pane anew, which is decided again.
+func (l *lookback) renew(ctx context.Context) error {
+	c, err := l.k.s.capture(ctx, l.at)
+	if err != nil {
+		return err
+	}
+	l.view.Renew(c.content)
+	l.frame = l.k.s.frame(c)
+	return nil
+}
+
+// maxCopied is how much somebody keeps of what they copied.
+const maxCopied = 1 << 20
+
+// copied keeps text for the person alone, to be pasted, and gives it to their
+// terminal's clipboard. It needs the right to copy from the pane.
+func (l *lookback) copied(ctx context.Context, text string, behind bool) error {
+	k, s := l.k, l.k.s
+	if behind {
+		text = k.copied + text
+	}
+	if len(text) > maxCopied {
+		return fmt.Errorf("not copied: more than %d KiB are selected", maxCopied>>10)
+	}
+	_, err := s.act(ctx, l.at, "copy", []string{fmt.Sprint(len(text), " bytes")}, access.Copy,
+		func(_ context.Context, on access.Object) (gateway.Result, error) {
+			right := s.live.Right(gateway.Need{Verb: access.Copy, Object: on})
+			return gateway.Result{}, s.live.Do(right, func() error {
+				k.copied = text
+				if s.clips() {
+					s.att.Clipboard(text)
+				}
+				return nil
+			})
+		})
+	return err
+}
+
+// clipboardFeature is tmux's bit for terminals that keep a clipboard.
+const clipboardFeature = 1 << 3
+
+// clips reports whether the person's terminal keeps a clipboard, as their client
+// says of it.
+func (s *seat) clips() bool {
+	own := s.client.Hello()
+	if own.Features&clipboardFeature != 0 || strings.HasPrefix(own.Term, "xterm") {
+		return true
+	}
+	for _, capability := range own.Terminfo {
+		if strings.HasPrefix(capability, "Ms=") {
+			return true
+		}
+	}
+	return false
+}

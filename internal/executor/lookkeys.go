@@ -1,0 +1,150 @@
+package executor
+
+import (
+	"context"
+	"errors"
+	"strconv"
+	"strings"
+
+	"github.com/muxward/muxward/internal/attach"
+	"github.com/muxward/muxward/internal/tmux"
+)
+
+// private does a command that is about the person's own look back, and reports
+// whether it is one.
+func (e *errand) private(ctx context.Context, inv *tmux.Invocation) (bool, error) {
+	switch {
+	case looksBack(inv):
+		if inv.Has('q') {
+			return true, e.k.leaveLook(ctx)
+		}
+		if e.k.looking() {
+			return true, e.k.look.again(ctx, inv)
+		}
+		return true, e.lookBack(ctx, inv)
+	case inMode(inv):
+		if !e.k.looking() {
+			return true, errors.New("you do not look back at anything")
+		}
+		if e.mouse != nil && len(inv.Args) == 1 && inv.Args[0] == "begin-selection" {
+			return true, e.k.look.drag()
+		}
+		return true, e.k.look.keys(ctx, inv)
+	case passesOn(inv):
+		return true, e.passOn(ctx)
+	case e.selects(inv):
+		return true, nil
+	case e.k.pastes(inv):
+		return true, e.k.paste(ctx)
+	case e.k.looking() && waitsOnly(inv):
+		return true, nil
+	}
+	return false, nil
+}
+
+// isPrivate reports whether a command is one for private.
+func (e *errand) isPrivate(inv *tmux.Invocation) bool {
+	return looksBack(inv) || inMode(inv) || passesOn(inv) || e.selects(inv) || e.k.pastes(inv) ||
+		e.k.looking() && waitsOnly(inv)
+}
+
+// looksBack: copy-mode of the pane that is current. A pane that others see, too,
+// is never put into the mode for somebody who only looks.
+func looksBack(inv *tmux.Invocation) bool {
+	return inv.Row.Name == "copy-mode" && !inv.Has('s') && !inv.Has('t')
+}
+
+// inMode: keys that are commands of copy mode, or say how often the next one is
+// done.
+func inMode(inv *tmux.Invocation) bool {
+	return inv.Row.Name == "send-keys" && !inv.Has('t') && (inv.Has('X') || inv.Has('N') && len(inv.Args) == 0)
+}
+
+// waitsOnly: what bindings of tmux's own have between a selection and its copy,
+// for it to be seen.
+func waitsOnly(inv *tmux.Invocation) bool {
+	return inv.Row.Name == "run-shell" && len(inv.Args) == 0
+}
+
+// again is copy-mode for somebody who looks back already.
+func (l *lookback) again(ctx context.Context, inv *tmux.Invocation) error {
+	if inv.Has('u') {
+		return l.do(ctx, "page-up", 1, "")
+	}
+	return nil
+}
+
+// keys does what send-keys -X says.
+func (l *lookback) keys(ctx context.Context, inv *tmux.Invocation) error {
+	if n, ok := inv.Get('N'); ok {
+		count, err := strconv.Atoi(n)
+		if err != nil || count < 1 {
+			return errors.New("the repeat count is not a number above 0")
+		}
+		l.count = count
+	}
+	if !inv.Has('X') || len(inv.Args) == 0 {
+		return nil
+	}
+	count := l.count
+	l.count = 1
+	args := make([]string, len(inv.Args))
+	for i, arg := range inv.Args {
+		args[i] = arg
+		if inv.Has('F') {
+			var ok bool
+			if args[i], ok = l.expand(arg); !ok {
+				return errors.New("formats are not expanded while you look back for yourself")
+			}
+		}
+	}
+	if strings.Contains(args[0], "pipe") { // what it is piped to is not run
+		args = args[:1]
+	}
+	name, arg := args[0], ""
+	if args = args[1:]; len(args) > 0 && args[0] == "--" {
+		args = args[1:]
+	}
+	if len(args) > 0 {
+		arg = args[0]
+	}
+	return l.do(ctx, name, count, arg)
+}
+
+// expand answers the formats that are about what the person looks at.
+func (l *lookback) expand(arg string) (string, bool) {
+	switch arg {
+	case "#{copy_cursor_word}":
+		return l.view.CursorWord(), true
+	case "#{copy_cursor_line}":
+		return l.view.CursorLine(), true
+	case "#{pane_search_string}":
+		return l.view.Searched(), true
+	}
+	return arg, !strings.Contains(arg, "#")
+}
+
+// pastes: paste-buffer of somebody who has copied something for themselves.
+func (k *keyboard) pastes(inv *tmux.Invocation) bool {
+	return inv.Row.Name == "paste-buffer" && k.copied != "" && !inv.Has('b') && !inv.Has('t') && !inv.Has('d')
+}
+
+// paste types what the person has copied, as a paste of theirs.
+func (k *keyboard) paste(ctx context.Context) error {
+	if err := k.leaveLook(ctx); err != nil {
+		return err
+	}
+	return k.typeFor(ctx, attach.Event{Kind: attach.Paste, Bytes: []byte(k.copied)})
+}
+
+// typeFor types what the person did not type key by key, as if they had.
+func (k *keyboard) typeFor(ctx context.Context, e attach.Event) error {
+	if err := k.s.prepare(ctx, e); err != nil {
+		return err
+	}
+	err := gate{k.s}.Input(func() error { return k.s.typed(ctx, e) })
+	if errors.Is(err, attach.ErrFrozen) {
+		return nil // they were told
+	}
+	return err
+}

@@ -1,0 +1,313 @@
+package executor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/muxward/muxward/internal/attach"
+	"github.com/muxward/muxward/internal/failpoint"
+	"github.com/muxward/muxward/internal/gateway"
+	"github.com/muxward/muxward/internal/tmux"
+)
+
+// The parts of what a terminal reports of its mouse.
+const (
+	mouseButton = 0x03 // 3: none
+	mouseShift  = 0x04
+	mouseMeta   = 0x08
+	mouseCtrl   = 0x10
+	mouseMotion = 0x20
+	mouseWheel  = 0x40
+	mouseMore   = 0x80 // buttons that nobody has bound
+)
+
+// pointed is where somebody's mouse is: a pane of the session they look at, and
+// a place in it.
+type pointed struct {
+	attach.Mouse
+	at     *tmux.Found
+	x, y   int
+	active bool // it is the pane that they type into
+}
+
+// Mouse takes a report of the mouse: the server's key tables say what it means
+// in a pane. On the status line and on borders it means nothing here.
+func (k *keyboard) Mouse(ctx context.Context, m attach.Mouse) error {
+	now := time.Now()
+	if k.ask != nil || k.cutShort(now) {
+		return nil
+	}
+	name := k.mouseKey(m)
+	if k.looking() {
+		return k.look.mouse(ctx, m, name)
+	}
+	if name == "" {
+		return nil
+	}
+	p, err := k.point(ctx, m)
+	if err != nil || p == nil {
+		return nil // there is nothing there, or it has gone meanwhile
+	}
+	return k.click(ctx, name, p)
+}
+
+// click does what a key of the mouse is bound to.
+func (k *keyboard) click(ctx context.Context, name string, p *pointed) error {
+	at := tmux.Keyboard{}
+	now := time.Now()
+	m, unseen := k.keys(ctx, now)
+	bound, _ := at.Press(m, name, now)
+	k.at = tmux.Keyboard{}
+	if bound == nil {
+		return k.unbound(ctx, p)
+	}
+	failpoint.At("keyboard-mouse")
+	if unseen != nil { // it may be bound to something else now
+		k.s.att.Notice(unseen.Error())
+		return nil
+	}
+	return k.carry(ctx, name, bound, p)
+}
+
+// unbound gives what the mouse does to the program in the pane, if it is bound to
+// nothing. Who may not type is not told each time.
+func (k *keyboard) unbound(ctx context.Context, p *pointed) error {
+	if k.looking() {
+		return nil
+	}
+	e := &errand{k: k, mouse: p, current: p.at}
+	err := e.passOn(ctx)
+	if refused := new(gateway.Refused); err != nil && !errors.As(err, &refused) {
+		k.s.att.Notice(e.told("", err))
+	}
+	return nil
+}
+
+// mouseKey gives tmux's name for what the mouse has done in a pane, or "" if it
+// is nothing of its own.
+func (k *keyboard) mouseKey(m attach.Mouse) string {
+	button := strconv.Itoa(m.Code&mouseButton + 1)
+	name := ""
+	switch {
+	case m.Code&mouseMore != 0:
+		return ""
+	case m.Code&mouseWheel != 0:
+		name = map[int]string{0: "WheelUp", 1: "WheelDown"}[m.Code&mouseButton]
+	case m.Code&mouseButton == mouseButton:
+		return "" // motion without a button
+	case m.Release && k.drags:
+		name, k.drags = "MouseDragEnd"+button, false
+	case m.Release:
+		name = "MouseUp" + button
+	case m.Code&mouseMotion != 0:
+		name, k.drags = "MouseDrag"+button, true
+	default:
+		name, k.drags, k.down = "MouseDown"+button, false, m
+	}
+	if name == "" {
+		return ""
+	}
+	for _, mod := range []struct {
+		bit  int
+		name string
+	}{{mouseShift, "S-"}, {mouseMeta, "M-"}, {mouseCtrl, "C-"}} {
+		if m.Code&mod.bit != 0 {
+			name = mod.name + name
+		}
+	}
+	return name + "Pane"
+}
+
+// point finds the pane under the mouse, nil if there is none.
+func (k *keyboard) point(ctx context.Context, m attach.Mouse) (*pointed, error) {
+	s := k.s
+	ctx, cancel := context.WithTimeout(ctx, keyTime)
+	defer cancel()
+	session := s.stage.Load().session.ID
+	name, ok := tmux.SpellCommand("display-message", s.reading())
+	if !ok {
+		return nil, errors.New("the server's command-alias hides display-message")
+	}
+	replies, err := s.ask(ctx, name+" -p -c "+s.tty+" -t "+session.String()+
+		`: "#{status} #{status-position} #{?window_bigger,#{window_offset_x},0} #{?window_bigger,#{window_offset_y},0}"`)
+	if err == nil {
+		err = replies[0].Err
+	}
+	if err != nil {
+		return nil, fmt.Errorf("ask where the mouse is: %w", err)
+	}
+	f := strings.Fields(string(replies[0].Data))
+	if len(f) != 4 {
+		return nil, errors.New("ask where the mouse is: no answer")
+	}
+	left, err1 := strconv.Atoi(f[2])
+	top, err2 := strconv.Atoi(f[3])
+	if err := errors.Join(err1, err2); err != nil {
+		return nil, err
+	}
+	x, y := m.X+left, m.Y+top
+	if f[1] == "top" {
+		if y -= statusLines(f[0]); y < top {
+			return nil, nil
+		}
+	}
+	snap, err := s.server.Snapshot(ctx, tmux.Core)
+	if err != nil {
+		return nil, err
+	}
+	return paneUnder(snap, session, m, x, y), nil
+}
+
+// paneUnder finds the pane of a session's current window that has a place.
+func paneUnder(snap *tmux.Snapshot, session tmux.SessionID, m attach.Mouse, x, y int) *pointed {
+	current, err := tmux.Resolve(snap, tmux.Lookup{Kind: tmux.TargetPane}, session.String()+":", tmux.ResolveContext{})
+	if err != nil || !current.Whole() {
+		return nil
+	}
+	for _, id := range current.Window.Panes {
+		p := snap.Pane(id)
+		if p == nil || current.Window.Zoomed && id != current.Pane.ID ||
+			x < p.Left || x >= p.Left+p.Width || y < p.Top || y >= p.Top+p.Height {
+			continue
+		}
+		target := session.String() + ":" + current.Window.ID.String() + "." + id.String()
+		at, err := tmux.Resolve(snap, tmux.Lookup{Kind: tmux.TargetPane}, target, tmux.ResolveContext{})
+		if err != nil || !at.Whole() {
+			return nil
+		}
+		return &pointed{Mouse: m, at: &at, x: x - p.Left, y: y - p.Top, active: id == current.Pane.ID}
+	}
+	return nil
+}
+
+// aim names the pane under the mouse where commands name it as that.
+func (e *errand) aim(commands []*tmux.Invocation) []*tmux.Invocation {
+	if e.mouse == nil {
+		return commands
+	}
+	at := e.mouse.at
+	target := at.Session.ID.String() + ":" + at.Window.ID.String() + "." + at.Pane.ID.String()
+	aimed := make([]*tmux.Invocation, len(commands))
+	for i, inv := range commands {
+		aimed[i] = inv
+		t, ok := inv.Get('t')
+		if !ok || t != "=" && t != "{mouse}" {
+			continue
+		}
+		aimed[i] = inv.Clone()
+		aimed[i].Delete('t') // for what is private it is the current one
+		if !looksBack(aimed[i]) && !inMode(aimed[i]) {
+			aimed[i].Set('t', target)
+		}
+	}
+	return aimed
+}
+
+// selects: the pane under the mouse is selected, which is so already.
+func (e *errand) selects(inv *tmux.Invocation) bool {
+	if inv.Row.Name != "select-pane" || e.mouse == nil || !e.mouse.active {
+		return false
+	}
+	for _, f := range inv.Flags {
+		if f.Letter != 't' {
+			return false
+		}
+	}
+	return true
+}
+
+// passesOn: send-keys -M gives the mouse to the program in the pane.
+func passesOn(inv *tmux.Invocation) bool {
+	return inv.Row.Name == "send-keys" && inv.Has('M')
+}
+
+// passOn types a report of the mouse, as the program in the pane has asked for
+// them, if it is the pane that the person types into.
+func (e *errand) passOn(ctx context.Context) error {
+	if e.mouse == nil {
+		return errors.New("there is no mouse")
+	}
+	if !e.mouse.active {
+		return nil
+	}
+	flags, ok := e.words(ctx, "#{mouse_any_flag}#{mouse_sgr_flag}#{mouse_button_flag}#{mouse_all_flag}")
+	if !ok || len(flags) != 4 || flags[0] != '1' {
+		return nil
+	}
+	m := e.mouse.Mouse
+	if m.Code&mouseMotion != 0 && flags[2] != '1' && flags[3] != '1' {
+		return nil
+	}
+	report := e.mouse.report(flags[1] == '1')
+	if report == nil {
+		return nil
+	}
+	return e.k.typeFor(ctx, attach.Event{Kind: attach.Keys, Bytes: report})
+}
+
+// report is what a program hears of the mouse, nil if that cannot be said.
+func (p *pointed) report(sgr bool) []byte {
+	if sgr {
+		final := 'M'
+		if p.Release {
+			final = 'm'
+		}
+		return fmt.Appendf(nil, "\x1b[<%d;%d;%d%c", p.Code, p.x+1, p.y+1, final)
+	}
+	const most = 0xff - 33
+	if p.x > most || p.y > most {
+		return nil
+	}
+	code := p.Code
+	if p.Release {
+		code |= mouseButton
+	}
+	return []byte{0x1b, '[', 'M', byte(code + 32), byte(p.x + 33), byte(p.y + 33)}
+}
+
+// mouse takes a report of the mouse while the person looks back. What is dragged
+// goes on without being asked about.
+func (l *lookback) mouse(ctx context.Context, m attach.Mouse, name string) error {
+	x, y := l.view.Place(l.frame, m.X, m.Y)
+	width, height := l.view.Size()
+	drags := l.drags && m.Code&mouseMotion != 0
+	if !drags && !(l.drags && m.Release) && (x < 0 || x >= width || y < 0 || y >= height) {
+		return nil
+	}
+	if drags {
+		switch {
+		case y < 0:
+			l.view.Do("scroll-up", 1, "")
+		case y >= height:
+			l.view.Do("scroll-down", 1, "")
+		}
+		l.view.Point(x, y)
+		return l.told(l.draw(false))
+	}
+	if name == "" {
+		return nil
+	}
+	l.drags = l.drags && !m.Release
+	return l.k.click(ctx, name, &pointed{Mouse: m, at: l.at, x: x, y: y, active: true})
+}
+
+// told tells the person what went wrong with a picture.
+func (l *lookback) told(err error) error {
+	if err != nil {
+		l.k.s.att.Notice((&errand{k: l.k}).told("", err))
+	}
+	return nil
+}
+
+// drag begins to select where the button was pressed.
+func (l *lookback) drag() error {
+	down := l.k.down
+	l.view.Point(l.view.Place(l.frame, down.X, down.Y))
+	l.view.Do("begin-selection", 1, "")
+	l.drags = true
+	return l.draw(false)
+}
