@@ -124,8 +124,9 @@ func (s *seat) hello(ctx context.Context, peer *os.File) (*wire.Hello, error) {
 		if h.Term, h.Terminfo, err = terminal(own.Term); err != nil {
 			return nil, err
 		}
+		h.Terminfo = slices.Concat(h.Terminfo, mouseOf(h.Term))
 		if plan.Full {
-			h.Terminfo = slices.Concat(h.Terminfo, keysOf(h.Term))
+			h.Terminfo = append(h.Terminfo, keysOf(h.Term)...)
 			if h.Env, err = environment(ctx, s.server, plan); err != nil {
 				return nil, err
 			}

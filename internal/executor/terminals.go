@@ -51,3 +51,12 @@ func terminal(term string) (name string, capabilities []string, err error) {
 	}
 	return name, all[name], nil
 }
+
+// mouseOf says that a kind of terminal has a mouse: of one that has none tmux
+// never asks for what it does.
+func mouseOf(term string) []string {
+	if term == "vt100" {
+		return nil
+	}
+	return []string{"kmous=\x1b[M"}
+}

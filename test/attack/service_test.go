@@ -46,7 +46,7 @@ func attached() []service {
 		{"board-ask", types("\x02o"), stuckPart},
 		{"keyboard-bound", types("\x02o"), stuckPart},
 		{"keyboard-answer", types("\x02:z"), stuckPart},
-		{"keyboard-mouse", types("\x1b[<64;5;5M"), stuckPart},
+		{"keyboard-mouse", wheeled, stuckPart},
 		{"seat-capture", types("\x02["), stuckPart},
 		{"seat-looks", types("\x02["), stuckPart},
 		{"seat-expire", func(b *bed, _ *tmuxtest.Terminal) {
@@ -170,6 +170,13 @@ func covered(t *testing.T) {
 
 func types(keys string) func(*bed, *tmuxtest.Terminal) {
 	return func(_ *bed, x *tmuxtest.Terminal) { x.Type(keys) }
+}
+
+// wheeled has the typist's terminal report its mouse, as it was asked to.
+func wheeled(b *bed, x *tmuxtest.Terminal) {
+	b.server.Run("set-option", "-g", "mouse", "on")
+	tmuxtest.Eventually(b.t, func() bool { return bytes.Contains(x.Bytes(), []byte("\x1b[?1006h")) }, "the terminal is asked for its mouse")
+	x.Type("\x1b[<64;5;5M")
 }
 
 func renamed(b *bed, _ *tmuxtest.Terminal) {
