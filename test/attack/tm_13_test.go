@@ -43,7 +43,9 @@ func TestTM13BoundKeys(t *testing.T) {
 			w.told(x, []string{"if-shell"}, "\x02%")
 		}
 		for i := range bound {
-			if !w.control {
+			if !w.control && bound[i][0] == "copy-mode" {
+				w.looksBack(x, "\x02"+keyOf(i), "\x02"+keyOf(i+2)) // which pipes
+			} else if !w.control {
 				w.told(x, bound[i], "\x02"+keyOf(i))
 			} else if quiet(bound[i][0]) { // else nothing would come to what follows
 				x.Type("\x02" + keyOf(i))
@@ -67,7 +69,7 @@ var overlaid = regexp.MustCompile(`;1H\x1b\[0;7m (.*?)\x1b\[0m\x1b\[K\x1b8`)
 // refusals are how a key is refused: for a right, for what is not there, or for
 // what is never a guest's.
 var refusals = regexp.MustCompile(`^([a-z-]+: )?(not permitted: \S+ on \S+; ask mwalice|what it is about is not there|what this key is bound to is not read|` +
-	`it lists or finds more|your display takes no keys|rights go by|only the owner|-\S is not offered|it is bound with a|a key reaches only the server)`)
+	`it lists or finds more|you do not look back|your display takes no keys|rights go by|only the owner|-\S is not offered|it is bound with a|a key reaches only the server)`)
 
 // told presses a key and sees that carol is told why it is not for her, before
 // anything else happens, and nothing of what it says; where she has to answer
@@ -101,6 +103,19 @@ func (w *world) told(x *tmuxtest.Terminal, bound []string, key string) {
 	if asked = false; !may(told) || strings.Contains(told, "touch") || strings.Contains(told, "secret") {
 		w.t.Errorf("%q: she is told %q", bound, told)
 	}
+}
+
+// looksBack presses the key of copy-mode, which is hers: she looks back, for
+// herself. What another key pipes there is piped nowhere.
+func (w *world) looksBack(x *tmuxtest.Terminal, key, pipes string) {
+	w.t.Helper()
+	x.Type(key)
+	x.WaitFor("looking back, for you alone")
+	if modes := strings.Trim(w.server.Run("list-panes", "-a", "-F", "#{pane_in_mode}"), "0\n"); modes != "" {
+		w.t.Error("a pane is in a mode for her")
+	}
+	x.Type("\x1b[A\x00\x05" + pipes + "q")
+	tmuxtest.Eventually(w.t, func() bool { return !x.Contains("looking back") }, "she is back")
 }
 
 // quiet commands ask nothing, and leave her where she is.
