@@ -201,11 +201,14 @@ func (l *lookback) do(ctx context.Context, name string, count int, arg string) e
 	}
 	o := l.view.Do(name, count, arg)
 	var err error
+	if o.Tired {
+		err = errors.New("it takes too long here and was given up on the way")
+	}
 	if o.Copy {
-		err = l.copied(ctx, o.Text, o.Append)
+		err = errors.Join(err, l.copied(ctx, o.Text, o.Append))
 	}
 	if o.Renew {
-		err = l.renew(ctx)
+		err = errors.Join(err, l.renew(ctx))
 	}
 	if o.Leave {
 		return errors.Join(err, l.k.leaveLook(ctx))

@@ -44,7 +44,7 @@ func (v *View) nextBracket() bool {
 	if v.length(y) == 0 {
 		return false
 	}
-	for tried := false; ; {
+	for tried := false; !v.tired(); {
 		if v.set.Vi && v.bracket(x, y, closing) >= 0 {
 			v.closingBracket(place{x, y})
 			return false
@@ -69,6 +69,7 @@ func (v *View) nextBracket() bool {
 			return true
 		}
 	}
+	return false
 }
 
 // closingBracket goes from a closing bracket to the one that opens, or nowhere.
@@ -84,6 +85,8 @@ func (v *View) closingBracket(at place) {
 func (v *View) walkOn(p place, kind int) {
 	for depth := 1; depth > 0; {
 		switch {
+		case v.tired():
+			return
 		case p.x <= v.length(p.y):
 			p.x++
 		case p.y == v.bottom():
@@ -135,6 +138,8 @@ func (v *View) previousBracket() {
 			p.x = v.length(p.y) - 1
 		}
 		switch {
+		case v.tired():
+			return
 		case v.bracket(p.x, p.y, closing) == kind:
 			depth++
 		case v.bracket(p.x, p.y, opening) == kind:

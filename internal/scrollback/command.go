@@ -15,6 +15,8 @@ type Outcome struct {
 	Text         string
 	// Renew: the pane is to be captured anew.
 	Renew bool
+	// Tired: it took too long and was given up where it had come to.
+	Tired bool
 }
 
 // command is one command: what it does, so many times as it says.
@@ -43,6 +45,7 @@ func (v *View) Do(name string, count int, arg string) Outcome {
 	}
 	v.steps = 0
 	o := c.do(v, clamp(count, 1, 10000), arg)
+	o.Tired = v.tired()
 	if c.marks == always || c.marks == emacsOnly && !v.set.Vi {
 		v.unmark()
 		v.find.origin = origin{}
@@ -114,7 +117,9 @@ func moves() map[string]command {
 		"cursor-down-and-cancel": {func(v *View, count int, _ string) Outcome {
 			cy := v.cy
 			for range count {
-				v.down(false)
+				if v.down(false); v.tired() {
+					break
+				}
 			}
 			return Outcome{Leave: v.cy == cy && v.oy == 0}
 		}, always},
@@ -160,6 +165,9 @@ func pages() map[string]command {
 				if v.pageDown(half) && (leave || v.ExitAtBottom) {
 					return Outcome{Leave: true}
 				}
+				if v.tired() {
+					break
+				}
 			}
 			return Outcome{}
 		}, emacsOnly}
@@ -167,7 +175,9 @@ func pages() map[string]command {
 	scrollDown := func(leave bool) command {
 		return command{func(v *View, count int, _ string) Outcome {
 			for range count {
-				v.down(true)
+				if v.down(true); v.tired() {
+					break
+				}
 			}
 			return Outcome{Leave: (leave || v.ExitAtBottom) && v.oy == 0}
 		}, emacsOnly}
@@ -276,6 +286,9 @@ func (v *View) jump(k jumpKind, count int) {
 	}
 	for range count {
 		r := v.reader()
+		if v.tired() {
+			return
+		}
 		if k.back {
 			r.left(false)
 			if k.until {
@@ -311,7 +324,7 @@ func searches() map[string]command {
 			}
 			v.find.up = up
 			for range count {
-				if !v.seek(arg, up, regex) {
+				if !v.seek(arg, up, regex) || v.tired() {
 					break
 				}
 			}
@@ -406,7 +419,9 @@ func (v *View) lineText(count int, start func(*View)) (string, bool) {
 	start(v)
 	v.begin()
 	for range count - 1 {
-		v.down(false)
+		if v.down(false); v.tired() {
+			break
+		}
 	}
 	v.endOfLine()
 	text, ok := v.Selected()

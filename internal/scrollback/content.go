@@ -42,11 +42,14 @@ type Content struct {
 	steps int // how many cells were looked at
 }
 
-// maxSteps is how many cells are looked at before a command is not repeated any
-// more, however often it was to be.
-const maxSteps = 1 << 20
+// maxSteps is how many cells are looked at before a command is given up where it
+// has come to, whatever it was to do: a part of a second.
+const maxSteps = 4 << 20
 
 func (c *Content) tired() bool { return c.steps > maxSteps }
+
+// tire has what is going on given up.
+func (c *Content) tire() { c.steps = maxSteps + 1 }
 
 // Capture is what was captured of a pane.
 type Capture struct {
@@ -142,6 +145,7 @@ func (c *Content) row(y int) []cell {
 		}
 	}
 	cells, _ := c.rows[y].state.read(c.rows[y].raw, c.width)
+	c.steps += len(c.rows[y].raw)
 	c.last[1], c.cells[1] = c.last[0], c.cells[0]
 	c.last[0], c.cells[0] = y, cells
 	return cells

@@ -100,33 +100,60 @@ func TestDraw(t *testing.T) {
 }
 
 // TestCostIsBounded: neither a count nor a pattern makes somebody's service work
-// for long, whatever the pane holds. Without a bound it is hours.
+// for long, whatever the pane holds. Without a bound it is minutes to hours each.
 func TestCostIsBounded(t *testing.T) {
-	const rows, width = 5000, 99
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		for _, part := range []string{"(((", "(a)", "aaa"} {
-			text := strings.Repeat(strings.Repeat(part, width/3)+"\n", rows)
-			c, err := scrollback.Parse(scrollback.Capture{Width: width, Height: 50, History: rows - 50, Text: text, Joined: text})
+	const rows, width = 10000, 80
+	rowed := func(part string) (text, joined string) {
+		text = strings.Repeat(strings.Repeat(part, width/len(part))+"\n", rows)
+		return text, text
+	}
+	one := func(part string) (text, joined string) { // all of it is one line
+		text, _ = rowed(part)
+		return text, strings.ReplaceAll(text, "\n", "") + "\n"
+	}
+	words := "history-top select-word"
+	for _, test := range []struct {
+		name string
+		pane func(part string) (text, joined string)
+		part string
+		does string // each with an enormous count
+		arg  string
+	}{
+		{"brackets", rowed, "(", "next-matching-bracket previous-matching-bracket next-word previous-space next-paragraph", ""},
+		{"a pattern that is nowhere", rowed, "a", "search-backward", "((a?){200}|(.a){100})y"},
+		{"a pattern that looks ahead", rowed, "x", "search-backward search-again", "x|x.*y"},
+		{"a pattern on one line", one, "x", "search-backward search-forward", "x|x.*y"},
+		{"a text on one line", one, "x", "search-backward-text search-reverse", "x"},
+		{"typed on one line", one, "x", "search-backward-incremental", "=x"},
+		{"a word", one, "x", words + " scroll-down", ""},
+		{"a word by its end", one, "x", words + " end-of-line", ""},
+		{"a word by rows", one, "x", words + " cursor-down-and-cancel", ""},
+		{"a word by pages", one, "x", words + " page-down", ""},
+		{"a word by jumps", one, "x", words + " jump-forward jump-backward", "x"},
+		{"a word by matches", one, "x", words + " search-forward search-again", "x"},
+		{"a word by lines", one, "x", words + " copy-line select-line", ""},
+		{"brackets on one line", one, "(", "history-top next-matching-bracket history-bottom previous-matching-bracket", ""},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			text, joined := test.pane(test.part)
+			c, err := scrollback.Parse(scrollback.Capture{Width: width, Height: 50, History: rows - 50, Text: text, Joined: joined})
 			if err != nil {
-				t.Error(err)
-				return
+				t.Fatal(err)
 			}
-			v := scrollback.New(c, scrollback.Settings{Wrap: true, Separators: "()"}, 0, 0)
-			v.Do("search-forward-text", 1, "nowhere")
-			for _, name := range []string{"next-matching-bracket", "previous-matching-bracket", "next-word", "previous-space", "next-paragraph", "search-again"} {
-				v.Do("history-top", 1, "")
-				v.Do(name, 1<<30, "")
+			done := make(chan struct{})
+			go func() {
+				defer close(done)
+				v := scrollback.New(c, scrollback.Settings{Vi: true, Wrap: true, Separators: "()"}, 0, 0)
+				for _, name := range strings.Fields(test.does) {
+					v.Do(name, 1<<30, test.arg)
+					_ = v.Draw(scrollback.Frame{Cols: width, Rows: 50})
+				}
+			}()
+			select {
+			case <-done:
+			case <-time.After(30 * time.Second):
+				t.Fatal("it takes more than half a minute")
 			}
-			if part == "aaa" {
-				v.Do("search-backward", 1<<30, "((a?){200}|(.a){100})x")
-			}
-		}
-	}()
-	select {
-	case <-done:
-	case <-time.After(time.Minute):
-		t.Fatal("it takes more than a minute")
+		})
 	}
 }

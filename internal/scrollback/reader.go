@@ -129,6 +129,10 @@ func (w *walk) limit() {
 
 // more goes into the next row where this one is over; there may be none.
 func (w *walk) more() bool {
+	if w.tired() {
+		w.x = min(w.x, w.end)
+		return false
+	}
 	for w.x > w.end {
 		if w.y == w.bottom() {
 			return false
@@ -193,7 +197,7 @@ func (r *reader) previousWord(separators string, already, stop bool) {
 			return
 		}
 	}
-	for {
+	for !r.tired() {
 		old := *r
 		if r.x == 0 {
 			if r.y == 0 || !r.wrapped(r.y-1) {
@@ -214,7 +218,7 @@ func (r *reader) previousWord(separators string, already, stop bool) {
 
 // wordBefore goes back to what is no blank, and says whether that is of a word.
 func (r *reader) wordBefore(separators string, stop bool) (letters, ok bool) {
-	for {
+	for !r.tired() {
 		if r.x > 0 {
 			r.x--
 			if !r.blank() {
@@ -231,12 +235,13 @@ func (r *reader) wordBefore(separators string, stop bool) (letters, ok bool) {
 			return false, true
 		}
 	}
+	return false, false
 }
 
 // jump goes on to a character in the line that the row is part of.
 func (r *reader) jump(to string) bool {
 	x := r.x
-	for y := r.y; y <= r.bottom(); y++ {
+	for y := r.y; y <= r.bottom() && !r.tired(); y++ {
 		for ; x < r.length(y); x++ {
 			if r.at(x, y).text == to {
 				r.x, r.y = x, y
@@ -254,7 +259,7 @@ func (r *reader) jump(to string) bool {
 // jumpBack is jump in the other direction.
 func (r *reader) jumpBack(to string) bool {
 	x := r.x + 1
-	for y := r.y; y >= 0; y-- {
+	for y := r.y; y >= 0 && !r.tired(); y-- {
 		for x--; x >= 0; x-- {
 			if r.at(x, y).text == to {
 				r.x, r.y = x, y

@@ -1,6 +1,8 @@
 package scrollback
 
 import (
+	"io"
+	"regexp"
 	"slices"
 	"strings"
 	"unicode"
@@ -15,6 +17,9 @@ const (
 	// maxSearch is how many steps a search takes at most: a second or two, for the
 	// worst of patterns.
 	maxSearch = 40 << 20
+	// maxLine is how long a line may be that is looked at as one. Of longer ones
+	// each such part is a line.
+	maxLine = 64 << 10
 )
 
 // search is what was searched for last.
@@ -80,6 +85,7 @@ func (v *View) nearest(all []match, up bool) (match, bool) {
 	if len(all) == 0 {
 		return match{}, false
 	}
+	v.steps += len(all)
 	if up {
 		i, _ := slices.BinarySearchFunc(all, at, func(m match, p place) int { return order(m.from, p) })
 		switch {
@@ -119,66 +125,143 @@ func order(p, q place) int {
 	return 0
 }
 
-// matches finds all places, in the lines that rows make together.
+// matches finds all places, in the lines that rows make together. What takes too
+// long is given up, with what was found until then.
 func (v *View) matches(text string, regex bool) ([]match, error) {
-	find, steps, err := finder(text, regex)
+	f, err := newFinder(text, regex)
 	if err != nil {
 		return nil, err
 	}
 	var all []match
-	left := maxSearch
-	for y := 0; y <= v.bottom() && len(all) < maxMatches && left > 0; {
-		end := y
-		line := v.rows[y].plain
-		for v.wrapped(end) {
-			end++
-			line += v.rows[end].plain
-		}
-		left -= (len(line) + 1) * steps
-		if found := find(line); len(found) > 0 {
+	for y := 0; y <= v.bottom() && len(all) < maxMatches && f.left > 0; {
+		line, end := v.line(y)
+		if found := f.all(line, maxMatches-len(all)); len(found) > 0 {
 			columns := v.columns(y, end)
-			for _, f := range found {
-				if m, ok := columns.match(f[0], f[1]); ok {
+			for _, m := range found {
+				if m, ok := columns.match(m[0], m[1]); ok {
 					all = append(all, m)
 				}
 			}
 		}
 		y = end + 1
 	}
+	if f.left <= 0 {
+		v.tire()
+	}
 	return all, nil
 }
 
-// finder gives what finds all of a text in a line, as pairs of offsets, and how
-// many steps it takes for each byte. Letters are taken as they are if there is a
+// line is the text of the rows that go on in each other from y on, and the last
+// of them.
+func (v *View) line(y int) (text string, end int) {
+	if !v.wrapped(y) {
+		return v.rows[y].plain, y
+	}
+	var b strings.Builder
+	b.WriteString(v.rows[y].plain)
+	for end = y; v.wrapped(end) && b.Len() < maxLine; {
+		end++
+		b.WriteString(v.rows[end].plain)
+	}
+	return b.String(), end
+}
+
+// finder finds a text in lines. Letters are taken as they are if there is a
 // capital among them.
-func finder(text string, regex bool) (find func(line string) [][]int, steps int, err error) {
-	fold := !strings.ContainsFunc(text, unicode.IsUpper)
+type finder struct {
+	text         string
+	fold         bool
+	first, later *regexp.Regexp // nil: it is no expression
+	steps        int            // for each character
+	left         int            // how many steps there are still to be taken
+}
+
+func newFinder(text string, regex bool) (*finder, error) {
+	f := &finder{text: text, fold: !strings.ContainsFunc(text, unicode.IsUpper), left: maxSearch}
 	if regex && strings.ContainsAny(text, `^$*+()?[].\`) {
-		re, steps, err := tmux.Pattern(text, fold)
-		if err != nil {
-			return nil, 0, err
-		}
-		return func(line string) [][]int {
-			return slices.DeleteFunc(re.FindAllStringIndex(line, maxMatches), func(f []int) bool { return f[0] == f[1] })
-		}, steps, nil
+		var err error
+		f.first, f.later, f.steps, err = tmux.Pattern(text, f.fold)
+		return f, err
 	}
-	if fold {
-		text = lower(text)
+	if f.fold {
+		f.text = lower(text)
 	}
-	return func(line string) (found [][]int) {
-		if fold {
+	return f, nil
+}
+
+// all gives what it finds in a line as pairs of offsets, but for what is empty,
+// and at most so many.
+func (f *finder) all(line string, most int) (found [][]int) {
+	next := f.pattern
+	if f.first == nil {
+		f.left -= len(line) + 1
+		next = f.plain
+		if f.fold {
 			line = lower(line)
 		}
-		for at := 0; ; {
-			i := strings.Index(line[at:], text)
-			if i < 0 {
-				return found
-			}
-			at += i
-			found = append(found, []int{at, at + len(text)})
-			at += len(text)
+	}
+	for at := 0; at < len(line) && len(found) < most; {
+		from, to := next(line, at)
+		switch {
+		case from < 0:
+			return found
+		case from == to:
+			_, n := utf8.DecodeRuneInString(line[to:])
+			at = to + max(n, 1)
+			continue
 		}
-	}, 1, nil
+		found = append(found, []int{from, to})
+		at = to
+	}
+	return found
+}
+
+// plain finds the text from an offset on; it is at -1 if it is not there.
+func (f *finder) plain(line string, at int) (from, to int) {
+	i := strings.Index(line[at:], f.text)
+	if i < 0 {
+		return -1, -1
+	}
+	return at + i, at + i + len(f.text)
+}
+
+// pattern is plain for an expression. Each look at a character is counted, as the
+// rest of a line may be looked at again for each match.
+func (f *finder) pattern(line string, at int) (from, to int) {
+	re, before := f.first, 0
+	if at > 0 {
+		re = f.later
+		_, before = utf8.DecodeLastRuneInString(line[:at])
+	}
+	r := &counted{text: line[at-before:], left: f.left / f.steps}
+	m := re.FindReaderIndex(r)
+	f.left -= (r.read + 1) * f.steps
+	if m == nil || f.left <= 0 {
+		return -1, -1
+	}
+	from, to = at-before+m[0], at-before+m[1]
+	if at > 0 {
+		_, n := utf8.DecodeRuneInString(line[from:])
+		from += n
+	}
+	return from, to
+}
+
+// counted is a text that is over when so much of it was read as is granted.
+type counted struct {
+	text       string
+	read, left int
+}
+
+// ReadRune implements [io.RuneReader].
+func (c *counted) ReadRune() (rune, int, error) {
+	if c.text == "" || c.read >= c.left {
+		return 0, 0, io.EOF
+	}
+	r, n := utf8.DecodeRuneInString(c.text)
+	c.text = c.text[n:]
+	c.read++
+	return r, n, nil
 }
 
 // lower is in lower case what keeps its length by it.
@@ -275,7 +358,7 @@ func (v *View) again(reverse bool, count int) {
 		return
 	}
 	for range count {
-		if !v.seek(f.text, f.up != reverse, f.regex) {
+		if !v.seek(f.text, f.up != reverse, f.regex) || v.tired() {
 			return
 		}
 	}

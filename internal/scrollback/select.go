@@ -60,7 +60,7 @@ func (v *View) clear() {
 // reselect has the selection follow the cursor. keep is set while a selection
 // by words or lines is begun.
 func (v *View) reselect(keep bool) {
-	if !v.sel.on || v.sel.follows == noEnd {
+	if !v.sel.on || v.sel.follows == noEnd || v.sel.by == words && v.tired() {
 		return
 	}
 	at, first := v.here(), v.sel.follows == firstEnd
@@ -144,7 +144,9 @@ func (v *View) selectLine(count int) {
 	v.endOfLine()
 	v.sel.last = v.here()
 	for range count - 1 {
-		v.down(false)
+		if v.down(false); v.tired() {
+			return
+		}
 		v.endOfLine()
 	}
 }

@@ -288,11 +288,18 @@ func ereClass(name string) string {
 }
 
 // Pattern compiles a POSIX extended regular expression within the bounds that
-// hold for guests. steps is how many it takes at most for each byte of a text.
-func Pattern(pattern string, fold bool) (re *regexp.Regexp, steps int, err error) {
+// hold for guests. later matches one more character and then the same: what is
+// found somewhere in a text does not begin that text. steps is how many either
+// takes at most for each character.
+func Pattern(pattern string, fold bool) (first, later *regexp.Regexp, steps int, err error) {
 	r, err := compileERE(pattern, fold)
 	if err != nil {
-		return nil, 0, err
+		return nil, nil, 0, err
 	}
-	return r.re, r.size, nil
+	later, err = regexp.Compile("(?s:.)(?:" + r.re.String() + ")")
+	if err != nil {
+		return nil, nil, 0, notAvailable("regular expression", clip(pattern))
+	}
+	later.Longest()
+	return r.re, later, r.size + 1, nil
 }
