@@ -133,7 +133,7 @@ func New(cfg Config) (*Attachment, error) {
 	if err := a.display.Erase(cfg.Keys.Erase); err != nil {
 		return nil, fmt.Errorf("attach: %w", err)
 	}
-	if err := a.display.SetSize(a.size()); err != nil {
+	if err := a.display.SetSize(a.Size()); err != nil {
 		return nil, fmt.Errorf("attach: %w", err)
 	}
 	return a, nil
@@ -387,8 +387,8 @@ func (a *Attachment) waitBack() {
 	}
 }
 
-// size is the terminal's size within bounds; 80 by 24 if it cannot tell.
-func (a *Attachment) size() Size {
+// Size is the terminal's size within bounds; 80 by 24 if it cannot tell.
+func (a *Attachment) Size() Size {
 	s, err := a.term.Size()
 	if err != nil {
 		s = Size{}

@@ -170,7 +170,7 @@ func (o *output) overlay(first bool) error {
 	if shown == nil || o.a.closed.Load() || o.away || o.lagging {
 		return nil
 	}
-	size := o.a.size()
+	size := o.a.Size()
 	// The last column stays free: a terminal might wrap and scroll.
 	// What stood behind it before is no part of it, and is erased.
 	line := shown.fit(size.Cols - 1)

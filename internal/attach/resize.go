@@ -21,7 +21,7 @@ type resizer struct {
 	known    Size
 }
 
-func (r *resizer) init(a *Attachment) { r.a = a; r.known = a.size() }
+func (r *resizer) init(a *Attachment) { r.a = a; r.known = a.Size() }
 
 // Resize is to be called when the person's client says that its terminal has
 // another size. The size itself is read from the terminal, clamped, and passed
@@ -53,7 +53,7 @@ func (r *resizer) apply() {
 	r.last, r.pending = time.Now(), nil
 	over := r.over
 	r.mu.Unlock()
-	size := r.a.size()
+	size := r.a.Size()
 	if over || size == r.known {
 		return
 	}

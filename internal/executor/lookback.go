@@ -84,10 +84,9 @@ func (e *errand) lookBack(ctx context.Context, inv *tmux.Invocation) error {
 
 // frame is where the pane is on the person's terminal.
 func (s *seat) frame(c *captured) scrollback.Frame {
-	f := scrollback.Frame{Left: c.left, Top: c.top, Above: c.above, Below: c.below, Colours: 8}
-	if size, err := s.terminal.Size(); err == nil {
-		size = size.Clamp()
-		f.Cols, f.Rows = size.Cols, size.Rows
+	size := s.att.Size()
+	f := scrollback.Frame{
+		Left: c.left, Top: c.top, Above: c.above, Below: c.below, Cols: size.Cols, Rows: size.Rows, Colours: 8,
 	}
 	if name, _, err := terminal(s.client.Hello().Term); err == nil && strings.Contains(name, "256color") {
 		f.Colours = 256
@@ -168,7 +167,7 @@ func (l *lookback) below() []byte {
 	if _, height := l.view.Size(); f.Below == 0 && f.Top+height >= f.Rows {
 		return nil
 	}
-	text := standing[:min(len(standing), f.Cols-1)]
+	text := standing[:max(min(len(standing), f.Cols-1), 0)]
 	return fmt.Appendf(nil, "\x0f\x1b(B\x1b[%d;1H\x1b[0;7m%-*s\x1b[0m", f.Rows, f.Cols-1, text)
 }
 

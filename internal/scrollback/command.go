@@ -202,10 +202,10 @@ func pages() map[string]command {
 			}
 			return Outcome{}
 		}, emacsOnly},
-		"set-mark": once(always, func(v *View) { v.mark, v.marked = v.here(), true }),
+		"set-mark": once(always, func(v *View) { v.mark = v.here() }),
 		"jump-to-mark": once(always, func(v *View) {
 			to := v.mark
-			v.mark, v.marked = v.here(), true
+			v.mark = v.here()
 			v.cx = to.x
 			if to.y < v.hsize() {
 				v.cy, v.oy = 0, v.hsize()-to.y

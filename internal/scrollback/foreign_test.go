@@ -18,6 +18,9 @@ func FuzzForeign(f *testing.F) {
 	f.Add("a\x1b[31mb\x1b]52;c;eHg=\x07\n\x1b]8;;http://x\x1b\\c\x1b]8;;\x1b\\\n", "ab\nc\n", "cursor-up search-forward", "a(b", 3, 2)
 	f.Add("\x0eqqx\x0f\tz\n世\u202e\u0085é\n\x1bPq\x1b\\\x1b[?1049h\n", "", "select-word other-end copy-line", "世", 2, 1)
 	f.Add(strings.Repeat("x", 40)+"\x1b[38;2;1;2;3;48:5:9;4:3mx\n\n\n", "x", "next-matching-bracket page-up", "", 40, 3)
+	low := strings.Repeat("x\n", 9) + "b\n" + strings.Repeat("x\n", 9) + "a\n"
+	f.Add(low, low, "search-backward "+strings.Repeat("scroll-down ", 15), "b", 40, 1)
+	f.Add(low, low, "search-backward "+strings.Repeat("scroll-down ", 15), "b", 40, 2)
 	f.Fuzz(func(t *testing.T, text, joined, commands, arg string, width, height int) {
 		height = 1 + height&0xf
 		width = 1 + width&0x3f
@@ -38,6 +41,29 @@ func FuzzForeign(f *testing.F) {
 			_ = v.CursorWord() + v.CursorLine()
 		}
 	})
+}
+
+// TestRenewed: what was captured anew may be less than there was, and a mark be
+// beyond its end.
+func TestRenewed(t *testing.T) {
+	capture := func(history int) *scrollback.Content {
+		text := strings.Repeat("x\n", history+3)
+		c, err := scrollback.Parse(scrollback.Capture{Width: 9, Height: 3, History: history, Text: text, Joined: text})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c
+	}
+	v := scrollback.New(capture(50), scrollback.Settings{}, 0, 1)
+	v.Do("cursor-down", 1, "")
+	v.Do("set-mark", 1, "")
+	v.Do("history-top", 1, "")
+	v.Renew(capture(0))
+	v.Do("jump-to-mark", 1, "")
+	_ = v.Draw(scrollback.Frame{Cols: 9, Rows: 3})
+	if _, y := v.Cursor(); y > 2 {
+		t.Errorf("the cursor is in row %d of 3", y)
+	}
 }
 
 // TestDraw: the pane is drawn in its place, and nothing beside it is touched.

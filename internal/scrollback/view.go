@@ -26,9 +26,8 @@ type View struct {
 	// HidePosition: the position is not shown (copy-mode -H).
 	HidePosition bool
 
-	sel    selection
-	mark   place
-	marked bool
+	sel  selection
+	mark place // where it began, until something is marked
 
 	find  search
 	jumps struct {
@@ -47,6 +46,7 @@ func (p place) before(q place) bool { return p.y < q.y || p.y == q.y && p.x < q.
 func New(c *Content, set Settings, cursorX, cursorY int) *View {
 	v := &View{Content: c, set: set}
 	v.cx, v.cy = clamp(cursorX, 0, c.width), clamp(cursorY, 0, c.height-1)
+	v.mark = v.here()
 	return v
 }
 
@@ -58,7 +58,9 @@ func (v *View) Renew(c *Content) {
 	v.oy = min(v.oy, c.hsize())
 	v.cx, v.cy = min(v.cx, c.width), min(v.cy, c.height-1)
 	v.clear()
-	v.marked = false
+	if v.mark.y > v.bottom() {
+		v.mark = v.here()
+	}
 	v.unmark()
 }
 
@@ -120,7 +122,7 @@ func (v *View) on(r *reader, keep bool) {
 // to shows a place, in the middle of things if it is not shown already.
 func (v *View) to(p place) {
 	v.cx = p.x
-	switch gap := v.height / 4; {
+	switch gap := max(v.height/4, 1); {
 	case p.y >= v.top() && p.y < v.top()+v.height:
 		v.cy = p.y - v.top()
 	case p.y < v.height:
