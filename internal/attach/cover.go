@@ -38,16 +38,18 @@ func (a *Attachment) Covered() bool {
 	return a.out.cover != nil
 }
 
-// Uncover has the display drawn again in the place of a picture. When it returns
-// nil, nothing of the picture is written any more.
-func (a *Attachment) Uncover(ctx context.Context) error {
-	return lockWithin(ctx, &a.out.mu, func() {
-		if a.out.cover != nil {
+// Uncover has the display drawn again in the place of a picture, and reports
+// whether there was one. When it returns nil, nothing of the picture is written
+// any more.
+func (a *Attachment) Uncover(ctx context.Context) (shown bool, err error) {
+	err = lockWithin(ctx, &a.out.mu, func() {
+		if shown = a.out.cover != nil; shown {
 			a.note.asked.Store(time.Now().UnixNano()) // what is told now stays
 			a.out.lag(0)
 			a.out.startDrain()
 		}
 	})
+	return shown, err
 }
 
 // paint shows the picture, or has it shown as soon as the terminal has taken

@@ -34,8 +34,8 @@ func TestCover(t *testing.T) {
 	})
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
-	if err := at.Uncover(ctx); err != nil {
-		t.Fatal(err)
+	if shown, err := at.Uncover(ctx); err != nil || !shown {
+		t.Fatal(shown, err)
 	}
 	if at.Covered() || at.Cover([]byte("too late"), false) {
 		t.Error("it is covered still")

@@ -216,6 +216,7 @@ func (s *seat) begin(ctx context.Context) error {
 	if s.att, err = attach.New(cfg); err != nil {
 		return err
 	}
+	s.looks.cover = s.att
 	if err := s.live.Keep(s.reconsider, s.describe(mode)); err != nil {
 		return err
 	}

@@ -23,7 +23,7 @@ type keyboard struct {
 	// copied is what the person has copied for themselves, searched what they
 	// have searched for.
 	copied, searched string
-	deaf             time.Time // until then keys are not typed: see cutShort
+	deaf             deafness // see cutShort
 	// down is where a button of the mouse was pressed, drags is set while it is
 	// moved since.
 	down  attach.Mouse
@@ -34,7 +34,7 @@ type keyboard struct {
 // Plain returns how many bytes at the begin of p are keys that nothing is bound
 // to, as far as that is known at once.
 func (k *keyboard) Plain(p []byte) int {
-	if k.ask != nil || k.look != nil || time.Now().Before(k.deaf) {
+	if k.ask != nil || k.look != nil || k.deaf.still(time.Now()) {
 		return 0
 	}
 	v := k.board.fresh(time.Time{})
@@ -56,11 +56,11 @@ func (k *keyboard) Plain(p []byte) int {
 // is run that the key does not mean any more.
 func (k *keyboard) Press(ctx context.Context, key string) (taken bool, err error) {
 	now := time.Now()
-	if k.ask != nil {
-		return true, k.answer(ctx, key)
-	}
 	if k.cutShort(now) {
 		return true, nil
+	}
+	if k.ask != nil {
+		return true, k.answer(ctx, key)
 	}
 	looks := k.looking()
 	try := k.at
@@ -97,8 +97,11 @@ func leaving(b *tmux.Binding) bool {
 // asked for takes the first line of it; it is no answer by itself.
 func (k *keyboard) Paste(text []byte) bool {
 	k.at = tmux.Keyboard{}
+	if k.cutShort(time.Now()) {
+		return true
+	}
 	if k.ask == nil {
-		return k.cutShort(time.Now()) || k.looking()
+		return k.looking()
 	}
 	if l := k.ask.line; l != nil && !l.single {
 		first, _, _ := strings.Cut(strings.ReplaceAll(string(text[:min(len(text), 4*maxLine)]), "\r", "\n"), "\n")

@@ -50,6 +50,7 @@ func (e *errand) lookBack(ctx context.Context, inv *tmux.Invocation) error {
 	if e.current == nil {
 		return errNowhere
 	}
+	k.forgetLook()
 	c, err := s.capture(ctx, e.current)
 	if err != nil {
 		return err
@@ -68,11 +69,11 @@ func (e *errand) lookBack(ctx context.Context, inv *tmux.Invocation) error {
 		l.view.Do("page-up", 1, "")
 	}
 	l.frame = s.frame(c)
-	s.looks.Store(l.looks)
+	s.looks.rests.Store(l.looks)
 	s.arm() // its rights may have an end
 	failpoint.At("seat-looks")
 	if err := l.draw(true); err != nil {
-		s.looks.Store(nil)
+		s.looks.over(l.looks)
 		return err
 	}
 	k.look = l
@@ -95,33 +96,33 @@ func (s *seat) frame(c *captured) scrollback.Frame {
 }
 
 // looking reports whether the person looks back.
-func (k *keyboard) looking() bool {
-	if k.look != nil && !k.s.att.Covered() {
-		k.forgetLook()
-	}
-	return k.look != nil
-}
-
-// deafTime is how long keys are not typed after somebody's look back was ended
-// for them: they were meant for it.
-const deafTime = 500 * time.Millisecond
+func (k *keyboard) looking() bool { return k.look != nil && k.s.att.Covered() }
 
 // cutShort reports whether a key was meant for a look back that has ended by
-// itself, as by a new size or a revocation.
+// itself, as by a new size or a revocation. What was asked there is asked no
+// more.
 func (k *keyboard) cutShort(now time.Time) bool {
 	if k.look != nil && !k.looking() {
-		k.deaf = now.Add(deafTime)
-		k.s.att.Notice("you do not look back any more; what you press is not typed for a moment")
+		k.forgetLook()
+		if k.ask != nil {
+			k.unasked()
+		}
+		k.deaf.begin(now)
 	}
-	return now.Before(k.deaf)
+	if !k.deaf.drops(now) {
+		return false
+	}
+	k.s.att.Notice("you do not look back any more; what you press is not typed until you pause")
+	return true
 }
 
+// forgetLook is for what is not shown any more.
 func (k *keyboard) forgetLook() {
 	if k.look != nil {
 		k.searched = k.look.view.Searched()
+		k.s.looks.over(k.look.looks)
 	}
 	k.look = nil
-	k.s.looks.Store(nil)
 }
 
 // leaveLook ends looking back: the display is shown again.
@@ -129,10 +130,13 @@ func (k *keyboard) leaveLook(ctx context.Context) error {
 	if k.look == nil {
 		return nil
 	}
-	k.forgetLook()
 	ctx, cancel := context.WithTimeout(ctx, keyTime)
 	defer cancel()
-	return k.s.att.Uncover(ctx)
+	if _, err := k.s.looks.end(ctx, k.look.looks); err != nil {
+		return fmt.Errorf("show you the display again: %w", err)
+	}
+	k.forgetLook()
+	return nil
 }
 
 // draw shows the view, while the person may still see it.
@@ -172,25 +176,32 @@ func (l *lookback) below() []byte {
 }
 
 // unlook takes away what a person looks back at who may not any more. When it
-// returns nil, nothing of it is shown after.
-func (s *seat) unlook(ctx context.Context, why string) error {
-	l := s.looks.Load()
+// returns nil, nothing of it is shown after. If that cannot be confirmed soon,
+// their attachment is closed.
+func (s *seat) unlook(ctx context.Context, why string) (closed bool, err error) {
+	l := s.looks.rests.Load()
 	if l == nil {
-		return nil
+		return false, nil
 	}
 	d := l.decide()
 	if d.Allow {
-		return nil
+		return false, nil
 	}
+	short, cancel := context.WithTimeout(ctx, exitTime)
+	defer cancel()
 	// Whatever draws has found out before that it may, or finds out that it may
 	// not.
-	err := s.live.Pass(ctx)
-	shown := s.att.Covered()
-	err = errors.Join(err, s.att.Uncover(ctx))
-	if s.looks.CompareAndSwap(l, nil) && shown {
+	shown := false
+	if err = s.live.Pass(short); err == nil {
+		shown, err = s.looks.end(short, l)
+	}
+	if err != nil {
+		return true, s.close(ctx, access.Decision{Reason: "what you looked back at cannot be taken away: " + err.Error()}, why)
+	}
+	if shown {
 		s.att.Notice(because("you may not look back here any more", d, why))
 	}
-	return err
+	return false, nil
 }
 
 // do does a command of copy mode to the view.

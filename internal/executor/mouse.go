@@ -38,7 +38,7 @@ type pointed struct {
 // in a pane. On the status line and on borders it means nothing here.
 func (k *keyboard) Mouse(ctx context.Context, m attach.Mouse) error {
 	now := time.Now()
-	if k.ask != nil || k.cutShort(now) {
+	if k.cutShort(now) || k.ask != nil {
 		return nil
 	}
 	name := k.mouseKey(m)

@@ -14,7 +14,7 @@ import (
 // the owner has changed past us.
 func (s *seat) resized() {
 	// What somebody looks back at does not fit any more.
-	if err := s.att.Uncover(s.ctx); err != nil {
+	if _, err := s.att.Uncover(s.ctx); err != nil {
 		s.leave(err)
 		return
 	}

@@ -49,9 +49,9 @@ type seat struct {
 	// unsettled is set while tmux may not have come to what was typed; the input
 	// pump's.
 	unsettled bool
-	keyboard  *keyboard               // nil before begin
-	looks     atomic.Pointer[looking] // what they look back at rests on
-	snap      *tmux.Snapshot          // of a session that was just made
+	keyboard  *keyboard      // nil before begin
+	looks     showing        // what they look back at
+	snap      *tmux.Snapshot // of a session that was just made
 	// unwritten is set while what was read from the terminal could not be
 	// recorded.
 	unwritten atomic.Bool
@@ -431,7 +431,7 @@ func (s *seat) arm() {
 // none has a limit.
 func (s *seat) limit() time.Time {
 	rests := []access.Decision{s.stage.Load().view.Decide()}
-	if l := s.looks.Load(); l != nil {
+	if l := s.looks.rests.Load(); l != nil {
 		rests = append(rests, l.decide())
 	}
 	if s.full.Load() {
@@ -471,7 +471,10 @@ func (s *seat) reconsider(ctx context.Context, why string) error {
 	}
 	defer s.arm()
 	if view.Allow || full {
-		sized := errors.Join(s.unlook(ctx, why), s.sizing(ctx, full))
+		if closed, err := s.unlook(ctx, why); closed {
+			return err
+		}
+		sized := s.sizing(ctx, full)
 		if full == s.full.Load() {
 			return errors.Join(sized, s.unstick(ctx))
 		}
