@@ -227,7 +227,7 @@ func (in *input) deliver(e Event, mode Mode) error {
 	}
 	in.event = e
 	switch e.Kind {
-	case Keys, Named, Paste:
+	case Keys, Named, Paste, MouseReport:
 		if mode == Watch || in.a.cfg.Sink.Prepare(in.a.ctx, e) != nil {
 			return nil
 		}
@@ -243,6 +243,11 @@ func (in *input) deliver(e Event, mode Mode) error {
 	}
 	return nil
 }
+
+// Type delivers what the person did not type as it stands, as if they had: what
+// they paste of their own, or what a program is to hear of their mouse. It is for
+// Bound, at the pump of their input.
+func (a *Attachment) Type(e Event) error { return a.in.deliver(e, Mode(a.mode.Load())) }
 
 // addressed hands one event to the sink; it runs inside the Gate.
 func (in *input) addressed() error {

@@ -28,7 +28,9 @@ type keyboard struct {
 	// moved since.
 	down  attach.Mouse
 	drags bool
-	told  time.Time // when they were told that the tables are not known
+	// reports is what is being typed of the mouse.
+	reports *reported
+	told    time.Time // when they were told that the tables are not known
 }
 
 // Plain returns how many bytes at the begin of p are keys that nothing is bound

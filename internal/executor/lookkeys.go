@@ -134,17 +134,5 @@ func (k *keyboard) paste(ctx context.Context) error {
 	if err := k.leaveLook(ctx); err != nil {
 		return err
 	}
-	return k.typeFor(ctx, attach.Event{Kind: attach.Paste, Bytes: []byte(k.copied)})
-}
-
-// typeFor types what the person did not type key by key, as if they had.
-func (k *keyboard) typeFor(ctx context.Context, e attach.Event) error {
-	if err := k.s.prepare(ctx, e); err != nil {
-		return err
-	}
-	err := gate{k.s}.Input(func() error { return k.s.typed(ctx, e) })
-	if errors.Is(err, attach.ErrFrozen) {
-		return nil // they were told
-	}
-	return err
+	return k.s.att.Type(attach.Event{Kind: attach.Paste, Bytes: []byte(k.copied)})
 }

@@ -231,22 +231,75 @@ func (e *errand) passOn(ctx context.Context) error {
 	if e.mouse == nil {
 		return errors.New("there is no mouse")
 	}
-	if !e.mouse.active {
-		return nil
+	k, s := e.k, e.k.s
+	at, err := s.look(ctx)
+	if err != nil || !e.mouse.active || !e.mouse.over(at.place) {
+		return err
 	}
-	flags, ok := e.words(ctx, "#{mouse_any_flag}#{mouse_sgr_flag}#{mouse_button_flag}#{mouse_all_flag}")
-	if !ok || len(flags) != 4 || flags[0] != '1' {
-		return nil
+	if d := at.right.Decide(); !d.Allow {
+		return &gateway.Refused{Decision: d, Need: at.right.Need()}
 	}
-	m := e.mouse.Mouse
-	if m.Code&mouseMotion != 0 && flags[2] != '1' && flags[3] != '1' {
-		return nil
+	form, drags, err := s.mouseForm(ctx, at)
+	if err != nil || form == tmux.MouseUnasked || e.mouse.Code&mouseMotion != 0 && !drags {
+		return err
 	}
-	report := e.mouse.report(flags[1] == '1')
+	report := e.mouse.report(form == tmux.MouseSGR)
 	if report == nil {
 		return nil
 	}
-	return e.k.typeFor(ctx, attach.Event{Kind: attach.Keys, Bytes: report})
+	k.reports = &reported{e.mouse, form}
+	defer func() { k.reports = nil }()
+	return s.att.Type(attach.Event{Kind: attach.MouseReport, Bytes: report, Mouse: e.mouse.Mouse})
+}
+
+// mouseForm asks how the program in a pane wants to hear of the mouse, and whether
+// of what is dragged, too.
+func (s *seat) mouseForm(ctx context.Context, at *scene) (form tmux.MouseForm, drags bool, err error) {
+	ctx, cancel := context.WithTimeout(ctx, keyTime)
+	defer cancel()
+	name, ok := tmux.SpellCommand("display-message", at.opts)
+	if !ok {
+		return 0, false, errors.New("the server's command-alias hides display-message")
+	}
+	replies, err := s.ask(ctx, name+" -p -t "+at.place.Pane.String()+
+		` "#{mouse_any_flag}#{mouse_sgr_flag}#{mouse_button_flag}#{mouse_all_flag}"`)
+	if err == nil {
+		err = replies[0].Err
+	}
+	if err != nil {
+		return 0, false, fmt.Errorf("ask whether the mouse is wanted: %w", err)
+	}
+	flags := strings.TrimSpace(string(replies[0].Data))
+	if len(flags) != 4 || flags[0] != '1' {
+		return tmux.MouseUnasked, false, nil
+	}
+	form = tmux.MousePlain
+	if flags[1] == '1' {
+		form = tmux.MouseSGR
+	}
+	return form, flags[2] == '1' || flags[3] == '1', nil
+}
+
+// reported is what a program is to hear of the mouse.
+type reported struct {
+	*pointed
+	form tmux.MouseForm
+}
+
+// aim has a scene be about what is reported, nil if the mouse is elsewhere. That the
+// program wants it in this form is tested inside tmux.
+func (r *reported) aim(at *scene) *scene {
+	if r == nil || !r.over(at.place) {
+		return nil
+	}
+	aimed := *at
+	aimed.place.Mouse = r.form
+	return &aimed
+}
+
+// over reports whether the mouse is over a pane at its place.
+func (p *pointed) over(at tmux.Place) bool {
+	return at.Pane == p.at.Pane.ID && at.Window == p.at.Window.ID && at.Session == p.at.Session.ID
 }
 
 // report is what a program hears of the mouse, nil if that cannot be said.

@@ -150,6 +150,11 @@ func (s *seat) prepare(ctx context.Context, e attach.Event) error {
 	if !d.Allow {
 		return &gateway.Refused{Decision: d, Need: at.right.Need()}
 	}
+	if e.Kind == attach.MouseReport {
+		if at = s.keyboard.reports.aim(at); at == nil {
+			return errors.New("the mouse is not over the pane that you type into any more")
+		}
+	}
 	content := e.Bytes
 	if e.Kind == attach.Named {
 		content = []byte(e.Key)
@@ -259,17 +264,18 @@ func (s *seat) send(ctx context.Context, at *scene, e attach.Event) error {
 	if err != nil {
 		return err
 	}
-	return s.transmit(ctx, line)
+	return s.transmit(ctx, line, e.Kind == attach.MouseReport)
 }
 
 // sent is a line on its way to tmux.
 type sent struct {
 	*control.Pending
-	line string
+	line  string
+	quiet bool // nobody is told if it was not typed
 }
 
 // transmit sends the line. What comes of it is heard by hear.
-func (s *seat) transmit(ctx context.Context, line string) error {
+func (s *seat) transmit(ctx context.Context, line string, quiet bool) error {
 	c, err := s.server.Control(ctx)
 	if err != nil {
 		return fmt.Errorf("reach the tmux server: %w", err)
@@ -279,7 +285,7 @@ func (s *seat) transmit(ctx context.Context, line string) error {
 		return err
 	}
 	select {
-	case s.sending <- sent{p, line}:
+	case s.sending <- sent{p, line, quiet}:
 		s.unsettled = true
 		return nil
 	case <-ctx.Done():
@@ -329,7 +335,9 @@ func (s *seat) hear() {
 		case len(replies[0].Data) > 0:
 			s.scene.Store(s.aged())
 			s.active.Store(nil)
-			s.att.Notice(untyped(replies[0].Data).Error())
+			if !key.quiet {
+				s.att.Notice(untyped(replies[0].Data).Error())
+			}
 		}
 	}
 }

@@ -17,6 +17,30 @@ type Place struct {
 	Others, Active bool
 	// Living means that the pane's program must be running, as for what is pasted.
 	Living bool
+	// Mouse means that it rests on the program in the pane having asked for the
+	// mouse, in this form.
+	Mouse MouseForm
+}
+
+// MouseForm is how a program hears of the mouse.
+type MouseForm uint8
+
+// The forms; the zero one is none.
+const (
+	MouseUnasked MouseForm = iota
+	MousePlain             // with a byte for each number
+	MouseSGR               // with digits
+)
+
+func (f MouseForm) tests() []string {
+	if f == MouseUnasked {
+		return nil
+	}
+	sgr := "0"
+	if f == MouseSGR {
+		sgr = "1"
+	}
+	return []string{"#{==:#{mouse_any_flag},1}", "#{==:#{mouse_sgr_flag}," + sgr + "}"}
 }
 
 // Guarded wraps commands about one pane into one command that tests, inside
@@ -92,6 +116,7 @@ func guarded(at Place, commands, refused [][]string, refusal, more string, opts 
 	if at.Others {
 		tests = append(tests, "#{!=:#{window_panes},1}")
 	}
+	tests = append(tests, at.Mouse.tests()...)
 	words := []string{branch, "-F", "-t", at.Pane.String(), all(heeded(tests)), do, refuse}
 	if !at.HasSession || !at.HasWindow {
 		return words, nil

@@ -1,0 +1,52 @@
+package executor
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/muxward/muxward/internal/tmux"
+)
+
+// TestMouseIsWhereItIs: a report is typed into the pane under the mouse and no
+// other, and tmux tests that the program there wants it as it is written.
+func TestMouseIsWhereItIs(t *testing.T) {
+	at := tmux.Place{Pane: 3, Window: 2, HasWindow: true, Session: 1, HasSession: true, Active: true}
+	r := &reported{&pointed{at: &tmux.Found{
+		Session: &tmux.Session{ID: 1}, Window: &tmux.Window{ID: 2}, Pane: &tmux.Pane{ID: 3},
+	}}, tmux.MouseSGR}
+	for _, elsewhere := range []func(*tmux.Place){
+		func(p *tmux.Place) { p.Pane = 4 }, func(p *tmux.Place) { p.Window = 3 }, func(p *tmux.Place) { p.Session = 2 },
+	} {
+		other := at
+		if elsewhere(&other); r.aim(&scene{place: other}) != nil {
+			t.Errorf("it is typed at %+v", other)
+		}
+	}
+	if (*reported)(nil).aim(&scene{place: at}) != nil {
+		t.Error("it is typed without a mouse")
+	}
+	aimed := r.aim(&scene{place: at})
+	if aimed == nil {
+		t.Fatal("it is typed nowhere")
+	}
+	for form, want := range map[tmux.MouseForm][]string{
+		tmux.MouseUnasked: nil,
+		tmux.MousePlain:   {"#{==:#{mouse_any_flag},1}", "#{==:#{mouse_sgr_flag},0}"},
+		aimed.place.Mouse: {"#{==:#{mouse_any_flag},1}", "#{==:#{mouse_sgr_flag},1}", "#{==:#{pane_active},1}"},
+	} {
+		at.Mouse = form
+		words, err := tmux.Guarded(at, [][]string{{"send-keys", "x"}}, refusal, tmux.ParseOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		line := strings.Join(words, " ")
+		for _, w := range want {
+			if !strings.Contains(line, w) {
+				t.Errorf("form %d: %s is not tested in %s", form, w, line)
+			}
+		}
+		if form == tmux.MouseUnasked && strings.Contains(line, "mouse") {
+			t.Errorf("keys depend on the mouse: %s", line)
+		}
+	}
+}
