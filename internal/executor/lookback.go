@@ -55,10 +55,7 @@ func (e *errand) lookBack(ctx context.Context, inv *tmux.Invocation) error {
 	if err != nil {
 		return err
 	}
-	l := &lookback{k: k, at: e.current, table: "copy-mode", count: 1, looks: &looking{
-		scroll: s.live.Right(gateway.Need{Verb: access.Scroll, Object: c.on}),
-		view:   s.live.Right(gateway.Need{Verb: access.View, Object: c.on}),
-	}}
+	l := &lookback{k: k, at: e.current, table: "copy-mode", count: 1}
 	if c.settings.Vi {
 		l.table = "copy-mode-vi"
 	}
@@ -69,8 +66,7 @@ func (e *errand) lookBack(ctx context.Context, inv *tmux.Invocation) error {
 		l.view.Do("page-up", 1, "")
 	}
 	l.frame = s.frame(c)
-	s.looks.rests.Store(l.looks)
-	s.arm() // its rights may have an end
+	l.rest(c)
 	failpoint.At("seat-looks")
 	if err := l.draw(true); err != nil {
 		s.looks.over(l.looks)
@@ -81,6 +77,18 @@ func (e *errand) lookBack(ctx context.Context, inv *tmux.Invocation) error {
 		return l.drag()
 	}
 	return nil
+}
+
+// rest has what is looked at rest on the rights to what was captured as it is called
+// now. They may have an end.
+func (l *lookback) rest(c *captured) {
+	s := l.k.s
+	l.looks = &looking{
+		scroll: s.live.Right(gateway.Need{Verb: access.Scroll, Object: c.on}),
+		view:   s.live.Right(gateway.Need{Verb: access.View, Object: c.on}),
+	}
+	s.looks.rests.Store(l.looks)
+	s.arm()
 }
 
 // frame is where the pane is on the person's terminal.
@@ -232,6 +240,7 @@ func (l *lookback) renew(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	l.rest(c)
 	l.view.Renew(c.content)
 	l.frame = l.k.s.frame(c)
 	return nil

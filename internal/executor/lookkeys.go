@@ -35,7 +35,7 @@ func (e *errand) private(ctx context.Context, inv *tmux.Invocation) (bool, error
 	case e.selects(inv):
 		return true, nil
 	case e.k.pastes(inv):
-		return true, e.k.paste(ctx)
+		return true, e.k.paste(ctx, inv)
 	case e.k.looking() && waitsOnly(inv):
 		return true, nil
 	}
@@ -130,9 +130,22 @@ func (k *keyboard) pastes(inv *tmux.Invocation) bool {
 }
 
 // paste types what the person has copied, as a paste of theirs.
-func (k *keyboard) paste(ctx context.Context) error {
+func (k *keyboard) paste(ctx context.Context, inv *tmux.Invocation) error {
 	if err := k.leaveLook(ctx); err != nil {
 		return err
 	}
-	return k.s.att.Type(attach.Event{Kind: attach.Paste, Bytes: []byte(k.copied)})
+	return k.s.att.Type(attach.Event{Kind: attach.Paste, Bytes: []byte(pasted(inv, k.copied))})
+}
+
+// pasted is a text as paste-buffer types it: with the key that ends a line, or
+// what the command says, between lines.
+func pasted(inv *tmux.Invocation, text string) string {
+	between := "\r"
+	if inv.Has('r') {
+		between = "\n"
+	}
+	if s, ok := inv.Get('s'); ok {
+		between = s
+	}
+	return strings.ReplaceAll(text, "\n", between)
 }

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"testing"
 	"time"
+
+	"github.com/muxward/muxward/internal/tmux"
 )
 
 // covering stands in for the terminal that a picture is shown on.
@@ -65,5 +67,22 @@ func TestDeafToAWord(t *testing.T) {
 	}
 	if d.drops(now.Add(deafTime)) {
 		t.Error("it does not hear again")
+	}
+}
+
+// TestPastedAsTyped: what somebody has copied for themselves ends lines by the key
+// that does, unless the command says something else.
+func TestPastedAsTyped(t *testing.T) {
+	for flags, want := range map[string]string{"": "a\rb", "r": "a\nb", "s": "a, b"} {
+		inv := &tmux.Invocation{Row: tmux.FindCommand("paste-buffer")}
+		switch flags {
+		case "r":
+			inv.SetBare('r')
+		case "s":
+			inv.Set('s', ", ")
+		}
+		if got := pasted(inv, "a\nb"); got != want {
+			t.Errorf("with -%s it is %q, want %q", flags, got, want)
+		}
 	}
 }

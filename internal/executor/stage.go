@@ -176,6 +176,11 @@ func (s *seat) tryRestage(ctx context.Context, full bool) (done bool, err error)
 			return false, nil
 		}
 		s.live.Describe(s.describe(s.mode()))
+		if l := s.looks.rests.Load(); l != nil { // it was decided on as it was called before
+			if _, err := s.looks.end(ctx, l); err != nil {
+				return false, err
+			}
+		}
 	}
 	return true, nil
 }
