@@ -181,12 +181,8 @@ func readCapture(printed string, lines int) (*captured, error) {
 		return nil, err
 	}
 	c := &captured{content: content, cursorX: n[3], cursorY: n[4], left: n[5] - n[7], top: n[6] - n[8]}
-	if status := statusLines(fields[9]); fields[10] == "top" {
-		c.top += status
-		c.above = status
-	} else {
-		c.below = status
-	}
+	c.above, c.below = statusLines(fields[9], fields[10])
+	c.top += c.above
 	c.settings.Vi = fields[11] == "vi"
 	c.settings.Wrap = fields[12] == "1" || fields[12] == "on"
 	if len(fields) > 13 {
@@ -208,17 +204,18 @@ func cutLines(s string, count int) (lines, rest string, ok bool) {
 	return s[:at], s[at:], true
 }
 
-// statusLines is how many lines the option status gives to the status line.
-func statusLines(option string) int {
-	switch option {
-	case "off", "0":
-		return 0
-	case "on", "1":
-		return 1
+// statusLines is how many lines the options status and status-position give to the
+// status line above the panes, and below.
+func statusLines(status, position string) (above, below int) {
+	n, err := strconv.Atoi(status)
+	switch {
+	case status == "off":
+		n = 0
+	case err != nil:
+		n = 1
 	}
-	n, err := strconv.Atoi(option)
-	if err != nil {
-		return 1
+	if n = min(max(n, 0), 5); position == "top" {
+		return n, 0
 	}
-	return min(max(n, 0), 5)
+	return 0, n
 }

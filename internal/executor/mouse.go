@@ -45,7 +45,7 @@ func (k *keyboard) Mouse(ctx context.Context, m attach.Mouse) error {
 	if k.looking() {
 		return k.look.mouse(ctx, m, name)
 	}
-	if name == "" {
+	if name == "" || !k.minds(ctx, name) {
 		return nil
 	}
 	p, err := k.point(ctx, m)
@@ -55,12 +55,26 @@ func (k *keyboard) Mouse(ctx context.Context, m attach.Mouse) error {
 	return k.click(ctx, name, p)
 }
 
+// minds reports whether anything may come of what was done with the mouse: it is
+// bound to something, or the person may type. tmux is asked for nothing else.
+func (k *keyboard) minds(ctx context.Context, name string) bool {
+	m, _ := k.keys(ctx, time.Time{})
+	if bound, _ := new(tmux.Keyboard).Press(m, name, time.Now()); bound != nil {
+		return true
+	}
+	at, err := k.s.look(ctx)
+	return err == nil && at.right.Decide().Allow
+}
+
 // click does what a key of the mouse is bound to.
 func (k *keyboard) click(ctx context.Context, name string, p *pointed) error {
-	at := tmux.Keyboard{}
 	now := time.Now()
-	m, unseen := k.keys(ctx, now)
-	bound, _ := at.Press(m, name, now)
+	m, unseen := k.keys(ctx, time.Time{})
+	bound, _ := new(tmux.Keyboard).Press(m, name, now)
+	if bound != nil { // what it means is looked up as it is now
+		m, unseen = k.keys(ctx, now)
+		bound, _ = new(tmux.Keyboard).Press(m, name, now)
+	}
 	k.at = tmux.Keyboard{}
 	if bound == nil {
 		return k.unbound(ctx, p)
@@ -149,18 +163,19 @@ func (k *keyboard) point(ctx context.Context, m attach.Mouse) (*pointed, error) 
 	if err := errors.Join(err1, err2); err != nil {
 		return nil, err
 	}
-	x, y := m.X+left, m.Y+top
-	if f[1] == "top" {
-		if y -= statusLines(f[0]); y < top {
-			return nil, nil
-		}
+	above, below := statusLines(f[0], f[1])
+	if !among(m.Y, above, s.att.Size().Rows-below) {
+		return nil, nil
 	}
 	snap, err := s.server.Snapshot(ctx, tmux.Core)
 	if err != nil {
 		return nil, err
 	}
-	return paneUnder(snap, session, m, x, y), nil
+	return paneUnder(snap, session, m, m.X+left, m.Y-above+top), nil
 }
+
+// among reports whether a row is one of those that panes are shown in.
+func among(row, from, to int) bool { return row >= from && row < to }
 
 // paneUnder finds the pane of a session's current window that has a place.
 func paneUnder(snap *tmux.Snapshot, session tmux.SessionID, m attach.Mouse, x, y int) *pointed {
@@ -328,7 +343,8 @@ func (l *lookback) mouse(ctx context.Context, m attach.Mouse, name string) error
 	x, y := l.view.Place(l.frame, m.X, m.Y)
 	width, height := l.view.Size()
 	drags := l.drags && m.Code&mouseMotion != 0
-	if !drags && !(l.drags && m.Release) && (x < 0 || x >= width || y < 0 || y >= height) {
+	outside := x < 0 || x >= width || y < 0 || y >= height || !among(m.Y, l.frame.Above, l.frame.Rows-l.frame.Below)
+	if !drags && !(l.drags && m.Release) && outside {
 		return nil
 	}
 	if drags {

@@ -1,6 +1,7 @@
 package executor
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -47,6 +48,29 @@ func TestMouseIsWhereItIs(t *testing.T) {
 		}
 		if form == tmux.MouseUnasked && strings.Contains(line, "mouse") {
 			t.Errorf("keys depend on the mouse: %s", line)
+		}
+	}
+}
+
+// TestWherePanesAre: the status line is no part of a pane, though a part of the
+// window that does not fit on the terminal may lie behind it.
+func TestWherePanesAre(t *testing.T) {
+	const rows = 24
+	for _, c := range []struct{ status, position, rows string }{
+		{"off", "bottom", "0 23"}, {"on", "bottom", "0 22"}, {"2", "bottom", "0 21"},
+		{"on", "top", "1 23"}, {"5", "top", "5 23"}, {"0", "top", "0 23"}, {"strange", "", "0 22"},
+	} {
+		above, below := statusLines(c.status, c.position)
+		first, last := -1, -1
+		for row := range rows {
+			if among(row, above, rows-below) {
+				if last = row; first < 0 {
+					first = row
+				}
+			}
+		}
+		if got := fmt.Sprint(first, last); got != c.rows {
+			t.Errorf("status %s at the %s: panes are in rows %s, want %s", c.status, c.position, got, c.rows)
 		}
 	}
 }
