@@ -12,15 +12,17 @@ import (
 // thrown away. The picture must leave the terminal as tmux might, and draw anew
 // all that it covers.
 //
-// It reports false, and shows nothing, if the terminal is behind, or away; and,
-// unless begin is set, if the cover was taken away meanwhile, which whatever has
-// everything drawn anew does, too. It is not subject to the Gate: the caller
+// It reports false, and shows nothing, if the terminal is behind, or away, or has
+// not the size any more that the picture is drawn for; if the picture is more than
+// is ever queued for a terminal that is slow; and, unless begin is set, if the
+// cover was taken away meanwhile, which whatever has everything drawn anew does,
+// too. It is not subject to the Gate: the caller
 // calls it where showing the picture is permitted.
-func (a *Attachment) Cover(picture []byte, begin bool) bool {
+func (a *Attachment) Cover(picture []byte, of Size, begin bool) bool {
 	o := &a.out
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if a.closed.Load() || o.away || o.lagging || !begin && o.cover == nil || begin && len(o.queue) > 0 {
+	if a.closed.Load() || o.away || o.lagging || !begin && o.cover == nil || begin && len(o.queue) > 0 || of != a.Size() {
 		return false
 	}
 	o.cover = picture
@@ -28,7 +30,7 @@ func (a *Attachment) Cover(picture []byte, begin bool) bool {
 		a.end(err)
 		return false
 	}
-	return true
+	return o.cover != nil
 }
 
 // Covered reports whether a picture is shown by Cover.

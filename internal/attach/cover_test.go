@@ -17,10 +17,10 @@ func TestCover(t *testing.T) {
 	at := attach(t, p, Watch)
 	at.program.draws("\x1b[?1049h\x1b[Hfirst")
 	eventually(t, "drawn", contains(p.screen, "first"))
-	if at.Cover([]byte("too early"), false) {
+	if at.Cover([]byte("too early"), Size{80, 24}, false) {
 		t.Error("a second picture is shown without a first")
 	}
-	if !at.Cover([]byte("PICTURE-1"), true) || !at.Cover([]byte("PICTURE-2"), false) {
+	if !at.Cover([]byte("PICTURE-1"), Size{80, 24}, true) || !at.Cover([]byte("PICTURE-2"), Size{80, 24}, false) {
 		t.Fatal("no picture is shown")
 	}
 	at.program.draws("\x1b[?1h\x1b=covered")
@@ -37,7 +37,7 @@ func TestCover(t *testing.T) {
 	if shown, err := at.Uncover(ctx); err != nil || !shown {
 		t.Fatal(shown, err)
 	}
-	if at.Covered() || at.Cover([]byte("too late"), false) {
+	if at.Covered() || at.Cover([]byte("too late"), Size{80, 24}, false) {
 		t.Error("it is covered still")
 	}
 	select {
@@ -65,7 +65,7 @@ func TestCoveredToTheEnd(t *testing.T) {
 	at := attach(t, p, Watch)
 	at.program.draws("\x1b[?1049h\x1b[?2004h\x1b[Hfirst")
 	eventually(t, "drawn", contains(p.screen, "first"))
-	if !at.Cover([]byte("\x1b[1;31mPICTURE"), true) {
+	if !at.Cover([]byte("\x1b[1;31mPICTURE"), Size{80, 24}, true) {
 		t.Fatal("no picture is shown")
 	}
 	at.program.draws("\x1b[?2004l\x1b[?1049l")
@@ -88,11 +88,11 @@ func TestCoverOfASlowTerminal(t *testing.T) {
 	at := attach(t, p, Watch)
 	eventually(t, "raw mode", func() error { return rawMode(p) })
 	big := strings.Repeat("x", 200<<10)
-	if !at.Cover([]byte("PICTURE-0"+big), true) {
+	if !at.Cover([]byte("PICTURE-0"+big), Size{80, 24}, true) {
 		t.Fatal("no picture is shown")
 	}
 	for _, name := range []string{"PICTURE-1", "PICTURE-2", "PICTURE-3"} {
-		if !at.Cover([]byte(name), false) {
+		if !at.Cover([]byte(name), Size{80, 24}, false) {
 			t.Fatal("the cover has gone")
 		}
 	}
@@ -101,4 +101,19 @@ func TestCoverOfASlowTerminal(t *testing.T) {
 	if seen := string(p.screen()); strings.Contains(seen, "PICTURE-1") || strings.Contains(seen, "PICTURE-2") {
 		t.Error("a picture was shown that was out of date")
 	}
+}
+
+// A picture that cannot be shown is not said to be: one that is drawn for a size
+// that the terminal had before, and one that is too much for it.
+func TestCoverThatDoesNotFit(t *testing.T) {
+	p := newPerson(t, Size{80, 24}, true)
+	at := attach(t, p, Watch)
+	eventually(t, "raw mode", func() error { return rawMode(p) })
+	if at.Cover([]byte("PICTURE-0"), Size{100, 30}, true) || at.Covered() {
+		t.Error("it is shown on a terminal of another size")
+	}
+	if at.Cover([]byte(strings.Repeat("x", 2*maxQueue)), Size{80, 24}, true) || at.Covered() {
+		t.Error("it is said to be shown, and is not")
+	}
+	p.resume()
 }

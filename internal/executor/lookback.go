@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/muxward/muxward/internal/access"
+	"github.com/muxward/muxward/internal/attach"
 	"github.com/muxward/muxward/internal/failpoint"
 	"github.com/muxward/muxward/internal/gateway"
 	"github.com/muxward/muxward/internal/scrollback"
@@ -161,11 +162,11 @@ func (l *lookback) draw(begin bool) error {
 		if d := l.looks.view.Decide(); !d.Allow {
 			return &gateway.Refused{Decision: d, Need: l.looks.view.Need()}
 		}
-		shown = s.att.Cover(picture, begin)
+		shown = s.att.Cover(picture, attach.Size{Cols: l.frame.Cols, Rows: l.frame.Rows}, begin)
 		return nil
 	})
 	if err == nil && begin && !shown {
-		err = errors.New("your terminal is busy with what was shown before; try again")
+		err = errors.New("your terminal does not take it now; try again")
 	}
 	return err
 }
