@@ -162,6 +162,44 @@ func TestFreezeDropsWhatABoundKeyHeldUp(t *testing.T) {
 	}
 }
 
+// What a key has typed in the person's place goes the way of what they type: to the
+// sink, and nowhere if what they typed before has been dropped meanwhile.
+func TestTypedInTheirPlace(t *testing.T) {
+	p := newPerson(t, Size{80, 24}, false)
+	var at *attached
+	bound := &tables{}
+	types := func(text string) {
+		if err := at.Type(Event{Kind: Paste, Bytes: []byte(text)}); err != nil {
+			t.Error(err)
+		}
+	}
+	frozen := make(chan error, 1)
+	bound.press = func(key string) {
+		switch key {
+		case "n":
+			types("in-time")
+		case "1":
+			frozen <- at.Freeze(context.Background())
+			types("too-late")
+		}
+	}
+	at = attach(t, p, Addressed, func(c *Config) {
+		bound.s = c.Sink.(*sink)
+		c.Bound = bound
+	})
+	p.types("\x02n\x021")
+	if err := <-frozen; err != nil {
+		t.Fatal(err)
+	}
+	p.types("\x02d")
+	if err := at.wait(); !errors.Is(err, ErrDetached) {
+		t.Error(err)
+	}
+	if got := string(at.sink.all()); !strings.Contains(got, "in-time") || strings.Contains(got, "too-late") {
+		t.Errorf("%q", got)
+	}
+}
+
 // What keys had begun before a freeze, and what the person was asked, is over: the
 // next key is one by itself, and no answer.
 func TestFreezeEndsWhatKeysHaveBegun(t *testing.T) {
