@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 )
 
 // Frame is where a view is drawn on a terminal.
@@ -55,10 +56,11 @@ var (
 // Draw draws all of the view over what a terminal shows in the pane's place, and
 // puts the cursor there. It leaves no colours or attributes in force.
 func (v *View) Draw(f Frame) []byte {
-	b := []byte("\x1b[?25l\x0f\x1b(B\x1b[0m")
+	// Of some characters terminals do not agree how wide they are: nothing wraps.
+	b := []byte("\x1b[?25l\x1b[?7l\x0f\x1b(B\x1b[0m")
 	w := v.window(f)
 	if w.left >= w.right || w.top >= w.bottom {
-		return append(b, "\x1b[?25h"...) // the pane is not on the terminal
+		return append(b, "\x1b[?7h\x1b[?25h"...) // the pane is not on the terminal
 	}
 	for row := w.top; row < w.bottom; row++ {
 		b = v.drawRow(b, f, w, row)
@@ -66,7 +68,7 @@ func (v *View) Draw(f Frame) []byte {
 	b = v.drawPosition(b, f, w)
 	b = append(b, "\x1b[0m"...)
 	b = moveTo(b, w.left+min(v.cx, v.width-1)-w.x, w.top+v.cy-w.y)
-	return append(b, "\x1b[?25h"...)
+	return append(b, "\x1b[?7h\x1b[?25h"...)
 }
 
 func moveTo(b []byte, x, y int) []byte { return fmt.Appendf(b, "\x1b[%d;%dH", y+1, x+1) }
@@ -77,11 +79,14 @@ func (v *View) drawRow(b []byte, f Frame, w window, row int) []byte {
 	y := v.top() + w.y + row - w.top
 	b = moveTo(b, w.left, row)
 	looks := v.looks(y)
-	now, begun := style{}, false
+	now, begun, astray := style{}, false, false
 	for x := from; x < to; x++ {
 		c := v.at(x, y)
 		if c.padding() && x > from {
 			continue // its character has been drawn in both columns, or is a tab
+		}
+		if astray { // what follows is where it is, whatever the terminal makes of this one
+			b = fmt.Appendf(b, "\x1b[%dG", w.left+x-from+1)
 		}
 		s := looks(x, c.style)
 		if s != now || !begun {
@@ -92,7 +97,9 @@ func (v *View) drawRow(b []byte, f Frame, w window, row int) []byte {
 		for x+columns < to && v.at(x+columns, y).padding() {
 			columns++
 		}
-		b = append(b, v.shown(c, x, y, columns)...)
+		text := v.shown(c, x, y, columns)
+		astray = strings.ContainsFunc(text, func(r rune) bool { return r >= utf8.RuneSelf })
+		b = append(b, text...)
 	}
 	return b
 }

@@ -1,6 +1,8 @@
 package scrollback_test
 
 import (
+	"bytes"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -41,6 +43,47 @@ func FuzzForeign(f *testing.F) {
 			_ = v.CursorWord() + v.CursorLine()
 		}
 	})
+}
+
+// TestDrawWide: characters that are wide, and some of which the terminal does not
+// think as we do, change nothing beside them, and nothing is scrolled by one at the
+// end of the last row.
+func TestDrawWide(t *testing.T) {
+	lines := []string{"ok ✅⌚ go", "123456✅", "1234567⚠\ufe0f", "✅ ✅ ✅✅", "⚠\ufe0fb      ", "abcdefg⚠\ufe0f"}
+	text := strings.Join(lines, "\n") + "\n"
+	c, err := scrollback.Parse(scrollback.Capture{Width: 8, Height: 6, Text: text, Joined: text})
+	if err != nil {
+		t.Fatal(err)
+	}
+	v := scrollback.New(c, scrollback.Settings{}, 0, 0)
+	v.HidePosition = true
+	for _, beside := range []int{0, 4} {
+		screen := vt.NewEmulator(8+beside, 6)
+		for y := range 6 {
+			_, _ = screen.Write(fmt.Appendf(nil, "\x1b[%d;1H%s\x1b[%d;9H%s", y+1, "--------", y+1, strings.Repeat("#", beside)))
+		}
+		p := v.Draw(scrollback.Frame{Cols: 8 + beside, Rows: 6})
+		off, on := bytes.Index(p, []byte("\x1b[?7l")), bytes.LastIndex(p, []byte("\x1b[?7h"))
+		if first, last := bytes.IndexByte(p, 'k'), bytes.LastIndexByte(p, 'g'); off < 0 || off > first || on < last {
+			t.Errorf("what is too wide wraps in %q", p)
+		}
+		_, _ = screen.Write(p)
+		for y := range 6 {
+			for x := 9; x < 8+beside; x++ { // the first may be half of what was too wide
+				if at := screen.CellAt(x, y); at == nil || at.Content != "#" {
+					t.Errorf("%d beside, row %d: column %d has changed: %+v", beside, y, x, at)
+				}
+			}
+		}
+		for _, want := range []struct {
+			x, y int
+			is   string
+		}{{0, 0, "o"}, {3, 0, "✅"}, {5, 0, "⌚"}, {7, 0, " "}, {0, 1, "1"}, {5, 1, "6"}, {6, 1, "✅"}, {0, 2, "1"}, {1, 4, "b"}, {6, 5, "g"}} {
+			if at := screen.CellAt(want.x, want.y); at == nil || at.Content != want.is {
+				t.Errorf("%d beside: at %d, %d there is %+v, want %q", beside, want.x, want.y, at, want.is)
+			}
+		}
+	}
 }
 
 // TestRenewed: what was captured anew may be less than there was, and a mark be

@@ -270,5 +270,6 @@ func (v *View) startOfLine() {
 
 // Point puts the cursor to a place on the screen, as a mouse does.
 func (v *View) Point(x, y int) {
+	v.steps = 0
 	v.put(clamp(x, 0, v.width-1), clamp(y, 0, v.height-1))
 }
