@@ -196,7 +196,7 @@ func (s *seat) begin(ctx context.Context) error {
 	mode := s.mode()
 	s.keys = s.e.Keys(s.p.Base(access.EventKeys))
 	s.sending = make(chan sent, 64)
-	s.keyboard = &keyboard{s: s, board: s.e.board(s.server)}
+	s.keyboard = &keyboard{s: s, board: s.e.board(s.server), share: &share{of: &s.e.looks}}
 	v := s.p.Plan().Snapshot
 	cfg := attach.Config{
 		Terminal: recorded{s.terminal, s}, Display: s.display, Mode: mode, Filter: s.filter(),

@@ -21,7 +21,9 @@ const (
 	captureLines = 10000
 	fewLines     = 1000
 	// captureBytes is how much of a pane is captured at most.
-	captureBytes = 16 << 20
+	captureBytes = 8 << 20
+	// keptBytes is what is kept for each byte that is captured.
+	keptBytes = 2
 )
 
 // captured is what was captured of a pane, and what there is to know about it.
@@ -29,6 +31,7 @@ type captured struct {
 	place    tmux.Place
 	on       access.Object
 	content  *scrollback.Content
+	bytes    int // that are kept
 	settings scrollback.Settings
 	// The pane's cursor, and where the pane is on the display.
 	cursorX, cursorY int
@@ -89,7 +92,7 @@ func (s *seat) captureNow(ctx context.Context, at *tmux.Found, on access.Object)
 		}
 		c, err := readCapture(printed, lines)
 		if err == nil {
-			c.on = on
+			c.on, c.bytes = on, keptBytes*len(printed)
 		}
 		return c, err
 	}

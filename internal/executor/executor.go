@@ -65,6 +65,7 @@ type Executor struct {
 	mu     sync.Mutex
 	boards map[string]*board // of the servers where somebody's keys are looked up
 	typed  pace.Pace         // what people may type
+	looks  room              // for what people look back at
 }
 
 // Execute does what the permit says.

@@ -20,6 +20,7 @@ type keyboard struct {
 	at    tmux.Keyboard
 	ask   *question
 	look  *lookback
+	share *share // of the room for what is looked at
 	// copied is what the person has copied for themselves, searched what they
 	// have searched for.
 	copied, searched string

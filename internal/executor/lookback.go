@@ -56,6 +56,9 @@ func (e *errand) lookBack(ctx context.Context, inv *tmux.Invocation) error {
 	if err != nil {
 		return err
 	}
+	if err := k.share.resize(c.bytes); err != nil {
+		return err
+	}
 	l := &lookback{k: k, at: e.current, table: "copy-mode", count: 1}
 	if c.settings.Vi {
 		l.table = "copy-mode-vi"
@@ -71,6 +74,7 @@ func (e *errand) lookBack(ctx context.Context, inv *tmux.Invocation) error {
 	failpoint.At("seat-looks")
 	if err := l.draw(true); err != nil {
 		s.looks.over(l.looks)
+		k.forgetLook()
 		return err
 	}
 	k.look = l
@@ -132,6 +136,7 @@ func (k *keyboard) forgetLook() {
 		k.s.looks.over(k.look.looks)
 	}
 	k.look = nil
+	_ = k.share.resize(0) // to nothing there is always room
 }
 
 // leaveLook ends looking back: the display is shown again.
@@ -239,6 +244,9 @@ func (l *lookback) do(ctx context.Context, name string, count int, arg string) e
 func (l *lookback) renew(ctx context.Context) error {
 	c, err := l.k.s.capture(ctx, l.at)
 	if err != nil {
+		return err
+	}
+	if err := l.k.share.resize(c.bytes); err != nil {
 		return err
 	}
 	l.rest(c)

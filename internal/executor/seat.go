@@ -98,6 +98,7 @@ func (s *seat) abandon() {
 func (s *seat) getUp() {
 	if s.keyboard != nil {
 		s.e.drop(s.keyboard.board)
+		s.keyboard.share.leave()
 	}
 }
 
