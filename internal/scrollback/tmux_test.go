@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/muxward/muxward/internal/attach/attachtest"
 	"github.com/muxward/muxward/internal/scrollback"
 	"github.com/muxward/muxward/internal/soak"
 	"github.com/muxward/muxward/internal/tmux/tmuxtest"
@@ -142,6 +143,9 @@ func (b *bench) ours(t *testing.T, vi bool, steps []step) []string {
 		x, y := v.Cursor()
 		back, of := v.Position()
 		out = append(out, fmt.Sprintf("%d %d %d", x, y-(of-back), back))
+		if err := attachtest.Judge(v.Draw(scrollback.Frame{Left: 1, Cols: 60, Rows: 14, Colours: 256})); err != nil {
+			t.Errorf("after %v: a guest's terminal may not get what is drawn: %v", s, err)
+		}
 	}
 	copied := v.Do("copy-selection-no-clear", 1, "")
 	if !copied.Copy {
@@ -197,7 +201,7 @@ var (
 	moving = []string{
 		"cursor-up", "cursor-down", "cursor-left", "cursor-right", "start-of-line", "end-of-line", "back-to-indentation",
 		"top-line", "middle-line", "bottom-line", "history-top", "history-bottom", "page-up", "page-down", "halfpage-up",
-		"halfpage-down", "scroll-up", "scroll-down", "goto-line", "set-mark",
+		"halfpage-down", "scroll-up", "scroll-down", "goto-line", "set-mark", "jump-to-mark",
 	}
 	wording = []string{
 		"next-word", "next-space", "next-word-end", "next-space-end", "previous-word", "previous-space", "next-paragraph",
@@ -235,6 +239,7 @@ func random(r *rand.Rand, group []string) []step {
 			s.count = 1 + r.IntN(4)
 		}
 		switch {
+		case s.name == "jump-to-mark": // takes nothing
 		case strings.HasPrefix(s.name, "jump-") && s.name != "jump-again" && s.name != "jump-reverse":
 			s.arg = []string{"a", "e", "x", "世"}[r.IntN(4)]
 		case s.name == "goto-line":
