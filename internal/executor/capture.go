@@ -69,7 +69,7 @@ func (s *seat) act(ctx context.Context, at *tmux.Found, name string, args []stri
 	if at == nil || !at.Whole() {
 		return gateway.Result{}, errors.New("the pane has gone")
 	}
-	target := at.Session.ID.String() + ":" + at.Window.ID.String() + "." + at.Pane.ID.String()
+	target := spot(at.Session.ID, at.Window.ID, at.Pane.ID)
 	session := s.stage.Load().session.ID
 	return s.e.Gateway().Handle(ctx, gateway.Request{
 		Identity: s.live.Who(), Here: s.server.Owner(), Session: &session, Display: s.tty, Client: s.client,
@@ -109,7 +109,7 @@ const captureFormat = "#{pane_width} #{pane_height} #{history_size} #{cursor_x} 
 // cannot be taken for anything else.
 func (s *seat) printPane(ctx context.Context, at *tmux.Found, lines int) (string, error) {
 	opts := s.reading()
-	target := at.Session.ID.String() + ":" + at.Window.ID.String() + "." + at.Pane.ID.String()
+	target := spot(at.Session.ID, at.Window.ID, at.Pane.ID)
 	from := strconv.Itoa(-lines)
 	commands := [][]string{
 		{"display-message", "-p", "-c", s.tty, "-t", target, captureFormat},

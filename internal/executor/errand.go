@@ -335,7 +335,7 @@ func (e *errand) preview(ctx context.Context, commands []*tmux.Invocation, asked
 	for _, inv := range commands {
 		switch {
 		case entersTable(inv), chooses(inv): // decided when it is chosen
-		case e.isPrivate(inv): // and when it is done
+		case e.privacy(inv) != forAll: // and when it is done
 		case e.asksFirst(inv) && inv.Row.Name == "command-prompt": // and when it is answered
 		case e.asksFirst(inv):
 			nested, err := e.nested(ctx, inv, 0)

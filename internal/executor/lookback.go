@@ -268,17 +268,19 @@ func (l *lookback) copied(ctx context.Context, text string, behind bool) error {
 	if len(text) > maxCopied {
 		return fmt.Errorf("not copied: more than %d KiB are selected", maxCopied>>10)
 	}
+	kept := true
 	_, err := s.act(ctx, l.at, "copy", []string{fmt.Sprint(len(text), " bytes")}, access.Copy,
 		func(_ context.Context, on access.Object) (gateway.Result, error) {
 			right := s.live.Right(gateway.Need{Verb: access.Copy, Object: on})
 			return gateway.Result{}, s.live.Do(right, func() error {
 				k.copied = text
-				if s.clips() {
-					s.att.Clipboard(text)
-				}
+				kept = !s.clips() || s.att.Clipboard(text)
 				return nil
 			})
 		})
+	if err == nil && !kept {
+		s.att.Notice("copied for you to paste here; your terminal's clipboard does not take it now, or not so much")
+	}
 	return err
 }
 

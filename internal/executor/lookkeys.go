@@ -10,11 +10,43 @@ import (
 	"github.com/muxward/muxward/internal/tmux"
 )
 
-// private does a command that is about the person's own look back, and reports
-// whether it is one.
-func (e *errand) private(ctx context.Context, inv *tmux.Invocation) (bool, error) {
+// privacy is what a command does that is about the person's own look back or mouse.
+type privacy uint8
+
+const (
+	forAll privacy = iota // it is nothing of the kind
+	looksOn
+	keysIn
+	reports
+	selected
+	pastesOwn
+	waits
+)
+
+// privacy tells which of these a command is as things are now.
+func (e *errand) privacy(inv *tmux.Invocation) privacy {
 	switch {
 	case looksBack(inv):
+		return looksOn
+	case inMode(inv):
+		return keysIn
+	case passesOn(inv):
+		return reports
+	case e.selects(inv):
+		return selected
+	case e.k.pastes(inv):
+		return pastesOwn
+	case waitsOnly(inv) && e.k.looking():
+		return waits
+	}
+	return forAll
+}
+
+// private does a command that is about the person's own look back or mouse, and
+// reports whether it is one.
+func (e *errand) private(ctx context.Context, inv *tmux.Invocation) (bool, error) {
+	switch e.privacy(inv) {
+	case looksOn:
 		if inv.Has('q') {
 			return true, e.k.leaveLook(ctx)
 		}
@@ -22,7 +54,7 @@ func (e *errand) private(ctx context.Context, inv *tmux.Invocation) (bool, error
 			return true, e.k.look.again(ctx, inv)
 		}
 		return true, e.lookBack(ctx, inv)
-	case inMode(inv):
+	case keysIn:
 		if !e.k.looking() {
 			return true, errors.New("you do not look back at anything")
 		}
@@ -30,22 +62,14 @@ func (e *errand) private(ctx context.Context, inv *tmux.Invocation) (bool, error
 			return true, e.k.look.drag()
 		}
 		return true, e.k.look.keys(ctx, inv)
-	case passesOn(inv):
+	case reports:
 		return true, e.passOn(ctx)
-	case e.selects(inv):
-		return true, nil
-	case e.k.pastes(inv):
+	case pastesOwn:
 		return true, e.k.paste(ctx, inv)
-	case e.k.looking() && waitsOnly(inv):
-		return true, nil
+	case selected, waits:
+		return true, nil // it is so already
 	}
 	return false, nil
-}
-
-// isPrivate reports whether a command is one for private.
-func (e *errand) isPrivate(inv *tmux.Invocation) bool {
-	return looksBack(inv) || inMode(inv) || passesOn(inv) || e.selects(inv) || e.k.pastes(inv) ||
-		e.k.looking() && waitsOnly(inv)
 }
 
 // looksBack: copy-mode of the pane that is current. A pane that others see, too,

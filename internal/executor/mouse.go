@@ -49,8 +49,12 @@ func (k *keyboard) Mouse(ctx context.Context, m attach.Mouse) error {
 		return nil
 	}
 	p, err := k.point(ctx, m)
-	if err != nil || p == nil {
-		return nil // there is nothing there, or it has gone meanwhile
+	if err != nil {
+		k.s.att.Notice((&errand{k: k}).told("", err))
+		return nil
+	}
+	if p == nil {
+		return nil // there is nothing there
 	}
 	return k.click(ctx, name, p)
 }
@@ -189,8 +193,7 @@ func paneUnder(snap *tmux.Snapshot, session tmux.SessionID, m attach.Mouse, x, y
 			x < p.Left || x >= p.Left+p.Width || y < p.Top || y >= p.Top+p.Height {
 			continue
 		}
-		target := session.String() + ":" + current.Window.ID.String() + "." + id.String()
-		at, err := tmux.Resolve(snap, tmux.Lookup{Kind: tmux.TargetPane}, target, tmux.ResolveContext{})
+		at, err := tmux.Resolve(snap, tmux.Lookup{Kind: tmux.TargetPane}, spot(session, current.Window.ID, id), tmux.ResolveContext{})
 		if err != nil || !at.Whole() {
 			return nil
 		}
@@ -205,7 +208,7 @@ func (e *errand) aim(commands []*tmux.Invocation) []*tmux.Invocation {
 		return commands
 	}
 	at := e.mouse.at
-	target := at.Session.ID.String() + ":" + at.Window.ID.String() + "." + at.Pane.ID.String()
+	target := spot(at.Session.ID, at.Window.ID, at.Pane.ID)
 	aimed := make([]*tmux.Invocation, len(commands))
 	for i, inv := range commands {
 		aimed[i] = inv
@@ -355,21 +358,16 @@ func (l *lookback) mouse(ctx context.Context, m attach.Mouse, name string) error
 			l.view.Do("scroll-down", 1, "")
 		}
 		l.view.Point(x, y)
-		return l.told(l.draw(false))
+		if err := l.draw(false); err != nil {
+			l.k.s.att.Notice((&errand{k: l.k}).told("", err))
+		}
+		return nil
 	}
 	if name == "" {
 		return nil
 	}
 	l.drags = l.drags && !m.Release
 	return l.k.click(ctx, name, &pointed{Mouse: m, at: l.at, x: x, y: y, active: true})
-}
-
-// told tells the person what went wrong with a picture.
-func (l *lookback) told(err error) error {
-	if err != nil {
-		l.k.s.att.Notice((&errand{k: l.k}).told("", err))
-	}
-	return nil
 }
 
 // drag begins to select where the button was pressed.

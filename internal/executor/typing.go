@@ -250,8 +250,13 @@ func (s *seat) sceneOf(ctx context.Context, snap *tmux.Snapshot, pane *tmux.Pane
 		right:  s.live.Right(gateway.Need{Verb: access.Type, Object: o}),
 		opts:   snap.Reading(),
 		at:     time.Now(),
-		target: fmt.Sprintf("%s:%s.%s", session, window, *pane),
+		target: spot(session, window, *pane),
 	}, nil
+}
+
+// spot names a pane at its place, as a target.
+func spot(s tmux.SessionID, w tmux.WindowID, p tmux.PaneID) string {
+	return s.String() + ":" + w.String() + "." + p.String()
 }
 
 // send has tmux type it, if the pane is at that moment still what was decided.
