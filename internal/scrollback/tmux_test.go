@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -12,6 +13,7 @@ import (
 	"github.com/muxward/muxward/internal/attach/attachtest"
 	"github.com/muxward/muxward/internal/scrollback"
 	"github.com/muxward/muxward/internal/soak"
+	"github.com/muxward/muxward/internal/tmux"
 	"github.com/muxward/muxward/internal/tmux/tmuxtest"
 )
 
@@ -256,4 +258,25 @@ func random(r *rand.Rand, group []string) []step {
 		steps = append(steps, s)
 	}
 	return steps
+}
+
+// TestWideAsTmux: a character takes as many columns as it does in tmux.
+func TestWideAsTmux(t *testing.T) {
+	s := tmuxtest.Start(t, tmuxtest.Config{})
+	s.Run("new-session", "-d", "-s", "t", "exec sleep 1000")
+	characters := []rune("aé世⌚⏩⏱▶◽☔♿⚓⚠⚡⚽✅✈✨❌❓➕➰⬛⭐🀄🆎🌀🌡🌭🌶🎔🏋🏳🏴👁📽🕯🖐🖤🗺🛋🛒🛠🛩🛴🟠🤌🪐")
+	for chunk := range slices.Chunk(characters, 20) {
+		var argv []string
+		format := ""
+		for i, c := range chunk {
+			argv = append(argv, "set-option", "-g", fmt.Sprint("@c", i), string(c), ";")
+			format += fmt.Sprintf("#{w:@c%d} ", i)
+		}
+		widths := strings.Fields(s.Run(append(argv, "display-message", "-p", format)...))
+		for i, c := range chunk {
+			if ours := strconv.Itoa(tmux.RuneWidth(c)); i >= len(widths) || ours != widths[i] {
+				t.Errorf("%c (%U) takes %s columns here, of %v in tmux", c, c, ours, widths)
+			}
+		}
+	}
 }
