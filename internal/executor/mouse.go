@@ -32,6 +32,7 @@ type pointed struct {
 	at     *tmux.Found
 	x, y   int
 	active bool // it is the pane that they type into
+	means  bool // the server goes by the mouse: keys of it are looked up
 }
 
 // Mouse takes a report of the mouse: the server's key tables say what it means
@@ -55,6 +56,9 @@ func (k *keyboard) Mouse(ctx context.Context, m attach.Mouse) error {
 	}
 	if p == nil {
 		return nil // there is nothing there
+	}
+	if !p.means { // only the program has asked for it
+		return k.unbound(ctx, p)
 	}
 	return k.click(ctx, name, p)
 }
@@ -150,32 +154,52 @@ func (k *keyboard) point(ctx context.Context, m attach.Mouse) (*pointed, error) 
 	if !ok {
 		return nil, errors.New("the server's command-alias hides display-message")
 	}
-	replies, err := s.ask(ctx, name+" -p -c "+s.tty+" -t "+session.String()+
-		`: "#{status} #{status-position} #{?window_bigger,#{window_offset_x},0} #{?window_bigger,#{window_offset_y},0}"`)
+	replies, err := s.ask(ctx, name+" -p -c "+s.tty+" -t "+session.String()+`: "`+sceneryFormat+`"`)
 	if err == nil {
 		err = replies[0].Err
 	}
 	if err != nil {
 		return nil, fmt.Errorf("ask where the mouse is: %w", err)
 	}
-	f := strings.Fields(string(replies[0].Data))
-	if len(f) != 4 {
-		return nil, errors.New("ask where the mouse is: no answer")
+	w, err := readScenery(string(replies[0].Data))
+	if err != nil {
+		return nil, fmt.Errorf("ask where the mouse is: %w", err)
 	}
-	left, err1 := strconv.Atoi(f[2])
-	top, err2 := strconv.Atoi(f[3])
-	if err := errors.Join(err1, err2); err != nil {
-		return nil, err
-	}
-	above, below := statusLines(f[0], f[1])
-	if !among(m.Y, above, s.att.Size().Rows-below) {
+	if !among(m.Y, w.above, s.att.Size().Rows-w.below) {
 		return nil, nil
 	}
 	snap, err := s.server.Snapshot(ctx, tmux.Core)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("ask where the mouse is: %w", err)
 	}
-	return paneUnder(snap, session, m, m.X+left, m.Y-above+top), nil
+	p := paneUnder(snap, session, m, m.X+w.left, m.Y-w.above+w.top)
+	if p != nil {
+		p.means = w.mouse
+	}
+	return p, nil
+}
+
+// scenery is how a window is shown on a display: from where on, how many status
+// lines there are, and whether the server goes by the mouse at all.
+type scenery struct {
+	left, top, above, below int
+	mouse                   bool
+}
+
+// sceneryFormat asks for what [readScenery] reads.
+const sceneryFormat = "#{status} #{status-position} #{?window_bigger,#{window_offset_x},0} #{?window_bigger,#{window_offset_y},0} #{mouse}"
+
+func readScenery(text string) (w scenery, err error) {
+	f := strings.Fields(text)
+	if len(f) != 5 {
+		return w, errors.New("there is no answer")
+	}
+	var err1, err2 error
+	w.left, err1 = strconv.Atoi(f[2])
+	w.top, err2 = strconv.Atoi(f[3])
+	w.above, w.below = statusLines(f[0], f[1])
+	w.mouse = f[4] == "1" || f[4] == "on"
+	return w, errors.Join(err1, err2)
 }
 
 // among reports whether a row is one of those that panes are shown in.

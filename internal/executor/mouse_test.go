@@ -74,3 +74,22 @@ func TestWherePanesAre(t *testing.T) {
 		}
 	}
 }
+
+// TestScenery: what tmux says of a display is read, and of a server that does not
+// go by the mouse no keys of it are looked up.
+func TestScenery(t *testing.T) {
+	for text, want := range map[string]scenery{
+		"on bottom 0 0 1\n": {0, 0, 0, 1, true},
+		"2 top 10 3 off\n":  {10, 3, 2, 0, false},
+		"off top 0 0 0":     {},
+	} {
+		if got, err := readScenery(text); err != nil || got != want {
+			t.Errorf("%q is %+v, %v", text, got, err)
+		}
+	}
+	for _, text := range []string{"", "on bottom 0 0\n", "on bottom x 0 1", "a b c d e"} {
+		if got, err := readScenery(text); err == nil {
+			t.Errorf("%q is %+v", text, got)
+		}
+	}
+}
