@@ -45,6 +45,16 @@ type Event struct {
 	Mouse Mouse
 }
 
+// motion is the bit of a mouse's code that says that it was moved.
+const motion = 32
+
+// passedBy reports whether all that an event says is that the mouse came by where
+// it is not any more with the next one, which has come at the same time.
+func (e Event) passedBy(next Event) bool {
+	return e.Kind == MouseReport && next.Kind == MouseReport && e.Mouse.Code&motion != 0 &&
+		e.Mouse.Code == next.Mouse.Code && e.Mouse.Release == next.Mouse.Release
+}
+
 // Mouse is one report of a mouse.
 type Mouse struct {
 	// Code is what the terminal sent: the button, modifiers (4, 8, 16), motion

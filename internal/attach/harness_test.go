@@ -356,7 +356,10 @@ func (b *tables) Press(_ context.Context, key string) (bool, error) {
 	return true, nil
 }
 
-func (b *tables) Mouse(context.Context, Mouse) error { return nil }
+func (b *tables) Mouse(_ context.Context, m Mouse) error {
+	b.s.note(fmt.Sprintf("mouse %d at %d %d", m.Code, m.X, m.Y))
+	return nil
+}
 
 func (b *tables) Paste([]byte) bool {
 	b.prefix = false

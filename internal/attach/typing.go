@@ -114,7 +114,11 @@ func (in *input) take(p []byte) error {
 		return in.pass(p)
 	}
 	in.dec.SetEscapeTime(in.a.cfg.Bound.EscapeTime())
-	for _, e := range in.dec.Feed(p, time.Now()) {
+	events := in.dec.Feed(p, time.Now())
+	for i, e := range events {
+		if i+1 < len(events) && e.passedBy(events[i+1]) {
+			continue
+		}
 		before := in.asked
 		if err := in.route(e, mode); err != nil {
 			return err
