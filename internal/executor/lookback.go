@@ -170,6 +170,12 @@ func (l *lookback) draw(begin bool) error {
 		shown = s.att.Cover(picture, attach.Size{Cols: l.frame.Cols, Rows: l.frame.Rows}, begin)
 		return nil
 	})
+	if shown && !s.looks.restsOn(l.looks) { // it was taken away while it began
+		ctx, cancel := context.WithTimeout(s.ctx, keyTime)
+		defer cancel()
+		_, err = s.att.Uncover(ctx)
+		shown = false
+	}
 	if err == nil && begin && !shown {
 		err = errors.New("your terminal does not take it now; try again")
 	}

@@ -31,6 +31,9 @@ func (s *showing) end(ctx context.Context, l *looking) (shown bool, err error) {
 // over notes that nothing is shown any more that rests on l.
 func (s *showing) over(l *looking) { s.rests.CompareAndSwap(l, nil) }
 
+// restsOn reports whether what is shown is taken away with l.
+func (s *showing) restsOn(l *looking) bool { return s.rests.Load() == l }
+
 // deafTime is how long keys have to pause, after somebody's look back was ended for
 // them, before they are typed again: they were meant for it.
 const deafTime = 500 * time.Millisecond

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/muxward/muxward/internal/gateway"
 	"github.com/muxward/muxward/internal/tmux"
 )
 
@@ -44,9 +45,12 @@ func TestShownUntilItIsTakenAway(t *testing.T) {
 	if s.rests.Load() != nil {
 		t.Error("it is not over")
 	}
-	next := new(looking)
+	if s.restsOn(l) {
+		t.Error("a picture that is shown now would be nobody's to take away")
+	}
+	next := &looking{view: new(gateway.Right)}
 	s.rests.Store(next)
-	if s.over(l); s.rests.Load() != next {
+	if s.over(l); !s.restsOn(next) {
 		t.Error("the end of one look back is taken for that of the next")
 	}
 }
