@@ -3,6 +3,7 @@ package scrollback_test
 import (
 	"bytes"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -224,5 +225,34 @@ func TestCostIsBounded(t *testing.T) {
 				t.Fatal("it takes more than half a minute")
 			}
 		})
+	}
+}
+
+// TestExpressions: each match of a line is looked for behind the one before, and
+// what is there is still not the begin of the line.
+func TestExpressions(t *testing.T) {
+	lines := []string{"xaxbx", "éxé世x xx", strings.Repeat("x", 44), "abc abc"} // the third is two rows
+	joined := strings.Join(lines, "\n") + "\n"
+	text := strings.Replace(joined, "xxxx\n", "\nxxxx\n", 1)
+	c, err := scrollback.Parse(scrollback.Capture{Width: 40, Height: 5, Text: text, Joined: joined})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, pattern := range []string{"^x", "^x|b", "x+", "x*", "(a|b)x", "é.", ".", "x$", "xx|x$", "[b-c]+", "abc?", "世.", "^(x|é)", "(a|ab)", "y*", "(x|xx)"} {
+		oracle, want := regexp.MustCompile(pattern), 0
+		oracle.Longest()
+		for _, line := range lines {
+			for _, m := range oracle.FindAllString(line, -1) {
+				want += min(len(m), 1)
+			}
+		}
+		v := scrollback.New(c, scrollback.Settings{Wrap: true}, 0, 0)
+		if o := v.Do("search-backward", 1, pattern); o.Tired {
+			t.Errorf("%q: it is given up", pattern)
+		}
+		p := string(v.Draw(scrollback.Frame{Cols: 40, Rows: 5}))
+		if results := fmt.Sprintf("(%d results)", want); want > 0 && !strings.Contains(p, results) || want == 0 && strings.Contains(p, "results)") {
+			t.Errorf("%q: want %s in %q", pattern, results, p)
+		}
 	}
 }
