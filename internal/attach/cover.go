@@ -7,6 +7,10 @@ import (
 	"time"
 )
 
+// maxPicture is the largest picture that is shown: as much as a large terminal takes
+// in which each character has colours of its own.
+const maxPicture = 1 << 20
+
 // Cover shows a picture of muxward's own over what the display draws, or another
 // one in its place, until Uncover. What the display draws meanwhile is read and
 // thrown away. The picture must leave the terminal as tmux might, and draw anew
@@ -14,7 +18,7 @@ import (
 //
 // It reports false, and shows nothing, if the terminal is behind, or away, or has
 // not the size any more that the picture is drawn for; if the picture is more than
-// is ever queued for a terminal that is slow; and, unless begin is set, if the
+// any terminal needs; and, unless begin is set, if the
 // cover was taken away meanwhile, which whatever has everything drawn anew does,
 // too. It is not subject to the Gate: the caller
 // calls it where showing the picture is permitted.
@@ -22,7 +26,7 @@ func (a *Attachment) Cover(picture []byte, of Size, begin bool) bool {
 	o := &a.out
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if a.closed.Load() || o.away || o.lagging || !begin && o.cover == nil || begin && len(o.queue) > 0 || of != a.Size() {
+	if a.closed.Load() || o.away || o.lagging || !begin && o.cover == nil || begin && len(o.queue) > 0 || of != a.Size() || len(picture) > maxPicture {
 		return false
 	}
 	o.cover = picture

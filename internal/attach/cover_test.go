@@ -112,8 +112,16 @@ func TestCoverThatDoesNotFit(t *testing.T) {
 	if at.Cover([]byte("PICTURE-0"), Size{100, 30}, true) || at.Covered() {
 		t.Error("it is shown on a terminal of another size")
 	}
-	if at.Cover([]byte(strings.Repeat("x", 2*maxQueue)), Size{80, 24}, true) || at.Covered() {
+	if at.Cover([]byte(strings.Repeat("x", maxPicture+1)), Size{80, 24}, true) || at.Covered() {
 		t.Error("it is said to be shown, and is not")
 	}
+	if !at.Cover([]byte(strings.Repeat("x", maxPicture-8)+"the-end"), Size{80, 24}, true) {
+		t.Error("one that fits is not shown")
+	}
+	at.Notice("a notice")
+	if !at.Covered() {
+		t.Error("a notice has taken it away")
+	}
 	p.resume()
+	eventually(t, "all of it", contains(p.screen, "the-end"))
 }

@@ -201,7 +201,7 @@ func (o *output) put(p []byte) error {
 			return nil
 		}
 	}
-	if len(o.queue)+len(p) > maxQueue {
+	if len(o.queue)+len(p) > maxQueue+len(o.cover) { // of what covers the display, one is queued
 		o.lag(len(p))
 	} else {
 		o.queue = append(o.queue, p...)
