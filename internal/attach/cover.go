@@ -3,6 +3,7 @@ package attach
 import (
 	"context"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"time"
 )
@@ -46,7 +47,7 @@ func (a *Attachment) Covered() bool {
 
 // Uncover has the display drawn again in the place of a picture, and reports
 // whether there was one. When it returns nil, nothing of the picture is written
-// any more.
+// any more; what the terminal has of it may still be shown.
 func (a *Attachment) Uncover(ctx context.Context) (shown bool, err error) {
 	err = lockWithin(ctx, &a.out.mu, func() {
 		if shown = a.out.cover != nil; shown {
@@ -58,6 +59,30 @@ func (a *Attachment) Uncover(ctx context.Context) (shown bool, err error) {
 	return shown, err
 }
 
+// Withdraw is Uncover for whoever may not see the picture any more, nor an earlier
+// one: when it returns nil, nothing of them is shown any more but what has left for
+// the terminal.
+func (a *Attachment) Withdraw(ctx context.Context) (shown bool, err error) {
+	o := &a.out
+	var dropped error
+	err = lockWithin(ctx, &o.mu, func() {
+		shown = o.cover != nil
+		if !shown && !o.pictured || o.away {
+			return
+		}
+		a.note.asked.Store(time.Now().UnixNano())
+		o.lag(0)
+		if dropped = a.term.Drop(); dropped == nil {
+			o.pictured = false
+		}
+		o.startDrain()
+	})
+	if err = errors.Join(err, dropped); err == nil {
+		err = a.term.Gone(ctx)
+	}
+	return shown, err
+}
+
 // paint shows the picture, or has it shown as soon as the terminal has taken
 // what is queued: of several that it has no time for, the last. o.mu is held.
 func (o *output) paint() error {
@@ -65,7 +90,7 @@ func (o *output) paint() error {
 		o.repaint = true
 		return nil
 	}
-	o.repaint = false
+	o.repaint, o.pictured = false, true
 	if err := o.put(o.cover); err != nil {
 		return err
 	}

@@ -1,11 +1,14 @@
 package attach
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/muxward/muxward/internal/attach/attachtest"
 )
@@ -100,6 +103,71 @@ func TestCoverOfASlowTerminal(t *testing.T) {
 	eventually(t, "the last one", contains(p.screen, "PICTURE-3"))
 	if seen := string(p.screen()); strings.Contains(seen, "PICTURE-1") || strings.Contains(seen, "PICTURE-2") {
 		t.Error("a picture was shown that was out of date")
+	}
+}
+
+// What is taken away of a picture that a terminal has not shown yet, it does not show
+// when it reads again: no more than it had with itself.
+func TestWithdrawFromASlowTerminal(t *testing.T) {
+	p := newPerson(t, Size{80, 24}, true)
+	at := attach(t, p, Watch)
+	eventually(t, "raw mode", func() error { return rawMode(p) })
+	if !at.Cover(bytes.Repeat([]byte("P"), 200<<10), Size{80, 24}, true) {
+		t.Fatal("no picture is shown")
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	if shown, err := at.Withdraw(ctx); err != nil || !shown {
+		t.Fatal(shown, err)
+	}
+	<-at.redraws
+	at.program.draws("\x1b[Hafter")
+	p.resume()
+	eventually(t, "after", contains(p.screen, "after"))
+	seen := p.screen()
+	if n := bytes.Count(seen, []byte("P")); n > 4<<10 {
+		t.Errorf("%d bytes of the picture are shown", n)
+	}
+	if shown, err := at.Withdraw(ctx); err != nil || shown || at.Stats().Lags > 1 {
+		t.Error("what was taken away is taken away once more", shown, err)
+	}
+}
+
+// A person who has a write of the picture block, and does not read, does not keep
+// anybody from ending it, nor see the rest of it.
+func TestWithdrawFromABlockedTerminal(t *testing.T) {
+	p := newPerson(t, Size{80, 24}, true)
+	at := attach(t, p, Watch)
+	eventually(t, "raw mode", func() error { return rawMode(p) })
+	p.withFD(func(fd int) { _ = unix.SetNonblock(fd, false) })
+	covered := make(chan struct{})
+	go func() {
+		defer close(covered)
+		at.Cover(bytes.Repeat([]byte("P"), 200<<10), Size{80, 24}, true)
+	}()
+	eventually(t, "a write blocks", func() error {
+		if at.term.(*TTY).wmu.TryLock() {
+			at.term.(*TTY).wmu.Unlock()
+			return errors.New("not yet")
+		}
+		return nil
+	})
+	short, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
+	defer cancel()
+	if _, err := at.Withdraw(short); !errors.Is(err, context.DeadlineExceeded) {
+		t.Fatalf("it is said to be taken away: %v", err)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	if err := at.Stop(ctx, "revoked"); err != nil {
+		t.Fatal(err)
+	}
+	<-covered
+	_ = at.wait()
+	p.resume()
+	p.untouched("stopped while a picture was blocked")
+	if n := bytes.Count(p.screen(), []byte("P")); n > 4<<10 {
+		t.Errorf("%d bytes of the picture are shown", n)
 	}
 }
 

@@ -40,6 +40,7 @@ type output struct {
 	redraw   bool   // that goroutine is to ask for a redraw
 	cover    []byte // shown in place of what is drawn; nil for nothing
 	repaint  bool   // cover is to be shown once the queue is empty
+	pictured bool   // some of a picture may be where Terminal.Drop finds it
 	stats    Stats
 
 	latest    marksPair     // of the filter, under mu: what tmux believes

@@ -35,6 +35,12 @@ type Terminal interface {
 	// AwaitWrite waits until TryWrite may take something, at most for limit;
 	// running out of time is not an error.
 	AwaitWrite(limit time.Duration) error
+	// Drop throws away what was written and is not shown yet, as far as it is
+	// here, and never waits. That may be the rest of anything: what is written next
+	// begins with [screen.Resync]. A terminal that was left is let alone.
+	Drop() error
+	// Gone waits until nothing is here any more of what was written before Drop.
+	Gone(ctx context.Context) error
 
 	// Size is the terminal's size as it says, not clamped.
 	Size() (Size, error)

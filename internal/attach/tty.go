@@ -247,6 +247,19 @@ func (t *TTY) Size() (Size, error) {
 // Erase implements [Terminal].
 func (t *TTY) Erase() byte { return t.saved.Termios.Cc[unix.VERASE] }
 
+// Drop implements [Terminal].
+func (t *TTY) Drop() error {
+	if t.away.Load() {
+		return nil
+	}
+	return t.control(func(fd int) error {
+		return unix.IoctlSetInt(fd, unix.TCFLSH, unix.TCOFLUSH)
+	})
+}
+
+// Gone implements [Terminal]. The kernel has thrown it away at once.
+func (t *TTY) Gone(context.Context) error { return nil }
+
 // FlushInput implements [Terminal].
 func (t *TTY) FlushInput() error {
 	return t.control(func(fd int) error {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/muxward/muxward/internal/access"
@@ -29,16 +30,29 @@ type lookback struct {
 	drags bool // what is selected follows the mouse
 }
 
-// looking is what a look back rests on.
-type looking struct{ scroll, view *gateway.Right }
+// glance is the right to look back at a pane.
+type glance struct{ scroll, view *gateway.Right }
 
-// decide answers both rights as one.
+// looking is what a look back rests on.
+type looking struct {
+	glance
+	over   atomic.Bool // nothing more is shown by it
+	before []glance    // of what was shown earlier, and may be on its way still
+}
+
+// decide answers all its rights as one.
 func (l *looking) decide() access.Decision {
-	d := l.scroll.Decide()
-	if see := l.view.Decide(); d.Allow && !see.Allow || see.Allow && !see.Expires.IsZero() && (d.Expires.IsZero() || see.Expires.Before(d.Expires)) {
-		return see
+	rights := []*gateway.Right{l.scroll, l.view}
+	for _, old := range l.before {
+		rights = append(rights, old.scroll, old.view)
 	}
-	return d
+	first := rights[0].Decide()
+	for _, r := range rights[1:] {
+		if d := r.Decide(); first.Allow && (!d.Allow || !d.Expires.IsZero() && (first.Expires.IsZero() || d.Expires.Before(first.Expires))) {
+			first = d
+		}
+	}
+	return first
 }
 
 // lookBack begins to look back at the pane that is current, as copy-mode does
@@ -73,7 +87,6 @@ func (e *errand) lookBack(ctx context.Context, inv *tmux.Invocation) error {
 	l.rest(c)
 	failpoint.At("seat-looks")
 	if err := l.draw(true); err != nil {
-		s.looks.over(l.looks)
 		k.forgetLook()
 		return err
 	}
@@ -89,10 +102,12 @@ func (e *errand) lookBack(ctx context.Context, inv *tmux.Invocation) error {
 func (l *lookback) rest(c *captured) {
 	s := l.k.s
 	l.looks = &looking{
-		scroll: s.live.Right(gateway.Need{Verb: access.Scroll, Object: c.on}),
-		view:   s.live.Right(gateway.Need{Verb: access.View, Object: c.on}),
+		glance: glance{
+			scroll: s.live.Right(gateway.Need{Verb: access.Scroll, Object: c.on}),
+			view:   s.live.Right(gateway.Need{Verb: access.View, Object: c.on}),
+		},
 	}
-	s.looks.rests.Store(l.looks)
+	s.looks.begin(l.looks)
 	s.arm()
 }
 
@@ -133,7 +148,6 @@ func (k *keyboard) cutShort(now time.Time) bool {
 func (k *keyboard) forgetLook() {
 	if k.look != nil {
 		k.searched = k.look.view.Searched()
-		k.s.looks.over(k.look.looks)
 	}
 	k.look = nil
 	_ = k.share.resize(0) // to nothing there is always room
@@ -146,7 +160,7 @@ func (k *keyboard) leaveLook(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, keyTime)
 	defer cancel()
-	if _, err := k.s.looks.end(ctx, k.look.looks); err != nil {
+	if _, err := k.s.looks.hide(ctx, k.look.looks); err != nil {
 		return fmt.Errorf("show you the display again: %w", err)
 	}
 	k.forgetLook()
@@ -164,13 +178,16 @@ func (l *lookback) draw(begin bool) error {
 		rest = s.stage.Load().view
 	}
 	err := s.live.Do(rest, func() error {
+		if looked && l.looks.over.Load() {
+			return nil
+		}
 		if d := l.looks.view.Decide(); !d.Allow {
 			return &gateway.Refused{Decision: d, Need: l.looks.view.Need()}
 		}
 		shown = s.att.Cover(picture, attach.Size{Cols: l.frame.Cols, Rows: l.frame.Rows}, begin)
 		return nil
 	})
-	if shown && !s.looks.restsOn(l.looks) { // it was taken away while it began
+	if shown && looked && l.looks.over.Load() { // it was taken away while it began
 		ctx, cancel := context.WithTimeout(s.ctx, keyTime)
 		defer cancel()
 		_, err = s.att.Uncover(ctx)
@@ -204,9 +221,10 @@ func (s *seat) unlook(ctx context.Context, why string) (closed bool, err error) 
 		return false, nil
 	}
 	d := l.decide()
-	if d.Allow {
+	if d.Allow || !looked {
 		return false, nil
 	}
+	l.over.Store(true)
 	short, cancel := context.WithTimeout(ctx, exitTime)
 	defer cancel()
 	// Whatever draws has found out before that it may, or finds out that it may

@@ -2,6 +2,8 @@ package executor
 
 import (
 	"context"
+	"reflect"
+	"slices"
 	"sync/atomic"
 	"time"
 )
@@ -16,23 +18,42 @@ type showing struct {
 // cover is what a picture is shown by.
 type cover interface {
 	Uncover(ctx context.Context) (shown bool, err error)
+	Withdraw(ctx context.Context) (shown bool, err error)
 }
 
-// end takes away a picture that rests on l, and then what it rests on: never the
-// other way, as nobody would take it away in between.
+// end takes away all pictures that rest on l, and then what they rest on: never the
+// other way, as nobody would take them away in between.
 func (s *showing) end(ctx context.Context, l *looking) (shown bool, err error) {
-	shown, err = s.cover.Uncover(ctx)
+	l.over.Store(true)
+	shown, err = s.cover.Withdraw(ctx)
 	if err == nil {
-		s.over(l)
+		s.rests.CompareAndSwap(l, nil)
 	}
 	return shown, err
 }
 
-// over notes that nothing is shown any more that rests on l.
-func (s *showing) over(l *looking) { s.rests.CompareAndSwap(l, nil) }
+// hide takes away a picture that rests on l, and none is shown any more that does. A
+// terminal, or a network, may hold some of it, so what it rests on is kept.
+func (s *showing) hide(ctx context.Context, l *looking) (shown bool, err error) {
+	l.over.Store(true)
+	return s.cover.Uncover(ctx)
+}
 
-// restsOn reports whether what is shown is taken away with l.
-func (s *showing) restsOn(l *looking) bool { return s.rests.Load() == l }
+// begin has pictures rest on l from now on, and on what those before rest on.
+func (s *showing) begin(l *looking) {
+	if was := s.rests.Load(); was != nil {
+		all := append(slices.Clone(was.before), was.glance)
+		all = slices.DeleteFunc(all, func(old glance) bool {
+			return reflect.DeepEqual(old.view.Need().Object, l.view.Need().Object)
+		})
+		l.before = all[max(len(all)-maxBefore, 0):]
+	}
+	s.rests.Store(l)
+}
+
+// maxBefore is how many pictures are remembered that may not be shown yet: more than
+// there is room for on the way to a terminal.
+const maxBefore = 256
 
 // deafTime is how long keys have to pause, after somebody's look back was ended for
 // them, before they are typed again: they were meant for it.

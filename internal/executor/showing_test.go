@@ -3,9 +3,11 @@ package executor
 import (
 	"context"
 	"errors"
+	"slices"
 	"testing"
 	"time"
 
+	"github.com/muxward/muxward/internal/access"
 	"github.com/muxward/muxward/internal/gateway"
 	"github.com/muxward/muxward/internal/tmux"
 )
@@ -21,8 +23,11 @@ func (c covering) Uncover(context.Context) (bool, error) {
 	return true, c.err
 }
 
-// TestShownUntilItIsTakenAway: as long as a picture may still be written, whoever
-// takes it away finds what it rests on; also if the person's own way back fails.
+func (c covering) Withdraw(ctx context.Context) (bool, error) { return c.Uncover(ctx) }
+
+// TestShownUntilItIsTakenAway: as long as something of a picture may still be shown,
+// whoever takes it away finds what it rests on; also if the person's own way back
+// does not, and while the terminal may hold some of it.
 func TestShownUntilItIsTakenAway(t *testing.T) {
 	l := new(looking)
 	var s showing
@@ -39,19 +44,52 @@ func TestShownUntilItIsTakenAway(t *testing.T) {
 	}
 	found()
 	s.cover = covering{during: found}
+	if shown, err := s.hide(t.Context(), l); !shown || err != nil {
+		t.Errorf("shown %v, %v", shown, err)
+	}
+	if found(); !l.over.Load() {
+		t.Error("another picture could be shown that rests on it")
+	}
 	if shown, err := s.end(t.Context(), l); !shown || err != nil {
 		t.Errorf("shown %v, %v", shown, err)
 	}
 	if s.rests.Load() != nil {
 		t.Error("it is not over")
 	}
-	if s.restsOn(l) {
-		t.Error("a picture that is shown now would be nobody's to take away")
-	}
-	next := &looking{view: new(gateway.Right)}
+	next := new(looking)
 	s.rests.Store(next)
-	if s.over(l); !s.restsOn(next) {
-		t.Error("the end of one look back is taken for that of the next")
+	s.cover = covering{during: func() {}}
+	if _, err := s.end(t.Context(), l); err != nil || s.rests.Load() != next {
+		t.Errorf("the end of one look back is taken for that of the next; %v", err)
+	}
+}
+
+// TestRestsOnWhatWasShownBefore: what is shown rests on what was shown before, too,
+// which the terminal may not have shown yet: on each pane once, and not for ever.
+func TestRestsOnWhatWasShownBefore(t *testing.T) {
+	var live *gateway.Live // nothing is decided in this test
+	at := func(pane uint32) *looking {
+		right := live.Right(gateway.Need{Object: access.Object{Kind: access.Pane, Pane: access.PaneRef{ID: pane}, Links: []access.SessionRef{{ID: 7}}}})
+		return &looking{glance: glance{right, right}}
+	}
+	var s showing
+	for _, pane := range []uint32{1, 2, 1, 1, 3, 2} {
+		s.begin(at(pane))
+	}
+	var panes []uint32
+	for _, old := range s.rests.Load().before {
+		panes = append(panes, old.view.Need().Object.Pane.ID)
+	}
+	if !slices.Equal(panes, []uint32{1, 3}) {
+		t.Errorf("it rests on what was shown of %d, too", panes)
+	}
+	was := s.rests.Load()
+	before := slices.Clone(was.before)
+	for pane := range uint32(2 * maxBefore) {
+		s.begin(at(pane))
+	}
+	if n := len(s.rests.Load().before); n != maxBefore || !slices.Equal(was.before, before) {
+		t.Errorf("%d are kept; what was there is %v, was %v", n, was.before, before)
 	}
 }
 

@@ -177,7 +177,7 @@ func (s *seat) tryRestage(ctx context.Context, full bool) (done bool, err error)
 		}
 		s.live.Describe(s.describe(s.mode()))
 		if l := s.looks.rests.Load(); l != nil { // it was decided on as it was called before
-			if _, err := s.looks.end(ctx, l); err != nil {
+			if _, err := s.looks.hide(ctx, l); err != nil {
 				return false, err
 			}
 		}

@@ -241,6 +241,53 @@ func TestTerminalIsOnesAtATime(t *testing.T) {
 	}
 }
 
+// TestDropped: what was thrown away is gone when the network has taken what was under
+// way, and no sooner; a terminal that was given back is let alone.
+func TestDropped(t *testing.T) {
+	r, w := io.Pipe() // nobody reads yet
+	out := newOutbox(w, w)
+	go out.run()
+	old := newTerminal(newInbox(), out, 0x7f, out.flush, nil, nil)
+	x := old.again()
+	if err := x.Enter(); err != nil {
+		t.Fatal(err)
+	}
+	under := func() bool { out.mu.Lock(); defer out.mu.Unlock(); return out.flying > 0 }
+	if _, err := x.TryWrite([]byte("under way")); err != nil {
+		t.Fatal(err)
+	}
+	tmuxtest.Eventually(t, under, "it is being written")
+	if _, err := x.TryWrite([]byte("a picture")); err != nil {
+		t.Fatal(err)
+	}
+	short, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer cancel()
+	if err := errors.Join(x.Drop(), x.Gone(short)); !errors.Is(err, errNotRead) {
+		t.Errorf("it is gone while something is under way: %v", err)
+	}
+	if _, err := x.TryWrite([]byte(", and after")); err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(old.Drop(), old.Gone(short)); err != nil {
+		t.Errorf("who had the terminal before: %v", err)
+	}
+	got := make(chan string, 1)
+	go func() {
+		all, _ := io.ReadAll(r)
+		got <- string(all)
+	}()
+	ctx, stop := context.WithTimeout(t.Context(), tmuxtest.Patience)
+	defer stop()
+	if err := x.Gone(ctx); err != nil {
+		t.Error(err)
+	}
+	_ = w.Close()
+	if all := <-got; all != "under way, and after" {
+		t.Errorf("the other end has %q", all)
+	}
+	out.close()
+}
+
 // inside reports whether a goroutine is in a function now.
 func inside(function string) bool {
 	buf := make([]byte, 1<<20)

@@ -155,6 +155,26 @@ func (t *terminal) AwaitWrite(limit time.Duration) error {
 	return nil
 }
 
+// Drop implements [attach.Terminal]. What is being written is not here any more.
+func (t *terminal) Drop() error {
+	if t.here() == nil {
+		t.out.drop()
+	}
+	return nil
+}
+
+// Gone implements [attach.Terminal].
+func (t *terminal) Gone(ctx context.Context) error {
+	if t.here() != nil {
+		return nil // it is somebody else's, or was given back
+	}
+	err := t.passed(ctx)
+	if errors.Is(err, errChannelGone) {
+		return nil
+	}
+	return err
+}
+
 // Size implements [attach.Terminal].
 func (t *terminal) Size() (attach.Size, error) {
 	s := t.size.Load()
