@@ -123,8 +123,7 @@ func (s *seat) printPane(ctx context.Context, at *tmux.Found, lines int) (string
 		}
 		words[0] = name
 	}
-	place := tmux.Place{Pane: at.Pane.ID, Window: at.Window.ID, HasWindow: true, Session: at.Session.ID, HasSession: true}
-	argv, err := tmux.GuardedInMode(place, commands, refusal, opts)
+	argv, err := tmux.GuardedInMode(placeOf(at), commands, refusal, opts)
 	if err != nil {
 		return "", err
 	}
@@ -154,6 +153,10 @@ func (s *seat) printPane(ctx context.Context, at *tmux.Found, lines int) (string
 		return "", errors.New("the pane was moved, or has gone; try again")
 	}
 	return printed, nil
+}
+
+func placeOf(at *tmux.Found) tmux.Place {
+	return tmux.Place{Pane: at.Pane.ID, Window: at.Window.ID, HasWindow: true, Session: at.Session.ID, HasSession: true}
 }
 
 // readCapture reads what was printed: a line of numbers and options, and the

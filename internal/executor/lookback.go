@@ -36,8 +36,10 @@ type glance struct{ scroll, view *gateway.Right }
 // looking is what a look back rests on.
 type looking struct {
 	glance
-	over   atomic.Bool // nothing more is shown by it
-	before []glance    // of what was shown earlier, and may be on its way still
+	place  tmux.Place   // of the pane
+	seen   atomic.Int64 // when it was there, in Unix nanoseconds
+	over   atomic.Bool  // nothing more is shown by it
+	before []glance     // of what was shown earlier, and may be on its way still
 }
 
 // decide answers all its rights as one.
@@ -106,7 +108,9 @@ func (l *lookback) rest(c *captured) {
 			scroll: s.live.Right(gateway.Need{Verb: access.Scroll, Object: c.on}),
 			view:   s.live.Right(gateway.Need{Verb: access.View, Object: c.on}),
 		},
+		place: placeOf(l.at),
 	}
+	l.looks.seen.Store(time.Now().UnixNano())
 	s.looks.begin(l.looks)
 	s.arm()
 }
@@ -170,6 +174,11 @@ func (k *keyboard) leaveLook(ctx context.Context) error {
 // draw shows the view, while the person may still see it.
 func (l *lookback) draw(begin bool) error {
 	s := l.k.s
+	if time.Since(time.Unix(0, l.looks.seen.Load())) > sceneAge {
+		if err := s.stays(s.ctx, l.looks); err != nil {
+			return err
+		}
+	}
 	picture := l.view.Draw(l.frame)
 	picture = append(l.below(), picture...)
 	shown := false
@@ -197,6 +206,49 @@ func (l *lookback) draw(begin bool) error {
 		err = errors.New("your terminal does not take it now; try again")
 	}
 	return err
+}
+
+// stays asks tmux whether the pane that somebody looks back at is where it was
+// decided on. If not, they do not look back any more.
+func (s *seat) stays(ctx context.Context, l *looking) error {
+	if l == nil || l.over.Load() {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, keyTime)
+	defer cancel()
+	question, err := l.asking(s.reading())
+	if err != nil {
+		return err
+	}
+	replies, err := s.ask(ctx, question)
+	if err != nil {
+		return fmt.Errorf("ask for the pane that you look back at: %w", err)
+	}
+	if replies[0].Err == nil && strings.TrimSpace(replies[0].Text()) == here {
+		l.seen.Store(time.Now().UnixNano())
+		return nil
+	}
+	if _, err := s.looks.hide(ctx, l); err != nil {
+		return err
+	}
+	s.att.Notice("what you looked back at was moved, or has gone")
+	return nil
+}
+
+// here is what tmux says of a pane that is at its place.
+const here = "here"
+
+// asking is the question by which tmux tells whether the pane is at its place.
+func (l *looking) asking(opts tmux.ParseOptions) (string, error) {
+	name, ok := tmux.SpellCommand("display-message", opts)
+	if !ok {
+		return "", errors.New("the server's command-alias hides display-message")
+	}
+	words, err := tmux.GuardedInMode(l.place, [][]string{{name, "-p", here}}, refusal, opts)
+	if err != nil {
+		return "", err
+	}
+	return tmux.QuoteControl(words)
 }
 
 // standing is what is said of the rest of the picture.

@@ -71,6 +71,11 @@ func (s *seat) confirm(ctx context.Context) error {
 			return err
 		}
 	}
+	if l := s.looks.rests.Load(); l != nil && s.att.Covered() {
+		if err := s.stays(ctx, l); err != nil {
+			return err
+		}
+	}
 	if (shown || !confined) && !s.touched() {
 		return nil
 	}
