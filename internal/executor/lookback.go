@@ -94,7 +94,7 @@ func (e *errand) lookBack(ctx context.Context, inv *tmux.Invocation) error {
 	}
 	k.look = l
 	if inv.Has('M') && e.mouse != nil {
-		return l.drag()
+		return l.drag(e.mouse.Mouse)
 	}
 	return nil
 }

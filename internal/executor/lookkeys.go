@@ -59,7 +59,7 @@ func (e *errand) private(ctx context.Context, inv *tmux.Invocation) (bool, error
 			return true, errors.New("you do not look back at anything")
 		}
 		if e.mouse != nil && len(inv.Args) == 1 && inv.Args[0] == "begin-selection" {
-			return true, e.k.look.drag()
+			return true, e.k.look.drag(e.mouse.Mouse)
 		}
 		return true, e.k.look.keys(ctx, inv)
 	case reports:

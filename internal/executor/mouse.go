@@ -394,11 +394,13 @@ func (l *lookback) mouse(ctx context.Context, m attach.Mouse, name string) error
 	return l.k.click(ctx, name, &pointed{Mouse: m, at: l.at, x: x, y: y, active: true})
 }
 
-// drag begins to select where the button was pressed.
-func (l *lookback) drag() error {
+// drag begins to select where the button was pressed, and selects up to where the
+// mouse is.
+func (l *lookback) drag(now attach.Mouse) error {
 	down := l.k.down
 	l.view.Point(l.view.Place(l.frame, down.X, down.Y))
 	l.view.Do("begin-selection", 1, "")
+	l.view.Point(l.view.Place(l.frame, now.X, now.Y))
 	l.drags = true
 	return l.draw(false)
 }

@@ -1,6 +1,7 @@
 package script
 
 import (
+	"encoding/base64"
 	"fmt"
 	"os"
 	"slices"
@@ -84,6 +85,45 @@ func TestSSH(t *testing.T) {
 			t.Errorf("an event without its key or address: %+v", e)
 		}
 	}
+	h.VerifyAudit()
+}
+
+// TestSSHLookBack: who comes by ssh looks back, by a key and by the wheel, selects with
+// the mouse, and is shown the pane again; that is theirs alone there, too.
+func TestSSHLookBack(t *testing.T) {
+	h := host.Start(t, host.Config{SSH: byKey, Policy: map[string]string{"grants.yaml": shared +
+		"  - {who: mwcarol, role: operator, on: mwalice/work, reason: she helps}\n"}})
+	h.Must(host.Alice, "new-session", "-d", "-s", "work", "-x", "80", "-y", "24", "seq -f 'line %g of many' 300; exec cat")
+	s := h.Server(host.Alice)
+	s.Run("set-option", "-g", "mouse", "on", ";", "set-option", "-g", "mode-keys", "vi")
+	c := h.SSHTerminal(host.Carol, tmuxtest.TerminalConfig{Term: "xterm-256color"}, "mwalice/work@127.0.0.1")
+	c.WaitFor("line 300 of many")
+	c.Type("\x02[g")
+	c.WaitFor("line 1 of many")
+	c.Type("q")
+	c.WaitFor("line 300 of many")
+	c.WaitGone("looking back")
+	c.Type("\x1b[<64;5;5M")
+	c.WaitFor("looking back, for you alone")
+	number := c.Screen()[0][len("line "):len("line 274")]
+	c.Type("\x1b[<0;6;1M\x1b[<32;7;1M\x1b[<32;8;1M\x1b[<0;8;1m")
+	text := "\x1b]52;c;" + base64.StdEncoding.EncodeToString([]byte(number)) + "\x07"
+	tmuxtest.Eventually(t, func() bool { return strings.Contains(string(c.Bytes()), text) }, "carol's clipboard is told; she sees\n%s", strings.Join(c.Screen(), "\n"))
+	c.WaitFor("line 300 of many")
+	c.WaitGone("looking back")
+	c.Type("\x02]")
+	tmuxtest.Eventually(t, func() bool { return strings.Contains(s.Run("capture-pane", "-p", "-t", "work"), "\n"+number) }, "it is typed into the pane")
+	if mode := strings.TrimSpace(s.Run("display-message", "-p", "-t", "work", "#{pane_in_mode}")); mode != "0" {
+		t.Errorf("the pane is in a mode: %q", mode)
+	}
+	b := h.SSHTerminal(host.Bob, tmuxtest.TerminalConfig{}, "mwalice/work@127.0.0.1")
+	b.WaitFor("line 300 of many")
+	b.Type("\x1b[<64;5;5M")
+	b.WaitFor("looking back")
+	less := strings.Replace(shared, "role: viewer, on: mwalice/work", "verbs: [view], on: mwalice/work", 1)
+	h.Reload("grants.yaml", less)
+	b.WaitFor("you may not look back here any more")
+	b.WaitGone("looking back")
 	h.VerifyAudit()
 }
 
