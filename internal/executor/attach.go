@@ -195,7 +195,7 @@ func (s *seat) begin(ctx context.Context) error {
 	s.resizes.Store(!strings.Contains(flags, "ignore-size"))
 	mode := s.mode()
 	s.keys = s.e.Keys(s.p.Base(access.EventKeys))
-	s.sending = make(chan sent, 64)
+	s.sending, s.fates = make(chan struct{}, maxSending), make(chan fate, maxSending)
 	s.keyboard = &keyboard{s: s, board: s.e.board(s.server), share: &share{of: &s.e.looks}}
 	v := s.p.Plan().Snapshot
 	cfg := attach.Config{

@@ -10,7 +10,7 @@ import "context"
 //
 // The build tag teeth_once takes this check out, for the control runs of
 // test/attack.
-func (s *seat) lost(_ context.Context, _ sent, err error) {
+func (s *seat) lost(_ context.Context, _ fate, err error) {
 	s.unsure(err)
 	s.att.Notice("a key may not have been typed: " + err.Error())
 }

@@ -45,7 +45,8 @@ type seat struct {
 	moved   atomic.Uint64         // counts the person's own commands: they may go elsewhere
 	scene   atomic.Pointer[scene] // what addressed input rests on
 	typing  *scene                // of what is being typed; the input pump's
-	sending chan sent
+	sending chan struct{}         // holds one for each key whose fate is not known, or not heard
+	fates   chan fate             // of keys that are not done, for hear
 	// unsettled is set while tmux may not have come to what was typed; the input
 	// pump's.
 	unsettled bool

@@ -272,30 +272,46 @@ func (s *seat) send(ctx context.Context, at *scene, e attach.Event) error {
 	return s.transmit(ctx, line, e.Kind == attach.MouseReport)
 }
 
-// sent is a line on its way to tmux.
-type sent struct {
-	*control.Pending
+// maxSending is how many keys may be on their way to tmux, or come to nothing without
+// the person having been told.
+const maxSending = 64
+
+// fate is what came of a line that was sent.
+type fate struct {
 	line  string
 	quiet bool // nobody is told if it was not typed
+	reply control.Reply
+	err   error
 }
 
-// transmit sends the line. What comes of it is heard by hear.
+// done: it was carried out, and there is nothing to say about it.
+func (f *fate) done() bool { return f.err == nil && f.reply.Err == nil && len(f.reply.Data) == 0 }
+
+// transmit sends the line. Nobody is woken for one that is done; what comes of
+// others is heard by hear.
 func (s *seat) transmit(ctx context.Context, line string, quiet bool) error {
 	c, err := s.server.Control(ctx)
 	if err != nil {
 		return fmt.Errorf("reach the tmux server: %w", err)
 	}
-	p, err := c.Send(line)
-	if err != nil {
-		return err
-	}
 	select {
-	case s.sending <- sent{p, line, quiet}:
-		s.unsettled = true
-		return nil
+	case s.sending <- struct{}{}:
 	case <-ctx.Done():
 		return ctx.Err()
 	}
+	err = c.SendThen(line, func(r control.Reply, err error) {
+		if f := (fate{line, quiet, r, err}); !f.done() {
+			s.fates <- f // each that is sending has room there
+			return
+		}
+		<-s.sending
+	})
+	if err != nil {
+		<-s.sending
+		return err
+	}
+	s.unsettled = true
+	return nil
 }
 
 // typedFirst waits until tmux has come to what was typed before: what a key is
@@ -320,28 +336,26 @@ func (s *seat) typedFirst(ctx context.Context) error {
 // hear tells the person what was not typed after all, and why.
 func (s *seat) hear() {
 	for {
-		var key sent
+		var key fate
 		select {
-		case key = <-s.sending:
+		case key = <-s.fates:
+			<-s.sending
 			failpoint.At("seat-hear")
 		case <-s.ctx.Done():
 			return
 		}
-		ctx, cancel := context.WithTimeout(s.ctx, keyTime)
-		replies, err := key.Wait(ctx)
-		cancel()
 		switch {
 		case s.ctx.Err() != nil:
 			return
-		case err != nil:
-			s.lost(s.ctx, key, err)
-		case replies[0].Err != nil:
-			s.att.Notice("not typed: " + replies[0].Err.Error())
-		case len(replies[0].Data) > 0:
+		case key.err != nil:
+			s.lost(s.ctx, key, key.err)
+		case key.reply.Err != nil:
+			s.att.Notice("not typed: " + key.reply.Err.Error())
+		default:
 			s.scene.Store(s.aged())
 			s.active.Store(nil)
 			if !key.quiet {
-				s.att.Notice(untyped(replies[0].Data).Error())
+				s.att.Notice(untyped(key.reply.Data).Error())
 			}
 		}
 	}

@@ -64,4 +64,5 @@ func (b *bed) restored() {
 		b.Muxward(root, "revoke", "--undo", typist)
 	}
 	b.Reload("grants.yaml", bedGrants)
+	b.typable()
 }

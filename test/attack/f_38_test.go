@@ -35,6 +35,7 @@ func TestF38Deadlock(t *testing.T) {
 			}
 			tmuxtest.Eventually(t, reached, "%s is reached; muxward says:\n%s", s.point, b.Output())
 			check()
+			b.typable()
 			b.Reload("people.yaml", standardPeople)
 			heard := ""
 			if b.revocation != nil {

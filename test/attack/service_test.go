@@ -42,7 +42,7 @@ func attached() []service {
 		{"seat-output", renamed, stuckPart},
 		{"seat-typed", types("t"), stuckPart},
 		{"seat-decided", types("d"), stuckPart},
-		{"seat-hear", types("h"), stuckPart},
+		{"seat-hear", untyped, stuckPart},
 		{"board-ask", types("\x02o"), stuckPart},
 		{"keyboard-bound", types("\x02o"), stuckPart},
 		{"keyboard-answer", types("\x02:z"), stuckPart},
@@ -178,6 +178,15 @@ func wheeled(b *bed, x *tmuxtest.Terminal) {
 	tmuxtest.Eventually(b.t, func() bool { return bytes.Contains(x.Bytes(), []byte("\x1b[?1006h")) }, "the terminal is asked for its mouse")
 	x.Type("\x1b[<64;5;5M")
 }
+
+// untyped has the typist press a key that their pane does not get.
+func untyped(b *bed, x *tmuxtest.Terminal) {
+	b.server.Run("clock-mode", "-t", "shared:0.0")
+	x.Type("h")
+}
+
+// typable has the pane take keys again.
+func (b *bed) typable() { b.server.Run("copy-mode", "-q", "-t", "shared:0.0") }
 
 func renamed(b *bed, _ *tmuxtest.Terminal) {
 	b.server.Run("rename-window", "-t", "shared:0", randomWord())

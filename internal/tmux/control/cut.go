@@ -31,7 +31,7 @@ func (c *Client) Cut(ctx context.Context) CutReport {
 	read := 0
 	for i := range c.queue.len() {
 		switch e := c.queue.at(i); {
-		case e.p.then != nil: // our own
+		case e.p.own:
 		case e.lineEnd <= c.consumed:
 			read++
 		default:
@@ -150,7 +150,7 @@ func (c *Client) finish() {
 		what := ErrNotExecuted
 		if e.lineEnd <= consumed {
 			what = ErrUnknownOutcome
-			if e.p.then == nil {
+			if !e.p.own {
 				c.lost++
 			}
 		}

@@ -38,13 +38,20 @@ func TestCutStoppedServer(t *testing.T) {
 			}
 			all = append(all, p)
 		}
+		var told error
+		if err := c.SendThen(typeLine(pane, n), func(_ Reply, err error) { told = err }); err != nil {
+			t.Fatal(err)
+		}
 		short, cancel := context.WithTimeout(context.Background(), 20*time.Millisecond)
 		defer cancel()
 		if _, err := all[0].Wait(short); !errors.Is(err, context.DeadlineExceeded) || !errors.Is(err, ErrUnknownOutcome) {
 			t.Errorf("waiting for a stopped server: %v", err)
 		}
-		if got := c.Cut(ctxOf(t)); got != (CutReport{Withdrawn: n}) {
+		if got := c.Cut(ctxOf(t)); got != (CutReport{Withdrawn: n + 1}) {
 			t.Errorf("%+v", got)
+		}
+		if !errors.Is(told, ErrCut) || !errors.Is(told, ErrNotExecuted) {
+			t.Errorf("%v", told)
 		}
 		for _, p := range all {
 			if _, err := p.Wait(ctxOf(t)); !errors.Is(err, ErrCut) || !errors.Is(err, ErrNotExecuted) {
@@ -116,17 +123,13 @@ func typists(c *Client, pane string, first int, f *fates) (wait func()) {
 			defer waiting.Wait()
 			for i := range each {
 				n := first + g*each + i
-				p, err := c.Send(typeLine(pane, n))
+				err := send(c, typeLine(pane, n), &waiting, g%2 == 0, func(r Reply, err error) { f.add(n, r, err) })
 				if err != nil {
 					if errors.Is(err, ErrBacklog) {
 						continue
 					}
 					return
 				}
-				waiting.Go(func() {
-					replies, err := p.Wait(context.Background()) // the client is ended by the test
-					f.add(n, replies[0], err)
-				})
 				if i%50 == 49 {
 					waiting.Wait()
 				}
@@ -134,6 +137,31 @@ func typists(c *Client, pane string, first int, f *fates) (wait func()) {
 		})
 	}
 	return wg.Wait
+}
+
+// send sends a line, and has told what came of it while the group waits for that: by
+// the goroutine that reads, or by one that waits.
+func send(c *Client, line string, waiting *sync.WaitGroup, reader bool, told func(Reply, error)) error {
+	if reader {
+		waiting.Add(1)
+		err := c.SendThen(line, func(r Reply, err error) {
+			told(r, err)
+			waiting.Done()
+		})
+		if err != nil {
+			waiting.Done()
+		}
+		return err
+	}
+	p, err := c.Send(line)
+	if err != nil {
+		return err
+	}
+	waiting.Go(func() {
+		replies, err := p.Wait(context.Background()) // the client is ended by the test
+		told(replies[0], err)
+	})
+	return nil
 }
 
 // However a connection ends in the middle of typing, each key arrives once if

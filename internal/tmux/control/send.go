@@ -24,6 +24,7 @@ type Pending struct {
 	left    int
 	err     error
 	then    func([]Reply, error) // called by the reader instead of closing done
+	own     bool                 // nobody's but the Client's
 }
 
 // Wait waits for the answers, one for each line, in order. A command that tmux
@@ -78,6 +79,17 @@ func (c *Client) Send(lines ...string) (*Pending, error) {
 		return nil, err
 	}
 	return p, nil
+}
+
+// SendThen sends a command line as [Client.Send] does. Nobody waits: then is called
+// with what came of it, once, by the goroutine that reads for everybody. So it must
+// not block, nor use the Client.
+func (c *Client) SendThen(line string, then func(Reply, error)) error {
+	if err := checkLine(line); err != nil {
+		return err
+	}
+	p := &Pending{replies: make([]Reply, 1), left: 1, then: func(r []Reply, err error) { then(r[0], err) }}
+	return c.send(p, []string{line})
 }
 
 // Drain waits until everything that was sent before is executed.
@@ -338,7 +350,7 @@ func (c *Client) probeSessions() {
 		return
 	}
 	c.sessions.again.Store(false)
-	p := &Pending{replies: make([]Reply, 1), left: 1, then: func(r []Reply, err error) {
+	p := &Pending{own: true, replies: make([]Reply, 1), left: 1, then: func(r []Reply, err error) {
 		if err == nil && r[0].Err == nil && len(r[0].Data) == 0 {
 			wake(c.empty)
 		}
