@@ -196,7 +196,8 @@ func (s *seat) begin(ctx context.Context) error {
 	mode := s.mode()
 	s.keys = s.e.Keys(s.p.Base(access.EventKeys))
 	s.sending, s.fates = make(chan struct{}, maxSending), make(chan fate, maxSending)
-	s.keyboard = &keyboard{s: s, board: s.e.board(s.server), share: &share{of: &s.e.looks}}
+	s.keyboard = &keyboard{s: s, board: s.e.board(s.server), early: make(chan *view, 1),
+		share: &share{of: &s.e.looks}}
 	v := s.p.Plan().Snapshot
 	cfg := attach.Config{
 		Terminal: recorded{s.terminal, s}, Display: s.display, Mode: mode, Filter: s.filter(),

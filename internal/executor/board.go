@@ -30,6 +30,9 @@ const (
 	// is typed in one go does not wait twice, and a server that was only busy is
 	// soon heard again.
 	boardVain = time.Second
+	// boardPause is how long after a key the tables are looked at beside the typing:
+	// what the key has done is shown by then, and the next is mostly not there yet.
+	boardPause = 10 * time.Millisecond
 	// boardWait is how long somebody waits for somebody else who looks.
 	boardWait = 100 * time.Millisecond
 	// boardTime is how long a server may take to tell its key tables.
@@ -126,6 +129,14 @@ func (b *board) fresh(after time.Time) *view {
 		return nil
 	}
 	return v
+}
+
+// aging reports whether half the time has passed for which a view may be gone by:
+// whoever types has it looked at anew then, beside the typing. So a key waits for
+// that only after a pause.
+func (b *board) aging(v *view) bool {
+	age := time.Since(v.at)
+	return v.err == nil && (age > v.lasts/2 || b.typed.Load() >= v.at.UnixNano() && age > boardTyped/2)
 }
 
 // look gives the key tables as they are now, or were not before after. What

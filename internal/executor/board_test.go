@@ -108,6 +108,66 @@ func TestBoardWaitsOnceForNobody(t *testing.T) {
 	}
 }
 
+// While somebody types, the tables are looked at beside that once they are half as old
+// as they may be, and by one look; while nobody does, nobody looks.
+func TestBoardIsLookedAtBesideTyping(t *testing.T) {
+	asked := 0
+	b := &board{busy: make(chan struct{}, 1), server: deaf{asked: func(context.Context) { asked++ }}}
+	s := &seat{}
+	s.stage.Store(&stage{session: tmux.Session{ID: 7}})
+	s.scene.Store(&scene{})
+	k := &keyboard{s: s, board: b, early: make(chan *view, 1)}
+	tables, err := tmux.ParseKeyTables(tmux.Reference(), [][]byte{[]byte("S $7 0 0 C-b None root\n"), nil}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		what    string
+		age     time.Duration
+		beside  bool
+		directs bool
+	}{
+		{"young", time.Second, false, false},
+		{"aging", 40 * time.Minute, true, false},
+		{"young, while an owner types", 10 * time.Millisecond, false, true},
+		{"aging, while an owner types", boardTyped * 3 / 4, true, true},
+	} {
+		v := &view{at: time.Now().Add(-c.age), lasts: time.Hour, tables: tables}
+		b.now.Store(v)
+		b.typed.Store(0)
+		if c.directs {
+			b.typed.Store(time.Now().UnixNano())
+		}
+		for range 3 {
+			if n := k.Plain([]byte("abc")); n != 3 {
+				t.Fatalf("%s: %d of the keys are typed", c.what, n)
+			}
+		}
+		if taken, err := k.Press(t.Context(), "Up"); taken || err != nil {
+			t.Fatal(taken, err)
+		}
+		if asked != 0 {
+			t.Fatalf("%s: a key has waited for the server", c.what)
+		}
+		select {
+		case aged := <-k.early:
+			if !c.beside || aged != v {
+				t.Errorf("%s: they are looked at", c.what)
+			}
+			k.mind(t.Context(), aged)
+			k.mind(t.Context(), aged) // somebody has looked since
+			if asked != 3 || b.now.Load() == v {
+				t.Errorf("%s: the server was asked %d times, want 3 tries of one look", c.what, asked)
+			}
+			asked = 0
+		default:
+			if c.beside {
+				t.Errorf("%s: nobody is to look at them", c.what)
+			}
+		}
+	}
+}
+
 // There is always a key by which people leave.
 func TestLeaving(t *testing.T) {
 	m := onlyLeaving(7)

@@ -13,10 +13,11 @@ import (
 
 // keyboard is what one attached person's keys mean: the server's key tables,
 // where the person is in them, and what they are being asked. But for
-// EscapeTime, only the pump of their input uses it.
+// EscapeTime and mind, only the pump of their input uses it.
 type keyboard struct {
 	s     *seat
 	board *board
+	early chan *view // a view that is to be looked at anew beside the typing
 	at    tmux.Keyboard
 	ask   *question
 	look  *lookback
@@ -52,7 +53,28 @@ func (k *keyboard) Plain(p []byte) int {
 	if m == nil {
 		return 0
 	}
+	k.minded()
 	return k.at.Plain(m, p)
+}
+
+// minded has the tables looked at beside the typing if they are aging.
+func (k *keyboard) minded() {
+	if v := k.board.now.Load(); v != nil && k.board.aging(v) {
+		select {
+		case k.early <- v:
+		default: // it was asked for already
+		}
+	}
+}
+
+// mind looks at the tables, a moment after a key that an aging view was good for,
+// unless somebody has done so meanwhile.
+func (k *keyboard) mind(ctx context.Context, aged *view) {
+	select {
+	case <-time.After(boardPause):
+		k.board.look(ctx, aged.at.Add(1), k.s.reading())
+	case <-ctx.Done():
+	}
 }
 
 // Press takes one key. What it is bound to is looked up as it is now: nothing
@@ -79,6 +101,7 @@ func (k *keyboard) Press(ctx context.Context, key string) (taken bool, err error
 		return true, k.leaveLook(ctx)
 	}
 	if bound == nil {
+		k.minded()
 		return !typed || looks, nil // what is no key there is none for the pane either
 	}
 	failpoint.At("keyboard-bound")

@@ -333,7 +333,8 @@ func (s *seat) typedFirst(ctx context.Context) error {
 	return nil
 }
 
-// hear tells the person what was not typed after all, and why.
+// hear tells the person what was not typed after all, and why. It also has the key
+// tables looked at beside the typing.
 func (s *seat) hear() {
 	for {
 		var key fate
@@ -341,6 +342,9 @@ func (s *seat) hear() {
 		case key = <-s.fates:
 			<-s.sending
 			failpoint.At("seat-hear")
+		case aged := <-s.keyboard.early:
+			s.keyboard.mind(s.ctx, aged)
+			continue
 		case <-s.ctx.Done():
 			return
 		}
