@@ -23,9 +23,9 @@ type Policy interface {
 	// object and on all that lies in it, now or later, until the time given
 	// (zero: no limit).
 	Covers(who identity.Subject, verbs access.VerbSet, o access.Object, at time.Time) access.Decision
-	// Blind reports that the subject certainly holds nothing on the owner's
-	// server or in it.
-	Blind(who identity.Subject, owner string, at time.Time) bool
+	// Blind reports that the subject certainly holds nothing on a server, or a
+	// session, or in it.
+	Blind(who identity.Subject, o access.Object, at time.Time) bool
 	Generation() uint64
 }
 

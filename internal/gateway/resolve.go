@@ -286,7 +286,7 @@ func (r *resolver) look(ctx context.Context) error {
 	}
 	if err != nil {
 		who, ended := r.req.Identity, errors.Is(err, ErrServerEnded)
-		if r.owner != who.Person() && (ended || r.g.Policy.Blind(who.Subject(), r.owner, r.g.Time())) {
+		if r.owner != who.Person() && (ended || r.g.Policy.Blind(who.Subject(), own, r.g.Time())) {
 			return r.notHere()
 		}
 		if ended {
@@ -322,10 +322,18 @@ func (r *resolver) look(ctx context.Context) error {
 func (g *Gateway) visible(live *Live, s scene, see seeing) *tmux.Snapshot {
 	live.look()
 	at := g.Time()
-	// The panes of a window come one after the other.
+	// The windows of a session come one after the other, and so do a window's panes.
+	var in *tmux.Session
+	var blind bool
 	var last *tmux.Winlink
 	var window access.Object
 	return s.snap.Visible(func(t *tmux.Session, l *tmux.Winlink, p *tmux.Pane) bool {
+		if t != in {
+			in, blind = t, g.Policy.Blind(live.who.Subject(), s.session(t), at)
+		}
+		if blind {
+			return sees(0)
+		}
 		if l != last {
 			window, last = s.window(t, l), l
 		}
@@ -347,7 +355,7 @@ func (g *Gateway) places(ctx context.Context, live *Live, but string, detail tmu
 	var places []Place
 	for _, owner := range g.Servers.Owners() {
 		server := g.Servers.Server(owner)
-		if owner == but || server == nil || g.Policy.Blind(live.who.Subject(), owner, g.Time()) {
+		if owner == but || server == nil || g.Policy.Blind(live.who.Subject(), access.Object{Kind: access.Server, Owner: owner}, g.Time()) {
 			continue
 		}
 		snap, err := server.Snapshot(ctx, detail)

@@ -78,26 +78,23 @@ func (s *Set) coversVerb(v *view, q *access.Question) access.Decision {
 	return d
 }
 
-// Blind reports that the person certainly holds nothing on the owner's server
+// Blind reports that the person certainly holds nothing on a server, or a session,
 // or in it, so that nothing there needs to be looked at one by one.
-func (s *Set) Blind(who identity.Subject, owner string, at time.Time) bool {
-	server := access.Object{Kind: access.Server, Owner: owner}
-	q := access.Question{Who: who, Object: server, At: at}
+func (s *Set) Blind(who identity.Subject, o access.Object, at time.Time) bool {
+	q := access.Question{Who: who, Object: o, At: at}
 	if s.unanswerable(&q) != "" {
 		return true
 	}
-	if who.Person == owner {
+	if owns(who.Person, o) {
 		return false
 	}
 	v := s.view(who.Person)
 	for _, h := range v.holders {
-		_, there := h.touched[owner]
-		_, host := h.touched[""]
-		if there || host {
+		if h.touches(&o) {
 			return false
 		}
 	}
-	k := knowledge{set: s, who: who, o: server}
+	k := knowledge{set: s, who: who, o: o}
 	for _, verb := range access.Verbs() {
 		for _, p := range s.residue(v, verb).permits {
 			if k.applies(p.left) != never {

@@ -117,7 +117,7 @@ func settle(own bool, granted found, permits []*rule) access.Decision {
 	case own:
 		d.Rule, d.Reason = "builtin owner", ownerReason
 	case granted.rule != nil:
-		d.Rule, d.Reason = granted.rule.rule(), granted.rule.why()
+		d.Rule, d.Reason = granted.rule.named, granted.rule.said
 	case len(permits) > 0:
 		d.Rule, d.Reason = permits[0].name(), permits[0].why()
 	default:
@@ -259,14 +259,16 @@ func (s *Set) Holds(who identity.Subject, o access.Object, at time.Time) access.
 		case len(res.permits) == 0 && !given.Has(verb):
 		case len(res.permits)+len(res.forbids) == 0:
 			held = held.With(access.SetOf(verb))
-		default:
-			q.Verb = verb
-			if s.evaluate(&q, res, own, find(v.holders, &q)).Allow {
-				held = held.With(access.SetOf(verb))
-			}
+		case s.weighed(v, access.Question{Who: who, Verb: verb, Object: o, At: at}, res, own):
+			held = held.With(access.SetOf(verb))
 		}
 	}
 	return held
+}
+
+// weighed reports whether the policies allow what is asked.
+func (s *Set) weighed(v *view, q access.Question, res *residue, own bool) bool {
+	return s.evaluate(&q, res, own, find(v.holders, &q)).Allow
 }
 
 // Sees reports whether the subject holds any verb on any of the objects: an

@@ -113,9 +113,9 @@ func (e *Engine) Sees(who identity.Subject, at time.Time, objects ...access.Obje
 	return e.now.Load().set.Sees(who, at, objects...)
 }
 
-// Blind reports that nothing on a person's server is visible: see [Set.Blind].
-func (e *Engine) Blind(who identity.Subject, owner string, at time.Time) bool {
-	return e.now.Load().set.Blind(who, owner, at)
+// Blind reports that nothing of a server or a session is visible: see [Set.Blind].
+func (e *Engine) Blind(who identity.Subject, o access.Object, at time.Time) bool {
+	return e.now.Load().set.Blind(who, o, at)
 }
 
 // PersonOf says which person a Unix account is: see [Set.PersonOf].

@@ -189,7 +189,7 @@ func TestImpostorsAreRefused(t *testing.T) {
 		if held := s.Holds(q.Who, q.Object, q.At); (held != 0) != c.allow {
 			t.Errorf("uid %d account %q holds %v", c.uid, c.account, held)
 		}
-		if s.Sees(q.Who, q.At, q.Object) != c.allow || s.Blind(q.Who, "alice", q.At) == c.allow {
+		if s.Sees(q.Who, q.At, q.Object) != c.allow || s.Blind(q.Who, access.Object{Kind: access.Server, Owner: "alice"}, q.At) == c.allow {
 			t.Errorf("uid %d account %q: Sees and Blind do not fit", c.uid, c.account)
 		}
 	}

@@ -38,7 +38,7 @@ func nothingForStrangers(s *Set) {
 		o := access.Object{Kind: access.Pane, Owner: "alice", Session: access.SessionRef{Name: "work", Index: 1}, Links: []access.SessionRef{{Name: "x"}}}
 		s.Holds(sub, o, noon)
 		s.Covers(sub, access.AllVerbs, access.Object{Kind: access.Server, Owner: "alice"}, noon)
-		s.Blind(sub, "alice", noon)
+		s.Blind(sub, access.Object{Kind: access.Server, Owner: "alice"}, noon)
 		s.Explain(access.Question{Who: sub, Verb: access.Type, Object: o, At: noon})
 	}
 }

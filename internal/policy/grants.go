@@ -24,6 +24,8 @@ type grant struct {
 	duties access.Obligations
 	file   string
 	line   int
+	// What decisions say of it, which is put together once: rule and why.
+	named, said string
 }
 
 // rule names the grant in decisions: file:line and what it is.

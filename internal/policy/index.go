@@ -23,6 +23,11 @@ type holder struct {
 	// touched has each owner on whose server there is a grant ("" for the
 	// host), with the duties of all grants there.
 	touched map[string]access.Obligations
+	// sessions are those on which, or in which, there is a grant by their name.
+	sessions map[place]bool
+	// wide has the owners of servers on all of which there is a grant, or on
+	// sessions by the beginning of their name.
+	wide map[string]bool
 }
 
 // place is where a grant lies. Fields below kind are zero.
@@ -38,17 +43,43 @@ func placeOf(s Selector) place {
 	return place{s.Kind, s.Owner, s.Session, s.Window, s.Pane}
 }
 
+// inSession is the place of the session that a place lies in, or is.
+func (p place) inSession() place {
+	return place{kind: access.Session, owner: p.owner, session: p.session}
+}
+
+// touches reports whether a grant of h may lie on an object, or on what lies in
+// the same session or, above that, on the same server. It may say so in vain.
+func (h *holder) touches(o *access.Object) bool {
+	if _, host := h.touched[""]; host || o.Kind < access.Server {
+		return true
+	}
+	if _, there := h.touched[o.Owner]; !there || o.Kind < access.Session {
+		return there
+	}
+	return h.wide[o.Owner] || h.sessions[place{kind: access.Session, owner: o.Owner, session: o.Session.Name}]
+}
+
 func newIndex(grants []grant) *index {
 	ix := &index{by: map[string]*holder{}}
 	for i := range grants {
 		g := &grants[i]
+		g.named, g.said = g.rule(), g.why()
 		h := ix.by[g.who]
 		if h == nil {
-			h = &holder{exact: map[place][]*grant{}, prefix: map[place][]*grant{}, lengths: map[string][]int{}, touched: map[string]access.Obligations{}}
+			h = &holder{
+				exact: map[place][]*grant{}, prefix: map[place][]*grant{}, lengths: map[string][]int{},
+				touched: map[string]access.Obligations{}, sessions: map[place]bool{}, wide: map[string]bool{},
+			}
 			ix.by[g.who] = h
 		}
 		h.touched[g.on.Owner] |= g.duties
 		key := placeOf(g.on)
+		if key.kind < access.Session || g.on.Prefix {
+			h.wide[g.on.Owner] = true
+		} else {
+			h.sessions[key.inSession()] = true
+		}
 		if !g.on.Prefix {
 			h.exact[key] = append(h.exact[key], g)
 			continue

@@ -79,6 +79,12 @@ func mutants() []mutant {
 		{"grants to everybody are lost", "index.go", `add("*")`, `_ = add`},
 		{"grants to groups are lost", "index.go", `add("@" + g)`, `_ = g`},
 		{"the first limit does not count", "index.go", `if a.IsZero() || !b.IsZero() && b.Before(a) {`, `if a.IsZero() {`},
+		{"blind to what is in sessions", "index.go", `h.sessions[key.inSession()] = true`, `h.sessions[key] = true`},
+		{"blind to beginnings of names", "index.go", `if key.kind < access.Session || g.on.Prefix {`, `if key.kind < access.Session {`},
+		{"blind to grants on the host", "index.go", `host || o.Kind < access.Server {`, `host && o.Kind < access.Server {`},
+		{"blind to permits", "covers.go", `k.applies(p.left) != never {
+				return false`, `false {
+				return false`},
 		{"covers although a forbid may apply", "covers.go", `k.applies(f.left) != never {
 			return access.Decision{Rule: f.rule.name()`, `k.applies(f.left) == always {
 			return access.Decision{Rule: f.rule.name()`},

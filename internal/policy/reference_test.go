@@ -552,8 +552,10 @@ func checkConsistent(t *testing.T, r *rand.Rand, s *Set, q access.Question, d ac
 	if (d.Expires.IsZero() || later.At.Before(d.Expires)) && s.Decide(later).Allow != d.Allow {
 		t.Errorf("the answer to %+v changed before %v, at %v", q, d.Expires, later.At)
 	}
-	if s.Blind(q.Who, q.Object.Owner, q.At) && q.Object.Kind >= access.Server && d.Allow {
-		t.Errorf("Blind is wrong about %+v", q)
+	for in := q.Object; in.Kind >= access.Server; in = in.Up() {
+		if s.Blind(q.Who, in, q.At) && (d.Allow || s.Holds(q.Who, q.Object, q.At) != 0) {
+			t.Errorf("Blind is wrong about %v, which has %+v", in, q)
+		}
 	}
 	wide := q.Object
 	for range r.IntN(3) {

@@ -189,21 +189,37 @@ func (s *Snapshot) SessionByName(name string) *Session {
 
 // Window returns the window with this id, or nil.
 func (s *Snapshot) Window(id WindowID) *Window {
+	if i := s.windowIndex(id); i >= 0 {
+		return &s.Windows[i]
+	}
+	return nil
+}
+
+// windowIndex is where the window with this id is, -1 if it is not there.
+func (s *Snapshot) windowIndex(id WindowID) int {
 	// By index: comparing whole windows would copy them.
 	i := sort.Search(len(s.Windows), func(i int) bool { return s.Windows[i].ID >= id })
 	if i == len(s.Windows) || s.Windows[i].ID != id {
-		return nil
+		return -1
 	}
-	return &s.Windows[i]
+	return i
 }
 
 // Pane returns the pane with this id, or nil.
 func (s *Snapshot) Pane(id PaneID) *Pane {
+	if i := s.paneIndex(id); i >= 0 {
+		return &s.Panes[i]
+	}
+	return nil
+}
+
+// paneIndex is where the pane with this id is, -1 if it is not there.
+func (s *Snapshot) paneIndex(id PaneID) int {
 	i := sort.Search(len(s.Panes), func(i int) bool { return s.Panes[i].ID >= id })
 	if i == len(s.Panes) || s.Panes[i].ID != id {
-		return nil
+		return -1
 	}
-	return &s.Panes[i]
+	return i
 }
 
 func compareID[T ~uint32](a, b T) int {
@@ -308,37 +324,33 @@ func (s *Snapshot) Visible(see func(*Session, *Winlink, *Pane) bool) *Snapshot {
 		Incarnation: s.Incarnation, Version: s.Version, Options: s.Options,
 		Detail: s.Detail, Now: s.Now,
 	}
-	panes := make(map[PaneID]bool, len(s.Panes))
-	windows := make(map[WindowID]bool, len(s.Windows))
-	sessions := make(map[SessionID]bool, len(s.Sessions))
+	seen := sight{of: s, panes: make([]bool, len(s.Panes)), windows: make([]bool, len(s.Windows)), sessions: map[SessionID]bool{}}
 	for i := range s.Sessions {
-		if kept, ok := s.visibleSession(&s.Sessions[i], see, panes, windows); ok {
+		if kept, ok := seen.session(&s.Sessions[i], see); ok {
 			v.Sessions = append(v.Sessions, kept)
-			sessions[kept.ID] = true
+			seen.sessions[kept.ID] = true
 		}
 	}
 	for i := range s.Windows {
-		if windows[s.Windows[i].ID] {
-			w := visibleWindow(s.Windows[i], panes)
-			w.Linked = slices.DeleteFunc(slices.Clone(w.Linked), func(id SessionID) bool { return !sessions[id] })
-			v.Windows = append(v.Windows, w)
+		if seen.windows[i] {
+			v.Windows = append(v.Windows, seen.window(s.Windows[i]))
 		}
 	}
 	for i := range s.Panes {
-		if panes[s.Panes[i].ID] {
+		if seen.panes[i] {
 			v.Panes = append(v.Panes, s.Panes[i])
 		}
 	}
 	for i := range s.Clients {
-		if sessions[s.Clients[i].Session] {
+		if seen.sessions[s.Clients[i].Session] {
 			c := s.Clients[i]
-			if seen := s.SessionByName(c.LastSession); seen == nil || !sessions[seen.ID] {
+			if last := s.SessionByName(c.LastSession); last == nil || !seen.sessions[last.ID] {
 				c.LastSession = ""
 			}
 			v.Clients = append(v.Clients, c)
 		}
 	}
-	if m := s.Marked; m != nil && panes[m.Pane] && sessions[m.Session] {
+	if m := s.Marked; m != nil && seen.pane(m.Pane) && seen.sessions[m.Session] {
 		if kept := v.Session(m.Session); kept != nil && kept.Link(m.Index) != nil {
 			v.Marked = m
 		}
@@ -348,30 +360,45 @@ func (s *Snapshot) Visible(see func(*Session, *Winlink, *Pane) bool) *Snapshot {
 	return v
 }
 
-// visibleSession returns the session with only its visible links, and notes
-// what it saw.
-func (s *Snapshot) visibleSession(full *Session, see func(*Session, *Winlink, *Pane) bool,
-	panes map[PaneID]bool, windows map[WindowID]bool,
-) (Session, bool) {
-	kept := *full
-	kept.Links, kept.Last = nil, nil
+// sight is what of a snapshot was seen: panes and windows by where they are in it.
+type sight struct {
+	of             *Snapshot
+	panes, windows []bool
+	sessions       map[SessionID]bool
+}
+
+// pane reports whether a pane was seen.
+func (v *sight) pane(id PaneID) bool {
+	i := v.of.paneIndex(id)
+	return i >= 0 && v.panes[i]
+}
+
+// session returns the session with only its visible links, and notes what it
+// saw; false if that is nothing.
+func (v *sight) session(full *Session, see func(*Session, *Winlink, *Pane) bool) (kept Session, ok bool) {
+	var links []Winlink
 	for i := range full.Links {
 		link := &full.Links[i]
-		w := s.Window(link.Window)
-		if w == nil {
+		at := v.of.windowIndex(link.Window)
+		if at < 0 {
 			continue
 		}
 		seen := false
-		for _, id := range w.Panes {
-			if p := s.Pane(id); p != nil && see(full, link, p) {
-				panes[id], seen = true, true
+		for _, id := range v.of.Windows[at].Panes {
+			if p := v.of.paneIndex(id); p >= 0 && see(full, link, &v.of.Panes[p]) {
+				v.panes[p], seen = true, true
 			}
 		}
 		if seen {
-			windows[w.ID] = true
-			kept.Links = append(kept.Links, *link)
+			v.windows[at] = true
+			links = append(links, *link)
 		}
 	}
+	if len(links) == 0 {
+		return kept, false
+	}
+	kept = *full
+	kept.Links, kept.Last = links, nil
 	for _, index := range full.Last {
 		if kept.Link(index) != nil {
 			kept.Last = append(kept.Last, index)
@@ -380,16 +407,16 @@ func (s *Snapshot) visibleSession(full *Session, see func(*Session, *Winlink, *P
 	if kept.CurrentLink() == nil {
 		kept.Current = -1
 	}
-	return kept, len(kept.Links) > 0
+	return kept, true
 }
 
-// visibleWindow leaves hidden panes out. A layout describes all of them, and
+// window leaves hidden panes out. A layout describes all of them, and
 // the window's activity may be theirs, so these are left out as well if one is
 // hidden.
-func visibleWindow(w Window, panes map[PaneID]bool) Window {
+func (v *sight) window(w Window) Window {
 	var kept []PaneID
 	for _, id := range w.Panes {
-		if panes[id] {
+		if v.pane(id) {
 			kept = append(kept, id)
 		}
 	}
@@ -397,8 +424,9 @@ func visibleWindow(w Window, panes map[PaneID]bool) Window {
 		w.Layout, w.VisibleLayout, w.Activity = "", "", 0
 	}
 	w.Panes = kept
-	w.HasActive = w.HasActive && panes[w.Active]
-	w.HasLast = w.HasLast && panes[w.Last]
+	w.HasActive = w.HasActive && v.pane(w.Active)
+	w.HasLast = w.HasLast && v.pane(w.Last)
+	w.Linked = slices.DeleteFunc(slices.Clone(w.Linked), func(id SessionID) bool { return !v.sessions[id] })
 	return w
 }
 

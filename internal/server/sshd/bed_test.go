@@ -214,8 +214,8 @@ func (everything) Holds(identity.Subject, access.Object, time.Time) access.VerbS
 func (everything) Covers(identity.Subject, access.VerbSet, access.Object, time.Time) access.Decision {
 	return access.Decision{Allow: true}
 }
-func (everything) Blind(identity.Subject, string, time.Time) bool { return false }
-func (everything) Generation() uint64                             { return 1 }
+func (everything) Blind(identity.Subject, access.Object, time.Time) bool { return false }
+func (everything) Generation() uint64                                    { return 1 }
 
 // doer carries out acts.
 type doer struct{}
