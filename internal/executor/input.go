@@ -49,6 +49,7 @@ type inputs struct {
 func (c *inputs) line(at *scene) (string, error) {
 	place := at.place
 	place.Living = len(c.before) > 0
+	place.Named = len(c.refused)+len(c.before)+len(c.after) == 0 // else the rest goes by whether the test fails
 	words, err := tmux.GuardedOr(place, c.commands, c.refused, refusal, at.opts)
 	if err != nil {
 		return "", err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/muxward/muxward/internal/access"
@@ -287,6 +288,14 @@ type fate struct {
 // done: it was carried out, and there is nothing to say about it.
 func (f *fate) done() bool { return f.err == nil && f.reply.Err == nil && len(f.reply.Data) == 0 }
 
+// why says why tmux did not type it.
+func (f *fate) why() error {
+	if err := f.reply.Err; err != nil && !strings.HasPrefix(err.Error(), "can't find") {
+		return fmt.Errorf("not typed: %w", err)
+	}
+	return untyped(f.reply.Data) // what cannot be found was moved, or has gone
+}
+
 // transmit sends the line. Nobody is woken for one that is done; what comes of
 // others is heard by hear.
 func (s *seat) transmit(ctx context.Context, line string, quiet bool) error {
@@ -353,13 +362,11 @@ func (s *seat) hear() {
 			return
 		case key.err != nil:
 			s.lost(s.ctx, key, key.err)
-		case key.reply.Err != nil:
-			s.att.Notice("not typed: " + key.reply.Err.Error())
 		default:
 			s.scene.Store(s.aged())
 			s.active.Store(nil)
 			if !key.quiet {
-				s.att.Notice(untyped(key.reply.Data).Error())
+				s.att.Notice(key.why().Error())
 			}
 		}
 	}

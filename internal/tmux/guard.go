@@ -2,6 +2,7 @@ package tmux
 
 import (
 	"fmt"
+	"strings"
 )
 
 // Place is where a decision was made about a pane. Set HasWindow, and with it
@@ -17,6 +18,10 @@ type Place struct {
 	Others, Active bool
 	// Living means that the pane's program must be running, as for what is pasted.
 	Living bool
+	// Named means that each of the commands names the pane by the ids of session,
+	// window and pane, so that tmux fails it where the pane does not lie there: only
+	// what a target cannot say is tested beside that.
+	Named bool
 	// Mouse means that it rests on the program in the pane having asked for the
 	// mouse, in this form.
 	Mouse MouseForm
@@ -63,7 +68,7 @@ func Guarded(at Place, commands [][]string, refusal string, opts ParseOptions) (
 // GuardedOr is [Guarded], with commands that run when the refusal is printed.
 func GuardedOr(at Place, commands, refused [][]string, refusal string, opts ParseOptions) ([]string, error) {
 	return guarded(at, commands, refused, refusal, "#{?pane_synchronized,"+Synchronized+",}", opts,
-		"#{==:#{pane_in_mode},0}", "#{==:#{pane_synchronized},0}")
+		value{"pane_in_mode", "0"}, value{"pane_synchronized", "0"})
 }
 
 // Synchronized ends the refusal of a pane whose input goes to others too.
@@ -77,7 +82,7 @@ func GuardedInMode(at Place, commands [][]string, refusal string, opts ParseOpti
 
 // guarded makes the command; more is a format for what is printed after the
 // refusal.
-func guarded(at Place, commands, refused [][]string, refusal, more string, opts ParseOptions, tests ...string) ([]string, error) {
+func guarded(at Place, commands, refused [][]string, refusal, more string, opts ParseOptions, values ...value) ([]string, error) {
 	if !isToken(refusal) {
 		return nil, fmt.Errorf("refusal token %.40q: want letters, digits and dashes only", refusal)
 	}
@@ -103,13 +108,14 @@ func guarded(at Place, commands, refused [][]string, refusal, more string, opts 
 	}
 	// Looked up by its id, a pane has exactly one window. A pane that is gone
 	// fails the look-up quietly, and then another pane's id is reported.
-	tests = append(tests, "#{==:#{pane_id},"+at.Pane.String()+"}")
+	values = append(values, value{"pane_id", at.Pane.String()})
 	if at.HasWindow {
-		tests = append(tests, "#{==:#{window_id},"+at.Window.String()+"}")
+		values = append(values, value{"window_id", at.Window.String()})
 	}
 	if at.Active {
-		tests = append(tests, "#{==:#{pane_active},1}")
+		values = append(values, value{"pane_active", "1"})
 	}
+	tests := []string{are(values)}
 	if at.Living {
 		tests = append(tests, "#{!=:#{pane_dead},1}")
 	}
@@ -118,7 +124,7 @@ func guarded(at Place, commands, refused [][]string, refusal, more string, opts 
 	}
 	tests = append(tests, at.Mouse.tests()...)
 	words := []string{branch, "-F", "-t", at.Pane.String(), all(heeded(tests)), do, refuse}
-	if !at.HasSession || !at.HasWindow {
+	if !at.HasSession || !at.HasWindow || at.Named {
 		return words, nil
 	}
 	// Looked up by session and window id, the window is reported only if it is
@@ -128,11 +134,21 @@ func guarded(at Place, commands, refused [][]string, refusal, more string, opts 
 		return nil, err
 	}
 	target := at.Session.String() + ":" + at.Window.String()
-	linked := all(heeded([]string{
-		"#{==:#{session_id}," + at.Session.String() + "}",
-		"#{==:#{window_id}," + at.Window.String() + "}",
-	}))
+	linked := all(heeded([]string{are([]value{{"session_id", at.Session.String()}, {"window_id", at.Window.String()}})}))
 	return []string{branch, "-F", "-t", target, linked, inner, refuse}, nil
+}
+
+// value is what a variable has to be: both are numbers or ids.
+type value struct{ variable, is string }
+
+// are is a format that is 1 if all variables have these values. It is one
+// comparison: each that tmux makes costs it as much as the values.
+func are(values []value) string {
+	var have, want []string
+	for _, v := range values {
+		have, want = append(have, "#{"+v.variable+"}"), append(want, v.is)
+	}
+	return "#{==:" + strings.Join(have, " ") + "," + strings.Join(want, " ") + "}"
 }
 
 // all is a format that is 1 if all of the tests are. They hold nothing but

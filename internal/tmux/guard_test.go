@@ -37,7 +37,11 @@ func (r recorder) got(t *testing.T) string {
 // typed sends one guarded key and says what tmux answered.
 func (r recorder) typed(t *testing.T, c *control, at Place, key string) string {
 	t.Helper()
-	inv := mustParse(t, "send-keys", "-l", "-t", r.pane.String(), key)
+	target := r.pane.String()
+	if at.Named {
+		target = at.Session.String() + ":" + at.Window.String() + "." + target
+	}
+	inv := mustParse(t, "send-keys", "-l", "-t", target, key)
 	words, err := Guarded(at, [][]string{inv.Words()}, "refused-7", ParseOptions{})
 	if err != nil {
 		t.Fatal(err)
@@ -51,9 +55,12 @@ func (r recorder) typed(t *testing.T, c *control, at Place, key string) string {
 	if body, ok := c.reply(); !ok || len(body) != 0 {
 		t.Fatalf("if-shell: %s", body)
 	}
-	body, _ := c.reply()
+	body, ok := c.reply()
 	answer := strings.TrimSpace(string(body))
-	if at.HasSession && answer == "" {
+	if at.Named && !ok && strings.HasPrefix(answer, "can't find") {
+		return "refused-7" // by tmux itself
+	}
+	if at.HasSession && answer == "" && !at.Named {
 		// The outer test passed: the inner if-shell answered, its choice follows.
 		body, _ = c.reply()
 		answer = strings.TrimSpace(string(body))
@@ -62,12 +69,18 @@ func (r recorder) typed(t *testing.T, c *control, at Place, key string) string {
 }
 
 func TestGuardedTypesOnlyWherePermitted(t *testing.T) {
+	for name, named := range map[string]bool{"by the test alone": false, "by the target, too": true} {
+		t.Run(name, func(t *testing.T) { typesOnlyWherePermitted(t, named) })
+	}
+}
+
+func typesOnlyWherePermitted(t *testing.T, named bool) {
 	srv := startServer(t)
 	r := startRecorder(t, srv, "rec")
 	c := srv.control("start")
 	snap := c.snapshot(Core)
 	s := snap.SessionByName("rec")
-	at := Place{Pane: r.pane, Window: s.Links[0].Window, HasWindow: true, Session: s.ID, HasSession: true}
+	at := Place{Pane: r.pane, Window: s.Links[0].Window, HasWindow: true, Session: s.ID, HasSession: true, Named: named}
 	other := snap.SessionByName("start")
 
 	if got := r.typed(t, c, at, "a;b'c\"d$HOME #{pane_id}\\"); got != "" {
@@ -78,15 +91,33 @@ func TestGuardedTypesOnlyWherePermitted(t *testing.T) {
 
 	// Each of these must be refused and leave no byte.
 	for name, wrong := range map[string]Place{
+		"another's window":      {Pane: r.pane, Window: other.Links[0].Window, HasWindow: true, Session: s.ID, HasSession: true},
+		"its window elsewhere":  {Pane: r.pane, Window: other.Links[0].Window, HasWindow: true, Session: other.ID, HasSession: true},
 		"another window":        {Pane: r.pane, Window: other.Links[0].Window, HasWindow: true},
 		"another session":       {Pane: r.pane, Window: at.Window, HasWindow: true, Session: other.ID, HasSession: true},
 		"a session that is not": {Pane: r.pane, Window: at.Window, HasWindow: true, Session: 99, HasSession: true},
 		"a window that is not":  {Pane: r.pane, Window: 99, HasWindow: true},
 	} {
+		wrong.Named = named && wrong.HasSession
 		if got := r.typed(t, c, wrong, "X"); got != "refused-7" {
 			t.Errorf("%s: %q", name, got)
 		}
 	}
+	// A window that is linked elsewhere, too, is at both places, until it is not.
+	srv.run("link-window", "-d", "-s", at.Window.String(), "-t", "start:7")
+	also := at
+	also.Session = other.ID
+	for _, linked := range []bool{true, false} {
+		answer := map[bool]string{false: "refused-7"}[linked]
+		if got := r.typed(t, c, also, "l"); got != answer {
+			t.Errorf("a window that is linked %v: %q", linked, got)
+		}
+		if linked {
+			srv.run("unlink-window", "-t", "start:7")
+		}
+	}
+	want += "l"
+	until(t, "the key in the linked window", func() bool { return r.got(t) == want })
 	// The active pane is asked for where that was decided on.
 	active := at
 	active.Active = true
