@@ -33,7 +33,7 @@ func TestMouseIsWhereItIs(t *testing.T) {
 	for form, want := range map[tmux.MouseForm][]string{
 		tmux.MouseUnasked: nil,
 		tmux.MousePlain:   {"#{==:#{mouse_any_flag},1}", "#{==:#{mouse_sgr_flag},0}"},
-		aimed.place.Mouse: {"#{==:#{mouse_any_flag},1}", "#{==:#{mouse_sgr_flag},1}", "#{==:#{pane_active},1}"},
+		aimed.place.Mouse: {"#{==:#{mouse_any_flag},1}", "#{==:#{mouse_sgr_flag},1}", "#{pane_active},0 0 %3 @2 1}"},
 	} {
 		at.Mouse = form
 		words, err := tmux.Guarded(at, [][]string{{"send-keys", "x"}}, refusal, tmux.ParseOptions{})
