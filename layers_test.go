@@ -32,6 +32,7 @@ var layers = map[string]int{
 	"internal/attach":       3,
 	"internal/guard":        3,
 	"internal/executor":     3,
+	"internal/sockets":      3,
 	"internal/server":       4,
 	"cmd/muxward":           6,
 }

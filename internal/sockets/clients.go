@@ -1,0 +1,123 @@
+package sockets
+
+import (
+	"context"
+	"slices"
+	"strconv"
+
+	"golang.org/x/sys/unix"
+)
+
+// ours reports whether a process is a muxward that guards an account's servers:
+// root's or its own. Others may call a program as they like.
+func (w *world) ours(pid int, uid uint32) bool {
+	p := w.byPID[pid]
+	return p.program == "muxward" && (p.uid == 0 || p.uid == uid)
+}
+
+// clients gives the accounts of those connected to a server at one of its sockets,
+// but for muxward; unknown says that there may be more. Each connection is one of
+// the server's own descriptors. The kernel's list knows the other end of those from
+// our network namespace; of all others the descriptor itself does.
+func (w *world) clients(ctx context.Context, p process, at *entry) (out []uint32, unknown bool) {
+	list := w.l.list
+	if slices.Contains(p.apart, "net") {
+		list = nil
+	}
+	var ask []int
+	for i, ino := range p.inodes {
+		e := list.get(ino)
+		if e != nil && (e.state != stateEstablished || e.name != at.name) {
+			continue
+		}
+		if e != nil {
+			if peer := list.get(e.peer); peer != nil && peer.hasUID {
+				if !w.ours(w.holds[peer.inode], p.uid) {
+					out = append(out, peer.uid)
+				}
+				continue
+			}
+		}
+		ask = append(ask, p.fds[i])
+	}
+	if len(ask) > 0 {
+		creds, err := w.l.connected(ctx, p, ask, at.name)
+		unknown = err != nil
+		for _, c := range creds {
+			if !w.ours(int(c.Pid), p.uid) {
+				out = append(out, c.Uid)
+			}
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out), unknown
+}
+
+// connected asks descriptors of a process who is at their other end, if they are
+// connections that were accepted at a path. To let go of a descriptor may take as
+// long as its owner likes, if it is the last to have it: that is not waited for.
+func (l *looker) connected(ctx context.Context, p process, fds []int, path string) ([]*unix.Ucred, error) {
+	type answer struct {
+		creds []*unix.Ucred
+		err   error
+	}
+	answers := make(chan answer, 1)
+	go func() {
+		var a answer
+		a.creds, a.err = l.askPeers(ctx, p, fds, path)
+		answers <- a
+	}()
+	ctx, cancel := context.WithTimeout(ctx, l.opt.Patience)
+	defer cancel()
+	select {
+	case a := <-answers:
+		return a.creds, a.err
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+func (l *looker) askPeers(ctx context.Context, p process, fds []int, path string) (all []*unix.Ucred, err error) {
+	pidfd, err := unix.PidfdOpen(p.pid, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer unix.Close(pidfd)
+	if st, err := readStat(l.proc + "/" + strconv.Itoa(p.pid)); err != nil || st.start != p.start {
+		return nil, errChanged
+	}
+	for _, num := range fds {
+		if err := ctx.Err(); err != nil {
+			return all, err
+		}
+		fd, err := unix.PidfdGetfd(pidfd, num, 0)
+		if err == unix.EBADF {
+			continue // closed meanwhile
+		}
+		if err != nil {
+			return all, err
+		}
+		if cred := peerOf(fd, path); cred != nil {
+			all = append(all, cred)
+		}
+		_ = unix.Close(fd)
+	}
+	return all, nil
+}
+
+// peerOf gives who is at the other end of a connection that was accepted at a path;
+// nil for any other descriptor.
+func peerOf(fd int, path string) *unix.Ucred {
+	at, err := unix.Getsockname(fd)
+	if a, ok := at.(*unix.SockaddrUnix); err != nil || !ok || a.Name != path {
+		return nil
+	}
+	if listens, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_ACCEPTCONN); err != nil || listens != 0 {
+		return nil
+	}
+	cred, err := unix.GetsockoptUcred(fd, unix.SOL_SOCKET, unix.SO_PEERCRED)
+	if err != nil || cred.Uid == ^uint32(0) { // bound, and not connected
+		return nil
+	}
+	return cred
+}

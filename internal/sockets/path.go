@@ -1,0 +1,111 @@
+package sockets
+
+import (
+	"encoding/json"
+	"fmt"
+	"io/fs"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+)
+
+// Path is a path as the kernel has it: any bytes but NUL. Wherever it is shown,
+// in text and in JSON, what is not printable is escaped as Go does in strings
+// (\n, \x1b, \u202e, and \\ for a backslash), so that a name cannot draw on a
+// terminal or look like two lines, and is still told from every other name.
+type Path string
+
+// String is the path as people may be shown it.
+func (p Path) String() string { return escape(string(p)) }
+
+// MarshalJSON gives the shown form.
+func (p Path) MarshalJSON() ([]byte, error) { return json.Marshal(p.String()) }
+
+// UnmarshalJSON undoes MarshalJSON.
+func (p *Path) UnmarshalJSON(data []byte) error {
+	var s string
+	if err := json.Unmarshal(data, &s); err != nil {
+		return err
+	}
+	raw, err := unescape(s)
+	if err != nil {
+		return fmt.Errorf("path %q: %w", s, err)
+	}
+	*p = Path(raw)
+	return nil
+}
+
+// escape is Go's form of a string, without the quotes around it.
+func escape(s string) string {
+	q := strconv.Quote(s)
+	return strings.ReplaceAll(q[1:len(q)-1], `\"`, `"`)
+}
+
+func unescape(s string) (string, error) {
+	var out []byte
+	for s != "" {
+		c, multibyte, tail, err := strconv.UnquoteChar(s, 0)
+		if err != nil {
+			return "", err
+		}
+		if multibyte {
+			out = utf8.AppendRune(out, c)
+		} else {
+			out = append(out, byte(c))
+		}
+		s = tail
+	}
+	return string(out), nil
+}
+
+// ShellWord is the path as a word of a shell. What is not plain comes in the
+// $'…' form, which bash, zsh and ksh know.
+func (p Path) ShellWord() string {
+	plain := true
+	for i := range len(p) {
+		c := p[i]
+		word := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9'
+		plain = plain && (word || strings.IndexByte("/._-+:@,%", c) >= 0)
+	}
+	if plain && p != "" && p[0] != '-' {
+		return string(p)
+	}
+	var b strings.Builder
+	b.WriteString("$'")
+	for i := range len(p) {
+		switch c := p[i]; {
+		case c == '\'' || c == '\\':
+			b.WriteByte('\\')
+			b.WriteByte(c)
+		case c < ' ' || c > '~':
+			fmt.Fprintf(&b, `\%03o`, c)
+		default:
+			b.WriteByte(c)
+		}
+	}
+	b.WriteByte('\'')
+	return b.String()
+}
+
+// Mode is permission bits with setuid, setgid and sticky, octal in JSON.
+type Mode uint32
+
+// String gives four octal digits.
+func (m Mode) String() string { return fmt.Sprintf("%04o", uint32(m)) }
+
+// MarshalJSON gives the octal digits as a string.
+func (m Mode) MarshalJSON() ([]byte, error) { return json.Marshal(m.String()) }
+
+// UnmarshalJSON undoes MarshalJSON.
+func (m *Mode) UnmarshalJSON(data []byte) error {
+	var s string
+	if err := json.Unmarshal(data, &s); err != nil {
+		return err
+	}
+	n, err := strconv.ParseUint(s, 8, 16)
+	if err != nil {
+		return fmt.Errorf("mode %q: %w", s, fs.ErrInvalid)
+	}
+	*m = Mode(n)
+	return nil
+}

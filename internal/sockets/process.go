@@ -1,0 +1,434 @@
+package sockets
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+const (
+	maxProcesses   = 100_000
+	maxEnviron     = 256 << 10
+	maxProcFile    = 64 << 10
+	maxOpenFiles   = 65_536 // looked at, of one process, and of one account's together:
+	maxOpenFilesOf = 500_000
+	maxProcList    = 64 << 20
+	ticks          = 100 // USER_HZ: what /proc counts time in, on every Linux
+)
+
+// process is what /proc tells of one process, as far as the caller may see it.
+type process struct {
+	pid     int
+	parent  int
+	start   uint64
+	stopped bool
+	uid     uint32
+	gid     uint32
+	comm    string
+	exe     string
+	exeGone bool
+	program string // tmux, tmate, muxward, or empty
+	known   string // executable, name
+
+	tmux   string // the socket that its TMUX names
+	tmpdir string // its TMUX_TMPDIR
+
+	// Only of those that are tmux, a fork, or muxward:
+	apart   []string
+	netNS   string
+	catches uint64   // signals that it handles
+	inodes  []uint64 // sockets that it holds
+	fds     []int    // their descriptors there
+	secrets []string
+}
+
+// processes reads all processes, on all processors. What cannot be read of one is
+// left empty: it may have ended, or be another account's.
+func (l *looker) processes(ctx context.Context) ([]process, error) {
+	dir, err := os.Open(l.proc)
+	if err != nil {
+		return nil, fmt.Errorf("list the processes: %w", err)
+	}
+	defer dir.Close()
+	names, err := dir.Readdirnames(maxProcesses)
+	if err != nil {
+		return nil, fmt.Errorf("list the processes: %w", err)
+	}
+	ns := namespaces(l.proc + "/self")
+	found := make([]process, len(names)) // those that are not there have no pid
+	var next atomic.Int64
+	var wg sync.WaitGroup
+	for range runtime.GOMAXPROCS(0) {
+		wg.Go(func() {
+			for i := next.Add(1) - 1; i < int64(len(names)) && ctx.Err() == nil; i = next.Add(1) - 1 {
+				pid, bad := strconv.Atoi(names[i])
+				if bad != nil {
+					continue
+				}
+				if p, ok := l.process(pid, ns); ok {
+					found[i] = p
+				}
+			}
+		})
+	}
+	wg.Wait()
+	found = slices.DeleteFunc(found, func(p process) bool { return p.pid == 0 })
+	if ctx.Err() != nil || len(names) == maxProcesses {
+		err = errors.New("not all processes were looked at: it took too long, or there are too many")
+	}
+	return found, errors.Join(err, l.budget.err())
+}
+
+// process reads one process; ok is false if it ended, or another has its id now.
+func (l *looker) process(pid int, ours map[string]string) (process, bool) {
+	at := l.proc + "/" + strconv.Itoa(pid)
+	p := process{pid: pid}
+	st, err := readStat(at)
+	if err != nil {
+		return p, false
+	}
+	p.parent, p.start, p.comm, p.stopped = st.parent, st.start, st.comm, st.state == 'T' || st.state == 't'
+	if st.state == 'Z' || st.state == 'X' {
+		return p, false
+	}
+	exe, _ := os.Readlink(at + "/exe") // another account's; its name remains
+	p.exe, p.exeGone = strings.CutSuffix(exe, " (deleted)")
+	p.program, p.known = recognise(p.exe, p.comm)
+	var owner unix.Stat_t
+	if unix.Stat(at, &owner) != nil {
+		return p, false
+	}
+	p.uid = owner.Uid
+	if env, err := readFile(at+"/environ", maxEnviron); err == nil {
+		p.environment(env)
+	}
+	if p.program == "" && p.tmux == "" && p.tmpdir == "" {
+		return p, true // nothing is said of it but whose it is
+	}
+	status, err := readFile(at+"/status", maxProcFile)
+	if err != nil {
+		return p, false
+	}
+	p.uid, p.gid, p.catches = parseStatus(status)
+	theirs := namespaces(at)
+	p.netNS = theirs["net"]
+	for _, kind := range namespaceKinds() {
+		if theirs[kind] != "" && theirs[kind] != ours[kind] {
+			p.apart = append(p.apart, kind)
+		}
+	}
+	if root, err := os.Readlink(at + "/root"); err == nil && root != "/" {
+		p.apart = append(p.apart, "root")
+	}
+	if p.otherFiles() {
+		p.tmux, p.tmpdir = "", "" // these say where something is there, not here
+	}
+	if p.program != "" {
+		p.inodes, p.fds = l.budget.sockets(at, p.uid)
+	}
+	again, err := readStat(at)
+	return p, err == nil && again.start == p.start
+}
+
+// otherFiles reports whether paths mean something else to a process.
+func (p process) otherFiles() bool {
+	return slices.Contains(p.apart, "mnt") || slices.Contains(p.apart, "root")
+}
+
+// recognise tells a tmux, a fork of it and muxward by the file that runs, and
+// where that cannot be seen, by the name that tmux gives itself. A program may
+// call itself anything, so a name alone is worth less.
+func recognise(exe, comm string) (program, known string) {
+	base := filepath.Base(exe)
+	for _, name := range []string{"tmux", "tmate", "muxward"} {
+		if base == name || strings.HasPrefix(base, name+"-") || name != "muxward" && exactVersion(base, name) {
+			return name, "executable"
+		}
+	}
+	for _, name := range []string{"tmux", "tmate"} {
+		if comm == name+": server" || comm == name+": client" || exe == "" && comm == name {
+			return name, "name"
+		}
+	}
+	return "", ""
+}
+
+// exactVersion takes names such as tmux3.4.
+func exactVersion(base, name string) bool {
+	rest, ok := strings.CutPrefix(base, name)
+	return ok && rest != "" && strings.Trim(rest, "0123456789.abcdef") == "" && rest[0] <= '9'
+}
+
+// environment keeps what of an environment is about sockets, and the names of
+// variables that look like secrets. Values of those are not kept.
+func (p *process) environment(env []byte) {
+	for kv := range bytes.SplitSeq(env, []byte{0}) {
+		k, v, ok := bytes.Cut(kv, []byte{'='})
+		switch name := string(k); {
+		case !ok:
+		case name == "TMUX":
+			if p.tmux = socketOf(string(v)); p.tmux != "" {
+				p.tmux = filepath.Clean(p.tmux)
+			}
+		case name == "TMUX_TMPDIR":
+			p.tmpdir = string(v)
+		case p.program != "" && len(v) > 0 && looksSecret(name):
+			p.secrets = append(p.secrets, escape(name))
+		}
+	}
+	slices.Sort(p.secrets)
+	p.secrets = slices.Compact(p.secrets)
+}
+
+// socketOf takes the path out of a value of TMUX: PATH,PID,SESSION. A path may
+// hold commas.
+func socketOf(v string) string {
+	for range 2 {
+		i := strings.LastIndexByte(v, ',')
+		if i < 0 {
+			return ""
+		}
+		v = v[:i]
+	}
+	return v
+}
+
+// looksSecret goes by the ends and parts of names that people give to secrets.
+func looksSecret(name string) bool {
+	name = strings.ToUpper(name)
+	for _, part := range []string{"PASSWORD", "PASSWD", "PASSPHRASE", "SECRET", "PRIVATE_KEY", "CREDENTIALS"} {
+		if strings.Contains(name, part) {
+			return true
+		}
+	}
+	for _, end := range []string{"TOKEN", "API_KEY", "APIKEY", "ACCESS_KEY", "_PAT"} {
+		if strings.HasSuffix(name, end) {
+			return true
+		}
+	}
+	return false
+}
+
+func namespaceKinds() []string { return []string{"mnt", "net", "pid"} }
+
+func namespaces(at string) map[string]string {
+	out := map[string]string{}
+	for _, kind := range namespaceKinds() {
+		if id, err := os.Readlink(at + "/ns/" + kind); err == nil {
+			out[kind] = id
+		}
+	}
+	return out
+}
+
+// budget is how many open files of each account are looked at: nobody takes the
+// time for it from others.
+type budget struct {
+	mu   sync.Mutex
+	used map[uint32]int
+	over map[uint32]bool
+}
+
+func (b *budget) sockets(at string, uid uint32) (inodes []uint64, fds []int) {
+	b.mu.Lock()
+	left := min(maxOpenFiles, maxOpenFilesOf-b.used[uid])
+	if left <= 0 {
+		b.over[uid] = true
+	}
+	b.mu.Unlock()
+	if left <= 0 {
+		return nil, nil
+	}
+	inodes, fds, n := openSockets(at, left)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.used[uid] += n
+	b.over[uid] = b.over[uid] || n == left
+	return inodes, fds
+}
+
+func (b *budget) err() error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	var errs []error
+	for uid, over := range b.over {
+		if over {
+			errs = append(errs, fmt.Errorf("not all open files of uid %d were looked at: there are too many", uid))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// socketsOf lists the sockets that a process holds, and their descriptors there.
+func socketsOf(at string) (inodes []uint64, fds []int) {
+	inodes, fds, _ = openSockets(at, maxOpenFiles)
+	return inodes, fds
+}
+
+// openSockets is socketsOf, of n open files of at most most.
+func openSockets(at string, most int) (inodes []uint64, fds []int, n int) {
+	dir, err := os.Open(at + "/fd")
+	if err != nil {
+		return nil, nil, 0
+	}
+	defer dir.Close()
+	names, _ := dir.Readdirnames(most) // what is there before an error counts
+	for _, name := range names {
+		to, err := os.Readlink(at + "/fd/" + name)
+		if err != nil {
+			continue
+		}
+		num, ok := strings.CutPrefix(to, "socket:[")
+		if !ok {
+			continue
+		}
+		fd, err1 := strconv.Atoi(name)
+		ino, err2 := strconv.ParseUint(strings.TrimSuffix(num, "]"), 10, 64)
+		if err1 == nil && err2 == nil {
+			inodes, fds = append(inodes, ino), append(fds, fd)
+		}
+	}
+	return inodes, fds, len(names)
+}
+
+type procStat struct {
+	comm   string
+	state  byte
+	parent int
+	start  uint64
+}
+
+func readStat(at string) (procStat, error) {
+	data, err := readFile(at+"/stat", 4096)
+	if err != nil {
+		return procStat{}, err
+	}
+	return parseStat(data)
+}
+
+// parseStat reads /proc/PID/stat. The second field is the program's name, which
+// may hold anything: fields are counted from behind its last parenthesis.
+func parseStat(data []byte) (procStat, error) {
+	open, end := bytes.IndexByte(data, '('), bytes.LastIndexByte(data, ')')
+	if open < 0 || end < open {
+		return procStat{}, errors.New("/proc/PID/stat has no program name")
+	}
+	f := strings.Fields(string(data[end+1:]))
+	if len(f) < 20 || len(f[0]) != 1 {
+		return procStat{}, fmt.Errorf("/proc/PID/stat has %d fields", len(f)+2)
+	}
+	parent, err1 := strconv.Atoi(f[1])
+	start, err2 := strconv.ParseUint(f[19], 10, 64)
+	if err := errors.Join(err1, err2); err != nil {
+		return procStat{}, fmt.Errorf("/proc/PID/stat: %w", err)
+	}
+	return procStat{comm: string(data[open+1 : end]), state: f[0][0], parent: parent, start: start}, nil
+}
+
+// parseStatus reads the effective uid and gid and the handled signals of
+// /proc/PID/status. What is missing is nobody's id, and no signal.
+func parseStatus(data []byte) (uid, gid uint32, catches uint64) {
+	uid, gid = ^uint32(0), ^uint32(0)
+	for line := range bytes.Lines(data) {
+		key, rest, ok := strings.Cut(strings.TrimSuffix(string(line), "\n"), ":")
+		f := strings.Fields(rest)
+		switch {
+		case !ok:
+		case key == "Uid" && len(f) == 4:
+			if n, err := strconv.ParseUint(f[1], 10, 32); err == nil {
+				uid = uint32(n)
+			}
+		case key == "Gid" && len(f) == 4:
+			if n, err := strconv.ParseUint(f[1], 10, 32); err == nil {
+				gid = uint32(n)
+			}
+		case key == "SigCgt" && len(f) == 1:
+			if n, err := strconv.ParseUint(f[0], 16, 64); err == nil {
+				catches = n
+			}
+		}
+	}
+	return uid, gid, catches
+}
+
+// handles reports whether a process does something of its own on a signal.
+func handles(catches uint64, sig unix.Signal) bool { return catches&(1<<(uint(sig)-1)) != 0 }
+
+// parseLocks gives who holds flock(2) locks, by file, from /proc/locks.
+func parseLocks(data []byte) map[fileID][]int {
+	out := map[fileID][]int{}
+	for line := range bytes.Lines(data) {
+		f := strings.Fields(string(line))
+		if len(f) < 6 || f[1] != "FLOCK" {
+			continue // or "->": one that waits
+		}
+		pid, err1 := strconv.Atoi(f[4])
+		where := strings.Split(f[5], ":")
+		if err1 != nil || len(where) != 3 {
+			continue
+		}
+		major, err1 := strconv.ParseUint(where[0], 16, 32)
+		minor, err2 := strconv.ParseUint(where[1], 16, 32)
+		ino, err3 := strconv.ParseUint(where[2], 10, 64)
+		if err := errors.Join(err1, err2, err3); err != nil {
+			continue
+		}
+		id := fileID{unix.Mkdev(uint32(major), uint32(minor)), ino}
+		out[id] = append(out[id], pid)
+	}
+	return out
+}
+
+// fileID names a file for as long as it is there.
+type fileID struct{ dev, ino uint64 }
+
+// sinceBoot is how long the machine has been up.
+func sinceBoot() time.Duration {
+	var ts unix.Timespec
+	if unix.ClockGettime(unix.CLOCK_BOOTTIME, &ts) != nil {
+		return 0
+	}
+	return time.Duration(ts.Nano())
+}
+
+func age(start uint64, up time.Duration) time.Duration {
+	return max(0, up-time.Duration(start)*(time.Second/ticks)).Truncate(time.Second)
+}
+
+// readFile reads a small file of /proc; these never make a reader wait.
+func readFile(path string, limit int) ([]byte, error) {
+	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, &os.PathError{Op: "open", Path: path, Err: err}
+	}
+	defer unix.Close(fd)
+	buf := make([]byte, 0, 2048)
+	for len(buf) < limit {
+		if len(buf) == cap(buf) {
+			buf = append(buf, 0)[:len(buf)]
+		}
+		n, err := unix.Read(fd, buf[len(buf):min(cap(buf), limit)])
+		switch {
+		case err == unix.EINTR:
+		case err != nil:
+			return nil, &os.PathError{Op: "read", Path: path, Err: err}
+		case n == 0:
+			return buf, nil
+		default:
+			buf = buf[:len(buf)+n]
+		}
+	}
+	return buf, nil
+}
