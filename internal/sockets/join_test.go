@@ -1,0 +1,99 @@
+package sockets
+
+import "testing"
+
+// What a tmux has from the tmux that started it is that one's. What it has from
+// anybody else is its own, whatever that one is called: it is a server.
+func TestCopies(t *testing.T) {
+	for program, want := range map[string]bool{"tmux": true, "muxward": false, "": false} {
+		w := (&looker{list: newKernelList(fromDiag, nil)}).newWorld(t.Context(), []process{
+			{pid: 10, program: program, uid: alice, inodes: []uint64{1, 2}},
+			{pid: 11, parent: 10, program: "tmux", uid: alice, inodes: []uint64{2}},
+		})
+		if got := w.copied(w.byPID[11], 2); got != want {
+			t.Errorf("parent %q: copied %v", program, got)
+		}
+		if holder := w.holds[2]; (holder == 10) != want {
+			t.Errorf("parent %q: process %d holds it", program, holder)
+		}
+	}
+}
+
+// Only root's muxward and one's own guard one's servers.
+func TestOurs(t *testing.T) {
+	for _, c := range []struct {
+		program string
+		uid     uint32
+		want    bool
+	}{{"muxward", 0, true}, {"muxward", alice, true}, {"muxward", bob, false}, {"tmux", alice, false}, {"", 0, false}} {
+		w := (&looker{list: newKernelList(fromDiag, nil)}).newWorld(t.Context(), []process{{pid: 10, program: c.program, uid: c.uid}})
+		if got := w.ours(10, alice); got != c.want {
+			t.Errorf("%+v: %v", c, got)
+		}
+	}
+}
+
+// A door is at the path of a server that muxward guards. What looks like one, and
+// anybody could have made, is none where root's muxward runs.
+func TestDoors(t *testing.T) {
+	closed, open := &File{UID: alice, Mode: 0o500}, &File{UID: alice, Mode: 0o700}
+	roots, hers := &File{Mode: 0o755}, &File{UID: alice, Mode: 0o755}
+	dead := Socket{Path: "/d/s", File: File{Kind: "socket", UID: alice}, Life: Dead}
+	plain := Socket{Path: "/d/s", File: File{Kind: "file", UID: alice}}
+	kept := File{Kind: "socket", UID: alice, Ino: 7}
+	for name, c := range map[string]struct {
+		now         pathNow
+		rootMuxward bool
+		want        Place
+	}{
+		"dead door, of root's":         {pathNow{above: closed, base: roots, sock: dead}, true, Door},
+		"dead door, of one's own":      {pathNow{above: closed, base: hers, sock: dead}, false, Door},
+		"a made one beside root's":     {pathNow{above: closed, base: hers, sock: dead}, true, Taken},
+		"a file in a closed directory": {pathNow{above: closed, base: roots, sock: plain}, true, Taken},
+		"an open directory":            {pathNow{above: open, base: roots, sock: dead}, true, Taken},
+		"kept by root's":               {pathNow{above: closed, base: roots, kept: kept, gone: true}, true, Door},
+		"kept by oneself":              {pathNow{above: closed, base: hers, kept: kept, gone: true}, true, Gone},
+		"kept in what all may write":   {pathNow{above: closed, base: &File{Mode: 0o1777}, kept: kept, gone: true}, true, Gone},
+	} {
+		w := &world{rootMuxward: c.rootMuxward}
+		if got := w.place(process{pid: 9, uid: alice}, &entry{inode: 1, hasFile: true, ino: 7}, c.now); got != c.want {
+			t.Errorf("%s: %s, want %s", name, got, c.want)
+		}
+	}
+}
+
+// A connection that is accepted a moment later did not wait.
+func TestStillPending(t *testing.T) {
+	all := []Socket{
+		{Path: "/busy", File: File{Ino: 1}, Pending: 2}, {Path: "/quick", File: File{Ino: 2}, Pending: 1}, {Path: "/gone", File: File{Ino: 3}, Pending: 1},
+	}
+	stillPending(all, newKernelList(fromDiag, []entry{
+		{inode: 11, hasFile: true, ino: 1, name: "/busy", state: stateListen, pending: 5},
+		{inode: 12, hasFile: true, ino: 2, name: "/quick", state: stateListen},
+	}))
+	if all[0].Pending != 2 || all[1].Pending != 0 || all[2].Pending != 0 {
+		t.Errorf("%+v", all)
+	}
+}
+
+// Whether an account exists is known where files of this host say so, and nobody
+// else is asked.
+func TestOnlyFiles(t *testing.T) {
+	for text, want := range map[string]bool{
+		"passwd: files systemd\n": true, "passwd:\tfiles\n": true, "passwd: compat\n": false,
+		"passwd: files sss\n": false, "passwd: files ldap\n": false, "group: ldap\n": true,
+	} {
+		if got := onlyFiles(text); got != want {
+			t.Errorf("%q: %v", text, got)
+		}
+	}
+}
+
+// What TMUX names is one path, however it is written.
+func TestNamesAreClean(t *testing.T) {
+	var p process
+	p.environment([]byte("TMUX=/tmp/../srv//s,1,0\x00"))
+	if p.tmux != "/srv/s" {
+		t.Errorf("%q", p.tmux)
+	}
+}
