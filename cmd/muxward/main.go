@@ -18,6 +18,7 @@ const (
 	exitOK      = 0
 	exitFailure = 1 // it did not work, or was denied
 	exitUsage   = 2 // the command line or a file is wrong
+	exitPartial = 3 // sockets: not everything could be looked at
 )
 
 // usageError marks an error of the command line or of a file the caller
@@ -39,8 +40,11 @@ func run(args []string) int {
 	}
 	fmt.Fprintln(os.Stderr, "muxward:", err)
 	var u usageError
-	if errors.As(err, &u) {
+	switch {
+	case errors.As(err, &u):
 		return exitUsage
+	case errors.Is(err, errPartial):
+		return exitPartial
 	}
 	return exitFailure
 }
@@ -56,6 +60,6 @@ func newRoot() *cobra.Command {
 		return usageError{fmt.Errorf("%w; see %s --help", err, c.CommandPath())}
 	})
 	root.AddCommand(newServeCmd(), newInitCmd(), newEnvCmd(), newStatusCmd(), newLsCmd(), newWhoCmd(),
-		newRevokeCmd(), newExplainCmd(), newSSHConfigCmd(), newSSHCACmd(), newPolicyCmd(), newAuditCmd(), newVersionCmd(), newKeeperCmd())
+		newRevokeCmd(), newExplainCmd(), newSSHConfigCmd(), newSSHCACmd(), newPolicyCmd(), newAuditCmd(), newSocketsCmd(), newVersionCmd(), newKeeperCmd())
 	return root
 }

@@ -1,0 +1,533 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/muxward/muxward/internal/sockets"
+)
+
+// errPartial ends a scan that found nothing, and did not see everything.
+var errPartial = errors.New("not everything could be looked at")
+
+// newSocketsCmd makes `muxward sockets`: it needs no running muxward.
+func newSocketsCmd() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "sockets",
+		Short: "find tmux's sockets, tell what is wrong with them, and mend it",
+		Long: `Find every tmux socket and server of this host, tell what is wrong, and mend what
+can be mended without hurting a session. No muxward has to run.
+
+It sees what its caller may see: run it as root for the whole host. Where the kernel
+does not list who listens at a socket it connects, asks the kernel for the peer, and
+closes; no byte is sent to anybody's server.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(newSocketsScanCmd(), newSocketsExplainCmd(), newSocketsFixCmd(), newSocketsRestoreCmd(), newSocketsWatchCmd(), newSocketsErrandCmd(), newSocketsLookCmd())
+	return cmd
+}
+
+// socketFlags are those of all that looks at the host.
+type socketFlags struct {
+	opt     sockets.Options
+	limits  sockets.Limits
+	time    time.Duration
+	json    bool
+	file    string // of the profile
+	profile sockets.Profile
+}
+
+func (f *socketFlags) add(cmd *cobra.Command) {
+	f.limits = sockets.DefaultLimits()
+	cmd.Flags().StringArrayVar(&f.opt.Dirs, "dir", nil, "look for tmux-UID directories in this `directory`, too")
+	cmd.Flags().StringArrayVar(&f.opt.Far, "far", nil, "what is in this `directory` may be in use on another host or virtual machine")
+	cmd.Flags().StringVar(&f.opt.Only, "only", "", "look at nothing that is not below this `directory`")
+	cmd.Flags().DurationVar(&f.opt.Settle, "settle", 2*time.Second, "how old a socket has to be before it is called dead")
+	cmd.Flags().DurationVar(&f.limits.RootAge, "root-age", f.limits.RootAge, "from which age on a server of root that nobody uses is told of")
+	cmd.Flags().IntVar(&f.limits.Alike, "alike", f.limits.Alike, "from which `number` on servers whose names begin alike are told of")
+	cmd.Flags().BoolVar(&f.json, "json", false, "print JSON")
+	cmd.Flags().StringVar(&f.file, "profile", "", "a `file` of directories, severities and exceptions; see docs/sockets.md")
+	_ = cmd.RegisterFlagCompletionFunc("settle", cobra.NoFileCompletions)
+}
+
+// check looks at the flags, and reads the profile.
+func (f *socketFlags) check() error {
+	if f.opt.Settle < 0 {
+		return usageError{fmt.Errorf("--settle %s: what is younger than nothing is never dead; give 0 or more", f.opt.Settle)}
+	}
+	for _, dir := range slices.Concat([]string{f.opt.Only}, f.opt.Dirs, f.opt.Far) {
+		if dir != "" && !filepath.IsAbs(dir) {
+			return usageError{fmt.Errorf("%q: give an absolute path", dir)}
+		}
+	}
+	if f.file == "" {
+		return nil
+	}
+	data, err := os.ReadFile(f.file)
+	if err == nil {
+		f.profile, err = sockets.ParseProfile(f.file, data)
+	}
+	if err != nil {
+		return usageError{fmt.Errorf("--profile: %w", err)}
+	}
+	f.opt.Dirs = append(f.opt.Dirs, f.profile.Dirs...)
+	f.limits = f.profile.Limits(f.limits)
+	return nil
+}
+
+// addTime is for what looks once.
+func (f *socketFlags) addTime(cmd *cobra.Command) {
+	cmd.Flags().DurationVar(&f.time, "timeout", time.Minute, "how long looking may take")
+}
+
+// look looks and judges.
+func (f *socketFlags) look(ctx context.Context) (report, error) {
+	if err := f.check(); err != nil {
+		return report{}, err
+	}
+	m, err := mender("look")
+	if err != nil {
+		return report{}, err
+	}
+	s, err := m.Look(ctx, f.time, f.opt)
+	if err != nil {
+		return report{}, fmt.Errorf("%w: %w", errPartial, err)
+	}
+	r := report{scan: s}
+	r.findings, r.excepted = f.profile.Apply(sockets.Judge(s, f.limits), s.Time)
+	return r, nil
+}
+
+// scanned is what `sockets scan --json` prints.
+type scanned struct {
+	Schema   int               `json:"schema"`
+	Complete bool              `json:"complete"`
+	Findings []sockets.Finding `json:"findings"`
+	Excepted []sockets.Finding `json:"excepted"`
+	Scan     sockets.Scan      `json:"scan"`
+}
+
+func newSocketsScanCmd() *cobra.Command {
+	var f socketFlags
+	var failOn, format string
+	cmd := &cobra.Command{
+		Use:   "scan",
+		Short: "list what is wrong with tmux's sockets",
+		Long: `List what is wrong with tmux's sockets and servers on this host.
+
+It looks at tmux-UID and tmate-UID directories in /tmp, in the TMUX_TMPDIR of all
+processes, and in /run/user/*; at the kernel's list of sockets; at processes that
+are tmux; and at what TMUX in the environment of processes names. A directory that
+does not answer within two seconds is left out, and the output says so.
+
+Exit codes: 0 nothing is as severe as --fail-on says; 1 something is; 2 the
+command line is wrong; 3 nothing is, but not everything could be looked at. What is
+not for the caller to see does not count as that.`,
+		Example: `  sudo muxward sockets scan
+  muxward sockets scan --json | jq '.findings[] | .id + " " + .path'
+  muxward sockets explain MW-S004`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			least, err := sockets.ParseSeverity(failOn)
+			if err != nil {
+				return usageError{fmt.Errorf("--fail-on: %w", err)}
+			}
+			if f.json {
+				format = "json"
+			}
+			if !slices.Contains(scanFormats(), format) {
+				return usageError{fmt.Errorf("--format: %q is none; take %s", format, strings.Join(scanFormats(), ", "))}
+			}
+			r, err := f.look(cmd.Context())
+			if err != nil {
+				return err
+			}
+			if err := printFormat(cmd, format, r); err != nil {
+				return err
+			}
+			bad := slices.ContainsFunc(r.findings, func(x sockets.Finding) bool { return x.Severity >= least })
+			switch {
+			case bad:
+				return fmt.Errorf("something is wrong with tmux's sockets here")
+			case !r.scan.Complete():
+				return errPartial
+			}
+			return nil
+		},
+	}
+	f.add(cmd)
+	f.addTime(cmd)
+	cmd.Flags().StringVar(&failOn, "fail-on", "warning", "from which `severity` on the exit code is 1: info, warning or serious")
+	cmd.Flags().StringVar(&format, "format", "table", "table, json, sarif, junit or prometheus")
+	_ = cmd.RegisterFlagCompletionFunc("format", cobra.FixedCompletions(scanFormats(), cobra.ShellCompDirectiveNoFileComp))
+	_ = cmd.RegisterFlagCompletionFunc("fail-on", cobra.FixedCompletions([]string{"info", "warning", "serious"}, cobra.ShellCompDirectiveNoFileComp))
+	return cmd
+}
+
+// printScan writes a table for people, and a line that sums it up.
+func printScan(cmd *cobra.Command, r report) error {
+	s, findings := r.scan, r.findings
+	p := newPaint(cmd)
+	if len(findings) > 0 {
+		rows := [][]string{{"ID", "SEVERITY", "UID", "WHAT", "PATH", "EVIDENCE", "FIX"}}
+		for _, f := range findings {
+			r, _ := sockets.RuleByID(f.ID)
+			rows = append(rows, []string{f.ID, f.Severity.String(), fmt.Sprint(f.UID), r.Title, f.Path.String(), f.Evidence, f.Fix})
+		}
+		if err := printTable(cmd.OutOrStdout(), rows); err != nil {
+			return err
+		}
+	}
+	denied := 0
+	for _, k := range s.Skipped {
+		if k.Denied {
+			denied++
+			continue
+		}
+		p.printf("%s %s: %s\n", p.bad("not looked at:"), k.Path, k.Reason)
+	}
+	if denied > 0 {
+		p.printf("%s\n", p.dim(fmt.Sprintf("%d places are not for uid %d to see", denied, s.UID)))
+	}
+	unknown := 0
+	for _, srv := range s.Servers {
+		if slices.ContainsFunc(srv.Sockets, func(b sockets.Bound) bool { return b.ClientsUnknown }) {
+			unknown++
+		}
+	}
+	if unknown > 0 {
+		p.printf("%s\n", p.dim(fmt.Sprintf("who is connected to %d servers cannot all be seen by uid %d", unknown, s.UID)))
+	}
+	if s.List != "sock_diag" {
+		p.printf("%s\n", p.dim("this kernel has no sock_diag: servers whose sockets were replaced, and who is connected, are not all found"))
+	}
+	if len(r.excepted) > 0 {
+		p.printf("%s\n", p.dim(fmt.Sprintf("%d findings are excepted by the profile", len(r.excepted))))
+	}
+	sum := fmt.Sprintf("%d servers, %d sockets in %d directories; %d findings", len(s.Servers), len(s.Sockets), len(s.Dirs), len(findings))
+	if len(findings) == 0 {
+		sum = p.good(sum)
+	} else {
+		sum = p.bad(sum) + "; muxward sockets explain ID says more, muxward sockets fix mends what it can"
+	}
+	p.printf("%s\n", sum)
+	return p.err()
+}
+
+func newSocketsExplainCmd() *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:     "explain [ID...]",
+		Short:   "say what a finding means and what to do; without an ID, list them all",
+		Example: `  muxward sockets explain MW-S003`,
+		RunE: func(cmd *cobra.Command, ids []string) error {
+			var rules []sockets.Rule
+			for _, id := range ids {
+				r, ok := sockets.RuleByID(id)
+				if !ok {
+					return usageError{fmt.Errorf("there is no finding %q; muxward sockets explain lists them", id)}
+				}
+				rules = append(rules, r)
+			}
+			switch {
+			case asJSON && len(ids) == 0:
+				return printJSON(cmd, sockets.Rules())
+			case asJSON:
+				return printJSON(cmd, rules)
+			case len(ids) == 0:
+				rows := [][]string{{"ID", "WHAT"}}
+				for _, r := range sockets.Rules() {
+					rows = append(rows, []string{r.ID, r.Title})
+				}
+				return printTable(cmd.OutOrStdout(), rows)
+			}
+			p := newPaint(cmd)
+			for _, r := range rules {
+				auto := r.Auto
+				if auto == "" {
+					auto = "leaves this to people."
+				}
+				p.printf("%s: %s\n\nwhy: %s\nfix: %s\nmuxward sockets fix %s\n\n", r.ID, r.Title, r.Why, r.Fix, auto)
+			}
+			return p.err()
+		},
+		ValidArgsFunction: completeRules,
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return cmd
+}
+
+func completeRules(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+	var out []string
+	for _, r := range sockets.Rules() {
+		out = append(out, r.ID+"\t"+r.Title)
+	}
+	return out, cobra.ShellCompDirectiveNoFileComp
+}
+
+func newSocketsFixCmd() *cobra.Command {
+	var f socketFlags
+	var dry, yes bool
+	var state string
+	cmd := &cobra.Command{
+		Use:   "fix [--dry-run | --yes] [ID...]",
+		Short: "mend what can be mended without hurting a session",
+		Long: `Mend what can be mended without hurting a session: all of it, or the kinds of
+findings that are named. The plan is shown first, and --yes or an answer on the
+terminal starts it.
+
+Each thing is held by a descriptor and looked at again before it is touched, with
+the rights of the account that it belongs to, even as root: a process that has no
+others does it, and is given up if it takes longer than ten seconds. What has changed
+meanwhile, or is not certain, is left alone. A dead socket is not deleted: it is
+moved into .muxward-quarantine in its directory, from where muxward sockets restore
+puts it back. What was done is appended to sockets.jsonl in the state directory, and
+nothing is done if that cannot be written.
+
+Exit codes: 0 all that was planned is done, or there was nothing to do; 1 something
+failed or was left alone; 2 the command line is wrong; 3 all is done that was planned,
+and not everything could be looked at.`,
+		Example: `  muxward sockets fix --dry-run
+  sudo muxward sockets fix --yes MW-S001 MW-S002`,
+		RunE: func(cmd *cobra.Command, ids []string) error {
+			for _, id := range ids {
+				if _, ok := sockets.RuleByID(id); !ok {
+					return usageError{fmt.Errorf("there is no finding %q; muxward sockets explain lists them", id)}
+				}
+			}
+			r, err := f.look(cmd.Context())
+			if err != nil {
+				return err
+			}
+			steps, left := sockets.Plan(r.findings, ids, uint32(os.Geteuid()))
+			if !dry {
+				err = mendPlanned(cmd, f.json, yes, steps, left, state)
+			} else {
+				err = printPlan(cmd, f.json, steps, left)
+			}
+			if err == nil && !r.scan.Complete() {
+				printSkipped(cmd, r.scan)
+				err = errPartial
+			}
+			return err
+		},
+		ValidArgsFunction: completeRules,
+	}
+	f.add(cmd)
+	f.addTime(cmd)
+	cmd.Flags().BoolVarP(&dry, "dry-run", "n", false, "show the plan and do nothing")
+	cmd.Flags().BoolVarP(&yes, "yes", "y", false, "do it without asking")
+	cmd.MarkFlagsMutuallyExclusive("dry-run", "yes")
+	addState(cmd, &state)
+	return cmd
+}
+
+// mendPlanned shows the plan, asks, and does it.
+func mendPlanned(cmd *cobra.Command, asJSON, yes bool, steps []sockets.Step, left []sockets.Finding, state string) error {
+	if asJSON && !yes {
+		return usageError{errors.New("nothing was done: with --json there is no plan to be seen and agreed to; say --yes, or --dry-run to see it")}
+	}
+	if !asJSON {
+		if err := printPlan(cmd, false, steps, left); err != nil {
+			return err
+		}
+	}
+	if len(steps) == 0 {
+		if asJSON {
+			return printJSON(cmd, []sockets.Done{})
+		}
+		return nil
+	}
+	if err := agreed(cmd, yes); err != nil {
+		return err
+	}
+	return mendAll(cmd, asJSON, steps, state)
+}
+
+// printSkipped says on stderr what was not looked at.
+func printSkipped(cmd *cobra.Command, s sockets.Scan) {
+	for _, k := range s.Skipped {
+		if !k.Denied {
+			fmt.Fprintf(cmd.ErrOrStderr(), "not looked at: %s: %s\n", k.Path, k.Reason)
+		}
+	}
+}
+
+func printPlan(cmd *cobra.Command, asJSON bool, steps []sockets.Step, left []sockets.Finding) error {
+	if asJSON {
+		return printJSON(cmd, struct {
+			Schema int               `json:"schema"`
+			Steps  []sockets.Step    `json:"steps"`
+			Left   []sockets.Finding `json:"left"`
+		}{sockets.Schema, append([]sockets.Step{}, steps...), append([]sockets.Finding{}, left...)})
+	}
+	p := newPaint(cmd)
+	for _, s := range steps {
+		p.printf("%s  %s\n", s.Finding.ID, s.What)
+	}
+	for _, f := range left {
+		p.printf("%s\n", p.dim(fmt.Sprintf("%s  %s: for people: %s", f.ID, f.Path, f.Fix)))
+	}
+	if len(steps) == 0 {
+		p.printf("%s\n", p.good("there is nothing that muxward would mend"))
+	}
+	return p.err()
+}
+
+// agreed asks, unless --yes was given.
+func agreed(cmd *cobra.Command, yes bool) error {
+	if yes {
+		return nil
+	}
+	in, ok := cmd.InOrStdin().(*os.File)
+	if !ok || !isTerminal(in) {
+		return usageError{errors.New("nothing was done: there is no terminal to ask at; say --yes, or --dry-run to see the plan")}
+	}
+	fmt.Fprint(cmd.ErrOrStderr(), "Do this? [y/N] ")
+	said := make(chan bool, 1)
+	go func() { // it may stay: a terminal cannot be called back, and the program ends
+		answer, err := bufio.NewReader(io.LimitReader(in, 100)).ReadString('\n')
+		said <- err == nil && strings.EqualFold(strings.TrimSpace(answer), "y")
+	}()
+	select {
+	case yes := <-said:
+		if yes {
+			return nil
+		}
+	case <-cmd.Context().Done():
+	}
+	return errors.New("nothing was done")
+}
+
+// mendAll does the steps and writes down each.
+func mendAll(cmd *cobra.Command, asJSON bool, steps []sockets.Step, state string) error {
+	j, err := openJournal(state)
+	if err != nil {
+		return err
+	}
+	defer j.Close()
+	done, err := mendEach(cmd, j, steps, asJSON)
+	if err != nil {
+		return err
+	}
+	if asJSON {
+		err = printJSON(cmd, done)
+	}
+	bad := 0
+	for _, d := range done {
+		if d.Outcome != sockets.Mended {
+			bad++
+		}
+	}
+	if err == nil && bad > 0 {
+		err = fmt.Errorf("%d of %d things were not mended", bad, len(done))
+	}
+	return err
+}
+
+// mendEach does the steps and tells of each, unless it is to be quiet.
+func mendEach(cmd *cobra.Command, j *journal, steps []sockets.Step, quiet bool) ([]sockets.Done, error) {
+	done := []sockets.Done{}
+	p := newPaint(cmd)
+	m, err := mender("errand")
+	if err != nil {
+		return done, err
+	}
+	for _, s := range steps {
+		if err := cmd.Context().Err(); err != nil {
+			return done, fmt.Errorf("after %d of %d steps: %w", len(done), len(steps), err)
+		}
+		if err := j.write(sockets.Done{Time: time.Now(), ID: s.Finding.ID, Path: s.Finding.Path, PID: s.Finding.PID, UID: s.Finding.UID, To: s.To, Outcome: "begun"}); err != nil {
+			return done, err
+		}
+		d := m.Mend(cmd.Context(), s)
+		done = append(done, d)
+		if !quiet {
+			printDone(p, d)
+		}
+		if err := j.write(d); err != nil {
+			return done, err
+		}
+	}
+	return done, p.err()
+}
+
+func printDone(p paint, d sockets.Done) {
+	line := fmt.Sprintf("%s  %s: %s", d.ID, d.Path, d.Outcome)
+	if d.ID == sockets.RestoreID && d.Outcome == sockets.Mended {
+		line = d.To.String() + " is back"
+	}
+	if d.Reason != "" {
+		line += ": " + d.Reason
+	}
+	if d.Outcome == sockets.Mended {
+		line = p.good(line)
+		if d.To != "" && d.ID != sockets.RestoreID {
+			line += p.dim("; muxward sockets restore " + d.To.ShellWord() + " puts it back")
+		}
+	}
+	p.printf("%s\n", line)
+}
+
+// journalError is that of a journal that cannot be written.
+type journalError struct{ error }
+
+func (e journalError) Unwrap() error { return e.error }
+
+// journal is where is written what was done.
+type journal struct {
+	*os.File
+	torn bool // its last line has no end
+}
+
+func openJournal(state string) (*journal, error) {
+	dir, err := auditState(state)
+	if err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("nothing was done, as it could not be written down: %w", err)
+	}
+	f, err := os.OpenFile(filepath.Join(dir, "sockets.jsonl"), os.O_RDWR|os.O_APPEND|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("nothing was done, as it could not be written down: %w", err)
+	}
+	j := &journal{File: f}
+	last := make([]byte, 1)
+	if st, err := f.Stat(); err == nil && st.Size() > 0 {
+		_, err := f.ReadAt(last, st.Size()-1)
+		j.torn = err == nil && last[0] != '\n'
+	}
+	return j, nil
+}
+
+// write adds a line, and returns when the disk has it.
+func (j *journal) write(d sockets.Done) error {
+	line, err := json.Marshal(d)
+	if err == nil && j.torn {
+		line = append([]byte{'\n'}, line...) // a disk was full: the rest of that line never came
+	}
+	if err == nil {
+		_, err = j.Write(append(line, '\n'))
+		j.torn = err != nil
+	}
+	if err == nil {
+		err = j.Sync()
+	}
+	if err != nil {
+		return journalError{fmt.Errorf("stopped, as what is done cannot be written down: %w", err)}
+	}
+	return nil
+}

@@ -1,0 +1,51 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"os"
+	"testing"
+
+	"github.com/muxward/muxward/internal/sockets"
+)
+
+// A time that would switch off waiting is no time.
+func TestSettleIsNotNegative(t *testing.T) {
+	f := socketFlags{opt: sockets.Options{Settle: -1}}
+	var usage usageError
+	if err := f.check(); !errors.As(err, &usage) {
+		t.Errorf("-1ns: %v", err)
+	}
+	f.opt.Settle = 0
+	if err := f.check(); err != nil {
+		t.Errorf("0: %v", err)
+	}
+}
+
+// A line of the journal that a full disk has cut off spoils no other line.
+func TestJournalAfterAHalfLine(t *testing.T) {
+	state := t.TempDir()
+	path := state + "/sockets.jsonl"
+	if err := os.WriteFile(path, []byte(`{"id":"MW-S0`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		j, err := openJournal(state)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := j.write(sockets.Done{ID: "MW-S001"}); err != nil {
+			t.Error(err)
+		}
+		_ = j.Close()
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := bytes.Split(bytes.TrimSuffix(data, []byte("\n")), []byte("\n"))
+	if len(lines) != 3 || !json.Valid(lines[1]) || !json.Valid(lines[2]) {
+		t.Errorf("%s", data)
+	}
+}

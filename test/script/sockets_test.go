@@ -1,0 +1,141 @@
+package script
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/muxward/muxward/internal/tmux/tmuxtest"
+	"github.com/muxward/muxward/test/host"
+)
+
+// TestSocketsOfAnAccount: three servers of alice's, of which one crashes and one
+// loses its socket to a cleaner. She asks, is told, has it mended, and all that
+// lived lives: the same processes, the same sessions, at the same paths. What
+// was moved away she can put back.
+func TestSocketsOfAnAccount(t *testing.T) {
+	alice := tmuxtest.As(t, host.Alice)
+	base := tmuxtest.Dir(t, alice)
+	dir := fmt.Sprintf("%s/tmux-%d", base, alice.UID)
+	run := func(program string, args ...string) (string, error) {
+		cmd := alice.Command(program, args...)
+		cmd.Env = append(cmd.Env, "TMUX_TMPDIR="+base)
+		return tmuxtest.Output(cmd)
+	}
+	tmux := func(name string, args ...string) string {
+		t.Helper()
+		out, err := run("tmux", append([]string{"-f", "/dev/null", "-L", name}, args...)...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return strings.TrimSpace(out)
+	}
+	sockets := func(args ...string) (string, error) {
+		return run(host.Build(t, ""), append([]string{"sockets"}, append(args, "--only", base)...)...)
+	}
+	pids := map[string]string{}
+	for _, name := range []string{"live", "crashed", "cleaned"} {
+		tmux(name, "new-session", "-d", "-s", "in-"+name, "cat")
+		pids[name] = tmux(name, "display-message", "-p", "#{pid}")
+		n, err := strconv.Atoi(pids[name])
+		if err != nil {
+			t.Fatal(err)
+		}
+		tmuxtest.KillAtEnd(t, n)
+	}
+	if out, err := sockets("scan"); err != nil || !strings.Contains(out, "3 servers, 3 sockets in 1 directories; 0 findings") {
+		t.Fatalf("of three servers that are well it says %v\n%s", err, out)
+	}
+	n, _ := strconv.Atoi(pids["crashed"]) // it was read above
+	if err := syscall.Kill(n, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(dir + "/cleaned"); err != nil {
+		t.Fatal(err)
+	}
+	// It is not called dead before it has been dead for a moment.
+	var out string
+	var err error
+	tmuxtest.Eventually(t, func() bool {
+		out, err = sockets("scan")
+		return strings.Contains(out, "MW-S001\twarning") && strings.Contains(out, "MW-S002\twarning")
+	}, "both are told of")
+	if err == nil || !strings.Contains(out, "; 2 findings") || strings.Contains(out, dir+"/live") {
+		t.Errorf("it says %v\n%s", err, out)
+	}
+	if out, err := sockets("fix"); err == nil || !strings.Contains(out, "SIGUSR1") || !strings.Contains(err.Error(), "nothing was done") {
+		t.Errorf("without a terminal and without --yes: %v\n%s", err, out)
+	}
+	if out, err := sockets("fix", "--yes"); err != nil {
+		t.Errorf("fix: %v\n%s", err, out)
+	}
+	for _, name := range []string{"live", "cleaned"} {
+		if pid := tmux(name, "display-message", "-p", "-t", "in-"+name, "#{pid}"); pid != pids[name] {
+			t.Errorf("%s was process %s and is %s", name, pids[name], pid)
+		}
+	}
+	if out, err := sockets("scan"); err != nil || !strings.Contains(out, "; 0 findings") {
+		t.Errorf("after fix: %v\n%s", err, out)
+	}
+	if out, err := sockets("fix", "--yes"); err != nil || !strings.Contains(out, "nothing that muxward would mend") {
+		t.Errorf("a second fix: %v\n%s", err, out)
+	}
+	if out, err := sockets("fix", "--yes", "--json"); err != nil || out != "[]\n" {
+		t.Errorf("a third, in JSON: %v\n%s", err, out)
+	}
+	moved, err := os.ReadDir(dir + "/.muxward-quarantine")
+	if err != nil || len(moved) != 1 {
+		t.Fatalf("moved away: %v, %v", moved, err)
+	}
+	if out, err := run(host.Build(t, ""), "sockets", "restore", dir+"/.muxward-quarantine/"+moved[0].Name()); err != nil || out != dir+"/crashed is back\n" {
+		t.Errorf("restore: %v\n%s", err, out)
+	}
+}
+
+// TestSocketsBesideMuxward: where muxward runs, its doors and the servers behind
+// them are in order; a server that alice starts beside them is told of.
+func TestSocketsBesideMuxward(t *testing.T) {
+	h := host.Start(t, host.Config{Policy: map[string]string{"grants.yaml": shared}})
+	h.Must(host.Alice, "new-session", "-d", "-s", "work", "cat")
+	scan := func() host.Result { return h.Muxward("root", "sockets", "scan", "--only", h.Base, "--dir", h.Doors) }
+	if r := scan(); r.Code != 0 || !strings.Contains(r.Out, "1 servers") || !strings.Contains(r.Out, "; 0 findings") {
+		t.Errorf("%+v", r)
+	}
+	beside := tmuxtest.Dir(t, tmuxtest.As(t, host.Alice)) + "/s"
+	out, err := tmuxtest.Output(tmuxtest.As(t, host.Alice).Command("tmux", "-f", "/dev/null", "-S", beside, "new-session", "-d", "cat", ";", "display-message", "-p", "#{pid}"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	pid, err := strconv.Atoi(strings.TrimSpace(out))
+	if err != nil {
+		t.Fatal(err)
+	}
+	tmuxtest.KillAtEnd(t, pid)
+	r := h.Muxward("root", "sockets", "scan", "--dir", h.Doors)
+	if !strings.Contains(r.Out, fmt.Sprintf("MW-S017\twarning\t%d", tmuxtest.As(t, host.Alice).UID)) || !strings.Contains(r.Out, beside) {
+		t.Errorf("%+v", r)
+	}
+	// Nothing is wrong with, or mended of what is muxward's, even when muxward is not there.
+	h.Signal(syscall.SIGKILL)
+	tmuxtest.Eventually(t, h.Ended, "muxward has ended")
+	if r := scan(); r.Code != 0 || !strings.Contains(r.Out, "; 0 findings") {
+		t.Errorf("with muxward gone: %+v", r)
+	}
+	inner, err := filepath.Glob(h.Doors + "/in-*")
+	if err != nil || len(inner) != 1 {
+		t.Fatalf("inner doors: %v, %v", inner, err)
+	}
+	if err := os.Remove(inner[0] + "/s"); err != nil {
+		t.Fatal(err)
+	}
+	if r := scan(); r.Code != 0 || !strings.Contains(r.Out, "; 0 findings") {
+		t.Errorf("with muxward and a door gone: %+v", r)
+	}
+	if r := h.Muxward("root", "sockets", "fix", "--yes", "--settle", "1ns", "--only", h.Base, "--dir", h.Doors, "--state", h.Base+"/elsewhere"); r.Code != 0 || !strings.Contains(r.Out, "nothing that muxward would mend") {
+		t.Errorf("with muxward gone: %+v", r)
+	}
+}
