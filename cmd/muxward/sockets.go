@@ -35,7 +35,7 @@ closes; no byte is sent to anybody's server.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newSocketsScanCmd(), newSocketsExplainCmd(), newSocketsFixCmd(), newSocketsRestoreCmd(), newSocketsWatchCmd(), newSocketsErrandCmd(), newSocketsLookCmd())
+	cmd.AddCommand(newSocketsScanCmd(), newSocketsExplainCmd(), newSocketsFixCmd(), newSocketsRestoreCmd(), newSocketsWatchCmd(), newSocketsErrandCmd(), newSocketsLookCmd(), newSocketsSentryCmd())
 	return cmd
 }
 

@@ -69,6 +69,17 @@ func newSocketsLookCmd() *cobra.Command {
 	}
 }
 
+// newSocketsSentryCmd is the process that looks again and again. Only watch starts it.
+func newSocketsSentryCmd() *cobra.Command {
+	return &cobra.Command{
+		Use:    "sentry",
+		Short:  "look at the host whenever it changes (started by muxward sockets watch)",
+		Hidden: true,
+		Args:   cobra.NoArgs,
+		RunE:   func(*cobra.Command, []string) error { return sockets.ServeWatch(os.Stdin, os.Stdout) },
+	}
+}
+
 // mender has things done by processes of this same program, which run a command.
 func mender(command string) (sockets.Mender, error) {
 	self, err := os.Executable()

@@ -51,7 +51,11 @@ With --json each change is one line.`,
 				}
 				defer j.Close()
 			}
-			return sockets.Watch(cmd.Context(), f.opt, f.limits, f.profile, func(c sockets.Change) (again bool, err error) {
+			m, err := mender("sentry")
+			if err != nil {
+				return err
+			}
+			return m.Watch(cmd.Context(), f.opt, f.limits, f.profile, func(c sockets.Change) (again bool, err error) {
 				if len(c.New)+len(c.Gone)+len(c.Dark) > 0 {
 					err = printChange(cmd, c, f.json)
 				}

@@ -26,6 +26,17 @@ type lookout struct {
 	Patience time.Duration `json:"patience"`
 }
 
+// newLookout asks for looks with opt. Who is asked has a small environment: what ours
+// names is said.
+func newLookout(most time.Duration, opt Options) lookout {
+	dirs := append(paths[Path](opt.Dirs), Path(os.Getenv("TMUX_TMPDIR")))
+	return lookout{most, dirs, paths[Path](opt.Far), Path(opt.Only), opt.Settle, opt.Patience}
+}
+
+func (l lookout) options() Options {
+	return Options{Dirs: paths[string](l.Dirs), Far: paths[string](l.Far), Only: string(l.Only), Settle: l.Settle, Patience: l.Patience}
+}
+
 // paths keeps the bytes of names in JSON.
 func paths[To, From ~string](from []From) (to []To) {
 	for _, f := range from {
@@ -55,9 +66,7 @@ func (m Mender) Look(ctx context.Context, most time.Duration, opt Options) (Scan
 	// Whoever ends the program does not wait for it.
 	defer context.AfterFunc(ctx, func() { _ = answers.SetReadDeadline(time.Now()) })()
 	var seen sight
-	// It has a small environment: what ours names is said.
-	dirs := append(paths[Path](opt.Dirs), Path(os.Getenv("TMUX_TMPDIR")))
-	err = json.NewEncoder(ask).Encode(lookout{most, dirs, paths[Path](opt.Far), Path(opt.Only), opt.Settle, opt.Patience})
+	err = json.NewEncoder(ask).Encode(newLookout(most, opt))
 	if err == nil {
 		err = json.NewDecoder(io.LimitReader(answers, maxLook)).Decode(&seen)
 	}
@@ -82,7 +91,7 @@ func ServeLook(in io.Reader, out io.Writer) error {
 	ctx, cancel := context.WithTimeout(context.Background(), ask.Time)
 	defer cancel()
 	var seen sight
-	scan, err := Look(ctx, Options{Dirs: paths[string](ask.Dirs), Far: paths[string](ask.Far), Only: string(ask.Only), Settle: ask.Settle, Patience: ask.Patience})
+	scan, err := Look(ctx, ask.options())
 	if seen.Scan = scan; err != nil {
 		seen.Error = err.Error()
 	}

@@ -2,10 +2,8 @@ package sockets
 
 import (
 	"context"
-	"maps"
 	"os"
 	"path/filepath"
-	"slices"
 	"sync"
 	"time"
 
@@ -15,32 +13,21 @@ import (
 
 const (
 	watchEvery = 30 * time.Second       // when nothing tells of a change
+	watchLook  = time.Minute            // for a look
 	watchSoon  = time.Second            // after what is to be tried, or looked at, again
 	watchQuiet = 100 * time.Millisecond // until a series of changes is looked at
-	watchRest  = 4                      // how many times as long as a look, at least, until the next
+	watchRest  = 4                      // how many times as long as a look kept us busy, at least, until the next
 	maxWatched = 4096                   // directories, and servers
+
+	watchRestMost = 10 * time.Minute // until another process looks, where the last ones gave no answer
 )
 
-// Change is what has become different between two looks.
-type Change struct {
-	Time time.Time `json:"time"`
-	New  []Finding `json:"new"`
-	Gone []Finding `json:"gone"`
-	// Skipped is what could not be looked at this time.
-	Skipped []Skipped `json:"skipped,omitempty"`
-	// Dark is what could be looked at the last time, and cannot be now. What was
-	// wrong there is still said to be so.
-	Dark []Skipped `json:"dark,omitempty"`
-	// All is everything that is wrong now.
-	All []Finding `json:"-"`
-}
-
-// Watch looks, tells everything that is wrong as new, and looks again whenever
-// something may have changed: a directory of sockets or a server's end. Every look
-// is a whole one, so that nothing that was missed in between matters. tell
-// is called after each look; if it gives true, the next one comes soon, and later
-// each time that it does so again. Watch returns when ctx ends or tell fails.
-func Watch(ctx context.Context, opt Options, lim Limits, profile Profile, tell func(Change) (again bool, err error)) error {
+// sentry looks, hands over what it saw, and looks again whenever something may have
+// changed: a directory of sockets or a server's end. Every look is a whole one, so that
+// nothing that was missed in between matters. If hand gives true the next one comes
+// soon, and later each time that it does so again. It returns when ctx ends or hand
+// fails.
+func sentry(ctx context.Context, opt Options, hand func(Scan) (again bool, err error)) error {
 	w := &watch{opt: opt, wake: make(chan struct{}, 1), servers: map[serverID]*os.File{}, added: map[string]fileID{}}
 	defer w.close()
 	if fs, err := fsnotify.NewWatcher(); err == nil { // else the timer remains
@@ -48,19 +35,15 @@ func Watch(ctx context.Context, opt Options, lim Limits, profile Profile, tell f
 		w.wg.Go(w.listen)
 	}
 	w.opt.hung = &hanging{on: map[string]bool{}}
-	known, dark := map[findingID]Finding{}, map[Path]bool{}
 	soon := watchSoon
 	for {
-		began := time.Now()
+		before := busy()
 		s, err := w.look(ctx)
+		took := busy() - before
 		if err != nil {
 			return err
 		}
-		found, _ := profile.Apply(Judge(s, lim), s.Time)
-		c := compare(known, found, s.Skipped)
-		c.Dark = darker(dark, s.Skipped)
-		c.Time, c.Skipped, c.All = s.Time, s.Skipped, found
-		again, err := tell(c)
+		again, err := hand(s)
 		if err != nil {
 			return err
 		}
@@ -71,7 +54,7 @@ func Watch(ctx context.Context, opt Options, lim Limits, profile Profile, tell f
 			soon = watchSoon
 		}
 		w.follow(s)
-		if !w.pause(ctx, time.Since(began), later) {
+		if !w.pause(ctx, took, later) {
 			return nil
 		}
 	}
@@ -88,54 +71,12 @@ func next(s Scan) time.Duration {
 	return watchEvery
 }
 
-type findingID struct {
-	id   string
-	path Path
-	pid  int
-	uid  uint32
-}
-
-// compare makes known what was found now, and says what is new and what is gone.
-// What was not looked at is not gone.
-func compare(known map[findingID]Finding, found []Finding, skipped []Skipped) Change {
-	c := Change{New: []Finding{}, Gone: []Finding{}}
-	now := map[findingID]bool{}
-	for _, f := range found {
-		id := findingID{f.ID, f.Path, f.PID, f.UID}
-		if _, old := known[id]; !old && !now[id] {
-			c.New = append(c.New, f)
-		}
-		now[id] = true
-		known[id] = f
-	}
-	for id, f := range known {
-		if !now[id] && !slices.ContainsFunc(skipped, func(k Skipped) bool { return k.covers(f.Path) }) {
-			c.Gone = append(c.Gone, f)
-			delete(known, id)
-		}
-	}
-	return c
-}
-
-// darker makes known what was skipped now, and gives what is new of that.
-func darker(known map[Path]bool, skipped []Skipped) (out []Skipped) {
-	was := maps.Clone(known)
-	clear(known)
-	for _, k := range skipped {
-		if !was[k.Path] && !known[k.Path] && !k.Denied {
-			out = append(out, k)
-		}
-		known[k.Path] = true
-	}
-	return out
-}
-
 type serverID struct {
 	pid   int
 	start uint64
 }
 
-// watch is what a Watch holds.
+// watch is what a sentry holds.
 type watch struct {
 	opt  Options
 	wake chan struct{}
@@ -187,7 +128,7 @@ func (w *watch) listen() {
 }
 
 func (w *watch) look(ctx context.Context) (Scan, error) {
-	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	ctx, cancel := context.WithTimeout(ctx, watchLook)
 	defer cancel()
 	return Look(ctx, w.opt)
 }
@@ -292,6 +233,16 @@ func (w *watch) await(id serverID) {
 	})
 }
 
+// busy is for how long this process has had a processor: who only waits, for a
+// directory that does not answer, need not rest.
+func busy() time.Duration {
+	var use unix.Rusage
+	if unix.Getrusage(unix.RUSAGE_SELF, &use) != nil {
+		return 0 // it never is
+	}
+	return time.Duration(use.Utime.Nano() + use.Stime.Nano())
+}
+
 // pause waits for a change, or for later. It rests in proportion to what a look
 // costs, so that a storm of changes does not keep the machine busy with looking.
 func (w *watch) pause(ctx context.Context, took, later time.Duration) bool {
@@ -304,7 +255,7 @@ func (w *watch) pause(ctx context.Context, took, later time.Duration) bool {
 		return true
 	case <-w.wake:
 	}
-	rest := time.NewTimer(max(watchQuiet, watchRest*took))
+	rest := time.NewTimer(min(max(watchQuiet, watchRest*took), watchEvery))
 	defer rest.Stop()
 	select {
 	case <-ctx.Done():

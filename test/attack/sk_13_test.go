@@ -21,8 +21,11 @@ import (
 
 // watching is a running `muxward sockets watch`, and what it says is wrong now.
 type watching struct {
+	pid   int
+	end   func() // tells it to end, and waits
 	mu    sync.Mutex
 	wrong map[string]bool // id and path
+	dark  map[string]bool // what could not be looked at
 }
 
 func (z *cage) watch(more ...string) *watching {
@@ -31,7 +34,7 @@ func (z *cage) watch(more ...string) *watching {
 	out, err := cmd.StdoutPipe()
 	z.must(err)
 	z.must(cmd.Start())
-	w := &watching{wrong: map[string]bool{}}
+	w := &watching{pid: cmd.Process.Pid, wrong: map[string]bool{}, dark: map[string]bool{}}
 	read := make(chan struct{})
 	go func() {
 		defer close(read)
@@ -41,13 +44,14 @@ func (z *cage) watch(more ...string) *watching {
 			w.line(lines.Bytes())
 		}
 	}()
-	z.t.Cleanup(func() {
+	w.end = sync.OnceFunc(func() {
 		_ = cmd.Process.Signal(syscall.SIGTERM)
 		<-read
 		if err := cmd.Wait(); err != nil {
 			z.t.Errorf("watch ended with %v", err)
 		}
 	})
+	z.t.Cleanup(w.end)
 	return w
 }
 
@@ -57,6 +61,7 @@ func (w *watching) line(data []byte) {
 			ID   string
 			Path sockets.Path
 		}
+		Dark []sockets.Skipped
 	}
 	if json.Unmarshal(data, &c) != nil {
 		return // then what it says is wrong stays so, and the test fails
@@ -65,6 +70,9 @@ func (w *watching) line(data []byte) {
 	defer w.mu.Unlock()
 	for _, f := range c.New {
 		w.wrong[f.ID+" "+f.Path.String()] = true
+	}
+	for _, k := range c.Dark {
+		w.dark[string(k.Path)] = true
 	}
 	for _, f := range c.Gone {
 		delete(w.wrong, f.ID+" "+f.Path.String())
@@ -81,6 +89,13 @@ func (w *watching) says() []string {
 	}
 	slices.Sort(out)
 	return out
+}
+
+// blind reports whether the watch has said that it could not look at something.
+func (w *watching) blind(path string) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.dark[path]
 }
 
 func (z *cage) fresh() []string {
