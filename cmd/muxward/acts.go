@@ -50,6 +50,8 @@ func (d *daemon) act(who identity.Identity, c ctld.Call) (*gateway.Act, error) {
 		return d.revokeAct(who, c)
 	case "explain":
 		return d.explainAct(who, c)
+	case "mended":
+		return mendedAct(who, c)
 	default:
 		return nil, fmt.Errorf("muxward does not know %q; the two versions may differ: restart muxward serve", c.Act)
 	}
@@ -170,8 +172,7 @@ type status struct {
 func (d *daemon) statusFor(who identity.Identity) status {
 	s := d.status()
 	uid, ok := who.UID()
-	keeper := ok && (uid == 0 || uid == uint32(os.Geteuid()))
-	if keeper || d.holds(who, access.Object{}).Has(access.Audit) {
+	if ok && keepsHost(uid) || d.holds(who, access.Object{}).Has(access.Audit) {
 		return s
 	}
 	s.State, s.Policy, s.Generation, s.Servers, s.Attached, s.Goroutines = "", "", 0, 0, 0, 0

@@ -3,7 +3,6 @@ package main
 import (
 	"bufio"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -294,10 +293,11 @@ others does it, and is given up if it takes longer than ten seconds. What has ch
 meanwhile, or is not certain, is left alone. A dead socket is not deleted: it is
 moved into .muxward-quarantine in its directory, from where muxward sockets restore
 puts it back. What was done is appended to sockets.jsonl in the state directory, and
-nothing is done if that cannot be written.
+nothing is done if that cannot be written. A muxward that serves from that directory
+has it in its log, too.
 
 Exit codes: 0 all that was planned is done, or there was nothing to do; 1 something
-failed or was left alone; 2 the command line is wrong; 3 all is done that was planned,
+failed, was left alone, or is not in the log of a muxward that serves; 2 the command line is wrong; 3 all is done that was planned,
 and not everything could be looked at.`,
 		Example: `  muxward sockets fix --dry-run
   sudo muxward sockets fix --yes MW-S001 MW-S002`,
@@ -434,7 +434,7 @@ func mendAll(cmd *cobra.Command, asJSON bool, steps []sockets.Step, state string
 	if err == nil && bad > 0 {
 		err = fmt.Errorf("%d of %d things were not mended", bad, len(done))
 	}
-	return err
+	return errors.Join(err, j.unreported())
 }
 
 // mendEach does the steps and tells of each, unless it is to be quiet.
@@ -460,6 +460,7 @@ func mendEach(cmd *cobra.Command, j *journal, steps []sockets.Step, quiet bool) 
 		if err := j.write(d); err != nil {
 			return done, err
 		}
+		j.report(cmd.Context(), d)
 	}
 	return done, p.err()
 }
@@ -479,55 +480,4 @@ func printDone(p paint, d sockets.Done) {
 		}
 	}
 	p.printf("%s\n", line)
-}
-
-// journalError is that of a journal that cannot be written.
-type journalError struct{ error }
-
-func (e journalError) Unwrap() error { return e.error }
-
-// journal is where is written what was done.
-type journal struct {
-	*os.File
-	torn bool // its last line has no end
-}
-
-func openJournal(state string) (*journal, error) {
-	dir, err := auditState(state)
-	if err != nil {
-		return nil, err
-	}
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, fmt.Errorf("nothing was done, as it could not be written down: %w", err)
-	}
-	f, err := os.OpenFile(filepath.Join(dir, "sockets.jsonl"), os.O_RDWR|os.O_APPEND|os.O_CREATE, 0o600)
-	if err != nil {
-		return nil, fmt.Errorf("nothing was done, as it could not be written down: %w", err)
-	}
-	j := &journal{File: f}
-	last := make([]byte, 1)
-	if st, err := f.Stat(); err == nil && st.Size() > 0 {
-		_, err := f.ReadAt(last, st.Size()-1)
-		j.torn = err == nil && last[0] != '\n'
-	}
-	return j, nil
-}
-
-// write adds a line, and returns when the disk has it.
-func (j *journal) write(d sockets.Done) error {
-	line, err := json.Marshal(d)
-	if err == nil && j.torn {
-		line = append([]byte{'\n'}, line...) // a disk was full: the rest of that line never came
-	}
-	if err == nil {
-		_, err = j.Write(append(line, '\n'))
-		j.torn = err != nil
-	}
-	if err == nil {
-		err = j.Sync()
-	}
-	if err != nil {
-		return journalError{fmt.Errorf("stopped, as what is done cannot be written down: %w", err)}
-	}
-	return nil
 }

@@ -17,7 +17,8 @@ func newSocketsRestoreCmd() *cobra.Command {
 		Short: "put sockets back that fix has moved away",
 		Long: `Put sockets back that muxward sockets fix has moved away. Nothing is replaced: if
 there is something at the old place, it stays. What was done is appended to
-sockets.jsonl in the state directory, and nothing is done if that cannot be written.`,
+sockets.jsonl in the state directory, and nothing is done if that cannot be written. A
+muxward that serves from that directory has it in its log, too.`,
 		Example: `  muxward sockets restore /tmp/tmux-1000/.muxward-quarantine/default.k3f7q2ab`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) == 0 {

@@ -5,8 +5,11 @@ import (
 	"encoding/json"
 	"errors"
 	"os"
+	"slices"
 	"testing"
 
+	"github.com/muxward/muxward/internal/identity"
+	"github.com/muxward/muxward/internal/server/ctld"
 	"github.com/muxward/muxward/internal/sockets"
 )
 
@@ -47,5 +50,23 @@ func TestJournalAfterAHalfLine(t *testing.T) {
 	lines := bytes.Split(bytes.TrimSuffix(data, []byte("\n")), []byte("\n"))
 	if len(lines) != 3 || !json.Valid(lines[1]) || !json.Valid(lines[2]) {
 		t.Errorf("%s", data)
+	}
+}
+
+// What was mended is heard of root, and of who runs muxward; nobody else writes into the
+// log that something was.
+func TestWhoTellsWhatWasMended(t *testing.T) {
+	call := mendedCall(sockets.Done{ID: "MW-S001", UID: 1001, Path: "/tmp/tmux-1001/a\nb", Outcome: sockets.Mended})
+	for uid, heard := range map[int64]bool{0: true, int64(os.Geteuid()): true, int64(os.Geteuid()) + 1001: false, -1: false} {
+		act, err := mendedAct(identity.Supposed(identity.Subject{Person: "p", UID: uid, Door: "ctl"}), call)
+		if (err == nil) != heard {
+			t.Errorf("uid %d: %v", uid, err)
+		}
+		if heard && slices.Contains(act.Args, "/tmp/tmux-1001/a\nb") {
+			t.Errorf("a name makes two lines: %q", act.Args)
+		}
+	}
+	if _, err := mendedAct(identity.Supposed(identity.Subject{Person: "p", UID: 0}), ctld.Call{Act: "mended"}); err == nil {
+		t.Error("nothing is something")
 	}
 }

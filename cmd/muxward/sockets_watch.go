@@ -27,7 +27,8 @@ with Ctrl-C or SIGTERM.
 
 A kind of finding that is named with --auto is mended when it comes, as muxward
 sockets fix --yes would, and tried again for as long as it is there. While it cannot
-be written down what is done, nothing is mended, and the watch goes on. What cannot be
+be written down what is done, nothing is mended, and the watch goes on. A muxward that
+serves from the state directory has it in its log, too. What cannot be
 looked at for a while is not told as right again.
 
 With --json each change is one line.`,
@@ -85,6 +86,9 @@ func mendWatched(cmd *cobra.Command, j *journal, steps []sockets.Step, asJSON bo
 	case errors.As(err, &broken):
 		fmt.Fprintln(cmd.ErrOrStderr(), "muxward: nothing is mended now:", err)
 		again, err = true, nil
+	}
+	if lost := j.unreported(); lost != nil {
+		fmt.Fprintln(cmd.ErrOrStderr(), "muxward:", lost)
 	}
 	for _, d := range done {
 		again = again || d.Outcome != sockets.Mended

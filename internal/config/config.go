@@ -202,14 +202,19 @@ func (s Serving) Save(state string) error {
 	return os.Rename(path+".new", path)
 }
 
+// notServing is the error where there is no muxward; it is fs.ErrNotExist.
+type notServing struct{ error }
+
+func (notServing) Is(target error) bool { return target == fs.ErrNotExist }
+
 // FindServing reads where the muxward of a state directory serves, or served
 // last.
 func FindServing(state string) (Serving, error) {
 	var s Serving
 	data, err := os.ReadFile(filepath.Join(state, servingFile))
 	if errors.Is(err, fs.ErrNotExist) {
-		return s, fmt.Errorf("no muxward has served from %s; start it with: muxward serve, or name its state "+
-			"directory with --state", state)
+		return s, notServing{fmt.Errorf("no muxward has served from %s; start it with: muxward serve, or name its state "+
+			"directory with --state", state)}
 	}
 	if err != nil {
 		return s, err

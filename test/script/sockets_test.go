@@ -1,14 +1,18 @@
 package script
 
 import (
+	"errors"
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 
+	"github.com/muxward/muxward/internal/config"
 	"github.com/muxward/muxward/internal/tmux/tmuxtest"
 	"github.com/muxward/muxward/test/host"
 )
@@ -137,5 +141,76 @@ func TestSocketsBesideMuxward(t *testing.T) {
 	}
 	if r := h.Muxward("root", "sockets", "fix", "--yes", "--settle", "1ns", "--only", h.Base, "--dir", h.Doors, "--state", h.Base+"/elsewhere"); r.Code != 0 || !strings.Contains(r.Out, "nothing that muxward would mend") {
 		t.Errorf("with muxward gone: %+v", r)
+	}
+}
+
+// TestSocketsInTheLog: what root has mended is in the log of the muxward that serves from
+// the same state directory: who, what and where. Where it cannot be written there it is
+// said. Where nobody serves the journal has it alone.
+func TestSocketsInTheLog(t *testing.T) {
+	h := host.Start(t, host.Config{Policy: map[string]string{"grants.yaml": shared}})
+	alice := tmuxtest.As(t, host.Alice)
+	base := tmuxtest.Dir(t, tmuxtest.Account{})
+	dir := fmt.Sprintf("%s/tmux-%d", base, alice.UID)
+	if err := errors.Join(os.Mkdir(dir, 0o755), os.Chown(dir, int(alice.UID), int(alice.GID))); err != nil {
+		t.Fatal(err)
+	}
+	fix := func() host.Result {
+		return h.Muxward("root", "sockets", "fix", "--yes", "--only", base, "--state", h.State)
+	}
+	open := func() {
+		if err := os.Chmod(dir, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	mended := func() (asked []string) {
+		for _, e := range h.Audit() {
+			if e.Kind == "intent" && len(e.Asked) > 1 && e.Asked[1] == "mended" {
+				asked = append(asked, e.Person+": "+strings.Join(e.Asked, " "))
+			}
+		}
+		return asked
+	}
+	want := []string{fmt.Sprintf("root: muxward mended MW-S005 %d %s mended mode was 0755", alice.UID, dir)}
+	if r := fix(); r.Code != 0 {
+		t.Errorf("fix: %+v", r)
+	}
+	if got := mended(); !slices.Equal(got, want) {
+		t.Errorf("the log has %q, want %q", got, want)
+	}
+	h.Stop()
+	open()
+	if r := fix(); r.Code != 0 {
+		t.Errorf("with muxward gone: %+v", r)
+	}
+	serving, err := config.FindServing(h.State)
+	if err != nil {
+		t.Fatal(err)
+	}
+	mute, err := net.Listen("unix", base+"/ctl") // that hangs up before it has answered
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer mute.Close()
+	go func() {
+		for {
+			conn, err := mute.Accept()
+			if err != nil {
+				return
+			}
+			_ = conn.Close()
+		}
+	}()
+	serving.Ctl = base + "/ctl"
+	if err := serving.Save(h.State); err != nil {
+		t.Fatal(err)
+	}
+	open()
+	if r := fix(); r.Code != 1 || !strings.Contains(r.Err, "1 things that were done are not in muxward's log") {
+		t.Errorf("with one that does not answer: %+v", r)
+	}
+	journal, err := os.ReadFile(h.State + "/sockets.jsonl")
+	if n := strings.Count(string(journal), `"outcome":"mended"`); err != nil || n != 3 {
+		t.Errorf("the journal has %d of 3: %v", n, err)
 	}
 }

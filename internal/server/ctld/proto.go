@@ -18,7 +18,7 @@ type Call struct {
 	Reason string `json:"reason,omitempty"`
 	Undo   bool   `json:"undo,omitempty"`
 	All    bool   `json:"all,omitempty"`
-	// Argv is a command line of tmux's, Pane and Socket what its client would
+	// Argv is a command line of tmux's, or what there is to tell; Pane and Socket what its client would
 	// say of where it is: TMUX_PANE, and the socket that TMUX names.
 	Argv   []string `json:"argv,omitempty"`
 	Pane   string   `json:"pane,omitempty"`

@@ -1,0 +1,135 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"syscall"
+
+	"github.com/muxward/muxward/internal/access"
+	"github.com/muxward/muxward/internal/config"
+	"github.com/muxward/muxward/internal/gateway"
+	"github.com/muxward/muxward/internal/identity"
+	"github.com/muxward/muxward/internal/server/ctld"
+	"github.com/muxward/muxward/internal/sockets"
+)
+
+// journalError is that of a journal that cannot be written.
+type journalError struct{ error }
+
+func (e journalError) Unwrap() error { return e.error }
+
+// journal is where is written what was done.
+type journal struct {
+	*os.File
+	torn  bool    // its last line has no end
+	state string  // the directory that it is in
+	lost  []error // what a muxward that serves from there would not put into its log
+}
+
+func openJournal(state string) (*journal, error) {
+	dir, err := auditState(state)
+	if err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("nothing was done, as it could not be written down: %w", err)
+	}
+	f, err := os.OpenFile(filepath.Join(dir, "sockets.jsonl"), os.O_RDWR|os.O_APPEND|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("nothing was done, as it could not be written down: %w", err)
+	}
+	j := &journal{File: f, state: dir}
+	last := make([]byte, 1)
+	if st, err := f.Stat(); err == nil && st.Size() > 0 {
+		_, err := f.ReadAt(last, st.Size()-1)
+		j.torn = err == nil && last[0] != '\n'
+	}
+	return j, nil
+}
+
+// write adds a line, and returns when the disk has it.
+func (j *journal) write(d sockets.Done) error {
+	line, err := json.Marshal(d)
+	if err == nil && j.torn {
+		line = append([]byte{'\n'}, line...) // a disk was full: the rest of that line never came
+	}
+	if err == nil {
+		_, err = j.Write(append(line, '\n'))
+		j.torn = err != nil
+	}
+	if err == nil {
+		err = j.Sync()
+	}
+	if err != nil {
+		return journalError{fmt.Errorf("stopped, as what is done cannot be written down: %w", err)}
+	}
+	return nil
+}
+
+// report has the muxward that serves from our state directory, if one does, put into
+// its log what was done or tried.
+func (j *journal) report(ctx context.Context, d sockets.Done) {
+	if d.Outcome == sockets.Left {
+		return // nothing was done
+	}
+	at, err := config.FindServing(j.state)
+	if err == nil {
+		// What was done is told, also by who is to end.
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), callTime)
+		defer cancel()
+		err = mendedCall(d).Do(ctx, at.Ctl, nil)
+	}
+	if errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, fs.ErrNotExist) {
+		return // there is none
+	}
+	if err != nil {
+		j.lost = append(j.lost, fmt.Errorf("%s %s: %w", d.ID, d.Path, err))
+	}
+}
+
+// unreported gives what is missing in muxward's log, once.
+func (j *journal) unreported() error {
+	lost := j.lost
+	j.lost = nil
+	if len(lost) == 0 {
+		return nil
+	}
+	return fmt.Errorf("%d things that were done are not in muxward's log, only in %s: %w", len(lost), j.Name(), lost[0])
+}
+
+// mendedCall tells a muxward what was done.
+func mendedCall(d sockets.Done) ctld.Call {
+	words := []string{d.ID, strconv.FormatUint(uint64(d.UID), 10), d.Path.String(), string(d.Outcome)}
+	if d.To != "" {
+		words = append(words, "to", d.To.String())
+	}
+	if d.Mode != nil {
+		words = append(words, "mode was", d.Mode.String())
+	}
+	if d.Reason != "" {
+		words = append(words, d.Reason)
+	}
+	return ctld.Call{Act: "mended", Argv: words}
+}
+
+// mendedAct writes into the log what `muxward sockets` did: to carry it out is to write
+// it down. Only who could write into the log's files anyway is heard.
+func mendedAct(who identity.Identity, c ctld.Call) (*gateway.Act, error) {
+	if uid, ok := who.UID(); !ok || !keepsHost(uid) {
+		return nil, errors.New("only root, and who runs muxward, tell what was done to sockets")
+	}
+	if len(c.Argv) < 4 {
+		return nil, errors.New("say what was mended, of whom, where, and what came of it")
+	}
+	nothing := func(context.Context, access.Object) (gateway.Result, error) { return gateway.Result{}, nil }
+	return &gateway.Act{Name: "mended", Args: c.Argv, Open: true, Do: nothing}, nil
+}
+
+// keepsHost reports whether an account is root, or the one that this muxward runs as.
+func keepsHost(uid uint32) bool { return uid == 0 || uid == uint32(os.Geteuid()) }
