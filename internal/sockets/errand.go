@@ -159,7 +159,9 @@ func ServeErrand(in io.Reader, out io.Writer) error {
 		return fmt.Errorf("what to do cannot be read: %w", err)
 	}
 	var r reply
-	err = become(e.UID)
+	if err = refuseSetuid(); err == nil {
+		err = become(e.UID)
+	}
 	if err == nil {
 		err = e.do(&r, func() error {
 			if err := json.NewEncoder(out).Encode(reply{Ready: true}); err != nil {

@@ -62,11 +62,21 @@ type looker struct {
 	running map[uint32]bool
 }
 
+// refuseSetuid refuses to work with rights that whoever started this program does not
+// have.
 func refuseSetuid() error {
-	if os.Getuid() != os.Geteuid() || os.Getgid() != os.Getegid() {
-		return errors.New("this program is installed setuid or setgid: it would show its caller what is not theirs to see; take that off")
+	if os.Getuid() != os.Geteuid() || os.Getgid() != os.Getegid() || os.Getuid() != 0 && secure() {
+		return errors.New("this program is installed setuid, setgid or with capabilities: its caller would see, and have done, what is not theirs; take that off")
 	}
 	return nil
+}
+
+// secure reports whether the kernel says that this program has more rights than who
+// started it.
+func secure() bool {
+	const atSecure = 23
+	words, err := unix.Auxv()
+	return err == nil && slices.ContainsFunc(words, func(w [2]uintptr) bool { return w[0] == atSecure && w[1] != 0 })
 }
 
 func newLooker(opt Options) *looker {

@@ -14,6 +14,9 @@ const RestoreID = "restore"
 // Restoring gives the step that puts a socket back from the quarantine, if its
 // place is free then.
 func Restoring(path string) (Step, error) {
+	if err := refuseSetuid(); err != nil {
+		return Step{}, err
+	}
 	away, name := filepath.Split(filepath.Clean(path))
 	away = filepath.Clean(away)
 	i := len(name) - suffixLen - 1

@@ -1,7 +1,11 @@
 package attack
 
 import (
+	"encoding/binary"
+	"errors"
+	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -43,37 +47,84 @@ func TestSK11WhatOthersMaySee(t *testing.T) {
 	}
 }
 
-// The attacker finds a muxward that somebody has installed setuid, to have it look
-// with root's eyes. It refuses. In the control run the same program without that
-// bit looks.
+// The attacker finds a muxward that somebody has installed setuid, or with
+// capabilities, to have it look with root's eyes, or act with root's hands: what it
+// starts by itself is asked directly. It refuses. In the control run the same program
+// without that looks, and is refused by the kernel.
 func TestSK11Setuid(t *testing.T) {
 	z := newCage(t)
-	bin := filepath.Join(t.TempDir(), "muxward")
+	dir := z.dir(owner, 0o755)
+	bin := z.installed()
+	mallory, alice := tmuxtest.As(t, stranger), tmuxtest.As(t, owner)
+	was := z.listing(z.base)
+	at := statOf(dir)
+	closing := fmt.Sprintf(`{"do":2,"uid":%d,"path":%q,"file":{"kind":"directory","uid":%d,"mode":"0755","dev":%d,"ino":%d,"changed":"2026-01-01T00:00:00Z"}}`+"\n",
+		alice.UID, dir, alice.UID, at[0], at[1])
+	try := func() (look, act string) {
+		cmd := mallory.Command(bin, "sockets", "scan", "--only", z.base)
+		out, err := tmuxtest.Output(cmd)
+		look = fmt.Sprint(out, err)
+		cmd = mallory.Command(bin, "sockets", "errand")
+		cmd.Stdin = strings.NewReader(closing)
+		out, err = tmuxtest.Output(cmd)
+		return look, fmt.Sprint(out, err)
+	}
+	if look, act := try(); strings.Contains(look, "setuid") || !strings.Contains(act, "only that account and root") {
+		t.Errorf("control run: without a bit it says %q and %q", look, act)
+	}
+	for name, set := range map[string]func(){
+		"setuid":       func() { z.must(unix.Chmod(bin, 0o4755)) },
+		"setgid":       func() { z.must(unix.Chmod(bin, 0o2755)) },
+		"capabilities": func() { z.capable(bin) },
+	} {
+		z.must(unix.Chmod(bin, 0o755))
+		set()
+		if look, act := try(); !strings.Contains(look, "installed setuid") || strings.Contains(look, "findings") || !strings.Contains(act, "installed setuid") {
+			t.Errorf("%s: it says %q and %q", name, look, act)
+		}
+	}
+	if now := z.listing(z.base); !maps.Equal(now, was) {
+		t.Errorf("something of alice's has changed: %v, was %v", now, was)
+	}
+	// What was asked directly is what root's own fix asks, and would have been done.
+	cmd := tmuxtest.Account{}.Command(bin, "sockets", "errand")
+	z.must(os.Chmod(bin, 0o755))
+	cmd.Stdin = strings.NewReader(closing)
+	if out, err := tmuxtest.Output(cmd); err != nil || z.listing(z.base)[dir] == was[dir] {
+		t.Errorf("control run: root asks for it and it is not done: this is no test: %v %s", err, out)
+	}
+}
+
+// installed is a copy of muxward that everybody may run.
+func (z *cage) installed() string {
+	z.t.Helper()
+	bin := filepath.Join(z.t.TempDir(), "muxward")
 	z.must(os.Chmod(filepath.Dir(bin), 0o755))
 	z.must(os.Chmod(filepath.Dir(filepath.Dir(bin)), 0o755))
-	from, err := os.Open(host.Build(t, ""))
+	from, err := os.Open(host.Build(z.t, ""))
 	z.must(err)
 	defer from.Close()
 	to, err := os.OpenFile(bin, os.O_CREATE|os.O_WRONLY, 0o755)
 	z.must(err)
 	_, err = io.Copy(to, from)
-	z.must(err)
-	z.must(to.Close())
+	z.must(errors.Join(err, to.Close()))
 	var st unix.Statfs_t
 	z.must(unix.Statfs(bin, &st))
 	if st.Flags&unix.ST_NOSUID != 0 {
-		tmuxtest.Skip(t, "needs a file system with setuid")
+		tmuxtest.Skip(z.t, "needs a file system with setuid")
 	}
-	mallory := tmuxtest.As(t, stranger)
-	args := []string{"sockets", "scan", "--only", z.base}
-	if out, err := tmuxtest.Output(mallory.Command(bin, args...)); err != nil {
-		t.Errorf("control run: without the bit it does not look: %v\n%s", err, out)
-	}
-	z.must(unix.Chmod(bin, 0o4755))
-	out, err := tmuxtest.Output(mallory.Command(bin, args...))
-	if err == nil || !strings.Contains(err.Error(), "setuid") || out != "" {
-		t.Errorf("with the bit: %v\n%s", err, out)
-	}
+	return bin
+}
+
+// capable gives whoever runs a program the right to look into all directories, and to
+// take on any account.
+func (z *cage) capable(bin string) {
+	z.t.Helper()
+	le := binary.LittleEndian
+	const revision2, effective = 0x02000000, 1
+	rights := uint32(1<<unix.CAP_DAC_READ_SEARCH | 1<<unix.CAP_SETUID | 1<<unix.CAP_SETGID)
+	data := le.AppendUint32(le.AppendUint32(nil, revision2|effective), rights)
+	z.must(unix.Setxattr(bin, "security.capability", append(data, make([]byte, 12)...), 0))
 }
 
 // The attacker cannot connect to a socket of alice's, and has root do it: by TMUX
