@@ -74,7 +74,6 @@ func refuseSetuid() error {
 // secure reports whether the kernel says that this program has more rights than who
 // started it.
 func secure() bool {
-	const atSecure = 23
 	words, err := unix.Auxv()
 	return err == nil && slices.ContainsFunc(words, func(w [2]uintptr) bool { return w[0] == atSecure && w[1] != 0 })
 }

@@ -91,55 +91,70 @@ func (l *looker) processes(ctx context.Context) ([]process, error) {
 	return found, errors.Join(err, l.budget.err())
 }
 
-// process reads one process; ok is false if it ended, or another has its id now.
+// process reads one process; ok is false if it ended.
 func (l *looker) process(pid int, ours map[string]string) (process, bool) {
-	at := l.proc + "/" + strconv.Itoa(pid)
 	p := process{pid: pid}
-	st, err := readStat(at)
+	d, err := openProc(l.proc, pid)
 	if err != nil {
 		return p, false
 	}
-	p.parent, p.start, p.comm, p.stopped = st.parent, st.start, st.comm, st.state == 'T' || st.state == 't'
-	if st.state == 'Z' || st.state == 'X' {
+	defer d.close()
+	st, err := d.stat()
+	if err != nil || st.state == 'Z' || st.state == 'X' {
 		return p, false
 	}
-	exe, _ := os.Readlink(at + "/exe") // another account's; its name remains
+	p.parent, p.start, p.comm, p.stopped = st.parent, st.start, st.comm, st.state == 'T' || st.state == 't'
+	exe, _ := d.link("exe") // another account's; its name remains
 	p.exe, p.exeGone = strings.CutSuffix(exe, " (deleted)")
 	p.program, p.known = recognise(p.exe, p.comm)
-	var owner unix.Stat_t
-	if unix.Stat(at, &owner) != nil {
+	if p.uid, err = d.owner(); err != nil {
 		return p, false
 	}
-	p.uid = owner.Uid
-	if env, err := readFile(at+"/environ", maxEnviron); err == nil {
+	owner := p.uid
+	if env, err := d.read("environ", maxEnviron); err == nil {
 		p.environment(env)
 	}
 	if p.program == "" && p.tmux == "" && p.tmpdir == "" {
 		return p, true // nothing is said of it but whose it is
 	}
-	status, err := readFile(at+"/status", maxProcFile)
+	status, err := d.read("status", maxProcFile)
 	if err != nil {
 		return p, false
 	}
 	p.uid, p.gid, p.catches = parseStatus(status)
-	theirs := namespaces(at)
-	p.netNS = theirs["net"]
-	for _, kind := range namespaceKinds() {
-		if theirs[kind] != "" && theirs[kind] != ours[kind] {
-			p.apart = append(p.apart, kind)
-		}
+	if (owner == 0 || owner != p.uid) && d.borrowed() {
+		p.tmux, p.tmpdir = "", "" // whoever started it says that, and not its account
 	}
-	if root, err := os.Readlink(at + "/root"); err == nil && root != "/" {
-		p.apart = append(p.apart, "root")
-	}
+	p.apartFrom(d, ours)
 	if p.otherFiles() {
 		p.tmux, p.tmpdir = "", "" // these say where something is there, not here
 	}
 	if p.program != "" {
-		p.inodes, p.fds = l.budget.sockets(at, p.uid)
+		p.inodes, p.fds = l.budget.sockets(l.proc+"/"+strconv.Itoa(pid), p.uid)
+		again, err := readStat(l.proc + "/" + strconv.Itoa(pid)) // open files were not read by d
+		return p, err == nil && again.start == p.start
 	}
-	again, err := readStat(at)
-	return p, err == nil && again.start == p.start
+	return p, true
+}
+
+// apartFrom finds out in what a process is not with us: of one that is no tmux, whether
+// paths mean the same to it.
+func (p *process) apartFrom(d procDir, ours map[string]string) {
+	for _, kind := range namespaceKinds() {
+		if p.program == "" && kind != "mnt" {
+			continue
+		}
+		id, err := d.link("ns/" + kind)
+		if kind == "net" {
+			p.netNS = id
+		}
+		if err == nil && id != ours[kind] {
+			p.apart = append(p.apart, kind)
+		}
+	}
+	if root, err := d.link("root"); err == nil && root != "/" {
+		p.apart = append(p.apart, "root")
+	}
 }
 
 // otherFiles reports whether paths mean something else to a process.
@@ -285,17 +300,18 @@ func openSockets(at string, most int) (inodes []uint64, fds []int, n int) {
 	}
 	defer dir.Close()
 	names, _ := dir.Readdirnames(most) // what is there before an error counts
+	var to [64]byte                    // longer than the name of a socket
 	for _, name := range names {
-		to, err := os.Readlink(at + "/fd/" + name)
+		n, err := unix.Readlinkat(int(dir.Fd()), name, to[:])
 		if err != nil {
 			continue
 		}
-		num, ok := strings.CutPrefix(to, "socket:[")
+		num, ok := bytes.CutPrefix(to[:n], []byte("socket:["))
 		if !ok {
 			continue
 		}
 		fd, err1 := strconv.Atoi(name)
-		ino, err2 := strconv.ParseUint(strings.TrimSuffix(num, "]"), 10, 64)
+		ino, err2 := strconv.ParseUint(string(bytes.TrimSuffix(num, []byte("]"))), 10, 64)
 		if err1 == nil && err2 == nil {
 			inodes, fds = append(inodes, ino), append(fds, fd)
 		}
@@ -341,26 +357,33 @@ func parseStat(data []byte) (procStat, error) {
 // /proc/PID/status. What is missing is nobody's id, and no signal.
 func parseStatus(data []byte) (uid, gid uint32, catches uint64) {
 	uid, gid = ^uint32(0), ^uint32(0)
-	for line := range bytes.Lines(data) {
-		key, rest, ok := strings.Cut(strings.TrimSuffix(string(line), "\n"), ":")
-		f := strings.Fields(rest)
-		switch {
-		case !ok:
-		case key == "Uid" && len(f) == 4:
-			if n, err := strconv.ParseUint(f[1], 10, 32); err == nil {
-				uid = uint32(n)
-			}
-		case key == "Gid" && len(f) == 4:
-			if n, err := strconv.ParseUint(f[1], 10, 32); err == nil {
-				gid = uint32(n)
-			}
-		case key == "SigCgt" && len(f) == 1:
-			if n, err := strconv.ParseUint(f[0], 16, 64); err == nil {
-				catches = n
-			}
+	if f := statusLine(data, "Uid"); len(f) == 4 {
+		if n, err := strconv.ParseUint(f[1], 10, 32); err == nil {
+			uid = uint32(n)
+		}
+	}
+	if f := statusLine(data, "Gid"); len(f) == 4 {
+		if n, err := strconv.ParseUint(f[1], 10, 32); err == nil {
+			gid = uint32(n)
+		}
+	}
+	if f := statusLine(data, "SigCgt"); len(f) == 1 {
+		if n, err := strconv.ParseUint(f[0], 16, 64); err == nil {
+			catches = n
 		}
 	}
 	return uid, gid, catches
+}
+
+// statusLine gives the words of a line. What a program calls itself, in the first one,
+// cannot hold the end of a line.
+func statusLine(data []byte, key string) []string {
+	_, rest, ok := bytes.Cut(data, []byte("\n"+key+":"))
+	if !ok {
+		return nil
+	}
+	line, _, _ := bytes.Cut(rest, []byte{'\n'})
+	return strings.Fields(string(line))
 }
 
 // handles reports whether a process does something of its own on a signal.
@@ -414,6 +437,10 @@ func readFile(path string, limit int) ([]byte, error) {
 		return nil, &os.PathError{Op: "open", Path: path, Err: err}
 	}
 	defer unix.Close(fd)
+	return readAll(fd, path, limit)
+}
+
+func readAll(fd int, path string, limit int) ([]byte, error) {
 	buf := make([]byte, 0, 2048)
 	for len(buf) < limit {
 		if len(buf) == cap(buf) {

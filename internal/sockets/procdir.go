@@ -1,0 +1,81 @@
+package sockets
+
+import (
+	"encoding/binary"
+	"os"
+	"strconv"
+
+	"golang.org/x/sys/unix"
+)
+
+// procDir is a process, held by its directory in /proc. It stays that process: when it
+// has ended, everything fails, whoever has its number by then.
+type procDir int
+
+func openProc(root string, pid int) (procDir, error) {
+	fd, err := unix.Open(root+"/"+strconv.Itoa(pid), unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	return procDir(fd), err
+}
+
+func (d procDir) close() { _ = unix.Close(int(d)) }
+
+// read reads a small file of the process.
+func (d procDir) read(name string, limit int) ([]byte, error) {
+	fd, err := unix.Openat(int(d), name, unix.O_RDONLY|unix.O_CLOEXEC|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, &os.PathError{Op: "open", Path: name, Err: err}
+	}
+	defer unix.Close(fd)
+	return readAll(fd, name, limit)
+}
+
+// link reads a link, as far as it is not longer than a path can be.
+func (d procDir) link(name string) (string, error) {
+	var buf [unix.PathMax]byte
+	n, err := unix.Readlinkat(int(d), name, buf[:])
+	if err != nil {
+		return "", &os.PathError{Op: "readlink", Path: name, Err: err}
+	}
+	return string(buf[:n]), nil
+}
+
+// stat reads the process's own line.
+func (d procDir) stat() (procStat, error) {
+	data, err := d.read("stat", 4096)
+	if err != nil {
+		return procStat{}, err
+	}
+	return parseStat(data)
+}
+
+// owner is whose the directory is: the process's account, or root if the process is not
+// for that account to look into.
+func (d procDir) owner() (uint32, error) {
+	var st unix.Stat_t
+	err := unix.Fstatat(int(d), "", &st, unix.AT_EMPTY_PATH)
+	return st.Uid, err
+}
+
+// atSecure is the number of the word that says that a program got more rights as it
+// began than who started it had.
+const atSecure = 23
+
+// borrowed reports whether a process has its rights from its program, and its
+// environment from somebody who has less. What cannot be read may be so.
+func (d procDir) borrowed() bool {
+	data, err := d.read("auxv", maxProcFile)
+	if err != nil {
+		return true
+	}
+	const word = strconv.IntSize / 8
+	ne := binary.NativeEndian
+	for ; len(data) >= 2*word; data = data[2*word:] {
+		if word == 8 && ne.Uint64(data) == atSecure {
+			return ne.Uint64(data[word:]) != 0
+		}
+		if word == 4 && ne.Uint32(data) == atSecure {
+			return ne.Uint32(data[word:]) != 0
+		}
+	}
+	return true
+}
