@@ -23,7 +23,7 @@ type report struct {
 func printFormat(cmd *cobra.Command, format string, r report) error {
 	switch format {
 	case "json":
-		return printJSON(cmd, scanned{sockets.Schema, r.scan.Complete(), append([]sockets.Finding{}, r.findings...),
+		return printLine(cmd, scanned{sockets.Schema, r.scan.Complete(), append([]sockets.Finding{}, r.findings...),
 			append([]sockets.Finding{}, r.excepted...), r.scan})
 	case "sarif":
 		return printJSON(cmd, sarifOf(r))

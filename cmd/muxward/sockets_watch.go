@@ -119,10 +119,5 @@ func printChange(cmd *cobra.Command, c sockets.Change, asJSON bool) error {
 	return p.err()
 }
 
-func printLine(cmd *cobra.Command, v any) error {
-	line, err := json.Marshal(v)
-	if err == nil {
-		_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s\n", line)
-	}
-	return err
-}
+// printLine prints JSON in one line.
+func printLine(cmd *cobra.Command, v any) error { return json.NewEncoder(cmd.OutOrStdout()).Encode(v) }

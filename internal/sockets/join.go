@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"golang.org/x/sys/unix"
 
@@ -159,22 +160,34 @@ func (w *world) listener(s *Socket) {
 }
 
 // elsewhere finds who holds a socket among the processes that are no tmux. It looks
-// at those once, and only if that is asked.
+// at those once, on all processors, and only if that is asked.
 func (w *world) elsewhere(ino uint64) int {
-	if w.others == nil {
-		w.others = map[uint64]int{}
-		for _, p := range w.byPID {
-			if p.program != "" || w.ctx.Err() != nil {
-				continue
-			}
-			inodes, _ := socketsOf(w.l.proc + "/" + strconv.Itoa(p.pid))
-			for _, i := range inodes {
-				if e := w.l.list.get(i); e != nil && e.state == stateListen && (w.others[i] == 0 || p.pid < w.others[i]) {
-					w.others[i] = p.pid
-				}
-			}
+	if w.others != nil {
+		return w.others[ino]
+	}
+	w.others = map[uint64]int{}
+	var mu sync.Mutex
+	var pids []string
+	for _, p := range w.byPID {
+		if p.program == "" {
+			pids = append(pids, strconv.Itoa(p.pid))
 		}
 	}
+	each(pids, func(pid string) []seen {
+		if w.ctx.Err() != nil {
+			return nil
+		}
+		inodes, _ := socketsOf(w.l.proc + "/" + pid)
+		num, err := strconv.Atoi(pid)
+		mu.Lock()
+		defer mu.Unlock()
+		for _, i := range inodes {
+			if e := w.l.list.get(i); err == nil && e != nil && e.state == stateListen && (w.others[i] == 0 || num < w.others[i]) {
+				w.others[i] = num
+			}
+		}
+		return nil
+	})
 	return w.others[ino]
 }
 

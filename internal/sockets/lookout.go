@@ -3,6 +3,7 @@ package sockets
 import (
 	"bufio"
 	"context"
+	"encoding/gob"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -46,8 +47,8 @@ func paths[To, From ~string](from []From) (to []To) {
 }
 
 type sight struct {
-	Scan  Scan   `json:"scan"`
-	Error string `json:"error,omitempty"`
+	Scan  Scan
+	Error string
 }
 
 // Look is [Look] by a process that ends with it. Who waits in a file system whose
@@ -68,7 +69,7 @@ func (m Mender) Look(ctx context.Context, most time.Duration, opt Options) (Scan
 	var seen sight
 	err = json.NewEncoder(ask).Encode(newLookout(most, opt))
 	if err == nil {
-		err = json.NewDecoder(io.LimitReader(answers, maxLook)).Decode(&seen)
+		err = gob.NewDecoder(io.LimitReader(answers, maxLook)).Decode(&seen)
 	}
 	switch {
 	case ctx.Err() != nil:
@@ -96,5 +97,5 @@ func ServeLook(in io.Reader, out io.Writer) error {
 		seen.Error = err.Error()
 	}
 	w := bufio.NewWriter(out)
-	return errors.Join(json.NewEncoder(w).Encode(seen), w.Flush())
+	return errors.Join(gob.NewEncoder(w).Encode(seen), w.Flush())
 }

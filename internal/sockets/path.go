@@ -37,6 +37,9 @@ func (p *Path) UnmarshalJSON(data []byte) error {
 
 // escape is Go's form of a string, without the quotes around it.
 func escape(s string) string {
+	if !strings.ContainsFunc(s, func(c rune) bool { return c < ' ' || c > '~' || c == '\\' }) {
+		return s
+	}
 	q := strconv.Quote(s)
 	return strings.ReplaceAll(q[1:len(q)-1], `\"`, `"`)
 }

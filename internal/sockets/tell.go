@@ -3,6 +3,7 @@ package sockets
 import (
 	"bufio"
 	"context"
+	"encoding/gob"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -90,7 +91,7 @@ func (m Mender) watchOnce(ctx context.Context, opt Options, t *telling) error {
 	defer stop()
 	defer context.AfterFunc(ctx, func() { _ = answers.SetReadDeadline(time.Unix(1, 0)) })()
 	to, bounded := json.NewEncoder(ask), &io.LimitedReader{R: answers}
-	from := json.NewDecoder(bounded)
+	from := gob.NewDecoder(bounded)
 	err = to.Encode(newLookout(watchLook, opt))
 	for err == nil {
 		if err = answers.SetReadDeadline(time.Now().Add(watchSilent)); err == nil && ctx.Err() != nil {
@@ -143,7 +144,8 @@ func ServeWatch(in io.Reader, out io.Writer) error {
 			answers <- again
 		}
 	}()
-	give := func(seen sight) error { return errors.Join(json.NewEncoder(w).Encode(seen), w.Flush()) }
+	to := gob.NewEncoder(w)
+	give := func(seen sight) error { return errors.Join(to.Encode(seen), w.Flush()) }
 	err := sentry(context.Background(), ask.options(), func(s Scan) (bool, error) {
 		if err := give(sight{Scan: s}); err != nil {
 			return false, err

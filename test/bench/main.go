@@ -85,6 +85,9 @@ func measurements() []measurement {
 		{"revoke with 100 attached", "p99 ≤ 5 ms", revoke, 200},
 		{"decision uncached, 1,000 grants", "≤ 5 µs", decisions, 1},
 		{"record must / best effort", "", records, 300},
+		{"sockets scan: 100", "", scan(100), 20},
+		{"sockets scan: 1,000", "", scan(1000), 20},
+		{"sockets scan: 10,000, 2,000 processes", "≤ 300 ms, ≤ 64 MiB", scan(10_000), 20},
 		{"disk: one write and flush", "in each command", flushes, 300},
 	}
 }
