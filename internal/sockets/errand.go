@@ -2,6 +2,7 @@ package sockets
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -25,6 +26,9 @@ type Mender struct {
 	// Argv is the program that calls [ServeErrand], Env what it finds in its
 	// otherwise small environment.
 	Argv, Env []string
+	// Time is how long a step may take, from its start to its answer; 0 means ten
+	// seconds, which is also the most.
+	Time time.Duration
 }
 
 // errand is what such a process is asked to do, and reply what it answers: one
@@ -56,7 +60,8 @@ func (m Mender) run(ctx context.Context, e errand, signal func() error) (reply, 
 	if len(m.Argv) == 0 {
 		return reply{}, errors.New("there is no program to act for an account")
 	}
-	end := time.Now().Add(errandTime)
+	most := min(cmp.Or(m.Time, errandTime), errandTime)
+	end := time.Now().Add(most)
 	ask, answers, stop, err := m.start(ctx, end)
 	if err != nil {
 		return reply{}, fmt.Errorf("start a process that acts for uid %d: %v", e.UID, err) // %v: nothing that it says is about the step
@@ -64,7 +69,7 @@ func (m Mender) run(ctx context.Context, e errand, signal func() error) (reply, 
 	defer stop()
 	noAnswer := func(err error) (reply, error) {
 		if errors.Is(err, os.ErrDeadlineExceeded) {
-			return reply{}, fmt.Errorf("no answer within %s from who acts for uid %d: the file system hangs, or the account stopped it", errandTime, e.UID)
+			return reply{}, fmt.Errorf("no answer within %s from who acts for uid %d: the file system hangs, or the account stopped it", most, e.UID)
 		}
 		return reply{}, fmt.Errorf("who acts for uid %d ended without an answer: %v", e.UID, err)
 	}

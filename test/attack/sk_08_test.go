@@ -41,41 +41,51 @@ func (z *cage) fuse(path string) (fd int, release func()) {
 // out after two seconds, with its name and the reason, and everything else is
 // found. In the control run a plain look at the directory hangs.
 func TestSK08DirectoriesThatHang(t *testing.T) {
-	z := newCage(t)
-	dead := z.socket(z.dir(owner, 0o700)+"/dead", owner, 0o600)
-	hanging := z.dir(viewer, 0o700)
-	z.silent(hanging)
-	deaf := z.dir(typist, 0o700)
-	z.unanswering(deaf) // who waits here cannot be killed, and muxward ends all the same
-	z.must(os.Mkdir(z.base+"/base", 0o755))
-	z.silent(z.base + "/base")
-	looking := make(chan struct{})
-	go func() { // the control run
-		_, _ = os.ReadDir(hanging)
-		close(looking)
-	}()
 	host.Build(t, "") // which takes its time
-	began := time.Now()
-	l := z.scan(root, "--dir", z.base+"/base")
-	inTime(t, began, 4*time.Second, "the scan ends")
-	if l.found(dead) != "S001" || l.Complete {
-		t.Errorf("beside what hangs it sees %+v, complete %v", l.Findings, l.Complete)
+	hang := func(t *testing.T) (z *cage, dead, hanging, deaf string) {
+		z = newCage(t)
+		dead = z.socket(z.dir(owner, 0o700)+"/dead", owner, 0o600)
+		hanging, deaf = z.dir(viewer, 0o700), z.dir(typist, 0o700)
+		z.silent(hanging)
+		z.unanswering(deaf) // who waits here cannot be killed, and muxward ends all the same
+		z.must(os.Mkdir(z.base+"/base", 0o755))
+		z.silent(z.base + "/base")
+		return z, dead, hanging, deaf
 	}
-	why := map[string]string{}
-	for _, k := range l.Scan.Skipped {
-		why[string(k.Path)] = k.Reason
-	}
-	if !strings.Contains(why[hanging], "no answer") || !strings.Contains(why[deaf], "no answer") || !strings.Contains(why[z.base+"/base"], "no answer") {
-		t.Errorf("it says %v", why)
-	}
-	if r := z.fix(root); r.Code != 3 || statOf(dead) != [3]uint64{} || !strings.Contains(r.Err, "not looked at: "+hanging) {
-		t.Errorf("fix beside what hangs: %+v", r)
-	}
-	select {
-	case <-looking:
-		t.Error("a plain look does not hang: this is no test")
-	default:
-	}
+	t.Run("scan", func(t *testing.T) {
+		t.Parallel()
+		z, dead, hanging, deaf := hang(t)
+		looking := make(chan struct{})
+		go func() { // the control run
+			_, _ = os.ReadDir(hanging)
+			close(looking)
+		}()
+		began := time.Now()
+		l := z.scan(root, "--dir", z.base+"/base")
+		inTime(t, began, 4*time.Second, "the scan ends")
+		if l.found(dead) != "S001" || l.Complete {
+			t.Errorf("beside what hangs it sees %+v, complete %v", l.Findings, l.Complete)
+		}
+		why := map[string]string{}
+		for _, k := range l.Scan.Skipped {
+			why[string(k.Path)] = k.Reason
+		}
+		if !strings.Contains(why[hanging], "no answer") || !strings.Contains(why[deaf], "no answer") || !strings.Contains(why[z.base+"/base"], "no answer") {
+			t.Errorf("it says %v", why)
+		}
+		select {
+		case <-looking:
+			t.Error("a plain look does not hang: this is no test")
+		default:
+		}
+	})
+	t.Run("fix", func(t *testing.T) {
+		t.Parallel()
+		z, dead, hanging, _ := hang(t)
+		if r := z.fix(root); r.Code != 3 || statOf(dead) != [3]uint64{} || !strings.Contains(r.Err, "not looked at: "+hanging) {
+			t.Errorf("fix beside what hangs: %+v", r)
+		}
+	})
 }
 
 // The attacker fills the disk, makes directories immutable, read-only or

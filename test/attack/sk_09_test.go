@@ -100,8 +100,8 @@ func (z *cage) acl(path string, uid uint32, perm uint16) {
 }
 
 // The attacker swaps what is at a path while root mends: the dead socket for a
-// live one, for a symbolic link to a file elsewhere, for a hard link; the directory
-// is open, so that anybody can. No live
+// live one, for a symbolic link to a file elsewhere, for a hard link; each fourth time
+// the directory is open, so that anybody can, and has to be closed first. No live
 // socket is lost, and the file elsewhere stays as it is. In the control run root
 // looks and acts by path, and loses.
 func TestSK09Swaps(t *testing.T) {
@@ -109,8 +109,8 @@ func TestSK09Swaps(t *testing.T) {
 	t.Run("attack", func(t *testing.T) {
 		r := newRacecourse(t)
 		done := map[string]int{}
-		for range rounds {
-			r.lay()
+		for i := range rounds {
+			r.lay([]uint32{0o777, 0o700, 0o700, 0o700}[i%4])
 			steps := r.steps("MW-S001", "MW-S004", "MW-S005")
 			r.still.Unlock()
 			for _, s := range steps {
@@ -127,7 +127,7 @@ func TestSK09Swaps(t *testing.T) {
 	t.Run("control", func(t *testing.T) {
 		r := newRacecourse(t)
 		for range soak.N(10_000, 2000) {
-			r.lay()
+			r.lay(0o777)
 			r.still.Unlock()
 			if !connects(r.path) {
 				_ = os.Chmod(r.path, 0o600)
@@ -157,7 +157,7 @@ func newRacecourse(t *testing.T) *racecourse {
 	z.must(os.WriteFile(r.outside, []byte("outside"), 0o644))
 	z.listening(r.dir+"/live", owner, 0o660)
 	r.live = statOf(r.dir + "/live")[1]
-	r.lay()
+	r.lay(0o777)
 	r.still.Unlock()
 	stop := make(chan struct{})
 	var wg sync.WaitGroup
@@ -185,11 +185,11 @@ func newRacecourse(t *testing.T) *racecourse {
 }
 
 // lay puts everything where it was at the beginning, and a dead socket at the
-// path. Nothing is swapped until still is unlocked.
-func (r *racecourse) lay() {
+// path, in a directory of that mode. Nothing is swapped until still is unlocked.
+func (r *racecourse) lay(mode uint32) {
 	r.t.Helper()
 	r.still.Lock()
-	r.must(unix.Chmod(r.dir, 0o777))
+	r.must(unix.Chmod(r.dir, mode))
 	r.must(os.Rename(r.where(), r.dir+"/live"))
 	for _, p := range []string{r.path, r.aside + "/link", r.aside + "/hard"} {
 		if err := os.Remove(p); err != nil && !os.IsNotExist(err) {

@@ -141,6 +141,7 @@ func TestSK12EveryState(t *testing.T) {
 	}
 	for _, c := range states() {
 		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
 			z := newCage(t)
 			dir := z.dir(owner, 0o700)
 			path := c.make(z, dir)

@@ -186,6 +186,7 @@ func TestSK13Crash(t *testing.T) {
 // is warned of nothing any more. Nothing is mended then, and all is told. The
 // control run is that, with room again, it is mended.
 func TestSK13FullDisk(t *testing.T) {
+	t.Parallel()
 	z := newCage(t)
 	dir, state := z.dir(owner, 0o700), z.state(root)
 	z.must(os.Mkdir(state, 0o700))

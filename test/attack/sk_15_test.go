@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/muxward/muxward/internal/soak"
 	"github.com/muxward/muxward/internal/sockets"
 	"github.com/muxward/muxward/internal/tmux/tmuxtest"
 )
@@ -32,7 +33,9 @@ func TestSK15HoldingUpRoot(t *testing.T) {
 	go func() {
 		for _, s := range steps {
 			if s.Finding.UID == tmuxtest.As(t, stranger).UID {
-				done <- z.mend(s)
+				m := z.mender()
+				m.Time = time.Duration(soak.N(10, 2)) * time.Second
+				done <- m.Mend(t.Context(), s)
 			}
 		}
 	}()

@@ -47,6 +47,7 @@ func held(pid int) bool {
 // goes on telling of everything else, and ends when it is told to. The control run is
 // the process that looked: it was killed, and is held there.
 func TestSK18WatchBesideWhatHangs(t *testing.T) {
+	t.Parallel()
 	z := newCage(t)
 	dir, hers := z.dir(owner, 0o700), z.dir(stranger, 0o755)
 	z.unanswering(hers)
@@ -66,6 +67,7 @@ func TestSK18WatchBesideWhatHangs(t *testing.T) {
 // nothing was seen for a while, nothing is told as right again for it, and another
 // one looks.
 func TestSK18AnotherLooks(t *testing.T) {
+	t.Parallel()
 	z := newCage(t)
 	dir := z.dir(owner, 0o700)
 	first, second := "MW-S001 "+z.socket(dir+"/first", owner, 0o600), "MW-S001 "+dir+"/second"

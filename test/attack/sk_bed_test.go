@@ -138,6 +138,11 @@ func (z *cage) server(who, path string, flags uintptr) *server {
 	z.servers = append(z.servers, s)
 	if flags == 0 {
 		s.tmux("new-session", "-d", "-s", "kept", "cat")
+		// Until then the pane is a copy of the server, and holds its sockets.
+		tmuxtest.Eventually(z.t, func() bool {
+			now := s.tmux("display-message", "-p", "-t", "kept", "#{pane_current_command}")
+			return now != "\n" && !strings.HasPrefix(now, "tmux")
+		}, "the pane runs its program")
 	}
 	return s
 }
@@ -280,8 +285,12 @@ func (z *cage) steps(ids ...string) []sockets.Step {
 // mend does a step as muxward does.
 func (z *cage) mend(s sockets.Step) sockets.Done {
 	z.t.Helper()
-	m := sockets.Mender{Argv: []string{host.Build(z.t, ""), "sockets", "errand"}}
-	return m.Mend(context.Background(), s)
+	return z.mender().Mend(context.Background(), s)
+}
+
+func (z *cage) mender() sockets.Mender {
+	z.t.Helper()
+	return sockets.Mender{Argv: []string{host.Build(z.t, ""), "sockets", "errand"}}
 }
 
 // listing is everything below the cage, with kind, owner, mode and inode, but for
