@@ -15,26 +15,27 @@ const module = "github.com/muxward/muxward/"
 // layers is the house: who may import whom. A room may import rooms of lower
 // layers, and of its own layer only those that beside lists with a reason.
 var layers = map[string]int{
-	"internal/soak":         0,
-	"internal/failpoint":    0,
-	"internal/pace":         0,
-	"internal/tmux":         0,
-	"internal/identity":     0,
-	"internal/config":       0,
-	"internal/tmux/wire":    1,
-	"internal/access":       1,
-	"internal/scrollback":   1,
-	"internal/tmux/control": 2,
-	"internal/policy":       2,
-	"internal/grants":       2,
-	"internal/audit":        2,
-	"internal/gateway":      2,
-	"internal/attach":       3,
-	"internal/guard":        3,
-	"internal/executor":     3,
-	"internal/sockets":      3,
-	"internal/server":       4,
-	"cmd/muxward":           6,
+	"internal/soak":               0,
+	"internal/failpoint":          0,
+	"internal/pace":               0,
+	"internal/tmux":               0,
+	"internal/identity":           0,
+	"internal/config":             0,
+	"internal/tmux/wire":          1,
+	"internal/access":             1,
+	"internal/scrollback":         1,
+	"internal/tmux/control":       2,
+	"internal/policy":             2,
+	"internal/grants":             2,
+	"internal/audit":              2,
+	"internal/gateway":            2,
+	"internal/attach":             3,
+	"internal/guard":              3,
+	"internal/executor":           3,
+	"internal/sockets":            3,
+	"internal/server/controlmode": 3,
+	"internal/server":             4,
+	"cmd/muxward":                 6,
 }
 
 // beside lists imports within one layer, each with its reason.
@@ -49,8 +50,9 @@ var beside = map[string]string{
 
 // forbidden is what the doors must never see, whatever their layer allows.
 var forbidden = map[string][]string{
-	"internal/server": {"internal/policy", "internal/executor", "internal/audit", "internal/grants", "internal/guard"},
-	"internal/policy": {"net", "os/exec", "time/tzdata"},
+	"internal/server":             {"internal/policy", "internal/executor", "internal/audit", "internal/grants", "internal/guard"},
+	"internal/server/controlmode": {"internal/policy", "internal/executor", "internal/audit", "internal/grants", "internal/guard"},
+	"internal/policy":             {"net", "os/exec", "time/tzdata"},
 }
 
 // testOnly are rooms that no program may import.

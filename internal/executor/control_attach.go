@@ -160,6 +160,9 @@ func (s *controlSeat) open(ctx context.Context) (*wire.Exit, error) {
 	return s.untilAttached(ctx)
 }
 
+// maxPID is more than any process has for its id on Linux.
+const maxPID = 1 << 22
+
 // hello introduces our client, with pipes of ours for its input and output. Its
 // name is that of the person's terminal or process, as it would be without us.
 func (s *controlSeat) hello() (*wire.Hello, error) {
@@ -168,6 +171,9 @@ func (s *controlSeat) hello() (*wire.Hello, error) {
 	h.Flags |= s.client.Hello().Flags & wire.FlagUTF8
 	if _, err := s.client.Terminal(); err != nil {
 		h.TTYName = "" // it is not the one they say
+	}
+	if h.PID == 0 {
+		h.PID = int32(s.e.unnamed.Add(1)&(1<<24-1)) + maxPID // by which their client is told from others
 	}
 	if s.name = h.TTYName; s.name == "" {
 		s.name = fmt.Sprintf("client-%d", h.PID)

@@ -388,7 +388,7 @@ func (s *controlSeat) reconsider(ctx context.Context, why string) error {
 	s.arm()
 	// What was let through before is over; whatever is queued is decided anew
 	// before it is written.
-	return s.live.Pass(ctx)
+	return errors.Join(s.live.Pass(ctx), s.client.Settle(ctx))
 }
 
 // close ends it for somebody who may not have it any more. When it returns nil,
@@ -405,7 +405,7 @@ func (s *controlSeat) close(ctx context.Context, d access.Decision, why string) 
 	ended := s.live.EndWithin(short, reason)
 	s.said(&wire.Exit{Code: 1, Message: oneLine(text)}, false)
 	s.sever(errors.New(text))
-	return errors.Join(ended, s.settle(ctx))
+	return errors.Join(ended, s.client.Settle(ctx), s.settle(ctx))
 }
 
 // settle waits until tmux has forgotten our client with all that it sent.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -61,6 +62,8 @@ type Executor struct {
 	// Gateway takes the commands that attached people ask for by keys. It is
 	// the one that calls us.
 	Gateway func() *gateway.Gateway
+
+	unnamed atomic.Uint32 // control clients whose person's client has no process here
 
 	mu     sync.Mutex
 	boards map[string]*board // of the servers where somebody's keys are looked up

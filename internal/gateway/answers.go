@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"context"
+	"errors"
 
 	"github.com/muxward/muxward/internal/identity"
 )
@@ -11,12 +12,13 @@ import (
 // lets nothing through that was asked for before.
 type Answers struct{ l *Live }
 
-// Answers begins one for a person. Release ends it.
-func (g *Gateway) Answers(ctx context.Context, who identity.Identity) Answers {
+// Answers begins one for a person. Release ends it. settle waits until what was let
+// through is the person's, or will never be.
+func (g *Gateway) Answers(ctx context.Context, who identity.Identity, settle func(context.Context) error) Answers {
 	l, _ := g.begin(ctx, who)
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.watch = func(ctx context.Context, _ string) error { return l.Pass(ctx) }
+	l.watch = func(ctx context.Context, _ string) error { return errors.Join(l.Pass(ctx), settle(ctx)) }
 	return Answers{l}
 }
 
@@ -45,7 +47,7 @@ func (a Answers) since(gen uint64) Gate {
 func (g *Gateway) Since(ctx context.Context, who identity.Identity) Gate {
 	gen := g.generation()
 	return func(deliver func() error) error {
-		a := g.Answers(ctx, who)
+		a := g.Answers(ctx, who, func(context.Context) error { return nil })
 		defer a.Release()
 		return a.since(gen)(deliver)
 	}

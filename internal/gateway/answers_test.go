@@ -10,7 +10,8 @@ import (
 // being written at that moment is waited for. Nobody is listed for it.
 func TestAnswersAreHeldBack(t *testing.T) {
 	g := newGateway(t, &rules{})
-	answers := g.Answers(context.Background(), bob(t))
+	settled := 0
+	answers := g.Answers(context.Background(), bob(t), func(context.Context) error { settled++; return nil })
 	gate := answers.Gate()
 	written := 0
 	write := func() error { written++; return nil }
@@ -39,6 +40,9 @@ func TestAnswersAreHeldBack(t *testing.T) {
 	}
 	if rep := <-done; len(rep.Unconfirmed) > 0 {
 		t.Errorf("%+v", rep)
+	}
+	if settled != 1 {
+		t.Errorf("what was let through is waited for %d times", settled)
 	}
 	if err := gate(write); !errors.Is(err, errOldSight) || written != 2 {
 		t.Errorf("after the change: %v, written %d times", err, written)

@@ -150,6 +150,9 @@ type ControlClient interface {
 	// the last one goes to the client as a block. line says that a line asked
 	// for it, failed that it did; err is its error, if any.
 	Reply(ctx context.Context, line, failed bool, err error, gate Gate) error
+	// Settle waits until what gates have let through is the client's, or will
+	// never be.
+	Settle(ctx context.Context) error
 	// Numbered tells the number of a block that a tmux server has written, so
 	// that ours follow it.
 	Numbered(number uint64)

@@ -111,8 +111,8 @@ func byLines() []service {
 	}
 	const shared = "mwalice/shared"
 	return []service{
-		{"tmuxd-lines", lines(typist, shared, "list-windows\n"), leftAlone},
-		{"tmuxd-show", lines(typist, shared, "list-windows\n"), leftAlone},
+		{"controlmode-lines", lines(typist, shared, "list-windows\n"), leftAlone},
+		{"controlmode-show", lines(typist, shared, "list-windows\n"), leftAlone},
 		{"control-listen", lines(typist, shared, ""), stuckPart},
 		{"control-obey", lines(typist, shared, "list-windows\n"), stuckPart},
 		{"control-carry", lines(owner, "other", "rename-window other\n"), stuckPart},

@@ -113,6 +113,13 @@ func (h *Host) SSHTerminal(who string, c tmuxtest.TerminalConfig, args ...string
 	return tmuxtest.Open(h.t, c, "ssh", append(append(h.SSHArgs(h.KeyOf(who)), "-tt"), args...)...)
 }
 
+// SSHControl starts OpenSSH's client without a terminal, for a session in control
+// mode.
+func (h *Host) SSHControl(who string, args ...string) *Lines {
+	h.t.Helper()
+	return StartLines(h.t, tmuxtest.Account{}.Command("ssh", append(append(h.SSHArgs(h.KeyOf(who)), "-T"), args...)...))
+}
+
 // PublicKey is the public key of one of Config.SSH, as a line.
 func (h *Host) PublicKey(who string) string {
 	h.t.Helper()

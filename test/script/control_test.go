@@ -40,6 +40,14 @@ func (s *scene) ends(ts *testscript.TestScript, _ bool, args []string) {
 func TestControlTranscript(t *testing.T) {
 	h := host.Start(t, host.Config{})
 	through := converse(t, h.Control(host.Alice, "new-session", "-s", "work", "-n", "main", "-x", "80", "-y", "24", "cat"))
+	if straight := transcript(t); through != straight {
+		t.Errorf("through muxward:\n%s\nplain:\n%s", through, straight)
+	}
+}
+
+// transcript is what plain tmux says.
+func transcript(t *testing.T) string {
+	t.Helper()
 	plain := tmuxtest.As(t, host.Bob)
 	socket := tmuxtest.Dir(t, plain) + "/s"
 	server := func(args ...string) *exec.Cmd {
@@ -48,10 +56,7 @@ func TestControlTranscript(t *testing.T) {
 		return cmd
 	}
 	t.Cleanup(func() { _ = server("kill-server").Run() }) // it has ended by itself
-	straight := converse(t, host.StartLines(t, server("-C", "new-session", "-s", "work", "-n", "main", "-x", "80", "-y", "24", "cat")))
-	if through != straight {
-		t.Errorf("through muxward:\n%s\nplain:\n%s", through, straight)
-	}
+	return converse(t, host.StartLines(t, server("-C", "new-session", "-s", "work", "-n", "main", "-x", "80", "-y", "24", "cat")))
 }
 
 // On a terminal (-CC) all that is said is in one device control string, and the

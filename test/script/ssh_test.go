@@ -149,7 +149,7 @@ func TestSSHCommands(t *testing.T) {
 		{`tmux show-buffer -b x`, "it's", "", 0},
 		{`tmux display -p $HOME`, "", "no shell runs here", 1},
 		{`tmux -L other ls`, "", "tmux -L is not offered over ssh", 1},
-		{`tmux -C attach`, "", "tmux -C is not offered over ssh", 1},
+		{`tmux -CC attach`, "", "tmux -CC needs a terminal; ask for one with: ssh -t", 1},
 		{`tmux attach -t work`, "", "open terminal failed: not a terminal", 1},
 		{`tmux load-buffer /etc/hostname`, "", "ermitted", 1},
 		{`tmux save-buffer -b x ` + h.Base + `/canary`, "", "ermitted", 1},

@@ -1,6 +1,7 @@
 package sshd
 
 import (
+	"bytes"
 	"context"
 	"crypto/ed25519"
 	"crypto/rand"
@@ -217,12 +218,15 @@ func (everything) Covers(identity.Subject, access.VerbSet, access.Object, time.T
 func (everything) Blind(identity.Subject, access.Object, time.Time) bool { return false }
 func (everything) Generation() uint64                                    { return 1 }
 
-// doer carries out acts.
+// doer carries out acts, and prints much of what is asked for a list.
 type doer struct{}
 
 func (doer) Execute(ctx context.Context, p *gateway.Permit) (gateway.Result, error) {
 	if act := p.Request().Act; act != nil {
 		return act.Do(ctx, access.Object{})
+	}
+	if p.Request().Invocation.Row.Name == "list-sessions" {
+		return gateway.Result{}, p.Request().Client.Print(ctx, 1, bytes.Repeat([]byte("SECRET\n"), 200<<10))
 	}
 	return gateway.Result{}, fmt.Errorf("nothing runs here")
 }

@@ -31,6 +31,7 @@ type client struct {
 	bye      string
 	over     bool
 	reading  bool
+	waits    bool // in control mode, for an empty line before it exits
 	screen   *terminal
 }
 
@@ -131,6 +132,10 @@ func (c *client) take(ctx context.Context, m wire.Message) error {
 		c.part("server exited")
 	case *wire.Exit:
 		c.part(m.Message)
+	case *wire.Flags:
+		c.mu.Lock()
+		c.waits = m.Flags.Has(wire.FlagControlWaitExit)
+		c.mu.Unlock()
 	case *wire.Suspend: // there is no shell to go to
 		c.event(&wire.Wakeup{})
 	case *wire.WriteOpen:

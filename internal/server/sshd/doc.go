@@ -23,6 +23,10 @@
 // thrown away at a revocation is thrown away there, too, or the connection with it.
 // A channel that is closed here counts until the client has closed it.
 //
+// In control mode (`ssh host tmux -C ...`) it is the channel that lines come and go by
+// (control.go); what is let through is put on its way packet by packet, and a change of
+// rights waits for the last one.
+//
 // Before anybody is proved, a connection has 30 seconds, 64 KiB and a few tries; of
 // too many of them the oldest goes (newcomers.go), and addresses that fail often wait
 // longer and longer (penalty.go). A proof is looked at again when keys change and

@@ -145,29 +145,35 @@ func TestNothingIsShownLater(t *testing.T) {
 			t.Errorf("afterwards she hears %.200q", s)
 		}
 	})
-	t.Run("nothing is read", func(t *testing.T) {
-		b := newBed(t, nil, 400)
-		v := newValve(true)
-		client := b.dial(v, ssh.Config{})
-		c, ch := b.conn(), b.session(client)
-		text := heard(ch)
-		v.deaf()
-		_, _ = ch.SendRequest("shell", false, nil)
-		tmuxtest.Eventually(t, func() bool { return c.nc.unsent() > 0 }, "she is being written to")
-		c.withdraw(t)
-		if n := c.nc.unsent(); n > 0 {
-			t.Errorf("the kernel holds %d bytes that she may have yet", n)
-		}
-		then := c.nc.wrote.Load()
-		v.open()
-		b.gone(c)
-		if n := c.nc.wrote.Load() - then; n > 0 {
-			t.Errorf("afterwards %d bytes were written to her", n)
-		}
-		if s := <-text; len(s) > 300<<10 {
-			t.Errorf("she has heard %d bytes", len(s))
-		}
+	t.Run("nothing is read", func(t *testing.T) { unread(t, "shell", nil) })
+	t.Run("nothing is read in control mode", func(t *testing.T) {
+		unread(t, "exec", ssh.Marshal(struct{ Line string }{"tmux -C list-sessions"}))
 	})
+}
+
+// unread asks for something and does not read it until what it rests on is taken back.
+func unread(t *testing.T, request string, payload []byte) {
+	b := newBed(t, nil, 400)
+	v := newValve(true)
+	client := b.dial(v, ssh.Config{})
+	c, ch := b.conn(), b.session(client)
+	text := heard(ch)
+	v.deaf()
+	_, _ = ch.SendRequest(request, false, payload)
+	tmuxtest.Eventually(t, func() bool { return c.nc.unsent() > 0 }, "she is being written to")
+	c.withdraw(t)
+	if n := c.nc.unsent(); n > 0 {
+		t.Errorf("the kernel holds %d bytes that she may have yet", n)
+	}
+	then := c.nc.wrote.Load()
+	v.open()
+	b.gone(c)
+	if n := c.nc.wrote.Load() - then; n > 0 {
+		t.Errorf("afterwards %d bytes were written to her", n)
+	}
+	if s := <-text; len(s) > 300<<10 {
+		t.Errorf("she has heard %d bytes", len(s))
+	}
 }
 
 // TestNothingIsDrawnBehindTheEnd: who was about to draw, or to read, when the terminal

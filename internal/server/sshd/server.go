@@ -37,6 +37,9 @@ const (
 	// maxSessions is how many one person has on all of their connections: each
 	// holds what was sent and not read.
 	maxSessions = 40
+	// maxControl is how many of those are in control mode: a line may be long, and so
+	// may what a command prints.
+	maxControl = 8
 	// maxRefused is how many channels and requests are refused before the
 	// connection is.
 	maxRefused = 200
@@ -90,6 +93,7 @@ type Server struct {
 	conns    map[*conn]bool
 	people   map[string]int // connections
 	sessions map[string]int
+	control  map[string]int // of them, those in control mode
 	fresh    newcomers
 	pen      penalties
 	pace     pace.Pace
@@ -181,7 +185,7 @@ func (s *Server) admit(ctx context.Context, nc net.Conn) {
 	s.mu.Lock()
 	tooMany := len(s.conns) >= connections
 	if s.conns == nil {
-		s.conns, s.people, s.sessions = map[*conn]bool{}, map[string]int{}, map[string]int{}
+		s.conns, s.people, s.sessions, s.control = map[*conn]bool{}, map[string]int{}, map[string]int{}, map[string]int{}
 	}
 	s.mu.Unlock()
 	if tooMany {

@@ -349,11 +349,17 @@ func (x *session) base() gateway.Request {
 
 // exec runs a command line.
 func (x *session) exec(ctx context.Context, line string) (gateway.Result, error) {
-	argv, err := command(line)
-	if err != nil {
-		return gateway.Result{}, x.c.s.Gateway.Refuse(ctx, x.base(), []string{line}, err)
+	asked, err := readCommand(line)
+	if err == nil && asked.mode == "-CC" && x.term == nil {
+		err = errors.New("tmux -CC needs a terminal; ask for one with: ssh -t")
 	}
-	return x.command(ctx, argv)
+	switch {
+	case err != nil:
+		return gateway.Result{}, x.c.s.Gateway.Refuse(ctx, x.base(), []string{line}, err)
+	case asked.mode != "":
+		return x.control(ctx, asked)
+	}
+	return x.command(ctx, asked.argv)
 }
 
 // command is a tmux command line, as at the tmux door: each command is decided

@@ -69,13 +69,14 @@ func TestWords(t *testing.T) {
 func TestCommand(t *testing.T) {
 	for line, want := range map[string]string{
 		"tmux": "", "tmux ls": "ls", "ls -F x": "ls -F x", "tmux -u -2 ls -a": "ls -a", "tmux -- ls": "ls", "tmux tmux": "tmux",
+		"tmux -C": "-C", "tmux -CC attach": "-CCattach", "tmux -C -u -C -- attach -C": "-CCattach -C",
 	} {
-		if got, err := command(line); err != nil || strings.Join(got, " ") != want {
+		if got, err := readCommand(line); err != nil || got.mode+strings.Join(got.argv, " ") != want {
 			t.Errorf("%q: %q, %v", line, got, err)
 		}
 	}
-	for _, line := range []string{"tmux -L x ls", "tmux -S/x ls", "tmux -f /x", "tmux -c id", "tmux -C", "tmux -CC attach", "tmux -uC"} {
-		if got, err := command(line); err == nil {
+	for _, line := range []string{"tmux -L x ls", "tmux -S/x ls", "tmux -f /x", "tmux -c id", "tmux -CCC", "tmux -uC"} {
+		if got, err := readCommand(line); err == nil {
 			t.Errorf("%q is %q", line, got)
 		}
 	}

@@ -109,26 +109,41 @@ func (s *splitter) double(rest string) (int, error) {
 	return 0, errors.New("a double quote that is not closed")
 }
 
-// command gives the tmux command of a command line: its words without a leading
+// command is what a command line asks for.
+type command struct {
+	argv []string
+	// mode is -C or -CC if it is to be in control mode, else "".
+	mode string
+}
+
+// readCommand gives the tmux command of a command line: its words without a leading
 // tmux, and without those flags of the tmux client that mean nothing here.
-func command(line string) ([]string, error) {
+func readCommand(line string) (command, error) {
 	all, err := words(line)
 	if err != nil {
-		return nil, err
+		return command{}, err
 	}
+	c := command{argv: all}
 	if len(all) == 0 || all[0] != "tmux" {
-		return all, nil
+		return c, nil
 	}
-	for all = all[1:]; len(all) > 0 && len(all[0]) > 1 && all[0][0] == '-'; all = all[1:] {
-		switch all[0] {
+	level := 0
+	for c.argv = all[1:]; len(c.argv) > 0 && len(c.argv[0]) > 1 && c.argv[0][0] == '-'; c.argv = c.argv[1:] {
+		switch flag := c.argv[0]; flag {
 		case "-u", "-2":
-		case "--":
-			return all[1:], nil
+			continue
 		case "-C", "-CC":
-			return nil, fmt.Errorf("tmux %s is not offered over ssh", all[0])
+			level += len(flag) - 1 // as with tmux, twice is -CC
+			continue
+		case "--":
+			c.argv = c.argv[1:]
 		default:
-			return nil, fmt.Errorf("tmux %.40s is not offered over ssh: which server and configuration is used is said by muxward", all[0])
+			return c, fmt.Errorf("tmux %.40s is not offered over ssh: which server and configuration is used is said by muxward", flag)
 		}
+		break
 	}
-	return all, nil
+	if level > 0 {
+		c.mode = "-CC"[:min(level, 2)+1]
+	}
+	return c, nil
 }

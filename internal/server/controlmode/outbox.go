@@ -1,13 +1,10 @@
-package tmuxd
+package controlmode
 
 import (
 	"context"
 	"errors"
 	"fmt"
 	"sync"
-	"time"
-
-	"golang.org/x/sys/unix"
 
 	"github.com/muxward/muxward/internal/failpoint"
 	"github.com/muxward/muxward/internal/gateway"
@@ -19,7 +16,7 @@ const maxQueued = 256 << 10
 // outbox holds what is to be written to a client in control mode, in order, and
 // writes each part only if it is permitted at that moment.
 type outbox struct {
-	out *stream
+	out Streams
 
 	omu     sync.Mutex
 	entries []entry
@@ -40,7 +37,7 @@ type entry struct {
 	instead, tail []byte
 }
 
-func newOutbox(out *stream) outbox {
+func newOutbox(out Streams) outbox {
 	return outbox{
 		out: out, room: make(chan struct{}, 1), work: make(chan struct{}, 1), idle: make(chan struct{}, 1),
 	}
@@ -124,7 +121,7 @@ func (o *outbox) write() error {
 		if e == nil {
 			return nil
 		}
-		failpoint.At("tmuxd-show")
+		failpoint.At("controlmode-show")
 		size := len(e.data)
 		if err := o.deliver(e); err != nil {
 			stopped := !o.stop()
@@ -143,29 +140,15 @@ func (o *outbox) write() error {
 // deliver writes one entry, or what takes its place. What ends it is an error of
 // writing; that something is not permitted is none.
 func (o *outbox) deliver(e *entry) error {
-	raw, err := o.out.file.SyscallConn()
-	if err != nil {
-		return err
-	}
 	rest, last := e.data, byte('\n')
 	for len(rest) > 0 {
-		n, failed, denied := 0, error(nil), error(nil)
-		waited := raw.Write(func(fd uintptr) bool {
-			n, failed = 0, nil
-			denied = pass(e.gate, func() error {
-				n, failed = o.out.tryWrite(int(fd), rest)
-				return nil
-			})
-			return !errors.Is(failed, unix.EAGAIN)
-		})
+		n, denied, err := o.out.Deliver(rest, e.gate)
 		if n > 0 {
 			last, rest = rest[n-1], rest[n:]
 		}
 		switch {
-		case waited != nil:
-			return waited
-		case failed != nil && !errors.Is(failed, unix.EINTR):
-			return failed
+		case err != nil:
+			return err
 		case denied == nil:
 		case len(rest) == len(e.data):
 			e = &entry{data: e.instead}
@@ -182,7 +165,8 @@ func (o *outbox) deliver(e *entry) error {
 	return nil
 }
 
-func pass(gate gateway.Gate, deliver func() error) error {
+// Pass has deliver happen if gate, which may be nil, lets it.
+func Pass(gate gateway.Gate, deliver func() error) error {
 	if gate == nil {
 		return deliver()
 	}
@@ -218,6 +202,6 @@ func (o *outbox) stop() (first bool) {
 	wake(o.work)
 	wake(o.room)
 	wake(o.idle)
-	_ = o.out.file.SetWriteDeadline(time.Unix(1, 0)) // what takes no deadline does not wait
+	o.out.StopWriting()
 	return true
 }

@@ -1,4 +1,4 @@
-package tmuxd
+package controlmode
 
 import (
 	"bytes"
@@ -9,12 +9,54 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
+	"github.com/muxward/muxward/internal/gateway"
 	"github.com/muxward/muxward/internal/tmux/tmuxtest"
-	"github.com/muxward/muxward/internal/tmux/wire"
 )
+
+// descriptor is a client's standard output that takes what it has room for.
+type descriptor struct{ file *os.File }
+
+func (d descriptor) Deliver(data []byte, gate gateway.Gate) (n int, denied, err error) {
+	raw, err := d.file.SyscallConn()
+	if err != nil {
+		return 0, nil, err
+	}
+	var failed error
+	waited := raw.Write(func(fd uintptr) bool {
+		n, failed = 0, nil
+		denied = Pass(gate, func() error {
+			n, failed = unix.Write(int(fd), data[:min(len(data), 4096)])
+			return nil
+		})
+		return !errors.Is(failed, unix.EAGAIN)
+	})
+	return max(n, 0), denied, errors.Join(waited, failed)
+}
+
+func (d descriptor) full(t *testing.T) bool {
+	t.Helper()
+	raw, err := d.file.SyscallConn()
+	fds := []unix.PollFd{{Events: unix.POLLOUT}}
+	if err == nil {
+		err = raw.Control(func(fd uintptr) {
+			fds[0].Fd = int32(fd)
+			_, _ = unix.Poll(fds, 0)
+		})
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return fds[0].Revents&unix.POLLOUT == 0
+}
+
+func (d descriptor) Read([]byte) (int, error)     { return 0, io.EOF }
+func (d descriptor) Settle(context.Context) error { return nil }
+func (d descriptor) StopReading()                 {}
+func (d descriptor) StopWriting()                 { _ = d.file.SetWriteDeadline(time.Unix(1, 0)) }
 
 // pipeBox is an outbox on a pipe that writes, and the pipe's other end.
 func pipeBox(t *testing.T) (*outbox, *os.File) {
@@ -23,12 +65,7 @@ func pipeBox(t *testing.T) (*outbox, *os.File) {
 	if err := unix.Pipe2(p[:], unix.O_CLOEXEC|unix.O_NONBLOCK); err != nil {
 		t.Fatal(err)
 	}
-	there, fd := os.NewFile(uintptr(p[0]), "there"), wire.NewFD(p[1])
-	defer fd.Close()
-	out, err := takeOver(fd, "standard output", unix.O_WRONLY)
-	if err != nil {
-		t.Fatal(err)
-	}
+	there, out := os.NewFile(uintptr(p[0]), "there"), descriptor{os.NewFile(uintptr(p[1]), "here")}
 	o := newOutbox(out)
 	ended := make(chan error, 1)
 	go func() { ended <- o.write() }()
@@ -67,7 +104,7 @@ func TestOutboxGate(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	tmuxtest.Eventually(t, func() bool { return !ready(number(t, o.out), unix.POLLOUT) }, "the pipe is full")
+	tmuxtest.Eventually(t, func() bool { return o.out.(descriptor).full(t) }, "the pipe is full")
 	shut.Store(true)
 	var got bytes.Buffer
 	buf := make([]byte, 64<<10)
@@ -123,7 +160,7 @@ func TestOutboxCountsWhatItWrites(t *testing.T) {
 	if err := o.put(context.Background(), entry{data: bytes.Repeat([]byte("y"), 2*maxQueued)}); err != nil {
 		t.Fatal(err)
 	}
-	tmuxtest.Eventually(t, func() bool { return !ready(number(t, o.out), unix.POLLOUT) }, "the pipe is full")
+	tmuxtest.Eventually(t, func() bool { return o.out.(descriptor).full(t) }, "the pipe is full")
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
 	if err := o.put(ctx, entry{data: []byte("z")}); !errors.Is(err, context.Canceled) {
@@ -141,16 +178,11 @@ func TestOutboxEndsWithAnError(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	fd := wire.NewFD(file)
-	defer fd.Close()
+	out := descriptor{os.NewFile(uintptr(file), "file")}
+	defer out.file.Close()
 	if _, err := unix.FcntlInt(uintptr(file), unix.F_ADD_SEALS, unix.F_SEAL_WRITE); err != nil {
 		t.Fatal(err)
 	}
-	out, err := takeOver(fd, "standard output", unix.O_WRONLY)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer out.file.Close()
 	o := newOutbox(out)
 	gate := func(deliver func() error) error { return deliver() }
 	if err := o.put(context.Background(), entry{data: []byte("line\n"), gate: gate}); err != nil {
