@@ -13,8 +13,6 @@ import (
 )
 
 const (
-	// resizeEvery is the least time between two sizes that tmux hears of.
-	resizeEvery = 50 * time.Millisecond
 	// leaveWithin bounds how long a terminal may take to be given back.
 	leaveWithin = time.Second
 )

@@ -39,6 +39,12 @@ func loopback(n int) string { return fmt.Sprintf("127.0.%d.%d", 1+n/200, 1+n%200
 // dialSSH is a client of our own, that says what it likes.
 func (w *world) dialSSH(who string, n int) (*ssh.Client, error) {
 	w.t.Helper()
+	return w.dialSSHAs(w.signerOf(who), n)
+}
+
+// signerOf is a person's key.
+func (w *world) signerOf(who string) ssh.Signer {
+	w.t.Helper()
 	pem, err := os.ReadFile(w.KeyOf(who))
 	if err != nil {
 		w.t.Fatal(err)
@@ -47,7 +53,7 @@ func (w *world) dialSSH(who string, n int) (*ssh.Client, error) {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	return w.dialSSHAs(key, n)
+	return key
 }
 
 // stray is a key that nobody knows.

@@ -37,5 +37,9 @@ func sound(term string) bool {
 		strings.Trim(term, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789+._-") == ""
 }
 
+// waits has what is printed wait for its way, instead of being lost where there is no
+// room.
+const waits = true
+
 // stands reports whether a proof still holds.
 func stands(err error) bool { return err == nil }

@@ -284,7 +284,7 @@ func (x *session) show(ctx context.Context, data []byte, errs bool) error {
 		return context.Cause(ctx)
 	}
 	err := x.print(ctx, data, errs)
-	if err == nil {
+	if err == nil && waits {
 		err = x.passed(ctx)
 	}
 	if err == nil {
