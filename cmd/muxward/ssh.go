@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -32,6 +33,8 @@ type sshDoor struct {
 	l      net.Listener
 	keys   atomic.Pointer[identity.SSHKeys]
 
+	accounts *accountKeys // nil if those are not taken
+
 	loading sync.Mutex
 	last    lists
 	stamp   string // of the lists as last read
@@ -45,6 +48,12 @@ func (d *daemon) openSSH(ctx context.Context) (*sshDoor, error) {
 		return nil, nil
 	}
 	s := &sshDoor{config: d.config.SSH}
+	if s.config.AccountKeys {
+		s.accounts = &accountKeys{account: d.accountNamed}
+		if uid := uint32(os.Geteuid()); uid != 0 {
+			s.accounts.own = &uid
+		}
+	}
 	if err := s.load(d.policy.Set(), d.complain); err != nil {
 		return nil, err
 	}
@@ -81,7 +90,8 @@ type lists struct {
 func (s *sshDoor) load(set *policy.Set, complain func(string)) error {
 	s.loading.Lock()
 	defer s.loading.Unlock()
-	stamp := s.look()
+	homes := s.homes(set)
+	stamp := s.look() + sum(homes)
 	next := s.last
 	keys, wrong, kerr := s.keysOf(set)
 	if kerr == nil {
@@ -107,7 +117,9 @@ func (s *sshDoor) load(set *policy.Set, complain func(string)) error {
 		rerr = fmt.Errorf("the revoked keys of the ssh door: %w", rerr)
 	}
 	all := set.SSHKeys()
-	files, theirs := identity.Unclaimed(all, next.keys, s.keys.Load())
+	theirOwn, odd := ofAccounts(homes)
+	wrong = append(wrong, odd...)
+	files, theirs := identity.Unclaimed(all, slices.Concat(next.keys, theirOwn), s.keys.Load())
 	wrong = append(wrong, theirs...)
 	for _, k := range files {
 		if set.IsPerson(k.Person()) {
@@ -122,6 +134,30 @@ func (s *sshDoor) load(set *policy.Set, complain func(string)) error {
 	}
 	s.broken = errors.Join(kerr, aerr, rerr)
 	return s.broken
+}
+
+// homes reads the files of people's own accounts, if those are taken.
+func (s *sshDoor) homes(set *policy.Set) []accountFile {
+	if s.accounts == nil {
+		return nil
+	}
+	return s.accounts.files(context.Background(), set)
+}
+
+// ofAccounts gives the keys of such files. One that cannot be read gives none: what its
+// account has taken out of it is not to stay in force.
+func ofAccounts(homes []accountFile) (keys []*identity.SSHKey, wrong []error) {
+	for _, f := range homes {
+		more, err := []*identity.SSHKey(nil), f.err
+		if err == nil {
+			more, err = identity.ParseAccountKeys(f.data, f.person, f.path)
+		}
+		if err != nil {
+			wrong = append(wrong, fmt.Errorf("keys of %s's account are not taken: %w", f.person, err))
+		}
+		keys = append(keys, more...)
+	}
+	return keys, wrong
 }
 
 // wrong gives what keeps a list from being in force as it is.
@@ -272,8 +308,9 @@ func (s *sshDoor) reloadChanged(ctx context.Context, d *daemon) {
 	if s == nil {
 		return
 	}
+	now := s.look() + sum(s.homes(d.policy.Set()))
 	s.loading.Lock()
-	same := s.stamp == s.look()
+	same := s.stamp == now
 	s.loading.Unlock()
 	if same {
 		s.reconsider(ctx, d)

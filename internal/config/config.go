@@ -55,6 +55,8 @@ type SSH struct {
 	Listen string `yaml:"listen"`
 	// Keys is a directory of NAME.keys: more public keys of people.
 	Keys string `yaml:"keys"`
+	// AccountKeys has the authorized_keys of people's own accounts taken.
+	AccountKeys bool `yaml:"account_keys"`
 	// Authorities is a file of public keys whose certificates are taken.
 	Authorities string `yaml:"authorities"`
 	// Revoked is a file of keys and certificates that are not taken any more.
@@ -92,7 +94,7 @@ func decode(path string, data []byte, c *Config) error {
 	loader := yaml.NewDecoder(bytes.NewReader(data))
 	loader.KnownFields(true)
 	if err := loader.Decode(c); err != nil {
-		return fmt.Errorf("%s: %w; the keys are state, policy, doors, tmux, tmux_config, accounts, user, paste_limit, paste_confirm_lines, ssh (listen, keys, authorities, revoked)", path, err)
+		return fmt.Errorf("%s: %w; the keys are state, policy, doors, tmux, tmux_config, accounts, user, paste_limit, paste_confirm_lines, ssh (listen, keys, account_keys, authorities, revoked)", path, err)
 	}
 	switch {
 	case c.PasteLimit < 0 || c.PasteLimit > maxPaste:

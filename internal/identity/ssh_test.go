@@ -114,6 +114,22 @@ func TestParseSSHKeysAllOrNothing(t *testing.T) {
 	}
 }
 
+// In an account's own file a line that is not taken costs its key, and no other; and
+// that key is not taken from another line instead.
+func TestParseAccountKeys(t *testing.T) {
+	good, limited, bad := line(newSigner(t).PublicKey()), line(newSigner(t).PublicKey()), line(newSigner(t).PublicKey())
+	text := strings.Join([]string{"# for sshd, too", good, `from="10.0.0.1",restrict ` + limited, bad, `command="backup" ` + bad, "nonsense"}, "\n")
+	keys, err := ParseAccountKeys([]byte(text), "alice", "authorized_keys")
+	if len(keys) != 2 || keys[0].Where() != "authorized_keys:2" || keys[1].Where() != "authorized_keys:3" || !keys[1].limits.noPTY {
+		t.Errorf("%+v", keys)
+	}
+	for _, want := range []string{"authorized_keys:5: the option command= is not taken", "authorized_keys:6: no public key"} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("nothing says %q: %v", want, err)
+		}
+	}
+}
+
 // world is a host with alice's key and an authority.
 type world struct {
 	alice, ca, other ssh.Signer

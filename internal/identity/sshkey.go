@@ -249,6 +249,23 @@ func ParseSSHKeys(data []byte, person, file string) ([]*SSHKey, error) {
 	return keys, nil
 }
 
+// ParseAccountKeys reads an account's own authorized_keys. They were written for sshd,
+// too, so a line that asks for what is not kept here costs its key and no other; but
+// that key is not taken from any other line either. wrong tells of them.
+func ParseAccountKeys(data []byte, person, file string) (keys []*SSHKey, wrong error) {
+	refused := map[string]bool{}
+	wrong = eachLine(data, file, func(where, text string) error {
+		k, err := ParseSSHKey(text, person, where)
+		if err == nil {
+			keys = append(keys, k)
+		} else if key, _, _, _, perr := ssh.ParseAuthorizedKey([]byte(text)); perr == nil {
+			refused[string(key.Marshal())] = true
+		}
+		return err
+	})
+	return slices.DeleteFunc(keys, func(k *SSHKey) bool { return refused[string(k.key.Marshal())] }), wrong
+}
+
 // eachLine has take read each line of a file but empty ones and comments, and tells
 // all that it finds wrong, each with its place.
 func eachLine(data []byte, file string, take func(where, text string) error) error {

@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"maps"
 	"slices"
 
 	"github.com/muxward/muxward/internal/identity"
@@ -11,6 +12,9 @@ func (s *Set) IsPerson(name string) bool {
 	_, ok := s.people.list[name]
 	return ok
 }
+
+// People lists the people of the people file by name.
+func (s *Set) People() []string { return slices.Sorted(maps.Keys(s.people.list)) }
 
 // UIDs lists the uids that the people file names, in no order.
 func (s *Set) UIDs() []uint32 {

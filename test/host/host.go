@@ -43,6 +43,8 @@ type Config struct {
 	// SSH names people who may come by ssh, each with a key of their own; with nobody
 	// the door is closed.
 	SSH []string
+	// SSHMore is more of the ssh door's configuration.
+	SSHMore string
 	// Env is more environment of muxward itself.
 	Env []string
 	// Build names a build tag for muxward, such as one that takes a check out

@@ -26,7 +26,11 @@ func (h *Host) prepareSSH() string {
 	for _, who := range h.cfg.SSH {
 		h.AllowKey(who, h.NewKey(who), "")
 	}
-	return fmt.Sprintf("ssh: {listen: '127.0.0.1:0', keys: %[1]s/keys, authorities: %[1]s/authorities, revoked: %[1]s/revoked}\n", h.Base)
+	more := ""
+	if h.cfg.SSHMore != "" {
+		more = ", " + h.cfg.SSHMore
+	}
+	return fmt.Sprintf("ssh: {listen: '127.0.0.1:0', keys: %[1]s/keys, authorities: %[1]s/authorities, revoked: %[1]s/revoked%[2]s}\n", h.Base, more)
 }
 
 // Keygen runs ssh-keygen.

@@ -1,0 +1,182 @@
+package main
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/muxward/muxward/internal/identity"
+	"github.com/muxward/muxward/internal/policy"
+)
+
+const (
+	// accountKeysTime bounds how long all accounts together may take: a home may be
+	// on a file system that does not answer.
+	accountKeysTime = 3 * time.Second
+	// atOnce is how many accounts' files are read at the same time.
+	atOnce = 8
+)
+
+// accountKeys reads the authorized_keys of people's own accounts.
+type accountKeys struct {
+	// account gives the account of a person of the policy.
+	account func(ctx context.Context, person string) (identity.Account, error)
+	// own is the only account that is looked at, if there is one: others' files are
+	// not ours to read.
+	own *uint32
+
+	mu   sync.Mutex
+	busy map[string]bool // by path: a reading that does not return
+}
+
+// accountFile is one person's file as it could be read.
+type accountFile struct {
+	person, path string
+	data         []byte
+	err          error
+}
+
+// files reads those of all people of the policy. Those without an account or a file
+// are not among them.
+func (a *accountKeys) files(ctx context.Context, set *policy.Set) []accountFile {
+	ctx, cancel := context.WithTimeout(ctx, accountKeysTime)
+	defer cancel()
+	people := set.People()
+	all := make([]accountFile, len(people))
+	turn := make(chan struct{}, atOnce)
+	var wg sync.WaitGroup
+	for i, person := range people {
+		wg.Go(func() {
+			select {
+			case turn <- struct{}{}:
+				defer func() { <-turn }()
+				all[i] = a.file(ctx, person)
+			case <-ctx.Done():
+				all[i] = accountFile{person: person, err: errSlowHome}
+			}
+		})
+	}
+	wg.Wait()
+	var out []accountFile
+	for _, f := range all {
+		if f.err == nil && f.path == "" || errors.Is(f.err, fs.ErrNotExist) {
+			continue
+		}
+		out = append(out, f)
+	}
+	return out
+}
+
+var errSlowHome = errors.New("the home directory does not answer in time")
+
+func (a *accountKeys) file(ctx context.Context, person string) accountFile {
+	account, err := a.account(ctx, person)
+	if err != nil || !filepath.IsAbs(account.Home) || a.own != nil && account.UID != *a.own {
+		return accountFile{person: person} // they have none here
+	}
+	f := accountFile{person: person, path: filepath.Join(account.Home, ".ssh", "authorized_keys")}
+	a.mu.Lock()
+	busy := a.busy[f.path]
+	if a.busy == nil {
+		a.busy = map[string]bool{}
+	}
+	a.busy[f.path] = true
+	a.mu.Unlock()
+	if busy {
+		f.err = errSlowHome
+		return f
+	}
+	done := make(chan accountFile, 1)
+	go func() { // it ends when the file system answers; until then no other begins
+		f := f
+		f.data, f.err = readAccountFile(account)
+		a.mu.Lock()
+		delete(a.busy, f.path)
+		a.mu.Unlock()
+		done <- f
+	}()
+	select {
+	case f = <-done:
+	case <-ctx.Done():
+		f.err = errSlowHome
+	}
+	return f
+}
+
+// readAccountFile reads an account's ~/.ssh/authorized_keys, if nobody but the account
+// and root could have written it, as sshd's StrictModes has it. Below the home directory
+// no symbolic link is followed.
+func readAccountFile(account identity.Account) ([]byte, error) {
+	at, name := unix.AT_FDCWD, account.Home
+	for _, next := range []struct {
+		name  string
+		flags int
+	}{
+		{account.Home, unix.O_PATH | unix.O_DIRECTORY},
+		{".ssh", unix.O_PATH | unix.O_DIRECTORY | unix.O_NOFOLLOW},
+		{"authorized_keys", unix.O_RDONLY | unix.O_NONBLOCK | unix.O_NOCTTY | unix.O_NOFOLLOW},
+	} {
+		if at != unix.AT_FDCWD {
+			name = filepath.Join(name, next.name)
+		}
+		fd, err := unix.Openat(at, next.name, next.flags|unix.O_CLOEXEC, 0)
+		if at != unix.AT_FDCWD {
+			_ = unix.Close(at)
+		}
+		if errors.Is(err, unix.ELOOP) || errors.Is(err, unix.ENOTDIR) {
+			return nil, fmt.Errorf("%s is a symbolic link, or no directory; it is not followed", name)
+		}
+		if err != nil {
+			return nil, &fs.PathError{Op: "open", Path: name, Err: err}
+		}
+		if err := keptBy(fd, name, account.UID); err != nil {
+			_ = unix.Close(fd)
+			return nil, err
+		}
+		at = fd
+	}
+	f := os.NewFile(uintptr(at), name)
+	defer f.Close()
+	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s is no file", name)
+	}
+	data, err := io.ReadAll(io.LimitReader(f, maxKeysFile+1))
+	if err == nil && len(data) > maxKeysFile {
+		err = fmt.Errorf("%s has more than %d bytes", name, maxKeysFile)
+	}
+	return data, err
+}
+
+// keptBy refuses what others than an account and root could have written.
+func keptBy(fd int, name string, uid uint32) error {
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil {
+		return &fs.PathError{Op: "stat", Path: name, Err: err}
+	}
+	switch {
+	case st.Uid != 0 && st.Uid != uid:
+		return fmt.Errorf("%s belongs to uid %d, not to the account or root", name, st.Uid)
+	case st.Mode&0o022 != 0:
+		return fmt.Errorf("%s may be written by others (mode %04o): chmod go-w %s", name, st.Mode&0o7777, name)
+	}
+	return nil
+}
+
+// sum sums files up, to see whether something has changed.
+func sum(files []accountFile) string {
+	h := sha256.New()
+	for _, f := range files {
+		fmt.Fprintf(h, "%q %q %d %v\n", f.person, f.path, len(f.data), f.err)
+		_, _ = h.Write(f.data) // a hash takes everything
+	}
+	return fmt.Sprintf("%x", h.Sum(nil))
+}
