@@ -22,8 +22,11 @@ import (
 	"github.com/muxward/muxward/internal/server/sshd"
 )
 
-// maxKeysFile bounds one file of keys.
-const maxKeysFile = 1 << 20
+// maxKeysFile bounds one file of keys, maxRevokedFile one of what was revoked.
+const (
+	maxKeysFile    = 1 << 20
+	maxRevokedFile = 8 << 20
+)
 
 // sshDoor is the SSH door with the lists that it rests on. A nil one is a door
 // that is closed.
@@ -97,7 +100,7 @@ func (s *sshDoor) load(set *policy.Set, complain func(string)) error {
 	if kerr == nil {
 		next.keys = keys
 	}
-	authorities, aerr := s.read(s.config.Authorities, func(data []byte) ([]*identity.SSHKey, error) {
+	authorities, aerr := s.read(s.config.Authorities, maxKeysFile, func(data []byte) ([]*identity.SSHKey, error) {
 		return identity.ParseSSHKeys(data, "", s.config.Authorities)
 	})
 	if aerr == nil {
@@ -105,7 +108,7 @@ func (s *sshDoor) load(set *policy.Set, complain func(string)) error {
 	} else {
 		aerr = fmt.Errorf("the authorities of the ssh door: %w", aerr)
 	}
-	_, rerr := s.read(s.config.Revoked, func(data []byte) ([]*identity.SSHKey, error) {
+	_, rerr := s.read(s.config.Revoked, maxRevokedFile, func(data []byte) ([]*identity.SSHKey, error) {
 		revoked, err := identity.ParseSSHRevoked(data, s.config.Revoked)
 		if err != nil { // what was understood takes away, and nothing is given back
 			revoked = s.last.revoked.With(revoked)
@@ -171,7 +174,7 @@ func (s *sshDoor) wrong() error {
 }
 
 // read reads one list that nobody else may change; "" is an empty one.
-func (s *sshDoor) read(path string, parse func([]byte) ([]*identity.SSHKey, error)) ([]*identity.SSHKey, error) {
+func (s *sshDoor) read(path string, limit int64, parse func([]byte) ([]*identity.SSHKey, error)) ([]*identity.SSHKey, error) {
 	if path == "" {
 		return nil, nil
 	}
@@ -190,9 +193,9 @@ func (s *sshDoor) read(path string, parse func([]byte) ([]*identity.SSHKey, erro
 	if err := kept(path, info); err != nil {
 		return nil, err
 	}
-	data, err := io.ReadAll(io.LimitReader(f, maxKeysFile+1))
-	if err == nil && len(data) > maxKeysFile {
-		err = fmt.Errorf("%s has more than %d bytes", path, maxKeysFile)
+	data, err := io.ReadAll(io.LimitReader(f, limit+1))
+	if err == nil && int64(len(data)) > limit {
+		err = fmt.Errorf("%s has more than %d bytes", path, limit)
 	}
 	if err != nil {
 		return nil, err
@@ -243,7 +246,7 @@ func (s *sshDoor) keysOf(set *policy.Set) (keys []*identity.SSHKey, wrong []erro
 			wrong = append(wrong, fmt.Errorf("%s: there is no person %q in people.yaml: its keys prove nobody", path, name))
 			continue
 		}
-		more, err := s.read(path, func(data []byte) ([]*identity.SSHKey, error) {
+		more, err := s.read(path, maxKeysFile, func(data []byte) ([]*identity.SSHKey, error) {
 			return identity.ParseSSHKeys(data, name, path)
 		})
 		if err != nil {

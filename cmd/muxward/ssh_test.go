@@ -30,7 +30,7 @@ func TestListThatIsNoFile(t *testing.T) {
 	}
 	done := make(chan error, 1)
 	go func() {
-		_, err := s.read(path, func([]byte) ([]*identity.SSHKey, error) { return nil, nil })
+		_, err := s.read(path, maxKeysFile, func([]byte) ([]*identity.SSHKey, error) { return nil, nil })
 		done <- err
 	}()
 	select {

@@ -419,7 +419,10 @@ func TestRevokedKeys(t *testing.T) {
 	for _, spell := range []func(ssh.PublicKey) string{
 		line,
 		func(k ssh.PublicKey) string { return "key: " + line(k) },
+		func(k ssh.PublicKey) string { return "sha1: " + line(k) },
+		func(k ssh.PublicKey) string { return "sha256: " + line(k) },
 		func(k ssh.PublicKey) string { return "sha256: " + ssh.FingerprintSHA256(k) },
+		func(k ssh.PublicKey) string { return "hash: " + ssh.FingerprintSHA256(k) },
 	} {
 		w := newWorld(t, "", "", nil)
 		keys := map[string]ssh.PublicKey{"key": w.alice.PublicKey(), "certified": w.certificate(t, nil)}
@@ -438,7 +441,7 @@ func TestRevokedKeys(t *testing.T) {
 			}
 		}
 	}
-	for _, text := range []string{"x", "serial: a", "serial: 7-5", "sha256: abc", "id:", "hash: 1", "SSHKRL\n\x00..", "restrict " + line(newSigner(t).PublicKey())} {
+	for _, text := range []string{"x", "serial: a", "serial: 7-5", "sha256: abc", "id:", "hash: 1", "SSHKRL\n\x00..", "SSHKRL\n\x00\x00\x00\x00\x02", "restrict " + line(newSigner(t).PublicKey())} {
 		if _, err := ParseSSHRevoked([]byte(text), "revoked"); err == nil {
 			t.Errorf("%q is understood", text)
 		}

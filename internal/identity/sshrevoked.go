@@ -1,8 +1,8 @@
 package identity
 
 import (
-	"bytes"
 	"cmp"
+	"crypto/sha1" // to find what a list names so
 	"errors"
 	"fmt"
 	"maps"
@@ -16,18 +16,26 @@ import (
 // SSHRevoked is a list of keys and certificates that prove nobody any more. The
 // zero value revokes nothing.
 type SSHRevoked struct {
-	prints  map[string]bool // SHA256:...
+	prints map[string]bool // SHA256:...
+	sha1   map[[sha1.Size]byte]bool
+	issued                   // by whatever authority
+	by     map[string]issued // by one, by its key as it goes over the wire
+}
+
+// issued are certificates, as an authority numbers and names them.
+type issued struct {
 	ids     map[string]bool
 	serials []serialRange
+	bitmaps []serialBitmap
 }
 
 type serialRange struct{ first, last uint64 }
 
-// ParseSSHRevoked reads such a list, in the words of ssh-keygen(1), KEY
-// REVOCATION LISTS: one of
+// ParseSSHRevoked reads such a list, as ssh-keygen -k makes it in binary form, or in
+// the words of ssh-keygen(1), KEY REVOCATION LISTS: one of
 //
-//	key: ssh-ed25519 AAAA...     (or the line of the key alone)
-//	sha256: SHA256:...
+//	key: ssh-ed25519 AAAA...     (or the line of the key alone; sha256: and sha1: are the same here)
+//	hash: SHA256:...
 //	id: the id of a certificate
 //	serial: 7    or 7-12
 //
@@ -35,11 +43,18 @@ type serialRange struct{ first, last uint64 }
 // all that it has signed. Any mistake is an error: a list that is half
 // understood lets in whom it should not. What was understood is given with it.
 func ParseSSHRevoked(data []byte, file string) (*SSHRevoked, error) {
-	r := &SSHRevoked{prints: map[string]bool{}, ids: map[string]bool{}}
-	if bytes.HasPrefix(data, []byte("SSHKRL\n\x00")) {
-		return nil, fmt.Errorf("%s: this is a list in binary form, which is not read; name the text that ssh-keygen -k made it of", file)
+	r := newSSHRevoked()
+	if isKRL(data) {
+		if err := r.krl(data); err != nil {
+			return r, fmt.Errorf("%s: this list of revoked keys in binary form is broken: %w", file, err)
+		}
+		return r, nil
 	}
 	return r, eachLine(data, file, func(_, text string) error { return r.line(text) })
+}
+
+func newSSHRevoked() *SSHRevoked {
+	return &SSHRevoked{prints: map[string]bool{}, sha1: map[[sha1.Size]byte]bool{}, issued: issued{ids: map[string]bool{}}, by: map[string]issued{}}
 }
 
 // With is a list that has what more has, too.
@@ -47,26 +62,52 @@ func (r *SSHRevoked) With(more *SSHRevoked) *SSHRevoked {
 	if r == nil || more == nil {
 		return cmp.Or(r, more)
 	}
-	all := &SSHRevoked{prints: maps.Clone(r.prints), ids: maps.Clone(r.ids)}
-	maps.Copy(all.prints, more.prints)
+	all := newSSHRevoked()
+	for _, part := range []*SSHRevoked{r, more} {
+		maps.Copy(all.prints, part.prints)
+		maps.Copy(all.sha1, part.sha1)
+		all.issued = all.issued.with(part.issued)
+		for authority, i := range part.by {
+			all.by[authority] = all.by[authority].with(i)
+		}
+	}
+	return all
+}
+
+// with gives what both have, each once.
+func (i issued) with(more issued) issued {
+	all := issued{ids: map[string]bool{}}
+	maps.Copy(all.ids, i.ids)
 	maps.Copy(all.ids, more.ids)
-	all.serials = slices.Concat(r.serials, more.serials)
+	all.serials = slices.Concat(i.serials, more.serials)
 	slices.SortFunc(all.serials, func(a, b serialRange) int {
 		return cmp.Or(cmp.Compare(a.first, b.first), cmp.Compare(a.last, b.last))
 	})
 	all.serials = slices.Compact(all.serials)
+	all.bitmaps = slices.SortedFunc(slices.Values(slices.Concat(i.bitmaps, more.bitmaps)), serialBitmap.compare)
+	all.bitmaps = slices.CompactFunc(all.bitmaps, func(a, b serialBitmap) bool { return a.compare(b) == 0 })
 	return all
+}
+
+// has reports whether a certificate is among them.
+func (i issued) has(cert *ssh.Certificate) bool {
+	return i.ids[cert.KeyId] ||
+		slices.ContainsFunc(i.serials, func(s serialRange) bool { return cert.Serial >= s.first && cert.Serial <= s.last }) ||
+		slices.ContainsFunc(i.bitmaps, func(b serialBitmap) bool { return b.has(cert.Serial) })
 }
 
 func (r *SSHRevoked) line(text string) error {
 	word, value, _ := strings.Cut(text, ":")
 	value = strings.TrimSpace(value)
 	switch word {
-	case "key":
+	case "key", "sha1":
 		return r.key(value)
-	case "sha256":
+	case "sha256", "hash":
+		if word == "sha256" && !strings.HasPrefix(value, "SHA256:") {
+			return r.key(value)
+		}
 		if rest, ok := strings.CutPrefix(value, "SHA256:"); !ok || len(rest) != 43 {
-			return errors.New("write it as sha256: SHA256:... as ssh-keygen -l prints it")
+			return errors.New("write it as hash: SHA256:... as ssh-keygen -l prints it")
 		}
 		r.prints[value] = true
 		return nil
@@ -95,7 +136,7 @@ func (r *SSHRevoked) line(text string) error {
 func (r *SSHRevoked) key(text string) error {
 	key, _, options, rest, err := ssh.ParseAuthorizedKey([]byte(text))
 	if err != nil || len(options) > 0 || len(rest) > 0 {
-		return errors.New("not understood; a line is a public key, or begins with key:, sha256:, id: or serial:")
+		return errors.New("not understood; a line is a public key, or begins with key:, hash:, id: or serial:")
 	}
 	if cert, is := key.(*ssh.Certificate); is {
 		key = cert.Key
@@ -113,19 +154,15 @@ func (r *SSHRevoked) check(key ssh.PublicKey) error {
 		return nil
 	}
 	cert, is := key.(*ssh.Certificate)
-	if !is {
-		if r.prints[ssh.FingerprintSHA256(key)] {
-			return errRevoked
-		}
-		return nil
-	}
-	if r.prints[ssh.FingerprintSHA256(cert.Key)] || r.prints[ssh.FingerprintSHA256(cert.SignatureKey)] || r.ids[cert.KeyId] {
+	switch {
+	case !is && r.lists(key), is && (r.lists(cert.Key) || r.lists(cert.SignatureKey)),
+		is && (r.has(cert) || r.by[string(cert.SignatureKey.Marshal())].has(cert)):
 		return errRevoked
 	}
-	for _, s := range r.serials {
-		if cert.Serial >= s.first && cert.Serial <= s.last {
-			return errRevoked
-		}
-	}
 	return nil
+}
+
+// lists reports whether a plain key is in the list.
+func (r *SSHRevoked) lists(key ssh.PublicKey) bool {
+	return r.prints[ssh.FingerprintSHA256(key)] || len(r.sha1) > 0 && r.sha1[sha1.Sum(key.Marshal())]
 }

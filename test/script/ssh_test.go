@@ -267,6 +267,28 @@ func TestSSHCertificates(t *testing.T) {
 	if r := try(again...); r.Code != 0 {
 		t.Errorf("what was read last of the authorities does not stand: %+v", r)
 	}
+	// The same by a list as ssh-keygen makes it; one that is cut off gives nothing back.
+	spec, krl := h.Base+"/spec", h.Base+"/krl"
+	if err := os.WriteFile(spec, []byte("id: bob's laptop\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	h.Keygen("-k", "-f", krl, "-s", ca+".pub", spec)
+	list, err := os.ReadFile(krl)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.WriteSSH("revoked", string(list))
+	h.Signal(syscall.SIGHUP)
+	tmuxtest.Eventually(t, func() bool { return try(again...).Code == 255 }, "the certificate is refused by its id")
+	if r := try("-I", "bob's phone", "-n", "mwbob", "-z", "7", "-V", "-1m:+1h"); r.Code != 0 {
+		t.Errorf("what is not in the list: %+v", r)
+	}
+	h.WriteSSH("revoked", string(list[:len(list)-3]))
+	h.Signal(syscall.SIGHUP)
+	tmuxtest.Eventually(t, func() bool { return strings.Contains(h.Output(), "revoked keys in binary form is broken") }, "it is told")
+	if r := try(again...); r.Code != 255 {
+		t.Errorf("a broken list gives back what was revoked: %+v", r)
+	}
 }
 
 // TestSSHEnd: people at the SSH door are told that muxward ends, and have their
