@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -14,6 +15,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"syscall"
+	"time"
 
 	"github.com/muxward/muxward/internal/access"
 	"github.com/muxward/muxward/internal/config"
@@ -36,6 +38,8 @@ type sshDoor struct {
 	l      net.Listener
 	keys   atomic.Pointer[identity.SSHKeys]
 
+	key      *sshd.HostKey
+	now      func() time.Time
 	accounts *accountKeys // nil if those are not taken
 
 	loading sync.Mutex
@@ -57,11 +61,12 @@ func (d *daemon) openSSH(ctx context.Context) (*sshDoor, error) {
 			s.accounts.own = &uid
 		}
 	}
-	if err := s.load(d.policy.Set(), d.complain); err != nil {
-		return nil, err
-	}
 	key, err := sshd.OpenHostKey(d.config.State)
 	if err != nil {
+		return nil, err
+	}
+	s.key, s.now = key, d.gateway.Time
+	if err := s.load(d.policy.Set(), d.complain); err != nil {
 		return nil, err
 	}
 	if s.l, err = sshd.Listen(ctx, s.config.Listen); err != nil {
@@ -135,8 +140,26 @@ func (s *sshDoor) load(set *policy.Set, complain func(string)) error {
 	for _, w := range append(wrong, twice...) {
 		complain("ssh door: " + w.Error())
 	}
-	s.broken = errors.Join(kerr, aerr, rerr)
+	s.broken = errors.Join(kerr, aerr, rerr, s.certify())
 	return s.broken
+}
+
+// certify has the host key come with its certificate. While the file cannot be used the
+// one before stays, as long as it is valid.
+func (s *sshDoor) certify() error {
+	if s.config.HostCertificate == "" {
+		return nil
+	}
+	_, err := s.read(s.config.HostCertificate, maxKeysFile, func(data []byte) ([]*identity.SSHKey, error) {
+		if len(bytes.TrimSpace(data)) == 0 {
+			return nil, errors.New("the file is empty")
+		}
+		return nil, s.key.Certify(data, s.now())
+	})
+	if err != nil {
+		return fmt.Errorf("the certificate of the host key, %s: %w", s.config.HostCertificate, err)
+	}
+	return nil
 }
 
 // homes reads the files of people's own accounts, if those are taken.
@@ -261,7 +284,7 @@ func (s *sshDoor) keysOf(set *policy.Set) (keys []*identity.SSHKey, wrong []erro
 // look sums up the lists without reading them.
 func (s *sshDoor) look() string {
 	var b strings.Builder
-	paths := []string{s.config.Authorities, s.config.Revoked, s.config.Keys}
+	paths := []string{s.config.Authorities, s.config.Revoked, s.config.HostCertificate, s.config.Keys}
 	if s.config.Keys != "" {
 		entries, _ := os.ReadDir(s.config.Keys) // that it cannot be read is told of the directory
 		for _, e := range entries {
@@ -351,7 +374,7 @@ func (s *sshDoor) serving() *config.ServingSSH {
 		return nil
 	}
 	return &config.ServingSSH{Addr: s.l.Addr().String(), Fingerprint: s.server.Key.Fingerprint(),
-		HostKey: s.server.Key.Public()}
+		HostKey: s.server.Key.Public(), Authority: s.server.Key.Authority()}
 }
 
 // announce says where the door is, and what to trust there.
@@ -362,6 +385,9 @@ func (s *sshDoor) announce() {
 	addr, port, _ := net.SplitHostPort(s.l.Addr().String()) // of a listener there is one
 	key, name := s.server.Key, reachedBy(addr)
 	fmt.Printf("the ssh door is at %s, host key %s\n", s.l.Addr(), key.Fingerprint())
+	if v := key.Validity(); v != "" {
+		fmt.Printf("the host key is certified %s\n", v)
+	}
 	if key.New {
 		fmt.Printf("the host key is new; for known_hosts:\n%s\nor for DNS:\n%s\n",
 			key.KnownHosts(port, name), key.SSHFP(name))

@@ -40,18 +40,27 @@ serves or served last.`,
 			}
 			if f.json {
 				return printJSON(cmd, map[string]string{"host": host, "port": port,
-					"fingerprint": at.SSH.Fingerprint, "host_key": at.SSH.HostKey})
+					"fingerprint": at.SSH.Fingerprint, "host_key": at.SSH.HostKey, "authority": at.SSH.Authority})
+			}
+			kinds := "ssh-ed25519"
+			if at.SSH.Authority != "" {
+				kinds = "ssh-ed25519-cert-v01@openssh.com," + kinds
+				_, err = fmt.Fprintf(cmd.OutOrStdout(), "# or, for all hosts that this authority has certified:\n# @cert-authority [%s]:%s %s\n",
+					host, port, at.SSH.Authority)
+				if err != nil {
+					return err
+				}
 			}
 			_, err = fmt.Fprintf(cmd.OutOrStdout(), `# for ~/.ssh/known_hosts (%s):
 # [%s]:%s %s
 Host %s
     HostName %s
     Port %s
-    HostKeyAlgorithms ssh-ed25519
+    HostKeyAlgorithms %s
     ForwardAgent no
     ForwardX11 no
     ServerAliveInterval 20
-`, at.SSH.Fingerprint, host, port, at.SSH.HostKey, alias, host, port)
+`, at.SSH.Fingerprint, host, port, at.SSH.HostKey, alias, host, port, kinds)
 			return err
 		},
 	}

@@ -59,6 +59,8 @@ type SSH struct {
 	AccountKeys bool `yaml:"account_keys"`
 	// Authorities is a file of public keys whose certificates are taken.
 	Authorities string `yaml:"authorities"`
+	// HostCertificate is a file with a certificate of the host key.
+	HostCertificate string `yaml:"host_certificate"`
 	// Revoked is a file of keys and certificates that are not taken any more.
 	Revoked string `yaml:"revoked"`
 }
@@ -94,7 +96,7 @@ func decode(path string, data []byte, c *Config) error {
 	loader := yaml.NewDecoder(bytes.NewReader(data))
 	loader.KnownFields(true)
 	if err := loader.Decode(c); err != nil {
-		return fmt.Errorf("%s: %w; the keys are state, policy, doors, tmux, tmux_config, accounts, user, paste_limit, paste_confirm_lines, ssh (listen, keys, account_keys, authorities, revoked)", path, err)
+		return fmt.Errorf("%s: %w; the keys are state, policy, doors, tmux, tmux_config, accounts, user, paste_limit, paste_confirm_lines, ssh (listen, keys, account_keys, authorities, revoked, host_certificate)", path, err)
 	}
 	switch {
 	case c.PasteLimit < 0 || c.PasteLimit > maxPaste:
@@ -125,7 +127,7 @@ func (c *Config) Fill() error {
 			return err
 		}
 	}
-	for _, p := range []*string{&c.SSH.Keys, &c.SSH.Authorities, &c.SSH.Revoked} {
+	for _, p := range []*string{&c.SSH.Keys, &c.SSH.Authorities, &c.SSH.Revoked, &c.SSH.HostCertificate} {
 		if *p == "" {
 			continue
 		}
@@ -187,6 +189,8 @@ type ServingSSH struct {
 	Addr        string `json:"addr"`
 	Fingerprint string `json:"fingerprint"`
 	HostKey     string `json:"host_key"`
+	// Authority is the key that has certified the host key, if any.
+	Authority string `json:"authority,omitempty"`
 }
 
 const servingFile = "serve.json"

@@ -43,7 +43,7 @@ type Config struct {
 	// SSH names people who may come by ssh, each with a key of their own; with nobody
 	// the door is closed.
 	SSH []string
-	// SSHMore is more of the ssh door's configuration.
+	// SSHMore is more of the ssh door's configuration; $BASE is Host.Base.
 	SSHMore string
 	// Env is more environment of muxward itself.
 	Env []string

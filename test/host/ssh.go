@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"strings"
 
 	"github.com/muxward/muxward/internal/tmux/tmuxtest"
 )
@@ -28,7 +29,7 @@ func (h *Host) prepareSSH() string {
 	}
 	more := ""
 	if h.cfg.SSHMore != "" {
-		more = ", " + h.cfg.SSHMore
+		more = ", " + strings.ReplaceAll(h.cfg.SSHMore, "$BASE", h.Base)
 	}
 	return fmt.Sprintf("ssh: {listen: '127.0.0.1:0', keys: %[1]s/keys, authorities: %[1]s/authorities, revoked: %[1]s/revoked%[2]s}\n", h.Base, more)
 }

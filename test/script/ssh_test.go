@@ -300,12 +300,17 @@ func TestSSHEnd(t *testing.T) {
 	a.WaitFor("[work]")
 	b := h.SSHTerminal(host.Bob, tmuxtest.TerminalConfig{}, "127.0.0.1")
 	b.WaitFor("q leaves")
+	c := h.SSHControl(host.Carol, "x@127.0.0.1", "tmux -C attach -t mwalice/work")
+	c.Wait("%session-changed")
 	before, key := a.First(), h.HostKey()
 	h.Stop()
 	for who, x := range map[string]*tmuxtest.Terminal{"alice": a, "bob": b} {
 		if code := x.ExitCode(); code == 0 || !x.Contains("muxward is ending") {
 			t.Errorf("%s: exit %d, %q", who, code, x.Screen())
 		}
+	}
+	if code := c.Code(); code == 0 || !c.Has("%exit muxward: ") || !c.Has("muxward is ending") {
+		t.Errorf("carol: exit %d, %q", code, c.Said())
 	}
 	if a.Termios() != before {
 		t.Error("alice's terminal is not as it was")

@@ -134,6 +134,9 @@ func (c *conn) shake(ctx context.Context) (<-chan ssh.NewChannel, <-chan *ssh.Re
 	prover.Refused = c.note
 	config := c.s.config()
 	config.AddHostKey(witness{c.s.Key.signer, c.way.begins})
+	if certified := c.s.Key.certified(c.s.Prover.Now()); certified != nil {
+		config.AddHostKey(certified)
+	}
 	prover.Install(config)
 	_ = c.nc.SetDeadline(time.Now().Add(cmp.Or(c.s.Grace, graceTime)))
 	stop := context.AfterFunc(ctx, func() { _ = c.nc.Close() })

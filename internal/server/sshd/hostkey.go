@@ -14,6 +14,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 
 	"golang.org/x/crypto/ssh"
 	"golang.org/x/sys/unix"
@@ -23,6 +24,7 @@ import (
 // crypto.Signer: it need not be in this process.
 type HostKey struct {
 	signer ssh.Signer
+	cert   atomic.Pointer[hostCertificate] // nil if it has none
 	// New is set if it was made just now.
 	New bool
 }
