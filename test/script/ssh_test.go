@@ -193,9 +193,13 @@ func TestSSHLobby(t *testing.T) {
 	if b.Contains("secret") {
 		t.Errorf("bob sees %q", b.Screen())
 	}
-	b.Type("nothing like it\r")
+	b.Type("nothing like it")
 	b.WaitFor("none of your 2 sessions is called so")
-	b.Type("wrok\x7f\x7f\x7fork\r")
+	b.Type("\r")
+	b.WaitFor("no one session is called so")
+	b.Type("wrok\x7f\x7f\x7fo") // what is typed is looked for at once
+	tmuxtest.Eventually(t, func() bool { return b.Contains("1  mwalice/work") && !b.Contains("build") }, "the list is shorter")
+	b.Type("rk\r")
 	b.WaitFor("in-work")
 	b.Type("\x02d")
 	asked()

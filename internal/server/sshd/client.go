@@ -244,9 +244,12 @@ func (c *client) Connection() (*os.File, error) { return nil, errNoDescriptor }
 
 var errNoDescriptor = errors.New("what comes by ssh is no descriptor")
 
-// again makes the client one that is not attached, for what comes next.
-func (c *client) again() {
+// again makes the client one that is not attached, for what comes next, and reports
+// whether it was.
+func (c *client) again() (attached bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	attached = c.attached
 	c.attached, c.bye = false, ""
+	return attached
 }

@@ -1,9 +1,7 @@
 package sshd
 
 import (
-	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -54,42 +52,17 @@ func (s *streams) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// Deliver puts a packet's worth on its way. It waits until all before it has left, so
-// there is room then, and a right that is taken back waits for no more than that.
+// Deliver puts a packet's worth on its way.
 func (s *streams) Deliver(data []byte, gate gateway.Gate) (n int, denied, err error) {
-	if err := s.x.passed(s.ctx); err != nil {
-		return 0, nil, err
-	}
 	part := data[:min(len(data), onePacket/2)]
-	shown := part
-	if s.x.term != nil {
-		shown = bytes.ReplaceAll(part, []byte("\n"), []byte("\r\n"))
-	}
-	denied = controlmode.Pass(gate, func() error {
-		var taken int
-		if taken, err = s.x.out.try(shown, false); err == nil && taken < len(shown) {
-			err = errNotRead
-		}
-		return nil
-	})
-	if denied != nil || err != nil {
+	if denied, err = s.x.deliver(s.ctx, part, gate); denied != nil || err != nil {
 		return 0, denied, err
 	}
 	return len(part), nil, nil
 }
 
-// Settle waits until what was delivered has left for the other end, and ends the
-// connection with it if the network does not take it.
-func (s *streams) Settle(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, stuckTime)
-	defer cancel()
-	if err := s.x.passed(ctx); errors.Is(err, errNotRead) {
-		s.x.out.drop()
-		s.x.gone(err)
-		s.x.c.nc.abort()
-	}
-	return nil
-}
+// Settle implements [controlmode.Streams].
+func (s *streams) Settle(ctx context.Context) error { return s.x.settle(ctx) }
 
 // StopReading and StopWriting end whoever waits.
 func (s *streams) StopReading() { s.x.in.setDeadline(longAgo) }

@@ -27,6 +27,10 @@
 // (control.go); what is let through is put on its way packet by packet, and a change of
 // rights waits for the last one.
 //
+// Who names nothing chooses from a list (lobby.go, choosing.go). It is drawn anew as it
+// changes; what was listed is drawn once more only while no right has changed since. By
+// lines, nothing is drawn over.
+//
 // Before anybody is proved, a connection has 30 seconds, 64 KiB and a few tries; of
 // too many of them the oldest goes (newcomers.go), and addresses that fail often wait
 // longer and longer (penalty.go). A proof is looked at again when keys change and

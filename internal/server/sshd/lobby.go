@@ -128,38 +128,6 @@ func (ps places) plain() string {
 	return b.String()
 }
 
-// lobby has somebody choose a session from the list that was printed, again when
-// they have left it. It only ever prints lines, so that it reads well aloud, too.
-func (x *session) lobby(ctx context.Context, all places) (gateway.Result, error) {
-	shown := all
-	for {
-		answer, err := x.ask(ctx, "> ")
-		if err != nil {
-			return gateway.Result{}, err
-		}
-		if answer == "q" {
-			return gateway.Result{}, nil
-		}
-		chosen := all.choose(answer, shown)
-		if chosen != nil {
-			if r, err := x.visit(ctx, chosen); err != nil || r.Exit != 0 || ctx.Err() != nil {
-				return r, err
-			}
-			x.forget() // it was typed into the session
-			x.in.quiet(ctx)
-			answer = ""
-		}
-		select { // each is in the log
-		case <-time.After(paceTime):
-		case <-ctx.Done():
-		}
-		if all, err = x.list(ctx, func(all places) string { return x.page(all, all.like(answer)) }); err != nil {
-			return gateway.Result{}, err
-		}
-		shown = all.like(answer)
-	}
-}
-
 // choose gives the place that an answer means: by its number in the list that is
 // shown, or the only one that has the text in its name.
 func (ps places) choose(answer string, shown places) *place {
@@ -178,53 +146,67 @@ func (ps places) choose(answer string, shown places) *place {
 	return nil
 }
 
-// visit attaches to a place, and says when that has ended.
-func (x *session) visit(ctx context.Context, p *place) (gateway.Result, error) {
-	r, err := x.command(ctx, []string{"attach-session", "-t", p.target})
-	if err != nil && ctx.Err() == nil && !errors.Is(err, gateway.ErrEnded) {
-		return gateway.Result{}, x.print(ctx, []byte(x.readable(err.Error())+"\n"), false)
-	}
-	x.client.again()
-	return r, err
+// page is the list, a line each, as it fits on the screen.
+func (x *session) page(all, shown places) string {
+	return strings.Join(x.rows(all, shown, -1, []string{leaves}), "\n") + "\n"
 }
 
-// page is the list as it fits on the screen.
-func (x *session) page(all, shown places) string {
+// leaves says what may be typed.
+const leaves = "number or part of a name; q leaves"
+
+// size is the screen's, which has room for something in any case.
+func (x *session) screenSize() (cols, rows int) {
 	size, _ := x.term.Size() // it knows one always
-	cols, rows := max(size.Cols, 20), max(size.Rows, 8)
 	if size.Cols == 0 || size.Rows == 0 {
-		cols, rows = 80, 24
+		return 80, 24
 	}
-	var b strings.Builder
-	line := func(format string, args ...any) {
-		b.WriteString(x.cut(fmt.Sprintf(format, args...), cols-1) + "\n")
-	}
-	line("muxward: you are %s", x.c.who.Person())
+	return max(size.Cols, 20), max(size.Rows, 8)
+}
+
+// rows are the lines of the list, with what stands below it, for a screen on which one
+// more line is needed. The one at that place of the shown ones is marked.
+func (x *session) rows(all, shown places, marked int, below []string) []string {
+	cols, rows := x.screenSize()
+	lines := []string{x.cut("muxward: you are "+x.c.who.Person(), cols-1)}
 	switch {
 	case len(all) == 0:
-		b.WriteString(nothing)
+		lines = append(lines, strings.TrimSuffix(nothing, "\n"))
 	case len(shown) == 0:
-		line("none of your %d sessions is called so", len(all))
+		lines = append(lines, x.cut(fmt.Sprintf("none of your %d sessions is called so", len(all)), cols-1))
 	}
-	for i, p := range shown {
-		if left := len(shown) - i; i >= rows-5 && left > 1 {
-			line("... and %d more: type a part of the name", left)
+	room := max(rows-4-len(below), 1)
+	from := min(max(marked-room+2, 0), max(len(shown)-room-1, 0))
+	for i, p := range shown[min(from, len(shown)):] {
+		i += from
+		if left := len(shown) - i; i-from >= room && left > 1 {
+			lines = append(lines, x.cut(fmt.Sprintf("... and %d more: type a part of the name", left), cols-1))
 			break
 		}
-		people := ""
-		if p.held > 0 {
-			people = fmt.Sprintf(", %d here", p.held)
+		text := x.row(i, p, cols)
+		if i == marked {
+			text = "\x1b[7m" + text + "\x1b[0m"
 		}
-		name := seen(p.name)
-		text := x.cut(fmt.Sprintf("%d  %s  %s%s", i+1, name, p.may, people), cols-1)
-		if x.utf8() && strings.ContainsFunc(name, leftwards) {
-			number := len(strconv.Itoa(i+1)) + 2
-			text = text[:number] + isolate(text[number:], name)
-		}
-		b.WriteString(text + "\n")
+		lines = append(lines, text)
 	}
-	line("number or part of a name; q leaves")
-	return b.String()
+	for _, text := range below {
+		lines = append(lines, x.cut(text, cols-1))
+	}
+	return lines
+}
+
+// row is one place in the list.
+func (x *session) row(i int, p place, cols int) string {
+	people := ""
+	if p.held > 0 {
+		people = fmt.Sprintf(", %d here", p.held)
+	}
+	name := seen(p.name)
+	text := x.cut(fmt.Sprintf("%d  %s  %s%s", i+1, name, p.may, people), cols-1)
+	if x.utf8() && strings.ContainsFunc(name, leftwards) {
+		number := len(strconv.Itoa(i+1)) + 2
+		text = text[:number] + isolate(text[number:], name)
+	}
+	return text
 }
 
 // seen is a name in which everything is seen.
@@ -309,7 +291,22 @@ func causeOf(ctx context.Context, err error) error {
 type editor struct {
 	line   []byte
 	escape int // 1 behind an escape, 2 inside a sequence
+	moved  int // how often down was pressed more than up
 }
+
+// move notes an arrow key by what its sequence ends with.
+func (e *editor) move(final byte) {
+	switch {
+	case e.escape != 2:
+	case final == 'A':
+		e.moved--
+	case final == 'B':
+		e.moved++
+	}
+}
+
+// otherWay is the answer of who wants the list by lines, or on the screen.
+const otherWay = "\x01"
 
 // feed takes what was typed, and gives what is to be shown of it.
 func (e *editor) feed(typed []byte) (echo string, done bool) {
@@ -320,6 +317,7 @@ func (e *editor) feed(typed []byte) (echo string, done bool) {
 			if e.escape == 1 && (c == '[' || c == 'O') {
 				e.escape = 2
 			} else if e.escape == 1 || c >= 0x40 {
+				e.move(c)
 				e.escape = 0
 			}
 		case c == 0x1b:
@@ -328,6 +326,9 @@ func (e *editor) feed(typed []byte) (echo string, done bool) {
 			return b.String() + "\n", true
 		case c == 3 || c == 4: // C-c, C-d
 			e.line = []byte("q")
+			return b.String() + "\n", true
+		case c == 0x0c: // C-l
+			e.line = []byte(otherWay)
 			return b.String() + "\n", true
 		case c == 0x15: // C-u
 			b.WriteString(strings.Repeat("\b \b", utf8.RuneCount(e.line)))

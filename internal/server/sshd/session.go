@@ -382,6 +382,10 @@ func (x *session) shell(ctx context.Context) (gateway.Result, error) {
 	if !named {
 		target = x.c.user
 	}
+	l := x.newLobby()
+	l.answers = x.c.s.Gateway.Answers(ctx, x.c.who, x.settle)
+	defer l.answers.Release()
+	l.gate = l.answers.Gate()
 	all, err := x.list(ctx, func(all places) string {
 		switch {
 		case x.term == nil:
@@ -389,7 +393,7 @@ func (x *session) shell(ctx context.Context) (gateway.Result, error) {
 		case all.named(target) != nil:
 			return ""
 		}
-		return x.page(all, all)
+		return l.take(all)
 	})
 	if err != nil || x.term == nil {
 		return gateway.Result{}, err
@@ -397,7 +401,7 @@ func (x *session) shell(ctx context.Context) (gateway.Result, error) {
 	if p := all.named(target); p != nil {
 		return x.command(ctx, []string{"attach-session", "-t", p.target})
 	}
-	return x.lobby(ctx, all)
+	return l.enter(ctx)
 }
 
 // tidy makes a foreign word fit for a message.
