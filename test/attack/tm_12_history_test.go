@@ -1,10 +1,12 @@
 package attack
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/muxward/muxward/internal/tmux/tmuxtest"
+	"github.com/muxward/muxward/test/host"
 )
 
 // history makes a window of shared current whose history, but not whose screen,
@@ -74,6 +76,42 @@ func TestTM12HistoryTakenBack(t *testing.T) {
 		}
 		x.WaitFor("not permitted: scroll on pane")
 		x.Type("\x1b[15~\x02d")
+		x.ExitCode()
+	}}.run(t)
+}
+
+// Bob looks back while he may, and his terminal takes nothing any more: what he has
+// searched for waits for him. When the right is taken from him he reads again, and
+// wants to be shown it.
+func TestTM12HistoryWaits(t *testing.T) {
+	t.Parallel()
+	row{teeth: "teeth_looked", restless: true, attack: func(w *world) {
+		w.server.Run("set-option", "-g", "mode-keys", "vi", ";", "bind-key", "F9", "kill-session")
+		w.server.Run("new-window", "-t", "shared", `colours() { awk 'BEGIN{for(i=0;i<100;i++){for(j=0;j<70;j++)printf "\033[38;5;%dmx",16+(i+j)%200;print ""}}'; }; `+
+			"colours; echo here: "+w.mark+"; colours; echo the-end; exec cat")
+		tmuxtest.Eventually(t, func() bool {
+			return strings.Contains(w.server.Run("capture-pane", "-p", "-t", "shared"), "the-end")
+		}, "the window has printed its history")
+		x := w.attach(viewer, tmuxtest.TerminalConfig{Term: "xterm-256color"}, "attach", "-t", "mwalice/shared")
+		x.WaitFor("the-end")
+		x.Type("\x02[")
+		x.WaitFor("[0/")
+		x.Pause()
+		x.Type("kkkk?here\r\x02\x1b[20~") // the last is refused, and written, when the others are done
+		tmuxtest.Eventually(t, func() bool {
+			return slices.ContainsFunc(w.Audit(), func(e host.Event) bool {
+				return e.Person == viewer && e.Kind == "denied" && slices.Contains(e.Asked, "kill-session")
+			})
+		}, "bob has searched")
+		w.Reload("grants.yaml", strings.Replace(standardGrants, "role: viewer, on: mwalice/shared, reason: watches",
+			"verbs: [view], on: mwalice/shared, reason: watches", 1))
+		x.Resume()
+		if w.control {
+			soonIf(true, func() bool { return x.Contains(w.mark) })
+			return
+		}
+		x.WaitFor("you may not look back here any more")
+		w.server.Run("detach-client", "-s", "shared")
 		x.ExitCode()
 	}}.run(t)
 }
