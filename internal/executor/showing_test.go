@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/muxward/muxward/internal/access"
 	"github.com/muxward/muxward/internal/gateway"
+	"github.com/muxward/muxward/internal/scrollback"
 	"github.com/muxward/muxward/internal/tmux"
 )
 
@@ -125,6 +127,23 @@ func TestPastedAsTyped(t *testing.T) {
 		}
 		if got := pasted(inv, "a\nb"); got != want {
 			t.Errorf("with -%s it is %q, want %q", flags, got, want)
+		}
+	}
+}
+
+// TestStandingFits: what is said below a picture is no longer than the terminal is
+// wide, also of one that has gone and has no size any more.
+func TestStandingFits(t *testing.T) {
+	content, err := scrollback.Parse(scrollback.Capture{Width: 1, Height: 1, Text: "x\n", Joined: "x\n"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for cols := range len(standing) + 5 {
+		l := &lookback{view: scrollback.New(content, scrollback.Settings{}, 0, 0), frame: scrollback.Frame{Cols: cols, Rows: cols, Below: 1}}
+		_, text, _ := strings.Cut(string(l.below()), "\x1b[0;7m")
+		text, _, _ = strings.Cut(text, "\x1b")
+		if n := len(text); n > max(cols-1, 1) || cols > 1 && !strings.HasPrefix(standing, text[:min(n, len(standing))]) {
+			t.Errorf("of %d columns it takes %q", cols, text)
 		}
 	}
 }
