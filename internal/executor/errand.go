@@ -72,7 +72,7 @@ func (k *keyboard) carry(ctx context.Context, key string, b *tmux.Binding, mouse
 	if len(commands) == 1 && leaves(commands[0]) {
 		return e.step(ctx, step{inv: commands[0]}) // whatever the server says
 	}
-	if k.looking() && !slices.ContainsFunc(commands, func(inv *tmux.Invocation) bool { return !inMode(inv) }) {
+	if k.looking() && len(commands) <= maxSteps && !slices.ContainsFunc(commands, func(inv *tmux.Invocation) bool { return !inMode(inv) }) {
 		e.next(commands) // they are about nothing of the server's
 		return e.run(ctx)
 	}
