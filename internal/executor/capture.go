@@ -33,7 +33,7 @@ type captured struct {
 	content  *scrollback.Content
 	bytes    int // that are kept
 	settings scrollback.Settings
-	// The pane's cursor, and where the pane is on the display.
+	// The pane's cursor, and where the pane is on the display, or in its window.
 	cursorX, cursorY int
 	left, top        int
 	above, below     int // how many status lines there are
@@ -82,6 +82,10 @@ func (s *seat) captureNow(ctx context.Context, at *tmux.Found, on access.Object)
 	failpoint.At("seat-capture")
 	ctx, cancel := context.WithTimeout(ctx, answerTime)
 	defer cancel()
+	w, err := s.scenery(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("ask where the pane is on your screen: %w", err)
+	}
 	for _, lines := range []int{captureLines, fewLines} {
 		printed, err := s.printPane(ctx, at, lines)
 		if errors.Is(err, errTooMuch) {
@@ -93,6 +97,9 @@ func (s *seat) captureNow(ctx context.Context, at *tmux.Found, on access.Object)
 		c, err := readCapture(printed, lines)
 		if err == nil {
 			c.on, c.bytes = on, keptBytes*len(printed)
+			c.left -= w.left
+			c.top += w.above - w.top
+			c.above, c.below = w.above, w.below
 		}
 		return c, err
 	}
@@ -101,8 +108,7 @@ func (s *seat) captureNow(ctx context.Context, at *tmux.Found, on access.Object)
 
 // captureFormat asks for what [readCapture] reads from the first line.
 const captureFormat = "#{pane_width} #{pane_height} #{history_size} #{cursor_x} #{cursor_y} " +
-	"#{pane_left} #{pane_top} #{?window_bigger,#{window_offset_x},0} #{?window_bigger,#{window_offset_y},0} " +
-	"#{status} #{status-position} #{mode-keys} #{wrap-search} #{word-separators}"
+	"#{pane_left} #{pane_top} #{mode-keys} #{wrap-search} #{word-separators}"
 
 // printPane has tmux print what there is to know about the pane and all that it
 // holds, at one moment. It is asked by a connection of its own, on which text
@@ -112,7 +118,7 @@ func (s *seat) printPane(ctx context.Context, at *tmux.Found, lines int) (string
 	target := spot(at.Session.ID, at.Window.ID, at.Pane.ID)
 	from := strconv.Itoa(-lines)
 	commands := [][]string{
-		{"display-message", "-p", "-c", s.tty, "-t", target, captureFormat},
+		{"display-message", "-p", "-t", target, captureFormat},
 		{"capture-pane", "-p", "-e", "-N", "-S", from, "-t", target},
 		{"capture-pane", "-p", "-J", "-S", from, "-t", target},
 	}
@@ -164,11 +170,11 @@ func placeOf(at *tmux.Found) tmux.Place {
 func readCapture(printed string, lines int) (*captured, error) {
 	strange := errors.New("the tmux server answers in a way that is not understood here")
 	first, rest, _ := strings.Cut(printed, "\n")
-	fields := strings.SplitN(first, " ", 14)
-	if len(fields) < 13 {
+	fields := strings.SplitN(first, " ", 10)
+	if len(fields) < 9 {
 		return nil, strange
 	}
-	var n [9]int
+	var n [7]int
 	for i := range n {
 		var err error
 		if n[i], err = strconv.Atoi(fields[i]); err != nil {
@@ -186,13 +192,11 @@ func readCapture(printed string, lines int) (*captured, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &captured{content: content, cursorX: n[3], cursorY: n[4], left: n[5] - n[7], top: n[6] - n[8]}
-	c.above, c.below = statusLines(fields[9], fields[10])
-	c.top += c.above
-	c.settings.Vi = fields[11] == "vi"
-	c.settings.Wrap = fields[12] == "1" || fields[12] == "on"
-	if len(fields) > 13 {
-		c.settings.Separators = fields[13]
+	c := &captured{content: content, cursorX: n[3], cursorY: n[4], left: n[5], top: n[6]}
+	c.settings.Vi = fields[7] == "vi"
+	c.settings.Wrap = fields[8] == "1" || fields[8] == "on"
+	if len(fields) > 9 {
+		c.settings.Separators = fields[9]
 	}
 	return c, nil
 }

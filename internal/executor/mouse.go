@@ -150,18 +150,7 @@ func (k *keyboard) point(ctx context.Context, m attach.Mouse) (*pointed, error) 
 	ctx, cancel := context.WithTimeout(ctx, keyTime)
 	defer cancel()
 	session := s.stage.Load().session.ID
-	name, ok := tmux.SpellCommand("display-message", s.reading())
-	if !ok {
-		return nil, errors.New("the server's command-alias hides display-message")
-	}
-	replies, err := s.ask(ctx, name+" -p -c "+s.tty+" -t "+session.String()+`: "`+sceneryFormat+`"`)
-	if err == nil {
-		err = replies[0].Err
-	}
-	if err != nil {
-		return nil, fmt.Errorf("ask where the mouse is: %w", err)
-	}
-	w, err := readScenery(string(replies[0].Data))
+	w, err := s.scenery(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("ask where the mouse is: %w", err)
 	}
@@ -184,6 +173,25 @@ func (k *keyboard) point(ctx context.Context, m attach.Mouse) (*pointed, error) 
 type scenery struct {
 	left, top, above, below int
 	mouse                   bool
+}
+
+// scenery asks how the display shows its window. It is the display's own, so it is
+// asked of the clients: a format has it of no other.
+func (s *seat) scenery(ctx context.Context) (scenery, error) {
+	now := s.stage.Load()
+	replies, err := s.ask(ctx, now.clients+" -t "+now.session.ID.String()+` -F "#{client_name} `+sceneryFormat+`"`)
+	if err == nil {
+		err = replies[0].Err
+	}
+	if err != nil {
+		return scenery{}, err
+	}
+	for _, line := range replies[0].Lines() {
+		if text, ok := strings.CutPrefix(line, s.tty+" "); ok {
+			return readScenery(text)
+		}
+	}
+	return readScenery("")
 }
 
 // sceneryFormat asks for what [readScenery] reads.

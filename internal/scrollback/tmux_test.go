@@ -260,11 +260,12 @@ func random(r *rand.Rand, group []string) []step {
 	return steps
 }
 
-// TestWideAsTmux: a character takes as many columns as it does in tmux.
+// TestWideAsTmux: a character takes as many columns as it does in tmux, in all of its
+// versions.
 func TestWideAsTmux(t *testing.T) {
 	s := tmuxtest.Start(t, tmuxtest.Config{})
 	s.Run("new-session", "-d", "-s", "t", "exec sleep 1000")
-	characters := []rune("aé世⌚⏩⏱▶◽☔♿⚓⚠⚡⚽✅✈✨❌❓➕➰⬛⭐🀄🆎🌀🌡🌭🌶🎔🏋🏳🏴👁📽🕯🖐🖤🗺🛋🛒🛠🛩🛴🟠🤌🪐")
+	characters := []rune("aé世⌚⏩⏱▶◽☔♿⚓⚠⚡⚽✅✈✨❌❓➕➰⬛⭐🀄🆎🌀🌡🌭🌶🎔🏳🏴👁📽🕯🖤🗺🛋🛒🛠🛩🛴🟠🤌🪐")
 	for chunk := range slices.Chunk(characters, 20) {
 		var argv []string
 		format := ""

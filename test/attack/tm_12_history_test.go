@@ -32,7 +32,7 @@ func TestTM12History(t *testing.T) {
 			"F5": {"copy-mode", "-eu"}, "F6": {"copy-mode", ";", "send-keys", "-X", "history-top"},
 			"F7": {"if-shell", "-F", "1", "copy-mode -u"}, "F8": {"confirm-before", "-p", "sure? (y/n)", "copy-mode -u"},
 			"F9": {"copy-mode", "-t", "shared"}, "F10": {"copy-mode", "-u", "-s", "shared:0.0"}, "F11": {"send-keys", "-X", "page-up"},
-			"F12": {"command-prompt", "-T", "search", "-p", "(search up)", "copy-mode ; send-keys -X search-backward '%%'"},
+			"F12": {"command-prompt", "-p", "(search up)", "copy-mode ; send-keys -X search-backward '%%'"},
 		} {
 			w.server.Run(append([]string{"bind-key", "-n", key}, escaped(words)...)...)
 		}
