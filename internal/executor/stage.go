@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/muxward/muxward/internal/access"
@@ -25,16 +26,37 @@ type stage struct {
 
 // newStage makes the stage of a session.
 func (s *seat) newStage(at tmux.Session, opts tmux.ParseOptions) *stage {
-	name, ok := tmux.SpellCommand("list-clients", opts)
+	clients, ok := tmux.SpellCommand("list-clients", opts)
 	if !ok {
-		name = "list-clients" // its answer then shows no display
+		clients = "list-clients"
 	}
 	return &stage{
 		session: at,
 		view:    s.live.Right(gateway.Need{Whole: true, Verbs: access.SetOf(access.View), Object: s.sessionObject(at)}),
-		asking:  name + " -t " + at.ID.String() + ` -F "#{client_name} #{pane_id} #{client_flags} #{session_name}"`,
-		clients: name,
+		asking:  where(s.tty, at.ID, opts),
+		clients: clients,
 	}
+}
+
+// where asks tmux about one client and one session, however many clients there are:
+// which session is found by this id, whether it is the one that the client shows,
+// which pane is active in it, and what the client's flags are. A client shows a
+// session by its name, which no two have at the same moment. Before 3.3 tmux has to
+// be asked about all clients of the session.
+func where(tty string, session tmux.SessionID, opts tmux.ParseOptions) string {
+	const asked = `"#{client_name} #{session_id} #{==:#{client_session},#{session_name}} #{pane_id} #{client_flags} #{session_name}"`
+	command := "display-message"
+	if !opts.Version.AtLeast(tmux.Version{Major: 3, Minor: 3}) {
+		command = "list-clients"
+	}
+	name, ok := tmux.SpellCommand(command, opts)
+	if !ok {
+		name = command // its answer then shows no display
+	}
+	if command == "list-clients" {
+		return name + " -t " + session.String() + " -F " + asked
+	}
+	return name + " -p -c '" + tty + "' -t '" + session.String() + ":' " + asked
 }
 
 func (s *seat) sessionObject(at tmux.Session) access.Object {
@@ -103,23 +125,24 @@ func (s *seat) shows(reply control.Reply, now *stage, moved uint64) (shown, size
 	if reply.Err != nil {
 		return false, false
 	}
-	for _, line := range reply.Lines() {
-		rest, ok := strings.CutPrefix(line, s.tty+" ")
-		if !ok {
-			continue
-		}
-		id, rest, _ := strings.Cut(rest, " ")
-		flags, name, _ := strings.Cut(rest, " ")
-		sizes = !unsized(flags)
-		pane, err := tmux.ParsePaneID(id)
-		if err == nil && name == now.session.Name {
-			if s.moved.Load() == moved { // where they were before may not be where they are
-				s.active.Store(&pane)
-			}
-			return true, sizes
-		}
+	lines := reply.Lines()
+	at := slices.IndexFunc(lines, func(l string) bool { return strings.HasPrefix(l, s.tty+" ") })
+	if at < 0 { // it is not there
+		return false, false
 	}
-	return false, sizes
+	fields := strings.SplitN(lines[at], " ", 6)
+	if len(fields) != 6 {
+		return false, false
+	}
+	sizes = !unsized(fields[4])
+	pane, err := tmux.ParsePaneID(fields[3])
+	if err != nil || fields[1] != now.session.ID.String() || fields[2] != "1" || fields[5] != now.session.Name {
+		return false, sizes
+	}
+	if s.moved.Load() == moved { // where they were before may not be where they are
+		s.active.Store(&pane)
+	}
+	return true, sizes
 }
 
 // where gives the session that the display shows by a state of the server. One that
