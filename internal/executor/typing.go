@@ -181,10 +181,11 @@ func (s *seat) write(ctx context.Context, keys KeyLog, n int, content []byte, d 
 	if !d.Has(access.LogContent) {
 		content = nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, keyTime)
-	defer cancel()
 	must := d.Has(access.MustRecord)
-	if must {
+	if must { // who need not wait for the disk waits for the file system alone: the log says when that does not answer
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, keyTime)
+		defer cancel()
 		slow := time.AfterFunc(slowTime, func() {
 			s.att.Notice("waiting: the log's disk is slow, and what you type is recorded first")
 		})
