@@ -40,6 +40,7 @@ type seat struct {
 	full    atomic.Bool // they hold every verb: their input is direct
 	resizes atomic.Bool // the display has a say in the session's size
 	stage   atomic.Pointer[stage]
+	asked   patience       // for confirm, with each frame
 	whole   *gateway.Right // every verb on the server: what direct input takes
 	active  atomic.Pointer[tmux.PaneID]
 	moved   atomic.Uint64         // counts the person's own commands: they may go elsewhere

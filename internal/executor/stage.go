@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
+	"time"
 
 	"github.com/muxward/muxward/internal/access"
 	"github.com/muxward/muxward/internal/gateway"
@@ -79,8 +81,7 @@ func (s *seat) sessionObject(at tmux.Session) access.Object {
 // shown that was read while something of that kind was in the session; of what
 // was put there and was gone again before tmux answered, a frame may be.
 func (s *seat) confirm(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, keyTime)
-	defer cancel()
+	ctx = s.asked.within(ctx)
 	now := s.stage.Load()
 	small, moved := s.settledSmall(), s.moved.Load()
 	replies, err := s.ask(ctx, now.asking)
@@ -102,6 +103,28 @@ func (s *seat) confirm(ctx context.Context) error {
 		return nil
 	}
 	return s.restage(ctx, s.full.Load())
+}
+
+// patience bounds waits that are many and short. A deadline of its own for each, set
+// and taken back, would cost more than the wait: each may last keyTime at least, and
+// twice that at most.
+type patience struct {
+	mu    sync.Mutex
+	ctx   context.Context
+	until time.Time
+}
+
+// within gives a context with such a deadline, which ends with parent: always the same.
+func (p *patience) within(parent context.Context) context.Context {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if now := time.Now(); p.ctx == nil || p.until.Sub(now) < keyTime {
+		p.until = now.Add(2 * keyTime)
+		ctx, cancel := context.WithDeadline(parent, p.until)
+		context.AfterFunc(ctx, cancel) // and not before: somebody may still wait by it
+		p.ctx = ctx
+	}
+	return p.ctx
 }
 
 // ask asks tmux a question. The connection is everybody's: it may have been cut

@@ -4,6 +4,7 @@ import (
 	"context"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/muxward/muxward/internal/tmux"
 	"github.com/muxward/muxward/internal/tmux/tmuxtest"
@@ -80,4 +81,27 @@ func TestDisplayIsWhereItWasDecided(t *testing.T) {
 	s.Run("detach-client", "-t", tty)
 	tmuxtest.Eventually(t, x.Exited, "the client ends")
 	is("gone", tty, "$0", odd, false)
+}
+
+// Waits that follow each other share a deadline, which none of them finds too near; it
+// ends with the person's own context.
+func TestPatienceIsShared(t *testing.T) {
+	ctx, leave := context.WithCancel(t.Context())
+	var p patience
+	first := p.within(ctx)
+	if p.within(ctx) != first {
+		t.Error("the next wait has a deadline of its own")
+	}
+	p.until = time.Now().Add(keyTime - time.Second) // as later
+	second := p.within(ctx)
+	if second == first || first.Err() != nil {
+		t.Errorf("a wait has %v", first.Err())
+	}
+	if d, ok := second.Deadline(); !ok || time.Until(d) < keyTime || time.Until(d) > 2*keyTime {
+		t.Errorf("a wait ends at %v", d)
+	}
+	leave()
+	if first.Err() == nil || second.Err() == nil {
+		t.Error("they outlast the person")
+	}
 }
