@@ -142,6 +142,51 @@ func (c *inputs) bytes(at *scene, b []byte) {
 	c.add(at, "send-keys", words...)
 }
 
+// coded reports whether all of the text goes by its bytes, in one command.
+func coded(text []byte, v tmux.Version) bool {
+	return len(text) > 0 && len(text) <= keyChunk &&
+		!slices.ContainsFunc(text, func(b byte) bool { return isKey(b, v) })
+}
+
+// spelling is the line that types characters at one scene, but for their codes, which
+// are digits and need no quotes. To put it together takes as long as to send it.
+type spelling struct {
+	at            *scene
+	before, after string
+}
+
+// codes stands for the codes in a line that is put together.
+const codes = "MUXWARDCODES"
+
+// line is the line that types a text that is coded.
+func (sp *spelling) line(at *scene, text []byte) (string, error) {
+	if sp.at != at {
+		var c inputs
+		c.add(at, "send-keys", "-t", at.target, "-H", codes)
+		if c.err != nil {
+			return "", c.err
+		}
+		line, err := c.line(at)
+		if err != nil {
+			return "", err
+		}
+		before, after, ok := strings.Cut(line, codes)
+		if !ok || strings.Contains(after, codes) {
+			return "", errors.New("characters cannot be spelled for tmux; this is a fault of muxward")
+		}
+		*sp = spelling{at, before, after}
+	}
+	b := make([]byte, 0, len(sp.before)+3*len(text)+len(sp.after))
+	b = append(b, sp.before...)
+	for i := range text {
+		if i > 0 {
+			b = append(b, ' ')
+		}
+		b = hex.AppendEncode(b, text[i:i+1])
+	}
+	return string(append(b, sp.after...)), nil
+}
+
 // key types a key that has a name.
 func (c *inputs) key(at *scene, e attach.Event) {
 	name := e.Key

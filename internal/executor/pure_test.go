@@ -1,6 +1,7 @@
 package executor
 
 import (
+	"bytes"
 	"os"
 	"slices"
 	"strings"
@@ -84,6 +85,37 @@ func TestInputCommands(t *testing.T) {
 		}
 		if got := strings.Join(lines, " | "); err != nil || got != c.want {
 			t.Errorf("%s: %+v:\n got  %q, %v\n want %q", c.version, c.e, got, err, c.want)
+		}
+	}
+}
+
+// What is spelled for a scene once is, for each text, what is put together anew for it.
+func TestSpellingIsTheSameLine(t *testing.T) {
+	var sp spelling
+	for _, at := range []*scene{aScene("3.3a", "%1", "@2", "$3"), aScene("3.5a", "%1", "@2", "$3"), aScene("3.3a", "%9", "@8", "$7")} {
+		n := 0
+		for b := range 256 {
+			for _, text := range [][]byte{{byte(b)}, {'a', byte(b), 0xff}, bytes.Repeat([]byte{byte(b)}, keyChunk)} {
+				in, err := input(at, attach.Event{Kind: attach.Keys, Bytes: text})
+				if err != nil {
+					t.Fatal(err)
+				}
+				if !coded(text, at.opts.Version) {
+					n++
+					continue
+				}
+				want, err := in.line(at)
+				got, err2 := sp.line(at, text)
+				if err != nil || err2 != nil || got != want {
+					t.Fatalf("%q: %v, %v\n%s\n%s", text, err, err2, got, want)
+				}
+			}
+		}
+		if coded(bytes.Repeat([]byte{'a'}, keyChunk+1), at.opts.Version) || coded(nil, at.opts.Version) {
+			t.Error("more than a command holds, or nothing, is one command")
+		}
+		if tells := tmux.TellsKeyMode(at.opts.Version); tells != (n > 0) {
+			t.Errorf("%v: %d texts are not coded", at.opts.Version, n)
 		}
 	}
 }

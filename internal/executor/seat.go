@@ -36,18 +36,19 @@ type seat struct {
 	keys     KeyLog
 
 	parting
-	ctx     context.Context
-	full    atomic.Bool // they hold every verb: their input is direct
-	resizes atomic.Bool // the display has a say in the session's size
-	stage   atomic.Pointer[stage]
-	asked   patience       // for confirm, with each frame
-	whole   *gateway.Right // every verb on the server: what direct input takes
-	active  atomic.Pointer[tmux.PaneID]
-	moved   atomic.Uint64         // counts the person's own commands: they may go elsewhere
-	scene   atomic.Pointer[scene] // what addressed input rests on
-	typing  *scene                // of what is being typed; the input pump's
-	sending chan struct{}         // holds one for each key whose fate is not known, or not heard
-	fates   chan fate             // of keys that are not done, for hear
+	ctx      context.Context
+	full     atomic.Bool // they hold every verb: their input is direct
+	resizes  atomic.Bool // the display has a say in the session's size
+	stage    atomic.Pointer[stage]
+	asked    patience       // for confirm, with each frame
+	whole    *gateway.Right // every verb on the server: what direct input takes
+	active   atomic.Pointer[tmux.PaneID]
+	moved    atomic.Uint64         // counts the person's own commands: they may go elsewhere
+	scene    atomic.Pointer[scene] // what addressed input rests on
+	spelling spelling              // of characters that are typed; the input pump's
+	typing   *scene                // of what is being typed; the input pump's
+	sending  chan struct{}         // holds one for each key whose fate is not known, or not heard
+	fates    chan fate             // of keys that are not done, for hear
 	// unsettled is set while tmux may not have come to what was typed; the input
 	// pump's.
 	unsettled bool

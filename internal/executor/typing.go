@@ -263,6 +263,13 @@ func spot(s tmux.SessionID, w tmux.WindowID, p tmux.PaneID) string {
 
 // send has tmux type it, if the pane is at that moment still what was decided.
 func (s *seat) send(ctx context.Context, at *scene, e attach.Event) error {
+	if e.Kind == attach.Keys && e.Key == "" && coded(e.Bytes, at.opts.Version) {
+		line, err := s.spelling.line(at, e.Bytes)
+		if err != nil {
+			return err
+		}
+		return s.transmit(ctx, line, false)
+	}
 	in, err := input(at, e)
 	if err != nil || len(in.commands) == 0 {
 		return err
