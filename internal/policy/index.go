@@ -23,11 +23,16 @@ type holder struct {
 	// touched has each owner on whose server there is a grant ("" for the
 	// host), with the duties of all grants there.
 	touched map[string]access.Obligations
-	// sessions are those on which, or in which, there is a grant by their name.
-	sessions map[place]bool
-	// wide has the owners of servers on all of which there is a grant, or on
-	// sessions by the beginning of their name.
-	wide map[string]bool
+	// reach has each owner on whose server there is a grant; host is set if there is
+	// one on the host.
+	reach map[string]*reach
+	host  bool
+}
+
+// reach says where on a server there are grants.
+type reach struct {
+	wide     bool            // on all of it, or on sessions by the beginning of their name
+	sessions map[string]bool // on sessions by their name, or in them
 }
 
 // place is where a grant lies. Fields below kind are zero.
@@ -43,21 +48,35 @@ func placeOf(s Selector) place {
 	return place{s.Kind, s.Owner, s.Session, s.Window, s.Pane}
 }
 
-// inSession is the place of the session that a place lies in, or is.
-func (p place) inSession() place {
-	return place{kind: access.Session, owner: p.owner, session: p.session}
+// reaches notes that there is a grant.
+func (h *holder) reaches(on Selector) {
+	if on.Kind < access.Server {
+		h.host = true
+		return
+	}
+	r := h.reach[on.Owner]
+	if r == nil {
+		r = &reach{sessions: map[string]bool{}}
+		h.reach[on.Owner] = r
+	}
+	if on.Kind < access.Session || on.Prefix {
+		r.wide = true
+		return
+	}
+	r.sessions[on.Session] = true
 }
 
 // touches reports whether a grant of h may lie on an object, or on what lies in
 // the same session or, above that, on the same server. It may say so in vain.
 func (h *holder) touches(o *access.Object) bool {
-	if _, host := h.touched[""]; host || o.Kind < access.Server {
+	if h.host || o.Kind < access.Server {
 		return true
 	}
-	if _, there := h.touched[o.Owner]; !there || o.Kind < access.Session {
-		return there
+	r := h.reach[o.Owner]
+	if r == nil || o.Kind < access.Session {
+		return r != nil
 	}
-	return h.wide[o.Owner] || h.sessions[place{kind: access.Session, owner: o.Owner, session: o.Session.Name}]
+	return r.wide || r.sessions[o.Session.Name]
 }
 
 func newIndex(grants []grant) *index {
@@ -69,17 +88,13 @@ func newIndex(grants []grant) *index {
 		if h == nil {
 			h = &holder{
 				exact: map[place][]*grant{}, prefix: map[place][]*grant{}, lengths: map[string][]int{},
-				touched: map[string]access.Obligations{}, sessions: map[place]bool{}, wide: map[string]bool{},
+				touched: map[string]access.Obligations{}, reach: map[string]*reach{},
 			}
 			ix.by[g.who] = h
 		}
 		h.touched[g.on.Owner] |= g.duties
+		h.reaches(g.on)
 		key := placeOf(g.on)
-		if key.kind < access.Session || g.on.Prefix {
-			h.wide[g.on.Owner] = true
-		} else {
-			h.sessions[key.inSession()] = true
-		}
 		if !g.on.Prefix {
 			h.exact[key] = append(h.exact[key], g)
 			continue

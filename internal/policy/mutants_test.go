@@ -79,9 +79,9 @@ func mutants() []mutant {
 		{"grants to everybody are lost", "index.go", `add("*")`, `_ = add`},
 		{"grants to groups are lost", "index.go", `add("@" + g)`, `_ = g`},
 		{"the first limit does not count", "index.go", `if a.IsZero() || !b.IsZero() && b.Before(a) {`, `if a.IsZero() {`},
-		{"blind to what is in sessions", "index.go", `h.sessions[key.inSession()] = true`, `h.sessions[key] = true`},
-		{"blind to beginnings of names", "index.go", `if key.kind < access.Session || g.on.Prefix {`, `if key.kind < access.Session {`},
-		{"blind to grants on the host", "index.go", `host || o.Kind < access.Server {`, `host && o.Kind < access.Server {`},
+		{"blind to what is in sessions", "index.go", `r.sessions[on.Session] = true`, `r.sessions[on.Session] = on.Kind == access.Session`},
+		{"blind to beginnings of names", "index.go", `if on.Kind < access.Session || on.Prefix {`, `if on.Kind < access.Session {`},
+		{"blind to grants on the host", "index.go", `if h.host || o.Kind < access.Server {`, `if h.host && o.Kind < access.Server {`},
 		{"blind to permits", "covers.go", `k.applies(p.left) != never {
 				return false`, `false {
 				return false`},
