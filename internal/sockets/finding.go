@@ -98,7 +98,7 @@ const (
 func Rules() []Rule {
 	return []Rule{
 		{deadSocket, "nobody listens at this socket",
-			"A tmux server that is killed leaves its socket behind. Clients then say that no server runs, scripts that look for sockets take it for one, and whoever may write to the directory can put a server of their own in its place.",
+			"A tmux server that is killed, and with some versions any that ends, leaves its socket behind. Clients then say that no server runs, scripts that look for sockets take it for one, and whoever may write to the directory can put a server of their own in its place.",
 			"Move it away.",
 			"moves the socket into " + quarantine + " in its directory, looks again whether somebody listens, and puts it back if so. It is never deleted. Only a socket in a tmux-UID directory of its own account is moved."},
 		{socketGone, "a server lives, and its socket is gone",

@@ -1,0 +1,77 @@
+package attack
+
+import (
+	"os/exec"
+	"path/filepath"
+	"testing"
+
+	"github.com/muxward/muxward/internal/tmux/tmuxtest"
+)
+
+// Nobody attacks: people use tmux, tmate and screen as they come, and those who look
+// are told of nothing. The control run is that a crash among all this is told of.
+func TestSKPlainUse(t *testing.T) {
+	z := newCage(t)
+	alice := tmuxtest.As(t, owner)
+	start := func(program string, args ...string) {
+		t.Helper()
+		cmd := alice.Command(program, args...)
+		cmd.Env = append(cmd.Env, "TMUX_TMPDIR="+z.base, "SCREENDIR="+alice.Home+"/.screen")
+		_, err := tmuxtest.Output(cmd)
+		z.must(err)
+	}
+	quiet := func(what string) {
+		t.Helper()
+		for _, who := range []string{root, owner} {
+			if l := z.scan(who); len(l.Findings) > 0 || !l.Complete {
+				t.Errorf("%s: %s is told %+v, %+v", what, who, l.Findings, l.Scan.Skipped)
+			}
+		}
+	}
+	dir := z.dir(owner, 0o700)
+	quiet("before anything runs")
+	first := z.server(owner, dir+"/default", 0)
+	z.server(owner, dir+"/work", 0)
+	end := z.attached(owner, []string{"tmux", "-S", first.path, "-C", "attach"})
+	quiet("two servers, one client")
+	first.tmux("new-window", "cat")
+	first.tmux("split-window", "-h", "tmux -S "+dir+"/inner -f /dev/null new-session -d cat; exec cat")
+	inner := filepath.Join(dir, "inner")
+	tmuxtest.Eventually(t, func() bool { return connects(inner) }, "a server that was started in a pane listens")
+	t.Cleanup(func() { _, _ = tmuxtest.Output(alice.Command("tmux", "-S", inner, "kill-server")) }) // it may have ended
+	quiet("one that was started in a pane")
+	end()
+	start("tmux", "-L", "work", "kill-server")
+	tmuxtest.Eventually(t, func() bool { return !connects(dir + "/work") }, "the other server ends")
+	z.servers = z.servers[:1]
+	for _, f := range z.scan(root).Findings { // some versions leave their socket behind
+		if f.ID != "MW-S001" || string(f.Path) != dir+"/work" {
+			t.Errorf("after one has ended by itself: %+v", f)
+		}
+	}
+	if r := z.fix(root); r.Code != 0 {
+		t.Errorf("fix: %+v", r)
+	}
+	quiet("after fix")
+	t.Run("screen", func(t *testing.T) {
+		if _, err := exec.LookPath("screen"); err != nil {
+			tmuxtest.Skip(t, "needs screen")
+		}
+		start("mkdir", "-m", "700", alice.Home+"/.screen")
+		start("screen", "-dmS", "kept", "cat")
+		quiet("screen")
+		start("screen", "-S", "kept", "-X", "quit")
+	})
+	t.Run("tmate", func(t *testing.T) {
+		if _, err := exec.LookPath("tmate"); err != nil {
+			tmuxtest.Skip(t, "needs tmate")
+		}
+		start("tmate", "-f", "/dev/null", "-S", dir+"/tmate", "new-session", "-d", "cat")
+		quiet("tmate")
+		start("tmate", "-S", dir+"/tmate", "kill-server")
+	})
+	first.kill()
+	if got := z.scan(root).found(first.path); got != "S001" {
+		t.Errorf("control run: of a crash it tells %q", got)
+	}
+}
