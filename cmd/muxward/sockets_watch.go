@@ -22,8 +22,8 @@ func newSocketsWatchCmd() *cobra.Command {
 		Short: "tell what becomes wrong with tmux's sockets as it does",
 		Long: `Tell what is wrong with tmux's sockets, and then what becomes wrong or right again,
 as it does. It is woken by changes in directories of sockets and by the end of
-servers, and looks at everything each time, and every half a minute besides. It ends
-with Ctrl-C or SIGTERM.
+servers, and looks at everything each time, and every half a minute besides, or less
+often where a look costs much. It ends with Ctrl-C or SIGTERM.
 
 A kind of finding that is named with --auto is mended when it comes, as muxward
 sockets fix --yes would, and tried again for as long as it is there. While it cannot

@@ -16,7 +16,7 @@ import (
 
 // watchSilent is how long who looks may say nothing: it waits for a change, rests,
 // looks, and gives what it saw.
-const watchSilent = 2*watchEvery + watchLook + 30*time.Second
+const watchSilent = watchMost + watchEvery + watchLook + 30*time.Second
 
 // Change is what has become different between two looks.
 type Change struct {

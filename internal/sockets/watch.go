@@ -13,6 +13,8 @@ import (
 
 const (
 	watchEvery = 30 * time.Second       // when nothing tells of a change
+	watchIdle  = 1000                   // how many times as long as a look kept us busy, then, up to
+	watchMost  = 5 * time.Minute        // this
 	watchLook  = time.Minute            // for a look
 	watchSoon  = time.Second            // after what is to be tried, or looked at, again
 	watchQuiet = 100 * time.Millisecond // until a series of changes is looked at
@@ -47,7 +49,7 @@ func sentry(ctx context.Context, opt Options, hand func(Scan) (again bool, err e
 		if err != nil {
 			return err
 		}
-		later := next(s)
+		later := next(s, took)
 		if again || !s.Complete() {
 			later, soon = min(later, soon), min(2*soon, watchEvery)
 		} else {
@@ -61,14 +63,15 @@ func sentry(ctx context.Context, opt Options, hand func(Scan) (again bool, err e
 }
 
 // next is when to look again although nothing tells of a change: soon, if what was
-// too new to be called dead may be so by then.
-func next(s Scan) time.Duration {
+// too new to be called dead may be so by then; and later where a look costs much, so
+// that who watches is idle.
+func next(s Scan, took time.Duration) time.Duration {
 	for _, k := range s.Sockets {
 		if k.Life == Unknown && s.Time.Sub(k.Changed) < s.Settle {
 			return s.Settle
 		}
 	}
-	return watchEvery
+	return min(max(watchEvery, watchIdle*took), watchMost)
 }
 
 type serverID struct {

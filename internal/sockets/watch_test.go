@@ -3,6 +3,7 @@ package sockets
 import (
 	"fmt"
 	"testing"
+	"time"
 )
 
 // What was not looked at is not gone: it is told when it could not be, once, and as
@@ -44,5 +45,25 @@ func TestWatchedPlaces(t *testing.T) {
 	want := (&watch{}).places(l, dirs)
 	if _, ok := want["/tmp/tmux-1001"]; !ok || len(want) != maxWatched {
 		t.Errorf("%d are watched, alice's %v", len(want), ok)
+	}
+}
+
+// The next look comes soon after what was too new to tell, and the later the more a
+// look costs, within bounds.
+func TestNextLook(t *testing.T) {
+	now := time.Now()
+	young := Scan{Time: now, Settle: 2 * time.Second, Sockets: []Socket{{Life: Unknown, File: File{Changed: now}}}}
+	for _, c := range []struct {
+		s          Scan
+		took, want time.Duration
+	}{
+		{Scan{}, time.Millisecond, watchEvery},
+		{Scan{}, 100 * time.Millisecond, 100 * time.Second},
+		{Scan{}, time.Hour, watchMost},
+		{young, time.Hour, young.Settle},
+	} {
+		if got := next(c.s, c.took); got != c.want {
+			t.Errorf("after a look that cost %s the next one comes in %s, want %s", c.took, got, c.want)
+		}
 	}
 }

@@ -88,6 +88,8 @@ func measurements() []measurement {
 		{"sockets scan: 100", "", scan(100), 20},
 		{"sockets scan: 1,000", "", scan(1000), 20},
 		{"sockets scan: 10,000, 2,000 processes", "≤ 300 ms, ≤ 64 MiB", scan(10_000), 20},
+		{"sockets watch: a crash is told", "≤ 1 s", watchCrash, 10},
+		{"sockets watch: idle", "≤ 0.1 %", watchIdle, 90},
 		{"disk: one write and flush", "in each command", flushes, 300},
 	}
 }
