@@ -1,7 +1,6 @@
 package sockets
 
 import (
-	"encoding/json"
 	"fmt"
 	"io/fs"
 	"strconv"
@@ -18,18 +17,14 @@ type Path string
 // String is the path as people may be shown it.
 func (p Path) String() string { return escape(string(p)) }
 
-// MarshalJSON gives the shown form.
-func (p Path) MarshalJSON() ([]byte, error) { return json.Marshal(p.String()) }
+// MarshalText gives the shown form.
+func (p Path) MarshalText() ([]byte, error) { return []byte(p.String()), nil }
 
-// UnmarshalJSON undoes MarshalJSON.
-func (p *Path) UnmarshalJSON(data []byte) error {
-	var s string
-	if err := json.Unmarshal(data, &s); err != nil {
-		return err
-	}
-	raw, err := unescape(s)
+// UnmarshalText undoes MarshalText.
+func (p *Path) UnmarshalText(data []byte) error {
+	raw, err := unescape(string(data))
 	if err != nil {
-		return fmt.Errorf("path %q: %w", s, err)
+		return fmt.Errorf("path %q: %w", data, err)
 	}
 	*p = Path(raw)
 	return nil
@@ -94,20 +89,19 @@ func (p Path) ShellWord() string {
 type Mode uint32
 
 // String gives four octal digits.
-func (m Mode) String() string { return fmt.Sprintf("%04o", uint32(m)) }
+func (m Mode) String() string {
+	digits := strconv.FormatUint(uint64(m), 8)
+	return "0000"[min(4, len(digits)):] + digits
+}
 
-// MarshalJSON gives the octal digits as a string.
-func (m Mode) MarshalJSON() ([]byte, error) { return json.Marshal(m.String()) }
+// MarshalText gives the octal digits.
+func (m Mode) MarshalText() ([]byte, error) { return []byte(m.String()), nil }
 
-// UnmarshalJSON undoes MarshalJSON.
-func (m *Mode) UnmarshalJSON(data []byte) error {
-	var s string
-	if err := json.Unmarshal(data, &s); err != nil {
-		return err
-	}
-	n, err := strconv.ParseUint(s, 8, 16)
+// UnmarshalText undoes MarshalText.
+func (m *Mode) UnmarshalText(data []byte) error {
+	n, err := strconv.ParseUint(string(data), 8, 16)
 	if err != nil {
-		return fmt.Errorf("mode %q: %w", s, fs.ErrInvalid)
+		return fmt.Errorf("mode %q: %w", data, fs.ErrInvalid)
 	}
 	*m = Mode(n)
 	return nil
