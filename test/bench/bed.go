@@ -14,6 +14,7 @@ import (
 	"syscall"
 	"time"
 
+	"golang.org/x/crypto/ssh"
 	"golang.org/x/sys/unix"
 )
 
@@ -26,6 +27,10 @@ type bed struct {
 	serve           *exec.Cmd
 	tmuxPID         int
 	windows         map[string]bool
+
+	keys     []ssh.Signer // of the people at the SSH door; the first is ours
+	sshdCmd  *exec.Cmd    // OpenSSH's server, once it is needed
+	sshdAddr string
 }
 
 const patience = 30 * time.Second
@@ -94,7 +99,9 @@ func (b *bed) policy() error {
 		os.WriteFile(filepath.Join(dir, "people.yaml"), []byte(people), 0o644),
 		os.WriteFile(filepath.Join(dir, "grants.yaml"), []byte(grants.String()), 0o644),
 		os.WriteFile(filepath.Join(b.dir, "tmux.conf"), nil, 0o644),
-		os.WriteFile(filepath.Join(b.dir, "muxward.yaml"), fmt.Appendf(nil, "tmux_config: [%s/tmux.conf]\n", b.dir), 0o644),
+		os.WriteFile(filepath.Join(b.dir, "muxward.yaml"), fmt.Appendf(nil,
+			"tmux_config: [%[1]s/tmux.conf]\nssh: {listen: '127.0.0.1:0', keys: %[1]s/keys}\n", b.dir), 0o644),
+		b.byKey(who),
 	)
 }
 
@@ -121,10 +128,13 @@ func (b *bed) startServe() error {
 	if err := b.serve.Start(); err != nil {
 		return err
 	}
+	var said []byte
 	buf := make([]byte, 4096)
-	n, err := out.Read(buf)
-	if err != nil || !bytes.Contains(buf[:n], []byte("is ready")) {
-		return fmt.Errorf("muxward did not start: %q, %v", buf[:n], err)
+	for !bytes.Contains(said, []byte("is ready")) {
+		n, err := out.Read(buf)
+		if said = append(said, buf[:n]...); err != nil {
+			return fmt.Errorf("muxward did not start: %q, %w", said, err)
+		}
 	}
 	go func() { _, _ = io.Copy(io.Discard, out) }()
 	return nil
@@ -182,6 +192,10 @@ func (b *bed) close() {
 	if b.serve != nil && b.serve.Process != nil {
 		_ = b.serve.Process.Signal(syscall.SIGTERM)
 		_ = b.serve.Wait()
+	}
+	if b.sshdCmd != nil && b.sshdCmd.Process != nil {
+		_ = b.sshdCmd.Process.Kill()
+		_ = b.sshdCmd.Wait()
 	}
 	if b.dir != "" {
 		_ = filepath.WalkDir(b.dir, func(p string, d os.DirEntry, err error) error {

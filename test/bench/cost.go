@@ -85,8 +85,11 @@ func memory(b *bed, n int) (string, error) {
 }
 
 // pss is muxward's proportional memory in KiB.
-func (b *bed) pss() (int, error) {
-	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/smaps_rollup", b.serve.Process.Pid))
+func (b *bed) pss() (int, error) { return pssOf(b.serve.Process.Pid) }
+
+// pssOf is a process's proportional memory in KiB.
+func pssOf(pid int) (int, error) {
+	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/smaps_rollup", pid))
 	if err != nil {
 		return 0, err
 	}

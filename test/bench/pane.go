@@ -24,7 +24,11 @@ func paneProgram(kind string) {
 		if err != nil {
 			return
 		}
-		if kind == "draw" && bytes.IndexByte(buf[:n], 'g') >= 0 {
+		if bytes.IndexByte(buf[:n], 'C') >= 0 {
+			fmt.Print("\x1b[H\x1b[JPANE-READY")
+			continue
+		}
+		if kind == "draw" && bytes.ContainsAny(buf[:n], "gG") {
 			draw(2000)
 			continue
 		}
