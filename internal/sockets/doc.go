@@ -5,7 +5,7 @@
 // of Unix sockets, processes, and their environments. It connects to a socket to
 // learn who listens, and sends nothing. Joining the sides gives a [Scan], a plain
 // value that nothing changes any more. Judging ([Judge]) is pure: a Scan in,
-// findings out. Mending ([Plan], [Mend]) holds on to what it changes by
+// findings out. Mending ([Plan], [Mender.Mend]) holds on to what it changes by
 // descriptors, with the rights of the account it belongs to, and looks again at
 // the last moment: what is not certain is left alone.
 //
