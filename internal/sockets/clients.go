@@ -62,13 +62,13 @@ func (l *looker) connected(ctx context.Context, p process, fds []int, path strin
 		err   error
 	}
 	answers := make(chan answer, 1)
+	ctx, cancel := context.WithTimeout(ctx, l.opt.Patience)
+	defer cancel()
 	go func() {
 		var a answer
 		a.creds, a.err = l.askPeers(ctx, p, fds, path)
 		answers <- a
 	}()
-	ctx, cancel := context.WithTimeout(ctx, l.opt.Patience)
-	defer cancel()
 	select {
 	case a := <-answers:
 		return a.creds, a.err
