@@ -46,6 +46,15 @@ func (x *session) newLobby() *lobby {
 		mayBegin: home != nil && strings.HasPrefix(home(x.c.who.Person()), "/")}
 }
 
+// open begins to answer for what is listed, and shut ends that: elsewhere, such as at a
+// session, others do.
+func (l *lobby) open(ctx context.Context) {
+	l.answers = l.x.c.s.Gateway.Answers(ctx, l.x.c.who, l.x.settle)
+	l.gate = l.answers.Gate()
+}
+
+func (l *lobby) shut() { l.answers.Release() }
+
 // enter has somebody choose a session from the list that was printed, again when
 // they have left it.
 func (l *lobby) enter(ctx context.Context) (gateway.Result, error) {
@@ -271,7 +280,9 @@ func (l *lobby) visit(ctx context.Context, argv []string) (r gateway.Result, lef
 	if err := x.print(ctx, []byte(blank), false); err != nil {
 		return r, true, err
 	}
+	l.shut()
 	r, err = x.command(ctx, argv)
+	l.open(ctx)
 	switch attached := x.client.again(); {
 	case ctx.Err() != nil || errors.Is(err, gateway.ErrEnded), attached && (err != nil || r.Exit != 0):
 		return r, true, err

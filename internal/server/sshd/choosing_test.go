@@ -10,6 +10,7 @@ import (
 	"github.com/charmbracelet/x/ansi"
 
 	"github.com/muxward/muxward/internal/gateway"
+	"github.com/muxward/muxward/internal/tmux/tmuxtest"
 )
 
 // On a phone's screen the marked place is to be seen, whichever it is, and nothing runs
@@ -70,4 +71,46 @@ func TestNothingIsDrawnAnew(t *testing.T) {
 	if got, err := x.deliver(t.Context(), []byte("shown"), nil); got != nil || err != nil || x.out.size != 5 {
 		t.Errorf("%v, %v, %d bytes wait", got, err, x.out.size)
 	}
+}
+
+// Who waits for what was printed does not wait for what is printed later: whoever goes
+// on printing would never be through. What is dropped is waited for by nobody.
+func TestFlushOfWhatIsThere(t *testing.T) {
+	gate := make(chan struct{})
+	net := &slow{gate: gate}
+	o := newOutbox(net, io.Discard)
+	ended := make(chan struct{})
+	go func() { defer close(ended); o.run() }()
+	put := func(n int) {
+		t.Helper()
+		if k, err := o.try(make([]byte, n), false); k != n || err != nil {
+			t.Fatal(k, err)
+		}
+	}
+	put(10)
+	flushed := make(chan error, 1)
+	go func() { flushed <- o.flush(t.Context()) }()
+	tmuxtest.Eventually(t, func() bool { o.mu.Lock(); defer o.mu.Unlock(); return o.moved != nil }, "it is waited for")
+	tmuxtest.Eventually(t, func() bool { o.mu.Lock(); defer o.mu.Unlock(); return o.flying == 10 }, "it is being written")
+	put(20)
+	gate <- struct{}{} // the first 10 have gone
+	if err := <-flushed; err != nil {
+		t.Error(err)
+	}
+	go func() { flushed <- o.flush(t.Context()) }()
+	tmuxtest.Eventually(t, func() bool { o.mu.Lock(); defer o.mu.Unlock(); return o.flying == 20 }, "the rest is being written")
+	put(5)
+	o.drop()
+	select {
+	case <-flushed:
+		t.Error("what is being written is not waited for")
+	default:
+	}
+	gate <- struct{}{}
+	if err := <-flushed; err != nil {
+		t.Error(err)
+	}
+	o.close()
+	close(gate)
+	<-ended
 }

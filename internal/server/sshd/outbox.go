@@ -33,6 +33,8 @@ type outbox struct {
 	parts  []part
 	size   int  // of parts
 	flying int  // of what is being written
+	took   int  // all that was ever taken, but what was dropped
+	done   int  // of that, what was written
 	prompt bool // somebody has typed: what comes next goes at once
 	last   time.Time
 	err    error // nothing is written any more
@@ -82,6 +84,7 @@ func (o *outbox) run() {
 		}
 		_, err := to.Write(p.data)
 		o.mu.Lock()
+		o.done += o.flying
 		o.flying, o.last = 0, time.Now()
 		if err != nil && o.err == nil {
 			o.err = errChannelGone
@@ -163,6 +166,7 @@ func (o *outbox) add(data []byte, errs bool) {
 		o.parts = append(o.parts, part{errs, append([]byte(nil), data...)})
 	}
 	o.size += len(data)
+	o.took += len(data)
 	wake(o.work)
 }
 
@@ -215,12 +219,15 @@ func (o *outbox) await(limit time.Duration) error {
 	}
 }
 
-// flush waits until everything is written, or until ctx ends.
+// flush waits until everything is written that was taken until now, or until ctx ends.
 func (o *outbox) flush(ctx context.Context) error {
 	o.answer() // somebody waits
+	o.mu.Lock()
+	all := o.took
+	o.mu.Unlock()
 	for {
 		o.mu.Lock()
-		err, done, moved := o.err, o.size+o.flying == 0, o.waiting()
+		err, done, moved := o.err, o.done >= all || o.size+o.flying == 0, o.waiting()
 		o.mu.Unlock()
 		switch {
 		case err != nil:
@@ -246,6 +253,7 @@ func (o *outbox) settle() {
 func (o *outbox) drop() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	o.took -= o.size
 	o.parts, o.size = nil, 0
 	o.move()
 }

@@ -383,9 +383,8 @@ func (x *session) shell(ctx context.Context) (gateway.Result, error) {
 		target = x.c.user
 	}
 	l := x.newLobby()
-	l.answers = x.c.s.Gateway.Answers(ctx, x.c.who, x.settle)
-	defer l.answers.Release()
-	l.gate = l.answers.Gate()
+	l.open(ctx)
+	defer func() { l.shut() }()
 	all, err := x.list(ctx, func(all places) string {
 		switch {
 		case x.term == nil:
@@ -399,6 +398,7 @@ func (x *session) shell(ctx context.Context) (gateway.Result, error) {
 		return gateway.Result{}, err
 	}
 	if p := all.named(target); p != nil {
+		l.shut()
 		return x.command(ctx, []string{"attach-session", "-t", p.target})
 	}
 	return l.enter(ctx)

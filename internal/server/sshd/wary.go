@@ -103,10 +103,14 @@ func until(ctx context.Context, done func() bool) error {
 	return nil
 }
 
-// taken waits until the kernel has sent what was written: what it has not, the
-// other end could ask for at any time. What is sent is theirs.
+// taken waits until the kernel has sent what was written until now: what it has not,
+// the other end could ask for at any time. What is sent is theirs.
 func (w *wary) taken(ctx context.Context) error {
-	return until(ctx, func() bool { return w.unsent() == 0 })
+	before := w.wrote.Load()
+	return until(ctx, func() bool {
+		since := w.wrote.Load() - before // first: what comes in between is unsent, too
+		return int64(w.unsent()) <= since
+	})
 }
 
 // unsent is how much the kernel holds that was never sent.
