@@ -263,7 +263,9 @@ func (o *outbox) answer() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.prompt = true
-	wake(o.work)
+	if len(o.parts) > 0 { // else what comes wakes it
+		wake(o.work)
+	}
 }
 
 // close has run end once all is written; nothing more is taken.
