@@ -41,5 +41,8 @@ func sound(term string) bool {
 // room.
 const waits = true
 
+// cleans has text of others shown only as far as it is seen, and nothing of it obeyed.
+const cleans = true
+
 // stands reports whether a proof still holds.
 func stands(err error) bool { return err == nil }

@@ -23,5 +23,8 @@ func sound(string) bool { return true }
 // waits loses what there is no room for.
 const waits = false
 
+// cleans shows text as it comes.
+const cleans = false
+
 // stands takes every proof for one that holds.
 func stands(error) bool { return true }

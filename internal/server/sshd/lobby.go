@@ -211,6 +211,9 @@ func (x *session) row(i int, p place, cols int) string {
 
 // seen is a name in which everything is seen.
 func seen(name string) string {
+	if !cleans {
+		return name
+	}
 	return strings.Map(func(c rune) rune {
 		if !unicode.IsPrint(c) {
 			return '?'

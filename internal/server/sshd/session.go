@@ -315,6 +315,9 @@ func (x *session) passed(ctx context.Context) error {
 
 // readable is text as a terminal can take it.
 func (x *session) readable(text string) string {
+	if !cleans {
+		return text
+	}
 	text = tmux.Clean(text)
 	if x.utf8() {
 		return text
