@@ -160,7 +160,14 @@ func unread(t *testing.T, request string, payload []byte) {
 	text := heard(ch)
 	v.deaf()
 	_, _ = ch.SendRequest(request, false, payload)
-	tmuxtest.Eventually(t, func() bool { return c.nc.unsent() > 0 }, "she is being written to")
+	still, wrote := 0, int64(0)
+	tmuxtest.Eventually(t, func() bool { // and nothing moves any more
+		if now := c.nc.wrote.Load(); c.nc.unsent() == 0 || now != wrote {
+			still, wrote = 0, now
+		}
+		still++
+		return still > 10
+	}, "she is being written to")
 	c.withdraw(t)
 	if n := c.nc.unsent(); n > 0 {
 		t.Errorf("the kernel holds %d bytes that she may have yet", n)
