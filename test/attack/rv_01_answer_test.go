@@ -13,7 +13,7 @@ import (
 // or while a later command of his line keeps him.
 func TestRV01AnswersThatWait(t *testing.T) {
 	t.Parallel()
-	asks := []string{"list-panes", "-t", "mwalice/shared", "-F", "seen-#{pane_width}"}
+	asks := []string{"display-message", "-p", "-t", "mwalice/shared", "seen-#{pane_width}"}
 	row{teeth: "teeth_revoke", restless: true, paused: true, attack: func(w *world) {
 		revoke := func(args ...string) {
 			w.t.Helper()

@@ -44,9 +44,8 @@ type Client struct {
 	gateway.Client
 	// Readable makes text fit for the client.
 	Readable func(string) string
-	// Caught keeps a fault in what serves the client from ending more than that. It
-	// is deferred.
-	Caught func(what string)
+	// Fault tells of a fault in what serves the client, and ends the client.
+	Fault func(what string, fault any)
 	// Gone ends the client's connection.
 	Gone context.CancelCauseFunc
 
@@ -187,11 +186,11 @@ func (c *Client) Run(ctx context.Context, g *gateway.Gateway, base gateway.Reque
 	var wg sync.WaitGroup
 	reading, halt := context.WithCancel(ctx)
 	wg.Go(func() {
-		defer c.Caught("lines")
+		defer c.caught("lines")
 		c.read(reading)
 	})
 	wg.Go(func() {
-		defer c.Caught("output")
+		defer c.caught("output")
 		if err := c.write(); err != nil {
 			c.Gone(fmt.Errorf("the client's output: %w", err))
 		}
@@ -213,6 +212,14 @@ func (c *Client) Run(ctx context.Context, g *gateway.Gateway, base gateway.Reque
 	c.flush(flushCtx)
 	result.Told = false // of the end the client is told in its own words
 	return result
+}
+
+// caught keeps a fault in what serves the client from ending more than that. It is to
+// be deferred itself: what it calls recovers nothing.
+func (c *Client) caught(what string) {
+	if r := recover(); r != nil {
+		c.Fault(what, r)
+	}
 }
 
 // control runs the client's command line, each command with its block, and

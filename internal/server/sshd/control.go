@@ -84,7 +84,7 @@ func (x *session) control(ctx context.Context, asked command) (gateway.Result, e
 	x.client.hello.Flags |= wire.FlagControl
 	cc := controlmode.New(x.client, s)
 	cc.Readable, cc.Gone = x.readable, gone
-	cc.Caught = func(what string) { x.c.s.caught(x.c.who.Person()+"'s "+what, x.gone) }
+	cc.Fault = func(what string, fault any) { x.c.s.faulted(x.c.who.Person()+"'s "+what, fault, x.gone) }
 	if s.whole {
 		x.client.hello.Flags |= wire.FlagControlControl
 		cc.Write([]byte(introducer))

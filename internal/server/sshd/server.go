@@ -267,9 +267,13 @@ func (s *Server) Reconsider(ctx context.Context) (unconfirmed []error) {
 // is to be deferred.
 func (s *Server) caught(what string, end func(error)) {
 	if r := recover(); r != nil {
-		s.Complain(fmt.Sprintf("ssh door: %s was ended by a fault: %v\n%s", what, r, debug.Stack()))
-		end(errors.New("a fault of muxward ended this; it was written to the log"))
+		s.faulted(what, r, end)
 	}
+}
+
+func (s *Server) faulted(what string, fault any, end func(error)) {
+	s.Complain(fmt.Sprintf("ssh door: %s was ended by a fault: %v\n%s", what, fault, debug.Stack()))
+	end(errors.New("a fault of muxward ended this; it was written to the log"))
 }
 
 // config is what a connection is negotiated with: what the library holds for

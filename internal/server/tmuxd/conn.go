@@ -146,9 +146,13 @@ func (s *Server) serve(ctx context.Context, gone context.CancelCauseFunc, nc *ne
 // client's connection. It is to be deferred.
 func (s *Server) caught(what string, gone context.CancelCauseFunc) {
 	if r := recover(); r != nil {
-		s.Complain(fmt.Sprintf("tmux door: %s was ended by a fault: %v\n%s", what, r, stack()))
-		gone(errFault)
+		s.faulted(what, r, gone)
 	}
+}
+
+func (s *Server) faulted(what string, fault any, gone context.CancelCauseFunc) {
+	s.Complain(fmt.Sprintf("tmux door: %s was ended by a fault: %v\n%s", what, fault, stack()))
+	gone(errFault)
 }
 
 // errNobody is what somebody hears who is nobody here: what tmux says when
@@ -186,7 +190,8 @@ func (c *conn) run(ctx context.Context, gone context.CancelCauseFunc) (gateway.R
 	if err := c.s.Gateway.PreviewAll(ctx, reqs); err != nil {
 		return gateway.Result{}, err
 	}
-	c.client.alone = len(reqs) == 1
+	// A listing rests on all that may be seen, which any change of rights makes old.
+	c.client.alone = len(reqs) == 1 && !strings.HasPrefix(reqs[0].Invocation.Row.Name, "list-")
 	return c.s.Gateway.HandleAll(ctx, reqs)
 }
 

@@ -88,7 +88,7 @@ func (c *conn) runControl(ctx context.Context, base gateway.Request, gone contex
 	defer s.close()
 	cc := controlmode.New(c.client, s)
 	cc.Readable = func(text string) string { return readable(c.client, text) }
-	cc.Caught = func(what string) { c.s.caught(whose(c.who)+"'s "+what, gone) }
+	cc.Fault = func(what string, fault any) { c.s.faulted(whose(c.who)+"'s "+what, fault, gone) }
 	cc.Gone = gone
 	if c.client.hello.Flags.Has(wire.FlagControlControl) {
 		cc.Write([]byte(introducer))
