@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"context"
+	"errors"
 
 	"github.com/muxward/muxward/internal/tmux"
 )
@@ -17,7 +18,7 @@ func (g *Gateway) HandleAll(ctx context.Context, reqs []Request) (Result, error)
 	var on string
 	for _, req := range reqs {
 		req.Current, req.CurrentOn = current, on
-		r, err := g.Handle(ctx, req)
+		r, err := g.steadily(ctx, req)
 		if r.Release != nil {
 			defer r.Release()
 		}
@@ -42,6 +43,24 @@ func (g *Gateway) HandleAll(ctx context.Context, reqs []Request) (Result, error)
 		return attached.Wait(ctx)
 	}
 	return last, nil
+}
+
+// sightTries is how often it is looked up what a person may see, if rights change
+// meanwhile.
+const sightTries = 3
+
+// steadily handles a request, and once more if nothing was done of it because what the
+// person may see was found out by rights that were old by then.
+func (g *Gateway) steadily(ctx context.Context, req Request) (r Result, err error) {
+	for range sightTries {
+		r, err = g.Handle(ctx, req)
+		old := new(Refused)
+		if !errors.As(err, &old) || old.Decision.Reason != errOldSight.Error() {
+			break
+		}
+		req.Ahead = Ahead{}
+	}
+	return r, err
 }
 
 // After is the result of a command line so far. As with tmux an exit code stays
