@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/muxward/muxward/internal/soak"
+	"github.com/muxward/muxward/test/host"
 )
 
 // Mallory opens connections from many addresses, as fast as she can, and says nothing on
@@ -39,7 +40,7 @@ func TestDO01SilentConnections(t *testing.T) {
 			_ = c.Close()
 		}
 		flood.Wait()
-		if slices.Sort(took); took[len(took)*99/100] > bounded(time.Second) {
+		if slices.Sort(took); took[len(took)*99/100] > host.Bounded(time.Second) {
 			t.Errorf("bob's logins took %v", took)
 		}
 		kept := 0

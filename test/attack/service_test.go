@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/muxward/muxward/internal/tmux/tmuxtest"
+	"github.com/muxward/muxward/test/host"
 )
 
 // service is a place where a goroutine serves one person, what makes a person's
@@ -230,7 +231,7 @@ func witnesses(b *bed) (check func()) {
 		began := time.Now()
 		a.Type(word)
 		v.WaitFor(word)
-		if took := time.Since(began); took > bounded(time.Second) {
+		if took := time.Since(began); took > host.Bounded(time.Second) {
 			b.t.Errorf("somebody else waited %v", took)
 		}
 		a.Type("\x15")

@@ -1,4 +1,4 @@
-package attack
+package sockets
 
 import (
 	"bufio"
@@ -135,7 +135,7 @@ func TestSK13Storm(t *testing.T) {
 	began := time.Now()
 	z.socket(dir+"/second", owner, 0o600)
 	tmuxtest.Eventually(t, func() bool { return slices.Equal(w.says(), []string{"MW-S001 " + dir + "/second"}) }, "what happens in the new directory is told")
-	inTime(t, began, time.Second, "it is told")
+	host.InTime(t, began, time.Second, "it is told")
 }
 
 // A server crashes while the watch runs: that changes no directory. It is told of
@@ -172,7 +172,7 @@ func TestSK13Crash(t *testing.T) {
 		} else {
 			tmuxtest.Eventually(t, func() bool { return slices.Contains(w.says(), "MW-S001 "+crash.path) }, "the crash is told of")
 		}
-		inTime(t, began, time.Second, "a crash is seen")
+		host.InTime(t, began, time.Second, "a crash is seen")
 		if !auto && connects(clean.path) {
 			t.Error("control run: it is mended all the same")
 		}

@@ -1,4 +1,4 @@
-package attack
+package sockets
 
 import (
 	"os"
@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/muxward/muxward/internal/tmux/tmuxtest"
+	"github.com/muxward/muxward/test/host"
 )
 
 // sentry is the process that looks for the watch.
@@ -58,7 +59,7 @@ func TestSK18WatchBesideWhatHangs(t *testing.T) {
 	tmuxtest.Eventually(t, func() bool { return slices.Contains(w.says(), "MW-S001 "+dir+"/dead") }, "beside it all is told")
 	began := time.Now()
 	w.end()
-	inTime(t, began, 2*time.Second, "the watch ends")
+	host.InTime(t, began, 2*time.Second, "the watch ends")
 	_ = unix.Kill(pid, unix.SIGKILL) // it may have been already
 	tmuxtest.Eventually(t, func() bool { return held(pid) }, "who looked is held: else this is no test")
 }

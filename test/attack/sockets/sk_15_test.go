@@ -1,4 +1,4 @@
-package attack
+package sockets
 
 import (
 	"encoding/binary"
@@ -13,6 +13,7 @@ import (
 	"github.com/muxward/muxward/internal/soak"
 	"github.com/muxward/muxward/internal/sockets"
 	"github.com/muxward/muxward/internal/tmux/tmuxtest"
+	"github.com/muxward/muxward/test/host"
 )
 
 // The attacker wants root's tidy-up to stand still, or to end, before it comes to
@@ -52,7 +53,7 @@ func TestSK15HoldingUpRoot(t *testing.T) {
 			return false
 		}
 	}, "her step ends")
-	inTime(t, began, 15*time.Second, "her step is given up")
+	host.InTime(t, began, 15*time.Second, "her step is given up")
 	if !hit {
 		t.Error("control run: she could signal nobody")
 	}

@@ -1,4 +1,4 @@
-package attack
+package sockets
 
 import (
 	"bytes"
@@ -19,7 +19,7 @@ import (
 // unit is what a unit file of packaging/systemd says, by key.
 func unit(t *testing.T, name string) map[string]string {
 	t.Helper()
-	text, err := os.ReadFile("../../packaging/systemd/" + name)
+	text, err := os.ReadFile("../../../packaging/systemd/" + name)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -110,7 +110,7 @@ func TestSKUnitsAreUnderstood(t *testing.T) {
 		tmuxtest.Skip(t, "needs systemd-analyze")
 	}
 	dir := tmuxtest.Dir(t, tmuxtest.Account{})
-	units, err := filepath.Glob("../../packaging/systemd/*")
+	units, err := filepath.Glob("../../../packaging/systemd/*")
 	if err != nil || len(units) != 3 {
 		t.Fatalf("units: %q, %v", units, err)
 	}

@@ -1,4 +1,4 @@
-package attack
+package sockets
 
 import (
 	"fmt"
@@ -62,7 +62,7 @@ func TestSK08DirectoriesThatHang(t *testing.T) {
 		}()
 		began := time.Now()
 		l := z.scan(root, "--dir", z.base+"/base")
-		inTime(t, began, 4*time.Second, "the scan ends")
+		host.InTime(t, began, 4*time.Second, "the scan ends")
 		if l.found(dead) != "S001" || l.Complete {
 			t.Errorf("beside what hangs it sees %+v, complete %v", l.Findings, l.Complete)
 		}

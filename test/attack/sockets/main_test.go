@@ -1,0 +1,24 @@
+package sockets
+
+import (
+	"os"
+	"testing"
+
+	"github.com/muxward/muxward/internal/tmux/tmuxtest"
+	"github.com/muxward/muxward/test/host"
+)
+
+func TestMain(m *testing.M) {
+	code := tmuxtest.Accounts(m)
+	host.Clean()
+	os.Exit(code)
+}
+
+// The people of the attacks.
+const (
+	owner    = host.Alice
+	viewer   = host.Bob
+	typist   = host.Carol
+	stranger = host.Mallory
+	root     = "root"
+)
