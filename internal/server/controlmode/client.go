@@ -32,6 +32,9 @@ type Streams interface {
 	Deliver(data []byte, gate gateway.Gate) (n int, denied, err error)
 	// Settle waits until what was delivered is the client's, or will never be.
 	Settle(ctx context.Context) error
+	// Through waits, for a while, until what was delivered is the client's, and sees to
+	// it that it never will be if that takes longer. What StopWriting ends it is not.
+	Through(ctx context.Context)
 	// StopReading and StopWriting end whoever waits.
 	StopReading()
 	StopWriting()
@@ -182,7 +185,10 @@ func (c *Client) Settle(ctx context.Context) error { return c.streams.Settle(ctx
 func (c *Client) Run(ctx context.Context, g *gateway.Gateway, base gateway.Request, argv []string) gateway.Result {
 	base.Client = c
 	answers := g.Answers(ctx, base.Identity, c.Settle)
-	defer answers.Release() // when nothing is written any more
+	defer func() { // when nothing is written any more, and nothing is on its way for which nobody would answer
+		c.streams.Through(ctx)
+		answers.Release()
+	}()
 	var wg sync.WaitGroup
 	reading, halt := context.WithCancel(ctx)
 	wg.Go(func() {

@@ -55,6 +55,7 @@ func (d descriptor) full(t *testing.T) bool {
 
 func (d descriptor) Read([]byte) (int, error)     { return 0, io.EOF }
 func (d descriptor) Settle(context.Context) error { return nil }
+func (d descriptor) Through(context.Context)      {}
 func (d descriptor) StopReading()                 {}
 func (d descriptor) StopWriting()                 { _ = d.file.SetWriteDeadline(time.Unix(1, 0)) }
 

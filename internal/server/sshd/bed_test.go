@@ -2,6 +2,7 @@ package sshd
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/ed25519"
 	"crypto/rand"
@@ -33,6 +34,7 @@ type bed struct {
 	addr     string
 	key      ssh.Signer
 	sessions int
+	print    int           // bytes of what is asked for in a list; 0: many
 	asked    chan struct{} // if set, asking for bob's state waits for it
 	table    atomic.Pointer[identity.SSHKeys]
 	ahead    atomic.Int64 // of the clock
@@ -66,7 +68,7 @@ func newBed(t *testing.T, patience *times, sessions int) *bed {
 		t.Fatal(err)
 	}
 	b.list("alice", "")
-	g := gateway.New(gateway.Parts{Policy: everything{}, Servers: b, Log: b, Executor: doer{}, Denials: denials})
+	g := gateway.New(gateway.Parts{Policy: everything{}, Servers: b, Log: b, Executor: doer{b}, Denials: denials})
 	b.server = &Server{Gateway: g, Key: host, patience: patience, Complain: func(what string) { t.Log(what) },
 		Prover: identity.SSHProver{Keys: b.table.Load, Now: func() time.Time { return time.Now().Add(time.Duration(b.ahead.Load())) }}}
 	l, err := Listen(t.Context(), "127.0.0.1:0")
@@ -219,14 +221,14 @@ func (everything) Blind(identity.Subject, access.Object, time.Time) bool { retur
 func (everything) Generation() uint64                                    { return 1 }
 
 // doer carries out acts, and prints much of what is asked for a list.
-type doer struct{}
+type doer struct{ b *bed }
 
-func (doer) Execute(ctx context.Context, p *gateway.Permit) (gateway.Result, error) {
+func (d doer) Execute(ctx context.Context, p *gateway.Permit) (gateway.Result, error) {
 	if act := p.Request().Act; act != nil {
 		return act.Do(ctx, access.Object{})
 	}
 	if p.Request().Invocation.Row.Name == "list-sessions" {
-		return gateway.Result{}, p.Request().Client.Print(ctx, 1, bytes.Repeat([]byte("SECRET\n"), 200<<10))
+		return gateway.Result{}, p.Request().Client.Print(ctx, 1, bytes.Repeat([]byte("SECRET\n"), cmp.Or(d.b.print, 1400<<10)/7))
 	}
 	return gateway.Result{}, fmt.Errorf("nothing runs here")
 }

@@ -53,7 +53,10 @@ func (l *lobby) open(ctx context.Context) {
 	l.gate = l.answers.Gate()
 }
 
-func (l *lobby) shut() { l.answers.Release() }
+func (l *lobby) shut(ctx context.Context) {
+	l.x.through(ctx)
+	l.answers.Release()
+}
 
 // enter has somebody choose a session from the list that was printed, again when
 // they have left it.
@@ -277,10 +280,10 @@ func (l *lobby) visit(ctx context.Context, argv []string) (r gateway.Result, lef
 	if l.byLines {
 		blank = ""
 	}
-	if err := x.print(ctx, []byte(blank), false); err != nil {
+	if err := x.shown(ctx, []byte(blank), false); err != nil {
 		return r, true, err
 	}
-	l.shut()
+	l.shut(ctx)
 	r, err = x.command(ctx, argv)
 	l.open(ctx)
 	switch attached := x.client.again(); {
@@ -314,6 +317,22 @@ func (x *session) deliver(ctx context.Context, data []byte, gate gateway.Gate) (
 		return nil
 	})
 	return denied, err
+}
+
+// through waits until all that was printed is on its way, and ends the connection with
+// it if the network does not take it. Whoever gives up the permit by which something was
+// shown does so behind this: a right that is taken back later finds nobody to wait for.
+func (x *session) through(ctx context.Context) {
+	if !waits {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lingerTime)
+	defer cancel()
+	if err := x.passed(ctx); errors.Is(err, errNotRead) {
+		x.out.drop()
+		x.gone(err)
+		x.c.nc.abort()
+	}
 }
 
 // settle waits until what was delivered has left for the other end, and ends the

@@ -64,6 +64,9 @@ func (s *streams) Deliver(data []byte, gate gateway.Gate) (n int, denied, err er
 // Settle implements [controlmode.Streams].
 func (s *streams) Settle(ctx context.Context) error { return s.x.settle(ctx) }
 
+// Through implements [controlmode.Streams].
+func (s *streams) Through(ctx context.Context) { s.x.through(ctx) }
+
 // StopReading and StopWriting end whoever waits.
 func (s *streams) StopReading() { s.x.in.setDeadline(longAgo) }
 func (s *streams) StopWriting() { s.stop() }

@@ -187,7 +187,7 @@ func unread(t *testing.T, request string, payload []byte) {
 // was given back does so no more.
 func TestNothingIsDrawnBehindTheEnd(t *testing.T) {
 	in, out := newInbox(), newOutbox(io.Discard, io.Discard)
-	x := newTerminal(in, out, 0x7f, nil, nil, nil)
+	x := newTerminal(in, out, 0x7f, out.flush, func() {}, nil)
 	if err := x.Enter(); err != nil {
 		t.Fatal(err)
 	}

@@ -278,15 +278,7 @@ func (x *session) print(ctx context.Context, data []byte, errs bool) error {
 // returned, what it printed is on its way, or nobody will see it: so a right that
 // is taken back meanwhile waits for this.
 func (x *session) show(ctx context.Context, data []byte, errs bool) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, printTime, errNotRead)
-	defer cancel()
-	if ctx.Err() != nil {
-		return context.Cause(ctx)
-	}
-	err := x.print(ctx, data, errs)
-	if err == nil && waits {
-		err = x.passed(ctx)
-	}
+	err := x.shown(ctx, data, errs)
 	if err == nil {
 		return nil
 	}
@@ -297,7 +289,25 @@ func (x *session) show(ctx context.Context, data []byte, errs bool) error {
 		x.gone(left)
 		x.c.nc.abort()
 	}
-	return causeOf(ctx, err)
+	return err
+}
+
+// shown prints something, and waits until that is on its way. If it is not, something
+// of it may still come to be.
+func (x *session) shown(ctx context.Context, data []byte, errs bool) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, printTime, errNotRead)
+	defer cancel()
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	err := x.print(ctx, data, errs)
+	if err == nil && waits {
+		err = x.passed(ctx)
+	}
+	if err != nil {
+		return causeOf(ctx, err)
+	}
+	return nil
 }
 
 // passed waits until all that was printed is on its way. Of a channel that has
@@ -387,7 +397,7 @@ func (x *session) shell(ctx context.Context) (gateway.Result, error) {
 	}
 	l := x.newLobby()
 	l.open(ctx)
-	defer func() { l.shut() }()
+	defer func() { l.shut(ctx) }()
 	all, err := x.list(ctx, func(all places) string {
 		switch {
 		case x.term == nil:
@@ -401,7 +411,7 @@ func (x *session) shell(ctx context.Context) (gateway.Result, error) {
 		return gateway.Result{}, err
 	}
 	if p := all.named(target); p != nil {
-		l.shut()
+		l.shut(ctx)
 		return x.command(ctx, []string{"attach-session", "-t", p.target})
 	}
 	return l.enter(ctx)

@@ -97,10 +97,17 @@ func (t *terminal) part(ctx context.Context, how attach.Leaving) error {
 	if how.Text != "" {
 		last = append(last, "\r"+attach.Printable(how.Text)+"\r\n"...)
 	}
-	if err := t.out.put(ctx, last, false); err != nil {
-		return err
+	err := t.out.put(ctx, last, false)
+	if err == nil {
+		err = t.passed(ctx)
 	}
-	return t.out.flush(ctx)
+	if errors.Is(err, errNotRead) {
+		// Nobody answers from here on for what was shown.
+		t.out.drop()
+		t.abort()
+		return nil
+	}
+	return err
 }
 
 // stuckTime is how long the network may hold up what was to be thrown away.

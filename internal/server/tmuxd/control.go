@@ -69,6 +69,9 @@ func (s *streams) Deliver(data []byte, gate gateway.Gate) (n int, denied, err er
 // Settle does nothing: what is written to a descriptor is the client's.
 func (s *streams) Settle(context.Context) error { return nil }
 
+// Through does nothing, either.
+func (s *streams) Through(context.Context) {}
+
 // StopReading and StopWriting end whoever waits; what takes no deadline does not wait.
 func (s *streams) StopReading() { _ = s.in.file.SetReadDeadline(time.Unix(1, 0)) }
 func (s *streams) StopWriting() { _ = s.out.file.SetWriteDeadline(time.Unix(1, 0)) }
