@@ -24,6 +24,7 @@ type SSHKey struct {
 	where  string
 	key    ssh.PublicKey
 	limits sshLimits
+	own    bool // its person has listed it
 }
 
 // sshLimits are the conditions of one key.
@@ -252,18 +253,52 @@ func ParseSSHKeys(data []byte, person, file string) ([]*SSHKey, error) {
 // ParseAccountKeys reads an account's own authorized_keys. They were written for sshd,
 // too, so a line that asks for what is not kept here costs its key and no other; but
 // that key is not taken from any other line either. wrong tells of them.
+//
+// Whoever has an account may write that file: how much of it is read is bounded, and how
+// much is told of it.
 func ParseAccountKeys(data []byte, person, file string) (keys []*SSHKey, wrong error) {
+	bad := 0
+	if n := countLines(data); n > maxAccountLines {
+		return nil, fmt.Errorf("%s has %d lines, and more than %d are not read: none of its keys is taken", file, n, maxAccountLines)
+	}
 	refused := map[string]bool{}
 	wrong = eachLine(data, file, func(where, text string) error {
 		k, err := ParseSSHKey(text, person, where)
 		if err == nil {
+			k.own = true
 			keys = append(keys, k)
 		} else if key, _, _, _, perr := ssh.ParseAuthorizedKey([]byte(text)); perr == nil {
 			refused[string(key.Marshal())] = true
 		}
+		if err == nil {
+			return nil
+		}
+		if bad++; bad > maxToldOwn {
+			return nil
+		}
 		return err
 	})
+	if bad > maxToldOwn {
+		wrong = fmt.Errorf("%w\n%s: and %d lines more", wrong, file, bad-maxToldOwn)
+	}
 	return slices.DeleteFunc(keys, func(k *SSHKey) bool { return refused[string(k.key.Marshal())] }), wrong
+}
+
+const (
+	// maxAccountLines is how many lines of an account's own file are read.
+	maxAccountLines = 1000
+	// maxToldOwn is how many mistakes are told of what people write for themselves.
+	maxToldOwn = 5
+)
+
+// countLines counts what [eachLine] gives.
+func countLines(data []byte) (n int) {
+	for line := range bytes.Lines(data) {
+		if line = bytes.TrimSpace(line); len(line) > 0 && line[0] != '#' {
+			n++
+		}
+	}
+	return n
 }
 
 // eachLine has take read each line of a file but empty ones and comments, and tells

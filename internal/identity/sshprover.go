@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"slices"
+	"strings"
 	"time"
 
 	"golang.org/x/crypto/ssh"
@@ -95,6 +96,7 @@ type SSHProof struct {
 	from   netip.AddrPort
 	until  time.Time
 	noPTY  bool
+	own    bool // it rests on a key that its person has listed
 }
 
 // Until is when the proof ends; zero: never.
@@ -125,12 +127,24 @@ func (p *SSHProver) Install(c *ssh.ServerConfig) {
 	}
 	c.VerifiedPublicKeyCallback = func(conn ssh.ConnMetadata, key ssh.PublicKey, _ *ssh.Permissions, _ string) (*ssh.Permissions, error) {
 		proof, err := p.check(conn.RemoteAddr(), key)
+		if err == nil {
+			err = proof.meant(conn.User(), p.Keys().isPerson)
+		}
 		if err != nil {
 			p.refused(conn.RemoteAddr(), key, true, err)
 			return nil, errDenied
 		}
 		return &ssh.Permissions{ExtraData: map[any]any{proofKey{}: believed(offered, proof)}}, nil
 	}
+}
+
+// meant refuses somebody who says that they are another person than the one who has
+// listed their key: that may have been done to have them come as who they are not.
+func (pr *SSHProof) meant(user string, isPerson func(string) bool) error {
+	if name, _, _ := strings.Cut(user, "+"); pr.own && name != pr.person && isPerson(name) {
+		return fmt.Errorf("the key is listed by %s, and whoever has it says that they are %s", pr.person, name)
+	}
+	return nil
 }
 
 // errDenied is all that a client could hear.
@@ -204,7 +218,7 @@ func (pr *SSHProof) fits(list []*SSHKey, now time.Time) (err error) {
 		case !comes(k.limits.from, pr.from.Addr()):
 			err = fmt.Errorf("the key of %s may not come from there (from= in %s)", k.name(), k.where)
 		default:
-			pr.person = k.person
+			pr.person, pr.own = k.person, k.own
 			pr.noPTY = pr.noPTY || k.limits.noPTY
 			pr.ends(k.limits.expires)
 			return nil
