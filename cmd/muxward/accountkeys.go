@@ -22,8 +22,14 @@ const (
 	// accountKeysTime bounds how long all accounts together may take: a home may be
 	// on a file system that does not answer.
 	accountKeysTime = 3 * time.Second
+	// accountKeyTime bounds one of them, so that some that do not answer keep the others
+	// from no turn.
+	accountKeyTime = time.Second
 	// atOnce is how many accounts' files are read at the same time.
 	atOnce = 8
+	// staleTime is how long what was read of an account counts while it does not answer:
+	// that is not to have taken a key out.
+	staleTime = 10 * time.Minute
 )
 
 // accountKeys reads the authorized_keys of people's own accounts.
@@ -34,8 +40,11 @@ type accountKeys struct {
 	// not ours to read.
 	own *uint32
 
+	reading sync.Mutex             // one reading of all at a time
+	last    map[string]accountFile // by person, as it could be read last; reading is held
+
 	mu   sync.Mutex
-	busy map[string]bool // by path: a reading that does not return
+	busy map[string]bool // by uid and path: a reading that does not return
 }
 
 // accountFile is one person's file as it could be read.
@@ -43,11 +52,15 @@ type accountFile struct {
 	person, path string
 	data         []byte
 	err          error
+	stale        error // why it is what was read before
+	at           time.Time
 }
 
 // files reads those of all people of the policy. Those without an account or a file
 // are not among them.
 func (a *accountKeys) files(ctx context.Context, set *policy.Set) []accountFile {
+	a.reading.Lock()
+	defer a.reading.Unlock()
 	ctx, cancel := context.WithTimeout(ctx, accountKeysTime)
 	defer cancel()
 	people := set.People()
@@ -66,6 +79,7 @@ func (a *accountKeys) files(ctx context.Context, set *policy.Set) []accountFile 
 		})
 	}
 	wg.Wait()
+	a.remember(all, time.Now())
 	var out []accountFile
 	for _, f := range all {
 		if f.err == nil && f.path == "" || errors.Is(f.err, fs.ErrNotExist) {
@@ -76,20 +90,56 @@ func (a *accountKeys) files(ctx context.Context, set *policy.Set) []accountFile 
 	return out
 }
 
+// remember puts what was read last in the place of what cannot be read for now, and
+// forgets what is too old, or of nobody any more.
+func (a *accountKeys) remember(all []accountFile, now time.Time) {
+	last := map[string]accountFile{}
+	for i, f := range all {
+		before, known := a.last[f.person]
+		switch {
+		case f.err == nil && f.path != "":
+			f.at = now
+			last[f.person] = f
+		case passing(f.err) && known && now.Sub(before.at) < staleTime:
+			last[f.person] = before
+			before.stale = f.err
+			all[i] = before
+		}
+	}
+	a.last = last
+}
+
+// passing reports whether an error says nothing about the file itself.
+func passing(err error) bool {
+	for _, is := range []error{errSlowHome, unix.EIO, unix.ESTALE, unix.EINTR, unix.EAGAIN, unix.ETIMEDOUT, unix.ENOMEM,
+		unix.EMFILE, unix.ENFILE, unix.ENOTCONN, unix.EHOSTDOWN, unix.EHOSTUNREACH, unix.EREMOTEIO} {
+		if errors.Is(err, is) {
+			return true
+		}
+	}
+	return false
+}
+
 var errSlowHome = errors.New("the home directory does not answer in time")
 
 func (a *accountKeys) file(ctx context.Context, person string) accountFile {
+	ctx, cancel := context.WithTimeout(ctx, accountKeyTime)
+	defer cancel()
 	account, err := a.account(ctx, person)
+	if errors.Is(err, context.DeadlineExceeded) {
+		return accountFile{person: person, err: fmt.Errorf("%w: %w", errSlowHome, err)}
+	}
 	if err != nil || !filepath.IsAbs(account.Home) || a.own != nil && account.UID != *a.own {
 		return accountFile{person: person} // they have none here
 	}
 	f := accountFile{person: person, path: filepath.Join(account.Home, ".ssh", "authorized_keys")}
 	a.mu.Lock()
-	busy := a.busy[f.path]
+	key := busyKey(account, f.path)
+	busy := a.busy[key]
 	if a.busy == nil {
 		a.busy = map[string]bool{}
 	}
-	a.busy[f.path] = true
+	a.busy[key] = true
 	a.mu.Unlock()
 	if busy {
 		f.err = errSlowHome
@@ -100,7 +150,7 @@ func (a *accountKeys) file(ctx context.Context, person string) accountFile {
 		f := f
 		f.data, f.err = readAccountFile(account)
 		a.mu.Lock()
-		delete(a.busy, f.path)
+		delete(a.busy, key)
 		a.mu.Unlock()
 		done <- f
 	}()
@@ -111,6 +161,9 @@ func (a *accountKeys) file(ctx context.Context, person string) accountFile {
 	}
 	return f
 }
+
+// busyKey tells accounts apart that have one home: each is read by its own owner's rule.
+func busyKey(account identity.Account, path string) string { return fmt.Sprint(account.UID, " ", path) }
 
 // readAccountFile reads an account's ~/.ssh/authorized_keys, if nobody but the account
 // and root could have written it, as sshd's StrictModes has it. Below the home directory
@@ -129,6 +182,9 @@ func readAccountFile(account identity.Account) ([]byte, error) {
 			name = filepath.Join(name, next.name)
 		}
 		fd, err := unix.Openat(at, next.name, next.flags|unix.O_CLOEXEC, 0)
+		for errors.Is(err, unix.EINTR) { // where a network answers, signals of ours end it
+			fd, err = unix.Openat(at, next.name, next.flags|unix.O_CLOEXEC, 0)
+		}
 		if at != unix.AT_FDCWD {
 			_ = unix.Close(at)
 		}
@@ -165,6 +221,8 @@ func keptBy(fd int, name string, uid uint32) error {
 	switch {
 	case st.Uid != 0 && st.Uid != uid:
 		return fmt.Errorf("%s belongs to uid %d, not to the account or root", name, st.Uid)
+	case st.Mode&unix.S_IFMT == unix.S_IFREG && st.Nlink != 1:
+		return fmt.Errorf("%s has %d names: it may be somebody else's, who is not asked", name, st.Nlink)
 	case st.Mode&0o022 != 0:
 		return fmt.Errorf("%s may be written by others (mode %04o): chmod go-w %s", name, st.Mode&0o7777, name)
 	}
@@ -175,7 +233,7 @@ func keptBy(fd int, name string, uid uint32) error {
 func sum(files []accountFile) string {
 	h := sha256.New()
 	for _, f := range files {
-		fmt.Fprintf(h, "%q %q %d %v\n", f.person, f.path, len(f.data), f.err)
+		fmt.Fprintf(h, "%q %q %d %v %t\n", f.person, f.path, len(f.data), f.err, f.stale != nil)
 		_, _ = h.Write(f.data) // a hash takes everything
 	}
 	return fmt.Sprintf("%x", h.Sum(nil))

@@ -8,10 +8,12 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/muxward/muxward/internal/identity"
+	"github.com/muxward/muxward/internal/policy"
 )
 
 // An account's file is read if nobody else could have written it, and through no
@@ -78,9 +80,107 @@ func TestAccountFileThatDoesNotAnswer(t *testing.T) {
 	home := t.TempDir()
 	a := &accountKeys{
 		account: func(context.Context, string) (identity.Account, error) { return identity.Account{Home: home}, nil },
-		busy:    map[string]bool{filepath.Join(home, ".ssh", "authorized_keys"): true},
+		busy:    map[string]bool{busyKey(identity.Account{Home: home}, filepath.Join(home, ".ssh", "authorized_keys")): true},
 	}
 	if f := a.file(t.Context(), "alice"); !errors.Is(f.err, errSlowHome) {
 		t.Errorf("%+v", f)
+	}
+}
+
+// A home that does not answer for now has taken no key out: what was read last counts for
+// a while, and no longer. A file that is gone, or not kept, counts no more at once.
+func TestAccountFileReadBefore(t *testing.T) {
+	now := time.Now()
+	one := func(err error) []accountFile { return []accountFile{{person: "bob", path: "/home/bob/x", err: err}} }
+	a := &accountKeys{}
+	good := one(nil)
+	good[0].data = []byte("key")
+	a.remember(good, now)
+	for _, c := range []struct {
+		after time.Duration
+		err   error
+		kept  bool
+	}{
+		{0, errSlowHome, true},
+		{staleTime - 1, &fs.PathError{Op: "open", Path: "x", Err: unix.ESTALE}, true},
+		{staleTime - 1, &fs.PathError{Op: "open", Path: "x", Err: unix.EINTR}, true},
+		{staleTime, errSlowHome, false},
+		{0, errSlowHome, false}, // and it does not come back by itself
+	} {
+		all := one(c.err)
+		a.remember(all, now.Add(c.after))
+		if kept := all[0].err == nil && string(all[0].data) == "key" && all[0].stale != nil; kept != c.kept {
+			t.Errorf("after %v with %v: %+v", c.after, c.err, all[0])
+		}
+	}
+	a.remember(good, now)
+	for _, err := range []error{fs.ErrNotExist, errors.New("may be written by others"), unix.EACCES} {
+		all := one(err)
+		if a.remember(all, now); all[0].err == nil {
+			t.Errorf("%v: it is kept", err)
+		}
+		all = one(errSlowHome)
+		if a.remember(all, now); all[0].err == nil {
+			t.Errorf("after %v it is kept", err)
+		}
+		a.remember(good, now)
+	}
+}
+
+// While people's files are read nobody else reads them, and takes the one who is at it
+// for one that does not return.
+func TestAccountFilesAreReadByOne(t *testing.T) {
+	here, held := make(chan struct{}), make(chan struct{})
+	a := &accountKeys{account: func(context.Context, string) (identity.Account, error) {
+		close(here)
+		<-held
+		return identity.Account{}, identity.ErrNoAccount
+	}}
+	dir := t.TempDir()
+	for name, text := range map[string]string{"people.yaml": "people:\n  bob: {}\n", "grants.yaml": "grants: []\n"} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	set, err := policy.Load(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan []accountFile, 1)
+	go func() { done <- a.files(context.Background(), set) }()
+	<-here
+	if a.reading.TryLock() {
+		t.Error("somebody else may read them at the same time")
+	}
+	close(held)
+	if files := <-done; len(files) > 0 {
+		t.Errorf("%+v", files)
+	}
+}
+
+// What is wrong with one person's own file is told some times, and then no more for a while.
+func TestOwnFileIsNotToldForEver(t *testing.T) {
+	s, now, told := &sshDoor{}, time.Now(), 0
+	for i := range 100 {
+		if s.mayTell("bob", now.Add(time.Duration(i)*time.Second)) {
+			told++
+		}
+	}
+	if told != toldOnce || !s.mayTell("carol", now) || !s.mayTell("bob", now.Add(toldTime+time.Second)) {
+		t.Errorf("%d times", told)
+	}
+}
+
+// An administrator's list of somebody's keys cannot be read: the conditions that it may
+// have are not taken off by the keys in the person's own file.
+func TestOwnKeysBehindABrokenList(t *testing.T) {
+	data := []byte("ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIBtD5Al7sZ5vzXg0QmEyLtkVqF4UKC7dT1rYq0x0mJ0L bob\n")
+	homes := []accountFile{{person: "bob", path: "bob", data: data}}
+	s := &sshDoor{}
+	if keys := s.ofAccounts(nil, homes, map[string]bool{"bob": true}, func(string) {}); len(keys) > 0 {
+		t.Error("they are taken")
+	}
+	if keys := s.ofAccounts(nil, homes, nil, func(what string) { t.Error(what) }); len(keys) != 1 {
+		t.Error("they are not taken beside a good one")
 	}
 }

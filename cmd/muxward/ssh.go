@@ -10,7 +10,6 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -41,6 +40,10 @@ type sshDoor struct {
 	key      *sshd.HostKey
 	now      func() time.Time
 	accounts *accountKeys // nil if those are not taken
+
+	turn    sync.Mutex // of one load at a time
+	claims  identity.SSHClaims
+	told    map[string]*toldOf // of people's own files, by person
 
 	loading sync.Mutex
 	last    lists
@@ -96,12 +99,14 @@ type lists struct {
 // policy. In the place of one that cannot be read stands what it was before; the
 // error tells.
 func (s *sshDoor) load(set *policy.Set, complain func(string)) error {
+	s.turn.Lock()
+	defer s.turn.Unlock()
+	homes := s.homes(set) // it may take long
 	s.loading.Lock()
 	defer s.loading.Unlock()
-	homes := s.homes(set)
 	stamp := s.look() + sum(homes)
 	next := s.last
-	keys, wrong, kerr := s.keysOf(set)
+	keys, broken, wrong, kerr := s.keysOf(set)
 	if kerr == nil {
 		next.keys = keys
 	}
@@ -125,15 +130,14 @@ func (s *sshDoor) load(set *policy.Set, complain func(string)) error {
 		rerr = fmt.Errorf("the revoked keys of the ssh door: %w", rerr)
 	}
 	all := set.SSHKeys()
-	theirOwn, odd := ofAccounts(homes)
-	wrong = append(wrong, odd...)
-	files, theirs := identity.Unclaimed(all, slices.Concat(next.keys, theirOwn), s.keys.Load())
+	files, theirs := identity.Unclaimed(all, next.keys, s.keys.Load())
 	wrong = append(wrong, theirs...)
 	for _, k := range files {
 		if set.IsPerson(k.Person()) {
 			all = append(all, k)
 		}
 	}
+	all = append(all, s.ofAccounts(all, homes, broken, complain)...)
 	table, twice := identity.NewSSHKeys(all, next.authorities, next.revoked, set.IsPerson)
 	s.keys.Store(table)
 	s.last, s.stamp = next, stamp
@@ -160,30 +164,6 @@ func (s *sshDoor) certify() error {
 		return fmt.Errorf("the certificate of the host key, %s: %w", s.config.HostCertificate, err)
 	}
 	return nil
-}
-
-// homes reads the files of people's own accounts, if those are taken.
-func (s *sshDoor) homes(set *policy.Set) []accountFile {
-	if s.accounts == nil {
-		return nil
-	}
-	return s.accounts.files(context.Background(), set)
-}
-
-// ofAccounts gives the keys of such files. One that cannot be read gives none: what its
-// account has taken out of it is not to stay in force.
-func ofAccounts(homes []accountFile) (keys []*identity.SSHKey, wrong []error) {
-	for _, f := range homes {
-		more, err := []*identity.SSHKey(nil), f.err
-		if err == nil {
-			more, err = identity.ParseAccountKeys(f.data, f.person, f.path)
-		}
-		if err != nil {
-			wrong = append(wrong, fmt.Errorf("keys of %s's account are not taken: %w", f.person, err))
-		}
-		keys = append(keys, more...)
-	}
-	return keys, wrong
 }
 
 // wrong gives what keeps a list from being in force as it is.
@@ -242,11 +222,12 @@ func kept(path string, info fs.FileInfo) error {
 }
 
 // keysOf reads the directory of NAME.keys. One person's broken file takes nobody
-// else's keys away; wrong tells of it.
-func (s *sshDoor) keysOf(set *policy.Set) (keys []*identity.SSHKey, wrong []error, err error) {
+// else's keys away; wrong tells of it, and broken whose it is.
+func (s *sshDoor) keysOf(set *policy.Set) (keys []*identity.SSHKey, broken map[string]bool, wrong []error, err error) {
+	broken = map[string]bool{}
 	dir := s.config.Keys
 	if dir == "" {
-		return nil, nil, nil
+		return nil, nil, nil, nil
 	}
 	info, err := os.Stat(dir)
 	if err == nil {
@@ -257,7 +238,7 @@ func (s *sshDoor) keysOf(set *policy.Set) (keys []*identity.SSHKey, wrong []erro
 		entries, err = os.ReadDir(dir)
 	}
 	if err != nil {
-		return nil, nil, fmt.Errorf("the keys of the ssh door: %w", err)
+		return nil, nil, nil, fmt.Errorf("the keys of the ssh door: %w", err)
 	}
 	for _, e := range entries {
 		name, is := strings.CutSuffix(e.Name(), ".keys")
@@ -273,12 +254,13 @@ func (s *sshDoor) keysOf(set *policy.Set) (keys []*identity.SSHKey, wrong []erro
 			return identity.ParseSSHKeys(data, name, path)
 		})
 		if err != nil {
+			broken[name] = true
 			wrong = append(wrong, fmt.Errorf("the keys of %s are not taken: %w", name, err))
 			continue
 		}
 		keys = append(keys, more...)
 	}
-	return keys, wrong, nil
+	return keys, broken, wrong, nil
 }
 
 // look sums up the lists without reading them.
@@ -334,15 +316,21 @@ func (s *sshDoor) reloadChanged(ctx context.Context, d *daemon) {
 	if s == nil {
 		return
 	}
-	now := s.look() + sum(s.homes(d.policy.Set()))
-	s.loading.Lock()
-	same := s.stamp == now
-	s.loading.Unlock()
-	if same {
+	if s.same(d.policy.Set()) {
 		s.reconsider(ctx, d)
 	} else {
 		s.reload(ctx, d)
 	}
+}
+
+// same reports whether the lists are as they were read last.
+func (s *sshDoor) same(set *policy.Set) bool {
+	s.turn.Lock()
+	defer s.turn.Unlock()
+	now := s.look() + sum(s.homes(set))
+	s.loading.Lock()
+	defer s.loading.Unlock()
+	return s.stamp == now
 }
 
 // start lets people in.

@@ -26,10 +26,12 @@ import (
 )
 
 const (
-	lookEvery  = 4 * time.Second // at what nothing tells us about
-	settleTime = 50 * time.Millisecond
-	shoutEvery = time.Minute // about a policy that is broken
-	logTime    = 2 * time.Second
+	// maxComplaint bounds one thing that the administrator is told, in bytes.
+	maxComplaint = 8 << 10
+	lookEvery    = 4 * time.Second // at what nothing tells us about
+	settleTime   = 50 * time.Millisecond
+	shoutEvery   = time.Minute // about a policy that is broken
+	logTime      = 2 * time.Second
 )
 
 // watch keeps an eye on the policy directory, the accounts, the log and the
@@ -277,6 +279,9 @@ func (d *daemon) event(kind access.EventKind, note string) {
 
 // complain tells the administrator, on standard error and in the log.
 func (d *daemon) complain(what string) {
+	if more := len(what) - maxComplaint; more > 0 {
+		what = fmt.Sprintf("%s ... and %d bytes more", what[:maxComplaint], more)
+	}
 	fmt.Fprintln(os.Stderr, "muxward:", tmux.Clean(what))
 	go d.event(access.EventAlarm, what)
 }
