@@ -616,3 +616,13 @@ func FuzzParseSSHRevoked(f *testing.F) {
 		}
 	})
 }
+
+// A list of revoked keys that is empty may be one that is just being written: it gives
+// nothing back.
+func TestEmptyListOfRevoked(t *testing.T) {
+	for text, ok := range map[string]bool{"": false, " \n\n": false, "# nothing\n": true} {
+		if _, err := ParseSSHRevoked([]byte(text), "revoked"); (err == nil) != ok {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
+}

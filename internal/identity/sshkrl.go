@@ -128,16 +128,38 @@ func (r *SSHRevoked) krl(data []byte) error {
 			return err
 		}
 	}
-	for in.more() {
-		kind, part, err := in.part()
+	return in.parts(r.krlPart)
+}
+
+// parts takes all parts. One that is not understood is told, and those behind it count:
+// each has its length.
+func (r *krlReader) parts(take func(kind byte, in *krlReader) error) error {
+	return r.each(func() (wrong, broken error) {
+		kind, part, err := r.part()
 		if err != nil {
-			return err
+			return nil, err
 		}
-		if err := r.krlPart(kind, &part); err != nil {
-			return err
+		return take(kind, &part), nil
+	})
+}
+
+// maxKRLTold is how many mistakes of one part are told.
+const maxKRLTold = 10
+
+// each has take read on as long as there is more. What is wrong is told, and what is
+// behind it is read all the same; what is broken ends it.
+func (r *krlReader) each(take func() (wrong, broken error)) error {
+	var all []error
+	for r.more() {
+		wrong, broken := take()
+		if wrong != nil && len(all) < maxKRLTold {
+			all = append(all, wrong)
+		}
+		if broken != nil {
+			return errors.Join(append(all, broken)...)
 		}
 	}
-	return nil
+	return errors.Join(all...)
 }
 
 func (r *SSHRevoked) krlPart(kind byte, in *krlReader) error {
@@ -150,11 +172,11 @@ func (r *SSHRevoked) krlPart(kind byte, in *krlReader) error {
 	default:
 		return fmt.Errorf("it has a part of the kind %d, which is not known here", kind)
 	}
-	for in.more() {
+	return in.each(func() (wrong, broken error) {
 		b, err := in.string()
 		switch {
 		case err != nil:
-			return err
+			return nil, err
 		case kind == krlKeys && len(b) > 0:
 			sum := sha256.Sum256(b)
 			r.prints[print256(sum[:])] = true
@@ -163,10 +185,10 @@ func (r *SSHRevoked) krlPart(kind byte, in *krlReader) error {
 		case kind == krlSHA1 && len(b) == sha1.Size:
 			r.sha1[[sha1.Size]byte(b)] = true
 		default:
-			return fmt.Errorf("a key or fingerprint in it has %d bytes", len(b))
+			return fmt.Errorf("a key or fingerprint in it has %d bytes", len(b)), nil
 		}
-	}
-	return nil
+		return nil, nil
+	})
 }
 
 // print256 is a fingerprint as ssh-keygen prints it.
@@ -214,13 +236,7 @@ func (r *SSHRevoked) krlIssued(in *krlReader) error {
 	if i.ids == nil {
 		i.ids = map[string]bool{}
 	}
-	for err == nil && in.more() {
-		var kind byte
-		var part krlReader
-		if kind, part, err = in.part(); err == nil {
-			err = i.krlPart(kind, &part)
-		}
-	}
+	err = in.parts(i.krlPart)
 	if len(authority) == 0 {
 		r.issued = i
 	} else {
@@ -232,16 +248,13 @@ func (r *SSHRevoked) krlIssued(in *krlReader) error {
 func (i *issued) krlPart(kind byte, in *krlReader) error {
 	switch kind {
 	case krlSerials:
-		for in.more() {
+		return in.each(func() (wrong, broken error) {
 			n, err := in.uint64()
 			if err != nil {
-				return err
+				return nil, err
 			}
-			if err := i.krlSerials(n, n); err != nil {
-				return err
-			}
-		}
-		return nil
+			return i.krlSerials(n, n), nil
+		})
 	case krlRange:
 		first, err := in.uint64()
 		if err != nil {

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -122,7 +123,8 @@ func krlOf(parts ...any) []byte {
 }
 
 // TestKRLIsUnderstoodWhole: what is not known in a list, or does not belong there, makes
-// it a broken one; what came before it counts all the same.
+// it a broken one; what came before it counts all the same, and so does what comes behind,
+// as far as the lengths say where that is.
 func TestKRLIsUnderstoodWhole(t *testing.T) {
 	good := []any{krlKeys, packed("some key")}
 	for what, parts := range map[string][]any{
@@ -147,6 +149,21 @@ func TestKRLIsUnderstoodWhole(t *testing.T) {
 		if err == nil || len(r.prints) != 1 {
 			t.Errorf("%s: %v, %+v", what, err, r)
 		}
+		if len(parts) == 1 {
+			continue // nothing can be behind it
+		}
+		behind := slices.Concat(parts, []any{krlKeys, packed("some key")}, []any{krlCertificates, packed("", "", krlSerials, packed(uint64(7)))})
+		if r, err := ParseSSHRevoked(krlOf(behind...), "krl"); err == nil || len(r.prints) != 1 || !r.has(&ssh.Certificate{Serial: 7}) {
+			t.Errorf("behind %s: %v, %+v", what, err, r)
+		}
+	}
+	for kind, elements := range map[int][]byte{krlKeys: packed("", "some key"), krlSHA256: packed("short", strings.Repeat("x", 32))} {
+		if r, err := ParseSSHRevoked(krlOf(kind, elements), "krl"); err == nil || len(r.prints) != 1 {
+			t.Errorf("behind a wrong element of %d: %v, %+v", kind, err, r)
+		}
+	}
+	if r, err := ParseSSHRevoked(krlOf(krlCertificates, packed("", "", krlSerials, packed(uint64(0), uint64(7)))), "krl"); err == nil || !r.has(&ssh.Certificate{Serial: 7}) {
+		t.Errorf("behind a wrong serial: %v, %+v", err, r)
 	}
 	whole := krlOf(krlKeys, packed("some key"), krlExtension, packed("x@y", 0, "passed over"),
 		krlCertificates, packed("ca", "", krlCertExtension, packed("x", 0, ""), krlBitmap, packed(uint64(5), "\x00\x81")))

@@ -1,6 +1,7 @@
 package identity
 
 import (
+	"bytes"
 	"cmp"
 	"crypto/sha1" // to find what a list names so
 	"errors"
@@ -41,9 +42,13 @@ type serialRange struct{ first, last uint64 }
 //
 // in each line. A key stands for all certificates of it, and an authority's for
 // all that it has signed. Any mistake is an error: a list that is half
-// understood lets in whom it should not. What was understood is given with it.
+// understood lets in whom it should not. What was understood is given with it. So is an
+// empty file: it may be one that is just being written.
 func ParseSSHRevoked(data []byte, file string) (*SSHRevoked, error) {
 	r := newSSHRevoked()
+	if len(bytes.TrimSpace(data)) == 0 {
+		return r, fmt.Errorf("%s is empty: if nothing is revoked, write a line into it that begins with #", file)
+	}
 	if isKRL(data) {
 		if err := r.krl(data); err != nil {
 			return r, fmt.Errorf("%s: this list of revoked keys in binary form is broken: %w", file, err)

@@ -22,7 +22,7 @@ func (h *Host) prepareSSH() string {
 		h.must(os.MkdirAll(filepath.Join(h.Base, dir), 0o755))
 	}
 	for _, name := range []string{"authorities", "revoked"} {
-		h.must(os.WriteFile(filepath.Join(h.Base, name), nil, 0o644))
+		h.must(os.WriteFile(filepath.Join(h.Base, name), []byte("# none\n"), 0o644))
 	}
 	for _, who := range h.cfg.SSH {
 		h.AllowKey(who, h.NewKey(who), "")

@@ -469,7 +469,12 @@ func TestSSHBrokenLists(t *testing.T) {
 	if r := h.Muxward("root", "status"); !strings.Contains(r.Out+r.Err, broken) || !strings.Contains(r.Out+r.Err, "revoked:1") {
 		t.Errorf("status: %+v", r)
 	}
-	h.WriteSSH("revoked", "")
+	h.WriteSSH("revoked", "") // as somebody who writes it anew begins: nothing is given back
+	tmuxtest.Eventually(t, func() bool { return strings.Contains(h.Muxward("root", "status").Out, "revoked is empty") }, "it is told")
+	if r := h.SSH(host.Bob, at, "ls"); r.Code != 255 {
+		t.Errorf("bob with an empty list: %+v", r)
+	}
+	h.WriteSSH("revoked", "# nothing\n")
 	tmuxtest.Eventually(t, func() bool { return h.SSH(host.Bob, at, "ls").Code == 0 }, "bob's key is taken again")
 	if r := h.Muxward("root", "status"); strings.Contains(r.Out+r.Err, broken) {
 		t.Errorf("status: %+v", r)
