@@ -9,6 +9,9 @@ import (
 	"golang.org/x/crypto/ssh"
 )
 
+// maxCertificate bounds the certificate, which each key exchange has in it.
+const maxCertificate = 2 << 10
+
 // hostCertificate is what an authority says of the host key.
 type hostCertificate struct {
 	cert   *ssh.Certificate
@@ -28,6 +31,8 @@ func (h *HostKey) Certify(data []byte, now time.Time) error {
 	switch {
 	case err != nil || !is || len(options) > 0 || len(bytes.TrimSpace(rest)) > 0:
 		return errors.New("this is no certificate; make one with: ssh-keygen -s CA -h -I host -n NAMES ssh_host_ed25519_key.pub")
+	case len(cert.Marshal()) > maxCertificate:
+		return fmt.Errorf("the certificate has %d bytes, and %d are the most: give it fewer names, or sign with a key of ed25519", len(cert.Marshal()), maxCertificate)
 	case cert.CertType != ssh.HostCert:
 		return errors.New("the certificate is not one of a host; sign with: ssh-keygen -h")
 	case !bytes.Equal(cert.Key.Marshal(), h.signer.PublicKey().Marshal()):

@@ -2,6 +2,7 @@ package sshd
 
 import (
 	"crypto/rand"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -35,6 +36,7 @@ func TestHostCertificate(t *testing.T) {
 		"not one of a host":   certificate(func(c *ssh.Certificate) { c.CertType = ssh.UserCert }),
 		"the host key is":     certificate(func(c *ssh.Certificate) { c.Key = ca.PublicKey() }),
 		"critical options":    certificate(func(c *ssh.Certificate) { c.CriticalOptions = map[string]string{"x": ""} }),
+		"fewer names":         certificate(func(c *ssh.Certificate) { c.ValidPrincipals = names(200) }),
 		"not valid now: from": certificate(func(c *ssh.Certificate) { c.ValidAfter++ }),
 	} {
 		if err := h.Certify(data, now); err == nil || !strings.Contains(err.Error(), why) {
@@ -46,5 +48,46 @@ func TestHostCertificate(t *testing.T) {
 	}
 	if err := h.Certify(nil, now); err != nil || h.certified(now) != nil || h.Authority() != "" {
 		t.Errorf("it is not taken back: %v", err)
+	}
+}
+
+// names are so many of a host.
+func names(n int) (out []string) {
+	for i := range n {
+		out = append(out, fmt.Sprintf("host-%03d.example.org", i))
+	}
+	return out
+}
+
+// TestExchangeIsSmallerThanProbe: with the largest certificate that is taken, all that is
+// written for an exchange of keys is less than the probe behind it. Else the exchange could
+// be taken for the probe, and with it what is held back for what is on its way.
+func TestExchangeIsSmallerThanProbe(t *testing.T) {
+	b := newBed(t, nil, 1)
+	h, now := b.server.Key, time.Now()
+	cert := &ssh.Certificate{Key: h.signer.PublicKey(), CertType: ssh.HostCert, ValidBefore: ssh.CertTimeInfinity}
+	for n := 1; ; n++ {
+		next := *cert
+		next.ValidPrincipals = names(n)
+		if err := next.SignCert(rand.Reader, newSigner(t)); err != nil {
+			t.Fatal(err)
+		}
+		if h.Certify(ssh.MarshalAuthorizedKey(&next), now) != nil {
+			break
+		}
+	}
+	client := b.dial(newValve(false), ssh.Config{RekeyThreshold: 16 << 10, KeyExchanges: []string{ssh.KeyExchangeMLKEM768X25519}})
+	c := b.conn()
+	before, begun := c.nc.wrote.Load(), c.way.begun.Load()
+	_, _, _ = client.SendRequest(keepalive, false, make([]byte, 20<<10))   // the next begins an exchange
+	if _, _, err := client.SendRequest(keepalive, true, nil); err != nil { // and is answered behind it
+		t.Fatal(err)
+	}
+	wrote := c.nc.wrote.Load() - before
+	if c.way.begun.Load() == begun || wrote < maxCertificate {
+		t.Fatalf("there was no exchange: %d bytes", wrote)
+	}
+	if wrote >= probeSize {
+		t.Errorf("an exchange is %d bytes, and the probe %d", wrote, probeSize)
 	}
 }

@@ -174,8 +174,12 @@ func (w witness) PublicKey() ssh.PublicKey {
 	return w.Signer.PublicKey()
 }
 
-// probeSize is more than is written for a key exchange.
-const probeSize = 4 << 10
+// probeSize is more than is written for a key exchange, with the host's certificate: else
+// that could be taken for the probe.
+const (
+	exchangeSize = 4 << 10
+	probeSize    = exchangeSize + 2*maxCertificate
+)
 
 // onItsWay waits until all that was written to the connection's channels has left
 // for the other end.
