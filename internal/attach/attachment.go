@@ -34,7 +34,7 @@ var (
 type Config struct {
 	// Terminal and Display are taken over: they are closed when Run returns.
 	Terminal Terminal
-	Display  *Pty
+	Display  Display
 	Gate     Gate
 	// Sink takes events; with Direct mode only it is never called.
 	Sink InputSink
@@ -69,7 +69,7 @@ type Config struct {
 type Attachment struct {
 	cfg     Config
 	term    Terminal
-	display *Pty
+	display Display
 	gate    Gate
 	ctx     context.Context // ends with the attachment
 	cancel  context.CancelFunc

@@ -391,7 +391,7 @@ func TestATerminalThatComesBackIsRedrawn(t *testing.T) {
 
 // queuedOutput is how much the display holds that the attachment has not read.
 func (at *attached) queuedOutput() (n int) {
-	_ = at.display.control(func(fd int) error {
+	_ = at.display.(*Pty).control(func(fd int) error {
 		n, _ = unix.IoctlGetInt(fd, unix.TIOCINQ)
 		return nil
 	})
@@ -581,7 +581,7 @@ func TestSizesAreClampedAndCoalesced(t *testing.T) {
 	p.rawSize(65535, 65535)
 	at.Resize()
 	eventually(t, "the last size", func() error {
-		s, err := at.display.Size()
+		s, err := at.display.(*Pty).Size()
 		if err == nil && s != (Size{MaxCols, MaxRows}) {
 			err = errors.New("another")
 		}
@@ -593,7 +593,7 @@ func TestSizesAreClampedAndCoalesced(t *testing.T) {
 	p.rawSize(0, 0)
 	at.Resize()
 	eventually(t, "no size", func() error {
-		s, err := at.display.Size()
+		s, err := at.display.(*Pty).Size()
 		if err == nil && s != (Size{80, 24}) {
 			err = errors.New("another")
 		}

@@ -83,6 +83,25 @@ func (a *Attachment) Withdraw(ctx context.Context) (shown bool, err error) {
 	return shown, err
 }
 
+// Anew throws away all that waits to be shown, here and in the terminal, and has
+// everything drawn anew. When it returns nil, nothing of what was drawn before is
+// shown any more but what has left for the terminal, and what the Gate lets through
+// later.
+func (a *Attachment) Anew(ctx context.Context) error {
+	var dropped error
+	err := lockWithin(ctx, &a.out.mu, func() {
+		if !a.out.away {
+			a.out.lag(0)
+			dropped = a.term.Drop()
+			a.out.startDrain()
+		}
+	})
+	if err = errors.Join(err, dropped); err == nil {
+		err = a.term.Gone(ctx)
+	}
+	return err
+}
+
 // paint shows the picture, or has it shown as soon as the terminal has taken
 // what is queued: of several that it has no time for, the last. o.mu is held.
 func (o *output) paint() error {

@@ -1,6 +1,6 @@
 // Package attach is one attached person: their terminal on one side, on the
-// other a display that a real tmux server draws on a pty of ours, and between
-// them what keeps the two apart.
+// other a display that a real tmux server draws on a pty of ours, or muxward on
+// a canvas, and between them what keeps the two apart.
 //
 // What the display draws passes one filter, an allow-list of sequences
 // (allow.go is the list). What the person types is either decoded into events

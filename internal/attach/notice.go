@@ -157,7 +157,8 @@ func (a *Attachment) overlay() {
 }
 
 // overlay shows it, first or again: what tmux has drawn may have covered it. A
-// notice is shown again only where that was drawn for what stood there before.
+// notice is shown again only where that was drawn for what stood there before; over
+// what muxward draws, each time.
 // o.mu is held.
 func (o *output) overlay(first bool) error {
 	n := &o.a.note

@@ -48,6 +48,9 @@ type output struct {
 	marked    marksPair     // what the terminal was told; the pump's
 
 	deliverFn, drainFn func() error
+
+	// ours: muxward draws the display, and whatever it draws may cover a notice.
+	ours bool
 }
 
 type marksPair struct{ now, ever screen.Marks }
@@ -62,6 +65,7 @@ type Stats struct {
 
 func (o *output) init(a *Attachment) {
 	o.a = a
+	_, o.ours = a.cfg.Display.(*Canvas)
 	o.filter = NewFilter(a.cfg.Filter, Questions(a.cfg.TmuxMajor, a.cfg.TmuxMinor))
 	o.deliverFn, o.drainFn = o.deliver, o.drainOnce
 }
@@ -187,7 +191,7 @@ func (o *output) deliver() error {
 	if err := o.put(o.batch); err != nil {
 		return err
 	}
-	return o.overlay(false)
+	return o.overlay(o.ours)
 }
 
 // put writes p, or queues what the terminal does not take; o.mu is held.
