@@ -1,13 +1,11 @@
 package executor
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
-	"strings"
 	"sync"
 	"time"
 
@@ -103,7 +101,7 @@ func (s *seat) weighDown(ctx context.Context, session tmux.SessionID, opts tmux.
 	if err != nil {
 		return fmt.Errorf("keep the display from sizing windows: %w", err)
 	}
-	a.ears.Go(func() { a.follow(func() bool { return a.drain(out) }) })
+	a.ears.Go(func() { a.follow(func() bool { return a.drain(out.out) }) })
 	a.ears.Go(func() { a.follow(a.hear) })
 	s.mu.Lock()
 	s.anchor = a
@@ -208,56 +206,17 @@ func (s *seat) mind(a *anchor) {
 }
 
 // dropAnchor attaches a control client without a size.
-func dropAnchor(ctx context.Context, server Server, session tmux.SessionID, opts tmux.ParseOptions) (*anchor, *os.File, error) {
+func dropAnchor(ctx context.Context, server Server, session tmux.SessionID, opts tmux.ParseOptions) (*anchor, *listener, error) {
 	name, ok := tmux.SpellCommand("attach-session", opts)
 	if !ok {
 		return nil, nil, errors.New("the server's command-alias hides attach-session")
 	}
-	theirIn, ourIn, err := os.Pipe()
-	if err != nil {
-		return nil, nil, err
-	}
-	defer theirIn.Close()
-	ourOut, theirOut, err := os.Pipe()
-	if err != nil {
-		return nil, nil, errors.Join(err, ourIn.Close())
-	}
-	defer theirOut.Close()
-	a := &anchor{in: ourIn, gone: make(chan struct{}), minded: make(chan struct{})}
-	fail := func(err error) (*anchor, *os.File, error) {
-		_ = ourOut.Close()
-		_ = ourIn.Close()
-		if a.conn != nil {
-			_ = a.conn.Close()
-		}
-		return nil, nil, err
-	}
-	if a.conn, err = server.Dial(ctx); err != nil {
-		return fail(err)
-	}
-	h := &wire.Hello{
-		Flags: wire.FlagControl | wire.FlagUTF8 | wire.FlagNoStartServer, Cwd: "/", PID: int32(os.Getpid()),
+	l, err := listen(ctx, server, &wire.Hello{
+		Flags: wire.FlagUTF8 | wire.FlagNoStartServer, Cwd: "/", PID: int32(os.Getpid()),
 		Argv: []string{name, "-E", "-f", "no-output", "-t", session.String()},
+	})
+	if err != nil {
+		return nil, nil, err
 	}
-	defer h.Close()
-	if h.Stdin, err = wire.DupFD(theirIn); err != nil {
-		return fail(err)
-	}
-	if h.Stdout, err = wire.DupFD(theirOut); err != nil {
-		return fail(err)
-	}
-	if err := a.conn.Identify(ctx, h); err != nil {
-		return fail(err)
-	}
-	if deadline, ok := ctx.Deadline(); ok {
-		_ = ourOut.SetReadDeadline(deadline)
-	}
-	lines := bufio.NewScanner(ourOut)
-	for lines.Scan() {
-		if strings.HasPrefix(lines.Text(), "%session-changed ") {
-			_ = ourOut.SetReadDeadline(time.Time{})
-			return a, ourOut, nil
-		}
-	}
-	return fail(errors.Join(errors.New("tmux did not attach it"), lines.Err()))
+	return &anchor{conn: l.conn, in: l.in, gone: make(chan struct{}), minded: make(chan struct{})}, l, nil
 }

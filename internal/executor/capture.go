@@ -136,29 +136,35 @@ func (s *seat) printPane(ctx context.Context, at *tmux.Found, lines int) (string
 	for i := range argv {
 		argv[i] = tmux.EscapeArg(argv[i])
 	}
-	conn, err := s.server.Dial(ctx)
-	if err != nil {
-		return "", fmt.Errorf("reach the tmux server: %w", err)
-	}
-	defer conn.Close()
-	hello := &wire.Hello{Flags: wire.FlagUTF8 | wire.FlagNoStartServer, Cwd: "/", Argv: argv, PID: int32(s.live.Who().PID())}
-	if err := conn.Identify(ctx, hello); err != nil {
-		return "", err
-	}
-	client := newKeyClient(s.client)
-	client.limit = captureBytes
-	r := relay{server: conn, client: client, plan: &gateway.Plan{Invocation: &tmux.Invocation{Row: tmux.FindCommand("capture-pane")}}}
-	exit, err := r.run(ctx)
-	printed := client.printed()
+	printed, code, err := s.printed(ctx, argv, captureBytes)
 	switch {
 	case err != nil:
 		return "", err
 	case len(printed) >= captureBytes:
 		return "", errTooMuch
-	case exit.Code != 0 || strings.HasPrefix(printed, refusal):
+	case code != 0 || strings.HasPrefix(printed, refusal):
 		return "", errors.New("the pane was moved, or has gone; try again")
 	}
 	return printed, nil
+}
+
+// printed gives what commands print, up to a limit, and their exit code. They are
+// ours, and asked by a connection of its own.
+func (s *seat) printed(ctx context.Context, argv []string, limit int) (string, int32, error) {
+	conn, err := s.server.Dial(ctx)
+	if err != nil {
+		return "", 0, fmt.Errorf("reach the tmux server: %w", err)
+	}
+	defer conn.Close()
+	hello := &wire.Hello{Flags: wire.FlagUTF8 | wire.FlagNoStartServer, Cwd: "/", Argv: argv, PID: int32(s.live.Who().PID())}
+	if err := conn.Identify(ctx, hello); err != nil {
+		return "", 0, err
+	}
+	client := newKeyClient(s.client)
+	client.limit = limit
+	r := relay{server: conn, client: client, plan: &gateway.Plan{Invocation: &tmux.Invocation{Row: tmux.FindCommand("capture-pane")}}}
+	exit, err := r.run(ctx)
+	return client.printed(), exit.Code, err
 }
 
 func placeOf(at *tmux.Found) tmux.Place {
