@@ -73,14 +73,19 @@ func (s *seat) open(ctx context.Context) error {
 	if err := s.take(); err != nil {
 		return err
 	}
+	if s.p.Plan().Own {
+		return s.openOwn(ctx)
+	}
 	size, err := s.terminal.Size()
 	if err != nil {
 		return fmt.Errorf("open terminal failed: %w", err)
 	}
-	if s.display, err = attach.OpenPty(size); err != nil {
+	pty, err := attach.OpenPty(size)
+	if err != nil {
 		return err
 	}
-	peer, err := s.display.Peer()
+	s.display = pty
+	peer, err := pty.Peer()
 	if err != nil {
 		return err
 	}
@@ -242,6 +247,9 @@ func (s *seat) describe(mode attach.Mode) gateway.Attached {
 // locate finds the session that tmux attached the display to: the one that
 // was named by its id, or the one that was just made.
 func (s *seat) locate(ctx context.Context) error {
+	if s.own != nil {
+		return nil // it is known
+	}
 	at := s.p.Plan().Found.Session
 	if s.p.Plan().Invocation.Row.Name != "attach-session" || at == nil {
 		snap, err := s.server.Snapshot(ctx, tmux.Core)

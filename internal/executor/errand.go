@@ -265,23 +265,27 @@ func (e *errand) hand(ctx context.Context, inv *tmux.Invocation) (string, error)
 		e.k.s.elsewhere()
 	}
 	if err == nil {
-		e.led(ctx, inv, r.Current)
+		err = e.led(ctx, inv, r.Current)
 	}
 	return client.printed(), err
 }
 
 // led finds out what is current after a command that was done: what it was before,
 // unless the command is one by which tmux, too, has another current from then on.
-func (e *errand) led(ctx context.Context, inv *tmux.Invocation, to *tmux.Found) {
+func (e *errand) led(ctx context.Context, inv *tmux.Invocation, to *tmux.Found) (err error) {
+	own := e.k.s.own
 	switch {
 	case to != nil:
-		e.current = to
-	case leads(inv):
+		if e.current = to; own != nil {
+			err = own.arrive(ctx, *to)
+		}
+	case leads(inv), own != nil && closes(inv): // where they are then is their own to say
 		e.current = nil
 	case closes(inv):
 		e.current = e.left(ctx)
 	}
 	e.strayed = e.strayed || e.current == nil
+	return err
 }
 
 // left is what is current after something was closed: where that was not it, or where

@@ -119,10 +119,10 @@ func (l *lookback) rest(c *captured) {
 func (s *seat) frame(c *captured) scrollback.Frame {
 	size := s.att.Size()
 	f := scrollback.Frame{
-		Left: c.left, Top: c.top, Above: c.above, Below: c.below, Cols: size.Cols, Rows: size.Rows, Colours: 8,
+		Left: c.left, Top: c.top, Above: c.above, Below: c.below, Cols: size.Cols, Rows: size.Rows, Colours: s.colours(),
 	}
-	if name, _, err := terminal(s.client.Hello().Term); err == nil && strings.Contains(name, "256color") {
-		f.Colours = 256
+	if s.own != nil {
+		s.own.frameIn(&f, c)
 	}
 	return f
 }

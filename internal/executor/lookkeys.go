@@ -19,6 +19,8 @@ const (
 	keysIn
 	reports
 	selected
+	goes
+	stays
 	pastesOwn
 	waits
 )
@@ -34,6 +36,10 @@ func (e *errand) privacy(inv *tmux.Invocation) privacy {
 		return reports
 	case e.selects(inv):
 		return selected
+	case e.k.s.own != nil && goesAbout(inv):
+		return goes
+	case e.k.s.own != nil && inv.Row.Name == "switch-client" && !entersTable(inv):
+		return stays
 	case e.k.pastes(inv):
 		return pastesOwn
 	case waitsOnly(inv) && e.k.looking():
@@ -64,6 +70,10 @@ func (e *errand) private(ctx context.Context, inv *tmux.Invocation) (bool, error
 		return true, e.k.look.keys(ctx, inv)
 	case reports:
 		return true, e.passOn(ctx)
+	case goes:
+		return true, e.goes(ctx, inv)
+	case stays:
+		return true, errors.New("you are at a place of your own in this session; attach to the other one")
 	case pastesOwn:
 		return true, e.k.paste(ctx, inv)
 	case selected, waits:

@@ -149,6 +149,9 @@ func (k *keyboard) point(ctx context.Context, m attach.Mouse) (*pointed, error) 
 	s := k.s
 	ctx, cancel := context.WithTimeout(ctx, keyTime)
 	defer cancel()
+	if s.own != nil {
+		return s.own.point(ctx, m)
+	}
 	session := s.stage.Load().session.ID
 	w, err := s.scenery(ctx)
 	if err != nil {

@@ -18,6 +18,10 @@ func (s *seat) resized() {
 		s.leave(err)
 		return
 	}
+	if s.own != nil {
+		s.own.wake()
+		return
+	}
 	if !s.resizes.Load() && !s.full.Load() {
 		if err := s.weightless(s.ctx); err != nil {
 			s.leave(err)

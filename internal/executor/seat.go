@@ -30,7 +30,8 @@ type seat struct {
 	exit   *wire.Exit // tmux did not attach
 
 	terminal attach.Terminal
-	display  *attach.Pty
+	display  attach.Display
+	own      *own   // their place, if it is not the session's; nil otherwise
 	tty      string // the display's terminal: its name as a tmux client
 	att      *attach.Attachment
 	keys     KeyLog
@@ -86,6 +87,10 @@ func (s *seat) abandon() {
 		_ = s.keys.Close()
 	}
 	s.getUp()
+	if s.own != nil {
+		s.e.forgo(s.own)
+		s.own.ear.close()
+	}
 	if s.display != nil {
 		_ = s.display.Close()
 	}
@@ -121,6 +126,10 @@ func (s *seat) run() {
 	})
 	s.wg.Go(func() { s.protected(s.fromClient) })
 	s.wg.Go(func() { s.protected(s.hear) })
+	if s.own != nil {
+		s.wg.Go(func() { s.protected(s.own.listen) })
+		s.wg.Go(func() { s.protected(s.own.paint) })
+	}
 	s.mindAnchor()
 	go s.serve()
 }
@@ -340,6 +349,10 @@ func (s *seat) suspend() {
 
 // redraw has tmux look at the display's size and draw everything anew.
 func (s *seat) redraw(ctx context.Context) error {
+	if s.own != nil {
+		s.own.redraw()
+		return nil
+	}
 	return s.conn.WriteMsg(ctx, &wire.Resize{})
 }
 
@@ -363,6 +376,10 @@ func (s *seat) finish(err error) {
 	weight := s.anchor
 	s.mu.Unlock()
 	s.part(weight)
+	if s.own != nil {
+		s.e.forgo(s.own)
+		s.own.ear.close()
+	}
 	err = errors.Join(err, s.settled(weight))
 	_ = s.keys.Close()
 	s.getUp()
@@ -438,6 +455,11 @@ func (s *seat) limit() time.Time {
 	if l := s.looks.rests.Load(); l != nil {
 		rests = append(rests, l.decide())
 	}
+	if s.own != nil {
+		for _, r := range s.own.rights() {
+			rests = append(rests, r.Decide())
+		}
+	}
 	if s.full.Load() {
 		rests = append(rests, s.whole.Decide())
 	} else if s.resizes.Load() {
@@ -460,6 +482,9 @@ func (s *seat) sizes() gateway.Need {
 // reconsider is called when this person's rights may have changed. When it
 // returns nil, nothing that they may no longer do is still going on.
 func (s *seat) reconsider(ctx context.Context, why string) error {
+	if s.own != nil {
+		return s.own.reconsider(ctx, why)
+	}
 	full := s.p.Plan().Full && s.whole.Decide().Allow
 	view := s.stage.Load().view.Decide()
 	// What an owner looked at was not followed until now; of what a guest looks

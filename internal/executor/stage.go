@@ -172,6 +172,9 @@ func (s *seat) shows(reply control.Reply, now *stage, moved uint64) (shown, size
 // it was not known to show is decided on first.
 func (s *seat) where(ctx context.Context, snap *tmux.Snapshot) (tmux.SessionID, error) {
 	now := s.stage.Load().session.ID
+	if s.own != nil {
+		return now, nil
+	}
 	if c := snap.Client(s.tty); c == nil || c.Session == now {
 		return now, nil
 	}

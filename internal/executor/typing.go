@@ -67,6 +67,9 @@ func (g gate) Output(deliver func() error) error {
 		}
 		return err
 	}
+	if s.own != nil {
+		return s.own.deliver(deliver)
+	}
 	for {
 		gen, old := s.live.Generation(), false
 		if err := s.confirm(s.ctx); err != nil {
@@ -128,8 +131,18 @@ func (k sink) Where(ctx context.Context) (string, error) {
 // where that led, though nothing of it was shown yet.
 func (s *seat) elsewhere() {
 	s.moved.Add(1)
-	s.active.Store(nil)
+	s.unknown()
+}
+
+// unknown notes that what is on the screen may have changed: which pane they type
+// into is looked up anew, unless that is their own to say.
+func (s *seat) unknown() {
 	s.scene.Store(s.aged())
+	if s.own != nil {
+		s.own.wake()
+		return
+	}
+	s.active.Store(nil)
 }
 
 // prepare decides about one thing that was typed, and writes it.
@@ -248,7 +261,7 @@ func (s *seat) sceneOf(ctx context.Context, snap *tmux.Snapshot, pane *tmux.Pane
 	}
 	window := tmux.WindowID(o.Window.ID)
 	return &scene{
-		place:  tmux.Place{Pane: *pane, Window: window, HasWindow: true, Session: session, HasSession: true, Active: true},
+		place:  tmux.Place{Pane: *pane, Window: window, HasWindow: true, Session: session, HasSession: true, Active: s.own == nil},
 		right:  s.live.Right(gateway.Need{Verb: access.Type, Object: o}),
 		opts:   snap.Reading(),
 		at:     time.Now(),
@@ -371,8 +384,7 @@ func (s *seat) hear() {
 		case key.err != nil:
 			s.lost(s.ctx, key, key.err)
 		default:
-			s.scene.Store(s.aged())
-			s.active.Store(nil)
+			s.unknown()
 			if !key.quiet {
 				s.att.Notice(key.why().Error())
 			}

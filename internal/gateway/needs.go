@@ -216,19 +216,22 @@ func (r *resolver) atDisplay() error {
 	return nil
 }
 
-// viewAll needs the right to see all of a session. Its panes are asked about by
+// viewAll gives what it needs to see all of a session. Its panes are asked about by
 // name only where something was taken from this person, as nothing else can
 // tell them from their windows.
-func (r *resolver) viewAll(s *tmux.Session) {
+func (r *resolver) viewAll(s *tmux.Session) []Need {
+	var all []Need
 	for _, n := range r.scene.seeing(s) {
 		if n.Object.Kind != access.Pane || r.live.Touched(r.scene.server()) {
-			r.add(n)
+			all = append(all, n)
 		}
 	}
+	return all
 }
 
 // guestAttach gives a guest a display of one session that cannot be typed
-// into, and no say in the session's size unless they hold resize.
+// into, and no say in the session's size unless they hold resize; or a place of
+// their own there.
 func (r *resolver) guestAttach() error {
 	inv, s := r.plan.Invocation, r.plan.Found.Session
 	if s == nil {
@@ -239,13 +242,17 @@ func (r *resolver) guestAttach() error {
 	}
 	on := r.scene.session(s)
 	r.plan.Mode = Attach
-	r.viewAll(s)
 	flags := "read-only,ignore-size"
-	sizes := Need{Verb: access.Resize, Object: on}
-	if may := r.live.Decide(sizes).Allow; sized(may) {
-		flags = "read-only"
-		if may {
-			r.add(sizes)
+	if all := r.viewAll(s); r.ownPlace(s, all) {
+		flags = "ignore-size" // nothing is ever typed there
+	} else {
+		r.plan.Needs = append(r.plan.Needs, all...)
+		sizes := Need{Verb: access.Resize, Object: on}
+		if may := r.live.Decide(sizes).Allow; sized(may) {
+			flags = "read-only"
+			if may {
+				r.add(sizes)
+			}
 		}
 	}
 	if err := inv.Rewrite(literal); err != nil { // such as -c
@@ -310,7 +317,7 @@ func (r *resolver) switched() error {
 	if r.plan.Found.Session == nil {
 		return errors.New("switch-client: name the session with -t")
 	}
-	r.viewAll(r.plan.Found.Session)
+	r.plan.Needs = append(r.plan.Needs, r.viewAll(r.plan.Found.Session)...)
 	return nil
 }
 

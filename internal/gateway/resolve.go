@@ -49,6 +49,11 @@ type Plan struct {
 	// Home means that it is their own, too: only there tmux hears what their
 	// client says of itself, such as its environment.
 	Home bool
+	// Own means that somebody attaches to a place of their own, which is Found:
+	// they are shown no more of the session than they may view.
+	Own bool
+	// Follows is the person after whom they go there, "" for nobody.
+	Follows string
 	// Snapshot is the server's state, Visible the part of it this person may
 	// know of, or view, if it is to be printed; the same if Full.
 	Snapshot, Visible *tmux.Snapshot
@@ -440,6 +445,8 @@ func (r *resolver) target(how tmux.Lookup) error {
 	switch {
 	case id != "":
 		inv.Set('t', id)
+	case given && !r.plan.Full && inv.Row.Name == "attach-session" && found.Link != nil:
+		inv.Set('t', found.Session.ID.String()+":"+found.Link.Window.String()) // a pane of it may be seen
 	case given && !r.plan.Full:
 		return r.notHere()
 	case !r.plan.Full && !slices.Contains(answered, inv.Row.Name):

@@ -30,7 +30,7 @@ func TestF37Panic(t *testing.T) {
 		if s.act == nil {
 			arm(s.point, "panic")
 		}
-		x := b.Terminal(typist, tmuxtest.TerminalConfig{}, "attach", "-t", "mwalice/shared")
+		x := s.attach(b)
 		if s.act != nil {
 			x.WaitFor("recording")
 			arm(s.point, "panic")

@@ -25,7 +25,7 @@ func TestF38Deadlock(t *testing.T) {
 			if s.act == nil {
 				reached = arm(s.point, "hang")
 			}
-			x := b.Terminal(typist, tmuxtest.TerminalConfig{}, "attach", "-t", "mwalice/shared")
+			x := s.attach(b)
 			if s.act != nil {
 				x.WaitFor("recording")
 				x.Type("control")

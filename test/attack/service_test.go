@@ -25,6 +25,16 @@ type service struct {
 	told string
 }
 
+// attach attaches the typist, to a place of their own for the services of one.
+func (s service) attach(b *bed) *tmuxtest.Terminal {
+	b.t.Helper()
+	args := []string{"attach", "-t", "mwalice/shared"}
+	if strings.HasPrefix(s.point, "own-") {
+		args = append(args, "-f", "independent")
+	}
+	return b.Terminal(typist, tmuxtest.TerminalConfig{}, args...)
+}
+
 const (
 	stuckPart = "a part of this service does not end"
 	leftAlone = "does not end; it is left behind"
@@ -64,6 +74,8 @@ func attached() []service {
 		{"attach-restore", types("\x02d"), "the terminal takes no bytes"},
 		{"gateway-again", revoked, "it does not end"},
 		{"gateway-end", revoked, "a delivery does not end"},
+		{"own-listen", renamed, stuckPart},
+		{"own-captured", renamed, stuckPart},
 	}
 }
 

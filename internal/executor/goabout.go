@@ -1,0 +1,199 @@
+package executor
+
+import (
+	"context"
+	"errors"
+	"strings"
+
+	"github.com/muxward/muxward/internal/access"
+	"github.com/muxward/muxward/internal/attach"
+	"github.com/muxward/muxward/internal/gateway"
+	"github.com/muxward/muxward/internal/picture"
+	"github.com/muxward/muxward/internal/scrollback"
+	"github.com/muxward/muxward/internal/tmux"
+)
+
+// goesAbout: the command selects a window or a pane and does nothing else. For
+// somebody with a place of their own it is theirs that is meant.
+func goesAbout(inv *tmux.Invocation) bool {
+	only := ""
+	switch inv.Row.Name {
+	case "select-window":
+		only = "tnplT"
+	case "next-window", "previous-window", "last-window":
+		only = "t"
+	case "select-pane":
+		only = "tLRUDlZ"
+	case "last-pane":
+		only = "tZ"
+	default:
+		return false
+	}
+	for _, f := range inv.Flags {
+		if !strings.ContainsRune(only, rune(f.Letter)) {
+			return false
+		}
+	}
+	return len(inv.Args) == 0
+}
+
+// whither is what a command selects, as a target.
+func whither(inv *tmux.Invocation) (how tmux.Lookup, target string) {
+	how.Kind = tmux.TargetPane
+	target, _ = inv.Get('t')
+	where := ""
+	switch inv.Row.Name {
+	case "select-window", "next-window", "previous-window", "last-window":
+		how.Kind = tmux.TargetWindow
+		where = map[string]string{"next-window": "+", "previous-window": "-", "last-window": "!"}[inv.Row.Name]
+		for letter, sign := range map[byte]string{'n': "+", 'p': "-", 'l': "!"} {
+			if inv.Has(letter) {
+				where = sign
+			}
+		}
+		if where != "" { // -t is a session
+			return how, strings.TrimSuffix(target, ":") + ":" + where
+		}
+		return how, target
+	case "last-pane":
+		return how, besides(target, "!")
+	}
+	for letter, side := range map[byte]string{'L': "{left-of}", 'R': "{right-of}", 'U': "{up-of}", 'D': "{down-of}", 'l': "!"} {
+		if inv.Has(letter) {
+			where = side
+		}
+	}
+	if where != "" {
+		return how, besides(target, where)
+	}
+	return how, target
+}
+
+// besides is a pane of the window that a target names. What is beside another pane
+// than one's own is not looked for.
+func besides(target, where string) string {
+	if target == "" {
+		return "." + where
+	}
+	window, _, _ := strings.Cut(target, ".")
+	return window + "." + where
+}
+
+// goes has the person be elsewhere, which is an act of theirs like others.
+func (e *errand) goes(ctx context.Context, inv *tmux.Invocation) error {
+	s := e.k.s
+	if err := e.locate(ctx); err != nil {
+		return err
+	}
+	if e.current == nil {
+		return errNowhere
+	}
+	var args []string
+	for _, f := range inv.Flags {
+		args = append(args, "-"+string(f.Letter)+f.Value)
+	}
+	_, err := s.act(ctx, e.current, inv.Row.Name, args, access.Navigate, func(ctx context.Context, _ access.Object) (gateway.Result, error) {
+		return gateway.Result{}, s.own.goTo(ctx, inv)
+	})
+	e.current = nil
+	return err
+}
+
+// goTo has the person be where a command says, as they see the session.
+func (o *own) goTo(ctx context.Context, inv *tmux.Invocation) error {
+	ctx, cancel := context.WithTimeout(ctx, keyTime)
+	defer cancel()
+	now, err := o.ask(ctx)
+	if err != nil {
+		return err
+	}
+	view, here, err := o.settle(now)
+	if err != nil {
+		return err
+	}
+	how, target := whither(inv)
+	target = strings.TrimPrefix(target, o.s.server.Owner()+"/")
+	f, err := tmux.Resolve(here.seen(view), how, target, tmux.ResolveContext{Session: &here.session})
+	if err != nil || !f.Whole() || f.Session.ID != here.session {
+		return &gateway.NotFound{Err: cause(err)}
+	}
+	if f.Window.ID == here.window && f.Window.Zoomed && f.Pane.ID != here.pane {
+		return errors.New("the window is zoomed: nothing else of it is on the screen")
+	}
+	o.mu.Lock()
+	o.here = here.to(f.Window.ID, f.Pane.ID)
+	left := o.follows
+	o.follows, o.stood = "", now.number
+	o.stand(now.Snapshot)
+	o.mu.Unlock()
+	if left != "" {
+		o.s.att.Notice("you do not follow " + left + " any more")
+	}
+	o.s.unknown()
+	o.lead()
+	return nil
+}
+
+// arrive has the person be where a command of theirs has led, if they may view that.
+func (o *own) arrive(ctx context.Context, f tmux.Found) error {
+	if !f.Whole() || f.Session.ID != o.s.stage.Load().session.ID {
+		return nil
+	}
+	now, err := o.ask(ctx)
+	if err != nil {
+		return err
+	}
+	o.mu.Lock()
+	o.here, o.follows = o.here.to(f.Window.ID, f.Pane.ID), ""
+	o.stood = now.number
+	o.mu.Unlock()
+	_, _, err = o.settle(now)
+	o.s.unknown()
+	o.lead()
+	return err
+}
+
+// cause is an error that there is in any case.
+func cause(err error) error {
+	if err == nil {
+		err = errors.New("can't find it in this session")
+	}
+	return err
+}
+
+// point finds the pane of the picture that the mouse is over, nil if there is none
+// that may be viewed.
+func (o *own) point(ctx context.Context, m attach.Mouse) (*pointed, error) {
+	o.mu.Lock()
+	now := o.next
+	o.mu.Unlock()
+	if now == nil || m.Y >= now.Rows-picture.StatusRows {
+		return nil, nil
+	}
+	state, err := o.ask(ctx)
+	if err != nil {
+		return nil, err
+	}
+	view, here, err := o.settle(state)
+	if err != nil {
+		return nil, err
+	}
+	p := paneUnder(here.seen(view), here.session, m, m.X+now.X, m.Y+now.Y)
+	if p != nil {
+		p.means = now.mouse
+	}
+	return p, nil
+}
+
+// frameIn is where a pane that is looked back at is in the picture.
+func (o *own) frameIn(f *scrollback.Frame, c *captured) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	f.Above, f.Below = 0, picture.StatusRows
+	if o.next == nil {
+		return
+	}
+	if p, ok := o.next.panes[tmux.PaneID(c.on.Pane.ID)]; ok {
+		f.Left, f.Top = p.Left-o.next.X, p.Top-o.next.Y
+	}
+}

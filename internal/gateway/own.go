@@ -1,0 +1,111 @@
+package gateway
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/muxward/muxward/internal/access"
+	"github.com/muxward/muxward/internal/tmux"
+)
+
+// independent is the client flag that asks for a place of one's own, and follow, with
+// the name of a person, for one that goes where they go.
+const (
+	independent = "independent"
+	follow      = "follow="
+)
+
+// asksOwn reads what the flags of a client say of a place of one's own.
+func asksOwn(flags string) (own bool, follows string) {
+	for flag := range strings.SplitSeq(flags, ",") {
+		name, found := strings.CutPrefix(flag, follow)
+		if found {
+			follows = name
+		}
+		own = own || found || flag == independent
+	}
+	return own, follows
+}
+
+// ownPlace gives a guest a place of their own in a session, if they ask for one
+// or may not view all of the session. They are shown one window there, and of it
+// the panes that they may view; where they begin is what they named, what is
+// current, or the first of what they may view.
+func (r *resolver) ownPlace(s *tmux.Session, all []Need) bool {
+	if _, control := r.req.Client.(ControlClient); control {
+		return false // what it is told is told of the whole session
+	}
+	flags, _ := r.plan.Invocation.Get('f')
+	asked, follows := asksOwn(flags)
+	if !asked && r.live.DecideAll(all).Allow {
+		return false
+	}
+	viewed := r.g.viewed(r.live, r.scene, s.ID)
+	at, ok := r.begins(viewed, s)
+	if !ok {
+		return false
+	}
+	r.plan.Own, r.plan.Found, r.plan.Follows = true, at, follows
+	r.plan.Needs = slices.DeleteFunc(r.plan.Needs, func(n Need) bool {
+		return n.Verb == access.View && n.Object.Kind == access.Session && !n.Whole
+	})
+	whole := r.scene.snap.Session(s.ID) // its links are all there, also those that are not to be seen
+	r.add(Need{Verb: access.View, Object: r.scene.pane(whole, at.Link, at.Pane)})
+	return true
+}
+
+// begins is where somebody begins by what they may view of a session.
+func (r *resolver) begins(viewed *tmux.Snapshot, s *tmux.Session) (at tmux.Found, ok bool) {
+	if at.Session = viewed.Session(s.ID); at.Session == nil {
+		return at, false
+	}
+	named := r.plan.Found
+	target, _ := r.plan.Invocation.Get('t')
+	switch {
+	case strings.Contains(target, ":") && named.Link != nil:
+		at.Link = at.Session.Link(named.Link.Index)
+	case strings.Contains(target, ":"):
+		return at, false
+	case at.Session.CurrentLink() != nil:
+		at.Link = at.Session.CurrentLink()
+	default:
+		at.Link = &at.Session.Links[0]
+	}
+	if at.Link == nil {
+		return at, false
+	}
+	at.Index, at.Window = at.Link.Index, viewed.Window(at.Link.Window)
+	if at.Window == nil || len(at.Window.Panes) == 0 {
+		return at, false
+	}
+	if strings.Contains(target, ".") { // that pane or none
+		at.Pane = viewed.Pane(named.Pane.ID)
+		return at, at.Whole()
+	}
+	if at.Pane = viewed.ActivePane(at.Window); at.Pane == nil {
+		at.Pane = viewed.Pane(at.Window.Panes[0])
+	}
+	return at, at.Whole()
+}
+
+// viewed is the part of one session that a person may view.
+func (g *Gateway) viewed(l *Live, s scene, session tmux.SessionID) *tmux.Snapshot {
+	at := g.Time()
+	var last *tmux.Winlink
+	var window access.Object
+	return s.snap.Visible(func(t *tmux.Session, link *tmux.Winlink, p *tmux.Pane) bool {
+		if t.ID != session {
+			return false
+		}
+		if link != last {
+			window, last = s.window(t, link), link
+		}
+		return g.viewedAt(l.who, paneIn(window, p), at)
+	})
+}
+
+// Viewed gives the part of one session that the person may view now, by a
+// snapshot of its server.
+func (l *Live) Viewed(owner, incarnation string, snap *tmux.Snapshot, session tmux.SessionID) *tmux.Snapshot {
+	return l.g.viewed(l, scene{owner, incarnation, snap}, session)
+}
