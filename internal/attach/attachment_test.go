@@ -568,6 +568,45 @@ func TestNoticeIsShownAndDrawnOver(t *testing.T) {
 	}
 }
 
+// A notice is there for its time, also when the terminal has another size
+// meanwhile and all is drawn anew, which may take a while.
+func TestNoticeOutlastsARedraw(t *testing.T) {
+	p := newPerson(t, Size{20, 5}, false)
+	at := attach(t, p, Watch)
+	at.program.draws("entered")
+	eventually(t, "entered", contains(p.screen, "entered"))
+	at.Notice("to be read")
+	eventually(t, "the notice", contains(p.screen, "[5;1H\x1b[0;7m to be read "))
+	p.rawSize(30, 7)
+	at.Resize()
+	const again = "\x1b[7;1H\x1b[0;7m to be read \x1b[0m"
+	at.note.asked.Store(0)
+	at.program.draws("redrawn")
+	eventually(t, "the notice again", contains(p.screen, again))
+	at.program.draws("in-parts")
+	eventually(t, "and again", func() error {
+		if _, behind, _ := bytes.Cut(p.screen(), []byte("in-parts")); !bytes.Contains(behind, []byte(again)) {
+			return errors.New("it is not there")
+		}
+		return nil
+	})
+	p.types("k")
+	select {
+	case <-at.redraws:
+	case <-time.After(10 * time.Second):
+		t.Fatal("no redraw")
+	}
+	at.note.asked.Store(0)
+	from := len(p.screen())
+	at.program.draws("after-it")
+	eventually(t, "what is drawn", func() error {
+		return contains(func() []byte { return p.screen()[from:] }, "after-it")()
+	})
+	if strings.Contains(string(p.screen()[from:]), "to be read") {
+		t.Error("a notice that was read is shown again")
+	}
+}
+
 // D10: sizes are clamped and come at most 20 times a second; the last arrives.
 func TestSizesAreClampedAndCoalesced(t *testing.T) {
 	p := newPerson(t, Size{80, 24}, false)

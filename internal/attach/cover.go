@@ -5,7 +5,6 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"time"
 )
 
 // maxPicture is the largest picture that is shown: as much as a large terminal takes
@@ -51,8 +50,7 @@ func (a *Attachment) Covered() bool {
 func (a *Attachment) Uncover(ctx context.Context) (shown bool, err error) {
 	err = lockWithin(ctx, &a.out.mu, func() {
 		if shown = a.out.cover != nil; shown {
-			a.note.asked.Store(time.Now().UnixNano()) // what is told now stays
-			a.out.lag(0)
+			a.out.lag(0) // what is told now stays
 			a.out.startDrain()
 		}
 	})
@@ -70,7 +68,6 @@ func (a *Attachment) Withdraw(ctx context.Context) (shown bool, err error) {
 		if !shown && !o.pictured || o.away {
 			return
 		}
-		a.note.asked.Store(time.Now().UnixNano())
 		o.lag(0)
 		if dropped = a.term.Drop(); dropped == nil {
 			o.pictured = false

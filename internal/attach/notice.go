@@ -25,6 +25,9 @@ type overlay struct {
 	// asked is when a redraw was asked for that takes something away, in Unix
 	// nanoseconds.
 	asked atomic.Int64
+	// redrawn is when all was last asked to be drawn anew for another reason, such
+	// as a new size: a notice of that time is for the person still to read.
+	redrawn atomic.Int64
 
 	mu    sync.Mutex
 	timer *time.Timer // of the notice
@@ -163,7 +166,7 @@ func (a *Attachment) overlay() {
 func (o *output) overlay(first bool) error {
 	n := &o.a.note
 	shown := n.question.Load()
-	if shown == nil && (first || time.Now().UnixNano()-n.asked.Load() < int64(clearedIn)) {
+	if shown == nil && (first || n.outlasts(time.Now())) {
 		if text := n.notice.Load(); text != nil {
 			shown = &asking{text: *text}
 		}
@@ -177,6 +180,15 @@ func (o *output) overlay(first bool) error {
 	line := shown.fit(size.Cols - 1)
 	return o.put(fmt.Appendf(nil, "\x1b7\x0f\x1b(B\x1b[%d;1H\x1b[0;7m%s\x1b[0m\x1b[K\x1b8", size.Rows, line))
 }
+
+// outlasts reports whether a notice is no longer there for what was asked for
+// before, and not because tmux had something else to show in its place.
+func (n *overlay) outlasts(now time.Time) bool {
+	return now.UnixNano()-n.asked.Load() < int64(clearedIn) || now.UnixNano()-n.redrawn.Load() < int64(noticeFor)
+}
+
+// anew notes that everything is drawn anew soon.
+func (n *overlay) anew() { n.redrawn.Store(time.Now().UnixNano()) }
 
 // fit writes a question and its line in a width.
 func (q *asking) fit(width int) string {

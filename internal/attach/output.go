@@ -241,6 +241,7 @@ func (o *output) write(p []byte) (int, error) {
 func (o *output) lag(more int) {
 	o.stats.Lost += uint64(len(o.queue) + more)
 	o.queue, o.cover, o.repaint = nil, nil, false
+	o.a.note.anew()
 	if !o.lagging {
 		o.lagging = true
 		o.stats.Lags++

@@ -62,6 +62,7 @@ func (r *resizer) apply() {
 		return
 	}
 	r.known = size
+	r.a.note.anew()
 	if r.a.cfg.OnResize != nil {
 		r.a.cfg.OnResize(size)
 	}
