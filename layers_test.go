@@ -24,6 +24,7 @@ var layers = map[string]int{
 	"internal/tmux/wire":          1,
 	"internal/access":             1,
 	"internal/scrollback":         1,
+	"internal/chooser":            1,
 	"internal/picture":            2,
 	"internal/tmux/control":       2,
 	"internal/policy":             2,

@@ -110,6 +110,20 @@ func (s VerbSet) List() []Verb {
 	return out
 }
 
+// Brief is a person's rights on something in few words. What they hold in a part
+// of it only is not among them.
+func (s VerbSet) Brief() string {
+	switch {
+	case s.Covers(TmuxVerbs):
+		return "everything"
+	case s.Has(Type) && s.Has(View):
+		return "view, type"
+	case s.Has(View):
+		return "view"
+	}
+	return "in part"
+}
+
 // String gives the words, separated by commas.
 func (s VerbSet) String() string {
 	words := make([]string, 0, numVerbs)

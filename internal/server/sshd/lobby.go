@@ -9,10 +9,10 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode"
 	"unicode/utf8"
 
 	"github.com/muxward/muxward/internal/access"
+	"github.com/muxward/muxward/internal/chooser"
 	"github.com/muxward/muxward/internal/gateway"
 	"github.com/muxward/muxward/internal/tmux"
 )
@@ -68,28 +68,14 @@ func visible(ctx context.Context, g *gateway.Gateway, x *session) (places, error
 				p.name, p.target = tmux.JoinOwner(f.Owner, s.Name), tmux.JoinOwner(f.Owner, p.target)
 			}
 			p.held = attached[f.Owner+"/"+s.ID.String()]
-			p.may = may(g.Holds(x.c.who, access.Object{
+			p.may = g.Holds(x.c.who, access.Object{
 				Kind: access.Session, Owner: f.Owner, Incarnation: f.Incarnation,
 				Session: access.SessionRef{ID: uint32(s.ID), Name: s.Name},
-			}))
+			}).Brief()
 			all = append(all, p)
 		}
 	}
 	return all, nil
-}
-
-// may is a person's rights in few words. What they hold in a part of the session
-// only is not among them.
-func may(held access.VerbSet) string {
-	switch {
-	case held.Covers(access.TmuxVerbs):
-		return "everything"
-	case held.Has(access.Type) && held.Has(access.View):
-		return "view, type"
-	case held.Has(access.View):
-		return "view"
-	}
-	return "in part"
 }
 
 // named gives the place of exactly that name.
@@ -106,7 +92,7 @@ func (ps places) named(name string) *place {
 func (ps places) like(text string) places {
 	var out places
 	for _, p := range ps {
-		if strings.Contains(strings.ToLower(p.name), strings.ToLower(text)) {
+		if chooser.Matches(p.name, text) {
 			out = append(out, p)
 		}
 	}
@@ -200,57 +186,27 @@ func (x *session) row(i int, p place, cols int) string {
 	if p.held > 0 {
 		people = fmt.Sprintf(", %d here", p.held)
 	}
-	name := seen(p.name)
+	name := chooser.Seen(p.name)
 	text := x.cut(fmt.Sprintf("%d  %s  %s%s", i+1, name, p.may, people), cols-1)
-	if x.utf8() && strings.ContainsFunc(name, leftwards) {
+	if x.utf8() && chooser.Leftwards(name) {
 		number := len(strconv.Itoa(i+1)) + 2
 		text = text[:number] + isolate(text[number:], name)
 	}
 	return text
 }
 
-// seen is a name in which everything is seen.
-func seen(name string) string {
-	if !cleans {
-		return name
-	}
-	return strings.Map(func(c rune) rune {
-		if !unicode.IsPrint(c) {
-			return '?'
-		}
-		return c
-	}, tmux.Clean(name))
-}
-
-// leftwards reports whether a letter is of a script that is written from right to
-// left.
-func leftwards(c rune) bool {
-	return c >= 0x590 && c <= 0x8ff || c >= 0xfb1d && c <= 0xfdff || c >= 0xfe70 && c <= 0xfeff || c >= 0x10800 && c <= 0x10fff || c >= 0x1e800 && c <= 0x1efff
-}
-
 // isolate keeps a name, or what is left of it, from turning around what is beside
 // it: the number that it is chosen by, and what may be done there.
 func isolate(text, name string) string {
-	const first, pop = "\u2068", "\u2069"
 	if rest, whole := strings.CutPrefix(text, name); whole {
-		return first + name + pop + rest
+		return chooser.Isolate(name) + rest
 	}
-	return first + text + pop
+	return chooser.Isolate(text)
 }
 
 // cut makes text fit into a line of so many columns.
 func (x *session) cut(text string, cols int) string {
-	text = x.readable(strings.ReplaceAll(text, "\n", "?"))
-	used := 0
-	for i, c := range text {
-		if used += 1; c >= 0x1100 {
-			used++ // it may be wide
-		}
-		if used > cols {
-			return text[:i]
-		}
-	}
-	return text
+	return chooser.Cut(x.readable(strings.ReplaceAll(text, "\n", "?")), cols)
 }
 
 // ask reads a line. Ending the input is leaving.

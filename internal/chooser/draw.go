@@ -1,0 +1,147 @@
+package chooser
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/muxward/muxward/internal/tmux"
+)
+
+// line is one line as it is drawn.
+type line struct {
+	left, text string
+	item       int // its place among those that are shown
+}
+
+// lineUp makes lines of the items that are shown. Where nothing is chosen what
+// is too long for a line goes on in the next one.
+func (l *List) lineUp(cols, edge int) []line {
+	var all []line
+	room := max(cols-edge, 1)
+	for n, at := range l.shown() {
+		item := l.Items[at]
+		left, text := Cut(Seen(item.Left), max(edge-2, 1)), Seen(item.Text)
+		if edge == 0 {
+			left = ""
+		}
+		for {
+			part := Cut(text, room)
+			if !l.Choose && len(part) < len(text) {
+				if space := strings.LastIndexByte(part, ' '); space > 0 {
+					part = part[:space]
+				}
+			}
+			all = append(all, line{left, part, n})
+			text = strings.TrimPrefix(text[len(part):], " ")
+			if l.Choose || text == "" || part == "" {
+				break
+			}
+			left = ""
+		}
+	}
+	return all
+}
+
+// edge is how many columns what stands at the edge takes, with a space behind it.
+func (l *List) edge(cols int) int {
+	most := 0
+	for _, item := range l.Items {
+		most = max(most, columns(Seen(item.Left)))
+	}
+	if most == 0 {
+		return 0
+	}
+	return min(most+2, max(cols/2, 1))
+}
+
+// Draw draws the list over all of a terminal. It leaves no colours or attributes
+// in force, and the cursor at what is marked. Without utf8 it is plain ASCII.
+func (l *List) Draw(cols, rows int, utf8 bool) []byte {
+	// Of some characters terminals do not agree how wide they are: nothing wraps,
+	// and the last column stays free.
+	b := []byte("\x1b[?25l\x1b[?7l\x0f\x1b(B")
+	width := max(cols-1, 1)
+	edge := l.edge(width)
+	lines := l.lineUp(width, edge)
+	head, foot := 1, 1
+	if rows < 4 { // there is only room for what it is about
+		head = 0
+	}
+	if rows < 2 {
+		foot = 0
+	}
+	l.page, l.lines = max(rows-head-foot, 1), len(lines)
+	if l.Choose {
+		l.at = max(min(l.at, len(lines)-1), 0) // there a line is an item
+		l.top = max(min(l.top, l.at), l.at-l.page+1)
+	}
+	l.top = max(min(l.top, len(lines)-l.page), 0)
+	if head > 0 {
+		b = drawRow(b, 1, "\x1b[0;7m", ascii(Cut(Seen(l.Title), width), utf8))
+	}
+	cursor := rows
+	for i := range l.page {
+		text, look := "", "\x1b[0m"
+		if n := l.top + i; n < len(lines) {
+			if l.Choose && lines[n].item == l.at {
+				look, cursor = "\x1b[0;7m", head+i+1
+			}
+			text = lines[n].drawn(edge, utf8)
+		}
+		b = drawRow(b, head+i+1, look, text)
+	}
+	if foot > 0 {
+		b = drawRow(b, rows, "\x1b[0;7m", ascii(l.below(width), utf8))
+	}
+	return fmt.Appendf(b, "\x1b[0m\x1b[%d;1H\x1b[?7h\x1b[?25h", min(cursor, rows))
+}
+
+// drawn is the line with its text at the same column as the others'.
+func (l line) drawn(edge int, utf8 bool) string {
+	text := ascii(l.text, utf8)
+	if utf8 && Leftwards(l.text) {
+		text = Isolate(text)
+	}
+	if edge == 0 {
+		return text
+	}
+	left := ascii(l.left, utf8)
+	if utf8 && Leftwards(l.left) {
+		left = Isolate(left)
+	}
+	return fmt.Sprintf("%s\x1b[%dG%s", left, edge+1, text)
+}
+
+// below is the last line: what is typed, or how to go on.
+func (l *List) below(width int) string {
+	text := l.Foot
+	if l.typing || len(l.filter) > 0 {
+		text = "/" + l.Filter()
+		if l.typing {
+			text += "_"
+		}
+		if n := columns(text); n > width { // people see what they type
+			runes := []rune(text)
+			for columns(string(runes)) > width {
+				runes = runes[1:]
+			}
+			return string(runes)
+		}
+	}
+	if l.lines > l.page && !l.Choose {
+		text = fmt.Sprintf("%d-%d of %d  %s", l.top+1, min(l.top+l.page, l.lines), l.lines, text)
+	}
+	return Cut(text, width)
+}
+
+func drawRow(b []byte, row int, look, text string) []byte {
+	return fmt.Appendf(b, "\x1b[%d;1H\x1b[0m\x1b[K%s%s", row, look, text)
+}
+
+// ascii is a text for a terminal that has no other characters.
+func ascii(text string, utf8 bool) string {
+	if utf8 {
+		return text
+	}
+	return tmux.Sanitize(text)
+}

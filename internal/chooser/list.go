@@ -1,0 +1,242 @@
+package chooser
+
+import (
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// maxFilter is the longest text that a list is narrowed by, in characters.
+const maxFilter = 100
+
+// Item is one line of a list. Its texts may come from anywhere: they are drawn as
+// [Seen] has them.
+type Item struct {
+	// Left is what stands at the edge, such as a key; Text is the line.
+	Left, Text string
+	// Fixed: the line can be read and not chosen, and stays when the list is
+	// narrowed.
+	Fixed bool
+}
+
+// List is what somebody looks through. The fields are set before it is used, but
+// for Items, which Renew replaces.
+type List struct {
+	// Title is the first line, Foot the last one while nothing is typed.
+	Title, Foot string
+	Items       []Item
+	// Choose: one line is marked, and Enter chooses it. Otherwise the list is
+	// scrolled.
+	Choose bool
+
+	typing bool // keys are the filter's
+	filter []rune
+	at     int // of the marked one among those that are shown
+	top    int // the first line that is drawn
+	page   int // how many lines were drawn the last time
+	lines  int // and how many there were to draw
+}
+
+// Outcome is what a key has come to.
+type Outcome uint8
+
+// The outcomes.
+const (
+	// Nothing has changed.
+	Nothing Outcome = iota
+	// Changed: it is to be drawn again.
+	Changed
+	// Chosen: what [List.Chosen] tells was chosen.
+	Chosen
+	// Left: the person is done with it.
+	Left
+)
+
+// shown gives the items that are shown, by their places in Items.
+func (l *List) shown() []int {
+	var all []int
+	for i, item := range l.Items {
+		if len(l.filter) == 0 || item.Fixed || Matches(Seen(item.Left+" "+item.Text), string(l.filter)) {
+			all = append(all, i)
+		}
+	}
+	return all
+}
+
+// Chosen gives the place in Items of what is marked, false if nothing is.
+func (l *List) Chosen() (int, bool) {
+	all := l.shown()
+	if !l.Choose || l.at < 0 || l.at >= len(all) || l.Items[all[l.at]].Fixed {
+		return 0, false
+	}
+	return all[l.at], true
+}
+
+// Mark marks an item by its place in Items, if it is shown.
+func (l *List) Mark(at int) {
+	for i, item := range l.shown() {
+		if item == at {
+			l.at = i
+		}
+	}
+}
+
+// Filter is what the list is narrowed by.
+func (l *List) Filter() string { return string(l.filter) }
+
+// Key takes a key by tmux's name for it.
+func (l *List) Key(key string) Outcome {
+	switch key {
+	case "C-c", "C-g":
+		return Left
+	case "Enter", "KPEnter", "C-m":
+		return l.enter()
+	case "Escape":
+		return l.back()
+	}
+	if by, ok := l.step(key); ok {
+		l.move(by)
+		return Changed
+	}
+	if l.typing {
+		return l.edit(key)
+	}
+	switch key {
+	case "q":
+		return Left
+	case "/":
+		l.typing = true
+		return Changed
+	}
+	return Nothing
+}
+
+// enter chooses, or ends what is typed where nothing can be chosen.
+func (l *List) enter() Outcome {
+	if l.Choose {
+		if _, ok := l.Chosen(); !ok {
+			return Nothing
+		}
+		return Chosen
+	}
+	if !l.typing {
+		return Nothing
+	}
+	l.typing = false
+	return Changed
+}
+
+// back takes away what the list is narrowed by, or leaves.
+func (l *List) back() Outcome {
+	if !l.typing && len(l.filter) == 0 {
+		return Left
+	}
+	l.typing = false
+	l.narrow(nil)
+	return Changed
+}
+
+// step tells by how many lines a key moves. Letters do so only while nothing is
+// typed.
+func (l *List) step(key string) (by int, ok bool) {
+	page, all := max(l.page-1, 1), max(l.lines, len(l.Items))
+	switch key {
+	case "Up", "C-p":
+		return -1, true
+	case "Down", "C-n":
+		return 1, true
+	case "PPage", "C-b":
+		return -page, true
+	case "NPage", "C-f":
+		return page, true
+	case "Home":
+		return -all, true
+	case "End":
+		return all, true
+	}
+	if l.typing {
+		return 0, false
+	}
+	switch key {
+	case "k":
+		return -1, true
+	case "j":
+		return 1, true
+	case "b":
+		return -page, true
+	case "Space", "f":
+		return page, true
+	case "g":
+		return -all, true
+	case "G":
+		return all, true
+	}
+	return 0, false
+}
+
+// move moves the mark, or the list where nothing is marked.
+func (l *List) move(by int) {
+	if l.Choose {
+		l.at = max(min(l.at+by, len(l.shown())-1), 0)
+		return
+	}
+	l.top = max(min(l.top+by, l.lines-l.page), 0)
+}
+
+// edit takes a key to what the list is narrowed by.
+func (l *List) edit(key string) Outcome {
+	switch key {
+	case "BSpace", "C-h", "C-?":
+		if len(l.filter) > 0 {
+			l.narrow(l.filter[:len(l.filter)-1])
+		}
+		return Changed
+	case "C-u":
+		l.narrow(nil)
+		return Changed
+	case "Space":
+		key = " "
+	}
+	c, n := utf8.DecodeRuneInString(key)
+	if n != len(key) || n == 0 || c == utf8.RuneError || !unicode.IsPrint(c) || len(l.filter) >= maxFilter {
+		return Nothing
+	}
+	l.narrow(append(l.filter[:len(l.filter):len(l.filter)], c))
+	return Changed
+}
+
+// Insert takes text that was pasted to what the list is narrowed by, if that is
+// being typed.
+func (l *List) Insert(text string) Outcome {
+	if !l.typing {
+		return Nothing
+	}
+	first, _, _ := strings.Cut(strings.ReplaceAll(text, "\r", "\n"), "\n")
+	out := Nothing
+	for _, c := range first {
+		if l.edit(string(c)) == Changed {
+			out = Changed
+		}
+	}
+	return out
+}
+
+// narrow keeps the same one marked if it is still shown.
+func (l *List) narrow(by []rune) {
+	was, marked := l.Chosen()
+	l.filter = by
+	l.at, l.top = l.first(), 0
+	if marked {
+		l.Mark(was)
+	}
+}
+
+// first is the first one that can be chosen.
+func (l *List) first() int {
+	for i, at := range l.shown() {
+		if !l.Items[at].Fixed {
+			return i
+		}
+	}
+	return 0
+}

@@ -1,0 +1,65 @@
+package chooser
+
+import (
+	"strings"
+	"unicode"
+
+	"github.com/muxward/muxward/internal/tmux"
+)
+
+// Seen is a name, or what else is anybody's choice, in which everything is seen
+// and nothing does anything to a terminal.
+func Seen(name string) string {
+	return strings.Map(func(c rune) rune {
+		if !unicode.IsPrint(c) {
+			return '?'
+		}
+		return c
+	}, tmux.Clean(name))
+}
+
+// Matches reports whether a part of a name was typed, in small letters or large.
+func Matches(name, part string) bool {
+	return strings.Contains(strings.ToLower(name), strings.ToLower(part))
+}
+
+// Leftwards reports whether a text has letters of a script that is written from
+// right to left.
+func Leftwards(text string) bool { return strings.ContainsFunc(text, leftwards) }
+
+func leftwards(c rune) bool {
+	return c >= 0x590 && c <= 0x8ff || c >= 0xfb1d && c <= 0xfdff || c >= 0xfe70 && c <= 0xfeff || c >= 0x10800 && c <= 0x10fff || c >= 0x1e800 && c <= 0x1efff
+}
+
+// Isolate keeps text from turning around what is beside it.
+func Isolate(text string) string {
+	const first, pop = "\u2068", "\u2069"
+	return first + text + pop
+}
+
+// Cut makes text fit into so many columns. Characters that may be wide are
+// counted as wide, so it is never longer than that.
+func Cut(text string, cols int) string {
+	used := 0
+	for i, c := range text {
+		if used += column(c); used > cols {
+			return text[:i]
+		}
+	}
+	return text
+}
+
+// columns is how many columns a text takes at most.
+func columns(text string) (n int) {
+	for _, c := range text {
+		n += column(c)
+	}
+	return n
+}
+
+func column(c rune) int {
+	if c >= 0x1100 {
+		return 2
+	}
+	return 1
+}
