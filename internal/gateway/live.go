@@ -69,6 +69,8 @@ type Live struct {
 	sight         uint64
 	watch         Watcher
 	about         Attached
+
+	typed atomic.Int64 // when they typed last, in Unix nanoseconds; 0 for never
 }
 
 // Watcher is called when what a person holds may have changed. When it
@@ -90,6 +92,9 @@ type Attached struct {
 	TTY     string    `json:"tty"`
 	Display string    `json:"display"`
 	Since   time.Time `json:"since"`
+	// Typed is when they typed last, Typing that it was just now.
+	Typed  *time.Time `json:"typed,omitempty"`
+	Typing bool       `json:"typing"`
 }
 
 // begin registers a permit before anything is decided for it, so that a
@@ -470,7 +475,7 @@ func (g *Gateway) Who() []Attached {
 	for _, l := range g.lives {
 		l.mu.Lock()
 		if l.watch != nil && l.about.Person != "" {
-			out = append(out, l.about)
+			out = append(out, l.typedBy(l.about))
 		}
 		l.mu.Unlock()
 	}
