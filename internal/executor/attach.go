@@ -307,6 +307,7 @@ func (s *seat) record(typed []byte) {
 		s.escape.Store(time.Now().UnixNano())
 	}
 	s.keyboard.board.typed.Store(time.Now().UnixNano())
+	s.live.Typed()
 	d := s.whole.Decide()
 	err := s.write(s.ctx, s.keys, len(typed), typed, d.Obligations)
 	s.unwritten.Store(err != nil)

@@ -76,7 +76,12 @@ func (k *keyboard) carry(ctx context.Context, key string, b *tmux.Binding, mouse
 		e.next(commands) // they are about nothing of the server's
 		return e.run(ctx)
 	}
-	err = k.s.typedFirst(ctx)
+	return e.carryOut(ctx, commands)
+}
+
+// carryOut decides commands as a whole and does them.
+func (e *errand) carryOut(ctx context.Context, commands []*tmux.Invocation) error {
+	err := e.k.s.typedFirst(ctx)
 	if err == nil {
 		err = e.locate(ctx)
 	}
@@ -84,7 +89,7 @@ func (k *keyboard) carry(ctx context.Context, key string, b *tmux.Binding, mouse
 		err = e.preview(ctx, commands, false)
 	}
 	if err != nil {
-		k.s.att.Notice(e.told("", err))
+		e.k.s.att.Notice(e.told("", err))
 		return nil
 	}
 	e.next(commands)

@@ -21,11 +21,13 @@ type keyboard struct {
 	at    tmux.Keyboard
 	ask   *question
 	look  *lookback
+	sheet *sheet
 	share *share // of the room for what is looked at
 	// copied is what the person has copied for themselves, searched what they
 	// have searched for.
 	copied, searched string
 	deaf             deafness // see cutShort
+	over             string   // what has ended then
 	// down is where a button of the mouse was pressed, drags is set while it is
 	// moved since.
 	down  attach.Mouse
@@ -38,7 +40,7 @@ type keyboard struct {
 // Plain returns how many bytes at the begin of p are keys that nothing is bound
 // to, as far as that is known at once.
 func (k *keyboard) Plain(p []byte) int {
-	if k.ask != nil || k.look != nil || k.deaf.still(time.Now()) {
+	if k.ask != nil || k.look != nil || k.sheet != nil || k.deaf.still(time.Now()) {
 		return 0
 	}
 	v := k.board.fresh(time.Time{})
@@ -87,6 +89,9 @@ func (k *keyboard) Press(ctx context.Context, key string) (taken bool, err error
 	if k.ask != nil {
 		return true, k.answer(ctx, key)
 	}
+	if k.sheet != nil {
+		return true, k.turn(ctx, key)
+	}
 	looks := k.looking()
 	try := k.at
 	m, unseen := k.keys(ctx, time.Time{})
@@ -125,6 +130,10 @@ func (k *keyboard) Paste(text []byte) bool {
 	k.at = tmux.Keyboard{}
 	if k.cutShort(time.Now()) {
 		return true
+	}
+	if k.ask == nil && k.sheet != nil {
+		_ = k.turned(k.s.ctx, k.sheet.list.Insert(string(text[:min(len(text), 4*maxLine)])))
+		return true // of what is inserted nothing comes but a picture
 	}
 	if k.ask == nil {
 		return k.looking()

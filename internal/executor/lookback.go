@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"github.com/muxward/muxward/internal/access"
@@ -28,33 +27,6 @@ type lookback struct {
 	looks *looking
 	count int  // how often the next command is to be done
 	drags bool // what is selected follows the mouse
-}
-
-// glance is the right to look back at a pane.
-type glance struct{ scroll, view *gateway.Right }
-
-// looking is what a look back rests on.
-type looking struct {
-	glance
-	place  tmux.Place   // of the pane
-	seen   atomic.Int64 // when it was there, in Unix nanoseconds
-	over   atomic.Bool  // nothing more is shown by it
-	before []glance     // of what was shown earlier, and may be on its way still
-}
-
-// decide answers all its rights as one.
-func (l *looking) decide() access.Decision {
-	rights := []*gateway.Right{l.scroll, l.view}
-	for _, old := range l.before {
-		rights = append(rights, old.scroll, old.view)
-	}
-	first := rights[0].Decide()
-	for _, r := range rights[1:] {
-		if d := r.Decide(); first.Allow && (!d.Allow || !d.Expires.IsZero() && (first.Expires.IsZero() || d.Expires.Before(first.Expires))) {
-			first = d
-		}
-	}
-	return first
 }
 
 // lookBack begins to look back at the pane that is current, as copy-mode does
@@ -104,15 +76,15 @@ func (e *errand) lookBack(ctx context.Context, inv *tmux.Invocation) error {
 func (l *lookback) rest(c *captured) {
 	s := l.k.s
 	l.looks = &looking{
-		glance: glance{
-			scroll: s.live.Right(gateway.Need{Verb: access.Scroll, Object: c.on}),
-			view:   s.live.Right(gateway.Need{Verb: access.View, Object: c.on}),
+		rights: glance{
+			s.live.Right(gateway.Need{Verb: access.Scroll, Object: c.on}),
+			s.live.Right(gateway.Need{Verb: access.View, Object: c.on}),
 		},
-		place: placeOf(l.at),
+		lost:  "you may not look back here any more",
+		place: new(placeOf(l.at)),
 	}
 	l.looks.seen.Store(time.Now().UnixNano())
-	s.looks.begin(l.looks)
-	s.arm()
+	s.rest(l.looks)
 }
 
 // frame is where the pane is on the person's terminal.
@@ -129,24 +101,6 @@ func (s *seat) frame(c *captured) scrollback.Frame {
 
 // looking reports whether the person looks back.
 func (k *keyboard) looking() bool { return k.look != nil && k.s.att.Covered() }
-
-// cutShort reports whether a key was meant for a look back that has ended by
-// itself, as by a new size or a revocation. What was asked there is asked no
-// more.
-func (k *keyboard) cutShort(now time.Time) bool {
-	if k.look != nil && !k.looking() {
-		k.forgetLook()
-		if k.ask != nil {
-			k.unasked()
-		}
-		k.deaf.begin(now)
-	}
-	if !k.deaf.drops(now) {
-		return false
-	}
-	k.s.att.Notice("you do not look back any more; what you press is not typed until you pause")
-	return true
-}
 
 // forgetLook is for what is not shown any more.
 func (k *keyboard) forgetLook() {
@@ -179,39 +133,14 @@ func (l *lookback) draw(begin bool) error {
 			return err
 		}
 	}
-	picture := l.view.Draw(l.frame)
-	picture = append(l.below(), picture...)
-	shown := false
-	rest := l.looks.scroll
-	if !looked {
-		rest = s.stage.Load().view
-	}
-	err := s.live.Do(rest, func() error {
-		if looked && l.looks.over.Load() {
-			return nil
-		}
-		if d := l.looks.view.Decide(); !d.Allow {
-			return &gateway.Refused{Decision: d, Need: l.looks.view.Need()}
-		}
-		shown = s.att.Cover(picture, attach.Size{Cols: l.frame.Cols, Rows: l.frame.Rows}, begin)
-		return nil
-	})
-	if shown && looked && l.looks.over.Load() { // it was taken away while it began
-		ctx, cancel := context.WithTimeout(s.ctx, keyTime)
-		defer cancel()
-		_, err = s.att.Uncover(ctx)
-		shown = false
-	}
-	if err == nil && begin && !shown {
-		err = errors.New("your terminal does not take it now; try again")
-	}
-	return err
+	picture := append(l.below(), l.view.Draw(l.frame)...)
+	return s.picture(l.looks, picture, attach.Size{Cols: l.frame.Cols, Rows: l.frame.Rows}, begin)
 }
 
 // stays asks tmux whether the pane that somebody looks back at is where it was
 // decided on. If not, they do not look back any more.
 func (s *seat) stays(ctx context.Context, l *looking) error {
-	if l == nil || l.over.Load() {
+	if l == nil || l.place == nil || l.over.Load() {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, keyTime)
@@ -244,7 +173,7 @@ func (l *looking) asking(opts tmux.ParseOptions) (string, error) {
 	if !ok {
 		return "", errors.New("the server's command-alias hides display-message")
 	}
-	words, err := tmux.GuardedInMode(l.place, [][]string{{name, "-p", here}}, refusal, opts)
+	words, err := tmux.GuardedInMode(*l.place, [][]string{{name, "-p", here}}, refusal, opts)
 	if err != nil {
 		return "", err
 	}
@@ -262,36 +191,6 @@ func (l *lookback) below() []byte {
 	}
 	text := standing[:max(min(len(standing), f.Cols-1), 0)]
 	return fmt.Appendf(nil, "\x0f\x1b(B\x1b[%d;1H\x1b[0;7m%-*s\x1b[0m", f.Rows, f.Cols-1, text)
-}
-
-// unlook takes away what a person looks back at who may not any more. When it
-// returns nil, nothing of it is shown after. If that cannot be confirmed soon,
-// their attachment is closed.
-func (s *seat) unlook(ctx context.Context, why string) (closed bool, err error) {
-	l := s.looks.rests.Load()
-	if l == nil {
-		return false, nil
-	}
-	d := l.decide()
-	if d.Allow || !looked {
-		return false, nil
-	}
-	l.over.Store(true)
-	short, cancel := context.WithTimeout(ctx, exitTime)
-	defer cancel()
-	// Whatever draws has found out before that it may, or finds out that it may
-	// not.
-	shown := false
-	if err = s.live.Pass(short); err == nil {
-		shown, err = s.looks.end(short, l)
-	}
-	if err != nil {
-		return true, s.close(ctx, access.Decision{Reason: "what you looked back at cannot be taken away: " + err.Error()}, why)
-	}
-	if shown {
-		s.att.Notice(because("you may not look back here any more", d, why))
-	}
-	return false, nil
 }
 
 // do does a command of copy mode to the view.

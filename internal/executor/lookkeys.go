@@ -10,7 +10,8 @@ import (
 	"github.com/muxward/muxward/internal/tmux"
 )
 
-// privacy is what a command does that is about the person's own look back or mouse.
+// privacy is what a command does that is about the person's own look back or mouse,
+// or that muxward shows them in the place of what tmux would.
 type privacy uint8
 
 const (
@@ -23,6 +24,8 @@ const (
 	stays
 	pastesOwn
 	waits
+	helping
+	picking
 )
 
 // privacy tells which of these a command is as things are now.
@@ -44,6 +47,10 @@ func (e *errand) privacy(inv *tmux.Invocation) privacy {
 		return pastesOwn
 	case waitsOnly(inv) && e.k.looking():
 		return waits
+	case helps(inv):
+		return helping
+	case picks(inv):
+		return picking
 	}
 	return forAll
 }
@@ -76,6 +83,10 @@ func (e *errand) private(ctx context.Context, inv *tmux.Invocation) (bool, error
 		return true, errors.New("you are at a place of your own in this session; attach to the other one")
 	case pastesOwn:
 		return true, e.k.paste(ctx, inv)
+	case helping:
+		return true, e.help(ctx)
+	case picking:
+		return true, e.pick(ctx, inv)
 	case selected, waits:
 		return true, nil // it is so already
 	}

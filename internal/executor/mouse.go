@@ -42,6 +42,9 @@ func (k *keyboard) Mouse(ctx context.Context, m attach.Mouse) error {
 	if k.cutShort(now) || k.ask != nil {
 		return nil
 	}
+	if k.sheet != nil {
+		return k.sheetMouse(ctx, m)
+	}
 	name := k.mouseKey(m)
 	if k.looking() {
 		return k.look.mouse(ctx, m, name)

@@ -72,7 +72,7 @@ func TestRestsOnWhatWasShownBefore(t *testing.T) {
 	var live *gateway.Live // nothing is decided in this test
 	at := func(pane uint32) *looking {
 		right := live.Right(gateway.Need{Object: access.Object{Kind: access.Pane, Pane: access.PaneRef{ID: pane}, Links: []access.SessionRef{{ID: 7}}}})
-		return &looking{glance: glance{right, right}}
+		return &looking{rights: glance{right, right}}
 	}
 	var s showing
 	for _, pane := range []uint32{1, 2, 1, 1, 3, 2} {
@@ -80,7 +80,7 @@ func TestRestsOnWhatWasShownBefore(t *testing.T) {
 	}
 	var panes []uint32
 	for _, old := range s.rests.Load().before {
-		panes = append(panes, old.view.Need().Object.Pane.ID)
+		panes = append(panes, old[1].Need().Object.Pane.ID)
 	}
 	if !slices.Equal(panes, []uint32{1, 3}) {
 		t.Errorf("it rests on what was shown of %d, too", panes)
@@ -90,7 +90,7 @@ func TestRestsOnWhatWasShownBefore(t *testing.T) {
 	for pane := range uint32(2 * maxBefore) {
 		s.begin(at(pane))
 	}
-	if n := len(s.rests.Load().before); n != maxBefore || !slices.Equal(was.before, before) {
+	if n := len(s.rests.Load().before); n != maxBefore || !slices.EqualFunc(was.before, before, glance.same) {
 		t.Errorf("%d are kept; what was there is %v, was %v", n, was.before, before)
 	}
 }

@@ -185,6 +185,7 @@ func (s *seat) typed(ctx context.Context, e attach.Event) error {
 		return &gateway.Refused{Decision: d, Need: at.right.Need()}
 	}
 	failpoint.At("seat-decided")
+	s.live.Typed()
 	return s.send(ctx, at, e)
 }
 

@@ -1,0 +1,154 @@
+package executor
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/muxward/muxward/internal/attach"
+	"github.com/muxward/muxward/internal/chooser"
+	"github.com/muxward/muxward/internal/failpoint"
+	"github.com/muxward/muxward/internal/gateway"
+	"github.com/muxward/muxward/internal/tmux"
+	"github.com/muxward/muxward/internal/tmux/wire"
+)
+
+// sheet is a list of muxward's own that is drawn over one person's display: help,
+// or what they may go to. All their keys are the list's while it is shown. As with
+// a look back only the pump of their input uses it; a revocation takes the picture
+// away, and it is over then.
+type sheet struct {
+	list  *chooser.List
+	rests *looking
+	// chosen does what the line at a place of the list stands for; nil for a list
+	// that is only read.
+	chosen func(ctx context.Context, at int) error
+}
+
+// open shows a sheet, also in the place of a look back. What it shows rests on
+// needs, the first of which is of what the person looks at.
+func (k *keyboard) open(ctx context.Context, sh *sheet, needs []gateway.Need) error {
+	s := k.s
+	sh.rests = &looking{rights: s.rights(needs), lost: "what you were shown is not for you to see any more"}
+	begin := !s.att.Covered()
+	s.rest(sh.rests) // and on what is there until it is drawn over
+	k.forgetLook()
+	failpoint.At("seat-sheet")
+	err := k.drawSheet(sh, begin)
+	if err == nil {
+		k.sheet = sh
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, keyTime)
+	defer cancel()
+	if _, uncovered := s.looks.hide(ctx, sh.rests); uncovered != nil {
+		return fmt.Errorf("show you the display again: %w", uncovered)
+	}
+	return err
+}
+
+// rights has needs asked often, each once.
+func (s *seat) rights(needs []gateway.Need) glance {
+	var all glance
+	seen := map[string]bool{}
+	for _, n := range needs {
+		key := fmt.Sprint(n.Whole, n.Verbs, n.Verb, n.Command, n.Object)
+		if !seen[key] {
+			seen[key] = true
+			all = append(all, s.live.Right(n))
+		}
+	}
+	return all
+}
+
+// drawSheet shows a sheet as it is now, while the person may see it.
+func (k *keyboard) drawSheet(sh *sheet, begin bool) error {
+	size := k.s.att.Size()
+	picture := sh.list.Draw(size.Cols, size.Rows, k.s.client.Hello().Flags&wire.FlagUTF8 != 0)
+	return k.s.picture(sh.rests, picture, size, begin)
+}
+
+// turn takes a key to the sheet that is shown.
+func (k *keyboard) turn(ctx context.Context, key string) error {
+	return k.turned(ctx, k.sheet.list.Key(key))
+}
+
+func (k *keyboard) turned(ctx context.Context, o chooser.Outcome) error {
+	sh := k.sheet
+	switch o {
+	case chooser.Changed:
+		if err := k.drawSheet(sh, false); err != nil {
+			k.s.att.Notice((&errand{k: k}).told("", err))
+		}
+	case chooser.Left:
+		return k.leaveSheet(ctx)
+	case chooser.Chosen:
+		at, ok := sh.list.Chosen()
+		if !ok || sh.chosen == nil {
+			return nil
+		}
+		if err := k.leaveSheet(ctx); err != nil {
+			return err
+		}
+		return sh.chosen(ctx, at)
+	}
+	return nil
+}
+
+// leaveSheet shows the display again.
+func (k *keyboard) leaveSheet(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, keyTime)
+	defer cancel()
+	if _, err := k.s.looks.hide(ctx, k.sheet.rests); err != nil {
+		return fmt.Errorf("show you the display again: %w", err)
+	}
+	k.sheet = nil
+	return nil
+}
+
+// forgetSheet is for one that is not shown any more.
+func (k *keyboard) forgetSheet() { k.sheet = nil }
+
+// sheetMouse has the wheel move in a sheet. Nothing else of the mouse means
+// anything there.
+func (k *keyboard) sheetMouse(ctx context.Context, m attach.Mouse) error {
+	key := map[int]string{0: "Up", 1: "Down"}[m.Code&mouseButton]
+	if m.Code&mouseWheel == 0 || m.Code&mouseMore != 0 || key == "" {
+		return nil
+	}
+	for range wheelLines - 1 {
+		k.sheet.list.Key(key)
+	}
+	return k.turn(ctx, key)
+}
+
+// wheelLines is how many lines a turn of the wheel moves.
+const wheelLines = 3
+
+// command does commands of the person's own, as if a key were bound to them.
+func (k *keyboard) command(ctx context.Context, key string, commands []*tmux.Invocation) error {
+	e := &errand{k: k, key: key, opts: k.s.reading(), author: person}
+	return e.carryOut(ctx, commands)
+}
+
+// cutShort reports whether a key was meant for a picture that has ended by itself,
+// as by a new size or a revocation. What was asked there is asked no more.
+func (k *keyboard) cutShort(now time.Time) bool {
+	if (k.look != nil || k.sheet != nil) && !k.s.att.Covered() {
+		k.over = "you do not look back any more"
+		if k.sheet != nil {
+			k.over = "the list is not shown any more"
+		}
+		k.forgetLook()
+		k.forgetSheet()
+		if k.ask != nil {
+			k.unasked()
+		}
+		k.deaf.begin(now)
+	}
+	if !k.deaf.drops(now) {
+		return false
+	}
+	k.s.att.Notice(k.over + "; what you press is not typed until you pause")
+	return true
+}
