@@ -40,6 +40,7 @@ type daemon struct {
 	ctl      *ctlListener
 	keeper   *keeper.Keeper
 	ssh      *sshDoor // nil if it is closed
+	presence presence
 
 	failed chan error // what ends the daemon
 	stop   context.CancelFunc
@@ -131,6 +132,7 @@ func (d *daemon) assembleLine() {
 
 		PasteLimit: d.config.PasteLimit, PasteConfirmLines: d.config.PasteConfirmLines,
 	}
+	d.presence.tell = func(ctx context.Context) { exe.Presence(ctx, d.complain) }
 	d.gateway = gateway.New(gateway.Parts{
 		Policy: d.policy, Servers: servers, Log: d.log, Executor: exe, Denials: d.denials,
 		Now: failpoint.Now,
@@ -176,6 +178,9 @@ func (d *daemon) start(ctx context.Context) {
 		}
 	})
 	d.ssh.start(d)
+	if d.config.Presence {
+		d.presence.start()
+	}
 	d.wg.Go(d.watch)
 }
 
@@ -194,12 +199,14 @@ func (d *daemon) drain() error {
 	for _, u := range d.gateway.Shut(ctx, errDraining) {
 		d.complain("at the end: " + u)
 	}
+	d.presence.stop()
 	d.event(access.EventLife, "muxward ended")
 	return nil
 }
 
 // close lets go of all parts, in the reverse of the order they were made in.
 func (d *daemon) close() {
+	d.presence.stop()
 	d.stop()
 	if d.ctl != nil {
 		_ = d.ctl.Close()

@@ -45,6 +45,9 @@ type Config struct {
 	// PasteConfirmLines is how many lines a guest pastes without being asked; by
 	// default any number.
 	PasteConfirmLines int `yaml:"paste_confirm_lines"`
+	// Presence has muxward set options of tmux that tell who is attached to a
+	// session and who is typing there, for status lines.
+	Presence bool `yaml:"presence"`
 	// SSH is the door for people who come by ssh; it is closed by default.
 	SSH SSH `yaml:"ssh"`
 }
@@ -96,7 +99,7 @@ func decode(path string, data []byte, c *Config) error {
 	loader := yaml.NewDecoder(bytes.NewReader(data))
 	loader.KnownFields(true)
 	if err := loader.Decode(c); err != nil {
-		return fmt.Errorf("%s: %w; the keys are state, policy, doors, tmux, tmux_config, accounts, user, paste_limit, paste_confirm_lines, ssh (listen, keys, account_keys, authorities, revoked, host_certificate)", path, err)
+		return fmt.Errorf("%s: %w; the keys are state, policy, doors, tmux, tmux_config, accounts, user, paste_limit, paste_confirm_lines, presence, ssh (listen, keys, account_keys, authorities, revoked, host_certificate)", path, err)
 	}
 	switch {
 	case c.PasteLimit < 0 || c.PasteLimit > maxPaste:

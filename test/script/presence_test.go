@@ -1,0 +1,63 @@
+package script
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/muxward/muxward/internal/tmux/tmuxtest"
+	"github.com/muxward/muxward/test/host"
+)
+
+// TestPresenceInTheStatusLine: alice has who is with her in her status line, and who
+// types. When everybody has gone, and when muxward ends, nothing is left of it.
+func TestPresenceInTheStatusLine(t *testing.T) {
+	h := host.Start(t, host.Config{Settings: "presence: true\n", Policy: map[string]string{"grants.yaml": `grants:
+  - {who: mwbob, role: viewer, on: mwalice/work, reason: he watches}
+  - {who: mwcarol, role: operator, on: mwalice/work, reason: she helps}
+  - {who: root, role: admin, on: "*", reason: runs it}
+`}})
+	h.Must(host.Alice, "new-session", "-d", "-s", "work", "-x", "100", "-y", "24", "exec cat")
+	h.Must(host.Alice, "new-session", "-d", "-s", "else", "-x", "100", "-y", "24", "exec cat")
+	s := h.Server(host.Alice)
+	s.Run("set-option", "-g", "status-interval", "0", ";", "set-option", "-g", "status-right-length", "80", ";",
+		"set-option", "-g", "status-right", "with [#{@muxward_people}] typing [#{@muxward_typing}]")
+	s.Run("set-option", "-t", "else", "@muxward_people", "of another time")
+
+	alice := h.Terminal(host.Alice, tmuxtest.TerminalConfig{Cols: 100, Rows: 24}, "attach", "-t", "work")
+	alice.WaitFor("with [mwalice*] typing []")
+	if left := s.Run("show-options", "-t", "else"); strings.Contains(left, "@muxward") {
+		t.Errorf("the session where nobody is has\n%s", left)
+	}
+	bob := h.Terminal(host.Bob, tmuxtest.TerminalConfig{Cols: 100, Rows: 24}, "attach", "-t", "mwalice/work")
+	alice.WaitFor("with [mwalice* mwbob] typing []")
+	carol := h.Terminal(host.Carol, tmuxtest.TerminalConfig{Cols: 100, Rows: 24}, "attach", "-t", "mwalice/work")
+	bob.WaitFor("with [mwalice* mwbob mwcarol*]")
+	bob.Type("is not typed")
+	carol.Type("hello")
+	alice.WaitFor("typing [mwcarol]")
+	if out := h.Muxward("root", "who", "--json").Out; !strings.Contains(out, `"typing": true`) && !strings.Contains(out, `"typing":true`) {
+		t.Errorf("muxward who says\n%s", out)
+	}
+	alice.WaitFor("typing []") // a while later
+	h.Reload("grants.yaml", `grants:
+  - {who: mwbob, role: viewer, on: mwalice/work, reason: he watches}
+  - {who: mwcarol, role: viewer, on: mwalice/work, reason: she watches}
+  - {who: root, role: admin, on: "*", reason: runs it}
+`)
+	alice.WaitFor("with [mwalice* mwbob mwcarol] typing []")
+	bob.Type("\x02d")
+	alice.WaitFor("with [mwalice* mwcarol] typing []")
+	for _, x := range []*tmuxtest.Terminal{carol, alice} {
+		x.Type("\x02d")
+		x.ExitCode()
+	}
+	options := func() bool { return strings.Contains(s.Run("show-options", "-t", "work"), "@muxward") }
+	tmuxtest.Eventually(t, func() bool { return !options() }, "nothing is told of a session where nobody is")
+
+	alice = h.Terminal(host.Alice, tmuxtest.TerminalConfig{Cols: 100, Rows: 24}, "attach", "-t", "work")
+	alice.WaitFor("with [mwalice*]")
+	h.Stop()
+	if options() {
+		t.Error("muxward has ended, and its options are there")
+	}
+}
