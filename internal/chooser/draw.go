@@ -20,13 +20,10 @@ func (l *List) lineUp(cols, edge int) []line {
 	room := max(cols-edge, 1)
 	for n, at := range l.shown() {
 		item := l.Items[at]
-		left, text := Cut(Seen(item.Left), max(edge-2, 1)), Seen(item.Text)
-		if edge == 0 {
-			left = ""
-		}
+		left, text := Cut(Seen(item.Left), max(edge-2, 0)), Seen(item.Text)
 		for {
 			part := Cut(text, room)
-			if !l.Choose && len(part) < len(text) {
+			if !l.Choose && len(part) < len(text) && text[len(part)] != ' ' {
 				if space := strings.LastIndexByte(part, ' '); space > 0 {
 					part = part[:space]
 				}
@@ -48,10 +45,10 @@ func (l *List) edge(cols int) int {
 	for _, item := range l.Items {
 		most = max(most, columns(Seen(item.Left)))
 	}
-	if most == 0 {
+	if most == 0 || cols < 8 { // there is only room for one of both
 		return 0
 	}
-	return min(most+2, max(cols/2, 1))
+	return min(most+2, cols/2)
 }
 
 // Draw draws the list over all of a terminal. It leaves no colours or attributes
@@ -99,22 +96,15 @@ func (l *List) Draw(cols, rows int, utf8 bool) []byte {
 // drawn is the line with its text at the same column as the others'.
 func (l line) drawn(edge int, utf8 bool) string {
 	text := ascii(l.text, utf8)
-	if utf8 && Leftwards(l.text) {
-		text = Isolate(text)
-	}
 	if edge == 0 {
 		return text
 	}
-	left := ascii(l.left, utf8)
-	if utf8 && Leftwards(l.left) {
-		left = Isolate(left)
-	}
-	return fmt.Sprintf("%s\x1b[%dG%s", left, edge+1, text)
+	return fmt.Sprintf("%s\x1b[%dG%s", ascii(l.left, utf8), edge+1, text)
 }
 
 // below is the last line: what is typed, or how to go on.
 func (l *List) below(width int) string {
-	text := l.Foot
+	text := Seen(l.Foot)
 	if l.typing || len(l.filter) > 0 {
 		text = "/" + l.Filter()
 		if l.typing {

@@ -23,20 +23,6 @@ func Matches(name, part string) bool {
 	return strings.Contains(strings.ToLower(name), strings.ToLower(part))
 }
 
-// Leftwards reports whether a text has letters of a script that is written from
-// right to left.
-func Leftwards(text string) bool { return strings.ContainsFunc(text, leftwards) }
-
-func leftwards(c rune) bool {
-	return c >= 0x590 && c <= 0x8ff || c >= 0xfb1d && c <= 0xfdff || c >= 0xfe70 && c <= 0xfeff || c >= 0x10800 && c <= 0x10fff || c >= 0x1e800 && c <= 0x1efff
-}
-
-// Isolate keeps text from turning around what is beside it.
-func Isolate(text string) string {
-	const first, pop = "\u2068", "\u2069"
-	return first + text + pop
-}
-
 // Cut makes text fit into so many columns. Characters that may be wide are
 // counted as wide, so it is never longer than that.
 func Cut(text string, cols int) string {
