@@ -10,12 +10,12 @@ import (
 // Seen is a name, or what else is anybody's choice, in which everything is seen
 // and nothing does anything to a terminal.
 func Seen(name string) string {
-	return strings.Map(func(c rune) rune {
+	return shownAs(name, strings.Map(func(c rune) rune {
 		if !unicode.IsPrint(c) {
 			return '?'
 		}
 		return c
-	}, tmux.Clean(name))
+	}, tmux.Clean(name)))
 }
 
 // Matches reports whether a part of a name was typed, in small letters or large.

@@ -45,6 +45,8 @@ func TestTM13BoundKeys(t *testing.T) {
 		for i := range bound {
 			if !w.control && bound[i][0] == "copy-mode" {
 				w.looksBack(x, "\x02"+keyOf(i), "\x02"+keyOf(i+2)) // which pipes
+			} else if !w.control && bound[i][0] == "choose-tree" { // it is hers, among what she may see
+				w.over(x, "\x02"+keyOf(i), "where to?")
 			} else if !w.control {
 				w.told(x, bound[i], "\x02"+keyOf(i))
 			} else if quiet(bound[i][0]) { // else nothing would come to what follows

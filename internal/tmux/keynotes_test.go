@@ -1,0 +1,32 @@
+package tmux
+
+import (
+	"maps"
+	"testing"
+)
+
+// TestNotesOfKeys: a key and its note in each line, as old versions print them and
+// as new ones do; what is no such line is passed over.
+func TestNotesOfKeys(t *testing.T) {
+	got := ParseNotes("C-b     Send the prefix key\n Space   Select next layout\nF5 \x1b[5mnote  of two\n\nM-C-x   in one order\nalone\n\"       Split window\n\"       again\n")
+	want := map[string]string{
+		"C-b": "Send the prefix key", "Space": "Select next layout", "F5": "\x1b[5mnote  of two", PlainKey("M-C-x"): "in one order", "\"": "Split window",
+	}
+	if !maps.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
+	}
+}
+
+// TestWrittenKeys: a key is written as it is pressed in the session.
+func TestWrittenKeys(t *testing.T) {
+	m := keyMap(t, "S $0 500 0 C-a None root\n", "prefix c new-window")
+	for want, key := range map[string][2]string{"C-a c": {"prefix", "c"}, "F5": {"root", "F5"}, "mine: x": {"mine", "x"}} {
+		if got := m.Written(key[0], key[1]); got != want {
+			t.Errorf("%v is written %q, want %q", key, got, want)
+		}
+	}
+	m = keyMap(t, "S $0 500 0 None None root\n", "prefix c new-window")
+	if got := m.Written("prefix", "c"); got != "c" {
+		t.Errorf("without a prefix key it is %q", got)
+	}
+}
