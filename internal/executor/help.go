@@ -234,6 +234,9 @@ func (t *trial) one(ctx context.Context, inv *tmux.Invocation) bool {
 		t.reqs = append(t.reqs, req)
 		return true
 	}
+	if t.next >= len(t.answers) {
+		return false // the rounds have not gone the same way; this is a fault of muxward
+	}
 	answer := t.answers[t.next]
 	t.next++
 	t.needs = append(t.needs, answer.Needs...)

@@ -67,7 +67,11 @@ func NoteCommands(opts ParseOptions) ([]string, error) {
 	}
 	var lines []string
 	for _, table := range NotedTables() {
-		lines = append(lines, list+" -N -P '' -T "+table)
+		line := list + " -N -P '' -T " + table
+		if opts.Version.AtLeast(Version{Major: 3, Minor: 7}) { // there it passes over some that have one
+			line = list + " -T " + table + " -F '#{key_string} #{key_note}'"
+		}
+		lines = append(lines, line)
 	}
 	return lines, nil
 }
