@@ -307,7 +307,9 @@ func (s *seat) record(typed []byte) {
 		s.escape.Store(time.Now().UnixNano())
 	}
 	s.keyboard.board.typed.Store(time.Now().UnixNano())
-	s.live.Typed()
+	if typed[0] != 0x1b || len(typed) == 1 { // what a terminal says by itself is not typed
+		s.live.Typed()
+	}
 	d := s.whole.Decide()
 	err := s.write(s.ctx, s.keys, len(typed), typed, d.Obligations)
 	s.unwritten.Store(err != nil)
