@@ -1,6 +1,7 @@
 package executor
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -78,7 +79,7 @@ func (e *errand) presence(sight gateway.Sight) []chooser.Item {
 		here = append(here, p.Person+typist(p))
 	}
 	return []chooser.Item{
-		{Left: "here", Text: strings.Join(here, ", "), Fixed: true},
+		{Left: "here", Text: cmp.Or(strings.Join(here, ", "), "nobody that you may see"), Fixed: true},
 		{Left: "more", Text: "ask " + s.server.Owner() + " for rights that you miss; muxward explain tells which", Fixed: true},
 	}
 }
@@ -118,7 +119,7 @@ func (e *errand) mayPress(ctx context.Context, tables *tmux.KeyTables, on access
 		return nil, nil, err
 	}
 	notes := e.notes(ctx)
-	var items []chooser.Item
+	items := []chooser.Item{{Left: "leave", Text: "by " + leavingKeys(m, keys), Fixed: true}}
 	var needs []gateway.Need
 	for _, b := range keys {
 		may, rests := t.try(ctx, b)
@@ -133,6 +134,17 @@ func (e *errand) mayPress(ctx context.Context, tables *tmux.KeyTables, on access
 		needs = append(needs, rests...)
 	}
 	return items, needs, nil
+}
+
+// leavingKeys are the keys by which people leave, which everybody may.
+func leavingKeys(m *tmux.KeyMap, keys []tmux.BoundKey) string {
+	var all []string
+	for _, b := range keys {
+		if leaving(b.Bound) {
+			all = append(all, m.Written(b.Table, b.Key))
+		}
+	}
+	return cmp.Or(strings.Join(all, ", "), "closing the terminal")
 }
 
 // ofMouse reports whether a key is of the mouse.
