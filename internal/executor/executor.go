@@ -68,7 +68,6 @@ type Executor struct {
 	mu     sync.Mutex
 	boards map[string]*board // of the servers where somebody's keys are looked up
 	typed  pace.Pace         // what people may type
-	owns   []*own            // who is at a place of their own
 	looks  room              // for what people look back at
 }
 

@@ -286,9 +286,6 @@ func (o *own) status(view *tmux.Snapshot, here place) string {
 		fmt.Fprintf(&b, "%d:%s%s ", l.Index, attach.Printable(w.Name), mark)
 	}
 	fmt.Fprintf(&b, " for %s alone", attach.Printable(o.s.live.Who().Person()))
-	if person := o.whom(); person != "" {
-		fmt.Fprintf(&b, ", following %s", attach.Printable(person))
-	}
 	return b.String()
 }
 

@@ -122,15 +122,10 @@ func (o *own) goTo(ctx context.Context, inv *tmux.Invocation) error {
 	}
 	o.mu.Lock()
 	o.here = here.to(f.Window.ID, f.Pane.ID)
-	left := o.follows
-	o.follows, o.stood = "", now.number
+	o.stood = now.number
 	o.stand(now.Snapshot)
 	o.mu.Unlock()
-	if left != "" {
-		o.s.att.Notice("you do not follow " + left + " any more")
-	}
 	o.s.unknown()
-	o.lead()
 	return nil
 }
 
@@ -144,12 +139,11 @@ func (o *own) arrive(ctx context.Context, f tmux.Found) error {
 		return err
 	}
 	o.mu.Lock()
-	o.here, o.follows = o.here.to(f.Window.ID, f.Pane.ID), ""
+	o.here = o.here.to(f.Window.ID, f.Pane.ID)
 	o.stood = now.number
 	o.mu.Unlock()
 	_, _, err = o.settle(now)
 	o.s.unknown()
-	o.lead()
 	return err
 }
 

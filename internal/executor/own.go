@@ -35,8 +35,6 @@ type own struct {
 
 	mu   sync.Mutex
 	here place
-	// follows is whom the person goes after, "" for nobody.
-	follows string
 	// heeded are the panes whose output may change the picture.
 	heeded map[tmux.PaneID]bool
 	// paused are those of the session of which tmux tells nothing now: see hush.
@@ -91,14 +89,13 @@ func (s *seat) openOwn(ctx context.Context) error {
 	// A name that no other client has: it is how tmux is told which one is meant.
 	h.TTYName = "muxward-" + strings.ToLower(rand.Text())
 	s.tty = h.TTYName
-	o := &own{s: s, here: beginAt(plan.Found), due: make(chan struct{}, 1), follows: plan.Follows,
+	o := &own{s: s, here: beginAt(plan.Found), due: make(chan struct{}, 1),
 		rests: map[tmux.PaneID]*gateway.Right{}, paused: map[tmux.PaneID]bool{}}
 	if o.ear, err = listen(ctx, s.server, h); err != nil {
 		return fmt.Errorf("attach to the session: %w", err)
 	}
 	o.canvas = attach.NewCanvas(o.draw, o.dealt)
 	s.own, s.conn, s.display = o, o.ear.conn, o.canvas
-	s.e.attend(o)
 	o.stand(plan.Snapshot)
 	o.snap = state{Snapshot: plan.Snapshot}
 	if s.stage.Load() == nil {
@@ -154,15 +151,10 @@ func (o *own) ask(ctx context.Context) (state, error) {
 // settle finds where the person is by a state of the server, and gives what they
 // may view there. By one that is older than what they went by, they go nowhere.
 func (o *own) settle(now state) (view *tmux.Snapshot, here place, err error) {
-	window, pane, leads := o.leader(now.Snapshot)
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	view = o.viewed(now.Snapshot)
-	here = o.here
-	if leads && o.follows != "" {
-		here = here.follow(view, window, pane)
-	}
-	if here, err = here.settle(view); err != nil {
+	if here, err = o.here.settle(view); err != nil {
 		return nil, here, err
 	}
 	if now.number >= o.stood {

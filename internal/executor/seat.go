@@ -88,7 +88,6 @@ func (s *seat) abandon() {
 	}
 	s.getUp()
 	if s.own != nil {
-		s.e.forgo(s.own)
 		s.own.ear.close()
 	}
 	if s.display != nil {
@@ -377,7 +376,6 @@ func (s *seat) finish(err error) {
 	s.mu.Unlock()
 	s.part(weight)
 	if s.own != nil {
-		s.e.forgo(s.own)
 		s.own.ear.close()
 	}
 	err = errors.Join(err, s.settled(weight))

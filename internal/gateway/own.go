@@ -8,24 +8,11 @@ import (
 	"github.com/muxward/muxward/internal/tmux"
 )
 
-// independent is the client flag that asks for a place of one's own, and follow, with
-// the name of a person, for one that goes where they go.
-const (
-	independent = "independent"
-	follow      = "follow="
-)
+// independent is the client flag that asks for a place of one's own.
+const independent = "independent"
 
-// asksOwn reads what the flags of a client say of a place of one's own.
-func asksOwn(flags string) (own bool, follows string) {
-	for flag := range strings.SplitSeq(flags, ",") {
-		name, found := strings.CutPrefix(flag, follow)
-		if found {
-			follows = name
-		}
-		own = own || found || flag == independent
-	}
-	return own, follows
-}
+// asksOwn reports whether the flags of a client ask for a place of one's own.
+func asksOwn(flags string) bool { return slices.Contains(strings.Split(flags, ","), independent) }
 
 // ownPlace gives a guest a place of their own in a session, if they ask for one
 // or may not view all of the session. They are shown one window there, and of it
@@ -36,8 +23,7 @@ func (r *resolver) ownPlace(s *tmux.Session, all []Need) bool {
 		return false // what it is told is told of the whole session
 	}
 	flags, _ := r.plan.Invocation.Get('f')
-	asked, follows := asksOwn(flags)
-	if !asked && r.live.DecideAll(all).Allow {
+	if !asksOwn(flags) && r.live.DecideAll(all).Allow {
 		return false
 	}
 	viewed := r.g.viewed(r.live, r.scene, s.ID)
@@ -45,7 +31,7 @@ func (r *resolver) ownPlace(s *tmux.Session, all []Need) bool {
 	if !ok {
 		return false
 	}
-	r.plan.Own, r.plan.Found, r.plan.Follows = true, at, follows
+	r.plan.Own, r.plan.Found = true, at
 	r.plan.Needs = slices.DeleteFunc(r.plan.Needs, func(n Need) bool {
 		return n.Verb == access.View && n.Object.Kind == access.Session && !n.Whole
 	})

@@ -52,8 +52,6 @@ type Plan struct {
 	// Own means that somebody attaches to a place of their own, which is Found:
 	// they are shown no more of the session than they may view.
 	Own bool
-	// Follows is the person after whom they go there, "" for nobody.
-	Follows string
 	// Snapshot is the server's state, Visible the part of it this person may
 	// know of, or view, if it is to be printed; the same if Full.
 	Snapshot, Visible *tmux.Snapshot
