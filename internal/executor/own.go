@@ -279,6 +279,28 @@ func (o *own) forget() {
 	o.wake()
 }
 
+// takeBack throws away what was drawn of what the person may not view any more. When
+// it returns nil, nothing of that is shown after. If that cannot be confirmed soon,
+// their attachment is closed.
+func (o *own) takeBack(ctx context.Context, why string) (closed bool, err error) {
+	lost := slices.ContainsFunc(o.rights(), func(r *gateway.Right) bool { return !r.Decide().Allow })
+	if !lost {
+		return false, nil
+	}
+	o.forget()
+	short, cancel := context.WithTimeout(ctx, exitTime)
+	defer cancel()
+	// Whoever writes now has found out before that they may.
+	if err = o.s.live.Pass(short); err == nil {
+		err = o.anew(short)
+	}
+	if err != nil {
+		d := access.Decision{Reason: "what you were shown cannot be taken away: " + err.Error()}
+		return true, o.s.close(ctx, d, why)
+	}
+	return false, nil
+}
+
 // reconsider is called when the person's rights may have changed. When it returns
 // nil, nothing of what they may no longer view is shown after.
 func (o *own) reconsider(ctx context.Context, why string) error {
@@ -287,13 +309,8 @@ func (o *own) reconsider(ctx context.Context, why string) error {
 	if closed, err := s.unlook(ctx, why); closed {
 		return err
 	}
-	var taken error
-	for _, r := range o.rights() {
-		if !r.Decide().Allow {
-			o.forget()
-			taken = o.anew(ctx)
-			break
-		}
+	if closed, err := o.takeBack(ctx, why); closed {
+		return err
 	}
 	short, cancel := context.WithTimeout(ctx, exitTime)
 	now, err := o.ask(short)
@@ -309,7 +326,7 @@ func (o *own) reconsider(ctx context.Context, why string) error {
 		return s.close(ctx, d, why)
 	}
 	o.wake()
-	return errors.Join(taken, s.unstick(ctx))
+	return s.unstick(ctx)
 }
 
 // listen hears what tmux tells of the session.

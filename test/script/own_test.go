@@ -1,11 +1,15 @@
 package script
 
 import (
+	"bytes"
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/muxward/muxward/internal/tmux/tmuxtest"
@@ -122,3 +126,74 @@ func TestOwnPlaceOfASlowTerminal(t *testing.T) {
 		t.Errorf("bob's client exits with %d", code)
 	}
 }
+
+// TestOwnPlacePartTakenWhileSlow: bob does not read, and one of the two panes that he
+// looks at is taken from him. When that has returned, and he reads again, he sees the
+// other one as it is, and of the one that was taken nothing that was still on its way
+// to his terminal. Whoever is held up by the network, where nobody can take anything
+// back, is let go.
+func TestOwnPlacePartTakenWhileSlow(t *testing.T) {
+	h := host.Start(t, host.Config{SSH: byKey, Policy: map[string]string{"grants.yaml": `grants:
+  - {who: mwbob, verbs: [view], on: "mwalice/work:0", reason: a window}
+  - {who: root, role: admin, on: "*", reason: runs it}
+`}})
+	h.Must(host.Alice, "new-session", "-d", "-s", "work", "-x", "200", "-y", "49", "exec cat")
+	// Each word has colours of its own, so that a picture is more than fits on the way.
+	h.Must(host.Alice, "split-window", "-d", "-h", "-l", "150", "-t", "work:0",
+		`i=0; while :; do i=$((i+1)); seq 1200 | awk -v i=$i 'BEGIN{printf "\033[2;1H"} {printf "\033[48;5;%dm%d-%d\033[0m ", (i+$1)%200+17, i, $1%9} END{printf "\033[HROUND-%d-", i}'; sleep 0.1; done`)
+	h.Must(host.Alice, "new-window", "-d", "-t", "work:1", "cat")
+	now := func() int {
+		return round(h.Must(host.Alice, "capture-pane", "-p", "-t", "work:0.1"))
+	}
+	take := func(bob *tmuxtest.Terminal) (at int) {
+		t.Helper()
+		before := now()
+		tmuxtest.Eventually(t, func() bool { return now() > before+10 }, "it goes on")
+		if r := h.Muxward("root", "revoke", host.Bob, "-t", "mwalice/work:0.1"); r.Code != 0 {
+			t.Fatalf("revoke: %+v", r)
+		}
+		return now()
+	}
+	bob := h.Terminal(host.Bob, tmuxtest.TerminalConfig{Cols: 200, Rows: 50}, "attach", "-t", "mwalice/work")
+	bob.WaitFor("ROUND-")
+	bob.Pause()
+	take(bob)
+	sent := len(bob.Bytes())
+	h.Must(host.Alice, "send-keys", "-t", "work:0.0", "after-that", "Enter")
+	bob.Resume()
+	bob.WaitFor("after-that")
+	// What the kernel had given to whoever reads the terminal has left.
+	if late := bytes.Count(bob.Bytes()[sent:], []byte("48;5;")); late > 500 {
+		t.Errorf("%d words of the pane come after it was taken", late)
+	}
+	if n := round(strings.Join(bob.Screen(), "\n")); n != 0 {
+		t.Errorf("bob still looks at round %d", n)
+	}
+	bob.Close()
+
+	if r := h.Muxward("root", "revoke", "--undo", host.Bob, "-t", "mwalice/work:0.1"); r.Code != 0 {
+		t.Fatalf("undo: %+v", r)
+	}
+	far := h.SSHTerminal(host.Bob, tmuxtest.TerminalConfig{Cols: 200, Rows: 50}, "mwalice/work@127.0.0.1")
+	far.WaitFor("ROUND-")
+	far.Signal(syscall.SIGSTOP)
+	at := take(far)
+	h.Must(host.Alice, "send-keys", "-t", "work:0.0", "and-after", "Enter")
+	far.Signal(syscall.SIGCONT)
+	over := func() bool { return far.Exited() || far.Contains("and-after") }
+	tmuxtest.Eventually(t, over, "bob sees the rest, or is let go")
+	if n := round(string(far.Bytes())); n > at {
+		t.Errorf("by ssh bob is sent round %d, and it was taken by %d", n, at)
+	}
+}
+
+// round is the last round that a text tells of.
+func round(text string) (n int) {
+	for _, m := range rounds.FindAllStringSubmatch(text, -1) {
+		k, _ := strconv.Atoi(m[1])
+		n = max(n, k)
+	}
+	return n
+}
+
+var rounds = regexp.MustCompile(`ROUND-(\d+)-`)
