@@ -40,22 +40,19 @@ type Picture struct {
 const StatusRows = 1
 
 // Compose draws a window for a terminal of this size. Of a window that is larger
-// the part with the cursor is seen.
+// the part with the cursor is seen, and nothing else is made: however large a window
+// is, it takes no more than the terminal does.
 func Compose(w Window, cols, rows int) *Picture {
 	p := &Picture{Cols: cols, Rows: rows, cells: make([]scrollback.Cell, cols*rows)}
-	grid := w.draw()
 	inner := max(rows-StatusRows, 0)
 	atX, atY := w.cursor()
 	p.X, p.Y = offset(atX, w.Width, cols), offset(atY, w.Height, inner)
 	outside := scrollback.Text("·", scrollback.Look{Faint: true})[0]
+	for i := range p.cells {
+		p.cells[i] = outside
+	}
+	p.draw(&w, inner)
 	for row := range inner {
-		for col := range cols {
-			c := outside
-			if x, y := col+p.X, row+p.Y; x < w.Width && y < w.Height {
-				c = grid[y*w.Width+x]
-			}
-			p.cells[row*cols+col] = c
-		}
 		whole(p.row(row))
 	}
 	if rows > inner {
@@ -119,37 +116,67 @@ func whole(row []scrollback.Cell) {
 // What stands for what is not to be seen, or for nothing.
 const hatch = "░"
 
-// draw draws the whole window, row by row.
-func (w *Window) draw() []scrollback.Cell {
-	grid := make([]scrollback.Cell, w.Width*w.Height)
-	taken := make([]bool, len(grid))
+// part is what is seen of a window: from a column and row on, so many of them. What is
+// beside it counts for how lines go on.
+type part struct {
+	left, top, width, height int
+	taken                    []bool // a pane is there, or the window ends; by one more on each side
+}
+
+// in gives what of a range lies in another.
+func in(from, size, begin, shown int) (first, last int) {
+	return max(from, begin), min(from+size, begin+shown)
+}
+
+// at is whether a column and row are taken.
+func (t *part) at(x, y int) *bool { return &t.taken[(y-t.top+1)*(t.width+2)+x-t.left+1] }
+
+// draw draws what is seen of the window in the upper rows.
+func (p *Picture) draw(w *Window, rows int) {
+	t := part{left: p.X, top: p.Y, width: max(min(p.Cols, w.Width-p.X), 0), height: max(min(rows, w.Height-p.Y), 0)}
+	t.taken = make([]bool, (t.width+2)*(t.height+2))
+	for y := t.top - 1; y <= t.top+t.height; y++ {
+		for x := t.left - 1; x <= t.left+t.width; x++ {
+			*t.at(x, y) = x < 0 || y < 0 || x >= w.Width || y >= w.Height
+		}
+	}
 	hatched := scrollback.Text(hatch, scrollback.Look{Faint: true})[0]
 	blank := scrollback.Text(" ", scrollback.Look{})[0]
 	for i := range w.Panes {
-		p := &w.Panes[i]
-		for y := max(p.Top, 0); y < min(p.Top+p.Height, w.Height); y++ {
-			for x := max(p.Left, 0); x < min(p.Left+p.Width, w.Width); x++ {
-				c := hatched
-				if p.Seen {
-					c = blank
-					if dx, dy := x-p.Left, y-p.Top; dy < len(p.Rows) && dx < len(p.Rows[dy]) {
-						c = p.Rows[dy][dx]
-					}
-				}
-				grid[y*w.Width+x], taken[y*w.Width+x] = c, true
-			}
-			left, right := max(p.Left, 0), min(p.Left+p.Width, w.Width)
-			if left < right {
-				whole(grid[y*w.Width+left : y*w.Width+right])
+		pane := &w.Panes[i]
+		left, right := in(pane.Left, pane.Width, t.left-1, t.width+2)
+		top, bottom := in(pane.Top, pane.Height, t.top-1, t.height+2)
+		for y := top; y < bottom; y++ {
+			for x := left; x < right; x++ {
+				*t.at(x, y) = true
 			}
 		}
+		left, right = in(pane.Left, pane.Width, t.left, t.width)
+		top, bottom = in(pane.Top, pane.Height, t.top, t.height)
+		for y := top; y < bottom && left < right; y++ {
+			row := p.row(y - t.top)[left-t.left : right-t.left]
+			for x := range row {
+				row[x] = pane.cell(left+x-pane.Left, y-pane.Top, hatched, blank)
+			}
+			whole(row)
+		}
 	}
-	w.borders(grid, taken)
-	return grid
+	p.borders(&t)
+}
+
+// cell is what is drawn in a column and row of a pane.
+func (p *Pane) cell(x, y int, hatched, blank scrollback.Cell) scrollback.Cell {
+	switch {
+	case !p.Seen:
+		return hatched
+	case y < len(p.Rows) && x < len(p.Rows[y]):
+		return p.Rows[y][x]
+	}
+	return blank
 }
 
 // borders draws lines where no pane is.
-func (w *Window) borders(grid []scrollback.Cell, taken []bool) {
+func (p *Picture) borders(t *part) {
 	// By which neighbours go on: up, down, left, right.
 	const lines = "─│││─┘┐┤─└┌├─┴┬┼"
 	pieces := []rune(lines)
@@ -158,21 +185,18 @@ func (w *Window) borders(grid []scrollback.Cell, taken []bool) {
 	for i, r := range pieces {
 		cells[i] = scrollback.Text(string(r), look)[0]
 	}
-	free := func(x, y int) bool {
-		return x >= 0 && y >= 0 && x < w.Width && y < w.Height && !taken[y*w.Width+x]
-	}
-	for y := range w.Height {
-		for x := range w.Width {
-			if taken[y*w.Width+x] {
+	for y := t.top; y < t.top+t.height; y++ {
+		for x := t.left; x < t.left+t.width; x++ {
+			if *t.at(x, y) {
 				continue
 			}
 			n := 0
-			for bit, on := range []bool{free(x, y-1), free(x, y+1), free(x-1, y), free(x+1, y)} {
-				if on {
+			for bit, taken := range []*bool{t.at(x, y-1), t.at(x, y+1), t.at(x-1, y), t.at(x+1, y)} {
+				if !*taken {
 					n |= 1 << bit
 				}
 			}
-			grid[y*w.Width+x] = cells[n]
+			p.row(y - t.top)[x-t.left] = cells[n]
 		}
 	}
 }

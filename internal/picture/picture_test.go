@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"math/rand/v2"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -168,5 +169,25 @@ func TestFollows(t *testing.T) {
 		if !bytes.HasSuffix(p.Since(nil, 8, false), []byte(want)) {
 			t.Errorf("with the cursor at %v it is not drawn at %q", at, want)
 		}
+	}
+}
+
+// TestLarge: what a picture takes is by the size of the terminal, however large a
+// window is.
+func TestLarge(t *testing.T) {
+	w := picture.Window{Width: 10000, Height: 10000, Active: 1, CursorX: 3, CursorY: 4, Cursor: true, Panes: []picture.Pane{
+		{Width: 9000, Height: 10000},
+		{Left: 9001, Width: 999, Height: 5000, Seen: true, Rows: rows(rand.New(rand.NewPCG(1, 1)), 999, 10)},
+		{Left: 9001, Top: 5001, Width: 999, Height: 4999},
+	}}
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	p := picture.Compose(w, 80, 24)
+	runtime.ReadMemStats(&after)
+	if took := after.TotalAlloc - before.TotalAlloc; took > 1<<20 {
+		t.Errorf("it takes %d bytes", took)
+	}
+	if p.X > 9004 || p.X+80 <= 9004 || p.Y > 4 {
+		t.Errorf("the part at %d,%d is seen", p.X, p.Y)
 	}
 }
