@@ -8,11 +8,12 @@ import (
 )
 
 // Canvas is a display that muxward draws on. Nothing is drawn ahead: what there is
-// to draw is asked for when the terminal's pump has dealt with what it got before.
+// to draw is asked for when the terminal has taken what it got before, or that was
+// dropped.
 // It takes no input.
 type Canvas struct {
 	// draw gives what there is to draw, nil for nothing; dealt is told that what
-	// it gave last was shown, queued or dropped.
+	// it gave last was shown or dropped.
 	draw  func() []byte
 	dealt func()
 	due   chan struct{} // holds one when there may be something to draw

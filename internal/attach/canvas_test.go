@@ -1,9 +1,12 @@
 package attach
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"os"
+	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -62,4 +65,54 @@ func TestCanvasWakes(t *testing.T) {
 	if err := <-read; !errors.Is(err, io.EOF) {
 		t.Errorf("at the end: %v", err)
 	}
+}
+
+// TestLargePictureOfASlowTerminal: a terminal that is slow gets all of a picture, once,
+// also one that is larger than what waits for it at most; the next is drawn when it
+// has taken that.
+func TestLargePictureOfASlowTerminal(t *testing.T) {
+	p := newPerson(t, Size{80, 24}, true)
+	picture := strings.Repeat("\x1b[38;5;200mP", maxQueue/8) + "\x1b[Hthe end"
+	var drawn, dealt atomic.Int32
+	canvas := NewCanvas(func() []byte { drawn.Add(1); return []byte(picture) }, func() { dealt.Add(1) })
+	at := attach(t, p, Watch, func(c *Config) {
+		t.Cleanup(func() { _ = c.Display.Close() })
+		c.Display = canvas
+	})
+	eventually(t, "raw mode", func() error { return rawMode(p) })
+	canvas.Due()
+	eventually(t, "it is drawn", func() error {
+		if drawn.Load() == 0 {
+			return errors.New("no")
+		}
+		return nil
+	})
+	canvas.Due()
+	p.resume()
+	eventually(t, "all of it", contains(p.screen, "the end"))
+	eventually(t, "the next", func() error {
+		if n := bytes.Count(p.screen(), []byte("the end")); n != 2 {
+			return errors.New("no")
+		}
+		return nil
+	})
+	if s := at.Stats(); s.Lags > 0 || s.Lost > 0 {
+		t.Errorf("something was dropped: %+v", s)
+	}
+}
+
+// TestPausedCanvasEnds: somebody who never reads can be let go of.
+func TestPausedCanvasEnds(t *testing.T) {
+	p := newPerson(t, Size{80, 24}, true)
+	canvas := NewCanvas(func() []byte { return bytes.Repeat([]byte("P"), maxQueue) }, func() {})
+	at := attach(t, p, Watch, func(c *Config) {
+		t.Cleanup(func() { _ = c.Display.Close() })
+		c.Display = canvas
+	})
+	eventually(t, "raw mode", func() error { return rawMode(p) })
+	canvas.Due()
+	if err := at.Stop(t.Context(), "over"); err != nil {
+		t.Error(err)
+	}
+	_ = at.wait()
 }

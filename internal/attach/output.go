@@ -51,6 +51,7 @@ type output struct {
 
 	// ours: muxward draws the display, and whatever it draws may cover a notice.
 	ours bool
+	idle chan struct{} // holds one when draining has ended
 }
 
 type marksPair struct{ now, ever screen.Marks }
@@ -64,7 +65,7 @@ type Stats struct {
 }
 
 func (o *output) init(a *Attachment) {
-	o.a = a
+	o.a, o.idle = a, make(chan struct{}, 1)
 	_, o.ours = a.cfg.Display.(*Canvas)
 	o.filter = NewFilter(a.cfg.Filter, Questions(a.cfg.TmuxMajor, a.cfg.TmuxMinor))
 	o.deliverFn, o.drainFn = o.deliver, o.drainOnce
@@ -98,6 +99,7 @@ func (o *output) marks() (now, ever screen.Marks) {
 func (a *Attachment) pumpOutput() error {
 	buf := make([]byte, readSize)
 	for {
+		a.out.pull()
 		n, err := a.display.Read(buf, nil)
 		failpoint.At("attach-output")
 		if n > 0 {
@@ -114,6 +116,24 @@ func (a *Attachment) pumpOutput() error {
 			return err
 		}
 	}
+}
+
+// pull waits, where muxward draws, until the terminal has taken what it was given: the
+// next part of a picture is drawn when there is room for it, however large it is.
+func (o *output) pull() {
+	for o.ours && o.behind() {
+		select {
+		case <-o.idle:
+		case <-o.a.ctx.Done():
+			return
+		}
+	}
+}
+
+func (o *output) behind() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.draining
 }
 
 // take filters what was read, and what more there is, and shows it.
@@ -272,6 +292,12 @@ func (o *output) drain() {
 		}
 		if err != nil {
 			o.draining = false
+		}
+		if !o.draining {
+			select {
+			case o.idle <- struct{}{}:
+			default:
+			}
 		}
 		done, redraw := !o.draining, o.redraw
 		o.redraw = false
