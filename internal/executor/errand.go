@@ -114,6 +114,14 @@ func (e *errand) locate(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, keyTime)
 	defer cancel()
+	if own := e.k.s.own; own != nil && (e.mouse == nil || e.strayed) {
+		at, snap, err := own.current(ctx)
+		if err != nil {
+			return err
+		}
+		e.current, e.opts = at, snap.Reading()
+		return nil
+	}
 	snap, err := e.look(ctx)
 	if err != nil {
 		return err
@@ -256,6 +264,9 @@ func (e *errand) hand(ctx context.Context, inv *tmux.Invocation) (string, error)
 		if err := e.locate(ctx); err != nil {
 			return "", err
 		}
+		if own := e.k.s.own; own != nil && (e.mouse == nil || e.strayed) && !own.shows(e.current) {
+			return "", errUnseen
+		}
 	}
 	req, client := e.request(inv)
 	r, err := e.k.s.e.Gateway().Handle(ctx, req)
@@ -281,8 +292,13 @@ func (e *errand) led(ctx context.Context, inv *tmux.Invocation, to *tmux.Found) 
 	own := e.k.s.own
 	switch {
 	case to != nil:
-		if e.current = to; own != nil {
-			err = own.arrive(ctx, *to)
+		e.current = to
+		if own == nil {
+			break
+		}
+		there := false
+		if there, err = own.arrive(ctx, *to); !there {
+			e.current = nil
 		}
 	case leads(inv), own != nil && closes(inv): // where they are then is their own to say
 		e.current = nil
@@ -327,10 +343,14 @@ func (e *errand) request(inv *tmux.Invocation) (gateway.Request, *keyClient) {
 		inv = inv.Clone()
 		inv.SetBare('p') // it is shown to this person, on a line of ours
 	}
-	return gateway.Request{
+	req := gateway.Request{
 		Identity: s.live.Who(), Invocation: inv, Here: s.server.Owner(), Session: &session, Display: s.tty,
 		Client: client, By: s, Bound: true, Current: e.current,
-	}, client
+	}
+	if s.own != nil {
+		req.Seen = s.own.seen
+	}
+	return req, client
 }
 
 // preview decides all commands before the first of them runs, with those that

@@ -214,7 +214,7 @@ func readGlimpse(printed string) (c *glimpse, rest string, err error) {
 func (o *own) show(ctx context.Context, view *tmux.Snapshot, here place, captured map[tmux.PaneID]*glimpse) error {
 	s := o.s
 	w := o.snap.Window(here.window)
-	next := &scenic{rests: map[tmux.PaneID]*gateway.Right{}, panes: map[tmux.PaneID]picture.Pane{}}
+	next := &scenic{rests: map[tmux.PaneID]*gateway.Right{}, panes: map[tmux.PaneID]picture.Pane{}, acts: here.acts}
 	drawn := picture.Window{Width: w.Width, Height: w.Height, Active: -1, Status: o.status(view, here)}
 	for _, id := range displayed(w) {
 		p := o.snap.Pane(id)
@@ -228,6 +228,7 @@ func (o *own) show(ctx context.Context, view *tmux.Snapshot, here place, capture
 			next.asks = next.asks || c.mouse || c.wants
 			next.mouse = next.mouse || c.mouse
 			if id == here.pane {
+				next.selected = &id
 				drawn.Active, drawn.CursorX, drawn.CursorY, drawn.Cursor = len(drawn.Panes), c.cursorX, c.cursorY, c.cursor
 			}
 		}
@@ -235,8 +236,11 @@ func (o *own) show(ctx context.Context, view *tmux.Snapshot, here place, capture
 		drawn.Panes = append(drawn.Panes, part)
 	}
 	for _, l := range view.Session(here.session).Links { // their names are in it
-		if named := view.Window(l.Window); named != nil && len(named.Panes) > 0 && next.rests[named.Panes[0]] == nil {
-			next.rests[named.Panes[0]] = o.right(named.Panes[0], here)
+		named := view.Window(l.Window)
+		for i := 0; named != nil && i < len(named.Panes); i++ {
+			if id := named.Panes[i]; next.rests[id] == nil && (i == 0 || o.whole(named)) {
+				next.rests[id] = o.right(id, here)
+			}
 		}
 	}
 	size := s.att.Size()
@@ -258,11 +262,17 @@ func (o *own) show(ctx context.Context, view *tmux.Snapshot, here place, capture
 // right is the right to view a pane of the picture.
 func (o *own) right(id tmux.PaneID, here place) *gateway.Right {
 	s := o.s
-	on, ok := gateway.PaneObject(s.server.Owner(), s.server.Incarnation(), o.snap.Snapshot, here.session, id)
+	r, ok := s.live.PaneRight(access.View, s.server.Owner(), s.server.Incarnation(), o.snap.Snapshot, here.session, id)
 	if !ok { // of the same state it was found to be there
-		on = s.sessionObject(s.stage.Load().session)
+		r = s.live.Right(gateway.Need{Verb: access.View, Object: s.sessionObject(s.stage.Load().session)})
 	}
-	return s.live.Right(gateway.Need{Verb: access.View, Object: on})
+	return r
+}
+
+// whole reports whether a window is seen with all its panes.
+func (o *own) whole(seen *tmux.Window) bool {
+	w := o.snap.Window(seen.ID)
+	return w != nil && len(w.Panes) == len(seen.Panes)
 }
 
 // status is the line below: the session, those of its windows that have anything
@@ -283,7 +293,11 @@ func (o *own) status(view *tmux.Snapshot, here place) string {
 		case here.hasWindow && l.Window == here.lastWindow:
 			mark = "-"
 		}
-		fmt.Fprintf(&b, "%d:%s%s ", l.Index, attach.Printable(w.Name), mark)
+		name := ""
+		if o.whole(w) { // else it may say what goes on where they see nothing
+			name = ":" + attach.Printable(w.Name)
+		}
+		fmt.Fprintf(&b, "%d%s%s ", l.Index, name, mark)
 	}
 	fmt.Fprintf(&b, " for %s alone", attach.Printable(o.s.live.Who().Person()))
 	return b.String()

@@ -3,6 +3,7 @@ package executor
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 
 	"github.com/muxward/muxward/internal/access"
@@ -113,7 +114,7 @@ func (o *own) goTo(ctx context.Context, inv *tmux.Invocation) error {
 	}
 	how, target := whither(inv)
 	target = strings.TrimPrefix(target, o.s.server.Owner()+"/")
-	f, err := tmux.Resolve(here.seen(view), how, target, tmux.ResolveContext{Session: &here.session})
+	f, err := tmux.Resolve(here.seen(view, view), how, target, tmux.ResolveContext{Session: &here.session})
 	if err != nil || !f.Whole() || f.Session.ID != here.session {
 		return &gateway.NotFound{Err: cause(err)}
 	}
@@ -121,30 +122,85 @@ func (o *own) goTo(ctx context.Context, inv *tmux.Invocation) error {
 		return errors.New("the window is zoomed: nothing else of it is on the screen")
 	}
 	o.mu.Lock()
-	o.here = here.to(f.Window.ID, f.Pane.ID)
-	o.stood = now.number
-	o.stand(now.Snapshot)
+	o.goes(here.to(f.Window.ID, f.Pane.ID), now)
 	o.mu.Unlock()
 	o.s.unknown()
 	return nil
 }
 
-// arrive has the person be where a command of theirs has led, if they may view that.
-func (o *own) arrive(ctx context.Context, f tmux.Found) error {
+// goes has the person be somewhere by an act of their own: what they type next is for
+// that pane, if it is on the screen, though nothing of it was shown yet. o.mu is held.
+func (o *own) goes(to place, now state) {
+	to.acts = o.here.acts + 1
+	o.here, o.stood = to, max(o.stood, now.number)
+	o.stand(now.Snapshot)
+	if w := now.Window(to.window); w != nil && slices.Contains(displayed(w), to.pane) {
+		o.s.active.Store(&to.pane)
+	} else {
+		o.s.active.Store(nil)
+	}
+}
+
+// arrive has the person be where a command of theirs has led, if they may view that,
+// and reports whether they are there.
+func (o *own) arrive(ctx context.Context, f tmux.Found) (bool, error) {
 	if !f.Whole() || f.Session.ID != o.s.stage.Load().session.ID {
-		return nil
+		return false, nil
 	}
 	now, err := o.ask(ctx)
 	if err != nil {
-		return err
+		return false, err
 	}
 	o.mu.Lock()
-	o.here = o.here.to(f.Window.ID, f.Pane.ID)
-	o.stood = now.number
+	to, err := o.here.to(f.Window.ID, f.Pane.ID).settle(o.viewed(now.Snapshot))
+	there := err == nil && to.pane == f.Pane.ID
+	if there {
+		o.goes(to, now)
+	}
 	o.mu.Unlock()
-	_, _, err = o.settle(now)
 	o.s.unknown()
-	return err
+	return there, err
+}
+
+// current is where the person is, as a command is about it that does not say so.
+func (o *own) current(ctx context.Context) (*tmux.Found, *tmux.Snapshot, error) {
+	now, err := o.ask(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	_, here, err := o.settle(now)
+	if err != nil {
+		return nil, nil, err
+	}
+	f := paneAt(now.Snapshot, spot(here.session, here.window, here.pane))
+	if f == nil {
+		return nil, nil, errNowhere
+	}
+	return f, now.Snapshot, nil
+}
+
+// seen gives a part of a state of the server as the person sees it.
+func (o *own) seen(all, visible *tmux.Snapshot) *tmux.Snapshot {
+	view, here := o.viewed(all), o.at()
+	if next, err := here.settle(view); err == nil {
+		here = next
+	}
+	return here.seen(view, visible)
+}
+
+var errUnseen = errors.New("another pane is selected now than is shown to you; look again")
+
+// shows reports whether a pane is the one that is selected on the person's screen.
+func (o *own) shows(at *tmux.Found) bool {
+	pane := o.s.active.Load()
+	return pane != nil && at != nil && *pane == at.Pane.ID
+}
+
+// at is where the person is.
+func (o *own) at() place {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.here
 }
 
 // cause is an error that there is in any case.
@@ -172,7 +228,10 @@ func (o *own) point(ctx context.Context, m attach.Mouse) (*pointed, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := paneUnder(here.seen(view), here.session, m, m.X+now.X, m.Y+now.Y)
+	if w := state.Window(here.window); w == nil || w.Zoomed && !slices.Contains(displayed(w), here.pane) {
+		return nil, nil // what is on the screen is not theirs to see
+	}
+	p := paneUnder(here.seen(view, view), here.session, m, m.X+now.X, m.Y+now.Y)
 	if p != nil {
 		p.means = now.mouse
 	}

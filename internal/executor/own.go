@@ -33,6 +33,8 @@ type own struct {
 	canvas *attach.Canvas
 	due    chan struct{} // holds one while something may have changed
 
+	session tmux.SessionID
+
 	mu   sync.Mutex
 	here place
 	// heeded are the panes whose output may change the picture.
@@ -47,6 +49,7 @@ type own struct {
 	// panes; reading, what the part rests on that is given to it now.
 	rests   map[tmux.PaneID]*gateway.Right
 	reading map[tmux.PaneID]*gateway.Right
+	given   *scenic // what the terminal is being given
 	// doomed is what that part rests on which is about to be thrown away.
 	doomed map[tmux.PaneID]*gateway.Right
 	// dropped is set while what waits there may not be shown any more, and has
@@ -54,6 +57,10 @@ type own struct {
 	dropped  bool
 	drops    int        // how often that was
 	renewing sync.Mutex // one throws away at a time; taken before mu
+
+	since      time.Time // when they came
+	refused    int       // how many pictures were, one after the other, by this
+	generation uint64    // of the rights
 
 	asked uint64 // counts the questions for the server's state
 	stood uint64 // by which of them it is known where the person is
@@ -73,6 +80,10 @@ type scenic struct {
 	panes map[tmux.PaneID]picture.Pane
 	// mouse: the server goes by the mouse; asks: the terminal is asked for it.
 	mouse, asks bool
+	// selected is the pane that is selected in it, nil if that is not on the
+	// screen; acts are those of the person's by then.
+	selected *tmux.PaneID
+	acts     int
 }
 
 // openOwn has a control client of ours attached in place of a display.
@@ -89,14 +100,14 @@ func (s *seat) openOwn(ctx context.Context) error {
 	// A name that no other client has: it is how tmux is told which one is meant.
 	h.TTYName = "muxward-" + strings.ToLower(rand.Text())
 	s.tty = h.TTYName
-	o := &own{s: s, here: beginAt(plan.Found), due: make(chan struct{}, 1),
+	o := &own{s: s, here: beginAt(plan.Found), session: plan.Found.Session.ID, due: make(chan struct{}, 1), since: time.Now(),
 		rests: map[tmux.PaneID]*gateway.Right{}, paused: map[tmux.PaneID]bool{}}
 	if o.ear, err = listen(ctx, s.server, h); err != nil {
 		return fmt.Errorf("attach to the session: %w", err)
 	}
 	o.canvas = attach.NewCanvas(o.draw, o.dealt)
 	s.own, s.conn, s.display = o, o.ear.conn, o.canvas
-	o.stand(plan.Snapshot)
+	o.goes(o.here, state{Snapshot: plan.Snapshot})
 	o.snap = state{Snapshot: plan.Snapshot}
 	if s.stage.Load() == nil {
 		return errors.New("the pane has gone")
@@ -118,20 +129,20 @@ func (o *own) wake() {
 func (o *own) stand(snap *tmux.Snapshot) {
 	s := o.s
 	at := snap.Session(o.here.session)
-	on, ok := gateway.PaneObject(s.server.Owner(), s.server.Incarnation(), snap, o.here.session, o.here.pane)
+	view, ok := s.live.PaneRight(access.View, s.server.Owner(), s.server.Incarnation(), snap, o.here.session, o.here.pane)
 	if at == nil || !ok {
 		return
 	}
-	pane := o.here.pane
-	s.active.Store(&pane)
-	if now := s.stage.Load(); now != nil && now.session.Name == at.Name && reflect.DeepEqual(now.view.Need().Object, on) {
+	if now := s.stage.Load(); now != nil && now.session.Name == at.Name && reflect.DeepEqual(now.view.Need(), view.Need()) {
 		return
 	}
 	next := s.newStage(*at, snap.Reading())
-	next.view = s.live.Right(gateway.Need{Verb: access.View, Object: on})
+	next.view = view
 	s.stage.Store(next)
 	if s.att != nil {
-		s.live.Describe(s.describe(s.mode()))
+		about := s.describe(s.mode())
+		about.Since = o.since // when they go about is not told
+		s.live.Describe(about)
 	}
 }
 
@@ -165,7 +176,7 @@ func (o *own) settle(now state) (view *tmux.Snapshot, here place, err error) {
 }
 
 func (o *own) viewed(snap *tmux.Snapshot) *tmux.Snapshot {
-	return o.s.live.Viewed(o.s.server.Owner(), o.s.server.Incarnation(), snap, o.here.session)
+	return o.s.live.Viewed(o.s.server.Owner(), o.s.server.Incarnation(), snap, o.session)
 }
 
 // draw gives what the terminal lacks of the last picture. The pump of the display
@@ -184,18 +195,26 @@ func (o *own) draw() []byte {
 	if o.shown == nil || o.mouse != o.next.asks {
 		modes += mouseModes(o.next.asks)
 	}
-	o.begun, o.mouse, o.shown = true, o.next.asks, o.next.Picture
-	o.reading = o.next.rests
+	o.mouse, o.shown = o.next.asks, o.next.Picture
+	o.reading, o.given = o.next.rests, o.next
 	return append([]byte(modes), b...)
 }
 
-// dealt notes that the pump has dealt with what it was given; the terminal may not
-// have taken it yet.
+// dealt notes that the terminal has taken what it was given, unless that was dropped.
+// What is typed from then on is for the pane that is selected there, and for none
+// before: but for where the person has gone by an act of their own since.
 func (o *own) dealt() {
+	covered := o.s.att.Covered()
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	maps.Copy(o.rests, o.reading)
-	o.reading = nil
+	if g := o.given; g != nil && o.shown == g.Picture && !covered {
+		o.begun = true
+		if g.acts == o.here.acts {
+			o.s.active.Store(g.selected)
+		}
+	}
+	o.reading, o.given = nil, nil
 }
 
 // anew throws away what waits to be shown, and then what that rests on: never the
@@ -265,9 +284,27 @@ func (o *own) deliver(deliver func() error) error {
 	var refused *gateway.Refused
 	if errors.As(err, &refused) {
 		o.forget()
+		if o.inVain() {
+			return fmt.Errorf("what you may view cannot be decided: %w", refused)
+		}
 		return attach.ErrFrozen
 	}
+	o.mu.Lock()
+	o.refused = 0
+	o.mu.Unlock()
 	return err
+}
+
+// inVain reports whether one picture after the other is refused, though nothing has
+// changed of what the person may view.
+func (o *own) inVain() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if now := o.s.live.Generation(); now != o.generation {
+		o.generation, o.refused = now, 0
+	}
+	o.refused++
+	return o.refused > maxRefused
 }
 
 // forget has nothing shown until there is another picture.
@@ -367,7 +404,8 @@ func (o *own) hush(id tmux.PaneID) {
 	ctx, cancel := context.WithTimeout(o.s.ctx, keyTime)
 	defer cancel()
 	if _, err := o.s.ask(ctx, name+" -t "+o.s.tty+" -A '"+id.String()+":pause'"); err != nil {
-		return // then more is heard than has to be
+		o.unheard([]tmux.PaneID{id}) // it may have been done all the same
+		return
 	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -437,6 +475,9 @@ const (
 	frameShare = 2
 	// maxFaults is how often in a row a picture may fail.
 	maxFaults = 3
+	// maxRefused is how many in a row may be refused while no right changes: at
+	// the end of a right's time there is one.
+	maxRefused = 10
 )
 
 // paint draws a picture whenever something may have changed.
@@ -456,6 +497,8 @@ func (o *own) paint() {
 		case errors.Is(err, errNothingToSee) && o.s.stage.Load().view.Decide().Allow:
 			o.s.leave(err) // it was not taken from them: it has gone
 			return
+		case errors.Is(err, context.DeadlineExceeded): // the server stands still: they wait, as others do
+			o.wake()
 		case err == nil, errors.Is(err, errNothingToSee): // reconsider has them leave
 			faults = 0
 		default:

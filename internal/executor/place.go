@@ -18,6 +18,8 @@ type place struct {
 	lastPane   tmux.PaneID
 	hasWindow  bool
 	hasPane    bool
+	// acts counts how often they have gone elsewhere by an act of their own.
+	acts int
 	// panes are where they were in other windows.
 	panes []tmux.PaneID
 }
@@ -95,28 +97,39 @@ func (p place) settle(view *tmux.Snapshot) (place, error) {
 	return next, nil
 }
 
-// seen gives what the person may view as they see it: where they are is what is
-// current there, for them.
-func (p place) seen(view *tmux.Snapshot) *tmux.Snapshot {
-	parts := *view
-	parts.Sessions, parts.Windows = slices.Clone(view.Sessions), slices.Clone(view.Windows)
+// seen gives a part of the server's state as the person sees it, who may view this of
+// it: where they are in their session is what is current there, for them. In windows
+// of it of which they may view nothing, no pane is.
+func (p place) seen(view, of *tmux.Snapshot) *tmux.Snapshot {
+	parts := *of
+	parts.Sessions, parts.Windows = slices.Clone(of.Sessions), slices.Clone(of.Windows)
+	at, seen := of.Session(p.session), view.Session(p.session)
+	if at == nil {
+		return of
+	}
 	for i := range parts.Sessions {
 		s := &parts.Sessions[i]
 		if s.ID != p.session {
 			continue
 		}
-		if l := s.LinkOf(p.window); l != nil {
+		s.Current, s.Last = -1, nil
+		if l := s.LinkOf(p.window); l != nil && seen != nil && seen.LinkOf(p.window) != nil {
 			s.Current = l.Index
 		}
-		s.Last = nil
-		if l := s.LinkOf(p.lastWindow); l != nil && p.hasWindow {
+		if l := s.LinkOf(p.lastWindow); l != nil && p.hasWindow && seen != nil && seen.LinkOf(p.lastWindow) != nil {
 			s.Last = []int{l.Index}
 		}
 	}
 	for i := range parts.Windows {
 		w := &parts.Windows[i]
-		w.Active, w.HasActive = p.paneOf(view, w), true
-		w.HasLast = false
+		if at.LinkOf(w.ID) == nil {
+			continue
+		}
+		w.HasActive, w.HasLast = false, false
+		if v := view.Window(w.ID); v != nil && len(v.Panes) > 0 {
+			w.Active = p.paneOf(view, v)
+			w.HasActive = slices.Contains(w.Panes, w.Active)
+		}
 		if w.ID == p.window && p.hasPane && slices.Contains(w.Panes, p.lastPane) {
 			w.Last, w.HasLast = p.lastPane, true
 		}

@@ -70,17 +70,17 @@ func TestPlaceIsWhatIsCurrent(t *testing.T) {
 		"select-pane -t %100": 100, "select-window -t :5": 120,
 	} {
 		how, target := whither(parsed(t, command))
-		f, err := tmux.Resolve(at.seen(house()), how, target, tmux.ResolveContext{Session: &at.session})
+		f, err := tmux.Resolve(at.seen(house(), house()), how, target, tmux.ResolveContext{Session: &at.session})
 		if err != nil || !f.Whole() || f.Pane.ID != want {
 			t.Errorf("%s: it is %v, %v; want %v", command, f.Pane, err, want)
 		}
 	}
 	// What is hidden is passed over, and not found.
-	f, err := tmux.Resolve(at.seen(house(120)), tmux.Lookup{Kind: tmux.TargetWindow}, ":+", tmux.ResolveContext{Session: &at.session})
+	f, err := tmux.Resolve(at.seen(house(120), house(120)), tmux.Lookup{Kind: tmux.TargetWindow}, ":+", tmux.ResolveContext{Session: &at.session})
 	if err != nil || f.Window.ID != 10 {
 		t.Errorf("the next window is %v, %v", f.Window, err)
 	}
-	if f, err := tmux.Resolve(at.seen(house(120)), tmux.Lookup{Kind: tmux.TargetWindow}, ":5", tmux.ResolveContext{Session: &at.session}); err == nil {
+	if f, err := tmux.Resolve(at.seen(house(120), house(120)), tmux.Lookup{Kind: tmux.TargetWindow}, ":5", tmux.ResolveContext{Session: &at.session}); err == nil {
 		t.Errorf("a hidden window is found: %v", f.Window)
 	}
 }

@@ -245,6 +245,9 @@ func (s *seat) look(ctx context.Context) (*scene, error) {
 // sceneOf finds a pane, or the session's active one, in a snapshot.
 func (s *seat) sceneOf(ctx context.Context, snap *tmux.Snapshot, pane *tmux.PaneID) (*scene, error) {
 	session := s.stage.Load().session.ID
+	if pane == nil && s.own != nil {
+		return nil, errors.New("the pane that you are at is not on the screen")
+	}
 	if pane == nil {
 		var err error
 		if session, err = s.where(ctx, snap); err != nil {
@@ -256,14 +259,14 @@ func (s *seat) sceneOf(ctx context.Context, snap *tmux.Snapshot, pane *tmux.Pane
 		}
 		pane = &f.Pane.ID
 	}
-	o, ok := gateway.PaneObject(s.server.Owner(), s.server.Incarnation(), snap, session, *pane)
+	right, ok := s.live.PaneRight(access.Type, s.server.Owner(), s.server.Incarnation(), snap, session, *pane)
 	if !ok {
 		return nil, errors.New("the pane has gone")
 	}
-	window := tmux.WindowID(o.Window.ID)
+	window := tmux.WindowID(right.Need().Object.Window.ID)
 	return &scene{
 		place:  tmux.Place{Pane: *pane, Window: window, HasWindow: true, Session: session, HasSession: true, Active: s.own == nil},
-		right:  s.live.Right(gateway.Need{Verb: access.Type, Object: o}),
+		right:  right,
 		opts:   snap.Reading(),
 		at:     time.Now(),
 		target: spot(session, window, *pane),

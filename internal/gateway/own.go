@@ -90,6 +90,30 @@ func (g *Gateway) viewed(l *Live, s scene, session tmux.SessionID) *tmux.Snapsho
 	})
 }
 
+// PaneRight prepares the right to do something to a pane of a session: by a place of
+// its window there by which it is permitted now, else by the first. It is false if
+// the pane is not there.
+func (l *Live) PaneRight(verb access.Verb, owner, incarnation string, snap *tmux.Snapshot, session tmux.SessionID, pane tmux.PaneID) (*Right, bool) {
+	t, p := snap.Session(session), snap.Pane(pane)
+	if t == nil || p == nil {
+		return nil, false
+	}
+	var first *Right
+	for i := range t.Links {
+		if t.Links[i].Window != p.Window {
+			continue
+		}
+		r := l.Right(Need{Verb: verb, Object: scene{owner, incarnation, snap}.pane(t, &t.Links[i], p)})
+		if r.Decide().Allow {
+			return r, true
+		}
+		if first == nil {
+			first = r
+		}
+	}
+	return first, first != nil
+}
+
 // Viewed gives the part of one session that the person may view now, by a
 // snapshot of its server.
 func (l *Live) Viewed(owner, incarnation string, snap *tmux.Snapshot, session tmux.SessionID) *tmux.Snapshot {

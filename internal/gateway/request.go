@@ -35,6 +35,9 @@ type Request struct {
 	// the session they look at, and the tmux client that is their display.
 	Session *tmux.SessionID
 	Display string
+	// Seen, if set, gives what the asker may see of the server at hand as they see it:
+	// what is current there, and what was before, is so for them. all is its state.
+	Seen func(all, visible *tmux.Snapshot) *tmux.Snapshot
 	// Bound is set for what a key means on the server at hand: its names, and
 	// the names in answers, are as they are there. Whoever binds the key chooses the
 	// words: they are about no other server, whatever the person may do there.

@@ -165,6 +165,9 @@ func (g *Gateway) resolve(ctx context.Context, req Request) (*Plan, error) {
 		if err := r.look(ctx); err != nil {
 			return r.plan, err
 		}
+		if r.plan.Server != nil && req.Seen != nil && r.owner == r.here() {
+			r.plan.Visible = req.Seen(r.scene.snap, r.plan.Visible)
+		}
 	}
 	if r.plan.Start {
 		return r.plan, nil
