@@ -217,17 +217,7 @@ func (d *daemon) status() status {
 // visiblePeople are the attached people on whatever the asker holds a verb
 // on, and the asker.
 func (d *daemon) visiblePeople(who identity.Identity) []gateway.Attached {
-	out := []gateway.Attached{}
-	for _, a := range d.gateway.Who() {
-		id, err := tmux.ParseSessionID(a.Session)
-		o := access.Object{Kind: access.Session, Owner: a.Owner, Session: access.SessionRef{ID: uint32(id), Name: a.Name}}
-		if s, ok := d.guard.Lookup(a.Owner); ok {
-			o.Incarnation = s.Incarnation()
-		}
-		if a.Person == who.Person() || err == nil && d.holds(who, o) != 0 {
-			out = append(out, a)
-		}
-	}
+	out := d.gateway.WhoFor(who)
 	slices.SortFunc(out, func(a, b gateway.Attached) int { return a.Since.Compare(b.Since) })
 	return out
 }

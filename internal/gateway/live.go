@@ -70,7 +70,7 @@ type Live struct {
 	watch         Watcher
 	about         Attached
 
-	typed atomic.Int64 // when they typed last, in Unix nanoseconds; 0 for never
+	typed atomic.Uint64 // the last two steps in which they typed, the last one below
 }
 
 // Watcher is called when what a person holds may have changed. When it
@@ -92,9 +92,8 @@ type Attached struct {
 	TTY     string    `json:"tty"`
 	Display string    `json:"display"`
 	Since   time.Time `json:"since"`
-	// Typed is when they typed last, Typing that it was just now.
-	Typed  *time.Time `json:"typed,omitempty"`
-	Typing bool       `json:"typing"`
+	// Typing: they have typed lately, by steps of TypingStep.
+	Typing bool `json:"typing"`
 }
 
 // begin registers a permit before anything is decided for it, so that a
@@ -475,7 +474,7 @@ func (g *Gateway) Who() []Attached {
 	for _, l := range g.lives {
 		l.mu.Lock()
 		if l.watch != nil && l.about.Person != "" {
-			out = append(out, l.typedBy(l.about))
+			out = append(out, l.told())
 		}
 		l.mu.Unlock()
 	}

@@ -12,19 +12,35 @@ import (
 	"github.com/muxward/muxward/internal/tmux"
 )
 
-// TypingFor is how long after a key somebody is said to be typing.
-const TypingFor = 3 * time.Second
+// TypingStep is how finely it is told when somebody types: when between two keys of
+// theirs is nobody's business, and what asks for a password does not show it either.
+const TypingStep = 10 * time.Second
 
 // Typed notes that the person of the permit types something now, wherever it
 // goes.
-func (l *Live) Typed() { l.typed.Store(time.Now().UnixNano()) }
-
-// typedBy adds when they typed to what is told of them.
-func (l *Live) typedBy(a Attached) Attached {
-	if at := l.typed.Load(); at != 0 {
-		when := time.Unix(0, at)
-		a.Typed, a.Typing = &when, time.Since(when) < TypingFor
+func (l *Live) Typed() {
+	step := l.g.typingStep()
+	if was := l.typed.Load(); uint32(was) != step { // only the pump of their input gets here
+		l.typed.Store(was<<32 | uint64(step))
 	}
+}
+
+// typingStep counts the steps by which it is told who types.
+func (g *Gateway) typingStep() uint32 {
+	return uint32(g.Time().UnixNano() / int64(TypingStep)) // it comes round after 1,300 years
+}
+
+// typing reports whether they have typed in the step that is over: what they do in
+// the one that is not is told of when it is.
+func (l *Live) typing() bool {
+	steps, over := l.typed.Load(), l.g.typingStep()-1
+	return steps != 0 && (uint32(steps) == over || uint32(steps>>32) == over && uint32(steps) == over+1)
+}
+
+// told is what is told of them now.
+func (l *Live) told() Attached {
+	a := l.about
+	a.Typing = l.typing()
 	return a
 }
 
@@ -32,7 +48,7 @@ func (l *Live) typedBy(a Attached) Attached {
 type Present struct {
 	Person string
 	// MayType: they may type into the pane that is active there. Typing: they
-	// have typed just now.
+	// have typed lately, by steps of TypingStep.
 	MayType, Typing bool
 }
 
@@ -48,7 +64,7 @@ func (g *Gateway) Present(owner, incarnation string, snap *tmux.Snapshot) map[tm
 	for _, l := range g.lives {
 		l.mu.Lock()
 		if l.watch != nil && l.about.Person != "" && l.about.Owner == owner {
-			seats = append(seats, seat{l, l.typedBy(l.about)})
+			seats = append(seats, seat{l, l.told()})
 		}
 		l.mu.Unlock()
 	}
@@ -101,7 +117,7 @@ type Sight struct {
 	Visible *tmux.Snapshot
 	// Needs are what that rests on: who shows it ends it with them.
 	Needs []Need
-	// People are those at the sessions of Visible.
+	// People are those at the sessions of Visible of whom the person is told.
 	People map[tmux.SessionID][]Present
 }
 
@@ -123,9 +139,93 @@ func (g *Gateway) Sight(ctx context.Context, who identity.Identity, owner string
 	for i := range sight.Visible.Sessions {
 		seen := &sight.Visible.Sessions[i]
 		sight.Needs = append(sight.Needs, s.rests(seen, sight.Visible)...)
-		sight.People[seen.ID] = people[seen.ID]
+		there, needs := g.introduced(who, s, seen, sight.Visible, people[seen.ID])
+		if len(there) > 0 {
+			sight.People[seen.ID] = there
+		}
+		sight.Needs = append(sight.Needs, needs...)
 	}
 	return sight, ctx.Err()
+}
+
+// WhoFor lists the people who are attached as one person is told of them: those on
+// whatever they hold a verb on, and themselves.
+func (g *Gateway) WhoFor(who identity.Identity) []Attached {
+	out := []Attached{}
+	for _, a := range g.Who() {
+		o, err := g.sessionOf(a)
+		if a.Person == who.Person() || err == nil && sees(g.heldAt(who, o, g.Time())) {
+			out = append(out, a)
+		}
+	}
+	return out
+}
+
+// sessionOf is the session at which somebody is.
+func (g *Gateway) sessionOf(a Attached) (access.Object, error) {
+	id, err := tmux.ParseSessionID(a.Session)
+	o := access.Object{Kind: access.Session, Owner: a.Owner, Session: access.SessionRef{ID: uint32(id), Name: a.Name}}
+	if s := g.Servers.Server(a.Owner); s != nil {
+		o.Incarnation = s.Incarnation()
+	}
+	return o, err
+}
+
+// introduced gives those at a session of whom somebody is told, by the rule of WhoFor,
+// and what that rests on. Who may type where, and who types, is told of what they may view.
+func (g *Gateway) introduced(who identity.Identity, s scene, seen *tmux.Session, visible *tmux.Snapshot, there []Present) (told []Present, needs []Need) {
+	session := s.session(s.snap.Session(seen.ID))
+	held := g.heldAt(who, session, g.Time())
+	active, shown := s.shownActive(seen, visible)
+	whole := s.allSeen(seen, visible)
+	for _, p := range there {
+		if !sees(held) && p.Person != who.Person() {
+			continue
+		}
+		p.MayType, p.Typing = p.MayType && shown, p.Typing && whole
+		told = append(told, p)
+	}
+	if len(told) == 0 {
+		return nil, nil
+	}
+	if verbs := held.List(); len(verbs) > 0 {
+		verb := verbs[0]
+		if held.Has(access.View) {
+			verb = access.View
+		}
+		needs = append(needs, Need{Verb: verb, Object: session})
+	}
+	if shown {
+		needs = append(needs, Need{Verb: access.View, Object: active})
+	}
+	return told, needs
+}
+
+// shownActive is the pane that is active in a session, if that is to be seen.
+func (s scene) shownActive(seen *tmux.Session, visible *tmux.Snapshot) (access.Object, bool) {
+	l := seen.CurrentLink()
+	if l == nil {
+		return access.Object{}, false
+	}
+	if w := visible.Window(l.Window); w == nil || !w.HasActive {
+		return access.Object{}, false
+	}
+	return s.active(seen.ID)
+}
+
+// allSeen reports whether every pane of a session is to be seen.
+func (s scene) allSeen(seen *tmux.Session, visible *tmux.Snapshot) bool {
+	whole := s.snap.Session(seen.ID)
+	if len(seen.Links) != len(whole.Links) {
+		return false
+	}
+	for i := range seen.Links {
+		in, all := visible.Window(seen.Links[i].Window), s.snap.Window(seen.Links[i].Window)
+		if in == nil || all == nil || len(in.Panes) != len(all.Panes) {
+			return false
+		}
+	}
+	return true
 }
 
 // rests gives the rights by which a session and its windows are seen: of each

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/muxward/muxward/internal/access"
+	"github.com/muxward/muxward/internal/identity"
 	"github.com/muxward/muxward/internal/tmux"
 )
 
@@ -26,63 +27,130 @@ func halves() *tmux.Snapshot {
 	})
 }
 
-// TestSightIsWhatIsSeen: bob, who may see one pane, is told of its window and its
-// session, of who is there, and of nothing and nobody else; all that rests on the
-// right to that pane.
-func TestSightIsWhatIsSeen(t *testing.T) {
-	g, _, _, _, _ := guestGateway(t, &asks{verb: access.View, pane: 3})
-	g.Servers = still{halves()}
-	for _, at := range []string{"$1", "$6"} {
-		l, _ := g.begin(t.Context(), bob(t))
-		if err := l.Keep(func(context.Context, string) error { return nil }, Attached{Person: "at" + at, Owner: "alice", Session: at}); err != nil {
-			t.Fatal(err)
-		}
-		defer l.Release()
+// parts is a policy by which somebody may view one pane, or all that are not in
+// session 6, and holds a verb on some sessions. Everybody may type.
+type parts struct {
+	asks
+	all bool
+	on  map[uint32]access.Verb
+}
+
+func (p *parts) Holds(who identity.Subject, o access.Object, at time.Time) access.VerbSet {
+	if verb, ok := p.on[o.Session.ID]; ok && o.Kind == access.Session {
+		return access.SetOf(verb)
 	}
-	s, err := g.Sight(t.Context(), bob(t), "alice")
-	if err != nil {
+	if p.all && o.Kind == access.Pane && o.Session.ID != 6 {
+		return access.SetOf(access.View)
+	}
+	return p.asks.Holds(who, o, at)
+}
+
+func (p *parts) Decide(q access.Question) access.Decision {
+	return access.Decision{Allow: q.Verb == access.Type, Rule: "test"}
+}
+
+// kept has somebody attached to a session.
+func kept(t *testing.T, g *Gateway, person, owner, session string) *Live {
+	t.Helper()
+	l, _ := g.begin(t.Context(), bob(t))
+	if err := l.Keep(func(context.Context, string) error { return nil }, Attached{Person: person, Owner: owner, Session: session}); err != nil {
 		t.Fatal(err)
 	}
-	if len(s.Visible.Sessions) != 1 || s.Visible.Sessions[0].Name != "open" || len(s.Visible.Windows) != 1 || s.Visible.Windows[0].ID != 2 {
-		t.Errorf("he sees %+v, %+v", s.Visible.Sessions, s.Visible.Windows)
-	}
-	if len(s.People) != 1 || len(s.People[1]) != 1 || s.People[1][0].Person != "at$1" {
-		t.Errorf("he is told of %+v", s.People)
-	}
-	if len(s.Needs) != 1 || s.Needs[0].Verb != access.View || s.Needs[0].Object.Pane.ID != 3 {
-		t.Errorf("it rests on %+v", s.Needs)
+	t.Cleanup(l.Release)
+	return l
+}
+
+// TestSightIsWhatIsSeen: bob, who may see one pane, is told of its window and its
+// session and of nothing else, and there of himself only. Who else is there he is
+// told once he holds a verb on the session, as `muxward who` does; and that they may
+// type, or do, only of what he may view.
+func TestSightIsWhatIsSeen(t *testing.T) {
+	for what, c := range map[string]struct {
+		pane uint32
+		on   map[uint32]access.Verb
+		want []Present
+		rest []access.Kind
+	}{
+		"a pane":              {3, nil, []Present{{Person: "bob"}}, []access.Kind{access.Pane}},
+		"the pane in use":     {7, nil, []Present{{Person: "bob", MayType: true}}, []access.Kind{access.Pane, access.Pane}},
+		"another session":     {3, map[uint32]access.Verb{6: access.View}, []Present{{Person: "bob"}}, []access.Kind{access.Pane}},
+		"the session, a part": {3, map[uint32]access.Verb{1: access.Type}, []Present{{Person: "at$1"}, {Person: "bob"}}, []access.Kind{access.Pane, access.Session}},
+		"the session": {
+			7, map[uint32]access.Verb{1: access.View}, []Present{{Person: "at$1", MayType: true}, {Person: "bob", MayType: true}},
+			[]access.Kind{access.Pane, access.Session, access.Pane},
+		},
+		"all of it": {
+			0, map[uint32]access.Verb{1: access.View}, []Present{{Person: "at$1", MayType: true, Typing: true}, {Person: "bob", MayType: true}},
+			[]access.Kind{access.Pane, access.Pane, access.Session, access.Pane},
+		},
+	} {
+		g, _, _, _, _ := guestGateway(t, &parts{asks{verb: access.View, pane: c.pane}, c.pane == 0, c.on})
+		g.Servers = still{halves()}
+		kept(t, g, "at$1", "alice", "$1").typedLately()
+		kept(t, g, "at$6", "alice", "$6").typedLately()
+		kept(t, g, "bob", "alice", "$1")
+		s, err := g.Sight(t.Context(), bob(t), "alice")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(s.Visible.Sessions) != 1 || s.Visible.Sessions[0].Name != "open" || c.pane != 0 && len(s.Visible.Windows) != 1 || s.Visible.Windows[0].ID != 2 {
+			t.Errorf("%s: he sees %+v, %+v", what, s.Visible.Sessions, s.Visible.Windows)
+		}
+		if len(s.People) != 1 || !slices.Equal(s.People[1], c.want) {
+			t.Errorf("%s: he is told of %+v, want %+v", what, s.People, c.want)
+		}
+		var rest []access.Kind
+		for _, n := range s.Needs {
+			rest = append(rest, n.Object.Kind)
+		}
+		if !slices.Equal(rest, c.rest) {
+			t.Errorf("%s: it rests on %+v", what, s.Needs)
+		}
+		var who []string
+		for _, a := range g.WhoFor(bob(t)) {
+			who = append(who, a.Person)
+		}
+		for _, p := range s.People[1] {
+			if !slices.Contains(who, p.Person) {
+				t.Errorf("%s: he is told of %s here, and otherwise of %v", what, p.Person, who)
+			}
+		}
 	}
 }
 
+// typedLately has them have typed in the step that is over.
+func (l *Live) typedLately() { l.typed.Store(uint64(l.g.typingStep() - 1)) }
+
 // TestPresentOnce: who is attached twice is told of once, with what they may by
-// the pane that is active, and that they type until they have not for a while.
+// the pane that is active, and that they type: not when,
+// but in which steps.
 func TestPresentOnce(t *testing.T) {
 	g, _, _, _, _ := guestGateway(t, &asks{verb: access.Type, pane: 7})
-	keep := func(person, owner, session string) *Live {
-		l, _ := g.begin(t.Context(), bob(t))
-		if err := l.Keep(func(context.Context, string) error { return nil }, Attached{Person: person, Owner: owner, Session: session}); err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(l.Release)
-		return l
-	}
+	keep := func(person, owner, session string) *Live { t.Helper(); return kept(t, g, person, owner, session) }
 	keep("carol", "alice", "$1")
 	second := keep("bob", "alice", "$1")
 	keep("bob", "alice", "$1")
 	keep("bob", "dave", "$1")
 	keep("gone", "alice", "$44")
 	keep("strange", "alice", "%x")
+	now := g.Time().Truncate(TypingStep)
+	g.clock = newClock(func() time.Time { return now })
+	g.clock.passed = func() time.Duration { return 0 }
 	second.Typed()
+	if all := g.Present("alice", "", halves()); all[1][0].Typing {
+		t.Error("it is told when he types")
+	}
+	now = now.Add(TypingStep)
+	second.Typed() // the one before is told all the same
 	want := []Present{{Person: "bob", MayType: true, Typing: true}, {Person: "carol", MayType: true}}
 	if all := g.Present("alice", "", halves()); len(all) != 1 || !slices.Equal(all[1], want) {
 		t.Errorf("%+v, want %+v", all, want)
 	}
-	for _, a := range g.Who() {
-		if a.Typing != (a.Typed != nil) {
-			t.Errorf("%+v", a)
-		}
+	now = now.Add(2*TypingStep - time.Nanosecond)
+	if all := g.Present("alice", "", halves()); !slices.Equal(all[1], want) {
+		t.Errorf("in the next step it is %+v, want %+v", all, want)
 	}
-	second.typed.Store(time.Now().Add(-2 * TypingFor).UnixNano())
+	now = now.Add(time.Nanosecond)
 	want[0].Typing = false
 	if all := g.Present("alice", "", halves()); !slices.Equal(all[1], want) {
 		t.Errorf("later it is %+v, want %+v", all, want)

@@ -62,6 +62,35 @@ func TestTM06ListsOfWhereToGo(t *testing.T) {
 	}}.run(t)
 }
 
+// Bob may look at one session, and at one window of another, at which somebody else
+// looks. He wants to learn who that is. He is told who is where he may look, and that
+// there is the other session.
+func TestTM06WhoIsAtAPart(t *testing.T) {
+	t.Parallel()
+	sees := standardGrants + "  - {who: mwmallory, role: viewer, on: mwalice/secret, reason: is there}\n" +
+		"  - {who: mwbob, role: viewer, on: 'mwalice/secret:1', reason: looks at a part}\n"
+	row{grants: sees, teeth: "teeth_visible,teeth_looked", restless: true, attack: func(w *world) {
+		w.server.Run("new-window", "-d", "-t", "secret:1", "-n", "part", "echo a-part; exec cat")
+		there := w.Terminal(stranger, tmuxtest.TerminalConfig{}, "attach", "-t", "mwalice/secret")
+		there.WaitFor(w.mark)
+		x := w.attach(viewer, tmuxtest.TerminalConfig{}, "attach", "-t", "mwalice/shared")
+		x.WaitFor("recording")
+		for _, key := range []string{"w", "s"} {
+			x.Type("\x02" + key)
+			x.WaitFor("where to?")
+			x.WaitFor("secret: ")
+			if strings.Contains(string(x.Bytes()), stranger) {
+				w.gain("he learns who is at the session of which he may see a part")
+				break
+			}
+			x.Type("q")
+			x.WaitFor("recording")
+		}
+		there.Type("\x02d")
+		there.ExitCode()
+	}}.run(t)
+}
+
 // The owner has keys that go to what bob may not see, or do what he may not, with
 // notes that say so. By what lists keys he wants to read them. He is told of the
 // keys that are his to press.
