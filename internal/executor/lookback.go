@@ -40,6 +40,7 @@ func (e *errand) lookBack(ctx context.Context, inv *tmux.Invocation) error {
 		return errNowhere
 	}
 	k.forgetLook()
+	k.forgetSheet() // it is drawn over
 	c, err := s.capture(ctx, e.current)
 	if err != nil {
 		return err
@@ -58,7 +59,9 @@ func (e *errand) lookBack(ctx context.Context, inv *tmux.Invocation) error {
 		l.view.Do("page-up", 1, "")
 	}
 	l.frame = s.frame(c)
-	l.rest(c)
+	if err := l.rest(ctx, c); err != nil {
+		return err
+	}
 	failpoint.At("seat-looks")
 	if err := l.draw(true); err != nil {
 		k.forgetLook()
@@ -73,18 +76,20 @@ func (e *errand) lookBack(ctx context.Context, inv *tmux.Invocation) error {
 
 // rest has what is looked at rest on the rights to what was captured as it is called
 // now. They may have an end.
-func (l *lookback) rest(c *captured) {
+func (l *lookback) rest(ctx context.Context, c *captured) error {
 	s := l.k.s
 	l.looks = &looking{
 		rights: glance{
-			s.live.Right(gateway.Need{Verb: access.Scroll, Object: c.on}),
-			s.live.Right(gateway.Need{Verb: access.View, Object: c.on}),
+			s.right(gateway.Need{Verb: access.Scroll, Object: c.on}),
+			s.right(gateway.Need{Verb: access.View, Object: c.on}),
 		},
 		lost:  "you may not look back here any more",
 		place: new(placeOf(l.at)),
 	}
 	l.looks.seen.Store(time.Now().UnixNano())
-	s.rest(l.looks)
+	ctx, cancel := context.WithTimeout(ctx, keyTime)
+	defer cancel()
+	return s.rest(ctx, l.looks)
 }
 
 // frame is where the pane is on the person's terminal.
@@ -224,7 +229,9 @@ func (l *lookback) renew(ctx context.Context) error {
 	if err := l.k.share.resize(c.bytes); err != nil {
 		return err
 	}
-	l.rest(c)
+	if err := l.rest(ctx, c); err != nil {
+		return err
+	}
 	l.view.Renew(c.content)
 	l.frame = l.k.s.frame(c)
 	return nil

@@ -63,6 +63,9 @@ func (e *errand) pick(ctx context.Context, inv *tmux.Invocation) error {
 	r, err := s.act(ctx, e.current, "choose", nil, access.View, func(ctx context.Context, on access.Object) (gateway.Result, error) {
 		sight, err := s.e.Gateway().Sight(ctx, s.live.Who(), s.server.Owner())
 		needs = append([]gateway.Need{{Verb: access.View, Object: on}}, sight.Needs...)
+		for _, told := range sight.Told {
+			needs = append(needs, told...)
+		}
 		return gateway.Result{Value: sight}, err
 	})
 	if err != nil {
@@ -114,6 +117,9 @@ func (e *errand) goals(sight gateway.Sight, windows bool) (*chooser.List, []goal
 			}
 			add(goal{t.ID, w.ID, true}, fmt.Sprintf("  %s:%d %s%s", t.Name, link.Index, w.Name, current))
 		}
+	}
+	if sight.More > 0 {
+		l.Items = append(l.Items, chooser.Item{Text: fmt.Sprintf("and %d more windows", sight.More), Fixed: true})
 	}
 	l.Mark(here)
 	return l, goals

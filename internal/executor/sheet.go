@@ -30,8 +30,10 @@ type sheet struct {
 func (k *keyboard) open(ctx context.Context, sh *sheet, needs []gateway.Need) error {
 	s := k.s
 	sh.rests = &looking{rights: s.rights(needs), lost: "what you were shown is not for you to see any more"}
+	if err := s.rest(ctx, sh.rests); err != nil { // and on what is there until it is drawn over
+		return err
+	}
 	begin := !s.att.Covered()
-	s.rest(sh.rests) // and on what is there until it is drawn over
 	k.forgetLook()
 	failpoint.At("seat-sheet")
 	err := k.drawSheet(sh, begin)
@@ -39,26 +41,13 @@ func (k *keyboard) open(ctx context.Context, sh *sheet, needs []gateway.Need) er
 		k.sheet = sh
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, keyTime)
+	// What is there rests on what was not drawn: it goes, though ctx may be over.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), keyTime)
 	defer cancel()
 	if _, uncovered := s.looks.hide(ctx, sh.rests); uncovered != nil {
 		return fmt.Errorf("show you the display again: %w", uncovered)
 	}
 	return err
-}
-
-// rights has needs asked often, each once.
-func (s *seat) rights(needs []gateway.Need) glance {
-	var all glance
-	seen := map[string]bool{}
-	for _, n := range needs {
-		key := fmt.Sprint(n.Whole, n.Verbs, n.Verb, n.Command, n.Object)
-		if !seen[key] {
-			seen[key] = true
-			all = append(all, s.live.Right(n))
-		}
-	}
-	return all
 }
 
 // drawSheet shows a sheet as it is now, while the person may see it.

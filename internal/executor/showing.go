@@ -3,7 +3,7 @@ package executor
 import (
 	"context"
 	"errors"
-	"reflect"
+	"fmt"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -14,12 +14,43 @@ import (
 	"github.com/muxward/muxward/internal/tmux"
 )
 
-// glance is what it takes to see one picture: one right or more.
-type glance []*gateway.Right
+// held is a right that a picture rests on, and what it is told by from others.
+type held struct {
+	*gateway.Right
+	key string
+}
 
-// same reports whether two of them are about the same.
-func (g glance) same(h glance) bool {
-	return slices.EqualFunc(g, h, func(a, b *gateway.Right) bool { return reflect.DeepEqual(a.Need(), b.Need()) })
+// right has a need asked often.
+func (s *seat) right(n gateway.Need) held {
+	return held{s.live.Right(n), fmt.Sprint(n.Whole, n.Verbs, n.Verb, n.Command, n.Object)}
+}
+
+// rights has needs asked often, each once.
+func (s *seat) rights(needs []gateway.Need) glance {
+	all := make(glance, 0, len(needs))
+	for _, n := range needs {
+		all = append(all, s.right(n))
+	}
+	return all.without(nil)
+}
+
+// glance is what it takes to see one picture: one right or more.
+type glance []held
+
+// without gives each of the rights once that is not among others.
+func (g glance) without(others glance) glance {
+	seen := make(map[string]bool, len(g)+len(others))
+	for _, r := range others {
+		seen[r.key] = true
+	}
+	var all glance
+	for _, r := range g {
+		if !seen[r.key] {
+			seen[r.key] = true
+			all = append(all, r)
+		}
+	}
+	return all
 }
 
 // permit tells what is missing to see the picture now, nil if nothing is.
@@ -39,21 +70,19 @@ type looking struct {
 	place  *tmux.Place  // of the pane that they look back at; nil for a list
 	seen   atomic.Int64 // when it was there, in Unix nanoseconds
 	over   atomic.Bool  // nothing more is shown by it
-	before []glance     // of what was shown earlier, and may be on its way still
+	before glance       // of what was shown earlier, and may be on its way still
 }
 
 // decide answers all its rights as one.
 func (l *looking) decide() access.Decision {
 	sum := access.Decision{Allow: true}
-	for i, g := range append([]glance{l.rights}, l.before...) {
-		for j, r := range g {
-			d := r.Decide()
-			if !d.Allow {
-				return d
-			}
-			if i+j == 0 || !d.Expires.IsZero() && (sum.Expires.IsZero() || d.Expires.Before(sum.Expires)) {
-				sum = d
-			}
+	for i, r := range slices.Concat(l.rights, l.before) {
+		d := r.Decide()
+		if !d.Allow {
+			return d
+		}
+		if i == 0 || !d.Expires.IsZero() && (sum.Expires.IsZero() || d.Expires.Before(sum.Expires)) {
+			sum = d
 		}
 	}
 	return sum
@@ -90,31 +119,42 @@ func (s *showing) hide(ctx context.Context, l *looking) (shown bool, err error) 
 	return s.cover.Uncover(ctx)
 }
 
-// begin has pictures rest on l from now on, and on what those before rest on.
-func (s *showing) begin(l *looking) {
+// begin has pictures rest on l from now on, and on what those before rest on. Where
+// that is more than is remembered, those before are taken away first.
+func (s *showing) begin(ctx context.Context, l *looking) error {
 	if was := s.rests.Load(); was != nil {
-		all := append(slices.Clone(was.before), was.rights)
-		all = slices.DeleteFunc(all, l.rights.same)
-		l.before = all[max(len(all)-maxBefore, 0):]
+		before := slices.Concat(was.before, was.rights).without(l.rights)
+		if len(before) > maxBefore {
+			if _, err := s.end(ctx, was); err != nil {
+				return fmt.Errorf("take away what was shown before: %w", err)
+			}
+			before = nil
+		}
+		l.before = before
 	}
 	s.rests.Store(l)
+	return nil
 }
 
-// maxBefore is how many pictures are remembered that may not be shown yet: more than
-// there is room for on the way to a terminal.
-const maxBefore = 256
+// maxBefore is how many rights are remembered of pictures that may not be shown yet:
+// a revocation looks at each of them, so that it takes no longer the more somebody has
+// looked at.
+const maxBefore = 4096
 
 // rest has what is shown from now on rest on l, whose rights may have an end.
-func (s *seat) rest(l *looking) {
-	s.looks.begin(l)
+func (s *seat) rest(ctx context.Context, l *looking) error {
+	if err := s.looks.begin(ctx, l); err != nil {
+		return err
+	}
 	s.arm()
+	return nil
 }
 
 // picture draws a picture over the person's display that rests on l, while they may
 // see it.
 func (s *seat) picture(l *looking, picture []byte, size attach.Size, begin bool) error {
 	shown := false
-	first := l.rights[0]
+	first := l.rights[0].Right
 	if !looked {
 		first = s.stage.Load().view
 	}

@@ -67,31 +67,58 @@ func TestShownUntilItIsTakenAway(t *testing.T) {
 }
 
 // TestRestsOnWhatWasShownBefore: what is shown rests on what was shown before, too,
-// which the terminal may not have shown yet: on each pane once, and not for ever.
+// which the terminal may not have shown yet: on each right once. What is remembered of
+// that is bounded in rights, not in pictures: what is before is taken away first then.
 func TestRestsOnWhatWasShownBefore(t *testing.T) {
-	var live *gateway.Live // nothing is decided in this test
-	at := func(pane uint32) *looking {
-		right := live.Right(gateway.Need{Object: access.Object{Kind: access.Pane, Pane: access.PaneRef{ID: pane}, Links: []access.SessionRef{{ID: 7}}}})
-		return &looking{rights: glance{right, right}}
+	st := new(seat) // nothing is decided in this test
+	at := func(panes ...uint32) *looking {
+		var needs []gateway.Need
+		for _, pane := range panes {
+			needs = append(needs, gateway.Need{Object: access.Object{Kind: access.Pane, Pane: access.PaneRef{ID: pane}, Links: []access.SessionRef{{ID: 7}}}})
+		}
+		return &looking{rights: st.rights(needs)}
 	}
-	var s showing
-	for _, pane := range []uint32{1, 2, 1, 1, 3, 2} {
-		s.begin(at(pane))
+	panes := func(g glance) (ids []uint32) {
+		for _, r := range g {
+			ids = append(ids, r.Need().Object.Pane.ID)
+		}
+		return ids
 	}
-	var panes []uint32
-	for _, old := range s.rests.Load().before {
-		panes = append(panes, old[1].Need().Object.Pane.ID)
+	withdrawn := 0
+	s := showing{cover: covering{during: func() { withdrawn++ }}}
+	begin := func(l *looking) {
+		t.Helper()
+		if err := s.begin(t.Context(), l); err != nil {
+			t.Fatal(err)
+		}
 	}
-	if !slices.Equal(panes, []uint32{1, 3}) {
-		t.Errorf("it rests on what was shown of %d, too", panes)
+	for _, on := range [][]uint32{{1, 9}, {2}, {1}, {1, 1}, {3, 9}, {2, 2}} {
+		begin(at(on...))
 	}
+	if now := s.rests.Load(); !slices.Equal(panes(now.rights), []uint32{2}) || !slices.Equal(panes(now.before), []uint32{1, 3, 9}) {
+		t.Errorf("it rests on %d, and on what was shown of %d, too", panes(now.rights), panes(now.before))
+	}
+	for i := range uint32(maxBefore / 50) {
+		var many []uint32
+		for n := range uint32(100) {
+			many = append(many, 1000*(i+1)+n)
+		}
+		begin(at(many...))
+		if n := len(s.rests.Load().before); n > maxBefore {
+			t.Fatalf("%d rights are kept", n)
+		}
+	}
+	if withdrawn != 1 {
+		t.Errorf("what was shown before was taken away %d times", withdrawn)
+	}
+	s.cover = covering{func() {}, errors.New("a delivery does not end")}
 	was := s.rests.Load()
-	before := slices.Clone(was.before)
-	for pane := range uint32(2 * maxBefore) {
-		s.begin(at(pane))
+	was.before = make(glance, 0, maxBefore)
+	for i := range maxBefore {
+		was.before = append(was.before, held{key: strings.Repeat("x", i+1)})
 	}
-	if n := len(s.rests.Load().before); n != maxBefore || !slices.EqualFunc(was.before, before, glance.same) {
-		t.Errorf("%d are kept; what was there is %v, was %v", n, was.before, before)
+	if err := s.begin(t.Context(), at(1)); err == nil || s.rests.Load() != was {
+		t.Errorf("what could not be taken away is forgotten; %v", err)
 	}
 }
 

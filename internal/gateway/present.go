@@ -115,11 +115,19 @@ func (s scene) active(id tmux.SessionID) (access.Object, bool) {
 type Sight struct {
 	// Visible is the part of the server's state that they may view.
 	Visible *tmux.Snapshot
+	// More is how many windows are left out there, as they are too many to be shown.
+	More int
 	// Needs are what that rests on: who shows it ends it with them.
 	Needs []Need
-	// People are those at the sessions of Visible of whom the person is told.
+	// People are those at the sessions of Visible of whom the person is told, and
+	// Told what that rests on.
 	People map[tmux.SessionID][]Present
+	Told   map[tmux.SessionID][]Need
 }
+
+// maxSight is how many windows are told of: each is one more right that a list of
+// them rests on.
+const maxSight = 1000
 
 // Sight tells what a person may view of owner's server.
 func (g *Gateway) Sight(ctx context.Context, who identity.Identity, owner string) (Sight, error) {
@@ -134,18 +142,32 @@ func (g *Gateway) Sight(ctx context.Context, who identity.Identity, owner string
 		return Sight{}, fmt.Errorf("ask %s's tmux server for its state: %w", owner, err)
 	}
 	s := scene{owner, server.Incarnation(), snap}
-	sight := Sight{Visible: g.visible(live, s, g.viewedAt), People: map[tmux.SessionID][]Present{}}
+	sight := Sight{Visible: g.visible(live, s, g.viewedAt), People: map[tmux.SessionID][]Present{}, Told: map[tmux.SessionID][]Need{}}
+	sight.cut(maxSight)
 	people := g.Present(owner, s.incarnation, snap)
 	for i := range sight.Visible.Sessions {
 		seen := &sight.Visible.Sessions[i]
 		sight.Needs = append(sight.Needs, s.rests(seen, sight.Visible)...)
 		there, needs := g.introduced(who, s, seen, sight.Visible, people[seen.ID])
 		if len(there) > 0 {
-			sight.People[seen.ID] = there
+			sight.People[seen.ID], sight.Told[seen.ID] = there, needs
 		}
-		sight.Needs = append(sight.Needs, needs...)
 	}
 	return sight, ctx.Err()
+}
+
+// cut leaves out what is behind the first windows, and sessions without one.
+func (s *Sight) cut(most int) {
+	var kept []tmux.Session
+	for _, t := range s.Visible.Sessions {
+		n := min(len(t.Links), most)
+		s.More += len(t.Links) - n
+		most -= n
+		if t.Links = t.Links[:n]; n > 0 {
+			kept = append(kept, t)
+		}
+	}
+	s.Visible.Sessions = kept
 }
 
 // WhoFor lists the people who are attached as one person is told of them: those on
@@ -216,7 +238,7 @@ func (s scene) shownActive(seen *tmux.Session, visible *tmux.Snapshot) (access.O
 // allSeen reports whether every pane of a session is to be seen.
 func (s scene) allSeen(seen *tmux.Session, visible *tmux.Snapshot) bool {
 	whole := s.snap.Session(seen.ID)
-	if len(seen.Links) != len(whole.Links) {
+	if len(seen.Links) != len(whole.Links) { // or they are too many
 		return false
 	}
 	for i := range seen.Links {

@@ -100,7 +100,7 @@ func TestSightIsWhatIsSeen(t *testing.T) {
 			t.Errorf("%s: he is told of %+v, want %+v", what, s.People, c.want)
 		}
 		var rest []access.Kind
-		for _, n := range s.Needs {
+		for _, n := range append(s.Needs, s.Told[1]...) {
 			rest = append(rest, n.Object.Kind)
 		}
 		if !slices.Equal(rest, c.rest) {
@@ -115,6 +115,28 @@ func TestSightIsWhatIsSeen(t *testing.T) {
 				t.Errorf("%s: he is told of %s here, and otherwise of %v", what, p.Person, who)
 			}
 		}
+	}
+}
+
+// TestSightIsBounded: of very many windows the first are told of, and how many others
+// there are; that rests on as many rights.
+func TestSightIsBounded(t *testing.T) {
+	var snap tmux.Snapshot
+	for id := range tmux.SessionID(5) {
+		session := tmux.Session{ID: id}
+		for n := range 300 {
+			w := tmux.WindowID(300*int(id) + n)
+			session.Links = append(session.Links, tmux.Winlink{Index: n, Window: w})
+			snap.Windows = append(snap.Windows, tmux.Window{ID: w, Panes: []tmux.PaneID{tmux.PaneID(w)}})
+			snap.Panes = append(snap.Panes, tmux.Pane{ID: tmux.PaneID(w), Window: w})
+		}
+		snap.Sessions = append(snap.Sessions, session)
+	}
+	g, _, _, _, _ := guestGateway(t, &parts{all: true})
+	g.Servers = still{tmux.NewSnapshot(snap)}
+	s, err := g.Sight(t.Context(), bob(t), "alice")
+	if err != nil || len(s.Visible.Sessions) != 4 || len(s.Visible.Sessions[3].Links) != 100 || len(s.Needs) != maxSight || s.More != 500 {
+		t.Errorf("%d sessions by %d rights, %d more, %v", len(s.Visible.Sessions), len(s.Needs), s.More, err)
 	}
 }
 
