@@ -44,6 +44,7 @@ type board struct {
 	server Server
 	users  int           // under mu of the Executor
 	busy   chan struct{} // holds one while somebody looks
+	helps  chan struct{} // and one while somebody is told what they may press
 	now    atomic.Pointer[view]
 	// When a command may have changed the tables, and when somebody typed
 	// directly, in Unix nanoseconds.
@@ -73,7 +74,7 @@ func (e *Executor) board(s Server) *board {
 	key := s.Owner() + "#" + s.Incarnation()
 	b := e.boards[key]
 	if b == nil {
-		b = &board{server: s, busy: make(chan struct{}, 1)}
+		b = &board{server: s, busy: make(chan struct{}, 1), helps: make(chan struct{}, 1)}
 		if e.boards == nil {
 			e.boards = map[string]*board{}
 		}

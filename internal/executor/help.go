@@ -3,6 +3,7 @@ package executor
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -15,8 +16,14 @@ import (
 	"github.com/muxward/muxward/internal/tmux/control"
 )
 
-// maxHelp is how many keys help looks at: more than anybody reads.
-const maxHelp = 500
+const (
+	// maxHelp is how many keys help lists: more than anybody reads.
+	maxHelp = 500
+	// maxHelpRights is how many rights, about, that may rest on.
+	maxHelpRights = 2000
+	// maxNote is the longest note that is shown of a key, in characters.
+	maxNote = 200
+)
 
 // helps: list-keys of somebody whose keys muxward reads is an overview for them.
 func helps(inv *tmux.Invocation) bool { return inv.Row.Name == "list-keys" }
@@ -34,6 +41,12 @@ func (e *errand) help(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, keyTime)
 	defer cancel()
+	select { // one at a time of those at a server: it is work
+	case e.k.board.helps <- struct{}{}:
+		defer func() { <-e.k.board.helps }()
+	case <-ctx.Done():
+		return errors.New("others there ask for help; try again")
+	}
 	var needs []gateway.Need
 	r, err := s.act(ctx, e.current, "help", nil, access.View, func(ctx context.Context, on access.Object) (gateway.Result, error) {
 		sight, err := s.e.Gateway().Sight(ctx, s.live.Who(), s.server.Owner())
@@ -50,7 +63,7 @@ func (e *errand) help(ctx context.Context) error {
 			return gateway.Result{}, err
 		}
 		list.Items = append(list.Items, keys...)
-		needs = append([]gateway.Need{{Verb: access.View, Object: on}}, rest...)
+		needs = slices.Concat([]gateway.Need{{Verb: access.View, Object: on}}, sight.Told[e.current.Session.ID], rest)
 		return gateway.Result{Value: list}, nil
 	})
 	if err != nil {
@@ -66,7 +79,7 @@ func (e *errand) help(ctx context.Context) error {
 // title says where the person is and what they may do there.
 func (e *errand) title() string {
 	s := e.k.s
-	session := s.stage.Load().session
+	session := *e.current.Session
 	held := s.e.Gateway().Holds(s.live.Who(), s.sessionObject(session))
 	return fmt.Sprintf(" %s, for %s: %s", tmux.JoinOwner(s.server.Owner(), session.Name), s.live.Who().Person(), held.Brief())
 }
@@ -75,7 +88,7 @@ func (e *errand) title() string {
 func (e *errand) presence(sight gateway.Sight) []chooser.Item {
 	s := e.k.s
 	var here []string
-	for _, p := range sight.People[s.stage.Load().session.ID] {
+	for _, p := range sight.People[e.current.Session.ID] {
 		here = append(here, p.Person+typist(p))
 	}
 	return []chooser.Item{
@@ -98,34 +111,33 @@ func typist(p gateway.Present) string {
 // mayPress lists the keys whose commands the person may run now, with the needs
 // that this rests on.
 func (e *errand) mayPress(ctx context.Context, tables *tmux.KeyTables, on access.Object) ([]chooser.Item, []gateway.Need, error) {
-	m := tables.Session(e.k.s.stage.Load().session.ID)
+	m := tables.Session(e.current.Session.ID)
 	if m == nil {
 		return nil, nil, errNowhere
 	}
-	var keys []tmux.BoundKey
-	for _, table := range tables.Tables() {
-		if !strings.HasPrefix(table, "copy-mode") { // they are of a look back
-			keys = append(keys, tables.Bound(table)...)
-		}
-	}
-	keys = slices.DeleteFunc(keys, func(b tmux.BoundKey) bool { return ofMouse(b.Key) })
-	keys = keys[:min(len(keys), maxHelp)]
-	t := &trial{e: e, on: on}
-	for _, b := range keys {
-		t.try(ctx, b)
-	}
-	var err error
-	if t.answers, err = e.k.s.e.Gateway().Permitted(ctx, t.reqs); err != nil {
+	keys := pressed(tables)
+	tried, reqs, err := (&trial{e: e, on: on}).tryAll(ctx, keys)
+	if err != nil {
 		return nil, nil, err
 	}
-	notes := e.notes(ctx)
+	answers, err := e.k.s.e.Gateway().Permitted(ctx, reqs)
+	if err != nil {
+		return nil, nil, err
+	}
+	notes := e.notes(ctx, tables)
 	items := []chooser.Item{{Left: "leave", Text: "by " + leavingKeys(m, keys), Fixed: true}}
 	var needs []gateway.Need
-	for _, b := range keys {
-		may, rests := t.try(ctx, b)
+	listed, more := 0, len(tried) < len(keys)
+	for i, v := range tried {
+		may, rests := v.answer(answers)
 		if !may {
 			continue
 		}
+		if listed++; listed > maxHelp || len(needs)+len(rests) > maxHelpRights {
+			more = true
+			break
+		}
+		b := keys[i]
 		text := notes[b.Table][b.Key]
 		if text == "" {
 			text = commandNames(b)
@@ -133,14 +145,32 @@ func (e *errand) mayPress(ctx context.Context, tables *tmux.KeyTables, on access
 		items = append(items, chooser.Item{Left: m.Written(b.Table, b.Key), Text: text})
 		needs = append(needs, rests...)
 	}
+	if more {
+		items = append(items, chooser.Item{Left: "more", Text: "there are more keys than are looked at here", Fixed: true})
+	}
 	return items, needs, nil
 }
+
+// pressed are the keys of a keyboard that something is bound to. Those of copy mode
+// are of a look back.
+func pressed(tables *tmux.KeyTables) []tmux.BoundKey {
+	var keys []tmux.BoundKey
+	for _, table := range tables.Tables() {
+		if !strings.HasPrefix(table, "copy-mode") {
+			keys = append(keys, tables.Bound(table)...)
+		}
+	}
+	return slices.DeleteFunc(keys, func(b tmux.BoundKey) bool { return ofMouse(b.Key) })
+}
+
+// maxLeaving is how many keys are told by which people leave.
+const maxLeaving = 10
 
 // leavingKeys are the keys by which people leave, which everybody may.
 func leavingKeys(m *tmux.KeyMap, keys []tmux.BoundKey) string {
 	var all []string
 	for _, b := range keys {
-		if leaving(b.Bound) {
+		if leaving(b.Bound) && len(all) < maxLeaving {
 			all = append(all, m.Written(b.Table, b.Key))
 		}
 	}
@@ -163,11 +193,22 @@ func commandNames(b tmux.BoundKey) string {
 	for _, inv := range commands {
 		names = append(names, inv.Row.Name)
 	}
-	return strings.Join(names, ", ")
+	return cut(strings.Join(names, ", "), maxNote)
 }
 
-// notes gives the notes of keys, by table. Without them help names commands.
-func (e *errand) notes(ctx context.Context) map[string]map[string]string {
+// cut gives the first characters of a text.
+func cut(text string, most int) string {
+	for i := range text {
+		if most--; most < 0 {
+			return text[:i]
+		}
+	}
+	return text
+}
+
+// notes gives the notes of keys, by table, of those that are bound as in tables: what
+// was said of another binding is not told. Without them help names commands.
+func (e *errand) notes(ctx context.Context, tables *tmux.KeyTables) map[string]map[string]string {
 	lines, err := tmux.NoteCommands(e.opts)
 	if err != nil {
 		return nil
@@ -180,132 +221,22 @@ func (e *errand) notes(ctx context.Context) map[string]map[string]string {
 	if err != nil || len(replies) != len(lines) {
 		return nil
 	}
+	now := e.k.board.look(ctx, time.Now(), e.opts)
+	if now.err != nil {
+		return nil
+	}
 	all := map[string]map[string]string{}
 	for i, table := range tmux.NotedTables() {
-		if replies[i].Err == nil {
-			all[table] = tmux.ParseNotes(string(replies[i].Data))
+		if replies[i].Err != nil {
+			continue
+		}
+		noted := tmux.ParseNotes(string(replies[i].Data))
+		all[table] = map[string]string{}
+		for _, b := range now.tables.Bound(table) {
+			if tables.Binds(b) {
+				all[table][b.Key] = cut(noted[b.Key], maxNote)
+			}
 		}
 	}
 	return all
-}
-
-// trial finds out which keys a person may press, in two rounds that take the same
-// way: the first gathers what there is to decide, the second has the answers.
-type trial struct {
-	e       *errand
-	on      access.Object // the pane that is current
-	reqs    []gateway.Request
-	answers []gateway.Permission // nil in the first round
-	next    int
-	needs   []gateway.Need
-}
-
-// try goes through what a key is bound to.
-func (t *trial) try(ctx context.Context, b tmux.BoundKey) (may bool, needs []gateway.Need) {
-	commands, err := b.Bound.Commands()
-	if err != nil || len(commands) == 0 {
-		return false, nil
-	}
-	t.needs = nil
-	may = t.all(ctx, commands)
-	return may, t.needs
-}
-
-// all reports whether all of several commands would be done. Each is gone through,
-// whatever comes of the one before.
-func (t *trial) all(ctx context.Context, commands []*tmux.Invocation) bool {
-	may := true
-	for _, inv := range commands {
-		may = t.one(ctx, inv) && may
-	}
-	return may
-}
-
-func (t *trial) one(ctx context.Context, inv *tmux.Invocation) bool {
-	e := t.e
-	switch e.privacy(inv) {
-	case looksOn:
-		return t.holds(access.Scroll) && t.holds(access.View)
-	case pastesOwn:
-		return t.holds(access.Type)
-	case helping, picking, waits:
-		return true
-	case keysIn, reports, selected:
-		return false // it means nothing here
-	}
-	switch {
-	case leaves(inv), entersTable(inv):
-		return true
-	case chooses(inv):
-		return t.branches(ctx, inv)
-	case e.asksFirst(inv):
-		return t.asked(ctx, inv)
-	}
-	if t.answers == nil {
-		req, _ := e.request(inv)
-		t.reqs = append(t.reqs, req)
-		return true
-	}
-	if t.next >= len(t.answers) {
-		return false // the rounds have not gone the same way; this is a fault of muxward
-	}
-	answer := t.answers[t.next]
-	t.next++
-	t.needs = append(t.needs, answer.Needs...)
-	return answer.Allowed
-}
-
-// holds reports whether the person holds a verb on the pane that is current.
-func (t *trial) holds(verb access.Verb) bool {
-	need := gateway.Need{Verb: verb, Object: t.on}
-	t.needs = append(t.needs, need)
-	return t.e.k.s.live.Decide(need).Allow
-}
-
-// branches reports whether one of the branches of a condition would be done.
-func (t *trial) branches(ctx context.Context, inv *tmux.Invocation) bool {
-	may := false
-	for _, n := range inv.Nested() {
-		kept := len(t.needs)
-		commands, err := n.Commands(t.e.opts)
-		if err == nil && t.all(ctx, commands) {
-			may = true
-		} else {
-			t.needs = t.needs[:kept]
-		}
-	}
-	return may
-}
-
-// anyAnswer stands for what somebody answers a prompt with.
-const anyAnswer = "muxward-any-answer"
-
-// asked reports whether what a question leads to would be done. What an answer
-// would choose is taken for what is current.
-func (t *trial) asked(ctx context.Context, inv *tmux.Invocation) bool {
-	if inv.Row.Name == "command-prompt" && saysCommands(inv) {
-		return true // it is decided by what they say
-	}
-	may := false
-	for _, n := range inv.Nested() {
-		var commands []*tmux.Invocation
-		var err error
-		if inv.Row.Name == "command-prompt" {
-			commands, err = n.Filled(slices.Repeat([]string{anyAnswer}, maxPrompts), t.e.opts)
-		} else {
-			commands, err = n.Commands(t.e.opts)
-		}
-		if err != nil {
-			return false
-		}
-		for _, c := range commands {
-			for _, letter := range []byte("st") {
-				if v, ok := c.Get(letter); ok && strings.Contains(v, anyAnswer) {
-					c.Delete(letter)
-				}
-			}
-		}
-		may = t.all(ctx, commands)
-	}
-	return may
 }

@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"testing"
 	"time"
@@ -179,13 +180,39 @@ func TestPresentOnce(t *testing.T) {
 	}
 }
 
+// counting is a server that counts how often it is asked for its state, and by what.
+type counting struct {
+	still
+	asked *[]string
+}
+
+func (c counting) Owners() []string { return []string{"alice", "bob"} }
+
+func (c counting) Server(owner string) Server {
+	return asking{c.still, owner, c.asked}
+}
+
+type asking struct {
+	still
+	owner string
+	asked *[]string
+}
+
+func (a asking) Owner() string { return a.owner }
+
+func (a asking) Snapshot(ctx context.Context, d tmux.Detail) (*tmux.Snapshot, error) {
+	*a.asked = append(*a.asked, fmt.Sprint(a.owner, d))
+	return a.still.Snapshot(ctx, d)
+}
+
 // TestPermittedOnlyTells: of each request it is told what would be decided, with
 // what that rests on; nothing is carried out, and nothing written.
 func TestPermittedOnlyTells(t *testing.T) {
 	g, _, exe, log, _ := guestGateway(t, &asks{verb: access.Type, pane: 3})
-	g.Servers = still{halves()}
+	var asked []string
+	g.Servers = counting{still{halves()}, &asked}
 	var reqs []Request
-	for _, argv := range [][]string{{"send-keys", "-t", "%3", "x"}, {"kill-pane", "-t", "%3"}, {"send-keys", "-t", "%8", "x"}, {"run-shell", "id"}} {
+	for _, argv := range [][]string{{"send-keys", "-t", "%3", "x"}, {"kill-pane", "-t", "%3"}, {"send-keys", "-t", "%8", "x"}, {"run-shell", "id"}, {"list-sessions"}, {"list-panes", "-a"}, {"display-message", "-p", "-t", "%3", "x"}} {
 		invs, perr := tmux.ParseArgv(argv, tmux.ParseOptions{})
 		if perr != nil {
 			t.Fatal(perr)
@@ -197,12 +224,15 @@ func TestPermittedOnlyTells(t *testing.T) {
 		t.Fatalf("%+v, %v", all, err)
 	}
 	for i, p := range all {
-		if p.Allowed != (i == 0) {
+		if p.Allowed != (i == 0 || reqs[i].Invocation.Row.Name == "list-sessions") && i < 5 {
 			t.Errorf("%q: %+v", reqs[i].Invocation.Words(), p)
 		}
 	}
 	if n := all[0].Needs; len(n) != 1 || n[0].Verb != access.Type || n[0].Object.Pane.ID != 3 {
 		t.Errorf("it rests on %+v", n)
+	}
+	if !slices.Equal(asked, []string{fmt.Sprint("alice", tmux.Core)}) {
+		t.Errorf("for it these were asked: %v", asked)
 	}
 	if len(exe.begun) != 0 || len(log.events) != 0 || len(g.lives) != 0 {
 		t.Errorf("%d carried out, %d written, %d permits", len(exe.begun), len(log.events), len(g.lives))

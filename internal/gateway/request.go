@@ -58,6 +58,8 @@ type Request struct {
 	// fresh is the state of the server by which the command line was read. It
 	// serves the first command too: nothing has happened in between.
 	fresh *tmux.Snapshot
+	// trying is set for what is only asked about: see Permitted.
+	trying *trying
 	// sizes is by how many commands tmux is told of sizes, once that is counted.
 	sizes   int
 	counted bool

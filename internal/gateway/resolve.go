@@ -286,10 +286,7 @@ func (r *resolver) look(ctx context.Context) error {
 	if !r.plan.Full && slices.Contains(answered, r.plan.Invocation.Row.Name) {
 		detail = tmux.Full // for the formats that we evaluate ourselves
 	}
-	snap, err := r.req.fresh, error(nil)
-	if snap == nil || detail != tmux.Core || snap.Incarnation.String() != server.Incarnation() {
-		snap, err = server.Snapshot(ctx, detail)
-	}
+	snap, err := r.state(ctx, detail)
 	if err != nil {
 		who, ended := r.req.Identity, errors.Is(err, ErrServerEnded)
 		if r.owner != who.Person() && (ended || r.g.Policy.Blind(who.Subject(), own, r.g.Time())) {
@@ -306,7 +303,7 @@ func (r *resolver) look(ctx context.Context) error {
 	if r.plan.Full {
 		return nil
 	}
-	r.plan.Visible = r.g.visible(r.live, r.scene, r.g.knownAt)
+	r.plan.Visible = r.knows()
 	if len(r.plan.Visible.Sessions) == 0 {
 		if r.owner == r.req.Identity.Person() && len(snap.Sessions) == 0 {
 			return nil // one's own empty server
@@ -315,7 +312,7 @@ func (r *resolver) look(ctx context.Context) error {
 		return r.notHere()
 	}
 	if slices.Contains(answered, r.plan.Invocation.Row.Name) {
-		r.plan.Visible = r.g.visible(r.live, r.scene, r.g.viewedAt)
+		r.plan.Visible = r.views()
 	}
 	if r.plan.Invocation.Row.Name == "list-buffers" {
 		r.plan.Visible.Buffers = snap.Buffers // the server's, as is the right that they take
@@ -352,6 +349,9 @@ type seeing func(identity.Identity, access.Object, time.Time) bool
 
 // elsewhere are the servers of others on which this person may view anything.
 func (r *resolver) elsewhere(ctx context.Context) []Place {
+	if r.req.trying != nil {
+		return nil // what is listed of them takes no right of its own
+	}
 	return r.g.places(ctx, r.live, r.owner, tmux.Full, r.g.viewedAt)
 }
 

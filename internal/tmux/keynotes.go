@@ -27,6 +27,12 @@ func (t *KeyTables) Bound(table string) []BoundKey {
 	return all
 }
 
+// Binds reports whether a key is bound there to the same as elsewhere.
+func (t *KeyTables) Binds(b BoundKey) bool {
+	in := t.tables[b.Table]
+	return in != nil && in.keys[b.Key] != nil && *in.keys[b.Key] == *b.Bound
+}
+
 // Tables lists the names of the tables: first those by which keys are looked up
 // that are pressed by themselves, or behind the prefix key.
 func (t *KeyTables) Tables() []string {
@@ -69,7 +75,7 @@ func NoteCommands(opts ParseOptions) ([]string, error) {
 	for _, table := range NotedTables() {
 		line := list + " -N -P '' -T " + table
 		if opts.Version.AtLeast(Version{Major: 3, Minor: 7}) { // there it passes over some that have one
-			line = list + " -T " + table + " -F '#{key_string} #{key_note}'"
+			line = list + " -T " + table + " -F '#{key_string} #{=200:key_note}'"
 		}
 		lines = append(lines, line)
 	}
@@ -77,14 +83,19 @@ func NoteCommands(opts ParseOptions) ([]string, error) {
 }
 
 // ParseNotes reads what list-keys -N has printed: a key in each line, and the note
-// that was bound with it.
+// that was bound with it. Of a key that has several lines nobody knows which is its
+// own.
 func ParseNotes(listed string) map[string]string {
-	notes := map[string]string{}
+	notes, seen := map[string]string{}, map[string]bool{}
 	for line := range strings.Lines(listed) {
 		key, note, ok := strings.Cut(strings.TrimSpace(line), " ")
-		if ok && notes[PlainKey(key)] == "" {
-			notes[PlainKey(key)] = strings.TrimSpace(note)
+		switch key = PlainKey(key); {
+		case seen[key]:
+			delete(notes, key)
+		case ok:
+			notes[key] = strings.TrimSpace(note)
 		}
+		seen[key] = true
 	}
 	return notes
 }
