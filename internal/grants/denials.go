@@ -104,14 +104,9 @@ func OpenDenials(path string) (*Denials, error) {
 // parse reads the store strictly: what would be read and not understood would
 // be a revocation that does not hold.
 func parse(data []byte) ([]Denial, error) {
-	d := json.NewDecoder(bytes.NewReader(data))
-	d.DisallowUnknownFields()
 	var list []Denial
-	if err := d.Decode(&list); err != nil {
+	if err := strict(data, &list); err != nil {
 		return nil, err
-	}
-	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return nil, errors.New("something follows the list")
 	}
 	for i, den := range list {
 		if _, err := identity.CanonicalName(den.Person); err != nil {
@@ -122,6 +117,19 @@ func parse(data []byte) ([]Denial, error) {
 		}
 	}
 	return list, nil
+}
+
+// strict reads JSON into v: all of it, and nothing that v does not have.
+func strict(data []byte, v any) error {
+	d := json.NewDecoder(bytes.NewReader(data))
+	d.DisallowUnknownFields()
+	if err := d.Decode(v); err != nil {
+		return err
+	}
+	if _, err := d.Token(); !errors.Is(err, io.EOF) {
+		return errors.New("something follows it")
+	}
+	return nil
 }
 
 // List gives all denials, oldest first. The slice must not be changed.
@@ -219,6 +227,11 @@ func replaceFile(path string, data []byte) error {
 	if err != nil {
 		return err
 	}
+	return syncDir(path)
+}
+
+// syncDir has the name of a file survive a crash.
+func syncDir(path string) error {
 	dir, err := os.Open(filepath.Dir(path))
 	if err != nil {
 		return err

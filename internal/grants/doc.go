@@ -1,7 +1,8 @@
-// Package grants holds the moving part of the rights: what was taken from
-// whom, and its store on disk. In this step that is [Denials], the durable
-// revocations.
+// Package grants holds the moving part of the rights: what was given to whom
+// while muxward ran ([Store]), what was taken from whom ([Denials]), and their
+// files on disk.
 //
 // It decides nothing (internal/policy, internal/gateway) and closes nobody's
-// display (internal/gateway): it remembers. Start reading at [Denials].
+// display (internal/gateway): it remembers. Start reading at [Grant] and
+// [Denial].
 package grants

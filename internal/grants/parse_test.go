@@ -10,13 +10,9 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"github.com/muxward/muxward/internal/access"
 	"github.com/muxward/muxward/internal/soak"
 )
-
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // stored is a store as it lies on disk.
 func stored(t testing.TB) []byte {

@@ -1,0 +1,90 @@
+package grants
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/muxward/muxward/internal/access"
+	"github.com/muxward/muxward/internal/identity"
+)
+
+// State is where a grant is in its life. It begins as given, and whatever it
+// becomes then is its end.
+type State string
+
+// The states.
+const (
+	Given     State = "given"
+	TakenBack State = "taken back"
+	Over      State = "over" // its time is over
+)
+
+// Grant is what somebody gave to somebody while muxward ran.
+type Grant struct {
+	// ID is its number in the store. None is used twice.
+	ID int64 `json:"id"`
+	// Who is a person or @group.
+	Who string `json:"who"`
+	// What is the role or the verbs in the giver's words, Verbs what they are.
+	What  string         `json:"what"`
+	Verbs access.VerbSet `json:"verbs"`
+	// On is the object, and Target its name when it was given.
+	On     access.Object `json:"on"`
+	Target string        `json:"target"`
+	// NotBefore and Until bound it; zero is no bound.
+	NotBefore time.Time `json:"not_before,omitzero"`
+	Until     time.Time `json:"until,omitzero"`
+	Reason    string    `json:"reason,omitempty"`
+	// Giver is who gave it, as they came in then: they have to hold what they
+	// gave for as long as it counts.
+	Giver identity.Subject `json:"giver"`
+	// Source is by what it came here.
+	Source string    `json:"source"`
+	At     time.Time `json:"at"`
+
+	State State `json:"state"`
+	// EndedAt, EndedBy and EndedWhy tell of its end.
+	EndedAt  time.Time `json:"ended_at,omitzero"`
+	EndedBy  string    `json:"ended_by,omitempty"`
+	EndedWhy string    `json:"ended_why,omitempty"`
+}
+
+// MaxReason is the longest reason of a grant, in bytes.
+const MaxReason = 1 << 10
+
+// check says what is wrong with a grant.
+func (g Grant) check() error {
+	who := strings.TrimPrefix(g.Who, "@")
+	if _, err := identity.CanonicalName(who); err != nil {
+		return fmt.Errorf("to whom: %w", err)
+	}
+	if _, err := identity.CanonicalName(g.Giver.Person); err != nil {
+		return fmt.Errorf("by whom: %w", err)
+	}
+	switch {
+	case g.Verbs == 0 || !access.AllVerbs.Covers(g.Verbs):
+		return errors.New("it gives no verb that there is")
+	case g.On.Kind > access.Pane || (g.On.Kind == access.Host) != (g.On.Owner == ""):
+		return errors.New("it is not said on what")
+	case g.On.Kind >= access.Window && g.On.Incarnation == "":
+		return errors.New("it is on a window or pane of no server")
+	case g.Giver.Inside != "":
+		return errors.New("it was given from inside a pane")
+	case !g.Until.IsZero() && !g.Until.After(g.NotBefore):
+		return errors.New("it ends before it begins")
+	case len(g.Reason) > MaxReason || !utf8.ValidString(g.Reason):
+		return fmt.Errorf("the reason is no text of at most %d bytes", MaxReason)
+	case g.State != Given && g.State != TakenBack && g.State != Over:
+		return fmt.Errorf("there is no state %q", g.State)
+	}
+	return nil
+}
+
+// ended gives the grant as it is after its end.
+func (g Grant) ended(s State, at time.Time, by, why string) Grant {
+	g.State, g.EndedAt, g.EndedBy, g.EndedWhy = s, at, by, why
+	return g
+}
