@@ -22,8 +22,37 @@ type Engine struct {
 
 // inForce is a policy with its generation: both are read at once.
 type inForce struct {
-	set        *Set
+	set        *Set // of the files
+	moving     Moving
 	generation uint64
+
+	mu    sync.Mutex // held while it is found out what counts
+	whole atomic.Pointer[standing]
+}
+
+// standing is the policy with the moving grants that count until a limit.
+type standing struct {
+	set   *Set
+	limit time.Time // zero: for as long as nothing changes
+}
+
+// at gives the policy with the moving grants that count at a time.
+func (f *inForce) at(at time.Time) *Set {
+	if len(f.moving.Given) == 0 {
+		return f.set
+	}
+	if w := f.whole.Load(); w != nil && (w.limit.IsZero() || at.Before(w.limit)) {
+		return w.set
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if w := f.whole.Load(); w != nil && (w.limit.IsZero() || at.Before(w.limit)) {
+		return w.set
+	}
+	var w standing
+	w.set, w.limit = f.set.with(f.moving, at)
+	f.whole.Store(&w)
+	return w.set
 }
 
 // NewEngine loads a policy directory for the first time. Without a whole
@@ -43,8 +72,19 @@ func EngineOf(set *Set) *Engine {
 	return e
 }
 
-// Set gives the policy in force.
+// Set gives the policy of the files in force.
 func (e *Engine) Set() *Set { return e.now.Load().set }
+
+// At gives the policy in force with the moving grants that count at a time.
+func (e *Engine) At(at time.Time) *Set { return e.now.Load().at(at) }
+
+// Move puts other moving grants in force.
+func (e *Engine) Move(m Moving) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	cur := e.now.Load()
+	e.now.Store(&inForce{set: cur.set, moving: m, generation: cur.generation + 1})
+}
 
 // Generation is 1 at first and grows whenever an answer may have changed.
 func (e *Engine) Generation() uint64 { return e.now.Load().generation }
@@ -61,7 +101,8 @@ func (e *Engine) Reload(dir string) error {
 	if e.broken = err; err != nil {
 		return err
 	}
-	e.now.Store(&inForce{set: set, generation: e.now.Load().generation + 1})
+	cur := e.now.Load()
+	e.now.Store(&inForce{set: set, moving: cur.moving, generation: cur.generation + 1})
 	return nil
 }
 
@@ -78,13 +119,13 @@ func (e *Engine) Bump() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	cur := e.now.Load()
-	e.now.Store(&inForce{set: cur.set, generation: cur.generation + 1})
+	e.now.Store(&inForce{set: cur.set, moving: cur.moving, generation: cur.generation + 1})
 }
 
 // Decide answers a question: see [Set.Decide].
 func (e *Engine) Decide(q access.Question) access.Decision {
 	cur := e.now.Load()
-	d := cur.set.Decide(q)
+	d := cur.at(q.At).Decide(q)
 	d.Generation = cur.generation
 	return d
 }
@@ -92,7 +133,7 @@ func (e *Engine) Decide(q access.Question) access.Decision {
 // Covers decides about everything in an object: see [Set.Covers].
 func (e *Engine) Covers(who identity.Subject, verbs access.VerbSet, o access.Object, at time.Time) access.Decision {
 	cur := e.now.Load()
-	d := cur.set.Covers(who, verbs, o, at)
+	d := cur.at(at).Covers(who, verbs, o, at)
 	d.Generation = cur.generation
 	return d
 }
@@ -105,17 +146,17 @@ func (e *Engine) CoversServer(who identity.Subject, server access.Object, at tim
 
 // Holds gives every verb held on the object: see [Set.Holds].
 func (e *Engine) Holds(who identity.Subject, o access.Object, at time.Time) access.VerbSet {
-	return e.now.Load().set.Holds(who, o, at)
+	return e.At(at).Holds(who, o, at)
 }
 
 // Sees reports whether any of the objects is visible: see [Set.Sees].
 func (e *Engine) Sees(who identity.Subject, at time.Time, objects ...access.Object) bool {
-	return e.now.Load().set.Sees(who, at, objects...)
+	return e.At(at).Sees(who, at, objects...)
 }
 
 // Blind reports that nothing of a server or a session is visible: see [Set.Blind].
 func (e *Engine) Blind(who identity.Subject, o access.Object, at time.Time) bool {
-	return e.now.Load().set.Blind(who, o, at)
+	return e.At(at).Blind(who, o, at)
 }
 
 // PersonOf says which person a Unix account is: see [Set.PersonOf].

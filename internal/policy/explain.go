@@ -108,8 +108,8 @@ func (e *Explanation) grants(s *Set, q *access.Question) {
 	for _, g := range s.people.groupsOf(q.Who.Person) {
 		mine["@"+g] = true
 	}
-	for i := range s.grants {
-		g := &s.grants[i]
+	for i := range len(s.grants) + len(s.given) {
+		g := s.grantAt(i)
 		near := on[g] || mine[g.who] && g.verbs.Has(q.Verb) && g.on.Owner == q.Object.Owner
 		if !near {
 			continue
@@ -126,6 +126,8 @@ func (e *Explanation) grants(s *Set, q *access.Question) {
 			c.Why = fmt.Sprintf("gives %s, not %s", g.verbs, q.Verb)
 		case !g.gives(q.Verb, q.Command):
 			c.Why = "a command of one's own needs type or execute as well"
+		case q.At.Before(g.from):
+			c.Why = "begins at " + g.from.Format(time.RFC3339)
 		case !active(g, q.At):
 			c.Why = "ended at " + g.until.Format(time.RFC3339)
 		default:
@@ -133,6 +135,14 @@ func (e *Explanation) grants(s *Set, q *access.Question) {
 		}
 		e.Considered = append(e.Considered, c)
 	}
+}
+
+// grantAt gives the grants of the files, and behind them those that were given.
+func (s *Set) grantAt(i int) *grant {
+	if i < len(s.grants) {
+		return &s.grants[i]
+	}
+	return &s.given[i-len(s.grants)]
 }
 
 // policies evaluates every policy of the *.cedar files in full.

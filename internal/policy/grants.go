@@ -11,12 +11,13 @@ import (
 	"github.com/muxward/muxward/internal/access"
 )
 
-// grant is one standing grant of grants.yaml.
+// grant is one standing grant of grants.yaml, or one that was given.
 type grant struct {
 	who    string // person, "@group" or "*"
 	what   string // the role, or the verbs, as written
 	verbs  access.VerbSet
 	on     Selector
+	from   time.Time // of those that were given; zero: no limit
 	until  time.Time // zero: no limit
 	reason string
 	by     string
@@ -26,10 +27,16 @@ type grant struct {
 	line   int
 	// What decisions say of it, which is put together once: rule and why.
 	named, said string
+
+	given  *Given   // what was given, nil for those of the files
+	givers []string // those through whose hands it went
 }
 
 // rule names the grant in decisions: file:line and what it is.
 func (g *grant) rule() string {
+	if g.given != nil {
+		return "grant " + g.id
+	}
 	id := g.id
 	if id == "" {
 		id = g.who + ":" + g.what

@@ -23,6 +23,8 @@ type holder struct {
 	// touched has each owner on whose server there is a grant ("" for the
 	// host), with the duties of all grants there.
 	touched map[string]access.Obligations
+	// taken is asked about those who gave moving grants; nil if none are here.
+	taken func(person string, o access.Object) bool
 	// reach has each owner on whose server there is a grant; host is set if there is
 	// one on the host.
 	reach map[string]*reach
@@ -128,7 +130,9 @@ func (ix *index) holders(name string, groups []string) []*holder {
 func (h *holder) visit(o access.Object, f func(*grant)) {
 	at := func(p place) {
 		for _, g := range h.exact[p] {
-			f(g)
+			if g.given == nil || g.stands(&o, h.taken) {
+				f(g)
+			}
 		}
 	}
 	at(place{kind: access.Host})
@@ -169,7 +173,13 @@ func find(hs []*holder, q *access.Question) found {
 	var out found
 	for _, h := range hs {
 		h.visit(q.Object, func(g *grant) {
-			if !g.gives(q.Verb, q.Command) || !active(g, q.At) {
+			if !g.gives(q.Verb, q.Command) {
+				return
+			}
+			if q.At.Before(g.from) {
+				out.expires = sooner(out.expires, g.from)
+			}
+			if !active(g, q.At) {
 				return
 			}
 			if out.rule == nil || lasts(g, out.rule) {
@@ -195,8 +205,10 @@ func all(hs []*holder, o access.Object, at time.Time) access.VerbSet {
 	return verbs
 }
 
-// active reports whether the grant still counts at that time.
-func active(g *grant, at time.Time) bool { return g.until.IsZero() || at.Before(g.until) }
+// active reports whether the grant counts at that time.
+func active(g *grant, at time.Time) bool {
+	return !at.Before(g.from) && (g.until.IsZero() || at.Before(g.until))
+}
 
 // lasts reports whether a counts for longer than b.
 func lasts(a, b *grant) bool {

@@ -16,6 +16,12 @@ type Set struct {
 	index  *index
 	static types.EntityMap
 	views  views
+
+	// Of a policy with moving grants: the one of the files alone, those of the
+	// grants that count, and where they are found.
+	files  *Set
+	given  []grant
+	moving *index
 }
 
 // Load reads a policy directory. The error is of type [Problems] and tells

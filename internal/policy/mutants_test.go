@@ -98,6 +98,16 @@ func mutants() []mutant {
 		{"covers nothing", "covers.go", `why != "" || verbs == 0 {`, `why != "" {`},
 		{"panes cover what governs", "covers.go", `if q.Who.Inside != "" && Governing.Has(q.Verb) {`, `if false {`},
 		{"covers without duties of parts", "covers.go", `duties |= p.rule.duties`, `_ = duties`},
+		{"givers need not hold it", "given.go", `if !b.holds {`, `if false {`},
+		{"givers need not be let share", "given.go", `verbs := g.Verbs.With(access.SetOf(access.Share))`, `verbs := g.Verbs`},
+		{"it lasts longer than its giver's", "given.go", `made.until, made.duties, made.givers = sooner(g.Until, b.expires), b.duties, b.givers`,
+			`made.duties, made.givers = b.duties, b.givers`},
+		{"what is given has no duties", "given.go", `= sooner(g.Until, b.expires), b.duties, b.givers`, `= sooner(g.Until, b.expires), 0, b.givers`},
+		{"only the giver is looked at", "given.go", `b.givers = append(b.givers, r.givers...)`, `_ = r.givers`},
+		{"another pane at that place", "given.go", `on.Kind >= access.Pane && o.Pane.ID != on.Pane.ID:`, `false:`},
+		{"another life of the server", "given.go", `(o.Incarnation != on.Incarnation || o.Window.ID != on.Window.ID)`, `(o.Window.ID != on.Window.ID)`},
+		{"before it begins", "index.go", `return !at.Before(g.from) && (g.until`, `return (g.until`},
+		{"nobody learns that it begins", "index.go", `out.expires = sooner(out.expires, g.from)`, `_ = g.from`},
 	}
 }
 

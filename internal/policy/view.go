@@ -2,6 +2,7 @@ package policy
 
 import (
 	"iter"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -20,8 +21,11 @@ import (
 type view struct {
 	name    string
 	holders []*holder
-	left    [32]atomic.Pointer[residue] // by verb, as many as a VerbSet holds
+	left    *residues
 }
+
+// residues are by verb, as many as a VerbSet holds.
+type residues [32]atomic.Pointer[residue]
 
 // views keeps the views of people who asked. People who are in no file make a
 // new one each, so there is a limit, at which all are forgotten.
@@ -38,7 +42,13 @@ func (s *Set) view(name string) *view {
 	if v, ok := s.views.known.Load(name); ok {
 		return v.(*view)
 	}
-	v := &view{name: name, holders: s.index.holders(name, s.people.groupsOf(name))}
+	v := &view{name: name}
+	if s.files == nil {
+		v.holders, v.left = s.index.holders(name, s.people.groupsOf(name)), new(residues)
+	} else {
+		of := s.files.view(name) // moving grants leave the policies as they are
+		v.holders, v.left = slices.Concat(of.holders, s.moving.holders(name, s.people.groupsOf(name))), of.left
+	}
 	s.views.mu.Lock()
 	defer s.views.mu.Unlock()
 	if s.views.count >= maxViews {

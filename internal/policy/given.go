@@ -1,0 +1,191 @@
+package policy
+
+import (
+	"strings"
+	"time"
+
+	"github.com/muxward/muxward/internal/access"
+	"github.com/muxward/muxward/internal/identity"
+)
+
+// Given is a grant that somebody gave while muxward ran. It counts while the
+// giver holds what they gave on the whole of the object, and may share it.
+type Given struct {
+	ID string
+	// Who is a person or "@group", What the role or verbs in words.
+	Who   string
+	What  string
+	Verbs access.VerbSet
+	// On is the object as it was when it was given. Names and indexes count as
+	// in the files; a window or pane has to be the same one, too.
+	On          access.Object
+	From, Until time.Time // zero: no bound
+	Reason      string
+	// Giver is who gave it, as they came in then.
+	Giver identity.Subject
+}
+
+// Moving is what changes without the policy files: the grants that were given,
+// and what was taken from people, of whom it is asked as often as it matters.
+// Taken may be nil.
+type Moving struct {
+	Given []Given
+	Taken func(person string, o access.Object) bool
+}
+
+// MaxChain is through how many hands a right may go: what is handed on further
+// counts for nothing.
+const MaxChain = 8
+
+// grantOf gives what was given the form of a grant of the files.
+func grantOf(g *Given) grant {
+	on := Selector{Kind: g.On.Kind, Owner: g.On.Owner}
+	if on.Kind >= access.Session {
+		on.Session = g.On.Session.Name
+	}
+	if on.Kind >= access.Window {
+		on.Window = g.On.Session.Index
+	}
+	if on.Kind >= access.Pane {
+		on.Pane = g.On.Pane.Index
+	}
+	return grant{
+		who: g.Who, what: g.What, verbs: g.Verbs, on: on, from: g.From, until: g.Until,
+		reason: g.Reason, by: g.Giver.Person, id: g.ID, given: g,
+	}
+}
+
+// stands reports whether what was given is about this very object, and nothing
+// was taken on it from those through whose hands it went.
+func (g *grant) stands(o *access.Object, taken func(string, access.Object) bool) bool {
+	on := &g.given.On
+	switch {
+	case on.Kind >= access.Window && (o.Incarnation != on.Incarnation || o.Window.ID != on.Window.ID),
+		on.Kind >= access.Pane && o.Pane.ID != on.Pane.ID:
+		return false
+	case taken == nil:
+		return true
+	}
+	for _, giver := range g.givers {
+		if taken(giver, *o) {
+			return false
+		}
+	}
+	return true
+}
+
+// with gives the policy together with those grants that count at a time, and
+// when that has to be found out again (zero: not because of the time).
+//
+// It begins with what the files permit and adds what that lets people give,
+// then what that lets people give, and so on: of grants that rest on each other
+// in a circle none is ever added.
+func (s *Set) with(m Moving, at time.Time) (*Set, time.Time) {
+	if len(m.Given) == 0 {
+		return s, time.Time{}
+	}
+	var limit time.Time
+	var standing []grant
+	left := make([]*Given, 0, len(m.Given))
+	for i := range m.Given {
+		if g := &m.Given[i]; g.Until.IsZero() || at.Before(g.Until) {
+			left = append(left, g)
+		}
+	}
+	cur := s.derive(standing, m.Taken)
+	for range MaxChain {
+		held := map[holding]backing{}
+		var later []*Given
+		before := len(standing)
+		for _, g := range left {
+			h := holding{g.Giver, g.Verbs, g.On.Key()}
+			b, known := held[h]
+			if !known {
+				b = cur.backing(g, at)
+				held[h] = b
+			}
+			limit = sooner(limit, b.expires)
+			if !b.holds {
+				later = append(later, g)
+				continue
+			}
+			made := grantOf(g)
+			made.until, made.duties, made.givers = sooner(g.Until, b.expires), b.duties, b.givers
+			standing = append(standing, made)
+		}
+		if len(standing) == before {
+			break
+		}
+		left = later
+		cur = s.derive(standing, m.Taken)
+	}
+	return cur, limit
+}
+
+// holding is what a giver has to hold.
+type holding struct {
+	giver identity.Subject
+	verbs access.VerbSet
+	on    access.Key
+}
+
+// backing says whether a giver holds what they gave, on what duties, until
+// when, and through whose hands it came.
+type backing struct {
+	holds   bool
+	duties  access.Obligations
+	expires time.Time
+	givers  []string
+}
+
+// backing looks at what a giver holds.
+func (s *Set) backing(g *Given, at time.Time) backing {
+	o := g.On
+	verbs := g.Verbs.With(access.SetOf(access.Share))
+	d := s.Covers(g.Giver, verbs, o, at)
+	b := backing{holds: d.Allow, duties: d.Obligations, expires: d.Expires}
+	if !d.Allow {
+		return b
+	}
+	b.givers = []string{g.Giver.Person}
+	if owns(g.Giver.Person, o) {
+		return b
+	}
+	for _, verb := range verbs.List() {
+		q := access.Question{Who: g.Giver, Verb: verb, Object: o, At: at, Command: true}
+		if r := find(s.view(g.Giver.Person).holders, &q).rule; r != nil {
+			b.givers = append(b.givers, r.givers...)
+		}
+	}
+	return b
+}
+
+// derive gives the same policy with other moving grants.
+func (s *Set) derive(given []grant, taken func(string, access.Object) bool) *Set {
+	d := &Set{people: s.people, grants: s.grants, rules: s.rules, index: s.index, static: s.static, files: s, given: given}
+	d.moving = newIndex(given)
+	for _, h := range d.moving.by {
+		h.taken = taken
+	}
+	return d
+}
+
+// Counts lists the moving grants that count, by their ids.
+func (s *Set) Counts() map[string]bool {
+	out := make(map[string]bool, len(s.given))
+	for i := range s.given {
+		out[s.given[i].id] = true
+	}
+	return out
+}
+
+// Knows reports whether the files name this person or "@group".
+func (s *Set) Knows(who string) bool {
+	if group, ok := strings.CutPrefix(who, "@"); ok {
+		return s.people.groups[group] != nil
+	}
+	return s.IsPerson(who)
+}
+
+// GroupsOf lists the groups that a person is in, sorted.
+func (s *Set) GroupsOf(person string) []string { return s.people.groupsOf(person) }
