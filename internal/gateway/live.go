@@ -29,6 +29,17 @@ type Need struct {
 	// everything in it, now and later; Verb is not looked at then.
 	Whole bool
 	Verbs access.VerbSet
+	// Join is set for what begins to be looked at: a lockdown refuses that, and
+	// leaves those who look already.
+	Join bool
+}
+
+// verbs are all that the need asks for.
+func (n Need) verbs() access.VerbSet {
+	if n.Whole {
+		return n.Verbs
+	}
+	return access.SetOf(n.Verb)
 }
 
 // Everything is the need of every verb of tmux on an object and all in it.
@@ -236,8 +247,17 @@ func (l *Live) Pass(ctx context.Context) error { return l.EndWithin(ctx, nil) }
 // in it. From whom nothing was taken, the policy alone decides, and it answers
 // for an object with whatever comes into it later.
 func (l *Live) Touched(o access.Object) bool {
-	_, hit := l.g.Denials.Match(l.who.Person(), o)
+	_, hit := l.g.Denials.Match(l.who.Person(), access.SetOf(access.View), o)
 	return hit
+}
+
+// Locked says by whom an object or a part of it is locked down and why, ""
+// if it is not.
+func (l *Live) Locked(o access.Object) string {
+	if den, hit := l.g.Denials.Locked(o); hit {
+		return den.String()
+	}
+	return ""
 }
 
 // Generation changes whenever a decision may.
@@ -320,12 +340,9 @@ func (g *Gateway) verdict(who identity.Identity, n Need, gen uint64, now time.Ti
 	if shut != nil {
 		return access.Decision{Rule: "the end", Reason: shut.Error(), Generation: gen}
 	}
-	if den, hit := g.Denials.Match(who.Person(), n.Object); hit {
-		reason := "revoked by " + den.By
-		if den.Reason != "" {
-			reason += ": " + den.Reason
-		}
-		return access.Decision{Rule: "revocation", Reason: reason, Generation: gen}
+	if d, taken := g.taken(who, n); taken {
+		d.Generation = gen
+		return d
 	}
 	var d access.Decision
 	if n.Whole {
@@ -337,6 +354,22 @@ func (g *Gateway) verdict(who identity.Identity, n Need, gen uint64, now time.Ti
 	}
 	d.Generation = gen
 	return d
+}
+
+// taken refuses what was taken from somebody, or from everybody.
+func (g *Gateway) taken(who identity.Identity, n Need) (access.Decision, bool) {
+	den, hit := g.Denials.Match(who.Person(), n.verbs(), n.Object)
+	if !hit && n.Join {
+		den, hit = g.Denials.Locked(n.Object)
+	}
+	if !hit {
+		return access.Decision{}, false
+	}
+	rule := "revocation"
+	if den.Lock {
+		rule = "lockdown"
+	}
+	return access.Decision{Rule: rule, Reason: den.String()}, true
 }
 
 // Report tells what a reconsideration did.
@@ -351,12 +384,17 @@ type Report struct {
 // When it returns, whatever is no longer permitted has ended, except what the
 // report lists as unconfirmed. The permit of ctx itself is not waited for.
 func (g *Gateway) Reconsider(ctx context.Context, person, why string) Report {
+	return g.ReconsiderThose(ctx, func(p string) bool { return person == "" || p == person }, why)
+}
+
+// ReconsiderThose is Reconsider for those people of whom about says so.
+func (g *Gateway) ReconsiderThose(ctx context.Context, about func(person string) bool, why string) Report {
 	g.forget()
 	self, _ := ctx.Value(liveKey{}).(*Live)
 	g.mu.Lock()
 	var lives []*Live
 	for _, l := range g.lives {
-		if l != self && (person == "" || l.who.Person() == person) {
+		if l != self && about(l.who.Person()) {
 			lives = append(lives, l)
 		}
 	}

@@ -246,6 +246,7 @@ func (r *resolver) guestAttach() error {
 	if all := r.viewAll(s); r.ownPlace(s, all) {
 		flags = "ignore-size" // nothing is ever typed there
 	} else {
+		r.add(Need{Verb: access.View, Object: on, Join: true})
 		r.plan.Needs = append(r.plan.Needs, all...)
 		sizes := Need{Verb: access.Resize, Object: on}
 		if may := r.live.Decide(sizes).Allow; sized(may) {
@@ -362,6 +363,10 @@ func (g *Gateway) resolveAct(ctx context.Context, live *Live, req Request) (*Pla
 		p.Object, p.Needs = *all, []Need{Everything(*all)}
 		return p, nil
 	}
+	if on := req.Act.On; on != nil {
+		p.Object, p.Needs = *on, []Need{{Verb: req.Act.Verb, Object: *on}}
+		return p, nil
+	}
 	if req.Act.Target != "" {
 		o, err := g.Object(ctx, req.Identity.Person(), req.Act.Target)
 		if err != nil && req.Act.Lasting {
@@ -382,6 +387,9 @@ func (g *Gateway) resolveAct(ctx context.Context, live *Live, req Request) (*Pla
 	}
 	if !req.Act.Open {
 		p.Needs = []Need{{Verb: req.Act.Verb, Object: p.Object}}
+	}
+	if req.Act.Whole != 0 {
+		p.Needs = append(p.Needs, Need{Whole: true, Verbs: req.Act.Whole, Object: p.Object})
 	}
 	return p, nil
 }
@@ -409,10 +417,11 @@ func (g *Gateway) Holds(who identity.Identity, o access.Object) access.VerbSet {
 }
 
 func (g *Gateway) heldAt(who identity.Identity, o access.Object, at time.Time) access.VerbSet {
-	if _, denied := g.Denials.Match(who.Person(), o); denied {
+	taken := g.Denials.Taken(who.Person(), o)
+	if taken == access.AllVerbs {
 		return 0
 	}
-	return g.Policy.Holds(who.Subject(), o, at)
+	return g.Policy.Holds(who.Subject(), o, at) &^ taken
 }
 
 // Object finds what a target names for one of muxward's own commands: a

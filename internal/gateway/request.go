@@ -181,6 +181,12 @@ type Act struct {
 	// All, if it is set, is where every verb of tmux is needed. Target and Verb
 	// are not looked at then.
 	All *access.Object
+	// Whole are verbs that are needed on the target and on everything in it,
+	// besides Verb: nobody gives what they do not hold.
+	Whole access.VerbSet
+	// On, if it is set, is what the act is done to, by ids: Target is not looked
+	// at then.
+	On *access.Object
 	// Lasting acts may name what has gone meanwhile: the verb is then needed on
 	// the whole server.
 	Lasting bool

@@ -19,9 +19,14 @@ import (
 )
 
 // Denial takes everything on Scope from a person, whatever the policy files
-// say, until it is lifted.
+// say, until it is lifted; or it is a lockdown, which freezes Scope for
+// everybody.
 type Denial struct {
+	// Person is "" for a lockdown.
 	Person string `json:"person"`
+	// Lock makes it a lockdown, Views one that nobody looks at either.
+	Lock  bool `json:"lock,omitempty"`
+	Views bool `json:"views,omitempty"`
 	// Scope is what they lose; the zero Object is the host, that is all.
 	Scope access.Object `json:"scope"`
 	// Target is what was asked, with its owner, so that it means the same
@@ -30,6 +35,36 @@ type Denial struct {
 	Reason string    `json:"reason,omitempty"`
 	By     string    `json:"by"`
 	At     time.Time `json:"at"`
+}
+
+// watching are the verbs that a lockdown leaves to those who are attached.
+const watching = access.VerbSet(1<<access.View | 1<<access.Scroll)
+
+// unlocking are the verbs that no lockdown takes: who may end it can end it, and
+// take from people what they have.
+const unlocking = access.VerbSet(1<<access.Kick | 1<<access.Lock | 1<<access.Audit)
+
+// takes gives the verbs that the denial takes.
+func (d Denial) takes() access.VerbSet {
+	switch {
+	case !d.Lock:
+		return access.AllVerbs
+	case d.Views:
+		return access.AllVerbs &^ unlocking
+	}
+	return access.AllVerbs &^ unlocking &^ watching
+}
+
+// String says by whom it is and why.
+func (d Denial) String() string {
+	text := "revoked by " + d.By
+	if d.Lock {
+		text = "locked down by " + d.By
+	}
+	if d.Reason != "" {
+		text += ": " + d.Reason
+	}
+	return text
 }
 
 // matches reports whether the denial touches o: o lies in the scope, or the
@@ -72,7 +107,7 @@ func samePane(s, o access.Object) bool {
 	return s.Pane.Index == o.Pane.Index || (s.Incarnation == o.Incarnation && s.Pane.ID == o.Pane.ID)
 }
 
-// Denials is the store of durable revocations: one small file, replaced as a
+// Denials is the store of revocations and lockdowns: one small file, replaced as a
 // whole and synced before a change counts. Reading is lock-free.
 type Denials struct {
 	path string
@@ -109,7 +144,10 @@ func parse(data []byte) ([]Denial, error) {
 		return nil, err
 	}
 	for i, den := range list {
-		if _, err := identity.CanonicalName(den.Person); err != nil {
+		if den.Lock != (den.Person == "") || den.Views && !den.Lock {
+			return nil, fmt.Errorf("number %d: it is not said from whom", i+1)
+		}
+		if _, err := identity.CanonicalName(den.Person); err != nil && !den.Lock {
 			return nil, fmt.Errorf("number %d: %w", i+1, err)
 		}
 		if den.Scope.Kind > access.Pane || (den.Scope.Kind == access.Host) != (den.Scope.Owner == "") {
@@ -135,10 +173,40 @@ func strict(data []byte, v any) error {
 // List gives all denials, oldest first. The slice must not be changed.
 func (d *Denials) List() []Denial { return *d.list.Load() }
 
-// Match gives the first denial of the person that touches o.
-func (d *Denials) Match(person string, o access.Object) (Denial, bool) {
+// Match gives the first denial that takes one of the verbs from the person on
+// o.
+func (d *Denials) Match(person string, verbs access.VerbSet, o access.Object) (Denial, bool) {
 	for _, den := range *d.list.Load() {
-		if den.Person == person && den.matches(o) {
+		if (den.Lock || den.Person == person) && den.takes()&verbs != 0 && den.matches(o) {
+			return den, true
+		}
+	}
+	return Denial{}, false
+}
+
+// Taken gives all that denials take from the person on o.
+func (d *Denials) Taken(person string, o access.Object) access.VerbSet {
+	var taken access.VerbSet
+	for _, den := range *d.list.Load() {
+		if (den.Lock || den.Person == person) && den.matches(o) {
+			taken = taken.With(den.takes())
+		}
+	}
+	return taken
+}
+
+// Revoked reports whether everything on o, or on a part of it, was taken from
+// this person in particular.
+func (d *Denials) Revoked(person string, o access.Object) bool {
+	return slices.ContainsFunc(*d.list.Load(), func(den Denial) bool {
+		return !den.Lock && den.Person == person && den.matches(o)
+	})
+}
+
+// Locked gives the first lockdown that touches o.
+func (d *Denials) Locked(o access.Object) (Denial, bool) {
+	for _, den := range *d.list.Load() {
+		if den.Lock && den.matches(o) {
 			return den, true
 		}
 	}
@@ -148,7 +216,8 @@ func (d *Denials) Match(person string, o access.Object) (Denial, bool) {
 // same reports whether both take the same thing from the same person. The
 // words it was asked for with are not enough: work:0 is another window today.
 func (d Denial) same(o Denial) bool {
-	return d.Person == o.Person && d.Target == o.Target && d.Scope.Key() == o.Scope.Key()
+	return d.Person == o.Person && d.Lock == o.Lock && d.Views == o.Views &&
+		d.Target == o.Target && d.Scope.Key() == o.Scope.Key()
 }
 
 // Add remembers a denial, beside all others but an older one of the same. It
@@ -172,8 +241,7 @@ func (d *Denials) keep() error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if err := d.save(d.List()); err != nil {
-		return fmt.Errorf("the revocation holds now but would not survive a restart: %w; "+
-			"make room and revoke again", err)
+		return fmt.Errorf("it holds now but would not survive a restart: %w; make room and do it again", err)
 	}
 	return nil
 }
@@ -182,12 +250,22 @@ func (d *Denials) keep() error {
 // ("" for all of them, on the host) and tells how many there were. Nothing is
 // lifted unless that is on disk.
 func (d *Denials) Lift(person, target, owner string) (int, error) {
+	return d.lift(func(o Denial) bool {
+		return !o.Lock && o.Person == person && (target == "" || o.Target == target && o.Scope.Owner == owner)
+	})
+}
+
+// Unlock forgets the lockdowns asked for as target on owner's server ("" for
+// the host, and not for what lies in it), as Lift does.
+func (d *Denials) Unlock(target, owner string) (int, error) {
+	return d.lift(func(o Denial) bool { return o.Lock && o.Target == target && o.Scope.Owner == owner })
+}
+
+func (d *Denials) lift(which func(Denial) bool) (int, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	before := d.List()
-	next := slices.DeleteFunc(slices.Clone(before), func(o Denial) bool {
-		return o.Person == person && (target == "" || o.Target == target && o.Scope.Owner == owner)
-	})
+	next := slices.DeleteFunc(slices.Clone(before), which)
 	if err := d.save(next); err != nil {
 		return 0, fmt.Errorf("nothing was lifted: %w", err)
 	}

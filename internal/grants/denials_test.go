@@ -74,13 +74,13 @@ func TestDenialsSurvive(t *testing.T) {
 	if d, err = OpenDenials(path); err != nil || len(d.List()) != 3 {
 		t.Fatalf("%d denials, %v", len(d.List()), err)
 	}
-	if _, hit := d.Match("bob", o); !hit {
+	if _, hit := d.Match("bob", access.AllVerbs, o); !hit {
 		t.Error("bob is let in")
 	}
 	if n, err := d.Lift("bob", "alice", "alice"); n != 1 || err != nil {
 		t.Errorf("lifted %d, %v", n, err)
 	}
-	if den, hit := d.Match("bob", o); !hit || den.Target != "" {
+	if den, hit := d.Match("bob", access.AllVerbs, o); !hit || den.Target != "" {
 		t.Errorf("bob: %+v, %v", den, hit)
 	}
 	if n, err := d.Lift("bob", "", ""); n != 1 || err != nil {
@@ -107,7 +107,7 @@ func TestDenialsOfTheSameWords(t *testing.T) {
 		}
 	}
 	moved := pane("alice", "one", "play", 2, 5, 11, 3, 9) // the first pane, elsewhere
-	if _, hit := d.Match("bob", moved); !hit {
+	if _, hit := d.Match("bob", access.AllVerbs, moved); !hit {
 		t.Error("the pane that was taken first was given back")
 	}
 	if n := len(d.List()); n != 3 {
@@ -129,13 +129,13 @@ func TestDenialWithoutDisk(t *testing.T) {
 	if err := d.Add(Denial{Person: "bob"}); err == nil || !strings.Contains(err.Error(), "would not survive") {
 		t.Errorf("error %v", err)
 	}
-	if _, hit := d.Match("bob", access.Object{}); !hit {
+	if _, hit := d.Match("bob", access.AllVerbs, access.Object{}); !hit {
 		t.Error("bob is let in")
 	}
 	if _, err := d.Lift("bob", "", ""); err == nil {
 		t.Error("lifted without a record")
 	}
-	if _, hit := d.Match("bob", access.Object{}); !hit {
+	if _, hit := d.Match("bob", access.AllVerbs, access.Object{}); !hit {
 		t.Error("bob is let in")
 	}
 }
