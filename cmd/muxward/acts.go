@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"runtime"
@@ -18,9 +17,6 @@ import (
 	"github.com/muxward/muxward/internal/tmux"
 )
 
-// revokeTime bounds how long a revocation waits for what it ends.
-const revokeTime = 5 * time.Second
-
 // act makes the act of a call of muxward's own commands.
 func (d *daemon) act(who identity.Identity, c ctld.Call) (*gateway.Act, error) {
 	a := &gateway.Act{Name: c.Act}
@@ -28,7 +24,11 @@ func (d *daemon) act(who identity.Identity, c ctld.Call) (*gateway.Act, error) {
 	case "status":
 		a.Open, a.Unwritten = true, true
 		a.Do = func(context.Context, access.Object) (gateway.Result, error) {
-			return gateway.Result{Value: d.statusFor(who)}, nil
+			s := d.statusFor(who)
+			for _, den := range d.lockdowns(who) {
+				s.Locked = append(s.Locked, den.where()+": "+den.String())
+			}
+			return gateway.Result{Value: s}, nil
 		}
 	case "who":
 		a.Open = true
@@ -46,58 +46,30 @@ func (d *daemon) act(who identity.Identity, c ctld.Call) (*gateway.Act, error) {
 		a.Do = func(context.Context, access.Object) (gateway.Result, error) {
 			return gateway.Result{Value: d.kickable(who)}, nil
 		}
-	case "revoke":
+	case "revoke", "kick":
 		return d.revokeAct(who, c)
+	case "lockdown", "unlock":
+		return d.lockAct(who, c)
+	case "lockdowns":
+		a.Open = true
+		a.Do = func(context.Context, access.Object) (gateway.Result, error) {
+			return gateway.Result{Value: d.lockdowns(who)}, nil
+		}
+	case "grant":
+		return d.grantAct(who, c)
+	case "take-back":
+		return d.takeBackAct(who, c)
+	case "grants":
+		a.Open = true
+		a.Do = func(context.Context, access.Object) (gateway.Result, error) {
+			return gateway.Result{Value: d.visibleGrants(who)}, nil
+		}
 	case "explain":
 		return d.explainAct(who, c)
 	case "mended":
 		return mendedAct(who, c)
 	default:
 		return nil, fmt.Errorf("muxward does not know %q; the two versions may differ: restart muxward serve", c.Act)
-	}
-	return a, nil
-}
-
-// revokeAct takes everything on a target from a person, or gives it back.
-func (d *daemon) revokeAct(who identity.Identity, c ctld.Call) (*gateway.Act, error) {
-	person, err := identity.CanonicalName(c.Person)
-	if err != nil {
-		return nil, err
-	}
-	a := &gateway.Act{Name: "revoke", Args: []string{person}, Target: c.Target, Verb: access.Kick}
-	if c.Target != "" {
-		a.Args = append(a.Args, "-t", c.Target)
-	}
-	if c.Undo {
-		a.Args = append(a.Args, "--undo")
-		a.Lasting = true // what it was about may be gone
-		a.Do = func(ctx context.Context, o access.Object) (gateway.Result, error) {
-			n, err := d.denials.Lift(person, d.fullTarget(who, c.Target), o.Owner)
-			if err == nil && n == 0 {
-				err = fmt.Errorf("nothing was revoked from %s%s; see: muxward revoke --list", person, on(c.Target))
-			}
-			d.gateway.Reconsider(ctx, person, "let in again")
-			return gateway.Result{Value: revoked{Person: person, Lifted: n}}, err
-		}
-		return a, nil
-	}
-	a.Do = func(ctx context.Context, o access.Object) (gateway.Result, error) {
-		// What has begun is carried through, also if the asker goes meanwhile.
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), revokeTime)
-		defer cancel()
-		keep := d.denials.Deny(grants.Denial{
-			Person: person, Scope: o, Target: d.fullTarget(who, c.Target), Reason: c.Reason,
-			By: who.Person(), At: d.gateway.Time(),
-		})
-		// It is in force: while the disk works, what rests on it ends.
-		kept := make(chan error, 1)
-		go func() { kept <- keep() }()
-		rep := d.gateway.Reconsider(ctx, person, c.Reason)
-		err := <-kept
-		for _, u := range rep.Unconfirmed {
-			err = errors.Join(err, errors.New("not confirmed: "+u))
-		}
-		return gateway.Result{Value: revoked{Person: person, Report: rep}}, err
 	}
 	return a, nil
 }
@@ -121,7 +93,7 @@ func (d *daemon) fullTarget(who identity.Identity, target string) string {
 func (d *daemon) kickable(who identity.Identity) []grants.Denial {
 	out := []grants.Denial{}
 	for _, den := range d.denials.List() {
-		if den.Person == who.Person() || d.holds(who, den.Scope).Has(access.Kick) {
+		if !den.Lock && (den.Person == who.Person() || d.holds(who, den.Scope).Has(access.Kick)) {
 			out = append(out, den)
 		}
 	}
@@ -132,20 +104,6 @@ func (d *daemon) kickable(who identity.Identity) []grants.Denial {
 // where it was revoked from them.
 func (d *daemon) holds(who identity.Identity, o access.Object) access.VerbSet {
 	return d.gateway.Holds(who, o)
-}
-
-// revoked is what `revoke` came to.
-type revoked struct {
-	Person string         `json:"person"`
-	Lifted int            `json:"lifted,omitempty"`
-	Report gateway.Report `json:"report"`
-}
-
-func on(target string) string {
-	if target == "" {
-		return ""
-	}
-	return " on " + target
 }
 
 // status is how muxward is.
@@ -163,7 +121,9 @@ type status struct {
 	Attached   int      `json:"attached"`
 	Goroutines int      `json:"goroutines,omitempty"`
 	Red        []string `json:"red,omitempty"`
-	Notes      []string `json:"notes"`
+	// Locked are the lockdowns that the asker may know of.
+	Locked []string `json:"locked,omitempty"`
+	Notes  []string `json:"notes"`
 }
 
 // statusFor is the status as the asker may know it. How many servers and
@@ -194,6 +154,9 @@ func (d *daemon) status() status {
 	}
 	if err := d.policy.Broken(); err != nil {
 		s.Red = append(s.Red, "the policy files are broken, the last good policy is in force: "+err.Error())
+	}
+	if err := d.grantsWrong(); err != nil {
+		s.Red = append(s.Red, "grants: "+err.Error())
 	}
 	if err := d.ssh.wrong(); err != nil {
 		s.Red = append(s.Red, sshBroken+": "+err.Error())
@@ -229,6 +192,8 @@ type listed struct {
 	Windows int      `json:"windows"`
 	People  int      `json:"people"`
 	Verbs   []string `json:"verbs"`
+	// Locked says by whom the session, or a part of it, is locked down.
+	Locked string `json:"locked,omitempty"`
 }
 
 // visibleSessions are the sessions of which the asker may know, with what
@@ -250,6 +215,9 @@ func (d *daemon) visibleSessions(ctx context.Context, who identity.Identity) ([]
 				Session: access.SessionRef{ID: uint32(s.ID), Name: s.Name},
 			}
 			l := listed{Name: tmux.Clean(name), ID: s.ID.String(), Windows: len(s.Links), Verbs: []string{}}
+			if den, hit := d.denials.Locked(o); hit {
+				l.Locked = den.String()
+			}
 			for _, v := range d.holds(who, o).List() {
 				l.Verbs = append(l.Verbs, v.String())
 			}

@@ -14,7 +14,6 @@ import (
 
 	"github.com/muxward/muxward/internal/config"
 	"github.com/muxward/muxward/internal/gateway"
-	"github.com/muxward/muxward/internal/grants"
 	"github.com/muxward/muxward/internal/server/ctld"
 	"github.com/muxward/muxward/internal/tmux"
 )
@@ -120,6 +119,9 @@ func printStatus(cmd *cobra.Command, s status) error {
 	for _, r := range s.Red {
 		p.printf("%s %s\n", p.bad("RED:"), r)
 	}
+	for _, l := range s.Locked {
+		p.printf("%s %s\n", p.bad("LOCKED:"), l)
+	}
 	for _, n := range s.Notes {
 		p.printf("%s\n", p.dim("note: "+n))
 	}
@@ -169,86 +171,19 @@ func newLsCmd() *cobra.Command {
 			}
 			rows := [][]string{{"SESSION", "ID", "WINDOWS", "PEOPLE", "VERBS"}}
 			for _, l := range list {
-				rows = append(rows, []string{
+				row := []string{
 					l.Name, l.ID, fmt.Sprint(l.Windows), fmt.Sprint(l.People), strings.Join(l.Verbs, ","),
-				})
+				}
+				if l.Locked != "" {
+					row = append(row, l.Locked)
+				}
+				rows = append(rows, row)
 			}
 			return printTable(cmd.OutOrStdout(), rows)
 		},
 	}
 	f.add(cmd)
 	return cmd
-}
-
-func newRevokeCmd() *cobra.Command {
-	var f daemonFlags
-	var c ctld.Call
-	var list bool
-	cmd := &cobra.Command{
-		Use:   "revoke PERSON",
-		Short: "take everything on a target from a person, now",
-		Long: `Take every right on the target (by default on the whole host) from a person.
-
-When it returns, nothing the person sends is executed and nothing more is
-shown to them. It beats the policy files, survives restarts and reloads, and
-is lifted by --undo only. It needs the verb kick on the target.`,
-		Example: `  muxward revoke bob --reason "left the team"
-  muxward revoke carol -t alice/work:1
-  muxward revoke --undo bob
-  muxward revoke --list`,
-		Args: func(cmd *cobra.Command, args []string) error {
-			if list != (len(args) == 0) || len(args) > 1 {
-				return usageError{fmt.Errorf("name one person, or --list alone; see muxward revoke --help")}
-			}
-			return nil
-		},
-		RunE: func(cmd *cobra.Command, args []string) error {
-			if list {
-				return listRevocations(cmd, &f, c.Target)
-			}
-			c.Act, c.Person = "revoke", args[0]
-			var r revoked
-			if err := f.call(cmd.Context(), c, &r); err != nil {
-				return err
-			}
-			if f.json {
-				return printJSON(cmd, r)
-			}
-			out := cmd.OutOrStdout()
-			if c.Undo {
-				_, err := fmt.Fprintf(out, "%s is let in again%s\n", r.Person, on(c.Target))
-				return err
-			}
-			_, err := fmt.Fprintf(out, "%s is revoked%s; %d permits in use were decided anew\n",
-				r.Person, on(c.Target), r.Report.Touched)
-			return err
-		},
-	}
-	f.add(cmd)
-	cmd.Flags().StringVarP(&c.Target, "target", "t", "", "`target` as OWNER, OWNER/SESSION, …:WINDOW or ….PANE")
-	cmd.Flags().StringVar(&c.Reason, "reason", "", "the reason, which the person is shown")
-	cmd.Flags().BoolVar(&c.Undo, "undo", false, "lift the revocation")
-	cmd.Flags().BoolVar(&list, "list", false, "list the revocations in force")
-	return cmd
-}
-
-func listRevocations(cmd *cobra.Command, f *daemonFlags, target string) error {
-	var list []grants.Denial
-	if err := f.call(cmd.Context(), ctld.Call{Act: "revocations", Target: target}, &list); err != nil {
-		return err
-	}
-	if f.json {
-		return printJSON(cmd, list)
-	}
-	rows := [][]string{{"PERSON", "TARGET", "BY", "AT", "REASON"}}
-	for _, r := range list {
-		what := r.Target
-		if what == "" {
-			what = "(host)"
-		}
-		rows = append(rows, []string{r.Person, what, r.By, r.At.Format(time.DateTime), r.Reason})
-	}
-	return printTable(cmd.OutOrStdout(), rows)
 }
 
 // printTable aligns rows for people; a pipe gets tabs.

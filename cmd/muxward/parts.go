@@ -32,6 +32,7 @@ type daemon struct {
 	log      *audit.Log
 	policy   *policy.Engine
 	denials  *grants.Denials
+	grants   *grants.Store // nil if it is damaged: see grantsDamaged
 	guard    *guard.Guard
 	accounts *identity.Accounts
 	gateway  *gateway.Gateway
@@ -51,6 +52,14 @@ type daemon struct {
 	mu     sync.Mutex
 	doors  map[uint32]bool // accounts whose door is open
 	digest string          // of the policy directory as last read
+	// granting is held while grants change, so that what is in force is what was
+	// kept last.
+	granting      sync.Mutex
+	grantsDamaged error
+	// lately is when the clock was looked at last, clockWritten when it was
+	// written: of watch alone.
+	lately       grants.Clock
+	clockWritten time.Time
 	// accountless is why the accounts could not be read the last time.
 	accountless string
 }
@@ -80,10 +89,14 @@ func assemble(ctx context.Context, c config.Config) (d *daemon, err error) {
 	if d.denials, err = grants.OpenDenials(filepath.Join(c.State, "revocations.json")); err != nil {
 		return d, err
 	}
+	if err := d.openGrants(ctx); err != nil {
+		return d, err
+	}
 	if err := d.assembleGuard(); err != nil {
 		return d, err
 	}
 	d.assembleLine()
+	d.moveGrants()
 	if d.keeper, err = startKeeper(d.ctx); err != nil {
 		return d, err
 	}
@@ -239,6 +252,7 @@ func (d *daemon) close() {
 	if d.keeper != nil {
 		_ = d.keeper.Close(ctx) // it puts back what is left
 	}
+	d.closeGrants(ctx)
 	if d.log != nil {
 		if err := d.log.Close(ctx); err != nil && !errors.Is(err, context.DeadlineExceeded) {
 			fmt.Fprintln(os.Stderr, "muxward: close the log:", err)

@@ -67,6 +67,7 @@ func (d *daemon) watch() {
 			d.ssh.reloadChanged(d.ctx, d)
 			d.openDoors(d.ctx)
 			d.ctl.look(d.complain)
+			d.mindTime()
 			if time.Since(shouted) > shoutEvery && d.shout() {
 				shouted = time.Now()
 			}
@@ -82,6 +83,10 @@ func (d *daemon) shout() (any bool) {
 	if err := d.policy.Broken(); err != nil {
 		any = true
 		d.event(access.EventAlarm, "the policy files are broken; the last good policy is in force: "+err.Error())
+	}
+	if err := d.grantsWrong(); err != nil {
+		any = true
+		d.event(access.EventAlarm, "grants: "+err.Error())
 	}
 	if err := d.ssh.wrong(); err != nil {
 		any = true

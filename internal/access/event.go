@@ -69,6 +69,7 @@ const (
 	EventAttach   EventKind = "attach"   // a person's display began
 	EventDetach   EventKind = "detach"   // and ended
 	EventRevoke   EventKind = "revoke"   // a person was revoked, or let in again
+	EventGrant    EventKind = "grant"    // something was given, or what was given ended
 	EventReload   EventKind = "reload"   // policy was loaded or refused
 	EventServer   EventKind = "server"   // a tmux server began, ended or changed
 	EventDoor     EventKind = "door"     // connections refused at a door

@@ -64,6 +64,8 @@ type seat struct {
 	weighing, shrunk atomic.Bool
 	// escape is when an escape was last typed directly, in Unix nanoseconds.
 	escape atomic.Int64
+	// locked is what was said last of a lockdown.
+	locked atomic.Pointer[string]
 	wg     sync.WaitGroup
 	heard  chan struct{} // closed when tmux has said all it says
 
@@ -502,6 +504,7 @@ func (s *seat) reconsider(ctx context.Context, why string) error {
 			return err
 		}
 		sized := s.sizing(ctx, full)
+		s.tellLocked()
 		if full == s.full.Load() {
 			return errors.Join(sized, s.unstick(ctx))
 		}

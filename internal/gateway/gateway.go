@@ -175,6 +175,10 @@ func (g *Gateway) generation() uint64 { return g.Policy.Generation() + g.extra.L
 // longer.
 func (g *Gateway) Time() time.Time { return g.clock.now() }
 
+// NoEarlier tells the clock that a time has come: longer has passed than it
+// counts, as while the machine slept.
+func (g *Gateway) NoEarlier(t time.Time) { g.clock.noEarlier(t) }
+
 // clock never goes back and never runs slower than real time.
 type clock struct {
 	wall func() time.Time
@@ -189,6 +193,15 @@ type clock struct {
 func newClock(wall func() time.Time) *clock {
 	began := time.Now()
 	return &clock{wall: wall, passed: func() time.Duration { return time.Since(began) }}
+}
+
+func (c *clock) noEarlier(t time.Time) {
+	now := c.now()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if t.After(now) && t.After(c.last) {
+		c.last = t.Round(0)
+	}
 }
 
 func (c *clock) now() time.Time {

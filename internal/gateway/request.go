@@ -74,6 +74,8 @@ func (r Request) asked() []string {
 
 func (r Request) unwritten() bool { return r.Act != nil && r.Act.Unwritten }
 
+func (r Request) urgent() bool { return r.Act != nil && r.Act.Urgent }
+
 // Ahead is the state of the server that a client will most likely ask about,
 // fetched while the client was still introducing itself. It is used only if it
 // is as young as if it had been fetched when the command came.
@@ -193,6 +195,9 @@ type Act struct {
 	// Unwritten acts are done even if they cannot be written: they only tell
 	// what is wrong, such as that nothing can be written.
 	Unwritten bool
+	// Urgent acts are recorded as others are, but are done all the same if that
+	// cannot be: they freeze what is wrong, and whoever asks is told.
+	Urgent bool
 	// Shows is set if Do shows what the person may see: it is ended when that
 	// may have changed, so Do does not return before it is shown.
 	Shows bool
@@ -238,6 +243,8 @@ type Permit struct {
 	decision access.Decision
 	live     *Live
 	seq      uint64
+	// unrecorded is why an urgent act is not in the log.
+	unrecorded error
 }
 
 // Request is what was asked. Plan is what may be done, by ids. Decision is why.

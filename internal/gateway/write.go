@@ -14,6 +14,9 @@ import (
 // may have ended already.
 const writeTime = 5 * time.Second
 
+// urgentTime is how long an urgent act waits for each of its records.
+const urgentTime = 500 * time.Millisecond
+
 // event is what all events of a request have in common.
 func (g *Gateway) event(req Request, plan *Plan, kind access.EventKind) access.Event {
 	id := req.Identity
@@ -62,11 +65,20 @@ func (g *Gateway) writeIntent(ctx context.Context, req Request, plan *Plan, d ac
 	if req.unwritten() {
 		class = access.BestEffortClass
 	}
-	seq, err := g.Log.Append(ctx, class, ev)
-	if err != nil && !req.unwritten() {
+	p := &Permit{request: req, plan: plan, decision: d, live: l}
+	if req.urgent() {
+		short, cancel := context.WithTimeout(ctx, urgentTime)
+		defer cancel()
+		if p.seq, p.unrecorded = g.Log.Append(short, class, ev); p.unrecorded != nil {
+			p.unrecorded = fmt.Errorf("it holds, but is not recorded: %w", p.unrecorded)
+		}
+		return p, nil
+	}
+	var err error
+	if p.seq, err = g.Log.Append(ctx, class, ev); err != nil && !req.unwritten() {
 		return nil, fmt.Errorf("refused, because it cannot be recorded: %w", err)
 	}
-	return &Permit{request: req, plan: plan, decision: d, live: l, seq: seq}, nil
+	return p, nil
 }
 
 // writeRefusal writes that something was refused and gives the error for the
@@ -137,8 +149,15 @@ func (g *Gateway) writeOutcome(ctx context.Context, p *Permit, r Result, err err
 	if r.Attached != nil {
 		ev.Kind = access.EventAttach
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeTime)
+	patience := writeTime
+	if p.request.urgent() {
+		patience = urgentTime
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
 	defer cancel()
+	if p.unrecorded != nil {
+		err = errors.Join(err, p.unrecorded)
+	}
 	// What was done is done, and its intent is on disk already.
 	if _, werr := g.Log.Append(ctx, access.BestEffortClass, ev); werr != nil && !p.request.unwritten() {
 		return errors.Join(err, fmt.Errorf("it was done, but its outcome cannot be recorded: %w", werr))

@@ -18,6 +18,16 @@ type Call struct {
 	Reason string `json:"reason,omitempty"`
 	Undo   bool   `json:"undo,omitempty"`
 	All    bool   `json:"all,omitempty"`
+	Views  bool   `json:"views,omitempty"`
+	// Role or Verbs, with commas between, are what is granted, from From until
+	// Until or for For: times as RFC 3339 has them, and a duration.
+	Role  string `json:"role,omitempty"`
+	Verbs string `json:"verbs,omitempty"`
+	From  string `json:"from,omitempty"`
+	Until string `json:"until,omitempty"`
+	For   string `json:"for,omitempty"`
+	// ID is the number of a grant.
+	ID int64 `json:"id,omitempty"`
 	// Argv is a command line of tmux's, or what there is to tell; Pane and Socket what its client would
 	// say of where it is: TMUX_PANE, and the socket that TMUX names.
 	Argv   []string `json:"argv,omitempty"`

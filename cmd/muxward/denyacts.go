@@ -1,0 +1,196 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/muxward/muxward/internal/access"
+	"github.com/muxward/muxward/internal/gateway"
+	"github.com/muxward/muxward/internal/grants"
+	"github.com/muxward/muxward/internal/identity"
+	"github.com/muxward/muxward/internal/server/ctld"
+)
+
+// revokeTime bounds how long a revocation waits for what it ends, lockTime a
+// lockdown, which waits for its records as well.
+const (
+	revokeTime = 5 * time.Second
+	lockTime   = 3500 * time.Millisecond
+)
+
+// revoked is what `revoke`, `kick` and `lockdown` came to.
+type revoked struct {
+	Person string         `json:"person,omitempty"`
+	Target string         `json:"target,omitempty"`
+	Lifted int            `json:"lifted,omitempty"`
+	Report gateway.Report `json:"report"`
+}
+
+// revokeAct takes everything on a target from a person, or gives it back. A kick
+// is a revocation whose target is the asker's own server unless another is named.
+func (d *daemon) revokeAct(who identity.Identity, c ctld.Call) (*gateway.Act, error) {
+	person, err := identity.CanonicalName(c.Person)
+	if err != nil {
+		return nil, err
+	}
+	target := c.Target
+	if target == "" && c.Act == "kick" {
+		target = who.Person()
+	}
+	a := &gateway.Act{Name: c.Act, Args: []string{person}, Target: target, Verb: access.Kick}
+	if target != "" {
+		a.Args = append(a.Args, "-t", target)
+	}
+	if c.Undo {
+		a.Args = append(a.Args, "--undo")
+		a.Lasting = true // what it was about may be gone
+		a.Do = func(ctx context.Context, o access.Object) (gateway.Result, error) {
+			n, err := d.denials.Lift(person, d.fullTarget(who, target), o.Owner)
+			if err == nil && n == 0 {
+				err = fmt.Errorf("nothing was revoked from %s%s; see: muxward revoke --list", person, on(target))
+			}
+			d.gaveAnything(person)
+			d.gateway.ReconsiderThose(ctx, d.restingOn(person), "let in again")
+			return gateway.Result{Value: revoked{Person: person, Target: target, Lifted: n}}, err
+		}
+		return a, nil
+	}
+	a.Do = func(ctx context.Context, o access.Object) (gateway.Result, error) {
+		rep, err := d.deny(ctx, revokeTime, grants.Denial{
+			Person: person, Scope: o, Target: d.fullTarget(who, target), Reason: c.Reason,
+			By: who.Person(), At: d.gateway.Time(),
+		}, d.restingOn(person))
+		return gateway.Result{Value: revoked{Person: person, Target: target, Report: rep}}, err
+	}
+	return a, nil
+}
+
+// deny puts a denial in force, and returns when what it takes has ended. The
+// error says what could not be confirmed in time.
+func (d *daemon) deny(ctx context.Context, within time.Duration, den grants.Denial, whose func(string) bool) (gateway.Report, error) {
+	// What has begun is carried through, also if the asker goes meanwhile.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), within)
+	defer cancel()
+	keep := d.denials.Deny(den)
+	d.gaveAnything(den.Person)
+	// It is in force: while the disk works, what rests on it ends.
+	kept := make(chan error, 1)
+	go func() { kept <- keep() }()
+	why := den.Reason
+	if den.Lock {
+		why = den.String()
+	}
+	rep := d.gateway.ReconsiderThose(ctx, whose, why)
+	var err error
+	select {
+	case err = <-kept:
+	case <-ctx.Done():
+		err = errors.New("it holds now, but is not on disk yet and may not survive a restart")
+	}
+	for _, u := range rep.Unconfirmed {
+		err = errors.Join(err, errors.New("not confirmed: "+u))
+	}
+	return rep, err
+}
+
+// gaveAnything has it found out again which grants count if some are from a
+// person from whom something is taken, or who is let in again.
+func (d *daemon) gaveAnything(person string) {
+	if person != "" && d.grants != nil && d.grants.Gave(person) {
+		d.policy.Bump()
+	}
+}
+
+func on(target string) string {
+	if target == "" {
+		return ""
+	}
+	return " on " + target
+}
+
+// lockAct freezes a target for everybody, or ends that.
+func (d *daemon) lockAct(who identity.Identity, c ctld.Call) (*gateway.Act, error) {
+	target := c.Target
+	if target == "" && !c.All {
+		target = who.Person()
+	}
+	a := &gateway.Act{Name: c.Act, Target: target, Verb: access.Lock}
+	if target == "" {
+		a.Args = []string{"--host"}
+	} else {
+		a.Args = []string{"-t", target}
+	}
+	if c.Act == "unlock" {
+		a.Lasting = true
+		a.Do = func(ctx context.Context, o access.Object) (gateway.Result, error) {
+			n, err := d.denials.Unlock(d.fullTarget(who, target), o.Owner)
+			if err == nil && n == 0 {
+				err = fmt.Errorf("there is no lockdown%s; see: muxward lockdown --list", on(target))
+			}
+			d.gateway.Reconsider(ctx, "", "unlocked")
+			return gateway.Result{Value: revoked{Target: target, Lifted: n}}, err
+		}
+		return a, nil
+	}
+	if c.Views {
+		a.Args = append(a.Args, "--views")
+	}
+	a.Urgent = true
+	a.Args = withReason(a.Args, c.Reason)
+	a.Do = func(ctx context.Context, o access.Object) (gateway.Result, error) {
+		rep, err := d.deny(ctx, lockTime, grants.Denial{
+			Lock: true, Views: c.Views, Scope: o, Target: d.fullTarget(who, target), Reason: c.Reason,
+			By: who.Person(), At: d.gateway.Time(),
+		}, func(string) bool { return true })
+		return gateway.Result{Value: revoked{Target: target, Report: rep}}, err
+	}
+	return a, nil
+}
+
+func withReason(args []string, reason string) []string {
+	if reason == "" {
+		return args
+	}
+	return append(args, "--reason", reason)
+}
+
+// lockdown is a lockdown as it is listed.
+type lockdown struct{ grants.Denial }
+
+// where names what is locked down.
+func (l lockdown) where() string {
+	if l.Target == "" {
+		return "(host)"
+	}
+	return l.Target
+}
+
+// lockdowns lists those that the asker may know of: they hold something there,
+// or would if it were not locked down.
+func (d *daemon) lockdowns(who identity.Identity) []lockdown {
+	out := []lockdown{}
+	for _, den := range d.denials.List() {
+		if !den.Lock {
+			continue
+		}
+		if den.Scope.Kind == access.Host || d.concernedBy(who.Subject(), den.Scope) {
+			out = append(out, lockdown{den})
+		}
+	}
+	return out
+}
+
+// concernedBy reports whether somebody holds something on an object, or, of a
+// server, on anything in it.
+func (d *daemon) concernedBy(who identity.Subject, o access.Object) bool {
+	if d.denials.Revoked(who.Person, o) {
+		return false
+	}
+	now := d.gateway.Time()
+	if o.Kind == access.Server {
+		return !d.policy.Blind(who, access.Object{Kind: access.Server, Owner: o.Owner}, now)
+	}
+	return d.policy.Holds(who, o, now) != 0
+}

@@ -1,0 +1,238 @@
+package main
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/muxward/muxward/internal/grants"
+	"github.com/muxward/muxward/internal/server/ctld"
+)
+
+func newRevokeCmd() *cobra.Command {
+	var f daemonFlags
+	var c ctld.Call
+	var list bool
+	cmd := &cobra.Command{
+		Use:   "revoke PERSON",
+		Short: "take everything on a target from a person, now",
+		Long: `Take every right on the target (by default on the whole host) from a person.
+
+When it returns, nothing the person sends is executed and nothing more is
+shown to them. It beats the policy files, survives restarts and reloads, and
+is lifted by --undo only. It needs the verb kick on the target.`,
+		Example: `  muxward revoke bob --reason "left the team"
+  muxward revoke carol -t alice/work:1
+  muxward revoke --undo bob
+  muxward revoke --list`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if list != (len(args) == 0) || len(args) > 1 {
+				return usageError{fmt.Errorf("name one person, or --list alone; see muxward revoke --help")}
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if list {
+				return listRevocations(cmd, &f, c.Target)
+			}
+			c.Act, c.Person = "revoke", args[0]
+			var r revoked
+			if err := f.call(cmd.Context(), c, &r); err != nil {
+				return err
+			}
+			if f.json {
+				return printJSON(cmd, r)
+			}
+			out := cmd.OutOrStdout()
+			if c.Undo {
+				_, err := fmt.Fprintf(out, "%s is let in again%s\n", r.Person, on(c.Target))
+				return err
+			}
+			_, err := fmt.Fprintf(out, "%s is revoked%s; %d permits in use were decided anew\n",
+				r.Person, on(c.Target), r.Report.Touched)
+			return err
+		},
+	}
+	f.add(cmd)
+	cmd.Flags().StringVarP(&c.Target, "target", "t", "", "`target` as OWNER, OWNER/SESSION, …:WINDOW or ….PANE")
+	cmd.Flags().StringVar(&c.Reason, "reason", "", "the reason, which the person is shown")
+	cmd.Flags().BoolVar(&c.Undo, "undo", false, "lift the revocation")
+	cmd.Flags().BoolVar(&list, "list", false, "list the revocations in force")
+	return cmd
+}
+
+func listRevocations(cmd *cobra.Command, f *daemonFlags, target string) error {
+	var list []grants.Denial
+	if err := f.call(cmd.Context(), ctld.Call{Act: "revocations", Target: target}, &list); err != nil {
+		return err
+	}
+	if f.json {
+		return printJSON(cmd, list)
+	}
+	rows := [][]string{{"PERSON", "TARGET", "BY", "AT", "REASON"}}
+	for _, r := range list {
+		what := r.Target
+		if what == "" {
+			what = "(host)"
+		}
+		rows = append(rows, []string{r.Person, what, r.By, r.At.Format(time.DateTime), r.Reason})
+	}
+	return printTable(cmd.OutOrStdout(), rows)
+}
+
+func newKickCmd() *cobra.Command {
+	var f daemonFlags
+	c := ctld.Call{Act: "kick"}
+	cmd := &cobra.Command{
+		Use:   "kick PERSON",
+		Short: "put a person out of your own server, or of a target, now",
+		Long: `Put a person out, and keep them out until they are let in again by --undo.
+
+It is a revocation on the target, which is your own tmux server unless you name
+another: what they have attached there is closed, nothing they send is executed,
+and they cannot come back, whatever the policy files and grants say. "muxward
+revoke" without a target takes the whole host from them. It needs the verb kick
+on the target. "muxward revoke --list" lists it.`,
+		Example: `  muxward kick bob --reason "the lesson is over"
+  muxward kick bob -t alice/work
+  muxward kick --undo bob`,
+		Args: onePerson,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			c.Person = args[0]
+			var r revoked
+			if err := f.call(cmd.Context(), c, &r); err != nil {
+				return err
+			}
+			if f.json {
+				return printJSON(cmd, r)
+			}
+			did := "is put out"
+			if c.Undo {
+				did = "is let in again"
+			}
+			_, err := fmt.Fprintf(cmd.OutOrStdout(), "%s %s%s\n", r.Person, did, on(r.Target))
+			return err
+		},
+	}
+	f.add(cmd)
+	addTarget(cmd, &c, "`target` as OWNER, OWNER/SESSION, …:WINDOW or ….PANE (default: your own server)")
+	cmd.Flags().StringVar(&c.Reason, "reason", "", "the reason, which the person is shown")
+	cmd.Flags().BoolVar(&c.Undo, "undo", false, "let them in again")
+	return cmd
+}
+
+func onePerson(cmd *cobra.Command, args []string) error {
+	if len(args) != 1 {
+		return usageError{fmt.Errorf("name one person; see %s --help", cmd.CommandPath())}
+	}
+	return nil
+}
+
+func addTarget(cmd *cobra.Command, c *ctld.Call, help string) {
+	cmd.Flags().StringVarP(&c.Target, "target", "t", "", help)
+}
+
+func newLockdownCmd() *cobra.Command {
+	var f daemonFlags
+	var list bool
+	c := ctld.Call{Act: "lockdown"}
+	cmd := &cobra.Command{
+		Use:   "lockdown",
+		Short: "freeze a pane, session, server or host for everybody, now",
+		Long: `Freeze the target, by default your own tmux server, for everybody.
+
+When it returns, nothing is typed there any more and nobody gets in anew; with
+--views what people have attached there is closed, too. Programs go on running.
+It beats the policy files, for owners as well, and survives restarts, until
+"muxward unlock". What it freezes is refused on all that the target lies in, too:
+nobody makes a window in a session one of whose panes is locked down. What could
+not be confirmed within five seconds is said, with exit code 1. It needs the verb
+lock on the target.`,
+		Example: `  muxward lockdown --reason "incident 42"
+  muxward lockdown -t alice/work --views
+  muxward lockdown --host
+  muxward lockdown --list`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if list {
+				return listLockdowns(cmd, &f)
+			}
+			return lock(cmd, &f, c, "is locked down")
+		},
+	}
+	f.add(cmd)
+	addLockTarget(cmd, &c)
+	cmd.Flags().BoolVar(&c.Views, "views", false, "close what people look at, too")
+	cmd.Flags().StringVar(&c.Reason, "reason", "", "the reason, which people are shown")
+	cmd.Flags().BoolVar(&list, "list", false, "list the lockdowns in force")
+	return cmd
+}
+
+func newUnlockCmd() *cobra.Command {
+	var f daemonFlags
+	c := ctld.Call{Act: "unlock"}
+	cmd := &cobra.Command{
+		Use:   "unlock",
+		Short: "end a lockdown",
+		Long: `End the lockdown of the target, by default of your own tmux server. Lockdowns of
+what lies in the target stay. It needs the verb lock on the target.`,
+		Example: `  muxward unlock
+  muxward unlock -t alice/work
+  muxward unlock --host`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return lock(cmd, &f, c, "is unlocked") },
+	}
+	f.add(cmd)
+	addLockTarget(cmd, &c)
+	return cmd
+}
+
+func addLockTarget(cmd *cobra.Command, c *ctld.Call) {
+	addTarget(cmd, c, "`target` as OWNER, OWNER/SESSION, …:WINDOW or ….PANE (default: your own server)")
+	cmd.Flags().BoolVar(&c.All, "host", false, "the whole host")
+	cmd.MarkFlagsMutuallyExclusive("target", "host")
+}
+
+func noArgs(cmd *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return usageError{fmt.Errorf("%q is not understood; see %s --help", args[0], cmd.CommandPath())}
+	}
+	return nil
+}
+
+// lock asks for a lockdown or its end.
+func lock(cmd *cobra.Command, f *daemonFlags, c ctld.Call, did string) error {
+	var r revoked
+	if err := f.call(cmd.Context(), c, &r); err != nil {
+		return err
+	}
+	if f.json {
+		return printJSON(cmd, r)
+	}
+	what := r.Target
+	if what == "" {
+		what = "the host"
+	}
+	_, err := fmt.Fprintf(cmd.OutOrStdout(), "%s %s\n", what, did)
+	return err
+}
+
+func listLockdowns(cmd *cobra.Command, f *daemonFlags) error {
+	var list []lockdown
+	if err := f.call(cmd.Context(), ctld.Call{Act: "lockdowns"}, &list); err != nil {
+		return err
+	}
+	if f.json {
+		return printJSON(cmd, list)
+	}
+	rows := [][]string{{"TARGET", "VIEWS", "BY", "AT", "REASON"}}
+	for _, l := range list {
+		views := "open"
+		if l.Views {
+			views = "closed"
+		}
+		rows = append(rows, []string{l.where(), views, l.By, l.At.Format(time.DateTime), l.Reason})
+	}
+	return printTable(cmd.OutOrStdout(), rows)
+}

@@ -1,0 +1,114 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"github.com/muxward/muxward/internal/access"
+	"github.com/muxward/muxward/internal/failpoint"
+	"github.com/muxward/muxward/internal/grants"
+	"github.com/muxward/muxward/internal/policy"
+)
+
+// openGrants opens the store of grants. One that is damaged ends nothing but the
+// grants in it: they are rights that people do not have then.
+func (d *daemon) openGrants(ctx context.Context) error {
+	store, err := grants.OpenStore(ctx, filepath.Join(d.config.State, "grants.db"), grants.ClockAt(failpoint.Now()))
+	var damaged *grants.Damaged
+	if errors.As(err, &damaged) {
+		d.grantsDamaged = err
+		fmt.Fprintln(os.Stderr, "muxward:", err)
+		d.event(access.EventAlarm, err.Error())
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	d.grants = store
+	d.lately = grants.ClockAt(failpoint.Now())
+	return nil
+}
+
+// now is the time by the line's clock.
+func (d *daemon) now() grants.Clock { return grants.ClockAt(d.gateway.Time()) }
+
+// grantsWrong says why grants are not kept as they should be, nil if they are.
+func (d *daemon) grantsWrong() error {
+	if d.grants == nil {
+		return d.grantsDamaged
+	}
+	return d.grants.Fault()
+}
+
+// moveGrants puts the grants of the store in force as they are now.
+func (d *daemon) moveGrants() {
+	m := policy.Moving{Taken: d.denials.Revoked}
+	if d.grants != nil {
+		for _, g := range d.grants.List() {
+			m.Given = append(m.Given, policy.Given{
+				ID: strconv.FormatInt(g.ID, 10), Who: g.Who, What: g.What, Verbs: g.Verbs, On: g.On,
+				From: g.NotBefore, Until: g.Until, Reason: g.Reason, Giver: g.Giver,
+			})
+		}
+	}
+	d.policy.Move(m)
+}
+
+// clockEvery is how often the time is written while a grant has a limit.
+const clockEvery = 30 * time.Second
+
+// mindTime looks at the clock and at grants whose time is over. What rests on
+// them has ended by then, by timers of its own; those run on while the machine
+// sleeps, or when the clock is set forward, which is noticed here.
+func (d *daemon) mindTime() {
+	was, now := d.lately, d.now()
+	if passed, ok := now.Since(was); ok {
+		d.gateway.NoEarlier(was.Wall.Add(passed))
+		now = d.now()
+		if jumped := now.Wall.Sub(was.Wall) - passed; jumped > time.Second || passed > 3*lookEvery {
+			d.gateway.Reconsider(d.ctx, "", "the clock was set")
+		}
+	}
+	d.lately = now
+	if d.grants == nil {
+		return
+	}
+	d.granting.Lock()
+	defer d.granting.Unlock()
+	over, err := d.grants.Expire(d.ctx, now)
+	if len(over) > 0 {
+		d.moveGrants()
+	}
+	for _, g := range over {
+		if rerr := d.recordGrant(d.ctx, g, "is over"); rerr != nil {
+			fmt.Fprintf(os.Stderr, "muxward: grant %d is over (not recorded: %v)\n", g.ID, rerr)
+		}
+	}
+	if err == nil && d.grants.Limited() && now.Wall.Sub(d.clockWritten) >= clockEvery {
+		err = d.grants.Tick(d.ctx, now)
+		d.clockWritten = now.Wall
+	}
+	if err != nil {
+		d.complain("keep the grants: " + err.Error())
+	}
+}
+
+// closeGrants lets go of the store, with the time of the end in it.
+func (d *daemon) closeGrants(ctx context.Context) {
+	if d.grants == nil {
+		return
+	}
+	if d.gateway != nil && d.grants.Limited() {
+		if err := d.grants.Tick(ctx, d.now()); err != nil {
+			fmt.Fprintln(os.Stderr, "muxward: keep the grants:", err)
+		}
+	}
+	if err := d.grants.Close(); err != nil {
+		fmt.Fprintln(os.Stderr, "muxward: close the grants:", err)
+	}
+}

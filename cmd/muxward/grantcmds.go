@@ -1,0 +1,199 @@
+package main
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/muxward/muxward/internal/access"
+	"github.com/muxward/muxward/internal/grants"
+	"github.com/muxward/muxward/internal/server/ctld"
+)
+
+func newGrantCmd() *cobra.Command {
+	var f daemonFlags
+	var host bool
+	c := ctld.Call{Act: "grant"}
+	cmd := &cobra.Command{
+		Use:   "grant WHO [ROLE]",
+		Short: "give a person or group a right on a target, now",
+		Long: `Give a person or @group of the policy a role, or single verbs, on the target.
+
+You give no more than you hold: every verb, and share, on the whole target. It
+counts beside the policy files for as long as you hold that yourself, and no
+longer than you say; forbids of the policy files beat it. A grant on a window or
+pane is on that one: it counts no more when it is moved, or when the tmux server
+was started anew. It does not count before it is in the log and on disk. Nothing is
+granted from inside a pane.`,
+		Example: `  muxward grant bob typist -t alice/work --for 2h --reason "pairing"
+  muxward grant @oncall viewer -t alice --until 2027-01-31T18:00:00+01:00
+  muxward grant carol --verbs view,type -t alice/work:1.2 --for 10m`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			switch {
+			case len(args) == 0 || len(args) > 2:
+				return usageError{fmt.Errorf("name whom, and a role; see muxward grant --help")}
+			case (len(args) == 2) == (c.Verbs != ""):
+				return usageError{fmt.Errorf("name either a role or --verbs; the roles are %s", roleWords())}
+			case (c.Target != "") == host:
+				return usageError{fmt.Errorf("name a target with -t, or --host")}
+			}
+			return nil
+		},
+		ValidArgsFunction: completeRole,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if c.Person = args[0]; len(args) == 2 {
+				c.Role = args[1]
+			}
+			var g grants.Grant
+			if err := f.call(cmd.Context(), c, &g); err != nil {
+				return err
+			}
+			if f.json {
+				return printJSON(cmd, g)
+			}
+			_, err := fmt.Fprintf(cmd.OutOrStdout(), "grant %d: %s is %s on %s%s\n", g.ID, g.Who, g.What, targetName(g.Target), lasting(g))
+			return err
+		},
+	}
+	f.add(cmd)
+	addTarget(cmd, &c, "`target` as OWNER, OWNER/SESSION, …:WINDOW or ….PANE")
+	cmd.Flags().BoolVar(&host, "host", false, "the whole host")
+	cmd.Flags().StringVar(&c.Verbs, "verbs", "", "`verbs` with commas between, instead of a role")
+	cmd.Flags().StringVar(&c.For, "for", "", "how long it counts, such as 90s, 30m or 2h")
+	cmd.Flags().StringVar(&c.Until, "until", "", "`time` until which it counts, such as 2027-01-31T18:00:00+01:00")
+	cmd.Flags().StringVar(&c.From, "from", "", "`time` from which it counts")
+	cmd.Flags().StringVar(&c.Reason, "reason", "", "the reason, which is recorded and shown")
+	cmd.MarkFlagsMutuallyExclusive("for", "until")
+	_ = cmd.RegisterFlagCompletionFunc("verbs", completeVerbs) // the flag is there
+	return cmd
+}
+
+// lasting says from when until when a grant counts.
+func lasting(g grants.Grant) string {
+	text := ""
+	if !g.NotBefore.IsZero() {
+		text += " from " + g.NotBefore.Local().Format(time.DateTime)
+	}
+	if !g.Until.IsZero() {
+		text += " until " + g.Until.Local().Format(time.DateTime)
+	}
+	return text
+}
+
+func completeRole(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+	if len(args) != 1 {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	return strings.Split(roleWords(), ", "), cobra.ShellCompDirectiveNoFileComp
+}
+
+func completeVerbs(_ *cobra.Command, _ []string, begun string) ([]string, cobra.ShellCompDirective) {
+	head := begun[:strings.LastIndexByte(begun, ',')+1]
+	var out []string
+	for _, v := range access.Verbs() {
+		out = append(out, head+v.String())
+	}
+	return out, cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveNoSpace
+}
+
+func newGrantsCmd() *cobra.Command {
+	var f daemonFlags
+	var who, onWhat string
+	cmd := &cobra.Command{
+		Use:   "grants",
+		Short: "list the grants that were given, or take one back",
+		Long: `List the grants that you have, that you gave, and that are on what you may kick
+people from. What the policy files grant is not among them: see muxward explain.
+
+COUNTS is no while the giver does not hold what they gave, and before it begins.`,
+		Example: `  muxward grants
+  muxward grants --who bob --on alice/work
+  muxward grants take-back 7 --reason "done"`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			var list []shownGrant
+			if err := f.call(cmd.Context(), ctld.Call{Act: "grants"}, &list); err != nil {
+				return err
+			}
+			kept := []shownGrant{}
+			for _, g := range list {
+				if (who == "" || g.Who == who) && (onWhat == "" || within(g.Target, onWhat)) {
+					kept = append(kept, g)
+				}
+			}
+			if f.json {
+				return printJSON(cmd, kept)
+			}
+			return printGrants(cmd, kept)
+		},
+	}
+	f.add(cmd)
+	cmd.Flags().StringVar(&who, "who", "", "only those of this `person` or @group")
+	cmd.Flags().StringVar(&onWhat, "on", "", "only those on this `target` or what lies in it")
+	cmd.AddCommand(newTakeBackCmd())
+	return cmd
+}
+
+// within reports whether a target is another, or lies in it by its name.
+func within(target, in string) bool {
+	rest, ok := strings.CutPrefix(target, in)
+	return ok && (rest == "" || strings.ContainsRune("/:.", rune(rest[0])))
+}
+
+func printGrants(cmd *cobra.Command, list []shownGrant) error {
+	rows := [][]string{{"ID", "WHO", "WHAT", "ON", "UNTIL", "BY", "COUNTS", "REASON"}}
+	for _, g := range list {
+		until, counts := "-", "no"
+		if !g.Until.IsZero() {
+			until = g.Until.Local().Format(time.DateTime)
+		}
+		if g.Counts {
+			counts = "yes"
+		}
+		rows = append(rows, []string{
+			strconv.FormatInt(g.ID, 10), g.Who, g.What, targetName(g.Target), until, g.Giver.Person, counts, g.Reason,
+		})
+	}
+	return printTable(cmd.OutOrStdout(), rows)
+}
+
+func newTakeBackCmd() *cobra.Command {
+	var f daemonFlags
+	c := ctld.Call{Act: "take-back"}
+	cmd := &cobra.Command{
+		Use:   "take-back ID",
+		Short: "end a grant, now",
+		Long: `End the grant of a number, and what rests on it: what its receiver did by it, and
+what they gave others from it. When it returns, that is true. You need share on what
+you gave yourself, and kick on what others gave.`,
+		Example: `  muxward grants take-back 7
+  muxward grants take-back 7 --reason "done"`,
+		Args: func(cmd *cobra.Command, args []string) (err error) {
+			if len(args) == 1 {
+				c.ID, err = strconv.ParseInt(args[0], 10, 64)
+			}
+			if err != nil || len(args) != 1 || c.ID <= 0 {
+				return usageError{fmt.Errorf("give the number of one grant; see: muxward grants")}
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			var r takenBack
+			if err := f.call(cmd.Context(), c, &r); err != nil {
+				return err
+			}
+			if f.json {
+				return printJSON(cmd, r)
+			}
+			_, err := fmt.Fprintf(cmd.OutOrStdout(), "grant %d is taken back: %s on %s from %s\n",
+				r.Grant.ID, r.Grant.What, targetName(r.Grant.Target), r.Grant.Who)
+			return err
+		},
+	}
+	f.add(cmd)
+	cmd.Flags().StringVar(&c.Reason, "reason", "", "the reason, which is recorded")
+	return cmd
+}
