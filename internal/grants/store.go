@@ -342,7 +342,7 @@ func (s *Store) begin(ctx context.Context, all []Grant, now Clock) error {
 				old = append(old, g.ID)
 			}
 			continue
-		case g.Until.IsZero() || lag <= 0:
+		case g.Until.IsZero() || lag <= 0 || !neverBack:
 		case exact:
 			g.Until = g.Until.Add(-lag)
 			if !g.Until.After(g.NotBefore) {

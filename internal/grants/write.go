@@ -10,8 +10,6 @@ import (
 	"os"
 	"slices"
 	"time"
-
-	"github.com/muxward/muxward/internal/failpoint"
 )
 
 // writeTime bounds one change of the store, whatever becomes of who asked.
@@ -66,7 +64,6 @@ func (s *Store) Give(ctx context.Context, g Grant, now Clock, record func(Grant)
 	if err := s.write(ctx, next, g); err != nil {
 		return Grant{}, errors.Join(fmt.Errorf("nothing was given: %w", err), s.undo(ctx, g, now))
 	}
-	failpoint.At("grants-kept")
 	if err := record(g); err != nil {
 		return Grant{}, errors.Join(fmt.Errorf("nothing was given, because it cannot be recorded: %w", err), s.undo(ctx, g, now))
 	}
@@ -192,7 +189,6 @@ func (s *Store) reopen() error {
 
 // commit writes rows and the head that goes with them.
 func (s *Store) commit(ctx context.Context, next head, changed []Grant, drop []int64) error {
-	failpoint.At("grants-commit")
 	tx, err := s.db.BeginTx(ctx, nil)
 	if err != nil {
 		return fmt.Errorf("write the grants: %w", err)

@@ -143,8 +143,8 @@ func (s *Set) backing(g *Given, at time.Time) backing {
 	o := g.On
 	verbs := g.Verbs.With(access.SetOf(access.Share))
 	d := s.Covers(g.Giver, verbs, o, at)
-	b := backing{holds: d.Allow, duties: d.Obligations, expires: d.Expires}
-	if !d.Allow {
+	b := backing{holds: held(d.Allow), duties: d.Obligations, expires: d.Expires}
+	if !d.Allow || held(false) {
 		return b
 	}
 	b.givers = []string{g.Giver.Person}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/muxward/muxward/internal/soak"
 	"github.com/muxward/muxward/internal/tmux/tmuxtest"
+	"github.com/muxward/muxward/test/host"
 )
 
 // Carol types at 200 keys a second while she is revoked, and hopes that some
@@ -55,6 +56,10 @@ type revocation struct {
 	pane         string
 	mode, target string
 	ssh          bool // carol comes by ssh: what the network has of her screen is hers
+	// before prepares a trial, take takes from carol what she has and undo gives
+	// it back; nil is by a revocation.
+	before, undo func()
+	take         func(x *tmuxtest.Terminal) host.Result
 
 	typed, seen int // trials in which something came through
 	keys        int64
@@ -113,6 +118,9 @@ func (r *revocation) trial(i int) {
 	w := r.w
 	w.t.Helper()
 	r.rec.Reset()
+	if r.before != nil {
+		r.before()
+	}
 	var x *tmuxtest.Terminal
 	if r.ssh {
 		x = w.attachSSH(typist, tmuxtest.TerminalConfig{}, "mwalice/rv@127.0.0.1")
@@ -131,7 +139,12 @@ func (r *revocation) trial(i int) {
 	if r.target != "" {
 		args = append(args, "-t", r.target)
 	}
-	res := w.Muxward(root, args...)
+	var res host.Result
+	if r.take != nil {
+		res = r.take(x)
+	} else {
+		res = w.Muxward(root, args...)
+	}
 	// Terminals keep their order: what comes after these marks came after
 	// revoke had returned.
 	mark := fmt.Sprintf("RETURNED-%d\r\n", i)
@@ -150,6 +163,10 @@ func (r *revocation) trial(i int) {
 	}
 	r.judge(i, x, mark)
 	x.Close()
+	if r.undo != nil {
+		r.undo()
+		return
+	}
 	if res := w.Muxward(root, append([]string{"revoke", "--undo", typist}, args[4:]...)...); res.Code != 0 {
 		w.t.Errorf("trial %d: undo: %+v", i, res)
 	}
@@ -165,6 +182,17 @@ func (r *revocation) says(mark string) {
 	}
 }
 
+// closed waits until carol's display is closed: of what takes a right away by
+// itself nobody hears when it is done. Without the check it may never be.
+func (r *revocation) closed(x *tmuxtest.Terminal) host.Result {
+	r.w.t.Helper()
+	if r.w.control {
+		return host.Result{}
+	}
+	tmuxtest.Eventually(r.w.t, x.Exited, "carol's display is closed")
+	return host.Result{}
+}
+
 // judge looks at what came through after the marks.
 func (r *revocation) judge(i int, x *tmuxtest.Terminal, mark string) {
 	w := r.w
@@ -177,7 +205,7 @@ func (r *revocation) judge(i int, x *tmuxtest.Terminal, mark string) {
 		_, late, _ = bytes.Cut(r.rec.Bytes(), []byte("|"))
 		return bytes.IndexByte(late, '!') >= 0
 	}, "the owner's second mark")
-	if late = bytes.Trim(late, "!"); len(late) > 0 {
+	if late = bytes.Trim(late, "!|"); len(late) > 0 {
 		r.typed++
 		w.gain("trial %d: %d keys reached the pane after revoke had returned", i, len(late))
 	}
