@@ -89,7 +89,7 @@ func (d *daemon) mindTime() {
 			fmt.Fprintf(os.Stderr, "muxward: grant %d is over (not recorded: %v)\n", g.ID, rerr)
 		}
 	}
-	if err == nil && d.grants.Limited() && now.Wall.Sub(d.clockWritten) >= clockEvery {
+	if err == nil && (d.grants.Limited() || d.grants.Fault() != nil) && now.Wall.Sub(d.clockWritten) >= clockEvery {
 		err = d.grants.Tick(d.ctx, now)
 		d.clockWritten = now.Wall
 	}

@@ -151,3 +151,77 @@ func TestDamagedStore(t *testing.T) {
 		}
 	}
 }
+
+// TestLockdowns: a lockdown takes from everybody, leaves those who look on and
+// those who can end it what they need for that, survives, and is lifted alone.
+func TestLockdowns(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "revocations.json")
+	d, err := OpenDenials(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	here, elsewhere := pane("alice", "one", "work", 1, 2, 7, 3, 9), pane("alice", "one", "play", 2, 0, 8, 0, 10)
+	session := here.Up().Up()
+	for _, den := range []Denial{
+		{Lock: true, Scope: session, Target: "alice/work", By: "alice", Reason: "incident"},
+		{Lock: true, Views: true, Scope: elsewhere, Target: "alice/play:0.0", By: "root"},
+		{Person: "bob", Scope: session, Target: "alice/work", By: "alice"},
+	} {
+		if err := d.Add(den); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if d, err = OpenDenials(path); err != nil || len(d.List()) != 3 {
+		t.Fatalf("%d denials, %v", len(d.List()), err)
+	}
+	for _, tc := range []struct {
+		person string
+		on     access.Object
+		want   access.VerbSet // what is left
+	}{
+		{"alice", here, access.SetOf(access.View, access.Scroll, access.Kick, access.Lock, access.Audit)},
+		{"bob", here, 0},
+		{"alice", elsewhere, access.SetOf(access.Kick, access.Lock, access.Audit)},
+		{"alice", elsewhere.Up().Up(), access.SetOf(access.Kick, access.Lock, access.Audit)},
+		{"alice", pane("carol", "one", "work", 1, 2, 7, 3, 9), access.AllVerbs},
+	} {
+		if left := access.AllVerbs &^ d.Taken(tc.person, tc.on); left != tc.want {
+			t.Errorf("%s on %v has %v left, want %v", tc.person, tc.on, left, tc.want)
+		}
+		for _, v := range access.Verbs() {
+			if _, hit := d.Match(tc.person, access.SetOf(v), tc.on); hit == tc.want.Has(v) {
+				t.Errorf("%s, %v on %v: %v", tc.person, v, tc.on, hit)
+			}
+		}
+	}
+	if den, hit := d.Match("alice", access.SetOf(access.Type), here); !hit || den.String() != "locked down by alice: incident" {
+		t.Errorf("%v, %v", den, hit)
+	}
+	if !d.Revoked("bob", here) || d.Revoked("alice", here) {
+		t.Error("a lockdown is nobody's revocation")
+	}
+	if n, err := d.Lift("bob", "alice/work", "alice"); n != 1 || err != nil {
+		t.Errorf("lifted %d, %v", n, err)
+	}
+	if n, err := d.Unlock("alice/work", "carol"); n != 0 || err != nil {
+		t.Errorf("unlocked %d of another's, %v", n, err)
+	}
+	if n, err := d.Unlock("alice/work", "alice"); n != 1 || err != nil {
+		t.Errorf("unlocked %d, %v", n, err)
+	}
+	if _, locked := d.Locked(here); locked {
+		t.Error("it is locked")
+	}
+	if _, locked := d.Locked(elsewhere); !locked {
+		t.Error("the other is not locked any more")
+	}
+	for _, text := range []string{
+		`[{"person":"bob","lock":true,"scope":{},"target":"","by":"root","at":"2026-11-26T12:00:00Z"}]`,
+		`[{"person":"","scope":{},"target":"","by":"root","at":"2026-11-26T12:00:00Z"}]`,
+		`[{"person":"bob","views":true,"scope":{},"target":"","by":"root","at":"2026-11-26T12:00:00Z"}]`,
+	} {
+		if list, err := parse([]byte(text)); err == nil || !strings.Contains(err.Error(), "from whom") {
+			t.Errorf("%s: %+v, %v", text, list, err)
+		}
+	}
+}

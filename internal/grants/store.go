@@ -22,8 +22,12 @@ import (
 	_ "modernc.org/sqlite" // the driver "sqlite"
 )
 
-// MaxGiven is how many grants count at once.
-const MaxGiven = 10_000
+// MaxGiven is how many grants are given at once, maxByOne how many of them by
+// one person.
+const (
+	MaxGiven = 10_000
+	maxByOne = 1_000
+)
 
 // keepEnded is how long an ended grant stays in the store. The log has it for
 // good.

@@ -39,10 +39,14 @@ func (s *Store) Limited() bool {
 	return slices.ContainsFunc(s.List(), func(g Grant) bool { return !g.Until.IsZero() })
 }
 
-// Fault says why nothing is written any more, nil if it is.
+// Fault says why the store is not as it should be, nil if it is: nothing is
+// written any more, or not all is on disk yet.
 func (s *Store) Fault() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.fault == nil && len(s.unsaved) > 0 {
+		return fmt.Errorf("%d that have ended are not on disk yet, and would be given again after a restart", len(s.unsaved))
+	}
 	return s.fault
 }
 
@@ -56,8 +60,8 @@ func (s *Store) Give(ctx context.Context, g Grant, now Clock, record func(Grant)
 	if err := g.check(); err != nil {
 		return Grant{}, fmt.Errorf("nothing was given: %w", err)
 	}
-	if len(s.List()) >= MaxGiven {
-		return Grant{}, fmt.Errorf("nothing was given: %d grants count already; take some back", MaxGiven)
+	if err := s.room(g.Giver.Person); err != nil {
+		return Grant{}, fmt.Errorf("nothing was given: %w", err)
 	}
 	next := s.head
 	next.Next, next.Clock = g.ID+1, now
@@ -70,6 +74,20 @@ func (s *Store) Give(ctx context.Context, g Grant, now Clock, record func(Grant)
 	list := append(slices.Clone(s.List()), g)
 	s.list.Store(&list)
 	return g, nil
+}
+
+// room says why there is no more room for what somebody gives.
+func (s *Store) room(giver string) error {
+	list, theirs := s.List(), 0
+	for _, g := range list {
+		if g.Giver.Person == giver {
+			theirs++
+		}
+	}
+	if len(list) >= MaxGiven || theirs >= maxByOne {
+		return fmt.Errorf("there are %d grants, %d of them by %s; take some back", len(list), theirs, giver)
+	}
+	return nil
 }
 
 // undo sees to it that what was not given is not found on disk later either.

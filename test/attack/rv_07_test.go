@@ -117,3 +117,32 @@ func TestRV07LockedDownOnABadDay(t *testing.T) {
 		b.typed(typist, "v"+randomWord()) // the control run
 	}
 }
+
+// A lockdown outlives muxward, and a broken policy: with one nothing is opened
+// at all, and with the policy mended it is still locked down. The control run is
+// the end of it.
+func TestRV07LockedDownForGood(t *testing.T) {
+	b := lay(t, host.Config{})
+	if r := b.Muxward(owner, "lockdown"); r.Code != 0 {
+		t.Fatalf("lockdown: %+v", r)
+	}
+	b.Kill()
+	b.WritePolicy("grants.yaml", "grants: [")
+	if err := b.TryRun(); err == nil {
+		t.Fatal("muxward runs with a broken policy")
+	}
+	if r := b.Tmux(typist, "send-keys", "-t", "mwalice/shared:0.0", "x"); r.Code == 0 {
+		t.Errorf("nothing is open, and carol types: %+v", r)
+	}
+	b.WritePolicy("grants.yaml", bedGrants)
+	b.Run()
+	for _, who := range []string{typist, owner} {
+		if r := b.Tmux(who, "send-keys", "-t", "mwalice/shared:0.0", "x"); r.Code == 0 || !strings.Contains(r.Err, "locked down by mwalice") {
+			t.Errorf("%s after a restart: %+v", who, r)
+		}
+	}
+	if r := b.Muxward(owner, "unlock"); r.Code != 0 {
+		t.Errorf("unlock: %+v", r)
+	}
+	b.typed(typist, "again")
+}

@@ -21,6 +21,10 @@ func TestWhoeverTypesDoesNotGovern(t *testing.T) {
 `}})
 	h.Must(host.Alice, "new-session", "-d", "-x", "200", "-y", "50", "-s", "work", "exec sh")
 	pane := h.Must(host.Alice, "display-message", "-p", "-t", "work", "#{pane_id}")
+	given := "1"
+	if r := h.Muxward(host.Alice, "grant", host.Bob, "viewer", "-t", "work"); r.Code != 0 || !strings.HasPrefix(r.Out, "grant "+given) {
+		t.Fatalf("alice grants: %+v", r)
+	}
 	alice := h.Terminal(host.Alice, tmuxtest.TerminalConfig{Cols: 200, Rows: 50}, "attach", "-t", "work")
 	alice.WaitFor("[work]")
 	carol := h.Terminal(host.Carol, tmuxtest.TerminalConfig{Cols: 200, Rows: 50}, "attach", "-t", "mwalice/work")
@@ -40,6 +44,8 @@ func TestWhoeverTypesDoesNotGovern(t *testing.T) {
 	for word, line := range map[string]string{
 		"list": muxward("revoke --list -t work"), "undo": muxward("revoke --undo mwbob -t work"),
 		"piped": muxward("revoke mwbob -t work </dev/null 2>&1 | cat; false"), "nested": "sh -c '" + muxward("revoke mwbob -t work") + "'",
+		"grant": muxward("grant mwcarol owner -t work"), "lockdown": muxward("lockdown -t work"), "unlock": muxward("unlock -t work"),
+		"kick": muxward("kick mwbob"), "back": muxward("grants take-back " + given),
 		"session": "setsid -w env " + muxward("revoke mwbob -t work"),
 	} {
 		say(line, word)
