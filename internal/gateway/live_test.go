@@ -274,6 +274,17 @@ func TestClockSetBack(t *testing.T) {
 			t.Errorf("step %d: %v, want %v", i, got, step.want)
 		}
 	}
+	// The machine slept, which this clock does not count, and the wall was set back.
+	wall, passed = 0, 6*time.Minute
+	c.noEarlier(begin.Add(30 * time.Hour))
+	if got := c.now().Sub(begin); got != 30*time.Hour {
+		t.Errorf("after a sleep: %v", got)
+	}
+	c.noEarlier(begin)
+	passed += time.Minute
+	if got := c.now().Sub(begin); got != 30*time.Hour+time.Minute {
+		t.Errorf("a minute later: %v", got)
+	}
 }
 
 // BenchmarkRemembered is a decision that an attached person's permit

@@ -1,0 +1,120 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/muxward/muxward/internal/access"
+	"github.com/muxward/muxward/internal/grants"
+)
+
+// TestLockedDown: on what is locked down nobody does anything, those who look on
+// look on, and nobody begins to.
+func TestLockedDown(t *testing.T) {
+	r := &rules{}
+	r.allow.Store(true)
+	g := newGateway(t, r)
+	o := access.Object{Kind: access.Session, Owner: "alice", Incarnation: "one", Session: access.SessionRef{ID: 1, Name: "work"}}
+	l, _ := g.begin(context.Background(), bob(t))
+	defer l.Release()
+	look, join := Need{Verb: access.View, Object: o}, Need{Verb: access.View, Object: o, Join: true}
+	typing, whole := Need{Verb: access.Type, Object: o}, Need{Whole: true, Verbs: access.SetOf(access.View), Object: o}
+	unlock, every := Need{Verb: access.Lock, Object: o}, Everything(o.Up())
+	check := func(when string, allowed ...bool) {
+		t.Helper()
+		for i, n := range []Need{look, whole, unlock, join, typing, every} {
+			if d := l.Decide(n); d.Allow != allowed[i] || !d.Allow && (d.Rule != "lockdown" || d.Reason != "locked down by root: incident") {
+				t.Errorf("%s, %s, join %v: %+v", when, n.word(), n.Join, d)
+			}
+		}
+	}
+	check("at first", true, true, true, true, true, true)
+	deny := func(views bool) {
+		t.Helper()
+		if err := g.Denials.Add(grants.Denial{Lock: true, Views: views, Scope: o, Target: "alice/work", By: "root", Reason: "incident"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	deny(false)
+	check("locked", true, true, true, false, false, false)
+	if held := g.Holds(bob(t), o); held.Has(access.Type) || !held.Has(access.View) || !held.Has(access.Lock) {
+		t.Errorf("bob holds %v", held)
+	}
+	if l.Touched(o) || l.Locked(o) == "" {
+		t.Error("views are taken, or it is not said that it is locked down")
+	}
+	deny(true)
+	check("with views", false, false, true, false, false, false)
+	if !l.Touched(o) {
+		t.Error("views are not taken")
+	}
+	if _, err := g.Denials.Unlock("alice/work", "alice"); err != nil {
+		t.Fatal(err)
+	}
+	check("unlocked", true, true, true, true, true, true)
+}
+
+// fullDisk is a log that cannot be written.
+type fullDisk struct{}
+
+func (fullDisk) Append(ctx context.Context, _ access.Class, _ access.Event) (uint64, error) {
+	<-ctx.Done()
+	return 0, errors.New("disk full")
+}
+
+// performing does acts.
+type performing struct{}
+
+func (performing) Execute(ctx context.Context, p *Permit) (Result, error) {
+	return p.Request().Act.Do(ctx, p.Plan().Object)
+}
+
+// TestUrgent: what freezes what is wrong is done though it cannot be recorded,
+// soon and with a word of that; anything else is not done.
+func TestUrgent(t *testing.T) {
+	r := &rules{}
+	r.allow.Store(true)
+	g := newGateway(t, r)
+	g.Log, g.Executor = fullDisk{}, performing{}
+	for _, urgent := range []bool{true, false} {
+		done := false
+		ctx, cancel := context.WithTimeout(context.Background(), 4*time.Second)
+		began := time.Now()
+		_, err := g.Handle(ctx, Request{Identity: bob(t), Act: &Act{
+			Name: "lockdown", Verb: access.Lock, Urgent: urgent,
+			Do: func(context.Context, access.Object) (Result, error) { done = true; return Result{}, nil },
+		}})
+		cancel()
+		if done != urgent || err == nil || !strings.Contains(err.Error(), "disk full") {
+			t.Errorf("urgent %v: done %v, %v", urgent, done, err)
+		}
+		if took := time.Since(began); urgent && took > 3*time.Second {
+			t.Errorf("it took %v", took)
+		}
+	}
+	r.allow.Store(false)
+	if _, err := g.Handle(context.Background(), Request{Identity: bob(t), Act: &Act{Name: "lockdown", Verb: access.Lock, Urgent: true,
+		Do: func(context.Context, access.Object) (Result, error) { t.Error("done"); return Result{}, nil }}}); err == nil {
+		t.Error("it is not refused")
+	}
+}
+
+// TestActNeedsTheWhole: an act that gives verbs away needs all of them.
+func TestActNeedsTheWhole(t *testing.T) {
+	g := newGateway(t, &rules{})
+	l, ctx := g.begin(context.Background(), bob(t))
+	defer l.Release()
+	on := access.Object{Kind: access.Server, Owner: "alice"}
+	verbs := access.SetOf(access.View, access.Share)
+	p, err := g.resolve(ctx, Request{Identity: bob(t), Act: &Act{Name: "grant", Verb: access.Share, Whole: verbs}})
+	if err != nil || len(p.Needs) != 2 || !p.Needs[1].Whole || p.Needs[1].Verbs != verbs {
+		t.Errorf("%+v, %v", p, err)
+	}
+	p, err = g.resolve(ctx, Request{Identity: bob(t), Act: &Act{Name: "take-back", Verb: access.Kick, On: &on}})
+	if err != nil || len(p.Needs) != 1 || p.Needs[0].Object.Owner != "alice" || p.Needs[0].Verb != access.Kick {
+		t.Errorf("%+v, %v", p, err)
+	}
+}
