@@ -62,7 +62,8 @@ func (d *daemon) act(who identity.Identity, c ctld.Call) (*gateway.Act, error) {
 	case "grants":
 		a.Open = true
 		a.Do = func(context.Context, access.Object) (gateway.Result, error) {
-			return gateway.Result{Value: d.visibleGrants(who)}, nil
+			list, err := d.visibleGrants(who)
+			return gateway.Result{Value: list}, err
 		}
 	case "explain":
 		return d.explainAct(who, c)

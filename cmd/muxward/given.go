@@ -15,24 +15,24 @@ import (
 	"github.com/muxward/muxward/internal/policy"
 )
 
-// openGrants opens the store of grants. One that is damaged ends nothing but the
-// grants in it: they are rights that people do not have then.
-func (d *daemon) openGrants(ctx context.Context) error {
-	store, err := grants.OpenStore(ctx, filepath.Join(d.config.State, "grants.db"), grants.ClockAt(failpoint.Now()))
-	var damaged *grants.Damaged
-	if errors.As(err, &damaged) {
+// openGrants opens the store of grants. One that is damaged, or cannot be opened,
+// ends nothing but the grants in it: they are rights that people do not have then.
+func (d *daemon) openGrants(ctx context.Context) {
+	now := grants.ClockAt(failpoint.Now())
+	d.lately = now
+	store, err := grants.OpenStore(ctx, filepath.Join(d.config.State, "grants.db"), now)
+	if err != nil {
 		d.grantsDamaged = err
 		fmt.Fprintln(os.Stderr, "muxward:", err)
 		d.event(access.EventAlarm, err.Error())
-		return nil
-	}
-	if err != nil {
-		return err
+		return
 	}
 	d.grants = store
-	d.lately = grants.ClockAt(failpoint.Now())
-	return nil
 }
+
+// errNoGrants is all that people are told of a store that cannot be used.
+var errNoGrants = errors.New("the store of grants is damaged or cannot be opened, so none counts and nothing is given; " +
+	"muxward status tells whoever keeps the host more")
 
 // now is the time by the line's clock.
 func (d *daemon) now() grants.Clock { return grants.ClockAt(d.gateway.Time()) }

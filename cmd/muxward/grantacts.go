@@ -56,7 +56,7 @@ func (d *daemon) asked(who identity.Identity, c ctld.Call) (grants.Grant, error)
 		Giver: who.Subject(), Source: commandLine, At: d.gateway.Time(),
 	}
 	if d.grants == nil {
-		return g, fmt.Errorf("nothing can be given: %w", d.grantsDamaged)
+		return g, errNoGrants
 	}
 	if !d.policy.Set().Knows(g.Who) {
 		return g, fmt.Errorf("the policy names no person or @group %q: nothing was given", g.Who)
@@ -194,7 +194,7 @@ func targetName(target string) string {
 // needs kick on what it is about.
 func (d *daemon) takeBackAct(who identity.Identity, c ctld.Call) (*gateway.Act, error) {
 	if d.grants == nil {
-		return nil, fmt.Errorf("no grant counts: %w", d.grantsDamaged)
+		return nil, errNoGrants
 	}
 	// Who may not know of a grant is told what they would be told of none.
 	g, ok := d.grants.Find(c.ID)
@@ -280,10 +280,10 @@ type shownGrant struct {
 
 // visibleGrants lists the grants that concern the asker: those they have, gave,
 // or could take back.
-func (d *daemon) visibleGrants(who identity.Identity) []shownGrant {
+func (d *daemon) visibleGrants(who identity.Identity) ([]shownGrant, error) {
 	out := []shownGrant{}
 	if d.grants == nil {
-		return out
+		return out, errNoGrants
 	}
 	now := d.gateway.Time()
 	counts := d.policy.At(now).Counts()
@@ -292,7 +292,7 @@ func (d *daemon) visibleGrants(who identity.Identity) []shownGrant {
 			out = append(out, shownGrant{g, counts[strconv.FormatInt(g.ID, 10)] && !now.Before(g.NotBefore)})
 		}
 	}
-	return out
+	return out, nil
 }
 
 func (d *daemon) concerns(who identity.Identity, g grants.Grant) bool {

@@ -89,9 +89,7 @@ func assemble(ctx context.Context, c config.Config) (d *daemon, err error) {
 	if d.denials, err = grants.OpenDenials(filepath.Join(c.State, "revocations.json")); err != nil {
 		return d, err
 	}
-	if err := d.openGrants(ctx); err != nil {
-		return d, err
-	}
+	d.openGrants(ctx)
 	if err := d.assembleGuard(); err != nil {
 		return d, err
 	}

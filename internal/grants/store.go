@@ -1,6 +1,7 @@
 package grants
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"crypto/sha256"
@@ -125,23 +126,28 @@ func OpenStore(ctx context.Context, path string, now Clock) (s *Store, err error
 		return nil, putAside(path, now.Wall, err)
 	}
 	all, err := s.read(ctx)
-	if err == nil {
-		err = s.begin(ctx, all, now)
-	}
 	if err != nil {
 		_ = s.db.Close()
 		return nil, putAside(path, now.Wall, err)
 	}
+	s.begin(ctx, all, now)
 	return s, nil
 }
 
-// putAside copies a store that cannot be used.
+// putAside copies a store that cannot be used, unless it was copied before.
 func putAside(path string, at time.Time, why error) error {
 	data, err := os.ReadFile(path)
 	if err != nil {
 		return fmt.Errorf("open the grants in %s: %w", path, errors.Join(why, err))
 	}
 	d := &Damaged{Path: path, Err: why}
+	copies, _ := filepath.Glob(path + ".damaged-*") // the pattern is well-formed, or matches nothing
+	for _, old := range copies {
+		if kept, err := os.ReadFile(old); err == nil && bytes.Equal(kept, data) {
+			d.Copy = old
+			return d
+		}
+	}
 	aside := path + ".damaged-" + at.UTC().Format("20060102T150405.000000000")
 	if err := replaceFile(aside, data); err == nil {
 		d.Copy = aside
@@ -335,7 +341,7 @@ const errClock = "the clock is behind what it was before the machine was started
 // begin puts in force what was read. Where the clock was set back meanwhile,
 // limits come as much sooner; by how much cannot be told if the machine was
 // started anew, and then they have come.
-func (s *Store) begin(ctx context.Context, all []Grant, now Clock) error {
+func (s *Store) begin(ctx context.Context, all []Grant, now Clock) {
 	lag, exact := now.behind(s.head.Clock)
 	var list, changed []Grant
 	var old []int64
@@ -365,10 +371,24 @@ func (s *Store) begin(ctx context.Context, all []Grant, now Clock) error {
 	next := s.head
 	next.Clock = now
 	if err := s.commit(ctx, next, changed, old); err != nil {
-		return err
+		_ = s.db.Close()
+		list = s.unwritten(list, changed, err)
 	}
 	s.list.Store(&list)
-	return nil
+}
+
+// unwritten is begin where nothing can be written. What would have to be written
+// as it holds now counts for nothing, and the time of the last write stays what it
+// is, so that it is found out again at the next start.
+func (s *Store) unwritten(list, changed []Grant, why error) []Grant {
+	err := s.reopen()
+	if err == nil && len(changed) == 0 {
+		return list
+	}
+	s.fault = fmt.Errorf("%w; make room and start muxward again", errors.Join(why, err))
+	return slices.DeleteFunc(list, func(g Grant) bool {
+		return slices.ContainsFunc(changed, func(c Grant) bool { return c.ID == g.ID })
+	})
 }
 
 func byID(a, b Grant) int { return cmp.Compare(a.ID, b.ID) }

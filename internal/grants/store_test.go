@@ -208,6 +208,56 @@ func TestClockSetBackWhileDown(t *testing.T) {
 	}
 }
 
+// TestDamagedOnce: muxward is started again and again on a damaged store: there
+// is one copy.
+func TestDamagedOnce(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "grants.db")
+	if err := os.WriteFile(path, []byte("nothing of the kind"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for i := range 3 {
+		var d *Damaged
+		if _, err := OpenStore(context.Background(), path, noon.after(time.Duration(i)*time.Second)); !errors.As(err, &d) || d.Copy == "" {
+			t.Fatalf("opened: %v", err)
+		}
+	}
+	if copies, err := filepath.Glob(path + ".damaged-*"); err != nil || len(copies) != 1 {
+		t.Errorf("copies %v, %v", copies, err)
+	}
+}
+
+// TestNothingCanBeWritten: a store that cannot be written as it is opened gives
+// what it holds, but for what would last longer than it was given for; and then it
+// forgets nothing of the time either.
+func TestNothingCanBeWritten(t *testing.T) {
+	back := Clock{noon.Wall.Add(-time.Hour), "one", noon.Up + time.Minute}
+	gone, cancel := context.WithCancel(context.Background())
+	cancel()
+	for now, want := range map[Clock]string{noon.after(time.Minute): "[1 2]", back: "[2]"} {
+		path := filepath.Join(t.TempDir(), "grants.db")
+		s := openStore(t, path, noon)
+		give(t, s, typist("bob", noon.Wall.Add(time.Hour)))
+		give(t, s, typist("carol", time.Time{}))
+		all, err := s.read(context.Background())
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.begin(gone, all, now)
+		if got := fmt.Sprint(ids(s)); got != want {
+			t.Errorf("at %v: %s, want %s", now.Wall, got, want)
+		}
+		_, err = s.Give(context.Background(), typist("dave", time.Time{}), now, recorded)
+		if refused := now == back; (err != nil) != refused || (s.Fault() != nil) != refused {
+			t.Errorf("at %v: given %v, fault %v", now.Wall, err, s.Fault())
+		}
+		_ = s.Close()
+		s = openStore(t, path, Clock{back.Wall.Add(time.Minute), "one", noon.Up + 2*time.Minute})
+		if g, _ := s.Find(1); !g.Until.Equal(back.Wall.Add(time.Minute + 58*time.Minute)) {
+			t.Errorf("at last it ends at %v", g.Until)
+		}
+	}
+}
+
 // TestFlippedBits: a bit of the store turns over. It is read as it was written,
 // or it is refused and copied; never does it say anything else.
 func TestFlippedBits(t *testing.T) {
