@@ -136,7 +136,7 @@ func TestRV05ExpiredWhileTyping(t *testing.T) {
 		g := granted{w}
 		rv := newRevocation(w, "addressed", "")
 		var until time.Time
-		rv.before = func() { _, until = g.give(owner, typist, "typist", "-t", "mwalice/rv", "--for", "3s") }
+		rv.before = func() { _, until = g.give(owner, typist, "typist", "-t", "mwalice/rv", "--for", "5s") }
 		rv.take = func(x *tmuxtest.Terminal) host.Result {
 			tmuxtest.Eventually(w.t, func() bool { return !time.Now().Before(until) }, "the time is over")
 			rv.says("|") // what comes behind it came later

@@ -34,7 +34,7 @@ func TestRV06ClockSetBack(t *testing.T) {
 				w.gain("it is over since %v, and carol types", time.Since(until))
 			}
 		}
-		_, until := g.give(owner, typist, "typist", "-t", "mwalice/rv", "--for", "3s")
+		_, until := g.give(owner, typist, "typist", "-t", "mwalice/rv", "--for", "5s")
 		w.set("-1h")
 		if r := w.Tmux(typist, "send-keys", "-t", "mwalice/rv", "early"); r.Code != 0 {
 			w.t.Errorf("carol may type still: %+v", r)
