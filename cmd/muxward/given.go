@@ -30,6 +30,32 @@ func (d *daemon) openGrants(ctx context.Context) {
 	d.grants = store
 }
 
+// recordGiven gives what records that a grant is given, or was not given in the end.
+func (d *daemon) recordGiven(ctx context.Context) func(grants.Grant) error {
+	return func(g grants.Grant) error {
+		if g.State != grants.Given {
+			return d.recordGrant(ctx, g, "was not given")
+		}
+		return d.recordGrant(ctx, g, "given")
+	}
+}
+
+// tellGrants records what opening the store has changed.
+func (d *daemon) tellGrants(ctx context.Context) {
+	if d.grants == nil {
+		return
+	}
+	for _, g := range d.grants.AtStart() {
+		what := "has ended"
+		if g.State == grants.Given {
+			what = "ends sooner, because the clock was set back"
+		}
+		if err := d.recordGrant(ctx, g, what); err != nil {
+			fmt.Fprintf(os.Stderr, "muxward: grant %d %s (not recorded: %v)\n", g.ID, what, err)
+		}
+	}
+}
+
 // errNoGrants is all that people are told of a store that cannot be used.
 var errNoGrants = errors.New("the store of grants is damaged or cannot be opened, so none counts and nothing is given; " +
 	"muxward status tells whoever keeps the host more")
@@ -103,7 +129,7 @@ func (d *daemon) closeGrants(ctx context.Context) {
 	if d.grants == nil {
 		return
 	}
-	if d.gateway != nil && d.grants.Limited() {
+	if d.gateway != nil && (d.grants.Limited() || d.grants.Fault() != nil) {
 		if err := d.grants.Tick(ctx, d.now()); err != nil {
 			fmt.Fprintln(os.Stderr, "muxward: keep the grants:", err)
 		}

@@ -140,9 +140,7 @@ func (d *daemon) give(ctx context.Context, g grants.Grant, o access.Object) (gra
 	g.On.Links = nil
 	d.granting.Lock()
 	defer d.granting.Unlock()
-	g, err := d.grants.Give(ctx, g, d.now(), func(g grants.Grant) error {
-		return d.recordGrant(ctx, g, "given")
-	})
+	g, err := d.grants.Give(ctx, g, d.now(), d.recordGiven(ctx))
 	if err != nil {
 		return g, err
 	}

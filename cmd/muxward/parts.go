@@ -95,6 +95,7 @@ func assemble(ctx context.Context, c config.Config) (d *daemon, err error) {
 	}
 	d.assembleLine()
 	d.moveGrants()
+	d.tellGrants(ctx)
 	if d.keeper, err = startKeeper(d.ctx); err != nil {
 		return d, err
 	}

@@ -1,7 +1,6 @@
 package grants
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"crypto/sha256"
@@ -30,12 +29,8 @@ const (
 	maxByOne = 1_000
 )
 
-// keepEnded is how long an ended grant stays in the store. The log has it for
-// good.
-const keepEnded = 30 * 24 * time.Hour
-
-// Store keeps grants on disk. What it has acknowledged is there after a crash.
-// Reading is lock-free.
+// Store keeps the grants that are given on disk. What it has acknowledged is there
+// after a crash. What has ended is not kept: the log has it. Reading is lock-free.
 //
 // It keeps SQLite's rollback journal and not a write-ahead log: a log that is
 // damaged reads as one that ends sooner, and a grant that was taken back would
@@ -43,16 +38,26 @@ const keepEnded = 30 * 24 * time.Hour
 type Store struct {
 	path string
 
-	mu   sync.Mutex // serialises writers
-	db   *sql.DB
+	mu   sync.Mutex  // serialises writers
+	db   *sql.DB     // nil while it cannot be opened again
 	file os.FileInfo // what was opened
 	head head
-	// unsaved are ends that hold but are not on disk yet: they are written with
+	// unsaved are changes that hold but are not on disk yet: they are written with
 	// what is written next.
-	unsaved map[int64]Grant
-	fault   error // why nothing more is written
+	unsaved map[int64]change
+	closed  bool
+	// lives has the life of each owner's server in which something was given last.
+	lives map[string]life
 
-	list atomic.Pointer[[]Grant] // those that are given, by their numbers
+	atStart []Grant                 // what opening it has changed
+	list    atomic.Pointer[[]Grant] // those that are given, by their numbers
+	fault   atomic.Pointer[error]   // why not all is on disk
+}
+
+// life is one life of a tmux server, and when it was seen.
+type life struct {
+	incarnation string
+	seen        time.Time
 }
 
 // head is the row that tells whether all others are there.
@@ -92,30 +97,11 @@ func sumOf(id int64, body string) digest {
 	return sha256.Sum256(fmt.Appendf(nil, "%d %s", id, body))
 }
 
-// Damaged is the error of a store that does not say what was given. Copy is
-// where it was put aside; the original stays where it is.
-type Damaged struct {
-	Path, Copy string
-	Err        error
-}
-
-func (d *Damaged) Error() string {
-	kept := "no copy could be made"
-	if d.Copy != "" {
-		kept = "a copy is " + d.Copy
-	}
-	return fmt.Sprintf("the grants in %s are damaged: %v; %s; none of them counts: put the file back from a copy, "+
-		"or move it away to begin anew, and start muxward again", d.Path, d.Err, kept)
-}
-
-// Unwrap gives what is wrong with it.
-func (d *Damaged) Unwrap() error { return d.Err }
-
 // OpenStore reads the store at path, or makes it. A store that is damaged is
 // copied, and the error is a [*Damaged]. now is the time that it is: grants with
 // a limit do not gain by a clock that was set back since the store was written.
 func OpenStore(ctx context.Context, path string, now Clock) (s *Store, err error) {
-	s = &Store{path: path, unsaved: map[int64]Grant{}}
+	s = &Store{path: path, unsaved: map[int64]change{}, lives: map[string]life{}}
 	s.list.Store(&[]Grant{})
 	if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) {
 		if err := create(ctx, path); err != nil {
@@ -123,38 +109,15 @@ func OpenStore(ctx context.Context, path string, now Clock) (s *Store, err error
 		}
 	}
 	if err := s.open(ctx); err != nil {
-		return nil, putAside(path, now.Wall, err)
+		return nil, refuse(path, now.Wall, err)
 	}
-	all, err := s.read(ctx)
+	all, pending, err := s.read(ctx)
 	if err != nil {
 		_ = s.db.Close()
-		return nil, putAside(path, now.Wall, err)
+		return nil, refuse(path, now.Wall, err)
 	}
-	s.begin(ctx, all, now)
+	s.begin(ctx, all, pending, now)
 	return s, nil
-}
-
-// putAside copies a store that cannot be used, unless it was copied before.
-func putAside(path string, at time.Time, why error) error {
-	data, err := os.ReadFile(path)
-	if err != nil {
-		return fmt.Errorf("open the grants in %s: %w", path, errors.Join(why, err))
-	}
-	d := &Damaged{Path: path, Err: why}
-	copies, _ := filepath.Glob(path + ".damaged-*") // the pattern is well-formed, or matches nothing
-	for _, old := range copies {
-		if kept, err := os.ReadFile(old); err == nil && bytes.Equal(kept, data) {
-			d.Copy = old
-			return d
-		}
-	}
-	aside := path + ".damaged-" + at.UTC().Format("20060102T150405.000000000")
-	if err := replaceFile(aside, data); err == nil {
-		d.Copy = aside
-	} else {
-		d.Err = errors.Join(why, err)
-	}
-	return d
 }
 
 // open opens the file with one connection: there is one writer.
@@ -185,8 +148,9 @@ func (s *Store) open(ctx context.Context) error {
 	return nil
 }
 
-// read checks the whole store and gives all that is in it.
-func (s *Store) read(ctx context.Context) (all []Grant, err error) {
+// read checks the whole store and gives what is given in it, and what was not on
+// record when it was written.
+func (s *Store) read(ctx context.Context) (all, pending []Grant, err error) {
 	defer func() {
 		if r := recover(); r != nil { // in the reading of what is no database
 			err = fmt.Errorf("it cannot be read: %v", r)
@@ -194,69 +158,71 @@ func (s *Store) read(ctx context.Context) (all []Grant, err error) {
 	}()
 	var word string
 	if err := s.db.QueryRowContext(ctx, "PRAGMA integrity_check(1)").Scan(&word); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if word != "ok" {
-		return nil, errors.New(word)
+		return nil, nil, errors.New(word)
 	}
-	if s.head, err = s.readHead(ctx); err != nil {
-		return nil, err
+	h, err := s.readHead(ctx)
+	if err != nil {
+		return nil, nil, err
 	}
 	rows, err := s.db.QueryContext(ctx, "SELECT id, body, sum FROM grants ORDER BY id")
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	defer rows.Close()
 	var sums digest
 	for rows.Next() {
-		g, sum, err := readRow(rows)
+		g, waits, sum, err := readRow(rows)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		sums.xor(sum)
-		if g.ID <= 0 || g.ID >= s.head.Next {
-			return nil, fmt.Errorf("number %d was never given", g.ID)
+		if g.ID <= 0 || g.ID >= h.Next {
+			return nil, nil, fmt.Errorf("number %d was never given", g.ID)
 		}
-		all = append(all, g)
+		if waits {
+			pending = append(pending, g)
+		} else {
+			all = append(all, g)
+		}
 	}
 	if err := rows.Err(); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	if len(all) != s.head.Rows || sums != s.head.Sums {
-		return nil, errors.New("it does not hold what was written last")
+	if len(all)+len(pending) != h.Rows || sums != h.Sums {
+		return nil, nil, errors.New("it does not hold what was written last")
 	}
-	return all, nil
+	s.head = h
+	return all, pending, nil
 }
 
-func readRow(rows *sql.Rows) (Grant, digest, error) {
+func readRow(rows *sql.Rows) (g Grant, pending bool, sum digest, err error) {
 	var id int64
 	var body string
 	var raw []byte
-	var g Grant
 	if err := rows.Scan(&id, &body, &raw); err != nil {
-		return g, digest{}, err
+		return g, false, sum, err
 	}
-	sum := sumOf(id, body)
+	sum = sumOf(id, body)
 	if !slices.Equal(raw, sum[:]) {
-		return g, sum, fmt.Errorf("number %d has changed", id)
+		return g, false, sum, fmt.Errorf("number %d has changed", id)
 	}
-	if err := strict([]byte(body), &g); err != nil {
-		return g, sum, fmt.Errorf("number %d: %w", id, err)
+	if g, pending, err = readBody(body); err != nil {
+		return g, false, sum, foreign{fmt.Errorf("number %d: %w", id, err)}
 	}
 	if g.ID != id {
-		return g, sum, fmt.Errorf("number %d says that it is %d", id, g.ID)
+		return g, false, sum, fmt.Errorf("number %d says that it is %d", id, g.ID)
 	}
-	if err := g.check(); err != nil {
-		return g, sum, fmt.Errorf("number %d: %w", id, err)
-	}
-	return g, sum, nil
+	return g, pending, sum, nil
 }
 
 // create makes a new store beside path and puts it there when it is whole: an
 // empty file is a damaged store and not a new one.
 func create(ctx context.Context, path string) error {
 	made := path + ".new"
-	for _, old := range []string{made, made + "-journal"} {
+	for _, old := range []string{made, made + journal} {
 		if err := os.Remove(old); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
@@ -277,12 +243,25 @@ func create(ctx context.Context, path string) error {
 		err = cerr
 	}
 	if err == nil {
+		err = setAside(path)
+	}
+	if err == nil {
 		err = os.Rename(made, path)
 	}
 	if err != nil {
 		return err
 	}
 	return syncDir(path)
+}
+
+// setAside moves a journal away that a store of this name has left behind: it
+// would be rolled back into the new one. Whoever puts the old store back may need it.
+func setAside(path string) error {
+	err := os.Rename(path+journal, path+".left"+journal)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
 }
 
 // fill makes the tables of a new store.
@@ -316,13 +295,14 @@ func (s *Store) readHead(ctx context.Context) (head, error) {
 	if sum := sumOf(0, body); !slices.Equal(raw, sum[:]) {
 		return h, errors.New("what was written last has changed")
 	}
-	if err := strict([]byte(body), &h); err != nil {
+	var first struct{ Form int } // the rest is for whoever knows the form
+	if err := json.Unmarshal([]byte(body), &first); err != nil {
 		return h, err
 	}
-	if h.Form != form {
-		return h, fmt.Errorf("it has form %d and not %d: another muxward wrote it", h.Form, form)
+	if first.Form != form {
+		return h, foreign{fmt.Errorf("it has form %d and not %d", first.Form, form)}
 	}
-	return h, nil
+	return h, strict([]byte(body), &h)
 }
 
 func writeHead(ctx context.Context, tx *sql.Tx, h head) error {
@@ -335,61 +315,65 @@ func writeHead(ctx context.Context, tx *sql.Tx, h head) error {
 	return err
 }
 
-// errClock ends grants whose time cannot be told.
-const errClock = "the clock is behind what it was before the machine was started again"
+// Why grants have ended.
+const (
+	errClock    = "the clock is behind what it was before the machine was started again"
+	notRecorded = "muxward ended before it was on record"
+)
+
+// minLag is by how much a clock has to be behind to have been set back: looking at
+// the time takes time.
+const minLag = time.Second
 
 // begin puts in force what was read. Where the clock was set back meanwhile,
 // limits come as much sooner; by how much cannot be told if the machine was
-// started anew, and then they have come.
-func (s *Store) begin(ctx context.Context, all []Grant, now Clock) {
+// started anew, and then they have come. If that cannot be written it holds all
+// the same, and is found out again at the next start: it is one transaction with
+// the time.
+func (s *Store) begin(ctx context.Context, all, pending []Grant, now Clock) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	lag, exact := now.behind(s.head.Clock)
-	var list, changed []Grant
-	var old []int64
-	for _, g := range all {
-		switch {
-		case g.State != Given:
-			if now.Wall.Sub(g.EndedAt) > keepEnded {
-				old = append(old, g.ID)
-			}
-			continue
-		case g.Until.IsZero() || lag <= 0 || !neverBack:
-		case exact:
-			g.Until = g.Until.Add(-lag)
-			if !g.Until.After(g.NotBefore) {
-				g = g.ended(Over, now.Wall, "muxward", "the clock was set back")
-			}
-			changed = append(changed, g)
-		default:
-			g = g.ended(Over, now.Wall, "muxward", errClock)
-			changed = append(changed, g)
-		}
-		if g.State == Given {
-			list = append(list, g)
-		}
+	for _, g := range pending {
+		s.ends(g.ended(TakenBack, now.Wall, "muxward", notRecorded))
 	}
-	slices.SortFunc(list, byID)
-	next := s.head
-	next.Clock = now
-	if err := s.commit(ctx, next, changed, old); err != nil {
-		_ = s.db.Close()
-		list = s.unwritten(list, changed, err)
+	var list []Grant
+	for _, g := range all {
+		if g.Until.IsZero() || lag < minLag || !neverBack {
+			list = append(list, g)
+			continue
+		}
+		if !exact {
+			s.ends(g.ended(Over, now.Wall, "muxward", errClock))
+			continue
+		}
+		if g.Until = g.Until.Add(-lag); !g.NotBefore.IsZero() {
+			g.NotBefore = g.NotBefore.Add(-lag)
+		}
+		row, err := changeTo(g, false)
+		if err != nil { // it was for the first years of all
+			s.ends(g.ended(Over, now.Wall, "muxward", errClock))
+			continue
+		}
+		s.unsaved[g.ID] = row
+		s.atStart = append(s.atStart, g)
+		list = append(list, g)
 	}
 	s.list.Store(&list)
+	next := s.head
+	next.Clock = now
+	_ = s.write(ctx, next) // Fault tells of it, and the next write does it
 }
 
-// unwritten is begin where nothing can be written. What would have to be written
-// as it holds now counts for nothing, and the time of the last write stays what it
-// is, so that it is found out again at the next start.
-func (s *Store) unwritten(list, changed []Grant, why error) []Grant {
-	err := s.reopen()
-	if err == nil && len(changed) == 0 {
-		return list
-	}
-	s.fault = fmt.Errorf("%w; make room and start muxward again", errors.Join(why, err))
-	return slices.DeleteFunc(list, func(g Grant) bool {
-		return slices.ContainsFunc(changed, func(c Grant) bool { return c.ID == g.ID })
-	})
+// ends notes at the start that a grant is not given any more.
+func (s *Store) ends(g Grant) {
+	s.unsaved[g.ID] = change{id: g.ID}
+	s.atStart = append(s.atStart, g)
 }
+
+// AtStart gives what was changed when the store was opened: grants that have ended,
+// and, still given, those that end sooner now.
+func (s *Store) AtStart() []Grant { return s.atStart }
 
 func byID(a, b Grant) int { return cmp.Compare(a.ID, b.ID) }
 
@@ -397,6 +381,9 @@ func byID(a, b Grant) int { return cmp.Compare(a.ID, b.ID) }
 func (s *Store) Close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.fault = errors.New("the store of grants is closed")
+	s.closed = true
+	if s.db == nil {
+		return nil
+	}
 	return s.db.Close()
 }

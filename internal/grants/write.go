@@ -1,9 +1,9 @@
 package grants
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -39,66 +39,77 @@ func (s *Store) Limited() bool {
 	return slices.ContainsFunc(s.List(), func(g Grant) bool { return !g.Until.IsZero() })
 }
 
-// Fault says why the store is not as it should be, nil if it is: nothing is
-// written any more, or not all is on disk yet.
+// Fault says why the store is not as it should be, nil if it is: what was written
+// last is not on disk, and is tried again with whatever is written next. It does
+// not wait for the disk.
 func (s *Store) Fault() error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.fault == nil && len(s.unsaved) > 0 {
-		return fmt.Errorf("%d that have ended are not on disk yet, and would be given again after a restart", len(s.unsaved))
+	if err := s.fault.Load(); err != nil {
+		return *err
 	}
-	return s.fault
+	return nil
 }
 
-// Give keeps a grant and gives it its number. It is on disk when record is
-// called, and counts only if record succeeds: it is in the list when Give has
-// returned nil.
+// notGiven is the end of what the log may say was given.
+const notGiven = "it could not be given"
+
+// Give keeps a grant and gives it its number. It is on disk, as one that does not
+// count, when record is called with it; it counts once record has succeeded and
+// that is on disk, too: it is in the list when Give has returned nil. What comes to
+// nothing after record was called is recorded as taken back.
 func (s *Store) Give(ctx context.Context, g Grant, now Clock, record func(Grant) error) (Grant, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	g = g.plain()
 	g.ID, g.State = s.head.Next, Given
-	if err := g.check(); err != nil {
-		return Grant{}, fmt.Errorf("nothing was given: %w", err)
-	}
-	if err := s.room(g.Giver.Person); err != nil {
+	pending, err := changeTo(g, true)
+	given, gerr := changeTo(g, false)
+	if err = cmp.Or(err, gerr, s.room(g)); err != nil {
 		return Grant{}, fmt.Errorf("nothing was given: %w", err)
 	}
 	next := s.head
 	next.Next, next.Clock = g.ID+1, now
-	if err := s.write(ctx, next, g); err != nil {
+	if err := s.write(ctx, next, pending); err != nil {
 		return Grant{}, errors.Join(fmt.Errorf("nothing was given: %w", err), s.undo(ctx, g, now))
 	}
-	if err := record(g); err != nil {
-		return Grant{}, errors.Join(fmt.Errorf("nothing was given, because it cannot be recorded: %w", err), s.undo(ctx, g, now))
+	if err = record(g); err != nil {
+		err = fmt.Errorf("nothing was given, because it cannot be recorded: %w", err)
+	} else if err = s.write(ctx, s.head, given); err != nil {
+		err = fmt.Errorf("nothing was given: %w", err)
+	}
+	if err != nil {
+		err = errors.Join(err, s.undo(ctx, g, now))
+		return Grant{}, errors.Join(err, record(g.ended(TakenBack, now.Wall, "muxward", notGiven)))
 	}
 	list := append(slices.Clone(s.List()), g)
 	s.list.Store(&list)
+	if g.On.Incarnation != "" {
+		s.lives[g.On.Owner] = life{g.On.Incarnation, g.At}
+	}
 	return g, nil
 }
 
 // room says why there is no more room for what somebody gives.
-func (s *Store) room(giver string) error {
+func (s *Store) room(g Grant) error {
 	list, theirs := s.List(), 0
-	for _, g := range list {
-		if g.Giver.Person == giver {
+	for i := range list {
+		if list[i].Giver.Person == g.Giver.Person {
 			theirs++
 		}
 	}
 	if len(list) >= MaxGiven || theirs >= maxByOne {
-		return fmt.Errorf("there are %d grants, %d of them by %s; take some back", len(list), theirs, giver)
+		return fmt.Errorf("there are %d grants, %d of them by %s; take some back", len(list), theirs, g.Giver.Person)
 	}
 	return nil
 }
 
 // undo sees to it that what was not given is not found on disk later either.
 func (s *Store) undo(ctx context.Context, g Grant, now Clock) error {
-	g = g.ended(TakenBack, now.Wall, "muxward", "it could not be given")
 	s.head.Next = max(s.head.Next, g.ID+1) // its number may be taken on disk
-	s.unsaved[g.ID] = g
+	s.unsaved[g.ID] = change{id: g.ID}
 	next := s.head
 	next.Clock = now
 	if err := s.write(ctx, next); err != nil {
-		return fmt.Errorf("it may be found given when muxward is started again: %w", err)
+		return fmt.Errorf("it may be found given when muxward is started again before that is mended: %w", err)
 	}
 	return nil
 }
@@ -114,19 +125,29 @@ func (s *Store) TakeBack(ctx context.Context, id int64, by, why string, now Cloc
 	}
 	g = g.ended(TakenBack, now.Wall, by, why)
 	if err := s.end(ctx, now, g); err != nil {
-		return g, fmt.Errorf("grant %d is taken back now but would be there again after a restart: %w; make room and take back any grant", id, err)
+		return g, fmt.Errorf("grant %d is taken back now but would be there again after a restart: %w; "+
+			"it is tried again every half minute, so make room", id, err)
 	}
 	return g, nil
 }
 
-// Expire ends the grants whose time is over, and gives them.
+// mostOver is how many grants end at once because of the time: each is recorded.
+const mostOver = 64
+
+// Expire ends grants whose time is over, or whose tmux server has begun another
+// life in which something was given since, and gives them. The rest, if there are
+// many, is ended by the next calls.
 func (s *Store) Expire(ctx context.Context, now Clock) ([]Grant, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var over []Grant
-	for _, g := range s.List() {
-		if !g.Until.IsZero() && !now.Wall.Before(g.Until) {
-			over = append(over, g.ended(Over, now.Wall, "muxward", "its time is over"))
+	list := s.List()
+	for i := range list {
+		if len(over) == mostOver {
+			break
+		}
+		if why := s.over(&list[i], now); why != "" {
+			over = append(over, list[i].ended(Over, now.Wall, "muxward", why))
 		}
 	}
 	if len(over) == 0 {
@@ -135,12 +156,25 @@ func (s *Store) Expire(ctx context.Context, now Clock) ([]Grant, error) {
 	return over, s.end(ctx, now, over...)
 }
 
+// over says why a grant counts no more and never again, "" if it may.
+func (s *Store) over(g *Grant, now Clock) string {
+	if !g.Until.IsZero() && !now.Wall.Before(g.Until) {
+		return "its time is over"
+	}
+	if l, ok := s.lives[g.On.Owner]; ok && g.On.Incarnation != "" && g.On.Incarnation != l.incarnation && g.At.Before(l.seen) {
+		return "the tmux server that it was on has ended"
+	}
+	return ""
+}
+
 // end takes grants out of the list, and writes that.
 func (s *Store) end(ctx context.Context, now Clock, ended ...Grant) error {
+	out := make(map[int64]bool, len(ended))
 	for _, g := range ended {
-		s.unsaved[g.ID] = g
+		out[g.ID] = true
+		s.unsaved[g.ID] = change{id: g.ID}
 	}
-	list := slices.DeleteFunc(slices.Clone(s.List()), func(g Grant) bool { _, ok := s.unsaved[g.ID]; return ok })
+	list := slices.DeleteFunc(slices.Clone(s.List()), func(g Grant) bool { return out[g.ID] })
 	s.list.Store(&list)
 	next := s.head
 	next.Clock = now
@@ -148,7 +182,7 @@ func (s *Store) end(ctx context.Context, now Clock, ended ...Grant) error {
 }
 
 // Tick writes the time, so that a clock that is set back while muxward is down
-// is noticed. Ends that are not on disk yet are written with it.
+// is noticed. What is not on disk yet is written with it.
 func (s *Store) Tick(ctx context.Context, now Clock) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -157,27 +191,41 @@ func (s *Store) Tick(ctx context.Context, now Clock) error {
 	return s.write(ctx, next)
 }
 
-// write changes the store in one transaction. If that fails the file is opened
-// and read anew: nobody knows how far it came.
-func (s *Store) write(ctx context.Context, next head, changed ...Grant) error {
-	if s.fault != nil {
-		return s.fault
+// write changes the store in one transaction, together with what is not on disk
+// yet. If that fails the file is opened and read anew: nobody knows how far it came.
+func (s *Store) write(ctx context.Context, next head, changed ...change) error {
+	err := s.tryWrite(ctx, next, changed)
+	switch {
+	case err == nil:
+		clear(s.unsaved)
+		s.fault.Store(nil)
+	case len(s.unsaved) > 0:
+		err := fmt.Errorf("%d changes of the grants are not on disk yet, and would be undone by a restart: %w", len(s.unsaved), err)
+		s.fault.Store(&err)
+	default:
+		s.fault.Store(&err)
+	}
+	return err
+}
+
+func (s *Store) tryWrite(ctx context.Context, next head, changed []change) error {
+	if s.closed {
+		return errors.New("the store of grants is closed")
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeTime)
 	defer cancel()
+	if s.db == nil {
+		if err := s.reopen(ctx, &next); err != nil {
+			return err
+		}
+	}
 	if err := s.same(); err != nil {
 		return err
 	}
-	all := append(slices.Collect(maps.Values(s.unsaved)), changed...)
-	err := s.commit(ctx, next, all, nil)
-	if err == nil {
-		clear(s.unsaved)
-		return nil
-	}
-	_ = s.db.Close()
-	if again := s.reopen(); again != nil {
-		s.fault = fmt.Errorf("the grants in %s cannot be read again: %w; start muxward again", s.path, again)
-		err = errors.Join(err, s.fault)
+	err := s.commit(ctx, next, append(slices.Collect(maps.Values(s.unsaved)), changed...))
+	if err != nil {
+		_ = s.db.Close()
+		s.db = nil
 	}
 	return err
 }
@@ -195,31 +243,45 @@ func (s *Store) same() error {
 	return nil
 }
 
-func (s *Store) reopen() error {
-	ctx, cancel := context.WithTimeout(context.Background(), writeTime)
-	defer cancel()
+// reopen opens the file again and has the head that is to be written go on from
+// what is on disk.
+func (s *Store) reopen(ctx context.Context, next *head) error {
+	was := s.file
 	if err := s.open(ctx); err != nil {
-		return err
+		return s.lost(err)
 	}
-	_, err := s.read(ctx)
-	return err
+	if !os.SameFile(was, s.file) {
+		s.file = was
+		return s.lost(errors.New("it was replaced"))
+	}
+	written := s.head.Next
+	if _, _, err := s.read(ctx); err != nil {
+		return s.lost(err)
+	}
+	s.head.Next = max(s.head.Next, written)
+	next.Next, next.Rows, next.Sums = max(next.Next, s.head.Next), s.head.Rows, s.head.Sums
+	return nil
+}
+
+// lost lets go of a file that could not be opened again.
+func (s *Store) lost(why error) error {
+	if s.db != nil {
+		_ = s.db.Close()
+		s.db = nil
+	}
+	return fmt.Errorf("the grants in %s cannot be read again: %w", s.path, why)
 }
 
 // commit writes rows and the head that goes with them.
-func (s *Store) commit(ctx context.Context, next head, changed []Grant, drop []int64) error {
+func (s *Store) commit(ctx context.Context, next head, changed []change) error {
 	tx, err := s.db.BeginTx(ctx, nil)
 	if err != nil {
 		return fmt.Errorf("write the grants: %w", err)
 	}
 	defer func() { _ = tx.Rollback() }()
-	for _, g := range changed {
-		if err = put(ctx, tx, &next, g); err != nil {
-			return fmt.Errorf("write grant %d: %w", g.ID, err)
-		}
-	}
-	for _, id := range drop {
-		if err = remove(ctx, tx, &next, id); err != nil {
-			return fmt.Errorf("forget grant %d: %w", id, err)
+	for _, c := range changed {
+		if err = put(ctx, tx, &next, c); err != nil {
+			return fmt.Errorf("write grant %d: %w", c.id, err)
 		}
 	}
 	if err = writeHead(ctx, tx, next); err == nil {
@@ -232,17 +294,14 @@ func (s *Store) commit(ctx context.Context, next head, changed []Grant, drop []i
 	return nil
 }
 
-// put writes a grant in the place of the one of its number, if there is one.
-func put(ctx context.Context, tx *sql.Tx, h *head, g Grant) error {
-	if err := remove(ctx, tx, h, g.ID); err != nil {
+// put writes a row in the place of the one of its number, if there is one, or
+// removes that.
+func put(ctx context.Context, tx *sql.Tx, h *head, c change) error {
+	if err := remove(ctx, tx, h, c.id); err != nil || c.body == "" {
 		return err
 	}
-	body, err := json.Marshal(g)
-	if err != nil {
-		return err
-	}
-	sum := sumOf(g.ID, string(body))
-	if _, err := tx.ExecContext(ctx, "INSERT INTO grants VALUES (?, ?, ?)", g.ID, string(body), sum[:]); err != nil {
+	sum := sumOf(c.id, c.body)
+	if _, err := tx.ExecContext(ctx, "INSERT INTO grants VALUES (?, ?, ?)", c.id, c.body, sum[:]); err != nil {
 		return err
 	}
 	h.Sums.xor(sum)
