@@ -95,10 +95,8 @@ func putAside(path string, at time.Time, why error) error {
 	}
 	aside := path + ".damaged-" + at.UTC().Format("20060102T150405.000000000")
 	err = replaceFile(aside, data)
-	if left, jerr := readPlain(path + journal); err == nil && jerr == nil {
-		err = replaceFile(aside+journal, left)
-	} else if err == nil && !errors.Is(jerr, fs.ErrNotExist) {
-		err = jerr
+	if err == nil {
+		err = copyJournal(path, aside)
 	}
 	if err != nil {
 		d.Err = errors.Join(why, err)
@@ -106,6 +104,19 @@ func putAside(path string, at time.Time, why error) error {
 	}
 	d.Copy = aside
 	return d
+}
+
+// copyJournal copies the journal that belongs to a store, if it has yet to be
+// rolled back: then it begins with something else than zeros.
+func copyJournal(from, to string) error {
+	left, err := readPlain(from + journal)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil || len(bytes.Trim(left[:min(8, len(left))], "\x00")) == 0 {
+		return err
+	}
+	return replaceFile(to+journal, left)
 }
 
 // readPlain reads a file and follows no link at its name.

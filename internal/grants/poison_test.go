@@ -240,3 +240,23 @@ func TestLivesOfAServer(t *testing.T) {
 		t.Errorf("over: %+v, %v; given %v", over, err, ids(s))
 	}
 }
+
+// TestCopyWithItsJournal: what is put aside of a damaged store is all that it needs
+// to be looked at, and nothing else.
+func TestCopyWithItsJournal(t *testing.T) {
+	for left, kept := range map[string]bool{"\xd9\xd5\x05\xf9\x20\xa1\x63\xd7 and so on": true, strings.Repeat("\x00", 600): false, "": false} {
+		path := filepath.Join(t.TempDir(), "grants.db")
+		for name, text := range map[string]string{path: "nothing of the kind", path + journal: left} {
+			if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		var d *Damaged
+		if err := refuse(path, noon.Wall, errors.New("it is damaged")); !errors.As(err, &d) {
+			t.Fatal(err)
+		}
+		if data, err := os.ReadFile(d.Copy + journal); (err == nil) != kept || string(data) != left && kept {
+			t.Errorf("%q: %q, %v", left, data, err)
+		}
+	}
+}
