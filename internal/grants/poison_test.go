@@ -227,7 +227,7 @@ func TestLivesOfAServer(t *testing.T) {
 	s := openStore(t, filepath.Join(t.TempDir(), "grants.db"), noon)
 	give(t, s, typist("bob", time.Time{}))
 	wide := typist("carol", time.Time{})
-	wide.On = access.Object{Kind: access.Server, Owner: "alice"}
+	wide.On = access.Object{Kind: access.Server, Owner: "alice", Incarnation: "one"}
 	give(t, s, wide)
 	late := typist("dave", time.Time{})
 	late.On.Incarnation, late.At = "two", noon.Wall.Add(time.Minute)

@@ -10,6 +10,8 @@ import (
 	"os"
 	"slices"
 	"time"
+
+	"github.com/muxward/muxward/internal/access"
 )
 
 // writeTime bounds one change of the store, whatever becomes of who asked.
@@ -82,7 +84,7 @@ func (s *Store) Give(ctx context.Context, g Grant, now Clock, record func(Grant)
 	}
 	list := append(slices.Clone(s.List()), g)
 	s.list.Store(&list)
-	if g.On.Incarnation != "" {
+	if g.On.Kind >= access.Session {
 		s.lives[g.On.Owner] = life{g.On.Incarnation, g.At}
 	}
 	return g, nil
@@ -161,7 +163,7 @@ func (s *Store) over(g *Grant, now Clock) string {
 	if !g.Until.IsZero() && !now.Wall.Before(g.Until) {
 		return "its time is over"
 	}
-	if l, ok := s.lives[g.On.Owner]; ok && g.On.Incarnation != "" && g.On.Incarnation != l.incarnation && g.At.Before(l.seen) {
+	if l, ok := s.lives[g.On.Owner]; ok && g.On.Kind >= access.Session && g.On.Incarnation != l.incarnation && g.At.Before(l.seen) {
 		return "the tmux server that it was on has ended"
 	}
 	return ""
