@@ -73,7 +73,7 @@ func (d *daemon) grantsWrong() error {
 
 // moveGrants puts the grants of the store in force as they are now.
 func (d *daemon) moveGrants() {
-	m := policy.Moving{Taken: d.denials.Revoked}
+	m := policy.Moving{Taken: d.denials.Revoked, At: d.gateway.Time()}
 	if d.grants != nil {
 		for _, g := range d.grants.List() {
 			m.Given = append(m.Given, policy.Given{

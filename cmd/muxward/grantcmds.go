@@ -24,10 +24,13 @@ func newGrantCmd() *cobra.Command {
 
 You give no more than you hold: every verb, and share, on the whole target. It
 counts beside the policy files for as long as you hold that yourself, and no
-longer than you say; forbids of the policy files beat it. A grant on a window or
-pane is on that one: it counts no more when it is moved, or when the tmux server
-was started anew. It does not count before it is in the log and on disk. Nothing is
-granted from inside a pane.`,
+longer than you say; forbids of the policy files beat it. A grant on a session,
+window or pane is on that one: it counts not while that has another name or place,
+and never again when the tmux server was started anew. It does not count before it is
+in the log and on disk. Nothing is granted from inside a pane.
+
+--for is counted from now, or from --from, on the clock of the machine: set forward, it
+ends a grant sooner, set back, not later.`,
 		Example: `  muxward grant bob typist -t alice/work --for 2h --reason "pairing"
   muxward grant @oncall viewer -t alice --until 2027-01-31T18:00:00+01:00
   muxward grant carol --verbs view,type -t alice/work:1.2 --for 10m`,

@@ -74,7 +74,7 @@ func (s *Set) coversVerb(v *view, q *access.Question) access.Decision {
 	}
 	d := settle(own, granted, everywhere)
 	d.Obligations |= duties
-	d.Expires = limitOf(res, granted, own, q.At)
+	d.Expires = sooner(limitOf(res, granted, own, q.At), s.waitsUntil(q.Who.Person))
 	return d
 }
 

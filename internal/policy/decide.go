@@ -27,7 +27,7 @@ func (s *Set) Decide(q access.Question) access.Decision {
 	own := owns(q.Who.Person, q.Object)
 	granted := find(v.holders, &q)
 	res := s.residue(v, q.Verb)
-	limit := limitOf(res, granted, own, q.At)
+	limit := sooner(limitOf(res, granted, own, q.At), s.waitsUntil(q.Who.Person))
 	if q.Who.Inside != "" && Governing.Has(q.Verb) {
 		return access.Decision{Rule: "builtin inside", Reason: insideReason}
 	}

@@ -16,7 +16,8 @@ type Engine struct {
 	now atomic.Pointer[inForce]
 
 	reload sync.Mutex // held during a reload: the last one asked for wins
-	mu     sync.Mutex // held while the policy changes
+	change sync.Mutex // held while another policy or other grants are put in force
+	mu     sync.Mutex // held while what is in force is replaced
 	broken error      // why the last reload was refused
 }
 
@@ -30,29 +31,82 @@ type inForce struct {
 	whole atomic.Pointer[standing]
 }
 
-// standing is the policy with the moving grants that count until a limit.
+// standing is the policy with the moving grants that count from one time on, until
+// the policy's limit.
 type standing struct {
 	set   *Set
-	limit time.Time // zero: for as long as nothing changes
+	since time.Time
+	// old is set if something has changed since on which it rests. What it
+	// permits by moving grants is asked of those who gave them all the same.
+	old bool
 }
+
+// holds reports whether it is what counts at a time. A question may have been on
+// its way for a moment.
+func (w *standing) holds(at time.Time) bool {
+	return w != nil && !w.old && w.covers(at) && (w.set.limit.IsZero() || at.Before(w.set.limit))
+}
+
+// covers reports whether it is of that time, or of one before.
+func (w *standing) covers(at time.Time) bool { return !at.Before(w.since.Add(-recheck)) }
 
 // at gives the policy with the moving grants that count at a time.
 func (f *inForce) at(at time.Time) *Set {
 	if len(f.moving.Given) == 0 {
 		return f.set
 	}
-	if w := f.whole.Load(); w != nil && (w.limit.IsZero() || at.Before(w.limit)) {
+	if w := f.whole.Load(); w.holds(at) {
 		return w.set
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if w := f.whole.Load(); w != nil && (w.limit.IsZero() || at.Before(w.limit)) {
-		return w.set
+	return f.renew(at)
+}
+
+// renew finds out what counts at a time, unless that is known. f.mu must be held.
+func (f *inForce) renew(at time.Time) *Set {
+	was := f.whole.Load()
+	if was.holds(at) {
+		return was.set
 	}
-	var w standing
-	w.set, w.limit = f.set.with(f.moving, at)
-	f.whole.Store(&w)
+	w := &standing{set: f.set.with(f.moving, at), since: at}
+	if was == nil || was.covers(at) { // else it is about the past
+		f.whole.Store(w)
+	}
 	return w.set
+}
+
+// decide has the policy answer. While it is found out anew what counts, nobody waits
+// who is let through by what counted before: no grant in that goes on beyond its
+// limit, and those who gave are asked for each time.
+func (f *inForce) decide(at time.Time, ask func(*Set) access.Decision) access.Decision {
+	w := f.whole.Load()
+	switch {
+	case len(f.moving.Given) == 0:
+		return ask(f.set)
+	case w.holds(at):
+		return ask(w.set)
+	case w == nil || !w.covers(at):
+		return ask(f.at(at))
+	case f.mu.TryLock():
+		go f.renewBeside(at)
+	}
+	d := ask(w.set)
+	if !d.Allow {
+		return ask(f.at(at))
+	}
+	if soon := at.Add(recheck); !d.Expires.After(at) || d.Expires.After(soon) {
+		d.Expires = soon
+	}
+	return d
+}
+
+// renewBeside finds out what counts for others than who asks. f.mu must be held, and
+// is let go of.
+func (f *inForce) renewBeside(at time.Time) {
+	defer f.mu.Unlock()
+	defer func() { _ = recover() }() // whoever asks meets the same, where that is seen to
+	f.renew(at)
 }
 
 // NewEngine loads a policy directory for the first time. Without a whole
@@ -78,12 +132,46 @@ func (e *Engine) Set() *Set { return e.now.Load().set }
 // At gives the policy in force with the moving grants that count at a time.
 func (e *Engine) At(at time.Time) *Set { return e.now.Load().at(at) }
 
-// Move puts other moving grants in force.
+// Move puts other moving grants in force; an ID names the same one for good. What is
+// not among them any more, and what rests on it, counts no more at once. What is new
+// counts when Move returns. Nobody else waits for that but who is let through by
+// neither.
 func (e *Engine) Move(m Moving) {
+	e.change.Lock()
+	cur := e.now.Load()
+	w := cur.whole.Load()
+	if w == nil || len(cur.moving.Given) == 0 {
+		w = &standing{set: cur.set, since: m.At}
+	}
+	w.set.doubts(cur.moving.Given, m.Given)
+	next := e.put(cur.set, m, m.At, w)
+	e.change.Unlock()
+	e.workOut(next, m.At)
+}
+
+// put puts a policy and moving grants in force, with what counts of them surely
+// until that is known: workOut has to follow. e.change must be held.
+func (e *Engine) put(set *Set, m Moving, at time.Time, surely *standing) *inForce {
+	next := &inForce{set: set, moving: m}
+	next.mu.Lock()
+	if len(m.Given) > 0 && !at.IsZero() {
+		next.whole.Store(&standing{set: surely.set, since: surely.since, old: true})
+	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	cur := e.now.Load()
-	e.now.Store(&inForce{set: cur.set, moving: m, generation: cur.generation + 1})
+	next.generation = e.now.Load().generation + 1
+	e.now.Store(next)
+	return next
+}
+
+// workOut finds out what counts of what was put in force, unless that was replaced
+// already. It lets go of next.mu.
+func (e *Engine) workOut(next *inForce, at time.Time) {
+	if next.whole.Load() == nil || e.now.Load() != next {
+		next.mu.Unlock()
+		return
+	}
+	next.renewBeside(at)
 }
 
 // Generation is 1 at first and grows whenever an answer may have changed.
@@ -97,12 +185,20 @@ func (e *Engine) Reload(dir string) error {
 	defer e.reload.Unlock()
 	set, err := Load(dir)
 	e.mu.Lock()
-	defer e.mu.Unlock()
-	if e.broken = err; err != nil {
+	e.broken = err
+	e.mu.Unlock()
+	if err != nil {
 		return err
 	}
+	e.change.Lock()
 	cur := e.now.Load()
-	e.now.Store(&inForce{set: set, moving: cur.moving, generation: cur.generation + 1})
+	at := cur.moving.At
+	if w := cur.whole.Load(); w != nil && w.since.After(at) {
+		at = w.since
+	}
+	next := e.put(set, cur.moving, at, &standing{set: set, since: at})
+	e.change.Unlock()
+	e.workOut(next, at)
 	return nil
 }
 
@@ -119,13 +215,17 @@ func (e *Engine) Bump() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	cur := e.now.Load()
-	e.now.Store(&inForce{set: cur.set, moving: cur.moving, generation: cur.generation + 1})
+	next := &inForce{set: cur.set, moving: cur.moving, generation: cur.generation + 1}
+	if w := cur.whole.Load(); w != nil {
+		next.whole.Store(&standing{set: w.set, since: w.since, old: true})
+	}
+	e.now.Store(next)
 }
 
 // Decide answers a question: see [Set.Decide].
 func (e *Engine) Decide(q access.Question) access.Decision {
 	cur := e.now.Load()
-	d := cur.at(q.At).Decide(q)
+	d := cur.decide(q.At, func(s *Set) access.Decision { return s.Decide(q) })
 	d.Generation = cur.generation
 	return d
 }
@@ -133,7 +233,7 @@ func (e *Engine) Decide(q access.Question) access.Decision {
 // Covers decides about everything in an object: see [Set.Covers].
 func (e *Engine) Covers(who identity.Subject, verbs access.VerbSet, o access.Object, at time.Time) access.Decision {
 	cur := e.now.Load()
-	d := cur.at(at).Covers(who, verbs, o, at)
+	d := cur.decide(at, func(s *Set) access.Decision { return s.Covers(who, verbs, o, at) })
 	d.Generation = cur.generation
 	return d
 }

@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"maps"
 	"strings"
 	"time"
 
@@ -17,7 +18,7 @@ type Given struct {
 	What  string
 	Verbs access.VerbSet
 	// On is the object as it was when it was given. Names and indexes count as
-	// in the files; a window or pane has to be the same one, too.
+	// in the files; a session, window or pane has to be the same one, too.
 	On          access.Object
 	From, Until time.Time // zero: no bound
 	Reason      string
@@ -31,6 +32,9 @@ type Given struct {
 type Moving struct {
 	Given []Given
 	Taken func(person string, o access.Object) bool
+	// At is the time for which it is worked out in advance what counts. If it is
+	// zero the first question waits for that.
+	At time.Time
 }
 
 // MaxChain is through how many hands a right may go: what is handed on further
@@ -60,7 +64,9 @@ func grantOf(g *Given) grant {
 func (g *grant) stands(o *access.Object, taken func(string, access.Object) bool) bool {
 	on := &g.given.On
 	switch {
-	case on.Kind >= access.Window && (o.Incarnation != on.Incarnation || o.Window.ID != on.Window.ID),
+	case on.Kind >= access.Session && o.Incarnation != on.Incarnation,
+		on.Kind == access.Session && o.Session.ID != on.Session.ID,
+		on.Kind >= access.Window && o.Window.ID != on.Window.ID,
 		on.Kind >= access.Pane && o.Pane.ID != on.Pane.ID:
 		return false
 	case taken == nil:
@@ -74,15 +80,16 @@ func (g *grant) stands(o *access.Object, taken func(string, access.Object) bool)
 	return true
 }
 
-// with gives the policy together with those grants that count at a time, and
-// when that has to be found out again (zero: not because of the time).
+// with gives the policy together with those grants that count at a time. Its
+// limit says when that has to be found out again; no grant in it counts longer
+// than what it rests on is known to.
 //
 // It begins with what the files permit and adds what that lets people give,
 // then what that lets people give, and so on: of grants that rest on each other
 // in a circle none is ever added.
-func (s *Set) with(m Moving, at time.Time) (*Set, time.Time) {
+func (s *Set) with(m Moving, at time.Time) *Set {
 	if len(m.Given) == 0 {
-		return s, time.Time{}
+		return s
 	}
 	var limit time.Time
 	var standing []grant
@@ -113,13 +120,36 @@ func (s *Set) with(m Moving, at time.Time) (*Set, time.Time) {
 			made.until, made.duties, made.givers = sooner(g.Until, b.expires), b.duties, b.givers
 			standing = append(standing, made)
 		}
+		left = later
 		if len(standing) == before {
 			break
 		}
-		left = later
 		cur = s.derive(standing, m.Taken)
 	}
-	return cur, limit
+	if cur.limit = limit; !limit.IsZero() {
+		cur.waiting = make(map[string]bool, len(left))
+		for _, g := range left {
+			cur.waiting[g.Who] = true
+		}
+	}
+	return cur
+}
+
+// waitsUntil says when something that somebody was given may begin to count, which
+// does not yet because of its giver; zero: not because of the time.
+func (s *Set) waitsUntil(person string) time.Time {
+	if len(s.waiting) == 0 {
+		return time.Time{}
+	}
+	if s.waiting[person] {
+		return s.limit
+	}
+	for _, group := range s.people.groupsOf(person) {
+		if s.waiting["@"+group] {
+			return s.limit
+		}
+	}
+	return time.Time{}
 }
 
 // holding is what a giver has to hold.
@@ -162,19 +192,78 @@ func (s *Set) backing(g *Given, at time.Time) backing {
 
 // derive gives the same policy with other moving grants.
 func (s *Set) derive(given []grant, taken func(string, access.Object) bool) *Set {
-	d := &Set{people: s.people, grants: s.grants, rules: s.rules, index: s.index, static: s.static, files: s, given: given}
+	d := &Set{people: s.people, grants: s.grants, rules: s.rules, index: s.index, static: s.static, files: s, given: given, taken: taken}
 	d.moving = newIndex(given)
 	for _, h := range d.moving.by {
-		h.taken = taken
+		h.taken, h.doubt = taken, &d.doubt
 	}
 	return d
 }
 
-// Counts lists the moving grants that count, by their ids.
+// doubt is of what may count no more because grants have gone: they themselves, and
+// what has come from those who had them. It is not known yet what of it still does.
+type doubt struct {
+	people *people
+	ids    map[string]bool // of grants that have gone
+	whos   map[string]bool // who had them
+}
+
+// holds reports whether it is of a grant.
+func (d *doubt) holds(g *grant) bool {
+	if d == nil {
+		return false
+	}
+	if d.ids[g.id] {
+		return true
+	}
+	for _, giver := range g.givers {
+		if d.whos[giver] {
+			return true
+		}
+		for _, group := range d.people.groupsOf(giver) {
+			if d.whos["@"+group] {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// doubts has those of the moving grants that are not among others count no more,
+// nor what may rest on them.
+func (s *Set) doubts(was, now []Given) {
+	stay := make(map[string]bool, len(now))
+	for i := range now {
+		stay[now[i].ID] = true
+	}
+	var d *doubt
+	for i := range was {
+		g := &was[i]
+		if stay[g.ID] {
+			continue
+		}
+		if d == nil {
+			d = &doubt{s.people, map[string]bool{}, map[string]bool{}}
+			if before := s.doubt.Load(); before != nil {
+				maps.Copy(d.ids, before.ids)
+				maps.Copy(d.whos, before.whos)
+			}
+		}
+		d.ids[g.ID], d.whos[g.Who] = true, true
+	}
+	if d != nil {
+		s.doubt.Store(d)
+	}
+}
+
+// Counts lists the moving grants that count, by their ids: those whose givers hold
+// on the object what they gave, and have lost nothing there.
 func (s *Set) Counts() map[string]bool {
 	out := make(map[string]bool, len(s.given))
 	for i := range s.given {
-		out[s.given[i].id] = true
+		if g := &s.given[i]; g.stands(&g.given.On, s.taken) {
+			out[g.id] = true
+		}
 	}
 	return out
 }

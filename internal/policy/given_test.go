@@ -2,6 +2,7 @@ package policy
 
 import (
 	"fmt"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -203,28 +204,155 @@ func TestGivenAndTime(t *testing.T) {
 		for _, who := range []string{"bob", "carol"} {
 			q := ask(t, who+" view alice/work")
 			q.At = noon.Add(tc.at)
+			e.At(q.At) // it is found out what counts
 			d := e.Decide(q)
 			if d.Allow != tc.want {
 				t.Errorf("%s after %v: %+v", who, tc.at, d)
 			}
-			if who == "bob" && tc.expires != 0 && !d.Expires.Equal(noon.Add(tc.expires)) {
-				t.Errorf("bob after %v asks again at %v", tc.at, d.Expires)
+			if tc.expires != 0 && !d.Expires.Equal(noon.Add(tc.expires)) {
+				t.Errorf("%s after %v asks again at %v", who, tc.at, d.Expires)
 			}
 		}
 	}
 }
 
-// TestGivenOfOneLife: a grant on a window or pane is on that one. What comes to
+// TestAskedAboutTomorrow: somebody asks about a time at which more counts. That puts
+// nothing in force for now.
+func TestAskedAboutTomorrow(t *testing.T) {
+	e := moved(t, "grants: []\n",
+		given(t, "1 alice gives bob viewer on alice/work", handOn, from(10*time.Minute)),
+		given(t, "2 bob gives carol viewer on alice/work"))
+	for _, at := range []time.Duration{0, 24 * time.Hour, 0, 10 * time.Minute, 0} {
+		q := ask(t, "carol view alice/work")
+		q.At = noon.Add(at)
+		if d := e.Decide(q); d.Allow != (at > 0) {
+			t.Errorf("after %v: %+v", at, d)
+		}
+	}
+}
+
+// TestBeginsWithDuties: what bob gave begins to count together with bob's right, and
+// has to be recorded. Who may look on already learns when to ask again.
+func TestBeginsWithDuties(t *testing.T) {
+	e := moved(t, "grants:\n  - {who: bob, verbs: [view, scroll], on: alice/work, record: must, reason: r}\n"+
+		"  - {who: \"@oncall\", role: viewer, on: alice/work, reason: r}\n",
+		given(t, "1 alice gives bob share on alice/work", from(10*time.Minute)),
+		given(t, "2 bob gives @oncall viewer on alice/work"))
+	q := ask(t, "erin view alice/work")
+	if d := e.Decide(q); !d.Allow || d.Obligations != 0 || !d.Expires.Equal(noon.Add(10*time.Minute)) {
+		t.Errorf("before: %+v", d)
+	}
+	if d := e.Decide(ask(t, "dave view alice/work")); !d.Expires.IsZero() {
+		t.Errorf("dave, whom it does not concern: %+v", d)
+	}
+	q.At = noon.Add(10 * time.Minute)
+	e.At(q.At)
+	if d := e.Decide(q); !d.Allow || d.Obligations != access.MustRecord {
+		t.Errorf("then: %+v", d)
+	}
+}
+
+// TestNobodyWaitsForGrants: while it is found out anew what counts, who was let
+// through is let through, but for what has ended and what was taken meanwhile.
+func TestNobodyWaitsForGrants(t *testing.T) {
+	e := moved(t, "grants: []\n")
+	var taken atomic.Bool
+	e.Move(Moving{At: noon, Given: []Given{
+		given(t, "1 alice gives bob viewer on alice/work", handOn),
+		given(t, "2 bob gives carol viewer on alice/work"),
+		given(t, "3 alice gives dave viewer on alice/work", until(time.Minute)),
+		given(t, "4 alice gives dave view on alice/play", handOn, until(time.Minute)),
+		given(t, "5 dave gives erin view on alice/play"),
+	}, Taken: func(person string, _ access.Object) bool { return person == "bob" && taken.Load() }})
+	if e.now.Load().whole.Load() == nil {
+		t.Fatal("the first to ask would wait for it")
+	}
+	e.Bump()
+	cur := e.now.Load()
+	cur.mu.Lock() // somebody finds out
+	if !allowed(t, e, "carol view alice/work") || !allowed(t, e, "alice view alice/work") {
+		t.Error("they are refused")
+	}
+	if d := e.Decide(ask(t, "bob view alice/work")); !d.Expires.Equal(noon.Add(recheck)) {
+		t.Errorf("bob asks again at %v", d.Expires)
+	}
+	taken.Store(true)
+	answers := make(chan bool, 3)
+	for _, words := range []string{"carol view alice/work", "dave view alice/work", "erin view alice/play"} {
+		q := ask(t, words)
+		if q.Who.Person != "carol" {
+			q.At = noon.Add(time.Minute)
+		}
+		go func() { answers <- e.Decide(q).Allow }()
+	}
+	cur.mu.Unlock()
+	for range cap(answers) {
+		if <-answers {
+			t.Error("let through by what has ended")
+		}
+	}
+}
+
+// TestGoneBeforeItIsWorkedOut: a grant is taken back. It counts no more from the
+// moment on at which that is being worked out, nor does what came from who had it.
+func TestGoneBeforeItIsWorkedOut(t *testing.T) {
+	e := moved(t, "grants: []\n")
+	all := []Given{
+		given(t, "1 alice gives @oncall viewer on alice/work", handOn), // erin
+		given(t, "2 erin gives carol viewer on alice/work"),
+		given(t, "3 alice gives dave viewer on alice/work"),
+	}
+	e.Move(Moving{At: noon, Given: all})
+	w := e.now.Load().whole.Load()
+	w.set.doubts(all, all[1:]) // Move begins
+	for words, want := range map[string]bool{
+		"erin view alice/work": false, "carol view alice/work": false, "dave view alice/work": true, "alice view alice/work": true,
+	} {
+		if got := w.set.Decide(ask(t, words)).Allow; got != want {
+			t.Errorf("%s: %v", words, got)
+		}
+	}
+	w.set.doubts(all[1:], all[1:2]) // and another takes back more meanwhile
+	if w.set.Decide(ask(t, "dave view alice/work")).Allow || w.set.Decide(ask(t, "erin view alice/work")).Allow {
+		t.Error("dave or erin is let through")
+	}
+	gen := e.Generation()
+	e.Move(Moving{At: noon, Given: all[1:]})
+	if allowed(t, e, "carol view alice/work") || !allowed(t, e, "dave view alice/work") || e.Generation() <= gen {
+		t.Error("after that it is not as given")
+	}
+}
+
+// TestCounts: what a giver has lost on the object counts for nothing, and is not
+// said to count.
+func TestCounts(t *testing.T) {
+	e := moved(t, "grants:\n  - {who: bob, verbs: [view, scroll, share], on: alice, reason: r}\n")
+	var taken atomic.Bool
+	e.Move(Moving{At: noon, Given: []Given{
+		given(t, "1 bob gives carol viewer on alice/work"),
+		given(t, "2 alice gives carol viewer on alice/play"),
+		given(t, "3 carol gives dave viewer on alice/play"),
+	}, Taken: func(person string, o access.Object) bool {
+		return taken.Load() && person == "bob" && o.Session.Name == "work"
+	}})
+	for _, want := range []string{"map[1:true 2:true]", "map[2:true]"} {
+		if got := fmt.Sprint(e.At(noon).Counts()); got != want {
+			t.Errorf("%s, want %s", got, want)
+		}
+		taken.Store(true)
+	}
+}
+
+// TestGivenOfOneLife: a grant on a session, window or pane is on that one. What comes to
 // its place, or has its number in the next life of the server, is another.
 func TestGivenOfOneLife(t *testing.T) {
 	there := access.Object{
 		Kind: access.Pane, Owner: "alice", Incarnation: "one",
 		Session: access.SessionRef{ID: 1, Name: "work", Index: 1}, Window: access.WindowRef{ID: 7}, Pane: access.PaneRef{ID: 9, Index: 2},
 	}
-	for _, kind := range []access.Kind{access.Pane, access.Window} {
+	for _, kind := range []access.Kind{access.Pane, access.Window, access.Session} {
 		e := moved(t, "grants: []\n", given(t, "1 alice gives bob typist on alice/work:1.2", func(g *Given) {
-			if g.On = there; kind == access.Window {
-				g.On = there.Up()
+			for g.On = there; g.On.Kind > kind; g.On = g.On.Up() {
 			}
 		}))
 		for name, tc := range map[string]struct {
@@ -232,10 +360,11 @@ func TestGivenOfOneLife(t *testing.T) {
 			want bool
 		}{
 			"it":                     {func(*access.Object) {}, true},
-			"another pane there":     {func(o *access.Object) { o.Pane.ID = 10 }, kind == access.Window},
-			"another window there":   {func(o *access.Object) { o.Window.ID = 8 }, false},
+			"another pane there":     {func(o *access.Object) { o.Pane.ID = 10 }, kind != access.Pane},
+			"another window there":   {func(o *access.Object) { o.Window.ID = 8 }, kind == access.Session},
+			"another of that name":   {func(o *access.Object) { o.Session.ID = 2 }, kind != access.Session},
 			"the next life":          {func(o *access.Object) { o.Incarnation = "two" }, false},
-			"moved to another index": {func(o *access.Object) { o.Session.Index = 4 }, false},
+			"moved to another index": {func(o *access.Object) { o.Session.Index = 4 }, kind == access.Session},
 			"moved away":             {func(o *access.Object) { o.Session.Name = "private" }, false},
 		} {
 			q := ask(t, "bob type alice/work:1.2")
@@ -287,22 +416,21 @@ func TestReloadEndsChains(t *testing.T) {
 	}
 }
 
-// manyGiven are 1,000 grants beside those of the files.
-func manyGiven(t testing.TB) *Engine {
+// manyGiven are as many grants beside those of the files.
+func manyGiven(t testing.TB, n int) (*Engine, Moving) {
 	e := EngineOf(benchSet(t))
-	var m Moving
-	for i := range 1000 {
+	m := Moving{At: noon, Taken: func(string, access.Object) bool { return false }}
+	for i := range n {
 		m.Given = append(m.Given, given(t, fmt.Sprintf("%d alice gives %s typist on alice/s%d:%d", i+1, []string{"bob", "carol", "@oncall", "dave"}[i%4], i/4, i%4)))
 	}
-	m.Taken = func(string, access.Object) bool { return false }
 	e.Move(m)
-	return e
+	return e, m
 }
 
 // BenchmarkDecideGiven measures decisions that no cache answers, with 1,000
 // grants of the files, 1,000 that were given, and 50 policies.
 func BenchmarkDecideGiven(b *testing.B) {
-	e := manyGiven(b)
+	e, _ := manyGiven(b, 1000)
 	q := ask(b, "dave view alice/s3:3.1")
 	if !e.Decide(q).Allow {
 		b.Fatal(e.Decide(q))
@@ -312,12 +440,14 @@ func BenchmarkDecideGiven(b *testing.B) {
 	}
 }
 
-// BenchmarkMove measures what a change costs until the next decision.
+// BenchmarkMove measures what a change costs whoever makes it.
 func BenchmarkMove(b *testing.B) {
-	e := manyGiven(b)
-	q := ask(b, "dave view alice/s3:3.1")
-	for b.Loop() {
-		e.Bump()
-		e.Decide(q)
+	for _, n := range []int{1000, 10_000} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			e, m := manyGiven(b, n)
+			for b.Loop() {
+				e.Move(m)
+			}
+		})
 	}
 }

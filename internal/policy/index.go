@@ -2,6 +2,7 @@ package policy
 
 import (
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/muxward/muxward/internal/access"
@@ -25,6 +26,8 @@ type holder struct {
 	touched map[string]access.Obligations
 	// taken is asked about those who gave moving grants; nil if none are here.
 	taken func(person string, o access.Object) bool
+	// doubt is of the moving grants here.
+	doubt *atomic.Pointer[doubt]
 	// reach has each owner on whose server there is a grant; host is set if there is
 	// one on the host.
 	reach map[string]*reach
@@ -130,7 +133,7 @@ func (ix *index) holders(name string, groups []string) []*holder {
 func (h *holder) visit(o access.Object, f func(*grant)) {
 	at := func(p place) {
 		for _, g := range h.exact[p] {
-			if g.given == nil || g.stands(&o, h.taken) {
+			if g.given == nil || g.stands(&o, h.taken) && !h.doubt.Load().holds(g) {
 				f(g)
 			}
 		}

@@ -3,8 +3,12 @@ package policy
 import (
 	"runtime"
 	"strings"
+	"sync/atomic"
+	"time"
 
 	"github.com/cedar-policy/cedar-go/types"
+
+	"github.com/muxward/muxward/internal/access"
 )
 
 // Set is one policy, whole and checked. It is immutable; what it keeps for
@@ -22,6 +26,13 @@ type Set struct {
 	files  *Set
 	given  []grant
 	moving *index
+	taken  func(person string, o access.Object) bool
+	doubt  atomic.Pointer[doubt]
+	// limit is when it has to be found out again which of them count, zero if
+	// time does not matter, and waiting who may have something then that they
+	// do not have now.
+	limit   time.Time
+	waiting map[string]bool
 }
 
 // Load reads a policy directory. The error is of type [Problems] and tells
