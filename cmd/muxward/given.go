@@ -11,6 +11,7 @@ import (
 
 	"github.com/muxward/muxward/internal/access"
 	"github.com/muxward/muxward/internal/failpoint"
+	"github.com/muxward/muxward/internal/gateway"
 	"github.com/muxward/muxward/internal/grants"
 	"github.com/muxward/muxward/internal/policy"
 )
@@ -83,6 +84,20 @@ func (d *daemon) moveGrants() {
 		}
 	}
 	d.policy.Move(m)
+}
+
+// inPlace reports whether what was given is on something that was there when its
+// server was seen last, in this life of that.
+func (d *daemon) inPlace(g grants.Grant) bool {
+	if g.On.Kind < access.Session {
+		return true
+	}
+	s, ok := d.guard.Lookup(g.On.Owner)
+	if !ok || s.Incarnation() != g.On.Incarnation {
+		return false
+	}
+	snap := s.Known()
+	return snap == nil || gateway.InPlace(g.On, snap)
 }
 
 // clockEvery is how often the time is written while a grant has a limit.

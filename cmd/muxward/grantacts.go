@@ -287,7 +287,7 @@ func (d *daemon) visibleGrants(who identity.Identity) ([]shownGrant, error) {
 	counts := d.policy.At(now).Counts()
 	for _, g := range d.grants.List() {
 		if d.concerns(who, g) {
-			out = append(out, shownGrant{g, counts[strconv.FormatInt(g.ID, 10)] && !now.Before(g.NotBefore)})
+			out = append(out, shownGrant{g, counts[strconv.FormatInt(g.ID, 10)] && !now.Before(g.NotBefore) && d.inPlace(g)})
 		}
 	}
 	return out, nil

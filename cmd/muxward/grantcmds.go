@@ -111,7 +111,8 @@ func newGrantsCmd() *cobra.Command {
 		Long: `List the grants that you have, that you gave, and that are on what you may kick
 people from. What the policy files grant is not among them: see muxward explain.
 
-COUNTS is no while the giver does not hold what they gave, and before it begins.`,
+COUNTS is no while the giver does not hold what they gave, before it begins, and when
+what it is on was gone or elsewhere as muxward saw that tmux server last.`,
 		Example: `  muxward grants
   muxward grants --who bob --on alice/work
   muxward grants take-back 7 --reason "done"`,

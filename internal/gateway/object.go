@@ -124,6 +124,35 @@ func Seeing(owner, incarnation string, snap *tmux.Snapshot, t *tmux.Session) []N
 	return scene{owner, incarnation, snap}.seeing(t)
 }
 
+// InPlace reports whether an object is in a snapshot under the name and at the place
+// that it has in what it was made of.
+func InPlace(o access.Object, snap *tmux.Snapshot) bool {
+	if o.Kind < access.Session {
+		return true
+	}
+	t := snap.Session(tmux.SessionID(o.Session.ID))
+	if o.Kind >= access.Window {
+		t = snap.SessionByName(o.Session.Name)
+	}
+	if t == nil || t.Name != o.Session.Name {
+		return false
+	}
+	if o.Kind == access.Session {
+		return true
+	}
+	for _, l := range t.Links {
+		if l.Index != o.Session.Index || uint32(l.Window) != o.Window.ID {
+			continue
+		}
+		if o.Kind == access.Window {
+			return true
+		}
+		p := snap.Pane(tmux.PaneID(o.Pane.ID))
+		return p != nil && p.Window == l.Window && p.Index == o.Pane.Index
+	}
+	return false
+}
+
 func linkOf(t *tmux.Session, w tmux.WindowID) *tmux.Winlink {
 	if t == nil {
 		return nil
