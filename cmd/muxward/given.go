@@ -86,9 +86,18 @@ func (d *daemon) moveGrants() {
 	d.policy.Move(m)
 }
 
-// inPlace reports whether what was given is on something that was there when its
-// server was seen last, in this life of that.
-func (d *daemon) inPlace(g grants.Grant) bool {
+// counts reports whether a grant counts now.
+func (d *daemon) counts(g grants.Grant) bool {
+	now := d.gateway.Time()
+	return d.policy.At(now).Counts()[strconv.FormatInt(g.ID, 10)] && !now.Before(g.NotBefore) && d.reaches(g)
+}
+
+// reaches reports whether what was given is on something that was there when its
+// server was seen last, in this life of that, and not taken from who got it.
+func (d *daemon) reaches(g grants.Grant) bool {
+	if d.denials.Revoked(g.Who, g.On) {
+		return false
+	}
 	if g.On.Kind < access.Session {
 		return true
 	}

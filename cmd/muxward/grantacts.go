@@ -44,7 +44,7 @@ func (d *daemon) grantAct(who identity.Identity, c ctld.Call) (*gateway.Act, err
 	a.Args = withReason(a.Args, g.Reason)
 	a.Do = func(ctx context.Context, o access.Object) (gateway.Result, error) {
 		g, err := d.give(ctx, g, o)
-		return gateway.Result{Value: g}, err
+		return gateway.Result{Value: shownGrant{g, err == nil && d.counts(g)}}, err
 	}
 	return a, nil
 }
@@ -287,7 +287,7 @@ func (d *daemon) visibleGrants(who identity.Identity) ([]shownGrant, error) {
 	counts := d.policy.At(now).Counts()
 	for _, g := range d.grants.List() {
 		if d.concerns(who, g) {
-			out = append(out, shownGrant{g, counts[strconv.FormatInt(g.ID, 10)] && !now.Before(g.NotBefore) && d.inPlace(g)})
+			out = append(out, shownGrant{g, counts[strconv.FormatInt(g.ID, 10)] && !now.Before(g.NotBefore) && d.reaches(g)})
 		}
 	}
 	return out, nil

@@ -50,14 +50,19 @@ ends a grant sooner, set back, not later.`,
 			if c.Person = args[0]; len(args) == 2 {
 				c.Role = args[1]
 			}
-			var g grants.Grant
+			var g shownGrant
 			if err := f.call(cmd.Context(), c, &g); err != nil {
 				return err
 			}
 			if f.json {
 				return printJSON(cmd, g)
 			}
-			_, err := fmt.Fprintf(cmd.OutOrStdout(), "grant %d: %s is %s on %s%s\n", g.ID, g.Who, g.What, targetName(g.Target), lasting(g))
+			note := ""
+			if !g.Counts && g.NotBefore.IsZero() {
+				note = "; it does not count now, see muxward grants --help"
+			}
+			_, err := fmt.Fprintf(cmd.OutOrStdout(), "grant %d: %s is %s on %s%s%s\n",
+				g.ID, g.Who, g.What, targetName(g.Target), lasting(g.Grant), note)
 			return err
 		},
 	}
@@ -111,8 +116,9 @@ func newGrantsCmd() *cobra.Command {
 		Long: `List the grants that you have, that you gave, and that are on what you may kick
 people from. What the policy files grant is not among them: see muxward explain.
 
-COUNTS is no while the giver does not hold what they gave, before it begins, and when
-what it is on was gone or elsewhere as muxward saw that tmux server last.`,
+COUNTS is no while the giver does not hold what they gave, or it has gone through more
+than eight hands; before it begins; when it is revoked from who got it; and when what
+it is on was gone or elsewhere as muxward saw that tmux server last.`,
 		Example: `  muxward grants
   muxward grants --who bob --on alice/work
   muxward grants take-back 7 --reason "done"`,
