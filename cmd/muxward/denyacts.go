@@ -45,23 +45,15 @@ func (d *daemon) revokeAct(who identity.Identity, c ctld.Call) (*gateway.Act, er
 	}
 	if c.Undo {
 		a.Args = append(a.Args, "--undo")
-		a.Lasting = true // what it was about may be gone
-		a.Do = func(ctx context.Context, o access.Object) (gateway.Result, error) {
-			n, err := d.denials.Lift(person, d.fullTarget(who, target), o.Owner)
-			if err == nil && n == 0 {
-				err = fmt.Errorf("nothing was revoked from %s%s; see: muxward revoke --list", person, on(target))
-			}
-			d.gaveAnything(person)
-			d.gateway.ReconsiderThose(ctx, d.restingOn(person), "let in again")
-			return gateway.Result{Value: revoked{Person: person, Target: target, Lifted: n}}, err
-		}
+		d.lifting(a, who, person, fmt.Errorf("nothing was revoked from %s%s; see: muxward revoke --list", person, on(target)))
 		return a, nil
 	}
+	a.Args = withReason(a.Args, c.Reason)
 	a.Do = func(ctx context.Context, o access.Object) (gateway.Result, error) {
 		rep, err := d.deny(ctx, revokeTime, grants.Denial{
 			Person: person, Scope: o, Target: d.fullTarget(who, target), Reason: c.Reason,
-			By: who.Person(), At: d.gateway.Time(),
-		}, d.restingOn(person))
+			By: who.Person(), At: d.gateway.Time(), Above: d.above(who, access.Kick, o),
+		})
 		return gateway.Result{Value: revoked{Person: person, Target: target, Report: rep}}, err
 	}
 	return a, nil
@@ -69,12 +61,12 @@ func (d *daemon) revokeAct(who identity.Identity, c ctld.Call) (*gateway.Act, er
 
 // deny puts a denial in force, and returns when what it takes has ended. The
 // error says what could not be confirmed in time.
-func (d *daemon) deny(ctx context.Context, within time.Duration, den grants.Denial, whose func(string) bool) (gateway.Report, error) {
+func (d *daemon) deny(ctx context.Context, within time.Duration, den grants.Denial) (gateway.Report, error) {
 	// What has begun is carried through, also if the asker goes meanwhile.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), within)
 	defer cancel()
 	keep := d.denials.Deny(den)
-	d.gaveAnything(den.Person)
+	d.bumpFor(den.Person)
 	// It is in force: while the disk works, what rests on it ends.
 	kept := make(chan error, 1)
 	go func() { kept <- keep() }()
@@ -82,7 +74,7 @@ func (d *daemon) deny(ctx context.Context, within time.Duration, den grants.Deni
 	if den.Lock {
 		why = den.String()
 	}
-	rep := d.gateway.ReconsiderThose(ctx, whose, why)
+	rep := d.gateway.ReconsiderOn(ctx, den.Scope, d.restingOnDenied(den), why)
 	var err error
 	select {
 	case err = <-kept:
@@ -95,9 +87,9 @@ func (d *daemon) deny(ctx context.Context, within time.Duration, den grants.Deni
 	return rep, err
 }
 
-// gaveAnything has it found out again which grants count if some are from a
+// bumpFor has it found out again which grants count if some are from a
 // person from whom something is taken, or who is let in again.
-func (d *daemon) gaveAnything(person string) {
+func (d *daemon) bumpFor(person string) {
 	if person != "" && d.grants != nil && d.grants.Gave(person) {
 		d.policy.Bump()
 	}
@@ -123,15 +115,7 @@ func (d *daemon) lockAct(who identity.Identity, c ctld.Call) (*gateway.Act, erro
 		a.Args = []string{"-t", target}
 	}
 	if c.Act == "unlock" {
-		a.Lasting = true
-		a.Do = func(ctx context.Context, o access.Object) (gateway.Result, error) {
-			n, err := d.denials.Unlock(d.fullTarget(who, target), o.Owner)
-			if err == nil && n == 0 {
-				err = fmt.Errorf("there is no lockdown%s; see: muxward lockdown --list", on(target))
-			}
-			d.gateway.Reconsider(ctx, "", "unlocked")
-			return gateway.Result{Value: revoked{Target: target, Lifted: n}}, err
-		}
+		d.lifting(a, who, "", fmt.Errorf("there is no lockdown%s; see: muxward lockdown --list", on(target)))
 		return a, nil
 	}
 	if c.Views {
@@ -142,8 +126,8 @@ func (d *daemon) lockAct(who identity.Identity, c ctld.Call) (*gateway.Act, erro
 	a.Do = func(ctx context.Context, o access.Object) (gateway.Result, error) {
 		rep, err := d.deny(ctx, lockTime, grants.Denial{
 			Lock: true, Views: c.Views, Scope: o, Target: d.fullTarget(who, target), Reason: c.Reason,
-			By: who.Person(), At: d.gateway.Time(),
-		}, func(string) bool { return true })
+			By: who.Person(), At: d.gateway.Time(), Above: d.above(who, access.Lock, o),
+		})
 		return gateway.Result{Value: revoked{Target: target, Report: rep}}, err
 	}
 	return a, nil

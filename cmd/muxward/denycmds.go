@@ -21,7 +21,8 @@ func newRevokeCmd() *cobra.Command {
 
 When it returns, nothing the person sends is executed and nothing more is
 shown to them. It beats the policy files, survives restarts and reloads, and
-is lifted by --undo only. It needs the verb kick on the target.`,
+is lifted by --undo only. It needs the verb kick on the target. What somebody revoked
+who holds kick on more, such as the whole host, only those lift who do so, too.`,
 		Example: `  muxward revoke bob --reason "left the team"
   muxward revoke carol -t alice/work:1
   muxward revoke --undo bob
@@ -176,7 +177,9 @@ func newUnlockCmd() *cobra.Command {
 		Use:   "unlock",
 		Short: "end a lockdown",
 		Long: `End the lockdown of the target, by default of your own tmux server. Lockdowns of
-what lies in the target stay. It needs the verb lock on the target.`,
+what lies in the target stay. It needs the verb lock on what is locked down, whatever
+it is called by now. What somebody locked down who holds lock on more, such as the
+whole host, only those end who do so, too: not the owner of the server.`,
 		Example: `  muxward unlock
   muxward unlock -t alice/work
   muxward unlock --host`,

@@ -203,7 +203,7 @@ func (d *daemon) takeBackAct(who identity.Identity, c ctld.Call) (*gateway.Act, 
 	if g.Giver.Person == who.Person() {
 		verb = access.Share
 	}
-	a := &gateway.Act{Name: "take-back", Args: withReason([]string{strconv.FormatInt(g.ID, 10)}, c.Reason), On: &g.On, Verb: verb}
+	a := &gateway.Act{Name: "take-back", Args: withReason([]string{strconv.FormatInt(g.ID, 10)}, c.Reason), On: []access.Object{g.On}, Verb: verb}
 	a.Do = func(ctx context.Context, _ access.Object) (gateway.Result, error) {
 		return d.takeBack(ctx, g.ID, who.Person(), c.Reason)
 	}

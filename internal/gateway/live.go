@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"runtime/debug"
 	"slices"
 	"strings"
@@ -389,16 +390,40 @@ func (g *Gateway) Reconsider(ctx context.Context, person, why string) Report {
 
 // ReconsiderThose is Reconsider for those people of whom about says so.
 func (g *Gateway) ReconsiderThose(ctx context.Context, about func(person string) bool, why string) Report {
+	return g.reconsiderLives(ctx, func(l *Live) bool { return about(l.who.Person()) }, why)
+}
+
+// ReconsiderOn is ReconsiderThose for what was taken on an object, or given back:
+// permits that are about other servers alone are left as they are.
+func (g *Gateway) ReconsiderOn(ctx context.Context, o access.Object, about func(person string) bool, why string) Report {
+	return g.reconsiderLives(ctx, func(l *Live) bool { return about(l.who.Person()) && l.restsOn(o) }, why)
+}
+
+// restsOn reports whether a permit in use may rest on what is held on the server of
+// an object. Whoever shows what a person may see shows nothing of a server of which
+// they see nothing. What has not been decided yet will be.
+func (l *Live) restsOn(o access.Object) bool {
+	if o.Kind == access.Host {
+		return true
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.watch != nil && (l.about.Owner == "" || l.about.Owner == o.Owner) {
+		return true
+	}
+	if l.looked && !l.g.Policy.Blind(l.who.Subject(), access.Object{Kind: access.Server, Owner: o.Owner}, l.g.Time()) {
+		return true
+	}
+	return slices.ContainsFunc(l.needs, func(n Need) bool { return n.Object.Owner == o.Owner })
+}
+
+func (g *Gateway) reconsiderLives(ctx context.Context, which func(*Live) bool, why string) Report {
 	g.forget()
 	self, _ := ctx.Value(liveKey{}).(*Live)
 	g.mu.Lock()
-	var lives []*Live
-	for _, l := range g.lives {
-		if l != self && about(l.who.Person()) {
-			lives = append(lives, l)
-		}
-	}
+	all := slices.Collect(maps.Values(g.lives))
 	g.mu.Unlock()
+	lives := slices.DeleteFunc(all, func(l *Live) bool { return l == self || !which(l) })
 
 	rep := Report{Touched: len(lives)}
 	var mu sync.Mutex

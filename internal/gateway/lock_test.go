@@ -3,12 +3,15 @@ package gateway
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/muxward/muxward/internal/access"
 	"github.com/muxward/muxward/internal/grants"
+	"github.com/muxward/muxward/internal/identity"
 )
 
 // TestLockedDown: on what is locked down nobody does anything, those who look on
@@ -51,7 +54,7 @@ func TestLockedDown(t *testing.T) {
 	if !l.Touched(o) {
 		t.Error("views are not taken")
 	}
-	if _, err := g.Denials.Unlock("alice/work", "alice"); err != nil {
+	if _, err := g.Denials.Lift(g.Denials.Asked("", "alice/work")); err != nil {
 		t.Fatal(err)
 	}
 	check("unlocked", true, true, true, true, true, true)
@@ -113,8 +116,73 @@ func TestActNeedsTheWhole(t *testing.T) {
 	if err != nil || len(p.Needs) != 2 || !p.Needs[1].Whole || p.Needs[1].Verbs != verbs {
 		t.Errorf("%+v, %v", p, err)
 	}
-	p, err = g.resolve(ctx, Request{Identity: bob(t), Act: &Act{Name: "take-back", Verb: access.Kick, On: &on}})
-	if err != nil || len(p.Needs) != 1 || p.Needs[0].Object.Owner != "alice" || p.Needs[0].Verb != access.Kick {
+	p, err = g.resolve(ctx, Request{Identity: bob(t), Act: &Act{Name: "take-back", Verb: access.Kick, On: []access.Object{on, {}}}})
+	if err != nil || len(p.Needs) != 2 || p.Needs[0].Object.Owner != "alice" || p.Needs[1].Object.Kind != access.Host ||
+		p.Needs[0].Verb != access.Kick || p.Needs[1].Verb != access.Kick {
 		t.Errorf("%+v, %v", p, err)
 	}
+}
+
+// blindRules is a policy by which nothing is seen of mallory's server.
+type blindRules struct{ rules }
+
+func (*blindRules) Blind(_ identity.Subject, o access.Object, _ time.Time) bool {
+	return o.Owner == "mallory"
+}
+
+// TestReconsiderOn: what is taken on one server has those decided anew who use
+// something there, or show what they see there, and nobody else.
+func TestReconsiderOn(t *testing.T) {
+	r := &blindRules{}
+	r.allow.Store(true)
+	g := newGateway(t, r)
+	who := bob(t)
+	var asked []string
+	var mu sync.Mutex
+	attached := func(owner string) {
+		l, _ := g.begin(context.Background(), who)
+		t.Cleanup(l.Release)
+		if err := l.Keep(func(context.Context, string) error {
+			mu.Lock()
+			defer mu.Unlock()
+			asked = append(asked, owner)
+			return nil
+		}, Attached{Person: "bob", Owner: owner}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	attached("alice")
+	attached("mallory")
+	attached("")
+	running, _ := g.begin(context.Background(), who)
+	running.decide(&Plan{Needs: []Need{{Verb: access.View, Object: access.Object{Kind: access.Server, Owner: "carol"}}}})
+	t.Cleanup(running.Release)
+	listing, _ := g.begin(context.Background(), who)
+	listing.look()
+	t.Cleanup(listing.Release)
+	all := func(string) bool { return true }
+	for _, tc := range []struct {
+		on      access.Object
+		touched int
+		asked   string
+	}{
+		{access.Object{}, 5, ",alice,mallory"},
+		{access.Object{Kind: access.Server, Owner: "alice"}, 3, ",alice"},
+		{pane("mallory"), 2, ",mallory"},
+		{pane("carol"), 3, ""},
+	} {
+		asked = nil
+		rep := g.ReconsiderOn(context.Background(), tc.on, all, "test")
+		slices.Sort(asked)
+		if got := strings.Join(asked, ","); rep.Touched != tc.touched || got != tc.asked {
+			t.Errorf("on %v: %d, %q; want %d, %q", tc.on, rep.Touched, got, tc.touched, tc.asked)
+		}
+	}
+	if rep := g.ReconsiderOn(context.Background(), pane("alice"), func(p string) bool { return p != "bob" }, "test"); rep.Touched != 0 {
+		t.Errorf("%d of others", rep.Touched)
+	}
+}
+
+func pane(owner string) access.Object {
+	return access.Object{Kind: access.Pane, Owner: owner, Incarnation: "one"}
 }

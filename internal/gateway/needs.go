@@ -363,8 +363,11 @@ func (g *Gateway) resolveAct(ctx context.Context, live *Live, req Request) (*Pla
 		p.Object, p.Needs = *all, []Need{Everything(*all)}
 		return p, nil
 	}
-	if on := req.Act.On; on != nil {
-		p.Object, p.Needs = *on, []Need{{Verb: req.Act.Verb, Object: *on}}
+	if on := req.Act.On; len(on) > 0 {
+		p.Object = on[0]
+		for _, o := range on {
+			p.Needs = append(p.Needs, Need{Verb: req.Act.Verb, Object: o})
+		}
 		return p, nil
 	}
 	if req.Act.Target != "" {

@@ -186,9 +186,9 @@ type Act struct {
 	// Whole are verbs that are needed on the target and on everything in it,
 	// besides Verb: nobody gives what they do not hold.
 	Whole access.VerbSet
-	// On, if it is set, is what the act is done to, by ids: Target is not looked
-	// at then.
-	On *access.Object
+	// On, if it is set, is what the act is done to, by ids: the verb is needed on
+	// each, and Target is not looked at.
+	On []access.Object
 	// Lasting acts may name what has gone meanwhile: the verb is then needed on
 	// the whole server.
 	Lasting bool

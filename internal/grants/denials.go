@@ -35,6 +35,19 @@ type Denial struct {
 	Reason string    `json:"reason,omitempty"`
 	By     string    `json:"by"`
 	At     time.Time `json:"at"`
+	// Above is by how many steps what By held then is wider than Scope: who
+	// holds less does not lift it.
+	Above int `json:"above,omitempty"`
+}
+
+// Keeper is on what whoever lifts the denial has to hold the right to, or on
+// what that lies in.
+func (d Denial) Keeper() access.Object {
+	o := d.Scope
+	for range d.Above {
+		o = o.Up()
+	}
+	return o
 }
 
 // watching are the verbs that a lockdown leaves to those who are attached.
@@ -67,13 +80,27 @@ func (d Denial) String() string {
 	return text
 }
 
+// takesOn gives the verbs that the denial takes on o: all of them if o lies in the
+// scope. If the scope lies in o it leaves the governing verbs, or whoever governs a
+// part would take from those who govern the whole what they govern it by.
+func (d Denial) takesOn(o access.Object) access.VerbSet {
+	switch {
+	case !d.matches(o):
+		return 0
+	case o.Kind < d.Scope.Kind:
+		return d.takes() &^ access.Governing
+	}
+	return d.takes()
+}
+
 // matches reports whether the denial touches o: o lies in the scope, or the
 // scope lies in o. The second holds because whoever has a verb on a whole
-// session could use it on the part that was denied.
+// session could use it on the part that was denied. Nothing is used on the host
+// itself: what is held there is looked at again on each server.
 func (d Denial) matches(o access.Object) bool {
 	s := d.Scope
 	if s.Kind == access.Host || o.Kind == access.Host {
-		return true
+		return s.Kind == access.Host
 	}
 	if s.Owner != o.Owner {
 		return false
@@ -111,7 +138,8 @@ func samePane(s, o access.Object) bool {
 // whole and synced before a change counts. Reading is lock-free.
 type Denials struct {
 	path string
-	mu   sync.Mutex // serialises writers
+	disk sync.Mutex // held while the file is written; taken before mu
+	mu   sync.Mutex // held while the list changes, and never while the disk works
 	list atomic.Pointer[[]Denial]
 }
 
@@ -153,6 +181,9 @@ func parse(data []byte) ([]Denial, error) {
 		if den.Scope.Kind > access.Pane || (den.Scope.Kind == access.Host) != (den.Scope.Owner == "") {
 			return nil, fmt.Errorf("number %d: it is not said on what", i+1)
 		}
+		if den.Above < 0 || den.Above > int(den.Scope.Kind) {
+			return nil, fmt.Errorf("number %d: it is not said who lifts it", i+1)
+		}
 	}
 	return list, nil
 }
@@ -177,7 +208,7 @@ func (d *Denials) List() []Denial { return *d.list.Load() }
 // o.
 func (d *Denials) Match(person string, verbs access.VerbSet, o access.Object) (Denial, bool) {
 	for _, den := range *d.list.Load() {
-		if (den.Lock || den.Person == person) && den.takes()&verbs != 0 && den.matches(o) {
+		if (den.Lock || den.Person == person) && den.takesOn(o)&verbs != 0 {
 			return den, true
 		}
 	}
@@ -188,8 +219,8 @@ func (d *Denials) Match(person string, verbs access.VerbSet, o access.Object) (D
 func (d *Denials) Taken(person string, o access.Object) access.VerbSet {
 	var taken access.VerbSet
 	for _, den := range *d.list.Load() {
-		if (den.Lock || den.Person == person) && den.matches(o) {
-			taken = taken.With(den.takes())
+		if den.Lock || den.Person == person {
+			taken = taken.With(den.takesOn(o))
 		}
 	}
 	return taken
@@ -226,49 +257,65 @@ func (d Denial) same(o Denial) bool {
 func (d *Denials) Add(den Denial) error { return d.Deny(den)() }
 
 // Deny is Add for who has more to do while the disk works: the denial is in
-// force when Deny returns, and on disk when keep has returned nil. keep is to
-// be called once.
+// force when Deny returns, which waits for no disk, and on disk when keep has
+// returned nil. keep is to be called once.
 func (d *Denials) Deny(den Denial) (keep func() error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	next := append(slices.DeleteFunc(slices.Clone(d.List()), den.same), den)
+	next := slices.Clone(d.List())
+	for _, old := range next {
+		if old.same(den) { // who holds less does not make it easier to lift
+			den.Above = max(den.Above, old.Above)
+		}
+	}
+	next = append(slices.DeleteFunc(next, den.same), den)
 	d.list.Store(&next)
 	return d.keep
 }
 
 // keep writes what is in force now, which may be more than was denied.
 func (d *Denials) keep() error {
-	d.mu.Lock()
-	defer d.mu.Unlock()
+	d.disk.Lock()
+	defer d.disk.Unlock()
 	if err := d.save(d.List()); err != nil {
 		return fmt.Errorf("it holds now but would not survive a restart: %w; make room and do it again", err)
 	}
 	return nil
 }
 
-// Lift forgets the person's denials asked for as target on owner's server
-// ("" for all of them, on the host) and tells how many there were. Nothing is
-// lifted unless that is on disk.
-func (d *Denials) Lift(person, target, owner string) (int, error) {
-	return d.lift(func(o Denial) bool {
-		return !o.Lock && o.Person == person && (target == "" || o.Target == target && o.Scope.Owner == owner)
-	})
+// Asked gives the denials of a person ("" for the lockdowns) that were asked for by
+// these words. "" is the host, and all denials of a person.
+func (d *Denials) Asked(person, target string) []Denial {
+	var out []Denial
+	for _, den := range d.List() {
+		if den.Person == person && (den.Target == target || target == "" && person != "") {
+			out = append(out, den)
+		}
+	}
+	return out
 }
 
-// Unlock forgets the lockdowns asked for as target on owner's server ("" for
-// the host, and not for what lies in it), as Lift does.
-func (d *Denials) Unlock(target, owner string) (int, error) {
-	return d.lift(func(o Denial) bool { return o.Lock && o.Target == target && o.Scope.Owner == owner })
-}
-
-func (d *Denials) lift(which func(Denial) bool) (int, error) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	before := d.List()
-	next := slices.DeleteFunc(slices.Clone(before), which)
-	if err := d.save(next); err != nil {
+// Lift forgets these denials, and tells how many of them there were. Nothing is
+// lifted unless that is on disk. One that was asked for again meanwhile stays.
+func (d *Denials) Lift(these []Denial) (int, error) {
+	d.disk.Lock()
+	defer d.disk.Unlock()
+	without := func(list []Denial) []Denial {
+		return slices.DeleteFunc(slices.Clone(list), func(o Denial) bool {
+			return slices.ContainsFunc(these, func(l Denial) bool {
+				return o.same(l) && o.At.Equal(l.At) && o.By == l.By && o.Above == l.Above
+			})
+		})
+	}
+	if err := d.save(without(d.List())); err != nil {
 		return 0, fmt.Errorf("nothing was lifted: %w", err)
 	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	// What was denied while the disk worked is in the list by now, and is written
+	// by who denied it.
+	before := d.List()
+	next := without(before)
 	d.list.Store(&next)
 	return len(before) - len(next), nil
 }

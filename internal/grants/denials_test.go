@@ -1,6 +1,7 @@
 package grants
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -37,7 +38,8 @@ func TestMatches(t *testing.T) {
 		{"the pane", p, p, true},
 		{"the pane, asked for the session it lies in", p, session, true},
 		{"the pane, asked for the server", p, server, true},
-		{"the pane, asked for the host", p, host, true},
+		{"the pane, asked for the host", p, host, false},
+		{"the host, asked for itself", host, host, true},
 		{"another pane of the window", p, pane("alice", "one", "work", 1, 2, 7, 0, 8), false},
 		{"another window of the session", window, pane("alice", "one", "work", 1, 5, 8, 0, 8), false},
 		{"another session", session, pane("alice", "one", "play", 2, 2, 8, 3, 8), false},
@@ -77,13 +79,13 @@ func TestDenialsSurvive(t *testing.T) {
 	if _, hit := d.Match("bob", access.AllVerbs, o); !hit {
 		t.Error("bob is let in")
 	}
-	if n, err := d.Lift("bob", "alice", "alice"); n != 1 || err != nil {
+	if n, err := d.Lift(d.Asked("bob", "alice")); n != 1 || err != nil {
 		t.Errorf("lifted %d, %v", n, err)
 	}
 	if den, hit := d.Match("bob", access.AllVerbs, o); !hit || den.Target != "" {
 		t.Errorf("bob: %+v, %v", den, hit)
 	}
-	if n, err := d.Lift("bob", "", ""); n != 1 || err != nil {
+	if n, err := d.Lift(d.Asked("bob", "")); n != 1 || err != nil {
 		t.Errorf("lifted %d, %v", n, err)
 	}
 	if d, err = OpenDenials(path); err != nil || len(d.List()) != 1 {
@@ -113,7 +115,7 @@ func TestDenialsOfTheSameWords(t *testing.T) {
 	if n := len(d.List()); n != 3 {
 		t.Errorf("%d denials, want 3: the same one is kept once", n)
 	}
-	if n, err := d.Lift("bob", "alice/work:0.0", "alice"); n != 3 || err != nil {
+	if n, err := d.Lift(d.Asked("bob", "alice/work:0.0")); n != 3 || err != nil {
 		t.Errorf("lifted %d, %v", n, err)
 	}
 }
@@ -132,7 +134,7 @@ func TestDenialWithoutDisk(t *testing.T) {
 	if _, hit := d.Match("bob", access.AllVerbs, access.Object{}); !hit {
 		t.Error("bob is let in")
 	}
-	if _, err := d.Lift("bob", "", ""); err == nil {
+	if _, err := d.Lift(d.Asked("bob", "")); err == nil {
 		t.Error("lifted without a record")
 	}
 	if _, hit := d.Match("bob", access.AllVerbs, access.Object{}); !hit {
@@ -182,7 +184,7 @@ func TestLockdowns(t *testing.T) {
 		{"alice", here, access.SetOf(access.View, access.Scroll, access.Kick, access.Lock, access.Audit)},
 		{"bob", here, 0},
 		{"alice", elsewhere, access.SetOf(access.Kick, access.Lock, access.Audit)},
-		{"alice", elsewhere.Up().Up(), access.SetOf(access.Kick, access.Lock, access.Audit)},
+		{"alice", elsewhere.Up().Up(), access.Governing},
 		{"alice", pane("carol", "one", "work", 1, 2, 7, 3, 9), access.AllVerbs},
 	} {
 		if left := access.AllVerbs &^ d.Taken(tc.person, tc.on); left != tc.want {
@@ -200,13 +202,16 @@ func TestLockdowns(t *testing.T) {
 	if !d.Revoked("bob", here) || d.Revoked("alice", here) {
 		t.Error("a lockdown is nobody's revocation")
 	}
-	if n, err := d.Lift("bob", "alice/work", "alice"); n != 1 || err != nil {
+	if n, err := d.Lift(d.Asked("bob", "alice/work")); n != 1 || err != nil {
 		t.Errorf("lifted %d, %v", n, err)
 	}
-	if n, err := d.Unlock("alice/work", "carol"); n != 0 || err != nil {
+	if n, err := d.Lift(d.Asked("", "carol/work")); n != 0 || err != nil {
 		t.Errorf("unlocked %d of another's, %v", n, err)
 	}
-	if n, err := d.Unlock("alice/work", "alice"); n != 1 || err != nil {
+	if n, err := d.Lift(d.Asked("", "")); n != 0 || err != nil {
+		t.Errorf("unlocked %d of what lies in the host, %v", n, err)
+	}
+	if n, err := d.Lift(d.Asked("", "alice/work")); n != 1 || err != nil {
 		t.Errorf("unlocked %d, %v", n, err)
 	}
 	if _, locked := d.Locked(here); locked {
@@ -222,6 +227,110 @@ func TestLockdowns(t *testing.T) {
 	} {
 		if list, err := parse([]byte(text)); err == nil || !strings.Contains(err.Error(), "from whom") {
 			t.Errorf("%s: %+v, %v", text, list, err)
+		}
+	}
+}
+
+// TestGoverningFromBelow: whoever governs a part takes nothing from somebody by which
+// the whole is governed, neither from one person nor by a lockdown; what is done on
+// the whole reaches the part, and is refused.
+func TestGoverningFromBelow(t *testing.T) {
+	d, err := OpenDenials(filepath.Join(t.TempDir(), "revocations.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	host := access.Object{}
+	p := pane("mallory", "one", "work", 1, 2, 7, 3, 9)
+	server := p.Up().Up().Up()
+	for _, den := range []Denial{
+		{Person: "root", Scope: server, Target: "mallory", By: "mallory"},
+		{Person: "mallory", Scope: p, Target: "mallory/work:2.3", By: "carol"},
+		{Lock: true, Scope: p, Target: "mallory/work:2.3", By: "carol"},
+	} {
+		if err := d.Add(den); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, tc := range []struct {
+		person string
+		on     access.Object
+		want   access.VerbSet // what is left
+	}{
+		{"root", host, access.AllVerbs},
+		{"root", server, 0},
+		{"root", p, 0},
+		{"mallory", server, access.Governing},
+		{"mallory", p, 0},
+		{"carol", host, access.AllVerbs},
+		{"carol", server, access.Governing | access.SetOf(access.View, access.Scroll)},
+		{"carol", p, access.SetOf(access.View, access.Scroll, access.Kick, access.Lock, access.Audit)},
+	} {
+		if left := access.AllVerbs &^ d.Taken(tc.person, tc.on); left != tc.want {
+			t.Errorf("%s on %v has %v left, want %v", tc.person, tc.on, left, tc.want)
+		}
+		for _, v := range access.Verbs() {
+			if _, hit := d.Match(tc.person, access.SetOf(v), tc.on); hit == tc.want.Has(v) {
+				t.Errorf("%s, %v on %v: %v", tc.person, v, tc.on, hit)
+			}
+		}
+	}
+	if d.Revoked("root", host) || !d.Revoked("root", server) {
+		t.Error("what root gave on the host does not count there any more, or counts on the server")
+	}
+}
+
+// TestDeniedWhileTheDiskWorks: a denial is in force while another is written, and one
+// that is made while others are lifted stays.
+func TestDeniedWhileTheDiskWorks(t *testing.T) {
+	d, err := OpenDenials(filepath.Join(t.TempDir(), "revocations.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := d.Add(Denial{Person: "bob", By: "root", At: time.Unix(1, 0)}); err != nil {
+		t.Fatal(err)
+	}
+	old := d.Asked("bob", "")
+	d.disk.Lock() // as one does that writes
+	keep := d.Deny(Denial{Lock: true, By: "root"})
+	again := d.Deny(Denial{Person: "bob", By: "root", At: time.Unix(2, 0)})
+	if _, locked := d.Locked(access.Object{}); !locked {
+		t.Error("it is not locked down before the disk has done its work")
+	}
+	d.disk.Unlock()
+	if err := errors.Join(keep(), again()); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := d.Lift(old); n != 0 || err != nil {
+		t.Errorf("lifted %d, %v: bob was revoked again meanwhile", n, err)
+	}
+	if d, err = OpenDenials(d.path); err != nil || len(d.List()) != 2 {
+		t.Fatalf("%d denials, %v", len(d.List()), err)
+	}
+}
+
+// TestWhoLifts: a denial remembers how wide the right of who put it was, and whoever
+// puts the same one by less does not make it less.
+func TestWhoLifts(t *testing.T) {
+	d, err := OpenDenials(filepath.Join(t.TempDir(), "revocations.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := pane("alice", "one", "work", 1, 2, 7, 3, 9)
+	for _, above := range []int{4, 0} {
+		if err := d.Add(Denial{Lock: true, Scope: o, Target: "alice/work:2.3", By: "root", Above: above}); err != nil {
+			t.Fatal(err)
+		}
+		if list := d.List(); len(list) != 1 || list[0].Keeper().Kind != access.Host {
+			t.Errorf("%+v", list)
+		}
+	}
+	if k := (Denial{Scope: o, Above: 3}).Keeper(); k.Kind != access.Server || k.Owner != "alice" {
+		t.Errorf("%v", k)
+	}
+	for _, above := range []string{"-1", "1"} {
+		text := `[{"person":"bob","scope":{},"target":"","by":"root","at":"2026-11-26T12:00:00Z","above":` + above + `}]`
+		if list, err := parse([]byte(text)); err == nil || !strings.Contains(err.Error(), "who lifts it") {
+			t.Errorf("%+v, %v", list, err)
 		}
 	}
 }
