@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"time"
 
@@ -72,11 +73,32 @@ func (d *daemon) grantsWrong() error {
 	return d.grants.Fault()
 }
 
-// moveGrants puts the grants of the store in force as they are now.
+// given are the grants that are given now: those of the store but for what was taken
+// back and is not written yet.
+func (d *daemon) given() []grants.Grant {
+	d.moving.Lock()
+	defer d.moving.Unlock()
+	return d.givenNow()
+}
+
+func (d *daemon) givenNow() []grants.Grant {
+	if d.grants == nil {
+		return nil
+	}
+	list := d.grants.List()
+	if len(d.taken) > 0 {
+		list = slices.DeleteFunc(slices.Clone(list), func(g grants.Grant) bool { return d.taken[g.ID] })
+	}
+	return list
+}
+
+// moveGrants puts the grants in force as they are now. It waits for no disk.
 func (d *daemon) moveGrants() {
+	d.moving.Lock()
+	defer d.moving.Unlock()
 	m := policy.Moving{Taken: d.denials.Revoked, At: d.gateway.Time()}
 	if d.grants != nil {
-		for _, g := range d.grants.List() {
+		for _, g := range d.givenNow() {
 			m.Given = append(m.Given, policy.Given{
 				ID: strconv.FormatInt(g.ID, 10), Who: g.Who, What: g.What, Verbs: g.Verbs, On: g.On,
 				From: g.NotBefore, Until: g.Until, Reason: g.Reason, Giver: g.Giver,
@@ -112,6 +134,21 @@ func (d *daemon) reaches(g grants.Grant) bool {
 // clockEvery is how often the time is written while a grant has a limit.
 const clockEvery = 30 * time.Second
 
+// keepTime minds the time until the end. It waits for the disk of the grants, and so
+// nothing else waits for it.
+func (d *daemon) keepTime() {
+	tick := time.NewTicker(lookEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-d.ctx.Done():
+			return
+		case <-tick.C:
+			d.mindTime()
+		}
+	}
+}
+
 // mindTime looks at the clock and at grants whose time is over. What rests on
 // them has ended by then, by timers of its own; those run on while the machine
 // sleeps, or when the clock is set forward, which is noticed here.
@@ -128,8 +165,10 @@ func (d *daemon) mindTime() {
 	if d.grants == nil {
 		return
 	}
-	d.granting.Lock()
-	defer d.granting.Unlock()
+	if d.granting.take(d.ctx, grantTurn) != nil {
+		return // others write, and it is looked again soon
+	}
+	defer d.granting.leave()
 	over, err := d.grants.Expire(d.ctx, now)
 	if len(over) > 0 {
 		d.moveGrants()

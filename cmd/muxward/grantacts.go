@@ -43,7 +43,13 @@ func (d *daemon) grantAct(who identity.Identity, c ctld.Call) (*gateway.Act, err
 	}
 	a.Args = withReason(a.Args, g.Reason)
 	a.Do = func(ctx context.Context, o access.Object) (gateway.Result, error) {
+		if !d.policy.Set().Knows(g.Who) {
+			return gateway.Result{}, fmt.Errorf("the policy names no person or @group %q: nothing was given", g.Who)
+		}
 		g, err := d.give(ctx, g, o)
+		if err == nil {
+			d.inForce(ctx, g)
+		}
 		return gateway.Result{Value: shownGrant{g, err == nil && d.counts(g)}}, err
 	}
 	return a, nil
@@ -57,9 +63,6 @@ func (d *daemon) asked(who identity.Identity, c ctld.Call) (grants.Grant, error)
 	}
 	if d.grants == nil {
 		return g, errNoGrants
-	}
-	if !d.policy.Set().Knows(g.Who) {
-		return g, fmt.Errorf("the policy names no person or @group %q: nothing was given", g.Who)
 	}
 	var err error
 	if g.What, g.Verbs, err = rights(c.Role, c.Verbs); err != nil {
@@ -132,22 +135,20 @@ func bounds(g *grants.Grant, c ctld.Call) (err error) {
 	return nil
 }
 
-// give keeps a grant, records it, and puts it in force.
+// give keeps a grant and records it.
 func (d *daemon) give(ctx context.Context, g grants.Grant, o access.Object) (grants.Grant, error) {
 	// Of the ways to a window the one that was asked for is kept: the others
 	// change.
 	g.On = o
 	g.On.Links = nil
-	d.granting.Lock()
-	defer d.granting.Unlock()
+	if err := d.granting.take(ctx, grantTurn); err != nil {
+		return g, fmt.Errorf("nothing was given: %w", err)
+	}
+	defer d.granting.leave()
 	g, err := d.grants.Give(ctx, g, d.now(), d.recordGiven(ctx))
 	if err != nil {
 		return g, err
 	}
-	d.moveGrants()
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), revokeTime)
-	defer cancel()
-	d.gateway.ReconsiderThose(ctx, d.holding(g.Who), "something was granted")
 	return g, nil
 }
 
@@ -188,55 +189,6 @@ func targetName(target string) string {
 	return target
 }
 
-// takeBackAct ends a grant. Its giver has to be let share still; anybody else
-// needs kick on what it is about.
-func (d *daemon) takeBackAct(who identity.Identity, c ctld.Call) (*gateway.Act, error) {
-	if d.grants == nil {
-		return nil, errNoGrants
-	}
-	// Who may not know of a grant is told what they would be told of none.
-	g, ok := d.grants.Find(c.ID)
-	if !ok || !d.concerns(who, g) {
-		return nil, fmt.Errorf("there is no grant %d; see: muxward grants", c.ID)
-	}
-	verb := access.Kick
-	if g.Giver.Person == who.Person() {
-		verb = access.Share
-	}
-	a := &gateway.Act{Name: "take-back", Args: withReason([]string{strconv.FormatInt(g.ID, 10)}, c.Reason), On: []access.Object{g.On}, Verb: verb}
-	a.Do = func(ctx context.Context, _ access.Object) (gateway.Result, error) {
-		return d.takeBack(ctx, g.ID, who.Person(), c.Reason)
-	}
-	return a, nil
-}
-
-// takeBack ends a grant and returns when what rests on it has ended.
-func (d *daemon) takeBack(ctx context.Context, id int64, by, why string) (gateway.Result, error) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), revokeTime)
-	defer cancel()
-	d.granting.Lock()
-	defer d.granting.Unlock()
-	g, there := d.grants.Find(id)
-	whose := d.restingOn(g.Who)
-	g, err := d.grants.TakeBack(ctx, id, by, why, d.now())
-	if !there {
-		return gateway.Result{}, err
-	}
-	d.moveGrants()
-	rep := d.gateway.ReconsiderThose(ctx, whose, "a grant was taken back")
-	err = errors.Join(err, d.recordGrant(ctx, g, "taken back"))
-	for _, u := range rep.Unconfirmed {
-		err = errors.Join(err, errors.New("not confirmed: "+u))
-	}
-	return gateway.Result{Value: takenBack{Grant: g, Report: rep}}, err
-}
-
-// takenBack is what `grants take-back` came to.
-type takenBack struct {
-	Grant  grants.Grant   `json:"grant"`
-	Report gateway.Report `json:"report"`
-}
-
 // restingOn reports of whom what they hold may rest on what somebody, or some
 // group, holds: themselves, and whoever has something from them by however many
 // hands.
@@ -247,7 +199,7 @@ func (d *daemon) restingOn(who string) func(person string) bool {
 	on := []string{who}
 	for i := 0; i < len(on); i++ {
 		holds := d.holding(on[i])
-		for _, g := range d.grants.List() {
+		for _, g := range d.given() {
 			if holds(g.Giver.Person) && !slices.Contains(on, g.Who) {
 				on = append(on, g.Who)
 			}
@@ -285,7 +237,7 @@ func (d *daemon) visibleGrants(who identity.Identity) ([]shownGrant, error) {
 	}
 	now := d.gateway.Time()
 	counts := d.policy.At(now).Counts()
-	for _, g := range d.grants.List() {
+	for _, g := range d.given() {
 		if d.concerns(who, g) {
 			out = append(out, shownGrant{g, counts[strconv.FormatInt(g.ID, 10)] && !now.Before(g.NotBefore) && d.reaches(g)})
 		}

@@ -52,12 +52,14 @@ type daemon struct {
 	mu     sync.Mutex
 	doors  map[uint32]bool // accounts whose door is open
 	digest string          // of the policy directory as last read
-	// granting is held while grants change, so that what is in force is what was
-	// kept last.
-	granting      sync.Mutex
+	// granting is whose turn it is to write grants, moving held while they are put
+	// in force. taken are those that were taken back and may be in the store still.
+	granting      turn
+	moving        sync.Mutex
+	taken         map[int64]bool
 	grantsDamaged error
 	// lately is when the clock was looked at last, clockWritten when it was
-	// written: of watch alone.
+	// written: of keepTime alone.
 	lately       grants.Clock
 	clockWritten time.Time
 	// accountless is why the accounts could not be read the last time.
@@ -67,7 +69,8 @@ type daemon struct {
 // assemble makes all parts and starts none. What it made is closed again if
 // one of them cannot be made.
 func assemble(ctx context.Context, c config.Config) (d *daemon, err error) {
-	d = &daemon{config: c, failed: make(chan error, 1), doors: map[uint32]bool{}, since: time.Now()}
+	d = &daemon{config: c, failed: make(chan error, 1), doors: map[uint32]bool{}, since: time.Now(),
+		granting: make(turn, 1), taken: map[int64]bool{}}
 	d.ctx, d.stop = context.WithCancel(context.WithoutCancel(ctx))
 	defer func() {
 		if err != nil {
@@ -194,6 +197,7 @@ func (d *daemon) start(ctx context.Context) {
 		d.presence.start()
 	}
 	d.wg.Go(d.watch)
+	d.wg.Go(d.keepTime)
 }
 
 func (d *daemon) fail(err error) {

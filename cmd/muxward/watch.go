@@ -67,7 +67,6 @@ func (d *daemon) watch() {
 			d.ssh.reloadChanged(d.ctx, d)
 			d.openDoors(d.ctx)
 			d.ctl.look(d.complain)
-			d.mindTime()
 			if time.Since(shouted) > shoutEvery && d.shout() {
 				shouted = time.Now()
 			}

@@ -1,0 +1,156 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/muxward/muxward/internal/access"
+	"github.com/muxward/muxward/internal/gateway"
+	"github.com/muxward/muxward/internal/grants"
+	"github.com/muxward/muxward/internal/identity"
+	"github.com/muxward/muxward/internal/server/ctld"
+)
+
+// turn is taken by who writes grants. It is a lock whose waiting ends.
+type turn chan struct{}
+
+// grantTurn is how long whoever gives something waits for those who give something
+// just then.
+const grantTurn = 3 * time.Second
+
+func (t turn) take(ctx context.Context, within time.Duration) error {
+	timer := time.NewTimer(within)
+	defer timer.Stop()
+	select {
+	case t <- struct{}{}:
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-timer.C:
+		return errors.New("the grants are being written by others; try again")
+	}
+	if ctx.Err() != nil { // both had come
+		t.leave()
+		return context.Cause(ctx)
+	}
+	return nil
+}
+
+func (t turn) leave() { <-t }
+
+// inForce puts a grant in force that was given.
+func (d *daemon) inForce(ctx context.Context, g grants.Grant) {
+	d.moveGrants()
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), revokeTime)
+	defer cancel()
+	d.gateway.ReconsiderThose(ctx, d.holding(g.Who), "something was granted")
+}
+
+// find gives a grant that is given now.
+func (d *daemon) find(id int64) (grants.Grant, bool) {
+	list := d.given()
+	i := slices.IndexFunc(list, func(g grants.Grant) bool { return g.ID == id })
+	if i < 0 {
+		return grants.Grant{}, false
+	}
+	return list[i], true
+}
+
+// takeBackAct ends a grant. Its giver has to hold share or kick still on what it is
+// about; anybody else needs kick. A lockdown takes share: what was given can be taken
+// back all the same by who may kick.
+func (d *daemon) takeBackAct(who identity.Identity, c ctld.Call) (*gateway.Act, error) {
+	if d.grants == nil {
+		return nil, errNoGrants
+	}
+	a := &gateway.Act{Name: "take-back", Args: withReason([]string{strconv.FormatInt(c.ID, 10)}, c.Reason), Verb: access.Kick}
+	g, ok := d.find(c.ID)
+	if !ok || !d.concerns(who, g) {
+		// Who may not know of a grant is told what they would be told of none. That
+		// they tried is on record.
+		a.Open = true
+		a.Do = func(context.Context, access.Object) (gateway.Result, error) {
+			return gateway.Result{}, errNoGrant(c.ID)
+		}
+		return a, nil
+	}
+	a.On = []access.Object{g.On}
+	if g.Giver.Person == who.Person() && !d.holds(who, g.On).Has(access.Kick) {
+		a.Verb = access.Share
+	}
+	a.Do = func(ctx context.Context, _ access.Object) (gateway.Result, error) {
+		return d.takeBack(ctx, g, who.Person(), c.Reason)
+	}
+	return a, nil
+}
+
+func errNoGrant(id int64) error { return fmt.Errorf("there is no grant %d; see: muxward grants", id) }
+
+// takeBack ends a grant and returns when what rests on it has ended. It counts no
+// more before anybody waits for anything; the disk works meanwhile.
+func (d *daemon) takeBack(ctx context.Context, g grants.Grant, by, why string) (gateway.Result, error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), revokeTime)
+	defer cancel()
+	whose := d.restingOn(g.Who)
+	if !d.drop(g.ID) {
+		return gateway.Result{}, errNoGrant(g.ID)
+	}
+	d.moveGrants()
+	type written struct {
+		g   grants.Grant
+		err error
+	}
+	kept := make(chan written, 1)
+	d.wg.Go(func() {
+		g, err := d.writeTakenBack(g, by, why)
+		kept <- written{g, err}
+	})
+	rep := d.gateway.ReconsiderThose(ctx, whose, "a grant was taken back")
+	var err error
+	select {
+	case w := <-kept:
+		g, err = w.g, w.err
+	case <-ctx.Done():
+		err = fmt.Errorf("grant %d is taken back now, but that is not on disk yet: it may be there again after a restart", g.ID)
+	}
+	for _, u := range rep.Unconfirmed {
+		err = errors.Join(err, errors.New("not confirmed: "+u))
+	}
+	return gateway.Result{Value: takenBack{Grant: g, Report: rep}}, err
+}
+
+// drop has a grant count no more, and reports whether it was given.
+func (d *daemon) drop(id int64) bool {
+	d.moving.Lock()
+	defer d.moving.Unlock()
+	if _, ok := d.grants.Find(id); !ok || d.taken[id] {
+		return false
+	}
+	d.taken[id] = true
+	return true
+}
+
+// writeTakenBack writes and records what holds already, however long the disk takes.
+func (d *daemon) writeTakenBack(g grants.Grant, by, why string) (grants.Grant, error) {
+	d.granting <- struct{}{} // nobody waits for this but who can do without
+	ended, err := d.grants.TakeBack(context.Background(), g.ID, by, why, d.now())
+	d.granting.leave()
+	if ended.ID == 0 { // its time was over meanwhile
+		ended = g
+	}
+	d.moving.Lock()
+	if _, still := d.grants.Find(g.ID); !still {
+		delete(d.taken, g.ID)
+	}
+	d.moving.Unlock()
+	return ended, errors.Join(err, d.recordGrant(context.Background(), ended, "taken back"))
+}
+
+// takenBack is what `grants take-back` came to.
+type takenBack struct {
+	Grant  grants.Grant   `json:"grant"`
+	Report gateway.Report `json:"report"`
+}
