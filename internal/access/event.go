@@ -87,4 +87,7 @@ const (
 	MustRecordClass Class = iota
 	// BestEffortClass: appended before delivery, on disk within 50 ms.
 	BestEffortClass
+	// UrgentClass is as MustRecordClass for whoever goes on in any case: that nobody
+	// waited for an intent does not mean that it was not executed.
+	UrgentClass
 )

@@ -149,7 +149,8 @@ func (l *Log) Changed() <-chan struct{} {
 // that is an [ErrSink] says that the log cannot be written now; ctx ends the
 // waiting. If the event did get into the log and ctx ended before it was on
 // disk, the number is given along with the error; such an intent is followed
-// by an outcome event that says that it was not executed.
+// by an outcome event that says that it was not executed, unless it is of
+// access.UrgentClass, which is carried out whatever Append returns.
 //
 // Refused tries (denied and door events) beyond Options.DeniedPerSecond are
 // counted into one absorbed event per second; Append then gives 0 and nil.
@@ -161,8 +162,8 @@ func (l *Log) Append(ctx context.Context, class access.Class, ev access.Event) (
 	if ev.Time.IsZero() {
 		ev.Time = now
 	}
-	r := l.request(&ev, class == access.MustRecordClass)
-	if r.kind == access.EventIntent {
+	r := l.request(&ev, class != access.BestEffortClass)
+	if r.kind == access.EventIntent && class != access.UrgentClass {
 		intent := ev
 		r.intent = &intent
 	}

@@ -104,6 +104,13 @@ func TestMustRecordWaitsForTheDisk(t *testing.T) {
 	if !errors.Is(err, context.DeadlineExceeded) || seq == 0 {
 		t.Fatalf("append with a disk that does not sync: %d, %v", seq, err)
 	}
+	urgent, stop := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer stop()
+	done, err := l.Append(urgent, access.UrgentClass, intent(6, "lockdown"))
+	if !errors.Is(err, context.DeadlineExceeded) || done == 0 {
+		t.Fatalf("append what is urgent with a disk that does not sync: %d, %v", done, err)
+	}
+	best(t, l, access.Event{Kind: access.EventOutcome, Request: 6, Ref: done, Allowed: true})
 	// Others go on.
 	best(t, l, access.Event{Kind: access.EventKeys, Person: "carol"})
 	eventually(t, "slowness is told", func() bool { h := l.Health(); return h.OK && h.Slow && h.Reason != "" })
@@ -117,6 +124,18 @@ func TestMustRecordWaitsForTheDisk(t *testing.T) {
 		}
 		return false
 	})
+	outcomes := 0
+	for _, rec := range all(t, dir, Filter{Kind: access.EventOutcome}) {
+		if rec.Ref == done {
+			outcomes++
+		}
+		if rec.Ref == done && strings.Contains(rec.Note, "not executed") {
+			t.Error("the log says that what is urgent was not executed")
+		}
+	}
+	if outcomes != 1 {
+		t.Errorf("what is urgent has %d outcomes", outcomes)
+	}
 	f.set(func(f *faults) { f.sync = nil })
 }
 

@@ -110,7 +110,7 @@ func (g *Gateway) Handle(ctx context.Context, req Request) (Result, error) {
 	if !decision.Allow {
 		return Result{}, g.writeRefusal(ctx, req, plan, decision, nil)
 	}
-	permit, err := g.writeIntent(ctx, req, plan, decision, live) // or nothing happens
+	permit, err := g.writeIntent(ctx, req, plan, decision, live) // or nothing happens, but a lockdown
 	if err != nil {
 		return Result{}, err
 	}

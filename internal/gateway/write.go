@@ -69,7 +69,7 @@ func (g *Gateway) writeIntent(ctx context.Context, req Request, plan *Plan, d ac
 	if req.urgent() {
 		short, cancel := context.WithTimeout(ctx, urgentTime)
 		defer cancel()
-		if p.seq, p.unrecorded = g.Log.Append(short, class, ev); p.unrecorded != nil {
+		if p.seq, p.unrecorded = g.Log.Append(short, access.UrgentClass, ev); p.unrecorded != nil {
 			p.unrecorded = fmt.Errorf("it holds, but is not recorded: %w", p.unrecorded)
 		}
 		return p, nil
