@@ -17,7 +17,7 @@ import (
 // lockdown, which waits for its records as well.
 const (
 	revokeTime = 5 * time.Second
-	lockTime   = 3500 * time.Millisecond
+	lockTime   = 3 * time.Second
 )
 
 // revoked is what `revoke`, `kick` and `lockdown` came to.

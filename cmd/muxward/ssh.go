@@ -41,9 +41,9 @@ type sshDoor struct {
 	now      func() time.Time
 	accounts *accountKeys // nil if those are not taken
 
-	turn    sync.Mutex // of one load at a time
-	claims  identity.SSHClaims
-	told    map[string]*toldOf // of people's own files, by person
+	turn   sync.Mutex // of one load at a time
+	claims identity.SSHClaims
+	told   map[string]*toldOf // of people's own files, by person
 
 	loading sync.Mutex
 	last    lists

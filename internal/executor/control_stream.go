@@ -241,8 +241,14 @@ func (s *controlSeat) look() (*tmux.Snapshot, error) {
 	if s.setStage(*at); s.stage.Load() == old {
 		return snap, nil
 	}
-	if d := s.stage.Load().view.Decide(); confined && !d.Allow {
-		return nil, errors.New("you were moved to a session that you may not view")
+	view := s.stage.Load().view
+	if d := view.Decide(); confined && !d.Allow {
+		return nil, errMoved("")
+	}
+	if at.ID != old.session.ID {
+		if d := s.live.Decide(gateway.Joining(view.Need().Object)); confined && !d.Allow {
+			return nil, errMoved(d.Reason)
+		}
 	}
 	s.live.Describe(s.describe())
 	return snap, nil

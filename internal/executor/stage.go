@@ -197,6 +197,12 @@ func (s *seat) restage(ctx context.Context, full bool) error {
 	return errors.New("confirm what the display shows: it changes all the time")
 }
 
+// errMoved is the end of who was moved to where they may not be. why is told to who
+// may view it, only not now.
+func errMoved(why string) error {
+	return errors.New(because("you were moved to a session that you may not view", access.Decision{Reason: why}, ""))
+}
+
 func (s *seat) tryRestage(ctx context.Context, full bool) (done bool, err error) {
 	old := s.stage.Load()
 	snap, err := s.server.Snapshot(ctx, tmux.Core)
@@ -216,12 +222,15 @@ func (s *seat) tryRestage(ctx context.Context, full bool) (done bool, err error)
 		d := s.live.DecideAll(gateway.Seeing(s.server.Owner(), s.server.Incarnation(), snap, at))
 		switch {
 		case !d.Allow && at.ID != old.session.ID:
-			return false, errors.New("your display was moved to a session that you may not view")
+			return false, errMoved("")
 		case !d.Allow:
 			return false, fmt.Errorf("not all of this session is for you to see (%s)", cmp.Or(d.Reason, d.Rule))
 		}
 	}
 	if at.ID != old.session.ID {
+		if d := s.live.Decide(gateway.Joining(s.sessionObject(*at))); confined && !d.Allow {
+			return false, errMoved(d.Reason)
+		}
 		s.active.Store(nil)
 	}
 	next := s.newStage(*at, snap.Reading())

@@ -22,6 +22,7 @@ type still struct{ snap *tmux.Snapshot }
 func (s still) Owners() []string         { return []string{"alice"} }
 func (s still) IsOwner(name string) bool { return name == "alice" || name == "bob" }
 func (s still) Owner() string            { return "alice" }
+func (s still) Known() *tmux.Snapshot    { return s.snap }
 func (s still) Incarnation() string      { return s.snap.Incarnation.String() }
 
 func (s still) Server(owner string) Server {

@@ -22,11 +22,13 @@ type alices struct {
 	give  chan struct{} // one lets one answer go
 
 	aliases []tmux.CommandAlias
+	known   *tmux.Snapshot
 }
 
 func (a *alices) Owners() []string         { return []string{"alice"} }
 func (a *alices) IsOwner(name string) bool { return name == "alice" || name == "bob" }
 func (a *alices) Owner() string            { return "alice" }
+func (a *alices) Known() *tmux.Snapshot    { return a.known }
 func (a *alices) Incarnation() string      { return tmux.Incarnation{}.String() }
 
 func (a *alices) Server(owner string) Server {

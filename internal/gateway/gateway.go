@@ -46,6 +46,8 @@ type Server interface {
 	Incarnation() string
 	// Snapshot asks the server for its state now.
 	Snapshot(ctx context.Context, detail tmux.Detail) (*tmux.Snapshot, error)
+	// Known is its state as it was seen last, nil before that. It asks nobody.
+	Known() *tmux.Snapshot
 }
 
 // Log is where every decision and outcome is written; audit.Log is one.
@@ -74,6 +76,8 @@ type Gateway struct {
 	Parts
 	clock *clock
 	sizes pace.Pace
+	// governs paces what changes rights, each of which has others decided anew.
+	governs pace.Pace
 	// extra counts what changes decisions besides the policy's generation.
 	extra atomic.Uint64
 
@@ -99,7 +103,7 @@ func (g *Gateway) Handle(ctx context.Context, req Request) (Result, error) {
 	live, ctx := g.begin(ctx, req.Identity) // from here on a revocation finds us
 	defer live.end()
 
-	if err := g.paced(ctx, req); err != nil { // tmux hears of sizes now and then
+	if err := g.paced(ctx, req); err != nil { // tmux hears of sizes now and then, and rights change so
 		return Result{}, err
 	}
 	plan, err := g.resolve(ctx, req) // names become ids, once
@@ -119,7 +123,7 @@ func (g *Gateway) Handle(ctx context.Context, req Request) (Result, error) {
 	if result.Current != nil {
 		result.CurrentOn = plan.owner()
 	}
-	return result, g.writeOutcome(ctx, permit, result, err)
+	return result, g.writeOutcome(ctx, permit, result, errors.Join(err, plan.Doubt))
 }
 
 // Preview decides a request as Handle would, and does nothing: a sequence of

@@ -48,6 +48,9 @@ func Everything(on access.Object) Need {
 	return Need{Whole: true, Verbs: access.TmuxVerbs, Object: on}
 }
 
+// Joining is the need of whoever begins to look at a session.
+func Joining(on access.Object) Need { return Need{Verb: access.View, Object: on, Join: true} }
+
 func (n Need) word() string {
 	if n.Whole && n.Verbs == access.TmuxVerbs {
 		return "every verb"

@@ -12,6 +12,7 @@ import (
 	"github.com/muxward/muxward/internal/access"
 	"github.com/muxward/muxward/internal/grants"
 	"github.com/muxward/muxward/internal/identity"
+	"github.com/muxward/muxward/internal/tmux"
 )
 
 // TestLockedDown: on what is locked down nobody does anything, those who look on
@@ -185,4 +186,81 @@ func TestReconsiderOn(t *testing.T) {
 
 func pane(owner string) access.Object {
 	return access.Object{Kind: access.Pane, Owner: owner, Incarnation: "one"}
+}
+
+// TestLockedDownUnanswered: a server that does not answer is no way out of a
+// lockdown: it is of what was known there last, by ids, and that is said. Anything
+// else waits for the server.
+func TestLockedDownUnanswered(t *testing.T) {
+	r := &rules{}
+	r.allow.Store(true)
+	g := newGateway(t, r)
+	server := &alices{asked: make(chan struct{}, 10), give: make(chan struct{}, 1)}
+	g.Servers, g.Log, g.Executor = server, noLog{}, performing{}
+	lock := func(target string, urgent bool) (locked access.Object, err error) {
+		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+		defer cancel()
+		_, err = g.Handle(ctx, Request{Identity: bob(t), Act: &Act{
+			Name: "lockdown", Target: target, Verb: access.Lock, Urgent: urgent,
+			Do: func(_ context.Context, o access.Object) (Result, error) { locked = o; return Result{}, nil },
+		}})
+		return locked, err
+	}
+	if o, err := lock("alice/work", true); err == nil || o.Kind != access.Host || !strings.Contains(err.Error(), "-t alice") {
+		t.Errorf("nothing is known: %v, %v", o, err)
+	}
+	server.give <- struct{}{}
+	var err error
+	if server.known, err = server.Snapshot(context.Background(), tmux.Core); err != nil {
+		t.Fatal(err)
+	}
+	if o, err := lock("alice/work", true); err == nil || o.Kind != access.Session || o.Session.ID != 1 || !strings.Contains(err.Error(), "not confirmed") {
+		t.Errorf("locked %v, %v", o, err)
+	}
+	if o, err := lock("alice/work", false); err == nil || o.Kind != access.Host {
+		t.Errorf("not urgent: %v, %v", o, err)
+	}
+	server.give <- struct{}{}
+	if o, err := lock("alice/work", true); err != nil || o.Session.ID != 1 {
+		t.Errorf("it answers: %v, %v", o, err)
+	}
+}
+
+// noLog takes every event.
+type noLog struct{}
+
+func (noLog) Append(context.Context, access.Class, access.Event) (uint64, error) { return 1, nil }
+
+// TestGovernorsArePaced: whoever governs without end waits, and then is refused;
+// nobody else is, and nobody waits who only asks.
+func TestGovernorsArePaced(t *testing.T) {
+	r := &rules{}
+	r.allow.Store(true)
+	g := newGateway(t, r)
+	g.Log, g.Executor = noLog{}, performing{}
+	done := 0
+	act := func(verb access.Verb, open bool) error {
+		_, err := g.Handle(context.Background(), Request{Identity: bob(t), Act: &Act{
+			Name: "lockdown", Verb: verb, Open: open,
+			Do: func(context.Context, access.Object) (Result, error) { done++; return Result{}, nil },
+		}})
+		return err
+	}
+	for i := range governPace().AtOnce {
+		if err := act(access.Lock, false); err != nil {
+			t.Fatalf("act %d: %v", i, err)
+		}
+	}
+	// Those who wait already: who comes now would wait for too long.
+	rate := governPace()
+	if _, ok := g.governs.Take(rate, "bob", int(rate.ASecond*rate.Longest.Seconds()), time.Now()); !ok {
+		t.Fatal("they do not wait")
+	}
+	before := done
+	if err := act(access.Share, false); err == nil || !strings.Contains(err.Error(), "at once") || done != before {
+		t.Errorf("nothing is paced: %v", err)
+	}
+	if err := act(0, true); err != nil {
+		t.Errorf("who asks waits: %v", err)
+	}
 }

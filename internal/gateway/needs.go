@@ -246,7 +246,7 @@ func (r *resolver) guestAttach() error {
 	if all := r.viewAll(s); r.ownPlace(s, all) {
 		flags = "ignore-size" // nothing is ever typed there
 	} else {
-		r.add(Need{Verb: access.View, Object: on, Join: true})
+		r.add(Joining(on))
 		r.plan.Needs = append(r.plan.Needs, all...)
 		sizes := Need{Verb: access.Resize, Object: on}
 		if may := r.live.Decide(sizes).Allow; sized(may) {
@@ -308,6 +308,9 @@ func (r *resolver) switched() error {
 			// What need not be selected now is not selected later either.
 			inv.Set('t', f.Session.ID.String())
 		}
+	}
+	if at := r.req.Session; r.plan.Found.Session != nil && (at == nil || *at != r.plan.Found.Session.ID) {
+		r.add(Joining(r.scene.session(r.plan.Found.Session)))
 	}
 	if person == "" || person == r.owner {
 		return nil
@@ -371,7 +374,11 @@ func (g *Gateway) resolveAct(ctx context.Context, live *Live, req Request) (*Pla
 		return p, nil
 	}
 	if req.Act.Target != "" {
-		o, err := g.Object(ctx, req.Identity.Person(), req.Act.Target)
+		look := g.asked
+		if req.Act.Urgent {
+			look = g.askedSoon(p)
+		}
+		o, err := g.object(ctx, req.Identity.Person(), req.Act.Target, look)
 		if err != nil && req.Act.Lasting {
 			owner, _, ok := tmux.SplitOwner(req.Act.Target, g.Servers.IsOwner)
 			if ok && owner == "" {
@@ -430,6 +437,42 @@ func (g *Gateway) heldAt(who identity.Identity, o access.Object, at time.Time) a
 // Object finds what a target names for one of muxward's own commands: a
 // server by its owner, or a session, window or pane as owner/target.
 func (g *Gateway) Object(ctx context.Context, me, target string) (access.Object, error) {
+	return g.object(ctx, me, target, g.asked)
+}
+
+// asked gives the state of a server as it is now.
+func (g *Gateway) asked(ctx context.Context, server Server) (*tmux.Snapshot, error) {
+	snap, err := server.Snapshot(ctx, tmux.Core)
+	if err != nil {
+		return nil, fmt.Errorf("ask %s's tmux server for its state: %w", server.Owner(), err)
+	}
+	return snap, nil
+}
+
+// soon is how long a server is waited for by who freezes something on it.
+const soon = 900 * time.Millisecond
+
+// askedSoon gives the state of a server as it was known last if it does not answer
+// soon: to make it busy keeps nobody from freezing what is in it. The plan then says
+// so.
+func (g *Gateway) askedSoon(p *Plan) func(context.Context, Server) (*tmux.Snapshot, error) {
+	return func(ctx context.Context, server Server) (*tmux.Snapshot, error) {
+		ctx, cancel := context.WithTimeout(ctx, soon)
+		defer cancel()
+		snap, err := g.asked(ctx, server)
+		if err == nil || errors.Is(err, ErrServerEnded) {
+			return snap, err
+		}
+		if snap = server.Known(); snap == nil {
+			return nil, fmt.Errorf("%w; name the whole server, which needs no answer: -t %s", err, server.Owner())
+		}
+		p.Doubt = fmt.Errorf("not confirmed: %s's tmux server does not answer, and the target is what it was when it was seen last", server.Owner())
+		return snap, nil
+	}
+}
+
+func (g *Gateway) object(ctx context.Context, me, target string,
+	look func(context.Context, Server) (*tmux.Snapshot, error)) (access.Object, error) {
 	if g.Servers.IsOwner(target) {
 		o := access.Object{Kind: access.Server, Owner: target}
 		if s := g.Servers.Server(target); s != nil {
@@ -449,9 +492,9 @@ func (g *Gateway) Object(ctx context.Context, me, target string) (access.Object,
 	if server == nil {
 		return access.Object{}, lost
 	}
-	snap, err := server.Snapshot(ctx, tmux.Core)
+	snap, err := look(ctx, server)
 	if err != nil {
-		return access.Object{}, fmt.Errorf("ask %s's tmux server for its state: %w", owner, err)
+		return access.Object{}, err
 	}
 	kind := targetKind(rest)
 	f, err := tmux.Resolve(snap, tmux.Lookup{Kind: kind}, rest, tmux.ResolveContext{})

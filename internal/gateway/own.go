@@ -36,7 +36,7 @@ func (r *resolver) ownPlace(s *tmux.Session, all []Need) bool {
 		return n.Verb == access.View && n.Object.Kind == access.Session && !n.Whole
 	})
 	whole := r.scene.snap.Session(s.ID) // its links are all there, also those that are not to be seen
-	r.add(Need{Verb: access.View, Object: r.scene.pane(whole, at.Link, at.Pane), Join: true})
+	r.add(Joining(r.scene.pane(whole, at.Link, at.Pane)))
 	return true
 }
 

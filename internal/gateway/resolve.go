@@ -38,6 +38,9 @@ const (
 type Plan struct {
 	Mode  Mode
 	Needs []Need
+	// Doubt is what is told with the result, if it may be about something else
+	// than was meant.
+	Doubt error
 	// Server is where it happens; nil if Start is set, or for an Act.
 	Server Server
 	// Start means that the person's own server has to be started first.
@@ -243,6 +246,10 @@ func (r *resolver) noServer(ctx context.Context) error {
 	switch inv.Row.Name {
 	case "new-session":
 		if !r.plan.starts(r.live, me) {
+			every := Everything(ownServer(me))
+			if d, taken := r.g.taken(r.req.Identity, every); taken {
+				return &Refused{Decision: d, Need: every}
+			}
 			return errors.New("your policy does not give you every verb on a server of your own, " +
 				"so muxward cannot start one for you; ask whoever keeps the policy")
 		}

@@ -47,9 +47,32 @@ func (g *Gateway) countSizes(ctx context.Context, req *Request) error {
 	return nil
 }
 
-// paced has whoever tells tmux of sizes wait for their turn, before anything is
-// decided.
+// governPace is how often one person changes rights.
+func governPace() pace.Rate {
+	return pace.Rate{AtOnce: 60, ASecond: 20, Longest: 2 * time.Second}
+}
+
+// governing has whoever changes rights wait for their turn.
+func (g *Gateway) governing(ctx context.Context, req Request) error {
+	if req.Act.Open || !access.Governing.Has(req.Act.Verb) {
+		return nil
+	}
+	err := g.governs.Wait(ctx, governPace(), req.Identity.Person(), 1)
+	if errors.Is(err, pace.ErrTooMuch) {
+		err = fmt.Errorf("%s: too much at once; a person changes rights %.0f times a second", req.Act.Name, governPace().ASecond)
+	}
+	if err != nil {
+		return g.writeRefusal(ctx, req, nil, access.Decision{}, err)
+	}
+	return nil
+}
+
+// paced has whoever tells tmux of sizes, or changes rights, wait for their turn,
+// before anything is decided.
 func (g *Gateway) paced(ctx context.Context, req Request) error {
+	if req.Act != nil {
+		return g.governing(ctx, req)
+	}
 	refuse := func(why error) error {
 		return g.writeRefusal(ctx, req, &Plan{Invocation: req.Invocation}, access.Decision{}, why)
 	}

@@ -189,8 +189,9 @@ func (b *bed) state() gateway.Server        { return bobs{b} }
 
 type bobs struct{ b *bed }
 
-func (bobs) Owner() string       { return "bob" }
-func (bobs) Incarnation() string { return "1" }
+func (bobs) Owner() string         { return "bob" }
+func (bobs) Known() *tmux.Snapshot { return nil }
+func (bobs) Incarnation() string   { return "1" }
 func (s bobs) Snapshot(ctx context.Context, _ tmux.Detail) (*tmux.Snapshot, error) {
 	if s.b.asked != nil {
 		select {
