@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"runtime"
@@ -20,13 +21,16 @@ import (
 // act makes the act of a call of muxward's own commands.
 func (d *daemon) act(who identity.Identity, c ctld.Call) (*gateway.Act, error) {
 	a := &gateway.Act{Name: c.Act}
+	if err := fitReason(c.Reason); err != nil {
+		return nil, err
+	}
 	switch c.Act {
 	case "status":
 		a.Open, a.Unwritten = true, true
 		a.Do = func(context.Context, access.Object) (gateway.Result, error) {
 			s := d.statusFor(who)
 			for _, den := range d.lockdowns(who) {
-				s.Locked = append(s.Locked, den.where()+": "+den.String())
+				s.Locked = append(s.Locked, den.where()+": "+shortened(den.Denial).String())
 			}
 			return gateway.Result{Value: s}, nil
 		}
@@ -62,7 +66,7 @@ func (d *daemon) act(who identity.Identity, c ctld.Call) (*gateway.Act, error) {
 	case "grants":
 		a.Open = true
 		a.Do = func(context.Context, access.Object) (gateway.Result, error) {
-			list, err := d.visibleGrants(who)
+			list, err := d.visibleGrants(who, c.Person, c.Target)
 			return gateway.Result{Value: list}, err
 		}
 	case "explain":
@@ -95,10 +99,37 @@ func (d *daemon) kickable(who identity.Identity) []grants.Denial {
 	out := []grants.Denial{}
 	for _, den := range d.denials.List() {
 		if !den.Lock && (den.Person == who.Person() || d.holds(who, den.Scope).Has(access.Kick)) {
-			out = append(out, den)
+			out = append(out, shortened(den))
 		}
 	}
 	return out
+}
+
+// fitReason refuses what is no reason to be shown to people. It goes into the log,
+// into lists and onto the terminals of others.
+func fitReason(s string) error {
+	if len(s) > grants.MaxReason {
+		return fmt.Errorf("the reason has %d bytes; use at most %d", len(s), grants.MaxReason)
+	}
+	if oneLine(s) != s {
+		return errors.New("the reason has characters that are no text; write it in one line")
+	}
+	return nil
+}
+
+// listedReason is how much of a reason lists show: there may be many.
+const listedReason = 200
+
+func shortened(den grants.Denial) grants.Denial {
+	den.Reason = shortReason(den.Reason)
+	return den
+}
+
+func shortReason(s string) string {
+	if len(s) <= listedReason {
+		return oneLine(s)
+	}
+	return oneLine(strings.ToValidUTF8(s[:listedReason], "")) + "…"
 }
 
 // holds gives what a person holds on an object for what they are told: nothing

@@ -117,10 +117,10 @@ func printStatus(cmd *cobra.Command, s status) error {
 		p.printf("%s\n", p.good("all is well"))
 	}
 	for _, r := range s.Red {
-		p.printf("%s %s\n", p.bad("RED:"), r)
+		p.printf("%s %s\n", p.bad("RED:"), oneLine(r))
 	}
 	for _, l := range s.Locked {
-		p.printf("%s %s\n", p.bad("LOCKED:"), l)
+		p.printf("%s %s\n", p.bad("LOCKED:"), oneLine(l))
 	}
 	for _, n := range s.Notes {
 		p.printf("%s\n", p.dim("note: "+n))
@@ -186,11 +186,14 @@ func newLsCmd() *cobra.Command {
 	return cmd
 }
 
+// oneLine gives words of others as they may come to a terminal, in one line.
+func oneLine(s string) string { return tmux.Clean(strings.ReplaceAll(s, "\n", " ")) }
+
 // printTable aligns rows for people; a pipe gets tabs.
 func printTable(w io.Writer, rows [][]string) error {
 	for _, r := range rows {
 		for i := range r {
-			r[i] = tmux.Clean(strings.ReplaceAll(r[i], "\n", " "))
+			r[i] = oneLine(r[i])
 		}
 	}
 	if f, ok := w.(*os.File); !ok || !isTerminal(f) {

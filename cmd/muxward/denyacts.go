@@ -65,6 +65,9 @@ func (d *daemon) deny(ctx context.Context, within time.Duration, den grants.Deni
 	// What has begun is carried through, also if the asker goes meanwhile.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), within)
 	defer cancel()
+	if err := d.room(den); err != nil {
+		return gateway.Report{}, err
+	}
 	keep := d.denials.Deny(den)
 	d.bumpFor(den.Person)
 	// It is in force: while the disk works, what rests on it ends.
@@ -85,6 +88,25 @@ func (d *daemon) deny(ctx context.Context, within time.Duration, den grants.Deni
 		err = errors.Join(err, errors.New("not confirmed: "+u))
 	}
 	return rep, err
+}
+
+// mostDenied is how many denials one person has in force. Each is looked at in every
+// decision.
+const mostDenied = 500
+
+// room says that somebody has taken too much from too many. On the whole host, which
+// few may, there is always room.
+func (d *daemon) room(den grants.Denial) error {
+	theirs := 0
+	for _, old := range d.denials.List() {
+		if old.By == den.By {
+			theirs++
+		}
+	}
+	if theirs >= mostDenied && den.Scope.Kind != access.Host {
+		return fmt.Errorf("%d revocations and lockdowns of yours are in force; lift some, or name what they lie in", theirs)
+	}
+	return nil
 }
 
 // bumpFor has it found out again which grants count if some are from a
@@ -160,7 +182,7 @@ func (d *daemon) lockdowns(who identity.Identity) []lockdown {
 			continue
 		}
 		if den.Scope.Kind == access.Host || d.concernedBy(who.Subject(), den.Scope) {
-			out = append(out, lockdown{den})
+			out = append(out, lockdown{shortened(den)})
 		}
 	}
 	return out

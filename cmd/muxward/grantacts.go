@@ -14,6 +14,7 @@ import (
 	"github.com/muxward/muxward/internal/grants"
 	"github.com/muxward/muxward/internal/identity"
 	"github.com/muxward/muxward/internal/server/ctld"
+	"github.com/muxward/muxward/internal/tmux"
 )
 
 // commandLine is the source of what is given by `muxward grant`.
@@ -67,9 +68,6 @@ func (d *daemon) asked(who identity.Identity, c ctld.Call) (grants.Grant, error)
 	var err error
 	if g.What, g.Verbs, err = rights(c.Role, c.Verbs); err != nil {
 		return g, err
-	}
-	if len(g.Reason) > grants.MaxReason {
-		return g, fmt.Errorf("the reason has %d bytes; use at most %d", len(g.Reason), grants.MaxReason)
 	}
 	return g, bounds(&g, c)
 }
@@ -229,8 +227,8 @@ type shownGrant struct {
 }
 
 // visibleGrants lists the grants that concern the asker: those they have, gave,
-// or could take back.
-func (d *daemon) visibleGrants(who identity.Identity) ([]shownGrant, error) {
+// or could take back. Of whom and on what may be named ("" is all).
+func (d *daemon) visibleGrants(who identity.Identity, of, in string) ([]shownGrant, error) {
 	out := []shownGrant{}
 	if d.grants == nil {
 		return out, errNoGrants
@@ -238,9 +236,12 @@ func (d *daemon) visibleGrants(who identity.Identity) ([]shownGrant, error) {
 	now := d.gateway.Time()
 	counts := d.policy.At(now).Counts()
 	for _, g := range d.given() {
-		if d.concerns(who, g) {
-			out = append(out, shownGrant{g, counts[strconv.FormatInt(g.ID, 10)] && !now.Before(g.NotBefore) && d.reaches(g)})
+		if of != "" && g.Who != of || in != "" && !within(g.Target, in) || !d.concerns(who, g) {
+			continue
 		}
+		stands := counts[strconv.FormatInt(g.ID, 10)] && !now.Before(g.NotBefore) && d.reaches(g)
+		g.Reason = shortReason(g.Reason)
+		out = append(out, shownGrant{g, stands})
 	}
 	return out, nil
 }

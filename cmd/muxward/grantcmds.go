@@ -118,26 +118,20 @@ people from. What the policy files grant is not among them: see muxward explain.
 
 COUNTS is no while the giver does not hold what they gave, or it has gone through more
 than eight hands; before it begins; when it is revoked from who got it; and when what
-it is on was gone or elsewhere as muxward saw that tmux server last.`,
+it is on was gone or elsewhere as muxward saw that tmux server last. Long reasons are cut.`,
 		Example: `  muxward grants
   muxward grants --who bob --on alice/work
   muxward grants take-back 7 --reason "done"`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			var list []shownGrant
-			if err := f.call(cmd.Context(), ctld.Call{Act: "grants"}, &list); err != nil {
+			if err := f.call(cmd.Context(), ctld.Call{Act: "grants", Person: who, Target: onWhat}, &list); err != nil {
 				return err
 			}
-			kept := []shownGrant{}
-			for _, g := range list {
-				if (who == "" || g.Who == who) && (onWhat == "" || within(g.Target, onWhat)) {
-					kept = append(kept, g)
-				}
-			}
 			if f.json {
-				return printJSON(cmd, kept)
+				return printJSON(cmd, list)
 			}
-			return printGrants(cmd, kept)
+			return printGrants(cmd, list)
 		},
 	}
 	f.add(cmd)

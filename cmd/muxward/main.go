@@ -11,6 +11,8 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+
+	"github.com/muxward/muxward/internal/tmux"
 )
 
 // Exit codes, documented in docs/man/muxward.1.
@@ -38,7 +40,7 @@ func run(args []string) int {
 	if err == nil {
 		return exitOK
 	}
-	fmt.Fprintln(os.Stderr, "muxward:", err)
+	fmt.Fprintln(os.Stderr, "muxward:", tmux.Clean(err.Error())) // it may have words of others in it
 	var u usageError
 	switch {
 	case errors.As(err, &u):

@@ -1,0 +1,61 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+	"unicode/utf8"
+
+	"github.com/muxward/muxward/internal/access"
+	"github.com/muxward/muxward/internal/grants"
+	"github.com/spf13/cobra"
+)
+
+// TestReasonsAreWords: what people give as a reason comes to the terminals of others
+// as words in one line, and not as more than fits into a list.
+func TestReasonsAreWords(t *testing.T) {
+	for reason, ok := range map[string]bool{
+		"": true, "incident 42": true, "naïve – ок": true, strings.Repeat("x", grants.MaxReason): true,
+		strings.Repeat("x", grants.MaxReason+1): false, "x\x1b]52;c;\a": false, "x\nall is well": false, "\xff": false, "\u202e": false,
+	} {
+		if err := fitReason(reason); (err == nil) != ok {
+			t.Errorf("%q: %v", reason, err)
+		}
+	}
+	for _, old := range []string{strings.Repeat("ж", 5000), "x" + strings.Repeat("ж", 5000), "x\x1b[2J\nall is well" + strings.Repeat("\a", 500)} {
+		if s := shortReason(old); len(s) > listedReason+4 || !utf8.ValidString(s) || oneLine(s) != s || strings.ContainsRune(s, '\x1b') {
+			t.Errorf("%q", s)
+		}
+	}
+	var out strings.Builder
+	cmd := &cobra.Command{}
+	cmd.SetOut(&out)
+	if err := printStatus(cmd, status{Locked: []string{"x\x1b[2J\nall is well"}, Red: []string{"y\x1b[2J\nz"}}); err != nil {
+		t.Fatal(err)
+	}
+	if got := out.String(); strings.ContainsRune(got, '\x1b') || strings.Contains(got, "\nall is well") || strings.Contains(got, "\nz") {
+		t.Errorf("status prints %q", got)
+	}
+}
+
+// TestRoomForDenials: one person's denials come to an end, for others and for the host
+// there is room.
+func TestRoomForDenials(t *testing.T) {
+	d := granter(t)
+	for i := range mostDenied {
+		d.denials.Deny(grants.Denial{Person: fmt.Sprintf("p%d", i), By: "mallory", At: time.Now(),
+			Target: "mallory", Scope: access.Object{Kind: access.Server, Owner: "mallory"}})
+	}
+	server := access.Object{Kind: access.Server, Owner: "mallory"}
+	for _, tc := range []struct {
+		by string
+		on access.Object
+		ok bool
+	}{{"mallory", server, false}, {"alice", server, true}, {"mallory", access.Object{}, true}} {
+		_, err := d.deny(t.Context(), time.Second, grants.Denial{Lock: true, By: tc.by, Scope: tc.on, At: time.Now()})
+		if (err == nil) != tc.ok {
+			t.Errorf("%s on %s: %v", tc.by, tc.on, err)
+		}
+	}
+}
