@@ -94,7 +94,8 @@ It is a revocation on the target, which is your own tmux server unless you name
 another: what they have attached there is closed, nothing they send is executed,
 and they cannot come back, whatever the policy files and grants say. "muxward
 revoke" without a target takes the whole host from them. It needs the verb kick
-on the target. "muxward revoke --list" lists it.`,
+on the target, and takes from nobody what they govern more than the target by.
+"muxward revoke --list" lists it.`,
 		Example: `  muxward kick bob --reason "the lesson is over"
   muxward kick bob -t alice/work
   muxward kick --undo bob`,
@@ -147,9 +148,11 @@ When it returns, nothing is typed there any more and nobody gets in anew; with
 --views what people have attached there is closed, too. Programs go on running.
 It beats the policy files, for owners as well, and survives restarts, until
 "muxward unlock". What it freezes is refused on all that the target lies in, too:
-nobody makes a window in a session one of whose panes is locked down. What could
-not be confirmed within five seconds is said, with exit code 1. It needs the verb
-lock on the target.`,
+nobody makes a window in a session one of whose panes is locked down. Single commands
+that only show something are answered still, but for --views. What could not be
+confirmed or recorded within some five seconds is said, with exit code 1. It needs the
+verb lock on the target, and who holds that on more, such as the whole host, is not
+undone by who holds it on the target alone.`,
 		Example: `  muxward lockdown --reason "incident 42"
   muxward lockdown -t alice/work --views
   muxward lockdown --host

@@ -14,7 +14,6 @@ import (
 	"github.com/muxward/muxward/internal/grants"
 	"github.com/muxward/muxward/internal/identity"
 	"github.com/muxward/muxward/internal/server/ctld"
-	"github.com/muxward/muxward/internal/tmux"
 )
 
 // commandLine is the source of what is given by `muxward grant`.

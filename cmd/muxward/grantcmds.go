@@ -30,7 +30,7 @@ and never again when the tmux server was started anew. It does not count before 
 in the log and on disk. Nothing is granted from inside a pane.
 
 --for is counted from now, or from --from, on the clock of the machine: set forward, it
-ends a grant sooner, set back, not later.`,
+ends a grant sooner and for good, set back, not later.`,
 		Example: `  muxward grant bob typist -t alice/work --for 2h --reason "pairing"
   muxward grant @oncall viewer -t alice --until 2027-01-31T18:00:00+01:00
   muxward grant carol --verbs view,type -t alice/work:1.2 --for 10m`,
@@ -171,8 +171,8 @@ func newTakeBackCmd() *cobra.Command {
 		Use:   "take-back ID",
 		Short: "end a grant, now",
 		Long: `End the grant of a number, and what rests on it: what its receiver did by it, and
-what they gave others from it. When it returns, that is true. You need share on what
-you gave yourself, and kick on what others gave.`,
+what they gave others from it. When it returns, that is true. You need share or kick on
+what you gave yourself, and kick on what others gave.`,
 		Example: `  muxward grants take-back 7
   muxward grants take-back 7 --reason "done"`,
 		Args: func(cmd *cobra.Command, args []string) (err error) {

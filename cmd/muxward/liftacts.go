@@ -102,7 +102,7 @@ func (d *daemon) lift(ctx context.Context, these []grants.Denial) (int, gateway.
 	d.wg.Go(func() {
 		var l lifted
 		if l.n, l.err = d.denials.Lift(these); l.n > 0 {
-			l.rep = d.decideAnew(these)
+			l.rep = d.decideAnew(ctx, these)
 		}
 		done <- l
 	})
@@ -114,8 +114,8 @@ func (d *daemon) lift(ctx context.Context, these []grants.Denial) (int, gateway.
 	}
 }
 
-func (d *daemon) decideAnew(these []grants.Denial) gateway.Report {
-	ctx, cancel := context.WithTimeout(d.ctx, liftTime)
+func (d *daemon) decideAnew(ctx context.Context, these []grants.Denial) gateway.Report {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), liftTime)
 	defer cancel()
 	var rep gateway.Report
 	for _, den := range these {

@@ -80,15 +80,19 @@ func (d Denial) String() string {
 	return text
 }
 
+// ruling are the governing verbs that show nothing of what they are held on. Audit and
+// record do: a log or a recording of the whole has the denied part in it.
+const ruling = access.Governing &^ (1<<access.Audit | 1<<access.Record)
+
 // takesOn gives the verbs that the denial takes on o: all of them if o lies in the
-// scope. If the scope lies in o it leaves the governing verbs, or whoever governs a
+// scope. If the scope lies in o it leaves the ruling verbs, or whoever governs a
 // part would take from those who govern the whole what they govern it by.
 func (d Denial) takesOn(o access.Object) access.VerbSet {
 	switch {
 	case !d.matches(o):
 		return 0
 	case o.Kind < d.Scope.Kind:
-		return d.takes() &^ access.Governing
+		return d.takes() &^ ruling
 	}
 	return d.takes()
 }

@@ -184,7 +184,7 @@ func TestLockdowns(t *testing.T) {
 		{"alice", here, access.SetOf(access.View, access.Scroll, access.Kick, access.Lock, access.Audit)},
 		{"bob", here, 0},
 		{"alice", elsewhere, access.SetOf(access.Kick, access.Lock, access.Audit)},
-		{"alice", elsewhere.Up().Up(), access.Governing},
+		{"alice", elsewhere.Up().Up(), ruling | access.SetOf(access.Audit)},
 		{"alice", pane("carol", "one", "work", 1, 2, 7, 3, 9), access.AllVerbs},
 	} {
 		if left := access.AllVerbs &^ d.Taken(tc.person, tc.on); left != tc.want {
@@ -259,10 +259,10 @@ func TestGoverningFromBelow(t *testing.T) {
 		{"root", host, access.AllVerbs},
 		{"root", server, 0},
 		{"root", p, 0},
-		{"mallory", server, access.Governing},
+		{"mallory", server, ruling},
 		{"mallory", p, 0},
 		{"carol", host, access.AllVerbs},
-		{"carol", server, access.Governing | access.SetOf(access.View, access.Scroll)},
+		{"carol", server, ruling | access.SetOf(access.View, access.Scroll, access.Audit)},
 		{"carol", p, access.SetOf(access.View, access.Scroll, access.Kick, access.Lock, access.Audit)},
 	} {
 		if left := access.AllVerbs &^ d.Taken(tc.person, tc.on); left != tc.want {
