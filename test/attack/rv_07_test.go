@@ -18,11 +18,14 @@ func paste(s host.Server, pane, text string) {
 	s.Run("set-buffer", "-b", "mark", text, ";", "paste-buffer", "-d", "-b", "mark", "-t", pane)
 }
 
+func seen(x *tmuxtest.Terminal, text string) bool { return strings.Contains(string(x.Bytes()), text) }
+
 // Carol types on and on while all is frozen, and hopes that some of it still
 // gets through. She goes on looking, and is told. In the control run permits and
 // verdicts in use are left as they are.
 func TestRV07LockedDownWhileTyping(t *testing.T) {
-	const typing = standardGrants + "  - {who: mwcarol, role: typist, on: mwalice/rv, reason: types}\n"
+	const typing = standardGrants + "  - {who: mwcarol, role: typist, on: mwalice/rv, reason: types}\n" +
+		"  - {who: mwbob, role: viewer, on: mwalice/rv, reason: watches}\n"
 	row{grants: typing, teeth: "teeth_revoke", restless: true, gains: 1, attack: func(w *world) {
 		rv := newRevocation(w, "addressed", "")
 		x := w.attach(typist, tmuxtest.TerminalConfig{}, "attach", "-t", "mwalice/rv")
@@ -53,11 +56,20 @@ func TestRV07LockedDownWhileTyping(t *testing.T) {
 			if late, _, _ = bytes.Cut(late, []byte("!")); len(late) > 0 {
 				w.gain("trial %d: %d keys reached the pane after lockdown had returned", i, len(late))
 			}
-			if r := w.Tmux(viewer, "attach", "-t", "mwalice/rv"); r.Code == 0 {
-				w.gain("trial %d: bob got in: %+v", i, r)
+			// Bob, who looks at nothing, wants to begin just then.
+			y := w.Terminal(viewer, tmuxtest.TerminalConfig{}, "attach", "-t", "mwalice/rv")
+			tmuxtest.Eventually(w.t, func() bool { return y.Exited() || seen(y, "recording") }, "bob is told, or gets in")
+			if !y.Exited() || !seen(y, "locked down by mwalice: incident") {
+				w.gain("trial %d: bob got in: %q", i, y.Bytes())
 			}
+			leave(y)
 			if r := w.Muxward(owner, "unlock"); r.Code != 0 {
 				w.t.Errorf("trial %d: unlock: %+v", i, r)
+			}
+			if i == 0 { // the control run: nothing else keeps bob out
+				y := w.Terminal(viewer, tmuxtest.TerminalConfig{}, "attach", "-t", "mwalice/rv")
+				y.WaitFor("recording")
+				leave(y)
 			}
 			if x.Exited() {
 				w.t.Fatal("carol's display was closed")
@@ -96,7 +108,19 @@ func TestRV07LockedDownOnABadDay(t *testing.T) {
 		locked("tmux is stopped")
 		later := "later" + randomWord()
 		c.Type(later)
+		// A pane of it is found, too, by what was known of it last.
+		began := time.Now()
+		if r := b.Muxward(owner, "lockdown", "-t", "shared:0.0"); r.Code == 0 || !strings.Contains(r.Err, "not confirmed: mwalice's tmux server does not answer") {
+			t.Errorf("a pane, while tmux is stopped: %+v", r)
+		}
+		inTime(t, began, 6*time.Second, "a pane, while tmux is stopped")
+		if r := b.Muxward(owner, "lockdown", "--list"); !strings.Contains(r.Out, "mwalice/shared:0.0") {
+			t.Errorf("the pane is not locked down: %+v", r)
+		}
 		signal(t, b.server.PID, sigCont)
+		if r := b.Muxward(owner, "unlock", "-t", "shared:0.0"); r.Code != 0 {
+			t.Errorf("the pane is not unlocked: %+v", r)
+		}
 		c.WaitFor("locked down by root")
 		paste(b.server, "shared:0.0", "mark"+late)
 		b.arrived("mark" + late)
