@@ -19,6 +19,8 @@ type Engine struct {
 	change sync.Mutex // held while another policy or other grants are put in force
 	mu     sync.Mutex // held while what is in force is replaced
 	broken error      // why the last reload was refused
+
+	working sync.Mutex // held while grants are worked out: who changes them often keeps one processor busy
 }
 
 // inForce is a policy with its generation: both are read at once.
@@ -132,10 +134,10 @@ func (e *Engine) Set() *Set { return e.now.Load().set }
 // At gives the policy in force with the moving grants that count at a time.
 func (e *Engine) At(at time.Time) *Set { return e.now.Load().at(at) }
 
-// Move puts other moving grants in force; an ID names the same one for good. What is
-// not among them any more, and what rests on it, counts no more at once. What is new
-// counts when Move returns. Nobody else waits for that but who is let through by
-// neither.
+// Move puts other moving grants in force; an ID names the same one for good. It waits
+// for nothing: what counts of them is worked out beside. What is not among them any
+// more, and what may rest on it, counts no more when Move returns. Only who is not let
+// through by what surely counts waits for the rest.
 func (e *Engine) Move(m Moving) {
 	e.change.Lock()
 	cur := e.now.Load()
@@ -153,8 +155,8 @@ func (e *Engine) Move(m Moving) {
 // until that is known: workOut has to follow. e.change must be held.
 func (e *Engine) put(set *Set, m Moving, at time.Time, surely *standing) *inForce {
 	next := &inForce{set: set, moving: m}
-	next.mu.Lock()
-	if len(m.Given) > 0 && !at.IsZero() {
+	if next.inAdvance(at) {
+		next.mu.Lock()
 		next.whole.Store(&standing{set: surely.set, since: surely.since, old: true})
 	}
 	e.mu.Lock()
@@ -164,14 +166,24 @@ func (e *Engine) put(set *Set, m Moving, at time.Time, surely *standing) *inForc
 	return next
 }
 
-// workOut finds out what counts of what was put in force, unless that was replaced
-// already. It lets go of next.mu.
+// inAdvance reports whether it is found out what counts before anybody asks.
+func (f *inForce) inAdvance(at time.Time) bool { return len(f.moving.Given) > 0 && !at.IsZero() }
+
+// workOut has it found out what counts of what was put in force, unless that is
+// replaced before it comes to it.
 func (e *Engine) workOut(next *inForce, at time.Time) {
-	if next.whole.Load() == nil || e.now.Load() != next {
-		next.mu.Unlock()
-		return
+	if !next.inAdvance(at) {
+		return // whoever asks first does it, if there is anything
 	}
-	next.renewBeside(at)
+	go func() {
+		e.working.Lock()
+		defer e.working.Unlock()
+		if e.now.Load() != next {
+			next.mu.Unlock()
+			return
+		}
+		next.renewBeside(at)
+	}()
 }
 
 // Generation is 1 at first and grows whenever an answer may have changed.
