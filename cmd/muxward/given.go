@@ -42,12 +42,25 @@ func (d *daemon) recordGiven(ctx context.Context) func(grants.Grant) error {
 	}
 }
 
+// toldFirst is of how many grants it is recorded before muxward goes on what became
+// of them; of more it is meanwhile.
+const toldFirst = 64
+
 // tellGrants records what opening the store has changed.
 func (d *daemon) tellGrants(ctx context.Context) {
 	if d.grants == nil {
 		return
 	}
-	for _, g := range d.grants.AtStart() {
+	list := d.grants.AtStart()
+	first := min(len(list), toldFirst)
+	d.tellOf(ctx, list[:first])
+	if first < len(list) {
+		go d.tellOf(d.ctx, list[first:])
+	}
+}
+
+func (d *daemon) tellOf(ctx context.Context, list []grants.Grant) {
+	for _, g := range list {
 		what := "has ended"
 		if g.State == grants.Given {
 			what = "ends sooner, because the clock was set back"

@@ -260,3 +260,43 @@ func TestCopyWithItsJournal(t *testing.T) {
 		}
 	}
 }
+
+// TestDiskFull: the disk is full in the middle of a change. What was acknowledged is
+// there and nothing else; with room again all goes on, without a restart.
+func TestDiskFull(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "grants.db")
+	s := openStore(t, path, noon)
+	var pages int
+	if err := s.db.QueryRow("PRAGMA page_count").Scan(&pages); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.db.Exec(fmt.Sprintf("PRAGMA max_page_count = %d", pages+2)); err != nil {
+		t.Fatal(err)
+	}
+	long := typist("bob", time.Time{})
+	long.Reason = strings.Repeat("x", MaxReason)
+	var given []int64
+	var err error
+	for err == nil && len(given) < 100 {
+		var g Grant
+		if g, err = s.Give(context.Background(), long, noon, recorded); err == nil {
+			given = append(given, g.ID)
+		}
+	}
+	if err == nil || len(given) == 0 || !strings.Contains(err.Error(), "full") {
+		t.Fatalf("%d given, %v", len(given), err)
+	}
+	if fmt.Sprint(ids(s)) != fmt.Sprint(given) {
+		t.Errorf("given %v, acknowledged %v", ids(s), given)
+	}
+	// Opened anew it has room.
+	g := give(t, s, typist("carol", time.Time{}))
+	if s.Fault() != nil || g.ID <= given[len(given)-1]+1 {
+		t.Errorf("grant %d after %v, %v", g.ID, given, s.Fault())
+	}
+	want := fmt.Sprint(ids(s))
+	_ = s.Close()
+	if s = openStore(t, path, noon); fmt.Sprint(ids(s)) != want || len(s.AtStart()) != 0 {
+		t.Errorf("after a restart %v, want %v; it tells of %v", ids(s), want, s.AtStart())
+	}
+}

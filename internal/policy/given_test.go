@@ -338,6 +338,9 @@ func TestCounts(t *testing.T) {
 		if got := fmt.Sprint(e.At(noon).Counts()); got != want {
 			t.Errorf("%s, want %s", got, want)
 		}
+		if got := allowed(t, e, "carol view alice/work:1.2"); got == taken.Load() {
+			t.Errorf("it is taken from bob: %v; carol has it: %v", taken.Load(), got)
+		}
 		taken.Store(true)
 	}
 }
