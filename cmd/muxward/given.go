@@ -32,16 +32,6 @@ func (d *daemon) openGrants(ctx context.Context) {
 	d.grants = store
 }
 
-// recordGiven gives what records that a grant is given, or was not given in the end.
-func (d *daemon) recordGiven(ctx context.Context) func(grants.Grant) error {
-	return func(g grants.Grant) error {
-		if g.State != grants.Given {
-			return d.recordGrant(ctx, g, "was not given")
-		}
-		return d.recordGrant(ctx, g, "given")
-	}
-}
-
 // toldFirst is of how many grants it is recorded before muxward goes on what became
 // of them; of more it is meanwhile.
 const toldFirst = 64
@@ -109,7 +99,7 @@ func (d *daemon) givenNow() []grants.Grant {
 func (d *daemon) moveGrants() {
 	d.moving.Lock()
 	defer d.moving.Unlock()
-	m := policy.Moving{Taken: d.denials.Revoked, At: d.gateway.Time()}
+	m := policy.Moving{Taken: d.denials.Revoked}
 	if d.grants != nil {
 		for _, g := range d.givenNow() {
 			m.Given = append(m.Given, policy.Given{
@@ -118,6 +108,7 @@ func (d *daemon) moveGrants() {
 			})
 		}
 	}
+	m.At = d.gateway.Time()
 	d.policy.Move(m)
 }
 
@@ -125,6 +116,19 @@ func (d *daemon) moveGrants() {
 func (d *daemon) counts(g grants.Grant) bool {
 	now := d.gateway.Time()
 	return d.policy.At(now).Counts()[strconv.FormatInt(g.ID, 10)] && !now.Before(g.NotBefore) && d.reaches(g)
+}
+
+// saysCounts has an act that gives something say whether that counts.
+func (d *daemon) saysCounts(a *gateway.Act) *gateway.Act {
+	do := a.Do
+	a.Do = func(ctx context.Context, o access.Object) (gateway.Result, error) {
+		res, err := do(ctx, o)
+		if g, ok := res.Value.(grants.Grant); ok && err == nil {
+			res.Value = shownGrant{g, d.counts(g)}
+		}
+		return res, err
+	}
+	return a
 }
 
 // reaches reports whether what was given is on something that was there when its

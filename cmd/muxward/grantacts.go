@@ -50,9 +50,9 @@ func (d *daemon) grantAct(who identity.Identity, c ctld.Call) (*gateway.Act, err
 		if err == nil {
 			d.inForce(ctx, g)
 		}
-		return gateway.Result{Value: shownGrant{g, err == nil && d.counts(g)}}, err
+		return gateway.Result{Value: g}, err
 	}
-	return a, nil
+	return d.saysCounts(a), nil
 }
 
 // asked reads what is to be given.
@@ -142,7 +142,9 @@ func (d *daemon) give(ctx context.Context, g grants.Grant, o access.Object) (gra
 		return g, fmt.Errorf("nothing was given: %w", err)
 	}
 	defer d.granting.leave()
-	g, err := d.grants.Give(ctx, g, d.now(), d.recordGiven(ctx))
+	g, err := d.grants.Give(ctx, g, d.now(), func(g grants.Grant) error {
+		return d.recordGrant(ctx, g, "given")
+	})
 	if err != nil {
 		return g, err
 	}
@@ -157,6 +159,9 @@ func (d *daemon) recordGrant(ctx context.Context, g grants.Grant, what string) e
 	by := g.Giver.Person
 	if g.State != grants.Given {
 		by = g.EndedBy
+		if what == "given" { // it was to be
+			what = "was not given"
+		}
 	}
 	note := fmt.Sprintf("grant %d %s: %s to %s on %s, by %s", g.ID, what, g.What, g.Who, targetName(g.Target), g.Giver.Person)
 	if !g.NotBefore.IsZero() {

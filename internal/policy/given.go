@@ -256,18 +256,6 @@ func (s *Set) doubts(was, now []Given) {
 	}
 }
 
-// Counts lists the moving grants that count, by their ids: those whose givers hold
-// on the object what they gave, and have lost nothing there.
-func (s *Set) Counts() map[string]bool {
-	out := make(map[string]bool, len(s.given))
-	for i := range s.given {
-		if g := &s.given[i]; g.stands(&g.given.On, s.taken) {
-			out[g.id] = true
-		}
-	}
-	return out
-}
-
 // Knows reports whether the files name this person or "@group".
 func (s *Set) Knows(who string) bool {
 	if group, ok := strings.CutPrefix(who, "@"); ok {

@@ -43,9 +43,16 @@ func TestRV06ClockSetBack(t *testing.T) {
 
 		w.set("0s")
 		_, until = g.give(owner, typist, "typist", "-t", "mwalice/rv", "--for", "3s")
+		g.give(owner, stranger, "viewer", "-t", "mwalice/rv", "--for", "1h")
 		w.Kill()
 		w.set("-24h")
 		w.Run()
+		if out := w.Muxward(root, "grants", "--who", stranger).Out; !strings.Contains(out, "yes") {
+			w.t.Errorf("what has time left is lost, so this is no test: %s", out)
+		}
+		if out := w.Muxward(root, "audit", "query", "--kind", "grant").Out; strings.Contains(out, "ends sooner") == w.control {
+			w.t.Errorf("in the log: %s", out)
+		}
 		over(until)
 	}}.run(t)
 }
