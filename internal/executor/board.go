@@ -55,6 +55,7 @@ type board struct {
 type view struct {
 	at     time.Time // when it began to be looked at
 	lasts  time.Duration
+	took   time.Duration // to be looked at
 	tables *tmux.KeyTables
 	err    error // why these are older, or there are none
 }
@@ -137,7 +138,7 @@ func (b *board) fresh(after time.Time) *view {
 // that only after a pause.
 func (b *board) aging(v *view) bool {
 	age := time.Since(v.at)
-	return v.err == nil && (age > v.lasts/2 || b.typed.Load() >= v.at.UnixNano() && age > boardTyped/2)
+	return v.err == nil && (age > v.lasts/2 || b.typed.Load() >= v.at.UnixNano() && age > max(boardTyped/2, 2*v.took))
 }
 
 // look gives the key tables as they are now, or were not before after. What
@@ -167,7 +168,7 @@ func (b *board) look(ctx context.Context, after time.Time, opts tmux.ParseOption
 		v.err = unseen(err)
 	}
 	took := time.Since(v.at)
-	v.lasts = took + boardVain
+	v.took, v.lasts = took, took+boardVain
 	if err == nil || errors.Is(err, tmux.ErrManyKeys) {
 		v.lasts = max(boardAge, boardShare*took)
 	}

@@ -69,6 +69,19 @@ func (k *keyboard) minded() {
 	}
 }
 
+// lookEarly looks at the tables beside the typing when that is asked for, until the person
+// leaves.
+func (k *keyboard) lookEarly(ctx context.Context) {
+	for {
+		select {
+		case aged := <-k.early:
+			k.mind(ctx, aged)
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
 // mind looks at the tables, a moment after a key that an aging view was good for,
 // unless somebody has done so meanwhile.
 func (k *keyboard) mind(ctx context.Context, aged *view) {

@@ -131,6 +131,7 @@ func (s *seat) run() {
 		s.wg.Go(func() { s.protected(s.own.listen) })
 		s.wg.Go(func() { s.protected(s.own.paint) })
 	}
+	s.wg.Go(func() { s.protected(func() { s.keyboard.lookEarly(s.ctx) }) })
 	s.mindAnchor()
 	go s.serve()
 }
@@ -194,8 +195,8 @@ func (s *seat) salvage() error {
 	return stopped
 }
 
-// stuckTime is how long the parts of an attachment may take to end: each of
-// their waits is shorter.
+// stuckTime is how long the parts of an attachment may take to end once its context has:
+// by then most of their waits are over, and what is not is shorter than this.
 const stuckTime = keyTime + time.Second
 
 func stuck() error { return &attach.Fault{What: "a part of this service does not end"} }
@@ -381,6 +382,9 @@ func (s *seat) finish(err error) {
 		s.own.ear.close()
 	}
 	err = errors.Join(err, s.settled(weight))
+	if last := s.unheard(); last != nil {
+		s.unsure(last)
+	}
 	_ = s.keys.Close()
 	s.getUp()
 	if now := s.scene.Load(); now != nil {

@@ -114,7 +114,8 @@ type patience struct {
 	until time.Time
 }
 
-// within gives a context with such a deadline, which ends with parent: always the same.
+// within gives a context with such a deadline, which ends with parent: always the same,
+// the attachment's. Who has less time than that has to ask with a context of their own.
 func (p *patience) within(parent context.Context) context.Context {
 	p.mu.Lock()
 	defer p.mu.Unlock()

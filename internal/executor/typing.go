@@ -137,12 +137,13 @@ func (s *seat) elsewhere() {
 // unknown notes that what is on the screen may have changed: which pane they type
 // into is looked up anew, unless that is their own to say.
 func (s *seat) unknown() {
-	s.scene.Store(s.aged())
 	if s.own != nil {
+		s.age()
 		s.own.wake()
 		return
 	}
 	s.active.Store(nil)
+	s.age()
 }
 
 // prepare decides about one thing that was typed, and writes it.
@@ -367,8 +368,8 @@ func (s *seat) typedFirst(ctx context.Context) error {
 	return nil
 }
 
-// hear tells the person what was not typed after all, and why. It also has the key
-// tables looked at beside the typing.
+// hear tells the person what was not typed after all, and why. It waits for nothing else:
+// who types waits for it.
 func (s *seat) hear() {
 	for {
 		var key fate
@@ -376,9 +377,6 @@ func (s *seat) hear() {
 		case key = <-s.fates:
 			<-s.sending
 			failpoint.At("seat-hear")
-		case aged := <-s.keyboard.early:
-			s.keyboard.mind(s.ctx, aged)
-			continue
 		case <-s.ctx.Done():
 			return
 		}
@@ -396,6 +394,28 @@ func (s *seat) hear() {
 	}
 }
 
+// unheard is about the keys whose fate nobody has heard, once nobody hears any more: nil
+// if none of them may have been typed without anybody knowing.
+func (s *seat) unheard() error {
+	n, last := 0, error(nil)
+	for {
+		select {
+		case key := <-s.fates:
+			<-s.sending
+			if key.err != nil && !errors.Is(key.err, control.ErrNotExecuted) {
+				n, last = n+1, key.err
+			}
+			continue
+		default:
+		}
+		break
+	}
+	if n == 0 {
+		return nil
+	}
+	return fmt.Errorf("%w (%d keys, as they left)", last, n)
+}
+
 // unsure writes that nobody knows whether a key was typed, which the log counts
 // as delivered.
 func (s *seat) unsure(err error) {
@@ -410,13 +430,14 @@ func (s *seat) unsure(err error) {
 	})
 }
 
-// aged is the scene, made to be looked at anew.
-func (s *seat) aged() *scene {
+// age has the scene looked at anew. If somebody has just done so, there is nothing to do:
+// what they have found is not put back.
+func (s *seat) age() {
 	now := s.scene.Load()
 	if now == nil {
-		return nil
+		return
 	}
 	old := *now
 	old.at = time.Time{}
-	return &old
+	s.scene.CompareAndSwap(now, &old)
 }

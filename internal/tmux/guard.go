@@ -94,6 +94,11 @@ func guarded(at Place, commands, refused [][]string, refusal, more string, opts 
 	if !ok || !ok2 {
 		return nil, fmt.Errorf("this server's command-alias option hides if-shell or display-message: take that alias away")
 	}
+	if at.Named {
+		if err := allName(at, commands); err != nil {
+			return nil, err
+		}
+	}
 	do, err := QuoteLine(commands)
 	if err != nil {
 		return nil, err
@@ -136,6 +141,28 @@ func guarded(at Place, commands, refused [][]string, refusal, more string, opts 
 	target := at.Session.String() + ":" + at.Window.String()
 	linked := all(heeded([]string{are([]value{{"session_id", at.Session.String()}, {"window_id", at.Window.String()}})}))
 	return []string{branch, "-F", "-t", target, linked, inner, refuse}, nil
+}
+
+// allName checks the promise of [Place.Named].
+func allName(at Place, commands [][]string) error {
+	if !at.HasSession || !at.HasWindow {
+		return fmt.Errorf("a place without session and window cannot be named; this is a fault of muxward")
+	}
+	target := at.Session.String() + ":" + at.Window.String() + "." + at.Pane.String()
+	for _, words := range commands {
+		named := false
+		for i, word := range words[:max(len(words)-1, 0)] {
+			if word == "-t" {
+				if named = words[i+1] == target; !named {
+					break
+				}
+			}
+		}
+		if !named {
+			return fmt.Errorf("the command %.40q does not name the pane it is for; this is a fault of muxward", words)
+		}
+	}
+	return nil
 }
 
 // value is what a variable has to be: both are numbers or ids.
