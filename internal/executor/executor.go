@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -69,6 +70,8 @@ type Executor struct {
 	boards map[string]*board // of the servers where somebody's keys are looked up
 	typed  pace.Pace         // what people may type
 	looks  room              // for what people look back at
+
+	painters painters // for people at places of their own
 }
 
 // Execute does what the permit says.
@@ -255,6 +258,22 @@ func makes(name string) bool {
 	return false
 }
 
+// made are the panes that a command may have made.
+func made(plan *gateway.Plan, before, after *tmux.Snapshot) (fresh []*tmux.Pane) {
+	split := strings.HasSuffix(plan.Invocation.Row.Name, "-pane") || plan.Invocation.Row.Name == "split-window"
+	for i := range after.Panes {
+		pane := &after.Panes[i]
+		switch in := plan.Found.Window; {
+		case before != nil && before.Pane(pane.ID) != nil:
+		case split && in != nil && in.ID != pane.Window:
+		case !split && before != nil && before.Window(pane.Window) != nil: // a window that there was is split
+		default:
+			fresh = append(fresh, pane)
+		}
+	}
+	return fresh
+}
+
 // current finds what a command has made, for the rest of its line.
 func (e *Executor) current(ctx context.Context, p *gateway.Permit, server Server) *tmux.Found {
 	inv, before := p.Plan().Invocation, p.Plan().Snapshot
@@ -265,11 +284,11 @@ func (e *Executor) current(ctx context.Context, p *gateway.Permit, server Server
 	if err != nil {
 		return nil // the next command then has tmux's default
 	}
-	for i := len(after.Panes) - 1; i >= 0; i-- {
-		pane := &after.Panes[i]
-		if before != nil && before.Pane(pane.ID) != nil {
-			continue
-		}
+	fresh := made(p.Plan(), before, after)
+	if before != nil && len(fresh) > 1 {
+		return nil // somebody else has made something, too
+	}
+	for _, pane := range slices.Backward(fresh) {
 		for _, s := range after.SessionsOf(pane.Window) {
 			if f := p.Plan().Found; f.Session != nil && f.Session.ID != s.ID && inv.Row.Name != "new-session" {
 				continue

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/muxward/muxward/internal/access"
 	"github.com/muxward/muxward/internal/attach"
@@ -32,9 +33,31 @@ type glimpse struct {
 // decided what of it may be shown. What a pane held before it came where it may be
 // viewed is so never shown, and if anything else is there by then, it is captured
 // anew.
-func (o *own) frame(ctx context.Context) error {
+func (o *own) frame(ctx context.Context) (took time.Duration, err error) {
+	if err := o.easel.begin(ctx); err != nil {
+		return 0, err
+	}
 	ctx, cancel := context.WithTimeout(ctx, keyTime)
 	defer cancel()
+	began := time.Now()
+	seen, err := o.gather(ctx)
+	o.easel.end(time.Since(began))
+	if err == nil && seen != nil {
+		err = o.show(ctx, seen.view, seen.here, seen.captured)
+	}
+	return time.Since(began), err
+}
+
+// gathered is what a picture is made of.
+type gathered struct {
+	view     *tmux.Snapshot
+	here     place
+	captured map[tmux.PaneID]*glimpse
+}
+
+// gather captures what there is to see, and decides on it; nil if it changes all the
+// time.
+func (o *own) gather(ctx context.Context) (*gathered, error) {
 	for range 3 {
 		view, here, err := o.settle(o.snap)
 		if err != nil { // it may be another state by now
@@ -43,30 +66,55 @@ func (o *own) frame(ctx context.Context) error {
 			}
 		}
 		if err != nil {
-			return err
+			return nil, err
 		}
 		wanted := o.wanted(view, here)
 		o.heed(wanted)
+		if err := o.drawable(wanted); err != nil {
+			return nil, err
+		}
 		captured, err := o.capture(ctx, here, wanted)
 		if err != nil {
 			o.unheard(wanted)
 		}
 		if err != nil && !errors.Is(err, errGone) {
-			return err
+			return nil, err
 		}
 		failpoint.At("own-captured")
 		if err := o.look(ctx); err != nil {
-			return err
+			return nil, err
 		}
 		now, there, err := o.settle(o.snap)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		if there.window == here.window && o.complete(now, there, captured) {
-			return o.show(ctx, now, there, captured)
+			return &gathered{now, there, captured}, nil
 		}
 	}
-	o.wake() // it changes all the time: there is no picture of it yet
+	o.wake() // there is no picture of it yet
+	return nil, nil
+}
+
+// maxSeen is of how many characters at most the panes are that are drawn: more than
+// any screen has.
+const maxSeen = 1 << 19
+
+var errTooLarge = fmt.Errorf("the window is larger than is drawn here: %d characters", maxSeen)
+
+// drawable fails if panes are larger than is drawn.
+func (o *own) drawable(panes []tmux.PaneID) error {
+	all := 0
+	for _, id := range panes {
+		p := o.snap.Pane(id)
+		if p == nil {
+			continue
+		}
+		if p.Width > maxSeen || p.Height > maxSeen || p.Width*p.Height > maxSeen-all {
+			return errTooLarge
+		}
+		all += p.Width * p.Height
+	}
 	return nil
 }
 
@@ -199,6 +247,9 @@ func readGlimpse(printed string) (c *glimpse, rest string, err error) {
 			return nil, "", strange
 		}
 	}
+	if n[0] > maxSeen || n[1] > maxSeen || n[0]*n[1] > maxSeen { // it has grown meanwhile
+		return nil, "", errTooLarge
+	}
 	text, rest, ok := cutLines(rest, n[1])
 	if !ok {
 		return nil, "", strange
@@ -232,7 +283,7 @@ func (o *own) show(ctx context.Context, view *tmux.Snapshot, here place, capture
 				drawn.Active, drawn.CursorX, drawn.CursorY, drawn.Cursor = len(drawn.Panes), c.cursorX, c.cursorY, c.cursor
 			}
 		}
-		next.panes[id] = part
+		next.panes[id] = picture.Pane{Left: p.Left, Top: p.Top}
 		drawn.Panes = append(drawn.Panes, part)
 	}
 	for _, l := range view.Session(here.session).Links { // their names are in it

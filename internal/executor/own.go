@@ -31,6 +31,7 @@ type own struct {
 	s      *seat
 	ear    *listener
 	canvas *attach.Canvas
+	easel  *easel
 	due    chan struct{} // holds one while something may have changed
 
 	session tmux.SessionID
@@ -102,6 +103,10 @@ func (s *seat) openOwn(ctx context.Context) error {
 	s.tty = h.TTYName
 	o := &own{s: s, here: beginAt(plan.Found), session: plan.Found.Session.ID, due: make(chan struct{}, 1), since: time.Now(),
 		rests: map[tmux.PaneID]*gateway.Right{}, paused: map[tmux.PaneID]bool{}}
+	if o.easel, err = s.e.painters.join(s.server.Owner(), s.live.Who().Person()); err != nil {
+		return err
+	}
+	s.leaves = sync.OnceFunc(func() { s.e.painters.leave(s.server.Owner(), s.live.Who().Person()) })
 	if o.ear, err = listen(ctx, s.server, h); err != nil {
 		return fmt.Errorf("attach to the session: %w", err)
 	}
@@ -162,6 +167,30 @@ func (o *own) ask(ctx context.Context) (state, error) {
 // settle finds where the person is by a state of the server, and gives what they
 // may view there. By one that is older than what they went by, they go nowhere.
 func (o *own) settle(now state) (view *tmux.Snapshot, here place, err error) {
+	if view, here, err = o.settled(now); err == nil {
+		err = o.keepLook(now.Snapshot)
+	}
+	return view, here, err
+}
+
+// keepLook ends a look back at a pane that is called otherwise than when it was
+// decided on.
+func (o *own) keepLook(snap *tmux.Snapshot) error {
+	s := o.s
+	l := s.looks.rests.Load()
+	if l == nil || l.place == nil || l.over.Load() || gateway.StillCalled(l.rights[0].Need().Object, snap, o.session) {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(s.ctx, exitTime)
+	defer cancel()
+	if _, err := s.looks.hide(ctx, l); err != nil {
+		return fmt.Errorf("show you the display again: %w", err)
+	}
+	s.att.Notice("what you looked back at was moved, or is called otherwise now")
+	return nil
+}
+
+func (o *own) settled(now state) (view *tmux.Snapshot, here place, err error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	view = o.viewed(now.Snapshot)
@@ -462,8 +491,9 @@ func (o *own) matters(line string) (output *tmux.PaneID, matters bool) {
 			return nil, false
 		}
 		return &id, o.heeded[id]
-	case "%begin", "%end", "%error", "%pause", "%continue":
-		return nil, false
+	case "%begin", "%end", "%error", "%pause", "%continue",
+		"%client-session-changed", "%client-detached", "%paste-buffer-changed", "%paste-buffer-deleted", "%message":
+		return nil, false // of nothing that is drawn
 	}
 	return nil, strings.HasPrefix(kind, "%")
 }
@@ -471,7 +501,8 @@ func (o *own) matters(line string) (output *tmux.PaneID, matters bool) {
 const (
 	// frameTime is the least time between two pictures.
 	frameTime = 33 * time.Millisecond
-	// frameShare times as long as a picture took, there is none after it.
+	// frameShare times as long as a picture took, there is none after it; nor, as
+	// long as it took the server, any for others of that.
 	frameShare = 2
 	// maxFaults is how often in a row a picture may fail.
 	maxFaults = 3
@@ -489,10 +520,12 @@ func (o *own) paint() {
 		case <-o.s.ctx.Done():
 			return
 		}
-		began := time.Now()
-		err := o.frame(o.s.ctx)
+		took, err := o.frame(o.s.ctx)
 		switch {
 		case o.s.ctx.Err() != nil:
+			return
+		case errors.Is(err, errTooLarge):
+			o.s.leave(err)
 			return
 		case errors.Is(err, errNothingToSee) && o.s.stage.Load().view.Decide().Allow:
 			o.s.leave(err) // it was not taken from them: it has gone
@@ -509,7 +542,7 @@ func (o *own) paint() {
 			o.wake()
 		}
 		select {
-		case <-time.After(max(frameTime-time.Since(began), frameShare*time.Since(began))):
+		case <-time.After(max(frameTime-took, frameShare*took)):
 		case <-o.s.ctx.Done():
 			return
 		}

@@ -85,6 +85,29 @@ func TestPlaceIsWhatIsCurrent(t *testing.T) {
 	}
 }
 
+// TestPlaceIsMeant: what a target leaves open is the person's, whatever is current for
+// all; of a window of which they may view nothing, no pane is.
+func TestPlaceIsMeant(t *testing.T) {
+	at := place{session: 1, window: 10, pane: 100}
+	at = at.to(11, 111).to(11, 110).to(12, 120)
+	seen := at.seen(house(100), house())
+	for target, want := range map[string]tmux.PaneID{
+		"": 120, ":": 120, "work:": 120, ":!": 110, ":1": 110, ":1.!": 0, ":-": 110, "%111": 111, ":0": 0, ":0.0": 100,
+	} {
+		f, err := tmux.Resolve(seen, tmux.Lookup{Kind: tmux.TargetPane}, target, tmux.ResolveContext{Session: &at.session})
+		got := tmux.PaneID(0)
+		if err == nil && f.Pane != nil {
+			got = f.Pane.ID
+		}
+		if got != want {
+			t.Errorf("%q is %v, %v; want %v", target, got, err, want)
+		}
+	}
+	if s := seen.Session(1); s.Current != 5 || len(s.Last) != 1 || s.Last[0] != 1 {
+		t.Errorf("current is %d, last %v", s.Current, s.Last)
+	}
+}
+
 // TestGoesAbout: what does more than select is no private matter.
 func TestGoesAbout(t *testing.T) {
 	for command, want := range map[string]bool{

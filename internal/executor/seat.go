@@ -32,6 +32,7 @@ type seat struct {
 	terminal attach.Terminal
 	display  attach.Display
 	own      *own   // their place, if it is not the session's; nil otherwise
+	leaves   func() // gives up the place; nil if there is none
 	tty      string // the display's terminal: its name as a tmux client
 	att      *attach.Attachment
 	keys     KeyLog
@@ -105,6 +106,9 @@ func (s *seat) abandon() {
 
 // getUp gives up the keyboard, when nobody types on it any more.
 func (s *seat) getUp() {
+	if s.leaves != nil {
+		s.leaves()
+	}
 	if s.keyboard != nil {
 		s.e.drop(s.keyboard.board)
 		s.keyboard.share.leave()

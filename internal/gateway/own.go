@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"reflect"
 	"slices"
 	"strings"
 
@@ -112,6 +113,22 @@ func (l *Live) PaneRight(verb access.Verb, owner, incarnation string, snap *tmux
 		}
 	}
 	return first, first != nil
+}
+
+// StillCalled reports whether a pane of a session is called, by any place of its window
+// there, as it was when this object was decided on.
+func StillCalled(on access.Object, snap *tmux.Snapshot, session tmux.SessionID) bool {
+	t, p := snap.Session(session), snap.Pane(tmux.PaneID(on.Pane.ID))
+	if t == nil || p == nil {
+		return false
+	}
+	s := scene{on.Owner, on.Incarnation, snap}
+	for i := range t.Links {
+		if l := &t.Links[i]; l.Window == p.Window && reflect.DeepEqual(s.pane(t, l, p), on) {
+			return true
+		}
+	}
+	return false
 }
 
 // Viewed gives the part of one session that the person may view now, by a
