@@ -4,7 +4,5 @@ package executor
 
 import "github.com/muxward/muxward/internal/tmux"
 
-// viewed, see inview.go.
-const viewed = false
-
+// inView, see inview.go.
 func inView(*tmux.Snapshot, place, tmux.PaneID) bool { return true }

@@ -32,7 +32,7 @@ func TestTM42PlaceOfOnesOwn(t *testing.T) {
 		{"respawn-pane", "-k", "-t", "place:0.0", "exec cat"},
 		{"kill-pane", "-t", "place:0.0"},
 	}
-	row{grants: sees, teeth: "teeth_view", restless: true, gains: 3, attack: func(w *world) {
+	row{grants: sees, teeth: "teeth_view,teeth_given", restless: true, gains: 3, attack: func(w *world) {
 		w.anyInput = true
 		word := func(at string, n int) string { return fmt.Sprintf("%s-%d-", at, n) }
 		w.server.Run("new-session", "-d", "-x", "80", "-y", "23", "-s", "elsewhere", "cat", ";",
@@ -77,7 +77,7 @@ func TestTM42PlaceOfOnesOwn(t *testing.T) {
 // is decided. He wants to be shown that picture.
 func TestTM42TakenWhileDrawn(t *testing.T) {
 	sees := standardGrants + "  - {who: mwbob, verbs: [view], on: \"mwalice/place:0\", reason: a window}\n"
-	row{grants: sees, teeth: "teeth_view", restless: true, paused: true, attack: func(w *world) {
+	row{grants: sees, teeth: "teeth_view,teeth_given", restless: true, paused: true, attack: func(w *world) {
 		w.anyInput = true
 		w.server.Run("new-session", "-d", "-x", "80", "-y", "23", "-s", "place", "cat", ";", "split-window", "-d", "-t", "place", "cat",
 			";", "new-window", "-d", "-t", "place:1", "cat")
@@ -97,11 +97,35 @@ func TestTM42TakenWhileDrawn(t *testing.T) {
 	}}.run(t)
 }
 
+// Bob looks at a pane of alice's at a place of his own. It is taken from him when his
+// picture of it is about to be given to his terminal. He wants to be given it still.
+func TestTM42TakenWhileGiven(t *testing.T) {
+	sees := standardGrants + "  - {who: mwbob, verbs: [view], on: \"mwalice/place:0\", reason: a window}\n"
+	row{grants: sees, teeth: "teeth_given", restless: true, paused: true, attack: func(w *world) {
+		w.anyInput = true
+		w.server.Run("new-session", "-d", "-x", "80", "-y", "23", "-s", "place", "cat", ";", "split-window", "-d", "-t", "place", "cat",
+			";", "new-window", "-d", "-t", "place:1", "cat")
+		bob := w.attach(viewer, tmuxtest.TerminalConfig{}, "attach", "-t", "mwalice/place")
+		bob.WaitFor("for mwbob alone")
+		w.between("seat-output", func() { w.server.Run("send-keys", "-t", "place:0.1", "GIVEN", "Enter") }, func() {
+			if r := w.Muxward(root, "revoke", viewer, "-t", "mwalice/place:0.1"); r.Code != 0 {
+				w.t.Errorf("revoke: %+v", r)
+			}
+		})
+		w.server.Run("send-keys", "-t", "place:0.0", "at-the-end", "Enter")
+		bob.WaitFor("at-the-end")
+		if strings.Contains(string(bob.Bytes()), "GIVEN") {
+			w.gain("bob is given what was drawn before")
+		}
+		leave(bob)
+	}}.run(t)
+}
+
 // Bob looks at a pane of alice's that prints all the time, at a place of his own. It
 // is taken from him. He wants to see what it prints after the revocation has returned.
 func TestTM42TakenWhileBusy(t *testing.T) {
 	sees := standardGrants + "  - {who: mwbob, verbs: [view], on: \"mwalice/place:0\", reason: a window}\n"
-	row{grants: sees, teeth: "teeth_view", restless: true, attack: func(w *world) {
+	row{grants: sees, teeth: "teeth_view,teeth_given", restless: true, attack: func(w *world) {
 		w.anyInput = true
 		w.server.Run("new-session", "-d", "-x", "80", "-y", "23", "-s", "place", "cat", ";", "split-window", "-d", "-t", "place",
 			"i=0; while :; do i=$((i+1)); echo PRINTS-$i-; sleep 0.02; done", ";", "new-window", "-d", "-t", "place:1", "cat")
