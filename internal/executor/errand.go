@@ -33,6 +33,7 @@ type errand struct {
 	current *tmux.Found
 	moved   bool // the display may show something else since follow
 	strayed bool // a command has led elsewhere, since the mouse was used
+	closed  bool // at a place of one's own: one's pane has been closed, and one has gone nowhere since
 	author  author
 	mouse   *pointed // what was done with the mouse, nil for keys
 	opts    tmux.ParseOptions
@@ -264,7 +265,7 @@ func (e *errand) hand(ctx context.Context, inv *tmux.Invocation) (string, error)
 		if err := e.locate(ctx); err != nil {
 			return "", err
 		}
-		if own := e.k.s.own; own != nil && (e.mouse == nil || e.strayed) && !own.shows(e.current) {
+		if own := e.k.s.own; own != nil && (e.closed || (e.mouse == nil || e.strayed) && !own.shows(e.current)) {
 			return "", errUnseen
 		}
 	}
@@ -300,8 +301,14 @@ func (e *errand) led(ctx context.Context, inv *tmux.Invocation, to *tmux.Found) 
 		if there, err = own.arrive(ctx, *to); !there {
 			e.current = nil
 		}
-	case leads(inv), own != nil && closes(inv): // where they are then is their own to say
+		e.closed = e.closed && !there
+	case leads(inv):
 		e.current = nil
+	case own != nil && closes(inv): // where they are then is their own to say
+		now, err := e.look(ctx)
+		if e.current != nil && (err != nil || now.Pane(e.current.Pane.ID) == nil) {
+			e.closed, e.current = true, nil
+		}
 	case closes(inv):
 		e.current = e.left(ctx)
 	}

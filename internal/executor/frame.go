@@ -30,9 +30,8 @@ type glimpse struct {
 
 // frame draws the picture of this moment. First the panes are captured, by what
 // was known before; then it is asked what the server is like, and by that it is
-// decided what of it may be shown. What a pane held before it came where it may be
-// viewed is so never shown, and if anything else is there by then, it is captured
-// anew.
+// decided what of it may be shown: of what was captured where they may not view it by
+// then, nothing is. If anything else is there by then, it is captured anew.
 func (o *own) frame(ctx context.Context) (took time.Duration, err error) {
 	if err := o.easel.begin(ctx); err != nil {
 		return 0, err

@@ -96,7 +96,7 @@ func (e *errand) goes(ctx context.Context, inv *tmux.Invocation) error {
 	_, err := s.act(ctx, e.current, inv.Row.Name, args, access.Navigate, func(ctx context.Context, _ access.Object) (gateway.Result, error) {
 		return gateway.Result{}, s.own.goTo(ctx, inv)
 	})
-	e.current = nil
+	e.current, e.closed = nil, e.closed && err != nil
 	return err
 }
 

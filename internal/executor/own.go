@@ -21,8 +21,7 @@ import (
 )
 
 // own is a display of one person's own place in a session, drawn by muxward: of
-// one window, the panes that they may view. Of the others nothing is asked for, so
-// that there is nothing to keep back.
+// one window, the panes that they may view. Of the others nothing is drawn.
 //
 // A control client of ours hears when something may have changed; then the panes
 // are captured, what may be viewed is decided anew, and the picture is given to the
