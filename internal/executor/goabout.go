@@ -38,6 +38,19 @@ func goesAbout(inv *tmux.Invocation) bool {
 	return len(inv.Args) == 0
 }
 
+// besideOwn: the command goes by what is current or was last in the session or the
+// window for all, and does more than select: there is no telling tmux to go by a place
+// of one's own.
+func besideOwn(inv *tmux.Invocation) bool {
+	switch inv.Row.Name {
+	case "next-window", "previous-window", "last-window", "last-pane":
+		return !goesAbout(inv)
+	case "select-pane":
+		return inv.Has('l') && !goesAbout(inv)
+	}
+	return false
+}
+
 // whither is what a command selects, as a target.
 func whither(inv *tmux.Invocation) (how tmux.Lookup, target string) {
 	how.Kind = tmux.TargetPane

@@ -199,6 +199,9 @@ func (o *own) settled(now state) (view *tmux.Snapshot, here place, err error) {
 	if now.number >= o.stood {
 		o.here, o.stood = here, now.number
 		o.stand(now.Snapshot)
+		if !drawnFirst {
+			o.s.active.Store(&here.pane)
+		}
 	}
 	return view, here, nil
 }

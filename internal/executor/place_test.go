@@ -121,6 +121,18 @@ func TestGoesAbout(t *testing.T) {
 	}
 }
 
+// TestBesideOwn: what would go by the session's own place is refused.
+func TestBesideOwn(t *testing.T) {
+	for command, want := range map[string]bool{
+		"next-window -a": true, "previous-window -a": true, "last-pane -d": true, "select-pane -l -d": true,
+		"next-window": false, "last-pane": false, "select-pane -d": false, "select-pane -L": false, "kill-pane": false,
+	} {
+		if got := besideOwn(parsed(t, command)); got != want {
+			t.Errorf("%s: %v", command, got)
+		}
+	}
+}
+
 func parsed(t *testing.T, command string) *tmux.Invocation {
 	t.Helper()
 	invs, err := tmux.ParseArgv(strings.Fields(command), tmux.ParseOptions{Version: tmux.Reference()})
