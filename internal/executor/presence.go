@@ -2,9 +2,11 @@ package executor
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/muxward/muxward/internal/attach"
@@ -32,102 +34,189 @@ const (
 
 // Presence keeps options of every server's sessions that tell who is attached
 // there, and who is typing, until ctx ends; then it takes them away. Only what
-// changes is set. A fault in it is told, and harms nobody else.
+// changes is set. Each server is told by itself: one that does not answer, or a fault
+// there, holds up no other. Complain is told what goes wrong, once for each time.
 func (e *Executor) Presence(ctx context.Context, complain func(string)) {
-	walls := map[string]*wall{}
+	g := e.Gateway()
+	t := &town{servers: g.Servers, who: g.Who, complain: complain, open: func(s Server) *wall {
+		w := &wall{server: s, due: make(chan string, 1), told: map[tmux.SessionID]posted{}, present: func(snap *tmux.Snapshot) map[tmux.SessionID][]gateway.Present {
+			return g.Present(s.Owner(), s.Incarnation(), snap)
+		}}
+		w.put = w.set
+		return w
+	}}
+	t.run(ctx)
+}
+
+// town has a wall for each server, on which is told who is there.
+type town struct {
+	servers  gateway.Servers
+	who      func() []gateway.Attached
+	open     func(Server) *wall
+	complain func(string)
+	walls    map[string]*wall
+	all      sync.WaitGroup
+}
+
+func (t *town) run(ctx context.Context) {
+	t.walls = map[string]*wall{}
+	defer t.all.Wait() // each has its own deadline
 	tick := time.NewTicker(presenceEvery)
 	defer tick.Stop()
 	for {
 		select {
 		case <-tick.C:
+			t.round(ctx)
 		case <-ctx.Done():
-			e.unpost(walls)
-			return
-		}
-		if err := attach.Guard(func() error { e.post(ctx, walls); return nil }); err != nil {
-			complain("tell who is present: " + err.Error())
 			return
 		}
 	}
 }
 
-// wall is what one server has been told.
-type wall struct {
-	server Server
-	seen   string // of whom it was told, in short
-	at     time.Time
-	told   map[tmux.SessionID][2]string
-	swept  bool // what was left there by another muxward is gone
-	failed bool // it was not told, the last time
-}
-
-// post tells each server what has changed.
-func (e *Executor) post(ctx context.Context, walls map[string]*wall) {
-	g := e.Gateway()
+// round gives the word to each server's wall. One that is busy is given it the next
+// time.
+func (t *town) round(ctx context.Context) {
 	people := map[string][]string{}
-	for _, a := range g.Who() {
+	for _, a := range t.who() {
 		people[a.Owner] = append(people[a.Owner], fmt.Sprint(a.Person, a.Session, a.Display, a.Typing))
 	}
-	for _, owner := range g.Servers.Owners() {
-		server, ok := g.Servers.Server(owner).(Server)
+	for owner, w := range t.walls {
+		if s := t.servers.Server(owner); s == nil || s.Incarnation() != w.server.Incarnation() {
+			w.ends(gateway.ErrServerEnded)
+			delete(t.walls, owner)
+		}
+	}
+	for _, owner := range t.servers.Owners() {
+		server, ok := t.servers.Server(owner).(Server)
 		if !ok {
 			continue
 		}
-		w := walls[owner]
-		if w == nil || w.server.Incarnation() != server.Incarnation() {
-			w = &wall{server: server, told: map[tmux.SessionID][2]string{}}
-			walls[owner] = w
+		w := t.walls[owner]
+		if w == nil {
+			w = t.open(server)
+			var its context.Context
+			its, w.ends = context.WithCancelCause(ctx)
+			t.walls[owner] = w
+			t.all.Go(func() { w.run(its, t.complain) })
 		}
 		slices.Sort(people[owner])
-		seen := strings.Join(people[owner], "\n")
-		same, young := seen == w.seen, time.Since(w.at) < presenceAge
-		if same && seen == "" && w.swept && !w.failed || young && (same || w.failed) {
-			continue // nobody is there, or it is known; who does not answer is asked now and then
-		}
-		short, cancel := context.WithTimeout(ctx, presenceEvery)
-		w.failed = w.renew(short, g) != nil
-		w.seen, w.at = seen, time.Now()
-		cancel()
-	}
-	for owner := range walls {
-		if g.Servers.Server(owner) == nil {
-			delete(walls, owner)
+		select {
+		case w.due <- strings.Join(people[owner], "\n"):
+		default:
 		}
 	}
 }
 
-// renew sets the options that are not what they should be.
-func (w *wall) renew(ctx context.Context, g *gateway.Gateway) error {
+// wall is what one server has been told. Only its own goroutine uses it, but for due
+// and ends.
+type wall struct {
+	server  Server
+	present func(*tmux.Snapshot) map[tmux.SessionID][]gateway.Present
+	put     func(ctx context.Context, opts tmux.ParseOptions, id tmux.SessionID, values [2]string) error
+	due     chan string // of whom it is to be told, in short
+	ends    context.CancelCauseFunc
+
+	seen   string // of whom it was told
+	at     time.Time
+	told   map[tmux.SessionID]posted
+	swept  bool // what was left there by another muxward is gone
+	failed int  // how often in a row it could not be told
+}
+
+// posted is what the options of a session were set to.
+type posted struct {
+	values [2]string
+	sure   bool // and the server has said so
+}
+
+// run tells one server until ctx ends, or there was a fault.
+func (w *wall) run(ctx context.Context, complain func(string)) {
+	defer func() {
+		if errors.Is(context.Cause(ctx), gateway.ErrServerEnded) {
+			return
+		}
+		if err := attach.Guard(w.unpost); err != nil && !errors.Is(err, gateway.ErrServerEnded) {
+			complain(fmt.Sprintf("take away what %s's tmux server was told of who is present: %v", w.server.Owner(), err))
+		}
+	}()
+	for {
+		select {
+		case seen := <-w.due:
+			err := attach.Guard(func() error { w.post(ctx, seen, complain); return nil })
+			if err != nil {
+				complain(fmt.Sprintf("tell %s's tmux server who is present: %v; it is told no more", w.server.Owner(), err))
+				return
+			}
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// maxUntold is how often in a row a server is not told before that is said: a session
+// may have ended just then.
+const maxUntold = 2
+
+// post tells the server what has changed.
+func (w *wall) post(ctx context.Context, seen string, complain func(string)) {
+	same, young := seen == w.seen, time.Since(w.at) < presenceAge
+	if same && seen == "" && w.swept && w.failed == 0 || young && (same || w.failed > 0) {
+		return // nobody is there, or it is known; who does not answer is asked now and then
+	}
+	short, cancel := context.WithTimeout(ctx, presenceEvery)
+	defer cancel()
+	err := w.renew(short)
+	w.seen, w.at = seen, time.Now()
+	switch {
+	case err == nil:
+		w.failed = 0
+	case ctx.Err() == nil:
+		if w.failed++; w.failed == maxUntold {
+			complain(fmt.Sprintf("tell %s's tmux server who is present: %v", w.server.Owner(), err))
+		}
+	}
+}
+
+// renew sets the options that are not what they should be. What could not be set in
+// one session keeps no other from being told.
+func (w *wall) renew(ctx context.Context) error {
 	snap, err := w.server.Snapshot(ctx, tmux.Core)
 	if err != nil {
 		return err
 	}
-	now := g.Present(w.server.Owner(), w.server.Incarnation(), snap)
+	now := w.present(snap)
 	for id := range w.told {
 		if snap.Session(id) == nil {
 			delete(w.told, id)
 		}
 	}
+	var failed error
 	for i := range snap.Sessions {
 		id := snap.Sessions[i].ID
 		people, typing := attending(now[id])
-		was, known := w.told[id]
-		if next := [2]string{people, typing}; next != was || !known && !w.swept {
-			if err := w.set(ctx, snap.Reading(), id, next); err != nil {
-				return err
-			}
-			w.told[id] = next
+		next := [2]string{people, typing}
+		was, there := w.told[id]
+		if there && was.sure && was.values == next || !there && w.swept && next == [2]string{} {
+			continue
 		}
+		w.told[id] = posted{values: next} // it may be so whatever is said of it
+		if err := w.put(ctx, snap.Reading(), id, next); err != nil {
+			failed = fmt.Errorf("session %v: %w", id, err)
+			continue
+		}
+		w.told[id] = posted{next, true}
 	}
-	w.swept = true
-	return nil
+	if failed == nil {
+		w.swept = true
+	}
+	return failed
 }
 
 // set sets both options of a session. One without a value is taken away.
 func (w *wall) set(ctx context.Context, opts tmux.ParseOptions, id tmux.SessionID, values [2]string) error {
 	name, ok := tmux.SpellCommand("set-option", opts)
 	if !ok {
-		return fmt.Errorf("the server's command-alias hides set-option")
+		return errors.New("the server's command-alias hides set-option")
 	}
 	c, err := w.server.Control(ctx)
 	if err != nil {
@@ -145,25 +234,36 @@ func (w *wall) set(ctx context.Context, opts tmux.ParseOptions, id tmux.SessionI
 		}
 		lines = append(lines, line)
 	}
-	_, err = c.Do(ctx, lines...) // a session that has ended says so, which is all right
+	replies, err := c.Do(ctx, lines...)
+	for _, r := range replies {
+		err = errors.Join(err, r.Err)
+	}
 	return err
 }
 
-// unpost takes away what was set.
-func (e *Executor) unpost(walls map[string]*wall) {
+// unpost takes away what was set, or may have been.
+func (w *wall) unpost() error {
 	ctx, cancel := context.WithTimeout(context.Background(), exitTime)
 	defer cancel()
-	for _, w := range walls {
-		snap, err := w.server.Snapshot(ctx, tmux.Core)
-		if err != nil {
-			continue
-		}
-		for id, was := range w.told {
-			if was != ([2]string{}) && snap.Session(id) != nil {
-				_ = w.set(ctx, snap.Reading(), id, [2]string{}) // there is nobody left to tell
-			}
+	left := map[tmux.SessionID]bool{}
+	for id, was := range w.told {
+		if !was.sure || was.values != [2]string{} {
+			left[id] = true
 		}
 	}
+	if len(left) == 0 {
+		return nil
+	}
+	snap, err := w.server.Snapshot(ctx, tmux.Core)
+	if err != nil {
+		return err
+	}
+	for id := range left {
+		if snap.Session(id) != nil {
+			err = errors.Join(err, w.put(ctx, snap.Reading(), id, [2]string{}))
+		}
+	}
+	return err
 }
 
 // attending words who is at a session, with a star behind who may type into the active
@@ -192,13 +292,14 @@ func some(names []string) string {
 }
 
 // literalName is a name that means itself wherever an owner puts it: in formats,
-// which may expand it twice, in styles and in shell commands.
+// which may expand it twice, in styles and in shell commands. A name with anything
+// else in it could be taken for another's: of that nothing is told but that somebody
+// is there.
 func literalName(name string) string {
-	return strings.Map(func(c rune) rune {
-		switch {
-		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9', c == '.', c == '-', c == '_':
-			return c
-		}
-		return '_'
-	}, name)
+	if name == "" || strings.ContainsFunc(name, func(c rune) bool {
+		return (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && c != '.' && c != '-' && c != '_'
+	}) {
+		return "+1"
+	}
+	return name
 }
