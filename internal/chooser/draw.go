@@ -74,7 +74,7 @@ func (l *List) Draw(cols, rows int, utf8 bool) []byte {
 	}
 	l.top = max(min(l.top, len(lines)-l.page), 0)
 	if head > 0 {
-		b = drawRow(b, 1, "\x1b[0;7m", ascii(Cut(Seen(l.Title), width), utf8))
+		b = drawRow(b, 1, "\x1b[0;7m", terminal(Cut(Seen(l.Title), width), utf8))
 	}
 	cursor := rows
 	for i := range l.page {
@@ -88,18 +88,18 @@ func (l *List) Draw(cols, rows int, utf8 bool) []byte {
 		b = drawRow(b, head+i+1, look, text)
 	}
 	if foot > 0 {
-		b = drawRow(b, rows, "\x1b[0;7m", ascii(l.below(width), utf8))
+		b = drawRow(b, rows, "\x1b[0;7m", terminal(l.below(width), utf8))
 	}
 	return fmt.Appendf(b, "\x1b[0m\x1b[%d;1H\x1b[?7h\x1b[?25h", min(cursor, rows))
 }
 
 // drawn is the line with its text at the same column as the others'.
 func (l line) drawn(edge int, utf8 bool) string {
-	text := ascii(l.text, utf8)
+	text := terminal(l.text, utf8)
 	if edge == 0 {
 		return text
 	}
-	return fmt.Sprintf("%s\x1b[%dG%s", ascii(l.left, utf8), edge+1, text)
+	return fmt.Sprintf("%s\x1b[%dG%s", terminal(l.left, utf8), edge+1, text)
 }
 
 // below is the last line: what is typed, or how to go on.
@@ -128,10 +128,11 @@ func drawRow(b []byte, row int, look, text string) []byte {
 	return fmt.Appendf(b, "\x1b[%d;1H\x1b[0m\x1b[K%s%s", row, look, text)
 }
 
-// ascii is a text for a terminal that has no other characters.
-func ascii(text string, utf8 bool) string {
+// terminal is a text as it is written to a terminal, which may have no other
+// characters than ASCII.
+func terminal(text string, utf8 bool) string {
 	if utf8 {
-		return text
+		return Isolated(text)
 	}
 	return tmux.Sanitize(text)
 }

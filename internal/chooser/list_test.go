@@ -123,6 +123,13 @@ func TestDrawnListsStayWithin(t *testing.T) {
 			l.Draw(cols, rows, utf8On)
 		}
 		drawn := l.Draw(cols, rows, utf8On)
+		for row := range strings.SplitSeq(string(drawn), "\x1b[") {
+			if strings.Count(row, isolateFirst) != strings.Count(row, isolateEnd) {
+				t.Fatalf("what turns around in %q goes on behind it", row)
+			}
+		}
+		turns := strings.NewReplacer(isolateFirst, "", isolateEnd, "") // which are muxward's own
+		drawn = []byte(turns.Replace(string(drawn)))
 		if err := attachtest.Judge(drawn); err != nil {
 			t.Fatal(err)
 		}
@@ -185,6 +192,29 @@ func TestDrawnAsItIs(t *testing.T) {
 	check("scrolled", rows(help, 30, 4), "help", "C-b c  Create a new window", "C-b ?  List key bindings, all", "1-2 of 3  q leaves")
 	press(help, "j", "j")
 	check("to the end", rows(help, 30, 4), "help", "C-b ?  List key bindings, all", "       of those there are", "2-3 of 3  q leaves")
+}
+
+// TestTurnsNothingAround: words from right to left stand by themselves: what is beside
+// them stays where it is, and a name ends nothing.
+func TestTurnsNothingAround(t *testing.T) {
+	for line, want := range map[string]string{
+		"work: view":                 "work: view",
+		"שלום: view":                 "<שלום>: view",
+		"שלום 12: view":              "<שלום> 12: view",
+		"  שלום עולם:1 אבג*":         "  <שלום עולם>:1 <אבג>*",
+		"aשb; here: ש, bob":          "a<ש>b; here: <ש>, bob",
+		"ש  ש":                       "<ש>  <ש>",
+		Seen("ש\u2069\u202eש: view"): "<ש>??<ש>: view",
+		"שָ":                         "<שָ>",
+	} {
+		if got := strings.NewReplacer(isolateFirst, "<", isolateEnd, ">").Replace(Isolated(line)); got != want {
+			t.Errorf("%q is %q, want %q", line, got, want)
+		}
+	}
+	l := &List{Items: []Item{{Left: "ש", Text: "של 1: view"}}}
+	if drawn := string(l.Draw(40, 4, true)); !strings.Contains(drawn, isolateFirst+"של"+isolateEnd+" 1: view") || strings.Contains(string(l.Draw(40, 4, false)), isolateFirst) {
+		t.Errorf("it is drawn as %q", drawn)
+	}
 }
 
 // TestMatchesLetters: in small letters and large, and nothing matches everything.

@@ -191,27 +191,10 @@ func (x *session) row(i int, p place, cols int) string {
 		name = p.name
 	}
 	text := x.cut(fmt.Sprintf("%d  %s  %s%s", i+1, name, p.may, people), cols-1)
-	if x.utf8() && strings.ContainsFunc(name, leftwards) {
-		number := len(strconv.Itoa(i+1)) + 2
-		text = text[:number] + isolate(text[number:], name)
+	if x.utf8() {
+		return chooser.Isolated(text)
 	}
 	return text
-}
-
-// leftwards reports whether a letter is of a script that is written from right to
-// left.
-func leftwards(c rune) bool {
-	return c >= 0x590 && c <= 0x8ff || c >= 0xfb1d && c <= 0xfdff || c >= 0xfe70 && c <= 0xfeff || c >= 0x10800 && c <= 0x10fff || c >= 0x1e800 && c <= 0x1efff
-}
-
-// isolate keeps a name, or what is left of it, from turning around what is beside
-// it: the number that it is chosen by, and what may be done there.
-func isolate(text, name string) string {
-	const first, pop = "\u2068", "\u2069"
-	if rest, whole := strings.CutPrefix(text, name); whole {
-		return first + name + pop + rest
-	}
-	return first + text + pop
 }
 
 // cut makes text fit into a line of so many columns.

@@ -576,7 +576,7 @@ func TestLobbyNames(t *testing.T) {
 		"plain":                  "1  plain  view\n",
 		"a\u200bb\u2060\ufeff":   "1  a?b??  view\n",
 		strings.Repeat("ש", 100): "1  \u2068" + strings.Repeat("ש", 76) + "\u2069\n",
-		"x\u2069\u202eתx":        "1  \u2068x??תx\u2069  view\n",
+		"x\u2069\u202eתx":        "1  x??\u2068ת\u2069x  view\n",
 	} {
 		all := places{{name: name, may: "view"}}
 		if page := x.page(all, all); !strings.Contains(page, want) {
