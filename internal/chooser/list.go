@@ -19,8 +19,7 @@ type Item struct {
 	Fixed bool
 }
 
-// List is what somebody looks through. The fields are set before it is used, but
-// for Items, which Renew replaces.
+// List is what somebody looks through. The fields are set before it is used.
 type List struct {
 	// Title is the first line, Foot the last one while nothing is typed.
 	Title, Foot string
@@ -35,6 +34,16 @@ type List struct {
 	top    int // the first line that is drawn
 	page   int // how many lines were drawn the last time
 	lines  int // and how many there were to draw
+
+	matched matched
+}
+
+// matched are the items that are shown of so many by a filter.
+type matched struct {
+	known bool
+	by    string
+	of    int
+	all   []int
 }
 
 // Outcome is what a key has come to.
@@ -54,12 +63,17 @@ const (
 
 // shown gives the items that are shown, by their places in Items.
 func (l *List) shown() []int {
+	by, of := string(l.filter), len(l.Items)
+	if m := l.matched; m.known && m.by == by && m.of == of {
+		return m.all
+	}
 	var all []int
 	for i, item := range l.Items {
-		if len(l.filter) == 0 || item.Fixed || Matches(Seen(item.Left+" "+item.Text), string(l.filter)) {
+		if by == "" || item.Fixed || Matches(Seen(item.Left+" "+item.Text), by) {
 			all = append(all, i)
 		}
 	}
+	l.matched = matched{true, by, of, all}
 	return all
 }
 

@@ -139,8 +139,15 @@ func attendance(people []gateway.Present) string {
 
 // goTo does what brings the person there: by what tmux has for it.
 func (k *keyboard) goTo(ctx context.Context, g goal) error {
+	e := &errand{k: k, opts: k.s.reading(), author: person}
+	if err := e.locate(ctx); err != nil {
+		return err
+	}
+	if e.current == nil {
+		return errNowhere
+	}
 	name := "switch-client"
-	if g.session == k.s.stage.Load().session.ID {
+	if g.session == e.current.Session.ID {
 		if !g.inside {
 			return nil // they are there
 		}

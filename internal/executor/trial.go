@@ -112,8 +112,11 @@ func (t *trial) one(inv *tmux.Invocation) chance {
 		return t.holds(access.Scroll, access.View)
 	case pastesOwn:
 		return t.holds(access.Type)
-	case goes: // where that leads is decided when they go
-		return chance{may: !inv.Has('t')}
+	case goes:
+		if inv.Has('t') { // which their own place may not know of
+			return chance{}
+		}
+		return t.holds(access.Navigate)
 	case helping, picking, waits:
 		return chance{may: true}
 	case keysIn, reports, selected, stays:
