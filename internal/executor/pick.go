@@ -137,14 +137,20 @@ func attendance(people []gateway.Present) string {
 	return "; here: " + strings.Join(all, ", ")
 }
 
-// goTo does what brings the person there: by what tmux has for it.
+// goTo does what brings the person there, by what tmux has for it: as if they had
+// pressed a key that is bound to it.
 func (k *keyboard) goTo(ctx context.Context, g goal) error {
-	e := &errand{k: k, opts: k.s.reading(), author: person}
-	if err := e.locate(ctx); err != nil {
-		return err
+	e := &errand{k: k, key: "Enter", opts: k.s.reading(), author: person}
+	err := k.s.typedFirst(ctx)
+	if err == nil {
+		err = e.locate(ctx)
 	}
-	if e.current == nil {
-		return errNowhere
+	if err == nil && e.current == nil {
+		err = errNowhere
+	}
+	if err != nil {
+		k.s.att.Notice(e.told("", err))
+		return nil
 	}
 	name := "switch-client"
 	if g.session == e.current.Session.ID {
@@ -155,5 +161,5 @@ func (k *keyboard) goTo(ctx context.Context, g goal) error {
 	}
 	inv := &tmux.Invocation{Row: tmux.FindCommand(name), Typed: name}
 	inv.Set('t', g.target())
-	return k.command(ctx, "Enter", []*tmux.Invocation{inv})
+	return e.carryOut(ctx, []*tmux.Invocation{inv})
 }

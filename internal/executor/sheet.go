@@ -114,12 +114,6 @@ func (k *keyboard) sheetMouse(ctx context.Context, m attach.Mouse) error {
 // wheelLines is how many lines a turn of the wheel moves.
 const wheelLines = 3
 
-// command does commands of the person's own, as if a key were bound to them.
-func (k *keyboard) command(ctx context.Context, key string, commands []*tmux.Invocation) error {
-	e := &errand{k: k, key: key, opts: k.s.reading(), author: person}
-	return e.carryOut(ctx, commands)
-}
-
 // cutShort reports whether a key was meant for a picture that has ended by itself,
 // as by a new size or a revocation. What was asked there is asked no more.
 func (k *keyboard) cutShort(now time.Time) bool {
