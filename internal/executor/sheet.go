@@ -9,7 +9,6 @@ import (
 	"github.com/muxward/muxward/internal/chooser"
 	"github.com/muxward/muxward/internal/failpoint"
 	"github.com/muxward/muxward/internal/gateway"
-	"github.com/muxward/muxward/internal/tmux"
 	"github.com/muxward/muxward/internal/tmux/wire"
 )
 
