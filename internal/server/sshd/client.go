@@ -176,8 +176,12 @@ func (c *client) answer(ctx context.Context, m wire.Message) error {
 	}
 }
 
-// read gives the client's standard input, once.
+// read gives the client's standard input, once. In control mode that has its lines, and
+// what is meant as data would be run.
 func (c *client) read(ctx context.Context, m *wire.ReadOpen) error {
+	if c.hello.Flags.Has(wire.FlagControl) {
+		return c.answer(ctx, &wire.ReadDone{Stream: m.Stream, Error: int32(unix.EBADF)})
+	}
 	c.mu.Lock()
 	again := c.reading
 	c.reading = true
