@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/muxward/muxward/internal/access"
@@ -365,18 +366,35 @@ func (r *resolver) elsewhere(ctx context.Context) []Place {
 // places gives every server but one's of which a person sees anything, as they
 // see it.
 func (g *Gateway) places(ctx context.Context, live *Live, but string, detail tmux.Detail, see seeing) []Place {
-	var places []Place
+	type asked struct {
+		owner  string
+		server Server
+		snap   *tmux.Snapshot
+	}
+	var all []*asked
+	var wg sync.WaitGroup
 	for _, owner := range g.Servers.Owners() {
 		server := g.Servers.Server(owner)
 		if owner == but || server == nil || g.Policy.Blind(live.who.Subject(), access.Object{Kind: access.Server, Owner: owner}, g.Time()) {
 			continue
 		}
-		snap, err := server.Snapshot(ctx, detail)
-		if err != nil {
-			continue // a server that does not answer has nothing to list
+		a := &asked{owner: owner, server: server}
+		all = append(all, a)
+		wg.Go(func() { // beside the others: one that stands still takes its time once
+			_ = recovered(func() (err error) { // a server that does not answer has nothing to list
+				a.snap, err = server.Snapshot(ctx, detail)
+				return err
+			})
+		})
+	}
+	wg.Wait()
+	var places []Place
+	for _, a := range all {
+		if a.snap == nil {
+			continue
 		}
-		if v := g.visible(live, scene{owner, server.Incarnation(), snap}, see); len(v.Sessions) > 0 {
-			places = append(places, Place{owner, server.Incarnation(), v})
+		if v := g.visible(live, scene{a.owner, a.server.Incarnation(), a.snap}, see); len(v.Sessions) > 0 {
+			places = append(places, Place{a.owner, a.server.Incarnation(), v})
 		}
 	}
 	return places

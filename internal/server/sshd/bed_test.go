@@ -41,6 +41,7 @@ type bed struct {
 
 	mu     sync.Mutex
 	events []access.Event
+	still  chan struct{} // likewise, however long it may take
 }
 
 func newSigner(t *testing.T) ssh.Signer {
@@ -175,6 +176,13 @@ func (b *bed) Append(_ context.Context, _ access.Class, ev access.Event) (uint64
 	return uint64(len(b.events)), nil
 }
 
+// stands has bob's server stand still until the channel is closed.
+func (b *bed) stands(until chan struct{}) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.still = until
+}
+
 // wrote reports whether an event is in the log.
 func (b *bed) wrote(kind access.EventKind) bool {
 	b.mu.Lock()
@@ -193,9 +201,15 @@ func (bobs) Owner() string         { return "bob" }
 func (bobs) Known() *tmux.Snapshot { return nil }
 func (bobs) Incarnation() string   { return "1" }
 func (s bobs) Snapshot(ctx context.Context, _ tmux.Detail) (*tmux.Snapshot, error) {
-	if s.b.asked != nil {
+	s.b.mu.Lock()
+	asked, still := s.b.asked, s.b.still
+	s.b.mu.Unlock()
+	if still != nil {
+		<-still
+	}
+	if asked != nil {
 		select {
-		case <-s.b.asked:
+		case <-asked:
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		}

@@ -19,6 +19,11 @@ const (
 	refreshTime = 2 * time.Second
 	// lookLimit bounds such a look.
 	lookLimit = 5 * time.Second
+	// sureTime is how long after a change of the list a number could be meant for what it
+	// was before.
+	sureTime = time.Second
+	// pollTime is how often it is seen to whether such a look is through.
+	pollTime = 200 * time.Millisecond
 	// listTries is how often a list is made again of which rights have changed while
 	// it was printed.
 	listTries = 3
@@ -35,7 +40,10 @@ type lobby struct {
 	gate       gateway.Gate // of what was listed last
 	all, shown places
 	typed      editor
-	marked     int // in shown; -1 for none
+	marked     int  // in shown; -1 for none
+	held       bool // a number is being typed: the places keep theirs
+	changed    time.Time
+	look       look
 	note       string
 	cols, rows int // when it was drawn
 }
@@ -112,14 +120,44 @@ func (l *lobby) take(all places) string {
 }
 
 // filter finds what is shown, by what was typed: numbers and commands leave all of it.
+// What is marked stays so wherever it comes to stand, and while a number is typed, each
+// place keeps the one that it had.
 func (l *lobby) filter() {
 	text := strings.TrimSpace(string(l.typed.line))
-	_, err := strconv.Atoi(text)
-	if _, begins := l.begins(text); begins || err == nil {
+	if _, begins := l.begins(text); begins {
 		text = ""
 	}
+	held := l.held
+	if l.held = !l.byLines && isNumber(text); l.held && held {
+		l.shown = l.all.at(l.shown)
+		return
+	} else if isNumber(text) {
+		text = ""
+	}
+	was := l.shown
 	l.shown = l.all.like(text)
-	l.marked = min(l.marked, len(l.shown)-1)
+	if l.marked >= len(was) || l.marked < 0 {
+		l.marked = -1
+		return
+	}
+	l.marked = slices.IndexFunc(l.shown, was[l.marked].is)
+}
+
+func isNumber(text string) bool {
+	_, err := strconv.Atoi(text)
+	return err == nil
+}
+
+// at gives the places that were shown, each where it was, as they are now.
+func (ps places) at(shown places) places {
+	out := make(places, len(shown))
+	for i, was := range shown {
+		out[i] = place{target: was.target, incarnation: was.incarnation, gone: true}
+		if at := slices.IndexFunc(ps, was.is); at >= 0 {
+			out[i] = ps[at]
+		}
+	}
+	return out
 }
 
 // begins reports whether an answer asks for a new session, and what it is to be called.
@@ -165,7 +203,7 @@ func (l *lobby) ask(ctx context.Context) (string, error) {
 	idle := time.Now().Add(idleTime)
 	buf := make([]byte, 64)
 	for {
-		x.in.setDeadline(time.Now().Add(refreshTime))
+		x.in.setDeadline(time.Now().Add(l.look.wait()))
 		n, err := x.in.read(buf, nil, func() error { return context.Cause(ctx) })
 		switch {
 		case errors.Is(err, os.ErrDeadlineExceeded) && ctx.Err() == nil:
@@ -190,10 +228,19 @@ func (l *lobby) ask(ctx context.Context) (string, error) {
 
 // key takes what was typed, and shows what comes of it.
 func (l *lobby) key(ctx context.Context, typed []byte) (done bool, err error) {
-	before := len(l.typed.line)
+	before := strings.TrimSpace(string(l.typed.line))
 	_, done = l.typed.feed(typed)
-	if len(l.typed.line) != before {
+	text := strings.TrimSpace(string(l.typed.line))
+	if text != before {
 		l.marked, l.note = -1, ""
+	}
+	if isNumber(text) && !l.held {
+		switch {
+		case time.Since(l.changed) < sureTime: // it may be meant for what stood there before
+			l.typed, l.note, done = editor{}, "the list has just changed: which one?", false
+		case before != "": // they have not seen what it is the number of
+			done = false
+		}
 	}
 	l.filter()
 	if l.typed.moved != 0 {
@@ -221,18 +268,27 @@ func (l *lobby) redraw(ctx context.Context) error {
 	if denied, err := l.x.deliver(ctx, []byte(l.draw()), l.gate); err != nil || denied == nil {
 		return err
 	}
-	return l.list(ctx)
+	return l.relist(ctx)
+}
+
+// relist lists anew what somebody looks at.
+func (l *lobby) relist(ctx context.Context) error {
+	before := l.shown
+	err := l.list(ctx)
+	if !slices.EqualFunc(before, l.shown, place.is) {
+		l.changed = time.Now()
+	}
+	return err
 }
 
 // refresh lists anew what has changed. That looking takes too long, or fails, is told
 // when something is asked for.
 func (l *lobby) refresh(ctx context.Context) error {
-	short, cancel := context.WithTimeout(ctx, lookLimit)
-	defer cancel()
-	now, err := visible(short, l.x.c.s.Gateway, l.x)
-	if err == nil && !slices.Equal(now, l.all) {
-		return l.list(ctx)
+	now, err := l.look.through(time.Now())
+	if err == nil && now != nil && !slices.Equal(*now, l.all) {
+		return l.relist(ctx)
 	}
+	l.look.begin(l.x, ctx)
 	if cols, rows := l.x.screenSize(); cols != l.cols || rows != l.rows {
 		return l.redraw(ctx)
 	}

@@ -6,8 +6,10 @@ import (
 	"io"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/charmbracelet/x/ansi"
+	"golang.org/x/crypto/ssh"
 
 	"github.com/muxward/muxward/internal/gateway"
 	"github.com/muxward/muxward/internal/tmux/tmuxtest"
@@ -46,17 +48,115 @@ func TestMarkedPlace(t *testing.T) {
 // What was typed chooses what is shown; numbers and commands leave it as it is, and what
 // is marked is the answer if nothing else is.
 func TestTyped(t *testing.T) {
-	all := places{{name: "work"}, {name: "build"}, {name: "new"}}
+	all := places{{name: "work", target: "$0"}, {name: "build", target: "$1"}, {name: "new", target: "$2"}}
 	for typed, want := range map[string]struct {
 		shown  int
 		answer string
 	}{
-		"": {3, "2"}, "o": {1, "1"}, "2": {3, "2"}, "q": {0, "q"}, "new": {1, "1"}, "new x": {3, "new x"}, "zzz": {0, "zzz"},
+		"": {3, "2"}, "o": {1, "o"}, "u": {1, "1"}, "2": {3, "2"}, "q": {0, "q"}, "new": {1, "new"}, "new x": {3, "new x"}, "zzz": {0, "zzz"},
 	} {
 		l := &lobby{all: all, shown: all, marked: 1, mayBegin: true, typed: editor{line: []byte(typed)}}
 		if l.filter(); len(l.shown) != want.shown || l.answer() != want.answer {
 			t.Errorf("%q: %d are shown, the answer is %q", typed, len(l.shown), l.answer())
 		}
+	}
+}
+
+// The list changes before somebody's answer: what they get is what they have seen, or
+// nothing. What they have marked is found again where it stands now.
+func TestListChangesUnderTheHand(t *testing.T) {
+	at := func(name, target, incarnation string) place {
+		return place{name: name, target: target, incarnation: incarnation}
+	}
+	a, b, c := at("a", "$1", "1"), at("b", "$2", "1"), at("c", "$3", "1")
+	first := at("0", "$4", "1")
+	anew := at("b", "$2", "2") // of a server that was started anew
+	for name, step := range map[string]struct {
+		typed  string
+		marked int
+		then   places
+		want   string
+	}{
+		"marked, and one comes before":   {"", 1, places{first, a, b, c}, "b"},
+		"marked, and one before is gone": {"", 1, places{b, c}, "b"},
+		"marked, and is gone":            {"", 1, places{a, c}, ""},
+		"marked, and another server":     {"", 1, places{a, anew, c}, ""},
+		"a number, and one comes before": {"2", -1, places{first, a, b, c}, "b"},
+		"a number, and it is gone":       {"2", -1, places{a, c}, ""},
+		"a number, and another server":   {"2", -1, places{a, anew, c}, ""},
+	} {
+		x := &session{c: &conn{nc: &wary{}}, in: newInbox(), out: newOutbox(io.Discard, io.Discard)}
+		x.term = newTerminal(x.in, x.out, 0x7f, nil, nil, nil)
+		written := make(chan struct{})
+		go func() { defer close(written); x.out.run() }()
+		l := &lobby{x: x, all: places{a, b, c}, shown: places{a, b, c}, marked: -1}
+		if _, err := l.key(t.Context(), []byte(step.typed)); err != nil {
+			t.Fatal(err)
+		}
+		l.marked = step.marked
+		_ = l.take(step.then)
+		got := ""
+		if p := l.all.choose(l.answer(), l.shown); p != nil {
+			got = p.name
+		}
+		if got != step.want {
+			t.Errorf("%s: they come to %q, and not to %q", name, got, step.want)
+		}
+		// At once, they may have meant what stood there before.
+		l.typed, l.held, l.marked, l.changed = editor{}, false, -1, time.Now()
+		if done, err := l.key(t.Context(), []byte("1\r")); done || err != nil || l.note == "" {
+			t.Errorf("%s: a number right after the change is taken: %v, %v", name, done, err)
+		}
+		x.out.close()
+		<-written
+	}
+}
+
+// Somebody's server stands still: whoever looks at the list goes on typing.
+func TestLookingHoldsNobodyUp(t *testing.T) {
+	b := newBed(t, nil, 1)
+	client := b.dial(newValve(false), ssh.Config{})
+	ch := b.session(client)
+	pty := ptyRequest{Term: "xterm", Cols: 80, Rows: 24}
+	if ok, err := ch.SendRequest("pty-req", true, ssh.Marshal(pty)); !ok || err != nil {
+		t.Fatal(ok, err)
+	}
+	_, _ = ch.SendRequest("shell", false, nil)
+	text := make(chan string, 100)
+	go func() {
+		buf := make([]byte, 64<<10)
+		for {
+			n, err := ch.Read(buf)
+			text <- string(buf[:n])
+			if err != nil {
+				close(text)
+				return
+			}
+		}
+	}()
+	until := func(want string) {
+		t.Helper()
+		all := ""
+		for deadline := time.After(tmuxtest.Patience); !strings.Contains(all, want); {
+			select {
+			case more, open := <-text:
+				if all += more; !open {
+					t.Fatalf("it ends without %q", want)
+				}
+			case <-deadline:
+				t.Fatalf("%q does not come", want)
+			}
+		}
+	}
+	until("you are alice")
+	still := make(chan struct{})
+	b.stands(still)
+	tmuxtest.Eventually(t, func() bool { return inside("(*look).begin.func1") && inside("bobs.Snapshot") }, "it is looked")
+	_, _ = ch.Write([]byte("zz"))
+	until("> zz")
+	close(still)
+	_, _ = ch.Write([]byte("\x15q\r"))
+	for range text { // until it has ended
 	}
 }
 

@@ -30,7 +30,13 @@ type place struct {
 	target string // by its id
 	may    string // what they may do there
 	held   int    // how many people are attached
+	// incarnation is the server's: another one gives the same ids again.
+	incarnation string
+	gone        bool // it has ended while it was chosen
 }
+
+// is reports whether both are one session.
+func (p place) is(q place) bool { return p.target == q.target && p.incarnation == q.incarnation }
 
 // places are all of them, in the order of tmux.
 type places []place
@@ -67,6 +73,7 @@ func visible(ctx context.Context, g *gateway.Gateway, x *session) (places, error
 			if f.Owner != x.c.who.Person() {
 				p.name, p.target = tmux.JoinOwner(f.Owner, s.Name), tmux.JoinOwner(f.Owner, p.target)
 			}
+			p.incarnation = f.Incarnation
 			p.held = attached[f.Owner+"/"+s.ID.String()]
 			p.may = g.Holds(x.c.who, access.Object{
 				Kind: access.Session, Owner: f.Owner, Incarnation: f.Incarnation,
@@ -118,6 +125,9 @@ func (ps places) plain() string {
 // shown, or the only one that has the text in its name.
 func (ps places) choose(answer string, shown places) *place {
 	if n, err := strconv.Atoi(answer); err == nil && n >= 1 && n <= len(shown) {
+		if shown[n-1].gone {
+			return nil
+		}
 		return &shown[n-1]
 	}
 	if answer == "" {
@@ -182,6 +192,9 @@ func (x *session) rows(all, shown places, marked int, below []string) []string {
 
 // row is one place in the list.
 func (x *session) row(i int, p place, cols int) string {
+	if p.gone {
+		return x.cut(fmt.Sprintf("%d  (has ended)", i+1), cols-1)
+	}
 	people := ""
 	if p.held > 0 {
 		people = fmt.Sprintf(", %d here", p.held)
