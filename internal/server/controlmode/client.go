@@ -2,6 +2,7 @@ package controlmode
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -15,7 +16,7 @@ import (
 )
 
 const (
-	// maxPrinted bounds what one command may print.
+	// maxPrinted bounds what one command may print, if its client does not say so.
 	maxPrinted = 16 << 20
 	// maxAhead is how many lines are read that have not had their turn.
 	maxAhead = 8
@@ -49,6 +50,8 @@ type Client struct {
 	Readable func(string) string
 	// Fault tells of a fault in what serves the client, and ends the client.
 	Fault func(what string, fault any)
+	// MaxPrinted bounds what one command may print, if not 0.
+	MaxPrinted int
 	// Gone ends the client's connection.
 	Gone context.CancelCauseFunc
 
@@ -127,8 +130,8 @@ func (c *Client) fail(err error) {
 func (c *Client) Print(_ context.Context, fd int, data []byte) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if len(c.printed)+len(data) > maxPrinted {
-		return fmt.Errorf("a command printed more than %d bytes on descriptor %d", maxPrinted, fd)
+	if most := cmp.Or(c.MaxPrinted, maxPrinted); len(c.printed)+len(data) > most {
+		return fmt.Errorf("a command printed more than %d bytes on descriptor %d", most, fd)
 	}
 	c.printed = append(c.printed, data...)
 	return nil

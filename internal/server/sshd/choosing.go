@@ -265,7 +265,9 @@ func (l *lobby) answer() string {
 // redraw shows once more what was listed, as long as no right has changed since; else
 // it is listed anew.
 func (l *lobby) redraw(ctx context.Context) error {
-	if denied, err := l.x.deliver(ctx, []byte(l.draw()), l.gate); err != nil || denied == nil {
+	short, cancel := context.WithTimeoutCause(ctx, printTime, errNotRead)
+	defer cancel() // who does not read is not idle, and leaves all the same
+	if denied, err := l.x.deliver(short, []byte(l.draw()), l.gate); err != nil || denied == nil {
 		return err
 	}
 	return l.relist(ctx)

@@ -86,7 +86,7 @@ func (x *session) control(ctx context.Context, asked command) (gateway.Result, e
 	s := &streams{x: x, ctx: waiting, stop: stop, whole: asked.mode == "-CC"}
 	x.client.hello.Flags |= wire.FlagControl
 	cc := controlmode.New(x.client, s)
-	cc.Readable, cc.Gone = x.readable, gone
+	cc.Readable, cc.Gone, cc.MaxPrinted = x.readable, gone, maxPrinted
 	cc.Fault = func(what string, fault any) { x.c.s.faulted(x.c.who.Person()+"'s "+what, fault, x.gone) }
 	if s.whole {
 		x.client.hello.Flags |= wire.FlagControlControl

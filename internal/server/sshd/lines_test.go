@@ -1,8 +1,10 @@
 package sshd
 
 import (
+	"strings"
 	"testing"
 
+	"golang.org/x/crypto/ssh"
 	"golang.org/x/sys/unix"
 
 	"github.com/muxward/muxward/internal/tmux/wire"
@@ -22,5 +24,18 @@ func TestLinesAreReadByOne(t *testing.T) {
 	}
 	if c.reading {
 		t.Error("somebody else reads the lines")
+	}
+}
+
+// What a command prints for somebody in control mode is held while they do not read, so it
+// is bounded here more narrowly than elsewhere.
+func TestPrintedIsBounded(t *testing.T) {
+	b := newBed(t, nil, 1)
+	b.print = maxPrinted + 7
+	client := b.dial(newValve(false), ssh.Config{})
+	ch := b.session(client)
+	_, _ = ch.SendRequest("exec", false, ssh.Marshal(struct{ Line string }{"tmux -C list-sessions"}))
+	if s := <-heard(ch); len(s) > 1<<10 || !strings.Contains(s, "printed more than") {
+		t.Errorf("they hear %d bytes: %.200q", len(s), s)
 	}
 }

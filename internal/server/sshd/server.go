@@ -40,6 +40,9 @@ const (
 	// maxControl is how many of those are in control mode: a line may be long, and so
 	// may what a command prints.
 	maxControl = 8
+	// maxPrinted bounds what one command of theirs may print: it is held some times over
+	// while they do not read.
+	maxPrinted = 4 << 20
 	// maxRefused is how many channels and requests are refused before the
 	// connection is.
 	maxRefused = 200
