@@ -213,6 +213,7 @@ func (o *own) viewed(snap *tmux.Snapshot) *tmux.Snapshot {
 // draw gives what the terminal lacks of the last picture. The pump of the display
 // calls it when it has dealt with what it got before.
 func (o *own) draw() []byte {
+	covered := o.s.att.Covered()
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.next == nil || o.dropped {
@@ -228,7 +229,10 @@ func (o *own) draw() []byte {
 	}
 	o.mouse, o.shown = o.next.asks, o.next.Picture
 	o.reading, o.given = o.next.rests, o.next
-	return append([]byte(modes), b...)
+	if b = append([]byte(modes), b...); len(b) == 0 {
+		o.took(covered) // it looks the same
+	}
+	return b
 }
 
 // dealt notes that the terminal has taken what it was given, unless that was dropped.
@@ -238,6 +242,11 @@ func (o *own) dealt() {
 	covered := o.s.att.Covered()
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	o.took(covered)
+}
+
+// took is dealt; o.mu is held.
+func (o *own) took(covered bool) {
 	maps.Copy(o.rests, o.reading)
 	if g := o.given; g != nil && o.shown == g.Picture && !covered {
 		o.begun = true
