@@ -31,3 +31,28 @@ func TestWrittenKeys(t *testing.T) {
 		t.Errorf("without a prefix key it is %q", got)
 	}
 }
+
+// TestBindsTheSame: a key is bound to the same elsewhere only if all of it is the same.
+func TestBindsTheSame(t *testing.T) {
+	read := func(listed string) *KeyTables {
+		t.Helper()
+		tables, err := ParseKeyTables(Version{Major: 3, Minor: 5}, [][]byte{nil, []byte(listed)}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return tables
+	}
+	keys := read("bind-key -T prefix c new-window\n").Bound("prefix")
+	if len(keys) != 1 {
+		t.Fatalf("%d keys", len(keys))
+	}
+	for listed, want := range map[string]bool{
+		"bind-key -T prefix c new-window\nbind-key -T prefix x kill-pane\n": true,
+		"bind-key -T prefix c kill-pane\n":                                  false, "bind-key -r -T prefix c new-window\n": false,
+		"bind-key -T root c new-window\n": false, "bind-key -T prefix x new-window\n": false,
+	} {
+		if read(listed).Binds(keys[0]) != want {
+			t.Errorf("%q: %v", listed, !want)
+		}
+	}
+}

@@ -184,3 +184,37 @@ func TestTM06ListTakenBack(t *testing.T) {
 		x.ExitCode()
 	}}.run(t)
 }
+
+// Bob has a list open that names a window of a session which is taken from him, and
+// goes on pressing keys. Once he has been told so nothing of the list is shown to him:
+// not by his keys, nor by a new size.
+func TestTM06ListOpen(t *testing.T) {
+	t.Parallel()
+	both := standardGrants + "  - {who: mwbob, role: viewer, on: mwalice/later, reason: sees}\n"
+	row{grants: both, teeth: "teeth_looked", restless: true, attack: func(w *world) {
+		w.server.Run("new-session", "-d", "-s", "later", "-n", "kept-here", "exec cat")
+		x := w.attach(viewer, tmuxtest.TerminalConfig{}, "attach", "-t", "mwalice/shared")
+		x.WaitFor("recording")
+		x.Type("\x02w")
+		x.WaitFor("kept-here")
+		w.Reload("grants.yaml", standardGrants)
+		from := len(x.Bytes())
+		shown := func() bool { return strings.Contains(string(x.Bytes()[from:]), "kept-here") }
+		if w.control {
+			x.Type("j")
+			soonIf(true, shown)
+		} else {
+			const told = "not for you to see any more"
+			x.WaitFor(told)
+			from = strings.Index(string(x.Bytes()), told) // what is before that had left for him
+			x.Type("j/kept")
+			x.WaitFor("the list is not shown any more")
+			x.Resize(90, 30)
+			w.server.Run("detach-client", "-s", "shared")
+			x.ExitCode()
+		}
+		if shown() {
+			w.gain("the list is shown to him after it was taken")
+		}
+	}}.run(t)
+}
