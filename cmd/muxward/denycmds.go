@@ -145,7 +145,8 @@ func newLockdownCmd() *cobra.Command {
 		Long: `Freeze the target, by default your own tmux server, for everybody.
 
 When it returns, nothing is typed there any more and nobody gets in anew; with
---views what people have attached there is closed, too. Programs go on running.
+--views what people have attached there is closed, too, and where muxward draws a
+part of a session for them, that part is taken away. Programs go on running.
 It beats the policy files, for owners as well, and survives restarts, until
 "muxward unlock". What it freezes is refused on all that the target lies in, too:
 nobody makes a window in a session one of whose panes is locked down. Single commands

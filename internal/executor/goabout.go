@@ -134,10 +134,28 @@ func (o *own) goTo(ctx context.Context, inv *tmux.Invocation) error {
 	if f.Window.ID == here.window && f.Window.Zoomed && f.Pane.ID != here.pane {
 		return errors.New("the window is zoomed: nothing else of it is on the screen")
 	}
+	if f.Window.ID != here.window {
+		if err := o.mayBegin(now.Snapshot, f.Window); err != nil {
+			return err
+		}
+	}
 	o.mu.Lock()
 	o.goes(here.to(f.Window.ID, f.Pane.ID), now)
 	o.mu.Unlock()
 	o.s.unknown()
+	return nil
+}
+
+// mayBegin refuses to begin to look at a window, as the person sees it, of which
+// something is locked down.
+func (o *own) mayBegin(now *tmux.Snapshot, w *tmux.Window) error {
+	s := o.s
+	needs := s.live.JoiningPanes(s.server.Owner(), s.server.Incarnation(), now, o.session, w.Panes)
+	for _, n := range needs {
+		if d := s.live.Decide(n); confined && !d.Allow {
+			return &gateway.Refused{Decision: d, Need: n}
+		}
+	}
 	return nil
 }
 
@@ -167,6 +185,11 @@ func (o *own) arrive(ctx context.Context, f tmux.Found) (bool, error) {
 	o.mu.Lock()
 	to, err := o.here.to(f.Window.ID, f.Pane.ID).settle(o.viewed(now.Snapshot))
 	there := err == nil && to.pane == f.Pane.ID
+	if w := now.Window(to.window); there && w != nil && to.window != o.here.window {
+		if err = o.mayBegin(now.Snapshot, o.viewed(now.Snapshot).Window(to.window)); err != nil {
+			there = false
+		}
+	}
 	if there {
 		o.goes(to, now)
 	}

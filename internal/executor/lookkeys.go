@@ -41,6 +41,8 @@ func (e *errand) privacy(inv *tmux.Invocation) privacy {
 		return selected
 	case e.k.s.own != nil && goesAbout(inv):
 		return goes
+	case picks(inv):
+		return picking
 	case e.k.s.own != nil && inv.Row.Name == "switch-client" && !entersTable(inv):
 		return stays
 	case e.k.pastes(inv):
@@ -49,8 +51,6 @@ func (e *errand) privacy(inv *tmux.Invocation) privacy {
 		return waits
 	case helps(inv):
 		return helping
-	case picks(inv):
-		return picking
 	}
 	return forAll
 }

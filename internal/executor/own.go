@@ -143,6 +143,7 @@ func (o *own) stand(snap *tmux.Snapshot) {
 	next := s.newStage(*at, snap.Reading())
 	next.view = view
 	s.stage.Store(next)
+	s.locked.Store(nil) // that was said of where they were
 	if s.att != nil {
 		about := s.describe(s.mode())
 		about.Since = o.since // when they go about is not told
@@ -195,6 +196,11 @@ func (o *own) settled(now state) (view *tmux.Snapshot, here place, err error) {
 	view = o.viewed(now.Snapshot)
 	if here, err = o.here.settle(view); err != nil {
 		return nil, here, err
+	}
+	if here.window != o.here.window { // their own has gone
+		if err = o.mayBegin(now.Snapshot, view.Window(here.window)); err != nil {
+			return nil, here, err
+		}
 	}
 	if now.number >= o.stood {
 		o.here, o.stood = here, now.number
@@ -402,6 +408,7 @@ func (o *own) reconsider(ctx context.Context, why string) error {
 		}
 		return s.close(ctx, d, why)
 	}
+	s.tellLocked()
 	o.wake()
 	return s.unstick(ctx)
 }

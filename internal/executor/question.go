@@ -202,6 +202,8 @@ func (e *errand) told(what string, err error) string {
 	var value *tmux.ValueError
 	var format *tmux.FormatError
 	switch {
+	case errors.As(err, &refused) && refused.Decision.Rule == gateway.RuleLockdown:
+		return what + "not permitted: " + refused.Decision.Reason // nobody gives it now
 	case errors.As(err, &refused):
 		text := what + (&gateway.Refused{Need: refused.Need}).Error() + "; ask " + e.k.s.server.Owner() + " for it"
 		if refused.Decision.Reason != "" {

@@ -74,6 +74,7 @@ type seat struct {
 	last   []wire.Message // what the client hears at the end
 	silent bool
 	alarm  *time.Timer
+	due    time.Time // of the alarm
 	anchor *anchor
 	done   chan struct{}
 	result gateway.Result // set before done is closed
@@ -439,14 +440,23 @@ func (s *seat) arm() {
 	limit := s.limit()
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	now := s.e.Gateway().Time()
+	if s.alarm != nil && !s.due.After(now) {
+		s.alarm.Reset(0) // it looks at all of them, and sets the next
+		return
+	}
 	if s.alarm != nil {
 		s.alarm.Stop()
 		s.alarm = nil
 	}
-	if limit.IsZero() {
+	if limit.IsZero() || s.left {
 		return
 	}
-	s.alarm = time.AfterFunc(limit.Sub(s.e.Gateway().Time()), func() {
+	s.due = limit
+	s.alarm = time.AfterFunc(limit.Sub(now), func() {
+		s.mu.Lock()
+		s.alarm = nil
+		s.mu.Unlock()
 		s.inTime(func() {
 			failpoint.At("seat-expire")
 			ctx, cancel := context.WithTimeout(s.ctx, attachTime)

@@ -123,6 +123,8 @@ func (t *trial) one(inv *tmux.Invocation) chance {
 		return chance{} // it means nothing here
 	}
 	switch {
+	case e.k.s.own != nil && besideOwn(inv):
+		return chance{}
 	case leaves(inv), entersTable(inv):
 		return chance{may: true}
 	case chooses(inv):

@@ -35,11 +35,14 @@ func (a Answers) since(gen uint64) Gate {
 		case l.ended != nil:
 			return l.ended
 		case l.Generation() != gen:
-			return errOldSight
+			return errKeptBack
 		}
 		return deliver()
 	}
 }
+
+// errKeptBack is in the place of an answer to what may have been done.
+var errKeptBack = errors.New("rights have changed meanwhile, and what was printed is kept back; it may have been done: look before you ask again")
 
 // Since is to be called before requests are handled. Its gate is for the one answer
 // that is written when they are over: it lets that through as long as no right has

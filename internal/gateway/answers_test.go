@@ -44,7 +44,7 @@ func TestAnswersAreHeldBack(t *testing.T) {
 	if settled != 1 {
 		t.Errorf("what was let through is waited for %d times", settled)
 	}
-	if err := gate(write); !errors.Is(err, errOldSight) || written != 2 {
+	if err := gate(write); !errors.Is(err, errKeptBack) || written != 2 {
 		t.Errorf("after the change: %v, written %d times", err, written)
 	}
 	if err := answers.Gate()(write); err != nil || written != 3 {

@@ -164,7 +164,11 @@ func (g *Gateway) PreviewAll(ctx context.Context, reqs []Request) error {
 			}
 			now = req.fresh
 		}
-		if err := g.Preview(ctx, req); err != nil {
+		err := g.Preview(ctx, req)
+		for n := 1; n < sightTries && oldSight(err); n++ {
+			err = g.Preview(ctx, req)
+		}
+		if err != nil {
 			return err
 		}
 	}

@@ -54,13 +54,19 @@ const sightTries = 3
 func (g *Gateway) steadily(ctx context.Context, req Request) (r Result, err error) {
 	for range sightTries {
 		r, err = g.Handle(ctx, req)
-		old := new(Refused)
-		if !errors.As(err, &old) || old.Decision.Reason != errOldSight.Error() {
+		if !oldSight(err) {
 			break
 		}
 		req.Ahead = Ahead{}
 	}
 	return r, err
+}
+
+// oldSight reports whether something was refused because rights changed while it was
+// looked up what the person may see.
+func oldSight(err error) bool {
+	old := new(Refused)
+	return errors.As(err, &old) && old.Decision.Reason == errOldSight.Error()
 }
 
 // After is the result of a command line so far. As with tmux an exit code stays

@@ -360,6 +360,9 @@ func (g *Gateway) verdict(who identity.Identity, n Need, gen uint64, now time.Ti
 	return d
 }
 
+// RuleLockdown is the rule of decisions that refuse what is locked down.
+const RuleLockdown = "lockdown"
+
 // taken refuses what was taken from somebody, or from everybody.
 func (g *Gateway) taken(who identity.Identity, n Need) (access.Decision, bool) {
 	den, hit := g.Denials.Match(who.Person(), n.verbs(), n.Object)
@@ -371,7 +374,7 @@ func (g *Gateway) taken(who identity.Identity, n Need) (access.Decision, bool) {
 	}
 	rule := "revocation"
 	if den.Lock {
-		rule = "lockdown"
+		rule = RuleLockdown
 	}
 	return access.Decision{Rule: rule, Reason: den.String()}, true
 }
@@ -403,8 +406,8 @@ func (g *Gateway) ReconsiderOn(ctx context.Context, o access.Object, about func(
 }
 
 // restsOn reports whether a permit in use may rest on what is held on the server of
-// an object. Whoever shows what a person may see shows nothing of a server of which
-// they see nothing. What has not been decided yet will be.
+// an object. What a person sees of a server of which they see nothing now is not looked
+// up any more, but may have been. What has not been decided yet will be.
 func (l *Live) restsOn(o access.Object) bool {
 	if o.Kind == access.Host {
 		return true
@@ -414,7 +417,7 @@ func (l *Live) restsOn(o access.Object) bool {
 	if l.watch != nil && (l.about.Owner == "" || l.about.Owner == o.Owner) {
 		return true
 	}
-	if l.looked && !l.g.Policy.Blind(l.who.Subject(), access.Object{Kind: access.Server, Owner: o.Owner}, l.g.Time()) {
+	if l.looked && (l.shows || !l.g.Policy.Blind(l.who.Subject(), access.Object{Kind: access.Server, Owner: o.Owner}, l.g.Time())) {
 		return true
 	}
 	return slices.ContainsFunc(l.needs, func(n Need) bool { return n.Object.Owner == o.Owner })

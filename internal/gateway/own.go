@@ -36,8 +36,7 @@ func (r *resolver) ownPlace(s *tmux.Session, all []Need) bool {
 	r.plan.Needs = slices.DeleteFunc(r.plan.Needs, func(n Need) bool {
 		return n.Verb == access.View && n.Object.Kind == access.Session && !n.Whole
 	})
-	whole := r.scene.snap.Session(s.ID) // its links are all there, also those that are not to be seen
-	r.add(Joining(r.scene.pane(whole, at.Link, at.Pane)))
+	r.plan.Needs = append(r.plan.Needs, r.live.JoiningPanes(r.owner, r.scene.incarnation, r.scene.snap, s.ID, at.Window.Panes)...)
 	return true
 }
 
@@ -89,6 +88,18 @@ func (g *Gateway) viewed(l *Live, s scene, session tmux.SessionID) *tmux.Snapsho
 		}
 		return g.viewedAt(l.who, paneIn(window, p), at)
 	})
+}
+
+// JoiningPanes are the needs of whoever begins to look at panes of a session that they
+// may view.
+func (l *Live) JoiningPanes(owner, incarnation string, snap *tmux.Snapshot, session tmux.SessionID, panes []tmux.PaneID) []Need {
+	var all []Need
+	for _, id := range panes {
+		if r, there := l.PaneRight(access.View, owner, incarnation, snap, session, id); there {
+			all = append(all, Joining(r.Need().Object))
+		}
+	}
+	return all
 }
 
 // PaneRight prepares the right to do something to a pane of a session: by a place of

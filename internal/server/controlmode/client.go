@@ -146,7 +146,7 @@ func (c *Client) Numbered(number uint64) {
 
 // errChanged is what stands in the place of an answer that may not be shown any
 // more.
-var errChanged = errors.New("rights have changed meanwhile; ask again")
+var errChanged = errors.New("rights have changed meanwhile, and the answer is kept back; it may have been done: look before you ask again")
 
 // Reply writes the block of a command that muxward answers itself.
 func (c *Client) Reply(ctx context.Context, line, failed bool, err error, gate gateway.Gate) error {

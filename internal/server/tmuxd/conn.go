@@ -190,9 +190,15 @@ func (c *conn) run(ctx context.Context, gone context.CancelCauseFunc) (gateway.R
 	if err := c.s.Gateway.PreviewAll(ctx, reqs); err != nil {
 		return gateway.Result{}, err
 	}
-	// A listing rests on all that may be seen, which any change of rights makes old.
-	c.client.alone = len(reqs) == 1 && !strings.HasPrefix(reqs[0].Invocation.Row.Name, "list-")
+	c.client.alone = len(reqs) == 1 && onlyShows(reqs[0].Invocation.Row.Name)
 	return c.s.Gateway.HandleAll(ctx, reqs)
+}
+
+// onlyShows: the command has no effect but what it prints, and may be asked for again.
+// Listings are not among these: they rest on all that may be seen, which any change of
+// rights makes old.
+func onlyShows(name string) bool {
+	return name == "display-message" || strings.HasPrefix(name, "show-")
 }
 
 // readable is text as the client's terminal can take it.
