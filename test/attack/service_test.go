@@ -60,6 +60,7 @@ func attached() []service {
 		{"keyboard-mouse", wheeled, stuckPart},
 		{"seat-capture", types("\x02["), stuckPart},
 		{"seat-looks", types("\x02["), stuckPart},
+		{"seat-sheet", types("\x02?"), stuckPart},
 		{"seat-expire", func(b *bed, _ *tmuxtest.Terminal) {
 			until := time.Now().Add(2 * time.Second).UTC().Format(time.RFC3339Nano)
 			b.Reload("grants.yaml", strings.ReplaceAll(bedGrants, "who: mwcarol,", "who: mwcarol, until: \""+until+"\","))

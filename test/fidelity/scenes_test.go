@@ -268,9 +268,9 @@ func scenes() []scene {
 			s.look("back")
 			s.x.Type(detachKeys)
 			s.waitFor("again=0")
-			rows := s.x.Screen()
-			i := slices.Index(rows, "again=0")
-			s.seen = append(s.seen, rows[i-2], rows[i-1], s.modes())
+			// Where on the screen it goes on depends on what tmux has drawn by then.
+			said, _, _ := strings.Cut(string(s.x.Bytes()), "again=0")
+			s.seen = append(s.seen, said[max(strings.LastIndex(said, "[detached"), 0):], s.modes())
 		}},
 		{name: "commands from elsewhere while attached", play: func(s *stage) {
 			s.attach("tmux attach -t work", work)
