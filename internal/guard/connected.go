@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/muxward/muxward/internal/identity"
 )
 
 // maxConnected bounds a report of connections.
@@ -57,7 +59,7 @@ func (s *Server) peers() (all []*unix.Ucred, err error) {
 				inner = err
 				return
 			}
-			if cred := peerOf(fd, s.inner.Path()); cred != nil {
+			if cred := identity.Accepted(fd, s.inner.Path()); cred != nil {
 				all = append(all, cred)
 			}
 			_ = unix.Close(fd)
@@ -67,21 +69,4 @@ func (s *Server) peers() (all []*unix.Ucred, err error) {
 		err = inner
 	}
 	return all, err
-}
-
-// peerOf gives who is at the other end of a connection that was accepted at
-// path; nil for any other descriptor.
-func peerOf(fd int, path string) *unix.Ucred {
-	at, err := unix.Getsockname(fd)
-	if a, ok := at.(*unix.SockaddrUnix); err != nil || !ok || a.Name != path {
-		return nil
-	}
-	if listens, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_ACCEPTCONN); err != nil || listens != 0 {
-		return nil
-	}
-	cred, err := unix.GetsockoptUcred(fd, unix.SOL_SOCKET, unix.SO_PEERCRED)
-	if err != nil || cred.Uid == ^uint32(0) { // bound, and not yet listening
-		return nil
-	}
-	return cred
 }

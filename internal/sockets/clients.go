@@ -6,6 +6,8 @@ import (
 	"strconv"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/muxward/muxward/internal/identity"
 )
 
 // ours reports whether a process is a muxward that guards an account's servers:
@@ -97,27 +99,10 @@ func (l *looker) askPeers(ctx context.Context, p process, fds []int, path string
 		if err != nil {
 			return all, err
 		}
-		if cred := peerOf(fd, path); cred != nil {
+		if cred := identity.Accepted(fd, path); cred != nil {
 			all = append(all, cred)
 		}
 		_ = unix.Close(fd)
 	}
 	return all, nil
-}
-
-// peerOf gives who is at the other end of a connection that was accepted at a path;
-// nil for any other descriptor.
-func peerOf(fd int, path string) *unix.Ucred {
-	at, err := unix.Getsockname(fd)
-	if a, ok := at.(*unix.SockaddrUnix); err != nil || !ok || a.Name != path {
-		return nil
-	}
-	if listens, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_ACCEPTCONN); err != nil || listens != 0 {
-		return nil
-	}
-	cred, err := unix.GetsockoptUcred(fd, unix.SOL_SOCKET, unix.SO_PEERCRED)
-	if err != nil || cred.Uid == ^uint32(0) { // bound, and not connected
-		return nil
-	}
-	return cred
 }
