@@ -30,12 +30,7 @@ func goesAbout(inv *tmux.Invocation) bool {
 	default:
 		return false
 	}
-	for _, f := range inv.Flags {
-		if !strings.ContainsRune(only, rune(f.Letter)) {
-			return false
-		}
-	}
-	return len(inv.Args) == 0
+	return inv.HasOnly(only) && len(inv.Args) == 0
 }
 
 // besideOwn: the command goes by what is current or was last in the session or the
@@ -183,12 +178,12 @@ func (o *own) arrive(ctx context.Context, f tmux.Found) (bool, error) {
 		return false, err
 	}
 	o.mu.Lock()
-	to, err := o.here.to(f.Window.ID, f.Pane.ID).settle(o.viewed(now.Snapshot))
+	view := o.viewed(now.Snapshot)
+	to, err := o.here.to(f.Window.ID, f.Pane.ID).settle(view)
 	there := err == nil && to.pane == f.Pane.ID
-	if w := now.Window(to.window); there && w != nil && to.window != o.here.window {
-		if err = o.mayBegin(now.Snapshot, o.viewed(now.Snapshot).Window(to.window)); err != nil {
-			there = false
-		}
+	if there && to.window != o.here.window {
+		err = o.mayBegin(now.Snapshot, view.Window(to.window))
+		there = err == nil
 	}
 	if there {
 		o.goes(to, now)

@@ -40,12 +40,7 @@ func offersLine(inv *tmux.Invocation, looks bool) bool {
 	if looks {
 		offered += "Ni"
 	}
-	for _, f := range inv.Flags {
-		if !strings.ContainsRune(offered, rune(f.Letter)) {
-			return false
-		}
-	}
-	return true
+	return inv.HasOnly(offered)
 }
 
 // line begins a command-prompt: its prompts, and what stands there at first.

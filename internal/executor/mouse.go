@@ -265,15 +265,7 @@ func (e *errand) aim(commands []*tmux.Invocation) []*tmux.Invocation {
 
 // selects: the pane under the mouse is selected, which is so already.
 func (e *errand) selects(inv *tmux.Invocation) bool {
-	if inv.Row.Name != "select-pane" || e.mouse == nil || !e.mouse.active {
-		return false
-	}
-	for _, f := range inv.Flags {
-		if f.Letter != 't' {
-			return false
-		}
-	}
-	return true
+	return inv.Row.Name == "select-pane" && e.mouse != nil && e.mouse.active && inv.HasOnly("t")
 }
 
 // passesOn: send-keys -M gives the mouse to the program in the pane.

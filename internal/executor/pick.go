@@ -24,12 +24,7 @@ func picks(inv *tmux.Invocation) bool {
 	default:
 		return false
 	}
-	for _, f := range inv.Flags {
-		if !strings.ContainsRune(offered, rune(f.Letter)) {
-			return false
-		}
-	}
-	return len(inv.Args) == 0
+	return inv.HasOnly(offered) && len(inv.Args) == 0
 }
 
 // goal is what a line of the chooser stands for: a session, or a window in it.

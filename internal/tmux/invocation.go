@@ -2,6 +2,7 @@ package tmux
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -13,6 +14,11 @@ func (inv *Invocation) Has(letter byte) bool {
 		}
 	}
 	return false
+}
+
+// HasOnly reports whether all flags that were given are among letters.
+func (inv *Invocation) HasOnly(letters string) bool {
+	return !slices.ContainsFunc(inv.Flags, func(f FlagValue) bool { return strings.IndexByte(letters, f.Letter) < 0 })
 }
 
 // Get returns the value of the flag, the last one if it was given several
