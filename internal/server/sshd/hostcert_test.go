@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"golang.org/x/crypto/ssh"
+
+	"github.com/muxward/muxward/internal/tmux/tmuxtest"
 )
 
 // A certificate of another key, of a user, or of another time is none of the host.
@@ -79,8 +81,10 @@ func TestExchangeIsSmallerThanProbe(t *testing.T) {
 	client := b.dial(newValve(false), ssh.Config{RekeyThreshold: 16 << 10, KeyExchanges: []string{ssh.KeyExchangeMLKEM768X25519}})
 	c := b.conn()
 	before, begun := c.nc.wrote.Load(), c.way.begun.Load()
-	_, _, _ = client.SendRequest(keepalive, false, make([]byte, 20<<10))   // the next begins an exchange
-	if _, _, err := client.SendRequest(keepalive, true, nil); err != nil { // and is answered behind it
+	_, _, _ = client.SendRequest(keepalive, false, make([]byte, 20<<10)) // the next begins an exchange
+	_, _, _ = client.SendRequest(keepalive, false, nil)                  // though it may itself be sent before
+	tmuxtest.Eventually(t, func() bool { return c.way.begun.Load() != begun }, "an exchange begins")
+	if _, _, err := client.SendRequest(keepalive, true, nil); err != nil { // it is answered behind that
 		t.Fatal(err)
 	}
 	wrote := c.nc.wrote.Load() - before
