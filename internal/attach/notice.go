@@ -11,6 +11,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/muxward/muxward/internal/failpoint"
+	"github.com/muxward/muxward/internal/tmux"
 )
 
 // noticeFor is how long a notice stays unless a key is pressed.
@@ -196,7 +197,7 @@ func (q *asking) fit(width int) string {
 		return fit(" "+Printable(q.text)+" ", width)
 	}
 	line := fitEnd(Printable(q.line)+" ", width)
-	return fit(" "+Printable(q.text), width-columns(line)) + line
+	return fit(" "+Printable(q.text), width-tmux.MostColumns(line)) + line
 }
 
 func (n *overlay) stop() {
@@ -235,7 +236,7 @@ func Printable(text string) string {
 func fit(text string, width int) string {
 	used := 0
 	for i, r := range text {
-		if used += column(r); used > width {
+		if used += tmux.MostWidth(r); used > width {
 			return text[:i]
 		}
 	}
@@ -244,27 +245,12 @@ func fit(text string, width int) string {
 
 // fitEnd cuts from the begin of text what there is no room for.
 func fitEnd(text string, width int) string {
-	over := columns(text) - width
+	over := tmux.MostColumns(text) - width
 	for i, r := range text {
 		if over <= 0 {
 			return text[i:]
 		}
-		over -= column(r)
+		over -= tmux.MostWidth(r)
 	}
 	return ""
-}
-
-// columns is how many columns printable text takes at most.
-func columns(text string) (n int) {
-	for _, r := range text {
-		n += column(r)
-	}
-	return n
-}
-
-func column(r rune) int {
-	if r >= 0x1100 {
-		return 2
-	}
-	return 1
 }

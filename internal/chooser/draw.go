@@ -43,7 +43,7 @@ func (l *List) lineUp(cols, edge int) []line {
 func (l *List) edge(cols int) int {
 	most := 0
 	for _, item := range l.Items {
-		most = max(most, columns(Seen(item.Left)))
+		most = max(most, tmux.MostColumns(Seen(item.Left)))
 	}
 	if most == 0 || cols < 8 { // there is only room for one of both
 		return 0
@@ -110,9 +110,9 @@ func (l *List) below(width int) string {
 		if l.typing {
 			text += "_"
 		}
-		if n := columns(text); n > width { // people see what they type
+		if n := tmux.MostColumns(text); n > width { // people see what they type
 			runes := []rune(text)
-			for columns(string(runes)) > width {
+			for tmux.MostColumns(string(runes)) > width {
 				runes = runes[1:]
 			}
 			return string(runes)

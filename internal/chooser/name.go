@@ -28,24 +28,9 @@ func Matches(name, part string) bool {
 func Cut(text string, cols int) string {
 	used := 0
 	for i, c := range text {
-		if used += column(c); used > cols {
+		if used += tmux.MostWidth(c); used > cols {
 			return text[:i]
 		}
 	}
 	return text
-}
-
-// columns is how many columns a text takes at most.
-func columns(text string) (n int) {
-	for _, c := range text {
-		n += column(c)
-	}
-	return n
-}
-
-func column(c rune) int {
-	if c >= 0x1100 {
-		return 2
-	}
-	return 1
 }

@@ -20,6 +20,23 @@ func RuneWidth(c rune) int {
 	return 1
 }
 
+// MostColumns is how many columns text takes at most. Terminals do not agree on what is
+// wide; nothing that comes before Hangul is.
+func MostColumns(text string) (n int) {
+	for _, c := range text {
+		n += MostWidth(c)
+	}
+	return n
+}
+
+// MostWidth is MostColumns of one character.
+func MostWidth(c rune) int {
+	if c >= 0x1100 {
+		return 2
+	}
+	return 1
+}
+
 // wide are the characters that Unicode calls wide or full width, as far as they
 // are assigned or blocks are given over to them: emoji that are shown as such by
 // themselves among them.
