@@ -112,10 +112,13 @@ func (d *daemon) moveGrants() {
 	d.policy.Move(m)
 }
 
-// counts reports whether a grant counts now.
-func (d *daemon) counts(g grants.Grant) bool {
+// counting gives what tells whether a grant counts now.
+func (d *daemon) counting() func(grants.Grant) bool {
 	now := d.gateway.Time()
-	return d.policy.At(now).Counts()[strconv.FormatInt(g.ID, 10)] && !now.Before(g.NotBefore) && d.reaches(g)
+	counts := d.policy.At(now).Counts()
+	return func(g grants.Grant) bool {
+		return counts[strconv.FormatInt(g.ID, 10)] && !now.Before(g.NotBefore) && d.reaches(g)
+	}
 }
 
 // saysCounts has an act that gives something say whether that counts.
@@ -124,7 +127,7 @@ func (d *daemon) saysCounts(a *gateway.Act) *gateway.Act {
 	a.Do = func(ctx context.Context, o access.Object) (gateway.Result, error) {
 		res, err := do(ctx, o)
 		if g, ok := res.Value.(grants.Grant); ok && err == nil {
-			res.Value = shownGrant{g, d.counts(g)}
+			res.Value = shownGrant{g, d.counting()(g)}
 		}
 		return res, err
 	}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -237,15 +236,14 @@ func (d *daemon) visibleGrants(who identity.Identity, of, in string) ([]shownGra
 	if d.grants == nil {
 		return out, errNoGrants
 	}
-	now := d.gateway.Time()
-	counts := d.policy.At(now).Counts()
+	counts := d.counting()
 	for _, g := range d.given() {
 		if of != "" && g.Who != of || in != "" && !within(g.Target, in) || !d.concerns(who, g) {
 			continue
 		}
-		stands := counts[strconv.FormatInt(g.ID, 10)] && !now.Before(g.NotBefore) && d.reaches(g)
-		g.Reason = shortReason(g.Reason)
-		out = append(out, shownGrant{g, stands})
+		shown := shownGrant{g, counts(g)}
+		shown.Reason = shortReason(g.Reason)
+		out = append(out, shown)
 	}
 	return out, nil
 }
