@@ -164,11 +164,7 @@ func (g *Gateway) PreviewAll(ctx context.Context, reqs []Request) error {
 			}
 			now = req.fresh
 		}
-		err := g.Preview(ctx, req)
-		for n := 1; n < sightTries && oldSight(err); n++ {
-			err = g.Preview(ctx, req)
-		}
-		if err != nil {
+		if err := steadily(func() error { return g.Preview(ctx, req) }); err != nil {
 			return err
 		}
 	}

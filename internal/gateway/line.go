@@ -18,7 +18,12 @@ func (g *Gateway) HandleAll(ctx context.Context, reqs []Request) (Result, error)
 	var on string
 	for _, req := range reqs {
 		req.Current, req.CurrentOn = current, on
-		r, err := g.steadily(ctx, req)
+		var r Result
+		err := steadily(func() (err error) {
+			r, err = g.Handle(ctx, req)
+			req.Ahead = Ahead{} // what was looked at then is old if this is done again
+			return err
+		})
 		if r.Release != nil {
 			defer r.Release()
 		}
@@ -49,24 +54,17 @@ func (g *Gateway) HandleAll(ctx context.Context, reqs []Request) (Result, error)
 // meanwhile.
 const sightTries = 3
 
-// steadily handles a request, and once more if nothing was done of it because what the
-// person may see was found out by rights that were old by then.
-func (g *Gateway) steadily(ctx context.Context, req Request) (r Result, err error) {
+// steadily looks something up again that was refused because what the person may see was
+// found out by rights that were old by then: nothing was done of it.
+func steadily(look func() error) (err error) {
 	for range sightTries {
-		r, err = g.Handle(ctx, req)
-		if !oldSight(err) {
+		err = look()
+		old := new(Refused)
+		if !errors.As(err, &old) || old.Decision.Reason != errOldSight.Error() {
 			break
 		}
-		req.Ahead = Ahead{}
 	}
-	return r, err
-}
-
-// oldSight reports whether something was refused because rights changed while it was
-// looked up what the person may see.
-func oldSight(err error) bool {
-	old := new(Refused)
-	return errors.As(err, &old) && old.Decision.Reason == errOldSight.Error()
+	return err
 }
 
 // After is the result of a command line so far. As with tmux an exit code stays
