@@ -14,8 +14,7 @@ func TestTM43SelectedUnseen(t *testing.T) {
 	sees := standardGrants + "  - {who: mwbob, verbs: [view, type], on: \"mwalice/place:0\", reason: he helps}\n"
 	row{grants: sees, teeth: "teeth_selected", restless: true, paused: true, attack: func(w *world) {
 		w.anyInput = true
-		w.server.Run("new-session", "-d", "-x", "80", "-y", "23", "-s", "place", "cat", ";", "split-window", "-d", "-t", "place", "cat",
-			";", "new-window", "-d", "-t", "place:1", "cat")
+		w.place("cat")
 		bob := w.attach(viewer, tmuxtest.TerminalConfig{}, "attach", "-t", "mwalice/place:0.1")
 		bob.WaitFor("for mwbob alone")
 		beside := func() string { return w.server.Run("capture-pane", "-p", "-t", "place:0.0") }
