@@ -186,10 +186,12 @@ func TestKeysGoWhereAKeyHasLed(t *testing.T) {
 			for _, r := range panes[i] {
 				got[i] += string(r.Bytes()) + "|"
 			}
-			return strings.Contains(got[i], "END")
+			// Each pane is read on its own, the last key may be there before others.
+			return !strings.ContainsFunc("abcdefghijkEND", func(k rune) bool { return !strings.ContainsRune(got[i], k) }) &&
+				strings.Count(got[i], "<l>") == 2
 		}, "%d gets %q", i, &got[i])
 	}
-	if got[0] != got[1] || strings.Count(got[0], "|") != 4 {
+	if got[0] != got[1] {
 		t.Errorf("at tmux %q, here %q", got[0], got[1])
 	}
 }
