@@ -234,7 +234,9 @@ func TestRootsRefused(t *testing.T) {
 	} else if _, err := New(Options{Run: dir + "/r", Doors: dir + "/r", Tmux: "/usr/bin/tmux", Root: true}); err == nil {
 		t.Error("root mode without root")
 	}
-	if _, err := New(Options{Run: dir + "/r", Doors: "/dev/shm/" + rand8(), Tmux: "/usr/bin/tmux"}); err == nil {
+	elsewhere := "/dev/shm/" + rand8()
+	defer os.RemoveAll(elsewhere)
+	if _, err := New(Options{Run: dir + "/r", Doors: elsewhere, Tmux: "/usr/bin/tmux"}); err == nil {
 		t.Error("two file systems")
 	}
 }

@@ -119,7 +119,13 @@ func (b *bed) startServe() error {
 			return err
 		}
 	}
-	b.serve.Stderr = os.Stderr
+	// What it says of the raw clients, which are not its own, is told only if it fails.
+	complaints, err := os.Create(filepath.Join(b.dir, "serve.log"))
+	if err != nil {
+		return err
+	}
+	defer complaints.Close()
+	b.serve.Stderr = complaints
 	b.serve.Env = b.env()
 	out, err := b.serve.StdoutPipe()
 	if err != nil {
@@ -133,7 +139,8 @@ func (b *bed) startServe() error {
 	for !bytes.Contains(said, []byte("is ready")) {
 		n, err := out.Read(buf)
 		if said = append(said, buf[:n]...); err != nil {
-			return fmt.Errorf("muxward did not start: %q, %w", said, err)
+			why, _ := os.ReadFile(complaints.Name())
+			return fmt.Errorf("muxward did not start: %q, %s, %w", said, why, err)
 		}
 	}
 	go func() { _, _ = io.Copy(io.Discard, out) }()

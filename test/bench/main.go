@@ -9,6 +9,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"path/filepath"
 	"runtime"
 	"sort"
 	"strings"
@@ -62,7 +63,8 @@ func run(bin string, quick bool, only string) error {
 		}
 		text, err := m.run(b, n)
 		if err != nil {
-			return fmt.Errorf("%s: %w", m.name, err)
+			why, _ := os.ReadFile(filepath.Join(b.dir, "serve.log"))
+			return fmt.Errorf("%s: %w\nmuxward said: %s", m.name, err, why)
 		}
 		fmt.Printf("%-34s %-44s %s\n", m.name, text, m.goal)
 	}
