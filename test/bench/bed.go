@@ -95,6 +95,12 @@ func (b *bed) policy() error {
 		people += fmt.Sprintf("  c%d: {uid: %d}\n", i, firstUID+i)
 		fmt.Fprintf(&grants, "  - {who: c%d, role: typist, on: %s/bench, reason: types}\n", i, who)
 	}
+	people += "groups:\n  keyed: ["
+	for i := 1; i < keyed; i++ {
+		people += fmt.Sprintf("p%d, ", i)
+	}
+	people += "]\n"
+	fmt.Fprintf(&grants, "  - {who: '@keyed', role: typist, on: %s/ssh-memory, reason: by ssh}\n", who)
 	return errors.Join(
 		os.WriteFile(filepath.Join(dir, "people.yaml"), []byte(people), 0o644),
 		os.WriteFile(filepath.Join(dir, "grants.yaml"), []byte(grants.String()), 0o644),

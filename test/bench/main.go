@@ -64,6 +64,7 @@ func run(bin string, quick bool, only string) error {
 		text, err := m.run(b, n)
 		if err != nil {
 			why, _ := os.ReadFile(filepath.Join(b.dir, "serve.log"))
+			why = why[max(0, len(why)-1024):] // the last of it
 			return fmt.Errorf("%s: %w\nmuxward said: %s", m.name, err, why)
 		}
 		fmt.Printf("%-34s %-44s %s\n", m.name, text, m.goal)

@@ -22,6 +22,9 @@ import (
 	"golang.org/x/crypto/ssh"
 )
 
+// keyed is how many have a key, ourselves among them.
+const keyed = 200
+
 // handshakers is how many people come at the same time, each again and again.
 const handshakers = 4
 
@@ -32,7 +35,7 @@ func (b *bed) byKey(who string) error {
 		return err
 	}
 	var all []byte
-	for i := range 200 {
+	for i := range keyed {
 		public, private, err := ed25519.GenerateKey(rand.Reader)
 		if err != nil {
 			return err
@@ -166,8 +169,9 @@ type remote struct {
 	buf    []byte
 }
 
-func (s sshSide) attach(target string) (*remote, error) {
-	client, _, err := s.dial(0)
+// attach is that of one of the people.
+func (s sshSide) attach(i int, target string) (*remote, error) {
+	client, _, err := s.dial(i)
 	if err != nil {
 		return nil, err
 	}
@@ -261,7 +265,7 @@ func (b *bed) sessionOf(name, kind string) error {
 func sshKeyToEcho(b *bed, n int) (string, error) {
 	const batch = 50
 	return b.apart("echo", max(n/batch, 1), func(side sshSide, target string) (s series, err error) {
-		r, err := side.attach(target)
+		r, err := side.attach(0, target)
 		if err != nil {
 			return nil, err
 		}
@@ -292,7 +296,7 @@ func sshKeyToEcho(b *bed, n int) (string, error) {
 func sshAttachTime(b *bed, n int) (string, error) {
 	return b.apart("first", n, func(side sshSide, target string) (series, error) {
 		begin := time.Now()
-		r, err := side.attach(target)
+		r, err := side.attach(0, target)
 		if err != nil {
 			return nil, err
 		}
@@ -307,7 +311,7 @@ func sshAttachTime(b *bed, n int) (string, error) {
 // sshRedraws measures 2,000 full screens.
 func sshRedraws(b *bed, n int) (string, error) {
 	return b.apart("draw", n, func(side sshSide, target string) (series, error) {
-		r, err := side.attach(target)
+		r, err := side.attach(0, target)
 		if err != nil {
 			return nil, err
 		}
@@ -374,7 +378,7 @@ func sshHandshakes(b *bed, n int) (string, error) {
 }
 
 // sshMemory is how much is in use for each attached person: sshd's processes and the
-// tmux client, or what muxward grows.
+// tmux client, or what muxward grows. Each is somebody else, who may type.
 func sshMemory(b *bed, n int) (string, error) {
 	sides, err := b.sides()
 	if errors.Is(err, errNoSSHD) {
@@ -387,12 +391,13 @@ func sshMemory(b *bed, n int) (string, error) {
 		return "", err
 	}
 	pids := []int{b.sshdCmd.Process.Pid, b.serve.Process.Pid}
+	names := []string{"ssh-memory", b.owner() + "/ssh-memory"}
 	var each [2]int
 	for i, side := range sides {
 		before := familyPSS(pids[i])
 		var all []*remote
-		for range n {
-			r, err := side.attach("ssh-memory")
+		for k := range n {
+			r, err := side.attach(1+k%(len(b.keys)-1), names[i])
 			if err != nil {
 				return "", err
 			}
