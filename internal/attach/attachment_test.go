@@ -191,7 +191,7 @@ func TestFreezeEndsWhatKeysHaveBegun(t *testing.T) {
 	}
 	select {
 	case <-at.redraws:
-	case <-time.After(10 * time.Second):
+	case <-time.After(30 * time.Second):
 		t.Fatal("the question is not drawn over")
 	}
 	p.types("n")
@@ -378,7 +378,7 @@ func TestATerminalThatComesBackIsRedrawn(t *testing.T) {
 	p.resume()
 	select {
 	case <-at.redraws:
-	case <-time.After(10 * time.Second):
+	case <-time.After(30 * time.Second):
 		t.Fatal("no redraw")
 	}
 	eventually(t, "resync", contains(p.screen, "\x18\x1b\\\x1b[?1049h"))
@@ -422,7 +422,7 @@ func TestStopFreesAWriteThatThePersonMadeBlock(t *testing.T) {
 		}
 		return nil
 	})
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
 	if err := at.Stop(ctx, "revoked"); err != nil {
 		t.Fatal(err)
@@ -497,7 +497,7 @@ func TestSuspendGivesTheTerminalBackForAWhile(t *testing.T) {
 	}
 	select {
 	case <-at.redraws:
-	case <-time.After(10 * time.Second):
+	case <-time.After(30 * time.Second):
 		t.Fatal("no redraw")
 	}
 	at.program.draws("back")
@@ -537,7 +537,7 @@ func TestNoticeIsShownAndDrawnOver(t *testing.T) {
 	p.types("k")
 	select {
 	case <-at.redraws:
-	case <-time.After(10 * time.Second):
+	case <-time.After(30 * time.Second):
 		t.Fatal("no redraw")
 	}
 	eventually(t, "the key itself", contains(at.program.input, "k"))
@@ -563,7 +563,7 @@ func TestNoticeIsShownAndDrawnOver(t *testing.T) {
 	p.types("k")
 	select {
 	case <-at.redraws:
-	case <-time.After(10 * time.Second):
+	case <-time.After(30 * time.Second):
 		t.Fatal("no redraw")
 	}
 }
@@ -593,7 +593,7 @@ func TestNoticeOutlastsARedraw(t *testing.T) {
 	p.types("k")
 	select {
 	case <-at.redraws:
-	case <-time.After(10 * time.Second):
+	case <-time.After(30 * time.Second):
 		t.Fatal("no redraw")
 	}
 	at.note.asked.Store(0)

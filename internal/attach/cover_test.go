@@ -35,7 +35,7 @@ func TestCover(t *testing.T) {
 		}
 		return nil
 	})
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
 	if shown, err := at.Uncover(ctx); err != nil || !shown {
 		t.Fatal(shown, err)
@@ -45,7 +45,7 @@ func TestCover(t *testing.T) {
 	}
 	select {
 	case <-at.redraws:
-	case <-time.After(10 * time.Second):
+	case <-time.After(30 * time.Second):
 		t.Fatal("no redraw")
 	}
 	at.program.draws("\x1b[Hafter")
@@ -115,7 +115,7 @@ func TestWithdrawFromASlowTerminal(t *testing.T) {
 	if !at.Cover(bytes.Repeat([]byte("P"), 200<<10), Size{80, 24}, true) {
 		t.Fatal("no picture is shown")
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
 	if shown, err := at.Withdraw(ctx); err != nil || !shown {
 		t.Fatal(shown, err)
@@ -157,7 +157,7 @@ func TestWithdrawFromABlockedTerminal(t *testing.T) {
 	if _, err := at.Withdraw(short); !errors.Is(err, context.DeadlineExceeded) {
 		t.Fatalf("it is said to be taken away: %v", err)
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
 	if err := at.Stop(ctx, "revoked"); err != nil {
 		t.Fatal(err)

@@ -190,7 +190,7 @@ func eventually(t testing.TB, what string, f func() error) {
 	tick := time.NewTicker(2 * time.Millisecond)
 	defer tick.Stop()
 	var err error
-	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); <-tick.C {
+	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); <-tick.C {
 		if err = f(); err == nil {
 			return
 		}
@@ -497,7 +497,7 @@ func (at *attached) wait() error {
 	case err := <-at.ended:
 		at.ended <- err
 		return err
-	case <-time.After(10 * time.Second):
+	case <-time.After(30 * time.Second):
 		at.t.Fatal("Run does not return")
 	}
 	return nil

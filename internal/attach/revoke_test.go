@@ -264,7 +264,7 @@ func TestLosingDirectInputForgetsWhatWasDrawn(t *testing.T) {
 	}
 	select {
 	case <-at.redraws:
-	case <-time.After(10 * time.Second):
+	case <-time.After(30 * time.Second):
 		t.Fatal("no redraw")
 	}
 	close(goOn)

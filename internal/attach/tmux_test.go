@@ -42,10 +42,10 @@ func newServer(t testing.TB, command string) *server {
 }
 
 func (s *server) run(args ...string) (string, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, s.tmux, append([]string{"-S", s.sock, "-f", "/dev/null"}, args...)...)
-	cmd.WaitDelay = time.Second
+	cmd.WaitDelay = 20 * time.Second // a server may be slow to close what its client gave it
 	cmd.Env = []string{"TERM=xterm-256color", "LC_ALL=C.UTF-8", "PATH=" + os.Getenv("PATH")}
 	out, err := cmd.CombinedOutput()
 	return string(out), err

@@ -98,13 +98,13 @@ func TestMustRecordWaitsForTheDisk(t *testing.T) {
 	l := open(t, withFaults(Options{Dir: dir}, f))
 	gate := make(chan struct{})
 	f.set(func(f *faults) { f.sync = func(string) error { <-gate; return nil } })
-	ctx, stop := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	ctx, stop := context.WithTimeout(t.Context(), 300*time.Millisecond)
 	defer stop()
 	seq, err := l.Append(ctx, access.MustRecordClass, intent(5, "kill-server"))
 	if !errors.Is(err, context.DeadlineExceeded) || seq == 0 {
 		t.Fatalf("append with a disk that does not sync: %d, %v", seq, err)
 	}
-	urgent, stop := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	urgent, stop := context.WithTimeout(t.Context(), 300*time.Millisecond)
 	defer stop()
 	done, err := l.Append(urgent, access.UrgentClass, intent(6, "lockdown"))
 	if !errors.Is(err, context.DeadlineExceeded) || done == 0 {

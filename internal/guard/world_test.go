@@ -52,7 +52,7 @@ func TestAsOrdinaryUser(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	args := []string{"-test.skip=^TestAsOrdinaryUser$", "-test.timeout=120s"}
+	args := []string{"-test.skip=^TestAsOrdinaryUser$", "-test.timeout=600s"}
 	if testing.Verbose() {
 		args = append(args, "-test.v")
 	}

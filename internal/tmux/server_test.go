@@ -51,7 +51,7 @@ func (s *realServer) command(args ...string) *exec.Cmd {
 	s.t.Cleanup(cancel)
 	cmd := exec.CommandContext(ctx, tmuxtest.Program(s.t), append([]string{"-u", "-f", "/dev/null", "-S", s.sock}, args...)...)
 	cmd.Env = s.env
-	cmd.WaitDelay = time.Second
+	cmd.WaitDelay = 20 * time.Second // a server may be slow to close what its client gave it
 	return cmd
 }
 
@@ -166,12 +166,12 @@ func (c *control) fetch(d Detail, lines []string) *Snapshot {
 // until polls a condition, with a deadline.
 func until(t *testing.T, what string, cond func() bool) {
 	t.Helper()
-	deadline := time.Now().Add(10 * time.Second)
+	deadline := time.Now().Add(30 * time.Second)
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
 	for !cond() {
 		if time.Now().After(deadline) {
-			t.Fatalf("not within 10 s: %s", what)
+			t.Fatalf("not within 30 s: %s", what)
 		}
 		<-tick.C
 	}

@@ -171,7 +171,7 @@ func (x *house) run(who string, program []string, lines [][]string) []asked {
 func client(cmd *exec.Cmd) (answer, error) {
 	var out, errs bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errs
-	cmd.WaitDelay = time.Second
+	cmd.WaitDelay = host.Patience
 	if err := cmd.Start(); err != nil {
 		return answer{}, err
 	}

@@ -19,7 +19,7 @@ import (
 )
 
 // Patience bounds every wait.
-const Patience = 20 * time.Second
+const Patience = tmuxtest.Patience
 
 // The people of the tests, by the names of their accounts.
 const (
@@ -331,7 +331,7 @@ func (h *Host) Exec(who string, stdin []byte, program string, args ...string) Re
 	if stdin != nil {
 		cmd.Stdin = bytes.NewReader(stdin)
 	}
-	cmd.WaitDelay = time.Second
+	cmd.WaitDelay = Patience // a server may be slow to close what its client was given
 	ctx, cancel := context.WithTimeout(context.Background(), Patience)
 	defer cancel()
 	if err := cmd.Start(); err != nil {

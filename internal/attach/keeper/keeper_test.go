@@ -40,7 +40,7 @@ func start(t *testing.T) *Keeper {
 
 func shut(t *testing.T, k *Keeper) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
 	if err := k.Close(ctx); err != nil {
 		t.Error("close:", err)
@@ -111,7 +111,7 @@ func eventually(t *testing.T, what string, f func() error) {
 	tick := time.NewTicker(2 * time.Millisecond)
 	defer tick.Stop()
 	var err error
-	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); <-tick.C {
+	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); <-tick.C {
 		if err = f(); err == nil {
 			return
 		}

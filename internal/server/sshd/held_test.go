@@ -55,7 +55,7 @@ func TestChannelCountsUntilClosed(t *testing.T) {
 // TestClientThatIsNotThere: a client that answers nothing is gone; one that does is
 // asked again and again.
 func TestClientThatIsNotThere(t *testing.T) {
-	b := newBed(t, &times{close: time.Minute, ask: 10 * time.Millisecond, answer: time.Second}, 1)
+	b := newBed(t, &times{close: time.Minute, ask: 10 * time.Millisecond, answer: time.Minute}, 1)
 	client := b.dial(newValve(false), ssh.Config{})
 	c := b.conn()
 	begin := c.nc.wrote.Load()
@@ -64,6 +64,7 @@ func TestClientThatIsNotThere(t *testing.T) {
 		t.Error(err)
 	}
 	b.gone(c)
+	b = newBed(t, &times{close: time.Minute, ask: 10 * time.Millisecond, answer: time.Second}, 1)
 	v := newValve(false)
 	b.dial(v, ssh.Config{})
 	c = b.conn()

@@ -190,7 +190,7 @@ func atOnce(t *testing.T, call func() (int, error), release func()) (int, error)
 	select {
 	case r := <-done:
 		return r.n, r.err
-	case <-time.After(10 * time.Second):
+	case <-time.After(30 * time.Second):
 		t.Error("it waits")
 		release()
 		r := <-done

@@ -544,10 +544,22 @@ func TestBacklogIsBounded(t *testing.T) {
 	}
 }
 
+// impatient has a client wait no longer than this for an answer from now on. A server
+// that only had to wait for its processor is not to be given up before.
+func impatient(c *Client, stall time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.opts.Stall = stall
+	if c.stall.armed {
+		c.stall.timer.Reset(stall / stallStrikes)
+	}
+}
+
 func TestStall(t *testing.T) {
 	s := tmuxtest.Start(t, tmuxtest.Config{})
-	c := open(t, s, Options{Stall: 200 * time.Millisecond})
+	c := open(t, s, Options{})
 	s.Stop()
+	impatient(c, 200*time.Millisecond)
 	p, err := c.Send("set-option -g @ran 1")
 	if err != nil {
 		t.Fatal(err)

@@ -186,8 +186,9 @@ func TestEveryKeyHasItsFate(t *testing.T) {
 			cancel()
 			c.Cut(now)
 		}},
-		{"stopped and stalled", Options{Stall: 40 * time.Millisecond}, false, true, func(c *Client) {
+		{"stopped and stalled", Options{}, false, true, func(c *Client) {
 			s.Stop()
+			impatient(c, 40*time.Millisecond)
 			<-c.Done()
 		}},
 		{"closed", Options{}, false, false, func(c *Client) { _ = c.Close() }},

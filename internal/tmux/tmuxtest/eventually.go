@@ -7,7 +7,7 @@ import (
 
 // Patience is how long waits in tests last before they fail. It is generous
 // because it is only ever used up by a failure.
-const Patience = 15 * time.Second
+const Patience = 30 * time.Second
 
 // Eventually waits until cond holds, asking again every few milliseconds, and
 // fails the test with what (formatted by t.Fatalf) if it never does.

@@ -211,14 +211,14 @@ func (e *CommandError) Error() string {
 func (e *CommandError) Unwrap() error { return e.Err }
 
 // Output runs a command and returns its standard output. Neither a command
-// that hangs nor one whose descriptors live on elsewhere makes it wait longer
-// than [Patience] and a second.
+// that hangs nor one whose descriptors live on elsewhere, as a client's do at a
+// server that has not closed them yet, makes it wait longer than [Patience] each.
 func Output(cmd *exec.Cmd) (string, error) { return output(cmd, Patience) }
 
 func output(cmd *exec.Cmd, limit time.Duration) (string, error) {
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
-	cmd.WaitDelay = time.Second
+	cmd.WaitDelay = limit
 	if err := cmd.Start(); err != nil {
 		return "", &CommandError{Args: cmd.Args, Code: -1, Err: err}
 	}

@@ -2,6 +2,7 @@ package tmuxtest
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"os"
 	"os/exec"
@@ -9,6 +10,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -163,7 +165,7 @@ func (x *Terminal) read() {
 		x.got = append(x.got, buf[:n]...)
 		_, _ = x.scr.Write(buf[:n]) // to memory
 		x.mu.Unlock()
-		if err != nil {
+		if err != nil && !errors.Is(err, os.ErrDeadlineExceeded) { // Pause ends a Read
 			return
 		}
 	}
@@ -264,6 +266,7 @@ func (x *Terminal) Pause() {
 	defer x.mu.Unlock()
 	if x.paused == nil {
 		x.paused = make(chan struct{})
+		_ = x.master.SetReadDeadline(time.Unix(1, 0)) // it may have been hung up
 	}
 }
 
@@ -272,6 +275,7 @@ func (x *Terminal) Resume() {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	if x.paused != nil {
+		_ = x.master.SetReadDeadline(time.Time{}) // it may have been hung up
 		close(x.paused)
 		x.paused = nil
 	}

@@ -108,7 +108,7 @@ func TestHalfAMessageThenSilence(t *testing.T) {
 		for _, b := range [][]byte{
 			frame(TypeReady, 20, nil), frame(TypeIdentifyTerm, 1<<16|20, nil), frame(TypeCommand, 0xffff, nil),
 		} {
-			if err := hostile(t, b, 8*time.Second); reason(err) == 0 {
+			if err := hostile(t, b, 30*time.Second); reason(err) == 0 {
 				t.Errorf("%x: %v", b, err)
 			}
 		}

@@ -77,11 +77,11 @@ func noLeak(t *testing.T, f func(t *testing.T)) {
 	}
 }
 
-// eventually polls until ok or five seconds are over.
+// eventually polls until ok or half a minute is over.
 func eventually(ok func() bool) bool {
 	tick := time.NewTicker(time.Millisecond)
 	defer tick.Stop()
-	end := time.Now().Add(5 * time.Second)
+	end := time.Now().Add(30 * time.Second)
 	for !ok() {
 		if time.Now().After(end) {
 			return false

@@ -66,10 +66,10 @@ func startServer(t testing.TB, bin string) *realServer {
 }
 
 func (s *realServer) tmux(args ...string) (string, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, s.bin, append([]string{"-S", s.sock}, args...)...)
-	cmd.WaitDelay = time.Second
+	cmd.WaitDelay = 20 * time.Second // a server may be slow to close what its client gave it
 	cmd.Env = append(os.Environ(), "TMUX=", "TERM=xterm-256color", "LC_ALL=C.UTF-8")
 	out, err := cmd.CombinedOutput()
 	return string(out), err

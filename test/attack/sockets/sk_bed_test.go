@@ -14,7 +14,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -215,7 +214,7 @@ func (z *cage) muxward(who string, args ...string) host.Result {
 	cmd := z.account(who).Command(host.Build(z.t, ""), append([]string{"sockets"}, args...)...)
 	cmd.Dir = "/"
 	var out, errs bytes.Buffer
-	cmd.Stdout, cmd.Stderr, cmd.WaitDelay = &out, &errs, time.Second
+	cmd.Stdout, cmd.Stderr, cmd.WaitDelay = &out, &errs, host.Patience
 	ctx, cancel := context.WithTimeout(context.Background(), host.Patience)
 	defer cancel()
 	z.must(cmd.Start())
