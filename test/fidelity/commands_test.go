@@ -69,7 +69,7 @@ func script(lines []line, dir string, inside bool) string {
 	b.WriteString(`until_shows() {
 	n=0
 	until tmux capture-pane -p -t "$1" | grep -q -F -e "$2"; do
-		n=$((n+1)); [ $n -lt 150 ] || { echo "$1 does not show $2"; return 9; }
+		n=$((n+1)); [ $n -lt 900 ] || { echo "$1 does not show $2"; return 9; }
 		sleep 0.02
 	done
 }
@@ -77,7 +77,7 @@ func script(lines []line, dir string, inside bool) string {
 	b.WriteString(`until_gone() {
 	n=0
 	until tmux ls 2>&1 | grep -q '^no server running'; do
-		n=$((n+1)); [ $n -lt 150 ] || { echo "the server does not end"; return 9; }
+		n=$((n+1)); [ $n -lt 900 ] || { echo "the server does not end"; return 9; }
 		sleep 0.02
 	done
 }

@@ -1,6 +1,7 @@
 package fidelity
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"os"
@@ -21,7 +22,7 @@ import (
 // what is sent at once is no paste.
 const corpusConf = `set -g assume-paste-time 0
 set -g prefix None
-set -s escape-time 5000
+set -s escape-time 60000
 set -g status off
 `
 
@@ -220,7 +221,14 @@ func (d *desk) readOnly(term string, keys []corpusKey) []byte {
 	}
 	x.Type(away)
 	x.ExitCode()
-	return d.recorders[0].Bytes()
+	// What reached the pane has been recorded when what is sent behind it has.
+	d.plain.Run("send-keys", "-t", "work", "-l", away)
+	var got []byte
+	tmuxtest.Eventually(d.t, func() (ok bool) {
+		got, ok = bytes.CutSuffix(d.recorders[0].Bytes(), []byte(away))
+		return ok
+	}, "what is sent behind the keys")
+	return got
 }
 
 // tally counts, for one kind of terminal in one mode.

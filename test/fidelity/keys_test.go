@@ -113,6 +113,9 @@ func (p *pressing) same(keys string) {
 			got[i] = string(p.recorders[i].Bytes())
 			return strings.HasSuffix(got[i], "END") || strings.HasSuffix(got[i], strings.Repeat("<any>", len(end)))
 		}, "%q: %d got %q; shown:\n%s", keys, i, got[i], strings.Join(x.Screen(), "\n"))
+		if asked {
+			x.WaitGone("(y/n)") // or it is taken for the next question
+		}
 	}
 	if got[0] != got[1] {
 		p.t.Errorf("%q: at tmux %q, here %q", keys, got[0], got[1])

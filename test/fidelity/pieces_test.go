@@ -3,7 +3,6 @@ package fidelity
 import (
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/muxward/muxward/internal/tmux/tmuxtest"
 )
@@ -47,7 +46,7 @@ func TestBegunKeys(t *testing.T) {
 	for i := range x {
 		d.tmux(i, "set-option", "-s", "escape-time", "60")
 	}
-	// What it was before is long: longer than a key is waited for here.
+	// What it was before is longer than anything is waited for here.
 	d.recorders[1].Reset()
 	x[1].Type("x")
 	d.recorders[1].WaitLen(1) // with the key, the new one is looked up
@@ -57,11 +56,7 @@ func TestBegunKeys(t *testing.T) {
 			r := d.recorders[i]
 			r.Reset()
 			x.Type(begun)
-			from := time.Now()
-			tmuxtest.Eventually(t, func() bool { return r.Len() >= len(begun) }, "%q is typed at %d", begun, i)
-			if held := time.Since(from); held > 4*time.Second {
-				t.Errorf("%q was held for %s at %d", begun, held, i)
-			}
+			tmuxtest.Eventually(t, func() bool { return r.Len() >= len(begun) }, "%q is held for the time at %d", begun, i)
 			x.Type("[A.")
 			tmuxtest.Eventually(t, func() bool {
 				got[i] = string(r.Bytes())

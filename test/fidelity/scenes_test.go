@@ -141,7 +141,7 @@ func scenes() []scene {
 		}},
 		{name: "commands after attach", play: func(s *stage) {
 			s.attach("tmux attach -t work \\; rename-window named \\; split-window", "0:named*")
-			s.look("───")
+			s.look(strings.Repeat("─", 80)) // to its end
 			s.x.Type(detachKeys)
 			s.ended(0)
 		}},

@@ -94,12 +94,10 @@ func (s *side) identity() (socket string, pid int) {
 func (s *side) end() {
 	s.t.Helper()
 	out, err := s.tmux("display-message", "-p", "#{pid}")
-	pid, bad := strconv.Atoi(out)
-	if err != nil || bad != nil {
-		return // nobody there
+	if pid, bad := strconv.Atoi(out); err == nil && bad == nil { // else nobody is there, or not for long
+		_, _ = s.tmux("kill-server") // it may end by itself
+		tmuxtest.Eventually(s.t, func() bool { return !running(pid) }, "%s: the server ends", s.name)
 	}
-	_, _ = s.tmux("kill-server") // it may end by itself
-	tmuxtest.Eventually(s.t, func() bool { return !running(pid) }, "%s: the server ends", s.name)
 	if s.host != nil {
 		// muxward has noticed as well.
 		tmuxtest.Eventually(s.t, func() bool {

@@ -32,6 +32,7 @@ type theatre struct {
 	alice  *tmuxtest.Terminal
 	canary string
 	panes  []*tmuxtest.Recorder
+	calm   time.Duration // how long the server may take to be as it was
 }
 
 // raise makes one. tag is a build tag of muxward.
@@ -42,7 +43,7 @@ func raise(t *testing.T, tag string) *theatre {
 		Policy:   map[string]string{"grants.yaml": seen},
 		TmuxConf: "set -g automatic-rename off\nset -g allow-rename off\nset -g @mark " + mark + "\nset -g status-right ''\n",
 	})
-	s := &theatre{t: t, h: h, canary: tmuxtest.Dir(t, tmuxtest.Account{})}
+	s := &theatre{t: t, h: h, canary: tmuxtest.Dir(t, tmuxtest.Account{}), calm: tmuxtest.Patience}
 	if err := os.Chmod(s.canary, 0o777); err != nil {
 		t.Fatal(err)
 	}
@@ -162,14 +163,14 @@ func (s *theatre) play(who string, a act) (found []string) {
 		}
 		told += string(y.Bytes())
 	}
-	if enters && a.shows != "" && !settles(func() bool { return x.Contains(a.shows) }) {
+	if enters && a.shows != "" && !settles(tmuxtest.Patience, func() bool { return x.Contains(a.shows) }) {
 		wrong("%q is not shown in the end, they were told %q:\n%s", a.shows, told, strings.Join(x.Screen(), "\n"))
 	}
 	for _, y := range clients {
 		y.HangUp()
 	}
 	var after string
-	if !settles(func() bool { after = s.state(); return after == before }) {
+	if !settles(s.calm, func() bool { after = s.state(); return after == before }) {
 		wrong("the server changed:\n%s", difference(before, after))
 	}
 	for _, y := range clients {
@@ -192,10 +193,10 @@ func (s *theatre) words(line string) []string {
 }
 
 // settles waits for what must come, and reports whether it did.
-func settles(ok func() bool) bool {
+func settles(within time.Duration, ok func() bool) bool {
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
-	for end := time.Now().Add(tmuxtest.Patience / 2); !ok(); <-tick.C {
+	for end := time.Now().Add(within); !ok(); <-tick.C {
 		if time.Now().After(end) {
 			return false
 		}
@@ -233,6 +234,7 @@ func TestStrangersOnTerminalsTeeth(t *testing.T) {
 	} {
 		t.Run(c.build+" "+c.who+" "+c.come+" "+c.beside, func(t *testing.T) {
 			s := raise(t, c.build)
+			s.calm = 3 * time.Second // most of them change it for good
 			a := act{come: c.come, shows: ""}
 			if c.beside != "" {
 				a.beside, a.shows = []string{c.beside}, mark // which takes a moment to be drawn

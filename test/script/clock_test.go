@@ -35,17 +35,20 @@ func TestClockSetBack(t *testing.T) {
 	until := func(d time.Duration) string { return time.Now().Add(d).UTC().Format(time.RFC3339) }
 	h := host.Start(t, host.Config{Build: "failpoints", Env: []string{"MUXWARD_FAILPOINTS=" + dir}})
 	h.Must(host.Alice, "new-session", "-d", "-s", "work", "cat")
-	moment := 8 * time.Second
-	h.Reload("grants.yaml", fmt.Sprintf(`grants:
+	grants := func(bobs time.Duration) string {
+		return fmt.Sprintf(`grants:
   - {who: mwbob, role: viewer, on: mwalice/work, until: %s, reason: for a moment}
   - {who: mwcarol, role: typist, on: mwalice/work, until: %s, reason: for an hour}
   - {who: root, role: admin, on: "*", reason: runs it}
-`, until(moment), until(time.Hour)))
+`, until(bobs), until(time.Hour))
+	}
+	h.Reload("grants.yaml", grants(time.Hour))
 	b := h.Terminal(host.Bob, tmuxtest.TerminalConfig{}, "attach", "-t", "mwalice/work")
 	c := h.Terminal(host.Carol, tmuxtest.TerminalConfig{}, "attach", "-t", "mwalice/work")
 	b.WaitFor("[work]")
 	c.WaitFor("[work]")
 	last := len(h.Audit())
+	h.Reload("grants.yaml", grants(6*time.Second)) // less what that takes
 
 	set("-1h")
 	if b.Exited() {

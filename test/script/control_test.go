@@ -169,9 +169,7 @@ func TestControlEnds(t *testing.T) {
 			t.Errorf("after %.40q: exit %d\n%s", c.said, r.Code, r.Out)
 		}
 	}
-	if said := h.Muxward(host.Alice, "who").Out; strings.Contains(said, "control") {
-		t.Errorf("somebody is still there: %s", said)
-	}
+	tmuxtest.Eventually(t, func() bool { return !strings.Contains(h.Muxward(host.Alice, "who").Out, "control") }, "nobody is there any more")
 }
 
 // A client goes when what it asked for is done, however much more it has said.
@@ -225,7 +223,7 @@ var recorded = []struct {
 	{"select-window -t :9 ; display-message -p never", 1, ""},
 	{"rename-window {", 1, ""},
 	{"rename-window 'other name'", 1, "%window-renamed @0 other name"},
-	{"refresh-client -f pause-after=1,wait-exit", 1, ""},
+	{"refresh-client -f pause-after=60,wait-exit", 1, ""},
 	{"send-keys -t %0 again Enter", 1, "%extended-output"},
 	{"refresh-client -A '%0:pause'", 1, "%pause %0"},
 	{"refresh-client -A '%0:continue'", 1, "%continue %0"},

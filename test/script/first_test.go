@@ -38,6 +38,7 @@ func TestFirstLight(t *testing.T) {
 		t.Errorf("mallory: %+v", r)
 	}
 	a := h.Terminal(host.Alice, tmuxtest.TerminalConfig{}, "attach", "-t", "work")
+	a.WaitFor("[work]")
 	a.Type("alice-was-here\r")
 	a.WaitFor("alice-was-here")
 	b := h.Terminal(host.Bob, tmuxtest.TerminalConfig{}, "attach", "-t", "mwalice/work")
@@ -62,12 +63,16 @@ func TestFirstLight(t *testing.T) {
 // TestTimeIsOver: a grant ends at its hour, also for somebody who only looks at
 // a screen on which nothing happens.
 func TestTimeIsOver(t *testing.T) {
-	until := time.Now().Add(4 * time.Second).UTC().Format(time.RFC3339)
-	h := host.Start(t, host.Config{Policy: map[string]string{"grants.yaml": fmt.Sprintf(
-		"grants:\n  - {who: mwbob, role: viewer, on: mwalice/work, until: %s, reason: for a moment}\n", until)}})
-	h.Must(host.Alice, "new-session", "-d", "-s", "work", "cat")
+	until := func(d time.Duration) string {
+		return fmt.Sprintf("grants:\n  - {who: mwbob, role: viewer, on: mwalice/work, until: %s, reason: for a moment}\n",
+			time.Now().Add(d).UTC().Format(time.RFC3339))
+	}
+	h := host.Start(t, host.Config{Policy: map[string]string{"grants.yaml": until(time.Hour)}})
+	h.Must(host.Alice, "new-session", "-d", "-s", "work", "echo nothing-more; exec cat")
 	h.Server(host.Alice).Run("set-option", "-g", "status", "off")
 	b := h.Terminal(host.Bob, tmuxtest.TerminalConfig{}, "attach", "-t", "mwalice/work")
+	b.WaitFor("nothing-more")
+	h.Reload("grants.yaml", until(3*time.Second))
 	if code := b.ExitCode(); code != 1 {
 		t.Errorf("bob's client exits %d: %q", code, b.Screen())
 	}

@@ -35,9 +35,7 @@ func TestTypedBehindAKeyThatSwitches(t *testing.T) {
 	if got := string(there.Bytes()); got != want || here.Len() > 0 {
 		t.Errorf("%q there, %q here", got, here.Bytes())
 	}
-	if _, err := os.Stat(dir + "/seat-output"); !os.IsNotExist(err) {
-		t.Error("the display was not held up")
-	}
+	tmuxtest.Eventually(t, func() bool { _, err := os.Stat(dir + "/seat-output"); return os.IsNotExist(err) }, "the display is held up")
 	if err := os.WriteFile(dir+"/seat-output.go", nil, 0o600); err != nil {
 		t.Fatal(err)
 	}

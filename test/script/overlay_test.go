@@ -19,7 +19,7 @@ func TestListsOnASmallTerminal(t *testing.T) {
 `}})
 	h.Must(host.Alice, "new-session", "-d", "-s", "work", "-x", "40", "-y", "11", "echo in-the-pane; exec cat")
 	s := h.Server(host.Alice)
-	s.Run("set-option", "-g", "status-right", "")
+	s.Run("set-option", "-g", "status-right", "|END")
 	for range 12 {
 		s.Run("new-window", "-d", "-t", "work", "-n", "日本語の長い名前が四十桁に収まらない", "exec cat")
 	}
@@ -31,22 +31,20 @@ func TestListsOnASmallTerminal(t *testing.T) {
 		"ascii": h.Terminal(host.Bob, plain, "attach", "-t", "mwalice/work"),
 	} {
 		x.WaitFor("in-the-pane")
+		tmuxtest.Eventually(t, func() bool { return strings.HasSuffix(x.Screen()[11], "|END") }, "%s: all is drawn, the status line last; there is\n%v", what, x)
 		before := x.Screen()
 		x.Type("\x02w")
 		x.WaitFor("where to?")
 		x.Type("G")
-		x.WaitFor("work:12")
 		name := "日本語の長い名前"
 		if what == "ascii" {
 			name = "________"
 		}
-		if !x.Contains("work:12 " + name) {
-			t.Errorf("%s: no %q in\n%v", what, name, x)
-		}
-		rows := x.Screen()
-		if len(rows) != 12 || !strings.HasPrefix(rows[11], "Enter goes there") {
-			t.Errorf("%s: the last line is %q", what, rows[len(rows)-1])
-		}
+		x.WaitFor("work:12 " + name)
+		tmuxtest.Eventually(t, func() bool {
+			rows := x.Screen()
+			return len(rows) == 12 && strings.HasPrefix(rows[11], "Enter goes there")
+		}, "%s: the last line tells of keys in\n%v", what, x)
 		x.Type("q")
 		tmuxtest.Eventually(t, func() bool { return slices.Equal(x.Screen(), before) }, "%s: the display is back; it is\n%v", what, x)
 		x.Type("\x02?")

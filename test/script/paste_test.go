@@ -61,6 +61,7 @@ func TestPasteRules(t *testing.T) {
 	other := tmuxtest.NewRecorder(t)
 	h.Must(host.Alice, "split-window", "-t", "work", "printf 'other pane\n'; "+other.Command())
 	b.WaitFor("other pane")
+	other.WaitReady()
 	b.Type("y")
 	b.WaitFor("nothing was pasted: another pane is active than when you were asked")
 	b.Type("#")

@@ -33,11 +33,15 @@ func TestPresenceInTheStatusLine(t *testing.T) {
 	carol := h.Terminal(host.Carol, tmuxtest.TerminalConfig{Cols: 100, Rows: 24}, "attach", "-t", "mwalice/work")
 	bob.WaitFor("with [mwalice* mwbob mwcarol*]")
 	bob.Type("is not typed")
-	carol.Type("hello")
-	alice.WaitFor("typing [mwcarol]")
-	if out := h.Muxward("root", "who", "--json").Out; !strings.Contains(out, `"typing": true`) && !strings.Contains(out, `"typing":true`) {
-		t.Errorf("muxward who says\n%s", out)
-	}
+	tmuxtest.Eventually(t, func() bool { // it is told for a while
+		carol.Type("hello")
+		return alice.Contains("typing [mwcarol]")
+	}, "alice sees that carol types")
+	tmuxtest.Eventually(t, func() bool {
+		carol.Type("hello")
+		out := h.Muxward("root", "who", "--json").Out
+		return strings.Contains(out, `"typing": true`) || strings.Contains(out, `"typing":true`)
+	}, "muxward who says that carol types")
 	alice.WaitFor("typing []") // a while later
 	h.Reload("grants.yaml", `grants:
   - {who: mwbob, role: viewer, on: mwalice/work, reason: he watches}

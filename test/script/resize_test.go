@@ -51,6 +51,7 @@ func TestDetachingWhatKeepsTheSize(t *testing.T) {
 	clients := func() string {
 		return server.Run("list-clients", "-t", "work", "-F", "#{client_control_mode} #{client_name}")
 	}
+	tmuxtest.Eventually(t, func() bool { return strings.Contains(clients(), "1 ") }, "something keeps bob's size away")
 	detached := 0
 	for line := range strings.Lines(clients()) {
 		if name, ok := strings.CutPrefix(strings.TrimSpace(line), "1 "); ok {

@@ -35,6 +35,7 @@ var accounts = map[string]string{
 //	attach NAME WHO ARG...    run tmux as somebody on a terminal called NAME
 //	type NAME TEXT            type there; \r, \e and \xNN are understood
 //	see NAME TEXT             wait until the text is on the screen (! see: it must not be there)
+//	fades NAME TEXT           wait until the text is not on the screen any more
 //	control NAME WHO ARG...   run tmux -C as somebody, on pipes, called NAME
 //	say NAME LINE             send a line there
 //	hear NAME TEXT            wait until it has said the text (! hear: it must not have)
@@ -70,7 +71,7 @@ func (t teller) Verbose() bool                      { return testing.Verbose() }
 
 func (s *scene) commands() map[string]func(*testscript.TestScript, bool, []string) {
 	return map[string]func(*testscript.TestScript, bool, []string){
-		"host": s.start, "as": s.as, "attach": s.attach, "type": s.typeText, "see": s.see, "gone": s.gone,
+		"host": s.start, "as": s.as, "attach": s.attach, "type": s.typeText, "see": s.see, "fades": s.fades, "gone": s.gone,
 		"sane": s.sane, "real": s.real, "signal": s.signal, "run": s.run, "ended": s.ended,
 		"reload": s.reload, "until": s.wait,
 		"control": s.control, "say": s.say, "hear": s.hear, "ends": s.ends,
@@ -143,6 +144,15 @@ func (s *scene) see(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	s.until(ts, func() bool { return x.Contains(args[1]) }, func() string {
 		return fmt.Sprintf("%s does not show %q:\n%s", args[0], args[1], strings.Join(x.Screen(), "\n"))
+	})
+}
+
+// fades is for what goes: a screen is drawn piece by piece, and what it showed before may
+// still be there when what it is to show has begun.
+func (s *scene) fades(ts *testscript.TestScript, _ bool, args []string) {
+	x := s.at(ts, args[0])
+	s.until(ts, func() bool { return !x.Contains(args[1]) }, func() string {
+		return fmt.Sprintf("%s still shows %q:\n%s", args[0], args[1], strings.Join(x.Screen(), "\n"))
 	})
 }
 

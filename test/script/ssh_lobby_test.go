@@ -60,6 +60,9 @@ func TestSSHLobbyByLines(t *testing.T) {
 	}
 	y := h.SSHTerminal(host.Bob, tmuxtest.TerminalConfig{}, "127.0.0.1")
 	y.WaitFor("1  mwalice/work  view")
+	tmuxtest.Eventually(t, func() bool {
+		return strings.HasSuffix(strings.TrimSpace(strings.Join(y.Screen(), "\n")), "\n>")
+	}, "all of it is drawn, the question last")
 	drawn := len(y.Bytes())
 	y.Type("\x0c")
 	lines := func() string { return string(y.Bytes()[drawn:]) }

@@ -105,6 +105,9 @@ func TestSSHLookBack(t *testing.T) {
 	c.WaitGone("looking back")
 	c.Type("\x1b[<64;5;5M")
 	c.WaitFor("looking back, for you alone")
+	tmuxtest.Eventually(t, func() bool {
+		return strings.HasPrefix(c.Screen()[0], "line 2") && strings.Contains(c.Screen()[0], " of many")
+	}, "the first row is drawn")
 	number := c.Screen()[0][len("line "):len("line 274")]
 	c.Type("\x1b[<0;6;1M\x1b[<32;7;1M\x1b[<32;8;1M\x1b[<0;8;1m")
 	text := "\x1b]52;c;" + base64.StdEncoding.EncodeToString([]byte(number)) + "\x07"
@@ -264,9 +267,7 @@ func TestSSHCertificates(t *testing.T) {
 	h.WriteSSH("revoked", "serial: 7\n")
 	h.Signal(syscall.SIGHUP)
 	tmuxtest.Eventually(t, func() bool { return try(good...).Code == 255 }, "the revoked certificate is refused")
-	if !strings.Contains(h.Output(), "authorities:2") {
-		t.Errorf("muxward does not say what is wrong:\n%s", h.Output())
-	}
+	tmuxtest.Eventually(t, func() bool { return strings.Contains(h.Output(), "authorities:2") }, "muxward says what is wrong")
 	again := []string{"-I", "bob's laptop", "-n", "mwbob", "-z", "8", "-V", "-1m:+1h"}
 	if r := try(again...); r.Code != 0 {
 		t.Errorf("what was read last of the authorities does not stand: %+v", r)
