@@ -67,7 +67,7 @@ func TestD17OwnersClient(t *testing.T) {
 		w.server.Run("switch-client", "-c", hers, "-t", "shared")
 		bob = come(bob)
 		w.Must(owner, "detach-client")
-		soon(func() bool { return alice.Exited() || bob.Exited() })
+		w.soon(func() bool { return alice.Exited() || bob.Exited() })
 		if !alice.Exited() {
 			w.gain("the owner is still attached, bob is not")
 			leave(alice)

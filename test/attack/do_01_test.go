@@ -44,7 +44,7 @@ func TestDO01SilentConnections(t *testing.T) {
 			t.Errorf("bob's logins took %v", took)
 		}
 		kept := 0
-		within(5*time.Second, func() bool {
+		w.soon(func() bool {
 			kept = stillOpen(open)
 			return kept <= 256
 		})

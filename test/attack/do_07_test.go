@@ -46,9 +46,7 @@ func TestDO07ComeAndGo(t *testing.T) {
 	for _, g := range w.gains {
 		t.Error(g)
 	}
-	if now := files(); now != before {
-		t.Errorf("at first %d files in the doors, now %d", before, now)
-	}
+	tmuxtest.Eventually(t, func() bool { return files() == before }, "there are %d files in the doors, as at first", before)
 	var open []net.Conn
 	for range 60 {
 		c, err := net.Dial("unix", w.door(stranger))

@@ -62,12 +62,21 @@ func TestF01MuxwardKilled(t *testing.T) {
 	b.VerifyAudit()
 }
 
-// servers counts the tmux servers that run as an account.
+// servers counts the tmux servers that run as an account here: other packages' tests,
+// which run beside these, have accounts of the same numbers in mount namespaces of
+// their own.
 func servers(t *testing.T, who string) (n int) {
 	t.Helper()
 	uid := int(tmuxtest.As(t, who).UID)
+	here, err := os.Readlink("/proc/self/ns/mnt")
+	if err != nil {
+		t.Fatal(err)
+	}
 	dirs, _ := filepath.Glob("/proc/[0-9]*")
 	for _, dir := range dirs {
+		if there, err := os.Readlink(dir + "/ns/mnt"); err != nil || there != here {
+			continue // elsewhere, or gone
+		}
 		status, err := os.ReadFile(dir + "/status")
 		if err == nil && field(status, "Uid:") == uid && bytes.HasPrefix(status, []byte("Name:\ttmux: server")) &&
 			!bytes.Contains(status, []byte("\nState:\tZ")) {

@@ -29,6 +29,7 @@ func failing(t *testing.T) (b *bed, arm func(name, what string) (reached func() 
 			_, err := os.Stat(dir + "/" + name)
 			return err != nil
 		}
+		b.reached = reached
 		t.Cleanup(func() {
 			if !reached() && !t.Failed() {
 				t.Errorf("failpoint %s was never reached", name)

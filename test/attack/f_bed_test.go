@@ -28,6 +28,8 @@ type bed struct {
 	pids      string // of server and panes
 	// revocation is one that was started by the test.
 	revocation *tmuxtest.Terminal
+	// reached tells whether somebody has come by the failpoint that was set last.
+	reached func() bool
 	// clients are those whose service is to fail.
 	clients []*tmuxtest.Terminal
 	// byLines are those of them in control mode.

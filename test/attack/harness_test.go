@@ -353,7 +353,7 @@ func (w *world) alive() {
 	}
 	// A terminal that goes takes a moment to leave tmux's list.
 	var now string
-	same := soon(func() bool {
+	same := w.soon(func() bool {
 		now = w.server.State()
 		return now == w.state
 	})
@@ -375,7 +375,7 @@ func (w *world) oracles() {
 	w.typedByLog()
 	if !w.row.unlogged {
 		var missing []string
-		within(3*time.Second, func() bool { // what is only counted is written each second
+		soon(func() bool { // what is only counted is written each second
 			missing = w.unlogged()
 			return len(missing) == 0
 		})
@@ -422,7 +422,7 @@ func (w *world) typedByLog() {
 		return
 	}
 	n, sum := w.rec.Len(), 0
-	if !within(3*time.Second, func() bool {
+	if !soon(func() bool {
 		sum = w.sumByLog()
 		return n <= sum
 	}) {
@@ -597,13 +597,21 @@ func (w *world) baited() {
 // takes, else a moment.
 func soonIf(control bool, ok func() bool) bool {
 	if control {
-		return within(4*time.Second, ok)
+		return within(10*time.Second, ok)
 	}
 	return within(300*time.Millisecond, ok)
 }
 
 // soon polls a condition for as long as anything may take here.
-func soon(ok func() bool) bool { return within(tmuxtest.Patience/2, ok) }
+func soon(ok func() bool) bool { return within(tmuxtest.Patience, ok) }
+
+// soon is that for what comes in an attack. In a control run it may never come.
+func (w *world) soon(ok func() bool) bool {
+	if w.control {
+		return within(3*time.Second, ok)
+	}
+	return soon(ok)
+}
 
 func within(d time.Duration, ok func() bool) bool {
 	deadline := time.Now().Add(d)

@@ -85,7 +85,7 @@ func newKnocking(t *testing.T, build string, tries int) *knocking {
 	}
 	wg.Wait()
 	t.Logf("%.0f tries a second", float64(tries)/time.Since(began).Seconds())
-	within(3*time.Second, func() bool { // what is only counted is written each second
+	soon(func() bool { // what is only counted is written each second
 		f.count()
 		return f.listed+f.counted >= tries
 	})

@@ -225,7 +225,7 @@ func (r *revocation) judge(i int, x *tmuxtest.Terminal, mark string) {
 		return after
 	}
 	if w.control {
-		soon(func() bool { return shown() != nil })
+		w.soon(func() bool { return shown() != nil })
 		defer leave(x)
 	} else if code := x.ExitCode(); code != 1 {
 		w.t.Errorf("trial %d: carol's client exits %d", i, code)

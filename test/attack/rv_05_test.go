@@ -135,9 +135,14 @@ func TestRV05ExpiredWhileTyping(t *testing.T) {
 	row{loose: loose, restless: true, gains: 1, attack: func(w *world) {
 		g := granted{w}
 		rv := newRevocation(w, "addressed", "")
-		var until time.Time
-		rv.before = func() { _, until = g.give(owner, typist, "typist", "-t", "mwalice/rv", "--for", "5s") }
+		var first string
+		rv.before = func() { first, _ = g.give(owner, typist, "typist", "-t", "mwalice/rv", "--for", "1h") }
 		rv.take = func(x *tmuxtest.Terminal) host.Result {
+			// She is there by then: what ends soon is all that she has left.
+			_, until := g.give(owner, typist, "typist", "-t", "mwalice/rv", "--for", "2s")
+			if r := w.Muxward(owner, "grants", "take-back", first); r.Code != 0 {
+				w.t.Errorf("take-back: %+v", r)
+			}
 			tmuxtest.Eventually(w.t, func() bool { return !time.Now().Before(until) }, "the time is over")
 			rv.says("|") // what comes behind it came later
 			return rv.closed(x)

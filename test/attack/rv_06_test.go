@@ -68,7 +68,7 @@ func TestRV06ClockSetForward(t *testing.T) {
 		x.WaitFor("[rv]")
 		w.set("8760h")
 		if w.control {
-			soon(x.Exited)
+			w.soon(x.Exited)
 		} else {
 			tmuxtest.Eventually(w.t, x.Exited, "carol's display is closed")
 		}

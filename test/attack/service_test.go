@@ -216,7 +216,7 @@ func noticed(b *bed, x *tmuxtest.Terminal) {
 func flooded(b *bed, x *tmuxtest.Terminal) {
 	x.Pause()
 	b.server.Run("new-window", "-t", "shared", "-n", "flood", "yes $(printf %0200d 7)")
-	pause(300 * time.Millisecond)
+	tmuxtest.Eventually(b.t, b.reached, "the terminal falls behind")
 	b.server.Run("kill-window", "-t", "shared:flood")
 	x.Resume()
 }

@@ -1,12 +1,9 @@
 package attack
 
 import (
-	"errors"
 	"fmt"
-	"io"
 	"math"
 	"net"
-	"os"
 	"testing"
 	"time"
 
@@ -178,16 +175,10 @@ func (w *world) silentSSH(n int) (open []net.Conn, kept int) {
 		open = append(open, c)
 	}
 	// Those that have to make room are closed; the others are greeted and then wait.
-	end := time.Now().Add(2 * time.Second)
-	for _, c := range open {
-		if soon := time.Now().Add(20 * time.Millisecond); end.Before(soon) {
-			end = soon
-		}
-		_ = c.SetReadDeadline(end)
-		if _, err := io.Copy(io.Discard, c); errors.Is(err, os.ErrDeadlineExceeded) {
-			kept++
-		}
-	}
+	w.soon(func() bool {
+		kept = stillOpen(open)
+		return kept <= 100
+	})
 	return open, kept
 }
 

@@ -61,13 +61,13 @@ func TestSS12OddBeginnings(t *testing.T) {
 					}
 				})
 			}
-			if k.ends && !within(5*time.Second, func() bool { return stillOpen(same) == 0 }) {
+			if k.ends && !w.soon(func() bool { return stillOpen(same) == 0 }) {
 				w.gain("%s: %d connections wait for more", what, stillOpen(same))
 			}
 			open = append(open, same...)
 		}
 		kept := 0
-		within(2*time.Second, func() bool {
+		w.soon(func() bool {
 			kept = stillOpen(open)
 			return kept <= 32
 		})

@@ -147,7 +147,7 @@ func (w *world) silent(n int) {
 		}
 	}
 	kept := len(all)
-	within(2*time.Second, func() bool {
+	w.soon(func() bool {
 		kept = 0
 		for _, c := range all {
 			if !closed(c, time.Millisecond) {

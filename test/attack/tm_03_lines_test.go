@@ -70,7 +70,7 @@ func TestTM03LinesThatBecomeCommands(t *testing.T) {
 		}
 		l.Ask(send + "-l END")
 		w.permit("END")
-		soon(func() bool { return w.rec.Len() >= len(w.permitted) })
+		w.soon(func() bool { return w.rec.Len() >= len(w.permitted) })
 		w.baited()
 		l.Say("")
 		l.Code()

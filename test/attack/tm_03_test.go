@@ -45,7 +45,7 @@ func TestTM03WordsThatBecomeCommands(t *testing.T) {
 		}
 		w.try(typist, "send-keys", "-t", a, "-l", "END")
 		w.permit("END")
-		soon(func() bool { return w.rec.Len() >= len(w.permitted) })
+		w.soon(func() bool { return w.rec.Len() >= len(w.permitted) })
 		w.baited()
 	}}.run(t)
 }

@@ -33,7 +33,7 @@ func TestTM07NamesOfPanes(t *testing.T) {
 				}
 			}
 		}
-		soon(func() bool { return w.rec.Len() >= len(w.permitted) })
+		w.soon(func() bool { return w.rec.Len() >= len(w.permitted) })
 		if n := trap.Len(); n > 0 {
 			w.gain("another session received %d keys", n)
 		}

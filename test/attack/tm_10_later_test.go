@@ -48,7 +48,7 @@ func TestTM10TakenWhileAttached(t *testing.T) {
 			}
 			word := fmt.Sprintf("AFTER-%d-", i)
 			w.Must(owner, "send-keys", "-t", pane, word, "Enter")
-			soon(func() bool { return bob.Exited() || bob.Contains(word) })
+			w.soon(func() bool { return bob.Exited() || bob.Contains(word) })
 			if bob.Contains(word) {
 				w.gain("%s: bob sees it", way.name)
 			} else if !bob.Exited() {

@@ -112,8 +112,13 @@ func (w *world) otherWays(forbid func(session string)) {
 // byWay lists what showed bob something.
 func (w *world) byWay(y way, fill func(string) string) (got []string) {
 	hears := func(args ...string) {
-		look := func() bool { return strings.Contains(w.try(viewer, args...).Out, w.mark) }
-		if soonIf(w.control, look) {
+		heard := false
+		soonIf(w.control, func() bool {
+			r := w.try(viewer, args...)
+			heard = strings.Contains(r.Out, w.mark)
+			return heard || !w.control && r.Code != 0 // who is refused once need not ask again
+		})
+		if heard {
 			got = append(got, args[0]+" "+args[len(args)-1])
 		}
 	}

@@ -18,7 +18,7 @@ func TestTM12SizeOfAViewer(t *testing.T) {
 	row{teeth: "teeth_size", attack: func(w *world) {
 		before := w.sizeOf("shared")
 		bob := w.attach(viewer, tmuxtest.TerminalConfig{Cols: 41, Rows: 11}, "attach", "-t", "mwalice/shared")
-		soon(func() bool { return len(bob.Bytes()) > 0 })
+		w.soon(func() bool { return len(bob.Bytes()) > 0 })
 		bob.Resize(120, 50)
 		if soonIf(w.control, func() bool { return w.sizeOf("shared") != before }) {
 			w.gain("the window was %s and is %s", before, w.sizeOf("shared"))
@@ -124,7 +124,7 @@ func TestTM12SizeOfLeaving(t *testing.T) {
 			case 2:
 				w.server.Run("detach-client", "-t", w.displayOf("shared"))
 			}
-			soon(func() bool { return bob.Exited() && len(w.displaysBut("")) == 0 })
+			w.soon(func() bool { return bob.Exited() && len(w.displaysBut("")) == 0 })
 			if now := w.sizeOf("shared"); now != before {
 				w.gain("time %d: the window was %s and is %s", i, before, now)
 				break

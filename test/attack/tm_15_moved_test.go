@@ -53,7 +53,7 @@ func (w *world) sentAway(x *tmuxtest.Terminal, l *host.Lines) {
 		tmuxtest.Eventually(w.t, func() bool { return l.Has(w.mark) }, "the secret is in bob's lines")
 		return
 	}
-	if !soon(x.Exited) {
+	if !w.soon(x.Exited) {
 		w.gain("bob's display goes on after it was moved")
 	}
 	l.Code()
@@ -126,7 +126,7 @@ func TestTM15ConnectionDisturbed(t *testing.T) {
 				}
 			}
 			mark := fmt.Sprint(i % 10)
-			soon(func() bool {
+			w.soon(func() bool {
 				x.Type(mark)
 				return strings.Contains(string(w.rec.Bytes()), mark)
 			})

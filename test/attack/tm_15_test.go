@@ -40,7 +40,7 @@ func TestTM15ConnectionTakenAway(t *testing.T) {
 				}
 			}
 			// Typing works again, and what was given up is not typed later.
-			soon(func() bool {
+			w.soon(func() bool {
 				carol.Type(mark)
 				return bytes.Contains(w.rec.Bytes(), []byte(mark))
 			})

@@ -80,13 +80,16 @@ func TestTM20DestructiveInDisguise(t *testing.T) {
 		}
 	}
 	row{grants: looks, cedar: forbid, loose: everyVerb, gains: possible, restless: true, attack: func(w *world) {
+		begun := map[string]string{} // sessions as they were before they were tried
 		for i, d := range disguises() {
 			people := []string{viewer, typist}
 			if w.control {
 				people = people[:1] // it is done once
 			}
 			for _, who := range people {
-				done, said := w.disguised(d, who, fmt.Sprintf("s%d-%s", i, who))
+				session := fmt.Sprintf("s%d-%s", i, who)
+				before, done, said := w.disguised(d, who, session)
+				begun[session] = ofSession(before, session)
 				switch {
 				case done:
 					w.gain("%s: %q", who, d.args)
@@ -97,12 +100,46 @@ func TestTM20DestructiveInDisguise(t *testing.T) {
 				}
 			}
 		}
+		if w.control {
+			return
+		}
+		soonIf(false, func() bool { // nor does anything come of one later
+			now := w.allPanes()
+			for session, was := range begun {
+				if is := ofSession(now, session); is != was {
+					w.gain("session %s was\n%s\nand is\n%s", session, was, is)
+					return true
+				}
+			}
+			return false
+		})
 	}}.run(t)
 }
 
-// disguised has somebody try a command on a new session, and reports whether
-// anything came of it.
-func (w *world) disguised(d disguise, who, session string) (done bool, said string) {
+// allPanes is what a disguise could change.
+func (w *world) allPanes() string {
+	out, err := w.server.Try("list-panes", "-a", "-F",
+		"#{session_name} #{window_id} #{window_name} #{window_active} #{window_layout} #{pane_id} #{pane_pid} #{pane_active} #{pane_title} #{window_zoomed_flag} #{destroy-unattached}")
+	if err != nil {
+		return "gone"
+	}
+	return out
+}
+
+// ofSession are the lines about one session.
+func ofSession(panes, session string) string {
+	var out strings.Builder
+	for line := range strings.Lines(panes) {
+		if strings.HasPrefix(line, session+" ") {
+			out.WriteString(strings.TrimSpace(line) + "\n")
+		}
+	}
+	return out.String()
+}
+
+// disguised has somebody try a command on a new session, and reports how the server was
+// before and whether anything came of it.
+func (w *world) disguised(d disguise, who, session string) (before string, done bool, said string) {
 	w.t.Helper()
 	w.server.Run("new-session", "-d", "-x", "80", "-y", "23", "-s", session, "cat", ";", "split-window", "-d", "-t", session, "cat", ";",
 		"new-window", "-d", "-t", session, "-n", "spare", "cat", ";", "select-pane", "-t", session+":0.1", ";", "select-pane", "-t", session+":0.0")
@@ -119,20 +156,12 @@ func (w *world) disguised(d disguise, who, session string) (done bool, said stri
 		defer leave(x)
 		alice = x.Exited
 	}
-	state := func() string {
-		out, err := w.server.Try("list-panes", "-a", "-F",
-			"#{session_name} #{window_id} #{window_name} #{window_active} #{window_layout} #{pane_id} #{pane_pid} #{pane_active} #{pane_title} #{window_zoomed_flag} #{destroy-unattached}")
-		if err != nil {
-			return "gone"
-		}
-		return out
-	}
-	before := state()
+	before = w.allPanes()
 	code := 0
 	if d.detaches && args[0] != "detach-client" {
 		x := w.attach(who, tmuxtest.TerminalConfig{}, args...)
 		defer leave(x)
-		if !soon(func() bool { return x.Exited() || len(x.Bytes()) > 0 && alice() }) || x.Exited() {
+		if !w.soon(func() bool { return x.Exited() || len(x.Bytes()) > 0 && alice() }) || x.Exited() {
 			code, said = x.ExitCode(), string(x.Bytes())
 		}
 	} else {
@@ -140,7 +169,11 @@ func (w *world) disguised(d disguise, who, session string) (done bool, said stri
 		code, said = r.Code, r.Out+r.Err
 	}
 	if d.quiet {
-		return code == 0, said
+		return before, code == 0, said
 	}
-	return soonIf(w.control && d.refused == "", func() bool { return alice() || !d.detaches && state() != before }), said
+	happened := func() bool { return alice() || !d.detaches && w.allPanes() != before }
+	if w.control && d.refused == "" || d.detaches {
+		return before, soonIf(w.control && d.refused == "", happened), said
+	}
+	return before, happened(), said
 }

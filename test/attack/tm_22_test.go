@@ -34,6 +34,6 @@ func TestTM22FlagsOfSendKeys(t *testing.T) {
 				w.permit("y")
 			}
 		}
-		soon(func() bool { return w.rec.Len() >= len(w.permitted) })
+		w.soon(func() bool { return w.rec.Len() >= len(w.permitted) })
 	}}.run(t)
 }

@@ -5,7 +5,6 @@ import (
 	"math/rand/v2"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/muxward/muxward/internal/soak"
 )
@@ -62,7 +61,7 @@ func TestTM24PolicyByChance(t *testing.T) {
 			} {
 				// Two files were changed: the second may be in force a moment
 				// later than the first.
-				if !within(2*time.Second, func() bool { return (w.try(viewer, args...).Code == 0) == may[verb] }) {
+				if !w.soon(func() bool { return (w.try(viewer, args...).Code == 0) == may[verb] }) {
 					w.gain("%s is not %v with\n%s%s", verb, may[verb], grants.String(), cedar)
 				}
 			}

@@ -47,6 +47,6 @@ func TestTM32SynchronizedPanes(t *testing.T) {
 			w.t.Errorf("%+v", r)
 		}
 		w.permit("end")
-		soon(func() bool { return w.rec.Len() >= len(w.permitted) })
+		w.soon(func() bool { return w.rec.Len() >= len(w.permitted) })
 	}}.run(t)
 }

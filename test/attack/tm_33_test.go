@@ -41,7 +41,7 @@ forbid (principal == Person::"mwcarol", action == Action::"detach-others", resou
 			w.refused(carol, "split-window", "-d", "-f", "-b", "-t", "mwalice/shared:0.1", "cat")
 			w.refused(carol, "split-window", "-d", "-t", "mwalice/shared:0.0", "cat")
 			if r := w.refused(carol, "send-keys", "-t", b, "x"); r.Code == 0 {
-				soon(func() bool { return w.side.Len() > 0 })
+				w.soon(func() bool { return w.side.Len() > 0 })
 			}
 			w.refused(carol, "kill-pane", "-t", "mwalice/shared:0.0")
 			w.refused(carol, "capture-pane", "-p", "-t", b)

@@ -139,7 +139,7 @@ func TestTM42TakenWhileBusy(t *testing.T) {
 			}
 			at := last(w.server.Run("capture-pane", "-p", "-t", pane))
 			shown := 0
-			soon(func() bool {
+			w.soon(func() bool {
 				shown = last(strings.Join(bob.Screen(), "\n"))
 				return shown > at || last(w.server.Run("capture-pane", "-p", "-t", pane)) > at+20
 			})

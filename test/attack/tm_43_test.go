@@ -22,7 +22,7 @@ func TestTM43SelectedUnseen(t *testing.T) {
 		bob.WaitFor("begun")
 		w.between("seat-output", func() { w.server.Run("kill-pane", "-t", "place:0.1") }, func() {
 			bob.Type("secret\r")
-			soon(func() bool { return strings.Contains(beside(), "secret") || bob.Contains("the pane has gone") })
+			w.soon(func() bool { return strings.Contains(beside(), "secret") || bob.Contains("the pane has gone") })
 		})
 		if strings.Contains(beside(), "secret") {
 			w.gain("what bob types goes to the pane beside the one that he sees")
