@@ -10,6 +10,7 @@ import (
 // it cannot show. They hope to be taken for somebody who may do everything.
 // Who they are is their uid outside, and the overflow uid is nobody.
 func TestAU04RootOfAnotherNamespace(t *testing.T) {
+	t.Parallel()
 	row{loose: everyVerb, attack: func(w *world) {
 		for _, args := range [][]string{{"ls"}, {"has-session", "-t", "mwalice/shared"}, {"kill-session", "-t", "mwalice/secret"}} {
 			r := w.Exec(stranger, nil, "unshare", append([]string{"-Ur", "tmux", "-S", w.door(stranger)}, args...)...)

@@ -16,6 +16,7 @@ import (
 // TestPowerCuts was seen to fail with the sync of the files, and with that of
 // the directory, left out.
 func TestF10PowerCut(t *testing.T) {
+	t.Parallel()
 	shownByPackage(t, "audit.TestPowerCuts", "audit.TestEveryByteOfTheTail", "audit.TestMustRecordWaitsForTheDisk")
 	b := lay(t, host.Config{})
 	out := func(copied string) bool {

@@ -16,6 +16,7 @@ import (
 // With the file put back the grants are there again, which is the control run.
 // (A thousand single bits: internal/grants, TestFlippedBits.)
 func TestF25DamagedStore(t *testing.T) {
+	t.Parallel()
 	b := lay(t, host.Config{})
 	if r := b.Muxward(owner, "grant", stranger, "typist", "-t", "other"); r.Code != 0 {
 		t.Fatalf("grant: %+v", r)

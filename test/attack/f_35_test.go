@@ -13,6 +13,7 @@ import (
 // below the whole program.
 // TestSecondOpenIsRefused was seen to fail with a lock that is held ignored.
 func TestF35TwoOnOneState(t *testing.T) {
+	t.Parallel()
 	shownByPackage(t, "audit.TestSecondOpenIsRefused", "audit.TestLockWithoutFlock", "guard.TestTwoGuards")
 	b := lay(t, host.Config{})
 	second := host.Prepare(t, host.Config{State: b.State})

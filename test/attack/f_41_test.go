@@ -18,6 +18,7 @@ import (
 // run is the servers' processes: they are compared, not merely counted.
 // TestFirstFormatVerifies was seen to fail with a field of the format renamed.
 func TestF41OtherVersion(t *testing.T) {
+	t.Parallel()
 	shownByPackage(t, "audit.TestFirstFormatVerifies")
 	b := lay(t, host.Config{})
 	b.typed(typist, "first")
@@ -45,6 +46,7 @@ func TestF41OtherVersion(t *testing.T) {
 //
 // It was seen to fail with a field of the revocations renamed.
 func TestF41OlderState(t *testing.T) {
+	t.Parallel()
 	old, err := filepath.Abs("testdata/state1")
 	if err != nil {
 		t.Fatal(err)

@@ -23,6 +23,7 @@ import (
 //
 // It was seen to fail with the kept checkpoint not compared.
 func TestLG02StolenKey(t *testing.T) {
+	t.Parallel()
 	b := lay(t, host.Config{})
 	kept, pub := b.Base+"/kept", b.Base+"/kept.pub"
 	b.typed(typist, "deed")

@@ -16,6 +16,7 @@ import (
 // record, escaped, with a bound. The control run is the recorder: the text did
 // arrive as it was.
 func TestLG03ForgedRecords(t *testing.T) {
+	t.Parallel()
 	shownByPackage(t, "audit.TestNastyStringsStayOneRecord", "audit.TestLongFieldsAreCutAndHashed", "audit.FuzzEvent")
 	b := lay(t, host.Config{})
 	for _, text := range []string{

@@ -14,6 +14,7 @@ import (
 // number of restarts that the log has.
 // TestClockBackOneHour was seen to fail with the look at the clock left out.
 func TestLG09Sequence(t *testing.T) {
+	t.Parallel()
 	shownByPackage(t, "audit.TestClockBackOneHour", "gateway.TestClockSetBack", "audit.TestSecondOpenIsRefused", "audit.TestAppendsAreOrderedAndProved")
 	b := lay(t, host.Config{})
 	n := soak.N(200, 4)

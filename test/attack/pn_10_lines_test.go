@@ -20,6 +20,7 @@ import (
 // answers what he asked; and no byte for his terminal to obey. In the control run
 // what tmux says is passed on as it is.
 func TestPN10HostileNamesByLines(t *testing.T) {
+	t.Parallel()
 	shownByPackage(t, "executor.TestReadNotice")
 	for name, build := range map[string]string{"attack": "", "control": "teeth_lines"} {
 		t.Run(name, func(t *testing.T) {

@@ -30,6 +30,7 @@ func hostileNames() []string {
 // for their terminal. The control run looks at what the kernel and tmux hold:
 // the names are there.
 func TestPN10HostileNames(t *testing.T) {
+	t.Parallel()
 	shownByPackage(t, "tmux.TestSnapshotWithHostileNames", "tmux/control.TestHostileDirectory", "audit.TestNastyStringsStayOneRecord")
 	b := lay(t, host.Config{TmuxConf: "set -g allow-rename on\n"})
 	panes := 1 + b.hostilePanes()

@@ -15,6 +15,7 @@ import (
 // Each byte that he hears is looked at: none is for his terminal to obey. In the
 // control run what tmux says is passed on as it is.
 func TestRE01HostileOutputByLines(t *testing.T) {
+	t.Parallel()
 	for name, build := range map[string]string{"attack": "", "control": "teeth_lines"} {
 		t.Run(name, func(t *testing.T) {
 			b := lay(t, host.Config{TmuxConf: openedUp, Build: build})

@@ -37,6 +37,7 @@ var (
 // in all of its modes. That it is not by itself is the control run of F-01,
 // and that each of them was on is looked at here.
 func TestRE04TerminalRestored(t *testing.T) {
+	t.Parallel()
 	shownByPackage(t, "attach.TestTerminalIsRestoredAtEveryExit")
 	for _, exit := range []struct {
 		name string

@@ -45,6 +45,7 @@ func (g granted) give(giver string, args ...string) (id string, until time.Time)
 // happened, and does not get one more byte in or out. In the control run grants
 // count whatever becomes of their givers.
 func TestRV05GiverIsRevoked(t *testing.T) {
+	t.Parallel()
 	const verbs = "view,scroll,type,share"
 	row{grants: chained, teeth: "teeth_chain", restless: true, gains: 2, attack: func(w *world) {
 		g := granted{w}
@@ -100,6 +101,7 @@ func TestRV05GiverIsRevoked(t *testing.T) {
 // what they may not share, to themselves by way of a group, or after they lost it.
 // In the control run policy lets them have it all.
 func TestRV05MoreThanTheyHold(t *testing.T) {
+	t.Parallel()
 	const held = chained + `  - {who: mwmallory, role: operator, on: mwalice/shared, reason: may not share}
 `
 	const people = standardPeople + "groups:\n  friends: [mwbob, mwcarol]\n"
@@ -131,6 +133,7 @@ func TestRV05MoreThanTheyHold(t *testing.T) {
 // A grant ends while carol types: at its limit, not one byte more. In the control
 // run the policy files let her type as well.
 func TestRV05ExpiredWhileTyping(t *testing.T) {
+	t.Parallel()
 	loose := standardGrants + "  - {who: mwcarol, role: typist, on: mwalice/rv, reason: control run}\n"
 	row{loose: loose, restless: true, gains: 1, attack: func(w *world) {
 		g := granted{w}

@@ -25,6 +25,7 @@ func (w *world) set(by string) {
 // muxward running, and while it is down. She has it not a moment longer. In the
 // control run the wall is believed.
 func TestRV06ClockSetBack(t *testing.T) {
+	t.Parallel()
 	row{paused: true, teeth: "teeth_clock", restless: true, gains: 2, attack: func(w *world) {
 		g := granted{w}
 		w.Must(owner, "new-session", "-d", "-s", "rv", "cat")
@@ -60,6 +61,7 @@ func TestRV06ClockSetBack(t *testing.T) {
 // The clock is set forward by a year, as when a machine sleeps that long: what
 // had a limit has ended for who looks on, not only for who asks.
 func TestRV06ClockSetForward(t *testing.T) {
+	t.Parallel()
 	row{paused: true, restless: true, loose: everyVerb, gains: 1, attack: func(w *world) {
 		g := granted{w}
 		w.Must(owner, "new-session", "-d", "-s", "rv", "cat")

@@ -148,6 +148,7 @@ func TestRV07LockedDownOnABadDay(t *testing.T) {
 // at all, and with the policy mended it is still locked down. The control run is
 // the end of it.
 func TestRV07LockedDownForGood(t *testing.T) {
+	t.Parallel()
 	b := lay(t, host.Config{})
 	if r := b.Muxward(owner, "lockdown"); r.Code != 0 {
 		t.Fatalf("lockdown: %+v", r)

@@ -12,6 +12,7 @@ import (
 // connection that is there. What a connection rests on is looked at again when the
 // lists change.
 func TestSS05KeyTakenAway(t *testing.T) {
+	t.Parallel()
 	for name, take := range map[string]func(w *world){
 		"removed": func(w *world) { w.WriteSSH("keys/"+viewer+".keys", "# stolen\n") },
 		"revoked": func(w *world) { w.WriteSSH("revoked", w.PublicKey(viewer)) },
@@ -42,6 +43,7 @@ func TestSS05KeyTakenAway(t *testing.T) {
 // list. What she typed was sent and is not done: with her connection it is taken back,
 // and is not typed when the server goes on.
 func TestSS05KeysUnderWay(t *testing.T) {
+	t.Parallel()
 	row{ssh: true, teeth: "teeth_ssh", restless: true, attack: func(w *world) {
 		x := w.attachSSH(typist, tmuxtest.TerminalConfig{}, owner+"/shared@127.0.0.1")
 		x.WaitFor("[shared]")

@@ -13,6 +13,7 @@ import (
 // window hangs in the session he looks at, too, or because it comes there
 // later. When the revocation has returned he sees nothing of it by any way.
 func TestTM10TakenWhileAttached(t *testing.T) {
+	t.Parallel()
 	sees := standardGrants + "  - {who: mwbob, verbs: [view], on: mwalice, reason: all for now}\n"
 	link := []string{"link-window", "-s", "taken:0", "-t", "place:5", ";", "select-window", "-t", "place:5"}
 	ways := []struct {

@@ -13,6 +13,7 @@ import (
 // It is her server all the same: it hears nothing of bob's environment and
 // keeps what it has, and bob's terminal is not for it to decide about.
 func TestTM18AHelperIsNotAtHome(t *testing.T) {
+	t.Parallel()
 	helps := standardGrants + "  - {who: mwbob, role: owner, on: mwalice, reason: helps}\n"
 	const conf = "set -g assume-paste-time 0\n" // what is typed at once is typed
 	row{grants: helps, conf: conf, teeth: "teeth_home", restless: true, gains: 4, attack: func(w *world) {

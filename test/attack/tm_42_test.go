@@ -15,6 +15,7 @@ import (
 // while he goes about, and while alice moves it to where he is, in every way that
 // panes and windows move. Not one byte of it comes to his terminal.
 func TestTM42PlaceOfOnesOwn(t *testing.T) {
+	t.Parallel()
 	sees := standardGrants + "  - {who: mwbob, verbs: [view, scroll, navigate], on: mwalice/place, reason: most of it}\n"
 	moves := [][]string{
 		{"swap-pane", "-d", "-s", "HIDDEN", "-t", "place:0.0"},
@@ -77,11 +78,17 @@ func TestTM42PlaceOfOnesOwn(t *testing.T) {
 // Bob looks at a pane of alice's at a place of his own. It is taken from him
 // between the moment at which his picture of it was captured and that at which it
 // is decided. He wants to be shown that picture.
-func TestTM42TakenWhileDrawn(t *testing.T) { takenAt(t, "own-captured", "teeth_view,teeth_given") }
+func TestTM42TakenWhileDrawn(t *testing.T) {
+	t.Parallel()
+	takenAt(t, "own-captured", "teeth_view,teeth_given")
+}
 
 // Bob looks at a pane of alice's at a place of his own. It is taken from him when his
 // picture of it is about to be given to his terminal. He wants to be given it still.
-func TestTM42TakenWhileGiven(t *testing.T) { takenAt(t, "seat-output", "teeth_given") }
+func TestTM42TakenWhileGiven(t *testing.T) {
+	t.Parallel()
+	takenAt(t, "seat-output", "teeth_given")
+}
 
 // takenAt has a pane taken while a picture of it has come to a failpoint.
 func takenAt(t *testing.T, point, teeth string) {
@@ -118,6 +125,7 @@ func (w *world) place(command string) {
 // Bob looks at a pane of alice's that prints all the time, at a place of his own. It
 // is taken from him. He wants to see what it prints after the revocation has returned.
 func TestTM42TakenWhileBusy(t *testing.T) {
+	t.Parallel()
 	row{grants: seesWindow, teeth: "teeth_view,teeth_given", restless: true, attack: func(w *world) {
 		w.anyInput = true
 		w.place("i=0; while :; do i=$((i+1)); echo PRINTS-$i-; sleep 0.02; done")

@@ -11,6 +11,7 @@ import (
 // goes on typing: she wants his keys typed into the pane beside it, of which his screen
 // does not say yet that it is selected.
 func TestTM43SelectedUnseen(t *testing.T) {
+	t.Parallel()
 	sees := standardGrants + "  - {who: mwbob, verbs: [view, type], on: \"mwalice/place:0\", reason: he helps}\n"
 	row{grants: sees, teeth: "teeth_selected", restless: true, paused: true, attack: func(w *world) {
 		w.anyInput = true
