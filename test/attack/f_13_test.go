@@ -130,6 +130,8 @@ func TestF13SlowSync(t *testing.T) {
 	}
 	for range soak.N(10, 2) {
 		disk.set(freeze)
+		o.Type("o")
+		b.turnsRed("the disk is slow") // before the key that is waited for no longer than keys are
 		waits := "w" + randomWord()
 		c.Type(waits)
 		c.WaitFor("waiting: the log's disk is slow")
@@ -141,7 +143,6 @@ func TestF13SlowSync(t *testing.T) {
 		o.Type(freely)
 		b.arrived(freely)
 		t.Logf("others' keys arrive after %s", time.Since(begin))
-		b.turnsRed("the disk is slow")
 		disk.set(thaw)
 		b.arrived(waits)
 		b.turnsGreen()

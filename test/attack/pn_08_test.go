@@ -50,7 +50,7 @@ func TestPN08FloodOfTitles(t *testing.T) {
 	}
 	median := trips[len(trips)/2]
 	t.Logf("%d rounds in %v; %d commands of others meanwhile, half of them within %v", rounds, lasted.Round(time.Millisecond), len(trips), median)
-	if median > 250*time.Millisecond*time.Duration(soak.N(1, 3)) {
+	if median > host.Bounded(250*time.Millisecond) {
 		t.Errorf("others wait %v", median)
 	}
 	asked := len(trips) * 2 // each leaves what was asked and how it ended

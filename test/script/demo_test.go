@@ -39,6 +39,7 @@ func TestDemo(t *testing.T) {
 		As: alice, Cols: 200, Dir: dir, Rows: 40, Env: []string{"TMPDIR=" + dir + "/tmp", "TMUX=/nowhere,1,0"},
 	}, dir+"/scripts/demo")
 	demo.WaitFor("tmux attach -t demo")
+	demo.WaitFor("who --state ") // the last line
 	text := string(demo.Bytes())
 	export := regexp.MustCompile(`export TMUX_TMPDIR=\S+`).FindString(text)
 	if export == "" {
