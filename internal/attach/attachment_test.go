@@ -114,6 +114,7 @@ func TestBoundKeysAreNotTyped(t *testing.T) {
 	} {
 		p := newPerson(t, Size{80, 24}, false)
 		at := attach(t, p, Addressed)
+		eventually(t, "raw mode", func() error { return rawMode(p) })
 		p.types(in + "\x02d")
 		if err := at.wait(); !errors.Is(err, ErrDetached) {
 			t.Errorf("%q: ended with %v", in, err)

@@ -9,6 +9,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -138,6 +139,22 @@ func (p *person) screen() []byte {
 	return bytes.Clone(p.seen)
 }
 
+// typesInVain types what g refuses, and returns when it has come: it is read
+// and refused, or waits to be read. The kernel hands it on in a time of its own.
+func (p *person) typesInVain(g *gate, s string) {
+	p.t.Helper()
+	before := g.refused.Load()
+	p.types(s)
+	eventually(p.t, "what is typed comes", func() error {
+		n := 0
+		p.withFD(func(fd int) { n, _ = unix.IoctlGetInt(fd, unix.TIOCINQ) })
+		if n == 0 && g.refused.Load() == before {
+			return errors.New("not yet")
+		}
+		return nil
+	})
+}
+
 func (p *person) types(s string) {
 	p.t.Helper()
 	for b := []byte(s); len(b) > 0; {
@@ -211,13 +228,15 @@ func contains(get func() []byte, want string) func() error {
 type gate struct {
 	mu      sync.RWMutex
 	in, out error
-	once    func() // called by the next output, before it is delivered
+	refused atomic.Int64 // how often input was
+	once    func()       // called by the next output, before it is delivered
 }
 
 func (g *gate) Input(f func() error) error {
 	g.mu.RLock()
 	defer g.mu.RUnlock()
 	if g.in != nil {
+		g.refused.Add(1)
 		return g.in
 	}
 	return f()

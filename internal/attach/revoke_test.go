@@ -120,7 +120,7 @@ func TestFreezeForgetsWhatWasTyped(t *testing.T) {
 	if n := waiting(); n != 0 {
 		t.Errorf("%d bytes still wait", n)
 	}
-	p.types("frozen")
+	p.typesInVain(g, "frozen")
 	g.set(nil, nil)
 	if err := a.Freeze(context.Background()); err != nil {
 		t.Fatal(err)
@@ -216,7 +216,7 @@ func TestLosingDirectInputForgetsWhatWasTyped(t *testing.T) {
 		at.program.draws("ready")
 		eventually(t, "ready", contains(p.screen, "ready"))
 		at.gate.set(ErrFrozen, nil)
-		p.types("typed while frozen")
+		p.typesInVain(at.gate, "typed while frozen")
 		if err := at.SetMode(context.Background(), Addressed, Guest()); err != nil {
 			t.Fatal(err)
 		}

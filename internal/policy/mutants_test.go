@@ -164,7 +164,7 @@ func (m mutant) noticed(t *testing.T) (bool, string) {
 	cmd := exec.CommandContext(ctx, "go", "test", "-count=1", "-vet=off", "-failfast", "-overlay", filepath.Join(dir, "overlay.json"),
 		"-skip", "^(TestMutants|TestLargeDirectories|TestManyGrantsCostNothing|TestLikeBombs)$", ".")
 	cmd.Env = append(os.Environ(), "MUXWARD_SOAK=")
-	cmd.WaitDelay = time.Second
+	cmd.WaitDelay = 20 * time.Second
 	out, err := cmd.CombinedOutput()
 	var exit *exec.ExitError
 	switch {
