@@ -47,7 +47,7 @@ func startServer(t testing.TB) *realServer {
 }
 
 func (s *realServer) command(args ...string) *exec.Cmd {
-	ctx, cancel := context.WithTimeout(context.Background(), cmp.Or(s.limit, 20*time.Second))
+	ctx, cancel := context.WithTimeout(context.Background(), cmp.Or(s.limit, time.Minute))
 	s.t.Cleanup(cancel)
 	cmd := exec.CommandContext(ctx, tmuxtest.Program(s.t), append([]string{"-u", "-f", "/dev/null", "-S", s.sock}, args...)...)
 	cmd.Env = s.env
