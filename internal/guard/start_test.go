@@ -287,14 +287,18 @@ func TestConfigHangs(t *testing.T) {
 	if err := errors.Join(os.Chmod(fifo, 0o666), os.WriteFile(w.acct.Home+"/.tmux.conf", []byte("run-shell 'cat "+fifo+"'\n"), 0o644)); err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	if _, err := w.g.Start(ctx, "alice", w.acct, Client{}); !errors.Is(err, context.DeadlineExceeded) {
+	given := make(chan error, 1)
+	go func() {
+		_, err := w.g.Start(ctx, "alice", w.acct, Client{})
+		given <- err
+	}()
+	var s *Server
+	tmuxtest.Eventually(t, func() (ok bool) { s, ok = w.g.Lookup("alice"); return ok }, "there is a server")
+	time.AfterFunc(300*time.Millisecond, cancel)
+	if err := <-given; !errors.Is(err, context.Canceled) {
 		t.Errorf("%v", err)
-	}
-	s, ok := w.g.Lookup("alice")
-	if !ok {
-		t.Fatal("there is no server")
 	}
 	if snap, err := s.Snapshot(t.Context(), tmux.Core); err != nil || snap.Incarnation != s.Life() {
 		t.Errorf("asked meanwhile: %v", err)

@@ -20,7 +20,7 @@ import (
 // it sends nothing more, has not left: it can still send, and that is held. The
 // channel counts for so long, and that is not for long.
 func TestChannelCountsUntilClosed(t *testing.T) {
-	b := newBed(t, &times{close: 300 * time.Millisecond}, 1)
+	b := newBed(t, &times{close: time.Second}, 1)
 	v := newValve(false)
 	client := b.dial(v, ssh.Config{})
 	c := b.conn()
