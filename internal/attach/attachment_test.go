@@ -195,8 +195,7 @@ func TestFreezeEndsWhatKeysHaveBegun(t *testing.T) {
 	case <-time.After(30 * time.Second):
 		t.Fatal("the question is not drawn over")
 	}
-	p.types("n")
-	eventually(t, "the next key", contains(at.sink.all, "keys  n"))
+	p.typesUntil("n", "the next key", contains(at.sink.all, "keys  n"))
 	at.program.draws("drawn")
 	eventually(t, "drawn", contains(p.screen, "drawn"))
 	if n := bytes.Count(p.screen(), []byte("sure?")); n != 1 {

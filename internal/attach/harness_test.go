@@ -9,7 +9,6 @@ import (
 	"os"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -139,19 +138,13 @@ func (p *person) screen() []byte {
 	return bytes.Clone(p.seen)
 }
 
-// typesInVain types what g refuses, and returns when it has come: it is read
-// and refused, or waits to be read. The kernel hands it on in a time of its own.
-func (p *person) typesInVain(g *gate, s string) {
+// typesUntil types s again and again until it has come. What is typed after a Freeze
+// may be dropped with what was typed before it, if who reads was about to.
+func (p *person) typesUntil(s, what string, come func() error) {
 	p.t.Helper()
-	before := g.refused.Load()
-	p.types(s)
-	eventually(p.t, "what is typed comes", func() error {
-		n := 0
-		p.withFD(func(fd int) { n, _ = unix.IoctlGetInt(fd, unix.TIOCINQ) })
-		if n == 0 && g.refused.Load() == before {
-			return errors.New("not yet")
-		}
-		return nil
+	eventually(p.t, what, func() error {
+		p.types(s)
+		return come()
 	})
 }
 
@@ -228,15 +221,13 @@ func contains(get func() []byte, want string) func() error {
 type gate struct {
 	mu      sync.RWMutex
 	in, out error
-	refused atomic.Int64 // how often input was
-	once    func()       // called by the next output, before it is delivered
+	once    func() // called by the next output, before it is delivered
 }
 
 func (g *gate) Input(f func() error) error {
 	g.mu.RLock()
 	defer g.mu.RUnlock()
 	if g.in != nil {
-		g.refused.Add(1)
 		return g.in
 	}
 	return f()
