@@ -92,7 +92,7 @@ func beginAhead() {
 			if ctx.Err() != nil {
 				return
 			}
-			builtOnce(tag, func() (string, error) { return build(ctx, tag, "nice", "-n", "19", "go") })
+			builtOnce(tag, func() (string, error) { return build(ctx, tag, "nice", "-n", "5", "go") })
 		}
 	}()
 }
