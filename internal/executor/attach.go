@@ -223,6 +223,7 @@ func (s *seat) begin(ctx context.Context) error {
 		return err
 	}
 	s.looks.cover = s.att
+	s.p.Settle()
 	if err := s.live.Keep(s.reconsider, s.describe(mode)); err != nil {
 		return err
 	}

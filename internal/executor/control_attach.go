@@ -285,6 +285,7 @@ func (s *controlSeat) begin(ctx context.Context) error {
 	}
 	s.whole = s.live.Right(wholeNeed(s.server))
 	s.setStage(*at)
+	s.p.Settle()
 	if err := s.live.Keep(s.reconsider, s.describe()); err != nil {
 		return err
 	}

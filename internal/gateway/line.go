@@ -16,7 +16,8 @@ func (g *Gateway) HandleAll(ctx context.Context, reqs []Request) (Result, error)
 	var last Result
 	var current *tmux.Found
 	var on string
-	for _, req := range reqs {
+	for i, req := range reqs {
+		reqs[i].fresh, reqs[i].Ahead = nil, Ahead{} // an attachment below lasts for hours
 		req.Current, req.CurrentOn = current, on
 		var r Result
 		err := steadily(func() (err error) {

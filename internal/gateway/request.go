@@ -259,6 +259,17 @@ func (p *Permit) Live() *Live { return p.live }
 // Seq is the log's number of the intent, which ties later events to it.
 func (p *Permit) Seq() uint64 { return p.seq }
 
+// Settle forgets the states that the permit was decided by, but for how commands are
+// read at that server. Who stays for hours would keep a copy of all that was there
+// when they came, everybody's clients among it. It is to be called before anybody else
+// uses the permit at the same time.
+func (p *Permit) Settle() {
+	bare := p.plan.Snapshot.Bare()
+	p.plan.Snapshot, p.plan.Visible = bare, bare
+	p.plan.Found = p.plan.Found.Apart()
+	p.request.fresh, p.request.Ahead = nil, Ahead{}
+}
+
 // Base is what all later events of the permit have in common.
 func (p *Permit) Base(kind access.EventKind) access.Event {
 	ev := p.live.g.event(p.request, p.plan, kind)

@@ -169,6 +169,15 @@ func (s *Snapshot) Reading() ParseOptions {
 	return ParseOptions{Version: s.Version, Aliases: s.Options.Aliases}
 }
 
+// Bare is what holds of the server whatever is in it: who it is, its version and
+// options.
+func (s *Snapshot) Bare() *Snapshot {
+	if s == nil {
+		return nil
+	}
+	return &Snapshot{Incarnation: s.Incarnation, Version: s.Version, Options: s.Options, Detail: s.Detail, Now: s.Now}
+}
+
 // Session returns the session with this id, or nil.
 func (s *Snapshot) Session(id SessionID) *Session {
 	for i := range s.Sessions {

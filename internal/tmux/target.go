@@ -25,6 +25,20 @@ func (f Found) Whole() bool {
 		f.Link.Window == f.Window.ID && f.Pane.Window == f.Window.ID
 }
 
+// Apart is the same without the snapshot that it was found in, which else would stay
+// in memory as long as this does.
+func (f Found) Apart() Found {
+	return Found{Session: apart(f.Session), Link: apart(f.Link), Window: apart(f.Window), Pane: apart(f.Pane), Index: f.Index}
+}
+
+func apart[T any](p *T) *T {
+	if p == nil {
+		return nil
+	}
+	c := *p
+	return &c
+}
+
 // TargetError says that a target names nothing; its text is tmux's own.
 type TargetError struct {
 	Kind TargetKind // what was looked for; NoTarget if there was no default

@@ -37,7 +37,7 @@ func wake(c chan struct{}) {
 
 // fill reads from r until it ends, or stop is closed.
 func (b *inbox) fill(r io.Reader, stop <-chan struct{}) {
-	p := make([]byte, 16<<10)
+	p := make([]byte, 2<<10) // each person has one
 	for {
 		n, err := r.Read(p)
 		b.mu.Lock()

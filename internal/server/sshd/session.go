@@ -53,7 +53,7 @@ func (x *session) serve(ctx context.Context, requests <-chan *ssh.Request) {
 		defer x.c.s.caught(x.c.who.Person()+"'s output", x.gone)
 		x.out.run()
 	})
-	x.wg.Go(func() { _, _ = io.Copy(io.Discard, x.ch.Stderr()) }) // nothing is sent there that means anything, and it would be held
+	x.wg.Go(func() { discard(x.ch.Stderr()) }) // nothing is sent there that means anything, and it would be held
 	ran := make(chan struct{})
 	begun := false
 	begin := func(work func(context.Context) (gateway.Result, error)) {
@@ -423,4 +423,15 @@ func tidy(s string) string {
 		s = s[:64] + "..."
 	}
 	return fmt.Sprintf("%q", tmux.Clean(s))
+}
+
+// discard reads until the end. It holds no more memory for that than it has to: there is
+// one for each channel, and it mostly waits.
+func discard(r io.Reader) {
+	p := make([]byte, 256)
+	for {
+		if _, err := r.Read(p); err != nil {
+			return
+		}
+	}
 }

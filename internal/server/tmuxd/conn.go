@@ -106,6 +106,8 @@ func (s *Server) serve(ctx context.Context, gone context.CancelCauseFunc, nc *ne
 		}
 		return
 	}
+	ahead := p.ahead
+	p.ahead = gateway.Ahead{} // else it stays for as long as they are attached
 	defer p.close()
 	who := p.who
 	if err != nil {
@@ -135,7 +137,7 @@ func (s *Server) serve(ctx context.Context, gone context.CancelCauseFunc, nc *ne
 		c.pump(pumpCtx, gone)
 	}()
 	allow := s.Gateway.Since(ctx, who)
-	result, err := (&conn{s: s, client: c, who: who, at: at, ahead: p.ahead}).run(ctx, gone)
+	result, err := (&conn{s: s, client: c, who: who, at: at, ahead: ahead}).run(ctx, gone)
 	stop()
 	<-pumped
 	failpoint.At("tmuxd-finish")
@@ -175,6 +177,7 @@ func (c *conn) run(ctx context.Context, gone context.CancelCauseFunc) (gateway.R
 	failpoint.At("tmuxd-run")
 	hello := c.client.hello
 	base := gateway.Request{Identity: c.who, Door: c.at.path, Here: c.at.owner, Client: c.client, Ahead: c.ahead}
+	c.ahead = gateway.Ahead{}
 	base.Pane, _ = hello.Getenv("TMUX_PANE")
 	switch {
 	case hello.Shell:
