@@ -348,7 +348,7 @@ func (f *finder) paneInWindow(s string) bool {
 		return f.Pane != nil
 	}
 	if side, ok := sideOf(s); ok {
-		f.Pane = f.beside(f.current.Pane, side)
+		f.Pane = f.beside(f.origin(w), side)
 		return f.Pane != nil
 	}
 	if s[0] == '+' || s[0] == '-' {
@@ -365,10 +365,19 @@ func (f *finder) paneInWindow(s string) bool {
 	return f.Pane != nil
 }
 
-// paneByOffset goes on from the current pane, wherever that is, and from the
-// end of its window to the found window.
+// origin is the pane that another one is beside or behind: before 3.4 the current one,
+// whatever window is meant.
+func (f *finder) origin(w *Window) *Pane {
+	if f.snap.Version.AtLeast(v34) {
+		return f.snap.ActivePane(w)
+	}
+	return f.current.Pane
+}
+
+// paneByOffset goes on from that pane, and from the end of its window to the found
+// window.
 func (f *finder) paneByOffset(s string) *Pane {
-	from := f.current.Pane
+	from := f.origin(f.Window)
 	if from == nil || len(f.Window.Panes) == 0 {
 		return nil
 	}

@@ -53,9 +53,9 @@ func (s *realServer) attach(session string) {
 }
 
 // busyServer has some of everything that formats show.
-func busyServer(t *testing.T) (*realServer, *control, *Snapshot) {
+func busyServer(t testing.TB) (*realServer, *control, *Snapshot) {
 	srv := startServer(t)
-	srv.limit = 10 * time.Minute
+	srv.limit = time.Hour // one client asks everything
 	srv.run("set-option", "-g", "status", "off")
 	srv.run("rename-session", "-t", "start", "stårt 日本x")
 	srv.run("new-session", "-d", "-s", "two", "-n", "a##[b", "-x", "80", "-y", "24", "exec cat")
@@ -365,10 +365,9 @@ func compared(t *rapid.T, c *control, snap *Snapshot, argv []string) {
 	}
 }
 
-// TestRandomFormatsAgreeWithTmux draws formats, and compares what somebody who
-// sees everything gets for them with what tmux gives.
-func TestRandomFormatsAgreeWithTmux(t *testing.T) {
-	_, c, snap := busyServer(t)
+// formatsAgree compares what somebody who sees everything gets for a format with what
+// tmux gives.
+func formatsAgree(c *control, snap *Snapshot) func(*rapid.T) {
 	lists := [][]string{
 		{"list-panes", "-a"},
 		{"list-panes", "-s", "-t", "three"},
@@ -381,19 +380,40 @@ func TestRandomFormatsAgreeWithTmux(t *testing.T) {
 		{"display-message", "-p", "-t", "%0"},
 		{"display-message", "-p", "-t", "three"},
 	}
+	return func(r *rapid.T) {
+		argv := slices.Clone(rapid.SampledFrom(lists).Draw(r, "command"))
+		times := argv[0] == "display-message"
+		m := newFormatMaker(r, snap.Version, times)
+		argv = append(argv, "-F", m.format())
+		if !times && (argv[0] != "list-clients" && argv[0] != "list-sessions" || snap.Version.AtLeast(v34)) && m.number(0, 1) == 0 {
+			argv = append(argv, "-f", m.format())
+		}
+		compared(r, c, snap, argv)
+	}
+}
+
+// TestRandomFormatsAgreeWithTmux draws formats.
+func TestRandomFormatsAgreeWithTmux(t *testing.T) {
+	_, c, snap := busyServer(t)
 	if !snap.Version.AtLeast(v33) {
 		tmuxtest.Skip(t, "tmux %s cannot be asked everything", snap.Version)
 	}
 	for range soak.N(1000, 20) {
-		rapid.Check(t, func(r *rapid.T) {
-			argv := slices.Clone(rapid.SampledFrom(lists).Draw(r, "command"))
-			times := argv[0] == "display-message"
-			m := newFormatMaker(r, snap.Version, times)
-			argv = append(argv, "-F", m.format())
-			if !times && (argv[0] != "list-clients" && argv[0] != "list-sessions" || snap.Version.AtLeast(v34)) && m.number(0, 1) == 0 {
-				argv = append(argv, "-f", m.format())
-			}
-			compared(r, c, snap, argv)
-		})
+		rapid.Check(t, formatsAgree(c, snap))
 	}
+}
+
+// FuzzFormatAgainstTmux draws them as a fuzzer likes.
+func FuzzFormatAgainstTmux(f *testing.F) {
+	_, c, snap := busyServer(f)
+	if !snap.Version.AtLeast(v33) {
+		tmuxtest.Skip(f, "tmux %s cannot be asked everything", snap.Version)
+	}
+	f.Add(chance(1))
+	f.Add(chance(2))
+	agree := rapid.MakeFuzz(formatsAgree(c, snap))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		c.t = t
+		agree(t, data)
+	})
 }

@@ -2,6 +2,7 @@ package tmux
 
 import (
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -18,63 +19,112 @@ func pieces() []string {
 	}
 }
 
-// TestWordsReadAsTmuxReadsThem gives tmux and us the same words, as a client
-// would send them, and compares how many commands each sees, which, and whether
-// they are refused. tmux is asked by binding a key to them: what it bound is
-// what it read.
-func TestWordsReadAsTmuxReadsThem(t *testing.T) {
+// wording compares words, as a client would send them, with what a tmux makes of them:
+// how many commands, and whether they are refused. tmux is asked by binding a key to
+// them, which runs none: what it bound is what it read.
+type wording struct {
+	c                *control
+	v                Version
+	several, refused int
+}
+
+func startWording(t testing.TB, limit time.Duration) *wording {
+	t.Helper()
 	srv := startServer(t)
-	srv.limit = time.Duration(soak.N(240, 3)) * time.Minute
+	srv.limit = limit // one client asks everything
 	srv.run("set-option", "-s", "command-alias", "")
 	for _, key := range []string{"M-b", "M-z"} { // a table with more than the one key
 		srv.run("bind", "-T", "reads", key, "choose-tree")
 	}
-	c := srv.control("start")
-	v := mustVersion(t, srv.run("display-message", "-p", "#{version}"))
+	return &wording{c: srv.control("start"), v: srv.v}
+}
+
+// lines are what tmux is asked; nil if words cannot be put on a line at all.
+func (w *wording) lines(words []string) []string {
+	line, err := QuoteControl(append([]string{"bind", "-T", "reads", "M-a"}, words...))
+	if err != nil {
+		return nil
+	}
+	return []string{line, "list-keys -T reads"}
+}
+
+// compare takes the answers.
+func (w *wording) compare(t testing.TB, words []string) {
+	t.Helper()
+	said, ok := w.c.reply()
+	bound, _ := w.c.reply()
+	ours, err := ParseArgv(words, ParseOptions{Version: w.v})
+	if err != nil && strings.HasSuffix(err.Text, "expects an argument") {
+		return // refused here, whatever this version makes of it
+	}
+	if (err == nil) != ok {
+		t.Errorf("%q: we read %s %v, tmux %q", words, show(ours), err, said)
+		return
+	}
+	if !ok {
+		w.refused++
+		return
+	}
+	if len(ours) > 1 {
+		w.several++
+	}
+	if got := boundCommands(string(bound)); got != len(ours) {
+		t.Errorf("%q: we read %d commands, %s, tmux %d: %s", words, len(ours), show(ours), got, bound)
+	}
+}
+
+// TestWordsReadAsTmuxReadsThem gives tmux and us the same words.
+func TestWordsReadAsTmuxReadsThem(t *testing.T) {
+	w := startWording(t, time.Duration(soak.N(240, 3))*time.Minute)
 	r := rand.New(rand.NewPCG(3, 4))
 	const batch = 200
-	several, refused := 0, 0
 	rounds := soak.N(10_000_000, 100_000) / batch
 	for range rounds {
 		var all [][]string
 		var lines []string
 		for range batch {
 			words := randomWords(r)
-			line, err := QuoteControl(append([]string{"bind", "-T", "reads", "M-a"}, words...))
-			if err != nil {
-				continue // cannot be put on a line at all: nothing to compare
+			if asked := w.lines(words); asked != nil {
+				all = append(all, words)
+				lines = append(lines, asked...)
 			}
-			all = append(all, words)
-			lines = append(lines, line, "list-keys -T reads")
 		}
-		c.send(lines...)
+		w.c.send(lines...)
 		for _, words := range all {
-			said, ok := c.reply()
-			bound, _ := c.reply()
-			ours, err := ParseArgv(words, ParseOptions{Version: v})
-			if err != nil && strings.HasSuffix(err.Text, "expects an argument") {
-				continue // refused here, whatever this version makes of it
-			}
-			if (err == nil) != ok {
-				t.Errorf("%q: we read %s %v, tmux %q", words, show(ours), err, said)
-				continue
-			}
-			if !ok {
-				refused++
-				continue
-			}
-			if len(ours) > 1 {
-				several++
-			}
-			if got := boundCommands(string(bound)); got != len(ours) {
-				t.Errorf("%q: we read %d commands, %s, tmux %d: %s", words, len(ours), show(ours), got, bound)
-			}
+			w.compare(t, words)
 		}
 	}
-	t.Logf("%d lines of words compared, %d with several commands, %d refused by both", rounds*batch, several, refused)
-	if several == 0 || refused == 0 {
+	t.Logf("%d lines of words compared, %d with several commands, %d refused by both", rounds*batch, w.several, w.refused)
+	if w.several == 0 || w.refused == 0 {
 		t.Error("nothing of what is to be compared came up")
 	}
+}
+
+// FuzzArgvAgainstTmux gives them what a fuzzer likes.
+func FuzzArgvAgainstTmux(f *testing.F) {
+	for _, seed := range []string{
+		"send\x00a", "send\x00x\x00;\x00has", "send\x00b;\x00lsp\x00-a", "kill-p\x00-at%1\x00\\;\x00x", "send\x00{\x00a\x00}\x00;\x00send\x00b",
+		";\x00;", "new\x00-e\x00A=b", "neww\x00--\x00-d", "send\x00-t\x00\x00;;\x00x",
+	} {
+		f.Add(seed)
+	}
+	w := startWording(f, time.Hour)
+	full, _ := CommandNames(w.v)
+	f.Fuzz(func(t *testing.T, s string) {
+		words := strings.Split(s, "\x00")
+		if len(words) < 2 || len(s) > 4096 || slices.ContainsFunc(full, func(name string) bool { return strings.Contains(s, name) }) {
+			return // one word is read as a line, and a full name could be an argument
+		}
+		ours, err := ParseArgv(words, ParseOptions{Version: w.v})
+		if err == nil && len(ours) == 0 || slices.ContainsFunc(ours, func(inv *Invocation) bool { return len(inv.Nested()) > 0 || !counted(inv.Row.Name) }) {
+			return // nothing that could be bound, or what is shown of it holds names of others
+		}
+		if lines := w.lines(words); lines != nil {
+			w.c.t = t
+			w.c.send(lines...)
+			w.compare(t, words)
+		}
+	})
 }
 
 // randomWords are a few commands with arguments, separated in every way.
@@ -113,9 +163,12 @@ func randomWords(r *rand.Rand) []string {
 func boundCommands(list string) int {
 	n := 0
 	for _, word := range strings.Fields(list) {
-		if FindCommand(word) != nil && word != "bind-key" && word != "choose-tree" {
+		if FindCommand(word) != nil && counted(word) {
 			n++
 		}
 	}
 	return n
 }
+
+// counted is false of the names that are in each such list.
+func counted(name string) bool { return name != "bind-key" && name != "choose-tree" }

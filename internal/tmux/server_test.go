@@ -164,7 +164,7 @@ func (c *control) fetch(d Detail, lines []string) *Snapshot {
 }
 
 // until polls a condition, with a deadline.
-func until(t *testing.T, what string, cond func() bool) {
+func until(t testing.TB, what string, cond func() bool) {
 	t.Helper()
 	deadline := time.Now().Add(30 * time.Second)
 	tick := time.NewTicker(5 * time.Millisecond)

@@ -58,7 +58,7 @@ type ResolveContext struct {
 	Pane    *PaneID    // the pane that the asking client runs in (TMUX_PANE)
 }
 
-// Resolve finds what a target names, as tmux 3.3a does (empty means the
+// Resolve finds what a target names, as the tmux of the snapshot does (empty means the
 // default). It looks at nothing but the snapshot, so with a visible-only one
 // nothing hidden is matched, counted or made the default.
 //
