@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -42,15 +43,19 @@ func (w *wishes) isOff(pane tmux.PaneID) bool {
 	return w.off[pane]
 }
 
-func (w *wishes) turn(pane tmux.PaneID, off bool) {
+// turn says whether a guest wants a pane's output. What was said of panes that have
+// ended since is forgotten, or a client that stays would have it grow for ever.
+func (w *wishes) turn(pane tmux.PaneID, off bool, now *tmux.Snapshot) {
 	w.wmu.Lock()
 	defer w.wmu.Unlock()
+	maps.DeleteFunc(w.off, func(p tmux.PaneID, _ bool) bool { return p == pane || now.Pane(p) == nil })
+	if !off || now.Pane(pane) == nil {
+		return
+	}
 	if w.off == nil {
 		w.off = map[tmux.PaneID]bool{}
 	}
-	if delete(w.off, pane); off {
-		w.off[pane] = true
-	}
+	w.off[pane] = true
 }
 
 // watch begins or ends a subscription. first is set if it is the first ever.
@@ -97,7 +102,7 @@ func (s *controlSeat) arrange(ctx context.Context, plan *gateway.Plan) (gateway.
 	}
 	for _, p := range set.Panes {
 		if p.State == "on" || p.State == "off" {
-			s.turn(p.Pane, p.State == "off")
+			s.turn(p.Pane, p.State == "off", plan.Snapshot)
 		} else if err := send("-A", p.Pane.String()+":"+p.State); err != nil {
 			return result, err
 		}
