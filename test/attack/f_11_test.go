@@ -24,6 +24,17 @@ import (
 func TestF11DiskFull(t *testing.T) {
 	disk := mounted(t, "size=16m,mode=0711")
 	b := lay(t, host.Config{State: disk + "/state"})
+	b.fillsUp(func() (free func()) {
+		fill(t, disk)
+		return func() { remove(t, disk+"/filler") }
+	})
+}
+
+// fillsUp has full take all room for the log, and its free give it back, again and
+// again while people work.
+func (b *bed) fillsUp(full func() (free func())) {
+	t := b.t
+	t.Helper()
 	v := b.Terminal(viewer, tmuxtest.TerminalConfig{}, "attach", "-t", "mwalice/other")
 	v.WaitFor("[other]")
 	c := b.Terminal(typist, tmuxtest.TerminalConfig{}, "attach", "-t", "mwalice/shared")
@@ -32,7 +43,7 @@ func TestF11DiskFull(t *testing.T) {
 		before := "b" + randomWord()
 		c.Type(before)
 		b.arrived(before)
-		fill(t, disk)
+		free := full()
 		// Some room was set aside for the log before. It takes 12 KiB of a command.
 		for range 500 {
 			if b.Tmux(owner, "send-keys", "-t", "shared:0.1", "-l", strings.Repeat("x", 12<<10)).Code != 0 {
@@ -55,9 +66,7 @@ func TestF11DiskFull(t *testing.T) {
 		if c.Exited() || v.Exited() {
 			t.Error("somebody was thrown out")
 		}
-		if err := os.Remove(disk + "/filler"); err != nil {
-			t.Fatal(err)
-		}
+		free()
 		b.turnsGreen()
 		after := "a" + randomWord()
 		tmuxtest.Eventually(t, func() bool {

@@ -21,6 +21,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	becomeAsked()
 	host.Ahead()
 	code := tmuxtest.Accounts(m)
 	host.Clean()
