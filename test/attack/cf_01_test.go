@@ -5,7 +5,9 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/muxward/muxward/internal/soak"
 	"github.com/muxward/muxward/internal/tmux/tmuxtest"
 	"github.com/muxward/muxward/test/host"
 )
@@ -25,7 +27,7 @@ func TestCF01BrokenPolicy(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	aside := b.Policy + ".aside"
+	aside, calm := b.Policy+".aside", b.resting()
 	for i, c := range []struct {
 		name        string
 		break_, fix func()
@@ -46,7 +48,10 @@ func TestCF01BrokenPolicy(t *testing.T) {
 			t.Errorf("%s: a stranger types", c.name)
 		}
 		if i == 0 {
-			b.alarmed("policy files are broken") // and each minute from now on
+			b.alarmed("policy files are broken")
+			if soak.Full() && !within(90*time.Second, func() bool { return b.logs("alarm", "policy files are broken") > 1 }) {
+				t.Error("it is told once, not each minute")
+			}
 		}
 		second := host.Prepare(t, host.Config{})
 		second.Policy = b.Policy
@@ -64,5 +69,6 @@ func TestCF01BrokenPolicy(t *testing.T) {
 	tmuxtest.Eventually(t, func() bool {
 		return b.Tmux(typist, "send-keys", "-t", "mwalice/shared:0.0", "x").Code != 0
 	}, "control run: a good policy is taken")
+	calm()
 	b.VerifyAudit()
 }

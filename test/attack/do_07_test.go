@@ -3,6 +3,7 @@ package attack
 import (
 	"net"
 	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/muxward/muxward/internal/soak"
@@ -17,7 +18,7 @@ import (
 func TestDO07ComeAndGo(t *testing.T) {
 	w := row{restless: true}.stage(t, false)
 	files := func() int { return count(t, w.Doors) }
-	before := files()
+	before, children := files(), childrenOf(t, w.PID())
 	garbage := make([]byte, 4096)
 	for i := range garbage {
 		garbage[i] = byte(i * 7)
@@ -47,6 +48,10 @@ func TestDO07ComeAndGo(t *testing.T) {
 		t.Error(g)
 	}
 	tmuxtest.Eventually(t, func() bool { return files() == before }, "there are %d files in the doors, as at first", before)
+	now := 0
+	if !soon(func() bool { now = childrenOf(t, w.PID()); return now == children }) {
+		t.Errorf("at first %d children, now %d", children, now)
+	}
 	var open []net.Conn
 	for range 60 {
 		c, err := net.Dial("unix", w.door(stranger))
@@ -60,6 +65,22 @@ func TestDO07ComeAndGo(t *testing.T) {
 		_ = c.Close()
 	}
 	w.base.again(w)
+}
+
+// childrenOf counts the child processes of a process, with those that have ended and
+// that nobody has waited for.
+func childrenOf(t *testing.T, pid int) (n int) {
+	t.Helper()
+	dirs, err := filepath.Glob("/proc/[0-9]*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, dir := range dirs {
+		if status, err := os.ReadFile(dir + "/status"); err == nil && field(status, "PPid:") == pid {
+			n++
+		}
+	}
+	return n
 }
 
 func count(t *testing.T, dir string) (n int) {

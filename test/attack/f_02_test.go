@@ -66,7 +66,7 @@ var line = []point{
 // that is not reached fails the test.
 func TestF02KilledBetweenIntentAndOutcome(t *testing.T) {
 	b, arm := failing(t)
-	for range soak.N(100, 1) {
+	for range soak.N(112, 1) {
 		for _, p := range line {
 			name := "w" + randomWord()
 			reached := arm(p.name, "hang")

@@ -44,7 +44,7 @@ func TestF05TmuxKilled(t *testing.T) {
 	}
 	t.Run("attack", func(t *testing.T) {
 		b := lay(t, host.Config{})
-		for round := range soak.N(200, 3) {
+		for round := range soak.N(1000, 3) {
 			if reached(b, "private") {
 				t.Error("a right on a dead server reached its successor")
 			}

@@ -22,7 +22,7 @@ func TestF06ConnectionsCut(t *testing.T) {
 	b := lay(t, host.Config{})
 	p := &pair{b: b}
 	p.attach()
-	cuts := 0
+	calm, cuts := b.resting(), 0
 	for i := range soak.N(1000, 12) {
 		p.press()
 		switch i % 4 {
@@ -56,6 +56,7 @@ func TestF06ConnectionsCut(t *testing.T) {
 	p.typedOnce()
 	t.Logf("%d connections cut", cuts)
 	b.kept()
+	calm()
 	b.VerifyAudit()
 }
 

@@ -18,6 +18,7 @@ import (
 func TestF07TmuxStopped(t *testing.T) {
 	b := lay(t, host.Config{})
 	b.Must(stranger, "new-session", "-d", "-s", "mine", "cat")
+	calm := b.resting()
 	c := b.Terminal(typist, tmuxtest.TerminalConfig{}, "attach", "-t", "mwalice/shared")
 	c.WaitFor("recording")
 	for range soak.N(20, 1) {
@@ -65,6 +66,8 @@ func TestF07TmuxStopped(t *testing.T) {
 			t.Errorf("what was refused was typed late: %q", got)
 		}
 	}
+	leave(c) // she has been revoked
 	b.kept()
+	calm()
 	b.VerifyAudit()
 }

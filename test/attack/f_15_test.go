@@ -23,6 +23,7 @@ func TestF15NoDescriptors(t *testing.T) {
 	if x := b.Terminal(viewer, tmuxtest.TerminalConfig{}, "ls"); x.ExitCode() != 0 {
 		t.Fatalf("control run: with descriptors bob is not served: %s", x.Bytes())
 	}
+	calm := b.resting()
 	limit := func(n uint64) (was uint64) {
 		var now unix.Rlimit
 		err := unix.Prlimit(b.PID(), unix.RLIMIT_NOFILE, nil, &now)
@@ -68,6 +69,7 @@ func TestF15NoDescriptors(t *testing.T) {
 		}
 	}
 	b.kept()
+	calm()
 	b.VerifyAudit()
 }
 

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/muxward/muxward/internal/soak"
 	"github.com/muxward/muxward/internal/tmux/tmuxtest"
 	"github.com/muxward/muxward/test/host"
 )
@@ -38,15 +39,24 @@ func TestF26DoorBroken(t *testing.T) {
 		make func()
 	}{
 		{"deleted", func() { must(os.Remove(door)) }},
-		{"file", func() { must(os.Remove(door)); must(os.WriteFile(door, []byte("mine"), 0o666)) }},
-		{"link", func() { must(os.Remove(door)); must(os.Symlink(aside, door)) }},
+		// Made elsewhere, as the door may be back the moment it is gone.
+		{"file", func() {
+			must(os.WriteFile(b.Base+"/mine", []byte("mine"), 0o666))
+			must(os.Rename(b.Base+"/mine", door))
+		}},
+		{"link", func() { must(os.Symlink(aside, b.Base+"/link")); must(os.Rename(b.Base+"/link", door)) }},
 		{"mode", func() { must(os.Chmod(door, 0o777)) }},
 		{"directory", func() { must(os.RemoveAll(filepath.Dir(door))) }},
 		{"directory mode", func() { must(os.Chmod(filepath.Dir(door), 0o777)) }},
 	}
-	for _, f := range faults {
+	calm := b.resting()
+	rounds := soak.N(170, 1) // a thousand faults
+	for range rounds * len(faults) {
+		f := faults[0]
+		faults = append(faults[1:], f)
 		f.make()
 		broken := time.Now()
+		b.typed(typist, "t"+randomWord()) // others work on
 		tmuxtest.Eventually(t, asWas, "after %s the door is as it was; muxward says:\n%s", f.name, b.Output())
 		if info, err := os.Lstat(filepath.Dir(door)); err != nil || info.Mode().Perm() != 0o500 {
 			tmuxtest.Eventually(t, func() bool {
@@ -59,8 +69,8 @@ func TestF26DoorBroken(t *testing.T) {
 	if _, err := os.Lstat(aside); err == nil {
 		t.Error("something was made where the link pointed")
 	}
-	if n := b.logs("door", "put right"); n < len(faults) {
-		t.Errorf("%d faults of the door are in the log, want %d", n, len(faults))
+	if n := b.logs("door", "put right"); n < rounds*len(faults) {
+		t.Errorf("%d faults of the door are in the log, want %d", n, rounds*len(faults))
 	}
 	b.VerifyAudit()
 	b.Signal(sigStop)
@@ -71,4 +81,5 @@ func TestF26DoorBroken(t *testing.T) {
 	}
 	b.Signal(sigCont)
 	tmuxtest.Eventually(t, asWas, "the door is as it was")
+	calm()
 }

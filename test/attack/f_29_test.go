@@ -38,8 +38,9 @@ func TestF29OptionsChange(t *testing.T) {
 	}
 	v := b.Terminal(viewer, tmuxtest.TerminalConfig{}, "attach", "-t", "mwalice/shared")
 	v.WaitFor("recording")
+	calm := b.resting()
 	trap := "run-shell 'touch " + canary + "/caught-$$' ; display-message -p"
-	for i := range soak.N(300, 4) {
+	for i := range soak.N(1000, 4) {
 		for j, name := range []string{"send-keys", "list-clients", "if-shell", "display-message", "list-panes"} {
 			b.server.Run("set", "-s", "command-alias["+string(rune('0'+j))+"]", name+"="+strings.ReplaceAll(trap, "$$", name+"-$$"))
 		}
@@ -63,5 +64,7 @@ func TestF29OptionsChange(t *testing.T) {
 	if strings.Contains(string(v.Bytes()), "\x1b]52;") {
 		t.Error("the viewer's clipboard was set")
 	}
+	b.server.Run("set", "-su", "command-alias")
+	calm()
 	b.VerifyAudit()
 }

@@ -20,6 +20,7 @@ func TestF33Terminals(t *testing.T) {
 	known := terminfo(t, "no-such-terminal")
 	witness := b.Terminal(viewer, tmuxtest.TerminalConfig{}, "attach", "-t", "mwalice/other")
 	witness.WaitFor("[other]")
+	calm := b.resting()
 	for range soak.N(100, 3) {
 		for _, half := range []string{"\x1b", "\x1b[", "\x1b[200~paste", "\x1b]52;c;", "\xe2\x82"} {
 			x := b.Terminal(typist, tmuxtest.TerminalConfig{}, "attach", "-t", "mwalice/shared")
@@ -62,6 +63,7 @@ func TestF33Terminals(t *testing.T) {
 	}
 	b.typed(typist, "well")
 	b.kept()
+	calm()
 	b.VerifyAudit()
 }
 

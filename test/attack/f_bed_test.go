@@ -83,6 +83,17 @@ func (b *bed) kept() {
 	}
 }
 
+// resting takes muxward's measure; what it gives fails unless muxward is back there.
+func (b *bed) resting() (calm func()) {
+	b.t.Helper()
+	w := &world{Host: b.Host, t: b.t}
+	w.settle()
+	return func() {
+		b.t.Helper()
+		w.base.again(w)
+	}
+}
+
 // typed waits until keys, sent to the typist's pane by who, have arrived.
 func (b *bed) typed(who, keys string) {
 	b.t.Helper()

@@ -19,6 +19,7 @@ func TestLG03ForgedRecords(t *testing.T) {
 	t.Parallel()
 	shownByPackage(t, "audit.TestNastyStringsStayOneRecord", "audit.TestLongFieldsAreCutAndHashed", "audit.FuzzEvent")
 	b := lay(t, host.Config{})
+	calm := b.resting()
 	for _, text := range []string{
 		"\n{\"seq\":1,\"kind\":\"intent\",\"person\":\"mwalice\",\"asked\":[\"forged\"]}\n",
 		"\",\"person\":\"mwalice\",\"x\":\"", "\x1b]0;MARK\x07\x1b[2J", "\xff\xfe\xc0\x80", "\u202egnp.exe", strings.Repeat("long", 2500),
@@ -37,6 +38,7 @@ func TestLG03ForgedRecords(t *testing.T) {
 	unescaped(t, "audit query", b.Muxward("", "audit", "query", "--state", b.State).Out)
 	unescaped(t, "audit tail", b.Muxward("", "audit", "tail", "--state", b.State).Out)
 	b.VerifyAudit()
+	calm()
 	logs, err := filepath.Glob(b.State + "/audit/*.log")
 	if err != nil || len(logs) == 0 {
 		t.Fatal(err, logs)

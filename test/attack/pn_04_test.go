@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/muxward/muxward/internal/tmux/tmuxtest"
 	"github.com/muxward/muxward/test/host"
@@ -42,11 +43,13 @@ func TestPN04ProgramInPane(t *testing.T) {
 		{[]string{"set-hook", "-t", "shared", "after-rename-window", lure}, []string{"show-hooks", "-t", "shared"}, "caught", "the hook after-rename-window of session $0 runs: run-shell"},
 		{[]string{"set", "-s", "command-alias[90]", "list-windows=" + lure}, []string{"show", "-s", "command-alias"}, "caught", "the name of the command list-windows"},
 	} {
+		changed := time.Now()
 		p.does(c.do...)
 		if got := b.server.Run(c.show...); !strings.Contains(got, c.shown) {
 			t.Errorf("control run: tmux has no %q after %q:\n%s", c.shown, c.do, got)
 		}
 		b.alarmed(c.told)
+		inTime(t, changed, 5*time.Second, "told of %s", c.do[0])
 	}
 	if n := b.logs("alarm", "pane-exited"); n != 0 {
 		t.Errorf("%d alarms about the configuration's own hook", n)
@@ -64,8 +67,10 @@ func TestPN04ProgramInPane(t *testing.T) {
 	if n := b.logs("alarm", "window-layout-changed"); n != 0 {
 		t.Errorf("control run: muxward is stopped, and tells %d times", n)
 	}
+	goesOn := time.Now()
 	b.Signal(sigCont)
 	b.alarmed("the hook window-layout-changed of every window runs")
+	inTime(t, goesOn, 5*time.Second, "told of what was changed meanwhile")
 	p.ends(rights)
 	b.VerifyAudit()
 }

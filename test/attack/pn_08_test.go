@@ -23,6 +23,7 @@ func TestPN08FloodOfTitles(t *testing.T) {
 	b := lay(t, host.Config{TmuxConf: openedUp})
 	v := b.Terminal(viewer, tmuxtest.TerminalConfig{}, "attach", "-t", "mwalice/other")
 	v.WaitFor("[other]")
+	calm := b.resting()
 	before := len(b.Audit())
 	began := time.Now()
 	rounds := soak.N(1_000_000, 50_000)
@@ -68,5 +69,6 @@ func TestPN08FloodOfTitles(t *testing.T) {
 		t.Errorf("the viewer heard %d bells", bells)
 	}
 	b.server.Run("kill-window", "-t", id)
+	calm()
 	b.VerifyAudit()
 }

@@ -60,6 +60,7 @@ func TestRE01HostileOutput(t *testing.T) {
 		"attach.FuzzFilter")
 	t.Run("attack", func(t *testing.T) {
 		s := newShow(t, "")
+		calm := s.bed.resting()
 		s.list()
 		s.noise(soak.N(1000, 10))
 		s.vttest()
@@ -68,6 +69,7 @@ func TestRE01HostileOutput(t *testing.T) {
 			t.Errorf("the viewer's terminal got %d: %v", len(found), found[:min(len(found), 8)])
 		}
 		t.Logf("%d bytes were looked at", len(got))
+		calm()
 		s.bed.VerifyAudit()
 	})
 	t.Run("control", func(t *testing.T) {

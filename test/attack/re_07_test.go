@@ -29,6 +29,7 @@ func TestRE07OddSizes(t *testing.T) {
 	heard := func() string {
 		return b.server.Run("list-clients", "-t", "other:", "-F", "#{client_width} #{client_height}")
 	}
+	calm := b.resting()
 	for range soak.N(50, 2) {
 		for _, s := range []struct {
 			cols, rows int
@@ -55,6 +56,7 @@ func TestRE07OddSizes(t *testing.T) {
 		t.Error("somebody was thrown out")
 	}
 	b.kept()
+	calm()
 	raw := b.Terminal(owner, tmuxtest.TerminalConfig{}, "-S", b.server.Socket, "attach", "-t", "other")
 	raw.WaitFor(word)
 	raw.Resize(1500, 24)

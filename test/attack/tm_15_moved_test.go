@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/muxward/muxward/internal/soak"
 	"github.com/muxward/muxward/internal/tmux/tmuxtest"
 	"github.com/muxward/muxward/test/host"
 )
@@ -112,7 +113,7 @@ func TestTM15ConnectionDisturbed(t *testing.T) {
 		name := fmt.Sprintf("client-%d", w.PID())
 		const letters = "abcdefghijklmnopqrst"
 		reached, given := 0, 0
-		trials := 12
+		trials := soak.N(1000, 12)
 		if w.control {
 			trials = 1000 // until a key was under way
 		}
