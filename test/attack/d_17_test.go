@@ -49,6 +49,8 @@ func TestD17OwnersClient(t *testing.T) {
 			alice.WaitFor("recording")
 			hers = w.displaysBut(w.displaysBut("")[0])[0]
 			bob = come(bob)
+		} else {
+			tmuxtest.Missing(w.t, "tmux %s cannot be told whom a message is for: its messages were not looked at", v)
 		}
 		asked := w.Terminal(owner, tmuxtest.TerminalConfig{}, "display-popup", "-E", "echo popup-of-alice; read x")
 		w.shownTo(alice, bob, "popup-of-alice")
