@@ -70,6 +70,9 @@ func TestDO06Bombs(t *testing.T) {
 			within("filters in filters", who, "list-sessions", "-F", strings.Repeat("#{m:*a*a*a*b,", 200)+long+strings.Repeat("}", 200))
 			within("formats in formats", who, "list-sessions", "-F", strings.Repeat("#{?session_name,", 2000)+"x"+strings.Repeat(",}", 2000))
 			within("a long format", who, "list-sessions", "-F", strings.Repeat("#{session_name}", 700))
+			within("expressions", who, "list-sessions", "-f", "#{m/r:^"+strings.Repeat("(a|a)*", 30)+"b$,#{session_name}}")
+			within("counted expressions", who, "list-sessions", "-F", "#{m/r:(((a{1,255}){1,255}){1,255}),#{session_name}}")
+			within("replaced expressions", who, "list-sessions", "-F", "#{s/(a*)*(a*)*b/x/:session_name}")
 			within("much padding", who, "list-sessions", "-F", "#{p999999999:session_name}")
 		}
 		r := within("a listing", viewer, "list-sessions", "-F", "#{session_name}")
