@@ -116,7 +116,8 @@ func newGrantsCmd() *cobra.Command {
 		Long: `List the grants that you have, that you gave, and that are on what you may kick
 people from. What the policy files grant is not among them: see muxward explain.
 
-COUNTS is no while the giver does not hold what they gave, or it has gone through more
+COUNTS is no while the giver does not hold what they gave, as outside the hours of a
+grant of the policy files, or it has gone through more
 than eight hands; before it begins; when it is revoked from who got it; and when what
 it is on was gone or elsewhere as muxward saw that tmux server last. Long reasons are cut.`,
 		Example: `  muxward grants

@@ -214,10 +214,11 @@ type explainFlags struct {
 func policyExplainCmd(dir *string) *cobra.Command {
 	var f explainFlags
 	cmd := &cobra.Command{
-		Use:     "explain --who PERSON --verb VERB --on SELECTOR",
-		Short:   "say what is decided, by which rule, and what else was weighed",
-		Example: "  muxward policy explain --who bob --verb type --on alice/work:1.2",
-		Args:    exactly(0, "no arguments, only flags"),
+		Use:   "explain --who PERSON --verb VERB --on SELECTOR",
+		Short: "say what is decided, by which rule, and what else was weighed",
+		Example: `  muxward policy explain --who bob --verb type --on alice/work:1.2
+  muxward policy explain --who bob --verb type --on alice/work --at 2027-01-31T20:00:00+01:00`,
+		Args: exactly(0, "no arguments, only flags"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			q, err := f.question()
 			if err != nil {
@@ -281,17 +282,27 @@ func (f *explainFlags) question() (access.Question, error) {
 	if sel.Prefix {
 		return access.Question{}, errors.New("--on: name one session; a star is for files")
 	}
-	at := time.Now()
-	if f.at != "" {
-		if at, err = time.Parse(time.RFC3339, f.at); err != nil {
-			return access.Question{}, fmt.Errorf("--at: write it as 2027-01-31T12:00:00Z, not %q", f.at)
-		}
+	at, err := timeAsked(f.at)
+	if err != nil {
+		return access.Question{}, err
 	}
 	sub := identity.Subject{Person: who, UID: -1, Door: f.door, Account: f.account}
 	if f.inside {
 		sub.Inside = who + "/%0"
 	}
 	return access.Question{Who: sub, Verb: verb, Object: sel.Object(), At: at, Command: f.command}, nil
+}
+
+// timeAsked reads --at, which is now if it is not given.
+func timeAsked(text string) (time.Time, error) {
+	if text == "" {
+		return time.Now(), nil
+	}
+	at, err := time.Parse(time.RFC3339, text)
+	if err != nil {
+		return time.Time{}, fmt.Errorf("--at: write it as 2027-01-31T12:00:00Z, not %q", text)
+	}
+	return at, nil
 }
 
 func printExplanation(p paint, e policy.Explanation) error {
@@ -333,11 +344,16 @@ func printExplanation(p paint, e policy.Explanation) error {
 
 func policyDiffCmd() *cobra.Command {
 	var asJSON bool
+	var when string
 	cmd := &cobra.Command{
 		Use:   "diff OLD NEW",
 		Short: "say who gains and loses which verbs between two policies",
 		Args:  exactly(2, "two policy directories"),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			at, err := timeAsked(when)
+			if err != nil {
+				return usageError{err}
+			}
 			before, err := loadPolicy(args[0])
 			if err != nil {
 				return err
@@ -346,7 +362,7 @@ func policyDiffCmd() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			changes, err := policy.Diff(before, after, time.Now())
+			changes, err := policy.Diff(before, after, at)
 			if err != nil {
 				return err
 			}
@@ -371,6 +387,7 @@ func policyDiffCmd() *cobra.Command {
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	cmd.Flags().StringVar(&when, "at", "", "when, as 2027-01-31T12:00:00Z (default: now)")
 	return cmd
 }
 

@@ -128,10 +128,13 @@ func (e *Explanation) grants(s *Set, q *access.Question) {
 			c.Why = "a command of one's own needs type or execute as well"
 		case q.At.Before(g.from):
 			c.Why = "begins at " + g.from.Format(time.RFC3339)
-		case !active(g, q.At):
+		case !g.until.IsZero() && !q.At.Before(g.until):
 			c.Why = "ended at " + g.until.Format(time.RFC3339)
 		default:
-			c.Applies = true
+			counts, change := g.at(q.At)
+			if c.Applies = counts; !counts {
+				c.Why = "it is not in its hours, " + g.when.String() + "; that may change at " + change.Format(time.RFC3339)
+			}
 		}
 		e.Considered = append(e.Considered, c)
 	}

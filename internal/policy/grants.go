@@ -19,6 +19,7 @@ type grant struct {
 	on     Selector
 	from   time.Time // of those that were given; zero: no limit
 	until  time.Time // zero: no limit
+	when   *schedule // the hours of the week in which it counts; nil: all
 	reason string
 	by     string
 	id     string
@@ -50,6 +51,9 @@ func (g *grant) why() string {
 	if g.by != "" {
 		b += " by " + g.by
 	}
+	if g.when != nil {
+		b += " in the hours " + g.when.String()
+	}
 	if !g.until.IsZero() {
 		b += " until " + g.until.Format(time.RFC3339)
 	}
@@ -74,7 +78,7 @@ func (g *grant) gives(v access.Verb, command bool) bool {
 
 // parseGrants reads one file of grants.
 func parseGrants(f source, ps *people, r *report, room int) []grant {
-	d := &doc{file: f.name, r: r}
+	d := &doc{file: f.name, r: r, zones: zones{}}
 	top := d.root(f.data, "grants")
 	if top == nil {
 		return nil
@@ -97,7 +101,7 @@ func parseGrants(f source, ps *people, r *report, room int) []grant {
 }
 
 func parseGrant(d *doc, n *yaml.Node, ps *people) (grant, bool) {
-	known := []string{"who", "role", "verbs", "on", "until", "reason", "by", "record", "id"}
+	known := []string{"who", "role", "verbs", "on", "when", "until", "reason", "by", "record", "id"}
 	m := d.mapping(n, "a grant", known)
 	if m == nil {
 		return grant{}, false
@@ -124,6 +128,11 @@ func parseGrant(d *doc, n *yaml.Node, ps *people) (grant, bool) {
 	if m["until"] != nil {
 		var good bool
 		g.until, good = d.instant(m["until"], "until")
+		ok = ok && good
+	}
+	if m["when"] != nil {
+		var good bool
+		g.when, good = d.when(m["when"])
 		ok = ok && good
 	}
 	if m["record"] != nil {
@@ -225,6 +234,38 @@ func (d *doc) where(n *yaml.Node, ps *people, sel *Selector) bool {
 	}
 	*sel = s
 	return true
+}
+
+// maxHours is how many hours one grant may have: more than the days of two weeks.
+const maxHours = 16
+
+// when reads the hours in which a grant counts, one or several.
+func (d *doc) when(n *yaml.Node) (*schedule, bool) {
+	list := d.oneOrMore(n)
+	switch {
+	case len(list) == 0:
+		d.fail(n, "leave the key out for all hours", "the list of hours is empty")
+		return nil, false
+	case len(list) > maxHours:
+		d.fail(n, "", "more than %d hours of one grant", maxHours)
+		return nil, false
+	}
+	s, all := &schedule{}, true
+	for _, item := range list {
+		text, ok := d.text(item, "when")
+		if !ok {
+			all = false
+			continue
+		}
+		h, err := parseHours(text, d.zones.zone)
+		if err != nil {
+			d.failAt(item, err.at, err.hint, err.text)
+			all = false
+			continue
+		}
+		s.hours = append(s.hours, h)
+	}
+	return s, all
 }
 
 // duty reads the record key: what must be written of what the grant permits.

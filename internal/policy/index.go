@@ -179,17 +179,15 @@ func find(hs []*holder, q *access.Question) found {
 			if !g.gives(q.Verb, q.Command) {
 				return
 			}
-			if q.At.Before(g.from) {
-				out.expires = sooner(out.expires, g.from)
-			}
-			if !active(g, q.At) {
+			counts, change := g.at(q.At)
+			out.expires = sooner(out.expires, change)
+			if !counts {
 				return
 			}
 			if out.rule == nil || lasts(g, out.rule) {
 				out.rule = g
 			}
 			out.duties |= g.duties
-			out.expires = sooner(out.expires, g.until)
 		})
 	}
 	return out
@@ -200,7 +198,7 @@ func all(hs []*holder, o access.Object, at time.Time) access.VerbSet {
 	var verbs access.VerbSet
 	for _, h := range hs {
 		h.visit(o, func(g *grant) {
-			if active(g, at) {
+			if counts, _ := g.at(at); counts {
 				verbs = verbs.With(g.verbs)
 			}
 		})
@@ -208,9 +206,18 @@ func all(hs []*holder, o access.Object, at time.Time) access.VerbSet {
 	return verbs
 }
 
-// active reports whether the grant counts at that time.
-func active(g *grant, at time.Time) bool {
-	return !at.Before(g.from) && (g.until.IsZero() || at.Before(g.until))
+// at reports whether the grant counts at a time, and when that may change; zero: never.
+func (g *grant) at(t time.Time) (counts bool, change time.Time) {
+	switch {
+	case !g.until.IsZero() && !t.Before(g.until):
+		return false, time.Time{}
+	case t.Before(g.from):
+		return false, g.from
+	case g.when == nil:
+		return true, g.until
+	}
+	counts, change = g.when.at(t)
+	return counts, sooner(change, g.until)
 }
 
 // lasts reports whether a counts for longer than b.

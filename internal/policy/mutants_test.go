@@ -60,9 +60,16 @@ func mutants() []mutant {
 		{"plain permits lie everywhere", "decide.go", `case p.policy == nil && p.on.holds(o):`, `case p.policy == nil:`},
 		{"permits of Cedar are lost", "decide.go", `case len(diag.Reasons) > 0 && diag.Reasons[0].PolicyID == p.id:`, `case false:`},
 		{"the world of another path", "decide.go", `if t.w == nil || t.w.object.Session != o.Session {`, `if t.w == nil {`},
-		{"grants do not run out", "index.go", `return g.until.IsZero() || at.Before(g.until)`, `return true`},
-		{"grants last a moment more", "index.go", `at.Before(g.until) }`, `!at.After(g.until) }`},
-		{"grants give every verb", "index.go", `if !g.gives(q.Verb, q.Command) || !active(g, q.At) {`, `if !active(g, q.At) {`},
+		{"grants do not run out", "index.go", `case !g.until.IsZero() && !t.Before(g.until):`, `case false:`},
+		{"grants last a moment more", "index.go", `!t.Before(g.until):`, `t.After(g.until):`},
+		{"grants give every verb", "index.go", `if !g.gives(q.Verb, q.Command) {`, `if false {`},
+		{"hours do not count", "index.go", `case g.when == nil:`, `default:`},
+		{"hours last longer than the grant", "index.go", `return counts, sooner(change, g.until)`, `return counts, change`},
+		{"hours last a moment more", "hours.go", `case !end.After(t) ||`, `case end.Before(t) ||`},
+		{"what a clock leaves out is looked for", "hours.go", `if !begin.IsZero() && first.Before(begin) {`, `if false {`},
+		{"only the first hours count", "hours.go", `for i := range s.hours {
+		in`, `for i := range s.hours[:1] {
+		in`},
 		{"commands need no more", "grants.go", `return g.verbs.Has(access.Type) || g.verbs.Has(access.Execute)`, `return true`},
 		{"grants on sessions hold for all", "index.go", `at(place{kind: access.Session, owner: o.Owner, session: o.Session.Name})`,
 			`for p := range h.exact { if p.kind == access.Session && p.owner == o.Owner { at(p) } }`},
@@ -105,9 +112,9 @@ func mutants() []mutant {
 		{"what is given has no duties", "given.go", `= sooner(g.Until, b.expires), b.duties, b.givers`, `= sooner(g.Until, b.expires), 0, b.givers`},
 		{"only the giver is looked at", "given.go", `b.givers = append(b.givers, r.givers...)`, `_ = r.givers`},
 		{"another pane at that place", "given.go", `on.Kind >= access.Pane && o.Pane.ID != on.Pane.ID:`, `false:`},
-		{"another life of the server", "given.go", `(o.Incarnation != on.Incarnation || o.Window.ID != on.Window.ID)`, `(o.Window.ID != on.Window.ID)`},
-		{"before it begins", "index.go", `return !at.Before(g.from) && (g.until`, `return (g.until`},
-		{"nobody learns that it begins", "index.go", `out.expires = sooner(out.expires, g.from)`, `_ = g.from`},
+		{"another life of the server", "given.go", `case on.Kind >= access.Session && o.Incarnation != on.Incarnation,`, `case false,`},
+		{"before it begins", "index.go", `case t.Before(g.from):`, `case false:`},
+		{"nobody learns that it begins", "index.go", `return false, g.from`, `return false, time.Time{}`},
 	}
 }
 

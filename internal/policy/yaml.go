@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"go.yaml.in/yaml/v4"
 )
@@ -17,6 +18,8 @@ import (
 type doc struct {
 	file string
 	r    *report
+	// zones are those that hours name; nil in files that have none.
+	zones zones
 }
 
 // root parses the file and gives its top mapping's entries.
@@ -68,6 +71,16 @@ func (d *doc) syntax(data []byte, err error) {
 
 func (d *doc) fail(n *yaml.Node, hint, format string, args ...any) {
 	d.r.add(Problem{File: d.file, Line: n.Line, Column: n.Column, Text: fmt.Sprintf(format, args...), Hint: hint})
+}
+
+// failAt is fail for a place within a text. What is written otherwise than plainly
+// may have more bytes in the file than in the text: then it is the text's own place.
+func (d *doc) failAt(n *yaml.Node, at int, hint, text string) {
+	p := Problem{File: d.file, Line: n.Line, Column: n.Column, Text: text, Hint: hint}
+	if n.Style == 0 {
+		p.Column += utf8.RuneCountInString(n.Value[:at])
+	}
+	d.r.add(p)
 }
 
 // ordinary refuses what a policy file never needs and a reader easily misses.
