@@ -13,7 +13,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/muxward/muxward/internal/config"
-	"github.com/muxward/muxward/internal/gateway"
 	"github.com/muxward/muxward/internal/server/ctld"
 	"github.com/muxward/muxward/internal/tmux"
 )
@@ -126,33 +125,6 @@ func printStatus(cmd *cobra.Command, s status) error {
 		p.printf("%s\n", p.dim("note: "+n))
 	}
 	return p.err()
-}
-
-func newWhoCmd() *cobra.Command {
-	var f daemonFlags
-	cmd := &cobra.Command{
-		Use:   "who",
-		Short: "list who is attached to what you may see",
-		Args:  cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			var people []gateway.Attached
-			if err := f.call(cmd.Context(), ctld.Call{Act: "who"}, &people); err != nil {
-				return err
-			}
-			if f.json {
-				return printJSON(cmd, people)
-			}
-			rows := [][]string{{"PERSON", "SESSION", "INPUT", "DOOR", "TERMINAL", "SINCE"}}
-			for _, a := range people {
-				rows = append(rows, []string{
-					a.Person, a.Owner + "/" + a.Name, a.Mode, a.Door, a.TTY, a.Since.Format(time.DateTime),
-				})
-			}
-			return printTable(cmd.OutOrStdout(), rows)
-		},
-	}
-	f.add(cmd)
-	return cmd
 }
 
 func newLsCmd() *cobra.Command {

@@ -109,6 +109,12 @@ type Attached struct {
 	Since   time.Time `json:"since"`
 	// Typing: they have typed lately, by steps of TypingStep.
 	Typing bool `json:"typing"`
+	// From is the network address they come from, "" for this host, and Verbs what
+	// they hold on the session. WhoFor tells it to whom it is for.
+	From  string   `json:"from,omitempty"`
+	Verbs []string `json:"verbs,omitempty"`
+
+	who identity.Identity
 }
 
 // begin registers a permit before anything is decided for it, so that a

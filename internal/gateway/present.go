@@ -40,7 +40,7 @@ func (l *Live) typing() bool {
 // told is what is told of them now.
 func (l *Live) told() Attached {
 	a := l.about
-	a.Typing = l.typing()
+	a.Typing, a.who = l.typing(), l.who
 	return a
 }
 
@@ -171,14 +171,27 @@ func (s *Sight) cut(most int) {
 }
 
 // WhoFor lists the people who are attached as one person is told of them: those on
-// whatever they hold a verb on, and themselves.
+// whatever they hold a verb on, and themselves. From where somebody comes and what they
+// may do is told to them, and to who may kick them there.
 func (g *Gateway) WhoFor(who identity.Identity) []Attached {
 	out := []Attached{}
 	for _, a := range g.Who() {
+		var held access.VerbSet
 		o, err := g.sessionOf(a)
-		if a.Person == who.Person() || err == nil && sees(g.heldAt(who, o, g.Time())) {
-			out = append(out, a)
+		if err == nil {
+			held = g.heldAt(who, o, g.Time())
 		}
+		mine := a.Person == who.Person()
+		if !mine && !sees(held) {
+			continue
+		}
+		if mine || held.Has(access.Kick) {
+			a.From = a.who.From()
+			for _, v := range g.heldAt(a.who, o, g.Time()).List() {
+				a.Verbs = append(a.Verbs, v.String())
+			}
+		}
+		out = append(out, a)
 	}
 	return out
 }

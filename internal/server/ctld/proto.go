@@ -26,6 +26,8 @@ type Call struct {
 	From  string `json:"from,omitempty"`
 	Until string `json:"until,omitempty"`
 	For   string `json:"for,omitempty"`
+	// Seen is the mark of what was told last: the answer waits for another.
+	Seen string `json:"seen,omitempty"`
 	// ID is the number of a grant.
 	ID int64 `json:"id,omitempty"`
 	// Argv is a command line of tmux's, or what there is to tell; Pane and Socket what its client would

@@ -1,0 +1,121 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/muxward/muxward/internal/gateway"
+	"github.com/muxward/muxward/internal/server/ctld"
+)
+
+func newWhoCmd() *cobra.Command {
+	var f daemonFlags
+	var watch bool
+	cmd := &cobra.Command{
+		Use:   "who",
+		Short: "list who is attached to what you may see",
+		Long: `List who is attached to what you may see: at which door, since when, and whether
+they have typed lately, in steps of ten seconds. From which network address they come,
+and what they may do there, is told of yourself and of those whom you may kick.
+
+With --watch it goes on until Ctrl-C: on a terminal the list is drawn anew when it
+changes, elsewhere it is printed again behind a line with the time. With --json as well
+each list is one line.`,
+		Example: `  muxward who
+  muxward who --watch
+  muxward who --watch --json | jq -c '[.people[].person]'`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if watch {
+				return f.watchWho(cmd)
+			}
+			var people []gateway.Attached
+			if err := f.call(cmd.Context(), ctld.Call{Act: "who"}, &people); err != nil {
+				return err
+			}
+			if f.json {
+				return printJSON(cmd, people)
+			}
+			return printTable(cmd.OutOrStdout(), whoRows(people))
+		},
+	}
+	f.add(cmd)
+	cmd.Flags().BoolVarP(&watch, "watch", "w", false, "go on, and tell each change")
+	return cmd
+}
+
+func whoRows(people []gateway.Attached) [][]string {
+	rows := [][]string{{"PERSON", "SESSION", "INPUT", "DOOR", "TERMINAL", "SINCE", "KEYS", "FROM", "VERBS"}}
+	for _, a := range people {
+		keys, from, verbs := "idle", "-", "-"
+		if a.Typing {
+			keys = "typing"
+		}
+		if a.From != "" {
+			from = a.From
+		}
+		if len(a.Verbs) > 0 {
+			verbs = strings.Join(a.Verbs, ",")
+		}
+		rows = append(rows, []string{
+			a.Person, a.Owner + "/" + a.Name, a.Mode, a.Door, a.TTY, a.Since.Format(time.DateTime), keys, from, verbs,
+		})
+	}
+	return rows
+}
+
+// watchTime bounds how long one answer is waited for: longer than muxward waits for
+// something to tell.
+const watchTime = 2 * whoWait
+
+// watchWho prints who is there, and again whenever that has changed, until Ctrl-C.
+func (f *daemonFlags) watchWho(cmd *cobra.Command) error {
+	at, err := f.serving()
+	if err != nil {
+		return err
+	}
+	seen := ""
+	for {
+		var now presentNow
+		ctx, cancel := context.WithTimeout(cmd.Context(), watchTime)
+		err := ctld.Call{Act: "who-next", Seen: seen}.Do(ctx, at.Ctl, &now)
+		cancel()
+		switch {
+		case cmd.Context().Err() != nil:
+			return nil // that is how it ends
+		case err != nil:
+			return err
+		case now.Mark == "":
+			return errors.New("muxward serve does not say what has changed; the two versions may differ: restart it")
+		case now.Mark == seen:
+			continue
+		}
+		seen = now.Mark
+		if err := printPresent(cmd, now, f.json); err != nil {
+			return err
+		}
+	}
+}
+
+// printPresent prints one list of many.
+func printPresent(cmd *cobra.Command, now presentNow, asJSON bool) error {
+	if asJSON {
+		now.Mark = ""
+		return printLine(cmd, now)
+	}
+	out := cmd.OutOrStdout()
+	head := now.At.Local().Format(time.DateTime) + "\n"
+	if f, ok := out.(*os.File); ok && isTerminal(f) {
+		head = "\x1b[H\x1b[2J" + head
+	}
+	if _, err := io.WriteString(out, head); err != nil {
+		return err
+	}
+	return printTable(out, whoRows(now.People))
+}
