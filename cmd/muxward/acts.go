@@ -39,6 +39,8 @@ func (d *daemon) act(who identity.Identity, c ctld.Call) (*gateway.Act, error) {
 		a.Do = func(context.Context, access.Object) (gateway.Result, error) {
 			return gateway.Result{Value: d.visiblePeople(who)}, nil
 		}
+	case "left-behind":
+		return d.leftBehindAct(who, c)
 	case "who-next":
 		return d.whoNextAct(who, c.Seen), nil
 	case "ls":
