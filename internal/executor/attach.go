@@ -164,7 +164,8 @@ func (s *seat) remote() bool {
 // untilReady passes what tmux says before it has attached: that it is ready,
 // or why it is not.
 func (s *seat) untilReady(ctx context.Context) error {
-	r := relay{server: s.conn, client: s.client, plan: s.p.Plan(), streams: map[int32]stream{}}
+	r := relay{server: s.conn, client: s.client, plan: s.p.Plan(), streams: map[int32]stream{},
+		onlyStreams: s.p.Request().Identity.OnlyStreams()}
 	for {
 		m, err := s.conn.ReadMsg(ctx)
 		if err != nil {

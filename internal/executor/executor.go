@@ -193,7 +193,8 @@ func (e *Executor) run(ctx context.Context, p *gateway.Permit, server Server) (g
 		return gateway.Result{}, fmt.Errorf("reach the tmux server: %w", err)
 	}
 	defer conn.Close()
-	r := relay{server: conn, client: p.Request().Client, plan: p.Plan()}
+	r := relay{server: conn, client: p.Request().Client, plan: p.Plan(),
+		onlyStreams: p.Request().Identity.OnlyStreams()}
 	if err := conn.Identify(ctx, hello(p, argv)); err != nil {
 		return gateway.Result{}, err
 	}

@@ -27,7 +27,7 @@ func (r *relay) openWrite(ctx context.Context, m *wire.WriteOpen) error {
 	if inv.Row.Name == "save-buffer" && !r.opened && m.FD == -1 {
 		name, ok = r.ours(inv.Args[0], m.Path)
 	}
-	if !r.asked(ok) {
+	if !r.asked(ok) || r.onlyStreams {
 		return r.server.WriteMsg(ctx, &wire.WriteReady{Stream: m.Stream, Error: int32(unix.EPERM)})
 	}
 	r.waiting, r.opened = true, true
@@ -43,7 +43,7 @@ func (r *relay) openWrite(ctx context.Context, m *wire.WriteOpen) error {
 // person's own client with the person's own rights.
 func (r *relay) openRead(ctx context.Context, m *wire.ReadOpen) error {
 	name, ok := r.named(m)
-	if !r.asked(ok) {
+	if !r.asked(ok) || m.FD != 0 && r.onlyStreams {
 		return r.server.WriteMsg(ctx, &wire.ReadDone{Stream: m.Stream, Error: int32(unix.EPERM)})
 	}
 	if _, lines := r.client.(gateway.ControlClient); lines && m.FD == 0 {

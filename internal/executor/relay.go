@@ -39,7 +39,9 @@ type relay struct {
 	waiting bool             // the server waits for the client, or by nature
 	opened  bool             // a file was asked for
 	half    bool             // what was printed ends in the middle of a character
-	fault   atomic.Pointer[error]
+	// streams alone are what the client has to offer: see identity.Identity.OnlyStreams.
+	onlyStreams bool
+	fault       atomic.Pointer[error]
 
 	mu    sync.Mutex
 	files map[int32]int32 // the server's numbers by those at the client

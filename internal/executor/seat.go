@@ -331,11 +331,7 @@ func (s *seat) fromClient() {
 			case *wire.Resize:
 				s.att.Resize()
 			case *wire.Wakeup:
-				if err := s.att.Resume(s.ctx); err != nil {
-					s.leave(err)
-					return
-				}
-				_ = s.conn.WriteMsg(s.ctx, &wire.Wakeup{})
+				s.wake()
 			}
 		case <-s.ctx.Done():
 			return
@@ -351,7 +347,20 @@ func (s *seat) suspend() {
 		s.leave(err)
 		return
 	}
+	if s.live.Who().OnlyStreams() { // there is no shell to go to, and nobody to go on
+		s.wake()
+		return
+	}
 	_ = s.client.Send(ctx, &wire.Suspend{})
+}
+
+// wake goes on after the client was stopped.
+func (s *seat) wake() {
+	if err := s.att.Resume(s.ctx); err != nil {
+		s.leave(err)
+		return
+	}
+	_ = s.conn.WriteMsg(s.ctx, &wire.Wakeup{})
 }
 
 // redraw has tmux look at the display's size and draw everything anew.

@@ -16,6 +16,11 @@ type proof struct {
 	claims  map[string]string
 	// key and from are what an SSH connection proved, and where it came from.
 	key, from string
+	// peer is the process that was proved, as long as its connection is open; nil at
+	// other doors.
+	peer *Peer
+	// streams is set for a process that a forced command has started.
+	streams bool
 	// supposed is set for what [Supposed] makes.
 	supposed bool
 }
@@ -118,6 +123,11 @@ func (i Identity) From() string {
 	}
 	return i.p.from
 }
+
+// OnlyStreams reports that the person's client is no program of theirs, but one that an
+// sshd of the host has started: it has its standard streams and a terminal to offer, and
+// is to open no files and not to be stopped.
+func (i Identity) OnlyStreams() bool { return i.p != nil && i.p.streams }
 
 // IsNobody reports whether the identity is the zero one.
 func (i Identity) IsNobody() bool { return i.p == nil }

@@ -28,6 +28,10 @@ type Peer struct {
 	stop  chan struct{}
 	once  sync.Once
 	wg    sync.WaitGroup
+
+	ending sync.Once
+	why    error  // once gone is closed
+	leave  func() // is told of Close; nil if nobody is
 }
 
 // UID is the peer's effective uid.
@@ -46,14 +50,35 @@ func (p *Peer) PID() int { return p.pid }
 func (p *Peer) Lost() []string { return slices.Clone(p.lost) }
 
 // Gone is closed when the process that connected has ended, whoever holds its
-// descriptor now: the connection then speaks for nobody and must be dropped.
+// descriptor now, or when what it came with is not taken any more: the connection then
+// speaks for nobody and must be dropped.
 func (p *Peer) Gone() <-chan struct{} { return p.gone }
+
+// Cause is why Gone was closed.
+func (p *Peer) Cause() error {
+	select {
+	case <-p.gone:
+		return p.why
+	default:
+		return nil
+	}
+}
+
+func (p *Peer) end(why error) {
+	p.ending.Do(func() {
+		p.why = why
+		close(p.gone)
+	})
+}
 
 // Close lets go of the process. Gone stays as it is.
 func (p *Peer) Close() error {
 	var err error
 	p.once.Do(func() {
 		close(p.stop)
+		if p.leave != nil {
+			p.leave()
+		}
 		if p.pidfd != nil {
 			err = p.pidfd.Close()
 		}
@@ -167,7 +192,7 @@ func (p *Peer) hold(pidfd int) error {
 			return ended
 		})
 		if ended {
-			close(p.gone)
+			p.end(ErrPeerGone)
 		}
 	})
 	return nil
@@ -182,7 +207,7 @@ func (p *Peer) watchStart() {
 			return
 		case <-tick.C:
 			if !p.Alive() {
-				close(p.gone)
+				p.end(ErrPeerGone)
 				return
 			}
 		}
@@ -190,8 +215,11 @@ func (p *Peer) watchStart() {
 }
 
 // Alive asks the kernel now whether the process that connected still lives; Gone
-// may be a moment behind.
+// may be a moment behind. Once that is closed it speaks for nobody, alive or not.
 func (p *Peer) Alive() bool {
+	if p.Cause() != nil {
+		return false
+	}
 	if p.pidfd == nil {
 		st, err := readStat(p.pid)
 		return err == nil && st.Start == p.start && st.State != 'Z' && st.State != 'X'

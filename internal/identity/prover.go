@@ -30,6 +30,7 @@ type Prover struct {
 	kernel   kernel
 	overflow uint32
 	outside  outsiders
+	tickets  *Tickets
 }
 
 // Option changes a Prover.
@@ -45,6 +46,11 @@ func WithPanes(panes func(context.Context) ([]PaneProc, error)) Option {
 // WithAccounts makes the Prover share a's answers.
 func WithAccounts(a *Accounts) Option {
 	return func(p *Prover) { p.accounts = a }
+}
+
+// WithTickets makes those who came with a ticket the person that it says.
+func WithTickets(t *Tickets) Option {
+	return func(p *Prover) { p.tickets = t }
 }
 
 // defaultOverflow is the kernel's default for uids that it cannot show.
@@ -85,7 +91,13 @@ func (p *Prover) FromPeer(ctx context.Context, conn *net.UnixConn, door string) 
 		_ = peer.Close()
 		return Identity{}, nil, err
 	}
-	proof.door = door
+	proof.door, proof.peer = door, peer
+	if p.tickets != nil {
+		if proof, err = p.tickets.known(proof); err != nil {
+			_ = peer.Close()
+			return Identity{}, nil, err
+		}
+	}
 	return Identity{proof}, peer, nil
 }
 

@@ -29,9 +29,11 @@ type SSHKey struct {
 
 // sshLimits are the conditions of one key.
 type sshLimits struct {
-	from    []fromPattern // nil: from everywhere
-	expires time.Time     // zero: never
-	noPTY   bool
+	from []fromPattern // nil: from everywhere
+	// fromText is from= as it is written.
+	fromText string
+	expires  time.Time // zero: never
+	noPTY    bool
 }
 
 // Person is whose key it is, "" for an authority's.
@@ -92,6 +94,7 @@ func (l *sshLimits) option(name, value string, given bool) (err error) {
 			return fmt.Errorf("write the option as %s=\"...\"", name)
 		}
 		if name == "from" {
+			l.fromText = value
 			l.from, err = parseFrom(value)
 		} else {
 			l.expires, err = parseExpiry(value)

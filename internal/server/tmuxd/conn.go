@@ -70,7 +70,7 @@ func (s *Server) prove(ctx context.Context, nc *net.UnixConn, uid uint32, at pla
 		defer s.caught("the watch over a client", gone)
 		select {
 		case <-peer.Gone():
-			gone(errors.New("the process that connected has exited"))
+			gone(peer.Cause())
 		case <-ctx.Done():
 		}
 	}()
