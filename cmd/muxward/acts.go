@@ -15,6 +15,7 @@ import (
 	"github.com/muxward/muxward/internal/grants"
 	"github.com/muxward/muxward/internal/identity"
 	"github.com/muxward/muxward/internal/server/ctld"
+	"github.com/muxward/muxward/internal/server/sshd"
 	"github.com/muxward/muxward/internal/tmux"
 )
 
@@ -75,6 +76,16 @@ func (d *daemon) act(who identity.Identity, c ctld.Call) (*gateway.Act, error) {
 		}
 	case "explain":
 		return d.explainAct(who, c)
+	case "keys":
+		return d.keysAct(who, c)
+	case "attach":
+		return d.attachAct(who, c)
+	case "lobby":
+		a.Open = true
+		a.Do = func(ctx context.Context, _ access.Object) (gateway.Result, error) {
+			text, targets, err := sshd.Lobby(ctx, d.gateway, who)
+			return gateway.Result{Value: lobby{text, targets}}, err
+		}
 	case "mended":
 		return mendedAct(who, c)
 	default:

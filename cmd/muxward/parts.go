@@ -42,6 +42,8 @@ type daemon struct {
 	keeper   *keeper.Keeper
 	ssh      *sshDoor // nil if it is closed
 	presence presence
+	tickets  *identity.Tickets
+	tmux     string // the program
 
 	failed chan error // what ends the daemon
 	stop   context.CancelFunc
@@ -127,7 +129,7 @@ func (d *daemon) assembleGuard() error {
 	if err := makeRun(d.config); err != nil {
 		return err
 	}
-	d.accounts = identity.NewAccounts()
+	d.accounts, d.tmux = identity.NewAccounts(), tmuxPath
 	d.guard, err = guard.New(guard.Options{
 		Run: d.config.Run(), Doors: d.config.Doors, Tmux: tmuxPath, Root: d.config.Root(),
 		Config: d.config.TmuxConfig, Notify: d.notice, OnServer: d.serveInner,
@@ -152,7 +154,9 @@ func (d *daemon) assembleLine() {
 		Policy: d.policy, Servers: servers, Log: d.log, Executor: exe, Denials: d.denials,
 		Now: failpoint.Now,
 	})
-	prover := identity.NewProver(people{d.policy}, identity.WithAccounts(d.accounts), identity.WithPanes(servers.panes))
+	d.tickets = &identity.Tickets{Keys: d.sshKeys, Now: d.gateway.Time, Asker: d.config.SSH.KeysUser}
+	prover := identity.NewProver(people{d.policy}, identity.WithAccounts(d.accounts), identity.WithPanes(servers.panes),
+		identity.WithTickets(d.tickets))
 	d.tmuxDoor = &tmuxd.Server{
 		Gateway: d.gateway, Prover: prover, Complain: d.complain,
 	}

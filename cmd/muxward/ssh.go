@@ -29,12 +29,12 @@ const (
 	maxRevokedFile = 8 << 20
 )
 
-// sshDoor is the SSH door with the lists that it rests on. A nil one is a door
-// that is closed.
+// sshDoor is the SSH door with the lists that it rests on, which an sshd of the host may
+// ask about, too. A nil one is a door that is closed and lists that are not asked for.
 type sshDoor struct {
 	config config.SSH
 	server *sshd.Server
-	l      net.Listener
+	l      net.Listener // nil if nothing but the lists is used
 	keys   atomic.Pointer[identity.SSHKeys]
 
 	key      *sshd.HostKey
@@ -54,29 +54,33 @@ type sshDoor struct {
 // openSSH makes the door, if there is to be one. What is wrong with its lists keeps
 // muxward from starting.
 func (d *daemon) openSSH(ctx context.Context) (*sshDoor, error) {
-	if d.config.SSH.Listen == "" {
+	if d.config.SSH.Listen == "" && d.config.SSH.KeysUser == "" {
 		return nil, nil
 	}
-	s := &sshDoor{config: d.config.SSH}
+	s := &sshDoor{config: d.config.SSH, now: d.gateway.Time}
+	if err := d.checkKeysUser(ctx); err != nil {
+		return nil, err
+	}
 	if s.config.AccountKeys {
 		s.accounts = &accountKeys{account: d.accountNamed}
 		if uid := uint32(os.Geteuid()); uid != 0 {
 			s.accounts.own = &uid
 		}
 	}
-	key, err := sshd.OpenHostKey(d.config.State)
-	if err != nil {
-		return nil, err
+	var err error
+	if s.config.Listen != "" {
+		if s.key, err = sshd.OpenHostKey(d.config.State); err != nil {
+			return nil, err
+		}
 	}
-	s.key, s.now = key, d.gateway.Time
-	if err := s.load(d.policy.Set(), d.complain); err != nil {
-		return nil, err
+	if err := s.load(d.policy.Set(), d.complain); err != nil || s.config.Listen == "" {
+		return s, err
 	}
 	if s.l, err = sshd.Listen(ctx, s.config.Listen); err != nil {
 		return nil, err
 	}
 	s.server = &sshd.Server{
-		Gateway: d.gateway, Key: key, Complain: d.complain,
+		Gateway: d.gateway, Key: s.key, Complain: d.complain,
 		Prover: identity.SSHProver{Keys: s.keys.Load, Now: d.gateway.Time},
 		Home: func(person string) string {
 			account, err := d.accountNamed(context.WithoutCancel(ctx), person)
@@ -151,7 +155,7 @@ func (s *sshDoor) load(set *policy.Set, complain func(string)) error {
 // certify has the host key come with its certificate. While the file cannot be used the
 // one before stays, as long as it is valid.
 func (s *sshDoor) certify() error {
-	if s.config.HostCertificate == "" {
+	if s.config.HostCertificate == "" || s.key == nil {
 		return nil
 	}
 	_, err := s.read(s.config.HostCertificate, maxKeysFile, func(data []byte) ([]*identity.SSHKey, error) {
@@ -303,6 +307,10 @@ func (s *sshDoor) reload(ctx context.Context, d *daemon) {
 
 // reconsider ends what rests on keys that are not taken any more.
 func (s *sshDoor) reconsider(ctx context.Context, d *daemon) {
+	d.tickets.Reconsider()
+	if s.l == nil {
+		return
+	}
 	ctx, cancel := context.WithTimeout(ctx, drainTime)
 	defer cancel()
 	for _, err := range s.server.Reconsider(ctx) {
@@ -335,7 +343,7 @@ func (s *sshDoor) same(set *policy.Set) bool {
 
 // start lets people in.
 func (s *sshDoor) start(d *daemon) {
-	if s == nil {
+	if s == nil || s.l == nil {
 		return
 	}
 	d.wg.Go(func() {
@@ -346,19 +354,19 @@ func (s *sshDoor) start(d *daemon) {
 }
 
 func (s *sshDoor) close() {
-	if s != nil {
+	if s != nil && s.l != nil {
 		_ = s.l.Close()
 	}
 }
 
 func (s *sshDoor) wait() {
-	if s != nil {
+	if s != nil && s.l != nil {
 		s.server.Wait()
 	}
 }
 
 func (s *sshDoor) serving() *config.ServingSSH {
-	if s == nil {
+	if s == nil || s.l == nil {
 		return nil
 	}
 	return &config.ServingSSH{Addr: s.l.Addr().String(), Fingerprint: s.server.Key.Fingerprint(),
@@ -367,7 +375,7 @@ func (s *sshDoor) serving() *config.ServingSSH {
 
 // announce says where the door is, and what to trust there.
 func (s *sshDoor) announce() {
-	if s == nil {
+	if s == nil || s.l == nil {
 		return
 	}
 	addr, port, _ := net.SplitHostPort(s.l.Addr().String()) // of a listener there is one

@@ -66,6 +66,9 @@ type SSH struct {
 	HostCertificate string `yaml:"host_certificate"`
 	// Revoked is a file of keys and certificates that are not taken any more.
 	Revoked string `yaml:"revoked"`
+	// KeysUser is the account as which an sshd of the host asks `muxward keys`: its
+	// AuthorizedKeysCommandUser. Without one it is given no tickets.
+	KeysUser string `yaml:"keys_user"`
 }
 
 // maxPaste is the largest paste_limit: a paste is one command line to tmux, which holds
@@ -99,7 +102,7 @@ func decode(path string, data []byte, c *Config) error {
 	loader := yaml.NewDecoder(bytes.NewReader(data))
 	loader.KnownFields(true)
 	if err := loader.Decode(c); err != nil {
-		return fmt.Errorf("%s: %w; the keys are state, policy, doors, tmux, tmux_config, accounts, user, paste_limit, paste_confirm_lines, presence, ssh (listen, keys, account_keys, authorities, revoked, host_certificate)", path, err)
+		return fmt.Errorf("%s: %w; the keys are state, policy, doors, tmux, tmux_config, accounts, user, paste_limit, paste_confirm_lines, presence, ssh (listen, keys, account_keys, authorities, revoked, host_certificate, keys_user)", path, err)
 	}
 	switch {
 	case c.PasteLimit < 0 || c.PasteLimit > maxPaste:

@@ -36,6 +36,10 @@ type Call struct {
 	Argv   []string `json:"argv,omitempty"`
 	Pane   string   `json:"pane,omitempty"`
 	Socket string   `json:"socket,omitempty"`
+	// Account and Key are what an sshd of the host asks about, Ticket what it was given.
+	Account string `json:"account,omitempty"`
+	Key     string `json:"key,omitempty"`
+	Ticket  string `json:"ticket,omitempty"`
 }
 
 // Answer is what comes back: a value, or an error for the person.

@@ -170,7 +170,7 @@ func (s *Server) handle(ctx context.Context, conn *net.UnixConn) (any, error) {
 		defer s.caught()
 		select {
 		case <-peer.Gone():
-			gone(errPeerGone)
+			gone(peer.Cause())
 			_ = conn.SetDeadline(time.Unix(1, 0)) // whoever holds it now is not heard
 		case <-ctx.Done():
 		}

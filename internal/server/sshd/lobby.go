@@ -14,6 +14,7 @@ import (
 	"github.com/muxward/muxward/internal/access"
 	"github.com/muxward/muxward/internal/chooser"
 	"github.com/muxward/muxward/internal/gateway"
+	"github.com/muxward/muxward/internal/identity"
 	"github.com/muxward/muxward/internal/tmux"
 )
 
@@ -46,7 +47,7 @@ type places []place
 func (x *session) list(ctx context.Context, page func(places) string) (places, error) {
 	g, who := x.c.s.Gateway, x.c.who
 	act := &gateway.Act{Name: "lobby", Open: true, Shows: true, Do: func(ctx context.Context, _ access.Object) (gateway.Result, error) {
-		all, err := visible(ctx, g, x)
+		all, err := visible(ctx, g, who)
 		if err == nil {
 			err = x.show(ctx, []byte(page(all)), false)
 		}
@@ -57,8 +58,18 @@ func (x *session) list(ctx context.Context, page func(places) string) (places, e
 	return all, err
 }
 
-func visible(ctx context.Context, g *gateway.Gateway, x *session) (places, error) {
-	found, err := g.Visible(ctx, x.c.who)
+// Lobby is the list as those read it who have no terminal, and the targets in it, for
+// those who come by another sshd.
+func Lobby(ctx context.Context, g *gateway.Gateway, who identity.Identity) (text string, targets []string, err error) {
+	all, err := visible(ctx, g, who)
+	for _, p := range all {
+		targets = append(targets, p.target)
+	}
+	return all.plain(), targets, err
+}
+
+func visible(ctx context.Context, g *gateway.Gateway, who identity.Identity) (places, error) {
+	found, err := g.Visible(ctx, who)
 	if err != nil {
 		return nil, err
 	}
@@ -70,12 +81,12 @@ func visible(ctx context.Context, g *gateway.Gateway, x *session) (places, error
 	for _, f := range found {
 		for _, s := range f.Visible.Sessions {
 			p := place{name: s.Name, target: s.ID.String()}
-			if f.Owner != x.c.who.Person() {
+			if f.Owner != who.Person() {
 				p.name, p.target = tmux.JoinOwner(f.Owner, s.Name), tmux.JoinOwner(f.Owner, p.target)
 			}
 			p.incarnation = f.Incarnation
 			p.held = attached[f.Owner+"/"+s.ID.String()]
-			p.may = g.Holds(x.c.who, access.Object{
+			p.may = g.Holds(who, access.Object{
 				Kind: access.Session, Owner: f.Owner, Incarnation: f.Incarnation,
 				Session: access.SessionRef{ID: uint32(s.ID), Name: s.Name},
 			}).Brief()

@@ -35,7 +35,7 @@ func (l *look) begin(x *session, ctx context.Context) {
 		defer x.c.s.caught(x.c.who.Person()+"'s list", x.gone)
 		short, cancel := context.WithTimeout(ctx, lookLimit)
 		defer cancel()
-		all, err := visible(short, x.c.s.Gateway, x)
+		all, err := visible(short, x.c.s.Gateway, x.c.who)
 		done <- looked{all, err}
 	})
 }

@@ -109,6 +109,13 @@ func (s *splitter) double(rest string) (int, error) {
 	return 0, errors.New("a double quote that is not closed")
 }
 
+// ReadCommand reads what `ssh host WORDS` sends, as the door does, for those who come by
+// another sshd: a tmux command, and -C or -CC if that is to be in control mode.
+func ReadCommand(line string) (argv []string, mode string, err error) {
+	c, err := readCommand(line)
+	return c.argv, c.mode, err
+}
+
 // command is what a command line asks for.
 type command struct {
 	argv []string

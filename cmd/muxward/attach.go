@@ -1,0 +1,164 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/muxward/muxward/internal/config"
+	"github.com/muxward/muxward/internal/identity"
+	"github.com/muxward/muxward/internal/server/ctld"
+)
+
+// newKeysCmd makes `muxward keys`, which sshd asks about keys.
+func newKeysCmd() *cobra.Command {
+	var f daemonFlags
+	cmd := &cobra.Command{
+		Use:   "keys ACCOUNT TYPE KEY",
+		Short: "for sshd: say whose key it is, as a line of authorized_keys",
+		Long: `Print the line of authorized_keys for a key of a person of muxward, or nothing if the
+key is nobody's. An sshd of this host runs it as its AuthorizedKeysCommand. The line
+lets whoever holds the key run muxward attach and nothing else, with a ticket that says
+whose key it is. The ticket is taken once, within a minute, by what that very
+connection starts, whatever the account.
+
+It needs muxward as root, with the account of AuthorizedKeysCommandUser named as
+ssh: keys_user. That account must be one that nobody uses for anything else. A
+ForceCommand in sshd_config would take the place of what is printed here.`,
+		Example: `  # sshd_config; sshd wants all paths to be root's
+  Match User work
+      AuthorizedKeysCommand /usr/bin/muxward keys %u %t %k
+      AuthorizedKeysCommandUser muxward-keys
+      AuthorizedKeysFile none
+      TrustedUserCAKeys none
+      AuthenticationMethods publickey
+      DisableForwarding yes`,
+		Args: cobra.ExactArgs(3),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			key := args[1] + " " + args[2]
+			var l identity.TicketLine
+			if err := f.call(cmd.Context(), ctld.Call{Act: "keys", Account: args[0], Key: key}, &l); err != nil || l.Ticket == "" {
+				return err
+			}
+			line, err := authorizedLine(f.state, l, key)
+			if err != nil {
+				return err
+			}
+			_, err = fmt.Fprintln(cmd.OutOrStdout(), line)
+			return err
+		},
+	}
+	f.add(cmd)
+	return cmd
+}
+
+// authorizedLine writes a line of authorized_keys (sshd(8)).
+func authorizedLine(state string, l identity.TicketLine, key string) (string, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return "", fmt.Errorf("find our own program: %w", err)
+	}
+	if state, err = config.StateDir(state); err != nil {
+		return "", err
+	}
+	options := []string{"restrict"}
+	if l.PTY {
+		options = append(options, "pty")
+	}
+	if l.From != "" {
+		options = append(options, `from="`+l.From+`"`)
+	}
+	command := shellQuote(self) + " attach --state " + shellQuote(state) + " --ticket " + l.Ticket
+	if strings.ContainsAny(command, "\"\\\n") {
+		return "", fmt.Errorf("%s and %s cannot be written in a line of authorized_keys: a quote or backslash is in one of them", self, state)
+	}
+	return strings.Join(append(options, `command="`+command+`"`), ",") + " " + key, nil
+}
+
+// newAttachCmd makes `muxward attach`, which sshd runs in the place of a shell.
+func newAttachCmd() *cobra.Command {
+	var f daemonFlags
+	var ticket string
+	cmd := &cobra.Command{
+		Use:   "attach [TARGET]",
+		Short: "for sshd: run the tmux client for somebody who came by ssh",
+		Long: `Run the stock tmux client for somebody who came by an sshd of this host, with what
+SSH_ORIGINAL_COMMAND asks for: a tmux command line, as at the ssh door of muxward. Any
+other command is refused. Without one they are attached to TARGET, or to the one session
+that they may see; if there are several, they are listed.
+
+They are the account that it runs as, or with a ticket of muxward keys the person that
+the ticket is for. Files of this host are not opened for them either way.`,
+		Example: `  # sshd_config: everybody of the group is the account they log in as
+  Match Group terminals
+      ForceCommand /usr/bin/muxward attach
+      DisableForwarding yes`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			c := ctld.Call{Act: "attach", Ticket: ticket}
+			if line := os.Getenv("SSH_ORIGINAL_COMMAND"); strings.TrimSpace(line) != "" {
+				c.Argv = []string{line}
+			}
+			var run forced
+			if err := f.call(cmd.Context(), c, &run); err != nil {
+				return err
+			}
+			if run.Mode == "-CC" && !isTerminal(os.Stdin) {
+				return errors.New("tmux -CC needs a terminal; ask for one with: ssh -t")
+			}
+			if c.Argv == nil {
+				target, err := chosen(cmd, &f, args)
+				if err != nil || target == "" {
+					return err
+				}
+				run.Argv = []string{"attach-session", "-t", target}
+			}
+			return become(run)
+		},
+	}
+	f.add(cmd)
+	cmd.Flags().StringVar(&ticket, "ticket", "", "the `ticket` that muxward keys made")
+	return cmd
+}
+
+// chosen is the session for somebody who has named none; "" if they were shown a list.
+func chosen(cmd *cobra.Command, f *daemonFlags, args []string) (string, error) {
+	terminal := isTerminal(os.Stdin)
+	if len(args) == 1 && terminal {
+		return args[0], nil
+	}
+	var l lobby
+	if err := f.call(cmd.Context(), ctld.Call{Act: "lobby"}, &l); err != nil {
+		return "", err
+	}
+	if terminal && len(l.Targets) == 1 {
+		return l.Targets[0], nil
+	}
+	if _, err := fmt.Fprint(cmd.OutOrStdout(), l.Text); err != nil || !terminal || len(l.Targets) == 0 {
+		return "", err
+	}
+	return "", errors.New("say which of them: ssh -t HOST attach -t SESSION")
+}
+
+// become is the tmux client from here on: the same process, which is what was let in.
+func become(run forced) error {
+	env := slices.DeleteFunc(os.Environ(), func(kv string) bool {
+		name, _, _ := strings.Cut(kv, "=")
+		return name == "TMUX" || name == "TMUX_PANE" || name == "TMUX_TMPDIR"
+	})
+	argv := []string{filepath.Base(run.Tmux), "-N"}
+	if os.Getenv("LC_ALL")+os.Getenv("LC_CTYPE")+os.Getenv("LANG") == "" {
+		argv = append(argv, "-u") // as terminals of today do
+	}
+	if run.Mode != "" {
+		argv = append(argv, run.Mode)
+	}
+	argv = append(append(argv, "--"), run.Argv...)
+	return fmt.Errorf("run %s: %w", run.Tmux, syscall.Exec(run.Tmux, argv, append(env, "TMUX_TMPDIR="+run.Doors)))
+}
