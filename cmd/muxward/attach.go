@@ -33,7 +33,7 @@ ssh: keys_user. That account must be one that nobody uses for anything else. A
 ForceCommand in sshd_config would take the place of what is printed here.`,
 		Example: `  # sshd_config; sshd wants all paths to be root's
   Match User work
-      AuthorizedKeysCommand /usr/bin/muxward keys %u %t %k
+      AuthorizedKeysCommand /usr/bin/muxward keys --state /var/lib/muxward %u %t %k
       AuthorizedKeysCommandUser muxward-keys
       AuthorizedKeysFile none
       TrustedUserCAKeys none
@@ -97,7 +97,7 @@ They are the account that it runs as, or with a ticket of muxward keys the perso
 the ticket is for. Files of this host are not opened for them either way.`,
 		Example: `  # sshd_config: everybody of the group is the account they log in as
   Match Group terminals
-      ForceCommand /usr/bin/muxward attach
+      ForceCommand /usr/bin/muxward attach --state /var/lib/muxward
       DisableForwarding yes`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {

@@ -95,6 +95,15 @@ func (d *daemon) accountNamed(ctx context.Context, person string) (account ident
 	return account, nil
 }
 
+// homeOf gives the home directory of a person's account, "" if they have none here.
+func (d *daemon) homeOf(person string) string {
+	account, err := d.accountNamed(d.ctx, person)
+	if err != nil {
+		return "" // it is only a default
+	}
+	return account.Home
+}
+
 // panes lists the processes of guarded panes as they were known last, and the
 // servers themselves: a pane that is too young to be known descends from its
 // server, and jobs and popups count as inside, too. No server is asked: every

@@ -158,7 +158,7 @@ func (d *daemon) assembleLine() {
 	prover := identity.NewProver(people{d.policy}, identity.WithAccounts(d.accounts), identity.WithPanes(servers.panes),
 		identity.WithTickets(d.tickets))
 	d.tmuxDoor = &tmuxd.Server{
-		Gateway: d.gateway, Prover: prover, Complain: d.complain,
+		Gateway: d.gateway, Prover: prover, Home: d.homeOf, Complain: d.complain,
 	}
 	d.ctlDoor = &ctld.Server{
 		Gateway: d.gateway, Prover: prover, Acts: d.act, Complain: d.complain,

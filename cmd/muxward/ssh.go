@@ -82,13 +82,7 @@ func (d *daemon) openSSH(ctx context.Context) (*sshDoor, error) {
 	s.server = &sshd.Server{
 		Gateway: d.gateway, Key: s.key, Complain: d.complain,
 		Prover: identity.SSHProver{Keys: s.keys.Load, Now: d.gateway.Time},
-		Home: func(person string) string {
-			account, err := d.accountNamed(context.WithoutCancel(ctx), person)
-			if err != nil {
-				return "" // they have none: it is only a default
-			}
-			return account.Home
-		},
+		Home:   d.homeOf,
 	}
 	return s, nil
 }

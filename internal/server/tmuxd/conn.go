@@ -116,6 +116,7 @@ func (s *Server) serve(ctx context.Context, gone context.CancelCauseFunc, nc *ne
 	}
 	failpoint.At("tmuxd-serve")
 	admitted() // known and within bounds: it no longer counts as a newcomer
+	s.lend(who, hello)
 	c := newClient(wc, hello)
 	defer c.close()
 	if who.IsNobody() {

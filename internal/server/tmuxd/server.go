@@ -59,6 +59,8 @@ type place struct {
 type Server struct {
 	Gateway *gateway.Gateway
 	Prover  Prover
+	// Home gives the home directory of a person's account, "" if they have none here.
+	Home func(person string) string
 	// Complain reports what went wrong at the door, already bounded in rate.
 	Complain func(what string)
 
