@@ -88,6 +88,8 @@ type row struct {
 	paused bool
 	// ssh rows have the SSH door open for everybody, each with a key.
 	ssh bool
+	// sshMore is more of its configuration.
+	sshMore string
 	// ordinary has the control run go to an ordinary SSH server, not to the door.
 	ordinary bool
 	attack   func(w *world)
@@ -171,7 +173,7 @@ func (r row) stage(t *testing.T, control bool) *world {
 	set("more.cedar", r.cedar)
 	cfg := host.Config{Policy: files, TmuxConf: r.conf, Env: r.env}
 	if r.ssh {
-		cfg.SSH = []string{owner, viewer, typist, stranger}
+		cfg.SSH, cfg.SSHMore = []string{owner, viewer, typist, stranger}, r.sshMore
 	}
 	if control {
 		set("grants.yaml", r.loose)

@@ -1,0 +1,125 @@
+package attack
+
+import (
+	"os"
+	"os/user"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/muxward/muxward/internal/tmux/tmuxtest"
+	"github.com/muxward/muxward/test/host"
+)
+
+// ticketed is an sshd that asks muxward whose keys are.
+const ticketed = `AuthorizedKeysCommand $BIN keys --state $STATE %u %t %k
+AuthorizedKeysCommandUser ` + host.KeysUser + `
+AuthorizedKeysFile none
+`
+
+// Mallory shares an account of the host with the owner, who comes in by ssh: sshd and the
+// account's shell show the owner's ticket in their command lines. She reads it there, and
+// brings it herself: from a program of the same account, from a pane of it, from her own
+// ssh connection to it. She wants to be the owner. A ticket is taken once, and only from
+// what the connection started that it was made for.
+func TestSS21Ticket(t *testing.T) {
+	t.Parallel()
+	row{gains: 5, ssh: true, sshMore: "keys_user: " + host.KeysUser, teeth: "teeth_ticket", restless: true, attack: func(w *world) {
+		const shared = viewer // the account that they share
+		s := w.StartSSHD(ticketed)
+		look := []string{"capture-pane", "-p", "-t", owner + "/secret"}
+		same := w.Base + "/control" // the owner's client shares its connections
+		x := s.Terminal(w.KeyOf(owner), tmuxtest.TerminalConfig{}, "-M", "-S", same, shared+"@127.0.0.1", "attach", "-t", "shared")
+		w.terminals = append(w.terminals, x)
+		x.WaitFor("[shared]")
+		ticket := s.LastTicket()
+		bring := func(what, text string) {
+			t.Helper()
+			r := w.Exec(shared, nil, "/usr/bin/env", "SSH_ORIGINAL_COMMAND="+strings.Join(look, " "), s.Bin, "attach", "--state", w.State, "--ticket", text)
+			w.note(shared, look, r)
+			if r.Code == 0 {
+				w.gain("%s: %q", what, r.Out)
+			} else if !w.control && !strings.Contains(r.Err, "ticket") {
+				t.Errorf("%s: %+v", what, r)
+			}
+		}
+		bring("a program of the account", ticket)
+		bring("once more", ticket)
+		// A second session on the owner's own connection, and one on another.
+		args := append(s.Args(w.KeyOf(stranger)), "-S", same, shared+"@127.0.0.1", strings.Join(look, " "))
+		r := w.Exec(root, []byte{}, "ssh", args...)
+		w.note(shared, look, r)
+		if r.Code == 0 {
+			w.gain("a second session: %q", r.Out)
+		} else if !strings.Contains(r.Err, "taken already") {
+			t.Errorf("a second session: %+v", r)
+		}
+		plain := w.Base + "/authorized_keys"
+		if err := os.WriteFile(plain, []byte(w.PublicKey(stranger)), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		login := w.StartSSHD("StrictModes no\nAuthorizedKeysFile " + plain + "\n")
+		line := "SSH_ORIGINAL_COMMAND='" + strings.Join(look, " ") + "' " + s.Bin + " attach --state " + w.State + " --ticket " + ticket
+		r = login.Run(w.KeyOf(stranger), shared+"@127.0.0.1", line)
+		w.note(shared, look, r)
+		if r.Code == 0 {
+			w.gain("by another connection: %q", r.Out)
+		} else if !strings.Contains(r.Err, "another connection") {
+			t.Errorf("by another connection: %+v", r)
+		}
+		// In a pane of the account's own server.
+		w.Must(shared, "new-session", "-d", "-s", "mallorys", "env -u TMUX SSH_ORIGINAL_COMMAND='"+strings.Join(look, " ")+
+			"' "+s.Bin+" attach --state "+w.State+" --ticket "+ticket+"; echo code-$?-; cat")
+		var pane string
+		tmuxtest.Eventually(t, func() bool {
+			pane = w.Must(shared, "capture-pane", "-p", "-t", "mallorys")
+			return strings.Contains(pane, "code-")
+		}, "it ends in the pane")
+		if strings.Contains(pane, "code-0-") {
+			w.gain("in a pane: %q", pane)
+		}
+		w.listen("the pane", func() []byte { return []byte(pane) })
+		w.Must(shared, "kill-server")
+		if w.control {
+			return
+		}
+		other := "A" // internal/identity tries all of them
+		if ticket[40] == 'A' {
+			other = "B"
+		}
+		bring("changed", ticket[:40]+other+ticket[41:])
+		// Nobody but sshd is given one.
+		pub := strings.Fields(w.PublicKey(owner))
+		for _, who := range []string{shared, stranger, root} {
+			if r := w.Exec(who, nil, s.Bin, "keys", "--state", w.State, shared, pub[0], pub[1]); r.Code == 0 || r.Out != "" {
+				w.gain("%s is given a ticket: %+v", who, r)
+			}
+		}
+		asker, err := user.Lookup(host.KeysUser)
+		if err != nil {
+			t.Fatal(err)
+		}
+		uid, err := strconv.ParseUint(asker.Uid, 10, 32)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r := w.as(uint32(uid), s.Bin, "keys", "--state", w.State, shared, pub[0], pub[1]); r.Code == 0 || r.Out != "" {
+			w.gain("%s is given a ticket by hand: %+v", host.KeysUser, r)
+		}
+		reasons := map[string]bool{}
+		for _, e := range w.Audit() {
+			if e.Kind == "door" && e.Door == "sshd" && !e.Allowed {
+				reasons[e.Reason] = true
+			}
+		}
+		for _, want := range []string{"another connection", "no ticket that is out"} {
+			found := false
+			for r := range reasons {
+				found = found || strings.Contains(r, want)
+			}
+			if !found {
+				t.Errorf("the log does not say %q: %v", want, reasons)
+			}
+		}
+	}}.run(t)
+}
