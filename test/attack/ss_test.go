@@ -75,6 +75,11 @@ func reachedKeys(err error) bool { return strings.Contains(err.Error(), "unable 
 
 func (w *world) dialSSHAs(key ssh.Signer, n int) (*ssh.Client, error) {
 	w.t.Helper()
+	return w.dialSSHWith("x", n, ssh.PublicKeys(key))
+}
+
+func (w *world) dialSSHWith(user string, n int, auth ssh.AuthMethod) (*ssh.Client, error) {
+	w.t.Helper()
 	d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(loopback(n))}, Timeout: 10 * time.Second}
 	nc, err := d.Dial("tcp", w.SSHAddr())
 	if err != nil {
@@ -84,7 +89,7 @@ func (w *world) dialSSHAs(key ssh.Signer, n int) (*ssh.Client, error) {
 		w.t.Fatal(err)
 	}
 	c, channels, requests, err := ssh.NewClientConn(nc, w.SSHAddr(), &ssh.ClientConfig{
-		User: "x", Auth: []ssh.AuthMethod{ssh.PublicKeys(key)}, HostKeyCallback: ssh.InsecureIgnoreHostKey()})
+		User: user, Auth: []ssh.AuthMethod{auth}, HostKeyCallback: ssh.InsecureIgnoreHostKey()})
 	if err != nil {
 		_ = nc.Close()
 		return nil, err
