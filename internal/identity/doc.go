@@ -7,6 +7,7 @@
 // do is not here (internal/policy), nor is which groups they are in: that is
 // asked anew at each decision, so that it can change while they are attached.
 //
-// Start reading at [Prover.FromPeer], for connections from this host, and at
-// [SSHProver.Install], for keys and certificates.
+// Start reading at [Prover.FromPeer], for connections from this host, at
+// [SSHProver.Install], for keys and certificates, and at [Tickets], for those whose keys
+// an sshd of the host has proved.
 package identity

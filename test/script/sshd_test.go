@@ -78,11 +78,21 @@ func TestSSHDTickets(t *testing.T) {
 	if _, err := os.Stat(home + "/canary"); err == nil {
 		t.Error("a file was written")
 	}
+	if r := s.Run(h.KeyOf(host.Carol), "-T", at, "tmux -C attach -t mwalice/work"); r.Code != 0 || !strings.Contains(r.Out, "%begin ") || !strings.Contains(r.Out, "%exit") {
+		t.Errorf("in control mode: %+v", r)
+	}
 	if r := s.Run(h.KeyOf(host.Mallory), "-T", at); r.Code != 0 || r.Out != "no session is here for you\n" {
 		t.Errorf("mallory: %+v", r)
 	}
 	if r := s.Run(h.NewKey("nobodys"), at, "ls"); r.Code != 255 {
 		t.Errorf("a key that is nobody's: %+v", r)
+	}
+	phone := h.NewKey("phone") // from= is for sshd to check
+	h.AllowKey(host.Alice, phone, `from="127.0.0.9" `)
+	h.Signal(syscall.SIGHUP)
+	tmuxtest.Eventually(t, func() bool { return s.Run(phone, "-b", "127.0.0.9", at, "has -t work").Code == 0 }, "alice comes from where her key may be")
+	if r := s.Run(phone, at, "has -t work"); r.Code != 255 {
+		t.Errorf("from elsewhere: %+v", r)
 	}
 	c := s.Terminal(h.KeyOf(host.Carol), tmuxtest.TerminalConfig{}, at, "attach", "-t", "mwalice/work")
 	c.WaitFor("in-work")
@@ -156,5 +166,18 @@ func TestSSHDForceCommand(t *testing.T) {
 	}
 	if !found {
 		t.Error("the log does not tell of what was refused")
+	}
+}
+
+// TestSSHDTicketsNeedRoot: who cannot see what asks for a ticket gives none.
+func TestSSHDTicketsNeedRoot(t *testing.T) {
+	for _, c := range []struct{ user, account, want string }{
+		{host.Alice, host.KeysUser, "needs muxward to run as root"},
+		{"", "mwnobody", "keys_user"},
+	} {
+		h := host.Prepare(t, host.Config{User: c.user, Settings: "ssh: {keys_user: " + c.account + "}\n"})
+		if err := h.TryRun(); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("as %q with %s: %v", c.user, c.account, err)
+		}
 	}
 }
