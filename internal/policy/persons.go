@@ -16,6 +16,17 @@ func (s *Set) IsPerson(name string) bool {
 // People lists the people of the people file by name.
 func (s *Set) People() []string { return slices.Sorted(maps.Keys(s.people.list)) }
 
+// Owner gives the person of the people file who has an account, "" if nobody has: by its
+// uid or its name, or as a person of that name.
+func (s *Set) Owner(uid uint32, account string) string {
+	for _, p := range []*person{s.people.byUID[uid], s.people.byAccount[account], s.people.list[account]} {
+		if p != nil {
+			return p.name
+		}
+	}
+	return ""
+}
+
 // UIDs lists the uids that the people file names, in no order.
 func (s *Set) UIDs() []uint32 {
 	var out []uint32
