@@ -27,6 +27,8 @@ const (
 	Bob     = tmuxtest.Bob
 	Carol   = tmuxtest.Carol
 	Mallory = tmuxtest.Mallory
+	// Work is nobody's: people share it.
+	Work = tmuxtest.Work
 )
 
 // Config says what muxward [Start] starts.

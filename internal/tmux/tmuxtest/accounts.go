@@ -29,13 +29,15 @@ const (
 	Bob     = "mwbob"
 	Carol   = "mwcarol"
 	Mallory = "mwmallory"
+	// Work is nobody's: people share it.
+	Work = "mwwork"
 
 	firstUID = 61001
 )
 
 func accounts(base string) []Account {
 	var all []Account
-	for i, name := range []string{Alice, Bob, Carol, Mallory} {
+	for i, name := range []string{Alice, Bob, Carol, Mallory, Work} {
 		id := uint32(firstUID + i)
 		all = append(all, Account{Name: name, UID: id, GID: id, Home: filepath.Join(base, "home", name)})
 	}

@@ -11,7 +11,7 @@
 //
 // With [Accounts] instead of [Main] the tests run, where they may (as root on
 // Linux), in a mount namespace of their own in which the accounts mwalice,
-// mwbob, mwcarol and mwmallory exist. The host is not touched.
+// mwbob, mwcarol, mwmallory and mwwork exist. The host is not touched.
 //
 // The tmux is the one in PATH, or the first that MUXWARD_TMUX lists (several are
 // separated by colons; tests of the protocols try all of them).
