@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"syscall"
 	"time"
 )
 
@@ -67,14 +68,14 @@ func (c Call) Do(ctx context.Context, path string, v any) error {
 	stop := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
 	defer stop()
 	if err := json.NewEncoder(conn).Encode(c); err != nil {
-		return fmt.Errorf("ask muxward: %w", err)
+		return fmt.Errorf("ask muxward: %w", closed(err))
 	}
 	var a Answer
 	if err := json.NewDecoder(io.LimitReader(conn, maxReply)).Decode(&a); err != nil {
 		if ctx.Err() != nil {
 			return fmt.Errorf("muxward did not answer in time: %w", ctx.Err())
 		}
-		return fmt.Errorf("muxward's answer cannot be read: %w", err)
+		return fmt.Errorf("muxward's answer cannot be read: %w", closed(err))
 	}
 	if a.Error != "" {
 		return errors.New(a.Error)
@@ -83,6 +84,18 @@ func (c Call) Do(ctx context.Context, path string, v any) error {
 		return nil
 	}
 	return json.Unmarshal(a.Value, v)
+}
+
+// ErrClosed is the error of a call that was not answered at all: muxward closes the
+// connection where there are too many, and as it ends.
+var ErrClosed = errors.New("it closed the connection")
+
+// closed tells it from other errors.
+func closed(err error) error {
+	if errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) {
+		return fmt.Errorf("%w (%w)", ErrClosed, err)
+	}
+	return err
 }
 
 // readCall reads the one request of a connection, strictly.
