@@ -22,6 +22,9 @@ import (
 // act makes the act of a call of muxward's own commands.
 func (d *daemon) act(who identity.Identity, c ctld.Call) (*gateway.Act, error) {
 	a := &gateway.Act{Name: c.Act}
+	if who.OnlyStreams() && c.Act != "attach" && c.Act != "lobby" {
+		return nil, fmt.Errorf("whoever comes by a forced command has the tmux client, and no muxward %s", tmux.Clean(c.Act))
+	}
 	if err := fitReason(c.Reason); err != nil {
 		return nil, err
 	}
@@ -76,8 +79,6 @@ func (d *daemon) act(who identity.Identity, c ctld.Call) (*gateway.Act, error) {
 		}
 	case "explain":
 		return d.explainAct(who, c)
-	case "keys":
-		return d.keysAct(who, c)
 	case "attach":
 		return d.attachAct(who, c)
 	case "lobby":

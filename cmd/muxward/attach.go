@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -8,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -26,12 +28,19 @@ func newKeysCmd() *cobra.Command {
 key is nobody's. An sshd of this host runs it as its AuthorizedKeysCommand. The line
 lets whoever holds the key run muxward attach and nothing else, with a ticket that says
 whose key it is. The ticket is taken once, within a minute, by what that very
-connection starts, whatever the account.
+connection starts. A ticket that sshd asked for earlier on the same connection is not
+taken any more.
 
 It needs muxward as root, with the account of AuthorizedKeysCommandUser named as
-ssh: keys_user. That account must be one that nobody uses for anything else. A
-ForceCommand in sshd_config would take the place of what is printed here.`,
-		Example: `  # sshd_config; sshd wants all paths to be root's
+ssh: keys_user, and those that people log in to as ssh: keys_accounts. The first must be
+one that nobody uses for anything else. The others must be nobody's own, and are good for
+nothing but this: without a ticket, whoever comes as one of them is nobody to muxward. A
+ForceCommand in sshd_config would take the place of what is printed here. Keys whose
+from= has a star or question mark are given no ticket.`,
+		Example: `  # config.yaml of muxward
+  ssh: {keys_user: muxward-keys, keys_accounts: [work]}
+
+  # sshd_config; sshd wants all paths to be root's
   Match User work
       AuthorizedKeysCommand /usr/bin/muxward keys --state /var/lib/muxward %u %t %k
       AuthorizedKeysCommandUser muxward-keys
@@ -43,7 +52,7 @@ ForceCommand in sshd_config would take the place of what is printed here.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			key := args[1] + " " + args[2]
 			var l identity.TicketLine
-			if err := f.call(cmd.Context(), ctld.Call{Act: "keys", Account: args[0], Key: key}, &l); err != nil || l.Ticket == "" {
+			if err := f.callPatiently(cmd.Context(), ctld.Call{Act: "keys", Account: args[0], Key: key}, &l); err != nil || l.Ticket == "" {
 				return err
 			}
 			line, err := authorizedLine(f.state, l, key)
@@ -58,7 +67,37 @@ ForceCommand in sshd_config would take the place of what is printed here.`,
 	return cmd
 }
 
-// authorizedLine writes a line of authorized_keys (sshd(8)).
+// patience is how long we ask again where there are too many at the moment; sshd waits
+// for a key's answer, and a person for theirs.
+const (
+	patience   = 3 * time.Second
+	betweenAsk = 100 * time.Millisecond
+)
+
+// What a ticket is written in.
+const (
+	ticketLength  = 64
+	base64Letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+)
+
+// callPatiently is call, again and again for a while if muxward closes the connection.
+func (f *daemonFlags) callPatiently(ctx context.Context, c ctld.Call, v any) error {
+	until := time.Now().Add(patience)
+	for {
+		err := f.call(ctx, c, v)
+		if !errors.Is(err, ctld.ErrClosed) || time.Now().After(until) {
+			return err
+		}
+		select {
+		case <-time.After(betweenAsk):
+		case <-ctx.Done():
+			return err
+		}
+	}
+}
+
+// authorizedLine writes a line of authorized_keys (sshd(8)). Each part is to be what it
+// says it is, whoever answered us: a newline would begin another line.
 func authorizedLine(state string, l identity.TicketLine, key string) (string, error) {
 	self, err := os.Executable()
 	if err != nil {
@@ -66,6 +105,12 @@ func authorizedLine(state string, l identity.TicketLine, key string) (string, er
 	}
 	if state, err = config.StateDir(state); err != nil {
 		return "", err
+	}
+	if len(l.Ticket) != ticketLength || strings.Trim(l.Ticket, base64Letters) != "" {
+		return "", errors.New("what answers as muxward has given no ticket")
+	}
+	if strings.Trim(l.From, "0123456789abcdefABCDEF:./!,") != "" {
+		return "", errors.New("what answers as muxward has given no addresses for from=")
 	}
 	options := []string{"restrict"}
 	if l.PTY {
@@ -94,10 +139,12 @@ other command is refused. Without one they are attached to TARGET, or to the one
 that they may see; if there are several, they are listed.
 
 They are the account that it runs as, or with a ticket of muxward keys the person that
-the ticket is for. Files of this host are not opened for them either way.`,
+the ticket is for, until their ssh connection ends. No file is opened with the rights of
+that account either way. If muxward begins anew, they have to log in again.`,
 		Example: `  # sshd_config: everybody of the group is the account they log in as
   Match Group terminals
       ForceCommand /usr/bin/muxward attach --state /var/lib/muxward
+      PermitUserRC no
       DisableForwarding yes`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -106,7 +153,7 @@ the ticket is for. Files of this host are not opened for them either way.`,
 				c.Argv = []string{line}
 			}
 			var run forced
-			if err := f.call(cmd.Context(), c, &run); err != nil {
+			if err := f.callPatiently(cmd.Context(), c, &run); err != nil {
 				return err
 			}
 			if run.Mode == "-CC" && !isTerminal(os.Stdin) {
@@ -134,7 +181,7 @@ func chosen(cmd *cobra.Command, f *daemonFlags, args []string) (string, error) {
 		return args[0], nil
 	}
 	var l lobby
-	if err := f.call(cmd.Context(), ctld.Call{Act: "lobby"}, &l); err != nil {
+	if err := f.callPatiently(cmd.Context(), ctld.Call{Act: "lobby"}, &l); err != nil {
 		return "", err
 	}
 	if terminal && len(l.Targets) == 1 {
@@ -150,8 +197,9 @@ func chosen(cmd *cobra.Command, f *daemonFlags, args []string) (string, error) {
 func become(run forced) error {
 	env := slices.DeleteFunc(os.Environ(), func(kv string) bool {
 		name, _, _ := strings.Cut(kv, "=")
-		return name == "TMUX" || name == "TMUX_PANE" || name == "TMUX_TMPDIR"
+		return name == "TMUX" || name == "TMUX_PANE" || name == "TMUX_TMPDIR" || name == identity.ForcedMark
 	})
+	env = append([]string{identity.ForcedMark + "=1", "TMUX_TMPDIR=" + run.Doors}, env...)
 	argv := []string{filepath.Base(run.Tmux), "-N"}
 	if os.Getenv("LC_ALL")+os.Getenv("LC_CTYPE")+os.Getenv("LANG") == "" {
 		argv = append(argv, "-u") // as terminals of today do
@@ -160,5 +208,5 @@ func become(run forced) error {
 		argv = append(argv, run.Mode)
 	}
 	argv = append(append(argv, "--"), run.Argv...)
-	return fmt.Errorf("run %s: %w", run.Tmux, syscall.Exec(run.Tmux, argv, append(env, "TMUX_TMPDIR="+run.Doors)))
+	return fmt.Errorf("run %s: %w", run.Tmux, syscall.Exec(run.Tmux, argv, env))
 }

@@ -154,14 +154,14 @@ func (d *daemon) assembleLine() {
 		Policy: d.policy, Servers: servers, Log: d.log, Executor: exe, Denials: d.denials,
 		Now: failpoint.Now,
 	})
-	d.tickets = &identity.Tickets{Keys: d.sshKeys, Now: d.gateway.Time, Asker: d.config.SSH.KeysUser}
+	d.tickets = &identity.Tickets{Keys: d.sshKeys, Now: d.gateway.Time, Owner: d.accountOwner}
 	prover := identity.NewProver(people{d.policy}, identity.WithAccounts(d.accounts), identity.WithPanes(servers.panes),
 		identity.WithTickets(d.tickets))
 	d.tmuxDoor = &tmuxd.Server{
 		Gateway: d.gateway, Prover: prover, Home: d.homeOf, Complain: d.complain,
 	}
 	d.ctlDoor = &ctld.Server{
-		Gateway: d.gateway, Prover: prover, Acts: d.act, Complain: d.complain,
+		Gateway: d.gateway, Prover: prover, Keys: d.keysOf, Arrive: d.arrive, Acts: d.act, Complain: d.complain,
 	}
 }
 

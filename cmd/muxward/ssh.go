@@ -58,7 +58,7 @@ func (d *daemon) openSSH(ctx context.Context) (*sshDoor, error) {
 		return nil, nil
 	}
 	s := &sshDoor{config: d.config.SSH, now: d.gateway.Time}
-	if err := d.checkKeysUser(ctx); err != nil {
+	if err := d.lend(ctx); err != nil {
 		return nil, err
 	}
 	if s.config.AccountKeys {
@@ -301,12 +301,14 @@ func (s *sshDoor) reload(ctx context.Context, d *daemon) {
 
 // reconsider ends what rests on keys that are not taken any more.
 func (s *sshDoor) reconsider(ctx context.Context, d *daemon) {
-	d.tickets.Reconsider()
+	ctx, cancel := context.WithTimeout(ctx, drainTime)
+	defer cancel()
+	for _, err := range d.tickets.Reconsider(ctx) {
+		d.complain("by an sshd of the host: not confirmed: " + err.Error())
+	}
 	if s.l == nil {
 		return
 	}
-	ctx, cancel := context.WithTimeout(ctx, drainTime)
-	defer cancel()
 	for _, err := range s.server.Reconsider(ctx) {
 		d.complain("ssh door: not confirmed: " + err.Error())
 	}

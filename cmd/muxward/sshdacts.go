@@ -28,19 +28,51 @@ type forced struct {
 	Mode  string   `json:"mode,omitempty"`
 }
 
-// checkKeysUser keeps muxward from starting where tickets would prove nothing.
-func (d *daemon) checkKeysUser(ctx context.Context) error {
-	name := d.config.SSH.KeysUser
-	if name == "" {
+// lend has tickets given for the accounts that the configuration names. It keeps muxward
+// from starting where they would prove nothing.
+func (d *daemon) lend(ctx context.Context) error {
+	asker := d.config.SSH.KeysUser
+	if asker == "" {
 		return nil
 	}
 	if !d.config.Root() {
 		return errors.New("ssh: keys_user needs muxward to run as root, which alone can see who asks; remove it, or run muxward as root")
 	}
-	if _, err := d.accounts.ByName(ctx, name); err != nil {
+	by, err := d.accounts.ByName(ctx, asker)
+	if err != nil {
 		return fmt.Errorf("ssh: keys_user: %w", err)
 	}
+	if by.UID == 0 {
+		return errors.New("ssh: keys_user is root: name an account that is for nothing else")
+	}
+	if len(d.config.SSH.KeysAccounts) == 0 {
+		return errors.New("ssh: keys_user needs keys_accounts: the accounts that people log in to")
+	}
+	accounts := map[string]uint32{}
+	for _, name := range d.config.SSH.KeysAccounts {
+		account, err := d.accounts.ByName(ctx, name)
+		person := d.accountOwner(account.UID, name)
+		switch {
+		case err != nil:
+		case account.UID == 0:
+			err = fmt.Errorf("the account %q is root: nobody is to log in to it with a ticket", name)
+		case account.UID == by.UID:
+			err = fmt.Errorf("the account %q is keys_user: nobody is to log in to it", name)
+		case person != "":
+			err = fmt.Errorf("the account %q is %s's own (people.yaml): what they run would be run by whoever logs in; make an account that is nobody's", name, person)
+		}
+		if err != nil {
+			return fmt.Errorf("ssh: keys_accounts: %w", err)
+		}
+		accounts[name] = account.UID
+	}
+	d.tickets.Asker, d.tickets.Accounts = asker, accounts
 	return nil
+}
+
+// accountOwner gives whose an account is by the policy in force, "" if nobody's.
+func (d *daemon) accountOwner(uid uint32, account string) string {
+	return d.policy.Set().Owner(uid, account)
 }
 
 // sshKeys gives the keys of people that are in force.
@@ -51,59 +83,71 @@ func (d *daemon) sshKeys() *identity.SSHKeys {
 	return d.ssh.keys.Load()
 }
 
-// keysAct gives a ticket for a key that somebody may prove to an sshd of the host.
-func (d *daemon) keysAct(who identity.Identity, c ctld.Call) (*gateway.Act, error) {
-	key, _, options, rest, err := ssh.ParseAuthorizedKey([]byte(c.Key))
-	if err != nil || len(options) > 0 || len(rest) > 0 {
-		return nil, errors.New("this is no public key; the arguments are %u %t %k of sshd_config(5)")
+// keysOf answers an sshd of the host that asks about a key. Whoever is nobody yet may
+// have it asked as often as they like, so that leaves no more in the log than tries at
+// the ssh door do.
+func (d *daemon) keysOf(ctx context.Context, who identity.Identity, c ctld.Call) (any, error) {
+	line, key, err := d.ticketLine(ctx, who, c)
+	if err == nil {
+		return line, nil
 	}
-	return &gateway.Act{Name: "keys", Args: []string{c.Account, identity.DescribeSSHKey(key)}, Open: true,
-		Do: func(ctx context.Context, _ access.Object) (gateway.Result, error) {
-			account, err := d.accounts.ByName(ctx, c.Account)
-			if err != nil {
-				return gateway.Result{}, err
-			}
-			line, err := d.tickets.Issue(who, account.UID, key)
-			if errors.Is(err, identity.ErrNoKey) {
-				return gateway.Result{Value: identity.TicketLine{}}, nil
-			}
-			return gateway.Result{Value: line}, err
-		}}, nil
+	ev := access.Event{Door: identity.DoorSSHD, Account: who.Account(), PID: who.PID(), Inside: who.Inside(),
+		Key: key, Asked: []string{"keys", c.Account}, Reason: err.Error()}
+	if werr := d.gateway.AtDoor(ctx, ev); werr != nil {
+		err = fmt.Errorf("%w (and the log cannot be written: %w)", err, werr)
+	}
+	if errors.Is(err, identity.ErrNoKey) {
+		return identity.TicketLine{}, nil // sshd may know it by other means
+	}
+	return nil, err
 }
 
-// attachAct lets a process in that an sshd of the host has started, and says what it is
-// to run.
+func (d *daemon) ticketLine(ctx context.Context, who identity.Identity, c ctld.Call) (line identity.TicketLine, name string, err error) {
+	key, _, options, rest, err := ssh.ParseAuthorizedKey([]byte(c.Key))
+	if err != nil || len(options) > 0 || len(rest) > 0 {
+		return line, "", errors.New("this is no public key; the arguments are %u %t %k of sshd_config(5)")
+	}
+	name = identity.DescribeSSHKey(key)
+	account, err := d.accounts.ByName(ctx, c.Account)
+	if err == nil {
+		line, err = d.tickets.Issue(who, account, key)
+	}
+	return line, name, err
+}
+
+// attachAct has a process be what it came as, which an sshd of the host has started, and
+// says what it is to run.
 func (d *daemon) attachAct(who identity.Identity, c ctld.Call) (*gateway.Act, error) {
 	return &gateway.Act{Name: "attach", Args: c.Argv, Open: true,
 		Do: func(ctx context.Context, _ access.Object) (gateway.Result, error) {
-			is, err := d.arrive(ctx, who, c.Ticket)
-			if err != nil {
+			if err := d.tickets.Arrive(who); err != nil {
 				return gateway.Result{}, err
 			}
 			f := forced{Tmux: d.tmux, Doors: d.config.Doors}
 			if len(c.Argv) == 1 {
+				var err error
 				if f.Argv, f.Mode, err = sshd.ReadCommand(c.Argv[0]); err != nil {
-					return gateway.Result{}, d.gateway.Refuse(ctx, gateway.Request{Identity: is}, c.Argv, err)
+					return gateway.Result{}, d.gateway.Refuse(ctx, gateway.Request{Identity: who}, c.Argv, err)
 				}
 			}
 			return gateway.Result{Value: f}, nil
 		}}, nil
 }
 
-// arrive lets somebody in as the account that they are, or with a ticket as the person
-// that it is for. The log has it, or nobody is let in.
-func (d *daemon) arrive(ctx context.Context, who identity.Identity, ticket string) (identity.Identity, error) {
-	if ticket == "" {
-		return who, d.tickets.Arrive(who)
+// arrive gives the person that a ticket is for. What they then ask for is in the line
+// like anything else, as theirs: the log has it, or nobody is let in.
+func (d *daemon) arrive(ctx context.Context, who identity.Identity, c ctld.Call) (identity.Identity, error) {
+	if c.Act != "attach" {
+		return identity.Identity{}, fmt.Errorf("a ticket is not for %q", c.Act)
 	}
-	is, key, err := d.tickets.Redeem(who, ticket)
+	is, key, err := d.tickets.Redeem(who, c.Ticket)
 	ev := access.Event{Door: identity.DoorSSHD, Account: who.Account(), PID: who.PID(), Inside: who.Inside(),
 		Key: key, Person: is.Person(), Allowed: err == nil, Note: "let in"}
 	if err != nil {
 		ev.Reason, ev.Note = err.Error(), ""
 	}
 	if werr := d.gateway.AtDoor(ctx, ev); werr != nil && err == nil {
-		err = fmt.Errorf("you are not let in, because it cannot be recorded: %w", werr)
+		return identity.Identity{}, fmt.Errorf("you are not let in, because it cannot be recorded: %w", werr)
 	}
 	return is, err
 }

@@ -214,7 +214,7 @@ func (d *daemon) unread(err error) {
 }
 
 // doorUIDs lists who gets a door: in user mode oneself; as root every account
-// that may log in, those that the configuration names, and root.
+// that may log in, those that the configuration names or lends to people, and root.
 func (d *daemon) doorUIDs() []uint32 {
 	if !d.config.Root() {
 		return []uint32{uint32(os.Geteuid())}
@@ -231,7 +231,7 @@ func (d *daemon) doorUIDs() []uint32 {
 			continue
 		}
 		uid, err := strconv.ParseUint(f[2], 10, 32)
-		named := slices.Contains(d.config.Accounts, f[0])
+		named := slices.Contains(d.config.Accounts, f[0]) || slices.Contains(d.config.SSH.KeysAccounts, f[0])
 		person := len(d.config.Accounts) == 0 && uid >= 1000 && uid < 65534 && mayLogIn(f[6])
 		if err == nil && (named || person) {
 			uids = append(uids, uint32(uid))

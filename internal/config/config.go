@@ -13,6 +13,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"go.yaml.in/yaml/v4"
 )
@@ -69,6 +70,9 @@ type SSH struct {
 	// KeysUser is the account as which an sshd of the host asks `muxward keys`: its
 	// AuthorizedKeysCommandUser. Without one it is given no tickets.
 	KeysUser string `yaml:"keys_user"`
+	// KeysAccounts are the accounts that tickets are for. People are lent them: whoever
+	// comes as one of them is nobody without a ticket.
+	KeysAccounts []string `yaml:"keys_accounts"`
 }
 
 // maxPaste is the largest paste_limit: a paste is one command line to tmux, which holds
@@ -102,13 +106,17 @@ func decode(path string, data []byte, c *Config) error {
 	loader := yaml.NewDecoder(bytes.NewReader(data))
 	loader.KnownFields(true)
 	if err := loader.Decode(c); err != nil {
-		return fmt.Errorf("%s: %w; the keys are state, policy, doors, tmux, tmux_config, accounts, user, paste_limit, paste_confirm_lines, presence, ssh (listen, keys, account_keys, authorities, revoked, host_certificate, keys_user)", path, err)
+		return fmt.Errorf("%s: %w; the keys are state, policy, doors, tmux, tmux_config, accounts, user, paste_limit, paste_confirm_lines, presence, ssh (listen, keys, account_keys, authorities, revoked, host_certificate, keys_user, keys_accounts)", path, err)
 	}
 	switch {
 	case c.PasteLimit < 0 || c.PasteLimit > maxPaste:
 		return fmt.Errorf("%s: paste_limit is %d; give 1 to %d bytes, or leave it out", path, c.PasteLimit, maxPaste)
 	case c.PasteConfirmLines < 0:
 		return fmt.Errorf("%s: paste_confirm_lines is %d; give 1 or more, or leave it out", path, c.PasteConfirmLines)
+	case (c.SSH.KeysUser == "") != (len(c.SSH.KeysAccounts) == 0):
+		return fmt.Errorf("%s: ssh: keys_user and keys_accounts go together: the account that sshd asks as, and those that people log in to", path)
+	case slices.Contains(c.SSH.KeysAccounts, c.SSH.KeysUser) && c.SSH.KeysUser != "":
+		return fmt.Errorf("%s: ssh: keys_accounts has %s, which is keys_user: nobody is to log in to that", path, c.SSH.KeysUser)
 	}
 	return nil
 }

@@ -1,6 +1,7 @@
 package identity
 
-// Identity is a proved person at a door. The zero value is nobody.
+// Identity is a proved person at a door. The zero value is nobody; so is a process that
+// stands for no person, of which it says which one it is.
 // It is a small handle to an immutable value: copy it freely.
 type Identity struct{ p *proof }
 
@@ -19,8 +20,14 @@ type proof struct {
 	// peer is the process that was proved, as long as its connection is open; nil at
 	// other doors.
 	peer *Peer
-	// streams is set for a process that a forced command has started.
+	// streams is set for a process that a forced command has started, ticket for one
+	// that brought a ticket.
 	streams bool
+	ticket  *ticket
+	// forced is set for a process that says that a forced command has started it.
+	forced bool
+	// why is set for a process that is nobody: for whoever that is.
+	why error
 	// supposed is set for what [Supposed] makes.
 	supposed bool
 }
@@ -129,8 +136,17 @@ func (i Identity) From() string {
 // is to open no files and not to be stopped.
 func (i Identity) OnlyStreams() bool { return i.p != nil && i.p.streams }
 
-// IsNobody reports whether the identity is the zero one.
-func (i Identity) IsNobody() bool { return i.p == nil }
+// IsNobody reports whether the identity is the zero one, or a process that stands for no
+// person.
+func (i Identity) IsNobody() bool { return i.p == nil || i.p.person == "" }
+
+// Why tells a process that stands for no person why, nil if there is nothing to tell.
+func (i Identity) Why() error {
+	if i.p == nil {
+		return nil
+	}
+	return i.p.why
+}
 
 // Subject is what decisions rest on: the facts of an Identity as plain data.
 // It proves nothing: the gateway takes Subjects only from Identities, and
@@ -146,7 +162,8 @@ type Subject struct {
 	Inside string
 }
 
-// Subject gives the facts of the identity that decisions rest on.
+// Subject gives the facts of the identity that decisions rest on. The account of those
+// who came with a ticket is none of them: it is lent to everybody.
 func (i Identity) Subject() Subject {
 	if i.p == nil {
 		return Subject{UID: -1}
@@ -155,5 +172,9 @@ func (i Identity) Subject() Subject {
 	if n, ok := i.UID(); ok {
 		uid = int64(n)
 	}
-	return Subject{i.p.person, i.p.account, uid, i.p.door, i.p.inside}
+	account := i.p.account
+	if i.p.ticket != nil {
+		account = ""
+	}
+	return Subject{i.p.person, account, uid, i.p.door, i.p.inside}
 }

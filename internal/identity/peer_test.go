@@ -49,7 +49,14 @@ func child(what string, args []string) int {
 			return 1
 		}
 		_, _ = io.Copy(io.Discard, os.Stdin)
-	case "parent": // a child that connects: for ancestry
+	case "parent", "parent-listens": // a child that connects: for ancestry
+		if what == "parent-listens" {
+			l, err := net.Listen("tcp", "127.0.0.1:0")
+			if err != nil {
+				return 1
+			}
+			defer l.Close()
+		}
 		cmd := exec.Command("/proc/self/exe", childMark+"connect", args[0])
 		cmd.Stdin = os.Stdin
 		if cmd.Run() != nil {

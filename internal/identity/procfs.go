@@ -85,29 +85,34 @@ const maxEnviron = 64 << 10
 // claimNames are the variables in which a peer may say whom it stands for.
 func claimNames() []string { return []string{"SUDO_UID", "SUDO_USER"} }
 
+// ForcedMark is the variable that `muxward attach` gives to the tmux client that it
+// becomes. Without it a client that muxward has forgotten, as it began anew, would be a
+// program of the account's own. It takes away only: whoever sets it shuts themselves out.
+const ForcedMark = "MUXWARD_FORCED"
+
 // claims reads what the process says about itself. The process writes its
-// environment itself: for the log, never for a decision.
-func claims(pid int) map[string]string {
+// environment itself: for the log, never for a decision to let somebody in.
+func claims(pid int) (said map[string]string, forced bool) {
 	data, err := readProc(pid, "environ", maxEnviron)
 	if err != nil {
-		return nil // another account's, or gone: nothing is claimed then
+		return nil, false // another account's, or gone: nothing is claimed then
 	}
 	return parseClaims(data)
 }
 
-func parseClaims(environ []byte) map[string]string {
-	var out map[string]string
+func parseClaims(environ []byte) (said map[string]string, forced bool) {
 	for kv := range bytes.SplitSeq(environ, []byte{0}) {
 		k, v, ok := strings.Cut(string(kv), "=")
+		forced = forced || k == ForcedMark
 		if !ok || !wanted(k) || !plain(v) {
 			continue
 		}
-		if out == nil {
-			out = map[string]string{}
+		if said == nil {
+			said = map[string]string{}
 		}
-		out[k] = v
+		said[k] = v
 	}
-	return out
+	return said, forced
 }
 
 func wanted(name string) bool {

@@ -48,7 +48,8 @@ func WithAccounts(a *Accounts) Option {
 	return func(p *Prover) { p.accounts = a }
 }
 
-// WithTickets makes those who came with a ticket the person that it says.
+// WithTickets makes those who came with a ticket the person that it says, and nobody of
+// whoever else comes by an account that tickets are for.
 func WithTickets(t *Tickets) Option {
 	return func(p *Prover) { p.tickets = t }
 }
@@ -77,7 +78,8 @@ func NewProver(dir Directory, opts ...Option) *Prover {
 // uid is the effective one of the process when it connected, as the kernel
 // says (unix(7), SO_PEERCRED), whatever user namespace it was in. A process
 // that has ended, a uid that the kernel cannot show here and an account nobody
-// knows are refused.
+// knows are refused. A process of an account that sshd lends to people is nobody
+// ([Identity.IsNobody]) until it brings a ticket.
 //
 // On success the caller closes the Peer, and drops the connection when
 // [Peer.Gone] is closed. The connection stays the caller's in any case.
@@ -86,19 +88,27 @@ func (p *Prover) FromPeer(ctx context.Context, conn *net.UnixConn, door string) 
 	if err != nil {
 		return Identity{}, nil, err
 	}
-	proof, err := p.prove(ctx, peer)
+	who, err := p.at(ctx, peer, door)
 	if err != nil {
 		_ = peer.Close()
 		return Identity{}, nil, err
 	}
+	return who, peer, nil
+}
+
+// at proves who a peer is that came in at a door.
+func (p *Prover) at(ctx context.Context, peer *Peer, door string) (Identity, error) {
+	proof, err := p.prove(ctx, peer)
+	if err != nil {
+		return Identity{}, err
+	}
 	proof.door, proof.peer = door, peer
 	if p.tickets != nil {
 		if proof, err = p.tickets.known(proof); err != nil {
-			_ = peer.Close()
-			return Identity{}, nil, err
+			return Identity{}, err
 		}
 	}
-	return Identity{proof}, peer, nil
+	return Identity{proof}, nil
 }
 
 func (p *Prover) prove(ctx context.Context, peer *Peer) (*proof, error) {
@@ -109,23 +119,33 @@ func (p *Prover) prove(ctx context.Context, peer *Peer) (*proof, error) {
 	if err != nil && !errors.Is(err, ErrNoAccount) {
 		return nil, err
 	}
-	person, err := p.dir.PersonOf(peer.uid, account.Name)
-	if err != nil {
-		return nil, fmt.Errorf("uid %d (account %q) is nobody here: %w", peer.uid, account.Name, err)
-	}
-	if person, err = CanonicalName(person); err != nil {
-		return nil, fmt.Errorf("uid %d (account %q): %w", peer.uid, account.Name, err)
+	person := "" // who is lent an account is whom their ticket says
+	if !p.tickets.lent(account.Name, peer.uid) {
+		if person, err = p.personOf(peer.uid, account.Name); err != nil {
+			return nil, err
+		}
 	}
 	in, err := p.inside(ctx, peer)
 	if err != nil {
 		return nil, err
 	}
-	said := claims(peer.pid)
+	said, forced := claims(peer.pid)
 	if !peer.Alive() {
 		return nil, ErrPeerGone
 	}
 	return &proof{person: person, account: account.Name, uid: peer.uid, gids: peer.gids,
-		pid: peer.pid, inside: in, serial: serial(), claims: said}, nil
+		pid: peer.pid, inside: in, serial: serial(), claims: said, forced: forced}, nil
+}
+
+func (p *Prover) personOf(uid uint32, account string) (string, error) {
+	person, err := p.dir.PersonOf(uid, account)
+	if err != nil {
+		return "", fmt.Errorf("uid %d (account %q) is nobody here: %w", uid, account, err)
+	}
+	if person, err = CanonicalName(person); err != nil {
+		return "", fmt.Errorf("uid %d (account %q): %w", uid, account, err)
+	}
+	return person, nil
 }
 
 func (p *Prover) inside(ctx context.Context, peer *Peer) (string, error) {

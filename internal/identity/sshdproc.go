@@ -3,6 +3,7 @@ package identity
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -63,4 +64,89 @@ func listening(pid int) (bool, error) {
 		}
 	}
 	return false, nil
+}
+
+// processOf gives a peer's process, for good.
+func processOf(p *Peer) (process, error) {
+	st, err := readStat(p.pid)
+	if err != nil || !p.Alive() {
+		return process{}, ErrPeerGone
+	}
+	return process{p.pid, st.Start}, nil
+}
+
+// sshdAbove gives the parent of a process, if that is an sshd of root's.
+func sshdAbove(p *Peer) (process, error) {
+	st, err := readStat(p.pid)
+	if err != nil || !p.Alive() {
+		return process{}, ErrPeerGone
+	}
+	up, same := parent(p.pid, st)
+	if !same || st.PPID <= 1 {
+		return process{}, errors.New("whoever asked for it has ended")
+	}
+	if err := isSSHD(st.PPID); err != nil {
+		return process{}, err
+	}
+	again, err := readStat(p.pid)
+	if err != nil || again.PPID != st.PPID || !p.Alive() {
+		return process{}, errors.New("whoever asked for it has ended")
+	}
+	return process{st.PPID, up.Start}, nil
+}
+
+// isSSHD reports why a process is no sshd that runs as root. A server that waits for
+// connections is none that a ticket may be for: everybody's process descends from it.
+func isSSHD(pid int) error {
+	status, err := readProc(pid, "status", 8192)
+	if err != nil {
+		return err
+	}
+	if !isRoots(status) {
+		return errors.New("it is asked for by a process that is not root's; sshd has to start muxward keys itself")
+	}
+	exe, err := readLink(pid, "exe")
+	if err != nil {
+		return err
+	}
+	if !sshdProgram(exe) {
+		return fmt.Errorf("it is asked for by %.64q, and not by sshd", exe)
+	}
+	listens, err := listening(pid)
+	if err == nil && listens {
+		err = errors.New("it is asked for by an sshd that waits for connections, and not by one of a connection")
+	}
+	return err
+}
+
+// descends reports why a process is not below another.
+func descends(p *Peer, from process) error {
+	errElse := errors.New("the ticket is for another connection")
+	st, err := readStat(p.pid)
+	if err != nil || !p.Alive() {
+		return ErrPeerGone
+	}
+	held, pid := st, p.pid
+	for range maxAncestry {
+		if (process{pid, st.Start}) == from {
+			if !p.Alive() {
+				return ErrPeerGone
+			}
+			return nil
+		}
+		if st.PPID <= 1 {
+			return errElse
+		}
+		up, same := parent(pid, st)
+		if same {
+			pid, st = st.PPID, up
+			continue
+		}
+		// The parent ended meanwhile: begin again, as find does.
+		pid = p.pid
+		if st, err = readStat(pid); err != nil || st.Start != held.Start {
+			return ErrPeerGone
+		}
+	}
+	return errElse
 }

@@ -1,129 +1,225 @@
 package identity
 
 import (
+	"context"
 	"crypto/ed25519"
 	"crypto/rand"
+	"errors"
+	"io/fs"
 	"net"
 	"os"
+	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"golang.org/x/crypto/ssh"
+	"golang.org/x/sys/unix"
 )
 
-// ticketBed is a Tickets with one key, of carol's, and this process at its doors.
+// lentUID is the uid of the account that is lent in these tests: this process says that
+// it has it.
+const lentUID = 23499
+
+// ticketBed is a Tickets with one key, of carol's, and this process at its doors, of the
+// account work, which is lent.
 type ticketBed struct {
 	*Tickets
-	t    *testing.T
-	now  time.Time
-	keys *SSHKeys
-	key  ssh.PublicKey
-	self Identity
-	conn process
+	t     *testing.T
+	now   time.Time
+	keys  *SSHKeys
+	key   ssh.PublicKey
+	owner string // whose the account is
+	self  Identity
+	conn  process
 }
 
 func newTicketBed(t *testing.T) *ticketBed {
 	t.Helper()
-	public, _, err := ed25519.GenerateKey(rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	b := &ticketBed{t: t, now: time.Unix(1e9, 0)}
-	if b.key, err = ssh.NewPublicKey(public); err != nil {
-		t.Fatal(err)
-	}
+	b := &ticketBed{t: t, now: time.Unix(1e9, 0), key: newPublicKey(t)}
 	b.list("carol", "", nil)
-	b.Tickets = &Tickets{Keys: func() *SSHKeys { return b.keys }, Now: func() time.Time { return b.now }}
+	b.Tickets = b.began()
 	b.self = b.connect()
+	var err error
 	if b.conn, err = processOf(b.self.p.peer); err != nil {
 		t.Fatal(err)
 	}
 	return b
 }
 
-// list puts the key in force as somebody's.
-func (b *ticketBed) list(who, options string, revoked *SSHRevoked) {
+// began is a muxward that has begun.
+func (b *ticketBed) began() *Tickets {
+	ts := &Tickets{Keys: func() *SSHKeys { return b.keys }, Now: func() time.Time { return b.now },
+		Accounts: map[string]uint32{"work": lentUID}, Owner: func(uint32, string) string { return b.owner }}
+	b.t.Cleanup(func() { // lets go of all
+		ts.mu.Lock()
+		defer ts.mu.Unlock()
+		for _, l := range ts.logins {
+			ts.forget(l)
+		}
+		for _, a := range ts.came {
+			ts.left(a)
+		}
+	})
+	return ts
+}
+
+func newPublicKey(t *testing.T) ssh.PublicKey {
+	t.Helper()
+	public, _, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	key, err := ssh.NewPublicKey(public)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return key
+}
+
+// entry is the key as somebody's, as a list has it.
+func (b *ticketBed) entry(who, options string) *SSHKey {
 	b.t.Helper()
 	k, err := ParseSSHKey(options+strings.TrimSpace(string(ssh.MarshalAuthorizedKey(b.key))), who, "here")
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	b.keys, _ = NewSSHKeys([]*SSHKey{k}, nil, revoked, func(string) bool { return true })
+	return k
 }
 
-type anybody struct{}
-
-func (anybody) PersonOf(uint32, string) (string, error) { return "work", nil }
-
-// connect is this process at a door.
-func (b *ticketBed) connect() Identity {
+// list puts the key in force as somebody's.
+func (b *ticketBed) list(who, options string, revoked *SSHRevoked) {
 	b.t.Helper()
-	path := b.t.TempDir() + "/s"
-	l, err := net.Listen("unix", path)
-	if err != nil {
-		b.t.Fatal(err)
-	}
-	defer l.Close()
-	c, err := net.Dial("unix", path)
+	b.keys, _ = NewSSHKeys([]*SSHKey{b.entry(who, options)}, nil, revoked, func(string) bool { return true })
+}
+
+// connect is this process at a door, as a process of the account that is lent.
+func (b *ticketBed) connect() Identity { return b.connectAs(lentUID, "work") }
+
+func (b *ticketBed) connectAs(uid uint32, account string) Identity {
+	b.t.Helper()
+	l := listen(b.t)
+	c, err := net.Dial("unix", l.Addr().String())
 	if err != nil {
 		b.t.Fatal(err)
 	}
 	b.t.Cleanup(func() { _ = c.Close() })
-	s, err := l.Accept()
+	s, err := l.AcceptUnix()
 	if err != nil {
 		b.t.Fatal(err)
 	}
 	b.t.Cleanup(func() { _ = s.Close() })
-	who, peer, err := NewProver(anybody{}, WithTickets(b.Tickets)).FromPeer(b.t.Context(), s.(*net.UnixConn), "tmux")
+	return b.at(s, uid, account)
+}
+
+// at proves who is at the other end, that says they are of an account.
+func (b *ticketBed) at(s *net.UnixConn, uid uint32, account string) Identity {
+	b.t.Helper()
+	peer, err := newPeer(s, kernel{})
 	if err != nil {
 		b.t.Fatal(err)
 	}
 	b.t.Cleanup(func() { _ = peer.Close() })
+	peer.uid = uid
+	acc := newAccounts(func(uint32) (Account, error) { return Account{Name: account, UID: uid}, nil }, func() string { return "" })
+	who, err := NewProver(everybody{}, WithTickets(b.Tickets), WithAccounts(acc)).at(b.t.Context(), peer, "tmux")
+	if err != nil {
+		b.t.Fatal(err)
+	}
 	return who
+}
+
+// ask is what sshd is told about the key, asked for by a connection's process.
+func (b *ticketBed) ask(conn process) (TicketLine, error) {
+	k, err := b.worth(b.key)
+	if err != nil {
+		return TicketLine{}, err
+	}
+	return b.issue(conn, Account{Name: "work", UID: lentUID}, k)
 }
 
 func (b *ticketBed) ticket() string {
 	b.t.Helper()
-	line, err := b.issue(b.conn, uint32(os.Getuid()), b.key)
+	line, err := b.ask(b.conn)
 	if err != nil {
 		b.t.Fatal(err)
 	}
 	return line.Ticket
 }
 
+// comeIn has this process come in with a ticket.
+func (b *ticketBed) comeIn() Identity {
+	b.t.Helper()
+	who, _, err := b.Redeem(b.self, b.ticket())
+	if err == nil {
+		err = b.Arrive(who)
+	}
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return who
+}
+
+// gone reports whether a connection was ended.
+func gone(who Identity) bool {
+	select {
+	case <-who.p.peer.Gone():
+		return true
+	default:
+		return false
+	}
+}
+
+// another is another process, which has connected, and its end.
+func (b *ticketBed) another() (*net.UnixConn, func()) {
+	b.t.Helper()
+	l := listen(b.t)
+	p := start(b.t, l, exec.Command("/proc/self/exe", childMark+"connect", l.Addr().String()))
+	return p.conn, p.end
+}
+
 // TestTicketTaken: who brings a ticket is the key's person from then on, at every door,
-// until the key is not taken any more.
+// until the key is not taken any more. Before that the account is nobody.
 func TestTicketTaken(t *testing.T) {
 	b := newTicketBed(t)
-	if who := b.connect(); who.Person() != "work" || who.OnlyStreams() {
-		t.Fatalf("before: %+v", who.Subject())
+	if !b.self.IsNobody() || b.self.Why() == nil || b.self.Account() != "work" || b.self.Subject().Person != "" {
+		t.Fatalf("before: %+v, %v", b.self.Subject(), b.self.Why())
 	}
+	text := b.ticket()
 	b.now = b.now.Add(ticketLife - time.Second)
-	who, _, err := b.Redeem(b.self, b.ticket())
+	who, _, err := b.Redeem(b.self, text)
 	if err != nil || who.Person() != "carol" || who.Door() != DoorSSHD || !who.OnlyStreams() {
 		t.Fatalf("%+v, %v", who.Subject(), err)
 	}
-	if _, ok := who.UID(); ok || who.Account() != b.self.Account() || !strings.HasPrefix(who.Key(), "SHA256:") {
+	if at := b.connect(); !at.IsNobody() {
+		t.Fatalf("before it was written that they are let in: %+v", at.Subject())
+	}
+	if err := b.Arrive(who); err != nil {
+		t.Fatal(err)
+	}
+	if _, ok := who.UID(); ok || who.Account() != "work" || !strings.HasPrefix(who.Key(), "SHA256:") {
 		t.Errorf("%+v %q", who.Subject(), who.Key())
 	}
+	if s := who.Subject(); s.Account != "" || s.UID != -1 {
+		t.Errorf("decisions rest on the account that is lent: %+v", s)
+	}
 	at := b.connect()
-	if at.Person() != "carol" || at.Door() != DoorSSHD {
+	if at.Person() != "carol" || at.Door() != DoorSSHD || at.Subject().Account != "" {
 		t.Fatalf("at the next door: %+v", at.Subject())
 	}
-	b.Reconsider()
-	if !at.p.peer.Alive() {
+	if other, _ := b.another(); !b.at(other, lentUID, "work").IsNobody() {
+		t.Error("another process is carol, too")
+	}
+	if b.reconsider(); gone(at) {
 		t.Fatal("it was ended while the key stands")
 	}
 	b.list("bob", "", nil)
-	b.Reconsider()
-	select {
-	case <-at.p.peer.Gone():
-	default:
-		t.Fatal("carol is still here")
+	if b.reconsider(); !gone(at) || at.p.peer.Alive() || !strings.Contains(at.p.peer.Cause().Error(), "somebody else's") {
+		t.Errorf("carol is still here: alive %v, cause %v", at.p.peer.Alive(), at.p.peer.Cause())
 	}
-	if at.p.peer.Alive() || !strings.Contains(at.p.peer.Cause().Error(), "somebody else's") {
-		t.Errorf("alive %v, cause %v", at.p.peer.Alive(), at.p.peer.Cause())
+	if after := b.connect(); !after.IsNobody() || !strings.Contains(after.Why().Error(), "not taken any more") {
+		t.Errorf("afterwards: %+v, %v", after.Subject(), after.Why())
 	}
 }
 
@@ -142,7 +238,7 @@ func TestTicketRefused(t *testing.T) {
 		{"long ago", "no ticket that is out", func(b *ticketBed) string {
 			text := b.ticket()
 			b.now = b.now.Add(2*ticketLife + time.Second)
-			b.ticket() // which looks what is over
+			b.reconsider() // which looks what is over
 			return text
 		}},
 		{"twice", "taken already", func(b *ticketBed) string {
@@ -152,16 +248,49 @@ func TestTicketRefused(t *testing.T) {
 			}
 			return text
 		}},
-		{"another process's", "another connection", func(b *ticketBed) string {
-			b.conn.start++ // one that had the same id before
-			return b.ticket()
+		{"the one before", "no ticket that is out", func(b *ticketBed) string {
+			text := b.ticket()
+			b.ticket()
+			return text
 		}},
-		{"another account's", "another account", func(b *ticketBed) string {
-			line, err := b.issue(b.conn, uint32(os.Getuid())+1, b.key)
+		{"another connection's", "another connection", func(b *ticketBed) string {
+			other, _ := b.another()
+			conn, err := processOf(b.at(other, lentUID, "work").p.peer)
+			if err != nil {
+				b.t.Fatal(err)
+			}
+			line, err := b.ask(conn)
 			if err != nil {
 				b.t.Fatal(err)
 			}
 			return line.Ticket
+		}},
+		{"another account's", "another account", func(b *ticketBed) string {
+			b.Accounts = map[string]uint32{"work": lentUID, "play": lentUID}
+			text := b.ticket()
+			b.self = b.connectAs(lentUID, "play")
+			return text
+		}},
+		{"another uid's", "another account", func(b *ticketBed) string {
+			text := b.ticket()
+			b.Accounts = map[string]uint32{"work": lentUID + 1}
+			b.self = b.connectAs(lentUID+1, "work")
+			return text
+		}},
+		{"an account's that is not named", "not among", func(b *ticketBed) string {
+			text := b.ticket()
+			b.Accounts = map[string]uint32{"play": lentUID}
+			return text
+		}},
+		{"an account's that is somebody's own", "alice's own", func(b *ticketBed) string {
+			text := b.ticket()
+			b.owner = "alice"
+			return text
+		}},
+		{"root's", "root", func(b *ticketBed) string {
+			text := b.ticket()
+			b.self = b.connectAs(0, "work")
+			return text
 		}},
 		{"revoked", "revoked", func(b *ticketBed) string {
 			text := b.ticket()
@@ -192,8 +321,15 @@ func TestTicketRefused(t *testing.T) {
 			if err == nil || !strings.Contains(err.Error(), c.want) || !who.IsNobody() {
 				t.Errorf("%v, want %q; they are %q", err, c.want, who.Person())
 			}
+			if at := b.connect(); !at.IsNobody() {
+				t.Errorf("afterwards they are %q", at.Person())
+			}
 		})
 	}
+}
+
+// TestTicketChanged: no byte of a ticket may be another, and trying spoils nothing.
+func TestTicketChanged(t *testing.T) {
 	b := newTicketBed(t)
 	text := b.ticket()
 	for i := range len(text) {
@@ -208,11 +344,283 @@ func TestTicketRefused(t *testing.T) {
 	if _, _, err := b.Redeem(b.self, text); err != nil {
 		t.Errorf("trying has spoiled it: %v", err)
 	}
-	if _, err := b.Issue(b.self, 0, b.key); err == nil {
-		t.Error("anybody is given a ticket")
+}
+
+// TestTicketIssued: who is given a ticket, and for what.
+func TestTicketIssued(t *testing.T) {
+	b := newTicketBed(t)
+	work := Account{Name: "work", UID: lentUID}
+	give := func(account Account, want string) {
+		t.Helper()
+		if line, err := b.Issue(b.self, account, b.key); err == nil || !strings.Contains(err.Error(), want) || line.Ticket != "" {
+			t.Errorf("%+v: %q, want %q", account, err, want)
+		}
 	}
-	b.Asker = b.self.Account()
-	if _, err := b.Issue(b.self, 0, b.key); err == nil || !strings.Contains(err.Error(), "sshd") && !strings.Contains(err.Error(), "root's") {
-		t.Errorf("whom sshd has not started is given a ticket: %v", err)
+	give(work, "may not ask")
+	b.Asker = "asker"
+	give(work, "may not ask")
+	b.self = b.connectAs(lentUID+1, "asker")
+	if !b.self.IsNobody() {
+		t.Errorf("the account that sshd asks as is %q", b.self.Person())
+	}
+	give(work, "no ticket: ") // nobody's child of an sshd
+	give(Account{Name: "bob", UID: 23451}, "not among")
+	give(Account{Name: "root"}, "root")
+	give(Account{Name: "work", UID: 7}, "restart muxward")
+	b.owner = "alice"
+	give(work, "alice's own")
+	b.owner = ""
+	b.list("carol", `from="10.0.0.*" `, nil)
+	give(work, "star or question mark")
+	b.keys = &SSHKeys{}
+	give(work, ErrNoKey.Error())
+}
+
+// TestTicketOneLogin: a connection gives one session, and another ticket for it takes the
+// place of the one before. When it ends, all that came by it does.
+func TestTicketOneLogin(t *testing.T) {
+	b := newTicketBed(t)
+	b.comeIn()
+	if _, err := b.ask(b.conn); err == nil || !strings.Contains(err.Error(), "let somebody in already") {
+		t.Errorf("it is given another ticket: %v", err)
+	}
+	if err := b.Arrive(b.connect()); err == nil {
+		t.Error("a process comes in twice")
+	}
+
+	b = newTicketBed(t) // by a connection that is another process
+	other, end := b.another()
+	conn, err := processOf(b.at(other, lentUID, "work").p.peer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	line, err := b.ask(conn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tk := b.find(line.Ticket)
+	if err := b.take(tk); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Arrive(Identity{tk.proof(b.self.p)}); err != nil {
+		t.Fatal(err)
+	}
+	at := b.connect()
+	if at.Person() != "carol" || gone(at) {
+		t.Fatalf("%+v", at.Subject())
+	}
+	end()
+	<-at.p.peer.Gone()
+	if !strings.Contains(at.p.peer.Cause().Error(), "connection that you came by has ended") {
+		t.Errorf("cause %v", at.p.peer.Cause())
+	}
+	if after := b.connect(); !after.IsNobody() {
+		t.Errorf("afterwards they are %q", after.Person())
+	}
+	if err := b.Arrive(Identity{tk.proof(b.self.p)}); !errors.Is(err, errConnEnded) {
+		t.Errorf("somebody comes in by a connection that has ended: %v", err)
+	}
+}
+
+// TestTicketsAfterRestart: of a muxward that began anew nobody is who they were, neither
+// those with a ticket nor those who came by a forced command alone.
+func TestTicketsAfterRestart(t *testing.T) {
+	b := newTicketBed(t)
+	b.comeIn()
+	b.Tickets = b.began()
+	if at := b.connect(); !at.IsNobody() || !strings.Contains(at.Why().Error(), "log in again") {
+		t.Errorf("%q: %v", at.Person(), at.Why())
+	}
+	bob := b.connectAs(23451, "bob")
+	if bob.Person() != "anybody" || bob.OnlyStreams() {
+		t.Fatalf("%+v", bob.Subject())
+	}
+	if err := b.Arrive(bob); err != nil {
+		t.Fatal(err)
+	}
+	if bob = b.connectAs(23451, "bob"); bob.Person() != "anybody" || !bob.OnlyStreams() {
+		t.Fatalf("%+v", bob.Subject())
+	}
+	b.Tickets = b.began()
+	l := listen(t)
+	cmd := exec.Command("/proc/self/exe", childMark+"connect", l.Addr().String())
+	cmd.Env = []string{ForcedMark + "=1"} // as muxward attach has it
+	p := start(t, l, cmd)
+	if at := b.at(p.conn, 23451, "bob"); !at.IsNobody() || !strings.Contains(at.Why().Error(), "log in again") {
+		t.Errorf("%q: %v", at.Person(), at.Why())
+	}
+}
+
+// TestTicketsWithoutDescriptors: while there are no descriptors nothing can be looked up,
+// and nobody who came is forgotten: those whose key is not taken any more are found.
+func TestTicketsWithoutDescriptors(t *testing.T) {
+	b := newTicketBed(t)
+	b.comeIn()
+	at := b.connect()
+	for _, few := range []uint64{0, 3} {
+		without(t, few, func() {
+			if f, err := os.Open("/proc/self/stat"); err == nil {
+				_ = f.Close()
+				t.Error("there are descriptors")
+			}
+			b.reconsider()
+		})
+	}
+	if again := b.connect(); again.Person() != "carol" {
+		t.Fatalf("they were forgotten: %+v", again.Subject())
+	}
+	b.keys = &SSHKeys{}
+	without(t, 0, func() { b.reconsider() })
+	if !gone(at) {
+		t.Error("the key is nobody's, and carol is still here")
+	}
+}
+
+// without does something while no file can be opened.
+func without(t *testing.T, few uint64, do func()) {
+	t.Helper()
+	var old unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &old); err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: few, Max: old.Max}); err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &old); err != nil {
+			t.Fatal(err)
+		}
+	}()
+	do()
+}
+
+// TestTicketExpires: a key that expires ends what rested on it; one that is listed once
+// more, without an end, does not.
+func TestTicketExpires(t *testing.T) {
+	b := newTicketBed(t)
+	end := time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
+	b.now = end.Add(-time.Hour)
+	ends := b.entry("carol", `expiry-time="20300101Z" `)
+	b.keys, _ = NewSSHKeys([]*SSHKey{ends, b.entry("carol", "")}, nil, nil, func(string) bool { return true })
+	b.comeIn()
+	at := b.connect()
+	b.now = end
+	if b.reconsider(); gone(at) {
+		t.Fatalf("ended while the key stands: %v", at.p.peer.Cause())
+	}
+	b.keys, _ = NewSSHKeys([]*SSHKey{ends}, nil, nil, func(string) bool { return true })
+	if b.reconsider(); !gone(at) || !strings.Contains(at.p.peer.Cause().Error(), "expired") || strings.Contains(at.p.peer.Cause().Error(), "here") {
+		t.Errorf("gone %v: %v", gone(at), at.p.peer.Cause())
+	}
+}
+
+// TestReconsiderWaits: it is over when whoever serves the connection has let go of it.
+func TestReconsiderWaits(t *testing.T) {
+	b := newTicketBed(t)
+	b.comeIn()
+	at := b.connect()
+	b.keys = &SSHKeys{}
+	over, cancel := context.WithCancel(t.Context())
+	cancel()
+	if open := b.Reconsider(over); len(open) != 1 {
+		t.Errorf("nothing is told of who is still served: %v", open)
+	}
+	go func() { _ = at.p.peer.Close() }()
+	if open := b.Reconsider(t.Context()); len(open) != 0 {
+		t.Errorf("%v", open)
+	}
+}
+
+// TestTicketBounds: nobody takes the places of others, by tickets that are out or by
+// connections; those that have ended take none.
+func TestTicketBounds(t *testing.T) {
+	b := newTicketBed(t)
+	b.ticket()
+	b.mu.Lock()
+	first := b.logins[b.conn]
+	fill := func(n int, taken bool, person string) {
+		for range n { // of processes that were never there
+			p := process{-len(b.logins), 0}
+			tk := *first.ticket
+			tk.person = person
+			b.logins[p] = &login{conn: first.conn, ticket: &tk, taken: taken}
+		}
+	}
+	fill(perPersonOut, false, "mallory")
+	_, err := b.open(&heldProcess{process{1 << 30, 0}, nil}, "mallory")
+	if err == nil {
+		t.Error("mallory has any number of tickets")
+	}
+	fill(perPerson, true, "carol")
+	b.mu.Unlock()
+	if _, _, err := b.Redeem(b.self, b.write(first.ticket)); err == nil || !strings.Contains(err.Error(), "end some") {
+		t.Errorf("carol comes by any number of connections: %v", err)
+	}
+	b.mu.Lock()
+	fill(maxLogins, true, "others")
+	if _, err := b.open(&heldProcess{process{1 << 30, 0}, nil}, "bob"); err == nil {
+		t.Error("there is no end of connections")
+	}
+	for p, l := range b.logins { // let go of nothing twice
+		if l != first {
+			delete(b.logins, p)
+		}
+	}
+	b.mu.Unlock()
+	for range perAccount { // by forced commands
+		b.came = put(b.came, &arrival{self: first.conn, uid: 23451})
+	}
+	if err := b.Arrive(b.connectAs(23451, "bob")); err == nil || !strings.Contains(err.Error(), "too many") {
+		t.Errorf("by a forced command: %v", err)
+	}
+	clear(b.came)
+	if err := b.Arrive(b.connectAs(23451, "bob")); err != nil {
+		t.Error(err)
+	}
+}
+
+// put adds an arrival under a number that no process has.
+func put(came map[int]*arrival, a *arrival) map[int]*arrival {
+	if came == nil {
+		came = map[int]*arrival{}
+	}
+	came[-1-len(came)] = a
+	return came
+}
+
+// TestIsSSHD: tickets are for the process of one connection of an sshd that root runs.
+func TestIsSSHD(t *testing.T) {
+	needRoot(t)
+	prog := program(t, 0, 0, 0o755)
+	for _, c := range []struct {
+		name, what string
+		uid        uint32
+		want       string // "" if it is taken
+	}{
+		{"sshd", "parent", 0, ""},
+		{"sshd-session", "parent", 0, ""},
+		{"sshd", "parent-listens", 0, "waits for connections"},
+		{"sshd", "parent", 23451, "not root's"},
+		{"notsshd", "parent", 0, "not by sshd"},
+	} {
+		l := listen(t)
+		path := filepath.Join(filepath.Dir(prog), c.name) // the program that is run has this name
+		if err := os.Link(prog, path); err != nil && !errors.Is(err, fs.ErrExist) {
+			t.Fatal(err)
+		}
+		p := start(t, l, as(c.uid, c.uid, nil, path, childMark+c.what, l.Addr().String()))
+		peer, err := newPeer(p.conn, kernel{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		conn, err := sshdAbove(peer)
+		switch {
+		case c.want == "" && (err != nil || conn.pid != p.cmd.Process.Pid):
+			t.Errorf("%+v: %v, %v", c, conn, err)
+		case c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)):
+			t.Errorf("%+v: %v", c, err)
+		}
+		_ = peer.Close()
+		p.end()
 	}
 }

@@ -11,22 +11,17 @@ import (
 	"github.com/muxward/muxward/test/host"
 )
 
-// ticketed is an sshd that asks muxward whose keys are.
-const ticketed = `AuthorizedKeysCommand $BIN keys --state $STATE %u %t %k
-AuthorizedKeysCommandUser ` + host.KeysUser + `
-AuthorizedKeysFile none
-`
-
 // Mallory shares an account of the host with the owner, who comes in by ssh: sshd and the
 // account's shell show the owner's ticket in their command lines. She reads it there, and
 // brings it herself: from a program of the same account, from a pane of it, from her own
-// ssh connection to it. She wants to be the owner. A ticket is taken once, and only from
-// what the connection started that it was made for.
+// ssh connection to it. She wants to be the owner. A ticket is taken only from what the
+// connection started that it was made for, and by the first who brings it: only a second
+// session on the owner's own connection gets as far as that.
 func TestSS21Ticket(t *testing.T) {
 	t.Parallel()
-	row{gains: 5, ssh: true, sshMore: "keys_user: " + host.KeysUser, teeth: "teeth_ticket", restless: true, attack: func(w *world) {
-		const shared = viewer // the account that they share
-		s := w.StartSSHD(ticketed)
+	row{gains: 5, ssh: true, sshMore: host.Lends, teeth: "teeth_ticket,teeth_once_ticket", restless: true, attack: func(w *world) {
+		const shared = host.Work // the account that they share
+		s := w.StartSSHD(host.Ticketed)
 		look := []string{"capture-pane", "-p", "-t", owner + "/secret"}
 		same := w.Base + "/control" // the owner's client shares its connections
 		x := s.Terminal(w.KeyOf(owner), tmuxtest.TerminalConfig{}, "-M", "-S", same, shared+"@127.0.0.1", "attach", "-t", "shared")
@@ -36,7 +31,7 @@ func TestSS21Ticket(t *testing.T) {
 		bring := func(what, text string) {
 			t.Helper()
 			r := w.Exec(shared, nil, "/usr/bin/env", "SSH_ORIGINAL_COMMAND="+strings.Join(look, " "), s.Bin, "attach", "--state", w.State, "--ticket", text)
-			w.note(shared, look, r)
+			w.listen(what, func() []byte { return []byte(r.Out + r.Err) })
 			if r.Code == 0 {
 				w.gain("%s: %q", what, r.Out)
 			} else if !w.control && !strings.Contains(r.Err, "ticket") {
@@ -47,8 +42,9 @@ func TestSS21Ticket(t *testing.T) {
 		bring("once more", ticket)
 		// A second session on the owner's own connection, and one on another.
 		args := append(s.Args(w.KeyOf(stranger)), "-S", same, shared+"@127.0.0.1", strings.Join(look, " "))
+		hear := func(what string, r host.Result) { w.listen(what, func() []byte { return []byte(r.Out + r.Err) }) }
 		r := w.Exec(root, []byte{}, "ssh", args...)
-		w.note(shared, look, r)
+		hear("a second session", r)
 		if r.Code == 0 {
 			w.gain("a second session: %q", r.Out)
 		} else if !strings.Contains(r.Err, "taken already") {
@@ -61,25 +57,25 @@ func TestSS21Ticket(t *testing.T) {
 		login := w.StartSSHD("StrictModes no\nAuthorizedKeysFile " + plain + "\n")
 		line := "SSH_ORIGINAL_COMMAND='" + strings.Join(look, " ") + "' " + s.Bin + " attach --state " + w.State + " --ticket " + ticket
 		r = login.Run(w.KeyOf(stranger), shared+"@127.0.0.1", line)
-		w.note(shared, look, r)
+		hear("by another connection", r)
 		if r.Code == 0 {
 			w.gain("by another connection: %q", r.Out)
 		} else if !strings.Contains(r.Err, "another connection") {
 			t.Errorf("by another connection: %+v", r)
 		}
-		// In a pane of the account's own server.
-		w.Must(shared, "new-session", "-d", "-s", "mallorys", "env -u TMUX SSH_ORIGINAL_COMMAND='"+strings.Join(look, " ")+
+		// In a pane of a server of the account's, that is not muxward's.
+		theirs := tmuxtest.Start(t, tmuxtest.Config{As: tmuxtest.As(t, shared)})
+		theirs.NewSession("mallorys", "env -u TMUX SSH_ORIGINAL_COMMAND='"+strings.Join(look, " ")+
 			"' "+s.Bin+" attach --state "+w.State+" --ticket "+ticket+"; echo code-$?-; cat")
 		var pane string
 		tmuxtest.Eventually(t, func() bool {
-			pane = w.Must(shared, "capture-pane", "-p", "-t", "mallorys")
+			pane = theirs.Run("capture-pane", "-p", "-t", "mallorys")
 			return strings.Contains(pane, "code-")
 		}, "it ends in the pane")
 		if strings.Contains(pane, "code-0-") {
 			w.gain("in a pane: %q", pane)
 		}
 		w.listen("the pane", func() []byte { return []byte(pane) })
-		w.Must(shared, "kill-server")
 		if w.control {
 			return
 		}
@@ -88,6 +84,21 @@ func TestSS21Ticket(t *testing.T) {
 			other = "B"
 		}
 		bring("changed", ticket[:40]+other+ticket[41:])
+		// She offers the owner's key, for which there is a ticket then, and proves her own.
+		offered := w.Base + "/offered.pub"
+		if err := os.WriteFile(offered, []byte(w.PublicKey(owner)), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		before := strings.Count(s.Log(), "Postponed publickey")
+		args = append([]string{"-i", offered}, append(s.Args(w.KeyOf(stranger)), shared+"@127.0.0.1", strings.Join(look, " "))...)
+		r = w.Exec(root, []byte{}, "ssh", args...)
+		w.note(stranger, look, r)
+		if r.Code == 0 {
+			w.gain("with the owner's key offered: %q", r.Out)
+		}
+		if n := strings.Count(s.Log(), "Postponed publickey") - before; n != 2 {
+			t.Errorf("she offered %d keys, not two; sshd says:\n%s", n, s.Log())
+		}
 		// Nobody but sshd is given one.
 		pub := strings.Fields(w.PublicKey(owner))
 		for _, who := range []string{shared, stranger, root} {
@@ -112,7 +123,7 @@ func TestSS21Ticket(t *testing.T) {
 				reasons[e.Reason] = true
 			}
 		}
-		for _, want := range []string{"another connection", "no ticket that is out"} {
+		for _, want := range []string{"another connection", "no ticket that is out", "taken already"} {
 			found := false
 			for r := range reasons {
 				found = found || strings.Contains(r, want)

@@ -17,6 +17,16 @@ import (
 // system's that nobody uses.
 const KeysUser = "daemon"
 
+// Ticketed is the configuration of an sshd that asks muxward whose keys are, and Lends
+// that of a muxward that is asked by one, about the account [Work].
+const (
+	Ticketed = `AuthorizedKeysCommand $BIN keys --state $STATE %u %t %k
+AuthorizedKeysCommandUser ` + KeysUser + `
+AuthorizedKeysFile none
+`
+	Lends = "keys_user: " + KeysUser + ", keys_accounts: [" + Work + "]"
+)
+
 // SSHD is an OpenSSH server of the host.
 type SSHD struct {
 	h    *Host
@@ -85,8 +95,17 @@ func (s *SSHD) Args(key string) []string {
 // mwbob@127.0.0.1.
 func (s *SSHD) Run(key string, args ...string) Result {
 	s.h.t.Helper()
-	return s.h.Exec("root", []byte{}, "ssh", append(s.Args(key), args...)...)
+	return s.RunInput(key, []byte{}, args...)
 }
+
+// RunInput is Run with a standard input.
+func (s *SSHD) RunInput(key string, stdin []byte, args ...string) Result {
+	s.h.t.Helper()
+	return s.h.Exec("root", stdin, "ssh", append(s.Args(key), args...)...)
+}
+
+// Log is what sshd has said so far.
+func (s *SSHD) Log() string { return s.out.String() }
 
 // Terminal runs it on a terminal.
 func (s *SSHD) Terminal(key string, c tmuxtest.TerminalConfig, args ...string) *tmuxtest.Terminal {

@@ -2,6 +2,7 @@ package script
 
 import (
 	"os"
+	"os/exec"
 	"strings"
 	"syscall"
 	"testing"
@@ -10,22 +11,18 @@ import (
 	"github.com/muxward/muxward/test/host"
 )
 
-// ticketed is an sshd that asks muxward whose keys are.
-const ticketed = `AuthorizedKeysCommand $BIN keys --state $STATE %u %t %k
-AuthorizedKeysCommandUser ` + host.KeysUser + `
-AuthorizedKeysFile none
-`
-
 // TestSSHDTickets: there is an sshd on the host, and an account that everybody logs in
 // to. Who is at the other end muxward knows all the same, by the key: carol helps,
 // mallory has nothing, and what ssh is given comes back as from muxward's own door.
 func TestSSHDTickets(t *testing.T) {
-	h := host.Start(t, host.Config{SSH: byKey, SSHMore: "keys_user: " + host.KeysUser, Policy: map[string]string{"grants.yaml": shared +
-		"  - {who: mwcarol, role: operator, on: mwalice/work, reason: she helps}\n"}})
+	h := host.Start(t, host.Config{SSH: byKey, SSHMore: host.Lends, Policy: map[string]string{
+		"grants.yaml": shared + "  - {who: mwcarol, role: operator, on: mwalice/work, reason: she helps}\n",
+		// The account is lent to all of them, and says nothing of anybody.
+		"account.cedar": `permit (principal, action, resource) when { context.account == "` + host.Work + `" };` + "\n"}})
 	h.Must(host.Alice, "new-session", "-d", "-s", "work", "echo in-work; cat")
 	h.Must(host.Alice, "new-session", "-d", "-s", "secret", "cat")
-	s := h.StartSSHD(ticketed + "SetEnv EDITOR=another-accounts COLORTERM=truecolor\n")
-	const at = "mwbob@127.0.0.1"
+	s := h.StartSSHD(host.Ticketed + "SetEnv EDITOR=another-accounts COLORTERM=truecolor\n")
+	const at = host.Work + "@127.0.0.1"
 	for _, c := range []struct {
 		line     string
 		out, err string
@@ -69,12 +66,28 @@ func TestSSHDTickets(t *testing.T) {
 			t.Errorf("her server has what another account's programs are told:\n%s", env)
 		}
 	}
-	home := tmuxtest.As(t, host.Bob).Home
+	home := tmuxtest.As(t, host.Work).Home
 	for _, line := range []string{"save-buffer -b x " + home + "/canary", "load-buffer /etc/hostname", "source-file /etc/hostname"} {
 		if r := s.Run(h.KeyOf(host.Carol), at, line); r.Code != 1 || !strings.Contains(r.Err, "ermitted") {
 			t.Errorf("%s: %+v", line, r)
 		}
 	}
+	// In control mode her server opens files itself, with her rights: the account's are
+	// nobody's to use.
+	if err := os.WriteFile(home+"/theirs", []byte("kill-server\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	lines := "load-buffer -b y " + home + "/theirs\nsource-file " + home + "/theirs\nsave-buffer -b x " + home + "/canary\ndisplay-message -p all-said\ndetach-client\n"
+	if r := s.RunInput(h.KeyOf(host.Carol), []byte(lines), "-T", at, "tmux -C attach -t mine"); !strings.Contains(r.Out, "all-said") {
+		t.Errorf("files in control mode: %+v", r)
+	}
+	if names := mine.Run("list-buffers", "-F", "#{buffer_name}"); names != "x" {
+		t.Errorf("a file of the account was read: %q", names)
+	}
+	d := s.Terminal(h.KeyOf(host.Carol), tmuxtest.TerminalConfig{}, at, "attach", "-t", "mine")
+	d.WaitFor("[mine]")
+	mine.Run("detach-client", "-s", "mine", "-E", "touch "+home+"/canary")
+	d.ExitCode()
 	if _, err := os.Stat(home + "/canary"); err == nil {
 		t.Error("a file was written")
 	}
@@ -98,6 +111,8 @@ func TestSSHDTickets(t *testing.T) {
 	c.WaitFor("in-work")
 	c.Type("carol-types\r\x02\x1a") // there is no shell to go back to
 	c.WaitFor("carol-types")
+	c.Type("and-goes-on\r")
+	c.WaitFor("and-goes-on")
 	if r := h.Muxward("root", "who"); !strings.Contains(r.Out, "mwcarol") || !strings.Contains(r.Out, "sshd") {
 		t.Errorf("who: %+v", r)
 	}
@@ -109,8 +124,8 @@ func TestSSHDTickets(t *testing.T) {
 	found := false
 	for _, e := range h.Audit() {
 		found = found || e.Kind == "door" && e.Door == "sshd" && e.Person == host.Carol && e.Allowed && strings.HasPrefix(e.Key, "SHA256:")
-		if e.Person == host.Bob && e.Kind == "intent" && e.Door == "tmux" {
-			t.Errorf("somebody is bob: %+v", e)
+		if e.Person == host.Work || e.Person == host.KeysUser {
+			t.Errorf("somebody is an account that is lent: %+v", e)
 		}
 	}
 	if !found {
@@ -171,15 +186,82 @@ func TestSSHDForceCommand(t *testing.T) {
 	}
 }
 
-// TestSSHDTicketsNeedRoot: who cannot see what asks for a ticket gives none.
-func TestSSHDTicketsNeedRoot(t *testing.T) {
-	for _, c := range []struct{ user, account, want string }{
-		{host.Alice, host.KeysUser, "needs muxward to run as root"},
-		{"", "mwnobody", "keys_user"},
+// TestSSHDLentAccount: an account that people are lent is nobody by itself, whatever runs
+// as it; and who came by it is here as long as their ssh connection.
+func TestSSHDLentAccount(t *testing.T) {
+	h := host.Start(t, host.Config{SSH: byKey, SSHMore: host.Lends, Policy: map[string]string{"grants.yaml": shared}})
+	h.Must(host.Alice, "new-session", "-d", "-s", "work", "cat")
+	s := h.StartSSHD(host.Ticketed)
+	const at = host.Work + "@127.0.0.1"
+	nobody := func() {
+		t.Helper()
+		for _, args := range [][]string{{"ls"}, {"new-session", "-d", "cat"}, {"capture-pane", "-p", "-t", "mwalice/work"}} {
+			if r := h.Tmux(host.Work, args...); r.Code != 1 || !strings.Contains(r.Err, "log in again") {
+				t.Errorf("%q: %+v", args, r)
+			}
+		}
+		for _, args := range [][]string{{"attach"}, {"ls"}, {"status"}, {"attach", "--ticket", strings.Repeat("A", 64)}} {
+			if r := h.Exec(host.Work, nil, s.Bin, append(args, "--state", h.State)...); r.Code != 1 || !strings.Contains(r.Err, "log in again") {
+				t.Errorf("muxward %q: %+v", args, r)
+			}
+		}
+	}
+	nobody()
+	// Carol's client goes, and what it began on her own server waits for ever: sshd
+	// leaves a command alone that has no terminal.
+	if r := s.Run(h.KeyOf(host.Carol), at, "new-session -d -s mine cat"); r.Code != 0 {
+		t.Fatalf("%+v", r)
+	}
+	waits := func(kind string) bool {
+		var began uint64
+		for _, e := range h.Audit() {
+			if e.Person != host.Carol || e.Kind != "intent" && e.Kind != "outcome" {
+				continue
+			}
+			if strings.HasPrefix(strings.Join(e.Asked, " "), "wait-for") {
+				began = e.Seq
+			}
+			if began != 0 && e.Kind == kind && (kind == "intent" || e.Seq > began) {
+				return true
+			}
+		}
+		return false
+	}
+	cmd := exec.Command("ssh", append(s.Args(h.KeyOf(host.Carol)), "-T", at, "wait-for never")...)
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	tmuxtest.Eventually(t, func() bool { return waits("intent") }, "carol waits")
+	if err := cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = cmd.Wait() // it was killed
+	tmuxtest.Eventually(t, func() bool { return waits("outcome") }, "what waits is ended")
+	// Another muxward knows nobody who came before it, and whoever logs in again.
+	h.Stop()
+	h.Run()
+	nobody()
+	if r := s.Run(h.KeyOf(host.Carol), at, "has -t mwalice/work"); r.Code != 0 {
+		t.Errorf("after a restart carol logs in again: %+v", r)
+	}
+}
+
+// TestSSHDTicketsAreFor: muxward does not start where tickets would prove nothing.
+func TestSSHDTicketsAreFor(t *testing.T) {
+	for _, c := range []struct{ user, ssh, want string }{
+		{host.Alice, host.Lends, "needs muxward to run as root"},
+		{"", "keys_user: mwnobody, keys_accounts: [mwwork]", "keys_user"},
+		{"", "keys_user: root, keys_accounts: [mwwork]", "keys_user is root"},
+		{"", "keys_user: daemon", "go together"},
+		{"", "keys_accounts: [mwwork]", "go together"},
+		{"", "keys_user: daemon, keys_accounts: [mwwork, daemon]", "nobody is to log in"},
+		{"", "keys_user: daemon, keys_accounts: [root]", "is root"},
+		{"", "keys_user: daemon, keys_accounts: [mwwork, mwbob]", "mwbob's own"},
+		{"", "keys_user: daemon, keys_accounts: [mwnobody]", "no such account"},
 	} {
-		h := host.Prepare(t, host.Config{User: c.user, Settings: "ssh: {keys_user: " + c.account + "}\n"})
+		h := host.Prepare(t, host.Config{User: c.user, Settings: "ssh: {" + c.ssh + "}\n"})
 		if err := h.TryRun(); err == nil || !strings.Contains(err.Error(), c.want) {
-			t.Errorf("as %q with %s: %v", c.user, c.account, err)
+			t.Errorf("as %q with %s: %v", c.user, c.ssh, err)
 		}
 	}
 }

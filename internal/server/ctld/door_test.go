@@ -42,16 +42,21 @@ func (d *door) complaints() string {
 
 func newDoor(t *testing.T, who identity.Directory, acts func(identity.Identity, Call) (*gateway.Act, error)) *door {
 	t.Helper()
+	return newDoorOf(t, &Server{Prover: identity.NewProver(who), Acts: acts})
+}
+
+func newDoorOf(t *testing.T, s *Server) *door {
+	t.Helper()
 	d := &door{path: filepath.Join(t.TempDir(), "ctl")}
 	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: d.path, Net: "unix"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &Server{Prover: identity.NewProver(who), Acts: acts, Complain: func(what string) {
+	s.Complain = func(what string) {
 		d.mu.Lock()
 		defer d.mu.Unlock()
 		d.said.WriteString(what + "\n")
-	}}
+	}
 	ctx, stop := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- s.Serve(ctx, listener{l}) }()

@@ -1,6 +1,7 @@
 package ctld
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -43,6 +44,10 @@ type Listener interface {
 type Server struct {
 	Gateway *gateway.Gateway
 	Prover  Prover
+	// Keys answers an sshd of the host that asks about a key: that is no request of a
+	// person's. Arrive gives whom a process is by the ticket that it brings.
+	Keys   func(ctx context.Context, who identity.Identity, c Call) (any, error)
+	Arrive func(ctx context.Context, who identity.Identity, c Call) (identity.Identity, error)
 	// Acts makes the act of a call, or fails if there is none of that name.
 	Acts func(who identity.Identity, c Call) (*gateway.Act, error)
 	// Complain reports what went wrong at the door.
@@ -143,6 +148,9 @@ func (s *Server) serve(ctx context.Context, conn *net.UnixConn) {
 	_ = json.NewEncoder(conn).Encode(answer) // a client that has gone needs no answer
 }
 
+// errUnknown is all that somebody hears who is nobody, if there is nothing to tell them.
+var errUnknown = errors.New("muxward does not know who you are")
+
 // errPeerGone is why a call is not heard: whoever made the connection was
 // proved, and not who has it after them.
 var errPeerGone = errors.New("the process that connected has exited")
@@ -161,7 +169,7 @@ func (s *Server) handle(ctx context.Context, conn *net.UnixConn) (any, error) {
 	if err != nil {
 		s.Complain("ctl door: nobody was let in: " + err.Error())
 		_, _ = readCall(conn) // a client that is still asking would not hear the answer
-		return nil, errors.New("muxward does not know who you are")
+		return nil, errUnknown
 	}
 	defer peer.Close()
 	ctx, gone := context.WithCancelCause(ctx)
@@ -181,6 +189,19 @@ func (s *Server) handle(ctx context.Context, conn *net.UnixConn) (any, error) {
 	}
 	if !peer.Alive() {
 		return nil, errPeerGone
+	}
+	if call.Act == "keys" && s.Keys != nil {
+		return s.Keys(ctx, who, call)
+	}
+	if call.Ticket != "" && s.Arrive != nil {
+		if who, err = s.Arrive(ctx, who, call); err != nil {
+			return nil, err
+		}
+	}
+	if who.IsNobody() {
+		why := cmp.Or(who.Why(), errUnknown)
+		s.Complain(fmt.Sprintf("ctl door: process %d of %s was not let in: %v", who.PID(), who.Account(), why))
+		return nil, why
 	}
 	act, err := s.Acts(who, call)
 	if err != nil {

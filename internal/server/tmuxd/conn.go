@@ -1,6 +1,7 @@
 package tmuxd
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -65,7 +66,11 @@ func (s *Server) prove(ctx context.Context, nc *net.UnixConn, uid uint32, at pla
 		s.complain("tmux door: nobody was let in: " + err.Error())
 		return proof{}
 	}
-	s.remember(uid, who.Person())
+	if who.IsNobody() {
+		s.complain(fmt.Sprintf("tmux door: process %d of uid %d was not let in: %v", who.PID(), uid, who.Why()))
+	} else {
+		s.remember(uid, who.Person())
+	}
 	go func() {
 		defer s.caught("the watch over a client", gone)
 		select {
@@ -88,7 +93,7 @@ const aheadTime = 5 * time.Second
 
 // serve is the life of one connection: who is it, what do they want, do it,
 // tell how it ended.
-func (s *Server) serve(ctx context.Context, gone context.CancelCauseFunc, nc *net.UnixConn, uid uint32, at place, admitted func()) {
+func (s *Server) serve(ctx context.Context, gone context.CancelCauseFunc, nc *net.UnixConn, uid uint32, at place, admitted func(identity.Identity) error) {
 	wc := wire.NewServer(nc)
 	defer wc.Close()
 	// The client needs a moment to introduce itself: meanwhile it is proved
@@ -115,15 +120,18 @@ func (s *Server) serve(ctx context.Context, gone context.CancelCauseFunc, nc *ne
 		return
 	}
 	failpoint.At("tmuxd-serve")
-	admitted() // known and within bounds: it no longer counts as a newcomer
+	err = admitted(who) // known and within bounds: it no longer counts as a newcomer
 	s.lend(who, hello)
 	c := newClient(wc, hello)
 	defer c.close()
 	if who.IsNobody() {
-		finish(ctx, c, nil, gateway.Result{}, errNobody)
+		finish(ctx, c, nil, gateway.Result{}, cmp.Or(who.Why(), errNobody))
 		return
 	}
-	release, err := s.holdings.hold(uid, hello)
+	release := func() {}
+	if err == nil {
+		release, err = s.holdings.hold(holder(who, uid), hello)
+	}
 	if err != nil {
 		asked := gateway.Request{Identity: who, Door: at.path, Here: at.owner, Client: c}
 		finish(ctx, c, nil, gateway.Result{}, s.Gateway.Refuse(ctx, asked, hello.Argv, err))

@@ -18,7 +18,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // Of a crowd, each uid gets so many places and no more, and gives back each
 // once, however often it leaves.
 func TestCrowd(t *testing.T) {
-	var c crowd
+	var c crowd[uint32]
 	var leave []func()
 	for i := range perUID + 3 {
 		l, ok := c.enter(7, crowded)
@@ -41,8 +41,8 @@ func TestCrowd(t *testing.T) {
 		}
 	}
 	wg.Wait()
-	if c.open != 0 || len(c.byUID) != 0 {
-		t.Errorf("when all have left: %d, %v", c.open, c.byUID)
+	if c.open != 0 || len(c.by) != 0 {
+		t.Errorf("when all have left: %d, %v", c.open, c.by)
 	}
 	for uid := range uint32(total) {
 		if _, ok := c.enter(uid, crowded); !ok {

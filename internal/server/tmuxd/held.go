@@ -14,7 +14,8 @@ const (
 	// loud is how many of them are heard at a time, of all uids; of each it is
 	// one. What one says is bounded by the wire.
 	loud = total / perUID
-	// perUIDHeld is what clients of one uid may hold that are here, together.
+	// perUIDHeld is what clients of one uid, or of a person who is lent an account, may
+	// hold that are here, together.
 	perUIDHeld = 16 << 20
 )
 
@@ -68,8 +69,8 @@ type holdings struct {
 	mu    sync.Mutex
 	turns map[uint32]chan struct{}
 	open  int
-	held  map[uint32]int
-	free  chan struct{} // is ready when there may be a turn
+	held  map[string]int // by whose they are, as holder has it
+	free  chan struct{}  // is ready when there may be a turn
 }
 
 // turn waits until a client of this uid may say more than a few words. Others of
@@ -115,25 +116,25 @@ func (h *holdings) turn(ctx context.Context, uid uint32) (done func(), err error
 }
 
 // hold counts what a client has us hold while it is here.
-func (h *holdings) hold(uid uint32, hello *wire.Hello) (release func(), err error) {
+func (h *holdings) hold(of string, hello *wire.Hello) (release func(), err error) {
 	size := hello.Size()
 	if size <= wire.SmallHello {
 		return func() {}, nil
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if !mayHold(h.held[uid] + size) {
+	if !mayHold(h.held[of] + size) {
 		return nil, fmt.Errorf("the environments of your clients here hold more than %d bytes: end some, or make the environment smaller", perUIDHeld)
 	}
 	if h.held == nil {
-		h.held = map[uint32]int{}
+		h.held = map[string]int{}
 	}
-	h.held[uid] += size
+	h.held[of] += size
 	return sync.OnceFunc(func() {
 		h.mu.Lock()
 		defer h.mu.Unlock()
-		if h.held[uid] -= size; h.held[uid] == 0 {
-			delete(h.held, uid)
+		if h.held[of] -= size; h.held[of] == 0 {
+			delete(h.held, of)
 		}
 	}), nil
 }

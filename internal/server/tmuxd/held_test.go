@@ -59,29 +59,29 @@ func TestHoldings(t *testing.T) {
 	big := &wire.Hello{Env: []string{strings.Repeat("x", perUIDHeld/4)}}
 	var all []func()
 	for range 3 {
-		release, err := h.hold(7, big)
+		release, err := h.hold("7", big)
 		if err != nil {
 			t.Fatal(err)
 		}
 		all = append(all, release)
 	}
-	if _, err := h.hold(7, big); err == nil || !strings.Contains(err.Error(), "environment") {
+	if _, err := h.hold("7", big); err == nil || !strings.Contains(err.Error(), "environment") {
 		t.Errorf("there is no end to it: %v", err)
 	}
-	if _, err := h.hold(7, &wire.Hello{Env: []string{"A=b"}}); err != nil {
+	if _, err := h.hold("7", &wire.Hello{Env: []string{"A=b"}}); err != nil {
 		t.Errorf("a client with little to say: %v", err)
 	}
-	if _, err := h.hold(8, big); err != nil {
+	if _, err := h.hold("8", big); err != nil {
 		t.Errorf("uid 7 has taken what is there for uid 8: %v", err)
 	}
 	for _, release := range all {
 		release()
 		release()
 	}
-	if h.held[7] != 0 {
-		t.Errorf("when all have gone %d is held", h.held[7])
+	if h.held["7"] != 0 {
+		t.Errorf("when all have gone %d is held", h.held["7"])
 	}
-	if _, err := h.hold(7, big); err != nil {
+	if _, err := h.hold("7", big); err != nil {
 		t.Errorf("there is no room again: %v", err)
 	}
 }

@@ -66,7 +66,8 @@ type Server struct {
 
 	mu             sync.Mutex
 	last           map[uint32]string // who a uid was proved to be last: a guess, see lookAhead
-	newcomers, all crowd
+	newcomers, all crowd[uint32]
+	lent           crowd[string] // of all, those who are lent an account, by person
 	holdings       holdings
 	wg             sync.WaitGroup
 	refused        complaints
@@ -122,46 +123,74 @@ func (s *Server) admit(ctx context.Context, nc *net.UnixConn, at place) {
 		return
 	}
 	s.wg.Go(func() {
-		defer leave()
+		stay := &stay{leave: leave}
+		defer stay.give()
 		defer introduced()
-		s.guarded(ctx, nc, uid, at, introduced, leave)
+		s.guarded(ctx, nc, uid, at, introduced, stay)
 	})
 }
 
-// crowd counts connections by their uid.
-type crowd struct {
-	byUID map[uint32]int
-	mu    sync.Mutex
-	open  int
+// crowd counts connections by whose they are.
+type crowd[K comparable] struct {
+	by   map[K]int
+	mu   sync.Mutex
+	open int
 }
 
 // enter counts one more unless there are too many; leave may be called more
 // than once.
-func (c *crowd) enter(uid uint32, tooMany func(ofUID, open int) bool) (leave func(), ok bool) {
+func (c *crowd[K]) enter(of K, tooMany func(of, open int) bool) (leave func(), ok bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if tooMany(c.byUID[uid], c.open) {
+	if tooMany(c.by[of], c.open) {
 		return nil, false
 	}
-	if c.byUID == nil {
-		c.byUID = map[uint32]int{}
+	if c.by == nil {
+		c.by = map[K]int{}
 	}
-	c.byUID[uid]++
+	c.by[of]++
 	c.open++
 	return sync.OnceFunc(func() {
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		c.open--
-		if c.byUID[uid]--; c.byUID[uid] == 0 {
-			delete(c.byUID, uid)
+		if c.by[of]--; c.by[of] == 0 {
+			delete(c.by, of)
 		}
 	}), true
+}
+
+// stay is the place that a connection takes.
+type stay struct {
+	mu    sync.Mutex
+	leave func()
+	given bool
+}
+
+// change gives the place back for another.
+func (t *stay) change(leave func()) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.given {
+		leave()
+		return
+	}
+	t.leave()
+	t.leave = leave
+}
+
+// give gives it back for good.
+func (t *stay) give() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.given = true
+	t.leave()
 }
 
 // guarded serves one client so that what goes wrong with it ends nothing but
 // its own connection. One that does not come to its end when its client has
 // gone, or to its beginning, is left behind: it takes nobody's place.
-func (s *Server) guarded(ctx context.Context, nc *net.UnixConn, uid uint32, at place, introduced, leave func()) {
+func (s *Server) guarded(ctx context.Context, nc *net.UnixConn, uid uint32, at place, introduced func(), stay *stay) {
 	ctx, gone := context.WithCancelCause(ctx)
 	done := make(chan struct{})
 	var once sync.Once
@@ -170,7 +199,7 @@ func (s *Server) guarded(ctx context.Context, nc *net.UnixConn, uid uint32, at p
 			gone(errFault)
 			_ = nc.Close()
 			introduced()
-			leave()
+			stay.give()
 			s.Complain(fmt.Sprintf("tmux door: the connection of a client of uid %d %s; it is left behind", uid, what))
 		})
 	}
@@ -192,9 +221,10 @@ func (s *Server) guarded(ctx context.Context, nc *net.UnixConn, uid uint32, at p
 		}
 	}()
 	failpoint.At("tmuxd-admitted")
-	s.serve(ctx, gone, nc, uid, at, func() {
+	s.serve(ctx, gone, nc, uid, at, func(who identity.Identity) error {
 		beginning.Stop()
 		introduced()
+		return s.place(who, stay)
 	})
 }
 
@@ -230,7 +260,7 @@ func (s *Server) remember(uid uint32, person string) {
 	s.last[uid] = person
 }
 
-// overcrowded is the bound of all clients.
+// overcrowded is the bound of all clients, of a uid or of a person who is lent one.
 func overcrowded(ofUID, open int) bool { return ofUID >= perUIDAll || open >= totalAll }
 
 func peerUID(nc *net.UnixConn) (uint32, error) {
