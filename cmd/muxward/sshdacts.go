@@ -92,7 +92,7 @@ func (d *daemon) keysOf(ctx context.Context, who identity.Identity, c ctld.Call)
 		return line, nil
 	}
 	ev := access.Event{Door: identity.DoorSSHD, Account: who.Account(), PID: who.PID(), Inside: who.Inside(),
-		Key: key, Asked: []string{"keys", c.Account}, Reason: err.Error()}
+		Key: key, Asked: []string{"keys", c.Account[:min(len(c.Account), maxAccountName)]}, Reason: err.Error()}
 	if werr := d.gateway.AtDoor(ctx, ev); werr != nil {
 		err = fmt.Errorf("%w (and the log cannot be written: %w)", err, werr)
 	}
@@ -102,12 +102,18 @@ func (d *daemon) keysOf(ctx context.Context, who identity.Identity, c ctld.Call)
 	return nil, err
 }
 
+// maxAccountName is longer than any account's name, in bytes.
+const maxAccountName = 256
+
 func (d *daemon) ticketLine(ctx context.Context, who identity.Identity, c ctld.Call) (line identity.TicketLine, name string, err error) {
 	key, _, options, rest, err := ssh.ParseAuthorizedKey([]byte(c.Key))
 	if err != nil || len(options) > 0 || len(rest) > 0 {
 		return line, "", errors.New("this is no public key; the arguments are %u %t %k of sshd_config(5)")
 	}
 	name = identity.DescribeSSHKey(key)
+	if len(c.Account) > maxAccountName { // anybody may ask, and it is written
+		return line, name, errors.New("no account has so long a name")
+	}
 	account, err := d.accounts.ByName(ctx, c.Account)
 	if err == nil {
 		line, err = d.tickets.Issue(who, account, key)
