@@ -16,6 +16,8 @@ import (
 
 	"golang.org/x/crypto/ssh"
 	"golang.org/x/sys/unix"
+
+	"github.com/muxward/muxward/internal/tmux/tmuxtest"
 )
 
 // lentUID is the uid of the account that is lent in these tests: this process says that
@@ -410,7 +412,7 @@ func TestTicketOneLogin(t *testing.T) {
 		t.Fatalf("%+v", at.Subject())
 	}
 	end()
-	<-at.p.peer.Gone()
+	tmuxtest.Eventually(t, func() bool { return gone(at) }, "what came by the connection ends with it")
 	if !strings.Contains(at.p.peer.Cause().Error(), "connection that you came by has ended") {
 		t.Errorf("cause %v", at.p.peer.Cause())
 	}
