@@ -14,19 +14,22 @@ type screen interface {
 	// Rows returns the text shown, without trailing blanks.
 	Rows() []string
 	Cursor() (col, row int)
+	Picture() Picture
 	// Close ends it. What it would answer its program with is read from
 	// the reader that newScreen returned, until then.
 	Close()
 }
 
 func newScreen(cols, rows int) (screen, io.Reader) {
-	e := vt.NewEmulator(cols, rows)
-	return &emulator{e: e}, e
+	s := &emulator{e: vt.NewEmulator(cols, rows)}
+	s.watchCursor()
+	return s, s.e
 }
 
 type emulator struct {
-	e    *vt.Emulator
-	tail []byte // not yet given to e
+	e      *vt.Emulator
+	tail   []byte // not yet given to e
+	cursor Cursor // how it looks, not where it is
 }
 
 // Write holds back what comes after the last control character: the emulator

@@ -224,3 +224,33 @@ func TestSkippedAreCounted(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+func TestPictureTellsWhatCanBeSeen(t *testing.T) {
+	shows := func(text string) Picture {
+		x := Open(t, TerminalConfig{Cols: 20, Rows: 4}, "printf", "%b", text+`\nend`)
+		x.ExitCode() // all was printed
+		return x.Picture()
+	}
+	plain := shows(`one two`)
+	if want := "one two" + strings.Repeat(" ", 13); plain.Rows[0] != want || plain.Looks[0] != "" {
+		t.Errorf("%q, %q", plain.Rows[0], plain.Looks[0])
+	}
+	if got := (Cursor{Col: 3, Row: 1}); plain.Cursor != got {
+		t.Errorf("the cursor is %+v", plain.Cursor)
+	}
+	for _, same := range []string{
+		`one two`, `one\0033[31;1m \0033[mtwo`, `one two \0033[1m  \0033[m`, `\0033[?25l\0033[?25hone two`,
+	} {
+		if p := shows(same + `\0033[m`); !p.Equal(plain) {
+			t.Errorf("%q looks different: %s", same, plain.Differences(p))
+		}
+	}
+	for _, other := range []string{
+		`one twO`, `\0033[1mone\0033[m two`, `\0033[34mone\0033[m two`, `\0033[38;5;99mone\0033[m two`, `one\0033[41m \0033[mtwo`, `one\0033[4m \0033[mtwo`,
+		`one\0033[7m \0033[mtwo`, `one two\0033[?25l`, `one two\0033[6 q`, `one two\0033[4 q`, `one two\0033[44m\0033[K\0033[m`,
+	} {
+		if p := shows(other); p.Equal(plain) || plain.Differences(p) == "" {
+			t.Errorf("%q looks the same", other)
+		}
+	}
+}
