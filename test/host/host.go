@@ -450,14 +450,20 @@ type Event struct {
 	Reason   string    `json:"reason"`
 	Note     string    `json:"note"`
 	Bytes    int       `json:"bytes"`
+	Content  []byte    `json:"content"`
 	Exit     int       `json:"exit"`
 	Count    int       `json:"count"`
 }
 
-// Audit gives the whole log.
-func (h *Host) Audit() []Event {
+// Audit gives the whole log, but for each single delivery of keys.
+func (h *Host) Audit() []Event { return h.audit() }
+
+// AuditKind gives what the log has of one kind.
+func (h *Host) AuditKind(kind string) []Event { return h.audit("--kind", kind) }
+
+func (h *Host) audit(which ...string) []Event {
 	h.t.Helper()
-	r := h.Muxward("", "audit", "query", "--json", "--state", h.State)
+	r := h.Muxward("", append([]string{"audit", "query", "--json", "--state", h.State}, which...)...)
 	if r.Code != 0 {
 		h.t.Fatalf("audit query: %s%s", r.Err, r.Out)
 	}
