@@ -69,6 +69,7 @@ const (
 	EventKeys     EventKind = "keys"     // typed into a pane: sums of the second
 	EventAttach   EventKind = "attach"   // a person's display began
 	EventDetach   EventKind = "detach"   // and ended
+	EventShown    EventKind = "shown"    // from now on a person is shown these panes, at a place of their own
 	EventRevoke   EventKind = "revoke"   // a person was revoked, or let in again
 	EventGrant    EventKind = "grant"    // something was given, or what was given ended
 	EventReload   EventKind = "reload"   // policy was loaded or refused

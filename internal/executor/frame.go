@@ -266,6 +266,7 @@ func (o *own) show(ctx context.Context, view *tmux.Snapshot, here place, capture
 	w := o.snap.Window(here.window)
 	next := &scenic{rests: map[tmux.PaneID]*gateway.Right{}, panes: map[tmux.PaneID]picture.Pane{}, acts: here.acts}
 	drawn := picture.Window{Width: w.Width, Height: w.Height, Active: -1, Status: o.status(view, here)}
+	var seen []*gateway.Right
 	for _, id := range displayed(w) {
 		p := o.snap.Pane(id)
 		if p == nil {
@@ -275,6 +276,7 @@ func (o *own) show(ctx context.Context, view *tmux.Snapshot, here place, capture
 		if c := captured[id]; c != nil && inView(view, here, id) {
 			part.Seen, part.Rows = true, c.rows
 			next.rests[id] = o.right(id, here)
+			seen = append(seen, next.rests[id])
 			next.asks = next.asks || c.mouse || c.wants
 			next.mouse = next.mouse || c.mouse
 			if id == here.pane {
@@ -292,6 +294,9 @@ func (o *own) show(ctx context.Context, view *tmux.Snapshot, here place, capture
 				next.rests[id] = o.right(id, here)
 			}
 		}
+	}
+	if err := o.record(ctx, seen); err != nil {
+		return err
 	}
 	size := s.att.Size()
 	next.Picture = picture.Compose(drawn, size.Cols, size.Rows)

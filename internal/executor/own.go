@@ -65,6 +65,9 @@ type own struct {
 	asked uint64 // counts the questions for the server's state
 	stood uint64 // by which of them it is known where the person is
 	snap  state  // the painter's: the last one it has seen
+	// recorded are the panes that they are shown by what the log has last: the
+	// painter's.
+	recorded []string
 }
 
 // state is what the server was like, by a question with this number.
