@@ -94,6 +94,7 @@ func (b *bed) policy() error {
 	for i := range b.people {
 		people += fmt.Sprintf("  c%d: {uid: %d}\n", i, firstUID+i)
 		fmt.Fprintf(&grants, "  - {who: c%d, role: typist, on: %s/bench, reason: types}\n", i, who)
+		fmt.Fprintf(&grants, "  - {who: c%d, role: typist, on: %s/c%[1]d, reason: types alone}\n", i, who)
 	}
 	people += "groups:\n  keyed: ["
 	for i := 1; i < keyed; i++ {

@@ -76,10 +76,14 @@ func (b *bed) hire() error {
 	return nil
 }
 
+// guest is the account of one of the people.
+func guest(i int) *syscall.Credential {
+	return &syscall.Credential{Uid: uint32(firstUID + i), Gid: uint32(firstUID + i)}
+}
+
 // join attaches one of the people.
 func (b *bed) join(i int) (*attached, error) {
-	who := &syscall.Credential{Uid: uint32(firstUID + i), Gid: uint32(firstUID + i)}
-	a, err := b.onTerminal(exec.Command("tmux", "attach", "-t", b.owner()+"/bench"), who)
+	a, err := b.onTerminal(exec.Command("tmux", "attach", "-t", b.owner()+"/bench"), guest(i))
 	if err != nil {
 		return nil, err
 	}

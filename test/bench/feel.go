@@ -10,6 +10,11 @@ import (
 // keys measures n keystrokes, one at a time: how long until the pane program's
 // echo of each is on the terminal.
 func (a *attached) keys(n int) (series, error) {
+	return a.keysEvery(2*time.Millisecond, n) // people do not type faster
+}
+
+// keysEvery is keys with a pause after each.
+func (a *attached) keysEvery(pause time.Duration, n int) (series, error) {
 	var out series
 	one := make([]byte, 1)
 	for i := range n {
@@ -23,7 +28,7 @@ func (a *attached) keys(n int) (series, error) {
 			return nil, err
 		}
 		out = append(out, time.Since(begin))
-		time.Sleep(2 * time.Millisecond) // people do not type faster
+		time.Sleep(pause)
 	}
 	return out, nil
 }

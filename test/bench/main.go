@@ -79,6 +79,7 @@ func measurements() []measurement {
 		{"key to echo, bare relay", "no authorization at all", keyToEchoRelay, 1000},
 		{"key to echo, owner", "p50 ≤ 1.5×, p99 ≤ 1.5×", keyToEchoOwner, 2000},
 		{"key to echo, typist", "", keyToEchoTypist, 2000},
+		{"50 guests at once: key to echo", "", guestsAtOnce, 10},
 		{"attach to first full screen", "≤ 1.4×", attachTime, 60},
 		{"command display-message", "≤ 1.15×", commandOne("display-message", "-p", "hello"), 200},
 		{"command list-sessions", "≤ 1.15×", commandOne("list-sessions"), 200},
