@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"sync"
+	"syscall"
 	"time"
 )
 
@@ -18,7 +19,7 @@ const (
 
 // guestsAtOnce measures how long 50 people wait for the echo of a key who type at
 // once, each into a pane of their own of one server: 50 guests, beside 50 plain tmux
-// clients at panes of that server, in turn.
+// clients at a plain server, in turn.
 func guestsAtOnce(host *bed, n int) (string, error) {
 	if os.Geteuid() != 0 {
 		return "skipped: people with accounts of their own need root", nil
@@ -28,9 +29,8 @@ func guestsAtOnce(host *bed, n int) (string, error) {
 		return "", err
 	}
 	defer b.close()
-	if out, err := exec.Command("tmux", "-S", b.socket, "set-option", "-g", "status", "off").CombinedOutput(); err != nil {
-		return "", fmt.Errorf("%w: %s", err, out)
-	}
+	plain := b.dir + "/plain"
+	defer func() { _ = exec.Command("tmux", "-S", plain, "kill-server").Run() }()
 	var raw, guests []*attached
 	defer func() {
 		for _, a := range append(raw, guests...) {
@@ -38,38 +38,56 @@ func guestsAtOnce(host *bed, n int) (string, error) {
 		}
 	}()
 	for i := range guestsNow {
-		for _, name := range []string{fmt.Sprint("r", i), fmt.Sprint("c", i)} {
-			if out, err := b.tmux("new-session", "-d", "-s", name, "-x", "200", "-y", "50", b.self+" pane echo"); err != nil {
-				return "", fmt.Errorf("%w: %s", err, out)
-			}
-		}
-		a, err := b.attach(true, "attach", "-t", fmt.Sprint("r", i))
+		name := fmt.Sprint("c", i)
+		a, err := b.at(plain, name, []string{"-S", plain, "-f", b.dir + "/tmux.conf"}, name, nil)
 		if err != nil {
 			return "", err
 		}
 		raw = append(raw, a)
-		if a, err = b.onTerminal(exec.Command("tmux", "attach", "-t", fmt.Sprintf("%s/c%d", b.owner(), i)), guest(i)); err != nil {
-			return "", err
+		if a, err = b.at(b.socket, name, nil, b.owner()+"/"+name, guest(i)); err != nil {
+			return "", fmt.Errorf("guest %d: %w", i, err)
 		}
 		guests = append(guests, a)
-		if err := errors.Join(raw[i].until("PANE-READY"), guests[i].until("PANE-READY")); err != nil {
-			return "", fmt.Errorf("person %d does not come in: %w", i, err)
-		}
 	}
 	var r, g series
 	for range n {
 		for _, side := range []struct {
+			name   string
 			people []*attached
 			to     *series
-		}{{raw, &r}, {guests, &g}} {
+		}{{"plain", raw, &r}, {"guests", guests, &g}} {
 			s, err := together(side.people)
 			if err != nil {
-				return "", err
+				return "", fmt.Errorf("%s: %w", side.name, err)
 			}
 			*side.to = append(*side.to, s...)
 		}
 	}
 	return compare(r, g), nil
+}
+
+// at has somebody come to a new session with a pane that echoes, of the server at a
+// socket. The flags are how the session's owner and they name that server, nil: they
+// come through muxward.
+func (b *bed) at(socket, session string, flags []string, target string, who *syscall.Credential) (*attached, error) {
+	begin := exec.Command("tmux", append(flags[:len(flags):len(flags)], "new-session", "-d", "-s", session, "-x", "200", "-y", "50", b.self+" pane echo")...)
+	begin.Env = b.through()
+	if out, err := begin.CombinedOutput(); err != nil {
+		return nil, fmt.Errorf("%w: %s", err, out)
+	}
+	// The status line would mix its letters with the echo.
+	if out, err := exec.Command("tmux", "-S", socket, "set-option", "-g", "status", "off").CombinedOutput(); err != nil {
+		return nil, fmt.Errorf("%w: %s", err, out)
+	}
+	a, err := b.onTerminal(exec.Command("tmux", append(flags[:len(flags):len(flags)], "attach", "-t", target)...), who)
+	if err != nil {
+		return nil, err
+	}
+	if err := a.until("PANE-READY"); err != nil {
+		a.close()
+		return nil, err
+	}
+	return a, nil
 }
 
 // together has all type, each in their own time.

@@ -81,7 +81,7 @@ func watchSleepers(path string, d *duet, t *testing.T) string {
 		tmuxtest.KillAtEnd(t, cmd.Process.Pid)
 		pids = append(pids, fmt.Sprint(cmd.Process.Pid))
 	}
-	return path + " -d 100 -p " + strings.Join(pids, ",")
+	return path + " -d 10 -p " + strings.Join(pids, ",")
 }
 
 // prose is text of n lines: with words to search for, wide characters, and lines
@@ -155,7 +155,7 @@ highlight_base_name=0
 tree_view=0
 sort_key=0
 sort_direction=1
-delay=100
+delay=10
 enable_mouse=1
 header_layout=two_50_50
 column_meters_0=Hostname
