@@ -38,8 +38,10 @@ const (
 	// silence is how long nothing may come to either terminal before what they
 	// show counts; longSilence, if nothing has come to one at all since the keys, or
 	// if there is a new size to draw for; clickSilence is that after which another
-	// click makes no double click in any of the programs.
-	silence, longSilence, clickSilence = 40 * time.Millisecond, 300 * time.Millisecond, 600 * time.Millisecond
+	// click makes no double click in any of the programs, escapeSilence that after
+	// which no key belongs to an escape before it.
+	silence, longSilence        = 40 * time.Millisecond, 300 * time.Millisecond
+	clickSilence, escapeSilence = 600 * time.Millisecond, 150 * time.Millisecond
 
 	duetCols, duetRows = 80, 24
 )
@@ -142,8 +144,8 @@ type performance struct {
 	*duet
 	t    *testing.T
 	x    [2]*tmuxtest.Terminal
-	ttys [2]string // of the panes
-	done []string  // what was done last
+	pane [2]pane
+	done []string // what was done last
 }
 
 // play has a program run at both, has things done in it until at least n were,
@@ -161,7 +163,7 @@ func (d *duet) play(t *testing.T, p duetProgram, n int, mouse bool) int {
 		d.tmux(i, "new-session", "-d", "-s", p.name, "-n", p.name, "-x", fmt.Sprint(duetCols), "-y", fmt.Sprint(duetRows-1),
 			"cd "+home+" && exec env "+strings.Join(env, " ")+" "+command)
 		d.tmux(i, "set-option", "-t", p.name, "mouse", map[bool]string{true: "on", false: "off"}[mouse])
-		w.ttys[i] = d.tmux(i, "display-message", "-p", "-t", p.name+":", "#{pane_tty}")
+		w.pane[i] = openPane(t, d.tmux(i, "display-message", "-p", "-t", p.name+":", "#{pane_tty} #{pane_pid}"))
 	}
 	w.x = [2]*tmuxtest.Terminal{
 		d.plain.Attach(t, tmuxtest.TerminalConfig{}, "attach", "-t", p.name),
@@ -221,7 +223,7 @@ func (w *performance) settle(i interaction, before [2]int) {
 			same = i.done(p) && w.alike(p).Equal(w.x[1].Picture())
 		}
 		drawn := now[0] > before[0] && now[1] > before[1]
-		return same && (drawn || !awaited) && time.Since(since) >= i.silence(drawn) && w.sized(i)
+		return same && (drawn || !awaited) && time.Since(since) >= i.silence(drawn) && w.pane[0].rests(i) && w.pane[1].rests(i)
 	}, "both show the same after %q: %v", &w.done, stringer(w.difference))
 }
 
@@ -230,33 +232,49 @@ func (i interaction) silence(drawn bool) time.Duration {
 	switch {
 	case i.click:
 		return clickSilence
+	case i.alone():
+		return escapeSilence
 	case i.cols > 0 || !drawn:
 		return longSilence
 	}
 	return silence
 }
 
-// sized reports whether both panes have the size that the terminals were given:
-// tmux tells a program some time after it has drawn for that.
-func (w *performance) sized(i interaction) bool {
-	w.t.Helper()
-	for _, name := range w.ttys {
-		if i.cols == 0 {
-			break
-		}
-		tty, err := os.OpenFile(name, os.O_RDWR|unix.O_NOCTTY, 0)
-		if err != nil {
-			w.t.Fatal(err)
-		}
-		size, err := unix.IoctlGetWinsize(int(tty.Fd()), unix.TIOCGWINSZ)
-		if err = errors.Join(err, tty.Close()); err != nil {
-			w.t.Fatal(err)
-		}
-		if int(size.Col) != i.cols || int(size.Row) != i.rows-1 {
-			return false
-		}
+// pane is the terminal of a pane, and the program in it.
+type pane struct {
+	t   *testing.T
+	tty *os.File
+	pid string
+}
+
+// openPane opens what tmux says of a pane: its terminal's name and its process.
+func openPane(t *testing.T, about string) pane {
+	t.Helper()
+	name, pid, _ := strings.Cut(about, " ")
+	tty, err := os.OpenFile(name, os.O_RDWR|unix.O_NOCTTY, 0)
+	if err != nil {
+		t.Fatal(err)
 	}
-	return true
+	t.Cleanup(func() { _ = tty.Close() }) // nothing was written
+	return pane{t, tty, pid}
+}
+
+// rests reports whether the program has read what came, and waits for more. If the
+// terminals were given a size, it has that: tmux tells a program some time after it
+// has drawn for that.
+func (p pane) rests(i interaction) bool {
+	p.t.Helper()
+	unread, err := unix.IoctlGetInt(int(p.tty.Fd()), unix.TIOCINQ)
+	size, serr := unix.IoctlGetWinsize(int(p.tty.Fd()), unix.TIOCGWINSZ)
+	stat, perr := os.ReadFile("/proc/" + p.pid + "/stat")
+	if err = errors.Join(err, serr, perr); err != nil {
+		p.t.Fatal(err)
+	}
+	if i.cols > 0 && (int(size.Col) != i.cols || int(size.Row) != i.rows-1) {
+		return false
+	}
+	state := strings.LastIndex(string(stat), ") ") + 2
+	return unread == 0 && stat[state] == 'S'
 }
 
 // done reports whether a screen shows what it has to after an interaction.
