@@ -1,5 +1,7 @@
 package identity
 
+import "strings"
+
 // Identity is a proved person at a door. The zero value is nobody; so is a process that
 // stands for no person, of which it says which one it is.
 // It is a small handle to an immutable value: copy it freely.
@@ -160,6 +162,9 @@ type Subject struct {
 	Door string
 	// Inside is the guarded pane the connection comes from, as owner/%N.
 	Inside string
+	// Key is the fingerprint of the key that proved them, of a certificate that of
+	// the key in it; "" where no key did.
+	Key string `json:",omitempty"`
 }
 
 // Subject gives the facts of the identity that decisions rest on. The account of those
@@ -176,5 +181,6 @@ func (i Identity) Subject() Subject {
 	if i.p.ticket != nil {
 		account = ""
 	}
-	return Subject{i.p.person, account, uid, i.p.door, i.p.inside}
+	key, _, _ := strings.Cut(i.p.key, " ") // what a certificate says is behind it
+	return Subject{i.p.person, account, uid, i.p.door, i.p.inside, key}
 }

@@ -244,7 +244,7 @@ func (s *Set) Holds(who identity.Subject, o access.Object, at time.Time) access.
 		return 0
 	}
 	v := s.view(who.Person)
-	given := all(v.holders, o, at)
+	given := all(v.holders, &who, o, at)
 	own := owns(who.Person, o)
 	if own {
 		given = access.AllVerbs

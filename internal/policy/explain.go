@@ -126,6 +126,8 @@ func (e *Explanation) grants(s *Set, q *access.Question) {
 			c.Why = fmt.Sprintf("gives %s, not %s", g.verbs, q.Verb)
 		case !g.gives(q.Verb, q.Command):
 			c.Why = "a command of one's own needs type or execute as well"
+		case !g.fits(&q.Who):
+			c.Why = "counts only with the key " + g.given.Key
 		case q.At.Before(g.from):
 			c.Why = "begins at " + g.from.Format(time.RFC3339)
 		case !g.until.IsZero() && !q.At.Before(g.until):

@@ -21,6 +21,8 @@ type Given struct {
 	On          access.Object
 	From, Until time.Time // zero: no bound
 	Reason      string
+	// Key, if set, is the fingerprint of the one key with which it counts.
+	Key string
 	// Giver is who gave it, as they came in then.
 	Giver identity.Subject
 }
@@ -77,6 +79,11 @@ func (g *grant) stands(o *access.Object, taken func(string, access.Object) bool)
 		}
 	}
 	return true
+}
+
+// fits reports whether a grant is for who comes in as somebody did.
+func (g *grant) fits(who *identity.Subject) bool {
+	return g.given == nil || g.given.Key == "" || bound(g.given.Key == who.Key)
 }
 
 // with gives the policy together with those grants that count at a time. Its

@@ -455,3 +455,18 @@ func BenchmarkMove(b *testing.B) {
 		})
 	}
 }
+
+// TestBoundToKey: what is bound to a key is its person's who comes with that key, and
+// at no door with another, or with none.
+func TestBoundToKey(t *testing.T) {
+	e := moved(t, "grants: []\n", given(t, "1 alice gives bob typist on alice/work", func(g *Given) { g.Key = "SHA256:one" }))
+	for key, want := range map[string]bool{"SHA256:one": true, "SHA256:two": false, "": false} {
+		q := ask(t, "bob type alice/work:1.2")
+		q.Who.Key = key
+		holds := e.Holds(q.Who, q.Object, q.At).Has(access.Type)
+		covers := e.Covers(q.Who, access.SetOf(access.Type), q.Object, q.At).Allow
+		if got := e.Decide(q).Allow; got != want || holds != want || covers != want {
+			t.Errorf("with the key %q: %v, holds %v, covers %v", key, got, holds, covers)
+		}
+	}
+}

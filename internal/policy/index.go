@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/muxward/muxward/internal/access"
+	"github.com/muxward/muxward/internal/identity"
 )
 
 // index finds the grants for a person and an object with a few look-ups,
@@ -176,7 +177,7 @@ func find(hs []*holder, q *access.Question) found {
 	var out found
 	for _, h := range hs {
 		h.visit(q.Object, func(g *grant) {
-			if !g.gives(q.Verb, q.Command) {
+			if !g.gives(q.Verb, q.Command) || !g.fits(&q.Who) {
 				return
 			}
 			counts, change := g.at(q.At)
@@ -194,11 +195,11 @@ func find(hs []*holder, q *access.Question) found {
 }
 
 // all asks the grants of the holders for every verb at once.
-func all(hs []*holder, o access.Object, at time.Time) access.VerbSet {
+func all(hs []*holder, who *identity.Subject, o access.Object, at time.Time) access.VerbSet {
 	var verbs access.VerbSet
 	for _, h := range hs {
 		h.visit(o, func(g *grant) {
-			if counts, _ := g.at(at); counts {
+			if counts, _ := g.at(at); counts && g.fits(who) {
 				verbs = verbs.With(g.verbs)
 			}
 		})

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/muxward/muxward/internal/access"
+	"github.com/muxward/muxward/internal/identity"
 )
 
 func TestParseSelector(t *testing.T) {
@@ -105,10 +106,10 @@ func FuzzSelector(f *testing.F) {
 			t.Fatalf("%q is called %q", text, name(o))
 		}
 		ix := newIndex([]grant{{who: "bob", verbs: 1, on: sel}})
-		if all(ix.holders("bob", nil), o, noon) != 1 {
+		if all(ix.holders("bob", nil), &identity.Subject{}, o, noon) != 1 {
 			t.Fatalf("a grant on %q does not hold its own object", text)
 		}
-		if up := o.Up(); o.Kind > access.Host && all(ix.holders("bob", nil), up, noon) != 0 {
+		if up := o.Up(); o.Kind > access.Host && all(ix.holders("bob", nil), &identity.Subject{}, up, noon) != 0 {
 			t.Fatalf("a grant on %q reaches upwards", text)
 		}
 	})

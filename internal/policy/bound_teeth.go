@@ -1,0 +1,6 @@
+//go:build teeth_code
+
+package policy
+
+// bound has grants count with any key. It is for the control runs of test/attack.
+func bound(bool) bool { return true }
