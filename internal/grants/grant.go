@@ -41,8 +41,11 @@ type Grant struct {
 	// Giver is who gave it, as they came in then: they have to hold what they
 	// gave for as long as it counts.
 	Giver identity.Subject `json:"giver"`
-	// Source is by what it came here.
+	// Source is by what it came here, and Invite the number of the invite if it was
+	// one. Key, if set, is the fingerprint of the one key with which it counts.
 	Source string    `json:"source"`
+	Invite int64     `json:"invite,omitempty"`
+	Key    string    `json:"key,omitempty"`
 	At     time.Time `json:"at"`
 
 	State State `json:"state"`
@@ -69,6 +72,14 @@ func (g Grant) check() error {
 	if _, err := identity.CanonicalName(who); err != nil {
 		return fmt.Errorf("to whom: %w", err)
 	}
+	if g.Invite < 0 || g.Invite >= g.ID && g.Invite != 0 {
+		return errors.New("it came by an invite that came after it")
+	}
+	return g.terms()
+}
+
+// terms says what is wrong with what is given, whoever gets it.
+func (g Grant) terms() error {
 	if _, err := identity.CanonicalName(g.Giver.Person); err != nil {
 		return fmt.Errorf("by whom: %w", err)
 	}
@@ -77,7 +88,7 @@ func (g Grant) check() error {
 			return errors.New("a time of it lies beyond the year 9999 or before the year 1")
 		}
 	}
-	for _, text := range []string{g.What, g.Target, g.Source, g.On.Incarnation, g.On.Session.Name, g.Giver.Account, g.Giver.Door} {
+	for _, text := range []string{g.What, g.Target, g.Source, g.On.Incarnation, g.On.Session.Name, g.Giver.Account, g.Giver.Door, g.Key} {
 		if len(text) > maxWords || !utf8.ValidString(text) {
 			return fmt.Errorf("a text of it is none, or has more than %d bytes", maxWords)
 		}
@@ -91,6 +102,8 @@ func (g Grant) check() error {
 		return errors.New("it is on a session, window or pane of no server")
 	case g.Giver.Inside != "":
 		return errors.New("it was given from inside a pane")
+	case g.Giver.Key != "":
+		return errors.New("it was given by who came with a key")
 	case !g.Until.IsZero() && !g.Until.After(g.NotBefore):
 		return errors.New("it ends before it begins")
 	case !g.Until.IsZero() && g.Until.Sub(g.NotBefore) < MinLength:

@@ -21,6 +21,10 @@ import (
 const asWriter = "MUXWARD_TEST_GRANTS"
 
 func TestMain(m *testing.M) {
+	if path := os.Getenv(asJoiners); path != "" {
+		fmt.Fprintln(os.Stderr, joinUntilKilled(path))
+		os.Exit(1)
+	}
 	if path := os.Getenv(asWriter); path != "" {
 		fmt.Fprintln(os.Stderr, writeUntilKilled(path))
 		os.Exit(1)

@@ -24,6 +24,8 @@ type row struct {
 	Reason    string    `json:"reason,omitempty"`
 	Giver     rowGiver  `json:"giver"`
 	Source    string    `json:"source"`
+	Invite    int64     `json:"invite,omitempty"`
+	Key       string    `json:"key,omitempty"`
 	At        time.Time `json:"at"`
 	// Pending: it is not on record yet. Such a row was never in force.
 	Pending bool `json:"pending,omitempty"`
@@ -52,7 +54,7 @@ type rowGiver struct {
 func rowOf(g Grant, pending bool) row {
 	r := row{
 		ID: g.ID, Who: g.Who, What: g.What, Target: g.Target, NotBefore: g.NotBefore, Until: g.Until,
-		Reason: g.Reason, Source: g.Source, At: g.At, Pending: pending,
+		Reason: g.Reason, Source: g.Source, Invite: g.Invite, Key: g.Key, At: g.At, Pending: pending,
 		On: rowObject{
 			Kind: g.On.Kind.String(), Owner: g.On.Owner, Incarnation: g.On.Incarnation,
 			Session: g.On.Session.ID, Name: g.On.Session.Name, Index: g.On.Session.Index,
@@ -69,9 +71,18 @@ func rowOf(g Grant, pending bool) row {
 // grant gives the grant of a row. An error is not for what is damaged: sums have
 // been compared before.
 func (r row) grant() (Grant, error) {
+	g, err := r.given()
+	if err != nil {
+		return g, err
+	}
+	return g, g.check()
+}
+
+// given gives what a row says, whoever gets it.
+func (r row) given() (Grant, error) {
 	g := Grant{
 		ID: r.ID, Who: r.Who, What: r.What, Target: r.Target, NotBefore: r.NotBefore, Until: r.Until,
-		Reason: r.Reason, Source: r.Source, At: r.At, State: Given,
+		Reason: r.Reason, Source: r.Source, Invite: r.Invite, Key: r.Key, At: r.At, State: Given,
 		On: access.Object{
 			Owner: r.On.Owner, Incarnation: r.On.Incarnation,
 			Session: access.SessionRef{ID: r.On.Session, Name: r.On.Name, Index: r.On.Index},
@@ -91,7 +102,7 @@ func (r row) grant() (Grant, error) {
 			return g, fmt.Errorf("there is no kind of object %q", r.On.Kind)
 		}
 	}
-	return g.plain(), g.check()
+	return g.plain(), nil
 }
 
 // change is a row to be put in the place of the one of its number, or with no
@@ -107,19 +118,24 @@ func changeTo(g Grant, pending bool) (change, error) {
 	if err := g.check(); err != nil {
 		return change{}, err
 	}
-	body, err := json.Marshal(rowOf(g, pending))
+	body, err := encode(rowOf(g, pending))
 	if err != nil {
 		return change{}, err
 	}
-	back, waits, err := readBody(string(body))
+	back, waits, err := readBody(body)
 	if err != nil {
 		return change{}, err
 	}
 	if waits != pending || back.ID != g.ID || back.Verbs != g.Verbs || back.On.Key() != g.On.Key() ||
-		!back.Until.Equal(g.Until) || !back.NotBefore.Equal(g.NotBefore) {
+		!back.Until.Equal(g.Until) || !back.NotBefore.Equal(g.NotBefore) || back.Invite != g.Invite || back.Key != g.Key {
 		return change{}, errors.New("it would be read as another")
 	}
-	return change{g.ID, string(body)}, nil
+	return change{g.ID, body}, nil
+}
+
+func encode(row any) (string, error) {
+	body, err := json.Marshal(row)
+	return string(body), err
 }
 
 // readBody reads a row.

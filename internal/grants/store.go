@@ -50,8 +50,10 @@ type Store struct {
 	lives map[string]life
 
 	atStart []Grant                 // what opening it has changed
+	invited []Invite                // of the invites likewise
 	list    atomic.Pointer[[]Grant] // those that are given, by their numbers
-	fault   atomic.Pointer[error]   // why not all is on disk
+	invites atomic.Pointer[[]Invite]
+	fault   atomic.Pointer[error] // why not all is on disk
 }
 
 // life is one life of a tmux server, and when it was seen.
@@ -103,6 +105,7 @@ func sumOf(id int64, body string) digest {
 func OpenStore(ctx context.Context, path string, now Clock) (s *Store, err error) {
 	s = &Store{path: path, unsaved: map[int64]change{}, lives: map[string]life{}}
 	s.list.Store(&[]Grant{})
+	s.invites.Store(&[]Invite{})
 	if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) {
 		if err := create(ctx, path); err != nil {
 			return nil, fmt.Errorf("make the store of grants: %w", err)
@@ -111,12 +114,12 @@ func OpenStore(ctx context.Context, path string, now Clock) (s *Store, err error
 	if err := s.open(ctx); err != nil {
 		return nil, refuse(path, now.Wall, err)
 	}
-	all, pending, err := s.read(ctx)
+	found, err := s.read(ctx)
 	if err != nil {
 		_ = s.db.Close()
 		return nil, refuse(path, now.Wall, err)
 	}
-	s.begin(ctx, all, pending, now)
+	s.begin(ctx, found, now)
 	return s, nil
 }
 
@@ -148,9 +151,17 @@ func (s *Store) open(ctx context.Context) error {
 	return nil
 }
 
-// read checks the whole store and gives what is given in it, and what was not on
-// record when it was written.
-func (s *Store) read(ctx context.Context) (all, pending []Grant, err error) {
+// contents are what a store holds: what is given, and what was not on record when it
+// was written.
+type contents struct {
+	given, pending []Grant
+	open, unopened []Invite // invites likewise
+}
+
+func (c *contents) len() int { return len(c.given) + len(c.pending) + len(c.open) + len(c.unopened) }
+
+// read checks the whole store and gives what is in it.
+func (s *Store) read(ctx context.Context) (found contents, err error) {
 	defer func() {
 		if r := recover(); r != nil { // in the reading of what is no database
 			err = fmt.Errorf("it cannot be read: %v", r)
@@ -158,64 +169,80 @@ func (s *Store) read(ctx context.Context) (all, pending []Grant, err error) {
 	}()
 	var word string
 	if err := s.db.QueryRowContext(ctx, "PRAGMA integrity_check(1)").Scan(&word); err != nil {
-		return nil, nil, err
+		return found, err
 	}
 	if word != "ok" {
-		return nil, nil, errors.New(word)
+		return found, errors.New(word)
 	}
 	h, err := s.readHead(ctx)
 	if err != nil {
-		return nil, nil, err
+		return found, err
 	}
 	rows, err := s.db.QueryContext(ctx, "SELECT id, body, sum FROM grants ORDER BY id")
 	if err != nil {
-		return nil, nil, err
+		return found, err
 	}
 	defer rows.Close()
 	var sums digest
 	for rows.Next() {
-		g, waits, sum, err := readRow(rows)
+		id, sum, err := found.readRow(rows)
 		if err != nil {
-			return nil, nil, err
+			return found, err
 		}
 		sums.xor(sum)
-		if g.ID <= 0 || g.ID >= h.Next {
-			return nil, nil, fmt.Errorf("number %d was never given", g.ID)
-		}
-		if waits {
-			pending = append(pending, g)
-		} else {
-			all = append(all, g)
+		if id <= 0 || id >= h.Next {
+			return found, fmt.Errorf("number %d was never given", id)
 		}
 	}
 	if err := rows.Err(); err != nil {
-		return nil, nil, err
+		return found, err
 	}
-	if len(all)+len(pending) != h.Rows || sums != h.Sums {
-		return nil, nil, errors.New("it does not hold what was written last")
+	if found.len() != h.Rows || sums != h.Sums {
+		return found, errors.New("it does not hold what was written last")
 	}
 	s.head = h
-	return all, pending, nil
+	return found, nil
 }
 
-func readRow(rows *sql.Rows) (g Grant, pending bool, sum digest, err error) {
-	var id int64
+// readRow takes a row in.
+func (c *contents) readRow(rows *sql.Rows) (id int64, sum digest, err error) {
 	var body string
 	var raw []byte
 	if err := rows.Scan(&id, &body, &raw); err != nil {
-		return g, false, sum, err
+		return id, sum, err
 	}
 	sum = sumOf(id, body)
 	if !slices.Equal(raw, sum[:]) {
-		return g, false, sum, fmt.Errorf("number %d has changed", id)
+		return id, sum, fmt.Errorf("number %d has changed", id)
 	}
-	if g, pending, err = readBody(body); err != nil {
-		return g, false, sum, foreign{fmt.Errorf("number %d: %w", id, err)}
+	says, err := c.take(body)
+	if err != nil {
+		return id, sum, foreign{fmt.Errorf("number %d: %w", id, err)}
 	}
-	if g.ID != id {
-		return g, false, sum, fmt.Errorf("number %d says that it is %d", id, g.ID)
+	if says != id {
+		return id, sum, fmt.Errorf("number %d says that it is %d", id, says)
 	}
-	return g, pending, sum, nil
+	return id, sum, nil
+}
+
+// take takes in what a row says, and gives its number.
+func (c *contents) take(body string) (int64, error) {
+	if isInvite(body) {
+		v, pending, err := readInvite(body)
+		into := &c.open
+		if pending {
+			into = &c.unopened
+		}
+		*into = append(*into, v)
+		return v.ID, err
+	}
+	g, pending, err := readBody(body)
+	into := &c.given
+	if pending {
+		into = &c.pending
+	}
+	*into = append(*into, g)
+	return g.ID, err
 }
 
 // create makes a new store beside path and puts it there when it is whole: an
@@ -330,39 +357,48 @@ const minLag = time.Second
 // started anew, and then they have come. If that cannot be written it holds all
 // the same, and is found out again at the next start: it is one transaction with
 // the time.
-func (s *Store) begin(ctx context.Context, all, pending []Grant, now Clock) {
+func (s *Store) begin(ctx context.Context, found contents, now Clock) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	lag, exact := now.behind(s.head.Clock)
-	for _, g := range pending {
+	for _, g := range found.pending {
 		s.ends(g.ended(TakenBack, now.Wall, "muxward", notRecorded))
 	}
 	var list []Grant
-	for _, g := range all {
-		if g.Until.IsZero() || lag < minLag || !neverBack {
-			list = append(list, g)
-			continue
-		}
-		if !exact {
+	for _, g := range found.given {
+		was := g.Until
+		if !g.lose(lag, exact) {
 			s.ends(g.ended(Over, now.Wall, "muxward", errClock))
 			continue
 		}
-		if g.Until = g.Until.Add(-lag); !g.NotBefore.IsZero() {
-			g.NotBefore = g.NotBefore.Add(-lag)
+		if !g.Until.Equal(was) {
+			row, err := changeTo(g, false)
+			if err != nil { // it was for the first years of all
+				s.ends(g.ended(Over, now.Wall, "muxward", errClock))
+				continue
+			}
+			s.unsaved[g.ID] = row
+			s.atStart = append(s.atStart, g)
 		}
-		row, err := changeTo(g, false)
-		if err != nil { // it was for the first years of all
-			s.ends(g.ended(Over, now.Wall, "muxward", errClock))
-			continue
-		}
-		s.unsaved[g.ID] = row
-		s.atStart = append(s.atStart, g)
 		list = append(list, g)
 	}
 	s.list.Store(&list)
+	s.beginInvites(found, lag, exact, now)
 	next := s.head
 	next.Clock = now
 	_ = s.write(ctx, next) // Fault tells of it, and the next write does it
+}
+
+// lose takes off a limit what the clock was set back by, and reports whether there is
+// something left of it for all that is known.
+func (g *Grant) lose(lag time.Duration, exact bool) bool {
+	if g.Until.IsZero() || lag < minLag || !neverBack {
+		return true
+	}
+	if g.Until = g.Until.Add(-lag); !g.NotBefore.IsZero() {
+		g.NotBefore = g.NotBefore.Add(-lag)
+	}
+	return exact
 }
 
 // ends notes at the start that a grant is not given any more.

@@ -237,14 +237,14 @@ func TestNothingCanBeWritten(t *testing.T) {
 		give(t, s, typist("bob", noon.Wall.Add(time.Hour)))
 		give(t, s, typist("carol", time.Time{}))
 		s = reopened(t, s)
-		all, pending, err := s.read(context.Background())
+		found, err := s.read(context.Background())
 		if err != nil {
 			t.Fatal(err)
 		}
 		if _, err := s.db.Exec("PRAGMA query_only = 1"); err != nil {
 			t.Fatal(err)
 		}
-		s.begin(context.Background(), all, pending, back)
+		s.begin(context.Background(), found, back)
 		if g, _ := s.Find(1); len(ids(s)) != 2 || !g.Until.Equal(back.Wall.Add(59*time.Minute)) {
 			t.Errorf("%v, and bob's ends at %v", ids(s), g.Until)
 		}
@@ -288,7 +288,11 @@ func TestFlippedBits(t *testing.T) {
 	if _, err := s.TakeBack(context.Background(), 2, "alice", "", noon); err != nil {
 		t.Fatal(err)
 	}
-	want := fmt.Sprintf("%+v", s.List())
+	_, code := invite(t, s, invitation(2))
+	if _, err := join(s, code, "erin", noon); err != nil {
+		t.Fatal(err)
+	}
+	want := fmt.Sprintf("%+v %+v", s.List(), s.Invites())
 	_ = s.Close()
 	good, err := os.ReadFile(path)
 	if err != nil {
@@ -321,7 +325,7 @@ func judgeDamage(t *testing.T, what string, data []byte, want string) int {
 	s, err := OpenStore(context.Background(), path, noon)
 	if err == nil {
 		defer s.Close()
-		if got := fmt.Sprintf("%+v", s.List()); got != want {
+		if got := fmt.Sprintf("%+v %+v", s.List(), s.Invites()); got != want {
 			t.Errorf("%s: read %s", what, got)
 		}
 		return 0

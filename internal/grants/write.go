@@ -38,7 +38,7 @@ func (s *Store) Gave(person string) bool {
 
 // Limited reports whether any of them has a limit.
 func (s *Store) Limited() bool {
-	return slices.ContainsFunc(s.List(), func(g Grant) bool { return !g.Until.IsZero() })
+	return len(s.Invites()) > 0 || slices.ContainsFunc(s.List(), func(g Grant) bool { return !g.Until.IsZero() })
 }
 
 // Fault says why the store is not as it should be, nil if it is: what was written
@@ -68,26 +68,53 @@ func (s *Store) Give(ctx context.Context, g Grant, now Clock, record func(Grant)
 	if err = cmp.Or(err, gerr, s.room(g)); err != nil {
 		return Grant{}, fmt.Errorf("nothing was given: %w", err)
 	}
-	next := s.head
-	next.Next, next.Clock = g.ID+1, now
-	if err := s.write(ctx, next, pending); err != nil {
-		return Grant{}, errors.Join(fmt.Errorf("nothing was given: %w", err), s.undo(ctx, g, now))
-	}
-	if err = record(g); err != nil {
-		err = fmt.Errorf("nothing was given, because it cannot be recorded: %w", err)
-	} else if err = s.write(ctx, s.head, given); err != nil {
-		err = fmt.Errorf("nothing was given: %w", err)
-	}
+	err = s.inTwo(ctx, now, handing{
+		id: g.ID, pending: []change{pending}, given: []change{given},
+		record: func() error { return record(g) },
+		failed: func() error { return record(g.ended(TakenBack, now.Wall, "muxward", notGiven)) },
+	})
 	if err != nil {
-		err = errors.Join(err, s.undo(ctx, g, now))
-		return Grant{}, errors.Join(err, record(g.ended(TakenBack, now.Wall, "muxward", notGiven)))
+		return Grant{}, err
 	}
+	s.add(g)
+	return g, nil
+}
+
+// add has a grant be given.
+func (s *Store) add(g Grant) {
 	list := append(slices.Clone(s.List()), g)
 	s.list.Store(&list)
 	if g.On.Kind >= access.Session {
 		s.lives[g.On.Owner] = life{g.On.Incarnation, g.At}
 	}
-	return g, nil
+}
+
+// handing is something new that is written in two steps, with its record in between.
+type handing struct {
+	id             int64
+	pending, given []change
+	was            []change // what is on disk before that, besides what is new
+	record, failed func() error
+}
+
+// inTwo writes something new. If it fails it has come to nothing.
+func (s *Store) inTwo(ctx context.Context, now Clock, h handing) error {
+	next := s.head
+	next.Next, next.Clock = h.id+1, now
+	if err := s.write(ctx, next, h.pending...); err != nil {
+		return errors.Join(fmt.Errorf("nothing was given: %w", err), s.undo(ctx, h, now))
+	}
+	err := h.record()
+	if err != nil {
+		err = fmt.Errorf("nothing was given, because it cannot be recorded: %w", err)
+	} else if err = s.write(ctx, s.head, h.given...); err != nil {
+		err = fmt.Errorf("nothing was given: %w", err)
+	}
+	if err != nil {
+		err = errors.Join(err, s.undo(ctx, h, now))
+		return errors.Join(err, h.failed())
+	}
+	return nil
 }
 
 // room says why there is no more room for what somebody gives.
@@ -105,9 +132,12 @@ func (s *Store) room(g Grant) error {
 }
 
 // undo sees to it that what was not given is not found on disk later either.
-func (s *Store) undo(ctx context.Context, g Grant, now Clock) error {
-	s.head.Next = max(s.head.Next, g.ID+1) // its number may be taken on disk
-	s.unsaved[g.ID] = change{id: g.ID}
+func (s *Store) undo(ctx context.Context, h handing, now Clock) error {
+	s.head.Next = max(s.head.Next, h.id+1) // its number may be taken on disk
+	s.unsaved[h.id] = change{id: h.id}
+	for _, c := range h.was {
+		s.unsaved[c.id] = c
+	}
 	next := s.head
 	next.Clock = now
 	if err := s.write(ctx, next); err != nil {
@@ -126,7 +156,7 @@ func (s *Store) TakeBack(ctx context.Context, id int64, by, why string, now Cloc
 		return Grant{}, fmt.Errorf("there is no grant %d; see: muxward grants", id)
 	}
 	g = g.ended(TakenBack, now.Wall, by, why)
-	if err := s.end(ctx, now, g); err != nil {
+	if err := s.end(ctx, now, []Grant{g}); err != nil {
 		return g, fmt.Errorf("grant %d is taken back now but would be there again after a restart: %w; "+
 			"it is tried again every half minute, so make room", id, err)
 	}
@@ -155,7 +185,7 @@ func (s *Store) Expire(ctx context.Context, now Clock) ([]Grant, error) {
 	if len(over) == 0 {
 		return nil, nil
 	}
-	return over, s.end(ctx, now, over...)
+	return over, s.end(ctx, now, over)
 }
 
 // over says why a grant counts no more and never again, "" if it may.
@@ -169,8 +199,8 @@ func (s *Store) over(g *Grant, now Clock) string {
 	return ""
 }
 
-// end takes grants out of the list, and writes that.
-func (s *Store) end(ctx context.Context, now Clock, ended ...Grant) error {
+// end takes grants out of the list, and writes that, with what else has changed.
+func (s *Store) end(ctx context.Context, now Clock, ended []Grant, more ...change) error {
 	out := make(map[int64]bool, len(ended))
 	for _, g := range ended {
 		out[g.ID] = true
@@ -178,6 +208,9 @@ func (s *Store) end(ctx context.Context, now Clock, ended ...Grant) error {
 	}
 	list := slices.DeleteFunc(slices.Clone(s.List()), func(g Grant) bool { return out[g.ID] })
 	s.list.Store(&list)
+	for _, c := range more {
+		s.unsaved[c.id] = c
+	}
 	next := s.head
 	next.Clock = now
 	return s.write(ctx, next)
@@ -257,7 +290,7 @@ func (s *Store) reopen(ctx context.Context, next *head) error {
 		return s.lost(errors.New("it was replaced"))
 	}
 	written := s.head.Next
-	if _, _, err := s.read(ctx); err != nil {
+	if _, err := s.read(ctx); err != nil {
 		return s.lost(err)
 	}
 	s.head.Next = max(s.head.Next, written)
