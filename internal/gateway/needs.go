@@ -362,6 +362,11 @@ func (g *Gateway) resolveAct(ctx context.Context, live *Live, req Request) (*Pla
 	if req.Act.Shows {
 		live.look()
 	}
+	if admits := req.Act.Admits; admits != nil {
+		if err := admits(); err != nil {
+			return p, err
+		}
+	}
 	if all := req.Act.All; all != nil {
 		p.Object, p.Needs = *all, []Need{Everything(*all)}
 		return p, nil

@@ -186,6 +186,9 @@ type Act struct {
 	// All, if it is set, is where every verb of tmux is needed. Target and Verb
 	// are not looked at then.
 	All *access.Object
+	// Admits, if it is set, says whether the act may be asked for at all, as by a code
+	// that came with it. Its error is the refusal, and is on record as any other.
+	Admits func() error
 	// Whole are verbs that are needed on the target and on everything in it,
 	// besides Verb: nobody gives what they do not hold.
 	Whole access.VerbSet
