@@ -77,6 +77,18 @@ func (d *daemon) act(who identity.Identity, c ctld.Call) (*gateway.Act, error) {
 			list, err := d.visibleGrants(who, c.Person, c.Target)
 			return gateway.Result{Value: list}, err
 		}
+	case "share":
+		return d.shareAct(who, c)
+	case "join":
+		return d.joinAct(who, c.Code)
+	case "invites":
+		a.Open = true
+		a.Do = func(context.Context, access.Object) (gateway.Result, error) {
+			list, err := d.visibleInvites(who)
+			return gateway.Result{Value: list}, err
+		}
+	case "invite-revoke":
+		return d.revokeInviteAct(who, c)
 	case "explain":
 		return d.explainAct(who, c)
 	case "attach":

@@ -47,6 +47,7 @@ func (d *daemon) tellGrants(ctx context.Context) {
 	if first < len(list) {
 		go d.tellOf(d.ctx, list[first:])
 	}
+	d.tellInvites(ctx)
 }
 
 func (d *daemon) tellOf(ctx context.Context, list []grants.Grant) {
@@ -89,8 +90,8 @@ func (d *daemon) givenNow() []grants.Grant {
 		return nil
 	}
 	list := d.grants.List()
-	if len(d.taken) > 0 {
-		list = slices.DeleteFunc(slices.Clone(list), func(g grants.Grant) bool { return d.taken[g.ID] })
+	if len(d.taken) > 0 { // invites have numbers of the same row
+		list = slices.DeleteFunc(slices.Clone(list), func(g grants.Grant) bool { return d.taken[g.ID] || d.taken[g.Invite] })
 	}
 	return list
 }
@@ -104,7 +105,7 @@ func (d *daemon) moveGrants() {
 		for _, g := range d.givenNow() {
 			m.Given = append(m.Given, policy.Given{
 				ID: strconv.FormatInt(g.ID, 10), Who: g.Who, What: g.What, Verbs: g.Verbs, On: g.On,
-				From: g.NotBefore, Until: g.Until, Reason: g.Reason, Giver: g.Giver,
+				From: g.NotBefore, Until: g.Until, Reason: g.Reason, Key: g.Key, Giver: g.Giver,
 			})
 		}
 	}
@@ -198,6 +199,7 @@ func (d *daemon) mindTime() {
 			fmt.Fprintf(os.Stderr, "muxward: grant %d is over (not recorded: %v)\n", g.ID, rerr)
 		}
 	}
+	err = errors.Join(err, d.expireInvites(now))
 	if err == nil && (d.grants.Limited() || d.grants.Fault() != nil) && now.Wall.Sub(d.clockWritten) >= clockEvery {
 		err = d.grants.Tick(d.ctx, now)
 		d.clockWritten = now.Wall

@@ -153,8 +153,6 @@ func (d *daemon) give(ctx context.Context, g grants.Grant, o access.Object) (gra
 // recordGrant writes what became of a grant: nothing is given that is not on
 // record.
 func (d *daemon) recordGrant(ctx context.Context, g grants.Grant, what string) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), logTime)
-	defer cancel()
 	by := g.Giver.Person
 	if g.State != grants.Given {
 		by = g.EndedBy
@@ -169,6 +167,19 @@ func (d *daemon) recordGrant(ctx context.Context, g grants.Grant, what string) e
 	if !g.Until.IsZero() {
 		note += " until " + g.Until.Format(time.RFC3339)
 	}
+	if g.Invite != 0 {
+		note += fmt.Sprintf(", by invite %d", g.Invite)
+	}
+	if g.Key != "" {
+		note += ", with the key " + g.Key
+	}
+	return d.writeGrant(ctx, g, by, note)
+}
+
+// writeGrant writes something about what was given.
+func (d *daemon) writeGrant(ctx context.Context, g grants.Grant, by, note string) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), logTime)
+	defer cancel()
 	ev := access.Event{
 		Kind: access.EventGrant, Time: d.gateway.Time(), Person: by, Allowed: true, Note: note,
 		Objects: []string{g.On.String()}, Verbs: []string{g.Verbs.String()}, Reason: g.Reason,

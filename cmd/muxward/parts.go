@@ -55,10 +55,12 @@ type daemon struct {
 	doors  map[uint32]bool // accounts whose door is open
 	digest string          // of the policy directory as last read
 	// granting is whose turn it is to write grants, moving held while they are put
-	// in force. taken are those that were taken back and may be in the store still.
+	// in force. taken are those that were taken back, and invites that were revoked,
+	// and may be in the store still.
 	granting      turn
 	moving        sync.Mutex
 	taken         map[int64]bool
+	tries         grants.Tries // of codes of invites
 	grantsDamaged error
 	// lately is when the clock was looked at last, clockWritten when it was
 	// written: of keepTime alone.

@@ -83,6 +83,7 @@ func (d *daemon) openSSH(ctx context.Context) (*sshDoor, error) {
 		Gateway: d.gateway, Key: s.key, Complain: d.complain,
 		Prover: identity.SSHProver{Keys: s.keys.Load, Now: d.gateway.Time},
 		Home:   d.homeOf,
+		Join:   d.joinBySSH,
 	}
 	return s, nil
 }

@@ -30,8 +30,13 @@ type Call struct {
 	For   string `json:"for,omitempty"`
 	// Seen is the mark of what was told last: the answer waits for another.
 	Seen string `json:"seen,omitempty"`
-	// ID is the number of a grant.
+	// ID is the number of a grant or of an invite.
 	ID int64 `json:"id,omitempty"`
+	// Code is that of an invite. Uses is for how many an invite is to be, and Bind has
+	// what it gives bound to their keys.
+	Code string `json:"code,omitempty"`
+	Uses int    `json:"uses,omitempty"`
+	Bind bool   `json:"bind,omitempty"`
 	// Argv is a command line of tmux's, or what there is to tell; Pane and Socket what its client would
 	// say of where it is: TMUX_PANE, and the socket that TMUX names.
 	Argv   []string `json:"argv,omitempty"`

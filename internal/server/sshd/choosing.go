@@ -124,7 +124,7 @@ func (l *lobby) take(all places) string {
 // place keeps the one that it had.
 func (l *lobby) filter() {
 	text := strings.TrimSpace(string(l.typed.line))
-	if _, begins := l.begins(text); begins {
+	if _, begins := l.begins(text); begins || l.joins(text) != "" {
 		text = ""
 	}
 	held := l.held
@@ -166,6 +166,15 @@ func (l *lobby) begins(answer string) (name string, ok bool) {
 	return strings.TrimSpace(name), l.mayBegin && word == "new" && l.all.named(answer) == nil
 }
 
+// joins gives the code of an answer that has one.
+func (l *lobby) joins(answer string) string {
+	word, code, _ := strings.Cut(strings.TrimPrefix(answer, "muxward "), " ")
+	if word != joinWord || l.x.c.s.Join == nil || l.all.named(answer) != nil {
+		return ""
+	}
+	return strings.TrimSpace(code)
+}
+
 // draw is the whole screen.
 func (l *lobby) draw() string {
 	l.cols, l.rows = l.x.screenSize()
@@ -175,6 +184,9 @@ func (l *lobby) draw() string {
 	}
 	if l.mayBegin {
 		below = append(below, "new NAME begins a session")
+	}
+	if len(l.all) == 0 && l.x.c.s.Join != nil {
+		below = append(below, "join CODE uses an invite")
 	}
 	if l.note != "" {
 		below = append(below, l.note)
@@ -256,7 +268,7 @@ func (l *lobby) key(ctx context.Context, typed []byte) (done bool, err error) {
 // answer is what was typed, or what is marked if nothing was.
 func (l *lobby) answer() string {
 	text := strings.TrimSpace(string(l.typed.line))
-	if _, begins := l.begins(text); text != "q" && text != otherWay && !begins && l.marked >= 0 {
+	if _, begins := l.begins(text); text != "q" && text != otherWay && !begins && l.joins(text) == "" && l.marked >= 0 {
 		return strconv.Itoa(l.marked + 1)
 	}
 	return text
@@ -308,6 +320,10 @@ func (l *lobby) obey(ctx context.Context, answer string) (r gateway.Result, left
 		}
 		return r, err != nil, err
 	}
+	if code := l.joins(answer); code != "" {
+		err := l.join(ctx, code)
+		return r, err != nil, err
+	}
 	var argv []string
 	if name, ok := l.begins(answer); ok {
 		if argv = []string{"new-session"}; name != "" {
@@ -329,6 +345,20 @@ func (l *lobby) obey(ctx context.Context, answer string) (r gateway.Result, left
 	}
 	l.typed = editor{}
 	return l.visit(ctx, argv)
+}
+
+// join has somebody come by an invite: what it gives is in the list then.
+func (l *lobby) join(ctx context.Context, code string) error {
+	l.typed, l.marked = editor{}, -1
+	joined, err := l.x.come(ctx, code)
+	switch {
+	case ctx.Err() != nil:
+		return err
+	case err != nil:
+		joined.Text = err.Error()
+	}
+	l.note = strings.ReplaceAll(l.x.readable(joined.Text), "\n", " ")
+	return nil
 }
 
 // visit has somebody attached until they leave, or shows why they are not.

@@ -27,6 +27,9 @@
 // (control.go); what is let through is put on its way packet by packet, and a change of
 // rights waits for the last one.
 //
+// Who has the code of an invite says `join CODE`, as a command line or in the list
+// (join.go).
+//
 // Who names nothing chooses from a list (lobby.go, choosing.go). It is drawn anew as it
 // changes; what was listed is drawn once more only while no right has changed since. By
 // lines, nothing is drawn over.

@@ -84,6 +84,9 @@ type Server struct {
 	Key     *HostKey
 	// Home gives the directory in which a person's own commands run.
 	Home func(person string) string
+	// Join makes the act of somebody who comes with the code of an invite. Its value
+	// is a [Joined].
+	Join func(who identity.Identity, code string) (*gateway.Act, error)
 	// Complain reports what went wrong at the door.
 	Complain func(what string)
 	// Grace is how long a connection has to prove somebody; 0 is 30 seconds.

@@ -362,13 +362,16 @@ func (x *session) base() gateway.Request {
 
 // exec runs a command line.
 func (x *session) exec(ctx context.Context, line string) (gateway.Result, error) {
+	if code := x.joins(line); code != "" {
+		return x.join(ctx, code)
+	}
 	asked, err := readCommand(line)
 	if err == nil && asked.mode == "-CC" && x.term == nil {
 		err = errors.New("tmux -CC needs a terminal; ask for one with: ssh -t")
 	}
 	switch {
 	case err != nil:
-		return gateway.Result{}, x.c.s.Gateway.Refuse(ctx, x.base(), []string{line}, err)
+		return gateway.Result{}, x.c.s.Gateway.Refuse(ctx, x.base(), []string{hushed(line)}, err)
 	case asked.mode != "":
 		return x.control(ctx, asked)
 	}

@@ -1,0 +1,417 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"time"
+
+	"github.com/muxward/muxward/internal/access"
+	"github.com/muxward/muxward/internal/gateway"
+	"github.com/muxward/muxward/internal/grants"
+	"github.com/muxward/muxward/internal/identity"
+	"github.com/muxward/muxward/internal/server/ctld"
+	"github.com/muxward/muxward/internal/server/sshd"
+	"github.com/muxward/muxward/internal/tmux"
+)
+
+// shared is what `share` came to. The code is told this once.
+type shared struct {
+	shownInvite
+	Code string `json:"code"`
+}
+
+// shownInvite is an invite as it is listed.
+type shownInvite struct {
+	ID     int64        `json:"id"`
+	What   string       `json:"what"`
+	Target string       `json:"target"`
+	Until  time.Time    `json:"until"`
+	By     string       `json:"by"`
+	Uses   int          `json:"uses"`
+	Used   []grants.Use `json:"used"`
+	Bind   bool         `json:"bind,omitempty"`
+	Reason string       `json:"reason,omitempty"`
+}
+
+func shownOf(v grants.Invite) shownInvite {
+	s := shownInvite{
+		ID: v.ID, What: v.What, Target: v.Target, Until: v.Until, By: v.Giver.Person,
+		Uses: v.Uses, Used: v.Used, Bind: v.Bind, Reason: shortReason(v.Reason),
+	}
+	if s.Used == nil {
+		s.Used = []grants.Use{}
+	}
+	return s
+}
+
+// shareAct makes an invite. Who makes it has to hold what it gives, as with a grant.
+func (d *daemon) shareAct(who identity.Identity, c ctld.Call) (*gateway.Act, error) {
+	g, err := d.asked(who, c)
+	if err == nil {
+		g.Target, err = d.sharedTarget(who, c)
+	}
+	if err != nil {
+		return nil, err
+	}
+	v := grants.Invite{Grant: g, Uses: c.Uses, Bind: c.Bind}
+	a := &gateway.Act{
+		Name: "share", Args: []string{g.What, "-t", g.Target, "--uses", strconv.Itoa(v.Uses)}, Target: g.Target,
+		Verb: access.Share, Whole: g.Verbs.With(access.SetOf(access.Share)),
+	}
+	if !g.Until.IsZero() {
+		a.Args = append(a.Args, "--until", g.Until.Format(time.RFC3339))
+	}
+	if v.Bind {
+		a.Args = append(a.Args, "--bind")
+	}
+	a.Args = withReason(a.Args, g.Reason)
+	a.Do = func(ctx context.Context, o access.Object) (gateway.Result, error) {
+		v.On = o
+		v.On.Links = nil // as of what is granted, the way that was asked for is kept
+		if err := d.granting.take(ctx, grantTurn); err != nil {
+			return gateway.Result{}, fmt.Errorf("nobody was invited: %w", err)
+		}
+		defer d.granting.leave()
+		made, code, err := d.grants.Invite(ctx, v, d.now(), func(v grants.Invite) error {
+			return d.recordInvite(ctx, v, "made")
+		})
+		return gateway.Result{Value: shared{shownOf(made), code.Text()}}, err
+	}
+	return a, nil
+}
+
+// sharedTarget is what is shared: what is named, a pane of it, or the only session of
+// who shares.
+func (d *daemon) sharedTarget(who identity.Identity, c ctld.Call) (string, error) {
+	if c.Pane != "" {
+		owner, _, ok := tmux.SplitOwner(c.Target, (&hostServers{d: d}).IsOwner)
+		switch _, err := tmux.ParsePaneID(c.Pane); {
+		case err != nil:
+			return "", fmt.Errorf("--pane: %q is no pane's id; write it as %%3", c.Pane)
+		case (&hostServers{d: d}).IsOwner(c.Target):
+			owner = c.Target
+		case !ok:
+			return "", fmt.Errorf("there is no %s to share", c.Target)
+		case owner == "":
+			owner = who.Person()
+		}
+		return tmux.JoinOwner(owner, c.Pane), nil
+	}
+	if c.Target != "" {
+		return d.fullTarget(who, c.Target), nil
+	}
+	s, ok := d.guard.Lookup(who.Person())
+	if !ok {
+		return "", errors.New("you have no session; name what you share with -t")
+	}
+	ctx, cancel := context.WithTimeout(d.ctx, lookTime)
+	defer cancel()
+	snap, err := guarded{s}.Snapshot(ctx, tmux.Core)
+	if err != nil {
+		return "", fmt.Errorf("look for your session: %w", err)
+	}
+	if len(snap.Sessions) != 1 {
+		return "", fmt.Errorf("you have %d sessions; name what you share with -t", len(snap.Sessions))
+	}
+	return tmux.JoinOwner(who.Person(), snap.Sessions[0].Name), nil
+}
+
+// lookTime is how long whoever shares waits for their own server to say what there is.
+const lookTime = 2 * time.Second
+
+// joinAct has somebody come by an invite. Who may is said by the code, and so by
+// [gateway.Act.Admits]; the secret in it goes into no log.
+func (d *daemon) joinAct(who identity.Identity, text string) (*gateway.Act, error) {
+	if d.grants == nil {
+		return nil, errNoGrants
+	}
+	code, err := grants.ParseCode(text)
+	if err != nil {
+		return nil, err
+	}
+	return &gateway.Act{
+		Name: "join", Args: []string{code.String()}, Open: true,
+		Admits: func() error {
+			_, err := d.opens(who, code)
+			return err
+		},
+		Do: func(ctx context.Context, _ access.Object) (gateway.Result, error) {
+			g, err := d.join(ctx, who, code)
+			return gateway.Result{Value: shownGrant{g, err == nil && d.counting()(g)}}, err
+		},
+	}, nil
+}
+
+// joinBySSH is joinAct for who comes by ssh: they are told what they were given, and
+// where that is.
+func (d *daemon) joinBySSH(who identity.Identity, text string) (*gateway.Act, error) {
+	a, err := d.joinAct(who, text)
+	if err != nil {
+		return nil, err
+	}
+	do := a.Do
+	a.Do = func(ctx context.Context, o access.Object) (gateway.Result, error) {
+		r, err := do(ctx, o)
+		if g, ok := r.Value.(shownGrant); ok && err == nil {
+			r.Value = sshd.Joined{Text: joinedText(g), Target: attachTarget(g.On)}
+		}
+		return r, err
+	}
+	return a, nil
+}
+
+// attachTarget names what somebody was given for attach-session, by its id; "" if it is
+// more than a session.
+func attachTarget(o access.Object) string {
+	switch o.Kind {
+	case access.Session:
+		return tmux.JoinOwner(o.Owner, tmux.SessionID(o.Session.ID).String())
+	case access.Window:
+		return tmux.JoinOwner(o.Owner, tmux.WindowID(o.Window.ID).String())
+	case access.Pane:
+		return tmux.JoinOwner(o.Owner, tmux.PaneID(o.Pane.ID).String())
+	}
+	return ""
+}
+
+// opens gives the invite that a code opens for somebody. Wrong codes are counted by who
+// tries them; what others type into a pane of theirs is counted beside.
+func (d *daemon) opens(who identity.Identity, code grants.Code) (v grants.Invite, err error) {
+	tries := who.Person()
+	if who.Inside() != "" {
+		tries += " inside"
+	}
+	err = d.tries.Try(tries, time.Now(), func() error {
+		v, err = d.grants.Opens(code, d.now())
+		return err
+	})
+	if err != nil {
+		return v, err
+	}
+	return v, d.mayJoin(who, v)
+}
+
+// mayJoin says why somebody does not come by an invite whose code they have: what it
+// gives is not there, not its giver's any more, or taken from them.
+func (d *daemon) mayJoin(who identity.Identity, v grants.Invite) error {
+	g := v.Grant
+	g.Who = who.Person()
+	verbs := v.Verbs.With(access.SetOf(access.Share))
+	switch den, locked := d.denials.Locked(v.On); {
+	case d.isTaken(v.ID), !d.reaches(g):
+		return grants.ErrNotOpen
+	case !d.policy.Set().IsPerson(who.Person()):
+		return fmt.Errorf("the policy names no person %q, and nothing is given to others", who.Person())
+	case locked:
+		return errors.New(den.String())
+	case d.denials.Revoked(v.Giver.Person, v.On), !d.policy.Covers(v.Giver, verbs, v.On, d.gateway.Time()).Allow:
+		return grants.ErrNotOpen
+	case v.Giver.Person == who.Person():
+		return errors.New("this is your own invite: hand the code to somebody else")
+	}
+	return nil
+}
+
+func (d *daemon) isTaken(id int64) bool {
+	d.moving.Lock()
+	defer d.moving.Unlock()
+	return d.taken[id]
+}
+
+// join gives what an invite gives to who comes by it.
+func (d *daemon) join(ctx context.Context, who identity.Identity, code grants.Code) (grants.Grant, error) {
+	if err := d.granting.take(ctx, grantTurn); err != nil {
+		return grants.Grant{}, fmt.Errorf("nothing was given: %w", err)
+	}
+	g, err := d.grants.Join(ctx, code, grants.Joiner{Person: who.Person(), Key: who.Subject().Key}, d.now(), func(g grants.Grant) error {
+		return d.recordGrant(ctx, g, "given")
+	})
+	d.granting.leave()
+	if err != nil {
+		return g, err
+	}
+	d.inForce(ctx, g)
+	if _, still := d.find(g.ID); !still { // the invite was revoked while it was written
+		return g, grants.ErrNotOpen
+	}
+	return g, nil
+}
+
+// recordInvite writes what became of an invite.
+func (d *daemon) recordInvite(ctx context.Context, v grants.Invite, what string) error {
+	by := v.Giver.Person
+	if v.State != grants.Given {
+		by = v.EndedBy
+		if what == "made" { // it was to be
+			what = "was not made"
+		}
+	}
+	note := fmt.Sprintf("invite %d %s: %s on %s for %d, by %s until %s", v.ID, what, v.What, targetName(v.Target), v.Uses,
+		v.Giver.Person, v.Until.Format(time.RFC3339))
+	if v.Bind {
+		note += ", bound to keys"
+	}
+	return d.writeGrant(ctx, v.Grant, by, note)
+}
+
+// visibleInvites lists those that the asker made, or could revoke.
+func (d *daemon) visibleInvites(who identity.Identity) ([]shownInvite, error) {
+	out := []shownInvite{}
+	if d.grants == nil {
+		return out, errNoGrants
+	}
+	for _, v := range d.grants.Invites() {
+		if d.concernedByInvite(who, v) && !d.isTaken(v.ID) {
+			out = append(out, shownOf(v))
+		}
+	}
+	return out, nil
+}
+
+func (d *daemon) concernedByInvite(who identity.Identity, v grants.Invite) bool {
+	return v.Giver.Person == who.Person() || d.holds(who, v.On).Has(access.Kick)
+}
+
+// revokeInviteAct ends an invite, and takes back what came by it, by the rights that
+// it takes to take back a grant.
+func (d *daemon) revokeInviteAct(who identity.Identity, c ctld.Call) (*gateway.Act, error) {
+	if d.grants == nil {
+		return nil, errNoGrants
+	}
+	a := &gateway.Act{Name: "invite-revoke", Args: withReason([]string{strconv.FormatInt(c.ID, 10)}, c.Reason), Verb: access.Kick}
+	v, ok := d.grants.FindInvite(c.ID)
+	if !ok || !d.concernedByInvite(who, v) {
+		a.Open = true // as of a grant that they may not know of
+		a.Do = func(context.Context, access.Object) (gateway.Result, error) {
+			return gateway.Result{}, errNoInvite(c.ID)
+		}
+		return a, nil
+	}
+	a.On = []access.Object{v.On}
+	if v.Giver.Person == who.Person() && !d.holds(who, v.On).Has(access.Kick) {
+		a.Verb = access.Share
+	}
+	a.Do = func(ctx context.Context, _ access.Object) (gateway.Result, error) {
+		return d.revokeInvite(ctx, v, who.Person(), c.Reason)
+	}
+	return a, nil
+}
+
+func errNoInvite(id int64) error {
+	return fmt.Errorf("there is no invite %d; see: muxward invites", id)
+}
+
+// closedInvite is what `invite revoke` came to.
+type closedInvite struct {
+	Invite shownInvite    `json:"invite"`
+	Taken  []grants.Grant `json:"taken"`
+	Report gateway.Report `json:"report"`
+}
+
+// revokeInvite ends an invite and returns when what came by it has ended, what is under
+// way just then, too. As with a grant it counts no more before anybody waits for
+// anything.
+func (d *daemon) revokeInvite(ctx context.Context, v grants.Invite, by, why string) (gateway.Result, error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), revokeTime)
+	defer cancel()
+	if !d.dropInvite(v.ID) {
+		return gateway.Result{}, errNoInvite(v.ID)
+	}
+	whose := d.restingOnInvite(v.ID)
+	d.moveGrants()
+	type written struct {
+		closedInvite
+		err error
+	}
+	kept := make(chan written, 1)
+	d.wg.Go(func() {
+		var w written
+		w.Invite, w.Taken, w.err = d.writeRevoked(v, by, why)
+		kept <- w
+	})
+	out := closedInvite{Invite: shownOf(v), Report: d.gateway.ReconsiderThose(ctx, whose, "an invite was revoked")}
+	var err error
+	select {
+	case w := <-kept:
+		out.Invite, out.Taken, err = w.Invite, w.Taken, w.err
+	case <-ctx.Done():
+		err = fmt.Errorf("invite %d is revoked now, but that is not on disk yet: it may be there again after a restart", v.ID)
+	}
+	for _, u := range out.Report.Unconfirmed {
+		err = errors.Join(err, errors.New("not confirmed: "+u))
+	}
+	return gateway.Result{Value: out}, err
+}
+
+// dropInvite has an invite open nothing and what came by it count no more.
+func (d *daemon) dropInvite(id int64) bool {
+	d.moving.Lock()
+	defer d.moving.Unlock()
+	if _, ok := d.grants.FindInvite(id); !ok || d.taken[id] {
+		return false
+	}
+	d.taken[id] = true
+	return true
+}
+
+// restingOnInvite reports of whom what they hold may rest on what came by an invite.
+func (d *daemon) restingOnInvite(id int64) func(person string) bool {
+	var those []func(string) bool
+	for _, g := range d.grants.List() {
+		if g.Invite == id {
+			those = append(those, d.restingOn(g.Who))
+		}
+	}
+	return func(person string) bool {
+		for _, rests := range those {
+			if rests(person) {
+				return true
+			}
+		}
+		return false
+	}
+}
+
+// writeRevoked writes and records what holds already.
+func (d *daemon) writeRevoked(v grants.Invite, by, why string) (shownInvite, []grants.Grant, error) {
+	d.granting <- struct{}{} // nobody waits for this but who can do without
+	ended, taken, err := d.grants.RevokeInvite(context.Background(), v.ID, by, why, d.now())
+	d.granting.leave()
+	if ended.ID == 0 { // its time was over meanwhile
+		ended = v
+	}
+	d.moving.Lock()
+	if _, still := d.grants.FindInvite(v.ID); !still {
+		delete(d.taken, v.ID)
+	}
+	d.moving.Unlock()
+	err = errors.Join(err, d.recordInvite(context.Background(), ended, "revoked"))
+	for _, g := range taken {
+		err = errors.Join(err, d.recordGrant(context.Background(), g, "taken back"))
+	}
+	return shownOf(ended), taken, err
+}
+
+// tellInvites records what opening the store has ended of invites.
+func (d *daemon) tellInvites(ctx context.Context) {
+	for _, v := range d.grants.InvitesAtStart() {
+		if err := d.recordInvite(ctx, v, "has ended"); err != nil {
+			fmt.Fprintf(os.Stderr, "muxward: invite %d has ended (not recorded: %v)\n", v.ID, err)
+		}
+	}
+}
+
+// expireInvites ends invites whose time is over. What came by them has limits of its
+// own.
+func (d *daemon) expireInvites(now grants.Clock) error {
+	over, err := d.grants.ExpireInvites(d.ctx, now)
+	for _, v := range over {
+		if rerr := d.recordInvite(d.ctx, v, "is over"); rerr != nil {
+			fmt.Fprintf(os.Stderr, "muxward: invite %d is over (not recorded: %v)\n", v.ID, rerr)
+		}
+	}
+	return err
+}

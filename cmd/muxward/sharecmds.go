@@ -1,0 +1,293 @@
+package main
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/muxward/muxward/internal/grants"
+	"github.com/muxward/muxward/internal/server/ctld"
+)
+
+// inviteFor is for how long an invite is open unless somebody says.
+const inviteFor = "1h"
+
+func newShareCmd() *cobra.Command {
+	var f daemonFlags
+	var host string
+	var qr bool
+	c := ctld.Call{Act: "share"}
+	cmd := &cobra.Command{
+		Use:   "share",
+		Short: "make a code by which people come to a target",
+		Long: `Make an invite: whoever of the policy's people comes with its code is given a role, or
+single verbs, on the target. Without -t that is the session you have, if it is one.
+
+As with muxward grant you give no more than you hold, and it counts while you hold it.
+What an invite gives ends when the invite does. Each person uses it once. Nothing is
+shared from inside a pane.
+
+The code is shown once, and kept nowhere: muxward knows only whether one is right. Who
+has it may come: hand it over as you would a key. On a terminal, the line for ssh is shown
+as a QR code as well.`,
+		Example: `  muxward share --role viewer
+  muxward share -t work --role typist --for 2h --uses 3 --reason "pairing"
+  muxward share --pane %3 --role viewer --bind
+  muxward share -t work --role viewer --host bastion.example.org`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return usageError{errors.New("name the target with -t and the role with --role; see muxward share --help")}
+			}
+			if (c.Role != "") == (c.Verbs != "") {
+				return usageError{fmt.Errorf("name either a --role or --verbs; the roles are %s", roleWords())}
+			}
+			if c.Uses < 1 || c.Uses > grants.MaxUses {
+				return usageError{fmt.Errorf("--uses: an invite is for 1 to %d people", grants.MaxUses)}
+			}
+			return nil
+		},
+		ValidArgsFunction: cobra.NoFileCompletions,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if c.Until != "" {
+				c.For = ""
+			}
+			var s shared
+			if err := f.call(cmd.Context(), c, &s); err != nil {
+				return err
+			}
+			return printShared(cmd, &f, s, host, qr)
+		},
+	}
+	f.add(cmd)
+	addTarget(cmd, &c, "`target` as SESSION, OWNER, OWNER/SESSION, …:WINDOW or ….PANE")
+	cmd.Flags().StringVar(&c.Pane, "pane", "", "only the pane of this `id`, such as %3")
+	cmd.Flags().StringVar(&c.Role, "role", "", "the `role` that is given")
+	cmd.Flags().StringVar(&c.Verbs, "verbs", "", "`verbs` with commas between, instead of a role")
+	cmd.Flags().StringVar(&c.For, "for", inviteFor, "how long it is open, and what it gives counts, such as 30m or 2h")
+	cmd.Flags().StringVar(&c.Until, "until", "", "`time` until which it is, such as 2027-01-31T18:00:00+01:00")
+	cmd.Flags().IntVar(&c.Uses, "uses", 1, "how many people may come by it")
+	cmd.Flags().BoolVar(&c.Bind, "bind", false, "what it gives counts only with the ssh key that its person came with")
+	cmd.Flags().StringVar(&c.Reason, "reason", "", "the reason, which is recorded and shown")
+	cmd.Flags().StringVar(&host, "host", "", "the `name` by which people reach this host (default: its own)")
+	cmd.Flags().BoolVar(&qr, "qr", true, "show a QR code on a terminal")
+	cmd.MarkFlagsMutuallyExclusive("for", "until")
+	_ = cmd.RegisterFlagCompletionFunc("verbs", completeVerbs) // the flags are there
+	_ = cmd.RegisterFlagCompletionFunc("role", func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+		return strings.Split(roleWords(), ", "), cobra.ShellCompDirectiveNoFileComp
+	})
+	return cmd
+}
+
+// sshLine is how somebody comes by ssh with a code, "" if that door is closed.
+func (f *daemonFlags) sshLine(host, code string) (string, error) {
+	at, err := f.serving()
+	if err != nil || at.SSH == nil {
+		return "", err
+	}
+	listens, port, err := net.SplitHostPort(at.SSH.Addr)
+	if err != nil {
+		return "", fmt.Errorf("the ssh door's address %q cannot be read: %w", at.SSH.Addr, err)
+	}
+	if host == "" {
+		host = reachedBy(listens)
+	}
+	return fmt.Sprintf("ssh -t -p %s %s join %s", port, shellQuote(host), code), nil
+}
+
+func printShared(cmd *cobra.Command, f *daemonFlags, s shared, host string, qr bool) error {
+	line, err := f.sshLine(host, s.Code)
+	if err != nil {
+		return err
+	}
+	if f.json {
+		return printJSON(cmd, struct {
+			shared
+			SSH string `json:"ssh,omitempty"`
+		}{s, line})
+	}
+	people := "one person"
+	if s.Uses > 1 {
+		people = fmt.Sprintf("%d people", s.Uses)
+	}
+	text := fmt.Sprintf("invite %d: %s on %s for %s until %s\n", s.ID, s.What, oneLine(targetName(s.Target)), people,
+		s.Until.Local().Format(time.DateTime))
+	if line != "" {
+		text += "  " + line + "\n"
+	}
+	if !s.Bind {
+		text += "  muxward join " + s.Code + "\n"
+	}
+	out := cmd.OutOrStdout()
+	if _, err := io.WriteString(out, text); err != nil || !qr || line == "" {
+		return err
+	}
+	return showQR(out, line)
+}
+
+func newJoinCmd() *cobra.Command {
+	var f daemonFlags
+	cmd := &cobra.Command{
+		Use:   "join [CODE]",
+		Short: "use an invite",
+		Long: `Use the code of an invite: you are given what it gives, until it ends. Without a code,
+one is read from standard input, which others on this host cannot see as they can see
+your command line.
+
+Whatever is wrong with a code, the answer is the same. Who has tried some wrong ones
+has to wait.`,
+		Example: `  muxward join 7-abcd-efgh-jkmn-pqrs
+  muxward join                             # asks for the code`,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) > 1 {
+				return usageError{errors.New("give one code, or none to be asked for it")}
+			}
+			return nil
+		},
+		ValidArgsFunction: cobra.NoFileCompletions,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			code := ""
+			if len(args) == 1 {
+				code = args[0]
+			} else if err := askCode(cmd, &code); err != nil {
+				return err
+			}
+			if _, err := grants.ParseCode(code); err != nil {
+				return usageError{err}
+			}
+			var g shownGrant
+			if err := f.call(cmd.Context(), ctld.Call{Act: "join", Code: code}, &g); err != nil {
+				return err
+			}
+			if f.json {
+				return printJSON(cmd, g)
+			}
+			_, err := fmt.Fprintf(cmd.OutOrStdout(), "grant %d: %s\n", g.ID, joinedText(g))
+			return err
+		},
+	}
+	f.add(cmd)
+	return cmd
+}
+
+// joinedText says what somebody was given.
+func joinedText(g shownGrant) string {
+	note := ""
+	if !g.Counts {
+		note = "; it does not count now"
+	}
+	return fmt.Sprintf("you are %s on %s%s, by %s%s", g.What, oneLine(targetName(g.Target)), lasting(g.Grant), g.Giver.Person, note)
+}
+
+// askCode reads a code from standard input.
+func askCode(cmd *cobra.Command, code *string) error {
+	if _, err := fmt.Fprint(cmd.ErrOrStderr(), "code: "); err != nil {
+		return err
+	}
+	text, err := bufio.NewReader(io.LimitReader(cmd.InOrStdin(), 256)).ReadString('\n')
+	if err != nil && !errors.Is(err, io.EOF) {
+		return fmt.Errorf("read the code: %w", err)
+	}
+	*code = strings.TrimSpace(text)
+	return nil
+}
+
+func newInvitesCmd() *cobra.Command {
+	var f daemonFlags
+	cmd := &cobra.Command{
+		Use:   "invites",
+		Short: "list the invites that you made, or may revoke",
+		Long: `List the invites that are open or used up: yours, and those on what you may kick people
+from. USED says by how many of how many, and WHO by whom. Codes are not shown: nobody has
+them but who was given them.`,
+		Example: `  muxward invites
+  muxward invite revoke 7`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			var list []shownInvite
+			if err := f.call(cmd.Context(), ctld.Call{Act: "invites"}, &list); err != nil {
+				return err
+			}
+			if f.json {
+				return printJSON(cmd, list)
+			}
+			rows := [][]string{{"ID", "WHAT", "ON", "UNTIL", "USED", "BY", "WHO", "REASON"}}
+			for _, v := range list {
+				var who []string
+				for _, u := range v.Used {
+					who = append(who, u.Who)
+				}
+				rows = append(rows, []string{
+					strconv.FormatInt(v.ID, 10), v.What, targetName(v.Target), v.Until.Local().Format(time.DateTime),
+					fmt.Sprintf("%d/%d", len(v.Used), v.Uses), v.By, orDash(strings.Join(who, ",")), v.Reason,
+				})
+			}
+			return printTable(cmd.OutOrStdout(), rows)
+		},
+	}
+	f.add(cmd)
+	return cmd
+}
+
+func orDash(s string) string {
+	if s == "" {
+		return "-"
+	}
+	return s
+}
+
+func newInviteCmd() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "invite",
+		Short: "revoke an invite",
+		Args:  noArgs,
+		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(newRevokeInviteCmd())
+	return cmd
+}
+
+func newRevokeInviteCmd() *cobra.Command {
+	var f daemonFlags
+	c := ctld.Call{Act: "invite-revoke"}
+	cmd := &cobra.Command{
+		Use:   "revoke ID",
+		Short: "end an invite and what came by it, now",
+		Long: `End the invite of a number, take back what people were given by it, and what they gave
+others from that. When it returns, that is true. You need share or kick on what you
+share yourself, and kick on what others do.`,
+		Example: `  muxward invite revoke 7
+  muxward invite revoke 7 --reason "posted by mistake"`,
+		Args: func(cmd *cobra.Command, args []string) (err error) {
+			if len(args) == 1 {
+				c.ID, err = strconv.ParseInt(args[0], 10, 64)
+			}
+			if err != nil || len(args) != 1 || c.ID <= 0 {
+				return usageError{fmt.Errorf("give the number of one invite; see: muxward invites")}
+			}
+			return nil
+		},
+		ValidArgsFunction: cobra.NoFileCompletions,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			var r closedInvite
+			if err := f.call(cmd.Context(), c, &r); err != nil {
+				return err
+			}
+			if f.json {
+				return printJSON(cmd, r)
+			}
+			_, err := fmt.Fprintf(cmd.OutOrStdout(), "invite %d is revoked: %s on %s, and %d grants that came by it\n",
+				r.Invite.ID, r.Invite.What, oneLine(targetName(r.Invite.Target)), len(r.Taken))
+			return err
+		},
+	}
+	f.add(cmd)
+	cmd.Flags().StringVar(&c.Reason, "reason", "", "the reason, which is recorded")
+	return cmd
+}
