@@ -109,7 +109,7 @@ func TestRV05MoreThanTheyHold(t *testing.T) {
 	for _, who := range []string{viewer, typist, stranger} {
 		all += "  - {who: " + who + ", role: owner, on: \"*\", reason: control run}\n"
 	}
-	row{people: people, grants: held, loosePeople: people, loose: all, restless: true, gains: 6, attack: func(w *world) {
+	row{people: people, grants: held, loosePeople: people, loose: all, restless: true, gains: 8, attack: func(w *world) {
 		w.Must(owner, "new-session", "-d", "-s", "rv", "cat")
 		for _, try := range [][]string{
 			{viewer, "grant", typist, "operator", "-t", "mwalice/rv"},
@@ -117,6 +117,8 @@ func TestRV05MoreThanTheyHold(t *testing.T) {
 			{viewer, "grant", typist, "viewer", "--host"},
 			{viewer, "grant", "@friends", "owner", "-t", "mwalice/rv"},
 			{viewer, "grant", typist, "--verbs", "execute", "-t", "mwalice/rv:0.0"},
+			{viewer, "share", "--role", "operator", "-t", "mwalice/rv"},
+			{stranger, "share", "--role", "viewer", "-t", "mwalice/shared"},
 			{stranger, "grant", typist, "viewer", "-t", "mwalice/shared"},
 			{stranger, "grant", stranger, "--verbs", "share", "-t", "mwalice/shared"},
 			{typist, "grant", typist, "viewer", "-t", "mwalice/secret"},

@@ -47,6 +47,7 @@ var accounts = map[string]string{
 //	run                       start muxward again
 //	ended                     wait until muxward has ended
 //	reload FILE               put a file of the story in force as policy/FILE
+//	keep NAME REGEXP          keep what the parentheses match of what was printed last, as $NAME
 //	until REGEXP WHO PROGRAM.. run a program until its output matches
 func TestStories(t *testing.T) {
 	tmuxtest.As(t, host.Alice) // skips where there are no accounts
@@ -73,7 +74,7 @@ func (s *scene) commands() map[string]func(*testscript.TestScript, bool, []strin
 	return map[string]func(*testscript.TestScript, bool, []string){
 		"host": s.start, "as": s.as, "attach": s.attach, "type": s.typeText, "see": s.see, "fades": s.fades, "gone": s.gone,
 		"sane": s.sane, "real": s.real, "signal": s.signal, "run": s.run, "ended": s.ended,
-		"reload": s.reload, "until": s.wait,
+		"reload": s.reload, "until": s.wait, "keep": keep,
 		"control": s.control, "say": s.say, "hear": s.hear, "ends": s.ends,
 	}
 }
@@ -215,6 +216,14 @@ func (s *scene) reload(ts *testscript.TestScript, neg bool, args []string) {
 		return
 	}
 	s.host.Reload(filepath.Base(args[0]), ts.ReadFile(args[0]))
+}
+
+func keep(ts *testscript.TestScript, _ bool, args []string) {
+	found := regexp.MustCompile(args[1]).FindStringSubmatch(ts.ReadFile("stdout"))
+	if len(found) != 2 {
+		ts.Fatalf("%q is not in what was printed", args[1])
+	}
+	ts.Setenv(args[0], found[1])
 }
 
 func (s *scene) wait(ts *testscript.TestScript, _ bool, args []string) {

@@ -1,0 +1,64 @@
+package attack
+
+import (
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/muxward/muxward/internal/soak"
+	"github.com/muxward/muxward/internal/tmux/tmuxtest"
+)
+
+// Mallory has codes that were right: of an invite that bob has used up, of one that is
+// over, and of one that was revoked. They open nothing, before and after muxward is
+// started again. Of two who come at the same time by an invite for one, one comes in. In
+// the control run invites do not end.
+func TestIV02Replay(t *testing.T) {
+	row{teeth: "teeth_replay", restless: true, gains: 4, attack: func(w *world) {
+		w.Must(owner, "new-session", "-d", "-s", "iv", "cat")
+		for range soak.N(50, 2) {
+			race(w)
+		}
+		_, used := w.share("--role", "viewer", "-t", "iv")
+		if r := w.Muxward(viewer, "join", used); r.Code != 0 {
+			w.t.Fatalf("bob: %+v", r)
+		}
+		_, over := w.share("--role", "viewer", "-t", "iv", "--uses", "9", "--for", "1s")
+		ends := time.Now().Add(time.Second)
+		id, revoked := w.share("--role", "viewer", "-t", "iv", "--uses", "9")
+		if r := w.Muxward(owner, "invite", "revoke", strconv.FormatInt(id, 10)); r.Code != 0 {
+			w.t.Fatalf("revoke: %+v", r)
+		}
+		tmuxtest.Eventually(w.t, func() bool { return time.Now().After(ends) }, "the time is over")
+		replay := func(when string) {
+			w.joins(stranger, used, "what is used up, "+when)
+			w.joins(stranger, over, "what is over, "+when)
+			w.joins(stranger, revoked, "what was revoked, "+when)
+			if r := w.Tmux(stranger, "has-session", "-t", "mwalice/iv"); r.Code == 0 {
+				w.gain("mallory sees the session, %s", when)
+			}
+		}
+		replay("at once")
+		w.Kill()
+		w.Run()
+		replay("after a restart")
+	}}.run(t)
+}
+
+// race has two come by an invite for one.
+func race(w *world) {
+	w.t.Helper()
+	_, code := w.share("--role", "viewer", "-t", "iv")
+	var both sync.WaitGroup
+	came := make([]bool, 2)
+	for i, who := range []string{viewer, typist} {
+		both.Go(func() { came[i] = w.Muxward(who, "join", code).Code == 0 })
+	}
+	both.Wait()
+	if came[0] && came[1] {
+		w.gain("two come by an invite for one")
+	} else if !came[0] && !came[1] {
+		w.t.Error("nobody comes in by an invite that two try at once")
+	}
+}
