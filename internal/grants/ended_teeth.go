@@ -1,4 +1,4 @@
-//go:build teeth_replay
+//go:build teeth_chain
 
 package grants
 

@@ -1,4 +1,4 @@
-//go:build teeth_code
+//go:build teeth_chain
 
 package grants
 

@@ -48,7 +48,7 @@ func (w *world) joins(who, code, how string) host.Result {
 // Whoever sits at bob's account comes to what is bound to the key that bob joined with,
 // by the other door. In the control run what is bound to a key counts with any.
 func TestIV01Guess(t *testing.T) {
-	row{ssh: true, teeth: "teeth_code", restless: true, gains: 3, attack: func(w *world) {
+	row{ssh: true, teeth: "teeth_chain", restless: true, gains: 3, attack: func(w *world) {
 		w.Must(owner, "new-session", "-d", "-s", "iv", "cat")
 		id, code := w.share("--role", "viewer", "-t", "iv", "--uses", "3")
 		guess(w, id)
