@@ -1,7 +1,9 @@
 package attack
 
 import (
+	"fmt"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -24,7 +26,7 @@ func TestIV02Replay(t *testing.T) {
 		if r := w.Muxward(viewer, "join", used); r.Code != 0 {
 			w.t.Fatalf("bob: %+v", r)
 		}
-		_, over := w.share("--role", "viewer", "-t", "iv", "--uses", "9", "--for", "1s")
+		last, over := w.share("--role", "viewer", "-t", "iv", "--uses", "9", "--for", "1s")
 		ends := time.Now().Add(time.Second)
 		id, revoked := w.share("--role", "viewer", "-t", "iv", "--uses", "9")
 		if r := w.Muxward(owner, "invite", "revoke", strconv.FormatInt(id, 10)); r.Code != 0 {
@@ -43,6 +45,10 @@ func TestIV02Replay(t *testing.T) {
 		w.Kill()
 		w.Run()
 		replay("after a restart")
+		ended := fmt.Sprintf("invite %d is over", last)
+		if !w.control && !soon(func() bool { return strings.Contains(w.Muxward(root, "audit", "query", "--kind", "grant").Out, ended) }) {
+			w.t.Errorf("nothing says that %s", ended)
+		}
 	}}.run(t)
 }
 
