@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/muxward/muxward/internal/access"
@@ -87,15 +88,11 @@ func (d *daemon) shareAct(who identity.Identity, c ctld.Call) (*gateway.Act, err
 // who shares.
 func (d *daemon) sharedTarget(who identity.Identity, c ctld.Call) (string, error) {
 	if c.Pane != "" {
-		owner, _, ok := tmux.SplitOwner(c.Target, (&hostServers{d: d}).IsOwner)
-		switch _, err := tmux.ParsePaneID(c.Pane); {
-		case err != nil:
+		if _, err := tmux.ParsePaneID(c.Pane); err != nil {
 			return "", fmt.Errorf("--pane: %q is no pane's id; write it as %%3", c.Pane)
-		case (&hostServers{d: d}).IsOwner(c.Target):
-			owner = c.Target
-		case !ok:
-			return "", fmt.Errorf("there is no %s to share", c.Target)
-		case owner == "":
+		}
+		owner, _, _ := strings.Cut(d.fullTarget(who, c.Target), "/")
+		if owner == "" {
 			owner = who.Person()
 		}
 		return tmux.JoinOwner(owner, c.Pane), nil

@@ -337,6 +337,11 @@ func TestBoundToKey(t *testing.T) {
 	if err != nil || g.Key != "SHA256:one" {
 		t.Errorf("%+v, %v", g, err)
 	}
+	for key, want := range map[string]bool{"SHA256:one": true, "SHA256:two": false, "": false} {
+		if again, err := s.Join(context.Background(), code, Joiner{"bob", key}, noon, recorded); (err == nil) != want || want && again.ID != g.ID {
+			t.Errorf("once more, with the key %q: %+v, %v", key, again, err)
+		}
+	}
 	_ = s.Close()
 	s = openStore(t, path, noon)
 	if back, _ := s.Find(g.ID); back.Key != "SHA256:one" {

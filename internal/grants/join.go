@@ -74,14 +74,15 @@ func (s *Store) roomForInvite(v Invite) error {
 // nobodys is the lock that is tried where there is no invite: that takes as long.
 var nobodys = lock{}
 
-// Opens gives the invite that a code opens, or [ErrNotOpen].
+// Opens gives the invite that a code opens, or [ErrNotOpen]. It waits for nobody.
+// Whether there is a use left [Store.Join] says.
 func (s *Store) Opens(c Code, now Clock) (Invite, error) {
 	v, there := s.FindInvite(c.id)
 	if !there {
 		v.lock = nobodys
 	}
 	opens := v.lock.opens(c)
-	if !there || !opens || ends && (!now.Wall.Before(v.Until) || s.over(&v.Grant, now) != "") {
+	if !there || !opens || ends && !now.Wall.Before(v.Until) {
 		return Invite{}, ErrNotOpen
 	}
 	return v, nil
@@ -100,18 +101,27 @@ func (s *Store) Join(ctx context.Context, c Code, j Joiner, now Clock, record fu
 		return Grant{}, err
 	}
 	if i := v.usedBy(j.Person); i >= 0 && ends {
-		if g, still := s.Find(v.Used[i].Grant); still {
-			return g, nil
-		}
-		return Grant{}, ErrNotOpen
+		return s.joined(v.Used[i], j)
 	}
 	switch {
-	case v.full():
+	case v.full(), ends && s.over(&v.Grant, now) != "":
 		return Grant{}, ErrNotOpen
 	case v.Bind && j.Key == "":
 		return Grant{}, ErrNeedsKey
 	}
 	return s.join(ctx, v, j, now, record)
+}
+
+// joined gives what somebody has who has joined before.
+func (s *Store) joined(u Use, j Joiner) (Grant, error) {
+	g, still := s.Find(u.Grant)
+	switch {
+	case !still:
+		return Grant{}, ErrNotOpen
+	case g.Key != "" && g.Key != j.Key:
+		return Grant{}, fmt.Errorf("you have joined with the key %s, and what you were given is bound to that", g.Key)
+	}
+	return g, nil
 }
 
 func (s *Store) join(ctx context.Context, v Invite, j Joiner, now Clock, record func(Grant) error) (Grant, error) {
