@@ -57,6 +57,9 @@ func (d *daemon) shareAct(who identity.Identity, c ctld.Call) (*gateway.Act, err
 	if err != nil {
 		return nil, err
 	}
+	if c.Bind && d.ssh == nil {
+		return nil, errors.New("--bind is for who comes by ssh, and the ssh door is closed")
+	}
 	v := grants.Invite{Grant: g, Uses: c.Uses, Bind: c.Bind}
 	a := &gateway.Act{
 		Name: "share", Args: []string{g.What, "-t", g.Target, "--uses", strconv.Itoa(v.Uses)}, Target: g.Target,

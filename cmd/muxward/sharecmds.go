@@ -102,15 +102,13 @@ func (f *daemonFlags) sshLine(host, code string) (string, error) {
 }
 
 func printShared(cmd *cobra.Command, f *daemonFlags, s shared, host string, qr bool) error {
-	line, err := f.sshLine(host, s.Code)
-	if err != nil {
-		return err
-	}
+	line, wrong := f.sshLine(host, s.Code) // what is wrong is told last: nobody is shown the code again
 	if f.json {
-		return printJSON(cmd, struct {
+		err := printJSON(cmd, struct {
 			shared
 			SSH string `json:"ssh,omitempty"`
 		}{s, line})
+		return errors.Join(err, wrong)
 	}
 	people := "one person"
 	if s.Uses > 1 {
@@ -121,14 +119,15 @@ func printShared(cmd *cobra.Command, f *daemonFlags, s shared, host string, qr b
 	if line != "" {
 		text += "  " + line + "\n"
 	}
-	if !s.Bind {
+	if !s.Bind || line == "" {
 		text += "  muxward join " + s.Code + "\n"
 	}
 	out := cmd.OutOrStdout()
-	if _, err := io.WriteString(out, text); err != nil || !qr || line == "" {
-		return err
+	_, err := io.WriteString(out, text)
+	if err == nil && qr && line != "" {
+		err = showQR(out, line)
 	}
-	return showQR(out, line)
+	return errors.Join(err, wrong)
 }
 
 func newJoinCmd() *cobra.Command {
