@@ -62,8 +62,8 @@ func newRoot() *cobra.Command {
 		return usageError{fmt.Errorf("%w; see %s --help", err, c.CommandPath())}
 	})
 	root.AddCommand(newServeCmd(), newInitCmd(), newEnvCmd(), newStatusCmd(), newLsCmd(), newWhoCmd(),
-		newGrantCmd(), newGrantsCmd(), newRevokeCmd(), newKickCmd(), newLeftBehindCmd(), newLockdownCmd(), newUnlockCmd(), newExplainCmd(),
+		newGrantCmd(), newGrantsCmd(), newShareCmd(), newJoinCmd(), newInvitesCmd(), newInviteCmd(),
+		newRevokeCmd(), newKickCmd(), newLeftBehindCmd(), newLockdownCmd(), newUnlockCmd(), newExplainCmd(),
 		newSSHConfigCmd(), newSSHCACmd(), newKeysCmd(), newAttachCmd(), newPolicyCmd(), newAuditCmd(), newSocketsCmd(), newVersionCmd(), newKeeperCmd())
-		newGrantCmd(), newGrantsCmd(), newShareCmd(), newJoinCmd(), newInvitesCmd(), newInviteCmd(), newRevokeCmd(), newKickCmd(), newLockdownCmd(), newUnlockCmd(), newExplainCmd(), newSSHConfigCmd(), newSSHCACmd(), newPolicyCmd(), newAuditCmd(), newSocketsCmd(), newVersionCmd(), newKeeperCmd())
 	return root
 }
