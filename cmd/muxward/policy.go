@@ -208,7 +208,7 @@ func verdict(allow bool) string {
 // explainFlags are what `policy explain` is asked.
 type explainFlags struct {
 	who, verb, on, at, door, account string
-	inside, command, json            bool
+	inside, command, mfa, json       bool
 }
 
 func policyExplainCmd(dir *string) *cobra.Command {
@@ -248,6 +248,7 @@ func policyExplainCmd(dir *string) *cobra.Command {
 	fl.StringVar(&f.door, "door", "tmux", "the door")
 	fl.StringVar(&f.account, "account", "", "the Unix account the connection comes from")
 	fl.BoolVar(&f.inside, "inside", false, "the connection comes from inside a pane")
+	fl.BoolVar(&f.mfa, "mfa", false, "a second factor was proved")
 	fl.BoolVar(&f.command, "command", false, "a spawn with a command of its own")
 	fl.BoolVar(&f.json, "json", false, "print JSON")
 	_ = cmd.RegisterFlagCompletionFunc("verb", cobra.FixedCompletions(verbWords(), cobra.ShellCompDirectiveNoFileComp))
@@ -286,7 +287,7 @@ func (f *explainFlags) question() (access.Question, error) {
 	if err != nil {
 		return access.Question{}, err
 	}
-	sub := identity.Subject{Person: who, UID: -1, Door: f.door, Account: f.account}
+	sub := identity.Subject{Person: who, UID: -1, Door: f.door, Account: f.account, MFA: f.mfa}
 	if f.inside {
 		sub.Inside = who + "/%0"
 	}

@@ -48,6 +48,7 @@ type rowGiver struct {
 	Account string `json:"account,omitempty"`
 	UID     int64  `json:"uid"`
 	Door    string `json:"door,omitempty"`
+	MFA     bool   `json:"mfa,omitempty"`
 }
 
 // rowOf gives the row of a grant.
@@ -60,7 +61,7 @@ func rowOf(g Grant, pending bool) row {
 			Session: g.On.Session.ID, Name: g.On.Session.Name, Index: g.On.Session.Index,
 			Window: g.On.Window.ID, Pane: g.On.Pane.ID, PaneIndex: g.On.Pane.Index,
 		},
-		Giver: rowGiver{g.Giver.Person, g.Giver.Account, g.Giver.UID, g.Giver.Door},
+		Giver: rowGiver{g.Giver.Person, g.Giver.Account, g.Giver.UID, g.Giver.Door, g.Giver.MFA},
 	}
 	for _, v := range g.Verbs.List() {
 		r.Verbs = append(r.Verbs, v.String())
@@ -88,7 +89,8 @@ func (r row) given() (Grant, error) {
 			Session: access.SessionRef{ID: r.On.Session, Name: r.On.Name, Index: r.On.Index},
 			Window:  access.WindowRef{ID: r.On.Window}, Pane: access.PaneRef{ID: r.On.Pane, Index: r.On.PaneIndex},
 		},
-		Giver: identity.Subject{Person: r.Giver.Person, Account: r.Giver.Account, UID: r.Giver.UID, Door: r.Giver.Door},
+		Giver: identity.Subject{Person: r.Giver.Person, Account: r.Giver.Account, UID: r.Giver.UID, Door: r.Giver.Door,
+			MFA: r.Giver.MFA},
 	}
 	for _, word := range r.Verbs {
 		v, err := access.ParseVerb(word)
@@ -126,7 +128,7 @@ func changeTo(g Grant, pending bool) (change, error) {
 	if err != nil {
 		return change{}, err
 	}
-	if waits != pending || back.ID != g.ID || back.Verbs != g.Verbs || back.On.Key() != g.On.Key() ||
+	if waits != pending || back.ID != g.ID || back.Verbs != g.Verbs || back.On.Key() != g.On.Key() || back.Giver != g.Giver ||
 		!back.Until.Equal(g.Until) || !back.NotBefore.Equal(g.NotBefore) || back.Invite != g.Invite || back.Key != g.Key {
 		return change{}, errors.New("it would be read as another")
 	}

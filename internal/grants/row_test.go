@@ -33,6 +33,10 @@ func TestRowsAreWords(t *testing.T) {
 	if back, pending, err := readBody(golden); err != nil || pending || fmt.Sprintf("%+v", back) != fmt.Sprintf("%+v", g) {
 		t.Errorf("%v %v, read\n%+v\nwant\n%+v", err, pending, back, g)
 	}
+	g.Giver.MFA = true
+	if c, err := changeTo(g, false); err != nil || c.body != strings.Replace(golden, `"door":"ctl"`, `"door":"ctl","mfa":true`, 1) {
+		t.Errorf("%v, given with a second factor it is\n%s", err, c.body)
+	}
 	for _, verb := range access.Verbs() {
 		for kind := access.Host; kind <= access.Pane; kind++ {
 			g.Verbs, g.On.Kind = access.SetOf(verb), kind

@@ -30,6 +30,8 @@ type proof struct {
 	forced bool
 	// why is set for a process that is nobody: for whoever that is.
 	why error
+	// mfa is set if a second factor was proved as well.
+	mfa bool
 	// supposed is set for what [Supposed] makes.
 	supposed bool
 }
@@ -124,6 +126,9 @@ func (i Identity) Key() string {
 	return i.p.key
 }
 
+// MFA reports whether a second factor was proved beside the first.
+func (i Identity) MFA() bool { return i.p != nil && i.p.mfa }
+
 // From is the network address the connection came from, or "" for one from this
 // host.
 func (i Identity) From() string {
@@ -165,6 +170,8 @@ type Subject struct {
 	// Key is the fingerprint of the key that proved them, of a certificate that of
 	// the key in it; "" where no key did.
 	Key string `json:",omitempty"`
+	// MFA says that a second factor was proved beside the first.
+	MFA bool
 }
 
 // Subject gives the facts of the identity that decisions rest on. The account of those
@@ -182,5 +189,5 @@ func (i Identity) Subject() Subject {
 		account = ""
 	}
 	key, _, _ := strings.Cut(i.p.key, " ") // what a certificate says is behind it
-	return Subject{i.p.person, account, uid, i.p.door, i.p.inside, key}
+	return Subject{i.p.person, account, uid, i.p.door, i.p.inside, key, i.p.mfa}
 }

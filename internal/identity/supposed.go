@@ -4,7 +4,7 @@ package identity
 // be decided for such a person. It is marked, and no permit is ever made for
 // it: see [Identity.IsSupposed].
 func Supposed(s Subject) Identity {
-	p := &proof{person: s.Person, account: s.Account, door: s.Door, inside: s.Inside, supposed: true}
+	p := &proof{person: s.Person, account: s.Account, door: s.Door, inside: s.Inside, mfa: s.MFA, supposed: true}
 	if s.UID >= 0 && s.UID < noUID {
 		p.uid = uint32(s.UID)
 	} else {

@@ -84,7 +84,7 @@ func parseCases(f source, ps *people, r *report) []Case {
 
 // parseCase reads one entry; several verbs make several cases.
 func parseCase(d *doc, n *yaml.Node, ps *people) []Case {
-	m := d.mapping(n, "a test", []string{"who", "verb", "on", "allow", "at", "command", "name", "inside", "door", "account", "links"})
+	m := d.mapping(n, "a test", []string{"who", "verb", "on", "allow", "at", "command", "name", "inside", "door", "account", "mfa", "links"})
 	if m == nil {
 		return nil
 	}
@@ -118,6 +118,7 @@ func parseCase(d *doc, n *yaml.Node, ps *people) []Case {
 		who.Door, _ = d.text(m["door"], "the door")
 	}
 	who.Account, _ = d.text(m["account"], "the account")
+	who.MFA, _ = d.truth(m["mfa"], "mfa")
 	c.question = access.Question{Who: who, Object: sel.Object()}
 	c.question.Command, _ = d.truth(m["command"], "command")
 	c.question.At, c.timed = d.instant(m["at"], "at")

@@ -341,7 +341,7 @@ var (
 
 // validationHint says what to do about an error of the checker.
 func validationHint(text string) string {
-	attributes := []string{"owner", "session", "window", "pane", "granted", "own", "inside", "command", "door", "account", "now"}
+	attributes := []string{"owner", "session", "window", "pane", "granted", "own", "inside", "command", "door", "account", "mfa", "now"}
 	if m := actionNoise.FindStringSubmatch(text); m != nil {
 		return didYouMean(m[1], append(verbWords(), roleWords()...))
 	}

@@ -242,6 +242,8 @@ func (k *knowledge) value(n ast.IsNode) types.Value {
 			return types.String(k.who.Door)
 		case "account":
 			return types.String(k.who.Account)
+		case "mfa":
+			return types.Boolean(k.who.MFA)
 		case "own":
 			if k.o.Kind >= access.Server {
 				return types.Boolean(owns(k.who.Person, k.o))

@@ -22,8 +22,8 @@ type Change struct {
 
 // Diff compares two policies at a time: for everybody whom either names, on
 // everything that either names, and on everybody's server. What a selector
-// with a star stands for is tried with one session. Conditions on the door or
-// the account are seen as from the tmux door. The error tells that the
+// with a star stands for is tried with one session. Conditions on the door,
+// the account or a second factor are seen as from the tmux door. The error tells that the
 // policies are too large for that.
 func Diff(before, after *Set, at time.Time) ([]Change, error) {
 	out := []Change{} // not nil: programs read a list

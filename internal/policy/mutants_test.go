@@ -104,6 +104,8 @@ func mutants() []mutant {
 		}`, ``},
 		{"covers nothing", "covers.go", `why != "" || verbs == 0 {`, `why != "" {`},
 		{"panes cover what governs", "covers.go", `if q.Who.Inside != "" && Governing.Has(q.Verb) {`, `if false {`},
+		{"everybody has a second factor", "schema.go", `types.Boolean(q.Who.MFA)`, `types.Boolean(true)`},
+		{"covers supposes a second factor", "covers.go", `types.Boolean(k.who.MFA)`, `types.Boolean(true)`},
 		{"covers without duties of parts", "covers.go", `duties |= p.rule.duties`, `_ = duties`},
 		{"givers need not hold it", "given.go", `if !b.holds {`, `if false {`},
 		{"givers need not be let share", "given.go", `verbs := g.Verbs.With(access.SetOf(access.Share))`, `verbs := g.Verbs`},

@@ -164,6 +164,8 @@ func (r *reference) eval(e expr, q access.Question, o access.Object, granted, ow
 		return q.Who.Door == "d7" || q.Who.Door == e.s, nil
 	case "account":
 		return q.Who.Account != e.s, nil
+	case "mfa":
+		return q.Who.MFA, nil
 	case "before":
 		return q.At.Before(noon.Add(time.Duration(e.n) * time.Minute)), nil
 	case "in":
@@ -213,7 +215,7 @@ func (e expr) cedar() string {
 		return "!(" + a[0] + ")"
 	case "if":
 		return "(if " + a[0] + " then " + a[1] + " else " + a[2] + ")"
-	case "granted", "own", "inside", "command":
+	case "granted", "own", "inside", "command", "mfa":
 		return "context." + e.op
 	case "door":
 		return fmt.Sprintf("context.door == %q", e.s)
@@ -284,7 +286,7 @@ func someExpr(r *rand.Rand, depth int) expr {
 		}
 		return expr{op: "if", args: []expr{sub(), sub(), sub()}}
 	}
-	ops := []string{"granted", "own", "inside", "command", "door", "doors", "account", "before", "in", "in", "is", "name", "like", "window", "pane", "overflow", "owner", "ownergroup", "me", "group", "role"}
+	ops := []string{"granted", "own", "inside", "command", "door", "doors", "account", "mfa", "before", "in", "in", "is", "name", "like", "window", "pane", "overflow", "owner", "ownergroup", "me", "group", "role"}
 	e := expr{op: pick(r, ops), n: r.IntN(3)}
 	switch e.op {
 	case "door", "doors":
@@ -439,7 +441,7 @@ func modelFiles(grants, rules string) []source {
 
 func someQuestion(r *rand.Rand) access.Question {
 	q := access.Question{
-		Who:  identity.Subject{Person: pick(r, modelPeople), UID: -1, Door: pick(r, []string{"tmux", "ctl", "d7"}), Account: pick(r, []string{"", "bob", "root"})},
+		Who:  identity.Subject{Person: pick(r, modelPeople), UID: -1, Door: pick(r, []string{"tmux", "ctl", "d7"}), Account: pick(r, []string{"", "bob", "root"}), MFA: r.IntN(2) == 0},
 		Verb: pick(r, access.Verbs()), At: noon.Add(time.Duration(r.IntN(80)-40) * time.Minute), Command: r.IntN(2) == 0,
 	}
 	if r.IntN(4) == 0 {

@@ -82,6 +82,7 @@ type Context = {
   command: Bool,   // a spawn that names its own command
   door: String,    // the door, such as "tmux" or "ctl"
   account: String, // the Unix account the connection came from, "" if unknown
+  mfa: Bool,       // a second factor was proved, which only the ssh door asks for
   now: datetime
 };
 
@@ -252,7 +253,7 @@ func objectEntity(uid types.EntityUID, o access.Object, flat bool) types.Entity 
 // contextRecord makes Cedar's context of a question, with the attributes that
 // are looked at: the checker has seen that there are no others.
 func contextRecord(fields uint, q *access.Question, granted, own bool) types.Record {
-	m := make(types.RecordMap, 7)
+	m := make(types.RecordMap, 8)
 	put := func(bit uint, name types.String, v types.Value) {
 		if fields&bit != 0 {
 			m[name] = v
@@ -264,6 +265,7 @@ func contextRecord(fields uint, q *access.Question, granted, own bool) types.Rec
 	put(useCommand, "command", types.Boolean(q.Command))
 	put(useDoor, "door", types.String(q.Who.Door))
 	put(useAccount, "account", types.String(q.Who.Account))
+	put(useMFA, "mfa", types.Boolean(q.Who.MFA))
 	if fields&useNow != 0 {
 		m["now"] = types.NewDatetime(q.At)
 	}

@@ -272,6 +272,7 @@ const (
 	useCommand
 	useDoor
 	useAccount
+	useMFA
 	useNow
 	useAll = 1<<iota - 1
 )
@@ -290,6 +291,8 @@ func contextBit(name types.String) uint {
 		return useDoor
 	case "account":
 		return useAccount
+	case "mfa":
+		return useMFA
 	case "now":
 		return useNow
 	}
