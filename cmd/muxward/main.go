@@ -65,5 +65,6 @@ func newRoot() *cobra.Command {
 		newGrantCmd(), newGrantsCmd(), newShareCmd(), newJoinCmd(), newInvitesCmd(), newInviteCmd(),
 		newRevokeCmd(), newKickCmd(), newLeftBehindCmd(), newLockdownCmd(), newUnlockCmd(), newExplainCmd(),
 		newSSHConfigCmd(), newSSHCACmd(), newKeysCmd(), newAttachCmd(), newPolicyCmd(), newAuditCmd(), newSocketsCmd(), newVersionCmd(), newKeeperCmd())
+		newGrantCmd(), newGrantsCmd(), newRevokeCmd(), newKickCmd(), newLockdownCmd(), newUnlockCmd(), newExplainCmd(), newSSHConfigCmd(), newSSHCACmd(), newSSHTOTPCmd(), newPolicyCmd(), newAuditCmd(), newSocketsCmd(), newVersionCmd(), newKeeperCmd())
 	return root
 }

@@ -36,6 +36,7 @@ type sshDoor struct {
 	server *sshd.Server
 	l      net.Listener // nil if nothing but the lists is used
 	keys   atomic.Pointer[identity.SSHKeys]
+	totp   atomic.Pointer[identity.TOTPKeys]
 
 	key      *sshd.HostKey
 	now      func() time.Time
@@ -81,7 +82,7 @@ func (d *daemon) openSSH(ctx context.Context) (*sshDoor, error) {
 	}
 	s.server = &sshd.Server{
 		Gateway: d.gateway, Key: s.key, Complain: d.complain,
-		Prover: identity.SSHProver{Keys: s.keys.Load, Now: d.gateway.Time},
+		Prover: identity.SSHProver{Keys: s.keys.Load, Now: d.gateway.Time, Second: s.second(d)},
 		Home:   d.homeOf,
 		Join:   d.joinBySSH,
 	}
@@ -128,6 +129,7 @@ func (s *sshDoor) load(set *policy.Set, complain func(string)) error {
 	if rerr != nil {
 		rerr = fmt.Errorf("the revoked keys of the ssh door: %w", rerr)
 	}
+	terr := s.loadTOTP(set, &wrong)
 	all := set.SSHKeys()
 	files, theirs := identity.Unclaimed(all, next.keys, s.keys.Load())
 	wrong = append(wrong, theirs...)
@@ -143,7 +145,7 @@ func (s *sshDoor) load(set *policy.Set, complain func(string)) error {
 	for _, w := range append(wrong, twice...) {
 		complain("ssh door: " + w.Error())
 	}
-	s.broken = errors.Join(kerr, aerr, rerr, s.certify())
+	s.broken = errors.Join(kerr, aerr, rerr, terr, s.certify())
 	return s.broken
 }
 
@@ -180,6 +182,15 @@ func (s *sshDoor) read(path string, limit int64, parse func([]byte) ([]*identity
 	if path == "" {
 		return nil, nil
 	}
+	data, err := readKept(path, limit, kept)
+	if err != nil {
+		return nil, err
+	}
+	return parse(data)
+}
+
+// readKept reads a file that is kept as fits says.
+func readKept(path string, limit int64, fits func(string, fs.FileInfo) error) ([]byte, error) {
 	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) // what is no file is not waited for
 	if err != nil {
 		return nil, err
@@ -192,17 +203,14 @@ func (s *sshDoor) read(path string, limit int64, parse func([]byte) ([]*identity
 	if !info.Mode().IsRegular() {
 		return nil, fmt.Errorf("%s is no file", path)
 	}
-	if err := kept(path, info); err != nil {
+	if err := fits(path, info); err != nil {
 		return nil, err
 	}
 	data, err := io.ReadAll(io.LimitReader(f, limit+1))
 	if err == nil && int64(len(data)) > limit {
 		err = fmt.Errorf("%s has more than %d bytes", path, limit)
 	}
-	if err != nil {
-		return nil, err
-	}
-	return parse(data)
+	return data, err
 }
 
 // kept refuses what others could have written: whoever lists keys says who people
@@ -265,7 +273,7 @@ func (s *sshDoor) keysOf(set *policy.Set) (keys []*identity.SSHKey, broken map[s
 // look sums up the lists without reading them.
 func (s *sshDoor) look() string {
 	var b strings.Builder
-	paths := []string{s.config.Authorities, s.config.Revoked, s.config.HostCertificate, s.config.Keys}
+	paths := []string{s.config.Authorities, s.config.Revoked, s.config.HostCertificate, s.config.TOTP, s.config.Keys}
 	if s.config.Keys != "" {
 		entries, _ := os.ReadDir(s.config.Keys) // that it cannot be read is told of the directory
 		for _, e := range entries {
@@ -367,7 +375,7 @@ func (s *sshDoor) serving() *config.ServingSSH {
 		return nil
 	}
 	return &config.ServingSSH{Addr: s.l.Addr().String(), Fingerprint: s.server.Key.Fingerprint(),
-		HostKey: s.server.Key.Public(), Authority: s.server.Key.Authority()}
+		HostKey: s.server.Key.Public(), Authority: s.server.Key.Authority(), TOTP: s.config.TOTP}
 }
 
 // announce says where the door is, and what to trust there.

@@ -73,6 +73,8 @@ type SSH struct {
 	// KeysAccounts are the accounts that tickets are for. People are lent them: whoever
 	// comes as one of them is nobody without a ticket.
 	KeysAccounts []string `yaml:"keys_accounts"`
+	// TOTP is a file of people's secrets for codes, which are asked for beside the key.
+	TOTP string `yaml:"totp"`
 }
 
 // maxPaste is the largest paste_limit: a paste is one command line to tmux, which holds
@@ -106,7 +108,7 @@ func decode(path string, data []byte, c *Config) error {
 	loader := yaml.NewDecoder(bytes.NewReader(data))
 	loader.KnownFields(true)
 	if err := loader.Decode(c); err != nil {
-		return fmt.Errorf("%s: %w; the keys are state, policy, doors, tmux, tmux_config, accounts, user, paste_limit, paste_confirm_lines, presence, ssh (listen, keys, account_keys, authorities, revoked, host_certificate, keys_user, keys_accounts)", path, err)
+		return fmt.Errorf("%s: %w; the keys are state, policy, doors, tmux, tmux_config, accounts, user, paste_limit, paste_confirm_lines, presence, ssh (listen, keys, account_keys, authorities, revoked, host_certificate, totp, keys_user, keys_accounts)", path, err)
 	}
 	switch {
 	case c.PasteLimit < 0 || c.PasteLimit > maxPaste:
@@ -141,7 +143,7 @@ func (c *Config) Fill() error {
 			return err
 		}
 	}
-	for _, p := range []*string{&c.SSH.Keys, &c.SSH.Authorities, &c.SSH.Revoked, &c.SSH.HostCertificate} {
+	for _, p := range []*string{&c.SSH.Keys, &c.SSH.Authorities, &c.SSH.Revoked, &c.SSH.HostCertificate, &c.SSH.TOTP} {
 		if *p == "" {
 			continue
 		}
@@ -205,6 +207,8 @@ type ServingSSH struct {
 	HostKey     string `json:"host_key"`
 	// Authority is the key that has certified the host key, if any.
 	Authority string `json:"authority,omitempty"`
+	// TOTP is the file of secrets for codes, if there is one.
+	TOTP string `json:"totp,omitempty"`
 }
 
 const servingFile = "serve.json"

@@ -83,6 +83,11 @@ type SSHProver struct {
 	Now func() time.Time
 	// Refused, if set, is told why a key that was offered or proved is not taken.
 	Refused func(from net.Addr, key string, proved bool, why error)
+	// Second, if set, is what people prove beside their key who have it.
+	Second SecondFactor
+	// Asking, if set, is told before somebody is asked for it who has proved a key. An
+	// error refuses them.
+	Asking func(person, key string) error
 }
 
 // proofKey is where a proof is kept in the permissions of a connection. Nobody
@@ -96,7 +101,16 @@ type SSHProof struct {
 	from   netip.AddrPort
 	until  time.Time
 	noPTY  bool
-	own    bool // it rests on a key that its person has listed
+	own    bool   // it rests on a key that its person has listed
+	second string // what was proved beside the key, as [SecondFactor.Of] tells it
+}
+
+// describe says what was proved, for the log.
+func (p *SSHProof) describe() string {
+	if p.second == "" {
+		return DescribeSSHKey(p.key)
+	}
+	return DescribeSSHKey(p.key) + ", and a second factor"
 }
 
 // Until is when the proof ends; zero: never.
@@ -134,7 +148,7 @@ func (p *SSHProver) Install(c *ssh.ServerConfig) {
 			p.refused(conn.RemoteAddr(), key, true, err)
 			return nil, errDenied
 		}
-		return &ssh.Permissions{ExtraData: map[any]any{proofKey{}: believed(offered, proof)}}, nil
+		return p.further(conn.RemoteAddr(), believed(offered, proof))
 	}
 }
 
@@ -167,7 +181,7 @@ func (p *SSHProver) FromConn(conn *ssh.ServerConn, door string) (Identity, *SSHP
 		return Identity{}, nil, errors.New("the connection has proved nobody")
 	}
 	return Identity{&proof{person: proved.person, uid: noUID, door: door, serial: serial(),
-		key: DescribeSSHKey(proved.key), from: proved.from.String()}}, proved, nil
+		key: proved.describe(), mfa: proved.second != "", from: proved.from.String()}}, proved, nil
 }
 
 // Stands says whether a proof would still be taken, by the keys in force now, and
@@ -182,6 +196,10 @@ func (p *SSHProver) Stands(pr *SSHProof) (*SSHProof, error) {
 	case now.noPTY && !pr.noPTY:
 		return nil, errors.New("the key may not be used on a terminal any more")
 	}
+	if err := p.stillSecond(pr); err != nil {
+		return nil, err
+	}
+	now.second = pr.second
 	return now, nil
 }
 
@@ -206,7 +224,7 @@ func (p *SSHProver) check(from net.Addr, key ssh.PublicKey) (*SSHProof, error) {
 		}
 		return pr, pr.fits(list, now)
 	}
-	return pr, t.certified(pr, cert, now)
+	return pr, t.trusts(pr, cert, t.certified(pr, cert, now))
 }
 
 // fits takes the first line of a key whose conditions hold.

@@ -90,6 +90,8 @@ type row struct {
 	ssh bool
 	// sshMore is more of its configuration.
 	sshMore string
+	// totp are second factors of people of ssh rows.
+	totp map[string]string
 	// ordinary has the control run go to an ordinary SSH server, not to the door.
 	ordinary bool
 	attack   func(w *world)
@@ -173,7 +175,7 @@ func (r row) stage(t *testing.T, control bool) *world {
 	set("more.cedar", r.cedar)
 	cfg := host.Config{Policy: files, TmuxConf: r.conf, Env: r.env}
 	if r.ssh {
-		cfg.SSH, cfg.SSHMore = []string{owner, viewer, typist, stranger}, r.sshMore
+		cfg.SSH, cfg.SSHMore, cfg.TOTP = []string{owner, viewer, typist, stranger}, r.sshMore, r.totp
 	}
 	if control {
 		set("grants.yaml", r.loose)

@@ -73,12 +73,13 @@ func (w *world) stray() ssh.Signer {
 // reachedKeys reports whether a login that failed was asked for a key at all.
 func reachedKeys(err error) bool { return strings.Contains(err.Error(), "unable to authenticate") }
 
-func (w *world) dialSSHAs(key ssh.Signer, n int) (*ssh.Client, error) {
+// dialSSHAs comes with a key, and with more if it is asked for.
+func (w *world) dialSSHAs(key ssh.Signer, n int, more ...ssh.AuthMethod) (*ssh.Client, error) {
 	w.t.Helper()
-	return w.dialSSHWith("x", n, ssh.PublicKeys(key))
+	return w.dialSSHWith("x", n, append([]ssh.AuthMethod{ssh.PublicKeys(key)}, more...)...)
 }
 
-func (w *world) dialSSHWith(user string, n int, auth ssh.AuthMethod) (*ssh.Client, error) {
+func (w *world) dialSSHWith(user string, n int, auth ...ssh.AuthMethod) (*ssh.Client, error) {
 	w.t.Helper()
 	d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(loopback(n))}, Timeout: 10 * time.Second}
 	nc, err := d.Dial("tcp", w.SSHAddr())
@@ -89,7 +90,7 @@ func (w *world) dialSSHWith(user string, n int, auth ssh.AuthMethod) (*ssh.Clien
 		w.t.Fatal(err)
 	}
 	c, channels, requests, err := ssh.NewClientConn(nc, w.SSHAddr(), &ssh.ClientConfig{
-		User: user, Auth: []ssh.AuthMethod{auth}, HostKeyCallback: ssh.InsecureIgnoreHostKey()})
+		User: user, Auth: auth, HostKeyCallback: ssh.InsecureIgnoreHostKey()})
 	if err != nil {
 		_ = nc.Close()
 		return nil, err
@@ -106,6 +107,12 @@ func (w *world) internalService() (addr string) {
 	if err != nil {
 		w.t.Fatal(err)
 	}
+	w.serveMark(l)
+	return l.Addr().String()
+}
+
+// serveMark says to whoever connects what is not for everybody.
+func (w *world) serveMark(l net.Listener) {
 	w.t.Cleanup(func() { _ = l.Close() })
 	go func() {
 		for {
@@ -117,7 +124,6 @@ func (w *world) internalService() (addr string) {
 			_ = c.Close()
 		}
 	}()
-	return l.Addr().String()
 }
 
 func port(addr string) string { return addr[strings.LastIndexByte(addr, ':')+1:] }

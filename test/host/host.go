@@ -45,8 +45,12 @@ type Config struct {
 	// SSH names people who may come by ssh, each with a key of their own; with nobody
 	// the door is closed.
 	SSH []string
+	// SSHListen is where the ssh door listens; by default on a loopback address.
+	SSHListen string
 	// SSHMore is more of the ssh door's configuration; $BASE is Host.Base.
 	SSHMore string
+	// TOTP are secrets of people for the second factor of the ssh door, if there are any.
+	TOTP map[string]string
 	// Env is more environment of muxward itself.
 	Env []string
 	// Build names a build tag for muxward, such as one that takes a check out

@@ -1,12 +1,16 @@
 package host
 
 import (
+	"cmp"
 	"fmt"
 	"net"
 	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
+	"time"
+
+	"github.com/pquerna/otp/totp"
 
 	"github.com/muxward/muxward/internal/tmux/tmuxtest"
 )
@@ -31,7 +35,12 @@ func (h *Host) prepareSSH() string {
 	if h.cfg.SSHMore != "" {
 		more = ", " + strings.ReplaceAll(h.cfg.SSHMore, "$BASE", h.Base)
 	}
-	return fmt.Sprintf("ssh: {listen: '127.0.0.1:0', keys: %[1]s/keys, authorities: %[1]s/authorities, revoked: %[1]s/revoked%[2]s}\n", h.Base, more)
+	if len(h.cfg.TOTP) > 0 {
+		h.WriteTOTP(h.cfg.TOTP)
+		more += ", totp: " + h.Base + "/totp"
+	}
+	return fmt.Sprintf("ssh: {listen: '%[3]s', keys: %[1]s/keys, authorities: %[1]s/authorities, revoked: %[1]s/revoked%[2]s}\n", h.Base, more,
+		cmp.Or(h.cfg.SSHListen, "127.0.0.1:0"))
 }
 
 // Keygen runs ssh-keygen.
@@ -64,6 +73,26 @@ func (h *Host) WriteSSH(name, text string) {
 	path := filepath.Join(h.Base, name)
 	h.must(os.WriteFile(path+".new", []byte(text), 0o644))
 	h.must(os.Rename(path+".new", path))
+}
+
+// WriteTOTP replaces the list of secrets in one step.
+func (h *Host) WriteTOTP(secrets map[string]string) {
+	h.t.Helper()
+	text := "# of the test\n"
+	for who, secret := range secrets {
+		text += who + " " + secret + "\n"
+	}
+	path := h.Base + "/totp"
+	h.must(os.WriteFile(path+".new", []byte(text), 0o600))
+	h.must(os.Rename(path+".new", path))
+}
+
+// Code is the code of a secret some steps from now.
+func (h *Host) Code(secret string, steps int) string {
+	h.t.Helper()
+	code, err := totp.GenerateCode(secret, time.Now().Add(time.Duration(steps)*30*time.Second))
+	h.must(err)
+	return code
 }
 
 var doorLine = regexp.MustCompile(`the ssh door is at (\S+), host key (\S+)`)

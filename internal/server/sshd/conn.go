@@ -29,10 +29,13 @@ type conn struct {
 	who   identity.Identity
 	user  string
 	proof atomic.Pointer[identity.SSHProof]
+	// answered tells that nobody is asked here any more for a second factor.
+	answered func()
 
 	mu      sync.Mutex
 	tried   []string // why keys were not taken
 	key     string   // the last of them
+	asked   string   // who has proved a key, and is asked for a second factor
 	cancel  context.CancelCauseFunc
 	ended   error
 	open    int  // channels, until both ends have closed them
@@ -47,7 +50,7 @@ type conn struct {
 }
 
 func newConn(s *Server, nc net.Conn) *conn {
-	return &conn{s: s, nc: &wary{Conn: nc, left: graceBytes}, fewer: make(chan struct{}, 1), done: make(chan struct{})}
+	return &conn{s: s, answered: func() {}, nc: &wary{Conn: nc, left: graceBytes}, fewer: make(chan struct{}, 1), done: make(chan struct{})}
 }
 
 // end has everything of the connection end, for a reason that its person hears.
@@ -131,7 +134,8 @@ func (c *conn) unarm() {
 // shake proves who it is, in time.
 func (c *conn) shake(ctx context.Context) (<-chan ssh.NewChannel, <-chan *ssh.Request, error) {
 	prover := c.s.Prover
-	prover.Refused = c.note
+	prover.Refused, prover.Asking = c.note, c.asking
+	defer func() { c.answered() }()
 	config := c.s.config()
 	config.AddHostKey(witness{c.s.Key.signer, c.way.begins})
 	if certified := c.s.Key.certified(c.s.Prover.Now()); certified != nil {
@@ -162,6 +166,21 @@ func (c *conn) shake(ctx context.Context) (<-chan ssh.NewChannel, <-chan *ssh.Re
 	_ = c.nc.SetDeadline(time.Time{})
 	c.known()
 	return channels, requests, nil
+}
+
+// asking has somebody asked for more than the key that they have proved. They do not
+// make room for newcomers any more, and have time to look for it.
+func (c *conn) asking(person, key string) error {
+	leave, ok := c.s.enter(c.s.asked, person, maxAsked)
+	if !ok {
+		return fmt.Errorf("%s is asked for a second factor on too many connections", person)
+	}
+	c.answered = leave
+	c.known()
+	c.mu.Lock()
+	c.asked, c.key = person, key
+	c.mu.Unlock()
+	return c.nc.SetDeadline(time.Now().Add(codeTime))
 }
 
 // letIn writes that somebody was let in, in their turn, or else nobody was.
@@ -211,7 +230,7 @@ func (c *conn) fail(ctx context.Context, err error) {
 		return
 	}
 	c.mu.Lock()
-	tried, key := strings.Join(c.tried, "; "), c.key
+	tried, key, asked := strings.Join(c.tried, "; "), c.key, c.asked
 	c.mu.Unlock()
 	var timeout net.Error
 	cost := leaveCost
@@ -227,6 +246,9 @@ func (c *conn) fail(ctx context.Context, err error) {
 	why := "nobody was proved: " + err.Error()
 	if tried != "" {
 		why += "; " + tried
+	}
+	if asked != "" {
+		why += "; the key of " + asked + " was proved, and not their second factor"
 	}
 	c.s.refuse(c.nc.RemoteAddr(), key, why)
 }

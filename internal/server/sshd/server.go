@@ -27,6 +27,10 @@ const (
 	graceTime  = 30 * time.Second
 	graceBytes = 64 << 10
 	maxTries   = 6
+	// codeTime is how long somebody who has proved a key has for their second factor,
+	// and maxAsked on how many connections one person is asked for it at once.
+	codeTime = 2 * time.Minute
+	maxAsked = 8
 )
 
 // And of those that have.
@@ -100,6 +104,7 @@ type Server struct {
 	people   map[string]int // connections
 	sessions map[string]int
 	control  map[string]int // of them, those in control mode
+	asked    map[string]int // connections on which a second factor is asked for
 	fresh    newcomers
 	pen      penalties
 	pace     pace.Pace
@@ -191,7 +196,8 @@ func (s *Server) admit(ctx context.Context, nc net.Conn) {
 	s.mu.Lock()
 	tooMany := len(s.conns) >= connections
 	if s.conns == nil {
-		s.conns, s.people, s.sessions, s.control = map[*conn]bool{}, map[string]int{}, map[string]int{}, map[string]int{}
+		s.conns, s.people, s.sessions = map[*conn]bool{}, map[string]int{}, map[string]int{}
+		s.control, s.asked = map[string]int{}, map[string]int{}
 	}
 	s.mu.Unlock()
 	if tooMany {

@@ -1,0 +1,296 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+
+	"github.com/boombuler/barcode/qr"
+	"github.com/pquerna/otp/totp"
+	"github.com/spf13/cobra"
+
+	"github.com/muxward/muxward/internal/identity"
+	"github.com/muxward/muxward/internal/policy"
+)
+
+// secretSize is the length of new secrets in bytes, as RFC 4226 recommends.
+const secretSize = 20
+
+// second is what people prove beside their key; nil if nothing is configured.
+func (s *sshDoor) second(d *daemon) identity.SecondFactor {
+	if s.config.TOTP == "" {
+		return nil
+	}
+	return &identity.Codes{Keys: s.totp.Load, Now: d.gateway.Time, Dir: filepath.Join(d.config.State, "totp-used")}
+}
+
+// loadTOTP puts the secrets of people in force. While the file cannot be used those stay
+// that were read last: nobody comes in without their second factor for it.
+func (s *sshDoor) loadTOTP(set *policy.Set, wrong *[]error) error {
+	if s.config.TOTP == "" {
+		return nil
+	}
+	t, err := readTOTP(s.config.TOTP)
+	if err != nil {
+		return fmt.Errorf("the second factors of the ssh door: %w", err)
+	}
+	s.totp.Store(t)
+	for _, person := range slices.Sorted(slices.Values(t.People())) {
+		if !set.IsPerson(person) {
+			*wrong = append(*wrong, fmt.Errorf("%s: there is no person %q in people.yaml", s.config.TOTP, person))
+		}
+	}
+	return nil
+}
+
+func readTOTP(path string) (*identity.TOTPKeys, error) {
+	data, err := readKept(path, maxKeysFile, secret)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("%w; make it with: muxward ssh-totp add --file %s PERSON", err, path)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return identity.ParseTOTPKeys(data, path)
+}
+
+// secret refuses what others can read, or could have written.
+func secret(path string, info fs.FileInfo) error {
+	if err := kept(path, info); err != nil {
+		return err
+	}
+	return private(path, info)
+}
+
+// private refuses what others can read.
+func private(path string, info fs.FileInfo) error {
+	if info.Mode().Perm()&0o077 != 0 {
+		return fmt.Errorf("%s may be read by others (mode %04o); if nobody has: chmod 600 %s", path, info.Mode().Perm(), path)
+	}
+	return nil
+}
+
+// newSSHTOTPCmd makes `muxward ssh-totp`: the second factors of people who come by ssh.
+func newSSHTOTPCmd() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "ssh-totp",
+		Short: "keep people's second factors for the ssh door",
+		Long: `Who has a secret here is asked for a code behind their key when they come by ssh
+(ssh: {totp: FILE} in the configuration). A policy can demand it:
+
+  forbid (principal, action, resource) when { context.door == "ssh" } unless { context.mfa };
+
+A running muxward notices a changed file by itself. Who is connected stays; who came
+in by a code of a secret that is replaced or removed does not.`,
+		Example: `  muxward ssh-totp add bob
+  muxward ssh-totp remove bob`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return usageError{fmt.Errorf("there is no %q; see %s --help", args[0], cmd.CommandPath())}
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(newSSHTOTPAddCmd(), newSSHTOTPRemoveCmd())
+	return cmd
+}
+
+func newSSHTOTPAddCmd() *cobra.Command {
+	var f daemonFlags
+	var file, issuer string
+	var replace bool
+	cmd := &cobra.Command{
+		Use:   "add PERSON",
+		Short: "make a secret for a person, and print it for their authenticator",
+		Long: `Make a secret for a person and print its otpauth:// line; on a terminal, the same as a
+QR code. It is shown only here: whoever reads it can make the codes.`,
+		Args: exactly(1, "one person"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			person, err := identity.CanonicalName(args[0])
+			if err != nil {
+				return usageError{err}
+			}
+			if file, err = f.totpFile(file); err != nil {
+				return err
+			}
+			if issuer == "" {
+				issuer = "muxward " + reachedBy("")
+			}
+			key, err := totp.Generate(totp.GenerateOpts{Issuer: issuer, AccountName: person, SecretSize: secretSize})
+			if err != nil {
+				return fmt.Errorf("make a secret: %w", err)
+			}
+			err = changeTOTP(file, func(has *identity.TOTPKeys, lines []string) ([]string, error) {
+				if slices.Contains(has.People(), person) {
+					if !replace {
+						return nil, fmt.Errorf("%s has a second factor; to put another in its place: --replace", person)
+					}
+					lines = without(lines, person)
+				}
+				return append(lines, person+" "+key.Secret()), nil
+			})
+			if err != nil {
+				return err
+			}
+			if f.json {
+				return printJSON(cmd, map[string]string{"person": person, "url": key.URL()})
+			}
+			return showTOTP(newPaint(cmd), key.URL())
+		},
+	}
+	f.add(cmd)
+	cmd.Flags().StringVar(&file, "file", "", "the `file` of secrets (default: that of the muxward of the state directory)")
+	cmd.Flags().StringVar(&issuer, "issuer", "", "what authenticators call this host (default: muxward, and its name)")
+	cmd.Flags().BoolVar(&replace, "replace", false, "put it in the place of the secret that the person has")
+	return cmd
+}
+
+// showTOTP prints an otpauth:// line, and draws it where a person looks.
+func showTOTP(p paint, url string) error {
+	p.printf("%s\n", url)
+	if !p.colour {
+		return p.err()
+	}
+	code, err := qr.Encode(url, qr.L, qr.Auto)
+	if err != nil {
+		return fmt.Errorf("draw the QR code: %w", err)
+	}
+	return p.printf("%s", drawn(code.Bounds().Dx(), func(x, y int) bool {
+		r, _, _, _ := code.At(x, y).RGBA()
+		return r == 0
+	}))
+}
+
+func newSSHTOTPRemoveCmd() *cobra.Command {
+	var f daemonFlags
+	var file string
+	cmd := &cobra.Command{
+		Use:   "remove PERSON",
+		Short: "take a person's secret away: they are not asked any more",
+		Args:  exactly(1, "one person"),
+		RunE: func(_ *cobra.Command, args []string) (err error) {
+			if file, err = f.totpFile(file); err != nil {
+				return err
+			}
+			return changeTOTP(file, func(has *identity.TOTPKeys, lines []string) ([]string, error) {
+				if !slices.Contains(has.People(), args[0]) {
+					return nil, fmt.Errorf("%s has no second factor in %s", args[0], file)
+				}
+				return without(lines, args[0]), nil
+			})
+		},
+	}
+	cmd.Flags().StringVar(&f.state, "state", "", "state `directory` of the muxward to ask (default $MUXWARD_STATE)")
+	cmd.Flags().StringVar(&file, "file", "", "the `file` of secrets (default: that of the muxward of the state directory)")
+	return cmd
+}
+
+// totpFile is the file that was given, or else that of the muxward that serves.
+func (f *daemonFlags) totpFile(given string) (string, error) {
+	if given != "" {
+		return given, nil
+	}
+	at, err := f.serving()
+	if err != nil {
+		return "", err
+	}
+	if at.SSH == nil || at.SSH.TOTP == "" {
+		return "", usageError{errors.New("muxward asks for no second factor; put ssh: {totp: FILE} into its configuration, or say which file (--file)")}
+	}
+	return at.SSH.TOTP, nil
+}
+
+// without gives the lines but for that of a person.
+func without(lines []string, person string) []string {
+	return slices.DeleteFunc(lines, func(l string) bool {
+		words := strings.Fields(l)
+		return len(words) > 0 && words[0] == person
+	})
+}
+
+// changeTOTP changes the file of secrets, whole or not at all. A file that is not there
+// is made.
+func changeTOTP(path string, change func(*identity.TOTPKeys, []string) ([]string, error)) error {
+	data, err := readKept(path, maxKeysFile, private)
+	if errors.Is(err, fs.ErrNotExist) {
+		data, err = []byte(totpHead), nil
+	}
+	if err != nil {
+		return err
+	}
+	was, serr := os.Stat(path)
+	has, err := identity.ParseTOTPKeys(data, path)
+	if err != nil {
+		return err
+	}
+	var lines []string
+	for line := range strings.Lines(string(data)) {
+		lines = append(lines, strings.TrimRight(line, "\r\n"))
+	}
+	if lines, err = change(has, lines); err != nil {
+		return err
+	}
+	// Only one at a time: the file is that of who makes it first.
+	f, err := os.OpenFile(path+".new", os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if errors.Is(err, fs.ErrExist) {
+		return fmt.Errorf("%s.new is there: somebody else is changing %s; if nobody is, remove it", path, path)
+	}
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteString(strings.Join(lines, "\n") + "\n")
+	if st, ok := sysOf(was, serr); ok && err == nil { // root changes it for muxward
+		err = f.Chown(int(st.Uid), int(st.Gid))
+	}
+	err = errors.Join(err, f.Sync(), f.Close())
+	if err == nil {
+		err = os.Rename(path+".new", path)
+	}
+	if err != nil {
+		_ = os.Remove(path + ".new")
+	}
+	return err
+}
+
+// totpHead is the first line of a file of secrets: one that is empty is a mistake.
+const totpHead = "# people's secrets for the ssh door: whoever reads one can make that person's codes\n"
+
+func sysOf(info fs.FileInfo, err error) (*syscall.Stat_t, bool) {
+	if err != nil {
+		return nil, false
+	}
+	st, ok := info.Sys().(*syscall.Stat_t)
+	return st, ok
+}
+
+// drawn draws a QR code with two modules in each character, light on black whatever the
+// terminal's colours are, and what has to be light around it.
+func drawn(size int, dark func(x, y int) bool) string {
+	const around = 2
+	light := func(x, y int) bool { return x < 0 || y < 0 || x >= size || y >= size || !dark(x, y) }
+	var b strings.Builder
+	for y := -around; y < size+around; y += 2 {
+		b.WriteString("\x1b[38;5;231;48;5;16m")
+		for x := -around; x < size+around; x++ {
+			top, below := light(x, y), light(x, y+1)
+			switch {
+			case top && below:
+				b.WriteString("█")
+			case top:
+				b.WriteString("▀")
+			case below:
+				b.WriteString("▄")
+			default:
+				b.WriteString(" ")
+			}
+		}
+		b.WriteString("\x1b[m\n")
+	}
+	return b.String()
+}

@@ -1,0 +1,117 @@
+package main
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/boombuler/barcode/qr"
+)
+
+// TestSSHTOTPFile: a file of secrets is made for its owner alone, keeps what else stands in
+// it, and is not touched if others can read it.
+func TestSSHTOTPFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "totp")
+	do := func(args ...string) (string, error) {
+		t.Helper()
+		var out bytes.Buffer
+		cmd := newSSHTOTPCmd()
+		cmd.SetOut(&out)
+		cmd.SetErr(&out)
+		cmd.SilenceUsage, cmd.SilenceErrors = true, true
+		cmd.SetArgs(append(args, "--file", path))
+		err := cmd.Execute()
+		return out.String(), err
+	}
+	out, err := do("add", "bob", "--issuer", "the house")
+	if err != nil || !strings.HasPrefix(out, "otpauth://totp/the%20house:bob?") || strings.Contains(out, "█") {
+		t.Fatalf("%q: %v", out, err)
+	}
+	info, err := os.Stat(path)
+	if err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("%v, %v", info, err)
+	}
+	if _, err := do("add", "carol"); err != nil {
+		t.Error(err)
+	}
+	before, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := do("add", "bob"); err == nil || !strings.Contains(err.Error(), "--replace") {
+		t.Errorf("bob has one: %v", err)
+	}
+	if _, err := do("add", "Bob"); err == nil {
+		t.Error("Bob is no name")
+	}
+	if out, err := do("add", "bob", "--replace"); err != nil || strings.Count(out, "otpauth") != 1 {
+		t.Errorf("%q: %v", out, err)
+	}
+	keys, err := readTOTP(path)
+	if err != nil || len(keys.People()) != 2 {
+		t.Fatalf("%v, %v", keys, err)
+	}
+	after, err := os.ReadFile(path)
+	if err != nil || !strings.HasPrefix(string(after), "#") || bytes.Equal(before, after) {
+		t.Errorf("%v:\n%s\n%s", err, before, after)
+	}
+	if _, err := do("remove", "mallory"); err == nil {
+		t.Error("who has none is removed")
+	}
+	for _, who := range []string{"bob", "carol"} {
+		if _, err := do("remove", who); err != nil {
+			t.Error(err)
+		}
+	}
+	if keys, err := readTOTP(path); err != nil || len(keys.People()) != 0 {
+		t.Errorf("nobody is left: %v, %v", keys, err)
+	}
+	if err := os.Chmod(path, 0o640); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := readTOTP(path); err == nil || !strings.Contains(err.Error(), "may be read by others") {
+		t.Errorf("others can read it: %v", err)
+	}
+	if _, err := do("add", "bob"); err == nil || !strings.Contains(err.Error(), "may be read by others") {
+		t.Errorf("others can read it: %v", err)
+	}
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := readTOTP(path); err == nil || !strings.Contains(err.Error(), "ssh-totp add") {
+		t.Errorf("it is not there: %v", err)
+	}
+}
+
+// TestDrawn: what is drawn is the code, module by module, with light around it.
+func TestDrawn(t *testing.T) {
+	code, err := qr.Encode("otpauth://totp/x:bob?secret=JBSWY3DPEHPK3PXP", qr.L, qr.Auto)
+	if err != nil {
+		t.Fatal(err)
+	}
+	size := code.Bounds().Dx()
+	dark := func(x, y int) bool { r, _, _, _ := code.At(x, y).RGBA(); return r == 0 }
+	rows := strings.Split(strings.TrimSuffix(drawn(size, dark), "\n"), "\n")
+	for i, row := range rows {
+		row, begins := strings.CutPrefix(row, "\x1b[38;5;231;48;5;16m")
+		row, ends := strings.CutSuffix(row, "\x1b[m")
+		if !begins || !ends || len([]rune(row)) != size+4 {
+			t.Fatalf("row %d: %q", i, row)
+		}
+		for j, c := range []rune(row) {
+			top, below := c == '█' || c == '▀', c == '█' || c == '▄'
+			for k, light := range []bool{top, below} {
+				x, y := j-2, 2*i+k-2
+				inside := x >= 0 && y >= 0 && x < size && y < size
+				if light != (!inside || !dark(x, y)) {
+					t.Fatalf("at %d, %d it is light: %v", x, y, light)
+				}
+			}
+		}
+	}
+	if 2*len(rows) < size+4 {
+		t.Errorf("%d rows for %d modules", len(rows), size)
+	}
+}
