@@ -51,8 +51,8 @@ func TestDO01SilentConnections(t *testing.T) {
 		if kept > 256 {
 			w.gain("%d connections that say nothing are kept", kept)
 		}
-		if grown := w.measure().rss - before.rss; !w.control && grown > 32<<20 {
-			t.Errorf("memory has grown by %d bytes for %d connections", grown, len(open))
+		if grown := w.measure().rss - before.rss; !w.control && grown > 32<<10 {
+			t.Errorf("memory has grown by %d KiB for %d connections", grown, len(open))
 		}
 		for _, c := range open {
 			_ = c.Close()
