@@ -25,6 +25,9 @@ func main() {
 		case "relay":
 			relayProgram(os.Args[2:])
 			return
+		case "crowd":
+			crowdProgram(os.Args[2:])
+			return
 		}
 	}
 	bin := flag.String("muxward", "bin/muxward", "the `program` to measure")
@@ -92,6 +95,7 @@ func measurements() []measurement {
 		{"ssh: handshakes", "≥ 8×", sshHandshakes, 400},
 		{"ssh: 2,000 full redraws", "≤ 1.0×", sshRedraws, 5},
 		{"ssh: memory per attached person", "≤ 1/8", sshMemory, 200},
+		{"ssh: keys beside a crowd", "as idle", sshCrowd, 1000},
 		{"decision uncached, 1,000 grants", "≤ 5 µs", decisions, 1},
 		{"record must / best effort", "", records, 300},
 		{"sockets scan: 100", "", scan(100), 20},

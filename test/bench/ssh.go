@@ -34,17 +34,22 @@ func (b *bed) byKey(who string) error {
 	if err := os.Mkdir(dir, 0o755); err != nil {
 		return err
 	}
-	var all []byte
+	var all, private []byte
 	for i := range keyed {
-		public, private, err := ed25519.GenerateKey(rand.Reader)
+		public, secret, err := ed25519.GenerateKey(rand.Reader)
 		if err != nil {
 			return err
 		}
-		key, err := ssh.NewSignerFromKey(private)
+		key, err := ssh.NewSignerFromKey(secret)
 		if err != nil {
 			return err
 		}
 		b.keys = append(b.keys, key)
+		if block, err := ssh.MarshalPrivateKey(secret, ""); err != nil {
+			return err
+		} else if i > 0 {
+			private = append(private, pem.EncodeToMemory(block)...)
+		}
 		name := who
 		if i > 0 {
 			name = fmt.Sprintf("p%d", i)
@@ -59,7 +64,7 @@ func (b *bed) byKey(who string) error {
 			return err
 		}
 	}
-	return os.WriteFile(filepath.Join(b.dir, "authorized_keys"), all, 0o600)
+	return errors.Join(os.WriteFile(filepath.Join(b.dir, "authorized_keys"), all, 0o600), os.WriteFile(filepath.Join(b.dir, "private"), private, 0o600))
 }
 
 // errNoSSHD is why there is nothing to compare with.
