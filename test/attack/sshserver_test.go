@@ -64,7 +64,7 @@ func runOrdinary(channel ssh.NewChannel) {
 	for r := range requests {
 		var m struct{ Line string }
 		if r.Type != "exec" || ssh.Unmarshal(r.Payload, &m) != nil {
-			_ = r.Reply(false, nil)
+			_ = r.Reply(r.Type == "pty-req" || r.Type == "break" || r.Type == "signal", nil)
 			continue
 		}
 		_ = r.Reply(true, nil)
