@@ -73,9 +73,9 @@ func TestDO01FullConnections(t *testing.T) {
 		}
 		staying := w.ownersKeys(x, soak.N(500, 20))
 		grown := (w.measure().rss - before.rss) / len(open) // KiB
-		t.Logf("%d connections, %d KiB each; the owner's keys: p99 %v before, %v while they come, %v while they stay",
+		t.Logf("%d connections, %d KiB each; the owner's keys: %v before, %v while they come, %v while they stay",
 			len(open), grown, idle, coming, staying)
-		if worst := max(coming, staying); worst > host.Bounded(roundTrip) {
+		if worst := max(coming.bound(), staying.bound()); worst > host.Bounded(roundTrip) {
 			t.Errorf("the owner's keys took %v", worst)
 		}
 		if grown > 1<<10 {
@@ -154,9 +154,25 @@ func (w *world) looksOn(key ssh.Signer, from int) *ssh.Client {
 	return nil
 }
 
-// ownersKeys gives the 99th percentile of the time from a key of the owner's to where the
-// program in pane a has it.
-func (w *world) ownersKeys(x *tmuxtest.Terminal, n int) time.Duration {
+// keyTimes are how long keys took: half of them, and all but one in a hundred.
+type keyTimes struct{ p50, p99 time.Duration }
+
+// bound is what is held to a limit. Of few keys on a machine that others work on, the
+// slowest says nothing.
+func (k keyTimes) bound() time.Duration {
+	if soak.Full() {
+		return k.p99
+	}
+	return k.p50
+}
+
+func (k keyTimes) String() string {
+	return fmt.Sprintf("p50 %v p99 %v", k.p50.Round(100*time.Microsecond), k.p99.Round(100*time.Microsecond))
+}
+
+// ownersKeys gives the time from a key of the owner's to where the program in pane a has
+// it.
+func (w *world) ownersKeys(x *tmuxtest.Terminal, n int) keyTimes {
 	w.t.Helper()
 	var took []time.Duration
 	for range n {
@@ -172,5 +188,5 @@ func (w *world) ownersKeys(x *tmuxtest.Terminal, n int) time.Duration {
 		w.t.Errorf("pane a received %q", clip([]byte(got)))
 	}
 	slices.Sort(took)
-	return took[len(took)*99/100]
+	return keyTimes{took[len(took)/2], took[len(took)*99/100]}
 }
