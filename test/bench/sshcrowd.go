@@ -74,7 +74,7 @@ const (
 	// fewKiB is what muxward may have more than before when it is as it was, and
 	// shrinkTime how long that may take: Go looks for what is unused every two minutes,
 	// and gives it back bit by bit.
-	fewKiB     = 16 << 10
+	fewKiB     = 32 << 10
 	shrinkTime = 5 * time.Minute
 )
 
