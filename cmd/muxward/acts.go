@@ -21,7 +21,6 @@ import (
 
 // act makes the act of a call of muxward's own commands.
 func (d *daemon) act(who identity.Identity, c ctld.Call) (*gateway.Act, error) {
-	a := &gateway.Act{Name: c.Act}
 	if who.OnlyStreams() && c.Act != "attach" && c.Act != "lobby" {
 		return nil, fmt.Errorf("whoever comes by a forced command has the tmux client, and no muxward %s", tmux.Clean(c.Act))
 	}
@@ -29,80 +28,73 @@ func (d *daemon) act(who identity.Identity, c ctld.Call) (*gateway.Act, error) {
 		return nil, err
 	}
 	switch c.Act {
-	case "status":
-		a.Open, a.Unwritten = true, true
-		a.Do = func(context.Context, access.Object) (gateway.Result, error) {
-			s := d.statusFor(who)
-			for _, den := range d.lockdowns(who) {
-				s.Locked = append(s.Locked, den.where()+": "+shortened(den.Denial).String())
-			}
-			return gateway.Result{Value: s}, nil
-		}
-	case "who":
-		a.Open = true
-		a.Do = func(context.Context, access.Object) (gateway.Result, error) {
-			return gateway.Result{Value: d.visiblePeople(who)}, nil
-		}
 	case "left-behind":
 		return d.leftBehindAct(who, c)
 	case "who-next":
 		return d.whoNextAct(who, c.Seen), nil
-	case "ls":
-		a.Open = true
-		a.Do = func(ctx context.Context, _ access.Object) (gateway.Result, error) {
-			list, err := d.visibleSessions(ctx, who)
-			return gateway.Result{Value: list}, err
-		}
-	case "revocations":
-		a.Verb, a.Target = access.Kick, c.Target
-		a.Do = func(context.Context, access.Object) (gateway.Result, error) {
-			return gateway.Result{Value: d.kickable(who)}, nil
-		}
 	case "revoke", "kick":
 		return d.revokeAct(who, c)
 	case "lockdown", "unlock":
 		return d.lockAct(who, c)
-	case "lockdowns":
-		a.Open = true
-		a.Do = func(context.Context, access.Object) (gateway.Result, error) {
-			return gateway.Result{Value: d.lockdowns(who)}, nil
-		}
 	case "grant":
 		return d.grantAct(who, c)
 	case "take-back":
 		return d.takeBackAct(who, c)
-	case "grants":
-		a.Open = true
-		a.Do = func(context.Context, access.Object) (gateway.Result, error) {
-			list, err := d.visibleGrants(who, c.Person, c.Target)
-			return gateway.Result{Value: list}, err
-		}
 	case "share":
 		return d.shareAct(who, c)
 	case "join":
 		return d.joinAct(who, c.Code)
-	case "invites":
-		a.Open = true
-		a.Do = func(context.Context, access.Object) (gateway.Result, error) {
-			list, err := d.visibleInvites(who)
-			return gateway.Result{Value: list}, err
-		}
 	case "invite-revoke":
 		return d.revokeInviteAct(who, c)
 	case "explain":
 		return d.explainAct(who, c)
 	case "attach":
 		return d.attachAct(who, c)
-	case "lobby":
-		a.Open = true
-		a.Do = func(ctx context.Context, _ access.Object) (gateway.Result, error) {
-			text, targets, err := sshd.Lobby(ctx, d.gateway, who)
-			return gateway.Result{Value: lobby{text, targets}}, err
-		}
 	case "mended":
 		return mendedAct(who, c)
+	}
+	return d.telling(who, c)
+}
+
+// telling makes the acts that only tell: what they tell of others is found out for the
+// asker, who needs no right to ask.
+func (d *daemon) telling(who identity.Identity, c ctld.Call) (*gateway.Act, error) {
+	a := &gateway.Act{Name: c.Act, Open: true}
+	var tell func(ctx context.Context) (any, error)
+	switch c.Act {
+	case "status":
+		a.Unwritten = true
+		tell = func(context.Context) (any, error) {
+			s := d.statusFor(who)
+			for _, den := range d.lockdowns(who) {
+				s.Locked = append(s.Locked, den.where()+": "+shortened(den.Denial).String())
+			}
+			return s, nil
+		}
+	case "who":
+		tell = func(context.Context) (any, error) { return d.visiblePeople(who), nil }
+	case "ls":
+		tell = func(ctx context.Context) (any, error) { return d.visibleSessions(ctx, who) }
+	case "revocations":
+		a.Open, a.Verb, a.Target = false, access.Kick, c.Target
+		tell = func(context.Context) (any, error) { return d.kickable(who), nil }
+	case "lockdowns":
+		tell = func(context.Context) (any, error) { return d.lockdowns(who), nil }
+	case "grants":
+		tell = func(context.Context) (any, error) { return d.visibleGrants(who, c.Person, c.Target) }
+	case "invites":
+		tell = func(context.Context) (any, error) { return d.visibleInvites(who) }
+	case "lobby":
+		tell = func(ctx context.Context) (any, error) {
+			text, targets, err := sshd.Lobby(ctx, d.gateway, who)
+			return lobby{text, targets}, err
+		}
 	default:
 		return nil, fmt.Errorf("muxward does not know %q; the two versions may differ: restart muxward serve", c.Act)
+	}
+	a.Do = func(ctx context.Context, _ access.Object) (gateway.Result, error) {
+		value, err := tell(ctx)
+		return gateway.Result{Value: value}, err
 	}
 	return a, nil
 }

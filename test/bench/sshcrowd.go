@@ -36,7 +36,7 @@ func sshCrowd(b *bed, n int) (string, error) {
 	if err := b.sessionOf("ssh-crowd", "echo"); err != nil {
 		return "", err
 	}
-	r, err := sshSide{b, addr, "tmux "}.attach("ssh-crowd")
+	r, err := sshSide{b, addr, "tmux "}.attach(0, "ssh-crowd")
 	if err != nil {
 		return "", err
 	}
