@@ -100,7 +100,7 @@ func (g Grant) terms() error {
 		return errors.New("it is not said on what")
 	case g.On.Kind >= access.Session && g.On.Incarnation == "":
 		return errors.New("it is on a session, window or pane of no server")
-	case g.Giver.Inside != "":
+	case byPane(g.Giver):
 		return errors.New("it was given from inside a pane")
 	case g.Giver.Key != "":
 		return errors.New("it was given by who came with a key")
