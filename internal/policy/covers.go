@@ -49,7 +49,7 @@ func (s *Set) coversVerb(v *view, q *access.Question) access.Decision {
 	own := owns(v.name, q.Object)
 	granted := find(v.holders, q)
 	res := s.residue(v, q.Verb)
-	if q.Who.Inside != "" && Governing.Has(q.Verb) {
+	if byPane(q.Who, q.Verb) {
 		return access.Decision{Rule: "builtin inside", Reason: insideReason}
 	}
 	k := knowledge{set: s, who: q.Who, o: q.Object}

@@ -28,7 +28,7 @@ func (s *Set) Decide(q access.Question) access.Decision {
 	granted := find(v.holders, &q)
 	res := s.residue(v, q.Verb)
 	limit := sooner(limitOf(res, granted, own, q.At), s.waitsUntil(q.Who.Person))
-	if q.Who.Inside != "" && Governing.Has(q.Verb) {
+	if byPane(q.Who, q.Verb) {
 		return access.Decision{Rule: "builtin inside", Reason: insideReason}
 	}
 	var d access.Decision
@@ -251,7 +251,7 @@ func (s *Set) Holds(who identity.Subject, o access.Object, at time.Time) access.
 	}
 	var held access.VerbSet
 	for _, verb := range access.Verbs() {
-		if who.Inside != "" && Governing.Has(verb) {
+		if byPane(who, verb) {
 			continue
 		}
 		res := s.residue(v, verb)

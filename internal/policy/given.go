@@ -9,7 +9,8 @@ import (
 )
 
 // Given is a grant that somebody gave while muxward ran. It counts while the
-// giver holds what they gave on the whole of the object, and may share it.
+// giver holds what they gave on the whole of the object, and may share it, or
+// approve it if it was asked for.
 type Given struct {
 	ID string
 	// Who is a person or "@group", What the role or verbs in words.
@@ -25,6 +26,9 @@ type Given struct {
 	Key string
 	// Giver is who gave it, as they came in then.
 	Giver identity.Subject
+	// Approved: it was asked for, and its giver approved it. They need approve then,
+	// in the place of share.
+	Approved bool
 }
 
 // Moving is what changes without the policy files: the grants that were given,
@@ -111,7 +115,7 @@ func (s *Set) with(m Moving, at time.Time) *Set {
 		var later []*Given
 		before := len(standing)
 		for _, g := range left {
-			h := holding{g.Giver, g.Verbs, g.On.Key()}
+			h := holding{g.Giver, g.gives(), g.On.Key()}
 			b, known := held[h]
 			if !known {
 				b = cur.backing(g, at)
@@ -158,6 +162,14 @@ func (s *Set) waitsUntil(person string) time.Time {
 	return time.Time{}
 }
 
+// gives are the verbs that it takes to give it.
+func (g *Given) gives() access.VerbSet {
+	if g.Approved {
+		return g.Verbs.With(access.SetOf(access.Approve))
+	}
+	return g.Verbs.With(access.SetOf(access.Share))
+}
+
 // holding is what a giver has to hold.
 type holding struct {
 	giver identity.Subject
@@ -177,7 +189,7 @@ type backing struct {
 // backing looks at what a giver holds.
 func (s *Set) backing(g *Given, at time.Time) backing {
 	o := g.On
-	verbs := g.Verbs.With(access.SetOf(access.Share))
+	verbs := g.gives()
 	d := s.Covers(g.Giver, verbs, o, at)
 	b := backing{holds: held(d.Allow), duties: d.Obligations, expires: d.Expires}
 	if !d.Allow || held(false) {
@@ -198,7 +210,7 @@ func (s *Set) backing(g *Given, at time.Time) backing {
 
 // derive gives the same policy with other moving grants.
 func (s *Set) derive(given []grant, taken func(string, access.Object) bool) *Set {
-	d := &Set{people: s.people, grants: s.grants, rules: s.rules, index: s.index, static: s.static, files: s, given: given, taken: taken}
+	d := &Set{people: s.people, grants: s.grants, rules: s.rules, approvals: s.approvals, index: s.index, static: s.static, files: s, given: given, taken: taken}
 	d.moving = newIndex(given)
 	for _, h := range d.moving.by {
 		h.taken, h.doubt = taken, &d.doubt

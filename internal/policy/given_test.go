@@ -2,6 +2,7 @@ package policy
 
 import (
 	"fmt"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -467,6 +468,34 @@ func TestBoundToKey(t *testing.T) {
 		covers := e.Covers(q.Who, access.SetOf(access.Type), q.Object, q.At).Allow
 		if got := e.Decide(q).Allow; got != want || holds != want || covers != want {
 			t.Errorf("with the key %q: %v, holds %v, covers %v", key, got, holds, covers)
+		}
+	}
+}
+
+// TestApprovedCountsByApprove: what was given because it was asked for counts while its
+// giver holds it and approve, whether or not they may share it; what was given
+// without that takes share.
+func TestApprovedCountsByApprove(t *testing.T) {
+	approved := func(g *Given) { g.Approved = true }
+	for name, tc := range map[string]struct {
+		held, words string
+		edit        []func(*Given)
+		want        bool
+	}{
+		"approved by who may approve": {"view, approve", "1 bob gives carol view on alice/work", []func(*Given){approved}, true},
+		"given by who may approve":    {"view, approve", "1 bob gives carol view on alice/work", nil, false},
+		"approved by who may share":   {"view, share", "1 bob gives carol view on alice/work", []func(*Given){approved}, false},
+		"more than is held":           {"view, approve", "1 bob gives carol type on alice/work", []func(*Given){approved}, false},
+		"on more than is held":        {"view, approve", "1 bob gives carol view on alice", []func(*Given){approved}, false},
+	} {
+		files := "grants:\n- {who: bob, verbs: [" + tc.held + "], on: alice/work, reason: holds}\n"
+		e := moved(t, files, given(t, tc.words, tc.edit...))
+		verb := "view"
+		if strings.Contains(tc.words, " type ") {
+			verb = "type"
+		}
+		if got := allowed(t, e, "carol "+verb+" alice/work"); got != tc.want {
+			t.Errorf("%s: %v", name, got)
 		}
 	}
 }

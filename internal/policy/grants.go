@@ -76,15 +76,22 @@ func (g *grant) gives(v access.Verb, command bool) bool {
 	return true
 }
 
-// parseGrants reads one file of grants.
-func parseGrants(f source, ps *people, r *report, room int) []grant {
+// parseGrants reads one file of grants, into s.
+func (s *Set) parseGrants(f source, r *report) {
 	d := &doc{file: f.name, r: r, zones: zones{}}
-	top := d.root(f.data, "grants")
+	top := d.root(f.data, "grants", "approvals")
 	if top == nil {
-		return nil
+		return
 	}
+	if top["approvals"] != nil {
+		s.approvals = append(s.approvals, d.parseApprovals(top["approvals"], s.people, maxApprovalRules-len(s.approvals))...)
+	}
+	s.grants = append(s.grants, d.parseGrants(top, s.people, maxGrants-len(s.grants))...)
+}
+
+func (d *doc) parseGrants(top map[string]*yaml.Node, ps *people, room int) []grant {
 	if top["grants"] == nil {
-		r.add(Problem{File: f.name, Line: 1, Column: 1, Text: `the key "grants" is missing`, Hint: "for no grants at all, write grants: []"})
+		d.r.add(Problem{File: d.file, Line: 1, Column: 1, Text: `the key "grants" is missing`, Hint: "for no grants at all, write grants: []"})
 		return nil
 	}
 	var out []grant

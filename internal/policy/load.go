@@ -17,9 +17,11 @@ type Set struct {
 	people *people
 	grants []grant
 	rules  []rule
-	index  *index
-	static types.EntityMap
-	views  views
+	// approvals are the rules for requests.
+	approvals []approvalRule
+	index     *index
+	static    types.EntityMap
+	views     views
 
 	// Of a policy with moving grants: the one of the files alone, those of the
 	// grants that count, and where they are found.
@@ -88,7 +90,7 @@ func load(files []source, b *budget, r *report) *Set {
 		case !b.left(r, f.name, 1):
 			return nil
 		case f.name == grantsFile, strings.HasSuffix(f.name, grantsEnd):
-			s.grants = append(s.grants, parseGrants(f, s.people, r, maxGrants-len(s.grants))...)
+			s.parseGrants(f, r)
 		case strings.HasSuffix(f.name, cedarEnd):
 			cr.read(f)
 		}

@@ -27,10 +27,10 @@ func mutants() []mutant {
 		{"objects of nobody", "decide.go", `case q.Object.Kind >= access.Server && !checkName(q.Object.Owner):`, `case false:`},
 		{"impostors", "decide.go", `return s.impostor(q.Who)`, `return ""`},
 		{"another uid's person", "decide.go", `case name != who.Person:`, `case false:`},
-		{"panes govern", "decide.go", `if q.Who.Inside != "" && Governing.Has(q.Verb) {
+		{"panes govern", "decide.go", `if byPane(q.Who, q.Verb) {
 		return`, `if false {
 		return`},
-		{"panes hold what governs", "decide.go", `if who.Inside != "" && Governing.Has(verb) {
+		{"panes hold what governs", "decide.go", `if byPane(who, verb) {
 			continue`, `if false {
 			continue`},
 		{"everybody owns", "decide.go", `o.Kind >= access.Server && o.Owner == person`, `o.Kind >= access.Server`},
@@ -103,7 +103,7 @@ func mutants() []mutant {
 			return d
 		}`, ``},
 		{"covers nothing", "covers.go", `why != "" || verbs == 0 {`, `why != "" {`},
-		{"panes cover what governs", "covers.go", `if q.Who.Inside != "" && Governing.Has(q.Verb) {`, `if false {`},
+		{"panes cover what governs", "covers.go", `if byPane(q.Who, q.Verb) {`, `if false {`},
 		{"everybody has a second factor", "schema.go", `types.Boolean(q.Who.MFA)`, `types.Boolean(true)`},
 		{"covers supposes a second factor", "covers.go", `types.Boolean(k.who.MFA)`, `types.Boolean(true)`},
 		{"covers without duties of parts", "covers.go", `duties |= p.rule.duties`, `_ = duties`},
