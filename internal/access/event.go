@@ -72,6 +72,7 @@ const (
 	EventShown    EventKind = "shown"    // from now on a person is shown these panes, at a place of their own
 	EventRevoke   EventKind = "revoke"   // a person was revoked, or let in again
 	EventGrant    EventKind = "grant"    // something was given, or what was given ended
+	EventRequest  EventKind = "request"  // something was asked for, or that was answered
 	EventReload   EventKind = "reload"   // policy was loaded or refused
 	EventServer   EventKind = "server"   // a tmux server began, ended or changed
 	EventDoor     EventKind = "door"     // connections refused at a door

@@ -103,6 +103,9 @@ func (g *Gateway) Handle(ctx context.Context, req Request) (Result, error) {
 	live, ctx := g.begin(ctx, req.Identity) // from here on a revocation finds us
 	defer live.end()
 
+	if err := g.byHand(ctx, req); err != nil { // whose hand it was is asked of the door alone
+		return Result{}, err
+	}
 	if err := g.paced(ctx, req); err != nil { // tmux hears of sizes now and then, and rights change so
 		return Result{}, err
 	}

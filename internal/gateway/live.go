@@ -369,6 +369,8 @@ func (g *Gateway) verdict(who identity.Identity, n Need, gen uint64, now time.Ti
 // RuleLockdown is the rule of decisions that refuse what is locked down.
 const RuleLockdown = "lockdown"
 
+const ruleRevocation = "revocation"
+
 // taken refuses what was taken from somebody, or from everybody.
 func (g *Gateway) taken(who identity.Identity, n Need) (access.Decision, bool) {
 	den, hit := g.Denials.Match(who.Person(), n.verbs(), n.Object)
@@ -378,7 +380,7 @@ func (g *Gateway) taken(who identity.Identity, n Need) (access.Decision, bool) {
 	if !hit {
 		return access.Decision{}, false
 	}
-	rule := "revocation"
+	rule := ruleRevocation
 	if den.Lock {
 		rule = RuleLockdown
 	}

@@ -375,6 +375,9 @@ func (g *Gateway) resolveAct(ctx context.Context, live *Live, req Request) (*Pla
 		p.Object = on[0]
 		for _, o := range on {
 			p.Needs = append(p.Needs, Need{Verb: req.Act.Verb, Object: o})
+			if req.Act.Whole != 0 {
+				p.Needs = append(p.Needs, Need{Whole: true, Verbs: req.Act.Whole, Object: o})
+			}
 		}
 		return p, nil
 	}

@@ -204,6 +204,9 @@ type Act struct {
 	// Urgent acts are recorded as others are, but are done all the same if that
 	// cannot be: they freeze what is wrong, and whoever asks is told.
 	Urgent bool
+	// Hand acts are done by the person's own hand: not from inside a pane, nor at a
+	// door that cannot tell.
+	Hand bool
 	// Shows is set if Do shows what the person may see: it is ended when that
 	// may have changed, so Do does not return before it is shown.
 	Shows bool
@@ -290,12 +293,17 @@ func (p *Permit) Base(kind access.EventKind) access.Event {
 type Refused struct {
 	Decision access.Decision
 	Need     Need
+	// Ask is how the person may ask others for it, "" if they may not.
+	Ask string
 }
 
 func (r *Refused) Error() string {
 	msg := fmt.Sprintf("not permitted: %s on %s", r.Need.word(), r.Need.Object.Kind)
 	if r.Decision.Reason != "" {
 		msg += " (" + r.Decision.Reason + ")"
+	}
+	if r.Ask != "" {
+		msg += "; ask for it with: " + r.Ask
 	}
 	return msg
 }

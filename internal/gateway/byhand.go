@@ -1,0 +1,33 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+
+	"github.com/muxward/muxward/internal/access"
+	"github.com/muxward/muxward/internal/identity"
+)
+
+// errHand is what is said of an answer that may be somebody else's.
+var errHand = errors.New("whoever may type into a pane, or use your key there, could have asked this: " +
+	"answer by the key in your own display, or from outside of all panes")
+
+// byHand refuses what a person has to do with their own hand where it cannot be told
+// whose hand it was. It is asked before anything is looked up.
+func (g *Gateway) byHand(ctx context.Context, req Request) error {
+	if req.Act == nil || !req.Act.Hand || ownHand(req.Identity) {
+		return nil
+	}
+	return g.writeRefusal(ctx, req, nil, access.Decision{Rule: "own hand"}, errHand)
+}
+
+// OwnHand reports whether somebody may do from here what takes their own hand.
+func OwnHand(who identity.Identity) bool { return ownHand(who) }
+
+// handed reports whether an identity comes from where only its person types: not from
+// inside a pane, and by a door that could tell. Whoever may type where somebody's key
+// lies comes in at the others.
+func handed(who identity.Identity) bool {
+	_, local := who.UID()
+	return local && who.Inside() == ""
+}
