@@ -37,6 +37,11 @@ type Call struct {
 	Code string `json:"code,omitempty"`
 	Uses int    `json:"uses,omitempty"`
 	Bind bool   `json:"bind,omitempty"`
+	// Request is the name of a request; Within is how long one waits for its answer,
+	// and Stands has it wait also when who asked does not.
+	Request string `json:"request,omitempty"`
+	Within  string `json:"within,omitempty"`
+	Stands  bool   `json:"stands,omitempty"`
 	// Argv is a command line of tmux's, or what there is to tell; Pane and Socket what its client would
 	// say of where it is: TMUX_PANE, and the socket that TMUX names.
 	Argv   []string `json:"argv,omitempty"`
@@ -64,6 +69,32 @@ const (
 // Do sends the call to the daemon that listens on path and decodes its value
 // into v, which may be nil.
 func (c Call) Do(ctx context.Context, path string, v any) error {
+	return c.do(ctx, path, func(d *json.Decoder) error { return read(ctx, d, v) })
+}
+
+// Follow is Do for a call that is answered twice: at once, within the time given, and
+// at the end of what it has begun, which is waited for until ctx ends. begun is called
+// between the two.
+func (c Call) Follow(ctx context.Context, path string, within time.Duration, first any, begun func() error, last any) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	soon := time.AfterFunc(within, func() { cancel(context.DeadlineExceeded) })
+	defer soon.Stop()
+	return c.do(ctx, path, func(d *json.Decoder) error {
+		err := read(ctx, d, first)
+		soon.Stop()
+		if err == nil {
+			err = begun()
+		}
+		if err == nil {
+			err = read(ctx, d, last)
+		}
+		return err
+	})
+}
+
+// do sends the call and has its answers read.
+func (c Call) do(ctx context.Context, path string, answers func(*json.Decoder) error) error {
 	var d net.Dialer
 	conn, err := d.DialContext(ctx, "unix", path)
 	if err != nil {
@@ -75,10 +106,15 @@ func (c Call) Do(ctx context.Context, path string, v any) error {
 	if err := json.NewEncoder(conn).Encode(c); err != nil {
 		return fmt.Errorf("ask muxward: %w", closed(err))
 	}
+	return answers(json.NewDecoder(io.LimitReader(conn, maxReply)))
+}
+
+// read reads one answer.
+func read(ctx context.Context, d *json.Decoder, v any) error {
 	var a Answer
-	if err := json.NewDecoder(io.LimitReader(conn, maxReply)).Decode(&a); err != nil {
+	if err := d.Decode(&a); err != nil {
 		if ctx.Err() != nil {
-			return fmt.Errorf("muxward did not answer in time: %w", ctx.Err())
+			return fmt.Errorf("muxward did not answer in time: %w", context.Cause(ctx))
 		}
 		return fmt.Errorf("muxward's answer cannot be read: %w", closed(err))
 	}

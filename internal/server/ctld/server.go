@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"runtime/debug"
 	"sync"
@@ -89,7 +90,7 @@ func (s *Server) Serve(ctx context.Context, l Listener) error {
 				s.Complain("ctl door: a request does not end; its connection was closed")
 			})
 			defer late.Stop()
-			s.serve(ctx, conn)
+			s.serve(ctx, conn, late)
 		})
 	}
 }
@@ -131,12 +132,17 @@ func (s *Server) admit(conn *net.UnixConn) (leave func(), ok bool) {
 // Wait waits until every answer was given.
 func (s *Server) Wait() { s.wg.Wait() }
 
-func (s *Server) serve(ctx context.Context, conn *net.UnixConn) {
+func (s *Server) serve(ctx context.Context, conn *net.UnixConn, late *time.Timer) {
 	defer conn.Close()
 	defer s.caught()
 	_ = conn.SetDeadline(time.Now().Add(readTime))
-	value, err := s.handle(ctx, conn)
+	value, err := s.handle(ctx, conn, late)
 	failpoint.At("ctld-answer")
+	_ = answer(conn, value, err) // a client that has gone needs no answer
+}
+
+// answer writes one answer.
+func answer(conn net.Conn, value any, err error) error {
 	answer := Answer{}
 	if err == nil {
 		answer.Value, err = json.Marshal(value)
@@ -145,7 +151,38 @@ func (s *Server) serve(ctx context.Context, conn *net.UnixConn) {
 		answer = Answer{Error: err.Error()}
 	}
 	_ = conn.SetDeadline(time.Now().Add(readTime))
-	_ = json.NewEncoder(conn).Encode(answer) // a client that has gone needs no answer
+	return json.NewEncoder(conn).Encode(answer)
+}
+
+// Begun is a value of an act that is answered twice: it is the first answer, and Ends
+// waits for the other one, until ctx ends: then nobody listens any more. What it waits
+// for is bounded in number and in time by whoever made it.
+type Begun interface {
+	Ends(ctx context.Context) (any, error)
+}
+
+// follow gives the first answer, and waits for the other while the client is there.
+func (s *Server) follow(ctx context.Context, conn *net.UnixConn, late *time.Timer, b Begun) (any, error) {
+	if err := answer(conn, b, nil); err != nil {
+		return b.Ends(expired(ctx))
+	}
+	late.Stop()
+	_ = conn.SetDeadline(time.Time{})
+	ctx, left := context.WithCancelCause(ctx)
+	defer left(nil)
+	go func() {
+		defer s.caught()
+		_, _ = io.Copy(io.Discard, io.LimitReader(conn, maxCall)) // it has nothing more to say: this is its end
+		left(errPeerGone)
+	}()
+	return b.Ends(ctx)
+}
+
+// expired is a context that has ended.
+func expired(ctx context.Context) context.Context {
+	ctx, cancel := context.WithCancelCause(ctx)
+	cancel(errPeerGone)
+	return ctx
 }
 
 // errUnknown is all that somebody hears who is nobody, if there is nothing to tell them.
@@ -163,7 +200,7 @@ func (s *Server) caught() {
 	}
 }
 
-func (s *Server) handle(ctx context.Context, conn *net.UnixConn) (any, error) {
+func (s *Server) handle(ctx context.Context, conn *net.UnixConn, late *time.Timer) (any, error) {
 	failpoint.At("ctld-handle")
 	who, peer, err := s.Prover.FromPeer(ctx, conn, "ctl")
 	if err != nil {
@@ -208,5 +245,8 @@ func (s *Server) handle(ctx context.Context, conn *net.UnixConn) (any, error) {
 		return nil, err
 	}
 	r, err := s.Gateway.Handle(ctx, gateway.Request{Identity: who, Act: act})
+	if b, ok := r.Value.(Begun); ok && err == nil {
+		return s.follow(ctx, conn, late, b)
+	}
 	return r.Value, err
 }
