@@ -49,6 +49,10 @@ type Config struct {
 	Keys KeyOptions
 	// Bound says what keys mean; nil: each is typed.
 	Bound Bindings
+	// Claims is asked, at the pump of the input, about each batch that goes directly to
+	// the display, before it does: of what it claims the keys are read for Bound, which
+	// is to take them all. nil claims nothing.
+	Claims func(p []byte) bool
 	// Redraw has the tmux server draw everything again and forget what it
 	// believes about the terminal: MSG_RESIZE on the display's connection does
 	// that; refresh-client alone does not, as tmux then goes on from a cursor
@@ -309,6 +313,16 @@ func (a *Attachment) Freeze(ctx context.Context) error {
 	a.Answered() // nobody is asked any more what they were asked before
 	if err := errors.Join(flushed, settled, a.display.FlushInput()); err != nil {
 		return fmt.Errorf("freeze: %w", err)
+	}
+	return nil
+}
+
+// Unread drops what the person typed up to now and that was not delivered: it was
+// meant for what they saw before. What the display has is delivered.
+func (a *Attachment) Unread(ctx context.Context) error {
+	flushed := a.term.FlushInput()
+	if err := errors.Join(flushed, lockWithin(ctx, &a.in.mu, a.in.drop)); err != nil {
+		return fmt.Errorf("drop what was typed before: %w", err)
 	}
 	return nil
 }

@@ -32,6 +32,8 @@ type input struct {
 	rest  []byte // direct: what the display has not taken
 	event Event  // addressed: what is being delivered
 	asked *asked // addressed: a paste that the person is asked about
+	// claimed is set if the last batch was claimed, though input is direct.
+	claimed bool
 
 	directFn, eventFn func() error
 	numberFn          func()
@@ -101,16 +103,18 @@ func (a *Attachment) pumpInput() error {
 // take delivers a batch of bytes, or with none looks at what is overdue.
 func (in *input) take(p []byte) error {
 	mode := Mode(in.a.mode.Load())
-	if in.batch != in.fed || mode == Direct {
+	claimed := mode == Direct && !in.stale() && in.claims(p)
+	if in.batch != in.fed || mode == Direct && !(claimed && in.claimed) {
 		in.dec.Reset() // half a key from before
 		in.a.cfg.Bound.Reset()
 		in.forget()
 		in.fed = in.batch
 	}
+	in.claimed = claimed
 	switch {
 	case in.stale():
 		return nil
-	case mode == Direct:
+	case mode == Direct && !claimed:
 		return in.pass(p)
 	}
 	in.dec.SetEscapeTime(in.a.cfg.Bound.EscapeTime())
@@ -129,6 +133,15 @@ func (in *input) take(p []byte) error {
 		}
 	}
 	return nil
+}
+
+// claims reports whether a batch is not for the display, though input is direct. With
+// none, it is that of the key which was begun.
+func (in *input) claims(p []byte) bool {
+	if len(p) == 0 {
+		return in.claimed
+	}
+	return in.a.cfg.Claims != nil && in.a.cfg.Claims(p)
 }
 
 // route delivers what is typed, and has done what keys are bound to.
@@ -226,7 +239,7 @@ func (in *input) direct() error {
 
 // deliver hands one event on.
 func (in *input) deliver(e Event, mode Mode) error {
-	if in.stale() {
+	if in.stale() || mode == Direct { // what was claimed is no key of the display's
 		return nil
 	}
 	in.event = e

@@ -98,6 +98,9 @@ func (l *List) Mark(at int) {
 // Filter is what the list is narrowed by.
 func (l *List) Filter() string { return string(l.filter) }
 
+// Typing reports whether keys are letters of what the list is narrowed by.
+func (l *List) Typing() bool { return l.typing }
+
 // Key takes a key by tmux's name for it.
 func (l *List) Key(key string) Outcome {
 	switch key {

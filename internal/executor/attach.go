@@ -201,6 +201,7 @@ func (s *seat) begin(ctx context.Context) error {
 	s.resizes.Store(!strings.Contains(flags, "ignore-size"))
 	mode := s.mode()
 	s.keys = s.e.Keys(s.p.Base(access.EventKeys))
+	s.bell.rung = make(chan struct{}, 1)
 	s.sending, s.fates = make(chan struct{}, maxSending), make(chan fate, maxSending)
 	s.keyboard = &keyboard{s: s, board: s.e.board(s.server), early: make(chan *view, 1),
 		share: &share{of: &s.e.looks}}
@@ -211,6 +212,7 @@ func (s *seat) begin(ctx context.Context) error {
 		Redraw:   s.redraw,
 		OnResize: func(attach.Size) { s.resized() },
 		Bound:    s.keyboard,
+		Claims:   s.keyboard.claims,
 		Keys: attach.KeyOptions{
 			Terminfo:   entry(s.client.Hello(), s.reading().Version),
 			PasteLimit: s.e.PasteLimit, ConfirmLines: s.e.PasteConfirmLines,

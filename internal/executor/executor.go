@@ -64,10 +64,14 @@ type Executor struct {
 	// the one that calls us.
 	Gateway func() *gateway.Gateway
 
+	// Asking tells of the requests that wait for an answer; nil for none.
+	Asking Asking
+
 	unnamed atomic.Uint32 // control clients whose person's client has no process here
 
 	mu     sync.Mutex
 	boards map[string]*board // of the servers where somebody's keys are looked up
+	seats  map[*seat]bool    // the people who are attached, and can be told something
 	typed  pace.Pace         // what people may type
 	looks  room              // for what people look back at
 

@@ -40,7 +40,7 @@ type keyboard struct {
 // Plain returns how many bytes at the begin of p are keys that nothing is bound
 // to, as far as that is known at once.
 func (k *keyboard) Plain(p []byte) int {
-	if k.ask != nil || k.look != nil || k.sheet != nil || k.deaf.still(time.Now()) {
+	if k.ask != nil || k.look != nil || k.sheet != nil || k.deaf.still(time.Now()) || k.s.full.Load() {
 		return 0
 	}
 	v := k.board.fresh(time.Time{})
@@ -105,6 +105,12 @@ func (k *keyboard) Press(ctx context.Context, key string) (taken bool, err error
 	if k.sheet != nil {
 		return true, k.turn(ctx, key)
 	}
+	if key == answerKey && k.s.bell.waits.Load() && !k.looking() && !k.at.Begun() {
+		return true, k.openRequests(ctx)
+	}
+	if k.s.full.Load() { // it was claimed for what is not shown any more
+		return true, nil
+	}
 	looks := k.looking()
 	try := k.at
 	m, unseen := k.keys(ctx, time.Time{})
@@ -149,7 +155,7 @@ func (k *keyboard) Paste(text []byte) bool {
 		return true // of what is inserted nothing comes but a picture
 	}
 	if k.ask == nil {
-		return k.looking()
+		return k.looking() || k.s.full.Load()
 	}
 	if l := k.ask.line; l != nil && !l.single {
 		first, _, _ := strings.Cut(strings.ReplaceAll(string(text[:min(len(text), 4*maxLine)]), "\r", "\n"), "\n")

@@ -45,6 +45,9 @@ func (k *keyboard) Mouse(ctx context.Context, m attach.Mouse) error {
 	if k.sheet != nil {
 		return k.sheetMouse(ctx, m)
 	}
+	if k.s.full.Load() {
+		return nil
+	}
 	name := k.mouseKey(m)
 	if k.looking() {
 		return k.look.mouse(ctx, m, name)

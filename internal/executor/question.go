@@ -206,6 +206,9 @@ func (e *errand) told(what string, err error) string {
 		return what + "not permitted: " + refused.Decision.Reason // nobody gives it now
 	case errors.As(err, &refused):
 		text := what + (&gateway.Refused{Need: refused.Need}).Error() + "; ask " + e.k.s.server.Owner() + " for it"
+		if refused.Ask != "" {
+			return text + ": " + refused.Ask
+		}
 		if refused.Decision.Reason != "" {
 			text += " (" + refused.Decision.Reason + ")"
 		}

@@ -67,6 +67,7 @@ type seat struct {
 	escape atomic.Int64
 	// locked is what was said last of a lockdown.
 	locked atomic.Pointer[string]
+	bell   bell // for requests that wait for this person
 	wg     sync.WaitGroup
 	heard  chan struct{} // closed when tmux has said all it says
 
@@ -107,6 +108,7 @@ func (s *seat) abandon() {
 
 // getUp gives up the keyboard, when nobody types on it any more.
 func (s *seat) getUp() {
+	s.e.unsit(s)
 	if s.leaves != nil {
 		s.leaves()
 	}
@@ -137,6 +139,10 @@ func (s *seat) run() {
 		s.wg.Go(func() { s.protected(s.own.paint) })
 	}
 	s.wg.Go(func() { s.protected(func() { s.keyboard.lookEarly(s.ctx) }) })
+	if s.e.Asking != nil {
+		s.e.sit(s)
+		s.wg.Go(func() { s.protected(s.hearBell) })
+	}
 	s.mindAnchor()
 	go s.serve()
 }
@@ -509,6 +515,7 @@ func (s *seat) sizes() gateway.Need {
 // reconsider is called when this person's rights may have changed. When it
 // returns nil, nothing that they may no longer do is still going on.
 func (s *seat) reconsider(ctx context.Context, why string) error {
+	defer s.bell.ring() // they may answer what they might not, or the other way
 	if s.own != nil {
 		return s.own.reconsider(ctx, why)
 	}

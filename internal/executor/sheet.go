@@ -22,6 +22,9 @@ type sheet struct {
 	// chosen does what the line at a place of the list stands for; nil for a list
 	// that is only read.
 	chosen func(ctx context.Context, at int) error
+	// pressed does what a key means for the line at a place, and reports whether it
+	// means anything; nil: none does.
+	pressed func(ctx context.Context, key string, at int) (bool, error)
 }
 
 // open shows a sheet, also in the place of a look back. What it shows rests on
@@ -58,6 +61,12 @@ func (k *keyboard) drawSheet(sh *sheet, begin bool) error {
 
 // turn takes a key to the sheet that is shown.
 func (k *keyboard) turn(ctx context.Context, key string) error {
+	sh := k.sheet
+	if at, ok := sh.list.Chosen(); ok && sh.pressed != nil && !sh.list.Typing() {
+		if means, err := sh.pressed(ctx, key, at); means || err != nil {
+			return err
+		}
+	}
 	return k.turned(ctx, k.sheet.list.Key(key))
 }
 

@@ -112,7 +112,11 @@ func (k sink) Deliver(ctx context.Context, e attach.Event) error {
 // Prepare decides about a key or paste and records it.
 func (k sink) Prepare(ctx context.Context, e attach.Event) error {
 	err := k.s.prepare(ctx, e)
-	if err != nil {
+	refused := new(gateway.Refused)
+	switch {
+	case errors.As(err, &refused) && refused.Ask != "": // in few words: there is one line
+		k.s.att.Notice((&errand{k: k.s.keyboard}).told("", err))
+	case err != nil:
 		k.s.att.Notice(err.Error())
 	}
 	return err
@@ -163,7 +167,7 @@ func (s *seat) prepare(ctx context.Context, e attach.Event) error {
 	}
 	d := at.right.Decide()
 	if !d.Allow {
-		return &gateway.Refused{Decision: d, Need: at.right.Need()}
+		return s.e.Gateway().Refused(s.live.Who(), at.right.Need(), d)
 	}
 	if e.Kind == attach.MouseReport {
 		if at = s.keyboard.reports.aim(at); at == nil {

@@ -1,0 +1,217 @@
+package executor
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"github.com/muxward/muxward/internal/chooser"
+	"github.com/muxward/muxward/internal/gateway"
+	"github.com/muxward/muxward/internal/identity"
+)
+
+// Asking is what waits for the answer of people.
+type Asking interface {
+	// Waiting gives what somebody may approve now by a key in their own display.
+	Waiting(who identity.Identity) []Waits
+	// Answer makes the act by which they say yes or no.
+	Answer(who identity.Identity, id string, yes bool) (*gateway.Act, error)
+}
+
+// Waits is a request that waits for somebody's answer.
+type Waits struct {
+	ID string
+	// From is who asks, and Text what is told of it, which may hold anything.
+	From, Text string
+	// Need is what telling somebody of it rests on.
+	Need gateway.Need
+}
+
+const (
+	// answerKey opens the list of what waits, while something does.
+	answerKey = "M-a"
+	// remindTime is how often people are told again of what waits.
+	remindTime = 30 * time.Second
+	// approveTime is how long an answer may take: it is on disk by then.
+	approveTime = 10 * time.Second
+)
+
+// bell calls one attached person. It can be rung from anywhere.
+type bell struct {
+	rung  chan struct{} // holds one while it is rung and not heard
+	waits atomic.Bool   // something waits for them
+}
+
+func (b *bell) ring() {
+	select {
+	case b.rung <- struct{}{}:
+	default:
+	}
+}
+
+// sit and unsit keep the people whom Knock finds.
+func (e *Executor) sit(s *seat) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.seats == nil {
+		e.seats = map[*seat]bool{}
+	}
+	e.seats[s] = true
+}
+
+func (e *Executor) unsit(s *seat) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	delete(e.seats, s)
+}
+
+// Knock has attached people look whether something waits for them. It does not wait for
+// that.
+func (e *Executor) Knock() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for s := range e.seats {
+		s.bell.ring()
+	}
+}
+
+// hearBell tells this person of what waits for them: when it comes, when they do, and
+// now and then as long as it waits.
+func (s *seat) hearBell() {
+	told := map[string]bool{}
+	reminded := time.Now()
+	for {
+		list := s.e.Asking.Waiting(s.live.Who())
+		s.bell.waits.Store(len(list) > 0)
+		known := told
+		told = map[string]bool{}
+		var tell *Waits
+		for i := range list {
+			if told[list[i].ID] = true; !known[list[i].ID] {
+				tell = &list[i]
+			}
+		}
+		var again <-chan time.Time
+		if len(list) > 0 {
+			if tell == nil && time.Since(reminded) >= remindTime {
+				tell = &list[0]
+			}
+			if tell != nil {
+				s.announce(*tell, len(list))
+				reminded = time.Now()
+			}
+			again = time.After(remindTime)
+		}
+		select {
+		case <-s.bell.rung:
+		case <-again:
+		case <-s.ctx.Done():
+			return
+		}
+	}
+}
+
+// announce tells of one request, while the person may be told. The key comes first:
+// what is asked may be long, and in anybody's words.
+func (s *seat) announce(w Waits, waiting int) {
+	text := answerKey + " answers: "
+	if waiting > 1 {
+		text = fmt.Sprintf("%s answers %d: ", answerKey, waiting)
+	}
+	_ = s.live.Do(s.live.Right(w.Need), func() error { // who may not is not told
+		s.att.Notice(text + w.Text)
+		return nil
+	})
+}
+
+// claims reports whether what somebody types directly is for muxward and not for tmux:
+// the key that opens the list while something waits, alone, and all of it while the
+// list is shown.
+func (k *keyboard) claims(p []byte) bool {
+	if k.sheet != nil || k.deaf.still(time.Now()) {
+		return true
+	}
+	return k.s.bell.waits.Load() && alone(p)
+}
+
+// forms gives how terminals send the key that opens the list.
+func forms() []string { return []string{"\x1ba", "\x1b[97;3u", "\x1b[27;3;97~"} }
+
+// alone reports whether bytes are that key, once or more, and nothing else.
+func alone(p []byte) bool {
+	if len(p) == 0 {
+		return false
+	}
+next:
+	for len(p) > 0 {
+		for _, form := range forms() {
+			if rest, ok := bytes.CutPrefix(p, []byte(form)); ok {
+				p = rest
+				continue next
+			}
+		}
+		return false
+	}
+	return true
+}
+
+// openRequests shows the person what waits for them. What they had typed before they
+// saw it is no answer.
+func (k *keyboard) openRequests(ctx context.Context) error {
+	s := k.s
+	list := s.e.Asking.Waiting(s.live.Who())
+	if len(list) == 0 {
+		s.att.Notice("nothing waits for your answer any more")
+		return nil
+	}
+	l := &chooser.List{Title: " these ask for your answer", Foot: "y approves, n denies, / finds, q leaves", Choose: true}
+	needs := []gateway.Need{s.stage.Load().view.Need()}
+	for _, w := range list {
+		l.Items = append(l.Items, chooser.Item{Left: w.From, Text: w.Text})
+		needs = append(needs, w.Need)
+	}
+	ctx, cancel := context.WithTimeout(ctx, keyTime)
+	defer cancel()
+	sh := &sheet{list: l, pressed: func(ctx context.Context, key string, at int) (bool, error) {
+		if key != "y" && key != "n" {
+			return false, nil
+		}
+		return true, k.answerRequest(ctx, list[at], key == "y")
+	}}
+	err := k.open(ctx, sh, needs)
+	if err == nil {
+		err = s.att.Unread(ctx)
+	}
+	if err != nil && !errors.Is(err, context.Canceled) {
+		s.att.Notice((&errand{k: k}).told("", err))
+		return nil
+	}
+	return err
+}
+
+// answerRequest answers one request by an act of the person's, and tells what came of
+// it.
+func (k *keyboard) answerRequest(ctx context.Context, w Waits, yes bool) error {
+	s := k.s
+	if err := k.leaveSheet(ctx); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, approveTime)
+	defer cancel()
+	act, err := s.e.Asking.Answer(s.live.Who(), w.ID, yes)
+	if err == nil {
+		_, err = s.e.Gateway().Handle(ctx, gateway.Request{Identity: s.live.Who(), Display: s.tty, Client: s.client, Act: act})
+	}
+	switch {
+	case err != nil:
+		s.att.Notice("not answered: " + err.Error())
+	case yes:
+		s.att.Notice("approved: " + w.Text)
+	default:
+		s.att.Notice("denied: " + w.Text)
+	}
+	return nil
+}
