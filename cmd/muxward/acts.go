@@ -46,6 +46,12 @@ func (d *daemon) act(who identity.Identity, c ctld.Call) (*gateway.Act, error) {
 		return d.joinAct(who, c.Code)
 	case "invite-revoke":
 		return d.revokeInviteAct(who, c)
+	case "request":
+		return d.requestAct(who, c)
+	case "withdraw":
+		return d.withdrawAct(who, c)
+	case "approve", "deny":
+		return d.answerAct(who, c)
 	case "explain":
 		return d.explainAct(who, c)
 	case "attach":
@@ -84,6 +90,8 @@ func (d *daemon) telling(who identity.Identity, c ctld.Call) (*gateway.Act, erro
 		tell = func(context.Context) (any, error) { return d.visibleGrants(who, c.Person, c.Target) }
 	case "invites":
 		tell = func(context.Context) (any, error) { return d.visibleInvites(who) }
+	case "approvals":
+		tell = func(context.Context) (any, error) { return d.visibleRequests(who), nil }
 	case "lobby":
 		tell = func(ctx context.Context) (any, error) {
 			text, targets, err := sshd.Lobby(ctx, d.gateway, who)

@@ -157,7 +157,7 @@ func newAuditQueryCmd(state *string) *cobra.Command {
 	fl.StringVar(&f.Object, "on", "", "records about this `object`: alice/$1:@3.%7 or whole parts of it, such as alice, alice/$1 or %7")
 	fl.StringVar(&since, "since", "", "records from this `time` on: 2h (ago), 2026-11-23, 2026-11-23T10:00, or with zone")
 	fl.StringVar(&until, "until", "", "records before this `time`")
-	fl.StringVar(&kind, "kind", "", "records of this `kind`: intent, denied, outcome, unknown, keys, key, attach, detach, shown, revoke, grant, reload, server, door, alarm, life, absorbed, log")
+	fl.StringVar(&kind, "kind", "", "records of this `kind`: intent, denied, outcome, unknown, keys, key, attach, detach, shown, revoke, grant, request, reload, server, door, alarm, life, absorbed, log")
 	fl.Uint64Var(&f.Request, "request", 0, "records of the request with this `number`")
 	fl.BoolVar(&f.Denied, "denied", false, "only what was refused")
 	auditOutputFlags(cmd, &asJSON, &f.Keys)

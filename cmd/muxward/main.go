@@ -21,6 +21,10 @@ const (
 	exitFailure = 1 // it did not work, or was denied
 	exitUsage   = 2 // the command line or a file is wrong
 	exitPartial = 3 // sockets: not everything could be looked at
+	// Of what was asked for by muxward request:
+	exitDenied    = 4
+	exitTimedOut  = 5
+	exitWithdrawn = 6
 )
 
 // usageError marks an error of the command line or of a file the caller
@@ -48,6 +52,9 @@ func run(args []string) int {
 	case errors.Is(err, errPartial):
 		return exitPartial
 	}
+	if code, ok := notApproved(err); ok {
+		return code
+	}
 	return exitFailure
 }
 
@@ -66,5 +73,6 @@ func newRoot() *cobra.Command {
 		newRevokeCmd(), newKickCmd(), newLeftBehindCmd(), newLockdownCmd(), newUnlockCmd(), newExplainCmd(),
 		newSSHConfigCmd(), newSSHCACmd(), newSSHTOTPCmd(), newKeysCmd(), newAttachCmd(),
 		newPolicyCmd(), newAuditCmd(), newSocketsCmd(), newVersionCmd(), newKeeperCmd())
+		newGrantCmd(), newGrantsCmd(), newRequestCmd(), newApprovalsCmd(), newApproveCmd(), newDenyCmd(), newRevokeCmd(), newKickCmd(), newLockdownCmd(), newUnlockCmd(), newExplainCmd(), newSSHConfigCmd(), newSSHCACmd(), newPolicyCmd(), newAuditCmd(), newSocketsCmd(), newVersionCmd(), newKeeperCmd())
 	return root
 }

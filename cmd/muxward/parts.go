@@ -20,6 +20,7 @@ import (
 	"github.com/muxward/muxward/internal/grants"
 	"github.com/muxward/muxward/internal/guard"
 	"github.com/muxward/muxward/internal/identity"
+	"github.com/muxward/muxward/internal/pace"
 	"github.com/muxward/muxward/internal/policy"
 	"github.com/muxward/muxward/internal/server/ctld"
 	"github.com/muxward/muxward/internal/server/tmuxd"
@@ -33,9 +34,11 @@ type daemon struct {
 	policy   *policy.Engine
 	denials  *grants.Denials
 	grants   *grants.Store // nil if it is damaged: see grantsDamaged
+	requests grants.Requests
 	guard    *guard.Guard
 	accounts *identity.Accounts
 	gateway  *gateway.Gateway
+	executor *executor.Executor
 	tmuxDoor *tmuxd.Server
 	ctlDoor  *ctld.Server
 	ctl      *ctlListener
@@ -43,7 +46,8 @@ type daemon struct {
 	ssh      *sshDoor // nil if it is closed
 	presence presence
 	tickets  *identity.Tickets
-	tmux     string // the program
+	tmux     string    // the program
+	asking   pace.Pace // who asks others for something
 
 	failed chan error // what ends the daemon
 	stop   context.CancelFunc
@@ -150,7 +154,9 @@ func (d *daemon) assembleLine() {
 		Gateway: func() *gateway.Gateway { return d.gateway },
 
 		PasteLimit: d.config.PasteLimit, PasteConfirmLines: d.config.PasteConfirmLines,
+		Asking: asking{d},
 	}
+	d.executor = exe
 	d.presence.tell = func(ctx context.Context) { exe.Presence(ctx, d.complain) }
 	d.gateway = gateway.New(gateway.Parts{
 		Policy: d.policy, Servers: servers, Log: d.log, Executor: exe, Denials: d.denials,
@@ -204,6 +210,7 @@ func (d *daemon) start(ctx context.Context) {
 	}
 	d.wg.Go(d.watch)
 	d.wg.Go(d.keepTime)
+	d.wg.Go(d.mindRequests)
 }
 
 func (d *daemon) fail(err error) {

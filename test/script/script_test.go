@@ -21,6 +21,7 @@ type scene struct {
 	host      *host.Host
 	terminals map[string]*tmuxtest.Terminal
 	lines     map[string]*host.Lines
+	programs  map[string]*begun
 }
 
 // accounts of the people in the stories.
@@ -49,6 +50,11 @@ var accounts = map[string]string{
 //	reload FILE               put a file of the story in force as policy/FILE
 //	keep NAME REGEXP          keep what the parentheses match of what was printed last, as $NAME
 //	until REGEXP WHO PROGRAM.. run a program until its output matches
+//	keep NAME REGEXP WHO PROGRAM..  the same, and $NAME is then what the first group has matched
+//	pressed NAME M-X TEXT     press such a key until the text is on the screen
+//	begin NAME WHO PROGRAM..  run a program beside the story, called NAME
+//	interrupt NAME            send it what Ctrl-C does
+//	over NAME CODE            wait until it has ended with this exit code
 func TestStories(t *testing.T) {
 	tmuxtest.As(t, host.Alice) // skips where there are no accounts
 	files, err := filepath.Glob("*.txtar")
@@ -76,6 +82,7 @@ func (s *scene) commands() map[string]func(*testscript.TestScript, bool, []strin
 		"sane": s.sane, "real": s.real, "signal": s.signal, "run": s.run, "ended": s.ended,
 		"reload": s.reload, "until": s.wait, "keep": keep,
 		"control": s.control, "say": s.say, "hear": s.hear, "ends": s.ends,
+		"keep": s.keep, "begin": s.begin, "interrupt": s.interrupt, "over": s.over, "pressed": s.pressed,
 	}
 }
 

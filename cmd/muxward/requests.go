@@ -1,0 +1,260 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/muxward/muxward/internal/access"
+	"github.com/muxward/muxward/internal/executor"
+	"github.com/muxward/muxward/internal/gateway"
+	"github.com/muxward/muxward/internal/grants"
+	"github.com/muxward/muxward/internal/identity"
+	"github.com/muxward/muxward/internal/server/ctld"
+)
+
+// answered is what somebody has said with their answer: for how long at most, zero if
+// as asked, and why.
+type answered struct {
+	lasts time.Duration
+	why   string
+}
+
+// errVoid is the end of a request that cannot be approved any more.
+var errVoid = errors.New("nobody can approve it any more")
+
+// approve adds a yes to a request, and gives what was asked for if it takes no more.
+// Meanwhile nobody else answers it, nor takes it back.
+func (d *daemon) approve(ctx context.Context, who identity.Identity, r grants.Request, a answered) (grants.Request, error) {
+	now := d.gateway.Time()
+	if r.Overdue(now) {
+		return r.End(grants.TimedOut, "muxward", ""), errors.New("its time to be answered is over")
+	}
+	on, err := d.still(ctx, r)
+	if errors.Is(err, errVoid) {
+		return r.End(grants.Void, "muxward", err.Error()), err
+	}
+	if err != nil {
+		return r, err
+	}
+	set := d.policy.Set()
+	quorum := set.Quorum(on)
+	agrees := func(by identity.Identity) error {
+		for _, n := range giving(r, on) {
+			if d := d.gateway.May(by, n); !d.Allow {
+				return &gateway.Refused{Decision: d, Need: n}
+			}
+		}
+		return set.Fits(quorum, r.Who.Person(), by.Person())
+	}
+	if err := agrees(who); err != nil { // also by what has come to it since it was asked for
+		return r, err
+	}
+	next, err := r.Agree(who)
+	if err != nil {
+		return r, err
+	}
+	count := 0
+	for _, by := range next.Yes {
+		if agrees(by) == nil {
+			count++
+		}
+	}
+	if count < quorum.Need {
+		return next, nil
+	}
+	lasts := r.For
+	if a.lasts > 0 {
+		lasts = min(lasts, a.lasts)
+	}
+	g, err := d.give(ctx, grants.Grant{
+		Who: r.Who.Person(), What: r.What, Verbs: r.Verbs, Target: r.Target, Reason: r.Reason,
+		Giver: who.Subject(), Source: grants.Approval, At: now, Until: now.Add(lasts),
+	}, on)
+	if err != nil {
+		return r, err
+	}
+	d.inForce(ctx, g) // before who asked hears of it
+	next = next.End(grants.Approved, who.Person(), a.why)
+	next.Grant = g.ID
+	return next, nil
+}
+
+// giving is what it takes to approve a request.
+func giving(r grants.Request, on access.Object) []gateway.Need {
+	whole := r.Verbs.With(access.SetOf(access.Approve))
+	return []gateway.Need{{Verb: access.Approve, Object: on}, {Whole: true, Verbs: whole, Object: on}}
+}
+
+// still gives what a request is about as it is now, if that is the same thing, and
+// who asked may view it still.
+func (d *daemon) still(ctx context.Context, r grants.Request) (access.Object, error) {
+	on := r.On
+	if on.Kind > access.Host {
+		now, err := d.gateway.Object(ctx, r.On.Owner, gateway.ByID(r.On))
+		lost := new(gateway.NotFound)
+		if err != nil && !errors.As(err, &lost) {
+			return on, err
+		}
+		if err != nil || !r.Is(now) {
+			return on, fmt.Errorf("%w: what it is about has gone, or has another name or place by now", errVoid)
+		}
+		on = now
+	}
+	if !d.gateway.May(r.Who, gateway.Need{Verb: access.View, Object: on}).Allow {
+		return on, fmt.Errorf("%w: who asked may not view it now", errVoid)
+	}
+	return on, nil
+}
+
+// refuse says no to a request.
+func (d *daemon) refuse(_ context.Context, who identity.Identity, r grants.Request, a answered) (grants.Request, error) {
+	if err := r.Answers(who); err != nil {
+		return r, err
+	}
+	return r.End(grants.Denied, who.Person(), a.why), nil
+}
+
+// changeRequest changes an open request, and has its end recorded and told.
+func (d *daemon) changeRequest(ctx context.Context, id string, f func(grants.Request) (grants.Request, error)) (grants.Request, error) {
+	ended := false
+	r, err := d.requests.Change(ctx, id, func(r grants.Request) (grants.Request, error) {
+		next, err := f(r)
+		ended = next.Answer != grants.Open
+		return next, err
+	})
+	if ended {
+		if rerr := d.recordRequest(ctx, r, r.By, string(r.Answer)); rerr != nil {
+			d.complain(fmt.Sprintf("request %s: %s (not recorded: %v)", r.ID, r.Answer, rerr))
+		}
+	}
+	d.knock()
+	return r, err
+}
+
+// endRequest ends a request for whatever reason but an answer.
+func (d *daemon) endRequest(ctx context.Context, id string, as grants.Answer, by, why string) (grants.Request, error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), revokeTime)
+	defer cancel()
+	return d.changeRequest(ctx, id, func(r grants.Request) (grants.Request, error) { return r.End(as, by, why), nil })
+}
+
+// recordRequest writes that something was asked for, and what became of it.
+func (d *daemon) recordRequest(ctx context.Context, r grants.Request, by, what string) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), logTime)
+	defer cancel()
+	ev := access.Event{
+		Kind: access.EventRequest, Time: d.gateway.Time(), Person: by, Allowed: r.Answer == grants.Approved,
+		Objects: []string{r.On.String()}, Verbs: []string{r.Verbs.String()}, Reason: r.Reason,
+		Note: fmt.Sprintf("request %s %s: %s for %s on %s for %v", r.ID, what, r.What, r.Who.Person(), targetName(r.Target), r.For),
+	}
+	if r.Answer != grants.Open {
+		ev.Reason = r.Why
+	}
+	if r.Grant != 0 {
+		ev.Note += fmt.Sprintf(", grant %d", r.Grant)
+	}
+	if r.On.Incarnation != "" {
+		ev.Server = r.On.Owner + "#" + r.On.Incarnation
+	}
+	_, err := d.log.Append(ctx, access.MustRecordClass, ev)
+	return err
+}
+
+// knock has those who may answer told what there is to be answered.
+func (d *daemon) knock() { d.executor.Knock() }
+
+// minded is how often it is looked whether the time of a request is over.
+const minded = time.Second
+
+// mindRequests has requests answered by no when their time is over.
+func (d *daemon) mindRequests() {
+	tick := time.NewTicker(minded)
+	defer tick.Stop()
+	for {
+		select {
+		case <-d.ctx.Done():
+			return
+		case <-tick.C:
+		}
+		now := d.gateway.Time()
+		for _, id := range d.requests.Overdue(now) {
+			ctx, cancel := context.WithTimeout(d.ctx, minded) // who answers it just then finds it out, too
+			_, _ = d.changeRequest(ctx, id, func(r grants.Request) (grants.Request, error) {
+				return r.End(grants.TimedOut, "muxward", "nobody has answered in time"), nil
+			})
+			cancel()
+		}
+	}
+}
+
+// shownRequest is a request as it is told.
+type shownRequest struct {
+	grants.Request
+	From string   `json:"from"`
+	For  string   `json:"for"`
+	Yes  []string `json:"approved_by,omitempty"`
+	Need int      `json:"need"`
+	Mine bool     `json:"mine"`
+}
+
+func (d *daemon) shown(r grants.Request, who identity.Identity) shownRequest {
+	s := shownRequest{Request: r, From: r.Who.Person(), For: r.For.String(), Mine: r.Who.Person() == who.Person()}
+	for _, by := range r.Yes {
+		s.Yes = append(s.Yes, by.Person())
+	}
+	s.Need = d.policy.Set().Quorum(r.On).Need
+	return s
+}
+
+// visibleRequests lists the open requests of the asker, and those that they could
+// answer.
+func (d *daemon) visibleRequests(who identity.Identity) []shownRequest {
+	out := []shownRequest{}
+	for _, r := range d.requests.List() {
+		if r.Who.Person() == who.Person() || d.holds(who, r.On).Has(access.Approve) {
+			out = append(out, d.shown(r, who))
+		}
+	}
+	return out
+}
+
+// asking tells attached people of the requests that wait for them.
+type asking struct{ d *daemon }
+
+// Waiting gives the requests that somebody may approve now by the key in their display.
+func (a asking) Waiting(who identity.Identity) []executor.Waits {
+	list := a.d.requests.List()
+	if len(list) == 0 || !gateway.OwnHand(who) {
+		return nil
+	}
+	set := a.d.policy.Set()
+	var out []executor.Waits
+	for _, r := range list {
+		asker := r.Who.Person()
+		yes := slices.ContainsFunc(r.Yes, func(by identity.Identity) bool { return by.Person() == who.Person() })
+		if yes || r.Answers(who) != nil || set.Fits(set.Quorum(r.On), asker, who.Person()) != nil || !a.d.gateway.May(who, giving(r, r.On)...).Allow {
+			continue
+		}
+		text := fmt.Sprintf("%s asks for %s on %s for %v", asker, r.What, targetName(r.Target), r.For)
+		if need := set.Quorum(r.On).Need; need > 1 {
+			text += fmt.Sprintf(" (%d of %d)", len(r.Yes), need)
+		}
+		if r.Reason != "" {
+			text += ": " + shortReason(r.Reason)
+		}
+		out = append(out, executor.Waits{ID: r.ID, From: asker, Text: text, Need: giving(r, r.On)[0]})
+	}
+	return out
+}
+
+// Answer makes the act by which somebody answers a request.
+func (a asking) Answer(who identity.Identity, id string, yes bool) (*gateway.Act, error) {
+	c := ctld.Call{Act: "deny", Request: id}
+	if yes {
+		c.Act = "approve"
+	}
+	return a.d.act(who, c)
+}
