@@ -103,9 +103,7 @@ func (g *Gateway) explain(ctx context.Context, req Request, follows bool) Explai
 	if d.Allow {
 		c.Verdict = WouldRun
 	} else {
-		no := g.refused(req, plan, d)
-		no.Ask = "" // it may be explained to somebody else
-		c.Why = no.Error()
+		c.Why = g.refused(req, plan, d).Error()
 	}
 	for _, n := range plan.Needs {
 		s := plan.show(n, live.Decide(n))
