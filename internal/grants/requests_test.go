@@ -6,6 +6,7 @@ import (
 	"slices"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/muxward/muxward/internal/access"
@@ -37,7 +38,9 @@ func ends(a Answer) func(Request) (Request, error) {
 
 // TestRequestIsAnsweredOnce: of all who answer a request at once one does, the others
 // hear what that came to, and whoever waits hears it, too. After that it is not there.
-func TestRequestIsAnsweredOnce(t *testing.T) {
+func TestRequestIsAnsweredOnce(t *testing.T) { synctest.Test(t, answeredByMany) }
+
+func answeredByMany(t *testing.T) {
 	var s Requests
 	r := asks(t, &s, "bob")
 	heard := make(chan Request, 1)
@@ -48,6 +51,7 @@ func TestRequestIsAnsweredOnce(t *testing.T) {
 		}
 		heard <- end
 	}()
+	synctest.Wait() // until it waits
 	var mu sync.Mutex
 	var done []Answer
 	var wg sync.WaitGroup
