@@ -48,7 +48,7 @@ func (g *Gateway) Refused(who identity.Identity, n Need, d access.Decision) *Ref
 // governs, is not offered.
 func (g *Gateway) askFor(who identity.Identity, n Need, d access.Decision) string {
 	_, local := who.UID() // there are no commands of muxward's at the others
-	if !local || who.IsSupposed() || n.Whole || access.Governing.Has(n.Verb) || n.Verb == access.View ||
+	if !local || n.Whole || access.Governing.Has(n.Verb) || n.Verb == access.View ||
 		d.Rule == RuleLockdown || d.Rule == ruleRevocation || !g.Holds(who, n.Object).Has(access.View) {
 		return ""
 	}
