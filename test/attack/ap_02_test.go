@@ -1,0 +1,64 @@
+package attack
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/muxward/muxward/internal/tmux/tmuxtest"
+)
+
+// Carol may type into a shell of alice's, as an agent does. She asks for more, and has
+// alice's shell say yes to it, or give it to her. She presses there, too, what alice
+// would press in her own display. In the control run every hand is alice's.
+func TestAP02ForgedByAPane(t *testing.T) {
+	t.Parallel()
+	const hands = standardGrants + `  - {who: mwcarol, role: typist, on: "mwalice/hand:0.0", reason: types there}
+  - {who: mwcarol, role: viewer, on: mwalice/hand, reason: looks}
+`
+	row{grants: hands, teeth: "teeth_hand", restless: true, gains: 2, attack: func(w *world) {
+		w.anyInput = true
+		a := asked{w}
+		w.Must(owner, "new-session", "-d", "-x", "200", "-y", "50", "-s", "hand", "exec sh")
+		wide := tmuxtest.TerminalConfig{Cols: 200, Rows: 50}
+		alice := w.attach(owner, wide, "attach", "-t", "hand")
+		alice.WaitFor("[hand]")
+		x := w.attach(carol, wide, "attach", "-t", "mwalice/hand")
+		x.WaitFor("[hand]")
+		id := a.ask(carol, "type", "-t", "mwalice/shared:0.1")
+		say := func(line, word string) {
+			w.t.Helper()
+			x.Type("clear; MUXWARD_STATE=" + w.State + " " + w.Bin() + " " + line + "; echo " + word + "'-'$?\r")
+			x.WaitFor(word + "-")
+			if x.Contains(word + "-0") {
+				w.gain("from alice's pane: %s", line)
+			}
+		}
+		say("approve "+id, "approved")
+		if !w.control && !x.Contains("in your own display") {
+			w.t.Errorf("she is not told where to answer:\n%s", strings.Join(x.Screen(), "\n"))
+		}
+		say("grant mwcarol typist -t shared", "granted")
+		x.Type("clear\r\x1ba\x1bay")
+		x.Type("\r echo behind'-'it\r")
+		x.WaitFor("behind-it")
+		if alice.Contains("ask for your answer") {
+			w.t.Errorf("alice's list was opened by a pane:\n%s", strings.Join(alice.Screen(), "\n"))
+		}
+		if a.types(carol, "mwalice/shared:0.1") != w.control {
+			w.t.Errorf("carol types: %v", !w.control)
+		}
+		if w.control {
+			return
+		}
+		// Alice herself does, by a key in her own display.
+		tmuxtest.Eventually(w.t, func() bool {
+			if alice.Contains("ask for your answer") {
+				return true
+			}
+			alice.Type("\x1ba")
+			return false
+		}, "alice's own key opens the list")
+		alice.Type("y")
+		tmuxtest.Eventually(w.t, func() bool { return a.types(carol, "mwalice/shared:0.1") }, "alice's own yes counts")
+	}}.run(t)
+}
