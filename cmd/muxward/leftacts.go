@@ -70,7 +70,7 @@ func (d *daemon) leftBehindAct(who identity.Identity, c ctld.Call) (*gateway.Act
 // leftBehind looks for it, by the log and what there is now.
 func (d *daemon) leftBehind(ctx context.Context, person string, o access.Object) (leftBehind, error) {
 	l := leftBehind{Person: person, Things: []leftThing{}}
-	r := leftReader{person: person, scope: o, servers: map[string]*leftServer{}, asked: map[uint64]asking{}, typed: map[string]leftThing{}}
+	r := leftReader{person: person, scope: o, servers: map[string]*leftServer{}, asked: map[uint64]leftIntent{}, typed: map[string]leftThing{}}
 	for _, s := range d.guard.Servers() {
 		if o.Kind >= access.Server && s.Owner() != o.Owner {
 			continue

@@ -102,13 +102,13 @@ type leftReader struct {
 	person  string
 	scope   access.Object
 	servers map[string]*leftServer // by their lives, as the log writes them
-	asked   map[uint64]asking      // whose outcome is not read yet
+	asked   map[uint64]leftIntent  // whose outcome is not read yet
 	typed   map[string]leftThing   // the last of each pane
 	things  []leftThing
 }
 
-// asking is an intent.
-type asking struct {
+// leftIntent is an intent.
+type leftIntent struct {
 	command, objects []string
 	when             time.Time
 	server           string
@@ -122,7 +122,7 @@ func (r *leftReader) read(rec *audit.Record) {
 	switch rec.Kind {
 	case access.EventIntent:
 		if len(rec.Executed) > 0 && leavesBehind(rec.Executed[0]) != "" && r.servers[rec.Server] != nil {
-			r.asked[rec.Seq] = asking{slices.Clone(rec.Executed), slices.Clone(rec.Objects), rec.Time, rec.Server}
+			r.asked[rec.Seq] = leftIntent{slices.Clone(rec.Executed), slices.Clone(rec.Objects), rec.Time, rec.Server}
 		}
 	case access.EventOutcome, access.EventAttach, access.EventUnknown:
 		in, known := r.asked[rec.Ref]
@@ -153,12 +153,12 @@ func (r *leftReader) rest() {
 	slices.SortStableFunc(r.things, func(a, b leftThing) int { return a.When.Compare(b.When) })
 }
 
-func (r *leftReader) unknown(in asking) {
+func (r *leftReader) unknown(in leftIntent) {
 	r.add(leftThing{Kind: leavesBehind(in.command[0]), Note: "what became of it is not in the log"}, in, objectOf(in.objects))
 }
 
 // done takes a command that was carried out; made are the panes that were new then.
-func (r *leftReader) done(in asking, made []string) {
+func (r *leftReader) done(in leftIntent, made []string) {
 	t := leftThing{Sure: true, Kind: leavesBehind(in.command[0])}
 	place := r.servers[in.server]
 	switch t.Kind {
@@ -198,7 +198,7 @@ func (r *leftReader) done(in asking, made []string) {
 
 // buffer takes what makes a buffer. One without a name is called by a number that is
 // not in the log.
-func (r *leftReader) buffer(t leftThing, in asking, place *leftServer) {
+func (r *leftReader) buffer(t leftThing, in leftIntent, place *leftServer) {
 	prints := slices.ContainsFunc(in.command[1:], func(w string) bool { return strings.HasPrefix(w, "-p") })
 	if in.command[0] == "capture-pane" && prints {
 		return
@@ -231,7 +231,7 @@ func (r *leftReader) typing(place *leftServer, o string, when time.Time) {
 }
 
 // add takes a thing if it is in what was asked about.
-func (r *leftReader) add(t leftThing, in asking, o string) {
+func (r *leftReader) add(t leftThing, in leftIntent, o string) {
 	place := r.servers[in.server]
 	if !r.within(place, o) {
 		return

@@ -36,8 +36,8 @@ func TestLeftWithoutOutcome(t *testing.T) {
 	if got := objectOf([]string{"alice", "alice/$1:@2.%3", "alice/$1"}); got != "alice/$1:@2.%3" {
 		t.Errorf("the narrowest is %q", got)
 	}
-	r := leftReader{person: "bob", servers: map[string]*leftServer{"alice#1": {}}, asked: map[uint64]asking{}, typed: map[string]leftThing{}}
-	r.asked[7] = asking{command: []string{"set-option", "-g", "@x", "1"}, when: time.Unix(1, 0), server: "alice#1"}
+	r := leftReader{person: "bob", servers: map[string]*leftServer{"alice#1": {}}, asked: map[uint64]leftIntent{}, typed: map[string]leftThing{}}
+	r.asked[7] = leftIntent{command: []string{"set-option", "-g", "@x", "1"}, when: time.Unix(1, 0), server: "alice#1"}
 	r.rest()
 	if len(r.things) != 1 || r.things[0].Sure || r.things[0].Kind != "option" || r.things[0].Note == "" {
 		t.Errorf("%+v", r.things)

@@ -32,7 +32,7 @@ func asks(t *testing.T, s *Requests, who string) Request {
 	return r
 }
 
-func ends(a Answer) func(Request) (Request, error) {
+func endsBy(a Answer) func(Request) (Request, error) {
 	return func(r Request) (Request, error) { return r.End(a, "alice", "because"), nil }
 }
 
@@ -61,7 +61,7 @@ func answeredByMany(t *testing.T) {
 				mu.Lock()
 				done = append(done, a)
 				mu.Unlock()
-				return ends(a)(r)
+				return endsBy(a)(r)
 			})
 			mu.Lock()
 			defer mu.Unlock()
@@ -81,7 +81,7 @@ func answeredByMany(t *testing.T) {
 	if _, ok := s.Find(r.ID); ok || len(s.List()) != 0 {
 		t.Error("it is there still")
 	}
-	if _, err := s.Change(t.Context(), r.ID, ends(Approved)); err == nil || err.Error() != ErrNoRequest(r.ID).Error() {
+	if _, err := s.Change(t.Context(), r.ID, endsBy(Approved)); err == nil || err.Error() != ErrNoRequest(r.ID).Error() {
 		t.Errorf("a replay: %v", err)
 	}
 }
@@ -122,7 +122,7 @@ func TestRequestAnswerWaits(t *testing.T) {
 	<-inside
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := s.Change(ctx, r.ID, ends(Denied)); err == nil {
+	if _, err := s.Change(ctx, r.ID, endsBy(Denied)); err == nil {
 		t.Error("two answer at once")
 	}
 	close(goOn)
@@ -170,7 +170,7 @@ func TestRequestsAreBounded(t *testing.T) {
 	if _, err := s.Ask(wish("bob"), onRecord); err == nil {
 		t.Error("there are more than there are to be")
 	}
-	if _, err := s.Change(t.Context(), ids[0], ends(Withdrawn)); err != nil {
+	if _, err := s.Change(t.Context(), ids[0], endsBy(Withdrawn)); err != nil {
 		t.Fatal(err)
 	}
 	asks(t, &s, "bob")
@@ -191,7 +191,7 @@ func TestRequestIsRecordedFirst(t *testing.T) {
 		if _, ok := s.Find(id); ok || len(s.List()) != 0 {
 			t.Error("it is seen")
 		}
-		if _, err := s.Change(t.Context(), id, ends(Approved)); err == nil {
+		if _, err := s.Change(t.Context(), id, endsBy(Approved)); err == nil {
 			t.Error("it is answered")
 		}
 		return full

@@ -35,7 +35,7 @@ func TestAP01ApproveYourself(t *testing.T) {
 	t.Parallel()
 	row{people: pairedPeople, grants: paired, teeth: asking, restless: true, gains: 2, attack: func(w *world) {
 		w.anyInput = true
-		a := asked{w}
+		a := seekers{w}
 		own := a.ask(carol, "type", "-t", "mwalice/shared")
 		for range 2 {
 			if r := w.Muxward(carol, "approve", own); r.Code == 0 {

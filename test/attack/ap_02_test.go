@@ -17,7 +17,7 @@ func TestAP02ForgedByAPane(t *testing.T) {
 `
 	row{grants: hands, teeth: "teeth_hand", restless: true, gains: 2, attack: func(w *world) {
 		w.anyInput = true
-		a := asked{w}
+		a := seekers{w}
 		w.Must(owner, "new-session", "-d", "-x", "200", "-y", "50", "-s", "hand", "exec sh")
 		wide := tmuxtest.TerminalConfig{Cols: 200, Rows: 50}
 		alice := w.attach(owner, wide, "attach", "-t", "hand")

@@ -16,7 +16,7 @@ func TestAP03ApproveMoreThanYouHold(t *testing.T) {
 `
 	row{grants: some, loose: everyVerb, restless: true, gains: 3, attack: func(w *world) {
 		w.anyInput = true
-		a := asked{w}
+		a := seekers{w}
 		for _, c := range []struct{ by, what, on string }{
 			{carol, "type", "mwalice/shared:0.1"},
 			{carol, "type", "mwalice/shared"},

@@ -14,7 +14,7 @@ func TestAP04AnsweredAgain(t *testing.T) {
 	t.Parallel()
 	row{teeth: "teeth_once_answered", paused: true, restless: true, gains: 4, attack: func(w *world) {
 		w.anyInput = true
-		a := asked{w}
+		a := seekers{w}
 		const on = "mwalice/shared:0.0"
 		approve := func(id, what string) {
 			w.t.Helper()
@@ -67,7 +67,7 @@ func TestAP04NameUsedAgain(t *testing.T) {
 	t.Parallel()
 	row{teeth: asking, restless: true, attack: func(w *world) {
 		w.anyInput = true
-		a := asked{w}
+		a := seekers{w}
 		read := a.ask(viewer, "scroll", "-t", "mwalice/shared:0.0")
 		w.Kill()
 		w.Run()

@@ -12,7 +12,7 @@ func TestAP05AnotherPaneByThen(t *testing.T) {
 	t.Parallel()
 	const looks = standardGrants + "  - {who: mwcarol, role: viewer, on: mwbob/rv, reason: looks}\n"
 	row{grants: looks, teeth: asking, restless: true, attack: func(w *world) {
-		a := asked{w}
+		a := seekers{w}
 		const ids = "#{session_id}#{window_id}#{pane_id}"
 		begin := func() string { return w.Must(viewer, "new-session", "-d", "-s", "rv", "-P", "-F", ids, "cat") }
 		was := begin()

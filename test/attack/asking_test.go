@@ -6,11 +6,11 @@ import "encoding/json"
 // succeeds by the one check that it is about. To build takes longer than they do.
 const asking = "teeth_self,teeth_same,teeth_drawn"
 
-// asked is a world in which people ask for rights.
-type asked struct{ *world }
+// seekers is a world in which people ask for rights.
+type seekers struct{ *world }
 
 // ask has somebody ask for something, and leave it at that. It gives the request's name.
-func (a asked) ask(who string, args ...string) string {
+func (a seekers) ask(who string, args ...string) string {
 	a.t.Helper()
 	r := a.Muxward(who, append([]string{"request", "--json", "--wait=false"}, args...)...)
 	var made struct {
@@ -23,7 +23,7 @@ func (a asked) ask(who string, args ...string) string {
 }
 
 // types reports whether somebody may type into a pane.
-func (a asked) types(who, pane string) bool {
+func (a seekers) types(who, pane string) bool {
 	a.t.Helper()
 	return a.Tmux(who, "send-keys", "-t", pane, "typed").Code == 0
 }

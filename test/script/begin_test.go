@@ -76,9 +76,9 @@ func (s *scene) over(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
-// keep waits until a program prints what matches, and keeps the first group of that
+// await waits until a program prints what matches, and keeps the first group of that
 // as a variable of the story.
-func (s *scene) keep(ts *testscript.TestScript, _ bool, args []string) {
+func (s *scene) await(ts *testscript.TestScript, _ bool, args []string) {
 	want := regexp.MustCompile(args[1])
 	program := args[3]
 	if program == "muxward" {

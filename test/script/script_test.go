@@ -50,7 +50,7 @@ var accounts = map[string]string{
 //	reload FILE               put a file of the story in force as policy/FILE
 //	keep NAME REGEXP          keep what the parentheses match of what was printed last, as $NAME
 //	until REGEXP WHO PROGRAM.. run a program until its output matches
-//	keep NAME REGEXP WHO PROGRAM..  the same, and $NAME is then what the first group has matched
+//	await NAME REGEXP WHO PROGRAM..  the same, and $NAME is then what the first group has matched
 //	pressed NAME M-X TEXT     press such a key until the text is on the screen
 //	begin NAME WHO PROGRAM..  run a program beside the story, called NAME
 //	interrupt NAME            send it what Ctrl-C does
@@ -82,7 +82,7 @@ func (s *scene) commands() map[string]func(*testscript.TestScript, bool, []strin
 		"sane": s.sane, "real": s.real, "signal": s.signal, "run": s.run, "ended": s.ended,
 		"reload": s.reload, "until": s.wait, "keep": keep,
 		"control": s.control, "say": s.say, "hear": s.hear, "ends": s.ends,
-		"keep": s.keep, "begin": s.begin, "interrupt": s.interrupt, "over": s.over, "pressed": s.pressed,
+		"await": s.await, "begin": s.begin, "interrupt": s.interrupt, "over": s.over, "pressed": s.pressed,
 	}
 }
 
