@@ -85,3 +85,46 @@ func (s *seat) shrink(ctx context.Context) error {
 func ignored(flags string) bool { return has(flags, "ignore-size") }
 
 func has(flags, flag string) bool { return strings.Contains(","+flags+",", ","+flag+",") }
+
+// sizing lets the display have a say in the session's size only while the
+// person may resize.
+func (s *seat) sizing(ctx context.Context, full bool) error {
+	may := full || s.live.Decide(s.sizes()).Allow
+	s.weighing.Store(true)
+	defer s.weighing.Store(false)
+	was := s.resizes.Swap(may)
+	if !may { // also one that asked for it itself is kept so from now on
+		if err := s.weighDown(ctx, s.stage.Load().session.ID, s.p.Plan().Snapshot.Reading()); err != nil {
+			s.resizes.Store(was) // it is tried again
+			return err
+		}
+	}
+	if was == may {
+		return nil
+	}
+	flag := "ignore-size"
+	if may {
+		flag = "!ignore-size"
+	}
+	if err := s.weigh(ctx, flag); err != nil {
+		s.resizes.Store(was) // it is tried again
+		return err
+	}
+	return nil
+}
+
+// weigh sets a flag of the display that decides whether its size counts.
+func (s *seat) weigh(ctx context.Context, flag string) error {
+	c, err := s.server.Control(ctx)
+	if err != nil {
+		return fmt.Errorf("take back the say in the size: %w", err)
+	}
+	replies, err := c.Do(ctx, fmt.Sprintf("refresh-client -t %s -f '%s'", s.tty, flag))
+	if err == nil {
+		err = replies[0].Err
+	}
+	if err != nil {
+		return fmt.Errorf("take back the say in the size: %w", err)
+	}
+	return nil
+}
