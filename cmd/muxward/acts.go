@@ -28,8 +28,6 @@ func (d *daemon) act(who identity.Identity, c ctld.Call) (*gateway.Act, error) {
 		return nil, err
 	}
 	switch c.Act {
-	case "left-behind":
-		return d.leftBehindAct(who, c)
 	case "who-next":
 		return d.whoNextAct(who, c.Seen), nil
 	case "revoke", "kick":

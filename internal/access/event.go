@@ -33,8 +33,7 @@ type Event struct {
 	// Asked is the command as asked, Executed as sent to tmux.
 	Asked    []string `json:"asked,omitempty"`
 	Executed []string `json:"executed,omitempty"`
-	// Objects and Verbs run in parallel: what was needed on what. Of an outcome
-	// Objects are the panes that were made.
+	// Objects and Verbs run in parallel: what was needed on what.
 	Objects []string `json:"objects,omitempty"`
 	Verbs   []string `json:"verbs,omitempty"`
 	// Server is the incarnation the ids belong to.

@@ -80,14 +80,6 @@ type Executor struct {
 
 // Execute does what the permit says.
 func (e *Executor) Execute(ctx context.Context, p *gateway.Permit) (gateway.Result, error) {
-	result, err := e.execute(ctx, p)
-	if err == nil && result.Exit == 0 {
-		result.Made = e.madeBy(ctx, p)
-	}
-	return result, err
-}
-
-func (e *Executor) execute(ctx context.Context, p *gateway.Permit) (gateway.Result, error) {
 	plan := p.Plan()
 	defer e.changes(p)
 	switch plan.Mode {

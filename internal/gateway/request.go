@@ -23,9 +23,6 @@ type Request struct {
 	Door string
 	// Here is the server that bare names and ids mean ("" is the person's own).
 	Here string
-	// Incarnation, if it is set, is the life of the server that the ids are of: the
-	// request is about no other.
-	Incarnation string
 	// Pane is the current pane the asker claims (from TMUX_PANE), such as
 	// "%3": it chooses defaults and proves nothing.
 	Pane string
@@ -240,9 +237,6 @@ type Result struct {
 	CurrentOn string
 	// Executed is what was sent to tmux.
 	Executed []string
-	// Made are the panes that were new where the command makes one, when it had run:
-	// one is what it made, of several one is.
-	Made []string
 	// Value is the answer of an Act.
 	Value any
 }

@@ -134,7 +134,7 @@ func (g *Gateway) writeOutcome(ctx context.Context, p *Permit, r Result, err err
 	failpoint.At("gateway-executed")
 	defer failpoint.At("gateway-written")
 	ev := g.event(p.request, p.plan, access.EventOutcome)
-	ev.Asked, ev.Verbs, ev.Objects = nil, nil, r.Made
+	ev.Asked, ev.Verbs, ev.Objects = nil, nil, nil
 	ev.Request, ev.Ref, ev.Allowed, ev.Executed = p.live.id, p.seq, true, r.Executed
 	exit := r.Exit
 	ev.Exit = &exit

@@ -20,7 +20,6 @@ type Call struct {
 	Undo   bool   `json:"undo,omitempty"`
 	All    bool   `json:"all,omitempty"`
 	Views  bool   `json:"views,omitempty"`
-	Hangup bool   `json:"hangup,omitempty"`
 	// Role or Verbs, with commas between, are what is granted, from From until
 	// Until or for For: times as RFC 3339 has them, and a duration.
 	Role  string `json:"role,omitempty"`
