@@ -6,7 +6,7 @@ VERSION  := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev
 LDFLAGS  := -s -w -X main.version=$(VERSION)
 # Tests start many tmux servers, and wait more than they work: two packages at a
 # time is what two cores take, and keeps the suite within its twenty minutes.
-TESTFLAGS ?= -count=1 -p 2 -timeout 18m
+TESTFLAGS ?= -count=1 -p 2 -timeout 30m
 
 .PHONY: all build run test race soak versions bench lint fuzz setup setup-test clean man
 
