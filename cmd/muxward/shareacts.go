@@ -221,23 +221,31 @@ func (d *daemon) isTaken(id int64) bool {
 	return d.taken[id]
 }
 
-// join gives what an invite gives to who comes by it.
+// join gives what an invite gives to who comes by it. Who has it already has nothing
+// weighed anew: that would be work for everybody, each time.
 func (d *daemon) join(ctx context.Context, who identity.Identity, code grants.Code) (grants.Grant, error) {
-	if err := d.granting.take(ctx, grantTurn); err != nil {
-		return grants.Grant{}, fmt.Errorf("nothing was given: %w", err)
-	}
-	g, err := d.grants.Join(ctx, code, grants.Joiner{Person: who.Person(), Key: who.Subject().Key}, d.now(), func(g grants.Grant) error {
-		return d.recordGrant(ctx, g, "given")
-	})
-	d.granting.leave()
+	g, isNew, err := d.keepJoined(ctx, who, code)
 	if err != nil {
 		return g, err
 	}
-	d.inForce(ctx, g)
+	if isNew {
+		d.inForce(ctx, g)
+	}
 	if _, still := d.find(g.ID); !still { // the invite was revoked while it was written
 		return g, grants.ErrNotOpen
 	}
 	return g, nil
+}
+
+// keepJoined keeps a use of an invite, and says whether what it gives is new.
+func (d *daemon) keepJoined(ctx context.Context, who identity.Identity, code grants.Code) (grants.Grant, bool, error) {
+	if err := d.granting.take(ctx, grantTurn); err != nil {
+		return grants.Grant{}, false, fmt.Errorf("nothing was given: %w", err)
+	}
+	defer d.granting.leave()
+	return d.grants.Join(ctx, code, grants.Joiner{Person: who.Person(), Key: who.Subject().Key}, d.now(), func(g grants.Grant) error {
+		return d.recordGrant(ctx, g, "given")
+	})
 }
 
 // recordInvite writes what became of an invite.

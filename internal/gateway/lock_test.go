@@ -243,7 +243,8 @@ func (*lowly) Holds(_ identity.Subject, o access.Object, _ time.Time) access.Ver
 }
 
 // TestGovernorsArePaced: whoever governs without end waits, and then is refused;
-// nobody waits who only asks, nor who may do it to the whole host.
+// nobody waits who only asks, nor who may do it to the whole host. Who comes with a code
+// is in the same row.
 func TestGovernorsArePaced(t *testing.T) {
 	r := &lowly{}
 	r.allow.Store(true)
@@ -251,9 +252,9 @@ func TestGovernorsArePaced(t *testing.T) {
 	g.Log, g.Executor = noLog{}, performing{}
 	who := bob(t)
 	var done atomic.Int64
-	act := func(verb access.Verb, open bool) error {
+	act := func(verb access.Verb, open bool, admits func() error) error {
 		_, err := g.Handle(context.Background(), Request{Identity: who, Act: &Act{
-			Name: "lockdown", Verb: verb, Open: open,
+			Name: "lockdown", Verb: verb, Open: open, Admits: admits,
 			Do: func(context.Context, access.Object) (Result, error) { done.Add(1); return Result{}, nil },
 		}})
 		return err
@@ -261,9 +262,13 @@ func TestGovernorsArePaced(t *testing.T) {
 	rate, began := governPace(), time.Now()
 	var refused atomic.Int64
 	var wg sync.WaitGroup
-	for range 3 * (rate.AtOnce + int(rate.ASecond*rate.Longest.Seconds())) {
+	for i := range 3 * (rate.AtOnce + int(rate.ASecond*rate.Longest.Seconds())) {
+		verb, admits := access.Lock, (func() error)(nil)
+		if i%2 == 0 {
+			verb, admits = 0, func() error { return nil }
+		}
 		wg.Go(func() {
-			if err := act(access.Lock, false); err != nil && strings.Contains(err.Error(), "at once") {
+			if err := act(verb, admits != nil, admits); err != nil && strings.Contains(err.Error(), "at once") {
 				refused.Add(1)
 			} else if err != nil {
 				t.Error(err)
@@ -275,10 +280,10 @@ func TestGovernorsArePaced(t *testing.T) {
 	if float64(done.Load()) > most || refused.Load() == 0 {
 		t.Errorf("%d were done in %v and %d refused", done.Load(), time.Since(began), refused.Load())
 	}
-	if err := act(access.Lock, true); err != nil {
+	if err := act(access.Lock, true, nil); err != nil {
 		t.Errorf("who asks waits: %v", err)
 	}
-	if err := act(access.Audit, false); err != nil {
+	if err := act(access.Audit, false, nil); err != nil {
 		t.Errorf("who keeps the host waits: %v", err)
 	}
 }

@@ -31,7 +31,8 @@ func invite(t testing.TB, s *Store, v Invite) (Invite, Code) {
 }
 
 func join(s *Store, c Code, who string, now Clock) (Grant, error) {
-	return s.Join(context.Background(), c, Joiner{Person: who}, now, recorded)
+	g, _, err := s.Join(context.Background(), c, Joiner{Person: who}, now, recorded)
+	return g, err
 }
 
 // TestCodes: a code is read as it is written, and as people write it; what is none is
@@ -244,7 +245,7 @@ func TestJoinThatIsNotRecorded(t *testing.T) {
 	s := openStore(t, path, noon)
 	_, code := invite(t, s, invitation(1))
 	killed := path + ".killed"
-	_, err := s.Join(context.Background(), code, Joiner{Person: "bob"}, noon, func(g Grant) error {
+	_, _, err := s.Join(context.Background(), code, Joiner{Person: "bob"}, noon, func(g Grant) error {
 		if g.State != Given {
 			return nil
 		}
@@ -333,12 +334,13 @@ func TestBoundToKey(t *testing.T) {
 	if _, err := join(s, code, "bob", noon); !errors.Is(err, ErrNeedsKey) {
 		t.Errorf("without a key: %v", err)
 	}
-	g, err := s.Join(context.Background(), code, Joiner{"bob", "SHA256:one"}, noon, recorded)
-	if err != nil || g.Key != "SHA256:one" {
+	g, isNew, err := s.Join(context.Background(), code, Joiner{"bob", "SHA256:one"}, noon, recorded)
+	if err != nil || !isNew || g.Key != "SHA256:one" {
 		t.Errorf("%+v, %v", g, err)
 	}
 	for key, want := range map[string]bool{"SHA256:one": true, "SHA256:two": false, "": false} {
-		if again, err := s.Join(context.Background(), code, Joiner{"bob", key}, noon, recorded); (err == nil) != want || want && again.ID != g.ID {
+		again, isNew, err := s.Join(context.Background(), code, Joiner{"bob", key}, noon, recorded)
+		if (err == nil) != want || want && again.ID != g.ID || isNew {
 			t.Errorf("once more, with the key %q: %+v, %v", key, again, err)
 		}
 	}

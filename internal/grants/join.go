@@ -91,25 +91,27 @@ func (s *Store) Opens(c Code, now Clock) (Invite, error) {
 // Join has somebody come by an invite, and gives them their grant. Uses are counted
 // here, where one comes after the other. As with [Store.Give] the grant counts, and its
 // use is used, once record has succeeded and that is on disk. Who has joined already
-// has what they have, and uses up nothing; unless that was taken back: then they
-// do not come by this invite again.
-func (s *Store) Join(ctx context.Context, c Code, j Joiner, now Clock, record func(Grant) error) (Grant, error) {
+// has what they have, which is not new, and uses up nothing; unless that was taken back:
+// then they do not come by this invite again.
+func (s *Store) Join(ctx context.Context, c Code, j Joiner, now Clock, record func(Grant) error) (g Grant, isNew bool, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	v, err := s.Opens(c, now)
 	if err != nil {
-		return Grant{}, err
+		return Grant{}, false, err
 	}
 	if i := v.usedBy(j.Person); i >= 0 && ends {
-		return s.joined(v.Used[i], j)
+		g, err = s.joined(v.Used[i], j)
+		return g, false, err
 	}
 	switch {
 	case v.full(), ends && s.over(&v.Grant, now) != "":
-		return Grant{}, ErrNotOpen
+		return Grant{}, false, ErrNotOpen
 	case v.Bind && j.Key == "":
-		return Grant{}, ErrNeedsKey
+		return Grant{}, false, ErrNeedsKey
 	}
-	return s.join(ctx, v, j, now, record)
+	g, err = s.join(ctx, v, j, now, record)
+	return g, err == nil, err
 }
 
 // joined gives what somebody has who has joined before.

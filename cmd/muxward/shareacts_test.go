@@ -1,0 +1,41 @@
+package main
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/muxward/muxward/internal/access"
+	"github.com/muxward/muxward/internal/grants"
+	"github.com/muxward/muxward/internal/identity"
+)
+
+// TestJoinedAgain: who comes by an invite once more has what they have, and nothing is
+// decided anew for it.
+func TestJoinedAgain(t *testing.T) {
+	d, ctx := granter(t), context.Background()
+	now := d.now()
+	v := grants.Invite{Uses: 2, Grant: grants.Grant{
+		What: "viewer", Verbs: access.SetOf(access.View, access.Scroll), Target: "alice",
+		On:    access.Object{Kind: access.Server, Owner: "alice"},
+		Giver: identity.Subject{Person: "alice", UID: -1, Door: "ctl"}, Source: commandLine, At: now.Wall, Until: now.Wall.Add(time.Hour),
+	}}
+	_, code, err := d.grants.Invite(ctx, v, now, func(grants.Invite) error { return nil })
+	if err != nil {
+		t.Fatal(err)
+	}
+	bob := identity.Supposed(identity.Subject{Person: "bob", UID: -1, Door: "ctl"})
+	before := d.policy.Generation()
+	g, err := d.join(ctx, bob, code)
+	if err != nil || d.policy.Generation() == before || !d.bobLooks() {
+		t.Fatalf("bob joins: %+v, %v", g, err)
+	}
+	before = d.policy.Generation()
+	again, err := d.join(ctx, bob, code)
+	if err != nil || again.ID != g.ID {
+		t.Errorf("bob joins again: %+v, %v", again, err)
+	}
+	if now := d.policy.Generation(); now != before {
+		t.Errorf("that is decided anew: generation %d after %d", now, before)
+	}
+}
