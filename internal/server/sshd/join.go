@@ -2,7 +2,7 @@ package sshd
 
 import (
 	"context"
-	"slices"
+	"errors"
 	"strings"
 
 	"github.com/muxward/muxward/internal/gateway"
@@ -16,22 +16,44 @@ type Joined struct{ Text, Target string }
 const joinWord = "join"
 
 // joins gives the code of a command line that is `join CODE`, or, as people type it
-// who have the other line that they were given, `muxward join CODE`. With tmux before
-// it, or with flags, it is tmux's join-pane.
-func (x *session) joins(line string) string {
-	all, err := words(line)
-	if len(all) > 0 && all[0] == "muxward" {
-		all = all[1:]
+// who have the other line that they were given, `muxward join CODE`: all that is behind
+// it, with hyphens between, since people write codes with blanks. tmux's join-pane has
+// only flags, so what is no flag is meant as a code, with tmux before it, too.
+func joins(argv []string) (code string, ok bool) {
+	muxwards := len(argv) > 0 && argv[0] == "muxward"
+	if muxwards {
+		argv = argv[1:]
 	}
-	if err != nil || x.c.s.Join == nil || len(all) != 2 || all[0] != joinWord || strings.HasPrefix(all[1], "-") {
-		return ""
+	if len(argv) < 2 || argv[0] != joinWord || isFlag(argv[1]) && !muxwards {
+		return "", false
 	}
-	return all[1]
+	return strings.Join(argv[1:], "-"), true
 }
 
-// hushed gives a line for the log, without what may be a code that was mistyped.
+// isFlag reports whether a word may be a flag of tmux, or several; it has no long ones.
+func isFlag(word string) bool {
+	return len(word) > 1 && word[0] == '-' && word[1] != '-'
+}
+
+// joinsLater reports whether a command behind the first one has what may be a code.
+func joinsLater(argv []string) bool {
+	for i, word := range argv[:max(len(argv)-1, 0)] {
+		if strings.HasSuffix(word, ";") && !strings.HasSuffix(word, `\;`) {
+			if _, ok := joins(argv[i+1:]); ok {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// errJoinAlone is the error of a code among commands of tmux.
+var errJoinAlone = errors.New("a code is used by itself, as in: ssh HOST join CODE")
+
+// hushed gives a line that was refused for the log, without what may be a code that was
+// mistyped.
 func hushed(line string) string {
-	if slices.Contains(strings.Fields(line), joinWord) {
+	if strings.Contains(line, joinWord) {
 		return joinWord + " ..."
 	}
 	return line
@@ -56,7 +78,7 @@ func (x *session) join(ctx context.Context, code string) (gateway.Result, error)
 func (x *session) come(ctx context.Context, code string) (Joined, error) {
 	act, err := x.c.s.Join(x.c.who, code)
 	if err != nil {
-		return Joined{}, err
+		return Joined{}, x.c.s.Gateway.Refuse(ctx, x.base(), []string{hushed(joinWord)}, err)
 	}
 	r, err := x.c.s.Gateway.Handle(ctx, gateway.Request{Identity: x.c.who, Door: Door, Act: act})
 	joined, _ := r.Value.(Joined)

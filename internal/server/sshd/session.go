@@ -362,11 +362,15 @@ func (x *session) base() gateway.Request {
 
 // exec runs a command line.
 func (x *session) exec(ctx context.Context, line string) (gateway.Result, error) {
-	if code := x.joins(line); code != "" {
-		return x.join(ctx, code)
-	}
 	asked, err := readCommand(line)
-	if err == nil && asked.mode == "-CC" && x.term == nil {
+	code, coming := joins(asked.argv)
+	switch {
+	case err != nil:
+	case coming && asked.mode == "" && x.c.s.Join != nil:
+		return x.join(ctx, code)
+	case coming, joinsLater(asked.argv):
+		line, err = joinWord, errJoinAlone // however it was quoted
+	case asked.mode == "-CC" && x.term == nil:
 		err = errors.New("tmux -CC needs a terminal; ask for one with: ssh -t")
 	}
 	switch {
