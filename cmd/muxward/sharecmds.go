@@ -119,9 +119,10 @@ func printShared(cmd *cobra.Command, f *daemonFlags, s shared, host string, qr b
 	if line != "" {
 		text += "  " + line + "\n"
 	}
-	if !s.Bind || line == "" {
-		text += "  muxward join " + s.Code + "\n"
+	if !s.Bind || line == "" { // without the code: others of this host see what is in a command line
+		text += "  muxward join\n"
 	}
+	text += "  code: " + s.Code + "\n"
 	out := cmd.OutOrStdout()
 	_, err := io.WriteString(out, text)
 	if err == nil && qr && line != "" {
@@ -137,12 +138,12 @@ func newJoinCmd() *cobra.Command {
 		Short: "use an invite",
 		Long: `Use the code of an invite: you are given what it gives, until it ends. Without a code,
 one is read from standard input, which others on this host cannot see as they can see
-your command line.
+your command line; name one in scripts only that nobody else can watch.
 
 Whatever is wrong with a code, the answer is the same. Who has tried some wrong ones
 has to wait.`,
-		Example: `  muxward join 7-abcd-efgh-jkmn-pqrs
-  muxward join                             # asks for the code`,
+		Example: `  muxward join                             # asks for the code
+  muxward join 7-abcd-efgh-jkmn-pqrs`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) > 1 {
 				return usageError{errors.New("give one code, or none to be asked for it")}
