@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -51,8 +52,9 @@ func shownOf(v grants.Invite) shownInvite {
 // shareAct makes an invite. Who makes it has to hold what it gives, as with a grant.
 func (d *daemon) shareAct(who identity.Identity, c ctld.Call) (*gateway.Act, error) {
 	g, err := d.asked(who, c)
+	var on string
 	if err == nil {
-		g.Target, err = d.sharedTarget(who, c)
+		g.Target, on, err = d.sharedTarget(who, c)
 	}
 	if err != nil {
 		return nil, err
@@ -62,7 +64,7 @@ func (d *daemon) shareAct(who identity.Identity, c ctld.Call) (*gateway.Act, err
 	}
 	v := grants.Invite{Grant: g, Uses: c.Uses, Bind: c.Bind}
 	a := &gateway.Act{
-		Name: "share", Args: []string{g.What, "-t", g.Target, "--uses", strconv.Itoa(v.Uses)}, Target: g.Target,
+		Name: "share", Args: []string{g.What, "-t", g.Target, "--uses", strconv.Itoa(v.Uses)}, Target: on,
 		Verb: access.Share, Whole: g.Verbs.With(access.SetOf(access.Share)),
 	}
 	if !g.Until.IsZero() {
@@ -88,35 +90,39 @@ func (d *daemon) shareAct(who identity.Identity, c ctld.Call) (*gateway.Act, err
 }
 
 // sharedTarget is what is shared: what is named, a pane of it, or the only session of
-// who shares.
-func (d *daemon) sharedTarget(who identity.Identity, c ctld.Call) (string, error) {
+// who shares. It is shown by its name; a name that looks like another target's is looked
+// for by its id.
+func (d *daemon) sharedTarget(who identity.Identity, c ctld.Call) (name, on string, err error) {
 	if c.Pane != "" {
 		if _, err := tmux.ParsePaneID(c.Pane); err != nil {
-			return "", fmt.Errorf("--pane: %q is no pane's id; write it as %%3", c.Pane)
+			return "", "", fmt.Errorf("--pane: %q is no pane's id; write it as %%3", c.Pane)
 		}
-		owner, _, _ := strings.Cut(d.fullTarget(who, c.Target), "/")
-		if owner == "" {
-			owner = who.Person()
+		owner, inside, _ := strings.Cut(d.fullTarget(who, c.Target), "/")
+		if inside != "" {
+			return "", "", errors.New("--pane names a pane wherever it is; name at most its owner with -t")
 		}
-		return tmux.JoinOwner(owner, c.Pane), nil
+		name = tmux.JoinOwner(cmp.Or(owner, who.Person()), c.Pane)
+		return name, name, nil
 	}
 	if c.Target != "" {
-		return d.fullTarget(who, c.Target), nil
+		name = d.fullTarget(who, c.Target)
+		return name, name, nil
 	}
 	s, ok := d.guard.Lookup(who.Person())
 	if !ok {
-		return "", errors.New("you have no session; name what you share with -t")
+		return "", "", errors.New("you have no session; name what you share with -t")
 	}
 	ctx, cancel := context.WithTimeout(d.ctx, lookTime)
 	defer cancel()
 	snap, err := guarded{s}.Snapshot(ctx, tmux.Core)
 	if err != nil {
-		return "", fmt.Errorf("look for your session: %w", err)
+		return "", "", fmt.Errorf("look for your session: %w", err)
 	}
 	if len(snap.Sessions) != 1 {
-		return "", fmt.Errorf("you have %d sessions; name what you share with -t", len(snap.Sessions))
+		return "", "", fmt.Errorf("you have %d sessions; name what you share with -t", len(snap.Sessions))
 	}
-	return tmux.JoinOwner(who.Person(), snap.Sessions[0].Name), nil
+	only := &snap.Sessions[0]
+	return tmux.JoinOwner(who.Person(), only.Name), tmux.JoinOwner(who.Person(), only.ID.String()), nil
 }
 
 // lookTime is how long whoever shares waits for their own server to say what there is.
