@@ -243,12 +243,20 @@ func (d *daemon) join(ctx context.Context, who identity.Identity, code grants.Co
 	return g, nil
 }
 
-// keepJoined keeps a use of an invite, and says whether what it gives is new.
+// keepJoined keeps a use of an invite, and says whether what it gives is new. Whether they
+// may come is asked again when others have done: a lockdown may have come meanwhile.
 func (d *daemon) keepJoined(ctx context.Context, who identity.Identity, code grants.Code) (grants.Grant, bool, error) {
 	if err := d.granting.take(ctx, grantTurn); err != nil {
 		return grants.Grant{}, false, fmt.Errorf("nothing was given: %w", err)
 	}
 	defer d.granting.leave()
+	v, err := d.grants.Opens(code, d.now())
+	if err == nil {
+		err = d.mayJoin(who, v)
+	}
+	if err != nil {
+		return grants.Grant{}, false, err
+	}
 	return d.grants.Join(ctx, code, grants.Joiner{Person: who.Person(), Key: who.Subject().Key}, d.now(), func(g grants.Grant) error {
 		return d.recordGrant(ctx, g, "given")
 	})
