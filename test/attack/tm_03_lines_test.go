@@ -53,7 +53,7 @@ func TestTM03LinesThatBecomeCommands(t *testing.T) {
 		} {
 			block := l.Ask(c.line)
 			if strings.HasPrefix(block[len(block)-1], "%error ") {
-				if c.typed != "" {
+				if c.typed != "" && !w.control { // there a line may have more than one answer
 					w.t.Errorf("%q: %q", c.line, block)
 				}
 				continue
