@@ -189,7 +189,7 @@ func (w *world) unknown(x *tmuxtest.Terminal, spared map[uint64]bool) {
 		signal(w.t, w.server.PID, sigStop)
 		x.Type("z")
 		typed++
-		pause(50 * time.Millisecond) // the server stands still
+		pause(time.Duration(min(typed, 20)) * 50 * time.Millisecond) // until it is sent, while the server stands still
 		cut(w.t, w.Host, w.server, spared)
 		signal(w.t, w.server.PID, sigCont)
 		return slices.ContainsFunc(w.Audit(), func(e host.Event) bool {
