@@ -310,17 +310,31 @@ func (s *sshDoor) reload(ctx context.Context, d *daemon) {
 
 // reconsider ends what rests on keys that are not taken any more.
 func (s *sshDoor) reconsider(ctx context.Context, d *daemon) {
-	ctx, cancel := context.WithTimeout(ctx, drainTime)
-	defer cancel()
-	for _, err := range d.tickets.Reconsider(ctx) {
-		d.complain("by an sshd of the host: not confirmed: " + err.Error())
+	ends := map[string]ending{"by an sshd of the host": d.tickets.Reconsider}
+	if s.l != nil {
+		ends["ssh door"] = s.server.Reconsider
 	}
-	if s.l == nil {
-		return
+	endAll(ctx, ends, d.complain)
+}
+
+// ending ends what is not taken any more and waits until it has ended; the errors tell
+// of what is not confirmed when ctx ends.
+type ending func(ctx context.Context) []error
+
+// endAll does all of them at once, each with a time of its own: nobody stays because
+// somebody elsewhere does not go.
+func endAll(ctx context.Context, ends map[string]ending, complain func(string)) {
+	var wg sync.WaitGroup
+	for where, end := range ends {
+		wg.Go(func() {
+			ctx, cancel := context.WithTimeout(ctx, drainTime)
+			defer cancel()
+			for _, err := range end(ctx) {
+				complain(where + ": not confirmed: " + err.Error())
+			}
+		})
 	}
-	for _, err := range s.server.Reconsider(ctx) {
-		d.complain("ssh door: not confirmed: " + err.Error())
-	}
+	wg.Wait()
 }
 
 // reloadChanged is reload if something has changed. Keys are looked at in any case:

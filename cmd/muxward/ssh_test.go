@@ -1,6 +1,8 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -40,5 +42,30 @@ func TestListThatIsNoFile(t *testing.T) {
 		}
 	case <-time.After(15 * time.Second):
 		t.Fatal("it is waited for")
+	}
+}
+
+// TestEndsEverywhereAtOnce: who is slow to go at one door keeps nobody at another, and
+// takes nobody's time.
+func TestEndsEverywhereAtOnce(t *testing.T) {
+	slow, reached := func(here, there chan struct{}) ending {
+		return func(ctx context.Context) []error {
+			close(here)
+			select {
+			case <-there:
+				return nil
+			case <-ctx.Done():
+				return []error{errors.New("the other one was not begun")}
+			}
+		}
+	}, [2]chan struct{}{make(chan struct{}), make(chan struct{})}
+	endAll(t.Context(), map[string]ending{"one": slow(reached[0], reached[1]), "another": slow(reached[1], reached[0])},
+		func(what string) { t.Error(what) })
+
+	said := make(chan string, 1)
+	endAll(t.Context(), map[string]ending{"one": func(context.Context) []error { return []error{errors.New("carol stays")} }},
+		func(what string) { said <- what })
+	if got := <-said; got != "one: not confirmed: carol stays" {
+		t.Errorf("%q", got)
 	}
 }

@@ -19,6 +19,7 @@ import (
 
 	"github.com/muxward/muxward/internal/access"
 	"github.com/muxward/muxward/internal/config"
+	"github.com/muxward/muxward/internal/gateway"
 	"github.com/muxward/muxward/internal/guard"
 	"github.com/muxward/muxward/internal/identity"
 	"github.com/muxward/muxward/internal/policy"
@@ -136,15 +137,21 @@ func (d *daemon) reload(ctx context.Context) {
 		fmt.Fprintf(os.Stderr, "muxward: the policy was NOT loaded, the last good one stays in force:\n%v\n", err)
 		return
 	}
-	ctx, cancel := context.WithTimeout(ctx, drainTime)
-	defer cancel()
-	rep := d.gateway.Reconsider(ctx, "", "the policy has changed")
+	rep := d.reconsider(ctx)
 	d.event(access.EventReload, fmt.Sprintf("the policy was loaded; %d permits in use were decided anew", rep.Touched))
 	for _, u := range rep.Unconfirmed {
 		d.complain("after the reload, not confirmed: " + u)
 	}
 	d.ssh.reload(ctx, d)
 	d.openDoors(ctx)
+}
+
+// reconsider has all that is under way decided anew. The time for that is its own: what
+// the doors are to end is not to come too late for it.
+func (d *daemon) reconsider(ctx context.Context) gateway.Report {
+	ctx, cancel := context.WithTimeout(ctx, drainTime)
+	defer cancel()
+	return d.gateway.Reconsider(ctx, "", "the policy has changed")
 }
 
 func (d *daemon) logChanged() {

@@ -31,13 +31,15 @@ func (a *arrival) join(p *Peer) {
 	}
 }
 
-// end ends its connections, and gives them.
+// end ends its connections, and gives those of which nothing was told yet.
 func (a *arrival) end(why error) (ended []*Peer) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for p := range a.peers {
 		p.end(why)
-		ended = append(ended, p)
+		if !p.overdue.Load() {
+			ended = append(ended, p)
+		}
 	}
 	return ended
 }
@@ -174,13 +176,15 @@ func (pr *proof) nobody(why error) *proof {
 }
 
 // Reconsider ends the connections of those whose keys are not taken any more, and waits
-// until nothing is shown to them. The errors tell of what is not confirmed when ctx ends.
+// until nothing is shown to them. The errors tell of what is not confirmed when ctx ends,
+// once: it is not waited for again.
 func (t *Tickets) Reconsider(ctx context.Context) []error {
 	var open []error
 	for _, p := range t.reconsider() {
 		select {
 		case <-p.stop: // whoever serves it has let go of it
 		case <-ctx.Done():
+			p.overdue.Store(true)
 			open = append(open, fmt.Errorf("process %d, that came by an sshd of the host, is being served still", p.pid))
 		}
 	}

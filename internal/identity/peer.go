@@ -7,6 +7,7 @@ import (
 	"os"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 	"unsafe"
 
@@ -32,6 +33,8 @@ type Peer struct {
 	ending sync.Once
 	why    error  // once gone is closed
 	leave  func() // is told of Close; nil if nobody is
+
+	overdue atomic.Bool // it was told of that it is served still after its end
 }
 
 // UID is the peer's effective uid.

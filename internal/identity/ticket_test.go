@@ -517,19 +517,22 @@ func TestTicketExpires(t *testing.T) {
 }
 
 // TestReconsiderWaits: it is over when whoever serves the connection has let go of it.
+// One that nobody lets go of is told of once, and keeps nothing from going on.
 func TestReconsiderWaits(t *testing.T) {
 	b := newTicketBed(t)
 	b.comeIn()
-	at := b.connect()
+	at, stays := b.connect(), b.connect()
 	b.keys = &SSHKeys{}
 	over, cancel := context.WithCancel(t.Context())
-	cancel()
-	if open := b.Reconsider(over); len(open) != 1 {
-		t.Errorf("nothing is told of who is still served: %v", open)
+	go func() {
+		_ = at.p.peer.Close() // it is waited for
+		cancel()
+	}()
+	if open := b.Reconsider(over); len(open) != 1 || !gone(at) || !gone(stays) {
+		t.Errorf("of who is still served it is told: %v", open)
 	}
-	go func() { _ = at.p.peer.Close() }()
-	if open := b.Reconsider(t.Context()); len(open) != 0 {
-		t.Errorf("%v", open)
+	if open := b.Reconsider(over); len(open) != 0 {
+		t.Errorf("it is told again: %v", open)
 	}
 }
 
