@@ -169,7 +169,7 @@ func (d *daemon) assembleLine() {
 		Gateway: d.gateway, Prover: prover, Home: d.homeOf, Complain: d.complain,
 	}
 	d.ctlDoor = &ctld.Server{
-		Gateway: d.gateway, Prover: prover, Keys: d.keysOf, Arrive: d.arrive, Acts: d.act, Complain: d.complain,
+		Gateway: d.gateway, Prover: prover, Arrive: d.arrive, Acts: d.act, Complain: d.complain,
 	}
 }
 

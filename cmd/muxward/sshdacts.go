@@ -67,6 +67,7 @@ func (d *daemon) lend(ctx context.Context) error {
 		accounts[name] = account.UID
 	}
 	d.tickets.Asker, d.tickets.Accounts = asker, accounts
+	d.ctlDoor.Keys = d.keysOf
 	return nil
 }
 
@@ -87,6 +88,9 @@ func (d *daemon) sshKeys() *identity.SSHKeys {
 // have it asked as often as they like, so that leaves no more in the log than tries at
 // the ssh door do.
 func (d *daemon) keysOf(ctx context.Context, who identity.Identity, c ctld.Call) (any, error) {
+	if err := d.tickets.MayAsk(who); err != nil { // any process can get as far
+		return nil, err
+	}
 	line, key, err := d.ticketLine(ctx, who, c)
 	if err == nil {
 		return line, nil

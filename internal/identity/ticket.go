@@ -101,13 +101,8 @@ var ErrNoKey = errors.New("the key is nobody's here")
 // has to be a child of the connection that is asked for. The ticket before, of the same
 // connection, is not taken any more.
 func (t *Tickets) Issue(by Identity, account Account, key ssh.PublicKey) (TicketLine, error) {
-	if by.p == nil || by.p.peer == nil {
-		return TicketLine{}, errors.New("whoever asks for a ticket must be a process of this host")
-	}
-	// Anybody can call `muxward keys`: what counts is who started it, and only sshd
-	// starts something as that account.
-	if t.Asker == "" || by.p.account != t.Asker {
-		return TicketLine{}, fmt.Errorf("the account %q may not ask for tickets; name the one of AuthorizedKeysCommandUser as ssh: keys_user", by.p.account)
+	if err := t.MayAsk(by); err != nil {
+		return TicketLine{}, err
 	}
 	if err := t.given(account.Name, account.UID); err != nil {
 		return TicketLine{}, err
@@ -121,6 +116,19 @@ func (t *Tickets) Issue(by Identity, account Account, key ssh.PublicKey) (Ticket
 		return TicketLine{}, fmt.Errorf("no ticket: %w", err)
 	}
 	return t.issue(conn, account, k)
+}
+
+// MayAsk says why somebody may not ask for tickets, whatever they ask. Anybody can call
+// `muxward keys`: what counts is who started it, and only sshd starts something as that
+// account.
+func (t *Tickets) MayAsk(by Identity) error {
+	switch {
+	case by.p == nil || by.p.peer == nil:
+		return errors.New("whoever asks for a ticket must be a process of this host")
+	case t.Asker == "" || by.p.account != t.Asker:
+		return fmt.Errorf("the account %q may not ask for tickets; name the one of AuthorizedKeysCommandUser as ssh: keys_user", by.p.account)
+	}
+	return nil
 }
 
 // given reports why no tickets are for an account. It is asked again when one is

@@ -1,6 +1,6 @@
 // Package pace gives people their turns at something that costs more than it looks:
 // so many at once, and then so many a second, each person for themselves. It is no
-// check of rights. Start with [Pace.Wait].
+// check of rights. Start with [Pace.Wait]. [Complaints] bounds what is told of people.
 //
 // The counting is that of golang.org/x/time/rate.
 package pace

@@ -64,6 +64,25 @@ func TestLentAccount(t *testing.T) {
 	}
 }
 
+// TestNobodyIsToldOfSeldom: who is nobody may call as often as they like, and what else
+// is told is not lost among what is told of that.
+func TestNobodyIsToldOfSeldom(t *testing.T) {
+	lent := identity.NewProver(everybody{}, identity.WithTickets(&identity.Tickets{Accounts: map[string]uint32{"it": uint32(os.Getuid())}}))
+	acts := func(identity.Identity, Call) (*gateway.Act, error) { return nil, errors.New("nobody comes as far") }
+	for name, prover := range map[string]*identity.Prover{"lent": lent, "not known": identity.NewProver(nobody{})} {
+		d := newDoorOf(t, &Server{Prover: prover, Acts: acts})
+		const calls = 100
+		for range calls {
+			if err := (Call{Act: "keys"}).Do(soon(t), d.path, nil); !says(err, "know who you are") {
+				t.Fatalf("%s: %v", name, err)
+			}
+		}
+		if n := strings.Count(d.complaints(), "let in"); n == 0 || n == calls {
+			t.Errorf("%s: %d calls are told of %d times", name, calls, n)
+		}
+	}
+}
+
 // TestClosedUnanswered: a caller can tell a door that is full from an answer.
 func TestClosedUnanswered(t *testing.T) {
 	l, err := net.Listen("unix", t.TempDir()+"/s")

@@ -17,6 +17,7 @@ import (
 	"github.com/muxward/muxward/internal/failpoint"
 	"github.com/muxward/muxward/internal/gateway"
 	"github.com/muxward/muxward/internal/identity"
+	"github.com/muxward/muxward/internal/pace"
 )
 
 // Most connections that are served at once, and of one account: nobody keeps
@@ -46,7 +47,7 @@ type Server struct {
 	Gateway *gateway.Gateway
 	Prover  Prover
 	// Keys answers an sshd of the host that asks about a key: that is no request of a
-	// person's. Arrive gives whom a process is by the ticket that it brings.
+	// person's. With a nil one there is no such act. Arrive gives whom a process is by the ticket that it brings.
 	Keys   func(ctx context.Context, who identity.Identity, c Call) (any, error)
 	Arrive func(ctx context.Context, who identity.Identity, c Call) (identity.Identity, error)
 	// Acts makes the act of a call, or fails if there is none of that name.
@@ -54,10 +55,11 @@ type Server struct {
 	// Complain reports what went wrong at the door.
 	Complain func(what string)
 
-	wg    sync.WaitGroup
-	mu    sync.Mutex
-	open  int
-	byUID map[uint32]int
+	wg      sync.WaitGroup
+	mu      sync.Mutex
+	open    int
+	byUID   map[uint32]int
+	refused pace.Complaints
 }
 
 // Serve answers until ctx ends or l is closed.
@@ -200,11 +202,19 @@ func (s *Server) caught() {
 	}
 }
 
+// refuse reports who is not let in: anybody of this host may cause that, as often as
+// they like.
+func (s *Server) refuse(what string) {
+	if text, ok := s.refused.Admit(what); ok {
+		s.Complain(text)
+	}
+}
+
 func (s *Server) handle(ctx context.Context, conn *net.UnixConn, late *time.Timer) (any, error) {
 	failpoint.At("ctld-handle")
 	who, peer, err := s.Prover.FromPeer(ctx, conn, "ctl")
 	if err != nil {
-		s.Complain("ctl door: nobody was let in: " + err.Error())
+		s.refuse("ctl door: nobody was let in: " + err.Error())
 		_, _ = readCall(conn) // a client that is still asking would not hear the answer
 		return nil, errUnknown
 	}
@@ -237,7 +247,7 @@ func (s *Server) handle(ctx context.Context, conn *net.UnixConn, late *time.Time
 	}
 	if who.IsNobody() {
 		why := cmp.Or(who.Why(), errUnknown)
-		s.Complain(fmt.Sprintf("ctl door: process %d of %s was not let in: %v", who.PID(), who.Account(), why))
+		s.refuse(fmt.Sprintf("ctl door: process %d of %s was not let in: %v", who.PID(), who.Account(), why))
 		return nil, why
 	}
 	act, err := s.Acts(who, call)

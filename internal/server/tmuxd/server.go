@@ -13,6 +13,7 @@ import (
 	"github.com/muxward/muxward/internal/failpoint"
 	"github.com/muxward/muxward/internal/gateway"
 	"github.com/muxward/muxward/internal/identity"
+	"github.com/muxward/muxward/internal/pace"
 )
 
 // Limits before anything is known of a peer but its uid.
@@ -70,7 +71,7 @@ type Server struct {
 	lent           crowd[string] // of all, those who are lent an account, by person
 	holdings       holdings
 	wg             sync.WaitGroup
-	refused        complaints
+	refused        pace.Complaints
 	starved        spell
 }
 
@@ -281,30 +282,9 @@ func peerUID(nc *net.UnixConn) (uint32, error) {
 }
 
 func (s *Server) complain(what string) {
-	if text, ok := s.refused.admit(what); ok {
+	if text, ok := s.refused.Admit(what); ok {
 		s.Complain(text)
 	}
-}
-
-// complaints lets one complaint a second through and counts the others.
-type complaints struct {
-	mu     sync.Mutex
-	last   time.Time
-	missed int
-}
-
-func (c *complaints) admit(what string) (string, bool) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if time.Since(c.last) < time.Second {
-		c.missed++
-		return "", false
-	}
-	if c.missed > 0 {
-		what = fmt.Sprintf("%s (and %d more since the last report)", what, c.missed)
-	}
-	c.last, c.missed = time.Now(), 0
-	return what, true
 }
 
 // starves reports whether an error says that there are no descriptors.
