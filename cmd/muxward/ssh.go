@@ -305,6 +305,9 @@ func (s *sshDoor) reload(ctx context.Context, d *daemon) {
 		d.event(access.EventReload, "ssh door: refused, what was read last of it stays in force: "+err.Error())
 		fmt.Fprintf(os.Stderr, "muxward: these lists of the ssh door were NOT loaded, what was read last of them stays in force:\n%v\n", err)
 	}
+	for _, wrong := range d.lentWrong() {
+		d.complain("by an sshd of the host: " + wrong)
+	}
 	s.reconsider(ctx, d)
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"golang.org/x/crypto/ssh"
 
@@ -74,6 +75,29 @@ func (d *daemon) lend(ctx context.Context) error {
 // accountOwner gives whose an account is by the policy in force, "" if nobody's.
 func (d *daemon) accountOwner(uid uint32, account string) string {
 	return d.policy.Set().Owner(uid, account)
+}
+
+// lentWrong tells of accounts that are lent and that the policy gives to a person now.
+// Nobody comes by them then.
+func (d *daemon) lentWrong() (wrong []string) {
+	for name, uid := range d.tickets.Accounts {
+		if person := d.accountOwner(uid, name); person != "" {
+			wrong = append(wrong, fmt.Sprintf("the account %q is lent (ssh: keys_accounts) and %s's own (people.yaml): "+
+				"nobody is let in by it, and who was is not any more; take it out of one of them", name, person))
+		}
+	}
+	slices.Sort(wrong)
+	return wrong
+}
+
+// lentServer tells of a tmux server that runs as an account that is lent, as one does that
+// was begun when it was somebody's own: "" if it does not.
+func (d *daemon) lentServer(owner string, account identity.Account) string {
+	if !d.tickets.Lent(account) {
+		return ""
+	}
+	return fmt.Sprintf("%s's tmux server runs as %s, an account that is lent (ssh: keys_accounts): what runs there can be whoever "+
+		"comes by it; end that server", owner, account.Name)
 }
 
 // sshKeys gives the keys of people that are in force.

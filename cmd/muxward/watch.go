@@ -255,6 +255,9 @@ func mayLogIn(shell string) bool {
 
 // serveInner serves the door that a server's own panes see.
 func (d *daemon) serveInner(s *guard.Server) {
+	if wrong := d.lentServer(s.Owner(), s.Account()); wrong != "" {
+		d.complain(wrong)
+	}
 	d.wg.Go(func() {
 		if err := d.tmuxDoor.Serve(d.ctx, s.InnerDoor(), s.Owner()); err != nil {
 			d.complain(fmt.Sprintf("the inner door of %s: %v", s.Owner(), err))

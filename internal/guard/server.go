@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/muxward/muxward/internal/access"
+	"github.com/muxward/muxward/internal/identity"
 	"github.com/muxward/muxward/internal/tmux"
 	"github.com/muxward/muxward/internal/tmux/control"
 	"github.com/muxward/muxward/internal/tmux/wire"
@@ -64,6 +65,9 @@ func newServer(g *Guard, rec record) *Server {
 
 // Owner is the person whose server it is.
 func (s *Server) Owner() string { return s.rec.Owner }
+
+// Account is the one that the server runs as.
+func (s *Server) Account() identity.Account { return s.rec.Account }
 
 // UID is the uid the server runs as.
 func (s *Server) UID() uint32 { return s.rec.Account.UID }

@@ -162,7 +162,7 @@ func (t *Tickets) known(of *proof) (*proof, error) {
 		return of, nil
 	}
 	if err := t.stands(a.ticket); err != nil {
-		return of.nobody(fmt.Errorf("the key that you came with is not taken any more: %w", err)), nil
+		return of.nobody(fmt.Errorf("what you came with is not taken any more: %w", err)), nil
 	}
 	a.join(of.peer)
 	return a.ticket.proof(of), nil
@@ -175,8 +175,8 @@ func (pr *proof) nobody(why error) *proof {
 	return &p
 }
 
-// Reconsider ends the connections of those whose keys are not taken any more, and waits
-// until nothing is shown to them. The errors tell of what is not confirmed when ctx ends,
+// Reconsider ends the connections of those whose keys are not taken any more, or who came
+// by an account that is a person's now, and waits until nothing is shown to them. The errors tell of what is not confirmed when ctx ends,
 // once: it is not waited for again.
 func (t *Tickets) Reconsider(ctx context.Context) []error {
 	var open []error
@@ -200,7 +200,7 @@ func (t *Tickets) reconsider() (ended []*Peer) {
 			continue
 		}
 		if err := t.stands(a.ticket); err != nil {
-			ended = append(ended, a.end(fmt.Errorf("the key that you came with is not taken any more: %w", err))...)
+			ended = append(ended, a.end(fmt.Errorf("what you came with is not taken any more: %w", err))...)
 		}
 	}
 	return ended

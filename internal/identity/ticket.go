@@ -132,7 +132,7 @@ func (t *Tickets) MayAsk(by Identity) error {
 }
 
 // given reports why no tickets are for an account. It is asked again when one is
-// brought: whose the account is may have changed.
+// brought, and of those who came with one: whose the account is may have changed.
 func (t *Tickets) given(account string, uid uint32) error {
 	want, ok := t.Accounts[account]
 	switch {
@@ -168,6 +168,9 @@ func (t *Tickets) lent(account string, uid uint32) bool {
 	}
 	return false
 }
+
+// Lent reports whether an account, or another of its uid, stands for nobody.
+func (t *Tickets) Lent(account Account) bool { return t.lent(account.Name, account.UID) }
 
 // worth gives the entry of a key that a ticket may be for.
 func (t *Tickets) worth(key ssh.PublicKey) (*SSHKey, error) {
@@ -339,6 +342,9 @@ func (t *Tickets) take(tk *ticket) error {
 
 // stands says why what a ticket rests on is not in force any more. It is for the person.
 func (t *Tickets) stands(tk *ticket) error {
+	if err := t.given(tk.account, tk.uid); err != nil {
+		return err
+	}
 	list, err := t.Keys().plain(tk.key, t.Now())
 	switch {
 	case err != nil:
@@ -359,8 +365,8 @@ func (tk *ticket) proof(of *proof) *proof {
 	return &p
 }
 
-// plain gives the entries in force of a key that is no certificate; there is one. What
-// their from= asks is not looked at.
+// plain gives the entries in force of a key that is no certificate, as an administrator
+// lists it; there is one. What their from= asks is not looked at.
 func (t *SSHKeys) plain(key ssh.PublicKey, now time.Time) ([]*SSHKey, error) {
 	if _, is := key.(*ssh.Certificate); is {
 		return nil, errors.New("tickets are for plain keys; certificates are taken by muxward's own ssh door")
@@ -381,5 +387,11 @@ func (t *SSHKeys) plain(key ssh.PublicKey, now time.Time) ([]*SSHKey, error) {
 	if len(valid) == 0 {
 		return nil, errors.New("the key has expired")
 	}
-	return valid, nil
+	// Everybody logs in as the same name, which does not say who they want to be: by a
+	// key of somebody else's that they list they would have another come as themselves.
+	listed := slices.DeleteFunc(valid, func(k *SSHKey) bool { return k.own })
+	if len(listed) == 0 {
+		return nil, errors.New("the key is in its person's own authorized_keys only; tickets are for those that an administrator lists")
+	}
+	return listed, nil
 }

@@ -516,6 +516,47 @@ func TestTicketExpires(t *testing.T) {
 	}
 }
 
+// TestTicketAccountIsSomebodys: an account that becomes a person's has their programs run
+// in it, so nobody who came by it stays who they are, and nobody is let in. It is not the
+// person's either: who knows what else runs there.
+func TestTicketAccountIsSomebodys(t *testing.T) {
+	b := newTicketBed(t)
+	b.comeIn()
+	at := b.connect()
+	b.owner = "alice"
+	next := b.connect()
+	if !next.IsNobody() || !strings.Contains(next.Why().Error(), "alice's own") {
+		t.Errorf("they are %q: %v", next.Person(), next.Why())
+	}
+	if gone(at) {
+		t.Fatal("it has ended already")
+	}
+	if b.reconsider(); !gone(at) || !strings.Contains(at.p.peer.Cause().Error(), "alice's own") {
+		t.Errorf("gone %v: %v", gone(at), at.p.peer.Cause())
+	}
+}
+
+// TestTicketOfOwnFile: everybody who comes by a ticket logs in as the same name. Who lists
+// carol's public key in their own authorized_keys does not have her come as them; and a key
+// that is left in such a file alone is one that is not taken any more.
+func TestTicketOfOwnFile(t *testing.T) {
+	b := newTicketBed(t)
+	own := mustOwn(t, "alice", string(ssh.MarshalAuthorizedKey(b.key)))
+	everybody := func(string) bool { return true }
+	listed := b.keys
+	b.keys, _ = NewSSHKeys(own, nil, nil, everybody)
+	if line, err := b.ask(b.conn); err == nil || line.Ticket != "" || !strings.Contains(err.Error(), "own authorized_keys") {
+		t.Errorf("there is a ticket of %q: %v", line.Person, err)
+	}
+	b.keys = listed
+	b.comeIn()
+	at := b.connect()
+	b.keys, _ = NewSSHKeys(mustOwn(t, "carol", string(ssh.MarshalAuthorizedKey(b.key))), nil, nil, everybody)
+	if b.reconsider(); !gone(at) {
+		t.Error("carol's key is listed by herself alone, and she is still here")
+	}
+}
+
 // TestReconsiderWaits: it is over when whoever serves the connection has let go of it.
 // One that nobody lets go of is told of once, and keeps nothing from going on.
 func TestReconsiderWaits(t *testing.T) {

@@ -244,6 +244,60 @@ func TestSSHDLentAccount(t *testing.T) {
 	if r := s.Run(h.KeyOf(host.Carol), at, "has -t mwalice/work"); r.Code != 0 {
 		t.Errorf("after a restart carol logs in again: %+v", r)
 	}
+	// The account becomes a person's, whose programs run in it: nobody else is who they
+	// are there.
+	const look = "has -t mwalice/work"
+	people := func(mallorys string) string {
+		return "people:\n  mwalice: {}\n  mwbob: {}\n  mwcarol: {}\n  mwmallory: {account: " + mallorys + "}\n  root: {uid: 0}\n"
+	}
+	h.Reload("people.yaml", people(host.Work))
+	tmuxtest.Eventually(t, func() bool { return alarmed(h, "mwmallory's own") }, "it is told whose the account is")
+	if r := s.Run(h.KeyOf(host.Carol), at, look); r.Code != 255 {
+		t.Errorf("by an account of mallory's carol comes in: %+v", r)
+	}
+	h.Reload("people.yaml", people(host.Mallory))
+	if r := s.Run(h.KeyOf(host.Carol), at, look); r.Code != 0 {
+		t.Errorf("and when it is nobody's again: %+v", r)
+	}
+}
+
+// alarmed reports whether the administrator is told so.
+func alarmed(h *host.Host, what string) bool {
+	for _, e := range h.AuditKind("alarm") {
+		if strings.Contains(e.Note, what) {
+			return true
+		}
+	}
+	return false
+}
+
+// TestSSHDLentServerRuns: what an account was used for before people are lent it goes on,
+// and what runs in it could be any of them: the administrator is told.
+func TestSSHDLentServerRuns(t *testing.T) {
+	h := host.Prepare(t, host.Config{SSH: byKey, SSHMore: host.Lends, Policy: map[string]string{
+		"people.yaml": "people:\n  mwalice: {}\n  " + host.Work + ": {}\n"}})
+	config := h.Base + "/muxward.yaml"
+	lends, err := os.ReadFile(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := strings.NewReplacer(host.Lends, "", "accounts: [mwalice", "accounts: ["+host.Work+", mwalice").Replace(string(lends))
+	if err := os.WriteFile(config, []byte(before), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	h.Run()
+	h.Must(host.Work, "new-session", "-d", "cat")
+	h.Must(host.Alice, "new-session", "-d", "cat")
+	h.Stop()
+	if err := os.WriteFile(config, lends, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	h.WritePolicy("people.yaml", "people:\n  mwalice: {}\n")
+	h.Run()
+	tmuxtest.Eventually(t, func() bool { return alarmed(h, host.Work+"'s tmux server runs as "+host.Work) }, "it is told of the server")
+	if alarmed(h, "mwalice's tmux server") {
+		t.Error("it is told of a server that is its owner's alone")
+	}
 }
 
 // TestSSHDTicketsAreFor: muxward does not start where tickets would prove nothing.
