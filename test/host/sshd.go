@@ -54,11 +54,25 @@ func (h *Host) StartSSHD(more string) *SSHD {
 	h.must(os.WriteFile(s.Bin, program, 0o755))
 	h.must(os.MkdirAll("/run/sshd", 0o755))
 	h.Keygen("-t", "ed25519", "-N", "", "-f", dir+"/host_key")
+	more = strings.NewReplacer("$BIN", s.Bin, "$STATE", h.State).Replace(more)
+	for range 5 { // somebody else may take the port before sshd does
+		if s.listen(path, dir, more) {
+			return s
+		}
+	}
+	h.t.Fatalf("sshd finds no port; it says:\n%s", s.out)
+	return nil
+}
+
+// listen starts sshd at a port that was free a moment ago, and reports whether it still
+// was.
+func (s *SSHD) listen(path, dir, more string) bool {
+	h := s.h
+	h.t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	h.must(err)
 	s.addr = l.Addr().String()
-	h.must(l.Close()) // sshd takes the port; that somebody else does is seen below
-	more = strings.NewReplacer("$BIN", s.Bin, "$STATE", h.State).Replace(more)
+	h.must(l.Close())
 	conf := fmt.Sprintf("ListenAddress %s\nHostKey %s/host_key\nPidFile none\nUsePAM no\nPrintMotd no\nLogLevel VERBOSE\n"+
 		"AuthenticationMethods publickey\nMaxStartups 100\n%s\n", s.addr, dir, more)
 	h.must(os.WriteFile(filepath.Join(dir, "config"), []byte(conf), 0o600))
@@ -78,8 +92,13 @@ func (h *Host) StartSSHD(more string) *SSHD {
 			h.t.Logf("sshd says:\n%s", out)
 		}
 	})
-	tmuxtest.Eventually(h.t, func() bool { return strings.Contains(out.String(), "Server listening") }, "sshd listens; it says %s", out)
-	return s
+	var listens, taken bool
+	tmuxtest.Eventually(h.t, func() bool {
+		said := out.String()
+		listens, taken = strings.Contains(said, "Server listening"), strings.Contains(said, "Cannot bind any address")
+		return listens || taken
+	}, "sshd listens; it says %s", out)
+	return listens
 }
 
 // Args are the arguments of OpenSSH's client for this server, before those of the test.
@@ -119,9 +138,10 @@ var ticketWord = regexp.MustCompile(`--ticket ([A-Za-z0-9_-]+)`)
 // lines show it, too, for a moment.
 func (s *SSHD) LastTicket() string {
 	s.h.t.Helper()
-	all := ticketWord.FindAllStringSubmatch(s.out.String(), -1)
-	if len(all) == 0 {
-		s.h.t.Fatalf("nobody came in with a ticket; sshd says:\n%s", s.out)
-	}
+	var all [][]string
+	tmuxtest.Eventually(s.h.t, func() bool { // what sshd says comes after what it does
+		all = ticketWord.FindAllStringSubmatch(s.out.String(), -1)
+		return len(all) > 0
+	}, "somebody comes in with a ticket; sshd says:\n%s", s.out)
 	return all[len(all)-1][1]
 }
