@@ -14,6 +14,7 @@ import (
 	"github.com/pquerna/otp/totp"
 	"github.com/spf13/cobra"
 
+	"github.com/muxward/muxward/internal/failpoint"
 	"github.com/muxward/muxward/internal/identity"
 	"github.com/muxward/muxward/internal/policy"
 )
@@ -26,7 +27,9 @@ func (s *sshDoor) second(d *daemon) identity.SecondFactor {
 	if s.config.TOTP == "" {
 		return nil
 	}
-	return &identity.Codes{Keys: s.totp.Load, Now: d.gateway.Time, Dir: filepath.Join(d.config.State, "totp-used")}
+	// The wall's time, as people's authenticators have it: the gateway's never goes back,
+	// and would stay ahead of them all when a clock that was wrong is set right.
+	return &identity.Codes{Keys: s.totp.Load, Now: failpoint.Now, Dir: filepath.Join(d.config.State, "totp-used")}
 }
 
 // loadTOTP puts the secrets of people in force. While the file cannot be used those stay
