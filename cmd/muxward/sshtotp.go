@@ -218,8 +218,35 @@ func without(lines []string, person string) []string {
 }
 
 // changeTOTP changes the file of secrets, whole or not at all. A file that is not there
-// is made.
+// is made. When it returns the change is there after a power cut, too.
 func changeTOTP(path string, change func(*identity.TOTPKeys, []string) ([]string, error)) error {
+	// Only one at a time: it is the turn of who makes this file first, and nobody has
+	// read what to change before their turn.
+	f, err := os.OpenFile(path+".new", os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if errors.Is(err, fs.ErrExist) {
+		return fmt.Errorf("%s.new is there: somebody else is changing %s; if nobody is, remove it", path, path)
+	}
+	if err != nil {
+		return err
+	}
+	err = writeTOTP(f, path, change)
+	err = errors.Join(err, f.Close())
+	if err == nil {
+		err = os.Rename(path+".new", path)
+	}
+	if err != nil {
+		_ = os.Remove(path + ".new")
+		return err
+	}
+	d, err := os.Open(filepath.Dir(path))
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}
+
+// writeTOTP writes what a file of secrets is changed to, to another.
+func writeTOTP(f *os.File, path string, change func(*identity.TOTPKeys, []string) ([]string, error)) error {
 	data, err := readKept(path, maxKeysFile, private)
 	if errors.Is(err, fs.ErrNotExist) {
 		data, err = []byte(totpHead), nil
@@ -239,26 +266,15 @@ func changeTOTP(path string, change func(*identity.TOTPKeys, []string) ([]string
 	if lines, err = change(has, lines); err != nil {
 		return err
 	}
-	// Only one at a time: the file is that of who makes it first.
-	f, err := os.OpenFile(path+".new", os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if errors.Is(err, fs.ErrExist) {
-		return fmt.Errorf("%s.new is there: somebody else is changing %s; if nobody is, remove it", path, path)
-	}
-	if err != nil {
+	if _, err = f.WriteString(strings.Join(lines, "\n") + "\n"); err != nil {
 		return err
 	}
-	_, err = f.WriteString(strings.Join(lines, "\n") + "\n")
-	if st, ok := sysOf(was, serr); ok && err == nil { // root changes it for muxward
-		err = f.Chown(int(st.Uid), int(st.Gid))
+	if st, ok := sysOf(was, serr); ok { // root changes it for muxward
+		if err := f.Chown(int(st.Uid), int(st.Gid)); err != nil {
+			return err
+		}
 	}
-	err = errors.Join(err, f.Sync(), f.Close())
-	if err == nil {
-		err = os.Rename(path+".new", path)
-	}
-	if err != nil {
-		_ = os.Remove(path + ".new")
-	}
-	return err
+	return f.Sync()
 }
 
 // totpHead is the first line of a file of secrets: one that is empty is a mistake.

@@ -2,9 +2,14 @@ package main
 
 import (
 	"bytes"
+	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -13,6 +18,7 @@ import (
 
 	"github.com/muxward/muxward/internal/config"
 	"github.com/muxward/muxward/internal/gateway"
+	"github.com/muxward/muxward/internal/identity"
 )
 
 // TestSSHTOTPFile: a file of secrets is made for its owner alone, keeps what else stands in
@@ -87,6 +93,54 @@ func TestSSHTOTPFile(t *testing.T) {
 	}
 	if _, err := readTOTP(path); err == nil || !strings.Contains(err.Error(), "ssh-totp add") {
 		t.Errorf("it is not there: %v", err)
+	}
+}
+
+// TestSSHTOTPChanges: of two who change the file at once nobody is told that it is done
+// whose change is lost, and one that fails is in nobody's way.
+func TestSSHTOTPChanges(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "totp")
+	add := func(who string, meanwhile func()) error {
+		return changeTOTP(path, func(_ *identity.TOTPKeys, lines []string) ([]string, error) {
+			meanwhile()
+			return append(lines, who+" GEZDGNBVGY3TQOJQGEZDGNBVGY3TQ"+strings.ToUpper(who[:3])), nil
+		})
+	}
+	var second error
+	if err := add("alice", func() { second = add("bob", func() {}) }); err != nil {
+		t.Fatal(err)
+	}
+	keys, err := readTOTP(path)
+	if err != nil || !slices.Contains(keys.People(), "alice") {
+		t.Fatalf("%v, %v", keys.People(), err)
+	}
+	if there := slices.Contains(keys.People(), "bob"); there != (second == nil) {
+		t.Errorf("bob is there: %v, and was told: %v", there, second)
+	}
+	if err := changeTOTP(path, func(*identity.TOTPKeys, []string) ([]string, error) { return nil, errors.New("no") }); err == nil {
+		t.Error("no error")
+	}
+	if err := add("carol", func() {}); err != nil {
+		t.Errorf("behind one that failed: %v", err)
+	}
+	var all sync.WaitGroup
+	for i := range 4 {
+		all.Go(func() {
+			for j := range 5 {
+				who := fmt.Sprintf("%c%c%c", 'p'+i, 'b'+j, 'x')
+				err := add(who, func() {})
+				for ; err != nil && strings.Contains(err.Error(), "somebody else is changing"); err = add(who, func() {}) {
+					runtime.Gosched() // until it is their turn
+				}
+				if err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	all.Wait()
+	if keys, err := readTOTP(path); err != nil || len(keys.People()) < 22 {
+		t.Errorf("%d are there: %v", len(keys.People()), err)
 	}
 }
 
