@@ -16,6 +16,7 @@ import (
 	"github.com/muxward/muxward/internal/access"
 	"github.com/muxward/muxward/internal/gateway"
 	"github.com/muxward/muxward/internal/identity"
+	"github.com/muxward/muxward/internal/pace"
 )
 
 // conn is one connection, and once it has proved somebody, theirs.
@@ -36,6 +37,7 @@ type conn struct {
 	tried   []string // why keys were not taken
 	key     string   // the last of them
 	asked   string   // who has proved a key, and is asked for a second factor
+	wrong   int      // what they answered that was not taken
 	cancel  context.CancelCauseFunc
 	ended   error
 	open    int  // channels, until both ends have closed them
@@ -84,7 +86,7 @@ func (c *conn) serve(ctx context.Context) {
 	defer c.nc.Close()
 	leave, ok := c.s.enter(c.s.people, c.who.Person(), perPerson)
 	if !ok {
-		c.s.refuse(c.nc.RemoteAddr(), c.who.Key(), c.who.Person()+" has too many connections here")
+		c.s.refuse(access.Event{From: c.who.From(), Person: c.who.Person(), Key: c.who.Key(), Reason: c.who.Person() + " has too many connections here"})
 		abandon(c.ssh, channels, requests)
 		return
 	}
@@ -97,7 +99,7 @@ func (c *conn) serve(ctx context.Context) {
 	defer func() { c.s.pen.came(c.from, time.Now()) }()
 	now, err := c.s.Prover.Stands(c.proof.Load())
 	if !stands(err) { // keys may have changed meanwhile
-		c.s.refuse(c.nc.RemoteAddr(), c.who.Key(), "what was proved does not stand any more: "+err.Error())
+		c.s.refuse(access.Event{From: c.who.From(), Person: c.who.Person(), Key: c.who.Key(), Reason: "what was proved does not stand any more: " + err.Error()})
 		abandon(c.ssh, channels, requests)
 		return
 	}
@@ -168,14 +170,10 @@ func (c *conn) shake(ctx context.Context) (<-chan ssh.NewChannel, <-chan *ssh.Re
 	return channels, requests, nil
 }
 
-// asking has somebody asked for more than the key that they have proved. They do not
-// make room for newcomers any more, and have time to look for it.
+// asking has somebody asked for more than the key that they have proved. They have time
+// to look for it, and make room for others who have proved that person's key, and for no newcomers any more.
 func (c *conn) asking(person, key string) error {
-	leave, ok := c.s.enter(c.s.asked, person, maxAsked)
-	if !ok {
-		return fmt.Errorf("%s is asked for a second factor on too many connections", person)
-	}
-	c.answered = leave
+	c.answered = c.s.askedOf(person).enter(c.from, maxAskedFrom, maxAsked, func() { c.end(errAskedAgain) })
 	c.known()
 	c.mu.Lock()
 	c.asked, c.key = person, key
@@ -183,17 +181,30 @@ func (c *conn) asking(person, key string) error {
 	return c.nc.SetDeadline(time.Now().Add(codeTime))
 }
 
+// errAskedAgain is why a connection ended on which nothing was answered.
+var errAskedAgain = errors.New("others have proved the same person's key since, and it has not answered")
+
 // letIn writes that somebody was let in, in their turn, or else nobody was.
 func (c *conn) letIn(ctx context.Context) bool {
 	if c.s.pace.Wait(ctx, connPace(), c.who.Person(), 1) != nil {
 		return false
 	}
 	err := c.s.Gateway.AtDoor(ctx, access.Event{Door: Door, From: c.who.From(), Key: c.who.Key(), Person: c.who.Person(),
-		Allowed: true, Note: "let in"})
+		Allowed: true, Note: c.letInAs()})
 	if err != nil {
 		c.s.Complain("ssh door: " + c.who.Person() + " was not let in, because it cannot be recorded: " + err.Error())
 	}
 	return err == nil
+}
+
+// letInAs tells how somebody was let in.
+func (c *conn) letInAs() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.wrong > 0 {
+		return fmt.Sprintf("let in; answers for the second factor that were not taken before: %d", c.wrong)
+	}
+	return "let in"
 }
 
 // abandon ends a connection that is not served, and what came over it.
@@ -212,6 +223,9 @@ func (c *conn) note(_ net.Addr, key string, proved bool, why error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.key = key
+	if c.asked != "" {
+		c.wrong++
+	}
 	text := why.Error()
 	if !proved {
 		text += " (offered)"
@@ -221,10 +235,17 @@ func (c *conn) note(_ net.Addr, key string, proved bool, why error) {
 	}
 }
 
+// spared is how often connections fail from one address behind one person's key
+// without that the address pays: what they may guess is bounded by what it costs the
+// person, and others are there who are not to wait for it.
+func spared() pace.Rate {
+	return pace.Rate{AtOnce: atOneGo, ASecond: 1 / failCost.Seconds(), Longest: time.Nanosecond}
+}
+
 // fail writes that nobody was proved, and has the address pay for it.
 func (c *conn) fail(ctx context.Context, err error) {
 	switch cause := context.Cause(ctx); {
-	case errors.Is(cause, errMadeRoom):
+	case errors.Is(cause, errMadeRoom), errors.Is(cause, errAskedAgain):
 		err = cause
 	case cause != nil:
 		return
@@ -240,7 +261,11 @@ func (c *conn) fail(ctx context.Context, err error) {
 	case tried != "":
 		cost = failCost
 	}
-	if fails {
+	free := false
+	if asked != "" {
+		_, free = c.s.spare.Take(spared(), asked+" "+c.from.near.net.String(), 1, time.Now())
+	}
+	if fails && !free {
 		c.s.pen.add(c.from, cost, time.Now())
 	}
 	why := "nobody was proved: " + err.Error()
@@ -250,7 +275,7 @@ func (c *conn) fail(ctx context.Context, err error) {
 	if asked != "" {
 		why += "; the key of " + asked + " was proved, and not their second factor"
 	}
-	c.s.refuse(c.nc.RemoteAddr(), key, why)
+	c.s.refuse(access.Event{From: c.nc.RemoteAddr().String(), Person: asked, Key: key, Reason: why})
 }
 
 // attend serves channels until the connection ends.

@@ -41,7 +41,8 @@ func sourceOf(peer, here net.Addr) source {
 	return s
 }
 
-// newcomers are the connections that have proved nobody. Nobody is refused for
+// newcomers are the connections that have proved nobody, or those of somebody who has
+// proved a key and is asked for more. Nobody is refused for
 // their number, since most of them may be somebody's who wants just that: for one
 // too many, the oldest goes, of those who have most.
 type newcomers struct {
@@ -54,16 +55,17 @@ type newcomer struct {
 	end  func()
 }
 
-// enter takes a connection in, which is told to end if it has to make room.
-func (n *newcomers) enter(from source, end func()) (leave func()) {
+// enter takes a connection in, which is told to end if it has to make room: so many may
+// there be of a source, and in all.
+func (n *newcomers) enter(from source, ofSource, inAll int, end func()) (leave func()) {
 	c := &newcomer{from, end}
 	n.mu.Lock()
 	near := n.of(func(o *newcomer) bool { return o.from.near == from.near })
 	var out *newcomer
 	switch {
-	case crowded(len(near), perSource):
+	case crowded(len(near), ofSource):
 		out = near[0]
-	case crowded(len(n.list), atOnce):
+	case crowded(len(n.list), inAll):
 		out = n.most()
 	}
 	n.remove(out)

@@ -70,7 +70,7 @@ func TestNewcomers(t *testing.T) {
 	var n newcomers
 	var ended []string
 	enter := func(addr string) func() {
-		return n.enter(from(addr), func() { ended = append(ended, addr) })
+		return n.enter(from(addr), perSource, atOnce, func() { ended = append(ended, addr) })
 	}
 	leave := enter("198.51.100.1")
 	enter("198.51.101.1")

@@ -3,7 +3,6 @@ package sshd
 import (
 	"context"
 	"fmt"
-	"net"
 	"sync"
 
 	"github.com/muxward/muxward/internal/access"
@@ -74,8 +73,9 @@ func (r *refusals) write(ctx context.Context, record func(context.Context, acces
 }
 
 // refuse has it written that a connection came to nothing.
-func (s *Server) refuse(from net.Addr, key, why string) {
-	s.out.put(access.Event{Door: Door, From: from.String(), Key: key, Reason: why})
+func (s *Server) refuse(ev access.Event) {
+	ev.Door = Door
+	s.out.put(ev)
 }
 
 func (s *Server) record(ctx context.Context, ev access.Event) {

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/crypto/ssh"
 	"golang.org/x/sys/unix"
 
+	"github.com/muxward/muxward/internal/access"
 	"github.com/muxward/muxward/internal/gateway"
 	"github.com/muxward/muxward/internal/identity"
 	"github.com/muxward/muxward/internal/pace"
@@ -28,9 +29,11 @@ const (
 	graceBytes = 64 << 10
 	maxTries   = 6
 	// codeTime is how long somebody who has proved a key has for their second factor,
-	// and maxAsked on how many connections one person is asked for it at once.
-	codeTime = 2 * time.Minute
-	maxAsked = 8
+	// and maxAsked on how many connections one person is asked for it at once, of which
+	// maxAskedFrom come from one address.
+	codeTime     = 2 * time.Minute
+	maxAsked     = 8
+	maxAskedFrom = 4
 )
 
 // And of those that have.
@@ -103,11 +106,12 @@ type Server struct {
 	conns    map[*conn]bool
 	people   map[string]int // connections
 	sessions map[string]int
-	control  map[string]int // of them, those in control mode
-	asked    map[string]int // connections on which a second factor is asked for
+	control  map[string]int        // of them, those in control mode
+	asked    map[string]*newcomers // on which a person is asked for a second factor
 	fresh    newcomers
 	pen      penalties
 	pace     pace.Pace
+	spare    pace.Pace // of failing behind a proved key, which costs an address nothing
 	out      refusals
 	starving time.Time // when that was told
 	unlogged time.Time // likewise
@@ -187,7 +191,7 @@ func (s *Server) admit(ctx context.Context, nc net.Conn) {
 	from := sourceOf(nc.RemoteAddr(), nc.LocalAddr())
 	turnAway := func(why string) {
 		_ = nc.Close()
-		s.refuse(nc.RemoteAddr(), "", why)
+		s.refuse(access.Event{From: nc.RemoteAddr().String(), Reason: why})
 	}
 	if s.pen.waits(from, time.Now()) {
 		turnAway("the address has failed too often and has to wait")
@@ -197,7 +201,7 @@ func (s *Server) admit(ctx context.Context, nc net.Conn) {
 	tooMany := len(s.conns) >= connections
 	if s.conns == nil {
 		s.conns, s.people, s.sessions = map[*conn]bool{}, map[string]int{}, map[string]int{}
-		s.control, s.asked = map[string]int{}, map[string]int{}
+		s.control, s.asked = map[string]int{}, map[string]*newcomers{}
 	}
 	s.mu.Unlock()
 	if tooMany {
@@ -206,7 +210,7 @@ func (s *Server) admit(ctx context.Context, nc net.Conn) {
 	}
 	c := newConn(s, nc)
 	c.from = from
-	c.known = sync.OnceFunc(s.fresh.enter(from, func() { c.end(errMadeRoom) }))
+	c.known = sync.OnceFunc(s.fresh.enter(from, perSource, atOnce, func() { c.end(errMadeRoom) }))
 	s.mu.Lock()
 	s.conns[c] = true
 	s.mu.Unlock()
@@ -225,6 +229,16 @@ func (s *Server) admit(ctx context.Context, nc net.Conn) {
 
 // errMadeRoom is why a connection ended that had proved nobody.
 var errMadeRoom = errors.New("others have come, and it has proved nobody")
+
+// askedOf are the connections on which a person is asked for a second factor.
+func (s *Server) askedOf(person string) *newcomers {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.asked[person] == nil {
+		s.asked[person] = &newcomers{} // of people with a second factor: there are not many
+	}
+	return s.asked[person]
+}
 
 // enter counts one more of a person's, if that is not too many.
 func (s *Server) enter(count map[string]int, person string, limit int) (leave func(), ok bool) {
