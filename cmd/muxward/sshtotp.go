@@ -29,7 +29,8 @@ func (s *sshDoor) second(d *daemon) identity.SecondFactor {
 	}
 	// The wall's time, as people's authenticators have it: the gateway's never goes back,
 	// and would stay ahead of them all when a clock that was wrong is set right.
-	return &identity.Codes{Keys: s.totp.Load, Now: failpoint.Now, Dir: filepath.Join(d.config.State, "totp-used")}
+	return &identity.Codes{Keys: s.totp.Load, Now: failpoint.Now, Dir: filepath.Join(d.config.State, "totp-used"),
+		Complain: d.complain}
 }
 
 // loadTOTP puts the secrets of people in force. While the file cannot be used those stay

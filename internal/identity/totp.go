@@ -26,10 +26,12 @@ const (
 	minSecret = 16
 	maxSecret = 64
 	// tryCost is what a wrong code costs its person, in waiting, and freeTries how many
-	// may be open before they have to wait. That is 720 tries a day at most, of
-	// a million codes, three of which are right at any time.
+	// may be open before they have to wait. That is 720 tries a day, and ten more for
+	// each start of muxward, of a million codes, three of which are right at any time.
 	tryCost   = 2 * time.Minute
 	freeTries = 10
+	// alarmEvery is how often it is told that somebody has to wait.
+	alarmEvery = time.Hour
 )
 
 // TOTPKeys are people's secrets for codes that change with the time (RFC 6238). It is
@@ -37,11 +39,13 @@ const (
 type TOTPKeys struct{ of map[string]string }
 
 // ParseTOTPKeys reads a list with a person and their secret in base32 on each line;
-// empty lines and comments are passed over. A list that is empty, or breaks off, may be one
-// that is just being written: it takes nobody's secret away. What is wrong is told with its place, never
-// with what stands there, and then there are no secrets.
+// empty lines and comments are passed over. A list that is empty, or breaks off within a
+// line, may be one that is just being written: it takes nobody's secret away. Nobody has
+// another's secret: a code would be taken twice. What is wrong is told with its place,
+// never with what stands there, and then there are no secrets.
 func ParseTOTPKeys(data []byte, file string) (*TOTPKeys, error) {
 	t := &TOTPKeys{of: map[string]string{}}
+	whose := map[string]string{}
 	switch {
 	case len(data) == 0:
 		return nil, fmt.Errorf("%s is empty; if nobody is to have a second factor, write a comment into it", file)
@@ -66,7 +70,10 @@ func ParseTOTPKeys(data []byte, file string) (*TOTPKeys, error) {
 		case t.of[person] != "":
 			return fmt.Errorf("%s has two secrets", person)
 		}
-		t.of[person] = secret
+		if other := whose[string(raw)]; other != "" {
+			return fmt.Errorf("the secret of %s is that of %s, too", person, other)
+		}
+		t.of[person], whose[string(raw)] = secret, person
 		return nil
 	})
 	if err != nil {
@@ -94,6 +101,9 @@ type Codes struct {
 	Now func() time.Time
 	// Dir is where it is kept which codes were used.
 	Dir string
+	// Complain, if set, is told that so many codes of somebody were wrong that they have
+	// to wait: their key may be somebody else's, too.
+	Complain func(what string)
 
 	mu sync.Mutex
 	of map[string]*tries
@@ -105,6 +115,7 @@ type tries struct {
 	loaded bool
 	last   uint64    // the step of the last code that was taken
 	until  time.Time // what is to be paid for wrong ones
+	told   time.Time // when it was last that they have to wait
 }
 
 // Of tells one secret of a person from another.
@@ -133,9 +144,19 @@ var (
 	errTooMany   = errors.New("too many codes were wrong; no code is taken for a while")
 )
 
-// check takes a code, once. A wrong one is as long on its way as one that was used.
+// check takes a code, once, and tells of those who guess.
 func (c *Codes) check(person, code string) error {
 	t := c.triesOf(person)
+	err := c.take(t, person, code)
+	if c.Complain != nil && t.alarms() {
+		c.Complain("second factors: too many codes of " + person + " were wrong; somebody may have their key, and guess")
+	}
+	return err
+}
+
+// take is check by one after the other. A wrong code is as long on its way as one that
+// was used.
+func (c *Codes) take(t *tries, person, code string) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	now := c.Now()
@@ -147,9 +168,8 @@ func (c *Codes) check(person, code string) error {
 	if err != nil {
 		return err
 	}
-	waits := t.until.Sub(time.Now()) > (freeTries-1)*tryCost
 	switch {
-	case tooMany(waits):
+	case tooMany(t.waits()):
 		return errTooMany
 	case step == 0:
 		t.pay()
@@ -163,6 +183,20 @@ func (c *Codes) check(person, code string) error {
 	}
 	t.last = step
 	return nil
+}
+
+// waits reports whether all free tries are used up; t.mu is held.
+func (t *tries) waits() bool { return time.Until(t.until) > (freeTries-1)*tryCost }
+
+// alarms reports whether it is to be told that the person has to wait.
+func (t *tries) alarms() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if !t.waits() || !t.told.IsZero() && time.Since(t.told) < alarmEvery {
+		return false
+	}
+	t.told = time.Now()
+	return true
 }
 
 // pay has the person wait for a wrong code; t.mu is held.

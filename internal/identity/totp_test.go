@@ -152,6 +152,8 @@ func TestTriesArePaced(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		now := noon
 		c, _ := newCodes(t, "alice "+aliceSecret+"\nbob "+bobSecret+"\n", dir, &now)
+		var alarms []string
+		c.Complain = func(what string) { alarms = append(alarms, what) }
 		for range 3 * freeTries {
 			now = now.Add(stepTime)
 			if err := c.check("alice", codeOf(t, aliceSecret, now, 0)); err != nil {
@@ -166,7 +168,11 @@ func TestTriesArePaced(t *testing.T) {
 			}
 			return looked
 		}
-		if n := guessed(100); n != freeTries {
+		guessed(freeTries - 1)
+		if len(alarms) > 0 {
+			t.Errorf("some mistakes, and there is alarm: %q", alarms)
+		}
+		if n := freeTries - 1 + guessed(100); n != freeTries {
 			t.Errorf("of 100 guesses %d were looked at, want %d", n, freeTries)
 		}
 		now = now.Add(stepTime)
@@ -176,6 +182,9 @@ func TestTriesArePaced(t *testing.T) {
 		if err := c.check("bob", codeOf(t, bobSecret, now, 0)); err != nil {
 			t.Errorf("bob has to wait for it: %v", err)
 		}
+		if len(alarms) != 1 || !strings.Contains(alarms[0], "alice") {
+			t.Errorf("told of who guesses: %q", alarms)
+		}
 		time.Sleep(10 * tryCost)
 		if n := guessed(100); n != freeTries {
 			t.Errorf("after a while %d are looked at, want %d", n, freeTries)
@@ -183,6 +192,13 @@ func TestTriesArePaced(t *testing.T) {
 		time.Sleep(tryCost)
 		if err := c.check("alice", codeOf(t, aliceSecret, now, 0)); err != nil {
 			t.Errorf("the right code after a while: %v", err)
+		}
+		for range 4 * int(alarmEvery/tryCost) {
+			guessed(1)
+			time.Sleep(tryCost)
+		}
+		if n := len(alarms); n != 5 {
+			t.Errorf("four hours more have %d alarms in all", n)
 		}
 	})
 }
@@ -197,6 +213,7 @@ func TestParseTOTPKeys(t *testing.T) {
 		"", "alice " + aliceSecret, "alice\n", "alice " + aliceSecret + " sha256\n", "Alice " + aliceSecret + "\n",
 		"alice GEZDGNBVGY3TQOJQ\n", "alice " + strings.ToLower(aliceSecret) + "\n", "alice " + aliceSecret[1:] + "=\n",
 		"alice " + strings.Repeat(aliceSecret, 4) + "\n", "alice " + aliceSecret + "\nalice " + bobSecret + "\n",
+		"alice " + aliceSecret + "\nbob " + aliceSecret + "\n",
 	} {
 		_, err := ParseTOTPKeys([]byte(bad), "totp")
 		if err == nil || !strings.Contains(err.Error(), "totp") || strings.Contains(strings.ToUpper(err.Error()), "GEZDG") {
