@@ -47,16 +47,20 @@ func keepUsed(path string, step uint64) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
 	}
-	_, err := os.Lstat(path)
-	isNew := errors.Is(err, fs.ErrNotExist)
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0o600)
 	if err != nil {
 		return err
 	}
 	_, err = f.WriteAt(fmt.Appendf(nil, "%0*d\n", usedDigits, step), 0)
-	if err = errors.Join(err, f.Truncate(usedDigits+1), f.Sync(), f.Close()); err != nil || !isNew {
+	if err = errors.Join(err, f.Truncate(usedDigits+1), f.Sync(), f.Close()); err != nil {
 		return err
 	}
+	// Each time: whether an earlier one got so far is not known.
+	return errors.Join(syncDir(dir), syncDir(filepath.Dir(dir)))
+}
+
+// syncDir has what a directory names be there after a power cut.
+func syncDir(dir string) error {
 	d, err := os.Open(dir)
 	if err != nil {
 		return err
