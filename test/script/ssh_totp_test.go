@@ -53,7 +53,7 @@ func TestSSHSecondFactor(t *testing.T) {
 	if r := h.SSH(host.Bob, "x@127.0.0.1", "tmux send-keys -t mwalice/work y"); r.Code == 0 || !strings.Contains(r.Err, locally) {
 		t.Errorf("bob types without one: %+v", r)
 	}
-	if r := h.SSH(host.Bob, "x@127.0.0.1", "tmux capture-pane -p -t mwalice/work"); r.Code != 0 {
+	if r := h.SSH(host.Bob, "x@127.0.0.1", "tmux ls"); r.Code != 0 || !strings.Contains(r.Out, "work") {
 		t.Errorf("bob looks: %+v", r)
 	}
 
