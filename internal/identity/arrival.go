@@ -183,7 +183,12 @@ func (t *Tickets) Reconsider(ctx context.Context) []error {
 	for _, p := range t.reconsider() {
 		select {
 		case <-p.stop: // whoever serves it has let go of it
+			continue
 		case <-ctx.Done():
+		}
+		select {
+		case <-p.stop: // in the last moment
+		default:
 			p.overdue.Store(true)
 			open = append(open, fmt.Errorf("process %d, that came by an sshd of the host, is being served still", p.pid))
 		}

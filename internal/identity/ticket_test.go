@@ -566,6 +566,8 @@ func TestReconsiderWaits(t *testing.T) {
 	b.keys = &SSHKeys{}
 	over, cancel := context.WithCancel(t.Context())
 	go func() {
+		<-at.p.peer.Gone()
+		<-stays.p.peer.Gone()
 		_ = at.p.peer.Close() // it is waited for
 		cancel()
 	}()
