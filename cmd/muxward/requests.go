@@ -205,6 +205,7 @@ func (d *daemon) shown(r grants.Request, who identity.Identity) shownRequest {
 	for _, by := range r.Yes {
 		s.Yes = append(s.Yes, by.Person())
 	}
+	s.On.Links = nil // other sessions with that window, of which who is told may not know
 	s.Need = d.policy.Set().Quorum(r.On).Need
 	return s
 }

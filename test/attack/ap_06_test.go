@@ -36,3 +36,30 @@ func TestAP06AskingTellsNothing(t *testing.T) {
 		}
 	}}.run(t)
 }
+
+// Bob looks on at a window that is in a session of alice's, too, which he may not see.
+// He asks for more of it to read where it is. In the control run he may see that session.
+func TestAP06LinkedSession(t *testing.T) {
+	t.Parallel()
+	row{loose: everyVerb, restless: true, attack: func(w *world) {
+		w.Must(owner, "new-session", "-d", "-s", "hidden", "cat")
+		w.Must(owner, "link-window", "-d", "-s", "shared:0", "-t", "hidden:5")
+		heard := []string{
+			w.Muxward(viewer, "request", "type", "-t", "mwalice/shared:0", "--json", "--wait=false").Out,
+			w.Muxward(viewer, "approvals", "--json").Out,
+		}
+		for _, out := range heard {
+			if !strings.Contains(out, "mwalice/shared:0") {
+				w.t.Errorf("bob asked and reads %s", out)
+			}
+		}
+		if w.control {
+			heard = append(heard, w.Muxward(viewer, "request", "type", "-t", "mwalice/hidden", "--json", "--wait=false").Out)
+		}
+		for _, out := range heard {
+			if strings.Contains(out, "hidden") {
+				w.gain("bob is told of the other session: %s", out)
+			}
+		}
+	}}.run(t)
+}
