@@ -161,7 +161,10 @@ func (d *daemon) answerAct(who identity.Identity, c ctld.Call) (*gateway.Act, er
 		r, err := d.changeRequest(ctx, c.Request, func(r grants.Request) (grants.Request, error) {
 			return answer(ctx, who, r, answered{lasts, c.Reason})
 		})
-		return gateway.Result{Value: d.shown(r, who)}, err
+		if err != nil { // whatever has become of it, not by this
+			return gateway.Result{}, err
+		}
+		return gateway.Result{Value: d.shown(r, who)}, nil
 	}
 	return a, nil
 }

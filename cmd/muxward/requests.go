@@ -52,7 +52,7 @@ func (d *daemon) approve(ctx context.Context, who identity.Identity, r grants.Re
 	if err := agrees(who); err != nil { // also by what has come to it since it was asked for
 		return r, err
 	}
-	next, err := r.Agree(who)
+	next, err := r.Agree(who, a.lasts)
 	if err != nil {
 		return r, err
 	}
@@ -65,13 +65,9 @@ func (d *daemon) approve(ctx context.Context, who identity.Identity, r grants.Re
 	if count < quorum.Need {
 		return next, nil
 	}
-	lasts := r.For
-	if a.lasts > 0 {
-		lasts = min(lasts, a.lasts)
-	}
 	g, err := d.give(ctx, grants.Grant{
 		Who: r.Who.Person(), What: r.What, Verbs: r.Verbs, Target: r.Target, Reason: r.Reason,
-		Giver: who.Subject(), Source: grants.Approval, At: now, Until: now.Add(lasts),
+		Giver: who.Subject(), Source: grants.Approval, At: now, Until: now.Add(next.For),
 	}, on)
 	if err != nil {
 		return r, err
@@ -258,4 +254,16 @@ func (a asking) Answer(who identity.Identity, id string, yes bool) (*gateway.Act
 		c.Act = "approve"
 	}
 	return a.d.act(who, c)
+}
+
+// Came tells what came of an answer.
+func (a asking) Came(result any) string {
+	r, ok := result.(shownRequest)
+	switch {
+	case !ok:
+		return ""
+	case r.Answer == grants.Open:
+		return fmt.Sprintf("%d of %d approved", len(r.Yes), r.Need)
+	}
+	return string(r.Answer)
 }

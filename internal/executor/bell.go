@@ -19,6 +19,8 @@ type Asking interface {
 	Waiting(who identity.Identity) []Waits
 	// Answer makes the act by which they say yes or no.
 	Answer(who identity.Identity, id string, yes bool) (*gateway.Act, error)
+	// Came tells in a few words what came of that act by its result, "" if nothing did.
+	Came(result any) string
 }
 
 // Waits is a request that waits for somebody's answer.
@@ -201,17 +203,19 @@ func (k *keyboard) answerRequest(ctx context.Context, w Waits, yes bool) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, approveTime)
 	defer cancel()
+	var result gateway.Result
 	act, err := s.e.Asking.Answer(s.live.Who(), w.ID, yes)
 	if err == nil {
-		_, err = s.e.Gateway().Handle(ctx, gateway.Request{Identity: s.live.Who(), Display: s.tty, Client: s.client, Act: act})
+		result, err = s.e.Gateway().Handle(ctx, gateway.Request{Identity: s.live.Who(), Display: s.tty, Client: s.client, Act: act})
 	}
+	came := s.e.Asking.Came(result.Value)
 	switch {
+	case err != nil && came != "": // it counts, and was not recorded
+		s.att.Notice(came + ", but: " + err.Error())
 	case err != nil:
 		s.att.Notice("not answered: " + err.Error())
-	case yes:
-		s.att.Notice("approved: " + w.Text)
 	default:
-		s.att.Notice("denied: " + w.Text)
+		s.att.Notice(came + ": " + w.Text)
 	}
 	return nil
 }

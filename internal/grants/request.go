@@ -41,7 +41,7 @@ type Request struct {
 	// On is the object, and Target its name when it was asked for.
 	On     access.Object `json:"on"`
 	Target string        `json:"target"`
-	// For is how long they ask for it.
+	// For is how long they ask for it, or what is left of that by who has approved it.
 	For    time.Duration `json:"for"`
 	Reason string        `json:"reason,omitempty"`
 	// At is when they asked, and Until when it is answered by no.
@@ -68,8 +68,9 @@ func (r Request) Answers(by identity.Identity) error {
 	return nil
 }
 
-// Agree gives the request with the yes of one more person.
-func (r Request) Agree(by identity.Identity) (Request, error) {
+// Agree gives the request with the yes of one more person, who says for how long at
+// most, or 0. It is given for no longer than any of them said.
+func (r Request) Agree(by identity.Identity, lasts time.Duration) (Request, error) {
 	if err := r.Answers(by); err != nil {
 		return r, err
 	}
@@ -77,6 +78,9 @@ func (r Request) Agree(by identity.Identity) (Request, error) {
 		return r, fmt.Errorf("you have approved request %s already; it waits for somebody else", r.ID)
 	}
 	r.Yes = append(slices.Clone(r.Yes), by)
+	if lasts > 0 {
+		r.For = min(r.For, lasts)
+	}
 	return r, nil
 }
 

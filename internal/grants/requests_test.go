@@ -115,7 +115,7 @@ func TestRequestAnswerWaits(t *testing.T) {
 		_, err := s.Change(t.Context(), r.ID, func(r Request) (Request, error) {
 			close(inside)
 			<-goOn
-			return r.Agree(person("alice"))
+			return r.Agree(person("alice"), 0)
 		})
 		first <- err
 	}()
@@ -137,19 +137,36 @@ func TestRequestAnswerWaits(t *testing.T) {
 // TestRequestNotOneself: nobody answers their own request, nor counts twice.
 func TestRequestNotOneself(t *testing.T) {
 	r := wish("bob")
-	if _, err := r.Agree(person("bob")); !errors.Is(err, errOwn) {
+	if _, err := r.Agree(person("bob"), 0); !errors.Is(err, errOwn) {
 		t.Errorf("bob approves his own: %v", err)
 	}
-	one, err := r.Agree(person("alice"))
+	one, err := r.Agree(person("alice"), 0)
 	if err != nil || len(one.Yes) != 1 {
 		t.Fatalf("%+v, %v", one, err)
 	}
-	if again, err := one.Agree(person("alice")); err == nil || len(again.Yes) != 1 {
+	if again, err := one.Agree(person("alice"), 0); err == nil || len(again.Yes) != 1 {
 		t.Errorf("alice counts twice: %+v", again.Yes)
 	}
-	two, err := one.Agree(person("carol"))
+	two, err := one.Agree(person("carol"), 0)
 	if err != nil || len(two.Yes) != 2 || len(one.Yes) != 1 {
 		t.Errorf("%+v, %v", two, err)
+	}
+}
+
+// TestRequestLastsAsAllSay: of those who approve, who says least is heeded, whoever
+// comes last.
+func TestRequestLastsAsAllSay(t *testing.T) {
+	for _, said := range [][2]time.Duration{{10 * time.Minute, 0}, {0, 10 * time.Minute}, {10 * time.Minute, time.Hour}, {time.Hour, 10 * time.Minute}} {
+		r := wish("bob")
+		r.For = 24 * time.Hour
+		one, err := r.Agree(person("alice"), said[0])
+		if err != nil {
+			t.Fatal(err)
+		}
+		two, err := one.Agree(person("carol"), said[1])
+		if err != nil || two.For != 10*time.Minute || r.For != 24*time.Hour {
+			t.Errorf("they say %v: for %v, %v", said, two.For, err)
+		}
 	}
 }
 
