@@ -12,22 +12,31 @@ import (
 var errHand = errors.New("whoever may type into a pane, or use your key there, could have asked this: " +
 	"answer by the key in your own display, or from outside of all panes")
 
+// errDetached is what is said of an answer that comes from no terminal.
+var errDetached = errors.New("this comes from no terminal, or from one that its program has left, so nobody can tell whose hand it was: " +
+	"answer by the key in your own display, or by the command in a terminal of your own (by ssh: ssh -t)")
+
 // byHand refuses what a person has to do with their own hand where it cannot be told
 // whose hand it was. It is asked before anything is looked up.
 func (g *Gateway) byHand(ctx context.Context, req Request) error {
 	if req.Act == nil || !req.Act.Hand || ownHand(req.Identity) {
 		return nil
 	}
-	return g.writeRefusal(ctx, req, nil, access.Decision{Rule: "own hand"}, errHand)
+	why := errHand
+	if _, local := req.Identity.UID(); local && req.Identity.Inside() == "" {
+		why = errDetached
+	}
+	return g.writeRefusal(ctx, req, nil, access.Decision{Rule: "own hand"}, why)
 }
 
 // OwnHand reports whether somebody may do from here what takes their own hand.
 func OwnHand(who identity.Identity) bool { return ownHand(who) }
 
-// handed reports whether an identity comes from where only its person types: not from
-// inside a pane, and by a door that could tell. Whoever may type where somebody's key
-// lies comes in at the others.
+// handed reports whether an identity comes from where its person types, as far as can be
+// told: from a terminal of this host that is no pane, and by a door that could tell.
+// Whoever may type where somebody's key lies comes in at the others. A program that makes
+// itself a terminal is not found out.
 func handed(who identity.Identity) bool {
 	_, local := who.UID()
-	return local && who.Inside() == ""
+	return local && who.Inside() == "" && !who.Detached()
 }

@@ -15,8 +15,10 @@ type proof struct {
 	pid     int
 	door    string
 	inside  string
-	serial  uint64
-	claims  map[string]string
+	// detached is set for a process without a terminal or parent of its own.
+	detached bool
+	serial   uint64
+	claims   map[string]string
 	// key and from are what an SSH connection proved, and where it came from.
 	key, from string
 	// peer is the process that was proved, as long as its connection is open; nil at
@@ -96,6 +98,11 @@ func (i Identity) Inside() string {
 	}
 	return i.p.inside
 }
+
+// Detached reports whether the process that connected had no controlling terminal then,
+// or no parent: nothing tells where it comes from, and [Identity.Inside] does not know.
+// So it is for whoever comes by no process of this host.
+func (i Identity) Detached() bool { return i.p == nil || i.p.peer == nil || i.p.detached }
 
 // Serial tells this proof from every other of this process.
 func (i Identity) Serial() uint64 {

@@ -49,6 +49,14 @@ func inside(p *Peer, panes []PaneProc, known *outsiders) (string, error) {
 	return name, nil
 }
 
+// detached reports whether a process has no controlling terminal, or its parent has
+// ended: then it may come from anywhere of its account, as from a pane that it has left.
+// One that cannot be looked at is.
+func detached(pid int) bool {
+	st, err := readStat(pid)
+	return err != nil || st.TTY == 0 || st.PPID == 1
+}
+
 func find(pid int, panes []PaneProc, known *outsiders) (string, error) {
 	st, err := readStat(pid)
 	if err != nil {

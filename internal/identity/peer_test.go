@@ -484,7 +484,26 @@ func TestInsideByTerminal(t *testing.T) {
 		if id.Inside() != want {
 			t.Errorf("tty %q: inside %q, want %q", tty, id.Inside(), want)
 		}
+		if id.Detached() {
+			t.Error("it has a terminal and a parent, and is said to have none")
+		}
 		_ = peer.Close()
+	}
+}
+
+// A process that has left all terminals may come from any.
+func TestDetached(t *testing.T) {
+	l := listen(t)
+	cmd := exec.Command("/proc/self/exe", childMark+"connect", l.Addr().String())
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	p := start(t, l, cmd)
+	id, peer, err := NewProver(everybody{}, WithAccounts(noAccounts())).FromPeer(t.Context(), p.conn, "tmux")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer peer.Close()
+	if !id.Detached() || !(Identity{}).Detached() {
+		t.Error("it has no terminal, and is said to have one")
 	}
 }
 

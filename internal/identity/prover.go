@@ -130,11 +130,12 @@ func (p *Prover) prove(ctx context.Context, peer *Peer) (*proof, error) {
 		return nil, err
 	}
 	said, forced := claims(peer.pid)
+	away := detached(peer.pid)
 	if !peer.Alive() {
 		return nil, ErrPeerGone
 	}
 	return &proof{person: person, account: account.Name, uid: peer.uid, gids: peer.gids,
-		pid: peer.pid, inside: in, serial: serial(), claims: said, forced: forced}, nil
+		pid: peer.pid, inside: in, detached: away, serial: serial(), claims: said, forced: forced}, nil
 }
 
 func (p *Prover) personOf(uid uint32, account string) (string, error) {

@@ -8,14 +8,14 @@ import (
 )
 
 // Carol may type into a shell of alice's, as an agent does. She asks for more, and has
-// alice's shell say yes to it, or give it to her. She presses there, too, what alice
+// alice's shell say yes to it, also by a program that leaves the pane, or give it to her. She presses there, too, what alice
 // would press in her own display. In the control run every hand is alice's.
 func TestAP02ForgedByAPane(t *testing.T) {
 	t.Parallel()
 	const hands = standardGrants + `  - {who: mwcarol, role: typist, on: "mwalice/hand:0.0", reason: types there}
   - {who: mwcarol, role: viewer, on: mwalice/hand, reason: looks}
 `
-	row{grants: hands, teeth: "teeth_hand", restless: true, gains: 2, attack: func(w *world) {
+	row{grants: hands, teeth: "teeth_hand", restless: true, gains: 3, attack: func(w *world) {
 		w.anyInput = true
 		a := seekers{w}
 		w.Must(owner, "new-session", "-d", "-x", "200", "-y", "50", "-s", "hand", "exec sh")
@@ -25,19 +25,24 @@ func TestAP02ForgedByAPane(t *testing.T) {
 		x := w.attach(carol, wide, "attach", "-t", "mwalice/hand")
 		x.WaitFor("[hand]")
 		id := a.ask(carol, "type", "-t", "mwalice/shared:0.1")
-		say := func(line, word string) {
+		say := func(by, line, word string) {
 			w.t.Helper()
-			x.Type("clear; MUXWARD_STATE=" + w.State + " " + w.Bin() + " " + line + "; echo " + word + "'-'$?\r")
+			x.Type("clear; MUXWARD_STATE=" + w.State + " " + by + " sh -c '" + w.Bin() + " " + line + "; echo " + word + "\"-\"$?'\r")
 			x.WaitFor(word + "-")
 			if x.Contains(word + "-0") {
-				w.gain("from alice's pane: %s", line)
+				w.gain("from alice's pane: %s %s", by, line)
 			}
 		}
-		say("approve "+id, "approved")
+		left := a.ask(carol, "scroll", "-t", "mwalice/shared:0.1")
+		say("setsid -f", "approve "+left, "left") // the pane's terminal, and its shell
+		if !w.control && !x.Contains("nobody can tell whose hand it was") {
+			w.t.Errorf("she is not told why:\n%s", strings.Join(x.Screen(), "\n"))
+		}
+		say("", "approve "+id, "approved")
 		if !w.control && !x.Contains("in your own display") {
 			w.t.Errorf("she is not told where to answer:\n%s", strings.Join(x.Screen(), "\n"))
 		}
-		say("grant mwcarol typist -t shared", "granted")
+		say("", "grant mwcarol typist -t shared", "granted")
 		x.Type("clear\r\x1ba\x1bay")
 		x.Type("\r echo behind'-'it\r")
 		x.WaitFor("behind-it")

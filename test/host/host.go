@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/muxward/muxward/internal/attach"
 	"github.com/muxward/muxward/internal/tmux/tmuxtest"
 )
 
@@ -337,6 +338,9 @@ func (h *Host) Exec(who string, stdin []byte, program string, args ...string) Re
 	if stdin != nil {
 		cmd.Stdin = bytes.NewReader(stdin)
 	}
+	if program == h.bin && len(args) > 0 && (args[0] == "approve" || args[0] == "deny") {
+		defer h.handed(cmd)()
+	}
 	cmd.WaitDelay = Patience // a server may be slow to close what its client was given
 	ctx, cancel := context.WithTimeout(context.Background(), Patience)
 	defer cancel()
@@ -354,6 +358,18 @@ func (h *Host) Exec(who string, stdin []byte, program string, args ...string) Re
 		h.t.Fatalf("%s %q: %v", program, args, err)
 	}
 	return Result{out.String(), errs.String(), cmd.ProcessState.ExitCode()}
+}
+
+// handed has a command run on a terminal of its own, without which nobody answers what
+// somebody asks for. What it gives ends the terminal.
+func (h *Host) handed(cmd *exec.Cmd) (end func()) {
+	p, err := attach.OpenPty(attach.Size{Cols: 80, Rows: 24})
+	h.must(err)
+	peer, err := p.Peer()
+	h.must(err)
+	cmd.ExtraFiles = []*os.File{peer}
+	cmd.SysProcAttr.Setsid, cmd.SysProcAttr.Setctty, cmd.SysProcAttr.Ctty = true, true, 3 // the first of them
+	return func() { peer.Close(); p.Close() }
 }
 
 // Must runs the stock tmux client of an account and fails unless it exits 0.
