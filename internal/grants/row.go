@@ -128,7 +128,9 @@ func changeTo(g Grant, pending bool) (change, error) {
 	if err != nil {
 		return change{}, err
 	}
-	if waits != pending || back.ID != g.ID || back.Verbs != g.Verbs || back.On.Key() != g.On.Key() || back.Giver != g.Giver ||
+	giver := g.Giver
+	giver.Inside = "" // check has refused what comes from inside a pane, and it is not kept
+	if waits != pending || back.ID != g.ID || back.Verbs != g.Verbs || back.On.Key() != g.On.Key() || back.Giver != giver ||
 		!back.Until.Equal(g.Until) || !back.NotBefore.Equal(g.NotBefore) || back.Invite != g.Invite || back.Key != g.Key {
 		return change{}, errors.New("it would be read as another")
 	}
