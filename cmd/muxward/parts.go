@@ -154,7 +154,7 @@ func (d *daemon) assembleLine() {
 		Gateway: func() *gateway.Gateway { return d.gateway },
 
 		PasteLimit: d.config.PasteLimit, PasteConfirmLines: d.config.PasteConfirmLines,
-		Asking: asking{d},
+		Asking: asking{d}, AnswerKey: d.config.AnswerKey,
 	}
 	d.executor = exe
 	d.presence.tell = func(ctx context.Context) { exe.Presence(ctx, d.complain) }

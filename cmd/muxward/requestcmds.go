@@ -46,7 +46,7 @@ func newRequestCmd() *cobra.Command {
 		Long: `Ask those who may approve it for a role, or verbs with commas between, on the target.
 
 You may ask for more of what you may view. Whoever holds approve there, and what you ask
-for, is told in their own display, and answers by a key or by muxward approve or deny.
+for, is told in their own display, and answers by muxward approve or deny.
 Nobody answers their own request. The policy may say that it takes several people, or
 people of some group: see the key approvals of grants.yaml. What is approved is a grant
 of whoever approved it last, and counts while they hold approve and what they gave.
@@ -246,7 +246,8 @@ func newApproveCmd() *cobra.Command {
 whole of the target. Where the policy has it take more people, yours is one yes.
 
 What is given is a grant from you, for the time asked for or less; see muxward grants.
-From inside a pane nobody approves: press M-a in your own display while a request waits.`,
+From inside a pane nobody approves, nor without a terminal: do it in a terminal of your
+own, or, with answer_key in muxward's configuration, by M-a while a request waits.`,
 		Example: `  muxward approve 4hq7aza
   muxward approve 4hq7aza --for 10m`,
 		Args:              oneRequest(&c),
@@ -282,7 +283,8 @@ func newDenyCmd() *cobra.Command {
 		Use:   "deny ID",
 		Short: "say no to what somebody has asked for",
 		Long: `Say no to an open request, which ends it. You have to hold approve on the target. From
-inside a pane nobody denies: press M-a in your own display while a request waits.`,
+inside a pane nobody denies, nor without a terminal: do it in a terminal of your own, or,
+with answer_key in muxward's configuration, by M-a while a request waits.`,
 		Example:           `  muxward deny 4hq7aza --reason "not during the release"`,
 		Args:              oneRequest(&c),
 		ValidArgsFunction: completeRequest,

@@ -49,6 +49,9 @@ type Config struct {
 	// Presence has muxward set options of tmux that tell who is attached to a
 	// session and who is typing there, for status lines.
 	Presence bool `yaml:"presence"`
+	// AnswerKey has people answer requests by a key in their displays; by default they
+	// are told there of the command.
+	AnswerKey bool `yaml:"answer_key"`
 	// SSH is the door for people who come by ssh; it is closed by default.
 	SSH SSH `yaml:"ssh"`
 }

@@ -44,7 +44,7 @@ const (
 // bell calls one attached person. It can be rung from anywhere.
 type bell struct {
 	rung  chan struct{} // holds one while it is rung and not heard
-	waits atomic.Bool   // something waits for them
+	waits atomic.Bool   // something waits that they may answer by the key
 }
 
 func (b *bell) ring() {
@@ -87,7 +87,7 @@ func (s *seat) hearBell() {
 	reminded := time.Now()
 	for {
 		list := s.e.Asking.Waiting(s.live.Who())
-		s.bell.waits.Store(len(list) > 0)
+		s.bell.waits.Store(s.e.AnswerKey && len(list) > 0)
 		known := told
 		told = map[string]bool{}
 		var tell *Waits
@@ -116,12 +116,17 @@ func (s *seat) hearBell() {
 	}
 }
 
-// announce tells of one request, while the person may be told. The key comes first:
-// what is asked may be long, and in anybody's words.
+// announce tells of one request, while the person may be told. How to answer comes
+// first: what is asked may be long, and in anybody's words.
 func (s *seat) announce(w Waits, waiting int) {
-	text := answerKey + " answers: "
-	if waiting > 1 {
+	text := fmt.Sprintf("%s asks you, see muxward approvals: ", w.ID)
+	switch {
+	case s.e.AnswerKey && waiting > 1:
 		text = fmt.Sprintf("%s answers %d: ", answerKey, waiting)
+	case s.e.AnswerKey:
+		text = answerKey + " answers: "
+	case waiting > 1:
+		text = fmt.Sprintf("%d ask you, see muxward approvals: ", waiting)
 	}
 	_ = s.live.Do(s.live.Right(w.Need), func() error { // who may not is not told
 		s.att.Notice(text + w.Text)

@@ -58,6 +58,8 @@ type Executor struct {
 	// PasteConfirmLines is how many lines they paste without being asked, 0 for
 	// any number.
 	PasteLimit, PasteConfirmLines int
+	// AnswerKey has a key open the list of what waits for somebody's answer.
+	AnswerKey bool
 	// Keeper guards the terminals of attached people; nil for none.
 	Keeper func() *keeper.Keeper
 	// Gateway takes the commands that attached people ask for by keys. It is

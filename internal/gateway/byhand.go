@@ -10,11 +10,11 @@ import (
 
 // errHand is what is said of an answer that may be somebody else's.
 var errHand = errors.New("whoever may type into a pane, or use your key there, could have asked this: " +
-	"answer by the key in your own display, or from outside of all panes")
+	"answer in a terminal of your own that is no pane, or by the key in your own display if it is configured")
 
 // errDetached is what is said of an answer that comes from no terminal.
 var errDetached = errors.New("this comes from no terminal, or from one that its program has left, so nobody can tell whose hand it was: " +
-	"answer by the key in your own display, or by the command in a terminal of your own (by ssh: ssh -t)")
+	"answer in a terminal of your own (by ssh: ssh -t), or by the key in your own display if it is configured")
 
 // byHand refuses what a person has to do with their own hand where it cannot be told
 // whose hand it was. It is asked before anything is looked up.

@@ -15,7 +15,7 @@ func TestAP02ForgedByAPane(t *testing.T) {
 	const hands = standardGrants + `  - {who: mwcarol, role: typist, on: "mwalice/hand:0.0", reason: types there}
   - {who: mwcarol, role: viewer, on: mwalice/hand, reason: looks}
 `
-	row{grants: hands, teeth: "teeth_hand", restless: true, gains: 3, attack: func(w *world) {
+	row{grants: hands, settings: "answer_key: true\n", teeth: "teeth_hand", restless: true, gains: 3, attack: func(w *world) {
 		w.anyInput = true
 		a := seekers{w}
 		w.Must(owner, "new-session", "-d", "-x", "200", "-y", "50", "-s", "hand", "exec sh")
@@ -39,7 +39,7 @@ func TestAP02ForgedByAPane(t *testing.T) {
 			w.t.Errorf("she is not told why:\n%s", strings.Join(x.Screen(), "\n"))
 		}
 		say("", "approve "+id, "approved")
-		if !w.control && !x.Contains("in your own display") {
+		if !w.control && !x.Contains("in a terminal of your own") {
 			w.t.Errorf("she is not told where to answer:\n%s", strings.Join(x.Screen(), "\n"))
 		}
 		say("", "grant mwcarol typist -t shared", "granted")

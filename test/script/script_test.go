@@ -97,7 +97,11 @@ func (s *scene) start(ts *testscript.TestScript, _ bool, args []string) {
 	for _, f := range files {
 		policy[filepath.Base(f)] = ts.ReadFile(f)
 	}
-	s.host = host.Start(s.t, host.Config{Policy: policy, User: user})
+	settings := ""
+	if _, err := os.Stat(ts.MkAbs("muxward.yaml")); err == nil {
+		settings = ts.ReadFile("muxward.yaml")
+	}
+	s.host = host.Start(s.t, host.Config{Policy: policy, User: user, Settings: settings})
 }
 
 func who(ts *testscript.TestScript, name string) string {
