@@ -60,7 +60,7 @@ func (d *daemon) find(id int64) (grants.Grant, bool) {
 }
 
 // takeBackAct ends a grant. Its giver has to hold share or kick still on what it is
-// about; anybody else needs kick. A lockdown takes share: what was given can be taken
+// about, or approve for what they have approved; anybody else needs kick. A lockdown takes share: what was given can be taken
 // back all the same by who may kick.
 func (d *daemon) takeBackAct(who identity.Identity, c ctld.Call) (*gateway.Act, error) {
 	if d.grants == nil {
@@ -80,6 +80,9 @@ func (d *daemon) takeBackAct(who identity.Identity, c ctld.Call) (*gateway.Act, 
 	a.On = []access.Object{g.On}
 	if g.Giver.Person == who.Person() && !d.holds(who, g.On).Has(access.Kick) {
 		a.Verb = access.Share
+		if g.Source == grants.Approval { // who said yes needs no share for that, nor to take it back
+			a.Verb = access.Approve
+		}
 	}
 	a.Do = func(ctx context.Context, _ access.Object) (gateway.Result, error) {
 		return d.takeBack(ctx, g, who.Person(), c.Reason)
