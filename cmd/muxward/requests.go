@@ -165,7 +165,8 @@ func (d *daemon) knock() { d.executor.Knock() }
 // minded is how often it is looked whether the time of a request is over.
 const minded = time.Second
 
-// mindRequests has requests answered by no when their time is over.
+// mindRequests has requests answered by no when their time is over, and ends those of
+// whom has lost what it takes to ask.
 func (d *daemon) mindRequests() {
 	tick := time.NewTicker(minded)
 	defer tick.Stop()
@@ -180,6 +181,16 @@ func (d *daemon) mindRequests() {
 			ctx, cancel := context.WithTimeout(d.ctx, minded) // who answers it just then finds it out, too
 			_, _ = d.changeRequest(ctx, id, func(r grants.Request) (grants.Request, error) {
 				return r.End(grants.TimedOut, "muxward", "nobody has answered in time"), nil
+			})
+			cancel()
+		}
+		for _, r := range d.requests.List() {
+			if d.gateway.May(r.Who, gateway.Need{Verb: access.View, Object: r.On}).Allow {
+				continue
+			}
+			ctx, cancel := context.WithTimeout(d.ctx, minded)
+			_, _ = d.changeRequest(ctx, r.ID, func(r grants.Request) (grants.Request, error) {
+				return r.End(grants.Void, "muxward", "who asked may not view it now"), nil
 			})
 			cancel()
 		}
