@@ -43,7 +43,11 @@ func (d *daemon) requestAct(who identity.Identity, c ctld.Call) (*gateway.Act, e
 			return gateway.Result{}, errors.New("you have asked much in a short time; wait a little")
 		}
 		r.On, r.Target = o, gateway.Name(o)
-		asked, err := d.requests.Ask(r, func(r grants.Request) error { return d.recordRequest(ctx, r, who.Person(), "asks") })
+		var ending func(context.Context) (grants.Request, error)
+		asked, err := d.requests.Ask(r, func(r grants.Request) error {
+			ending = d.requests.Ending(r.ID) // it may be answered before its asker waits
+			return d.recordRequest(ctx, r, who.Person(), "asks")
+		})
 		if err != nil {
 			return gateway.Result{}, err
 		}
@@ -51,7 +55,7 @@ func (d *daemon) requestAct(who identity.Identity, c ctld.Call) (*gateway.Act, e
 		if c.Stands {
 			return gateway.Result{Value: d.shown(asked, who)}, nil
 		}
-		return gateway.Result{Value: begun{d.shown(asked, who), d, who}}, nil
+		return gateway.Result{Value: begun{d.shown(asked, who), d, who, ending}}, nil
 	}
 	return a, nil
 }
@@ -90,13 +94,14 @@ func length(flag, text string, least, most time.Duration) (time.Duration, error)
 // begun is a request whose asker waits for its end.
 type begun struct {
 	shownRequest
-	d   *daemon
-	who identity.Identity
+	d      *daemon
+	who    identity.Identity
+	ending func(context.Context) (grants.Request, error)
 }
 
 // Ends waits for the end of a request. Who goes before that takes it back.
 func (b begun) Ends(ctx context.Context) (any, error) {
-	r, err := b.d.requests.Wait(ctx, b.ID)
+	r, err := b.ending(ctx)
 	if err == nil {
 		return b.d.shown(r, b.who), nil
 	}

@@ -124,6 +124,19 @@ func (s *Requests) Wait(ctx context.Context, id string) (Request, error) {
 	s.mu.Lock()
 	w := s.find(id)
 	s.mu.Unlock()
+	return s.wait(ctx, id, w)
+}
+
+// Ending gives what waits for the end of a request, as [Requests.Wait] does, also if
+// that comes before it is called. It is for who records it: others answer it then.
+func (s *Requests) Ending(id string) func(context.Context) (Request, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	w := s.open[id]
+	return func(ctx context.Context) (Request, error) { return s.wait(ctx, id, w) }
+}
+
+func (s *Requests) wait(ctx context.Context, id string, w *waiting) (Request, error) {
 	if w == nil {
 		return Request{}, ErrNoRequest(id)
 	}

@@ -153,6 +153,22 @@ func TestRequestNotOneself(t *testing.T) {
 	}
 }
 
+// TestRequestAnsweredAtOnce: who asks hears of an answer that comes before they wait.
+func TestRequestAnsweredAtOnce(t *testing.T) {
+	var s Requests
+	var ending func(context.Context) (Request, error)
+	r, err := s.Ask(wish("bob"), func(r Request) error { ending = s.Ending(r.ID); return nil })
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Change(t.Context(), r.ID, func(r Request) (Request, error) { return r.End(Denied, "alice", ""), nil }); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := ending(t.Context()); err != nil || got.Answer != Denied {
+		t.Errorf("%+v, %v", got, err)
+	}
+}
+
 // TestRequestLastsAsAllSay: of those who approve, who says least is heeded, whoever
 // comes last.
 func TestRequestLastsAsAllSay(t *testing.T) {
