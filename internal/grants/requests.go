@@ -118,17 +118,9 @@ func (s *Requests) find(id string) *waiting {
 	return nil
 }
 
-// Wait waits for the end of an open request, and gives it as it is then. The error is
-// the cause of ctx's end.
-func (s *Requests) Wait(ctx context.Context, id string) (Request, error) {
-	s.mu.Lock()
-	w := s.find(id)
-	s.mu.Unlock()
-	return s.wait(ctx, id, w)
-}
-
-// Ending gives what waits for the end of a request, as [Requests.Wait] does, also if
-// that comes before it is called. It is for who records it: others answer it then.
+// Ending gives what waits for the end of a request, and gives it as it is then, also if
+// that comes before it is called. It is for who records it: others answer it only then.
+// The error is the cause of ctx's end.
 func (s *Requests) Ending(id string) func(context.Context) (Request, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -45,7 +45,7 @@ func answeredByMany(t *testing.T) {
 	r := asks(t, &s, "bob")
 	heard := make(chan Request, 1)
 	go func() {
-		end, err := s.Wait(t.Context(), r.ID)
+		end, err := s.Ending(r.ID)(t.Context())
 		if err != nil {
 			t.Error(err)
 		}
