@@ -162,7 +162,7 @@ func (d *daemon) assembleLine() {
 		Policy: d.policy, Servers: servers, Log: d.log, Executor: exe, Denials: d.denials,
 		Now: failpoint.Now,
 	})
-	d.tickets = &identity.Tickets{Keys: d.sshKeys, Now: d.gateway.Time, Owner: d.accountOwner}
+	d.tickets = &identity.Tickets{Keys: d.sshKeys, Now: d.gateway.Time, Owner: d.accountOwner, Second: d.secondOf}
 	prover := identity.NewProver(people{d.policy}, identity.WithAccounts(d.accounts), identity.WithPanes(servers.panes),
 		identity.WithTickets(d.tickets))
 	d.tmuxDoor = &tmuxd.Server{

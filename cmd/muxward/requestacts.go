@@ -66,6 +66,9 @@ func (d *daemon) wanted(who identity.Identity, c ctld.Call) (grants.Request, err
 	if d.grants == nil {
 		return r, errNoGrants
 	}
+	if !d.policy.Set().IsPerson(who.Person()) { // whoever is called so later would have it
+		return r, fmt.Errorf("%s is no person of the policy, and nothing is given to others; whoever keeps it lists people in people.yaml", who.Person())
+	}
 	role, verbs := c.Role, ""
 	if _, ok := access.Role(c.Role).Verbs(); !ok {
 		role, verbs = "", c.Role

@@ -88,6 +88,9 @@ func giving(r grants.Request, on access.Object) []gateway.Need {
 // who asked may view it still.
 func (d *daemon) still(ctx context.Context, r grants.Request) (access.Object, error) {
 	on := r.On
+	if !d.policy.Set().IsPerson(r.Who.Person()) {
+		return on, fmt.Errorf("%w: %s is no person of the policy any more", errVoid, r.Who.Person())
+	}
 	if on.Kind > access.Host {
 		now, err := d.gateway.Object(ctx, r.On.Owner, gateway.ByID(r.On))
 		lost := new(gateway.NotFound)

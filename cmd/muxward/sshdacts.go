@@ -152,17 +152,20 @@ func (d *daemon) ticketLine(ctx context.Context, who identity.Identity, c ctld.C
 // attachAct has a process be what it came as, which an sshd of the host has started, and
 // says what it is to run.
 func (d *daemon) attachAct(who identity.Identity, c ctld.Call) (*gateway.Act, error) {
-	return &gateway.Act{Name: "attach", Args: c.Argv, Open: true,
+	f, asked := forced{Tmux: d.tmux, Doors: d.config.Doors}, c.Argv
+	var wrong error
+	if len(c.Argv) == 1 {
+		if f.Argv, f.Mode, wrong = sshd.ReadCommand(c.Argv[0]); wrong != nil {
+			asked = []string{sshd.Hushed(c.Argv[0])}
+		}
+	}
+	return &gateway.Act{Name: "attach", Args: asked, Open: true,
 		Do: func(ctx context.Context, _ access.Object) (gateway.Result, error) {
 			if err := d.tickets.Arrive(who); err != nil {
 				return gateway.Result{}, err
 			}
-			f := forced{Tmux: d.tmux, Doors: d.config.Doors}
-			if len(c.Argv) == 1 {
-				var err error
-				if f.Argv, f.Mode, err = sshd.ReadCommand(c.Argv[0]); err != nil {
-					return gateway.Result{}, d.gateway.Refuse(ctx, gateway.Request{Identity: who}, c.Argv, err)
-				}
+			if wrong != nil {
+				return gateway.Result{}, d.gateway.Refuse(ctx, gateway.Request{Identity: who}, asked, wrong)
 			}
 			return gateway.Result{Value: f}, nil
 		}}, nil

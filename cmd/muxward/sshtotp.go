@@ -33,6 +33,14 @@ func (s *sshDoor) second(d *daemon) identity.SecondFactor {
 		Complain: d.complain}
 }
 
+// secondOf tells what a person has to prove beside a key, "" for nothing.
+func (d *daemon) secondOf(person string) string {
+	if d.ssh == nil || d.ssh.config.TOTP == "" {
+		return ""
+	}
+	return d.ssh.second(d).Of(person)
+}
+
 // loadTOTP puts the secrets of people in force. While the file cannot be used those stay
 // that were read last: nobody comes in without their second factor for it.
 func (s *sshDoor) loadTOTP(set *policy.Set, wrong *[]error) error {
@@ -88,6 +96,9 @@ func newSSHTOTPCmd() *cobra.Command {
 (ssh: {totp: FILE} in the configuration). A policy can demand it:
 
   forbid (principal, action, resource) when { context.door == "ssh" } unless { context.mfa };
+
+An sshd of the host asks for no codes: whoever has a secret here comes by muxward's own
+door alone.
 
 A running muxward notices a changed file by itself. Who is connected stays; who came
 in by a code of a secret that is replaced or removed does not.`,

@@ -47,8 +47,8 @@ func (g *Gateway) Refused(who identity.Identity, n Need, d access.Decision) *Ref
 // who may view something may ask for more of it. What was taken from them, and what
 // governs, is not offered.
 func (g *Gateway) askFor(who identity.Identity, n Need, d access.Decision) string {
-	// Who comes with a key has no commands of muxward's.
-	if who.Key() != "" || n.Whole || access.Governing.Has(n.Verb) || n.Verb == access.View ||
+	// Who comes with a key, or by a forced command, has no commands of muxward's.
+	if who.Key() != "" || who.OnlyStreams() || n.Whole || access.Governing.Has(n.Verb) || n.Verb == access.View ||
 		d.Rule == RuleLockdown || d.Rule == ruleRevocation || !g.Holds(who, n.Object).Has(access.View) {
 		return ""
 	}

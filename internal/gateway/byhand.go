@@ -35,8 +35,8 @@ func OwnHand(who identity.Identity) bool { return ownHand(who) }
 // handed reports whether an identity comes from where its person types, as far as can be
 // told: from a terminal of this host that is no pane, and by a door that could tell.
 // Whoever may type where somebody's key lies comes in at the others. A program that makes
-// itself a terminal is not found out.
+// itself a terminal is not found out. A forced command has none of muxward's commands.
 func handed(who identity.Identity) bool {
 	_, local := who.UID()
-	return local && who.Inside() == "" && !who.Detached()
+	return local && who.Inside() == "" && !who.Detached() && !who.OnlyStreams()
 }

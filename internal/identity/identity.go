@@ -195,6 +195,9 @@ func (i Identity) Subject() Subject {
 	if i.p.ticket != nil {
 		account = ""
 	}
-	key, _, _ := strings.Cut(i.p.key, " ") // what a certificate says is behind it
+	key := i.p.key
+	if end := strings.IndexAny(key, " ,"); end >= 0 { // what a certificate says is behind it, and that there was more
+		key = key[:end]
+	}
 	return Subject{i.p.person, account, uid, i.p.door, i.p.inside, key, i.p.mfa}
 }

@@ -51,6 +51,9 @@ type Tickets struct {
 	// Accounts are those that tickets are for, with their uids. Whoever comes as one of
 	// them is nobody, but for a ticket.
 	Accounts map[string]uint32
+	// Second tells what a person has to prove beside a key, "" for nothing: an sshd of the
+	// host does not ask for it, so who has that comes by no ticket. Nil: nobody has.
+	Second func(person string) string
 	// Owner says whose an account is by the policy in force, "" if nobody's. Nil: nobody's.
 	Owner func(uid uint32, account string) string
 
@@ -179,11 +182,22 @@ func (t *Tickets) worth(key ssh.PublicKey) (*SSHKey, error) {
 		return nil, err
 	}
 	k := list[0]
+	if err := t.enough(k.person); err != nil {
+		return nil, err
+	}
 	if slices.ContainsFunc(k.limits.from, func(f fromPattern) bool { return f.glob != "" }) {
 		return nil, errors.New("from= of the key has a star or question mark, which an sshd may compare with names, too: " +
 			"write addresses or networks (10.0.0.0/24), or no ticket is given for it")
 	}
 	return k, nil
+}
+
+// enough reports why a key alone is not, of a person.
+func (t *Tickets) enough(person string) error {
+	if t.Second == nil || t.Second(person) == "" {
+		return nil
+	}
+	return fmt.Errorf("%s has a second factor, which an sshd of the host does not ask for: they come by muxward's own ssh door", person)
 }
 
 func (t *Tickets) issue(conn process, account Account, k *SSHKey) (TicketLine, error) {
@@ -354,7 +368,7 @@ func (t *Tickets) stands(tk *ticket) error {
 	case !slices.ContainsFunc(list, func(k *SSHKey) bool { return k.limits.fromText == tk.from }):
 		return errors.New("where the key may come from has changed; log in again")
 	}
-	return nil
+	return t.enough(tk.person)
 }
 
 // proof is who came with the ticket, and as which process.

@@ -50,6 +50,17 @@ func joinsLater(argv []string) bool {
 // errJoinAlone is the error of a code among commands of tmux.
 var errJoinAlone = errors.New("a code is used by itself, as in: ssh HOST join CODE")
 
+// errJoinElsewhere is that of a code that an sshd of the host has taken.
+var errJoinElsewhere = errors.New("no code is used behind the host's sshd: use it at muxward's own ssh door, or by muxward join on the host")
+
+// Hushed gives a line that was refused for the log, without what may be a code.
+func Hushed(line string) string {
+	if _, _, err := ReadCommand(line); errors.Is(err, errJoinElsewhere) {
+		return joinWord + " ..." // however it was quoted
+	}
+	return hushed(line)
+}
+
 // hushed gives a line that was refused for the log, without what may be a code that was
 // mistyped.
 func hushed(line string) string {

@@ -1,6 +1,9 @@
 package sshd
 
-import "testing"
+import (
+	"strings"
+	"testing"
+)
 
 // TestJoinsByWords: what is behind join and is no flag is a code, however it is quoted;
 // what tmux does with the word stays tmux's.
@@ -21,6 +24,25 @@ func TestJoinsByWords(t *testing.T) {
 		c, err := readCommand(line)
 		if err != nil || joinsLater(c.argv) != want {
 			t.Errorf("%s: %v, %v", line, !want, err)
+		}
+	}
+}
+
+// TestCodesBehindAnotherSSHD: what an sshd of the host has taken uses no code, and what is
+// logged of it has none.
+func TestCodesBehindAnotherSSHD(t *testing.T) {
+	for _, line := range []string{
+		"join 7-abcd-efgh-jkmn-pqrs", "join 7-abcd efgh jkmn pqrs", "muxward join 7-abcd-efgh-jkmn-pqrs", "'join' '7-abcd-efgh-jkmn-pqrs'",
+		`tmux ls \; join 7-abcd-efgh-jkmn-pqrs`, "jo'in' 7-abcd-efgh-jkmn-pqrs",
+	} {
+		_, _, err := ReadCommand(line)
+		if got := Hushed(line); err == nil || strings.Contains(got, "efgh") {
+			t.Errorf("%q: %v, logged as %q", line, err, got)
+		}
+	}
+	for _, line := range []string{"tmux ls", "attach -t work", "join-pane -s :1", "tmux join -s :1 -t :2"} {
+		if _, _, err := ReadCommand(line); err != nil || Hushed(line) != line && !strings.Contains(line, "join") {
+			t.Errorf("%q: %v", line, err)
 		}
 	}
 }

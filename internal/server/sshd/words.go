@@ -110,9 +110,13 @@ func (s *splitter) double(rest string) (int, error) {
 }
 
 // ReadCommand reads what `ssh host WORDS` sends, as the door does, for those who come by
-// another sshd: a tmux command, and -C or -CC if that is to be in control mode.
+// another sshd: a tmux command, and -C or -CC if that is to be in control mode. A code is
+// not used there. What is refused is logged as [Hushed] gives it.
 func ReadCommand(line string) (argv []string, mode string, err error) {
 	c, err := readCommand(line)
+	if _, coming := joins(c.argv); err == nil && (coming || joinsLater(c.argv)) {
+		err = errJoinElsewhere
+	}
 	return c.argv, c.mode, err
 }
 
