@@ -29,6 +29,7 @@ func TestSS02NameChanged(t *testing.T) {
 				w.t.Fatalf("as %s: %v", second, err)
 			}
 			w.lookSSH(client, look)
+			_ = client.Close() // or muxward is not at rest in the end
 		}
 		n := newName(owner)
 		_, err := w.dialSSHNamed(n, 40, switched{named{n, owner, w.signerOf(stranger).PublicKey(), w.signerOf(stranger)}, typist})
