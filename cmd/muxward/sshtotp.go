@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -10,7 +11,6 @@ import (
 	"strings"
 	"syscall"
 
-	"github.com/boombuler/barcode/qr"
 	"github.com/pquerna/otp/totp"
 	"github.com/spf13/cobra"
 
@@ -156,7 +156,7 @@ QR code. It is shown only here: whoever reads it can make the codes.`,
 			if f.json {
 				return printJSON(cmd, map[string]string{"person": person, "url": key.URL()})
 			}
-			return showTOTP(newPaint(cmd), key.URL())
+			return showTOTP(cmd.OutOrStdout(), key.URL())
 		},
 	}
 	f.add(cmd)
@@ -167,19 +167,11 @@ QR code. It is shown only here: whoever reads it can make the codes.`,
 }
 
 // showTOTP prints an otpauth:// line, and draws it where a person looks.
-func showTOTP(p paint, url string) error {
-	p.printf("%s\n", url)
-	if !p.colour {
-		return p.err()
+func showTOTP(w io.Writer, url string) error {
+	if _, err := fmt.Fprintln(w, url); err != nil {
+		return err
 	}
-	code, err := qr.Encode(url, qr.L, qr.Auto)
-	if err != nil {
-		return fmt.Errorf("draw the QR code: %w", err)
-	}
-	return p.printf("%s", drawn(code.Bounds().Dx(), func(x, y int) bool {
-		r, _, _, _ := code.At(x, y).RGBA()
-		return r == 0
-	}))
+	return showQR(w, url)
 }
 
 func newSSHTOTPRemoveCmd() *cobra.Command {
@@ -298,30 +290,4 @@ func sysOf(info fs.FileInfo, err error) (*syscall.Stat_t, bool) {
 	}
 	st, ok := info.Sys().(*syscall.Stat_t)
 	return st, ok
-}
-
-// drawn draws a QR code with two modules in each character, light on black whatever the
-// terminal's colours are, and what has to be light around it.
-func drawn(size int, dark func(x, y int) bool) string {
-	const around = 2
-	light := func(x, y int) bool { return x < 0 || y < 0 || x >= size || y >= size || !dark(x, y) }
-	var b strings.Builder
-	for y := -around; y < size+around; y += 2 {
-		b.WriteString("\x1b[38;5;231;48;5;16m")
-		for x := -around; x < size+around; x++ {
-			top, below := light(x, y), light(x, y+1)
-			switch {
-			case top && below:
-				b.WriteString("█")
-			case top:
-				b.WriteString("▀")
-			case below:
-				b.WriteString("▄")
-			default:
-				b.WriteString(" ")
-			}
-		}
-		b.WriteString("\x1b[m\n")
-	}
-	return b.String()
 }

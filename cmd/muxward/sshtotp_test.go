@@ -13,7 +13,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/boombuler/barcode/qr"
 	"github.com/pquerna/otp/totp"
 
 	"github.com/muxward/muxward/internal/config"
@@ -177,36 +176,5 @@ func TestCodesFollowTheWall(t *testing.T) {
 	}
 	if err := codes.Ask("bob", says); err == nil || !strings.Contains(err.Error(), "used") {
 		t.Errorf("once more: %v", err)
-	}
-}
-
-// TestDrawn: what is drawn is the code, module by module, with light around it.
-func TestDrawn(t *testing.T) {
-	code, err := qr.Encode("otpauth://totp/x:bob?secret=JBSWY3DPEHPK3PXP", qr.L, qr.Auto)
-	if err != nil {
-		t.Fatal(err)
-	}
-	size := code.Bounds().Dx()
-	dark := func(x, y int) bool { r, _, _, _ := code.At(x, y).RGBA(); return r == 0 }
-	rows := strings.Split(strings.TrimSuffix(drawn(size, dark), "\n"), "\n")
-	for i, row := range rows {
-		row, begins := strings.CutPrefix(row, "\x1b[38;5;231;48;5;16m")
-		row, ends := strings.CutSuffix(row, "\x1b[m")
-		if !begins || !ends || len([]rune(row)) != size+4 {
-			t.Fatalf("row %d: %q", i, row)
-		}
-		for j, c := range []rune(row) {
-			top, below := c == '█' || c == '▀', c == '█' || c == '▄'
-			for k, light := range []bool{top, below} {
-				x, y := j-2, 2*i+k-2
-				inside := x >= 0 && y >= 0 && x < size && y < size
-				if light != (!inside || !dark(x, y)) {
-					t.Fatalf("at %d, %d it is light: %v", x, y, light)
-				}
-			}
-		}
-	}
-	if 2*len(rows) < size+4 {
-		t.Errorf("%d rows for %d modules", len(rows), size)
 	}
 }
