@@ -78,8 +78,10 @@ func TestRV06ClockSetForward(t *testing.T) {
 			w.gain("a year later carol looks on")
 			leave(x)
 		}
-		if out := w.Muxward(root, "grants").Out; strings.Contains(out, "yes") {
-			w.t.Errorf("it counts: %s", out)
-		}
+		out := ""
+		tmuxtest.Eventually(w.t, func() bool { // the clock is looked at now and then
+			out = w.Muxward(root, "grants").Out
+			return !strings.Contains(out, "yes")
+		}, "it counts for nothing: %s", &out)
 	}}.run(t)
 }
