@@ -339,44 +339,17 @@ type closedInvite struct {
 func (d *daemon) revokeInvite(ctx context.Context, v grants.Invite, by, why string) (gateway.Result, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), revokeTime)
 	defer cancel()
-	if !d.dropInvite(v.ID) {
+	if !d.drop(v.ID, d.isInvite) {
 		return gateway.Result{}, errNoInvite(v.ID)
 	}
 	whose := d.restingOnInvite(v.ID)
-	d.moveGrants()
-	type written struct {
-		closedInvite
-		err error
-	}
-	kept := make(chan written, 1)
-	d.wg.Go(func() {
-		var w written
-		w.Invite, w.Taken, w.err = d.writeRevoked(v, by, why)
-		kept <- w
-	})
-	out := closedInvite{Invite: shownOf(v), Report: d.gateway.ReconsiderThose(ctx, whose, "an invite was revoked")}
-	var err error
-	select {
-	case w := <-kept:
-		out.Invite, out.Taken, err = w.Invite, w.Taken, w.err
-	case <-ctx.Done():
-		err = fmt.Errorf("invite %d is revoked now, but that is not on disk yet: it may be there again after a restart", v.ID)
-	}
-	for _, u := range out.Report.Unconfirmed {
-		err = errors.Join(err, errors.New("not confirmed: "+u))
-	}
+	out, rep, err := dropped(ctx, d, closedInvite{Invite: shownOf(v)}, func() (w closedInvite, err error) {
+		w.Invite, w.Taken, err = d.writeRevoked(v, by, why)
+		return w, err
+	}, func() gateway.Report { return d.gateway.ReconsiderThose(ctx, whose, "an invite was revoked") },
+		fmt.Sprintf("invite %d is revoked", v.ID))
+	out.Report = rep
 	return gateway.Result{Value: out}, err
-}
-
-// dropInvite has an invite open nothing and what came by it count no more.
-func (d *daemon) dropInvite(id int64) bool {
-	d.moving.Lock()
-	defer d.moving.Unlock()
-	if _, ok := d.grants.FindInvite(id); !ok || d.taken[id] {
-		return false
-	}
-	d.taken[id] = true
-	return true
 }
 
 // restingOnInvite reports of whom what they hold may rest on what came by an invite.
@@ -399,17 +372,13 @@ func (d *daemon) restingOnInvite(id int64) func(person string) bool {
 
 // writeRevoked writes and records what holds already.
 func (d *daemon) writeRevoked(v grants.Invite, by, why string) (shownInvite, []grants.Grant, error) {
-	d.granting <- struct{}{} // nobody waits for this but who can do without
-	ended, taken, err := d.grants.RevokeInvite(context.Background(), v.ID, by, why, d.now())
-	d.granting.leave()
+	var ended grants.Invite
+	var taken []grants.Grant
+	var err error
+	d.writeDropped(v.ID, d.isInvite, func() { ended, taken, err = d.grants.RevokeInvite(context.Background(), v.ID, by, why, d.now()) })
 	if ended.ID == 0 { // its time was over meanwhile
 		ended = v
 	}
-	d.moving.Lock()
-	if _, still := d.grants.FindInvite(v.ID); !still {
-		delete(d.taken, v.ID)
-	}
-	d.moving.Unlock()
 	err = errors.Join(err, d.recordInvite(context.Background(), ended, "revoked"))
 	for _, g := range taken {
 		err = errors.Join(err, d.recordGrant(context.Background(), g, "taken back"))

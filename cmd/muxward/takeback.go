@@ -60,8 +60,8 @@ func (d *daemon) find(id int64) (grants.Grant, bool) {
 }
 
 // takeBackAct ends a grant. Its giver has to hold share or kick still on what it is
-// about, or approve for what they have approved; anybody else needs kick. A lockdown takes share: what was given can be taken
-// back all the same by who may kick.
+// about, or approve for what they have approved; anybody else needs kick. A lockdown takes
+// share: what was given can be taken back all the same by who may kick.
 func (d *daemon) takeBackAct(who identity.Identity, c ctld.Call) (*gateway.Act, error) {
 	if d.grants == nil {
 		return nil, errNoGrants
@@ -98,38 +98,49 @@ func (d *daemon) takeBack(ctx context.Context, g grants.Grant, by, why string) (
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), revokeTime)
 	defer cancel()
 	whose := d.restingOn(g.Who)
-	if !d.drop(g.ID) {
+	if !d.drop(g.ID, d.isGiven) {
 		return gateway.Result{}, errNoGrant(g.ID)
 	}
+	g, rep, err := dropped(ctx, d, g, func() (grants.Grant, error) { return d.writeTakenBack(g, by, why) },
+		func() gateway.Report { return d.gateway.ReconsiderThose(ctx, whose, "a grant was taken back") },
+		fmt.Sprintf("grant %d is taken back", g.ID))
+	return gateway.Result{Value: takenBack{Grant: g, Report: rep}}, err
+}
+
+// dropped puts in force that something was dropped, has it written meanwhile, and ends
+// what rested on it. It gives what was written, or what it was if that takes longer than
+// ctx.
+func dropped[T any](ctx context.Context, d *daemon, was T, write func() (T, error), end func() gateway.Report, what string) (T, gateway.Report, error) {
 	d.moveGrants()
 	type written struct {
-		g   grants.Grant
-		err error
+		value T
+		err   error
 	}
 	kept := make(chan written, 1)
 	d.wg.Go(func() {
-		g, err := d.writeTakenBack(g, by, why)
-		kept <- written{g, err}
+		value, err := write()
+		kept <- written{value, err}
 	})
-	rep := d.gateway.ReconsiderThose(ctx, whose, "a grant was taken back")
+	rep := end()
 	var err error
 	select {
 	case w := <-kept:
-		g, err = w.g, w.err
+		was, err = w.value, w.err
 	case <-ctx.Done():
-		err = fmt.Errorf("grant %d is taken back now, but that is not on disk yet: it may be there again after a restart", g.ID)
+		err = errors.New(what + " now, but that is not on disk yet: it may be there again after a restart")
 	}
 	for _, u := range rep.Unconfirmed {
 		err = errors.Join(err, errors.New("not confirmed: "+u))
 	}
-	return gateway.Result{Value: takenBack{Grant: g, Report: rep}}, err
+	return was, rep, err
 }
 
-// drop has a grant count no more, and reports whether it was given.
-func (d *daemon) drop(id int64) bool {
+// drop has a grant count no more, or an invite open nothing and what came by it count no
+// more, and reports whether it was there.
+func (d *daemon) drop(id int64, there func(int64) bool) bool {
 	d.moving.Lock()
 	defer d.moving.Unlock()
-	if _, ok := d.grants.Find(id); !ok || d.taken[id] {
+	if !there(id) || d.taken[id] {
 		return false
 	}
 	d.taken[id] = true
@@ -138,18 +149,37 @@ func (d *daemon) drop(id int64) bool {
 
 // writeTakenBack writes and records what holds already, however long the disk takes.
 func (d *daemon) writeTakenBack(g grants.Grant, by, why string) (grants.Grant, error) {
-	d.granting <- struct{}{} // nobody waits for this but who can do without
-	ended, err := d.grants.TakeBack(context.Background(), g.ID, by, why, d.now())
-	d.granting.leave()
+	var ended grants.Grant
+	var err error
+	d.writeDropped(g.ID, d.isGiven, func() { ended, err = d.grants.TakeBack(context.Background(), g.ID, by, why, d.now()) })
 	if ended.ID == 0 { // its time was over meanwhile
 		ended = g
 	}
-	d.moving.Lock()
-	if _, still := d.grants.Find(g.ID); !still {
-		delete(d.taken, g.ID)
-	}
-	d.moving.Unlock()
 	return ended, errors.Join(err, d.recordGrant(context.Background(), ended, "taken back"))
+}
+
+// writeDropped writes that something was dropped, in its turn, and forgets that when the
+// store has it.
+func (d *daemon) writeDropped(id int64, there func(int64) bool, write func()) {
+	d.granting <- struct{}{} // nobody waits for this but who can do without
+	write()
+	d.granting.leave()
+	d.moving.Lock()
+	defer d.moving.Unlock()
+	if !there(id) {
+		delete(d.taken, id)
+	}
+}
+
+// isGiven and isInvite report whether the store has a grant, or an invite, of this number.
+func (d *daemon) isGiven(id int64) bool {
+	_, ok := d.grants.Find(id)
+	return ok
+}
+
+func (d *daemon) isInvite(id int64) bool {
+	_, ok := d.grants.FindInvite(id)
+	return ok
 }
 
 // takenBack is what `grants take-back` came to.
