@@ -95,7 +95,7 @@ func (b *bed) floodPaste() {
 		b.t.Errorf("muxward has grown by %d KiB", grown)
 	}
 	x.Type("\x1b[201~")
-	x.WaitFor("the paste is larger than 262144 bytes and was not sent")
+	x.WaitTold("the paste is larger than 262144 bytes and was not sent")
 	x.Type("#")
 	b.arrived("#")
 	if got := string(b.rec.Bytes()); got != "#" {

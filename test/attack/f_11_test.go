@@ -58,7 +58,7 @@ func (b *bed) fillsUp(full func() (free func())) {
 		frozen := "f" + randomWord()
 		typed := time.Now()
 		c.Type(frozen)
-		c.WaitFor("not typed")
+		c.WaitTold("not typed")
 		inTime(t, typed, time.Second, "refused on a full disk")
 		news := "n" + randomWord()
 		b.server.Run("rename-window", "-t", "other:0", news)

@@ -150,7 +150,7 @@ func TestF13SlowSync(t *testing.T) {
 	disk.set(freeze)
 	late := "l" + randomWord()
 	c.Type(late)
-	c.WaitFor("not typed")
+	c.WaitTold("not typed")
 	disk.set(thaw)
 	b.turnsGreen()
 	after := "a" + randomWord()

@@ -37,7 +37,7 @@ func TestF42StateRemoved(t *testing.T) {
 	}, "new commands are refused")
 	n := b.rec.Len()
 	c.Type("unwritten")
-	c.WaitFor("not typed")
+	c.WaitTold("not typed")
 	if b.rec.Len() != n {
 		t.Errorf("typed without a record: %q", b.rec.Bytes()[n:])
 	}

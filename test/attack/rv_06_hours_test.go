@@ -44,7 +44,7 @@ func TestRV06HoursOver(t *testing.T) {
 		x.WaitFor("within")
 		set(17, 59, 57)
 		tmuxtest.Eventually(w.t, x.Exited, "carol's display is closed")
-		x.WaitFor("may not view this any more")
+		x.WaitTold("may not view this any more")
 		w.refused(typist, "send-keys", "-t", "mwalice/rv", "over")
 		set(12, 0, 0)
 		w.refused(typist, "send-keys", "-t", "mwalice/rv", "back")

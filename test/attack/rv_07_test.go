@@ -45,7 +45,7 @@ func TestRV07LockedDownWhileTyping(t *testing.T) {
 			close(k.stop)
 			<-k.stopped
 			if !w.control {
-				x.WaitFor("locked down by mwalice: incident")
+				x.WaitTold("locked down by mwalice: incident")
 			}
 			paste(w.server, rv.pane, "!")
 			var late []byte
@@ -121,7 +121,7 @@ func TestRV07LockedDownOnABadDay(t *testing.T) {
 		if r := b.Muxward(owner, "unlock", "-t", "shared:0.0"); r.Code != 0 {
 			t.Errorf("the pane is not unlocked: %+v", r)
 		}
-		c.WaitFor("locked down by root")
+		c.WaitTold("locked down by root")
 		paste(b.server, "shared:0.0", "mark"+late)
 		b.arrived("mark" + late)
 		if got := string(b.rec.Bytes()); strings.Contains(got, later) {

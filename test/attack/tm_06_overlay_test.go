@@ -177,7 +177,7 @@ func TestTM06ListTakenBack(t *testing.T) {
 			soonIf(true, func() bool { return x.Contains(w.mark) })
 			return
 		}
-		x.WaitFor("not permitted: view on pane")
+		x.WaitTold("not permitted: view on pane")
 		x.Type("\x02w")
 		x.WaitFor("where to?")
 		x.Type("q\x02d")
@@ -208,7 +208,7 @@ func TestTM06ListOpen(t *testing.T) {
 			x.WaitFor(told)
 			from = strings.Index(string(x.Bytes()), told) // what is before that had left for him
 			x.Type("j/kept")
-			x.WaitFor("the list is not shown any more")
+			x.WaitTold("the list is not shown any more")
 			x.Resize(90, 30)
 			w.server.Run("detach-client", "-s", "shared")
 			x.ExitCode()

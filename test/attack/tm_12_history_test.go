@@ -74,7 +74,7 @@ func TestTM12HistoryTakenBack(t *testing.T) {
 			soonIf(true, func() bool { return x.Contains(w.mark) })
 			return
 		}
-		x.WaitFor("not permitted: scroll on pane")
+		x.WaitTold("not permitted: scroll on pane")
 		x.Type("\x1b[15~\x02d")
 		x.ExitCode()
 	}}.run(t)
@@ -110,7 +110,7 @@ func TestTM12HistoryWaits(t *testing.T) {
 			soonIf(true, func() bool { return x.Contains(w.mark) })
 			return
 		}
-		x.WaitFor("you may not look back here any more")
+		x.WaitTold("you may not look back here any more")
 		w.server.Run("detach-client", "-s", "shared")
 		x.ExitCode()
 	}}.run(t)

@@ -206,7 +206,7 @@ func TestTM13AnswerAfterTheRightIsLost(t *testing.T) {
 			soonIf(true, func() bool { return w.rec.Len() > 0 })
 			return
 		}
-		x.WaitFor("not permitted: type on pane; ask mwalice")
+		x.WaitTold("not permitted: type on pane; ask mwalice")
 	}}.run(t)
 }
 
@@ -224,12 +224,12 @@ func TestTM13MoreBindingsThanAnybodyHas(t *testing.T) {
 		x.WaitFor("recording")
 		x.Type("\x1b[15~\x1b[17~")
 		if !w.control {
-			x.WaitFor("not permitted: execute on server")
+			x.WaitTold("not permitted: execute on server")
 		}
 		soonIf(w.control, func() bool { return caught(w) })
 		if !w.control {
 			x.Type("\x1b[19~")
-			x.WaitFor("what this key is bound to is not read here")
+			x.WaitTold("what this key is bound to is not read here")
 		}
 		var many strings.Builder
 		for i := range 4 {
@@ -238,7 +238,7 @@ func TestTM13MoreBindingsThanAnybodyHas(t *testing.T) {
 		w.source(many.String())
 		x.Type("\x1b[18~")
 		if !w.control { // it may be bound to something else by now
-			x.WaitFor("key bindings cannot be looked up")
+			x.WaitTold("key bindings cannot be looked up")
 		}
 		x.Type("x")
 		w.permit("x")

@@ -31,7 +31,7 @@ func TestTM32SynchronizedPanes(t *testing.T) {
 		for _, keys := range []string{"k", "\x1b[A", "\x1b[200~pasted\x1b[201~"} {
 			x.Type(keys)
 			if !w.control {
-				x.WaitFor("not typed: synchronize-panes")
+				x.WaitTold("not typed: synchronize-panes")
 				x.WaitGone("not typed: synchronize-panes")
 			}
 		}

@@ -57,7 +57,7 @@ func TestClockSetBack(t *testing.T) {
 	if code := b.ExitCode(); code != 1 {
 		t.Errorf("bob's client exits %d", code)
 	}
-	b.WaitFor("may not view this any more")
+	b.WaitTold("may not view this any more")
 	if r := h.Tmux(host.Bob, "ls"); r.Code == 0 {
 		t.Errorf("bob comes back: %q", r.Out)
 	}

@@ -76,7 +76,7 @@ func TestTimeIsOver(t *testing.T) {
 	if code := b.ExitCode(); code != 1 {
 		t.Errorf("bob's client exits %d: %q", code, b.Screen())
 	}
-	b.WaitFor("may not view this any more")
+	b.WaitTold("may not view this any more")
 	if r := h.Tmux(host.Bob, "ls"); r.Code == 0 {
 		t.Errorf("bob still sees %q", r.Out)
 	}

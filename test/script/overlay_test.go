@@ -56,6 +56,6 @@ func TestListsOnASmallTerminal(t *testing.T) {
 		x.Resize(44, 13) // which ends it
 		tmuxtest.Eventually(t, func() bool { return !x.Contains("/other_") && x.Contains("in-the-pane") }, "%s: it has ended; there is\n%v", what, x)
 		x.Type("k")
-		x.WaitFor("the list is not shown any more")
+		x.WaitTold("the list is not shown any more")
 	}
 }

@@ -121,7 +121,7 @@ func TestOwnPlaceOfASlowTerminal(t *testing.T) {
 		t.Fatalf("revoke: %+v", r)
 	}
 	bob.Resume()
-	bob.WaitFor("you may not view this any more")
+	bob.WaitTold("you may not view this any more")
 	if code := bob.ExitCode(); code != 1 {
 		t.Errorf("bob's client exits with %d", code)
 	}

@@ -36,6 +36,7 @@ var accounts = map[string]string{
 //	attach NAME WHO ARG...    run tmux as somebody on a terminal called NAME
 //	type NAME TEXT            type there; \r, \e and \xNN are understood
 //	see NAME TEXT             wait until the text is on the screen (! see: it must not be there)
+//	told NAME TEXT            wait until the text is there, or has been since they typed: for what goes away by itself
 //	fades NAME TEXT           wait until the text is not on the screen any more
 //	control NAME WHO ARG...   run tmux -C as somebody, on pipes, called NAME
 //	say NAME LINE             send a line there
@@ -78,7 +79,7 @@ func (t teller) Verbose() bool                      { return testing.Verbose() }
 
 func (s *scene) commands() map[string]func(*testscript.TestScript, bool, []string) {
 	return map[string]func(*testscript.TestScript, bool, []string){
-		"host": s.start, "as": s.as, "attach": s.attach, "type": s.typeText, "see": s.see, "fades": s.fades, "gone": s.gone,
+		"host": s.start, "as": s.as, "attach": s.attach, "type": s.typeText, "see": s.see, "told": s.told, "fades": s.fades, "gone": s.gone,
 		"sane": s.sane, "real": s.real, "signal": s.signal, "run": s.run, "ended": s.ended,
 		"reload": s.reload, "until": s.wait, "keep": keep,
 		"control": s.control, "say": s.say, "hear": s.hear, "ends": s.ends,
@@ -156,6 +157,13 @@ func (s *scene) see(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	s.until(ts, func() bool { return x.Contains(args[1]) }, func() string {
 		return fmt.Sprintf("%s does not show %q:\n%s", args[0], args[1], strings.Join(x.Screen(), "\n"))
+	})
+}
+
+func (s *scene) told(ts *testscript.TestScript, _ bool, args []string) {
+	x := s.at(ts, args[0])
+	s.until(ts, func() bool { return x.Told(args[1]) }, func() string {
+		return fmt.Sprintf("%s was not told %q:\n%s", args[0], args[1], strings.Join(x.Screen(), "\n"))
 	})
 }
 

@@ -67,7 +67,7 @@ func TestLookBackInOnePane(t *testing.T) {
 	}, "carol's display has the size of her terminal")
 	tmuxtest.Eventually(t, func() bool { return slices.Equal(alice.Screen(), carol.Screen()) }, "they see the same again")
 	carol.Type("kkk") // for what she did not leave herself: typed to nobody
-	carol.WaitFor("you do not look back any more")
+	carol.WaitTold("you do not look back any more")
 	tmuxtest.Eventually(t, func() bool { return slices.Equal(alice.Screen(), carol.Screen()) }, "the notice has gone")
 	carol.Type("\x02[/right 100\rw e\r")
 	text := "\x1b]52;c;" + base64.StdEncoding.EncodeToString([]byte("100")) + "\x07"

@@ -50,7 +50,7 @@ func TestSSH(t *testing.T) {
 	c := h.SSHTerminal(host.Carol, tmuxtest.TerminalConfig{}, "x@127.0.0.1", "attach", "-t", "mwalice/work")
 	c.WaitFor("alice-was-here")
 	b.Type("bob-types\r")
-	b.WaitFor("not permitted")
+	b.WaitTold("not permitted")
 	c.Type("carol-types\r")
 	a.WaitFor("carol-types")
 	if a.Contains("bob-types") {
@@ -125,7 +125,7 @@ func TestSSHLookBack(t *testing.T) {
 	b.WaitFor("looking back")
 	less := strings.Replace(shared, "role: viewer, on: mwalice/work", "verbs: [view], on: mwalice/work", 1)
 	h.Reload("grants.yaml", less)
-	b.WaitFor("you may not look back here any more")
+	b.WaitTold("you may not look back here any more")
 	b.WaitGone("looking back")
 	h.VerifyAudit()
 }

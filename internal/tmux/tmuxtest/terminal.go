@@ -46,7 +46,9 @@ type Terminal struct {
 	mu     sync.Mutex
 	scr    screen // nil once it is closed
 	got    []byte
-	paused chan struct{} // not nil while nothing is read
+	since  int            // how long got was when keys were typed last
+	told   map[string]int // how long, up to the end of a text that was waited for
+	paused chan struct{}  // not nil while nothing is read
 }
 
 // Attach runs tmux with args on a new terminal.
@@ -104,7 +106,7 @@ func Open(t testing.TB, c TerminalConfig, program string, args ...string) *Termi
 		t.Fatal(err)
 	}
 	guard(t, cmd.Process.Pid)
-	x := &Terminal{t: t, cmd: cmd, master: master, slave: slave, done: make(chan struct{}), allRead: make(chan struct{})}
+	x := &Terminal{t: t, cmd: cmd, master: master, slave: slave, done: make(chan struct{}), allRead: make(chan struct{}), told: map[string]int{}}
 	x.first = first
 	var answers io.Reader
 	x.scr, answers = newScreen(c.Cols, c.Rows)
@@ -174,6 +176,9 @@ func (x *Terminal) read() {
 // Type sends keys as a terminal would: the bytes, as they are.
 func (x *Terminal) Type(keys string) {
 	x.t.Helper()
+	x.mu.Lock()
+	x.since = len(x.got)
+	x.mu.Unlock()
 	if _, err := io.WriteString(x.master, keys); err != nil {
 		x.t.Fatalf("tmuxtest: type %q: %v", keys, err)
 	}
@@ -221,6 +226,29 @@ func (x *Terminal) WaitFor(text string) {
 	if !poll(Patience, func() bool { return x.Contains(text) }) {
 		x.t.Fatalf("%q is not shown within %s; shown:\n%s", text, Patience, strings.Join(x.Screen(), "\n"))
 	}
+}
+
+// WaitTold waits until text is on the screen or has been there: since keys were
+// typed last, and since it was waited for last. It is for what goes away by itself,
+// which a busy machine may miss.
+func (x *Terminal) WaitTold(text string) {
+	x.t.Helper()
+	if !poll(Patience, func() bool { return x.Told(text) }) {
+		x.t.Fatalf("%q was not shown within %s; shown:\n%s", text, Patience, strings.Join(x.Screen(), "\n"))
+	}
+}
+
+// Told is what [Terminal.WaitTold] waits for.
+func (x *Terminal) Told(text string) bool {
+	now := x.Contains(text)
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	from := max(x.since, x.told[text])
+	at := bytes.LastIndex(x.got[from:], []byte(text))
+	if at >= 0 {
+		x.told[text] = from + at + len(text)
+	}
+	return now || at >= 0
 }
 
 // WaitGone waits until text is in no row of the screen.
