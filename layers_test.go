@@ -17,6 +17,7 @@ const module = "github.com/muxward/muxward/"
 var layers = map[string]int{
 	"internal/soak":               0,
 	"internal/failpoint":          0,
+	"internal/teeth":              0,
 	"internal/pace":               0,
 	"internal/tmux":               0,
 	"internal/identity":           0,
@@ -48,6 +49,8 @@ var beside = map[string]string{
 	"internal/attach -> internal/attach/keeper":        "an attachment registers its terminal",
 	"internal/attach/keeper -> internal/attach/screen": "the keeper puts a screen back as an attachment would",
 	"internal/identity -> internal/tmux":               "panes are named by their ids",
+	"internal/identity -> internal/teeth":              "a control run takes a check out",
+	"internal/tmux -> internal/teeth":                  "a control run takes a check out",
 }
 
 // forbidden is what the doors must never see, whatever their layer allows.

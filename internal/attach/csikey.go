@@ -126,7 +126,7 @@ func (d *Decoder) csiKey(p []byte) {
 		return
 	}
 	q, ok := readParameters(body)
-	if !dropReplies && !ok {
+	if !dropReplies() && !ok {
 		d.addKeys(p, "")
 	}
 	if !ok || q.or(1, 1, keyPressed) == keyReleased {

@@ -168,7 +168,7 @@ const (
 // OSC number ; or a title — DCS with one of the forms of XTVERSION, DECRQSS, XTGETTCAP and
 // DA3 — APC G of the graphics protocol.
 func looksLikeReply(p []byte) guess {
-	if !dropReplies {
+	if !dropReplies() {
 		return no
 	}
 	head := replyHead(p)

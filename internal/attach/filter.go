@@ -92,7 +92,7 @@ func (f *Filter) Answers() []byte {
 
 // Append appends what of src may be shown to dst.
 func (f *Filter) Append(dst, src []byte) []byte {
-	if unfiltered {
+	if unfiltered() {
 		return append(dst, src...)
 	}
 	for i := 0; i < len(src); {

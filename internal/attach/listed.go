@@ -1,8 +1,6 @@
-//go:build !teeth_filter
-
 package attach
 
+import "github.com/muxward/muxward/internal/teeth"
+
 // unfiltered lets everything through that tmux draws.
-//
-// The build tag teeth_filter turns it on, for the control runs of test/attack.
-const unfiltered = false
+func unfiltered() bool { return teeth.Out(teeth.Filter) }

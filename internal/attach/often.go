@@ -1,11 +1,13 @@
-//go:build !teeth_resize
-
 package attach
 
-import "time"
+import (
+	"time"
+
+	"github.com/muxward/muxward/internal/teeth"
+)
 
 // resizeEvery is the least time between two sizes that tmux hears of.
-//
-// The build tag teeth_resize has tmux hear of each, for the control runs of
-// test/attack.
 const resizeEvery = 50 * time.Millisecond
+
+// often reports whether a size comes too early, with so much of that time left.
+func often(left time.Duration) bool { return left > 0 && !teeth.Out(teeth.Resize) }

@@ -226,7 +226,7 @@ func (o *output) put(p []byte) error {
 			return nil
 		}
 	}
-	if len(o.queue)+len(p) > maxQueue+len(o.cover) { // of what covers the display, one is queued
+	if behind(len(o.queue)+len(p), maxQueue+len(o.cover)) { // of what covers the display, one is queued
 		o.lag(len(p))
 	} else {
 		o.queue = append(o.queue, p...)

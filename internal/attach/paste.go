@@ -49,8 +49,8 @@ func (p *paste) add(b []byte, now time.Time, limit int) time.Time {
 	// The end may be cut: it is looked for in what may be its begin, too.
 	from := max(0, len(p.rest)-len(pasteEnd)+1)
 	p.rest = append(p.rest, b...)
-	if i := bytes.LastIndex(p.rest[from:], []byte(pasteEnd)); i >= 0 && (wholePastes || !p.ended) {
-		if !wholePastes {
+	if i := bytes.LastIndex(p.rest[from:], []byte(pasteEnd)); i >= 0 && (wholePastes() || !p.ended) {
+		if !wholePastes() {
 			i = bytes.Index(p.rest[from:], []byte(pasteEnd))
 		}
 		i += from

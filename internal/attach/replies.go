@@ -1,8 +1,6 @@
-//go:build !teeth_replies
-
 package attach
 
+import "github.com/muxward/muxward/internal/teeth"
+
 // dropReplies: what a terminal says by itself is not typed.
-//
-// The build tag teeth_replies takes that out, for the control runs of test/attack.
-const dropReplies = true
+func dropReplies() bool { return !teeth.Out(teeth.Replies) }

@@ -35,7 +35,7 @@ func (r *resizer) request() {
 	case r.over || r.pending != nil:
 		r.mu.Unlock()
 		return
-	case wait > 0:
+	case often(wait):
 		r.pending = time.AfterFunc(wait, func() { r.a.spawn(r.apply) })
 		r.mu.Unlock()
 		return

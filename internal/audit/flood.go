@@ -37,7 +37,7 @@ func newFlood(perPerson int) *flood {
 
 // absorb reports whether ev is only to be counted.
 func (f *flood) absorb(ev *access.Event, now time.Time) bool {
-	if !counting || ev.Allowed || ev.Kind != access.EventDenied && ev.Kind != access.EventDoor {
+	if !counting() || ev.Allowed || ev.Kind != access.EventDenied && ev.Kind != access.EventDoor {
 		return false
 	}
 	key := floodKey(ev)

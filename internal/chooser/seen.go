@@ -1,9 +1,11 @@
-//go:build !teeth_seen
-
 package chooser
 
+import "github.com/muxward/muxward/internal/teeth"
+
 // shownAs keeps what would do something to a terminal from it.
-//
-// The build tag teeth_seen takes this check out, for the control runs of
-// test/attack.
-func shownAs(_, seen string) string { return seen }
+func shownAs(name, seen string) string {
+	if teeth.Out(teeth.Seen) {
+		return name
+	}
+	return seen
+}

@@ -51,7 +51,7 @@ func (a *anchor) drop() {
 func (s *seat) part(weight *anchor) {
 	ctx, cancel := context.WithTimeout(context.Background(), partTime)
 	defer cancel()
-	if !weighs {
+	if !weighs() {
 		weight.drop()
 		s.turns(ctx)
 	}

@@ -242,11 +242,11 @@ func (s *controlSeat) look() (*tmux.Snapshot, error) {
 		return snap, nil
 	}
 	view := s.stage.Load().view
-	if d := view.Decide(); confined && !d.Allow {
+	if d := view.Decide(); confined() && !d.Allow {
 		return nil, errMoved("")
 	}
 	if at.ID != old.session.ID {
-		if d := s.live.Decide(gateway.Joining(view.Need().Object)); confined && !d.Allow {
+		if d := s.live.Decide(gateway.Joining(view.Need().Object)); confined() && !d.Allow {
 			return nil, errMoved(d.Reason)
 		}
 	}

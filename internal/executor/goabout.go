@@ -147,7 +147,7 @@ func (o *own) mayBegin(now *tmux.Snapshot, w *tmux.Window) error {
 	s := o.s
 	needs := s.live.JoiningPanes(s.server.Owner(), s.server.Incarnation(), now, o.session, w.Panes)
 	for _, n := range needs {
-		if d := s.live.Decide(n); confined && !d.Allow {
+		if d := s.live.Decide(n); confined() && !d.Allow {
 			return &gateway.Refused{Decision: d, Need: n}
 		}
 	}

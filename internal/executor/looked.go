@@ -1,10 +1,7 @@
-//go:build !teeth_looked
-
 package executor
+
+import "github.com/muxward/muxward/internal/teeth"
 
 // looked: each picture of what somebody looks back at is shown only if they may
 // look back at that moment.
-//
-// The build tag teeth_looked takes this check out, for the control runs of
-// test/attack.
-const looked = true
+func looked() bool { return !teeth.Out(teeth.Looked) }

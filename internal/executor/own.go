@@ -208,7 +208,7 @@ func (o *own) settled(now state) (view *tmux.Snapshot, here place, err error) {
 	if now.number >= o.stood {
 		o.here, o.stood = here, now.number
 		o.stand(now.Snapshot)
-		if !drawnFirst {
+		if !drawnFirst() {
 			o.s.active.Store(&here.pane)
 		}
 	}
@@ -324,7 +324,7 @@ func (o *own) rights() []*gateway.Right {
 func (o *own) deliver(deliver func() error) error {
 	err := o.s.live.Do(o.s.stage.Load().view, func() error {
 		for _, r := range o.rights() {
-			if d := r.Decide(); !d.Allow && viewed {
+			if d := r.Decide(); !d.Allow && viewed() {
 				return &gateway.Refused{Decision: d, Need: r.Need()}
 			}
 		}

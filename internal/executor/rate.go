@@ -1,9 +1,14 @@
-//go:build !teeth_budget
-
 package executor
 
+import "github.com/muxward/muxward/internal/teeth"
+
 // typedRate is what a person may go on to spend each second.
-//
-// The build tag teeth_budget takes the bound away, for the control runs of
-// test/attack.
 const typedRate = 512 << 10
+
+// kept is that rate as it is kept to.
+func kept() float64 {
+	if teeth.Out(teeth.Budget) {
+		return 1 << 40
+	}
+	return typedRate
+}

@@ -57,7 +57,7 @@ func (s *seat) weightless(ctx context.Context) error {
 	if sizes && small {
 		err = s.shrink(ctx)
 	}
-	if err == nil && !other && weighs {
+	if err == nil && !other && weighs() {
 		err = errors.New("what kept your display from sizing windows does so no more; attach again")
 	}
 	return err

@@ -1,9 +1,7 @@
-//go:build !teeth_selected
-
 package executor
+
+import "github.com/muxward/muxward/internal/teeth"
 
 // drawnFirst: what is typed at a place of one's own is for a pane that was drawn as
 // the selected one, or that one has gone to.
-//
-// The build tag teeth_selected takes this check out, for the control runs of test/attack.
-const drawnFirst = true
+func drawnFirst() bool { return !teeth.Out(teeth.Selected) }

@@ -155,20 +155,20 @@ func (s *seat) rest(ctx context.Context, l *looking) error {
 func (s *seat) picture(l *looking, picture []byte, size attach.Size, begin bool) error {
 	shown := false
 	first := l.rights[0].Right
-	if !looked {
+	if !looked() {
 		first = s.stage.Load().view
 	}
 	err := s.live.Do(first, func() error {
-		if err := l.rights.permit(); err != nil && looked {
+		if err := l.rights.permit(); err != nil && looked() {
 			return err
 		}
-		if looked && l.over.Load() {
+		if looked() && l.over.Load() {
 			return nil
 		}
 		shown = s.att.Cover(picture, size, begin)
 		return nil
 	})
-	if shown && looked && l.over.Load() { // it was taken away while it began
+	if shown && looked() && l.over.Load() { // it was taken away while it began
 		ctx, cancel := context.WithTimeout(s.ctx, keyTime)
 		defer cancel()
 		_, err = s.att.Uncover(ctx)
@@ -189,7 +189,7 @@ func (s *seat) unlook(ctx context.Context, why string) (closed bool, err error) 
 		return false, nil
 	}
 	d := l.decide()
-	if d.Allow || !looked {
+	if d.Allow || !looked() {
 		return false, nil
 	}
 	l.over.Store(true)

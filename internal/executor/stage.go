@@ -99,7 +99,7 @@ func (s *seat) confirm(ctx context.Context) error {
 			return err
 		}
 	}
-	if (shown || !confined) && !s.touched() {
+	if (shown || !confined()) && !s.touched() {
 		return nil
 	}
 	return s.restage(ctx, s.full.Load())
@@ -229,7 +229,7 @@ func (s *seat) tryRestage(ctx context.Context, full bool) (done bool, err error)
 		}
 	}
 	if at.ID != old.session.ID {
-		if d := s.live.Decide(gateway.Joining(s.sessionObject(*at))); confined && !d.Allow {
+		if d := s.live.Decide(gateway.Joining(s.sessionObject(*at))); confined() && !d.Allow {
 			return false, errMoved(d.Reason)
 		}
 		s.active.Store(nil)

@@ -1,12 +1,9 @@
-//go:build !teeth_unsized
-
 package executor
+
+import "github.com/muxward/muxward/internal/teeth"
 
 // unsized reports whether tmux takes no size from a display that has these
 // flags, and weighs, whether a display needs somebody else whose size counts.
-//
-// The build tag teeth_unsized takes these checks out, for the control runs of
-// test/attack.
-func unsized(flags string) bool { return ignored(flags) }
+func unsized(flags string) bool { return ignored(flags) || teeth.Out(teeth.Unsized) }
 
-const weighs = true
+func weighs() bool { return !teeth.Out(teeth.Unsized) }

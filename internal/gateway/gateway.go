@@ -215,7 +215,7 @@ func (c *clock) now() time.Time {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	wall, when := c.wall().Round(0), c.passed()
-	if steady := c.last.Add(when - c.when); !c.last.IsZero() && neverBack && wall.Before(steady) {
+	if steady := c.last.Add(when - c.when); !c.last.IsZero() && neverBack() && wall.Before(steady) {
 		wall = steady // the clock was set back: go on from where it was
 	}
 	c.last, c.when = wall, when

@@ -1,9 +1,6 @@
-//go:build !teeth_mine
-
 package gateway
 
+import "github.com/muxward/muxward/internal/teeth"
+
 // ownDefault: a command that names no client means the asker's own.
-//
-// The build tag teeth_mine takes this check out, for the control runs of
-// test/attack.
-const ownDefault = true
+func ownDefault() bool { return !teeth.Out(teeth.Mine) }

@@ -92,7 +92,7 @@ const nobodysClient = "nobody's"
 func (r *resolver) ownClient(letter byte) error {
 	inv := r.plan.Invocation
 	wanted, must := r.displays()
-	if !wanted || !ownDefault {
+	if !wanted || !ownDefault() {
 		return nil
 	}
 	if r.req.Display != "" {

@@ -1,9 +1,6 @@
-//go:build !teeth_clock
-
 package gateway
 
+import "github.com/muxward/muxward/internal/teeth"
+
 // neverBack: a clock that is set back is not believed.
-//
-// The build tag teeth_clock takes this check out, for the control runs of
-// test/attack.
-const neverBack = true
+func neverBack() bool { return !teeth.Out(teeth.Clock) }

@@ -1,11 +1,9 @@
-//go:build !teeth_hand
-
 package gateway
 
-import "github.com/muxward/muxward/internal/identity"
+import (
+	"github.com/muxward/muxward/internal/identity"
+	"github.com/muxward/muxward/internal/teeth"
+)
 
 // ownHand reports whether it is known whose hand it was.
-//
-// The build tag teeth_hand takes this check out, for the control runs of
-// test/attack.
-func ownHand(who identity.Identity) bool { return handed(who) }
+func ownHand(who identity.Identity) bool { return handed(who) || teeth.Out(teeth.Hand) }

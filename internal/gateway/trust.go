@@ -1,20 +1,23 @@
-//go:build !teeth_guest
-
 package gateway
 
-import "github.com/muxward/muxward/internal/tmux"
+import (
+	"github.com/muxward/muxward/internal/teeth"
+	"github.com/muxward/muxward/internal/tmux"
+)
 
 // trusted reports whether tmux itself may read what somebody wrote: formats,
 // filters and all flags as they are. That takes every verb.
-//
-// The build tag teeth_guest trusts everybody, for the control runs of
-// test/attack.
-func trusted(full bool) bool { return full }
+func trusted(full bool) bool { return full || teeth.Out(teeth.Guest) }
 
 // foreign reports whether a name for a session that begins with a person's
 // name and a slash would read as that person's.
-func foreign(person bool) bool { return person }
+func foreign(person bool) bool { return person && !teeth.Out(teeth.Guest) }
 
 // sound says whether the layout that a command gives is one, to whoever gave
 // it.
-func sound(inv *tmux.Invocation, v tmux.Version) error { return inv.CheckLayout(v) }
+func sound(inv *tmux.Invocation, v tmux.Version) error {
+	if teeth.Out(teeth.Guest) {
+		return nil
+	}
+	return inv.CheckLayout(v)
+}

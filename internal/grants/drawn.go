@@ -1,10 +1,11 @@
-//go:build !teeth_drawn
-
 package grants
 
 import (
 	"crypto/rand"
+	"fmt"
 	"strings"
+
+	"github.com/muxward/muxward/internal/teeth"
 )
 
 // idLength is how long the name of a request is: 35 bits.
@@ -12,7 +13,9 @@ const idLength = 7
 
 // drawn gives a name for a request of which there have been so many, which none had
 // before.
-//
-// The build tag teeth_drawn takes this check out, for the control runs of
-// test/attack.
-func drawn(int) string { return strings.ToLower(rand.Text()[:idLength]) }
+func drawn(count int) string {
+	if teeth.Out(teeth.Drawn) {
+		return fmt.Sprintf("r%06d", count)
+	}
+	return strings.ToLower(rand.Text()[:idLength])
+}

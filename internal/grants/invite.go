@@ -64,14 +64,14 @@ func (v Invite) check() error {
 		return errors.New("an invite needs an end")
 	case v.Uses < 1 || v.Uses > MaxUses:
 		return fmt.Errorf("an invite is for 1 to %d people", MaxUses)
-	case ends && len(v.Used) > v.Uses:
+	case ends() && len(v.Used) > v.Uses:
 		return errors.New("it was used more often than it may be")
 	}
 	for i, u := range v.Used {
 		if _, err := identity.CanonicalName(u.Who); err != nil || u.Grant <= v.ID || !writable(u.At) {
 			return errors.New("it is not said by whom it was used")
 		}
-		if ends && v.usedBy(u.Who) != i {
+		if ends() && v.usedBy(u.Who) != i {
 			return fmt.Errorf("it was used twice by %s", u.Who)
 		}
 	}
@@ -84,7 +84,7 @@ func (v *Invite) usedBy(person string) int {
 }
 
 // full reports whether it is used up.
-func (v *Invite) full() bool { return ends && len(v.Used) >= v.Uses }
+func (v *Invite) full() bool { return ends() && len(v.Used) >= v.Uses }
 
 // with gives the invite with one use more, and without that of a grant.
 func (v Invite) with(u Use) Invite {

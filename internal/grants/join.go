@@ -82,7 +82,7 @@ func (s *Store) Opens(c Code, now Clock) (Invite, error) {
 		v.lock = nobodys
 	}
 	opens := v.lock.opens(c)
-	if !there || !opens || ends && !now.Wall.Before(v.Until) {
+	if !there || !opens || ends() && !now.Wall.Before(v.Until) {
 		return Invite{}, ErrNotOpen
 	}
 	return v, nil
@@ -100,12 +100,12 @@ func (s *Store) Join(ctx context.Context, c Code, j Joiner, now Clock, record fu
 	if err != nil {
 		return Grant{}, false, err
 	}
-	if i := v.usedBy(j.Person); i >= 0 && ends {
+	if i := v.usedBy(j.Person); i >= 0 && ends() {
 		g, err = s.joined(v.Used[i], j)
 		return g, false, err
 	}
 	switch {
-	case v.full(), ends && s.over(&v.Grant, now) != "":
+	case v.full(), ends() && s.over(&v.Grant, now) != "":
 		return Grant{}, false, ErrNotOpen
 	case v.Bind && j.Key == "":
 		return Grant{}, false, ErrNeedsKey
@@ -187,7 +187,7 @@ func (s *Store) RevokeInvite(ctx context.Context, id int64, by, why string, now 
 
 // close takes invites out of the list, and gives what that changes on disk.
 func (s *Store) close(these ...Invite) (rows []change) {
-	if !ends {
+	if !ends() {
 		return nil
 	}
 	list := slices.Clone(s.Invites())
@@ -206,7 +206,7 @@ func (s *Store) ExpireInvites(ctx context.Context, now Clock) ([]Invite, error) 
 	defer s.mu.Unlock()
 	var over []Invite
 	for _, v := range s.Invites() {
-		if why := s.over(&v.Grant, now); why != "" && ends && len(over) < mostOver {
+		if why := s.over(&v.Grant, now); why != "" && ends() && len(over) < mostOver {
 			v.Grant = v.ended(Over, now.Wall, "muxward", why)
 			over = append(over, v)
 		}

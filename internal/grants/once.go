@@ -1,9 +1,6 @@
-//go:build !teeth_once_answered
-
 package grants
 
+import "github.com/muxward/muxward/internal/teeth"
+
 // answeredOnce: what was answered, or taken back, or is overdue, is not there any more.
-//
-// The build tag teeth_once_answered takes this check out, for the control runs of
-// test/attack.
-const answeredOnce = true
+func answeredOnce() bool { return !teeth.Out(teeth.OnceAnswered) }

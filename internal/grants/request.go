@@ -91,7 +91,7 @@ func (r Request) End(a Answer, by, why string) Request {
 }
 
 // Overdue reports whether its time to be answered is over.
-func (r Request) Overdue(now time.Time) bool { return answeredOnce && !now.Before(r.Until) }
+func (r Request) Overdue(now time.Time) bool { return answeredOnce() && !now.Before(r.Until) }
 
 // Is reports whether the request is about an object, as it is now.
 func (r Request) Is(now access.Object) bool { return sameThing(r.On, now) }

@@ -168,7 +168,7 @@ func (s *Requests) Change(ctx context.Context, id string, f func(Request) (Reque
 	s.mu.Lock()
 	now := w.now
 	s.mu.Unlock()
-	if now.Answer != Open && answeredOnce {
+	if now.Answer != Open && answeredOnce() {
 		return now, fmt.Errorf("request %s was %s meanwhile", id, now.Answer)
 	}
 	next, err := f(now)
@@ -181,7 +181,7 @@ func (s *Requests) Change(ctx context.Context, id string, f func(Request) (Reque
 	if next.Answer != Open && now.Answer == Open {
 		close(w.ended)
 	}
-	if next.Answer != Open && answeredOnce {
+	if next.Answer != Open && answeredOnce() {
 		delete(s.open, id)
 	}
 	return next, err

@@ -1,15 +1,27 @@
-//go:build !teeth_chain
-
 package grants
+
+import (
+	"strings"
+
+	"github.com/muxward/muxward/internal/teeth"
+)
 
 // What keeps a code secret: it is long, only a sum of it is kept, and few wrong ones
 // are heard.
-//
-// The build tag teeth_chain takes this out, as all that bounds what is given: it is one
-// build for the control runs of test/attack, and each build takes long.
 
-func shortened(secret string) string { return secret }
+func shortened(secret string) string {
+	if teeth.Out(teeth.Chain) {
+		return strings.Repeat("0", len(secret)-1) + secret[len(secret)-1:]
+	}
+	return secret
+}
 
-func kept(_ Code, sum digest) digest { return sum }
+func kept(c Code, sum digest) digest {
+	if teeth.Out(teeth.Chain) {
+		sum = digest{}
+		copy(sum[:], c.secret)
+	}
+	return sum
+}
 
-const bounded = true
+func bounded() bool { return !teeth.Out(teeth.Chain) }

@@ -392,7 +392,7 @@ func (s *Store) begin(ctx context.Context, found contents, now Clock) {
 // lose takes off a limit what the clock was set back by, and reports whether there is
 // something left of it for all that is known.
 func (g *Grant) lose(lag time.Duration, exact bool) bool {
-	if g.Until.IsZero() || lag < minLag || !neverBack {
+	if g.Until.IsZero() || lag < minLag || !neverBack() {
 		return true
 	}
 	if g.Until = g.Until.Add(-lag); !g.NotBefore.IsZero() {

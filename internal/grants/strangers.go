@@ -1,14 +1,17 @@
-//go:build !teeth_self
-
 package grants
 
-import "github.com/muxward/muxward/internal/identity"
+import (
+	"github.com/muxward/muxward/internal/identity"
+	"github.com/muxward/muxward/internal/teeth"
+)
 
 // strangers reports whether two people are not the same.
-//
-// The build tag teeth_self takes this check out, for the control runs of
-// test/attack.
-func strangers(one, other string) bool { return one != other }
+func strangers(one, other string) bool { return one != other || teeth.Out(teeth.Self) }
 
 // samePerson reports whether two proofs are of one person, by whatever doors.
-func samePerson(one, other identity.Identity) bool { return one.Person() == other.Person() }
+func samePerson(one, other identity.Identity) bool {
+	if teeth.Out(teeth.Self) {
+		return one.Serial() == other.Serial()
+	}
+	return one.Person() == other.Person()
+}

@@ -43,7 +43,7 @@ func (t *Tries) Try(who string, now time.Time, check func() error) error {
 		t.all, t.of = rate.NewLimiter(rate.Every(tryOfAllEvery), triesOfAll), map[string]*rate.Limiter{}
 	}
 	theirs := t.of[who] // nil: they have tried no wrong one lately
-	if theirs != nil && bounded {
+	if theirs != nil && bounded() {
 		left := theirs.TokensAt(now)
 		if left < 1 {
 			return TooMany{time.Duration((1 - left) * float64(tryEvery))}

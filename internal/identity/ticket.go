@@ -324,7 +324,7 @@ func (t *Tickets) fits(tk *ticket, by Identity) error {
 	if by.p.peer.uid != tk.uid || by.p.account != tk.account {
 		return errors.New("the ticket is for another account")
 	}
-	if bound {
+	if bound() {
 		return descends(by.p.peer, tk.login.conn.process)
 	}
 	return nil
@@ -335,7 +335,7 @@ func (t *Tickets) take(tk *ticket) error {
 	if t.out[tk.id] != tk {
 		return errNoTicket // another took its place just now
 	}
-	if tk.login.taken && once {
+	if tk.login.taken && once() {
 		return errors.New("the ticket was taken already: a login gives one session; log in again (with ssh -o ControlPath=none, if connections are shared)")
 	}
 	if err := t.stands(tk); err != nil {

@@ -1,9 +1,6 @@
-//go:build !teeth_ticket
-
 package identity
 
+import "github.com/muxward/muxward/internal/teeth"
+
 // bound has a ticket taken only from below the sshd connection that it was made for.
-//
-// The build tag teeth_ticket takes this check out, for the control runs of
-// test/attack.
-const bound = true
+func bound() bool { return !teeth.Out(teeth.Ticket) }

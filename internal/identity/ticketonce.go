@@ -1,9 +1,6 @@
-//go:build !teeth_once_ticket
-
 package identity
 
+import "github.com/muxward/muxward/internal/teeth"
+
 // once has a ticket taken once.
-//
-// The build tag teeth_once_ticket takes this check out, for the control runs of
-// test/attack.
-const once = true
+func once() bool { return !teeth.Out(teeth.OnceTicket) }

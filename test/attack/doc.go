@@ -7,7 +7,7 @@
 // byte of the secret session, no byte in a pane beyond what was permitted,
 // servers and ids as before, every attempt in a log that verifies, and a
 // daemon that is calm again. The second is the control run, against a muxward
-// without the check in question (a build tag teeth_*) or with a policy that
+// without the check in question (teeth_*, see internal/teeth) or with a policy that
 // permits it; there the attack must succeed, or it proves nothing.
 //
 // Start reading at row in harness_test.go.

@@ -22,7 +22,6 @@ import (
 
 func TestMain(m *testing.M) {
 	becomeAsked()
-	host.Ahead()
 	code := tmuxtest.Accounts(m)
 	host.Clean()
 	os.Exit(code)
@@ -75,7 +74,7 @@ type row struct {
 	settings       string // more of muxward's configuration
 	conf           string // the owner's tmux.conf
 	env            []string
-	// teeth is the build tag of the control run; loose, if set, is its
+	// teeth is the build of the control run, see host.Config.Build; loose, if set, is its
 	// grants.yaml, and loosePeople its people.yaml.
 	teeth, loose, loosePeople string
 	// gains is how many successes the control run must have; 0 means 1.
@@ -185,6 +184,8 @@ func (r row) stage(t *testing.T, control bool) *world {
 		if r.loose != "" {
 			delete(files, "more.cedar")
 		}
+	} else if !r.paused { // a muxward that people run does not listen to this
+		cfg.Env = append(slices.Clone(cfg.Env), host.Without(r.teeth)...)
 	}
 	if r.paused {
 		w.points = tmuxtest.Dir(t, tmuxtest.Account{})

@@ -1,16 +1,16 @@
 package host
 
 import (
-	"context"
-	"flag"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
+	"slices"
+	"strings"
 	"sync"
 	"testing"
-	"time"
+
+	"github.com/muxward/muxward/internal/teeth"
 )
 
 type built struct {
@@ -19,28 +19,57 @@ type built struct {
 	err  error
 }
 
-var builds sync.Map // tag → *built
+var builds sync.Map // tags → *built
 
-// Build builds muxward once for this test binary and gives its path. tag is a
-// build tag, "" for none.
-func Build(t testing.TB, tag string) string {
+// Build builds muxward once for this test binary and gives its path. what is as
+// [Config.Build]; checks are in until something starts it without them, as [Start] does.
+func Build(t testing.TB, what string) string {
 	t.Helper()
-	ahead.once.Do(beginAhead)
-	b := builtOnce(tag, func() (string, error) { return build(context.Background(), tag, "go") })
+	tags, _ := divide(what)
+	v, _ := builds.LoadOrStore(tags, &built{})
+	b := v.(*built)
+	b.once.Do(func() { b.path, b.err = build(tags) })
 	if b.err != nil {
 		t.Fatal(b.err)
 	}
 	return b.path
 }
 
-func builtOnce(tag string, build func() (string, error)) *built {
-	v, _ := builds.LoadOrStore(tag, &built{})
-	b := v.(*built)
-	b.once.Do(func() { b.path, b.err = build() })
-	return b
+// Without is the environment in which a build for control runs leaves out the checks that
+// a [Config.Build] names; any other build does not look at it.
+func Without(what string) []string {
+	_, out := divide(what)
+	if out == "" {
+		return nil
+	}
+	return []string{"MUXWARD_TEETH=" + out}
 }
 
-func build(ctx context.Context, tag string, tool ...string) (string, error) {
+// divide gives the build tags of a [Config.Build], and the checks that are to be left out
+// when that build starts. All that has such checks or failpoints is one build: each takes
+// half a minute of a processor.
+func divide(what string) (tags, out string) {
+	const one = "failpoints,teeth"
+	var others, checks []string
+	for _, tag := range strings.Split(what, ",") {
+		check, ok := strings.CutPrefix(tag, "teeth_")
+		switch {
+		case ok && slices.Contains(teeth.Checks(), teeth.Check(check)):
+			checks = append(checks, check)
+			tags = one
+		case tag == "failpoints":
+			tags = one
+		case tag != "":
+			others = append(others, tag)
+		}
+	}
+	if tags != "" {
+		others = append(others, tags)
+	}
+	return strings.Join(others, ","), strings.Join(checks, ",")
+}
+
+func build(tags string) (string, error) {
 	dir, err := os.MkdirTemp("", "muxward-bin-")
 	if err != nil {
 		return "", err
@@ -50,15 +79,8 @@ func build(ctx context.Context, tag string, tool ...string) (string, error) {
 		return "", err
 	}
 	out := filepath.Join(dir, "muxward")
-	// Without what only debuggers read it is linked in half the time, which counts:
-	// there is a build for each check that is taken out.
-	args := append(tool[1:], "build", "-ldflags", "-s -w", "-o", out)
-	if tag != "" {
-		args = append(args, "-tags", tag)
-	}
-	args = append(args, "github.com/muxward/muxward/cmd/muxward")
-	cmd := exec.CommandContext(ctx, tool[0], args...)
-	cmd.WaitDelay = 20 * time.Second
+	// Without what only debuggers read it is linked in half the time.
+	cmd := exec.Command("go", "build", "-ldflags", "-s -w", "-tags", tags, "-o", out, "github.com/muxward/muxward/cmd/muxward")
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if text, err := cmd.CombinedOutput(); err != nil {
 		_ = os.RemoveAll(dir)
@@ -67,55 +89,8 @@ func build(ctx context.Context, tag string, tool ...string) (string, error) {
 	return out, nil
 }
 
-// ahead is what is built before somebody waits for it.
-var ahead struct {
-	wanted bool
-	once   sync.Once
-	stop   context.CancelFunc
-	done   chan struct{}
-}
-
-// Ahead has all that the tests of this package will build built while they wait for
-// other things, if all of them are run; a TestMain calls it first. It is much: what
-// depends on a check is compiled anew without it.
-func Ahead() { ahead.wanted = true }
-
-func beginAhead() {
-	if !ahead.wanted || flag.Lookup("test.run").Value.String() != "" {
-		return
-	}
-	ctx, stop := context.WithCancel(context.Background())
-	ahead.stop, ahead.done = stop, make(chan struct{})
-	go func() {
-		defer close(ahead.done)
-		for _, tag := range namedTags() {
-			if ctx.Err() != nil {
-				return
-			}
-			builtOnce(tag, func() (string, error) { return build(ctx, tag, "nice", "-n", "5", "go") })
-		}
-	}()
-}
-
-// namedTags are the tags that the tests of this package name, in their order.
-func namedTags() (tags []string) {
-	literal := regexp.MustCompile(`"(teeth_[a-z]+(?:,teeth_[a-z]+)*)"`)
-	files, _ := filepath.Glob("*_test.go") // the pattern is right
-	for _, file := range files {
-		text, _ := os.ReadFile(file) // or it is built when it is needed
-		for _, m := range literal.FindAllSubmatch(text, -1) {
-			tags = append(tags, string(m[1]))
-		}
-	}
-	return tags
-}
-
 // Clean removes what Build made; a TestMain calls it at the end.
 func Clean() {
-	if ahead.stop != nil {
-		ahead.stop()
-		<-ahead.done
-	}
 	builds.Range(func(_, v any) bool {
 		if b := v.(*built); b.path != "" {
 			_ = os.RemoveAll(filepath.Dir(b.path))

@@ -54,8 +54,9 @@ type Config struct {
 	TOTP map[string]string
 	// Env is more environment of muxward itself.
 	Env []string
-	// Build names a build tag for muxward, such as one that takes a check out
-	// for a control run.
+	// Build names what muxward is built with, with commas between: failpoints, checks of
+	// internal/teeth that a control run takes out, as in teeth_decide,teeth_visible, or any
+	// other build tag.
 	Build string
 	// State is the state directory, Doors that of the doors; by default new
 	// ones.
@@ -157,7 +158,7 @@ func (h *Host) TryRun() error {
 	h.t.Helper()
 	cmd := h.as.Command(h.bin, "serve", "--config", h.Base+"/muxward.yaml",
 		"--state", h.State, "--policy", h.Policy, "--doors", h.Doors)
-	cmd.Env = h.as.Env(h.cfg.Env...)
+	cmd.Env = append(h.as.Env(h.cfg.Env...), Without(h.cfg.Build)...)
 	out := &lockedBuffer{}
 	cmd.Stdout, cmd.Stderr = out, out
 	cmd.WaitDelay = Patience
@@ -333,6 +334,9 @@ func (h *Host) Exec(who string, stdin []byte, program string, args ...string) Re
 	}
 	cmd := a.Command(program, args...)
 	cmd.Env = h.Env(who)
+	if program == h.bin {
+		cmd.Env = append(cmd.Env, Without(h.cfg.Build)...)
+	}
 	var out, errs bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errs
 	if stdin != nil {

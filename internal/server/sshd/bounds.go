@@ -1,27 +1,29 @@
-//go:build !teeth_ssh
-
 package sshd
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/muxward/muxward/internal/teeth"
+)
 
 // strict has the files of the door checked for who may read them.
-//
-// The build tag teeth_ssh takes this check and the others of this file out, for
-// the control runs of test/attack.
-const strict = true
+func strict() bool { return !teeth.Out(teeth.SSH) }
 
 // crowded reports whether one more is too many, of whatever is bounded: connections
 // of a source, of a person, or that have proved nobody, and sessions.
-func crowded(there, limit int) bool { return there >= limit }
+func crowded(there, limit int) bool { return there >= limit && !teeth.Out(teeth.SSH) }
 
 // tiresome reports whether a connection has been refused too often.
-func tiresome(refused int) bool { return refused >= maxRefused }
+func tiresome(refused int) bool { return refused >= maxRefused && !teeth.Out(teeth.SSH) }
 
 // fails reports whether failing costs anything.
-const fails = true
+func fails() bool { return !teeth.Out(teeth.SSH) }
 
 // mayPass reports whether a variable is taken over from a client.
 func mayPass(name, value string) bool {
+	if teeth.Out(teeth.SSH) {
+		return true
+	}
 	if name != "LANG" && name != "COLORTERM" && !strings.HasPrefix(name, "LC_") {
 		return false
 	}
@@ -33,16 +35,16 @@ func mayPass(name, value string) bool {
 
 // sound reports whether a TERM is one.
 func sound(term string) bool {
-	return len(term) >= 1 && len(term) <= 64 && term[0] != '.' && term[0] != '-' &&
+	return teeth.Out(teeth.SSH) || len(term) >= 1 && len(term) <= 64 && term[0] != '.' && term[0] != '-' &&
 		strings.Trim(term, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789+._-") == ""
 }
 
 // waits has what is printed wait for its way, instead of being lost where there is no
 // room.
-const waits = true
+func waits() bool { return !teeth.Out(teeth.SSH) }
 
 // cleans has text of others shown only as far as it is seen, and nothing of it obeyed.
-const cleans = true
+func cleans() bool { return !teeth.Out(teeth.SSH) }
 
 // stands reports whether a proof still holds.
-func stands(err error) bool { return err == nil }
+func stands(err error) bool { return err == nil || teeth.Out(teeth.SSH) }

@@ -411,7 +411,7 @@ func (x *session) deliver(ctx context.Context, data []byte, gate gateway.Gate) (
 // it if the network does not take it. Whoever gives up the permit by which something was
 // shown does so behind this: a right that is taken back later finds nobody to wait for.
 func (x *session) through(ctx context.Context) {
-	if !waits {
+	if !waits() {
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lingerTime)

@@ -265,7 +265,7 @@ func (c *conn) fail(ctx context.Context, err error) {
 	if asked != "" {
 		_, free = c.s.spare.Take(spared(), asked+" "+c.from.near.net.String(), 1, time.Now())
 	}
-	if fails && !free {
+	if fails() && !free {
 		c.s.pen.add(c.from, cost, time.Now())
 	}
 	why := "nobody was proved: " + err.Error()

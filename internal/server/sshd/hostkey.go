@@ -106,7 +106,7 @@ func OpenHostKey(dir string) (*HostKey, error) {
 
 // readOurs reads a file that nobody else may read or write.
 func readOurs(path string) ([]byte, error) {
-	if !strict {
+	if !strict() {
 		return os.ReadFile(path)
 	}
 	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)

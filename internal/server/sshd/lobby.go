@@ -211,7 +211,7 @@ func (x *session) row(i int, p place, cols int) string {
 		people = fmt.Sprintf(", %d here", p.held)
 	}
 	name := chooser.Seen(p.name)
-	if !cleans {
+	if !cleans() {
 		name = p.name
 	}
 	text := x.cut(fmt.Sprintf("%d  %s  %s%s", i+1, name, p.may, people), cols-1)

@@ -177,7 +177,7 @@ func (o *outbox) put(ctx context.Context, data []byte, errs bool) error {
 		if err != nil {
 			return err
 		}
-		if data = data[n:]; len(data) == 0 || !waits {
+		if data = data[n:]; len(data) == 0 || !waits() {
 			return nil
 		}
 		if n > 0 {

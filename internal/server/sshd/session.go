@@ -301,7 +301,7 @@ func (x *session) shown(ctx context.Context, data []byte, errs bool) error {
 		return context.Cause(ctx)
 	}
 	err := x.print(ctx, data, errs)
-	if err == nil && waits {
+	if err == nil && waits() {
 		err = x.passed(ctx)
 	}
 	if err != nil {
@@ -325,7 +325,7 @@ func (x *session) passed(ctx context.Context) error {
 
 // readable is text as a terminal can take it.
 func (x *session) readable(text string) string {
-	if !cleans {
+	if !cleans() {
 		return text
 	}
 	text = tmux.Clean(text)

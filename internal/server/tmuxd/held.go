@@ -51,7 +51,7 @@ func (h *hearing) worth(ctx context.Context) (keep bool, err error) {
 	if p.who.IsNobody() {
 		return false, nil
 	}
-	if !oneAtATime {
+	if !oneAtATime() {
 		return true, nil
 	}
 	h.done, err = h.s.holdings.turn(ctx, h.uid)

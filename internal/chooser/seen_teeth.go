@@ -1,5 +1,0 @@
-//go:build teeth_seen
-
-package chooser
-
-func shownAs(name, _ string) string { return name }

@@ -1,6 +1,0 @@
-//go:build teeth_given
-
-package executor
-
-// viewed, see given.go.
-const viewed = false

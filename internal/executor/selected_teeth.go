@@ -1,6 +1,0 @@
-//go:build teeth_selected
-
-package executor
-
-// drawnFirst, see selected.go.
-const drawnFirst = false

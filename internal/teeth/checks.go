@@ -1,0 +1,62 @@
+package teeth
+
+// Check names a check. Where it is, look for its use.
+type Check string
+
+// The checks that can be taken out. In host.Config.Build of the tests they have teeth_
+// before their names.
+const (
+	Budget       Check = "budget"
+	Certificates Check = "certificates"
+	Chain        Check = "chain"
+	Clock        Check = "clock"
+	Control      Check = "control"
+	Decide       Check = "decide"
+	Door         Check = "door"
+	Drawn        Check = "drawn"
+	Filter       Check = "filter"
+	Flood        Check = "flood"
+	Given        Check = "given"
+	Guest        Check = "guest"
+	Hand         Check = "hand"
+	Home         Check = "home"
+	Lines        Check = "lines"
+	Looked       Check = "looked"
+	Mine         Check = "mine"
+	Moved        Check = "moved"
+	Names        Check = "names"
+	Offered      Check = "offered"
+	Once         Check = "once"
+	OnceAnswered Check = "once_answered"
+	OnceTicket   Check = "once_ticket"
+	Parts        Check = "parts"
+	Paste        Check = "paste"
+	Place        Check = "place"
+	Pressed      Check = "pressed"
+	Queue        Check = "queue"
+	Relay        Check = "relay"
+	Replies      Check = "replies"
+	Resize       Check = "resize"
+	Revoke       Check = "revoke"
+	Same         Check = "same"
+	Seen         Check = "seen"
+	Selected     Check = "selected"
+	Self         Check = "self"
+	Size         Check = "size"
+	SSH          Check = "ssh"
+	Ticket       Check = "ticket"
+	TOTP         Check = "totp"
+	Unsized      Check = "unsized"
+	View         Check = "view"
+	Visible      Check = "visible"
+)
+
+// Checks gives all of them.
+func Checks() []Check {
+	return []Check{
+		Budget, Certificates, Chain, Clock, Control, Decide, Door, Drawn, Filter, Flood, Given,
+		Guest, Hand, Home, Lines, Looked, Mine, Moved, Names, Offered, Once, OnceAnswered,
+		OnceTicket, Parts, Paste, Place, Pressed, Queue, Relay, Replies, Resize, Revoke, Same,
+		Seen, Selected, Self, Size, SSH, Ticket, TOTP, Unsized, View, Visible,
+	}
+}
