@@ -79,7 +79,7 @@ var refusals = regexp.MustCompile(`^([a-z-]+: )?(not permitted: \S+ on \S+; ask 
 func (w *world) told(x *tmuxtest.Terminal, bound []string, key string) {
 	w.t.Helper()
 	all := strings.Contains(strings.Join(bound, " "), "#{S:") // that she may see
-	asked := true                                             // she may be asked something first
+	asked := key != "\r"                                      // she may be asked something first, unless she answers
 	may := func(told string) bool {
 		return refusals.MatchString(told) || asked && strings.HasSuffix(told, "_") || all && told == "shared"
 	}
