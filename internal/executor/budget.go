@@ -29,7 +29,7 @@ func cost(e attach.Event) int {
 
 func typedPace() pace.Rate {
 	// The longest is more than what all of one person's terminals hold can take.
-	return pace.Rate{AtOnce: typedBurst, ASecond: kept(), Longest: 10 * time.Minute}
+	return pace.Rate{AtOnce: typedBurst, ASecond: eachSecond(), Longest: 10 * time.Minute}
 }
 
 // afford waits until the person may type something.

@@ -12,10 +12,10 @@ import (
 )
 
 // Whoever can set muxward's environment wants to take its checks out by the switch that
-// is there for control runs. The muxward that people run does not have it: the name of the
-// variable is nowhere in it, and what is in the variable is not looked at. (The attacks
-// of this package run so, too.) The control run is the build that has it: it does not
-// start with a check that there is none of.
+// is there for control runs. The muxward that people run does not have it: neither the
+// name of the variable nor anything of the package is in it, and what the variable holds
+// is not looked at. (The attacks of this package run so, too.) The control run is the
+// build that has it: it does not start with a check that there is none of.
 func TestTeethAreInTheirBuild(t *testing.T) {
 	t.Parallel()
 	for what, has := range map[string]bool{"": false, "teeth_decide": true} {
@@ -24,8 +24,10 @@ func TestTeethAreInTheirBuild(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := bytes.Contains(program, []byte("MUXWARD_TEETH")); got != has {
-			t.Errorf("the build %q has the name of the variable: %v, want %v", what, got, has)
+		for _, name := range []string{"MUXWARD_TEETH", "muxward/internal/teeth"} {
+			if got := bytes.Contains(program, []byte(name)); got != has {
+				t.Errorf("the build %q has %s in it: %v, want %v", what, name, got, has)
+			}
 		}
 		for checks, refused := range map[string]bool{"": false, "decide": false, "decide,chain": false, "decide,none": has, "decide,": has} {
 			cmd := tmuxtest.Account{}.Command(bin, "--help")
