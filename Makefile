@@ -23,7 +23,7 @@ setup-test:
 
 build: setup
 	@mkdir -p bin
-	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/ ./cmd/muxward
+	CGO_ENABLED=0 $(GO) build -tags= -trimpath -ldflags '$(LDFLAGS)' -o bin/ ./cmd/muxward
 
 # run starts muxward for your own account, with a session to look at.
 run: build

@@ -9,7 +9,8 @@ import (
 	"strings"
 )
 
-// out are the checks that are taken out of this process.
+// out are the checks that are taken out of this process, whatever it is run for: it is read
+// before anything begins.
 var out = read(os.Getenv("MUXWARD_TEETH"))
 
 // read reads a list of checks, with commas between. A name that is none ends the process:

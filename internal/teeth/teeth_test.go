@@ -23,13 +23,15 @@ const top = "../.."
 // and whether it can be taken out is said at one place, and not by tags of other files.
 func TestChecksHaveControlRuns(t *testing.T) {
 	listed := names(t)
-	asked, run := map[string]bool{}, map[string]bool{}
+	asked, run, built := map[string]bool{}, map[string]bool{}, map[string]bool{}
 	control := regexp.MustCompile(`\bteeth_([a-z_]+)`)
 	walk(t, func(path string, text []byte) {
 		pkg := filepath.ToSlash(filepath.Dir(path))
 		if strings.HasSuffix(path, "_test.go") {
-			for _, m := range control.FindAllSubmatch(text, -1) {
-				run[string(m[1])] = true
+			if strings.HasPrefix(pkg, "test/attack") || strings.HasPrefix(pkg, "test/fidelity") {
+				for _, m := range control.FindAllSubmatch(text, -1) {
+					run[string(m[1])] = true
+				}
 			}
 			return
 		}
@@ -40,8 +42,12 @@ func TestChecksHaveControlRuns(t *testing.T) {
 		if pkg == "internal/teeth" {
 			return
 		}
-		if tagged(file) {
-			t.Errorf("%s has the build tag teeth: only internal/teeth has it", path)
+		for _, tag := range tags(file) {
+			name, ok := strings.CutPrefix(tag, "teeth_")
+			if tag == "teeth" || ok && slices.Contains(teeth.Checks(), teeth.Check(name)) {
+				t.Errorf("%s has the build tag %s: checks are taken out by internal/teeth", path, tag)
+			}
+			built[name] = ok
 		}
 		for _, name := range asks(t, path, file) {
 			asked[name] = true
@@ -56,6 +62,11 @@ func TestChecksHaveControlRuns(t *testing.T) {
 		}
 		if !run[string(check)] {
 			t.Errorf("%s has no control run: no test names teeth_%s", name, check)
+		}
+	}
+	for name := range run {
+		if !built[name] && !slices.Contains(teeth.Checks(), teeth.Check(name)) {
+			t.Errorf("a control run takes out %s, and there is no such check", name)
 		}
 	}
 	if len(listed) < 40 || len(listed) != len(teeth.Checks()) {
@@ -108,16 +119,16 @@ func ofTeeth(e ast.Expr) string {
 	return ""
 }
 
-// tagged reports whether the build tag teeth decides about a file.
-func tagged(file *ast.File) (yes bool) {
+// tags are the build tags that decide about a file.
+func tags(file *ast.File) (all []string) {
 	for _, group := range file.Comments {
 		for _, c := range group.List {
 			if x, err := constraint.Parse(c.Text); err == nil && c.Pos() < file.Package {
-				x.Eval(func(tag string) bool { yes = yes || tag == "teeth"; return true })
+				x.Eval(func(tag string) bool { all = append(all, tag); return true })
 			}
 		}
 	}
-	return yes
+	return all
 }
 
 // walk reads every file of the source.

@@ -24,7 +24,7 @@ func TestTeethAreInTheirBuild(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, name := range []string{"MUXWARD_TEETH", "muxward/internal/teeth"} {
+		for _, name := range []string{"MUXWARD_TEETH", "muxward/internal/teeth", "MUXWARD_FAILPOINTS"} {
 			if got := bytes.Contains(program, []byte(name)); got != has {
 				t.Errorf("the build %q has %s in it: %v, want %v", what, name, got, has)
 			}

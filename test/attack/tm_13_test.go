@@ -96,7 +96,7 @@ func (w *world) told(x *tmuxtest.Terminal, bound []string, key string) {
 		return told
 	}
 	told := after(key)
-	if strings.HasSuffix(told, "_") {
+	if asked && strings.HasSuffix(told, "_") {
 		x.Type("run-shell '" + w.lure() + "'")
 		x.WaitFor("caught-$$'_")
 		asked = false

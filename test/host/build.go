@@ -1,6 +1,7 @@
 package host
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"os/exec"
@@ -9,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/muxward/muxward/internal/teeth"
 )
@@ -80,7 +82,10 @@ func build(tags string) (string, error) {
 	}
 	out := filepath.Join(dir, "muxward")
 	// Without what only debuggers read it is linked in half the time.
-	cmd := exec.Command("go", "build", "-ldflags", "-s -w", "-tags", tags, "-o", out, "github.com/muxward/muxward/cmd/muxward")
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, "go", "build", "-ldflags", "-s -w", "-tags", tags, "-o", out, "github.com/muxward/muxward/cmd/muxward")
+	cmd.WaitDelay = 20 * time.Second
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if text, err := cmd.CombinedOutput(); err != nil {
 		_ = os.RemoveAll(dir)

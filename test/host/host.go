@@ -56,7 +56,8 @@ type Config struct {
 	Env []string
 	// Build names what muxward is built with, with commas between: failpoints, checks of
 	// internal/teeth that a control run takes out, as in teeth_decide,teeth_visible, or any
-	// other build tag.
+	// other build tag. The environment that takes checks out is that of serve and of what
+	// [Host.Muxward] runs; what others start has every check in.
 	Build string
 	// State is the state directory, Doors that of the doors; by default new
 	// ones.
