@@ -166,7 +166,7 @@ next:
 }
 
 // openRequests shows the person what waits for them. What they had typed before they
-// saw it is no answer.
+// saw it is no answer: see holding.
 func (k *keyboard) openRequests(ctx context.Context) error {
 	s := k.s
 	list := s.e.Asking.Waiting(s.live.Who())
@@ -188,9 +188,13 @@ func (k *keyboard) openRequests(ctx context.Context) error {
 		}
 		return true, k.answerRequest(ctx, list[at], key == "y")
 	}}
+	sh.hold()
 	err := k.open(ctx, sh, needs)
 	if err == nil {
-		err = s.att.Unread(ctx)
+		sh.held.begin(l, func() { s.protected(func() { k.redrawn(sh) }) })
+		if err = s.att.Unread(ctx); err != nil {
+			err = errors.Join(err, k.leaveSheet(context.WithoutCancel(ctx)))
+		}
 	}
 	if err != nil && !errors.Is(err, context.Canceled) {
 		s.att.Notice((&errand{k: k}).told("", err))

@@ -151,7 +151,9 @@ func (k *keyboard) Paste(text []byte) bool {
 		return true
 	}
 	if k.ask == nil && k.sheet != nil {
-		_ = k.turned(k.s.ctx, k.sheet.list.Insert(string(text[:min(len(text), 4*maxLine)])))
+		if !k.sheet.held.drops() {
+			_ = k.turned(k.s.ctx, k.sheet.list.Insert(string(text[:min(len(text), 4*maxLine)])))
+		}
 		return true // of what is inserted nothing comes but a picture
 	}
 	if k.ask == nil {

@@ -3,6 +3,7 @@ package executor
 import (
 	"context"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/muxward/muxward/internal/attach"
@@ -25,6 +26,57 @@ type sheet struct {
 	// pressed does what a key means for the line at a place, and reports whether it
 	// means anything; nil: none does.
 	pressed func(ctx context.Context, key string, at int) (bool, error)
+	// held is nil for one whose keys count at once.
+	held *holding
+}
+
+// holding has the keys of a sheet count for nothing until none has come for deafTime:
+// what somebody types who has not seen it yet is no answer to it. Its foot says so
+// meanwhile, and shows what the keys do once they count.
+type holding struct {
+	foot  string
+	mu    sync.Mutex // while it is held the list is the timer's, later the pump's
+	over  bool
+	until time.Time
+	timer *time.Timer
+}
+
+// hold has a sheet be held that is not shown yet.
+func (sh *sheet) hold() {
+	sh.held = &holding{foot: sh.list.Foot}
+	sh.list.Foot = "read it: keys count once you have paused"
+}
+
+// begin counts the pause of a sheet that is shown now. When it is over the keys count,
+// and draw shows that they do.
+func (h *holding) begin(list *chooser.List, draw func()) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.until = time.Now().Add(deafTime)
+	h.timer = time.AfterFunc(deafTime, func() {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		if h.over || time.Now().Before(h.until) { // there was another key: it ends later
+			return
+		}
+		h.over = true
+		list.Foot = h.foot
+		draw()
+	})
+}
+
+// drops reports whether a key counts for nothing, and has the pause begin anew then.
+func (h *holding) drops() bool {
+	if h == nil {
+		return false
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if !h.over {
+		h.until = time.Now().Add(deafTime)
+		h.timer.Reset(deafTime)
+	}
+	return !h.over
 }
 
 // open shows a sheet, also in the place of a look back. What it shows rests on
@@ -62,6 +114,9 @@ func (k *keyboard) drawSheet(sh *sheet, begin bool) error {
 // turn takes a key to the sheet that is shown.
 func (k *keyboard) turn(ctx context.Context, key string) error {
 	sh := k.sheet
+	if sh.held.drops() {
+		return nil
+	}
 	if at, ok := sh.list.Chosen(); ok && sh.pressed != nil && !sh.list.Typing() {
 		if means, err := sh.pressed(ctx, key, at); means || err != nil {
 			return err
@@ -74,9 +129,7 @@ func (k *keyboard) turned(ctx context.Context, o chooser.Outcome) error {
 	sh := k.sheet
 	switch o {
 	case chooser.Changed:
-		if err := k.drawSheet(sh, false); err != nil {
-			k.s.att.Notice((&errand{k: k}).told("", err))
-		}
+		k.redrawn(sh)
 	case chooser.Left:
 		return k.leaveSheet(ctx)
 	case chooser.Chosen:
@@ -90,6 +143,13 @@ func (k *keyboard) turned(ctx context.Context, o chooser.Outcome) error {
 		return sh.chosen(ctx, at)
 	}
 	return nil
+}
+
+// redrawn shows a sheet anew, or says why that cannot be.
+func (k *keyboard) redrawn(sh *sheet) {
+	if err := k.drawSheet(sh, false); err != nil {
+		k.s.att.Notice((&errand{k: k}).told("", err))
+	}
 }
 
 // leaveSheet shows the display again.
@@ -110,7 +170,7 @@ func (k *keyboard) forgetSheet() { k.sheet = nil }
 // anything there.
 func (k *keyboard) sheetMouse(ctx context.Context, m attach.Mouse) error {
 	key := map[int]string{0: "Up", 1: "Down"}[m.Code&mouseButton]
-	if m.Code&mouseWheel == 0 || m.Code&mouseMore != 0 || key == "" {
+	if m.Code&mouseWheel == 0 || m.Code&mouseMore != 0 || key == "" || k.sheet.held.drops() {
 		return nil
 	}
 	for range wheelLines - 1 {

@@ -63,6 +63,7 @@ func TestAP02ForgedByAPane(t *testing.T) {
 			alice.Type("\x1ba")
 			return false
 		}, "alice's own key opens the list")
+		alice.WaitFor("y approves") // once she has paused
 		alice.Type("y")
 		tmuxtest.Eventually(w.t, func() bool { return a.types(carol, "mwalice/shared:0.1") }, "alice's own yes counts")
 	}}.run(t)
