@@ -70,14 +70,23 @@ func (d *daemon) deny(ctx context.Context, within time.Duration, den grants.Deni
 	}
 	keep := d.denials.Deny(den)
 	d.bumpFor(den.Person)
-	// It is in force: while the disk works, what rests on it ends.
-	kept := make(chan error, 1)
-	go func() { kept <- keep() }()
 	why := den.Reason
 	if den.Lock {
 		why = den.String()
 	}
-	rep := d.gateway.ReconsiderOn(ctx, den.Scope, d.restingOnDenied(den), why)
+	rep, err := settled(ctx, keep, func() gateway.Report {
+		return d.gateway.ReconsiderOn(ctx, den.Scope, d.restingOnDenied(den), why)
+	})
+	d.freeRevoked()
+	return rep, err
+}
+
+// settled has what is in force kept while what it takes ends. The error says what could
+// not be confirmed in time.
+func settled(ctx context.Context, keep func() error, end func() gateway.Report) (gateway.Report, error) {
+	kept := make(chan error, 1)
+	go func() { kept <- keep() }()
+	rep := end()
 	var err error
 	select {
 	case err = <-kept:

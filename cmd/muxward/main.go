@@ -71,6 +71,7 @@ func newRoot() *cobra.Command {
 	root.AddCommand(newServeCmd(), newInitCmd(), newEnvCmd(), newStatusCmd(), newLsCmd(), newWhoCmd(),
 		newGrantCmd(), newGrantsCmd(), newShareCmd(), newJoinCmd(), newInvitesCmd(), newInviteCmd(),
 		newRequestCmd(), newApprovalsCmd(), newApproveCmd(), newDenyCmd(),
+		newLeaseCmd(), newLeasesCmd(),
 		newRevokeCmd(), newKickCmd(), newLockdownCmd(), newUnlockCmd(), newExplainCmd(),
 		newSSHConfigCmd(), newSSHCACmd(), newSSHTOTPCmd(), newKeysCmd(), newAttachCmd(),
 		newPolicyCmd(), newAuditCmd(), newSocketsCmd(), newVersionCmd(), newKeeperCmd())

@@ -35,6 +35,8 @@ type daemon struct {
 	denials  *grants.Denials
 	grants   *grants.Store // nil if it is damaged: see grantsDamaged
 	requests grants.Requests
+	leases   *grants.Leases
+	askers   askers // for keyboards
 	guard    *guard.Guard
 	accounts *identity.Accounts
 	gateway  *gateway.Gateway
@@ -100,6 +102,10 @@ func assemble(ctx context.Context, c config.Config) (d *daemon, err error) {
 	if d.denials, err = grants.OpenDenials(filepath.Join(c.State, "revocations.json")); err != nil {
 		return d, err
 	}
+	if d.leases, err = grants.OpenLeases(filepath.Join(c.State, "leases.json")); err != nil {
+		return d, err
+	}
+	d.leases.Unsure()
 	d.openGrants(ctx)
 	if err := d.assembleGuard(); err != nil {
 		return d, err
@@ -159,7 +165,7 @@ func (d *daemon) assembleLine() {
 	d.executor = exe
 	d.presence.tell = func(ctx context.Context) { exe.Presence(ctx, d.complain) }
 	d.gateway = gateway.New(gateway.Parts{
-		Policy: d.policy, Servers: servers, Log: d.log, Executor: exe, Denials: d.denials,
+		Policy: d.policy, Servers: servers, Log: d.log, Executor: exe, Denials: d.denials, Leases: d.leases,
 		Now: failpoint.Now,
 	})
 	d.tickets = &identity.Tickets{Keys: d.sshKeys, Now: d.gateway.Time, Owner: d.accountOwner, Second: d.secondOf}
@@ -211,6 +217,7 @@ func (d *daemon) start(ctx context.Context) {
 	d.wg.Go(d.watch)
 	d.wg.Go(d.keepTime)
 	d.wg.Go(d.mindRequests)
+	d.wg.Go(d.mindLeases)
 }
 
 func (d *daemon) fail(err error) {

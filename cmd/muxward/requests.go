@@ -81,7 +81,7 @@ func (d *daemon) approve(ctx context.Context, who identity.Identity, r grants.Re
 // giving is what it takes to approve a request.
 func giving(r grants.Request, on access.Object) []gateway.Need {
 	whole := r.Verbs.With(access.SetOf(access.Approve))
-	return []gateway.Need{{Verb: access.Approve, Object: on}, {Whole: true, Verbs: whole, Object: on}}
+	return []gateway.Need{{Verb: access.Approve, Object: on}, {Whole: true, Verbs: whole, Object: on, Apart: true}}
 }
 
 // still gives what a request is about as it is now, if that is the same thing, and
@@ -237,12 +237,11 @@ type asking struct{ d *daemon }
 
 // Waiting gives the requests that somebody may approve now by the key in their display.
 func (a asking) Waiting(who identity.Identity) []executor.Waits {
-	list := a.d.requests.List()
+	list, out := a.d.requests.List(), a.d.leaseWaits(who)
 	if len(list) == 0 || !gateway.OwnHand(who) {
-		return nil
+		return out
 	}
 	set := a.d.policy.Set()
-	var out []executor.Waits
 	for _, r := range list {
 		asker := r.Who.Person()
 		yes := slices.ContainsFunc(r.Yes, func(by identity.Identity) bool { return by.Person() == who.Person() })
@@ -256,13 +255,21 @@ func (a asking) Waiting(who identity.Identity) []executor.Waits {
 		if r.Reason != "" {
 			text += ": " + shortReason(r.Reason)
 		}
-		out = append(out, executor.Waits{ID: r.ID, From: asker, Text: text, Need: giving(r, r.On)[0]})
+		out = append(out, executor.Waits{ID: r.ID, From: asker, Text: text, How: "see muxward approvals", Need: giving(r, r.On)[0]})
 	}
 	return out
 }
 
-// Answer makes the act by which somebody answers a request.
+// Offers gives what somebody may do who would type into a pane that is another's.
+func (a asking) Offers(who identity.Identity, pane access.Object) []executor.Waits {
+	return a.d.leaseOffers(who, pane)
+}
+
+// Answer makes the act by which somebody answers what waits for them.
 func (a asking) Answer(who identity.Identity, id string, yes bool) (*gateway.Act, error) {
+	if c, lease := leaseCall(id, yes); lease {
+		return a.d.act(who, c)
+	}
 	c := ctld.Call{Act: "deny", Request: id}
 	if yes {
 		c.Act = "approve"
@@ -272,6 +279,9 @@ func (a asking) Answer(who identity.Identity, id string, yes bool) (*gateway.Act
 
 // Came tells what came of an answer.
 func (a asking) Came(result any) string {
+	if l, lease := result.(shownLease); lease {
+		return l.Did
+	}
 	r, ok := result.(shownRequest)
 	switch {
 	case !ok:

@@ -72,6 +72,7 @@ const (
 	EventRevoke   EventKind = "revoke"   // a person was revoked, or let in again
 	EventGrant    EventKind = "grant"    // something was given, or what was given ended
 	EventRequest  EventKind = "request"  // something was asked for, or that was answered
+	EventLease    EventKind = "lease"    // the keyboard of a pane is another's, or nobody's, without anybody having done so
 	EventReload   EventKind = "reload"   // policy was loaded or refused
 	EventServer   EventKind = "server"   // a tmux server began, ended or changed
 	EventDoor     EventKind = "door"     // connections refused at a door

@@ -5,18 +5,25 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"sync/atomic"
 	"time"
 
+	"github.com/muxward/muxward/internal/access"
 	"github.com/muxward/muxward/internal/chooser"
 	"github.com/muxward/muxward/internal/gateway"
 	"github.com/muxward/muxward/internal/identity"
+	"github.com/muxward/muxward/internal/tmux"
 )
 
 // Asking is what waits for the answer of people.
 type Asking interface {
 	// Waiting gives what somebody may approve now by a key in their own display.
 	Waiting(who identity.Identity) []Waits
+	// Offers gives what they may do by it who would type into a pane of which another
+	// has the keyboard.
+	Offers(who identity.Identity, pane access.Object) []Waits
 	// Answer makes the act by which they say yes or no.
 	Answer(who identity.Identity, id string, yes bool) (*gateway.Act, error)
 	// Came tells in a few words what came of that act by its result, "" if nothing did.
@@ -28,6 +35,10 @@ type Waits struct {
 	ID string
 	// From is who asks, and Text what is told of it, which may hold anything.
 	From, Text string
+	// How says how it is answered without the key. Alone has what came of it told alone,
+	// when that has come: what they type may go another way by it.
+	How   string
+	Alone bool
 	// Need is what telling somebody of it rests on.
 	Need gateway.Need
 }
@@ -45,7 +56,13 @@ const (
 type bell struct {
 	rung  chan struct{} // holds one while it is rung and not heard
 	waits atomic.Bool   // something waits that they may answer by the key
+	// pane is that into which they would have typed last, but for another's lease; nil
+	// if they have typed since.
+	pane atomic.Pointer[access.Object]
 }
+
+// calls reports whether the key that answers means something now.
+func (b *bell) calls() bool { return b.waits.Load() || b.pane.Load() != nil }
 
 func (b *bell) ring() {
 	select {
@@ -78,6 +95,32 @@ func (e *Executor) Knock() {
 	for s := range e.seats {
 		s.bell.ring()
 	}
+}
+
+// Tell tells those who look at a pane something of it, as each of them is told; "" is
+// nothing. Who may not view it is told nothing.
+func (e *Executor) Tell(pane access.Object, text func(who identity.Identity) string) {
+	e.mu.Lock()
+	seats := slices.Collect(maps.Keys(e.seats))
+	e.mu.Unlock()
+	for _, s := range seats {
+		at := s.stage.Load()
+		if at == nil || s.server.Owner() != pane.Owner || s.server.Incarnation() != pane.Incarnation || !reaches(pane, at.session.ID) {
+			continue
+		}
+		if t := text(s.live.Who()); t != "" {
+			_ = s.live.Do(s.live.Right(gateway.Need{Verb: access.View, Object: pane}), func() error {
+				s.att.Notice(t)
+				return nil
+			})
+		}
+	}
+}
+
+// reaches reports whether a session has the window that a pane lies in.
+func reaches(pane access.Object, session tmux.SessionID) bool {
+	is := func(ref access.SessionRef) bool { return tmux.SessionID(ref.ID) == session }
+	return is(pane.Session) || slices.ContainsFunc(pane.Links, is)
 }
 
 // hearBell tells this person of what waits for them: when it comes, when they do, and
@@ -119,16 +162,21 @@ func (s *seat) hearBell() {
 // announce tells of one request, while the person may be told. How to answer comes
 // first: what is asked may be long, and in anybody's words.
 func (s *seat) announce(w Waits, waiting int) {
-	text := fmt.Sprintf("%s asks you, see muxward approvals: ", w.ID)
+	text := fmt.Sprintf("%s asks you, %s: ", w.ID, w.How)
 	switch {
 	case s.e.AnswerKey && waiting > 1:
 		text = fmt.Sprintf("%s answers %d: ", answerKey, waiting)
 	case s.e.AnswerKey:
 		text = answerKey + " answers: "
 	case waiting > 1:
-		text = fmt.Sprintf("%d ask you, see muxward approvals: ", waiting)
+		text = fmt.Sprintf("%d ask you, %s: ", waiting, w.How)
+	case w.Alone:
+		text = w.How + ": "
 	}
 	_ = s.live.Do(s.live.Right(w.Need), func() error { // who may not is not told
+		if w.Alone {
+			w.Text = w.From + " " + w.Text
+		}
 		s.att.Notice(text + w.Text)
 		return nil
 	})
@@ -170,11 +218,17 @@ next:
 func (k *keyboard) openRequests(ctx context.Context) error {
 	s := k.s
 	list := s.e.Asking.Waiting(s.live.Who())
+	l := &chooser.List{Title: " these ask for your answer", Foot: "y approves, n denies, / finds, q leaves", Choose: true}
+	pane := s.bell.pane.Swap(nil)
+	offers := len(list) == 0 && pane != nil
+	if offers {
+		list = s.e.Asking.Offers(s.live.Who(), *pane)
+		l.Title, l.Foot = " the keyboard of this pane", "y does it, q leaves"
+	}
 	if len(list) == 0 {
 		s.att.Notice("nothing waits for your answer any more")
 		return nil
 	}
-	l := &chooser.List{Title: " these ask for your answer", Foot: "y approves, n denies, / finds, q leaves", Choose: true}
 	needs := []gateway.Need{s.stage.Load().view.Need()}
 	for _, w := range list {
 		l.Items = append(l.Items, chooser.Item{Left: w.From, Text: w.Text})
@@ -185,6 +239,9 @@ func (k *keyboard) openRequests(ctx context.Context) error {
 	sh := &sheet{list: l, pressed: func(ctx context.Context, key string, at int) (bool, error) {
 		if key != "y" && key != "n" {
 			return false, nil
+		}
+		if offers && key == "n" {
+			return true, k.leaveSheet(ctx)
 		}
 		return true, k.answerRequest(ctx, list[at], key == "y")
 	}}
@@ -210,6 +267,15 @@ func (k *keyboard) answerRequest(ctx context.Context, w Waits, yes bool) error {
 	if err := k.leaveSheet(ctx); err != nil {
 		return err
 	}
+	if w.Alone { // it waits for those who type, and this is one of them
+		go s.protected(func() { s.answer(s.ctx, w, yes) })
+		return nil
+	}
+	s.answer(ctx, w, yes)
+	return nil
+}
+
+func (s *seat) answer(ctx context.Context, w Waits, yes bool) {
 	ctx, cancel := context.WithTimeout(ctx, approveTime)
 	defer cancel()
 	var result gateway.Result
@@ -223,8 +289,9 @@ func (k *keyboard) answerRequest(ctx context.Context, w Waits, yes bool) error {
 		s.att.Notice(came + ", but: " + err.Error())
 	case err != nil:
 		s.att.Notice("not answered: " + err.Error())
+	case w.Alone:
+		s.att.Notice(came)
 	default:
 		s.att.Notice(came + ": " + w.Text)
 	}
-	return nil
 }

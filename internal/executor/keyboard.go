@@ -105,7 +105,7 @@ func (k *keyboard) Press(ctx context.Context, key string) (taken bool, err error
 	if k.sheet != nil {
 		return true, k.turn(ctx, key)
 	}
-	if key == answerKey && k.s.bell.waits.Load() && !k.looking() && !k.at.Begun() {
+	if key == answerKey && k.s.bell.calls() && !k.looking() && !k.at.Begun() {
 		return true, k.openRequests(ctx)
 	}
 	if k.s.full.Load() { // it was claimed for what is not shown any more

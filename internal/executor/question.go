@@ -204,6 +204,8 @@ func (e *errand) told(what string, err error) string {
 	switch {
 	case errors.As(err, &refused) && refused.Decision.Rule == gateway.RuleLockdown:
 		return what + "not permitted: " + refused.Decision.Reason // nobody gives it now
+	case errors.As(err, &refused) && refused.Decision.Rule == gateway.RuleLease:
+		return what + "not permitted: " + refused.Decision.Reason // it is not the owner's to give
 	case errors.As(err, &refused):
 		text := what + (&gateway.Refused{Need: refused.Need}).Error() + "; ask " + e.k.s.server.Owner() + " for it"
 		if refused.Ask != "" {

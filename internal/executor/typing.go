@@ -114,12 +114,28 @@ func (k sink) Prepare(ctx context.Context, e attach.Event) error {
 	err := k.s.prepare(ctx, e)
 	refused := new(gateway.Refused)
 	switch {
+	case errors.As(err, &refused) && refused.Decision.Rule == gateway.RuleLease:
+		k.s.untypable(refused)
 	case errors.As(err, &refused) && refused.Ask != "": // in few words: there is one line
 		k.s.att.Notice((&errand{k: k.s.keyboard}).told("", err))
 	case err != nil:
 		k.s.att.Notice(err.Error())
 	}
 	return err
+}
+
+// untypable tells somebody that another types here, and how they ask for it.
+func (s *seat) untypable(refused *gateway.Refused) {
+	how := ""
+	switch {
+	case s.e.AnswerKey && s.e.Asking != nil:
+		pane := refused.Need.Object
+		s.bell.pane.Store(&pane)
+		how = "; " + answerKey + " asks"
+	case refused.Ask != "":
+		how = "; ask with: " + refused.Ask
+	}
+	s.att.Notice("not typed: " + refused.Decision.Reason + how)
 }
 
 // Where is the pane that is active on the person's screen.
@@ -191,7 +207,20 @@ func (s *seat) typed(ctx context.Context, e attach.Event) error {
 	}
 	failpoint.At("seat-decided")
 	s.live.Typed()
+	s.bell.pane.Store(nil)
+	s.live.Into(at.right.Need().Object, ofLine(e))
 	return s.send(ctx, at, e)
+}
+
+// ofLine is what was typed as far as it tells whether a line is begun.
+func ofLine(e attach.Event) []byte {
+	switch e.Kind {
+	case attach.Named:
+		return gateway.KeyTyped(e.Key)
+	case attach.MouseReport:
+		return nil
+	}
+	return e.Bytes
 }
 
 // write records n typed bytes before they go anywhere. Whoever must be

@@ -52,6 +52,12 @@ func (g *Gateway) askFor(who identity.Identity, n Need, d access.Decision) strin
 		d.Rule == RuleLockdown || d.Rule == ruleRevocation || !g.Holds(who, n.Object).Has(access.View) {
 		return ""
 	}
+	if d.Rule == RuleLease {
+		if n.Verb != access.Type || n.Object.Kind != access.Pane || !holderHand(who) {
+			return ""
+		}
+		return "muxward lease ask -t " + quoted(tmux.Clean(objectName(n.Object)))
+	}
 	if n.Object.Kind == access.Host {
 		return fmt.Sprintf("muxward request %s --host", n.Verb)
 	}

@@ -67,6 +67,7 @@ type Parts struct {
 	Log      Log
 	Executor Executor
 	Denials  *grants.Denials
+	Leases   *grants.Leases // nil: there are none
 	// Now gives wall-clock time; nil means time.Now.
 	Now func() time.Time
 }
@@ -122,6 +123,7 @@ func (g *Gateway) Handle(ctx context.Context, req Request) (Result, error) {
 		return Result{}, err
 	}
 	defer live.until(decision)()                   // a time limit is a deadline
+	live.into(plan)                                // whose line is begun, where that is told
 	result, err := g.Executor.Execute(ctx, permit) // exactly what was decided
 	if result.Current != nil {
 		result.CurrentOn = plan.owner()

@@ -33,6 +33,9 @@ type Need struct {
 	// Join is set for what begins to be looked at: a lockdown refuses that, and
 	// leaves those who look already.
 	Join bool
+	// Apart is set for what is asked about a right and not about its use, as by who
+	// gives it: who types at the moment does not matter then.
+	Apart bool
 }
 
 // verbs are all that the need asks for.
@@ -361,6 +364,9 @@ func (g *Gateway) verdict(who identity.Identity, n Need, gen uint64, now time.Ti
 		d = g.Policy.Decide(access.Question{
 			Who: who.Subject(), Verb: n.Verb, Object: n.Object, At: now, Command: n.Command,
 		})
+	}
+	if d.Allow && !n.Apart {
+		d = g.leased(who, n, d)
 	}
 	d.Generation = gen
 	return d

@@ -376,7 +376,7 @@ func (g *Gateway) resolveAct(ctx context.Context, live *Live, req Request) (*Pla
 		for _, o := range on {
 			p.Needs = append(p.Needs, Need{Verb: req.Act.Verb, Object: o})
 			if req.Act.Whole != 0 {
-				p.Needs = append(p.Needs, Need{Whole: true, Verbs: req.Act.Whole, Object: o})
+				p.Needs = append(p.Needs, Need{Whole: true, Verbs: req.Act.Whole, Object: o, Apart: true})
 			}
 		}
 		return p, nil
@@ -407,7 +407,7 @@ func (g *Gateway) resolveAct(ctx context.Context, live *Live, req Request) (*Pla
 		p.Needs = []Need{{Verb: req.Act.Verb, Object: p.Object}}
 	}
 	if req.Act.Whole != 0 {
-		p.Needs = append(p.Needs, Need{Whole: true, Verbs: req.Act.Whole, Object: p.Object})
+		p.Needs = append(p.Needs, Need{Whole: true, Verbs: req.Act.Whole, Object: p.Object, Apart: true})
 	}
 	return p, nil
 }

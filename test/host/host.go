@@ -343,7 +343,7 @@ func (h *Host) Exec(who string, stdin []byte, program string, args ...string) Re
 	if stdin != nil {
 		cmd.Stdin = bytes.NewReader(stdin)
 	}
-	if program == h.bin && len(args) > 0 && (args[0] == "approve" || args[0] == "deny") {
+	if program == h.bin && len(args) > 0 && (args[0] == "approve" || args[0] == "deny" || args[0] == "lease") {
 		defer h.handed(cmd)()
 	}
 	cmd.WaitDelay = Patience // a server may be slow to close what its client was given

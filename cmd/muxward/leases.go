@@ -1,0 +1,401 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/muxward/muxward/internal/access"
+	"github.com/muxward/muxward/internal/executor"
+	"github.com/muxward/muxward/internal/gateway"
+	"github.com/muxward/muxward/internal/grants"
+	"github.com/muxward/muxward/internal/identity"
+	"github.com/muxward/muxward/internal/server/ctld"
+	"github.com/muxward/muxward/internal/tmux"
+)
+
+// askers are those who ask for the keyboard of panes, by the numbers of the leases. Who
+// asks has not to be there when they are given it: their rights are looked at then.
+type askers struct {
+	mu  sync.Mutex
+	all map[int64][]identity.Identity
+}
+
+// mostAskers is how many ask for one keyboard.
+const mostAskers = 20
+
+func (a *askers) add(lease int64, who identity.Identity) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	list := slices.DeleteFunc(slices.Clone(a.all[lease]), func(by identity.Identity) bool { return by.Person() == who.Person() })
+	if len(list) >= mostAskers {
+		return errors.New("many ask for it already; wait until it is handed over")
+	}
+	if a.all == nil {
+		a.all = map[int64][]identity.Identity{}
+	}
+	a.all[lease] = append(list, who)
+	return nil
+}
+
+func (a *askers) of(lease int64) []identity.Identity {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return slices.Clone(a.all[lease])
+}
+
+// done forgets that somebody asks, and reports whether they did; "" are all.
+func (a *askers) done(lease int64, person string) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	was := a.all[lease]
+	left := slices.DeleteFunc(slices.Clone(was), func(by identity.Identity) bool { return person == "" || by.Person() == person })
+	if a.all != nil {
+		a.all[lease] = left
+	}
+	if len(left) == 0 {
+		delete(a.all, lease)
+	}
+	return len(left) < len(was)
+}
+
+// keyboardOf is what it takes to have the keyboard of a pane, whoever has it now.
+func keyboardOf(pane access.Object) gateway.Need {
+	return gateway.Need{Verb: access.Type, Object: pane, Apart: true}
+}
+
+// changed has a change of leases on a pane written, and returns when nobody types there
+// any more who may not by it.
+func (d *daemon) changed(ctx context.Context, pane access.Object, keep func() error, why string) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), revokeTime)
+	defer cancel()
+	_, err := settled(ctx, keep, func() gateway.Report {
+		return d.gateway.ReconsiderOn(ctx, pane, func(string) bool { return true }, why)
+	})
+	d.knock()
+	return err
+}
+
+// pass gives the keyboard of a pane to somebody, "" for nobody, if may says so by how the
+// lease is then, and tells those who look on.
+func (d *daemon) pass(ctx context.Context, id int64, to string, may func(grants.Lease) error) (grants.Lease, error) {
+	l, keep, err := d.move(id, to, may)
+	if err != nil {
+		return l, err
+	}
+	err = d.changed(ctx, l.On, keep, keyboard(l))
+	d.tellLease(l)
+	return l, err
+}
+
+// move is the begin of pass: nobody else types there from here on, but what somebody
+// has typed may be under way.
+func (d *daemon) move(id int64, to string, may func(grants.Lease) error) (now grants.Lease, keep func() error, err error) {
+	keep, err = d.leases.Edit(id, func(l *grants.Lease) error {
+		if err := may(*l); err != nil {
+			return err
+		}
+		l.Holder, l.Gone = to, time.Time{}
+		now = *l
+		return nil
+	})
+	if err == nil && to != "" {
+		d.askers.done(id, to)
+	}
+	return now, keep, err
+}
+
+// tellLease tells those who look at a pane who has its keyboard now.
+func (d *daemon) tellLease(l grants.Lease) {
+	d.executor.Tell(l.On, func(who identity.Identity) string {
+		text := keyboard(l)
+		if l.Holder != "" && who.Person() == l.Holder {
+			text = "you have the keyboard of " + targetName(l.Target)
+		}
+		if l.Line != "" && l.Line != l.Holder {
+			text += "; the line that is begun there is " + l.Line + "'s"
+		}
+		return text
+	})
+}
+
+// keyboard says who has the keyboard of a pane.
+func keyboard(l grants.Lease) string {
+	if l.Holder == "" {
+		return "nobody has the keyboard of " + targetName(l.Target)
+	}
+	return l.Holder + " has the keyboard of " + targetName(l.Target)
+}
+
+// mindLeases has leases end with their panes, and be free when their holders have left,
+// or may not type there any more.
+func (d *daemon) mindLeases() {
+	tick := time.NewTicker(minded)
+	defer tick.Stop()
+	for {
+		select {
+		case <-d.ctx.Done():
+			return
+		case <-tick.C:
+		}
+		on := map[string][]grants.Lease{}
+		for _, l := range d.leases.List() {
+			on[l.On.Owner] = append(on[l.On.Owner], l)
+		}
+		var all sync.WaitGroup
+		for owner, list := range on {
+			all.Go(func() { d.mindLeasesOf(owner, list) })
+		}
+		all.Wait()
+	}
+}
+
+// mindLeasesOf is about one server. One that does not answer has its leases as they are:
+// nothing is typed there.
+func (d *daemon) mindLeasesOf(owner string, list []grants.Lease) {
+	ctx, cancel := context.WithTimeout(d.ctx, minded)
+	defer cancel()
+	server := (&hostServers{d}).Server(owner)
+	if server == nil {
+		return
+	}
+	snap, err := server.Snapshot(ctx, tmux.Core)
+	if err != nil {
+		return
+	}
+	for _, l := range list {
+		now, there := paneNow(l.On, server.Incarnation(), snap)
+		if !there {
+			d.endLease(l, "its pane has gone")
+			continue
+		}
+		d.mindLease(l, now, snap)
+	}
+}
+
+// paneNow is a pane where it lies now.
+func paneNow(pane access.Object, incarnation string, snap *tmux.Snapshot) (access.Object, bool) {
+	id := tmux.PaneID(pane.Pane.ID)
+	p := snap.Pane(id)
+	if p == nil || pane.Incarnation != incarnation {
+		return access.Object{}, false
+	}
+	if o, ok := gateway.PaneObject(pane.Owner, incarnation, snap, tmux.SessionID(pane.Session.ID), id); ok {
+		return o, true
+	}
+	for _, s := range snap.SessionsOf(p.Window) {
+		if o, ok := gateway.PaneObject(pane.Owner, incarnation, snap, s.ID, id); ok {
+			return o, true
+		}
+	}
+	return access.Object{}, false
+}
+
+// mindLease looks whether the holder of a lease is there, and may type.
+func (d *daemon) mindLease(l grants.Lease, pane access.Object, snap *tmux.Snapshot) {
+	there, at := l.Holder == "" || d.gateway.There(l.Holder, pane, snap), d.gateway.Time()
+	switch {
+	case l.Holder == "":
+	case !d.mayHold(l.Holder, pane):
+		d.freeLease(l, l.Holder+" may not type there any more")
+		return
+	case !there && !l.Gone.IsZero() && at.Sub(l.Gone) >= l.Grace:
+		d.freeLease(l, l.Holder+" has left")
+		return
+	}
+	if there == l.Gone.IsZero() && gateway.Name(pane) == l.Target {
+		return
+	}
+	_, _ = d.leases.Edit(l.ID, func(now *grants.Lease) error { // it may have ended just then
+		now.On, now.Target = pane, gateway.Name(pane)
+		switch {
+		case now.Holder != l.Holder: // somebody else has just been given it
+		case there:
+			now.Gone = time.Time{}
+		case now.Gone.IsZero():
+			now.Gone = at
+		}
+		return nil
+	})
+}
+
+// mayHold reports whether somebody may type into a pane, apart from who types there now.
+// Who has left may as long as they keep it. A lockdown is no reason to take it.
+func (d *daemon) mayHold(person string, pane access.Object) bool {
+	if d.denials.Revoked(person, pane) {
+		return false
+	}
+	there := d.gateway.Someone(person, pane.Owner)
+	return len(there) == 0 || slices.ContainsFunc(there, func(who identity.Identity) bool {
+		dec := d.gateway.May(who, keyboardOf(pane))
+		return dec.Allow || dec.Rule == gateway.RuleLockdown
+	})
+}
+
+// freeRevoked has leases be free from whose holders everything was taken there. They type
+// there no more, so nobody is waited for.
+func (d *daemon) freeRevoked() {
+	for _, was := range d.leases.List() {
+		if was.Holder == "" || !d.denials.Revoked(was.Holder, was.On) {
+			continue
+		}
+		l, keep, err := d.move(was.ID, "", same(was))
+		if err == nil {
+			d.wg.Go(func() { d.freed(l, was.Holder+" is revoked", keep()) })
+		}
+	}
+}
+
+// freeLease has the keyboard be nobody's that is still somebody's who lost it.
+func (d *daemon) freeLease(was grants.Lease, why string) {
+	l, keep, err := d.move(was.ID, "", same(was))
+	if err == nil {
+		d.freed(l, why, d.changed(d.ctx, l.On, keep, keyboard(l)))
+	}
+}
+
+// same has a lease changed only while its holder is still the same.
+func same(was grants.Lease) func(grants.Lease) error {
+	return func(now grants.Lease) error {
+		if now.Holder != was.Holder {
+			return grants.ErrNoLease
+		}
+		return nil
+	}
+}
+
+// freed tells that the keyboard of a pane is nobody's now, and what went wrong with that.
+func (d *daemon) freed(l grants.Lease, why string, err error) {
+	d.tellLease(l)
+	d.recordLease(l, why)
+	if err != nil {
+		d.complain(fmt.Sprintf("%s: %v", keyboard(l), err))
+	}
+}
+
+// endLease ends the lease of a pane that is not there any more.
+func (d *daemon) endLease(l grants.Lease, why string) {
+	keep, err := d.leases.Remove(l.ID)
+	if err != nil {
+		return // somebody was quicker
+	}
+	d.askers.done(l.ID, "")
+	d.recordLease(l, why+"; the lease has ended")
+	if err := keep(); err != nil {
+		d.complain("the end of a lease: " + err.Error())
+	}
+}
+
+// recordLease writes what became of a lease without anybody having done it.
+func (d *daemon) recordLease(l grants.Lease, why string) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(d.ctx), logTime)
+	defer cancel()
+	_, err := d.log.Append(ctx, access.BestEffortClass, access.Event{
+		Kind: access.EventLease, Time: d.gateway.Time(), Person: l.Holder, Allowed: true,
+		Objects: []string{l.On.String()}, Server: l.On.Owner + "#" + l.On.Incarnation,
+		Note: keyboard(l) + ": " + why,
+	})
+	if err != nil {
+		d.complain(fmt.Sprintf("%s: %s (not recorded: %v)", keyboard(l), why, err))
+	}
+}
+
+// shownLease is a lease as it is told.
+type shownLease struct {
+	grants.Lease
+	Grace string   `json:"grace"`
+	Left  string   `json:"left,omitempty"`
+	Asks  []string `json:"asks,omitempty"`
+	Mine  bool     `json:"mine"`
+	// Did is what was done, in few words.
+	Did string `json:"did,omitempty"`
+}
+
+func (d *daemon) shownLease(l grants.Lease, who identity.Identity, did string) shownLease {
+	s := shownLease{Lease: l, Grace: l.Grace.String(), Mine: l.Holder == who.Person(), Did: did}
+	s.On.Links = nil // other sessions with that window, of which who is told may not know
+	if !l.Gone.IsZero() {
+		s.Left = max(l.Grace-d.gateway.Time().Sub(l.Gone), 0).Round(time.Second).String()
+	}
+	for _, by := range d.askers.of(l.ID) {
+		s.Asks = append(s.Asks, by.Person())
+	}
+	return s
+}
+
+// visibleLeases lists the leases of panes that the asker may view.
+func (d *daemon) visibleLeases(who identity.Identity) []shownLease {
+	out := []shownLease{}
+	for _, l := range d.leases.List() {
+		if d.holds(who, l.On).Has(access.View) {
+			out = append(out, d.shownLease(l, who, ""))
+		}
+	}
+	return out
+}
+
+// leaseWaits are the people who ask somebody for a keyboard that they have.
+func (d *daemon) leaseWaits(who identity.Identity) []executor.Waits {
+	var out []executor.Waits
+	for _, l := range d.leases.List() {
+		if l.Holder == "" || l.Holder != who.Person() || who.Inside() != "" {
+			continue
+		}
+		for _, by := range d.askers.of(l.ID) {
+			w := executor.Waits{
+				ID: leaseID("hand", l.ID, by.Person()), From: by.Person(), Need: gateway.Need{Verb: access.View, Object: l.On},
+				Text: "asks for the keyboard of " + targetName(l.Target), How: "see muxward leases", Alone: true,
+			}
+			if !gateway.OwnHand(who) { // to whom it goes they say by nothing that is proved
+				w.ID, w.Text = leaseID("free", l.ID, by.Person()), w.Text+": let it go"
+			}
+			out = append(out, w)
+		}
+	}
+	return out
+}
+
+// leaseOffers is what somebody may do who would type into a pane whose keyboard is
+// another's.
+func (d *daemon) leaseOffers(who identity.Identity, pane access.Object) []executor.Waits {
+	l, ok := d.leases.Of(pane)
+	if !ok || who.Person() == l.Holder || who.Inside() != "" || !d.gateway.May(who, keyboardOf(l.On)).Allow {
+		return nil
+	}
+	view := gateway.Need{Verb: access.View, Object: l.On}
+	if l.Holder == "" {
+		return []executor.Waits{{ID: leaseID("ask", l.ID, ""), From: "nobody", Need: view, Alone: true,
+			Text: "has the keyboard of " + targetName(l.Target) + ": have it"}}
+	}
+	text := "has the keyboard of " + targetName(l.Target)
+	out := []executor.Waits{{ID: leaseID("ask", l.ID, ""), From: l.Holder, Text: text + ": ask for it", Need: view, Alone: true}}
+	if lock := (gateway.Need{Verb: access.Lock, Object: l.On}); d.gateway.May(who, lock).Allow {
+		out = append(out, executor.Waits{ID: leaseID("take", l.ID, ""), From: l.Holder, Text: text + ": take it", Need: lock, Alone: true})
+	}
+	return out
+}
+
+// leaseID names what is offered about a lease, and leaseCall reads that.
+func leaseID(what string, lease int64, person string) string {
+	return fmt.Sprintf("lease-%s %d %s", what, lease, person)
+}
+
+func leaseCall(id string, yes bool) (ctld.Call, bool) {
+	var c ctld.Call
+	if !strings.HasPrefix(id, "lease-") {
+		return c, false
+	}
+	what, rest, _ := strings.Cut(id, " ")
+	if n, _ := fmt.Sscanf(rest, "%d %s", &c.ID, &c.Person); n == 0 {
+		return c, false
+	}
+	c.Act = what
+	if !yes {
+		c.Act = "lease-keep"
+	}
+	return c, true
+}
