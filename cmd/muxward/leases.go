@@ -117,7 +117,7 @@ func (d *daemon) tellLease(l grants.Lease) {
 			text = "you have the keyboard of " + targetName(l.Target)
 		}
 		if l.Line != "" && l.Line != l.Holder {
-			text += "; the line that is begun there is " + l.Line + "'s"
+			text += "; " + l.Line + " has begun a line there"
 		}
 		return text
 	})

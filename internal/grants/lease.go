@@ -152,17 +152,6 @@ func first(list []Lease, is func(Lease) bool) (Lease, bool) {
 	return Lease{}, false
 }
 
-// holds reports whether this is the hand of the lease's holder. From inside a pane it is
-// that of whoever may type there, or has left something there. What runs in the panes of a
-// server runs as its owner: without a terminal nobody can tell that from them.
-func (l Lease) holds(who identity.Identity) bool {
-	if who.Person() != l.Holder || l.Holder == "" || !byHolder(who) {
-		return false
-	}
-	_, local := who.UID()
-	return l.Holder != l.On.Owner || !local || !who.Detached()
-}
-
 // Change changes the list: f is given a copy of it. What it gives is in force when
 // Change returns, which waits for no disk, and on disk when keep has returned nil. keep
 // is to be called once.
