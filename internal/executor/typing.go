@@ -133,7 +133,7 @@ func (s *seat) untypable(refused *gateway.Refused) {
 		s.bell.pane.Store(&pane)
 		how = "; " + answerKey + " asks"
 	case refused.Ask != "":
-		how = "; ask with: " + refused.Ask
+		how = "; " + refused.Ask
 	}
 	s.att.Notice("not typed: " + refused.Decision.Reason + how)
 }

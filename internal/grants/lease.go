@@ -46,9 +46,9 @@ const (
 // String says who types.
 func (l Lease) String() string {
 	if l.Holder == "" {
-		return "nobody has the keyboard of this pane now"
+		return "nobody has the keyboard here now"
 	}
-	return l.Holder + " has the keyboard of this pane"
+	return l.Holder + " has the keyboard here"
 }
 
 // leased are the verbs that a lease takes from all but its holder. What tmux runs by

@@ -66,12 +66,18 @@ func TestRV08HolderDies(t *testing.T) {
 			w.rec.Reset()
 			x, y := k.at(carol), k.at(viewer)
 			k.lease(owner, "on", "-t", leasedPane, "--for", carol, "--grace", "1s")
-			for range 20 {
-				x.Type("c")
-				y.Type("b")
+			arrive := func(key string, n int) bool {
+				return w.soon(func() bool { return strings.Count(string(w.rec.Bytes()), key) >= n })
 			}
-			if !w.soon(func() bool { return strings.Count(string(w.rec.Bytes()), "c") == 20 }) {
-				w.t.Fatalf("carol's word did not arrive: %q", w.rec.Bytes())
+			for i := range 10 {
+				x.Type("c")
+				if !arrive("c", i+1) {
+					w.t.Fatalf("carol's word did not arrive: %q", w.rec.Bytes())
+				}
+				y.Type("b")
+				if w.control && !arrive("b", i+1) {
+					w.t.Fatalf("bob's word did not arrive: %q", w.rec.Bytes())
+				}
 			}
 			if who := k.told().Line; !w.control && who != carol {
 				w.t.Errorf("the line that carol has begun is said to be %q's", who)
