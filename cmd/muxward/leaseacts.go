@@ -167,7 +167,7 @@ func (d *daemon) leaseOn(ctx context.Context, who identity.Identity, on access.O
 	if err != nil {
 		return l, "", err
 	}
-	err = d.changed(ctx, on, keep, l.String())
+	_, err = d.changed(ctx, on, keep, l.String())
 	d.tellLease(l)
 	return l, "a lease is on: " + keyboard(l), err
 }
@@ -183,7 +183,7 @@ func (d *daemon) leaseOff(ctx context.Context, on access.Object) (grants.Lease, 
 		return l, "", err
 	}
 	d.askers.done(l.ID, "")
-	err = d.changed(ctx, on, keep, "the lease has ended")
+	_, err = d.changed(ctx, on, keep, "the lease has ended")
 	return l, "the lease of " + targetName(l.Target) + " is off", err
 }
 

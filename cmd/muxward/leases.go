@@ -68,45 +68,86 @@ func keyboardOf(pane access.Object) gateway.Need {
 	return gateway.Need{Verb: access.Type, Object: pane, Apart: true}
 }
 
-// changed has a change of leases on a pane written, and returns when nobody types there
-// any more who may not by it.
-func (d *daemon) changed(ctx context.Context, pane access.Object, keep func() error, why string) error {
+// changed returns when nobody types into a pane any more who may not by a change of its
+// lease, and that is written. sure says that of the first; keep is nil if there is nothing
+// to be written yet.
+func (d *daemon) changed(ctx context.Context, pane access.Object, keep func() error, why string) (sure bool, err error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), revokeTime)
 	defer cancel()
-	_, err := settled(ctx, keep, func() gateway.Report {
+	if keep == nil {
+		keep = func() error { return nil }
+	}
+	rep, err := settled(ctx, keep, func() gateway.Report {
 		return d.gateway.ReconsiderOn(ctx, pane, func(string) bool { return true }, why)
 	})
 	d.knock()
-	return err
+	return len(rep.Unconfirmed) == 0, err
 }
+
+// errPassing is said to who comes when the keyboard goes from one to the other.
+var errPassing = errors.New("the keyboard goes from one to another just then; try again")
+
+// errHas ends what has been done already.
+var errHas = errors.New("they have it")
 
 // pass gives the keyboard of a pane to somebody, "" for nobody, if may says so by how the
-// lease is then, and tells those who look on.
+// lease is then, and tells those who look on. Who has it types no more before the next one
+// does: meanwhile nobody has it, and that stays so if it cannot be confirmed.
 func (d *daemon) pass(ctx context.Context, id int64, to string, may func(grants.Lease) error) (grants.Lease, error) {
-	l, keep, err := d.move(id, to, may)
-	if err != nil {
-		return l, err
-	}
-	err = d.changed(ctx, l.On, keep, keyboard(l))
-	d.tellLease(l)
-	return l, err
-}
-
-// move is the begin of pass: nobody else types there from here on, but what somebody
-// has typed may be under way.
-func (d *daemon) move(id int64, to string, may func(grants.Lease) error) (now grants.Lease, keep func() error, err error) {
-	keep, err = d.leases.Edit(id, func(l *grants.Lease) error {
+	var now grants.Lease
+	keep, err := d.leases.Edit(id, func(l *grants.Lease) error {
 		if err := may(*l); err != nil {
 			return err
 		}
-		l.Holder, l.Gone = to, time.Time{}
+		if l.Passing {
+			return errPassing
+		}
+		if now = *l; l.Holder == to {
+			return errHas
+		}
+		l.Passing = l.Holder != ""
+		if l.Holder = ""; !l.Passing {
+			l.Holder = to
+		}
+		l.Gone, now = time.Time{}, *l
+		return nil
+	})
+	if errors.Is(err, errHas) {
+		return now, nil
+	}
+	if err != nil {
+		return now, err
+	}
+	if now.Passing && to != "" {
+		keep = nil // it is not where it goes
+	}
+	sure, err := d.changed(ctx, now.On, keep, now.String())
+	if now.Passing {
+		if !sure {
+			to = ""
+		}
+		var late error
+		now, late = d.passed(ctx, id, to)
+		err = errors.Join(err, late)
+	}
+	if to != "" {
+		d.askers.done(id, to)
+	}
+	d.tellLease(now)
+	return now, err
+}
+
+// passed is the end of pass.
+func (d *daemon) passed(ctx context.Context, id int64, to string) (now grants.Lease, err error) {
+	keep, err := d.leases.Edit(id, func(l *grants.Lease) error {
+		l.Holder, l.Passing = to, false
 		now = *l
 		return nil
 	})
 	if err == nil && to != "" {
-		d.askers.done(id, to)
+		_, err = d.changed(ctx, now.On, keep, now.String())
 	}
-	return now, keep, err
+	return now, err
 }
 
 // tellLease tells those who look at a pane who has its keyboard now.
@@ -243,8 +284,17 @@ func (d *daemon) freeRevoked() {
 		if was.Holder == "" || !d.denials.Revoked(was.Holder, was.On) {
 			continue
 		}
-		l, keep, err := d.move(was.ID, "", same(was))
+		l := was
+		l.Holder, l.Gone = "", time.Time{}
+		keep, err := d.leases.Edit(was.ID, func(now *grants.Lease) error {
+			if err := same(was)(*now); err != nil {
+				return err
+			}
+			now.Holder, now.Gone = "", time.Time{}
+			return nil
+		})
 		if err == nil {
+			d.tellLease(l)
 			d.wg.Go(func() { d.freed(l, was.Holder+" is revoked", keep()) })
 		}
 	}
@@ -252,10 +302,11 @@ func (d *daemon) freeRevoked() {
 
 // freeLease has the keyboard be nobody's that is still somebody's who lost it.
 func (d *daemon) freeLease(was grants.Lease, why string) {
-	l, keep, err := d.move(was.ID, "", same(was))
-	if err == nil {
-		d.freed(l, why, d.changed(d.ctx, l.On, keep, keyboard(l)))
+	l, err := d.pass(d.ctx, was.ID, "", same(was))
+	if errors.Is(err, grants.ErrNoLease) || errors.Is(err, errPassing) {
+		return
 	}
+	d.freed(l, why, err)
 }
 
 // same has a lease changed only while its holder is still the same.
@@ -268,9 +319,8 @@ func same(was grants.Lease) func(grants.Lease) error {
 	}
 }
 
-// freed tells that the keyboard of a pane is nobody's now, and what went wrong with that.
+// freed writes that the keyboard of a pane is nobody's now, and what went wrong with that.
 func (d *daemon) freed(l grants.Lease, why string, err error) {
-	d.tellLease(l)
 	d.recordLease(l, why)
 	if err != nil {
 		d.complain(fmt.Sprintf("%s: %v", keyboard(l), err))

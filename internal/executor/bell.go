@@ -109,9 +109,11 @@ func (e *Executor) Tell(pane access.Object, text func(who identity.Identity) str
 			continue
 		}
 		if t := text(s.live.Who()); t != "" {
-			_ = s.live.Do(s.live.Right(gateway.Need{Verb: access.View, Object: pane}), func() error {
-				s.att.Notice(t)
-				return nil
+			go s.protected(func() { // one who cannot be told holds up nobody
+				_ = s.live.Do(s.live.Right(gateway.Need{Verb: access.View, Object: pane}), func() error {
+					s.att.Notice(t)
+					return nil
+				})
 			})
 		}
 	}

@@ -32,6 +32,9 @@ type Lease struct {
 	// Line is whose line may be begun there, "" if none is, as far as can be told by
 	// what was typed.
 	Line string `json:"line,omitempty"`
+	// Passing is set while the keyboard goes from its holder to another: what the one has
+	// typed arrives before the other types.
+	Passing bool `json:"-"`
 	// Gone is since when its holder is not there, zero while they are. It begins anew
 	// with each life of muxward.
 	Gone time.Time `json:"-"`
