@@ -268,7 +268,7 @@ func (a asking) Offers(who identity.Identity, pane access.Object) []executor.Wai
 // Answer makes the act by which somebody answers what waits for them.
 func (a asking) Answer(who identity.Identity, id string, yes bool) (*gateway.Act, error) {
 	if c, lease := leaseCall(id, yes); lease {
-		return a.d.act(who, c)
+		return a.d.leaseAct(who, c) // also of who has no commands of muxward's
 	}
 	c := ctld.Call{Act: "deny", Request: id}
 	if yes {
