@@ -118,8 +118,8 @@ func (d *daemon) pass(ctx context.Context, id int64, to string, may func(grants.
 	if err != nil {
 		return now, err
 	}
-	if now.Passing && to != "" {
-		keep = nil // it is not where it goes
+	if now.Passing {
+		keep = nil // it is not where it goes, and is written there
 	}
 	sure, err := d.changed(ctx, now.On, keep, now.String())
 	if now.Passing {
@@ -144,7 +144,7 @@ func (d *daemon) passed(ctx context.Context, id int64, to string) (now grants.Le
 		now = *l
 		return nil
 	})
-	if err == nil && to != "" {
+	if err == nil {
 		_, err = d.changed(ctx, now.On, keep, now.String())
 	}
 	return now, err

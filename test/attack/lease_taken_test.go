@@ -12,7 +12,8 @@ import (
 // Carol types at 200 keys a second while the keyboard is taken from her, or she hands it
 // over, and hopes that some of it still slips through. When that has returned, not one
 // more byte of hers reaches the pane, whether her keys are addressed to one pane or, with
-// every verb, go to a display of her own. In the control run a lease keeps nobody from
+// every verb, go to a display of her own. To whom she hands it over, who types all the
+// time, none of hers comes behind his first. In the control run a lease keeps nobody from
 // typing.
 func TestLeaseTakenWhileTyping(t *testing.T) {
 	t.Parallel()
@@ -39,7 +40,7 @@ func TestLeaseTakenWhileTyping(t *testing.T) {
 					w.t.Errorf("carol's input is not %s: %+v", c.mode, who)
 				}
 				rv.rec.Reset()
-				keys := typeAlong(x)
+				keys, his := typeAlong(x), pressAlong(y, "b")
 				tmuxtest.Eventually(w.t, func() bool { return rv.rec.Len() > 4+i%13 }, "carol's keys reach the pane")
 				if i%2 == 0 {
 					k.lease(owner, "take", "-t", pane)
@@ -49,8 +50,10 @@ func TestLeaseTakenWhileTyping(t *testing.T) {
 				mark("|") // what comes behind it came later
 				before := keys.pressed.Load()
 				tmuxtest.Eventually(w.t, func() bool { return keys.pressed.Load() > before+8 }, "carol goes on typing")
-				close(keys.stop)
-				<-keys.stopped
+				for _, typing := range []*typing{keys, his} {
+					close(typing.stop)
+					<-typing.stopped
+				}
 				mark("!") // one more round trip through the server: what was on its way is there
 				var late []byte
 				tmuxtest.Eventually(w.t, func() bool {
@@ -59,6 +62,9 @@ func TestLeaseTakenWhileTyping(t *testing.T) {
 				}, "the owner's marks")
 				if n := bytes.Count(late, []byte("k")); n > 0 {
 					w.gain("trial %d: %d keys reached the pane after the keyboard was taken", i, n)
+				}
+				if mixed := bytes.Trim(bytes.TrimLeft(rv.rec.Bytes(), "k"), "b|!"); len(mixed) > 0 {
+					w.gain("trial %d: carol's bytes are between bob's: %q", i, rv.rec.Bytes())
 				}
 				k.lease(owner, "off", "-t", pane)
 				x.HangUp()

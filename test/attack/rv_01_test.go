@@ -90,7 +90,9 @@ const keysPerSecond = 200
 
 // typeAlong presses a key every five milliseconds, and as many at once as are
 // due if the processor was away.
-func typeAlong(x *tmuxtest.Terminal) *typing {
+func typeAlong(x *tmuxtest.Terminal) *typing { return pressAlong(x, "k") }
+
+func pressAlong(x *tmuxtest.Terminal, key string) *typing {
 	k := &typing{began: time.Now(), stop: make(chan struct{}), stopped: make(chan time.Duration, 1)}
 	go func() {
 		tick := time.NewTicker(time.Second / keysPerSecond)
@@ -103,7 +105,7 @@ func typeAlong(x *tmuxtest.Terminal) *typing {
 			}
 			lasted := time.Since(k.began)
 			for due := int64(lasted * keysPerSecond / time.Second); k.pressed.Load() < due; k.pressed.Add(1) {
-				x.Type("k")
+				x.Type(key)
 			}
 			if end {
 				k.stopped <- lasted
