@@ -18,7 +18,18 @@ import (
 const mostLeases = 100
 
 // errInsideLease is said where nobody knows whose hand it is.
-var errInsideLease = errors.New("whoever may type into a pane could have asked this: do it in a terminal of your own, or by the key in your own display")
+var errInsideLease = errors.New("whoever may type into a pane, or has left something there, could have asked this: " +
+	"do it in a terminal of your own, or by the key in your own display")
+
+// knownHand refuses what may be another's hand: from inside a pane, and, but for asking,
+// what has left one or never had a terminal. Who comes by ssh has only their display.
+func knownHand(who identity.Identity, what string) error {
+	_, local := who.UID()
+	if who.Inside() != "" || what != "ask" && local && who.Detached() {
+		return errInsideLease
+	}
+	return nil
+}
 
 // leaseAct is about who has the keyboard of a pane. A lease is turned on and off, and
 // taken back, by who holds lock there: they could freeze the pane for everybody. All
@@ -76,8 +87,8 @@ func (d *daemon) leaseAct(who identity.Identity, c ctld.Call) (*gateway.Act, err
 		return nil, fmt.Errorf("muxward does not know %q; the two versions may differ: restart muxward serve", c.Act)
 	}
 	a.Do = func(ctx context.Context, on access.Object) (gateway.Result, error) {
-		if who.Inside() != "" {
-			return gateway.Result{}, errInsideLease
+		if err := knownHand(who, what); err != nil {
+			return gateway.Result{}, err
 		}
 		if on.Kind != access.Pane {
 			return gateway.Result{}, fmt.Errorf("%s is a %s; name one pane of it, such as %s:0.0", targetName(c.Target), on.Kind, targetName(c.Target))

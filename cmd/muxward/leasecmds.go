@@ -32,7 +32,7 @@ the keyboard of a pane, nobody has tmux run something by itself on that server, 
 (the verb execute), also not its owner: that may type.
 
 From inside a pane nobody types into a pane with a lease, and none of these commands is
-carried out.`,
+carried out, nor, but for "ask", without a terminal.`,
 	}
 	cmd.AddCommand(newLeaseOnCmd(),
 		newLeaseDoCmd("off", "end a lease: everybody types there again who may", cobra.NoArgs, false),

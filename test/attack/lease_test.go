@@ -98,9 +98,11 @@ func TestLeaseFromAPane(t *testing.T) {
 			if w.control { // the pane is held by all
 				continue
 			}
-			for _, by := range []string{"", "setsid -f "} {
-				say(by+w.Bin()+" lease "+what, strings.Fields(what)[0]+"-"+strings.TrimSpace(by)+"-done")
-			}
+			word := strings.Fields(what)[0]
+			say(w.Bin()+" lease "+what, word+"-inside")
+			// It goes on when its terminal and its parent are gone, and says when it is done.
+			x.Type("clear; MUXWARD_STATE=" + w.State + " setsid -f sh -c '" + w.Bin() + " lease " + what + "; echo " + word + "\"-left-\"$?'\r")
+			x.WaitFor(word + "-left-1")
 		}
 		if now := k.told(); !w.control && now.Holder != owner {
 			w.gain("the keyboard is %q's", now.Holder)
