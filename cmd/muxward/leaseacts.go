@@ -142,17 +142,19 @@ func (d *daemon) mayType(who identity.Identity, on access.Object) error {
 	return nil
 }
 
-// leaseOn turns a lease on. Its holder is who was named, or whoever has turned it on if they may
-// type there.
+// leaseOn turns a lease on. Its holder is who was named, or whoever has turned it on if
+// they may type there. They go on with what they do, but if what others have typed may
+// still arrive when it returns, they do not have it.
 func (d *daemon) leaseOn(ctx context.Context, who identity.Identity, on access.Object, c ctld.Call) (grants.Lease, string, error) {
 	grace, err := length("--grace", c.Within, grants.MinGrace, grants.MaxGrace)
 	if err != nil {
 		return grants.Lease{}, "", err
 	}
-	l := grants.Lease{On: on, Target: gateway.Name(on), By: who.Person(), Grace: grace}
+	l := grants.Lease{On: on, Target: gateway.Name(on), By: who.Person(), Grace: grace,
+		Last: grants.Everybody, Passed: make(chan struct{})}
 	switch {
 	case c.Person != "":
-		if _, err := d.receiver(l, c.Person); err != nil {
+		if err := d.receiver(who, l, c.Person); err != nil {
 			return l, "", err
 		}
 		l.Holder = c.Person
@@ -178,8 +180,7 @@ func (d *daemon) leaseOn(ctx context.Context, who identity.Identity, on access.O
 	if err != nil {
 		return l, "", err
 	}
-	_, err = d.changed(ctx, on, keep, l.String())
-	d.tellLease(l)
+	l, err = d.passOn(ctx, l, l.Holder, keep)
 	return l, "a lease is on: " + keyboard(l), err
 }
 
@@ -194,7 +195,7 @@ func (d *daemon) leaseOff(ctx context.Context, on access.Object) (grants.Lease, 
 		return l, "", err
 	}
 	d.askers.done(l.ID, "")
-	_, err = d.changed(ctx, on, keep, "the lease has ended")
+	_, err = d.changed(ctx, on, everybody, keep, "the lease has ended")
 	return l, "the lease of " + targetName(l.Target) + " is off", err
 }
 
@@ -207,7 +208,7 @@ func (d *daemon) leaseTake(ctx context.Context, who identity.Identity, on access
 	if err != nil {
 		return l, "", err
 	}
-	l, err = d.pass(ctx, l.ID, who.Person(), func(grants.Lease) error { return nil })
+	l, err = d.take(ctx, l.ID, who.Person())
 	return l, keyboard(l), err
 }
 
@@ -222,6 +223,11 @@ func (d *daemon) leaseAsk(ctx context.Context, who identity.Identity, on access.
 	}
 	if l.Holder == who.Person() {
 		return l, keyboard(l), nil
+	}
+	if l.Holder == "" {
+		if err := d.paced(who.Person()); err != nil {
+			return l, "", err
+		}
 	}
 	errTaken := errors.New("somebody has it")
 	got, err := d.pass(ctx, l.ID, who.Person(), func(now grants.Lease) error {
@@ -251,7 +257,10 @@ func (d *daemon) leaseHand(ctx context.Context, who identity.Identity, on access
 		err = held(l, who)
 	}
 	if err == nil {
-		_, err = d.receiver(l, to)
+		err = d.receiver(who, l, to)
+	}
+	if err == nil {
+		err = d.paced(who.Person())
 	}
 	if err != nil {
 		return l, "", err
@@ -263,6 +272,9 @@ func (d *daemon) leaseHand(ctx context.Context, who identity.Identity, on access
 // leaseFree has somebody let go of the keyboard of a pane.
 func (d *daemon) leaseFree(ctx context.Context, who identity.Identity, on access.Object) (grants.Lease, string, error) {
 	l, err := d.leaseOf(on)
+	if err == nil {
+		err = d.paced(who.Person())
+	}
 	if err != nil {
 		return l, "", err
 	}
@@ -299,22 +311,22 @@ func held(l grants.Lease, who identity.Identity) error {
 	return nil
 }
 
-// receiver is who is to have the keyboard of a pane: somebody who has asked for it, or is
-// there, and may type.
-func (d *daemon) receiver(l grants.Lease, person string) (identity.Identity, error) {
-	var why error
-	for _, who := range append(d.askers.of(l.ID), d.gateway.Someone(person, l.On.Owner)...) {
-		if who.Person() != person {
+// receiver refuses who is not to have the keyboard of a pane: who has not asked for it, and
+// is not there, or may not type. Which of that it is, is told to who would know by `who`.
+func (d *daemon) receiver(who identity.Identity, l grants.Lease, person string) error {
+	why := fmt.Errorf("%s is not there, and has not asked for it", person)
+	for _, to := range append(d.askers.of(l.ID), d.gateway.Someone(person, l.On.Owner)...) {
+		if to.Person() != person {
 			continue
 		}
-		dec := d.gateway.May(who, keyboardOf(l.On))
+		dec := d.gateway.May(to, keyboardOf(l.On))
 		if dec.Allow {
-			return who, nil
+			return nil
 		}
 		why = fmt.Errorf("%s may not type there: %s", person, dec.Reason)
 	}
-	if why == nil {
-		why = fmt.Errorf("%s is not there, and has not asked for it", person)
+	if lock := (gateway.Need{Verb: access.Lock, Object: l.On}); !d.gateway.May(who, lock).Allow {
+		return fmt.Errorf("%s is not there, or may not type there", person)
 	}
-	return identity.Identity{}, why
+	return why
 }

@@ -68,88 +68,6 @@ func keyboardOf(pane access.Object) gateway.Need {
 	return gateway.Need{Verb: access.Type, Object: pane, Apart: true}
 }
 
-// changed returns when nobody types into a pane any more who may not by a change of its
-// lease, and that is written. sure says that of the first; keep is nil if there is nothing
-// to be written yet.
-func (d *daemon) changed(ctx context.Context, pane access.Object, keep func() error, why string) (sure bool, err error) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), revokeTime)
-	defer cancel()
-	if keep == nil {
-		keep = func() error { return nil }
-	}
-	rep, err := settled(ctx, keep, func() gateway.Report {
-		return d.gateway.ReconsiderOn(ctx, pane, func(string) bool { return true }, why)
-	})
-	d.knock()
-	return len(rep.Unconfirmed) == 0, err
-}
-
-// errPassing is said to who comes when the keyboard goes from one to the other.
-var errPassing = errors.New("the keyboard goes from one to another just then; try again")
-
-// errHas ends what has been done already.
-var errHas = errors.New("they have it")
-
-// pass gives the keyboard of a pane to somebody, "" for nobody, if may says so by how the
-// lease is then, and tells those who look on. Who has it types no more before the next one
-// does: meanwhile nobody has it, and that stays so if it cannot be confirmed.
-func (d *daemon) pass(ctx context.Context, id int64, to string, may func(grants.Lease) error) (grants.Lease, error) {
-	var now grants.Lease
-	keep, err := d.leases.Edit(id, func(l *grants.Lease) error {
-		if err := may(*l); err != nil {
-			return err
-		}
-		if l.Passing {
-			return errPassing
-		}
-		if now = *l; l.Holder == to {
-			return errHas
-		}
-		l.Passing = l.Holder != ""
-		if l.Holder = ""; !l.Passing {
-			l.Holder = to
-		}
-		l.Gone, now = time.Time{}, *l
-		return nil
-	})
-	if errors.Is(err, errHas) {
-		return now, nil
-	}
-	if err != nil {
-		return now, err
-	}
-	if now.Passing {
-		keep = nil // it is not where it goes, and is written there
-	}
-	sure, err := d.changed(ctx, now.On, keep, now.String())
-	if now.Passing {
-		if !sure {
-			to = ""
-		}
-		var late error
-		now, late = d.passed(ctx, id, to)
-		err = errors.Join(err, late)
-	}
-	if to != "" {
-		d.askers.done(id, to)
-	}
-	d.tellLease(now)
-	return now, err
-}
-
-// passed is the end of pass.
-func (d *daemon) passed(ctx context.Context, id int64, to string) (now grants.Lease, err error) {
-	keep, err := d.leases.Edit(id, func(l *grants.Lease) error {
-		l.Holder, l.Passing = to, false
-		now = *l
-		return nil
-	})
-	if err == nil {
-		_, err = d.changed(ctx, now.On, keep, now.String())
-	}
-	return now, err
-}
-
 // tellLease tells those who look at a pane who has its keyboard now.
 func (d *daemon) tellLease(l grants.Lease) {
 	d.executor.Tell(l.On, func(who identity.Identity) string {
@@ -290,7 +208,7 @@ func (d *daemon) freeRevoked() {
 			if err := same(was)(*now); err != nil {
 				return err
 			}
-			now.Holder, now.Gone = "", time.Time{}
+			now.Holder, now.Gone, now.Last = "", time.Time{}, was.Holder
 			return nil
 		})
 		if err == nil {
@@ -327,7 +245,8 @@ func (d *daemon) freed(l grants.Lease, why string, err error) {
 	}
 }
 
-// endLease ends the lease of a pane that is not there any more.
+// endLease ends the lease of a pane that is not there any more. Whom it kept from having
+// tmux run something by itself is decided anew, which the others' panes do not wait for.
 func (d *daemon) endLease(l grants.Lease, why string) {
 	keep, err := d.leases.Remove(l.ID)
 	if err != nil {
@@ -335,9 +254,11 @@ func (d *daemon) endLease(l grants.Lease, why string) {
 	}
 	d.askers.done(l.ID, "")
 	d.recordLease(l, why+"; the lease has ended")
-	if err := keep(); err != nil {
-		d.complain("the end of a lease: " + err.Error())
-	}
+	d.wg.Go(func() {
+		if _, err := d.changed(d.ctx, l.On, everybody, keep, why); err != nil {
+			d.complain("the end of a lease: " + err.Error())
+		}
+	})
 }
 
 // recordLease writes what became of a lease without anybody having done it.
@@ -361,12 +282,14 @@ type shownLease struct {
 	Left  string   `json:"left,omitempty"`
 	Asks  []string `json:"asks,omitempty"`
 	Mine  bool     `json:"mine"`
+	// Next is who has it when what was typed before is there.
+	Next string `json:"next,omitempty"`
 	// Did is what was done, in few words.
 	Did string `json:"did,omitempty"`
 }
 
 func (d *daemon) shownLease(l grants.Lease, who identity.Identity, did string) shownLease {
-	s := shownLease{Lease: l, Grace: l.Grace.String(), Mine: l.Holder == who.Person(), Did: did}
+	s := shownLease{Lease: l, Grace: l.Grace.String(), Mine: l.Holder == who.Person(), Next: l.Next, Did: did}
 	s.On.Links = nil // other sessions with that window, of which who is told may not know
 	if !l.Gone.IsZero() {
 		s.Left = max(l.Grace-d.gateway.Time().Sub(l.Gone), 0).Round(time.Second).String()

@@ -37,6 +37,7 @@ type daemon struct {
 	requests grants.Requests
 	leases   *grants.Leases
 	askers   askers // for keyboards
+	passing  pace.Pace
 	guard    *guard.Guard
 	accounts *identity.Accounts
 	gateway  *gateway.Gateway

@@ -20,7 +20,12 @@ func (g *Gateway) leased(who identity.Identity, n Need, d access.Decision) acces
 		return d
 	}
 	reason := l.String()
-	if l.Holder == who.Person() {
+	switch {
+	case n.Object.Kind != access.Pane && g.Holds(who, l.On).Has(access.View):
+		reason = strings.Replace(reason, "here", "of "+tmux.Clean(objectName(l.On)), 1)
+	case n.Object.Kind != access.Pane:
+		reason = "one person at a time types into a pane of this server"
+	case l.Holder == who.Person():
 		reason = "the keyboard of this pane is yours by your own hand alone: not from inside a pane, nor without a terminal"
 	}
 	return access.Decision{Rule: RuleLease, Reason: reason}

@@ -32,13 +32,20 @@ type Lease struct {
 	// Line is whose line may be begun there, "" if none is, as far as can be told by
 	// what was typed.
 	Line string `json:"line,omitempty"`
-	// Passing is set while the keyboard goes from its holder to another: what the one has
-	// typed arrives before the other types.
-	Passing bool `json:"-"`
+	// Passed is closed when the keyboard has gone from one to another, and nil while it
+	// does not: what the one has typed arrives before the other types. Next is who has it
+	// then, whomever it was to go to.
+	Passed chan struct{} `json:"-"`
+	Next   string        `json:"-"`
+	// Last is of whom something that they have typed may still arrive, [Everybody] or "".
+	Last string `json:"-"`
 	// Gone is since when its holder is not there, zero while they are. It begins anew
 	// with each life of muxward.
 	Gone time.Time `json:"-"`
 }
+
+// Everybody is nobody's name.
+const Everybody = "*"
 
 // The length of a grace.
 const (
