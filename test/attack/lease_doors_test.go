@@ -52,7 +52,7 @@ func TestLeaseAtTwoDoors(t *testing.T) {
 			return false
 		}, "bob is asked at the door to which he came with his key")
 		tmuxtest.Eventually(w.t, func() bool { // what is typed right behind the list's opening is dropped
-			if far.Contains("these ask for your answer") {
+			if far.Contains("y approves") {
 				far.Type("y")
 			}
 			return k.told().Holder == ""

@@ -56,6 +56,11 @@ func TestLeaseStolenByComingBack(t *testing.T) {
 		if !w.soon(func() bool { return strings.HasSuffix(string(w.rec.Bytes()), "bob-3") }) {
 			w.t.Errorf("bob has the keyboard, and does not type: %q", w.rec.Bytes())
 		}
+		for _, word := range []string{"bob-1", "bob-2", "carol-2"} { // it was not just slow
+			if !w.control && strings.Contains(string(w.rec.Bytes()), word) {
+				w.gain("%s has come after all: %q", word, w.rec.Bytes())
+			}
+		}
 		leave(x, y, again)
 	}}.run(t)
 }
@@ -91,18 +96,25 @@ func TestLeaseFromAPane(t *testing.T) {
 			}
 		}
 		types("tmux send-keys -t %0 word-1", "word-1")
-		types("setsid -f sh -c 'exec tmux send-keys -t %0 word-2'", "word-2")
+		// It goes on when its terminal and its parent are gone, and says when it is done.
+		left := func(line, word, ended string) {
+			w.t.Helper()
+			x.Type("clear; MUXWARD_STATE=" + w.State + " setsid -f sh -c '" + line + "; echo " + word + "\"-left-\"$?'\r")
+			x.WaitFor(word + "-left-" + ended)
+		}
+		left("tmux send-keys -t %0 word-2", "word-2", "")
+		if soonIf(w.control, func() bool { return strings.Contains(string(w.rec.Bytes()), "word-2") }) {
+			w.gain("from what has left alice's pane: %q", w.rec.Bytes())
+		}
 		types("tmux if-shell -F 1 'send-keys -t %0 word-3'", "word-3")
 		types("tmux set-buffer word-4 \\; paste-buffer -t %0", "word-4")
-		for _, what := range []string{"hand mwcarol", "free"} {
+		for _, what := range []string{"hand mwcarol", "take -t " + leasedPane, "on -t mwalice/hand:0.0", "free", "off -t " + leasedPane} {
 			if w.control { // the pane is held by all
 				continue
 			}
 			word := strings.Fields(what)[0]
 			say(w.Bin()+" lease "+what, word+"-inside")
-			// It goes on when its terminal and its parent are gone, and says when it is done.
-			x.Type("clear; MUXWARD_STATE=" + w.State + " setsid -f sh -c '" + w.Bin() + " lease " + what + "; echo " + word + "\"-left-\"$?'\r")
-			x.WaitFor(word + "-left-1")
+			left(w.Bin()+" lease "+what, word, "1")
 		}
 		if now := k.told(); !w.control && now.Holder != owner {
 			w.gain("the keyboard is %q's", now.Holder)
@@ -112,5 +124,37 @@ func TestLeaseFromAPane(t *testing.T) {
 			w.t.Errorf("alice has the keyboard, and does not type: %q", w.rec.Bytes())
 		}
 		leave(x, alice)
+	}}.run(t)
+}
+
+// Bob has the keyboard of alice's pane. Carol may type into a shell of his, which runs as
+// he does, and has it type there, also by what leaves its terminal. In the control run
+// every hand is the holder's.
+func TestLeaseFromAHoldersPane(t *testing.T) {
+	t.Parallel()
+	const hands = typists + `  - {who: mwbob, role: owner, on: mwbob, reason: at home}
+  - {who: mwcarol, role: typist, on: "mwbob/hand:0.0", reason: types there}
+  - {who: mwcarol, role: viewer, on: mwbob/hand, reason: looks}
+`
+	row{grants: hands, teeth: "teeth_lease", restless: true, gains: 2, attack: func(w *world) {
+		w.anyInput = true // what arrives is looked at here
+		k := keyboards{w}
+		w.Must(viewer, "new-session", "-d", "-x", "200", "-y", "50", "-s", "hand", "exec sh")
+		w.settle() // muxward has a connection to his server as well now
+		x, y := w.attach(carol, tmuxtest.TerminalConfig{Cols: 200, Rows: 50}, "attach", "-t", "mwbob/hand"), k.at(viewer)
+		x.WaitFor("[hand]")
+		k.lease(owner, "on", "-t", leasedPane, "--for", viewer)
+		for word, line := range map[string]string{"word-1": "", "word-2": "setsid -f "} {
+			x.Type("clear; MUXWARD_STATE=" + w.State + " " + line + "sh -c 'tmux send-keys -t " + leasedPane + " " + word + "; echo " + word + "\"-left-\"$?'\r")
+			x.WaitFor(word + "-left-")
+			if soonIf(w.control, func() bool { return strings.Contains(string(w.rec.Bytes()), word) }) {
+				w.gain("from bob's pane: %s: %q", line, w.rec.Bytes())
+			}
+		}
+		y.Type("bob-1")
+		if !w.soon(func() bool { return strings.HasSuffix(string(w.rec.Bytes()), "bob-1") }) {
+			w.t.Errorf("bob has the keyboard, and does not type: %q", w.rec.Bytes())
+		}
+		leave(x, y)
 	}}.run(t)
 }

@@ -11,27 +11,29 @@ import (
 // for what it begins.
 func (w *world) between(point string, begin, meanwhile func()) {
 	w.t.Helper()
-	write := func(name, what string) {
-		w.t.Helper()
-		if err := os.WriteFile(w.points+"/."+name, []byte(what), 0o600); err != nil {
-			w.t.Fatal(err)
-		}
-		if err := os.Rename(w.points+"/."+name, w.points+"/"+name); err != nil {
-			w.t.Fatal(err)
-		}
-	}
-	write(point, "wait")
+	w.arm(point, "wait")
 	begin()
 	tmuxtest.Eventually(w.t, func() bool {
 		_, err := os.Stat(w.points + "/" + point)
 		return os.IsNotExist(err)
 	}, "muxward comes to %s; it says:\n%s", point, w.Output())
 	meanwhile()
-	write(point+".go", "")
+	w.arm(point+".go", "")
 	tmuxtest.Eventually(w.t, func() bool {
 		_, err := os.Stat(w.points + "/" + point + ".go")
 		return os.IsNotExist(err)
 	}, "muxward goes on from %s", point)
+}
+
+// arm has what comes to a failpoint do what is said.
+func (w *world) arm(name, what string) {
+	w.t.Helper()
+	if err := os.WriteFile(w.points+"/."+name, []byte(what), 0o600); err != nil {
+		w.t.Fatal(err)
+	}
+	if err := os.Rename(w.points+"/."+name, w.points+"/"+name); err != nil {
+		w.t.Fatal(err)
+	}
 }
 
 // meanwhile has an attacker run a command that muxward stops in, and gives how

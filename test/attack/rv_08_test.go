@@ -29,9 +29,9 @@ func (k keyboards) lease(who string, args ...string) {
 }
 
 // told is the lease as it is told.
-func (k keyboards) told() (l struct{ Holder, Line, Left string }) {
+func (k keyboards) told() (l struct{ Holder, Line, Left, Next string }) {
 	k.t.Helper()
-	list := []struct{ Holder, Line, Left string }{l}
+	list := []struct{ Holder, Line, Left, Next string }{l}
 	r := k.Muxward(owner, "leases", "--json")
 	if err := json.Unmarshal([]byte(r.Out), &list); err != nil || len(list) != 1 {
 		k.t.Fatalf("leases: %v, %+v", err, r)
@@ -64,7 +64,7 @@ func TestRV08HolderDies(t *testing.T) {
 		k := keyboards{w}
 		for range soak.N(50, 1) {
 			w.rec.Reset()
-			x, y := k.at(carol), k.at(viewer)
+			x, y, z := k.at(carol), k.at(viewer), k.at(viewer) // at z he does not type: what he is told there stays
 			k.lease(owner, "on", "-t", leasedPane, "--for", carol, "--grace", "1s")
 			arrive := func(key string, n int) bool {
 				return w.soon(func() bool { return strings.Count(string(w.rec.Bytes()), key) >= n })
@@ -89,7 +89,7 @@ func TestRV08HolderDies(t *testing.T) {
 			}, "the keyboard is nobody's when carol has been away")
 			k.lease(viewer, "ask", "-t", leasedPane)
 			if !w.control {
-				y.WaitTold(carol + " has begun a line there")
+				z.WaitTold("you have the keyboard of " + leasedPane + "; " + carol + " has begun a line there")
 			}
 			y.Type("bb")
 			if !w.soon(func() bool { return strings.HasSuffix(string(w.rec.Bytes()), "bb") }) {
@@ -106,7 +106,7 @@ func TestRV08HolderDies(t *testing.T) {
 				tmuxtest.Eventually(w.t, func() bool { return k.told().Line == "" }, "with its end no line is begun")
 			}
 			k.lease(owner, "off", "-t", leasedPane)
-			leave(x, y)
+			leave(x, y, z)
 		}
 	}}.run(t)
 }
