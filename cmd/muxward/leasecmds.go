@@ -21,18 +21,21 @@ func newLeaseCmd() *cobra.Command {
 "lease on" begins it, for who holds lock on the pane: they could freeze it for everybody.
 Who has the keyboard hands it over ("hand") or lets it go ("free"); others ask for it
 ("ask"), and have it at once if nobody has it; who holds lock takes it back ("take") or
-ends the lease ("off"). When such a command has returned, nothing that was typed before
-by whom it was taken from arrives.
+ends the lease ("off"). When the keyboard has gone from somebody, nothing arrives that
+they have typed before. What they had tmux begin may still type: who held execute can have
+left a pipe, a hook or a delayed job there.
 
 A lease gives nothing: to have the keyboard somebody has to hold type there. It is a
 person's, whatever door they are at, and nobody's when they are not attached to a session
 with the pane for the time of grace, or may not type there any more. It is kept when
 muxward starts again, and its holder has the time of grace to come back. While another has
 the keyboard of a pane, nobody has tmux run something by itself on that server, either
-(the verb execute), also not its owner: that may type.
+(the verb execute), also not its owner: that may type. What an owner runs in that way then,
+and their control mode, end; who attaches then attaches again for menus and sizes.
 
 From inside a pane nobody types into a pane with a lease, and none of these commands is
-carried out, nor, but for "ask", without a terminal.`,
+carried out, nor, but for "ask", without a terminal. A program that makes itself one is not
+found out: see SECURITY.md.`,
 	}
 	cmd.AddCommand(newLeaseOnCmd(),
 		newLeaseDoCmd("off", "end a lease: everybody types there again who may", cobra.NoArgs, false),
