@@ -14,8 +14,12 @@ import (
 	"github.com/muxward/muxward/internal/server/ctld"
 )
 
-// mostLeases is how many leases one person has turned on.
-const mostLeases = 100
+// mostLeases is how many leases one person has turned on, mostInAll all people: each is
+// looked at in every decision.
+const (
+	mostLeases = 100
+	mostInAll  = 1000
+)
 
 // errInsideLease is said where nobody knows whose hand it is.
 var errInsideLease = errors.New("whoever may type into a pane, or has left something there, could have asked this: " +
@@ -104,8 +108,8 @@ func (d *daemon) leaseAct(who identity.Identity, c ctld.Call) (*gateway.Act, err
 func (d *daemon) meantLease(who identity.Identity, c ctld.Call) (grants.Lease, error) {
 	if c.ID != 0 {
 		l, ok := d.leases.Find(c.ID)
-		if !ok {
-			return l, grants.ErrNoLease
+		if !ok || !d.holds(who, l.On).Has(access.View) { // that there is one is told to nobody else
+			return grants.Lease{}, grants.ErrNoLease
 		}
 		return l, nil
 	}
@@ -171,6 +175,9 @@ func (d *daemon) leaseOn(ctx context.Context, who identity.Identity, on access.O
 				theirs++
 			}
 		}
+		if len(list) >= mostInAll {
+			return nil, fmt.Errorf("%d leases are on; turn some off", len(list))
+		}
 		if theirs >= mostLeases {
 			return nil, fmt.Errorf("%d leases of yours are on; turn some off", theirs)
 		}
@@ -196,7 +203,9 @@ func (d *daemon) leaseOff(ctx context.Context, on access.Object) (grants.Lease, 
 	}
 	d.askers.done(l.ID, "")
 	_, err = d.changed(ctx, on, everybody, keep, "the lease has ended")
-	return l, "the lease of " + targetName(l.Target) + " is off", err
+	off := "the lease of " + targetName(l.Target) + " is off"
+	d.executor.Tell(l.On, func(identity.Identity) string { return off })
+	return l, off, err
 }
 
 // leaseTake takes the keyboard of a pane from whoever has it.

@@ -91,10 +91,11 @@ func keyboard(l grants.Lease) string {
 }
 
 // mindLeases has leases end with their panes, and be free when their holders have left,
-// or may not type there any more.
+// or may not type there any more. A server that is slow holds up no other.
 func (d *daemon) mindLeases() {
 	tick := time.NewTicker(minded)
 	defer tick.Stop()
+	var busy sync.Map // the owners whose leases are looked at still
 	for {
 		select {
 		case <-d.ctx.Done():
@@ -105,11 +106,14 @@ func (d *daemon) mindLeases() {
 		for _, l := range d.leases.List() {
 			on[l.On.Owner] = append(on[l.On.Owner], l)
 		}
-		var all sync.WaitGroup
 		for owner, list := range on {
-			all.Go(func() { d.mindLeasesOf(owner, list) })
+			if _, still := busy.LoadOrStore(owner, true); !still {
+				d.wg.Go(func() {
+					defer busy.Delete(owner)
+					d.mindLeasesOf(owner, list)
+				})
+			}
 		}
-		all.Wait()
 	}
 }
 
@@ -160,10 +164,15 @@ func (d *daemon) mindLease(l grants.Lease, pane access.Object, snap *tmux.Snapsh
 	switch {
 	case l.Holder == "":
 	case !d.mayHold(l.Holder, pane):
-		d.freeLease(l, l.Holder+" may not type there any more")
+		d.freeLease(l, l.Holder+" may not type there any more", same(l))
 		return
 	case !there && !l.Gone.IsZero() && at.Sub(l.Gone) >= l.Grace:
-		d.freeLease(l, l.Holder+" has left")
+		d.freeLease(l, l.Holder+" has left", func(now grants.Lease) error {
+			if d.gateway.There(l.Holder, pane, snap) {
+				return grants.ErrNoLease // they have come back just then
+			}
+			return same(l)(now)
+		})
 		return
 	}
 	if there == l.Gone.IsZero() && gateway.Name(pane) == l.Target {
@@ -213,14 +222,19 @@ func (d *daemon) freeRevoked() {
 		})
 		if err == nil {
 			d.tellLease(l)
-			d.wg.Go(func() { d.freed(l, was.Holder+" is revoked", keep()) })
+			d.wg.Go(func() {
+				ctx, cancel := context.WithTimeout(d.ctx, revokeTime)
+				defer cancel()
+				_, err := settled(ctx, keep, func() gateway.Report { return gateway.Report{} })
+				d.freed(l, was.Holder+" is revoked", err)
+			})
 		}
 	}
 }
 
 // freeLease has the keyboard be nobody's that is still somebody's who lost it.
-func (d *daemon) freeLease(was grants.Lease, why string) {
-	l, err := d.pass(d.ctx, was.ID, "", same(was))
+func (d *daemon) freeLease(was grants.Lease, why string, may func(grants.Lease) error) {
+	l, err := d.pass(d.ctx, was.ID, "", may)
 	if errors.Is(err, grants.ErrNoLease) || errors.Is(err, errPassing) {
 		return
 	}
