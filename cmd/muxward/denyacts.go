@@ -91,7 +91,11 @@ func settled(ctx context.Context, keep func() error, end func() gateway.Report) 
 	select {
 	case err = <-kept:
 	case <-ctx.Done():
-		err = errors.New("it holds now, but is not on disk yet and may not survive a restart")
+		select { // the time may have gone by while it was written
+		case err = <-kept:
+		default:
+			err = errors.New("it holds now, but is not on disk yet and may not survive a restart")
+		}
 	}
 	for _, u := range rep.Unconfirmed {
 		err = errors.Join(err, errors.New("not confirmed: "+u))
