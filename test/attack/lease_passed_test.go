@@ -89,3 +89,32 @@ func (w *world) unsure(who string, args ...string) {
 		w.gain("in the next life of muxward somebody has the keyboard: %v, %s", err, kept)
 	}
 }
+
+// Carol has the keyboard, and what she has typed is still under way when she hands it to
+// bob. He types at once, and hopes that his comes before hers. In the control run a lease
+// keeps nobody from typing.
+func TestLeaseInOrder(t *testing.T) {
+	t.Parallel()
+	row{grants: typists, teeth: "teeth_lease", restless: true, paused: true, attack: func(w *world) {
+		w.anyInput = true // what arrives is looked at here
+		k := keyboards{w}
+		x, y := k.at(carol), k.at(viewer)
+		k.lease(owner, "on", "-t", leasedPane, "--for", carol)
+		hand := make(chan host.Result, 1)
+		w.between("seat-decided", func() { x.Type("c") }, func() {
+			go func() { hand <- w.Muxward(carol, "lease", "hand", viewer) }()
+			tmuxtest.Eventually(w.t, func() bool { return k.told().Holder != carol }, "the keyboard is on its way")
+			y.Type("b")
+			if soonIf(w.control, func() bool { return w.rec.Len() > 0 }) {
+				w.gain("before carol's there is %q", w.rec.Bytes())
+				return
+			}
+			y.WaitTold("not typed: nobody has the keyboard here now")
+		})
+		<-hand // where all is slow it may not be confirmed, and bob does not have it
+		if got := string(w.rec.Bytes()); !w.control && strings.Trim(got, "c") != "" {
+			w.gain("bob's arrived, which he typed before he had the keyboard: %q", got)
+		}
+		leave(x, y)
+	}}.run(t)
+}
