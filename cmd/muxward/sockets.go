@@ -1,11 +1,9 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -34,7 +32,7 @@ closes; no byte is sent to anybody's server.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newSocketsScanCmd(), newSocketsExplainCmd(), newSocketsFixCmd(), newSocketsRestoreCmd(), newSocketsWatchCmd(), newSocketsErrandCmd(), newSocketsLookCmd(), newSocketsSentryCmd())
+	cmd.AddCommand(newSocketsScanCmd(), newSocketsExplainCmd(), newSocketsFixCmd(), newSocketsRestoreCmd(), newSocketsWatchCmd(), newSocketsErrandCmd(), newSocketsLookCmd(), newSocketsSentryCmd(), newSocketsAskCmd())
 	return cmd
 }
 
@@ -46,6 +44,7 @@ type socketFlags struct {
 	json    bool
 	file    string // of the profile
 	profile sockets.Profile
+	ask     bool // have servers asked
 }
 
 func (f *socketFlags) add(cmd *cobra.Command) {
@@ -71,7 +70,13 @@ func (f *socketFlags) check() error {
 			return usageError{fmt.Errorf("%q: give an absolute path", dir)}
 		}
 	}
+	if f.limits.Locks != "" {
+		if _, err := sockets.BenchmarkByName(f.limits.Locks); err != nil {
+			return usageError{fmt.Errorf("--locks: %w", err)}
+		}
+	}
 	if f.file == "" {
+		f.opt.Locks = f.limits.Locks != ""
 		return nil
 	}
 	data, err := os.ReadFile(f.file)
@@ -83,6 +88,7 @@ func (f *socketFlags) check() error {
 	}
 	f.opt.Dirs = append(f.opt.Dirs, f.profile.Dirs...)
 	f.limits = f.profile.Limits(f.limits)
+	f.opt.Locks = f.limits.Locks != ""
 	return nil
 }
 
@@ -103,6 +109,12 @@ func (f *socketFlags) look(ctx context.Context) (report, error) {
 	s, err := m.Look(ctx, f.time, f.opt)
 	if err != nil {
 		return report{}, fmt.Errorf("%w: %w", errPartial, err)
+	}
+	if f.ask {
+		if m, err = mender("ask"); err != nil {
+			return report{}, err
+		}
+		m.Ask(ctx, &s)
 	}
 	r := report{scan: s}
 	r.findings, r.excepted = f.profile.Apply(sockets.Judge(s, f.limits), s.Time)
@@ -131,11 +143,20 @@ processes, and in /run/user/*; at the kernel's list of sockets; at processes tha
 are tmux; and at what TMUX in the environment of processes names. A directory that
 does not answer within two seconds is left out, and the output says so.
 
+With --ask each server that the caller may ask is asked for what it says of itself:
+its version, its list of accounts, and options, hooks and names in its environment.
+A process with the rights of its account asks, which can open no files; a server has two seconds.
+
+With --locks, what a benchmark wants of session locks is compared with this host and,
+with --ask, with its servers. muxward sockets explain MW-S031 says what such locks are
+worth.
+
 Exit codes: 0 nothing is as severe as --fail-on says; 1 something is; 2 the
 command line is wrong; 3 nothing is, but not everything could be looked at. What is
 not for the caller to see does not count as that.`,
 		Example: `  sudo muxward sockets scan
   muxward sockets scan --json | jq '.findings[] | .id + " " + .path'
+  sudo muxward sockets scan --ask --locks rhel-9
   muxward sockets explain MW-S004`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -169,6 +190,9 @@ not for the caller to see does not count as that.`,
 	f.add(cmd)
 	f.addTime(cmd)
 	cmd.Flags().StringVar(&failOn, "fail-on", "warning", "from which `severity` on the exit code is 1: info, warning or serious")
+	cmd.Flags().BoolVar(&f.ask, "ask", false, "ask servers for what they say of themselves")
+	cmd.Flags().StringVar(&f.limits.Locks, "locks", "", "compare session locks with this `benchmark`: rhel-8 or rhel-9")
+	_ = cmd.RegisterFlagCompletionFunc("locks", cobra.FixedCompletions([]string{"rhel-8", "rhel-9"}, cobra.ShellCompDirectiveNoFileComp))
 	cmd.Flags().StringVar(&format, "format", "table", "table, json, sarif, junit or prometheus")
 	_ = cmd.RegisterFlagCompletionFunc("format", cobra.FixedCompletions(scanFormats(), cobra.ShellCompDirectiveNoFileComp))
 	_ = cmd.RegisterFlagCompletionFunc("fail-on", cobra.FixedCompletions([]string{"info", "warning", "serious"}, cobra.ShellCompDirectiveNoFileComp))
@@ -284,8 +308,10 @@ func newSocketsFixCmd() *cobra.Command {
 		Use:   "fix [--dry-run | --yes] [ID...]",
 		Short: "mend what can be mended without hurting a session",
 		Long: `Mend what can be mended without hurting a session: all of it, or the kinds of
-findings that are named. The plan is shown first, and --yes or an answer on the
-terminal starts it.
+findings that are named. The plan is shown first. Without --yes each step of it is
+asked about, on the terminal: y does it, n leaves it, a does it and all that come after
+it, q leaves it and all that come after it. Nothing is done before the last answer, and
+nothing at all where there is no terminal to ask at.
 
 Each thing is held by a descriptor and looked at again before it is touched, with
 the rights of the account that it belongs to, even as root: a process that has no
@@ -350,8 +376,11 @@ func mendPlanned(cmd *cobra.Command, asJSON, yes bool, steps []sockets.Step, lef
 		}
 		return nil
 	}
-	if err := agreed(cmd, yes); err != nil {
-		return err
+	if !yes {
+		var err error
+		if steps, err = agreed(cmd, steps); err != nil {
+			return err
+		}
 	}
 	return mendAll(cmd, asJSON, steps, state)
 }
@@ -384,31 +413,6 @@ func printPlan(cmd *cobra.Command, asJSON bool, steps []sockets.Step, left []soc
 		p.printf("%s\n", p.good("there is nothing that muxward would mend"))
 	}
 	return p.err()
-}
-
-// agreed asks, unless --yes was given.
-func agreed(cmd *cobra.Command, yes bool) error {
-	if yes {
-		return nil
-	}
-	in, ok := cmd.InOrStdin().(*os.File)
-	if !ok || !isTerminal(in) {
-		return usageError{errors.New("nothing was done: there is no terminal to ask at; say --yes, or --dry-run to see the plan")}
-	}
-	fmt.Fprint(cmd.ErrOrStderr(), "Do this? [y/N] ")
-	said := make(chan bool, 1)
-	go func() { // it may stay: a terminal cannot be called back, and the program ends
-		answer, err := bufio.NewReader(io.LimitReader(in, 100)).ReadString('\n')
-		said <- err == nil && strings.EqualFold(strings.TrimSpace(answer), "y")
-	}()
-	select {
-	case yes := <-said:
-		if yes {
-			return nil
-		}
-	case <-cmd.Context().Done():
-	}
-	return errors.New("nothing was done")
 }
 
 // mendAll does the steps and writes down each.

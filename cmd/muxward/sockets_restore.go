@@ -81,6 +81,17 @@ func newSocketsSentryCmd() *cobra.Command {
 	}
 }
 
+// newSocketsAskCmd is the process that asks a server. Only scan starts it.
+func newSocketsAskCmd() *cobra.Command {
+	return &cobra.Command{
+		Use:    "ask",
+		Short:  "ask a server with its account's rights (started by muxward sockets)",
+		Hidden: true,
+		Args:   cobra.NoArgs,
+		RunE:   func(*cobra.Command, []string) error { return sockets.ServeAsk(os.Stdin, os.Stdout) },
+	}
+}
+
 // mender has things done by processes of this same program, which run a command.
 func mender(command string) (sockets.Mender, error) {
 	self, err := os.Executable()

@@ -9,6 +9,7 @@
 // descriptors, with the rights of the account it belongs to, and looks again at
 // the last moment: what is not certain is left alone.
 //
-// It asks no tmux server anything, needs no running muxward, and knows nothing
-// of policy. Start reading at [Look], then [Judge].
+// It needs no running muxward, and knows nothing of policy. Only if people say so are
+// servers asked for what they are like ([Mender.Ask]), with the rights of their accounts.
+// Start reading at [Look], then [Judge].
 package sockets

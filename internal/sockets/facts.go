@@ -34,6 +34,8 @@ type Scan struct {
 	Others  []Other       `json:"others"`
 	Servers []Server      `json:"servers"`
 	Skipped []Skipped     `json:"skipped"`
+	// Locks is what this host sets about session locks; nil if that was not looked at.
+	Locks *Locks `json:"locks,omitempty"`
 }
 
 // File is what the file system says of something.
@@ -126,6 +128,8 @@ type Server struct {
 	Sockets []Bound  `json:"sockets"`
 	// Ready: it handles the signal that has tmux make its socket anew.
 	Ready bool `json:"ready"`
+	// Asked is what it says of itself, if it was asked.
+	Asked *Asked `json:"asked,omitempty"`
 }
 
 // Place says what is at the path that a server's socket was bound to.
@@ -145,8 +149,12 @@ const (
 type Bound struct {
 	Path  Path  `json:"path"` // as it was bound
 	Place Place `json:"place"`
+	// File is what is there, if that is the socket itself.
+	File *File `json:"file,omitempty"`
 	// Above is the directory that Path is in, if there is one.
 	Above *File `json:"above,omitempty"`
+	// Emptied says who removes what is at Path while the server runs, if somebody does.
+	Emptied string `json:"emptied,omitempty"`
 	// Inode is the kernel's number of the socket itself.
 	Inode uint64 `json:"inode"`
 	// Clients are the accounts of those who are connected, each once, but for

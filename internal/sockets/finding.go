@@ -92,6 +92,19 @@ const (
 	secretsInside  = "MW-S019"
 	programRemoved = "MW-S020"
 	cannotTell     = "MW-S021"
+	letsIn         = "MW-S022"
+	noAccessList   = "MW-S023"
+	knownDefects   = "MW-S024"
+	passesThrough  = "MW-S025"
+	clipboardOpen  = "MW-S026"
+	takesOver      = "MW-S027"
+	runsPrograms   = "MW-S028"
+	otherShell     = "MW-S029"
+	placeEmptied   = "MW-S030"
+	lockLate       = "MW-S031"
+	lockWeak       = "MW-S032"
+	lockShell      = "MW-S033"
+	lockStarts     = "MW-S034"
 )
 
 // Rules lists everything that is looked for, in the order of the ids.
@@ -164,8 +177,50 @@ func Rules() []Rule {
 		{cannotTell, "nobody can tell from here whether this socket is dead",
 			"On a shared file system or in a container's layer, the server may be on another host or in the container. Nothing is done to it.",
 			"Look at it from where its server would run, or keep sockets on a local file system.", ""},
+		{letsIn, "a server's own list lets other accounts in",
+			"Who is on tmux's list and can reach the socket sees what the server shows, and with (W) types and runs commands as its account. The list alone keeps nobody out who is on it; the directory may.",
+			"tmux server-access -d NAME. Let people in by muxward instead.", ""},
+		{noAccessList, "a server's version has no list of accounts",
+			"tmux before 3.3 has no server-access: whoever can connect to the socket has all of the server. The mode of its directory is all there is.",
+			"Use tmux 3.3 or newer, and keep the directory at 0700.", ""},
+		{knownDefects, "a server's version has published defects",
+			"It is told by the version that the server names. Distributions mend defects without another version: compare with your distribution's tracker.",
+			"Upgrade tmux, and restart the server when its sessions can end.", ""},
+		{passesThrough, "programs in panes may write to terminals past tmux",
+			"allow-passthrough hands what a program writes to the terminals of all who are attached, as it is. What they do with it is theirs alone.",
+			"tmux set -g allow-passthrough off, and for the panes that are named.", ""},
+		{clipboardOpen, "programs in panes may set the clipboard of who is attached",
+			"With set-clipboard on, what a program prints may replace what people paste next, wherever that is.",
+			"tmux set -s set-clipboard external.", ""},
+		{takesOver, "sessions take over variables that look like secrets or agents",
+			"update-environment copies these from whoever attaches into the session: every new pane has them, and everybody in it.",
+			"Take the names from update-environment.", ""},
+		{runsPrograms, "hooks or formats of a server run programs",
+			"They run as its account whenever what they wait for happens, or every few seconds, with nobody typing. Whoever wrote into the configuration wrote these.",
+			"Look at each: tmux show-hooks -g, tmux show-options -g.", ""},
+		{otherShell, "a server starts a command of its own in new panes",
+			"default-command runs in place of a login shell, also for who does not know.",
+			"tmux set -gu default-command, if that is not wanted.", ""},
+		{placeEmptied, "a live server's socket is where somebody removes it",
+			"When it goes nobody can attach any more (MW-S002), and another server may be started in its place.",
+			"Keep the socket elsewhere, or let the account linger.", ""},
+		{lockLate, "a benchmark: tmux does not lock terminals in time",
+			lockWorth + "RHEL-08-020070, RHEL-09-412025: set -g lock-after-time 900. At 0, which is the default, nothing is ever locked.",
+			"set -g lock-after-time 900 in /etc/tmux.conf, and in servers that run.", ""},
+		{lockWeak, "a benchmark: tmux's lock has no vlock, or no key",
+			lockWorth + "RHEL-08-020040, RHEL-09-412020: set -g lock-command vlock, and bind X lock-session. Where the default command, lock, is not installed, a lock ends at once.",
+			"set -g lock-command vlock, and bind X lock-session, in /etc/tmux.conf and in servers that run.", ""},
+		{lockShell, "a benchmark: tmux is among the login shells",
+			lockWorth + "RHEL-08-020042, RHEL-09-412030: /etc/shells does not name tmux.",
+			"Take the line from /etc/shells.", ""},
+		{lockStarts, "a benchmark: shells do not start tmux",
+			lockWorth + "RHEL-08-020041, RHEL-09-412015: interactive shells of sshd and login start tmux. Who is in a shell ends or leaves tmux as they like.",
+			"Start tmux from /etc/bashrc or /etc/profile.d, as the benchmark has it.", ""},
 	}
 }
+
+// lockWorth is what session locks of tmux are worth.
+const lockWorth = "tmux's lock is a program on one terminal. It covers a terminal that was left alone; it keeps nobody out who can reach the socket, as they attach at another terminal or give commands, and each account sets it as it likes in its own servers. "
 
 // RuleByID finds a rule.
 func RuleByID(id string) (Rule, bool) {

@@ -205,7 +205,10 @@ func (w *world) bound(p process, e *entry) (Bound, *Skipped) {
 	now := *at.at
 	b.Above = now.above
 	w.listener(&now.sock)
-	b.Place = w.place(p, e, now)
+	if b.Place = w.place(p, e, now); b.Place == Here {
+		b.File = &now.sock.File
+		b.Emptied = w.l.emptied(b.Path, p)
+	}
 	return b, nil
 }
 
@@ -338,7 +341,7 @@ func (w *world) place(p process, e *entry, now pathNow) Place {
 		return Unseen
 	case at.Kind != "socket":
 		return Taken
-	case e.hasFile && e.ino == uint32(at.Ino), !e.hasFile && at.PID == p.pid:
+	case e.hasFile && e.ino == uint32(at.Ino) && w.sameDevice(e, at), !e.hasFile && at.PID == p.pid:
 		return Here
 	case !e.hasFile && at.PID == 0:
 		return Unseen
@@ -349,6 +352,17 @@ func (w *world) place(p process, e *entry, now pathNow) Place {
 		return Door
 	}
 	return Taken
+}
+
+// sameDevice reports whether a socket may be bound on the device of what is at its path.
+// File systems that tell people another device than the kernel has inside are told by
+// none of these names; numbers of inodes are small and alike on them all.
+func (w *world) sameDevice(e *entry, at Socket) bool {
+	switch w.l.mounts.of(string(at.Path)).fs {
+	case "tmpfs", "ramfs", "ext2", "ext3", "ext4", "xfs", "f2fs":
+		return e.dev == kernelDev(at.Dev)
+	}
+	return true
 }
 
 // lockers fills in whose locks are held on files beside sockets.

@@ -1,6 +1,10 @@
 package sockets
 
-import "testing"
+import (
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
 
 // What a tmux has from the tmux that started it is that one's. What it has from
 // anybody else is its own, whatever that one is called: it is a server.
@@ -58,6 +62,21 @@ func TestDoors(t *testing.T) {
 		w := &world{rootMuxward: c.rootMuxward}
 		if got := w.place(process{pid: 9, uid: alice}, &entry{inode: 1, hasFile: true, ino: 7}, c.now); got != c.want {
 			t.Errorf("%s: %s, want %s", name, got, c.want)
+		}
+	}
+}
+
+// Numbers of inodes are small and alike on all file systems: what is at the path of a
+// server is its socket only on the same one, where that can be told.
+func TestAnotherDevice(t *testing.T) {
+	at := Socket{Path: "/d/s", File: File{Kind: "socket", UID: alice, Ino: 7, Dev: unix.Mkdev(0, 40)}, Life: Live}
+	for fs, other := range map[string]Place{"tmpfs": Taken, "btrfs": Here} {
+		w := &world{l: &looker{mounts: mounts{{point: "/", fs: fs}}}}
+		for minor, want := range map[uint32]Place{40: Here, 41: other} {
+			e := &entry{inode: 1, hasFile: true, ino: 7, dev: kernelDev(unix.Mkdev(0, minor)), name: "/d/s"}
+			if got := w.place(process{pid: 9, uid: alice}, e, pathNow{sock: at}); got != want {
+				t.Errorf("%s, device %d: %s, want %s", fs, minor, got, want)
+			}
 		}
 	}
 }

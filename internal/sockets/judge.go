@@ -13,6 +13,7 @@ import (
 type Limits struct {
 	RootAge time.Duration // of a server of root with nobody connected
 	Alike   int           // servers whose names begin alike
+	Locks   string        // the benchmark that session locks are compared with, if any
 }
 
 // maxSquats is from how many places on, taken by one account, they are one finding.
@@ -40,6 +41,9 @@ func Judge(s Scan, lim Limits) []Finding {
 	}
 	leaveTwins(out)
 	out = append(out, judgeMany(s, lim)...)
+	if lim.Locks != "" {
+		out = append(out, judgeLocks(s, lim.Locks)...)
+	}
 	slices.SortStableFunc(out, func(a, b Finding) int {
 		return cmp.Or(int(b.Severity)-int(a.Severity), strings.Compare(a.ID, b.ID), strings.Compare(string(a.Path), string(b.Path)), a.PID-b.PID)
 	})
@@ -301,7 +305,10 @@ func judgeServer(srv Server, lim Limits, hasDoor bool) []Finding {
 		add(besideMuxward, Warning, path, end, "process %d is not guarded, and uid %d has a door", srv.PID, srv.UID)
 	}
 	if len(srv.Secrets) > 0 {
-		add(secretsInside, Info, path, "tmux set-environment -gu NAME, for each", "process %d was started with %s", srv.PID, strings.Join(srv.Secrets[:min(8, len(srv.Secrets))], ", "))
+		add(secretsInside, Info, path, "tmux set-environment -gu NAME, for each", "process %d was started with %s", srv.PID, some(srv.Secrets))
+	}
+	if srv.Asked != nil {
+		judgeAsked(srv, path, add)
 	}
 	if srv.ExeGone {
 		add(programRemoved, Info, path, "restart it when its sessions can end", "process %d runs %s, which is not there any more", srv.PID, srv.Exe)
@@ -339,6 +346,9 @@ func judgeBound(srv Server, b Bound, add func(id string, sev Severity, path Path
 	case Taken:
 		add(pathTaken, Warning, b.Path, "ask the owner which one to keep", "process %d listens, and something else is at its path", srv.PID)
 	case Here, Door, Unseen, NoPlace:
+	}
+	if b.Emptied != "" {
+		add(placeEmptied, Info, b.Path, "keep the socket elsewhere, or let the account linger", "%s", b.Emptied)
 	}
 	for _, uid := range b.Clients {
 		if uid != srv.UID && uid != 0 {

@@ -30,6 +30,8 @@ type Options struct {
 	// Patience is how long a directory may take to give the next of what is
 	// in it; then it is skipped. 0 means 2 s.
 	Patience time.Duration
+	// Locks: look at what the host sets about session locks, too.
+	Locks bool
 
 	noDiag bool     // for tests: a kernel without sock_diag
 	hung   *hanging // what earlier looks wait for
@@ -60,6 +62,10 @@ type looker struct {
 	// running are the accounts that run something: their directories come first
 	// where there are too many.
 	running map[uint32]bool
+	// cleaners and spared are those of this host, read when they are asked for.
+	readCleaners sync.Once
+	cleaners     []cleaner
+	spared       []string
 }
 
 // refuseSetuid refuses to work with rights that whoever started this program does not
@@ -113,6 +119,9 @@ func Look(ctx context.Context, opt Options) (Scan, error) {
 	l.walk(ctx, processes, &s)
 	l.join(ctx, processes, &s)
 	l.lookAgain(ctx, &s)
+	if opt.Locks {
+		s.Locks = readLocks("")
+	}
 	for i := range s.Skipped {
 		// What root is refused is not refused for being another's.
 		s.Skipped[i].Denied = s.Skipped[i].Denied && s.UID != 0

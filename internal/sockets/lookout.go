@@ -25,17 +25,18 @@ type lookout struct {
 	Only     Path          `json:"only"`
 	Settle   time.Duration `json:"settle"`
 	Patience time.Duration `json:"patience"`
+	Locks    bool          `json:"locks"`
 }
 
 // newLookout asks for looks with opt. Who is asked has a small environment: what ours
 // names is said.
 func newLookout(most time.Duration, opt Options) lookout {
 	dirs := append(paths[Path](opt.Dirs), Path(os.Getenv("TMUX_TMPDIR")))
-	return lookout{most, dirs, paths[Path](opt.Far), Path(opt.Only), opt.Settle, opt.Patience}
+	return lookout{most, dirs, paths[Path](opt.Far), Path(opt.Only), opt.Settle, opt.Patience, opt.Locks}
 }
 
 func (l lookout) options() Options {
-	return Options{Dirs: paths[string](l.Dirs), Far: paths[string](l.Far), Only: string(l.Only), Settle: l.Settle, Patience: l.Patience}
+	return Options{Dirs: paths[string](l.Dirs), Far: paths[string](l.Far), Only: string(l.Only), Settle: l.Settle, Patience: l.Patience, Locks: l.Locks}
 }
 
 // paths keeps the bytes of names in JSON.

@@ -19,6 +19,8 @@ type Profile struct {
 	// RootAge and Alike are those of [Limits]; zero leaves them.
 	RootAge time.Duration `yaml:"root_age"`
 	Alike   int           `yaml:"alike"`
+	// Locks names the benchmark that session locks are compared with.
+	Locks string `yaml:"locks"`
 	// Rules give kinds of findings another severity, or "off".
 	Rules map[string]string `yaml:"rules"`
 	// Exceptions are findings that are known and accepted, for a time.
@@ -42,7 +44,7 @@ func ParseProfile(file string, data []byte) (Profile, error) {
 	d := yaml.NewDecoder(bytes.NewReader(data))
 	d.KnownFields(true)
 	if err := d.Decode(&p); err != nil {
-		return p, fmt.Errorf("%s: %w; the keys are dirs, root_age, alike, rules, exceptions", Path(file), err)
+		return p, fmt.Errorf("%s: %w; the keys are dirs, root_age, alike, locks, rules, exceptions", Path(file), err)
 	}
 	if err := p.check(); err != nil {
 		return p, fmt.Errorf("%s: %w", Path(file), err)
@@ -60,6 +62,11 @@ func (p Profile) check() error {
 	}
 	if p.RootAge < 0 || p.Alike < 0 {
 		add("root_age and alike are not negative")
+	}
+	if p.Locks != "" {
+		if _, err := BenchmarkByName(p.Locks); err != nil {
+			add("locks: %w", err)
+		}
 	}
 	for id, sev := range p.Rules {
 		if _, ok := RuleByID(id); !ok {
@@ -93,6 +100,9 @@ func (p Profile) Limits(def Limits) Limits {
 	}
 	if p.Alike > 0 {
 		def.Alike = p.Alike
+	}
+	if p.Locks != "" {
+		def.Locks = p.Locks
 	}
 	return def
 }

@@ -1,6 +1,7 @@
 package sockets
 
 import (
+	"fmt"
 	"os"
 	"testing"
 
@@ -9,6 +10,10 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	if at := os.Getenv(hostileAt); at != "" {
+		fmt.Fprintln(os.Stderr, hostile(at))
+		os.Exit(1)
+	}
 	code := tmuxtest.Accounts(m)
 	host.Clean()
 	os.Exit(code)

@@ -1,0 +1,455 @@
+package sockets
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/muxward/muxward/internal/identity"
+	"github.com/muxward/muxward/internal/tmux"
+	"github.com/muxward/muxward/internal/tmux/wire"
+)
+
+const (
+	askTime   = 2 * time.Second  // that one server may take to answer
+	askOfOne  = 10 * time.Second // and all servers of one account together
+	askGrace  = 3 * time.Second  // for the process that asks to start
+	maxAskers = 8                // accounts whose servers are asked side by side
+	maxAnswer = 1 << 20          // bytes of one answer, and of all that is kept of them
+	maxKept   = 100              // names of one kind that are kept
+)
+
+// Asked is what a server says of itself. Whose server it is says what it likes: it is
+// about that account alone.
+type Asked struct {
+	Version string `json:"version"`
+	// Access lists accounts that the server lets in, beside its own and root's, with
+	// (R) or (W).
+	Access []string `json:"access,omitempty"`
+	// Clipboard, Passthrough, Default, LockAfter and LockCommand are global options.
+	Clipboard   string `json:"setClipboard,omitempty"`
+	Passthrough string `json:"allowPassthrough,omitempty"`
+	Default     string `json:"defaultCommand,omitempty"`
+	LockAfter   string `json:"lockAfterTime,omitempty"`
+	LockCommand string `json:"lockCommand,omitempty"`
+	// LockKey: a key is bound to lock-session.
+	LockKey bool `json:"lockKey,omitempty"`
+	// Through are panes that have allow-passthrough on.
+	Through []string `json:"through,omitempty"`
+	// Updates are names of update-environment that tmux does not come with.
+	Updates []string `json:"updates,omitempty"`
+	// Programs are global hooks and options that run programs.
+	Programs []string `json:"programs,omitempty"`
+	// Secrets are names in the global environment that look like secrets.
+	Secrets []string `json:"secrets,omitempty"`
+	// Hidden are commands that were not asked, as aliases take their names.
+	Hidden []string `json:"hidden,omitempty"`
+}
+
+// question is what a process is told that asks a server.
+type question struct {
+	UID   uint32 `json:"uid"`
+	Owner string `json:"owner"` // the account's name
+	PID   int    `json:"pid"`
+	Path  Path   `json:"path"`
+	File  File   `json:"file"`
+}
+
+type answer struct {
+	Asked *Asked `json:"asked,omitempty"`
+	Error string `json:"error,omitempty"`
+}
+
+// Ask has the servers of s asked for what they say of themselves, each by a process
+// with the rights of its account and no others. s.Skipped says which did not answer.
+func (m Mender) Ask(ctx context.Context, s *Scan) {
+	by := map[uint32][]int{}
+	for i, srv := range s.Servers {
+		if at := askable(srv); at != nil && (s.UID == 0 || s.UID == srv.UID) {
+			by[srv.UID] = append(by[srv.UID], i)
+		}
+	}
+	var mu sync.Mutex
+	free := make(chan struct{}, maxAskers)
+	var wg sync.WaitGroup
+	for _, uid := range slices.Sorted(maps.Keys(by)) {
+		free <- struct{}{}
+		wg.Go(func() {
+			defer func() { <-free }()
+			m.askAll(ctx, s, by[uid], &mu)
+		})
+	}
+	wg.Wait()
+}
+
+// askAll has the servers of one account asked, one after the other: they take the time
+// of no other account's.
+func (m Mender) askAll(ctx context.Context, s *Scan, servers []int, mu *sync.Mutex) {
+	ctx, cancel := context.WithTimeout(ctx, askOfOne)
+	defer cancel()
+	uid := s.Servers[servers[0]].UID
+	account, _ := identity.NewAccounts().ByUID(ctx, uid) // who has no name has none on the list
+	for _, i := range servers {
+		srv := s.Servers[i]
+		at := askable(srv)
+		asked, err := m.ask(ctx, question{UID: uid, Owner: account.Name, PID: srv.PID, Path: at.Path, File: *at.File})
+		mu.Lock()
+		if s.Servers[i].Asked = asked; err != nil {
+			s.Skipped = append(s.Skipped, Skipped{Path: at.Path, Reason: fmt.Sprintf("process %d was not asked: %s", srv.PID, escape(err.Error()))})
+		}
+		mu.Unlock()
+	}
+}
+
+// askable gives where a server can be asked: it has to be tmux by what it runs, at a
+// path that means the same here.
+func askable(srv Server) *Bound {
+	if srv.Program != "tmux" || srv.Known != "executable" || slices.Contains(srv.Apart, "mnt") || slices.Contains(srv.Apart, "root") {
+		return nil
+	}
+	for i := range srv.Sockets {
+		if srv.Sockets[i].Place == Here && srv.Sockets[i].File != nil {
+			return &srv.Sockets[i]
+		}
+	}
+	return nil
+}
+
+// ask has a process ask one server.
+func (m Mender) ask(ctx context.Context, q question) (*Asked, error) {
+	if ctx.Err() != nil {
+		return nil, errors.New("the servers of this account took too long")
+	}
+	in, out, stop, err := m.start(ctx, time.Now().Add(askTime+askGrace))
+	if err != nil {
+		return nil, fmt.Errorf("start a process that asks: %w", err)
+	}
+	defer stop()
+	defer context.AfterFunc(ctx, func() { _ = out.SetReadDeadline(time.Unix(1, 0)) })()
+	var a answer
+	err = json.NewEncoder(in).Encode(q)
+	if err == nil {
+		err = json.NewDecoder(io.LimitReader(out, maxAnswer)).Decode(&a)
+	}
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("who asks it gave no answer: %w", err)
+	case a.Error != "":
+		return nil, errors.New(a.Error)
+	case a.Asked == nil:
+		return nil, errors.New("who asks it gave an empty answer")
+	}
+	return a.Asked, nil
+}
+
+// ServeAsk is the process that asks one server: it takes on the rights of the account
+// for good, holds the socket, gives up all files, and asks.
+func ServeAsk(in io.Reader, out io.Writer) error {
+	time.AfterFunc(askTime+askGrace, func() { os.Exit(1) }) // nobody waits for it any more
+	var q question
+	if err := json.NewDecoder(in).Decode(&q); err != nil {
+		return fmt.Errorf("what to ask cannot be read: %w", err)
+	}
+	var a answer
+	asked, err := q.ask()
+	if a.Asked = asked; err != nil {
+		a = answer{Error: err.Error()}
+	}
+	return json.NewEncoder(out).Encode(a)
+}
+
+func (q question) ask() (*Asked, error) {
+	if err := refuseSetuid(); err != nil {
+		return nil, err
+	}
+	if err := become(q.UID); err != nil {
+		return nil, err
+	}
+	pin, err := pinAt(unix.AT_FDCWD, string(q.Path))
+	if err != nil {
+		return nil, err
+	}
+	defer pin.Close()
+	now, err := statFD(int(pin.Fd()))
+	if err == nil && !same(now, q.File) {
+		err = errChanged
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := confine(); err != nil {
+		return nil, fmt.Errorf("give up what asking does not need: %w", err)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), askTime)
+	defer cancel()
+	s := interview{q: q, pin: pin, ctx: ctx}
+	return s.all()
+}
+
+// interview is a row of questions to one server, each by a client of its own: what one
+// answer holds is never taken for another.
+type interview struct {
+	q    question
+	pin  *os.File
+	ctx  context.Context
+	opts tmux.ParseOptions
+	out  Asked
+}
+
+func (s *interview) all() (*Asked, error) {
+	// An abbreviation is what is least likely to be an alias.
+	version, err := s.run("display-messag", "-p", "#{version}")
+	if err != nil {
+		return nil, err
+	}
+	s.out.Version = keep(strings.TrimSpace(version))
+	v, err := tmux.ParseVersion(s.out.Version)
+	if err != nil {
+		return &s.out, nil // it is no release; nothing is known of its commands
+	}
+	s.opts.Version = v
+	aliases, err := s.run("show-optio", "-s", "command-alias")
+	if err != nil {
+		return nil, err
+	}
+	s.opts.Aliases = tmux.ParseAliases(aliases, v)
+	for _, step := range []func() error{s.askAccess, s.askOptions, s.askPanes, s.askPrograms, s.askEnvironment, s.askKeys} {
+		if err := step(); err != nil {
+			return nil, err
+		}
+	}
+	return &s.out, nil
+}
+
+// say asks with a command's own name, whatever aliases there are. One that they hide is
+// not asked.
+func (s *interview) say(words ...string) (string, error) {
+	name, ok := tmux.SpellCommand(words[0], s.opts)
+	if !ok {
+		if !slices.Contains(s.out.Hidden, words[0]) {
+			s.out.Hidden = append(s.out.Hidden, words[0])
+		}
+		return "", nil
+	}
+	return s.run(append([]string{name}, words[1:]...)...)
+}
+
+// errRefused is the error of a command that the server does not carry out.
+var errRefused = errors.New("the server refuses")
+
+func (s *interview) run(argv ...string) (string, error) {
+	c, err := wire.Dial(s.ctx, procPath(s.pin), wire.Unknown)
+	if err != nil {
+		return "", err
+	}
+	defer c.Close()
+	if err := s.listener(c); err != nil {
+		return "", err
+	}
+	var out, errs bounded
+	exit, err := c.Run(s.ctx, &wire.Hello{Flags: wire.FlagUTF8, PID: int32(os.Getpid()), Cwd: "/", Argv: argv}, wire.StdFiles(nil, &out, &errs))
+	if err != nil {
+		return "", fmt.Errorf("%s: %w", argv[0], err)
+	}
+	if exit.Code != 0 {
+		return "", fmt.Errorf("%s: %w: %.200q", argv[0], errRefused, strings.TrimSpace(errs.String()+exit.Message))
+	}
+	return out.String(), nil
+}
+
+// listener makes sure that it is the server that was found which answers.
+func (s *interview) listener(c *wire.Conn) error {
+	raw, err := c.NetConn().SyscallConn()
+	if err != nil {
+		return err
+	}
+	var cred *unix.Ucred
+	var inner error
+	err = raw.Control(func(fd uintptr) { cred, inner = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED) })
+	if err = errors.Join(err, inner); err == nil && (cred.Uid != s.q.UID || int(cred.Pid) != s.q.PID) {
+		err = errChanged
+	}
+	return err
+}
+
+func (s *interview) askAccess() error {
+	if !s.opts.Version.AtLeast(tmux.Version{Major: 3, Minor: 3}) {
+		return nil
+	}
+	text, err := s.say("server-access", "-l")
+	for line := range strings.Lines(text) {
+		line = strings.TrimSpace(line)
+		name, right, ok := cutLast(line, " ")
+		if ok && (right == "(R)" || right == "(W)") && name != s.q.Owner && name != "root" {
+			add(&s.out.Access, line)
+		}
+	}
+	return err
+}
+
+// cutLast cuts around the last sep.
+func cutLast(s, sep string) (before, after string, ok bool) {
+	i := strings.LastIndex(s, sep)
+	if i < 0 {
+		return s, "", false
+	}
+	return s[:i], s[i+len(sep):], true
+}
+
+func (s *interview) askOptions() error {
+	for _, o := range []struct {
+		to         *string
+		flag, name string
+	}{
+		{&s.out.Clipboard, "-sqv", "set-clipboard"},
+		{&s.out.Passthrough, "-gwqv", "allow-passthrough"},
+		{&s.out.Default, "-gqv", "default-command"},
+		{&s.out.LockAfter, "-gqv", "lock-after-time"},
+		{&s.out.LockCommand, "-gqv", "lock-command"},
+	} {
+		text, err := s.say("show-options", o.flag, o.name)
+		if err != nil {
+			return err
+		}
+		*o.to = keep(strings.TrimSuffix(text, "\n"))
+	}
+	text, err := s.say("show-options", "-gqv", "update-environment")
+	for line := range strings.Lines(text) {
+		if name := strings.TrimSpace(line); name != "" && !slices.Contains(usualUpdates(), name) {
+			add(&s.out.Updates, name)
+		}
+	}
+	return err
+}
+
+// usualUpdates are the names that tmux's versions come with.
+func usualUpdates() []string {
+	return []string{"DISPLAY", "KRB5CCNAME", "MSYSTEM", "SSH_ASKPASS", "SSH_AUTH_SOCK", "SSH_AGENT_PID", "SSH_CONNECTION", "WINDOWID", "XAUTHORITY",
+		"WAYLAND_DISPLAY", "XDG_SESSION_TYPE"}
+}
+
+// askPanes asks for panes that have an option of their own.
+func (s *interview) askPanes() error {
+	text, err := s.say("list-panes", "-a", "-F", "#{pane_id} #{allow-passthrough}")
+	if errors.Is(err, errRefused) {
+		return nil // there is no session
+	}
+	for line := range strings.Lines(text) {
+		id, value, _ := strings.Cut(strings.TrimSpace(line), " ")
+		if isOn(value) {
+			add(&s.out.Through, id)
+		}
+	}
+	return err
+}
+
+// isOn reports whether an option is.
+func isOn(value string) bool { return value != "" && value != "0" && value != "off" }
+
+// askPrograms looks for hooks that run programs, and for formats that do.
+func (s *interview) askPrograms() error {
+	for _, words := range [][]string{{"show-hooks", "-g"}, {"show-hooks", "-gw"}, {"show-options", "-g"}, {"show-options", "-gw"}, {"show-options", "-s"}} {
+		text, err := s.say(words...)
+		if err != nil {
+			return err
+		}
+		kind := "option "
+		if words[0] == "show-hooks" {
+			kind = "hook "
+		}
+		for line := range strings.Lines(text) {
+			name, value, _ := strings.Cut(strings.TrimSpace(line), " ")
+			if strings.Contains(value, "#(") || kind == "hook " && runsProgram(value) {
+				add(&s.out.Programs, kind+name)
+			}
+		}
+	}
+	return nil
+}
+
+// runsProgram reports whether commands, as tmux writes them, run a program outside of
+// panes.
+func runsProgram(commands string) bool {
+	words := strings.FieldsFunc(commands, func(r rune) bool { return strings.ContainsRune(" \t;{}\"'", r) })
+	for i, w := range words {
+		next := ""
+		if i+1 < len(words) {
+			next = words[i+1]
+		}
+		flags := strings.HasPrefix(next, "-")
+		switch w {
+		case "run-shell":
+			if !flags || !strings.Contains(next, "C") {
+				return true
+			}
+		case "if-shell":
+			if !flags || !strings.Contains(next, "F") {
+				return true
+			}
+		case "pipe-pane":
+			return true
+		}
+	}
+	return false
+}
+
+// askEnvironment keeps names and no values. A value may have several lines: what looks
+// like a name in one of them is one too many.
+func (s *interview) askEnvironment() error {
+	text, err := s.say("show-environment", "-g")
+	for line := range strings.Lines(text) {
+		name, value, ok := strings.Cut(strings.TrimSpace(line), "=")
+		if ok && value != "" && isName(name) && looksSecret(name) {
+			add(&s.out.Secrets, name)
+		}
+	}
+	return err
+}
+
+func isName(s string) bool {
+	return s != "" && len(s) <= 100 && strings.Trim(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_") == ""
+}
+
+func (s *interview) askKeys() error {
+	text, err := s.say("list-keys")
+	for line := range strings.Lines(text) {
+		s.out.LockKey = s.out.LockKey || slices.Contains(strings.Fields(line), "lock-session")
+	}
+	return err
+}
+
+// add keeps a name for people, once, and of too many the first.
+func add(to *[]string, name string) {
+	if name = keep(name); len(*to) < maxKept && !slices.Contains(*to, name) {
+		*to = append(*to, name)
+	}
+}
+
+// keep makes what a server says fit to be shown.
+func keep(text string) string {
+	if len(text) > 200 {
+		text = text[:200]
+	}
+	return escape(text)
+}
+
+// bounded is a buffer with an end.
+type bounded struct{ bytes.Buffer }
+
+func (b *bounded) Write(p []byte) (int, error) {
+	if b.Len()+len(p) > maxAnswer {
+		return 0, fmt.Errorf("the server prints more than %d bytes", maxAnswer)
+	}
+	return b.Buffer.Write(p)
+}

@@ -1,0 +1,112 @@
+package sockets
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/muxward/muxward/internal/identity"
+)
+
+// cleaner is a directory of which systemd-tmpfiles removes what is old.
+type cleaner struct {
+	path, age, file string
+}
+
+// cleaners reads tmpfiles.d below root: of files with one name that of the first
+// directory counts. spared are paths that it leaves alone, with all that is below them.
+func cleaners(root string) (all []cleaner, spared []string) {
+	files := map[string]string{}
+	for _, dir := range []string{"/etc/tmpfiles.d", "/run/tmpfiles.d", "/usr/local/lib/tmpfiles.d", "/usr/lib/tmpfiles.d"} {
+		found, _ := filepath.Glob(root + dir + "/*.conf") // the pattern is one
+		for _, path := range found {
+			if name := filepath.Base(path); files[name] == "" {
+				files[name] = path
+			}
+		}
+	}
+	for _, path := range files {
+		data, err := readFile(path, maxConf)
+		if err != nil {
+			continue
+		}
+		for line := range bytes.Lines(data) {
+			c, spares, ok := parseCleaner(string(line))
+			c.file = strings.TrimPrefix(path, root)
+			switch {
+			case !ok:
+			case spares:
+				spared = append(spared, c.path)
+			default:
+				all = append(all, c)
+			}
+		}
+	}
+	slices.SortFunc(all, func(a, b cleaner) int { return len(b.path) - len(a.path) }) // the nearest counts
+	return all, spared
+}
+
+// parseCleaner reads a line of tmpfiles.d: type, path, mode, user, group, age, argument.
+func parseCleaner(line string) (c cleaner, spares, ok bool) {
+	f := strings.Fields(line)
+	if len(f) < 2 || !filepath.IsAbs(f[1]) {
+		return cleaner{}, false, false
+	}
+	c.path = filepath.Clean(f[1])
+	if f[0][0] == 'x' || f[0][0] == 'X' {
+		return c, true, true
+	}
+	if !strings.ContainsRune("dDevqQ", rune(f[0][0])) || len(f) < 6 {
+		return cleaner{}, false, false
+	}
+	c.age = f[5]
+	return c, false, strings.ContainsAny(c.age, "0123456789")
+}
+
+// emptied says who removes a live socket from where it is, or nothing. systemd-tmpfiles
+// leaves alone sockets that the list of its own network has. What is in an account's
+// runtime directory goes with its last session.
+func (l *looker) emptied(path Path, p process) string {
+	for _, base := range []string{"/run/user/", "/var/run/user/"} {
+		rest, ok := strings.CutPrefix(string(path), base)
+		uid, _, below := strings.Cut(rest, "/")
+		if ok && below && uid == strconv.FormatUint(uint64(p.uid), 10) && !lingers(p.uid) {
+			return fmt.Sprintf("%s%s is removed when uid %s logs out", base, uid, uid)
+		}
+	}
+	if !slices.Contains(p.apart, "net") {
+		return ""
+	}
+	l.readCleaners.Do(func() { l.cleaners, l.spared = cleaners("") })
+	for _, x := range l.spared {
+		if match, _ := filepath.Match(x, string(path)); match || under(string(path), x) {
+			return ""
+		}
+	}
+	for _, c := range l.cleaners {
+		if under(string(path), c.path) {
+			return fmt.Sprintf("systemd-tmpfiles removes what is %s old from %s (%s), and does not see that a server of another network listens", escape(c.age), Path(c.path), c.file)
+		}
+	}
+	return ""
+}
+
+// lingers reports whether an account's runtime directory stays when it logs out. Where
+// that cannot be known it counts as yes: nothing is said.
+func lingers(uid uint32) bool {
+	if _, err := os.Stat("/run/systemd/users"); err != nil {
+		return true // no login manager removes it
+	}
+	account, err := identity.NewAccounts().ByUID(context.Background(), uid)
+	if err != nil {
+		return true
+	}
+	_, err = os.Stat("/var/lib/systemd/linger/" + account.Name)
+	return !errors.Is(err, os.ErrNotExist)
+}

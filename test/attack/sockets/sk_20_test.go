@@ -1,0 +1,183 @@
+package sockets
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/muxward/muxward/internal/sockets"
+	"github.com/muxward/muxward/internal/tmux/tmuxtest"
+	"github.com/muxward/muxward/internal/tmux/wire"
+	"github.com/muxward/muxward/test/host"
+)
+
+// hostileAt has this program be a server that asks whoever asks it for a file and for
+// a program to be run, and writes down what it hears, beside its socket. "silent" it
+// says nothing at all.
+const hostileAt = "MUXWARD_TEST_HOSTILE"
+
+// hostile is that server. It ends when it is killed.
+func hostile(path string) error {
+	path, silent := strings.CutPrefix(path, "silent ")
+	l, err := net.Listen("unix", path)
+	if err != nil {
+		return err
+	}
+	log, err := os.OpenFile(path+".heard", os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	for {
+		nc, err := l.Accept()
+		if err != nil {
+			return err
+		}
+		go func() {
+			defer nc.Close()
+			uc := nc.(*net.UnixConn)
+			raw, err := uc.SyscallConn()
+			if err != nil {
+				return
+			}
+			_ = raw.Control(func(fd uintptr) {
+				if cred, err := unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED); err == nil {
+					fmt.Fprintf(log, "uid %d\n", cred.Uid)
+				}
+			})
+			if silent {
+				_, _ = nc.Read(make([]byte, 1<<20))
+				select {}
+			}
+			c := wire.NewServer(uc)
+			h, err := c.Accept(context.Background(), nil)
+			if err != nil {
+				return
+			}
+			fmt.Fprintf(log, "environment of %d\n", len(h.Env))
+			ctx, cancel := context.WithTimeout(context.Background(), host.Patience)
+			defer cancel()
+			_ = c.WriteMsg(ctx, &wire.ReadOpen{Stream: 1, FD: -1, Path: "/etc/shadow"})
+			m, err := c.ReadMsg(ctx)
+			switch m := m.(type) {
+			case *wire.ReadDone:
+				fmt.Fprintf(log, "file: refused %d\n", m.Error)
+			default:
+				fmt.Fprintf(log, "file: %T, %v\n", m, err)
+			}
+			_ = c.WriteMsg(ctx, &wire.Exec{Command: "id >" + path + ".ran", Shell: "/bin/sh"})
+			_, _ = c.ReadMsg(ctx)
+		}()
+	}
+}
+
+// hostileServer starts one of an account, called tmux.
+func (z *cage) hostileServer(who, path string, silent bool) {
+	z.t.Helper()
+	self, err := os.Executable()
+	z.must(err)
+	data, err := os.ReadFile(self)
+	z.must(err)
+	program := z.base + "/tmux"
+	if err := os.WriteFile(program, data, 0o755); err != nil && !os.IsExist(err) {
+		z.must(os.Chmod(program, 0o755))
+	}
+	cmd := z.account(who).Command(program, "-test.run=^$")
+	at := path
+	if silent {
+		at = "silent " + path
+	}
+	cmd.Env = append(cmd.Env, hostileAt+"="+at)
+	z.must(cmd.Start())
+	z.t.Cleanup(func() {
+		_ = cmd.Process.Kill() // it may have ended
+		_ = cmd.Wait()
+	})
+	tmuxtest.Eventually(z.t, func() bool { return statOf(path+".heard") != [3]uint64{} }, "the server listens at %q", path)
+}
+
+// The attacker is asked by root what her server is like. She wants root's rights for
+// what her server asks for in turn: a file, a program, the environment. Whoever asks is
+// herself by then, gives her no file and runs nothing. Another server of hers never
+// answers: what alice's says is told all the same, in time. The control run is alice's
+// server, of which all is told that is set there, and that goes on as it was.
+func TestSK20Asking(t *testing.T) {
+	z := newCage(t)
+	dir, hers := z.dir(owner, 0o700), z.dir(stranger, 0o700)
+	plain, set := z.server(owner, dir+"/plain", 0), z.server(owner, dir+"/set", 0)
+	for _, words := range [][]string{
+		{"set-option", "-s", "set-clipboard", "on"},
+		{"set-option", "-g", "update-environment", "LANG MY_TOKEN"},
+		{"set-option", "-g", "default-command", "cat"},
+		{"set-option", "-g", "status-right", "#(date)"},
+		{"set-hook", "-g", "client-attached", "run-shell 'touch " + z.base + "/hook'"},
+		{"set-environment", "-g", "DB_PASSWORD", "hunter2\nOTHER_SECRET_=x"},
+		{"set-option", "-s", "command-alias[50]", "show-options=run-shell 'touch " + z.base + "/alias'"},
+	} {
+		set.tmux(words...)
+	}
+	if was := set.tmux("list-clients"); was != "" {
+		t.Errorf("somebody is attached: %q", was)
+	}
+	z.hostileServer(stranger, hers+"/asks", false)
+	z.hostileServer(stranger, hers+"/silent", true)
+	host.Build(t, "")
+	began := time.Now()
+	r := z.muxward(root, "scan", "--ask", "--json", "--settle", "1ns", "--only", z.base)
+	host.InTime(t, began, 12*time.Second, "a server that never answers is given up")
+	var l looked
+	if err := json.Unmarshal([]byte(r.Out), &l); err != nil {
+		t.Fatalf("exit %d, %v\n%s%s", r.Code, err, r.Out, r.Err)
+	}
+	// What is told of a version depends on the version.
+	told := strings.Fields(l.found(set.path))
+	told = slices.DeleteFunc(told, func(id string) bool { return id == "S023" || id == "S024" })
+	if got := strings.Join(told, " "); got != "S019 S026 S027 S028 S029" {
+		t.Errorf("of alice's server it tells %q\n%s", got, r.Out)
+	}
+	for _, id := range strings.Fields(l.found(plain.path)) {
+		if id != "S023" && id != "S024" {
+			t.Errorf("of a plain server it tells %q", id)
+		}
+	}
+	if strings.Contains(r.Out, "hunter2") || strings.Contains(r.Out, "OTHER_SECRET_=") {
+		t.Errorf("a value is shown:\n%s", r.Out)
+	}
+	for _, f := range []string{"/hook", "/alias"} {
+		if _, err := os.Lstat(z.base + f); err == nil {
+			t.Errorf("asking has run what makes %s", f)
+		}
+	}
+	heard, err := os.ReadFile(hers + "/asks.heard")
+	z.must(err)
+	uid := fmt.Sprintf("uid %d\n", tmuxtest.As(t, stranger).UID)
+	if text := string(heard); !strings.Contains(text, uid+"environment of 0\nfile: refused 9\n") || strings.Contains(text, "uid 0\n") {
+		t.Errorf("her server hears %q", text)
+	}
+	if _, err := os.Lstat(hers + "/asks.ran"); err == nil {
+		t.Error("her program was run")
+	}
+	for _, path := range []string{hers + "/asks", hers + "/silent"} {
+		if !slices.ContainsFunc(l.Scan.Skipped, func(k sockets.Skipped) bool {
+			return string(k.Path) == path && strings.Contains(k.Reason, "was not asked")
+		}) {
+			t.Errorf("nothing is said of %s: %+v", path, l.Scan.Skipped)
+		}
+	}
+	if l.Complete || r.Code == 0 {
+		t.Errorf("complete: %t, exit %d", l.Complete, r.Code)
+	}
+	z.allLive()
+	if mine := z.scanAsking(owner); len(mine.Findings) == 0 || slices.ContainsFunc(mine.Scan.Skipped, func(k sockets.Skipped) bool { return !k.Denied }) {
+		t.Errorf("alice asks her own servers: %+v", mine)
+	}
+}
+
+func (z *cage) scanAsking(who string) looked { return z.scan(who, "--ask") }
