@@ -202,7 +202,10 @@ type looked struct {
 			Path sockets.Path
 			Life sockets.Life
 		}
-		Servers []struct{ PID int }
+		Servers []struct {
+			PID     int
+			Program string
+		}
 		Skipped []sockets.Skipped
 	}
 }

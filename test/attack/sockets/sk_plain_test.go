@@ -1,9 +1,13 @@
 package sockets
 
 import (
+	"fmt"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"testing"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/muxward/muxward/internal/tmux/tmuxtest"
 )
@@ -58,17 +62,50 @@ func TestSKPlainUse(t *testing.T) {
 			tmuxtest.Skip(t, "needs screen")
 		}
 		start("mkdir", "-m", "700", alice.Home+"/.screen")
+		quit := func() (string, error) {
+			cmd := alice.Command("screen", "-S", "kept", "-X", "quit")
+			cmd.Env = append(cmd.Env, "SCREENDIR="+alice.Home+"/.screen")
+			return tmuxtest.Output(cmd)
+		}
+		t.Cleanup(func() { _, _ = quit() }) // it may have ended
 		start("screen", "-dmS", "kept", "cat")
+		var found []string
+		tmuxtest.Eventually(t, func() bool {
+			found, _ = filepath.Glob(alice.Home + "/.screen/*.kept") // the pattern is one
+			return len(found) == 1
+		}, "screen has its socket")
 		quiet("screen")
-		start("screen", "-S", "kept", "-X", "quit")
+		if r := z.fix(root); r.Code != 0 || statOf(found[0]) == [3]uint64{} {
+			t.Errorf("fix beside screen: %+v", r)
+		}
 	})
 	t.Run("tmate", func(t *testing.T) {
 		if _, err := exec.LookPath("tmate"); err != nil {
 			tmuxtest.Skip(t, "needs tmate")
 		}
-		start("tmate", "-f", "/dev/null", "-S", dir+"/tmate", "new-session", "-d", "cat")
-		quiet("tmate")
-		start("tmate", "-S", dir+"/tmate", "kill-server")
+		// It goes on trying to reach its own server, which is nobody here.
+		conf := alice.Home + "/tmate.conf"
+		z.must(os.WriteFile(conf, []byte("set -g tmate-server-host 127.0.0.1\nset -g tmate-server-port 1\n"), 0o644))
+		base := tmuxtest.Dir(t, alice) // its directory is one for all its sockets, whoever says where
+		own := filepath.Join(base, fmt.Sprintf("tmate-%d", alice.UID))
+		z.must(os.Mkdir(own, 0o700))
+		z.must(os.Chown(own, int(alice.UID), int(alice.GID)))
+		path := own + "/kept"
+		start("tmate", "-f", conf, "-S", path, "new-session", "-d", "cat")
+		t.Cleanup(func() { _, _ = tmuxtest.Output(alice.Command("tmate", "-S", path, "kill-server")) }) // it may have ended
+		scan := func() looked { return z.scan(root, "--only", base) }
+		l := scan()
+		if len(l.Findings) > 0 || !l.Complete || len(l.Scan.Servers) != 1 || l.Scan.Servers[0].Program != "tmate" || l.life(path) != "live" {
+			t.Errorf("tmate: %+v", l)
+		}
+		if l := z.scan(root, "--only", base, "--ask"); len(l.Findings) > 0 || !l.Complete {
+			t.Errorf("tmate, asked: %+v", l)
+		}
+		if len(l.Scan.Servers) != 1 {
+			return
+		}
+		z.must(unix.Kill(l.Scan.Servers[0].PID, unix.SIGKILL))
+		tmuxtest.Eventually(t, func() bool { return scan().found(path) == "S001" }, "control run: a crash of tmate's is told of")
 	})
 	first.kill()
 	if got := z.scan(root).found(first.path); got != "S001" {
