@@ -87,6 +87,7 @@ type world struct {
 	ctx    context.Context
 	holds  map[uint64]int          // socket inode → who holds it, of tmux and muxward
 	others map[uint64]int          // and of others; nil until that is asked
+	rest   []int                   // those that were not looked into yet
 	sets   map[int]map[uint64]bool // the sockets of who has children
 	named  map[naming]bool
 	paths  map[naming]seen // what is at the paths of servers
@@ -159,37 +160,43 @@ func (w *world) listener(s *Socket) {
 	}
 }
 
-// elsewhere finds who holds a socket among the processes that are no tmux. It looks
-// at those once, on all processors, and only if that is asked.
+// elsewhere finds who holds a socket among the processes that are no tmux: only if that
+// is asked, at each once, on all processors, and no further than to who holds it. Who
+// listens has mostly been there for longer than who came to it: old ones come first.
 func (w *world) elsewhere(ino uint64) int {
-	if w.others != nil {
-		return w.others[ino]
-	}
-	w.others = map[uint64]int{}
-	var mu sync.Mutex
-	var pids []string
-	for _, p := range w.byPID {
-		if p.program == "" {
-			pids = append(pids, strconv.Itoa(p.pid))
-		}
-	}
-	each(pids, func(pid string) []seen {
-		if w.ctx.Err() != nil {
-			return nil
-		}
-		inodes, _ := socketsOf(w.l.proc + "/" + pid)
-		num, err := strconv.Atoi(pid)
-		mu.Lock()
-		defer mu.Unlock()
-		for _, i := range inodes {
-			if e := w.l.list.get(i); err == nil && e != nil && e.state == stateListen && (w.others[i] == 0 || num < w.others[i]) {
-				w.others[i] = num
+	if w.others == nil {
+		w.others = map[uint64]int{}
+		for _, p := range w.byPID {
+			if p.program == "" {
+				w.rest = append(w.rest, p.pid)
 			}
 		}
-		return nil
-	})
+		slices.Sort(w.rest)
+	}
+	var mu sync.Mutex
+	for w.others[ino] == 0 && len(w.rest) > 0 {
+		some := w.rest[:min(len(w.rest), atOnce)]
+		w.rest = w.rest[len(some):]
+		each(some, func(pid int) []seen {
+			if w.ctx.Err() != nil {
+				return nil
+			}
+			inodes, _ := socketsOf(w.l.proc + "/" + strconv.Itoa(pid))
+			mu.Lock()
+			defer mu.Unlock()
+			for _, i := range inodes {
+				if e := w.l.list.get(i); e != nil && e.state == stateListen && (w.others[i] == 0 || pid < w.others[i]) {
+					w.others[i] = pid
+				}
+			}
+			return nil
+		})
+	}
 	return w.others[ino]
 }
+
+// atOnce is how many processes are looked into before it is seen whether that will do.
+const atOnce = 128
 
 // bound tells what is at the path of a server's socket now.
 func (w *world) bound(p process, e *entry) (Bound, *Skipped) {
@@ -305,7 +312,7 @@ func (l *looker) pathNow(path string, uid uint32) (at pathNow) {
 	defer pin.Close()
 	if f, err := statPinned(pin); err == nil {
 		at.sock = Socket{Path: Path(path), File: f}
-		l.life(&at.sock, pin, uid)
+		l.life(&at.sock, int(pin.Fd()), uid, nil)
 	}
 	return at
 }

@@ -61,7 +61,8 @@ type looker struct {
 	budget  *budget
 	// running are the accounts that run something: their directories come first
 	// where there are too many.
-	running map[uint32]bool
+	running  map[uint32]bool
+	knockers knockers
 	// cleaners and spared are those of this host, read when they are asked for.
 	readCleaners sync.Once
 	cleaners     []cleaner
@@ -101,6 +102,7 @@ func Look(ctx context.Context, opt Options) (Scan, error) {
 	opt.Settle = cmp.Or(opt.Settle, defaultSettle)
 	opt.Patience = cmp.Or(opt.Patience, defaultPatience)
 	l := newLooker(opt)
+	defer l.knockers.end()
 	s := Scan{Schema: Schema, Time: l.now, UID: uint32(os.Geteuid()), Settle: opt.Settle}
 	if err := l.readMounts(); err != nil {
 		return Scan{}, err

@@ -165,7 +165,7 @@ func TestNotDeadByBeingRefused(t *testing.T) {
 		}
 		l.list, l.now = list, time.Now().Add(time.Hour)
 		s := Socket{Path: Path(path), File: f}
-		l.life(&s, pin, f.UID)
+		l.life(&s, int(pin.Fd()), f.UID, nil)
 		return s.Life
 	}
 	apart := newKernelList(fromDiag, nil)

@@ -239,6 +239,7 @@ func move(from *os.File, name string, to *os.File, as string) error {
 // stillDead asks anew, of the kernel and of the socket.
 func stillDead(path Path, pin *os.File, settle time.Duration) error {
 	l := newLooker(Options{Settle: settle})
+	defer l.knockers.end()
 	if err := l.readMounts(); err != nil {
 		return err
 	}
@@ -249,7 +250,7 @@ func stillDead(path Path, pin *os.File, settle time.Duration) error {
 		return err
 	}
 	s.File = f
-	l.life(&s, pin, s.UID)
+	l.life(&s, int(pin.Fd()), s.UID, nil)
 	if s.Life != Dead {
 		return leftAlone{fmt.Errorf("it is not certain any more that it is dead: %s", s.Why)}
 	}

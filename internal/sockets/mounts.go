@@ -119,12 +119,12 @@ func localTypes() []int64 {
 // farAt says why a socket that is held, or that is in a directory that is held, may
 // be listened at from where neither our kernel nor our path to it leads. It goes by
 // where the thing is, wherever links to it led.
-func (l *looker) farAt(pin *os.File, dir bool) string {
+func (l *looker) farAt(fd int, dir bool) string {
 	var st unix.Statfs_t
-	if err := unix.Fstatfs(int(pin.Fd()), &st); err != nil {
+	if err := unix.Fstatfs(fd, &st); err != nil {
 		return "its file system does not say what it is: " + err.Error()
 	}
-	path, err := os.Readlink(procPath(pin))
+	path, err := os.Readlink(procFD(fd))
 	if err != nil || !filepath.IsAbs(path) {
 		return "where it is cannot be told"
 	}
@@ -176,9 +176,12 @@ func (l *looker) readMounts() error {
 func (l *looker) layers(ctx context.Context, processes []process) {
 	seen := map[string]bool{}
 	for _, p := range processes {
+		if !slices.Contains(p.apart, "mnt") {
+			continue
+		}
 		at := fmt.Sprintf("%s/%d", l.proc, p.pid)
 		ns, err := os.Readlink(at + "/ns/mnt")
-		if !slices.Contains(p.apart, "mnt") || err != nil || seen[ns] || ctx.Err() != nil {
+		if err != nil || seen[ns] || ctx.Err() != nil {
 			continue
 		}
 		seen[ns] = true

@@ -51,7 +51,7 @@ func (e errand) back(dir *os.File, name string) error {
 	defer tick.Stop()
 	for {
 		if pin, err := pinAt(int(dir.Fd()), name); err == nil {
-			p := probe(pin)
+			p := probe(int(pin.Fd()))
 			_ = pin.Close()
 			if p.err == nil && p.pid == e.PID {
 				return nil

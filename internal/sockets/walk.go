@@ -149,7 +149,7 @@ func (l *looker) socketDir(d Dir, give func(seen) bool) {
 		give(skipped(path, err))
 		return
 	}
-	d.Far = l.farAt(pin, true)
+	d.Far = l.farAt(int(pin.Fd()), true)
 	// What is in a place that somebody else has taken is nobody's to have mended.
 	if !give(seen{dir: &d}) || !orderly(&d) {
 		return
@@ -197,15 +197,15 @@ func (l *looker) entry(dir *os.File, name string, d *Dir, give func(seen) bool) 
 	if name == quarantine {
 		return true
 	}
-	pin, err := pinAt(int(dir.Fd()), name)
+	fd, err := unix.Openat(int(dir.Fd()), name, unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 	if errors.Is(err, unix.ENOENT) {
 		return true
 	}
 	if err != nil {
 		return give(skipped(path, err))
 	}
-	defer pin.Close()
-	f, err := statPinned(pin)
+	defer unix.Close(fd)
+	f, err := statPinnedFD(fd)
 	if err != nil {
 		return give(skipped(path, err))
 	}
@@ -213,7 +213,7 @@ func (l *looker) entry(dir *os.File, name string, d *Dir, give func(seen) bool) 
 		return give(seen{other: &Other{Path: Path(path), File: f, Dir: d.Path}})
 	}
 	s := &Socket{Path: Path(path), File: f, Dir: d.Path, Above: &d.File}
-	l.life(s, pin, d.UID)
+	l.life(s, fd, d.UID, d)
 	return give(seen{sock: s})
 }
 
@@ -240,13 +240,14 @@ func (l *looker) lone(path string, uid uint32, give func(seen) bool) {
 		}
 		_ = above.Close()
 	}
-	l.life(s, pin, uid)
+	l.life(s, int(pin.Fd()), uid, nil)
 	give(seen{sock: s})
 }
 
-// life finds out whether somebody listens, and who. uid is who it has to belong to: at a socket of somebody else root
-// would knock for who put it there.
-func (l *looker) life(s *Socket, pin *os.File, uid uint32) {
+// life finds out whether somebody listens, and who, at the socket that fd holds. uid is
+// who it has to belong to: at a socket of somebody else root would knock for who put it
+// there. in is the directory that it is in, if that was looked at.
+func (l *looker) life(s *Socket, fd int, uid uint32, in *Dir) {
 	if s.UID != uid {
 		s.Life, s.Why = Unknown, "it belongs to another account, and is not connected to"
 		return
@@ -260,7 +261,7 @@ func (l *looker) life(s *Socket, pin *os.File, uid uint32) {
 	for _, e := range l.list.of(s.File, string(s.Path)) {
 		bound = bound || e.peer == 0 && e.state != stateEstablished
 	}
-	p := probe(pin)
+	p := l.knockers.probe(fd)
 	young := l.now.Sub(s.Changed) < l.opt.Settle
 	switch {
 	case p.err == nil:
@@ -277,37 +278,18 @@ func (l *looker) life(s *Socket, pin *os.File, uid uint32) {
 	case young:
 		s.Life, s.Why = Unknown, "it is so new that its server may be about to listen"
 	default:
-		if far := l.farAt(pin, false); far != "" {
+		var far string
+		if in != nil && in.Dev == s.Dev {
+			far = in.Far // nothing else is mounted over it
+		} else {
+			far = l.farAt(fd, false)
+		}
+		if far != "" {
 			s.Life, s.Why = Unknown, "nobody listens here, but "+far
 			return
 		}
 		s.Life, s.Why = Dead, "connections are refused, and the kernel lists nobody who listens ("+l.list.from+")"
 	}
-}
-
-// probed is what came of knocking at a socket.
-type probed struct {
-	err error
-	pid int // of who listens; 0 if it cannot be seen from here
-}
-
-// probe connects, asks the kernel who listens, and closes: nothing is sent. It
-// never waits. The way goes by the descriptor, so it is this file and no other
-// that is knocked at, however long its path.
-func probe(pin *os.File) probed {
-	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
-	if err != nil {
-		return probed{err: err}
-	}
-	defer unix.Close(fd)
-	if err := unix.Connect(fd, &unix.SockaddrUnix{Name: procPath(pin)}); err != nil {
-		return probed{err: err}
-	}
-	cred, err := unix.GetsockoptUcred(fd, unix.SOL_SOCKET, unix.SO_PEERCRED)
-	if err != nil {
-		return probed{} // somebody listens, whoever it is
-	}
-	return probed{pid: int(cred.Pid)}
 }
 
 // pinAt holds on to whatever is at path, a symlink itself included, so that its
@@ -321,7 +303,9 @@ func pinAt(at int, path string) (*os.File, error) {
 }
 
 // procPath names an open file for calls that take only paths.
-func procPath(f *os.File) string { return "/proc/self/fd/" + strconv.Itoa(int(f.Fd())) }
+func procPath(f *os.File) string { return procFD(int(f.Fd())) }
+
+func procFD(fd int) string { return "/proc/self/fd/" + strconv.Itoa(fd) }
 
 func statFD(fd int) (File, error) {
 	var st unix.Stat_t
@@ -332,15 +316,17 @@ func statFD(fd int) (File, error) {
 }
 
 // statPinned tells of a file that is held, with its ACL.
-func statPinned(pin *os.File) (File, error) {
-	f, err := statFD(int(pin.Fd()))
+func statPinned(pin *os.File) (File, error) { return statPinnedFD(int(pin.Fd())) }
+
+func statPinnedFD(fd int) (File, error) {
+	f, err := statFD(fd)
 	if err != nil || f.Kind != "socket" && f.Kind != "directory" {
 		return f, err
 	}
 	if f.Mode&0o070 == 0 {
 		return f, nil // with an ACL these bits are its mask: whatever it says gives nothing
 	}
-	f.ACL, err = readACL(procPath(pin))
+	f.ACL, err = readACL(procFD(fd))
 	return f, err
 }
 
