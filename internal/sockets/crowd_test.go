@@ -69,9 +69,9 @@ func TestManyNamedDirectories(t *testing.T) {
 func TestManyNamedSockets(t *testing.T) {
 	var ps []process
 	for i := range maxNamed + 5 {
-		ps = append(ps, process{uid: bob, tmux: fmt.Sprintf("/0/%d", i)})
+		ps = append(ps, process{uid: bob, tmpdir: "/", tmux: fmt.Sprintf("/0/%d", i)})
 	}
-	ps = append(ps, process{uid: alice, tmux: "/alice"})
+	ps = append(ps, process{uid: alice, tmpdir: "/", tmux: "/alice"})
 	named, more := newLooker(Options{}).elsewhere(t.Context(), ps, nil)
 	if len(named) != maxNamed+1 || more != 5 || named[maxNamed].uid != alice {
 		t.Errorf("%d named, %d more", len(named), more)

@@ -27,7 +27,7 @@ func (l *looker) join(ctx context.Context, processes []process, s *Scan) {
 	for i := range s.Sockets {
 		w.listener(&s.Sockets[i])
 	}
-	s.Sockets = slices.DeleteFunc(s.Sockets, func(k Socket) bool { return k.Dir == "" && !tmuxProgram(k.Program) && !w.named[naming{k.Path, k.UID}] })
+	s.Sockets = slices.DeleteFunc(s.Sockets, func(k Socket) bool { return k.Dir == "" && !tmuxProgram(k.Program) && !l.named[naming{k.Path, k.UID}] })
 	if data, err := readFile(l.proc+"/locks", maxProcList); err == nil {
 		w.lockers(parseLocks(data), s)
 	}
@@ -89,8 +89,7 @@ type world struct {
 	others map[uint64]int          // and of others; nil until that is asked
 	rest   []int                   // those that were not looked into yet
 	sets   map[int]map[uint64]bool // the sockets of who has children
-	named  map[naming]bool
-	paths  map[naming]seen // what is at the paths of servers
+	paths  map[naming]seen         // what is at the paths of servers
 	logind bool
 	// rootMuxward: a muxward of root's runs.
 	rootMuxward bool
@@ -104,12 +103,9 @@ type naming struct {
 }
 
 func (l *looker) newWorld(ctx context.Context, processes []process) *world {
-	w := &world{l: l, ctx: ctx, byPID: map[int]process{}, holds: map[uint64]int{}, sets: map[int]map[uint64]bool{}, named: map[naming]bool{}, paths: map[naming]seen{}}
+	w := &world{l: l, ctx: ctx, byPID: map[int]process{}, holds: map[uint64]int{}, sets: map[int]map[uint64]bool{}, paths: map[naming]seen{}}
 	for _, p := range processes {
 		w.byPID[p.pid] = p
-		if p.tmux != "" {
-			w.named[naming{Path(p.tmux), p.uid}] = true
-		}
 	}
 	for _, p := range processes {
 		w.rootMuxward = w.rootMuxward || p.program == "muxward" && p.uid == 0

@@ -61,7 +61,11 @@ type looker struct {
 	budget  *budget
 	// running are the accounts that run something: their directories come first
 	// where there are too many.
-	running  map[uint32]bool
+	running map[uint32]bool
+	// ours are our namespaces, and named the sockets that processes' TMUX names and that
+	// no directory of sockets holds.
+	ours     map[string]string
+	named    map[naming]bool
 	knockers knockers
 	// cleaners and spared are those of this host, read when they are asked for.
 	readCleaners sync.Once
@@ -86,7 +90,7 @@ func secure() bool {
 }
 
 func newLooker(opt Options) *looker {
-	return &looker{opt: opt, proc: "/proc", now: time.Now(), lists: map[string]*kernelList{}, stuck: &stuck{on: map[string]int{}},
+	return &looker{opt: opt, proc: "/proc", now: time.Now(), lists: map[string]*kernelList{}, named: map[naming]bool{}, stuck: &stuck{on: map[string]int{}},
 		budget: &budget{used: map[uint32]int{}, over: map[uint32]bool{}}}
 }
 
@@ -446,9 +450,12 @@ func (l *looker) watched(ctx context.Context, place string, look func(string, fu
 func (l *looker) elsewhere(ctx context.Context, processes []process, known map[Path]bool) (out []naming, more int) {
 	seen := map[naming]bool{}
 	of := map[uint32]int{}
+	outside := func(path string) bool {
+		return filepath.IsAbs(path) && !under(filepath.Clean(path), "/proc") && !known[Path(path)] && l.wanted(path)
+	}
 	add := func(path string, uid uint32) {
 		n := naming{Path(path), uid}
-		if !filepath.IsAbs(path) || under(filepath.Clean(path), "/proc") || known[n.path] || seen[n] || !l.wanted(path) {
+		if !outside(path) || seen[n] {
 			return
 		}
 		if seen[n] = true; len(out) >= maxEntries || of[uid] >= maxNamed {
@@ -459,7 +466,14 @@ func (l *looker) elsewhere(ctx context.Context, processes []process, known map[P
 		out = append(out, n)
 	}
 	for _, p := range processes {
-		add(p.tmux, p.uid)
+		// Of many in one account's panes one is asked. Whose it is that may not be looked
+		// into, as which it looks like root's, is told only by asking.
+		if outside(p.tmux) && (p.uid == 0 || !seen[naming{Path(p.tmux), p.uid}]) && ctx.Err() == nil {
+			if path, uid := l.vouched(p); path != "" {
+				l.named[naming{Path(path), uid}] = true
+				add(path, uid)
+			}
+		}
 		if tmuxProgram(p.program) {
 			for _, b := range l.listening(ctx, p) {
 				add(b.name, p.uid)

@@ -66,7 +66,7 @@ func (l *looker) processes(ctx context.Context) ([]process, error) {
 	if err != nil {
 		return nil, fmt.Errorf("list the processes: %w", err)
 	}
-	ns := namespaces(l.proc + "/self")
+	l.ours = namespaces(l.proc + "/self")
 	found := make([]process, len(names)) // those that are not there have no pid
 	var next atomic.Int64
 	var wg sync.WaitGroup
@@ -77,7 +77,7 @@ func (l *looker) processes(ctx context.Context) ([]process, error) {
 				if bad != nil {
 					continue
 				}
-				if p, ok := l.process(pid, ns); ok {
+				if p, ok := l.process(pid, l.ours); ok {
 					found[i] = p
 				}
 			}
@@ -114,12 +114,26 @@ func (l *looker) process(pid int, ours map[string]string) (process, bool) {
 	if env, err := d.read("environ", maxEnviron); err == nil {
 		p.environment(env)
 	}
-	if p.program == "" && p.tmux == "" && p.tmpdir == "" {
-		return p, true // nothing is said of it but whose it is
+	if p.program == "" && p.tmpdir == "" {
+		return p, true // what its TMUX names is mostly known without it; see vouched
 	}
+	if !p.credentials(d, owner, ours) {
+		return p, false
+	}
+	if p.program != "" {
+		p.inodes, p.fds = l.budget.sockets(l.proc+"/"+strconv.Itoa(pid), p.uid)
+		again, err := readStat(l.proc + "/" + strconv.Itoa(pid)) // open files were not read by d
+		return p, err == nil && again.start == p.start
+	}
+	return p, true
+}
+
+// credentials finds out whose a process is, and where, and drops what its environment
+// says if that is not its account's, or not about here.
+func (p *process) credentials(d procDir, owner uint32, ours map[string]string) bool {
 	status, err := d.read("status", maxProcFile)
 	if err != nil {
-		return p, false
+		return false
 	}
 	p.uid, p.gid, p.catches = parseStatus(status)
 	if (owner == 0 || owner != p.uid) && d.borrowed() {
@@ -129,12 +143,25 @@ func (l *looker) process(pid int, ours map[string]string) (process, bool) {
 	if p.otherFiles() {
 		p.tmux, p.tmpdir = "", "" // these say where something is there, not here
 	}
-	if p.program != "" {
-		p.inodes, p.fds = l.budget.sockets(l.proc+"/"+strconv.Itoa(pid), p.uid)
-		again, err := readStat(l.proc + "/" + strconv.Itoa(pid)) // open files were not read by d
-		return p, err == nil && again.start == p.start
+	return true
+}
+
+// vouched gives the socket that a process's TMUX names, and the account that says so;
+// nothing if that is not known. Most processes that have a TMUX are in panes of servers
+// that are found anyway: they are asked for more than that only if it matters.
+func (l *looker) vouched(p process) (path string, uid uint32) {
+	if p.program != "" || p.tmpdir != "" {
+		return p.tmux, p.uid
 	}
-	return p, true
+	d, err := openProc(l.proc, p.pid)
+	if err != nil {
+		return "", 0
+	}
+	defer d.close()
+	if st, err := d.stat(); err != nil || st.start != p.start || !p.credentials(d, p.uid, l.ours) {
+		return "", 0 // it has ended
+	}
+	return p.tmux, p.uid
 }
 
 // apartFrom finds out in what a process is not with us: of one that is no tmux, whether
