@@ -100,6 +100,74 @@ func TestSocketsOfAnAccount(t *testing.T) {
 	}
 }
 
+// TestSocketsAsks: alice is shown what would be done and is asked about each step, on
+// her terminal. What she says no to stays; what she breaks off at does nothing at all.
+func TestSocketsAsks(t *testing.T) {
+	alice := tmuxtest.As(t, host.Alice)
+	base := tmuxtest.Dir(t, alice)
+	dir := fmt.Sprintf("%s/tmux-%d", base, alice.UID)
+	var dead []string
+	for _, name := range []string{"a", "b", "c"} {
+		dead = append(dead, filepath.Join(dir, name))
+	}
+	if out, err := tmuxtest.Output(alice.Command("sh", "-c", "mkdir -m 700 "+dir+" && for s in a b c; do tmux -f /dev/null -S "+dir+"/$s new-session -d cat; done")); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	for _, path := range dead {
+		out, err := tmuxtest.Output(alice.Command("tmux", "-S", path, "display-message", "-p", "#{pid}"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		pid, err := strconv.Atoi(strings.TrimSpace(out))
+		if err != nil {
+			t.Fatal(err)
+		}
+		tmuxtest.KillAtEnd(t, pid)
+		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+			t.Fatal(err)
+		}
+	}
+	scan := []string{"sockets", "scan", "--settle", "1ns", "--only", base}
+	tmuxtest.Eventually(t, func() bool {
+		out, _ := tmuxtest.Output(alice.Command(host.Build(t, ""), scan...)) // something is wrong: that is its exit code
+		return strings.Count(out, "MW-S001\twarning") == 3
+	}, "all three are dead")
+	there := func() (names string) {
+		for _, path := range dead {
+			if _, err := os.Lstat(path); err == nil {
+				names += filepath.Base(path)
+			}
+		}
+		return names
+	}
+	fix := func(answers ...string) {
+		t.Helper()
+		all := len(there())
+		x := tmuxtest.Open(t, tmuxtest.TerminalConfig{Cols: 250, Rows: 50, As: alice}, host.Build(t, ""),
+			"sockets", "fix", "--settle", "1ns", "--only", base)
+		for i, answer := range answers {
+			x.WaitFor(fmt.Sprintf("(%d/%d) MW-S001", i+1, all))
+			x.Type(answer)
+		}
+		tmuxtest.Eventually(t, x.Exited, "fix has ended")
+		x.Close()
+	}
+	for _, c := range []struct {
+		answers []string
+		want    string
+	}{
+		{[]string{"y\r", "\x03"}, "abc"},
+		{[]string{"y\r", "\x04"}, "abc"},
+		{[]string{"q\r"}, "abc"},
+		{[]string{"n\r", "y\r", "q\r"}, "ac"},
+		{[]string{"\r", "a\r"}, "a"},
+	} {
+		if fix(c.answers...); there() != c.want {
+			t.Errorf("after %q there are %q, want %q", c.answers, there(), c.want)
+		}
+	}
+}
+
 // TestSocketsBesideMuxward: where muxward runs, its doors and the servers behind
 // them are in order; a server that alice starts beside them is told of.
 func TestSocketsBesideMuxward(t *testing.T) {
