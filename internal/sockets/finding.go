@@ -2,6 +2,7 @@ package sockets
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -108,7 +109,10 @@ const (
 )
 
 // Rules lists everything that is looked for, in the order of the ids.
-func Rules() []Rule {
+func Rules() []Rule { return slices.Concat(seenRules(), askedRules(), lockRules()) }
+
+// seenRules are those for what is seen from outside.
+func seenRules() []Rule {
 	return []Rule{
 		{deadSocket, "nobody listens at this socket",
 			"A tmux server that is killed, and with some versions any that ends, leaves its socket behind. Clients then say that no server runs, scripts that look for sockets take it for one, and whoever may write to the directory can put a server of their own in its place.",
@@ -177,6 +181,12 @@ func Rules() []Rule {
 		{cannotTell, "nobody can tell from here whether this socket is dead",
 			"On a shared file system or in a container's layer, the server may be on another host or in the container. Nothing is done to it.",
 			"Look at it from where its server would run, or keep sockets on a local file system.", ""},
+	}
+}
+
+// askedRules are those for what servers say of themselves, and MW-S030.
+func askedRules() []Rule {
+	return []Rule{
 		{letsIn, "a server's own list lets other accounts in",
 			"Who is on tmux's list and can reach the socket sees what the server shows, and with (W) types and runs commands as its account. The list alone keeps nobody out who is on it; the directory may.",
 			"tmux server-access -d NAME. Let people in by muxward instead.", ""},
@@ -204,6 +214,12 @@ func Rules() []Rule {
 		{placeEmptied, "a live server's socket is where somebody removes it",
 			"When it goes nobody can attach any more (MW-S002), and another server may be started in its place.",
 			"Keep the socket elsewhere, or let the account linger.", ""},
+	}
+}
+
+// lockRules are those for what benchmarks want of session locks.
+func lockRules() []Rule {
+	return []Rule{
 		{lockLate, "a benchmark: tmux does not lock terminals in time",
 			lockWorth + "RHEL-08-020070, RHEL-09-412025: set -g lock-after-time 900. At 0, which is the default, nothing is ever locked.",
 			"set -g lock-after-time 900 in /etc/tmux.conf, and in servers that run.", ""},
