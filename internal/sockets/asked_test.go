@@ -208,3 +208,23 @@ func TestJudgeEmptied(t *testing.T) {
 		t.Errorf("%q", got)
 	}
 }
+
+// Whatever a server or a file says, what is kept of it is one line that draws nothing.
+func FuzzSaid(f *testing.F) {
+	for _, s := range []string{"run-shell -b \"x\"", "q /tmp 1777 root root 10d", "set -g lock-command \x1b[31m", "bind X lock-session", "(tmux)", "\xff\xfe"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, said string) {
+		var l Locks
+		l.conf([]byte(said))
+		c, _, _ := parseCleaner(said)
+		var names []string
+		add(&names, said)
+		_, _ = runsProgram(said), startsTmux([]byte(said))
+		for _, text := range append(names, l.After, l.Command, escape(c.age), Path(c.path).String()) {
+			if strings.ContainsFunc(text, func(r rune) bool { return r < ' ' || r > '~' }) || len(text) > 1<<20 {
+				t.Errorf("%q", text)
+			}
+		}
+	})
+}

@@ -277,7 +277,11 @@ func doorUIDs(s Scan) map[uint32]bool {
 func judgeServer(srv Server, lim Limits, hasDoor bool) []Finding {
 	var out []Finding
 	add := func(id string, sev Severity, path Path, fix, format string, args ...any) *Finding {
-		out = append(out, Finding{ID: id, Severity: sev, Path: path, PID: srv.PID, UID: srv.UID, Evidence: fmt.Sprintf(format, args...), Fix: fix})
+		evidence := fmt.Sprintf(format, args...)
+		if len(srv.Apart) > 0 {
+			evidence += "; it is apart from here: " + strings.Join(srv.Apart, ", ")
+		}
+		out = append(out, Finding{ID: id, Severity: sev, Path: path, PID: srv.PID, UID: srv.UID, Evidence: evidence, Fix: fix})
 		return &out[len(out)-1]
 	}
 	var path Path
