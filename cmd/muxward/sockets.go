@@ -114,7 +114,7 @@ func (f *socketFlags) look(ctx context.Context) (report, error) {
 		if m, err = mender("ask"); err != nil {
 			return report{}, err
 		}
-		m.Ask(ctx, &s)
+		m.Ask(ctx, f.time, &s)
 	}
 	r := report{scan: s}
 	r.findings, r.excepted = f.profile.Apply(sockets.Judge(s, f.limits), s.Time)

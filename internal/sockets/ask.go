@@ -72,8 +72,11 @@ type answer struct {
 }
 
 // Ask has the servers of s asked for what they say of themselves, each by a process
-// with the rights of its account and no others. s.Skipped says which did not answer.
-func (m Mender) Ask(ctx context.Context, s *Scan) {
+// with the rights of its account and no others. It takes a little longer than most at
+// most. s.Skipped says which did not answer.
+func (m Mender) Ask(ctx context.Context, most time.Duration, s *Scan) {
+	ctx, cancel := context.WithTimeout(ctx, most)
+	defer cancel()
 	by := map[uint32][]int{}
 	for i, srv := range s.Servers {
 		if at := askable(srv); at != nil && (s.UID == 0 || s.UID == srv.UID) {
@@ -100,14 +103,28 @@ func (m Mender) askAll(ctx context.Context, s *Scan, servers []int, mu *sync.Mut
 	defer cancel()
 	uid := s.Servers[servers[0]].UID
 	account, _ := identity.NewAccounts().ByUID(ctx, uid) // who has no name has none on the list
-	for _, i := range servers {
+	skip := func(path Path, format string, args ...any) {
+		mu.Lock()
+		defer mu.Unlock()
+		s.Skipped = append(s.Skipped, Skipped{Path: path, Reason: escape(fmt.Sprintf(format, args...))})
+	}
+	for n, i := range servers {
 		srv := s.Servers[i]
 		at := askable(srv)
-		asked, err := m.ask(ctx, question{UID: uid, Owner: account.Name, PID: srv.PID, Path: at.Path, File: *at.File})
-		mu.Lock()
-		if s.Servers[i].Asked = asked; err != nil {
-			s.Skipped = append(s.Skipped, Skipped{Path: at.Path, Reason: fmt.Sprintf("process %d was not asked: %s", srv.PID, escape(err.Error()))})
+		if ctx.Err() != nil {
+			skip(at.Path, "process %d and %d more of uid %d were not asked: those before took too long", srv.PID, len(servers)-n-1, uid)
+			return
 		}
+		asked, err := m.ask(ctx, question{UID: uid, Owner: account.Name, PID: srv.PID, Path: at.Path, File: *at.File})
+		if err != nil {
+			skip(at.Path, "process %d was not asked: %v", srv.PID, err)
+			continue
+		}
+		if len(asked.Hidden) > 0 {
+			skip(at.Path, "process %d was not asked for all: its aliases take the names of %s", srv.PID, some(asked.Hidden))
+		}
+		mu.Lock()
+		s.Servers[i].Asked = asked
 		mu.Unlock()
 	}
 }
@@ -128,9 +145,6 @@ func askable(srv Server) *Bound {
 
 // ask has a process ask one server.
 func (m Mender) ask(ctx context.Context, q question) (*Asked, error) {
-	if ctx.Err() != nil {
-		return nil, errors.New("the servers of this account took too long")
-	}
 	in, out, stop, err := m.start(ctx, time.Now().Add(askTime+askGrace))
 	if err != nil {
 		return nil, fmt.Errorf("start a process that asks: %w", err)
@@ -288,14 +302,27 @@ func (s *interview) askAccess() error {
 		return nil
 	}
 	text, err := s.say("server-access", "-l")
-	for line := range strings.Lines(text) {
+	s.out.Access = strangers(text, s.q.Owner)
+	return err
+}
+
+// strangers gives who is on a list of accounts beside the owner, who always is, and root.
+// Of an owner whose name this host does not know, one is taken for them.
+func strangers(list, owner string) (out []string) {
+	n := 0
+	for line := range strings.Lines(list) {
 		line = strings.TrimSpace(line)
 		name, right, ok := cutLast(line, " ")
-		if ok && (right == "(R)" || right == "(W)") && name != s.q.Owner && name != "root" {
-			add(&s.out.Access, line)
+		if ok && (right == "(R)" || right == "(W)") && name != "root" {
+			if n++; name != owner {
+				add(&out, line)
+			}
 		}
 	}
-	return err
+	if owner == "" && n == 1 {
+		return nil
+	}
+	return out
 }
 
 // cutLast cuts around the last sep.

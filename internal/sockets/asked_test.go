@@ -52,6 +52,22 @@ func TestJudgeAsked(t *testing.T) {
 	}
 }
 
+func TestStrangers(t *testing.T) {
+	for _, c := range []struct{ list, owner, want string }{
+		{"alice (W)\n", "alice", ""},
+		{"alice (W)\nroot (W)\n", "alice", ""},
+		{"bob (R)\nalice (W)\ncarol (W)\n", "alice", "bob (R), carol (W)"},
+		{"dana (W)\n", "", ""}, // from a directory service
+		{"bob (R)\ndana (W)\n", "", "bob (R), dana (W)"},
+		{"no list\n(W)\n", "alice", ""},
+		{"a (W) (R)\n", "alice", "a (W) (R)"},
+	} {
+		if got := strings.Join(strangers(c.list, c.owner), ", "); got != c.want {
+			t.Errorf("%q of %q: %q", c.list, c.owner, got)
+		}
+	}
+}
+
 func TestRunsProgram(t *testing.T) {
 	for commands, want := range map[string]bool{
 		"display-message hello":                          false,

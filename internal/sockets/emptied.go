@@ -10,8 +10,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-
-	"github.com/muxward/muxward/internal/identity"
 )
 
 // cleaner is a directory of which systemd-tmpfiles removes what is old.
@@ -76,7 +74,7 @@ func (l *looker) emptied(path Path, p process) string {
 	for _, base := range []string{"/run/user/", "/var/run/user/"} {
 		rest, ok := strings.CutPrefix(string(path), base)
 		uid, _, below := strings.Cut(rest, "/")
-		if ok && below && uid == strconv.FormatUint(uint64(p.uid), 10) && !lingers(p.uid) {
+		if ok && below && uid == strconv.FormatUint(uint64(p.uid), 10) && !l.lingers(p.uid) {
 			return fmt.Sprintf("%s%s is removed when uid %s logs out", base, uid, uid)
 		}
 	}
@@ -99,11 +97,11 @@ func (l *looker) emptied(path Path, p process) string {
 
 // lingers reports whether an account's runtime directory stays when it logs out. Where
 // that cannot be known it counts as yes: nothing is said.
-func lingers(uid uint32) bool {
+func (l *looker) lingers(uid uint32) bool {
 	if _, err := os.Stat("/run/systemd/users"); err != nil {
 		return true // no login manager removes it
 	}
-	account, err := identity.NewAccounts().ByUID(context.Background(), uid)
+	account, err := l.accounts.ByUID(context.Background(), uid)
 	if err != nil {
 		return true
 	}

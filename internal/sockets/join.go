@@ -397,9 +397,8 @@ func (l *looker) accountsKnown(ctx context.Context) func(uid uint32) bool {
 	if err == nil && !onlyFiles(string(conf)) || err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil
 	}
-	accounts := identity.NewAccounts()
 	return func(uid uint32) bool {
-		_, err := accounts.ByUID(ctx, uid)
+		_, err := l.accounts.ByUID(ctx, uid)
 		return !errors.Is(err, identity.ErrNoAccount) || uid >= firstDynamic
 	}
 }

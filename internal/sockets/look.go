@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/muxward/muxward/internal/identity"
 )
 
 // Options say where to look. The zero Options look at the whole host.
@@ -64,8 +66,10 @@ type looker struct {
 	running map[uint32]bool
 	// ours are our namespaces, and named the sockets that processes' TMUX names and that
 	// no directory of sockets holds.
-	ours     map[string]string
-	named    map[naming]bool
+	ours  map[string]string
+	named map[naming]bool
+	// accounts are those of the files of this host.
+	accounts *identity.Accounts
 	knockers knockers
 	// cleaners and spared are those of this host, read when they are asked for.
 	readCleaners sync.Once
@@ -90,7 +94,7 @@ func secure() bool {
 }
 
 func newLooker(opt Options) *looker {
-	return &looker{opt: opt, proc: "/proc", now: time.Now(), lists: map[string]*kernelList{}, named: map[naming]bool{}, stuck: &stuck{on: map[string]int{}},
+	return &looker{opt: opt, proc: "/proc", now: time.Now(), lists: map[string]*kernelList{}, named: map[naming]bool{}, accounts: identity.NewAccounts(), stuck: &stuck{on: map[string]int{}},
 		budget: &budget{used: map[uint32]int{}, over: map[uint32]bool{}}}
 }
 
