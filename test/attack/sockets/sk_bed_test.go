@@ -2,6 +2,7 @@ package sockets
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -28,6 +29,7 @@ type cage struct {
 	t       *testing.T
 	base    string
 	root    string // that servers are started in
+	program string // that is their tmux; empty is the one of PATH
 	servers []*server
 }
 
@@ -117,7 +119,7 @@ func (z *cage) server(who, path string, flags uintptr) *server {
 	z.t.Helper()
 	s := &server{z: z, as: z.account(who), path: path, end: make(chan struct{})}
 	before := statOf(path)
-	s.cmd = s.as.Command("tmux", "-D", "-f", "/dev/null", "-S", path)
+	s.cmd = s.as.Command(cmp.Or(z.program, "tmux"), "-D", "-f", "/dev/null", "-S", path)
 	s.cmd.SysProcAttr.Cloneflags, s.cmd.SysProcAttr.Chroot = flags, z.root
 	s.cmd.SysProcAttr.Pdeathsig = syscall.SIGKILL
 	started := make(chan error)

@@ -3,12 +3,28 @@ package sockets
 import (
 	"fmt"
 	"os"
+	"os/exec"
 	"slices"
 	"strings"
 	"testing"
 
 	"golang.org/x/sys/unix"
 )
+
+// renamed is a program of this host under another name.
+func (z *cage) renamed(program, name string) string {
+	z.t.Helper()
+	to := z.base + "/" + name
+	if statOf(to) != [3]uint64{} {
+		return to
+	}
+	from, err := exec.LookPath(program)
+	z.must(err)
+	data, err := os.ReadFile(from)
+	z.must(err)
+	z.must(os.WriteFile(to, data, 0o755))
+	return to
+}
 
 // Five accounts have everything at once that muxward mends, beside what is in
 // order: root's tidy-up of the whole host finds exactly what is wrong, mends all
@@ -34,6 +50,13 @@ func TestSKZoo(t *testing.T) {
 		for i, n := range []string{"x\ny", "-rf", "\x1b[31m", "long" + strings.Repeat("x", 120)} {
 			wrong("S001", z.socket(fmt.Sprintf("%s/%d%s", dir, i, n), who, 0o660))
 		}
+		z.program = z.renamed("tmux", "tmux-next")
+		z.server(who, dir+"/next", 0)
+		z.program = ""
+		fork := fmt.Sprintf("%s/tmate-%d", z.base, live.as.UID)
+		z.must(os.Mkdir(fork, 0o700))
+		z.must(os.Chown(fork, int(live.as.UID), int(live.as.GID)))
+		wrong("S001", z.socket(fork+"/dead", who, 0o600))
 		z.listening(dir+"/agent", who, 0o600)
 		z.file(dir+"/live.lock", who)
 		switch who {
