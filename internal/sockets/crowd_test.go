@@ -134,3 +134,22 @@ func TestBudget(t *testing.T) {
 		t.Errorf("another account: %v, %v", inodes, b.err())
 	}
 }
+
+// What a process's TMUX names counts for the process that was seen, and for no other that
+// has its number by then.
+func TestVouched(t *testing.T) {
+	l := newLooker(Options{})
+	l.ours = namespaces("/proc/self")
+	p, ok := l.process(os.Getpid(), l.ours)
+	if !ok || p.program != "" {
+		t.Fatalf("of ourselves it sees %+v", p)
+	}
+	p.tmux, p.tmpdir = "/srv/s", ""
+	if path, uid := l.vouched(p); path != "/srv/s" || uid != uint32(os.Geteuid()) {
+		t.Errorf("%q of uid %d", path, uid)
+	}
+	p.start++
+	if path, _ := l.vouched(p); path != "" {
+		t.Errorf("of another process: %q", path)
+	}
+}
