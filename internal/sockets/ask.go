@@ -28,23 +28,29 @@ const (
 	maxAskers = 8                // accounts whose servers are asked side by side
 	maxAnswer = 1 << 20          // bytes of one answer, and of all that is kept of them
 	maxKept   = 100              // names of one kind that are kept
+	maxText   = 200              // bytes of one, and
+	maxShown  = 4 * maxText      // as they are shown, with escapes
 )
 
 // Asked is what a server says of itself. Whose server it is says what it likes: it is
 // about that account alone.
 type Asked struct {
 	Version string `json:"version"`
-	// Access lists accounts that the server lets in, beside its own and root's, with
-	// (R) or (W).
+	// Sixel is "1" or "0" as it draws SIXEL images or cannot; empty if it does not say.
+	Sixel string `json:"sixelSupport,omitempty"`
+	// Access lists who the server lets in, beside its own account and root: accounts
+	// with (R) or (W), in newer versions (U,R) or (U,W), and groups with (G,R) or (G,W).
 	Access []string `json:"access,omitempty"`
-	// Clipboard, Passthrough, Default, LockAfter and LockCommand are global options.
-	Clipboard   string `json:"setClipboard,omitempty"`
-	Passthrough string `json:"allowPassthrough,omitempty"`
-	Default     string `json:"defaultCommand,omitempty"`
-	LockAfter   string `json:"lockAfterTime,omitempty"`
-	LockCommand string `json:"lockCommand,omitempty"`
-	// LockKey: a key is bound to lock-session.
-	LockKey bool `json:"lockKey,omitempty"`
+	// Clipboard, Passthrough, Default, LockAfter and LockCommand are global options. Of
+	// commands only the program is kept: the rest may hold secrets. The last two are nil
+	// if they were not asked.
+	Clipboard   string  `json:"setClipboard,omitempty"`
+	Passthrough string  `json:"allowPassthrough,omitempty"`
+	Default     string  `json:"defaultCommand,omitempty"`
+	LockAfter   *string `json:"lockAfterTime,omitempty"`
+	LockCommand *string `json:"lockCommand,omitempty"`
+	// LockKey: a key is bound to lock-session; nil if that was not asked.
+	LockKey *bool `json:"lockKey,omitempty"`
 	// Through are panes that have allow-passthrough on.
 	Through []string `json:"through,omitempty"`
 	// Updates are names of update-environment that tmux does not come with.
@@ -55,6 +61,8 @@ type Asked struct {
 	Secrets []string `json:"secrets,omitempty"`
 	// Hidden are commands that were not asked, as aliases take their names.
 	Hidden []string `json:"hidden,omitempty"`
+	// Unclear are commands whose answers were not understood, and not taken for anything.
+	Unclear []string `json:"unclear,omitempty"`
 }
 
 // question is what a process is told that asks a server.
@@ -123,6 +131,12 @@ func (m Mender) askAll(ctx context.Context, s *Scan, servers []int, mu *sync.Mut
 		if len(asked.Hidden) > 0 {
 			skip(at.Path, "process %d was not asked for all: its aliases take the names of %s", srv.PID, some(asked.Hidden))
 		}
+		if len(asked.Unclear) > 0 {
+			skip(at.Path, "process %d was not asked for all: what it answers to %s is not understood", srv.PID, some(asked.Unclear))
+		}
+		if _, err := tmux.ParseVersion(asked.Version); err != nil {
+			skip(at.Path, "process %d was not asked for more than its version, which is not known: %s", srv.PID, asked.Version)
+		}
 		mu.Lock()
 		s.Servers[i].Asked = asked
 		mu.Unlock()
@@ -160,9 +174,11 @@ func (m Mender) ask(ctx context.Context, q question) (*Asked, error) {
 	case err != nil:
 		return nil, fmt.Errorf("who asks it gave no answer: %w", err)
 	case a.Error != "":
-		return nil, errors.New(a.Error)
+		return nil, errors.New(keep(a.Error))
 	case a.Asked == nil:
 		return nil, errors.New("who asks it gave an empty answer")
+	case !a.Asked.fit():
+		return nil, errors.New("who asks it gave an answer that is not fit to be shown")
 	}
 	return a.Asked, nil
 }
@@ -238,13 +254,17 @@ func (s *interview) all() (*Asked, error) {
 		return nil, err
 	}
 	s.opts.Aliases = tmux.ParseAliases(aliases, v)
-	for _, step := range []func() error{s.askAccess, s.askOptions, s.askPanes, s.askPrograms, s.askEnvironment, s.askKeys} {
-		if err := step(); err != nil {
+	for _, step := range []func() error{s.askAccess, s.askSixel, s.askOptions, s.askPanes, s.askPrograms, s.askEnvironment, s.askKeys} {
+		if err := step(); err != nil && !errors.Is(err, errHidden) {
 			return nil, err
 		}
 	}
 	return &s.out, nil
 }
+
+// errHidden is the error of a command that was not asked. What it would have answered is
+// not known: it is not the same as an empty answer.
+var errHidden = errors.New("an alias has its name")
 
 // say asks with a command's own name, whatever aliases there are. One that they hide is
 // not asked.
@@ -254,7 +274,7 @@ func (s *interview) say(words ...string) (string, error) {
 		if !slices.Contains(s.out.Hidden, words[0]) {
 			s.out.Hidden = append(s.out.Hidden, words[0])
 		}
-		return "", nil
+		return "", errHidden
 	}
 	return s.run(append([]string{name}, words[1:]...)...)
 }
@@ -302,48 +322,51 @@ func (s *interview) askAccess() error {
 		return nil
 	}
 	text, err := s.say("server-access", "-l")
-	s.out.Access = strangers(text, s.q.Owner)
+	if err != nil {
+		return err
+	}
+	// The server's own name for its account is the one on its list, wherever accounts
+	// come from there. 3.3 does not say it.
+	owner, err := s.say("display-message", "-p", "#{user}")
+	if err != nil && !errors.Is(err, errHidden) {
+		return err
+	}
+	if owner = strings.TrimSuffix(owner, "\n"); owner == "" {
+		owner = s.q.Owner
+	}
+	var ok bool
+	if s.out.Access, ok = strangers(text, owner, s.q.UID == 0); !ok {
+		s.unclear("server-access")
+	}
+	return nil
+}
+
+// askSixel asks for what a defect needs. Before 3.6 nobody says.
+func (s *interview) askSixel() error {
+	if !s.opts.Version.AtLeast(tmux.Version{Major: 3, Minor: 6}) {
+		return nil
+	}
+	text, err := s.say("display-message", "-p", "#{sixel_support}")
+	if said := strings.TrimSpace(text); said == "0" || said == "1" {
+		s.out.Sixel = said
+	}
 	return err
 }
 
-// strangers gives who is on a list of accounts beside the owner, who always is, and root.
-// Of an owner whose name this host does not know, one is taken for them.
-func strangers(list, owner string) (out []string) {
-	n := 0
-	for line := range strings.Lines(list) {
-		line = strings.TrimSpace(line)
-		name, right, ok := cutLast(line, " ")
-		if ok && (right == "(R)" || right == "(W)") && name != "root" {
-			if n++; name != owner {
-				add(&out, line)
-			}
-		}
-	}
-	if owner == "" && n == 1 {
-		return nil
-	}
-	return out
-}
-
-// cutLast cuts around the last sep.
-func cutLast(s, sep string) (before, after string, ok bool) {
-	i := strings.LastIndex(s, sep)
-	if i < 0 {
-		return s, "", false
-	}
-	return s[:i], s[i+len(sep):], true
-}
+// unclear remembers that an answer to a command was not understood.
+func (s *interview) unclear(command string) { add(&s.out.Unclear, command) }
 
 func (s *interview) askOptions() error {
+	var after, command, start string
 	for _, o := range []struct {
 		to         *string
 		flag, name string
 	}{
 		{&s.out.Clipboard, "-sqv", "set-clipboard"},
 		{&s.out.Passthrough, "-gwqv", "allow-passthrough"},
-		{&s.out.Default, "-gqv", "default-command"},
-		{&s.out.LockAfter, "-gqv", "lock-after-time"},
-		{&s.out.LockCommand, "-gqv", "lock-command"},
+		{&start, "-gqv", "default-command"},
+		{&after, "-gqv", "lock-after-time"},
+		{&command, "-gqv", "lock-command"},
 	} {
 		text, err := s.say("show-options", o.flag, o.name)
 		if err != nil {
@@ -351,6 +374,8 @@ func (s *interview) askOptions() error {
 		}
 		*o.to = keep(strings.TrimSuffix(text, "\n"))
 	}
+	command = programOf(command)
+	s.out.Default, s.out.LockAfter, s.out.LockCommand = programOf(start), &after, &command
 	text, err := s.say("show-options", "-gqv", "update-environment")
 	for line := range strings.Lines(text) {
 		if name := strings.TrimSpace(line); name != "" && !slices.Contains(usualUpdates(), name) {
@@ -388,6 +413,9 @@ func isOn(value string) bool { return value != "" && value != "0" && value != "o
 func (s *interview) askPrograms() error {
 	for _, words := range [][]string{{"show-hooks", "-g"}, {"show-hooks", "-gw"}, {"show-options", "-g"}, {"show-options", "-gw"}, {"show-options", "-s"}} {
 		text, err := s.say(words...)
+		if errors.Is(err, errHidden) {
+			continue
+		}
 		if err != nil {
 			return err
 		}
@@ -431,29 +459,36 @@ func runsProgram(commands string) bool {
 	return false
 }
 
-// askEnvironment keeps names and no values. A value may have several lines: what looks
-// like a name in one of them is one too many.
+// askEnvironment keeps names and no values. It asks for the form that a shell takes: in
+// that one alone it is certain where a value ends.
 func (s *interview) askEnvironment() error {
-	text, err := s.say("show-environment", "-g")
-	for line := range strings.Lines(text) {
-		name, value, ok := strings.Cut(strings.TrimSpace(line), "=")
-		if ok && value != "" && isName(name) && looksSecret(name) {
+	text, err := s.say("show-environment", "-gs")
+	if err != nil {
+		return err
+	}
+	names, ok := setNames(text)
+	if !ok {
+		s.unclear("show-environment")
+	}
+	for _, name := range names {
+		if looksSecret(name) {
 			add(&s.out.Secrets, name)
 		}
 	}
-	return err
-}
-
-func isName(s string) bool {
-	return s != "" && len(s) <= 100 && strings.Trim(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_") == ""
+	return nil
 }
 
 func (s *interview) askKeys() error {
 	text, err := s.say("list-keys")
-	for line := range strings.Lines(text) {
-		s.out.LockKey = s.out.LockKey || slices.Contains(strings.Fields(line), "lock-session")
+	if err != nil {
+		return err
 	}
-	return err
+	bound := false
+	for line := range strings.Lines(text) {
+		bound = bound || slices.Contains(strings.Fields(line), "lock-session")
+	}
+	s.out.LockKey = &bound
+	return nil
 }
 
 // add keeps a name for people, once, and of too many the first.
@@ -465,8 +500,8 @@ func add(to *[]string, name string) {
 
 // keep makes what a server says fit to be shown.
 func keep(text string) string {
-	if len(text) > 200 {
-		text = text[:200]
+	if len(text) > maxText {
+		text = text[:maxText]
 	}
 	return escape(text)
 }

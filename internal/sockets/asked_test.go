@@ -7,12 +7,15 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/muxward/muxward/internal/tmux"
 )
 
 func askedServer(change func(a *Asked)) Server {
 	v := tidyServer()
 	v.Sockets[0].File = &File{Kind: "socket", UID: alice}
-	v.Asked = &Asked{Version: "3.5a", Clipboard: "external", Passthrough: "off", LockAfter: "0", LockCommand: "lock -np"}
+	after, command, key := "0", "lock", false
+	v.Asked = &Asked{Version: "3.6b", Clipboard: "external", Passthrough: "off", LockAfter: &after, LockCommand: &command, LockKey: &key}
 	change(v.Asked)
 	return v
 }
@@ -25,12 +28,15 @@ func TestJudgeAsked(t *testing.T) {
 		{"as it comes", "", func(*Asked) {}},
 		{"no release", "", func(a *Asked) { a.Version = "openbsd-7.5" }},
 		{"reads", "S022", func(a *Asked) { a.Access = []string{"bob (R)"} }},
-		{"no list", "S023 S024", func(a *Asked) { a.Version = "3.2a" }},
-		{"the first with a list", "S024", func(a *Asked) { a.Version = "3.3" }},
-		{"built before a release that mended it, perhaps with it", "", func(a *Asked) { a.Version = "next-3.4" }},
-		{"mended", "", func(a *Asked) { a.Version = "3.4" }},
-		{"old", "S023 S024 S024", func(a *Asked) { a.Version = "3.1b" }},
-		{"between", "S023 S024", func(a *Asked) { a.Version = "3.1c" }},
+		{"no list", "S023", func(a *Asked) { a.Version = "3.2a" }},
+		{"the first with a list", "", func(a *Asked) { a.Version = "3.3" }},
+		{"the last without images", "", func(a *Asked) { a.Version = "3.3a" }},
+		{"a defect, if it has images", "S024", func(a *Asked) { a.Version = "3.4" }},
+		{"the last with it", "S024", func(a *Asked) { a.Version = "3.6a" }},
+		{"it says that it has images", "S024", func(a *Asked) { a.Version, a.Sixel = "3.6a", "1" }},
+		{"it says that it has none", "", func(a *Asked) { a.Version, a.Sixel = "3.6a", "0" }},
+		{"mended, with images", "", func(a *Asked) { a.Sixel = "1" }},
+		{"newer", "", func(a *Asked) { a.Version, a.Sixel = "3.7c", "1" }},
 		{"passthrough", "S025", func(a *Asked) { a.Passthrough = "all" }},
 		{"passthrough of a pane", "S025", func(a *Asked) { a.Through = []string{"%3"} }},
 		{"clipboard", "S026", func(a *Asked) { a.Clipboard = "on" }},
@@ -46,24 +52,123 @@ func TestJudgeAsked(t *testing.T) {
 			t.Errorf("%s: %q, want %q", c.name, got, c.want)
 		}
 	}
-	writes := askedServer(func(a *Asked) { a.Access = []string{"bob (R)", "carol (W)"} })
-	if f := Judge(Scan{Servers: []Server{writes}}, DefaultLimits()); len(f) != 1 || f[0].Severity != Serious {
-		t.Errorf("who may write is told of as %+v", f)
+	for line, want := range map[string]Severity{"carol (R)": Warning, "carol (W)": Serious, "carol (U,R)": Warning, "carol (U,W)": Serious, "devs (G,W)": Serious} {
+		s := askedServer(func(a *Asked) { a.Access = []string{"bob (R)", line} })
+		if f := Judge(Scan{Servers: []Server{s}}, DefaultLimits()); len(f) != 1 || f[0].Severity != want {
+			t.Errorf("%s is told of as %+v", line, f)
+		}
 	}
 }
 
+// A defect is told of only where its versions are those of servers that are asked, and
+// nothing that was taken back is.
+func TestDefects(t *testing.T) {
+	for _, d := range defects() {
+		if d.cve == "CVE-2022-47016" || d.cve == "CVE-2018-19387" {
+			t.Errorf("%s was rejected", d.cve)
+		}
+		if d.until.Compare(d.since) <= 0 || !d.until.AtLeast(tmux.Version{Major: 3, Minor: 2}) {
+			t.Errorf("%s, from %s until %s, can never be told of", d.cve, d.since, d.until)
+		}
+	}
+}
+
+// The owner is who the server itself takes for it, wherever its accounts come from. A
+// list that is not understood is no list without strangers.
 func TestStrangers(t *testing.T) {
-	for _, c := range []struct{ list, owner, want string }{
-		{"alice (W)\n", "alice", ""},
-		{"alice (W)\nroot (W)\n", "alice", ""},
-		{"bob (R)\nalice (W)\ncarol (W)\n", "alice", "bob (R), carol (W)"},
-		{"dana (W)\n", "", ""}, // from a directory service
-		{"bob (R)\ndana (W)\n", "", "bob (R), dana (W)"},
-		{"no list\n(W)\n", "alice", ""},
-		{"a (W) (R)\n", "alice", "a (W) (R)"},
+	for _, c := range []struct {
+		list, owner, want string
+		root, ok          bool
+	}{
+		{"alice (W)\n", "alice", "", false, true},
+		{"alice (W)\nroot (W)\n", "alice", "", false, true},
+		{"bob (R)\nalice (W)\ncarol (W)\n", "alice", "bob (R), carol (W)", false, true},
+		{"bob (R)\ndana (W)\n", "dana", "bob (R)", false, true}, // from a directory service
+		{"dana@corp (W)\n", "dana@corp", "", false, true},
+		{"domain user (W)\n", "domain user", "", false, true},
+		{"unknown (W)\n", "", "", false, true},
+		{"unknown (W)\nunknown (R)\n", "", "unknown (R)", false, true},
+		{"alice (W)\nunknown (R)\n", "alice", "unknown (R)", false, true},
+		{"bob (R)\n", "root", "bob (R)", true, true},
+		{"", "root", "", true, true},
+		// From 3.8 on.
+		{"alice (U,W)\nbob (U,R)\nalice (G,W)\n", "alice", "bob (U,R), alice (G,W)", false, true},
+		// Not understood.
+		{"bob (R)\ndana (W)\n", "", "", false, false},
+		{"bob (R)\n", "alice", "", false, false},
+		{"", "alice", "", false, false},
+		{"alice (W)\nbob [read]\n", "alice", "", false, false},
+		{"alice (W)\nbob (U,RW)\n", "alice", "", false, false},
+		{"alice (W)\n(W)\n", "alice", "", false, false},
 	} {
-		if got := strings.Join(strangers(c.list, c.owner), ", "); got != c.want {
-			t.Errorf("%q of %q: %q", c.list, c.owner, got)
+		got, ok := strangers(c.list, c.owner, c.root)
+		if text := strings.Join(got, ", "); text != c.want || ok != c.ok {
+			t.Errorf("%q of %q: %q, %t", c.list, c.owner, text, ok)
+		}
+	}
+}
+
+// Only what is certainly the name of a variable is taken for one: no part of a value is.
+func TestSetNames(t *testing.T) {
+	for _, c := range []struct {
+		text, want string
+		ok         bool
+	}{
+		{"", "", true},
+		{"A=\"x\"; export A;\nB=\"y z\"; export B;\n", "A B", true},
+		{"A=\"\"; export A;\nunset C;\nB=\"y\"; export B;\n", "B", true},
+		{"DB_PASSWORD=\"hunter2\nSECRET=x9\"; export DB_PASSWORD;\nZ=\"1\"; export Z;\n", "DB_PASSWORD Z", true},
+		{"A=\"x\\\"; export A;\nSECRET=\\\"y\\\"; export SECRET;\n\"; export A;\n", "A", true},
+		{"A=\"x\\\\\"; export A;\n", "A", true},
+		{"odd name=\"x\"; export odd name;\nA=\"x\"; export A;\n", "A", true},
+		{"unset A=\"x\nSECRET=\"y\"; export SECRET;\n", "", false},
+		{"A=\"x\"; export B;\nC=\"x\"; export C;\n", "", false},
+		{"A=\"x\nSECRET=y\n", "", false},
+		{"A=x\nSECRET=y\n", "", false},
+	} {
+		names, ok := setNames(c.text)
+		if got := strings.Join(names, " "); got != c.want || ok != c.ok {
+			t.Errorf("%q: %q, %t", c.text, got, ok)
+		}
+	}
+}
+
+// Of a command its program is shown and nothing that may be a secret.
+func TestProgramOf(t *testing.T) {
+	for command, want := range map[string]string{
+		"": "", "vlock": "vlock", "/usr/bin/vlock -a": "/usr/bin/vlock", " lock -np": "lock",
+		"TOKEN=hunter2 ssh host": notShown, "'hunter2 x' y": notShown, "$(hunter2)": notShown, "a\thunter2": notShown,
+	} {
+		if got := programOf(command); got != want {
+			t.Errorf("%q: %q", command, got)
+		}
+	}
+}
+
+// Who asks has only the rights of the account that is asked. What is not as it promises
+// is not shown: an answer that draws, or one without end.
+func TestFit(t *testing.T) {
+	if a := askedServer(func(*Asked) {}).Asked; !a.fit() {
+		t.Error("a plain answer is refused")
+	}
+	longest := strings.Repeat("\U0010ffff", maxText)
+	if a := (Asked{Version: keep(longest), Access: []string{keep(strings.Repeat("\xff", maxText))}}); !a.fit() {
+		t.Error("the longest that is kept is refused")
+	}
+	many := make([]string, maxKept+1)
+	for name, change := range map[string]func(a *Asked){
+		"an escape sequence":  func(a *Asked) { a.Version = "3.5\x1b[2J" },
+		"one of eight bits":   func(a *Asked) { a.Default = "\u009b2J" },
+		"a second line":       func(a *Asked) { a.Secrets = []string{"A\nMW-S001"} },
+		"in a lock's command": func(a *Asked) { *a.LockCommand = "\x1b" },
+		"in a lock's time":    func(a *Asked) { *a.LockAfter = "\x1b" },
+		"no end":              func(a *Asked) { a.Clipboard = strings.Repeat("x", maxShown+1) },
+		"too many names":      func(a *Asked) { a.Access = many },
+		"too many commands":   func(a *Asked) { a.Hidden = many },
+		"in each list":        func(a *Asked) { a.Unclear = []string{"\x7f"} },
+	} {
+		if askedServer(change).Asked.fit() {
+			t.Errorf("%s is fit to be shown", name)
 		}
 	}
 }
@@ -113,8 +218,11 @@ func TestJudgeLocks(t *testing.T) {
 			t.Errorf("with no benchmark it finds %+v", found)
 		}
 		for _, f := range Judge(s, lim) {
-			id, _, _ := strings.Cut(f.Evidence, " ")
-			out = append(out, strings.TrimPrefix(f.ID, "MW-")+" "+strings.TrimPrefix(id, "RHEL-09-"))
+			of, _, _ := strings.Cut(f.Evidence, " of the DISA STIG for RHEL 9, V1R1, withdrawn in V2R2")
+			out = append(out, strings.TrimPrefix(f.ID, "MW-")+" "+strings.Replace(of, "RHEL-09-", "", 1))
+			if f.Severity != Info {
+				t.Errorf("what was withdrawn is a %s", f.Severity)
+			}
 		}
 		slices.Sort(out)
 		return strings.Join(out, ", ")
@@ -122,9 +230,9 @@ func TestJudgeLocks(t *testing.T) {
 	if got := judge(); got != "S031 412025, S032 412020, S034 412015" {
 		t.Errorf("nothing is set: %s", got)
 	}
-	write("/etc/tmux.conf", "# set -g lock-after-time 900\nset -g lock-after-time 0\n set-option -g lock-command \"vlock\"\n#bind X lock-session\n")
+	write("/etc/tmux.conf", "# set -g lock-after-time 900\nset -g lock-after-time 0\n set-option -g lock-command \"lock\"\n#bind X lock-session\n")
 	write("/etc/shells", "# tmux\n/bin/sh\n/usr/bin/tmux\n")
-	write("/etc/profile.d/x.sh", "# exec tmux\nalias tmuxinator=x\n")
+	write("/etc/profile.d/x.sh", "# exec tmux\nalias t=tmux\ncommand -v tmux >/dev/null\n[ -x /usr/bin/tmux ] && echo tmux\n")
 	if got := judge(); got != "S031 412025, S032 412020, S033 412030, S034 412015" {
 		t.Errorf("set wrong: %s", got)
 	}
@@ -135,11 +243,53 @@ func TestJudgeLocks(t *testing.T) {
 		t.Errorf("set right: %s", got)
 	}
 	late := askedServer(func(*Asked) {})
-	right := askedServer(func(a *Asked) { a.LockAfter, a.LockCommand, a.LockKey = "600", "vlock", true })
+	right := askedServer(func(a *Asked) { *a.LockAfter, *a.LockCommand = "600", "/usr/bin/vlock" })
 	notAsked := askedServer(func(*Asked) {})
 	notAsked.Asked = nil
-	if got := judge(late, right, notAsked); got != "S031 412025, S032 412020" {
+	// No release that is known, or aliases hide what would be asked.
+	asked := askedServer(func(a *Asked) { *a = Asked{Version: "openbsd-7.5"} })
+	hidden := askedServer(func(a *Asked) { a.LockKey = nil; *a.LockAfter = "600" })
+	if got := judge(right, notAsked, asked, hidden); got != "" {
+		t.Errorf("servers that are right or were not asked: %s", got)
+	}
+	if got := judge(late, right, notAsked); got != "S031 what 412025, S032 what 412020" {
 		t.Errorf("a server that locks nothing: %s", got)
+	}
+}
+
+// What a tmux.conf sets is seen however it is written.
+func TestLocksConf(t *testing.T) {
+	for conf, want := range map[string]string{
+		"set -g lock-after-time 900 # STIG":                    "900",
+		"set -g -q lock-after-time 900":                        "900",
+		"set -qg lock-after-time 900; set -g status off":       "900",
+		"set-option -g 'lock-after-time' \"900\"":              "900",
+		"set -g status off ; set -g lock-after-time 900":       "900",
+		"set lock-after-time 900":                              "",
+		"# set -g lock-after-time 900":                         "",
+		"set -g status-right '#S' ; set -g lock-after-time 90": "90",
+	} {
+		var l Locks
+		if l.conf([]byte(conf + "\n")); l.After != want {
+			t.Errorf("%s: %q", conf, l.After)
+		}
+	}
+	for _, conf := range []string{"set -g lock-command vlock # x", "set -g lock-command \"vlock -a\"", "set -g lock-command /usr/bin/vlock"} {
+		var l Locks
+		if l.conf([]byte(conf)); !isVlock(l.Command) {
+			t.Errorf("%s: %q", conf, l.Command)
+		}
+	}
+}
+
+func TestStartsTmux(t *testing.T) {
+	for line, want := range map[string]bool{
+		"exec tmux": true, "tmux": true, "[ \"$PS1\" ] && exec tmux": true, "case $n in (sshd|login) exec /usr/bin/tmux ;; esac": true,
+		"if x; then tmux; fi": true, "alias t=tmux": false, "command -v tmux": false, "[ -x /usr/bin/tmux ]": false, "export TMUX=tmux": false, "# tmux": false,
+	} {
+		if got := startsTmux([]byte(line)); got != want {
+			t.Errorf("%s: %t", line, got)
+		}
 	}
 }
 
@@ -147,8 +297,8 @@ func TestJudgeLocks(t *testing.T) {
 func TestBenchmarksAreExplained(t *testing.T) {
 	for _, b := range Benchmarks() {
 		for id, cited := range map[string]string{lockLate: b.After, lockWeak: b.Command, lockShell: b.Shell, lockStarts: b.Start} {
-			if r, _ := RuleByID(id); !strings.Contains(r.Why, cited) {
-				t.Errorf("%s does not name %s", id, cited)
+			if r, _ := RuleByID(id); !strings.Contains(r.Why, cited) || !strings.Contains(r.Why, b.Withdrawn) {
+				t.Errorf("%s does not name %s, or that it was withdrawn in %s", id, cited, b.Withdrawn)
 			}
 		}
 	}
@@ -238,6 +388,8 @@ func FuzzSaid(f *testing.F) {
 		var names []string
 		add(&names, said)
 		_, _ = runsProgram(said), startsTmux([]byte(said))
+		_, _ = setNames(said)
+		_, _ = strangers(said, said, false)
 		for _, text := range append(names, l.After, l.Command, escape(c.age), Path(c.path).String()) {
 			if strings.ContainsFunc(text, func(r rune) bool { return !strconv.IsPrint(r) }) {
 				t.Errorf("%q", text)

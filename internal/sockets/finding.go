@@ -223,8 +223,8 @@ func lockRules() []Rule {
 		{lockLate, "a benchmark: tmux does not lock terminals in time",
 			lockWorth + "RHEL-08-020070, RHEL-09-412025: set -g lock-after-time 900. At 0, which is the default, nothing is ever locked.",
 			"set -g lock-after-time 900 in /etc/tmux.conf, and in servers that run.", ""},
-		{lockWeak, "a benchmark: tmux's lock has no vlock, or no key",
-			lockWorth + "RHEL-08-020040, RHEL-09-412020: set -g lock-command vlock, and bind X lock-session. Where the default command, lock, is not installed, a lock ends at once.",
+		{lockWeak, "a benchmark: tmux's lock has neither vlock nor a key",
+			lockWorth + "RHEL-08-020040, RHEL-09-412020: set -g lock-command vlock, and bind X lock-session; by their text it is a finding where neither is so. Where the default command, lock, is not installed, a lock ends at once.",
 			"set -g lock-command vlock, and bind X lock-session, in /etc/tmux.conf and in servers that run.", ""},
 		{lockShell, "a benchmark: tmux is among the login shells",
 			lockWorth + "RHEL-08-020042, RHEL-09-412030: /etc/shells does not name tmux.",
@@ -235,8 +235,8 @@ func lockRules() []Rule {
 	}
 }
 
-// lockWorth is what session locks of tmux are worth.
-const lockWorth = "tmux's lock is a program on one terminal. It covers a terminal that was left alone; it keeps nobody out who can reach the socket, as they attach at another terminal or give commands, and each account sets it as it likes in its own servers. "
+// lockWorth is what session locks of tmux, and these findings, are worth.
+const lockWorth = "DISA has withdrawn these items, in V2R1 of the STIG for RHEL 8 and in V2R2 of that for RHEL 9: this is for who is held to an older release. tmux's lock is a program on one terminal. It covers a terminal that was left alone; it keeps nobody out who can reach the socket, as they attach at another terminal or give commands, and each account sets it as it likes in its own servers. "
 
 // RuleByID finds a rule.
 func RuleByID(id string) (Rule, bool) {

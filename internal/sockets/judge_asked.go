@@ -10,23 +10,26 @@ import (
 // defect is a published one of tmux, by the versions that have it.
 type defect struct {
 	cve   string
-	since tmux.Version // the first that has it; zero is every one before
+	since tmux.Version // the first that has it
 	until tmux.Version // the first that does not
 	sev   Severity
-	what  string
+	// has reports whether this server has it, by what else it says; perhaps counts as well.
+	has  func(a *Asked) bool
+	what string
 }
 
-// defects are those whose versions somebody publishes. The sources are the entries of
-// the National Vulnerability Database; for the end of CVE-2022-47016, Gentoo's GLSA
-// 202409-27. Versions that muxward's tests run against: 3.2a, 3.3a, 3.4, 3.5a, 3.6b, 3.7c.
+// defects are those for whose id and versions there is a source, and that a version which
+// is asked can have. CVE-2026-11623: oss-security of 2026-06-15 (up to 3.6a, mended in
+// 3.6b, only if built with SIXEL); tmux's CHANGES have SIXEL from 3.4 on.
+//
+// Others are left out: CVE-2022-47016 and CVE-2018-19387 were rejected as no defects, and
+// CVE-2020-27347 ends with 3.1c, and no version before 3.2 is asked.
 func defects() []defect {
 	v := func(major, minor int, patch byte) tmux.Version {
 		return tmux.Version{Major: major, Minor: minor, Patch: patch}
 	}
 	return []defect{
-		{"CVE-2018-19387", v(2, 7, 0), v(2, 9, 0), Info, "it may end when memory is short"},
-		{"CVE-2020-27347", tmux.Version{}, v(3, 1, 'c'), Warning, "what a program prints overwrites the server's memory"},
-		{"CVE-2022-47016", tmux.Version{}, v(3, 4, 0), Info, "it may end when memory is short"},
+		{"CVE-2026-11623", v(3, 4, 0), v(3, 6, 'b'), Info, func(a *Asked) bool { return a.Sixel != "0" }, "if it is built with SIXEL, what a program prints may end it"},
 	}
 }
 
@@ -45,18 +48,18 @@ func judgeAsked(srv Server, path Path, add func(id string, sev Severity, path Pa
 	if len(a.Access) > 0 {
 		sev := Warning
 		for _, line := range a.Access {
-			if strings.HasSuffix(line, "(W)") {
+			if writes(line) {
 				sev = Serious
 			}
 		}
-		add(letsIn, sev, path, "tmux server-access -d NAME, for each", "process %d lets in %s", srv.PID, some(a.Access))
+		add(letsIn, sev, path, "tmux server-access -d NAME, for each; -g -d for a group", "process %d lets in %s", srv.PID, some(a.Access))
 	}
 	if v, err := tmux.ParseVersion(a.Version); err == nil {
 		if !v.AtLeast(tmux.Version{Major: 3, Minor: 3}) {
 			add(noAccessList, Info, path, "use tmux 3.3 or newer", "process %d is tmux %s", srv.PID, a.Version)
 		}
 		for _, d := range defects() {
-			if v.AtLeast(d.since) && !v.AtLeast(d.until) {
+			if v.AtLeast(d.since) && !v.AtLeast(d.until) && d.has(a) {
 				add(knownDefects, d.sev, path, "upgrade tmux, and restart the server when its sessions can end", "process %d is tmux %s: %s, by its version: %s", srv.PID, a.Version, d.cve, d.what)
 			}
 		}
