@@ -2,6 +2,8 @@ package sockets
 
 import (
 	"context"
+	"encoding/binary"
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -135,21 +137,63 @@ func TestBudget(t *testing.T) {
 	}
 }
 
-// What a process's TMUX names counts for the process that was seen, and for no other that
-// has its number by then.
+// What a process's TMUX names counts for who says it, and at the time that it says so: a
+// process becomes another program, of another account, and keeps its number.
 func TestVouched(t *testing.T) {
+	proc := t.TempDir()
+	at := proc + "/7"
+	write := func(name, text string) {
+		t.Helper()
+		if err := os.WriteFile(at+"/"+name, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	uid := uint32(os.Geteuid())
+	if err := errors.Join(os.Mkdir(at, 0o700), os.Mkdir(at+"/ns", 0o700), os.Symlink("/", at+"/root"), os.Symlink("mnt:[1]", at+"/ns/mnt")); err != nil {
+		t.Fatal(err)
+	}
+	secure := func(n uint64) string {
+		var auxv []byte
+		for _, word := range []uint64{atSecure, n, 0, 0} {
+			auxv = binary.NativeEndian.AppendUint64(auxv, word)
+		}
+		return string(auxv)
+	}
+	stat := func(start string) string {
+		return "7 (sh) S 1 7 7 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 " + start + " 0 0\n"
+	}
+	write("stat", stat("99"))
+	write("status", fmt.Sprintf("Name:\tsh\nUid:\t%d\t%[1]d\t%[1]d\t%[1]d\n", uid))
+	write("environ", "TMUX=/srv/hers,1,0\x00")
+	write("auxv", secure(0))
 	l := newLooker(Options{})
-	l.ours = namespaces("/proc/self")
-	p, ok := l.process(os.Getpid(), l.ours)
-	if !ok || p.program != "" {
-		t.Fatalf("of ourselves it sees %+v", p)
+	l.proc, l.ours = proc, map[string]string{"mnt": "mnt:[1]"}
+	p, ok := l.process(7, l.ours)
+	if !ok || p.tmux != "/srv/hers" {
+		t.Fatalf("it sees %+v", p)
 	}
-	p.tmux, p.tmpdir = "/srv/s", ""
-	if path, uid := l.vouched(p); path != "/srv/s" || uid != uint32(os.Geteuid()) {
-		t.Errorf("%q of uid %d", path, uid)
+	if path, of := l.vouched(p); path != "/srv/hers" || of != uid {
+		t.Errorf("%q of uid %d", path, of)
 	}
-	p.start++
-	if path, _ := l.vouched(p); path != "" {
-		t.Errorf("of another process: %q", path)
+	for _, c := range []struct{ name, text, want string }{
+		{"environ", "TMUX=/srv/other,1,0\x00", "/srv/other"},
+		{"environ", "A=b\x00", ""},
+		{"status", "Name:\tsh\nUid:\t1\t4242\t1\t1\n", "/srv/hers"}, // of 4242, see below
+		{"auxv", secure(1), ""},
+		{"stat", stat("100"), ""},
+	} {
+		was, err := os.ReadFile(at + "/" + c.name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		write(c.name, c.text)
+		if c.name == "auxv" { // it counts for programs that run as another than who started them
+			write("status", "Name:\tsh\nUid:\t1\t4242\t1\t1\n")
+		}
+		path, of := l.vouched(p)
+		if path != c.want || c.name == "status" && of != 4242 {
+			t.Errorf("with another %s: %q of uid %d", c.name, path, of)
+		}
+		write(c.name, string(was))
 	}
 }

@@ -2,6 +2,7 @@ package sockets
 
 import (
 	"encoding/binary"
+	"errors"
 	"os"
 	"strconv"
 
@@ -59,6 +60,19 @@ func (d procDir) owner() (uint32, error) {
 // atSecure is the number of the word that says that a program got more rights as it
 // began than who started it had.
 const atSecure = 23
+
+// image is whose a process is for who looks into it, and what the kernel gave to the
+// program that it runs: addresses that are others for each start of a program.
+type image struct {
+	owner uint32
+	auxv  string
+}
+
+func (d procDir) image() (image, error) {
+	owner, err := d.owner()
+	auxv, bad := d.read("auxv", maxProcFile)
+	return image{owner, string(auxv)}, errors.Join(err, bad)
+}
 
 // borrowed reports whether a process has its rights from its program, and its
 // environment from somebody who has less. What cannot be read may be so.

@@ -158,8 +158,25 @@ func (l *looker) vouched(p process) (path string, uid uint32) {
 		return "", 0
 	}
 	defer d.close()
-	if st, err := d.stat(); err != nil || st.start != p.start || !p.credentials(d, p.uid, l.ours) {
+	// A process becomes another program, of another account, and keeps its number and its
+	// start. So nothing of the first look counts: whose it is and what it says are read
+	// here, and it has to be the same program before and after.
+	was, err := d.image()
+	if err != nil {
+		return "", 0
+	}
+	p.uid, p.apart, p.tmux = was.owner, nil, ""
+	env, err := d.read("environ", maxEnviron)
+	if err != nil {
+		return "", 0
+	}
+	p.environment(env)
+	if !p.credentials(d, was.owner, l.ours) {
 		return "", 0 // it has ended
+	}
+	is, err := d.image()
+	if st, bad := d.stat(); err != nil || bad != nil || st.start != p.start || is != was {
+		return "", 0
 	}
 	return p.tmux, p.uid
 }
