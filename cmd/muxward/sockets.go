@@ -28,7 +28,7 @@ can be mended without hurting a session. No muxward has to run.
 
 It sees what its caller may see: run it as root for the whole host. Where the kernel
 does not list who listens at a socket it connects, asks the kernel for the peer, and
-closes; no byte is sent to anybody's server.`,
+closes; no byte is sent to anybody's server, unless scan --ask says so.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
@@ -102,6 +102,11 @@ func (f *socketFlags) look(ctx context.Context) (report, error) {
 	if err := f.check(); err != nil {
 		return report{}, err
 	}
+	return f.lookAgain(ctx)
+}
+
+// lookAgain is look, once the flags were checked.
+func (f *socketFlags) lookAgain(ctx context.Context) (report, error) {
 	m, err := mender("look")
 	if err != nil {
 		return report{}, err
@@ -147,9 +152,9 @@ With --ask each server that the caller may ask is asked for what it says of itse
 its version, its list of accounts, and options, hooks and names in its environment.
 A process with the rights of its account asks, which can open no files; a server has two seconds.
 
-With --locks, what a benchmark wants of session locks is compared with this host and,
-with --ask, with its servers. muxward sockets explain MW-S031 says what such locks are
-worth.
+With --locks, what a benchmark wanted of session locks is compared with this host and,
+with --ask, with its servers. DISA has withdrawn these items since: each is of severity
+info. muxward sockets explain MW-S031 says what such locks are worth.
 
 Exit codes: 0 nothing is as severe as --fail-on says; 1 something is; 2 the
 command line is wrong; 3 nothing is, but not everything could be looked at. What is
@@ -191,7 +196,7 @@ not for the caller to see does not count as that.`,
 	f.addTime(cmd)
 	cmd.Flags().StringVar(&failOn, "fail-on", "warning", "from which `severity` on the exit code is 1: info, warning or serious")
 	cmd.Flags().BoolVar(&f.ask, "ask", false, "ask servers for what they say of themselves")
-	cmd.Flags().StringVar(&f.limits.Locks, "locks", "", "compare session locks with this `benchmark`: rhel-8 or rhel-9")
+	cmd.Flags().StringVar(&f.limits.Locks, "locks", "", "compare session locks with this `benchmark`, withdrawn by now: rhel-8 or rhel-9")
 	_ = cmd.RegisterFlagCompletionFunc("locks", cobra.FixedCompletions([]string{"rhel-8", "rhel-9"}, cobra.ShellCompDirectiveNoFileComp))
 	cmd.Flags().StringVar(&format, "format", "table", "table, json, sarif, junit or prometheus")
 	_ = cmd.RegisterFlagCompletionFunc("format", cobra.FixedCompletions(scanFormats(), cobra.ShellCompDirectiveNoFileComp))
@@ -310,8 +315,10 @@ func newSocketsFixCmd() *cobra.Command {
 		Long: `Mend what can be mended without hurting a session: all of it, or the kinds of
 findings that are named. The plan is shown first. Without --yes each step of it is
 asked about, on the terminal: y does it, n leaves it, a does it and all that come after
-it, q leaves it and all that come after it. Nothing is done before the last answer, and
-nothing at all where there is no terminal to ask at.
+it, q leaves it and all that come after it, and does what was agreed to before. Nothing
+is done before the last answer, and nothing at all where there is no terminal to ask at.
+Then it looks once more: what has changed since it was shown is left alone. What was
+typed before a question was asked does not answer it.
 
 Each thing is held by a descriptor and looked at again before it is touched, with
 the rights of the account that it belongs to, even as root: a process that has no
@@ -339,7 +346,11 @@ and not everything could be looked at.`,
 			}
 			steps, left := sockets.Plan(r.findings, ids, uint32(os.Geteuid()))
 			if !dry {
-				err = mendPlanned(cmd, f.json, yes, steps, left, state)
+				err = mendPlanned(cmd, f.json, yes, steps, left, state, func() ([]sockets.Step, error) {
+					r, err := f.lookAgain(cmd.Context())
+					again, _ := sockets.Plan(r.findings, ids, uint32(os.Geteuid()))
+					return again, err
+				})
 			} else {
 				err = printPlan(cmd, f.json, steps, left)
 			}
@@ -360,8 +371,8 @@ and not everything could be looked at.`,
 	return cmd
 }
 
-// mendPlanned shows the plan, asks, and does it.
-func mendPlanned(cmd *cobra.Command, asJSON, yes bool, steps []sockets.Step, left []sockets.Finding, state string) error {
+// mendPlanned shows the plan, asks, and does it. again plans anew.
+func mendPlanned(cmd *cobra.Command, asJSON, yes bool, steps []sockets.Step, left []sockets.Finding, state string, again func() ([]sockets.Step, error)) error {
 	if asJSON && !yes {
 		return usageError{errors.New("nothing was done: with --json there is no plan to be seen and agreed to; say --yes, or --dry-run to see it")}
 	}
@@ -376,13 +387,29 @@ func mendPlanned(cmd *cobra.Command, asJSON, yes bool, steps []sockets.Step, lef
 		}
 		return nil
 	}
-	if !yes {
-		var err error
-		if steps, err = agreed(cmd, steps); err != nil {
-			return err
-		}
+	if yes {
+		return mendAll(cmd, asJSON, steps, state)
 	}
-	return mendAll(cmd, asJSON, steps, state)
+	steps, err := agreed(cmd, steps)
+	if err != nil {
+		return err
+	}
+	later, err := again()
+	if err != nil {
+		return fmt.Errorf("nothing was done: %w", err)
+	}
+	still, gone := sockets.Still(steps, later)
+	p := newPaint(cmd)
+	for _, s := range gone {
+		p.printf("%s  %s: left alone: it is not what was shown any more\n", s.Finding.ID, s.Finding.Path)
+	}
+	if err = p.err(); err == nil && len(still) > 0 {
+		err = mendAll(cmd, false, still, state)
+	}
+	if len(gone) > 0 {
+		err = errors.Join(err, fmt.Errorf("%d of %d things changed while you were asked", len(gone), len(steps)))
+	}
+	return err
 }
 
 // printSkipped says on stderr what was not looked at.

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
 
 	"github.com/muxward/muxward/internal/sockets"
 )
@@ -23,15 +24,43 @@ func agreed(cmd *cobra.Command, steps []sockets.Step) ([]sockets.Step, error) {
 	if !ok || !isTerminal(in) {
 		return nil, usageError{errors.New("nothing was done: there is no terminal to ask at; say --yes, or --dry-run to see the plan")}
 	}
-	return choose(cmd.Context(), in, cmd.ErrOrStderr(), steps)
+	// What was typed while it looked was not typed in answer to anything.
+	forget := func() error { return unix.IoctlSetInt(int(in.Fd()), unix.TCFLSH, unix.TCIFLUSH) }
+	return choose(cmd.Context(), in, cmd.ErrOrStderr(), forget, steps)
 }
 
 // choose asks about one step after the other. Where the answers end, or who asked is to
-// end, nothing is agreed to.
-func choose(ctx context.Context, in io.Reader, out io.Writer, steps []sockets.Step) (yes []sockets.Step, err error) {
+// end, nothing is agreed to. forget is called before each question.
+func choose(ctx context.Context, in io.Reader, out io.Writer, forget func() error, steps []sockets.Step) (yes []sockets.Step, err error) {
+	answers, asked := readAnswers(ctx, in)
+	defer close(asked)
+	for i, s := range steps {
+		about := fmt.Sprintf("(%d/%d) %s  %s\n", i+1, len(steps), s.Finding.ID, s.What)
+		said, err := choice(ctx, out, about, forget, asked, answers)
+		if err != nil {
+			return nil, err
+		}
+		if said == "y" {
+			yes = append(yes, s)
+		}
+		if said == "a" {
+			yes = append(yes, steps[i:]...)
+		}
+		if said == "a" || said == "q" {
+			break
+		}
+	}
+	if len(yes) == 0 {
+		return nil, errNothingDone
+	}
+	fmt.Fprintf(out, "%d of %d to be done\n", len(yes), len(steps))
+	return yes, nil
+}
+
+// readAnswers reads a line for each word that it is given on asked.
+func readAnswers(ctx context.Context, in io.Reader) (<-chan string, chan<- struct{}) {
 	answers := make(chan string)
 	asked := make(chan struct{}, 1)
-	defer close(asked)
 	go func() { // it may stay: a terminal cannot be called back, and the program ends
 		defer close(answers)
 		lines := bufio.NewReaderSize(in, 4096)
@@ -47,36 +76,16 @@ func choose(ctx context.Context, in io.Reader, out io.Writer, steps []sockets.St
 			}
 		}
 	}()
-	for i, s := range steps {
-		fmt.Fprintf(out, "(%d/%d) %s  %s\n", i+1, len(steps), s.Finding.ID, s.What)
-		said, err := choice(ctx, out, asked, answers)
-		if err != nil {
-			return nil, err
-		}
-		switch said {
-		case "y":
-			yes = append(yes, s)
-		case "a":
-			return append(yes, steps[i:]...), nil
-		case "q":
-			return someOf(yes)
-		}
-	}
-	return someOf(yes)
-}
-
-// someOf is what was agreed to, if anything was.
-func someOf(yes []sockets.Step) ([]sockets.Step, error) {
-	if len(yes) == 0 {
-		return nil, errNothingDone
-	}
-	return yes, nil
+	return answers, asked
 }
 
 // choice asks until there is an answer that says something. Just Enter is no.
-func choice(ctx context.Context, out io.Writer, asked chan<- struct{}, answers <-chan string) (string, error) {
+func choice(ctx context.Context, out io.Writer, about string, forget func() error, asked chan<- struct{}, answers <-chan string) (string, error) {
 	for {
-		fmt.Fprint(out, "Do this? [y]es, [N]o, [a]ll from here, [q]uit: ")
+		if err := forget(); err != nil {
+			return "", fmt.Errorf("%w: what was typed before the question cannot be told from an answer: %w", errNothingDone, err)
+		}
+		fmt.Fprint(out, about+"Do this? [y]es, [N]o, [a]ll from here, [q] none from here: ")
 		asked <- struct{}{}
 		select {
 		case said, ok := <-answers:
@@ -91,7 +100,7 @@ func choice(ctx context.Context, out io.Writer, asked chan<- struct{}, answers <
 			case said == "yes" || said == "no" || said == "all" || said == "quit":
 				return said[:1], nil
 			}
-			fmt.Fprintln(out, "y does it, n leaves it, a does it and all after it, q leaves it and all after it; nothing is done before the last answer")
+			about = "y does it, n leaves it, a does it and all after it, q leaves it and all after it; nothing is done before the last answer\n"
 		case <-ctx.Done():
 			fmt.Fprintln(out)
 			return "", errNothingDone

@@ -30,7 +30,17 @@ func TestChoose(t *testing.T) {
 		{"", ""},
 	} {
 		var out strings.Builder
-		yes, err := choose(t.Context(), strings.NewReader(c.answers), &out, steps)
+		asked := 0
+		forget := func() error {
+			if asked++; strings.Count(out.String(), "Do this?") != asked-1 {
+				t.Errorf("%q: what was typed is forgotten at the wrong time", c.answers)
+			}
+			return nil
+		}
+		yes, err := choose(t.Context(), strings.NewReader(c.answers), &out, forget, steps)
+		if strings.Count(out.String(), "Do this?") != asked {
+			t.Errorf("%q: %d questions are asked without forgetting what was typed before", c.answers, strings.Count(out.String(), "Do this?")-asked)
+		}
 		var got []string
 		for _, s := range yes {
 			got = append(got, s.What)
@@ -52,7 +62,16 @@ func TestChooseEnded(t *testing.T) {
 	defer type_.Close()
 	out := &cancelsAt{text: "(2/2)", cancel: cancel}
 	go func() { _, _ = io.WriteString(type_, "y\n") }() // the second is never answered
-	if yes, err := choose(ctx, in, out, []sockets.Step{{}, {}}); len(yes) > 0 || !errors.Is(err, errNothingDone) {
+	forget := func() error { return nil }
+	if yes, err := choose(ctx, in, out, forget, []sockets.Step{{}, {}}); len(yes) > 0 || !errors.Is(err, errNothingDone) {
+		t.Errorf("%d, %v", len(yes), err)
+	}
+}
+
+// Where it cannot be told whether an answer is one, nothing is agreed to.
+func TestChooseCannotForget(t *testing.T) {
+	forget := func() error { return errors.ErrUnsupported }
+	if yes, err := choose(t.Context(), strings.NewReader("a\n"), io.Discard, forget, []sockets.Step{{}}); len(yes) > 0 || !errors.Is(err, errNothingDone) {
 		t.Errorf("%d, %v", len(yes), err)
 	}
 }

@@ -126,7 +126,7 @@ func (e errand) closeDir(r *reply) error {
 	}
 	defer dir.Close()
 	now, err := statFD(int(dir.Fd()))
-	if err == nil && !same(now, e.File) {
+	if err == nil && (!same(now, e.File) || now.Mode != e.File.Mode) { // the plan named a mode
 		err = errChanged
 	}
 	if err != nil {
@@ -150,7 +150,7 @@ func (e errand) closeSocket(r *reply) error {
 	}
 	defer pin.Close()
 	now, err := statFD(int(pin.Fd()))
-	if err == nil && now.Links != 1 {
+	if err == nil && (now.Links != 1 || now.Mode != e.File.Mode) { // the plan named a mode
 		err = errChanged
 	}
 	if err != nil {

@@ -66,6 +66,29 @@ func Plan(findings []Finding, ids []string, uid uint32) (steps []Step, left []Fi
 	return steps, left
 }
 
+// Still takes those of some steps that a later plan has, too, about the very same things,
+// and no others: people think for as long as they like, and what they agreed to is what
+// they were shown. gone are the others.
+func Still(steps, later []Step) (still, gone []Step) {
+	for _, s := range steps {
+		if slices.ContainsFunc(later, s.same) {
+			still = append(still, s)
+		} else {
+			gone = append(gone, s)
+		}
+	}
+	return still, gone
+}
+
+// same reports whether two steps do the same to the same thing, unchanged. The number of
+// a file that is gone may be another's at once; when that one last changed is not.
+func (s Step) same(o Step) bool {
+	a, b := s.Finding.act, o.Finding.act
+	return a != nil && b != nil && s.Finding.ID == o.Finding.ID && s.Finding.Path == o.Finding.Path && s.Finding.UID == o.Finding.UID &&
+		a.do == b.do && a.dir == b.dir && same(a.file, b.file) && a.file.Mode == b.file.Mode && a.file.Changed.Equal(b.file.Changed) &&
+		a.server.PID == b.server.PID && a.server.Start == b.server.Start && a.bound.Path == b.bound.Path && a.bound.Inode == b.bound.Inode
+}
+
 func (a *act) text(f Finding) string {
 	switch a.do {
 	case moveAway:

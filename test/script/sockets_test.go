@@ -159,13 +159,94 @@ func TestSocketsAsks(t *testing.T) {
 		{[]string{"y\r", "\x03"}, "abc"},
 		{[]string{"y\r", "\x04"}, "abc"},
 		{[]string{"q\r"}, "abc"},
-		{[]string{"n\r", "y\r", "q\r"}, "ac"},
+		{[]string{"n\r", "y\r", "q\r"}, "ac"}, // what was agreed to before is done
 		{[]string{"\r", "a\r"}, "a"},
 	} {
 		if fix(c.answers...); there() != c.want {
 			t.Errorf("after %q there are %q, want %q", c.answers, there(), c.want)
 		}
 	}
+}
+
+// TestSocketsAsksAgain: while alice thinks about a step, what it is about changes: she
+// shares the directory with her group on purpose, or another is in its place by then. She
+// agreed to neither: it is left alone. In the control run nothing changes.
+func TestSocketsAsksAgain(t *testing.T) {
+	alice := tmuxtest.As(t, host.Alice)
+	for _, c := range []struct{ name, change, mode string }{
+		{"nothing", "true", "700"},
+		{"shared", "chmod 750 $D", "750"},
+		{"another", "mv $D $D.old && mkdir $D && chmod 755 $D", "755"},
+		{"made again", "rmdir $D && mkdir $D && chmod 755 $D", "755"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			base := tmuxtest.Dir(t, alice)
+			dir := fmt.Sprintf("%s/tmux-%d", base, alice.UID)
+			sh := func(line string) string {
+				t.Helper()
+				cmd := alice.Command("sh", "-c", line)
+				cmd.Env = append(cmd.Env, "D="+dir)
+				out, err := tmuxtest.Output(cmd)
+				if err != nil {
+					t.Fatalf("%s: %v\n%s", line, err, out)
+				}
+				return strings.TrimSpace(out)
+			}
+			sh("mkdir $D && chmod 755 $D")
+			x := tmuxtest.Open(t, tmuxtest.TerminalConfig{Cols: 250, Rows: 50, As: alice}, host.Build(t, ""), "sockets", "fix", "--only", base)
+			x.WaitFor("(1/1) MW-S005")
+			sh(c.change)
+			x.Type("y\r")
+			tmuxtest.Eventually(t, x.Exited, "fix has ended")
+			if got := sh("stat -c %a $D"); got != c.mode {
+				t.Errorf("the directory has mode %s, want %s", got, c.mode)
+			}
+			x.Close()
+		})
+	}
+}
+
+// TestSocketsAsksNow: what alice typed before she was asked answers nothing. In the
+// control run she types it when she is asked.
+func TestSocketsAsksNow(t *testing.T) {
+	alice := tmuxtest.As(t, host.Alice)
+	base := tmuxtest.Dir(t, alice)
+	dir := fmt.Sprintf("%s/tmux-%d", base, alice.UID)
+	if out, err := tmuxtest.Output(alice.Command("sh", "-c", "mkdir "+dir+" && chmod 755 "+dir)); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	mode := func() string {
+		t.Helper()
+		info, err := os.Stat(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return fmt.Sprintf("%o", info.Mode().Perm())
+	}
+	fix := host.Build(t, "") + " sockets fix --only " + base
+	// The shell waits for a line, and so knows that it is there, before fix begins; a
+	// second one is in the terminal by then.
+	x := tmuxtest.Open(t, tmuxtest.TerminalConfig{Cols: 250, Rows: 50, As: alice}, "sh", "-c", "echo ready; read x; exec "+fix)
+	x.WaitFor("ready")
+	x.Type("begin\ry\r")
+	x.WaitFor("(1/1) MW-S005")
+	if got := mode(); got != "755" {
+		t.Errorf("before she was asked it has mode %s", got)
+	}
+	x.Type("n\r")
+	tmuxtest.Eventually(t, x.Exited, "fix has ended")
+	if got := mode(); got != "755" {
+		t.Errorf("after no it has mode %s", got)
+	}
+	x.Close()
+	x = tmuxtest.Open(t, tmuxtest.TerminalConfig{Cols: 250, Rows: 50, As: alice}, "sh", "-c", fix)
+	x.WaitFor("(1/1) MW-S005")
+	x.Type("y\r")
+	tmuxtest.Eventually(t, x.Exited, "fix has ended")
+	if got := mode(); got != "700" {
+		t.Errorf("control run: after yes it has mode %s", got)
+	}
+	x.Close()
 }
 
 // TestSocketsBesideMuxward: where muxward runs, its doors and the servers behind
