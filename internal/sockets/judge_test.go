@@ -272,6 +272,56 @@ func TestPlan(t *testing.T) {
 	}
 }
 
+// What people agreed to is what they were shown: the same thing, unchanged, and not
+// another that has its number by then.
+func TestStill(t *testing.T) {
+	plan := func(change func(k *Socket)) []Step {
+		k, d := tidySocket(), tidyDir()
+		k.Life, k.Above = Dead, &d.File
+		change(&k)
+		steps, _ := Plan(Judge(Scan{Dirs: []Dir{d}, Sockets: []Socket{k}}, DefaultLimits()), nil, alice)
+		return steps
+	}
+	shown := plan(func(*Socket) {})
+	if len(shown) != 1 {
+		t.Fatalf("%+v", shown)
+	}
+	for name, c := range map[string]struct {
+		change func(k *Socket)
+		still  bool
+	}{
+		"unchanged":             {func(*Socket) {}, true},
+		"mended meanwhile":      {func(k *Socket) { k.Life = Live }, false},
+		"another path":          {func(k *Socket) { k.Path += "x" }, false},
+		"another file":          {func(k *Socket) { k.Ino++ }, false},
+		"another of its number": {func(k *Socket) { k.Changed = k.Changed.Add(1) }, false},
+		"another mode":          {func(k *Socket) { k.Mode = 0o400 }, false},
+	} {
+		still, gone := Still(shown, plan(c.change))
+		if len(still)+len(gone) != 1 || (len(still) == 1) != c.still {
+			t.Errorf("%s: %d, %d", name, len(still), len(gone))
+		}
+	}
+	s := tidyServer()
+	s.Sockets[0].Place, s.Ready = Gone, true
+	revived := func(change func(s *Server)) []Step {
+		s := s
+		change(&s)
+		steps, _ := Plan(Judge(Scan{Servers: []Server{s}}, DefaultLimits()), nil, alice)
+		return steps
+	}
+	shown = revived(func(*Server) {})
+	if len(shown) != 1 {
+		t.Fatalf("%+v", shown)
+	}
+	if still, _ := Still(shown, revived(func(*Server) {})); len(still) != 1 {
+		t.Error("a server that is as it was")
+	}
+	if still, _ := Still(shown, revived(func(s *Server) { s.Start++ })); len(still) != 0 {
+		t.Error("another server with its number")
+	}
+}
+
 // Every kind of finding is explained, in order, once.
 func TestRulesAreWhole(t *testing.T) {
 	last := ""

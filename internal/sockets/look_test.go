@@ -257,6 +257,18 @@ func TestErrandsHaveTheOwnersRights(t *testing.T) {
 	if err := os.Chmod(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
+	shown := func(mode uint32) Done { // in a plan
+		var st unix.Stat_t
+		if err := unix.Lstat(dir, &st); err != nil {
+			t.Fatal(err)
+		}
+		f := fileOf(st)
+		f.Mode = Mode(mode)
+		return testMender().Mend(t.Context(), Step{Finding: Finding{ID: "t", Path: Path(dir), UID: uint32(os.Geteuid()), act: &act{do: closeDir, file: f}}})
+	}
+	if d := shown(0o775); d.Outcome != Left {
+		t.Errorf("with another mode than the plan shows: %+v", d)
+	}
 	if d := mend(dir, uint32(os.Geteuid())); d.Outcome != Mended || *d.Mode != 0o755 {
 		t.Errorf("its own: %+v", d)
 	}
