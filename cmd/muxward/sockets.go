@@ -150,7 +150,8 @@ does not answer within two seconds is left out, and the output says so.
 
 With --ask each server that the caller may ask is asked for what it says of itself:
 its version, its list of accounts, and options, hooks and names in its environment.
-A process with the rights of its account asks, which can open no files; a server has two seconds.
+A process with the rights of its account asks, which on kernels that have Landlock can
+open no files; a server has two seconds.
 
 With --locks, what a benchmark wanted of session locks is compared with this host and,
 with --ask, with its servers. DISA has withdrawn these items since: each is of severity
@@ -229,14 +230,20 @@ func printScan(cmd *cobra.Command, r report) error {
 	if denied > 0 {
 		p.printf("%s\n", p.dim(fmt.Sprintf("%d places are not for uid %d to see", denied, s.UID)))
 	}
-	unknown := 0
+	unknown, open := 0, 0
 	for _, srv := range s.Servers {
+		if srv.Asked != nil && !srv.Asked.Confined {
+			open++
+		}
 		if slices.ContainsFunc(srv.Sockets, func(b sockets.Bound) bool { return b.ClientsUnknown }) {
 			unknown++
 		}
 	}
 	if unknown > 0 {
 		p.printf("%s\n", p.dim(fmt.Sprintf("who is connected to %d servers cannot all be seen by uid %d", unknown, s.UID)))
+	}
+	if open > 0 {
+		p.printf("%s\n", p.dim(fmt.Sprintf("this kernel has no Landlock: %d servers were asked by processes that can open files of their accounts", open)))
 	}
 	if s.List != "sock_diag" {
 		p.printf("%s\n", p.dim("this kernel has no sock_diag: servers whose sockets were replaced, and who is connected, are not all found"))

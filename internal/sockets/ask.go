@@ -36,6 +36,9 @@ const (
 // about that account alone.
 type Asked struct {
 	Version string `json:"version"`
+	// Confined: who asked it could open no file and start nothing. A kernel without
+	// Landlock has nothing that does this; then only the account's rights are the limit.
+	Confined bool `json:"confined"`
 	// Sixel is "1" or "0" as it draws SIXEL images or cannot; empty if it does not say.
 	Sixel string `json:"sixelSupport,omitempty"`
 	// Access lists who the server lets in, beside its own account and root: accounts
@@ -218,12 +221,13 @@ func (q question) ask() (*Asked, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := confine(); err != nil {
+	files, err := confine()
+	if err != nil {
 		return nil, fmt.Errorf("give up what asking does not need: %w", err)
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), askTime)
 	defer cancel()
-	s := interview{q: q, pin: pin, ctx: ctx}
+	s := interview{q: q, pin: pin, ctx: ctx, out: Asked{Confined: !files}}
 	return s.all()
 }
 

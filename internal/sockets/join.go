@@ -272,8 +272,10 @@ type pathNow struct {
 	above *File
 	sock  Socket // its Path is empty if it could not be looked at
 	gone  bool
-	kept  File  // where muxward keeps the sockets of its servers
-	base  *File // that the directory is in: of doors, muxward's
+	// inside: the file system tells people the device that the kernel has inside.
+	inside bool
+	kept   File  // where muxward keeps the sockets of its servers
+	base   *File // that the directory is in: of doors, muxward's
 }
 
 // atPath looks at what is at the path of a server's socket.
@@ -307,7 +309,7 @@ func (l *looker) pathNow(path string, uid uint32) (at pathNow) {
 	}
 	defer pin.Close()
 	if f, err := statPinned(pin); err == nil {
-		at.sock = Socket{Path: Path(path), File: f}
+		at.sock, at.inside = Socket{Path: Path(path), File: f}, devicesInside(int(pin.Fd()))
 		l.life(&at.sock, int(pin.Fd()), uid, nil)
 	}
 	return at
@@ -344,7 +346,7 @@ func (w *world) place(p process, e *entry, now pathNow) Place {
 		return Unseen
 	case at.Kind != "socket":
 		return Taken
-	case e.hasFile && e.ino == uint32(at.Ino) && w.sameDevice(e, at), !e.hasFile && at.PID == p.pid:
+	case e.hasFile && e.ino == uint32(at.Ino) && (!now.inside || e.dev == kernelDev(at.Dev)), !e.hasFile && at.PID == p.pid:
 		return Here
 	case !e.hasFile && at.PID == 0:
 		return Unseen
@@ -357,15 +359,16 @@ func (w *world) place(p process, e *entry, now pathNow) Place {
 	return Taken
 }
 
-// sameDevice reports whether a socket may be bound on the device of what is at its path.
-// File systems that tell people another device than the kernel has inside are told by
-// none of these names; numbers of inodes are small and alike on them all.
-func (w *world) sameDevice(e *entry, at Socket) bool {
-	switch w.l.mounts.of(string(at.Path)).fs {
-	case "tmpfs", "ramfs", "ext2", "ext3", "ext4", "xfs", "f2fs":
-		return e.dev == kernelDev(at.Dev)
+// devicesInside reports whether the file system of what is held, wherever links to it
+// led, tells people the same device as the kernel has inside. Numbers of inodes are small
+// and alike on them all, so where it can be, the device is compared, too; others tell
+// another one.
+func devicesInside(fd int) bool {
+	var st unix.Statfs_t
+	if unix.Fstatfs(fd, &st) != nil {
+		return false
 	}
-	return true
+	return slices.Contains([]int64{unix.TMPFS_MAGIC, unix.RAMFS_MAGIC, unix.EXT4_SUPER_MAGIC, unix.XFS_SUPER_MAGIC, unix.F2FS_SUPER_MAGIC}, int64(st.Type))
 }
 
 // lockers fills in whose locks are held on files beside sockets.

@@ -1,9 +1,13 @@
 package sockets
 
 import (
+	"errors"
+	"os"
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/muxward/muxward/internal/tmux/tmuxtest"
 )
 
 // What a tmux has from the tmux that started it is that one's. What it has from
@@ -70,14 +74,40 @@ func TestDoors(t *testing.T) {
 // server is its socket only on the same one, where that can be told.
 func TestAnotherDevice(t *testing.T) {
 	at := Socket{Path: "/d/s", File: File{Kind: "socket", UID: alice, Ino: 7, Dev: unix.Mkdev(0, 40)}, Life: Live}
-	for fs, other := range map[string]Place{"tmpfs": Taken, "btrfs": Here} {
-		w := &world{l: &looker{mounts: mounts{{point: "/", fs: fs}}}}
+	for inside, other := range map[bool]Place{true: Taken, false: Here} {
+		w := &world{}
 		for minor, want := range map[uint32]Place{40: Here, 41: other} {
 			e := &entry{inode: 1, hasFile: true, ino: 7, dev: kernelDev(unix.Mkdev(0, minor)), name: "/d/s"}
-			if got := w.place(process{pid: 9, uid: alice}, e, pathNow{sock: at}); got != want {
-				t.Errorf("%s, device %d: %s, want %s", fs, minor, got, want)
+			if got := w.place(process{pid: 9, uid: alice}, e, pathNow{sock: at, inside: inside}); got != want {
+				t.Errorf("%t, device %d: %s, want %s", inside, minor, got, want)
 			}
 		}
+	}
+}
+
+// Whether devices are compared goes by where a socket is, and not by what the path to it
+// looks like: a link may lead to another file system.
+func TestDevicesInside(t *testing.T) {
+	dir, other := t.TempDir(), "/dev/shm"
+	var here, there unix.Statfs_t
+	if err := errors.Join(unix.Statfs(dir, &here), unix.Statfs(other, &there)); err != nil || there.Type != unix.TMPFS_MAGIC {
+		tmuxtest.Skip(t, "needs a tmpfs at %s: %v", other, err)
+	}
+	target, err := os.MkdirTemp(other, "muxward-test-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(target) }) // it may be gone
+	_ = bind(t, target+"/s")
+	if err := os.Symlink(target, dir+"/link"); err != nil {
+		t.Fatal(err)
+	}
+	l := newLooker(Options{})
+	defer l.knockers.end()
+	l.listSockets()
+	l.mounts = mounts{{point: "/", fs: "overlay"}}
+	if at := l.pathNow(dir+"/link/s", uint32(os.Geteuid())); at.sock.Kind != "socket" || !at.inside {
+		t.Errorf("through a link: %+v", at)
 	}
 }
 

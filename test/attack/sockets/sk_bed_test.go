@@ -207,6 +207,8 @@ type looked struct {
 		Servers []struct {
 			PID     int
 			Program string
+			Sockets []struct{ Path sockets.Path }
+			Asked   *sockets.Asked
 		}
 		Skipped []sockets.Skipped
 	}
