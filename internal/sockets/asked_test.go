@@ -314,18 +314,20 @@ func TestParseCleaner(t *testing.T) {
 		"d /run/x 0755 root root -":     "",
 		"d /run/x 0755 root root":       "",
 		"x /tmp/systemd-private-%b-*":   "spared /tmp/systemd-private-%b-*",
-		"X /tmp/keep":                   "spared /tmp/keep",
+		"X /tmp/keep":                   "spared /tmp/keep alone",
 		"# q /tmp 1777 root root 10d":   "",
 		"f /tmp/x 0644 root root 10d":   "",
 		"e relative 0644 root root 10d": "",
 		"e /var/x - - - 1h":             "/var/x 1h",
 		"":                              "",
 	} {
-		c, spares, ok := parseCleaner(line)
+		c, x, ok := parseCleaner(line)
 		got := ""
 		switch {
-		case spares:
-			got = "spared " + c.path
+		case x.pattern != "":
+			if got = "spared " + x.pattern; !x.below {
+				got += " alone"
+			}
 		case ok:
 			got = c.path + " " + c.age
 		}
@@ -341,7 +343,9 @@ func TestCleaners(t *testing.T) {
 	for path, text := range map[string]string{
 		"/usr/lib/tmpfiles.d/tmp.conf": "q /tmp 1777 root root 10d\nq /var/tmp 1777 root root 30d\n",
 		"/etc/tmpfiles.d/tmp.conf":     "q /tmp 1777 root root 5d\n",
-		"/run/tmpfiles.d/x.conf":       "e /tmp/deep - - - 1d\nx /tmp/kept\n",
+		"/run/tmpfiles.d/x.conf":       "e /tmp/deep - - - 1d\nx /tmp/kept\nx /tmp/tmux-*\nX /tmp/only\nX /tmp/s-*\n",
+		"/run/tmpfiles.d/a.conf":       "e /tmp/deep - - - 2d\n",
+		"/run/tmpfiles.d/z.conf":       "e /tmp/deep - - - 3d\n",
 	} {
 		if err := os.MkdirAll(filepath.Dir(root+path), 0o755); err != nil {
 			t.Fatal(err)
@@ -351,12 +355,14 @@ func TestCleaners(t *testing.T) {
 		}
 	}
 	all, spared := cleaners(root)
-	if len(all) != 2 || all[0] != (cleaner{"/tmp/deep", "1d", "/run/tmpfiles.d/x.conf"}) || all[1] != (cleaner{"/tmp", "5d", "/etc/tmpfiles.d/tmp.conf"}) || !slices.Equal(spared, []string{"/tmp/kept"}) {
-		t.Errorf("%+v, %q", all, spared)
+	deep := []cleaner{{"/tmp/deep", "2d", "/run/tmpfiles.d/a.conf"}, {"/tmp/deep", "1d", "/run/tmpfiles.d/x.conf"}, {"/tmp/deep", "3d", "/run/tmpfiles.d/z.conf"}}
+	if !slices.Equal(all, append(deep, cleaner{"/tmp", "5d", "/etc/tmpfiles.d/tmp.conf"})) || len(spared) != 4 {
+		t.Errorf("%+v, %+v", all, spared)
 	}
 	l := newLooker(Options{})
 	l.readCleaners.Do(func() { l.cleaners, l.spared = all, spared })
-	for path, want := range map[Path]string{"/tmp/a": "5d", "/tmp/deep/a": "1d", "/tmp/kept/a": "", "/var/tmp/a": ""} {
+	for path, want := range map[Path]string{"/tmp/a": "5d", "/tmp/deep/a": "2d", "/tmp/kept/a": "", "/var/tmp/a": "",
+		"/tmp/tmux-1000/default": "", "/tmp/tmuxes": "5d", "/tmp/only/a": "5d", "/tmp/only": "", "/tmp/s-1": "", "/tmp/s-1/a": "5d"} {
 		got := l.emptied(path, process{uid: alice, apart: []string{"net"}})
 		if want == "" && got != "" || !strings.Contains(got, want) {
 			t.Errorf("%s: %q", path, got)

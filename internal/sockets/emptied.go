@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -17,9 +18,25 @@ type cleaner struct {
 	path, age, file string
 }
 
+// spare is what systemd-tmpfiles leaves alone: what fits the pattern, and with below also
+// what is in it.
+type spare struct {
+	pattern string
+	below   bool
+}
+
+func (s spare) spares(path string) bool {
+	for at := path; at != "/" && at != "."; at = filepath.Dir(at) {
+		if match, _ := filepath.Match(s.pattern, at); match || at == s.pattern { // a pattern that is none fits nothing
+			return at == path || s.below
+		}
+	}
+	return false
+}
+
 // cleaners reads tmpfiles.d below root: of files with one name that of the first
-// directory counts. spared are paths that it leaves alone, with all that is below them.
-func cleaners(root string) (all []cleaner, spared []string) {
+// directory counts. spared is what it leaves alone.
+func cleaners(root string) (all []cleaner, spared []spare) {
 	files := map[string]string{}
 	for _, dir := range []string{"/etc/tmpfiles.d", "/run/tmpfiles.d", "/usr/local/lib/tmpfiles.d", "/usr/lib/tmpfiles.d"} {
 		found, _ := filepath.Glob(root + dir + "/*.conf") // the pattern is one
@@ -29,42 +46,43 @@ func cleaners(root string) (all []cleaner, spared []string) {
 			}
 		}
 	}
-	for _, path := range files {
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		path := files[name]
 		data, err := readFile(path, maxConf)
 		if err != nil {
 			continue
 		}
 		for line := range bytes.Lines(data) {
-			c, spares, ok := parseCleaner(string(line))
+			c, x, ok := parseCleaner(string(line))
 			c.file = strings.TrimPrefix(path, root)
 			switch {
 			case !ok:
-			case spares:
-				spared = append(spared, c.path)
+			case x.pattern != "":
+				spared = append(spared, x)
 			default:
 				all = append(all, c)
 			}
 		}
 	}
-	slices.SortFunc(all, func(a, b cleaner) int { return len(b.path) - len(a.path) }) // the nearest counts
+	slices.SortStableFunc(all, func(a, b cleaner) int { return len(b.path) - len(a.path) }) // the nearest counts
 	return all, spared
 }
 
 // parseCleaner reads a line of tmpfiles.d: type, path, mode, user, group, age, argument.
-func parseCleaner(line string) (c cleaner, spares, ok bool) {
+func parseCleaner(line string) (c cleaner, x spare, ok bool) {
 	f := strings.Fields(line)
 	if len(f) < 2 || !filepath.IsAbs(f[1]) {
-		return cleaner{}, false, false
+		return cleaner{}, spare{}, false
 	}
-	c.path = filepath.Clean(f[1])
+	path := filepath.Clean(f[1])
 	if f[0][0] == 'x' || f[0][0] == 'X' {
-		return c, true, true
+		return cleaner{}, spare{path, f[0][0] == 'x'}, true
 	}
 	if !strings.ContainsRune("dDevqQ", rune(f[0][0])) || len(f) < 6 {
-		return cleaner{}, false, false
+		return cleaner{}, spare{}, false
 	}
-	c.age = f[5]
-	return c, false, strings.ContainsAny(c.age, "0123456789")
+	c.path, c.age = path, f[5]
+	return c, spare{}, strings.ContainsAny(c.age, "0123456789")
 }
 
 // emptied says who removes a live socket from where it is, or nothing. systemd-tmpfiles
@@ -82,10 +100,8 @@ func (l *looker) emptied(path Path, p process) string {
 		return ""
 	}
 	l.readCleaners.Do(func() { l.cleaners, l.spared = cleaners("") })
-	for _, x := range l.spared {
-		if match, _ := filepath.Match(x, string(path)); match || under(string(path), x) {
-			return ""
-		}
+	if slices.ContainsFunc(l.spared, func(x spare) bool { return x.spares(string(path)) }) {
+		return ""
 	}
 	for _, c := range l.cleaners {
 		if under(string(path), c.path) {

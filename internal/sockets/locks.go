@@ -211,7 +211,7 @@ func judgeLocks(s Scan, name string) []Finding {
 	}
 	// It asks nothing of servers: they are told of by what it asks of the file.
 	file := func(id string) string {
-		return "what " + id + " of the " + b.Title + ", withdrawn in " + b.Withdrawn + ", wants of " + conf + " is not so in "
+		return "what " + id + " of the " + b.Title + ", withdrawn in " + b.Withdrawn + ", wanted of " + conf + " is not so in "
 	}
 	for _, srv := range s.Servers {
 		a, at := srv.Asked, askable(srv)

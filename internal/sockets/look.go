@@ -74,7 +74,7 @@ type looker struct {
 	// cleaners and spared are those of this host, read when they are asked for.
 	readCleaners sync.Once
 	cleaners     []cleaner
-	spared       []string
+	spared       []spare
 }
 
 // refuseSetuid refuses to work with rights that whoever started this program does not
