@@ -196,7 +196,7 @@ not for the caller to see does not count as that.`,
 	f.add(cmd)
 	f.addTime(cmd)
 	cmd.Flags().StringVar(&failOn, "fail-on", "warning", "from which `severity` on the exit code is 1: info, warning or serious")
-	cmd.Flags().BoolVar(&f.ask, "ask", false, "ask servers for what they say of themselves")
+	cmd.Flags().BoolVar(&f.ask, "ask", false, "ask servers for what they say of themselves, for as long again at most")
 	cmd.Flags().StringVar(&f.limits.Locks, "locks", "", "compare session locks with this `benchmark`, withdrawn by now: rhel-8 or rhel-9")
 	_ = cmd.RegisterFlagCompletionFunc("locks", cobra.FixedCompletions([]string{"rhel-8", "rhel-9"}, cobra.ShellCompDirectiveNoFileComp))
 	cmd.Flags().StringVar(&format, "format", "table", "table, json, sarif, junit or prometheus")
@@ -397,7 +397,14 @@ func mendPlanned(cmd *cobra.Command, asJSON, yes bool, steps []sockets.Step, lef
 	if yes {
 		return mendAll(cmd, asJSON, steps, state)
 	}
-	steps, err := agreed(cmd, steps)
+	// Whether it can be written down is told before anybody has answered anything.
+	j, err := openJournal(state)
+	if err == nil {
+		err = j.Close()
+	}
+	if err == nil {
+		steps, err = agreed(cmd, steps)
+	}
 	if err != nil {
 		return err
 	}

@@ -44,6 +44,7 @@ With --json each change is one line.`,
 			if err := f.check(); err != nil {
 				return err
 			}
+			f.limits.Locks, f.opt.Locks = "", false // a benchmark is for who scans: nothing of it happens
 			var j *journal
 			if len(auto) > 0 {
 				var err error

@@ -429,7 +429,7 @@ func (s *interview) askPrograms() error {
 		}
 		for line := range strings.Lines(text) {
 			name, value, _ := strings.Cut(strings.TrimSpace(line), " ")
-			if strings.Contains(value, "#(") || kind == "hook " && runsProgram(value) {
+			if hasJob(value) || kind == "hook " && runsProgram(value) {
 				add(&s.out.Programs, kind+name)
 			}
 		}
@@ -437,27 +437,42 @@ func (s *interview) askPrograms() error {
 	return nil
 }
 
+// hasJob reports whether a format has a command for a shell in it. Two # are one that is
+// shown.
+func hasJob(format string) bool {
+	return strings.Contains(strings.ReplaceAll(format, "##", ""), "#(")
+}
+
 // runsProgram reports whether commands, as tmux writes them, run a program outside of
 // panes.
 func runsProgram(commands string) bool {
 	words := strings.FieldsFunc(commands, func(r rune) bool { return strings.ContainsRune(" \t;{}\"'", r) })
 	for i, w := range words {
-		next := ""
-		if i+1 < len(words) {
-			next = words[i+1]
-		}
-		flags := strings.HasPrefix(next, "-")
 		switch w {
 		case "run-shell":
-			if !flags || !strings.Contains(next, "C") {
+			if !hasFlag(words[i+1:], "C", "dct") {
 				return true
 			}
 		case "if-shell":
-			if !flags || !strings.Contains(next, "F") {
+			if !hasFlag(words[i+1:], "F", "t") {
 				return true
 			}
 		case "pipe-pane":
 			return true
+		}
+	}
+	return false
+}
+
+// hasFlag looks for a flag of a command before its arguments; each of values has a word
+// of its own.
+func hasFlag(words []string, flag, values string) bool {
+	for i := 0; i < len(words) && strings.HasPrefix(words[i], "-"); i++ {
+		if strings.Contains(words[i], flag) {
+			return true
+		}
+		if last := words[i][len(words[i])-1:]; strings.Contains(values, last) {
+			i++
 		}
 	}
 	return false

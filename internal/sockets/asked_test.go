@@ -179,6 +179,8 @@ func TestRunsProgram(t *testing.T) {
 		"run-shell \"make\"":                             true,
 		"run-shell -b make":                              true,
 		"run-shell -C \"display hello\"":                 false,
+		"run-shell -t %1 -C \"display hello\"":           false,
+		"run-shell -d 5 make -C /x":                      true,
 		"if-shell \"test -e /x\" { display-message x }":  true,
 		"if-shell -F \"#{x}\" { run-shell y }":           true,
 		"if-shell -F \"#{x}\" { display-message y }":     false,
@@ -191,6 +193,14 @@ func TestRunsProgram(t *testing.T) {
 	} {
 		if got := runsProgram(commands); got != want {
 			t.Errorf("%s: %t", commands, got)
+		}
+	}
+}
+
+func TestHasJob(t *testing.T) {
+	for format, want := range map[string]bool{"#(date)": true, "x #{y} #(z)": true, "##(date)": false, "###(date)": true, "#{x}(y)": false, "": false} {
+		if got := hasJob(format); got != want {
+			t.Errorf("%s: %t", format, got)
 		}
 	}
 }
