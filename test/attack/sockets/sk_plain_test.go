@@ -5,6 +5,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -17,10 +19,11 @@ import (
 func TestSKPlainUse(t *testing.T) {
 	z := newCage(t)
 	alice := tmuxtest.As(t, owner)
+	dir := fmt.Sprintf("%s/tmux-%d", z.base, alice.UID)
 	start := func(program string, args ...string) {
 		t.Helper()
 		cmd := alice.Command(program, args...)
-		cmd.Env = append(cmd.Env, "TMUX_TMPDIR="+z.base, "SCREENDIR="+alice.Home+"/.screen")
+		cmd.Env = append(cmd.Env, "TMUX_TMPDIR="+z.base, "SCREENDIR="+dir)
 		_, err := tmuxtest.Output(cmd)
 		z.must(err)
 	}
@@ -32,7 +35,7 @@ func TestSKPlainUse(t *testing.T) {
 			}
 		}
 	}
-	dir := z.dir(owner, 0o700)
+	z.dir(owner, 0o700)
 	quiet("before anything runs")
 	first := z.server(owner, dir+"/default", 0)
 	z.server(owner, dir+"/work", 0)
@@ -61,22 +64,33 @@ func TestSKPlainUse(t *testing.T) {
 		if _, err := exec.LookPath("screen"); err != nil {
 			tmuxtest.Skip(t, "needs screen")
 		}
-		start("mkdir", "-m", "700", alice.Home+"/.screen")
-		quit := func() (string, error) {
+		// Its socket is beside those of tmux, so that it is looked at.
+		t.Cleanup(func() { // it may have ended
 			cmd := alice.Command("screen", "-S", "kept", "-X", "quit")
-			cmd.Env = append(cmd.Env, "SCREENDIR="+alice.Home+"/.screen")
-			return tmuxtest.Output(cmd)
-		}
-		t.Cleanup(func() { _, _ = quit() }) // it may have ended
+			cmd.Env = append(cmd.Env, "SCREENDIR="+dir)
+			_, _ = tmuxtest.Output(cmd)
+		})
 		start("screen", "-dmS", "kept", "cat")
 		var found []string
 		tmuxtest.Eventually(t, func() bool {
-			found, _ = filepath.Glob(alice.Home + "/.screen/*.kept") // the pattern is one
-			return len(found) == 1
-		}, "screen has its socket")
+			found, _ = filepath.Glob(dir + "/*.kept") // the pattern is one
+			return len(found) == 1 && connects(found[0])
+		}, "screen listens")
+		if l := z.scan(root); l.life(found[0]) != "live" {
+			t.Errorf("of screen's socket it says %q", l.life(found[0]))
+		}
 		quiet("screen")
-		if r := z.fix(root); r.Code != 0 || statOf(found[0]) == [3]uint64{} {
+		at := statOf(found[0])
+		if r := z.fix(root); r.Code != 0 || statOf(found[0]) != at || !connects(found[0]) {
 			t.Errorf("fix beside screen: %+v", r)
+		}
+		pid, _, _ := strings.Cut(filepath.Base(found[0]), ".")
+		n, err := strconv.Atoi(pid)
+		z.must(err)
+		z.must(unix.Kill(n, unix.SIGKILL))
+		tmuxtest.Eventually(t, func() bool { return z.scan(root).found(found[0]) == "S001" }, "control run: a crash of screen's is told of")
+		if r := z.fix(root); r.Code != 0 {
+			t.Errorf("fix: %+v", r)
 		}
 	})
 	t.Run("tmate", func(t *testing.T) {
