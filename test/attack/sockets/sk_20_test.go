@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"slices"
@@ -141,7 +142,8 @@ func setAll(set *server, base string) (of, want string) {
 // what her server asks for in turn: a file, a program, the environment. Whoever asks is
 // herself by then, gives her no file and runs nothing. Another server of hers never
 // answers: what alice's says is told all the same, in time. The control run is alice's
-// server, of which all is told that is set there, and that goes on as it was.
+// server, of which all is told that is set there, and that goes on as it was, and somebody
+// who asks hers as root and opens what it wants.
 func TestSK20Asking(t *testing.T) {
 	z := newCage(t)
 	dir, hers := z.dir(owner, 0o700), z.dir(stranger, 0o700)
@@ -150,6 +152,12 @@ func TestSK20Asking(t *testing.T) {
 	z.hostileServer(stranger, hers+"/asks", false)
 	z.hostileServer(stranger, hers+"/silent", true)
 	host.Build(t, "")
+	heard := func() string {
+		data, err := os.ReadFile(hers + "/asks.heard")
+		z.must(err)
+		return string(data)
+	}
+	refused := fmt.Sprintf("uid %d\nenvironment of 0\nfile: refused 9\n", tmuxtest.As(t, stranger).UID)
 	var r host.Result
 	var l looked
 	tmuxtest.Eventually(t, func() bool { // on a busy machine two seconds may be too short for alice's
@@ -160,8 +168,8 @@ func TestSK20Asking(t *testing.T) {
 		if err := json.Unmarshal([]byte(r.Out), &l); err != nil {
 			t.Fatalf("exit %d, %v\n%s%s", r.Code, err, r.Out, r.Err)
 		}
-		return l.asked(set.path) != nil && l.asked(plain.path) != nil
-	}, "alice's servers answer")
+		return l.asked(set.path) != nil && l.asked(plain.path) != nil && strings.Contains(heard(), refused)
+	}, "alice's servers answer, and hers is refused a file")
 	version, _, _ := unix.Syscall(unix.SYS_LANDLOCK_CREATE_RULESET, 0, 0, unix.LANDLOCK_CREATE_RULESET_VERSION)
 	if has := int(version) > 0; l.asked(set.path).Confined != has {
 		t.Errorf("the kernel has Landlock: %t; who asks is confined: %t", has, !has)
@@ -180,11 +188,8 @@ func TestSK20Asking(t *testing.T) {
 			t.Errorf("asking has run what makes %s", f)
 		}
 	}
-	heard, err := os.ReadFile(hers + "/asks.heard")
-	z.must(err)
-	uid := fmt.Sprintf("uid %d\n", tmuxtest.As(t, stranger).UID)
-	if text := string(heard); !strings.Contains(text, uid+"environment of 0\nfile: refused 9\n") || strings.Contains(text, "uid 0\n") {
-		t.Errorf("her server hears %q", text)
+	if strings.Contains(heard(), "uid 0\n") {
+		t.Errorf("her server hears %q", heard())
 	}
 	if _, err := os.Lstat(hers + "/asks.ran"); err == nil {
 		t.Error("her program was run")
@@ -204,6 +209,24 @@ func TestSK20Asking(t *testing.T) {
 		mine := z.scanAsking(owner)
 		return len(mine.Findings) > 0 && !slices.ContainsFunc(mine.Scan.Skipped, func(k sockets.Skipped) bool { return !k.Denied })
 	}, "alice asks her own servers")
+	askCarelessly(t, hers+"/asks")
+	tmuxtest.Eventually(t, func() bool { return strings.Contains(heard(), "uid 0\nenvironment of 1\nfile: *wire.") }, "control run: her server has what she wants")
+}
+
+// askCarelessly asks a server as root, with an environment, and opens what it wants.
+func askCarelessly(t *testing.T, path string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), host.Patience)
+	defer cancel()
+	c, err := wire.Dial(ctx, path, wire.Unknown)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	files := wire.StdFiles(nil, io.Discard, io.Discard)
+	files.OpenRead = func(*wire.ReadOpen) (io.ReadCloser, error) { return io.NopCloser(strings.NewReader("a secret")), nil }
+	hello := &wire.Hello{Flags: wire.FlagUTF8, PID: int32(os.Getpid()), Cwd: "/", Env: []string{"TOKEN=x"}, Argv: []string{"list-sessions"}}
+	_, _ = c.Run(ctx, hello, files) // it ends as her server likes
 }
 
 // asked is what the server at a path says of itself, or nil.
