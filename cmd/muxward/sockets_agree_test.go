@@ -58,12 +58,9 @@ func TestChoose(t *testing.T) {
 // said yes to before.
 func TestChooseEnded(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
-	in, type_ := io.Pipe()
-	defer type_.Close()
-	out := &cancelsAt{text: "(2/2)", cancel: cancel}
-	go func() { _, _ = io.WriteString(type_, "y\n") }() // the second is never answered
+	in := &endsAt{answers: []string{"y\n"}, cancel: cancel, end: t.Context()}
 	forget := func() error { return nil }
-	if yes, err := choose(ctx, in, out, forget, []sockets.Step{{}, {}}); len(yes) > 0 || !errors.Is(err, errNothingDone) {
+	if yes, err := choose(ctx, in, io.Discard, forget, []sockets.Step{{}, {}}); len(yes) > 0 || !errors.Is(err, errNothingDone) {
 		t.Errorf("%d, %v", len(yes), err)
 	}
 }
@@ -76,15 +73,20 @@ func TestChooseCannotForget(t *testing.T) {
 	}
 }
 
-// cancelsAt ends a context when it is told a text.
-type cancelsAt struct {
-	text   string
-	cancel func()
+// endsAt is somebody who answers, and then ends the program while it waits.
+type endsAt struct {
+	answers []string
+	cancel  func()
+	end     context.Context
 }
 
-func (c *cancelsAt) Write(p []byte) (int, error) {
-	if strings.Contains(string(p), c.text) {
-		c.cancel()
+func (e *endsAt) Read(p []byte) (int, error) {
+	if len(e.answers) == 0 {
+		e.cancel()
+		<-e.end.Done()
+		return 0, io.EOF
 	}
-	return len(p), nil
+	n := copy(p, e.answers[0])
+	e.answers = e.answers[1:]
+	return n, nil
 }
