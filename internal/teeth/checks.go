@@ -20,6 +20,7 @@ const (
 	Guest        Check = "guest"
 	Hand         Check = "hand"
 	Home         Check = "home"
+	Lease        Check = "lease"
 	Lines        Check = "lines"
 	Looked       Check = "looked"
 	Mine         Check = "mine"
@@ -55,7 +56,7 @@ const (
 func Checks() []Check {
 	return []Check{
 		Budget, Certificates, Chain, Clock, Control, Decide, Door, Drawn, Filter, Flood, Given,
-		Guest, Hand, Home, Lines, Looked, Mine, Moved, Names, Offered, Once, OnceAnswered,
+		Guest, Hand, Home, Lease, Lines, Looked, Mine, Moved, Names, Offered, Once, OnceAnswered,
 		OnceTicket, Parts, Paste, Place, Pressed, Queue, Relay, Replies, Resize, Revoke, Same,
 		Seen, Selected, Self, Size, SSH, Ticket, TOTP, Unsized, View, Visible,
 	}
