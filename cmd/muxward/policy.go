@@ -313,6 +313,9 @@ func printExplanation(p paint, e policy.Explanation) error {
 	}
 	p.printf("%s: %s %s %s\n", head, e.Who, e.Verb, e.On)
 	p.printf("  rule    %s\n  why     %s\n", e.Rule, e.Reason)
+	if e.Requires != "" {
+		p.printf("  requires  %s: somebody else, who holds approve there, looks on\n", e.Requires)
+	}
 	if e.Record != "" {
 		p.printf("  record  %s\n", e.Record)
 	}

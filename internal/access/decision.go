@@ -49,6 +49,9 @@ const (
 	MustRecord Obligations = 1 << iota
 	// LogContent writes what was typed, not only how much.
 	LogContent
+	// Watched needs somebody else to look on, who holds approve there, for whatever
+	// is done.
+	Watched
 )
 
 // Has reports whether all of p are among o.

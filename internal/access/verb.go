@@ -81,6 +81,9 @@ const Governing = VerbSet(1<<Share | 1<<Kick | 1<<Lock | 1<<Approve | 1<<Record 
 // TmuxVerbs are all the others: what tmux commands need.
 const TmuxVerbs = AllVerbs &^ Governing
 
+// Acting are the verbs by which something is done, and not only looked at.
+const Acting = TmuxVerbs &^ VerbSet(1<<View|1<<Scroll)
+
 // SetOf makes a set of the given verbs.
 func SetOf(verbs ...Verb) VerbSet {
 	var s VerbSet

@@ -177,7 +177,7 @@ func (cr *cedarReader) annotations(ru *rule, fail func(hint, format string, args
 	if ru.forbid {
 		ru.id = "forbid"
 	}
-	known := []string{"id", "reason", "must_record", "log_content"}
+	known := []string{"id", "reason", "must_record", "log_content", "requires"}
 	notes := ru.policy.Annotations()
 	for _, key := range slices.Sorted(maps.Keys(notes)) {
 		value := string(notes[key])
@@ -208,6 +208,15 @@ func (cr *cedarReader) annotations(ru *rule, fail func(hint, format string, args
 				ru.duties |= access.MustRecord
 			default:
 				ru.duties |= access.LogContent
+			}
+		case "requires":
+			switch {
+			case ru.forbid:
+				fail("put it on the permit", "@%s means nothing on a forbid", key)
+			case value != requiresWatcher:
+				fail(`write @requires("watcher")`, "@%s has the value %q", key, clip(value))
+			default:
+				ru.duties |= access.Watched
 			}
 		default:
 			fail(didYouMean(string(key), known), "unknown annotation @%s", clip(string(key)))

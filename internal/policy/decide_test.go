@@ -257,10 +257,13 @@ func TestExpiryAndDuties(t *testing.T) {
   - {who: bob, role: viewer, on: alice/work, reason: gone, until: 2026-11-23T12:00:00Z}
   - {who: bob, verbs: copy, on: alice/work, reason: c, record: content}
   - {who: alice, verbs: type, on: alice/work, reason: even she, record: must}
+  - {who: bob, verbs: copy, on: "alice/work:1", reason: four eyes, requires: watcher}
 `,
 		"r.cedar": `@log_content("true")
 permit (principal == Person::"bob", action == Action::"type", resource) when { context.now < datetime("2026-11-23T12:00:05Z") };
 forbid (principal, action == Action::"layout", resource) unless { context.granted || context.own };
+@requires("watcher")
+permit (principal, action == Action::"close-pane", resource in Session::"alice/work") when { context.own };
 `,
 	})
 	at := func(clock string) time.Time {
@@ -280,7 +283,10 @@ forbid (principal, action == Action::"layout", resource) unless { context.grante
 		{"bob view alice/work:1", "11:59:59", "12:00:00", true, access.MustRecord},
 		{"bob view alice/x:1", "12:00:00", "13:00:00", true, 0},
 		{"bob view alice/x:1", "13:00:00", "", false, 0},
-		{"bob copy alice/work:1", "12:00:00", "", true, access.MustRecord | access.LogContent},
+		{"bob copy alice/work:1", "12:00:00", "", true, access.MustRecord | access.LogContent | access.Watched},
+		{"bob copy alice/work:2", "12:00:00", "", true, access.MustRecord | access.LogContent},
+		{"alice close-pane alice/work:1", "12:00:00", "", true, access.Watched},
+		{"bob close-pane alice/work:1", "12:00:00", "", false, 0},
 		{"bob type alice/work:1", "12:00:00", "12:00:01", true, access.LogContent},
 		{"bob type alice/work:1", "12:00:05", "12:00:06", false, 0},
 		{"alice type alice/work:1", "12:00:00", "", true, access.MustRecord},

@@ -14,15 +14,17 @@ import (
 
 // Explanation is a decision with everything that was weighed for it.
 type Explanation struct {
-	Who     string     `json:"who"`
-	Verb    string     `json:"verb"`
-	On      string     `json:"on"`
-	At      time.Time  `json:"at"`
-	Allow   bool       `json:"allow"`
-	Rule    string     `json:"rule"`
-	Reason  string     `json:"reason"`
-	Record  string     `json:"record,omitempty"`
-	Expires *time.Time `json:"expires,omitempty"`
+	Who    string    `json:"who"`
+	Verb   string    `json:"verb"`
+	On     string    `json:"on"`
+	At     time.Time `json:"at"`
+	Allow  bool      `json:"allow"`
+	Rule   string    `json:"rule"`
+	Reason string    `json:"reason"`
+	Record string    `json:"record,omitempty"`
+	// Requires is what there has to be for it to be done, beside the permission.
+	Requires string     `json:"requires,omitempty"`
+	Expires  *time.Time `json:"expires,omitempty"`
 	// Groups are those the person is in.
 	Groups []string `json:"groups,omitempty"`
 	// Verbs are all that the person holds there.
@@ -53,6 +55,9 @@ func (s *Set) Explain(q access.Question) Explanation {
 		Who: q.Who.Person, Verb: q.Verb.String(), On: name(q.Object), At: q.At,
 		Allow: d.Allow, Rule: d.Rule, Reason: d.Reason, Record: recordWord(d.Obligations),
 		Groups: s.people.groupsOf(q.Who.Person),
+	}
+	if d.Obligations.Has(access.Watched) && access.Acting.Has(q.Verb) {
+		e.Requires = requiresWatcher
 	}
 	if !d.Expires.IsZero() {
 		e.Expires = &d.Expires

@@ -108,7 +108,7 @@ func (d *doc) parseGrants(top map[string]*yaml.Node, ps *people, room int) []gra
 }
 
 func parseGrant(d *doc, n *yaml.Node, ps *people) (grant, bool) {
-	known := []string{"who", "role", "verbs", "on", "when", "until", "reason", "by", "record", "id"}
+	known := []string{"who", "role", "verbs", "on", "when", "until", "reason", "by", "record", "requires", "id"}
 	m := d.mapping(n, "a grant", known)
 	if m == nil {
 		return grant{}, false
@@ -144,6 +144,9 @@ func parseGrant(d *doc, n *yaml.Node, ps *people) (grant, bool) {
 	}
 	if m["record"] != nil {
 		ok = d.duty(m["record"], &g) && ok
+	}
+	if m["requires"] != nil {
+		ok = d.requires(m["requires"], &g) && ok
 	}
 	if m["id"] != nil {
 		if g.id, _ = d.text(m["id"], "the id"); !idForm.MatchString(g.id) {
@@ -283,14 +286,29 @@ func (d *doc) duty(n *yaml.Node, g *grant) bool {
 	}
 	switch word {
 	case "must":
-		g.duties = access.MustRecord
+		g.duties |= access.MustRecord
 	case "content":
-		g.duties = access.MustRecord | access.LogContent
+		g.duties |= access.MustRecord | access.LogContent
 	default:
 		d.fail(n, "must: keys wait until they are on disk; content: what was typed is written too", "record is must or content, not %q", clip(word))
 		return false
 	}
 	return true
+}
+
+// requiresWatcher is the one thing that a grant, or a permit, may require.
+const requiresWatcher = "watcher"
+
+// requires reads the requires key: what there has to be while somebody does what the
+// grant permits.
+func (d *doc) requires(n *yaml.Node, g *grant) bool {
+	word, ok := d.text(n, "requires")
+	if ok && word != requiresWatcher {
+		d.fail(n, "watcher: somebody else who holds approve there has to look on", "requires is watcher, not %q", clip(word))
+		return false
+	}
+	g.duties |= access.Watched
+	return ok
 }
 
 func roleWords() []string {
