@@ -22,6 +22,8 @@ type Place struct {
 	// window and pane, so that tmux fails it where the pane does not lie there: only
 	// what a target cannot say is tested beside that.
 	Named bool
+	// Watched are clients of which one at least has to show the pane; none: nobody has to.
+	Watched []string
 	// Mouse means that it rests on the program in the pane having asked for the
 	// mouse, in this form.
 	Mouse MouseForm
@@ -128,6 +130,11 @@ func guarded(at Place, commands, refused [][]string, refusal, more string, opts 
 		tests = append(tests, "#{!=:#{window_panes},1}")
 	}
 	tests = append(tests, at.Mouse.tests()...)
+	watched, err := showing(at.Watched)
+	if err != nil {
+		return nil, err
+	}
+	tests = append(tests, watched)
 	words := []string{branch, "-F", "-t", at.Pane.String(), all(heeded(tests)), do, refuse}
 	if !at.HasSession || !at.HasWindow || at.Named {
 		return words, nil
@@ -141,6 +148,38 @@ func guarded(at Place, commands, refused [][]string, refusal, more string, opts 
 	target := at.Session.String() + ":" + at.Window.String()
 	linked := all(heeded([]string{are([]value{{"session_id", at.Session.String()}, {"window_id", at.Window.String()}})}))
 	return []string{branch, "-F", "-t", target, linked, inner, refuse}, nil
+}
+
+// showing is a format that is 1 if one of the clients shows the pane: its session is at
+// the pane's window, and the window is not zoomed on another pane. It is "" for none.
+func showing(clients []string) (string, error) {
+	if len(clients) == 0 {
+		return "", nil
+	}
+	either := ""
+	for _, name := range clients {
+		if !isPath(name) {
+			return "", fmt.Errorf("the client %.40q has no name that can be asked for", name)
+		}
+		one := "#{m:*#," + name + "#,*,#,#{window_active_clients_list}#,}"
+		if either == "" {
+			either = one
+		} else {
+			either = "#{||:" + either + "," + one + "}"
+		}
+	}
+	return "#{&&:#{?window_zoomed_flag,#{pane_active},1}," + either + "}", nil
+}
+
+// isPath reports whether a name is one of a terminal, and means itself in a format and
+// in a pattern.
+func isPath(s string) bool {
+	for i := range len(s) {
+		if !alnum(s[i]) && s[i] != '/' && s[i] != '-' && s[i] != '_' {
+			return false
+		}
+	}
+	return strings.HasPrefix(s, "/")
 }
 
 // allName checks the promise of [Place.Named].
