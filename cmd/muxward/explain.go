@@ -245,6 +245,12 @@ func needRow(n gateway.NeedShown) []string {
 	if n.Expires != nil {
 		until = n.Expires.Format(time.RFC3339)
 	}
+	switch {
+	case n.Requires != "" && len(n.Watchers) > 0:
+		n.Reason += "; requires a watcher: " + strings.Join(n.Watchers, ", ")
+	case n.Requires != "" && n.Allowed:
+		n.Reason += "; requires a watcher"
+	}
 	row := []string{n.Verb, n.Object, n.ID, decision, n.Rule, n.Reason, until}
 	for i := range row {
 		if row[i] == "" {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -22,7 +23,8 @@ func newWhoCmd() *cobra.Command {
 		Short: "list who is attached to what you may see",
 		Long: `List who is attached to what you may see: at which door, since when, and whether
 they have typed lately, in steps of ten seconds. From which network address they come,
-and what they may do there, is told of yourself and of those whom you may kick.
+and what they may do there, is told of yourself and of those whom you may kick. Who
+types only while somebody watches is told with those who do.
 
 With --watch it goes on until Ctrl-C: on a terminal the list is drawn anew when it
 changes, elsewhere it is printed again behind a line with the time. With --json as well
@@ -51,9 +53,9 @@ each list is one line.`,
 }
 
 func whoRows(people []gateway.Attached) [][]string {
-	rows := [][]string{{"PERSON", "SESSION", "INPUT", "DOOR", "TERMINAL", "SINCE", "KEYS", "FROM", "VERBS"}}
+	rows := [][]string{{"PERSON", "SESSION", "INPUT", "DOOR", "TERMINAL", "SINCE", "KEYS", "FROM", "VERBS", "WATCHED BY"}}
 	for _, a := range people {
-		keys, from, verbs := "idle", "-", "-"
+		keys, from, verbs, eyes := "idle", "-", "-", "-"
 		if a.Typing {
 			keys = "typing"
 		}
@@ -63,8 +65,11 @@ func whoRows(people []gateway.Attached) [][]string {
 		if len(a.Verbs) > 0 {
 			verbs = strings.Join(a.Verbs, ",")
 		}
+		if a.Bound {
+			eyes = cmp.Or(strings.Join(a.Watchers, ","), "nobody")
+		}
 		rows = append(rows, []string{
-			a.Person, a.Owner + "/" + a.Name, a.Mode, a.Door, a.TTY, a.Since.Format(time.DateTime), keys, from, verbs,
+			a.Person, a.Owner + "/" + a.Name, a.Mode, a.Door, a.TTY, a.Since.Format(time.DateTime), keys, from, verbs, eyes,
 		})
 	}
 	return rows

@@ -30,6 +30,7 @@ func (a *Attachment) Cover(picture []byte, of Size, begin bool) bool {
 		return false
 	}
 	o.cover = picture
+	o.veil()
 	if err := o.paint(); err != nil {
 		a.end(err)
 		return false

@@ -43,6 +43,11 @@ type output struct {
 	pictured bool   // some of a picture may be where Terminal.Drop finds it
 	stats    Stats
 
+	// since is when draining began, in Unix nanoseconds, and writing when a write did
+	// that is under way; 0 for neither. veiled: cover or away is set. See Shown.
+	since, writing atomic.Int64
+	veiled         atomic.Bool
+
 	latest    marksPair     // of the filter, under mu: what tmux believes
 	now, ever atomic.Uint32 // screen.Marks of what the terminal may have
 	marked    marksPair     // what the terminal was told; the pump's
@@ -245,7 +250,9 @@ func (o *output) caughtUp() {
 
 // write is one try; o.mu is held.
 func (o *output) write(p []byte) (int, error) {
+	o.writing.Store(time.Now().UnixNano())
 	n, err := o.a.term.TryWrite(p)
+	o.writing.Store(0)
 	o.stats.Shown += uint64(n)
 	switch {
 	case errors.Is(err, ErrAway):
@@ -261,6 +268,7 @@ func (o *output) write(p []byte) (int, error) {
 func (o *output) lag(more int) {
 	o.stats.Lost += uint64(len(o.queue) + more)
 	o.queue, o.cover, o.repaint = nil, nil, false
+	o.veil()
 	o.a.note.anew()
 	if !o.lagging {
 		o.lagging = true
@@ -271,7 +279,7 @@ func (o *output) lag(more int) {
 // startDrain has a goroutine work on what is left; o.mu is held.
 func (o *output) startDrain() {
 	if !o.draining {
-		o.draining = true
+		o.drains(true)
 		o.a.spawn(o.drain)
 	}
 }
@@ -288,10 +296,11 @@ func (o *output) drain() {
 		o.mu.Lock()
 		if errors.Is(err, ErrFrozen) {
 			o.lag(0)
-			o.draining, err = false, nil
+			o.drains(false)
+			err = nil
 		}
 		if err != nil {
-			o.draining = false
+			o.drains(false)
 		}
 		if !o.draining {
 			select {
@@ -321,7 +330,8 @@ func (o *output) drainOnce() error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.a.closed.Load() || o.away {
-		o.queue, o.draining = nil, false
+		o.queue = nil
+		o.drains(false)
 		return nil
 	}
 	if len(o.queue) > 0 {
@@ -338,7 +348,7 @@ func (o *output) drainOnce() error {
 		return o.paint()
 	}
 	if !o.lagging {
-		o.draining = false
+		o.drains(false)
 		o.caughtUp()
 		return nil
 	}
@@ -351,6 +361,7 @@ func (o *output) drainOnce() error {
 func (o *output) suspend() {
 	o.away = true
 	o.queue, o.cover, o.repaint = nil, nil, false
+	o.veil()
 }
 
 // resume brings the terminal to a known state, followed by a redraw; o.mu is

@@ -234,7 +234,9 @@ func (s *seat) begin(ctx context.Context) error {
 		s.live.Release()
 		return err
 	}
+	s.live.Opens(s.sees)
 	s.run()
+	s.wg.Go(func() { s.protected(func() { s.looksOn(s.ctx, true) }) })
 	s.arm()
 	return nil
 }

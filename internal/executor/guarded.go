@@ -61,6 +61,9 @@ func (e *Executor) runGuarded(ctx context.Context, p *gateway.Permit, server Ser
 	}
 	place := tmux.Place{Pane: f.Pane.ID, Window: f.Window.ID, HasWindow: true, Session: f.Session.ID, HasSession: true}
 	place.Living = plan.Invocation.Row.Name == "paste-buffer"
+	if place.Watched, err = watchedAt(p, f.Pane.ID); err != nil {
+		return gateway.Result{}, err
+	}
 	wrap, why := tmux.Guarded, untyped
 	if takesAway(plan.Invocation) {
 		place.Others = plan.Source == nil || plan.Source.Window.ID != plan.Found.Window.ID

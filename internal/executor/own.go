@@ -412,6 +412,7 @@ func (o *own) reconsider(ctx context.Context, why string) error {
 		return s.close(ctx, d, why)
 	}
 	s.tellLocked()
+	s.tellWatched()
 	o.wake()
 	return s.unstick(ctx)
 }

@@ -68,8 +68,13 @@ type seat struct {
 	// locked is what was said last of a lockdown.
 	locked atomic.Pointer[string]
 	bell   bell // for requests that wait for this person
-	wg     sync.WaitGroup
-	heard  chan struct{} // closed when tmux has said all it says
+	// blind is set once they look on no more; watched is what they typed in last that
+	// somebody has to watch, the input pump's; paused is set while nobody does.
+	blind   atomic.Bool
+	watched underWatch
+	paused  atomic.Bool
+	wg      sync.WaitGroup
+	heard   chan struct{} // closed when tmux has said all it says
 
 	// Under mu of the parting:
 	last   []wire.Message // what the client hears at the end
@@ -353,6 +358,7 @@ func (s *seat) suspend() {
 		s.leave(err)
 		return
 	}
+	s.looksOn(s.ctx, false)
 	if s.live.Who().OnlyStreams() { // there is no shell to go to, and nobody to go on
 		s.wake()
 		return
@@ -367,6 +373,7 @@ func (s *seat) wake() {
 		return
 	}
 	_ = s.conn.WriteMsg(s.ctx, &wire.Wakeup{})
+	s.looksOn(s.ctx, true)
 }
 
 // redraw has tmux look at the display's size and draw everything anew.
@@ -391,6 +398,7 @@ func (s *seat) say(silent bool, msgs ...wire.Message) {
 func (s *seat) finish(err error) {
 	failpoint.At("seat-finish")
 	s.cancel(err)
+	_ = s.lookAway(context.Background()) // what cannot be confirmed is refused all the same
 	s.mu.Lock()
 	if s.alarm != nil {
 		s.alarm.Stop()
@@ -539,6 +547,7 @@ func (s *seat) reconsider(ctx context.Context, why string) error {
 		}
 		sized := s.sizing(ctx, full)
 		s.tellLocked()
+		s.tellWatched()
 		if full == s.full.Load() {
 			return errors.Join(sized, s.unstick(ctx))
 		}
@@ -569,7 +578,7 @@ func (s *seat) close(ctx context.Context, view access.Decision, why string) erro
 	if direct {
 		confirmed = s.settle(ctx)
 	}
-	return errors.Join(ended, stopped, confirmed)
+	return errors.Join(ended, stopped, confirmed, s.lookAway(ctx))
 }
 
 // unstick makes sure that what was typed under a right that was lost is not

@@ -182,6 +182,15 @@ func (s *seat) prepare(ctx context.Context, e attach.Event) error {
 		return errors.New("nothing was pasted: another pane is active than when you were asked")
 	}
 	d := at.right.Decide()
+	if !d.Allow && d.Rule == gateway.RuleWatcher {
+		// Where a watcher is may not be known yet: it goes by the server's last state.
+		s.age()
+		if at, err = s.look(ctx); err != nil {
+			return err
+		}
+		d = at.right.Decide()
+		s.paused.Store(!d.Allow)
+	}
 	if !d.Allow {
 		return s.e.Gateway().Refused(s.live.Who(), at.right.Need(), d)
 	}
@@ -202,8 +211,15 @@ func (s *seat) prepare(ctx context.Context, e attach.Event) error {
 func (s *seat) typed(ctx context.Context, e attach.Event) error {
 	failpoint.At("seat-typed")
 	at := s.typing
-	if d := at.right.Decide(); !d.Allow {
+	d := at.right.Decide()
+	if !d.Allow {
 		return &gateway.Refused{Decision: d, Need: at.right.Need()}
+	}
+	if d.Obligations.Has(access.Watched) {
+		var err error
+		if at, err = s.underWatch(at); err != nil {
+			return err
+		}
 	}
 	failpoint.At("seat-decided")
 	s.live.Typed()

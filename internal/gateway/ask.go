@@ -49,7 +49,7 @@ func (g *Gateway) Refused(who identity.Identity, n Need, d access.Decision) *Ref
 func (g *Gateway) askFor(who identity.Identity, n Need, d access.Decision) string {
 	// Who comes with a key, or by a forced command, has no commands of muxward's.
 	if who.Key() != "" || who.OnlyStreams() || n.Whole || access.Governing.Has(n.Verb) || n.Verb == access.View ||
-		d.Rule == RuleLockdown || d.Rule == ruleRevocation || !g.Holds(who, n.Object).Has(access.View) {
+		d.Rule == RuleLockdown || d.Rule == ruleRevocation || d.Rule == RuleWatcher || !g.Holds(who, n.Object).Has(access.View) {
 		return ""
 	}
 	if d.Rule == RuleLease {

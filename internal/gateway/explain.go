@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"time"
 
@@ -56,6 +57,10 @@ type NeedShown struct {
 	Rule    string     `json:"rule,omitempty"`
 	Reason  string     `json:"reason,omitempty"`
 	Expires *time.Time `json:"expires,omitempty"`
+	// Requires is what there has to be for it: a watcher. Watchers are those who watch
+	// it now.
+	Requires string   `json:"requires,omitempty"`
+	Watchers []string `json:"watchers,omitempty"`
 }
 
 // Explain says what would be decided, now, for the argument vector of a tmux
@@ -107,7 +112,10 @@ func (g *Gateway) explain(ctx context.Context, req Request, follows bool) Explai
 	}
 	for _, n := range plan.Needs {
 		s := plan.show(n, live.Decide(n))
-		if !slices.Contains(c.Needs, s) {
+		if s.Requires != "" {
+			s.Watchers = live.WatchedBy(n).People
+		}
+		if !slices.ContainsFunc(c.Needs, func(t NeedShown) bool { return reflect.DeepEqual(s, t) }) {
 			c.Needs = append(c.Needs, s)
 		}
 		if !s.Allowed {
@@ -145,6 +153,9 @@ func (p *Plan) show(n Need, d access.Decision) NeedShown {
 	s.Object, s.ID, s.Rule, s.Reason = objectName(n.Object), n.Object.String(), d.Rule, d.Reason
 	if !d.Expires.IsZero() {
 		s.Expires = &d.Expires
+	}
+	if d.Obligations.Has(access.Watched) {
+		s.Requires = "watcher"
 	}
 	return s
 }

@@ -119,7 +119,7 @@ func TestNothingOfTheUnseen(t *testing.T) {
 		at(access.Pane, 1, 0, 2, 7), at(access.Pane, 1, 4, 5, 8), at(access.Pane, 1, 0, 5, 3),
 	} {
 		want := NeedShown{Verb: "view", Object: "(a " + n.Object.Kind.String() + " you may not see)"}
-		if s := p.show(n, access.Decision{Rule: "secret.cedar:1", Reason: "through secret"}); s != want {
+		if s := p.show(n, access.Decision{Rule: "secret.cedar:1", Reason: "through secret"}); !reflect.DeepEqual(s, want) {
 			t.Errorf("%s is told as %+v", n.Object, s)
 		}
 	}

@@ -30,6 +30,9 @@ type Need struct {
 	// everything in it, now and later; Verb is not looked at then.
 	Whole bool
 	Verbs access.VerbSet
+	// Direct is set for what goes to tmux as it is, or may run later: nobody decides
+	// then about each thing that is done.
+	Direct bool
 	// Join is set for what begins to be looked at: a lockdown refuses that, and
 	// leaves those who look already.
 	Join bool
@@ -48,7 +51,7 @@ func (n Need) verbs() access.VerbSet {
 
 // Everything is the need of every verb of tmux on an object and all in it.
 func Everything(on access.Object) Need {
-	return Need{Whole: true, Verbs: access.TmuxVerbs, Object: on}
+	return Need{Whole: true, Verbs: access.TmuxVerbs, Object: on, Direct: true}
 }
 
 // Joining is the need of whoever begins to look at a session.
@@ -88,6 +91,11 @@ type Live struct {
 	watch         Watcher
 	about         Attached
 
+	// eyes is set while they are shown something, and bound once they asked for what
+	// somebody has to watch.
+	eyes  atomic.Pointer[Eyes]
+	bound atomic.Bool
+
 	typed atomic.Uint64 // the last two steps in which they typed, the last one below
 }
 
@@ -116,6 +124,10 @@ type Attached struct {
 	// they hold on the session. WhoFor tells it to whom it is for.
 	From  string   `json:"from,omitempty"`
 	Verbs []string `json:"verbs,omitempty"`
+	// Bound: they may type there only while somebody watches. Watchers are those who
+	// do now.
+	Bound    bool     `json:"bound,omitempty"`
+	Watchers []string `json:"watchers,omitempty"`
 
 	who identity.Identity
 }
@@ -197,10 +209,11 @@ func (l *Live) Right(n Need) *Right { return &Right{l: l, need: n} }
 // Need is what the right is about.
 func (r *Right) Need() Need { return r.need }
 
-// Decide answers the need, from memory while the answer stands.
+// Decide answers the need, from memory while the answer stands: who watches is looked
+// at each time.
 func (r *Right) Decide() access.Decision {
 	gen := r.l.g.generation()
-	if d := r.last.Load(); d != nil && d.Generation == gen && (d.Expires.IsZero() || r.l.g.Time().Before(d.Expires)) {
+	if d := r.last.Load(); d != nil && !d.Obligations.Has(access.Watched) && d.Generation == gen && (d.Expires.IsZero() || r.l.g.Time().Before(d.Expires)) {
 		return *d
 	}
 	d := r.l.Decide(r.need)
@@ -278,7 +291,13 @@ func (l *Live) Generation() uint64 { return l.g.generation() }
 
 // Decide answers one need.
 func (l *Live) Decide(n Need) access.Decision {
-	return l.g.ask(l.who, n, l.g.generation(), l.g.Time())
+	now := l.g.Time()
+	d := l.g.ask(l.who, n, l.g.generation(), now)
+	if d.Allow && d.Obligations.Has(access.Watched) {
+		l.bound.Store(true) // before it is looked who watches: whoever leaves then finds it
+		d = l.g.attended(l.who, n, d, now)
+	}
+	return d
 }
 
 // decide answers all needs of a plan as one decision: the first refusal, or

@@ -191,9 +191,36 @@ func (g *Gateway) WhoFor(who identity.Identity) []Attached {
 				a.Verbs = append(a.Verbs, v.String())
 			}
 		}
+		a.Bound, a.Watchers = g.underEyes(a.who, o)
 		out = append(out, a)
 	}
+	told := func(name string) bool {
+		return slices.ContainsFunc(out, func(a Attached) bool { return a.Person == name })
+	}
+	for i := range out {
+		if a := &out[i]; a.Person != who.Person() {
+			a.Watchers = slices.DeleteFunc(a.Watchers, func(name string) bool { return !told(name) })
+		}
+	}
 	return out
+}
+
+// underEyes reports whether somebody types at a session only while somebody watches,
+// and who does.
+func (g *Gateway) underEyes(who identity.Identity, session access.Object) (bound bool, watchers []string) {
+	on := session
+	if s := g.Servers.Server(session.Owner); s != nil && s.Known() != nil {
+		at := scene{session.Owner, session.Incarnation, s.Known()}
+		if pane, ok := at.active(tmux.SessionID(session.Session.ID)); ok {
+			on = pane
+		}
+	}
+	now := g.Time()
+	d := g.verdict(who, Need{Verb: access.Type, Object: on}, g.generation(), now)
+	if !d.Allow || !d.Obligations.Has(access.Watched) {
+		return false, nil
+	}
+	return true, g.watch(who, on, now).People
 }
 
 // sessionOf is the session at which somebody is.

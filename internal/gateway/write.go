@@ -122,7 +122,7 @@ func (g *Gateway) AtDoor(ctx context.Context, ev access.Event) error {
 // refused words a denial. What a person may not even know of is not there.
 func (g *Gateway) refused(req Request, plan *Plan, d access.Decision) *Refused {
 	for _, n := range plan.Needs {
-		if !g.ask(req.Identity, n, d.Generation, g.Time()).Allow {
+		if !g.May(req.Identity, n).Allow {
 			return g.Refused(req.Identity, n, d)
 		}
 	}

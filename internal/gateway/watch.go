@@ -1,0 +1,137 @@
+package gateway
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/muxward/muxward/internal/access"
+	"github.com/muxward/muxward/internal/identity"
+)
+
+// This file is about what is done only while somebody else looks on.
+
+// RuleWatcher is the rule of decisions that refuse what nobody watches.
+const RuleWatcher = "requires watcher"
+
+// Eyes says whether an attached person is shown an object at this moment, on a terminal
+// that takes what is drawn: by which tmux client, "" if muxward draws it. It must not
+// wait.
+type Eyes func(o access.Object) (display string, shown bool)
+
+// Watch tells by whom something is watched.
+type Watch struct {
+	People []string
+	// Displays are the tmux clients that show it to them; Drawn is set if muxward
+	// itself shows it to one of them.
+	Displays []string
+	Drawn    bool
+}
+
+// Opens has the attached person of a permit be a watcher of whatever eyes says.
+func (l *Live) Opens(eyes Eyes) { l.eyes.Store(&eyes) }
+
+// Shuts is the end of Opens.
+func (l *Live) Shuts() { l.eyes.Store(nil) }
+
+// WatchedBy gives by whom what a need is about is watched now, for the person of the
+// permit: never by themselves.
+func (l *Live) WatchedBy(n Need) Watch { return l.g.watch(l.who, n.Object, l.g.Time()) }
+
+// attended refuses what somebody has to watch and nobody does. d is what allows it.
+func (g *Gateway) attended(who identity.Identity, n Need, d access.Decision, now time.Time) access.Decision {
+	if !needsWatcher(n) {
+		d.Obligations &^= access.Watched
+		return d
+	}
+	if n.Direct {
+		d.Allow, d.Rule, d.Reason = false, RuleWatcher, "of a part of it each thing that you do has to be watched ("+d.Rule+"), so each is decided for itself"
+		return d
+	}
+	if len(g.watch(who, n.Object, now).People) == 0 {
+		d.Allow, d.Reason = false, "nobody watches: it takes somebody else who holds approve there, at "+joinedBy(n.Object)+"; so says "+d.Rule
+		d.Rule = RuleWatcher
+	}
+	return d
+}
+
+// joinedBy is how somebody comes to look on.
+func joinedBy(o access.Object) string {
+	if o.Kind < access.Session {
+		return "any session of " + o.Owner + "'s"
+	}
+	s := access.Object{Kind: access.Session, Owner: o.Owner, Session: o.Session}
+	return "tmux attach -t " + quoted(objectName(s))
+}
+
+// needsWatcher reports whether a need that is permitted on that duty is for something
+// that is done. Who holds rights to give them on does nothing by that, and on a server
+// that does not run yet there is nothing to look at.
+func needsWatcher(n Need) bool {
+	if n.Object.Kind <= access.Server && n.Object.Incarnation == "" {
+		return false
+	}
+	return n.verbs()&access.Acting != 0 && (!n.Whole || n.Direct)
+}
+
+// watch finds out who watches an object for somebody. It is asked for each key, and goes
+// by what is so at that moment.
+func (g *Gateway) watch(who identity.Identity, o access.Object, now time.Time) Watch {
+	type looker struct {
+		who  identity.Identity
+		eyes Eyes
+	}
+	var all []looker
+	g.mu.Lock()
+	for _, l := range g.lives {
+		if eyes := l.eyes.Load(); eyes != nil {
+			all = append(all, looker{l.who, *eyes})
+		}
+	}
+	g.mu.Unlock()
+	var w Watch
+	for _, l := range all {
+		display, shown := l.eyes(o)
+		if !onScreen(shown) || !somebodyElse(l.who, who) || !g.mayWatch(l.who, o, now) {
+			continue
+		}
+		if !slices.Contains(w.People, l.who.Person()) {
+			w.People = append(w.People, l.who.Person())
+		}
+		if display == "" {
+			w.Drawn = true
+		} else {
+			w.Displays = append(w.Displays, display)
+		}
+	}
+	slices.Sort(w.People)
+	slices.Sort(w.Displays)
+	return w
+}
+
+// mayWatch reports whether somebody counts as a watcher: they hold approve on the object
+// now, and it is not known that they are a program in somebody's pane.
+func (g *Gateway) mayWatch(who identity.Identity, o access.Object, now time.Time) bool {
+	if _, local := who.UID(); who.Inside() != "" || local && who.Detached() {
+		return false
+	}
+	d := g.verdict(who, Need{Verb: access.Approve, Object: o}, g.generation(), now)
+	return holdsApprove(d.Allow)
+}
+
+// Watched has those who may do something on a server only while somebody watches looked
+// at anew: a watcher, l, has come or gone. When it returns without anything unconfirmed,
+// whoever nobody watches any more has nothing under way.
+func (g *Gateway) Watched(ctx context.Context, l *Live, server access.Object, why string) Report {
+	bound := func(o *Live) bool { return o != l && o.bound.Load() && o.restsOn(server) }
+	g.mu.Lock()
+	found := false
+	for _, o := range g.lives {
+		found = found || o.bound.Load()
+	}
+	g.mu.Unlock()
+	if !found {
+		return Report{}
+	}
+	return g.reconsiderLives(ctx, bound, why)
+}
