@@ -58,7 +58,7 @@ func (a watchers) typing(x *tmuxtest.Terminal) (stop func()) {
 // everybody who is attached is a watcher.
 func TestFE01WatchOneself(t *testing.T) {
 	t.Parallel()
-	row{grants: eyed, teeth: "teeth_watcher", restless: true, ssh: true, gains: 1, attack: func(w *world) {
+	row{grants: eyed, teeth: "teeth_watcher", restless: true, ssh: true, gains: 3, attack: func(w *world) {
 		w.anyInput = true
 		a := watchers{w}
 		for _, args := range [][]string{{"attach-session", "-t", "mwalice/shared"}, {"attach-session", "-f", "independent", "-t", "mwalice/shared"}} {
@@ -69,7 +69,7 @@ func TestFE01WatchOneself(t *testing.T) {
 			}
 			x.Type("y")
 		}
-		s := w.SSHTerminal(carol, tmuxtest.TerminalConfig{}, "attach", "-t", "mwalice/shared")
+		s := w.attachSSH(carol, tmuxtest.TerminalConfig{}, "mwalice/shared@127.0.0.1")
 		s.WaitFor("[shared]")
 		if a.types(carol) {
 			w.gain("carol watches herself by ssh")
