@@ -168,6 +168,16 @@ func (d *daemon) lockAct(who identity.Identity, c ctld.Call) (*gateway.Act, erro
 	return a, nil
 }
 
+// panicAct locks down what somebody is at, by the key in their display. It is about that
+// by its ids: nobody is asked what has its name, and it waits for no tmux server.
+func (d *daemon) panicAct(who identity.Identity, o access.Object) (*gateway.Act, error) {
+	a, err := d.lockAct(who, ctld.Call{Act: "lockdown", Target: gateway.Name(o), Reason: "by the panic key"})
+	if err == nil {
+		a.On = []access.Object{o}
+	}
+	return a, err
+}
+
 func withReason(args []string, reason string) []string {
 	if reason == "" {
 		return args

@@ -14,6 +14,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"go.yaml.in/yaml/v4"
 )
@@ -52,6 +53,10 @@ type Config struct {
 	// AnswerKey has people answer requests by a key in their displays; by default they
 	// are told there of the command.
 	AnswerKey bool `yaml:"answer_key"`
+	// PanicKey has whoever holds lock lock down at once, by this key in their display,
+	// the server that they are at: F6 to F12. There is none by default: it stops
+	// everybody, a program may use the key, and it is soon hit.
+	PanicKey string `yaml:"panic_key"`
 	// SSH is the door for people who come by ssh; it is closed by default.
 	SSH SSH `yaml:"ssh"`
 }
@@ -111,9 +116,11 @@ func decode(path string, data []byte, c *Config) error {
 	loader := yaml.NewDecoder(bytes.NewReader(data))
 	loader.KnownFields(true)
 	if err := loader.Decode(c); err != nil {
-		return fmt.Errorf("%s: %w; the keys are state, policy, doors, tmux, tmux_config, accounts, user, paste_limit, paste_confirm_lines, presence, ssh (listen, keys, account_keys, authorities, revoked, host_certificate, totp, keys_user, keys_accounts)", path, err)
+		return fmt.Errorf("%s: %w; the keys are state, policy, doors, tmux, tmux_config, accounts, user, paste_limit, paste_confirm_lines, presence, answer_key, panic_key, ssh (listen, keys, account_keys, authorities, revoked, host_certificate, totp, keys_user, keys_accounts)", path, err)
 	}
 	switch {
+	case c.PanicKey != "" && !slices.Contains(panicKeys(), c.PanicKey):
+		return fmt.Errorf("%s: panic_key is %q; give one of %s, or leave it out", path, c.PanicKey, strings.Join(panicKeys(), ", "))
 	case c.PasteLimit < 0 || c.PasteLimit > maxPaste:
 		return fmt.Errorf("%s: paste_limit is %d; give 1 to %d bytes, or leave it out", path, c.PasteLimit, maxPaste)
 	case c.PasteConfirmLines < 0:
@@ -125,6 +132,9 @@ func decode(path string, data []byte, c *Config) error {
 	}
 	return nil
 }
+
+// panicKeys are the keys that every terminal sends alike, and as nothing else.
+func panicKeys() []string { return []string{"F6", "F7", "F8", "F9", "F10", "F11", "F12"} }
 
 // Root reports whether muxward runs servers for all accounts.
 func (c *Config) Root() bool { return os.Geteuid() == 0 && !c.User }

@@ -15,6 +15,8 @@ func TestLoad(t *testing.T) {
 		{"pastes", "paste_limit: 4096\npaste_confirm_lines: 3\n", ""},
 		{"paste too large", "paste_limit: 1040385\n", "paste_limit is 1040385; give 1 to 1040384 bytes"},
 		{"no paste", "paste_limit: -1\n", "paste_limit is -1"},
+		{"panic key", "panic_key: F12\n", ""},
+		{"no panic key", "panic_key: C-c\n", `panic_key is "C-c"; give one of F6`},
 		{"no lines", "paste_confirm_lines: -1\n", "paste_confirm_lines is -1"},
 		{"lent", "ssh: {keys_user: keys, keys_accounts: [work]}\n", ""},
 		{"lent to whoever", "ssh: {keys_user: keys}\n", "keys_user and keys_accounts go together"},

@@ -60,6 +60,10 @@ type Executor struct {
 	PasteLimit, PasteConfirmLines int
 	// AnswerKey has a key open the list of what waits for somebody's answer.
 	AnswerKey bool
+	// PanicKey is the key by which people lock down what they are at, "" for none, and
+	// Panic makes the act that does.
+	PanicKey string
+	Panic    func(who identity.Identity, on access.Object) (*gateway.Act, error)
 	// Keeper guards the terminals of attached people; nil for none.
 	Keeper func() *keeper.Keeper
 	// Gateway takes the commands that attached people ask for by keys. It is

@@ -96,6 +96,9 @@ func (k *keyboard) mind(ctx context.Context, aged *view) {
 // is run that the key does not mean any more.
 func (k *keyboard) Press(ctx context.Context, key string) (taken bool, err error) {
 	now := time.Now()
+	if key != "" && key == k.s.e.PanicKey && k.s.lockHere() {
+		return true, nil
+	}
 	if k.cutShort(now) {
 		return true, nil
 	}

@@ -73,8 +73,10 @@ type seat struct {
 	blind   atomic.Bool
 	watched underWatch
 	paused  atomic.Bool
-	wg      sync.WaitGroup
-	heard   chan struct{} // closed when tmux has said all it says
+	// panicking is set while they lock down by the key.
+	panicking atomic.Bool
+	wg        sync.WaitGroup
+	heard     chan struct{} // closed when tmux has said all it says
 
 	// Under mu of the parting:
 	last   []wire.Message // what the client hears at the end

@@ -1,0 +1,70 @@
+package executor
+
+import (
+	"bytes"
+	"context"
+	"time"
+
+	"github.com/muxward/muxward/internal/access"
+	"github.com/muxward/muxward/internal/gateway"
+)
+
+// panicTime is how long it may take to lock down by the key; it holds before that.
+const panicTime = 10 * time.Second
+
+// panicForm gives how terminals send a panic key, which all do alike.
+func panicForm(key string) string {
+	return map[string]string{"F6": "\x1b[17~", "F7": "\x1b[18~", "F8": "\x1b[19~", "F9": "\x1b[20~",
+		"F10": "\x1b[21~", "F11": "\x1b[23~", "F12": "\x1b[24~"}[key]
+}
+
+// panics reports whether what somebody types directly holds the key by which they lock
+// down what they are at. Whatever came with it is for nobody.
+func (s *seat) panics(p []byte) bool {
+	form := panicForm(s.e.PanicKey)
+	if form == "" || !bytes.Contains(p, []byte(form)) {
+		return false
+	}
+	_, may := s.locks()
+	return may
+}
+
+// locks gives what this person locks down by the key: the server that they are at, if
+// they hold lock there, else the session.
+func (s *seat) locks() (on access.Object, may bool) {
+	session := s.stage.Load().view.Need().Object
+	session.Kind, session.Links = access.Session, nil
+	session.Window, session.Pane, session.Session.Index = access.WindowRef{}, access.PaneRef{}, 0
+	for _, on := range []access.Object{wholeNeed(s.server).Object, session} {
+		if s.live.Decide(gateway.Need{Verb: access.Lock, Object: on}).Allow {
+			return on, true
+		}
+	}
+	return session, false
+}
+
+// lockHere locks down what the person is at, and reports whether the key was for that. Who
+// holds no lock there types the key as any other. It is done beside what they type: that
+// is stopped by it, too.
+func (s *seat) lockHere() bool {
+	on, may := s.locks()
+	if !may {
+		return false
+	}
+	if s.panicking.Swap(true) {
+		return true
+	}
+	go s.protected(func() { // it is carried through, also if they leave meanwhile
+		defer s.panicking.Store(false)
+		ctx, cancel := context.WithTimeout(context.Background(), panicTime)
+		defer cancel()
+		act, err := s.e.Panic(s.live.Who(), on)
+		if err == nil {
+			_, err = s.e.Gateway().Handle(ctx, gateway.Request{Identity: s.live.Who(), Display: s.tty, Client: s.client, Act: act})
+		}
+		if err != nil {
+			s.att.Notice("lockdown: " + err.Error())
+		}
+	})
+	return true
+}
