@@ -223,6 +223,9 @@ func (d *daemon) status() status {
 	if err := d.ssh.wrong(); err != nil {
 		s.Red = append(s.Red, sshBroken+": "+err.Error())
 	}
+	if err := d.hook.Wrong(); err != nil {
+		s.Red = append(s.Red, "webhook: "+err.Error())
+	}
 	if h := d.log.Health(); !h.OK {
 		s.Red = append(s.Red, "the log cannot be written, so nothing new is done: "+h.Reason)
 	} else if h.Slow {

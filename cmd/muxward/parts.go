@@ -24,6 +24,7 @@ import (
 	"github.com/muxward/muxward/internal/policy"
 	"github.com/muxward/muxward/internal/server/ctld"
 	"github.com/muxward/muxward/internal/server/tmuxd"
+	"github.com/muxward/muxward/internal/webhook"
 )
 
 // daemon is muxward with all its parts. This is the only place where they
@@ -46,7 +47,8 @@ type daemon struct {
 	ctlDoor  *ctld.Server
 	ctl      *ctlListener
 	keeper   *keeper.Keeper
-	ssh      *sshDoor // nil if it is closed
+	hook     *webhook.Hook // nil if nobody is told
+	ssh      *sshDoor      // nil if it is closed
 	presence presence
 	tickets  *identity.Tickets
 	tmux     string    // the program
@@ -97,6 +99,9 @@ func assemble(ctx context.Context, c config.Config) (d *daemon, err error) {
 		return d, fmt.Errorf("the policy in %s cannot be used, so nothing was started:\n%w", c.Policy, err)
 	}
 	d.digest, _ = policy.Digest(c.Policy) // "" is read again at the first look
+	if d.hook, err = d.openHook(); err != nil {
+		return d, err
+	}
 	if d.log, err = audit.Open(ctx, audit.Options{Dir: filepath.Join(c.State, "audit"), Now: failpoint.Now}); err != nil {
 		return d, err
 	}
@@ -220,6 +225,7 @@ func (d *daemon) start(ctx context.Context) {
 	d.wg.Go(d.keepTime)
 	d.wg.Go(d.mindRequests)
 	d.wg.Go(d.mindLeases)
+	d.wg.Go(func() { d.hook.Run(d.ctx) })
 }
 
 func (d *daemon) fail(err error) {

@@ -46,7 +46,11 @@ func (d *daemon) requestAct(who identity.Identity, c ctld.Call) (*gateway.Act, e
 		var ending func(context.Context) (grants.Request, error)
 		asked, err := d.requests.Ask(r, func(r grants.Request) error {
 			ending = d.requests.Ending(r.ID) // it may be answered before its asker waits
-			return d.recordRequest(ctx, r, who.Person(), "asks")
+			if err := d.recordRequest(ctx, r, who.Person(), "asks"); err != nil {
+				return err
+			}
+			d.tellHook(r) // before anybody can answer
+			return nil
 		})
 		if err != nil {
 			return gateway.Result{}, err

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/muxward/muxward/internal/config"
+	"github.com/muxward/muxward/internal/webhook"
 )
 
 // drainTime is how long people have to go when muxward is told to end.
@@ -41,6 +42,11 @@ The tmux servers outlive muxward: start it again and people re-attach.`,
 			base, err := config.Load(file)
 			if err != nil {
 				return usageError{err}
+			}
+			if base.Webhook.URL != "" {
+				if err := webhook.CheckURL(base.Webhook.URL); err != nil {
+					return usageError{fmt.Errorf("%s: webhook: url: %w", file, err)}
+				}
 			}
 			merge(&base, c)
 			if err := base.Fill(); err != nil {

@@ -57,8 +57,18 @@ type Config struct {
 	// the server that they are at: F6 to F12. There is none by default: it stops
 	// everybody, a program may use the key, and it is soon hit.
 	PanicKey string `yaml:"panic_key"`
+	// Webhook is told what is asked for; by default nobody is.
+	Webhook Webhook `yaml:"webhook"`
 	// SSH is the door for people who come by ssh; it is closed by default.
 	SSH SSH `yaml:"ssh"`
+}
+
+// Webhook is an address that is told of requests. The path is absolute once Fill has run.
+type Webhook struct {
+	// URL is an https address, or an http one of this host.
+	URL string `yaml:"url"`
+	// Secret is a file with the secret that messages are signed by.
+	Secret string `yaml:"secret"`
 }
 
 // SSH is the SSH door. Paths are absolute once Fill has run.
@@ -116,11 +126,13 @@ func decode(path string, data []byte, c *Config) error {
 	loader := yaml.NewDecoder(bytes.NewReader(data))
 	loader.KnownFields(true)
 	if err := loader.Decode(c); err != nil {
-		return fmt.Errorf("%s: %w; the keys are state, policy, doors, tmux, tmux_config, accounts, user, paste_limit, paste_confirm_lines, presence, answer_key, panic_key, ssh (listen, keys, account_keys, authorities, revoked, host_certificate, totp, keys_user, keys_accounts)", path, err)
+		return fmt.Errorf("%s: %w; the keys are state, policy, doors, tmux, tmux_config, accounts, user, paste_limit, paste_confirm_lines, presence, answer_key, panic_key, webhook (url, secret), ssh (listen, keys, account_keys, authorities, revoked, host_certificate, totp, keys_user, keys_accounts)", path, err)
 	}
 	switch {
 	case c.PanicKey != "" && !slices.Contains(panicKeys(), c.PanicKey):
 		return fmt.Errorf("%s: panic_key is %q; give one of %s, or leave it out", path, c.PanicKey, strings.Join(panicKeys(), ", "))
+	case (c.Webhook.URL == "") != (c.Webhook.Secret == ""):
+		return fmt.Errorf("%s: webhook: url and secret go together: where to, and the file with the secret that messages are signed by", path)
 	case c.PasteLimit < 0 || c.PasteLimit > maxPaste:
 		return fmt.Errorf("%s: paste_limit is %d; give 1 to %d bytes, or leave it out", path, c.PasteLimit, maxPaste)
 	case c.PasteConfirmLines < 0:
@@ -156,7 +168,7 @@ func (c *Config) Fill() error {
 			return err
 		}
 	}
-	for _, p := range []*string{&c.SSH.Keys, &c.SSH.Authorities, &c.SSH.Revoked, &c.SSH.HostCertificate, &c.SSH.TOTP} {
+	for _, p := range []*string{&c.SSH.Keys, &c.SSH.Authorities, &c.SSH.Revoked, &c.SSH.HostCertificate, &c.SSH.TOTP, &c.Webhook.Secret} {
 		if *p == "" {
 			continue
 		}
