@@ -23,6 +23,9 @@ type Policy interface {
 	// object and on all that lies in it, now or later, until the time given
 	// (zero: no limit).
 	Covers(who identity.Subject, verbs access.VerbSet, o access.Object, at time.Time) access.Decision
+	// Duties are all that may come with anything that the subject may do on a server,
+	// or in it.
+	Duties(who identity.Subject, o access.Object, at time.Time) access.Obligations
 	// Blind reports that the subject certainly holds nothing on a server, or a
 	// session, or in it.
 	Blind(who identity.Subject, o access.Object, at time.Time) bool

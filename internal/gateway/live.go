@@ -293,6 +293,9 @@ func (l *Live) Generation() uint64 { return l.g.generation() }
 func (l *Live) Decide(n Need) access.Decision {
 	now := l.g.Time()
 	d := l.g.ask(l.who, n, l.g.generation(), now)
+	if d.Allow && runsAnything(n) && l.g.Policy.Duties(l.who.Subject(), n.Object, now).Has(access.Watched) {
+		return unbounded(d)
+	}
 	if d.Allow && d.Obligations.Has(access.Watched) {
 		l.bound.Store(true) // before it is looked who watches: whoever leaves then finds it
 		d = l.g.attended(l.who, n, d, now)
@@ -458,6 +461,11 @@ func (l *Live) restsOn(o access.Object) bool {
 
 func (g *Gateway) reconsiderLives(ctx context.Context, which func(*Live) bool, why string) Report {
 	g.forget()
+	return g.lookAgain(ctx, which, why)
+}
+
+// lookAgain has permits in use decided anew by what is remembered of decisions.
+func (g *Gateway) lookAgain(ctx context.Context, which func(*Live) bool, why string) Report {
 	self, _ := ctx.Value(liveKey{}).(*Live)
 	g.mu.Lock()
 	all := slices.Collect(maps.Values(g.lives))

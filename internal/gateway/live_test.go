@@ -39,6 +39,8 @@ func (r *rules) Holds(identity.Subject, access.Object, time.Time) access.VerbSet
 func (r *rules) Covers(identity.Subject, access.VerbSet, access.Object, time.Time) access.Decision {
 	return access.Decision{Allow: r.allow.Load(), Rule: "test"}
 }
+func (r *rules) Duties(identity.Subject, access.Object, time.Time) access.Obligations { return 0 }
+
 func (r *rules) Blind(identity.Subject, access.Object, time.Time) bool { return false }
 func (r *rules) Generation() uint64                                    { return r.gen.Load() }
 

@@ -161,7 +161,7 @@ func (r *resolver) finish(ctx context.Context) error {
 	}
 	if !trusted(r.plan.Full) {
 		if err := inv.CheckGuest(); err != nil {
-			return err
+			return r.ifBound(err)
 		}
 	}
 	if err := r.bounded(); err != nil {
@@ -199,6 +199,15 @@ func (r *resolver) finish(ctx context.Context) error {
 		return err
 	}
 	return inv.Rewrite(literal)
+}
+
+// ifBound adds to a refusal of what takes every verb that somebody holds them all, but
+// has to be watched.
+func (r *resolver) ifBound(err error) error {
+	if d := r.live.Decide(Everything(r.scene.server())); d.Rule == RuleWatcher {
+		return fmt.Errorf("%w (%s)", err, d.Reason)
+	}
+	return err
 }
 
 // atDisplay refuses what a key cannot ask for at a display that takes no keys

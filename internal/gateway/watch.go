@@ -3,6 +3,7 @@ package gateway
 import (
 	"context"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/muxward/muxward/internal/access"
@@ -45,14 +46,29 @@ func (g *Gateway) attended(who identity.Identity, n Need, d access.Decision, now
 		return d
 	}
 	if n.Direct {
-		d.Allow, d.Rule, d.Reason = false, RuleWatcher, "of a part of it each thing that you do has to be watched ("+d.Rule+"), so each is decided for itself"
-		return d
+		return unbounded(d)
 	}
 	if len(g.watch(who, n.Object, now).People) == 0 {
-		d.Allow, d.Reason = false, "nobody watches: it takes somebody else who holds approve there, at "+joinedBy(n.Object)+"; so says "+d.Rule
-		d.Rule = RuleWatcher
+		why := "nobody watches: it takes somebody else who holds approve there, at " + joinedBy(n.Object)
+		if !strings.HasPrefix(d.Rule, "builtin") { // what gives it to owners does not require that
+			why += "; so says " + d.Rule
+		}
+		d.Allow, d.Rule, d.Reason = false, RuleWatcher, why
 	}
 	return d
+}
+
+// unbounded refuses what may do anything, now or later, to whoever has to be watched in
+// something of it.
+func unbounded(d access.Decision) access.Decision {
+	d.Allow, d.Rule, d.Reason = false, RuleWatcher, "in a part of it each thing that you do has to be watched, so each is decided for itself"
+	return d
+}
+
+// runsAnything reports whether a need is for having tmux run programs or commands, which
+// may do anything on that server.
+func runsAnything(n Need) bool {
+	return n.Verb == access.Execute && !n.Whole && n.Object.Kind == access.Server && n.Object.Incarnation != ""
 }
 
 // joinedBy is how somebody comes to look on.
@@ -121,17 +137,9 @@ func (g *Gateway) mayWatch(who identity.Identity, o access.Object, now time.Time
 
 // Watched has those who may do something on a server only while somebody watches looked
 // at anew: a watcher, l, has come or gone. When it returns without anything unconfirmed,
-// whoever nobody watches any more has nothing under way.
+// whoever nobody watches any more has nothing under way. No right has changed by that,
+// and who watches is remembered of no decision.
 func (g *Gateway) Watched(ctx context.Context, l *Live, server access.Object, why string) Report {
 	bound := func(o *Live) bool { return o != l && o.bound.Load() && o.restsOn(server) }
-	g.mu.Lock()
-	found := false
-	for _, o := range g.lives {
-		found = found || o.bound.Load()
-	}
-	g.mu.Unlock()
-	if !found {
-		return Report{}
-	}
-	return g.reconsiderLives(ctx, bound, why)
+	return g.lookAgain(ctx, bound, why)
 }

@@ -78,6 +78,29 @@ func (s *Set) coversVerb(v *view, q *access.Question) access.Decision {
 	return d
 }
 
+// Duties are all that may come with anything that the person may do on a server, or in
+// it, also later.
+func (s *Set) Duties(who identity.Subject, o access.Object, at time.Time) access.Obligations {
+	q := access.Question{Who: who, Object: o, At: at}
+	if s.unanswerable(&q) != "" {
+		return 0
+	}
+	var sum access.Obligations
+	v := s.view(who.Person)
+	for _, h := range v.holders {
+		sum |= h.touched[o.Owner] | h.touched[""]
+	}
+	k := knowledge{set: s, who: who, o: o}
+	for _, verb := range access.Verbs() {
+		for _, p := range s.residue(v, verb).permits {
+			if p.rule.duties != 0 && k.applies(p.left) != never {
+				sum |= p.rule.duties
+			}
+		}
+	}
+	return sum
+}
+
 // Blind reports that the person certainly holds nothing on a server, or a session,
 // or in it, so that nothing there needs to be looked at one by one.
 func (s *Set) Blind(who identity.Subject, o access.Object, at time.Time) bool {

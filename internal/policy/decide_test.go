@@ -304,6 +304,31 @@ permit (principal, action == Action::"close-pane", resource in Session::"alice/w
 	}
 }
 
+// What may come with anything on a server is known without asking about each part of it.
+func TestDuties(t *testing.T) {
+	s := mustLoad(t, map[string]string{
+		grantsFile: `grants:
+  - {who: bob, verbs: type, on: "alice/work:1.2", reason: a, requires: watcher}
+  - {who: bob, verbs: execute, on: alice, reason: b}
+`,
+		"r.cedar": `@requires("watcher")
+permit (principal == Person::"carol", action == Action::"type", resource in Session::"alice/work");
+@log_content("true")
+permit (principal == Person::"carol", action == Action::"type", resource in Server::"bob");
+`,
+	})
+	for q, want := range map[string]access.Obligations{
+		"bob execute alice": access.Watched, "bob execute bob": 0, "alice execute alice": 0,
+		"carol execute alice": access.Watched, "carol execute bob": access.LogContent, "carol execute carol": 0,
+	} {
+		asked := ask(t, q)
+		asked.At = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
+		if got := s.Duties(asked.Who, asked.Object, asked.At); got != want {
+			t.Errorf("%s: %v, want %v", q, got, want)
+		}
+	}
+}
+
 // An error in a policy refuses, whatever stands before or after it.
 func TestErrorsRefuse(t *testing.T) {
 	overflow := "resource has window && resource.window + 9223372036854775807 > 0"

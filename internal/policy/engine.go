@@ -271,6 +271,11 @@ func (e *Engine) Blind(who identity.Subject, o access.Object, at time.Time) bool
 	return e.At(at).Blind(who, o, at)
 }
 
+// Duties is [Set.Duties] by the policy in force.
+func (e *Engine) Duties(who identity.Subject, o access.Object, at time.Time) access.Obligations {
+	return e.At(at).Duties(who, o, at)
+}
+
 // PersonOf says which person a Unix account is: see [Set.PersonOf].
 func (e *Engine) PersonOf(uid uint32, account string) (string, error) {
 	return e.now.Load().set.PersonOf(uid, account)

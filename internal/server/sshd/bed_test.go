@@ -232,8 +232,9 @@ func (everything) Holds(identity.Subject, access.Object, time.Time) access.VerbS
 func (everything) Covers(identity.Subject, access.VerbSet, access.Object, time.Time) access.Decision {
 	return access.Decision{Allow: true}
 }
-func (everything) Blind(identity.Subject, access.Object, time.Time) bool { return false }
-func (everything) Generation() uint64                                    { return 1 }
+func (everything) Duties(identity.Subject, access.Object, time.Time) access.Obligations { return 0 }
+func (everything) Blind(identity.Subject, access.Object, time.Time) bool                { return false }
+func (everything) Generation() uint64                                                   { return 1 }
 
 // doer carries out acts, and prints much of what is asked for a list.
 type doer struct{ b *bed }
