@@ -1,6 +1,8 @@
 package attack
 
 import (
+	"bytes"
+	"strings"
 	"testing"
 	"time"
 
@@ -32,6 +34,19 @@ func (a watchers) watch(who string, args ...string) *tmuxtest.Terminal {
 	x := a.attach(who, tmuxtest.TerminalConfig{}, args...)
 	tmuxtest.Eventually(a.t, func() bool { return a.types(viewer) }, who+" watches")
 	return x
+}
+
+// mark has something come to the pane behind all that has come to it so far.
+func (a watchers) mark(with string) {
+	a.t.Helper()
+	a.server.Run("send-keys", "-t", a.a, with)
+	tmuxtest.Eventually(a.t, func() bool { return bytes.Contains(a.rec.Bytes(), []byte(with)) }, "the mark comes")
+}
+
+// behind is what has come to the pane since a mark.
+func (a watchers) behind(mark string) string {
+	_, after, _ := strings.Cut(string(a.rec.Bytes()), mark)
+	return after
 }
 
 // typing has somebody type into a terminal until stop is called.

@@ -1,6 +1,7 @@
 package attack
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -31,14 +32,16 @@ func TestFE02WatcherWhoHasGone(t *testing.T) {
 			begun := w.rec.Len()
 			tmuxtest.Eventually(w.t, func() bool { return w.rec.Len() > begun+3 }, "bob types")
 			goes(w, x)
-			left := w.rec.Len()
+			mark := fmt.Sprintf("<%s>", name)
+			a.mark(mark)
 			if w.control {
-				tmuxtest.Eventually(w.t, func() bool { return w.rec.Len() > left }, "bob goes on: "+name)
+				tmuxtest.Eventually(w.t, func() bool { return a.behind(mark) != "" }, "bob goes on: "+name)
 				w.gain("bob types after carol %s", name)
 			} else {
 				b.WaitTold("nobody watches")
-				if n := w.rec.Len(); n != left {
-					w.gain("%d bytes came after carol %s", n-left, name)
+				a.mark("<end of " + mark)
+				if came, _, _ := strings.Cut(a.behind(mark), "<"); came != "" {
+					w.gain("%q came after carol %s", came, name)
 				}
 			}
 			stop()

@@ -1,6 +1,8 @@
 package attack
 
 import (
+	"fmt"
+	"strings"
 	"syscall"
 	"testing"
 
@@ -27,14 +29,16 @@ func TestFE03WatcherElsewhere(t *testing.T) {
 			}
 			// What she was shown a moment before counts until muxward knows better.
 			tmuxtest.Eventually(w.t, func() bool { return !a.types(viewer) }, "bob is stopped: carol is "+where)
-			before := w.rec.Len()
+			mark := fmt.Sprintf("<%s>", where)
+			a.mark(mark)
 			for range 3 {
 				if a.types(viewer) {
 					w.gain("bob types while carol is %s", where)
 				}
 			}
-			if n := w.rec.Len(); n != before {
-				w.gain("%d bytes came while carol is %s", n-before, where)
+			a.mark("<end of " + mark)
+			if came, _, _ := strings.Cut(a.behind(mark), "<"); came != "" {
+				w.gain("%q came while carol is %s", came, where)
 			}
 		}
 		x := w.attach(carol, tmuxtest.TerminalConfig{}, "attach-session", "-t", "mwalice/other")
