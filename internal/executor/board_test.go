@@ -113,7 +113,7 @@ func TestBoardWaitsOnceForNobody(t *testing.T) {
 func TestBoardIsLookedAtBesideTyping(t *testing.T) {
 	asked := 0
 	b := &board{busy: make(chan struct{}, 1), server: deaf{asked: func(context.Context) { asked++ }}}
-	s := &seat{}
+	s := &seat{e: &Executor{}}
 	s.stage.Store(&stage{session: tmux.Session{ID: 7}})
 	s.scene.Store(&scene{})
 	k := &keyboard{s: s, board: b, early: make(chan *view, 1)}
