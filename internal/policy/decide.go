@@ -2,6 +2,7 @@ package policy
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/cedar-policy/cedar-go"
@@ -25,7 +26,7 @@ func (s *Set) Decide(q access.Question) access.Decision {
 	}
 	v := s.view(q.Who.Person)
 	own := owns(q.Who.Person, q.Object)
-	granted := find(v.holders, &q)
+	granted := findAlong(v.holders, &q)
 	res := s.residue(v, q.Verb)
 	limit := sooner(limitOf(res, granted, own, q.At), s.waitsUntil(q.Who.Person))
 	if byPane(q.Who, q.Verb) {
@@ -97,9 +98,9 @@ func owns(person string, o access.Object) bool {
 
 // limitOf says when an answer must be asked again.
 func limitOf(res *residue, granted found, own bool, at time.Time) time.Time {
-	var limit time.Time
-	if !own || res.uses.context&useGranted != 0 || granted.duties != 0 {
-		limit = granted.expires
+	limit := granted.turns
+	if !own || res.uses.context&useGranted != 0 {
+		limit = sooner(limit, granted.expires)
 	}
 	if res.uses.context&useNow != 0 {
 		limit = sooner(limit, at.Add(recheck))
@@ -127,7 +128,8 @@ func settle(own bool, granted found, permits []*rule) access.Decision {
 }
 
 // evaluate weighs the policies. Forbids are tried for every path to the
-// window, permits only for the one that was asked for.
+// window, permits only for the one that was asked for; but the duties of those that
+// hold on another path come with it.
 func (s *Set) evaluate(q *access.Question, res *residue, own bool, granted found) access.Decision {
 	t := trial{s: s, q: q, own: own, granted: granted.rule != nil, uses: res.uses}
 	if d, hit := t.forbidden(res.forbids, &q.Object); hit {
@@ -145,7 +147,40 @@ func (s *Set) evaluate(q *access.Question, res *residue, own bool, granted found
 	if failed {
 		return d
 	}
+	if q.Object.Kind >= access.Window {
+		dutiful := res.permits.dutiful()
+		for _, link := range q.Object.Links {
+			o := along(q.Object, link)
+			granted.duties |= t.dutiesOn(dutiful, &o)
+		}
+	}
 	return settle(own, granted, permits)
+}
+
+// dutiesOn gives the duties of the permits that hold on a path, or cannot be evaluated
+// there.
+func (t *trial) dutiesOn(ps policies, o *access.Object) (sum access.Obligations) {
+	diag, _ := t.ask(ps, o)
+	for i := range ps {
+		p := &ps[i]
+		if p.policy == nil && p.on.holds(o) ||
+			slices.ContainsFunc(diag.Reasons, func(r types.DiagnosticReason) bool { return r.PolicyID == p.id }) ||
+			slices.ContainsFunc(diag.Errors, func(e types.DiagnosticError) bool { return e.PolicyID == p.id }) {
+			sum |= p.rule.duties
+		}
+	}
+	return sum
+}
+
+// dutiful are those that come with duties.
+func (ps policies) dutiful() policies {
+	var out policies
+	for i := range ps {
+		if ps[i].rule.duties != 0 {
+			out = append(out, ps[i])
+		}
+	}
+	return out
 }
 
 // along gives the object as it is reached through another session.

@@ -304,6 +304,46 @@ permit (principal, action == Action::"close-pane", resource in Session::"alice/w
 	}
 }
 
+// Whoever comes by another session to a window has the duties of every way to it, and
+// when they change is known, also of what owners need no grant for.
+func TestDutiesOfEveryWay(t *testing.T) {
+	s := mustLoad(t, map[string]string{
+		grantsFile: `grants:
+  - {who: bob, verbs: [type, copy], on: alice/dev, reason: a}
+  - {who: bob, verbs: type, on: alice/prod, reason: b, requires: watcher}
+  - {who: alice, verbs: type, on: alice/prod, reason: c, requires: watcher, until: 2026-11-23T13:00:00Z}
+`,
+		"r.cedar": `@must_record("true")
+permit (principal == Person::"bob", action == Action::"copy", resource in Session::"alice/prod") when { context.door == "test" };
+@log_content("true")
+permit (principal, action == Action::"scroll", resource in Session::"alice/prod");
+`,
+	})
+	at := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
+	for _, c := range []struct {
+		ask     string
+		allow   bool
+		duties  access.Obligations
+		expires time.Time
+	}{
+		{"bob type alice/dev:1.0", true, access.Watched, time.Time{}},
+		{"bob copy alice/dev:1", true, access.MustRecord, time.Time{}},
+		{"bob scroll alice/dev:1", false, 0, time.Time{}}, // duties permit nothing
+		{"alice type alice/dev:1.0", true, access.Watched, at.Add(time.Hour)},
+		{"alice copy alice/dev:1.0", true, 0, time.Time{}},
+	} {
+		q := ask(t, c.ask)
+		q.At, q.Who.Door = at, "test"
+		if d := s.Decide(q); d.Obligations != 0 && d.Obligations.Has(access.Watched) {
+			t.Errorf("%s without another way: duties %v", c.ask, d.Obligations)
+		}
+		q.Object.Links = []access.SessionRef{{ID: 9, Name: "prod", Index: 3}}
+		if d := s.Decide(q); d.Allow != c.allow || d.Obligations != c.duties || !d.Expires.Equal(c.expires) {
+			t.Errorf("%s: %v, duties %v, expires %v (%s: %s)", c.ask, d.Allow, d.Obligations, d.Expires, d.Rule, d.Reason)
+		}
+	}
+}
+
 // What may come with anything on a server is known without asking about each part of it.
 func TestDuties(t *testing.T) {
 	s := mustLoad(t, map[string]string{

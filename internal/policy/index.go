@@ -170,6 +170,28 @@ type found struct {
 	rule    *grant // the one that decides; nil if none does
 	duties  access.Obligations
 	expires time.Time // when the answer may change; zero: never
+	turns   time.Time // when the duties may; zero: never
+}
+
+// also adds the duties that there are on another way to the same thing.
+func (f *found) also(other found) {
+	f.duties |= other.duties
+	f.turns = sooner(f.turns, other.turns)
+}
+
+// findAlong is find with the duties of every way to what is asked about: whoever comes
+// by another session is not rid of them.
+func findAlong(hs []*holder, q *access.Question) found {
+	out := find(hs, q)
+	if q.Object.Kind < access.Window {
+		return out
+	}
+	for _, link := range q.Object.Links {
+		other := *q
+		other.Object = along(q.Object, link)
+		out.also(find(hs, &other))
+	}
+	return out
 }
 
 // find asks the grants of the holders for one verb.
@@ -182,6 +204,9 @@ func find(hs []*holder, q *access.Question) found {
 			}
 			counts, change := g.at(q.At)
 			out.expires = sooner(out.expires, change)
+			if g.duties != 0 {
+				out.turns = sooner(out.turns, change)
+			}
 			if !counts {
 				return
 			}

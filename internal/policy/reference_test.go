@@ -77,9 +77,15 @@ func (r *reference) decide(q access.Question) (bool, access.Obligations) {
 	var duties access.Obligations
 	granted, own := false, q.Object.Kind > access.Host && q.Object.Owner == q.Who.Person
 	for _, g := range r.grants {
-		if r.isWho(q.Who.Person, g.who) && within(q.Object, g.on) && g.verbs.Has(q.Verb) && (g.until.IsZero() || q.At.Before(g.until)) &&
+		here, other := within(q.Object, g.on), false
+		for _, session := range q.Object.Links {
+			o := q.Object
+			o.Session = session
+			other = other || within(o, g.on)
+		}
+		if r.isWho(q.Who.Person, g.who) && (here || other) && g.verbs.Has(q.Verb) && (g.until.IsZero() || q.At.Before(g.until)) &&
 			(q.Verb != access.Spawn || !q.Command || g.verbs.Has(access.Type) || g.verbs.Has(access.Execute)) {
-			granted = true
+			granted = granted || here
 			if g.must {
 				duties |= access.MustRecord
 			}
@@ -89,15 +95,16 @@ func (r *reference) decide(q access.Question) (bool, access.Obligations) {
 	for _, ru := range r.rules {
 		for i, session := range append([]access.SessionRef{q.Object.Session}, q.Object.Links...) {
 			o := q.Object
-			if o.Session = session; i > 0 && (!ru.forbid || o.Kind < access.Window) {
+			if o.Session = session; i > 0 && o.Kind < access.Window {
 				break
 			}
 			hit, err := r.applies(ru, q, o, granted, own)
-			if err != nil || hit && ru.forbid {
+			other := i > 0 && !ru.forbid // no permission comes by it, but its duties
+			if err != nil && !other || hit && ru.forbid {
 				return false, 0
 			}
-			if hit {
-				allow = true
+			if hit || err != nil {
+				allow = allow || !other
 				if ru.mustRec {
 					duties |= access.MustRecord
 				}
