@@ -236,7 +236,6 @@ func (s *seat) begin(ctx context.Context) error {
 	}
 	s.live.Opens(s.sees)
 	s.run()
-	s.wg.Go(func() { s.protected(func() { s.looksOn(s.ctx, true) }) })
 	s.arm()
 	return nil
 }

@@ -150,6 +150,7 @@ func (s *seat) run() {
 		s.e.sit(s)
 		s.wg.Go(func() { s.protected(s.hearBell) })
 	}
+	s.looksOnBeside(true)
 	s.mindAnchor()
 	go s.serve()
 }
@@ -272,10 +273,15 @@ func (e *Executor) tell(p *gateway.Permit, err error) {
 	if !errors.As(err, &fault) {
 		return
 	}
+	e.alarm(p, fault.Detail())
+}
+
+// alarm writes an alarm about somebody's service.
+func (e *Executor) alarm(p *gateway.Permit, note string) {
 	ctx, cancel := context.WithTimeout(context.Background(), exitTime)
 	defer cancel()
 	_ = e.Gateway().Note(ctx, p, access.BestEffortClass, func(ev *access.Event) {
-		ev.Kind, ev.Note = access.EventAlarm, fault.Detail()
+		ev.Kind, ev.Note = access.EventAlarm, note
 	})
 }
 
@@ -360,12 +366,13 @@ func (s *seat) suspend() {
 		s.leave(err)
 		return
 	}
-	s.looksOn(s.ctx, false)
 	if s.live.Who().OnlyStreams() { // there is no shell to go to, and nobody to go on
+		s.looksOnBeside(false)
 		s.wake()
 		return
 	}
 	_ = s.client.Send(ctx, &wire.Suspend{})
+	s.looksOnBeside(false)
 }
 
 // wake goes on after the client was stopped.
@@ -375,7 +382,7 @@ func (s *seat) wake() {
 		return
 	}
 	_ = s.conn.WriteMsg(s.ctx, &wire.Wakeup{})
-	s.looksOn(s.ctx, true)
+	s.looksOnBeside(true)
 }
 
 // redraw has tmux look at the display's size and draw everything anew.
@@ -400,7 +407,7 @@ func (s *seat) say(silent bool, msgs ...wire.Message) {
 func (s *seat) finish(err error) {
 	failpoint.At("seat-finish")
 	s.cancel(err)
-	_ = s.lookAway(context.Background()) // what cannot be confirmed is refused all the same
+	s.leavesOff()
 	s.mu.Lock()
 	if s.alarm != nil {
 		s.alarm.Stop()
@@ -561,6 +568,7 @@ func (s *seat) reconsider(ctx context.Context, why string) error {
 // close ends the attachment of somebody who may not view it any more. When it
 // returns nil, nothing more is shown and nothing that they typed is under way.
 func (s *seat) close(ctx context.Context, view access.Decision, why string) error {
+	s.blinds() // whoever they watch is waited for behind this: see gateway.Watched
 	text := because("muxward: you may not view this any more", view, why)
 	short, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
@@ -580,7 +588,7 @@ func (s *seat) close(ctx context.Context, view access.Decision, why string) erro
 	if direct {
 		confirmed = s.settle(ctx)
 	}
-	return errors.Join(ended, stopped, confirmed, s.lookAway(ctx))
+	return errors.Join(ended, stopped, confirmed)
 }
 
 // unstick makes sure that what was typed under a right that was lost is not

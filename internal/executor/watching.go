@@ -87,14 +87,35 @@ func (s *seat) looksOn(ctx context.Context, begins bool) error {
 	return nil
 }
 
-// lookAway ends that this person is a watcher. When it returns nil, whoever needs one
-// and has no other has nothing under way.
-func (s *seat) lookAway(ctx context.Context) error {
-	if s.blind.Swap(true) {
-		return nil
-	}
+// looksOnBeside is looksOn beside what this person does: others do not hold them up.
+func (s *seat) looksOnBeside(begins bool) {
+	s.wg.Go(func() {
+		s.protected(func() {
+			if err := s.looksOn(s.ctx, begins); err != nil && s.ctx.Err() == nil {
+				s.e.alarm(s.p, err.Error())
+			}
+		})
+	})
+}
+
+// blinds ends that this person is a watcher: from here on nothing is decided by their
+// looking on. What was decided before may be under way: see looksOn.
+func (s *seat) blinds() {
+	s.blind.Store(true)
 	s.live.Shuts()
-	return s.looksOn(ctx, false)
+}
+
+// leavesOff has whoever was watched by this person stopped, when they have gone. What
+// cannot be confirmed is told: nothing more is decided by them, but something may be
+// under way. Whoever takes something from this person waits for that besides, in the
+// gateway, for as long as the permit is in use.
+func (s *seat) leavesOff() {
+	s.blinds()
+	ctx, cancel := context.WithTimeout(context.Background(), exitTime)
+	defer cancel()
+	if err := s.looksOn(ctx, false); err != nil {
+		s.e.alarm(s.p, err.Error())
+	}
 }
 
 // underWatch is a scene that is typed into while somebody watches.

@@ -93,8 +93,9 @@ type Live struct {
 
 	// eyes is set while they are shown something, and bound once they asked for what
 	// somebody has to watch.
-	eyes  atomic.Pointer[Eyes]
-	bound atomic.Bool
+	eyes    atomic.Pointer[Eyes]
+	looksOn atomic.Bool // they were shown something once
+	bound   atomic.Bool
 
 	typed atomic.Uint64 // the last two steps in which they typed, the last one below
 }
@@ -461,17 +462,28 @@ func (l *Live) restsOn(o access.Object) bool {
 
 func (g *Gateway) reconsiderLives(ctx context.Context, which func(*Live) bool, why string) Report {
 	g.forget()
-	return g.lookAgain(ctx, which, why)
+	lives := g.livesOf(ctx, which)
+	rep := lookAt(ctx, lives, why)
+	rep.Unconfirmed = append(rep.Unconfirmed, g.lookBehind(ctx, lives, why).Unconfirmed...)
+	return rep
 }
 
 // lookAgain has permits in use decided anew by what is remembered of decisions.
 func (g *Gateway) lookAgain(ctx context.Context, which func(*Live) bool, why string) Report {
+	return lookAt(ctx, g.livesOf(ctx, which), why)
+}
+
+// livesOf gives permits in use, but for the one of ctx itself.
+func (g *Gateway) livesOf(ctx context.Context, which func(*Live) bool) []*Live {
 	self, _ := ctx.Value(liveKey{}).(*Live)
 	g.mu.Lock()
 	all := slices.Collect(maps.Values(g.lives))
 	g.mu.Unlock()
-	lives := slices.DeleteFunc(all, func(l *Live) bool { return l == self || !which(l) })
+	return slices.DeleteFunc(all, func(l *Live) bool { return l == self || !which(l) })
+}
 
+// lookAt has permits decided anew, all at once.
+func lookAt(ctx context.Context, lives []*Live, why string) Report {
 	rep := Report{Touched: len(lives)}
 	var mu sync.Mutex
 	var wg sync.WaitGroup

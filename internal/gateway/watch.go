@@ -30,7 +30,10 @@ type Watch struct {
 }
 
 // Opens has the attached person of a permit be a watcher of whatever eyes says.
-func (l *Live) Opens(eyes Eyes) { l.eyes.Store(&eyes) }
+func (l *Live) Opens(eyes Eyes) {
+	l.looksOn.Store(true)
+	l.eyes.Store(&eyes)
+}
 
 // Shuts is the end of Opens.
 func (l *Live) Shuts() { l.eyes.Store(nil) }
@@ -126,9 +129,10 @@ func (g *Gateway) watch(who identity.Identity, o access.Object, now time.Time) W
 }
 
 // mayWatch reports whether somebody counts as a watcher: they hold approve on the object
-// now, and it is not known that they are a program in somebody's pane.
+// now, and come from where approvals are answered. Whoever is watched may type where
+// somebody's key lies, and would have them watch by that.
 func (g *Gateway) mayWatch(who identity.Identity, o access.Object, now time.Time) bool {
-	if _, local := who.UID(); who.Inside() != "" || local && who.Detached() {
+	if !handOf(who) {
 		return false
 	}
 	d := g.verdict(who, Need{Verb: access.Approve, Object: o}, g.generation(), now)
@@ -142,4 +146,29 @@ func (g *Gateway) mayWatch(who identity.Identity, o access.Object, now time.Time
 func (g *Gateway) Watched(ctx context.Context, l *Live, server access.Object, why string) Report {
 	bound := func(o *Live) bool { return o != l && o.bound.Load() && o.restsOn(server) }
 	return g.lookAgain(ctx, bound, why)
+}
+
+// lookBehind looks once more at whoever may have been watched by those of whom something
+// was taken, after that: what was decided while they still looked on, or held approve,
+// may be under way, of people from whom nothing was taken, too.
+func (g *Gateway) lookBehind(ctx context.Context, lives []*Live, why string) Report {
+	var servers []access.Object
+	for _, l := range lives {
+		if !l.looksOn.Load() {
+			continue
+		}
+		l.mu.Lock()
+		server := access.Object{Kind: access.Server, Owner: l.about.Owner}
+		l.mu.Unlock()
+		if server.Owner == "" {
+			server.Kind = access.Host // not known: everything is looked at
+		}
+		servers = append(servers, server)
+	}
+	if len(servers) == 0 {
+		return Report{}
+	}
+	return g.lookAgain(ctx, func(o *Live) bool {
+		return o.bound.Load() && slices.ContainsFunc(servers, o.restsOn)
+	}, why)
 }

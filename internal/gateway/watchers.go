@@ -17,3 +17,7 @@ func onScreen(shown bool) bool { return shown }
 
 // holdsApprove reports whether a watcher holds approve.
 func holdsApprove(held bool) bool { return held }
+
+// handOf reports whether a watcher comes from a terminal of their own, as far as can be
+// told.
+func handOf(who identity.Identity) bool { return ownHand(who) }

@@ -9,3 +9,5 @@ func somebodyElse(_, _ identity.Identity) bool { return true }
 func onScreen(bool) bool { return true }
 
 func holdsApprove(bool) bool { return true }
+
+func handOf(identity.Identity) bool { return true }

@@ -96,3 +96,23 @@ func TestFE01WatchOneself(t *testing.T) {
 		tmuxtest.Eventually(w.t, func() bool { return a.types(carol) }, "alice watches her")
 	}}.run(t)
 }
+
+// Whoever may type in a pane of alice's may use what lies there, and has her watch by
+// that: by her key, at the ssh door of the same host. In the control run that is alice.
+func TestFE01WatchedByAKeyOfTheOwners(t *testing.T) {
+	t.Parallel()
+	row{grants: eyed, teeth: "teeth_watcher", restless: true, ssh: true, attack: func(w *world) {
+		w.anyInput = true
+		a := watchers{w}
+		s := w.attachSSH(owner, tmuxtest.TerminalConfig{}, "shared@127.0.0.1")
+		s.WaitFor("[shared]")
+		if a.types(carol) {
+			w.gain("carol is watched by alice's key")
+		}
+		if w.control {
+			return
+		}
+		w.attach(owner, tmuxtest.TerminalConfig{}, "attach-session", "-t", "shared")
+		tmuxtest.Eventually(w.t, func() bool { return a.types(carol) }, "alice watches her")
+	}}.run(t)
+}
