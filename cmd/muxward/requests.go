@@ -125,10 +125,10 @@ func (d *daemon) changeRequest(ctx context.Context, id string, f func(grants.Req
 		return next, err
 	})
 	if ended {
-		d.tellHook(r)
 		if rerr := d.recordRequest(ctx, r, r.By, string(r.Answer)); rerr != nil {
 			d.complain(fmt.Sprintf("request %s: %s (not recorded: %v)", r.ID, r.Answer, rerr))
 		}
+		d.tellHook(r)
 	}
 	d.knock()
 	return r, err

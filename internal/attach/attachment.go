@@ -51,8 +51,9 @@ type Config struct {
 	Bound Bindings
 	// Claims is asked, at the pump of the input, about each batch that goes directly to
 	// the display, before it does: of what it claims the keys are read for Bound, which
-	// is to take them all. nil claims nothing.
-	Claims func(p []byte) bool
+	// is to take them all; pasted tells that the batch may be inside a paste. nil claims
+	// nothing.
+	Claims func(p []byte, pasted bool) bool
 	// Redraw has the tmux server draw everything again and forget what it
 	// believes about the terminal: MSG_RESIZE on the display's connection does
 	// that; refresh-client alone does not, as tmux then goes on from a cursor

@@ -16,10 +16,10 @@ type opened struct {
 	keys []string
 }
 
-func (o *opened) claims(p []byte) bool {
+func (o *opened) claims(p []byte, pasted bool) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return o.open || string(p) == "\x1c"
+	return o.open || !pasted && string(p) == "\x1c"
 }
 
 func (o *opened) pressed() []byte {
@@ -53,6 +53,12 @@ func TestClaimedInputIsNotTheDisplays(t *testing.T) {
 	eventually(t, "output", contains(p.screen, "hello"))
 	p.types("ls\r")
 	eventually(t, "input", contains(at.program.input, "ls\r"))
+	p.types("\x1b[200~past")
+	eventually(t, "a paste", contains(at.program.input, "past"))
+	p.types("\x1c")
+	eventually(t, "what would open it, if it were no paste", contains(at.program.input, "\x1c"))
+	p.types("ed\x1b[201~")
+	eventually(t, "the end of the paste", contains(at.program.input, "ed\x1b[201~"))
 	p.types("\x1c")
 	eventually(t, "the key that opens it", contains(list.pressed, `C-\`))
 	p.types("y\x1b[")
@@ -65,7 +71,7 @@ func TestClaimedInputIsNotTheDisplays(t *testing.T) {
 	eventually(t, "the key that closes it", contains(list.pressed, "q"))
 	p.types("x\x1by")
 	eventually(t, "input after it", contains(at.program.input, "x\x1by"))
-	if got := string(at.program.input()); got != "ls\rx\x1by" {
+	if got := string(at.program.input()); got != "ls\r\x1b[200~past\x1ced\x1b[201~x\x1by" {
 		t.Errorf("the display got %q", got)
 	}
 	if got := string(list.pressed()); got != `C-\ y Up n q` {

@@ -34,6 +34,7 @@ type input struct {
 	asked *asked // addressed: a paste that the person is asked about
 	// claimed is set if the last batch was claimed, though input is direct.
 	claimed bool
+	pasted  bracket // of what goes directly to the display
 
 	directFn, eventFn func() error
 	numberFn          func()
@@ -59,10 +60,13 @@ const (
 	pasteLook = 20 * time.Millisecond
 )
 
+// batchSize is how much is read from the terminal at once.
+const batchSize = 1024
+
 // pumpInput reads the terminal.
 func (a *Attachment) pumpInput() error {
 	in := &a.in
-	buf := make([]byte, 1024)
+	buf := make([]byte, batchSize)
 	var armed time.Time
 	looked := false // whether the deadline was that of the last look
 	for !a.closed.Load() {
@@ -115,6 +119,7 @@ func (in *input) take(p []byte) error {
 	case in.stale():
 		return nil
 	case mode == Direct && !claimed:
+		in.pasted.follow(p, time.Now())
 		return in.pass(p)
 	}
 	in.dec.SetEscapeTime(in.a.cfg.Bound.EscapeTime())
@@ -141,7 +146,7 @@ func (in *input) claims(p []byte) bool {
 	if len(p) == 0 {
 		return in.claimed
 	}
-	return in.a.cfg.Claims != nil && in.a.cfg.Claims(p)
+	return in.a.cfg.Claims != nil && in.a.cfg.Claims(p, in.pasted.inside(time.Now()))
 }
 
 // route delivers what is typed, and has done what keys are bound to.

@@ -314,7 +314,7 @@ func (s *seat) record(typed []byte) {
 	s.keyboard.board.typed.Store(time.Now().UnixNano())
 	if typed[0] != 0x1b || len(typed) == 1 { // what a terminal says by itself is not typed
 		s.live.Typed()
-		if !s.keyboard.claims(typed) {
+		if !s.keyboard.claims(typed, false) {
 			s.live.IntoActive(s.server, s.stage.Load().session.ID, typed)
 		}
 	}

@@ -186,12 +186,12 @@ func (s *seat) announce(w Waits, waiting int) {
 
 // claims reports whether what somebody types directly is for muxward and not for tmux:
 // the key that opens the list while something waits, alone, all of it while the list is
-// shown, and the panic key, whatever came with it.
-func (k *keyboard) claims(p []byte) bool {
+// shown, and the panic key, alone. Neither key is one that was pasted.
+func (k *keyboard) claims(p []byte, pasted bool) bool {
 	if k.sheet != nil || k.deaf.still(time.Now()) {
 		return true
 	}
-	return k.s.bell.waits.Load() && alone(p) || k.s.panics(p)
+	return !pasted && (k.s.bell.waits.Load() && alone(p) || k.s.panics(p))
 }
 
 // forms gives how terminals send the key that opens the list.

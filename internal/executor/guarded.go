@@ -89,10 +89,16 @@ func untyped(printed []byte) error {
 	if strings.Contains(string(printed), refusal+tmux.Synchronized) {
 		return errors.New("not typed: synchronize-panes is on, so it would go to other panes too")
 	}
+	if strings.Contains(string(printed), tmux.Unwatched) {
+		return errUnwatched
+	}
 	return errors.New("not typed: the pane is in a mode (such as copy mode), was moved, is not the active one any more, or its program has ended")
 }
 
-func unclosed([]byte) error {
+func unclosed(printed []byte) error {
+	if strings.Contains(string(printed), tmux.Unwatched) {
+		return errUnwatched
+	}
 	return errors.New("not done: the pane was moved, or is the only one in its window now; try again")
 }
 

@@ -18,11 +18,11 @@ func panicForm(key string) string {
 		"F10": "\x1b[21~", "F11": "\x1b[23~", "F12": "\x1b[24~"}[key]
 }
 
-// panics reports whether what somebody types directly holds the key by which they lock
-// down what they are at. Whatever came with it is for nobody.
+// panics reports whether what somebody types directly is the key by which they lock
+// down what they are at, once or several times. With anything else it may be pasted.
 func (s *seat) panics(p []byte) bool {
 	form := panicForm(s.e.PanicKey)
-	if form == "" || !bytes.Contains(p, []byte(form)) {
+	if form == "" || len(p) == 0 || len(bytes.ReplaceAll(p, []byte(form), nil)) > 0 {
 		return false
 	}
 	_, may := s.locks()

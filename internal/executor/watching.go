@@ -141,7 +141,7 @@ func (s *seat) underWatch(at *scene) (*scene, error) {
 }
 
 // errUnwatched is what somebody hears whose watcher has left just then.
-var errUnwatched = errors.New("not done: nobody watches any more")
+var errUnwatched = errors.New("not done: nobody watches any more; whoever watched has left, or looks at something else")
 
 // maxWatchers is of how many displays tmux is asked with each key: one is enough.
 const maxWatchers = 4

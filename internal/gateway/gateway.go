@@ -26,6 +26,8 @@ type Policy interface {
 	// Duties are all that may come with anything that the subject may do on a server,
 	// or in it.
 	Duties(who identity.Subject, o access.Object, at time.Time) access.Obligations
+	// Holders names people who hold a verb on an object; not all, if there are many.
+	Holders(v access.Verb, o access.Object, at time.Time) []string
 	// Blind reports that the subject certainly holds nothing on a server, or a
 	// session, or in it.
 	Blind(who identity.Subject, o access.Object, at time.Time) bool

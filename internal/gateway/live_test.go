@@ -40,6 +40,7 @@ func (r *rules) Covers(identity.Subject, access.VerbSet, access.Object, time.Tim
 	return access.Decision{Allow: r.allow.Load(), Rule: "test"}
 }
 func (r *rules) Duties(identity.Subject, access.Object, time.Time) access.Obligations { return 0 }
+func (r *rules) Holders(access.Verb, access.Object, time.Time) []string               { return nil }
 
 func (r *rules) Blind(identity.Subject, access.Object, time.Time) bool { return false }
 func (r *rules) Generation() uint64                                    { return r.gen.Load() }

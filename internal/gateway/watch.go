@@ -8,6 +8,7 @@ import (
 
 	"github.com/muxward/muxward/internal/access"
 	"github.com/muxward/muxward/internal/identity"
+	"github.com/muxward/muxward/internal/tmux"
 )
 
 // This file is about what is done only while somebody else looks on.
@@ -52,7 +53,8 @@ func (g *Gateway) attended(who identity.Identity, n Need, d access.Decision, now
 		return unbounded(d)
 	}
 	if len(g.watch(who, n.Object, now).People) == 0 {
-		why := "nobody watches: it takes somebody else who holds approve there, at " + joinedBy(n.Object)
+		why := "nobody watches: it takes somebody else who holds approve there" + g.mightWatch(who, n.Object, now) +
+			", in a terminal of their own on this host: " + joinedBy(n.Object)
 		if !strings.HasPrefix(d.Rule, "builtin") { // what gives it to owners does not require that
 			why += "; so says " + d.Rule
 		}
@@ -74,13 +76,38 @@ func runsAnything(n Need) bool {
 	return n.Verb == access.Execute && !n.Whole && n.Object.Kind == access.Server && n.Object.Incarnation != ""
 }
 
+// maxMightWatch is how many of those who could watch are named.
+const maxMightWatch = 3
+
+// mightWatch names those who hold approve on an object, to whoever is told who is there.
+func (g *Gateway) mightWatch(who identity.Identity, o access.Object, now time.Time) string {
+	if !sees(g.heldAt(who, o, now)) {
+		return ""
+	}
+	names := slices.DeleteFunc(g.Policy.Holders(access.Approve, o, now), func(name string) bool {
+		_, taken := g.Denials.Match(name, access.SetOf(access.Approve), o)
+		return taken || name == who.Person()
+	})
+	if len(names) == 0 {
+		return ""
+	}
+	more := ""
+	if len(names) > maxMightWatch {
+		names, more = names[:maxMightWatch], " and others"
+	}
+	return " (" + strings.Join(names, ", ") + more + ")"
+}
+
 // joinedBy is how somebody comes to look on.
 func joinedBy(o access.Object) string {
-	if o.Kind < access.Session {
-		return "any session of " + o.Owner + "'s"
+	switch {
+	case o.Kind < access.Server:
+		return "tmux attach"
+	case o.Kind < access.Session:
+		return "tmux attach -t one of " + o.Owner + "'s sessions"
 	}
 	s := access.Object{Kind: access.Session, Owner: o.Owner, Session: o.Session}
-	return "tmux attach -t " + quoted(objectName(s))
+	return "tmux attach -t " + quoted(tmux.Clean(objectName(s)))
 }
 
 // needsWatcher reports whether a need that is permitted on that duty is for something
@@ -103,7 +130,7 @@ func (g *Gateway) watch(who identity.Identity, o access.Object, now time.Time) W
 	var all []looker
 	g.mu.Lock()
 	for _, l := range g.lives {
-		if eyes := l.eyes.Load(); eyes != nil {
+		if eyes := l.eyes.Load(); eyes != nil && somebodyElse(l.who, who) {
 			all = append(all, looker{l.who, *eyes})
 		}
 	}
@@ -111,7 +138,7 @@ func (g *Gateway) watch(who identity.Identity, o access.Object, now time.Time) W
 	var w Watch
 	for _, l := range all {
 		display, shown := l.eyes(o)
-		if !onScreen(shown) || !somebodyElse(l.who, who) || !g.mayWatch(l.who, o, now) {
+		if !onScreen(shown) || !g.mayWatch(l.who, o, now) {
 			continue
 		}
 		if !slices.Contains(w.People, l.who.Person()) {

@@ -316,3 +316,21 @@ func (s *Set) Sees(who identity.Subject, at time.Time, objects ...access.Object)
 	}
 	return false
 }
+
+// maxHolders is of how many people it is found out whether they hold something, for an
+// error text.
+const maxHolders = 256
+
+// Holders names people who hold a verb on an object, the owner first. Of more than
+// maxHolders people the first are asked about.
+func (s *Set) Holders(v access.Verb, o access.Object, at time.Time) []string {
+	people := s.People()
+	people = people[:min(len(people), maxHolders)]
+	if o.Kind >= access.Server {
+		people = slices.DeleteFunc(people, func(name string) bool { return name == o.Owner })
+		people = slices.Insert(people, 0, o.Owner)
+	}
+	return slices.DeleteFunc(people, func(name string) bool {
+		return !s.Decide(access.Question{Who: identity.Subject{Person: name, UID: -1}, Verb: v, Object: o, At: at}).Allow
+	})
+}

@@ -276,6 +276,11 @@ func (e *Engine) Duties(who identity.Subject, o access.Object, at time.Time) acc
 	return e.At(at).Duties(who, o, at)
 }
 
+// Holders is [Set.Holders] by the policy in force.
+func (e *Engine) Holders(v access.Verb, o access.Object, at time.Time) []string {
+	return e.At(at).Holders(v, o, at)
+}
+
 // PersonOf says which person a Unix account is: see [Set.PersonOf].
 func (e *Engine) PersonOf(uid uint32, account string) (string, error) {
 	return e.now.Load().set.PersonOf(uid, account)

@@ -76,6 +76,9 @@ func GuardedOr(at Place, commands, refused [][]string, refusal string, opts Pars
 // Synchronized ends the refusal of a pane whose input goes to others too.
 const Synchronized = "-synchronized"
 
+// Unwatched ends the refusal of a pane that none of [Place.Watched] shows.
+const Unwatched = "-unwatched"
+
 // GuardedInMode is [Guarded] without the tests for input, for commands that do
 // not send input (such as kill-pane) or are meant for a mode.
 func GuardedInMode(at Place, commands [][]string, refusal string, opts ParseOptions) ([]string, error) {
@@ -105,6 +108,13 @@ func guarded(at Place, commands, refused [][]string, refusal, more string, opts 
 	if err != nil {
 		return nil, err
 	}
+	watched, err := showing(at.Watched)
+	if err != nil {
+		return nil, err
+	}
+	if watched != "" {
+		more += "#{?" + watched + ",," + Unwatched + "}"
+	}
 	refuse := display + " -p -t " + at.Pane.String() + " '" + refusal + more + "'"
 	if len(refused) > 0 {
 		instead, err := QuoteLine(refused)
@@ -130,10 +140,6 @@ func guarded(at Place, commands, refused [][]string, refusal, more string, opts 
 		tests = append(tests, "#{!=:#{window_panes},1}")
 	}
 	tests = append(tests, at.Mouse.tests()...)
-	watched, err := showing(at.Watched)
-	if err != nil {
-		return nil, err
-	}
 	tests = append(tests, watched)
 	words := []string{branch, "-F", "-t", at.Pane.String(), all(heeded(tests)), do, refuse}
 	if !at.HasSession || !at.HasWindow || at.Named {

@@ -1,6 +1,7 @@
 package tmux
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/muxward/muxward/internal/tmux/tmuxtest"
@@ -22,7 +23,7 @@ func TestGuardedTypesOnlyWhereWatched(t *testing.T) {
 	want := ""
 	typed := func(name string, shown bool) {
 		t.Helper()
-		answer := map[bool]string{false: "refused-7"}[shown]
+		answer := map[bool]string{false: "refused-7" + Unwatched}[shown]
 		if got := r.typed(t, c, at, "w"); got != answer {
 			t.Errorf("%s: %q, want %q", name, got, answer)
 		}
@@ -48,6 +49,8 @@ func TestGuardedTypesOnlyWhereWatched(t *testing.T) {
 	typed("others whose names are alike", false)
 	at.Watched = []string{x.TTY()}
 	do("detach-client", "-t", x.TTY())
+	x.ExitCode()
+	until(t, "the client has gone", func() bool { return !strings.Contains(srv.run("list-clients", "-F", "#{client_tty}"), x.TTY()) })
 	typed("detached", false)
 	until(t, "what was watched arrives", func() bool { return r.got(t) == want })
 	if _, err := Guarded(Place{Pane: r.pane, Watched: []string{"/dev/pts/1}#{x"}}, [][]string{{"send-keys"}}, "no", ParseOptions{}); err == nil {

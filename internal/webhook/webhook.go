@@ -186,6 +186,10 @@ func (h *Hook) Run(ctx context.Context) {
 func (h *Hook) deliver(ctx context.Context, m message) {
 	id, wait := rand.Text(), h.o.First
 	for try := 1; ; try++ {
+		if !time.Now().Before(m.until) {
+			h.gaveUp(errors.New("it had waited until it was of no use"))
+			return
+		}
 		again, err := h.post(ctx, id, m.body)
 		switch {
 		case err == nil:

@@ -41,6 +41,8 @@ func TestPK01PanicKeyOfOthers(t *testing.T) {
 		if r := w.try(typist, "send-keys", "-t", "mwalice/shared:0.0", "F12", "done"); r.Code != 0 {
 			w.t.Errorf("carol types into the pane: %+v", r)
 		}
+		// What others have given alice to paste, longer than what is read at once.
+		o.Type("\x1b[200~" + strings.Repeat("x", 1500) + key + strings.Repeat("y", 1500) + key + "\x1b[201~")
 		w.prints(`$(printf "\\033[24~") printed`)
 		o.WaitFor("printed")
 		if locked() {

@@ -233,6 +233,7 @@ func (everything) Covers(identity.Subject, access.VerbSet, access.Object, time.T
 	return access.Decision{Allow: true}
 }
 func (everything) Duties(identity.Subject, access.Object, time.Time) access.Obligations { return 0 }
+func (everything) Holders(access.Verb, access.Object, time.Time) []string               { return nil }
 func (everything) Blind(identity.Subject, access.Object, time.Time) bool                { return false }
 func (everything) Generation() uint64                                                   { return 1 }
 
