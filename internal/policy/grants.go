@@ -147,6 +147,10 @@ func parseGrant(d *doc, n *yaml.Node, ps *people) (grant, bool) {
 	}
 	if m["requires"] != nil {
 		ok = d.requires(m["requires"], &g) && ok
+		if ok && g.verbs&access.Acting == 0 {
+			d.fail(m["requires"], "leave it out: to look on, and to govern, takes no watcher", "nobody has to watch %s", g.what)
+			ok = false
+		}
 	}
 	if m["id"] != nil {
 		if g.id, _ = d.text(m["id"], "the id"); !idForm.MatchString(g.id) {
