@@ -29,6 +29,9 @@ type Given struct {
 	// Approved: it was asked for, and its giver approved it. They need approve then,
 	// in the place of share.
 	Approved bool
+	// Declared: a session's environment says so. It gives no more than the policy has
+	// such declarations give.
+	Declared bool
 }
 
 // Moving is what changes without the policy files: the grants that were given,
@@ -105,7 +108,7 @@ func (s *Set) with(m Moving, at time.Time) *Set {
 	var standing []grant
 	left := make([]*Given, 0, len(m.Given))
 	for i := range m.Given {
-		if g := &m.Given[i]; g.Until.IsZero() || at.Before(g.Until) {
+		if g := &m.Given[i]; (g.Until.IsZero() || at.Before(g.Until)) && s.most(g) != 0 {
 			left = append(left, g)
 		}
 	}
@@ -128,6 +131,7 @@ func (s *Set) with(m Moving, at time.Time) *Set {
 			}
 			made := grantOf(g)
 			made.until, made.duties, made.givers = sooner(g.Until, b.expires), b.duties, b.givers
+			made.verbs = s.most(g)
 			standing = append(standing, made)
 		}
 		left = later
@@ -210,7 +214,8 @@ func (s *Set) backing(g *Given, at time.Time) backing {
 
 // derive gives the same policy with other moving grants.
 func (s *Set) derive(given []grant, taken func(string, access.Object) bool) *Set {
-	d := &Set{people: s.people, grants: s.grants, rules: s.rules, approvals: s.approvals, index: s.index, static: s.static, files: s, given: given, taken: taken}
+	d := &Set{people: s.people, grants: s.grants, rules: s.rules, approvals: s.approvals, declarations: s.declarations,
+		index: s.index, static: s.static, files: s, given: given, taken: taken}
 	d.moving = newIndex(given)
 	for _, h := range d.moving.by {
 		h.taken, h.doubt = taken, &d.doubt

@@ -79,12 +79,15 @@ func (g *grant) gives(v access.Verb, command bool) bool {
 // parseGrants reads one file of grants, into s.
 func (s *Set) parseGrants(f source, r *report) {
 	d := &doc{file: f.name, r: r, zones: zones{}}
-	top := d.root(f.data, "grants", "approvals")
+	top := d.root(f.data, "grants", "approvals", "declarations")
 	if top == nil {
 		return
 	}
 	if top["approvals"] != nil {
 		s.approvals = append(s.approvals, d.parseApprovals(top["approvals"], s.people, maxApprovalRules-len(s.approvals))...)
+	}
+	if top["declarations"] != nil {
+		s.declarations = append(s.declarations, d.parseDeclarations(top["declarations"], s.people, maxDeclarationRules-len(s.declarations))...)
 	}
 	s.grants = append(s.grants, d.parseGrants(top, s.people, maxGrants-len(s.grants))...)
 }

@@ -17,11 +17,13 @@ type Set struct {
 	people *people
 	grants []grant
 	rules  []rule
-	// approvals are the rules for requests.
-	approvals []approvalRule
-	index     *index
-	static    types.EntityMap
-	views     views
+	// approvals are the rules for requests, declarations those for what sessions'
+	// environments give.
+	approvals    []approvalRule
+	declarations []declarationRule
+	index        *index
+	static       types.EntityMap
+	views        views
 
 	// Of a policy with moving grants: the one of the files alone, those of the
 	// grants that count, and where they are found.
