@@ -106,7 +106,7 @@ func (d *daemon) moveGrants() {
 			m.Given = append(m.Given, policy.Given{
 				ID: strconv.FormatInt(g.ID, 10), Who: g.Who, What: g.What, Verbs: g.Verbs, On: g.On,
 				From: g.NotBefore, Until: g.Until, Reason: g.Reason, Key: g.Key, Giver: g.Giver,
-				Approved: g.Source == grants.Approval,
+				Approved: g.Source == grants.Approval, Declared: g.Source == grants.Declaration,
 			})
 		}
 	}

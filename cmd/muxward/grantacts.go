@@ -170,6 +170,9 @@ func (d *daemon) recordGrant(ctx context.Context, g grants.Grant, what string) e
 	if g.Invite != 0 {
 		note += fmt.Sprintf(", by invite %d", g.Invite)
 	}
+	if g.Source == grants.Declaration {
+		note += ", from " + grants.Variable
+	}
 	if g.Key != "" {
 		note += ", with the key " + g.Key
 	}

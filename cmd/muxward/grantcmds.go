@@ -149,7 +149,7 @@ func within(target, in string) bool {
 }
 
 func printGrants(cmd *cobra.Command, list []shownGrant) error {
-	rows := [][]string{{"ID", "WHO", "WHAT", "ON", "UNTIL", "BY", "COUNTS", "REASON"}}
+	rows := [][]string{{"ID", "WHO", "WHAT", "ON", "UNTIL", "BY", "SOURCE", "COUNTS", "REASON"}}
 	for _, g := range list {
 		until, counts := "-", "no"
 		if !g.Until.IsZero() {
@@ -159,7 +159,7 @@ func printGrants(cmd *cobra.Command, list []shownGrant) error {
 			counts = "yes"
 		}
 		rows = append(rows, []string{
-			strconv.FormatInt(g.ID, 10), g.Who, g.What, targetName(g.Target), until, g.Giver.Person, counts, g.Reason,
+			strconv.FormatInt(g.ID, 10), g.Who, g.What, targetName(g.Target), until, g.Giver.Person, g.Source, counts, g.Reason,
 		})
 	}
 	return printTable(cmd.OutOrStdout(), rows)

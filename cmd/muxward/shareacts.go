@@ -360,14 +360,7 @@ func (d *daemon) restingOnInvite(id int64) func(person string) bool {
 			those = append(those, d.restingOn(g.Who))
 		}
 	}
-	return func(person string) bool {
-		for _, rests := range those {
-			if rests(person) {
-				return true
-			}
-		}
-		return false
-	}
+	return anyOf(those)
 }
 
 // writeRevoked writes and records what holds already.

@@ -24,6 +24,9 @@ type carried struct {
 // is not at home is for their own client, and what lists other servers, too, is
 // put together here.
 func (s *controlSeat) carries(plan *gateway.Plan) bool {
+	if plan.Declares != nil { // how it ends is known only behind tmux's answer
+		return false
+	}
 	if !s.full || !plan.Full || plan.Server != gateway.Server(s.server) || len(plan.Elsewhere) > 0 {
 		return false
 	}

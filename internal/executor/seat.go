@@ -264,6 +264,9 @@ func (s *seat) inTime(f func()) {
 	}
 }
 
+// Say tells the person something, at their display.
+func (s *seat) Say(text string) { s.att.Notice(text) }
+
 func (s *seat) tell(err error) { s.e.tell(s.p, err) }
 
 // tell writes a fault in somebody's service to the log in full; the person

@@ -73,6 +73,8 @@ type Parts struct {
 	Executor Executor
 	Denials  *grants.Denials
 	Leases   *grants.Leases // nil: there are none
+	// Declarations keep what sessions' environments declare; nil for none.
+	Declarations Declarations
 	// Now gives wall-clock time; nil means time.Now.
 	Now func() time.Time
 }
@@ -80,8 +82,9 @@ type Parts struct {
 // Gateway is the line. Make one with New.
 type Gateway struct {
 	Parts
-	clock *clock
-	sizes pace.Pace
+	clock     *clock
+	sizes     pace.Pace
+	declaring turns
 	// governs paces what changes rights, each of which has others decided anew.
 	governs pace.Pace
 	// extra counts what changes decisions besides the policy's generation.
@@ -127,9 +130,9 @@ func (g *Gateway) Handle(ctx context.Context, req Request) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
-	defer live.until(decision)()                   // a time limit is a deadline
-	live.into(plan)                                // whose line is begun, where that is told
-	result, err := g.Executor.Execute(ctx, permit) // exactly what was decided
+	defer live.until(decision)()           // a time limit is a deadline
+	live.into(plan)                        // whose line is begun, where that is told
+	result, err := g.carryOut(ctx, permit) // exactly what was decided
 	if result.Current != nil {
 		result.CurrentOn = plan.owner()
 	}

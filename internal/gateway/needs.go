@@ -16,6 +16,9 @@ import (
 // needs turns the verbs that the row demands, and those for what closes along,
 // into needs on objects.
 func (r *resolver) needs() error {
+	if all, err := r.declares(); all || err != nil {
+		return err
+	}
 	inv := r.plan.Invocation
 	if r.ownDisplay() {
 		// One's own display is one's own: it needs no right over others.

@@ -69,6 +69,8 @@ type Plan struct {
 	Elsewhere []Place
 	// Object is what an Act is done to.
 	Object access.Object
+	// Declares, if it is set, is what a session declares by it.
+	Declares *Declaration
 	// Settings are what a plan of mode Stream changes.
 	Settings *tmux.ControlSettings
 }
@@ -174,7 +176,7 @@ func (g *Gateway) resolve(ctx context.Context, req Request) (*Plan, error) {
 		}
 	}
 	if r.plan.Start {
-		return r.plan, nil
+		return r.plan, r.makesDeclaration()
 	}
 	if r.plan.Server != nil {
 		if err := r.targets(); err != nil {

@@ -42,6 +42,13 @@ func (s *Set) Declarable(o access.Object) (most access.VerbSet, rules []string) 
 	return most, rules
 }
 
+// OverDeclared gives what of some verbs a declaration does not give on an object, with what
+// [Set.Declarable] says.
+func (s *Set) OverDeclared(verbs access.VerbSet, o access.Object) (over, most access.VerbSet, rules []string) {
+	most, rules = s.Declarable(o)
+	return verbs &^ capped(verbs, most), most, rules
+}
+
 // most is what is left of what was given by what may be declared. An approval or a
 // command may give whatever its giver holds.
 func (s *Set) most(g *Given) access.VerbSet {

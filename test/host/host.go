@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -343,7 +344,8 @@ func (h *Host) Exec(who string, stdin []byte, program string, args ...string) Re
 	if stdin != nil {
 		cmd.Stdin = bytes.NewReader(stdin)
 	}
-	if program == h.bin && len(args) > 0 && (args[0] == "approve" || args[0] == "deny" || args[0] == "lease") {
+	if program == h.bin && len(args) > 0 && slices.Contains([]string{"approve", "deny", "lease"}, args[0]) ||
+		slices.ContainsFunc(args, func(arg string) bool { return strings.HasPrefix(arg, "MUXWARD_ALLOW") }) {
 		defer h.handed(cmd)()
 	}
 	cmd.WaitDelay = Patience // a server may be slow to close what its client was given
@@ -366,7 +368,7 @@ func (h *Host) Exec(who string, stdin []byte, program string, args ...string) Re
 }
 
 // handed has a command run on a terminal of its own, without which nobody answers what
-// somebody asks for. What it gives ends the terminal.
+// somebody asks for, or has a session's environment give something. What it gives ends the terminal.
 func (h *Host) handed(cmd *exec.Cmd) (end func()) {
 	p, err := attach.OpenPty(attach.Size{Cols: 80, Rows: 24})
 	h.must(err)
