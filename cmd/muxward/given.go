@@ -167,6 +167,7 @@ func (d *daemon) keepTime() {
 			return
 		case <-tick.C:
 			d.mindTime()
+			d.endDeclared()
 		}
 	}
 }

@@ -119,7 +119,19 @@ people from. What the policy files grant is not among them: see muxward explain.
 COUNTS is no while the giver does not hold what they gave, as outside the hours of a
 grant of the policy files, or it has gone through more
 than eight hands; before it begins; when it is revoked from who got it; and when what
-it is on was gone or elsewhere as muxward saw that tmux server last. Long reasons are cut.`,
+it is on was gone or elsewhere as muxward saw that tmux server last. Long reasons are cut.
+
+SOURCE is by what it was given: the command line, an invite, an approval, or MUXWARD_ALLOW
+of a session's environment. That is what whoever may share a session says in a terminal of
+their own, as they make it or by set-environment:
+
+  tmux new -s work -e MUXWARD_ALLOW="bob:typist,@oncall:viewer"
+  tmux set-environment -t work MUXWARD_ALLOW "bob:typist,carol:view+type%3"
+
+The last says it for pane %3 alone. Another value, or set-environment -u, ends what is not
+said any more. It gives at most what a typist holds, unless declarations in grants.yaml
+say otherwise. What programs, hooks, keys and tmux's own prompt set there counts for
+nothing, and ends nothing.`,
 		Example: `  muxward grants
   muxward grants --who bob --on alice/work
   muxward grants take-back 7 --reason "done"`,
