@@ -302,7 +302,7 @@ func (g *Gateway) carryOut(ctx context.Context, p *Permit) (Result, error) {
 	if err == nil {
 		return r, nil
 	}
-	err = fmt.Errorf("the tmux server has %s, but it gives nobody anything: %w", grants.Variable, err)
+	err = fmt.Errorf("%w; so %s gives nobody anything more, though tmux has it", err, grants.Variable)
 	if says, attached := r.Attached.(Teller); attached {
 		says.Say(err.Error())
 		_ = g.Note(ctx, p, access.BestEffortClass, func(ev *access.Event) { ev.Note = err.Error() })
