@@ -39,29 +39,54 @@ func (d *daemon) requestAct(who identity.Identity, c ctld.Call) (*gateway.Act, e
 	}
 	a.Args = withReason(append(a.Args, "--for", r.For.String()), r.Reason)
 	a.Do = func(ctx context.Context, o access.Object) (gateway.Result, error) {
-		if _, ok := d.asking.Take(askPace(), who.Person(), 1, time.Now()); !ok {
-			return gateway.Result{}, errors.New("you have asked much in a short time; wait a little")
-		}
 		r.On, r.Target = o, gateway.Name(o)
-		var ending func(context.Context) (grants.Request, error)
-		asked, err := d.requests.Ask(r, func(r grants.Request) error {
-			ending = d.requests.Ending(r.ID) // it may be answered before its asker waits
-			if err := d.recordRequest(ctx, r, who.Person(), "asks"); err != nil {
-				return err
-			}
-			d.tellHook(r) // before anybody can answer
-			return nil
-		})
-		if err != nil {
-			return gateway.Result{}, err
+		if why, held := d.heldAlready(r); held {
+			return gateway.Result{Value: d.shown(r.End(grants.Held, "muxward", why), who)}, nil
 		}
-		d.knock()
-		if c.Stands {
-			return gateway.Result{Value: d.shown(asked, who)}, nil
+		b, err := d.ask(ctx, r)
+		if err != nil || c.Stands {
+			return gateway.Result{Value: b.shownRequest}, err
 		}
-		return gateway.Result{Value: begun{d.shown(asked, who), d, who, ending}}, nil
+		return gateway.Result{Value: b}, nil
 	}
 	return a, nil
+}
+
+// ask has a request wait, and those told who may answer it.
+func (d *daemon) ask(ctx context.Context, r grants.Request) (b begun, err error) {
+	who := r.Who
+	if _, ok := d.asking.Take(askPace(), who.Person(), 1, time.Now()); !ok {
+		return b, errors.New("you have asked much in a short time; wait a little")
+	}
+	var ending func(context.Context) (grants.Request, error)
+	asked, err := d.requests.Ask(r, func(r grants.Request) error {
+		ending = d.requests.Ending(r.ID) // it may be answered before its asker waits
+		if err := d.recordRequest(ctx, r, who.Person(), "asks"); err != nil {
+			return err
+		}
+		d.tellHook(r) // before anybody can answer
+		return nil
+	})
+	if err != nil {
+		return b, err
+	}
+	d.knock()
+	return begun{d.shown(asked, who), d, who, ending}, nil
+}
+
+// heldAlready reports whether somebody holds what they ask for, for as long as they ask
+// for it, and by what: nobody has to be asked then.
+func (d *daemon) heldAlready(r grants.Request) (why string, held bool) {
+	now := d.gateway.May(r.Who, gateway.Need{Whole: true, Verbs: r.Verbs, Object: r.On})
+	if !now.Allow {
+		return "", false
+	}
+	// What is worked out beside has sooner limits meanwhile: the policy itself says until when.
+	until := d.policy.At(r.At).Covers(r.Who.Subject(), r.Verbs, r.On, r.At)
+	if !until.Allow || !until.Expires.IsZero() && until.Expires.Before(r.At.Add(r.For)) {
+		return "", false
+	}
+	return now.Rule, true
 }
 
 // wanted reads what is asked for.

@@ -22,6 +22,9 @@ var (
 	errWithdrawn = errors.New("taken back")
 )
 
+// errHeld ends the waiting for what is held already.
+var errHeld = errors.New("held already")
+
 // notApproved gives the exit code of a request that was not approved.
 func notApproved(err error) (int, bool) {
 	switch {
@@ -55,7 +58,9 @@ It waits for the answer and says what it was. Ctrl-C takes the request back, and
 all else that ends it; with --wait=false the request stands alone. When its time is
 over, or muxward ends, the answer is no.
 
-Exit codes: 0 it is approved; 4 it is denied; 5 nobody has approved it in time; 6 it was
+What you hold already, for as long as you ask, nobody is asked for: it says so at once.
+
+Exit codes: 0 it is approved, or held already; 4 it is denied; 5 nobody has approved it in time; 6 it was
 taken back; 1 it could not be asked for, or not be approved any more; 2 the command line
 is wrong.`,
 		Example: `  muxward request type -t alice/work:1 --for 30m --reason "the build is red"
@@ -119,6 +124,9 @@ func standing(cmd *cobra.Command, f *daemonFlags, c ctld.Call) error {
 	if f.json {
 		return printJSON(cmd, r)
 	}
+	if r.Answer == grants.Held {
+		return r.tell(cmd, false)
+	}
 	return sayAsked(cmd.OutOrStdout(), r)
 }
 
@@ -142,6 +150,9 @@ func awaited(cmd *cobra.Command, f *daemonFlags, c ctld.Call) error {
 	stop := func() bool { return true }
 	defer func() { stop() }()
 	begun := func() error {
+		if asked.Answer == grants.Held {
+			return errHeld
+		}
 		stop = context.AfterFunc(cmd.Context(), func() { // Ctrl-C
 			short, done := context.WithTimeout(ctx, callTime)
 			defer done()
@@ -154,7 +165,11 @@ func awaited(cmd *cobra.Command, f *daemonFlags, c ctld.Call) error {
 		}
 		return sayAsked(cmd.ErrOrStderr(), asked)
 	}
-	if err := c.Follow(ctx, at.Ctl, callTime, &asked, begun, &ended); err != nil {
+	err = c.Follow(ctx, at.Ctl, callTime, &asked, begun, &ended)
+	if errors.Is(err, errHeld) {
+		ended, err = asked, nil
+	}
+	if err != nil {
 		if cmd.Context().Err() != nil {
 			return fmt.Errorf("the request ends with this: %w", errWithdrawn)
 		}
@@ -181,6 +196,23 @@ func (r shownRequest) tell(cmd *cobra.Command, quiet bool) error {
 		}
 		_, err := fmt.Fprintf(cmd.OutOrStdout(), "request %s is approved by %s%s; grant %d\n", r.ID, r.By, why, r.Grant)
 		return err
+	case grants.Held:
+		if quiet {
+			return nil
+		}
+		_, err := fmt.Fprintf(cmd.OutOrStdout(), "you hold %s on %s already%s; nobody was asked\n", r.What, oneLine(targetName(r.Target)), why)
+		return err
+	}
+	return r.refusal()
+}
+
+// refusal is the error of a request that was not approved.
+func (r shownRequest) refusal() error {
+	why := ""
+	if r.Why != "" {
+		why = ": " + oneLine(r.Why)
+	}
+	switch r.Answer {
 	case grants.Denied:
 		return fmt.Errorf("request %s: %w by %s%s", r.ID, errSaidNo, r.By, why)
 	case grants.TimedOut:

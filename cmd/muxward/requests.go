@@ -65,6 +65,9 @@ func (d *daemon) approve(ctx context.Context, who identity.Identity, r grants.Re
 	if count < quorum.Need {
 		return next, nil
 	}
+	if r.Invite != 0 {
+		return d.letIn(ctx, r, next, who, a.why)
+	}
 	g, err := d.give(ctx, grants.Grant{
 		Who: r.Who.Person(), What: r.What, Verbs: r.Verbs, Target: r.Target, Reason: r.Reason,
 		Giver: who.Subject(), Source: grants.Approval, At: now, Until: now.Add(next.For),
@@ -102,10 +105,26 @@ func (d *daemon) still(ctx context.Context, r grants.Request) (access.Object, er
 		}
 		on = now
 	}
-	if !d.gateway.May(r.Who, gateway.Need{Verb: access.View, Object: on}).Allow {
-		return on, fmt.Errorf("%w: who asked may not view it now", errVoid)
+	if err := d.mayAsk(r); err != nil {
+		return on, fmt.Errorf("%w: %w", errVoid, err)
 	}
 	return on, nil
+}
+
+// mayAsk says why somebody may not ask for something now, nil if they may: they view it,
+// or knock by an invite that is open for them.
+func (d *daemon) mayAsk(r grants.Request) error {
+	if r.Invite == 0 {
+		if !d.gateway.May(r.Who, gateway.Need{Verb: access.View, Object: r.On}).Allow {
+			return errors.New("who asked may not view it now")
+		}
+		return nil
+	}
+	v, open := d.grants.FindInvite(r.Invite)
+	if !open || !d.gateway.Time().Before(v.Until) || d.mayJoin(r.Who, v) != nil {
+		return errors.New("the invite is not open for who knocked now")
+	}
+	return nil
 }
 
 // refuse says no to a request.
@@ -150,6 +169,9 @@ func (d *daemon) recordRequest(ctx context.Context, r grants.Request, by, what s
 		Objects: []string{r.On.String()}, Verbs: []string{r.Verbs.String()}, Reason: r.Reason,
 		Note: fmt.Sprintf("request %s %s: %s for %s on %s for %v", r.ID, what, r.What, r.Who.Person(), targetName(r.Target), r.For),
 	}
+	if r.Invite != 0 {
+		ev.Note += fmt.Sprintf(", by invite %d", r.Invite)
+	}
 	if r.Answer != grants.Open {
 		ev.Reason = r.Why
 	}
@@ -189,12 +211,13 @@ func (d *daemon) mindRequests() {
 			cancel()
 		}
 		for _, r := range d.requests.List() {
-			if d.gateway.May(r.Who, gateway.Need{Verb: access.View, Object: r.On}).Allow {
+			why := d.mayAsk(r)
+			if why == nil {
 				continue
 			}
 			ctx, cancel := context.WithTimeout(d.ctx, minded)
 			_, _ = d.changeRequest(ctx, r.ID, func(r grants.Request) (grants.Request, error) {
-				return r.End(grants.Void, "muxward", "who asked may not view it now"), nil
+				return r.End(grants.Void, "muxward", why.Error()), nil
 			})
 			cancel()
 		}
@@ -215,6 +238,9 @@ func (d *daemon) shown(r grants.Request, who identity.Identity) shownRequest {
 	s := shownRequest{Request: r, From: r.Who.Person(), For: r.For.String(), Mine: r.Who.Person() == who.Person()}
 	for _, by := range r.Yes {
 		s.Yes = append(s.Yes, by.Person())
+	}
+	if s.Mine && r.Invite != 0 && r.Answer != grants.Approved { // what is behind the door
+		s.Target, s.On = fmt.Sprintf("invite %d", r.Invite), access.Object{}
 	}
 	s.On.Links = nil // other sessions with that window, of which who is told may not know
 	s.Need = d.policy.Set().Quorum(r.On).Need
@@ -249,7 +275,11 @@ func (a asking) Waiting(who identity.Identity) []executor.Waits {
 		if yes || r.Answers(who) != nil || set.Fits(set.Quorum(r.On), asker, who.Person()) != nil || !a.d.gateway.May(who, giving(r, r.On)...).Allow {
 			continue
 		}
-		text := fmt.Sprintf("%s asks for %s on %s for %v", asker, r.What, targetName(r.Target), r.For)
+		what := "asks"
+		if r.Invite != 0 {
+			what = fmt.Sprintf("knocks with invite %d, and asks", r.Invite)
+		}
+		text := fmt.Sprintf("%s %s for %s on %s for %v", asker, what, r.What, targetName(r.Target), r.For)
 		if need := set.Quorum(r.On).Need; need > 1 {
 			text += fmt.Sprintf(" (%d of %d)", len(r.Yes), need)
 		}

@@ -35,13 +35,15 @@ type shownInvite struct {
 	Uses   int          `json:"uses"`
 	Used   []grants.Use `json:"used"`
 	Bind   bool         `json:"bind,omitempty"`
-	Reason string       `json:"reason,omitempty"`
+	// Approve: who comes by it waits until somebody lets them in.
+	Approve bool   `json:"approve,omitempty"`
+	Reason  string `json:"reason,omitempty"`
 }
 
 func shownOf(v grants.Invite) shownInvite {
 	s := shownInvite{
 		ID: v.ID, What: v.What, Target: v.Target, Until: v.Until, By: v.Giver.Person,
-		Uses: v.Uses, Used: v.Used, Bind: v.Bind, Reason: shortReason(v.Reason),
+		Uses: v.Uses, Used: v.Used, Bind: v.Bind, Approve: v.Approve, Reason: shortReason(v.Reason),
 	}
 	if s.Used == nil {
 		s.Used = []grants.Use{}
@@ -62,7 +64,7 @@ func (d *daemon) shareAct(who identity.Identity, c ctld.Call) (*gateway.Act, err
 	if c.Bind && (d.ssh == nil || d.ssh.l == nil) {
 		return nil, errors.New("--bind is for who comes by ssh, and the ssh door is closed")
 	}
-	v := grants.Invite{Grant: g, Uses: c.Uses, Bind: c.Bind}
+	v := grants.Invite{Grant: g, Uses: c.Uses, Bind: c.Bind, Approve: c.Approve}
 	a := &gateway.Act{
 		Name: "share", Args: []string{g.What, "-t", g.Target, "--uses", strconv.Itoa(v.Uses)}, Target: on,
 		Verb: access.Share, Whole: g.Verbs.With(access.SetOf(access.Share)),
@@ -72,6 +74,9 @@ func (d *daemon) shareAct(who identity.Identity, c ctld.Call) (*gateway.Act, err
 	}
 	if v.Bind {
 		a.Args = append(a.Args, "--bind")
+	}
+	if v.Approve {
+		a.Args = append(a.Args, "--approve")
 	}
 	a.Args = withReason(a.Args, g.Reason)
 	a.Do = func(ctx context.Context, o access.Object) (gateway.Result, error) {
@@ -145,6 +150,10 @@ func (d *daemon) joinAct(who identity.Identity, text string) (*gateway.Act, erro
 			return err
 		},
 		Do: func(ctx context.Context, _ access.Object) (gateway.Result, error) {
+			if v, err := d.grants.Opens(code, d.now()); err == nil && v.Knocks(who.Person()) {
+				k, err := d.knocksAt(ctx, who, v)
+				return gateway.Result{Value: k}, err
+			}
 			g, err := d.join(ctx, who, code)
 			return gateway.Result{Value: shownGrant{g, err == nil && d.counting()(g)}}, err
 		},
@@ -161,12 +170,19 @@ func (d *daemon) joinBySSH(who identity.Identity, text string) (*gateway.Act, er
 	do := a.Do
 	a.Do = func(ctx context.Context, o access.Object) (gateway.Result, error) {
 		r, err := do(ctx, o)
-		if g, ok := r.Value.(shownGrant); ok && err == nil {
-			r.Value = sshd.Joined{Text: joinedText(g), Target: attachTarget(g.On)}
+		switch v := r.Value.(type) {
+		case shownGrant:
+			r.Value = joinedBySSH(v)
+		case knocking:
+			r.Value = sshd.Joined{Text: v.Text(), Ends: v.joined}
 		}
 		return r, err
 	}
 	return a, nil
+}
+
+func joinedBySSH(g shownGrant) sshd.Joined {
+	return sshd.Joined{Text: joinedText(g), Target: attachTarget(g.On)}
 }
 
 // attachTarget names what somebody was given for attach-session, by its id; "" if it is
@@ -257,9 +273,12 @@ func (d *daemon) keepJoined(ctx context.Context, who identity.Identity, code gra
 	if err != nil {
 		return grants.Grant{}, false, err
 	}
-	return d.grants.Join(ctx, code, grants.Joiner{Person: who.Person(), Key: who.Subject().Key}, d.now(), func(g grants.Grant) error {
-		return d.recordGrant(ctx, g, "given")
-	})
+	return d.grants.Join(ctx, code, grants.Joiner{Person: who.Person(), Key: who.Subject().Key}, d.now(), d.recordsGiven(ctx))
+}
+
+// recordsGiven gives what records that something is given.
+func (d *daemon) recordsGiven(ctx context.Context) func(grants.Grant) error {
+	return func(g grants.Grant) error { return d.recordGrant(ctx, g, "given") }
 }
 
 // recordInvite writes what became of an invite.
@@ -275,6 +294,9 @@ func (d *daemon) recordInvite(ctx context.Context, v grants.Invite, what string)
 		v.Giver.Person, v.Until.Format(time.RFC3339))
 	if v.Bind {
 		note += ", bound to keys"
+	}
+	if v.Approve {
+		note += ", for who is let in"
 	}
 	return d.writeGrant(ctx, v.Grant, by, note)
 }

@@ -34,11 +34,15 @@ As with muxward grant you give no more than you hold, and it counts while you ho
 What an invite gives ends when the invite does. Each person uses it once. Nothing is
 shared from inside a pane.
 
+With --approve whoever comes knocks, and waits ten minutes at most: they are let in when
+somebody who may approve it says so, as of muxward request. That is told as a request is.
+
 The code is shown once, and kept nowhere: muxward knows only whether one is right. Who
 has it may come: hand it over as you would a key. On a terminal, the line for ssh is shown
 as a QR code as well.`,
 		Example: `  muxward share --role viewer
   muxward share -t work --role typist --for 2h --uses 3 --reason "pairing"
+  muxward share -t work --role typist --approve
   muxward share --pane %3 --role viewer --bind
   muxward share -t work --role viewer --host bastion.example.org`,
 		Args: func(cmd *cobra.Command, args []string) error {
@@ -74,6 +78,7 @@ as a QR code as well.`,
 	cmd.Flags().StringVar(&c.Until, "until", "", "`time` until which it is, such as 2027-01-31T18:00:00+01:00")
 	cmd.Flags().IntVar(&c.Uses, "uses", 1, "how many people may come by it")
 	cmd.Flags().BoolVar(&c.Bind, "bind", false, "what it gives counts only with the ssh key that its person came with")
+	cmd.Flags().BoolVar(&c.Approve, "approve", false, "who comes with it waits until somebody who may approve lets them in")
 	cmd.Flags().StringVar(&c.Reason, "reason", "", "the reason, which is recorded and shown")
 	cmd.Flags().StringVar(&host, "host", "", "the `name` by which people reach this host (default: its own)")
 	cmd.Flags().BoolVar(&qr, "qr", true, "show a QR code on a terminal")
@@ -140,6 +145,9 @@ func newJoinCmd() *cobra.Command {
 one is read from standard input, which others on this host cannot see as they can see
 your command line; name one in scripts only that nobody else can watch.
 
+If the invite says so you knock, and it waits until somebody lets you in, says no, or ten
+minutes are over; Ctrl-C takes the knock back. The exit codes of that are those of muxward request.
+
 Whatever is wrong with a code, the answer is the same. Who has tried some wrong ones
 has to wait.`,
 		Example: `  muxward join                             # asks for the code
@@ -161,14 +169,14 @@ has to wait.`,
 			if _, err := grants.ParseCode(code); err != nil {
 				return usageError{err}
 			}
-			var g shownGrant
-			if err := f.call(cmd.Context(), ctld.Call{Act: "join", Code: code}, &g); err != nil {
+			g, err := join(cmd, &f, code)
+			if err != nil {
 				return err
 			}
 			if f.json {
 				return printJSON(cmd, g)
 			}
-			_, err := fmt.Fprintf(cmd.OutOrStdout(), "grant %d: %s\n", g.ID, joinedText(g))
+			_, err = fmt.Fprintf(cmd.OutOrStdout(), "grant %d: %s\n", g.ID, joinedText(g))
 			return err
 		},
 	}

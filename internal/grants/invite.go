@@ -33,6 +33,8 @@ type Invite struct {
 	Uses int
 	// Bind has what is given count only with the key that its person came with.
 	Bind bool
+	// Approve has who comes with its code wait until somebody lets them in.
+	Approve bool
 	// Used are those who have.
 	Used []Use
 
@@ -46,11 +48,19 @@ type Use struct {
 	At    time.Time `json:"at"`
 }
 
-// Joiner is who comes with a code, and the fingerprint of the key that proved them.
-type Joiner struct{ Person, Key string }
+// Joiner is who comes with a code, and the fingerprint of the key that proved them. Until,
+// if it is set, is when what they get ends at the latest.
+type Joiner struct {
+	Person, Key string
+	Until       time.Time
+}
 
 // ErrNotOpen is all that people hear whose code opens nothing, whatever the reason.
 var ErrNotOpen = errors.New("this code opens nothing: it is wrong, used up, over or revoked; ask for another")
+
+// ErrKnocks is the error of a use of an invite by which people come only as somebody lets
+// them in.
+var ErrKnocks = errors.New("who comes by this invite waits until somebody lets them in")
 
 // ErrNeedsKey is what they hear who come without one where what is given is bound to it.
 var ErrNeedsKey = errors.New("what this invite gives is bound to a key: come by ssh to join")
@@ -83,6 +93,10 @@ func (v *Invite) usedBy(person string) int {
 	return slices.IndexFunc(v.Used, func(u Use) bool { return u.Who == person })
 }
 
+// Knocks reports whether somebody who comes with its code waits until they are let in.
+// Who has come by it has been.
+func (v *Invite) Knocks(person string) bool { return knocks(v.Approve && v.usedBy(person) < 0) }
+
 // full reports whether it is used up.
 func (v *Invite) full() bool { return ends() && len(v.Used) >= v.Uses }
 
@@ -104,6 +118,9 @@ func (v *Invite) grantTo(id int64, j Joiner, at time.Time) Grant {
 	if v.Bind {
 		g.Key = j.Key
 	}
+	if !j.Until.IsZero() && j.Until.Before(g.Until) {
+		g.Until = j.Until
+	}
 	return g.plain()
 }
 
@@ -111,10 +128,11 @@ func (v *Invite) grantTo(id int64, j Joiner, at time.Time) Grant {
 type inviteRow struct {
 	Kind string `json:"kind"`
 	row
-	Uses int   `json:"uses"`
-	Bind bool  `json:"bind,omitempty"`
-	Used []Use `json:"used,omitempty"`
-	Lock lock  `json:"lock"`
+	Uses    int   `json:"uses"`
+	Bind    bool  `json:"bind,omitempty"`
+	Approve bool  `json:"approve,omitempty"`
+	Used    []Use `json:"used,omitempty"`
+	Lock    lock  `json:"lock"`
 }
 
 // ofInvite is the kind of such a row. Those of grants have none.
@@ -129,7 +147,7 @@ func inviteChange(v Invite, pending bool) (change, error) {
 	if err := v.check(); err != nil {
 		return change{}, err
 	}
-	body, err := encode(inviteRow{ofInvite, rowOf(v.Grant, pending), v.Uses, v.Bind, v.Used, v.lock})
+	body, err := encode(inviteRow{ofInvite, rowOf(v.Grant, pending), v.Uses, v.Bind, v.Approve, v.Used, v.lock})
 	if err != nil {
 		return change{}, err
 	}
@@ -138,7 +156,7 @@ func inviteChange(v Invite, pending bool) (change, error) {
 		return change{}, err
 	}
 	if waits != pending || back.ID != v.ID || back.Verbs != v.Verbs || back.On.Key() != v.On.Key() || back.lock != v.lock ||
-		!back.Until.Equal(v.Until) || !back.NotBefore.Equal(v.NotBefore) || back.Bind != v.Bind || len(back.Used) != len(v.Used) {
+		!back.Until.Equal(v.Until) || !back.NotBefore.Equal(v.NotBefore) || back.Bind != v.Bind || back.Approve != v.Approve || len(back.Used) != len(v.Used) {
 		return change{}, errors.New("it would be read as another")
 	}
 	return change{v.ID, body}, nil
@@ -154,6 +172,6 @@ func readInvite(body string) (v Invite, pending bool, err error) {
 	if err != nil {
 		return v, false, err
 	}
-	v = Invite{Grant: g, Uses: r.Uses, Bind: r.Bind, Used: r.Used, lock: r.Lock}
+	v = Invite{Grant: g, Uses: r.Uses, Bind: r.Bind, Approve: r.Approve, Used: r.Used, lock: r.Lock}
 	return v, r.Pending, v.check()
 }

@@ -334,12 +334,12 @@ func TestBoundToKey(t *testing.T) {
 	if _, err := join(s, code, "bob", noon); !errors.Is(err, ErrNeedsKey) {
 		t.Errorf("without a key: %v", err)
 	}
-	g, isNew, err := s.Join(context.Background(), code, Joiner{"bob", "SHA256:one"}, noon, recorded)
+	g, isNew, err := s.Join(context.Background(), code, Joiner{Person: "bob", Key: "SHA256:one"}, noon, recorded)
 	if err != nil || !isNew || g.Key != "SHA256:one" {
 		t.Errorf("%+v, %v", g, err)
 	}
 	for key, want := range map[string]bool{"SHA256:one": true, "SHA256:two": false, "": false} {
-		again, isNew, err := s.Join(context.Background(), code, Joiner{"bob", key}, noon, recorded)
+		again, isNew, err := s.Join(context.Background(), code, Joiner{Person: "bob", Key: key}, noon, recorded)
 		if (err == nil) != want || want && again.ID != g.ID || isNew {
 			t.Errorf("once more, with the key %q: %+v, %v", key, again, err)
 		}
@@ -422,5 +422,53 @@ func TestInviteRows(t *testing.T) {
 	}
 	if back, pending, err := readInvite(goldenInvite); err != nil || pending || fmt.Sprintf("%+v", back) != fmt.Sprintf("%+v", v) {
 		t.Errorf("%v %v, read\n%+v\nwant\n%+v", err, pending, back, v)
+	}
+}
+
+// TestKnock: by an invite for who is let in nobody comes with its code alone. Who is let
+// in uses it up, and what they get ends as it was said, and with the invite; it is as good
+// as anybody's use of one then.
+func TestKnock(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "grants.db")
+	s := openStore(t, path, noon)
+	v := invitation(1)
+	v.Approve = true
+	kept, code := invite(t, s, v)
+	if _, err := join(s, code, "bob", noon); !errors.Is(err, ErrKnocks) || len(s.List()) != 0 {
+		t.Errorf("with the code alone: %v", err)
+	}
+	admit := func(who string, until time.Time) (Grant, error) {
+		g, _, err := s.Admit(context.Background(), kept.ID, Joiner{Person: who, Until: until}, noon, recorded)
+		return g, err
+	}
+	soon := noon.Wall.Add(time.Minute)
+	g, err := admit("bob", soon)
+	if err != nil || !g.Until.Equal(soon) || g.Invite != kept.ID || g.Source != BySharing || g.Giver != kept.Giver {
+		t.Errorf("let in: %+v, %v", g, err)
+	}
+	if again, err := join(s, code, "bob", noon); err != nil || again.ID != g.ID {
+		t.Errorf("with the code again: %+v, %v", again, err)
+	}
+	if _, err := admit("carol", soon); !errors.Is(err, ErrNotOpen) {
+		t.Errorf("one too many: %v", err)
+	}
+	s.Close()
+	s = openStore(t, path, noon)
+	if back, ok := s.FindInvite(kept.ID); !ok || !back.Approve || len(back.Used) != 1 {
+		t.Errorf("read again: %+v", back)
+	}
+	if _, taken, err := s.RevokeInvite(context.Background(), kept.ID, "alice", "", noon); err != nil || len(taken) != 1 {
+		t.Errorf("revoked: %+v, %v", taken, err)
+	}
+	if _, err := admit("carol", soon); !errors.Is(err, ErrNotOpen) {
+		t.Errorf("after its end: %v", err)
+	}
+	plain, _ := invite(t, s, invitation(2))
+	if _, _, err := s.Admit(context.Background(), plain.ID, Joiner{Person: "carol"}, noon, recorded); !errors.Is(err, ErrNotOpen) {
+		t.Errorf("by one that nobody knocks with: %v", err)
+	}
+	far, _ := invite(t, s, v)
+	if g, _, err := s.Admit(context.Background(), far.ID, Joiner{Person: "carol", Until: far.Until.Add(time.Hour)}, noon, recorded); err != nil || !g.Until.Equal(far.Until) {
+		t.Errorf("longer than the invite: %+v, %v", g, err)
 	}
 }

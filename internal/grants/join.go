@@ -97,9 +97,29 @@ func (s *Store) Join(ctx context.Context, c Code, j Joiner, now Clock, record fu
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	v, err := s.Opens(c, now)
+	if err == nil && v.Knocks(j.Person) {
+		err = ErrKnocks
+	}
 	if err != nil {
 		return Grant{}, false, err
 	}
+	return s.use(ctx, v, j, now, record)
+}
+
+// Admit has somebody come by an invite because others let them in who had knocked with
+// its code. Else it is as [Store.Join].
+func (s *Store) Admit(ctx context.Context, invite int64, j Joiner, now Clock, record func(Grant) error) (g Grant, isNew bool, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	v, there := s.FindInvite(invite)
+	if !there || !v.Approve || !now.Wall.Before(v.Until) {
+		return Grant{}, false, ErrNotOpen
+	}
+	return s.use(ctx, v, j, now, record)
+}
+
+// use has somebody use an invite.
+func (s *Store) use(ctx context.Context, v Invite, j Joiner, now Clock, record func(Grant) error) (g Grant, isNew bool, err error) {
 	if i := v.usedBy(j.Person); i >= 0 && ends() {
 		g, err = s.joined(v.Used[i], j)
 		return g, false, err

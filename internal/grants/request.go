@@ -25,6 +25,7 @@ const (
 	TimedOut  Answer = "timed out"
 	Withdrawn Answer = "taken back" // by who asked
 	Void      Answer = "void"       // what it was about, or who asked, is not there any more
+	Held      Answer = "held"       // who asks holds it: nobody was asked
 )
 
 // Request is what somebody asks others for. It is kept in memory alone: with muxward
@@ -47,6 +48,11 @@ type Request struct {
 	// At is when they asked, and Until when it is answered by no.
 	At    time.Time `json:"at"`
 	Until time.Time `json:"until"`
+
+	// Invite is the number of the invite by which they would come, 0 for none: then
+	// what is approved is a use of that. Key is the fingerprint of the key they came with.
+	Invite int64  `json:"invite,omitempty"`
+	Key    string `json:"-"`
 
 	// Yes are those who have said yes so far, each once.
 	Yes []identity.Identity `json:"-"`

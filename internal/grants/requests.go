@@ -73,6 +73,11 @@ func (s *Requests) reserve(r Request) (Request, error) {
 		r.ID = drawn(s.count)
 	}
 	r.Answer = Open
+	for _, w := range s.open {
+		if r.Invite != 0 && w.now.Invite == r.Invite && w.now.Who.Person() == r.Who.Person() {
+			return r, errors.New("you have knocked with this code already, and it waits for an answer")
+		}
+	}
 	if s.open == nil {
 		s.open = map[string]*waiting{}
 	}

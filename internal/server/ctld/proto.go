@@ -31,11 +31,12 @@ type Call struct {
 	Seen string `json:"seen,omitempty"`
 	// ID is the number of a grant or of an invite.
 	ID int64 `json:"id,omitempty"`
-	// Code is that of an invite. Uses is for how many an invite is to be, and Bind has
-	// what it gives bound to their keys.
-	Code string `json:"code,omitempty"`
-	Uses int    `json:"uses,omitempty"`
-	Bind bool   `json:"bind,omitempty"`
+	// Code is that of an invite. Uses is for how many an invite is to be, Bind has what it
+	// gives bound to their keys, and Approve has them wait until somebody lets them in.
+	Code    string `json:"code,omitempty"`
+	Uses    int    `json:"uses,omitempty"`
+	Bind    bool   `json:"bind,omitempty"`
+	Approve bool   `json:"approve,omitempty"`
 	// Request is the name of a request; Within is how long one waits for its answer,
 	// and Stands has it wait also when who asked does not.
 	Request string `json:"request,omitempty"`

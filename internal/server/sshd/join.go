@@ -9,8 +9,12 @@ import (
 )
 
 // Joined is what came of a code: words for who has it, and the session, window or pane
-// to attach to, or "" if it is none.
-type Joined struct{ Text, Target string }
+// to attach to, or "" if it is none. Ends is set for who has knocked, and Text says so: it
+// waits until they are let in, and gives what came of that. With ctx they are gone.
+type Joined struct {
+	Text, Target string
+	Ends         func(ctx context.Context) (Joined, error)
+}
 
 // joinWord is what somebody says who comes with a code: here, and in the list.
 const joinWord = "join"
@@ -73,6 +77,14 @@ func hushed(line string) string {
 // join has somebody come by an invite, and attaches them if they have a terminal.
 func (x *session) join(ctx context.Context, code string) (gateway.Result, error) {
 	joined, err := x.come(ctx, code)
+	if err != nil {
+		return gateway.Result{}, err
+	}
+	for joined.Ends != nil && err == nil {
+		if err = x.print(ctx, []byte(x.readable(joined.Text)+"\n"), false); err == nil {
+			joined, err = joined.Ends(ctx)
+		}
+	}
 	if err != nil {
 		return gateway.Result{}, err
 	}
