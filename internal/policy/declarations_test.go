@@ -14,6 +14,7 @@ declarations:
 - {on: "alice/prod-db:0.1", most: none}
 - {on: alice/lab, most: owner}
 - {on: bob, most: [view, share]}
+- {on: "alice/prod-web:0", most: operator}
 `
 
 // TestDeclarable: what a declaration may give is what all rules let pass, also those
@@ -37,6 +38,7 @@ func TestDeclarable(t *testing.T) {
 		"beside it":             {pane(t, "alice/prod-db:0.0"), viewer, []string{"grants.yaml:3"}},
 		"off":                   {pane(t, "alice/prod-db:0.1"), 0, []string{"grants.yaml:3", "grants.yaml:4"}},
 		"linked from there":     {linked, 0, []string{"grants.yaml:3", "grants.yaml:4"}},
+		"a wider one behind":    {pane(t, "alice/prod-web:0.1"), viewer, []string{"grants.yaml:3", "grants.yaml:7"}},
 		"more than a typist":    {pane(t, "alice/lab"), access.AllVerbs, []string{"grants.yaml:5"}},
 		"verbs":                 {pane(t, "bob/x"), access.SetOf(access.View, access.Share), []string{"grants.yaml:6"}},
 	} {
