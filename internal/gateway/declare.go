@@ -231,7 +231,7 @@ func (r *resolver) makesDeclaration() error {
 	if err := r.entries(d, value); err != nil {
 		return err
 	}
-	about := d.On
+	about := d.On // of one whose name is not known yet it is the least that there may be
 	if d.Name != "" {
 		about = access.Object{Kind: access.Session, Owner: r.owner, Session: access.SessionRef{Name: d.Name}}
 	}
@@ -239,10 +239,8 @@ func (r *resolver) makesDeclaration() error {
 		if e.OnPane {
 			return e.Fault("set it when the session is there: tmux set-environment "+grants.Variable, "a session that is made has no pane yet")
 		}
-		if d.Name != "" { // else it is asked of the session that is made
-			if err := r.g.Declarations.Fits(e.Declared, about); err != nil {
-				return err
-			}
+		if err := r.g.Declarations.Fits(e.Declared, about); err != nil {
+			return err
 		}
 		r.sharing(e.Verbs, d.On)
 	}
