@@ -25,8 +25,8 @@ type knocking struct {
 	b     begun
 }
 
-// letIn is what came of a knock.
-type letIn struct {
+// knockEnd is what came of a knock.
+type knockEnd struct {
 	Grant *shownGrant `json:"grant,omitempty"`
 	// How it was answered, by whom and why, as of a request.
 	Answer grants.Answer `json:"answer"`
@@ -64,22 +64,22 @@ func (k knocking) Text() string {
 // Ends waits for the answer. Who goes before that takes the knock back.
 func (k knocking) Ends(ctx context.Context) (any, error) { return k.wait(ctx) }
 
-func (k knocking) wait(ctx context.Context) (letIn, error) {
+func (k knocking) wait(ctx context.Context) (knockEnd, error) {
 	value, err := k.b.Ends(ctx)
 	if err != nil {
-		return letIn{}, err
+		return knockEnd{}, err
 	}
 	r, ok := value.(shownRequest)
 	if !ok {
-		return letIn{}, errors.New("the knock has ended") // a fault of ours
+		return knockEnd{}, errors.New("the knock has ended") // a fault of ours
 	}
-	end := letIn{Answer: r.Answer, By: r.By, Why: r.Why}
+	end := knockEnd{Answer: r.Answer, By: r.By, Why: r.Why}
 	if r.Answer != grants.Approved {
 		return end, nil
 	}
 	g, still := k.b.d.find(r.Grant)
 	if !still {
-		return letIn{}, grants.ErrNotOpen // it was taken back just then
+		return knockEnd{}, grants.ErrNotOpen // it was taken back just then
 	}
 	end.Grant = &shownGrant{g, k.b.d.counting()(g)}
 	return end, nil
@@ -98,7 +98,7 @@ func (k knocking) joined(ctx context.Context) (sshd.Joined, error) {
 }
 
 // refusal is the error of who was not let in, nil if they were.
-func (e letIn) refusal(id string) error {
+func (e knockEnd) refusal(id string) error {
 	if e.Grant != nil {
 		return nil
 	}
@@ -160,7 +160,7 @@ func join(cmd *cobra.Command, f *daemonFlags, code string) (shownGrant, error) {
 		_, err := fmt.Fprintln(cmd.ErrOrStderr(), knocking{Until: first.Until}.Text())
 		return err
 	}
-	var end letIn
+	var end knockEnd
 	err = ctld.Call{Act: "join", Code: code}.Follow(ctx, at.Ctl, callTime, &first, begun, &end)
 	switch {
 	case errors.Is(err, errJoined):

@@ -170,6 +170,9 @@ func (d *daemon) joinBySSH(who identity.Identity, text string) (*gateway.Act, er
 	do := a.Do
 	a.Do = func(ctx context.Context, o access.Object) (gateway.Result, error) {
 		r, err := do(ctx, o)
+		if err != nil {
+			return r, err
+		}
 		switch v := r.Value.(type) {
 		case shownGrant:
 			r.Value = joinedBySSH(v)
