@@ -73,11 +73,17 @@ var errPressed = errors.New(grants.Variable + ": it is not set by a key, nor in 
 var errDeclaring = errors.New(grants.Variable + ": whoever may type into a pane, or use your key there, could have asked this, " +
 	"as could a program that has left its terminal: set it in a terminal of your own of this host that is no pane")
 
+// errIndirect is what is said of a declaration of which the server at hand has said a part:
+// whoever may run or type anything there chooses its aliases and its environment.
+var errIndirect = errors.New(grants.Variable + ": it is not set by a command-alias, nor by what the server fills in: write the command out")
+
 // mine says why it is not known that what is declared is said by the person themselves.
 func (r *resolver) mine() error {
 	switch {
 	case r.req.Bound:
 		return errPressed
+	case chosenThere(r.plan.Invocation):
+		return errIndirect
 	case !ownHand(r.req.Identity):
 		return errDeclaring
 	}

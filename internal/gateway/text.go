@@ -90,6 +90,7 @@ func (g *Gateway) parseExpanded(ctx context.Context, base Request, line string, 
 	reqs := append(assigning(base, text.Assignments), each(base, text.Commands)...)
 	for i := range reqs {
 		reqs[i].fresh = nil // time has passed since
+		reqs[i].Invocation.Indirect = true
 	}
 	return reqs, nil
 }
@@ -133,6 +134,7 @@ func assigning(base Request, all []tmux.Assignment) []Request {
 	for i := range all {
 		reqs[i] = base
 		reqs[i].Invocation, reqs[i].Assigns = all[i].Invocation(), &all[i]
+		reqs[i].Invocation.Indirect = true
 	}
 	return reqs
 }

@@ -42,6 +42,9 @@ func TestLinesAreExpandedForWhoHoldsAll(t *testing.T) {
 		var words []string
 		for _, req := range reqs {
 			words = append(words, strings.Join(req.Invocation.Words(), " "))
+			if o.asked > 0 && !req.Invocation.Indirect {
+				t.Errorf("%q: %s is taken for what was written", line, words)
+			}
 		}
 		return strings.Join(words, " ; "), o, err
 	}

@@ -18,6 +18,10 @@ type Invocation struct {
 	Blocks []Block  // the arguments that were written in braces
 	Group  int      // commands of one group follow each other and fail together
 	At     Position // where the command stands
+
+	// Indirect is set if a part of it is not as whoever asks has written it: the server's
+	// command-alias has said it, or the server was asked what is meant.
+	Indirect bool
 }
 
 // FlagValue is one flag as given. A flag may be given several times.

@@ -231,6 +231,25 @@ func TestAliasThatCannotBeReadIsRefused(t *testing.T) {
 	}
 }
 
+// TestIndirect: of a command that an alias has said it is known that nobody has written it
+// so, also in a block; of those beside it that somebody has.
+func TestIndirect(t *testing.T) {
+	opts := ParseOptions{Aliases: []CommandAlias{{"say", "ls ; new -s"}}}
+	text, err := ParseText("lsw ; say a ; if-shell x { say b } ; ls", opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := text.Commands
+	all = append(all, all[3].Blocks[0].Commands...)
+	var got []bool
+	for _, inv := range all {
+		got = append(got, inv.Indirect)
+	}
+	if want := []bool{false, true, true, false, false, true, true}; !slices.Equal(got, want) {
+		t.Errorf("%s: %v, want %v", show(all), got, want)
+	}
+}
+
 // TestWaysToRunAShell: by whatever name a command that runs a shell is called,
 // it is known for what it is.
 func TestWaysToRunAShell(t *testing.T) {

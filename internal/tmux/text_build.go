@@ -193,7 +193,7 @@ func (b *assembler) named(word string) (*Invocation, *ParseError) {
 			Text: n.full + ": not offered by muxward",
 		}
 	}
-	return &Invocation{Row: row, Typed: word}, nil
+	return &Invocation{Row: row, Typed: word, Indirect: b.alias > 0}, nil
 }
 
 func (b *assembler) block(t *textBlock) (*Block, *fault) {

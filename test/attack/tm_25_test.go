@@ -61,6 +61,20 @@ func TestTM25Declarations(t *testing.T) {
 		x.WaitFor("pressed-it")
 		x.WaitTold("it is not set by a key")
 		d.look("carol's key, of alice's choice")
+		// Carol has chosen what alice's own commands are on her server.
+		for i, alias := range []string{
+			"ls=set-environment -t hand MUXWARD_ALLOW mwmallory:view ; list-sessions",
+			"new=new-session -e MUXWARD_ALLOW=mwmallory:view",
+		} {
+			x.Type(fmt.Sprintf("clear; tmux set-option -s 'command-alias[9%d]' '%s'; echo alias%d'-'$?\r", i, alias, i))
+			x.WaitFor(fmt.Sprintf("alias%d-0", i))
+		}
+		for _, args := range [][]string{{"ls"}, {"new", "-d", "-s", "made"}} {
+			_ = w.Exec(owner, nil, "env", append([]string{"MUXWARD_ALLOWED=", "tmux"}, args...)...) // on a terminal of alice's
+			d.look("an alias of alice's " + args[0])
+		}
+		w.Must(owner, "set-option", "-su", "command-alias[90]")
+		w.Must(owner, "set-option", "-su", "command-alias[91]")
 		// What is wrong or too much in a part gives nothing at all.
 		for _, value := range []string{
 			"mwmallory:view,mwbob:vieww", "mwmallory:view,", "*:owner", "mwmallory:view,*:viewer", "mwmallory:owner",
