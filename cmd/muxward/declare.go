@@ -11,7 +11,6 @@ import (
 	"github.com/muxward/muxward/internal/gateway"
 	"github.com/muxward/muxward/internal/grants"
 	"github.com/muxward/muxward/internal/identity"
-	"github.com/muxward/muxward/internal/tmux"
 )
 
 // declarations keep what sessions' environments declare among the grants.
@@ -116,45 +115,4 @@ func (s declarations) end(ctx context.Context, list []grants.Grant, by, why stri
 	},
 		fmt.Sprintf("what %s gave is taken back", grants.Variable))
 	return err
-}
-
-// endDeclared ends what was declared on sessions, and panes, that are not there any more:
-// their numbers come again in no life of their server, and people may make many.
-func (d *daemon) endDeclared() {
-	gone := map[string][]grants.Grant{}
-	for _, g := range d.given() {
-		if g.Source == grants.Declaration && !d.there(g, func(s guarded) *tmux.Snapshot { return s.Known() }) {
-			gone[g.On.Owner] = append(gone[g.On.Owner], g)
-		}
-	}
-	for _, list := range gone {
-		list = slices.DeleteFunc(list, func(g grants.Grant) bool { return d.there(g, d.asksAgain) })
-		if err := (declarations{d}).end(d.ctx, list, "muxward", "what it was on has ended"); err != nil {
-			d.complain("end what was declared: " + err.Error())
-		}
-	}
-}
-
-// there reports whether something that was declared is on what is there, by the state of
-// its server in the same life of that, or it cannot be told.
-func (d *daemon) there(g grants.Grant, look func(guarded) *tmux.Snapshot) bool {
-	s, ok := d.guard.Lookup(g.On.Owner)
-	if !ok || s.Incarnation() != g.On.Incarnation {
-		return true // the store ends what was on a server that has ended
-	}
-	snap := look(guarded{s})
-	return snap == nil || snap.Session(tmux.SessionID(g.On.Session.ID)) != nil &&
-		(g.On.Kind < access.Pane || snap.Pane(tmux.PaneID(g.On.Pane.ID)) != nil)
-}
-
-// asksAgain gives the state of a server as it is now, nil if it does not say so soon. What
-// is known may be from before something was declared.
-func (d *daemon) asksAgain(s guarded) *tmux.Snapshot {
-	ctx, cancel := context.WithTimeout(d.ctx, lookTime)
-	defer cancel()
-	snap, err := s.Snapshot(ctx, tmux.Core)
-	if err != nil {
-		return nil
-	}
-	return snap
 }

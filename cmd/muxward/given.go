@@ -167,7 +167,6 @@ func (d *daemon) keepTime() {
 			return
 		case <-tick.C:
 			d.mindTime()
-			d.endDeclared()
 		}
 	}
 }

@@ -223,6 +223,7 @@ func (d *daemon) start(ctx context.Context) {
 	}
 	d.wg.Go(d.watch)
 	d.wg.Go(d.keepTime)
+	d.wg.Go(d.keepDeclared)
 	d.wg.Go(d.mindRequests)
 	d.wg.Go(d.mindLeases)
 	d.wg.Go(func() { d.hook.Run(d.ctx) })
