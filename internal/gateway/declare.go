@@ -13,6 +13,7 @@ import (
 	"github.com/muxward/muxward/internal/access"
 	"github.com/muxward/muxward/internal/grants"
 	"github.com/muxward/muxward/internal/identity"
+	"github.com/muxward/muxward/internal/pace"
 	"github.com/muxward/muxward/internal/tmux"
 )
 
@@ -44,13 +45,15 @@ type Declared struct {
 type Declaration struct {
 	// On is the session, or the server on which the command makes one.
 	On access.Object
-	// Made is set for a session that is made; Name is its name if that is known.
+	// Made is set for a session that is made, of this name.
 	Made bool
 	Name string
 	// Entries are all that is declared there from then on.
 	Entries []Declared
-	// Ends are the numbers of the grants that it was decided to end.
+	// Ends are the numbers of the grants that it was decided to end. Kick is set for who
+	// may end what anybody has declared there, also what is declared by the time.
 	Ends []int64
+	Kick bool
 }
 
 // declares finds out whether a command sets what a session declares, and what takes that.
@@ -101,19 +104,20 @@ func (r *resolver) setsDeclaration() (bool, error) {
 		return true, errors.New(grants.Variable + ": it is said of one session, not of all: leave out -g")
 	case inv.Has('F'):
 		return true, errors.New(grants.Variable + ": it is taken as it is written: leave out -F")
-	case r.plan.Found.Session == nil:
+	case r.plan.Found.Session == nil, !r.saysWhere():
 		return true, errors.New(grants.Variable + ": name the session with -t")
 	}
 	session := r.scene.session(r.plan.Found.Session)
-	d := &Declaration{On: session}
+	holds := r.g.Holds(r.req.Identity, session)
+	d := &Declaration{On: session, Kick: holds.Has(access.Kick)}
 	if !takes {
 		if err := r.entries(d, inv.Args[1]); err != nil {
 			return true, err
 		}
 	}
 	had := r.g.Declarations.Declared(session)
-	if len(had) == 0 && len(d.Entries) == 0 {
-		r.plan.Declares = d // others may declare something meanwhile
+	if len(d.Entries) == 0 && (len(had) == 0 || !d.Kick && !holds.Has(access.Share)) {
+		r.plan.Declares = d // others may declare something meanwhile, and whoever may not know of it hears the same
 		return false, nil
 	}
 	r.add(Need{Verb: access.View, Object: session})
@@ -123,7 +127,7 @@ func (r *resolver) setsDeclaration() (bool, error) {
 		if e.On, err = r.declaredOn(e.Declared, session); err != nil {
 			return true, err
 		}
-		if err := r.g.Declarations.Fits(e.Declared, e.On); err != nil {
+		if err := r.fits(e.Declared, e.On, holds); err != nil {
 			return true, err
 		}
 		r.sharing(e.Verbs, e.On)
@@ -134,6 +138,21 @@ func (r *resolver) setsDeclaration() (bool, error) {
 	}
 	r.plan.Declares = d
 	return true, nil
+}
+
+// saysWhere reports whether the session is one that somebody has named, or is at. The one
+// that was used last may be another as soon as others use theirs.
+func (r *resolver) saysWhere() bool {
+	return r.plan.Invocation.Has('t') || r.req.Session != nil || r.req.Current != nil || r.req.Pane != ""
+}
+
+// fits has only those hear why the policy does not let something be declared who may share
+// what it is on: it tells of people and rules. All others are refused by that.
+func (r *resolver) fits(e grants.Declared, on access.Object, holds access.VerbSet) error {
+	if !holds.Has(access.Share) {
+		return nil
+	}
+	return r.g.Declarations.Fits(e, on)
 }
 
 // entries reads what is declared.
@@ -174,9 +193,10 @@ func (r *resolver) ending(d *Declaration, had []grants.Grant) {
 	if len(d.Ends) == 0 {
 		return
 	}
-	if verb == access.Share && r.g.Holds(r.req.Identity, d.On).Has(access.Kick) {
+	if d.Kick {
 		verb = access.Kick
 	}
+	d.Kick = verb == access.Kick
 	r.add(Need{Verb: verb, Object: d.On})
 }
 
@@ -209,43 +229,47 @@ func (r *resolver) declaredOn(e grants.Declared, session access.Object) (access.
 }
 
 // makesDeclaration is declares for new-session: with -e, or by the environment of who
-// makes the session, which tmux is then told, too.
+// makes the session, which tmux is then told, too. The session has to be named, or it
+// could not be told afterwards which one was made.
 func (r *resolver) makesDeclaration() error {
 	if r.g.Declarations == nil {
 		return nil
 	}
 	inv := r.plan.Invocation
 	value, named := declaredBy(inv.Values('e'))
+	name, _ := inv.Get('s')
+	plain := name != "" && !strings.ContainsAny(name, "#:.")
 	_, lines := r.req.Client.(ControlClient)
-	if lines = lines || r.req.By != nil; named && lines && attaches(inv) {
-		return errors.New(grants.Variable + ": in control mode make the session with -d, or set it when the session is there")
-	}
-	if !named && r.plan.Home && !lines && r.mine() == nil && r.req.Client != nil {
+	if lines = lines || r.req.By != nil; !named && plain && r.plan.Home && !lines && r.mine() == nil && r.req.Client != nil {
 		value, _ = r.req.Client.Hello().Getenv(grants.Variable)
 	}
-	name, _ := inv.Get('s')
-	if value == "" || inv.Has('A') && r.plan.Snapshot != nil && r.plan.Snapshot.SessionByName(name) != nil {
+	there := inv.Has('A') && r.plan.Snapshot != nil && r.plan.Snapshot.SessionByName(name) != nil
+	switch {
+	case value == "":
 		return nil
+	case there && !named:
+		return nil // it is attached to, as any other
+	case there:
+		return errors.New(grants.Variable + ": the session is there; declare it with: tmux set-environment -t SESSION " + grants.Variable + " …")
+	case !plain:
+		return errors.New(grants.Variable + ": name the session that is made with -s, by letters that tmux keeps")
+	case lines && attaches(inv):
+		return errors.New(grants.Variable + ": in control mode make the session with -d, or set it when the session is there")
 	}
-	d := &Declaration{On: ownServer(r.owner), Made: true}
+	d := &Declaration{On: ownServer(r.owner), Made: true, Name: name}
 	if r.plan.Server != nil {
 		d.On = r.scene.server()
-	}
-	if !strings.ContainsAny(name, "#:.") {
-		d.Name = name
 	}
 	if err := r.entries(d, value); err != nil {
 		return err
 	}
-	about := d.On // of one whose name is not known yet it is the least that there may be
-	if d.Name != "" {
-		about = access.Object{Kind: access.Session, Owner: r.owner, Session: access.SessionRef{Name: d.Name}}
-	}
+	about := access.Object{Kind: access.Session, Owner: r.owner, Session: access.SessionRef{Name: name}}
+	holds := r.g.Holds(r.req.Identity, d.On)
 	for _, e := range d.Entries {
 		if e.OnPane {
 			return e.Fault("set it when the session is there: tmux set-environment "+grants.Variable, "a session that is made has no pane yet")
 		}
-		if err := r.g.Declarations.Fits(e.Declared, about); err != nil {
+		if err := r.fits(e.Declared, about, holds); err != nil {
 			return err
 		}
 		r.sharing(e.Verbs, d.On)
@@ -271,34 +295,62 @@ func declaredBy(all []string) (value string, named bool) {
 }
 
 // carryOut has the executor carry out a permit, and puts in force what that declares.
-// What is declared no more ends before, whatever becomes of the command.
+// What is declared no more ends before, whatever becomes of the command, and nobody else
+// can hold that off: it waits for no turn.
 func (g *Gateway) carryOut(ctx context.Context, p *Permit) (Result, error) {
-	d := p.plan.Declares
+	d, who := p.plan.Declares, p.request.Identity
 	if d == nil {
 		return g.Executor.Execute(ctx, p)
 	}
+	if err := g.pacedDeclaring(ctx, who, len(d.Entries)); err != nil {
+		return Result{}, err
+	}
+	if _, err := g.withdraw(ctx, who, d); err != nil {
+		return Result{}, err
+	}
 	leave, err := g.declaring.take(ctx, d.On.Owner)
-	if err != nil {
+	switch {
+	case err == nil:
+		defer leave()
+	case len(d.Entries) > 0 || ctx.Err() != nil:
 		return Result{}, err
 	}
-	defer leave()
-	who := p.request.Identity
-	left, err := g.withdraw(ctx, who, d)
+	before, err := g.beforeMade(ctx, p)
 	if err != nil {
 		return Result{}, err
-	}
-	var before *tmux.Snapshot
-	if server := g.Servers.Server(d.On.Owner); d.Made && server != nil && !p.plan.Start {
-		if before, err = server.Snapshot(ctx, tmux.Core); err != nil {
-			return Result{}, fmt.Errorf("ask the tmux server for its state: %w", err)
-		}
 	}
 	r, err := g.Executor.Execute(ctx, p)
 	if err != nil || r.Exit != 0 {
 		return r, err
 	}
+	return g.declared(ctx, p, before, r)
+}
+
+// beforeMade is what there is on a server before a session is made on it.
+func (g *Gateway) beforeMade(ctx context.Context, p *Permit) (*tmux.Snapshot, error) {
+	if !p.plan.Declares.Made || p.plan.Start {
+		return nil, nil
+	}
+	server := g.Servers.Server(p.plan.Declares.On.Owner)
+	if server == nil {
+		return nil, nil
+	}
+	snap, err := server.Snapshot(ctx, tmux.Core)
+	if err != nil {
+		return nil, fmt.Errorf("ask the tmux server for its state: %w", err)
+	}
+	return snap, nil
+}
+
+// declared puts in force what a command has declared that was carried out.
+func (g *Gateway) declared(ctx context.Context, p *Permit, before *tmux.Snapshot, r Result) (Result, error) {
+	d, who := p.plan.Declares, p.request.Identity
+	var left []Declared
+	var err error
 	if d.Made {
 		left, err = g.onMade(ctx, d, before, r)
+	} else {
+		left, err = g.withdraw(ctx, who, d) // what others have declared while the turn was theirs
 	}
 	if err == nil && len(left) > 0 {
 		err = g.Declarations.Declare(ctx, who, left)
@@ -306,34 +358,60 @@ func (g *Gateway) carryOut(ctx context.Context, p *Permit) (Result, error) {
 	if err == nil {
 		return r, nil
 	}
-	err = fmt.Errorf("%w; so %s gives nobody anything more, though tmux has it", err, grants.Variable)
+	err = fmt.Errorf("%w; so %s gives nobody anything more, though tmux may have it", err, grants.Variable)
 	if says, attached := r.Attached.(Teller); attached {
 		says.Say(err.Error())
-		_ = g.Note(ctx, p, access.BestEffortClass, func(ev *access.Event) { ev.Note = err.Error() })
+		note := func(ev *access.Event) { ev.Note = err.Error() }
+		if nerr := g.Note(ctx, p, access.BestEffortClass, note); nerr != nil {
+			says.Say("not recorded: " + nerr.Error())
+		}
 		return r, nil
 	}
 	return r, err
 }
 
+// pacedDeclaring has who declares something wait for as many turns as that gives rights,
+// as they wait who give them otherwise.
+func (g *Gateway) pacedDeclaring(ctx context.Context, who identity.Identity, entries int) error {
+	if entries == 0 || g.Holds(who, access.Object{}).Has(access.Share) {
+		return nil
+	}
+	err := g.governs.Wait(ctx, governPace(), who.Person(), entries)
+	if errors.Is(err, pace.ErrTooMuch) {
+		err = fmt.Errorf("%s: too much at once; a person changes rights %.0f times a second", grants.Variable, governPace().ASecond)
+	}
+	return err
+}
+
 // Teller is an Attachment whose person can be told something.
 type Teller interface{ Say(text string) }
 
-// withdraw ends what is declared no more, and gives what is to be declared then.
+// withdraw ends what is declared no more, and gives what is to be declared then. Of who may
+// end it all it ends also what came since it was decided.
 func (g *Gateway) withdraw(ctx context.Context, who identity.Identity, d *Declaration) ([]Declared, error) {
 	if d.Made {
 		return d.Entries, nil
 	}
 	var out []grants.Grant
 	var kept []*Declared
+	others := false
 	for _, had := range g.Declarations.Declared(d.On) {
 		switch e := d.same(&had, who.Person()); {
 		case e != nil:
 			kept = append(kept, e)
-		case slices.Contains(d.Ends, had.ID):
+		case d.Kick, slices.Contains(d.Ends, had.ID):
 			out = append(out, had)
 		default:
-			return nil, errors.New(grants.Variable + ": others have set it meanwhile; look, and try again")
+			others = true
 		}
+	}
+	if len(out) > 0 {
+		if err := g.Declarations.Withdraw(ctx, who, out); err != nil {
+			return nil, err
+		}
+	}
+	if others {
+		return nil, errors.New(grants.Variable + ": others have set it, and it takes kick to end that")
 	}
 	var left []Declared
 	for i := range d.Entries {
@@ -341,10 +419,7 @@ func (g *Gateway) withdraw(ctx context.Context, who identity.Identity, d *Declar
 			left = append(left, d.Entries[i])
 		}
 	}
-	if len(out) == 0 {
-		return left, nil
-	}
-	return left, g.Declarations.Withdraw(ctx, who, out)
+	return left, nil
 }
 
 // onMade gives what is declared, about the session that was made.
@@ -373,28 +448,21 @@ func (g *Gateway) onMade(ctx context.Context, d *Declaration, before *tmux.Snaps
 	return all, nil
 }
 
-// madeSession finds the session that was made: where its maker is now, or the one that
-// was not there before.
+// madeSession finds the session of a name that was made: it was not there before, and its
+// maker is there if they are anywhere.
 func madeSession(name string, before, after *tmux.Snapshot, current *tmux.Found) *tmux.Session {
-	is := func(s *tmux.Session) bool { return before == nil || before.Session(s.ID) == nil }
-	if current != nil && current.Session != nil {
-		if s := after.Session(current.Session.ID); s != nil && is(s) {
-			return s
-		}
+	i := slices.IndexFunc(after.Sessions, func(s tmux.Session) bool { return s.Name == name })
+	if i < 0 {
 		return nil
 	}
-	var made *tmux.Session
-	for i := range after.Sessions {
-		s := &after.Sessions[i]
-		switch {
-		case !is(s), name != "" && s.Name != name:
-		case made != nil:
-			return nil
-		default:
-			made = s
-		}
+	s := &after.Sessions[i]
+	switch {
+	case before != nil && before.Session(s.ID) != nil:
+		return nil
+	case current != nil && (current.Session == nil || current.Session.ID != s.ID):
+		return nil
 	}
-	return made
+	return s
 }
 
 // turns has people declare on each server one after the other: what tmux has and what

@@ -3,6 +3,7 @@ package gateway
 import (
 	"context"
 	"errors"
+	"slices"
 	"testing"
 	"time"
 
@@ -14,8 +15,9 @@ import (
 
 func sessionsOf(list ...tmux.Session) *tmux.Snapshot { return &tmux.Snapshot{Sessions: list} }
 
-// TestMadeSession: what is declared as a session is made is on that one: where its maker
-// is, or the one that is new. Where that cannot be told it is on none.
+// TestMadeSession: what is declared as a session is made is on that one: it has the name,
+// was not there before, and its maker is there if they are anywhere. Where that cannot be
+// told it is on none.
 func TestMadeSession(t *testing.T) {
 	work, play, other := tmux.Session{ID: 1, Name: "work"}, tmux.Session{ID: 2, Name: "play"}, tmux.Session{ID: 3, Name: "other"}
 	at := func(s tmux.Session) *tmux.Found { return &tmux.Found{Session: &s} }
@@ -25,16 +27,16 @@ func TestMadeSession(t *testing.T) {
 		current       *tmux.Found
 		want          string
 	}{
-		"the new one":               {"", sessionsOf(work), sessionsOf(work, play), nil, "play"},
-		"by its name":               {"play", sessionsOf(work), sessionsOf(work, play, other), nil, "play"},
-		"one of two":                {"", sessionsOf(work), sessionsOf(work, play, other), nil, ""},
-		"where its maker is":        {"", sessionsOf(work), sessionsOf(work, play, other), at(other), "other"},
-		"where it was before":       {"", sessionsOf(work), sessionsOf(work, play), at(work), ""},
-		"its maker is gone from it": {"", sessionsOf(work), sessionsOf(work), at(play), ""},
-		"another name":              {"play", sessionsOf(work), sessionsOf(work, other), nil, ""},
-		"none":                      {"", sessionsOf(work), sessionsOf(work), nil, ""},
-		"the same name, not new":    {"work", sessionsOf(work), sessionsOf(work), nil, ""},
-		"the first of a server":     {"", nil, sessionsOf(work), nil, "work"},
+		"the new one":              {"play", sessionsOf(work), sessionsOf(work, play, other), nil, "play"},
+		"where its maker is":       {"other", sessionsOf(work), sessionsOf(work, play, other), at(other), "other"},
+		"its maker is elsewhere":   {"play", sessionsOf(work), sessionsOf(work, play), at(work), ""},
+		"it is gone":               {"play", sessionsOf(work), sessionsOf(work), at(play), ""},
+		"it is gone, another came": {"play", sessionsOf(work), sessionsOf(work, other), nil, ""},
+		"none":                     {"play", sessionsOf(work), sessionsOf(work), nil, ""},
+		"it was there":             {"work", sessionsOf(work), sessionsOf(work), nil, ""},
+		"the first of a server":    {"work", nil, sessionsOf(work), nil, "work"},
+		"beside what a file made":  {"work", nil, sessionsOf(work, other), nil, "work"},
+		"gone, a file made others": {"work", nil, sessionsOf(other), nil, ""},
 	} {
 		got := ""
 		if s := madeSession(tc.name, tc.before, tc.after, tc.current); s != nil {
@@ -83,9 +85,37 @@ func TestWithdraw(t *testing.T) {
 	if len(k.ended) != 2 || k.ended[0] != 2 || k.ended[1] != 3 {
 		t.Errorf("%v ended", k.ended)
 	}
+	// Alice has declared something meanwhile. Who does not hold kick ends what was said
+	// and does not get any further; who does ends that, too.
 	k.ended, k.list = nil, append(k.list, had(4, "grace", "alice"))
-	if _, err := g.withdraw(t.Context(), bob(t), d); err == nil || len(k.ended) > 0 {
-		t.Errorf("alice has declared something meanwhile: %v, ended %v", err, k.ended)
+	if _, err := g.withdraw(t.Context(), bob(t), d); err == nil || !slices.Equal(k.ended, []int64{2, 3}) {
+		t.Errorf("bob does not hold kick: %v, ended %v", err, k.ended)
+	}
+	k.ended = nil
+	if _, err := g.withdraw(t.Context(), bob(t), &Declaration{On: on, Kick: true}); err != nil || !slices.Equal(k.ended, []int64{1, 2, 3, 4}) {
+		t.Errorf("bob holds kick: %v, ended %v", err, k.ended)
+	}
+}
+
+// agrees is an executor for which nothing is left to do.
+type agrees struct{}
+
+func (agrees) Execute(context.Context, *Permit) (Result, error) { return Result{}, nil }
+
+// TestEndingWaitsForNobody: what somebody declares no more has ended also while others have
+// the turn, and they go on.
+func TestEndingWaitsForNobody(t *testing.T) {
+	on := access.Object{Kind: access.Session, Owner: "alice", Session: access.SessionRef{ID: 1, Name: "work"}}
+	k := &declares{list: []grants.Grant{{ID: 7, On: on, Giver: identity.Subject{Person: "carol"}}}}
+	g := &Gateway{Parts: Parts{Declarations: k, Executor: agrees{}}}
+	leave, err := g.declaring.take(t.Context(), "alice")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer leave()
+	p := &Permit{request: Request{Identity: bob(t)}, plan: &Plan{Declares: &Declaration{On: on, Kick: true}}}
+	if _, err := g.carryOut(t.Context(), p); err != nil || !slices.Contains(k.ended, 7) {
+		t.Errorf("%v, ended %v", err, k.ended)
 	}
 }
 
