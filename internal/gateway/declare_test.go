@@ -156,3 +156,26 @@ func TestTurns(t *testing.T) {
 		t.Error("nobody has the turn after it was left")
 	}
 }
+
+// guests is a policy by which nobody holds anything.
+type guests struct{ rules }
+
+func (*guests) Holds(identity.Subject, access.Object, time.Time) access.VerbSet { return 0 }
+
+// TestDeclaringIsPaced: who declares much, again and again, waits, and is refused then;
+// who ends something never is, nor are others.
+func TestDeclaringIsPaced(t *testing.T) {
+	g := newGateway(t, &guests{})
+	refused := 0
+	for range 4 {
+		if err := g.pacedDeclaring(t.Context(), bob(t), 64); err != nil {
+			refused++
+		}
+	}
+	if refused == 0 || refused == 4 {
+		t.Errorf("%d of 4 were refused", refused)
+	}
+	if err := g.pacedDeclaring(t.Context(), bob(t), 0); err != nil {
+		t.Errorf("to end something: %v", err)
+	}
+}
