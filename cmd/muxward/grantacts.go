@@ -12,6 +12,7 @@ import (
 	"github.com/muxward/muxward/internal/gateway"
 	"github.com/muxward/muxward/internal/grants"
 	"github.com/muxward/muxward/internal/identity"
+	"github.com/muxward/muxward/internal/policy"
 	"github.com/muxward/muxward/internal/server/ctld"
 )
 
@@ -250,13 +251,17 @@ func (d *daemon) visibleGrants(who identity.Identity, of, in string) ([]shownGra
 	if d.grants == nil {
 		return out, errNoGrants
 	}
-	counts := d.counting()
+	counts, set := d.counting(), d.policy.Set()
 	for _, g := range d.given() {
 		if of != "" && g.Who != of || in != "" && !within(g.Target, in) || !d.concerns(who, g) {
 			continue
 		}
 		shown := shownGrant{g, counts(g)}
 		shown.Reason = shortReason(g.Reason)
+		if over, _, _ := set.OverDeclared(g.Verbs, g.On); g.Source == grants.Declaration && over != 0 && over != g.Verbs {
+			shown.Verbs &^= over
+			shown.What = policy.LeftOf(shown.Verbs, g.What)
+		}
 		out = append(out, shown)
 	}
 	return out, nil

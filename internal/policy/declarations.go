@@ -49,6 +49,9 @@ func (s *Set) OverDeclared(verbs access.VerbSet, o access.Object) (over, most ac
 	return verbs &^ capped(verbs, most), most, rules
 }
 
+// LeftOf says in words what is left of what was declared.
+func LeftOf(verbs access.VerbSet, what string) string { return verbs.String() + " of " + what }
+
 // most is what is left of what was given by what may be declared. An approval or a
 // command may give whatever its giver holds.
 func (s *Set) most(g *Given) access.VerbSet {

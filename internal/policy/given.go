@@ -131,7 +131,9 @@ func (s *Set) with(m Moving, at time.Time) *Set {
 			}
 			made := grantOf(g)
 			made.until, made.duties, made.givers = sooner(g.Until, b.expires), b.duties, b.givers
-			made.verbs = s.most(g)
+			if made.verbs = s.most(g); made.verbs != g.Verbs {
+				made.what = LeftOf(made.verbs, g.What)
+			}
 			standing = append(standing, made)
 		}
 		left = later
