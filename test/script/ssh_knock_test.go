@@ -44,10 +44,21 @@ func TestSSHKnock(t *testing.T) {
 	if b.Contains("work") {
 		t.Errorf("bob is told what is behind the door:\n%s", strings.Join(b.Screen(), "\n"))
 	}
+	b.Type("typed-early\r") // it has come when what follows it has
+	x := h.SSHTerminal(host.Mallory, tmuxtest.TerminalConfig{}, "127.0.0.1", "join", made.Code)
+	x.WaitFor("you have knocked")
+	_ = knock(host.Mallory)
+	x.Type("\x03")
+	tmuxtest.Eventually(t, func() bool {
+		return !strings.Contains(h.Muxward(host.Alice, "approvals").Out, host.Mallory)
+	}, "mallory has typed Ctrl-C, and does not knock any more")
 	letIn(host.Bob)
 	b.WaitFor("in-work")
 	b.Type("from-bob\r")
 	b.WaitFor("from-bob")
+	if pane := h.Tmux(host.Alice, "capture-pane", "-p", "-t", "work").Out; strings.Contains(pane, "typed-early") {
+		t.Errorf("what bob typed before he was let in has come into the pane:\n%s", pane)
+	}
 
 	c := h.SSHTerminal(host.Carol, tmuxtest.TerminalConfig{}, "127.0.0.1")
 	c.WaitFor("join CODE uses an invite")

@@ -1,9 +1,11 @@
 package sshd
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"strings"
+	"time"
 
 	"github.com/muxward/muxward/internal/gateway"
 )
@@ -82,7 +84,7 @@ func (x *session) join(ctx context.Context, code string) (gateway.Result, error)
 	}
 	for joined.Ends != nil && err == nil {
 		if err = x.print(ctx, []byte(x.readable(joined.Text)+"\n"), false); err == nil {
-			joined, err = joined.Ends(ctx)
+			joined, err = x.waits(ctx, joined.Ends)
 		}
 	}
 	if err != nil {
@@ -95,6 +97,54 @@ func (x *session) join(ctx context.Context, code string) (gateway.Result, error)
 		return x.shell(ctx)
 	}
 	return x.command(ctx, []string{"attach-session", "-t", joined.Target})
+}
+
+// interruptKey is what Ctrl-C types.
+const interruptKey = 3
+
+// errInterrupted ends the waiting of who has typed Ctrl-C.
+var errInterrupted = errors.New("the knock is taken back")
+
+// waits waits until somebody is let in who has knocked. What they type meanwhile at a
+// terminal is for nobody, and not for the pane in which they come then; Ctrl-C ends the
+// waiting. It is outside of any permit: whether they may come is asked anew with the answer.
+func (x *session) waits(ctx context.Context, ends func(context.Context) (Joined, error)) (Joined, error) {
+	if x.term == nil {
+		return ends(ctx)
+	}
+	waiting, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	read := make(chan struct{})
+	go func() {
+		defer close(read)
+		if x.in.interrupted() {
+			cancel(errInterrupted)
+		}
+	}()
+	joined, err := ends(waiting)
+	x.in.setDeadline(time.Now())
+	<-read
+	x.in.setDeadline(time.Time{})
+	x.in.drop()
+	if context.Cause(waiting) == errInterrupted {
+		return Joined{}, errInterrupted
+	}
+	return joined, err
+}
+
+// interrupted throws away what comes until the deadline, or the end, and reports whether
+// that was Ctrl-C.
+func (b *inbox) interrupted() bool {
+	p := make([]byte, 256)
+	for {
+		n, err := b.read(p, nil, func() error { return nil })
+		switch {
+		case err != nil:
+			return false
+		case bytes.IndexByte(p[:n], interruptKey) >= 0:
+			return true
+		}
+	}
 }
 
 // come asks for what a code gives, in the line like anything else.
