@@ -130,8 +130,8 @@ their own, as they make it or by set-environment:
 
 The last says it for pane %3 alone. Another value, or set-environment -u, ends what is not
 said any more. It gives at most what a typist holds, unless declarations in grants.yaml
-say otherwise. What programs, hooks, keys and tmux's own prompt set there counts for
-nothing, and ends nothing.`,
+say otherwise. What hooks, keys, tmux's own prompt and what does not come by muxward set
+there gives nothing.`,
 		Example: `  muxward grants
   muxward grants --who bob --on alice/work
   muxward grants take-back 7 --reason "done"`,

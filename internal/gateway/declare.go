@@ -29,7 +29,8 @@ type Declarations interface {
 	// Fits says why the policy does not let something be declared on an object, nil if
 	// it does.
 	Fits(e grants.Declared, on access.Object) error
-	// Declare puts in force what somebody declares. If it fails, nothing of it is.
+	// Declare puts in force what somebody declares. If it fails, nothing of it is; it is
+	// kept one by one, and so a part of it is after a kill in between.
 	Declare(ctx context.Context, who identity.Identity, all []Declared) error
 	// Withdraw ends what was declared: that is true when it returns.
 	Withdraw(ctx context.Context, who identity.Identity, list []grants.Grant) error
