@@ -105,7 +105,7 @@ func (d declarer) look(how string) {
 	if d.Tmux(stranger, "ls").Code == 0 {
 		d.gain("%s", how)
 	}
-	_ = d.Tmux(owner, "set-environment", "-u", "-t", "hand", "MUXWARD_ALLOW")
+	d.Must(owner, "set-environment", "-u", "-t", "hand", "MUXWARD_ALLOW") // or it would be told of the next
 	for _, s := range []string{"made", "left", "inherited"} {
 		_ = d.Tmux(owner, "kill-session", "-t", "="+s)
 	}
