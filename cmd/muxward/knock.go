@@ -52,6 +52,9 @@ func (d *daemon) knocksAt(ctx context.Context, who identity.Identity, v grants.I
 	case len(v.Used) >= v.Uses:
 		return knocking{}, grants.ErrNotOpen
 	}
+	if err := d.takesAsking(who); err != nil {
+		return knocking{}, err
+	}
 	b, err := d.ask(ctx, r)
 	return knocking{b.ID, r.Until, b}, err
 }

@@ -40,6 +40,9 @@ func (d *daemon) requestAct(who identity.Identity, c ctld.Call) (*gateway.Act, e
 	a.Args = withReason(append(a.Args, "--for", r.For.String()), r.Reason)
 	a.Do = func(ctx context.Context, o access.Object) (gateway.Result, error) {
 		r.On, r.Target = o, gateway.Name(o)
+		if err := d.takesAsking(who); err != nil {
+			return gateway.Result{}, err
+		}
 		if why, held := d.heldAlready(r); held {
 			return gateway.Result{Value: d.shown(r.End(grants.Held, "muxward", why), who)}, nil
 		}
@@ -52,12 +55,9 @@ func (d *daemon) requestAct(who identity.Identity, c ctld.Call) (*gateway.Act, e
 	return a, nil
 }
 
-// ask has a request wait, and those told who may answer it.
+// ask has a request wait, and those told who may answer it. Its asker has taken their turn.
 func (d *daemon) ask(ctx context.Context, r grants.Request) (b begun, err error) {
 	who := r.Who
-	if _, ok := d.asking.Take(askPace(), who.Person(), 1, time.Now()); !ok {
-		return b, errors.New("you have asked much in a short time; wait a little")
-	}
 	var ending func(context.Context) (grants.Request, error)
 	asked, err := d.requests.Ask(r, func(r grants.Request) error {
 		ending = d.requests.Ending(r.ID) // it may be answered before its asker waits
@@ -87,6 +87,14 @@ func (d *daemon) heldAlready(r grants.Request) (why string, held bool) {
 		return "", false
 	}
 	return now.Rule, true
+}
+
+// takesAsking has somebody take their turn to ask: others are told, and much is looked at.
+func (d *daemon) takesAsking(who identity.Identity) error {
+	if _, ok := d.asking.Take(askPace(), who.Person(), 1, time.Now()); !ok {
+		return errors.New("you have asked much in a short time; wait a little")
+	}
+	return nil
 }
 
 // wanted reads what is asked for.

@@ -239,11 +239,11 @@ func (d *daemon) shown(r grants.Request, who identity.Identity) shownRequest {
 	for _, by := range r.Yes {
 		s.Yes = append(s.Yes, by.Person())
 	}
+	s.Need = d.policy.Set().Quorum(r.On).Need
 	if s.Mine && r.Invite != 0 && r.Answer != grants.Approved { // what is behind the door
-		s.Target, s.On = fmt.Sprintf("invite %d", r.Invite), access.Object{}
+		s.Target, s.On, s.What, s.Verbs, s.Reason, s.Need = fmt.Sprintf("invite %d", r.Invite), access.Object{}, "join", 0, "", 0
 	}
 	s.On.Links = nil // other sessions with that window, of which who is told may not know
-	s.Need = d.policy.Set().Quorum(r.On).Need
 	return s
 }
 
