@@ -144,7 +144,7 @@ func (r *resolver) setsDeclaration() (bool, error) {
 // saysWhere reports whether the session is one that somebody has named, or is at. The one
 // that was used last may be another as soon as others use theirs.
 func (r *resolver) saysWhere() bool {
-	return r.plan.Invocation.Has('t') || r.req.Session != nil || r.req.Current != nil || r.req.Pane != ""
+	return r.req.Invocation.Has('t') || r.req.Session != nil || r.req.Current != nil || r.req.Pane != ""
 }
 
 // fits has only those hear why the policy does not let something be declared who may share
