@@ -40,11 +40,11 @@ func (d *daemon) requestAct(who identity.Identity, c ctld.Call) (*gateway.Act, e
 	a.Args = withReason(append(a.Args, "--for", r.For.String()), r.Reason)
 	a.Do = func(ctx context.Context, o access.Object) (gateway.Result, error) {
 		r.On, r.Target = o, gateway.Name(o)
-		if err := d.takesAsking(who); err != nil {
-			return gateway.Result{}, err
-		}
 		if why, held := d.heldAlready(r); held {
 			return gateway.Result{Value: d.shown(r.End(grants.Held, "muxward", why), who)}, nil
+		}
+		if err := d.takesAsking(who); err != nil {
+			return gateway.Result{}, err
 		}
 		b, err := d.ask(ctx, r)
 		if err != nil || c.Stands {
@@ -89,7 +89,7 @@ func (d *daemon) heldAlready(r grants.Request) (why string, held bool) {
 	return now.Rule, true
 }
 
-// takesAsking has somebody take their turn to ask: others are told, and much is looked at.
+// takesAsking has somebody take their turn to ask: others are told each time.
 func (d *daemon) takesAsking(who identity.Identity) error {
 	if _, ok := d.asking.Take(askPace(), who.Person(), 1, time.Now()); !ok {
 		return errors.New("you have asked much in a short time; wait a little")
