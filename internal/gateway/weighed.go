@@ -1,8 +1,11 @@
-//go:build !teeth_declared
-
 package gateway
 
+import "github.com/muxward/muxward/internal/teeth"
+
 // weighed are the needs of who declares something.
-//
-// The build tag teeth_declared takes them out, for the control runs of test/attack.
-func weighed(needs ...Need) []Need { return needs }
+func weighed(needs ...Need) []Need {
+	if teeth.Out(teeth.Declared) {
+		return nil
+	}
+	return needs
+}

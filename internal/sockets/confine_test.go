@@ -59,7 +59,7 @@ func TestConfinedInside(t *testing.T) {
 // more, whatever a server makes of it. In the control run all of that can be done.
 func TestConfine(t *testing.T) {
 	if !soak.Full() {
-		t.Skip("it builds this test anew, without cgo; SK-20 sees that who asks is confined")
+		tmuxtest.Skip(t, "it builds this test anew, without cgo; SK-20 sees that who asks is confined")
 	}
 	version, _, e := unix.Syscall(unix.SYS_LANDLOCK_CREATE_RULESET, 0, 0, unix.LANDLOCK_CREATE_RULESET_VERSION)
 	if e != 0 || version < 4 {

@@ -12,6 +12,7 @@ const (
 	Clock        Check = "clock"
 	Control      Check = "control"
 	Decide       Check = "decide"
+	Declared     Check = "declared"
 	Door         Check = "door"
 	Drawn        Check = "drawn"
 	Filter       Check = "filter"
@@ -20,6 +21,7 @@ const (
 	Guest        Check = "guest"
 	Hand         Check = "hand"
 	Home         Check = "home"
+	Knock        Check = "knock"
 	Lease        Check = "lease"
 	Lines        Check = "lines"
 	Looked       Check = "looked"
@@ -50,14 +52,15 @@ const (
 	Unsized      Check = "unsized"
 	View         Check = "view"
 	Visible      Check = "visible"
+	Watcher      Check = "watcher"
 )
 
 // Checks gives all of them.
 func Checks() []Check {
 	return []Check{
-		Budget, Certificates, Chain, Clock, Control, Decide, Door, Drawn, Filter, Flood, Given,
-		Guest, Hand, Home, Lease, Lines, Looked, Mine, Moved, Names, Offered, Once, OnceAnswered,
+		Budget, Certificates, Chain, Clock, Control, Decide, Declared, Door, Drawn, Filter, Flood, Given,
+		Guest, Hand, Home, Knock, Lease, Lines, Looked, Mine, Moved, Names, Offered, Once, OnceAnswered,
 		OnceTicket, Parts, Paste, Place, Pressed, Queue, Relay, Replies, Resize, Revoke, Same,
-		Seen, Selected, Self, Size, SSH, Ticket, TOTP, Unsized, View, Visible,
+		Seen, Selected, Self, Size, SSH, Ticket, TOTP, Unsized, View, Visible, Watcher,
 	}
 }
