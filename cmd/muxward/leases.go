@@ -192,15 +192,20 @@ func (d *daemon) mindLease(l grants.Lease, pane access.Object, snap *tmux.Snapsh
 }
 
 // mayHold reports whether somebody may type into a pane, apart from who types there now.
-// Who has left may as long as they keep it. A lockdown is no reason to take it.
+// A lockdown is no reason to take it, nor is muxward's end. Who has left is asked about by
+// their name.
 func (d *daemon) mayHold(person string, pane access.Object) bool {
 	if d.denials.Revoked(person, pane) {
 		return false
 	}
 	there := d.gateway.Someone(person, pane.Owner)
-	return len(there) == 0 || slices.ContainsFunc(there, func(who identity.Identity) bool {
+	if len(there) == 0 {
+		who := identity.Subject{Person: person, UID: -1}
+		return d.policy.Holds(who, pane, d.gateway.Time()).Has(access.Type)
+	}
+	return slices.ContainsFunc(there, func(who identity.Identity) bool {
 		dec := d.gateway.May(who, keyboardOf(pane))
-		return dec.Allow || dec.Rule == gateway.RuleLockdown
+		return dec.Allow || dec.Rule == gateway.RuleLockdown || dec.Rule == gateway.RuleEnd
 	})
 }
 

@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/muxward/muxward/internal/access"
@@ -39,6 +40,7 @@ type daemon struct {
 	leases   *grants.Leases
 	askers   askers // for keyboards
 	passing  pace.Pace
+	draining atomic.Bool // muxward ends
 	guard    *guard.Guard
 	accounts *identity.Accounts
 	gateway  *gateway.Gateway
@@ -241,6 +243,7 @@ func (d *daemon) fail(err error) {
 func (d *daemon) drain() error {
 	ctx, cancel := context.WithTimeout(context.Background(), drainTime)
 	defer cancel()
+	d.draining.Store(true)
 	for _, u := range d.gateway.Shut(ctx, errDraining) {
 		d.complain("at the end: " + u)
 	}

@@ -77,7 +77,7 @@ func (d *daemon) ask(ctx context.Context, r grants.Request) (b begun, err error)
 // heldAlready reports whether somebody holds what they ask for, for as long as they ask
 // for it, and by what: nobody has to be asked then.
 func (d *daemon) heldAlready(r grants.Request) (why string, held bool) {
-	now := d.gateway.May(r.Who, gateway.Need{Whole: true, Verbs: r.Verbs, Object: r.On})
+	now := d.gateway.May(r.Who, gateway.Need{Whole: true, Verbs: r.Verbs, Object: r.On, Apart: true})
 	if !now.Allow {
 		return "", false
 	}

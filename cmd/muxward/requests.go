@@ -215,6 +215,9 @@ func (d *daemon) mindRequests() {
 			if why == nil {
 				continue
 			}
+			if d.draining.Load() { // nobody may anything any more: that is told as what it is
+				return
+			}
 			ctx, cancel := context.WithTimeout(d.ctx, minded)
 			_, _ = d.changeRequest(ctx, r.ID, func(r grants.Request) (grants.Request, error) {
 				return r.End(grants.Void, "muxward", why.Error()), nil

@@ -159,12 +159,30 @@ func (k *keyboard) leaveSheet(ctx context.Context) error {
 	if _, err := k.s.looks.hide(ctx, k.sheet.rests); err != nil {
 		return fmt.Errorf("show you the display again: %w", err)
 	}
-	k.sheet = nil
+	k.forgetSheet()
 	return nil
 }
 
 // forgetSheet is for one that is not shown any more.
-func (k *keyboard) forgetSheet() { k.sheet = nil }
+func (k *keyboard) forgetSheet() {
+	if k.sheet != nil {
+		k.sheet.held.stop()
+	}
+	k.sheet = nil
+}
+
+// stop has a sheet that is not shown any more drawn no more.
+func (h *holding) stop() {
+	if h == nil {
+		return
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.over = true
+	if h.timer != nil {
+		h.timer.Stop()
+	}
+}
 
 // sheetMouse has the wheel move in a sheet. Nothing else of the mouse means
 // anything there.

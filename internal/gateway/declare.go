@@ -174,7 +174,7 @@ func (r *resolver) entries(d *Declaration, text string) error {
 // sharing adds what it takes to give something on an object.
 func (r *resolver) sharing(verbs access.VerbSet, on access.Object) {
 	whole := verbs.With(access.SetOf(access.Share))
-	r.plan.Needs = append(r.plan.Needs, weighed(Need{Verb: access.Share, Object: on}, Need{Whole: true, Verbs: whole, Object: on})...)
+	r.plan.Needs = append(r.plan.Needs, weighed(Need{Verb: access.Share, Object: on}, Need{Whole: true, Verbs: whole, Object: on, Apart: true})...)
 }
 
 // ending adds what it takes to end what was declared before and is not any more: as of

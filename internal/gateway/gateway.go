@@ -87,6 +87,8 @@ type Gateway struct {
 	declaring turns
 	// governs paces what changes rights, each of which has others decided anew.
 	governs pace.Pace
+	// stops paces what stops others.
+	stops pace.Pace
 	// extra counts what changes decisions besides the policy's generation.
 	extra atomic.Uint64
 

@@ -37,7 +37,7 @@ type Need struct {
 	// leaves those who look already.
 	Join bool
 	// Apart is set for what is asked about a right and not about its use, as by who
-	// gives it: who types at the moment does not matter then.
+	// gives it: who types, or watches, at the moment does not matter then.
 	Apart bool
 }
 
@@ -374,7 +374,7 @@ func (g *Gateway) verdict(who identity.Identity, n Need, gen uint64, now time.Ti
 	shut := g.shut
 	g.mu.Unlock()
 	if shut != nil {
-		return access.Decision{Rule: "the end", Reason: shut.Error(), Generation: gen}
+		return access.Decision{Rule: RuleEnd, Reason: shut.Error(), Generation: gen}
 	}
 	if d, taken := g.taken(who, n); taken {
 		d.Generation = gen
@@ -394,6 +394,9 @@ func (g *Gateway) verdict(who identity.Identity, n Need, gen uint64, now time.Ti
 	d.Generation = gen
 	return d
 }
+
+// RuleEnd is the rule of decisions once muxward ends.
+const RuleEnd = "the end"
 
 // RuleLockdown is the rule of decisions that refuse what is locked down.
 const RuleLockdown = "lockdown"

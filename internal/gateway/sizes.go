@@ -59,7 +59,16 @@ func (g *Gateway) governing(ctx context.Context, req Request) error {
 	if req.Act.Admits == nil && (req.Act.Open || !access.Governing.Has(verb) || g.Holds(req.Identity, access.Object{}).Has(verb)) {
 		return nil
 	}
-	err := g.governs.Wait(ctx, governPace(), req.Identity.Person(), 1)
+	// What stops others waits for nothing else that a person does, and nobody in their
+	// panes uses up their turns.
+	turns, who := &g.governs, req.Identity.Person()
+	if req.Act.Urgent {
+		turns = &g.stops
+	}
+	if req.Identity.Inside() != "" {
+		who += " inside"
+	}
+	err := turns.Wait(ctx, governPace(), who, 1)
 	if errors.Is(err, pace.ErrTooMuch) {
 		err = fmt.Errorf("%s: too much at once; a person changes rights %.0f times a second", req.Act.Name, governPace().ASecond)
 	}

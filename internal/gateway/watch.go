@@ -114,7 +114,7 @@ func joinedBy(o access.Object) string {
 // that is done. Who holds rights to give them on does nothing by that, and on a server
 // that does not run yet there is nothing to look at.
 func needsWatcher(n Need) bool {
-	if n.Object.Kind <= access.Server && n.Object.Incarnation == "" {
+	if n.Apart || n.Object.Kind <= access.Server && n.Object.Incarnation == "" {
 		return false
 	}
 	return n.verbs()&access.Acting != 0 && (!n.Whole || n.Direct)
