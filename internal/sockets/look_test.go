@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/muxward/muxward/internal/tmux/tmuxtest"
 )
 
 const asErrand = "MUXWARD_TEST_ERRAND"
@@ -21,7 +23,7 @@ func TestMain(m *testing.M) {
 		serve(path)
 	}
 	if os.Getenv(asErrand) == "" {
-		os.Exit(m.Run())
+		os.Exit(tmuxtest.Main(m))
 	}
 	if err := ServeErrand(os.Stdin, os.Stdout); err != nil {
 		os.Exit(1)

@@ -33,7 +33,7 @@ func TestAP02ForgedByAPane(t *testing.T) {
 				w.gain("from alice's pane: %s %s", by, line)
 			}
 		}
-		left := a.ask(carol, "scroll", "-t", "mwalice/shared:0.1")
+		left := a.ask(carol, "copy", "-t", "mwalice/shared:0.1")
 		say("setsid -f", "approve "+left, "left") // the pane's terminal, and its shell
 		if !w.control && !x.Contains("nobody can tell whose hand it was") {
 			w.t.Errorf("she is not told why:\n%s", strings.Join(x.Screen(), "\n"))

@@ -68,7 +68,7 @@ func TestAP04NameUsedAgain(t *testing.T) {
 	row{teeth: asking, restless: true, attack: func(w *world) {
 		w.anyInput = true
 		a := seekers{w}
-		read := a.ask(viewer, "scroll", "-t", "mwalice/shared:0.0")
+		read := a.ask(viewer, "copy", "-t", "mwalice/shared:0.0")
 		w.Kill()
 		w.Run()
 		other := a.ask(carol, "owner", "-t", "mwalice/shared:0.1")

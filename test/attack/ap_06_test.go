@@ -41,7 +41,9 @@ func TestAP06AskingTellsNothing(t *testing.T) {
 // He asks for more of it to read where it is. In the control run he may see that session.
 func TestAP06LinkedSession(t *testing.T) {
 	t.Parallel()
-	row{loose: everyVerb, restless: true, attack: func(w *world) {
+	const loose = standardGrants + `  - {who: mwbob, role: viewer, on: mwalice, reason: control run}
+`
+	row{loose: loose, restless: true, attack: func(w *world) {
 		w.Must(owner, "new-session", "-d", "-s", "hidden", "cat")
 		w.Must(owner, "link-window", "-d", "-s", "shared:0", "-t", "hidden:5")
 		heard := []string{
