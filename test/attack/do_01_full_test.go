@@ -132,8 +132,8 @@ func (w *world) looksOn(key ssh.Signer, from int) *ssh.Client {
 	if err != nil {
 		return nil
 	}
-	ch, requests, err := c.OpenChannel("session", nil)
-	if err != nil {
+	ch, requests, ok := session(c)
+	if !ok {
 		_ = c.Close()
 		return nil
 	}
@@ -162,6 +162,27 @@ func (w *world) looksOn(key ssh.Signer, from int) *ssh.Client {
 	}
 	_ = c.Close()
 	return nil
+}
+
+// session opens a session. The library waits for ever for the answer of a connection that
+// is closed just then.
+func session(c *ssh.Client) (ssh.Channel, <-chan *ssh.Request, bool) {
+	type opened struct {
+		ch       ssh.Channel
+		requests <-chan *ssh.Request
+		err      error
+	}
+	done := make(chan opened, 1)
+	go func() {
+		ch, requests, err := c.OpenChannel("session", nil)
+		done <- opened{ch, requests, err}
+	}()
+	select {
+	case o := <-done:
+		return o.ch, o.requests, o.err == nil
+	case <-time.After(tmuxtest.Patience):
+		return nil, nil, false
+	}
 }
 
 // keyTimes are how long keys took: half of them, and all but one in a hundred.
