@@ -1,17 +1,8 @@
 package grants
 
 import (
-	"bytes"
-	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
-	"io/fs"
-	"os"
-	"path/filepath"
 	"slices"
-	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/muxward/muxward/internal/access"
@@ -140,31 +131,16 @@ func samePane(s, o access.Object) bool {
 
 // Denials is the store of revocations and lockdowns: one small file, replaced as a
 // whole and synced before a change counts. Reading is lock-free.
-type Denials struct {
-	path string
-	disk sync.Mutex // held while the file is written; taken before mu
-	mu   sync.Mutex // held while the list changes, and never while the disk works
-	list atomic.Pointer[[]Denial]
-}
+type Denials struct{ listFile[Denial] }
 
 // OpenDenials reads the store at path, which need not exist yet. A damaged
 // store is an error: what it denied cannot be known, so nothing may start on
 // it.
 func OpenDenials(path string) (*Denials, error) {
-	d := &Denials{path: path}
-	var list []Denial
-	data, err := os.ReadFile(path)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-	case err != nil:
-		return nil, fmt.Errorf("read revocations: %w", err)
-	default:
-		if list, err = parse(data); err != nil {
-			return nil, fmt.Errorf("revocations in %s are damaged: %w; put the file back from a copy, "+
-				"or, to forget every revocation, move it away by hand", path, err)
-		}
+	d := &Denials{}
+	if err := d.open(path, "revocations", "forget every revocation", parse); err != nil {
+		return nil, err
 	}
-	d.list.Store(&list)
 	return d, nil
 }
 
@@ -190,19 +166,6 @@ func parse(data []byte) ([]Denial, error) {
 		}
 	}
 	return list, nil
-}
-
-// strict reads JSON into v: all of it, and nothing that v does not have.
-func strict(data []byte, v any) error {
-	d := json.NewDecoder(bytes.NewReader(data))
-	d.DisallowUnknownFields()
-	if err := d.Decode(v); err != nil {
-		return err
-	}
-	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return errors.New("something follows it")
-	}
-	return nil
 }
 
 // List gives all denials, oldest first. The slice must not be changed.
@@ -277,16 +240,6 @@ func (d *Denials) Deny(den Denial) (keep func() error) {
 	return d.keep
 }
 
-// keep writes what is in force now, which may be more than was denied.
-func (d *Denials) keep() error {
-	d.disk.Lock()
-	defer d.disk.Unlock()
-	if err := d.save(d.List()); err != nil {
-		return fmt.Errorf("it holds now but would not survive a restart: %w; make room and do it again", err)
-	}
-	return nil
-}
-
 // Asked gives the denials of a person ("" for the lockdowns) that were asked for by
 // these words. "" is the host, and all denials of a person.
 func (d *Denials) Asked(person, target string) []Denial {
@@ -322,49 +275,4 @@ func (d *Denials) Lift(these []Denial) (int, error) {
 	next := without(before)
 	d.list.Store(&next)
 	return len(before) - len(next), nil
-}
-
-func (d *Denials) save(list []Denial) error {
-	data, err := json.MarshalIndent(list, "", "\t")
-	if err == nil {
-		err = replaceFile(d.path, append(data, '\n'))
-	}
-	if err != nil {
-		return fmt.Errorf("write revocations: %w", err)
-	}
-	return nil
-}
-
-// replaceFile writes data beside path, syncs it, and renames it into place,
-// so that a crash leaves the old file or the new one.
-func replaceFile(path string, data []byte) error {
-	f, err := os.CreateTemp(filepath.Dir(path), ".denials-*")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(f.Name())
-	_, err = f.Write(data)
-	if err == nil {
-		err = f.Sync()
-	}
-	if cerr := f.Close(); err == nil {
-		err = cerr
-	}
-	if err == nil {
-		err = os.Rename(f.Name(), path)
-	}
-	if err != nil {
-		return err
-	}
-	return syncDir(path)
-}
-
-// syncDir has the name of a file survive a crash.
-func syncDir(path string) error {
-	dir, err := os.Open(filepath.Dir(path))
-	if err != nil {
-		return err
-	}
-	defer dir.Close()
-	return dir.Sync()
 }

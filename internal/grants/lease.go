@@ -1,14 +1,9 @@
 package grants
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 	"slices"
-	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/muxward/muxward/internal/access"
@@ -77,30 +72,15 @@ func (l Lease) rests(o access.Object) bool {
 
 // Leases is the store of leases: one small file as that of [Denials]. Reading is
 // lock-free. A nil one has none.
-type Leases struct {
-	path string
-	disk sync.Mutex // held while the file is written; taken before mu
-	mu   sync.Mutex // held while the list changes, and never while the disk works
-	list atomic.Pointer[[]Lease]
-}
+type Leases struct{ listFile[Lease] }
 
 // OpenLeases reads the store at path, which need not exist yet. A damaged store is an
 // error, as with revocations: who was not to type cannot be known.
 func OpenLeases(path string) (*Leases, error) {
-	s := &Leases{path: path}
-	var list []Lease
-	data, err := os.ReadFile(path)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-	case err != nil:
-		return nil, fmt.Errorf("read leases: %w", err)
-	default:
-		if list, err = parseLeases(data); err != nil {
-			return nil, fmt.Errorf("leases in %s are damaged: %w; put the file back from a copy, "+
-				"or, to have everybody type again who may, move it away by hand", path, err)
-		}
+	s := &Leases{}
+	if err := s.open(path, "leases", "have everybody type again who may", parseLeases); err != nil {
+		return nil, err
 	}
-	s.list.Store(&list)
 	return s, nil
 }
 
@@ -174,20 +154,6 @@ func (s *Leases) Change(f func([]Lease) ([]Lease, error)) (keep func() error, er
 	}
 	s.list.Store(&next)
 	return s.keep, nil
-}
-
-// keep writes what is in force now, which may be more than was changed.
-func (s *Leases) keep() error {
-	s.disk.Lock()
-	defer s.disk.Unlock()
-	data, err := json.MarshalIndent(s.List(), "", "\t")
-	if err == nil {
-		err = replaceFile(s.path, append(data, '\n'))
-	}
-	if err != nil {
-		return fmt.Errorf("it holds now but would not survive a restart: write leases: %w; make room and do it again", err)
-	}
-	return nil
 }
 
 // Edit is Change for one lease.
