@@ -213,8 +213,7 @@ func (r *Right) Need() Need { return r.need }
 // Decide answers the need, from memory while the answer stands: who watches is looked
 // at each time.
 func (r *Right) Decide() access.Decision {
-	gen := r.l.g.generation()
-	if d := r.last.Load(); d != nil && !d.Obligations.Has(access.Watched) && d.Generation == gen && (d.Expires.IsZero() || r.l.g.Time().Before(d.Expires)) {
+	if d := r.last.Load(); d != nil && r.stands(d) {
 		return *d
 	}
 	d := r.l.Decide(r.need)

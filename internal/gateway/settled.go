@@ -3,6 +3,7 @@ package gateway
 import (
 	"context"
 
+	"github.com/muxward/muxward/internal/access"
 	"github.com/muxward/muxward/internal/teeth"
 )
 
@@ -13,6 +14,15 @@ func (l *Live) again(ctx context.Context, why string) error {
 		return nil
 	}
 	return l.reconsider(ctx, why)
+}
+
+// stands reports whether a verdict in memory is still one. Without the check it is as
+// long as its permit is there: a control run does not depend on when it came about.
+func (r *Right) stands(d *access.Decision) bool {
+	if teeth.Out(teeth.Revoke) && d.Allow {
+		return true
+	}
+	return !d.Obligations.Has(access.Watched) && d.Generation == r.l.g.generation() && (d.Expires.IsZero() || r.l.g.Time().Before(d.Expires))
 }
 
 // forget makes every verdict that is kept in memory an old one.

@@ -108,15 +108,25 @@ func (r row) run(t *testing.T) {
 			t.Errorf("the attack succeeded: %s", g)
 		}
 	})
-	t.Run("control", func(t *testing.T) {
-		w := r.stage(t, true)
-		r.attack(w)
-		w.weigh()
-		if want := max(r.gains, 1); len(w.gains) < want {
-			t.Errorf("without the check the attack succeeds %d times, want %d at least: this is no test\n%s",
-				len(w.gains), want, strings.Join(w.gains, "\n"))
+	// A control run shows that the attack can succeed. One that races may lose.
+	want := max(r.gains, 1)
+	var gains []string
+	for range 3 {
+		t.Run("control", func(t *testing.T) {
+			w := r.stage(t, true)
+			r.attack(w)
+			w.weigh()
+			gains = w.gains
+			t.Logf("without the check the attack succeeds %d times", len(gains))
+		})
+		if len(gains) >= want || t.Failed() {
+			break
 		}
-	})
+	}
+	if len(gains) < want && !t.Failed() {
+		t.Errorf("without the check the attack succeeds %d times at most, want %d at least: this is no test\n%s",
+			len(gains), want, strings.Join(gains, "\n"))
+	}
 }
 
 // world is one muxward with the owner's sessions, and what an attack did to it.
