@@ -109,7 +109,8 @@ func TestSK09Swaps(t *testing.T) {
 	t.Run("attack", func(t *testing.T) {
 		r := newRacecourse(t)
 		done := map[string]int{}
-		for i := range rounds {
+		raced := func() bool { return done["MW-S001 mended"] > 0 && done["MW-S001 left alone"] > 0 }
+		for i := 0; i < rounds || !raced() && i < 20*rounds; i++ {
 			r.lay([]uint32{0o777, 0o700, 0o700, 0o700}[i%4])
 			steps := r.steps("MW-S001", "MW-S004", "MW-S005")
 			r.still.Unlock()
@@ -119,8 +120,8 @@ func TestSK09Swaps(t *testing.T) {
 			}
 			r.check(t)
 		}
-		t.Logf("%d rounds: %v", rounds, done)
-		if done["MW-S001 mended"] == 0 || done["MW-S001 left alone"] == 0 {
+		t.Logf("%d rounds at least: %v", rounds, done)
+		if !raced() {
 			t.Error("nobody was ever faster, or nobody slower: this is no race")
 		}
 	})
