@@ -138,6 +138,7 @@ type scanned struct {
 func newSocketsScanCmd() *cobra.Command {
 	var f socketFlags
 	var failOn, format string
+	var explain []string
 	cmd := &cobra.Command{
 		Use:   "scan",
 		Short: "list what is wrong with tmux's sockets",
@@ -166,6 +167,9 @@ not for the caller to see does not count as that.`,
   muxward sockets explain MW-S004`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if len(explain) > 0 {
+				return explainFindings(cmd, explain, f.json)
+			}
 			least, err := sockets.ParseSeverity(failOn)
 			if err != nil {
 				return usageError{fmt.Errorf("--fail-on: %w", err)}
@@ -195,6 +199,7 @@ not for the caller to see does not count as that.`,
 	}
 	f.add(cmd)
 	f.addTime(cmd)
+	cmd.Flags().StringSliceVar(&explain, "explain", nil, "look at nothing, and say what the finding with this `ID` means, as sockets explain does")
 	cmd.Flags().StringVar(&failOn, "fail-on", "warning", "from which `severity` on the exit code is 1: info, warning or serious")
 	cmd.Flags().BoolVar(&f.ask, "ask", false, "ask servers for what they say of themselves, for as long again at most")
 	cmd.Flags().StringVar(&f.limits.Locks, "locks", "", "compare session locks with this `benchmark`, withdrawn by now: rhel-8 or rhel-9")
@@ -264,44 +269,47 @@ func printScan(cmd *cobra.Command, r report) error {
 func newSocketsExplainCmd() *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
-		Use:     "explain [ID...]",
-		Short:   "say what a finding means and what to do; without an ID, list them all",
-		Example: `  muxward sockets explain MW-S003`,
-		RunE: func(cmd *cobra.Command, ids []string) error {
-			var rules []sockets.Rule
-			for _, id := range ids {
-				r, ok := sockets.RuleByID(id)
-				if !ok {
-					return usageError{fmt.Errorf("there is no finding %q; muxward sockets explain lists them", id)}
-				}
-				rules = append(rules, r)
-			}
-			switch {
-			case asJSON && len(ids) == 0:
-				return printJSON(cmd, sockets.Rules())
-			case asJSON:
-				return printJSON(cmd, rules)
-			case len(ids) == 0:
-				rows := [][]string{{"ID", "WHAT"}}
-				for _, r := range sockets.Rules() {
-					rows = append(rows, []string{r.ID, r.Title})
-				}
-				return printTable(cmd.OutOrStdout(), rows)
-			}
-			p := newPaint(cmd)
-			for _, r := range rules {
-				auto := r.Auto
-				if auto == "" {
-					auto = "leaves this to people."
-				}
-				p.printf("%s: %s\n\nwhy: %s\nfix: %s\nmuxward sockets fix %s\n\n", r.ID, r.Title, r.Why, r.Fix, auto)
-			}
-			return p.err()
-		},
+		Use:               "explain [ID...]",
+		Short:             "say what a finding means and what to do; without an ID, list them all",
+		Example:           `  muxward sockets explain MW-S003`,
+		RunE:              func(cmd *cobra.Command, ids []string) error { return explainFindings(cmd, ids, asJSON) },
 		ValidArgsFunction: completeRules,
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return cmd
+}
+
+// explainFindings says of each ID what it means; without one it lists them all.
+func explainFindings(cmd *cobra.Command, ids []string, asJSON bool) error {
+	var rules []sockets.Rule
+	for _, id := range ids {
+		r, ok := sockets.RuleByID(id)
+		if !ok {
+			return usageError{fmt.Errorf("there is no finding %q; muxward sockets explain lists them", id)}
+		}
+		rules = append(rules, r)
+	}
+	switch {
+	case asJSON && len(ids) == 0:
+		return printJSON(cmd, sockets.Rules())
+	case asJSON:
+		return printJSON(cmd, rules)
+	case len(ids) == 0:
+		rows := [][]string{{"ID", "WHAT"}}
+		for _, r := range sockets.Rules() {
+			rows = append(rows, []string{r.ID, r.Title})
+		}
+		return printTable(cmd.OutOrStdout(), rows)
+	}
+	p := newPaint(cmd)
+	for _, r := range rules {
+		auto := r.Auto
+		if auto == "" {
+			auto = "leaves this to people."
+		}
+		p.printf("%s: %s\n\nwhy: %s\nfix: %s\nmuxward sockets fix %s\n\n", r.ID, r.Title, r.Why, r.Fix, auto)
+	}
+	return p.err()
 }
 
 func completeRules(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {

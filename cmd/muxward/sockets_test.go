@@ -70,3 +70,30 @@ func TestWhoTellsWhatWasMended(t *testing.T) {
 		t.Error("nothing is something")
 	}
 }
+
+// A finding is explained by either command in the same words, and nothing is looked at
+// for that: what is printed begins with the finding, not with a table.
+func TestScanExplains(t *testing.T) {
+	said := func(args ...string) string {
+		var out bytes.Buffer
+		cmd := newSocketsCmd()
+		cmd.SetArgs(args)
+		cmd.SetOut(&out)
+		cmd.SetErr(&out)
+		if err := cmd.Execute(); err != nil {
+			t.Fatalf("%q: %v", args, err)
+		}
+		return out.String()
+	}
+	flag, command := said("scan", "--explain", "MW-S007"), said("explain", "MW-S007")
+	if rule, _ := sockets.RuleByID("MW-S007"); flag != command || !bytes.HasPrefix([]byte(flag), []byte("MW-S007: "+rule.Title+"\n")) {
+		t.Errorf("scan --explain says %q, explain %q", flag, command)
+	}
+	cmd := newSocketsCmd()
+	cmd.SilenceErrors, cmd.SilenceUsage = true, true
+	cmd.SetArgs([]string{"scan", "--explain", "MW-S000"})
+	var usage usageError
+	if err := cmd.Execute(); !errors.As(err, &usage) {
+		t.Errorf("a finding that is none: %v", err)
+	}
+}
