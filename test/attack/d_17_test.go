@@ -41,7 +41,7 @@ func TestD17OwnersClient(t *testing.T) {
 			tmuxtest.Eventually(w.t, func() bool { return len(w.displaysBut("")) == 1 }, "the owner has left")
 			w.Must(owner, "display-message", "said-to-nobody")
 			w.server.Run("display-message", "-c", w.displaysBut("")[0], "said-to-bob")
-			bob.WaitFor("said-to-bob")
+			bob.WaitTold("said-to-bob") // it goes by itself
 			if saw(bob, "said-to-nobody") {
 				w.gain("what the owner says while she is away is shown to bob")
 			}

@@ -25,7 +25,7 @@ func TestRE07SizesByKeys(t *testing.T) {
 	for how, keys := range map[string]string{"a line": "\x02:" + sizes + last + "\r", "a key": "\x1b[15~"} {
 		began := time.Now()
 		x.Type(keys)
-		x.WaitFor("80xother")
+		x.WaitTold("80xother") // it goes by itself
 		if took := time.Since(began); took < least {
 			t.Errorf("by %s tmux heard of %d sizes within %v", how, n, took)
 		}
