@@ -128,11 +128,16 @@ func (f *socketFlags) lookAgain(ctx context.Context) (report, error) {
 
 // scanned is what `sockets scan --json` prints.
 type scanned struct {
+	found
+	Scan sockets.Scan `json:"scan"`
+}
+
+// found is scanned without what was seen.
+type found struct {
 	Schema   int               `json:"schema"`
 	Complete bool              `json:"complete"`
 	Findings []sockets.Finding `json:"findings"`
 	Excepted []sockets.Finding `json:"excepted"`
-	Scan     sockets.Scan      `json:"scan"`
 }
 
 func newSocketsScanCmd() *cobra.Command {
@@ -180,6 +185,7 @@ not for the caller to see does not count as that.`,
 			if !slices.Contains(scanFormats(), format) {
 				return usageError{fmt.Errorf("--format: %q is none; take %s", format, strings.Join(scanFormats(), ", "))}
 			}
+			sockets.Hurry()
 			r, err := f.look(cmd.Context())
 			if err != nil {
 				return err

@@ -1,7 +1,10 @@
 package main
 
 import (
+	"bytes"
+	"encoding/json"
 	"encoding/xml"
+	"errors"
 	"fmt"
 	"net/url"
 
@@ -23,8 +26,8 @@ type report struct {
 func printFormat(cmd *cobra.Command, format string, r report) error {
 	switch format {
 	case "json":
-		return printLine(cmd, scanned{sockets.Schema, r.scan.Complete(), append([]sockets.Finding{}, r.findings...),
-			append([]sockets.Finding{}, r.excepted...), r.scan})
+		return printScanned(cmd, scanned{found{sockets.Schema, r.scan.Complete(), append([]sockets.Finding{}, r.findings...),
+			append([]sockets.Finding{}, r.excepted...)}, r.scan})
 	case "sarif":
 		return printJSON(cmd, sarifOf(r))
 	case "junit":
@@ -38,6 +41,29 @@ func printFormat(cmd *cobra.Command, format string, r report) error {
 		return printMetrics(cmd, r)
 	}
 	return printScan(cmd, r)
+}
+
+// printScanned prints JSON in one line. What was seen and what was found are each long on
+// a large host, and are written on a processor each.
+func printScanned(cmd *cobra.Command, v scanned) error {
+	seen := make(chan error, 1)
+	var scan []byte
+	go func() {
+		var err error
+		scan, err = json.Marshal(v.Scan)
+		seen <- err
+	}()
+	rest, err := json.Marshal(v.found)
+	if err = errors.Join(err, <-seen); err != nil {
+		return err
+	}
+	out := cmd.OutOrStdout()
+	for _, b := range [][]byte{bytes.TrimSuffix(rest, []byte("}")), []byte(`,"scan":`), scan, []byte("}\n")} {
+		if _, err := out.Write(b); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // The parts of SARIF 2.1.0 that a list of findings needs.

@@ -167,7 +167,9 @@ func (w *world) elsewhere(ino uint64) int {
 				w.rest = append(w.rest, p.pid)
 			}
 		}
-		slices.Sort(w.rest)
+		slices.SortFunc(w.rest, func(a, b int) int { // the numbers begin again when they have been used up
+			return cmp.Or(cmp.Compare(w.byPID[a].start, w.byPID[b].start), cmp.Compare(a, b))
+		})
 	}
 	var mu sync.Mutex
 	for w.others[ino] == 0 && len(w.rest) > 0 {
