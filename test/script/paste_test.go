@@ -63,7 +63,7 @@ func TestPasteRules(t *testing.T) {
 	b.WaitFor("other pane")
 	other.WaitReady()
 	b.Type("y")
-	b.WaitFor("nothing was pasted: another pane is active than when you were asked")
+	b.WaitTold("nothing was pasted: another pane is active than when you were asked")
 	b.Type("#")
 	other.WaitLen(1)
 	if got := string(r.Bytes()) + string(other.Bytes()); got != "#" {
