@@ -91,10 +91,10 @@ type Live struct {
 	watch         Watcher
 	about         Attached
 
-	// eyes is set while they are shown something, and bound once they asked for what
-	// somebody has to watch.
+	// eyes is set while they are shown something, counted once they were somebody's
+	// watcher by that, and bound once they asked for what somebody has to watch.
 	eyes    atomic.Pointer[Eyes]
-	looksOn atomic.Bool // they were shown something once
+	counted atomic.Bool
 	bound   atomic.Bool
 
 	typed atomic.Uint64 // the last two steps in which they typed, the last one below
@@ -297,7 +297,9 @@ func (l *Live) Decide(n Need) access.Decision {
 		return unbounded(d)
 	}
 	if d.Allow && d.Obligations.Has(access.Watched) {
-		l.bound.Store(true) // before it is looked who watches: whoever leaves then finds it
+		if needsWatcher(n) {
+			l.bound.Store(true) // before it is looked who watches: whoever leaves then finds it
+		}
 		d = l.g.attended(l.who, n, d, now)
 	}
 	return d

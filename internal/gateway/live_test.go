@@ -11,14 +11,10 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"github.com/muxward/muxward/internal/access"
 	"github.com/muxward/muxward/internal/grants"
 	"github.com/muxward/muxward/internal/identity"
 )
-
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // rules is a policy that a test turns on and off.
 type rules struct {

@@ -31,10 +31,7 @@ type Watch struct {
 }
 
 // Opens has the attached person of a permit be a watcher of whatever eyes says.
-func (l *Live) Opens(eyes Eyes) {
-	l.looksOn.Store(true)
-	l.eyes.Store(&eyes)
-}
+func (l *Live) Opens(eyes Eyes) { l.eyes.Store(&eyes) }
 
 // Shuts is the end of Opens.
 func (l *Live) Shuts() { l.eyes.Store(nil) }
@@ -123,22 +120,21 @@ func needsWatcher(n Need) bool {
 // watch finds out who watches an object for somebody. It is asked for each key, and goes
 // by what is so at that moment.
 func (g *Gateway) watch(who identity.Identity, o access.Object, now time.Time) Watch {
-	type looker struct {
-		who  identity.Identity
-		eyes Eyes
-	}
-	var all []looker
+	var all []*Live
 	g.mu.Lock()
 	for _, l := range g.lives {
-		if eyes := l.eyes.Load(); eyes != nil && somebodyElse(l.who, who) {
-			all = append(all, looker{l.who, *eyes})
+		if l.eyes.Load() != nil && somebodyElse(l.who, who) {
+			all = append(all, l)
 		}
 	}
 	g.mu.Unlock()
 	var w Watch
 	for _, l := range all {
-		display, shown := l.eyes(o)
-		if !onScreen(shown) || !g.mayWatch(l.who, o, now) {
+		display, counts := g.counts(l, o, now)
+		if counts && !l.counted.Swap(true) { // who ended that meanwhile may not have seen this
+			display, counts = g.counts(l, o, now)
+		}
+		if !counts {
 			continue
 		}
 		if !slices.Contains(w.People, l.who.Person()) {
@@ -155,6 +151,17 @@ func (g *Gateway) watch(who identity.Identity, o access.Object, now time.Time) W
 	return w
 }
 
+// counts reports whether the person of a permit watches an object now, and on which
+// display.
+func (g *Gateway) counts(l *Live, o access.Object, now time.Time) (display string, counts bool) {
+	eyes := l.eyes.Load()
+	if eyes == nil {
+		return "", false
+	}
+	display, shown := (*eyes)(o)
+	return display, onScreen(shown) && g.mayWatch(l.who, o, now)
+}
+
 // mayWatch reports whether somebody counts as a watcher: they hold approve on the object
 // now, and come from where approvals are answered. Whoever is watched may type where
 // somebody's key lies, and would have them watch by that.
@@ -169,10 +176,34 @@ func (g *Gateway) mayWatch(who identity.Identity, o access.Object, now time.Time
 // Watched has those who may do something on a server only while somebody watches looked
 // at anew: a watcher, l, has come or gone. When it returns without anything unconfirmed,
 // whoever nobody watches any more has nothing under way. No right has changed by that,
-// and who watches is remembered of no decision.
+// and who watches is remembered of no decision. Who never counted as a watcher and would
+// not now has nobody looked at: others come and go as they like.
 func (g *Gateway) Watched(ctx context.Context, l *Live, server access.Object, why string) Report {
-	bound := func(o *Live) bool { return o != l && o.bound.Load() && o.restsOn(server) }
-	return g.lookAgain(ctx, bound, why)
+	lives := g.livesOf(ctx, func(o *Live) bool { return o != l && o.bound.Load() && o.restsOn(server) })
+	if len(lives) == 0 || !l.counted.Load() && !g.mayCount(l.who, server) {
+		return Report{}
+	}
+	return lookAt(ctx, lives, why)
+}
+
+// mayCount reports whether somebody would be a watcher of anything on a server, as it was
+// seen last.
+func (g *Gateway) mayCount(who identity.Identity, server access.Object) bool {
+	s := g.Servers.Server(server.Owner)
+	if s == nil || s.Known() == nil || !handOf(who) {
+		return false
+	}
+	now, at := g.Time(), scene{server.Owner, server.Incarnation, s.Known()}
+	if g.mayWatch(who, server, now) {
+		return true
+	}
+	for i := range at.snap.Sessions {
+		t := &at.snap.Sessions[i]
+		if slices.ContainsFunc(at.seeing(t), func(n Need) bool { return g.mayWatch(who, n.Object, now) }) {
+			return true
+		}
+	}
+	return false
 }
 
 // lookBehind looks once more at whoever may have been watched by those of whom something
@@ -181,7 +212,7 @@ func (g *Gateway) Watched(ctx context.Context, l *Live, server access.Object, wh
 func (g *Gateway) lookBehind(ctx context.Context, lives []*Live, why string) Report {
 	var servers []access.Object
 	for _, l := range lives {
-		if !l.looksOn.Load() {
+		if !l.counted.Load() {
 			continue
 		}
 		l.mu.Lock()
