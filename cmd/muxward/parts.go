@@ -62,9 +62,13 @@ type daemon struct {
 	wg     sync.WaitGroup
 	since  time.Time
 
-	mu     sync.Mutex
-	doors  map[uint32]bool // accounts whose door is open
-	digest string          // of the policy directory as last read
+	// loading is held while the policy is looked at and put in force, digest what its
+	// directory held when it was last read.
+	loading sync.Mutex
+	digest  string
+
+	mu    sync.Mutex
+	doors map[uint32]bool // accounts whose door is open
 	// granting is whose turn it is to write grants, moving held while they are put
 	// in force. taken are those that were taken back, and invites that were revoked,
 	// and may be in the store still.
@@ -96,11 +100,12 @@ func assemble(ctx context.Context, c config.Config) (d *daemon, err error) {
 	if err := os.MkdirAll(c.State, 0o711); err != nil {
 		return d, fmt.Errorf("make the state directory: %w", err)
 	}
-	// The policy first: with a broken one nothing is opened at all.
+	// The policy first: with a broken one nothing is opened at all. What is changed while
+	// it is read is found by the first look.
+	d.digest, _ = policy.Digest(c.Policy)
 	if d.policy, err = policy.NewEngine(c.Policy); err != nil {
 		return d, fmt.Errorf("the policy in %s cannot be used, so nothing was started:\n%w", c.Policy, err)
 	}
-	d.digest, _ = policy.Digest(c.Policy) // "" is read again at the first look
 	if d.hook, err = d.openHook(); err != nil {
 		return d, err
 	}

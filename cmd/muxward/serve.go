@@ -30,8 +30,8 @@ func newServeCmd() *cobra.Command {
 
 As an ordinary account (or with --user) it guards that account's tmux server.
 As root it opens a door for every account, and runs each account's tmux as
-that account. SIGHUP loads the policy again; a broken one is refused and the
-last good one stays in force.
+that account. A changed policy is loaded within seconds, by SIGHUP at once; a
+broken one is refused and the last good one stays in force.
 
 The tmux servers outlive muxward: start it again and people re-attach.`,
 		Example: `  muxward init ~/.config/muxward/policy
@@ -104,7 +104,7 @@ func serve(ctx context.Context, c config.Config) error {
 		select {
 		case <-hup:
 			notifyManager("RELOADING=1")
-			d.reload(ctx)
+			d.reloadAsked(ctx)
 			notifyManager("READY=1")
 		case err := <-d.failed:
 			return err

@@ -112,38 +112,50 @@ func drainEvents(ctx context.Context, w *fsnotify.Watcher) {
 	}
 }
 
+// reloadChanged puts the policy files in force if they are not what was read last.
 func (d *daemon) reloadChanged(ctx context.Context) {
-	digest, err := policy.Digest(d.config.Policy)
-	d.mu.Lock()
-	same := err == nil && digest == d.digest
-	if err != nil {
-		same = d.digest == "unreadable"
-		digest = "unreadable"
-	}
-	d.mu.Unlock()
-	if !same {
-		d.reload(ctx)
-		d.mu.Lock()
-		d.digest = digest
-		d.mu.Unlock()
+	if d.reload(ctx, false) {
+		d.ssh.reload(ctx, d)
+		d.openDoors(ctx)
 	}
 }
 
-// reload puts the policy files in force, and with them everything that is
-// under way. A broken policy changes nothing but the alarm.
-func (d *daemon) reload(ctx context.Context) {
+// reloadAsked is reloadChanged for who asks for it: what was broken is read once more,
+// and the rest is looked at in any case.
+func (d *daemon) reloadAsked(ctx context.Context) {
+	if !d.reload(ctx, true) && d.policy.Broken() == nil {
+		d.event(access.EventReload, "the policy is in force as it is; nothing was decided anew")
+	}
+	d.ssh.reload(ctx, d)
+	d.openDoors(ctx)
+}
+
+// reload puts the policy files in force, and with them everything that is under way. A
+// broken policy changes nothing but the alarm. What is in force already is left alone:
+// whoever asks for a change, and who finds it by themselves, come right behind each other,
+// and what was asked for in between would be refused as from before the second.
+func (d *daemon) reload(ctx context.Context, again bool) (loaded bool) {
+	d.loading.Lock()
+	defer d.loading.Unlock()
+	digest, err := policy.Digest(d.config.Policy)
+	if err != nil {
+		digest = "unreadable"
+	}
+	if digest == d.digest && !(again && d.policy.Broken() != nil) {
+		return false
+	}
+	d.digest = digest // what is changed while it is read is found by the next look
 	if err := d.policy.Reload(d.config.Policy); err != nil {
 		d.event(access.EventReload, "refused, the last good policy stays in force: "+err.Error())
 		fmt.Fprintf(os.Stderr, "muxward: the policy was NOT loaded, the last good one stays in force:\n%v\n", err)
-		return
+		return false
 	}
 	rep := d.reconsider(ctx)
 	d.event(access.EventReload, fmt.Sprintf("the policy was loaded; %d permits in use were decided anew", rep.Touched))
 	for _, u := range rep.Unconfirmed {
 		d.complain("after the reload, not confirmed: " + u)
 	}
-	d.ssh.reload(ctx, d)
-	d.openDoors(ctx)
+	return true
 }
 
 // reconsider has all that is under way decided anew. The time for that is its own: what

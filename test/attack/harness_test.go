@@ -386,9 +386,6 @@ func (w *world) oracles() {
 	w.weigh()
 	swift(w.t, "alive: the owner's own command", func() {
 		r := w.Tmux(owner, "display-message", "-p", "-t", "shared", "alive")
-		if strings.Contains(r.Err, "rights have changed meanwhile") { // a policy that was loaded is loaded once more
-			r = w.Tmux(owner, "display-message", "-p", "-t", "shared", "alive")
-		}
 		if r.Code != 0 || r.Out != "alive\n" {
 			w.t.Errorf("alive: the owner's own command: %+v", r)
 		}
