@@ -118,12 +118,18 @@ func (d *daemon) mindLeases() {
 }
 
 // mindLeasesOf is about one server. One that does not answer has its leases as they are:
-// nothing is typed there.
+// nothing is typed there. Those of one that has ended end: they are among the leases that
+// there may be in all.
 func (d *daemon) mindLeasesOf(owner string, list []grants.Lease) {
 	ctx, cancel := context.WithTimeout(d.ctx, minded)
 	defer cancel()
 	server := (&hostServers{d}).Server(owner)
 	if server == nil {
+		if d.guard.AllKnown() { // asked after it was not found: muxward itself may end just then
+			for _, l := range list {
+				d.endLease(l, "its tmux server has ended")
+			}
+		}
 		return
 	}
 	snap, err := server.Snapshot(ctx, tmux.Core)

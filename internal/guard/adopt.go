@@ -41,6 +41,9 @@ func (g *Guard) Adopt(ctx context.Context) error {
 		}
 	}
 	g.sweep(kept)
+	g.mu.Lock()
+	g.adopted = true
+	g.mu.Unlock()
 	g.nudge()
 	return nil
 }

@@ -282,6 +282,9 @@ func TestAdoptChecks(t *testing.T) {
 			w.quiet()
 			w.open()
 			w.heard(c.said)
+			if _, ok := w.g.Lookup("alice"); w.g.AllKnown() != (ok || c.gone) {
+				t.Errorf("all are known: %t", w.g.AllKnown())
+			}
 			if s2, ok := w.g.Lookup("alice"); ok && s2.Ready(t.Context()) == nil {
 				t.Error("it is used")
 			}

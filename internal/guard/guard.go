@@ -66,6 +66,7 @@ type Guard struct {
 
 	mu       sync.Mutex
 	closed   bool
+	adopted  bool // Adopt has looked at all that was left running
 	byOwner  map[string]*Server
 	starting map[string]*startCall
 	left     map[string]string // servers that could not be adopted, by id, and why
@@ -262,6 +263,14 @@ func (g *Guard) Lookup(owner string) (*Server, bool) {
 	defer g.mu.Unlock()
 	s, ok := g.byOwner[owner]
 	return s, ok
+}
+
+// AllKnown reports whether [Guard.Lookup] finds every server that runs, also those that an
+// earlier muxward has started: whoever has none there has none.
+func (g *Guard) AllKnown() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.adopted && !g.closed && len(g.left) == 0
 }
 
 // OpenDoor opens the door at which the account's plain tmux looks:
