@@ -59,6 +59,23 @@ type bell struct {
 	// pane is that into which they would have typed last, but for another's lease; nil
 	// if they have typed since.
 	pane atomic.Pointer[access.Object]
+	// news is what was told last of a pane they look at, until they have heard it, and
+	// answering is set while an answer of theirs is done beside what they type.
+	news      atomic.Pointer[news]
+	answering atomic.Bool
+}
+
+// news is something of a pane.
+type news struct {
+	pane access.Object
+	text string
+}
+
+// tell has something be heard, in the place of what was not heard yet: what is told of
+// panes is how they are now.
+func (b *bell) tell(n news) {
+	b.news.Store(&n)
+	b.ring()
 }
 
 // calls reports whether the key that answers means something now.
@@ -109,14 +126,21 @@ func (e *Executor) Tell(pane access.Object, text func(who identity.Identity) str
 			continue
 		}
 		if t := text(s.live.Who()); t != "" {
-			go s.protected(func() { // one who cannot be told holds up nobody
-				_ = s.live.Do(s.live.Right(gateway.Need{Verb: access.View, Object: pane}), func() error {
-					s.att.Notice(t)
-					return nil
-				})
-			})
+			s.bell.tell(news{pane, t}) // one who cannot be told holds up nobody
 		}
 	}
+}
+
+// hearNews tells this person what was told last of a pane, if they may view it.
+func (s *seat) hearNews() {
+	n := s.bell.news.Swap(nil)
+	if n == nil {
+		return
+	}
+	_ = s.live.Do(s.live.Right(gateway.Need{Verb: access.View, Object: n.pane}), func() error {
+		s.att.Notice(n.text)
+		return nil
+	})
 }
 
 // reaches reports whether a session has the window that a pane lies in.
@@ -126,11 +150,12 @@ func reaches(pane access.Object, session tmux.SessionID) bool {
 }
 
 // hearBell tells this person of what waits for them: when it comes, when they do, and
-// now and then as long as it waits.
+// now and then as long as it waits; and of what has become of panes.
 func (s *seat) hearBell() {
 	told := map[string]bool{}
 	reminded := time.Now()
 	for {
+		s.hearNews()
 		list := s.e.Asking.Waiting(s.live.Who())
 		s.bell.waits.Store(s.e.AnswerKey && len(list) > 0)
 		known := told
@@ -270,7 +295,14 @@ func (k *keyboard) answerRequest(ctx context.Context, w Waits, yes bool) error {
 		return err
 	}
 	if w.Alone { // it waits for those who type, and this is one of them
-		go s.protected(func() { s.answer(s.ctx, w, yes) })
+		if s.bell.answering.Swap(true) {
+			s.att.Notice("not answered: what you answered before is not done yet")
+			return nil
+		}
+		go func() {
+			defer s.bell.answering.Store(false)
+			s.protected(func() { s.answer(s.ctx, w, yes) })
+		}()
 		return nil
 	}
 	s.answer(ctx, w, yes)

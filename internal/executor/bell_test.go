@@ -30,3 +30,24 @@ func TestForms(t *testing.T) {
 		}
 	}
 }
+
+// TestNews: of what was told to somebody who hears it late, the last is heard, once.
+func TestNews(t *testing.T) {
+	b := bell{rung: make(chan struct{}, 1)}
+	for _, text := range []string{"bob has it", "carol has it"} {
+		b.tell(news{text: text})
+	}
+	select {
+	case <-b.rung:
+	default:
+		t.Fatal("nobody is called")
+	}
+	if n := b.news.Swap(nil); n == nil || n.text != "carol has it" {
+		t.Errorf("heard %+v", n)
+	}
+	select {
+	case <-b.rung:
+		t.Error("called twice")
+	default:
+	}
+}
