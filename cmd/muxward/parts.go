@@ -280,6 +280,9 @@ func (d *daemon) close() {
 			d.ctlDoor.Wait()
 		}
 		d.ssh.wait()
+		if d.executor != nil {
+			d.executor.Wait() // it may begin something of ours
+		}
 		d.wg.Wait()
 	}()
 	ctx, cancel := context.WithTimeout(context.Background(), drainTime)

@@ -299,10 +299,10 @@ func (k *keyboard) answerRequest(ctx context.Context, w Waits, yes bool) error {
 			s.att.Notice("not answered: what you answered before is not done yet")
 			return nil
 		}
-		go func() {
+		s.e.beside.Go(func() {
 			defer s.bell.answering.Store(false)
 			s.protected(func() { s.answer(s.ctx, w, yes) })
-		}()
+		})
 		return nil
 	}
 	s.answer(ctx, w, yes)

@@ -73,7 +73,8 @@ type Executor struct {
 	// Asking tells of the requests that wait for an answer; nil for none.
 	Asking Asking
 
-	unnamed atomic.Uint32 // control clients whose person's client has no process here
+	beside  sync.WaitGroup // what people have asked for by keys, done beside what they type
+	unnamed atomic.Uint32  // control clients whose person's client has no process here
 
 	mu     sync.Mutex
 	boards map[string]*board // of the servers where somebody's keys are looked up
@@ -83,6 +84,10 @@ type Executor struct {
 
 	painters painters // for people at places of their own
 }
+
+// Wait waits until what people have asked for by keys is done. Call it when nobody is
+// attached any more, and before the log is closed and whatever else that needs.
+func (e *Executor) Wait() { e.beside.Wait() }
 
 // Execute does what the permit says.
 func (e *Executor) Execute(ctx context.Context, p *gateway.Permit) (gateway.Result, error) {

@@ -54,17 +54,21 @@ func (s *seat) lockHere() bool {
 	if s.panicking.Swap(true) {
 		return true
 	}
-	go s.protected(func() { // it is carried through, also if they leave meanwhile
+	s.e.beside.Go(func() { // it is carried through, also if they leave meanwhile
 		defer s.panicking.Store(false)
-		ctx, cancel := context.WithTimeout(context.Background(), panicTime)
-		defer cancel()
-		act, err := s.e.Panic(s.live.Who(), on)
-		if err == nil {
-			_, err = s.e.Gateway().Handle(ctx, gateway.Request{Identity: s.live.Who(), Display: s.tty, Client: s.client, Act: act})
-		}
-		if err != nil {
-			s.att.Notice("lockdown: " + err.Error())
-		}
+		s.protected(func() { s.lockdown(on) })
 	})
 	return true
+}
+
+func (s *seat) lockdown(on access.Object) {
+	ctx, cancel := context.WithTimeout(context.Background(), panicTime)
+	defer cancel()
+	act, err := s.e.Panic(s.live.Who(), on)
+	if err == nil {
+		_, err = s.e.Gateway().Handle(ctx, gateway.Request{Identity: s.live.Who(), Display: s.tty, Client: s.client, Act: act})
+	}
+	if err != nil {
+		s.att.Notice("lockdown: " + err.Error())
+	}
 }
