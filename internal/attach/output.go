@@ -43,8 +43,8 @@ type output struct {
 	pictured bool   // some of a picture may be where Terminal.Drop finds it
 	stats    Stats
 
-	// since is when draining began, in Unix nanoseconds, and writing when a write did
-	// that is under way; 0 for neither. veiled: cover or away is set. See Shown.
+	// since is when draining or the lag began, in Unix nanoseconds, and writing when a
+	// write did that is under way; 0 for neither. veiled: cover or away is set. See Shown.
 	since, writing atomic.Int64
 	veiled         atomic.Bool
 
@@ -273,6 +273,7 @@ func (o *output) lag(more int) {
 	if !o.lagging {
 		o.lagging = true
 		o.stats.Lags++
+		o.dates()
 	}
 }
 

@@ -19,10 +19,16 @@ func (a *Attachment) Shown() bool {
 // drains notes whether somebody works on the queue or the lag; o.mu is held.
 func (o *output) drains(now bool) {
 	o.draining = now
-	if now {
-		o.since.Store(time.Now().UnixNano())
-	} else {
+	o.dates()
+}
+
+// dates notes since when the terminal is behind, also while nobody works on that, as what
+// is drawn is kept from it just then; o.mu is held.
+func (o *output) dates() {
+	if !o.draining && !o.lagging {
 		o.since.Store(0)
+	} else {
+		o.since.CompareAndSwap(0, time.Now().UnixNano())
 	}
 }
 
