@@ -26,7 +26,7 @@ func (g *Gateway) leased(who identity.Identity, n Need, d access.Decision) acces
 	case n.Object.Kind != access.Pane:
 		reason = "one person at a time types into a pane of this server"
 	case l.Holder == who.Person():
-		reason = "the keyboard of this pane is yours by your own hand alone: not from inside a pane, nor without a terminal"
+		reason = "the keyboard of this pane is yours by your own hand alone: not from inside a pane, nor from what has no terminal or whose parent has ended"
 	}
 	return access.Decision{Rule: RuleLease, Reason: reason}
 }
