@@ -129,8 +129,8 @@ func decode(path string, data []byte, c *Config) error {
 		return fmt.Errorf("%s: %w; the keys are state, policy, doors, tmux, tmux_config, accounts, user, paste_limit, paste_confirm_lines, presence, answer_key, panic_key, webhook (url, secret), ssh (listen, keys, account_keys, authorities, revoked, host_certificate, totp, keys_user, keys_accounts)", path, err)
 	}
 	switch {
-	case c.PanicKey != "" && !slices.Contains(panicKeys(), c.PanicKey):
-		return fmt.Errorf("%s: panic_key is %q; give one of %s, or leave it out", path, c.PanicKey, strings.Join(panicKeys(), ", "))
+	case c.PanicKey != "" && !slices.Contains(PanicKeys(), c.PanicKey):
+		return fmt.Errorf("%s: panic_key is %q; give one of %s, or leave it out", path, c.PanicKey, strings.Join(PanicKeys(), ", "))
 	case (c.Webhook.URL == "") != (c.Webhook.Secret == ""):
 		return fmt.Errorf("%s: webhook: url and secret go together: where to, and the file with the secret that messages are signed by", path)
 	case c.PasteLimit < 0 || c.PasteLimit > maxPaste:
@@ -145,8 +145,8 @@ func decode(path string, data []byte, c *Config) error {
 	return nil
 }
 
-// panicKeys are the keys that every terminal sends alike, and as nothing else.
-func panicKeys() []string { return []string{"F6", "F7", "F8", "F9", "F10", "F11", "F12"} }
+// PanicKeys are the keys that can be the panic key: nearly every terminal sends them alike.
+func PanicKeys() []string { return []string{"F6", "F7", "F8", "F9", "F10", "F11", "F12"} }
 
 // Root reports whether muxward runs servers for all accounts.
 func (c *Config) Root() bool { return os.Geteuid() == 0 && !c.User }

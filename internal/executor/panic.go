@@ -12,16 +12,16 @@ import (
 // panicTime is how long it may take to lock down by the key; it holds before that.
 const panicTime = 10 * time.Second
 
-// panicForm gives how terminals send a panic key, which all do alike.
-func panicForm(key string) string {
+// panicForms gives how terminals send each panic key, which nearly all do alike.
+func panicForms() map[string]string {
 	return map[string]string{"F6": "\x1b[17~", "F7": "\x1b[18~", "F8": "\x1b[19~", "F9": "\x1b[20~",
-		"F10": "\x1b[21~", "F11": "\x1b[23~", "F12": "\x1b[24~"}[key]
+		"F10": "\x1b[21~", "F11": "\x1b[23~", "F12": "\x1b[24~"}
 }
 
 // panics reports whether what somebody types directly is the key by which they lock
 // down what they are at, once or several times. With anything else it may be pasted.
 func (s *seat) panics(p []byte) bool {
-	form := panicForm(s.e.PanicKey)
+	form := panicForms()[s.e.PanicKey]
 	if form == "" || len(p) == 0 || len(bytes.ReplaceAll(p, []byte(form), nil)) > 0 {
 		return false
 	}
