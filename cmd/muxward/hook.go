@@ -35,14 +35,16 @@ type hooked struct {
 	Text    string `json:"text"`
 	Request string `json:"request"`
 	// Answer is open, or how it ended, and By whose answer that was.
-	Answer string    `json:"answer"`
-	By     string    `json:"by,omitempty"`
-	From   string    `json:"from"`
-	What   string    `json:"what"`
-	Target string    `json:"target"`
-	For    string    `json:"for"`
-	Reason string    `json:"reason,omitempty"`
-	Why    string    `json:"why,omitempty"`
+	Answer string `json:"answer"`
+	By     string `json:"by,omitempty"`
+	From   string `json:"from"`
+	What   string `json:"what"`
+	Target string `json:"target"`
+	For    string `json:"for"`
+	Reason string `json:"reason,omitempty"`
+	Why    string `json:"why,omitempty"`
+	// Invite is by which they have knocked; Reason is its giver's then.
+	Invite int64     `json:"invite,omitempty"`
 	Need   int       `json:"need"`
 	At     time.Time `json:"at"`
 	Until  time.Time `json:"until"`
@@ -56,19 +58,26 @@ func (d *daemon) tellHook(r grants.Request) {
 	if d.hook == nil {
 		return
 	}
-	m := hooked{
-		Request: r.ID, Answer: string(r.Answer), By: r.By, From: r.Who.Person(), What: r.What, Target: targetName(r.Target),
-		For: r.For.String(), Reason: shortReason(r.Reason), Why: shortReason(r.Why), Need: d.policy.Set().Quorum(r.On).Need,
-		At: r.At, Until: r.Until,
-	}
-	m.Text = fmt.Sprintf("%s asks for %s on %s for %s; who may answer does at the host: muxward approvals", m.From, m.What, m.Target, m.For)
 	until := r.Until
 	if r.Answer != grants.Open {
-		m.Text = fmt.Sprintf("%s: what %s asked for, %s on %s", r.Answer, m.From, m.What, m.Target)
 		until = d.gateway.Time().Add(tellAfter)
 	}
+	d.hook.Tell(tellsOf(r, d.policy.Set().Quorum(r.On).Need), until)
+}
+
+// tellsOf is what a hook is told of a request that takes so many answers.
+func tellsOf(r grants.Request, need int) hooked {
+	m := hooked{
+		Request: r.ID, Answer: string(r.Answer), By: r.By, From: r.Who.Person(), What: r.What, Target: targetName(r.Target),
+		For: r.For.String(), Reason: shortReason(r.Reason), Why: shortReason(r.Why), Need: need,
+		At: r.At, Until: r.Until, Invite: r.Invite,
+	}
+	m.Text = fmt.Sprintf("%s %s for %s on %s for %s; who may answer does at the host: muxward approvals", m.From, asksHow(r), m.What, m.Target, m.For)
+	if r.Answer != grants.Open {
+		m.Text = fmt.Sprintf("%s: what %s asked for, %s on %s", r.Answer, m.From, m.What, m.Target)
+	}
 	m.Text = plainly(m.Text)
-	d.hook.Tell(m, until)
+	return m
 }
 
 // plainly is a line that means itself in a chat: names in it address nobody, and make no

@@ -278,11 +278,7 @@ func (a asking) Waiting(who identity.Identity) []executor.Waits {
 		if yes || r.Answers(who) != nil || set.Fits(set.Quorum(r.On), asker, who.Person()) != nil || !a.d.gateway.May(who, giving(r, r.On)...).Allow {
 			continue
 		}
-		what := "asks"
-		if r.Invite != 0 {
-			what = fmt.Sprintf("knocks with invite %d, and asks", r.Invite)
-		}
-		text := fmt.Sprintf("%s %s for %s on %s for %v", asker, what, r.What, targetName(r.Target), r.For)
+		text := fmt.Sprintf("%s %s for %s on %s for %v", asker, asksHow(r), r.What, targetName(r.Target), r.For)
 		if need := set.Quorum(r.On).Need; need > 1 {
 			text += fmt.Sprintf(" (%d of %d)", len(r.Yes), need)
 		}
@@ -292,6 +288,14 @@ func (a asking) Waiting(who identity.Identity) []executor.Waits {
 		out = append(out, executor.Waits{ID: r.ID, From: asker, Text: text, How: "see muxward approvals", Need: giving(r, r.On)[0]})
 	}
 	return out
+}
+
+// asksHow says by which way something is asked for.
+func asksHow(r grants.Request) string {
+	if r.Invite != 0 {
+		return fmt.Sprintf("knocks with invite %d, and asks", r.Invite)
+	}
+	return "asks"
 }
 
 // Offers gives what somebody may do who would type into a pane that is another's.
