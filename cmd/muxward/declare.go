@@ -52,7 +52,8 @@ func (s declarations) Fits(e grants.Declared, on access.Object) error {
 	return e.Fault("", "more is declared than %s, which is the most there (%s)", most, by)
 }
 
-// Declare puts in force what somebody declares, all of it or nothing.
+// Declare puts in force what somebody declares. If an entry fails, those before it are
+// ended again.
 func (s declarations) Declare(ctx context.Context, who identity.Identity, all []gateway.Declared) error {
 	d := s.d
 	var made []grants.Grant

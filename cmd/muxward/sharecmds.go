@@ -147,6 +147,7 @@ your command line; name one in scripts only that nobody else can watch.
 
 If the invite says so you knock, and it waits until somebody lets you in, says no, or ten
 minutes are over; Ctrl-C takes the knock back. The exit codes of that are those of muxward request.
+Who was let in for a time has used the invite: when that is over the code lets them in no more.
 
 Whatever is wrong with a code, the answer is the same. Who has tried some wrong ones
 has to wait.`,
