@@ -324,7 +324,7 @@ func held(l grants.Lease, who identity.Identity) error {
 // is not there, or may not type. Which of that it is, is told to who would know by `who`.
 func (d *daemon) receiver(who identity.Identity, l grants.Lease, person string) error {
 	why := fmt.Errorf("%s is not there, and has not asked for it", person)
-	for _, to := range append(d.askers.of(l.ID), d.gateway.Someone(person, l.On.Owner)...) {
+	for _, to := range append(d.askers.of(l.ID), gateway.Someone(d.gateway.Who(), person, l.On.Owner)...) {
 		if to.Person() != person {
 			continue
 		}

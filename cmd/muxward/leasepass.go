@@ -100,17 +100,23 @@ func (d *daemon) passOn(ctx context.Context, l grants.Lease, to string, keep fun
 	return now, err
 }
 
-// passed is the end of passOn.
+// passed is the end of passOn. Whoever is to have it may have lost that meanwhile: they are
+// asked about before the leases are held, as each key may wait for those. Who takes it at
+// that very moment was asked about just then.
 func (d *daemon) passed(ctx context.Context, was grants.Lease, to string, sure bool) (now grants.Lease, err error) {
+	if l, still := d.leases.Find(was.ID); still && l.Next != "" {
+		to = l.Next
+	}
+	may := to != "" && d.mayHold(to, was.On, d.gateway.Who())
 	now = was
 	keep, err := d.leases.Edit(was.ID, func(l *grants.Lease) error {
-		if l.Next != "" {
-			to = l.Next
+		if l.Next != "" && l.Next != to {
+			to, may = l.Next, true
 		}
 		if sure {
 			l.Last = ""
 		}
-		if !sure || to != "" && !d.mayHold(to, l.On) { // it may have been taken meanwhile
+		if !sure || !may {
 			to = ""
 		}
 		l.Holder, l.Next, l.Passed = to, "", nil

@@ -136,13 +136,14 @@ func (d *daemon) mindLeasesOf(owner string, list []grants.Lease) {
 	if err != nil {
 		return
 	}
+	people := d.gateway.Who()
 	for _, l := range list {
 		now, there := paneNow(l.On, server.Incarnation(), snap)
 		if !there {
 			d.endLease(l, "its pane has gone")
 			continue
 		}
-		d.mindLease(l, now, snap)
+		d.mindLease(l, now, snap, people)
 	}
 }
 
@@ -164,17 +165,18 @@ func paneNow(pane access.Object, incarnation string, snap *tmux.Snapshot) (acces
 	return access.Object{}, false
 }
 
-// mindLease looks whether the holder of a lease is there, and may type.
-func (d *daemon) mindLease(l grants.Lease, pane access.Object, snap *tmux.Snapshot) {
-	there, at := l.Holder == "" || d.gateway.There(l.Holder, pane, snap), d.gateway.Time()
+// mindLease looks whether the holder of a lease is there, among the people who are
+// attached, and may type.
+func (d *daemon) mindLease(l grants.Lease, pane access.Object, snap *tmux.Snapshot, people []gateway.Attached) {
+	there, at := l.Holder == "" || gateway.There(people, l.Holder, pane, snap), d.gateway.Time()
 	switch {
 	case l.Holder == "":
-	case !d.mayHold(l.Holder, pane):
+	case !d.mayHold(l.Holder, pane, people):
 		d.freeLease(l, l.Holder+" may not type there any more", same(l))
 		return
 	case !there && !l.Gone.IsZero() && at.Sub(l.Gone) >= l.Grace:
 		d.freeLease(l, l.Holder+" has left", func(now grants.Lease) error {
-			if d.gateway.There(l.Holder, pane, snap) {
+			if gateway.There(d.gateway.Who(), l.Holder, pane, snap) {
 				return grants.ErrNoLease // they have come back just then
 			}
 			return same(l)(now)
@@ -200,11 +202,11 @@ func (d *daemon) mindLease(l grants.Lease, pane access.Object, snap *tmux.Snapsh
 // mayHold reports whether somebody may type into a pane, apart from who types there now.
 // A lockdown is no reason to take it, nor is muxward's end. Who has left is asked about by
 // their name.
-func (d *daemon) mayHold(person string, pane access.Object) bool {
+func (d *daemon) mayHold(person string, pane access.Object, people []gateway.Attached) bool {
 	if d.denials.Revoked(person, pane) {
 		return false
 	}
-	there := d.gateway.Someone(person, pane.Owner)
+	there := gateway.Someone(people, person, pane.Owner)
 	if len(there) == 0 {
 		who := identity.Subject{Person: person, UID: -1}
 		return d.policy.Holds(who, pane, d.gateway.Time()).Has(access.Type)

@@ -35,10 +35,10 @@ func (g *Gateway) leased(who identity.Identity, n Need, d access.Decision) acces
 // own hand.
 func holderHand(who identity.Identity) bool { return who.Inside() == "" }
 
-// Someone gives the identities by which a person is attached to sessions of an owner's
-// server.
-func (g *Gateway) Someone(person, owner string) (all []identity.Identity) {
-	for _, a := range g.Who() {
+// Someone gives the identities by which a person, of those who are attached, is so to
+// sessions of an owner's server.
+func Someone(people []Attached, person, owner string) (all []identity.Identity) {
+	for _, a := range people {
 		if a.Person == person && a.Owner == owner {
 			all = append(all, a.who)
 		}
@@ -46,10 +46,11 @@ func (g *Gateway) Someone(person, owner string) (all []identity.Identity) {
 	return all
 }
 
-// There reports whether a person is attached to a session that has a pane.
-func (g *Gateway) There(person string, pane access.Object, snap *tmux.Snapshot) bool {
+// There reports whether a person, of those who are attached, is so to a session that has
+// a pane.
+func There(people []Attached, person string, pane access.Object, snap *tmux.Snapshot) bool {
 	p := snap.Pane(tmux.PaneID(pane.Pane.ID))
-	return p != nil && slices.ContainsFunc(g.Who(), func(a Attached) bool {
+	return p != nil && slices.ContainsFunc(people, func(a Attached) bool {
 		if a.Person != person || a.Owner != pane.Owner {
 			return false
 		}
