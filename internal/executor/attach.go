@@ -241,12 +241,16 @@ func (s *seat) begin(ctx context.Context) error {
 }
 
 func (s *seat) describe(mode attach.Mode) gateway.Attached {
-	who := s.live.Who()
-	return gateway.Attached{
+	who, at := s.live.Who(), s.stage.Load()
+	about := gateway.Attached{
 		Person: who.Person(), Door: who.Door(), Account: who.Account(),
-		Owner: s.server.Owner(), Session: s.stage.Load().session.ID.String(), Name: s.stage.Load().session.Name,
+		Owner: s.server.Owner(), Session: at.session.ID.String(), Name: at.session.Name,
 		Mode: mode.String(), TTY: s.client.Hello().TTYName, Display: s.tty, Since: time.Now(),
 	}
+	if s.own != nil {
+		about.At = at.view.Need().Object
+	}
+	return about
 }
 
 // locate finds the session that tmux attached the display to: the one that

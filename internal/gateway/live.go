@@ -129,6 +129,8 @@ type Attached struct {
 	// do now.
 	Bound    bool     `json:"bound,omitempty"`
 	Watchers []string `json:"watchers,omitempty"`
+	// At is the pane that they are at, if that is at a place of their own.
+	At access.Object `json:"-"`
 
 	who identity.Identity
 }

@@ -191,7 +191,7 @@ func (g *Gateway) WhoFor(who identity.Identity) []Attached {
 				a.Verbs = append(a.Verbs, v.String())
 			}
 		}
-		a.Bound, a.Watchers = g.underEyes(a.who, o)
+		a.Bound, a.Watchers = g.underEyes(a, o)
 		out = append(out, a)
 	}
 	told := func(name string) bool {
@@ -205,11 +205,13 @@ func (g *Gateway) WhoFor(who identity.Identity) []Attached {
 	return out
 }
 
-// underEyes reports whether somebody types at a session only while somebody watches,
+// underEyes reports whether somebody types where they are only while somebody watches,
 // and who does.
-func (g *Gateway) underEyes(who identity.Identity, session access.Object) (bound bool, watchers []string) {
-	on := session
-	if s := g.Servers.Server(session.Owner); s != nil && s.Known() != nil {
+func (g *Gateway) underEyes(a Attached, session access.Object) (bound bool, watchers []string) {
+	on, who := session, a.who
+	if a.At.Kind == access.Pane {
+		on = a.At
+	} else if s := g.Servers.Server(session.Owner); s != nil && s.Known() != nil {
 		at := scene{session.Owner, session.Incarnation, s.Known()}
 		if pane, ok := at.active(tmux.SessionID(session.Session.ID)); ok {
 			on = pane

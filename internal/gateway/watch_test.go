@@ -206,3 +206,22 @@ func TestCountedTooLate(t *testing.T) {
 		}
 	}
 }
+
+// TestWatchersAreToldOfWhereTheyAre: of whoever is at a place of their own it is told who
+// watches them there, and not at what is active for others.
+func TestWatchersAreToldOfWhereTheyAre(t *testing.T) {
+	for pane, want := range map[tmux.PaneID]string{0: "carol", 7: "carol", 3: ""} {
+		g, _ := watchedHost(t, "carol") // she may approve %7 alone, which is active
+		looks(t, g, comes(t, "carol", atTerminal))
+		l, _ := bobs(t, g)
+		about := Attached{Person: "bob", Owner: "alice", Session: "$1"}
+		if pane != 0 {
+			about.At, _ = PaneObject("alice", at(t).Incarnation, halves(), 1, pane)
+		}
+		l.Describe(about)
+		all := g.WhoFor(bob(t))
+		if len(all) != 1 || !all[0].Bound || strings.Join(all[0].Watchers, ",") != want {
+			t.Errorf("%v: %+v, want %q", pane, all, want)
+		}
+	}
+}
