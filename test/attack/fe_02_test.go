@@ -13,25 +13,29 @@ import (
 // control run whoever is attached is a watcher, bob himself, too.
 func TestFE02WatcherWhoHasGone(t *testing.T) {
 	t.Parallel()
-	ways := map[string]func(w *world, x *tmuxtest.Terminal){
-		"leaves":     func(w *world, x *tmuxtest.Terminal) { x.Type("\x02d"); x.ExitCode() },
-		"is revoked": func(w *world, _ *tmuxtest.Terminal) { must(w, "revoke", carol) },
-		"may not approve": func(w *world, _ *tmuxtest.Terminal) {
+	ways := []struct {
+		name string
+		goes func(w *world, x *tmuxtest.Terminal)
+	}{
+		{"leaves", func(w *world, x *tmuxtest.Terminal) { x.Type("\x02d"); x.ExitCode() }},
+		{"is revoked", func(w *world, _ *tmuxtest.Terminal) { must(w, "revoke", carol) }},
+		{"may not approve", func(w *world, _ *tmuxtest.Terminal) {
 			w.Reload("grants.yaml", strings.Replace(eyed, ", approve]", "]", 1))
-		},
-		"is put out of the pane": func(w *world, _ *tmuxtest.Terminal) { must(w, "revoke", carol, "-t", watchedPane) },
+		}},
+		{"is put out of the pane", func(w *world, _ *tmuxtest.Terminal) { must(w, "revoke", carol, "-t", watchedPane) }},
 	}
 	row{grants: eyed, teeth: "teeth_watcher", restless: true, gains: len(ways), attack: func(w *world) {
 		w.anyInput = true
 		a := watchers{w}
-		for name, goes := range ways {
+		for _, way := range ways {
+			name := way.name
 			x := a.watch(carol, "attach-session", "-t", "mwalice/shared")
 			b := w.attach(viewer, tmuxtest.TerminalConfig{}, "attach-session", "-t", "mwalice/shared")
 			b.WaitFor("[shared]")
 			stop := a.typing(b)
 			begun := w.rec.Len()
 			tmuxtest.Eventually(w.t, func() bool { return w.rec.Len() > begun+3 }, "bob types")
-			goes(w, x)
+			way.goes(w, x)
 			mark := fmt.Sprintf("<%s>", name)
 			a.mark(mark)
 			if w.control {

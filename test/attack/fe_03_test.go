@@ -61,7 +61,7 @@ func TestFE03WatcherElsewhere(t *testing.T) {
 		x.Signal(syscall.SIGCONT)
 		tmuxtest.Eventually(w.t, func() bool { return a.types(viewer) }, "carol is back")
 		x.Pause()
-		w.server.Run("run-shell", "-b", "-t", w.b, "seq 1 300000 > #{pane_tty}")
+		w.server.Run("run-shell", "-b", "-t", w.b, "seq 1 50000 > #{pane_tty}")
 		unseen("not reading")
 		x.Resume()
 	}}.run(t)
