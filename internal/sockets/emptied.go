@@ -71,18 +71,45 @@ func cleaners(root string) (all []cleaner, spared []spare) {
 // parseCleaner reads a line of tmpfiles.d: type, path, mode, user, group, age, argument.
 func parseCleaner(line string) (c cleaner, x spare, ok bool) {
 	f := strings.Fields(line)
-	if len(f) < 2 || !filepath.IsAbs(f[1]) {
+	if len(f) < 2 {
 		return cleaner{}, spare{}, false
 	}
-	path := filepath.Clean(f[1])
+	path, whole := specified(f[1])
+	if !filepath.IsAbs(path) {
+		return cleaner{}, spare{}, false
+	}
+	path = filepath.Clean(path)
 	if f[0][0] == 'x' || f[0][0] == 'X' {
 		return cleaner{}, spare{path, f[0][0] == 'x'}, true
 	}
-	if !strings.ContainsRune("dDevqQ", rune(f[0][0])) || len(f) < 6 {
+	if !whole || !strings.ContainsRune("dDevqQ", rune(f[0][0])) || len(f) < 6 {
 		return cleaner{}, spare{}, false
 	}
 	c.path, c.age = path, f[5]
 	return c, spare{}, strings.ContainsAny(c.age, "0123456789")
+}
+
+// specified undoes the specifiers of a path, as they are for the files of the system. One
+// that tells of the host stands for anything, and whole is false: what is spared may be
+// more by that, and of what is removed nothing is known.
+func specified(path string) (undone string, whole bool) {
+	known := map[byte]string{'%': "%", 'C': "/var/cache", 'L': "/var/log", 'S': "/var/lib", 't': "/run", 'T': "/tmp", 'V': "/var/tmp",
+		'h': "/root", 'u': "root", 'g': "root", 'U': "0", 'G': "0"}
+	var b strings.Builder
+	whole = true
+	for i := 0; i < len(path); i++ {
+		if path[i] != '%' || i+1 == len(path) {
+			b.WriteByte(path[i])
+			continue
+		}
+		i++
+		text, is := known[path[i]]
+		if !is {
+			text, whole = "*", false
+		}
+		b.WriteString(text)
+	}
+	return b.String(), whole
 }
 
 // emptied says who removes a live socket from where it is, or nothing. systemd-tmpfiles
@@ -121,6 +148,10 @@ func (l *looker) lingers(uid uint32) bool {
 	if err != nil {
 		return true
 	}
-	_, err = os.Stat("/var/lib/systemd/linger/" + account.Name)
-	return !errors.Is(err, os.ErrNotExist)
+	for _, dir := range []string{"/var/lib/systemd/linger/", "/var/lib/elogind/linger/"} {
+		if _, err := os.Stat(dir + account.Name); !errors.Is(err, os.ErrNotExist) {
+			return true
+		}
+	}
+	return false
 }
