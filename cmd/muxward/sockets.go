@@ -119,7 +119,7 @@ func (f *socketFlags) lookAgain(ctx context.Context) (report, error) {
 		if m, err = mender("ask"); err != nil {
 			return report{}, err
 		}
-		m.Ask(ctx, f.time, &s)
+		m.Ask(ctx, f.time, f.opt.Only, &s)
 	}
 	r := report{scan: s}
 	r.findings, r.excepted = f.profile.Apply(sockets.Judge(s, f.limits), s.Time)

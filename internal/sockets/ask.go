@@ -9,6 +9,7 @@ import (
 	"io"
 	"maps"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -83,15 +84,15 @@ type answer struct {
 }
 
 // Ask has the servers of s asked for what they say of themselves, each by a process
-// with the rights of its account and no others. It takes a little longer than most at
-// most. s.Skipped says which did not answer.
-func (m Mender) Ask(ctx context.Context, most time.Duration, s *Scan) {
+// with the rights of its account and no others, and, unless only is "", at a path below
+// that. It takes a little longer than most at most. s.Skipped says which did not answer.
+func (m Mender) Ask(ctx context.Context, most time.Duration, only string, s *Scan) {
 	ctx, cancel := context.WithTimeout(ctx, most)
 	defer cancel()
-	by := map[uint32][]int{}
+	by := map[uint32][]asking{}
 	for i, srv := range s.Servers {
-		if at := askable(srv); at != nil && (s.UID == 0 || s.UID == srv.UID) {
-			by[srv.UID] = append(by[srv.UID], i)
+		if at := askable(srv, only); at != nil && (s.UID == 0 || s.UID == srv.UID) {
+			by[srv.UID] = append(by[srv.UID], asking{i, *at})
 		}
 	}
 	var mu sync.Mutex
@@ -107,21 +108,27 @@ func (m Mender) Ask(ctx context.Context, most time.Duration, s *Scan) {
 	wg.Wait()
 }
 
+// asking is a server of a scan, by its place there, and where it is asked.
+type asking struct {
+	server int
+	at     Bound
+}
+
 // askAll has the servers of one account asked, one after the other: they take the time
 // of no other account's.
-func (m Mender) askAll(ctx context.Context, s *Scan, servers []int, mu *sync.Mutex) {
+func (m Mender) askAll(ctx context.Context, s *Scan, servers []asking, mu *sync.Mutex) {
 	ctx, cancel := context.WithTimeout(ctx, askOfOne)
 	defer cancel()
-	uid := s.Servers[servers[0]].UID
+	uid := s.Servers[servers[0].server].UID
 	account, _ := identity.NewAccounts().ByUID(ctx, uid) // who has no name has none on the list
 	skip := func(path Path, format string, args ...any) {
 		mu.Lock()
 		defer mu.Unlock()
 		s.Skipped = append(s.Skipped, Skipped{Path: path, Reason: escape(fmt.Sprintf(format, args...))})
 	}
-	for n, i := range servers {
+	for n, one := range servers {
+		i, at := one.server, one.at
 		srv := s.Servers[i]
-		at := askable(srv)
 		if ctx.Err() != nil {
 			skip(at.Path, "process %d and %d more of uid %d were not asked: those before took too long", srv.PID, len(servers)-n-1, uid)
 			return
@@ -147,14 +154,15 @@ func (m Mender) askAll(ctx context.Context, s *Scan, servers []int, mu *sync.Mut
 }
 
 // askable gives where a server can be asked: it has to be tmux by what it runs, at a
-// path that means the same here.
-func askable(srv Server) *Bound {
+// path that means the same here, and below only.
+func askable(srv Server, only string) *Bound {
 	if srv.Program != "tmux" || srv.Known != "executable" || slices.Contains(srv.Apart, "mnt") || slices.Contains(srv.Apart, "root") {
 		return nil
 	}
 	for i := range srv.Sockets {
-		if srv.Sockets[i].Place == Here && srv.Sockets[i].File != nil {
-			return &srv.Sockets[i]
+		b := &srv.Sockets[i]
+		if b.Place == Here && b.File != nil && (only == "" || under(filepath.Clean(string(b.Path)), filepath.Clean(only))) {
+			return b
 		}
 	}
 	return nil

@@ -418,3 +418,18 @@ func FuzzSaid(f *testing.F) {
 		}
 	})
 }
+
+// A server is asked where people look, also if it listens elsewhere, too.
+func TestAskable(t *testing.T) {
+	v := tidyServer()
+	v.Sockets = []Bound{{Path: "/elsewhere/s", Place: Here, File: &File{}}, {Path: "/tmp/here/s", Place: Here, File: &File{}}}
+	for only, want := range map[string]Path{"": "/elsewhere/s", "/tmp/": "/tmp/here/s", "/tmp/here/s": "/tmp/here/s", "/tmp/he": "", "/home": ""} {
+		got := Path("")
+		if at := askable(v, only); at != nil {
+			got = at.Path
+		}
+		if got != want {
+			t.Errorf("%q: %q, want %q", only, got, want)
+		}
+	}
+}

@@ -214,7 +214,7 @@ func judgeLocks(s Scan, name string) []Finding {
 		return "what " + id + " of the " + b.Title + ", withdrawn in " + b.Withdrawn + ", wanted of " + conf + " is not so in "
 	}
 	for _, srv := range s.Servers {
-		a, at := srv.Asked, askable(srv)
+		a, at := srv.Asked, askable(srv, "")
 		if a == nil || at == nil {
 			continue
 		}
