@@ -11,7 +11,7 @@ import (
 // Mallory has nothing of alice's, and is to be let in by what a session's environment
 // declares: carol has a shell of alice's set it, in each way a program can; bob, who may
 // do much there and not share, and mallory herself ask for it; it comes by the
-// environments that tmux takes over; alice sets a key for carol that does it, and says
+// environments that tmux takes over, and by a key of alice's at the ssh door; alice sets a key for carol that does it, and says
 // more than the policy lets her. In the control run every hand is alice's, and everybody
 // declares everything.
 func TestTM25Declarations(t *testing.T) {
@@ -20,7 +20,7 @@ func TestTM25Declarations(t *testing.T) {
   - {who: mwcarol, verbs: [view, share, configure, execute, navigate], on: mwalice/hand, reason: looks}
   - {who: mwbob, verbs: [view, scroll, type, configure, execute, kick], on: mwalice, reason: helps}
 `
-	row{grants: hands, teeth: "teeth_hand,teeth_declared,teeth_chain", restless: true, gains: 8, attack: func(w *world) {
+	row{grants: hands, teeth: "teeth_hand,teeth_declared,teeth_chain", restless: true, ssh: true, gains: 10, attack: func(w *world) {
 		w.anyInput = true
 		d := declarer{w}
 		w.Must(owner, "new-session", "-d", "-x", "200", "-y", "50", "-s", "hand", "exec sh")
@@ -37,17 +37,27 @@ func TestTM25Declarations(t *testing.T) {
 			"MUXWARD_ALLOW=mwmallory:view tmux new-session -d -s inherited",
 			"tmux new-window -d -t hand -e MUXWARD_ALLOW=mwmallory:view",
 			"tmux set-option -g update-environment MUXWARD_ALLOW; tmux set-option -g update-environment[9] MUXWARD_ALLOW",
-			"tmux run-shell -d 0 -C 'set-environment -t hand MUXWARD_ALLOW mwmallory:view'",
+			"tmux run-shell -d 0 -C 'set-environment -t hand MUXWARD_ALLOW mwmallory:view ; set-option -g @late 1'",
 			"tmux if-shell -F 1 'set-environment -t hand MUXWARD_ALLOW mwmallory:view'",
-			"tmux set-hook -t hand window-renamed 'set-environment -t hand MUXWARD_ALLOW mwmallory:view'; tmux rename-window -t hand x",
+			"tmux set-hook -t hand window-renamed 'set-environment -t hand MUXWARD_ALLOW mwmallory:view ; set-option -g @late 1' && tmux rename-window -t hand x",
 		} {
-			x.Type(fmt.Sprintf("clear; %s; echo ran%d'-'$?\r", line, i))
-			x.WaitFor(fmt.Sprintf("ran%d-", i))
+			x.Type(fmt.Sprintf("clear; %s; echo ran%d'-'$?.\r", line, i))
+			done := func(code int) bool { return x.Contains(fmt.Sprintf("ran%d-%d.", i, code)) }
+			tmuxtest.Eventually(w.t, func() bool { return done(0) || done(1) }, line)
+			if strings.Contains(line, "@late") && done(0) { // tmux does it by itself, later
+				tmuxtest.Eventually(w.t, func() bool { return w.Server(owner).Run("show-options", "-gqv", "@late") == "1" }, "tmux does it: "+line)
+				w.Server(owner).Run("set-option", "-gu", "@late")
+			}
 			d.look("a program in alice's pane: " + line)
 		}
 		// Past muxward, as a program of her account could.
 		w.Server(owner).Run("set-environment", "-t", "hand", "MUXWARD_ALLOW", "mwmallory:view")
 		d.look("past muxward")
+		// By a key of alice's, which may lie in that pane, at the ssh door.
+		_ = w.SSH(owner, "x@127.0.0.1", "set-environment", "-t", "hand", "MUXWARD_ALLOW", "mwmallory:view")
+		d.look("alice's key at the ssh door")
+		_ = w.SSH(owner, "x@127.0.0.1", "new-session", "-d", "-s", "made", "-e", "MUXWARD_ALLOW=mwmallory:view")
+		d.look("a session that alice's key makes")
 		// By the environment of alice's own client, where no session is made.
 		_ = w.Exec(owner, nil, "env", "MUXWARD_ALLOW=mwmallory:view", "tmux", "new-session", "-A", "-s", "hand")
 		d.look("the environment of who attaches")
