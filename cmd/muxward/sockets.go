@@ -185,7 +185,6 @@ not for the caller to see does not count as that.`,
 			if !slices.Contains(scanFormats(), format) {
 				return usageError{fmt.Errorf("--format: %q is none; take %s", format, strings.Join(scanFormats(), ", "))}
 			}
-			sockets.Hurry()
 			r, err := f.look(cmd.Context())
 			if err != nil {
 				return err

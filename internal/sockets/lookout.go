@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"runtime/debug"
 	"time"
 )
 
@@ -84,10 +83,8 @@ func (m Mender) Look(ctx context.Context, most time.Duration, opt Options) (Scan
 	return seen.Scan, nil
 }
 
-// ServeLook is the process that looks. It ends soon: it tidies up its memory only when
-// there is much of it.
+// ServeLook is the process that looks.
 func ServeLook(in io.Reader, out io.Writer) error {
-	Hurry()
 	var ask lookout
 	if err := json.NewDecoder(in).Decode(&ask); err != nil {
 		return fmt.Errorf("what to look at cannot be read: %w", err)
@@ -103,12 +100,3 @@ func ServeLook(in io.Reader, out io.Writer) error {
 	w := bufio.NewWriter(out)
 	return errors.Join(gob.NewEncoder(w).Encode(seen), w.Flush())
 }
-
-// Hurry has a process that ends soon not tidy up its memory before it has lookMemory.
-func Hurry() {
-	debug.SetGCPercent(-1)
-	debug.SetMemoryLimit(lookMemory)
-}
-
-// lookMemory is what 10,000 sockets fit in, in bytes.
-const lookMemory = 40 << 20

@@ -8,7 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
+	"slices"
 	"syscall"
 	"time"
 )
@@ -16,12 +16,15 @@ import (
 // perDir is how many sockets one directory holds: more than any account has.
 const perDir = 1000
 
+// perShell is how many processes one shell starts.
+const perShell = 100
+
 // yard is a place full of sockets: of each two one is dead. Five of them are named by
 // the environment of a process, as in panes.
 type yard struct {
-	base  string
-	live  []*net.UnixListener
-	procs []*exec.Cmd
+	base   string
+	live   []*net.UnixListener
+	shells []*exec.Cmd
 }
 
 func newYard(dir string, sockets int) (*yard, error) {
@@ -29,6 +32,7 @@ func newYard(dir string, sockets int) (*yard, error) {
 	if err := mayOpen(uint64(sockets)); err != nil {
 		return y, err
 	}
+	var named []string
 	for i := range sockets {
 		in := fmt.Sprintf("%s/%d/tmux-%d", y.base, i/perDir, os.Geteuid())
 		if i%perDir == 0 {
@@ -51,24 +55,38 @@ func newYard(dir string, sockets int) (*yard, error) {
 			return y, err
 		}
 		if i%5 == 0 {
-			p := exec.Command("sleep", "1000")
-			p.Env = []string{"PATH=" + os.Getenv("PATH"), "TMUX=" + path + ",1,0"}
-			p.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-			if err := p.Start(); err != nil {
-				return y, err
-			}
-			y.procs = append(y.procs, p)
+			named = append(named, path)
 		}
 	}
-	return y, nil
+	return y, y.people(named)
+}
+
+// people starts a process for each of the paths, which has it in its environment. Shells
+// start them: who holds the sockets holds nothing of them.
+func (y *yard) people(named []string) error {
+	for some := range slices.Chunk(named, perShell) {
+		sh := exec.Command("sh", append([]string{"-c", `for path; do TMUX=$path,1,0 sleep 1000 & done; echo; wait`, "sh"}, some...)...)
+		sh.Env = []string{"PATH=" + os.Getenv("PATH")}
+		sh.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+		out, err := sh.StdoutPipe()
+		if err == nil {
+			err = sh.Start()
+		}
+		if err != nil {
+			return err
+		}
+		y.shells = append(y.shells, sh)
+		if _, err := out.Read(make([]byte, 1)); err != nil {
+			return fmt.Errorf("a shell does not start its processes: %w", err)
+		}
+	}
+	return nil
 }
 
 func (y *yard) close() {
-	for _, p := range y.procs {
-		_ = p.Process.Kill()
-	}
-	for _, p := range y.procs {
-		_ = p.Wait()
+	for _, sh := range y.shells {
+		_ = syscall.Kill(-sh.Process.Pid, syscall.SIGKILL) // with what it has started
+		_ = sh.Wait()
 	}
 	for _, l := range y.live {
 		_ = l.Close()
@@ -119,13 +137,19 @@ func scan(sockets int) func(*bed, int) (string, error) {
 		for range n {
 			ctx, cancel := context.WithTimeout(context.Background(), patience)
 			cmd := exec.CommandContext(ctx, b.bin, append([]string{"sockets", "scan", "--json"}, flags...)...)
-			var out bytes.Buffer
-			cmd.Stdout = &out
+			out, err := os.Create(filepath.Join(b.dir, "scanned"))
+			if err != nil {
+				cancel()
+				return "", err
+			}
+			cmd.Stdout = out
 			begin := time.Now()
-			err := cmd.Run()
+			err = cmd.Run()
 			took = append(took, time.Since(begin))
 			cancel()
-			if dead := strings.Count(out.String(), `"id":"MW-S001"`); cmd.ProcessState == nil || cmd.ProcessState.ExitCode() != 1 || dead != sockets/2 {
+			_ = out.Close()
+			said, _ := os.ReadFile(out.Name()) // it is looked at next
+			if dead := bytes.Count(said, []byte(`"id":"MW-S001"`)); cmd.ProcessState == nil || cmd.ProcessState.ExitCode() != 1 || dead != sockets/2 {
 				return "", fmt.Errorf("of %d dead sockets it finds %d: %v", sockets/2, dead, err)
 			}
 			if use, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage); ok {
