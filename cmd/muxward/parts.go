@@ -62,10 +62,10 @@ type daemon struct {
 	wg     sync.WaitGroup
 	since  time.Time
 
-	// loading is held while the policy is looked at and put in force, digest what its
-	// directory held when it was last read.
+	// loading is held while the policy is looked at and put in force; unsure is whether
+	// something was not confirmed then.
 	loading sync.Mutex
-	digest  string
+	unsure  bool
 
 	mu    sync.Mutex
 	doors map[uint32]bool // accounts whose door is open
@@ -100,9 +100,7 @@ func assemble(ctx context.Context, c config.Config) (d *daemon, err error) {
 	if err := os.MkdirAll(c.State, 0o711); err != nil {
 		return d, fmt.Errorf("make the state directory: %w", err)
 	}
-	// The policy first: with a broken one nothing is opened at all. What is changed while
-	// it is read is found by the first look.
-	d.digest, _ = policy.Digest(c.Policy)
+	// The policy first: with a broken one nothing is opened at all.
 	if d.policy, err = policy.NewEngine(c.Policy); err != nil {
 		return d, fmt.Errorf("the policy in %s cannot be used, so nothing was started:\n%w", c.Policy, err)
 	}

@@ -68,8 +68,13 @@ func (d *daemon) watch() {
 			d.ssh.reloadChanged(d.ctx, d)
 			d.openDoors(d.ctx)
 			d.ctl.look(d.complain)
-			if time.Since(shouted) > shoutEvery && d.shout() {
-				shouted = time.Now()
+			if time.Since(shouted) > shoutEvery {
+				if d.retry(d.ctx) {
+					d.ssh.reload(d.ctx, d)
+				}
+				if d.shout() {
+					shouted = time.Now()
+				}
 			}
 		}
 	}
@@ -120,11 +125,11 @@ func (d *daemon) reloadChanged(ctx context.Context) {
 	}
 }
 
-// reloadAsked is reloadChanged for who asks for it: what was broken is read once more,
-// and the rest is looked at in any case.
+// reloadAsked is reloadChanged for who asks for it: what was broken is read once more, what
+// was not confirmed is decided once more, and the rest is looked at in any case.
 func (d *daemon) reloadAsked(ctx context.Context) {
 	if !d.reload(ctx, true) && d.policy.Broken() == nil {
-		d.event(access.EventReload, "the policy is in force as it is; nothing was decided anew")
+		d.event(access.EventReload, "the policy is in force as it is")
 	}
 	d.ssh.reload(ctx, d)
 	d.openDoors(ctx)
@@ -137,25 +142,48 @@ func (d *daemon) reloadAsked(ctx context.Context) {
 func (d *daemon) reload(ctx context.Context, again bool) (loaded bool) {
 	d.loading.Lock()
 	defer d.loading.Unlock()
-	digest, err := policy.Digest(d.config.Policy)
-	if err != nil {
-		digest = "unreadable"
+	switch same := policy.Digest(d.config.Policy) == d.policy.Digest(); {
+	case !same || again && d.policy.Broken() != nil:
+		return d.load(ctx, nil)
+	case again && d.unsure:
+		d.reloaded(ctx, "the policy was in force")
+		return true
 	}
-	if digest == d.digest && !(again && d.policy.Broken() != nil) {
-		return false
-	}
-	d.digest = digest // what is changed while it is read is found by the next look
+	return false
+}
+
+// retry reads a broken policy once more: what was wrong with it need not have been in the
+// files.
+func (d *daemon) retry(ctx context.Context) (loaded bool) {
+	d.loading.Lock()
+	defer d.loading.Unlock()
+	known := d.policy.Broken()
+	return known != nil && d.load(ctx, known)
+}
+
+// load reads the policy files; d.loading is held. That they are broken in the way that is
+// known is not said again.
+func (d *daemon) load(ctx context.Context, known error) bool {
 	if err := d.policy.Reload(d.config.Policy); err != nil {
+		if known != nil && known.Error() == err.Error() {
+			return false
+		}
 		d.event(access.EventReload, "refused, the last good policy stays in force: "+err.Error())
 		fmt.Fprintf(os.Stderr, "muxward: the policy was NOT loaded, the last good one stays in force:\n%v\n", err)
 		return false
 	}
+	d.reloaded(ctx, "the policy was loaded")
+	return true
+}
+
+// reloaded has all that is under way decided by the policy in force, and says what was done.
+func (d *daemon) reloaded(ctx context.Context, what string) {
 	rep := d.reconsider(ctx)
-	d.event(access.EventReload, fmt.Sprintf("the policy was loaded; %d permits in use were decided anew", rep.Touched))
+	d.unsure = len(rep.Unconfirmed) > 0
+	d.event(access.EventReload, fmt.Sprintf("%s; %d permits in use were decided anew", what, rep.Touched))
 	for _, u := range rep.Unconfirmed {
 		d.complain("after the reload, not confirmed: " + u)
 	}
-	return true
 }
 
 // reconsider has all that is under way decided anew. The time for that is its own: what

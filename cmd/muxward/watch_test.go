@@ -44,7 +44,7 @@ func TestReloadOnce(t *testing.T) {
 	}
 	write("people.yaml", "people:\n  alice: {}\n  bob: {}\n")
 	for i := range 20 {
-		write("grants.yaml", "grants: []\n"+strings.Repeat("# changed\n", i))
+		write("grants.yaml", "grants: []\n"+strings.Repeat("# changed\n", i+1))
 		early.Store(0)
 		if n := loads(true, false, true, false); n != 1 || early.Load() != 0 {
 			t.Fatalf("a change was loaded %d times, and %d were done before", n, early.Load())
@@ -58,18 +58,61 @@ func TestReloadOnce(t *testing.T) {
 	if n := loads(false); n != 0 || d.policy.Broken() == nil {
 		t.Fatalf("a broken policy was loaded %d times: %v", n, d.policy.Broken())
 	}
-	digest, err := policy.Digest(dir)
-	if err != nil {
-		t.Fatal(err)
+	if n := loads(false); n != 0 {
+		t.Fatal("what is broken was read again without being asked for")
 	}
 	write("grants.yaml", "grants: []\n")
-	if d.digest, err = policy.Digest(dir); err != nil || d.digest == digest { // as if it was read while it was written
+	if n := loads(false); n != 1 || d.policy.Broken() != nil {
+		t.Errorf("the mended policy was loaded %d times: %v", n, d.policy.Broken())
+	}
+}
+
+// TestReloadOfWhatWasRead: what counts is what was read, and not what was there just before.
+// What could not be read for a while is read again by itself, and what was not confirmed is
+// decided once more by who asks.
+func TestReloadOfWhatWasRead(t *testing.T) {
+	d := granter(t)
+	dir := t.TempDir()
+	d.config.Policy = dir
+	write := func(text string) {
+		t.Helper()
+		for name, text := range map[string]string{"people.yaml": "people:\n  alice: {}\n", "grants.yaml": text} {
+			if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	write("grants: []\n")
+	if !d.reload(t.Context(), false) || d.policy.Digest() != policy.Digest(dir) {
+		t.Fatal("what was read is not what is there")
+	}
+	write("grants: []\n# another\n")
+	if err := d.policy.Reload(dir); err != nil { // as if it was read while it was written
 		t.Fatal(err)
 	}
-	if n := loads(false); n != 0 {
-		t.Fatal("what nobody asks for was read again")
+	write("grants: []\n")
+	if !d.reload(t.Context(), false) {
+		t.Error("what was there before it was read is taken for what was read")
 	}
-	if n := loads(true); n != 1 || d.policy.Broken() != nil {
-		t.Errorf("the mended policy was loaded %d times: %v", n, d.policy.Broken())
+
+	if err := os.Rename(dir+"/grants.yaml", dir+"/away"); err != nil {
+		t.Fatal(err)
+	}
+	if d.reload(t.Context(), false) || d.policy.Broken() == nil {
+		t.Fatal("half a policy is in force")
+	}
+	if err := os.Rename(dir+"/away", dir+"/grants.yaml"); err != nil {
+		t.Fatal(err)
+	}
+	if !d.retry(t.Context()) || d.policy.Broken() != nil {
+		t.Errorf("it was not read again: %v", d.policy.Broken())
+	}
+
+	if d.reload(t.Context(), true) {
+		t.Error("what is in force and confirmed was decided anew")
+	}
+	d.unsure = true
+	if d.reload(t.Context(), false) || !d.reload(t.Context(), true) || d.unsure {
+		t.Error("what was not confirmed was not decided anew by who asks, or by who does not")
 	}
 }

@@ -130,9 +130,11 @@ func (g *Gateway) watch(who identity.Identity, o access.Object, now time.Time) W
 	g.mu.Unlock()
 	var w Watch
 	for _, l := range all {
+		was := l.counted.Load() // before it is looked: whoever ends that looks at this behind it
 		display, counts := g.counts(l, o, now)
-		if counts && !l.counted.Swap(true) { // who ended that meanwhile may not have seen this
-			display, counts = g.counts(l, o, now)
+		if counts && !was {
+			l.counted.Store(true)
+			display, counts = g.counts(l, o, g.Time())
 		}
 		if !counts {
 			continue

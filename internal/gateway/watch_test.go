@@ -207,6 +207,36 @@ func TestCountedTooLate(t *testing.T) {
 	}
 }
 
+// TestCountedTooLateForTwo: of two who look at the same moment neither rests on the other's
+// having looked again.
+func TestCountedTooLateForTwo(t *testing.T) {
+	g, r := watchedHost(t, "carol")
+	looks(t, g, comes(t, "carol", atTerminal))
+	b, _ := bobs(t, g)
+	looking, goOn := make(chan struct{}), []chan struct{}{make(chan struct{}), make(chan struct{})}
+	var looked atomic.Int32
+	r.asking = func(person string) {
+		if n := int(looked.Add(1)); person == "carol" && n <= len(goOn) {
+			looking <- struct{}{}
+			<-goOn[n-1]
+		}
+	}
+	types := make(chan bool, len(goOn))
+	for range goOn {
+		go func() { types <- b.Decide(Need{Verb: access.Type, Object: at(t)}).Allow }()
+	}
+	for range goOn {
+		<-looking
+	}
+	r.approve["carol"] = false
+	for _, next := range goOn {
+		close(next)
+		if <-types {
+			t.Error("bob may type")
+		}
+	}
+}
+
 // TestWatchersAreToldOfWhereTheyAre: of whoever is at a place of their own it is told who
 // watches them there, and not at what is active for others.
 func TestWatchersAreToldOfWhereTheyAre(t *testing.T) {

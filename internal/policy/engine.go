@@ -19,6 +19,7 @@ type Engine struct {
 	change sync.Mutex // held while another policy or other grants are put in force
 	mu     sync.Mutex // held while what is in force is replaced
 	broken error      // why the last reload was refused
+	digest string     // of what was read last
 
 	working sync.Mutex // held while grants are worked out: who changes them often keeps one processor busy
 }
@@ -114,11 +115,13 @@ func (f *inForce) renewBeside(at time.Time) {
 // NewEngine loads a policy directory for the first time. Without a whole
 // policy there is no Engine: the error is [Problems].
 func NewEngine(dir string) (*Engine, error) {
-	set, err := Load(dir)
+	set, digest, err := loadRead(dir)
 	if err != nil {
 		return nil, err
 	}
-	return EngineOf(set), nil
+	e := EngineOf(set)
+	e.digest = digest
+	return e, nil
 }
 
 // EngineOf makes an Engine of a policy that was loaded already.
@@ -195,9 +198,9 @@ func (e *Engine) Generation() uint64 { return e.now.Load().generation }
 func (e *Engine) Reload(dir string) error {
 	e.reload.Lock()
 	defer e.reload.Unlock()
-	set, err := Load(dir)
+	set, digest, err := loadRead(dir)
 	e.mu.Lock()
-	e.broken = err
+	e.broken, e.digest = err, digest
 	e.mu.Unlock()
 	if err != nil {
 		return err
@@ -219,6 +222,14 @@ func (e *Engine) Broken() error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return e.broken
+}
+
+// Digest gives what [Digest] says of what was read last, whether it was taken or not; ""
+// if nothing was read.
+func (e *Engine) Digest() string {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.digest
 }
 
 // Bump begins a new generation under the same policy: something else that

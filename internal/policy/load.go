@@ -42,12 +42,20 @@ type Set struct {
 // Load reads a policy directory. The error is of type [Problems] and tells
 // every mistake that was found; then there is no Set: half a policy is none.
 func Load(dir string) (*Set, error) {
+	s, _, err := loadRead(dir)
+	return s, err
+}
+
+// loadRead is Load, and gives the digest of what it has read, also if that is no policy.
+func loadRead(dir string) (*Set, string, error) {
 	var r report
-	s := build(readDir(dir, &r), &r)
+	files := readDir(dir, &r)
+	digest := digestOf(files, r.list)
+	s := build(files, &r)
 	if err := r.err(); err != nil {
-		return nil, err
+		return nil, digest, err
 	}
-	return s, nil
+	return s, digest, nil
 }
 
 // build makes a Set of files that were read, within the budget.

@@ -255,19 +255,24 @@ func checkBytes(f source, r *report) bool {
 
 // Digest sums up the policy files of a directory: two equal digests hold the
 // same policy. It is for noticing changes; it does not check the files.
-func Digest(dir string) (string, error) {
+func Digest(dir string) string {
 	var r report
 	files := readDir(dir, &r)
+	return digestOf(files, r.list)
+}
+
+// digestOf is Digest of what was read. What could not be read counts too: it may be
+// readable next time.
+func digestOf(files []source, unread []Problem) string {
 	h := sha256.New()
 	for _, f := range files {
 		fmt.Fprintf(h, "%q %d\n", f.name, len(f.data))
 		h.Write(f.data)
 	}
-	// What could not be read counts too: it may be readable next time.
-	for _, p := range r.list {
+	for _, p := range unread {
 		fmt.Fprintf(h, "%q\n", p.Error())
 	}
-	return hex.EncodeToString(h.Sum(nil)), nil
+	return hex.EncodeToString(h.Sum(nil))
 }
 
 // budget counts the processor time of one load. The caller holds the thread.
