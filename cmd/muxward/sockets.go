@@ -172,7 +172,7 @@ not for the caller to see does not count as that.`,
   muxward sockets explain MW-S004`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if len(explain) > 0 {
+			if cmd.Flags().Changed("explain") {
 				return explainFindings(cmd, explain, f.json)
 			}
 			least, err := sockets.ParseSeverity(failOn)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -59,10 +60,11 @@ type bell struct {
 	// pane is that into which they would have typed last, but for another's lease; nil
 	// if they have typed since.
 	pane atomic.Pointer[access.Object]
-	// news is what was told last of a pane they look at, until they have heard it, and
 	// answering is set while an answer of theirs is done beside what they type.
-	news      atomic.Pointer[news]
 	answering atomic.Bool
+
+	mu   sync.Mutex
+	news []news // what was told last of each pane they look at, until they have heard it
 }
 
 // news is something of a pane.
@@ -71,11 +73,22 @@ type news struct {
 	text string
 }
 
-// tell has something be heard, in the place of what was not heard yet: what is told of
-// panes is how they are now.
+// tell has something be heard, in the place of what was not heard yet of that pane: what
+// is told of panes is how they are now.
 func (b *bell) tell(n news) {
-	b.news.Store(&n)
+	b.mu.Lock()
+	b.news = append(slices.DeleteFunc(b.news, func(old news) bool { return old.pane.Pane == n.pane.Pane }), n)
+	b.mu.Unlock()
 	b.ring()
+}
+
+// heard takes what was not heard yet, in the order in which it was told.
+func (b *bell) heard() []news {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	all := b.news
+	b.news = nil
+	return all
 }
 
 // calls reports whether the key that answers means something now.
@@ -131,16 +144,14 @@ func (e *Executor) Tell(pane access.Object, text func(who identity.Identity) str
 	}
 }
 
-// hearNews tells this person what was told last of a pane, if they may view it.
+// hearNews tells this person what was told last of panes that they may view.
 func (s *seat) hearNews() {
-	n := s.bell.news.Swap(nil)
-	if n == nil {
-		return
+	for _, n := range s.bell.heard() {
+		_ = s.live.Do(s.live.Right(gateway.Need{Verb: access.View, Object: n.pane}), func() error {
+			s.att.Notice(n.text)
+			return nil
+		})
 	}
-	_ = s.live.Do(s.live.Right(gateway.Need{Verb: access.View, Object: n.pane}), func() error {
-		s.att.Notice(n.text)
-		return nil
-	})
 }
 
 // reaches reports whether a session has the window that a pane lies in.

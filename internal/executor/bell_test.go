@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/muxward/muxward/internal/access"
 	"github.com/muxward/muxward/internal/attach"
 )
 
@@ -31,19 +32,21 @@ func TestForms(t *testing.T) {
 	}
 }
 
-// TestNews: of what was told to somebody who hears it late, the last is heard, once.
+// TestNews: of what was told of a pane to somebody who hears it late, the last is heard,
+// once, and is not in the way of what was told of another.
 func TestNews(t *testing.T) {
 	b := bell{rung: make(chan struct{}, 1)}
-	for _, text := range []string{"bob has it", "carol has it"} {
-		b.tell(news{text: text})
+	other := news{pane: access.Object{Pane: access.PaneRef{ID: 7}}, text: "of another"}
+	for _, n := range []news{{text: "bob has it"}, other, {text: "carol has it"}} {
+		b.tell(n)
 	}
 	select {
 	case <-b.rung:
 	default:
 		t.Fatal("nobody is called")
 	}
-	if n := b.news.Swap(nil); n == nil || n.text != "carol has it" {
-		t.Errorf("heard %+v", n)
+	if all := b.heard(); len(all) != 2 || all[0].text != "of another" || all[1].text != "carol has it" || b.heard() != nil {
+		t.Errorf("heard %+v", all)
 	}
 	select {
 	case <-b.rung:

@@ -191,7 +191,9 @@ func (g *Gateway) WhoFor(who identity.Identity) []Attached {
 				a.Verbs = append(a.Verbs, v.String())
 			}
 		}
-		a.Bound, a.Watchers = g.underEyes(a, o)
+		if mine || a.At.Kind != access.Pane || g.heldAt(who, a.At, g.Time()).Has(access.View) {
+			a.Bound, a.Watchers = g.underEyes(a, o) // where others go about is not told
+		}
 		out = append(out, a)
 	}
 	told := func(name string) bool {

@@ -167,9 +167,7 @@ func (w *world) elsewhere(ino uint64) int {
 				w.rest = append(w.rest, p.pid)
 			}
 		}
-		slices.SortFunc(w.rest, func(a, b int) int { // the numbers begin again when they have been used up
-			return cmp.Or(cmp.Compare(w.byPID[a].start, w.byPID[b].start), cmp.Compare(a, b))
-		})
+		slices.SortFunc(w.rest, w.byAge)
 	}
 	var mu sync.Mutex
 	for w.others[ino] == 0 && len(w.rest) > 0 {
@@ -183,7 +181,7 @@ func (w *world) elsewhere(ino uint64) int {
 			mu.Lock()
 			defer mu.Unlock()
 			for _, i := range inodes {
-				if e := w.l.list.get(i); e != nil && e.state == stateListen && (w.others[i] == 0 || pid < w.others[i]) {
+				if e := w.l.list.get(i); e != nil && e.state == stateListen && (w.others[i] == 0 || w.byAge(pid, w.others[i]) < 0) {
 					w.others[i] = pid
 				}
 			}
@@ -191,6 +189,12 @@ func (w *world) elsewhere(ino uint64) int {
 		})
 	}
 	return w.others[ino]
+}
+
+// byAge compares two processes by when they began: the numbers begin again when they have
+// been used up.
+func (w *world) byAge(a, b int) int {
+	return cmp.Or(cmp.Compare(w.byPID[a].start, w.byPID[b].start), cmp.Compare(a, b))
 }
 
 // atOnce is how many processes are looked into before it is seen whether that will do.
