@@ -33,7 +33,8 @@ type Event struct {
 	// Asked is the command as asked, Executed as sent to tmux.
 	Asked    []string `json:"asked,omitempty"`
 	Executed []string `json:"executed,omitempty"`
-	// Objects and Verbs run in parallel: what was needed on what.
+	// Objects and Verbs run in parallel: what was needed on what. Of an outcome,
+	// Objects are what tmux has said that the command made.
 	Objects []string `json:"objects,omitempty"`
 	Verbs   []string `json:"verbs,omitempty"`
 	// Server is the incarnation the ids belong to.

@@ -36,7 +36,7 @@ func (e *Executor) attach(ctx context.Context, p *gateway.Permit, server Server)
 		s.abandon()
 		return gateway.Result{}, err
 	}
-	return gateway.Result{Attached: s, Executed: s.argv, Current: s.here()}, nil
+	return gateway.Result{Attached: s, Executed: s.argv, Current: s.here(), Made: s.made}, nil
 }
 
 // take takes over the person's terminal: one of this host, which their client
@@ -273,6 +273,7 @@ func (s *seat) locate(ctx context.Context) error {
 			return errors.New("the session ended as soon as the display was opened")
 		}
 		s.snap = snap
+		s.made = firstPane(s.p.Plan(), s.server, snap, at)
 	}
 	s.stage.Store(s.newStage(*at, s.p.Plan().Snapshot.Reading()))
 	return nil

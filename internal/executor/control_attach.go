@@ -41,6 +41,7 @@ type controlSeat struct {
 	argv   []string
 	name   string // of our client at tmux
 	full   bool
+	made   []access.Object // by attaching to it
 
 	conn *wire.Conn
 	in   *os.File // our end of its input
@@ -53,6 +54,7 @@ type controlSeat struct {
 	whole *gateway.Right
 	stage atomic.Pointer[controlStage]
 	marks control.Marks
+	maker atomic.Pointer[maker] // of the line under way, if that makes a pane
 	lines chan string
 	eof   chan struct{} // closed when there are no more lines
 	heard chan struct{} // closed when tmux has said why it ends us
@@ -107,7 +109,7 @@ func (e *Executor) attachControl(ctx context.Context, p *gateway.Permit, server 
 	case exit != nil:
 		return gateway.Result{Exit: int(exit.Code), Message: exit.Message, Executed: s.argv, Told: s.full}, nil
 	}
-	return gateway.Result{Attached: s, Executed: s.argv, Told: true, Current: s.here()}, nil
+	return gateway.Result{Attached: s, Executed: s.argv, Told: true, Current: s.here(), Made: s.made}, nil
 }
 
 func (s *controlSeat) abandon() {
@@ -285,6 +287,7 @@ func (s *controlSeat) begin(ctx context.Context) error {
 	}
 	s.whole = s.live.Right(wholeNeed(s.server))
 	s.setStage(*at)
+	s.made = firstPane(s.p.Plan(), s.server, snap, at)
 	s.p.Settle()
 	if err := s.live.Keep(s.reconsider, s.describe()); err != nil {
 		return err

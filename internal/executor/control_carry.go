@@ -45,7 +45,8 @@ func (s *controlSeat) carries(plan *gateway.Plan) bool {
 // block is the answer to them, and waits until it is done.
 func (s *controlSeat) carry(ctx context.Context, p *gateway.Permit) (gateway.Result, error) {
 	plan := p.Plan()
-	line, err := plan.Invocation.Text(plan.Snapshot.Reading())
+	m, inv := making(plan)
+	line, err := inv.Text(plan.Snapshot.Reading())
 	if a := p.Request().Assigns; a != nil {
 		line, err = a.Text()
 	}
@@ -54,16 +55,21 @@ func (s *controlSeat) carry(ctx context.Context, p *gateway.Permit) (gateway.Res
 	}
 	failpoint.At("control-carry")
 	result := gateway.Result{Executed: []string{line}, Told: true}
+	s.maker.Store(m)
+	defer s.maker.Store(nil)
 	c, err := s.send(ctx, line)
 	if err != nil {
 		return gateway.Result{}, err
 	}
 	defer s.forget(c)
 	if err := s.await(ctx, c, patient(plan.Invocation)); err != nil {
+		result.Made = m.made(s.server)
 		return result, err
 	}
 	if c.isDone() && c.failed {
 		result.Exit = 1
+	} else {
+		result.Made = m.made(s.server)
 	}
 	return result, nil
 }

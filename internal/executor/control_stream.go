@@ -123,6 +123,12 @@ func (s *controlSeat) ownStream() func([][]byte) error {
 				continue
 			}
 			failed = failed || kind == control.Failed
+			if m := s.maker.Load(); kind == control.Body {
+				var any bool
+				if line, any = m.cutLine(line); !any {
+					continue
+				}
+			}
 			if kind == control.Notification && ofOurs(l) {
 				continue
 			}

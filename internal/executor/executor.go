@@ -191,7 +191,8 @@ func introduced(p *gateway.Permit) *wire.Hello {
 // run replays one command at the server as a client that gave it.
 func (e *Executor) run(ctx context.Context, p *gateway.Permit, server Server) (gateway.Result, error) {
 	failpoint.At("executor-run")
-	argv, err := words(p.Plan())
+	m, inv := making(p.Plan())
+	argv, err := wordsOf(inv, p.Plan())
 	if err != nil {
 		return gateway.Result{}, err
 	}
@@ -200,7 +201,7 @@ func (e *Executor) run(ctx context.Context, p *gateway.Permit, server Server) (g
 		return gateway.Result{}, fmt.Errorf("reach the tmux server: %w", err)
 	}
 	defer conn.Close()
-	r := relay{server: conn, client: p.Request().Client, plan: p.Plan(),
+	r := relay{server: conn, client: p.Request().Client, plan: p.Plan(), maker: m,
 		onlyStreams: p.Request().Identity.OnlyStreams()}
 	if err := conn.Identify(ctx, hello(p, argv)); err != nil {
 		return gateway.Result{}, err
@@ -208,10 +209,16 @@ func (e *Executor) run(ctx context.Context, p *gateway.Permit, server Server) (g
 	exit, err := r.run(ctx)
 	failpoint.At("executor-ran")
 	if err != nil && ctx.Err() != nil {
+		late, cancel := context.WithTimeout(context.Background(), outlastTime)
+		r.hearMade(late)
 		_ = conn.Close()
-		outlast(server)
+		outlastIn(late, server)
+		cancel()
 	}
 	result := gateway.Result{Executed: argv, Exit: int(exit.Code), Message: exit.Message}
+	if err != nil || exit.Code == 0 { // a command that failed has made nothing
+		result.Made = m.made(server)
+	}
 	result.GoesOn = err == nil && r.goesOn()
 	if err == nil && exit.Code == 0 {
 		result.Current = e.current(ctx, p, server)
@@ -230,6 +237,10 @@ const outlastTime = 8 * time.Second
 func outlast(server Server) {
 	ctx, cancel := context.WithTimeout(context.Background(), outlastTime)
 	defer cancel()
+	outlastIn(ctx, server)
+}
+
+func outlastIn(ctx context.Context, server Server) {
 	for turns := 0; turns < 3; {
 		c, err := server.Control(ctx)
 		if err == nil {
@@ -251,8 +262,10 @@ func outlast(server Server) {
 
 // words is the plan's command as the argument vector of a client, spelled
 // around a command-alias that would shadow it.
-func words(plan *gateway.Plan) ([]string, error) {
-	argv, err := plan.Invocation.WordsFor(plan.Snapshot.Reading())
+func words(plan *gateway.Plan) ([]string, error) { return wordsOf(plan.Invocation, plan) }
+
+func wordsOf(inv *tmux.Invocation, plan *gateway.Plan) ([]string, error) {
+	argv, err := inv.WordsFor(plan.Snapshot.Reading())
 	for i := range argv {
 		argv[i] = tmux.EscapeArg(argv[i])
 	}

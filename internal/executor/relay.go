@@ -34,6 +34,7 @@ type relay struct {
 	server *wire.Conn
 	client gateway.Client
 	plan   *gateway.Plan
+	maker  *maker // of a command that makes a pane
 
 	streams map[int32]stream // by the server's numbers
 	waiting bool             // the server waits for the client, or by nature
@@ -213,6 +214,11 @@ func (r *relay) write(ctx context.Context, m *wire.Write) error {
 		return r.client.Send(ctx, &wire.Write{Stream: s.client, Data: m.Data})
 	}
 	data := m.Data
+	if s.fd == 1 && r.maker != nil {
+		if data = r.maker.cut(data); len(data) == 0 {
+			return nil
+		}
+	}
 	if r.plan.Invocation.Row.Name == "capture-pane" && !r.plan.Full {
 		data = r.drawn(data)
 	}

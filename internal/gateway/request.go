@@ -237,6 +237,8 @@ type Result struct {
 	CurrentOn string
 	// Executed is what was sent to tmux.
 	Executed []string
+	// Made is the pane that the command has made, as tmux has said itself.
+	Made []access.Object
 	// Value is the answer of an Act.
 	Value any
 }
