@@ -179,6 +179,10 @@ type reader struct {
 	from   uint64
 	follow bool
 	yield  func(Record, error) bool
+	// want, if it is set, says which lines are read at all; then what is missing
+	// between two lines is told. next is the number that has to come.
+	want func(line []byte) bool
+	next uint64
 
 	seg segment
 	f   *os.File
@@ -300,8 +304,18 @@ func (r *reader) toEnd() error {
 		default:
 			return err
 		}
-		if seq, ok := lineSeq(line); ok && seq < r.from {
+		seq, ok := lineSeq(line)
+		if ok && seq < r.from {
 			continue
+		}
+		if r.want != nil && ok {
+			if r.next != 0 && seq != r.next && !r.yield(Record{}, fmt.Errorf("%s at byte %d: record %d comes where %d has to", r.seg.name, off, seq, r.next)) {
+				return errEnough
+			}
+			r.next = seq + 1
+			if !r.want(line) {
+				continue
+			}
 		}
 		rec, err := parseRecord(line)
 		if err != nil {
