@@ -32,6 +32,8 @@ func (d *daemon) act(who identity.Identity, c ctld.Call) (*gateway.Act, error) {
 		return d.whoNextAct(who, c.Seen), nil
 	case "revoke", "kick":
 		return d.revokeAct(who, c)
+	case "left-behind":
+		return d.leftBehindAct(who, c)
 	case "lockdown", "unlock":
 		return d.lockAct(who, c)
 	case "grant":

@@ -72,7 +72,7 @@ func newRoot() *cobra.Command {
 		newGrantCmd(), newGrantsCmd(), newShareCmd(), newJoinCmd(), newInvitesCmd(), newInviteCmd(),
 		newRequestCmd(), newApprovalsCmd(), newApproveCmd(), newDenyCmd(),
 		newLeaseCmd(), newLeasesCmd(),
-		newRevokeCmd(), newKickCmd(), newLockdownCmd(), newUnlockCmd(), newExplainCmd(),
+		newRevokeCmd(), newKickCmd(), newLeftBehindCmd(), newLockdownCmd(), newUnlockCmd(), newExplainCmd(),
 		newSSHConfigCmd(), newSSHCACmd(), newSSHTOTPCmd(), newKeysCmd(), newAttachCmd(),
 		newPolicyCmd(), newAuditCmd(), newSocketsCmd(), newVersionCmd(), newKeeperCmd())
 	return root

@@ -23,6 +23,9 @@ type Request struct {
 	Door string
 	// Here is the server that bare names and ids mean ("" is the person's own).
 	Here string
+	// Incarnation, if it is set, is the life of the server that the ids are of: the
+	// request is about no other.
+	Incarnation string
 	// Pane is the current pane the asker claims (from TMUX_PANE), such as
 	// "%3": it chooses defaults and proves nothing.
 	Pane string

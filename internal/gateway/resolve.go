@@ -167,6 +167,9 @@ func (g *Gateway) resolve(ctx context.Context, req Request) (*Plan, error) {
 	if err := r.pickServer(ctx); err != nil {
 		return r.plan, err
 	}
+	if req.Incarnation != "" && (r.plan.Server == nil || r.plan.Server.Incarnation() != req.Incarnation) {
+		return r.plan, ErrServerEnded
+	}
 	if r.plan.Server != nil {
 		if err := r.look(ctx); err != nil {
 			return r.plan, err
