@@ -18,6 +18,7 @@ import (
 	"github.com/muxward/muxward/internal/gateway"
 	"github.com/muxward/muxward/internal/identity"
 	"github.com/muxward/muxward/internal/server/ctld"
+	"github.com/muxward/muxward/internal/teeth"
 	"github.com/muxward/muxward/internal/tmux"
 	"github.com/muxward/muxward/internal/tmux/wire"
 )
@@ -252,6 +253,8 @@ func (d *daemon) placeLeft(who identity.Identity, o access.Object, p *leftPane) 
 // audited reports whether a pane lies in an object, and somebody holds audit on it.
 func audited(d *daemon, who identity.Identity, in, pane access.Object) bool {
 	switch {
+	case teeth.Out(teeth.Audited):
+		return true
 	case in.Kind >= access.Session && in.Session.ID != pane.Session.ID,
 		in.Kind >= access.Window && in.Window.ID != pane.Window.ID,
 		in.Kind >= access.Pane && in.Pane.ID != pane.Pane.ID:
@@ -327,7 +330,11 @@ func (d *daemon) hangUp(ctx context.Context, who identity.Identity, p *leftPane)
 
 // ending makes the request that ends a pane. It is made of what it means, and never read
 // as that server reads commands: its owner chose how.
-func (d *daemon) ending(_ context.Context, base gateway.Request, pane tmux.PaneID) ([]gateway.Request, error) {
+func (d *daemon) ending(ctx context.Context, base gateway.Request, pane tmux.PaneID) ([]gateway.Request, error) {
+	if teeth.Out(teeth.Worded) {
+		base.Bound, base.Incarnation = false, ""
+		return d.gateway.Parse(ctx, base, []string{"kill-pane", "-t", pane.String()})
+	}
 	base.Invocation = &tmux.Invocation{Row: tmux.FindCommand("kill-pane")}
 	base.Invocation.Set('t', pane.String())
 	return []gateway.Request{base}, nil

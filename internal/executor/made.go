@@ -9,6 +9,7 @@ import (
 
 	"github.com/muxward/muxward/internal/access"
 	"github.com/muxward/muxward/internal/gateway"
+	"github.com/muxward/muxward/internal/teeth"
 	"github.com/muxward/muxward/internal/tmux"
 	"github.com/muxward/muxward/internal/tmux/wire"
 )
@@ -44,7 +45,7 @@ const maxMade = 128
 // to have it; nil for any other. A session of a group begins with windows of others.
 func making(plan *gateway.Plan) (*maker, *tmux.Invocation) {
 	inv := plan.Invocation
-	if !makes(inv.Row.Name) || inv.Row.Name == "new-session" && inv.Has('t') {
+	if !makes(inv.Row.Name) || inv.Row.Name == "new-session" && inv.Has('t') || teeth.Out(teeth.Made) {
 		return nil, inv
 	}
 	m := &maker{mark: "muxward-" + strings.ToLower(rand.Text()) + " ", asked: inv.Has('P'), before: plan.Snapshot}
@@ -157,7 +158,7 @@ func (m *maker) made(server Server) []access.Object {
 // answer on that.
 func firstPane(plan *gateway.Plan, server Server, snap *tmux.Snapshot, at *tmux.Session) []access.Object {
 	inv, before := plan.Invocation, plan.Snapshot
-	if inv.Row.Name != "new-session" || inv.Has('t') || inv.Has('A') ||
+	if inv.Row.Name != "new-session" || inv.Has('t') || inv.Has('A') || teeth.Out(teeth.Made) ||
 		before != nil && before.Session(at.ID) != nil || len(at.Links) != 1 {
 		return nil // it is not surely theirs
 	}

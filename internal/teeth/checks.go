@@ -6,6 +6,7 @@ type Check string
 // The checks that can be taken out. In host.Config.Build of the tests they have teeth_
 // before their names.
 const (
+	Audited      Check = "audited"
 	Budget       Check = "budget"
 	Certificates Check = "certificates"
 	Chain        Check = "chain"
@@ -25,6 +26,7 @@ const (
 	Lease        Check = "lease"
 	Lines        Check = "lines"
 	Looked       Check = "looked"
+	Made         Check = "made"
 	Mine         Check = "mine"
 	Moved        Check = "moved"
 	Names        Check = "names"
@@ -53,14 +55,15 @@ const (
 	View         Check = "view"
 	Visible      Check = "visible"
 	Watcher      Check = "watcher"
+	Worded       Check = "worded"
 )
 
 // Checks gives all of them.
 func Checks() []Check {
 	return []Check{
-		Budget, Certificates, Chain, Clock, Control, Decide, Declared, Door, Drawn, Filter, Flood, Given,
-		Guest, Hand, Home, Knock, Lease, Lines, Looked, Mine, Moved, Names, Offered, Once, OnceAnswered,
+		Audited, Budget, Certificates, Chain, Clock, Control, Decide, Declared, Door, Drawn, Filter, Flood, Given,
+		Guest, Hand, Home, Knock, Lease, Lines, Looked, Made, Mine, Moved, Names, Offered, Once, OnceAnswered,
 		OnceTicket, Parts, Paste, Place, Pressed, Queue, Relay, Replies, Resize, Revoke, Same,
-		Seen, Selected, Self, Size, SSH, Ticket, TOTP, Unsized, View, Visible, Watcher,
+		Seen, Selected, Self, Size, SSH, Ticket, TOTP, Unsized, View, Visible, Watcher, Worded,
 	}
 }
