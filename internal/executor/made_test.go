@@ -54,6 +54,33 @@ func TestMaker(t *testing.T) {
 	}
 }
 
+// Whatever is printed, and in whatever pieces, the person gets the same of it, and never
+// what is ours.
+func FuzzMaker(f *testing.F) {
+	f.Add("MARK$1:@2.%3 work:0.1\nmore\n", uint8(3), true)
+	f.Add("MARK$1:@2.%3 \n", uint8(1), false)
+	f.Add("MAMARK", uint8(2), false)
+	f.Fuzz(func(t *testing.T, printed string, piece uint8, asked bool) {
+		cut := func(piece int) (string, bool) {
+			m := &maker{mark: "MARK", asked: asked}
+			var got strings.Builder
+			for rest := printed; rest != ""; {
+				n := min(max(piece, 1), len(rest))
+				got.Write(m.cut([]byte(rest[:n])))
+				rest = rest[n:]
+			}
+			return got.String(), m.said
+		}
+		whole, said := cut(len(printed))
+		if got, again := cut(int(piece)); len(printed) < maxMade && (got != whole || again != said) {
+			t.Errorf("%q in pieces of %d: %q and %v, at once %q and %v", printed, piece, got, again, whole, said)
+		}
+		if strings.HasPrefix(whole, "MARK") && !strings.Contains(printed[1:], "MARK") {
+			t.Errorf("%q prints %q", printed, whole)
+		}
+	})
+}
+
 // Of those that attach a group of sessions, or make nothing, nothing is asked.
 func TestMakerOfNothing(t *testing.T) {
 	for _, line := range []string{"new-session -d -t other", "kill-pane -t %1", "respawn-pane -t %1"} {
