@@ -220,6 +220,9 @@ func (d *daemon) seenLeft(who identity.Identity, o access.Object, r *leftReader,
 		server := access.Object{Kind: access.Server, Owner: life.owner, Incarnation: life.server.Incarnation()}
 		whole[life] = o.Kind <= access.Server &&
 			d.gateway.May(who, gateway.Need{Whole: true, Verbs: access.SetOf(access.Audit), Object: server}).Allow
+		if whole[life] && r.direct[life] {
+			l.Notes = append(l.Notes, fmt.Sprintf("%s typed at a display of %s's that takes keys itself: what these asked tmux for is not known", l.Person, life.owner))
+		}
 	}
 	for _, a := range acts {
 		if whole[a.life] {

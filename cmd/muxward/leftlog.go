@@ -113,18 +113,19 @@ type leftReader struct {
 	asked  map[uint64]leftIntent
 	panes  map[leftKey]*leftPane
 	acts   map[actKey]*leftAct
-	// typed are the panes that they typed in, or made; at are sessions where they typed
-	// at a display that takes keys itself. What is asked for from inside may be theirs.
-	typed map[leftKey]bool
-	at    map[*leftLife]map[tmux.SessionID]bool
-	more  int // acts that were left out
+	// typed are the panes that they typed in, or made, and direct the servers at which
+	// they typed at a display that takes keys itself, in whatever was shown there. What is
+	// asked for from inside may be theirs.
+	typed  map[leftKey]bool
+	direct map[*leftLife]bool
+	more   int // acts that were left out
 }
 
 func newLeftReader(person string) *leftReader {
 	return &leftReader{
 		person: audit.Escape(person), lives: map[string]*leftLife{}, asked: map[uint64]leftIntent{},
 		panes: map[leftKey]*leftPane{}, acts: map[actKey]*leftAct{}, typed: map[leftKey]bool{},
-		at: map[*leftLife]map[tmux.SessionID]bool{},
+		direct: map[*leftLife]bool{},
 	}
 }
 
@@ -150,7 +151,7 @@ func (r *leftReader) read(rec *audit.Record) {
 		if theirs {
 			r.outcome(life, rec)
 		} else if from := r.inside(life, rec.Inside); from != "" {
-			r.made(life, rec, "made from inside "+from+", where they typed")
+			r.made(life, rec, "made from inside "+from+", where they may have typed")
 		}
 	case access.EventKeys, access.EventKey:
 		if theirs {
@@ -203,7 +204,7 @@ func (r *leftReader) made(life *leftLife, rec *audit.Record, note string) bool {
 		return false
 	}
 	for _, o := range rec.Objects {
-		_, _, id := idsOf(o)
+		_, id := idsOf(o)
 		pane := life.snap.Pane(id.n)
 		if !id.given || pane == nil {
 			continue
@@ -220,7 +221,7 @@ func (r *leftReader) made(life *leftLife, rec *audit.Record, note string) bool {
 // respawned takes that somebody began another program in a pane, or in a window.
 func (r *leftReader) respawned(life *leftLife, rec *audit.Record, theirs bool) {
 	for _, o := range rec.Objects {
-		_, window, id := idsOf(o)
+		window, id := idsOf(o)
 		pane := life.snap.Pane(id.n)
 		if id.given && pane == nil || !id.given && !window.given {
 			continue
@@ -236,42 +237,28 @@ func (r *leftReader) respawned(life *leftLife, rec *audit.Record, theirs bool) {
 	}
 }
 
-// keys takes where they typed: in a pane, or at a display of a session.
+// keys takes where they typed.
 func (r *leftReader) keys(life *leftLife, objects []string) {
+	known := false
 	for _, o := range objects {
-		session, _, pane := idsOf(o)
-		switch {
-		case pane.given:
+		if _, pane := idsOf(o); pane.given {
+			known = true
 			r.typed[leftKey{life, pane.n}] = true
-		case session.given:
-			if r.at[life] == nil {
-				r.at[life] = map[tmux.SessionID]bool{}
-			}
-			r.at[life][session.n] = true
 		}
+	}
+	if !known {
+		r.direct[life] = true
 	}
 }
 
-// inside gives the pane that a request came from, if they have typed there.
+// inside gives the pane that a request came from, if they may have typed there.
 func (r *leftReader) inside(life *leftLife, inside string) string {
 	id, ok := strings.CutPrefix(inside, audit.Escape(life.owner)+"/")
 	pane, err := tmux.ParsePaneID(id)
-	if !ok || err != nil {
+	if !ok || err != nil || !r.typed[leftKey{life, pane}] && !r.direct[life] {
 		return ""
 	}
-	if r.typed[leftKey{life, pane}] {
-		return id
-	}
-	p := life.snap.Pane(pane)
-	if p == nil {
-		return ""
-	}
-	for _, s := range life.snap.SessionsOf(p.Window) {
-		if r.at[life][s.ID] {
-			return id
-		}
-	}
-	return ""
+	return id
 }
 
 // act keeps a command of theirs, once for all alike.
@@ -312,17 +299,16 @@ type numbered[T any] struct {
 	given bool
 }
 
-// idsOf reads an object as the log has it: alice/$1:@2.%3 , or less of it.
-func idsOf(o string) (session numbered[tmux.SessionID], window numbered[tmux.WindowID], pane numbered[tmux.PaneID]) {
+// idsOf reads the window and the pane of an object as the log has it: alice/$1:@2.%3 ,
+// or less of it.
+func idsOf(o string) (window numbered[tmux.WindowID], pane numbered[tmux.PaneID]) {
 	_, ids, _ := strings.Cut(o, "/")
 	ids, p, _ := strings.Cut(ids, ".")
-	s, w, _ := strings.Cut(ids, ":")
+	_, w, _ := strings.Cut(ids, ":")
 	var err error
-	session.n, err = tmux.ParseSessionID(s)
-	session.given = err == nil
 	window.n, err = tmux.ParseWindowID(w)
 	window.given = err == nil
 	pane.n, err = tmux.ParsePaneID(p)
 	pane.given = err == nil
-	return session, window, pane
+	return window, pane
 }
