@@ -29,8 +29,11 @@ type leftBehind struct {
 		Sure                     bool
 		Pane, Name, Note, Hangup string
 	}
-	Acts []struct{ Kind, By, On string }
+	Acts []act
 }
+
+// act is what he asked for beside panes.
+type act struct{ Kind, By, On, Note string }
 
 // sure are the panes that are told of as surely somebody's.
 func (l leftBehind) sure() (ids []string) {
@@ -89,6 +92,12 @@ func TestRV04LeftPanes(t *testing.T) {
 		beside.Wait()
 		gone := w.leaves("split-window", "-dI", "-t", "mwalice/shared:0.1")
 		bob := w.Control(viewer, "attach", "-t", "mwalice/rv")
+		for _, line := range []string{
+			"set-buffer -b bobs left", "bind-key -T root F12 set-option @pressed 1", "set-hook -g after-new-window 'set-option -g @hooked 1'",
+			"set-environment -g BOBS left", "pipe-pane -t rv:0.0 'exec cat >/dev/null'", "send-keys -t rv:0.0 x", "run-shell -b true",
+		} {
+			bob.Say(line)
+		}
 		n := soak.N(501, 60)
 		for i := range n {
 			bob.Say(fmt.Sprintf("set-option -g @bobs%d left", i))
@@ -115,8 +124,13 @@ func TestRV04LeftPanes(t *testing.T) {
 		if got := l.sure(); !slices.Equal(got, his) {
 			w.gain("his panes are %q, told of for sure are %q", his, got)
 		}
-		if r.Code != 0 || !l.Complete || len(l.Acts) == 0 {
+		if r.Code != 0 || !l.Complete {
 			w.t.Errorf("what bob has left: %+v", r)
+		}
+		for _, kind := range []string{"buffer", "binding", "hook", "environment", "pipe", "typed", "job", "option"} {
+			if !slices.ContainsFunc(l.Acts, func(a act) bool { return a.Kind == kind && a.Note == "" }) {
+				w.t.Errorf("that bob left a %s is not told: %+v", kind, l.Acts)
+			}
 		}
 		for _, p := range l.Panes {
 			if slices.Contains(hers, strings.TrimPrefix(p.Pane, owner+"/")) {
