@@ -37,6 +37,8 @@ type Event struct {
 	// Objects are what tmux has said that the command made.
 	Objects []string `json:"objects,omitempty"`
 	Verbs   []string `json:"verbs,omitempty"`
+	// Process is the first process of a pane that was made.
+	Process int `json:"process,omitempty"`
 	// Server is the incarnation the ids belong to.
 	Server string `json:"server,omitempty"`
 

@@ -106,6 +106,7 @@ func appendBody(b []byte, ev *access.Event, own *Own) []byte {
 	w.list("executed", ev.Executed, roomArgs)
 	w.list("objects", ev.Objects, roomList)
 	w.list("verbs", ev.Verbs, roomWord)
+	w.count("process", ev.Process)
 	w.text("server", ev.Server, roomWord)
 	if ev.Allowed || ev.Kind == access.EventDenied || ev.Kind == access.EventIntent {
 		w.name("allowed")

@@ -41,7 +41,7 @@ type controlSeat struct {
 	argv   []string
 	name   string // of our client at tmux
 	full   bool
-	made   []access.Object // by attaching to it
+	made   *gateway.Made // by attaching to it
 
 	conn *wire.Conn
 	in   *os.File // our end of its input

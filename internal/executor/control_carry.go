@@ -62,16 +62,12 @@ func (s *controlSeat) carry(ctx context.Context, p *gateway.Permit) (gateway.Res
 		return gateway.Result{}, err
 	}
 	defer s.forget(c)
-	if err := s.await(ctx, c, patient(plan.Invocation)); err != nil {
-		result.Made = m.made(s.server)
-		return result, err
-	}
-	if c.isDone() && c.failed {
+	err = s.await(ctx, c, patient(plan.Invocation))
+	result.Made = m.made(s.server)
+	if err == nil && c.isDone() && c.failed {
 		result.Exit = 1
-	} else {
-		result.Made = m.made(s.server)
 	}
-	return result, nil
+	return result, err
 }
 
 // await waits until a line is done, or tmux has ended the client or itself. One

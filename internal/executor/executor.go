@@ -208,17 +208,17 @@ func (e *Executor) run(ctx context.Context, p *gateway.Permit, server Server) (g
 	}
 	exit, err := r.run(ctx)
 	failpoint.At("executor-ran")
-	if err != nil && ctx.Err() != nil {
+	if err != nil {
 		late, cancel := context.WithTimeout(context.Background(), outlastTime)
 		r.hearMade(late)
 		_ = conn.Close()
-		outlastIn(late, server)
+		if ctx.Err() != nil {
+			outlastIn(late, server)
+		}
 		cancel()
 	}
-	result := gateway.Result{Executed: argv, Exit: int(exit.Code), Message: exit.Message}
-	if err != nil || exit.Code == 0 { // a command that failed has made nothing
-		result.Made = m.made(server)
-	}
+	// Also of one that failed: a hook may have, behind what it made.
+	result := gateway.Result{Executed: argv, Exit: int(exit.Code), Message: exit.Message, Made: m.made(server)}
 	result.GoesOn = err == nil && r.goesOn()
 	if err == nil && exit.Code == 0 {
 		result.Current = e.current(ctx, p, server)

@@ -19,8 +19,9 @@ import (
 // person's own rights.
 func (r *relay) openWrite(ctx context.Context, m *wire.WriteOpen) error {
 	if m.FD == 1 || m.FD == 2 {
-		r.streams[m.Stream] = stream{fd: int(m.FD)}
-		return r.server.WriteMsg(ctx, &wire.WriteReady{Stream: m.Stream})
+		err := r.server.WriteMsg(ctx, &wire.WriteReady{Stream: m.Stream})
+		r.streams[m.Stream] = stream{fd: int(m.FD), ready: err == nil}
+		return err
 	}
 	inv := r.plan.Invocation
 	name, ok := m.Path, false

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
+	"strconv"
 	"strings"
 	"sync"
 
@@ -36,6 +37,7 @@ type madeAt struct {
 	session tmux.SessionID
 	window  tmux.WindowID
 	pane    tmux.PaneID
+	process int // the first one there
 }
 
 // maxMade is longer than what tmux says of a pane can be.
@@ -49,7 +51,7 @@ func making(plan *gateway.Plan) (*maker, *tmux.Invocation) {
 		return nil, inv
 	}
 	m := &maker{mark: "muxward-" + strings.ToLower(rand.Text()) + " ", asked: inv.Has('P'), before: plan.Snapshot}
-	format := m.mark + "#{session_id}:#{window_id}.#{pane_id} "
+	format := m.mark + "#{session_id}:#{window_id}.#{pane_id}/#{pane_pid} "
 	if m.asked {
 		own, given := inv.Get('F')
 		if !given {
@@ -125,19 +127,21 @@ func (m *maker) hears() bool {
 	return !m.over
 }
 
-// readMade reads $1:@2.%3 .
+// readMade reads $1:@2.%3/4567 .
 func readMade(s string) (p madeAt, ok bool) {
 	session, rest, colon := strings.Cut(s, ":")
 	window, pane, dot := strings.Cut(rest, ".")
-	var errs [3]error
+	pane, process, slash := strings.Cut(pane, "/")
+	var errs [4]error
 	p.session, errs[0] = tmux.ParseSessionID(session)
 	p.window, errs[1] = tmux.ParseWindowID(window)
 	p.pane, errs[2] = tmux.ParsePaneID(pane)
-	return p, colon && dot && errs == [3]error{}
+	p.process, errs[3] = strconv.Atoi(process)
+	return p, colon && dot && slash && errs == [4]error{}
 }
 
 // made gives the pane that tmux has said was made. One that was there before is none.
-func (m *maker) made(server Server) []access.Object {
+func (m *maker) made(server Server) *gateway.Made {
 	if m == nil {
 		return nil
 	}
@@ -146,7 +150,7 @@ func (m *maker) made(server Server) []access.Object {
 	if !m.said || m.before != nil && m.before.Pane(m.at.pane) != nil {
 		return nil
 	}
-	return []access.Object{{
+	return &gateway.Made{Process: m.at.process, Pane: access.Object{
 		Kind: access.Pane, Owner: server.Owner(), Incarnation: server.Incarnation(),
 		Session: access.SessionRef{ID: uint32(m.at.session)},
 		Window:  access.WindowRef{ID: uint32(m.at.window)}, Pane: access.PaneRef{ID: uint32(m.at.pane)},
@@ -156,7 +160,7 @@ func (m *maker) made(server Server) []access.Object {
 // firstPane gives the pane of a session that somebody has made by attaching to it:
 // their display is there. tmux is not asked as of other panes, since it would show the
 // answer on that.
-func firstPane(plan *gateway.Plan, server Server, snap *tmux.Snapshot, at *tmux.Session) []access.Object {
+func firstPane(plan *gateway.Plan, server Server, snap *tmux.Snapshot, at *tmux.Session) *gateway.Made {
 	inv, before := plan.Invocation, plan.Snapshot
 	if inv.Row.Name != "new-session" || inv.Has('t') || inv.Has('A') || teeth.Out(teeth.Made) ||
 		before != nil && before.Session(at.ID) != nil || len(at.Links) != 1 {
@@ -170,12 +174,20 @@ func firstPane(plan *gateway.Plan, server Server, snap *tmux.Snapshot, at *tmux.
 	if !ok {
 		return nil
 	}
-	return []access.Object{o}
+	return &gateway.Made{Pane: o, Process: snap.Pane(w.Panes[0]).PID}
 }
 
-// hearMade goes on listening to the server for a person who has gone: what they made is
-// theirs all the same.
+// hearMade goes on listening to the server for a person who has gone, or whose answer
+// has: what they made is theirs all the same.
 func (r *relay) hearMade(ctx context.Context) {
+	if !r.maker.hears() {
+		return
+	}
+	for id, s := range r.streams { // without that tmux prints nothing
+		if s.fd != 0 && !s.ready && r.server.WriteMsg(ctx, &wire.WriteReady{Stream: id}) != nil {
+			return
+		}
+	}
 	for r.maker.hears() {
 		m, err := r.server.ReadMsg(ctx)
 		if err != nil {
@@ -185,10 +197,10 @@ func (r *relay) hearMade(ctx context.Context) {
 		case *wire.Exit, *wire.Shutdown:
 			return
 		case *wire.WriteOpen:
-			if m.FD != 1 {
-				return // it failed, or begins to do something else
+			if m.FD != 1 && m.FD != 2 {
+				continue // a file, which nobody is there for
 			}
-			r.streams[m.Stream] = stream{fd: 1}
+			r.streams[m.Stream] = stream{fd: int(m.FD), ready: true}
 			if r.server.WriteMsg(ctx, &wire.WriteReady{Stream: m.Stream}) != nil {
 				return
 			}

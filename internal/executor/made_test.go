@@ -15,16 +15,16 @@ func TestMaker(t *testing.T) {
 		line, print, want string
 		said              bool
 	}{
-		{"split-window -d", "MARK$1:@2.%3 \n", "", true},
-		{"split-window -d", "MARK$1:@2.%3 \nof a hook\n", "of a hook\n", true},
-		{"split-window -dP", "MARK$1:@2.%3 work:0.1\n", "work:0.1\n", true},
-		{"split-window -dP", "MARK$1:@2.%3 \n", "\n", true},
-		{"new-window -dP -F #{pane_id}", "MARK$1:@2.%3 %3\nof a hook\n", "%3\nof a hook\n", true},
-		{"new-window -d", "$1:@2.%3 \n", "$1:@2.%3 \n", false},
-		{"new-window -d", "muxward-else $1:@2.%3 \n", "muxward-else $1:@2.%3 \n", false},
-		{"new-window -d", "MARK$1:@2.%x \nmore\n", "more\n", false},
+		{"split-window -d", "MARK$1:@2.%3/77 \n", "", true},
+		{"split-window -d", "MARK$1:@2.%3/77 \nof a hook\n", "of a hook\n", true},
+		{"split-window -dP", "MARK$1:@2.%3/77 work:0.1\n", "work:0.1\n", true},
+		{"split-window -dP", "MARK$1:@2.%3/77 \n", "\n", true},
+		{"new-window -dP -F #{pane_id}", "MARK$1:@2.%3/77 %3\nof a hook\n", "%3\nof a hook\n", true},
+		{"new-window -d", "$1:@2.%3/77 \n", "$1:@2.%3/77 \n", false},
+		{"new-window -d", "muxward-else $1:@2.%3/77 \n", "muxward-else $1:@2.%3/77 \n", false},
+		{"new-window -d", "MARK$1:@2.%3/x \nmore\n", "more\n", false},
 		{"new-window -d", "MARK" + strings.Repeat("9", maxMade) + "\nmore\n", "more\n", false},
-		{"new-window -d", "MARK$1:@2.%9 \n", "", false}, // which was there before
+		{"new-window -d", "MARK$1:@2.%9/77 \n", "", false}, // which was there before
 	} {
 		argv := strings.Fields(c.line)
 		invs, perr := tmux.ParseArgv(argv, tmux.ParseOptions{})
@@ -34,7 +34,7 @@ func TestMaker(t *testing.T) {
 		for _, piece := range []int{1, 7, 1000} {
 			m, inv := making(&gateway.Plan{Invocation: invs[0], Snapshot: &tmux.Snapshot{Panes: []tmux.Pane{{ID: 9}}}})
 			format, _ := inv.Get('F')
-			if m == nil || !inv.Has('P') || !strings.HasPrefix(format, m.mark+"#{session_id}:#{window_id}.#{pane_id} ") {
+			if m == nil || !inv.Has('P') || !strings.HasPrefix(format, m.mark+"#{session_id}:#{window_id}.#{pane_id}/#{pane_pid} ") {
 				t.Fatalf("%s becomes %q", c.line, inv.Words())
 			}
 			var got strings.Builder
@@ -47,7 +47,7 @@ func TestMaker(t *testing.T) {
 				t.Errorf("%s prints %q in pieces of %d: %q, want %q", c.line, c.print, piece, got.String(), c.want)
 			}
 			made := m.made(nobodysServer{})
-			if (len(made) == 1) != c.said || c.said && made[0].String() != "alice/$1:@2.%3" {
+			if (made != nil) != c.said || c.said && (made.Pane.String() != "alice/$1:@2.%3" || made.Process != 77) {
 				t.Errorf("%s prints %q: made is %v", c.line, c.print, made)
 			}
 		}
@@ -57,8 +57,8 @@ func TestMaker(t *testing.T) {
 // Whatever is printed, and in whatever pieces, the person gets the same of it, and never
 // what is ours.
 func FuzzMaker(f *testing.F) {
-	f.Add("MARK$1:@2.%3 work:0.1\nmore\n", uint8(3), true)
-	f.Add("MARK$1:@2.%3 \n", uint8(1), false)
+	f.Add("MARK$1:@2.%3/77 work:0.1\nmore\n", uint8(3), true)
+	f.Add("MARK$1:@2.%3/77 \n", uint8(1), false)
 	f.Add("MAMARK", uint8(2), false)
 	f.Fuzz(func(t *testing.T, printed string, piece uint8, asked bool) {
 		cut := func(piece int) (string, bool) {

@@ -54,6 +54,7 @@ type relay struct {
 type stream struct {
 	fd     int   // 1 or 2 for the standard streams, else 0
 	client int32 // the number at the client
+	ready  bool  // the server has been told to print there
 }
 
 // run passes messages until the server says how it ended.

@@ -54,10 +54,10 @@ type seat struct {
 	// unsettled is set while tmux may not have come to what was typed; the input
 	// pump's.
 	unsettled bool
-	keyboard  *keyboard       // nil before begin
-	looks     showing         // what they look back at
-	snap      *tmux.Snapshot  // of a session that was just made
-	made      []access.Object // by attaching to it
+	keyboard  *keyboard      // nil before begin
+	looks     showing        // what they look back at
+	snap      *tmux.Snapshot // of a session that was just made
+	made      *gateway.Made  // by attaching to it
 	// unwritten is set while what was read from the terminal could not be
 	// recorded.
 	unwritten atomic.Bool

@@ -214,6 +214,12 @@ type Act struct {
 	Do func(ctx context.Context, on access.Object) (Result, error)
 }
 
+// Made is a pane that a command has made, with its first process.
+type Made struct {
+	Pane    access.Object
+	Process int
+}
+
 // Result is what a request came to.
 type Result struct {
 	// Exit is the exit code for the person's client.
@@ -240,8 +246,8 @@ type Result struct {
 	CurrentOn string
 	// Executed is what was sent to tmux.
 	Executed []string
-	// Made is the pane that the command has made, as tmux has said itself.
-	Made []access.Object
+	// Made is the pane that the command has made, nil if that is not known.
+	Made *Made
 	// Value is the answer of an Act.
 	Value any
 }

@@ -136,8 +136,8 @@ func (g *Gateway) writeOutcome(ctx context.Context, p *Permit, r Result, err err
 	ev := g.event(p.request, p.plan, access.EventOutcome)
 	ev.Asked, ev.Verbs, ev.Objects = nil, nil, nil
 	ev.Request, ev.Ref, ev.Allowed, ev.Executed = p.live.id, p.seq, true, r.Executed
-	for _, o := range r.Made {
-		ev.Objects, ev.Server = append(ev.Objects, o.String()), o.Owner+"#"+o.Incarnation
+	if m := r.Made; m != nil {
+		ev.Objects, ev.Process, ev.Server = []string{m.Pane.String()}, m.Process, m.Pane.Owner+"#"+m.Pane.Incarnation
 	}
 	exit := r.Exit
 	ev.Exit = &exit
