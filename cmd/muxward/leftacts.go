@@ -39,8 +39,9 @@ type leftBehind struct {
 // Bounds of looking for what somebody has left, with ending it: the client waits longer,
 // and so does the door.
 const (
+	leftTurn    = 10 * time.Second
 	leftTime    = 15 * time.Second
-	leftAsking  = 2 * time.Second
+	leftAsking  = 5 * time.Second
 	leftReading = 8 * time.Second
 	mostNotes   = 20
 )
@@ -65,28 +66,48 @@ func (d *daemon) leftBehindAct(who identity.Identity, c ctld.Call) (*gateway.Act
 	if a.Target != "" {
 		a.Args = append(a.Args, "-t", a.Target)
 	}
+	if err := endsWhich(c); err != nil {
+		return nil, err
+	}
 	if c.Hangup {
 		a.Args = append(append(a.Args, "--hangup"), c.Panes...)
 	}
+	if c.Sure {
+		a.Args = append(a.Args, "--yes")
+	}
 	a.Do = func(ctx context.Context, o access.Object) (gateway.Result, error) {
-		ctx, cancel := context.WithTimeoutCause(ctx, leftTime, errors.New("it takes too long; name less of the host with -t"))
-		defer cancel()
 		leave, err := d.lookers.enter(ctx, who.Person(), d.keeps(who))
 		if err != nil {
 			return gateway.Result{}, err
 		}
 		defer leave()
-		l, err := d.leftBehind(ctx, who, person, o)
+		looking, cancel := context.WithTimeoutCause(ctx, leftTime, errors.New("it takes too long; name less of the host with -t"))
+		defer cancel()
+		l, err := d.leftBehind(looking, who, person, o)
 		if err == nil && c.Hangup {
-			err = d.hangUpThose(ctx, who, &l, o, c.Panes)
+			err = d.hangUpThose(looking, who, &l, o, c)
 		}
-		// What was taken from the asker meanwhile is not told.
+		// What was taken from the asker meanwhile is not told. Of what took too long is
+		// told what was ended.
 		if ctx.Err() != nil {
 			return gateway.Result{}, context.Cause(ctx)
 		}
 		return gateway.Result{Value: l}, err
 	}
 	return a, nil
+}
+
+// endsWhich wants it said which panes are to be ended, if any are: no name is never all.
+func endsWhich(c ctld.Call) error {
+	switch {
+	case !c.Hangup && (c.Sure || len(c.Panes) > 0):
+		return errors.New("panes are named to be ended only")
+	case c.Hangup && c.Sure == (len(c.Panes) > 0):
+		return errors.New("name the panes to end, or say that it is all that are sure")
+	case slices.Contains(c.Panes, ""):
+		return errors.New("an empty name names no pane; nothing was ended")
+	}
+	return nil
 }
 
 // lookers take turns, as each reads much: those who keep the host among themselves, so
@@ -119,9 +140,14 @@ func (k *lookers) enter(ctx context.Context, person string, keeper bool) (leave 
 		defer k.mu.Unlock()
 		delete(k.people, person)
 	}
+	late := time.NewTimer(leftTurn)
+	defer late.Stop()
 	select {
 	case turn <- struct{}{}:
 		return func() { <-turn; forget() }, nil
+	case <-late.C:
+		forget()
+		return nil, errors.New("others look for what somebody left just now; try again in a moment")
 	case <-ctx.Done():
 		forget()
 		return nil, context.Cause(ctx)
@@ -220,8 +246,11 @@ func (d *daemon) seenLeft(who identity.Identity, o access.Object, r *leftReader,
 		server := access.Object{Kind: access.Server, Owner: life.owner, Incarnation: life.server.Incarnation()}
 		whole[life] = o.Kind <= access.Server &&
 			d.gateway.May(who, gateway.Need{Whole: true, Verbs: access.SetOf(access.Audit), Object: server}).Allow
-		if whole[life] && r.direct[life] {
-			l.Notes = append(l.Notes, fmt.Sprintf("%s typed at a display of %s's that takes keys itself: what these asked tmux for is not known", l.Person, life.owner))
+		switch {
+		case whole[life] && r.direct[life]:
+			l.lack("%s typed at a display of %s's that takes keys itself: what these asked tmux for is not known", l.Person, life.owner)
+		case !whole[life] && r.direct[life] || r.unclear[life] > 0:
+			l.lack("of some that %s asked %s's tmux server for it is not known in which panes that began something", l.Person, life.owner)
 		}
 	}
 	for _, a := range acts {
@@ -245,12 +274,25 @@ func (d *daemon) placeLeft(who identity.Identity, o access.Object, p *leftPane) 
 		}
 		p.Pane = tmux.JoinOwner(p.life.owner, p.pane.ID.String())
 		p.Name, p.PID = tmux.Clean(gateway.Name(at)), p.pane.PID
+		if p.from != "" && !d.readsOf(who, p.life, p.from) {
+			p.Note = strings.Replace(p.Note, "inside "+p.from, "inside a pane", 1)
+		}
 		if d.holds(who, at).Has(access.View) {
 			p.Runs = tmux.Clean(p.pane.CurrentCommand)
 		}
 		return true
 	}
 	return false
+}
+
+// readsOf reports whether somebody holds audit on a pane in one of its places.
+func (d *daemon) readsOf(who identity.Identity, life *leftLife, pane string) bool {
+	id, err := tmux.ParsePaneID(pane)
+	p := life.snap.Pane(id)
+	return err == nil && p != nil && slices.ContainsFunc(life.snap.SessionsOf(p.Window), func(s *tmux.Session) bool {
+		at, ok := gateway.PaneObject(life.owner, life.server.Incarnation(), life.snap, s.ID, id)
+		return ok && audited(d, who, access.Object{}, at)
+	})
 }
 
 // audited reports whether a pane lies in an object, and somebody holds audit on it.
@@ -266,8 +308,9 @@ func audited(d *daemon, who identity.Identity, in, pane access.Object) bool {
 	return d.holds(who, pane).Has(access.Audit)
 }
 
-// hangUpThose ends the panes that are named, or all that are sure if none is.
-func (d *daemon) hangUpThose(ctx context.Context, who identity.Identity, l *leftBehind, o access.Object, names []string) error {
+// hangUpThose ends the panes that are named, or all that are sure if that was said.
+func (d *daemon) hangUpThose(ctx context.Context, who identity.Identity, l *leftBehind, o access.Object, c ctld.Call) error {
+	names := slices.Clone(c.Panes)
 	home := who.Person()
 	if o.Kind >= access.Server {
 		home = o.Owner
@@ -281,7 +324,7 @@ func (d *daemon) hangUpThose(ctx context.Context, who identity.Identity, l *left
 		}
 	}
 	for _, p := range l.Panes {
-		if len(names) == 0 && !p.Sure || len(names) > 0 && !slices.Contains(names, p.Pane) {
+		if !(c.Sure && p.Sure) && !slices.Contains(names, p.Pane) {
 			continue
 		}
 		p.Hangup = "ended"
@@ -307,6 +350,13 @@ func over(done <-chan struct{}) bool {
 func (d *daemon) hangUp(ctx context.Context, who identity.Identity, p *leftPane) error {
 	if err := ctx.Err(); err != nil {
 		return context.Cause(ctx)
+	}
+	if now, err := p.life.server.Snapshot(ctx, tmux.Core); err != nil {
+		return err
+	} else if pane := now.Pane(p.pane.ID); pane == nil {
+		return nil // it has ended meanwhile
+	} else if pane.PID != p.pane.PID {
+		return errors.New("a program was begun in it meanwhile; list again")
 	}
 	said := &quietClient{}
 	reqs, err := d.ending(ctx, gateway.Request{

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -13,11 +14,10 @@ import (
 )
 
 // leftWait bounds how long a client waits: longer than muxward looks, and ends panes.
-const leftWait = leftTime + 3*time.Second
+const leftWait = leftTurn + leftTime + 3*time.Second
 
 func newLeftBehindCmd() *cobra.Command {
 	var f daemonFlags
-	var yes bool
 	c := ctld.Call{Act: "left-behind"}
 	cmd := &cobra.Command{
 		Use:   "left-behind PERSON [PANE...]",
@@ -27,15 +27,16 @@ and that are still there, by the log and by what there is now; and what else the
 for there that may go on, such as a hook, a binding or a job. A revocation ends what a
 person does, not what they have begun.
 
-SURE is yes where tmux has said that their command made the pane, and nobody else has
-asked muxward for another program in it since. Other panes may be theirs: the note says
-why. With --hangup the panes that are named are ended, or with --yes all that are sure;
+SURE is yes where tmux has said that their command made the pane, and its first process
+is the one that it was made with. Other panes may be theirs: the note says why. With --hangup the panes that are named are ended, or with --yes all that are sure;
 each as if you had typed kill-pane there, which takes the right to. List first, and name
 what you have seen. Nothing but panes is ended.
 
 It needs the verb audit: on a pane to hear of it, on the whole server for the rest. The
-exit code is 1 if a pane was not ended, and with --hangup also if the log does not go
-back to where the server began, or a server does not answer.`,
+exit code is 1 if a pane was not ended. With --hangup it is 1 also if that is not all: if
+panes that may be theirs were left with --yes, if it is not known which pane a command of
+theirs made, if the log does not go back to where the server began, or if a server does
+not answer.`,
 		Example: `  muxward left-behind bob
   muxward left-behind bob -t alice/work --json
   muxward left-behind bob --hangup %5,%7
@@ -46,9 +47,9 @@ back to where the server began, or a server does not answer.`,
 				return onePerson(cmd, args)
 			case len(args) > 1 && !c.Hangup:
 				return usageError{fmt.Errorf("panes are named with --hangup only; see %s --help", cmd.CommandPath())}
-			case c.Hangup && (len(args) == 1) != yes:
+			case c.Hangup && (len(args) == 1) != c.Sure:
 				return usageError{fmt.Errorf("with --hangup name the panes to end, or give --yes for all that are sure; see %s --help", cmd.CommandPath())}
-			case yes && !c.Hangup:
+			case c.Sure && !c.Hangup:
 				return usageError{fmt.Errorf("--yes goes with --hangup; see %s --help", cmd.CommandPath())}
 			}
 			return nil
@@ -56,7 +57,10 @@ back to where the server began, or a server does not answer.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			c.Person = args[0]
 			for _, list := range args[1:] {
-				c.Panes = append(c.Panes, strings.FieldsFunc(list, func(r rune) bool { return r == ',' })...)
+				c.Panes = append(c.Panes, strings.Split(list, ",")...)
+			}
+			if slices.Contains(c.Panes, "") {
+				return usageError{fmt.Errorf("an empty name names no pane; see %s --help", cmd.CommandPath())}
 			}
 			return f.leftBehind(cmd, c)
 		},
@@ -64,7 +68,7 @@ back to where the server began, or a server does not answer.`,
 	f.add(cmd)
 	addLockTarget(cmd, &c)
 	cmd.Flags().BoolVar(&c.Hangup, "hangup", false, "end the panes that are named")
-	cmd.Flags().BoolVar(&yes, "yes", false, "with --hangup: all that are sure")
+	cmd.Flags().BoolVar(&c.Sure, "yes", false, "with --hangup: all that are sure")
 	return cmd
 }
 
@@ -87,22 +91,27 @@ func (f *daemonFlags) leftBehind(cmd *cobra.Command, c ctld.Call) error {
 	if err != nil {
 		return err
 	}
-	return l.failed(c.Hangup)
+	return l.failed(c)
 }
 
 // failed says that something was not ended, or may not have been, as not everything
 // could be looked at.
-func (l *leftBehind) failed(hangup bool) error {
-	failed := 0
+func (l *leftBehind) failed(c ctld.Call) error {
+	failed, left := 0, 0
 	for _, p := range l.Panes {
 		if p.Hangup != "" && p.Hangup != "ended" {
 			failed++
+		}
+		if p.Hangup == "" && c.Sure {
+			left++
 		}
 	}
 	switch {
 	case failed > 0:
 		return fmt.Errorf("%d panes were not ended", failed)
-	case hangup && !l.Complete:
+	case left > 0:
+		return fmt.Errorf("%d panes may be theirs, and were not ended: name them", left)
+	case c.Hangup && !l.Complete:
 		return errors.New("there may be more: not everything could be looked at")
 	}
 	return nil

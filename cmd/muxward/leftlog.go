@@ -25,8 +25,8 @@ type leftLife struct {
 
 // leftPane is a pane that somebody has made, or in which they may have begun something.
 type leftPane struct {
-	// Sure means that tmux has said that their command made it, and that nobody else
-	// has begun a program in it since, as far as muxward was asked for that.
+	// Sure means that tmux has said that their command made it, and that its first
+	// process is the one that tmux began with it.
 	Sure bool   `json:"sure"`
 	Pane string `json:"pane"`
 	// Name is where it is now, PID its first process, and Runs what runs in it now.
@@ -40,6 +40,9 @@ type leftPane struct {
 
 	life *leftLife
 	pane *tmux.Pane
+	// process is what was first in it, and from the pane that it was asked for in.
+	process int
+	from    string
 }
 
 // leftAct is what else they asked for that may go on, or stand: what became of it, and
@@ -85,8 +88,37 @@ func leaves(command string) string {
 	return ""
 }
 
-// leftIntent is a command of theirs whose outcome has not been read yet.
+// nests reports whether a command runs others, which tmux itself takes apart, so that
+// nobody hears what these have made.
+func nests(words []string) bool {
+	switch words[0] {
+	case "if-shell", "source-file", "confirm-before":
+		return true
+	case "run-shell":
+		return slices.Contains(words, "-C")
+	case "set-hook":
+		return slices.Contains(words, "-R")
+	}
+	return false
+}
+
+// targetOf gives what -t names in a respawn as the log has it, "" if that is not there.
+func targetOf(words []string) string {
+	for i := 1; i+1 < len(words) && strings.HasPrefix(words[i], "-") && words[i] != "--"; i++ {
+		switch words[i] {
+		case "-t":
+			return words[i+1]
+		case "-c", "-e":
+			i++
+		}
+	}
+	return ""
+}
+
+// leftIntent is a command of theirs whose outcome has not been read yet. It may be
+// theirs if it came from inside a pane where they typed.
 type leftIntent struct {
+	from string
 	life *leftLife
 	name string
 	on   string
@@ -118,21 +150,22 @@ type leftReader struct {
 	// asked for from inside may be theirs.
 	typed  map[leftKey]bool
 	direct map[*leftLife]bool
-	more   int // acts that were left out
+	// unclear is how often it is not known where they have begun something.
+	unclear map[*leftLife]int
+	more    int // acts that were left out
 }
 
 func newLeftReader(person string) *leftReader {
 	return &leftReader{
 		person: audit.Escape(person), lives: map[string]*leftLife{}, asked: map[uint64]leftIntent{},
 		panes: map[leftKey]*leftPane{}, acts: map[actKey]*leftAct{}, typed: map[leftKey]bool{},
-		direct: map[*leftLife]bool{},
+		direct: map[*leftLife]bool{}, unclear: map[*leftLife]int{},
 	}
 }
 
 // wants reports whether a line of the log may matter.
 func (r *leftReader) wants(line []byte) bool {
-	return bytes.Contains(line, []byte(`"person":"`+r.person+`"`)) ||
-		bytes.Contains(line, []byte(`"inside":"`)) || bytes.Contains(line, []byte(`"respawn-`))
+	return bytes.Contains(line, []byte(`"person":"`+r.person+`"`)) || bytes.Contains(line, []byte(`"inside":"`))
 }
 
 // read takes one record.
@@ -148,11 +181,7 @@ func (r *leftReader) read(rec *audit.Record) {
 			r.intent(life, rec, theirs)
 		}
 	case access.EventOutcome, access.EventAttach, access.EventUnknown:
-		if theirs {
-			r.outcome(life, rec)
-		} else if from := r.inside(life, rec.Inside); from != "" {
-			r.made(life, rec, "made from inside "+from+", where they may have typed")
-		}
+		r.outcome(life, rec, theirs)
 	case access.EventKeys, access.EventKey:
 		if theirs {
 			r.keys(life, rec.Objects)
@@ -161,46 +190,69 @@ func (r *leftReader) read(rec *audit.Record) {
 }
 
 func (r *leftReader) intent(life *leftLife, rec *audit.Record, theirs bool) {
-	name := rec.Executed[0]
-	kind := leaves(name)
-	if kind == "program" {
-		r.respawned(life, rec, theirs)
+	in := leftIntent{life: life, name: rec.Executed[0], when: rec.Time}
+	if !theirs {
+		in.from = r.inside(life, rec.Inside)
 	}
-	if !theirs || kind == "" {
+	kind := leaves(in.name)
+	if !theirs && in.from == "" || kind == "" {
 		return
 	}
-	if kind == "typed" {
+	switch {
+	case kind == "program":
+		r.began(life, rec, in.from)
+	case kind == "typed" && theirs:
 		r.keys(life, rec.Objects)
+	case nests(rec.Executed):
+		r.unclear[life]++
 	}
-	in := leftIntent{life: life, name: name, when: rec.Time}
 	if len(rec.Objects) > 0 {
 		in.on = rec.Objects[0]
 	}
 	r.asked[rec.Seq] = in
 }
 
-// outcome takes how a command of theirs ended. One that failed, or was not waited for,
-// may have been done.
-func (r *leftReader) outcome(life *leftLife, rec *audit.Record) {
+// outcome takes how a command of theirs, or of what may be theirs, ended. One that
+// failed, or was not waited for, may have been done.
+func (r *leftReader) outcome(life *leftLife, rec *audit.Record, theirs bool) {
+	if rec.Kind != access.EventUnknown && len(rec.Verbs) > 0 {
+		return // what a permit in use has noted
+	}
 	in, known := r.asked[rec.Ref]
 	delete(r.asked, rec.Ref)
+	if !theirs && in.from == "" {
+		in.from = r.inside(life, rec.Inside)
+	}
+	if !theirs && in.from == "" {
+		return
+	}
 	switch {
-	case r.made(life, rec, ""), !known:
+	case r.made(life, rec, in.from), !known:
 	case rec.Kind == access.EventUnknown || rec.Exit == nil:
-		r.act(in, "what became of it is not in the log")
+		r.lost(in, "what became of it is not in the log")
+	case rec.Reason != "":
+		r.lost(in, "it was not waited for")
 	case *rec.Exit != 0:
-		r.act(in, "it failed, or was not waited for")
+		r.act(in, "it failed")
 	case leaves(in.name) == "pane":
-		r.act(in, "tmux has not said what it made")
+		r.lost(in, "tmux has not said what it made")
 	default:
 		r.act(in, "")
 	}
 }
 
-// made takes what a command has made, and reports whether the record says so. A note
-// makes it unsure. What has gone is not kept.
-func (r *leftReader) made(life *leftLife, rec *audit.Record, note string) bool {
-	if rec.Exit == nil || len(rec.Verbs) > 0 { // what a permit in use has noted
+// lost takes a command of which nobody knows what it did.
+func (r *leftReader) lost(in leftIntent, note string) {
+	if leaves(in.name) == "pane" {
+		r.unclear[in.life]++
+	}
+	r.act(in, note)
+}
+
+// made takes what a command has made, and reports whether the record says so. What was
+// asked for from inside a pane is not surely theirs. What has gone is not kept.
+func (r *leftReader) made(life *leftLife, rec *audit.Record, from string) bool {
+	if rec.Exit == nil {
 		return false
 	}
 	for _, o := range rec.Objects {
@@ -209,30 +261,47 @@ func (r *leftReader) made(life *leftLife, rec *audit.Record, note string) bool {
 		if !id.given || pane == nil {
 			continue
 		}
+		p := &leftPane{Sure: from == "", When: rec.Time, life: life, pane: pane, process: rec.Process, from: from}
+		switch {
+		case from != "":
+			p.Note = "made from inside " + from + ", where they may have typed"
+		case pane.PID != rec.Process:
+			p.Sure, p.Note = false, "they made it, and a program was begun in it since"
+		}
 		key := leftKey{life, pane.ID}
 		r.typed[key] = true
-		if r.panes[key] == nil || note == "" {
-			r.panes[key] = &leftPane{Sure: note == "", When: rec.Time, Note: note, life: life, pane: pane}
+		if r.panes[key] == nil || from == "" {
+			r.panes[key] = p
 		}
 	}
 	return len(rec.Objects) > 0
 }
 
-// respawned takes that somebody began another program in a pane, or in a window.
-func (r *leftReader) respawned(life *leftLife, rec *audit.Record, theirs bool) {
-	for _, o := range rec.Objects {
-		window, id := idsOf(o)
-		pane := life.snap.Pane(id.n)
-		if id.given && pane == nil || !id.given && !window.given {
+// began takes that another program was asked for in a pane, or in a window. Whether one
+// that they have made still has its first process is looked at for itself.
+func (r *leftReader) began(life *leftLife, rec *audit.Record, from string) {
+	window, id := idsOf("/" + targetOf(rec.Executed))
+	panes := []tmux.PaneID{id.n}
+	if !id.given {
+		w := life.snap.Window(window.n)
+		if !window.given || w == nil { // it may go on in another one
+			r.unclear[life]++
+			return
+		}
+		panes = w.Panes
+	}
+	note := "they asked for a program in it, and have not made it"
+	if from != "" {
+		note = "a program was asked for in it from inside " + from + ", where they may have typed"
+	}
+	for _, n := range panes {
+		key, pane := leftKey{life, n}, life.snap.Pane(n)
+		if pane == nil {
 			continue
 		}
-		if theirs && id.given && r.panes[leftKey{life, pane.ID}] == nil {
-			r.panes[leftKey{life, pane.ID}] = &leftPane{When: rec.Time, Note: "they began a program in it, and have not made it", life: life, pane: pane}
-		}
-		for key, p := range r.panes {
-			if !theirs && key.life == life && (id.given && key.pane == id.n || !id.given && p.pane.Window == window.n) {
-				p.Sure, p.Note = false, "somebody else began a program in it since"
-			}
+		r.typed[key] = true
+		if r.panes[key] == nil {
+			r.panes[key] = &leftPane{When: rec.Time, Note: note, life: life, pane: pane, from: from}
 		}
 	}
 }
@@ -263,6 +332,9 @@ func (r *leftReader) inside(life *leftLife, inside string) string {
 
 // act keeps a command of theirs, once for all alike.
 func (r *leftReader) act(in leftIntent, note string) {
+	if in.from != "" || leaves(in.name) != "job" && gone(in.life.snap, in.on) {
+		return // it may be somebody else's, or has ended with what it was about
+	}
 	key := actKey{in.life, in.name, in.on, note}
 	a := r.acts[key]
 	if a == nil && len(r.acts) >= mostActs {
@@ -282,7 +354,7 @@ func (r *leftReader) act(in leftIntent, note string) {
 // rest takes what has no outcome in the log, and gives all in order.
 func (r *leftReader) rest() ([]*leftPane, []*leftAct) {
 	for _, in := range r.asked {
-		r.act(in, "what became of it is not in the log")
+		r.lost(in, "what became of it is not in the log")
 	}
 	panes := slices.SortedFunc(maps.Values(r.panes), func(a, b *leftPane) int {
 		return cmp.Or(a.When.Compare(b.When), cmp.Compare(a.life.owner, b.life.owner), cmp.Compare(a.pane.ID, b.pane.ID))
@@ -297,6 +369,16 @@ func (r *leftReader) rest() ([]*leftPane, []*leftAct) {
 type numbered[T any] struct {
 	n     T
 	given bool
+}
+
+// gone reports whether an object as the log has it is not there any more.
+func gone(snap *tmux.Snapshot, o string) bool {
+	_, ids, _ := strings.Cut(o, "/")
+	ids, _, _ = strings.Cut(ids, ":")
+	session, err := tmux.ParseSessionID(ids)
+	window, pane := idsOf(o)
+	return err == nil && snap.Session(session) == nil || window.given && snap.Window(window.n) == nil ||
+		pane.given && snap.Pane(pane.n) == nil
 }
 
 // idsOf reads the window and the pane of an object as the log has it: alice/$1:@2.%3 ,

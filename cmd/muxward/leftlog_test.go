@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/muxward/muxward/internal/access"
 	"github.com/muxward/muxward/internal/audit"
+	"github.com/muxward/muxward/internal/server/ctld"
 	"github.com/muxward/muxward/internal/tmux"
 )
 
@@ -27,7 +29,7 @@ func newLeftStory(panes ...tmux.PaneID) *leftStory {
 		Windows:  []tmux.Window{{ID: 2, Panes: panes}},
 	}}
 	for _, id := range panes {
-		s.life.snap.Panes = append(s.life.snap.Panes, tmux.Pane{ID: id, Window: 2})
+		s.life.snap.Panes = append(s.life.snap.Panes, tmux.Pane{ID: id, Window: 2, PID: 100 + int(id)})
 	}
 	s.lives["alice#life"] = s.life
 	return s
@@ -45,12 +47,17 @@ func (s *leftStory) tell(ev access.Event) uint64 {
 
 // asks tells of a command that somebody gives, from inside a pane or none.
 func (s *leftStory) asks(who, inside, command, on string) uint64 {
-	return s.tell(access.Event{Kind: access.EventIntent, Person: who, Inside: inside, Executed: []string{command}, Objects: []string{on}, Verbs: []string{"any"}})
+	return s.tell(access.Event{Kind: access.EventIntent, Person: who, Inside: inside, Executed: strings.Fields(command), Objects: []string{on}, Verbs: []string{"any"}})
 }
 
 // ends tells how it ended, and what it made.
 func (s *leftStory) ends(who, inside string, ref uint64, exit int, made ...string) {
-	s.tell(access.Event{Kind: access.EventOutcome, Person: who, Inside: inside, Ref: ref, Exit: &exit, Objects: made})
+	ev := access.Event{Kind: access.EventOutcome, Person: who, Inside: inside, Ref: ref, Exit: &exit, Objects: made}
+	for _, o := range made {
+		_, pane := idsOf(o)
+		ev.Process = 100 + int(pane.n)
+	}
+	s.tell(ev)
 }
 
 // told is what it comes to, in short.
@@ -67,29 +74,93 @@ func (s *leftStory) told() string {
 }
 
 // What tmux has said that bob made is his for sure, whatever became of his client, and
-// nothing else is: not what others made meanwhile, nor what has gone, nor what somebody
-// else began a program in since.
+// nothing else is: not what others made meanwhile, nor what has gone, nor what another
+// program was begun in since.
 func TestLeftPanes(t *testing.T) {
 	s := newLeftStory(3, 4, 5, 6, 7)
 	hers, his := s.asks("alice", "", "split-window", "alice/$1:@2"), s.asks("bob", "", "split-window", "alice/$1:@2")
 	s.ends("bob", "", his, 0, "alice/$1:@2.%3")
 	s.ends("alice", "", hers, 0, "alice/$1:@2.%4")
-	s.ends("bob", "", s.asks("bob", "", "new-window", "alice/$1"), 1, "alice/$1:@2.%5") // his client has gone
+	s.ends("bob", "", s.asks("bob", "", "new-window", "alice/$1"), 1, "alice/$1:@2.%5") // a hook has failed
 	s.ends("bob", "", s.asks("bob", "", "new-window", "alice/$1"), 0, "alice/$1:@9.%90")
+	s.life.snap.Pane(6).PID = 7777
 	s.ends("bob", "", 4000, 0, "alice/$1:@2.%6") // its intent named no server: there was none
-	s.ends("bob", "", s.asks("bob", "", "respawn-pane", "alice/$1:@2.%5"), 0)
-	s.asks("alice", "", "respawn-pane", "alice/$1:@2.%6")
+	// A pane of hers beside his is none of his, whatever she begins in it.
+	s.ends("alice", "", s.asks("alice", "", "respawn-pane -k -t $1:@2.%4", "alice/$1:@2"), 0)
 	// What a permit in use has noted is what it is about, and nothing that was made.
 	zero := 0
 	s.tell(access.Event{Kind: access.EventOutcome, Person: "bob", Ref: 1, Exit: &zero, Objects: []string{"alice/$1:@2.%7"}, Verbs: []string{"view"}})
 	// Another life, with the same numbers.
 	s.tell(access.Event{Kind: access.EventOutcome, Person: "bob", Ref: 1, Exit: &zero, Objects: []string{"alice/$1:@2.%7"}, Server: "alice#other"})
-	const want = `%3 true 
-%5 true 
-%6 false somebody else began a program in it since
-respawn-pane alice/$1:@2.%5×1 `
-	if got := s.told(); got != want {
-		t.Errorf("it tells\n%s\nwant\n%s", got, want)
+	const want = "%3 true \n%5 true \n%6 false they made it, and a program was begun in it since"
+	if got := s.told(); got != want || s.unclear[s.life] != 0 {
+		t.Errorf("it tells, with %d unclear,\n%s\nwant\n%s", s.unclear[s.life], got, want)
+	}
+}
+
+// A program that bob began in a pane of somebody else's may go on there: the pane that
+// was named is told of, by the words of the command, or all of the window, or that
+// nobody knows which.
+func TestLeftRespawned(t *testing.T) {
+	const asked, inside = "they asked for a program in it, and have not made it", "a program was asked for in it from inside %1, where they may have typed"
+	for _, c := range []struct {
+		who, command, want string
+		unclear            int
+	}{
+		{"bob", "respawn-pane -k -c -t -e A=-t -t $1:@2.%3 evil -t %2", "%3 false " + asked, 0},
+		{"bob", "respawn-pane -t $1:.%3", "%3 false " + asked, 0},
+		{"bob", "respawn-pane -t $1:@2.%99", "", 0},
+		{"bob", "respawn-window -k -t $1:@2", "%1 false " + asked + "\n%2 false " + asked + "\n%3 false " + asked, 0},
+		{"bob", "respawn-window -k -t $1:@9", "", 1}, // the pane may have gone elsewhere
+		{"bob", "respawn-window -k -t $1:4", "", 1},
+		{"bob", "respawn-pane -k -- evil -t $1:@2.%3", "", 1},
+		{"alice", "respawn-pane -k -t $1:@2.%3", "%3 false " + inside, 0},
+		{"alice", "respawn-pane -k", "", 1},
+	} {
+		s := newLeftStory(1, 2, 3)
+		s.tell(access.Event{Kind: access.EventKeys, Person: "bob", Objects: []string{"alice/$1:@2.%1"}, Bytes: 9})
+		s.ends(c.who, "alice/%1", s.asks(c.who, "alice/%1", c.command, "alice/$1:@2"), 1)
+		var got []string
+		panes, _ := s.rest()
+		for _, p := range panes {
+			got = append(got, fmt.Sprintf("%s %v %s", p.pane.ID, p.Sure, p.Note))
+		}
+		if told := strings.Join(got, "\n"); told != c.want || s.unclear[s.life] != c.unclear {
+			t.Errorf("%s: %q is told as %q, with %d unclear; want %q, %d", c.who, c.command, told, s.unclear[s.life], c.want, c.unclear)
+		}
+	}
+}
+
+// Of whatever may have made a pane, and was not said which, it is counted that it is not
+// known; what tmux has ended without making one is known.
+func TestLeftUnclear(t *testing.T) {
+	reason := func(exit int, why string) func(*leftStory, uint64) {
+		return func(s *leftStory, ref uint64) {
+			s.tell(access.Event{Kind: access.EventOutcome, Person: "bob", Ref: ref, Exit: &exit, Reason: why})
+		}
+	}
+	for name, c := range map[string]struct {
+		command string
+		ends    func(*leftStory, uint64)
+		unclear int
+	}{
+		"tmux has made none":    {"split-window", reason(1, ""), 0},
+		"tmux does not say":     {"split-window", reason(0, ""), 1},
+		"it was not waited for": {"split-window", reason(1, "the client has gone"), 1},
+		"the log ends":          {"new-window", func(*leftStory, uint64) {}, 1},
+		"its outcome is unknown": {"new-session", func(s *leftStory, ref uint64) {
+			s.tell(access.Event{Kind: access.EventUnknown, Person: "bob", Ref: ref})
+		}, 1},
+		"commands within":   {"if-shell -F 1 new-window", reason(0, ""), 1},
+		"commands of a job": {"run-shell -C new-window", reason(0, ""), 1},
+		"a job":             {"run-shell -b true", reason(0, ""), 0},
+		"an option":         {"set-option -g @a b", reason(1, "the client has gone"), 0},
+	} {
+		s := newLeftStory(1)
+		c.ends(s, s.asks("bob", "", c.command, "alice"))
+		if s.rest(); s.unclear[s.life] != c.unclear {
+			t.Errorf("%s: %d are unclear", name, s.unclear[s.life])
+		}
 	}
 }
 
@@ -119,8 +190,10 @@ func TestLeftInside(t *testing.T) {
 // much of it as he likes hides no pane.
 func TestLeftActs(t *testing.T) {
 	s := newLeftStory(3)
+	s.ends("bob", "", s.asks("bob", "", "set-option", "alice/$1:@99"), 0) // which has gone
 	for i := range 3 * mostActs {
-		s.ends("bob", "", s.asks("bob", "", "set-option", fmt.Sprintf("alice/$1:@%d", i)), 0)
+		s.life.snap.Windows = append(s.life.snap.Windows, tmux.Window{ID: tmux.WindowID(100 + i)})
+		s.ends("bob", "", s.asks("bob", "", "set-option", fmt.Sprintf("alice/$1:@%d", 100+i)), 0)
 	}
 	s.ends("bob", "", s.asks("bob", "", "split-window", "alice/$1:@2"), 0, "alice/$1:@2.%3")
 	panes, acts := s.rest()
@@ -140,7 +213,7 @@ func TestLeftActs(t *testing.T) {
 	s.ends("alice", "", s.asks("alice", "", "set-hook", "alice"), 0)
 	want := []string{
 		"run-shell alice×2 what became of it is not in the log", "set-hook alice×3 ",
-		"split-window alice×1 it failed, or was not waited for", "split-window alice×1 tmux has not said what it made",
+		"split-window alice×1 it failed", "split-window alice×1 tmux has not said what it made",
 	}
 	got := strings.Split(s.told(), "\n")
 	slices.Sort(got)
@@ -178,18 +251,54 @@ func TestLookersTakeTurns(t *testing.T) {
 // Whoever ends what somebody left is told that there may be more.
 func TestLeftFails(t *testing.T) {
 	ended, not := &leftPane{Hangup: "ended"}, &leftPane{Hangup: "not ended: not permitted"}
+	look, name, all := ctld.Call{}, ctld.Call{Hangup: true, Panes: []string{"%1"}}, ctld.Call{Hangup: true, Sure: true}
 	for _, c := range []struct {
-		l      leftBehind
-		hangup bool
-		fails  bool
+		l     leftBehind
+		call  ctld.Call
+		fails bool
 	}{
-		{leftBehind{Complete: true, Panes: []*leftPane{ended, {}}}, true, false},
-		{leftBehind{Complete: true, Panes: []*leftPane{ended, not}}, true, true},
-		{leftBehind{Panes: []*leftPane{ended}}, true, true},
-		{leftBehind{Panes: []*leftPane{{}}}, false, false},
+		{leftBehind{Complete: true, Panes: []*leftPane{ended, {}}}, name, false},
+		{leftBehind{Complete: true, Panes: []*leftPane{ended, {}}}, all, true},
+		{leftBehind{Complete: true, Panes: []*leftPane{ended}}, all, false},
+		{leftBehind{Complete: true, Panes: []*leftPane{ended, not}}, name, true},
+		{leftBehind{Panes: []*leftPane{ended}}, name, true},
+		{leftBehind{Panes: []*leftPane{{}}}, look, false},
 	} {
-		if err := c.l.failed(c.hangup); (err != nil) != c.fails {
-			t.Errorf("%+v: %v", c.l, err)
+		if err := c.l.failed(c.call); (err != nil) != c.fails {
+			t.Errorf("%+v, %+v: %v", c.l, c.call, err)
+		}
+	}
+}
+
+// To end panes, they are named, or it is said that it is all that are sure: what is
+// empty is neither, at the client and at the daemon.
+func TestNoNameIsNotAll(t *testing.T) {
+	for _, c := range []struct {
+		call ctld.Call
+		ok   bool
+	}{
+		{ctld.Call{}, true},
+		{ctld.Call{Hangup: true, Sure: true}, true},
+		{ctld.Call{Hangup: true, Panes: []string{"%1"}}, true},
+		{ctld.Call{Hangup: true}, false},
+		{ctld.Call{Hangup: true, Panes: []string{}}, false},
+		{ctld.Call{Hangup: true, Panes: []string{""}}, false},
+		{ctld.Call{Hangup: true, Panes: []string{"%1", ""}}, false},
+		{ctld.Call{Hangup: true, Sure: true, Panes: []string{"%1"}}, false},
+		{ctld.Call{Sure: true}, false},
+		{ctld.Call{Panes: []string{"%1"}}, false},
+	} {
+		if err := endsWhich(c.call); (err == nil) != c.ok {
+			t.Errorf("%+v: %v", c.call, err)
+		}
+	}
+	for _, args := range [][]string{{"bob", "--hangup", ""}, {"bob", "--hangup", ","}, {"bob", "--hangup", "%1,"}, {"bob", "--hangup", "%1", ""}, {"bob", "--hangup"}} {
+		cmd := newLeftBehindCmd()
+		cmd.SetArgs(append(args, "--state", t.TempDir()))
+		cmd.SilenceErrors, cmd.SilenceUsage = true, true
+		var usage usageError
+		if err := cmd.Execute(); !errors.As(err, &usage) {
+			t.Errorf("left-behind %q: %v", args, err)
 		}
 	}
 }

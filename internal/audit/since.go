@@ -14,7 +14,8 @@ import (
 // Since gives the records of the log in dir that were written at a time or later, and
 // some before it, of those whose lines want takes: it is asked before a line is read as
 // a record, which costs more. Whatever is missing among them is an error, as is a log
-// that does not go back that far; the reading goes on behind it.
+// that does not go back that far; the reading goes on behind it. What was written before
+// the clock was set back within a file may be left out.
 func Since(ctx context.Context, dir string, at time.Time, want func(line []byte) bool) iter.Seq2[Record, error] {
 	return func(yield func(Record, error) bool) {
 		from, whole, err := reaching(dir, at)

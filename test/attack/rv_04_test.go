@@ -118,7 +118,7 @@ func TestRV04LeftPanes(t *testing.T) {
 		if !w.control { // what became of the client that has left is written in its own time
 			tmuxtest.Eventually(w.t, func() bool {
 				l, r = w.leftBy(owner)
-				return slices.Equal(l.sure(), his)
+				return l.Complete && slices.Equal(l.sure(), his)
 			}, "his panes are told of for sure")
 		}
 		if got := l.sure(); !slices.Equal(got, his) {
@@ -143,6 +143,9 @@ func TestRV04LeftPanes(t *testing.T) {
 
 		if l, r := w.leftBy(typist, "-t", owner+"/shared", "--hangup", "--yes"); r.Code == 0 && !w.control {
 			w.t.Errorf("carol, who may close nothing, ends panes: %+v", l)
+		}
+		if now := w.running("^\"?exec sleep 60"); len(now) != len(his)-1 && !w.control {
+			w.t.Errorf("carol has ended panes: there are %q, and were %q", now, his)
 		}
 		if l, r := w.leftBy(owner, "--hangup", "--yes"); r.Code != 0 {
 			w.t.Errorf("alice ends what bob left: %+v", l)

@@ -20,8 +20,9 @@ type Call struct {
 	Undo   bool   `json:"undo,omitempty"`
 	All    bool   `json:"all,omitempty"`
 	Views  bool   `json:"views,omitempty"`
-	// Hangup ends Panes, or all that are surely somebody's.
+	// Hangup ends Panes, or with Sure all that are surely somebody's.
 	Hangup bool     `json:"hangup,omitempty"`
+	Sure   bool     `json:"sure,omitempty"`
 	Panes  []string `json:"panes,omitempty"`
 	// Role or Verbs, with commas between, are what is granted, from From until
 	// Until or for For: times as RFC 3339 has them, and a duration.
