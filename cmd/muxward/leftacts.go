@@ -39,7 +39,7 @@ type leftBehind struct {
 // Bounds of looking for what somebody has left, with ending it: the client waits longer,
 // and so does the door.
 const (
-	leftTurn    = 10 * time.Second
+	leftTurn    = 3 * time.Second
 	leftTime    = 15 * time.Second
 	leftAsking  = 5 * time.Second
 	leftReading = 8 * time.Second

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/muxward/muxward/internal/access"
@@ -246,6 +247,27 @@ func TestLookersTakeTurns(t *testing.T) {
 	bobs()
 	enter("bob", false)()
 	enter("carol", false)()
+}
+
+// Whoever does not get their turn hears why, and may try again.
+func TestLookersHearOfOthers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		k := newLookers()
+		leave, err := k.enter(t.Context(), "bob", false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 2 {
+			if _, err := k.enter(t.Context(), "carol", false); err == nil || !strings.Contains(err.Error(), "others look") {
+				t.Errorf("carol hears %v", err)
+			}
+		}
+		leave()
+		if leave, err = k.enter(t.Context(), "carol", false); err != nil {
+			t.Fatal(err)
+		}
+		leave()
+	})
 }
 
 // Whoever ends what somebody left is told that there may be more.

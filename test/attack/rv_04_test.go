@@ -90,6 +90,12 @@ func TestRV04LeftPanes(t *testing.T) {
 			}
 		}
 		beside.Wait()
+		// His hook fails whenever he makes a window, and with it his command.
+		w.Must(viewer, "set-hook", "-t", "mwalice/rv", "after-new-window", "select-pane -t :99")
+		if r := w.Tmux(viewer, "new-window", "-d", "-t", "mwalice/rv", "exec sleep 60999"); r.Code == 0 {
+			w.t.Errorf("bob's hook does not fail: %+v", r)
+		}
+		w.Must(viewer, "set-hook", "-u", "-t", "mwalice/rv", "after-new-window")
 		gone := w.leaves("split-window", "-dI", "-t", "mwalice/shared:0.1")
 		bob := w.Control(viewer, "attach", "-t", "mwalice/rv")
 		for _, line := range []string{
@@ -111,7 +117,7 @@ func TestRV04LeftPanes(t *testing.T) {
 
 		his, hers := append(w.running("^\"?exec sleep 60"), gone), w.running("^\"?exec sleep 70")
 		slices.Sort(his)
-		if len(his) != soak.N(20, 4)+1 || len(hers) != len(his)-1 {
+		if len(his) != soak.N(20, 4)+2 || len(hers) != len(his)-2 {
 			w.t.Fatalf("his panes are %q, hers %q", his, hers)
 		}
 		l, r := w.leftBy(owner)
@@ -124,7 +130,7 @@ func TestRV04LeftPanes(t *testing.T) {
 		if got := l.sure(); !slices.Equal(got, his) {
 			w.gain("his panes are %q, told of for sure are %q", his, got)
 		}
-		if r.Code != 0 || !l.Complete {
+		if r.Code != 0 || l.Complete == w.control { // that it is not known is said
 			w.t.Errorf("what bob has left: %+v", r)
 		}
 		for _, kind := range []string{"buffer", "binding", "hook", "environment", "pipe", "typed", "job", "option"} {
@@ -147,7 +153,7 @@ func TestRV04LeftPanes(t *testing.T) {
 		if now := w.running("^\"?exec sleep 60"); len(now) != len(his)-1 && !w.control {
 			w.t.Errorf("carol has ended panes: there are %q, and were %q", now, his)
 		}
-		if l, r := w.leftBy(owner, "--hangup", "--yes"); r.Code != 0 {
+		if l, r := w.leftBy(owner, "--hangup", "--yes"); (r.Code != 0) != w.control {
 			w.t.Errorf("alice ends what bob left: %+v", l)
 		}
 		if now := w.running("^\"?exec sleep 60"); len(now) > 0 {
