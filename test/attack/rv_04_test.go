@@ -104,7 +104,7 @@ func TestRV04LeftPanes(t *testing.T) {
 		} {
 			bob.Say(line)
 		}
-		n := soak.N(501, 60)
+		n := soak.N(501, 20)
 		for i := range n {
 			bob.Say(fmt.Sprintf("set-option -g @bobs%d left", i))
 		}
