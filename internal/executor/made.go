@@ -55,7 +55,7 @@ func making(plan *gateway.Plan) (*maker, *tmux.Invocation) {
 	if m.asked {
 		own, given := inv.Get('F')
 		if !given {
-			own = printed(inv.Row.Name)
+			own = tmux.DefaultFormat(inv)
 		}
 		format += own
 	}
@@ -63,14 +63,6 @@ func making(plan *gateway.Plan) (*maker, *tmux.Invocation) {
 	inv.SetBare('P')
 	inv.Set('F', format)
 	return m, inv
-}
-
-// printed is the format by which a command prints what it has made if none is given.
-func printed(name string) string {
-	if name == "new-session" {
-		return "#{session_name}:"
-	}
-	return "#{session_name}:#{window_index}.#{pane_index}"
 }
 
 // cut takes what tmux says of the pane out of what it prints, and gives the rest.

@@ -46,7 +46,7 @@ func defaultFormat(inv *Invocation, v Version) string {
 		return "[#{session_name}] #{window_index}:#{window_name}, current pane #{pane_index} - (%H:%M %d-%b-%y)"
 	case "new-session":
 		return "#{session_name}:"
-	case "new-window", "split-window":
+	case "new-window", "split-window", "new-pane":
 		return "#{session_name}:#{window_index}.#{pane_index}"
 	}
 	return ""
