@@ -25,6 +25,7 @@ var layers = map[string]int{
 	"internal/config":             0,
 	"internal/tmux/wire":          1,
 	"internal/access":             1,
+	"internal/pam":                1,
 	"internal/scrollback":         1,
 	"internal/chooser":            1,
 	"internal/picture":            2,
@@ -40,6 +41,7 @@ var layers = map[string]int{
 	"internal/server/controlmode": 3,
 	"internal/server":             4,
 	"cmd/muxward":                 6,
+	"cmd/muxward-pam":             6,
 }
 
 // beside lists imports within one layer, each with its reason.
@@ -56,7 +58,7 @@ var beside = map[string]string{
 
 // forbidden is what the doors must never see, whatever their layer allows.
 var forbidden = map[string][]string{
-	"internal/server":             {"internal/policy", "internal/executor", "internal/audit", "internal/grants", "internal/guard"},
+	"internal/server":             {"internal/policy", "internal/executor", "internal/audit", "internal/grants", "internal/guard", "internal/pam"},
 	"internal/server/controlmode": {"internal/policy", "internal/executor", "internal/audit", "internal/grants", "internal/guard"},
 	"internal/policy":             {"net", "os/exec", "time/tzdata"},
 }

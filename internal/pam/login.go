@@ -1,0 +1,237 @@
+package pam
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+const (
+	// wholeTime is how long a login may take in all, and workTime how long PAM may take
+	// to say something: at the start, and behind each answer.
+	wholeTime = 2 * time.Minute
+	workTime  = 30 * time.Second
+	// atOnce is how many processes there are at once, and maxQueue how many logins wait
+	// for one to end. Who has proved nobody holds a connection meanwhile, of which the
+	// door has no more.
+	atOnce   = 256
+	maxQueue = 256
+	// Of what one login may say: more than any stack has use for.
+	maxPrompts = 20
+	maxTexts   = 100
+)
+
+// Person is who logs in.
+type Person interface {
+	// Ask asks for one answer.
+	Ask(text string, shown bool) (string, error)
+	// Tell tells something. In says that the account is proved by then.
+	Tell(text string, in bool)
+}
+
+// Logins asks PAM about logins. Its fields are set before its first use and not changed.
+// It is safe for use by several goroutines.
+type Logins struct {
+	// Program is the absolute path of muxward-pam.
+	Program string
+	// Work is how long PAM may take to say something; 0 is half a minute.
+	Work time.Duration
+
+	once    sync.Once
+	slots   chan struct{}
+	waiting atomic.Int32
+}
+
+// Errors of a login that nobody needs to look into.
+var (
+	errBusy  = errors.New("too many logins wait for their turn")
+	errWhole = errors.New("the login took longer than two minutes")
+	errLong  = errors.New("PAM has said nothing for too long")
+)
+
+// Login has PAM let an account in by a service, or gives why it does not: for the log,
+// not for the person. When it returns, nothing of it runs any more that can be found.
+func (l *Logins) Login(ctx context.Context, service, account, from string, who Person) error {
+	if err := errors.Join(CheckService(service), CheckName(account)); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, overdue(wholeTime), errWhole)
+	defer cancel()
+	leave, err := l.enter(ctx)
+	if err != nil {
+		return err
+	}
+	p, err := startProcess(l.Program, leave)
+	if err != nil {
+		leave()
+		return err
+	}
+	defer p.end()
+	stop := context.AfterFunc(ctx, p.hush)
+	defer stop()
+	c := conversation{p: p, who: who, work: overdue(l.work())}
+	err = c.login(ctx, begin{version, service, account, from})
+	if cause := context.Cause(ctx); err != nil && cause != nil {
+		err = cause
+	}
+	return err
+}
+
+func (l *Logins) work() time.Duration {
+	if l.Work > 0 {
+		return l.Work
+	}
+	return workTime
+}
+
+// enter waits for the turn of a login. Those who wait have it in the order in which they
+// came.
+func (l *Logins) enter(ctx context.Context) (leave func(), err error) {
+	l.once.Do(func() { l.slots = make(chan struct{}, atOnce) })
+	if l.waiting.Add(1) > maxQueue+atOnce { // whoever finds room at once counts for a moment
+		l.waiting.Add(-1)
+		return nil, errBusy
+	}
+	defer l.waiting.Add(-1)
+	select {
+	case l.slots <- struct{}{}:
+		return sync.OnceFunc(func() { <-l.slots }), nil
+	case <-ctx.Done():
+		return nil, fmt.Errorf("wait for a turn: %w", context.Cause(ctx))
+	}
+}
+
+// conversation is one login as it is seen from outside of its process.
+type conversation struct {
+	p              *process
+	who            Person
+	work           time.Duration
+	prompts, texts int
+	last           string // what was told last
+}
+
+// login is the whole of it: hello, whom it is about, what PAM says, and the end.
+func (c *conversation) login(ctx context.Context, b begin) error {
+	if err := c.greet(ctx); err != nil {
+		return err
+	}
+	if err := writeFrame(c.p.line, numBegin, b); err != nil {
+		return c.p.broken(err)
+	}
+	for {
+		n, body, err := c.next(ctx)
+		if err != nil {
+			return err
+		}
+		switch n {
+		case numSay:
+			if err := c.say(body); err != nil {
+				return err
+			}
+		case numEnd:
+			return c.ended(b.Account, body)
+		default:
+			return fmt.Errorf("%w: message %d came", errFrame, n)
+		}
+	}
+}
+
+// greet refuses a process that speaks another version, as one that was installed while
+// this muxward runs.
+func (c *conversation) greet(ctx context.Context) error {
+	n, body, err := c.next(ctx)
+	if err != nil {
+		return err
+	}
+	var h hello
+	if n == numHello {
+		err = decode(n, body, &h)
+	} else {
+		err = fmt.Errorf("%w: it begins with message %d", errFrame, n)
+	}
+	if err == nil && h.Version != version {
+		err = fmt.Errorf("%s speaks version %d, and this muxward %d: install both of one release, and start muxward anew",
+			c.p.program, h.Version, version)
+	}
+	return err
+}
+
+// next waits for a message, as long as PAM may take.
+func (c *conversation) next(ctx context.Context) (number, []byte, error) {
+	if err := c.p.line.SetReadDeadline(time.Now().Add(c.work)); err != nil {
+		return 0, nil, c.p.broken(err)
+	}
+	if ctx.Err() != nil || c.p.over() { // they may have hushed it just before
+		c.p.hush()
+	}
+	n, body, err := readFrame(c.p.line)
+	if err != nil {
+		return 0, nil, c.p.broken(err)
+	}
+	return n, body, nil
+}
+
+// say passes on what PAM says, and what the person answers.
+func (c *conversation) say(body []byte) error {
+	var s say
+	if err := decode(numSay, body, &s); err != nil {
+		return err
+	}
+	if !s.Style.known() || len(s.Text) > maxText {
+		return fmt.Errorf("%w: it says something in no known way, or too long", errFrame)
+	}
+	if !s.Style.asks() {
+		if c.texts++; c.texts > maxTexts {
+			return fmt.Errorf("PAM tells more than %d things", maxTexts)
+		}
+		c.last = strings.TrimSpace(string(s.Text))
+		c.who.Tell(string(s.Text), s.In)
+		return nil
+	}
+	if c.prompts++; c.prompts > maxPrompts {
+		return fmt.Errorf("PAM asks more than %d questions", maxPrompts)
+	}
+	text, err := c.who.Ask(string(s.Text), s.Style == Shown)
+	if err != nil {
+		return fmt.Errorf("a question was not answered: %w", err)
+	}
+	a := answer{[]byte(text)}
+	defer clear(a.Text)
+	if !answerable(a.Text) {
+		return fmt.Errorf("an answer has more than %d bytes, or a NUL", maxAnswer)
+	}
+	if err := writeFrame(c.p.line, numAnswer, a); err != nil {
+		return c.p.broken(err)
+	}
+	return nil
+}
+
+// answerable reports whether PAM, which ends a text at a NUL, gets what was typed.
+func answerable(text []byte) bool {
+	return len(text) <= maxAnswer && bytes.IndexByte(text, 0) < 0
+}
+
+// ended gives how it went. Whom PAM has let in has to be who was asked for: rights, and
+// what is written down, are those of the name that the person gave.
+func (c *conversation) ended(account string, body []byte) error {
+	var e end
+	if err := decode(numEnd, body, &e); err != nil {
+		return err
+	}
+	switch {
+	case !e.OK:
+		why := fmt.Sprintf("PAM does not let %q in (%.40q): %.200q", account, e.Step, e.Why)
+		if c.last != "" {
+			why += fmt.Sprintf("; it told: %.200q", c.last)
+		}
+		return errors.New(why)
+	case another(account, string(e.Account)):
+		return fmt.Errorf("a PAM module has made %.40q of the account %q", e.Account, account)
+	}
+	return nil
+}
