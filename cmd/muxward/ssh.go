@@ -37,6 +37,7 @@ type sshDoor struct {
 	l      net.Listener // nil if nothing but the lists is used
 	keys   atomic.Pointer[identity.SSHKeys]
 	totp   atomic.Pointer[identity.TOTPKeys]
+	pam    sshPAM
 
 	key      *sshd.HostKey
 	now      func() time.Time
@@ -55,6 +56,9 @@ type sshDoor struct {
 // openSSH makes the door, if there is to be one. What is wrong with its lists keeps
 // muxward from starting.
 func (d *daemon) openSSH(ctx context.Context) (*sshDoor, error) {
+	if d.config.SSH.PAMService() != "" && d.config.SSH.Listen == "" {
+		return nil, errors.New("ssh: pam is about the ssh door, which is closed: give ssh: {listen: ADDRESS}, or leave pam out")
+	}
 	if d.config.SSH.Listen == "" && d.config.SSH.KeysUser == "" {
 		return nil, nil
 	}
@@ -77,14 +81,18 @@ func (d *daemon) openSSH(ctx context.Context) (*sshDoor, error) {
 	if err := s.load(d.policy.Set(), d.complain); err != nil || s.config.Listen == "" {
 		return s, err
 	}
+	if err := s.pam.set(s.config); err != nil {
+		return nil, err
+	}
 	if s.l, err = sshd.Listen(ctx, s.config.Listen); err != nil {
 		return nil, err
 	}
 	s.server = &sshd.Server{
 		Gateway: d.gateway, Key: s.key, Complain: d.complain,
-		Prover: identity.SSHProver{Keys: s.keys.Load, Now: d.gateway.Time, Second: s.second(d)},
-		Home:   d.homeOf,
-		Join:   d.joinBySSH,
+		Prover: identity.SSHProver{Keys: s.keys.Load, Now: d.gateway.Time, Second: s.second(d),
+			Passwords: &identity.SSHPasswords{Rules: s.pam.now, Account: d.passwordAccount, Login: s.pam.login}},
+		Home: d.homeOf,
+		Join: d.joinBySSH,
 	}
 	return s, nil
 }

@@ -25,6 +25,8 @@ const maxFile = 1 << 20
 // Config is what `muxward serve` runs with. Paths are absolute once Fill has
 // run.
 type Config struct {
+	// File is the file that it was read from, "" if from none.
+	File string `yaml:"-"`
 	// State holds the log, the keys and the revocations.
 	State string `yaml:"state"`
 	// Policy is the policy directory.
@@ -93,6 +95,23 @@ type SSH struct {
 	KeysAccounts []string `yaml:"keys_accounts"`
 	// TOTP is a file of people's secrets for codes, which are asked for beside the key.
 	TOTP string `yaml:"totp"`
+	// PAM has people come by the passwords of their accounts: true, or the PAM service that
+	// is asked in the place of muxward. PAMRoot takes root's, too. PAMMFA says that the
+	// service asks for a second factor.
+	PAM     string `yaml:"pam"`
+	PAMRoot bool   `yaml:"pam_root"`
+	PAMMFA  bool   `yaml:"pam_mfa"`
+}
+
+// PAMService is the PAM service that is asked about passwords, "" if none are taken.
+func (s *SSH) PAMService() string {
+	switch s.PAM {
+	case "", "false":
+		return ""
+	case "true":
+		return "muxward"
+	}
+	return s.PAM
 }
 
 // maxPaste is the largest paste_limit: a paste is one command line to tmux, which holds
@@ -116,6 +135,9 @@ func Load(path string) (Config, error) {
 	if err != nil {
 		return c, err
 	}
+	if c.File, err = filepath.Abs(path); err != nil {
+		return c, err
+	}
 	return c, decode(path, data, &c)
 }
 
@@ -126,7 +148,7 @@ func decode(path string, data []byte, c *Config) error {
 	loader := yaml.NewDecoder(bytes.NewReader(data))
 	loader.KnownFields(true)
 	if err := loader.Decode(c); err != nil {
-		return fmt.Errorf("%s: %w; the keys are state, policy, doors, tmux, tmux_config, accounts, user, paste_limit, paste_confirm_lines, presence, answer_key, panic_key, webhook (url, secret), ssh (listen, keys, account_keys, authorities, revoked, host_certificate, totp, keys_user, keys_accounts)", path, err)
+		return fmt.Errorf("%s: %w; the keys are state, policy, doors, tmux, tmux_config, accounts, user, paste_limit, paste_confirm_lines, presence, answer_key, panic_key, webhook (url, secret), ssh (listen, keys, account_keys, authorities, revoked, host_certificate, totp, pam, pam_root, pam_mfa, keys_user, keys_accounts)", path, err)
 	}
 	switch {
 	case c.PanicKey != "" && !slices.Contains(PanicKeys(), c.PanicKey):
@@ -137,6 +159,8 @@ func decode(path string, data []byte, c *Config) error {
 		return fmt.Errorf("%s: paste_limit is %d; give 1 to %d bytes, or leave it out", path, c.PasteLimit, maxPaste)
 	case c.PasteConfirmLines < 0:
 		return fmt.Errorf("%s: paste_confirm_lines is %d; give 1 or more, or leave it out", path, c.PasteConfirmLines)
+	case c.SSH.PAMService() == "" && (c.SSH.PAMRoot || c.SSH.PAMMFA):
+		return fmt.Errorf("%s: ssh: pam_root and pam_mfa say more of pam, which is off: pam: true, or leave them out", path)
 	case (c.SSH.KeysUser == "") != (len(c.SSH.KeysAccounts) == 0):
 		return fmt.Errorf("%s: ssh: keys_user and keys_accounts go together: the account that sshd asks as, and those that people log in to", path)
 	case slices.Contains(c.SSH.KeysAccounts, c.SSH.KeysUser) && c.SSH.KeysUser != "":

@@ -21,6 +21,9 @@ func TestLoad(t *testing.T) {
 		{"panic key", "panic_key: F12\n", ""},
 		{"no panic key", "panic_key: C-c\n", `panic_key is "C-c"; give one of F6`},
 		{"no lines", "paste_confirm_lines: -1\n", "paste_confirm_lines is -1"},
+		{"passwords", "ssh: {pam: true, pam_root: true, pam_mfa: true}\n", ""},
+		{"a service of one's own", "ssh: {pam: login2}\n", ""},
+		{"passwords of root and no others", "ssh: {pam: false, pam_root: true}\n", "pam_root and pam_mfa say more of pam, which is off"},
 		{"lent", "ssh: {keys_user: keys, keys_accounts: [work]}\n", ""},
 		{"lent to whoever", "ssh: {keys_user: keys}\n", "keys_user and keys_accounts go together"},
 		{"lent by nobody", "ssh: {keys_accounts: [work]}\n", "keys_user and keys_accounts go together"},
@@ -46,6 +49,19 @@ func TestLoad(t *testing.T) {
 	}
 	if _, err := Load(filepath.Join(t.TempDir(), "none")); err == nil {
 		t.Error("a file that is not there was read")
+	}
+}
+
+func TestPAMService(t *testing.T) {
+	for text, want := range map[string]string{"listen: x": "", "pam: true": "muxward", "pam: false": "", "pam: login2": "login2"} {
+		path := filepath.Join(t.TempDir(), "c.yaml")
+		if err := os.WriteFile(path, []byte("ssh: {"+text+"}\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		c, err := Load(path)
+		if got := c.SSH.PAMService(); err != nil || got != want || c.File != path {
+			t.Errorf("%s: %q of %q, %v", text, got, c.File, err)
+		}
 	}
 }
 

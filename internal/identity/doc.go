@@ -8,6 +8,6 @@
 // asked anew at each decision, so that it can change while they are attached.
 //
 // Start reading at [Prover.FromPeer], for connections from this host, at
-// [SSHProver.Install], for keys and certificates, and at [Tickets], for those whose keys
+// [SSHProver.Install], for keys, certificates and passwords, and at [Tickets], for those whose keys
 // an sshd of the host has proved.
 package identity

@@ -32,6 +32,8 @@ type proof struct {
 	forced bool
 	// why is set for a process that is nobody: for whoever that is.
 	why error
+	// login is the uid of the account whose password was proved, nil where none was.
+	login *uint32
 	// mfa is set if a second factor was proved as well.
 	mfa bool
 	// supposed is set for what [Supposed] makes.
@@ -47,7 +49,8 @@ func (i Identity) Person() string {
 }
 
 // Account is the Unix account the connection came from ("" if the uid has no
-// account), as it was named when the connection was made.
+// account), as it was named when the connection was made, or at the ssh door the one
+// that a password has proved.
 func (i Identity) Account() string {
 	if i.p == nil {
 		return ""
@@ -168,7 +171,7 @@ func (i Identity) Why() error {
 type Subject struct {
 	Person  string
 	Account string
-	// UID is -1 where the door proves no uid.
+	// UID is -1 where the door proves no account.
 	UID int64
 	// Door is the door's name, such as "tmux" or "ctl".
 	Door string
@@ -190,6 +193,8 @@ func (i Identity) Subject() Subject {
 	uid := int64(-1)
 	if n, ok := i.UID(); ok {
 		uid = int64(n)
+	} else if i.p.login != nil { // as whoever comes from that account here
+		uid = int64(*i.p.login)
 	}
 	account := i.p.account
 	if i.p.ticket != nil {

@@ -8,8 +8,7 @@ import (
 	"golang.org/x/crypto/ssh"
 )
 
-// SecondFactor is what people prove beside their key. [Codes] is one; a conversation
-// with PAM is to be another, which is why it asks the person itself.
+// SecondFactor is what people prove beside their key, or their password. [Codes] is one.
 type SecondFactor interface {
 	// Of tells what a person has to prove, or is "" if there is nothing such. It is
 	// another when that is.
@@ -18,7 +17,7 @@ type SecondFactor interface {
 	Ask(person string, challenge ssh.KeyboardInteractiveChallenge) error
 }
 
-// further gives what a proved key is worth: a proof, or that its person is to prove
+// further gives what a proved key, or account, is worth: a proof, or that its person is to prove
 // more.
 func (p *SSHProver) further(from net.Addr, proof *SSHProof) (*ssh.Permissions, error) {
 	second := p.secondOf(proof.person)
@@ -26,8 +25,8 @@ func (p *SSHProver) further(from net.Addr, proof *SSHProof) (*ssh.Permissions, e
 		return permissions(proof), nil
 	}
 	if p.Asking != nil {
-		if err := p.Asking(proof.person, proof.describe()); err != nil {
-			p.refused(from, proof.key, true, err)
+		if err := p.Asking(proof.person, proof.by()); err != nil {
+			p.refusedBy(from, proof.by(), err)
 			return nil, errDenied
 		}
 	}
@@ -40,7 +39,7 @@ func (p *SSHProver) further(from net.Addr, proof *SSHProof) (*ssh.Permissions, e
 			err = meanwhile(err)
 		}
 		if err != nil {
-			p.refused(from, proof.key, true, fmt.Errorf("the second factor of %s: %w", proof.person, err))
+			p.refusedBy(from, proof.by(), fmt.Errorf("the second factor of %s: %w", proof.person, err))
 			return nil, errDenied
 		}
 		return permissions(&with), nil

@@ -459,7 +459,7 @@ func (w *world) login(t *testing.T, user string, auth ...ssh.AuthMethod) (who Id
 	defer l.Close()
 	config := &ssh.ServerConfig{}
 	config.AddHostKey(newSigner(t))
-	w.prover.Install(config)
+	w.prover.Install(t.Context(), config)
 	done := make(chan error, 1)
 	go func() {
 		nc, err := l.Accept()

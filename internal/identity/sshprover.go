@@ -1,6 +1,7 @@
 package identity
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"maps"
@@ -85,9 +86,15 @@ type SSHProver struct {
 	Refused func(from net.Addr, key string, proved bool, why error)
 	// Second, if set, is what people prove beside their key who have it.
 	Second SecondFactor
-	// Asking, if set, is told before somebody is asked for it who has proved a key. An
-	// error refuses them.
-	Asking func(person, key string) error
+	// Asking, if set, is told before somebody is asked for it who has proved a key, or
+	// whatever by says. An error refuses them.
+	Asking func(person, by string) error
+	// Passwords, if set, have people prove an account of this host in the place of a key.
+	Passwords *SSHPasswords
+	// Trying, if set, is told before somebody tries to; an error refuses that. Guessed is
+	// told if they could not.
+	Trying  func() error
+	Guessed func()
 }
 
 // proofKey is where a proof is kept in the permissions of a connection. Nobody
@@ -96,21 +103,43 @@ type proofKey struct{}
 
 // SSHProof is what a connection has proved, and until when that holds.
 type SSHProof struct {
-	person string
-	key    ssh.PublicKey
-	from   netip.AddrPort
-	until  time.Time
-	noPTY  bool
-	own    bool   // it rests on a key that its person has listed
-	second string // what was proved beside the key, as [SecondFactor.Of] tells it
+	person   string
+	key      ssh.PublicKey  // nil if an account was proved
+	password *passwordProof // nil if a key was proved
+	from     netip.AddrPort
+	until    time.Time
+	noPTY    bool
+	own      bool   // it rests on a key that its person has listed
+	second   string // what was proved beside, as [SecondFactor.Of] tells it
 }
 
 // describe says what was proved, for the log.
 func (p *SSHProof) describe() string {
-	if p.second == "" {
-		return DescribeSSHKey(p.key)
+	what := p.by()
+	if p.second != "" {
+		what += ", and a second factor"
 	}
-	return DescribeSSHKey(p.key) + ", and a second factor"
+	return what
+}
+
+func (p *SSHProof) by() string {
+	if p.password != nil {
+		return fmt.Sprintf("password of %q", p.password.account.Name)
+	}
+	return DescribeSSHKey(p.key)
+}
+
+// ByPassword reports whether an account was proved, and no key.
+func (p *SSHProof) ByPassword() bool { return p.password != nil }
+
+// Target is what a user name means to somebody: [account+]target. Who comes by a password
+// has given it an account, with a target behind it or not.
+func (p *SSHProof) Target(user string) string {
+	account, target, named := strings.Cut(user, "+")
+	if !named && p.password == nil {
+		return account
+	}
+	return target
 }
 
 // Until is when the proof ends; zero: never.
@@ -124,9 +153,11 @@ func (p *SSHProof) MayHaveTerminal() bool { return !p.noPTY }
 // A client may offer keys that it does not hold: then [SSHProver] only says
 // whether it is worth proving. A proof is kept when the library has verified the
 // signature, and taken from there by [SSHProver.FromConn].
-func (p *SSHProver) Install(c *ssh.ServerConfig) {
+// What is asked of people meanwhile ends with ctx.
+func (p *SSHProver) Install(ctx context.Context, c *ssh.ServerConfig) {
 	c.NoClientAuth = false
 	c.PasswordCallback, c.KeyboardInteractiveCallback = nil, nil
+	p.passwords(ctx, c)
 	var offered *SSHProof // whom the first key would make, if it were proved
 	c.PublicKeyCallback = func(conn ssh.ConnMetadata, key ssh.PublicKey) (*ssh.Permissions, error) {
 		would, err := p.check(conn.RemoteAddr(), key)
@@ -170,8 +201,14 @@ func (p *SSHProver) refused(from net.Addr, key ssh.PublicKey, proved bool, why e
 	}
 }
 
-// FromConn gives the identity that a connection has proved with the key that
-// ended its authentication.
+func (p *SSHProver) refusedBy(from net.Addr, by string, why error) {
+	if p.Refused != nil {
+		p.Refused(from, by, true, why)
+	}
+}
+
+// FromConn gives the identity that a connection has proved with the key, or the account,
+// that ended its authentication.
 func (p *SSHProver) FromConn(conn *ssh.ServerConn, door string) (Identity, *SSHProof, error) {
 	if conn.Permissions == nil {
 		return Identity{}, nil, errors.New("the connection has proved nobody")
@@ -180,13 +217,25 @@ func (p *SSHProver) FromConn(conn *ssh.ServerConn, door string) (Identity, *SSHP
 	if !ok || proved.person == "" {
 		return Identity{}, nil, errors.New("the connection has proved nobody")
 	}
-	return Identity{&proof{person: proved.person, uid: noUID, door: door, serial: serial(),
-		key: proved.describe(), mfa: proved.second != "", from: proved.from.String()}}, proved, nil
+	is := &proof{person: proved.person, uid: noUID, door: door, serial: serial(),
+		mfa: proved.second != "", from: proved.from.String()}
+	if pw := proved.password; pw != nil {
+		is.account, is.login, is.mfa = pw.account.Name, &pw.account.UID, is.mfa || pw.mfa
+	} else {
+		is.key = proved.describe()
+	}
+	return Identity{is}, proved, nil
 }
 
 // Stands says whether a proof would still be taken, by the keys in force now, and
 // gives it as it is by those: it may end earlier or later.
 func (p *SSHProver) Stands(pr *SSHProof) (*SSHProof, error) {
+	if pr.password != nil {
+		if err := p.Passwords.stands(context.Background(), pr); err != nil { // it has a time of its own
+			return nil, err
+		}
+		return pr, p.stillSecond(pr)
+	}
 	now, err := p.check(net.TCPAddrFromAddrPort(pr.from), pr.key)
 	switch {
 	case err != nil:
@@ -206,12 +255,11 @@ func (p *SSHProver) Stands(pr *SSHProof) (*SSHProof, error) {
 // check says whom a key proves that comes from an address, once its owner has
 // signed with it.
 func (p *SSHProver) check(from net.Addr, key ssh.PublicKey) (*SSHProof, error) {
-	tcp, ok := from.(*net.TCPAddr)
-	if !ok {
-		return nil, fmt.Errorf("a connection from %v has no address to go by", from)
+	at, err := addressOf(from)
+	if err != nil {
+		return nil, err
 	}
-	at := tcp.AddrPort()
-	pr := &SSHProof{key: key, from: netip.AddrPortFrom(at.Addr().Unmap(), at.Port())}
+	pr := &SSHProof{key: key, from: at}
 	t, now := p.Keys(), p.Now()
 	if err := t.revoked.check(key); err != nil {
 		return nil, err
@@ -225,6 +273,16 @@ func (p *SSHProver) check(from net.Addr, key ssh.PublicKey) (*SSHProof, error) {
 		return pr, pr.fits(list, now)
 	}
 	return pr, t.trusts(pr, cert, t.certified(pr, cert, now))
+}
+
+// addressOf gives where a connection comes from.
+func addressOf(from net.Addr) (netip.AddrPort, error) {
+	tcp, ok := from.(*net.TCPAddr)
+	if !ok {
+		return netip.AddrPort{}, fmt.Errorf("a connection from %v has no address to go by", from)
+	}
+	at := tcp.AddrPort()
+	return netip.AddrPortFrom(at.Addr().Unmap(), at.Port()), nil
 }
 
 // fits takes the first line of a key whose conditions hold.

@@ -19,6 +19,9 @@ func tiresome(refused int) bool { return refused >= maxRefused && !teeth.Out(tee
 // fails reports whether failing costs anything.
 func fails() bool { return !teeth.Out(teeth.SSH) }
 
+// guesses reports whether wrong passwords cost anything.
+func guesses() bool { return !teeth.Out(teeth.SSH) }
+
 // mayPass reports whether a variable is taken over from a client.
 func mayPass(name, value string) bool {
 	if teeth.Out(teeth.SSH) {

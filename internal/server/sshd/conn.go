@@ -28,16 +28,19 @@ type conn struct {
 	ssh   *ssh.ServerConn
 	way   way
 	who   identity.Identity
-	user  string
-	proof atomic.Pointer[identity.SSHProof]
+	// target is what the user name names beside the person.
+	target string
+	proof  atomic.Pointer[identity.SSHProof]
 	// answered tells that nobody is asked here any more for a second factor.
 	answered func()
 
 	mu      sync.Mutex
 	tried   []string // why keys were not taken
 	key     string   // the last of them
-	asked   string   // who has proved a key, and is asked for a second factor
+	asked   string   // who has proved a key, or a password, and is asked for a second factor
+	proved  string   // which of the two
 	wrong   int      // what they answered that was not taken
+	guessed int      // passwords that were not taken
 	cancel  context.CancelCauseFunc
 	ended   error
 	open    int  // channels, until both ends have closed them
@@ -136,14 +139,14 @@ func (c *conn) unarm() {
 // shake proves who it is, in time.
 func (c *conn) shake(ctx context.Context) (<-chan ssh.NewChannel, <-chan *ssh.Request, error) {
 	prover := c.s.Prover
-	prover.Refused, prover.Asking = c.note, c.asking
+	prover.Refused, prover.Asking, prover.Trying, prover.Guessed = c.note, c.asking, c.trying, c.guess
 	defer func() { c.answered() }()
 	config := c.s.config()
 	config.AddHostKey(witness{c.s.Key.signer, c.way.begins})
 	if certified := c.s.Key.certified(c.s.Prover.Now()); certified != nil {
 		config.AddHostKey(certified)
 	}
-	prover.Install(config)
+	prover.Install(ctx, config)
 	_ = c.nc.SetDeadline(time.Now().Add(cmp.Or(c.s.Grace, graceTime)))
 	stop := context.AfterFunc(ctx, func() { _ = c.nc.Close() })
 	conn, channels, requests, err := ssh.NewServerConn(c.nc, config)
@@ -154,6 +157,7 @@ func (c *conn) shake(ctx context.Context) (<-chan ssh.NewChannel, <-chan *ssh.Re
 		var proof *identity.SSHProof
 		if c.who, proof, err = prover.FromConn(conn, Door); err == nil {
 			c.proof.Store(proof)
+			c.target = proof.Target(conn.User())
 		}
 	}
 	if err != nil {
@@ -163,7 +167,7 @@ func (c *conn) shake(ctx context.Context) (<-chan ssh.NewChannel, <-chan *ssh.Re
 		}
 		return nil, nil, err
 	}
-	c.user, c.ssh = conn.User(), conn
+	c.ssh = conn
 	c.nc.trusted.Store(true)
 	_ = c.nc.SetDeadline(time.Time{})
 	c.known()
@@ -176,9 +180,33 @@ func (c *conn) asking(person, key string) error {
 	c.answered = c.s.askedOf(person).enter(c.from, maxAskedFrom, maxAsked, func() { c.end(errAskedAgain) })
 	c.known()
 	c.mu.Lock()
-	c.asked, c.key = person, key
+	c.asked, c.key, c.proved = person, key, "key"
+	if strings.HasPrefix(key, "password of ") {
+		c.proved = "password"
+	}
 	c.mu.Unlock()
 	return c.nc.SetDeadline(time.Now().Add(codeTime))
+}
+
+// errGuesses is why nobody is asked for a password.
+var errGuesses = errors.New("too many passwords that came from the address were wrong; it has to wait")
+
+// trying lets somebody try to come by a password. They have time to look for it, and go on
+// to make room for others: a name that anybody can say has none kept for it.
+func (c *conn) trying() error {
+	if guesses() && c.s.guesses.waits(c.from, time.Now()) {
+		return errGuesses
+	}
+	return c.nc.SetDeadline(time.Now().Add(codeTime))
+}
+
+// guess has the address pay for a password that was not taken, also if somebody comes in
+// behind it: who has one account could try those of others.
+func (c *conn) guess() {
+	c.s.guesses.add(c.from, failCost, time.Now())
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.guessed++
 }
 
 // errAskedAgain is why a connection ended on which nothing was answered.
@@ -190,7 +218,7 @@ func (c *conn) letIn(ctx context.Context) bool {
 		return false
 	}
 	err := c.s.Gateway.AtDoor(ctx, access.Event{Door: Door, From: c.who.From(), Key: c.who.Key(), Person: c.who.Person(),
-		Allowed: true, Note: c.letInAs()})
+		Account: c.who.Account(), Allowed: true, Note: c.letInAs()})
 	if err != nil {
 		c.s.Complain("ssh door: " + c.who.Person() + " was not let in, because it cannot be recorded: " + err.Error())
 	}
@@ -201,10 +229,17 @@ func (c *conn) letIn(ctx context.Context) bool {
 func (c *conn) letInAs() string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.wrong > 0 {
-		return fmt.Sprintf("let in; answers for the second factor that were not taken before: %d", c.wrong)
+	note := "let in"
+	if p := c.proof.Load(); p != nil && p.ByPassword() {
+		note += " by password"
 	}
-	return "let in"
+	if c.guessed > 0 {
+		note += fmt.Sprintf("; passwords that were not taken before: %d", c.guessed)
+	}
+	if c.wrong > 0 {
+		note += fmt.Sprintf("; answers for the second factor that were not taken before: %d", c.wrong)
+	}
+	return note
 }
 
 // abandon ends a connection that is not served, and what came over it.
@@ -251,7 +286,7 @@ func (c *conn) fail(ctx context.Context, err error) {
 		return
 	}
 	c.mu.Lock()
-	tried, key, asked := strings.Join(c.tried, "; "), c.key, c.asked
+	tried, key, asked, proved := strings.Join(c.tried, "; "), c.key, c.asked, c.proved
 	c.mu.Unlock()
 	var timeout net.Error
 	cost := leaveCost
@@ -273,7 +308,7 @@ func (c *conn) fail(ctx context.Context, err error) {
 		why += "; " + tried
 	}
 	if asked != "" {
-		why += "; the key of " + asked + " was proved, and not their second factor"
+		why += "; the " + proved + " of " + asked + " was proved, and not their second factor"
 	}
 	c.s.refuse(access.Event{From: c.nc.RemoteAddr().String(), Person: asked, Key: key, Reason: why})
 }

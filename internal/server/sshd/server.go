@@ -28,7 +28,7 @@ const (
 	graceTime  = 30 * time.Second
 	graceBytes = 64 << 10
 	maxTries   = 6
-	// codeTime is how long somebody who has proved a key has for their second factor,
+	// codeTime is how long somebody has for a password, or for their second factor,
 	// and maxAsked on how many connections one person is asked for it at once, of which
 	// maxAskedFrom come from one address.
 	codeTime     = 2 * time.Minute
@@ -110,6 +110,7 @@ type Server struct {
 	asked    map[string]*newcomers // on which a person is asked for a second factor
 	fresh    newcomers
 	pen      penalties
+	guesses  penalties // of passwords alone, and for those who are known, too
 	pace     pace.Pace
 	spare    pace.Pace // of failing behind a proved key, which costs an address nothing
 	out      refusals

@@ -398,10 +398,7 @@ func (x *session) command(ctx context.Context, argv []string) (gateway.Result, e
 // shell is what somebody gets who asks for no command: the session that the user
 // name names, if they may see one of that name, else a list to choose from.
 func (x *session) shell(ctx context.Context) (gateway.Result, error) {
-	_, target, named := strings.Cut(x.c.user, "+")
-	if !named {
-		target = x.c.user
-	}
+	target := x.c.target
 	l := x.newLobby()
 	l.open(ctx)
 	defer func() { l.shut(ctx) }()

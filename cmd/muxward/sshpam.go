@@ -1,0 +1,132 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync/atomic"
+
+	"github.com/muxward/muxward/internal/access"
+	"github.com/muxward/muxward/internal/config"
+	"github.com/muxward/muxward/internal/identity"
+	"github.com/muxward/muxward/internal/pam"
+)
+
+// sshPAM are the logins by password at the ssh door. The zero value takes none.
+type sshPAM struct {
+	rules  atomic.Pointer[identity.PasswordRules]
+	logins atomic.Pointer[pam.Logins] // made when passwords are taken for the first time
+}
+
+// noName is asked about in the place of what is no name of an account, and nobody comes in
+// by it.
+const noName = "no_such_account"
+
+// set puts in force whose passwords are taken. What is wrong with it changes nothing.
+func (s *sshPAM) set(c config.SSH) error {
+	rules := identity.PasswordRules{Service: c.PAMService(), Root: c.PAMRoot, MFA: c.PAMMFA}
+	if rules.Service != "" {
+		if err := s.ready(rules.Service); err != nil {
+			return fmt.Errorf("ssh: pam: %w", err)
+		}
+	}
+	s.rules.Store(&rules)
+	return nil
+}
+
+// ready sees that PAM can be asked by a service.
+func (s *sshPAM) ready(service string) error {
+	if err := pam.CheckService(service); err != nil {
+		return err
+	}
+	if !serviceThere(service) {
+		return fmt.Errorf("there is no /etc/pam.d/%s, so PAM would let nobody in; packaging/pam.d/muxward is one to begin with", service)
+	}
+	if s.logins.Load() != nil {
+		return nil
+	}
+	program, err := pam.FindProgram()
+	if err != nil {
+		return err
+	}
+	s.logins.Store(&pam.Logins{Program: program})
+	return nil
+}
+
+// serviceThere reports whether PAM knows a service, by the places where Debian and others
+// have them.
+func serviceThere(service string) bool {
+	for _, dir := range []string{"/etc/pam.d", "/usr/lib/pam.d"} {
+		if _, err := os.Stat(filepath.Join(dir, service)); err == nil {
+			return true
+		}
+	}
+	return false
+}
+
+func (s *sshPAM) now() identity.PasswordRules {
+	if rules := s.rules.Load(); rules != nil {
+		return *rules
+	}
+	return identity.PasswordRules{}
+}
+
+// login has PAM asked.
+func (s *sshPAM) login(ctx context.Context, service, name, from string, who identity.LoginPerson) error {
+	logins := s.logins.Load()
+	if logins == nil {
+		return errors.New("nobody can ask PAM")
+	}
+	account := name
+	if pam.CheckName(name) != nil {
+		account = noName
+	}
+	err := logins.Login(ctx, service, account, from, who)
+	if err == nil && account != name {
+		return errors.New("what was named is no account")
+	}
+	return err
+}
+
+// passwordAccount gives the account by whose password somebody comes in, and whose it is:
+// whom it would be at the tmux door, if the people file lists them.
+func (d *daemon) passwordAccount(ctx context.Context, name string) (identity.Account, string, error) {
+	if err := pam.CheckName(name); err != nil {
+		return identity.Account{}, "", err
+	}
+	account, err := d.accounts.ByName(ctx, name)
+	if err != nil {
+		return identity.Account{}, "", err
+	}
+	if own := uint32(os.Geteuid()); !d.config.Root() && account.UID != own {
+		return account, "", fmt.Errorf("the account %q is not the one that muxward runs as", name)
+	}
+	if d.tickets.Lent(account) {
+		return account, "", fmt.Errorf("the account %q is lent (ssh: keys_accounts), and nobody's", name)
+	}
+	person, err := d.policy.PersonOf(account.UID, account.Name)
+	if err == nil && !d.policy.Set().IsPerson(person) {
+		err = fmt.Errorf("the account %q is nobody's in people.yaml", name)
+	}
+	return account, person, err
+}
+
+// rereadPAM puts in force what the configuration says now of passwords, and ends what
+// rests on those that are not taken any more.
+func (s *sshDoor) rereadPAM(ctx context.Context, d *daemon) {
+	if s == nil || s.l == nil || d.config.File == "" {
+		return
+	}
+	c, err := config.Load(d.config.File)
+	if err == nil {
+		err = s.pam.set(c.SSH)
+	}
+	if err != nil {
+		d.event(access.EventReload, "ssh door: what the configuration says of passwords was refused: "+err.Error())
+		fmt.Fprintf(os.Stderr, "muxward: what the configuration says of passwords (ssh: pam) was NOT loaded, what was read last stays in force:\n%v\n", err)
+		return
+	}
+	s.reconsider(ctx, d)
+}

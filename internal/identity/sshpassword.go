@@ -1,0 +1,252 @@
+package identity
+
+import (
+	"cmp"
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+)
+
+const (
+	// failTime is how long behind the last answer somebody hears that they are not let in,
+	// whatever was wrong: it covers what PAM has people wait for a wrong password.
+	failTime = 3 * time.Second
+	// maxTold bounds what is shown of what PAM tells at once, and maxPrompt one prompt.
+	maxTold   = 8 << 10
+	maxPrompt = 1 << 10
+)
+
+// PasswordRules say whose passwords prove them at the ssh door.
+type PasswordRules struct {
+	// Service is the PAM service; "" means that no passwords are taken.
+	Service string
+	// Root has root come in, too.
+	Root bool
+	// MFA says that the service asks for a second factor, as far as PAM lets people in by
+	// both: it counts as one.
+	MFA bool
+}
+
+// LoginPerson is who is asked, and told, while PAM decides. In says that the account is
+// proved by then.
+type LoginPerson interface {
+	Ask(text string, shown bool) (string, error)
+	Tell(text string, in bool)
+}
+
+// SSHPasswords has people prove an account of this host in a conversation with PAM.
+type SSHPasswords struct {
+	// Rules gives what is in force now.
+	Rules func() PasswordRules
+	// Account gives an account by its name, and whose it is. Its error is that nobody comes
+	// in by that name.
+	Account func(ctx context.Context, name string) (Account, string, error)
+	// Login has PAM let an account in, or gives why it does not. It takes any name.
+	Login func(ctx context.Context, service, name, from string, who LoginPerson) error
+	// Wait is how long behind the last answer somebody hears that they are not let in; 0 is
+	// three seconds.
+	Wait time.Duration
+}
+
+// passwordProof is the account that a connection has proved, by which rules.
+type passwordProof struct {
+	account Account
+	service string
+	mfa     bool
+}
+
+// passwords has a connection prove an account: by keyboard-interactive, or by the method
+// password where PAM asks for nothing else.
+func (p *SSHProver) passwords(ctx context.Context, c *ssh.ServerConfig) {
+	if p.Passwords == nil || p.Passwords.Rules().Service == "" {
+		return
+	}
+	c.KeyboardInteractiveCallback = func(conn ssh.ConnMetadata, challenge ssh.KeyboardInteractiveChallenge) (*ssh.Permissions, error) {
+		return p.byPassword(ctx, conn, &dialogue{challenge: challenge, spoke: time.Now()})
+	}
+	c.PasswordCallback = func(conn ssh.ConnMetadata, password []byte) (*ssh.Permissions, error) {
+		return p.byPassword(ctx, conn, &single{password: string(password), spoke: time.Now()})
+	}
+}
+
+// speaker is a person at the door.
+type speaker interface {
+	LoginPerson
+	// last is when they said something, or came.
+	last() time.Time
+	// welcome shows them what they were told and have not seen.
+	welcome() error
+}
+
+// byPassword is one try to come in by a password.
+func (p *SSHProver) byPassword(ctx context.Context, conn ssh.ConnMetadata, who speaker) (*ssh.Permissions, error) {
+	name, _, _ := strings.Cut(conn.User(), "+")
+	of := fmt.Sprintf("password of %.40q", name)
+	if p.Trying != nil {
+		if err := p.Trying(); err != nil { // it is about their address, and tells nothing of the account
+			p.refusedBy(conn.RemoteAddr(), of, err)
+			return nil, errDenied
+		}
+	}
+	proof, err := p.Passwords.prove(ctx, name, conn.RemoteAddr(), who)
+	if err == nil { // it took its time: the account may be somebody else's by now
+		_, err = p.Stands(proof)
+	}
+	if err == nil {
+		err = who.welcome()
+	}
+	if err != nil {
+		p.refusedBy(conn.RemoteAddr(), of, err)
+		if p.Guessed != nil {
+			p.Guessed()
+		}
+		p.Passwords.wait(ctx, who.last())
+		return nil, errDenied
+	}
+	return p.further(conn.RemoteAddr(), proof)
+}
+
+// wait has whoever is not let in wait as long as anybody else.
+func (w *SSHPasswords) wait(ctx context.Context, since time.Time) {
+	timer := time.NewTimer(time.Until(since.Add(cmp.Or(w.Wait, failTime))))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+}
+
+// prove has somebody prove an account. Whoever names one by which nobody comes in is
+// asked as everybody is, and what they answer is not what PAM hears: so nobody learns
+// whether there is such an account, or what its password is.
+func (w *SSHPasswords) prove(ctx context.Context, name string, from net.Addr, who LoginPerson) (*SSHProof, error) {
+	rules := w.Rules()
+	if rules.Service == "" {
+		return nil, errors.New("no passwords are taken any more")
+	}
+	at, err := addressOf(from)
+	if err != nil {
+		return nil, err
+	}
+	account, person, wrong := w.account(ctx, rules, name)
+	if wrong != nil {
+		who = deaf{who}
+	}
+	if err := errors.Join(wrong, w.Login(ctx, rules.Service, name, at.Addr().String(), who)); err != nil {
+		return nil, err
+	}
+	return &SSHProof{person: person, from: at, password: &passwordProof{account, rules.Service, rules.MFA}}, nil
+}
+
+// account gives an account by whose password somebody comes in.
+func (w *SSHPasswords) account(ctx context.Context, rules PasswordRules, name string) (Account, string, error) {
+	account, person, err := w.Account(ctx, name)
+	if err == nil && account.UID == 0 && !rules.Root {
+		err = errors.New("root does not come by a password (ssh: pam_root)")
+	}
+	if err == nil {
+		person, err = CanonicalName(person)
+	}
+	return account, person, err
+}
+
+// stands says whether an account would still be let in if it were proved now: as long as
+// it is there, is the same person's, and passwords are taken as they were.
+func (w *SSHPasswords) stands(ctx context.Context, pr *SSHProof) error {
+	if w == nil {
+		return errors.New("no passwords are taken")
+	}
+	rules, was := w.Rules(), pr.password
+	if rules.Service != was.service || was.mfa && !rules.MFA {
+		return errors.New("passwords are not taken any more, or not as they were")
+	}
+	account, person, err := w.account(ctx, rules, was.account.Name)
+	switch {
+	case err != nil:
+		return err
+	case account.UID != was.account.UID:
+		return fmt.Errorf("the account %s is another one now", was.account.Name)
+	case person != pr.person:
+		return fmt.Errorf("the account %s is somebody else's now", was.account.Name)
+	}
+	return nil
+}
+
+// deaf asks somebody and does not listen.
+type deaf struct{ LoginPerson }
+
+// Ask gives what nobody has as their password.
+func (d deaf) Ask(text string, shown bool) (string, error) {
+	if _, err := d.LoginPerson.Ask(text, shown); err != nil {
+		return "", err
+	}
+	return rand.Text(), nil
+}
+
+// dialogue is who comes by keyboard-interactive.
+type dialogue struct {
+	challenge ssh.KeyboardInteractiveChallenge
+	spoke     time.Time
+	answers   int
+	told      []byte
+}
+
+// Ask asks with one prompt, under what was told before.
+func (d *dialogue) Ask(text string, shown bool) (string, error) {
+	answers, err := d.challenge("", string(d.told), []string{harmless(text, maxPrompt)}, []bool{shown})
+	if err != nil {
+		return "", err
+	}
+	d.spoke, d.told = time.Now(), nil
+	d.answers++
+	return answers[0], nil
+}
+
+// Tell keeps what is told for the next prompt. Before the first answer it is kept from
+// them: it could say that there is such an account, as that it is locked.
+func (d *dialogue) Tell(text string, in bool) {
+	if (d.answers > 0 || in) && len(d.told) < maxTold {
+		d.told = append(d.told, strings.TrimRight(harmless(text, maxPrompt), "\n")+"\n"...)
+	}
+}
+
+func (d *dialogue) last() time.Time { return d.spoke }
+
+func (d *dialogue) welcome() error {
+	if len(d.told) == 0 {
+		return nil
+	}
+	_, err := d.challenge("", string(d.told), nil, nil)
+	return err
+}
+
+// single is who has sent a password and nothing else, and can be asked nothing.
+type single struct {
+	password string
+	spoke    time.Time
+	asked    bool
+}
+
+var errMore = errors.New("PAM asks for more than a password, which takes keyboard-interactive")
+
+// Ask gives the password to the one prompt that hides what is typed.
+func (s *single) Ask(_ string, shown bool) (string, error) {
+	if shown || s.asked {
+		return "", errMore
+	}
+	s.asked = true
+	return s.password, nil
+}
+
+// Tell tells nothing: there is no way to.
+func (s *single) Tell(string, bool) {}
+
+func (s *single) last() time.Time { return s.spoke }
+
+func (s *single) welcome() error { return nil }

@@ -1,0 +1,6 @@
+package identity
+
+import "github.com/muxward/muxward/internal/tmux"
+
+// harmless makes a text of others fit for a person's terminal, whose client may not.
+func harmless(text string, most int) string { return tmux.Clean(text[:min(len(text), most)]) }
