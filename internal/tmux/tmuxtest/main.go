@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 
 	"go.uber.org/goleak"
@@ -202,6 +203,10 @@ var helper = sync.OnceValues(func() (string, error) {
 		return "", err
 	}
 	defer self.Close()
+	// Whoever is started meanwhile would hold the file open for writing until it is what it
+	// is to be, and nobody may run a file that somebody writes.
+	syscall.ForkLock.RLock()
+	defer syscall.ForkLock.RUnlock()
 	to, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o755)
 	if err != nil {
 		return "", err
