@@ -1,12 +1,14 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"sync/atomic"
+	"time"
 
 	"github.com/muxward/muxward/internal/access"
 	"github.com/muxward/muxward/internal/config"
@@ -18,6 +20,7 @@ import (
 type sshPAM struct {
 	rules  atomic.Pointer[identity.PasswordRules]
 	logins atomic.Pointer[pam.Logins] // made when passwords are taken for the first time
+	work   atomic.Int64               // how long PAM may take to say something
 }
 
 // noName is asked about in the place of what is no name of an account, and nobody comes in
@@ -32,6 +35,7 @@ func (s *sshPAM) set(c config.SSH) error {
 			return fmt.Errorf("ssh: pam: %w", err)
 		}
 	}
+	s.work.Store(int64(cmp.Or(c.PAMWait, pam.WorkTime)))
 	s.rules.Store(&rules)
 	return nil
 }
@@ -83,7 +87,7 @@ func (s *sshPAM) login(ctx context.Context, service, name, from string, who iden
 	if pam.CheckName(name) != nil {
 		account = noName
 	}
-	err := logins.Login(ctx, service, account, from, who)
+	err := logins.Login(ctx, pam.Request{Service: service, Account: account, From: from}, time.Duration(s.work.Load()), who)
 	if err == nil && account != name {
 		return errors.New("what was named is no account")
 	}

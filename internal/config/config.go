@@ -15,6 +15,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"go.yaml.in/yaml/v4"
 )
@@ -101,6 +102,8 @@ type SSH struct {
 	PAM     string `yaml:"pam"`
 	PAMRoot bool   `yaml:"pam_root"`
 	PAMMFA  bool   `yaml:"pam_mfa"`
+	// PAMWait is how long PAM may take to say something; by default half a minute.
+	PAMWait time.Duration `yaml:"pam_wait"`
 }
 
 // PAMService is the PAM service that is asked about passwords, "" if none are taken.
@@ -117,6 +120,9 @@ func (s *SSH) PAMService() string {
 // maxPaste is the largest paste_limit: a paste is one command line to tmux, which holds
 // 1 MiB.
 const maxPaste = 1<<20 - 8<<10
+
+// maxPAMWait is the longest pam_wait: a login may take no longer in all.
+const maxPAMWait = 2 * time.Minute
 
 // Load reads a configuration file; "" is an empty one.
 func Load(path string) (Config, error) {
@@ -148,7 +154,7 @@ func decode(path string, data []byte, c *Config) error {
 	loader := yaml.NewDecoder(bytes.NewReader(data))
 	loader.KnownFields(true)
 	if err := loader.Decode(c); err != nil {
-		return fmt.Errorf("%s: %w; the keys are state, policy, doors, tmux, tmux_config, accounts, user, paste_limit, paste_confirm_lines, presence, answer_key, panic_key, webhook (url, secret), ssh (listen, keys, account_keys, authorities, revoked, host_certificate, totp, pam, pam_root, pam_mfa, keys_user, keys_accounts)", path, err)
+		return fmt.Errorf("%s: %w; the keys are state, policy, doors, tmux, tmux_config, accounts, user, paste_limit, paste_confirm_lines, presence, answer_key, panic_key, webhook (url, secret), ssh (listen, keys, account_keys, authorities, revoked, host_certificate, totp, pam, pam_root, pam_mfa, pam_wait, keys_user, keys_accounts)", path, err)
 	}
 	switch {
 	case c.PanicKey != "" && !slices.Contains(PanicKeys(), c.PanicKey):
@@ -159,8 +165,10 @@ func decode(path string, data []byte, c *Config) error {
 		return fmt.Errorf("%s: paste_limit is %d; give 1 to %d bytes, or leave it out", path, c.PasteLimit, maxPaste)
 	case c.PasteConfirmLines < 0:
 		return fmt.Errorf("%s: paste_confirm_lines is %d; give 1 or more, or leave it out", path, c.PasteConfirmLines)
-	case c.SSH.PAMService() == "" && (c.SSH.PAMRoot || c.SSH.PAMMFA):
-		return fmt.Errorf("%s: ssh: pam_root and pam_mfa say more of pam, which is off: pam: true, or leave them out", path)
+	case c.SSH.PAMService() == "" && (c.SSH.PAMRoot || c.SSH.PAMMFA || c.SSH.PAMWait != 0):
+		return fmt.Errorf("%s: ssh: pam_root, pam_mfa and pam_wait say more of pam, which is off: pam: true, or leave them out", path)
+	case c.SSH.PAMWait != 0 && (c.SSH.PAMWait < time.Second || c.SSH.PAMWait > maxPAMWait):
+		return fmt.Errorf("%s: ssh: pam_wait is %s; give 1s to %s, or leave it out", path, c.SSH.PAMWait, maxPAMWait)
 	case (c.SSH.KeysUser == "") != (len(c.SSH.KeysAccounts) == 0):
 		return fmt.Errorf("%s: ssh: keys_user and keys_accounts go together: the account that sshd asks as, and those that people log in to", path)
 	case slices.Contains(c.SSH.KeysAccounts, c.SSH.KeysUser) && c.SSH.KeysUser != "":

@@ -11,11 +11,16 @@ import (
 	"time"
 )
 
+// WorkTime is how long PAM may take to say something, at the start and behind each answer,
+// unless more is asked for. MostWork is the most: a login may take no longer in all.
 const (
-	// wholeTime is how long a login may take in all, and workTime how long PAM may take
-	// to say something: at the start, and behind each answer.
+	WorkTime = 30 * time.Second
+	MostWork = wholeTime
+)
+
+const (
+	// wholeTime is how long a login may take in all.
 	wholeTime = 2 * time.Minute
-	workTime  = 30 * time.Second
 	// atOnce is how many processes there are at once, and maxQueue how many logins wait
 	// for one to end. Who has proved nobody holds a connection meanwhile, of which the
 	// door has no more.
@@ -39,8 +44,6 @@ type Person interface {
 type Logins struct {
 	// Program is the absolute path of muxward-pam.
 	Program string
-	// Work is how long PAM may take to say something; 0 is half a minute.
-	Work time.Duration
 
 	once    sync.Once
 	slots   chan struct{}
@@ -56,8 +59,9 @@ var (
 
 // Login has PAM let an account in by a service, or gives why it does not: for the log,
 // not for the person. When it returns, nothing of it runs any more that can be found.
-func (l *Logins) Login(ctx context.Context, service, account, from string, who Person) error {
-	if err := errors.Join(CheckService(service), CheckName(account)); err != nil {
+// Work is how long PAM may take to say something.
+func (l *Logins) Login(ctx context.Context, r Request, work time.Duration, who Person) error {
+	if err := errors.Join(CheckService(r.Service), CheckName(r.Account)); err != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, overdue(wholeTime), errWhole)
@@ -74,19 +78,12 @@ func (l *Logins) Login(ctx context.Context, service, account, from string, who P
 	defer p.end()
 	stop := context.AfterFunc(ctx, p.hush)
 	defer stop()
-	c := conversation{p: p, who: who, work: overdue(l.work())}
-	err = c.login(ctx, begin{version, service, account, from})
+	c := conversation{p: p, who: who, work: overdue(work)}
+	err = c.login(ctx, begin{version, r.Service, r.Account, r.From})
 	if cause := context.Cause(ctx); err != nil && cause != nil {
 		err = cause
 	}
 	return err
-}
-
-func (l *Logins) work() time.Duration {
-	if l.Work > 0 {
-		return l.Work
-	}
-	return workTime
 }
 
 // enter waits for the turn of a login. Those who wait have it in the order in which they

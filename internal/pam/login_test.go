@@ -46,7 +46,7 @@ func TestLogin(t *testing.T) {
 	t.Parallel()
 	who := &scripted{answers: good("new")}
 	l := Logins{Program: program(t, "expired")}
-	if err := l.Login(t.Context(), "muxward", "alice", "192.0.2.1", who); err != nil {
+	if err := l.Login(t.Context(), Request{"muxward", "alice", "192.0.2.1"}, WorkTime, who); err != nil {
 		t.Error(err)
 	}
 	want := []string{`tell "hello alice from 192.0.2.1" false`, `ask "Password: " false`, `ask "Code: " true`, `ask "New password: " false`}
@@ -88,11 +88,11 @@ func TestLoginRefused(t *testing.T) {
 	} {
 		t.Run(tc.role, func(t *testing.T) {
 			t.Parallel()
-			l := Logins{Program: program(t, tc.role)}
+			l, work := Logins{Program: program(t, tc.role)}, WorkTime
 			if tc.role == "hang" {
-				l.Work = 300 * time.Millisecond
+				work = 300 * time.Millisecond
 			}
-			err := l.Login(t.Context(), "muxward", tc.account, "", &scripted{answers: tc.answers})
+			err := l.Login(t.Context(), Request{"muxward", tc.account, ""}, work, &scripted{answers: tc.answers})
 			if err == nil || !strings.Contains(err.Error(), tc.want) {
 				t.Errorf("error %v, want one that says %q", err, tc.want)
 			}
@@ -107,7 +107,7 @@ func TestLoginEnds(t *testing.T) {
 	ctx, cancel := context.WithTimeoutCause(t.Context(), 200*time.Millisecond, errors.New("muxward ends"))
 	defer cancel()
 	l := Logins{Program: program(t, "hang")}
-	if err := l.Login(ctx, "muxward", "alice", "", &scripted{}); err == nil || err.Error() != "muxward ends" {
+	if err := l.Login(ctx, Request{"muxward", "alice", ""}, WorkTime, &scripted{}); err == nil || err.Error() != "muxward ends" {
 		t.Error(err)
 	}
 }
@@ -122,7 +122,7 @@ func TestStrays(t *testing.T) {
 		if role == "stray" {
 			who.answers = nil // the process lives
 		}
-		if err := l.Login(t.Context(), "muxward", "alice", "", who); err == nil || len(who.heard) != 1 {
+		if err := l.Login(t.Context(), Request{"muxward", "alice", ""}, WorkTime, who); err == nil || len(who.heard) != 1 {
 			t.Fatalf("%s: %v, %q", role, err, who.heard)
 		}
 		asked, _ := strconv.Unquote(strings.Fields(strings.Replace(strings.TrimPrefix(who.heard[0], "ask "), " ", "_", 1))[0])
