@@ -53,6 +53,9 @@ type Config struct {
 	SSHMore string
 	// TOTP are secrets of people for the second factor of the ssh door, if there are any.
 	TOTP map[string]string
+	// PAM is the stack of a PAM service, of which there is one for each host: with it
+	// people come to the SSH door by the passwords of their accounts.
+	PAM string
 	// Env is more environment of muxward itself.
 	Env []string
 	// Build names what muxward is built with, with commas between: failpoints, checks of
@@ -73,6 +76,7 @@ type Host struct {
 	cfg Config
 	bin string
 	as  tmuxtest.Account
+	pam string // its service
 
 	Base   string // everything below is in it
 	State  string
@@ -471,6 +475,7 @@ type Event struct {
 	Time     time.Time `json:"time"`
 	Kind     string    `json:"kind"`
 	Person   string    `json:"person"`
+	Account  string    `json:"account"`
 	Door     string    `json:"door"`
 	From     string    `json:"from"`
 	Key      string    `json:"key"`

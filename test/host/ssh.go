@@ -19,7 +19,7 @@ import (
 // configuration.
 func (h *Host) prepareSSH() string {
 	h.t.Helper()
-	if len(h.cfg.SSH) == 0 {
+	if len(h.cfg.SSH) == 0 && h.cfg.PAM == "" {
 		return ""
 	}
 	for _, dir := range []string{"keys", "ssh"} {
@@ -39,6 +39,7 @@ func (h *Host) prepareSSH() string {
 		h.WriteTOTP(h.cfg.TOTP)
 		more += ", totp: " + h.Base + "/totp"
 	}
+	more += h.preparePAM()
 	return fmt.Sprintf("ssh: {listen: '%[3]s', keys: %[1]s/keys, authorities: %[1]s/authorities, revoked: %[1]s/revoked%[2]s}\n", h.Base, more,
 		cmp.Or(h.cfg.SSHListen, "127.0.0.1:0"))
 }
