@@ -33,6 +33,11 @@ As root it opens a door for every account, and runs each account's tmux as
 that account. A changed policy is loaded within seconds, by SIGHUP at once; a
 broken one is refused and the last good one stays in force.
 
+With ssh: {pam: true} in the configuration people of people.yaml may come to the SSH door
+by the password of their account, as in ssh alice+work@host. PAM is asked by the service
+muxward (/etc/pam.d/muxward), by the program muxward-pam beside this one or in ../libexec.
+SIGHUP reads ssh: pam, pam_root, pam_mfa and pam_wait again.
+
 The tmux servers outlive muxward: start it again and people re-attach.`,
 		Example: `  muxward init ~/.config/muxward/policy
   muxward serve
