@@ -34,6 +34,7 @@ const (
 	Once         Check = "once"
 	OnceAnswered Check = "once_answered"
 	OnceTicket   Check = "once_ticket"
+	PAM          Check = "pam"
 	Parts        Check = "parts"
 	Paste        Check = "paste"
 	Place        Check = "place"
@@ -61,9 +62,10 @@ const (
 // Checks gives all of them.
 func Checks() []Check {
 	return []Check{
-		Audited, Budget, Certificates, Chain, Clock, Control, Decide, Declared, Door, Drawn, Filter, Flood, Given,
-		Guest, Hand, Home, Knock, Lease, Lines, Looked, Made, Mine, Moved, Names, Offered, Once, OnceAnswered,
-		OnceTicket, Parts, Paste, Place, Pressed, Queue, Relay, Replies, Resize, Revoke, Same,
-		Seen, Selected, Self, Size, SSH, Ticket, TOTP, Unsized, View, Visible, Watcher, Worded,
+		Audited, Budget, Certificates, Chain, Clock, Control, Decide, Declared, Door, Drawn, Filter,
+		Flood, Given, Guest, Hand, Home, Knock, Lease, Lines, Looked, Made, Mine, Moved, Names,
+		Offered, Once, OnceAnswered, OnceTicket, PAM, Parts, Paste, Place, Pressed, Queue, Relay,
+		Replies, Resize, Revoke, Same, Seen, Selected, Self, Size, SSH, Ticket, TOTP, Unsized, View,
+		Visible, Watcher, Worded,
 	}
 }

@@ -90,6 +90,8 @@ type row struct {
 	ssh bool
 	// sshMore is more of its configuration.
 	sshMore string
+	// pam is the stack by which people come to it by passwords: see host.Config.
+	pam string
 	// totp are second factors of people of ssh rows.
 	totp map[string]string
 	// ordinary has the control run go to an ordinary SSH server, not to the door.
@@ -186,6 +188,9 @@ func (r row) stage(t *testing.T, control bool) *world {
 	cfg := host.Config{Policy: files, TmuxConf: r.conf, Env: r.env, Settings: r.settings}
 	if r.ssh {
 		cfg.SSH, cfg.SSHMore, cfg.TOTP = []string{owner, viewer, typist, stranger}, r.sshMore, r.totp
+	}
+	if r.pam != "" {
+		cfg.PAM, cfg.SSHMore = r.pam, r.sshMore
 	}
 	if control {
 		set("grants.yaml", r.loose)

@@ -156,8 +156,8 @@ func (c *conn) shake(ctx context.Context) (<-chan ssh.NewChannel, <-chan *ssh.Re
 	if err == nil {
 		var proof *identity.SSHProof
 		if c.who, proof, err = prover.FromConn(conn, Door); err == nil {
-			c.proof.Store(proof)
 			c.target = proof.Target(conn.User())
+			c.proof.Store(proof)
 		}
 	}
 	if err != nil {

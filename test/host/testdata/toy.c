@@ -1,6 +1,7 @@
 /* A PAM module that does what it is answered. It writes whom it is asked about to the file
  * that its first argument names. */
 #define _GNU_SOURCE
+#include <errno.h>
 #include <fcntl.h>
 #include <security/pam_appl.h>
 #include <security/pam_ext.h>
@@ -26,16 +27,22 @@ static void note(const char *path, const char *what)
 static void stray(const char *path)
 {
 	char pid[32];
+	int said[2];
+
+	if (pipe(said) < 0)
+		return;
 	if (fork() == 0) {
 		setsid();
 		if (fork() == 0) {
 			snprintf(pid, sizeof pid, "stray %d", getpid());
 			note(path, pid);
-			sleep(60);
+			if (write(said[1], "", 1) == 1)
+				sleep(60);
 		}
 		_exit(0);
 	}
-	sleep(1);
+	while (read(said[0], pid, 1) < 0 && errno == EINTR)
+		;
 }
 
 static int deed(pam_handle_t *h, const char *path, const char *what)
@@ -92,7 +99,7 @@ static int deed(pam_handle_t *h, const char *path, const char *what)
 	}
 	if (strcmp(what, "escape") == 0) {
 		pam_info(h, "%s", "\033]52;c;ZXZpbA==\007");
-		return pam_prompt(h, PAM_PROMPT_ECHO_ON, &reply, "%s", "\033[2J\033]0;evil\007\302\233 \342\200\256: ");
+		pam_prompt(h, PAM_PROMPT_ECHO_ON, &reply, "%s", "\033[2J\033]0;evil\007\302\233 \342\200\256: ");
 	}
 	if (strcmp(what, "long") == 0) {
 		lots = malloc(60000);
@@ -100,7 +107,7 @@ static int deed(pam_handle_t *h, const char *path, const char *what)
 			return PAM_BUF_ERR;
 		memset(lots, 'x', 59999);
 		lots[59999] = 0;
-		return pam_prompt(h, PAM_PROMPT_ECHO_ON, &reply, "%s", lots);
+		pam_prompt(h, PAM_PROMPT_ECHO_ON, &reply, "%s", lots);
 	}
 	return PAM_AUTH_ERR;
 }

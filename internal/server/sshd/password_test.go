@@ -1,0 +1,179 @@
+package sshd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+
+	"github.com/muxward/muxward/internal/identity"
+	"github.com/muxward/muxward/internal/tmux/tmuxtest"
+)
+
+// passwords has alice come by hers, and counts how often PAM is asked.
+func (b *bed) passwords() *atomic.Int32 {
+	asked := &atomic.Int32{}
+	b.server.Prover.Passwords = &identity.SSHPasswords{Wait: time.Nanosecond,
+		Rules: func() identity.PasswordRules { return identity.PasswordRules{Service: "muxward"} },
+		Account: func(_ context.Context, name string) (identity.Account, string, error) {
+			if name != "alice" {
+				return identity.Account{}, "", identity.ErrNoAccount
+			}
+			return identity.Account{Name: name, UID: 1001}, name, nil
+		},
+		Login: func(_ context.Context, _, _, _ string, who identity.LoginPerson) error {
+			asked.Add(1)
+			if word, err := who.Ask("Password: ", false); err != nil || word != "yes" {
+				return errors.Join(err, errors.New("authentication failure"))
+			}
+			return nil
+		}}
+	return asked
+}
+
+// by comes from an address with passwords, one after the other.
+func (b *bed) by(addr, user string, words ...string) (*ssh.Client, error) {
+	b.t.Helper()
+	d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(addr)}, Timeout: 10 * time.Second}
+	nc, err := d.Dial("tcp", b.addr)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	b.t.Cleanup(func() { _ = nc.Close() })
+	answer := func(_, _ string, questions []string, _ []bool) ([]string, error) {
+		if len(words) == 0 || len(questions) == 0 {
+			return nil, errors.New("no more")
+		}
+		word := words[0]
+		words = words[1:]
+		return []string{word}, nil
+	}
+	c, channels, requests, err := ssh.NewClientConn(nc, b.addr, &ssh.ClientConfig{User: user, HostKeyCallback: ssh.InsecureIgnoreHostKey(), Timeout: 20 * time.Second,
+		Auth: []ssh.AuthMethod{ssh.RetryableAuthMethod(ssh.KeyboardInteractive(answer), len(words))}})
+	if err != nil {
+		return nil, err
+	}
+	return ssh.NewClient(c, channels, requests), nil
+}
+
+// TestWrongPasswordsCost: wrong passwords keep an address waiting, before PAM is asked, also
+// if somebody whom we know comes from there, and who guesses has an account of their own.
+func TestWrongPasswordsCost(t *testing.T) {
+	b := newBed(t, nil, 1)
+	asked := b.passwords()
+	c, err := b.by("127.0.0.2", "alice+work", "no", "no", "yes")
+	if err != nil {
+		t.Fatal(err)
+	}
+	tmuxtest.Eventually(t, func() bool { return b.conn().proof.Load() != nil }, "she is in, and her address known")
+	from := b.conn().from
+	b.server.guesses.mu.Lock()
+	costs := time.Until(b.server.guesses.until[from.near])
+	b.server.guesses.mu.Unlock()
+	if costs <= 0 {
+		t.Errorf("two wrong passwords cost %s", costs)
+	}
+	b.server.guesses.add(from, mostCost, time.Now()) // and many more
+	before := asked.Load()
+	if _, err := b.by("127.0.0.2", "alice", "yes"); err == nil || asked.Load() != before {
+		t.Errorf("no end of guesses from an address where somebody is known: %v, asked %d times", err, asked.Load()-before)
+	}
+	_ = c.Close()
+	if c, err := b.by("127.0.9.3", "alice", "yes"); err != nil {
+		t.Errorf("from elsewhere: %v", err)
+	} else {
+		_ = c.Close()
+	}
+	tmuxtest.Eventually(t, func() bool {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		in, out := 0, 0
+		for _, e := range b.events {
+			switch {
+			case e.Allowed && e.Person == "alice" && e.Account == "alice" && e.Key == "" && e.Note == "let in by password; passwords that were not taken before: 2":
+				in++
+			case !e.Allowed && strings.Contains(e.Reason, errGuesses.Error()):
+				out++
+			}
+		}
+		return in == 1 && out == 1
+	}, "the log has all of it")
+	now, other := time.Now(), source{near: origin{uid: 1}, far: origin{uid: 2}}
+	for i := range 4 {
+		if waits := b.server.guesses.waits(other, now); waits {
+			t.Errorf("after %d wrong ones they wait already", i)
+		}
+		b.server.guesses.add(other, failCost, now)
+	}
+	if !b.server.guesses.waits(other, now) {
+		t.Error("after four they do not wait")
+	}
+}
+
+// TestPasswordTarget: the name is the account, and only what stands behind + a session.
+func TestPasswordTarget(t *testing.T) {
+	b := newBed(t, nil, 1)
+	b.passwords()
+	for user, want := range map[string]string{"alice": "", "alice+bob/s0": "bob/s0", "alice+alice": "alice"} {
+		c, err := b.by("127.0.0.2", user, "yes")
+		if err != nil {
+			t.Fatalf("%s: %v", user, err)
+		}
+		tmuxtest.Eventually(t, func() bool { return b.conn().proof.Load() != nil }, "they are in")
+		if got := b.conn().target; got != want {
+			t.Errorf("%s names %q, not %q", user, got, want)
+		}
+		_ = c.Close()
+		tmuxtest.Eventually(t, func() bool { b.server.mu.Lock(); defer b.server.mu.Unlock(); return len(b.server.conns) == 0 }, "it ends")
+	}
+}
+
+// TestPasswordsMakeRoom: who is asked for a password goes on to make room for others, as
+// anybody can say a name: the oldest of an address goes.
+func TestPasswordsMakeRoom(t *testing.T) {
+	b := newBed(t, nil, 1)
+	b.passwords()
+	first := make(chan error, 1)
+	held := make(chan struct{})
+	defer close(held)
+	hold := func(done chan<- error, asked chan<- bool) {
+		d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP("127.0.0.2")}, Timeout: 10 * time.Second}
+		nc, err := d.Dial("tcp", b.addr)
+		if err != nil {
+			done <- err
+			return
+		}
+		defer nc.Close()
+		_, _, _, err = ssh.NewClientConn(nc, b.addr, &ssh.ClientConfig{User: "alice", HostKeyCallback: ssh.InsecureIgnoreHostKey(),
+			Auth: []ssh.AuthMethod{ssh.KeyboardInteractive(func(string, string, []string, []bool) ([]string, error) {
+				asked <- true
+				<-held
+				return nil, fmt.Errorf("never")
+			})}})
+		done <- err
+	}
+	asked := make(chan bool, perSource+1)
+	others := make(chan error, perSource)
+	go hold(first, asked)
+	within(t, asked, "the first question")
+	for range perSource {
+		go hold(others, asked)
+		within(t, asked, "a question")
+	}
+	tmuxtest.Eventually(t, func() bool {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		for _, e := range b.events {
+			if strings.Contains(e.Reason, errMadeRoom.Error()) {
+				return true
+			}
+		}
+		return false
+	}, "the oldest makes room")
+}
