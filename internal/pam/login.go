@@ -11,16 +11,18 @@ import (
 	"time"
 )
 
-// WorkTime is how long PAM may take to say something, at the start and behind each answer,
-// unless more is asked for. MostWork is the most: a login may take no longer in all.
+// WorkTime is how long PAM may take to say something, first and behind each answer, unless
+// more is asked for. MostWork is the most: a login may take no longer in all.
 const (
 	WorkTime = 30 * time.Second
 	MostWork = wholeTime
 )
 
 const (
-	// wholeTime is how long a login may take in all.
+	// wholeTime is how long a login may take in all, and startTime its process to begin,
+	// which PAM has no part in.
 	wholeTime = 2 * time.Minute
+	startTime = 30 * time.Second
 	// atOnce is how many processes there are at once, and maxQueue how many logins wait
 	// for one to end. Who has proved nobody holds a connection meanwhile, of which the
 	// door has no more.
@@ -121,7 +123,7 @@ func (c *conversation) login(ctx context.Context, b begin) error {
 		return c.p.broken(err)
 	}
 	for {
-		n, body, err := c.next(ctx)
+		n, body, err := c.next(ctx, c.work)
 		if err != nil {
 			return err
 		}
@@ -141,7 +143,7 @@ func (c *conversation) login(ctx context.Context, b begin) error {
 // greet refuses a process that speaks another version, as one that was installed while
 // this muxward runs.
 func (c *conversation) greet(ctx context.Context) error {
-	n, body, err := c.next(ctx)
+	n, body, err := c.next(ctx, startTime)
 	if err != nil {
 		return err
 	}
@@ -158,9 +160,9 @@ func (c *conversation) greet(ctx context.Context) error {
 	return err
 }
 
-// next waits for a message, as long as PAM may take.
-func (c *conversation) next(ctx context.Context) (number, []byte, error) {
-	if err := c.p.line.SetReadDeadline(time.Now().Add(c.work)); err != nil {
+// next waits for a message, as long as it may take.
+func (c *conversation) next(ctx context.Context, most time.Duration) (number, []byte, error) {
+	if err := c.p.line.SetReadDeadline(time.Now().Add(most)); err != nil {
 		return 0, nil, c.p.broken(err)
 	}
 	if ctx.Err() != nil || c.p.over() { // they may have hushed it just before

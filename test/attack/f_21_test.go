@@ -16,7 +16,7 @@ import (
 // processors.)
 func TestF21Modules(t *testing.T) {
 	t.Parallel()
-	row{pam: toyStack(t), sshMore: "pam_wait: 2s", teeth: "teeth_pam", unlogged: true, attack: func(w *world) {
+	row{pam: toyStack(t), sshMore: "pam_wait: 8s", teeth: "teeth_pam", unlogged: true, attack: func(w *world) {
 		deeds := []string{"hang", "hang", "hang", "stop", "stop", "segv", "exit"}
 		failed := make(chan string, len(deeds))
 		for i, deed := range deeds {
@@ -26,9 +26,9 @@ func TestF21Modules(t *testing.T) {
 			}()
 		}
 		w.comeMeanwhile()
-		patience := time.After(host.Patience)
+		patience := time.After(2 * host.Patience)
 		if w.control {
-			patience = time.After(12 * time.Second) // they hang for good
+			patience = time.After(15 * time.Second) // they hang for good
 		}
 		for left := len(deeds); left > 0; {
 			select {
