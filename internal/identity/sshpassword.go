@@ -138,7 +138,13 @@ func (w *SSHPasswords) prove(ctx context.Context, name string, from net.Addr, wh
 	if wrong != nil {
 		who = deaf{who}
 	}
-	if err := errors.Join(wrong, w.Login(ctx, rules.Service, name, at.Addr().String(), who)); err != nil {
+	err = w.Login(ctx, rules.Service, name, at.Addr().String(), who)
+	switch {
+	case wrong != nil && err != nil:
+		return nil, fmt.Errorf("%w (%w)", wrong, err)
+	case wrong != nil:
+		return nil, wrong
+	case err != nil:
 		return nil, err
 	}
 	return &SSHProof{person: person, from: at, password: &passwordProof{account, rules.Service, rules.MFA}}, nil

@@ -119,8 +119,8 @@ func (c *conversation) login(ctx context.Context, b begin) error {
 	if err := c.greet(ctx); err != nil {
 		return err
 	}
-	if err := writeFrame(c.p.line, numBegin, b); err != nil {
-		return c.p.broken(err)
+	if err := c.send(numBegin, b); err != nil {
+		return err
 	}
 	for {
 		n, body, err := c.next(ctx, c.work)
@@ -204,7 +204,16 @@ func (c *conversation) say(body []byte) error {
 	if !answerable(a.Text) {
 		return fmt.Errorf("an answer has more than %d bytes, or a NUL", maxAnswer)
 	}
-	if err := writeFrame(c.p.line, numAnswer, a); err != nil {
+	return c.send(numAnswer, a)
+}
+
+// send has the process told something.
+func (c *conversation) send(n number, message any) error {
+	err := c.p.line.SetWriteDeadline(time.Now().Add(startTime))
+	if err == nil {
+		err = writeFrame(c.p.line, n, message)
+	}
+	if err != nil {
 		return c.p.broken(err)
 	}
 	return nil

@@ -108,7 +108,7 @@ func (p *process) end() {
 	p.once.Do(func() {
 		pid := p.cmd.Process.Pid
 		if sweeps() {
-			_ = unix.Kill(pid, unix.SIGSTOP) // it starts nothing more, and what it has started stays below it
+			p.stop() // it starts nothing more, and what it has started stays below it
 			sweep(pid, p.over())
 			_ = unix.Kill(-pid, unix.SIGKILL)
 		}
@@ -119,6 +119,30 @@ func (p *process) end() {
 	select {
 	case <-p.gone:
 	case <-time.After(endTime):
+	}
+}
+
+// stopTime is how long it may take to stop a process: one that hangs in the kernel does not,
+// and starts nothing there.
+const stopTime = time.Second
+
+// stop stops the process, and waits until it stands still.
+func (p *process) stop() {
+	pid := p.cmd.Process.Pid
+	if unix.Kill(pid, unix.SIGSTOP) != nil {
+		return
+	}
+	tick, over := time.NewTicker(time.Millisecond), time.After(stopTime)
+	defer tick.Stop()
+	for {
+		if now, ok := readProc(pid); !ok || now.stopped || now.dead {
+			return
+		}
+		select {
+		case <-tick.C:
+		case <-over:
+			return
+		}
 	}
 }
 

@@ -51,7 +51,7 @@ func childless(pid int) bool {
 // proc is a process as the kernel shows it.
 type proc struct {
 	pid, parent, session int
-	dead                 bool
+	dead, stopped        bool
 }
 
 // started gives the living processes below a process, or in its session.
@@ -107,5 +107,5 @@ func readProc(pid int) (proc, bool) {
 	parent, err1 := strconv.Atoi(string(f[1]))
 	session, err2 := strconv.Atoi(string(f[3]))
 	state := string(f[0])
-	return proc{pid, parent, session, state == "Z" || state == "X"}, err1 == nil && err2 == nil
+	return proc{pid, parent, session, state == "Z" || state == "X", state == "T"}, err1 == nil && err2 == nil
 }

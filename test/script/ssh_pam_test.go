@@ -99,6 +99,10 @@ func TestSSHPasswordModules(t *testing.T) {
 		name, user, from, word string
 		why                    string // in the log; "": they are let in
 	}
+	packaged, err := os.ReadFile("../../packaging/pam.d/muxward")
+	if err != nil {
+		t.Fatal(err)
+	}
 	unix := unixStack(1, "")
 	const all = "account required pam_access.so accessfile=$BASE/access\naccount required pam_time.so conffile=$BASE/time\n"
 	for _, group := range []struct { // which come at once
@@ -116,6 +120,10 @@ func TestSSHPasswordModules(t *testing.T) {
 		{unix, []login{
 			{"locked by a wrong password", host.Carol, "127.0.5.6", host.Password, `"mwcarol" in ("authenticate")`},
 			{"at any time", host.Bob, "127.0.5.7", host.Password, ""},
+		}},
+		{strings.ReplaceAll(string(packaged), "pam_faillock.so", "pam_faillock.so dir=$BASE/packaged"), []login{
+			{"by the service that comes with muxward", host.Alice, "127.0.5.12", host.Password, ""},
+			{"not by that", host.Carol, "127.0.5.13", "x", `"mwcarol" in ("authenticate")`},
 		}},
 		{"auth required pam_unix.so\naccount required pam_nologin.so file=$BASE/nologin\n", []login{
 			{"while nobody may come", host.Alice, "127.0.5.8", host.Password, "Come back later."},
