@@ -62,7 +62,7 @@ func (d *daemon) openSSH(ctx context.Context) (*sshDoor, error) {
 	if d.config.SSH.Listen == "" && d.config.SSH.KeysUser == "" {
 		return nil, nil
 	}
-	s := &sshDoor{config: d.config.SSH, now: d.gateway.Time}
+	s := &sshDoor{config: d.config.SSH, now: d.gateway.Time, pam: sshPAM{look: make(chan struct{}, 1)}}
 	if err := d.lend(ctx); err != nil {
 		return nil, err
 	}
@@ -90,7 +90,10 @@ func (d *daemon) openSSH(ctx context.Context) (*sshDoor, error) {
 	s.server = &sshd.Server{
 		Gateway: d.gateway, Key: s.key, Complain: d.complain,
 		Prover: identity.SSHProver{Keys: s.keys.Load, Now: d.gateway.Time, Second: s.second(d),
-			Passwords: &identity.SSHPasswords{Rules: s.pam.now, Account: d.passwordAccount, Login: s.pam.login}},
+			Passwords: &identity.SSHPasswords{Rules: s.pam.now, Login: s.pam.login,
+				Account: func(ctx context.Context, name string) (identity.Account, string, error) {
+					return s.pam.lookUp(ctx, name, d.passwordAccount)
+				}}},
 		Home: d.homeOf,
 		Join: d.joinBySSH,
 	}

@@ -21,6 +21,25 @@ type sshPAM struct {
 	rules  atomic.Pointer[identity.PasswordRules]
 	logins atomic.Pointer[pam.Logins] // made when passwords are taken for the first time
 	work   atomic.Int64               // how long PAM may take to say something
+	look   chan struct{}              // is full while an account is looked up
+}
+
+// turnTime is how long somebody who logs in waits for their turn to have an account looked
+// up: as long as that may take for whoever is before them.
+const turnTime = 5 * time.Second
+
+// lookUp gives an account, as find does, for one login at a time: accounts are looked up
+// for a few people at once and for no others, and many log in at once.
+func (s *sshPAM) lookUp(ctx context.Context, name string, find func(context.Context, string) (identity.Account, string, error)) (identity.Account, string, error) {
+	ctx, cancel := context.WithTimeout(ctx, turnTime)
+	defer cancel()
+	select {
+	case s.look <- struct{}{}:
+		defer func() { <-s.look }()
+		return find(ctx, name)
+	case <-ctx.Done():
+		return identity.Account{}, "", errors.New("the account cannot be looked up: others who log in have waited for that too long")
+	}
 }
 
 // noName is asked about in the place of what is no name of an account, and nobody comes in

@@ -227,6 +227,13 @@ func TestSSHPasswordCrowd(t *testing.T) {
 		}
 	}
 	t.Logf("%d logins at once took %s", crowd, time.Since(began))
+	defer func() {
+		for _, e := range h.Audit() {
+			if t.Failed() && e.Door == "ssh" && !e.Allowed {
+				t.Logf("refused: %q", e.Reason)
+			}
+		}
+	}()
 	tmuxtest.Eventually(t, func() bool {
 		in := 0
 		for _, e := range h.Audit() {

@@ -1,0 +1,68 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/muxward/muxward/internal/config"
+	"github.com/muxward/muxward/internal/identity"
+)
+
+// TestLookUpInTurn: many log in at once, and the accounts are asked for one at a time, of
+// all of them: none is refused for the others' sake. Who goes meanwhile waits no longer.
+func TestLookUpInTurn(t *testing.T) {
+	s := sshPAM{look: make(chan struct{}, 1)}
+	var under, most atomic.Int32
+	find := func(context.Context, string) (identity.Account, string, error) {
+		if n := under.Add(1); n > most.Load() {
+			most.Store(n)
+		}
+		defer under.Add(-1)
+		for range 100 {
+			runtime.Gosched()
+		}
+		return identity.Account{Name: "alice"}, "alice", nil
+	}
+	var all sync.WaitGroup
+	for range 200 {
+		all.Go(func() {
+			if a, person, err := s.lookUp(t.Context(), "alice", find); err != nil || a.Name != "alice" || person != "alice" {
+				t.Error(a, person, err)
+			}
+		})
+	}
+	all.Wait()
+	if most.Load() != 1 {
+		t.Errorf("%d at once", most.Load())
+	}
+	s.look <- struct{}{} // one hangs
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cancel(errors.New("gone"))
+	if _, _, err := s.lookUp(ctx, "alice", find); err == nil {
+		t.Error("looked up beside one that hangs")
+	}
+}
+
+// TestPAMSettings: what PAM cannot be asked by is refused, and what was in force stays.
+func TestPAMSettings(t *testing.T) {
+	var s sshPAM
+	if s.now().Service != "" {
+		t.Error("passwords are taken before that is said")
+	}
+	for _, service := range []string{"../passwd", "no-such-service-here"} {
+		if err := s.set(config.SSH{PAM: service}); err == nil || s.now().Service != "" {
+			t.Errorf("%s: %v, %+v", service, err, s.now())
+		}
+	}
+	s.rules.Store(&identity.PasswordRules{Service: "muxward", Root: true})
+	if err := s.set(config.SSH{PAM: "false"}); err != nil || s.now() != (identity.PasswordRules{}) {
+		t.Errorf("switched off: %v, %+v", err, s.now())
+	}
+	if err := s.login(t.Context(), "muxward", "alice", "", nil); err == nil {
+		t.Error("let in with nobody to ask PAM")
+	}
+}
