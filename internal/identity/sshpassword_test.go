@@ -200,6 +200,7 @@ func TestPasswordTexts(t *testing.T) {
 	if _, _, err := p.with(t).login(t, "alice", y.method()); err == nil || len(y.shown) != 2 {
 		t.Errorf("with a wrong code: %v, was shown %q", err, y.shown)
 	}
+	p.code = "wonder" // what is sent once answers one question
 	if _, _, err := p.with(t).login(t, "alice", ssh.Password("wonder")); err == nil {
 		t.Error("the method password does where there is a code, too")
 	}
