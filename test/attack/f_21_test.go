@@ -1,11 +1,18 @@
 package attack
 
 import (
+	"errors"
 	"fmt"
+	"os"
+	"regexp"
+	"strconv"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/muxward/muxward/internal/tmux/tmuxtest"
 	"github.com/muxward/muxward/test/host"
@@ -25,6 +32,7 @@ func TestF21Modules(t *testing.T) {
 				failed <- deed
 			}()
 		}
+		w.bare()
 		w.comeMeanwhile()
 		patience := time.After(2 * host.Patience)
 		if w.control {
@@ -62,4 +70,36 @@ func (w *world) comeMeanwhile() {
 		})
 	}
 	all.Wait()
+}
+
+// bare looks at the processes that ask PAM: they have nothing of muxward's but their line.
+func (w *world) bare() {
+	w.t.Helper()
+	looked := 0
+	tmuxtest.Eventually(w.t, func() bool {
+		for _, pid := range w.PAMProcesses() {
+			proc := fmt.Sprintf("/proc/%d/", pid)
+			env, err := os.ReadFile(proc + "environ")
+			dir, derr := os.Readlink(proc + "cwd")
+			session, serr := unix.Getsid(pid)
+			fds, ferr := os.ReadDir(proc + "fd")
+			if errors.Join(err, derr, serr, ferr) != nil || len(fds) == 0 {
+				continue // it has ended
+			}
+			looked++
+			if names := regexp.MustCompile(`=[^\x00]*\x00`).ReplaceAllString(string(env), " "); names != "PATH LC_ALL " || dir != "/" || session != pid {
+				w.t.Errorf("it has the environment %q, is in %s and session %d of %d", env, dir, session, pid)
+			}
+			for _, fd := range fds {
+				what, err := os.Readlink(proc + "fd/" + fd.Name())
+				n, _ := strconv.Atoi(fd.Name())
+				socket := strings.HasPrefix(what, "socket:")
+				ok := n < 3 && what == "/dev/null" || n == 3 && socket || n > 3 && !socket && !strings.HasPrefix(what, w.State) // what it opens itself
+				if err == nil && !ok {
+					w.t.Errorf("it has descriptor %d, %s", n, what)
+				}
+			}
+		}
+		return looked > 0
+	}, "a process asks PAM")
 }
