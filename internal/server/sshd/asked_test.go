@@ -104,8 +104,7 @@ func (b *bed) pays() bool {
 // with it from elsewhere, neither those who come later nor those who look for their
 // code meanwhile.
 func TestAskedMakeRoom(t *testing.T) {
-	b := newBed(t, nil, 1)
-	b.server.Prover.Second = word("yes")
+	b := newBed(t, nil, 1, func(s *Server) { s.Prover.Second = word("yes") })
 	never, hers := make(chan string), make(chan string)
 	t.Cleanup(func() { close(never) })
 	looks := b.silentFrom("127.0.9.2", hers)
@@ -131,8 +130,7 @@ func TestAskedMakeRoom(t *testing.T) {
 // TestProvedKeysAreSpared: who has proved a key and fails then costs their address
 // nothing, unless they do so without end. The log has who it was.
 func TestProvedKeysAreSpared(t *testing.T) {
-	b := newBed(t, nil, 1)
-	b.server.Prover.Second = word("yes")
+	b := newBed(t, nil, 1, func(s *Server) { s.Prover.Second = word("yes") })
 	fails := func() {
 		t.Helper()
 		if err := within(t, b.askedFrom("127.0.0.2", func() string { return "no" }), "an answer"); err == nil {

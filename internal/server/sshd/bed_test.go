@@ -57,7 +57,8 @@ func newSigner(t *testing.T) ssh.Signer {
 	return s
 }
 
-func newBed(t *testing.T, patience *times, sessions int) *bed {
+// newBed begins to serve, behind what changes the server.
+func newBed(t *testing.T, patience *times, sessions int, change ...func(*Server)) *bed {
 	t.Helper()
 	b := &bed{t: t, key: newSigner(t), sessions: sessions}
 	host, err := OpenHostKey(t.TempDir())
@@ -72,6 +73,9 @@ func newBed(t *testing.T, patience *times, sessions int) *bed {
 	g := gateway.New(gateway.Parts{Policy: everything{}, Servers: b, Log: b, Executor: doer{b}, Denials: denials})
 	b.server = &Server{Gateway: g, Key: host, patience: patience, Complain: func(what string) { t.Log(what) },
 		Prover: identity.SSHProver{Keys: b.table.Load, Now: func() time.Time { return time.Now().Add(time.Duration(b.ahead.Load())) }}}
+	for _, c := range change {
+		c(b.server)
+	}
 	l, err := Listen(t.Context(), "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

@@ -17,9 +17,8 @@ import (
 )
 
 // passwords has alice come by hers, and counts how often PAM is asked.
-func (b *bed) passwords() *atomic.Int32 {
-	asked := &atomic.Int32{}
-	b.server.Prover.Passwords = &identity.SSHPasswords{Wait: time.Nanosecond,
+func passwords(asked *atomic.Int32) func(*Server) {
+	p := &identity.SSHPasswords{Wait: time.Nanosecond,
 		Rules: func() identity.PasswordRules { return identity.PasswordRules{Service: "muxward"} },
 		Account: func(_ context.Context, name string) (identity.Account, string, error) {
 			if name != "alice" {
@@ -34,7 +33,7 @@ func (b *bed) passwords() *atomic.Int32 {
 			}
 			return nil
 		}}
-	return asked
+	return func(s *Server) { s.Prover.Passwords = p }
 }
 
 // by comes from an address with passwords, one after the other.
@@ -65,8 +64,8 @@ func (b *bed) by(addr, user string, words ...string) (*ssh.Client, error) {
 // TestWrongPasswordsCost: wrong passwords keep an address waiting, before PAM is asked, also
 // if somebody whom we know comes from there, and who guesses has an account of their own.
 func TestWrongPasswordsCost(t *testing.T) {
-	b := newBed(t, nil, 1)
-	asked := b.passwords()
+	var asked atomic.Int32
+	b := newBed(t, nil, 1, passwords(&asked))
 	c, err := b.by("127.0.0.2", "alice+work", "no", "no", "yes")
 	if err != nil {
 		t.Fatal(err)
@@ -118,8 +117,7 @@ func TestWrongPasswordsCost(t *testing.T) {
 
 // TestPasswordTarget: the name is the account, and only what stands behind + a session.
 func TestPasswordTarget(t *testing.T) {
-	b := newBed(t, nil, 1)
-	b.passwords()
+	b := newBed(t, nil, 1, passwords(&atomic.Int32{}))
 	for user, want := range map[string]string{"alice": "", "alice+bob/s0": "bob/s0", "alice+alice": "alice"} {
 		c, err := b.by("127.0.0.2", user, "yes")
 		if err != nil {
@@ -137,8 +135,7 @@ func TestPasswordTarget(t *testing.T) {
 // TestPasswordsMakeRoom: who is asked for a password goes on to make room for others, as
 // anybody can say a name: the oldest of an address goes.
 func TestPasswordsMakeRoom(t *testing.T) {
-	b := newBed(t, nil, 1)
-	b.passwords()
+	b := newBed(t, nil, 1, passwords(&atomic.Int32{}))
 	first := make(chan error, 1)
 	held := make(chan struct{})
 	defer close(held)
