@@ -78,7 +78,7 @@ func begin(r pam.Request, converse pam.Converse) (pam.Transaction, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := errors.Join(t.SetItem(libpam.Rhost, r.From), t.SetItem(libpam.Tty, "ssh")); err != nil {
+	if err := errors.Join(withoutDelay(t), t.SetItem(libpam.Rhost, r.From), t.SetItem(libpam.Tty, "ssh")); err != nil {
 		return nil, errors.Join(err, t.End())
 	}
 	return transaction{t}, nil

@@ -5,8 +5,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"sync/atomic"
 	"time"
 
@@ -42,10 +44,6 @@ func (s *sshPAM) lookUp(ctx context.Context, name string, find func(context.Cont
 	}
 }
 
-// noName is asked about in the place of what is no name of an account, and nobody comes in
-// by it.
-const noName = "no_such_account"
-
 // set puts in force whose passwords are taken. What is wrong with it changes nothing.
 func (s *sshPAM) set(c config.SSH) error {
 	rules := identity.PasswordRules{Service: c.PAMService(), Root: c.PAMRoot, MFA: c.PAMMFA}
@@ -64,8 +62,8 @@ func (s *sshPAM) ready(service string) error {
 	if err := pam.CheckService(service); err != nil {
 		return err
 	}
-	if !serviceThere(service) {
-		return fmt.Errorf("there is no /etc/pam.d/%s, so PAM would let nobody in; packaging/pam.d/muxward is one to begin with", service)
+	if _, err := serviceThere(service); err != nil {
+		return err
 	}
 	if s.logins.Load() != nil {
 		return nil
@@ -78,16 +76,30 @@ func (s *sshPAM) ready(service string) error {
 	return nil
 }
 
-// serviceThere reports whether PAM knows a service, by the places where Debian and others
-// have them.
-func serviceThere(service string) bool {
+// serviceThere looks whether PAM knows how to authenticate by a service, by the places
+// where Debian and others have them. Where it does not it goes by the service "other", which
+// may let people in by less.
+func serviceThere(service string) (fs.FileInfo, error) {
 	for _, dir := range []string{"/etc/pam.d", "/usr/lib/pam.d"} {
-		if _, err := os.Stat(filepath.Join(dir, service)); err == nil {
-			return true
+		path := filepath.Join(dir, service)
+		st, err := os.Stat(path)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
 		}
+		if err != nil {
+			return nil, err
+		}
+		data, err := os.ReadFile(path)
+		if err == nil && !authLine.Match(data) {
+			err = fmt.Errorf("%s has no line for auth, so PAM would go by the service other", path)
+		}
+		return st, err
 	}
-	return false
+	return nil, fmt.Errorf("there is no /etc/pam.d/%s, so PAM would go by the service other; packaging/pam.d/muxward is one to begin with", service)
 }
+
+// authLine is a line of a service about authentication, or one that has other files.
+var authLine = regexp.MustCompile(`(?m)^[ \t]*(-?(?i:auth)[ \t]|@include[ \t])`)
 
 func (s *sshPAM) now() identity.PasswordRules {
 	if rules := s.rules.Load(); rules != nil {
@@ -96,19 +108,39 @@ func (s *sshPAM) now() identity.PasswordRules {
 	return identity.PasswordRules{}
 }
 
-// login has PAM asked.
-func (s *sshPAM) login(ctx context.Context, service, name, from string, who identity.LoginPerson) error {
+// login has PAM asked. The service is looked at before and behind: PAM reads its files when
+// a login begins, and they could be gone just then.
+func (s *sshPAM) login(ctx context.Context, service, name, from string, who identity.LoginPerson) (answers int, err error) {
 	logins := s.logins.Load()
 	if logins == nil {
-		return errors.New("nobody can ask PAM")
+		return 0, errors.New("nobody can ask PAM")
+	}
+	before, err := serviceThere(service)
+	if err != nil {
+		return 0, err
 	}
 	account := name
 	if pam.CheckName(name) != nil {
-		account = noName
+		account = identity.Nobody
 	}
-	err := logins.Login(ctx, pam.Request{Service: service, Account: account, From: from}, time.Duration(s.work.Load()), who)
+	answers, err = logins.Login(ctx, pam.Request{Service: service, Account: account, From: from}, time.Duration(s.work.Load()), who)
 	if err == nil && account != name {
-		return errors.New("what was named is no account")
+		err = errors.New("what was named is no account")
+	}
+	if err == nil {
+		err = unchanged(before, service)
+	}
+	if err != nil {
+		return 0, err
+	}
+	return answers, nil
+}
+
+// unchanged refuses a login by a service that was changed meanwhile.
+func unchanged(before fs.FileInfo, service string) error {
+	now, err := serviceThere(service)
+	if err == nil && !(os.SameFile(before, now) && before.ModTime().Equal(now.ModTime()) && before.Size() == now.Size()) {
+		err = fmt.Errorf("the PAM service %s was changed meanwhile; try again", service)
 	}
 	return err
 }

@@ -62,7 +62,7 @@ func TestPAMSettings(t *testing.T) {
 	if err := s.set(config.SSH{PAM: "false"}); err != nil || s.now() != (identity.PasswordRules{}) {
 		t.Errorf("switched off: %v, %+v", err, s.now())
 	}
-	if err := s.login(t.Context(), "muxward", "alice", "", nil); err == nil {
+	if _, err := s.login(t.Context(), "muxward", "alice", "", nil); err == nil {
 		t.Error("let in with nobody to ask PAM")
 	}
 }

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"golang.org/x/crypto/ssh"
+
+	"github.com/muxward/muxward/internal/teeth"
 )
 
 const (
@@ -28,8 +30,8 @@ type PasswordRules struct {
 	Service string
 	// Root has root come in, too.
 	Root bool
-	// MFA says that the service asks for a second factor, as far as PAM lets people in by
-	// both: it counts as one.
+	// MFA says that the service lets people in by one factor and another only. Who has
+	// answered two questions then has proved two.
 	MFA bool
 }
 
@@ -47,8 +49,9 @@ type SSHPasswords struct {
 	// Account gives an account by its name, and whose it is. Its error is that nobody comes
 	// in by that name.
 	Account func(ctx context.Context, name string) (Account, string, error)
-	// Login has PAM let an account in, or gives why it does not. It takes any name.
-	Login func(ctx context.Context, service, name, from string, who LoginPerson) error
+	// Login has PAM let an account in, or gives why it does not. It takes any name; "" is
+	// that of nobody. Answers is how many questions were answered before the account was proved.
+	Login func(ctx context.Context, service, name, from string, who LoginPerson) (answers int, err error)
 	// Wait is how long behind the last answer somebody hears that they are not let in; 0 is
 	// three seconds.
 	Wait time.Duration
@@ -87,7 +90,7 @@ type speaker interface {
 // byPassword is one try to come in by a password.
 func (p *SSHProver) byPassword(ctx context.Context, conn ssh.ConnMetadata, who speaker) (*ssh.Permissions, error) {
 	name, _, _ := strings.Cut(conn.User(), "+")
-	of := fmt.Sprintf("password of %.40q", name)
+	of := byPasswordOf(name)
 	if p.Trying != nil {
 		if err := p.Trying(); err != nil { // it is about their address, and tells nothing of the account
 			p.refusedBy(conn.RemoteAddr(), of, err)
@@ -104,13 +107,16 @@ func (p *SSHProver) byPassword(ctx context.Context, conn ssh.ConnMetadata, who s
 	if err != nil {
 		p.refusedBy(conn.RemoteAddr(), of, err)
 		if p.Guessed != nil {
-			p.Guessed()
+			p.Guessed(name)
 		}
 		p.Passwords.wait(ctx, who.last())
 		return nil, errDenied
 	}
 	return p.further(conn.RemoteAddr(), proof)
 }
+
+// byPasswordOf is what the log has in the place of a key.
+func byPasswordOf(name string) string { return fmt.Sprintf("password of %.40q", name) }
 
 // wait has whoever is not let in wait as long as anybody else.
 func (w *SSHPasswords) wait(ctx context.Context, since time.Time) {
@@ -135,10 +141,13 @@ func (w *SSHPasswords) prove(ctx context.Context, name string, from net.Addr, wh
 		return nil, err
 	}
 	account, person, wrong := w.account(ctx, rules, name)
+	asked := name
 	if wrong != nil {
-		who = deaf{who}
+		// What PAM hears of nobody's tries counts for no account: whoever has one of this
+		// host that is not for here would be kept out of all of it.
+		asked, who = "", deaf{who, name}
 	}
-	err = w.Login(ctx, rules.Service, name, at.Addr().String(), who)
+	answers, err := w.Login(ctx, rules.Service, asked, at.Addr().String(), who)
 	switch {
 	case wrong != nil && err != nil:
 		return nil, fmt.Errorf("%w (%w)", wrong, err)
@@ -146,8 +155,11 @@ func (w *SSHPasswords) prove(ctx context.Context, name string, from net.Addr, wh
 		return nil, wrong
 	case err != nil:
 		return nil, err
+	case answers == 0 && !teeth.Out(teeth.PAM):
+		return nil, errors.New("PAM lets them in without an answer")
 	}
-	return &SSHProof{person: person, from: at, password: &passwordProof{account, rules.Service, rules.MFA}}, nil
+	mfa := rules.MFA && answers > 1
+	return &SSHProof{person: person, from: at, password: &passwordProof{account, rules.Service, mfa}}, nil
 }
 
 // account gives an account by whose password somebody comes in.
@@ -184,15 +196,27 @@ func (w *SSHPasswords) stands(ctx context.Context, pr *SSHProof) error {
 	return nil
 }
 
-// deaf asks somebody and does not listen.
-type deaf struct{ LoginPerson }
+// Nobody is the account that PAM is asked about in the place of one by which nobody comes
+// in.
+const Nobody = "no_such_account"
+
+// deaf asks somebody and does not listen. What is asked names whom they have named.
+type deaf struct {
+	LoginPerson
+	name string
+}
 
 // Ask gives what nobody has as their password.
 func (d deaf) Ask(text string, shown bool) (string, error) {
-	if _, err := d.LoginPerson.Ask(text, shown); err != nil {
+	if _, err := d.LoginPerson.Ask(strings.ReplaceAll(text, Nobody, d.name), shown); err != nil {
 		return "", err
 	}
 	return rand.Text(), nil
+}
+
+// Tell tells it with the same name.
+func (d deaf) Tell(text string, in bool) {
+	d.LoginPerson.Tell(strings.ReplaceAll(text, Nobody, d.name), in)
 }
 
 // dialogue is who comes by keyboard-interactive.

@@ -23,7 +23,9 @@ type passwords struct {
 	code     string
 	says     []string // before the password, after it, and at the end
 	heard    []string // what PAM was answered
+	asked    string   // about whom it was asked
 	from     string
+	permits  bool
 }
 
 func newPasswords() *passwords {
@@ -44,8 +46,8 @@ func (p *passwords) account(_ context.Context, name string) (Account, string, er
 	return a, p.people[name], nil
 }
 
-func (p *passwords) login(_ context.Context, service, name, from string, who LoginPerson) error {
-	p.heard, p.from = nil, from
+func (p *passwords) login(_ context.Context, service, name, from string, who LoginPerson) (answers int, _ error) {
+	p.heard, p.from, p.asked = nil, from, name
 	tell := func(i int, in bool) {
 		if p.says[i] != "" {
 			who.Tell(p.says[i], in)
@@ -54,6 +56,7 @@ func (p *passwords) login(_ context.Context, service, name, from string, who Log
 	ask := func(text string, shown bool, want string) error {
 		a, err := who.Ask(text, shown)
 		p.heard = append(p.heard, a)
+		answers++
 		if err == nil && (a != want || want == "") {
 			err = errors.New("authentication failure")
 		}
@@ -66,10 +69,10 @@ func (p *passwords) login(_ context.Context, service, name, from string, who Log
 		err = errors.Join(err, ask("Code:\x1b[2J ", true, p.code))
 	}
 	tell(2, err == nil)
-	if name == "permitted" { // by a stack that lets everybody in
-		return nil
+	if p.permits { // by a stack that lets everybody in
+		return answers, nil
 	}
-	return err
+	return answers, err
 }
 
 // with gives a prover that takes passwords.
@@ -145,7 +148,7 @@ func TestPasswordRefused(t *testing.T) {
 		{"no account", "carol", nil, []string{"x"}, nil, "no such account"},
 		{"nobody's", "svc", nil, []string{"service"}, nil, "nobody's"},
 		{"root", "root", nil, []string{"toor"}, nil, "root does not come by a password"},
-		{"let in by PAM", "permitted", nil, []string{"x"}, nil, "no such account"},
+		{"let in by PAM", "permitted", func(p *passwords) { p.permits = true }, []string{"x"}, nil, "no such account"},
 		{"a person of another account", "bob", nil, []string{"builder"}, nil, "no such account"},
 		{"no name of a person", "alice", func(p *passwords) { p.people["alice"] = "Alice" }, []string{"wonder"}, nil, "a person's name"},
 		{"nameless", "+alice", nil, []string{"wonder"}, nil, "no such account"},
@@ -156,7 +159,7 @@ func TestPasswordRefused(t *testing.T) {
 		}
 		w := p.with(t)
 		guessed := 0
-		w.prover.Guessed = func() { guessed++ }
+		w.prover.Guessed = func(string) { guessed++ }
 		y := &typist{answers: tc.answers}
 		who, _, err := w.login(t, tc.user, y.method())
 		if err == nil || !who.IsNobody() {
@@ -170,6 +173,9 @@ func TestPasswordRefused(t *testing.T) {
 		}
 		if tc.hears == nil && (len(p.heard) != 1 || slices.Contains(tc.answers, p.heard[0])) || tc.hears != nil && !slices.Equal(p.heard, tc.hears) {
 			t.Errorf("%s: PAM heard %q", tc.name, p.heard)
+		}
+		if about := map[bool]string{true: tc.user}[tc.hears != nil]; p.asked != about {
+			t.Errorf("%s: PAM was asked about %q, not %q", tc.name, p.asked, about)
 		}
 	}
 	p := newPasswords()
@@ -217,7 +223,10 @@ func TestPasswordWaits(t *testing.T) {
 		}
 	}
 	w.prover.Trying = func() error { return errors.New("wait") }
-	w.prover.Passwords.Login = func(context.Context, string, string, string, LoginPerson) error { t.Error("PAM is asked"); return nil }
+	w.prover.Passwords.Login = func(context.Context, string, string, string, LoginPerson) (int, error) {
+		t.Error("PAM is asked")
+		return 0, nil
+	}
 	if _, _, err := w.login(t, "alice", ssh.Password("wonder")); err == nil || w.why.Error() != "wait" {
 		t.Errorf("who has to wait: %v, %v", err, w.why)
 	}
@@ -239,9 +248,9 @@ func TestPasswordStands(t *testing.T) {
 		"passwords not known": nil,
 	} {
 		p := newPasswords()
-		p.rules.MFA = true
+		p.rules.MFA, p.code = true, "7"
 		w := p.with(t)
-		who, pr, err := w.login(t, "alice", ssh.Password("wonder"))
+		who, pr, err := w.login(t, "alice", (&typist{answers: []string{"wonder", "7"}}).method())
 		if err != nil || !who.MFA() {
 			t.Fatalf("%s: %v %v", name, err, who.MFA())
 		}
@@ -257,13 +266,59 @@ func TestPasswordStands(t *testing.T) {
 	}
 }
 
+// TestPasswordFactors: a login counts as two factors only if it is said that the service
+// asks for both, and it has asked for both.
+func TestPasswordFactors(t *testing.T) {
+	for _, tc := range []struct{ says, asks bool }{{true, true}, {true, false}, {false, true}, {false, false}} {
+		p := newPasswords()
+		p.rules.MFA = tc.says
+		if tc.asks {
+			p.code = "7"
+		}
+		who, _, err := p.with(t).login(t, "alice", (&typist{answers: []string{"wonder", "7"}}).method())
+		if err != nil || who.MFA() != (tc.says && tc.asks) {
+			t.Errorf("%+v: %v, %v", tc, err, who.MFA())
+		}
+	}
+}
+
+// TestPasswordUnasked: a service that asks nothing lets nobody in, whatever they have sent.
+func TestPasswordUnasked(t *testing.T) {
+	w := newPasswords().with(t)
+	w.prover.Passwords.Login = func(context.Context, string, string, string, LoginPerson) (int, error) { return 0, nil }
+	for name, method := range map[string]ssh.AuthMethod{"asked": (&typist{}).method(), "password": ssh.Password("wonder")} {
+		if who, _, err := w.login(t, "alice", method); err == nil {
+			t.Errorf("%s: %s is in", name, who.Person())
+		}
+	}
+}
+
+// TestPasswordNames: who names nobody is asked in the name that they gave.
+func TestPasswordNames(t *testing.T) {
+	p := newPasswords()
+	w := p.with(t)
+	w.prover.Passwords.Login = func(_ context.Context, _, name, _ string, who LoginPerson) (int, error) {
+		if name == "" {
+			name = Nobody
+		}
+		_, err := who.Ask("Password of "+name+": ", false)
+		return 1, errors.Join(err, errors.New("wrong"))
+	}
+	for _, user := range []string{"alice", "svc", "whoever"} {
+		y := &typist{answers: []string{"x"}}
+		if _, _, err := w.login(t, user, y.method()); err == nil || len(y.shown) != 1 || y.shown[0] != `"" ["Password of `+user+`: "] [false]` {
+			t.Errorf("%s: %v, was shown %q", user, err, y.shown)
+		}
+	}
+}
+
 // TestPasswordMeanwhile: an account that is another's by the time that PAM lets it in
 // makes nobody somebody.
 func TestPasswordMeanwhile(t *testing.T) {
 	p := newPasswords()
 	w := p.with(t)
 	login := w.prover.Passwords.Login
-	w.prover.Passwords.Login = func(ctx context.Context, service, name, from string, who LoginPerson) error {
+	w.prover.Passwords.Login = func(ctx context.Context, service, name, from string, who LoginPerson) (int, error) {
 		defer func() { p.people["alice"] = "bob" }()
 		return login(ctx, service, name, from, who)
 	}

@@ -92,9 +92,9 @@ type SSHProver struct {
 	// Passwords, if set, have people prove an account of this host in the place of a key.
 	Passwords *SSHPasswords
 	// Trying, if set, is told before somebody tries to; an error refuses that. Guessed is
-	// told if they could not.
+	// told whose they tried if they could not.
 	Trying  func() error
-	Guessed func()
+	Guessed func(name string)
 }
 
 // proofKey is where a proof is kept in the permissions of a connection. Nobody

@@ -3,6 +3,7 @@ package pam
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"strings"
@@ -57,25 +58,29 @@ var (
 	errBusy  = errors.New("too many logins wait for their turn")
 	errWhole = errors.New("the login took longer than two minutes")
 	errLong  = errors.New("PAM has said nothing for too long")
+	// errUnasked is no login: a stack that asks nothing lets everybody in, as one that
+	// trusts whom it finds itself run as, which is root here.
+	errUnasked = errors.New("PAM lets them in without having asked for anything that is typed unseen; ask another service")
 )
 
 // Login has PAM let an account in by a service, or gives why it does not: for the log,
 // not for the person. When it returns, nothing of it runs any more that can be found.
-// Work is how long PAM may take to say something.
-func (l *Logins) Login(ctx context.Context, r Request, work time.Duration, who Person) error {
+// Work is how long PAM may take to say something. Answers is how many questions were
+// answered by which the account is proved: one of them, at least, unseen.
+func (l *Logins) Login(ctx context.Context, r Request, work time.Duration, who Person) (answers int, err error) {
 	if err := errors.Join(CheckService(r.Service), CheckName(r.Account)); err != nil {
-		return err
+		return 0, err
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, overdue(wholeTime), errWhole)
 	defer cancel()
 	leave, err := l.enter(ctx)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	p, err := startProcess(l.Program, leave)
 	if err != nil {
 		leave()
-		return err
+		return 0, err
 	}
 	defer p.end()
 	stop := context.AfterFunc(ctx, p.hush)
@@ -85,7 +90,10 @@ func (l *Logins) Login(ctx context.Context, r Request, work time.Duration, who P
 	if cause := context.Cause(ctx); err != nil && cause != nil {
 		err = cause
 	}
-	return err
+	if err != nil {
+		return 0, err
+	}
+	return c.answers, nil
 }
 
 // enter waits for the turn of a login. Those who wait have it in the order in which they
@@ -111,6 +119,9 @@ type conversation struct {
 	who            Person
 	work           time.Duration
 	prompts, texts int
+	answers        int    // to what was asked before the account was proved
+	unseen         bool   // one of them was not shown
+	unfit          error  // one of them was none
 	last           string // what was told last
 }
 
@@ -200,9 +211,19 @@ func (c *conversation) say(body []byte) error {
 		return fmt.Errorf("a question was not answered: %w", err)
 	}
 	a := answer{[]byte(text)}
+	if err := unfit(a.Text, s); err != nil {
+		clear(a.Text)
+		if s.In { // it could become the password
+			return err
+		}
+		// They are asked on, and refused in the end: that it ends here would tell that
+		// there is such an account.
+		c.unfit, a.Text = err, []byte(rand.Text())
+	}
 	defer clear(a.Text)
-	if !answerable(a.Text) {
-		return fmt.Errorf("an answer has more than %d bytes, or a NUL", maxAnswer)
+	if !s.In && len(a.Text) > 0 {
+		c.answers++
+		c.unseen = c.unseen || s.Style == Hidden
 	}
 	return c.send(numAnswer, a)
 }
@@ -219,9 +240,16 @@ func (c *conversation) send(n number, message any) error {
 	return nil
 }
 
-// answerable reports whether PAM, which ends a text at a NUL, gets what was typed.
-func answerable(text []byte) bool {
-	return len(text) <= maxAnswer && bytes.IndexByte(text, 0) < 0
+// unfit says why an answer proves nothing: PAM would not get what was typed, as it ends a
+// text at a NUL, or it is an empty password, which some modules take.
+func unfit(text []byte, s say) error {
+	switch {
+	case len(text) > maxAnswer || bytes.IndexByte(text, 0) >= 0:
+		return fmt.Errorf("an answer has more than %d bytes, or a NUL", maxAnswer)
+	case len(text) == 0 && s.Style == Hidden && !s.In:
+		return errors.New("an answer that is typed unseen was empty")
+	}
+	return nil
 }
 
 // ended gives how it went. Whom PAM has let in has to be who was asked for: rights, and
@@ -238,6 +266,10 @@ func (c *conversation) ended(account string, body []byte) error {
 			why += fmt.Sprintf("; it told: %.200q", c.last)
 		}
 		return errors.New(why)
+	case c.unfit != nil:
+		return c.unfit
+	case !asked(c.unseen):
+		return errUnasked
 	case another(account, string(e.Account)):
 		return fmt.Errorf("a PAM module has made %.40q of the account %q", e.Account, account)
 	}

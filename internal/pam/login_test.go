@@ -46,8 +46,8 @@ func TestLogin(t *testing.T) {
 	t.Parallel()
 	who := &scripted{answers: good("new")}
 	l := Logins{Program: program(t, "expired")}
-	if err := l.Login(t.Context(), Request{"muxward", "alice", "192.0.2.1"}, WorkTime, who); err != nil {
-		t.Error(err)
+	if answers, err := l.Login(t.Context(), Request{"muxward", "alice", "192.0.2.1"}, WorkTime, who); err != nil || answers != 2 {
+		t.Errorf("%d answers, %v", answers, err)
 	}
 	want := []string{`tell "hello alice from 192.0.2.1" false`, `ask "Password: " false`, `ask "Code: " true`, `ask "New password: " false`}
 	if !slices.Equal(who.heard, want) {
@@ -66,8 +66,11 @@ func TestLoginRefused(t *testing.T) {
 	}{
 		{"plain", "alice", []string{"open sesame", "123"}, `does not let "alice" in ("authenticate"): "authentication failure"`},
 		{"plain", "alice", []string{"open sesame"}, "a question was not answered: gone"},
-		{"plain", "alice", []string{"a\x00b", "x"}, "has more than 511 bytes, or a NUL"},
-		{"plain", "alice", []string{strings.Repeat("x", 512)}, "has more than 511 bytes, or a NUL"},
+		{"permits", "alice", nil, errUnasked.Error()},
+		{"permits what is seen", "alice", []string{"7"}, errUnasked.Error()},
+		{"permits anything", "alice", []string{"a\x00b", "7"}, "has more than 511 bytes, or a NUL"},
+		{"permits anything", "alice", []string{strings.Repeat("x", 512), "7"}, "has more than 511 bytes, or a NUL"},
+		{"permits anything", "alice", []string{"", "7"}, "typed unseen was empty"},
 		{"locked", "alice", good(), `("account"): "account expired"; it told: "locked"`},
 		{"expired", "alice", good(""), `("change the password"): "not changed"`},
 		{"changed", "alice", good(), `has made "root" of the account "alice"`},
@@ -92,7 +95,7 @@ func TestLoginRefused(t *testing.T) {
 			if tc.role == "hang" {
 				work = 300 * time.Millisecond
 			}
-			err := l.Login(t.Context(), Request{"muxward", tc.account, ""}, work, &scripted{answers: tc.answers})
+			_, err := l.Login(t.Context(), Request{"muxward", tc.account, ""}, work, &scripted{answers: tc.answers})
 			if err == nil || !strings.Contains(err.Error(), tc.want) {
 				t.Errorf("error %v, want one that says %q", err, tc.want)
 			}
@@ -107,7 +110,7 @@ func TestLoginEnds(t *testing.T) {
 	ctx, cancel := context.WithTimeoutCause(t.Context(), 200*time.Millisecond, errors.New("muxward ends"))
 	defer cancel()
 	l := Logins{Program: program(t, "hang")}
-	if err := l.Login(ctx, Request{"muxward", "alice", ""}, WorkTime, &scripted{}); err == nil || err.Error() != "muxward ends" {
+	if _, err := l.Login(ctx, Request{"muxward", "alice", ""}, WorkTime, &scripted{}); err == nil || err.Error() != "muxward ends" {
 		t.Error(err)
 	}
 }
@@ -122,7 +125,7 @@ func TestStrays(t *testing.T) {
 		if role == "stray" {
 			who.answers = nil // the process lives
 		}
-		if err := l.Login(t.Context(), Request{"muxward", "alice", ""}, WorkTime, who); err == nil || len(who.heard) != 1 {
+		if _, err := l.Login(t.Context(), Request{"muxward", "alice", ""}, WorkTime, who); err == nil || len(who.heard) != 1 {
 			t.Fatalf("%s: %v, %q", role, err, who.heard)
 		}
 		asked, _ := strconv.Unquote(strings.Fields(strings.Replace(strings.TrimPrefix(who.heard[0], "ask "), " ", "_", 1))[0])

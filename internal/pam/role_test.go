@@ -89,6 +89,11 @@ func (m *modules) Authenticate() error {
 		_ = unix.Kill(os.Getpid(), unix.SIGSEGV)
 		_ = unix.Kill(os.Getpid(), unix.SIGKILL)
 		pause()
+	case "permits":
+		return nil
+	case "permits what is seen":
+		_, err := m.say(Shown, "Code: ")
+		return err
 	case "prompts":
 		for {
 			if _, err := m.say(Shown, "again? "); err != nil {
@@ -115,6 +120,9 @@ func (m *modules) Authenticate() error {
 	code, err := m.say(Shown, "Code: ")
 	if err != nil {
 		return err
+	}
+	if m.role == "permits anything" {
+		return nil
 	}
 	if word != "open sesame" || code != "123 \xff" {
 		return errors.New("authentication failure")

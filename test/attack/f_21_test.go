@@ -36,7 +36,7 @@ func TestF21Modules(t *testing.T) {
 		w.comeMeanwhile()
 		patience := time.After(2 * host.Patience)
 		if w.control {
-			patience = time.After(15 * time.Second) // they hang for good
+			patience = time.After(9 * time.Second) // longer than pam_wait: they hang for good
 		}
 		for left := len(deeds); left > 0; {
 			select {

@@ -9,6 +9,8 @@ import (
 	"syscall"
 	"testing"
 
+	"golang.org/x/crypto/ssh"
+
 	"github.com/muxward/muxward/internal/tmux/tmuxtest"
 	"github.com/muxward/muxward/test/host"
 )
@@ -55,6 +57,23 @@ func TestHP05Modules(t *testing.T) {
 			}
 		}
 	}}.run(t)
+}
+
+// Mallory comes to a muxward whose service asks nothing, as it is one that lets in whom root
+// is asking for, or everybody. She wants to be who she says she is.
+func TestHP05Unasked(t *testing.T) {
+	t.Parallel()
+	for _, stack := range []string{"auth sufficient pam_rootok.so\nauth required pam_deny.so\naccount required pam_permit.so\n", "auth required pam_permit.so\naccount required pam_permit.so\n"} {
+		row{pam: stack, teeth: "teeth_pam", unlogged: true, gains: 2, attack: func(w *world) {
+			for name, method := range map[string]ssh.AuthMethod{"password": ssh.Password("x"), "keyboard-interactive": ssh.KeyboardInteractive((&host.Talk{}).Answer)} {
+				c, err := ssh.Dial("tcp", w.SSHAddr(), &ssh.ClientConfig{User: owner, Timeout: host.Patience, Auth: []ssh.AuthMethod{method}, HostKeyCallback: ssh.InsecureIgnoreHostKey()})
+				if err == nil {
+					_ = c.Close()
+					w.gain("the owner is let in by %s, unasked", name)
+				}
+			}
+		}}.run(t)
+	}
 }
 
 // deed has somebody come by a name and have the module do something, for which nobody is

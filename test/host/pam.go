@@ -99,7 +99,8 @@ func (k *Talk) Shown() string {
 	return strings.Join(k.shown, "")
 }
 
-func (k *Talk) answer(_, instruction string, questions []string, _ []bool) ([]string, error) {
+// Answer answers a challenge of the door.
+func (k *Talk) Answer(_, instruction string, questions []string, _ []bool) ([]string, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.shown = append(append(k.shown, instruction), questions...)
@@ -128,7 +129,7 @@ func (h *Host) DialPassword(user string, k *Talk) (*ssh.Client, error) {
 	}
 	_ = nc.SetDeadline(time.Now().Add(limit)) // an error comes again at the first read
 	c, channels, requests, err := ssh.NewClientConn(nc, addr, &ssh.ClientConfig{User: user, Timeout: limit,
-		Auth: []ssh.AuthMethod{ssh.KeyboardInteractive(k.answer)}, HostKeyCallback: ssh.InsecureIgnoreHostKey()})
+		Auth: []ssh.AuthMethod{ssh.KeyboardInteractive(k.Answer)}, HostKeyCallback: ssh.InsecureIgnoreHostKey()})
 	if err != nil {
 		_ = nc.Close()
 		return nil, err

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -40,7 +41,7 @@ type conn struct {
 	asked   string   // who has proved a key, or a password, and is asked for a second factor
 	proved  string   // which of the two
 	wrong   int      // what they answered that was not taken
-	guessed int      // passwords that were not taken
+	guessed []string // whose passwords were tried that were not taken
 	cancel  context.CancelCauseFunc
 	ended   error
 	open    int  // channels, until both ends have closed them
@@ -202,11 +203,11 @@ func (c *conn) trying() error {
 
 // guess has the address pay for a password that was not taken, also if somebody comes in
 // behind it: who has one account could try those of others.
-func (c *conn) guess() {
+func (c *conn) guess(name string) {
 	c.s.guesses.add(c.from, failCost, time.Now())
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.guessed++
+	c.guessed = append(c.guessed, fmt.Sprintf("%.40q", name))
 }
 
 // errAskedAgain is why a connection ended on which nothing was answered.
@@ -233,8 +234,9 @@ func (c *conn) letInAs() string {
 	if p := c.proof.Load(); p != nil && p.ByPassword() {
 		note += " by password"
 	}
-	if c.guessed > 0 {
-		note += fmt.Sprintf("; passwords that were not taken before: %d", c.guessed)
+	if n := len(c.guessed); n > 0 {
+		whose := slices.Compact(slices.Sorted(slices.Values(c.guessed)))
+		note += fmt.Sprintf("; passwords that were not taken before: %d, of %s", n, strings.Join(whose, ", "))
 	}
 	if c.wrong > 0 {
 		note += fmt.Sprintf("; answers for the second factor that were not taken before: %d", c.wrong)

@@ -26,12 +26,12 @@ func passwords(asked *atomic.Int32) func(*Server) {
 			}
 			return identity.Account{Name: name, UID: 1001}, name, nil
 		},
-		Login: func(_ context.Context, _, _, _ string, who identity.LoginPerson) error {
+		Login: func(_ context.Context, _, _, _ string, who identity.LoginPerson) (int, error) {
 			asked.Add(1)
 			if word, err := who.Ask("Password: ", false); err != nil || word != "yes" {
-				return errors.Join(err, errors.New("authentication failure"))
+				return 0, errors.Join(err, errors.New("authentication failure"))
 			}
-			return nil
+			return 1, nil
 		}}
 	return func(s *Server) { s.Prover.Passwords = p }
 }
@@ -95,7 +95,7 @@ func TestWrongPasswordsCost(t *testing.T) {
 		in, out := 0, 0
 		for _, e := range b.events {
 			switch {
-			case e.Allowed && e.Person == "alice" && e.Account == "alice" && e.Key == "" && e.Note == "let in by password; passwords that were not taken before: 2":
+			case e.Allowed && e.Person == "alice" && e.Account == "alice" && e.Key == "" && e.Note == "let in by password; passwords that were not taken before: 2, of \"alice\"":
 				in++
 			case !e.Allowed && strings.Contains(e.Reason, errGuesses.Error()):
 				out++
@@ -112,6 +112,18 @@ func TestWrongPasswordsCost(t *testing.T) {
 	}
 	if !b.server.guesses.waits(other, now) {
 		t.Error("after four they do not wait")
+	}
+}
+
+// TestGuessesOfOthers: whose passwords somebody has tried before they came by another is in
+// the log: a client may name another account each time.
+func TestGuessesOfOthers(t *testing.T) {
+	c := &conn{s: newBed(t, nil, 1, passwords(&atomic.Int32{})).server}
+	for _, name := range []string{"bob", "alice", "bob"} {
+		c.guess(name)
+	}
+	if note := c.letInAs(); note != `let in; passwords that were not taken before: 3, of "alice", "bob"` {
+		t.Error(note)
 	}
 }
 

@@ -120,7 +120,7 @@ int pam_sm_authenticate(pam_handle_t *h, int flags, int argc, const char **argv)
 	if (argc < 1 || pam_get_user(h, &user, NULL) != PAM_SUCCESS)
 		return PAM_SYSTEM_ERR;
 	note(argv[0], user);
-	if (pam_prompt(h, PAM_PROMPT_ECHO_ON, &reply, "Deed: ") != PAM_SUCCESS || !reply)
+	if (pam_prompt(h, PAM_PROMPT_ECHO_OFF, &reply, "Deed: ") != PAM_SUCCESS || !reply)
 		return PAM_CONV_ERR;
 	return deed(h, argv[0], reply);
 }
