@@ -62,7 +62,7 @@ func (d *daemon) openSSH(ctx context.Context) (*sshDoor, error) {
 	if d.config.SSH.Listen == "" && d.config.SSH.KeysUser == "" {
 		return nil, nil
 	}
-	s := &sshDoor{config: d.config.SSH, now: d.gateway.Time, pam: sshPAM{look: make(chan struct{}, 1)}}
+	s := &sshDoor{config: d.config.SSH, now: d.gateway.Time, pam: sshPAM{look: make(chan struct{}, 1), stand: make(chan struct{}, 1)}}
 	if err := d.lend(ctx); err != nil {
 		return nil, err
 	}
@@ -92,7 +92,10 @@ func (d *daemon) openSSH(ctx context.Context) (*sshDoor, error) {
 		Prover: identity.SSHProver{Keys: s.keys.Load, Now: d.gateway.Time, Second: s.second(d),
 			Passwords: &identity.SSHPasswords{Rules: s.pam.now, Login: s.pam.login,
 				Account: func(ctx context.Context, name string) (identity.Account, string, error) {
-					return s.pam.lookUp(ctx, name, d.passwordAccount)
+					return s.pam.lookUp(ctx, s.pam.look, name, d.passwordAccount)
+				},
+				Standing: func(ctx context.Context, name string) (identity.Account, string, error) {
+					return s.pam.lookUp(ctx, s.pam.stand, name, d.passwordAccount)
 				}}},
 		Home: d.homeOf,
 		Join: d.joinBySSH,

@@ -24,6 +24,7 @@ type sshPAM struct {
 	logins atomic.Pointer[pam.Logins] // made when passwords are taken for the first time
 	work   atomic.Int64               // how long PAM may take to say something
 	look   chan struct{}              // is full while an account is looked up
+	stand  chan struct{}              // the same for those who have proved one
 }
 
 // turnTime is how long somebody who logs in waits for their turn to have an account looked
@@ -31,13 +32,14 @@ type sshPAM struct {
 const turnTime = 5 * time.Second
 
 // lookUp gives an account, as find does, for one login at a time: accounts are looked up
-// for a few people at once and for no others, and many log in at once.
-func (s *sshPAM) lookUp(ctx context.Context, name string, find func(context.Context, string) (identity.Account, string, error)) (identity.Account, string, error) {
+// for a few people at once and for no others, and many log in at once. Who has proved one
+// waits in a turn of their own, as theirs ends what they do if it does not come.
+func (s *sshPAM) lookUp(ctx context.Context, turn chan struct{}, name string, find func(context.Context, string) (identity.Account, string, error)) (identity.Account, string, error) {
 	ctx, cancel := context.WithTimeout(ctx, turnTime)
 	defer cancel()
 	select {
-	case s.look <- struct{}{}:
-		defer func() { <-s.look }()
+	case turn <- struct{}{}:
+		defer func() { <-turn }()
 		return find(ctx, name)
 	case <-ctx.Done():
 		return identity.Account{}, "", errors.New("the account cannot be looked up: others who log in have waited for that too long")
@@ -80,7 +82,11 @@ func (s *sshPAM) ready(service string) error {
 // where Debian and others have them. Where it does not it goes by the service "other", which
 // may let people in by less.
 func serviceThere(service string) (fs.FileInfo, error) {
-	for _, dir := range []string{"/etc/pam.d", "/usr/lib/pam.d"} {
+	return serviceIn(service, "/etc/pam.d", "/usr/lib/pam.d")
+}
+
+func serviceIn(service string, dirs ...string) (fs.FileInfo, error) {
+	for _, dir := range dirs {
 		path := filepath.Join(dir, service)
 		st, err := os.Stat(path)
 		if errors.Is(err, fs.ErrNotExist) {
@@ -128,7 +134,10 @@ func (s *sshPAM) login(ctx context.Context, service, name, from string, who iden
 		err = errors.New("what was named is no account")
 	}
 	if err == nil {
-		err = unchanged(before, service)
+		var now fs.FileInfo
+		if now, err = serviceThere(service); err == nil && !unchanged(before, now) {
+			err = fmt.Errorf("the PAM service %s was changed meanwhile; try again", service)
+		}
 	}
 	if err != nil {
 		return 0, err
@@ -136,13 +145,9 @@ func (s *sshPAM) login(ctx context.Context, service, name, from string, who iden
 	return answers, nil
 }
 
-// unchanged refuses a login by a service that was changed meanwhile.
-func unchanged(before fs.FileInfo, service string) error {
-	now, err := serviceThere(service)
-	if err == nil && !(os.SameFile(before, now) && before.ModTime().Equal(now.ModTime()) && before.Size() == now.Size()) {
-		err = fmt.Errorf("the PAM service %s was changed meanwhile; try again", service)
-	}
-	return err
+// unchanged reports whether a file is the one that it was.
+func unchanged(before, now fs.FileInfo) bool {
+	return os.SameFile(before, now) && before.ModTime().Equal(now.ModTime()) && before.Size() == now.Size()
 }
 
 // passwordAccount gives the account by whose password somebody comes in, and whose it is:

@@ -3,6 +3,9 @@ package main
 import (
 	"context"
 	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -30,7 +33,7 @@ func TestLookUpInTurn(t *testing.T) {
 	var all sync.WaitGroup
 	for range 200 {
 		all.Go(func() {
-			if a, person, err := s.lookUp(t.Context(), "alice", find); err != nil || a.Name != "alice" || person != "alice" {
+			if a, person, err := s.lookUp(t.Context(), s.look, "alice", find); err != nil || a.Name != "alice" || person != "alice" {
 				t.Error(a, person, err)
 			}
 		})
@@ -42,8 +45,41 @@ func TestLookUpInTurn(t *testing.T) {
 	s.look <- struct{}{} // one hangs
 	ctx, cancel := context.WithCancelCause(t.Context())
 	cancel(errors.New("gone"))
-	if _, _, err := s.lookUp(ctx, "alice", find); err == nil {
+	if _, _, err := s.lookUp(ctx, s.look, "alice", find); err == nil {
 		t.Error("looked up beside one that hangs")
+	}
+}
+
+// TestServiceThere: a service that PAM would not go by itself is none, and neither is one that
+// was changed while PAM was asked.
+func TestServiceThere(t *testing.T) {
+	for text, ok := range map[string]bool{
+		"auth required pam_unix.so\n": true, "@include common-auth\n": true, "#c\n -auth\tinclude x\n": true, "AUTH required pam_unix.so\n": true,
+		"": false, "account required pam_unix.so\n": false, "# auth required pam_unix.so\n": false} {
+		if authLine.MatchString(text) != ok {
+			t.Errorf("%q", text)
+		}
+	}
+	dir := t.TempDir()
+	there := func(lines string) (fs.FileInfo, error) {
+		if err := os.WriteFile(filepath.Join(dir, "muxward"), []byte(lines), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return serviceIn("muxward", dir+"/none", dir)
+	}
+	first, err := there("auth required pam_deny.so\n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	same, err := serviceIn("muxward", dir)
+	if err != nil || !unchanged(first, same) {
+		t.Errorf("what is as it was was changed, %v", err)
+	}
+	if other, err := there("auth required pam_permit.so\n"); err != nil || unchanged(first, other) {
+		t.Errorf("another stack is the same, %v", err)
+	}
+	if _, err := there("account required pam_permit.so\n"); err == nil {
+		t.Error("a service without a line for auth")
 	}
 }
 

@@ -98,7 +98,7 @@ type SSH struct {
 	TOTP string `yaml:"totp"`
 	// PAM has people come by the passwords of their accounts: true, or the PAM service that
 	// is asked in the place of muxward. PAMRoot takes root's, too. PAMMFA says that the
-	// service asks for a second factor.
+	// service takes two factors.
 	PAM     string `yaml:"pam"`
 	PAMRoot bool   `yaml:"pam_root"`
 	PAMMFA  bool   `yaml:"pam_mfa"`

@@ -49,6 +49,9 @@ type SSHPasswords struct {
 	// Account gives an account by its name, and whose it is. Its error is that nobody comes
 	// in by that name.
 	Account func(ctx context.Context, name string) (Account, string, error)
+	// Standing is the same for somebody who has proved the account: what strangers have looked
+	// up is not to be in their way. If nil it is Account.
+	Standing func(ctx context.Context, name string) (Account, string, error)
 	// Login has PAM let an account in, or gives why it does not. It takes any name; "" is
 	// that of nobody. Answers is how many questions were answered before the account was proved.
 	Login func(ctx context.Context, service, name, from string, who LoginPerson) (answers int, err error)
@@ -140,7 +143,7 @@ func (w *SSHPasswords) prove(ctx context.Context, name string, from net.Addr, wh
 	if err != nil {
 		return nil, err
 	}
-	account, person, wrong := w.account(ctx, rules, name)
+	account, person, wrong := taken(ctx, rules, name, w.Account)
 	asked := name
 	if wrong != nil {
 		// What PAM hears of nobody's tries counts for no account: whoever has one of this
@@ -162,9 +165,9 @@ func (w *SSHPasswords) prove(ctx context.Context, name string, from net.Addr, wh
 	return &SSHProof{person: person, from: at, password: &passwordProof{account, rules.Service, mfa}}, nil
 }
 
-// account gives an account by whose password somebody comes in.
-func (w *SSHPasswords) account(ctx context.Context, rules PasswordRules, name string) (Account, string, error) {
-	account, person, err := w.Account(ctx, name)
+// taken gives an account by whose password somebody comes in.
+func taken(ctx context.Context, rules PasswordRules, name string, find func(context.Context, string) (Account, string, error)) (Account, string, error) {
+	account, person, err := find(ctx, name)
 	if err == nil && account.UID == 0 && !rules.Root {
 		err = errors.New("root does not come by a password (ssh: pam_root)")
 	}
@@ -184,7 +187,11 @@ func (w *SSHPasswords) stands(ctx context.Context, pr *SSHProof) error {
 	if rules.Service != was.service || was.mfa && !rules.MFA {
 		return errors.New("passwords are not taken any more, or not as they were")
 	}
-	account, person, err := w.account(ctx, rules, was.account.Name)
+	find := w.Standing
+	if find == nil {
+		find = w.Account
+	}
+	account, person, err := taken(ctx, rules, was.account.Name, find)
 	switch {
 	case err != nil:
 		return err

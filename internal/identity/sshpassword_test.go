@@ -312,6 +312,23 @@ func TestPasswordNames(t *testing.T) {
 	}
 }
 
+// TestPasswordStanding: who is in does not go because of what strangers have looked up.
+func TestPasswordStanding(t *testing.T) {
+	p := newPasswords()
+	w := p.with(t)
+	_, pr, err := w.login(t, "alice", ssh.Password("wonder"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.prover.Passwords.Standing = p.account
+	w.prover.Passwords.Account = func(context.Context, string) (Account, string, error) {
+		return Account{}, "", errors.New("too many at once")
+	}
+	if _, err := w.prover.Stands(pr); err != nil {
+		t.Error(err)
+	}
+}
+
 // TestPasswordMeanwhile: an account that is another's by the time that PAM lets it in
 // makes nobody somebody.
 func TestPasswordMeanwhile(t *testing.T) {
