@@ -119,17 +119,20 @@ func (s *sshPAM) now() identity.PasswordRules {
 func (s *sshPAM) login(ctx context.Context, service, name, from string, who identity.LoginPerson) (answers int, err error) {
 	logins := s.logins.Load()
 	if logins == nil {
-		return 0, errors.New("nobody can ask PAM")
+		return 0, identity.ErrNotAsked
 	}
 	before, err := serviceThere(service)
 	if err != nil {
-		return 0, err
+		return 0, fmt.Errorf("%w: %w", identity.ErrNotAsked, err)
 	}
 	account := name
 	if pam.CheckName(name) != nil {
 		account = identity.Nobody
 	}
 	answers, err = logins.Login(ctx, pam.Request{Service: service, Account: account, From: from}, time.Duration(s.work.Load()), who)
+	if errors.Is(err, pam.ErrNotAsked) {
+		err = fmt.Errorf("%w: %w", identity.ErrNotAsked, err)
+	}
 	if err == nil && account != name {
 		err = errors.New("what was named is no account")
 	}

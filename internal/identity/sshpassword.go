@@ -109,14 +109,27 @@ func (p *SSHProver) byPassword(ctx context.Context, conn ssh.ConnMetadata, who s
 	}
 	if err != nil {
 		p.refusedBy(conn.RemoteAddr(), of, err)
-		if p.Guessed != nil {
-			p.Guessed(name)
-		}
+		p.failed(name, err)
 		p.Passwords.wait(ctx, who.last())
 		return nil, errDenied
 	}
 	return p.further(conn.RemoteAddr(), proof)
 }
+
+// failed tells of a try that did not succeed.
+func (p *SSHProver) failed(name string, err error) {
+	switch {
+	case errors.Is(err, ErrNotAsked):
+		if p.NotAsked != nil {
+			p.NotAsked(err)
+		}
+	case p.Guessed != nil:
+		p.Guessed(name)
+	}
+}
+
+// ErrNotAsked is that nobody could ask about a password, right or wrong.
+var ErrNotAsked = errors.New("nobody can be asked about passwords")
 
 // byPasswordOf is what the log has in the place of a key.
 func byPasswordOf(name string) string { return fmt.Sprintf("password of %.40q", name) }

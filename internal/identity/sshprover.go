@@ -95,6 +95,8 @@ type SSHProver struct {
 	// told whose they tried if they could not.
 	Trying  func() error
 	Guessed func(name string)
+	// NotAsked, if set, is told if nobody could be asked about a password.
+	NotAsked func(error)
 }
 
 // proofKey is where a proof is kept in the permissions of a connection. Nobody

@@ -53,6 +53,9 @@ type Logins struct {
 	waiting atomic.Int32
 }
 
+// ErrNotAsked is that PAM was not asked at all: whoever came is not to blame.
+var ErrNotAsked = errors.New("PAM cannot be asked")
+
 // Errors of a login that nobody needs to look into.
 var (
 	errBusy  = errors.New("too many logins wait for their turn")
@@ -75,12 +78,12 @@ func (l *Logins) Login(ctx context.Context, r Request, work time.Duration, who P
 	defer cancel()
 	leave, err := l.enter(ctx)
 	if err != nil {
-		return 0, err
+		return 0, fmt.Errorf("%w: %w", ErrNotAsked, err)
 	}
 	p, err := startProcess(l.Program, leave)
 	if err != nil {
 		leave()
-		return 0, err
+		return 0, fmt.Errorf("%w: %w", ErrNotAsked, err)
 	}
 	defer p.end()
 	stop := context.AfterFunc(ctx, p.hush)
@@ -128,7 +131,7 @@ type conversation struct {
 // login is the whole of it: hello, whom it is about, what PAM says, and the end.
 func (c *conversation) login(ctx context.Context, b begin) error {
 	if err := c.greet(ctx); err != nil {
-		return err
+		return fmt.Errorf("%w: %w", ErrNotAsked, err)
 	}
 	if err := c.send(numBegin, b); err != nil {
 		return err

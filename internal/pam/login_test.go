@@ -99,6 +99,9 @@ func TestLoginRefused(t *testing.T) {
 			if err == nil || !strings.Contains(err.Error(), tc.want) {
 				t.Errorf("error %v, want one that says %q", err, tc.want)
 			}
+			if unasked := tc.role == "garbage" || tc.role == "other version"; errors.Is(err, ErrNotAsked) != unasked {
+				t.Errorf("PAM was asked, or not: %v", err)
+			}
 			tmuxtest.Eventually(t, func() bool { return len(l.slots) == 0 }, "its place is free")
 		})
 	}

@@ -44,7 +44,8 @@ func startProcess(program string, left func()) (*process, error) {
 	defer theirs.Close()
 	cmd := exec.Command(program)
 	cmd.Dir = "/"
-	cmd.Env = []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C.UTF-8"}
+	cmd.Env = []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C.UTF-8",
+		"GOMAXPROCS=1"} // there may be many of them
 	cmd.ExtraFiles = []*os.File{theirs} // the first of them is LineFD; the standard streams are /dev/null
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Pdeathsig: syscall.SIGKILL}
 	p := &process{program: program, line: ours, cmd: cmd,

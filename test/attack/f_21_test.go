@@ -87,7 +87,7 @@ func (w *world) bare() {
 				continue // it has ended
 			}
 			looked++
-			if names := regexp.MustCompile(`=[^\x00]*\x00`).ReplaceAllString(string(env), " "); names != "PATH LC_ALL " || dir != "/" || session != pid {
+			if names := regexp.MustCompile(`=[^\x00]*\x00`).ReplaceAllString(string(env), " "); names != "PATH LC_ALL GOMAXPROCS " || dir != "/" || session != pid {
 				w.t.Errorf("it has the environment %q, is in %s and session %d of %d", env, dir, session, pid)
 			}
 			for _, fd := range fds {

@@ -81,7 +81,7 @@ func TestSSHPassword(t *testing.T) {
 		})
 	}
 	tmuxtest.Eventually(t, func() bool {
-		return logged(host.Alice, host.Alice, "let in by password; passwords that were not taken before: 1, of \"mwalice\"") && logged(host.Bob, host.Bob, "let in by password")
+		return logged(host.Alice, host.Alice, "let in by password, and a second factor; passwords that were not taken before: 1, of \"mwalice\"") && logged(host.Bob, host.Bob, "let in by password, and a second factor")
 	}, "the log tells of both")
 }
 

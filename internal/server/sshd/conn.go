@@ -32,6 +32,8 @@ type conn struct {
 	// target is what the user name names beside the person.
 	target string
 	proof  atomic.Pointer[identity.SSHProof]
+	// patience is until when passwords are tried; of the goroutine that asks.
+	patience time.Time
 	// answered tells that nobody is asked here any more for a second factor.
 	answered func()
 
@@ -141,6 +143,7 @@ func (c *conn) unarm() {
 func (c *conn) shake(ctx context.Context) (<-chan ssh.NewChannel, <-chan *ssh.Request, error) {
 	prover := c.s.Prover
 	prover.Refused, prover.Asking, prover.Trying, prover.Guessed = c.note, c.asking, c.trying, c.guess
+	prover.NotAsked = c.notAsked
 	defer func() { c.answered() }()
 	config := c.s.config()
 	config.AddHostKey(witness{c.s.Key.signer, c.way.begins})
@@ -192,13 +195,21 @@ func (c *conn) asking(person, key string) error {
 // errGuesses is why nobody is asked for a password.
 var errGuesses = errors.New("too many passwords that came from the address were wrong; it has to wait")
 
-// trying lets somebody try to come by a password. They have time to look for it, and go on
-// to make room for others: a name that anybody can say has none kept for it.
+// trying lets somebody try to come by a password. They have time to look for it, and as much
+// for all other tries together, and go on to make room for others: a name that anybody can say has none kept for it.
 func (c *conn) trying() error {
 	if guesses() && c.s.guesses.waits(c.from, time.Now()) {
 		return errGuesses
 	}
-	return c.nc.SetDeadline(time.Now().Add(codeTime))
+	if c.patience.IsZero() {
+		c.patience = time.Now().Add(2 * codeTime)
+	}
+	return c.nc.SetDeadline(c.patience)
+}
+
+// notAsked tells the administrator: all logins by password may fail until they do something.
+func (c *conn) notAsked(err error) {
+	c.s.seldom(&c.s.unasked, "ssh door: "+err.Error())
 }
 
 // guess has the address pay for a password that was not taken, also if somebody comes in
@@ -233,6 +244,9 @@ func (c *conn) letInAs() string {
 	note := "let in"
 	if p := c.proof.Load(); p != nil && p.ByPassword() {
 		note += " by password"
+		if c.who.MFA() {
+			note += ", and a second factor"
+		}
 	}
 	if n := len(c.guessed); n > 0 {
 		whose := slices.Compact(slices.Sorted(slices.Values(c.guessed)))

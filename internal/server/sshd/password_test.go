@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -124,6 +125,51 @@ func TestGuessesOfOthers(t *testing.T) {
 	}
 	if note := c.letInAs(); note != `let in; passwords that were not taken before: 3, of "alice", "bob"` {
 		t.Error(note)
+	}
+}
+
+// deadlines is a connection that has them.
+type deadlines struct {
+	net.Conn
+	at []time.Time
+}
+
+func (d *deadlines) SetDeadline(t time.Time) error { d.at = append(d.at, t); return nil }
+
+// TestPasswordsEnd: whoever tries passwords has one time for all of them.
+func TestPasswordsEnd(t *testing.T) {
+	d := &deadlines{}
+	c := newConn(newBed(t, nil, 1, passwords(&atomic.Int32{})).server, d)
+	for range maxTries {
+		if err := c.trying(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if at := slices.Compact(d.at); len(at) != 1 {
+		t.Errorf("they have until %v", at)
+	}
+}
+
+// TestNotAsked: where nobody can be asked about passwords the administrator hears it, and
+// nobody pays.
+func TestNotAsked(t *testing.T) {
+	heard := make(chan string, 10)
+	b := newBed(t, nil, 1, passwords(&atomic.Int32{}), func(s *Server) {
+		s.Complain = func(what string) { heard <- what }
+		s.Prover.Passwords.Login = func(context.Context, string, string, string, identity.LoginPerson) (int, error) {
+			return 0, fmt.Errorf("%w: by a test", identity.ErrNotAsked)
+		}
+	})
+	if _, err := b.by("127.0.0.2", "alice", "yes"); err == nil {
+		t.Error("let in")
+	}
+	if what := within(t, heard, "a complaint"); what != "ssh door: nobody can be asked about passwords: by a test" {
+		t.Error(what)
+	}
+	b.server.guesses.mu.Lock()
+	defer b.server.guesses.mu.Unlock()
+	if len(b.server.guesses.until) != 0 {
+		t.Error("they pay for it")
 	}
 }
 

@@ -115,6 +115,7 @@ type Server struct {
 	spare    pace.Pace // of failing behind a proved key, which costs an address nothing
 	out      refusals
 	starving time.Time // when that was told
+	unasked  time.Time // when it was told that nobody can be asked about passwords
 	unlogged time.Time // likewise
 	wg       sync.WaitGroup
 }
