@@ -108,8 +108,8 @@ type SSH struct {
 
 // PAMService is the PAM service that is asked about passwords, "" if none are taken.
 func (s *SSH) PAMService() string {
-	switch s.PAM {
-	case "", "false":
+	switch strings.ToLower(s.PAM) {
+	case "", "false", "no", "off": // who is in a hurry may write any of them
 		return ""
 	case "true":
 		return "muxward"

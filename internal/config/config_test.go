@@ -55,7 +55,7 @@ func TestLoad(t *testing.T) {
 }
 
 func TestPAMService(t *testing.T) {
-	for text, want := range map[string]string{"listen: x": "", "pam: true": "muxward", "pam: false": "", "pam: login2": "login2"} {
+	for text, want := range map[string]string{"listen: x": "", "pam: true": "muxward", "pam: false": "", "pam: off": "", "pam: No": "", "pam: login2": "login2"} {
 		path := filepath.Join(t.TempDir(), "c.yaml")
 		if err := os.WriteFile(path, []byte("ssh: {"+text+"}\n"), 0o600); err != nil {
 			t.Fatal(err)

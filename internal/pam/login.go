@@ -103,14 +103,19 @@ func (l *Logins) Login(ctx context.Context, r Request, work time.Duration, who P
 // came.
 func (l *Logins) enter(ctx context.Context) (leave func(), err error) {
 	l.once.Do(func() { l.slots = make(chan struct{}, atOnce) })
-	if l.waiting.Add(1) > maxQueue+atOnce { // whoever finds room at once counts for a moment
-		l.waiting.Add(-1)
-		return nil, errBusy
+	leave = sync.OnceFunc(func() { <-l.slots })
+	select {
+	case l.slots <- struct{}{}: // nobody waits
+		return leave, nil
+	default:
 	}
 	defer l.waiting.Add(-1)
+	if l.waiting.Add(1) > maxQueue {
+		return nil, errBusy
+	}
 	select {
 	case l.slots <- struct{}{}:
-		return sync.OnceFunc(func() { <-l.slots }), nil
+		return leave, nil
 	case <-ctx.Done():
 		return nil, fmt.Errorf("wait for a turn: %w", context.Cause(ctx))
 	}

@@ -161,14 +161,14 @@ func TestQueue(t *testing.T) {
 		}
 		leave = append(leave, f)
 	}
-	turn := make(chan error)
-	for range maxQueue + atOnce {
+	turn := make(chan error, maxQueue) // the rest ends with the test
+	for range maxQueue {
 		go func() {
 			_, err := l.enter(t.Context())
 			turn <- err
 		}()
 	}
-	tmuxtest.Eventually(t, func() bool { return l.waiting.Load() == maxQueue+atOnce }, "all wait")
+	tmuxtest.Eventually(t, func() bool { return l.waiting.Load() == maxQueue }, "all wait")
 	if _, err := l.enter(t.Context()); !errors.Is(err, errBusy) {
 		t.Errorf("one too many: %v", err)
 	}
