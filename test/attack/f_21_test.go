@@ -23,7 +23,7 @@ import (
 // processors.)
 func TestF21Modules(t *testing.T) {
 	t.Parallel()
-	row{pam: toyStack(t), sshMore: "pam_wait: 8s", teeth: "teeth_pam", unlogged: true, attack: func(w *world) {
+	row{pam: toyStack(t), sshMore: "pam_wait: 8s", teeth: "teeth_pam", unlogged: true, waits: true, attack: func(w *world) {
 		deeds := []string{"hang", "hang", "hang", "stop", "stop", "segv", "exit"}
 		failed := make(chan string, len(deeds))
 		for i, deed := range deeds {

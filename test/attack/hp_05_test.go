@@ -64,7 +64,7 @@ func TestHP05Modules(t *testing.T) {
 func TestHP05Unasked(t *testing.T) {
 	t.Parallel()
 	for _, stack := range []string{"auth sufficient pam_rootok.so\nauth required pam_deny.so\naccount required pam_permit.so\n", "auth required pam_permit.so\naccount required pam_permit.so\n"} {
-		row{pam: stack, teeth: "teeth_pam", unlogged: true, gains: 2, attack: func(w *world) {
+		row{pam: stack, teeth: "teeth_pam", unlogged: true, waits: true, gains: 2, attack: func(w *world) {
 			for name, method := range map[string]ssh.AuthMethod{"password": ssh.Password("x"), "keyboard-interactive": ssh.KeyboardInteractive((&host.Talk{}).Answer)} {
 				c, err := ssh.Dial("tcp", w.SSHAddr(), &ssh.ClientConfig{User: owner, Timeout: host.Patience, Auth: []ssh.AuthMethod{method}, HostKeyCallback: ssh.InsecureIgnoreHostKey()})
 				if err == nil {
