@@ -85,8 +85,8 @@ func TestPolicyStory(t *testing.T) {
 
 	changed := starterDir(t)
 	put(t, changed, "grants.yaml", "grants:\n  - {who: bob, role: typist, on: \"alice/demo:0\", reason: promoted}\n")
-	expect(exitOK, "bob on alice/demo:0: +type\n", "policy", "diff", dir, changed)
-	expect(exitOK, "carol on alice/demo:0.0: -view,scroll,type\n", "policy", "diff", dir, changed)
+	expect(exitOK, "bob on alice/demo:0: +suggest,type\n", "policy", "diff", dir, changed)
+	expect(exitOK, "carol on alice/demo:0.0: -view,scroll,suggest,type\n", "policy", "diff", dir, changed)
 	expect(exitOK, "nobody gains or loses anything\n", "policy", "diff", dir, dir)
 	expect(exitFailure, "wanted deny, got allow by grants.yaml:2 bob:typist", "policy", "test", changed)
 }

@@ -14,6 +14,7 @@ const (
 	View         Verb = iota // see a pane's output
 	Scroll                   // read history, privately
 	Copy                     // buffers and capture
+	Suggest                  // write a line that who may type may run
 	Type                     // keys, paste and mouse to the program
 	Navigate                 // one's own current window and pane
 	Layout                   // split sizes, swap, rename, select for all
@@ -35,7 +36,7 @@ const (
 )
 
 var verbWords = [numVerbs]string{
-	"view", "scroll", "copy", "type", "navigate", "layout", "spawn",
+	"view", "scroll", "copy", "suggest", "type", "navigate", "layout", "spawn",
 	"close-pane", "close-window", "close-session", "resize", "detach-others",
 	"configure", "execute", "share", "kick", "lock", "approve", "record", "audit",
 }
@@ -78,8 +79,9 @@ const AllVerbs VerbSet = 1<<numVerbs - 1
 // are never held from inside a pane: whoever may type there could use them.
 const Governing = VerbSet(1<<Share | 1<<Kick | 1<<Lock | 1<<Approve | 1<<Record | 1<<Audit)
 
-// TmuxVerbs are all the others: what tmux commands need.
-const TmuxVerbs = AllVerbs &^ Governing
+// TmuxVerbs are what tmux commands need: all the others but Suggest, by which nothing
+// is done in tmux. Who holds these on a server may do there whatever tmux can.
+const TmuxVerbs = AllVerbs &^ Governing &^ VerbSet(1<<Suggest)
 
 // Acting are the verbs by which something is done, and not only looked at.
 const Acting = TmuxVerbs &^ VerbSet(1<<View|1<<Scroll)
@@ -121,6 +123,8 @@ func (s VerbSet) Brief() string {
 		return "everything"
 	case s.Has(Type) && s.Has(View):
 		return "view, type"
+	case s.Has(Suggest) && s.Has(View):
+		return "view, suggest"
 	case s.Has(View):
 		return "view"
 	}
@@ -142,24 +146,30 @@ type Role string
 // The built-in roles, from least to most. Each contains the one before, but
 // for admin, who governs without being at the keyboard.
 const (
-	Viewer   Role = "viewer"
-	Typist   Role = "typist"
-	Operator Role = "operator"
-	Owner    Role = "owner"
-	Admin    Role = "admin"
+	Viewer    Role = "viewer"
+	Suggester Role = "suggester"
+	Typist    Role = "typist"
+	Operator  Role = "operator"
+	Owner     Role = "owner"
+	Admin     Role = "admin"
 )
 
 // Roles lists the built-in roles in order.
-func Roles() []Role { return []Role{Viewer, Typist, Operator, Owner, Admin} }
+func Roles() []Role { return []Role{Viewer, Suggester, Typist, Operator, Owner, Admin} }
 
-// Verbs gives the role's verbs and whether there is such a role.
+// Verbs gives the role's verbs and whether there is such a role. A viewer suggests
+// nothing: a suggestion interrupts others, who gave somebody no more than to look on. Who
+// may type may suggest, which is less than to type.
 func (r Role) Verbs() (VerbSet, bool) {
 	viewer := SetOf(View, Scroll)
-	typist := viewer.With(SetOf(Type))
+	suggester := viewer.With(SetOf(Suggest))
+	typist := suggester.With(SetOf(Type))
 	operator := typist.With(SetOf(Copy, Navigate, Layout, Spawn, ClosePane, CloseWindow, Resize))
 	switch r {
 	case Viewer:
 		return viewer, true
+	case Suggester:
+		return suggester, true
 	case Typist:
 		return typist, true
 	case Operator:

@@ -47,7 +47,7 @@ func TestBadDeclarations(t *testing.T) {
 		":viewer":                      {1, "no name", "write it as"},
 		"@:viewer":                     {1, "no name", "write it as"},
 		"*:owner":                      {1, "for everybody", "an @group"},
-		"bob:typits":                   {5, `no role or verb "typits"`, "the roles are viewer, typist"},
+		"bob:typits":                   {5, `no role or verb "typits"`, "the roles are viewer, suggester, typist"},
 		"bob:viewer,carol:view+tpye%3": {23, `no role or verb "tpye"`, "the roles are"},
 		"bob:view+typist":              {10, `no role or verb "typist"`, "a role stands alone"},
 		"bob:view+view":                {10, "view stands there twice", ""},

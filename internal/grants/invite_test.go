@@ -402,7 +402,7 @@ func TestWrongCodes(t *testing.T) {
 }
 
 // goldenInvite is a row of form 1, as golden is one of a grant.
-const goldenInvite = `{"kind":"invite","id":8,"who":"","what":"typist","verbs":["view","scroll","type"],` +
+const goldenInvite = `{"kind":"invite","id":8,"who":"","what":"typist","verbs":["view","scroll","suggest","type"],` +
 	`"on":{"kind":"pane","owner":"alice","incarnation":"one","session":1,"session_name":"work","window_index":2,"window":7,"pane":9,"pane_index":3},` +
 	`"target":"alice/work:2.3","until":"2026-11-26T13:00:00Z","reason":"pairs",` +
 	`"giver":{"person":"alice","account":"alice","uid":1000,"door":"ctl"},"source":"command line","at":"2026-11-26T12:00:00Z",` +

@@ -16,7 +16,7 @@ import (
 
 // golden is a row of form 1. What it says must be read for as long as that form
 // is, so it does not change.
-const golden = `{"id":7,"who":"bob","what":"typist","verbs":["view","scroll","type"],` +
+const golden = `{"id":7,"who":"bob","what":"typist","verbs":["view","scroll","suggest","type"],` +
 	`"on":{"kind":"pane","owner":"alice","incarnation":"one","session":1,"session_name":"work","window_index":2,"window":7,"pane":9,"pane_index":3},` +
 	`"target":"alice/work:2.3","until":"2026-11-26T13:00:00Z","reason":"pairs",` +
 	`"giver":{"person":"alice","account":"alice","uid":1000,"door":"ctl"},"source":"command line","at":"2026-11-26T12:00:00Z"}`
@@ -55,7 +55,7 @@ func TestRowsAreWords(t *testing.T) {
 func TestAnotherMuxward(t *testing.T) {
 	for what, edit := range map[string]func(form *int, body string) string{
 		"form":  func(form *int, body string) string { *form = 2; return `{"new":"row"}` },
-		"verb":  func(_ *int, body string) string { return strings.Replace(body, `"view"`, `"suggest"`, 1) },
+		"verb":  func(_ *int, body string) string { return strings.Replace(body, `"view"`, `"guess"`, 1) },
 		"field": func(_ *int, body string) string { return strings.Replace(body, `"who"`, `"whom"`, 1) },
 		"kind":  func(_ *int, body string) string { return strings.Replace(body, `"kind":"pane"`, `"kind":"popup"`, 1) },
 	} {

@@ -151,7 +151,7 @@ func TestTooLongAChain(t *testing.T) {
 // right to share it, on the whole of the object, for as long, with their duties.
 func TestNoMoreThanTheyHold(t *testing.T) {
 	const grants = `grants:
-  - {who: bob, verbs: [view, scroll, type, share], on: alice/work, reason: pairs, until: 2026-11-23T13:00:00Z, record: must}
+  - {who: bob, verbs: [view, scroll, suggest, type, share], on: alice/work, reason: pairs, until: 2026-11-23T13:00:00Z, record: must}
   - {who: carol, role: operator, on: alice/work, reason: may not share}
   - {who: dave, verbs: [view, share], on: "alice/work:1", reason: one window}
 `

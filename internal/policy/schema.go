@@ -16,9 +16,9 @@ import (
 const Governing access.VerbSet = 1<<access.Share | 1<<access.Kick | 1<<access.Lock |
 	1<<access.Approve | 1<<access.Record | 1<<access.Audit
 
-// TmuxVerbs are all the others: who holds them on a server may do there
+// TmuxVerbs are what tmux commands need: who holds them on a server may do there
 // whatever tmux can.
-const TmuxVerbs = access.AllVerbs &^ Governing
+const TmuxVerbs = access.TmuxVerbs
 
 // Entity types of the schema. Objects are called by what selects them:
 // Pane::"alice/work:1.2".
