@@ -2,6 +2,7 @@ package tmux
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 )
 
@@ -18,6 +19,9 @@ type Place struct {
 	Others, Active bool
 	// Living means that the pane's program must be running, as for what is pasted.
 	Living bool
+	// Program means that the pane's program must be this process, 0 for any: another one
+	// has not been asked for what was meant for this.
+	Program int
 	// Named means that each of the commands names the pane by the ids of session,
 	// window and pane, so that tmux fails it where the pane does not lie there: only
 	// what a target cannot say is tested beside that.
@@ -131,6 +135,9 @@ func guarded(at Place, commands, refused [][]string, refusal, more string, opts 
 	}
 	if at.Active {
 		values = append(values, value{"pane_active", "1"})
+	}
+	if at.Program != 0 {
+		values = append(values, value{"pane_pid", strconv.Itoa(at.Program)})
 	}
 	tests := []string{are(values)}
 	if at.Living {

@@ -132,6 +132,20 @@ func typesOnlyWherePermitted(t *testing.T, named bool) {
 	want += "y"
 	until(t, "the key in the active pane", func() bool { return r.got(t) == want })
 	srv.run("kill-pane", "-a", "-t", r.pane.String())
+	// So is its program, where it was meant for that.
+	meant := at
+	if meant.Program = c.snapshot(Core).Pane(r.pane).PID; meant.Program <= 1 {
+		t.Fatalf("the pane's program is process %d", meant.Program)
+	}
+	if got := r.typed(t, c, meant, "p"); got != "" {
+		t.Errorf("its program: %q", got)
+	}
+	want += "p"
+	until(t, "the key for its program", func() bool { return r.got(t) == want })
+	meant.Program++
+	if got := r.typed(t, c, meant, "X"); got != "refused-7" {
+		t.Errorf("another program: %q", got)
+	}
 	for _, mode := range []string{"copy-mode -t rec", "clock-mode -t rec", "choose-tree -t rec", "customize-mode -t rec"} {
 		if reply, ok := c.ask(mode); !ok {
 			t.Fatal(reply)
