@@ -207,6 +207,9 @@ type Act struct {
 	// Hand acts are done by the person's own hand: not from inside a pane, nor at a
 	// door that cannot tell.
 	Hand bool
+	// Keyed acts are done by a key in the person's own display, which is in no pane, and
+	// by no command. It takes no more of a hand than to type there.
+	Keyed bool
 	// Shows is set if Do shows what the person may see: it is ended when that
 	// may have changed, so Do does not return before it is shown.
 	Shows bool
