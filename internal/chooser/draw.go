@@ -11,6 +11,7 @@ import (
 type line struct {
 	left, text string
 	item       int // its place among those that are shown
+	whole      bool
 }
 
 // lineUp makes lines of the items that are shown. Where nothing is chosen what
@@ -20,6 +21,10 @@ func (l *List) lineUp(cols, edge int) []line {
 	room := max(cols-edge, 1)
 	for n, at := range l.shown() {
 		item := l.Items[at]
+		if item.Whole {
+			all = append(all, wholly(item, n, edge, room)...)
+			continue
+		}
 		left, text := Cut(Seen(item.Left), max(edge-2, 0)), Seen(item.Text)
 		for {
 			part := Cut(text, room)
@@ -28,13 +33,27 @@ func (l *List) lineUp(cols, edge int) []line {
 					part = part[:space]
 				}
 			}
-			all = append(all, line{left, part, n})
+			all = append(all, line{left: left, text: part, item: n})
 			text = strings.TrimPrefix(text[len(part):], " ")
 			if l.Choose || text == "" || part == "" {
 				break
 			}
 			left = ""
 		}
+	}
+	return all
+}
+
+// wholly makes lines of an item of which nothing is left out, not even a space.
+func wholly(item Item, n, edge, room int) (all []line) {
+	left, text := Cut(Seen(item.Left), max(edge-2, 0)), Seen(item.Text)
+	for text != "" {
+		part := Cut(text, room)
+		if part == "" { // a wide character, where there is one column: there is more than was drawn
+			return append(all, line{left: left, text: "", item: n, whole: true}, line{item: n, whole: true})
+		}
+		all = append(all, line{left: left, text: part, item: n, whole: true})
+		left, text = "", text[len(part):]
 	}
 	return all
 }
@@ -73,6 +92,7 @@ func (l *List) Draw(cols, rows int, utf8 bool) []byte {
 		l.top = max(min(l.top, l.at), l.at-l.page+1)
 	}
 	l.top = max(min(l.top, len(lines)-l.page), 0)
+	l.note(lines, cols, utf8)
 	if head > 0 {
 		b = drawRow(b, 1, "\x1b[0;7m", terminal(Cut(Seen(l.Title), width), utf8))
 	}
@@ -96,6 +116,9 @@ func (l *List) Draw(cols, rows int, utf8 bool) []byte {
 // drawn is the line with its text at the same column as the others'.
 func (l line) drawn(edge int, utf8 bool) string {
 	text := terminal(l.text, utf8)
+	if l.whole { // so that spaces are seen, too
+		text = "\x1b[4m" + text + "\x1b[0m"
+	}
 	if edge == 0 {
 		return text
 	}

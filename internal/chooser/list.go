@@ -17,6 +17,9 @@ type Item struct {
 	// Fixed: the line can be read and not chosen, and stays when the list is
 	// narrowed.
 	Fixed bool
+	// Whole: in a list that is only read the text is drawn as it is, on as many lines as it
+	// takes and underlined, so that every space of it is seen: see [List.Whole].
+	Whole bool
 }
 
 // List is what somebody looks through. The fields are set before it is used.
@@ -36,6 +39,15 @@ type List struct {
 	lines  int // and how many there were to draw
 
 	matched matched
+	read    read
+}
+
+// read is how far the items that are to be shown whole have been drawn.
+type read struct {
+	cols  int  // of the terminal
+	to    int  // up to this line all were
+	of    int  // how many lines it takes to have drawn the last of them
+	never bool // some of them cannot be shown as it is
 }
 
 // matched are the items that are shown of so many by a filter.
@@ -93,6 +105,29 @@ func (l *List) Mark(at int) {
 			l.at = i
 		}
 	}
+}
+
+// note keeps which lines are about to be drawn.
+func (l *List) note(lines []line, cols int, utf8 bool) {
+	if l.read.cols != cols { // the lines are others
+		l.read = read{cols: cols}
+	}
+	l.read.of, l.read.never = 0, false
+	for i, drawn := range lines {
+		if drawn.whole {
+			l.read.of = i + 1
+			l.read.never = l.read.never || drawn.text == "" || !utf8 && terminal(drawn.text, utf8) != drawn.text
+		}
+	}
+	if l.top <= l.read.to {
+		l.read.to = max(l.read.to, l.top+l.page)
+	}
+}
+
+// Whole reports whether all has been drawn of the items that are to be shown whole, each
+// character as itself, one line after the other.
+func (l *List) Whole() bool {
+	return l.read.cols > 0 && !l.read.never && l.read.to >= l.read.of
 }
 
 // Filter is what the list is narrowed by.
