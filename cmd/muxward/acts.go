@@ -52,6 +52,10 @@ func (d *daemon) act(who identity.Identity, c ctld.Call) (*gateway.Act, error) {
 		return d.withdrawAct(who, c)
 	case "approve", "deny":
 		return d.answerAct(who, c)
+	case "suggest":
+		return d.suggestAct(who, c)
+	case "unsuggest":
+		return d.unsuggestAct(who, c)
 	case "lease-on", "lease-off", "lease-ask", "lease-hand", "lease-take", "lease-free", "lease-keep":
 		return d.leaseAct(who, c)
 	case "explain":
@@ -96,6 +100,8 @@ func (d *daemon) telling(who identity.Identity, c ctld.Call) (*gateway.Act, erro
 		tell = func(context.Context) (any, error) { return d.visibleRequests(who), nil }
 	case "leases":
 		tell = func(context.Context) (any, error) { return d.visibleLeases(who), nil }
+	case "suggestions":
+		tell = func(context.Context) (any, error) { return d.visibleSuggestions(who), nil }
 	case "lobby":
 		tell = func(ctx context.Context) (any, error) {
 			text, targets, err := sshd.Lobby(ctx, d.gateway, who)

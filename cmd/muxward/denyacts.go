@@ -78,7 +78,7 @@ func (d *daemon) deny(ctx context.Context, within time.Duration, den grants.Deni
 		return d.gateway.ReconsiderOn(ctx, den.Scope, d.restingOnDenied(den), why)
 	})
 	d.freeRevoked()
-	return rep, err
+	return rep, errors.Join(err, d.voidSuggestions(ctx))
 }
 
 // settled has what is in force kept while what it takes ends. The error says what could

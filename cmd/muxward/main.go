@@ -21,7 +21,7 @@ const (
 	exitFailure = 1 // it did not work, or was denied
 	exitUsage   = 2 // the command line or a file is wrong
 	exitPartial = 3 // sockets: not everything could be looked at
-	// Of what was asked for by muxward request:
+	// Of what was asked for by muxward request, or suggested:
 	exitDenied    = 4
 	exitTimedOut  = 5
 	exitWithdrawn = 6
@@ -71,7 +71,7 @@ func newRoot() *cobra.Command {
 	root.AddCommand(newServeCmd(), newInitCmd(), newEnvCmd(), newStatusCmd(), newLsCmd(), newWhoCmd(),
 		newGrantCmd(), newGrantsCmd(), newShareCmd(), newJoinCmd(), newInvitesCmd(), newInviteCmd(),
 		newRequestCmd(), newApprovalsCmd(), newApproveCmd(), newDenyCmd(),
-		newLeaseCmd(), newLeasesCmd(),
+		newLeaseCmd(), newLeasesCmd(), newSuggestCmd(), newSuggestionsCmd(),
 		newRevokeCmd(), newKickCmd(), newLeftBehindCmd(), newLockdownCmd(), newUnlockCmd(), newExplainCmd(),
 		newSSHConfigCmd(), newSSHCACmd(), newSSHTOTPCmd(), newKeysCmd(), newAttachCmd(),
 		newPolicyCmd(), newAuditCmd(), newSocketsCmd(), newVersionCmd(), newKeeperCmd())

@@ -57,6 +57,8 @@ type daemon struct {
 	asking   pace.Pace // who asks others for something
 	lookers  *lookers  // for what somebody has left
 
+	suggestions grants.Suggestions
+
 	failed chan error // what ends the daemon
 	stop   context.CancelFunc
 	ctx    context.Context // of everything that serves people
@@ -232,6 +234,7 @@ func (d *daemon) start(ctx context.Context) {
 	d.wg.Go(d.keepDeclared)
 	d.wg.Go(d.mindRequests)
 	d.wg.Go(d.mindLeases)
+	d.wg.Go(d.mindSuggestions)
 	d.wg.Go(func() { d.hook.Run(d.ctx) })
 }
 

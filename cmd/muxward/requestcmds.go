@@ -25,12 +25,13 @@ var (
 // errHeld ends the waiting for what is held already.
 var errHeld = errors.New("held already")
 
-// notApproved gives the exit code of a request that was not approved.
+// notApproved gives the exit code of a request that was not approved, or a suggestion that
+// was not taken.
 func notApproved(err error) (int, bool) {
 	switch {
-	case errors.Is(err, errSaidNo):
+	case errors.Is(err, errSaidNo), errors.Is(err, errDismissed):
 		return exitDenied, true
-	case errors.Is(err, errTimedOut):
+	case errors.Is(err, errTimedOut), errors.Is(err, errNotTaken):
 		return exitTimedOut, true
 	case errors.Is(err, errWithdrawn):
 		return exitWithdrawn, true

@@ -320,6 +320,9 @@ func (a asking) Came(result any) string {
 	if l, lease := result.(shownLease); lease {
 		return l.Did
 	}
+	if v, suggestion := result.(shownSuggestion); suggestion {
+		return string(v.Answer)
+	}
 	r, ok := result.(shownRequest)
 	switch {
 	case !ok:

@@ -76,6 +76,7 @@ const (
 	EventGrant    EventKind = "grant"    // something was given, or what was given ended
 	EventRequest  EventKind = "request"  // something was asked for, or that was answered
 	EventLease    EventKind = "lease"    // the keyboard of a pane is another's, or nobody's, without anybody having done so
+	EventSuggest  EventKind = "suggest"  // a line was suggested for a pane, or what became of it
 	EventReload   EventKind = "reload"   // policy was loaded or refused
 	EventServer   EventKind = "server"   // a tmux server began, ended or changed
 	EventDoor     EventKind = "door"     // connections refused at a door

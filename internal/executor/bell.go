@@ -27,6 +27,12 @@ type Asking interface {
 	Offers(who identity.Identity, pane access.Object) []Waits
 	// Answer makes the act by which they say yes or no.
 	Answer(who identity.Identity, id string, yes bool) (*gateway.Act, error)
+	// Suggested gives what is suggested for panes that somebody is shown, and may type into
+	// now.
+	Suggested(who identity.Identity, shown func(pane access.Object) bool) []Waits
+	// Take makes the act by which they answer one of those, as they were shown it, for the
+	// pane where it lies now.
+	Take(who identity.Identity, w Waits, on access.Object, how Taking, types Typing) (*gateway.Act, error)
 	// Came tells in a few words what came of that act by its result, "" if nothing did.
 	Came(result any) string
 }
@@ -42,6 +48,10 @@ type Waits struct {
 	Alone bool
 	// Need is what telling somebody of it rests on.
 	Need gateway.Need
+	// Line is what is suggested, "" if it is no suggestion: it is for Pane, and Head says by
+	// whom and where. Begun is who has begun a line there, if that is known.
+	Line, Head, Begun string
+	Pane              access.Object
 }
 
 const (
@@ -167,7 +177,7 @@ func (s *seat) hearBell() {
 	reminded := time.Now()
 	for {
 		s.hearNews()
-		list := s.e.Asking.Waiting(s.live.Who())
+		list := s.waiting()
 		s.bell.waits.Store(s.e.AnswerKey && len(list) > 0)
 		known := told
 		told = map[string]bool{}
@@ -255,7 +265,10 @@ next:
 // saw it is no answer: see holding.
 func (k *keyboard) openRequests(ctx context.Context) error {
 	s := k.s
-	list := s.e.Asking.Waiting(s.live.Who())
+	list := s.waiting()
+	if len(list) == 1 && list[0].Line != "" {
+		return k.openSuggestion(ctx, list[0])
+	}
 	l := &chooser.List{Title: " these ask for your answer", Foot: "y approves, n denies, / finds, q leaves", Choose: true}
 	pane := s.bell.pane.Swap(nil)
 	offers := len(list) == 0 && pane != nil
@@ -269,11 +282,12 @@ func (k *keyboard) openRequests(ctx context.Context) error {
 	}
 	needs := []gateway.Need{s.stage.Load().view.Need()}
 	for _, w := range list {
+		if w.Line != "" {
+			l.Foot = "y approves, or shows a suggestion, n denies, / finds, q leaves"
+		}
 		l.Items = append(l.Items, chooser.Item{Left: w.From, Text: w.Text})
 		needs = append(needs, w.Need)
 	}
-	ctx, cancel := context.WithTimeout(ctx, keyTime)
-	defer cancel()
 	sh := &sheet{list: l, pressed: func(ctx context.Context, key string, at int) (bool, error) {
 		if key != "y" && key != "n" {
 			return false, nil
@@ -283,10 +297,18 @@ func (k *keyboard) openRequests(ctx context.Context) error {
 		}
 		return true, k.answerRequest(ctx, list[at], key == "y")
 	}}
+	return k.openHeld(ctx, sh, needs)
+}
+
+// openHeld shows a sheet whose keys count once the person has paused.
+func (k *keyboard) openHeld(ctx context.Context, sh *sheet, needs []gateway.Need) error {
+	s := k.s
+	ctx, cancel := context.WithTimeout(ctx, keyTime)
+	defer cancel()
 	sh.hold()
 	err := k.open(ctx, sh, needs)
 	if err == nil {
-		sh.held.begin(l, func() { s.protected(func() { k.redrawn(sh) }) })
+		sh.held.begin(sh.list, func() { s.protected(func() { k.redrawn(sh) }) })
 		if err = s.att.Unread(ctx); err != nil {
 			err = errors.Join(err, k.leaveSheet(context.WithoutCancel(ctx)))
 		}
@@ -302,8 +324,16 @@ func (k *keyboard) openRequests(ctx context.Context) error {
 // it.
 func (k *keyboard) answerRequest(ctx context.Context, w Waits, yes bool) error {
 	s := k.s
+	if w.Line != "" && yes { // all of it is shown first, in the place of the list
+		k.sheet.held.stop()
+		return k.openSuggestion(ctx, w)
+	}
 	if err := k.leaveSheet(ctx); err != nil {
 		return err
+	}
+	if w.Line != "" {
+		s.answerLine(ctx, w, Dismisses)
+		return nil
 	}
 	if w.Alone { // it waits for those who type, and this is one of them
 		if s.bell.answering.Swap(true) {

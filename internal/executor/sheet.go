@@ -23,7 +23,8 @@ type sheet struct {
 	// chosen does what the line at a place of the list stands for; nil for a list
 	// that is only read.
 	chosen func(ctx context.Context, at int) error
-	// pressed does what a key means for the line at a place, and reports whether it
+	// pressed does what a key means for the line at a place, or for all of a list that is
+	// only read, and reports whether it
 	// means anything; nil: none does.
 	pressed func(ctx context.Context, key string, at int) (bool, error)
 	// held is nil for one whose keys count at once.
@@ -117,7 +118,7 @@ func (k *keyboard) turn(ctx context.Context, key string) error {
 	if sh.held.drops() {
 		return nil
 	}
-	if at, ok := sh.list.Chosen(); ok && sh.pressed != nil && !sh.list.Typing() {
+	if at, ok := sh.list.Chosen(); (ok || !sh.list.Choose) && sh.pressed != nil && !sh.list.Typing() {
 		if means, err := sh.pressed(ctx, key, at); means || err != nil {
 			return err
 		}

@@ -309,17 +309,26 @@ func (s *seat) sceneOf(ctx context.Context, snap *tmux.Snapshot, pane *tmux.Pane
 		}
 		pane = &f.Pane.ID
 	}
-	right, ok := s.live.PaneRight(access.Type, s.server.Owner(), s.server.Incarnation(), snap, session, *pane)
+	at, err := s.sceneAt(snap, session, *pane)
+	if err == nil {
+		at.place.Active = s.own == nil
+	}
+	return at, err
+}
+
+// sceneAt is the scene of a pane of a session.
+func (s *seat) sceneAt(snap *tmux.Snapshot, session tmux.SessionID, pane tmux.PaneID) (*scene, error) {
+	right, ok := s.live.PaneRight(access.Type, s.server.Owner(), s.server.Incarnation(), snap, session, pane)
 	if !ok {
 		return nil, errors.New("the pane has gone")
 	}
 	window := tmux.WindowID(right.Need().Object.Window.ID)
 	return &scene{
-		place:  tmux.Place{Pane: *pane, Window: window, HasWindow: true, Session: session, HasSession: true, Active: s.own == nil},
+		place:  tmux.Place{Pane: pane, Window: window, HasWindow: true, Session: session, HasSession: true},
 		right:  right,
 		opts:   snap.Reading(),
 		at:     time.Now(),
-		target: spot(session, window, *pane),
+		target: spot(session, window, pane),
 	}, nil
 }
 

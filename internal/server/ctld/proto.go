@@ -46,6 +46,8 @@ type Call struct {
 	Request string `json:"request,omitempty"`
 	Within  string `json:"within,omitempty"`
 	Stands  bool   `json:"stands,omitempty"`
+	// Text is a line that is suggested.
+	Text string `json:"text,omitempty"`
 	// Argv is a command line of tmux's, or what there is to tell; Pane and Socket what its client would
 	// say of where it is: TMUX_PANE, and the socket that TMUX names.
 	Argv   []string `json:"argv,omitempty"`

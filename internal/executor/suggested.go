@@ -1,0 +1,207 @@
+package executor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/muxward/muxward/internal/access"
+	"github.com/muxward/muxward/internal/attach"
+	"github.com/muxward/muxward/internal/chooser"
+	"github.com/muxward/muxward/internal/gateway"
+	"github.com/muxward/muxward/internal/tmux"
+	"github.com/muxward/muxward/internal/tmux/control"
+)
+
+// Taking is how somebody answers a suggestion.
+type Taking uint8
+
+// The answers: it is typed, with Enter; typed without, to be changed where it stands; or not.
+const (
+	Dismisses Taking = iota
+	Types
+	Runs
+)
+
+// String gives the answer's word, as in the log.
+func (t Taking) String() string {
+	switch t {
+	case Types:
+		return "type"
+	case Runs:
+		return "run"
+	}
+	return "dismiss"
+}
+
+// Typing has one line typed, by whoever answers, into the pane of a program. With
+// [ErrUnsure] nobody knows whether it was typed; with any other error it was not.
+type Typing func(ctx context.Context, text string, program int) error
+
+// ErrUnsure is the error of what may or may not have been typed.
+var ErrUnsure = errors.New("it may or may not have been typed: the tmux server has not said")
+
+// waiting is what waits for this person now: what they may approve, and what is suggested
+// for a pane that they have in front of them.
+func (s *seat) waiting() []Waits {
+	list := s.e.Asking.Waiting(s.live.Who())
+	if !s.e.AnswerKey {
+		return list
+	}
+	return append(list, s.e.Asking.Suggested(s.live.Who(), s.inFront)...)
+}
+
+// inFront reports whether this person has a pane in front of them, by what is known of
+// their display, whatever is drawn over it.
+func (s *seat) inFront(pane access.Object) bool {
+	switch {
+	case pane.Owner != s.server.Owner() || pane.Incarnation != s.server.Incarnation():
+		return false
+	case s.own != nil:
+		return s.own.drawsNow(pane)
+	}
+	return s.displays(pane)
+}
+
+// openSuggestion shows the person a line that is suggested, all of it. It is taken as it
+// is shown: keys count once it was shown to its end, and they have paused.
+func (k *keyboard) openSuggestion(ctx context.Context, w Waits) error {
+	l := &chooser.List{Title: " " + w.Head, Foot: "y runs it, t types it without Enter, n dismisses it, q leaves"}
+	l.Items = append(l.Items, chooser.Item{Text: w.Line, Whole: true, Fixed: true})
+	if w.Begun != "" {
+		l.Items = append(l.Items, chooser.Item{Fixed: true}, chooser.Item{Text: w.Begun + " has begun a line there: it is typed behind that", Fixed: true})
+	}
+	sh := &sheet{list: l, pressed: func(ctx context.Context, key string, _ int) (bool, error) {
+		how, means := map[string]Taking{"y": Runs, "t": Types, "n": Dismisses}[key]
+		switch {
+		case !means:
+			return false, nil
+		case how != Dismisses && !l.Whole():
+			k.s.att.Notice("you have not been shown all of it: go on with Space, or make your terminal larger")
+			return true, nil
+		}
+		if err := k.leaveSheet(ctx); err != nil {
+			return true, err
+		}
+		k.s.answerLine(ctx, w, how)
+		return true, nil
+	}}
+	return k.openHeld(ctx, sh, []gateway.Need{k.s.stage.Load().view.Need(), w.Need})
+}
+
+// answerLine answers a suggestion by an act of the person's, and tells what came of it.
+func (s *seat) answerLine(ctx context.Context, w Waits, how Taking) {
+	ctx, cancel := context.WithTimeout(ctx, approveTime)
+	defer cancel()
+	result, err := s.actOn(ctx, w, how)
+	came := s.e.Asking.Came(result.Value)
+	switch {
+	case err != nil && came != "":
+		s.att.Notice(came + ", but: " + err.Error())
+	case err != nil:
+		s.att.Notice("not " + map[Taking]string{Dismisses: "dismissed", Types: "typed", Runs: "run"}[how] + ": " + err.Error())
+	default:
+		s.att.Notice(came + ": " + w.Line)
+	}
+}
+
+func (s *seat) actOn(ctx context.Context, w Waits, how Taking) (gateway.Result, error) {
+	at, err := s.sceneFor(ctx, w.Pane)
+	if err != nil {
+		return gateway.Result{}, err
+	}
+	act, err := s.e.Asking.Take(s.live.Who(), w, at.right.Need().Object, how, func(ctx context.Context, text string, program int) error {
+		if how == Runs {
+			text += "\r"
+		}
+		return s.typeLine(ctx, at, text, program)
+	})
+	if err != nil {
+		return gateway.Result{}, err
+	}
+	return s.e.Gateway().Handle(ctx, gateway.Request{Identity: s.live.Who(), Display: s.tty, Client: s.client, Act: act})
+}
+
+// sceneFor gives the scene of a pane of the session that the person looks at.
+func (s *seat) sceneFor(ctx context.Context, pane access.Object) (*scene, error) {
+	snap, err := s.server.Snapshot(ctx, tmux.Core)
+	if err != nil {
+		return nil, fmt.Errorf("ask the tmux server for its state: %w", err)
+	}
+	session := s.stage.Load().session.ID
+	if c := snap.Client(s.tty); c != nil && s.own == nil {
+		session = c.Session
+	}
+	at, err := s.sceneAt(snap, session, tmux.PaneID(pane.Pane.ID))
+	if err != nil || s.server.Incarnation() != pane.Incarnation {
+		return nil, errors.New("the pane is not in the session any more that you look at")
+	}
+	return at, nil
+}
+
+// typeLine types a line by the same way as keys: it is decided and recorded before, and
+// tmux tests with it that the pane and its program are what was decided. It waits for what
+// tmux says to that.
+func (s *seat) typeLine(ctx context.Context, at *scene, text string, program int) error {
+	d := at.right.Decide()
+	if !d.Allow {
+		return s.e.Gateway().Refused(s.live.Who(), at.right.Need(), d)
+	}
+	base := s.p.Base(access.EventKeys)
+	base.Objects = []string{at.right.Need().Object.String()}
+	keys := s.e.Keys(base)
+	defer func() { _ = keys.Close() }()
+	if err := s.write(ctx, keys, len(text), []byte(text), d.Obligations); err != nil {
+		return err
+	}
+	if d.Obligations.Has(access.Watched) {
+		var err error
+		if at, err = s.underWatch(at); err != nil {
+			return err
+		}
+	}
+	meant := *at
+	meant.place.Program = program
+	in, err := input(&meant, attach.Event{Kind: attach.Keys, Bytes: []byte(text)})
+	if err != nil {
+		return err
+	}
+	line, err := in.line(&meant)
+	if err != nil {
+		return err
+	}
+	return s.sendLine(ctx, at.right, line, text)
+}
+
+// sendLine sends what types a text, while the person may type it, and hears what came of it.
+func (s *seat) sendLine(ctx context.Context, right *gateway.Right, line, text string) error {
+	ctx, cancel := context.WithTimeout(ctx, keyTime)
+	defer cancel()
+	c, err := s.server.Control(ctx)
+	if err != nil {
+		return fmt.Errorf("reach the tmux server: %w", err)
+	}
+	var sent *control.Pending
+	err = s.live.Do(right, func() error {
+		s.live.Typed()
+		s.live.Into(right.Need().Object, []byte(text))
+		sent, err = c.Send(line)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	replies, err := sent.Wait(ctx)
+	switch {
+	case err != nil && errors.Is(err, control.ErrNotExecuted):
+		return err
+	case err != nil:
+		takeBack(s.server, c)
+		s.unsure(err)
+		return fmt.Errorf("%w: %w", ErrUnsure, err)
+	}
+	if f := (fate{reply: replies[0]}); !f.done() {
+		return f.why()
+	}
+	return nil
+}
