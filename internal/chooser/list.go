@@ -127,7 +127,7 @@ func (l *List) note(lines []line, cols int, utf8 bool) {
 // Whole reports whether all has been drawn of the items that are to be shown whole, each
 // character as itself, one line after the other.
 func (l *List) Whole() bool {
-	return l.read.cols > 0 && !l.read.never && l.read.to >= l.read.of
+	return wholeOrNot(l.read.cols > 0 && !l.read.never && l.read.to >= l.read.of)
 }
 
 // Filter is what the list is narrowed by.

@@ -7,6 +7,7 @@ type Check string
 // before their names.
 const (
 	Audited      Check = "audited"
+	Author       Check = "author"
 	Budget       Check = "budget"
 	Certificates Check = "certificates"
 	Chain        Check = "chain"
@@ -48,24 +49,27 @@ const (
 	Seen         Check = "seen"
 	Selected     Check = "selected"
 	Self         Check = "self"
+	Shown        Check = "shown"
 	Size         Check = "size"
 	SSH          Check = "ssh"
+	Suggested    Check = "suggested"
 	Ticket       Check = "ticket"
 	TOTP         Check = "totp"
 	Unsized      Check = "unsized"
 	View         Check = "view"
 	Visible      Check = "visible"
 	Watcher      Check = "watcher"
+	Whole        Check = "whole"
 	Worded       Check = "worded"
 )
 
 // Checks gives all of them.
 func Checks() []Check {
 	return []Check{
-		Audited, Budget, Certificates, Chain, Clock, Control, Decide, Declared, Door, Drawn, Filter,
-		Flood, Given, Guest, Hand, Home, Knock, Lease, Lines, Looked, Made, Mine, Moved, Names,
-		Offered, Once, OnceAnswered, OnceTicket, PAM, Parts, Paste, Place, Pressed, Queue, Relay,
-		Replies, Resize, Revoke, Same, Seen, Selected, Self, Size, SSH, Ticket, TOTP, Unsized, View,
-		Visible, Watcher, Worded,
+		Audited, Author, Budget, Certificates, Chain, Clock, Control, Decide, Declared, Door, Drawn,
+		Filter, Flood, Given, Guest, Hand, Home, Knock, Lease, Lines, Looked, Made, Mine, Moved,
+		Names, Offered, Once, OnceAnswered, OnceTicket, PAM, Parts, Paste, Place, Pressed, Queue,
+		Relay, Replies, Resize, Revoke, Same, Seen, Selected, Self, Shown, Size, SSH, Suggested,
+		Ticket, TOTP, Unsized, View, Visible, Watcher, Whole, Worded,
 	}
 }
