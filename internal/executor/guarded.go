@@ -92,6 +92,9 @@ func untyped(printed []byte) error {
 	if strings.Contains(string(printed), tmux.Unwatched) {
 		return errUnwatched
 	}
+	if strings.Contains(string(printed), tmux.Unseen) {
+		return errNotInFront
+	}
 	return errors.New("not typed: the pane is in a mode (such as copy mode), was moved, is not the active one any more, or its program has ended")
 }
 

@@ -48,7 +48,7 @@ type inputs struct {
 // line is what has tmux do all this, if the pane is still what was decided.
 func (c *inputs) line(at *scene) (string, error) {
 	place := at.place
-	place.Living = len(c.before) > 0
+	place.Living = place.Living || len(c.before) > 0
 	place.Named = len(c.refused)+len(c.before)+len(c.after) == 0 // else the rest goes by whether the test fails
 	words, err := tmux.GuardedOr(place, c.commands, c.refused, refusal, at.opts)
 	if err != nil {

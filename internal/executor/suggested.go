@@ -53,15 +53,22 @@ func (s *seat) waiting() []Waits {
 
 // inFront reports whether this person has a pane in front of them, by what is known of
 // their display, whatever is drawn over it.
-func (s *seat) inFront(pane access.Object) bool {
+func (s *seat) inFront(pane access.Object) bool { return s.inFrontBy(s.server.Known(), pane) }
+
+// inFrontBy is inFront by a state of the server.
+func (s *seat) inFrontBy(snap *tmux.Snapshot, pane access.Object) bool {
 	switch {
 	case pane.Owner != s.server.Owner() || pane.Incarnation != s.server.Incarnation():
 		return false
 	case s.own != nil:
-		return s.own.drawsNow(pane)
+		return s.own.pictures(pane)
 	}
-	return s.displays(pane)
+	return s.displaysBy(snap, pane)
 }
+
+// errNotInFront is what somebody hears who is not shown a pane any more that they would type
+// into.
+var errNotInFront = errors.New("you are not shown that pane any more")
 
 // openSuggestion shows the person a line that is suggested, all of it. It is taken as it
 // is shown: keys count once it was shown to its end, and they have paused.
@@ -136,7 +143,22 @@ func (s *seat) sceneFor(ctx context.Context, pane access.Object) (*scene, error)
 	if err != nil || s.server.Incarnation() != pane.Incarnation {
 		return nil, errors.New("the pane is not in the session any more that you look at")
 	}
+	if asksFront() && !s.inFrontBy(snap, at.right.Need().Object) {
+		return nil, errNotInFront
+	}
+	at.place = s.seen(at.place)
 	return at, nil
+}
+
+// seen is a place with which tmux tests besides that this person is shown the pane, and
+// that its program hears what is typed. Where muxward draws it is muxward that knows which
+// window they are at.
+func (s *seat) seen(p tmux.Place) tmux.Place {
+	p.Hearing = true
+	if p.Seen = asksFront(); p.Seen && s.own == nil {
+		p.SeenBy = s.tty
+	}
+	return p
 }
 
 // typeLine types a line by the same way as keys: it is decided and recorded before, and

@@ -31,13 +31,15 @@ func (s *seat) sees(o access.Object) (display string, shown bool) {
 
 // displays reports whether the display of a whole session shows an object.
 func (s *seat) displays(o access.Object) bool {
-	if o.Kind == access.Server {
-		return true
-	}
-	snap, session := s.server.Known(), s.stage.Load().session.ID
+	return o.Kind == access.Server || s.displaysBy(s.server.Known(), o)
+}
+
+// displaysBy is displays by a state of the server, of what lies in it.
+func (s *seat) displaysBy(snap *tmux.Snapshot, o access.Object) bool {
 	if snap == nil {
 		return false
 	}
+	session := s.stage.Load().session.ID
 	if c := snap.Client(s.tty); c != nil {
 		session = c.Session
 	}
@@ -71,6 +73,19 @@ func (o *own) drawsNow(on access.Object) bool {
 		return uint32(o.here.window) == on.Window.ID && o.shown != nil && !o.dropped && o.rests[tmux.PaneID(on.Pane.ID)] != nil
 	}
 	return false
+}
+
+// pictures reports whether a pane is in the picture that a person at a place of their own
+// was drawn last, whatever is drawn over that.
+func (o *own) pictures(pane access.Object) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.next == nil || o.dropped || uint32(o.here.window) != pane.Window.ID {
+		return false
+	}
+	id := tmux.PaneID(pane.Pane.ID)
+	_, there := o.next.panes[id] // also one of which nothing is drawn
+	return there && o.next.rests[id] != nil
 }
 
 // looksOn has those who may do something only while somebody watches looked at anew:

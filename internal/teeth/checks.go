@@ -19,6 +19,7 @@ const (
 	Drawn        Check = "drawn"
 	Filter       Check = "filter"
 	Flood        Check = "flood"
+	Front        Check = "front"
 	Given        Check = "given"
 	Guest        Check = "guest"
 	Hand         Check = "hand"
@@ -67,9 +68,9 @@ const (
 func Checks() []Check {
 	return []Check{
 		Audited, Author, Budget, Certificates, Chain, Clock, Control, Decide, Declared, Door, Drawn,
-		Filter, Flood, Given, Guest, Hand, Home, Knock, Lease, Lines, Looked, Made, Mine, Moved,
-		Names, Offered, Once, OnceAnswered, OnceTicket, PAM, Parts, Paste, Place, Pressed, Queue,
-		Relay, Replies, Resize, Revoke, Same, Seen, Selected, Self, Shown, Size, SSH, Suggested,
-		Ticket, TOTP, Unsized, View, Visible, Watcher, Whole, Worded,
+		Filter, Flood, Front, Given, Guest, Hand, Home, Knock, Lease, Lines, Looked, Made, Mine,
+		Moved, Names, Offered, Once, OnceAnswered, OnceTicket, PAM, Parts, Paste, Place, Pressed,
+		Queue, Relay, Replies, Resize, Revoke, Same, Seen, Selected, Self, Shown, Size, SSH,
+		Suggested, Ticket, TOTP, Unsized, View, Visible, Watcher, Whole, Worded,
 	}
 }

@@ -22,6 +22,13 @@ type Place struct {
 	// Program means that the pane's program must be this process, 0 for any: another one
 	// has not been asked for what was meant for this.
 	Program int
+	// Hearing means that its program is running and hears what is typed: that the pane's
+	// input is not switched off.
+	Hearing bool
+	// Seen means that no other pane fills the window, and SeenBy is the client besides that
+	// has to show the pane, "" for none.
+	Seen   bool
+	SeenBy string
 	// Named means that each of the commands names the pane by the ids of session,
 	// window and pane, so that tmux fails it where the pane does not lie there: only
 	// what a target cannot say is tested beside that.
@@ -83,6 +90,10 @@ const Synchronized = "-synchronized"
 // Unwatched ends the refusal of a pane that none of [Place.Watched] shows.
 const Unwatched = "-unwatched"
 
+// Unseen ends the refusal of a pane that [Place.SeenBy] is not shown, or that another one
+// hides.
+const Unseen = "-unseen"
+
 // GuardedInMode is [Guarded] without the tests for input, for commands that do
 // not send input (such as kill-pane) or are meant for a mode.
 func GuardedInMode(at Place, commands [][]string, refusal string, opts ParseOptions) ([]string, error) {
@@ -119,6 +130,13 @@ func guarded(at Place, commands, refused [][]string, refusal, more string, opts 
 	if watched != "" {
 		more += "#{?" + watched + ",," + Unwatched + "}"
 	}
+	seen, err := at.seen()
+	if err != nil {
+		return nil, err
+	}
+	if seen != "" {
+		more += "#{?" + seen + ",," + Unseen + "}"
+	}
 	refuse := display + " -p -t " + at.Pane.String() + " '" + refusal + more + "'"
 	if len(refused) > 0 {
 		instead, err := QuoteLine(refused)
@@ -139,15 +157,18 @@ func guarded(at Place, commands, refused [][]string, refusal, more string, opts 
 	if at.Program != 0 {
 		values = append(values, value{"pane_pid", strconv.Itoa(at.Program)})
 	}
+	if at.Hearing {
+		values = append(values, value{"pane_input_off", "0"})
+	}
 	tests := []string{are(values)}
-	if at.Living {
+	if at.Living || at.Hearing {
 		tests = append(tests, "#{!=:#{pane_dead},1}")
 	}
 	if at.Others {
 		tests = append(tests, "#{!=:#{window_panes},1}")
 	}
 	tests = append(tests, at.Mouse.tests()...)
-	tests = append(tests, watched)
+	tests = append(tests, watched, seen)
 	words := []string{branch, "-F", "-t", at.Pane.String(), all(heeded(tests)), do, refuse}
 	if !at.HasSession || !at.HasWindow || at.Named {
 		return words, nil
@@ -181,7 +202,22 @@ func showing(clients []string) (string, error) {
 			either = "#{||:" + either + "," + one + "}"
 		}
 	}
-	return "#{&&:#{?window_zoomed_flag,#{pane_active},1}," + either + "}", nil
+	return "#{&&:" + unhidden + "," + either + "}", nil
+}
+
+// unhidden is a format that is 1 if no other pane fills the window.
+const unhidden = "#{?window_zoomed_flag,#{pane_active},1}"
+
+// seen is a format that is 1 if the pane is seen as [Place.Seen] and SeenBy say, "" if it
+// need not be.
+func (at Place) seen() (string, error) {
+	switch {
+	case at.SeenBy != "":
+		return showing([]string{at.SeenBy})
+	case at.Seen:
+		return unhidden, nil
+	}
+	return "", nil
 }
 
 // isPath reports whether a name is one of a terminal, and means itself in a format and
