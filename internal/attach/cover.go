@@ -45,6 +45,15 @@ func (a *Attachment) Covered() bool {
 	return a.out.cover != nil
 }
 
+// Taken reports whether the terminal has taken all of the picture that Cover has shown
+// last: nothing of it waits here. What a terminal, or a network, holds is not known.
+func (a *Attachment) Taken() bool {
+	o := &a.out
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.cover != nil && !o.repaint && len(o.queue) == 0 && !o.away && !a.closed.Load()
+}
+
 // Uncover has the display drawn again in the place of a picture, and reports
 // whether there was one. When it returns nil, nothing of the picture is written
 // any more; what the terminal has of it may still be shown.

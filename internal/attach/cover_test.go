@@ -99,8 +99,17 @@ func TestCoverOfASlowTerminal(t *testing.T) {
 			t.Fatal("the cover has gone")
 		}
 	}
+	if at.Taken() {
+		t.Error("it is taken by a terminal that takes nothing")
+	}
 	p.resume()
 	eventually(t, "the last one", contains(p.screen, "PICTURE-3"))
+	eventually(t, "it is taken", func() error {
+		if !at.Taken() {
+			return errors.New("no")
+		}
+		return nil
+	})
 	if seen := string(p.screen()); strings.Contains(seen, "PICTURE-1") || strings.Contains(seen, "PICTURE-2") {
 		t.Error("a picture was shown that was out of date")
 	}

@@ -42,10 +42,11 @@ type List struct {
 	read    read
 }
 
-// read is how far the items that are to be shown whole have been drawn.
+// read is how far the items that are to be shown whole have been shown.
 type read struct {
 	cols  int  // of the terminal
 	to    int  // up to this line all were
+	next  int  // and are, once what was drawn last is shown
 	of    int  // how many lines it takes to have drawn the last of them
 	never bool // some of them cannot be shown as it is
 }
@@ -119,12 +120,16 @@ func (l *List) note(lines []line, cols int, utf8 bool) {
 			l.read.never = l.read.never || drawn.text == "" || !utf8 && terminal(drawn.text, utf8) != drawn.text
 		}
 	}
+	l.read.next = l.read.to
 	if l.top <= l.read.to {
-		l.read.to = max(l.read.to, l.top+l.page)
+		l.read.next = max(l.read.to, l.top+l.page)
 	}
 }
 
-// Whole reports whether all has been drawn of the items that are to be shown whole, each
+// Shown notes that what was drawn last has come to the terminal.
+func (l *List) Shown() { l.read.to = l.read.next }
+
+// Whole reports whether all has been shown of the items that are to be shown whole, each
 // character as itself, one line after the other.
 func (l *List) Whole() bool {
 	return wholeOrNot(l.read.cols > 0 && !l.read.never && l.read.to >= l.read.of)

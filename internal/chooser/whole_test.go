@@ -9,8 +9,15 @@ import (
 
 func drawn(l *List, cols, rows int, utf8 bool) []string {
 	screen := vt.NewEmulator(cols, rows)
-	_, _ = screen.Write(l.Draw(cols, rows, utf8))
+	_, _ = screen.Write(shows(l, cols, rows, utf8))
 	return strings.Split(screen.String(), "\n")
+}
+
+// shows draws a list on a terminal that takes it.
+func shows(l *List, cols, rows int, utf8 bool) []byte {
+	picture := l.Draw(cols, rows, utf8)
+	l.Shown()
+	return picture
 }
 
 // TestWholeIsAllOfIt: a text that is to be shown whole has been when each line of it was
@@ -25,28 +32,36 @@ func TestWholeIsAllOfIt(t *testing.T) {
 	if l.Whole() {
 		t.Error("nothing was drawn, and it is whole")
 	}
-	if l.Draw(10, 14, true); !l.Whole() {
+	if shows(l, 10, 14, true); !l.Whole() {
 		t.Error("there is room for all of it, and it is not whole")
 	}
 	l = made()
-	l.Draw(10, 7, true) // five lines
+	shows(l, 10, 7, true) // five lines
 	for _, tc := range []struct {
 		key   string
 		whole bool
 	}{{"G", false}, {"g", false}, {"Space", false}, {"Space", true}, {"g", true}} {
 		l.Key(tc.key)
-		if l.Draw(10, 7, true); l.Whole() != tc.whole {
+		if shows(l, 10, 7, true); l.Whole() != tc.whole {
 			t.Errorf("%s: whole is %v", tc.key, l.Whole())
 		}
 	}
-	if l.Draw(9, 7, true); l.Whole() {
+	if shows(l, 9, 7, true); l.Whole() {
 		t.Error("it goes on at another width")
 	}
 	l = made()
-	l.Draw(10, 7, true)
+	for range 5 { // pages that a terminal has no time for
+		l.Draw(10, 7, true)
+		l.Key("Space")
+	}
+	if l.Shown(); l.Whole() {
+		t.Error("the last page was shown alone, and it is whole")
+	}
+	l = made()
+	shows(l, 10, 7, true)
 	for range 20 {
 		l.Key("Down")
-		l.Draw(10, 7, true)
+		shows(l, 10, 7, true)
 	}
 	if !l.Whole() {
 		t.Error("line by line it was all drawn")
@@ -55,9 +70,9 @@ func TestWholeIsAllOfIt(t *testing.T) {
 		t.Fatal("it is not searched")
 	}
 	l = made()
-	l.Draw(10, 7, true)
+	shows(l, 10, 7, true)
 	press(l, "/", "x", "x", "Enter") // it stays, whatever is looked for
-	if l.Draw(10, 7, true); l.Whole() {
+	if shows(l, 10, 7, true); l.Whole() {
 		t.Error("it is whole by a search")
 	}
 }
@@ -71,7 +86,7 @@ func TestWholeAsItIs(t *testing.T) {
 	if got := strings.Join([]string{lines[1], lines[2], lines[3]}, "|"); got != "rm -rf /|  home/x|  " && strings.ReplaceAll(got, " ", "") != "rm-rf/|home/x|" {
 		t.Errorf("it is drawn as %q", got)
 	}
-	picture := string(l.Draw(9, 10, true))
+	picture := string(shows(l, 9, 10, true))
 	for _, want := range []string{"\x1b[4mrm -rf /\x1b[0m", "\x1b[4m  home/x\x1b[0m", "\x1b[4m  \x1b[0m"} {
 		if !strings.Contains(picture, want) {
 			t.Errorf("%q is not in %q", want, picture)
@@ -81,17 +96,17 @@ func TestWholeAsItIs(t *testing.T) {
 		t.Error("it is not whole")
 	}
 	plain := &List{Items: []Item{{Text: "größe", Whole: true, Fixed: true}}}
-	if plain.Draw(20, 10, true); !plain.Whole() {
+	if shows(plain, 20, 10, true); !plain.Whole() {
 		t.Error("with UTF-8 it is not whole")
 	}
-	if plain.Draw(20, 10, false); plain.Whole() {
+	if shows(plain, 20, 10, false); plain.Whole() {
 		t.Error("without UTF-8 it is whole")
 	}
 	wide := &List{Items: []Item{{Text: "日本", Whole: true, Fixed: true}}}
-	if wide.Draw(2, 10, true); wide.Whole() {
+	if shows(wide, 2, 10, true); wide.Whole() {
 		t.Error("a wide character in one column is whole")
 	}
-	if wide.Draw(4, 10, true); !wide.Whole() {
+	if shows(wide, 4, 10, true); !wide.Whole() {
 		t.Error("a wide character in three columns is not whole")
 	}
 }

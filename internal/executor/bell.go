@@ -308,7 +308,7 @@ func (k *keyboard) openHeld(ctx context.Context, sh *sheet, needs []gateway.Need
 	sh.hold()
 	err := k.open(ctx, sh, needs)
 	if err == nil {
-		sh.held.begin(sh.list, func() { s.protected(func() { k.redrawn(sh) }) })
+		sh.held.begin(sh.list, func() (yes, may bool) { return k.taken(sh) }, func() { s.protected(func() { k.redrawn(sh) }) })
 		if err = s.att.Unread(ctx); err != nil {
 			err = errors.Join(err, k.leaveSheet(context.WithoutCancel(ctx)))
 		}

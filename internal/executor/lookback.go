@@ -139,7 +139,8 @@ func (l *lookback) draw(begin bool) error {
 		}
 	}
 	picture := append(l.below(), l.view.Draw(l.frame)...)
-	return s.picture(l.looks, picture, attach.Size{Cols: l.frame.Cols, Rows: l.frame.Rows}, begin)
+	_, err := s.picture(l.looks, picture, attach.Size{Cols: l.frame.Cols, Rows: l.frame.Rows}, begin)
+	return err
 }
 
 // stays asks tmux whether the pane that somebody looks back at is where it was

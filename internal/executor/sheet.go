@@ -27,15 +27,23 @@ type sheet struct {
 	// only read, and reports whether it
 	// means anything; nil: none does.
 	pressed func(ctx context.Context, key string, at int) (bool, error)
+	// shown: what was drawn last is what the terminal is given.
+	shown bool
 	// held is nil for one whose keys count at once.
 	held *holding
 }
 
-// holding has the keys of a sheet count for nothing until none has come for deafTime:
-// what somebody types who has not seen it yet is no answer to it. Its foot says so
-// meanwhile, and shows what the keys do once they count.
+// holding has the keys of a sheet count for nothing until the terminal has taken it and
+// none has come for deafTime: what somebody types who has not seen it yet is no answer to
+// it. Its foot says so meanwhile, and shows what the keys do once they count. Of one that
+// is to be shown whole each page begins anew.
 type holding struct {
-	foot  string
+	foot string
+	list *chooser.List
+	// taken reports whether the terminal has taken what was drawn last, and whether it
+	// may yet.
+	taken func() (yes, may bool)
+	draw  func()
 	mu    sync.Mutex // while it is held the list is the timer's, later the pump's
 	over  bool
 	until time.Time
@@ -45,25 +53,60 @@ type holding struct {
 // hold has a sheet be held that is not shown yet.
 func (sh *sheet) hold() {
 	sh.held = &holding{foot: sh.list.Foot}
-	sh.list.Foot = "read it: keys count once you have paused"
+	sh.list.Foot = readIt
 }
+
+// readIt is the foot of a sheet whose keys do not count yet.
+const readIt = "read it: keys count once you have paused"
 
 // begin counts the pause of a sheet that is shown now. When it is over the keys count,
 // and draw shows that they do.
-func (h *holding) begin(list *chooser.List, draw func()) {
+func (h *holding) begin(list *chooser.List, taken func() (yes, may bool), draw func()) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	h.list, h.taken, h.draw = list, taken, draw
 	h.until = time.Now().Add(deafTime)
-	h.timer = time.AfterFunc(deafTime, func() {
-		h.mu.Lock()
-		defer h.mu.Unlock()
-		if h.over || time.Now().Before(h.until) { // there was another key: it ends later
-			return
+	h.timer = time.AfterFunc(deafTime, h.paused)
+}
+
+// paused ends the pause, if it is one.
+func (h *holding) paused() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.over || time.Now().Before(h.until) { // there was another key: it ends later
+		return
+	}
+	if yes, may := h.taken(); !yes {
+		if may { // the pause begins when there is something to be read
+			h.wait()
 		}
-		h.over = true
-		list.Foot = h.foot
-		draw()
-	})
+		return
+	}
+	h.list.Shown()
+	h.over = true
+	h.list.Foot = h.foot
+	h.draw()
+}
+
+// wait has the pause begin anew; mu is held.
+func (h *holding) wait() {
+	h.until = time.Now().Add(deafTime)
+	h.timer.Reset(deafTime)
+}
+
+// page shows a sheet anew. While not all of it was shown that is to be, the pause begins
+// anew with that: keys that were typed ahead turn no page, and answer nothing.
+func (h *holding) page() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.list.Whole() {
+		h.draw()
+		return
+	}
+	h.over = false
+	h.list.Foot = readIt
+	h.draw()
+	h.wait()
 }
 
 // drops reports whether a key counts for nothing, and has the pause begin anew then.
@@ -74,8 +117,7 @@ func (h *holding) drops() bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if !h.over {
-		h.until = time.Now().Add(deafTime)
-		h.timer.Reset(deafTime)
+		h.wait()
 	}
 	return !h.over
 }
@@ -109,7 +151,15 @@ func (k *keyboard) open(ctx context.Context, sh *sheet, needs []gateway.Need) er
 func (k *keyboard) drawSheet(sh *sheet, begin bool) error {
 	size := k.s.att.Size()
 	picture := sh.list.Draw(size.Cols, size.Rows, k.s.client.Hello().Flags&wire.FlagUTF8 != 0)
-	return k.s.picture(sh.rests, picture, size, begin)
+	var err error
+	sh.shown, err = k.s.picture(sh.rests, picture, size, begin)
+	return err
+}
+
+// taken reports whether the terminal has taken a sheet as it was drawn last, and whether
+// it may yet.
+func (k *keyboard) taken(sh *sheet) (yes, may bool) {
+	return sh.shown && k.s.att.Taken(), k.s.ctx.Err() == nil && k.s.att.Covered()
 }
 
 // turn takes a key to the sheet that is shown.
@@ -130,7 +180,11 @@ func (k *keyboard) turned(ctx context.Context, o chooser.Outcome) error {
 	sh := k.sheet
 	switch o {
 	case chooser.Changed:
-		k.redrawn(sh)
+		if sh.held != nil {
+			sh.held.page()
+		} else {
+			k.redrawn(sh)
+		}
 	case chooser.Left:
 		return k.leaveSheet(ctx)
 	case chooser.Chosen:

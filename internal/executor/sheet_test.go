@@ -1,6 +1,7 @@
 package executor
 
 import (
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -15,7 +16,8 @@ func TestKeysCountOnceTheyHavePaused(t *testing.T) {
 		sh, drawn := &sheet{list: &chooser.List{Foot: "y approves"}}, 0
 		sh.hold()
 		meant := sh.list.Foot
-		sh.held.begin(sh.list, func() { drawn++ })
+		taken := true
+		sh.held.begin(sh.list, func() (bool, bool) { return taken, true }, func() { drawn++ })
 		for range 5 {
 			if !sh.held.drops() {
 				t.Fatal("a key counts that came without a pause")
@@ -34,6 +36,42 @@ func TestKeysCountOnceTheyHavePaused(t *testing.T) {
 		if sh.held.drops() {
 			t.Error("a key after the pause does not count")
 		}
+	})
+	synctest.Test(t, func(t *testing.T) {
+		list := &chooser.List{Foot: "y runs it", Items: []chooser.Item{{Text: strings.Repeat("x", 50), Whole: true, Fixed: true}}}
+		sh, taken := &sheet{list: list}, false
+		draw := func() { list.Draw(11, 5, true) } // two pages of three lines
+		sh.hold()
+		draw()
+		sh.held.begin(list, func() (bool, bool) { return taken, true }, draw)
+		pause := func(counts bool) {
+			t.Helper()
+			time.Sleep(deafTime + time.Millisecond)
+			synctest.Wait()
+			if got := list.Foot == "y runs it"; got != counts {
+				t.Errorf("it says %q", list.Foot)
+			}
+		}
+		for range 3 {
+			pause(false) // nothing of it has come to the terminal
+		}
+		taken = true
+		pause(true)
+		taken = false
+		list.Key("Space")
+		if sh.held.page(); !sh.held.drops() || list.Whole() {
+			t.Error("a key counts for a page that has just been turned to")
+		}
+		pause(false)
+		taken = true
+		if pause(true); !list.Whole() || sh.held.drops() {
+			t.Error("all of it was shown, and keys do not count")
+		}
+		list.Key("Up")
+		if sh.held.page(); sh.held.drops() {
+			t.Error("what was read is to be read again")
+		}
+		sh.held.stop()
 	})
 	if (*holding)(nil).drops() {
 		t.Error("a list that asks nothing drops keys")

@@ -151,14 +151,13 @@ func (s *seat) rest(ctx context.Context, l *looking) error {
 }
 
 // picture draws a picture over the person's display that rests on l, while they may
-// see it.
-func (s *seat) picture(l *looking, picture []byte, size attach.Size, begin bool) error {
-	shown := false
+// see it, and reports whether it is what their terminal is given.
+func (s *seat) picture(l *looking, picture []byte, size attach.Size, begin bool) (shown bool, err error) {
 	first := l.rights[0].Right
 	if !looked() {
 		first = s.stage.Load().view
 	}
-	err := s.live.Do(first, func() error {
+	err = s.live.Do(first, func() error {
 		if err := l.rights.permit(); err != nil && looked() {
 			return err
 		}
@@ -177,7 +176,7 @@ func (s *seat) picture(l *looking, picture []byte, size attach.Size, begin bool)
 	if err == nil && begin && !shown {
 		err = errors.New("your terminal does not take it now; try again")
 	}
-	return err
+	return shown && err == nil, err
 }
 
 // unlook takes away a picture whose person may not see it any more. When it
