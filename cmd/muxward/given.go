@@ -181,6 +181,9 @@ func (d *daemon) mindTime() {
 		now = d.now()
 		if jumped := now.Wall.Sub(was.Wall) - passed; jumped > time.Second || passed > 3*lookEvery {
 			d.gateway.Reconsider(d.ctx, "", "the clock was set")
+			if err := d.voidSuggestions(d.ctx); err != nil {
+				d.complain("the clock was set: " + err.Error())
+			}
 		}
 	}
 	d.lately = now

@@ -332,6 +332,9 @@ func (s *sshDoor) reconsider(ctx context.Context, d *daemon) {
 		ends["ssh door"] = s.server.Reconsider
 	}
 	endAll(ctx, ends, d.complain)
+	if err := d.voidSuggestions(ctx); err != nil { // who has gone has taken back what they suggested
+		d.complain("keys are not taken any more: " + err.Error())
+	}
 }
 
 // ending ends what is not taken any more and waits until it has ended; the errors tell

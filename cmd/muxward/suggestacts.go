@@ -32,6 +32,9 @@ func (d *daemon) suggestAct(who identity.Identity, c ctld.Call) (*gateway.Act, e
 	if c.Target == "" {
 		return nil, errors.New("name a pane with -t")
 	}
+	if _, local := who.UID(); c.Stands && !local { // what they came in with may be taken away
+		return nil, errors.New("a suggestion of who comes by ssh ends with their connection: leave out --wait=false")
+	}
 	within, err := length("--deadline", c.Within, time.Second, maxSuggested)
 	if err != nil {
 		return nil, err
@@ -96,7 +99,7 @@ func (b suggested) Ends(ctx context.Context) (any, error) {
 	if b.d.ctx.Err() != nil {
 		why = "muxward ends"
 	}
-	if v, err = b.d.endSuggestion(ctx, b.ID, grants.Withdrawn, b.who.Person(), why); v.ID == "" {
+	if v, err = b.d.withdraw(ctx, b.ID, b.who.Person(), why); v.ID == "" {
 		return nil, err
 	}
 	return b.d.shownSuggestion(v, b.who), nil // it may have ended otherwise just then
@@ -110,7 +113,7 @@ func (d *daemon) unsuggestAct(who identity.Identity, c ctld.Call) (*gateway.Act,
 		if !ok || v.Who.Person() != who.Person() {
 			return gateway.Result{}, grants.ErrNoSuggestion(c.Request)
 		}
-		v, err := d.endSuggestion(ctx, v.ID, grants.Withdrawn, who.Person(), c.Reason)
+		v, err := d.withdraw(ctx, v.ID, who.Person(), c.Reason)
 		return gateway.Result{Value: d.shownSuggestion(v, who)}, err
 	}
 	return a, nil
@@ -190,7 +193,7 @@ func (d *daemon) answerSuggestion(ctx context.Context, who identity.Identity, v 
 	if how == executor.Runs {
 		as = grants.Ran
 	}
-	switch err = types(ctx, v.Text, v.Program); {
+	switch err = types(ctx, v.Text, v.Program, func() error { return d.authorStands(v, p.on) }); {
 	case err == nil:
 		return v.End(as, who.Person(), ""), nil
 	case errors.Is(err, executor.ErrUnsure): // it is not to be typed twice

@@ -52,8 +52,20 @@ func paneIn(pane access.Object, incarnation string, snap *tmux.Snapshot) (p sugg
 // stands says why nobody can take a suggestion now, nil if they can. Its author needs the
 // right to suggest where the pane lies by then.
 func (d *daemon) stands(v grants.Suggestion, p suggestedPane) error {
-	may := p.there && d.gateway.May(v.Who, gateway.Need{Verb: access.Suggest, Object: p.on}).Allow
-	return v.Stands(p.there, p.program, may)
+	return v.Stands(p.there, p.program, p.there && d.authorMay(v, p.on))
+}
+
+// authorMay reports whether the author of a suggestion may suggest it there, and has not
+// taken it back. It waits for nothing.
+func (d *daemon) authorMay(v grants.Suggestion, on access.Object) bool {
+	return !d.suggestions.Left(v.ID) && d.policy.Set().IsPerson(v.Who.Person()) &&
+		d.gateway.May(v.Who, gateway.Need{Verb: access.Suggest, Object: on}).Allow
+}
+
+// authorStands is what is asked of its author at the moment when it is typed: between an
+// answer and that others may have taken something from them.
+func (d *daemon) authorStands(v grants.Suggestion, on access.Object) error {
+	return v.Stands(true, v.Program, d.authorMay(v, on))
 }
 
 // changeSuggestion changes an open suggestion, and has its end recorded and told.
@@ -82,6 +94,21 @@ func (d *daemon) endSuggestion(ctx context.Context, id string, as grants.Answer,
 	return d.changeSuggestion(ctx, id, func(v grants.Suggestion) (grants.Suggestion, error) { return v.End(as, by, why), nil })
 }
 
+// withdraw ends a suggestion for its author. If somebody answers it just then for so long
+// that they are not waited for, it ends when that is over: nothing more is typed of it.
+func (d *daemon) withdraw(ctx context.Context, id, by, why string) (grants.Suggestion, error) {
+	d.suggestions.Leave(id)
+	v, err := d.endSuggestion(ctx, id, grants.Withdrawn, by, why)
+	if now, open := d.suggestions.Find(id); err != nil && open && now.Answer == grants.Open {
+		d.wg.Go(func() {
+			_, _ = d.changeSuggestion(d.ctx, id, func(v grants.Suggestion) (grants.Suggestion, error) {
+				return v.End(grants.Withdrawn, by, why), nil
+			})
+		})
+	}
+	return v, err
+}
+
 // recordSuggestion writes that something was suggested, or what became of it.
 func (d *daemon) recordSuggestion(ctx context.Context, v grants.Suggestion, class access.Class, by string) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), logTime)
@@ -98,12 +125,18 @@ func (d *daemon) recordSuggestion(ctx context.Context, v grants.Suggestion, clas
 	return err
 }
 
+// voidTime is how long those are waited for who answer a suggestion that is void by then.
+const voidTime = time.Second
+
 // voidSuggestions ends the suggestions of whoever may not suggest there any more. It is
 // called when something was taken from somebody: when it is back without an error, what
-// they had suggested is typed or will never be.
+// they had suggested is typed or will never be. Its time is its own: what else was waited
+// for has taken as long as it did.
 func (d *daemon) voidSuggestions(ctx context.Context) (err error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), voidTime)
+	defer cancel()
 	for _, v := range d.suggestions.List() {
-		if d.gateway.May(v.Who, gateway.Need{Verb: access.Suggest, Object: v.On}).Allow {
+		if d.authorMay(v, v.On) {
 			continue
 		}
 		_, _ = d.changeSuggestion(ctx, v.ID, func(v grants.Suggestion) (grants.Suggestion, error) { // it may have ended just then

@@ -132,6 +132,9 @@ func (d *daemon) reloadAsked(ctx context.Context) {
 		d.event(access.EventReload, "the policy is in force as it is")
 	}
 	d.ssh.reload(ctx, d)
+	if err := d.voidSuggestions(ctx); err != nil {
+		d.complain("after the reload: " + err.Error())
+	}
 	d.openDoors(ctx)
 }
 

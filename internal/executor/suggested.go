@@ -34,9 +34,10 @@ func (t Taking) String() string {
 	return "dismiss"
 }
 
-// Typing has one line typed, by whoever answers, into the pane of a program. With
+// Typing has one line typed, by whoever answers, into the pane of a program, unless still,
+// which does not wait for anything, says why not at the moment of typing. With
 // [ErrUnsure] nobody knows whether it was typed; with any other error it was not.
-type Typing func(ctx context.Context, text string, program int) error
+type Typing func(ctx context.Context, text string, program int, still func() error) error
 
 // ErrUnsure is the error of what may or may not have been typed.
 var ErrUnsure = errors.New("it may or may not have been typed: the tmux server has not said")
@@ -105,6 +106,8 @@ func (s *seat) answerLine(ctx context.Context, w Waits, how Taking) {
 	switch {
 	case err != nil && came != "":
 		s.att.Notice(came + ", but: " + err.Error())
+	case errors.Is(err, ErrUnsure):
+		s.att.Notice(err.Error())
 	case err != nil:
 		s.att.Notice("not " + map[Taking]string{Dismisses: "dismissed", Types: "typed", Runs: "run"}[how] + ": " + err.Error())
 	default:
@@ -117,11 +120,11 @@ func (s *seat) actOn(ctx context.Context, w Waits, how Taking) (gateway.Result, 
 	if err != nil {
 		return gateway.Result{}, err
 	}
-	act, err := s.e.Asking.Take(s.live.Who(), w, at.right.Need().Object, how, func(ctx context.Context, text string, program int) error {
+	act, err := s.e.Asking.Take(s.live.Who(), w, at.right.Need().Object, how, func(ctx context.Context, text string, program int, still func() error) error {
 		if how == Runs {
 			text += "\r"
 		}
-		return s.typeLine(ctx, at, text, program)
+		return s.typeLine(ctx, w.Pane, at, lineOf{text, program, still})
 	})
 	if err != nil {
 		return gateway.Result{}, err
@@ -161,10 +164,37 @@ func (s *seat) seen(p tmux.Place) tmux.Place {
 	return p
 }
 
+// lineOf is what is typed, for which program, and what is asked at that moment.
+type lineOf struct {
+	text    string
+	program int
+	still   func() error
+}
+
+// again gives the scene of a pane as it is after something was waited for, if it is
+// called as it was, lies where it was, and the person may type there as they might.
+func (s *seat) again(ctx context.Context, pane access.Object, was *scene, d access.Decision) (*scene, error) {
+	at, err := s.sceneFor(ctx, pane)
+	if err != nil {
+		return nil, err
+	}
+	if at.right.Need().Object.Key() != was.right.Need().Object.Key() {
+		return nil, errors.New("the pane was moved, or is called otherwise now; look again")
+	}
+	now := at.right.Decide()
+	switch {
+	case !now.Allow:
+		return nil, s.e.Gateway().Refused(s.live.Who(), at.right.Need(), now)
+	case now.Obligations != d.Obligations:
+		return nil, errors.New("other conditions hold there by now; look again")
+	}
+	return at, nil
+}
+
 // typeLine types a line by the same way as keys: it is decided and recorded before, and
 // tmux tests with it that the pane and its program are what was decided. It waits for what
 // tmux says to that.
-func (s *seat) typeLine(ctx context.Context, at *scene, text string, program int) error {
+func (s *seat) typeLine(ctx context.Context, pane access.Object, at *scene, l lineOf) error {
 	d := at.right.Decide()
 	if !d.Allow {
 		return s.e.Gateway().Refused(s.live.Who(), at.right.Need(), d)
@@ -173,18 +203,21 @@ func (s *seat) typeLine(ctx context.Context, at *scene, text string, program int
 	base.Objects = []string{at.right.Need().Object.String()}
 	keys := s.e.Keys(base)
 	defer func() { _ = keys.Close() }()
-	if err := s.write(ctx, keys, len(text), []byte(text), d.Obligations); err != nil {
+	if err := s.write(ctx, keys, len(l.text), []byte(l.text), d.Obligations); err != nil {
+		return err
+	}
+	at, err := s.again(ctx, pane, at, d)
+	if err != nil {
 		return err
 	}
 	if d.Obligations.Has(access.Watched) {
-		var err error
 		if at, err = s.underWatch(at); err != nil {
 			return err
 		}
 	}
 	meant := *at
-	meant.place.Program = program
-	in, err := input(&meant, attach.Event{Kind: attach.Keys, Bytes: []byte(text)})
+	meant.place.Program = l.program
+	in, err := input(&meant, attach.Event{Kind: attach.Keys, Bytes: []byte(l.text)})
 	if err != nil {
 		return err
 	}
@@ -192,11 +225,12 @@ func (s *seat) typeLine(ctx context.Context, at *scene, text string, program int
 	if err != nil {
 		return err
 	}
-	return s.sendLine(ctx, at.right, line, text)
+	return s.sendLine(ctx, at.right, line, l, len(in.commands) > 1)
 }
 
-// sendLine sends what types a text, while the person may type it, and hears what came of it.
-func (s *seat) sendLine(ctx context.Context, right *gateway.Right, line, text string) error {
+// sendLine sends what types a line, while the person may type it and it stands, and hears
+// what came of it; many: by more than one command, of which the first may have been done.
+func (s *seat) sendLine(ctx context.Context, right *gateway.Right, line string, l lineOf, many bool) error {
 	ctx, cancel := context.WithTimeout(ctx, keyTime)
 	defer cancel()
 	c, err := s.server.Control(ctx)
@@ -205,8 +239,11 @@ func (s *seat) sendLine(ctx context.Context, right *gateway.Right, line, text st
 	}
 	var sent *control.Pending
 	err = s.live.Do(right, func() error {
+		if err := l.still(); err != nil {
+			return err
+		}
 		s.live.Typed()
-		s.live.Into(right.Need().Object, []byte(text))
+		s.live.Into(right.Need().Object, []byte(l.text))
 		sent, err = c.Send(line)
 		return err
 	})
@@ -222,7 +259,9 @@ func (s *seat) sendLine(ctx context.Context, right *gateway.Right, line, text st
 		s.unsure(err)
 		return fmt.Errorf("%w: %w", ErrUnsure, err)
 	}
-	if f := (fate{reply: replies[0]}); !f.done() {
+	if f := (fate{reply: replies[0]}); f.reply.Err != nil && many {
+		return fmt.Errorf("%w: %w", ErrUnsure, f.why())
+	} else if !f.done() {
 		return f.why()
 	}
 	return nil

@@ -164,10 +164,14 @@ func (d *desk[T]) Change(ctx context.Context, id string, f func(T) (T, error)) (
 	if w == nil {
 		return none, none.none(id)
 	}
-	select {
+	select { // a turn that is free is taken, also by who has no time any more
 	case w.turn <- struct{}{}:
-	case <-ctx.Done():
-		return none, none.busy()
+	default:
+		select {
+		case w.turn <- struct{}{}:
+		case <-ctx.Done():
+			return none, none.busy()
+		}
 	}
 	defer func() { <-w.turn }()
 	d.mu.Lock()

@@ -66,6 +66,26 @@ type Suggestions struct {
 	desk[Suggestion]
 	past sync.Mutex
 	ends map[string][]Suggestion // the last ones of each author
+	left map[string]bool         // those that wait whose author takes them back
+}
+
+// Leave notes that an author takes back what they suggested, whoever answers it just then.
+func (s *Suggestions) Leave(id string) {
+	s.past.Lock()
+	defer s.past.Unlock()
+	if s.left == nil {
+		s.left = map[string]bool{}
+	}
+	if _, open := s.Find(id); open {
+		s.left[id] = true
+	}
+}
+
+// Left reports whether an author takes back what they suggested.
+func (s *Suggestions) Left(id string) bool {
+	s.past.Lock()
+	defer s.past.Unlock()
+	return s.left[id]
 }
 
 // Put has a suggestion wait, with a name of its own. Nobody sees it before record, which
@@ -102,6 +122,7 @@ func (s *Suggestions) Remember(v Suggestion) {
 	if s.ends == nil {
 		s.ends = map[string][]Suggestion{}
 	}
+	delete(s.left, v.ID)
 	list := append(slices.Clone(s.ends[v.owner()]), v)
 	s.ends[v.owner()] = list[max(len(list)-keptEnds, 0):]
 }
