@@ -221,6 +221,10 @@ func Suggestible(text string) error {
 // unseen reports whether a character is one that terminals act on, or show as nothing or
 // as another one.
 func unseen(c rune) bool {
+	switch c {
+	case 0x2800, 0x16fe4, 0x1d159, 0xfffc: // printable by their class, and drawn as blanks or as nothing
+		return true
+	}
 	return !unicode.IsPrint(c) || c == utf8.RuneError || unicode.In(c, unicode.Bidi_Control,
 		unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector, unicode.Noncharacter_Code_Point)
 }

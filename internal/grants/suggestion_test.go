@@ -1,6 +1,7 @@
 package grants
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -41,6 +42,10 @@ func TestSuggestible(t *testing.T) {
 		"\u0301x":                "byte 1 of the text begins U+0301, a mark",
 		"a\u0301\u0302\u0303bcd": "byte 6 of the text begins U+0303, a mark",
 		"a\u009b2J":              "byte 2 of the text begins U+009B",
+		"make\u2800test":         "byte 5 of the text begins U+2800",
+		"a\U0001d159b":           "byte 2 of the text begins U+1D159",
+		"a\U00016fe4b":           "byte 2 of the text begins U+16FE4",
+		"a\ufffcb":               "byte 2 of the text begins U+FFFC",
 		"a\U000e0041":            "byte 2 of the text begins U+E0041",
 	} {
 		if err := Suggestible(text); err == nil || !strings.Contains(err.Error(), want) {
@@ -132,5 +137,31 @@ func TestSuggestionIsForAPane(t *testing.T) {
 	}
 	if v.Into(somePane(4)) || v.Into(later) || v.Into(somePane(3).Up()) {
 		t.Error("it is for others")
+	}
+}
+
+// TestChangeTakesAFreeTurn: what is changed when there is no more time for it is changed
+// if nobody else does so just then, each time.
+func TestChangeTakesAFreeTurn(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	for range 50 {
+		var s Suggestions
+		v, err := s.Put(hint("bob", 1), func(Suggestion) error { return nil })
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.Leave(v.ID)
+		if !s.Left(v.ID) {
+			t.Error("its author has not left")
+		}
+		v, err = s.Change(ctx, v.ID, func(v Suggestion) (Suggestion, error) { return v.End(Void, "muxward", ""), nil })
+		if err != nil || v.Answer != Void {
+			t.Fatalf("%+v: %v", v, err)
+		}
+		s.Remember(v)
+		if s.Leave(v.ID); s.Left(v.ID) {
+			t.Error("of one that has ended it is kept that its author has left")
+		}
 	}
 }
