@@ -136,12 +136,16 @@ func (a asking) Suggested(who identity.Identity, shown func(pane access.Object) 
 		w := executor.Waits{ID: v.ID, From: from, Pane: v.On, Line: v.Text, Need: gateway.Need{Verb: access.View, Object: v.On}}
 		w.Head = from + " would have this typed in " + targetName(v.Target)
 		w.Text = from + " suggests in " + targetName(v.Target) + ": " + v.Text
-		if l, leased := a.d.leases.Of(v.On); leased && l.Line != "" {
-			w.Begun = l.Line
-		}
+		w.Begun = a.d.begun(v.On)
 		out = append(out, w)
 	}
 	return out
+}
+
+// begun gives who has begun a line in a pane, if that is known: of one with a lease it is.
+func (d *daemon) begun(pane access.Object) string {
+	l, _ := d.leases.Of(pane)
+	return l.Line
 }
 
 // Take makes the act by which somebody answers a suggestion that they were shown, by a key
@@ -162,6 +166,9 @@ func (a asking) Take(who identity.Identity, w executor.Waits, on access.Object, 
 		v, err := a.d.changeSuggestion(ctx, v.ID, func(v grants.Suggestion) (grants.Suggestion, error) {
 			if !v.Reads(w.Line) {
 				return v, errors.New("it is not what you were shown")
+			}
+			if by := a.d.begun(on); how != executor.Dismisses && by != w.Begun {
+				return v, errors.New("whether a line is begun there has changed meanwhile: look again")
 			}
 			return a.d.answerSuggestion(ctx, who, v, how, types)
 		})

@@ -3,6 +3,7 @@ package chooser
 import (
 	"fmt"
 	"strings"
+	"unicode"
 
 	"github.com/muxward/muxward/internal/tmux"
 )
@@ -12,6 +13,7 @@ type line struct {
 	left, text string
 	item       int // its place among those that are shown
 	whole      bool
+	plain      bool
 }
 
 // lineUp makes lines of the items that are shown. Where nothing is chosen what
@@ -48,14 +50,29 @@ func (l *List) lineUp(cols, edge int) []line {
 func wholly(item Item, n, edge, room int) (all []line) {
 	left, text := Cut(Seen(item.Left), max(edge-2, 0)), Seen(item.Text)
 	for text != "" {
-		part := Cut(text, room)
+		part := cutWide(text, room)
 		if part == "" { // a wide character, where there is one column: there is more than was drawn
 			return append(all, line{left: left, text: "", item: n, whole: true}, line{item: n, whole: true})
 		}
-		all = append(all, line{left: left, text: part, item: n, whole: true})
+		all = append(all, line{left: left, text: part, item: n, whole: true, plain: item.Plain})
 		left, text = "", text[len(part):]
 	}
 	return all
+}
+
+// cutWide is Cut for terminals that draw whatever is not ASCII on two columns: nothing is
+// written past the end of a line, where it is not seen.
+func cutWide(text string, cols int) string {
+	used := 0
+	for i, c := range text {
+		if used++; c > unicode.MaxASCII {
+			used++
+		}
+		if used > cols {
+			return text[:i]
+		}
+	}
+	return text
 }
 
 // edge is how many columns what stands at the edge takes, with a space behind it.
@@ -116,7 +133,7 @@ func (l *List) Draw(cols, rows int, utf8 bool) []byte {
 // drawn is the line with its text at the same column as the others'.
 func (l line) drawn(edge int, utf8 bool) string {
 	text := terminal(l.text, utf8)
-	if l.whole { // so that spaces are seen, too
+	if l.whole && !l.plain { // so that spaces are seen, too
 		text = "\x1b[4m" + text + "\x1b[0m"
 	}
 	if edge == 0 {

@@ -20,6 +20,8 @@ type Item struct {
 	// Whole: in a list that is only read the text is drawn as it is, on as many lines as it
 	// takes and underlined, so that every space of it is seen: see [List.Whole].
 	Whole bool
+	// Plain: it is not underlined, as what is said of a text that is.
+	Plain bool
 }
 
 // List is what somebody looks through. The fields are set before it is used.

@@ -95,6 +95,10 @@ func TestWholeAsItIs(t *testing.T) {
 	if !l.Whole() {
 		t.Error("it is not whole")
 	}
+	greek := &List{Items: []Item{{Text: strings.Repeat("§", 8) + "; harm", Whole: true, Fixed: true}}}
+	if lines := drawn(greek, 10, 10, true); lines[1] != "§§§§" || lines[2] != "§§§§;" || lines[3] != " harm" {
+		t.Errorf("where such characters are wide something is not seen: %q", lines)
+	}
 	plain := &List{Items: []Item{{Text: "größe", Whole: true, Fixed: true}}}
 	if shows(plain, 20, 10, true); !plain.Whole() {
 		t.Error("with UTF-8 it is not whole")

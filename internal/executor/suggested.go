@@ -75,10 +75,15 @@ var errNotInFront = errors.New("you are not shown that pane any more")
 // is shown: keys count once it was shown to its end, and they have paused.
 func (k *keyboard) openSuggestion(ctx context.Context, w Waits) error {
 	l := &chooser.List{Title: " " + w.Head, Foot: "y runs it, t types it without Enter, n dismisses it, q leaves"}
-	l.Items = append(l.Items, chooser.Item{Text: w.Line, Whole: true, Fixed: true})
+	// Whose it is and where it goes is shown whole as well: the title may be cut off.
+	said := []string{w.Head + ":"}
 	if w.Begun != "" {
-		l.Items = append(l.Items, chooser.Item{Fixed: true}, chooser.Item{Text: w.Begun + " has begun a line there: it is typed behind that", Fixed: true})
+		said = append(said, w.Begun+" has begun a line there: it is typed behind that")
 	}
+	for _, text := range said {
+		l.Items = append(l.Items, chooser.Item{Text: text, Whole: true, Plain: true, Fixed: true})
+	}
+	l.Items = append(l.Items, chooser.Item{Text: w.Line, Whole: true, Fixed: true})
 	sh := &sheet{list: l, pressed: func(ctx context.Context, key string, _ int) (bool, error) {
 		how, means := map[string]Taking{"y": Runs, "t": Types, "n": Dismisses}[key]
 		switch {
