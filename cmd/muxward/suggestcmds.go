@@ -39,15 +39,16 @@ one that turns text around, or one that is not seen is refused, not left out. Se
 are put together with a space between; - reads the line from standard input. It is recorded.
 
 It waits for an answer and says what it was. Ctrl-C takes the suggestion back, and so does
-all else that ends it; with --wait=false it stands alone, and muxward suggestions tells what
-became of it. It ends when its time is over, when you may not suggest there any more, and
-with the pane or the program that runs there. Of two who take it at once, one does.
+all else that ends it; with --wait=false, which is not for who comes by ssh, it stands alone,
+and muxward suggestions tells what became of it. It ends when its time is over, when you may
+not suggest there any more, and with the pane or the process that the pane was started with:
+what that has started meanwhile is not looked at. Of two who take it at once, one does.
 
 It takes answer_key in muxward's configuration. No command takes a suggestion.
 
 Exit codes: 0 it was run, or typed; 4 it was dismissed; 5 nobody has taken it in time; 6 it
 was taken back; 1 it could not be suggested, or not be taken any more, or nobody knows whether
-it was typed, as tmux has not said; 2 the command line is wrong.`,
+it was typed, as tmux has not said (--json tells which); 2 the command line is wrong.`,
 		Example: `  muxward suggest -t alice/work:0.1 make test
   git log -1 --format='git revert %h' | muxward suggest -t alice/work:0.1 --json -
   muxward suggest -t alice/work:0.1 --deadline 1h --wait=false 'systemctl restart web'

@@ -90,7 +90,7 @@ func (k *keyboard) openSuggestion(ctx context.Context, w Waits) error {
 		case !means:
 			return false, nil
 		case how != Dismisses && !l.Whole():
-			k.s.att.Notice("you have not been shown all of it: go on with Space, or make your terminal larger")
+			k.s.att.Notice("you have not been shown all of it: go on with Space (a terminal without UTF-8 shows no other characters than ASCII)")
 			return true, nil
 		}
 		if err := k.leaveSheet(ctx); err != nil {

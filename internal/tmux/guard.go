@@ -123,20 +123,11 @@ func guarded(at Place, commands, refused [][]string, refusal, more string, opts 
 	if err != nil {
 		return nil, err
 	}
-	watched, err := showing(at.Watched)
+	watched, seen, why, err := at.eyes()
 	if err != nil {
 		return nil, err
 	}
-	if watched != "" {
-		more += "#{?" + watched + ",," + Unwatched + "}"
-	}
-	seen, err := at.seen()
-	if err != nil {
-		return nil, err
-	}
-	if seen != "" {
-		more += "#{?" + seen + ",," + Unseen + "}"
-	}
+	more += why
 	refuse := display + " -p -t " + at.Pane.String() + " '" + refusal + more + "'"
 	if len(refused) > 0 {
 		instead, err := QuoteLine(refused)
@@ -207,6 +198,23 @@ func showing(clients []string) (string, error) {
 
 // unhidden is a format that is 1 if no other pane fills the window.
 const unhidden = "#{?window_zoomed_flag,#{pane_active},1}"
+
+// eyes are the formats of who has to show the pane, and what a refusal says of them.
+func (at Place) eyes() (watched, seen, why string, err error) {
+	if watched, err = showing(at.Watched); err != nil {
+		return "", "", "", err
+	}
+	if seen, err = at.seen(); err != nil {
+		return "", "", "", err
+	}
+	if watched != "" {
+		why += "#{?" + watched + ",," + Unwatched + "}"
+	}
+	if seen != "" {
+		why += "#{?" + seen + ",," + Unseen + "}"
+	}
+	return watched, seen, why, nil
+}
 
 // seen is a format that is 1 if the pane is seen as [Place.Seen] and SeenBy say, "" if it
 // need not be.
