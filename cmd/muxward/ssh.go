@@ -78,7 +78,7 @@ func (d *daemon) openSSH(ctx context.Context) (*sshDoor, error) {
 			return nil, err
 		}
 	}
-	if err := s.load(d.policy.Set(), d.complain); err != nil || s.config.Listen == "" {
+	if err := s.load(d.policy.Set, d.complain); err != nil || s.config.Listen == "" {
 		return s, err
 	}
 	if err := s.pam.set(s.config); err != nil {
@@ -112,9 +112,10 @@ type lists struct {
 // load reads the lists and puts them in force, together with the people of the
 // policy. In the place of one that cannot be read stands what it was before; the
 // error tells.
-func (s *sshDoor) load(set *policy.Set, complain func(string)) error {
+func (s *sshDoor) load(now func() *policy.Set, complain func(string)) error {
 	s.turn.Lock()
 	defer s.turn.Unlock()
+	set := now()          // in turn: the last one who loads has the newest
 	homes := s.homes(set) // it may take long
 	s.loading.Lock()
 	defer s.loading.Unlock()
@@ -315,7 +316,7 @@ func (s *sshDoor) reload(ctx context.Context, d *daemon) {
 	if s == nil {
 		return
 	}
-	if err := s.load(d.policy.Set(), d.complain); err != nil {
+	if err := s.load(d.policy.Set, d.complain); err != nil {
 		d.event(access.EventReload, "ssh door: refused, what was read last of it stays in force: "+err.Error())
 		fmt.Fprintf(os.Stderr, "muxward: these lists of the ssh door were NOT loaded, what was read last of them stays in force:\n%v\n", err)
 	}

@@ -132,9 +132,6 @@ func (d *daemon) reloadAsked(ctx context.Context) {
 		d.event(access.EventReload, "the policy is in force as it is")
 	}
 	d.ssh.reload(ctx, d)
-	if err := d.voidSuggestions(ctx); err != nil {
-		d.complain("after the reload: " + err.Error())
-	}
 	d.openDoors(ctx)
 }
 
@@ -186,6 +183,9 @@ func (d *daemon) reloaded(ctx context.Context, what string) {
 	d.event(access.EventReload, fmt.Sprintf("%s; %d permits in use were decided anew", what, rep.Touched))
 	for _, u := range rep.Unconfirmed {
 		d.complain("after the reload, not confirmed: " + u)
+	}
+	if err := d.voidSuggestions(ctx); err != nil {
+		d.complain("after the reload: " + err.Error())
 	}
 }
 
