@@ -11,6 +11,8 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/muxward/muxward/internal/procfs"
 )
 
 // process holds on to a tmux server by its pidfd, whether it is our child or
@@ -92,19 +94,10 @@ func (p *process) signal(sig syscall.Signal) error {
 
 func (p *process) close() { _ = p.pidfd.Close() }
 
-// startOf reads a process's start time and state (proc(5)).
+// startOf reads a process's start time and state.
 func startOf(pid int) (start uint64, state byte, err error) {
-	data, err := os.ReadFile(procFile(pid, "stat"))
-	if err != nil {
-		return 0, 0, err
-	}
-	// The name in parentheses may hold anything.
-	f := strings.Fields(string(data[bytes.LastIndexByte(data, ')')+1:]))
-	if len(f) < 20 || len(f[0]) != 1 {
-		return 0, 0, fmt.Errorf("%s has %d fields", procFile(pid, "stat"), len(f))
-	}
-	start, err = strconv.ParseUint(f[19], 10, 64)
-	return start, f[0][0], err
+	st, err := procfs.ReadStat(pid)
+	return st.Start, st.State, err
 }
 
 func procFile(pid int, name string) string {

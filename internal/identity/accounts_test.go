@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/muxward/muxward/internal/procfs"
 	"github.com/muxward/muxward/internal/tmux/tmuxtest"
 )
 
@@ -147,7 +148,7 @@ func FuzzParseStat(f *testing.F) {
 	f.Add([]byte("1 (x S 2"))
 	f.Add([]byte(") "))
 	f.Fuzz(func(_ *testing.T, data []byte) {
-		_, _ = parseStat(data)
+		_, _ = procfs.ParseStat(data)
 		parseClaims(data)
 	})
 }

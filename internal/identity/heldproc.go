@@ -6,6 +6,8 @@ import (
 	"os"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/muxward/muxward/internal/procfs"
 )
 
 // heldProcess is a process that is held by a pidfd of its own, longer than any
@@ -49,7 +51,7 @@ func holdByID(p process) (*heldProcess, error) {
 	}
 	h := &heldProcess{p, os.NewFile(uintptr(fd), "pidfd")}
 	// If it still has not ended, the one that began then is the one that we hold.
-	st, err := readStat(p.pid)
+	st, err := procfs.ReadStat(p.pid)
 	if err == nil && st.Start != p.start {
 		err = errEnded
 	}

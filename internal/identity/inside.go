@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/muxward/muxward/internal/procfs"
 )
 
 // PaneProc is a guarded pane as the process table shows it, or, with an empty
@@ -53,12 +55,12 @@ func inside(p *Peer, panes []PaneProc, known *outsiders) (string, error) {
 // ended: then it may come from anywhere of its account, as from a pane that it has left.
 // One that cannot be looked at is.
 func detached(pid int) bool {
-	st, err := readStat(pid)
+	st, err := procfs.ReadStat(pid)
 	return err != nil || st.TTY == 0 || st.PPID == 1
 }
 
 func find(pid int, panes []PaneProc, known *outsiders) (string, error) {
-	st, err := readStat(pid)
+	st, err := procfs.ReadStat(pid)
 	if err != nil {
 		return "", err
 	}
@@ -93,7 +95,7 @@ func find(pid int, panes []PaneProc, known *outsiders) (string, error) {
 			// another: begin again. Only the first process is held
 			// meanwhile; any other's id may be somebody else's by now.
 			pid, line = first, nil
-			if st, err = readStat(pid); err != nil {
+			if st, err = procfs.ReadStat(pid); err != nil {
 				return "", err
 			}
 			if st.Start != held.Start {
@@ -109,17 +111,17 @@ func find(pid int, panes []PaneProc, known *outsiders) (string, error) {
 // parent reads the parent's line. It is the parent's only if it is older than
 // the child: ids are reused. If both began within the same tick, the child must
 // still name it afterwards.
-func parent(pid int, st procStat) (procStat, bool) {
-	up, err := readStat(st.PPID)
+func parent(pid int, st procfs.Stat) (procfs.Stat, bool) {
+	up, err := procfs.ReadStat(st.PPID)
 	if err != nil || up.Start > st.Start {
-		return procStat{}, false
+		return procfs.Stat{}, false
 	}
 	if up.Start < st.Start {
 		return up, true
 	}
-	again, err := readStat(pid)
+	again, err := procfs.ReadStat(pid)
 	if err != nil || again.PPID != st.PPID || again.Start != st.Start {
-		return procStat{}, false
+		return procfs.Stat{}, false
 	}
 	return up, true
 }

@@ -5,6 +5,8 @@ import (
 	"os"
 	"os/exec"
 	"testing"
+
+	"github.com/muxward/muxward/internal/procfs"
 )
 
 // Whoever was found outside once is inside as soon as a server that is new here
@@ -73,11 +75,11 @@ func TestFollowedOnce(t *testing.T) {
 	if in, err := find(os.Getpid(), panes, &o); in != "" || err != nil {
 		t.Fatal(in, err)
 	}
-	st, err := readStat(os.Getpid())
+	st, err := procfs.ReadStat(os.Getpid())
 	if err != nil {
 		t.Fatal(err)
 	}
-	up, err := readStat(st.PPID)
+	up, err := procfs.ReadStat(st.PPID)
 	if err != nil {
 		t.Fatal(err)
 	}

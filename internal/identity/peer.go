@@ -12,6 +12,8 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/muxward/muxward/internal/procfs"
 )
 
 // Peer is the process at the other end of a Unix socket, as the kernel saw it
@@ -166,7 +168,7 @@ func (p *Peer) askPIDFD(fd int, k kernel) (int, error) {
 // hold takes the pidfd, or the start time, and begins to watch the process.
 func (p *Peer) hold(pidfd int) error {
 	if pidfd < 0 {
-		st, err := readStat(p.pid)
+		st, err := procfs.ReadStat(p.pid)
 		if err != nil {
 			return fmt.Errorf("%w (%w)", ErrPeerGone, err)
 		}
@@ -224,7 +226,7 @@ func (p *Peer) Alive() bool {
 		return false
 	}
 	if p.pidfd == nil {
-		st, err := readStat(p.pid)
+		st, err := procfs.ReadStat(p.pid)
 		return err == nil && st.Start == p.start && st.State != 'Z' && st.State != 'X'
 	}
 	raw, err := p.pidfd.SyscallConn()

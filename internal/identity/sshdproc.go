@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+
+	"github.com/muxward/muxward/internal/procfs"
 )
 
 // sshdProgram reports whether a program is OpenSSH's server: from 9.8 on connections
@@ -39,7 +41,7 @@ func readLink(pid int, name string) (string, error) {
 func listening(pid int) (bool, error) {
 	waits := map[string]bool{}
 	for _, name := range []string{"net/tcp", "net/tcp6"} {
-		table, err := readProc(pid, name, 16<<20)
+		table, err := procfs.Read(pid, name, 16<<20)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue // no such sockets here
 		}
@@ -68,7 +70,7 @@ func listening(pid int) (bool, error) {
 
 // processOf gives a peer's process, for good.
 func processOf(p *Peer) (process, error) {
-	st, err := readStat(p.pid)
+	st, err := procfs.ReadStat(p.pid)
 	if err != nil || !p.Alive() {
 		return process{}, ErrPeerGone
 	}
@@ -77,7 +79,7 @@ func processOf(p *Peer) (process, error) {
 
 // sshdAbove gives the parent of a process, if that is an sshd of root's.
 func sshdAbove(p *Peer) (process, error) {
-	st, err := readStat(p.pid)
+	st, err := procfs.ReadStat(p.pid)
 	if err != nil || !p.Alive() {
 		return process{}, ErrPeerGone
 	}
@@ -88,7 +90,7 @@ func sshdAbove(p *Peer) (process, error) {
 	if err := isSSHD(st.PPID); err != nil {
 		return process{}, err
 	}
-	again, err := readStat(p.pid)
+	again, err := procfs.ReadStat(p.pid)
 	if err != nil || again.PPID != st.PPID || !p.Alive() {
 		return process{}, errors.New("whoever asked for it has ended")
 	}
@@ -98,7 +100,7 @@ func sshdAbove(p *Peer) (process, error) {
 // isSSHD reports why a process is no sshd that runs as root. A server that waits for
 // connections is none that a ticket may be for: everybody's process descends from it.
 func isSSHD(pid int) error {
-	status, err := readProc(pid, "status", 8192)
+	status, err := procfs.Read(pid, "status", 8192)
 	if err != nil {
 		return err
 	}
@@ -122,7 +124,7 @@ func isSSHD(pid int) error {
 // descends reports why a process is not below another.
 func descends(p *Peer, from process) error {
 	errElse := errors.New("the ticket is for another connection")
-	st, err := readStat(p.pid)
+	st, err := procfs.ReadStat(p.pid)
 	if err != nil || !p.Alive() {
 		return ErrPeerGone
 	}
@@ -144,7 +146,7 @@ func descends(p *Peer, from process) error {
 		}
 		// The parent ended meanwhile: begin again, as find does.
 		pid = p.pid
-		if st, err = readStat(pid); err != nil || st.Start != held.Start {
+		if st, err = procfs.ReadStat(pid); err != nil || st.Start != held.Start {
 			return ErrPeerGone
 		}
 	}

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/muxward/muxward/internal/procfs"
 	"github.com/muxward/muxward/internal/tmux/tmuxtest"
 )
 
@@ -137,7 +138,7 @@ func TestStrays(t *testing.T) {
 			if err != nil {
 				t.Fatalf("%q: %v", asked, err)
 			}
-			lives := func() bool { p, ok := readProc(pid); return ok && !p.dead }
+			lives := func() bool { p, err := procfs.ReadStat(pid); return err == nil && !p.Ended() }
 			if i < found {
 				tmuxtest.Eventually(t, func() bool { return !lives() }, "process %d of %q ends", i, role)
 				continue

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/muxward/muxward/internal/procfs"
 )
 
 // LineFD is the descriptor of the line in muxward-pam.
@@ -136,7 +138,7 @@ func (p *process) stop() {
 	tick, over := time.NewTicker(time.Millisecond), time.After(stopTime)
 	defer tick.Stop()
 	for {
-		if now, ok := readProc(pid); !ok || now.stopped || now.dead {
+		if now, err := procfs.ReadStat(pid); err != nil || now.State == 'T' || now.Ended() {
 			return
 		}
 		select {

@@ -8,6 +8,8 @@ import (
 	"strconv"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/muxward/muxward/internal/procfs"
 )
 
 // maxRounds bounds how often it is looked for what a login has started: what it goes on
@@ -48,30 +50,24 @@ func childless(pid int) bool {
 	return true
 }
 
-// proc is a process as the kernel shows it.
-type proc struct {
-	pid, parent, session int
-	dead, stopped        bool
-}
-
 // started gives the living processes below a process, or in its session.
 func started(pid int) (out []int) {
-	all := map[int]proc{}
+	all := map[int]procfs.Stat{}
 	dirs, _ := filepath.Glob("/proc/[0-9]*")
 	for _, d := range dirs {
 		n, err := strconv.Atoi(filepath.Base(d))
 		if err != nil {
 			continue
 		}
-		if p, ok := readProc(n); ok {
+		if p, err := procfs.ReadStat(n); err == nil {
 			all[n] = p
 		}
 	}
 	for n, p := range all {
-		if n == pid || p.dead {
+		if n == pid || p.Ended() {
 			continue
 		}
-		if p.session == pid || below(all, n, pid) {
+		if p.Session == pid || below(all, n, pid) {
 			out = append(out, n)
 		}
 	}
@@ -79,33 +75,16 @@ func started(pid int) (out []int) {
 }
 
 // below reports whether a process descends from another.
-func below(all map[int]proc, n, pid int) bool {
+func below(all map[int]procfs.Stat, n, pid int) bool {
 	for range len(all) { // what is read one by one need not fit together
 		p, ok := all[n]
-		if !ok || p.parent == 0 {
+		if !ok || p.PPID == 0 {
 			return false
 		}
-		if p.parent == pid {
+		if p.PPID == pid {
 			return true
 		}
-		n = p.parent
+		n = p.PPID
 	}
 	return false
-}
-
-// readProc reads /proc/PID/stat: behind the name, which may have anything in it, are the
-// state, the parent, the group and the session.
-func readProc(pid int) (proc, bool) {
-	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	if err != nil {
-		return proc{}, false
-	}
-	f := bytes.Fields(data[bytes.LastIndexByte(data, ')')+1:])
-	if len(f) < 4 {
-		return proc{}, false
-	}
-	parent, err1 := strconv.Atoi(string(f[1]))
-	session, err2 := strconv.Atoi(string(f[3]))
-	state := string(f[0])
-	return proc{pid, parent, session, state == "Z" || state == "X", state == "T"}, err1 == nil && err2 == nil
 }

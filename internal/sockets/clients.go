@@ -85,7 +85,7 @@ func (l *looker) askPeers(ctx context.Context, p process, fds []int, path string
 		return nil, err
 	}
 	defer unix.Close(pidfd)
-	if st, err := readStat(l.proc + "/" + strconv.Itoa(p.pid)); err != nil || st.start != p.start {
+	if st, err := readStat(l.proc + "/" + strconv.Itoa(p.pid)); err != nil || st.Start != p.start {
 		return nil, errChanged
 	}
 	for _, num := range fds {

@@ -395,7 +395,7 @@ func (w *world) lockers(locks map[fileID][]int, s *Scan) {
 // socket along, and that is no finding.
 func (w *world) still(p process) bool {
 	st, err := readStat(w.l.proc + "/" + strconv.Itoa(p.pid))
-	return err == nil && st.start == p.start && st.state != 'Z' && st.state != 'X'
+	return err == nil && st.Start == p.start && !st.Ended()
 }
 
 // accountsKnown gives a function that tells whether a uid has an account, or nil

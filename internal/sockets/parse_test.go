@@ -10,6 +10,8 @@ import (
 	"unicode/utf8"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/muxward/muxward/internal/procfs"
 )
 
 // Whatever a name holds, what is shown of it is one line that no terminal acts
@@ -147,21 +149,6 @@ func TestParseProcUnix(t *testing.T) {
 	}
 }
 
-func TestParseStat(t *testing.T) {
-	rest := " S 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 4242 20 21"
-	for comm, want := range map[string]string{"(tmux: server)": "tmux: server", "(a) R (b)": "a) R (b", "(\n)": "\n", "()": ""} {
-		st, err := parseStat([]byte("12 " + comm + rest))
-		if err != nil || st.comm != want || st.state != 'S' || st.parent != 1 || st.start != 4242 {
-			t.Errorf("%s: %+v, %v", comm, st, err)
-		}
-	}
-	for _, bad := range []string{"", "12 (x", "12 x)", ")(", "12 (x) S 1", "12 (x)" + strings.Replace(rest, "4242", "x", 1)} {
-		if _, err := parseStat([]byte(bad)); err == nil {
-			t.Errorf("%q: no error", bad)
-		}
-	}
-}
-
 func TestParseStatus(t *testing.T) {
 	uid, gid, catches := parseStatus([]byte("Name:\tx\nUid:\t1\t2\t3\t4\nGid:\t5\t6\t7\t8\nSigCgt:\t0000000000000200\n"))
 	if uid != 2 || gid != 6 || !handles(catches, unix.SIGUSR1) || handles(catches, unix.SIGUSR2) {
@@ -188,7 +175,7 @@ func FuzzProc(f *testing.F) {
 	f.Add([]byte("36 35 98:0 /a /b rw - overlay o rw,upperdir=/u\n"))
 	f.Add([]byte("TMUX=/tmp/a,1,2\x00GH_TOKEN=x\x00"))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		_, _ = parseStat(data)
+		_, _ = procfs.ParseStat(data)
 		_, _, _ = parseStatus(data)
 		_ = parseLocks(data)
 		_ = parseProcUnix(data)

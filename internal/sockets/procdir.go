@@ -7,6 +7,8 @@ import (
 	"strconv"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/muxward/muxward/internal/procfs"
 )
 
 // procDir is a process, held by its directory in /proc. It stays that process: when it
@@ -41,12 +43,12 @@ func (d procDir) link(name string) (string, error) {
 }
 
 // stat reads the process's own line.
-func (d procDir) stat() (procStat, error) {
+func (d procDir) stat() (procfs.Stat, error) {
 	data, err := d.read("stat", 4096)
 	if err != nil {
-		return procStat{}, err
+		return procfs.Stat{}, err
 	}
-	return parseStat(data)
+	return procfs.ParseStat(data)
 }
 
 // owner is whose the directory is: the process's account, or root if the process is not

@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/muxward/muxward/internal/procfs"
 )
 
 const (
@@ -100,10 +102,10 @@ func (l *looker) process(pid int, ours map[string]string) (process, bool) {
 	}
 	defer d.close()
 	st, err := d.stat()
-	if err != nil || st.state == 'Z' || st.state == 'X' {
+	if err != nil || st.Ended() {
 		return p, false
 	}
-	p.parent, p.start, p.comm, p.stopped = st.parent, st.start, st.comm, st.state == 'T' || st.state == 't'
+	p.parent, p.start, p.comm, p.stopped = st.PPID, st.Start, st.Comm, st.State == 'T' || st.State == 't'
 	exe, _ := d.link("exe") // another account's; its name remains
 	p.exe, p.exeGone = strings.CutSuffix(exe, " (deleted)")
 	p.program, p.known = recognise(p.exe, p.comm)
@@ -123,7 +125,7 @@ func (l *looker) process(pid int, ours map[string]string) (process, bool) {
 	if p.program != "" {
 		p.inodes, p.fds = l.budget.sockets(l.proc+"/"+strconv.Itoa(pid), p.uid)
 		again, err := readStat(l.proc + "/" + strconv.Itoa(pid)) // open files were not read by d
-		return p, err == nil && again.start == p.start
+		return p, err == nil && again.Start == p.start
 	}
 	return p, true
 }
@@ -175,7 +177,7 @@ func (l *looker) vouched(p process) (path string, uid uint32) {
 		return "", 0 // it has ended
 	}
 	is, err := d.image()
-	if st, bad := d.stat(); err != nil || bad != nil || st.start != p.start || is != was {
+	if st, bad := d.stat(); err != nil || bad != nil || st.Start != p.start || is != was {
 		return "", 0
 	}
 	return p.tmux, p.uid
@@ -363,38 +365,12 @@ func openSockets(at string, most int) (inodes []uint64, fds []int, n int) {
 	return inodes, fds, len(names)
 }
 
-type procStat struct {
-	comm   string
-	state  byte
-	parent int
-	start  uint64
-}
-
-func readStat(at string) (procStat, error) {
+func readStat(at string) (procfs.Stat, error) {
 	data, err := readFile(at+"/stat", 4096)
 	if err != nil {
-		return procStat{}, err
+		return procfs.Stat{}, err
 	}
-	return parseStat(data)
-}
-
-// parseStat reads /proc/PID/stat. The second field is the program's name, which
-// may hold anything: fields are counted from behind its last parenthesis.
-func parseStat(data []byte) (procStat, error) {
-	open, end := bytes.IndexByte(data, '('), bytes.LastIndexByte(data, ')')
-	if open < 0 || end < open {
-		return procStat{}, errors.New("/proc/PID/stat has no program name")
-	}
-	f := strings.Fields(string(data[end+1:]))
-	if len(f) < 20 || len(f[0]) != 1 {
-		return procStat{}, fmt.Errorf("/proc/PID/stat has %d fields", len(f)+2)
-	}
-	parent, err1 := strconv.Atoi(f[1])
-	start, err2 := strconv.ParseUint(f[19], 10, 64)
-	if err := errors.Join(err1, err2); err != nil {
-		return procStat{}, fmt.Errorf("/proc/PID/stat: %w", err)
-	}
-	return procStat{comm: string(data[open+1 : end]), state: f[0][0], parent: parent, start: start}, nil
+	return procfs.ParseStat(data)
 }
 
 // parseStatus reads the effective uid and gid and the handled signals of
