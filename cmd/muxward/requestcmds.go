@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -82,13 +81,13 @@ is wrong.`,
 		ValidArgsFunction: completeAsked,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if takeBack != "" {
-				return withdraw(cmd, &f, ctld.Call{Act: "withdraw", Request: takeBack, Reason: c.Reason})
+				return withdraw(cmd, &f, ctld.Call{Act: "withdraw", Request: takeBack, Reason: c.Reason}, "request", new(shownRequest))
 			}
 			if c.Role = args[0]; !wait {
 				c.Stands = true
 				return standing(cmd, &f, c)
 			}
-			return awaited(cmd, &f, c)
+			return awaitAnswer(cmd, &f, c)
 		},
 	}
 	f.add(cmd)
@@ -137,43 +136,23 @@ func sayAsked(w io.Writer, r shownRequest) error {
 	return err
 }
 
-// awaited asks and waits for the end of it.
-func awaited(cmd *cobra.Command, f *daemonFlags, c ctld.Call) error {
-	at, err := f.serving()
-	if err != nil {
-		return err
-	}
-	// It is muxward that says no at the deadline; longer nobody waits for that.
-	within, _ := time.ParseDuration(c.Within) // what is none is refused there
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(cmd.Context()), within+2*callTime)
-	defer cancel()
+// awaitAnswer asks and waits for the end of it.
+func awaitAnswer(cmd *cobra.Command, f *daemonFlags, c ctld.Call) error {
 	var asked, ended shownRequest
-	stop := func() bool { return true }
-	defer func() { stop() }()
 	begun := func() error {
-		if asked.Answer == grants.Held {
+		switch {
+		case asked.Answer == grants.Held:
 			return errHeld
-		}
-		stop = context.AfterFunc(cmd.Context(), func() { // Ctrl-C
-			short, done := context.WithTimeout(ctx, callTime)
-			defer done()
-			if (ctld.Call{Act: "withdraw", Request: asked.ID}).Do(short, at.Ctl, nil) != nil {
-				cancel() // it has ended just then, or ends with the connection
-			}
-		})
-		if f.json {
+		case f.json:
 			return nil
 		}
 		return sayAsked(cmd.ErrOrStderr(), asked)
 	}
-	err = c.Follow(ctx, at.Ctl, callTime, &asked, begun, &ended)
-	if errors.Is(err, errHeld) {
-		ended, err = asked, nil
-	}
-	if err != nil {
-		if cmd.Context().Err() != nil {
-			return fmt.Errorf("the request ends with this: %w", errWithdrawn)
-		}
+	err := f.await(cmd, c, awaited{"request", "withdraw", func() string { return asked.ID }, begun}, &asked, &ended)
+	switch {
+	case asked.Answer == grants.Held:
+		ended = asked
+	case err != nil:
 		return err
 	}
 	if f.json {
@@ -222,18 +201,6 @@ func (r shownRequest) refusal() error {
 		return fmt.Errorf("request %s: %w%s", r.ID, errWithdrawn, why)
 	}
 	return fmt.Errorf("request %s is %s%s", r.ID, r.Answer, why)
-}
-
-func withdraw(cmd *cobra.Command, f *daemonFlags, c ctld.Call) error {
-	var r shownRequest
-	if err := f.call(cmd.Context(), c, &r); err != nil {
-		return err
-	}
-	if f.json {
-		return printJSON(cmd, r)
-	}
-	_, err := fmt.Fprintf(cmd.OutOrStdout(), "request %s is taken back\n", r.ID)
-	return err
 }
 
 func newApprovalsCmd() *cobra.Command {

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -67,7 +66,7 @@ it was typed, as tmux has not said (--json tells which); 2 the command line is w
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if takeBack != "" {
-				return unsuggest(cmd, &f, ctld.Call{Act: "unsuggest", Request: takeBack})
+				return withdraw(cmd, &f, ctld.Call{Act: "unsuggest", Request: takeBack}, "suggestion", new(shownSuggestion))
 			}
 			var err error
 			if c.Text, err = suggestedText(cmd.InOrStdin(), args); err != nil {
@@ -76,7 +75,7 @@ it was typed, as tmux has not said (--json tells which); 2 the command line is w
 			if c.Stands = !wait; c.Stands {
 				return standingSuggestion(cmd, &f, c)
 			}
-			return awaitedSuggestion(cmd, &f, c)
+			return awaitTaking(cmd, &f, c)
 		},
 	}
 	f.add(cmd)
@@ -121,36 +120,16 @@ func saySuggested(w io.Writer, v shownSuggestion) error {
 	return err
 }
 
-// awaitedSuggestion suggests and waits for the end of it.
-func awaitedSuggestion(cmd *cobra.Command, f *daemonFlags, c ctld.Call) error {
-	at, err := f.serving()
-	if err != nil {
-		return err
-	}
-	// It is muxward that ends it; longer nobody waits for that.
-	within, _ := time.ParseDuration(c.Within) // what is none is refused there
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(cmd.Context()), within+2*callTime)
-	defer cancel()
+// awaitTaking suggests and waits for the end of it.
+func awaitTaking(cmd *cobra.Command, f *daemonFlags, c ctld.Call) error {
 	var put, ended shownSuggestion
-	stop := func() bool { return true }
-	defer func() { stop() }()
 	begun := func() error {
-		stop = context.AfterFunc(cmd.Context(), func() { // Ctrl-C
-			short, done := context.WithTimeout(ctx, callTime)
-			defer done()
-			if (ctld.Call{Act: "unsuggest", Request: put.ID}).Do(short, at.Ctl, nil) != nil {
-				cancel() // it has ended just then, or ends with the connection
-			}
-		})
 		if f.json {
 			return nil
 		}
 		return saySuggested(cmd.ErrOrStderr(), put)
 	}
-	if err := c.Follow(ctx, at.Ctl, callTime, &put, begun, &ended); err != nil {
-		if cmd.Context().Err() != nil {
-			return fmt.Errorf("the suggestion ends with this: %w", errWithdrawn)
-		}
+	if err := f.await(cmd, c, awaited{"suggestion", "unsuggest", func() string { return put.ID }, begun}, &put, &ended); err != nil {
 		return err
 	}
 	if f.json {
@@ -182,18 +161,6 @@ func (v shownSuggestion) tell(cmd *cobra.Command, quiet bool) error {
 		return fmt.Errorf("suggestion %s: %w%s", v.ID, errWithdrawn, why)
 	}
 	return fmt.Errorf("suggestion %s is %s%s", v.ID, v.Answer, why)
-}
-
-func unsuggest(cmd *cobra.Command, f *daemonFlags, c ctld.Call) error {
-	var v shownSuggestion
-	if err := f.call(cmd.Context(), c, &v); err != nil {
-		return err
-	}
-	if f.json {
-		return printJSON(cmd, v)
-	}
-	_, err := fmt.Fprintf(cmd.OutOrStdout(), "suggestion %s is taken back\n", v.ID)
-	return err
 }
 
 func newSuggestionsCmd() *cobra.Command {
