@@ -62,21 +62,6 @@ func (s *Set) most(g *Given) access.VerbSet {
 	return capped(g.Verbs, most)
 }
 
-// parseDeclarations reads the key declarations of a file of grants.
-func (d *doc) parseDeclarations(n *yaml.Node, ps *people, room int) []declarationRule {
-	var out []declarationRule
-	for _, item := range d.list(n, "declarations") {
-		if len(out) >= room {
-			d.fail(item, "", "more than %d rules for declarations", maxDeclarationRules)
-			break
-		}
-		if r, ok := d.declarationRule(item, ps); ok {
-			out = append(out, r)
-		}
-	}
-	return out
-}
-
 func (d *doc) declarationRule(n *yaml.Node, ps *people) (declarationRule, bool) {
 	m := d.mapping(n, "a rule for declarations", []string{"on", "most", "reason"})
 	if m == nil {

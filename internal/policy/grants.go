@@ -83,31 +83,35 @@ func (s *Set) parseGrants(f source, r *report) {
 	if top == nil {
 		return
 	}
-	if top["approvals"] != nil {
-		s.approvals = append(s.approvals, d.parseApprovals(top["approvals"], s.people, maxApprovalRules-len(s.approvals))...)
+	if n := top["approvals"]; n != nil {
+		s.approvals = listed(d, s.approvals, n, "approvals", "rules for approvals", maxApprovalRules,
+			func(n *yaml.Node) (approvalRule, bool) { return d.approvalRule(n, s.people) })
 	}
-	if top["declarations"] != nil {
-		s.declarations = append(s.declarations, d.parseDeclarations(top["declarations"], s.people, maxDeclarationRules-len(s.declarations))...)
+	if n := top["declarations"]; n != nil {
+		s.declarations = listed(d, s.declarations, n, "declarations", "rules for declarations", maxDeclarationRules,
+			func(n *yaml.Node) (declarationRule, bool) { return d.declarationRule(n, s.people) })
 	}
-	s.grants = append(s.grants, d.parseGrants(top, s.people, maxGrants-len(s.grants))...)
-}
-
-func (d *doc) parseGrants(top map[string]*yaml.Node, ps *people, room int) []grant {
 	if top["grants"] == nil {
 		d.r.add(Problem{File: d.file, Line: 1, Column: 1, Text: `the key "grants" is missing`, Hint: "for no grants at all, write grants: []"})
-		return nil
+		return
 	}
-	var out []grant
-	for _, n := range d.list(top["grants"], "grants") {
-		if len(out) >= room {
-			d.fail(n, "", "more than %d grants", maxGrants)
+	s.grants = listed(d, s.grants, top["grants"], "grants", "grants", maxGrants,
+		func(n *yaml.Node) (grant, bool) { return parseGrant(d, n, s.people) })
+}
+
+// listed adds what read makes of the items of a list to what other files have of that, of
+// which there may be so many in all.
+func listed[T any](d *doc, all []T, n *yaml.Node, key, what string, most int, read func(*yaml.Node) (T, bool)) []T {
+	for _, item := range d.list(n, key) {
+		if len(all) >= most {
+			d.fail(item, "", "more than %d %s", most, what)
 			break
 		}
-		if g, ok := parseGrant(d, n, ps); ok {
-			out = append(out, g)
+		if t, ok := read(item); ok {
+			all = append(all, t)
 		}
 	}
-	return out
+	return all
 }
 
 func parseGrant(d *doc, n *yaml.Node, ps *people) (grant, bool) {

@@ -103,21 +103,6 @@ func (s Selector) meets(o access.Object) bool {
 	return false
 }
 
-// parseApprovals reads the key approvals of a file of grants.
-func (d *doc) parseApprovals(n *yaml.Node, ps *people, room int) []approvalRule {
-	var out []approvalRule
-	for _, item := range d.list(n, "approvals") {
-		if len(out) >= room {
-			d.fail(item, "", "more than %d rules for approvals", maxApprovalRules)
-			break
-		}
-		if r, ok := d.approvalRule(item, ps); ok {
-			out = append(out, r)
-		}
-	}
-	return out
-}
-
 func (d *doc) approvalRule(n *yaml.Node, ps *people) (approvalRule, bool) {
 	m := d.mapping(n, "a rule for approvals", []string{"on", "need", "from", "apart", "reason"})
 	if m == nil {
