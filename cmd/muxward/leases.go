@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -106,13 +108,19 @@ func (d *daemon) mindLeases() {
 		for _, l := range d.leases.List() {
 			on[l.On.Owner] = append(on[l.On.Owner], l)
 		}
-		for owner, list := range on {
-			if _, still := busy.LoadOrStore(owner, true); !still {
-				d.wg.Go(func() {
-					defer busy.Delete(owner)
-					d.mindLeasesOf(owner, list)
-				})
-			}
+		d.forOwners(&busy, maps.Keys(on), func(owner string) { d.mindLeasesOf(owner, on[owner]) })
+	}
+}
+
+// forOwners does something for each of some owners beside each other, and nothing for
+// whom it is done still: a server that is slow holds up no other.
+func (d *daemon) forOwners(busy *sync.Map, owners iter.Seq[string], do func(owner string)) {
+	for owner := range owners {
+		if _, still := busy.LoadOrStore(owner, true); !still {
+			d.wg.Go(func() {
+				defer busy.Delete(owner)
+				do(owner)
+			})
 		}
 	}
 }

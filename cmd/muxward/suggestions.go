@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -177,14 +178,7 @@ func (d *daemon) mindSuggestions() {
 		for _, v := range list {
 			owners[v.On.Owner] = true
 		}
-		for owner := range owners {
-			if _, still := busy.LoadOrStore(owner, true); !still {
-				d.wg.Go(func() {
-					defer busy.Delete(owner)
-					d.mindSuggestionsOf(owner)
-				})
-			}
-		}
+		d.forOwners(&busy, maps.Keys(owners), d.mindSuggestionsOf)
 		if len(list) > 0 {
 			d.knock()
 		}
