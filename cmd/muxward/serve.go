@@ -109,7 +109,7 @@ func serve(ctx context.Context, c config.Config) error {
 		select {
 		case <-hup:
 			notifyManager("RELOADING=1")
-			d.ssh.rereadPAM(ctx, d)
+			d.ssh.rereadPAM(d)
 			d.reloadAsked(ctx)
 			notifyManager("READY=1")
 		case err := <-d.failed:

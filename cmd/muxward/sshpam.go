@@ -176,9 +176,9 @@ func (d *daemon) passwordAccount(ctx context.Context, name string) (identity.Acc
 	return account, person, err
 }
 
-// rereadPAM puts in force what the configuration says now of passwords, and ends what
-// rests on those that are not taken any more.
-func (s *sshDoor) rereadPAM(ctx context.Context, d *daemon) {
+// rereadPAM puts in force what the configuration says now of passwords. What rests on those
+// that are not taken any more ends as the door is looked at anew.
+func (s *sshDoor) rereadPAM(d *daemon) {
 	if s == nil || s.l == nil || d.config.File == "" {
 		return
 	}
@@ -189,7 +189,5 @@ func (s *sshDoor) rereadPAM(ctx context.Context, d *daemon) {
 	if err != nil {
 		d.event(access.EventReload, "ssh door: what the configuration says of passwords was refused: "+err.Error())
 		fmt.Fprintf(os.Stderr, "muxward: what the configuration says of passwords (ssh: pam) was NOT loaded, what was read last stays in force:\n%v\n", err)
-		return
 	}
-	s.reconsider(ctx, d)
 }
