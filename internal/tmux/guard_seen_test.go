@@ -2,22 +2,14 @@ package tmux
 
 import (
 	"testing"
-
-	"github.com/muxward/muxward/internal/tmux/tmuxtest"
 )
 
 // What somebody has to have in front of them is typed while their client shows the pane,
 // and no other fills the window; and only while its program hears it.
 func TestGuardedTypesOnlyWhereSeen(t *testing.T) {
-	srv := startServer(t)
-	r := startRecorder(t, srv, "rec")
-	srv.run("split-window", "-d", "-t", "rec", "exec cat")
-	srv.run("new-window", "-d", "-t", "rec:7", "exec cat")
-	c := srv.control("start")
-	s := c.snapshot(Core).SessionByName("rec")
-	x := tmuxtest.Open(t, tmuxtest.TerminalConfig{}, tmuxtest.Program(t), "-u", "-S", srv.sock, "attach-session", "-t", "rec")
-	x.WaitFor("[rec]")
-	hidden := Place{Pane: r.pane, Window: s.Links[0].Window, HasWindow: true, Session: s.ID, HasSession: true, Named: true, Seen: true}
+	srv, r, c, x, in := startShown(t)
+	hidden := in
+	hidden.Seen = true
 	shown, hears := hidden, hidden
 	shown.SeenBy = x.TTY()
 	hears.Seen, hears.Hearing = false, true

@@ -7,9 +7,10 @@ import (
 	"github.com/muxward/muxward/internal/tmux/tmuxtest"
 )
 
-// What has to be watched is typed while one of the clients named shows the pane: not
-// while it is at another window or session, or zoomed on another pane, or gone.
-func TestGuardedTypesOnlyWhereWatched(t *testing.T) {
+// startShown starts a server with a recorder that a client shows, beside another pane and
+// another window, and gives the recorder's place.
+func startShown(t *testing.T) (*realServer, recorder, *control, *tmuxtest.Terminal, Place) {
+	t.Helper()
 	srv := startServer(t)
 	r := startRecorder(t, srv, "rec")
 	srv.run("split-window", "-d", "-t", "rec", "exec cat")
@@ -18,8 +19,15 @@ func TestGuardedTypesOnlyWhereWatched(t *testing.T) {
 	s := c.snapshot(Core).SessionByName("rec")
 	x := tmuxtest.Open(t, tmuxtest.TerminalConfig{}, tmuxtest.Program(t), "-u", "-S", srv.sock, "attach-session", "-t", "rec")
 	x.WaitFor("[rec]")
-	at := Place{Pane: r.pane, Window: s.Links[0].Window, HasWindow: true, Session: s.ID, HasSession: true, Named: true,
-		Watched: []string{"/dev/none", x.TTY()}}
+	return srv, r, c, x, Place{Pane: r.pane, Window: s.Links[0].Window, HasWindow: true, Session: s.ID, HasSession: true, Named: true}
+}
+
+// What has to be watched is typed while one of the clients named shows the pane: not
+// while it is at another window or session, or zoomed on another pane, or gone.
+func TestGuardedTypesOnlyWhereWatched(t *testing.T) {
+	srv, r, c, x, in := startShown(t)
+	at := in
+	at.Watched = []string{"/dev/none", x.TTY()}
 	want := ""
 	typed := func(name string, shown bool) {
 		t.Helper()

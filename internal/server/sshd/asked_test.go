@@ -26,9 +26,8 @@ func (w word) Ask(_ string, challenge ssh.KeyboardInteractiveChallenge) error {
 	return err
 }
 
-// askedFrom has somebody prove alice's key from an address and answer with what say
-// gives, and gives how that went.
-func (b *bed) askedFrom(addr string, say func() string) <-chan error {
+// dialFrom connects from an address.
+func (b *bed) dialFrom(addr string) net.Conn {
 	b.t.Helper()
 	d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(addr)}, Timeout: 10 * time.Second}
 	nc, err := d.Dial("tcp", b.addr)
@@ -36,6 +35,14 @@ func (b *bed) askedFrom(addr string, say func() string) <-chan error {
 		b.t.Fatal(err)
 	}
 	b.t.Cleanup(func() { _ = nc.Close() })
+	return nc
+}
+
+// askedFrom has somebody prove alice's key from an address and answer with what say
+// gives, and gives how that went.
+func (b *bed) askedFrom(addr string, say func() string) <-chan error {
+	b.t.Helper()
+	nc := b.dialFrom(addr)
 	answer := func(_, _ string, questions []string, _ []bool) ([]string, error) {
 		if len(questions) == 0 {
 			return nil, nil

@@ -40,12 +40,7 @@ func passwords(asked *atomic.Int32) func(*Server) {
 // by comes from an address with passwords, one after the other.
 func (b *bed) by(addr, user string, words ...string) (*ssh.Client, error) {
 	b.t.Helper()
-	d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(addr)}, Timeout: 10 * time.Second}
-	nc, err := d.Dial("tcp", b.addr)
-	if err != nil {
-		b.t.Fatal(err)
-	}
-	b.t.Cleanup(func() { _ = nc.Close() })
+	nc := b.dialFrom(addr)
 	answer := func(_, _ string, questions []string, _ []bool) ([]string, error) {
 		if len(words) == 0 || len(questions) == 0 {
 			return nil, errors.New("no more")
