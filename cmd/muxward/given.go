@@ -190,7 +190,7 @@ func (d *daemon) mindTime() {
 	if d.grants == nil {
 		return
 	}
-	if d.granting.take(d.ctx, grantTurn) != nil {
+	if d.granting.take(d.ctx, grantTurn, errGranting) != nil {
 		return // others write, and it is looked again soon
 	}
 	defer d.granting.leave()

@@ -138,7 +138,7 @@ func (d *daemon) give(ctx context.Context, g grants.Grant, o access.Object) (gra
 	// change.
 	g.On = o
 	g.On.Links = nil
-	if err := d.granting.take(ctx, grantTurn); err != nil {
+	if err := d.granting.take(ctx, grantTurn, errGranting); err != nil {
 		return g, fmt.Errorf("nothing was given: %w", err)
 	}
 	defer d.granting.leave()

@@ -127,7 +127,7 @@ func (d *daemon) letIn(ctx context.Context, r, yes grants.Request, by identity.I
 // admit keeps a use of an invite. Whether they may come is asked again when others have
 // written, as of who comes by a code alone.
 func (d *daemon) admit(ctx context.Context, r grants.Request, lasts time.Duration) (grants.Grant, error) {
-	if err := d.granting.take(ctx, grantTurn); err != nil {
+	if err := d.granting.take(ctx, grantTurn, errGranting); err != nil {
 		return grants.Grant{}, fmt.Errorf("nothing was given: %w", err)
 	}
 	defer d.granting.leave()

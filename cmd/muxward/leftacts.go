@@ -115,18 +115,18 @@ func endsWhich(c ctld.Call) error {
 type lookers struct {
 	mu              sync.Mutex
 	people          map[string]bool
-	keepers, others chan struct{}
+	keepers, others turn
 }
 
 func newLookers() *lookers {
-	return &lookers{people: map[string]bool{}, keepers: make(chan struct{}, 1), others: make(chan struct{}, 1)}
+	return &lookers{people: map[string]bool{}, keepers: newTurn(), others: newTurn()}
 }
 
 // enter waits for a person's turn.
 func (k *lookers) enter(ctx context.Context, person string, keeper bool) (leave func(), err error) {
-	turn := k.others
+	mine := k.others
 	if keeper {
-		turn = k.keepers
+		mine = k.keepers
 	}
 	k.mu.Lock()
 	busy := k.people[person]
@@ -140,19 +140,15 @@ func (k *lookers) enter(ctx context.Context, person string, keeper bool) (leave 
 		defer k.mu.Unlock()
 		delete(k.people, person)
 	}
-	late := time.NewTimer(leftTurn)
-	defer late.Stop()
-	select {
-	case turn <- struct{}{}:
-		return func() { <-turn; forget() }, nil
-	case <-late.C:
+	if err := mine.take(ctx, leftTurn, errLooking); err != nil {
 		forget()
-		return nil, errors.New("others look for what somebody left just now; try again in a moment")
-	case <-ctx.Done():
-		forget()
-		return nil, context.Cause(ctx)
+		return nil, err
 	}
+	return func() { mine.leave(); forget() }, nil
 }
+
+// errLooking is what those hear whose turn does not come.
+var errLooking = errors.New("others look for what somebody left just now; try again in a moment")
 
 // leftBehind looks for it, by the log and by what there is now.
 func (d *daemon) leftBehind(ctx context.Context, who identity.Identity, person string, o access.Object) (leftBehind, error) {

@@ -92,7 +92,7 @@ type daemon struct {
 // one of them cannot be made.
 func assemble(ctx context.Context, c config.Config) (d *daemon, err error) {
 	d = &daemon{config: c, failed: make(chan error, 1), doors: map[uint32]bool{}, since: time.Now(),
-		granting: make(turn, 1), lookers: newLookers(), taken: map[int64]bool{}}
+		granting: newTurn(), lookers: newLookers(), taken: map[int64]bool{}}
 	d.ctx, d.stop = context.WithCancel(context.WithoutCancel(ctx))
 	defer func() {
 		if err != nil {

@@ -23,8 +23,8 @@ type sshPAM struct {
 	rules  atomic.Pointer[identity.PasswordRules]
 	logins atomic.Pointer[pam.Logins] // made when passwords are taken for the first time
 	work   atomic.Int64               // how long PAM may take to say something
-	look   chan struct{}              // is full while an account is looked up
-	stand  chan struct{}              // the same for those who have proved one
+	look   turn                       // to have an account looked up
+	stand  turn                       // the same for those who have proved one
 }
 
 // turnTime is how long somebody who logs in waits for their turn to have an account looked
@@ -34,17 +34,18 @@ const turnTime = 5 * time.Second
 // lookUp gives an account, as find does, for one login at a time: accounts are looked up
 // for a few people at once and for no others, and many log in at once. Who has proved one
 // waits in a turn of their own, as theirs ends what they do if it does not come.
-func (s *sshPAM) lookUp(ctx context.Context, turn chan struct{}, name string, find func(context.Context, string) (identity.Account, string, error)) (identity.Account, string, error) {
+func (s *sshPAM) lookUp(ctx context.Context, mine turn, name string, find func(context.Context, string) (identity.Account, string, error)) (identity.Account, string, error) {
 	ctx, cancel := context.WithTimeout(ctx, turnTime)
 	defer cancel()
-	select {
-	case turn <- struct{}{}:
-		defer func() { <-turn }()
-		return find(ctx, name)
-	case <-ctx.Done():
-		return identity.Account{}, "", errors.New("the account cannot be looked up: others who log in have waited for that too long")
+	if mine.take(ctx, turnTime, errNoTurn) != nil {
+		return identity.Account{}, "", errNoTurn
 	}
+	defer mine.leave()
+	return find(ctx, name)
 }
+
+// errNoTurn is why somebody was not looked up.
+var errNoTurn = errors.New("the account cannot be looked up: others who log in have waited for that too long")
 
 // set puts in force whose passwords are taken. What is wrong with it changes nothing.
 func (s *sshPAM) set(c config.SSH) error {

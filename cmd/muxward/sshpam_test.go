@@ -18,7 +18,7 @@ import (
 // TestLookUpInTurn: many log in at once, and the accounts are asked for one at a time, of
 // all of them: none is refused for the others' sake. Who goes meanwhile waits no longer.
 func TestLookUpInTurn(t *testing.T) {
-	s := sshPAM{look: make(chan struct{}, 1)}
+	s := sshPAM{look: newTurn()}
 	var under, most atomic.Int32
 	find := func(context.Context, string) (identity.Account, string, error) {
 		if n := under.Add(1); n > most.Load() {

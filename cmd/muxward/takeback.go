@@ -15,31 +15,12 @@ import (
 	"github.com/muxward/muxward/internal/server/ctld"
 )
 
-// turn is taken by who writes grants. It is a lock whose waiting ends.
-type turn chan struct{}
-
 // grantTurn is how long whoever gives something waits for those who give something
 // just then.
 const grantTurn = 3 * time.Second
 
-func (t turn) take(ctx context.Context, within time.Duration) error {
-	timer := time.NewTimer(within)
-	defer timer.Stop()
-	select {
-	case t <- struct{}{}:
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	case <-timer.C:
-		return errors.New("the grants are being written by others; try again")
-	}
-	if ctx.Err() != nil { // both had come
-		t.leave()
-		return context.Cause(ctx)
-	}
-	return nil
-}
-
-func (t turn) leave() { <-t }
+// errGranting is what they hear then.
+var errGranting = errors.New("the grants are being written by others; try again")
 
 // inForce puts a grant in force that was given.
 func (d *daemon) inForce(ctx context.Context, g grants.Grant) {

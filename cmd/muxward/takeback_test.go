@@ -28,7 +28,7 @@ func granter(t *testing.T) *daemon {
 			t.Fatal(err)
 		}
 	}
-	d := &daemon{granting: make(turn, 1), taken: map[int64]bool{}}
+	d := &daemon{granting: newTurn(), taken: map[int64]bool{}}
 	d.ctx, d.stop = context.WithCancel(context.Background())
 	var err error
 	if d.policy, err = policy.NewEngine(dir); err != nil {
