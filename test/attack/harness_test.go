@@ -604,7 +604,7 @@ func (b calm) again(w *world) {
 		return now.fds <= b.fds+slackFDs && now.goroutines > 0 && now.goroutines <= b.goroutines+slackGoroutines && now.rss <= b.rss+slackRSS
 	})
 	if !ok {
-		w.t.Errorf("calm: at first %+v, now %+v; muxward says:\n%s", b, now, w.Output())
+		w.t.Errorf("calm: at first %+v, now %+v; there are\n%s; muxward says:\n%s", b, now, w.Muxward(root, "who", "--json").Out, w.Output())
 	}
 }
 

@@ -12,8 +12,8 @@ import (
 func (w *world) over(x *tmuxtest.Terminal, key, shows string) {
 	w.t.Helper()
 	x.Type(key)
-	if w.control { // whatever it is there
-		soonIf(true, func() bool { return x.Contains(shows) })
+	if w.control { // whatever it is there: help by tmux, it may be
+		soonIf(true, func() bool { return x.Contains(shows) || x.Contains("C-b C-b ") })
 	} else {
 		x.WaitFor(shows)
 	}

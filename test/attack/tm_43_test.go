@@ -25,8 +25,10 @@ func TestTM43SelectedUnseen(t *testing.T) {
 		w.between("seat-output", func() { w.server.Run("kill-pane", "-t", "place:0.1") }, func() {
 			bob.Type("secret\r")
 			// He is told for a moment only, which may be over before anybody looks.
-			told := func() bool { return bytes.Contains(bob.Bytes(), []byte("the pane has gone")) }
-			w.soon(func() bool { return told() || strings.Contains(beside(), "secret") })
+			told := func() bool { return bytes.Contains(bob.Bytes(), []byte("not typed: the pane ")) }
+			if !w.soon(func() bool { return told() || strings.Contains(beside(), "secret") }) {
+				w.t.Error("bob is told nothing of what was not typed")
+			}
 		})
 		if strings.Contains(beside(), "secret") {
 			w.gain("what bob types goes to the pane beside the one that he sees")
