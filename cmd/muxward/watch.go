@@ -185,6 +185,7 @@ func (d *daemon) reloaded(ctx context.Context, what string) {
 		d.complain("after the reload, not confirmed: " + u)
 	}
 	if err := d.voidSuggestions(ctx); err != nil {
+		d.unsure = true
 		d.complain("after the reload: " + err.Error())
 	}
 }
