@@ -123,7 +123,7 @@ func (d *daemon) recordSuggestion(ctx context.Context, v grants.Suggestion, clas
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), logTime)
 	defer cancel()
 	ev := access.Event{
-		Kind: access.EventSuggest, Time: d.gateway.Time(), Person: by, Allowed: true, Verbs: []string{access.Suggest.String()},
+		Kind: access.EventSuggest, Time: d.gateway.Time(), Person: by, Author: v.Who.Person(), Answer: string(v.Answer), Allowed: true, Verbs: []string{access.Suggest.String()},
 		Objects: []string{v.On.String()}, Server: v.On.Owner + "#" + v.On.Incarnation, Reason: v.Why,
 		Note: fmt.Sprintf("suggestion %s of %s in %s: %s", v.ID, v.Who.Person(), targetName(v.Target), v.Answer),
 	}
