@@ -110,6 +110,9 @@ func (d *doc) atMost(n *yaml.Node, most *access.VerbSet) bool {
 			*most = most.With(access.SetOf(v))
 		}
 	}
+	if most.Has(access.Type) { // to suggest is less, and rules from before it name every verb of a typist but that
+		*most = most.With(access.SetOf(access.Suggest))
+	}
 	if all && *most == 0 {
 		d.fail(n, "write most: none", "the list of verbs is empty")
 		return false
