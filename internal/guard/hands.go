@@ -68,6 +68,6 @@ type Hands interface {
 	Next(ctx context.Context) (keep.Event, error)
 
 	// Close closes what is open and lets go of the servers, which go on. Next then gives
-	// keep.ErrClosed.
+	// what has happened before, and after that keep.ErrClosed.
 	Close() error
 }

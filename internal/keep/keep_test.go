@@ -318,6 +318,7 @@ func TestEventsAreBounded(t *testing.T) {
 	}
 	waiting := open()
 	q.put(Event{Kind: EventReplaced, Listen: waiting})
+	q.put(Event{Kind: EventNotice, Text: "last"})
 	q.close()
 	late := open()
 	q.put(Event{Kind: EventReplaced, Listen: late})
@@ -325,6 +326,9 @@ func TestEventsAreBounded(t *testing.T) {
 		if err := f.Close(); !errors.Is(err, os.ErrClosed) {
 			t.Errorf("not closed: %v", err)
 		}
+	}
+	if ev, ok, err := q.next(); !ok || ev.Text != "last" || err != nil {
+		t.Errorf("%+v %v", ev, err)
 	}
 	if _, _, err := q.next(); !errors.Is(err, ErrClosed) {
 		t.Error(err)
