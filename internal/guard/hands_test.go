@@ -141,9 +141,11 @@ func TestToldAtTheEnd(t *testing.T) {
 		_, err := os.Lstat(w.opt.Run + "/servers/" + s.kept.ID + ".json")
 		return errors.Is(err, os.ErrNotExist)
 	}, "the hands have cleared it away")
-	close(release)
+	time.AfterFunc(20*time.Millisecond, func() { close(release) })
 	if err := w.g.Close(); err != nil {
 		t.Fatal(err)
 	}
-	w.heard("tmux server of alice", "has ended", "signal 9")
+	if len(w.about("tmux server of alice", "has ended", "signal 9")) != 1 {
+		t.Errorf("told:%s", w.all())
+	}
 }
