@@ -23,10 +23,12 @@ var layers = map[string]int{
 	"internal/tmux":               0,
 	"internal/identity":           0,
 	"internal/procfs":             0,
+	"internal/accounts":           0,
 	"internal/config":             0,
 	"internal/tmux/wire":          1,
 	"internal/access":             1,
 	"internal/pam":                1,
+	"internal/keep":               1,
 	"internal/scrollback":         1,
 	"internal/chooser":            1,
 	"internal/picture":            2,
@@ -52,6 +54,7 @@ var beside = map[string]string{
 	"internal/executor -> internal/attach/keeper":      "and its terminal is kept",
 	"internal/attach -> internal/attach/keeper":        "an attachment registers its terminal",
 	"internal/attach/keeper -> internal/attach/screen": "the keeper puts a screen back as an attachment would",
+	"internal/identity -> internal/accounts":           "who connects has an account",
 	"internal/identity -> internal/procfs":             "who connects is a process",
 	"internal/identity -> internal/tmux":               "panes are named by their ids",
 	"internal/identity -> internal/teeth":              "a control run takes a check out",
@@ -63,6 +66,9 @@ var forbidden = map[string][]string{
 	"internal/server":             {"internal/policy", "internal/executor", "internal/audit", "internal/grants", "internal/guard", "internal/pam"},
 	"internal/server/controlmode": {"internal/policy", "internal/executor", "internal/audit", "internal/grants", "internal/guard"},
 	"internal/policy":             {"net", "os/exec", "time/tzdata"},
+	// What accounts' servers say is not heard where their rights are, nor the other way round.
+	"internal/keep":  {"net", "internal/identity", "internal/tmux", "internal/tmux/wire", "internal/tmux/control", "internal/access"},
+	"internal/guard": {"os/exec", "golang.org/x/sys/unix", "syscall"},
 }
 
 // testOnly are rooms that no program may import.

@@ -1,17 +1,13 @@
-package guard
+package keep
 
 import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"os"
 
 	"golang.org/x/sys/unix"
 )
-
-// ErrInUse is the error of a directory that another muxward holds.
-var ErrInUse = errors.New("another muxward uses this directory; stop it first, or use another directory")
 
 // LockDirectory makes this process the only muxward that uses the directory
 // path, which must exist and be ours, until the lock is closed or the process
@@ -48,7 +44,7 @@ func lockByName(path string, dir *os.File) (io.Closer, error) {
 		return nil, fmt.Errorf("lock %s: %w", path, err)
 	}
 	name := fmt.Sprintf("@muxward/%d/%x/%x", os.Geteuid(), st.Dev, st.Ino)
-	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: name, Net: "unix"})
+	l, err := listenAt(name)
 	if errors.Is(err, unix.EADDRINUSE) {
 		return nil, fmt.Errorf("lock %s: %w", path, ErrInUse)
 	}
