@@ -39,6 +39,7 @@ var layers = map[string]int{
 	"internal/guard":              3,
 	"internal/executor":           3,
 	"internal/sockets":            3,
+	"internal/hostconf":           3,
 	"internal/server/controlmode": 3,
 	"internal/server":             4,
 	"cmd/muxward":                 6,

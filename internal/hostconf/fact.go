@@ -1,0 +1,3 @@
+package hostconf
+
+type fact struct{}
