@@ -24,6 +24,7 @@ var layers = map[string]int{
 	"internal/identity":           0,
 	"internal/procfs":             0,
 	"internal/config":             0,
+	"packaging":                   0,
 	"internal/tmux/wire":          1,
 	"internal/access":             1,
 	"internal/pam":                1,
