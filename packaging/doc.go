@@ -2,5 +2,5 @@
 // a configuration to start from. muxward setup renders them, and packages install them: there
 // is one source of each.
 //
-// It decides nothing about where they go. Start reading at [Unit].
+// It decides nothing about where they go. Start reading at [Files].
 package packaging

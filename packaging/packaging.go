@@ -11,6 +11,9 @@ import (
 //go:embed systemd pam.d tmpfiles.d profile.d muxward.yaml
 var files embed.FS
 
+// Files are all of them, by their names in this directory.
+func Files() embed.FS { return files }
+
 // Program is where the files say that muxward is.
 const Program = "/usr/bin/muxward"
 
