@@ -67,7 +67,9 @@ func Apply(ctx context.Context, s State, o Options) (Result, error) {
 func blocked(p Plan) error {
 	var all []string
 	for _, c := range p.Blocked() {
-		all = append(all, c.Reason)
+		if !slices.Contains(all, c.Reason) {
+			all = append(all, c.Reason)
+		}
 	}
 	if len(all) == 0 {
 		return nil

@@ -144,8 +144,11 @@ func openDirAt(dir *os.File, name, path string) (*os.File, error) {
 		how = unix.OpenHow{Flags: unix.O_RDONLY | unix.O_DIRECTORY | unix.O_CLOEXEC}
 	}
 	fd, err := openat2(dir, name, &how)
+	var st unix.Stat_t
+	link := errors.Is(err, unix.ELOOP) || errors.Is(err, unix.ENOTDIR) && // which of them, the kernel chooses
+		unix.Fstatat(int(dir.Fd()), name, &st, unix.AT_SYMLINK_NOFOLLOW) == nil && st.Mode&unix.S_IFMT == unix.S_IFLNK
 	switch {
-	case errors.Is(err, unix.ELOOP):
+	case link:
 		return nil, refused{fmt.Errorf("%s is a symlink: nothing is written through one; remove it, or name the directory that it leads to", path)}
 	case errors.Is(err, unix.ENOTDIR):
 		return nil, refused{fmt.Errorf("%s is no directory", path)}
