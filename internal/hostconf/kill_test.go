@@ -10,6 +10,8 @@ import (
 	"syscall"
 	"testing"
 
+	"go.uber.org/goleak"
+
 	"github.com/muxward/muxward/internal/soak"
 	"github.com/muxward/muxward/internal/tmux/tmuxtest"
 )
@@ -25,7 +27,12 @@ func TestMain(m *testing.M) {
 	if do := os.Getenv(killDo); do != "" {
 		os.Exit(killed(do))
 	}
-	os.Exit(m.Run())
+	code := m.Run()
+	if err := goleak.Find(); code == 0 && err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		code = 1
+	}
+	os.Exit(code)
 }
 
 // killed does one thing until a step of it, and is then killed by signal 9. It gives 0 if it

@@ -1,0 +1,179 @@
+package hostconf
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/muxward/muxward/internal/tmux/tmuxtest"
+)
+
+// systemctl stands for systemd's: a unit is enabled if there is a file of that name in on,
+// runs if there is one in runs, and each call is written down. It fails to start what is
+// called broken.
+const systemctl = `#!/bin/sh
+cd "$(dirname "$0")/.." || exit 1
+echo "$*" >>calls
+case $1 in
+is-enabled) if [ -e "masked/$2" ]; then echo masked; exit 1; fi
+	[ -e "on/$2" ] && echo enabled || { echo disabled; exit 1; } ;;
+is-active) [ -e "runs/$2" ] && echo active || { echo inactive; exit 3; } ;;
+enable) : >"on/$2" ;;
+disable) rm -f "on/$2" ;;
+start) case $2 in broken*) echo "Job for $2 failed." >&2; exit 1 ;; esac; : >"runs/$2" ;;
+stop) rm -f "runs/$2" ;;
+esac
+`
+
+func withSystemd(b *bed) string {
+	b.t.Helper()
+	top := b.t.TempDir()
+	for _, d := range []string{"bin", "on", "runs", "masked"} {
+		b.must(os.Mkdir(filepath.Join(top, d), 0o755))
+	}
+	b.must(os.WriteFile(top+"/bin/systemctl", []byte(systemctl), 0o755))
+	booted := true
+	b.opt.booted, b.opt.programs = &booted, []string{top + "/bin"}
+	return top
+}
+
+func serves(name string) State {
+	return State{Set: "setup", Items: []Item{
+		{ID: "T1", Kind: File, Path: "/etc/systemd/system/" + name, Mode: 0o644, Content: "[Service]\n", Why: "it serves"},
+		{ID: "T2", Kind: Service, Name: name, Running: true, Why: "it serves"},
+	}}
+}
+
+// A service is enabled and started once its unit is there, and is stopped and disabled
+// before that goes.
+func TestService(t *testing.T) {
+	b := newBed(t)
+	top := withSystemd(b)
+	has := func(what string) bool {
+		_, err := os.Stat(filepath.Join(top, what, "mw.service"))
+		return err == nil
+	}
+	before := b.snapshot()
+	b.apply(serves("mw.service"))
+	if !has("on") || !has("runs") {
+		t.Error("it is not enabled, or does not run")
+	}
+	if p := b.plan(serves("mw.service")); p.Drift() {
+		t.Errorf("plan says\n%s", p.brief())
+	}
+	b.must(os.Remove(top + "/on/mw.service"))
+	if p := b.plan(serves("mw.service")); !strings.Contains(p.brief(), "change service mw.service enabled") {
+		t.Errorf("disabled, plan says\n%s", p.brief())
+	}
+	b.apply(serves("mw.service"))
+	b.must(os.Remove(top + "/calls"))
+	b.apply(State{Set: "setup"})
+	if has("on") || has("runs") || b.snapshot() != before {
+		t.Error("it is left")
+	}
+	calls, err := os.ReadFile(top + "/calls")
+	b.must(err)
+	if !strings.Contains(string(calls), "daemon-reload\nstop mw.service\ndisable mw.service\n") {
+		t.Errorf("calls:\n%s", calls)
+	}
+}
+
+// What does not start is put back: the service, its unit, and the way there.
+func TestServiceFails(t *testing.T) {
+	b := newBed(t)
+	top := withSystemd(b)
+	before := b.snapshot()
+	_, err := Apply(context.Background(), serves("broken.service"), b.opt)
+	if err == nil || !strings.Contains(err.Error(), "Job for broken.service failed") || !strings.Contains(err.Error(), "has been taken back") {
+		t.Errorf("apply: %v", err)
+	}
+	if _, err := os.Stat(top + "/on/broken.service"); err == nil || b.snapshot() != before {
+		t.Errorf("it is left:\n%s", b.snapshot())
+	}
+	b.must(os.WriteFile(top+"/masked/mw.service", nil, 0o644))
+	if _, err := Apply(context.Background(), serves("mw.service"), b.opt); err == nil || !strings.Contains(err.Error(), "masked") {
+		t.Errorf("masked: %v", err)
+	}
+}
+
+// Who presses Ctrl-C has it taken back, too, and a check that hangs is given up.
+func TestStopped(t *testing.T) {
+	b := newBed(t)
+	b.furnish()
+	s := State{Set: "a", Items: []Item{{ID: "T", Kind: File, Path: "/etc/mw.conf", Mode: 0o644, Why: "it"}, {ID: "T", Kind: File, Path: "/etc/x", Mode: 0o644, Why: "it"}}}
+	before := b.snapshot()
+	ctx, cancel := context.WithCancel(context.Background())
+	b.opt.step = func(step string) {
+		if step == "do /etc/x" {
+			cancel()
+		}
+	}
+	b.opt.Health = func(ctx context.Context) error { return ctx.Err() }
+	if _, err := Apply(ctx, s, b.opt); !errors.Is(err, context.Canceled) || b.snapshot() != before {
+		t.Errorf("stopped: %v\n%s", err, b.snapshot())
+	}
+	b.opt.step = nil
+	ctx, cancel = context.WithCancel(context.Background())
+	free := make(chan struct{})
+	defer close(free)
+	b.opt.Checks = []Check{{Name: "a check", Run: func(context.Context, string) error { cancel(); <-free; return nil }}}
+	if _, err := Apply(ctx, s, b.opt); !errors.Is(err, context.Canceled) || b.snapshot() != before {
+		t.Errorf("hanging: %v", err)
+	}
+}
+
+// The records are for root alone, and damaged ones are no empty ones.
+func TestRecords(t *testing.T) {
+	b := newBed(t)
+	s := State{Set: "a", Items: []Item{{ID: "T", Kind: File, Path: "/etc/x", Mode: 0o644, Content: "x", Why: "it"}}}
+	b.apply(s)
+	if err := os.WriteFile(b.at(DefaultRecords+"/ledger.json"), []byte("{"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Compare(context.Background(), s, b.opt); err == nil || !strings.Contains(err.Error(), "damaged") {
+		t.Errorf("plan: %v", err)
+	}
+	if _, err := Apply(context.Background(), State{Set: "a"}, b.opt); err == nil || !strings.Contains(err.Error(), "damaged") {
+		t.Errorf("apply: %v", err)
+	}
+	b.must(os.Chmod(b.at(DefaultRecords), 0o755))
+	if _, err := Apply(context.Background(), s, b.opt); err == nil || !strings.Contains(err.Error(), "alone") {
+		t.Errorf("apply, with records that others read: %v", err)
+	}
+}
+
+// An account of somebody is never taken for muxward's, and one that another file has for its
+// own is not removed.
+func TestAccounts(t *testing.T) {
+	b := newBed(t)
+	if b.opt.NoOwners {
+		tmuxtest.Skip(t, "accounts are root's to make")
+	}
+	for name, want := range map[string]string{"somebody": "who logs in", "root": "root's", "Bad": "no name", "-x": "has to have a name"} {
+		s := State{Set: "a", Items: []Item{{ID: "T", Kind: Account, Name: name, Why: "it"}}}
+		_, err := Apply(context.Background(), s, b.opt)
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	s := State{Set: "a", Items: []Item{{ID: "T", Kind: Account, Name: "mw", Why: "it"}, {ID: "T", Kind: Directory, Path: "/srv/mw", Mode: 0o700, Owner: "mw", Group: "mw", Why: "it"}}}
+	b.apply(s)
+	b.write("srv/mw/log", "x", 0o600)
+	r := b.apply(State{Set: "a"})
+	if len(r.Left) != 2 || !strings.Contains(b.read("etc/passwd"), "mw:x:") {
+		t.Errorf("with its directory left, %+v", r.Left)
+	}
+	b.must(os.Remove(b.at("srv/mw/log")))
+	if r := b.apply(State{Set: "a"}); len(r.Left) != 0 || strings.Contains(b.read("etc/passwd")+b.read("etc/group"), "mw:") {
+		t.Errorf("then %+v", r.Left)
+	}
+	b.apply(s)
+	uid := b.read("etc/passwd")
+	b.apply(State{Set: "a"})
+	if _, err := Undo(context.Background(), "a", b.opt); err != nil || b.read("etc/passwd") != uid {
+		t.Errorf("it is not the same account again: %v\n%s", err, b.read("etc/passwd"))
+	}
+}
