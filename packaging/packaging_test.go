@@ -11,6 +11,8 @@ import (
 	"github.com/muxward/muxward/internal/tmux/tmuxtest"
 )
 
+func TestMain(m *testing.M) { os.Exit(tmuxtest.Main(m)) }
+
 // Each file is there, and units start the muxward that they are made for.
 func TestFiles(t *testing.T) {
 	for name, text := range map[string]string{"PAM": PAM(), "Tmpfiles": Tmpfiles(), "Profile": Profile(), "Config": Config()} {

@@ -59,7 +59,7 @@ func (t *tree) text(path string) ([]byte, error) {
 		return nil, err
 	}
 	defer dir.Close()
-	f, err := factAt(dir, name, t.full(path))
+	f, err := t.factAt(dir, name, t.full(path))
 	switch {
 	case err != nil:
 		return nil, err

@@ -25,7 +25,7 @@ type bed struct {
 
 func newBed(t *testing.T) *bed {
 	t.Helper()
-	b := &bed{t: t, root: t.TempDir()}
+	b := &bed{t: t, root: memory(t)}
 	b.must(os.Chmod(b.root, 0o755))
 	b.write("etc/passwd", "root:x:0:0:root:/root:/bin/sh\nsomebody:x:1000:1000::/home/somebody:/bin/sh\n", 0o644)
 	b.write("etc/group", "root:x:0:\nsomebody:x:1000:\n", 0o644)
@@ -34,6 +34,18 @@ func newBed(t *testing.T) *bed {
 	b.write("etc/login.defs", "SYS_UID_MIN 100\nSYS_UID_MAX 999\nSYS_GID_MIN 100\nSYS_GID_MAX 999\n", 0o644)
 	b.opt = Options{Root: b.root, NoOwners: os.Geteuid() != 0}
 	return b
+}
+
+// memory is a directory that is synced at once, if there is one: some tests sync a thousand
+// times.
+func memory(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("/dev/shm", "hostconf")
+	if err != nil {
+		return t.TempDir()
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) }) // what is left is seen in /dev/shm
+	return dir
 }
 
 func (b *bed) must(err error) {

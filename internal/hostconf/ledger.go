@@ -230,7 +230,7 @@ func (h *host) makeRecords(path string) error {
 	if err != nil {
 		return err
 	}
-	if f.Kind != Directory || f.UID != h.tree.uid || f.Mode&0o077 != 0 {
+	if f.Kind != Directory || !h.opt.NoOwners && f.UID != h.tree.uid || f.Mode&0o077 != 0 {
 		return fmt.Errorf("%s holds copies of files and has to be a directory for uid %d alone: chown it, and chmod 700", h.tree.full(path), h.tree.uid)
 	}
 	return nil

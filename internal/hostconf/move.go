@@ -142,7 +142,7 @@ func (h *host) move(st *step) error {
 // which there is a copy, it is removed; else it goes back.
 func (h *host) settle(dir *os.File, name string, st *step, flag uint) error {
 	h.step("settle " + st.Item.key())
-	out, err := factAt(dir, st.Temp, dir.Name()+"/"+st.Temp)
+	out, err := h.tree.factAt(dir, st.Temp, dir.Name()+"/"+st.Temp)
 	if err == nil && out.sameFile(st.Before) {
 		return unix.Unlinkat(int(dir.Fd()), st.Temp, 0)
 	}

@@ -257,7 +257,6 @@ func (p *planner) want(c *Change) error {
 		c.want.UID, c.want.GID = c.before.UID, c.before.GID
 	}
 	if p.h.opt.NoOwners {
-		c.want.UID, c.want.GID = p.h.tree.uid, c.before.GID
 		return nil
 	}
 	for _, name := range []string{it.Owner, it.Group} {

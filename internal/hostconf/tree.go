@@ -19,6 +19,8 @@ type tree struct {
 	path string // without a slash at its end: "" is /
 	root *os.File
 	uid  uint32
+	// noOwners leaves out whose things are: they are taken for root's.
+	noOwners bool
 }
 
 // openTree opens the root of a host.
