@@ -48,10 +48,17 @@ func TestSetupItems(t *testing.T) {
 		t.Fatal(err)
 	}
 	id := regexp.MustCompile(`^MW-H0[0-9]{2}$`)
+	guide, err := os.ReadFile("../../docs/guide/install.md")
+	if err != nil {
+		t.Fatal(err)
+	}
 	unit := false
 	for _, it := range s.Items {
 		if !id.MatchString(it.ID) || it.Why == "" {
 			t.Errorf("%+v", it)
+		}
+		if !bytes.Contains(guide, []byte(it.ID)) {
+			t.Errorf("docs/guide/install.md does not have %s", it.ID)
 		}
 		if it.Kind == hostconf.File && it.Content == "" {
 			t.Errorf("%s is empty", it.Path)
