@@ -220,6 +220,19 @@ func numberOr(id uint32) string {
 	return strconv.FormatUint(uint64(id), 10)
 }
 
+// cannotRemove says why an account or group cannot be removed: systemd can make one, and not
+// take it away.
+func (h *host) cannotRemove(it Item) string {
+	name := "userdel"
+	if it.Kind == Group {
+		name = "groupdel"
+	}
+	if _, err := h.program(name); err != nil {
+		return err.Error() + ": remove it by hand"
+	}
+	return ""
+}
+
 // removeAccount takes away what makeAccount added.
 func (h *host) removeAccount(ctx context.Context, it Item) error {
 	if it.Kind == Group {

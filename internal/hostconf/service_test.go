@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -76,7 +77,7 @@ func TestService(t *testing.T) {
 	}
 	calls, err := os.ReadFile(top + "/calls")
 	b.must(err)
-	if !strings.Contains(string(calls), "daemon-reload\nstop mw.service\ndisable mw.service\n") {
+	if !strings.Contains(string(calls), "daemon-reload\nstop mw.service\ndisable mw.service\ndaemon-reload\n") {
 		t.Errorf("calls:\n%s", calls)
 	}
 }
@@ -175,5 +176,56 @@ func TestAccounts(t *testing.T) {
 	b.apply(State{Set: "a"})
 	if _, err := Undo(context.Background(), "a", b.opt); err != nil || b.read("etc/passwd") != uid {
 		t.Errorf("it is not the same account again: %v\n%s", err, b.read("etc/passwd"))
+	}
+}
+
+// Where there is no useradd systemd makes accounts. It takes none away: that is said.
+func TestSysusers(t *testing.T) {
+	b := newBed(t)
+	if b.opt.NoOwners {
+		tmuxtest.Skip(t, "accounts are root's to make")
+	}
+	at, err := exec.LookPath("systemd-sysusers")
+	if err != nil {
+		tmuxtest.Skip(t, "there is no systemd-sysusers")
+	}
+	bin := t.TempDir()
+	b.must(os.Symlink(at, bin+"/systemd-sysusers"))
+	b.opt.programs = []string{bin}
+	s := State{Set: "a", Items: []Item{{ID: "T", Kind: Account, Name: "mw", Comment: "of a test", Home: "/var/lib/mw", Why: "it"},
+		{ID: "T", Kind: File, Path: "/etc/x", Mode: 0o600, Owner: "mw", Group: "mw", Why: "it"}}}
+	b.apply(s)
+	if !strings.Contains(b.read("etc/passwd"), ":of a test:/var/lib/mw:") || b.plan(s).Drift() {
+		t.Errorf("it made %s", b.read("etc/passwd"))
+	}
+	if r := b.apply(State{Set: "a"}); len(r.Left) != 1 || !strings.Contains(r.Left[0].Reason, "by hand") {
+		t.Errorf("left: %+v", r.Left)
+	}
+	b.opt.programs = nil
+	if r := b.apply(State{Set: "a"}); len(r.Left) != 0 || strings.Contains(b.read("etc/passwd"), "mw:") {
+		t.Errorf("left: %+v", r.Left)
+	}
+}
+
+// What a symlink in a directory leads to stays when it is emptied, and so does what a way with a
+// symlink in it leads to.
+func TestEmpty(t *testing.T) {
+	b := newBed(t)
+	b.write("srv/victim/kept", "x", 0o600)
+	b.write("srv/state/a/b", "x", 0o600)
+	b.must(os.Symlink("../victim", b.at("srv/state/link")))
+	b.must(os.Symlink("victim", b.at("srv/way")))
+	b.must(Empty("/srv/state", b.opt))
+	if left, err := os.ReadDir(b.at("srv/state")); err != nil || len(left) != 0 {
+		t.Errorf("left: %v, %v", left, err)
+	}
+	for _, path := range []string{"/srv/way", "/srv/way/x"} {
+		if err := Empty(path, b.opt); err == nil || !strings.Contains(err.Error(), "symlink") {
+			t.Errorf("%s: %v", path, err)
+		}
+	}
+	b.must(Empty("/srv/none/none", b.opt))
+	if b.read("srv/victim/kept") != "x" {
+		t.Error("what a symlink leads to is gone")
 	}
 }

@@ -173,3 +173,38 @@ func openat2(dir *os.File, name string, how *unix.OpenHow) (int, error) {
 	}
 	return -1, unix.EAGAIN
 }
+
+// empty removes all that is in a directory, and follows nothing out of it.
+func (t *tree) empty(path string) error {
+	dir, name, err := t.parent(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	d, err := openDirAt(dir, name, t.full(path))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	root, err := os.OpenRoot(fmt.Sprintf("/proc/self/fd/%d", d.Fd()))
+	if err != nil {
+		return fmt.Errorf("empty %s: %w", d.Name(), err)
+	}
+	defer root.Close()
+	names, err := d.Readdirnames(-1)
+	if err != nil {
+		return fmt.Errorf("empty %s: %w", d.Name(), err)
+	}
+	for _, n := range names {
+		if err := root.RemoveAll(n); err != nil {
+			return fmt.Errorf("remove %s/%s: %w", d.Name(), n, err)
+		}
+	}
+	return nil
+}
