@@ -39,6 +39,7 @@ func killed(do string) int {
 			select {}
 		}
 	}}
+	runSystemd(&o)
 	var err error
 	switch do {
 	case "apply":
@@ -77,7 +78,9 @@ func first() State {
 	s := whole()
 	s.Items = append(s.Items[1:2:2], Item{ID: "F1", Kind: File, Path: "/opt/dropped/file", Mode: 0o644, Content: "dropped\n", Why: "it goes"},
 		Item{ID: "F2", Kind: File, Path: "/etc/mw/new.conf", Mode: 0o600, Content: "older\n", Why: "it changes"},
-		Item{ID: "F3", Kind: Directory, Path: "/srv", Mode: 0o711, Why: "its mode changes"})
+		Item{ID: "F3", Kind: Directory, Path: "/srv", Mode: 0o711, Why: "its mode changes"},
+		Item{ID: "F4", Kind: File, Path: "/etc/systemd/system/old.service", Mode: 0o644, Why: "it goes, with its unit"},
+		Item{ID: "F4", Kind: Service, Name: "old.service", Running: true, Why: "it goes"})
 	return s
 }
 
@@ -94,6 +97,7 @@ func fresh(t *testing.T) (*bed, string) {
 		tmuxtest.Skip(t, "accounts are root's to make")
 	}
 	b.furnish()
+	withSystemd(b)
 	b.apply(first())
 	return b, b.snapshot()
 }

@@ -29,16 +29,29 @@ stop) rm -f "runs/$2" ;;
 esac
 `
 
+// withSystemd has a host run a systemd, which lies in its tree: what it says of services is
+// in a snapshot.
 func withSystemd(b *bed) string {
 	b.t.Helper()
-	top := b.t.TempDir()
+	top := b.at(fakeSystemd)
 	for _, d := range []string{"bin", "on", "runs", "masked"} {
-		b.must(os.Mkdir(filepath.Join(top, d), 0o755))
+		b.must(os.MkdirAll(filepath.Join(top, d), 0o755))
 	}
 	b.must(os.WriteFile(top+"/bin/systemctl", []byte(systemctl), 0o755))
-	booted := true
-	b.opt.booted, b.opt.programs = &booted, []string{top + "/bin"}
+	runSystemd(&b.opt)
 	return top
+}
+
+const fakeSystemd = "/usr/lib/fake-systemd"
+
+// runSystemd finds that systemd, if there is one.
+func runSystemd(o *Options) {
+	bin := o.Root + fakeSystemd + "/bin"
+	if _, err := os.Stat(bin); err != nil {
+		return
+	}
+	booted := true
+	o.booted, o.programs = &booted, []string{bin, "/usr/sbin", "/usr/bin", "/sbin", "/bin"}
 }
 
 func serves(name string) State {
