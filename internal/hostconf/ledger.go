@@ -272,9 +272,8 @@ func (h *host) writeRecord(path string, data []byte) error {
 	}
 	if err != nil {
 		_ = unix.Unlinkat(int(dir.Fd()), temp, 0) // what counts is told
-		return fmt.Errorf("write %s: %w", h.tree.full(path), err)
 	}
-	return nil
+	return named("write", h.tree.full(path), err)
 }
 
 // createAt makes a file that is not there, for us alone.
