@@ -231,7 +231,7 @@ func TestKeepsWhatPeopleChanged(t *testing.T) {
 			if p := b.plan(s); p.Drift() {
 				t.Errorf("the content of a file that is made once is people's:\n%s", p.brief())
 			}
-			b.must(os.Chmod(b.at("etc/mw/once"), 0o666))
+			b.must(os.Chmod(b.at("etc/mw/once"), 0o644))
 			if p := b.plan(s); !strings.Contains(p.brief(), "change /etc/mw/once mode") {
 				t.Errorf("its mode is not:\n%s", p.brief())
 			}
@@ -335,6 +335,7 @@ func TestBlocked(t *testing.T) {
 		{"large", func(b *bed) { b.write("etc/mw.conf", strings.Repeat("x", MaxContent+1), 0o644) }, "larger than"},
 		{"open", func(b *bed) { b.must(os.Chmod(b.at("etc"), 0o777)) }, "writable for others"},
 		{"sticky", func(b *bed) { b.must(unix.Chmod(b.at("etc"), 0o1777)) }, "writable for others"},
+		{"written by others", func(b *bed) { b.write("etc/mw/once", "x", 0o602) }, "written by others"},
 		{"absent directory", func(b *bed) { b.must(os.Mkdir(b.at("etc/old.conf"), 0o755)) }, "a directory where nothing is to be"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

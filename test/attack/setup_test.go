@@ -1,6 +1,7 @@
 package attack
 
 import (
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -71,6 +72,21 @@ func (x *tree) setup(build string) (string, error) {
 	return out, err
 }
 
+// inForce is an error unless root has taken a configuration for its own that has a line.
+func (x *tree) inForce(line string) error {
+	at := x.root + "/etc/muxward/muxward.yaml"
+	text, err := os.ReadFile(at)
+	if err != nil {
+		return err
+	}
+	var st unix.Stat_t
+	x.must(unix.Stat(at, &st))
+	if st.Uid != 0 || !strings.Contains(string(text), line) {
+		return fmt.Errorf("it is %d's, and says %q", st.Uid, text)
+	}
+	return nil
+}
+
 // files lists all that is in a directory.
 func (x *tree) files(dir string) string {
 	x.t.Helper()
@@ -84,9 +100,10 @@ func (x *tree) files(dir string) string {
 
 // There is one directory on the way to where setup writes that is mallory's, or that
 // everybody may write to. She waits there for root: with a symlink, so that root
-// writes where she may not, or to put her own file in the place of root's. setup says
-// which directory it is, and does nothing at all. In the control run, without the check,
-// root writes for her, and she has root run a unit of hers.
+// writes where she may not, or to put her own file in the place of root's. Or what she has
+// written lies there already, where root keeps what people have written. setup says
+// what it is, and does nothing at all. In the control run, without the check, root writes for
+// her, runs a unit of hers, or takes her configuration for its own.
 func TestSetupPlanted(t *testing.T) {
 	for _, c := range []struct {
 		name  string
@@ -117,6 +134,15 @@ func TestSetupPlanted(t *testing.T) {
 				}
 				return x.mallory("cd " + x.root + "/etc/pam.d && echo auth sufficient pam_permit.so >m && mv -f m muxward")
 			}, "/etc/pam.d"},
+		{"her configuration in her directory", func(x *tree) {
+			x.own("/etc/muxward")
+			x.must(x.mallory("echo 'tmux: /tmp/mine' >" + x.root + "/etc/muxward/muxward.yaml"))
+		}, func(x *tree) error { return x.inForce("tmux: /tmp/mine") }, "/etc/muxward"},
+		{"her configuration in root's directory", func(x *tree) {
+			x.own("/etc/muxward")
+			x.must(x.mallory("echo 'tmux: /tmp/mine' >" + x.root + "/etc/muxward/muxward.yaml"))
+			x.must(os.Chown(x.root+"/etc/muxward", 0, 0))
+		}, func(x *tree) error { return x.inForce("tmux: /tmp/mine") }, "muxward.yaml"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			x := newTree(t)
