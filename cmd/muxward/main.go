@@ -74,6 +74,6 @@ func newRoot() *cobra.Command {
 		newLeaseCmd(), newLeasesCmd(), newSuggestCmd(), newSuggestionsCmd(),
 		newRevokeCmd(), newKickCmd(), newLeftBehindCmd(), newLockdownCmd(), newUnlockCmd(), newExplainCmd(),
 		newSSHConfigCmd(), newSSHCACmd(), newSSHTOTPCmd(), newKeysCmd(), newAttachCmd(),
-		newPolicyCmd(), newAuditCmd(), newSocketsCmd(), newVersionCmd(), newKeeperCmd())
+		newPolicyCmd(), newAuditCmd(), newSocketsCmd(), newSetupCmd(), newUninstallCmd(), newVersionCmd(), newKeeperCmd())
 	return root
 }
