@@ -27,6 +27,7 @@ const (
 	Knock        Check = "knock"
 	Lease        Check = "lease"
 	Lines        Check = "lines"
+	Linted       Check = "linted"
 	Looked       Check = "looked"
 	Made         Check = "made"
 	Mine         Check = "mine"
@@ -68,7 +69,7 @@ const (
 func Checks() []Check {
 	return []Check{
 		Audited, Author, Budget, Certificates, Chain, Clock, Control, Decide, Declared, Door, Drawn,
-		Filter, Flood, Front, Given, Guest, Hand, Home, Knock, Lease, Lines, Looked, Made, Mine,
+		Filter, Flood, Front, Given, Guest, Hand, Home, Knock, Lease, Lines, Linted, Looked, Made, Mine,
 		Moved, Names, Offered, Once, OnceAnswered, OnceTicket, PAM, Parts, Paste, Place, Pressed,
 		Queue, Relay, Replies, Resize, Revoke, Same, Seen, Selected, Self, Shown, Size, SSH,
 		Suggested, Ticket, TOTP, Unsized, View, Visible, Watcher, Whole, Worded,
