@@ -24,6 +24,7 @@ const (
 	Guest        Check = "guest"
 	Hand         Check = "hand"
 	Home         Check = "home"
+	HostChecked  Check = "host_checked"
 	Knock        Check = "knock"
 	Lease        Check = "lease"
 	Lines        Check = "lines"
@@ -69,7 +70,7 @@ const (
 func Checks() []Check {
 	return []Check{
 		Audited, Author, Budget, Certificates, Chain, Clock, Control, Decide, Declared, Door, Drawn,
-		Filter, Flood, Front, Given, Guest, Hand, Home, Knock, Lease, Lines, Linted, Looked, Made, Mine,
+		Filter, Flood, Front, Given, Guest, Hand, Home, HostChecked, Knock, Lease, Lines, Linted, Looked, Made, Mine,
 		Moved, Names, Offered, Once, OnceAnswered, OnceTicket, PAM, Parts, Paste, Place, Pressed,
 		Queue, Relay, Replies, Resize, Revoke, Same, Seen, Selected, Self, Shown, Size, SSH,
 		Suggested, Ticket, TOTP, Unsized, View, Visible, Watcher, Whole, Worded,

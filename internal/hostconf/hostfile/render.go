@@ -236,7 +236,7 @@ func (s *state) shared() {
 	if s.f.Host.Environment.PAM {
 		env = s.f.assignments()
 	}
-	for _, name := range s.tmuxFiles() {
+	for _, name := range s.f.TmuxFiles() {
 		tmux += "source-file " + path.Join(tmuxDir, name) + "\n"
 	}
 	s.part(idPAMEnv, environment, env, "sessions that PAM opens with pam_env (sshd, su, cron) come through muxward")
@@ -286,20 +286,20 @@ func block(text, lines string) (string, error) {
 	return before + blockBegin + "\n" + lines + blockEnd + "\n" + after, nil
 }
 
-// tmuxFiles are the names of the files that /etc/tmux.conf reads, in their order: what
-// hardens comes last.
-func (s *state) tmuxFiles() (out []string) {
-	for _, name := range s.f.Host.Tmux.Files {
+// TmuxFiles are the names of the files in [TmuxDir] that /etc/tmux.conf reads, in their
+// order: what hardens comes last.
+func (f *Found) TmuxFiles() (out []string) {
+	for _, name := range f.Host.Tmux.Files {
 		out = append(out, path.Base(name))
 	}
-	if harden(s.f.Host.Tmux) != "" {
+	if harden(f.Host.Tmux) != "" {
 		out = append(out, hardenFile)
 	}
 	return out
 }
 
 func (s *state) tmux() {
-	names := s.tmuxFiles()
+	names := s.f.TmuxFiles()
 	if len(names) > 0 {
 		s.dir(idTmux, tmuxDir, "what every tmux server reads is root's to say")
 	}
