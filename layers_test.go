@@ -15,6 +15,7 @@ const module = "github.com/muxward/muxward/"
 // layers is the house: who may import whom. A room may import rooms of lower
 // layers, and of its own layer only those that beside lists with a reason.
 var layers = map[string]int{
+	"packaging":                   0,
 	"internal/soak":               0,
 	"internal/failpoint":          0,
 	"internal/teeth":              0,

@@ -14,6 +14,7 @@ import (
 
 	"github.com/muxward/muxward/internal/config"
 	"github.com/muxward/muxward/internal/hostconf"
+	"github.com/muxward/muxward/packaging"
 )
 
 // The ids of what a host is to have. They never change, and are not used for anything else
@@ -102,6 +103,12 @@ func (s *state) packed(name string) string {
 // head is the first line of every file that is muxward's alone.
 const head = "# Written by muxward host apply: change it in the directory of hosts, not here.\n"
 
+// Set is the name of what is applied by these files.
+const Set = "host"
+
+// State is [Render] with the files of this muxward's package.
+func (f *Found) State(p Present) (hostconf.State, error) { return Render(f, p, packaging.Files()) }
+
 // Render makes of what the files say the state that the host is to be in. pack has the
 // files of the package: units of systemd and the PAM service.
 func Render(f *Found, p Present, pack fs.FS) (hostconf.State, error) {
@@ -109,7 +116,7 @@ func Render(f *Found, p Present, pack fs.FS) (hostconf.State, error) {
 	for _, part := range []func(){s.serve, s.policy, s.logins, s.shared, s.tmux, s.sshd, s.system, s.units, s.linger, s.profiles} {
 		part()
 	}
-	return hostconf.State{Set: "host", Items: s.items}, s.err
+	return hostconf.State{Set: Set, Items: s.items}, s.err
 }
 
 // serve writes muxward's own configuration: what was said, and where its places are.
