@@ -119,9 +119,9 @@ type Change struct {
 	Diff   string `json:"diff,omitempty"`
 	Reason string `json:"reason,omitempty"`
 
-	before  fact   // what was found
-	restore *fact  // what Remove puts back
-	content string // of a file as it will be: a kept one's is the host's
+	before fact // what was found
+	want   fact // what is to be there; owners that are to be made have no numbers yet
+	way    bool // a directory only for what is in it
 }
 
 // Broken is an apply, or an undo, that did not come to its end.
@@ -206,6 +206,11 @@ type Options struct {
 	Patience time.Duration
 	// Tell is told what is done, a line each; it may be nil.
 	Tell func(line string)
+
+	// For tests of this package:
+	step     func(string) // is told of each step before it is made
+	programs []string     // directories of programs
+	booted   *bool        // whether systemd is pid 1
 }
 
 // DefaultRecords is root's alone. It is not inside of muxward's state directory, which may

@@ -25,6 +25,7 @@ const (
 	Hand         Check = "hand"
 	Home         Check = "home"
 	HostChecked  Check = "host_checked"
+	HostPath     Check = "host_path"
 	Knock        Check = "knock"
 	Lease        Check = "lease"
 	Lines        Check = "lines"
@@ -70,7 +71,7 @@ const (
 func Checks() []Check {
 	return []Check{
 		Audited, Author, Budget, Certificates, Chain, Clock, Control, Decide, Declared, Door, Drawn,
-		Filter, Flood, Front, Given, Guest, Hand, Home, HostChecked, Knock, Lease, Lines, Linted, Looked, Made, Mine,
+		Filter, Flood, Front, Given, Guest, Hand, Home, HostChecked, HostPath, Knock, Lease, Lines, Linted, Looked, Made, Mine,
 		Moved, Names, Offered, Once, OnceAnswered, OnceTicket, PAM, Parts, Paste, Place, Pressed,
 		Queue, Relay, Replies, Resize, Revoke, Same, Seen, Selected, Self, Shown, Size, SSH,
 		Suggested, Ticket, TOTP, Unsized, View, Visible, Watcher, Whole, Worded,
