@@ -46,8 +46,15 @@ func run(args []string) int {
 		return exitOK
 	}
 	fmt.Fprintln(os.Stderr, "muxward:", tmux.Clean(err.Error())) // it may have words of others in it
+	return exitCode(err)
+}
+
+// exitCode is the exit code of an error.
+func exitCode(err error) int {
 	var u usageError
 	switch {
+	case err == nil:
+		return exitOK
 	case errors.As(err, &u):
 		return exitUsage
 	case errors.As(err, new(errDrift)):

@@ -343,3 +343,23 @@ func TestBlocked(t *testing.T) {
 		})
 	}
 }
+
+// What is to be absent for good does not come back when no state names it any more.
+func TestFinal(t *testing.T) {
+	b := newBed(t)
+	b.write("etc/left.conf", "x\n", 0o644)
+	for _, s := range []State{
+		{Set: "test", Items: []Item{{ID: "T1", Kind: Absent, Path: "/etc/left.conf", Why: "it counts", Final: true}}},
+		{Set: "test"},
+	} {
+		if _, err := Apply(t.Context(), s, b.opt); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := os.Lstat(b.at("etc/left.conf")); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("it is there: %v", err)
+		}
+	}
+	if _, err := Undo(t.Context(), "test", b.opt); err != nil || b.read("etc/left.conf") != "x\n" {
+		t.Errorf("undo does not put it back: %v", err)
+	}
+}

@@ -46,6 +46,9 @@ type Item struct {
 	Once bool `json:"once,omitempty"`
 	// Secret is for a File whose content no plan may show.
 	Secret bool `json:"secret,omitempty"`
+	// Final is for an Absent that stays so when no state has it any more: what was there
+	// does not come back by an apply, only by Undo.
+	Final bool `json:"final,omitempty"`
 	// Target is where a Link leads.
 	Target string `json:"target,omitempty"`
 	// Owner and Group are names, or numbers; "" is root. Both may be those of an Account or

@@ -172,7 +172,7 @@ func (s *state) policy() {
 	}
 	for _, name := range s.p.Policy {
 		if _, ours := files[name]; !ours && policyName(name) {
-			s.items = append(s.items, hostconf.Item{ID: idPolicy, Kind: hostconf.Absent, Path: path.Join(at, name),
+			s.items = append(s.items, hostconf.Item{ID: idPolicy, Kind: hostconf.Absent, Path: path.Join(at, name), Final: true,
 				Why: "what else is in the policy directory is in force, and nobody sees it in the directory of hosts"})
 		}
 	}
