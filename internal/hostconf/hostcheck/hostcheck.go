@@ -30,13 +30,13 @@ func For(f *hostfile.Found, tell func(string)) []hostconf.Check {
 			return Policy(filepath.Join(tree, f.Host.Serve.Policy))
 		}})
 	}
-	if names := f.TmuxFiles(); len(names) > 0 {
+	if names := f.TmuxFiles(); len(names) > 0 || f.Harden() != "" {
 		out = append(out, hostconf.Check{Name: "the configuration of tmux", Run: func(ctx context.Context, tree string) error {
 			var files []string
 			for _, name := range names {
 				files = append(files, filepath.Join(tree, hostfile.TmuxDir, name))
 			}
-			return Tmux(ctx, f.Host.Serve.Tmux, files)
+			return Tmux(ctx, f.Host.Serve.Tmux, files, f.Harden())
 		}})
 	}
 	if f.Host.SSHD.Lend || len(f.Host.SSHD.Attach) > 0 {

@@ -47,7 +47,7 @@ func TestTmux(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			dir := write(t, map[string]string{"x.conf": c.text})
-			err := Tmux(ctx, "", []string{filepath.Join(dir, "x.conf")})
+			err := Tmux(ctx, "", []string{filepath.Join(dir, "x.conf")}, "")
 			switch {
 			case c.want == "" && err != nil:
 				t.Errorf("refused: %v", err)
@@ -63,7 +63,7 @@ func TestTmuxWaits(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 	defer cancel()
 	dir := write(t, map[string]string{"x.conf": "wait-for never\n"})
-	if err := Tmux(ctx, "", []string{filepath.Join(dir, "x.conf")}); err == nil {
+	if err := Tmux(ctx, "", []string{filepath.Join(dir, "x.conf")}, ""); err == nil {
 		t.Error("it is taken")
 	}
 }

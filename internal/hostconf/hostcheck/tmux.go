@@ -18,9 +18,10 @@ import (
 // rights then.
 const nobody = 65534
 
-// Tmux has a tmux server of its own run each file of configuration, and ends it. program is
+// Tmux has tmux servers of its own run each file of configuration, and a text of what is said
+// in host.yaml, each in one of its own, and ends them. program is
 // "" for the tmux in PATH. As root it is done as nobody.
-func Tmux(ctx context.Context, program string, files []string) error {
+func Tmux(ctx context.Context, program string, files []string, text string) error {
 	if program == "" {
 		program = "tmux"
 	}
@@ -49,6 +50,16 @@ func Tmux(ctx context.Context, program string, files []string) error {
 			return fmt.Errorf("%s: %w", filepath.Base(file), err)
 		}
 	}
+	if text == "" {
+		return nil
+	}
+	own := filepath.Join(dir, "host.conf")
+	if err := t.write([]byte(text), own); err != nil {
+		return err
+	}
+	if err := t.run(ctx, own); err != nil {
+		return fmt.Errorf("what host.yaml says under tmux: %w", err)
+	}
 	return nil
 }
 
@@ -60,9 +71,14 @@ type trial struct {
 
 func (t *trial) copy(from, to string) error {
 	data, err := os.ReadFile(from)
-	if err == nil {
-		err = os.WriteFile(to, data, 0o600)
+	if err != nil {
+		return err
 	}
+	return t.write(data, to)
+}
+
+func (t *trial) write(data []byte, to string) error {
+	err := os.WriteFile(to, data, 0o600)
 	if err == nil && t.as != nil {
 		err = os.Chown(to, nobody, nobody)
 	}

@@ -243,7 +243,7 @@ func (f *Found) beside(t *tree, r *reader) error {
 	for i, name := range f.Host.Tmux.Files {
 		at := fmt.Sprintf("tmux.files.%d", i)
 		base := path.Base(name)
-		if !inside(name) || !strings.HasSuffix(name, ".conf") || base == hardenFile || !hostName.MatchString(base) {
+		if !inside(name) || !strings.HasSuffix(name, ".conf") || !hostName.MatchString(base) {
 			r.failAt(at, "", "%q is no file NAME.conf beside %s", clip(name), baseFile)
 			continue
 		}

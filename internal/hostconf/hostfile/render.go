@@ -41,7 +41,6 @@ const (
 	confDir     = "/etc/muxward"
 	serveFile   = confDir + "/muxward.yaml"
 	tmuxDir     = confDir + "/tmux"
-	hardenFile  = "harden.conf"
 	attachFile  = "host-attach.grants.yaml"
 	environment = "/etc/environment"
 	tmuxConf    = "/etc/tmux.conf"
@@ -246,6 +245,7 @@ func (s *state) shared() {
 	for _, name := range s.f.TmuxFiles() {
 		tmux += "source-file " + path.Join(tmuxDir, name) + "\n"
 	}
+	tmux += s.f.Harden() // last, and here: benchmarks read this file, and follow no source-file
 	s.part(idPAMEnv, environment, env, "sessions that PAM opens with pam_env (sshd, su, cron) come through muxward")
 	s.part(idTmux, tmuxConf, tmux, "tmux servers read what is written here for them")
 }
@@ -294,34 +294,25 @@ func block(text, lines string) (string, error) {
 }
 
 // TmuxFiles are the names of the files in [TmuxDir] that /etc/tmux.conf reads, in their
-// order: what hardens comes last.
+// order.
 func (f *Found) TmuxFiles() (out []string) {
 	for _, name := range f.Host.Tmux.Files {
 		out = append(out, path.Base(name))
-	}
-	if harden(f.Host.Tmux) != "" {
-		out = append(out, hardenFile)
 	}
 	return out
 }
 
 func (s *state) tmux() {
-	names := s.f.TmuxFiles()
-	if len(names) > 0 {
+	for _, name := range s.f.TmuxFiles() {
 		s.dir(idTmux, tmuxDir, "what every tmux server reads is root's to say")
-	}
-	for _, name := range names {
-		content, ours := s.f.Tmux[name]
-		if !ours {
-			content = head + harden(s.f.Host.Tmux)
-		}
-		s.file(idTmux, path.Join(tmuxDir, name), content, "every tmux server of this host begins with it")
+		s.file(idTmux, path.Join(tmuxDir, name), s.f.Tmux[name], "every tmux server of this host begins with it")
 	}
 }
 
-// harden gives the commands of tmux that host.yaml asks for.
-func harden(t Tmux) string {
+// Harden gives the commands of tmux that host.yaml asks for, which are in /etc/tmux.conf.
+func (f *Found) Harden() string {
 	var b strings.Builder
+	t := f.Host.Tmux
 	if t.Clipboard != "" {
 		fmt.Fprintf(&b, "# Whether programs in panes may set the clipboard of who is attached.\nset -s set-clipboard %s\n", t.Clipboard)
 	}
