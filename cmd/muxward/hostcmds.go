@@ -42,7 +42,7 @@ do not say is not managed.`,
 		},
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newHostInitCmd(), newHostCheckCmd(), newHostSchemaCmd(), newHostPlanCmd(), newHostApplyCmd(), newHostUndoCmd())
+	cmd.AddCommand(newHostInitCmd(), newHostCheckCmd(), newHostSchemaCmd(), newHostPlanCmd(), newHostApplyCmd(), newHostUndoCmd(), newHostVerifyCmd())
 	return cmd
 }
 

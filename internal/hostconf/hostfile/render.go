@@ -20,6 +20,7 @@ import (
 // The ids of what a host is to have. They never change, and are not used for anything else
 // later.
 const (
+	idAsIs      = "MW-H099" // of others: it is left as it is
 	idServe     = "MW-H101"
 	idPolicy    = "MW-H110"
 	idAttach    = "MW-H111"
@@ -265,6 +266,9 @@ func (s *state) part(id, at, lines, why string) {
 		}
 		seen.Mode = 0o644
 	}
+	if lines == "" {
+		id, why = idAsIs, "it is others', and has nothing of muxward's"
+	}
 	s.items = append(s.items, hostconf.Item{ID: id, Kind: hostconf.File, Path: at, Content: content,
 		Owner: seen.Owner, Group: seen.Group, Mode: seen.Mode, Why: why})
 }
@@ -359,4 +363,27 @@ func (s *state) sshd() {
 	}
 	b.WriteString("Match all\n") // what comes after this file is not theirs alone
 	s.file(idSSHD, SSHDFile, head+b.String(), "who logs in to these accounts by the host's sshd comes out in muxward, and nowhere else")
+}
+
+// Title is what the items of one id are about.
+type Title struct{ ID, Title string }
+
+// Titles gives all of them, in the order of the ids.
+func Titles() []Title {
+	return []Title{
+		{idServe, "muxward's own configuration is as host.yaml says"},
+		{idPolicy, "the policy is that of the directory of hosts, and nothing besides"},
+		{idAttach, "who may attach is as host.yaml declares"},
+		{idProfileD, "login shells have the doors in their environment"},
+		{idManagers, "user managers of systemd have the doors in their environment"},
+		{idPAMEnv, "sessions of PAM have the doors in their environment"},
+		{idTmux, "tmux servers begin with what host.yaml says"},
+		{idSSHD, "sshd hands logins to muxward as host.yaml says"},
+		{idPAM, "there is a PAM service of the name muxward"},
+		{idUnits, "units of systemd are as host.yaml says"},
+		{idTmpfiles, "the place of the doors is made at each start, and left alone"},
+		{idLogrotate, "the journal of muxward sockets is kept short"},
+		{idLinger, "who lingers is as was decided"},
+		{idProfiles, "named sessions are as host.yaml says"},
+	}
 }
