@@ -50,6 +50,8 @@ func (h *host) plan(ctx context.Context, s State, l *ledger) (*planner, error) {
 	if err := p.check(); err != nil {
 		return nil, err
 	}
+	h.tree.mending = p.mending()
+	defer func() { h.tree.mending = nil }()
 	items, ways, err := p.ways()
 	if err != nil {
 		return nil, err
@@ -73,6 +75,17 @@ func (h *host) plan(ctx context.Context, s State, l *ledger) (*planner, error) {
 		return cmp.Compare(a.Item.key(), b.Item.key())
 	})
 	return p, nil
+}
+
+// mending are the directories of the state.
+func (p *planner) mending() map[string]bool {
+	out := map[string]bool{}
+	for _, it := range p.s.Items {
+		if it.Kind == Directory && it.Mode&0o022 == 0 {
+			out[p.h.tree.full(it.Path)] = true
+		}
+	}
+	return out
 }
 
 // When what has its turn.
