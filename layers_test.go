@@ -15,7 +15,6 @@ const module = "github.com/muxward/muxward/"
 // layers is the house: who may import whom. A room may import rooms of lower
 // layers, and of its own layer only those that beside lists with a reason.
 var layers = map[string]int{
-	"packaging":                   0,
 	"internal/soak":               0,
 	"internal/failpoint":          0,
 	"internal/teeth":              0,
@@ -25,6 +24,7 @@ var layers = map[string]int{
 	"internal/identity":           0,
 	"internal/procfs":             0,
 	"internal/config":             0,
+	"packaging":                   0,
 	"internal/tmux/wire":          1,
 	"internal/access":             1,
 	"internal/pam":                1,
@@ -49,15 +49,16 @@ var layers = map[string]int{
 
 // beside lists imports within one layer, each with its reason.
 var beside = map[string]string{
-	"internal/gateway -> internal/grants":              "a revocation beats the policy, in the line itself",
-	"internal/executor -> internal/attach":             "a permit to attach becomes an attachment",
-	"internal/executor -> internal/attach/keeper":      "and its terminal is kept",
-	"internal/attach -> internal/attach/keeper":        "an attachment registers its terminal",
-	"internal/attach/keeper -> internal/attach/screen": "the keeper puts a screen back as an attachment would",
-	"internal/identity -> internal/procfs":             "who connects is a process",
-	"internal/identity -> internal/tmux":               "panes are named by their ids",
-	"internal/identity -> internal/teeth":              "a control run takes a check out",
-	"internal/tmux -> internal/teeth":                  "a control run takes a check out",
+	"internal/gateway -> internal/grants":                       "a revocation beats the policy, in the line itself",
+	"internal/executor -> internal/attach":                      "a permit to attach becomes an attachment",
+	"internal/executor -> internal/attach/keeper":               "and its terminal is kept",
+	"internal/attach -> internal/attach/keeper":                 "an attachment registers its terminal",
+	"internal/attach/keeper -> internal/attach/screen":          "the keeper puts a screen back as an attachment would",
+	"internal/hostconf/hostcheck -> internal/hostconf/hostfile": "what is tried is what a host's files say",
+	"internal/identity -> internal/procfs":                      "who connects is a process",
+	"internal/identity -> internal/tmux":                        "panes are named by their ids",
+	"internal/identity -> internal/teeth":                       "a control run takes a check out",
+	"internal/tmux -> internal/teeth":                           "a control run takes a check out",
 }
 
 // forbidden is what the doors must never see, whatever their layer allows.

@@ -167,3 +167,33 @@ func TestHostSchema(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// What setup has made, a directory of hosts takes over; setup lets it be then, and undo gives
+// it back.
+func TestHostOverSetup(t *testing.T) {
+	b := newHostBed(t)
+	for name, text := range map[string]string{"passwd": "root:x:0:0:root:/root:/bin/sh\n", "group": "root:x:0:\n", "login.defs": ""} {
+		if err := os.MkdirAll(filepath.Join(b.root, "etc"), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		put(t, filepath.Join(b.root, "etc"), name, text)
+	}
+	setup := func() {
+		t.Helper()
+		root := newRoot()
+		var out bytes.Buffer
+		root.SetOut(&out)
+		root.SetArgs([]string{"setup", "--root", b.root, "--admin", "root"})
+		if err := root.ExecuteContext(t.Context()); err != nil {
+			t.Fatalf("setup: %v\n%s", err, out.String())
+		}
+	}
+	setup()
+	b.on(exitOK, "applied: ", "apply")
+	b.on(exitOK, "nothing to do", "apply")
+	setup()
+	b.on(exitOK, "0 to make, 0 to change", "plan")
+	b.on(exitOK, "put back: ", "undo")
+	setup()
+	b.on(exitDrift, "", "plan")
+}

@@ -187,8 +187,11 @@ func (p *planner) ways() ([]Item, map[string]bool, error) {
 // item compares one.
 func (p *planner) item(ctx context.Context, it Item, way bool) error {
 	c := Change{Item: it, way: way}
-	if m := p.l.find(it.key()); m != nil && m.Set != p.s.Set && !m.Way {
+	if m := p.l.find(it.key()); m != nil && m.Set != p.s.Set && !m.Way && !slices.Contains(p.s.Takes, m.Set) {
 		c.Do, c.Reason = Block, fmt.Sprintf("it is from muxward %s: change it there", m.Set)
+		if slices.Contains(p.s.Under, m.Set) {
+			c.Do = Skip
+		}
 		p.plan.Changes = append(p.plan.Changes, c)
 		return nil
 	}

@@ -74,10 +74,14 @@ const MaxContent = 1 << 20
 type State struct {
 	// Set names on whose authority: "setup" or "host". What an earlier apply of the same
 	// set has made, and is not among the items any more, is removed (see Extra).
-	// An item that another set has made is blocked.
+	// An item that another set has made is blocked, but for those of Takes.
 	Set string `json:"set"`
+	// Takes are sets whose things this one may change: they are its own from then on.
+	Takes []string `json:"takes,omitempty"`
 	// Items may be in any order.
 	Items []Item `json:"items"`
+	// Under are sets that take over from this one: what they have is not applicable here.
+	Under []string `json:"under,omitempty"`
 }
 
 // Doing is what an apply would do about an item.

@@ -82,6 +82,26 @@ func Recover(ctx context.Context, o Options) (Result, error) {
 	return res, err
 }
 
+// Made gives what is on the host by an apply of a set, as it was asked for.
+func Made(set string, o Options) ([]Item, error) {
+	h, err := newHost(o)
+	if err != nil {
+		return nil, err
+	}
+	defer h.close()
+	l, err := h.readLedger()
+	if err != nil {
+		return nil, err
+	}
+	var out []Item
+	for _, m := range l.Made {
+		if m.Set == set && !m.Way {
+			out = append(out, m.Item)
+		}
+	}
+	return out, nil
+}
+
 // broken tells of what is open.
 func (h *host) broken(l *ledger) *Broken {
 	r := l.Open

@@ -8,10 +8,14 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"syscall"
 
 	"golang.org/x/sys/unix"
 )
+
+// account is the one that muxward setup makes, and its group.
+const account = "muxward"
 
 // Look finds what has to be known of a host whose files are below root, "" for /, to say
 // what it is to have. policyDir is its policy directory. What is no regular file is not
@@ -27,6 +31,9 @@ func Look(root, policyDir string) (Present, error) {
 		default:
 			p.Files[name] = seen
 		}
+	}
+	if group, err := see(filepath.Join("/", root, "etc/group")); err == nil && strings.Contains("\n"+group.Content, "\n"+account+":") {
+		p.Group = account
 	}
 	d, err := os.Open(filepath.Join("/", root, policyDir))
 	if errors.Is(err, fs.ErrNotExist) {

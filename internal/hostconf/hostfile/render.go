@@ -67,6 +67,8 @@ type Present struct {
 	Files map[string]Seen
 	// Policy are the names of the files in the host's policy directory.
 	Policy []string
+	// Group is that of muxward's own account, if the host has one.
+	Group string
 }
 
 // Shared lists the files of which only a part is muxward's.
@@ -116,7 +118,7 @@ func Render(f *Found, p Present, pack fs.FS) (hostconf.State, error) {
 	for _, part := range []func(){s.serve, s.policy, s.logins, s.shared, s.tmux, s.sshd, s.system, s.units, s.linger, s.profiles} {
 		part()
 	}
-	return hostconf.State{Set: Set, Items: s.items}, s.err
+	return hostconf.State{Set: Set, Takes: []string{"setup"}, Items: s.items}, s.err
 }
 
 // serve writes muxward's own configuration: what was said, and where its places are.
@@ -162,6 +164,7 @@ func (s *state) policy() {
 	}
 	at := s.f.Host.Serve.Policy
 	s.dir(idPolicy, at, "who may do what is root's to say")
+	first := len(s.items)
 	files := maps.Clone(s.f.Policy)
 	for _, name := range slices.Sorted(maps.Keys(files)) {
 		s.file(idPolicy, path.Join(at, name), files[name], "the policy: who may do what")
@@ -174,6 +177,15 @@ func (s *state) policy() {
 		if _, ours := files[name]; !ours && policyName(name) {
 			s.items = append(s.items, hostconf.Item{ID: idPolicy, Kind: hostconf.Absent, Path: path.Join(at, name), Final: true,
 				Why: "what else is in the policy directory is in force, and nobody sees it in the directory of hosts"})
+		}
+	}
+	if s.p.Group == "" {
+		return
+	}
+	for i, it := range s.items { // for muxward's own account alone to read
+		if it.Kind != hostconf.Absent && (it.Path == at || i >= first) {
+			s.items[i].Group = s.p.Group
+			s.items[i].Mode &^= 0o007
 		}
 	}
 }

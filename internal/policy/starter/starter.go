@@ -22,11 +22,14 @@ var blank = regexp.MustCompile(`\b(ME|UID|ACCOUNT)\b`)
 // ErrNotEmpty is the error of a directory that holds something already.
 var ErrNotEmpty = errors.New("there is something in it already; init writes only into an empty or new directory")
 
-// Write writes the starter policy into dir, which must be empty or not exist,
-// for the person me with the given Unix account and uid. It gives the names of
-// the files. Nothing is ever overwritten; on an error what was written is
-// removed again.
-func Write(dir, me, account string, uid int) (written []string, err error) {
+// File is one of the starter policy.
+type File struct {
+	Name string
+	Text []byte
+}
+
+// Files gives the starter policy for the person me with the given Unix account and uid.
+func Files(me, account string, uid int) ([]File, error) {
 	if _, err := identity.CanonicalName(me); err != nil {
 		return nil, fmt.Errorf("cannot name you in a policy: %w", err)
 	}
@@ -35,6 +38,33 @@ func Write(dir, me, account string, uid int) (written []string, err error) {
 		return nil, fmt.Errorf("the starter policy has a guest called %s already; give another name with --me", me)
 	}
 	values := map[string]string{"ME": me, "UID": strconv.Itoa(uid), "ACCOUNT": strconv.Quote(account)}
+	entries, err := files.ReadDir("files")
+	if err != nil {
+		return nil, err
+	}
+	var all []File
+	for _, e := range entries {
+		text, err := files.ReadFile("files/" + e.Name())
+		if err != nil {
+			return nil, err
+		}
+		text = blank.ReplaceAllFunc(text, func(word []byte) []byte {
+			return []byte(values[string(word)])
+		})
+		all = append(all, File{Name: e.Name(), Text: text})
+	}
+	return all, nil
+}
+
+// Write writes the starter policy into dir, which must be empty or not exist,
+// for the person me with the given Unix account and uid. It gives the names of
+// the files. Nothing is ever overwritten; on an error what was written is
+// removed again.
+func Write(dir, me, account string, uid int) (written []string, err error) {
+	all, err := Files(me, account, uid)
+	if err != nil {
+		return nil, err
+	}
 	if err := os.MkdirAll(filepath.Dir(filepath.Clean(dir)), 0o755); err != nil {
 		return nil, err
 	}
@@ -56,22 +86,11 @@ func Write(dir, me, account string, uid int) (written []string, err error) {
 			written = nil
 		}
 	}()
-	entries, err := files.ReadDir("files")
-	if err != nil {
-		return nil, err
-	}
-	for _, e := range entries {
-		text, err := files.ReadFile("files/" + e.Name())
-		if err != nil {
+	for _, f := range all {
+		if err := create(filepath.Join(dir, f.Name), f.Text); err != nil {
 			return written, err
 		}
-		text = blank.ReplaceAllFunc(text, func(word []byte) []byte {
-			return []byte(values[string(word)])
-		})
-		if err := create(filepath.Join(dir, e.Name()), text); err != nil {
-			return written, err
-		}
-		written = append(written, e.Name())
+		written = append(written, f.Name)
 	}
 	return written, nil
 }
