@@ -13,6 +13,7 @@ import (
 	"github.com/muxward/muxward/internal/config"
 	"github.com/muxward/muxward/internal/hostconf"
 	"github.com/muxward/muxward/internal/hostconf/hostcheck"
+	"github.com/muxward/muxward/internal/policy"
 	"github.com/muxward/muxward/internal/server/ctld"
 )
 
@@ -32,7 +33,7 @@ func healthOf(ctx context.Context, w *wanted) (func(context.Context) error, erro
 		})
 	}
 	before, up := askStatus(ctx, w.found.Host.Serve.State)
-	policy := up && touched(w.found.Host.Serve.Policy)
+	changed := up && touched(w.found.Host.Serve.Policy)
 	sshd := touched(path.Dir("/etc/ssh/sshd_config"))
 	return func(ctx context.Context) error {
 		if sshd {
@@ -43,12 +44,14 @@ func healthOf(ctx context.Context, w *wanted) (func(context.Context) error, erro
 		if !up {
 			return nil
 		}
-		if policy {
+		digest := ""
+		if changed {
+			digest = policy.Digest(w.found.Host.Serve.Policy)
 			if err := syscall.Kill(before.PID, syscall.SIGHUP); err != nil {
 				return fmt.Errorf("have muxward read its policy: %w", err)
 			}
 		}
-		return healthy(ctx, w.found.Host.Serve.State, before, policy)
+		return healthy(ctx, w.found.Host.Serve.State, before, digest)
 	}, nil
 }
 
@@ -64,19 +67,19 @@ func askStatus(ctx context.Context, state string) (status, bool) {
 	return s, err == nil
 }
 
-// healthy waits until a muxward says that it is as well as it was, and has read its policy if
-// that has changed.
-func healthy(ctx context.Context, state string, before status, policy bool) error {
-	tick := time.NewTicker(100 * time.Millisecond)
+// healthy waits until a muxward says that it is as well as it was, and has read the policy of
+// that digest; "" is any.
+func healthy(ctx context.Context, state string, before status, digest string) error {
+	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
 	said := errors.New("it does not answer")
 	for {
-		now, up := askStatus(ctx, state)
-		if up {
+		if now, up := askStatus(ctx, state); up {
 			said = worse(before, now)
-			if said == nil && policy && now.Generation <= before.Generation {
-				said = errors.New("it has not read the policy yet")
-			} else if said == nil || policy && now.Generation > before.Generation {
+			switch {
+			case digest != "" && now.Digest != digest:
+				said = errors.Join(said, errors.New("it has not read the policy yet"))
+			default:
 				return said
 			}
 		}
