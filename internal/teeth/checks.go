@@ -9,6 +9,7 @@ const (
 	Audited      Check = "audited"
 	Author       Check = "author"
 	Budget       Check = "budget"
+	Bundle       Check = "bundle"
 	Certificates Check = "certificates"
 	Chain        Check = "chain"
 	Clock        Check = "clock"
@@ -70,7 +71,7 @@ const (
 // Checks gives all of them.
 func Checks() []Check {
 	return []Check{
-		Audited, Author, Budget, Certificates, Chain, Clock, Control, Decide, Declared, Door, Drawn,
+		Audited, Author, Budget, Bundle, Certificates, Chain, Clock, Control, Decide, Declared, Door, Drawn,
 		Filter, Flood, Front, Given, Guest, Hand, Home, HostChecked, HostPath, Knock, Lease, Lines, Linted, Looked, Made, Mine,
 		Moved, Names, Offered, Once, OnceAnswered, OnceTicket, PAM, Parts, Paste, Place, Pressed,
 		Queue, Relay, Replies, Resize, Revoke, Same, Seen, Selected, Self, Shown, Size, SSH,
