@@ -184,11 +184,11 @@ type status struct {
 	Mode    string    `json:"mode"`
 	Doors   string    `json:"doors"`
 	// For those who keep the host only:
-	State      string   `json:"state,omitempty"`
-	Policy     string   `json:"policy,omitempty"`
-	Generation uint64   `json:"generation,omitempty"`
+	State      string `json:"state,omitempty"`
+	Policy     string `json:"policy,omitempty"`
+	Generation uint64 `json:"generation,omitempty"`
 	// Digest sums up the policy's files as they were read last, taken or not.
-	Digest string `json:"policy_digest,omitempty"`
+	Digest     string   `json:"policy_digest,omitempty"`
 	Servers    int      `json:"servers"`
 	Attached   int      `json:"attached"`
 	Goroutines int      `json:"goroutines,omitempty"`

@@ -255,8 +255,9 @@ func orNone(s string) string {
 // newHostApplyCmd makes `muxward host apply`.
 func newHostApplyCmd() *cobra.Command {
 	var f hostFlags
+	var b bundleFlags
 	cmd := &cobra.Command{
-		Use:   "apply [DIR]",
+		Use:   "apply [DIR | --bundle FILE]",
 		Short: "bring this host into the state that its files describe",
 		Long: `Brings this host into the state that the files in DIR (default: here) describe. Before
 anything moves, the policy is loaded and passes its own tests, tmux's configuration is run
@@ -271,16 +272,37 @@ muxward itself (/etc/muxward/muxward.yaml) count when it is started again.
 Files that everybody may write to are not applied, nor such as belong to anybody but
 root, the caller, or who calls sudo. A second apply changes nothing.
 
+With --bundle the directory comes out of a signed file, which is used if it is whole,
+signed by a key of /etc/muxward/bundle.keys, for this host, not expired, and not older
+than the last one of its name. --allow-older REASON takes one that is older, and nothing
+else; each use, with that reason, is a line of /var/lib/muxward-bundles/log.jsonl.
+
 Exit codes: 0 the host is as its files say; 1 it is as before, and the error says why, or
 what is not; 2 the command line or a file is wrong.`,
 		Example: `  sudo muxward host apply hosts
-  muxward host apply hosts --root /srv/image --no-owners`,
+  muxward host apply hosts --root /srv/image --no-owners
+  sudo muxward host apply --bundle prod.bundle`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return f.apply(cmd, dirOf(args))
+			if b.file == "" {
+				if b.keys != "" || b.older != "" {
+					return usageError{errors.New("--bundle-keys and --allow-older are for --bundle")}
+				}
+				return f.apply(cmd, dirOf(args))
+			}
+			if len(args) > 0 {
+				return usageError{errors.New("give a directory or --bundle, not both")}
+			}
+			dir, done, err := f.unpack(b)
+			if err != nil {
+				return err
+			}
+			defer done()
+			return f.apply(cmd, dir)
 		},
 	}
 	f.add(cmd)
+	b.add(cmd)
 	return cmd
 }
 

@@ -161,14 +161,24 @@ func (b *Bundle) admit(host string, now time.Time, seen Seen) error {
 	switch {
 	case !forUs:
 		return fmt.Errorf("%w (%s), and this is %s", ErrHost, strings.Join(b.Hosts, " "), host)
-	case now.Add(skew).Before(b.Made):
-		return fmt.Errorf("%w: it was made at %s, and here it is %s", ErrClock, stamp(b.Made), stamp(now))
 	case now.Add(skew).Before(seen.Made):
 		return fmt.Errorf("%w: what was used here before was made at %s, and now it is %s", ErrClock, stamp(seen.Made), stamp(now))
+	}
+	if err := b.Timely(now); err != nil {
+		return err
+	}
+	return b.Newer(seen)
+}
+
+// Timely says whether a bundle is good at a time.
+func (b *Bundle) Timely(now time.Time) error {
+	switch {
+	case now.Add(skew).Before(b.Made):
+		return fmt.Errorf("%w: it was made at %s, and here it is %s", ErrClock, stamp(b.Made), stamp(now))
 	case !now.Before(b.Expires):
 		return fmt.Errorf("%w (it expired at %s)", ErrExpired, stamp(b.Expires))
 	}
-	return b.Newer(seen)
+	return nil
 }
 
 // Newer says whether a bundle is not older than what was seen.
