@@ -121,7 +121,7 @@ func TestCF05Bundles(t *testing.T) {
 		{"expired", y.bundle("expired", "ours", "bob", expired), "bob", "it has expired", true},
 		{"of tomorrow", y.bundle("early", "ours", "bob", early), "bob", "clock is wrong", true},
 		{"another key", y.bundle("theirs.bundle", "theirs", "bob", m(8)), "bob", "not signed by a key that is known", true},
-		{"a grant changed", change("changed", good, func(s string) string { return strings.Replace(s, "who: carol,", "who: mally,", 1) }), "mally", "not those that were signed", true},
+		{"a grant changed", change("changed", good, func(s string) string { return strings.Replace(s, "who: carol,", "who: alice,", 1) }), "alice", "not those that were signed", true},
 		{"manifest changed", change("serial", older, func(s string) string { return strings.Replace(s, "serial: 5", "serial: 9", 1) }), "bob", "not signed", false},
 		{"unsigned", change("unsigned", older, func(s string) string { i := strings.Index(s, "\n— "); return s[:i] + s[i+60:] }), "bob", "", false},
 		{"cut off", change("cut", older, func(s string) string { return s[:len(s)-40] }), "bob", "cut off", false},

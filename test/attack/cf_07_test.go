@@ -27,7 +27,7 @@ func TestCF07Environment(t *testing.T) {
 		{"BASH_ENV", "profile_d: true", "profile_d: true\n  set: {BASH_ENV: /srv/x}", "environment.set.BASH_ENV", "export BASH_ENV=/srv/x"},
 		{"PROMPT_COMMAND", "profile_d: true", "profile_d: true\n  set: {PROMPT_COMMAND: /srv/x}", "environment.set.PROMPT_COMMAND", "export PROMPT_COMMAND=/srv/x"},
 		{"TMUX_TMPDIR", "profile_d: true", "profile_d: true\n  set: {TMUX_TMPDIR: /tmp/x}", "environment.set.TMUX_TMPDIR", "export TMUX_TMPDIR=/tmp/x"},
-		{"doors", "doors: /run/muxward/doors", "doors: /tmp/x", "everybody may write to /tmp", "export TMUX_TMPDIR=/tmp/x"},
+		{"doors", "doors: /run/muxward/doors", "doors: /tmp/y", "everybody may write to /tmp", "export TMUX_TMPDIR=/tmp/y"},
 	} {
 		bad := strings.Replace(string(text), c.from, c.to, 1)
 		if bad == string(text) {
