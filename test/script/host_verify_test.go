@@ -42,8 +42,7 @@ func TestHostVerify(t *testing.T) {
 			t.Errorf("a session of %s is left: %+v", who, r)
 		}
 	}
-	h.Signal(15)
-	h.Ended()
+	h.Kill()
 	if count := verify(1); count["MW-V001 broken"] != 1 {
 		t.Errorf("no muxward runs: %v", count)
 	}
