@@ -51,16 +51,17 @@ var layers = map[string]int{
 
 // beside lists imports within one layer, each with its reason.
 var beside = map[string]string{
-	"internal/gateway -> internal/grants":              "a revocation beats the policy, in the line itself",
-	"internal/executor -> internal/attach":             "a permit to attach becomes an attachment",
-	"internal/executor -> internal/attach/keeper":      "and its terminal is kept",
-	"internal/attach -> internal/attach/keeper":        "an attachment registers its terminal",
-	"internal/attach/keeper -> internal/attach/screen": "the keeper puts a screen back as an attachment would",
-	"internal/identity -> internal/accounts":           "who connects has an account",
-	"internal/identity -> internal/procfs":             "who connects is a process",
-	"internal/identity -> internal/tmux":               "panes are named by their ids",
-	"internal/identity -> internal/teeth":              "a control run takes a check out",
-	"internal/tmux -> internal/teeth":                  "a control run takes a check out",
+	"internal/gateway -> internal/grants":                       "a revocation beats the policy, in the line itself",
+	"internal/executor -> internal/attach":                      "a permit to attach becomes an attachment",
+	"internal/executor -> internal/attach/keeper":               "and its terminal is kept",
+	"internal/attach -> internal/attach/keeper":                 "an attachment registers its terminal",
+	"internal/attach/keeper -> internal/attach/screen":          "the keeper puts a screen back as an attachment would",
+	"internal/hostconf/hostcheck -> internal/hostconf/hostfile": "what is tried is what a host's files say",
+	"internal/identity -> internal/procfs":                      "who connects is a process",
+	"internal/identity -> internal/tmux":                        "panes are named by their ids",
+	"internal/identity -> internal/teeth":                       "a control run takes a check out",
+	"internal/tmux -> internal/teeth":                           "a control run takes a check out",
+	"internal/identity -> internal/accounts":                    "who connects has an account",
 }
 
 // forbidden is what the doors must never see, whatever their layer allows.

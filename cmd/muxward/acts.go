@@ -184,9 +184,11 @@ type status struct {
 	Mode    string    `json:"mode"`
 	Doors   string    `json:"doors"`
 	// For those who keep the host only:
-	State      string   `json:"state,omitempty"`
-	Policy     string   `json:"policy,omitempty"`
-	Generation uint64   `json:"generation,omitempty"`
+	State      string `json:"state,omitempty"`
+	Policy     string `json:"policy,omitempty"`
+	Generation uint64 `json:"generation,omitempty"`
+	// Digest sums up the policy's files as they were read last, taken or not.
+	Digest     string   `json:"policy_digest,omitempty"`
 	Servers    int      `json:"servers"`
 	Attached   int      `json:"attached"`
 	Goroutines int      `json:"goroutines,omitempty"`
@@ -205,7 +207,7 @@ func (d *daemon) statusFor(who identity.Identity) status {
 	if ok && keepsHost(uid) || d.holds(who, access.Object{}).Has(access.Audit) {
 		return s
 	}
-	s.State, s.Policy, s.Generation, s.Servers, s.Attached, s.Goroutines = "", "", 0, 0, 0, 0
+	s.State, s.Policy, s.Digest, s.Generation, s.Servers, s.Attached, s.Goroutines = "", "", "", 0, 0, 0, 0
 	for i, r := range s.Red {
 		s.Red[i], _, _ = strings.Cut(r, ":")
 	}
@@ -216,7 +218,7 @@ func (d *daemon) status() status {
 	s := status{
 		Version: version, PID: os.Getpid(), Since: d.since, Mode: "user",
 		Doors: d.config.Doors, State: d.config.State, Policy: d.config.Policy,
-		Generation: d.policy.Generation(), Servers: len(d.guard.Servers()), Attached: len(d.gateway.Who()),
+		Generation: d.policy.Generation(), Digest: d.policy.Digest(), Servers: len(d.guard.Servers()), Attached: len(d.gateway.Who()),
 		Goroutines: runtime.NumGoroutine(),
 	}
 	if d.config.Root() {

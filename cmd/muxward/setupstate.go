@@ -10,6 +10,7 @@ import (
 
 	"github.com/muxward/muxward/internal/config"
 	"github.com/muxward/muxward/internal/hostconf"
+	"github.com/muxward/muxward/internal/hostconf/hostfile"
 	"github.com/muxward/muxward/internal/policy"
 	"github.com/muxward/muxward/internal/policy/starter"
 	"github.com/muxward/muxward/packaging"
@@ -45,7 +46,7 @@ type setupWish struct {
 
 // setupItems is the state of a host that muxward setup brings about.
 func setupItems(w setupWish) (hostconf.State, error) {
-	s := hostconf.State{Set: setSetup, Items: []hostconf.Item{
+	s := hostconf.State{Set: setSetup, Under: []string{hostfile.Set}, Items: []hostconf.Item{
 		{ID: "MW-H010", Kind: hostconf.Account, Name: w.account, Comment: "muxward", Home: setupState,
 			Why: "what muxward does not do as root it does as an account that nobody logs in to"},
 		{ID: "MW-H020", Kind: hostconf.Directory, Path: setupEtc, Mode: 0o755,

@@ -211,12 +211,25 @@ func (c *Config) Fill() error {
 	return nil
 }
 
+// System gives the places of a muxward that serves a whole host.
+func System() (state, policy, doors string) {
+	return "/var/lib/muxward", "/etc/muxward/policy", "/run/muxward/doors"
+}
+
+// Parse reads a configuration from a text; file names it in errors.
+func Parse(file string, data []byte) (Config, error) {
+	var c Config
+	err := decode(file, data, &c)
+	return c, err
+}
+
 // Run is where the guarded servers' sockets and the control socket are.
 func (c *Config) Run() string { return filepath.Join(c.Doors, "run") }
 
 func defaults(root bool) (state, policy, doors string, err error) {
 	if root {
-		return "/var/lib/muxward", "/etc/muxward/policy", "/run/muxward/doors", nil
+		state, policy, doors = System()
+		return state, policy, doors, nil
 	}
 	home, err := os.UserHomeDir()
 	if err != nil {

@@ -87,6 +87,9 @@ func (p *planner) extra(ctx context.Context, c *Change, m made, leaving map[stri
 		return nil
 	case err != nil:
 		return err
+	case it.Kind == Absent && it.Final:
+		c.Do = ""
+		return nil
 	case it.Kind == Absent:
 		p.extraAbsent(c)
 		return nil

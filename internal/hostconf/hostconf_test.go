@@ -356,3 +356,61 @@ func TestBlocked(t *testing.T) {
 		})
 	}
 }
+
+// What is to be absent for good does not come back when no state names it any more.
+func TestFinal(t *testing.T) {
+	b := newBed(t)
+	b.write("etc/left.conf", "x\n", 0o644)
+	for _, s := range []State{
+		{Set: "test", Items: []Item{{ID: "T1", Kind: Absent, Path: "/etc/left.conf", Why: "it counts", Final: true}}},
+		{Set: "test"},
+	} {
+		if _, err := Apply(t.Context(), s, b.opt); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := os.Lstat(b.at("etc/left.conf")); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("it is there: %v", err)
+		}
+	}
+	if _, err := Undo(t.Context(), "test", b.opt); err != nil || b.read("etc/left.conf") != "x\n" {
+		t.Errorf("undo does not put it back: %v", err)
+	}
+}
+
+// A directory of the state that everybody may write to is put right first, and what is in it
+// after that. One that the state does not have is not written through.
+func TestOpenDirectory(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		have bool
+	}{{"of the state", true}, {"of others", false}} {
+		b := newBed(t)
+		b.write("etc/d/x.conf", "theirs\n", 0o644)
+		b.must(unix.Chmod(b.at("etc/d"), 0o777))
+		s := State{Set: "test", Items: []Item{{ID: "T2", Kind: File, Path: "/etc/d/x.conf", Content: "ours\n", Mode: 0o644, Why: "it counts"},
+			{ID: "T3", Kind: Absent, Path: "/etc/d/y.conf", Why: "it counts"}}}
+		if c.have {
+			s.Items = append(s.Items, Item{ID: "T1", Kind: Directory, Path: "/etc/d", Mode: 0o755, Why: "it is ours"})
+		}
+		b.write("etc/d/y.conf", "left\n", 0o644)
+		before := b.snapshot()
+		_, err := Apply(t.Context(), s, b.opt)
+		if (err == nil) != c.have {
+			t.Errorf("%s: error %v", c.name, err)
+		}
+		if !c.have {
+			if b.snapshot() != before {
+				t.Errorf("%s: it was changed", c.name)
+			}
+			continue
+		}
+		info, err := os.Stat(b.at("etc/d"))
+		b.must(err)
+		if _, gone := os.Lstat(b.at("etc/d/y.conf")); info.Mode().Perm() != 0o755 || b.read("etc/d/x.conf") != "ours\n" || !errors.Is(gone, fs.ErrNotExist) {
+			t.Errorf("%s: it was not mended: %v, %v", c.name, info.Mode(), gone)
+		}
+		if _, err := Undo(t.Context(), "test", b.opt); err != nil || b.snapshot() != before {
+			t.Errorf("%s: undo does not put it back: %v\n%s", c.name, err, b.snapshot())
+		}
+	}
+}

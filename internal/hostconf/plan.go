@@ -52,6 +52,8 @@ func (h *host) plan(ctx context.Context, s State, l *ledger) (*planner, error) {
 	if err := p.check(); err != nil {
 		return nil, err
 	}
+	h.tree.mending = p.mending()
+	defer func() { h.tree.mending = nil }()
 	items, ways, err := p.ways()
 	if err != nil {
 		return nil, err
@@ -75,6 +77,17 @@ func (h *host) plan(ctx context.Context, s State, l *ledger) (*planner, error) {
 		return cmp.Compare(a.Item.key(), b.Item.key())
 	})
 	return p, nil
+}
+
+// mending are the directories of the state.
+func (p *planner) mending() map[string]bool {
+	out := map[string]bool{}
+	for _, it := range p.s.Items {
+		if it.Kind == Directory && it.Mode&0o022 == 0 {
+			out[p.h.tree.full(it.Path)] = true
+		}
+	}
+	return out
 }
 
 // When what has its turn.
@@ -178,6 +191,9 @@ func (p *planner) item(ctx context.Context, it Item, way bool) error {
 	c := Change{Item: it, way: way}
 	if m := p.l.find(it.key()); m != nil && m.Set != p.s.Set && !m.Way && !slices.Contains(p.s.Takes, m.Set) {
 		c.Do, c.Reason = Block, fmt.Sprintf("it is from muxward %s: change it there", m.Set)
+		if slices.Contains(p.s.Under, m.Set) {
+			c.Do = Skip
+		}
 		p.plan.Changes = append(p.plan.Changes, c)
 		return nil
 	}

@@ -47,6 +47,9 @@ type Item struct {
 	Once bool `json:"once,omitempty"`
 	// Secret is for a File whose content no plan may show.
 	Secret bool `json:"secret,omitempty"`
+	// Final is for an Absent that stays so when no state has it any more: what was there
+	// does not come back by an apply, only by Undo.
+	Final bool `json:"final,omitempty"`
 	// Target is where a Link leads.
 	Target string `json:"target,omitempty"`
 	// Owner and Group are names, or numbers; "" is root. Both may be those of an Account or
@@ -78,6 +81,8 @@ type State struct {
 	Takes []string `json:"takes,omitempty"`
 	// Items may be in any order.
 	Items []Item `json:"items"`
+	// Under are sets that take over from this one: what they have is not applicable here.
+	Under []string `json:"under,omitempty"`
 }
 
 // Doing is what an apply would do about an item.

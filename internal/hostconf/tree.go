@@ -21,6 +21,10 @@ type tree struct {
 	uid  uint32
 	// noOwners leaves out whose things are: they are taken for root's.
 	noOwners bool
+	// mending are directories, by where they are on this machine, that others may change
+	// now, and that the state has: a plan looks through them. An apply puts them right
+	// before it touches what is in them, and asks for that again at each step.
+	mending map[string]bool
 }
 
 // openTree opens the root of a host.
@@ -113,7 +117,7 @@ func (t *tree) descend(dir *os.File, way, from string, last bool) (*os.File, err
 // ours makes sure that nobody but root and we can rename in a directory. Strictly, nobody
 // else can put anything into it either, as others can in /tmp.
 func (t *tree) ours(dir *os.File, strict bool) error {
-	if teeth.Out(teeth.HostPath) {
+	if t.mending[dir.Name()] || teeth.Out(teeth.HostPath) {
 		return nil
 	}
 	var st unix.Stat_t

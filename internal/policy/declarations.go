@@ -98,7 +98,7 @@ func (d *doc) atMost(n *yaml.Node, most *access.VerbSet) bool {
 			return true
 		}
 		if _, err := access.ParseVerb(n.Value); err != nil {
-			d.fail(n, didYouMean(n.Value, slices.Concat([]string{"none"}, roleWords(), verbWords())),
+			d.fail(n, DidYouMean(n.Value, slices.Concat([]string{"none"}, roleWords(), verbWords())),
 				"most is a role, verbs or none, not %q", clip(n.Value))
 			return false
 		}
