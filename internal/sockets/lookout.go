@@ -86,7 +86,9 @@ func ServeLook(in io.Reader, out io.Writer) error {
 	ctx, cancel := context.WithTimeout(context.Background(), ask.Time)
 	defer cancel()
 	var seen sight
-	scan, err := Look(ctx, ask.options())
+	opt := ask.options()
+	opt.near = toFDs()
+	scan, err := Look(ctx, opt)
 	if seen.Scan = scan; err != nil {
 		seen.Error = err.Error()
 	}

@@ -6,11 +6,16 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"math/rand/v2"
+	"os"
+	"path/filepath"
 	"reflect"
 	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // fill gives every field a value of its own, so that one that is added later, and is
@@ -211,5 +216,95 @@ func TestWrittenToNobody(t *testing.T) {
 	s.Sockets[2*perChunk].Changed = time.Date(10_000, 1, 1, 0, 0, 0, 0, time.UTC)
 	if err := s.WriteJSON(&b); err == nil {
 		t.Error("a year that JSON has no form for is written")
+	}
+}
+
+// The name of a listening socket is taken by something else: what is there now counts, and
+// not what the kernel's list has by that name.
+func TestListedNameTaken(t *testing.T) {
+	base, dir := place(t)
+	for _, name := range []string{"file", "link", "dead", "open", "live"} {
+		f := bind(t, dir+"/"+name)
+		if err := unix.Listen(int(f.Fd()), 1); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, name := range []string{"file", "link", "dead"} {
+		if err := os.Rename(dir+"/"+name, dir+"/was-"+name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	err := errors.Join(os.WriteFile(dir+"/file", nil, 0o600), os.Symlink("was-link", dir+"/link"), bind(t, dir+"/dead").Close(),
+		os.Chmod(dir+"/open", 0o660), os.Chmod(dir+"/live", 0o600), os.Chmod(dir+"/dead", 0o600))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := Look(t.Context(), Options{Only: base, Settle: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]string{}
+	for _, k := range s.Sockets {
+		got[filepath.Base(string(k.Path))] = string(k.Life)
+	}
+	for _, o := range s.Others {
+		got[filepath.Base(string(o.Path))] = o.Kind
+	}
+	want := map[string]string{"file": "file", "link": "symlink", "dead": "dead", "open": "live", "live": "live",
+		"was-file": "live", "was-link": "live", "was-dead": "live"}
+	if !maps.Equal(got, want) {
+		t.Errorf("%v\nand not\n%v", got, want)
+	}
+}
+
+// A process holds more sockets than one goroutine looks at: each is told once, with its
+// descriptor.
+func TestManyHeld(t *testing.T) {
+	const n = 3*fewFiles + 5
+	want := map[int]uint64{}
+	for range n {
+		fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = unix.Close(fd) })
+		f, err := statFD(fd)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want[fd] = f.Ino
+	}
+	inodes, fds := socketsOf("/proc/self")
+	if len(inodes) != len(fds) {
+		t.Fatalf("%d sockets, %d descriptors", len(inodes), len(fds))
+	}
+	for i, fd := range fds {
+		if ino, ours := want[fd]; ours && ino != inodes[i] {
+			t.Errorf("descriptor %d is socket %d, and not %d", fd, ino, inodes[i])
+		}
+		delete(want, fd)
+	}
+	if len(want) > 0 {
+		t.Errorf("%d are not told of", len(want))
+	}
+}
+
+// What a process has to say is read whole, whatever room there is.
+func TestRoomForProc(t *testing.T) {
+	for _, name := range []string{"auxv", "environ", "limits"} {
+		want, err := os.ReadFile("/proc/self/" + name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, room := range []int{0, 1, 16, len(want) - 1, len(want), len(want) + 1, procRoom} {
+			d, err := openProc("/proc", os.Getpid(), make([]byte, room))
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, err := d.read(name, maxEnviron)
+			if d.close(); err != nil || !bytes.Equal(got, want) {
+				t.Errorf("%s, by way of %d bytes: %d of %d, %v", name, room, len(got), len(want), err)
+			}
+		}
 	}
 }
