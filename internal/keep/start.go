@@ -164,7 +164,12 @@ func makeFor(parent *os.File, name string, a accounts.Account) error {
 
 // launcher sets what only the process itself can set, and becomes tmux. The
 // limit is raised only: tmux gives up below some dozens of descriptors.
+// It goes to the account's home, too: a home that does not answer then holds up the
+// account's own process, which can be killed, and not the fork, during which all of ours
+// stands still. One that is not there or not to be entered is no reason to refuse.
 const launcher = `umask "$1"; shift
+cd -- "$HOME" 2>/dev/null || cd /
+unset PWD OLDPWD
 n=$(ulimit -S -n); [ "$n" = unlimited ] || [ "$n" -ge 1024 ] || ulimit -S -n 1024 2>/dev/null
 exec "$@"`
 
@@ -186,22 +191,12 @@ func (k *Keep) exec(s *server, taken []string) (int, error) {
 	if a := rec.Account; k.opt.Root {
 		cmd.SysProcAttr.Credential = &syscall.Credential{Uid: a.UID, Gid: a.GID, Groups: a.Groups}
 	}
-	// A home that is not there or not ours to enter is no reason to refuse.
-	for _, dir := range []string{rec.Account.Home, "/"} {
-		if dir == "" {
-			continue
-		}
-		again := *cmd
-		again.Dir = dir
-		if err = again.Start(); err == nil {
-			pid := again.Process.Pid
-			return pid, again.Process.Release() // we wait for it by pidfd
-		}
-		if !errors.Is(err, os.ErrNotExist) && !errors.Is(err, os.ErrPermission) {
-			break
-		}
+	cmd.Dir = "/"
+	if err := cmd.Start(); err != nil {
+		return 0, err
 	}
-	return 0, err
+	pid := cmd.Process.Pid
+	return pid, cmd.Process.Release() // we wait for it by pidfd
 }
 
 func (k *Keep) createLog(id string) (*os.File, error) {
