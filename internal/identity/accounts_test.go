@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/muxward/muxward/internal/accounts"
 	"github.com/muxward/muxward/internal/procfs"
 	"github.com/muxward/muxward/internal/tmux/tmuxtest"
 )
@@ -31,12 +32,12 @@ neg:x:-1:0::/:/bin/sh
 big:x:4294967296:0::/:/bin/sh
 `
 
-func files(t *testing.T) accountFiles {
+func files(t *testing.T) accounts.Files {
 	t.Helper()
 	dir := t.TempDir()
-	f := accountFiles{filepath.Join(dir, "passwd"), filepath.Join(dir, "group")}
-	write(t, f.passwd, passwdText)
-	write(t, f.group, "adm:x:4:bob,alice\nbad\nvideo:x:44:alicex\nops:x:900:alice,alice\n")
+	f := accounts.Files{Passwd: filepath.Join(dir, "passwd"), Group: filepath.Join(dir, "group")}
+	write(t, f.Passwd, passwdText)
+	write(t, f.Group, "adm:x:4:bob,alice\nbad\nvideo:x:44:alicex\nops:x:900:alice,alice\n")
 	return f
 }
 
@@ -53,7 +54,7 @@ func write(t *testing.T, path, text string) {
 
 func TestAccountFiles(t *testing.T) {
 	f := files(t)
-	a := newAccounts(f.byUID, f.stamp)
+	a := newAccounts(f.ByUID, f.Stamp)
 	got, err := a.ByUID(t.Context(), 1001)
 	if err != nil || got.Name != "alice" || got.GID != 100 || got.Home != "/home/alice" || got.Shell != "/bin/zsh" || !slices.Equal(got.Groups, []uint32{4, 900}) {
 		t.Fatalf("%+v, %v", got, err)
@@ -64,12 +65,12 @@ func TestAccountFiles(t *testing.T) {
 		}
 	}
 	// The account goes, and its uid to somebody else: at once, not 30 s later.
-	write(t, f.passwd, "mallory:x:1001:100::/:/bin/sh\n")
+	write(t, f.Passwd, "mallory:x:1001:100::/:/bin/sh\n")
 	if got, _ := a.ByUID(t.Context(), 1001); got.Name != "mallory" {
 		t.Errorf("after the change: %+v", got)
 	}
 	// No file: nobody knows, which is not "no account".
-	if err := os.Remove(f.passwd); err != nil {
+	if err := os.Remove(f.Passwd); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := a.ByUID(t.Context(), 1001); err == nil || errors.Is(err, ErrNoAccount) {
@@ -129,18 +130,6 @@ func until(t *testing.T, what string, ok func() bool) {
 			t.Fatalf("never: %s", what)
 		}
 	}
-}
-
-func FuzzParsePasswd(f *testing.F) {
-	f.Add([]byte(passwdText), uint32(1001))
-	f.Add([]byte("a:b:c:d:e:f:g\r\n:::::::\n"), uint32(0))
-	f.Fuzz(func(t *testing.T, data []byte, uid uint32) {
-		acc, ok := parsePasswd(data, uid)
-		if ok && (acc.UID != uid || acc.Name == "") {
-			t.Errorf("%+v for %d", acc, uid)
-		}
-		parseGroups(data, "alice")
-	})
 }
 
 func FuzzParseStat(f *testing.F) {

@@ -1,0 +1,159 @@
+package accounts
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strconv"
+	"strings"
+	"syscall"
+)
+
+// Account is a Unix account as the account files describe it.
+type Account struct {
+	Name string
+	UID  uint32
+	GID  uint32
+	// Groups are the supplementary groups, in the order of the group file.
+	Groups []uint32
+	Home   string
+	Shell  string
+}
+
+// ErrNoAccount is the error of a uid or name that has no account.
+var ErrNoAccount = errors.New("no such account")
+
+const maxAccountFile = 16 << 20 // bytes
+
+// Named gives the account that has both the name and the uid in the files: nobody is
+// taken for the account of a name whose uid is another's first, nor by a uid that
+// has gone to another name since.
+func (f Files) Named(name string, uid uint32) (Account, error) {
+	acc, err := f.ByUID(uid)
+	if err == nil && acc.Name != name {
+		err = fmt.Errorf("the uid %d is that of the account %q, not of %q: %w", uid, acc.Name, name, ErrNoAccount)
+	}
+	if err != nil {
+		return Account{}, err
+	}
+	return acc, nil
+}
+
+// Files reads accounts from files in the form of passwd(5) and group(5), and from nothing
+// else: no name service switch, so accounts that live only in a directory service are not found.
+type Files struct{ Passwd, Group string }
+
+// System are the files of this host.
+func System() Files { return Files{"/etc/passwd", "/etc/group"} }
+
+// Stamp changes whenever one of the files does.
+func (f Files) Stamp() string {
+	var b strings.Builder
+	for _, p := range []string{f.Passwd, f.Group} {
+		st, err := os.Stat(p)
+		if err != nil {
+			fmt.Fprintf(&b, "%v;", err)
+			continue
+		}
+		fmt.Fprintf(&b, "%d %d;", st.Size(), st.ModTime().UnixNano())
+		if sys, ok := st.Sys().(*syscall.Stat_t); ok {
+			fmt.Fprintf(&b, "%d %d %d;", sys.Dev, sys.Ino, sys.Ctim.Nano())
+		}
+	}
+	return b.String()
+}
+
+// ByUID gives the first account of a uid, with its groups, or ErrNoAccount. Every other
+// error means that nobody knows.
+func (f Files) ByUID(uid uint32) (Account, error) {
+	data, err := readLimited(f.Passwd)
+	if err != nil {
+		return Account{}, fmt.Errorf("read the accounts: %w", err)
+	}
+	acc, ok := parsePasswd(data, uid)
+	if !ok {
+		return Account{}, fmt.Errorf("uid %d: %w", uid, ErrNoAccount)
+	}
+	groups, err := readLimited(f.Group)
+	if err != nil {
+		return Account{}, fmt.Errorf("read the groups: %w", err)
+	}
+	acc.Groups = parseGroups(groups, acc.Name)
+	return acc, nil
+}
+
+// UIDOf gives the uid of an account by its name.
+func (f Files) UIDOf(name string) (uint32, error) {
+	data, err := readLimited(f.Passwd)
+	if err != nil {
+		return 0, fmt.Errorf("read the accounts: %w", err)
+	}
+	for line := range bytes.Lines(data) {
+		f := strings.Split(strings.TrimRight(string(line), "\r\n"), ":")
+		if len(f) != 7 || f[0] != name || f[0] == "" {
+			continue
+		}
+		if uid, err := strconv.ParseUint(f[2], 10, 32); err == nil {
+			return uint32(uid), nil
+		}
+	}
+	return 0, fmt.Errorf("%q: %w", name, ErrNoAccount)
+}
+
+func readLimited(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, maxAccountFile+1))
+	if err != nil {
+		return nil, err
+	}
+	if len(data) > maxAccountFile {
+		return nil, fmt.Errorf("%s is longer than %d bytes", path, maxAccountFile)
+	}
+	return data, nil
+}
+
+// parsePasswd finds the first entry of uid, as getpwuid(3) does. Lines that
+// are not whole are passed over.
+func parsePasswd(data []byte, uid uint32) (Account, bool) {
+	for line := range bytes.Lines(data) {
+		f := strings.Split(strings.TrimRight(string(line), "\r\n"), ":")
+		if len(f) != 7 || f[0] == "" || strings.ContainsAny(f[0][:1], "+-#") {
+			continue
+		}
+		u, errU := strconv.ParseUint(f[2], 10, 32)
+		g, errG := strconv.ParseUint(f[3], 10, 32)
+		if errU != nil || errG != nil || uint32(u) != uid {
+			continue
+		}
+		return Account{Name: f[0], UID: uid, GID: uint32(g), Home: f[5], Shell: f[6]}, true
+	}
+	return Account{}, false
+}
+
+// parseGroups lists the groups that name the account as a member.
+func parseGroups(data []byte, name string) []uint32 {
+	var out []uint32
+	for line := range bytes.Lines(data) {
+		f := strings.Split(strings.TrimRight(string(line), "\r\n"), ":")
+		if len(f) != 4 {
+			continue
+		}
+		g, err := strconv.ParseUint(f[2], 10, 32)
+		if err != nil {
+			continue
+		}
+		for m := range strings.SplitSeq(f[3], ",") {
+			if m == name {
+				out = append(out, uint32(g))
+				break
+			}
+		}
+	}
+	return out
+}

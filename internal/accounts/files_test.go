@@ -1,0 +1,54 @@
+package accounts
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"testing"
+)
+
+const passwdText = `root:x:0:0:root:/root:/bin/bash
+# comment:x:7:7::/:/bin/sh
++nis:x:7:7::/:/bin/sh
+alice:x:1001:100:Alice,,,:/home/alice:/bin/zsh
+twin:x:1001:100::/:/bin/sh
+big:x:4294967296:0::/:/bin/sh
+`
+
+// Name and uid have to agree: a name is not believed for a uid, nor a uid for a name.
+func TestNamed(t *testing.T) {
+	dir := t.TempDir()
+	f := Files{filepath.Join(dir, "passwd"), filepath.Join(dir, "group")}
+	if err := errors.Join(os.WriteFile(f.Passwd, []byte(passwdText), 0o644), os.WriteFile(f.Group, []byte("ops:x:9:alice\n"), 0o644)); err != nil {
+		t.Fatal(err)
+	}
+	if a, err := f.Named("alice", 1001); err != nil || a.Home != "/home/alice" || len(a.Groups) != 1 || a.Groups[0] != 9 {
+		t.Errorf("%+v, %v", a, err)
+	}
+	for _, c := range []struct {
+		name string
+		uid  uint32
+	}{{"alice", 0}, {"root", 1001}, {"twin", 1001}, {"", 0}, {"bob", 1002}, {"", 1001}, {"+nis", 7}} {
+		if a, err := f.Named(c.name, c.uid); !errors.Is(err, ErrNoAccount) {
+			t.Errorf("%+v was taken: %+v, %v", c, a, err)
+		}
+	}
+	if err := os.Remove(f.Group); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.Named("alice", 1001); err == nil || errors.Is(err, ErrNoAccount) {
+		t.Errorf("without the groups: %v", err)
+	}
+}
+
+func FuzzParsePasswd(f *testing.F) {
+	f.Add([]byte(passwdText), uint32(1001))
+	f.Add([]byte("a:b:c:d:e:f:g\r\n:::::::\n"), uint32(0))
+	f.Fuzz(func(t *testing.T, data []byte, uid uint32) {
+		acc, ok := parsePasswd(data, uid)
+		if ok && (acc.UID != uid || acc.Name == "") {
+			t.Errorf("%+v for %d", acc, uid)
+		}
+		parseGroups(data, "alice")
+	})
+}
