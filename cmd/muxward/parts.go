@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/muxward/muxward/internal/access"
+	"github.com/muxward/muxward/internal/accounts"
 	"github.com/muxward/muxward/internal/attach/keeper"
 	"github.com/muxward/muxward/internal/audit"
 	"github.com/muxward/muxward/internal/config"
@@ -21,6 +22,7 @@ import (
 	"github.com/muxward/muxward/internal/grants"
 	"github.com/muxward/muxward/internal/guard"
 	"github.com/muxward/muxward/internal/identity"
+	"github.com/muxward/muxward/internal/keep"
 	"github.com/muxward/muxward/internal/pace"
 	"github.com/muxward/muxward/internal/policy"
 	"github.com/muxward/muxward/internal/server/ctld"
@@ -156,12 +158,27 @@ func (d *daemon) assembleGuard() error {
 		return err
 	}
 	d.accounts, d.tmux = identity.NewAccounts(), tmuxPath
-	d.guard, err = guard.New(guard.Options{
+	hands, err := keep.New(keep.Options{
 		Run: d.config.Run(), Doors: d.config.Doors, Tmux: tmuxPath, Root: d.config.Root(),
-		Config: d.config.TmuxConfig, Notify: d.notice, OnServer: d.serveInner,
-		OurClient: d.ourClient, Now: failpoint.Now,
+		Config: d.config.TmuxConfig, Account: accountOrUID, Now: failpoint.Now,
 	})
-	return err
+	if err != nil {
+		return err
+	}
+	d.guard = guard.New(guard.Options{
+		Hands: hands, Notify: d.notice, OnServer: d.serveInner, OurClient: d.ourClient, Now: failpoint.Now,
+	})
+	return nil
+}
+
+// accountOrUID looks an account up for the hands in our own process. A uid of which the
+// account files know nothing, such as one of a directory service, is taken as it is.
+func accountOrUID(name string, uid uint32) (identity.Account, error) {
+	account, err := keep.Listed(name, uid)
+	if _, none := accounts.System().ByUID(uid); err != nil && errors.Is(none, identity.ErrNoAccount) {
+		account, err = identity.Account{Name: name, UID: uid, GID: uid, Home: "/", Shell: "/bin/sh"}, nil
+	}
+	return account, err
 }
 
 // assembleLine brings the line together: doors → gateway → executor.

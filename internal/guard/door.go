@@ -1,62 +1,37 @@
 package guard
 
 import (
-	"crypto/rand"
+	"context"
 	"errors"
 	"fmt"
 	"net"
 	"os"
-	"slices"
-	"strconv"
-	"strings"
 	"sync"
+	"time"
 
-	"golang.org/x/sys/unix"
+	"github.com/muxward/muxward/internal/identity"
+	"github.com/muxward/muxward/internal/keep"
 )
 
-// Modes of what a tmux client goes through. tmux wants the directory to be its
-// own account's and closed to others; that it cannot be written is what keeps a
-// client that finds nobody listening from starting a server there.
-const (
-	doorDirMode  = 0o500
-	doorSockMode = 0o600
-)
+// doorTime is how long a door may take to be opened or closed.
+const doorTime = 5 * time.Second
 
-// Door is a socket that stock tmux clients connect to: in a directory of the
-// account, which that account cannot write to. A door that was deleted,
-// replaced or changed is put back by the watch; whoever accepts does not
-// notice. When it is closed the directory stays, so that no client starts a
-// server of its own in its place.
+// Door is a socket that stock tmux clients connect to, in a place that the hands watch
+// over. One that was deleted, replaced or changed is put back; whoever accepts does not
+// notice.
 type Door struct {
-	root     *root
-	dirName  string
-	sockName string
-	uid, gid uint32
-	// exec is what of the socket's mode is not looked at: tmux marks with
-	// the x bits that somebody is attached, and the inner door is what it
-	// takes for its socket.
-	exec uint32
+	g     *Guard
+	place keep.Place
+	path  string
+	uid   uint32
 
 	mu     sync.Mutex
-	now    *placed
+	l      net.Listener // a *net.UnixListener
 	closed bool
 }
 
-// placed is one socket in its place. The pins keep both inode numbers from
-// being used again, so that equal numbers mean the same file.
-type placed struct {
-	l         *net.UnixListener
-	dir, sock *os.File
-}
-
-func (p *placed) close() {
-	_ = p.l.Close()
-	_ = p.dir.Close()
-	_ = p.sock.Close()
-}
-
 // Path is where clients find the door.
-func (d *Door) Path() string { return d.root.path + "/" + d.dirName + "/" + d.sockName }
+func (d *Door) Path() string { return d.path }
 
 // UID is the account the door is for.
 func (d *Door) UID() uint32 { return d.uid }
@@ -65,284 +40,93 @@ func (d *Door) UID() uint32 { return d.uid }
 func (d *Door) Accept() (*net.UnixConn, error) {
 	for {
 		d.mu.Lock()
-		p, closed := d.now, d.closed
+		l, closed := d.l, d.closed
 		d.mu.Unlock()
 		if closed {
 			return nil, net.ErrClosed
 		}
-		conn, err := p.l.AcceptUnix()
-		if err == nil || !errors.Is(err, net.ErrClosed) {
-			return conn, err
+		conn, err := l.Accept()
+		if err == nil {
+			return conn.(*net.UnixConn), nil
+		}
+		if !errors.Is(err, net.ErrClosed) {
+			return nil, err
 		}
 		// The listener was replaced, or the door closed: look again.
 	}
 }
 
-// Close stops listening and removes the socket. The directory stays.
-func (d *Door) Close() error {
-	d.root.drop(d)
+// listen has connections accepted at f from now on; if it is the first socket, unless
+// another one has taken its place already.
+func (d *Door) listen(f *os.File, first bool) error {
+	l, err := net.FileListener(f)
+	if err = errors.Join(err, f.Close()); err != nil {
+		return fmt.Errorf("listen at the door: %w", err)
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.closed || first && d.l != nil {
+		return l.Close()
+	}
+	if d.l != nil {
+		_ = d.l.Close()
+	}
+	d.l = l
+	return nil
+}
+
+// forget stops listening, and reports whether it was done before.
+func (d *Door) forget() bool {
+	d.g.mu.Lock()
+	delete(d.g.doors, d.place)
+	d.g.mu.Unlock()
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.closed {
-		return nil
+		return true
 	}
 	d.closed = true
-	err := d.removeSocket()
-	d.now.close()
-	return err
+	if d.l != nil {
+		_ = d.l.Close()
+	}
+	return false
 }
 
-// removeSocket takes the socket out of its directory, if it is still ours.
-// Our own account needs the right to write there for that moment; a client
-// cannot use it, as the name is taken until it is gone again.
-func (d *Door) removeSocket() error {
-	was, err := statFile(d.now.sock)
+// Close stops listening and removes the socket. The directory stays.
+func (d *Door) Close() error {
+	if d.forget() {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), doorTime)
+	defer cancel()
+	return d.g.hands.CloseDoor(ctx, d.place)
+}
+
+// OpenDoor opens the door at which the account's plain tmux looks:
+// DOORS/tmux-UID/default.
+func (g *Guard) OpenDoor(a identity.Account) (*Door, error) {
+	ctx, cancel := context.WithTimeout(g.ctx, doorTime)
+	defer cancel()
+	return g.openDoor(ctx, keep.Place{Account: keep.Account{Name: a.Name, UID: a.UID}})
+}
+
+func (g *Guard) openDoor(ctx context.Context, p keep.Place) (*Door, error) {
+	d := &Door{g: g, place: p}
+	g.mu.Lock()
+	if g.doors[p] != nil {
+		g.mu.Unlock()
+		return nil, fmt.Errorf("open the door of %+v: it is open already", p)
+	}
+	g.doors[p] = d // so that its replacement finds it, however soon that comes
+	g.mu.Unlock()
+	out, err := g.hands.OpenDoor(ctx, p)
 	if err != nil {
-		return err
-	}
-	is, err := statAt(d.now.dir, d.sockName)
-	if err != nil || !sameFile(was, is) {
-		return nil // not ours any more
-	}
-	if os.Geteuid() == 0 {
-		return unix.Unlinkat(int(d.now.dir.Fd()), d.sockName, 0)
-	}
-	// An empty directory takes the place of the one with the socket.
-	old, err := swapIn(d.root.dir, d.dirName, func(tmp string) error {
-		return unix.Fchmodat(int(d.root.dir.Fd()), tmp, doorDirMode, 0)
-	})
-	if err != nil {
-		return err
-	}
-	return clearDir(d.root.dir, old)
-}
-
-// temporary is how names of directories begin that are not in place yet, or
-// not any more.
-const temporary = ".new-"
-
-// swapIn makes a new directory under a temporary name, has fill fill it, and
-// puts it at name in one step. What was there before is under the name it
-// returns, or nowhere if that is empty.
-func swapIn(parent *os.File, name string, fill func(tmp string) error) (old string, err error) {
-	tmp := temporary + rand.Text()[:12]
-	at := int(parent.Fd())
-	if err := unix.Mkdirat(at, tmp, 0o700); err != nil {
-		return "", fmt.Errorf("make a directory in %s: %w", parent.Name(), err)
-	}
-	if err = fill(tmp); err == nil {
-		err = unix.Renameat2(at, tmp, at, name, unix.RENAME_NOREPLACE)
-		if err == nil {
-			return "", nil
-		}
-		if errors.Is(err, unix.EEXIST) {
-			if err = unix.Renameat2(at, tmp, at, name, unix.RENAME_EXCHANGE); err == nil {
-				return tmp, nil
-			}
-		}
-		err = fmt.Errorf("put a new directory at %s/%s: %w", parent.Name(), name, err)
-	}
-	return "", errors.Join(err, clearDir(parent, tmp))
-}
-
-// place binds a new socket and puts it, with its directory, into place.
-func (d *Door) place() (*placed, error) {
-	p := &placed{}
-	old, err := swapIn(d.root.dir, d.dirName, func(tmp string) error { return d.build(p, tmp) })
-	if err != nil {
-		if p.l != nil {
-			p.close()
-		}
-		return nil, fmt.Errorf("open the door %s: %w", d.Path(), err)
-	}
-	if old == "" {
-		return p, nil
-	}
-	if err := clearDir(d.root.dir, old); err != nil {
-		d.root.tell(fmt.Sprintf("what was in the place of the door %s is now %s/%s and could not be removed: %v", d.Path(), d.root.path, old, err))
-	}
-	return p, nil
-}
-
-// build makes the directory tmp ready: nobody but us can reach into it until
-// it is given to its account, at the end.
-func (d *Door) build(p *placed, tmp string) error {
-	dir, err := openDirAt(int(d.root.dir.Fd()), tmp)
-	if err != nil {
-		return err
-	}
-	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: procPath(dir) + "/" + d.sockName, Net: "unix"})
-	if err != nil {
-		_ = dir.Close()
-		return err
-	}
-	l.SetUnlinkOnClose(false)
-	sock, err := pinAt(int(dir.Fd()), d.sockName)
-	if err != nil {
-		_ = l.Close()
-		_ = dir.Close()
-		return err
-	}
-	*p = placed{l, dir, sock}
-	at := int(dir.Fd())
-	return errors.Join(
-		unix.Fchmodat(at, d.sockName, doorSockMode, 0),
-		unix.Fchownat(at, d.sockName, int(d.uid), int(d.gid), unix.AT_SYMLINK_NOFOLLOW),
-		unix.Fchmod(at, doorDirMode),
-		unix.Fchown(at, int(d.uid), int(d.gid)),
-	)
-}
-
-// check compares the door with what it should be, puts it right, and says
-// what was wrong.
-func (d *Door) check() ([]string, error) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.closed {
-		return nil, nil
-	}
-	wrong, replace := d.wrong()
-	if !replace {
-		return wrong, nil
-	}
-	p, err := d.place()
-	if err != nil {
-		return wrong, err
-	}
-	d.now.close()
-	d.now = p
-	return wrong, nil
-}
-
-// wrong finds what is not as it should be. Modes are put back on the spot;
-// everything else needs a new socket.
-func (d *Door) wrong() (wrong []string, replace bool) {
-	dir, sock := d.now.dir, d.now.sock
-	is, err := statAt(d.root.dir, d.dirName)
-	was, err2 := statFile(dir)
-	switch {
-	case err != nil:
-		return []string{"its directory is gone"}, true
-	case err2 != nil || !sameFile(is, was):
-		return []string{"its directory was replaced"}, true
-	}
-	wrong = append(wrong, putRight(dir, "its directory", was, wantFile{doorDirMode, d.uid, 0})...)
-	sis, err := statAt(dir, d.sockName)
-	swas, err2 := statFile(sock)
-	switch {
-	case err != nil:
-		return append(wrong, "its socket is gone"), true
-	case err2 != nil || !sameFile(sis, swas):
-		return append(wrong, "its socket was replaced"), true
-	}
-	wrong = append(wrong, putRight(sock, "its socket", swas, wantFile{doorSockMode, d.uid, d.exec})...)
-	if swas.Nlink > 1 {
-		wrong = append(wrong, fmt.Sprintf("its socket has %d more names (hard links)", swas.Nlink-1))
-		replace = true
-	}
-	return wrong, replace
-}
-
-// wantFile is what a file should be.
-type wantFile struct {
-	mode uint32
-	uid  uint32
-	// ignore are mode bits that may be either way.
-	ignore uint32
-}
-
-// putRight makes mode, owner and access list of an open file what they should
-// be, and says what they were.
-func putRight(f *os.File, what string, st unix.Stat_t, want wantFile) (wrong []string) {
-	say := func(err error, format string, args ...any) {
-		s := what + " " + fmt.Sprintf(format, args...)
-		if err != nil {
-			s += fmt.Sprintf(", and it could not be put right: %v", err)
-		}
-		wrong = append(wrong, s)
-	}
-	if st.Uid != want.uid {
-		say(unix.Fchownat(int(f.Fd()), "", int(want.uid), -1, unix.AT_EMPTY_PATH), "belonged to uid %d", st.Uid)
-	}
-	for _, name := range []string{"system.posix_acl_access", "system.posix_acl_default"} {
-		size, err := unix.Getxattr(procPath(f), name, nil)
-		if err == nil && size > 0 {
-			say(unix.Removexattr(procPath(f), name), "had an access list (%s)", strings.TrimPrefix(name, "system."))
-		}
-	}
-	if st.Mode&permBits&^want.ignore != want.mode {
-		say(chmodFile(f, want.mode), "had mode %04o", st.Mode&permBits)
-	}
-	return wrong
-}
-
-// root is a directory of ours that holds doors.
-type root struct {
-	path string
-	mode uint32
-	tell func(string)
-
-	mu    sync.Mutex
-	dir   *os.File
-	doors []*Door
-}
-
-func (r *root) drop(d *Door) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.doors = slices.DeleteFunc(r.doors, func(o *Door) bool { return o == d })
-}
-
-func (r *root) list() []*Door {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return slices.Clone(r.doors)
-}
-
-// openDoor opens the door dirName/sockName. A door that somebody else listens
-// on is refused, whoever that is.
-func (r *root) openDoor(dirName, sockName string, uid, gid, exec uint32) (*Door, error) {
-	d := &Door{root: r, dirName: dirName, sockName: sockName, uid: uid, gid: gid, exec: exec}
-	if slices.ContainsFunc(r.list(), func(o *Door) bool { return o.dirName == dirName }) {
-		return nil, fmt.Errorf("open the door %s: it is open already", d.Path())
-	}
-	if who, ok := listener(d.Path()); ok {
-		return nil, fmt.Errorf("open the door %s: process %d of uid %d listens there; stop it first", d.Path(), who.Pid, who.Uid)
-	}
-	p, err := d.place()
-	if err != nil {
+		d.forget()
 		return nil, err
 	}
-	d.now = p
-	r.mu.Lock()
-	r.doors = append(r.doors, d)
-	r.mu.Unlock()
+	d.path, d.uid = out.Path, out.UID
+	if err := d.listen(out.Listen, true); err != nil {
+		return nil, errors.Join(err, d.Close())
+	}
 	return d, nil
-}
-
-// accountDoor gives the names under which an account's tmux looks.
-func accountDoor(uid uint32) (dir, sock string) {
-	return "tmux-" + strconv.FormatUint(uint64(uid), 10), "default"
-}
-
-// listener tells who listens on a socket: connect, ask the kernel, close, and
-// not a byte in between. A full backlog is somebody too.
-func listener(path string) (unix.Ucred, bool) {
-	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
-	if err != nil {
-		return unix.Ucred{}, false
-	}
-	defer unix.Close(fd)
-	err = unix.Connect(fd, &unix.SockaddrUnix{Name: path})
-	if errors.Is(err, unix.EAGAIN) {
-		return unix.Ucred{}, true
-	}
-	if err != nil {
-		return unix.Ucred{}, false
-	}
-	cred, err := unix.GetsockoptUcred(fd, unix.SOL_SOCKET, unix.SO_PEERCRED)
-	if err != nil {
-		return unix.Ucred{}, true
-	}
-	return *cred, true
 }

@@ -1,12 +1,15 @@
 package guard
 
 import (
+	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -14,6 +17,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/muxward/muxward/internal/access"
+	"github.com/muxward/muxward/internal/keep"
+	"github.com/muxward/muxward/internal/procfs"
 	"github.com/muxward/muxward/internal/tmux"
 	"github.com/muxward/muxward/internal/tmux/tmuxtest"
 )
@@ -53,10 +58,10 @@ func TestStoppedDoorRefuses(t *testing.T) {
 		if _, err := w.stock(env, "kill-server"); err != nil {
 			t.Error(err)
 		}
-		tmuxtest.Eventually(t, func() bool { _, up := listener(d.Path()); return !up }, "that server ends")
+		tmuxtest.Eventually(t, func() bool { return !listens(d.Path()) }, "that server ends")
 	}()
 	// And that server is not thrown out by the next muxward.
-	g, err := New(w.opt)
+	g, err := made(w.opt)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -72,7 +77,12 @@ func TestStoppedDoorRefuses(t *testing.T) {
 // runningWith counts processes with a variable in their environment.
 func runningWith(kv string) int {
 	n := 0
-	for _, pid := range processes() {
+	ents, _ := os.ReadDir("/proc")
+	for _, e := range ents {
+		pid, err := strconv.Atoi(e.Name())
+		if err != nil {
+			continue
+		}
 		env, _ := os.ReadFile(procFile(pid, "environ"))
 		if pid != os.Getpid() && strings.Contains("\x00"+string(env), "\x00"+kv+"\x00") {
 			n++
@@ -85,7 +95,7 @@ func runningWith(kv string) int {
 // a door's place.
 func TestDoorOverRemains(t *testing.T) {
 	w := newWorld(t)
-	name, sock := accountDoor(w.acct.UID)
+	name, sock := fmt.Sprintf("tmux-%d", w.acct.UID), "default"
 	dir := w.opt.Doors + "/" + name
 	aside := tmuxtest.Dir(t, tmuxtest.Account{})
 	for what, leave := range map[string]func() error{
@@ -131,7 +141,7 @@ func TestDoorOverRemains(t *testing.T) {
 // What was there and is not ours to delete stays, aside, and is told.
 func TestDoorKeepsForeignFiles(t *testing.T) {
 	w := newWorld(t)
-	name, _ := accountDoor(w.acct.UID)
+	name := fmt.Sprintf("tmux-%d", w.acct.UID)
 	dir := w.opt.Doors + "/" + name
 	if err := errors.Join(os.Mkdir(dir, 0o755), os.WriteFile(dir+"/diary", []byte("dear"), 0o600)); err != nil {
 		t.Fatal(err)
@@ -146,31 +156,14 @@ func TestDoorKeepsForeignFiles(t *testing.T) {
 	}
 }
 
-// The x bits, by which tmux says that somebody is attached, are no tampering
-// at an inner door.
-func TestAttachedBits(t *testing.T) {
-	w := newWorld(t)
-	s := w.start("alice")
-	run(t, s, "new-session", "-d")
-	settle(t, w, s)
-	w.quiet()
-	if err := os.Chmod(s.InnerDoor().Path(), 0o700); err != nil {
-		t.Fatal(err)
-	}
-	wrong, err := s.InnerDoor().check()
-	if err != nil || len(wrong) != 0 {
-		t.Errorf("%v %v", wrong, err)
-	}
-}
-
 func TestTwoGuards(t *testing.T) {
 	w := newWorld(t)
-	if _, err := New(w.opt); !errors.Is(err, ErrInUse) {
+	if _, err := made(w.opt); !errors.Is(err, keep.ErrInUse) {
 		t.Errorf("the same directories: %v", err)
 	}
 	other := w.opt
 	other.Run = w.dir + "/other"
-	if _, err := New(other); !errors.Is(err, ErrInUse) {
+	if _, err := made(other); !errors.Is(err, keep.ErrInUse) {
 		t.Errorf("the same doors: %v", err)
 	}
 	if asRoot() { // no account can hold the lock
@@ -178,107 +171,35 @@ func TestTwoGuards(t *testing.T) {
 	}
 }
 
-func TestLockByName(t *testing.T) {
-	dir, err := openDir(tmuxtest.Dir(t, tmuxtest.Account{}))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer dir.Close()
-	first, err := lockByName("x", dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := lockByName("x", dir); !errors.Is(err, ErrInUse) {
-		t.Errorf("twice: %v", err)
-	}
-	if err := first.Close(); err != nil {
-		t.Fatal(err)
-	}
-	again, err := lockByName("x", dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	_ = again.Close()
-}
-
-func TestRootsRefused(t *testing.T) {
-	dir := tmuxtest.Dir(t, tmuxtest.Account{})
-	if err := errors.Join(os.Mkdir(dir+"/open", 0o777), os.Chmod(dir+"/open", 0o777), os.Mkdir(dir+"/real", 0o700),
-		os.Symlink(dir+"/real", dir+"/link"), os.WriteFile(dir+"/file", nil, 0o600)); err != nil {
-		t.Fatal(err)
-	}
-	for what, path := range map[string]string{
-		"others could replace it": dir + "/open/r",
-		"a link":                  dir + "/link",
-		"a file":                  dir + "/file",
-		"relative":                "r",
-		"too long":                dir + "/" + strings.Repeat("x", 100),
-	} {
-		opt := Options{Run: path, Doors: path, Tmux: "/usr/bin/tmux"}
-		if g, err := New(opt); err == nil {
-			t.Errorf("%s was taken", what)
-			_ = g.Close()
-		} else {
-			t.Logf("%s: %v", what, err)
-		}
-	}
-	if asRoot() {
-		if err := errors.Join(os.Mkdir(dir+"/theirs", 0o755), os.Chown(dir+"/theirs", otherUID, otherUID)); err != nil {
-			t.Fatal(err)
-		}
-		for _, p := range []string{"/theirs", "/theirs/r"} {
-			if _, err := New(Options{Run: dir + p, Doors: dir + p, Tmux: "/usr/bin/tmux", Root: true}); err == nil {
-				t.Errorf("%s was taken", p)
-			}
-		}
-	} else if _, err := New(Options{Run: dir + "/r", Doors: dir + "/r", Tmux: "/usr/bin/tmux", Root: true}); err == nil {
-		t.Error("root mode without root")
-	}
-	elsewhere := "/dev/shm/" + rand8()
-	defer os.RemoveAll(elsewhere)
-	if _, err := New(Options{Run: dir + "/r", Doors: elsewhere, Tmux: "/usr/bin/tmux"}); err == nil {
-		t.Error("two file systems")
-	}
-}
-
 // Adoption believes nothing that only the record says.
 func TestAdoptChecks(t *testing.T) {
 	for _, c := range []struct {
 		what   string
-		change func(*record)
+		change func(r map[string]any)
 		said   string
 		gone   bool // cleared away, as it does not run
 	}{
-		{"another process", func(r *record) { r.Start++ }, "has ended while no muxward ran", true},
-		{"another boot", func(r *record) { r.Boot = "x" }, "has ended while no muxward ran", true},
-		{"another account", func(r *record) { r.Account.UID++ }, "not adopted", false},
-		{"another program", func(r *record) { r.Exe = "/usr/bin/other" }, "not adopted", false},
-		{"another mark", func(r *record) { r.Mark = randomHex(markLen) }, "is not used", false},
-		{"another beginning", func(r *record) { r.StartTime++ }, "is not used", false},
-		{"a bad record", func(r *record) { r.Mark = "x" }, "not adopted", false},
+		{"another process", func(r map[string]any) { r["start"] = 1 }, "has ended while no muxward ran", true},
+		{"another boot", func(r map[string]any) { r["boot"] = "x" }, "has ended while no muxward ran", true},
+		{"another account", func(r map[string]any) { r["account"].(map[string]any)["UID"] = 61999 }, "not adopted", false},
+		{"another program", func(r map[string]any) { r["exe"] = "/usr/bin/other" }, "not adopted", false},
+		{"another mark", func(r map[string]any) { r["mark"] = strings.Repeat("0a", 16) }, "is not used", false},
+		{"another beginning", func(r map[string]any) { r["start_time"] = 1 }, "is not used", false},
+		{"a bad record", func(r map[string]any) { r["mark"] = "x" }, "not adopted", false},
 	} {
 		t.Run(c.what, func(t *testing.T) {
 			w := newWorld(t)
 			s := w.start("alice")
 			run(t, s, "new-session", "-d")
-			proc, err := holdProcess(s.PID(), 0)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer proc.close()
-			defer func() { _ = proc.signal(unix.SIGKILL); proc.wait(); proc.ending() }()
+			defer func() {
+				_ = unix.Kill(s.PID(), unix.SIGKILL)
+				_, _ = unix.Wait4(s.PID(), nil, 0, nil)
+			}()
 			if err := w.g.Close(); err != nil {
 				t.Fatal(err)
 			}
-			dir, err := openDir(w.opt.Run + "/servers")
-			if err != nil {
-				t.Fatal(err)
-			}
-			rec := s.rec
-			c.change(&rec)
-			if err := errors.Join(rec.save(dir), dir.Close()); err != nil {
-				t.Fatal(err)
-			}
+			id := s.kept.ID
+			changeRecord(t, w.opt.Run+"/servers/"+id+".json", c.change)
 			w.quiet()
 			w.open()
 			w.heard(c.said)
@@ -288,45 +209,17 @@ func TestAdoptChecks(t *testing.T) {
 			if s2, ok := w.g.Lookup("alice"); ok && s2.Ready(t.Context()) == nil {
 				t.Error("it is used")
 			}
-			if _, err := os.Stat(w.opt.Run + "/servers/" + rec.ID + ".json"); errors.Is(err, os.ErrNotExist) != c.gone {
+			if _, err := os.Stat(w.opt.Run + "/servers/" + id + ".json"); errors.Is(err, os.ErrNotExist) != c.gone {
 				t.Errorf("its record: %v", err)
 			}
-			if _, state, err := startOf(proc.pid); err != nil || state == 'Z' {
-				t.Errorf("it was ended: %c %v", state, err)
+			if st, err := procfs.ReadStat(s.PID()); err != nil || st.Ended() {
+				t.Errorf("it was ended: %+v %v", st, err)
 			}
 			for _, s := range w.g.Servers() {
 				s.letGo()
 			}
 		})
 	}
-}
-
-// Killed between the start of tmux and writing down its id, or before the
-// socket was moved: the next muxward finishes it.
-func TestAdoptHalfStarted(t *testing.T) {
-	w := newWorld(t)
-	rec := record{ID: randomHex(idLen), Mark: randomHex(markLen), Owner: "alice", Account: w.acct, Boot: bootID()}
-	s := newServer(w.g, rec)
-	if err := w.g.launch(s); err != nil {
-		t.Fatal(err)
-	}
-	inner := w.g.innerPath(rec.ID)
-	tmuxtest.Eventually(t, func() bool { _, up := listener(inner); return up }, "tmux listens at %s", inner)
-	pid := s.rec.PID
-	s.rec.PID, s.rec.Start = 0, 0
-	if err := s.rec.save(w.g.servers); err != nil {
-		t.Fatal(err)
-	}
-	s.proc.close()
-	if err := errors.Join(s.dir.Close(), w.g.Close()); err != nil {
-		t.Fatal(err)
-	}
-	w.open()
-	found := w.start("alice")
-	if found.PID() != pid {
-		t.Errorf("process %d, want %d", found.PID(), pid)
-	}
-	settle(t, w, found)
 }
 
 // A server that is stopped while muxward starts again is not lost.
@@ -337,7 +230,7 @@ func TestAdoptStopped(t *testing.T) {
 	if _, err := s.Snapshot(t.Context(), 0); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.proc.signal(unix.SIGSTOP); err != nil {
+	if err := unix.Kill(s.PID(), unix.SIGSTOP); err != nil {
 		t.Fatal(err)
 	}
 	pid := s.PID()
@@ -350,7 +243,7 @@ func TestAdoptStopped(t *testing.T) {
 		t.Fatalf("it is lost%s", w.all())
 	}
 	w.heard("does not answer")
-	if err := again.proc.signal(unix.SIGCONT); err != nil {
+	if err := unix.Kill(again.PID(), unix.SIGCONT); err != nil {
 		t.Fatal(err)
 	}
 	if err := again.Ready(t.Context()); err != nil {
@@ -402,7 +295,7 @@ func TestRisks(t *testing.T) {
 		w.heard("no risk any more", c.said)
 	}
 	// A client that is not ours.
-	cmd := exec.Command(w.opt.Tmux, "-S", w.opt.Run+"/servers/"+s.rec.ID+"/s", "-C", "attach-session", "-t", "work")
+	cmd := exec.Command(w.opt.Tmux, "-S", w.opt.Run+"/servers/"+s.kept.ID+"/s", "-C", "attach-session", "-t", "work")
 	if asRoot() {
 		cmd.SysProcAttr = &syscall.SysProcAttr{}
 	}
@@ -424,26 +317,6 @@ func TestRisks(t *testing.T) {
 	}
 }
 
-func TestOtherMounts(t *testing.T) {
-	text := `22 1 254:0 / / rw - ext4 /dev/vda rw
-30 22 0:25 / /run rw - tmpfs tmpfs rw
-31 22 0:25 /muxward /srv/a rw - tmpfs tmpfs rw
-32 22 0:25 /muxward/servers/12345678/s /srv/b\040c rw - tmpfs tmpfs rw
-33 22 0:25 /muxward/serversx /srv/d rw - tmpfs tmpfs rw
-34 22 0:26 /muxward/servers /srv/e rw - tmpfs tmpfs rw
-35 22 0:25 /muxward/servers /srv/f rw - tmpfs tmpfs rw
-rubbish
-`
-	got := otherMounts(parseMounts([]byte(text)), "0:25", "/run/muxward/servers")
-	want := []mount{{"0:25", "/muxward/servers/12345678/s", "/srv/b c"}, {"0:25", "/muxward/servers", "/srv/f"}}
-	if fmt.Sprint(got) != fmt.Sprint(want) {
-		t.Errorf("%v, want %v", got, want)
-	}
-	if got := otherMounts(parseMounts([]byte(text)), "0:99", "/run/muxward/servers"); got != nil {
-		t.Errorf("%v", got)
-	}
-}
-
 func TestBindMountTold(t *testing.T) {
 	if !asRoot() {
 		tmuxtest.Skip(t, "needs root to mount")
@@ -451,7 +324,7 @@ func TestBindMountTold(t *testing.T) {
 	w := newWorld(t)
 	s := w.start("alice")
 	at := tmuxtest.Dir(t, tmuxtest.Account{})
-	if err := unix.Mount(w.opt.Run+"/servers/"+s.rec.ID, at, "", unix.MS_BIND, ""); err != nil {
+	if err := unix.Mount(w.opt.Run+"/servers/"+s.kept.ID, at, "", unix.MS_BIND, ""); err != nil {
 		tmuxtest.Skip(t, "this machine does not let root mount: %v", err)
 	}
 	defer func() {
@@ -462,11 +335,31 @@ func TestBindMountTold(t *testing.T) {
 	w.heard("is mounted at", at)
 }
 
+// changeRecord changes what is written down about a server.
+func changeRecord(t *testing.T, path string, change func(map[string]any)) {
+	t.Helper()
+	var rec map[string]any
+	data, err := os.ReadFile(path)
+	if err == nil {
+		d := json.NewDecoder(bytes.NewReader(data))
+		d.UseNumber()
+		err = d.Decode(&rec)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	change(rec)
+	if data, err = json.Marshal(rec); err == nil {
+		err = os.WriteFile(path, data, 0o600)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
 func FuzzParse(f *testing.F) {
 	f.Add([]byte("server set-clipboard on\nsession $1\npane %1 @1 0 1 \nclient 12 x y\ncommand-alias[0] \"a=b\"\nroot (W)\n"))
 	f.Add([]byte("pane %1 @1;x 0 1 \nafter-x[0] a b\nafter-y\nx\nx\nx\nafter-x[1] c\n"))
-	f.Add([]byte(`{"id":"00000000","owner":"a","pid":1,"mark":"00000000000000000000000000000000"}`))
-	f.Add([]byte("31 22 0:25 /a /b\\040c rw - tmpfs tmpfs rw\n"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		in := parseInspection(data)
 		for _, p := range in.places() {
@@ -482,9 +375,5 @@ func FuzzParse(f *testing.F) {
 			}
 		}
 		_ = shadowed(tmux.ParseOptions{Version: tmux.Reference(), Aliases: tmux.ParseAliases(string(data), tmux.Reference())})
-		if r, err := parseRecord(data); err == nil && (!validID(r.ID) || r.PID < 0) {
-			t.Errorf("%+v", r)
-		}
-		_ = otherMounts(parseMounts(data), "0:25", "/run/x")
 	})
 }

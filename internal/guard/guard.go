@@ -3,34 +3,23 @@ package guard
 import (
 	"context"
 	"errors"
-	"fmt"
-	"io"
+	"iter"
+	"maps"
 	"os"
-	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
 	"github.com/muxward/muxward/internal/access"
-	"github.com/muxward/muxward/internal/identity"
+	"github.com/muxward/muxward/internal/keep"
 )
 
-// Options say where and how servers are kept.
+// Options say what a guard goes by.
 type Options struct {
-	// Run holds the servers' sockets and our state; Doors holds the doors.
-	// Both are absolute paths on one file system, ours alone, and short:
-	// with 20 bytes more they must fit a socket address (107 bytes).
-	Run, Doors string
-	// Tmux is the tmux program, absolute.
-	Tmux string
-	// Root: we are root and run each server as its account. Otherwise all
-	// servers are our own account's.
-	Root bool
-	// Config are the configuration files of every server; nil means those
-	// that tmux reads by itself.
-	Config []string
-	// Umask is the servers' umask; 0 means 022 as root, else our own.
-	Umask uint32
+	// Hands have the rights of the accounts: [keep.New] in this process. Close closes
+	// them, too.
+	Hands Hands
 	// Notify hears what people should know. It must not block; nil drops.
 	Notify func(Notice)
 	// OnServer hears of a server whose inner door is open, before the
@@ -43,8 +32,8 @@ type Options struct {
 	OurClient func(s *Server, pid int, name string) bool
 	// Now gives wall-clock time; nil means time.Now.
 	Now func() time.Time
-	// Every is how often the watch looks at everything without being
-	// woken; 0 means 4 s, and 5 s is the most.
+	// Every is how often every server is looked at; 0 means 4 s, and 5 s is
+	// the most.
 	Every time.Duration
 	// Settle is how long after a server is ready what appears in it counts
 	// as its configuration, which may go on in the background; 0 means 10 s.
@@ -53,21 +42,18 @@ type Options struct {
 
 // Guard keeps the servers and doors of one host. Make one with New.
 type Guard struct {
-	opt     Options
-	doors   *root
-	servers *os.File // RUN/servers
-	locks   []io.Closer
-	wake    chan struct{}
-	stop    context.CancelFunc
-	ctx     context.Context
-	wg      sync.WaitGroup
-	mounts  map[string]bool // reported; of the watch alone
-	deaf    bool            // that there are no watches was told; of the watch alone
+	opt   Options
+	hands Hands
+	stop  context.CancelFunc
+	ctx   context.Context
+	wg    sync.WaitGroup
 
 	mu       sync.Mutex
 	closed   bool
 	adopted  bool // Adopt has looked at all that was left running
 	byOwner  map[string]*Server
+	byID     map[string]*Server // also those whose end is still to be told
+	doors    map[keep.Place]*Door
 	starting map[string]*startCall
 	left     map[string]string // servers that could not be adopted, by id, and why
 }
@@ -77,55 +63,18 @@ type startCall struct {
 	err  error
 }
 
-// New makes the directories ready, locks them against a second muxward, and
-// begins to watch. Call Adopt next.
-func New(opt Options) (*Guard, error) {
-	if err := opt.fill(); err != nil {
-		return nil, err
-	}
-	g := &Guard{opt: opt, wake: make(chan struct{}, 1), mounts: map[string]bool{},
-		byOwner: map[string]*Server{}, starting: map[string]*startCall{}, left: map[string]string{}}
-	if err := g.openRoots(); err != nil {
-		g.release()
-		return nil, err
-	}
+// New begins to watch with the hands. Call Adopt next.
+func New(opt Options) *Guard {
+	opt.fill()
+	g := &Guard{opt: opt, hands: opt.Hands, byOwner: map[string]*Server{}, byID: map[string]*Server{},
+		doors: map[keep.Place]*Door{}, starting: map[string]*startCall{}, left: map[string]string{}}
 	g.ctx, g.stop = context.WithCancel(context.Background())
-	if err := g.startWatch(); err != nil {
-		g.stop()
-		g.release()
-		return nil, err
-	}
-	return g, nil
+	g.wg.Go(g.watch)
+	g.wg.Go(g.hear)
+	return g
 }
 
-// A door's longest name in its directory is "/tmux-4294967295/default".
-const longestDoor = len("/tmux-4294967295/default")
-
-// maxSocketPath is what fits sun_path with its final NUL (unix(7)).
-const maxSocketPath = 107
-
-func (o *Options) fill() error {
-	for _, p := range []*string{&o.Run, &o.Doors} {
-		if !filepath.IsAbs(*p) {
-			return fmt.Errorf("%q: give an absolute path", *p)
-		}
-		// Links above are resolved once, now; later none is followed.
-		up, err := filepath.EvalSymlinks(filepath.Dir(filepath.Clean(*p)))
-		if err == nil {
-			*p = filepath.Join(up, filepath.Base(*p))
-		} else if !errors.Is(err, os.ErrNotExist) {
-			return err
-		}
-	}
-	if len(o.Doors)+longestDoor > maxSocketPath {
-		return fmt.Errorf("the doors directory %s is too long: a socket's path has at most %d bytes, and tmux adds %d", o.Doors, maxSocketPath, longestDoor)
-	}
-	if !filepath.IsAbs(o.Tmux) {
-		return fmt.Errorf("the tmux program %q: give an absolute path", o.Tmux)
-	}
-	if o.Root && os.Geteuid() != 0 {
-		return errors.New("running servers for other accounts needs root")
-	}
+func (o *Options) fill() {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
@@ -135,75 +84,8 @@ func (o *Options) fill() error {
 	if o.Settle <= 0 {
 		o.Settle = 10 * time.Second
 	}
-	if o.Umask == 0 {
-		o.Umask = 0o022
-		if !o.Root {
-			o.Umask = ownUmask()
-		}
-	}
 	if o.OurClient == nil {
 		o.OurClient = func(_ *Server, pid int, _ string) bool { return pid == os.Getpid() }
-	}
-	return nil
-}
-
-// topMode is the mode of RUN: accounts reach their own directory within, but
-// cannot list it.
-func (g *Guard) topMode() uint32 {
-	if g.opt.Root {
-		return 0o711
-	}
-	return 0o700
-}
-
-func (g *Guard) doorsMode() uint32 {
-	if g.opt.Root {
-		return 0o755
-	}
-	return 0o700
-}
-
-func (g *Guard) openRoots() error {
-	run, err := makeRoot(g.opt.Run, g.topMode())
-	if err != nil {
-		return err
-	}
-	defer run.Close()
-	if g.servers, err = subdir(run, "servers", g.topMode()); err != nil {
-		return err
-	}
-	doors, err := makeRoot(g.opt.Doors, g.doorsMode())
-	if err != nil {
-		return err
-	}
-	g.doors = &root{path: g.opt.Doors, mode: g.doorsMode(), dir: doors, tell: func(s string) { g.tell(access.EventDoor, nil, s) }}
-	a, errA := statFile(g.servers)
-	b, errB := statFile(doors)
-	if err := errors.Join(errA, errB); err != nil {
-		return err
-	}
-	if a.Dev != b.Dev {
-		return fmt.Errorf("%s and %s are on different file systems; sockets are moved between them, so put them on one", g.opt.Run, g.opt.Doors)
-	}
-	for _, p := range slices.Compact([]string{g.opt.Run, g.opt.Doors}) {
-		l, err := LockDirectory(p)
-		if err != nil {
-			return err
-		}
-		g.locks = append(g.locks, l)
-	}
-	return nil
-}
-
-func (g *Guard) release() {
-	if g.servers != nil {
-		_ = g.servers.Close()
-	}
-	if g.doors != nil {
-		_ = g.doors.dir.Close()
-	}
-	for _, l := range g.locks {
-		_ = l.Close()
 	}
 }
 
@@ -222,12 +104,14 @@ func (g *Guard) Close() error {
 		s.letGo()
 	}
 	g.wg.Wait()
+	g.mu.Lock()
+	doors := slices.Collect(maps.Values(g.doors))
+	g.mu.Unlock()
 	var err error
-	for _, d := range g.doors.list() {
+	for _, d := range doors {
 		err = errors.Join(err, d.Close())
 	}
-	g.release()
-	return err
+	return errors.Join(err, g.hands.Close())
 }
 
 func (g *Guard) list() []*Server {
@@ -235,18 +119,8 @@ func (g *Guard) list() []*Server {
 	for _, s := range g.byOwner {
 		out = append(out, s)
 	}
-	slices.SortFunc(out, func(a, b *Server) int { return compare(a.rec.Owner, b.rec.Owner) })
+	slices.SortFunc(out, func(a, b *Server) int { return strings.Compare(a.kept.Owner, b.kept.Owner) })
 	return out
-}
-
-func compare(a, b string) int {
-	switch {
-	case a < b:
-		return -1
-	case a > b:
-		return 1
-	}
-	return 0
 }
 
 // Servers lists the servers that run, by owner.
@@ -273,20 +147,8 @@ func (g *Guard) AllKnown() bool {
 	return g.adopted && !g.closed && len(g.left) == 0
 }
 
-// OpenDoor opens the door at which the account's plain tmux looks:
-// DOORS/tmux-UID/default.
-func (g *Guard) OpenDoor(a identity.Account) (*Door, error) {
-	if !g.opt.Root && a.UID != uint32(os.Geteuid()) {
-		return nil, fmt.Errorf("open a door for uid %d: only root can do that for another account", a.UID)
-	}
-	dir, sock := accountDoor(a.UID)
-	d, err := g.doors.openDoor(dir, sock, a.UID, a.GID, 0)
-	g.nudge()
-	return d, err
-}
-
 // Doors is the directory to export as TMUX_TMPDIR.
-func (g *Guard) Doors() string { return g.doors.path }
+func (g *Guard) Doors() string { return g.hands.Doors() }
 
 func (g *Guard) tell(kind access.EventKind, s *Server, text string) {
 	if g.opt.Notify == nil {
@@ -294,31 +156,12 @@ func (g *Guard) tell(kind access.EventKind, s *Server, text string) {
 	}
 	n := Notice{Time: g.opt.Now(), Kind: kind, Text: text}
 	if s != nil {
-		n.Owner, n.Incarnation = s.rec.Owner, s.Incarnation()
+		n.Owner, n.Incarnation = s.kept.Owner, s.Incarnation()
 	}
 	g.opt.Notify(n)
 }
 
-// nudge makes the watch look now.
-func (g *Guard) nudge() {
-	select {
-	case g.wake <- struct{}{}:
-	default:
-	}
-}
-
-// ownUmask reads our umask without changing it, which would be seen by every
-// thread.
-func ownUmask() uint32 {
-	data, err := os.ReadFile("/proc/self/status")
-	if err != nil {
-		return 0o077
-	}
-	var mask uint32
-	for line := range lines(data) {
-		if _, err := fmt.Sscanf(line, "Umask:\t%o", &mask); err == nil {
-			return mask
-		}
-	}
-	return 0o077
+// lines gives the lines of data without their ends.
+func lines(data []byte) iter.Seq[string] {
+	return strings.SplitSeq(strings.TrimSuffix(string(data), "\n"), "\n")
 }

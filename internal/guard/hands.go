@@ -42,8 +42,8 @@ type Hands interface {
 
 	// Connect connects to a server as its account, after making sure that it is the server
 	// that listens. Nothing has been said on the connection. It does not wait:
-	// keep.ErrBusy may be tried again. keep.ErrNobody and keep.ErrNotTheServer have the
-	// files looked at; [Hands.Mend] does more.
+	// keep.ErrBusy may be tried again. keep.ErrNobody, keep.ErrNoSocket and
+	// keep.ErrNotTheServer have the files looked at; [Hands.Mend] does more.
 	Connect(ctx context.Context, id string) (*os.File, error)
 
 	// Mend does something about a server that cannot be connected to: what the files

@@ -58,7 +58,7 @@ func (s *Server) Hold() (release func(), err error) {
 func (s *Server) grab() error {
 	h := &s.hold
 	if h.ended {
-		return fmt.Errorf("hold the tmux server of %s: it has ended", s.rec.Owner)
+		return fmt.Errorf("hold the tmux server of %s: it has ended", s.kept.Owner)
 	}
 	if h.conn == nil {
 		conn, err := s.Dial(context.Background()) // it has its own deadline
@@ -227,7 +227,7 @@ func (s *Server) control(ctx context.Context) (*control.Client, *control.Model, 
 	case s.ctlLock <- struct{}{}:
 		defer func() { <-s.ctlLock }()
 	case <-ctx.Done():
-		return nil, nil, fmt.Errorf("talk to the tmux server of %s: %w", s.rec.Owner, ctx.Err())
+		return nil, nil, fmt.Errorf("talk to the tmux server of %s: %w", s.kept.Owner, ctx.Err())
 	}
 	s.mu.Lock()
 	c, m := s.ctl, s.model
@@ -253,7 +253,7 @@ func (s *Server) openControl(ctx context.Context) (*control.Client, *control.Mod
 	}
 	c, err := control.Open(ctx, conn, opts)
 	if err != nil {
-		return nil, nil, fmt.Errorf("talk to the tmux server of %s: %w", s.rec.Owner, err)
+		return nil, nil, fmt.Errorf("talk to the tmux server of %s: %w", s.kept.Owner, err)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -334,7 +334,7 @@ func (s *Server) Snapshot(ctx context.Context, d tmux.Detail) (*tmux.Snapshot, e
 		err = fmt.Errorf("it is another server than the one we started: %v", snap.Incarnation)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("look at the tmux server of %s: %w", s.rec.Owner, err)
+		return nil, fmt.Errorf("look at the tmux server of %s: %w", s.kept.Owner, err)
 	}
 	s.sessions(len(snap.Sessions))
 	s.known.Store(snap)

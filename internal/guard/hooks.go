@@ -133,7 +133,7 @@ func (s *Server) readPlaces(ctx context.Context, l *hookLook, places []place) {
 	apart := errors.Is(err, errRefused) || errors.Is(err, errTooLong)
 	switch {
 	case err == nil:
-		l.answer(out, places, s.rec.Mark)
+		l.answer(out, places, s.kept.Mark)
 	case apart && len(places) > 1:
 		half := len(places) / 2
 		s.readPlaces(ctx, l, places[:half])
@@ -216,7 +216,7 @@ func (s *Server) inspectHooks(ctx context.Context, opts tmux.ParseOptions, all [
 	settles = settles && l.whole
 	s.compare(&s.seen.hooks, found, settles)
 	if settles && !settled {
-		s.g.tell(access.EventServer, s, fmt.Sprintf("what the tmux server of %s has now is its configuration: a hook that comes later is an alarm, and so is a command-alias or an account on its list", s.rec.Owner))
+		s.g.tell(access.EventServer, s, fmt.Sprintf("what the tmux server of %s has now is its configuration: a hook that comes later is an alarm, and so is a command-alias or an account on its list", s.kept.Owner))
 	}
 }
 

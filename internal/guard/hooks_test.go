@@ -45,7 +45,7 @@ func (w *world) sources(s *Server, lines ...string) {
 	if err := os.WriteFile(file, []byte(strings.Join(lines, "\n")+"\n"), 0o644); err != nil {
 		w.t.Fatal(err)
 	}
-	if out, err := w.stock(nil, "-S", w.opt.Run+"/servers/"+s.rec.ID+"/s", "source-file", file); err != nil {
+	if out, err := w.stock(nil, "-S", w.opt.Run+"/servers/"+s.kept.ID+"/s", "source-file", file); err != nil {
 		w.t.Fatalf("%v: %s", err, out)
 	}
 }
@@ -108,14 +108,14 @@ func TestNothingHidesTheRest(t *testing.T) {
 // is one in two looks running is told of.
 func TestPassingClient(t *testing.T) {
 	var asked, strange atomic.Int32
-	w := newWorld(t, func(o *Options) {
-		o.OurClient = func(*Server, int, string) bool {
+	w := newWorld(t, func(o *options) {
+		o.Guard.OurClient = func(*Server, int, string) bool {
 			n := asked.Add(1)
 			return n%2 == 0 && strange.Load() == 0 // unknown in each other look
 		}
 	})
 	s := w.settled()
-	cmd := exec.Command(w.opt.Tmux, "-S", w.opt.Run+"/servers/"+s.rec.ID+"/s", "-C", "attach-session", "-t", "work")
+	cmd := exec.Command(w.opt.Tmux, "-S", w.opt.Run+"/servers/"+s.kept.ID+"/s", "-C", "attach-session", "-t", "work")
 	if asRoot() {
 		cmd.SysProcAttr = &syscall.SysProcAttr{}
 	}
@@ -193,7 +193,7 @@ func TestWindowsComeAndGo(t *testing.T) {
 // What appears while a configuration still has its time is told, and no alarm;
 // nor is what it does again for a new session.
 func TestConfigurationTakesItsTime(t *testing.T) {
-	w := newWorld(t, func(o *Options) { o.Settle = time.Hour })
+	w := newWorld(t, func(o *options) { o.Guard.Settle = time.Hour })
 	s := w.start("alice")
 	run(t, s, "new-session", "-d", "-s", "work")
 	settle(t, w, s)

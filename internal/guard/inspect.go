@@ -9,9 +9,8 @@ import (
 	"strings"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/muxward/muxward/internal/access"
+	"github.com/muxward/muxward/internal/keep"
 	"github.com/muxward/muxward/internal/tmux"
 )
 
@@ -20,9 +19,8 @@ const inspectTime = 2 * time.Second
 
 // watched is what the watch last saw of a server. With Server.mu held.
 type watched struct {
-	at       time.Time // of the last look at the files
-	busy     bool      // an inspection is under way
-	silent   bool      // it did not answer
+	busy     bool // an inspection is under way
+	silent   bool // it did not answer
 	sessions int
 	state    riskList
 	hooks    riskList
@@ -208,8 +206,10 @@ func (s *Server) inspect(ctx context.Context) {
 	if s.Cause() != nil || s.g.ctx.Err() != nil {
 		return
 	}
-	if errors.Is(err, unix.ECONNREFUSED) || errors.Is(err, unix.ENOENT) || errors.Is(err, errNotTheServer) {
-		s.reachAgain(short, err)
+	if errors.Is(err, keep.ErrNobody) || errors.Is(err, keep.ErrNoSocket) || errors.Is(err, keep.ErrNotTheServer) {
+		if err := s.g.hands.Mend(ctx, s.kept.ID); err != nil && s.Cause() == nil && s.g.ctx.Err() == nil {
+			s.g.tell(access.EventAlarm, s, fmt.Sprintf("the tmux server of %s cannot be reached: %v", s.kept.Owner, err))
+		}
 		return
 	}
 	if errors.Is(err, errRefused) { // it lost its last session meanwhile
@@ -225,24 +225,6 @@ func (s *Server) inspect(ctx context.Context) {
 		s.sessions(len(in.sessions))
 	}
 	s.inspectHooks(ctx, in.opts, in.places(), settles)
-}
-
-// reachAgain does something about a server that cannot be connected to: what
-// the files tell, or else, if its socket is as it should be and yet dead, by a
-// new one.
-func (s *Server) reachAgain(ctx context.Context, why error) {
-	s.look.Lock()
-	wrong, err := s.checkSocket()
-	if len(wrong) == 0 && err == nil {
-		if conn, again := s.Dial(ctx); again == nil {
-			_ = conn.Close()
-		} else if s.Cause() == nil {
-			wrong, err = []string{why.Error()}, s.rescue(ctx)
-		}
-	}
-	s.look.Unlock()
-	s.g.report(access.EventAlarm, s, "the guarded socket of "+s.rec.Owner, wrong, err)
-	s.g.nudge() // for the door, whose place a new socket needs
 }
 
 func (s *Server) examine(ctx context.Context) (inspection, error) {
@@ -275,8 +257,8 @@ func (s *Server) answered(err error) {
 		if errors.Is(err, errTooLong) {
 			what = "cannot be looked at"
 		}
-		s.g.tell(access.EventAlarm, s, fmt.Sprintf("the tmux server of %s (process %d) %s: %v", s.rec.Owner, s.rec.PID, what, err))
+		s.g.tell(access.EventAlarm, s, fmt.Sprintf("the tmux server of %s (process %d) %s: %v", s.kept.Owner, s.kept.PID, what, err))
 	case err == nil && was:
-		s.g.tell(access.EventServer, s, fmt.Sprintf("the tmux server of %s answers again", s.rec.Owner))
+		s.g.tell(access.EventServer, s, fmt.Sprintf("the tmux server of %s answers again", s.kept.Owner))
 	}
 }

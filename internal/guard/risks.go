@@ -91,7 +91,7 @@ func (s *Server) compare(l *riskList, found []risk, settles bool) {
 	alarms, others, gone := l.change(found)
 	l.settled = l.settled || settles
 	s.mu.Unlock()
-	s.tellRisks(access.EventAlarm, "risk: new on the tmux server of "+s.rec.Owner+": ", alarms)
+	s.tellRisks(access.EventAlarm, "risk: new on the tmux server of "+s.kept.Owner+": ", alarms)
 	s.tellRisks(access.EventServer, "risk: ", others)
 	s.tellRisks(access.EventServer, "no risk any more: ", gone)
 }

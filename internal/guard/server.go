@@ -13,10 +13,9 @@ import (
 	"sync/atomic"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/muxward/muxward/internal/access"
 	"github.com/muxward/muxward/internal/identity"
+	"github.com/muxward/muxward/internal/keep"
 	"github.com/muxward/muxward/internal/tmux"
 	"github.com/muxward/muxward/internal/tmux/control"
 	"github.com/muxward/muxward/internal/tmux/wire"
@@ -25,9 +24,11 @@ import (
 // Server is one life of one guarded tmux server.
 type Server struct {
 	g     *Guard
-	proc  *process
+	kept  keep.Held // but for Said it never changes
 	inner *Door
 	first Client
+	how   chan string // told once how it has ended
+	left  chan string // and after that what it has left behind
 
 	begun    chan struct{} // closed when the first client has connected
 	met      chan struct{} // closed when facts are known, or with ready
@@ -40,46 +41,44 @@ type Server struct {
 	once     sync.Once // of finish
 
 	mu      sync.Mutex
-	rec     record // ID, Owner, Account, Mark, PID and Start never change
 	version tmux.Version
 	framing wire.Framing
-	dir     *os.File // RUN/servers/ID
-	sock    *os.File // pins the socket's inode
+	started int64 // what tmux says of its start; 0 before it was asked
 	hold    hold
 	ctl     *control.Client
 	model   *control.Model // of ctl
 	ctlLock chan struct{}  // holds one token: who opens the control client
 	seen    watched
 	hooks   knownHooks // of the inspection alone
-	look    sync.Mutex // one look at the server's files at a time
 	known   atomic.Pointer[tmux.Snapshot]
 }
 
 // ErrLetGo is the cause of servers that go on while muxward stops.
 var ErrLetGo = errors.New("muxward has let go of the tmux server, which goes on")
 
-func newServer(g *Guard, rec record) *Server {
-	return &Server{g: g, rec: rec, begun: make(chan struct{}), met: make(chan struct{}), ready: make(chan struct{}), done: make(chan struct{}), ctlLock: make(chan struct{}, 1),
+func newServer(g *Guard, kept keep.Held) *Server {
+	return &Server{g: g, kept: kept, started: kept.Said.Started, how: make(chan string, 1), left: make(chan string, 1),
+		begun: make(chan struct{}), met: make(chan struct{}), ready: make(chan struct{}), done: make(chan struct{}), ctlLock: make(chan struct{}, 1),
 		hold: hold{idle: make(chan struct{}, 1)}}
 }
 
 // Owner is the person whose server it is.
-func (s *Server) Owner() string { return s.rec.Owner }
+func (s *Server) Owner() string { return s.kept.Owner }
 
 // Account is the one that the server runs as.
-func (s *Server) Account() identity.Account { return s.rec.Account }
+func (s *Server) Account() identity.Account { return s.kept.Account }
 
 // UID is the uid the server runs as.
-func (s *Server) UID() uint32 { return s.rec.Account.UID }
+func (s *Server) UID() uint32 { return s.kept.Account.UID }
 
 // PID is the server's process id.
-func (s *Server) PID() int { return s.rec.PID }
+func (s *Server) PID() int { return s.kept.PID }
 
 // Life names this life of the server, as snapshots of it do.
 func (s *Server) Life() tmux.Incarnation {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return tmux.Incarnation{PID: s.rec.PID, StartTime: s.rec.StartTime, Mark: s.rec.Mark}
+	return tmux.Incarnation{PID: s.kept.PID, StartTime: s.started, Mark: s.kept.Mark}
 }
 
 // Incarnation is Life as text.
@@ -116,7 +115,7 @@ func (s *Server) wait(ctx context.Context) error {
 	case <-s.done:
 		return s.cause
 	case <-ctx.Done():
-		return fmt.Errorf("the tmux server of %s is still reading its configuration, or is stopped: %w", s.rec.Owner, ctx.Err())
+		return fmt.Errorf("the tmux server of %s is still reading its configuration, or is stopped: %w", s.kept.Owner, ctx.Err())
 	}
 }
 
@@ -133,7 +132,7 @@ func (s *Server) acquainted(ctx context.Context) error {
 	case <-s.done:
 		return s.cause
 	case <-ctx.Done():
-		return fmt.Errorf("the tmux server of %s does not say who it is: %w", s.rec.Owner, ctx.Err())
+		return fmt.Errorf("the tmux server of %s does not say who it is: %w", s.kept.Owner, ctx.Err())
 	}
 	select {
 	case <-s.ready:
@@ -152,26 +151,52 @@ func (s *Server) Dial(ctx context.Context) (*net.UnixConn, error) {
 	case <-s.begun: // tmux reads its configuration for the first client, which is ours
 	case <-s.done:
 	case <-ctx.Done():
-		return nil, fmt.Errorf("connect to the tmux server of %s: it does not begin: %w", s.rec.Owner, ctx.Err())
+		return nil, fmt.Errorf("connect to the tmux server of %s: it does not begin: %w", s.kept.Owner, ctx.Err())
 	}
 	if err := s.Cause(); err != nil {
-		return nil, fmt.Errorf("connect to the tmux server of %s: %w", s.rec.Owner, err)
+		return nil, fmt.Errorf("connect to the tmux server of %s: %w", s.kept.Owner, err)
 	}
 	return s.dial(ctx)
 }
 
+// connectTime is how long a connection to a server may take whatever its
+// context says: a stopped server has a full backlog for as long as it likes.
+// People hear within five seconds that it does not answer.
+const connectTime = 4 * time.Second
+
+// dial connects, and tries it again while the server takes no connection.
 func (s *Server) dial(ctx context.Context) (*net.UnixConn, error) {
-	dir, err := s.openDir()
-	if err != nil {
+	ctx, cancel := context.WithTimeout(ctx, connectTime)
+	defer cancel()
+	retry := time.NewTicker(5 * time.Millisecond)
+	defer retry.Stop()
+	for {
+		f, err := s.g.hands.Connect(ctx, s.kept.ID)
+		if err == nil {
+			return connOf(f)
+		}
+		if errors.Is(err, keep.ErrEnded) {
+			retry.Stop() // that is told in a moment
+		} else if !errors.Is(err, keep.ErrBusy) {
+			return nil, err
+		}
+		select {
+		case <-retry.C:
+		case <-s.done:
+			return nil, fmt.Errorf("%w: %w", s.cause, keep.ErrNobody)
+		case <-ctx.Done():
+			return nil, fmt.Errorf("%w: %w", err, ctx.Err())
+		}
+	}
+}
+
+// connOf makes a connection of its descriptor.
+func connOf(f *os.File) (*net.UnixConn, error) {
+	conn, err := net.FileConn(f)
+	if err = errors.Join(err, f.Close()); err != nil {
 		return nil, err
 	}
-	defer dir.Close()
-	conn, err := dialAt(ctx, dir, "s", s.rec.Account.UID, s.rec.PID)
-	if err != nil {
-		s.g.nudge() // the watch knows what to do about it
-		return nil, fmt.Errorf("connect to the tmux server of %s: %w", s.rec.Owner, err)
-	}
-	return conn, nil
+	return conn.(*net.UnixConn), nil
 }
 
 // Connect is Dial for tmux's client protocol. State our process id in the
@@ -186,38 +211,28 @@ func (s *Server) Connect(ctx context.Context) (*wire.Conn, error) {
 	return wire.NewClient(conn, s.framing), nil
 }
 
-// openDir gives a descriptor of our own of the server's directory, for as long
-// as a connection may take.
-func (s *Server) openDir() (*os.File, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if err := s.Cause(); err != nil {
-		return nil, err
-	}
-	return openDirAt(int(s.dir.Fd()), ".")
-}
-
-// open opens the inner door, makes the server known, and asks it who it is.
-func (s *Server) open() error {
-	a := s.rec.Account
-	d, err := s.g.doors.openDoor(innerName(s.rec.ID), "s", a.UID, a.GID, 0o111)
-	if err != nil {
-		return err
-	}
-	s.inner = d
+// open makes the server known, opens its inner door, and asks it who it is.
+func (s *Server) open(ctx context.Context) error {
 	s.g.mu.Lock()
 	if s.g.closed {
 		s.g.mu.Unlock()
 		return errors.New("muxward is stopping")
 	}
-	s.g.byOwner[s.rec.Owner] = s
+	s.g.byID[s.kept.ID] = s // before its inner door: events come from there on
+	s.g.mu.Unlock()
+	d, err := s.g.openDoor(ctx, keep.Place{Server: s.kept.ID})
+	if err != nil {
+		return err
+	}
+	s.inner = d
+	s.g.mu.Lock()
+	s.g.byOwner[s.kept.Owner] = s
 	s.g.mu.Unlock()
 	s.g.wg.Go(s.supervise)
 	if s.g.opt.OnServer != nil {
 		s.g.opt.OnServer(s)
 	}
 	s.g.wg.Go(s.introduce)
-	s.g.nudge()
 	return nil
 }
 
@@ -275,15 +290,14 @@ func (s *Server) introduce() {
 		s.mu.Unlock()
 		close(s.ready)
 		s.meeting.Do(func() { close(s.met) })
-		s.g.tell(access.EventServer, s, fmt.Sprintf("tmux server of %s is ready: tmux %s, process %d, uid %d", s.rec.Owner, s.Version(), s.rec.PID, s.rec.Account.UID))
-		s.g.nudge()
+		s.g.tell(access.EventServer, s, fmt.Sprintf("tmux server of %s is ready: tmux %s, process %d, uid %d", s.kept.Owner, s.Version(), s.kept.PID, s.kept.Account.UID))
 		return
 	}
 	select {
 	case <-s.done:
 	default:
 		if s.g.ctx.Err() == nil {
-			s.g.tell(access.EventAlarm, s, fmt.Sprintf("tmux server of %s is not used: %v", s.rec.Owner, err))
+			s.g.tell(access.EventAlarm, s, fmt.Sprintf("tmux server of %s is not used: %v", s.kept.Owner, err))
 		}
 	}
 	s.readyErr = err
@@ -322,7 +336,7 @@ func (s *Server) meet(ctx context.Context, conn *net.UnixConn, dir string) error
 	if err != nil {
 		return err
 	}
-	return s.believe(strings.TrimSuffix(string(out), "\n"))
+	return s.believe(ctx, strings.TrimSuffix(string(out), "\n"))
 }
 
 // meetEvery is how long a configuration may take before the server is asked who
@@ -372,16 +386,16 @@ func (s *Server) dialFirst(ctx context.Context) (*net.UnixConn, error) {
 }
 
 // believe compares what the server says with what we know.
-func (s *Server) believe(said string) error {
+func (s *Server) believe(ctx context.Context, said string) error {
 	f := strings.SplitN(said, " ", 4)
 	if len(f) != 4 {
 		return fmt.Errorf("it says %.100q of itself", said)
 	}
 	start, err := strconv.ParseInt(f[1], 10, 64)
-	if f[0] != strconv.Itoa(s.rec.PID) || err != nil {
-		return fmt.Errorf("process %d says it were %.40q", s.rec.PID, said)
+	if f[0] != strconv.Itoa(s.kept.PID) || err != nil {
+		return fmt.Errorf("process %d says it were %.40q", s.kept.PID, said)
 	}
-	if f[3] != s.rec.Mark {
+	if f[3] != s.kept.Mark {
 		return errors.New("its mark " + tmux.MarkOption + " is not the one we gave it, so nobody knows which server this is; end it and start again")
 	}
 	v, err := tmux.ParseVersion(f[2])
@@ -396,36 +410,15 @@ func (s *Server) believe(said string) error {
 		return err
 	}
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.rec.StartTime != 0 && s.rec.StartTime != start {
+	other := s.started != 0 && s.started != start
+	if !other {
+		s.version, s.framing, s.started = v, framing, start
+	}
+	s.mu.Unlock()
+	if other {
 		return errors.New("it began at another time than the one we started")
 	}
-	s.version, s.framing = v, framing
-	s.rec.Version, s.rec.StartTime = f[2], start
-	if _, s.rec.Exe, err = s.proc.runsAs(); err != nil {
-		return err
-	}
-	return s.rec.save(s.g.servers)
-}
-
-// supervise waits for the server's end and clears up after it.
-func (s *Server) supervise() {
-	if !s.proc.wait() {
-		return // let go
-	}
-	how := s.proc.ending()
-	s.finish(fmt.Errorf("the tmux server of %s has ended: %s", s.rec.Owner, how))
-	if err := s.inner.Close(); err != nil {
-		s.g.tell(access.EventDoor, s, fmt.Sprintf("close the door %s: %v", s.inner.Path(), err))
-	}
-	s.g.forget(s.rec.ID)
-	text := fmt.Sprintf("tmux server of %s (process %d) has ended: %s", s.rec.Owner, s.rec.PID, how)
-	kind := access.EventServer
-	if left := leftBehind(s.g.innerPath(s.rec.ID)); len(left) > 0 {
-		kind = access.EventAlarm
-		text += "; left behind, without a terminal: " + describe(left)
-	}
-	s.g.tell(kind, s, text)
+	return s.g.hands.Note(ctx, s.kept.ID, keep.Said{Started: start, Version: f[2]})
 }
 
 // finish makes the server unknown and lets go of everything that is open.
@@ -433,68 +426,17 @@ func (s *Server) finish(cause error) { s.once.Do(func() { s.end(cause) }) }
 
 func (s *Server) end(cause error) {
 	s.g.mu.Lock()
-	if s.g.byOwner[s.rec.Owner] == s {
-		delete(s.g.byOwner, s.rec.Owner)
+	if s.g.byOwner[s.kept.Owner] == s {
+		delete(s.g.byOwner, s.kept.Owner)
+	} else {
+		delete(s.g.byID, s.kept.ID) // it was never known to anybody: nothing is told of it
 	}
 	s.g.mu.Unlock()
 	s.cause = cause
 	close(s.done)
 	s.hold.end()
 	s.closeControl()
-	s.proc.close()
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	_ = s.dir.Close()
-	if s.sock != nil {
-		_ = s.sock.Close()
-	}
 }
 
 // letGo forgets a server that goes on.
-func (s *Server) letGo() {
-	s.proc.close() // supervise returns
-	s.finish(ErrLetGo)
-}
-
-// abandon ends a server that was never known to anybody.
-func (s *Server) abandon() {
-	if s.inner != nil {
-		_ = s.inner.Close()
-	}
-	if s.proc != nil {
-		_ = s.proc.signal(unix.SIGKILL)
-		s.proc.wait()
-		s.proc.ending()
-		s.proc.close()
-	}
-	for _, f := range []*os.File{s.dir, s.sock} {
-		if f != nil {
-			_ = f.Close()
-		}
-	}
-	s.g.forget(s.rec.ID)
-}
-
-// adoptSocket moves the socket that tmux has bound in from to where only we
-// look.
-func (s *Server) adoptSocket(from *os.File) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if err := unix.Renameat(int(from.Fd()), "s", int(s.dir.Fd()), "s"); err != nil {
-		return fmt.Errorf("move the server's socket: %w", err)
-	}
-	return s.pin()
-}
-
-// pin holds on to the socket at its place.
-func (s *Server) pin() error {
-	sock, err := pinAt(int(s.dir.Fd()), "s")
-	if err != nil {
-		return err
-	}
-	if s.sock != nil {
-		_ = s.sock.Close()
-	}
-	s.sock = sock
-	return nil
-}
+func (s *Server) letGo() { s.finish(ErrLetGo) }

@@ -1,6 +1,7 @@
 package guard
 
 import (
+	"crypto/rand"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -110,7 +111,7 @@ func tamperings(t *testing.T) []tampering {
 	}
 }
 
-func rand8() string { return randomHex(idLen) }
+func rand8() string { return rand.Text()[:8] }
 
 // Whatever happens to a door, it is put back and told, and nothing is ever
 // made behind a link.
@@ -147,7 +148,7 @@ func TestGuardedSocketTampering(t *testing.T) {
 	w := newWorld(t)
 	s := w.start("alice")
 	run(t, s, "new-session", "-d")
-	dir := w.opt.Run + "/servers/" + s.rec.ID
+	dir := w.opt.Run + "/servers/" + s.kept.ID
 	life := s.Incarnation()
 	for _, c := range tamperings(t) {
 		t.Run(c.name, func(t *testing.T) {
@@ -177,18 +178,25 @@ func TestGuardedSocketTampering(t *testing.T) {
 // settle waits until nothing is found wrong any more.
 func settle(t *testing.T, w *world, s *Server) {
 	t.Helper()
+	id := s.kept.ID
 	tmuxtest.Eventually(t, func() bool {
-		s.look.Lock()
-		wrong, lost, err := s.compareSocket()
-		s.look.Unlock()
-		for _, d := range w.g.doors.list() {
-			d.mu.Lock()
-			more, replace := d.wrong()
-			d.mu.Unlock()
-			wrong, lost = append(wrong, more...), lost || replace
-		}
-		return err == nil && !lost && len(wrong) == 0
+		return is(w.opt.Run+"/servers/"+id, unix.S_IFDIR|0o700, w.acct.UID) &&
+			is(w.opt.Run+"/servers/"+id+"/s", unix.S_IFSOCK|0o600, w.acct.UID) &&
+			is(w.opt.Doors+"/in-"+id, unix.S_IFDIR|0o500, w.acct.UID) &&
+			is(w.opt.Doors+"/in-"+id+"/s", unix.S_IFSOCK|0o600, w.acct.UID)
 	}, "all is as it should be%s", w.all())
+	tidy(t, w)
+}
+
+// is reports whether a file has this kind and mode and belongs to uid, and has no
+// more names; of what tmux marks sockets with, nothing.
+func is(path string, mode, uid uint32) bool {
+	var st unix.Stat_t
+	err := unix.Lstat(path, &st)
+	if mode&unix.S_IFMT == unix.S_IFSOCK {
+		st.Mode &^= 0o111
+	}
+	return err == nil && st.Mode == mode && st.Uid == uid && (mode&unix.S_IFMT != unix.S_IFSOCK || st.Nlink == 1)
 }
 
 // tidy: no temporary directory stays.
@@ -223,7 +231,7 @@ func TestSocketMadeAnew(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if err := s.proc.signal(unix.SIGUSR1); err != nil {
+		if err := unix.Kill(s.PID(), unix.SIGUSR1); err != nil {
 			t.Fatal(err)
 		}
 		tmuxtest.Eventually(t, func() bool {

@@ -1,370 +1,26 @@
 package guard
 
 import (
-	"errors"
 	"fmt"
-	"io"
-	"os"
-	"strings"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/muxward/muxward/internal/access"
+	"github.com/muxward/muxward/internal/keep"
 )
 
-// calm is the least time between two looks, however much happens.
-const calm = 50 * time.Millisecond
-
-// lookAfter is how long after something happened it is looked at.
-const lookAfter = 20 * time.Millisecond
-
-// startWatch begins to look after everything on disk and in the servers.
-func (g *Guard) startWatch() error {
-	events, err := newInotify()
-	if err != nil {
-		g.tellDeaf(err)
-	}
-	if events != nil {
-		g.wg.Go(func() { g.listen(events) })
-	}
-	g.wg.Go(func() { g.watch(events) })
-	return nil
-}
-
-// tellDeaf tells that only the look at every tick is left.
-func (g *Guard) tellDeaf(err error) {
-	g.tell(access.EventAlarm, nil, fmt.Sprintf("changes to doors and sockets are noticed within %v, not at once: %v", g.opt.Every, err))
-}
-
-func newInotify() (*os.File, error) {
-	fd, err := unix.InotifyInit1(unix.IN_CLOEXEC | unix.IN_NONBLOCK)
-	if err != nil {
-		return nil, fmt.Errorf("watch directories: %w", err)
-	}
-	return os.NewFile(uintptr(fd), "inotify"), nil
-}
-
-// listen turns events into looks. What they say does not matter, so neither
-// does an overflow.
-func (g *Guard) listen(events *os.File) {
-	buf := make([]byte, 16<<10)
-	for {
-		if _, err := events.Read(buf); err != nil {
-			return // closed by watch
-		}
-		g.nudge()
-	}
-}
-
-func (g *Guard) watch(events *os.File) {
-	if events != nil {
-		defer events.Close()
-	}
+// watch looks at every server again and again. What is on disk is the hands' to watch.
+func (g *Guard) watch() {
 	tick := time.NewTicker(g.opt.Every)
 	defer tick.Stop()
-	pause := time.NewTimer(0)
-	defer pause.Stop()
 	for {
-		select { // not more often than that
-		case <-pause.C:
-		case <-g.ctx.Done():
-			return
-		}
-		all := false
 		select {
-		case <-g.wake:
-			if !g.letPass() {
-				return
-			}
 		case <-tick.C:
-			all = true
 		case <-g.ctx.Done():
 			return
 		}
-		g.checkFiles()
-		g.subscribe(events)
-		if all {
-			g.checkMounts()
-			g.adoptLeft()
-			g.inspectAll()
-		}
-		pause.Reset(calm)
+		g.adoptLeft()
+		g.inspectAll()
 	}
-}
-
-// letPass waits a moment before a look, and reports whether to go on. tmux
-// changes its socket's mode whenever the first client attaches, and whoever that
-// is should not wait while everything is looked at.
-func (g *Guard) letPass() bool {
-	t := time.NewTimer(lookAfter)
-	defer t.Stop()
-	select {
-	case <-t.C:
-	case <-g.ctx.Done():
-		return false
-	}
-	select {
-	case <-g.wake: // the look is for that, too
-	default:
-	}
-	return true
-}
-
-// subscribe watches every directory that matters. Those that are watched
-// already stay so (inotify(7)).
-func (g *Guard) subscribe(events *os.File) {
-	if events == nil {
-		return
-	}
-	const mask = unix.IN_CREATE | unix.IN_DELETE | unix.IN_MOVED_FROM | unix.IN_MOVED_TO | unix.IN_ATTRIB |
-		unix.IN_DELETE_SELF | unix.IN_MOVE_SELF | unix.IN_ONLYDIR
-	var none error
-	add := func(f *os.File) {
-		// What just went away is noticed by its absence.
-		if err := addWatch(events, procPath(f), mask); errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.ENOMEM) {
-			none = err
-		}
-	}
-	defer func() {
-		if none != nil && !g.deaf {
-			g.tellDeaf(fmt.Errorf("watch directories: %w (see fs.inotify.max_user_watches)", none))
-		}
-		g.deaf = none != nil
-	}()
-	add(g.servers)
-	add(g.doors.dir)
-	for _, d := range g.doors.list() {
-		d.mu.Lock()
-		if !d.closed {
-			add(d.now.dir)
-		}
-		d.mu.Unlock()
-	}
-	for _, s := range g.Servers() {
-		s.mu.Lock()
-		add(s.dir)
-		s.mu.Unlock()
-	}
-}
-
-func addWatch(events *os.File, path string, mask uint32) error {
-	raw, err := events.SyscallConn()
-	if err != nil {
-		return err
-	}
-	var inner error
-	err = raw.Control(func(fd uintptr) { _, inner = unix.InotifyAddWatch(int(fd), path, mask) })
-	return errors.Join(err, inner)
-}
-
-// checkFiles compares everything on disk with what it should be and puts it
-// right.
-func (g *Guard) checkFiles() {
-	g.checkRoots()
-	for _, s := range g.Servers() {
-		s.look.Lock()
-		wrong, err := s.checkSocket()
-		s.look.Unlock()
-		g.report(access.EventAlarm, s, "the guarded socket of "+s.rec.Owner, wrong, err)
-	}
-	for _, d := range g.doors.list() {
-		wrong, err := d.check()
-		g.report(access.EventDoor, nil, "the door "+d.Path(), wrong, err)
-	}
-}
-
-func (g *Guard) report(kind access.EventKind, s *Server, what string, wrong []string, err error) {
-	switch {
-	case err != nil:
-		g.tell(access.EventAlarm, s, fmt.Sprintf("%s: %s; it could not be put right: %v; it is tried again", what, strings.Join(wrong, "; "), err))
-	case len(wrong) > 0:
-		g.tell(kind, s, fmt.Sprintf("%s: %s; it was put right", what, strings.Join(wrong, "; ")))
-	}
-}
-
-// checkRoots makes our top directories again if they are gone, and puts their
-// modes right.
-func (g *Guard) checkRoots() {
-	if g.moved(g.servers, g.opt.Run+"/servers") {
-		g.remake(g.servers, func() (*os.File, error) {
-			run, err := makeRoot(g.opt.Run, g.topMode())
-			if err != nil {
-				return nil, err
-			}
-			defer run.Close()
-			return subdir(run, "servers", g.topMode())
-		}, g.opt.Run+"/servers")
-		for _, s := range g.Servers() { // the next muxward must find them
-			s.mu.Lock()
-			err := s.rec.save(g.servers)
-			s.mu.Unlock()
-			g.report(access.EventAlarm, s, "the record of the server of "+s.rec.Owner, nil, err)
-		}
-	}
-	if g.moved(g.doors.dir, g.doors.path) {
-		g.remake(g.doors.dir, func() (*os.File, error) { return makeRoot(g.doors.path, g.doors.mode) }, g.doors.path)
-	}
-	for _, c := range []struct {
-		f    *os.File
-		mode uint32
-	}{{g.servers, g.topMode()}, {g.doors.dir, g.doors.mode}} {
-		st, err := statFile(c.f)
-		wrong := []string(nil)
-		if err == nil {
-			wrong = putRight(c.f, "it", st, wantFile{c.mode, uint32(os.Geteuid()), 0})
-		}
-		g.report(access.EventAlarm, nil, "the directory "+c.f.Name(), wrong, err)
-	}
-}
-
-// moved reports whether path does not lead to the directory f any more.
-func (g *Guard) moved(f *os.File, path string) bool {
-	var is unix.Stat_t
-	was, err := statFile(f)
-	return err != nil || unix.Lstat(path, &is) != nil || !sameFile(was, is)
-}
-
-// become makes the open file f be the file from, which is closed. Whoever
-// uses f meanwhile has the one or the other.
-func become(f, from *os.File) error {
-	return errors.Join(unix.Dup3(int(from.Fd()), int(f.Fd()), unix.O_CLOEXEC), from.Close())
-}
-
-// remake makes a directory of ours anew, and takes its lock again.
-func (g *Guard) remake(f *os.File, build func() (*os.File, error), path string) {
-	dir, err := build()
-	if err == nil {
-		err = become(f, dir)
-	}
-	if err == nil {
-		var lock io.Closer
-		if lock, err = LockDirectory(strings.TrimSuffix(path, "/servers")); err == nil {
-			g.locks = append(g.locks, lock)
-		} else if errors.Is(err, ErrInUse) {
-			err = nil // by us: only a part of it was replaced
-		}
-	}
-	g.report(access.EventAlarm, nil, "the directory "+path, []string{"it was removed or replaced"}, err)
-}
-
-// checkSocket compares the server's directory and socket with what they should
-// be. Modes, owners and access lists are put right on the spot; a socket that
-// is gone, replaced or has other names is given up for a new one.
-func (s *Server) checkSocket() ([]string, error) {
-	if s.Cause() != nil {
-		return nil, nil
-	}
-	now := s.g.opt.Now()
-	wrong, lost, err := s.compareSocket()
-	if err == nil && lost {
-		err = s.rescue(s.g.ctx)
-	}
-	who := ""
-	if len(wrong) > 0 { // after it was put right: nobody else comes now
-		who = s.connected()
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if len(wrong) > 0 && !s.seen.at.IsZero() {
-		wrong = append(wrong, "who could connect meanwhile: accounts that this let in, since "+s.seen.at.UTC().Format(time.RFC3339), who)
-	}
-	s.seen.at = now
-	if s.Cause() != nil {
-		return nil, nil
-	}
-	return wrong, err
-}
-
-// compareSocket says what was wrong, and whether the socket is lost.
-func (s *Server) compareSocket() (wrong []string, lost bool, err error) {
-	moved, err := s.checkDir()
-	wrong = append(wrong, moved...)
-	if err != nil {
-		return wrong, false, err
-	}
-	if s.boundAnew() {
-		if err := s.fetchSocket(); err != nil {
-			return wrong, false, err
-		}
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	st, err := statFile(s.dir)
-	if err != nil {
-		return wrong, false, err
-	}
-	wrong = append(wrong, putRight(s.dir, "its directory", st, wantFile{0o700, s.rec.Account.UID, 0})...)
-	is, err := statAt(s.dir, "s")
-	if err != nil || s.sock == nil {
-		return append(wrong, "it is gone"), true, nil
-	}
-	was, err := statFile(s.sock)
-	if err != nil || !sameFile(was, is) {
-		return append(wrong, "it was replaced"), true, nil
-	}
-	wrong = append(wrong, putRight(s.sock, "it", was, wantFile{0o600, s.rec.Account.UID, 0})...)
-	if was.Nlink != 1 {
-		return append(wrong, fmt.Sprintf("it has %d more names (hard links)", was.Nlink-1)), true, nil
-	}
-	return wrong, false, nil
-}
-
-// checkDir makes the server's directory again if it is gone, and takes the
-// socket along if that is still in the old one.
-func (s *Server) checkDir() ([]string, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	was, err := statFile(s.dir)
-	if err != nil {
-		return nil, err
-	}
-	is, err := statAt(s.g.servers, s.rec.ID)
-	if err == nil && sameFile(was, is) {
-		return nil, nil
-	}
-	wrong := []string{"its directory was removed or replaced"}
-	old, err := swapIn(s.g.servers, s.rec.ID, func(tmp string) error {
-		if s.rec.Account.UID == uint32(os.Geteuid()) {
-			return nil
-		}
-		return unix.Fchownat(int(s.g.servers.Fd()), tmp, int(s.rec.Account.UID), int(s.rec.Account.GID), unix.AT_SYMLINK_NOFOLLOW)
-	})
-	if err != nil {
-		return wrong, err
-	}
-	dir, err := openDirAt(int(s.g.servers.Fd()), s.rec.ID)
-	if err != nil {
-		return wrong, err
-	}
-	_ = unix.Renameat(int(s.dir.Fd()), "s", int(dir.Fd()), "s") // else it is found to be gone
-	if err := become(s.dir, dir); err != nil {
-		return wrong, err
-	}
-	if old != "" {
-		if err := clearDir(s.g.servers, old); err != nil {
-			wrong = append(wrong, fmt.Sprintf("what was in its place is now %s/servers/%s", s.g.opt.Run, old))
-		}
-	}
-	return wrong, nil
-}
-
-// boundAnew reports whether something else than our door is at the place where
-// tmux believes its socket to be. Asking who listens there is left for that
-// case, as the asking is a connection too.
-func (s *Server) boundAnew() bool {
-	d := s.inner
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.closed {
-		return false
-	}
-	was, err := statFile(d.now.sock)
-	if err != nil {
-		return false
-	}
-	var is unix.Stat_t
-	return unix.Lstat(d.Path(), &is) == nil && !sameFile(was, is)
 }
 
 // inspectAll asks every server what it is like now. A server that does not
@@ -385,4 +41,99 @@ func (g *Guard) inspectAll() {
 			s.mu.Unlock()
 		})
 	}
+}
+
+// hear takes what happens from the hands.
+func (g *Guard) hear() {
+	for {
+		ev, err := g.hands.Next(g.ctx)
+		if g.ctx.Err() != nil {
+			if ev.Listen != nil {
+				_ = ev.Listen.Close()
+			}
+			return
+		}
+		if err != nil {
+			g.tell(access.EventAlarm, nil, fmt.Sprintf("nobody watches over doors and sockets any more: %v; start muxward again", err))
+			return
+		}
+		g.happened(ev)
+	}
+}
+
+// happened waits for nobody.
+func (g *Guard) happened(ev keep.Event) {
+	g.mu.Lock()
+	s, d := g.byID[ev.ID], g.doors[ev.Place]
+	g.mu.Unlock()
+	switch ev.Kind {
+	case keep.EventNotice:
+		g.tellOf(ev, s)
+	case keep.EventEnded:
+		if s != nil {
+			s.how <- ev.Text // once for each server
+		}
+	case keep.EventLeft:
+		if s != nil {
+			s.left <- ev.Text
+		}
+	case keep.EventReplaced:
+		err := error(nil)
+		if d != nil {
+			err = d.listen(ev.Listen, false)
+		} else {
+			err = ev.Listen.Close() // closed meanwhile
+		}
+		if err != nil {
+			g.tell(access.EventAlarm, s, "a door was made anew: "+err.Error())
+		}
+	}
+}
+
+// tellOf passes a notice of the hands on.
+func (g *Guard) tellOf(ev keep.Event, s *Server) {
+	kind := access.EventAlarm
+	switch ev.Level {
+	case keep.LevelServer:
+		kind = access.EventServer
+	case keep.LevelDoor:
+		kind = access.EventDoor
+	}
+	if s == nil && g.opt.Notify != nil {
+		g.opt.Notify(Notice{Time: g.opt.Now(), Kind: kind, Owner: ev.Owner, Text: ev.Text})
+		return
+	}
+	g.tell(kind, s, ev.Text)
+}
+
+// supervise waits for the server's end, of which the hands tell.
+func (s *Server) supervise() {
+	var how string
+	select {
+	case how = <-s.how:
+	case <-s.done:
+		return // let go
+	case <-s.g.ctx.Done():
+		return
+	}
+	s.finish(fmt.Errorf("the tmux server of %s has ended: %s", s.kept.Owner, how))
+	if s.inner != nil {
+		s.inner.forget() // the hands have closed it
+	}
+	var left string
+	select {
+	case left = <-s.left:
+	case <-s.g.ctx.Done():
+		return
+	}
+	s.g.mu.Lock()
+	delete(s.g.byID, s.kept.ID)
+	s.g.mu.Unlock()
+	text := fmt.Sprintf("tmux server of %s (process %d) has ended: %s", s.kept.Owner, s.kept.PID, how)
+	kind := access.EventServer
+	if left != "" {
+		kind = access.EventAlarm
+		text += "; left behind, without a terminal: " + left
+	}
+	s.g.tell(kind, s, text)
 }

@@ -20,6 +20,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/muxward/muxward/internal/identity"
+	"github.com/muxward/muxward/internal/keep"
 	"github.com/muxward/muxward/internal/tmux/tmuxtest"
 )
 
@@ -74,7 +75,7 @@ func asRoot() bool { return os.Geteuid() == 0 }
 type world struct {
 	t    *testing.T
 	dir  string
-	opt  Options
+	opt  options
 	g    *Guard
 	acct identity.Account
 
@@ -91,10 +92,14 @@ func account(t *testing.T, uid uint32) identity.Account {
 	return identity.Account{Name: "mwguard", UID: uid, GID: uid, Home: home, Shell: "/bin/sh"}
 }
 
-func newWorld(t *testing.T, change ...func(*Options)) *world {
+func newWorld(t *testing.T, change ...func(*options)) *world {
 	t.Helper()
 	w := &world{t: t, dir: tmuxtest.Dir(t, tmuxtest.Account{}), acct: account(t, testUID)}
-	w.opt = Options{Run: w.dir + "/r", Doors: w.dir + "/r/d", Tmux: tmuxProgram(t), Root: asRoot(), Notify: w.hear, Every: 100 * time.Millisecond, Settle: 1}
+	w.opt = options{
+		Options: keep.Options{Run: w.dir + "/r", Doors: w.dir + "/r/d", Tmux: tmuxProgram(t), Root: asRoot(), Every: 100 * time.Millisecond,
+			Account: func(string, uint32) (identity.Account, error) { return w.acct, nil }},
+		Guard: Options{Notify: w.hear, Every: 100 * time.Millisecond, Settle: 1},
+	}
 	for _, c := range change {
 		c(&w.opt)
 	}
@@ -104,6 +109,53 @@ func newWorld(t *testing.T, change ...func(*Options)) *world {
 	return w
 }
 
+// options are those of the hands and of the guard.
+type options struct {
+	keep.Options
+	Guard Options
+}
+
+func made(o options) (*Guard, error) {
+	hands, err := keep.New(o.Options)
+	if err != nil {
+		return nil, err
+	}
+	o.Guard.Hands = hands
+	return New(o.Guard), nil
+}
+
+func topMode() uint32 {
+	if asRoot() {
+		return 0o711
+	}
+	return 0o700
+}
+
+func doorsMode() uint32 {
+	if asRoot() {
+		return 0o755
+	}
+	return 0o700
+}
+
+// doors counts the doors that are open.
+func (w *world) doors() int {
+	w.g.mu.Lock()
+	defer w.g.mu.Unlock()
+	return len(w.g.doors)
+}
+
+// listens reports whether somebody listens at path.
+func listens(path string) bool {
+	c, err := net.Dial("unix", path)
+	if err == nil {
+		_ = c.Close()
+	}
+	return err == nil
+}
+
+func procFile(pid int, name string) string { return fmt.Sprintf("/proc/%d/%s", pid, name) }
+
 func tmuxProgram(t *testing.T) string {
 	t.Helper()
 	return tmuxtest.Program(t)
@@ -111,7 +163,7 @@ func tmuxProgram(t *testing.T) string {
 
 func (w *world) open() {
 	w.t.Helper()
-	g, err := New(w.opt)
+	g, err := made(w.opt)
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -121,14 +173,14 @@ func (w *world) open() {
 	}
 }
 
-// end kills what was started: by pidfd, so that it is the right process.
+// end kills what was started: they are not reaped before that is told, so each is the right process.
 func (w *world) end() {
 	if w.g == nil {
 		return
 	}
 	for _, s := range w.g.Servers() {
-		_ = s.proc.signal(unix.SIGCONT)
-		_ = s.proc.signal(unix.SIGKILL)
+		_ = unix.Kill(s.PID(), unix.SIGCONT)
+		_ = unix.Kill(s.PID(), unix.SIGKILL)
 		<-s.Done()
 	}
 	if err := w.g.Close(); err != nil {
@@ -223,7 +275,7 @@ func look(t *testing.T, path string, kind, mode, uid uint32) {
 	if err := unix.Lstat(path, &st); err != nil {
 		t.Fatal(err)
 	}
-	if st.Mode&unix.S_IFMT != kind || st.Mode&permBits != mode || st.Uid != uid {
+	if st.Mode&unix.S_IFMT != kind || st.Mode&0o7777 != mode || st.Uid != uid {
 		t.Errorf("%s: mode %o of uid %d, want %o of %d", path, st.Mode, st.Uid, kind|mode, uid)
 	}
 }
@@ -275,11 +327,12 @@ func reachable(t *testing.T, path string, count func() int) {
 func beKilled(dir string) int {
 	uid, _ := strconv.ParseUint(os.Getenv("MUXWARD_GUARD_UID"), 10, 32)
 	home := os.Getenv("MUXWARD_GUARD_HOME")
-	g, err := New(Options{Run: dir + "/r", Doors: dir + "/r/d", Tmux: os.Getenv("MUXWARD_GUARD_TMUX"), Root: asRoot()})
+	a := identity.Account{Name: "mwguard", UID: uint32(uid), GID: uint32(uid), Home: home, Shell: "/bin/sh"}
+	g, err := made(options{Options: keep.Options{Run: dir + "/r", Doors: dir + "/r/d", Tmux: os.Getenv("MUXWARD_GUARD_TMUX"), Root: asRoot(),
+		Account: func(string, uint32) (identity.Account, error) { return a, nil }}})
 	if err == nil {
 		err = g.Adopt(context.Background())
 	}
-	a := identity.Account{Name: "mwguard", UID: uint32(uid), GID: uint32(uid), Home: home, Shell: "/bin/sh"}
 	var s *Server
 	if err == nil {
 		s, err = g.Start(context.Background(), "alice", a, Client{})

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"os"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/muxward/muxward/internal/accounts"
 )
 
@@ -93,9 +95,9 @@ const (
 	// if it is about a server.
 	EventNotice EventKind = 1 + iota
 	// EventEnded tells that the server ID has ended, and in Text how ("it exited with
-	// code 0"). Its doors and files are gone by then.
+	// code 0"). From here on its owner may have another one.
 	EventEnded
-	// EventLeft follows EventEnded: Text names the processes that the server has left
+	// EventLeft follows EventEnded when its door and its files are gone: Text names the processes that the server has left
 	// behind without a terminal, if any. It is the last event about ID.
 	EventLeft
 	// EventReplaced tells that the door Place was tampered with and has been made anew:
@@ -138,8 +140,11 @@ const (
 	// ErrBusy is the error of a server that takes no connection at the moment: it is
 	// stopped, or many come at once. It may be tried again.
 	ErrBusy
-	// ErrNobody is the error of a server's socket at which nobody listens, or that is gone.
+	// ErrNobody is the error of a server's socket at which nobody listens any more. It is
+	// unix.ECONNREFUSED, too, for who knows nothing of hands.
 	ErrNobody
+	// ErrNoSocket is the error of a server's socket that is gone.
+	ErrNoSocket
 	// ErrNotTheServer is the error of a socket behind which somebody else listens.
 	ErrNotTheServer
 	// ErrRefused is the error of what no caller may ask for: an account that is not
@@ -162,6 +167,8 @@ func (f Fault) Error() string {
 		return "it accepts nobody; is it stopped?"
 	case ErrNobody:
 		return "nobody listens there"
+	case ErrNoSocket:
+		return "its socket is gone"
 	case ErrNotTheServer:
 		return "another process than the server we started listens there"
 	case ErrRefused:
@@ -171,6 +178,9 @@ func (f Fault) Error() string {
 	}
 	return fmt.Sprintf("fault %d", uint8(f))
 }
+
+// Is makes the error of a connection that was refused also what the kernel calls it.
+func (f Fault) Is(target error) bool { return f == ErrNobody && target == unix.ECONNREFUSED }
 
 // Valid reports whether there is such a fault.
 func (f Fault) Valid() bool { return f > 0 && f < faults }

@@ -7,7 +7,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/muxward/muxward/internal/identity"
+	"github.com/muxward/muxward/internal/procfs"
 )
 
 // ours reports whether a process is a muxward that guards an account's servers:
@@ -99,7 +99,7 @@ func (l *looker) askPeers(ctx context.Context, p process, fds []int, path string
 		if err != nil {
 			return all, err
 		}
-		if cred := identity.Accepted(fd, path); cred != nil {
+		if cred := procfs.Accepted(fd, path); cred != nil {
 			all = append(all, cred)
 		}
 		_ = unix.Close(fd)

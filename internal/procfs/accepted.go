@@ -1,4 +1,4 @@
-package identity
+package procfs
 
 import "golang.org/x/sys/unix"
 

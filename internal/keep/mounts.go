@@ -1,4 +1,4 @@
-package guard
+package keep
 
 import (
 	"fmt"
@@ -6,8 +6,6 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
-
-	"github.com/muxward/muxward/internal/access"
 )
 
 // mount is what we use of a line of /proc/self/mountinfo (proc(5)).
@@ -61,20 +59,20 @@ func otherMounts(mounts []mount, dev, dir string) []mount {
 }
 
 // checkMounts tells of mounts that lead around a server's directory.
-func (g *Guard) checkMounts() {
-	st, err := statFile(g.servers)
+func (k *Keep) checkMounts() {
+	st, err := statFile(k.servers)
 	data, err2 := os.ReadFile("/proc/self/mountinfo")
 	if err != nil || err2 != nil {
 		return
 	}
 	dev := fmt.Sprintf("%d:%d", unix.Major(uint64(st.Dev)), unix.Minor(uint64(st.Dev)))
 	now := map[string]bool{}
-	for _, m := range otherMounts(parseMounts(data), dev, g.opt.Run+"/servers") {
+	for _, m := range otherMounts(parseMounts(data), dev, k.opt.Run+"/servers") {
 		key := fmt.Sprintf("%s is mounted at %s too", m.root, m.point)
 		now[key] = true
-		if !g.mounts[key] {
-			g.tell(access.EventAlarm, nil, key+": a way to guarded sockets around their directory; unmount it")
+		if !k.mounts[key] {
+			k.tell(LevelAlarm, nil, key+": a way to guarded sockets around their directory; unmount it")
 		}
 	}
-	g.mounts = now
+	k.mounts = now
 }

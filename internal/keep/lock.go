@@ -1,4 +1,4 @@
-package guard
+package keep
 
 import (
 	"errors"
@@ -9,9 +9,6 @@ import (
 
 	"golang.org/x/sys/unix"
 )
-
-// ErrInUse is the error of a directory that another muxward holds.
-var ErrInUse = errors.New("another muxward uses this directory; stop it first, or use another directory")
 
 // LockDirectory makes this process the only muxward that uses the directory
 // path, which must exist and be ours, until the lock is closed or the process

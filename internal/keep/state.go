@@ -1,4 +1,4 @@
-package guard
+package keep
 
 import (
 	"encoding/json"
@@ -11,7 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/muxward/muxward/internal/identity"
+	"github.com/muxward/muxward/internal/accounts"
 )
 
 // record is what is written down about a server, RUN/servers/ID.json, so that
@@ -19,7 +19,7 @@ import (
 type record struct {
 	ID      string           `json:"id"`
 	Owner   string           `json:"owner"`
-	Account identity.Account `json:"account"`
+	Account accounts.Account `json:"account"`
 	// PID is 0 between the decision to start the server and its start.
 	PID int `json:"pid"`
 	// Start is the process's start time in clock ticks since boot, Boot
@@ -45,18 +45,32 @@ func parseRecord(data []byte) (record, error) {
 	if !validID(r.ID) || len(r.Mark) != markLen || !isHex(r.Mark) || r.PID < 0 {
 		return record{}, errors.New("it does not name a server")
 	}
-	if _, err := identity.CanonicalName(r.Owner); err != nil {
-		return record{}, err
+	if !validOwner(r.Owner) {
+		return record{}, errors.New("it does not name a person")
 	}
 	return r, nil
 }
 
-const (
-	idLen   = 8
-	markLen = 32
-)
+const markLen = 32
 
-func validID(s string) bool { return len(s) == idLen && isHex(s) }
+func validID(s string) bool { return len(s) == IDLen && isHex(s) }
+
+// validOwner: a person's name, as identity.CanonicalName has it.
+func validOwner(s string) bool {
+	if s == "" || len(s) > MaxOwner {
+		return false
+	}
+	for i := range len(s) {
+		c := s[i]
+		switch {
+		case c >= 'a' && c <= 'z', c == '_':
+		case i > 0 && (c >= '0' && c <= '9' || c == '.' || c == '-'):
+		default:
+			return false
+		}
+	}
+	return true
+}
 
 func isHex(s string) bool {
 	return strings.Trim(s, "0123456789abcdef") == ""
@@ -102,13 +116,13 @@ func readAt(dir *os.File, name string, limit int64) ([]byte, error) {
 }
 
 // forget removes all that belongs to a server that has ended.
-func (g *Guard) forget(id string) {
-	at := int(g.servers.Fd())
+func (k *Keep) forget(id string) {
+	at := int(k.servers.Fd())
 	for _, n := range []string{id + ".json", id + ".conf", id + ".log", id + ".json.new"} {
 		_ = unix.Unlinkat(at, n, 0) // may never have been there
 	}
-	_ = clearDir(g.servers, id)
-	_ = clearDir(g.doors.dir, innerName(id))
+	_ = clearDir(k.servers, id)
+	_ = clearDir(k.doors.dir, innerName(id))
 }
 
 func innerName(id string) string { return "in-" + id }

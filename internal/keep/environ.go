@@ -1,4 +1,4 @@
-package guard
+package keep
 
 import (
 	"fmt"
@@ -9,12 +9,12 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/muxward/muxward/internal/identity"
+	"github.com/muxward/muxward/internal/accounts"
 )
 
 // environment is all that a server gets. Its panes inherit it, so nothing of
 // whoever started muxward or asked for the server may be in it.
-func (g *Guard) environment(a identity.Account) []string {
+func (k *Keep) environment(a accounts.Account) []string {
 	home := a.Home
 	if home == "" {
 		home = "/"
@@ -24,11 +24,11 @@ func (g *Guard) environment(a identity.Account) []string {
 		"USER=" + a.Name,
 		"LOGNAME=" + a.Name,
 		"SHELL=" + shellOf(a),
-		"PATH=" + g.pathFor(a),
-		"TMUX_TMPDIR=" + g.doors.path,
-		"MUXWARD=" + g.opt.Doors,
+		"PATH=" + k.pathFor(a),
+		"TMUX_TMPDIR=" + k.doors.path,
+		"MUXWARD=" + k.opt.Doors,
 	}
-	if dir := g.runtimeDir(a); dir != "" {
+	if dir := k.runtimeDir(a); dir != "" {
 		env = append(env, "XDG_RUNTIME_DIR="+dir)
 	}
 	for _, kv := range os.Environ() {
@@ -40,41 +40,63 @@ func (g *Guard) environment(a identity.Account) []string {
 	return env
 }
 
-// maxVariable bounds what is taken from a client.
-const maxVariable = 4 << 10
-
-// taken adds what tmux itself, and the owner's configuration, go by: the
-// language, the editor, the terminal, where programs are. Of the rest of the
-// owner's environment, such as what only one shell was to know, nothing is
-// taken: everybody's panes would inherit it.
-func taken(env, environ []string) []string {
-	for _, kv := range environ {
+// Taken gives of a client's environment what tmux itself, and the owner's
+// configuration, go by: the language, the editor, the terminal, where programs are. Of
+// the rest, such as what only one shell was to know, nothing is taken: everybody's panes
+// would inherit it. The last of a name counts.
+func Taken(environ []string) []string {
+	var out []string
+	size := 0
+	for _, kv := range slices.Backward(environ) {
 		k, v, _ := strings.Cut(kv, "=")
 		switch {
-		case len(v) > maxVariable || v == "":
+		case len(v) > MaxVariable || v == "" || !takes(k) || strings.Contains(v, "\x00"):
 			continue
 		case k == "SHELL" && !strings.HasPrefix(v, "/"):
 			continue
-		case k == "TERM", k == "PATH", k == "SHELL", k == "EDITOR", k == "VISUAL", k == "TZ", k == "LANG", strings.HasPrefix(k, "LC_"):
-		default:
+		case size+len(kv) > MaxEnviron || has(out, k):
 			continue
 		}
-		env = slices.DeleteFunc(env, func(has string) bool { return strings.HasPrefix(has, k+"=") })
-		env = append(env, kv)
+		size += len(kv)
+		out = append(out, kv)
 	}
-	return env
+	slices.Reverse(out)
+	return out
+}
+
+// takes tells the names.
+func takes(k string) bool {
+	switch k {
+	case "TERM", "PATH", "SHELL", "EDITOR", "VISUAL", "TZ", "LANG":
+		return true
+	}
+	rest, ok := strings.CutPrefix(k, "LC_")
+	return ok && len(rest) <= 32 && strings.Trim(rest, "ABCDEFGHIJKLMNOPQRSTUVWXYZ_") == ""
+}
+
+func has(env []string, name string) bool {
+	return slices.ContainsFunc(env, func(kv string) bool { return strings.HasPrefix(kv, name+"=") })
+}
+
+// with gives env with what is taken in the place of what has the same name.
+func with(env, taken []string) []string {
+	env = slices.DeleteFunc(env, func(kv string) bool {
+		k, _, _ := strings.Cut(kv, "=")
+		return has(taken, k)
+	})
+	return append(env, taken...)
 }
 
 // shellOf is the account's shell as login(1) takes it.
-func shellOf(a identity.Account) string {
+func shellOf(a accounts.Account) string {
 	if strings.HasPrefix(a.Shell, "/") {
 		return a.Shell
 	}
 	return "/bin/sh"
 }
 
-func (g *Guard) pathFor(a identity.Account) string {
-	if !g.opt.Root {
+func (k *Keep) pathFor(a accounts.Account) string {
+	if !k.opt.Root {
 		if p := os.Getenv("PATH"); p != "" {
 			return p
 		}
@@ -85,8 +107,8 @@ func (g *Guard) pathFor(a identity.Account) string {
 	return "/usr/local/bin:/usr/bin:/bin"
 }
 
-func (g *Guard) runtimeDir(a identity.Account) string {
-	if !g.opt.Root {
+func (k *Keep) runtimeDir(a accounts.Account) string {
+	if !k.opt.Root {
 		return os.Getenv("XDG_RUNTIME_DIR")
 	}
 	dir := "/run/user/" + strconv.FormatUint(uint64(a.UID), 10)
@@ -115,16 +137,16 @@ func configuration(mark string, files []string) (string, error) {
 }
 
 // configFiles are those that tmux reads by itself (tmux(1), -f).
-func (g *Guard) configFiles(a identity.Account) []string {
-	if g.opt.Config != nil {
-		return g.opt.Config
+func (k *Keep) configFiles(a accounts.Account) []string {
+	if k.opt.Config != nil {
+		return k.opt.Config
 	}
 	files := []string{"/etc/tmux.conf"}
 	if a.Home == "" {
 		return files
 	}
 	files = append(files, a.Home+"/.tmux.conf")
-	if xdg := os.Getenv("XDG_CONFIG_HOME"); !g.opt.Root && strings.HasPrefix(xdg, "/") && xdg != a.Home+"/.config" {
+	if xdg := os.Getenv("XDG_CONFIG_HOME"); !k.opt.Root && strings.HasPrefix(xdg, "/") && xdg != a.Home+"/.config" {
 		files = append(files, xdg+"/tmux/tmux.conf")
 	}
 	return append(files, a.Home+"/.config/tmux/tmux.conf")

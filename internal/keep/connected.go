@@ -1,4 +1,4 @@
-package guard
+package keep
 
 import (
 	"fmt"
@@ -8,7 +8,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/muxward/muxward/internal/identity"
+	"github.com/muxward/muxward/internal/procfs"
 )
 
 // maxConnected bounds a report of connections.
@@ -17,7 +17,7 @@ const maxConnected = 16
 // connected says who holds a connection to the server beside us, for people.
 // Nothing is said to the server or read from it: its own descriptors are looked
 // at, and the kernel knows who made the connections.
-func (s *Server) connected() string {
+func (s *server) connected() string {
 	peers, err := s.peers()
 	if err != nil {
 		return fmt.Sprintf("who is connected now cannot be seen: %v", err)
@@ -38,7 +38,7 @@ func (s *Server) connected() string {
 }
 
 // peers gives the credentials of everybody who is connected to the server.
-func (s *Server) peers() (all []*unix.Ucred, err error) {
+func (s *server) peers() (all []*unix.Ucred, err error) {
 	names, err := os.ReadDir(procFile(s.rec.PID, "fd"))
 	if err != nil {
 		return nil, err
@@ -59,7 +59,7 @@ func (s *Server) peers() (all []*unix.Ucred, err error) {
 				inner = err
 				return
 			}
-			if cred := identity.Accepted(fd, s.inner.Path()); cred != nil {
+			if cred := procfs.Accepted(fd, s.k.innerPath(s.rec.ID)); cred != nil {
 				all = append(all, cred)
 			}
 			_ = unix.Close(fd)

@@ -1,4 +1,4 @@
-package guard
+package keep
 
 import (
 	_ "embed"

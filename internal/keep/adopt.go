@@ -1,0 +1,281 @@
+package keep
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Found lists the ids of the servers that an earlier muxward has left written down, and
+// takes away what else is left of it.
+func (k *Keep) Found(ctx context.Context) ([]string, error) {
+	_, end, err := k.begin(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer end()
+	again, err := openDirAt(int(k.servers.Fd()), ".")
+	if err != nil {
+		return nil, err
+	}
+	names, err := again.Readdirnames(-1)
+	if err = errors.Join(err, again.Close()); err != nil {
+		return nil, fmt.Errorf("list the servers of an earlier muxward: %w", err)
+	}
+	kept := map[string]bool{}
+	for _, s := range k.list() {
+		kept[s.rec.ID] = true
+	}
+	var found []string
+	for _, n := range names {
+		if id, ok := strings.CutSuffix(n, ".json"); ok && validID(id) && !kept[id] {
+			kept[id] = true
+			found = append(found, id)
+		}
+	}
+	for _, n := range names {
+		if id, _, _ := strings.Cut(n, "."); validID(id) && !kept[id] {
+			k.forget(id)
+		}
+	}
+	k.sweep(kept)
+	return found, nil
+}
+
+// Adopt takes hold of a server that an earlier muxward has left, if it still runs.
+func (k *Keep) Adopt(ctx context.Context, id string) (Held, error) {
+	ctx, end, err := k.begin(ctx)
+	if err != nil {
+		return Held{}, err
+	}
+	defer end()
+	if !validID(id) {
+		return Held{}, fmt.Errorf("%.20q is no server's id: %w", id, ErrRefused)
+	}
+	select {
+	case k.turn <- struct{}{}:
+		defer func() { <-k.turn }()
+	case <-ctx.Done():
+		return Held{}, ctx.Err()
+	}
+	if s, err := k.server(id); err == nil {
+		return k.again(s)
+	}
+	rec, err := k.readRecord(id)
+	if err != nil {
+		return Held{}, k.notAdopted(id, err)
+	}
+	if err := k.reserve(rec.Owner); err != nil {
+		return Held{}, k.notAdopted(id, err)
+	}
+	s, err := k.adopt(ctx, rec)
+	k.settle(rec.Owner, s)
+	switch {
+	case err == nil:
+		return s.as(), nil
+	case errors.Is(err, ErrEnded):
+		k.forget(id)
+		k.tellEnded(rec)
+	}
+	return Held{}, k.notAdopted(id, err)
+}
+
+func (k *Keep) notAdopted(id string, err error) error {
+	return fmt.Errorf("%s/servers/%s: %w", k.opt.Run, id, err)
+}
+
+// again gives a server that was adopted before, and whose inner door is not open yet.
+func (k *Keep) again(s *server) (Held, error) {
+	s.mu.Lock()
+	no := !s.adopted || s.watched || s.given
+	_, _, err := s.proc.runsAs()
+	s.given = s.given || !no && err != nil
+	s.mu.Unlock()
+	if no {
+		return Held{}, fmt.Errorf("the tmux server of %s is held already: %w", s.rec.Owner, ErrRefused)
+	}
+	if err != nil {
+		close(s.done)
+		s.close()
+		k.forget(s.rec.ID)
+		k.drop(s)
+		k.tellEnded(s.rec)
+		return Held{}, k.notAdopted(s.rec.ID, ErrEnded)
+	}
+	return s.as(), nil
+}
+
+// sweep removes what was under way when an earlier muxward was killed, and the
+// inner doors of servers that are known to nobody.
+func (k *Keep) sweep(kept map[string]bool) {
+	for _, parent := range []*os.File{k.servers, k.doors.dir} {
+		again, err := openDirAt(int(parent.Fd()), ".")
+		if err != nil {
+			continue
+		}
+		names, _ := again.Readdirnames(-1) // what cannot be listed stays
+		_ = again.Close()
+		for _, n := range names {
+			id, inner := strings.CutPrefix(n, innerName(""))
+			if strings.HasPrefix(n, temporary) || inner && parent == k.doors.dir && validID(id) && !kept[id] {
+				_ = clearDir(parent, n) // with something of others in it, it stays
+			}
+		}
+	}
+}
+
+func (k *Keep) readRecord(id string) (record, error) {
+	data, err := readAt(k.servers, id+".json", maxRecord)
+	if err != nil {
+		return record{}, err
+	}
+	rec, err := parseRecord(data)
+	if err == nil && rec.ID != id {
+		err = errors.New("it names another server")
+	}
+	if err != nil {
+		return record{}, fmt.Errorf("%s.json: %w", id, err)
+	}
+	return rec, nil
+}
+
+func (k *Keep) tellEnded(rec record) {
+	text := fmt.Sprintf("tmux server of %s (process %d) has ended while no muxward ran", rec.Owner, rec.PID)
+	level := LevelServer
+	if left := leftBehind(k.innerPath(rec.ID)); len(left) > 0 {
+		level = LevelAlarm
+		text += "; left behind, without a terminal: " + describe(left)
+	}
+	k.events.put(Event{Kind: EventNotice, Level: level, Text: text})
+}
+
+// adopt takes over one server. The record was written by us, but nothing in it
+// is true any more until the kernel says so, and the server, to who asks it.
+func (k *Keep) adopt(ctx context.Context, rec record) (*server, error) {
+	if rec.Boot != bootID() {
+		return nil, ErrEnded
+	}
+	if !k.opt.Root && rec.Account.UID != uint32(os.Geteuid()) {
+		return nil, fmt.Errorf("it runs as uid %d, and we do not", rec.Account.UID)
+	}
+	if rec.PID == 0 {
+		pid, ok := startedFor(k.innerPath(rec.ID))
+		if !ok {
+			return nil, ErrEnded
+		}
+		rec.PID = pid
+	}
+	proc, err := holdProcess(rec.PID, rec.Start)
+	if err != nil {
+		return nil, fmt.Errorf("%w (%w)", ErrEnded, err)
+	}
+	uid, exe, err := proc.runsAs()
+	if err == nil && uid != rec.Account.UID {
+		err = fmt.Errorf("process %d runs as uid %d, not %d", rec.PID, uid, rec.Account.UID)
+	}
+	if err == nil && rec.Exe != "" && exe != rec.Exe {
+		err = fmt.Errorf("process %d runs %s, not %s", rec.PID, exe, rec.Exe)
+	}
+	rec.Start = proc.start
+	s := newServer(k, rec)
+	s.proc, s.adopted = proc, true
+	if err == nil {
+		err = s.reopen(ctx)
+	}
+	if err != nil {
+		s.close()
+		return nil, err
+	}
+	return s, nil
+}
+
+// reopen finds the server's socket, or has the server make a new one.
+func (s *server) reopen(ctx context.Context) error {
+	k := s.k
+	dir, err := openDirAt(int(k.servers.Fd()), s.rec.ID)
+	if errors.Is(err, unix.ENOENT) {
+		if err = makeFor(k.servers, s.rec.ID, s.rec.Account); err == nil {
+			dir, err = openDirAt(int(k.servers.Fd()), s.rec.ID)
+		}
+	}
+	if err != nil {
+		return err
+	}
+	s.dir = dir
+	if err := s.fetchSocket(); err != nil {
+		return err
+	}
+	if err := s.pin(); err != nil {
+		if err := s.rescue(ctx); err != nil {
+			k.tell(LevelAlarm, s, fmt.Sprintf("the tmux server of %s cannot be reached: %v; it is tried again", s.rec.Owner, err))
+		}
+	}
+	return nil
+}
+
+// fetchSocket moves the socket away if tmux listens at its own path: we were
+// killed before we moved it, or it made it anew.
+func (s *server) fetchSocket() error {
+	who, ok := listener(s.k.innerPath(s.rec.ID))
+	if !ok || int(who.Pid) != s.rec.PID {
+		return nil
+	}
+	from, err := openDirAt(int(s.k.doors.dir.Fd()), innerName(s.rec.ID))
+	if err != nil {
+		return err
+	}
+	defer from.Close()
+	return s.adoptSocket(from)
+}
+
+// rescueTime is how long a server may take to make its socket anew.
+const rescueTime = 2 * time.Second
+
+// rescue makes tmux bind a new socket and moves that to where only we look:
+// the old one is gone, or more than we can reach it. tmux does so on SIGUSR1
+// (tmux(1)), where it believes its socket to be, so that place is given to it
+// for the moment.
+func (s *server) rescue(ctx context.Context) error {
+	k := s.k
+	ctx, cancel := context.WithTimeout(ctx, rescueTime)
+	defer cancel()
+	name := innerName(s.rec.ID)
+	var from *os.File
+	old, err := swapIn(k.doors.dir, name, func(tmp string) (err error) {
+		if from, err = openDirAt(int(k.doors.dir.Fd()), tmp); err == nil && s.rec.Account.UID != uint32(os.Geteuid()) {
+			err = from.Chown(int(s.rec.Account.UID), int(s.rec.Account.GID))
+		}
+		return err
+	})
+	if from != nil {
+		defer from.Close()
+	}
+	if err != nil {
+		return err
+	}
+	if old != "" {
+		_ = clearDir(k.doors.dir, old) // the door's check takes care of the door
+	}
+	if err := s.proc.signal(unix.SIGUSR1); err != nil {
+		return err
+	}
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for {
+		if st, err := statAt(from, "s"); err == nil && st.Mode&unix.S_IFMT == unix.S_IFSOCK {
+			return s.adoptSocket(from)
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return errors.New("tmux does not make its socket anew; is it stopped?")
+		case <-s.done:
+			return ErrEnded
+		}
+	}
+}

@@ -1,0 +1,417 @@
+package keep
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+
+	"golang.org/x/sys/unix"
+)
+
+// Modes of what a tmux client goes through. tmux wants the directory to be its
+// own account's and closed to others; that it cannot be written is what keeps a
+// client that finds nobody listening from starting a server there.
+const (
+	doorDirMode  = 0o500
+	doorSockMode = 0o600
+)
+
+// door is a socket that stock tmux clients connect to: in a directory of the
+// account, which that account cannot write to. A door that was deleted,
+// replaced or changed is put back by the watch. When it is closed the directory
+// stays, so that no client starts a server of its own in its place. Who accepts
+// there has the listening socket alone: when they are gone nobody listens.
+type door struct {
+	root     *root
+	place    Place
+	dirName  string
+	sockName string
+	uid, gid uint32
+	// exec is what of the socket's mode is not looked at: tmux marks with
+	// the x bits that somebody is attached, and the inner door is what it
+	// takes for its socket.
+	exec uint32
+	// replaced is told of a socket that takes the place of the one before.
+	replaced func(Place, *os.File)
+
+	mu     sync.Mutex
+	now    *placed
+	closed bool
+}
+
+// placed is one socket in its place. The pins keep both inode numbers from
+// being used again, so that equal numbers mean the same file.
+type placed struct {
+	listen    *os.File // until it is given away
+	dir, sock *os.File
+}
+
+func (p *placed) close() {
+	for _, f := range []*os.File{p.listen, p.dir, p.sock} {
+		if f != nil {
+			_ = f.Close()
+		}
+	}
+}
+
+// give gives the listening socket away.
+func (p *placed) give() *os.File {
+	f := p.listen
+	p.listen = nil
+	return f
+}
+
+// path is where clients find the door.
+func (d *door) path() string { return d.root.path + "/" + d.dirName + "/" + d.sockName }
+
+// close removes the socket. The directory stays.
+func (d *door) close() error {
+	d.root.drop(d)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.closed {
+		return nil
+	}
+	d.closed = true
+	err := d.removeSocket()
+	d.now.close()
+	return err
+}
+
+// removeSocket takes the socket out of its directory, if it is still ours.
+// Our own account needs the right to write there for that moment; a client
+// cannot use it, as the name is taken until it is gone again.
+func (d *door) removeSocket() error {
+	was, err := statFile(d.now.sock)
+	if err != nil {
+		return err
+	}
+	is, err := statAt(d.now.dir, d.sockName)
+	if err != nil || !sameFile(was, is) {
+		return nil // not ours any more
+	}
+	if os.Geteuid() == 0 {
+		return unix.Unlinkat(int(d.now.dir.Fd()), d.sockName, 0)
+	}
+	// An empty directory takes the place of the one with the socket.
+	old, err := swapIn(d.root.dir, d.dirName, func(tmp string) error {
+		return unix.Fchmodat(int(d.root.dir.Fd()), tmp, doorDirMode, 0)
+	})
+	if err != nil {
+		return err
+	}
+	return clearDir(d.root.dir, old)
+}
+
+// temporary is how names of directories begin that are not in place yet, or
+// not any more.
+const temporary = ".new-"
+
+// swapIn makes a new directory under a temporary name, has fill fill it, and
+// puts it at name in one step. What was there before is under the name it
+// returns, or nowhere if that is empty.
+func swapIn(parent *os.File, name string, fill func(tmp string) error) (old string, err error) {
+	tmp := temporary + rand.Text()[:12]
+	at := int(parent.Fd())
+	if err := unix.Mkdirat(at, tmp, 0o700); err != nil {
+		return "", fmt.Errorf("make a directory in %s: %w", parent.Name(), err)
+	}
+	if err = fill(tmp); err == nil {
+		err = unix.Renameat2(at, tmp, at, name, unix.RENAME_NOREPLACE)
+		if err == nil {
+			return "", nil
+		}
+		if errors.Is(err, unix.EEXIST) {
+			if err = unix.Renameat2(at, tmp, at, name, unix.RENAME_EXCHANGE); err == nil {
+				return tmp, nil
+			}
+		}
+		err = fmt.Errorf("put a new directory at %s/%s: %w", parent.Name(), name, err)
+	}
+	return "", errors.Join(err, clearDir(parent, tmp))
+}
+
+// put binds a new socket and puts it, with its directory, into place.
+func (d *door) put() (*placed, error) {
+	p := &placed{}
+	old, err := swapIn(d.root.dir, d.dirName, func(tmp string) error { return d.build(p, tmp) })
+	if err != nil {
+		p.close()
+		return nil, fmt.Errorf("open the door %s: %w", d.path(), err)
+	}
+	if old == "" {
+		return p, nil
+	}
+	if err := clearDir(d.root.dir, old); err != nil {
+		d.root.tell(fmt.Sprintf("what was in the place of the door %s is now %s/%s and could not be removed: %v", d.path(), d.root.path, old, err))
+	}
+	return p, nil
+}
+
+// build makes the directory tmp ready: nobody but us can reach into it until
+// it is given to its account, at the end.
+func (d *door) build(p *placed, tmp string) error {
+	dir, err := openDirAt(int(d.root.dir.Fd()), tmp)
+	if err != nil {
+		return err
+	}
+	p.dir = dir
+	if p.listen, err = listenAt(procPath(dir) + "/" + d.sockName); err != nil {
+		return err
+	}
+	if p.sock, err = pinAt(int(dir.Fd()), d.sockName); err != nil {
+		return err
+	}
+	at := int(dir.Fd())
+	return errors.Join(
+		unix.Fchmodat(at, d.sockName, doorSockMode, 0),
+		unix.Fchownat(at, d.sockName, int(d.uid), int(d.gid), unix.AT_SYMLINK_NOFOLLOW),
+		unix.Fchmod(at, doorDirMode),
+		unix.Fchown(at, int(d.uid), int(d.gid)),
+	)
+}
+
+// listenAt gives a socket that listens at path.
+func listenAt(path string) (*os.File, error) {
+	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
+	}
+	f := os.NewFile(uintptr(fd), "door")
+	err = unix.Bind(fd, &unix.SockaddrUnix{Name: path})
+	if err == nil {
+		err = unix.Listen(fd, unix.SOMAXCONN)
+	}
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return f, nil
+}
+
+// check compares the door with what it should be, puts it right, and says
+// what was wrong.
+func (d *door) check() ([]string, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.closed {
+		return nil, nil
+	}
+	wrong, replace := d.wrong()
+	if !replace {
+		return wrong, nil
+	}
+	p, err := d.put()
+	if err != nil {
+		return wrong, err
+	}
+	d.now.close()
+	d.now = p
+	d.replaced(d.place, p.give())
+	return wrong, nil
+}
+
+// wrong finds what is not as it should be. Modes are put back on the spot;
+// everything else needs a new socket.
+func (d *door) wrong() (wrong []string, replace bool) {
+	dir, sock := d.now.dir, d.now.sock
+	is, err := statAt(d.root.dir, d.dirName)
+	was, err2 := statFile(dir)
+	switch {
+	case err != nil:
+		return []string{"its directory is gone"}, true
+	case err2 != nil || !sameFile(is, was):
+		return []string{"its directory was replaced"}, true
+	}
+	wrong = append(wrong, putRight(dir, "its directory", was, wantFile{doorDirMode, d.uid, 0})...)
+	sis, err := statAt(dir, d.sockName)
+	swas, err2 := statFile(sock)
+	switch {
+	case err != nil:
+		return append(wrong, "its socket is gone"), true
+	case err2 != nil || !sameFile(sis, swas):
+		return append(wrong, "its socket was replaced"), true
+	}
+	wrong = append(wrong, putRight(sock, "its socket", swas, wantFile{doorSockMode, d.uid, d.exec})...)
+	if swas.Nlink > 1 {
+		wrong = append(wrong, fmt.Sprintf("its socket has %d more names (hard links)", swas.Nlink-1))
+		replace = true
+	}
+	return wrong, replace
+}
+
+// wantFile is what a file should be.
+type wantFile struct {
+	mode uint32
+	uid  uint32
+	// ignore are mode bits that may be either way.
+	ignore uint32
+}
+
+// putRight makes mode, owner and access list of an open file what they should
+// be, and says what they were.
+func putRight(f *os.File, what string, st unix.Stat_t, want wantFile) (wrong []string) {
+	say := func(err error, format string, args ...any) {
+		s := what + " " + fmt.Sprintf(format, args...)
+		if err != nil {
+			s += fmt.Sprintf(", and it could not be put right: %v", err)
+		}
+		wrong = append(wrong, s)
+	}
+	if st.Uid != want.uid {
+		say(unix.Fchownat(int(f.Fd()), "", int(want.uid), -1, unix.AT_EMPTY_PATH), "belonged to uid %d", st.Uid)
+	}
+	for _, name := range []string{"system.posix_acl_access", "system.posix_acl_default"} {
+		size, err := unix.Getxattr(procPath(f), name, nil)
+		if err == nil && size > 0 {
+			say(unix.Removexattr(procPath(f), name), "had an access list (%s)", strings.TrimPrefix(name, "system."))
+		}
+	}
+	if st.Mode&permBits&^want.ignore != want.mode {
+		say(chmodFile(f, want.mode), "had mode %04o", st.Mode&permBits)
+	}
+	return wrong
+}
+
+// root is a directory of ours that holds doors.
+type root struct {
+	path string
+	mode uint32
+	tell func(string)
+
+	mu    sync.Mutex
+	dir   *os.File
+	doors []*door
+}
+
+func (r *root) drop(d *door) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.doors = slices.DeleteFunc(r.doors, func(o *door) bool { return o == d })
+}
+
+func (r *root) list() []*door {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.doors)
+}
+
+// openDoor opens a door. One that somebody else listens on is refused, whoever
+// that is.
+func (r *root) openDoor(d *door) (*door, Opened, error) {
+	d.root = r
+	d.mu.Lock() // until it is in its place: it is listed before, so that there is one
+	defer d.mu.Unlock()
+	r.mu.Lock()
+	if slices.ContainsFunc(r.doors, func(o *door) bool { return o.dirName == d.dirName }) {
+		r.mu.Unlock()
+		return nil, Opened{}, fmt.Errorf("open the door %s: it is open already", d.path())
+	}
+	r.doors = append(r.doors, d)
+	r.mu.Unlock()
+	err := error(nil)
+	if who, ok := listener(d.path()); ok {
+		err = fmt.Errorf("open the door %s: process %d of uid %d listens there; stop it first", d.path(), who.Pid, who.Uid)
+	} else {
+		d.now, err = d.put()
+	}
+	if err != nil {
+		d.closed = true
+		r.drop(d)
+		return nil, Opened{}, err
+	}
+	return d, Opened{Path: d.path(), UID: d.uid, Listen: d.now.give()}, nil
+}
+
+// find gives a door that is open.
+func (r *root) find(dirName string) *door {
+	for _, d := range r.list() {
+		if d.dirName == dirName {
+			return d
+		}
+	}
+	return nil
+}
+
+func (k *Keep) replaced(p Place, listen *os.File) {
+	k.events.put(Event{Kind: EventReplaced, Place: p, ID: p.Server, Listen: listen})
+}
+
+// OpenDoor opens an account's door, at which its plain tmux looks
+// (DOORS/tmux-UID/default), or the inner door of a server.
+func (k *Keep) OpenDoor(ctx context.Context, p Place) (Opened, error) {
+	_, end, err := k.begin(ctx)
+	if err != nil {
+		return Opened{}, err
+	}
+	defer end()
+	defer k.nudge()
+	if p.Server != "" {
+		if p.Account != (Account{}) {
+			return Opened{}, fmt.Errorf("a door is an account's or a server's: %w", ErrRefused)
+		}
+		s, err := k.server(p.Server)
+		if err != nil {
+			return Opened{}, err
+		}
+		return s.openInner(p)
+	}
+	a, err := k.account(p.Account)
+	if err != nil {
+		return Opened{}, fmt.Errorf("open a door: %w", err)
+	}
+	dir, sock := accountDoor(a.UID)
+	_, out, err := k.doors.openDoor(&door{place: p, dirName: dir, sockName: sock, uid: a.UID, gid: a.GID, replaced: k.replaced})
+	return out, err
+}
+
+// CloseDoor removes a door's socket. An account that is not there any more has a
+// door that can be closed.
+func (k *Keep) CloseDoor(ctx context.Context, p Place) error {
+	_, end, err := k.begin(ctx)
+	if err != nil {
+		return err
+	}
+	defer end()
+	name, _ := accountDoor(p.Account.UID)
+	if p.Server != "" {
+		name = innerName(p.Server) // compared, and nothing else
+	}
+	d := k.doors.find(name)
+	if d == nil {
+		return nil
+	}
+	return d.close()
+}
+
+// accountDoor gives the names under which an account's tmux looks.
+func accountDoor(uid uint32) (dir, sock string) {
+	return "tmux-" + strconv.FormatUint(uint64(uid), 10), "default"
+}
+
+// listener tells who listens on a socket: connect, ask the kernel, close, and
+// not a byte in between. A full backlog is somebody too.
+func listener(path string) (unix.Ucred, bool) {
+	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
+	if err != nil {
+		return unix.Ucred{}, false
+	}
+	defer unix.Close(fd)
+	err = unix.Connect(fd, &unix.SockaddrUnix{Name: path})
+	if errors.Is(err, unix.EAGAIN) {
+		return unix.Ucred{}, true
+	}
+	if err != nil {
+		return unix.Ucred{}, false
+	}
+	cred, err := unix.GetsockoptUcred(fd, unix.SOL_SOCKET, unix.SO_PEERCRED)
+	if err != nil {
+		return unix.Ucred{}, true
+	}
+	return *cred, true
+}

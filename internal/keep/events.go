@@ -1,0 +1,132 @@
+package keep
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"unicode/utf8"
+)
+
+// maxWaiting is how many notices may wait to be fetched. What is beyond is counted: a
+// receiver that stands still costs us no memory.
+const maxWaiting = 1024
+
+// queue is what has happened and was not fetched yet. Of what is no notice there are two
+// for each server, and one for each door.
+type queue struct {
+	more chan struct{} // told when something comes
+
+	mu      sync.Mutex
+	list    []Event
+	notices int // in list
+	dropped int // notices, since
+	closed  bool
+}
+
+func (q *queue) put(ev Event) {
+	ev.Text = clip(ev.Text)
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	switch {
+	case q.closed:
+		ev.forget()
+		return
+	case ev.Kind == EventNotice && q.notices == maxWaiting:
+		q.dropped++
+		return
+	case ev.Kind == EventNotice:
+		q.notices++
+	case ev.Kind == EventReplaced: // the last one counts
+		for i := range q.list {
+			if was := &q.list[i]; was.Kind == EventReplaced && was.Place == ev.Place {
+				was.forget()
+				was.Listen = ev.Listen
+				return
+			}
+		}
+	}
+	q.list = append(q.list, ev)
+	q.tell()
+}
+
+func (q *queue) tell() {
+	select {
+	case q.more <- struct{}{}:
+	default:
+	}
+}
+
+// next gives the first that waits, if any.
+func (q *queue) next() (ev Event, ok bool, err error) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	switch {
+	case len(q.list) > 0:
+		ev = q.list[0]
+		q.list[0] = Event{}
+		q.list = q.list[1:]
+		if ev.Kind == EventNotice {
+			q.notices--
+		}
+		return ev, true, nil
+	case q.dropped > 0:
+		n := q.dropped
+		q.dropped = 0
+		return Event{Kind: EventNotice, Level: LevelAlarm, Text: fmt.Sprintf("%d notices were not fetched in time and are lost", n)}, true, nil
+	case q.closed:
+		return Event{}, false, ErrClosed
+	}
+	return Event{}, false, nil
+}
+
+func (q *queue) close() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for _, ev := range q.list {
+		ev.forget()
+	}
+	q.closed, q.list, q.dropped = true, nil, 0
+	q.tell()
+}
+
+// forget closes what nobody has received.
+func (ev *Event) forget() {
+	if ev.Listen != nil {
+		_ = ev.Listen.Close()
+	}
+}
+
+// Next gives what has happened, in order, and waits for it.
+func (k *Keep) Next(ctx context.Context) (Event, error) {
+	for {
+		ev, ok, err := k.events.next()
+		if ok || err != nil {
+			return ev, err
+		}
+		select {
+		case <-k.events.more:
+		case <-ctx.Done():
+			return Event{}, ctx.Err()
+		}
+	}
+}
+
+func (k *Keep) tell(level Level, s *server, text string) {
+	ev := Event{Kind: EventNotice, Level: level, Text: text}
+	if s != nil {
+		ev.ID, ev.Owner = s.rec.ID, s.rec.Owner
+	}
+	k.events.put(ev)
+}
+
+// clip shortens a text to MaxText bytes.
+func clip(text string) string {
+	if len(text) <= MaxText {
+		return text
+	}
+	n := MaxText - len("…")
+	for n > 0 && !utf8.RuneStart(text[n]) {
+		n--
+	}
+	return text[:n] + "…"
+}

@@ -1,0 +1,278 @@
+package keep
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// server is a tmux server that is held.
+type server struct {
+	k       *Keep
+	proc    *process
+	adopted bool
+
+	done chan struct{} // closed when it has ended
+	look sync.Mutex    // one look at the server's files at a time; before mu
+
+	mu      sync.Mutex
+	rec     record // ID, Owner, Account, Mark, PID and Start never change
+	inner   *door
+	watched bool     // its inner door was opened, and its end is waited for
+	given   bool     // up: so it is not to be opened
+	dir     *os.File // RUN/servers/ID
+	sock    *os.File // pins the socket's inode
+	seen    time.Time
+}
+
+func newServer(k *Keep, rec record) *server {
+	return &server{k: k, rec: rec, done: make(chan struct{})}
+}
+
+// as gives what callers know of it.
+func (s *server) as() Held {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r := s.rec
+	return Held{ID: r.ID, Owner: r.Owner, Account: r.Account, PID: r.PID, Start: r.Start, Mark: r.Mark,
+		Said: Said{Started: r.StartTime, Version: r.Version}, Inner: s.k.innerPath(r.ID)}
+}
+
+func (s *server) ended() bool {
+	select {
+	case <-s.done:
+		return true
+	default:
+		return false
+	}
+}
+
+// close lets go of all that is open. With nothing else under way.
+func (s *server) close() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.proc != nil {
+		s.proc.close()
+	}
+	for _, f := range []*os.File{s.dir, s.sock} {
+		if f != nil {
+			_ = f.Close()
+		}
+	}
+}
+
+// abandon ends a server that is known to nobody, or not any more.
+func (s *server) abandon() {
+	if s.proc != nil {
+		_ = s.proc.signal(unix.SIGKILL)
+		s.proc.wait()
+		s.proc.ending()
+	}
+	s.close()
+	s.k.forget(s.rec.ID)
+}
+
+// Abandon ends a server that was started, and whose inner door was never asked for.
+func (k *Keep) Abandon(ctx context.Context, id string) error {
+	_, end, err := k.begin(ctx)
+	if err != nil {
+		return err
+	}
+	defer end()
+	s, err := k.server(id)
+	if err != nil {
+		return err
+	}
+	s.mu.Lock()
+	no := s.adopted || s.watched || s.given
+	s.given = s.given || !no
+	s.mu.Unlock()
+	if no {
+		return fmt.Errorf("end the tmux server of %s: it is not one that was just started: %w", s.rec.Owner, ErrRefused)
+	}
+	close(s.done)
+	s.abandon()
+	k.drop(s)
+	return nil
+}
+
+// Note writes down what a server says of itself.
+func (k *Keep) Note(ctx context.Context, id string, said Said) error {
+	_, end, err := k.begin(ctx)
+	if err != nil {
+		return err
+	}
+	defer end()
+	s, err := k.server(id)
+	if err != nil {
+		return err
+	}
+	if said.Started < 0 || len(said.Version) > MaxVersion || !printable(said.Version) {
+		return fmt.Errorf("the tmux server of %s: what it says of itself has no usable form: %w", s.rec.Owner, ErrRefused)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ended() {
+		return fmt.Errorf("the tmux server of %s: %w", s.rec.Owner, ErrEnded)
+	}
+	s.rec.Version, s.rec.StartTime = said.Version, said.Started
+	if _, s.rec.Exe, err = s.proc.runsAs(); err != nil {
+		return err
+	}
+	return s.rec.save(k.servers)
+}
+
+func printable(s string) bool {
+	for i := range len(s) {
+		if s[i] < ' ' || s[i] > '~' {
+			return false
+		}
+	}
+	return true
+}
+
+// supervise waits for the server's end and clears up after it.
+func (s *server) supervise() {
+	k := s.k
+	stop := context.AfterFunc(k.ctx, s.proc.close)
+	defer stop()
+	if !s.proc.wait() {
+		return // let go
+	}
+	how := s.proc.ending()
+	close(s.done)
+	k.drop(s)
+	k.events.put(Event{Kind: EventEnded, ID: s.rec.ID, Owner: s.rec.Owner, Text: how})
+	s.look.Lock() // what looks at it just now ends first
+	if err := s.inner.close(); err != nil {
+		k.tell(LevelDoor, s, fmt.Sprintf("close the door %s: %v", s.inner.path(), err))
+	}
+	s.close()
+	s.look.Unlock()
+	k.forget(s.rec.ID)
+	k.events.put(Event{Kind: EventLeft, ID: s.rec.ID, Owner: s.rec.Owner, Text: describe(leftBehind(k.innerPath(s.rec.ID)))})
+}
+
+// openInner opens the inner door, and has the server's end waited for.
+func (s *server) openInner(p Place) (Opened, error) {
+	s.look.Lock()
+	defer s.look.Unlock()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.given || s.ended() {
+		return Opened{}, fmt.Errorf("open the inner door of %s: %w", s.rec.Owner, ErrEnded)
+	}
+	a := s.rec.Account
+	if s.watched {
+		return Opened{}, fmt.Errorf("open the inner door of %s: it was opened before: %w", s.rec.Owner, ErrRefused)
+	}
+	d, out, err := s.k.doors.openDoor(&door{place: p, dirName: innerName(s.rec.ID), sockName: "s", uid: a.UID, gid: a.GID, exec: 0o111, replaced: s.k.replaced})
+	if err != nil {
+		return Opened{}, err
+	}
+	s.inner, s.watched = d, true
+	s.k.wg.Go(s.supervise)
+	return out, nil
+}
+
+// adoptSocket moves the socket that tmux has bound in from to where only we
+// look.
+func (s *server) adoptSocket(from *os.File) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := unix.Renameat(int(from.Fd()), "s", int(s.dir.Fd()), "s"); err != nil {
+		return fmt.Errorf("move the server's socket: %w", err)
+	}
+	return s.pin()
+}
+
+// pin holds on to the socket at its place.
+func (s *server) pin() error {
+	sock, err := pinAt(int(s.dir.Fd()), "s")
+	if err != nil {
+		return err
+	}
+	if s.sock != nil {
+		_ = s.sock.Close()
+	}
+	s.sock = sock
+	return nil
+}
+
+// openDir gives a descriptor of our own of the server's directory, for as long
+// as a connection may take.
+func (s *server) openDir() (*os.File, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ended() {
+		return nil, ErrEnded
+	}
+	return openDirAt(int(s.dir.Fd()), ".")
+}
+
+// connect connects to the server as its account, without waiting.
+func (s *server) connect() (*os.File, error) {
+	dir, err := s.openDir()
+	if err != nil {
+		return nil, err
+	}
+	defer dir.Close()
+	return dialAt(dir, "s", s.rec.Account.UID, s.rec.PID)
+}
+
+// Connect connects to a server as its account.
+func (k *Keep) Connect(ctx context.Context, id string) (*os.File, error) {
+	_, end, err := k.begin(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer end()
+	s, err := k.server(id)
+	if err != nil {
+		return nil, err
+	}
+	conn, err := s.connect()
+	if err != nil {
+		if !errors.Is(err, ErrBusy) {
+			k.nudge() // the watch knows what to do about it
+		}
+		return nil, fmt.Errorf("connect to the tmux server of %s: %w", s.rec.Owner, err)
+	}
+	return conn, nil
+}
+
+// mendTime is how long Mend may take.
+const mendTime = 2 * rescueTime
+
+// Mend does something about a server that cannot be connected to.
+func (k *Keep) Mend(ctx context.Context, id string) error {
+	ctx, end, err := k.begin(ctx)
+	if err != nil {
+		return err
+	}
+	defer end()
+	ctx, cancel := context.WithTimeout(ctx, mendTime)
+	defer cancel()
+	s, err := k.server(id)
+	if err != nil {
+		return err
+	}
+	s.look.Lock()
+	wrong, err := s.checkSocket(ctx)
+	if len(wrong) == 0 && err == nil {
+		if conn, again := s.connect(); again == nil {
+			_ = conn.Close()
+		} else if !s.ended() && !errors.Is(again, ErrBusy) {
+			wrong, err = []string{again.Error()}, s.rescue(ctx)
+		}
+	}
+	s.look.Unlock()
+	k.report(LevelAlarm, s, "the guarded socket of "+s.rec.Owner, wrong, err)
+	k.nudge() // for the door, whose place a new socket needs
+	return nil
+}

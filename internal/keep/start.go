@@ -1,0 +1,259 @@
+package keep
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/muxward/muxward/internal/accounts"
+)
+
+// startTime is how long a server may take until it listens.
+const startTime = 10 * time.Second
+
+// account looks up an account that a caller has named.
+func (k *Keep) account(named Account) (accounts.Account, error) {
+	if named.Name == "" || len(named.Name) > MaxAccountName || !printable(named.Name) {
+		return accounts.Account{}, fmt.Errorf("%.80q is no name of an account: %w", named.Name, ErrRefused)
+	}
+	if !k.opt.Root && named.UID != uint32(os.Geteuid()) {
+		return accounts.Account{}, fmt.Errorf("uid %d: only root can do that for another account: %w", named.UID, ErrRefused)
+	}
+	a, err := k.opt.Account(named.Name, named.UID)
+	if err == nil && a.UID != named.UID {
+		err = fmt.Errorf("it has the uid %d", a.UID)
+	}
+	if err != nil {
+		return accounts.Account{}, fmt.Errorf("the account %q, uid %d: %w (%w)", named.Name, named.UID, err, ErrRefused)
+	}
+	return a, nil
+}
+
+// valid checks what a caller has ordered.
+func (o Order) valid() error {
+	size := 0
+	for _, kv := range o.Environ {
+		size += len(kv)
+	}
+	switch {
+	case !validOwner(o.Owner):
+		return fmt.Errorf("start a tmux server for %.80q, which is no person's name: %w", o.Owner, ErrRefused)
+	case size > MaxEnviron:
+		return fmt.Errorf("start the tmux server of %s: %d bytes of variables are too many: %w", o.Owner, size, ErrRefused)
+	}
+	return nil
+}
+
+// Start starts a server for a person and returns when it listens.
+func (k *Keep) Start(ctx context.Context, o Order) (Held, error) {
+	ctx, end, err := k.begin(ctx)
+	if err != nil {
+		return Held{}, err
+	}
+	defer end()
+	ctx, cancel := context.WithTimeout(ctx, startTime)
+	defer cancel()
+	if err := o.valid(); err != nil {
+		return Held{}, err
+	}
+	s, err := k.start(ctx, o)
+	if err != nil {
+		return Held{}, fmt.Errorf("start the tmux server of %s: %w", o.Owner, err)
+	}
+	return s.as(), nil
+}
+
+// start starts a server and moves its socket to where only we look.
+func (k *Keep) start(ctx context.Context, o Order) (*server, error) {
+	a, err := k.account(o.Account)
+	if err != nil {
+		return nil, err
+	}
+	rec := record{ID: randomHex(IDLen), Mark: randomHex(markLen), Owner: o.Owner, Account: a, Boot: bootID()}
+	if inner := k.innerPath(rec.ID); len(inner) > maxSocketPath {
+		return nil, fmt.Errorf("the socket path %s is longer than %d bytes; use a shorter doors directory", inner, maxSocketPath)
+	}
+	if err := k.reserve(o.Owner); err != nil {
+		return nil, err
+	}
+	s := newServer(k, rec)
+	if err = k.launch(s, Taken(o.Environ)); err == nil {
+		if err = s.takeSocket(ctx); err != nil {
+			err = fmt.Errorf("%w%s", err, k.logTail(rec.ID))
+		}
+	}
+	if err != nil {
+		s.abandon()
+		k.settle(o.Owner, nil)
+		return nil, err
+	}
+	k.settle(o.Owner, s)
+	return s, nil
+}
+
+func randomHex(n int) string {
+	b := make([]byte, n/2)
+	_, _ = rand.Read(b) // never fails (crypto/rand)
+	return hex.EncodeToString(b)
+}
+
+func (k *Keep) innerPath(id string) string { return k.doors.path + "/" + innerName(id) + "/s" }
+
+// launch makes the directories and runs tmux.
+func (k *Keep) launch(s *server, taken []string) error {
+	rec := &s.rec
+	conf, err := configuration(rec.Mark, k.configFiles(rec.Account))
+	if err != nil {
+		return err
+	}
+	if err := writeAt(k.servers, rec.ID+".conf", []byte(conf), 0o644); err != nil {
+		return err
+	}
+	for _, d := range []struct {
+		parent *os.File
+		name   string
+	}{{k.servers, rec.ID}, {k.doors.dir, innerName(rec.ID)}} {
+		if err := makeFor(d.parent, d.name, rec.Account); err != nil {
+			return err
+		}
+	}
+	if s.dir, err = openDirAt(int(k.servers.Fd()), rec.ID); err != nil {
+		return err
+	}
+	if err := rec.save(k.servers); err != nil { // before it runs: it must never be lost
+		return err
+	}
+	pid, err := k.exec(s, taken)
+	if err != nil {
+		return fmt.Errorf("run %s: %w", k.opt.Tmux, err)
+	}
+	if s.proc, _, err = holdPID(pid); err != nil {
+		return err
+	}
+	rec.PID, rec.Start = pid, s.proc.start
+	return rec.save(k.servers)
+}
+
+// makeFor makes a fresh directory that only the account can use.
+func makeFor(parent *os.File, name string, a accounts.Account) error {
+	at := int(parent.Fd())
+	if err := unix.Mkdirat(at, name, 0o700); err != nil {
+		return fmt.Errorf("make %s/%s: %w", parent.Name(), name, err)
+	}
+	err := unix.Fchmodat(at, name, 0o700, 0) // whatever our umask is
+	if err == nil && a.UID != uint32(os.Geteuid()) {
+		err = unix.Fchownat(at, name, int(a.UID), int(a.GID), unix.AT_SYMLINK_NOFOLLOW)
+	}
+	if err != nil {
+		return fmt.Errorf("make %s/%s: %w", parent.Name(), name, err)
+	}
+	return nil
+}
+
+// launcher sets what only the process itself can set, and becomes tmux. The
+// limit is raised only: tmux gives up below some dozens of descriptors.
+const launcher = `umask "$1"; shift
+n=$(ulimit -S -n); [ "$n" = unlimited ] || [ "$n" -ge 1024 ] || ulimit -S -n 1024 2>/dev/null
+exec "$@"`
+
+// exec runs tmux in a session of its own and does not wait for it: it has to
+// outlive us.
+func (k *Keep) exec(s *server, taken []string) (int, error) {
+	rec := s.rec
+	log, err := k.createLog(rec.ID)
+	if err != nil {
+		return 0, err
+	}
+	defer log.Close()
+	conf := k.opt.Run + "/servers/" + rec.ID + ".conf"
+	cmd := exec.Command("/bin/sh", "-c", launcher, "sh", fmt.Sprintf("%04o", k.opt.Umask),
+		k.opt.Tmux, "-D", "-S", k.innerPath(rec.ID), "-f", conf)
+	cmd.Env = with(k.environment(rec.Account), taken)
+	cmd.Stdout, cmd.Stderr = log, log
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	if a := rec.Account; k.opt.Root {
+		cmd.SysProcAttr.Credential = &syscall.Credential{Uid: a.UID, Gid: a.GID, Groups: a.Groups}
+	}
+	// A home that is not there or not ours to enter is no reason to refuse.
+	for _, dir := range []string{rec.Account.Home, "/"} {
+		if dir == "" {
+			continue
+		}
+		again := *cmd
+		again.Dir = dir
+		if err = again.Start(); err == nil {
+			pid := again.Process.Pid
+			return pid, again.Process.Release() // we wait for it by pidfd
+		}
+		if !errors.Is(err, os.ErrNotExist) && !errors.Is(err, os.ErrPermission) {
+			break
+		}
+	}
+	return 0, err
+}
+
+func (k *Keep) createLog(id string) (*os.File, error) {
+	fd, err := unix.Openat(int(k.servers.Fd()), id+".log", unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_APPEND|unix.O_CLOEXEC|unix.O_NOFOLLOW, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("create the server's log: %w", err)
+	}
+	return os.NewFile(uintptr(fd), id+".log"), nil
+}
+
+// logTail is what tmux said before it gave up.
+func (k *Keep) logTail(id string) string {
+	data, err := readAt(k.servers, id+".log", 4096)
+	text := strings.TrimSpace(string(data))
+	if err != nil || text == "" {
+		return ""
+	}
+	return fmt.Sprintf(" (tmux says: %.500q)", text)
+}
+
+// takeSocket waits until the server has bound its socket and moves it away
+// from where the server believes it to be.
+func (s *server) takeSocket(ctx context.Context) error {
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	from, err := openDirAt(int(s.k.doors.dir.Fd()), innerName(s.rec.ID))
+	if err != nil {
+		return err
+	}
+	defer from.Close()
+	for {
+		st, err := statAt(from, "s")
+		if err == nil && st.Mode&unix.S_IFMT == unix.S_IFSOCK {
+			if err := s.adoptSocket(from); err != nil {
+				return err
+			}
+			return s.knowProgram()
+		}
+		if begun, state, err := startOf(s.rec.PID); err != nil || begun != s.rec.Start || state == 'Z' {
+			return errors.New("tmux ended at once: " + s.proc.ending())
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return fmt.Errorf("tmux does not listen: %w", ctx.Err())
+		}
+	}
+}
+
+// knowProgram writes down which program it is, now that it is one that listens.
+func (s *server) knowProgram() (err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if _, s.rec.Exe, err = s.proc.runsAs(); err != nil {
+		return fmt.Errorf("tmux ended at once: %w", err)
+	}
+	return s.rec.save(s.k.servers)
+}
