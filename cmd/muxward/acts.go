@@ -222,6 +222,9 @@ func (d *daemon) status() status {
 	if d.config.Root() {
 		s.Mode = "root"
 	}
+	if d.config.Separated {
+		s.Mode = "separated"
+	}
 	if err := d.policy.Broken(); err != nil {
 		s.Red = append(s.Red, "the policy files are broken, the last good policy is in force: "+err.Error())
 	}

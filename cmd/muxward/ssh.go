@@ -67,7 +67,7 @@ func (d *daemon) openSSH(ctx context.Context) (*sshDoor, error) {
 		return nil, err
 	}
 	if s.config.AccountKeys {
-		s.accounts = &accountKeys{account: d.accountNamed}
+		s.accounts = &accountKeys{account: d.accountNamed, readFile: d.readAccountKeys}
 		if uid := uint32(os.Geteuid()); uid != 0 {
 			s.accounts.own = &uid
 		}

@@ -5,10 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"sync"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/muxward/muxward/internal/keep"
 )
 
 // ErrHelperGone is the error of whatever is asked of a helper that has ended.
@@ -21,6 +24,8 @@ type Client struct {
 	turns   map[Number]chan struct{}
 	welcome Welcome
 	events  chan Event
+	closing chan struct{} // closed by Close
+	once    sync.Once
 	gone    chan struct{} // closed when nothing is read any more
 	err     error         // why, once gone is closed
 
@@ -48,9 +53,9 @@ const maxEvents = 256
 // Connect says hello on a line.
 func Connect(ctx context.Context, line *Line, release string) (*Client, error) {
 	c := &Client{line: line, turns: map[Number]chan struct{}{}, waiting: map[uint32]chan<- reply{},
-		events: make(chan Event, maxEvents), gone: make(chan struct{})}
-	for _, k := range Kinds() {
-		c.turns[k.Number] = make(chan struct{}, k.Most)
+		events: make(chan Event, maxEvents), closing: make(chan struct{}), gone: make(chan struct{})}
+	for n, most := range AtOnce() {
+		c.turns[n] = make(chan struct{}, most)
 	}
 	go c.read()
 	if _, err := c.Call(ctx, NumHello, Hello{Version, release}, &c.welcome); err != nil {
@@ -65,8 +70,12 @@ func Connect(ctx context.Context, line *Line, release string) (*Client, error) {
 
 // Close ends the line, and with it the helper.
 func (c *Client) Close() error {
+	c.once.Do(func() { close(c.closing) })
 	err := c.line.Close()
 	<-c.gone
+	if errors.Is(err, net.ErrClosed) {
+		return nil
+	}
 	return err
 }
 
@@ -96,7 +105,7 @@ func (c *Client) read() {
 	}
 	c.mu.Lock()
 	c.err = ErrHelperGone
-	if !errors.Is(err, io.EOF) && !errors.Is(err, os.ErrClosed) && !errors.Is(err, unix.ECONNRESET) {
+	if !errors.Is(err, io.EOF) && !errors.Is(err, net.ErrClosed) && !errors.Is(err, unix.ECONNRESET) {
 		c.err = fmt.Errorf("%w (%w)", ErrHelperGone, err)
 	}
 	c.mu.Unlock()
@@ -108,8 +117,12 @@ func (c *Client) read() {
 // pass gives a packet to whom it is for.
 func (c *Client) pass(p Packet, files []*os.File) error {
 	if p.Number == NumEvent && p.ID == 0 {
-		c.events <- Event{p.Body, files}
-		return nil
+		select {
+		case c.events <- Event{p.Body, files}:
+			return nil
+		case <-c.closing:
+			return net.ErrClosed
+		}
 	}
 	c.mu.Lock()
 	to := c.waiting[p.ID]
@@ -221,39 +234,22 @@ func (e *helperError) Error() string { return e.text }
 func (e *helperError) Unwrap() error { return e.is }
 
 func (f Failed) err() error {
-	e := &helperError{text: f.Text}
-	if is, known := kinds()[f.Kind]; known {
-		e.is = is
-	} else if f.Errno > 0 {
-		e.is = unix.Errno(f.Errno)
+	switch {
+	case f.Fault.Valid():
+		return f.Fault.WithText(f.Text)
+	case f.Errno > 0:
+		return &helperError{f.Text, unix.Errno(f.Errno)}
 	}
-	return e
+	return errors.New(f.Text)
 }
 
 // FailedOf says on the line what an error is.
 func FailedOf(err error) Failed {
-	f := Failed{Text: cut(err.Error(), maxErrorText)}
-	for kind, is := range kinds() {
-		if errors.Is(err, is) {
-			f.Kind = kind
-		}
-	}
-	var errno unix.Errno
-	if errors.As(err, &errno) {
+	f := Failed{Text: cut(err.Error(), keep.MaxText), Fault: keep.FaultOf(err)}
+	if errno, ok := errors.AsType[unix.Errno](err); ok {
 		f.Errno = int(errno)
 	}
 	return f
 }
 
-// maxErrorText is the longest text of an error.
-const maxErrorText = 4 << 10
-
 func cut(s string, most int) string { return s[:min(len(s), most)] }
-
-// kinds are errors that both sides know.
-func kinds() map[string]error {
-	return map[string]error{"busy": ErrBusy}
-}
-
-// ErrBusy is that something has to wait for others of its kind.
-var ErrBusy = errors.New("muxward-helper is busy with others")

@@ -1,5 +1,7 @@
 package privsep
 
+import "github.com/muxward/muxward/internal/keep"
+
 // The requests, by number. A number is never given to another request.
 const (
 	NumHello    Number = 1 // the first of all: which version speaks
@@ -10,43 +12,27 @@ const (
 	NumPAMEnd   Number = 6 // end one, with what it has started
 	NumSign     Number = 7 // have the holder of the keys sign
 	NumKeys     Number = 8 // the public halves of its keys
+
+	// Those of the hands: see internal/keep, and guard.Hands.
+	NumFound     Number = 20
+	NumAdopt     Number = 21
+	NumStart     Number = 22
+	NumAbandon   Number = 23
+	NumConnect   Number = 24
+	NumMend      Number = 25
+	NumNote      Number = 26
+	NumOpenDoor  Number = 27
+	NumCloseDoor Number = 28
 )
 
-// Phase is how far the daemon has come. It only goes forward.
-type Phase uint8
-
-// The phases. Each is a bit, so that a request can be permitted in several.
-const (
-	Greeting Phase = 1 << iota // nothing was said yet
-	Starting                   // before the daemon said that it is ready
-	Serving                    // from then on
-)
-
-// Kind is one request as both sides know it.
-type Kind struct {
-	Number Number
-	Name   string
-	// Phases are those in which it is permitted.
-	Phases Phase
-	// Once says that a second one is refused.
-	Once bool
-	// Most is how many may be under way at once.
-	Most int
-}
-
-// Kinds are all requests: what is not here is none. The daemon's side waits
-// for its turn where Most are under way; the helper ends where they are more.
-func Kinds() []Kind {
-	const later = Starting | Serving
-	return []Kind{
-		{NumHello, "hello", Greeting, true, 1},
-		{NumNotify, "notify", later, false, 1},
-		{NumCtl, "ctl", later, false, 1},
-		{NumAuthKeys, "authkeys", later, false, 8},
-		{NumPAM, "pam", Serving, false, 256},
-		{NumPAMEnd, "pam-end", Serving, false, 256},
-		{NumSign, "sign", later, false, 64},
-		{NumKeys, "keys", Starting, true, 1},
+// AtOnce tells how many requests of each number may be under way at once; one
+// that is not listed is none. The daemon's side waits for its turn, and the
+// helper ends where they are more. In the helper's table each has more columns.
+func AtOnce() map[Number]int {
+	return map[Number]int{
+		NumHello: 1, NumNotify: 1, NumCtl: 1, NumAuthKeys: 8, NumPAM: 16, NumPAMEnd: 256, NumSign: 32, NumKeys: 1,
+		NumFound: 1, NumAdopt: 16, NumStart: 32, NumAbandon: 16, NumConnect: 32, NumMend: 16, NumNote: 16,
+		NumOpenDoor: 16, NumCloseDoor: 16,
 	}
 }
 
@@ -61,6 +47,8 @@ type Welcome struct {
 	Version int `json:"version"`
 	// PID is the helper's process.
 	PID int `json:"pid"`
+	// Doors is the directory of the doors, whose path it has resolved.
+	Doors string `json:"doors"`
 }
 
 // Nothing is the body of a message that has nothing to say.
@@ -81,14 +69,10 @@ const (
 	Stopping  State = "STOPPING=1"
 )
 
-// AuthKeys asks for the file of an account.
+// AuthKeys asks for the authorized_keys of an account. What comes along is a
+// copy in memory, which has room for files that are larger than a packet.
 type AuthKeys struct {
 	Account string `json:"account"`
-}
-
-// AuthKeysFile is such a file.
-type AuthKeysFile struct {
-	Data []byte `json:"data"`
 }
 
 // PAMStarted names a process that asks PAM; its line comes along.
@@ -138,6 +122,45 @@ type Failed struct {
 	Text string `json:"text"`
 	// Errno is the system's error in it, or 0.
 	Errno int `json:"errno"`
-	// Kind names an error that the other side knows by identity, or "".
-	Kind string `json:"kind"`
+	// Fault is that of internal/keep, or 0.
+	Fault keep.Fault `json:"fault"`
+}
+
+// Server names a server by its id.
+type Server struct {
+	ID string `json:"id"`
+}
+
+// Servers are the ids of servers.
+type Servers struct {
+	IDs []string `json:"ids"`
+}
+
+// Noted is what a server says of itself.
+type Noted struct {
+	ID   string    `json:"id"`
+	Said keep.Said `json:"said"`
+}
+
+// Order is a keep.Order. What the environment holds need not be UTF-8.
+type Order struct {
+	Owner   string       `json:"owner"`
+	Account keep.Account `json:"account"`
+	Environ [][]byte     `json:"environ"`
+}
+
+// Opened is a door that is open; its socket comes along.
+type Opened struct {
+	Path string `json:"path"`
+	UID  uint32 `json:"uid"`
+}
+
+// Happened is a keep.Event; a socket comes along where that has one.
+type Happened struct {
+	Kind  keep.EventKind `json:"kind"`
+	Level keep.Level     `json:"level"`
+	ID    string         `json:"id"`
+	Owner string         `json:"owner"`
+	Text  string         `json:"text"`
+	Place keep.Place     `json:"place"`
 }

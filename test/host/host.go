@@ -31,6 +31,8 @@ const (
 	Mallory = tmuxtest.Mallory
 	// Work is nobody's: people share it.
 	Work = tmuxtest.Work
+	// Ward is what muxward runs as beside muxward-helper.
+	Ward = tmuxtest.Ward
 )
 
 // Config says what muxward [Start] starts.
@@ -40,6 +42,9 @@ type Config struct {
 	Policy map[string]string
 	// User runs it in user mode as this account, else as root for all.
 	User string
+	// Account is the account that it runs as beside muxward-helper, instead of as root; by
+	// default what MUXWARD_TEST_ACCOUNT says.
+	Account string
 	// TmuxConf is the configuration of every server; by default none.
 	TmuxConf string
 	// Settings are more lines of muxward's own configuration.
@@ -118,6 +123,13 @@ func Prepare(t testing.TB, cfg Config) *Host {
 		h.as = tmuxtest.As(t, cfg.User)
 	} else {
 		tmuxtest.As(t, Alice) // skips where there are no accounts
+	}
+	if cfg.User == "" && cfg.Account == "" {
+		h.cfg.Account = os.Getenv("MUXWARD_TEST_ACCOUNT")
+	}
+	if h.cfg.Account != "" {
+		buildHelper(t, cfg.Build)
+		cfg.Settings = "account: " + h.cfg.Account + "\n" + cfg.Settings
 	}
 	h.Base = tmuxtest.Dir(t, h.as)
 	h.State, h.Policy, h.Doors = h.Base+"/state", h.Base+"/policy", h.Base+"/d"
