@@ -167,11 +167,12 @@ func (d *daemon) assembleGuard() error {
 	return nil
 }
 
-// accountOrUID looks an account up for the hands in our own process. A uid of which the
-// account files know nothing, such as one of a directory service, is taken as it is.
+// accountOrUID looks an account up for the hands in our own process, which believe its
+// uid. One of which the account files know nothing, such as one of a directory service, is
+// taken as it is.
 func accountOrUID(name string, uid uint32) (identity.Account, error) {
-	account, err := keep.Listed(name, uid)
-	if _, none := accounts.System().ByUID(uid); err != nil && errors.Is(none, identity.ErrNoAccount) {
+	account, err := accounts.System().ByUID(uid)
+	if errors.Is(err, identity.ErrNoAccount) {
 		account, err = identity.Account{Name: name, UID: uid, GID: uid, Home: "/", Shell: "/bin/sh"}, nil
 	}
 	return account, err

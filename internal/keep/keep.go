@@ -31,8 +31,9 @@ type Options struct {
 	Config []string
 	// Umask is the servers' umask; 0 means 022 as root, else our own.
 	Umask uint32
-	// Account looks an account up that a caller has named, and refuses those that
-	// are to have neither a server nor a door; nil means [Listed].
+	// Account looks an account up that a caller has named, or whose server is to be
+	// adopted, and refuses those that are to have neither a server nor a door: whoever
+	// has a server started can do what its account can. nil means [Listed].
 	Account func(name string, uid uint32) (accounts.Account, error)
 	// Now gives wall-clock time; nil means time.Now.
 	Now func() time.Time

@@ -32,6 +32,9 @@ func (k *Keep) account(named Account) (accounts.Account, error) {
 	if err == nil && a.UID != named.UID {
 		err = fmt.Errorf("it has the uid %d", a.UID)
 	}
+	if err == nil && (len(a.Home) > MaxPath || len(a.Shell) > MaxPath || len(a.Groups) > MaxGroups) {
+		err = errors.New("its home directory, its shell or its list of groups is too long")
+	}
 	if err != nil {
 		return accounts.Account{}, fmt.Errorf("the account %q, uid %d: %w (%w)", named.Name, named.UID, err, ErrRefused)
 	}
@@ -53,7 +56,7 @@ func (o Order) valid() error {
 	return nil
 }
 
-// Start starts a server for a person and returns when it listens.
+// Start starts a server for a person and returns when it has its socket.
 func (k *Keep) Start(ctx context.Context, o Order) (Held, error) {
 	ctx, end, err := k.begin(ctx)
 	if err != nil {

@@ -1,0 +1,370 @@
+package keep
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/muxward/muxward/internal/accounts"
+	"github.com/muxward/muxward/internal/tmux/tmuxtest"
+)
+
+// The life of a server: started, opened, connected to, ended.
+func TestLife(t *testing.T) {
+	w := newWorld(t)
+	h, d := w.opened("alice")
+	if h.Owner != "alice" || h.Account.UID != w.acct.UID || h.Inner != d.Path || d.UID != w.acct.UID || h.Start == 0 {
+		t.Errorf("%+v %+v", h, d)
+	}
+	if err := accepts(t, d.Listen, d.Path); err != nil {
+		t.Errorf("the inner door: %v", err)
+	}
+	w.stock(h, "new-session", "-d", "-s", "work")
+	f, err := w.k.Connect(t.Context(), h.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cred, err := unix.GetsockoptUcred(int(f.Fd()), unix.SOL_SOCKET, unix.SO_PEERCRED)
+	if err != nil || int(cred.Pid) != h.PID {
+		t.Errorf("connected to %+v, %v", cred, err)
+	}
+	_ = f.Close()
+	if err := w.k.Note(t.Context(), h.ID, Said{Started: 17, Version: "3.4"}); err != nil {
+		t.Error(err)
+	}
+	w.stock(h, "kill-server")
+	if ev := w.came(EventEnded, "exited with code 0"); ev.ID != h.ID || ev.Owner != "alice" {
+		t.Errorf("%+v", ev)
+	}
+	if ev := w.came(EventLeft, ""); ev.ID != h.ID {
+		t.Errorf("%+v", ev)
+	}
+	if _, err := w.k.Connect(t.Context(), h.ID); !errors.Is(err, ErrEnded) {
+		t.Errorf("afterwards: %v", err)
+	}
+	if again := w.start("alice"); again.ID == h.ID {
+		t.Error("the same server again")
+	}
+}
+
+// A server that was started for nothing is ended, and nothing tells of it or stays.
+func TestAbandon(t *testing.T) {
+	w := newWorld(t)
+	h := w.start("alice")
+	if err := w.k.Abandon(t.Context(), h.ID); err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Kill(h.PID, 0); !errors.Is(err, unix.ESRCH) {
+		t.Errorf("it still runs: %v", err)
+	}
+	if err := w.k.Abandon(t.Context(), h.ID); !errors.Is(err, ErrEnded) {
+		t.Errorf("twice: %v", err)
+	}
+	for _, dir := range []string{w.opt.Run + "/servers", w.opt.Doors} {
+		ents, _ := os.ReadDir(dir)
+		for _, e := range ents {
+			if e.Name() != ".lock" {
+				t.Errorf("%s stays", e.Name())
+			}
+		}
+	}
+	w.start("alice")
+}
+
+// What an earlier one has left is found, with what it was told of a server, and adopted
+// once; one that has ended is cleared away.
+func TestFoundAndAdopted(t *testing.T) {
+	w := newWorld(t)
+	h, _ := w.opened("alice")
+	if err := w.k.Note(t.Context(), h.ID, Said{Started: 17, Version: "3.4"}); err != nil {
+		t.Fatal(err)
+	}
+	dead, _ := w.opened("bob")
+	if err := w.k.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.k.Connect(t.Context(), h.ID); !errors.Is(err, ErrClosed) {
+		t.Errorf("after the end: %v", err)
+	}
+	if err := unix.Kill(dead.PID, unix.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := unix.Wait4(dead.PID, nil, 0, nil); err != nil {
+		t.Fatal(err)
+	}
+	for _, litter := range []string{"/servers/01234567.conf", "/servers/01234567.log"} {
+		if err := os.WriteFile(w.opt.Run+litter, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.open()
+	ids, err := w.k.Found(t.Context())
+	if err != nil || len(ids) != 2 {
+		t.Fatalf("%q %v", ids, err)
+	}
+	if _, err := w.k.Adopt(t.Context(), dead.ID); !errors.Is(err, ErrEnded) {
+		t.Errorf("one that has ended: %v", err)
+	}
+	w.came(EventNotice, "has ended while no muxward ran")
+	for range 2 { // until its door is open it may be asked for again
+		again, err := w.k.Adopt(t.Context(), h.ID)
+		if err != nil || again.PID != h.PID || again.Mark != h.Mark || again.Said != (Said{17, "3.4"}) || again.Start != h.Start {
+			t.Fatalf("%+v %v", again, err)
+		}
+	}
+	if err := w.k.Abandon(t.Context(), h.ID); !errors.Is(err, ErrRefused) {
+		t.Errorf("an adopted server was ended: %v", err)
+	}
+	d, err := w.k.OpenDoor(t.Context(), Place{Server: h.ID})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Listen.Close()
+	if _, err := w.k.Adopt(t.Context(), h.ID); !errors.Is(err, ErrRefused) {
+		t.Errorf("adopted twice: %v", err)
+	}
+	left, _ := filepath.Glob(w.opt.Run + "/servers/*")
+	for _, p := range left {
+		if !strings.Contains(p, h.ID) {
+			t.Errorf("%s stays", p)
+		}
+	}
+}
+
+// A server of an account that is to have none any more is not given to who asks now, and
+// goes on.
+func TestAdoptAsksForTheAccount(t *testing.T) {
+	w := newWorld(t)
+	h := w.start("alice")
+	if err := w.k.Close(); err != nil {
+		t.Fatal(err)
+	}
+	permitted := w.opt.Account
+	w.opt.Account = func(string, uint32) (accounts.Account, error) { return accounts.Account{}, ErrRefused }
+	w.open()
+	if _, err := w.k.Adopt(t.Context(), h.ID); !errors.Is(err, ErrRefused) {
+		t.Errorf("it was adopted: %v", err)
+	}
+	if err := second(w.k.Connect(t.Context(), h.ID)); !errors.Is(err, ErrEnded) {
+		t.Errorf("and connected to: %v", err)
+	}
+	if err := w.k.Close(); err != nil {
+		t.Fatal(err)
+	}
+	w.opt.Account = permitted
+	w.open()
+	if again, err := w.k.Adopt(t.Context(), h.ID); err != nil || again.PID != h.PID {
+		t.Errorf("the control run: %+v, %v", again, err)
+	}
+}
+
+// Killed between the start of tmux and writing down its id, or before the
+// socket was moved: the next muxward finishes it.
+func TestAdoptHalfStarted(t *testing.T) {
+	w := newWorld(t)
+	rec := record{ID: randomHex(IDLen), Mark: randomHex(markLen), Owner: "alice", Account: w.acct, Boot: bootID()}
+	s := newServer(w.k, rec)
+	if err := w.k.launch(s, nil); err != nil {
+		t.Fatal(err)
+	}
+	inner := w.k.innerPath(rec.ID)
+	tmuxtest.Eventually(t, func() bool { _, up := listener(inner); return up }, "tmux listens at %s", inner)
+	pid := s.rec.PID
+	tmuxtest.KillAtEnd(t, pid)
+	s.rec.PID, s.rec.Start = 0, 0
+	if err := s.rec.save(w.k.servers); err != nil {
+		t.Fatal(err)
+	}
+	s.close()
+	if err := w.k.Close(); err != nil {
+		t.Fatal(err)
+	}
+	w.open()
+	if _, err := w.k.Found(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	found, err := w.k.Adopt(t.Context(), rec.ID)
+	if err != nil || found.PID != pid {
+		t.Fatalf("%+v %v, want process %d", found, err, pid)
+	}
+	w.stock(found, "new-session", "-d")
+}
+
+// A door that was tampered with is made anew, and its socket comes with the event; that
+// of the last time, if more than one was not fetched.
+func TestReplaced(t *testing.T) {
+	w := newWorld(t)
+	d, err := w.k.OpenDoor(t.Context(), Place{Account: w.named()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Listen.Close()
+	if err := accepts(t, d.Listen, d.Path); err != nil {
+		t.Fatal(err)
+	}
+	dir := filepath.Dir(d.Path)
+	if err := errors.Join(os.Chmod(dir, 0o700), os.Remove(d.Path)); err != nil {
+		t.Fatal(err)
+	}
+	ev := w.came(EventReplaced, "")
+	defer ev.Listen.Close()
+	if ev.Place != (Place{Account: w.named()}) {
+		t.Errorf("%+v", ev)
+	}
+	if err := accepts(t, ev.Listen, d.Path); err != nil {
+		t.Error(err)
+	}
+	if n := w.came(EventNotice, "its socket is gone"); n.Level != LevelDoor {
+		t.Errorf("%+v", n)
+	}
+	if err := w.k.CloseDoor(t.Context(), Place{Account: w.named()}); err != nil {
+		t.Error(err)
+	}
+	if _, err := os.Lstat(d.Path); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the socket stays: %v", err)
+	}
+}
+
+// The x bits, by which tmux says that somebody is attached, are no tampering
+// at an inner door.
+func TestAttachedBits(t *testing.T) {
+	w := newWorld(t)
+	h, d := w.opened("alice")
+	if err := os.Chmod(d.Path, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	s, err := w.k.server(h.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if wrong, err := s.inner.check(); err != nil || len(wrong) != 0 {
+		t.Errorf("%v %v", wrong, err)
+	}
+}
+
+// Nobody but the account and root connects.
+func TestOthersCannotConnect(t *testing.T) {
+	if !asRoot() {
+		tmuxtest.Skip(t, "needs root to be another account")
+	}
+	w := newWorld(t)
+	h, d := w.opened("alice")
+	w.stock(h, "new-session", "-d")
+	for _, path := range []string{w.socket(h), d.Path} {
+		if _, err := connectAs(path, otherUID); !errors.Is(err, unix.EACCES) {
+			t.Errorf("another account at %s: %v", path, err)
+		}
+		c, err := connectAs(path, w.acct.UID)
+		if err != nil {
+			t.Errorf("the account at %s: %v", path, err)
+			continue
+		}
+		_ = c.Close()
+	}
+	if got := w.stock(h, "list-clients", "-F", "x"); got != "" {
+		t.Errorf("clients: %q", got)
+	}
+	// We connected as the account, and only for that moment.
+	tasks, _ := os.ReadDir("/proc/self/task")
+	for _, e := range tasks {
+		b, err := os.ReadFile("/proc/self/task/" + e.Name() + "/status")
+		if err == nil && !strings.Contains(string(b), "Uid:\t0\t0\t0\t0") {
+			t.Errorf("thread %s: %s", e.Name(), b)
+		}
+	}
+}
+
+// Somebody else behind the socket is noticed before a byte is said, and nobody is
+// told from nobody there.
+func TestConnectChecksListener(t *testing.T) {
+	w := newWorld(t)
+	h := w.start("alice")
+	s, err := w.k.server(h.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := dialAt(s.dir, "s", w.acct.UID, h.PID+1); !errors.Is(err, ErrNotTheServer) {
+		t.Errorf("another process: %v", err)
+	}
+	if _, err := dialAt(s.dir, "none", w.acct.UID, h.PID); !errors.Is(err, ErrNoSocket) {
+		t.Errorf("no socket: %v", err)
+	}
+	l, err := listenAt(procPath(s.dir) + "/dead")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = l.Close()
+	if _, err := dialAt(s.dir, "dead", uint32(os.Geteuid()), h.PID); !errors.Is(err, ErrNobody) || !errors.Is(err, unix.ECONNREFUSED) {
+		t.Errorf("nobody listens: %v", err)
+	}
+}
+
+// A receiver that stands still costs a bounded amount, and is told what it has missed.
+func TestEventsAreBounded(t *testing.T) {
+	q := queue{more: make(chan struct{}, 1)}
+	open := func() *os.File {
+		f, err := os.Open("/dev/null")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return f
+	}
+	first, last := open(), open()
+	q.put(Event{Kind: EventReplaced, Place: Place{Server: "a"}, Listen: first})
+	for i := range maxWaiting + 7 {
+		q.put(Event{Kind: EventNotice, Text: fmt.Sprint(i, strings.Repeat("ä", MaxText))})
+	}
+	q.put(Event{Kind: EventEnded, ID: "a"})
+	q.put(Event{Kind: EventReplaced, Place: Place{Server: "a"}, Listen: last})
+	if err := first.Close(); !errors.Is(err, os.ErrClosed) {
+		t.Errorf("the first socket was not closed: %v", err)
+	}
+	var kinds []EventKind
+	var end Event
+	for {
+		ev, ok, err := q.next()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !ok {
+			break
+		}
+		if len(ev.Text) > MaxText {
+			t.Errorf("%d bytes", len(ev.Text))
+		}
+		kinds, end = append(kinds, ev.Kind), ev
+		ev.forget()
+	}
+	if len(kinds) != maxWaiting+3 || kinds[0] != EventReplaced || kinds[len(kinds)-2] != EventEnded || !strings.HasPrefix(end.Text, "7 notices") {
+		t.Errorf("%d events, the last %+v", len(kinds), end)
+	}
+	waiting := open()
+	q.put(Event{Kind: EventReplaced, Listen: waiting})
+	q.put(Event{Kind: EventNotice, Text: "last"})
+	q.close()
+	late := open()
+	q.put(Event{Kind: EventReplaced, Listen: late})
+	for _, f := range []*os.File{waiting, late} {
+		if err := f.Close(); !errors.Is(err, os.ErrClosed) {
+			t.Errorf("not closed: %v", err)
+		}
+	}
+	if ev, ok, err := q.next(); !ok || ev.Text != "last" || err != nil {
+		t.Errorf("%+v %v", ev, err)
+	}
+	if _, _, err := q.next(); !errors.Is(err, ErrClosed) {
+		t.Error(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	k := &Keep{events: queue{more: make(chan struct{}, 1)}}
+	if _, err := k.Next(ctx); !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
+}

@@ -1,0 +1,175 @@
+package keep
+
+import (
+	"errors"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/muxward/muxward/internal/accounts"
+	"github.com/muxward/muxward/internal/identity"
+)
+
+// A caller that is not the one it should be gets nothing that is not a server or a door
+// of its own making.
+func TestCallersAreNotBelieved(t *testing.T) {
+	w := newWorld(t)
+	h, _ := w.opened("alice")
+	k, ctx := w.k, t.Context()
+	long := strings.Repeat("x", 1<<20)
+	ids := []string{"", ".", "..", "../x", h.ID + "/", "/" + h.ID, strings.ToUpper(h.ID) + "A", "0000000g", h.ID + "\x00", long}
+	for _, id := range ids {
+		id := id
+		for name, do := range map[string]func() error{
+			"adopt":   func() error { _, err := k.Adopt(ctx, id); return err },
+			"abandon": func() error { return k.Abandon(ctx, id) },
+			"connect": func() error { f, err := k.Connect(ctx, id); closeIf(f); return err },
+			"mend":    func() error { return k.Mend(ctx, id) },
+			"note":    func() error { return k.Note(ctx, id, Said{}) },
+			"door": func() error {
+				if id == "" { // which names no server, and so the account ""
+					return ErrRefused
+				}
+				o, err := k.OpenDoor(ctx, Place{Server: id})
+				closeIf(o.Listen)
+				return err
+			},
+		} {
+			if err := do(); !errors.Is(err, ErrRefused) || len(err.Error()) > 500 {
+				t.Errorf("%s of %.40q: %.600v", name, id, err)
+			}
+		}
+		if err := k.CloseDoor(ctx, Place{Server: id}); err != nil {
+			t.Errorf("close %.40q: %v", id, err)
+		}
+	}
+	me, wrongUID := w.named(), w.named()
+	wrongUID.UID++
+	for what, o := range map[string]Order{
+		"no owner":           {Account: me},
+		"a path for owner":   {Owner: "../x", Account: me},
+		"a long owner":       {Owner: long, Account: me},
+		"an upper owner":     {Owner: "Alice", Account: me},
+		"no account":         {Owner: "bob"},
+		"another name":       {Owner: "bob", Account: Account{"root", me.UID}},
+		"another uid":        {Owner: "bob", Account: wrongUID},
+		"root's uid":         {Owner: "bob", Account: Account{me.Name, 0}},
+		"a long name":        {Owner: "bob", Account: Account{long, me.UID}},
+		"a name with a line": {Owner: "bob", Account: Account{me.Name + "\n", me.UID}},
+		"much environment":   {Owner: "bob", Account: me, Environ: []string{"LC_A=" + long}},
+		"one more":           {Owner: "alice", Account: me},
+	} {
+		if _, err := k.Start(ctx, o); !errors.Is(err, ErrRefused) || len(err.Error()) > 500 {
+			t.Errorf("%s: %.600v", what, err)
+		}
+		if o.Account != me {
+			if _, err := k.OpenDoor(ctx, Place{Account: o.Account}); !errors.Is(err, ErrRefused) {
+				t.Errorf("a door for %s: %.600v", what, err)
+			}
+		}
+	}
+	for what, err := range map[string]error{
+		"a door of both":     second(k.OpenDoor(ctx, Place{Account: me, Server: h.ID})),
+		"the inner door":     second(k.OpenDoor(ctx, Place{Server: h.ID})),
+		"to end it":          k.Abandon(ctx, h.ID),
+		"to adopt it":        second(k.Adopt(ctx, h.ID)),
+		"a version":          k.Note(ctx, h.ID, Said{Version: "3.4\n"}),
+		"a long version":     k.Note(ctx, h.ID, Said{Version: long}),
+		"a start before all": k.Note(ctx, h.ID, Said{Started: -1}),
+	} {
+		if !errors.Is(err, ErrRefused) {
+			t.Errorf("%s: %.600v", what, err)
+		}
+	}
+	if err := second(k.Connect(ctx, "00000000")); !errors.Is(err, ErrEnded) {
+		t.Errorf("a server that was never there: %v", err)
+	}
+	if n := len(k.list()); n != 1 {
+		t.Errorf("%d servers", n)
+	}
+	if ents, _ := os.ReadDir(w.opt.Doors); len(ents) != 2 { // .lock and the inner door's
+		t.Errorf("doors: %v", ents)
+	}
+	f, err := k.Connect(ctx, h.ID) // the control run: it is asked for properly
+	if err != nil {
+		t.Fatal(err)
+	}
+	closeIf(f)
+}
+
+func second[T any](_ T, err error) error { return err }
+
+func closeIf(f *os.File) {
+	if f != nil {
+		_ = f.Close()
+	}
+}
+
+// Whoever reads the account files themselves is told what they say.
+func TestListed(t *testing.T) {
+	if a, err := Listed("root", 0); err != nil || a.UID != 0 {
+		t.Errorf("%+v, %v", a, err)
+	}
+	for _, c := range []Account{{"root", 61999}, {"nobodysname", 0}, {"", 0}} {
+		if a, err := Listed(c.Name, c.UID); !errors.Is(err, accounts.ErrNoAccount) {
+			t.Errorf("%+v: %+v, %v", c, a, err)
+		}
+	}
+}
+
+// An owner's name is what a person's name is elsewhere.
+func TestOwners(t *testing.T) {
+	for _, s := range []string{"", "a", "_", "a.b-c_9", "9a", ".a", "-a", "A", "ä", "a b", "a/b", "a\n", strings.Repeat("a", 64), strings.Repeat("a", 65)} {
+		if _, err := identity.CanonicalName(s); validOwner(s) != (err == nil) {
+			t.Errorf("%q: %t, elsewhere %v", s, validOwner(s), err)
+		}
+	}
+}
+
+func TestTaken(t *testing.T) {
+	got := Taken([]string{"TERM=a", "TERM=b", "PATH=/x", "HOME=/x", "LD_PRELOAD=x", "TMUX=/x", "LC_=", "LC_X=y", "LC_\n=y", "LC_x=y", "SHELL=sh",
+		"EDITOR=a\x00b", "LANG=" + strings.Repeat("x", MaxVariable+1), "novalue", "=x"})
+	if want := []string{"TERM=b", "PATH=/x", "LC_X=y"}; !slices.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
+	}
+	var many []string
+	for _, c := range "ABCDEFGHIJ" {
+		many = append(many, "LC_"+string(c)+"="+strings.Repeat("x", MaxVariable))
+	}
+	size := 0
+	for _, kv := range Taken(many) {
+		size += len(kv)
+	}
+	if size == 0 || size > MaxEnviron {
+		t.Errorf("%d bytes", size)
+	}
+	if env := with([]string{"PATH=/a", "LANG=C"}, []string{"PATH=/b"}); !slices.Equal(env, []string{"LANG=C", "PATH=/b"}) {
+		t.Errorf("%q", env)
+	}
+}
+
+// Names of configuration files that no server can be told of.
+func TestConfigurationRefuses(t *testing.T) {
+	for _, bad := range []string{"a\nb", "relative", "", "/x\x7f"} {
+		if _, err := configuration("m", []string{bad}); err == nil {
+			t.Errorf("%q was taken", bad)
+		}
+	}
+}
+
+// What a line carries of an error is enough to make it anew.
+func TestFaults(t *testing.T) {
+	for f := Fault(1); f.Valid(); f++ {
+		err := f.WithText("x")
+		if FaultOf(err) != f || err.Error() != "x" || !errors.Is(err, f) || strings.HasPrefix(f.Error(), "fault") {
+			t.Errorf("%d: %v, %d", f, err, FaultOf(err))
+		}
+	}
+	if err := Fault(0).WithText("x"); FaultOf(err) != 0 || err.Error() != "x" {
+		t.Error(err)
+	}
+	if Fault(200).Valid() || FaultOf(nil) != 0 {
+		t.Error("there are more")
+	}
+}
