@@ -22,7 +22,6 @@ import (
 	"github.com/muxward/muxward/internal/grants"
 	"github.com/muxward/muxward/internal/guard"
 	"github.com/muxward/muxward/internal/identity"
-	"github.com/muxward/muxward/internal/keep"
 	"github.com/muxward/muxward/internal/pace"
 	"github.com/muxward/muxward/internal/policy"
 	"github.com/muxward/muxward/internal/privsep"
@@ -36,6 +35,7 @@ import (
 type daemon struct {
 	config   config.Config
 	helper   *privsep.Client // nil if there is none
+	landlock int             // its version, beside a helper
 	log      *audit.Log
 	policy   *policy.Engine
 	denials  *grants.Denials

@@ -87,6 +87,9 @@ func serve(ctx context.Context, c config.Config, helper *privsep.Client) error {
 		return err
 	}
 	defer d.close()
+	if err := d.confine(); err != nil {
+		return err
+	}
 	hup := make(chan os.Signal, 1)
 	signal.Notify(hup, syscall.SIGHUP)
 	d.start(ctx)

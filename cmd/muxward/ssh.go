@@ -68,7 +68,7 @@ func (d *daemon) openSSH(ctx context.Context) (*sshDoor, error) {
 	}
 	if s.config.AccountKeys {
 		s.accounts = &accountKeys{account: d.accountNamed, readFile: d.readAccountKeys}
-		if uid := uint32(os.Geteuid()); uid != 0 {
+		if uid := uint32(os.Geteuid()); !d.config.Separated && uid != 0 {
 			s.accounts.own = &uid
 		}
 	}
