@@ -9,10 +9,14 @@ import (
 	"os"
 
 	"github.com/muxward/muxward/internal/config"
+	"github.com/muxward/muxward/internal/privsep/holder"
 	"github.com/muxward/muxward/internal/privsep/monitor"
 )
 
 func main() {
+	if len(os.Args) > 1 && os.Args[1] == monitor.HoldKeys {
+		end(1, holder.Run(os.Args[2:]))
+	}
 	var given config.Config
 	f := flag.NewFlagSet("muxward-helper", flag.ExitOnError)
 	file := f.String("config", "/etc/muxward/muxward.yaml", "configuration `file`; it has account: NAME")
@@ -31,9 +35,14 @@ func main() {
 		fmt.Fprintf(os.Stderr, "muxward-helper: there is no %q; see muxward-helper --help\n", f.Arg(0))
 		os.Exit(2)
 	}
-	code, err := monitor.Run(given, *file)
+	end(monitor.Run(given, *file))
+}
+
+func end(code int, err error) {
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "muxward-helper:", err)
+	} else if len(os.Args) > 1 && os.Args[1] == monitor.HoldKeys {
+		code = 0
 	}
 	os.Exit(code)
 }

@@ -26,6 +26,7 @@ import (
 	"github.com/muxward/muxward/internal/policy"
 	"github.com/muxward/muxward/internal/privsep"
 	"github.com/muxward/muxward/internal/server/ctld"
+	"github.com/muxward/muxward/internal/server/sshd"
 	"github.com/muxward/muxward/internal/server/tmuxd"
 	"github.com/muxward/muxward/internal/webhook"
 )
@@ -36,6 +37,8 @@ type daemon struct {
 	config   config.Config
 	helper   *privsep.Client // nil if there is none
 	landlock int             // its version, beside a helper
+	logKey   *audit.HeldKey  // nil if it is in a file of ours
+	hostKey  *sshd.HostKey   // likewise
 	log      *audit.Log
 	policy   *policy.Engine
 	denials  *grants.Denials
@@ -117,7 +120,10 @@ func assemble(ctx context.Context, c config.Config, helper *privsep.Client) (d *
 	if d.hook, err = d.openHook(); err != nil {
 		return d, err
 	}
-	if d.log, err = audit.Open(ctx, audit.Options{Dir: filepath.Join(c.State, "audit"), Now: failpoint.Now}); err != nil {
+	if err := d.openKeys(ctx); err != nil {
+		return d, err
+	}
+	if d.log, err = audit.Open(ctx, audit.Options{Dir: filepath.Join(c.State, "audit"), Now: failpoint.Now, Key: d.logKey}); err != nil {
 		return d, err
 	}
 	if d.denials, err = grants.OpenDenials(filepath.Join(c.State, "revocations.json")); err != nil {

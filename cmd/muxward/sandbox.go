@@ -68,7 +68,7 @@ func (d *daemon) promises() []promise {
 		reached = reached && !sandbox.CanOpen(filepath.Join(d.config.Run(), "servers", strings.TrimPrefix(filepath.Base(filepath.Dir(s.InnerDoor().Path())), "in-")))
 	}
 	return append(out, promise{"reaches guarded sockets by muxward-helper only", reached, "ownership of their directories; no rule of Landlock"},
-		promise{"holds no secret keys", false, "the ssh host key and the key of the log are in this process"})
+		promise{"cannot read the ssh host key and the key of the log", !sandbox.CanOpen(d.config.State + "-keys"), "a process of muxward-helper's holds them, and signs"})
 }
 
 // printSandbox prints what of the sandbox holds.

@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/muxward/muxward/internal/audit"
 	"github.com/muxward/muxward/internal/authkeys"
 	"github.com/muxward/muxward/internal/config"
 	"github.com/muxward/muxward/internal/failpoint"
@@ -21,6 +22,7 @@ import (
 	"github.com/muxward/muxward/internal/keep"
 	"github.com/muxward/muxward/internal/privsep"
 	"github.com/muxward/muxward/internal/sandbox"
+	"github.com/muxward/muxward/internal/server/sshd"
 	"github.com/muxward/muxward/internal/siblings"
 )
 
@@ -198,4 +200,26 @@ func (d *daemon) openHands(tmuxPath string) (guard.Hands, error) {
 		Run: d.config.Run(), Doors: d.config.Doors, Tmux: tmuxPath, Root: d.config.Root(),
 		Config: d.config.TmuxConfig, Account: accountOrUID, Now: failpoint.Now,
 	})
+}
+
+// openKeys has what is held by muxward-helper sign for us: the ssh host key and the key of
+// the log. Their public halves are beside the log, as everywhere.
+func (d *daemon) openKeys(ctx context.Context) error {
+	if d.helper == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, helperTime)
+	defer cancel()
+	k, err := d.helper.Keys(ctx)
+	if err != nil {
+		return err
+	}
+	d.logKey = &audit.HeldKey{Verifier: k.Checkpoint, New: k.CheckpointNew, Signature: func(text []byte) ([]byte, error) {
+		return d.helper.Sign(privsep.CheckpointKey, text)
+	}}
+	if d.hostKey, err = sshd.NewHostKey(d.helper.Signer(k.Host)); err != nil {
+		return err
+	}
+	d.hostKey.New = k.HostNew
+	return d.hostKey.SavePublic(d.config.State)
 }

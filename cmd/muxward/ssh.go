@@ -74,6 +74,9 @@ func (d *daemon) openSSH(ctx context.Context) (*sshDoor, error) {
 	}
 	var err error
 	if s.config.Listen != "" {
+		s.key = d.hostKey
+	}
+	if s.config.Listen != "" && s.key == nil {
 		if s.key, err = sshd.OpenHostKey(d.config.State); err != nil {
 			return nil, err
 		}

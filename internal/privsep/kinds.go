@@ -8,8 +8,6 @@ const (
 	NumNotify   Number = 2 // tell the service manager how we are
 	NumCtl      Number = 3 // a listener at RUN/ctl
 	NumAuthKeys Number = 4 // an account's authorized_keys
-	NumPAM      Number = 5 // a process that asks PAM about one login
-	NumPAMEnd   Number = 6 // end one, with what it has started
 	NumSign     Number = 7 // have the holder of the keys sign
 	NumKeys     Number = 8 // the public halves of its keys
 
@@ -30,7 +28,7 @@ const (
 // helper ends where they are more. In the helper's table each has more columns.
 func AtOnce() map[Number]int {
 	return map[Number]int{
-		NumHello: 1, NumNotify: 1, NumCtl: 1, NumAuthKeys: 8, NumPAM: 16, NumPAMEnd: 256, NumSign: 32, NumKeys: 1,
+		NumHello: 1, NumNotify: 1, NumCtl: 1, NumAuthKeys: 8, NumSign: 32, NumKeys: 1,
 		NumFound: 1, NumAdopt: 16, NumStart: 32, NumAbandon: 16, NumConnect: 32, NumMend: 16, NumNote: 16,
 		NumOpenDoor: 16, NumCloseDoor: 16,
 	}
@@ -73,17 +71,6 @@ const (
 // copy in memory, which has room for files that are larger than a packet.
 type AuthKeys struct {
 	Account string `json:"account"`
-}
-
-// PAMStarted names a process that asks PAM; its line comes along.
-type PAMStarted struct {
-	ID      uint32 `json:"id"`
-	Program string `json:"program"`
-}
-
-// PAMEnd ends such a process.
-type PAMEnd struct {
-	ID uint32 `json:"id"`
 }
 
 // Key names a key of the holder.

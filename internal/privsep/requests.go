@@ -39,32 +39,6 @@ func (c *Client) AuthKeys(ctx context.Context, account string, limit int64) ([]b
 	return data, err
 }
 
-// Asker is a process that asks PAM about one login, at the other side.
-type Asker struct {
-	c       *Client
-	id      uint32
-	Program string
-	// Line is the caller's.
-	Line *os.File
-}
-
-// PAM starts one.
-func (c *Client) PAM(ctx context.Context) (*Asker, error) {
-	var s PAMStarted
-	f, err := c.callFile(ctx, NumPAM, Nothing{}, &s)
-	if err != nil {
-		return nil, err
-	}
-	return &Asker{c, s.ID, s.Program, f}, nil
-}
-
-// End ends it, with what it has started, and waits.
-func (a *Asker) End() error {
-	ctx, cancel := context.WithTimeout(context.Background(), askTime)
-	defer cancel()
-	return a.c.callPlain(ctx, NumPAMEnd, PAMEnd{a.id}, &Nothing{})
-}
-
 // Keys gives the public halves of the keys that are held.
 func (c *Client) Keys(ctx context.Context) (Keys, error) {
 	var k Keys

@@ -9,3 +9,5 @@ const (
 )
 
 func ofThisKind() []uint32 { return nil }
+
+func outsideOfThisKind() []uint32 { return nil }

@@ -113,3 +113,14 @@ func RefusesMPTCP() bool {
 	}
 	return errors.Is(err, unix.EPERM)
 }
+
+// Outside are the calls by which a process gets at files, other processes and networks,
+// beside [Harmful]: for one that has all it needs.
+func Outside() []uint32 {
+	return append([]uint32{
+		unix.SYS_OPENAT, unix.SYS_OPENAT2, unix.SYS_SOCKET, unix.SYS_SOCKETPAIR, unix.SYS_CONNECT, unix.SYS_BIND, unix.SYS_LISTEN,
+		unix.SYS_KILL, unix.SYS_PIDFD_SEND_SIGNAL, unix.SYS_PIDFD_OPEN, unix.SYS_UNLINKAT, unix.SYS_RENAMEAT, unix.SYS_RENAMEAT2,
+		unix.SYS_LINKAT, unix.SYS_SYMLINKAT, unix.SYS_MKDIRAT, unix.SYS_MKNODAT, unix.SYS_FCHMODAT, unix.SYS_FCHOWNAT,
+		unix.SYS_TRUNCATE, unix.SYS_SETRESUID, unix.SYS_SETRESGID,
+	}, outsideOfThisKind()...)
+}

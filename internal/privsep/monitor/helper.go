@@ -41,6 +41,12 @@ func Run(given config.Config, file string) (code int, err error) {
 		return 1, err
 	}
 	defer hands.Close()
+	keys, keyHolder, err := startHolder(set)
+	if err != nil {
+		return 1, err
+	}
+	defer keyHolder.kill()
+	defer keys.Close()
 	line, theirs, err := privsep.NewPair()
 	if err != nil {
 		return 1, err
@@ -54,12 +60,12 @@ func Run(given config.Config, file string) (code int, err error) {
 		return 1, err
 	}
 	defer daemon.kill()
-	m := New(line, Parts{Hands: hands, Notify: service.notify, Complain: complain, Ctl: set.ctl, PAM: set.pam()})
-	return mind(m, daemon, signals)
+	m := New(line, Parts{Hands: hands, Notify: service.notify, Complain: complain, Ctl: set.ctl, Keys: held{keys}})
+	return mind(m, daemon, keys.Gone(), signals)
 }
 
 // mind serves the daemon and passes signals on to it until it ends.
-func mind(m *Monitor, daemon *child, signals <-chan os.Signal) (int, error) {
+func mind(m *Monitor, daemon *child, keyless <-chan struct{}, signals <-chan os.Signal) (int, error) {
 	ctx, stop := context.WithCancel(context.Background())
 	defer stop()
 	served := make(chan error, 1)
@@ -70,6 +76,8 @@ func mind(m *Monitor, daemon *child, signals <-chan os.Signal) (int, error) {
 			daemon.signal(sig)
 		case <-daemon.ended:
 			return daemon.code(), nil
+		case <-keyless:
+			return 1, errors.New("the holder of the keys has ended, and nothing can be signed; start muxward-helper again")
 		case err := <-served:
 			if err != nil {
 				return 1, fmt.Errorf("muxward does what it never does, and is ended: %w", err)

@@ -40,17 +40,8 @@ type Parts struct {
 	Complain func(string)
 	// Ctl makes a listener at RUN/ctl.
 	Ctl func() (*os.File, error)
-	// PAM starts a process that asks PAM; nil if nobody comes by passwords.
-	PAM func() (asker, error)
 	// Keys is the holder of the keys; nil if there is none.
 	Keys keyHolder
-}
-
-// asker is a process that asks PAM about one login.
-type asker interface {
-	Line() *os.File
-	Program() string
-	End()
 }
 
 // keyHolder signs.
@@ -74,17 +65,15 @@ type Monitor struct {
 	done    map[privsep.Number]bool // that may be asked once
 	busy    map[privsep.Number]int
 	open    map[uint32]bool // requests under way
-	askers  map[uint32]asker
-	hanging chan struct{} // homes that do not answer
-	next    uint32
-	broken  error // what no daemon of ours does
+	hanging chan struct{}   // homes that do not answer
+	broken  error           // what no daemon of ours does
 	stop    context.CancelFunc
 }
 
 // New makes a monitor of a line.
 func New(line *privsep.Line, p Parts) *Monitor {
 	m := &Monitor{Parts: p, line: line, rows: map[privsep.Number]row{}, most: privsep.AtOnce(), phase: greeting,
-		done: map[privsep.Number]bool{}, busy: map[privsep.Number]int{}, open: map[uint32]bool{}, askers: map[uint32]asker{}, hanging: make(chan struct{}, maxHanging)}
+		done: map[privsep.Number]bool{}, busy: map[privsep.Number]int{}, open: map[uint32]bool{}, hanging: make(chan struct{}, maxHanging)}
 	for _, r := range table() {
 		m.rows[r.number] = r
 	}
@@ -96,7 +85,6 @@ func New(line *privsep.Line, p Parts) *Monitor {
 func (m *Monitor) Serve(ctx context.Context) error {
 	ctx, m.stop = context.WithCancel(ctx)
 	defer m.wg.Wait()
-	defer m.endAskers()
 	defer m.stop()
 	go func() {
 		<-ctx.Done()

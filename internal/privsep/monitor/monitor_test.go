@@ -256,7 +256,7 @@ func TestBroken(t *testing.T) {
 		"another version": {[][]byte{pack(t, privsep.NumHello, 1, privsep.Hello{Version: privsep.Version + 1})}, "install both of one release"},
 		"hello again":     {greeted(pack(t, privsep.NumHello, 2, privsep.Hello{Version: privsep.Version})), "(hello)"},
 		"found twice":     {greeted(pack(t, privsep.NumFound, 2, privsep.Nothing{}), pack(t, privsep.NumFound, 3, privsep.Nothing{})), "(found)"},
-		"pam too early":   {greeted(pack(t, privsep.NumPAM, 2, privsep.Nothing{})), "not permitted in this phase"},
+		"keys twice":      {greeted(pack(t, privsep.NumKeys, 2, privsep.Nothing{}), pack(t, privsep.NumKeys, 3, privsep.Nothing{})), "(keys)"},
 		"no request":      {greeted(pack(t, 99, 2, privsep.Nothing{})), "request 99 is none"},
 		"an answer":       {greeted(pack(t, privsep.NumDone, 2, privsep.Nothing{})), "request 128 is none"},
 		"no id":           {greeted(pack(t, privsep.NumFound, 0, privsep.Nothing{})), "its id 0 is another's"},

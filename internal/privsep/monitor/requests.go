@@ -52,56 +52,6 @@ func withFile(body any, f *os.File, err error) (answer, error) {
 	return answer{body, []*os.File{f}}, nil
 }
 
-// maxAskers is how many logins there are at once, as in internal/pam.
-const maxAskers = 256
-
-// pamStart starts a process that asks PAM about one login, by the service of
-// the helper's own configuration, and gives its line.
-func (m *Monitor) pamStart(_ context.Context, _ privsep.Nothing) (answer, error) {
-	if m.PAM == nil {
-		return answer{}, errors.New("muxward-helper was started without ssh: {pam: ...} in its configuration; start it anew")
-	}
-	m.mu.Lock()
-	full := len(m.askers) >= maxAskers
-	m.mu.Unlock()
-	if full {
-		return answer{}, fmt.Errorf("%d logins are under way, and no more are permitted", maxAskers)
-	}
-	a, err := m.PAM()
-	if err != nil {
-		return answer{}, err
-	}
-	m.mu.Lock()
-	m.next++
-	id := m.next
-	m.askers[id] = a
-	m.mu.Unlock()
-	return answer{privsep.PAMStarted{ID: id, Program: a.Program()}, []*os.File{a.Line()}}, nil
-}
-
-// pamEnd ends such a process.
-func (m *Monitor) pamEnd(_ context.Context, p privsep.PAMEnd) (answer, error) {
-	m.mu.Lock()
-	a := m.askers[p.ID]
-	delete(m.askers, p.ID)
-	m.mu.Unlock()
-	if a != nil {
-		a.End()
-	}
-	return answer{body: privsep.Nothing{}}, nil
-}
-
-// endAskers ends those whose daemon has gone.
-func (m *Monitor) endAskers() {
-	m.mu.Lock()
-	all := m.askers
-	m.askers = map[uint32]asker{}
-	m.mu.Unlock()
-	for _, a := range all {
-		a.End()
-	}
-}
-
 func (m *Monitor) keys(ctx context.Context, _ privsep.Nothing) (answer, error) {
 	if m.Keys == nil {
 		return answer{}, errNoKeys

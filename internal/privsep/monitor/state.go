@@ -28,6 +28,7 @@ func prepare(s *setting) error {
 		return fmt.Errorf("above the state directory: %w", err)
 	}
 	path = filepath.Join(up, filepath.Base(path))
+	s.config.State = path
 	if err := os.Mkdir(path, 0o711); err != nil && !errors.Is(err, fs.ErrExist) {
 		return fmt.Errorf("make the state directory: %w", err)
 	}
@@ -36,6 +37,9 @@ func prepare(s *setting) error {
 		return fmt.Errorf("the state directory: %w", err)
 	}
 	defer dir.Close()
+	if err := prepareKeys(s, dir); err != nil {
+		return err
+	}
 	if err := handOver(dir, s.account, 0); err != nil {
 		return fmt.Errorf("hand the state directory over to %s: %w", s.account.Name, err)
 	}
@@ -54,7 +58,7 @@ func handOver(dir *os.File, a accounts.Account, depth int) error {
 	if err != nil {
 		return err
 	}
-	if st.Uid == a.UID && depth == 0 {
+	if st.Uid == a.UID && st.Uid != 0 && depth == 0 {
 		return nil // it was handed over
 	}
 	if depth >= maxDepth {

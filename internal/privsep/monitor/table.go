@@ -39,8 +39,6 @@ func table() []row {
 		{privsep.NumNotify, "notify", later, 0, on((*Monitor).notify)},
 		{privsep.NumCtl, "ctl", later, 0, on((*Monitor).ctl)},
 		{privsep.NumAuthKeys, "authkeys", later, 0, on((*Monitor).authKeys)},
-		{privsep.NumPAM, "pam", serving, 0, on((*Monitor).pamStart)},
-		{privsep.NumPAMEnd, "pam-end", serving, 0, on((*Monitor).pamEnd)},
 		{privsep.NumSign, "sign", later, 0, on((*Monitor).sign)},
 		{privsep.NumKeys, "keys", starting, once, on((*Monitor).keys)},
 
