@@ -127,6 +127,10 @@ func Prepare(t testing.TB, cfg Config) *Host {
 	if cfg.User == "" && cfg.Account == "" {
 		h.cfg.Account = os.Getenv("MUXWARD_TEST_ACCOUNT")
 	}
+	more := ""
+	if h.cfg.Account != "" && cfg.Account == "" {
+		more = ", root" // it has a door by itself where muxward is root
+	}
 	if h.cfg.Account != "" {
 		buildHelper(t, cfg.Build)
 		cfg.Settings = "account: " + h.cfg.Account + "\n" + cfg.Settings
@@ -150,7 +154,7 @@ func Prepare(t testing.TB, cfg Config) *Host {
 	conf := cfg.TmuxConf
 	h.must(os.WriteFile(h.Base+"/tmux.conf", []byte(conf), 0o644))
 	h.must(os.WriteFile(h.Base+"/muxward.yaml", fmt.Appendf(nil,
-		"tmux_config: [%s/tmux.conf]\naccounts: [mwalice, mwbob, mwcarol, mwmallory]\n%s%s", h.Base, cfg.Settings, h.prepareSSH()), 0o644))
+		"tmux_config: [%s/tmux.conf]\naccounts: [mwalice, mwbob, mwcarol, mwmallory%s]\n%s%s", h.Base, more, cfg.Settings, h.prepareSSH()), 0o644))
 	t.Cleanup(h.killServers)
 	return h
 }
