@@ -28,6 +28,7 @@ setup-test:
 build: setup
 	@mkdir -p bin
 	CGO_ENABLED=0 $(GO) build -tags= -trimpath -ldflags '$(LDFLAGS)' -o bin/ ./cmd/muxward
+	CGO_ENABLED=0 $(GO) build -tags= -trimpath -ldflags '-s -w' -o bin/ ./cmd/muxward-helper
 	CGO_ENABLED=1 $(GO) build -tags= -trimpath -ldflags '-s -w' -o bin/ ./cmd/muxward-pam
 
 # install copies what build has made: programs, man pages, completions. muxward setup

@@ -30,6 +30,11 @@ var layers = map[string]int{
 	"internal/access":             1,
 	"internal/pam":                1,
 	"internal/keep":               1,
+	"internal/siblings":           0,
+	"internal/sandbox":            0,
+	"internal/authkeys":           1,
+	"internal/privsep":            2,
+	"internal/privsep/monitor":    3,
 	"internal/scrollback":         1,
 	"internal/chooser":            1,
 	"internal/picture":            2,
@@ -47,6 +52,7 @@ var layers = map[string]int{
 	"internal/server":             4,
 	"cmd/muxward":                 6,
 	"cmd/muxward-pam":             6,
+	"cmd/muxward-helper":          6,
 }
 
 // beside lists imports within one layer, each with its reason.
