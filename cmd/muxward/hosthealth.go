@@ -7,7 +7,6 @@ import (
 	"path"
 	"slices"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/muxward/muxward/internal/config"
@@ -46,10 +45,9 @@ func healthOf(ctx context.Context, w *wanted) (func(context.Context) error, erro
 		}
 		digest := ""
 		if changed {
+			// It looks at its policy by itself, within seconds. Which process it is only it
+			// could tell us, and no signal is sent to what somebody else names.
 			digest = policy.Digest(w.found.Host.Serve.Policy)
-			if err := syscall.Kill(before.PID, syscall.SIGHUP); err != nil {
-				return fmt.Errorf("have muxward read its policy: %w", err)
-			}
 		}
 		return healthy(ctx, w.found.Host.Serve.State, before, digest)
 	}, nil

@@ -113,3 +113,30 @@ func TestSSHD(t *testing.T) {
 	t.Setenv("PATH", dir+":"+os.Getenv("PATH"))
 	try("a script")
 }
+
+// What is tried is other people's, and may put links where the next file would be written, or
+// look for the terminal that this runs on.
+func TestTmuxKeptAway(t *testing.T) {
+	victim := filepath.Join(t.TempDir(), "victim")
+	if err := os.WriteFile(victim, []byte("mine"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	hostile := ""
+	for _, place := range []string{"$HOME", "$HOME/.."} {
+		for _, name := range []string{"1.conf", "host.conf"} {
+			hostile += "run-shell 'ln -sf " + victim + " " + place + "/" + name + " || true'\n"
+		}
+	}
+	dir := write(t, map[string]string{"a.conf": hostile, "b.conf": "set -g history-limit 5\n"})
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	// What is said of it does not matter here.
+	_ = Tmux(ctx, "", []string{filepath.Join(dir, "a.conf"), filepath.Join(dir, "b.conf")}, "set -g history-limit 6\n")
+	if got, err := os.ReadFile(victim); err != nil || string(got) != "mine" {
+		t.Errorf("the file of somebody else is %q now (%v)", got, err)
+	}
+	tr := &trial{program: "tmux", home: dir, socket: filepath.Join(dir, "s")}
+	if !tr.command(ctx).SysProcAttr.Setsid {
+		t.Error("it runs in our session, and reaches our terminal")
+	}
+}

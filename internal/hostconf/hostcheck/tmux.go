@@ -34,62 +34,78 @@ func Tmux(ctx context.Context, program string, files []string, text string) erro
 		return err
 	}
 	defer os.RemoveAll(dir)
-	t := &trial{program: program, dir: dir, socket: filepath.Join(dir, "s")}
-	if os.Geteuid() == 0 {
-		t.as = &syscall.Credential{Uid: nobody, Gid: nobody}
-		if err := os.Chown(dir, nobody, nobody); err != nil {
-			return err
-		}
-	}
-	for i, file := range files {
-		copied := filepath.Join(dir, fmt.Sprint(i)+".conf")
-		if err := t.copy(file, copied); err != nil {
-			return err
-		}
-		if err := t.run(ctx, copied); err != nil {
-			return fmt.Errorf("%s: %w", filepath.Base(file), err)
-		}
-	}
-	if text == "" {
-		return nil
-	}
-	own := filepath.Join(dir, "host.conf")
-	if err := t.write([]byte(text), own); err != nil {
+	// What it runs is other people's: whatever that begins may write to home alone, and
+	// everything is written here before the first server starts.
+	t := &trial{program: program, dir: dir, home: filepath.Join(dir, "home")}
+	t.socket = filepath.Join(t.home, "s")
+	if err := os.Mkdir(t.home, 0o700); err != nil {
 		return err
 	}
-	if err := t.run(ctx, own); err != nil {
-		return fmt.Errorf("what host.yaml says under tmux: %w", err)
+	if os.Geteuid() == 0 {
+		t.as = &syscall.Credential{Uid: nobody, Gid: nobody}
+		if err := errors.Join(os.Chmod(dir, 0o711), os.Chown(t.home, nobody, nobody)); err != nil {
+			return err
+		}
+	}
+	trials, err := t.prepare(files, text)
+	if err != nil {
+		return err
+	}
+	for _, one := range trials {
+		if err := t.run(ctx, one.copied); err != nil {
+			return fmt.Errorf("%s: %w", one.name, err)
+		}
 	}
 	return nil
 }
 
-// trial is where configuration is tried.
-type trial struct {
-	program, dir, socket string
-	as                   *syscall.Credential
+// tried is one file of configuration: what people know it as, and where it is copied to.
+type tried struct{ name, copied string }
+
+// prepare writes down all that is tried, where only we can write.
+func (t *trial) prepare(files []string, text string) ([]tried, error) {
+	var out []tried
+	for i, file := range files {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			return nil, err
+		}
+		one := tried{filepath.Base(file), filepath.Join(t.dir, fmt.Sprint(i)+".conf")}
+		if err := t.write(data, one.copied); err != nil {
+			return nil, err
+		}
+		out = append(out, one)
+	}
+	if text == "" {
+		return out, nil
+	}
+	own := tried{"what host.yaml says under tmux", filepath.Join(t.dir, "host.conf")}
+	return append(out, own), t.write([]byte(text), own.copied)
 }
 
-func (t *trial) copy(from, to string) error {
-	data, err := os.ReadFile(from)
-	if err != nil {
-		return err
-	}
-	return t.write(data, to)
+// trial is where configuration is tried.
+type trial struct {
+	program string
+	dir     string // ours: the files that are tried
+	home    string // theirs who try them
+	socket  string
+	as      *syscall.Credential
 }
 
 func (t *trial) write(data []byte, to string) error {
 	err := os.WriteFile(to, data, 0o600)
-	if err == nil && t.as != nil {
-		err = os.Chown(to, nobody, nobody)
+	if err == nil && t.as != nil { // to be read by them, and no more
+		err = errors.Join(os.Chown(to, 0, nobody), os.Chmod(to, 0o640))
 	}
 	return err
 }
 
 func (t *trial) command(ctx context.Context, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, t.program, append([]string{"-u", "-S", t.socket}, args...)...)
-	cmd.Dir = t.dir
-	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + t.dir, "SHELL=/bin/sh", "TERM=dumb", "LC_ALL=C.UTF-8"}
-	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: t.as}
+	cmd.Dir = t.home
+	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + t.home, "SHELL=/bin/sh", "TERM=dumb", "LC_ALL=C.UTF-8"}
+	// A session of its own: what is run there must not reach the terminal that we run on.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: t.as, Setsid: true}
 	cmd.WaitDelay = time.Second // what it started may hold its output
 	return cmd
 }

@@ -227,6 +227,7 @@ func (d Doors) logins(ctx context.Context, a identity.Account) []Proof {
 		if su, err := exec.LookPath("su"); err == nil {
 			cmd := exec.CommandContext(ctx, su, "-s", "/bin/sh", "-c", script, a.Name)
 			cmd.Env = []string{"PATH=" + os.Getenv("PATH")}
+			cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 			ask("MW-V041", "a session that su opens for "+a.Name+" by PAM has the doors in its environment", cmd)
 		}
 	}
@@ -241,8 +242,10 @@ func (d Doors) as(cmd *exec.Cmd, a *identity.Account) {
 	cmd.Env = []string{"PATH=/usr/local/bin:/usr/bin:/bin", "HOME=" + a.Home, "SHELL=/bin/sh", "USER=" + a.Name, "LOGNAME=" + a.Name, "TERM=dumb", "LC_ALL=C.UTF-8"}
 	cmd.Dir = "/"
 	cmd.WaitDelay = time.Second
+	// A session of its own: what accounts have in their profiles must not reach our terminal.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	if os.Geteuid() == 0 {
-		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: a.UID, Gid: a.GID, Groups: []uint32{a.GID}}}
+		cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Credential: &syscall.Credential{Uid: a.UID, Gid: a.GID, Groups: []uint32{a.GID}}}
 	}
 }
 
