@@ -33,7 +33,7 @@ or empty: nothing is ever overwritten. You are named in it by your account.`,
 			}
 			written, err := starter.Write(args[0], me, u.Username, uid)
 			if err != nil {
-				return usageError{fmt.Errorf("cannot write a starter policy: %w", err)}
+				return usageError{fmt.Errorf("cannot write a starter policy: %w (--me says what it calls you)", err)}
 			}
 			return initDone(cmd, args[0], me, written)
 		},

@@ -95,7 +95,7 @@ func setupStarter(s *hostconf.State, w setupWish) error {
 	}
 	files, err := starter.Files(w.admin, w.admin, w.uid)
 	if err != nil {
-		return err
+		return fmt.Errorf("--admin %s: %w", w.admin, err)
 	}
 	for _, f := range files {
 		if w.policy != nil && !slices.Contains(w.policy, f.Name) {

@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"io/fs"
 	"net"
-	"os"
-	"path/filepath"
 
 	"github.com/spf13/cobra"
 
@@ -66,7 +64,7 @@ func (f *setupFlags) uninstall(cmd *cobra.Command, purge bool) error {
 		return fmt.Errorf("uninstall: %w", err)
 	}
 	if purge {
-		if err := purgeState(filepath.Join("/", f.root)); err != nil {
+		if err := hostconf.Empty(setupState, o); err != nil {
 			return fmt.Errorf("uninstall: %w", err)
 		}
 		more, err := hostconf.Apply(cmd.Context(), nothing, o)
@@ -122,38 +120,4 @@ func (f *setupFlags) standsStill(plan hostconf.Plan) error {
 	}
 	_ = conn.Close()
 	return fmt.Errorf("muxward serves from %s (process %d): stop it first", setupState, at.PID)
-}
-
-// purgeState empties muxward's state directory. No symlink leads out of it.
-func purgeState(root string) error {
-	top, err := os.OpenRoot(filepath.Join(root, filepath.Dir(setupState)))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	defer top.Close()
-	name := filepath.Base(setupState)
-	if st, err := top.Lstat(name); err != nil || !st.IsDir() {
-		if errors.Is(err, fs.ErrNotExist) {
-			return nil
-		}
-		return fmt.Errorf("%s is no directory: it is not touched", setupState)
-	}
-	state, err := top.OpenRoot(name)
-	if err != nil {
-		return err
-	}
-	defer state.Close()
-	entries, err := fs.ReadDir(state.FS(), ".")
-	if err != nil {
-		return err
-	}
-	for _, e := range entries {
-		if err := state.RemoveAll(e.Name()); err != nil {
-			return fmt.Errorf("remove %s/%s: %w", setupState, e.Name(), err)
-		}
-	}
-	return nil
 }

@@ -59,7 +59,7 @@ func (t *tree) text(path string) ([]byte, error) {
 		return nil, err
 	}
 	defer dir.Close()
-	f, err := factAt(dir, name, t.full(path))
+	f, err := t.factAt(dir, name, t.full(path))
 	switch {
 	case err != nil:
 		return nil, err
@@ -218,6 +218,19 @@ func numberOr(id uint32) string {
 		return "-"
 	}
 	return strconv.FormatUint(uint64(id), 10)
+}
+
+// cannotRemove says why an account or group cannot be removed: systemd can make one, and not
+// take it away.
+func (h *host) cannotRemove(it Item) string {
+	name := "userdel"
+	if it.Kind == Group {
+		name = "groupdel"
+	}
+	if _, err := h.program(name); err != nil {
+		return err.Error() + ": remove it by hand"
+	}
+	return ""
 }
 
 // removeAccount takes away what makeAccount added.

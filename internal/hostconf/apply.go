@@ -67,7 +67,9 @@ func Apply(ctx context.Context, s State, o Options) (Result, error) {
 func blocked(p Plan) error {
 	var all []string
 	for _, c := range p.Blocked() {
-		all = append(all, c.Reason)
+		if !slices.Contains(all, c.Reason) {
+			all = append(all, c.Reason)
+		}
 	}
 	if len(all) == 0 {
 		return nil
@@ -234,12 +236,29 @@ func (h *host) carryOut(ctx context.Context, l *ledger, making map[string]bool) 
 			}
 		}
 	}
-	for i := range steps[files:] {
+	services := from(rankService)
+	for i := range steps[files:services] {
 		if err := h.do(ctx, &steps[files+i]); err != nil {
 			return err
 		}
 	}
+	if err := h.reload(ctx, steps); err != nil {
+		return err
+	}
+	for i := range steps[services:] {
+		if err := h.do(ctx, &steps[services+i]); err != nil {
+			return err
+		}
+	}
 	return nil
+}
+
+// reload has systemd look at its units again, if a step has to do with one.
+func (h *host) reload(ctx context.Context, steps []step) error {
+	if !h.systemd() || !slices.ContainsFunc(steps, func(st step) bool { return strings.Contains(st.Item.Path, "/systemd/system/") }) {
+		return nil
+	}
+	return h.run(ctx, "systemctl", "daemon-reload")
 }
 
 func (st step) change() Change { return Change{Item: st.Item, Do: st.Do, Differs: st.Differs} }
@@ -340,22 +359,23 @@ func (h *host) forget(l *ledger) {
 
 // removeRecords is for records that nothing needs; it is no matter if it fails.
 func (h *host) removeRecords(l *ledger) {
-	dir, name, err := h.tree.parent(h.opt.Records)
-	if err != nil {
-		return
-	}
-	defer dir.Close()
-	root, err := os.OpenRoot(dir.Name())
-	if err != nil {
-		return
-	}
-	defer root.Close()
-	if root.RemoveAll(name) != nil {
+	if h.tree.empty(h.opt.Records) != nil || h.removeDir(h.opt.Records) != nil {
 		return
 	}
 	for _, way := range slices.Backward(l.Ways) {
 		_ = h.removeDir(way) // others use it by now
 	}
+}
+
+// Empty removes all that is in a directory, for good. Of a symlink in it, itself is removed. A
+// directory that is not there is empty.
+func Empty(path string, o Options) error {
+	h, err := newHost(o)
+	if err != nil {
+		return err
+	}
+	defer h.close()
+	return h.tree.empty(path)
 }
 
 // Forget removes the records of all applies, if nothing is on the host by us any more and

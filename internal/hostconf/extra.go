@@ -60,6 +60,8 @@ func (p *planner) extra(ctx context.Context, c *Change, m made, leaving map[stri
 		c.before.odd = ""
 		if p.h.opt.NoOwners || !c.before.there() || c.before.UID != m.After.UID || c.before.GID != m.After.GID {
 			c.Do = ""
+		} else if why := p.h.cannotRemove(it); why != "" {
+			c.Do, c.Reason = Keep, why
 		}
 		return nil
 	case Service:

@@ -66,11 +66,19 @@ func (t *tree) look(path string) (fact, error) {
 		return fact{}, err
 	}
 	defer dir.Close()
-	return factAt(dir, name, t.full(path))
+	return t.factAt(dir, name, t.full(path))
 }
 
 // factAt reads what is at a name in a directory. A symlink is never followed.
-func factAt(dir *os.File, name, path string) (fact, error) {
+func (t *tree) factAt(dir *os.File, name, path string) (fact, error) {
+	f, err := readAt(dir, name, path)
+	if t.noOwners {
+		f.UID, f.GID = 0, 0
+	}
+	return f, err
+}
+
+func readAt(dir *os.File, name, path string) (fact, error) {
 	var st unix.Stat_t
 	err := unix.Fstatat(int(dir.Fd()), name, &st, unix.AT_SYMLINK_NOFOLLOW)
 	if err == unix.ENOENT {

@@ -37,6 +37,7 @@ func newHost(o Options) (*host, error) {
 	if err != nil {
 		return nil, err
 	}
+	t.noOwners = o.NoOwners
 	names, err := t.readAccounts()
 	if err != nil {
 		t.close()

@@ -230,7 +230,7 @@ func (h *host) makeRecords(path string) error {
 	if err != nil {
 		return err
 	}
-	if f.Kind != Directory || f.UID != h.tree.uid || f.Mode&0o077 != 0 {
+	if f.Kind != Directory || !h.opt.NoOwners && f.UID != h.tree.uid || f.Mode&0o077 != 0 {
 		return fmt.Errorf("%s holds copies of files and has to be a directory for uid %d alone: chown it, and chmod 700", h.tree.full(path), h.tree.uid)
 	}
 	return nil
@@ -272,9 +272,8 @@ func (h *host) writeRecord(path string, data []byte) error {
 	}
 	if err != nil {
 		_ = unix.Unlinkat(int(dir.Fd()), temp, 0) // what counts is told
-		return fmt.Errorf("write %s: %w", h.tree.full(path), err)
 	}
-	return nil
+	return named("write", h.tree.full(path), err)
 }
 
 // createAt makes a file that is not there, for us alone.

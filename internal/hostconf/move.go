@@ -56,10 +56,16 @@ func (h *host) stageFile(dir *os.File, st *step) error {
 	if err == nil {
 		err = f.Sync()
 	}
-	if err != nil {
-		return fmt.Errorf("write %s: %w", f.Name(), err)
+	return named("write", f.Name(), err)
+}
+
+// named says of an error what it is about, unless it does so itself.
+func named(what, path string, err error) error {
+	var p *os.PathError
+	if err == nil || errors.As(err, &p) {
+		return err
 	}
-	return nil
+	return fmt.Errorf("%s %s: %w", what, path, err)
 }
 
 // dress gives a new file or directory its owner, its attributes and its mode, in this order:
@@ -142,7 +148,7 @@ func (h *host) move(st *step) error {
 // which there is a copy, it is removed; else it goes back.
 func (h *host) settle(dir *os.File, name string, st *step, flag uint) error {
 	h.step("settle " + st.Item.key())
-	out, err := factAt(dir, st.Temp, dir.Name()+"/"+st.Temp)
+	out, err := h.tree.factAt(dir, st.Temp, dir.Name()+"/"+st.Temp)
 	if err == nil && out.sameFile(st.Before) {
 		return unix.Unlinkat(int(dir.Fd()), st.Temp, 0)
 	}

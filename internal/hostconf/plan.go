@@ -12,6 +12,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/rogpeppe/go-internal/diff"
+
+	"github.com/muxward/muxward/internal/teeth"
 )
 
 // Compare tells how the host differs from a state. It changes nothing.
@@ -246,6 +248,12 @@ func (p *planner) compare(ctx context.Context, c *Change) (err error) {
 	if err := p.want(c); err != nil {
 		return err
 	}
+	if it.Once && c.before.there() && !p.theirs(c) {
+		c.Do = Block
+		c.Reason = fmt.Sprintf("%s (%04o %s) may have been written by others than those whose word counts: look at it, then chown %s and chmod go-w, or move it away",
+			p.h.tree.full(it.Path), c.before.Mode, p.h.names.nameOf(c.before.UID), cmp.Or(it.Owner, "root"))
+		return nil
+	}
 	if !c.before.there() {
 		c.Do, c.Differs = Make, []Difference{{What: "missing"}}
 	} else if c.Differs = append(c.Differs, p.differs(c)...); len(c.Differs) > 0 {
@@ -255,6 +263,11 @@ func (p *planner) compare(ctx context.Context, c *Change) (err error) {
 		c.Diff = textDiff(it, c.before, c.want)
 	}
 	return nil
+}
+
+// theirs reports whether only those could write into a file whose content is kept who may.
+func (p *planner) theirs(c *Change) bool {
+	return c.before.Mode&0o022 == 0 && (c.before.UID == 0 || c.before.UID == p.h.tree.uid || c.before.UID == c.want.UID) || teeth.Out(teeth.HostPath)
 }
 
 // want fills in what is to be there.
@@ -273,7 +286,6 @@ func (p *planner) want(c *Change) error {
 		c.want.UID, c.want.GID = c.before.UID, c.before.GID
 	}
 	if p.h.opt.NoOwners {
-		c.want.UID, c.want.GID = p.h.tree.uid, c.before.GID
 		return nil
 	}
 	for _, name := range []string{it.Owner, it.Group} {

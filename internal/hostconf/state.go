@@ -42,7 +42,8 @@ type Item struct {
 	// Content is that of a File: at most MaxContent bytes.
 	Content string `json:"-"`
 	// Once is for a File that people are to change: if there is one, its content is theirs
-	// to say. Owner and mode are not.
+	// to say. Owner and mode are not; one that others can write into is blocked, as nobody
+	// knows whose word it is.
 	Once bool `json:"once,omitempty"`
 	// Secret is for a File whose content no plan may show.
 	Secret bool `json:"secret,omitempty"`

@@ -23,6 +23,8 @@ type tree struct {
 	// now, and that the state has: a plan looks through them. An apply puts them right
 	// before it touches what is in them, and asks for that again at each step.
 	mending map[string]bool
+	// noOwners leaves out whose things are: they are taken for root's.
+	noOwners bool
 }
 
 // openTree opens the root of a host.
@@ -148,8 +150,11 @@ func openDirAt(dir *os.File, name, path string) (*os.File, error) {
 		how = unix.OpenHow{Flags: unix.O_RDONLY | unix.O_DIRECTORY | unix.O_CLOEXEC}
 	}
 	fd, err := openat2(dir, name, &how)
+	var st unix.Stat_t
+	link := errors.Is(err, unix.ELOOP) || errors.Is(err, unix.ENOTDIR) && // which of them, the kernel chooses
+		unix.Fstatat(int(dir.Fd()), name, &st, unix.AT_SYMLINK_NOFOLLOW) == nil && st.Mode&unix.S_IFMT == unix.S_IFLNK
 	switch {
-	case errors.Is(err, unix.ELOOP):
+	case link:
 		return nil, refused{fmt.Errorf("%s is a symlink: nothing is written through one; remove it, or name the directory that it leads to", path)}
 	case errors.Is(err, unix.ENOTDIR):
 		return nil, refused{fmt.Errorf("%s is no directory", path)}
@@ -171,4 +176,39 @@ func openat2(dir *os.File, name string, how *unix.OpenHow) (int, error) {
 		return fd, err
 	}
 	return -1, unix.EAGAIN
+}
+
+// empty removes all that is in a directory, and follows nothing out of it.
+func (t *tree) empty(path string) error {
+	dir, name, err := t.parent(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	d, err := openDirAt(dir, name, t.full(path))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	root, err := os.OpenRoot(fmt.Sprintf("/proc/self/fd/%d", d.Fd()))
+	if err != nil {
+		return fmt.Errorf("empty %s: %w", d.Name(), err)
+	}
+	defer root.Close()
+	names, err := d.Readdirnames(-1)
+	if err != nil {
+		return fmt.Errorf("empty %s: %w", d.Name(), err)
+	}
+	for _, n := range names {
+		if err := root.RemoveAll(n); err != nil {
+			return fmt.Errorf("remove %s/%s: %w", d.Name(), n, err)
+		}
+	}
+	return nil
 }

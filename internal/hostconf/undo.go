@@ -176,10 +176,8 @@ func (h *host) putBackAll(ctx context.Context, l *ledger) (done, left []Change, 
 	if len(failed) > 0 {
 		return done, left, errors.Join(failed...)
 	}
-	if h.systemd() && slices.ContainsFunc(r.Steps, func(st step) bool { return st.Item.Kind == Service }) {
-		if err := h.run(ctx, "systemctl", "daemon-reload"); err != nil {
-			return done, left, err
-		}
+	if err := h.reload(ctx, r.Steps); err != nil {
+		return done, left, err
 	}
 	h.step("close")
 	if r.Undoing {
@@ -296,6 +294,8 @@ func (h *host) putBackAccount(ctx context.Context, st step, broken bool) (did bo
 		return true, "", h.makeAccount(ctx, st.Item, st.Before)
 	case !broken && (f.UID != st.After.UID || f.GID != st.After.GID):
 		return false, "it is another one by now", nil
+	case h.cannotRemove(st.Item) != "":
+		return false, h.cannotRemove(st.Item), nil
 	case h.owns(st, f):
 		return false, "there are things that belong to it", nil
 	}

@@ -35,7 +35,7 @@ func Files(me, account string, uid int) ([]File, error) {
 	}
 	switch me {
 	case "bob", "carol", "mallory": // the guests of the examples
-		return nil, fmt.Errorf("the starter policy has a guest called %s already; give another name with --me", me)
+		return nil, fmt.Errorf("the starter policy has a guest called %s already: give it another person to begin with", me)
 	}
 	values := map[string]string{"ME": me, "UID": strconv.Itoa(uid), "ACCOUNT": strconv.Quote(account)}
 	entries, err := files.ReadDir("files")
