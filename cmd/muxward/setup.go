@@ -73,7 +73,7 @@ wrong.`,
 	}
 	f.add(cmd)
 	cmd.Flags().StringVar(&f.account, "account", "muxward", "`name` of muxward's system account")
-	cmd.Flags().StringVar(&f.admin, "admin", "", "`account` of the person who the policy begins with (default: who called sudo, else root)")
+	cmd.Flags().StringVar(&f.admin, "admin", "", "`account` of the person who the policy begins with (default: who called sudo, else root; with --root: root)")
 	cmd.Flags().StringVar(&f.program, "program", "", "where muxward is on the host (default: this program; with --root "+packaging.Program+")")
 	cmd.Flags().BoolVar(&f.logins, "doors-for-logins", false, "have plain tmux of every login come through muxward; =false takes that back")
 	cmd.Flags().BoolVar(&f.start, "start", false, "start it, where systemd is")
@@ -157,7 +157,7 @@ func (f *setupFlags) wish(o hostconf.Options) (setupWish, error) {
 	if err := f.findProgram(&w); err != nil {
 		return w, err
 	}
-	return w, f.findAdmin(&w)
+	return w, f.findAdmin(&w, o)
 }
 
 // starterWanted says which files of the starter policy belong to the state: all where there
@@ -203,10 +203,22 @@ func (f *setupFlags) findProgram(w *setupWish) error {
 }
 
 // findAdmin finds who the policy begins with.
-func (f *setupFlags) findAdmin(w *setupWish) error {
-	w.admin = cmp.Or(w.admin, os.Getenv("SUDO_USER"), "root")
+func (f *setupFlags) findAdmin(w *setupWish, o hostconf.Options) error {
+	if f.root == "" {
+		w.admin = cmp.Or(w.admin, os.Getenv("SUDO_USER"))
+	}
+	w.admin = cmp.Or(w.admin, "root")
 	if w.policy != nil || w.admin == "root" {
 		return nil // there is a policy
+	}
+	if f.root != "" {
+		// Who has that name here, and who called sudo here, is nobody there.
+		uid, err := hostconf.AccountOf(w.admin, o)
+		if err != nil {
+			return usageError{fmt.Errorf("--admin %s: %w", w.admin, err)}
+		}
+		w.uid = int(uid)
+		return nil
 	}
 	u, err := user.Lookup(w.admin)
 	if err == nil {

@@ -201,3 +201,39 @@ func TestSetupUsage(t *testing.T) {
 		}
 	}
 }
+
+// With --root the policy begins with an account of the image, not with who has that name
+// here, or who called sudo here.
+func TestSetupAdminOfImage(t *testing.T) {
+	people := func(root string) string {
+		t.Helper()
+		text, err := os.ReadFile(root + setupPolicy + "/people.yaml")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(text)
+	}
+	root := setupTree(t)
+	passwd := "root:x:0:0::/root:/bin/sh\ndaemon:x:4321:4321::/home/d:/bin/sh\n" // here it is another one
+	if err := os.WriteFile(root+"/etc/passwd", []byte(passwd), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := runSetup(t, "setup", "--root", root, "--admin", "daemon"); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	if text := people(root); !strings.Contains(text, "uid: 4321") {
+		t.Errorf("the policy begins with another one:\n%s", text)
+	}
+
+	t.Setenv("SUDO_USER", "daemon")
+	root = setupTree(t)
+	if out, err := runSetup(t, "setup", "--root", root); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	if text := people(root); !strings.Contains(text, "account: \"root\"") || strings.Contains(text, "daemon") {
+		t.Errorf("who called sudo here has rights there:\n%s", text)
+	}
+	if out, err := runSetup(t, "setup", "--root", setupTree(t), "--admin", "daemon"); err == nil || !strings.Contains(out+err.Error(), "no such account") {
+		t.Errorf("an account that the image does not have: %v\n%s", err, out)
+	}
+}
