@@ -237,3 +237,39 @@ func TestSetupAdminOfImage(t *testing.T) {
 		t.Errorf("an account that the image does not have: %v\n%s", err, out)
 	}
 }
+
+// A setup that was broken off with half a policy is taken back before the next one looks what
+// the host has: that one makes all of the policy.
+func TestSetupAfterBrokenOff(t *testing.T) {
+	root := setupTree(t)
+	f := setupFlags{root: root, account: "muxward", admin: "root"}
+	o := hostconf.Options{Root: root, NoOwners: os.Geteuid() != 0}
+	w, err := f.wish(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := setupItems(w)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.Tell = func(line string) {
+		if strings.HasSuffix(line, setupPolicy+"/people.yaml") {
+			panic("broken off")
+		}
+	}
+	func() {
+		defer func() { _ = recover() }()
+		_, err = hostconf.Apply(context.Background(), s, o)
+		t.Errorf("it was not broken off: %v", err)
+	}()
+	if there, err := os.ReadDir(root + setupPolicy); err != nil || len(there) == 0 {
+		t.Fatalf("there is no half policy: %v", err)
+	}
+	out, err := runSetup(t, "setup", "--root", root, "--admin", "root")
+	if err != nil || !strings.Contains(out, "taken back") {
+		t.Errorf("%v\n%s", err, out)
+	}
+	if err := policyHolds(root + setupPolicy); err != nil {
+		t.Errorf("there is no policy: %v", err)
+	}
+}
