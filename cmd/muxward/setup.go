@@ -9,6 +9,8 @@ import (
 	"os/user"
 	"path"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -73,7 +75,7 @@ wrong.`,
 	}
 	f.add(cmd)
 	cmd.Flags().StringVar(&f.account, "account", "muxward", "`name` of muxward's system account")
-	cmd.Flags().StringVar(&f.admin, "admin", "", "`account` of the person who the policy begins with (default: who called sudo, else root)")
+	cmd.Flags().StringVar(&f.admin, "admin", "", "`account` of the person who the policy begins with (default: who called sudo, else root; with --root: root)")
 	cmd.Flags().StringVar(&f.program, "program", "", "where muxward is on the host (default: this program; with --root "+packaging.Program+")")
 	cmd.Flags().BoolVar(&f.logins, "doors-for-logins", false, "have plain tmux of every login come through muxward; =false takes that back")
 	cmd.Flags().BoolVar(&f.start, "start", false, "start it, where systemd is")
@@ -102,6 +104,13 @@ func (f *setupFlags) run(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
+	// What is wanted depends on what is there: a half done setup is no host to go by.
+	var before hostconf.Result
+	if !f.dryRun {
+		if before, err = hostconf.Recover(cmd.Context(), o); err != nil {
+			return fmt.Errorf("setup: %w", err)
+		}
+	}
 	w, err := f.wish(o)
 	if err != nil {
 		return err
@@ -121,6 +130,9 @@ func (f *setupFlags) run(cmd *cobra.Command) error {
 	res, err := hostconf.Apply(cmd.Context(), s, o)
 	if err != nil {
 		return fmt.Errorf("setup: %w", err)
+	}
+	if res.Recovered == nil {
+		res.Recovered, res.Left = before.Recovered, append(before.Left, res.Left...)
 	}
 	if f.json {
 		return printJSON(cmd, res)
@@ -157,13 +169,17 @@ func (f *setupFlags) wish(o hostconf.Options) (setupWish, error) {
 	if err := f.findProgram(&w); err != nil {
 		return w, err
 	}
-	return w, f.findAdmin(&w)
+	return w, f.findAdmin(&w, o)
 }
+
+// ourTemp is what a file has for a name until it is moved to its place: it is no policy yet.
+var ourTemp = regexp.MustCompile(`^\.muxward-[0-9]+-[0-9]+~$`)
 
 // starterWanted says which files of the starter policy belong to the state: all where there
 // is no policy, and later those of them that people have not removed. nil is all.
 func starterWanted(root string, has map[string]bool) (names []string, fresh bool, err error) {
 	there, err := os.ReadDir(filepath.Join(root, setupPolicy))
+	there = slices.DeleteFunc(there, func(e fs.DirEntry) bool { return ourTemp.MatchString(e.Name()) })
 	if errors.Is(err, fs.ErrNotExist) || err == nil && len(there) == 0 {
 		return nil, true, nil
 	}
@@ -203,10 +219,22 @@ func (f *setupFlags) findProgram(w *setupWish) error {
 }
 
 // findAdmin finds who the policy begins with.
-func (f *setupFlags) findAdmin(w *setupWish) error {
-	w.admin = cmp.Or(w.admin, os.Getenv("SUDO_USER"), "root")
+func (f *setupFlags) findAdmin(w *setupWish, o hostconf.Options) error {
+	if f.root == "" {
+		w.admin = cmp.Or(w.admin, os.Getenv("SUDO_USER"))
+	}
+	w.admin = cmp.Or(w.admin, "root")
 	if w.policy != nil || w.admin == "root" {
 		return nil // there is a policy
+	}
+	if f.root != "" {
+		// Who has that name here, and who called sudo here, is nobody there.
+		uid, err := hostconf.AccountOf(w.admin, o)
+		if err != nil {
+			return usageError{fmt.Errorf("--admin %s: %w", w.admin, err)}
+		}
+		w.uid = int(uid)
+		return nil
 	}
 	u, err := user.Lookup(w.admin)
 	if err == nil {
@@ -225,6 +253,7 @@ func (f *setupFlags) printPlan(cmd *cobra.Command, plan hostconf.Plan) error {
 	p := newPaint(cmd)
 	if b := plan.Broken; b != nil {
 		p.printf("%s\n", p.bad(brokenLine(*b)))
+		p.printf("what follows is about the host as it is now, half done\n")
 	}
 	for _, c := range plan.Changes {
 		printSetupChange(p, c)

@@ -201,3 +201,75 @@ func TestSetupUsage(t *testing.T) {
 		}
 	}
 }
+
+// With --root the policy begins with an account of the image, not with who has that name
+// here, or who called sudo here.
+func TestSetupAdminOfImage(t *testing.T) {
+	people := func(root string) string {
+		t.Helper()
+		text, err := os.ReadFile(root + setupPolicy + "/people.yaml")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(text)
+	}
+	root := setupTree(t)
+	passwd := "root:x:0:0::/root:/bin/sh\ndaemon:x:4321:4321::/home/d:/bin/sh\n" // here it is another one
+	if err := os.WriteFile(root+"/etc/passwd", []byte(passwd), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := runSetup(t, "setup", "--root", root, "--admin", "daemon"); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	if text := people(root); !strings.Contains(text, "uid: 4321") {
+		t.Errorf("the policy begins with another one:\n%s", text)
+	}
+
+	t.Setenv("SUDO_USER", "daemon")
+	root = setupTree(t)
+	if out, err := runSetup(t, "setup", "--root", root); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	if text := people(root); !strings.Contains(text, "account: \"root\"") || strings.Contains(text, "daemon") {
+		t.Errorf("who called sudo here has rights there:\n%s", text)
+	}
+	if out, err := runSetup(t, "setup", "--root", setupTree(t), "--admin", "daemon"); err == nil || !strings.Contains(out+err.Error(), "no such account") {
+		t.Errorf("an account that the image does not have: %v\n%s", err, out)
+	}
+}
+
+// A setup that was broken off with half a policy is taken back before the next one looks what
+// the host has: that one makes all of the policy.
+func TestSetupAfterBrokenOff(t *testing.T) {
+	root := setupTree(t)
+	f := setupFlags{root: root, account: "muxward", admin: "root"}
+	o := hostconf.Options{Root: root, NoOwners: os.Geteuid() != 0}
+	w, err := f.wish(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := setupItems(w)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.Tell = func(line string) {
+		if strings.HasSuffix(line, setupPolicy+"/people.yaml") {
+			panic("broken off")
+		}
+	}
+	func() {
+		defer func() { _ = recover() }()
+		_, err = hostconf.Apply(context.Background(), s, o)
+		t.Errorf("it was not broken off: %v", err)
+	}()
+	if there, err := os.ReadDir(root + setupPolicy); err != nil || len(there) == 0 {
+		t.Fatalf("there is no half policy: %v", err)
+	}
+	out, err := runSetup(t, "setup", "--root", root, "--admin", "root")
+	if err != nil || !strings.Contains(out, "taken back") {
+		t.Errorf("%v\n%s", err, out)
+	}
+	if err := policyHolds(root + setupPolicy); err != nil {
+		t.Errorf("there is no policy: %v", err)
+	}
+}

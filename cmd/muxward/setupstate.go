@@ -93,7 +93,7 @@ func setupStarter(s *hostconf.State, w setupWish) error {
 	if w.policy != nil && len(w.policy) == 0 {
 		return nil
 	}
-	files, err := starter.Files(w.admin, w.admin, w.uid)
+	files, err := starter.Files(w.admin, w.admin, w.uid, starter.OnlyMe)
 	if err != nil {
 		return fmt.Errorf("--admin %s: %w", w.admin, err)
 	}
@@ -102,7 +102,7 @@ func setupStarter(s *hostconf.State, w setupWish) error {
 			continue
 		}
 		s.Items = append(s.Items, hostconf.Item{ID: "MW-H031", Kind: hostconf.File, Path: path.Join(setupPolicy, f.Name), Mode: 0o640, Group: w.account,
-			Once: true, Content: string(f.Text), Why: "without a policy muxward lets nobody in; this one has examples, and tests that say what it means"})
+			Once: true, Content: string(f.Text), Why: "without a policy muxward lets nobody in; this one has examples as comments, and tests that say what it means"})
 	}
 	return nil
 }

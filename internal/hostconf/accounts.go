@@ -52,6 +52,21 @@ func (t *tree) readAccounts() (*accounts, error) {
 	return a, nil
 }
 
+// AccountOf gives the uid of an account of the host: with Root, of the tree's own etc/passwd,
+// never of this machine's.
+func AccountOf(name string, o Options) (uint32, error) {
+	h, err := newHost(o)
+	if err != nil {
+		return 0, err
+	}
+	defer h.close()
+	x, ok := h.names.byName[name]
+	if !ok || !h.tree.machine() && !h.names.own {
+		return 0, fmt.Errorf("there is no such account in %s", h.tree.full("/etc/passwd"))
+	}
+	return x.uid, nil
+}
+
 // text reads a file of the tree that need not be a file of ours, such as passwd.
 func (t *tree) text(path string) ([]byte, error) {
 	dir, name, err := t.parent(path)

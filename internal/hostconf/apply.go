@@ -357,9 +357,11 @@ func (h *host) forget(l *ledger) {
 	h.removeRecords(l)
 }
 
-// removeRecords is for records that nothing needs; it is no matter if it fails.
+// removeRecords is for records that nothing needs; it is no matter if it fails. The lock goes
+// last: once it is gone another one begins, and nothing of what that one writes may be removed.
 func (h *host) removeRecords(l *ledger) {
-	if h.tree.empty(h.opt.Records) != nil || h.removeDir(h.opt.Records) != nil {
+	h.tree.removing = func(name string) { h.step("forget " + name) }
+	if h.tree.empty(h.opt.Records, ledgerFile, lockFile) != nil || h.removeDir(h.opt.Records) != nil {
 		return
 	}
 	for _, way := range slices.Backward(l.Ways) {

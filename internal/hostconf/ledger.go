@@ -34,6 +34,7 @@ const (
 	maxApplies   = 20       // that can be undone
 	maxLedger    = 64 << 20 // bytes: twenty applies of a few hundred steps are far less
 	ledgerFile   = "ledger.json"
+	lockFile     = "lock"
 )
 
 // record is one apply.
@@ -164,7 +165,7 @@ func (h *host) openRecords() error {
 	if err := h.makeRecords(h.opt.Records); err != nil {
 		return err
 	}
-	dir, name, err := h.tree.parent(filepath.Join(h.opt.Records, "lock"))
+	dir, name, err := h.tree.parent(filepath.Join(h.opt.Records, lockFile))
 	if err != nil {
 		return err
 	}
@@ -188,7 +189,7 @@ func (h *host) openRecords() error {
 
 // locked reports whether somebody has the lock.
 func (h *host) locked() bool {
-	dir, name, err := h.tree.parent(filepath.Join(h.opt.Records, "lock"))
+	dir, name, err := h.tree.parent(filepath.Join(h.opt.Records, lockFile))
 	if err != nil {
 		return false
 	}

@@ -79,8 +79,13 @@ func (h *host) plan(ctx context.Context, s State, l *ledger) (*planner, error) {
 	return p, nil
 }
 
-// mending are the directories of the state.
+// mending are the directories of a state that says the content of every file in it: what
+// others may have put there does not stay. Where a file is kept as it is found (Once), others
+// must not have been able to put it there.
 func (p *planner) mending() map[string]bool {
+	if slices.ContainsFunc(p.s.Items, func(it Item) bool { return it.Once }) {
+		return nil
+	}
 	out := map[string]bool{}
 	for _, it := range p.s.Items {
 		if it.Kind == Directory && it.Mode&0o022 == 0 {

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -19,12 +20,14 @@ type tree struct {
 	path string // without a slash at its end: "" is /
 	root *os.File
 	uid  uint32
-	// noOwners leaves out whose things are: they are taken for root's.
-	noOwners bool
 	// mending are directories, by where they are on this machine, that others may change
 	// now, and that the state has: a plan looks through them. An apply puts them right
 	// before it touches what is in them, and asks for that again at each step.
 	mending map[string]bool
+	// noOwners leaves out whose things are: they are taken for root's.
+	noOwners bool
+	// removing is told of each name before empty removes it; for tests.
+	removing func(name string)
 }
 
 // openTree opens the root of a host.
@@ -178,8 +181,9 @@ func openat2(dir *os.File, name string, how *unix.OpenHow) (int, error) {
 	return -1, unix.EAGAIN
 }
 
-// empty removes all that is in a directory, and follows nothing out of it.
-func (t *tree) empty(path string) error {
+// empty removes all that is in a directory, and follows nothing out of it. The names in last
+// go at the end, in their order.
+func (t *tree) empty(path string, last ...string) error {
 	dir, name, err := t.parent(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
@@ -205,7 +209,11 @@ func (t *tree) empty(path string) error {
 	if err != nil {
 		return fmt.Errorf("empty %s: %w", d.Name(), err)
 	}
-	for _, n := range names {
+	names = slices.DeleteFunc(names, func(n string) bool { return slices.Contains(last, n) })
+	for _, n := range append(names, last...) {
+		if t.removing != nil {
+			t.removing(n)
+		}
 		if err := root.RemoveAll(n); err != nil {
 			return fmt.Errorf("remove %s/%s: %w", d.Name(), n, err)
 		}

@@ -22,6 +22,7 @@ import (
 
 func TestMain(m *testing.M) {
 	becomeAsked()
+	becomeLacking()
 	code := tmuxtest.Accounts(m)
 	host.Clean()
 	os.Exit(code)
