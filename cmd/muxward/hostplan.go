@@ -120,7 +120,8 @@ func newHostPlanCmd() *cobra.Command {
 		Use:   "plan [DIR]",
 		Short: "tell what differs on this host, and why it matters",
 		Long: `Compares this host with what the files in DIR (default: here) say of it, and changes
-nothing. It sees what its caller may see: run it as root.
+nothing. It sees what its caller may see: run it as root. It refuses then what apply
+refuses: files that others may write to.
 
 An apply that was broken off is told of, with how far it came: the next apply takes it
 back first.
@@ -132,7 +133,7 @@ told, also where the command line or a file is wrong.`,
   sudo muxward host plan hosts --json | jq -r '.changes[] | .do + " " + .item.path'`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			w, err := f.load(cmd, dirOf(args), false)
+			w, err := f.load(cmd, dirOf(args), asRoot())
 			if err != nil {
 				return plainError(err)
 			}
