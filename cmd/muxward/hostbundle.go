@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
 
+	"github.com/muxward/muxward/internal/hostconf"
 	"github.com/muxward/muxward/internal/hostconf/bundle"
 )
 
@@ -52,11 +53,7 @@ func (f *hostFlags) unpack(b bundleFlags) (dir string, done func(), err error) {
 	if err != nil {
 		return "", nil, err
 	}
-	keys := b.keys
-	if keys == "" {
-		keys = filepath.Join("/", root, bundleKeys)
-	}
-	opened, err := openBundle(b.file, keys)
+	opened, err := b.open(root)
 	if err != nil {
 		return "", nil, err
 	}
@@ -95,6 +92,23 @@ func (f *hostFlags) unpack(b bundleFlags) (dir string, done func(), err error) {
 		return "", nil, err
 	}
 	return dir, done, nil
+}
+
+// open opens the bundle. All of it hangs on the keys, so nobody else may have written those.
+func (b bundleFlags) open(root string) (*bundle.Bundle, error) {
+	name, in, path := filepath.Join("/", root, bundleKeys), root, bundleKeys
+	if b.keys != "" {
+		at, err := filepath.Abs(b.keys)
+		if err != nil {
+			return nil, keysError(err)
+		}
+		name, in, path = b.keys, filepath.Dir(at), "/"+filepath.Base(at)
+	}
+	text, err := hostconf.ReadTrusted(in, path, maxKeys)
+	if err != nil {
+		return nil, keysError(err)
+	}
+	return openBundle(b.file, name, text)
 }
 
 // used is what was used on a host: a file for each name of bundles, and a log.

@@ -225,7 +225,7 @@ func TestHostFilesOfOthers(t *testing.T) {
 	}
 	for _, args := range commands {
 		if out := run(args...); strings.Contains(out, "others may write to it") != root {
-			t.Errorf("%v, as root %v:\n%s", args, root, out)
+			t.Fatalf("%v, as root %v:\n%s", args, root, out)
 		}
 	}
 	b.change("host.yaml", "schema: 1", "shcema: 1")
@@ -233,4 +233,21 @@ func TestHostFilesOfOthers(t *testing.T) {
 	if out := run(append([]string{"host", "verify"}, none...)...); strings.Contains(out, "shcema") == root || root && !strings.Contains(out, "MW-V001") {
 		t.Errorf("verify without DIR, as root %v:\n%s", root, out)
 	}
+}
+
+// A bundle is not opened with keys that others may write to.
+func TestHostBundleKeys(t *testing.T) {
+	b := newHostBed(t)
+	at := filepath.Join(b.root, "etc/muxward")
+	if err := os.MkdirAll(at, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	put(t, at, "bundle.keys", "no key\n")
+	args := []string{"apply", "--bundle", filepath.Join(b.dir, "x"), "--root", b.root}
+	b.says(exitUsage, "etc/muxward/bundle.keys: ", args...)
+	if err := os.Chmod(filepath.Join(at, "bundle.keys"), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	b.says(exitUsage, "chmod go-w", args...)
+	b.says(exitUsage, "chmod go-w", append(args, "--bundle-keys", filepath.Join(at, "bundle.keys"))...)
 }

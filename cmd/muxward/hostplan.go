@@ -278,6 +278,8 @@ signed by a key of /etc/muxward/bundle.keys, for this host, not expired, and not
 than the last one of its name. --allow-older REASON takes one that is older, and nothing
 else; each use, with that reason, is a line of /var/lib/muxward-bundles/log.jsonl.
 
+Nobody else than root and the caller may be able to write to that file of keys.
+
 Exit codes: 0 the host is as its files say; 1 it is as before, and the error says why, or
 what is not; 2 the command line or a file is wrong.`,
 		Example: `  sudo muxward host apply hosts
