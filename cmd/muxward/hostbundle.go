@@ -63,7 +63,7 @@ func (f *hostFlags) unpack(b bundleFlags) (dir string, done func(), err error) {
 			return "", nil, fmt.Errorf("cannot tell what this host is called: %w; give --host", err)
 		}
 	}
-	s, err := openUsed(filepath.Join("/", root, bundleState))
+	s, err := openUsed(root)
 	if err != nil {
 		return "", nil, fmt.Errorf("nothing has changed, as it cannot be told which bundles were used: %w", err)
 	}
@@ -118,11 +118,8 @@ type used struct {
 }
 
 // openUsed opens it, and holds it: one apply of a bundle at a time.
-func openUsed(at string) (*used, error) {
-	if err := os.MkdirAll(at, 0o700); err != nil {
-		return nil, err
-	}
-	dir, err := os.OpenRoot(at)
+func openUsed(root string) (*used, error) {
+	dir, err := hostconf.OpenOwn(root, bundleState)
 	if err != nil {
 		return nil, err
 	}
@@ -164,7 +161,7 @@ func (u *used) seen(name string) (bundle.Seen, error) {
 		err = errors.New("it has no serial")
 	}
 	if err != nil {
-		err = fmt.Errorf("%s: %w", filepath.Join(u.dir.Name(), name+".json"), err)
+		err = fmt.Errorf("%s: %w", filepath.Join(bundleState, name+".json"), err)
 	}
 	return s, err
 }

@@ -62,3 +62,46 @@ func andThen(err error, then func() error) error {
 	}
 	return then()
 }
+
+// A directory that is the caller's own is reached by no symlink, and is nobody else's.
+func TestOpenOwn(t *testing.T) {
+	const path = "/var/lib/own"
+	for _, c := range []struct {
+		name, want string
+		do         func(root, out string) error
+		root       bool
+	}{
+		{name: "not there", do: func(_, _ string) error { return nil }},
+		{name: "there", do: func(r, _ string) error { return os.MkdirAll(r+path, 0o700) }},
+		{name: "symlink", want: "is a symlink", do: func(r, out string) error {
+			return andThen(os.MkdirAll(r+"/var/lib", 0o755), func() error { return os.Symlink(out, r+path) })
+		}},
+		{name: "symlink on the way", want: "is a symlink", do: func(r, out string) error { return os.Symlink(out, r+"/var") }},
+		{name: "open", want: "mode 0700", do: func(r, _ string) error { return os.MkdirAll(r+path, 0o755) }},
+		{name: "another's", want: "belongs to uid 65534", root: true, do: func(r, _ string) error {
+			return andThen(os.MkdirAll(r+path, 0o700), func() error { return os.Chown(r+path, 65534, 65534) })
+		}},
+	} {
+		if c.root && os.Geteuid() != 0 {
+			continue
+		}
+		root, out := t.TempDir(), t.TempDir()
+		if err := andThen(os.Chmod(root, 0o755), func() error { return c.do(root, out) }); err != nil {
+			t.Fatal(c.name, err)
+		}
+		d, err := OpenOwn(root, path)
+		if err == nil {
+			err = d.WriteFile("x", nil, 0o600)
+			_ = d.Close()
+		}
+		if _, there := os.Stat(root + path + "/x"); c.want == "" && (err != nil || there != nil) {
+			t.Errorf("%s: %v, %v", c.name, err, there)
+		}
+		if c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
+			t.Errorf("%s: %v; want %q", c.name, err, c.want)
+		}
+		if names, err := os.ReadDir(out); err != nil || len(names) > 0 {
+			t.Errorf("%s: outside there is %v, %v", c.name, names, err)
+		}
+	}
+}
