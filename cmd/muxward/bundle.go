@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 	"golang.org/x/mod/sumdb/note"
+	"golang.org/x/sys/unix"
 
 	"github.com/muxward/muxward/internal/hostconf/bundle"
 )
@@ -131,7 +132,11 @@ Exit codes: 0 it is whole, signed by one of the keys, and good at this time; 1 i
 2 the command line or the file of keys is wrong.`,
 		Args: exactly(1, "the file with the bundle"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			b, err := openBundle(args[0], keys)
+			text, err := readSmall(keys)
+			if err != nil {
+				return keysError(err)
+			}
+			b, err := openBundle(args[0], keys, text)
 			if err != nil {
 				return err
 			}
@@ -155,12 +160,16 @@ Exit codes: 0 it is whole, signed by one of the keys, and good at this time; 1 i
 // bundleKeys is where a host has the keys that bundles may be signed by.
 const bundleKeys = "/etc/muxward/bundle.keys"
 
-// openBundle opens a bundle with the keys of a file.
-func openBundle(file, keyFile string) (*bundle.Bundle, error) {
-	text, err := readSmall(keyFile)
-	if err != nil {
-		return nil, usageError{fmt.Errorf("the keys of bundles: %w; muxward policy bundle key makes one", err)}
-	}
+// maxKeys bounds a file of keys, in bytes.
+const maxKeys = 1 << 16
+
+// keysError is that of a file of keys that cannot be read.
+func keysError(err error) error {
+	return usageError{fmt.Errorf("the keys of bundles: %w; muxward policy bundle key makes one", err)}
+}
+
+// openBundle opens a bundle with the keys that a file has.
+func openBundle(file, keyFile string, text []byte) (*bundle.Bundle, error) {
 	keys, err := bundle.Keys(text)
 	if err != nil {
 		return nil, usageError{fmt.Errorf("%s: %w", keyFile, err)}
@@ -183,13 +192,13 @@ func openBundle(file, keyFile string) (*bundle.Bundle, error) {
 
 // readSmall reads a file of keys.
 func readSmall(name string) ([]byte, error) {
-	f, err := os.Open(name)
+	f, err := os.OpenFile(name, os.O_RDONLY|unix.O_NONBLOCK, 0) // a FIFO keeps nobody waiting
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, 1<<16+1))
-	if err == nil && len(data) > 1<<16 {
+	data, err := io.ReadAll(io.LimitReader(f, maxKeys+1))
+	if err == nil && len(data) > maxKeys {
 		err = fmt.Errorf("%s is too large for keys", filepath.Base(name))
 	}
 	return data, err

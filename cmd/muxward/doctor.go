@@ -55,9 +55,10 @@ func newDoctorCmd() *cobra.Command {
 		Short: "tell on one page whether this host is locked down",
 		Long: `Tells on one page how this host is: what the kernel has of what promises rest on,
 whether a muxward serves and its doors hold (as muxward host verify), what differs from
-the files in DIR (as muxward host plan; default: here, if there are any), and what is
-wrong with tmux's sockets (as muxward sockets scan). It changes nothing, except that a
-session is opened and ended for each account of --as.
+the files in DIR (as muxward host plan), and what is wrong with tmux's sockets (as muxward
+sockets scan). It changes nothing, except that a session is opened and ended for each
+account of --as. Without DIR it is here, if there are any; root has to name it, and files
+that others may write to are refused then.
 
 Each control has a score: 100 if it holds, 0 if not; of files and settings the part that
 is as it should be. The host's is their mean, of what could be told. It is no measure of
@@ -158,7 +159,7 @@ func (f *verifyFlags) filesControls(ctx context.Context, cmd *cobra.Command, arg
 	if found == nil {
 		return unknown("no directory of hosts is named: muxward doctor DIR"), nil
 	}
-	w, err := f.load(cmd, dirOf(args), false)
+	w, err := f.load(cmd, dirOf(args), asRoot())
 	if err != nil {
 		return nil, err
 	}

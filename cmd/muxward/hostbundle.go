@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
 
+	"github.com/muxward/muxward/internal/hostconf"
 	"github.com/muxward/muxward/internal/hostconf/bundle"
 )
 
@@ -52,11 +53,7 @@ func (f *hostFlags) unpack(b bundleFlags) (dir string, done func(), err error) {
 	if err != nil {
 		return "", nil, err
 	}
-	keys := b.keys
-	if keys == "" {
-		keys = filepath.Join("/", root, bundleKeys)
-	}
-	opened, err := openBundle(b.file, keys)
+	opened, err := b.open(root)
 	if err != nil {
 		return "", nil, err
 	}
@@ -66,7 +63,7 @@ func (f *hostFlags) unpack(b bundleFlags) (dir string, done func(), err error) {
 			return "", nil, fmt.Errorf("cannot tell what this host is called: %w; give --host", err)
 		}
 	}
-	s, err := openUsed(filepath.Join("/", root, bundleState))
+	s, err := openUsed(root)
 	if err != nil {
 		return "", nil, fmt.Errorf("nothing has changed, as it cannot be told which bundles were used: %w", err)
 	}
@@ -97,6 +94,23 @@ func (f *hostFlags) unpack(b bundleFlags) (dir string, done func(), err error) {
 	return dir, done, nil
 }
 
+// open opens the bundle. All of it hangs on the keys, so nobody else may have written those.
+func (b bundleFlags) open(root string) (*bundle.Bundle, error) {
+	name, in, path := filepath.Join("/", root, bundleKeys), root, bundleKeys
+	if b.keys != "" {
+		at, err := filepath.Abs(b.keys)
+		if err != nil {
+			return nil, keysError(err)
+		}
+		name, in, path = b.keys, filepath.Dir(at), "/"+filepath.Base(at)
+	}
+	text, err := hostconf.ReadTrusted(in, path, maxKeys)
+	if err != nil {
+		return nil, keysError(err)
+	}
+	return openBundle(b.file, name, text)
+}
+
 // used is what was used on a host: a file for each name of bundles, and a log.
 type used struct {
 	dir *os.Root
@@ -104,11 +118,8 @@ type used struct {
 }
 
 // openUsed opens it, and holds it: one apply of a bundle at a time.
-func openUsed(at string) (*used, error) {
-	if err := os.MkdirAll(at, 0o700); err != nil {
-		return nil, err
-	}
-	dir, err := os.OpenRoot(at)
+func openUsed(root string) (*used, error) {
+	dir, err := hostconf.OpenOwn(root, bundleState)
 	if err != nil {
 		return nil, err
 	}
@@ -150,7 +161,7 @@ func (u *used) seen(name string) (bundle.Seen, error) {
 		err = errors.New("it has no serial")
 	}
 	if err != nil {
-		err = fmt.Errorf("%s: %w", filepath.Join(u.dir.Name(), name+".json"), err)
+		err = fmt.Errorf("%s: %w", filepath.Join(bundleState, name+".json"), err)
 	}
 	return s, err
 }

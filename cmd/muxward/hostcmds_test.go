@@ -197,3 +197,57 @@ func TestHostOverSetup(t *testing.T) {
 	setup()
 	b.on(exitDrift, "", "plan")
 }
+
+// What files say of the tmux that runs, root takes from nobody else: not from where it
+// happens to be, and not from files that others may write to.
+func TestHostFilesOfOthers(t *testing.T) {
+	b := newHostBed(t)
+	root := os.Geteuid() == 0
+	run := func(args ...string) string {
+		t.Helper()
+		var buf bytes.Buffer
+		cmd := newRoot()
+		cmd.SetOut(&buf)
+		cmd.SetErr(&buf)
+		cmd.SetArgs(append(args, "--host", "any"))
+		if err := cmd.ExecuteContext(t.Context()); err != nil {
+			buf.WriteString(err.Error())
+		}
+		return buf.String()
+	}
+	none := []string{"--state", t.TempDir()}
+	if err := os.Chmod(filepath.Join(b.dir, "host.yaml"), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	commands := [][]string{append([]string{"host", "verify", b.dir}, none...), {"host", "plan", b.dir, "--root", b.root, "--no-owners"}}
+	if root { // for others it goes on, which takes long
+		commands = append(commands, append([]string{"doctor", b.dir}, none...))
+	}
+	for _, args := range commands {
+		if out := run(args...); strings.Contains(out, "others may write to it") != root {
+			t.Fatalf("%v, as root %v:\n%s", args, root, out)
+		}
+	}
+	b.change("host.yaml", "schema: 1", "shcema: 1")
+	t.Chdir(b.dir)
+	if out := run(append([]string{"host", "verify"}, none...)...); strings.Contains(out, "shcema") == root || root && !strings.Contains(out, "MW-V001") {
+		t.Errorf("verify without DIR, as root %v:\n%s", root, out)
+	}
+}
+
+// A bundle is not opened with keys that others may write to.
+func TestHostBundleKeys(t *testing.T) {
+	b := newHostBed(t)
+	at := filepath.Join(b.root, "etc/muxward")
+	if err := os.MkdirAll(at, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	put(t, at, "bundle.keys", "no key\n")
+	args := []string{"apply", "--bundle", filepath.Join(b.dir, "x"), "--root", b.root}
+	b.says(exitUsage, "etc/muxward/bundle.keys: ", args...)
+	if err := os.Chmod(filepath.Join(at, "bundle.keys"), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	b.says(exitUsage, "chmod go-w", args...)
+	b.says(exitUsage, "chmod go-w", append(args, "--bundle-keys", filepath.Join(at, "bundle.keys"))...)
+}

@@ -120,7 +120,8 @@ func newHostPlanCmd() *cobra.Command {
 		Use:   "plan [DIR]",
 		Short: "tell what differs on this host, and why it matters",
 		Long: `Compares this host with what the files in DIR (default: here) say of it, and changes
-nothing. It sees what its caller may see: run it as root.
+nothing. It sees what its caller may see: run it as root. It refuses then what apply
+refuses: files that others may write to.
 
 An apply that was broken off is told of, with how far it came: the next apply takes it
 back first.
@@ -132,7 +133,7 @@ told, also where the command line or a file is wrong.`,
   sudo muxward host plan hosts --json | jq -r '.changes[] | .do + " " + .item.path'`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			w, err := f.load(cmd, dirOf(args), false)
+			w, err := f.load(cmd, dirOf(args), asRoot())
 			if err != nil {
 				return plainError(err)
 			}
@@ -276,6 +277,8 @@ With --bundle the directory comes out of a signed file, which is used if it is w
 signed by a key of /etc/muxward/bundle.keys, for this host, not expired, and not older
 than the last one of its name. --allow-older REASON takes one that is older, and nothing
 else; each use, with that reason, is a line of /var/lib/muxward-bundles/log.jsonl.
+
+Nobody else than root and the caller may be able to write to that file of keys.
 
 Exit codes: 0 the host is as its files say; 1 it is as before, and the error says why, or
 what is not; 2 the command line or a file is wrong.`,

@@ -40,12 +40,13 @@ func newHostVerifyCmd() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "verify [DIR]",
 		Short: "try whether this host keeps what it promises",
-		Long: `Tries what the files in DIR (default: here, if there are any) ask for, on a muxward that
-serves. For each account of --as it opens a session through the account's door, looks
-where TMUX leads in there and how tmux is set, tries the door as nobody and as the other
-accounts, has nobody try the sockets of all guarded servers, asks a login shell and su
-for TMUX_TMPDIR, and ends the session. If the account has no tmux server yet, one begins
-and ends with that.
+		Long: `Tries what the files in DIR ask for, on a muxward that serves. Without DIR it is here, if
+there are any; root has to name it, and files that others may write to are refused then.
+For each account of --as it opens a session through the account's door, looks where TMUX
+leads in there and how tmux is set, tries the door as nobody and as the other accounts,
+has nobody try the sockets of all guarded servers, asks a login shell and su for
+TMUX_TMPDIR, and ends the session. If the account has no tmux server yet, one begins and
+ends with that.
 
 What is not tried is said: logins by sshd and cron, user managers, and the ssh door.
 
@@ -79,8 +80,12 @@ could be tried.`,
 	return cmd
 }
 
-// maybeLoad reads a directory of hosts, if one is named or is here.
+// maybeLoad reads a directory of hosts, if one is named or is here. It says which tmux runs,
+// and as whom: root takes only one that is named, and that nobody else may write to.
 func (f *verifyFlags) maybeLoad(args []string) (*hostfile.Found, error) {
+	if len(args) == 0 && asRoot() {
+		return nil, nil
+	}
 	dir := dirOf(args)
 	if _, err := os.Stat(filepath.Join(dir, "host.yaml")); len(args) == 0 && err != nil {
 		return nil, nil
@@ -89,12 +94,15 @@ func (f *verifyFlags) maybeLoad(args []string) (*hostfile.Found, error) {
 	if err != nil {
 		return nil, usageError{err}
 	}
-	found, err := hostfile.Load(dir, name, false)
+	found, err := hostfile.Load(dir, name, asRoot())
 	if err != nil {
 		return nil, hostFileError(dir, err)
 	}
 	return found, nil
 }
+
+// asRoot reports whether what files say would be done with root's rights.
+func asRoot() bool { return os.Geteuid() == 0 }
 
 // prove tries the muxward that serves.
 func (f *verifyFlags) prove(ctx context.Context, found *hostfile.Found) ([]proof.Proof, error) {
