@@ -14,6 +14,7 @@ import (
 	"github.com/muxward/muxward/internal/config"
 	"github.com/muxward/muxward/internal/keep"
 	"github.com/muxward/muxward/internal/privsep"
+	"github.com/muxward/muxward/internal/teeth"
 )
 
 // LineFD is the descriptor of the line in the daemon.
@@ -127,7 +128,7 @@ const path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 // servers are given, and what tests set.
 func keepEnviron() {
 	kept := []string{"PATH=" + path}
-	for _, name := range append([]string{"TZ", "LANG", "LC_ALL", "LC_CTYPE", "LC_TIME", "LC_MESSAGES", "LC_COLLATE"}, forTests()...) {
+	for _, name := range append([]string{"TZ", "LANG", "LC_ALL", "LC_CTYPE", "LC_TIME", "LC_MESSAGES", "LC_COLLATE"}, teeth.Variables()...) {
 		if v, ok := os.LookupEnv(name); ok {
 			kept = append(kept, name+"="+v)
 		}
