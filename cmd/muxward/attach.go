@@ -201,7 +201,7 @@ func chosen(cmd *cobra.Command, f *daemonFlags, args []string) (string, error) {
 func become(run forced) error {
 	program, err := filepath.EvalSymlinks(run.Tmux)
 	if err == nil {
-		err = siblings.CheckPath(program)
+		err = siblings.CheckProgram(program)
 	}
 	if err != nil {
 		return fmt.Errorf("muxward names %s as tmux, which is not run: %w", run.Tmux, err)

@@ -5,10 +5,8 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"os/user"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -56,18 +54,14 @@ ever overwritten. It has host.yaml, a policy with tests in which you are named b
 account, a file of tmux's configuration, a schema for editors, and an example for CI.`,
 		Args: exactly(1, "the directory to write"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			u, err := user.Current()
+			account, uid, err := whoRuns()
 			if err != nil {
-				return fmt.Errorf("cannot tell who you are: %w", err)
-			}
-			uid, err := strconv.Atoi(u.Uid)
-			if err != nil {
-				return fmt.Errorf("cannot tell who you are: %w", err)
+				return err
 			}
 			if me == "" {
-				me = u.Username
+				me = account
 			}
-			written, err := hostfile.Write(args[0], me, u.Username, uid)
+			written, err := hostfile.Write(args[0], me, account, uid)
 			if err != nil {
 				return usageError{fmt.Errorf("cannot write a directory of hosts: %w", err)}
 			}

@@ -17,21 +17,11 @@ import (
 // and no more.
 func Undo(ctx context.Context, set string, o Options) (Result, error) {
 	var res Result
-	h, err := newHost(o)
+	h, l, err := openKept(o)
 	if err != nil {
 		return res, err
 	}
 	defer h.close()
-	if f, err := h.tree.look(h.opt.Records); err == nil && !f.there() {
-		return res, ErrNothing
-	}
-	if err := h.openRecords(); err != nil {
-		return res, err
-	}
-	l, err := h.readLedger()
-	if err != nil {
-		return res, err
-	}
 	defer h.forget(l)
 	if res.Recovered, res.Left, err = h.recover(ctx, l); err != nil || res.Recovered != nil {
 		return res, err
@@ -62,24 +52,35 @@ func Undo(ctx context.Context, set string, o Options) (Result, error) {
 // it does nothing, and the Result has no Recovered.
 func Recover(ctx context.Context, o Options) (Result, error) {
 	var res Result
-	h, err := newHost(o)
+	h, l, err := openKept(o)
+	if errors.Is(err, ErrNothing) {
+		return res, nil
+	}
 	if err != nil {
 		return res, err
 	}
 	defer h.close()
-	if f, err := h.tree.look(h.opt.Records); err == nil && !f.there() {
-		return res, nil
-	}
-	if err := h.openRecords(); err != nil {
-		return res, err
-	}
-	l, err := h.readLedger()
-	if err != nil {
-		return res, err
-	}
 	defer h.forget(l)
 	res.Recovered, res.Left, err = h.recover(ctx, l)
 	return res, err
+}
+
+// openKept opens a host, with its lock, for what the records of earlier applies say;
+// ErrNothing if there are none. The caller closes it.
+func openKept(o Options) (h *host, l *ledger, err error) {
+	if h, err = newHost(o); err != nil {
+		return nil, nil, err
+	}
+	if f, lookErr := h.tree.look(h.opt.Records); lookErr == nil && !f.there() {
+		err = ErrNothing
+	} else if err = h.openRecords(); err == nil {
+		l, err = h.readLedger()
+	}
+	if err != nil {
+		h.close()
+		return nil, nil, err
+	}
+	return h, l, nil
 }
 
 // Made gives what is on the host by an apply of a set, as it was asked for.
