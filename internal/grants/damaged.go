@@ -94,7 +94,7 @@ func putAside(path string, at time.Time, why error) error {
 		}
 	}
 	aside := path + ".damaged-" + at.UTC().Format("20060102T150405.000000000")
-	err = replaceFile(aside, data)
+	err = putFile(aside, data)
 	if err == nil {
 		err = copyJournal(path, aside)
 	}
@@ -116,7 +116,7 @@ func copyJournal(from, to string) error {
 	if err != nil || len(bytes.Trim(left[:min(8, len(left))], "\x00")) == 0 {
 		return err
 	}
-	return replaceFile(to+journal, left)
+	return putFile(to+journal, left)
 }
 
 // readPlain reads a file and follows no link at its name.

@@ -303,7 +303,7 @@ func TestDeniedWhileTheDiskWorks(t *testing.T) {
 	if n, err := d.Lift(old); n != 0 || err != nil {
 		t.Errorf("lifted %d, %v: bob was revoked again meanwhile", n, err)
 	}
-	if d, err = OpenDenials(d.path); err != nil || len(d.List()) != 2 {
+	if d, err = OpenDenials(d.file.path); err != nil || len(d.List()) != 2 {
 		t.Fatalf("%d denials, %v", len(d.List()), err)
 	}
 }

@@ -13,29 +13,35 @@ import (
 	"sync/atomic"
 )
 
-// listFile is a list that lies in one small file, which is replaced as a whole and synced.
+// listFile is a list that lies in one small file as JSON, of which there is the old or the
+// new after a crash: see [halves]. A file of nothing but JSON is read as well.
 type listFile[T any] struct {
-	path, what string     // what lies there, for errors
-	disk       sync.Mutex // held while the file is written; taken before mu
-	mu         sync.Mutex // held while the list changes, and never while the disk works
-	list       atomic.Pointer[[]T]
+	what string     // what lies there, for errors
+	disk sync.Mutex // held while the file is written; taken before mu
+	file halves     // guarded by disk
+	mu   sync.Mutex // held while the list changes, and never while the disk works
+	list atomic.Pointer[[]T]
 }
 
 // open reads the file, which need not exist yet. A damaged one is an error, which says
 // what it means to move it away.
 func (k *listFile[T]) open(path, what, without string, parse func([]byte) ([]T, error)) error {
-	k.path, k.what = path, what
+	k.what = what
 	var list []T
-	data, err := os.ReadFile(path)
+	var damaged damagedHalves
+	data, err := k.file.open(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-	case err != nil:
-		return fmt.Errorf("read %s: %w", what, err)
-	default:
+	case err == nil:
 		if list, err = parse(data); err != nil {
-			return fmt.Errorf("%s in %s are damaged: %w; put the file back from a copy, "+
-				"or, to %s, move it away by hand", what, path, err, without)
+			damaged = damagedHalves{err}
 		}
+	case !errors.As(err, &damaged):
+		return fmt.Errorf("read %s: %w", what, err)
+	}
+	if damaged.error != nil {
+		return fmt.Errorf("%s in %s are damaged: %w; put the file back from a copy, "+
+			"or, to %s, move it away by hand", what, path, damaged.error, without)
 	}
 	k.list.Store(&list)
 	return nil
@@ -55,7 +61,7 @@ func (k *listFile[T]) keep() error {
 func (k *listFile[T]) save(list []T) error {
 	data, err := json.MarshalIndent(list, "", "\t")
 	if err == nil {
-		err = replaceFile(k.path, append(data, '\n'))
+		err = k.file.put(append(data, '\n'))
 	}
 	if err != nil {
 		return fmt.Errorf("write %s: %w", k.what, err)
@@ -74,30 +80,6 @@ func strict(data []byte, v any) error {
 		return errors.New("something follows it")
 	}
 	return nil
-}
-
-// replaceFile writes data beside path, syncs it, and renames it into place,
-// so that a crash leaves the old file or the new one.
-func replaceFile(path string, data []byte) error {
-	f, err := os.CreateTemp(filepath.Dir(path), ".denials-*")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(f.Name())
-	_, err = f.Write(data)
-	if err == nil {
-		err = f.Sync()
-	}
-	if cerr := f.Close(); err == nil {
-		err = cerr
-	}
-	if err == nil {
-		err = os.Rename(f.Name(), path)
-	}
-	if err != nil {
-		return err
-	}
-	return syncDir(path)
 }
 
 // syncDir has the name of a file survive a crash.
