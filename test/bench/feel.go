@@ -170,24 +170,27 @@ func attachTime(b *bed, n int) (string, error) {
 
 // commandOne measures a command as a process of the stock client.
 func commandOne(args ...string) func(*bed, int) (string, error) {
-	return func(b *bed, n int) (string, error) {
-		var r, m series
-		for range n {
-			for _, side := range []struct {
-				args []string
-				to   *series
-			}{{append([]string{"-S", b.socket}, args...), &r}, {args, &m}} {
-				cmd := exec.Command("tmux", side.args...)
-				cmd.Env = b.through()
-				begin := time.Now()
-				if out, err := cmd.CombinedOutput(); err != nil {
-					return "", fmt.Errorf("%w: %s", err, out)
-				}
-				*side.to = append(*side.to, time.Since(begin))
+	return func(b *bed, n int) (string, error) { return b.oneShots(n, args, args) }
+}
+
+// oneShots compares a command straight to the server with one that goes another way.
+func (b *bed) oneShots(n int, ours, straight []string) (string, error) {
+	var r, m series
+	for range n {
+		for _, side := range []struct {
+			args []string
+			to   *series
+		}{{append([]string{"-S", b.socket}, straight...), &r}, {ours, &m}} {
+			cmd := exec.Command("tmux", side.args...)
+			cmd.Env = b.through()
+			begin := time.Now()
+			if out, err := cmd.CombinedOutput(); err != nil {
+				return "", fmt.Errorf("%w: %s", err, out)
 			}
+			*side.to = append(*side.to, time.Since(begin))
 		}
-		return compare(r, m), nil
 	}
+	return compare(r, m), nil
 }
 
 // redraws measures how long 2,000 full screens take until the sentinel after

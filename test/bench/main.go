@@ -84,6 +84,8 @@ func measurements() []measurement {
 		{"key to echo, typist", "", keyToEchoTypist, 2000},
 		{"50 guests at once: key to echo", "", guestsAtOnce, 10},
 		{"attach to first full screen", "≤ 1.4×", attachTime, 60},
+		{"command, bare relay", "no authorization at all", commandPassing(false, "display-message", "-p", "hello"), 200},
+		{"command, bare relay and one flush", "as above, and to disk first", commandPassing(true, "display-message", "-p", "hello"), 200},
 		{"command display-message", "≤ 1.15×", commandOne("display-message", "-p", "hello"), 200},
 		{"command list-sessions", "≤ 1.15×", commandOne("list-sessions"), 200},
 		{"command send-keys", "≤ 1.15×", commandOne("send-keys", "-t", "bench:idle", ""), 200},
