@@ -124,10 +124,12 @@ type leftIntent struct {
 	from string
 	// taker is who was to have a line typed that they had suggested, "" if it is none.
 	taker string
-	life  *leftLife
-	name  string
-	on    string
-	when  time.Time
+	// came is what the end of that suggestion says, where the outcome does not.
+	came grants.Answer
+	life *leftLife
+	name string
+	on   string
+	when time.Time
 }
 
 type leftKey struct {
@@ -196,6 +198,21 @@ func (r *leftReader) read(rec *audit.Record) {
 	case access.EventKeys, access.EventKey:
 		if theirs {
 			r.keys(life, rec.Objects)
+		}
+	case access.EventSuggest:
+		if rec.Author == r.person {
+			r.ended(life, rec)
+		}
+	}
+}
+
+// ended takes the end of a suggestion of theirs, which is on record before the outcome of
+// whoever took it: that may never be.
+func (r *leftReader) ended(life *leftLife, rec *audit.Record) {
+	for seq, in := range r.asked {
+		if in.taker == rec.Person && in.life == life && slices.Contains(rec.Objects, in.on) {
+			in.came = grants.Answer(rec.Answer)
+			r.asked[seq] = in
 		}
 	}
 }
@@ -270,7 +287,7 @@ func (r *leftReader) outcome(life *leftLife, rec *audit.Record, theirs bool) {
 	in, known := r.asked[rec.Ref]
 	delete(r.asked, rec.Ref)
 	if in.taker != "" {
-		r.taken(in, grants.Answer(rec.Answer))
+		r.taken(in, cmp.Or(grants.Answer(rec.Answer), in.came))
 		return
 	}
 	if !theirs && in.from == "" {
@@ -419,7 +436,7 @@ func (r *leftReader) act(in leftIntent, note string) {
 func (r *leftReader) rest() ([]*leftPane, []*leftAct) {
 	for _, in := range r.asked {
 		if in.taker != "" {
-			r.taken(in, "")
+			r.taken(in, in.came)
 			continue
 		}
 		r.lost(in, "what became of it is not in the log")

@@ -258,6 +258,19 @@ func TestLeftTaken(t *testing.T) {
 	}
 }
 
+// The end of a suggestion says what became of it where the outcome of who took it is lost.
+func TestLeftTakenWithoutOutcome(t *testing.T) {
+	s := newLeftStory(1, 3)
+	s.takes("bob", "carol", "%1")
+	s.takes("bob", "alice", "%3")
+	s.tell(access.Event{Kind: access.EventSuggest, Person: "carol", Author: "bob", Answer: "run", Objects: []string{"alice/$1:@2.%1"}})
+	const want = "suggest alice/$1:@2.%1×1 suggested by them, run by carol\n" +
+		"suggest alice/$1:@2.%3×1 suggested by them, and alice may have had it typed: what became of it is not in the log"
+	if got := s.told(); got != want {
+		t.Errorf("it tells\n%s\nwant\n%s", got, want)
+	}
+}
+
 // What was done in a pane, or to a window, is told wherever that lies by now.
 func TestLeftMoved(t *testing.T) {
 	s := newLeftStory(1)
