@@ -122,6 +122,10 @@ func targetOf(words []string) string {
 // theirs if it came from inside a pane where they typed.
 type leftIntent struct {
 	from string
+	// taker is who was to have a line typed that they had suggested, "" if it is none.
+	taker string
+	// came is what the end of that suggestion says, where the outcome does not.
+	came grants.Answer
 	life *leftLife
 	name string
 	on   string
@@ -151,9 +155,9 @@ type leftReader struct {
 	// typed are the panes that they typed in, or made, and direct the servers at which
 	// they typed at a display that takes keys itself, in whatever was shown there. What is
 	// asked for from inside may be theirs.
-	// suggested are those in which others took a line of theirs, and they typed not.
+	// suggested is how often others took a line of theirs there, and they typed not.
 	typed     map[leftKey]bool
-	suggested map[leftKey]bool
+	suggested map[leftKey]int
 	direct    map[*leftLife]bool
 	// unclear is how often it is not known where they have begun something.
 	unclear map[*leftLife]int
@@ -163,7 +167,7 @@ type leftReader struct {
 func newLeftReader(person string) *leftReader {
 	return &leftReader{
 		person: audit.Escape(person), lives: map[string]*leftLife{}, asked: map[uint64]leftIntent{},
-		panes: map[leftKey]*leftPane{}, acts: map[actKey]*leftAct{}, typed: map[leftKey]bool{}, suggested: map[leftKey]bool{},
+		panes: map[leftKey]*leftPane{}, acts: map[actKey]*leftAct{}, typed: map[leftKey]bool{}, suggested: map[leftKey]int{},
 		direct: map[*leftLife]bool{}, unclear: map[*leftLife]int{},
 	}
 }
@@ -183,8 +187,11 @@ func (r *leftReader) read(rec *audit.Record) {
 	theirs := rec.Person == r.person
 	switch rec.Kind {
 	case access.EventIntent:
-		if len(rec.Executed) > 0 {
+		switch {
+		case len(rec.Executed) > 0:
 			r.intent(life, rec, theirs)
+		case rec.Author == r.person:
+			r.takes(life, rec)
 		}
 	case access.EventOutcome, access.EventAttach, access.EventUnknown:
 		r.outcome(life, rec, theirs)
@@ -194,35 +201,58 @@ func (r *leftReader) read(rec *audit.Record) {
 		}
 	case access.EventSuggest:
 		if rec.Author == r.person {
-			r.taken(life, rec)
+			r.ended(life, rec)
 		}
 	}
 }
 
-// taken takes that somebody had a line typed that they had suggested. Who took it began what
-// that began, and it is told of them as their keys are; here it is told as suggested.
-func (r *leftReader) taken(life *leftLife, rec *audit.Record) {
-	in := leftIntent{life: life, name: "suggest", when: rec.Time}
-	note := ""
-	switch grants.Answer(rec.Answer) {
+// ended takes the end of a suggestion of theirs, which is on record before the outcome of
+// whoever took it: that may never be.
+func (r *leftReader) ended(life *leftLife, rec *audit.Record) {
+	for seq, in := range r.asked {
+		if in.taker == rec.Person && in.life == life && slices.Contains(rec.Objects, in.on) {
+			in.came = grants.Answer(rec.Answer)
+			r.asked[seq] = in
+		}
+	}
+}
+
+// takes takes that somebody is about to have a line typed that they had suggested: from
+// here on it may run. Who takes it begins what that begins, and it is told of them as
+// their keys are; here it is told as suggested.
+func (r *leftReader) takes(life *leftLife, rec *audit.Record) {
+	in := leftIntent{life: life, name: "suggest", when: rec.Time, taker: rec.Person}
+	if len(rec.Objects) > 0 {
+		in.on = rec.Objects[0]
+	}
+	if key, ok := in.pane(); ok {
+		r.suggested[key]++
+	}
+	r.asked[rec.Seq] = in
+}
+
+// pane gives the pane that it is about, if it is about one.
+func (in leftIntent) pane() (leftKey, bool) {
+	_, pane := idsOf(in.on)
+	return leftKey{in.life, pane.n}, pane.given
+}
+
+// taken takes what came of that, as its outcome says.
+func (r *leftReader) taken(in leftIntent, answer grants.Answer) {
+	switch answer {
 	case grants.Ran:
-		note = "suggested by them, run by " + rec.Person
+		r.act(in, "suggested by them, run by "+in.taker)
 	case grants.Typed:
-		note = "suggested by them, typed without Enter by " + rec.Person
+		r.act(in, "suggested by them, typed without Enter by "+in.taker)
 	case grants.Unsure:
-		note = "suggested by them, taken by " + rec.Person + "; tmux has not said whether it was typed"
-	default:
-		return
-	}
-	for _, o := range rec.Objects {
-		if in.on == "" {
-			in.on = o
-		}
-		if _, pane := idsOf(o); pane.given {
-			r.suggested[leftKey{life, pane.n}] = true
+		r.act(in, "suggested by them, taken by "+in.taker+"; tmux has not said whether it was typed")
+	case "":
+		r.act(in, "suggested by them, and "+in.taker+" may have had it typed: what became of it is not in the log")
+	default: // it was not typed
+		if key, ok := in.pane(); ok {
+			r.suggested[key]--
 		}
 	}
-	r.act(in, note)
 }
 
 func (r *leftReader) intent(life *leftLife, rec *audit.Record, theirs bool) {
@@ -256,6 +286,10 @@ func (r *leftReader) outcome(life *leftLife, rec *audit.Record, theirs bool) {
 	}
 	in, known := r.asked[rec.Ref]
 	delete(r.asked, rec.Ref)
+	if in.taker != "" {
+		r.taken(in, cmp.Or(grants.Answer(rec.Answer), in.came))
+		return
+	}
 	if !theirs && in.from == "" {
 		in.from = r.inside(life, rec.Inside)
 	}
@@ -362,7 +396,7 @@ func (r *leftReader) inside(life *leftLife, inside string) string {
 	id, ok := strings.CutPrefix(inside, audit.Escape(life.owner)+"/")
 	pane, err := tmux.ParsePaneID(id)
 	key := leftKey{life, pane}
-	if !ok || err != nil || !r.typed[key] && !r.suggested[key] && !r.direct[life] {
+	if !ok || err != nil || !r.typed[key] && r.suggested[key] == 0 && !r.direct[life] {
 		return ""
 	}
 	return id
@@ -371,7 +405,7 @@ func (r *leftReader) inside(life *leftLife, inside string) string {
 // where says why what is asked for from inside a pane may be theirs.
 func (r *leftReader) where(life *leftLife, from string) string {
 	pane, _ := tmux.ParsePaneID(from) // it is what inside gave
-	if r.typed[leftKey{life, pane}] || r.direct[life] || !r.suggested[leftKey{life, pane}] {
+	if r.typed[leftKey{life, pane}] || r.direct[life] || r.suggested[leftKey{life, pane}] == 0 {
 		return "they may have typed"
 	}
 	return "others took what they suggested"
@@ -401,6 +435,10 @@ func (r *leftReader) act(in leftIntent, note string) {
 // rest takes what has no outcome in the log, and gives all in order.
 func (r *leftReader) rest() ([]*leftPane, []*leftAct) {
 	for _, in := range r.asked {
+		if in.taker != "" {
+			r.taken(in, in.came)
+			continue
+		}
 		r.lost(in, "what became of it is not in the log")
 	}
 	panes := slices.SortedFunc(maps.Values(r.panes), func(a, b *leftPane) int {
@@ -418,14 +456,19 @@ type numbered[T any] struct {
 	given bool
 }
 
-// gone reports whether an object as the log has it is not there any more.
+// gone reports whether an object as the log has it is not there any more. A pane, or a
+// window, may lie elsewhere by now, and what it lay in have gone.
 func gone(snap *tmux.Snapshot, o string) bool {
-	_, ids, _ := strings.Cut(o, "/")
-	ids, _, _ = strings.Cut(ids, ":")
-	session, err := tmux.ParseSessionID(ids)
 	window, pane := idsOf(o)
-	return err == nil && snap.Session(session) == nil || window.given && snap.Window(window.n) == nil ||
-		pane.given && snap.Pane(pane.n) == nil
+	switch {
+	case pane.given:
+		return snap.Pane(pane.n) == nil
+	case window.given:
+		return snap.Window(window.n) == nil
+	}
+	_, ids, _ := strings.Cut(o, "/")
+	session, err := tmux.ParseSessionID(ids)
+	return err == nil && snap.Session(session) == nil
 }
 
 // idsOf reads the window and the pane of an object as the log has it: alice/$1:@2.%3 ,

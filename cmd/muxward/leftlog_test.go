@@ -188,15 +188,25 @@ func TestLeftInside(t *testing.T) {
 	}
 }
 
+// takes tells that somebody is about to take a line of bob's.
+func (s *leftStory) takes(author, by, pane string) uint64 {
+	return s.tell(access.Event{Kind: access.EventIntent, Person: by, Author: author, Asked: []string{"muxward", "suggestion"},
+		Objects: []string{"alice/$1:@2." + pane}, Verbs: []string{"type"}})
+}
+
+// taken tells what came of that.
+func (s *leftStory) taken(author, by string, ref uint64, answer string) {
+	zero := 0
+	s.tell(access.Event{Kind: access.EventOutcome, Person: by, Author: author, Ref: ref, Answer: answer, Exit: &zero})
+}
+
 // What bob suggested and others took is told as suggested, and by whom it was taken: it is
 // theirs. What is asked for from inside the pane then may be his. What nobody took is nothing.
 func TestLeftSuggested(t *testing.T) {
 	s := newLeftStory(1, 2, 3, 4)
-	suggest := func(author, by, answer, pane string) {
-		s.tell(access.Event{Kind: access.EventSuggest, Person: by, Author: author, Answer: answer, Objects: []string{"alice/$1:@2." + pane}, Verbs: []string{"suggest"}})
-	}
-	suggest("bob", "bob", "open", "%2")
-	suggest("bob", "alice", "dismissed", "%2")
+	suggest := func(author, by, answer, pane string) { s.taken(author, by, s.takes(author, by, pane), answer) }
+	suggest("bob", "alice", "open", "%2")
+	suggest("bob", "alice", "void", "%2")
 	suggest("carol", "bob", "run", "%2")
 	s.ends("alice", "alice/%2", s.asks("alice", "alice/%2", "split-window", "alice/$1:@2"), 0, "alice/$1:@2.%4")
 	suggest("bob", "carol", "run", "%1")
@@ -212,9 +222,63 @@ suggest alice/$1:@2.%3×1 suggested by them, taken by alice; tmux has not said w
 	if got := s.told(); got != want {
 		t.Errorf("it tells\n%s\nwant\n%s", got, want)
 	}
-	line, _ := json.Marshal(access.Event{Kind: access.EventSuggest, Person: "carol", Author: "bob"})
+	line, _ := json.Marshal(access.Event{Kind: access.EventOutcome, Person: "carol", Author: "bob"})
 	if !s.wants(line) {
 		t.Error("a line of his that somebody took is not read")
+	}
+}
+
+// A line that is taken runs before the log has what came of it, and that may never be
+// there: what is asked for from inside the pane meanwhile is not missed, and the line is
+// told as one that may have been typed.
+func TestLeftTaken(t *testing.T) {
+	s := newLeftStory(1, 3)
+	taking := s.takes("bob", "carol", "%1")
+	s.ends("alice", "alice/%1", s.asks("alice", "alice/%1", "split-window", "alice/$1:@2"), 0, "alice/$1:@2.%3")
+	s.taken("bob", "carol", taking, "unsure")
+	const pane = "%3 false made from inside %1, where others took what they suggested\n"
+	if got, want := s.told(), pane+"suggest alice/$1:@2.%1×1 suggested by them, taken by carol; tmux has not said whether it was typed"; got != want {
+		t.Errorf("it tells\n%s\nwant\n%s", got, want)
+	}
+	for name, lost := range map[string]func(*leftStory, uint64){
+		"the log ends": func(*leftStory, uint64) {},
+		"muxward was killed": func(s *leftStory, ref uint64) {
+			s.tell(access.Event{Kind: access.EventUnknown, Person: "carol", Ref: ref, Objects: []string{"alice/$1:@2.%1"}, Verbs: []string{"type"}})
+		},
+		"a fault": func(s *leftStory, ref uint64) { s.taken("bob", "carol", ref, "") },
+	} {
+		s := newLeftStory(1, 3)
+		taking := s.takes("bob", "carol", "%1")
+		s.ends("alice", "alice/%1", s.asks("alice", "alice/%1", "split-window", "alice/$1:@2"), 0, "alice/$1:@2.%3")
+		lost(s, taking)
+		const want = pane + "suggest alice/$1:@2.%1×1 suggested by them, and carol may have had it typed: what became of it is not in the log"
+		if got := s.told(); got != want {
+			t.Errorf("%s: it tells\n%s\nwant\n%s", name, got, want)
+		}
+	}
+}
+
+// The end of a suggestion says what became of it where the outcome of who took it is lost.
+func TestLeftTakenWithoutOutcome(t *testing.T) {
+	s := newLeftStory(1, 3)
+	s.takes("bob", "carol", "%1")
+	s.takes("bob", "alice", "%3")
+	s.tell(access.Event{Kind: access.EventSuggest, Person: "carol", Author: "bob", Answer: "run", Objects: []string{"alice/$1:@2.%1"}})
+	const want = "suggest alice/$1:@2.%1×1 suggested by them, run by carol\n" +
+		"suggest alice/$1:@2.%3×1 suggested by them, and alice may have had it typed: what became of it is not in the log"
+	if got := s.told(); got != want {
+		t.Errorf("it tells\n%s\nwant\n%s", got, want)
+	}
+}
+
+// What was done in a pane, or to a window, is told wherever that lies by now.
+func TestLeftMoved(t *testing.T) {
+	s := newLeftStory(1)
+	for _, on := range []string{"alice/$7:@8.%1", "alice/$7:@2", "alice/$7", "alice/$1:@2.%9", "alice/$1:@9"} {
+		s.ends("bob", "", s.asks("bob", "", "set-option", on), 0)
+	}
+	if got, want := s.told(), "set-option alice/$7:@8.%1×1 \nset-option alice/$7:@2×1 "; got != want {
+		t.Errorf("it tells\n%s\nwant\n%s", got, want)
 	}
 }
 

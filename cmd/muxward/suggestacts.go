@@ -161,9 +161,14 @@ func (a asking) Take(who identity.Identity, w executor.Waits, on access.Object, 
 		return act, nil
 	}
 	act.On = []access.Object{on}
+	if how != executor.Dismisses {
+		act.Author = v.Who.Person()
+	}
 	act.Args = append(act.Args, "of", v.Who.Person(), "--", v.Text)
 	act.Do = func(ctx context.Context, _ access.Object) (gateway.Result, error) {
-		v, err := a.d.changeSuggestion(ctx, v.ID, func(v grants.Suggestion) (grants.Suggestion, error) {
+		came := grants.Open // of this act: another may have ended it
+		v, err := a.d.changeSuggestion(ctx, v.ID, func(v grants.Suggestion) (next grants.Suggestion, err error) {
+			defer func() { came = next.Answer }()
 			if !v.Reads(w.Line) {
 				return v, errors.New("it is not what you were shown")
 			}
@@ -173,9 +178,9 @@ func (a asking) Take(who identity.Identity, w executor.Waits, on access.Object, 
 			return a.d.answerSuggestion(ctx, who, v, how, types)
 		})
 		if err != nil {
-			return gateway.Result{}, err
+			return gateway.Result{Answer: string(came)}, err
 		}
-		return gateway.Result{Value: a.d.shownSuggestion(v, who)}, nil
+		return gateway.Result{Value: a.d.shownSuggestion(v, who), Answer: string(came)}, nil
 	}
 	return act, nil
 }

@@ -140,7 +140,8 @@ const voidTime = time.Second
 // voidSuggestions ends the suggestions of whoever may not suggest there any more. It is
 // called when something was taken from somebody: when it is back without an error, what
 // they had suggested is typed or will never be. Its time is its own: what else was waited
-// for has taken as long as it did.
+// for has taken as long as it did. What it could not end mindSuggestions ends within a
+// second or two of the end of that answer, so only who has to tell somebody calls it again.
 func (d *daemon) voidSuggestions(ctx context.Context) (err error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), voidTime)
 	defer cancel()

@@ -17,8 +17,8 @@ type Event struct {
 	Ref uint64 `json:"ref,omitempty"`
 
 	Person string `json:"person,omitempty"`
-	// Author is who suggested a line, of which Answer says what became of it; Person is
-	// who took it.
+	// Author is who suggested a line that Person takes; the outcome's Answer says what
+	// became of it. Of the end of a suggestion they say the same.
 	Author  string `json:"author,omitempty"`
 	Answer  string `json:"answer,omitempty"`
 	Account string `json:"account,omitempty"`

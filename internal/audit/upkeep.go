@@ -78,7 +78,7 @@ func notExecuted(lost lostIntent, now time.Time) access.Event {
 
 // about makes an event about the intent ev, which is record seq.
 func about(ev access.Event, seq uint64, now time.Time) access.Event {
-	return access.Event{Time: now, Request: ev.Request, Ref: seq, Person: ev.Person, Account: ev.Account,
+	return access.Event{Time: now, Request: ev.Request, Ref: seq, Person: ev.Person, Author: ev.Author, Account: ev.Account,
 		UID: ev.UID, Door: ev.Door, From: ev.From, Key: ev.Key, Objects: ev.Objects, Verbs: ev.Verbs, Server: ev.Server}
 }
 

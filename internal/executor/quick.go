@@ -28,6 +28,9 @@ func quick(plan *gateway.Plan) bool {
 	if !slices.Contains(quickRows, inv.Row.Name) || plan.Snapshot == nil || len(plan.Snapshot.Sessions) == 0 {
 		return false
 	}
+	if inv.Row.Target.Kind != tmux.NoTarget && !inv.Has('t') && !inv.Has('a') {
+		return false // tmux is to choose, and would choose what that connection is attached to, from 3.4 on
+	}
 	switch inv.Row.Name {
 	case "display-message":
 		if !inv.Has('p') || inv.Has('I') || inv.Has('a') || inv.Has('v') || inv.Has('c') || inv.Has('N') {

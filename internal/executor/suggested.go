@@ -8,6 +8,7 @@ import (
 	"github.com/muxward/muxward/internal/access"
 	"github.com/muxward/muxward/internal/attach"
 	"github.com/muxward/muxward/internal/chooser"
+	"github.com/muxward/muxward/internal/failpoint"
 	"github.com/muxward/muxward/internal/gateway"
 	"github.com/muxward/muxward/internal/tmux"
 	"github.com/muxward/muxward/internal/tmux/control"
@@ -236,6 +237,7 @@ func (s *seat) typeLine(ctx context.Context, pane access.Object, at *scene, l li
 // sendLine sends what types a line, while the person may type it and it stands, and hears
 // what came of it; many: by more than one command, of which the first may have been done.
 func (s *seat) sendLine(ctx context.Context, right *gateway.Right, line string, l lineOf, many bool) error {
+	failpoint.At("seat-line")
 	ctx, cancel := context.WithTimeout(ctx, keyTime)
 	defer cancel()
 	c, err := s.server.Control(ctx)

@@ -210,6 +210,9 @@ type Act struct {
 	// Keyed acts are done by a key in the person's own display, which is in no pane, and
 	// by no command. It takes no more of a hand than to type there.
 	Keyed bool
+	// Author is whose line the act types, if it is one that somebody has suggested: it is
+	// on record before any of it is typed.
+	Author string
 	// Shows is set if Do shows what the person may see: it is ended when that
 	// may have changed, so Do does not return before it is shown.
 	Shows bool
@@ -253,6 +256,8 @@ type Result struct {
 	Made *Made
 	// Value is the answer of an Act.
 	Value any
+	// Answer is what an Act has made of a suggestion, for the log.
+	Answer string
 }
 
 // Permit is the only thing the executor takes. Only Handle makes one, after

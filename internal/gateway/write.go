@@ -31,11 +31,16 @@ func (g *Gateway) event(req Request, plan *Plan, kind access.EventKind) access.E
 		n := int64(uid)
 		ev.UID = &n
 	}
+	if req.Act != nil {
+		ev.Author = req.Act.Author
+	}
 	if plan == nil {
 		return ev
 	}
 	if plan.Server != nil {
 		ev.Server = plan.Server.Owner() + "#" + plan.Server.Incarnation()
+	} else if o := plan.Object; o.Incarnation != "" { // of an act
+		ev.Server = o.Owner + "#" + o.Incarnation
 	}
 	for _, n := range plan.Needs {
 		ev.Verbs = append(ev.Verbs, n.word())
@@ -136,6 +141,7 @@ func (g *Gateway) writeOutcome(ctx context.Context, p *Permit, r Result, err err
 	ev := g.event(p.request, p.plan, access.EventOutcome)
 	ev.Asked, ev.Verbs, ev.Objects = nil, nil, nil
 	ev.Request, ev.Ref, ev.Allowed, ev.Executed = p.live.id, p.seq, true, r.Executed
+	ev.Answer = r.Answer
 	if m := r.Made; m != nil {
 		ev.Objects, ev.Process, ev.Server = []string{m.Pane.String()}, m.Process, m.Pane.Owner+"#"+m.Pane.Incarnation
 	}

@@ -1,10 +1,12 @@
 package guard
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"net"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -241,11 +243,11 @@ func (s *Server) control(ctx context.Context) (*control.Client, *control.Model, 
 func (s *Server) openControl(ctx context.Context) (*control.Client, *control.Model, error) {
 	var opts control.Options
 	if v := s.Version(); v.AtLeast(tmux.Version{Major: 3, Minor: 4}) {
-		id, err := s.anySession(ctx)
+		last, err := s.anySession(ctx)
 		if err != nil {
 			return nil, nil, err
 		}
-		opts.Session = id
+		opts.Session, opts.LastAttached = last.id, last.attached
 	}
 	conn, err := s.Connect(ctx)
 	if err != nil {
@@ -269,18 +271,44 @@ func (s *Server) openControl(ctx context.Context) (*control.Client, *control.Mod
 	return c, m, nil
 }
 
-// anySession gives the id of a session.
-func (s *Server) anySession(ctx context.Context) (string, error) {
-	out, err := s.oneShot(ctx, "list-sess", "-F", "#{session_id}")
+// anySession gives the session that was used last: who attaches to it changes nothing
+// about that.
+func (s *Server) anySession(ctx context.Context) (usedSession, error) {
+	out, err := s.oneShot(ctx, "list-sess", "-F", "#{session_id} #{session_activity} #{session_last_attached}")
 	if err != nil {
-		return "", err
+		return usedSession{}, err
 	}
-	for line := range lines(out) {
-		if _, err := tmux.ParseSessionID(line); err == nil {
-			return line, nil
+	last, ok := lastUsed(out)
+	if !ok {
+		return usedSession{}, errNoSession
+	}
+	return last, nil
+}
+
+// usedSession is a session with when it was used, and attached to, last. 0 is never.
+type usedSession struct {
+	id             string
+	used, attached int64
+}
+
+// lastUsed gives the session that was used last. Of those of one second it is the one that
+// was attached to last, and then the newest.
+func lastUsed(list []byte) (last usedSession, ok bool) {
+	var newest tmux.SessionID
+	for line := range lines(list) {
+		words := append(strings.Fields(line), "", "", "")
+		id, err := tmux.ParseSessionID(words[0])
+		if err != nil {
+			continue
+		}
+		one := usedSession{id: words[0]}
+		one.used, _ = strconv.ParseInt(words[1], 10, 64)
+		one.attached, _ = strconv.ParseInt(words[2], 10, 64) // left out if that was never
+		if !ok || cmp.Or(cmp.Compare(one.used, last.used), cmp.Compare(one.attached, last.attached), cmp.Compare(id, newest)) > 0 {
+			last, newest, ok = one, id, true
 		}
 	}
-	return "", errNoSession
+	return last, ok
 }
 
 // keep closes a control client when its time has come.

@@ -1,6 +1,7 @@
 package identity
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -70,33 +71,54 @@ func (a *Accounts) ByUID(ctx context.Context, uid uint32) (Account, error) {
 	if ans, ok := a.cached(uid); ok {
 		return ans.account, ans.err
 	}
+	ans, err := ask(ctx, a, fmt.Sprintf("uid %d", uid), func() accountAnswer {
+		acc, err := a.lookup(uid)
+		return accountAnswer{account: acc, err: err, at: a.now()}
+	})
+	if err != nil {
+		return Account{}, err
+	}
+	a.keep(uid, ans)
+	return ans.account, ans.err
+}
+
+// ask has a worker look something up, and waits for it no longer than ctx.
+func ask[T any](ctx context.Context, a *Accounts, what string, look func() T) (none T, err error) {
 	select {
 	case a.workers <- struct{}{}:
 	default:
-		return Account{}, fmt.Errorf("look up uid %d: %d earlier look-ups do not return; is the account database reachable?", uid, accountWorkers)
+		return none, fmt.Errorf("look up %s: %d earlier look-ups do not return; is the account database reachable?", what, accountWorkers)
 	}
-	got := make(chan accountAnswer, 1)
+	got := make(chan T, 1)
 	go func() {
 		defer func() { <-a.workers }()
-		acc, err := a.lookup(uid)
-		got <- accountAnswer{account: acc, err: err, at: a.now()}
+		got <- look()
 	}()
 	select {
-	case ans := <-got:
-		a.keep(uid, ans)
-		return ans.account, ans.err
+	case found := <-got:
+		return found, nil
 	case <-ctx.Done():
-		return Account{}, fmt.Errorf("look up uid %d: no answer from the account database: %w", uid, ctx.Err())
+		return none, fmt.Errorf("look up %s: no answer from the account database: %w", what, ctx.Err())
 	}
 }
 
 // ByName gives the account of a name, or ErrNoAccount: as [Accounts.ByUID], which
 // has the last word about the uid.
 func (a *Accounts) ByName(ctx context.Context, name string) (Account, error) {
-	uid, err := a.uidOf(name)
-	if err != nil {
+	ctx, cancel := context.WithTimeout(ctx, accountTime)
+	defer cancel()
+	type answer struct {
+		uid uint32
+		err error
+	}
+	named, err := ask(ctx, a, fmt.Sprintf("the account %q", name), func() (n answer) {
+		n.uid, n.err = a.uidOf(name)
+		return n
+	})
+	if err = cmp.Or(err, named.err); err != nil {
 		return Account{}, err
 	}
+	uid := named.uid
 	acc, err := a.ByUID(ctx, uid)
 	if err == nil && acc.Name != name {
 		err = fmt.Errorf("the account %q has the uid %d, which is that of %q first", name, uid, acc.Name)

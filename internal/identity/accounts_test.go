@@ -100,9 +100,13 @@ func TestAccountsAge(t *testing.T) {
 func TestAccountsHang(t *testing.T) {
 	hang := make(chan struct{})
 	a := newAccounts(func(uint32) (Account, error) { <-hang; return Account{Name: "late"}, nil }, func() string { return "" })
+	a.uidOf = func(string) (uint32, error) { <-hang; return 98, nil }
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	for i := range accountWorkers {
+	if _, err := a.ByName(ctx, "late"); !errors.Is(err, context.Canceled) {
+		t.Fatalf("by name: %v", err)
+	}
+	for i := range accountWorkers - 1 {
 		if _, err := a.ByUID(ctx, uint32(i)); !errors.Is(err, context.Canceled) {
 			t.Fatalf("asker %d: %v", i, err)
 		}
@@ -110,10 +114,16 @@ func TestAccountsHang(t *testing.T) {
 	if _, err := a.ByUID(t.Context(), 99); err == nil || !strings.Contains(err.Error(), "do not return") {
 		t.Errorf("one more: %v", err)
 	}
+	if _, err := a.ByName(t.Context(), "late"); err == nil || !strings.Contains(err.Error(), "do not return") {
+		t.Errorf("one more by name: %v", err)
+	}
 	close(hang)
 	until(t, "the workers are free again", func() bool { return len(a.workers) == 0 })
 	if acc, err := a.ByUID(t.Context(), 99); err != nil || acc.Name != "late" {
 		t.Errorf("afterwards: %+v, %v", acc, err)
+	}
+	if acc, err := a.ByName(t.Context(), "late"); err != nil || acc.Name != "late" {
+		t.Errorf("afterwards by name: %+v, %v", acc, err)
 	}
 }
 

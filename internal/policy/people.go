@@ -9,6 +9,7 @@ import (
 	"go.yaml.in/yaml/v4"
 
 	"github.com/muxward/muxward/internal/identity"
+	"github.com/muxward/muxward/internal/strictyaml"
 )
 
 // people is people.yaml as read: who there is, and who is in which group.
@@ -66,7 +67,7 @@ func parsePeople(f source, r *report) *people {
 	var groupsOf []func()
 	for _, e := range entries {
 		if len(ps.list) == maxPeople {
-			d.fail(e.key, "", "more than %d people", maxPeople)
+			d.fail(e.Key, "", "more than %d people", maxPeople)
 			break
 		}
 		if later := ps.addPerson(d, e); later != nil {
@@ -77,7 +78,7 @@ func parsePeople(f source, r *report) *people {
 		entries, _ := d.pairs(n, "groups")
 		for i, e := range entries {
 			if i == maxGroups {
-				d.fail(e.key, "", "more than %d groups", maxGroups)
+				d.fail(e.Key, "", "more than %d groups", maxGroups)
 				break
 			}
 			ps.addGroup(d, e)
@@ -93,17 +94,17 @@ func parsePeople(f source, r *report) *people {
 
 // addPerson reads one person. What it returns joins their groups, once all
 // groups are known.
-func (ps *people) addPerson(d *doc, e pair) (join func()) {
-	name := e.key.Value
+func (ps *people) addPerson(d *doc, e strictyaml.Pair) (join func()) {
+	name := e.Key.Value
 	if _, err := identity.CanonicalName(name); err != nil {
-		d.fail(e.key, "", "%v", err)
+		d.fail(e.Key, "", "%v", err)
 		return nil
 	}
-	p := &person{name: name, line: e.key.Line}
+	p := &person{name: name, line: e.Key.Line}
 	ps.list[name] = p
 	fields := map[string]*yaml.Node{}
-	if e.value.Tag != "!!null" { // `alice:` alone is a person without more
-		fields = d.mapping(e.value, "the person "+name, []string{"uid", "account", "groups", "keys", "about"})
+	if e.Value.Tag != "!!null" { // `alice:` alone is a person without more
+		fields = d.mapping(e.Value, "the person "+name, []string{"uid", "account", "groups", "keys", "about"})
 	}
 	for _, n := range d.oneOrMore(fields["uid"]) {
 		if uid, ok := d.number(n, "a uid", noUID-1); ok {
@@ -113,7 +114,7 @@ func (ps *people) addPerson(d *doc, e pair) (join func()) {
 	if fields["account"] == nil {
 		// The name is recorded with the uid, so that a uid that was given
 		// away does not take the person along.
-		ps.claimAccount(d, e.key, p, name)
+		ps.claimAccount(d, e.Key, p, name)
 	}
 	for _, n := range d.oneOrMore(fields["account"]) {
 		if a, ok := d.text(n, "an account"); ok {
@@ -187,12 +188,12 @@ func (ps *people) claimKey(d *doc, n *yaml.Node, p *person, line string) {
 }
 
 // addGroup notes a group; its members are read once all groups are known.
-func (ps *people) addGroup(d *doc, e pair) {
-	if _, err := identity.CanonicalName(e.key.Value); err != nil {
-		d.fail(e.key, "a group has a name like a person's", "%s", strings.ReplaceAll(err.Error(), "a person's", "a group's"))
+func (ps *people) addGroup(d *doc, e strictyaml.Pair) {
+	if _, err := identity.CanonicalName(e.Key.Value); err != nil {
+		d.fail(e.Key, "a group has a name like a person's", "%s", strings.ReplaceAll(err.Error(), "a person's", "a group's"))
 		return
 	}
-	ps.groups[e.key.Value] = &group{name: e.key.Value, line: e.key.Line, node: e.value}
+	ps.groups[e.Key.Value] = &group{name: e.Key.Value, line: e.Key.Line, node: e.Value}
 }
 
 // groupNamed gives the group that a node names, with or without the @.

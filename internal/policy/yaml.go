@@ -1,7 +1,6 @@
 package policy
 
 import (
-	"errors"
 	"fmt"
 	"regexp"
 	"slices"
@@ -11,6 +10,8 @@ import (
 	"unicode/utf8"
 
 	"go.yaml.in/yaml/v4"
+
+	"github.com/muxward/muxward/internal/strictyaml"
 )
 
 // doc reads one YAML file strictly: every value has a place, no key is
@@ -39,16 +40,8 @@ func (d *doc) root(data []byte, known ...string) map[string]*yaml.Node {
 // syntax tells a YAML error, with the hints that policy files need most.
 func (d *doc) syntax(data []byte, err error) {
 	p := Problem{File: d.file}
-	var le *yaml.LoadError
-	var les *yaml.LoadErrors
-	if errors.As(err, &les) && len(les.Errors) > 0 {
-		le = les.Errors[0]
-	} else if !errors.As(err, &le) {
-		le = &yaml.LoadError{Message: err.Error()}
-	}
-	p.Line, p.Column = le.Mark.Line, le.Mark.Column
-	p.Text = "not YAML: " + strings.TrimPrefix(le.Message, "yaml: ")
-	if strings.Contains(le.Message, "multiple") {
+	p.Line, p.Column, p.Text = strictyaml.Syntax(err)
+	if strings.Contains(p.Text, "multiple") {
 		p.Hint = "one document in a file: remove the second ---"
 	}
 	line := ""
@@ -85,50 +78,13 @@ func (d *doc) failAt(n *yaml.Node, at int, hint, text string) {
 
 // ordinary refuses what a policy file never needs and a reader easily misses.
 func (d *doc) ordinary(n *yaml.Node) bool {
-	switch {
-	case n.Kind == yaml.AliasNode:
-		d.fail(n, `write it out; a star for "all" is quoted: "*"`, "aliases are not read")
-	case n.Anchor != "":
-		d.fail(n, "write it out", "anchors are not read")
-	case n.Style&yaml.TaggedStyle != 0:
-		d.fail(n, "leave the tag out", "the tag %s is not read", n.Tag)
-	default:
-		return true
-	}
-	return false
+	return strictyaml.Ordinary(n, d.fail)
 }
-
-// pair is one entry of a mapping.
-type pair struct{ key, value *yaml.Node }
 
 // pairs gives the entries of a mapping, each key once; ok is false if there
 // is no such mapping.
-func (d *doc) pairs(n *yaml.Node, what string) (out []pair, ok bool) {
-	if !d.ordinary(n) {
-		return nil, false
-	}
-	if n.Kind != yaml.MappingNode {
-		d.fail(n, "", "%s must be a mapping (key: value), not %s", what, kindWord(n))
-		return nil, false
-	}
-	seen := make(map[string]int, len(n.Content)/2)
-	for i := 0; i+1 < len(n.Content); i += 2 {
-		k, v := n.Content[i], n.Content[i+1]
-		if !d.ordinary(k) || !d.ordinary(v) {
-			continue
-		}
-		if k.Kind != yaml.ScalarNode || k.Tag == "!!merge" {
-			d.fail(k, "", "a key must be a plain word")
-			continue
-		}
-		if line, dup := seen[k.Value]; dup {
-			d.fail(k, "", "%q is given twice, first in line %d", clip(k.Value), line)
-			continue
-		}
-		seen[k.Value] = k.Line
-		out = append(out, pair{k, v})
-	}
-	return out, true
+func (d *doc) pairs(n *yaml.Node, what string) (out []strictyaml.Pair, ok bool) {
+	return strictyaml.Pairs(n, what, d.fail)
 }
 
 // mapping gives the entries of a mapping whose keys are among known. It is
@@ -140,11 +96,11 @@ func (d *doc) mapping(n *yaml.Node, what string, known []string) map[string]*yam
 	}
 	out := make(map[string]*yaml.Node, len(list))
 	for _, p := range list {
-		if !slices.Contains(known, p.key.Value) {
-			d.fail(p.key, DidYouMean(p.key.Value, known), "unknown key %q in %s", clip(p.key.Value), what)
+		if !slices.Contains(known, p.Key.Value) {
+			d.fail(p.Key, DidYouMean(p.Key.Value, known), "unknown key %q in %s", clip(p.Key.Value), what)
 			continue
 		}
-		out[p.key.Value] = p.value
+		out[p.Key.Value] = p.Value
 	}
 	return out
 }
@@ -155,7 +111,7 @@ func (d *doc) list(n *yaml.Node, what string) []*yaml.Node {
 		return nil
 	}
 	if n.Kind != yaml.SequenceNode {
-		d.fail(n, "", "%s must be a list, not %s", what, kindWord(n))
+		d.fail(n, "", "%s must be a list, not %s", what, strictyaml.Kind(n))
 		return nil
 	}
 	return n.Content
@@ -183,7 +139,7 @@ func (d *doc) text(n *yaml.Node, what string) (string, bool) {
 		if n.Kind == yaml.ScalarNode && n.Tag != "!!null" {
 			hint = fmt.Sprintf("to mean the word, quote it: %q", n.Value)
 		}
-		d.fail(n, hint, "%s must be a text, not %s", what, kindWord(n))
+		d.fail(n, hint, "%s must be a text, not %s", what, strictyaml.Kind(n))
 		return "", false
 	}
 	if len(n.Value) > 1024 {
@@ -204,7 +160,7 @@ func (d *doc) number(n *yaml.Node, what string, limit int64) (int64, bool) {
 	}
 	v, err := strconv.ParseInt(n.Value, 10, 64)
 	if n.Kind != yaml.ScalarNode || n.Tag != "!!int" || err != nil || strconv.FormatInt(v, 10) != n.Value || v < 0 || v > limit {
-		d.fail(n, "", "%s must be a number from 0 to %d, not %s", what, limit, valueWord(n))
+		d.fail(n, "", "%s must be a number from 0 to %d, not %s", what, limit, strictyaml.Value(n))
 		return 0, false
 	}
 	return v, true
@@ -216,7 +172,7 @@ func (d *doc) truth(n *yaml.Node, what string) (value, ok bool) {
 		return false, false
 	}
 	if n.Kind != yaml.ScalarNode || n.Tag != "!!bool" || (n.Value != "true" && n.Value != "false") {
-		d.fail(n, "", "%s must be true or false, not %s", what, valueWord(n))
+		d.fail(n, "", "%s must be true or false, not %s", what, strictyaml.Value(n))
 		return false, false
 	}
 	return n.Value == "true", true
@@ -229,7 +185,7 @@ func (d *doc) instant(n *yaml.Node, what string) (time.Time, bool) {
 	}
 	const example = "write it as 2027-01-31T18:00:00Z or 2027-01-31T18:00:00+01:00"
 	if n.Kind != yaml.ScalarNode || (n.Tag != "!!timestamp" && n.Tag != "!!str") {
-		d.fail(n, example, "%s must be a moment, not %s", what, valueWord(n))
+		d.fail(n, example, "%s must be a moment, not %s", what, strictyaml.Value(n))
 		return time.Time{}, false
 	}
 	t, err := time.Parse(time.RFC3339, n.Value)
@@ -241,41 +197,7 @@ func (d *doc) instant(n *yaml.Node, what string) (time.Time, bool) {
 }
 
 // clip keeps a foreign word short in a message.
-func clip(s string) string {
-	if len(s) > 64 {
-		return s[:61] + "..."
-	}
-	return s
-}
-
-func kindWord(n *yaml.Node) string {
-	switch n.Kind {
-	case yaml.MappingNode:
-		return "a mapping"
-	case yaml.SequenceNode:
-		return "a list"
-	case yaml.AliasNode:
-		return "an alias"
-	}
-	switch n.Tag {
-	case "!!null":
-		return "nothing"
-	case "!!int", "!!float":
-		return "a number"
-	case "!!bool":
-		return "true or false"
-	case "!!timestamp":
-		return "a date"
-	}
-	return "a text"
-}
-
-func valueWord(n *yaml.Node) string {
-	if n.Kind == yaml.ScalarNode && n.Tag != "!!null" {
-		return strconv.Quote(clip(n.Value))
-	}
-	return kindWord(n)
-}
+func clip(s string) string { return strictyaml.Clip(s) }
 
 // idForm is the form of the ids that authors give to policies and grants.
 var idForm = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}$`)

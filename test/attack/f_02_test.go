@@ -16,7 +16,7 @@ import (
 func failing(t *testing.T) (b *bed, arm func(name, what string) (reached func() bool)) {
 	t.Helper()
 	dir := tmuxtest.Dir(t, tmuxtest.Account{})
-	b = lay(t, host.Config{Build: "failpoints", Env: []string{"MUXWARD_FAILPOINTS=" + dir}})
+	b = lay(t, host.Config{Settings: byKey, Build: "failpoints", Env: []string{"MUXWARD_FAILPOINTS=" + dir}})
 	return b, func(name, what string) (reached func() bool) {
 		t.Helper()
 		if err := os.WriteFile(dir+"/."+name, []byte(what), 0o600); err != nil {

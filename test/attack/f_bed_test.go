@@ -37,6 +37,7 @@ type bed struct {
 }
 
 const bedGrants = standardGrants + `  - {who: mwbob, role: viewer, on: mwalice/other, reason: watches}
+  - {who: root, role: suggester, on: mwalice/shared, reason: suggests}
 `
 
 // lay starts one. The policy is the standard one unless cfg has another.

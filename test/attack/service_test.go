@@ -54,6 +54,7 @@ func attached() []service {
 		{"seat-typed", types("t"), stuckPart},
 		{"seat-decided", types("d"), stuckPart},
 		{"seat-hear", untyped, stuckPart},
+		{"seat-line", takes, stuckPart},
 		{"board-ask", types("\x02o"), stuckPart},
 		{"keyboard-bound", types("\x02o"), stuckPart},
 		{"keyboard-answer", types("\x02:z"), stuckPart},
@@ -191,6 +192,14 @@ func wheeled(b *bed, x *tmuxtest.Terminal) {
 	b.server.Run("set-option", "-g", "mouse", "on")
 	tmuxtest.Eventually(b.t, func() bool { return bytes.Contains(x.Bytes(), []byte("\x1b[?1006h")) }, "the terminal is asked for its mouse")
 	x.Type("\x1b[<64;5;5M")
+}
+
+// takes has the typist take a line that is suggested to them.
+func takes(b *bed, x *tmuxtest.Terminal) {
+	w := &world{Host: b.Host, t: b.t}
+	suggestions{w}.suggest(root, suggestedIn, "suggested")
+	suggestions{w}.open(x, suggestedIn)
+	x.Type("y")
 }
 
 // untyped has the typist press a key that their pane does not get.

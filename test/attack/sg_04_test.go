@@ -1,6 +1,9 @@
 package attack
 
-import "testing"
+import (
+	"strings"
+	"testing"
+)
 
 // Carol looks at what bob suggests. Before she presses the key everything is revoked from
 // him, or what he was given is taken back. In the control run an author who may suggest no
@@ -48,5 +51,41 @@ func TestSG04AuthorHasLostIt(t *testing.T) {
 		tries("taken-back", func() { must(owner, "grants", "take-back", "1") })
 		must(owner, "grant", viewer, "suggester", "-t", suggestedIn)
 		tries("revoked", func() { must(root, "revoke", viewer) })
+	}}.run(t)
+}
+
+// Carol takes what bob suggests. Her key is decided and recorded, and it is seen that he may
+// suggest still; then everything is revoked from him, before any of the line is on its way.
+// Who revokes is told that it is not confirmed, and the line is never typed. In the control
+// run an author who may suggest no more is not asked about.
+func TestSG04AuthorLosesItMeanwhile(t *testing.T) {
+	t.Parallel()
+	row{grants: suggesters, settings: byKey, teeth: "teeth_author", paused: true, restless: true, attack: func(w *world) {
+		w.anyInput = true
+		s := suggestions{w}
+		x := s.at(typist)
+		id := s.suggest(viewer, suggestedIn, "meanwhile")
+		s.open(x, suggestedIn)
+		w.between("seat-line", func() { x.Type("y") }, func() {
+			r := w.Muxward(root, "revoke", viewer)
+			if !w.control && (r.Code == 0 || !strings.Contains(r.Out+r.Err, "not confirmed")) {
+				w.gain("it is confirmed while the line is on its way: %+v", r)
+			}
+		})
+		if w.control {
+			if w.soon(func() bool { return s.arrives("meanwhile") }) {
+				w.gain("it is typed")
+			}
+			return
+		}
+		x.WaitTold("not run: ")
+		if s.arrives("meanwhile") {
+			w.gain("it is typed")
+		}
+		for _, ev := range w.AuditKind("suggest") {
+			if ev.Answer == "run" {
+				w.gain("suggestion %s was run by the log", id)
+			}
+		}
 	}}.run(t)
 }

@@ -31,6 +31,7 @@ type line struct {
 //	!  preparation
 //	-  a case that is not run from inside a pane
 //	?  PANE TEXT: wait until the pane shows the text
+//	=  COMMAND: wait until that is what runs in all panes but the script's own
 //	~  wait until no server runs
 //	#  a comment
 func readList(t testing.TB, path string) []line {
@@ -48,6 +49,8 @@ func readList(t testing.TB, path string) []line {
 			out = append(out, line{text: rest})
 		case "-":
 			out = append(out, line{text: rest, counted: true, outside: true})
+		case "=":
+			out = append(out, line{text: fmt.Sprintf("until_runs %q", rest)})
 		case "~":
 			out = append(out, line{text: "until_gone", outside: true})
 		case "?":
@@ -72,6 +75,14 @@ func script(lines []line, dir string, inside bool) string {
 	n=0
 	until tmux capture-pane -p -t "$1" | grep -q -F -e "$2"; do
 		n=$((n+1)); [ $n -lt 900 ] || { echo "$1 does not show $2"; return 9; }
+		sleep 0.02
+	done
+}
+`)
+	b.WriteString(`until_runs() {
+	n=0
+	while tmux list-panes -a -f '#{!=:#{session_name},runner}' -F '#{pane_current_command}' | grep -v -q -x -e "$1"; do
+		n=$((n+1)); [ $n -lt 900 ] || { echo "not all panes run $1"; return 9; }
 		sleep 0.02
 	done
 }

@@ -491,6 +491,7 @@ type Event struct {
 	Time     time.Time `json:"time"`
 	Kind     string    `json:"kind"`
 	Person   string    `json:"person"`
+	Answer   string    `json:"answer"`
 	Account  string    `json:"account"`
 	Door     string    `json:"door"`
 	From     string    `json:"from"`

@@ -2,7 +2,6 @@ package hostfile
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
 	"reflect"
 	"slices"
@@ -16,6 +15,7 @@ import (
 
 	"github.com/muxward/muxward/internal/config"
 	"github.com/muxward/muxward/internal/policy"
+	"github.com/muxward/muxward/internal/strictyaml"
 )
 
 // maxText is the longest text that a file may hold.
@@ -102,18 +102,9 @@ func (r *reader) own(n *yaml.Node, file string) {
 }
 
 func (r *reader) syntax(file string, data []byte, err error) {
-	p := policy.Problem{File: file, Line: 1, Column: 1}
-	var one *yaml.LoadError
-	var all *yaml.LoadErrors
-	if errors.As(err, &all) && len(all.Errors) > 0 {
-		one = all.Errors[0]
-	} else if !errors.As(err, &one) {
-		one = &yaml.LoadError{Message: err.Error()}
-	}
-	if one.Mark.Line > 0 {
-		p.Line, p.Column = one.Mark.Line, max(one.Mark.Column, 1)
-	}
-	p.Text = "not YAML: " + strings.TrimPrefix(one.Message, "yaml: ")
+	p := policy.Problem{File: file}
+	p.Line, p.Column, p.Text = strictyaml.Syntax(err)
+	p.Line, p.Column = max(p.Line, 1), max(p.Column, 1)
 	lines := strings.Split(string(data), "\n")
 	if p.Line <= len(lines) && strings.Contains(lines[p.Line-1], "\t") {
 		p.Hint = "indent with spaces, not tabs"
@@ -121,25 +112,10 @@ func (r *reader) syntax(file string, data []byte, err error) {
 	r.problems = append(r.problems, p)
 }
 
-// ordinary refuses what such a file never needs and a reader easily misses.
-func (r *reader) ordinary(n *yaml.Node) bool {
-	switch {
-	case n.Kind == yaml.AliasNode:
-		r.fail(n, `write it out; a star is quoted: "*"`, "aliases are not read")
-	case n.Anchor != "":
-		r.fail(n, "write it out", "anchors are not read")
-	case n.Style&yaml.TaggedStyle != 0:
-		r.fail(n, "leave the tag out", "the tag %s is not read", n.Tag)
-	default:
-		return true
-	}
-	return false
-}
-
 // value reads a node into a value. loose is for muxward's own configuration, which takes
 // true for a text.
 func (r *reader) value(n *yaml.Node, v reflect.Value, path string, loose bool) {
-	if !r.ordinary(n) {
+	if !strictyaml.Ordinary(n, r.fail) {
 		return
 	}
 	r.at[path] = n
@@ -157,10 +133,10 @@ func (r *reader) value(n *yaml.Node, v reflect.Value, path string, loose bool) {
 		v.Set(reflect.MakeMap(v.Type()))
 		for _, e := range r.entries(n, path) {
 			item := reflect.New(v.Type().Elem()).Elem()
-			if e.value.Tag != "!!null" {
-				r.value(e.value, item, path+"."+e.key.Value, loose)
+			if e.Value.Tag != "!!null" {
+				r.value(e.Value, item, path+"."+e.Key.Value, loose)
 			}
-			v.SetMapIndex(reflect.ValueOf(e.key.Value), item)
+			v.SetMapIndex(reflect.ValueOf(e.Key.Value), item)
 		}
 	case reflect.Slice:
 		r.list(n, v, path, loose)
@@ -171,7 +147,7 @@ func (r *reader) value(n *yaml.Node, v reflect.Value, path string, loose bool) {
 
 func (r *reader) list(n *yaml.Node, v reflect.Value, path string, loose bool) {
 	if n.Kind != yaml.SequenceNode {
-		r.fail(n, "", "%s must be a list, not %s", path, kindOf(n))
+		r.fail(n, "", "%s must be a list, not %s", path, strictyaml.Kind(n))
 		return
 	}
 	v.Set(reflect.MakeSlice(v.Type(), len(n.Content), len(n.Content)))
@@ -182,7 +158,7 @@ func (r *reader) list(n *yaml.Node, v reflect.Value, path string, loose bool) {
 
 func (r *reader) word(n *yaml.Node, v reflect.Value, path string, words []string) {
 	if n.Kind != yaml.ScalarNode || !slices.Contains(words, n.Value) {
-		r.fail(n, policy.DidYouMean(n.Value, words), "%s must be one of %s, not %s", path, strings.Join(words, ", "), valueOf(n))
+		r.fail(n, policy.DidYouMean(n.Value, words), "%s must be one of %s, not %s", path, strings.Join(words, ", "), strictyaml.Value(n))
 		return
 	}
 	v.SetString(n.Value)
@@ -191,13 +167,13 @@ func (r *reader) word(n *yaml.Node, v reflect.Value, path string, words []string
 // scalar reads a text, a number, a truth or a duration.
 func (r *reader) scalar(n *yaml.Node, v reflect.Value, path string, loose bool) {
 	if n.Kind != yaml.ScalarNode {
-		r.fail(n, "", "%s must be %s, not %s", path, wanted(v), kindOf(n))
+		r.fail(n, "", "%s must be %s, not %s", path, wanted(v), strictyaml.Kind(n))
 		return
 	}
 	if v.Type() == reflect.TypeFor[time.Duration]() {
 		d, err := time.ParseDuration(n.Value)
 		if err != nil {
-			r.fail(n, "write it as 90s or 5m", "%s must be a duration, not %s", path, valueOf(n))
+			r.fail(n, "write it as 90s or 5m", "%s must be a duration, not %s", path, strictyaml.Value(n))
 		}
 		v.SetInt(int64(d))
 		return
@@ -205,13 +181,13 @@ func (r *reader) scalar(n *yaml.Node, v reflect.Value, path string, loose bool) 
 	switch v.Kind() {
 	case reflect.Bool:
 		if n.Tag != "!!bool" || n.Value != "true" && n.Value != "false" {
-			r.fail(n, "", "%s must be true or false, not %s", path, valueOf(n))
+			r.fail(n, "", "%s must be true or false, not %s", path, strictyaml.Value(n))
 		}
 		v.SetBool(n.Value == "true")
 	case reflect.Int:
 		i, err := strconv.Atoi(n.Value)
 		if n.Tag != "!!int" || err != nil {
-			r.fail(n, "", "%s must be a number, not %s", path, valueOf(n))
+			r.fail(n, "", "%s must be a number, not %s", path, strictyaml.Value(n))
 		}
 		v.SetInt(int64(i))
 	case reflect.String:
@@ -227,7 +203,7 @@ func (r *reader) text(n *yaml.Node, v reflect.Value, path string, loose bool) {
 		if n.Tag != "!!null" {
 			hint = fmt.Sprintf("to mean the word, quote it: %q", n.Value)
 		}
-		r.fail(n, hint, "%s must be a text, not %s", path, valueOf(n))
+		r.fail(n, hint, "%s must be a text, not %s", path, strictyaml.Value(n))
 		return
 	}
 	if len(n.Value) > maxText {
@@ -246,46 +222,23 @@ func (r *reader) text(n *yaml.Node, v reflect.Value, path string, loose bool) {
 func (r *reader) structure(n *yaml.Node, v reflect.Value, path string, loose bool) {
 	fields := fieldsOf(v.Type())
 	for _, e := range r.entries(n, path) {
-		i, known := fields[e.key.Value]
+		i, known := fields[e.Key.Value]
 		if !known {
-			r.fail(e.key, policy.DidYouMean(e.key.Value, keysOf(v.Type())), "unknown key %q in %s", clip(e.key.Value), cmp.Or(path, "the file"))
+			r.fail(e.Key, policy.DidYouMean(e.Key.Value, keysOf(v.Type())), "unknown key %q in %s", clip(e.Key.Value), cmp.Or(path, "the file"))
 			continue
 		}
-		if e.value.Tag == "!!null" {
-			r.fail(e.key, "leave the key out", "%q says nothing", e.key.Value)
+		if e.Value.Tag == "!!null" {
+			r.fail(e.Key, "leave the key out", "%q says nothing", e.Key.Value)
 			continue
 		}
-		r.value(e.value, v.Field(i), strings.TrimPrefix(path+"."+e.key.Value, "."), loose)
+		r.value(e.Value, v.Field(i), strings.TrimPrefix(path+"."+e.Key.Value, "."), loose)
 	}
 }
 
-// entry is one entry of a mapping.
-type entry struct{ key, value *yaml.Node }
-
 // entries gives the entries of a mapping, each key once.
-func (r *reader) entries(n *yaml.Node, path string) (out []entry) {
-	if n.Kind != yaml.MappingNode {
-		r.fail(n, "", "%s must be a mapping (key: value), not %s", cmp.Or(path, "the file"), kindOf(n))
-		return nil
-	}
-	seen := map[string]int{}
-	for i := 0; i+1 < len(n.Content); i += 2 {
-		k, v := n.Content[i], n.Content[i+1]
-		if !r.ordinary(k) || !r.ordinary(v) {
-			continue
-		}
-		if k.Kind != yaml.ScalarNode || k.Tag == "!!merge" {
-			r.fail(k, "", "a key must be a plain word")
-			continue
-		}
-		if line, twice := seen[k.Value]; twice {
-			r.fail(k, "", "%q is given twice, first in line %d", clip(k.Value), line)
-			continue
-		}
-		seen[k.Value] = k.Line
-		out = append(out, entry{k, v})
-	}
-	return out
+func (r *reader) entries(n *yaml.Node, path string) []strictyaml.Pair {
+	list, _ := strictyaml.Pairs(n, cmp.Or(path, "the file"), r.fail)
+	return list
 }
 
 // fieldsOf gives the fields of a structure by their keys.
@@ -319,35 +272,5 @@ func wanted(v reflect.Value) string {
 	return "a text"
 }
 
-func kindOf(n *yaml.Node) string {
-	switch n.Kind {
-	case yaml.MappingNode:
-		return "a mapping"
-	case yaml.SequenceNode:
-		return "a list"
-	}
-	switch n.Tag {
-	case "!!null":
-		return "nothing"
-	case "!!int", "!!float":
-		return "a number"
-	case "!!bool":
-		return "true or false"
-	}
-	return "a text"
-}
-
-func valueOf(n *yaml.Node) string {
-	if n.Kind == yaml.ScalarNode && n.Tag != "!!null" {
-		return strconv.Quote(clip(n.Value))
-	}
-	return kindOf(n)
-}
-
 // clip keeps a foreign word short in a message.
-func clip(s string) string {
-	if len(s) > 64 {
-		return s[:61] + "..."
-	}
-	return s
-}
+func clip(s string) string { return strictyaml.Clip(s) }

@@ -103,7 +103,7 @@ func (c *conn) serve(ctx context.Context) {
 	}
 	c.s.pen.came(c.from, time.Now())
 	defer func() { c.s.pen.came(c.from, time.Now()) }()
-	looking, found := context.WithTimeout(ctx, accountTime)
+	looking, found := context.WithTimeout(ctx, c.s.times().look)
 	now, err := c.s.Prover.Stands(looking, c.proof.Load())
 	found()
 	if !stands(err) { // keys may have changed meanwhile

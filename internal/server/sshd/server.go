@@ -288,7 +288,9 @@ func (s *Server) Reconsider(ctx context.Context) (unconfirmed []error) {
 }
 
 // endThose has those connections end whose proof does not stand any more. Keys come first:
-// they are looked at without waiting for anybody, as accounts may not be.
+// they are looked at without waiting for anybody, as accounts may not be. The time for
+// these is one for all: where looking one up takes longer, those whose turn does not come end
+// as well, as nobody knows whether their account is there.
 func (s *Server) endThose(ctx context.Context, all []*conn) (ended []*conn) {
 	ctx, cancel := context.WithTimeout(ctx, s.times().look)
 	defer cancel()

@@ -26,6 +26,9 @@ type Options struct {
 	// a session does not count as attached and has no say in sizes, but
 	// list-clients shows it and it ends with its session.
 	Session string
+	// LastAttached is when that session was attached to last, as #{session_last_attached}
+	// says: afterwards it says that we have. 0 is never.
+	LastAttached int64
 	// Stall is how long the server may leave the oldest command without an
 	// answer; after that the client is cut with [ErrStalled]. Zero means 4 s.
 	Stall time.Duration
@@ -184,6 +187,7 @@ func (c *Client) greet(ctx context.Context) error {
 		}
 		return err
 	}
+	attached := time.Now().Unix() // at the latest
 	if c.opts.Session == "" {
 		c.probeSessions()
 	} else if _, err := c.Do(ctx, "suspend-client", "refresh-client -C 80,24"); err != nil {
@@ -193,15 +197,18 @@ func (c *Client) greet(ctx context.Context) error {
 	}
 	// The server's owner may have given one of these names another meaning.
 	for _, name := range []string{"display-message", "display", "display-m"} {
+		if c.opts.Session != "" {
+			name += " -t " + c.opts.Session
+		}
 		replies, err := c.Do(ctx, name+" -p '#{version} #{session_last_attached}'")
 		if err != nil {
 			return err
 		}
-		version, attached, _ := strings.Cut(replies[0].Text(), " ")
+		version, last, _ := strings.Cut(replies[0].Text(), " ")
 		if _, err := tmux.ParseVersion(version); err == nil {
 			c.version = version
-			if c.opts.Session != "" {
-				c.attached, _ = strconv.ParseInt(attached, 10, 64) // 0 is none of ours
+			if at, _ := strconv.ParseInt(last, 10, 64); c.opts.Session != "" && at <= attached {
+				c.attached = at // else somebody has attached since, and 0 is none of ours
 			}
 			return nil
 		}

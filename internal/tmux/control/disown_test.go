@@ -31,5 +31,15 @@ func TestModelDisowns(t *testing.T) {
 		if attached.Sessions[0].LastAttached != c.attached+1 || attached.Sessions[1].LastAttached != c.attached {
 			t.Errorf("what others did is taken out: %+v", attached.Sessions)
 		}
+		// What was before us is so again.
+		c.opts.LastAttached = 7
+		if snap, err = m.Refresh(ctxOf(t), tmux.Core); err != nil {
+			t.Fatal(err)
+		}
+		for _, one := range snap.Sessions {
+			if ours := one.ID.String() == c.opts.Session; ours && one.LastAttached != 7 || !ours && one.LastAttached != 0 {
+				t.Errorf("somebody was attached to %s at %d", one.Name, one.LastAttached)
+			}
+		}
 	})
 }

@@ -230,14 +230,15 @@ func (m *Model) parse(d tmux.Detail, lines []string, replies []Reply) (*tmux.Sna
 	return snap, nil
 }
 
-// disown takes out of a state that somebody has attached to the session of this client, if
-// that was nobody but it: sessions that were used in one second are told apart by who was
-// attached to last, and one that a person has made since is not to stand behind it.
+// disown takes out of a state that this client has attached to its session: sessions that
+// were used in one second are told apart by who was attached to last, and one that a person
+// has made since is not to stand behind it. Somebody who attached there in the same second
+// is not told from us, and is taken out as well.
 func (c *Client) disown(snap *tmux.Snapshot) {
 	for i := range snap.Sessions {
 		s := &snap.Sessions[i]
 		if c.attached != 0 && s.ID.String() == c.opts.Session && s.LastAttached == c.attached {
-			s.LastAttached = 0
+			s.LastAttached = c.opts.LastAttached
 		}
 	}
 }
