@@ -163,7 +163,7 @@ func (f *verifyFlags) filesControls(ctx context.Context, cmd *cobra.Command, arg
 	if err != nil {
 		return nil, err
 	}
-	plan, err := hostconf.Compare(ctx, w.state, w.opt)
+	plan, err := hostconf.Compare(ctx, w.wish, w.opt)
 	if err != nil {
 		return unknown(err.Error()), nil
 	}

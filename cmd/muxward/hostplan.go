@@ -46,11 +46,20 @@ func (f *hostFlags) addRoot(cmd *cobra.Command) {
 // wanted is a host as its files say, and how to bring it about.
 type wanted struct {
 	found *hostfile.Found
-	state hostconf.State
+	state hostconf.State // once it was asked for
 	opt   hostconf.Options
 }
 
-// load reads what the files say of this host, and what of it hangs on how the host is.
+// wish says what the files say of the host as it is.
+func (w *wanted) wish(v *hostconf.View) (s hostconf.State, err error) {
+	if s, err = w.found.Wish(v); err != nil {
+		return s, usageError{err}
+	}
+	w.state = s
+	return s, nil
+}
+
+// load reads what the files say of this host.
 func (f *hostFlags) load(cmd *cobra.Command, dir string, strict bool) (*wanted, error) {
 	name, err := nameOf(dir, f.name)
 	if err != nil {
@@ -64,15 +73,7 @@ func (f *hostFlags) load(cmd *cobra.Command, dir string, strict bool) (*wanted, 
 	if err != nil {
 		return nil, err
 	}
-	present, err := hostfile.Look(root, found.Host.Serve.Policy)
-	if err != nil {
-		return nil, fmt.Errorf("look at this host: %w", err)
-	}
-	s, err := found.State(present)
-	if err != nil {
-		return nil, usageError{err}
-	}
-	return &wanted{found: found, state: s, opt: f.options(cmd, root, found)}, nil
+	return &wanted{found: found, opt: f.options(cmd, root, found)}, nil
 }
 
 // rootDir is the directory that stands for /, absolute.
@@ -137,7 +138,7 @@ told, also where the command line or a file is wrong.`,
 			if err != nil {
 				return plainError(err)
 			}
-			plan, err := hostconf.Compare(cmd.Context(), w.state, w.opt)
+			plan, err := hostconf.Compare(cmd.Context(), w.wish, w.opt)
 			if err != nil {
 				return plainError(err)
 			}
@@ -315,10 +316,8 @@ func (f *hostFlags) apply(cmd *cobra.Command, dir string) error {
 	if err != nil {
 		return err
 	}
-	if w.opt.Health, err = healthOf(cmd.Context(), w); err != nil {
-		return err
-	}
-	result, err := hostconf.Apply(cmd.Context(), w.state, w.opt)
+	watchHealth(w)
+	result, err := hostconf.Apply(cmd.Context(), w.wish, w.opt)
 	if err != nil {
 		return fmt.Errorf("apply: %w", err)
 	}

@@ -244,14 +244,6 @@ func TestSetupAfterBrokenOff(t *testing.T) {
 	root := setupTree(t)
 	f := setupFlags{root: root, account: "muxward", admin: "root"}
 	o := hostconf.Options{Root: root, NoOwners: os.Geteuid() != 0}
-	w, err := f.wish(o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s, err := setupItems(w)
-	if err != nil {
-		t.Fatal(err)
-	}
 	o.Tell = func(line string) {
 		if strings.HasSuffix(line, setupPolicy+"/people.yaml") {
 			panic("broken off")
@@ -259,7 +251,7 @@ func TestSetupAfterBrokenOff(t *testing.T) {
 	}
 	func() {
 		defer func() { _ = recover() }()
-		_, err = hostconf.Apply(context.Background(), s, o)
+		_, err := hostconf.Apply(context.Background(), f.wish(o, new(setupWish)), o)
 		t.Errorf("it was not broken off: %v", err)
 	}()
 	if there, err := os.ReadDir(root + setupPolicy); err != nil || len(there) == 0 {

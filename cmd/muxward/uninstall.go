@@ -48,7 +48,7 @@ func (f *setupFlags) uninstall(cmd *cobra.Command, purge bool) error {
 	if err != nil {
 		return err
 	}
-	nothing := hostconf.State{Set: setSetup}
+	nothing := hostconf.Just(hostconf.State{Set: setSetup})
 	plan, err := hostconf.Compare(cmd.Context(), nothing, o)
 	if err != nil {
 		return err

@@ -17,7 +17,7 @@ import (
 )
 
 // Compare tells how the host differs from a state. It changes nothing.
-func Compare(ctx context.Context, s State, o Options) (Plan, error) {
+func Compare(ctx context.Context, want Wish, o Options) (Plan, error) {
 	h, err := newHost(o)
 	if err != nil {
 		return Plan{}, err
@@ -27,7 +27,7 @@ func Compare(ctx context.Context, s State, o Options) (Plan, error) {
 	if err != nil {
 		return Plan{}, err
 	}
-	p, err := h.plan(ctx, s, l)
+	p, err := h.plan(ctx, want, l)
 	if err != nil {
 		return Plan{}, err
 	}
@@ -39,6 +39,7 @@ type planner struct {
 	h      *host
 	l      *ledger
 	s      State
+	view   *View
 	items  map[string]Item   // by their keys
 	making map[string]bool   // accounts and groups of the state that are not there yet
 	files  map[string][]byte // what each file will have in it, by its path
@@ -46,8 +47,13 @@ type planner struct {
 	gone   []string // keys of what was made and is to be forgotten
 }
 
-func (h *host) plan(ctx context.Context, s State, l *ledger) (*planner, error) {
-	p := &planner{h: h, l: l, s: s, items: map[string]Item{}, making: map[string]bool{}, files: map[string][]byte{}}
+func (h *host) plan(ctx context.Context, want Wish, l *ledger) (*planner, error) {
+	v := &View{h: h, l: l, seen: map[string]fact{}}
+	s, err := want(v)
+	if err != nil {
+		return nil, err
+	}
+	p := &planner{h: h, l: l, s: s, view: v, items: map[string]Item{}, making: map[string]bool{}, files: map[string][]byte{}}
 	p.plan = Plan{Set: s.Set, Root: h.tree.full("/"), Broken: h.broken(l)}
 	if err := p.check(); err != nil {
 		return nil, err
@@ -228,6 +234,9 @@ func (p *planner) compare(ctx context.Context, c *Change) (err error) {
 	}
 	if c.before, err = p.h.tree.look(it.Path); err != nil {
 		return err
+	}
+	if f, ok := p.view.seen[it.Path]; ok && !f.sameFile(c.before) {
+		return fmt.Errorf("%s: %w; try again", p.h.tree.full(it.Path), errMeanwhile) // what is wanted was made of what it was
 	}
 	switch {
 	case it.Kind == Absent && !c.before.there():

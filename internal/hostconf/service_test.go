@@ -100,7 +100,7 @@ func TestServiceFails(t *testing.T) {
 	b := newBed(t)
 	top := withSystemd(b)
 	before := b.snapshot()
-	_, err := Apply(context.Background(), serves("broken.service"), b.opt)
+	_, err := Apply(context.Background(), Just(serves("broken.service")), b.opt)
 	if err == nil || !strings.Contains(err.Error(), "Job for broken.service failed") || !strings.Contains(err.Error(), "has been taken back") {
 		t.Errorf("apply: %v", err)
 	}
@@ -108,7 +108,7 @@ func TestServiceFails(t *testing.T) {
 		t.Errorf("it is left:\n%s", b.snapshot())
 	}
 	b.must(os.WriteFile(top+"/masked/mw.service", nil, 0o644))
-	if _, err := Apply(context.Background(), serves("mw.service"), b.opt); err == nil || !strings.Contains(err.Error(), "masked") {
+	if _, err := Apply(context.Background(), Just(serves("mw.service")), b.opt); err == nil || !strings.Contains(err.Error(), "masked") {
 		t.Errorf("masked: %v", err)
 	}
 }
@@ -125,8 +125,8 @@ func TestStopped(t *testing.T) {
 			cancel()
 		}
 	}
-	b.opt.Health = func(ctx context.Context) error { return ctx.Err() }
-	if _, err := Apply(ctx, s, b.opt); !errors.Is(err, context.Canceled) || b.snapshot() != before {
+	b.opt.Health = func(ctx context.Context, _ []Change) error { return ctx.Err() }
+	if _, err := Apply(ctx, Just(s), b.opt); !errors.Is(err, context.Canceled) || b.snapshot() != before {
 		t.Errorf("stopped: %v\n%s", err, b.snapshot())
 	}
 	b.opt.step = nil
@@ -134,7 +134,7 @@ func TestStopped(t *testing.T) {
 	free := make(chan struct{})
 	defer close(free)
 	b.opt.Checks = []Check{{Name: "a check", Run: func(context.Context, string) error { cancel(); <-free; return nil }}}
-	if _, err := Apply(ctx, s, b.opt); !errors.Is(err, context.Canceled) || b.snapshot() != before {
+	if _, err := Apply(ctx, Just(s), b.opt); !errors.Is(err, context.Canceled) || b.snapshot() != before {
 		t.Errorf("hanging: %v", err)
 	}
 }
@@ -147,14 +147,14 @@ func TestRecords(t *testing.T) {
 	if err := os.WriteFile(b.at(DefaultRecords+"/ledger.json"), []byte("{"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Compare(context.Background(), s, b.opt); err == nil || !strings.Contains(err.Error(), "damaged") {
+	if _, err := Compare(context.Background(), Just(s), b.opt); err == nil || !strings.Contains(err.Error(), "damaged") {
 		t.Errorf("plan: %v", err)
 	}
-	if _, err := Apply(context.Background(), State{Set: "a"}, b.opt); err == nil || !strings.Contains(err.Error(), "damaged") {
+	if _, err := Apply(context.Background(), Just(State{Set: "a"}), b.opt); err == nil || !strings.Contains(err.Error(), "damaged") {
 		t.Errorf("apply: %v", err)
 	}
 	b.must(os.Chmod(b.at(DefaultRecords), 0o755))
-	if _, err := Apply(context.Background(), s, b.opt); err == nil || !strings.Contains(err.Error(), "alone") {
+	if _, err := Apply(context.Background(), Just(s), b.opt); err == nil || !strings.Contains(err.Error(), "alone") {
 		t.Errorf("apply, with records that others read: %v", err)
 	}
 }
@@ -168,7 +168,7 @@ func TestAccounts(t *testing.T) {
 	}
 	for name, want := range map[string]string{"somebody": "who logs in", "root": "root's", "Bad": "no name", "-x": "has to have a name"} {
 		s := State{Set: "a", Items: []Item{{ID: "T", Kind: Account, Name: name, Why: "it"}}}
-		_, err := Apply(context.Background(), s, b.opt)
+		_, err := Apply(context.Background(), Just(s), b.opt)
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v", name, err)
 		}

@@ -94,13 +94,7 @@ func Made(set string, o Options) ([]Item, error) {
 	if err != nil {
 		return nil, err
 	}
-	var out []Item
-	for _, m := range l.Made {
-		if m.Set == set && !m.Way {
-			out = append(out, m.Item)
-		}
-	}
-	return out, nil
+	return l.of(set), nil
 }
 
 // broken tells of what is open.

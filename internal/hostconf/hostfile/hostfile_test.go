@@ -28,7 +28,7 @@ func TestGolden(t *testing.T) {
 			t.Fatal(err)
 		}
 		present := Present{
-			Files:  map[string]Seen{environment: {Content: "EDITOR=vi", Owner: "0", Group: "0", Mode: 0o640}},
+			Files:  map[string]hostconf.Seen{environment: {Content: "EDITOR=vi", Owner: "0", Group: "0", Mode: 0o640}},
 			Policy: []string{"grants.yaml", "left.grants.yaml", "notes.txt"},
 		}
 		s, err := Render(f, present, os.DirFS(pack()))

@@ -54,17 +54,10 @@ const (
 	TmuxDir  = tmuxDir
 )
 
-// Seen is a file of the host that is more than muxward's: a part of it is.
-type Seen struct {
-	Content      string
-	Owner, Group string // as numbers
-	Mode         uint32
-}
-
 // Present is what has to be known of a host to say what it is to have.
 type Present struct {
 	// Files are those of [Shared] that there are.
-	Files map[string]Seen
+	Files map[string]hostconf.Seen
 	// Policy are the names of the files in the host's policy directory.
 	Policy []string
 	// Group is that of muxward's own account, if the host has one.
