@@ -105,7 +105,7 @@ func (f *setupFlags) run(cmd *cobra.Command) error {
 	}
 	var w setupWish
 	want := f.wish(o, &w)
-	o.Checks = setupChecks(&w)
+	o.Checks = setupChecks(f.root, &w)
 	if f.dryRun {
 		plan, err := hostconf.Compare(cmd.Context(), want, o)
 		if err != nil {
@@ -170,7 +170,11 @@ func (f *setupFlags) wishOf(v *hostconf.View, o hostconf.Options) (setupWish, er
 	if err != nil {
 		return w, err
 	}
-	w.policy, w.fresh = starterWanted(there, has)
+	if w.policy, w.fresh = starterWanted(there, has); !w.fresh {
+		if err := v.Trusted(setupPolicy); err != nil { // who may do what is said there
+			return w, err
+		}
+	}
 	if w.pam, err = v.There("/etc/pam.d/common-account"); err != nil {
 		return w, err
 	}

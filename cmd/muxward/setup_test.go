@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -11,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/muxward/muxward/internal/hostconf"
+	"github.com/muxward/muxward/internal/tmux/tmuxtest"
 )
 
 // setupTree is a tree that stands for a host.
@@ -95,14 +97,11 @@ func TestSetupAgain(t *testing.T) {
 		return err == nil
 	}
 	setup("--doors-for-logins")
-	if err := os.Remove(root + setupPolicy + "/grants.yaml"); err != nil {
-		t.Fatal(err)
-	}
 	if err := os.Remove(root + setupPolicy + "/starter.test.yaml"); err != nil {
 		t.Fatal(err)
 	}
 	setup()
-	if has(setupPolicy+"/grants.yaml") || !has(setupPolicy+"/people.yaml") || !has(setupProfile) {
+	if has(setupPolicy+"/starter.test.yaml") || !has(setupPolicy+"/people.yaml") || !has(setupProfile) {
 		t.Error("a second setup brings back what people have removed, or removes what was asked for")
 	}
 	setup("--doors-for-logins=false")
@@ -114,12 +113,78 @@ func TestSetupAgain(t *testing.T) {
 	if err := os.MkdirAll(root+setupPolicy, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(root+setupPolicy+"/own.cedar", nil, 0o644); err != nil {
-		t.Fatal(err)
+	for name, text := range map[string]string{"people.yaml": "people: {me: {}}\n", "grants.yaml": "grants: []\n"} {
+		if err := os.WriteFile(root+setupPolicy+"/"+name, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
 	}
 	setup()
-	if entries, err := os.ReadDir(root + setupPolicy); err != nil || len(entries) != 1 {
+	if entries, err := os.ReadDir(root + setupPolicy); err != nil || len(entries) != 2 {
 		t.Errorf("a policy that was there has got more: %v, %v", entries, err)
+	}
+}
+
+// A policy that is there counts from then on. It is nobody's but root's, and it loads.
+func TestSetupTakesNoPolicy(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		do   func(policy string) error
+		want string
+		root bool
+	}{
+		{"a file that others write", func(p string) error { return os.Chmod(p+"/grants.yaml", 0o666) }, "grants.yaml (0666 root) may have been written", false},
+		{"a file of somebody", func(p string) error { return os.Chown(p+"/grants.yaml", 4242, 0) }, "grants.yaml (0644 4242) may have been written", true},
+		{"a directory of somebody", func(p string) error { return os.Chown(p, 4242, 0) }, "policy (0755 4242) may have been written", true},
+		{"a symlink", func(p string) error {
+			return errors.Join(os.Remove(p+"/grants.yaml"), os.Symlink("people.yaml", p+"/grants.yaml"))
+		}, "neither a file nor", false},
+		{"a broken one", func(p string) error { return os.WriteFile(p+"/grants.yaml", []byte("grants: [{}]\n"), 0o644) }, "grants.yaml:1", false},
+	} {
+		if c.root && os.Geteuid() != 0 {
+			continue
+		}
+		t.Run(c.name, func(t *testing.T) {
+			root := setupTree(t)
+			p := root + setupPolicy
+			err := errors.Join(os.MkdirAll(p, 0o755), os.WriteFile(p+"/people.yaml", []byte("people: {me: {}}\n"), 0o644),
+				os.WriteFile(p+"/grants.yaml", []byte("grants: []\n"), 0o644), c.do(p))
+			if err != nil {
+				t.Fatal(err)
+			}
+			out, err := runSetup(t, "setup", "--root", root, "--admin", "root")
+			if err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("%v, want %q\n%s", err, c.want, out)
+			}
+			if _, err := os.Lstat(root + setupConfig); err == nil {
+				t.Error("something was done")
+			}
+		})
+	}
+}
+
+// A directory that was somebody's is only taken over if nothing is in it.
+func TestSetupTakesNoDirectory(t *testing.T) {
+	if os.Geteuid() != 0 {
+		tmuxtest.Skip(t, "files of others are root's to make")
+	}
+	for _, mine := range []func(at string) error{
+		func(at string) error { return os.Chown(at, 4242, 4242) },
+		func(at string) error { return os.Chmod(at, 0o777) },
+	} {
+		root := setupTree(t)
+		if err := errors.Join(os.MkdirAll(root+setupState, 0o755), os.WriteFile(root+setupState+"/key", nil, 0o600), mine(root+setupState)); err != nil {
+			t.Fatal(err)
+		}
+		out, err := runSetup(t, "setup", "--root", root, "--admin", "root")
+		if err == nil || !strings.Contains(err.Error(), "such as key: look at all that is in it") {
+			t.Errorf("%v\n%s", err, out)
+		}
+		if err := os.Remove(root + setupState + "/key"); err != nil {
+			t.Fatal(err)
+		}
+		if out, err := runSetup(t, "setup", "--root", root, "--admin", "root"); err != nil {
+			t.Errorf("an empty one: %v\n%s", err, out)
+		}
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path"
+	"path/filepath"
 	"slices"
 	"time"
 
@@ -108,13 +109,14 @@ func setupStarter(s *hostconf.State, w setupWish) error {
 }
 
 // setupChecks look at what is to land.
-func setupChecks(w *setupWish) []hostconf.Check {
+func setupChecks(root string, w *setupWish) []hostconf.Check {
 	return []hostconf.Check{{Name: "muxward.yaml", Run: func(_ context.Context, tree string) error {
 		_, err := config.Load(tree + setupConfig)
 		return err
 	}}, {Name: "the policy", Run: func(_ context.Context, tree string) error {
-		if !w.fresh {
-			return nil // it is people's
+		if !w.fresh { // it is people's, and they may have tests that they still work on
+			_, err := loadPolicy(filepath.Join("/", root, setupPolicy))
+			return err
 		}
 		return policyHolds(tree + setupPolicy)
 	}}}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -190,6 +191,19 @@ func (h *host) still(ctx context.Context, want Wish, l *ledger) error {
 			continue
 		}
 		return fmt.Errorf("%s: %w", h.tree.full(c.Item.Path), errMeanwhile)
+	}
+	// Until it was put right others could put something into it, also after it was looked at.
+	for _, st := range l.Open.Steps {
+		if st.Item.Kind != Directory || st.Before.Kind != Directory || !st.After.there() || !h.open(st.Before, st.After.UID) {
+			continue
+		}
+		of, err := p.strange(st.Item.Path)
+		if err != nil {
+			return err
+		}
+		if of != "" {
+			return fmt.Errorf("%s: %w", h.tree.full(path.Join(st.Item.Path, of)), errMeanwhile)
+		}
 	}
 	return nil
 }

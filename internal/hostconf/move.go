@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/muxward/muxward/internal/teeth"
 )
 
 // A file is never changed where it lies: another one is made beside it and takes its
@@ -237,6 +239,12 @@ func (h *host) setDir(path string, was, want fact) error {
 		return fmt.Errorf("%s: %w", d.Name(), err)
 	}
 	return nil
+}
+
+// open reports whether others than those whose word counts could put something into a
+// directory.
+func (h *host) open(f fact, owner uint32) bool {
+	return (f.Mode&0o022 != 0 || f.UID != 0 && f.UID != h.tree.uid && f.UID != owner) && !teeth.Out(teeth.HostPath)
 }
 
 // removeDir removes an empty directory.

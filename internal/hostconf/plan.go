@@ -268,6 +268,14 @@ func (p *planner) compare(ctx context.Context, c *Change) (err error) {
 			p.h.tree.full(it.Path), c.before.Mode, p.h.names.nameOf(c.before.UID), cmp.Or(it.Owner, "root"))
 		return nil
 	}
+	if it.Kind == Directory && c.before.there() && p.h.open(c.before, c.want.UID) {
+		if of, err := p.strange(it.Path); err != nil || of != "" {
+			c.Do = Block
+			c.Reason = fmt.Sprintf("%s (%04o %s) has in it what others than those whose word counts may have put there, such as %s: look at all that is in it, then chown %s and chmod go-w",
+				p.h.tree.full(it.Path), c.before.Mode, p.h.names.nameOf(c.before.UID), of, cmp.Or(it.Owner, "root"))
+			return err
+		}
+	}
 	if !c.before.there() {
 		c.Do, c.Differs = Make, []Difference{{What: "missing"}}
 	} else if c.Differs = append(c.Differs, p.differs(c)...); len(c.Differs) > 0 {
@@ -282,6 +290,29 @@ func (p *planner) compare(ctx context.Context, c *Change) (err error) {
 // theirs reports whether only those could write into a file whose content is kept who may.
 func (p *planner) theirs(c *Change) bool {
 	return c.before.Mode&0o022 == 0 && (c.before.UID == 0 || c.before.UID == p.h.tree.uid || c.before.UID == c.want.UID) || teeth.Out(teeth.HostPath)
+}
+
+// strange names something in a directory of which the state does not say all that counts.
+func (p *planner) strange(dir string) (string, error) {
+	names, err := p.h.tree.list(dir)
+	if err != nil {
+		return "", err
+	}
+	for _, n := range names {
+		at := path.Join(dir, n)
+		if it, said := p.items[at]; said && !it.Once {
+			continue
+		}
+		if now, err := p.h.tree.look(at); err != nil || !p.carried(at, now) {
+			return n, nil
+		}
+	}
+	return "", nil
+}
+
+// carried reports whether what is at a path is what the apply that is going on has put there.
+func (p *planner) carried(at string, now fact) bool {
+	return p.l.Open != nil && slices.ContainsFunc(p.l.Open.Steps, func(st step) bool { return st.Item.Path == at && now.same(st.After) })
 }
 
 // want fills in what is to be there.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"path"
 	"strconv"
 )
 
@@ -34,10 +35,6 @@ func (v *View) Made(set string) []Item { return v.l.of(set) }
 
 func (v *View) look(path string) (fact, error) {
 	f, err := v.h.tree.look(path)
-	var r refused
-	if errors.As(err, &r) {
-		return fact{}, nil // a plan says so of what is there
-	}
 	if err == nil {
 		v.seen[path] = f
 	}
@@ -54,6 +51,10 @@ func (v *View) There(path string) (bool, error) {
 // is not there.
 func (v *View) File(path string) (Seen, bool, error) {
 	f, err := v.look(path)
+	var r refused
+	if errors.As(err, &r) {
+		return Seen{}, false, nil // a plan says so of what is there
+	}
 	if err != nil || f.Kind != File {
 		return Seen{}, false, err
 	}
@@ -77,6 +78,36 @@ func (v *View) Names(path string, most int) ([]string, error) {
 		return nil, fmt.Errorf("%s: more than %d files", v.h.tree.full(path), most)
 	}
 	return names, nil
+}
+
+// Trusted makes sure that all that is in a directory is there by nobody else than root and the
+// caller: its files and directories are theirs, none can be written by others, and there is no
+// symlink, and nothing else.
+func (v *View) Trusted(dir string) error {
+	f, err := v.h.tree.look(dir)
+	if err != nil || !f.there() {
+		return err
+	}
+	at := v.h.tree.full(dir)
+	switch {
+	case f.Kind != File && f.Kind != Directory:
+		return refused{fmt.Errorf("%s is neither a file nor a directory: look at what it is, and move it away", at)}
+	case v.h.open(f, 0):
+		return refused{fmt.Errorf("%s (%04o %s) may have been written by others than those whose word counts: look at it, then chown root and chmod go-w, or move it away",
+			at, f.Mode, v.h.names.nameOf(f.UID))}
+	case f.Kind == File:
+		return nil
+	}
+	names, err := v.h.tree.list(dir)
+	if err != nil {
+		return err
+	}
+	for _, n := range names {
+		if err := v.Trusted(path.Join(dir, n)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // HasGroup reports whether the host has a group.

@@ -72,6 +72,30 @@ func TestLooksAgain(t *testing.T) {
 	}
 }
 
+// Until a directory is put right others can put something into it that nobody has looked at.
+func TestLooksIntoOpenDirectory(t *testing.T) {
+	b := newBed(t)
+	s := State{Set: "test", Items: []Item{
+		{ID: "T1", Kind: Directory, Path: "/etc/d", Mode: 0o755, Why: "it counts"},
+		{ID: "T2", Kind: File, Path: "/etc/d/ours", Mode: 0o644, Content: "ours\n", Why: "it counts"}}}
+	b.must(os.Mkdir(b.at("etc/d"), 0))
+	b.must(os.Chmod(b.at("etc/d"), 0o777))
+	b.opt.step = func(step string) {
+		if step == "do /etc/d" {
+			b.write("etc/d/theirs", "theirs\n", 0o644)
+		}
+	}
+	if _, err := Apply(context.Background(), Just(s), b.opt); !errors.Is(err, errMeanwhile) {
+		t.Errorf("%v", err)
+	}
+	b.opt.step = nil
+	if _, err := Apply(context.Background(), Just(s), b.opt); err == nil || !strings.Contains(err.Error(), "such as theirs") {
+		t.Errorf("then: %v", err)
+	}
+	b.must(os.Remove(b.at("etc/d/theirs")))
+	b.apply(s)
+}
+
 // A file out of which the wish was made, and that is another one by now, is not overwritten.
 func TestWishOfAFile(t *testing.T) {
 	b := newBed(t)

@@ -53,11 +53,11 @@ type source struct {
 
 // readDir reads the files of a policy directory, and again until two readings
 // agree: what is being written right now is not a policy.
-func readDir(dir string, r *report) []source {
+func readDir(dir string, own owners, r *report) []source {
 	for range 3 {
 		before := listing(dir)
 		var try report
-		files := readOnce(dir, &try)
+		files := readOnce(dir, own, &try)
 		if before == listing(dir) {
 			r.list = append(r.list, try.list...)
 			return files
@@ -89,7 +89,11 @@ func listing(dir string) string {
 	return b.String()
 }
 
-func readOnce(dir string, r *report) []source {
+func readOnce(dir string, own owners, r *report) []source {
+	if err := own.way(dir); err != nil {
+		r.add(Problem{Text: "the policy directory is not believed: " + err.Error()})
+		return nil
+	}
 	st, err := os.Stat(dir)
 	switch {
 	case err != nil:
@@ -117,7 +121,7 @@ func readOnce(dir string, r *report) []source {
 			r.add(Problem{Text: fmt.Sprintf("more than %d files", maxFiles)})
 			return files
 		}
-		data, err := readFile(filepath.Join(dir, e.Name()))
+		data, err := readFile(filepath.Join(dir, e.Name()), own)
 		if err != nil {
 			r.add(Problem{File: e.Name(), Text: plain(err)})
 			continue
@@ -182,7 +186,7 @@ func policyIn(dir string) string {
 
 // readFile reads one file of limited size. It opens without blocking, so that
 // a named pipe in the directory hangs nobody.
-func readFile(path string) ([]byte, error) {
+func readFile(path string, own owners) ([]byte, error) {
 	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return nil, err
@@ -196,6 +200,8 @@ func readFile(path string) ([]byte, error) {
 		return nil, errors.New("is no plain file")
 	case st.Mode()&0o002 != 0:
 		return nil, errors.New("may be written by everybody; chmod o-w")
+	case own.file(st) != nil:
+		return nil, own.file(st)
 	case st.Size() > maxFile:
 		return nil, tooLarge()
 	}
@@ -254,10 +260,10 @@ func checkBytes(f source, r *report) bool {
 }
 
 // Digest sums up the policy files of a directory: two equal digests hold the
-// same policy. It is for noticing changes; it does not check the files.
+// same policy, and are of files that an [Engine] believes. It is for noticing changes; it does not check the files.
 func Digest(dir string) string {
 	var r report
-	files := readDir(dir, &r)
+	files := readDir(dir, inUse(), &r)
 	return digestOf(files, r.list)
 }
 
