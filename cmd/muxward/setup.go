@@ -189,7 +189,7 @@ func (f *setupFlags) wishOf(v *hostconf.View, o hostconf.Options) (setupWish, er
 const maxPolicyNames = 10000
 
 // ourTemp is what a file has for a name until it is moved to its place: it is no policy yet.
-var ourTemp = regexp.MustCompile(`^\.muxward-[0-9]+-[0-9]+~$`)
+var ourTemp = regexp.MustCompile(`^\.muxward-[0-9]+-[0-9]+~(new)?$`)
 
 // starterWanted says which files of the starter policy belong to the state: all where there
 // is no policy, and later those of them that people have not removed. nil is all.

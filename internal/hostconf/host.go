@@ -20,6 +20,7 @@ type host struct {
 	names *accounts
 	lock  *os.File // while something is done
 	ways  []string // what was made on the way to the records
+	kept  []Change // what was somebody's, and lay under a name of ours
 	// step is told of each step before it is made; tests end the process there.
 	step func(string)
 }

@@ -143,10 +143,14 @@ func (h *host) rollBack(ctx context.Context, l *ledger, cause error) error {
 	if err != nil {
 		return fmt.Errorf("%w; and %w: %w; the next apply goes on with that", cause, errNotPutBack, err)
 	}
+	if len(left) == 0 {
+		return fmt.Errorf("%w; all that was done has been taken back", cause)
+	}
+	cause = fmt.Errorf("%w; what was done has been taken back, but for what is left", cause)
 	for _, c := range left {
 		cause = fmt.Errorf("%w; %s is left: %s", cause, c.Item.key(), c.Reason)
 	}
-	return fmt.Errorf("%w; all that was done has been taken back", cause)
+	return cause
 }
 
 // putBackAll has what the open apply found. It may have been at that before: what is as it
@@ -168,6 +172,7 @@ func (h *host) putBackAll(ctx context.Context, l *ledger) (done, left []Change, 
 			done = append(done, c)
 		}
 	}
+	left = append(left, h.kept...)
 	if len(failed) > 0 {
 		return done, left, errors.Join(failed...)
 	}
@@ -246,7 +251,7 @@ func (h *host) clearBeside(st step) error {
 		return err
 	}
 	defer dir.Close()
-	return h.clear(dir, st.Temp)
+	return h.clear(dir, &st)
 }
 
 func (h *host) putBackDir(st step, broken bool) (bool, string, error) {
