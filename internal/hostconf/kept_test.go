@@ -6,7 +6,38 @@ import (
 	"os"
 	"strings"
 	"testing"
+
+	"github.com/muxward/muxward/internal/tmux/tmuxtest"
 )
+
+// An undo is killed while it gives a directory back its mode and its group: the next one goes on.
+func TestUndoOfDirectoryKilled(t *testing.T) {
+	b := newBed(t)
+	if b.opt.NoOwners {
+		tmuxtest.Skip(t, "groups are root's to give")
+	}
+	for _, at := range []string{"dress /etc/d", "dressed owner /etc/d"} {
+		b.must(os.MkdirAll(b.at("etc/d"), 0o755))
+		b.must(errors.Join(os.Chmod(b.at("etc/d"), 0o711), os.Chown(b.at("etc/d"), 0, 0)))
+		before := b.snapshot()
+		b.apply(State{Set: "test", Items: []Item{{ID: "T", Kind: Directory, Path: "/etc/d", Group: "somebody", Mode: 0o750, Why: "it counts"}}})
+		o, met := b.opt, false
+		o.step = func(step string) {
+			if step == at {
+				met = true
+				panic("killed")
+			}
+		}
+		func() {
+			defer func() { _ = recover() }()
+			_, _ = Undo(context.Background(), "test", o)
+		}()
+		r, err := Recover(context.Background(), b.opt)
+		if !met || err != nil || len(r.Left) > 0 || b.snapshot() != before {
+			t.Errorf("killed at %q (%v): left %+v, %v\n%s", at, met, r.Left, err, b.snapshot())
+		}
+	}
+}
 
 // Somebody changes a file between the last look at it and the moment at which ours takes its
 // place. However an apply ends then, what they wrote is on the host, and is named.

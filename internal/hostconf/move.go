@@ -90,6 +90,7 @@ func (h *host) dress(f *os.File, want fact) error {
 		if err := f.Chown(int(want.UID), int(want.GID)); err != nil {
 			return err
 		}
+		h.step("dressed owner " + strings.TrimPrefix(f.Name(), h.tree.path))
 	}
 	if err := unix.Fchmod(int(f.Fd()), want.Mode); err != nil {
 		return err

@@ -262,7 +262,7 @@ func (h *host) putBackDir(st step, broken bool) (bool, string, error) {
 	if err != nil || cur.same(st.Before) {
 		return false, "", err
 	}
-	ours := cur.same(st.After) || broken && cur.Kind == Directory
+	ours := cur.same(st.After) || broken && cur.Kind == Directory || between(cur, st)
 	switch {
 	case !ours && cur.there():
 		p := planner{h: h}
@@ -280,6 +280,15 @@ func (h *host) putBackDir(st step, broken bool) (bool, string, error) {
 		return false, "there is something in it", nil
 	}
 	return true, "", err
+}
+
+// between reports whether a directory is on the way from what a step made of it to what it was,
+// as setDir leaves it when it is killed.
+func between(cur fact, st step) bool {
+	a, b := st.Before, st.After
+	return cur.Kind == Directory && a.Kind == Directory && b.Kind == Directory &&
+		(cur.UID == a.UID || cur.UID == b.UID) && (cur.GID == a.GID || cur.GID == b.GID) &&
+		(cur.Mode == a.Mode || cur.Mode == b.Mode || cur.Mode == a.Mode&b.Mode&0o777)
 }
 
 func (h *host) putBackAccount(ctx context.Context, st step, broken bool) (did bool, reason string, err error) {
