@@ -139,6 +139,7 @@ func readOnce(dir string, own owners, r *report) []source {
 // would not be read is a problem: a forbid that nobody reads permits.
 func wanted(dir string, e fs.DirEntry, r *report) bool {
 	n := e.Name()
+	is, like := FileName(n)
 	switch {
 	case strings.HasPrefix(n, "."):
 		return false
@@ -147,13 +148,13 @@ func wanted(dir string, e fs.DirEntry, r *report) bool {
 			r.add(Problem{File: n + "/" + hidden, Text: "directories inside a policy directory are not read", Hint: "move the file up, or out of the way"})
 		}
 		return false
-	case n == peopleFile, n == grantsFile, strings.HasSuffix(n, grantsEnd), strings.HasSuffix(n, testEnd), strings.HasSuffix(n, cedarEnd):
+	case is:
 		if checkText("the file's name", n) != nil || len(n) > 128 {
 			r.add(Problem{Text: fmt.Sprintf("the file name %q does not print or is too long", n)})
 			return false
 		}
 		return true
-	case strings.HasSuffix(n, ".yaml"), strings.HasSuffix(n, ".yml"), strings.EqualFold(filepath.Ext(n), cedarEnd):
+	case like:
 		hint := DidYouMean(n, []string{peopleFile, grantsFile})
 		if !strings.HasPrefix(hint, "did") {
 			hint = "policy files are " + wantedFiles
@@ -161,6 +162,18 @@ func wanted(dir string, e fs.DirEntry, r *report) bool {
 		r.add(Problem{File: n, Text: "is no policy file", Hint: hint})
 	}
 	return false
+}
+
+// FileName reports whether a file of that name in a policy directory is read, and whether the
+// name looks as if it would be: with one that only looks so no policy loads.
+func FileName(n string) (is, like bool) {
+	switch {
+	case strings.HasPrefix(n, "."):
+		return false, false
+	case n == peopleFile, n == grantsFile, strings.HasSuffix(n, grantsEnd), strings.HasSuffix(n, testEnd), strings.HasSuffix(n, cedarEnd):
+		return true, true
+	}
+	return false, strings.HasSuffix(n, ".yaml") || strings.HasSuffix(n, ".yml") || strings.EqualFold(filepath.Ext(n), cedarEnd)
 }
 
 func isDir(path string, e fs.DirEntry) bool {

@@ -227,6 +227,26 @@ func TestOthersFiles(t *testing.T) {
 	}
 }
 
+// What a policy would refuse, or would not read, is not left out of it without a word: a forbid
+// that nobody reads permits.
+func TestPolicyNames(t *testing.T) {
+	for _, c := range []struct{ name, want string }{
+		{"stop.CEDAR", "policy/stop.CEDAR is no policy file, and looks like one"}, {"rules.yml", "policy/rules.yml is no policy file"},
+		{"other.yaml", "policy/other.yaml is no policy file"}, {"more/f.cedar", "policy/more is a directory"},
+		{"README", ""}, {"f.cedar", ""}, {".old/f.cedar", ""}, {"x.test.yaml", ""},
+	} {
+		dir := base(t, map[string]string{"policy/people.yaml": "people: {}\n", "policy/" + c.name: "forbid(principal, action, resource);\n",
+			"host.yaml": "schema: 1\npolicy: {directory: policy}\n"})
+		f, err := Load(dir, "h", false)
+		if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %v, want %q", c.name, err, c.want)
+		}
+		if err == nil && (c.name == "f.cedar") != (f.Policy["f.cedar"] != "") {
+			t.Errorf("%s: %q", c.name, f.Policy)
+		}
+	}
+}
+
 // Only muxward's own lines of a file change.
 func TestBlock(t *testing.T) {
 	for _, c := range []struct{ text, lines, want string }{

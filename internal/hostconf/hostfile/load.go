@@ -230,7 +230,15 @@ func (f *Found) beside(t *tree, r *reader) error {
 			return err
 		}
 		for _, name := range names {
-			if !policyName(name) {
+			is, like := policy.FileName(name)
+			if info, err := t.Stat(path.Join(dir, name)); err == nil && info.IsDir() && !strings.HasPrefix(name, ".") {
+				r.failAt("policy.directory", "move its files up, or out of the way", "%s/%s is a directory, in which no policy is read", dir, clip(name))
+				continue
+			}
+			if like && !is {
+				r.failAt("policy.directory", "policy files are people.yaml, grants.yaml, *.grants.yaml, *.cedar and *.test.yaml", "%s/%s is no policy file, and looks like one", dir, clip(name))
+			}
+			if !is {
 				continue
 			}
 			data, err := t.read(path.Join(dir, name))
@@ -266,11 +274,6 @@ func (f *Found) beside(t *tree, r *reader) error {
 
 // inside reports whether a path is one below the directory, as it is written.
 func inside(p string) bool { return p != "." && path.Clean(p) == p && fs.ValidPath(p) }
-
-// policyName reports whether a file in a policy directory belongs to the policy.
-func policyName(name string) bool {
-	return !strings.HasPrefix(name, ".") && (strings.HasSuffix(name, ".yaml") || strings.HasSuffix(name, ".cedar"))
-}
 
 // names gives the NAME of each NAME.yaml in a directory.
 func (t *tree) names(dir string) (out []string) {
