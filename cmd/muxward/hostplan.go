@@ -276,8 +276,11 @@ root, the caller, or who calls sudo. A second apply changes nothing.
 
 With --bundle the directory comes out of a signed file, which is used if it is whole,
 signed by a key of /etc/muxward/bundle.keys, for this host, not expired, and not older
-than the last one of its name. --allow-older REASON takes one that is older, and nothing
-else; each use, with that reason, is a line of /var/lib/muxward-bundles/log.jsonl.
+than the last one that has landed. The first one says what bundles of this host are called:
+--allow-name REASON takes one of another name, and from then on that name; --allow-older
+REASON takes one that is older, and nothing else. /var/lib/muxward-bundles/log.jsonl has a
+line of each that is tried, with that reason, and one of what came of it. --host says which
+file of hosts/ is meant, not which bundles are for this host.
 
 Nobody else than root and the caller may be able to write to that file of keys.
 
@@ -289,20 +292,20 @@ what is not; 2 the command line or a file is wrong.`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if b.file == "" {
-				if b.keys != "" || b.older != "" {
-					return usageError{errors.New("--bundle-keys and --allow-older are for --bundle")}
+				if b.keys != "" || b.older != "" || b.other != "" {
+					return usageError{errors.New("--bundle-keys, --allow-older and --allow-name are for --bundle")}
 				}
-				return f.apply(cmd, dirOf(args))
+				return f.apply(cmd, dirOf(args), nil)
 			}
 			if len(args) > 0 {
 				return usageError{errors.New("give a directory or --bundle, not both")}
 			}
-			dir, done, err := f.unpack(b)
+			l, err := f.unpack(b)
 			if err != nil {
 				return err
 			}
-			defer done()
-			return f.apply(cmd, dir)
+			err = f.apply(cmd, l.dir, l)
+			return errors.Join(err, l.end(err))
 		},
 	}
 	f.add(cmd)
@@ -311,12 +314,15 @@ what is not; 2 the command line or a file is wrong.`,
 }
 
 // apply brings the host into the state that the files in a directory describe.
-func (f *hostFlags) apply(cmd *cobra.Command, dir string) error {
+func (f *hostFlags) apply(cmd *cobra.Command, dir string, l *landing) error {
 	w, err := f.load(cmd, dir, true)
 	if err != nil {
 		return err
 	}
 	watchHealth(w)
+	if l != nil {
+		w.opt.Checks = append(w.opt.Checks, hostconf.Check{Name: "what is written down of bundles", Run: func(context.Context, string) error { return l.raise() }})
+	}
 	result, err := hostconf.Apply(cmd.Context(), w.wish, w.opt)
 	if err != nil {
 		return fmt.Errorf("apply: %w", err)

@@ -437,4 +437,5 @@ func Forget(o Options) (bool, error) {
 	return true, nil
 }
 
-var errNotPutBack = errors.New("not everything could be put back")
+// ErrHalf is the error of an apply that failed, and could not be taken back whole.
+var ErrHalf = errors.New("not everything could be put back")

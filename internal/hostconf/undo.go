@@ -141,7 +141,7 @@ func (h *host) rollBack(ctx context.Context, l *ledger, cause error) error {
 	defer cancel()
 	_, left, err := h.putBackAll(ctx, l)
 	if err != nil {
-		return fmt.Errorf("%w; and %w: %w; the next apply goes on with that", cause, errNotPutBack, err)
+		return fmt.Errorf("%w; and %w: %w; the next apply goes on with that", cause, ErrHalf, err)
 	}
 	if len(left) == 0 {
 		return fmt.Errorf("%w; all that was done has been taken back", cause)
