@@ -176,6 +176,11 @@ func TestEnvironmentOfLogins(t *testing.T) {
 			t.Errorf("%s: error %v", place, err)
 		}
 	}
+	for _, place := range []string{"policy: /etc/netplan", "policy: /etc", "policy: /etc/muxward", "doors: /run/doors", "doors: /srv", "doors: /run/muxward", "state: /var/lib", "state: /etc"} {
+		if _, err := Load(base(t, map[string]string{"host.yaml": "schema: 1\nserve: {" + place + "}\n"}), "h", false); err == nil || !strings.Contains(err.Error(), "things of others") {
+			t.Errorf("%s: error %v", place, err)
+		}
+	}
 	text := "schema: 1\nenvironment: {profile_d: true, set: {LANG: C.UTF-8, LC_ALL: C, TZ: Europe/Berlin, MUXWARD_STATE: /var/lib/m}}\n"
 	if _, err := Load(base(t, map[string]string{"host.yaml": text}), "h", false); err != nil {
 		t.Error(err)
