@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/muxward/muxward/internal/hostconf"
 	"github.com/muxward/muxward/internal/policy"
 	"github.com/muxward/muxward/internal/policy/starter"
@@ -222,7 +224,31 @@ func TestOthersFiles(t *testing.T) {
 		if _, err := Load(good, "h", true); !errors.Is(err, ErrOpen) {
 			t.Errorf("%s open for all: error %v", name, err)
 		}
+		_ = os.Chmod(at, info.Mode().Perm()|0o020)
+		if os.Geteuid() == 0 {
+			if err := os.Chown(at, 0, 4242); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := Load(good, "h", true); !errors.Is(err, ErrOpen) {
+				t.Errorf("%s open for a group: error %v", name, err)
+			}
+			_ = os.Chown(at, 0, 0)
+		}
 		_ = os.Chmod(at, info.Mode().Perm())
+	}
+	if os.Geteuid() == 0 {
+		for _, c := range []struct {
+			mode uint32
+			want bool
+		}{{0o777, false}, {0o1777, true}, {0o755, true}} {
+			up := filepath.Dir(good)
+			if err := unix.Chmod(up, c.mode); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := Load(good, "h", true); (err == nil) != c.want {
+				t.Errorf("below a directory of mode %o: %v", c.mode, err)
+			}
+		}
 	}
 	if err := os.Symlink("/etc/passwd", filepath.Join(good, "policy", "x.cedar")); err != nil {
 		t.Fatal(err)
