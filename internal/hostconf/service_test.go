@@ -8,6 +8,9 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/muxward/muxward/internal/tmux/tmuxtest"
 )
@@ -240,5 +243,126 @@ func TestEmpty(t *testing.T) {
 	b.must(Empty("/srv/none/none", b.opt))
 	if b.read("srv/victim/kept") != "x" {
 		t.Error("what a symlink leads to is gone")
+	}
+}
+
+// A program that has begun comes to its end, also when we are to stop.
+func TestProgramsEnd(t *testing.T) {
+	b := newBed(t)
+	bin := t.TempDir()
+	b.must(os.WriteFile(bin+"/slow", []byte("#!/bin/sh\n: >"+bin+"/begun\nwhile [ ! -e "+bin+"/go ]; do sleep 0.01; done\n: >"+bin+"/ended\n"), 0o755))
+	b.opt.programs = []string{bin}
+	h, err := newHost(b.opt)
+	b.must(err)
+	defer h.close()
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- h.run(ctx, "slow") }()
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); {
+		if _, err := os.Stat(bin + "/begun"); err == nil {
+			break
+		}
+	}
+	cancel()
+	b.must(os.WriteFile(bin+"/go", nil, 0o600))
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+	if _, err := os.Stat(bin + "/ended"); err != nil {
+		t.Error("it was killed in the middle")
+	}
+	if err := h.run(ctx, "slow"); !errors.Is(err, context.Canceled) {
+		t.Errorf("and one more begins: %v", err)
+	}
+}
+
+// What is left of an account that was being removed goes, and one that somebody has made
+// meanwhile stays.
+func TestAccountsHalfWay(t *testing.T) {
+	s := State{Set: "a", Items: []Item{{ID: "T", Kind: Account, Name: "mw", Comment: "ours", Home: "/srv/mw", Why: "it"},
+		{ID: "T", Kind: File, Path: "/etc/x", Mode: 0o600, Why: "it"}}}
+	for _, c := range []struct {
+		name, at string
+		do       func(b *bed)
+		stays    bool
+	}{
+		{"the group is left", "do /etc/x", func(b *bed) {
+			line := b.read("etc/passwd")
+			b.write("etc/passwd", line[:strings.Index(line, "mw:x:")], 0o644)
+		}, false},
+		{"somebody's", "do account mw", func(b *bed) {
+			b.write("etc/passwd", b.read("etc/passwd")+"mw:x:777:777:theirs:/home/mw:/usr/sbin/nologin\n", 0o644)
+			b.write("etc/group", b.read("etc/group")+"mw:x:777:\n", 0o644)
+		}, true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			b := newBed(t)
+			if b.opt.NoOwners {
+				tmuxtest.Skip(t, "accounts are root's to make")
+			}
+			o := b.opt
+			o.step = func(step string) {
+				if step == c.at {
+					panic("killed")
+				}
+			}
+			func() {
+				defer func() { _ = recover() }()
+				_, _ = Apply(context.Background(), Just(s), o)
+			}()
+			c.do(b)
+			r, err := Recover(context.Background(), b.opt)
+			if err != nil || r.Recovered == nil || (len(r.Left) > 0) != c.stays {
+				t.Errorf("%+v, %v", r, err)
+			}
+			if strings.Contains(b.read("etc/group"), "mw:") != c.stays || strings.Contains(b.read("etc/passwd"), "mw:") != c.stays {
+				t.Errorf("it is\n%s%s", b.read("etc/passwd"), b.read("etc/group"))
+			}
+		})
+	}
+}
+
+// An account is kept while something that is its own stays, also deep in a directory that is
+// root's; and what cannot be reached is not forgotten.
+func TestKeepsAccount(t *testing.T) {
+	b := newBed(t)
+	if b.opt.NoOwners {
+		tmuxtest.Skip(t, "accounts are root's to make")
+	}
+	s := State{Set: "a", Items: []Item{{ID: "T", Kind: Account, Name: "mw", Why: "it"}, {ID: "T", Kind: Directory, Path: "/srv/mw", Mode: 0o711, Why: "it"},
+		{ID: "T", Kind: File, Path: "/etc/d/x", Mode: 0o644, Content: "x", Why: "it"}}}
+	b.write("etc/d/y", "", 0o644)
+	b.apply(s)
+	h, err := newHost(b.opt)
+	b.must(err)
+	uid := int(h.names.byName["mw"].uid)
+	h.close()
+	b.write("srv/mw/a/log", "x", 0o600)
+	b.must(os.Chown(b.at("srv/mw/a/log"), uid, 0))
+	b.must(unix.Chmod(b.at("etc/d"), 0o775))
+	if _, err := Apply(context.Background(), Just(State{Set: "a"}), b.opt); err == nil || !strings.Contains(err.Error(), "chmod go-w") {
+		t.Errorf("what cannot be reached: %v", err)
+	}
+	b.must(unix.Chmod(b.at("etc/d"), 0o755))
+	r := b.apply(State{Set: "a"})
+	if len(r.Left) != 2 || !strings.Contains(b.read("etc/passwd"), "mw:") {
+		t.Errorf("left %+v", r.Left)
+	}
+	if _, err := os.Lstat(b.at("etc/d/x")); err == nil {
+		t.Error("what could not be reached was forgotten")
+	}
+}
+
+// A site with all its accounts in passwd is one, too; and the way to the records is for all to
+// go, whatever the umask is.
+func TestLargePasswdAndUmask(t *testing.T) {
+	b := newBed(t)
+	b.write("etc/passwd", "root:x:0:0:root:/root:/bin/sh\n"+strings.Repeat("x:x:5000:5000::/home/xxxxxxxxxxxxxxxxxxxxxxxxxxxx:/bin/sh\n", 30000), 0o644)
+	defer unix.Umask(unix.Umask(0o077))
+	b.apply(State{Set: "a", Items: []Item{{ID: "T", Kind: File, Path: "/etc/x", Mode: 0o644, Why: "it"}}})
+	for _, dir := range []string{"var", "var/lib"} {
+		if st, err := os.Stat(b.at(dir)); err != nil || st.Mode().Perm() != 0o755 {
+			t.Errorf("%s: %v, %v", dir, st.Mode(), err)
+		}
 	}
 }

@@ -1,11 +1,13 @@
 package hostconf
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"os"
 	"slices"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -296,6 +298,9 @@ func (h *host) putBackAccount(ctx context.Context, st step, broken bool) (did bo
 		return false, "", err
 	}
 	f := h.names.fact(st.Item)
+	if !f.there() && !st.Before.there() {
+		return h.groupLeft(ctx, st)
+	}
 	switch {
 	case f.there() == st.Before.there():
 		return false, "", nil
@@ -303,12 +308,42 @@ func (h *host) putBackAccount(ctx context.Context, st step, broken bool) (did bo
 		return true, "", h.makeAccount(ctx, st.Item, st.Before)
 	case !broken && (f.UID != st.After.UID || f.GID != st.After.GID):
 		return false, "it is another one by now", nil
+	case broken && !h.asWeMake(st):
+		return false, "somebody has made it meanwhile", nil
 	case h.cannotRemove(st.Item) != "":
 		return false, h.cannotRemove(st.Item), nil
 	case h.owns(st, f):
 		return false, "there are things that belong to it", nil
 	}
 	return true, "", h.removeAccount(ctx, st.Item)
+}
+
+// groupLeft removes the group of an account, if it is all that is left of that: who removed the
+// account was killed in the middle.
+func (h *host) groupLeft(ctx context.Context, st step) (bool, string, error) {
+	gid, left := h.names.groups[st.Item.Name]
+	if st.Item.Kind != Account || !left || st.After.GID != 0 && st.After.GID != gid {
+		return false, "", nil
+	}
+	for _, a := range h.names.byName {
+		if a.gid == gid {
+			return false, "the group is that of " + a.name + " by now", nil
+		}
+	}
+	return true, "", h.run(ctx, "groupdel", append(h.prefix(), st.Item.Name)...)
+}
+
+// asWeMake reports whether an account is as a step makes it. Until the step is over nothing else
+// is known of it.
+func (h *host) asWeMake(st step) bool {
+	if st.Item.Kind != Account {
+		return true
+	}
+	a := h.names.byName[st.Item.Name]
+	if st.After.UID != 0 && (a.uid != st.After.UID || a.gid != st.After.GID) {
+		return false
+	}
+	return a.comment == st.Item.Comment && a.home == cmp.Or(st.Item.Home, "/nonexistent") && strings.HasSuffix(a.shell, "/nologin")
 }
 
 // owns reports whether something that we know of still belongs to an account.
@@ -327,8 +362,10 @@ func (h *host) owns(st step, f fact) bool {
 		if m.Item.Path == "" {
 			continue
 		}
-		x, err := h.tree.look(m.Item.Path)
-		if err != nil || x.there() && (st.Item.Kind == Account && x.UID == f.UID || x.GID == f.GID && f.GID != 0) {
+		theirs, err := h.tree.belongs(m.Item.Path, func(uid, gid uint32) bool {
+			return st.Item.Kind == Account && uid == f.UID || gid == f.GID && f.GID != 0
+		})
+		if err != nil || theirs {
 			return true
 		}
 	}
