@@ -61,8 +61,8 @@ says which, and does nothing.
 Works without systemd; then start muxward serve --config /etc/muxward/muxward.yaml by what
 starts services there. It is not started by setup, unless --start says so.
 
-Exit codes: 0 done, 1 nothing was changed and the error says why, 2 the command line is
-wrong.`,
+Exit codes: 0 done; 1 not done: the error says why, and what is not as it was if anything is;
+2 the command line is wrong.`,
 		Example: `  sudo muxward setup --dry-run
   sudo muxward setup --admin alice --start
   muxward setup --root /srv/image --program /usr/bin/muxward`,
@@ -83,6 +83,9 @@ wrong.`,
 
 // options are how the host is changed. Who is not root can only do so with a tree.
 func (f *setupFlags) options(cmd *cobra.Command) (hostconf.Options, error) {
+	if f.root != "" && filepath.Clean(f.root) == "/" {
+		f.root = "" // it is the machine, and asked for all that the machine is asked for
+	}
 	o := hostconf.Options{Root: f.root}
 	if os.Geteuid() != 0 {
 		if f.root == "" {
@@ -170,9 +173,20 @@ func (f *setupFlags) wishOf(v *hostconf.View, o hostconf.Options) (setupWish, er
 	if err != nil {
 		return w, err
 	}
-	if w.policy, w.fresh = starterWanted(there, has); !w.fresh {
+	var kept []string
+	if kept, w.fresh = starterWanted(there, has); !w.fresh {
 		if err := v.Trusted(setupPolicy); err != nil { // who may do what is said there
 			return w, err
+		}
+		w.policy = map[string]string{}
+	}
+	for _, name := range kept {
+		seen, is, err := v.File(path.Join(setupPolicy, name))
+		if err != nil {
+			return w, err
+		}
+		if is {
+			w.policy[name] = seen.Content
 		}
 	}
 	if w.pam, err = v.There("/etc/pam.d/common-account"); err != nil {

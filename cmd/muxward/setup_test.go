@@ -188,6 +188,42 @@ func TestSetupTakesNoDirectory(t *testing.T) {
 	}
 }
 
+// Who calls setup again is not who the policy begins with: what they are called is no matter.
+func TestSetupAgainBySomebody(t *testing.T) {
+	root := setupTree(t)
+	if out, err := runSetup(t, "setup", "--root", root); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	if out, err := runSetup(t, "setup", "--root", root, "--admin", "mallory"); err != nil || !strings.Contains(out, "everything is as it should be") {
+		t.Errorf("%v\n%s", err, out)
+	}
+}
+
+// A state that setup has not made is not removed by uninstall, and a dry run says what --purge
+// would do.
+func TestPurgeOfOthers(t *testing.T) {
+	root := setupTree(t)
+	if err := errors.Join(os.MkdirAll(root+setupState, 0o755), os.WriteFile(root+setupState+"/key", nil, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	out, err := runSetup(t, "uninstall", "--root", root, "--purge")
+	if _, there := os.Stat(root + setupState + "/key"); err == nil || there != nil {
+		t.Errorf("%v, %v\n%s", err, there, out)
+	}
+	root = setupTree(t)
+	if out, err := runSetup(t, "setup", "--root", root); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	if err := os.WriteFile(root+setupState+"/key", nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for want, args := range map[string][]string{"keep directory /var/lib/muxward\n": nil, "remove directory /var/lib/muxward\n": {"--purge"}} {
+		if out, err := runSetup(t, append([]string{"uninstall", "--root", root, "--dry-run"}, args...)...); err != nil || !strings.Contains(out, want) {
+			t.Errorf("%v: %v\n%s", args, err, out)
+		}
+	}
+}
+
 // A configuration that people have broken holds everything up.
 func TestSetupBrokenConfiguration(t *testing.T) {
 	root := setupTree(t)
@@ -258,7 +294,8 @@ func TestSetupUsage(t *testing.T) {
 		{"setup", "--root", root, "--admin", "no-such-account"},
 		{"setup", "--root", root, "--program", "relative"},
 		{"setup", "--root", root, "--program", "/a b"},
-		{"setup", "--program", root}, // no program; and without root, the host is not for us
+		{"setup", "--root", "//", "--dry-run", "--program", root + "/none"}, // it is the machine
+		{"setup", "--program", root},                                        // no program; and without root, the host is not for us
 	} {
 		out, err := runSetup(t, args...)
 		if _, ok := err.(usageError); !ok {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"path"
 	"path/filepath"
 	"slices"
@@ -38,10 +39,10 @@ type setupWish struct {
 	program string // where muxward is on the host
 	admin   string // account of the person who the policy begins with
 	uid     int
-	policy  []string // files of the starter policy that are wanted; nil: all
-	fresh   bool     // there is no policy yet
-	pam     bool     // the host has the stacks that Debian's services include
-	logins  bool     // plain tmux of logins comes through the doors
+	policy  map[string]string // files of the starter policy that are there, as they are; nil: all are made
+	fresh   bool              // there is no policy yet
+	pam     bool              // the host has the stacks that Debian's services include
+	logins  bool              // plain tmux of logins comes through the doors
 	start   bool
 }
 
@@ -91,19 +92,20 @@ func setupItems(w setupWish) (hostconf.State, error) {
 
 // setupStarter adds the policy that one starts with.
 func setupStarter(s *hostconf.State, w setupWish) error {
-	if w.policy != nil && len(w.policy) == 0 {
-		return nil
-	}
-	files, err := starter.Files(w.admin, w.admin, w.uid, starter.OnlyMe)
-	if err != nil {
-		return fmt.Errorf("--admin %s: %w", w.admin, err)
-	}
-	for _, f := range files {
-		if w.policy != nil && !slices.Contains(w.policy, f.Name) {
-			continue
+	files := w.policy
+	if files == nil {
+		made, err := starter.Files(w.admin, w.admin, w.uid, starter.OnlyMe)
+		if err != nil {
+			return fmt.Errorf("--admin %s: %w", w.admin, err)
 		}
-		s.Items = append(s.Items, hostconf.Item{ID: "MW-H031", Kind: hostconf.File, Path: path.Join(setupPolicy, f.Name), Mode: 0o640, Group: w.account,
-			Once: true, Content: string(f.Text), Why: "without a policy muxward lets nobody in; this one has examples as comments, and tests that say what it means"})
+		files = map[string]string{}
+		for _, f := range made {
+			files[f.Name] = string(f.Text)
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		s.Items = append(s.Items, hostconf.Item{ID: "MW-H031", Kind: hostconf.File, Path: path.Join(setupPolicy, name), Mode: 0o640, Group: w.account,
+			Once: true, Content: files[name], Why: "without a policy muxward lets nobody in; this one has examples as comments, and tests that say what it means"})
 	}
 	return nil
 }
