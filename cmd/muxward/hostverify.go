@@ -130,7 +130,7 @@ func (f *verifyFlags) prove(ctx context.Context, found *hostfile.Found) ([]proof
 		p.Evidence = []string{fmt.Sprintf("muxward %s, process %d, in %s mode", s.Version, s.PID, s.Mode)}
 	}
 	c := config.Config{Doors: at.Doors}
-	d := proof.Doors{Doors: at.Doors, Run: c.Run()}
+	d := proof.Doors{Doors: at.Doors, Run: c.Run(), PID: s.PID}
 	if d.As, err = f.accounts(ctx); err != nil {
 		return nil, usageError{err}
 	}

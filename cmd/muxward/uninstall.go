@@ -87,7 +87,7 @@ func (f *setupFlags) uninstall(cmd *cobra.Command, purge bool) error {
 		}
 		res.Done, res.Left = append(res.Done, more.Done...), more.Left
 	}
-	clean, err := hostconf.Forget(o)
+	clean, err := hostconf.Forget(setSetup, o)
 	if err != nil {
 		return err
 	}

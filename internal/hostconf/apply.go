@@ -412,12 +412,20 @@ func Empty(path string, o Options) error {
 		return err
 	}
 	defer h.close()
+	if f, err := h.tree.look(h.opt.Records); err != nil {
+		return err
+	} else if f.there() { // nobody else begins meanwhile
+		if err := h.openRecords(); err != nil {
+			return err
+		}
+	}
 	return h.tree.empty(path)
 }
 
-// Forget removes the records of all applies, if nothing is on the host by us any more and
-// nothing is going on. After that nothing can be undone. It reports whether it did.
-func Forget(o Options) (bool, error) {
+// Forget removes the records of all applies, if nothing is on the host by us any more, nothing
+// is going on, and no other set has an apply that could be undone. After that nothing can be. It
+// reports whether it did.
+func Forget(set string, o Options) (bool, error) {
 	h, err := newHost(o)
 	if err != nil {
 		return false, err
@@ -430,7 +438,7 @@ func Forget(o Options) (bool, error) {
 		return false, err
 	}
 	l, err := h.readLedger()
-	if err != nil || l.Open != nil || len(l.Made) > 0 {
+	if err != nil || l.Open != nil || len(l.Made) > 0 || slices.ContainsFunc(l.Applies, func(r record) bool { return r.Set != set }) {
 		return false, err
 	}
 	h.removeRecords(l)

@@ -100,11 +100,16 @@ func (p *planner) extra(ctx context.Context, c *Change, m made, leaving map[stri
 		return nil
 	}
 	if it.Kind == Directory && c.before.Kind == Directory {
-		return p.extraDir(c, leaving)
+		return p.extraDir(c, m, leaving)
 	}
 	if !c.before.same(m.After) {
 		c.Do, c.Reason = Keep, "somebody has changed it since: "+p.changed(c.before, m.After)
 		p.gone = append(p.gone, it.key())
+	}
+	if c.want.Kind == File {
+		if c.want.content, err = p.h.stored(c.want.Sum); err != nil {
+			c.want.content = nil // who puts it back says so
+		}
 	}
 	c.Diff = textDiff(it, c.before, c.want)
 	return nil
@@ -119,10 +124,14 @@ func (p *planner) extraAbsent(c *Change) {
 }
 
 // extraDir removes a directory that is empty once all that leaves has left.
-func (p *planner) extraDir(c *Change, leaving map[string]bool) error {
+func (p *planner) extraDir(c *Change, m made, leaving map[string]bool) error {
 	if c.want.there() {
-		if c.before.same(c.want) {
+		switch {
+		case c.before.same(c.want):
 			c.Do = ""
+		case !c.before.same(m.After):
+			c.Do, c.Reason = Keep, "somebody has changed it since: "+p.changed(c.before, m.After)
+			p.gone = append(p.gone, c.Item.key())
 		}
 		return nil
 	}

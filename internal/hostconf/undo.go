@@ -163,6 +163,11 @@ func (h *host) putBackAll(ctx context.Context, l *ledger) (done, left []Change, 
 	for _, st := range slices.Backward(r.Steps) {
 		h.step("back " + st.Item.key())
 		c := st.change()
+		if m := l.find(st.Item.key()); r.Undoing && m != nil && m.Set != r.Set && !m.Way {
+			c.Do, c.Reason = Keep, "it is from muxward "+m.Set+" by now"
+			left = append(left, c)
+			continue
+		}
 		did, reason, err := h.putBack(ctx, st, !r.Undoing)
 		switch {
 		case err != nil:
@@ -184,7 +189,9 @@ func (h *host) putBackAll(ctx context.Context, l *ledger) (done, left []Change, 
 	h.step("close")
 	if r.Undoing {
 		for _, w := range r.Was {
-			l.put(w.Key, w.Made)
+			if m := l.find(w.Key); m == nil || m.Set == r.Set || m.Way {
+				l.put(w.Key, w.Made)
+			}
 		}
 		l.Applies = slices.DeleteFunc(l.Applies, func(x record) bool { return x.Number == r.Number })
 	}
