@@ -15,6 +15,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/muxward/muxward/internal/config"
 	"github.com/muxward/muxward/internal/hostconf"
 	"github.com/muxward/muxward/internal/pam"
 	"github.com/muxward/muxward/packaging"
@@ -187,6 +188,14 @@ func (f *setupFlags) wishOf(v *hostconf.View, o hostconf.Options) (setupWish, er
 		}
 		if is {
 			w.policy[name] = seen.Content
+		}
+	}
+	// The state is that of who serves: muxward-helper has handed it over.
+	if seen, is, err := v.File(setupConfig); err != nil {
+		return w, err
+	} else if is {
+		if c, err := config.Parse(setupConfig, []byte(seen.Content)); err == nil { // else a check says what is wrong
+			w.runsAs = c.Account
 		}
 	}
 	if w.pam, err = v.There("/etc/pam.d/common-account"); err != nil {

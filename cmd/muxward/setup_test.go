@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/muxward/muxward/internal/hostconf"
@@ -185,6 +186,39 @@ func TestSetupTakesNoDirectory(t *testing.T) {
 		if out, err := runSetup(t, "setup", "--root", root, "--admin", "root"); err != nil {
 			t.Errorf("an empty one: %v\n%s", err, out)
 		}
+	}
+}
+
+// The state of a muxward with an account of its own is that account's, and stays so.
+func TestSetupOfAccount(t *testing.T) {
+	if os.Geteuid() != 0 {
+		tmuxtest.Skip(t, "owners are root's to give")
+	}
+	root := setupTree(t)
+	if out, err := runSetup(t, "setup", "--root", root); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	uid, err := hostconf.AccountOf("muxward", hostconf.Options{Root: root})
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(root + setupConfig)
+	gid := int(uid) // useradd --user-group
+	if st, serr := os.Stat(root + setupPolicy); serr == nil {
+		gid = int(st.Sys().(*syscall.Stat_t).Gid)
+	}
+	if err := errors.Join(err, os.WriteFile(root+setupConfig, append(text, "account: muxward\n"...), 0o644),
+		os.WriteFile(root+setupState+"/key", nil, 0o600), os.Chown(root+setupState, int(uid), gid)); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := runSetup(t, "setup", "--root", root); err != nil || !strings.Contains(out, "everything is as it should be") {
+		t.Errorf("%v\n%s", err, out)
+	}
+	if err := os.WriteFile(root+setupConfig, text, 0o644); err != nil { // and back to root
+		t.Fatal(err)
+	}
+	if out, err := runSetup(t, "setup", "--root", root); err == nil || !strings.Contains(err.Error(), "such as key") {
+		t.Errorf("what the account may have left is root's then: %v\n%s", err, out)
 	}
 }
 
