@@ -24,7 +24,8 @@ echo "$*" >>calls
 case $1 in
 is-enabled) if [ -e "masked/$2" ]; then echo masked; exit 1; fi
 	[ -e "on/$2" ] && echo enabled || { echo disabled; exit 1; } ;;
-is-active) [ -e "runs/$2" ] && echo active || { echo inactive; exit 3; } ;;
+is-active) [ -e "starts/$2" ] && { echo activating; exit 3; }
+	[ -e "runs/$2" ] && echo active || { echo inactive; exit 3; } ;;
 enable) : >"on/$2" ;;
 disable) rm -f "on/$2" ;;
 start) case $2 in broken*) echo "Job for $2 failed." >&2; exit 1 ;; esac; : >"runs/$2" ;;
@@ -113,6 +114,18 @@ func TestServiceFails(t *testing.T) {
 	b.must(os.WriteFile(top+"/masked/mw.service", nil, 0o644))
 	if _, err := Apply(context.Background(), Just(serves("mw.service")), b.opt); err == nil || !strings.Contains(err.Error(), "masked") {
 		t.Errorf("masked: %v", err)
+	}
+}
+
+// One that starts again and again runs, and is stopped before its unit goes.
+func TestServiceThatStarts(t *testing.T) {
+	b := newBed(t)
+	top := withSystemd(b)
+	b.apply(serves("mw.service"))
+	b.must(errors.Join(os.Remove(top+"/runs/mw.service"), os.Mkdir(top+"/starts", 0o755), os.WriteFile(top+"/starts/mw.service", nil, 0o644), os.Remove(top+"/calls")))
+	b.apply(State{Set: "setup"})
+	if calls, err := os.ReadFile(top + "/calls"); err != nil || !strings.Contains(string(calls), "stop mw.service\n") {
+		t.Errorf("%v: calls:\n%s", err, calls)
 	}
 }
 
