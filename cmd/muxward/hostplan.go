@@ -271,8 +271,9 @@ If a muxward serves here, it is asked afterwards how it is, and whether it has t
 policy. If it is not well, and was before, everything is put back. Changed settings of
 muxward itself (/etc/muxward/muxward.yaml) count when it is started again.
 
-Files that everybody may write to are not applied, nor such as belong to anybody but
-root, the caller, or who calls sudo. A second apply changes nothing.
+Files that others may write to are not applied, be it by a group that is not their
+owner's alone, nor such as belong to anybody but root, the caller, or who calls sudo. What
+somebody puts in its way meanwhile has everything put back. A second apply changes nothing.
 
 With --bundle the directory comes out of a signed file, which is used if it is whole,
 signed by a key of /etc/muxward/bundle.keys, for this host, not expired, and not older

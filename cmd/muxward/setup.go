@@ -54,7 +54,8 @@ Everything is checked before anything moves, and what was there is kept: a setup
 broken off, by kill -9 too, is taken back by the next one, and muxward uninstall takes all
 of it away. A second setup changes nothing. What people have written into muxward.yaml, the
 policy and the PAM service is theirs: of those only owner and mode are put right. A policy
-that is there already is left alone.
+that is there already is left alone, if it is root's and loads. A directory that has
+something in it and is somebody else's is not taken over.
 
 Nothing is written through a symlink, or in a directory that others can write to: it
 says which, and does nothing.
