@@ -8,6 +8,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -21,6 +23,7 @@ import (
 type bundleFlags struct {
 	file, keys string
 	older      string // why one that is older is used all the same
+	other      string // why one of another name is
 }
 
 // bundleState is where a host keeps which bundles were used.
@@ -30,68 +33,167 @@ func (b *bundleFlags) add(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&b.file, "bundle", "", "take the directory of hosts from this `file` (muxward policy bundle)")
 	cmd.Flags().StringVar(&b.keys, "bundle-keys", "", "the `file` of keys that it may be signed by (default "+bundleKeys+")")
 	cmd.Flags().StringVar(&b.older, "allow-older", "", "use a bundle that is older than the last one; the `reason` is written down")
+	cmd.Flags().StringVar(&b.other, "allow-name", "", "use a bundle of another name than the last one; the `reason` is written down, and the host takes that name from then on")
 }
 
-// landed is a line of what was used: log.jsonl beside what was seen.
-type landed struct {
-	Time   time.Time `json:"time"`
-	Host   string    `json:"host"`
-	Name   string    `json:"name"`
-	Serial uint64    `json:"serial"`
-	Digest string    `json:"digest"`
-	Key    string    `json:"key"`
-	// Older says why it was used although it was older.
+// useLine is a line of what was used: log.jsonl beside what was seen. There are two of each
+// apply: that it is tried, and what came of it.
+type useLine struct {
+	Time    time.Time `json:"time"`
+	Outcome string    `json:"outcome"` // tried, landed or failed
+	Error   string    `json:"error,omitempty"`
+	// Host is what the host is called, As what --host says that it is.
+	Host   string `json:"host"`
+	As     string `json:"as,omitempty"`
+	Root   string `json:"root,omitempty"`
+	Name   string `json:"name"`
+	Serial uint64 `json:"serial"`
+	Digest string `json:"digest"`
+	Key    string `json:"key"`
+	// Older says why it was used although it was older, Other why although it has another name.
 	Older string `json:"allow_older,omitempty"`
+	Other string `json:"allow_name,omitempty"`
 	UID   int    `json:"uid"`
 	Sudo  string `json:"sudo_user,omitempty"`
 }
 
-// unpack opens a bundle, sees whether it may be used here, writes down that it is, and gives a
-// directory with its files. done removes that.
-func (f *hostFlags) unpack(b bundleFlags) (dir string, done func(), err error) {
+// landing is the use of a bundle, from when it is known that it may be used until it is known what
+// came of it.
+type landing struct {
+	dir    string // its files
+	used   *used
+	bundle *bundle.Bundle
+	line   useLine
+	before bundle.Seen
+	names  []string // of bundles that were used before
+	raised bool
+}
+
+// unpack opens a bundle, sees whether it may be used here, and writes down that it is tried. The
+// caller ends the landing.
+func (f *hostFlags) unpack(b bundleFlags) (_ *landing, err error) {
 	root, err := f.rootDir()
 	if err != nil {
-		return "", nil, err
+		return nil, err
 	}
 	opened, err := b.open(root)
 	if err != nil {
-		return "", nil, err
+		return nil, err
 	}
-	host := f.name
-	if host == "" {
-		if host, err = os.Hostname(); err != nil {
-			return "", nil, fmt.Errorf("cannot tell what this host is called: %w; give --host", err)
+	names, err := f.hostNames(root)
+	if err != nil {
+		return nil, err
+	}
+	l := &landing{bundle: opened, line: useLine{Host: names[0], As: f.name, Root: root, Name: opened.Name, Serial: opened.Serial, Digest: opened.Digest,
+		Key: opened.Key, UID: os.Getuid(), Sudo: os.Getenv("SUDO_USER")}}
+	if l.used, err = openUsed(root); err != nil {
+		return nil, fmt.Errorf("nothing has changed, as it cannot be told which bundles were used: %w", err)
+	}
+	defer func() {
+		if err != nil {
+			l.close()
 		}
+	}()
+	if l.names, err = l.used.names(); err == nil {
+		l.before, err = l.used.seen(opened.Name)
 	}
-	s, err := openUsed(root)
 	if err != nil {
-		return "", nil, fmt.Errorf("nothing has changed, as it cannot be told which bundles were used: %w", err)
+		return nil, fmt.Errorf("nothing has changed, as it cannot be told which bundles were used: %w", err)
 	}
-	defer s.close()
-	seen, err := s.seen(opened.Name)
+	if err := l.admit(b, names); err != nil {
+		return nil, fmt.Errorf("%s: %w; nothing has changed", b.file, err)
+	}
+	if err := l.write("tried", nil); err != nil {
+		return nil, fmt.Errorf("nothing has changed, as it could not be written down: %w", err)
+	}
+	// What who was killed has left there goes.
+	if err := errors.Join(l.used.dir.RemoveAll(unpacked), l.used.dir.Mkdir(unpacked, 0o700)); err != nil {
+		return nil, err
+	}
+	l.dir = filepath.Join("/", root, bundleState, unpacked)
+	return l, opened.Extract(l.dir)
+}
+
+// unpacked has the files of the bundle that is tried.
+const unpacked = "unpacked"
+
+// hostNames are what this host is called: as it says itself, and that without its domain. What is
+// in another root is called as who names it says.
+func (f *hostFlags) hostNames(root string) ([]string, error) {
+	if root != "" && f.name != "" {
+		return []string{f.name}, nil
+	}
+	name, err := os.Hostname()
 	if err != nil {
-		return "", nil, fmt.Errorf("nothing has changed, as it cannot be told which bundles were used: %w", err)
+		return nil, fmt.Errorf("cannot tell what this host is called: %w", err)
 	}
-	line := landed{Time: time.Now().UTC(), Host: host, Name: opened.Name, Serial: opened.Serial, Digest: opened.Digest, Key: opened.Key, UID: os.Getuid(), Sudo: os.Getenv("SUDO_USER")}
-	err = opened.Admit(host, time.Now(), seen)
+	short, _, _ := strings.Cut(name, ".")
+	return slices.Compact([]string{name, short}), nil
+}
+
+// admit says whether the bundle may be used: as it is, or as somebody answers for it.
+func (l *landing) admit(b bundleFlags, names []string) error {
+	err := l.bundle.Called(l.names)
+	if errors.Is(err, bundle.ErrName) && b.other != "" {
+		err, l.line.Other = nil, b.other
+	}
+	if err != nil {
+		return err
+	}
+	err = l.bundle.Admit(names, time.Now(), l.before)
 	if errors.Is(err, bundle.ErrOlder) && b.older != "" {
-		err, line.Older = nil, b.older
+		err, l.line.Older = nil, b.older
 	}
-	if err != nil {
-		return "", nil, fmt.Errorf("%s: %w; nothing has changed", b.file, err)
+	return err
+}
+
+// raise writes down that none that is older may be used from now on. It is done once all checks are
+// over, before anything moves: who is killed after that can use the same one again.
+func (l *landing) raise() error {
+	err := l.used.put(l.bundle.Name, l.bundle.After(l.before))
+	if err == nil {
+		err = l.used.pin([]string{l.bundle.Name})
 	}
-	if err := s.use(opened, seen, line); err != nil {
-		return "", nil, fmt.Errorf("nothing has changed, as it could not be written down: %w", err)
+	l.raised = err == nil
+	return err
+}
+
+// end writes down what came of it. What has not landed is not what was used last.
+func (l *landing) end(failed error) error {
+	defer l.close()
+	var err error
+	switch {
+	case failed == nil && !l.raised:
+		err = l.raise()
+	case failed != nil && l.raised && !errors.Is(failed, hostconf.ErrHalf):
+		err = errors.Join(l.used.put(l.bundle.Name, l.before), l.used.pin(l.names))
 	}
-	if dir, err = os.MkdirTemp("", "muxward-bundle-"); err != nil {
-		return "", nil, err
+	outcome := "landed"
+	if failed != nil {
+		outcome = "failed"
 	}
-	done = func() { _ = os.RemoveAll(dir) }
-	if err := opened.Extract(dir); err != nil {
-		done()
-		return "", nil, err
+	return errors.Join(err, l.write(outcome, failed))
+}
+
+func (l *landing) write(outcome string, failed error) error {
+	line := l.line
+	line.Time, line.Outcome = time.Now().UTC(), outcome
+	if failed != nil {
+		line.Error = oneLine(failed.Error())
 	}
-	return dir, done, nil
+	entry, err := json.Marshal(line)
+	if err == nil {
+		_, err = l.used.log.Write(append(entry, '\n'))
+	}
+	if err == nil {
+		err = l.used.log.Sync()
+	}
+	return err
+}
+
+func (l *landing) close() {
+	_ = l.used.dir.RemoveAll(unpacked) // what is left there the next one removes
+	l.used.close()
 }
 
 // open opens the bundle. All of it hangs on the keys, so nobody else may have written those.
@@ -166,35 +268,77 @@ func (u *used) seen(name string) (bundle.Seen, error) {
 	return s, err
 }
 
-// use writes down that a bundle is used, before it is: who is killed after that can use the
-// same one again, and none that is older.
-func (u *used) use(b *bundle.Bundle, seen bundle.Seen, line landed) error {
-	entry, err := json.Marshal(line)
+// pinned has the name of the bundles that this host takes.
+const pinned = "name"
+
+// names are those of bundles that this host takes; none if none was used.
+func (u *used) names() (out []string, err error) {
+	f, err := u.dir.Open(pinned)
+	if err == nil {
+		defer f.Close()
+		data, err := io.ReadAll(io.LimitReader(f, 1<<16))
+		return strings.Fields(string(data)), err
+	}
+	if !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	d, err := u.dir.Open(".") // of before there were such files
+	if err != nil {
+		return nil, err
+	}
+	defer d.Close()
+	all, err := d.Readdirnames(-1)
+	for _, n := range all {
+		if name, ok := strings.CutSuffix(n, ".json"); ok {
+			out = append(out, name)
+		}
+	}
+	slices.Sort(out)
+	return out, err
+}
+
+func (u *used) pin(names []string) error {
+	if len(names) == 0 {
+		return u.remove(pinned)
+	}
+	return u.write(pinned, []byte(strings.Join(names, "\n")+"\n"))
+}
+
+// put writes down what was used last of a name; the zero value is that nothing was.
+func (u *used) put(name string, seen bundle.Seen) error {
+	if seen.Serial == 0 {
+		return u.remove(name + ".json")
+	}
+	data, err := json.Marshal(seen)
 	if err != nil {
 		return err
 	}
-	if _, err := u.log.Write(append(entry, '\n')); err != nil {
+	return u.write(name+".json", append(data, '\n'))
+}
+
+func (u *used) remove(name string) error {
+	if err := u.dir.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	if err := u.log.Sync(); err != nil {
-		return err
-	}
-	data, err := json.Marshal(b.After(seen))
+	return u.sync()
+}
+
+func (u *used) write(name string, data []byte) error {
+	f, err := u.dir.OpenFile(name+".new", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
 		return err
 	}
-	tmp := b.Name + ".json.new"
-	f, err := u.dir.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(append(data, '\n'))
+	_, err = f.Write(data)
 	if err = errors.Join(err, f.Sync(), f.Close()); err == nil {
-		err = u.dir.Rename(tmp, b.Name+".json")
+		err = u.dir.Rename(name+".new", name)
 	}
 	if err != nil {
 		return err
 	}
+	return u.sync()
+}
+
+func (u *used) sync() error {
 	d, err := u.dir.Open(".")
 	if err != nil {
 		return err

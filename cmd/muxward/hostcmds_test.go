@@ -5,8 +5,12 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+
+	"github.com/muxward/muxward/internal/hostconf"
+	"github.com/muxward/muxward/internal/hostconf/bundle"
 )
 
 // hostBed is a directory of hosts, and a tree that stands for a host.
@@ -232,6 +236,64 @@ func TestHostFilesOfOthers(t *testing.T) {
 	t.Chdir(b.dir)
 	if out := run(append([]string{"host", "verify"}, none...)...); strings.Contains(out, "shcema") == root || root && !strings.Contains(out, "MW-V001") {
 		t.Errorf("verify without DIR, as root %v:\n%s", root, out)
+	}
+}
+
+// What has not landed is not what was used last: not its serial, and not its name.
+func TestLanding(t *testing.T) {
+	root := t.TempDir()
+	if err := os.Chmod(root, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	b := &bundle.Bundle{Manifest: bundle.Manifest{Name: "prod", Serial: 7}, Digest: "x"}
+	land := func(b *bundle.Bundle, raise bool, failed error) *used {
+		t.Helper()
+		u, err := openUsed(root)
+		if err != nil {
+			t.Fatal(err)
+		}
+		l := &landing{used: u, bundle: b, line: useLine{Name: b.Name}}
+		l.names, err = u.names()
+		if err == nil {
+			l.before, err = u.seen(b.Name)
+		}
+		if err == nil && raise {
+			err = l.raise()
+		}
+		if err == nil {
+			err = l.end(failed)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if u, err = openUsed(root); err != nil {
+			t.Fatal(err)
+		}
+		return u
+	}
+	for _, c := range []struct {
+		name   string
+		b      *bundle.Bundle
+		raise  bool
+		failed error
+		serial uint64
+		names  []string
+	}{
+		{"the first fails its checks", b, false, errProof, 0, nil},
+		{"the first is not healthy", b, true, errProof, 0, nil},
+		{"it lands", b, true, nil, 7, []string{"prod"}},
+		{"there is nothing to do", b, false, nil, 7, []string{"prod"}},
+		{"the next is not healthy", &bundle.Bundle{Manifest: bundle.Manifest{Name: "prod", Serial: 9}}, true, errProof, 7, []string{"prod"}},
+		{"one of another name is not healthy", &bundle.Bundle{Manifest: bundle.Manifest{Name: "test", Serial: 1}}, true, errProof, 7, []string{"prod"}},
+		{"one cannot be put back", &bundle.Bundle{Manifest: bundle.Manifest{Name: "prod", Serial: 10}}, true, hostconf.ErrHalf, 10, []string{"prod"}},
+	} {
+		u := land(c.b, c.raise, c.failed)
+		seen, err := u.seen("prod")
+		names, err2 := u.names()
+		if err != nil || err2 != nil || seen.Serial != c.serial || !slices.Equal(names, c.names) {
+			t.Errorf("%s: serial %d, names %q, %v, %v", c.name, seen.Serial, names, err, err2)
+		}
+		u.close()
 	}
 }
 

@@ -4,10 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"path"
 	"slices"
 	"strings"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/muxward/muxward/internal/config"
 	"github.com/muxward/muxward/internal/hostconf"
@@ -16,26 +19,31 @@ import (
 	"github.com/muxward/muxward/internal/server/ctld"
 )
 
-// healthOf gives what is asked once an apply has everything in its place: sshd, and the
-// muxward that serves from the state directory, if one does. nil is nothing to be asked.
-func healthOf(ctx context.Context, w *wanted) (func(context.Context) error, error) {
+// watchHealth has an apply ask how sshd and the muxward that serves from the state directory
+// are, if they are there: before anything moves, and once everything is in its place.
+func watchHealth(w *wanted) {
 	if w.opt.Root != "" {
-		return nil, nil // nothing runs in there
+		return // nothing runs in there
 	}
-	plan, err := hostconf.Compare(ctx, w.state, w.opt)
-	if err != nil {
-		return nil, err
-	}
-	touched := func(below string) bool {
-		return slices.ContainsFunc(plan.Changes, func(c hostconf.Change) bool {
-			return c.Do != hostconf.Keep && c.Do != hostconf.Skip && strings.HasPrefix(c.Item.Path, below+"/")
-		})
-	}
-	before, up := askStatus(ctx, w.found.Host.Serve.State)
-	changed := up && touched(w.found.Host.Serve.Policy)
-	sshd := touched(path.Dir("/etc/ssh/sshd_config"))
-	return func(ctx context.Context) error {
-		if sshd {
+	serve := w.found.Host.Serve
+	var before status
+	var up bool
+	var sshd error
+	w.opt.Checks = append(w.opt.Checks, hostconf.Check{Name: "how this host is", Run: func(ctx context.Context, _ string) error {
+		var hangs error
+		if before, up, hangs = askStatus(ctx, serve.State); hangs != nil {
+			w.opt.Tell("the muxward of " + serve.State + " does not answer, and is not asked how it is afterwards: " + hangs.Error())
+		}
+		if sshd = hostcheck.Whole(ctx); sshd != nil {
+			w.opt.Tell("sshd was not well before, and is not asked afterwards: " + sshd.Error())
+		}
+		return nil
+	}})
+	w.opt.Health = func(ctx context.Context, done []hostconf.Change) error {
+		touched := func(below string) bool {
+			return slices.ContainsFunc(done, func(c hostconf.Change) bool { return strings.HasPrefix(c.Item.Path, below+"/") })
+		}
+		if touched(path.Dir("/etc/ssh/sshd_config")) && sshd == nil {
 			if err := hostcheck.Whole(ctx); err != nil {
 				return err
 			}
@@ -44,25 +52,29 @@ func healthOf(ctx context.Context, w *wanted) (func(context.Context) error, erro
 			return nil
 		}
 		digest := ""
-		if changed {
+		if touched(serve.Policy) {
 			// It looks at its policy by itself, within seconds. Which process it is only it
 			// could tell us, and no signal is sent to what somebody else names.
-			digest = policy.Digest(w.found.Host.Serve.Policy)
+			digest = policy.Digest(serve.Policy)
 		}
-		return healthy(ctx, w.found.Host.Serve.State, before, digest)
-	}, nil
+		return healthy(ctx, serve.State, before, digest)
+	}
 }
 
-// askStatus asks the muxward of a state directory how it is; false if none answers.
-func askStatus(ctx context.Context, state string) (status, bool) {
+// askStatus asks the muxward of a state directory how it is; false if none answers. The error
+// is of one that is there, and does not.
+func askStatus(ctx context.Context, state string) (s status, up bool, hangs error) {
 	ctx, cancel := context.WithTimeout(ctx, callTime)
 	defer cancel()
-	var s status
 	at, err := config.FindServing(state)
-	if err == nil {
-		err = ctld.Call{Act: "status"}.Do(ctx, at.Ctl, &s)
+	if err != nil {
+		return s, false, nil
 	}
-	return s, err == nil
+	err = ctld.Call{Act: "status"}.Do(ctx, at.Ctl, &s)
+	if nobody := errors.Is(err, unix.ECONNREFUSED) || errors.Is(err, fs.ErrNotExist); err != nil && !nobody {
+		hangs = err
+	}
+	return s, err == nil, hangs
 }
 
 // healthy waits until a muxward says that it is as well as it was, and has read the policy of
@@ -72,7 +84,7 @@ func healthy(ctx context.Context, state string, before status, digest string) er
 	defer tick.Stop()
 	said := errors.New("it does not answer")
 	for {
-		if now, up := askStatus(ctx, state); up {
+		if now, up, _ := askStatus(ctx, state); up {
 			said = worse(before, now)
 			switch {
 			case digest != "" && now.Digest != digest:

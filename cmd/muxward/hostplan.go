@@ -46,11 +46,20 @@ func (f *hostFlags) addRoot(cmd *cobra.Command) {
 // wanted is a host as its files say, and how to bring it about.
 type wanted struct {
 	found *hostfile.Found
-	state hostconf.State
+	state hostconf.State // once it was asked for
 	opt   hostconf.Options
 }
 
-// load reads what the files say of this host, and what of it hangs on how the host is.
+// wish says what the files say of the host as it is.
+func (w *wanted) wish(v *hostconf.View) (s hostconf.State, err error) {
+	if s, err = w.found.Wish(v); err != nil {
+		return s, usageError{err}
+	}
+	w.state = s
+	return s, nil
+}
+
+// load reads what the files say of this host.
 func (f *hostFlags) load(cmd *cobra.Command, dir string, strict bool) (*wanted, error) {
 	name, err := nameOf(dir, f.name)
 	if err != nil {
@@ -64,15 +73,7 @@ func (f *hostFlags) load(cmd *cobra.Command, dir string, strict bool) (*wanted, 
 	if err != nil {
 		return nil, err
 	}
-	present, err := hostfile.Look(root, found.Host.Serve.Policy)
-	if err != nil {
-		return nil, fmt.Errorf("look at this host: %w", err)
-	}
-	s, err := found.State(present)
-	if err != nil {
-		return nil, usageError{err}
-	}
-	return &wanted{found: found, state: s, opt: f.options(cmd, root, found)}, nil
+	return &wanted{found: found, opt: f.options(cmd, root, found)}, nil
 }
 
 // rootDir is the directory that stands for /, absolute.
@@ -137,7 +138,7 @@ told, also where the command line or a file is wrong.`,
 			if err != nil {
 				return plainError(err)
 			}
-			plan, err := hostconf.Compare(cmd.Context(), w.state, w.opt)
+			plan, err := hostconf.Compare(cmd.Context(), w.wish, w.opt)
 			if err != nil {
 				return plainError(err)
 			}
@@ -270,13 +271,17 @@ If a muxward serves here, it is asked afterwards how it is, and whether it has t
 policy. If it is not well, and was before, everything is put back. Changed settings of
 muxward itself (/etc/muxward/muxward.yaml) count when it is started again.
 
-Files that everybody may write to are not applied, nor such as belong to anybody but
-root, the caller, or who calls sudo. A second apply changes nothing.
+Files that others may write to are not applied, be it by a group that is not their
+owner's alone, nor such as belong to anybody but root, the caller, or who calls sudo. What
+somebody puts in its way meanwhile has everything put back. A second apply changes nothing.
 
 With --bundle the directory comes out of a signed file, which is used if it is whole,
 signed by a key of /etc/muxward/bundle.keys, for this host, not expired, and not older
-than the last one of its name. --allow-older REASON takes one that is older, and nothing
-else; each use, with that reason, is a line of /var/lib/muxward-bundles/log.jsonl.
+than the last one that has landed. The first one says what bundles of this host are called:
+--allow-name REASON takes one of another name, and from then on that name; --allow-older
+REASON takes one that is older, and nothing else. /var/lib/muxward-bundles/log.jsonl has a
+line of each that is tried, with that reason, and one of what came of it. --host says which
+file of hosts/ is meant, not which bundles are for this host.
 
 Nobody else than root and the caller may be able to write to that file of keys.
 
@@ -288,20 +293,20 @@ what is not; 2 the command line or a file is wrong.`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if b.file == "" {
-				if b.keys != "" || b.older != "" {
-					return usageError{errors.New("--bundle-keys and --allow-older are for --bundle")}
+				if b.keys != "" || b.older != "" || b.other != "" {
+					return usageError{errors.New("--bundle-keys, --allow-older and --allow-name are for --bundle")}
 				}
-				return f.apply(cmd, dirOf(args))
+				return f.apply(cmd, dirOf(args), nil)
 			}
 			if len(args) > 0 {
 				return usageError{errors.New("give a directory or --bundle, not both")}
 			}
-			dir, done, err := f.unpack(b)
+			l, err := f.unpack(b)
 			if err != nil {
 				return err
 			}
-			defer done()
-			return f.apply(cmd, dir)
+			err = f.apply(cmd, l.dir, l)
+			return errors.Join(err, l.end(err))
 		},
 	}
 	f.add(cmd)
@@ -310,15 +315,16 @@ what is not; 2 the command line or a file is wrong.`,
 }
 
 // apply brings the host into the state that the files in a directory describe.
-func (f *hostFlags) apply(cmd *cobra.Command, dir string) error {
+func (f *hostFlags) apply(cmd *cobra.Command, dir string, l *landing) error {
 	w, err := f.load(cmd, dir, true)
 	if err != nil {
 		return err
 	}
-	if w.opt.Health, err = healthOf(cmd.Context(), w); err != nil {
-		return err
+	watchHealth(w)
+	if l != nil {
+		w.opt.Checks = append(w.opt.Checks, hostconf.Check{Name: "what is written down of bundles", Run: func(context.Context, string) error { return l.raise() }})
 	}
-	result, err := hostconf.Apply(cmd.Context(), w.state, w.opt)
+	result, err := hostconf.Apply(cmd.Context(), w.wish, w.opt)
 	if err != nil {
 		return fmt.Errorf("apply: %w", err)
 	}

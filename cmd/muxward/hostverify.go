@@ -116,7 +116,7 @@ func (f *verifyFlags) prove(ctx context.Context, found *hostfile.Found) ([]proof
 	}
 	p := proof.Proof{ID: "MW-V001", Title: "a muxward serves, and is well", Outcome: proof.Holds, Lost: "nothing is decided, and nobody comes in"}
 	at, err := config.FindServing(state)
-	s, up := askStatus(ctx, state)
+	s, up, _ := askStatus(ctx, state)
 	switch {
 	case err != nil:
 		p.Outcome, p.Evidence = proof.Broken, []string{err.Error()}
@@ -130,7 +130,7 @@ func (f *verifyFlags) prove(ctx context.Context, found *hostfile.Found) ([]proof
 		p.Evidence = []string{fmt.Sprintf("muxward %s, process %d, in %s mode", s.Version, s.PID, s.Mode)}
 	}
 	c := config.Config{Doors: at.Doors}
-	d := proof.Doors{Doors: at.Doors, Run: c.Run()}
+	d := proof.Doors{Doors: at.Doors, Run: c.Run(), PID: s.PID}
 	if d.As, err = f.accounts(ctx); err != nil {
 		return nil, usageError{err}
 	}

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"os/user"
 	"path"
@@ -16,6 +15,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/muxward/muxward/internal/config"
 	"github.com/muxward/muxward/internal/hostconf"
 	"github.com/muxward/muxward/internal/pam"
 	"github.com/muxward/muxward/packaging"
@@ -54,7 +54,8 @@ Everything is checked before anything moves, and what was there is kept: a setup
 broken off, by kill -9 too, is taken back by the next one, and muxward uninstall takes all
 of it away. A second setup changes nothing. What people have written into muxward.yaml, the
 policy and the PAM service is theirs: of those only owner and mode are put right. A policy
-that is there already is left alone.
+that is there already is left alone, if it is root's and loads. A directory that has
+something in it and is somebody else's is not taken over.
 
 Nothing is written through a symlink, or in a directory that others can write to: it
 says which, and does nothing.
@@ -62,8 +63,8 @@ says which, and does nothing.
 Works without systemd; then start muxward serve --config /etc/muxward/muxward.yaml by what
 starts services there. It is not started by setup, unless --start says so.
 
-Exit codes: 0 done, 1 nothing was changed and the error says why, 2 the command line is
-wrong.`,
+Exit codes: 0 done; 1 not done: the error says why, and what is not as it was if anything is;
+2 the command line is wrong.`,
 		Example: `  sudo muxward setup --dry-run
   sudo muxward setup --admin alice --start
   muxward setup --root /srv/image --program /usr/bin/muxward`,
@@ -84,6 +85,9 @@ wrong.`,
 
 // options are how the host is changed. Who is not root can only do so with a tree.
 func (f *setupFlags) options(cmd *cobra.Command) (hostconf.Options, error) {
+	if f.root != "" && filepath.Clean(f.root) == "/" {
+		f.root = "" // it is the machine, and asked for all that the machine is asked for
+	}
 	o := hostconf.Options{Root: f.root}
 	if os.Geteuid() != 0 {
 		if f.root == "" {
@@ -104,35 +108,19 @@ func (f *setupFlags) run(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	// What is wanted depends on what is there: a half done setup is no host to go by.
-	var before hostconf.Result
-	if !f.dryRun {
-		if before, err = hostconf.Recover(cmd.Context(), o); err != nil {
-			return fmt.Errorf("setup: %w", err)
-		}
-	}
-	w, err := f.wish(o)
-	if err != nil {
-		return err
-	}
-	s, err := setupItems(w)
-	if err != nil {
-		return usageError{err}
-	}
-	o.Checks = setupChecks(w)
-	plan, err := hostconf.Compare(cmd.Context(), s, o)
-	if err != nil {
-		return err
-	}
+	var w setupWish
+	want := f.wish(o, &w)
+	o.Checks = setupChecks(f.root, &w)
 	if f.dryRun {
+		plan, err := hostconf.Compare(cmd.Context(), want, o)
+		if err != nil {
+			return wrongCall(err)
+		}
 		return f.printPlan(cmd, plan)
 	}
-	res, err := hostconf.Apply(cmd.Context(), s, o)
+	res, err := hostconf.Apply(cmd.Context(), want, o)
 	if err != nil {
-		return fmt.Errorf("setup: %w", err)
-	}
-	if res.Recovered == nil {
-		res.Recovered, res.Left = before.Recovered, append(before.Left, res.Left...)
+		return wrongCall(fmt.Errorf("setup: %w", err))
 	}
 	if f.json {
 		return printJSON(cmd, res)
@@ -145,51 +133,102 @@ func (f *setupFlags) run(cmd *cobra.Command) error {
 	return printSetupNext(p, w)
 }
 
-// wish is what is asked for, by the flags and by how the host is.
-func (f *setupFlags) wish(o hostconf.Options) (setupWish, error) {
-	w := setupWish{account: f.account, admin: f.admin, program: f.program, logins: f.logins, start: f.start}
-	made, err := hostconf.Made(setSetup, o)
-	if err != nil {
-		return w, err
+// wrongCall is a mistake of the command line as it is told, whatever it went through.
+func wrongCall(err error) error {
+	var u usageError
+	if errors.As(err, &u) {
+		return u
 	}
+	return err
+}
+
+// wish is what is asked for, by the flags and by how the host is. What it was the first time
+// it was asked for is in first.
+func (f *setupFlags) wish(o hostconf.Options, first *setupWish) hostconf.Wish {
+	asked := false
+	return func(v *hostconf.View) (hostconf.State, error) {
+		w, err := f.wishOf(v, o)
+		if err != nil {
+			return hostconf.State{}, err
+		}
+		if !asked {
+			*first, asked = w, true
+		}
+		s, err := setupItems(w)
+		if err != nil {
+			return s, usageError{err}
+		}
+		return s, nil
+	}
+}
+
+func (f *setupFlags) wishOf(v *hostconf.View, o hostconf.Options) (setupWish, error) {
+	w := setupWish{account: f.account, admin: f.admin, program: f.program, logins: f.logins, start: f.start}
 	has := map[string]bool{}
-	for _, it := range made {
+	for _, it := range v.Made(setSetup) {
 		has[it.Path] = true
 	}
 	if !f.loginsSaid {
 		w.logins = has[setupProfile]
 	}
-	if w.policy, w.fresh, err = starterWanted(f.root, has); err != nil {
+	there, err := v.Names(setupPolicy, maxPolicyNames)
+	if err != nil {
 		return w, err
 	}
-	w.pam = has[setupPAM]
-	if _, err := os.Stat(filepath.Join(f.root, "/etc/pam.d/common-account")); err == nil {
-		w.pam = true
+	var kept []string
+	if kept, w.fresh = starterWanted(there, has); !w.fresh {
+		if err := v.Trusted(setupPolicy); err != nil { // who may do what is said there
+			return w, err
+		}
+		w.policy = map[string]string{}
 	}
+	for _, name := range kept {
+		seen, is, err := v.File(path.Join(setupPolicy, name))
+		if err != nil {
+			return w, err
+		}
+		if is {
+			w.policy[name] = seen.Content
+		}
+	}
+	// The state is that of who serves: muxward-helper has handed it over.
+	if seen, is, err := v.File(setupConfig); err != nil {
+		return w, err
+	} else if is {
+		if c, err := config.Parse(setupConfig, []byte(seen.Content)); err == nil { // else a check says what is wrong
+			w.runsAs = c.Account
+		}
+	}
+	if w.pam, err = v.There("/etc/pam.d/common-account"); err != nil {
+		return w, err
+	}
+	w.pam = w.pam || has[setupPAM]
 	if err := f.findProgram(&w); err != nil {
 		return w, err
 	}
 	return w, f.findAdmin(&w, o)
 }
 
+// maxPolicyNames is more than any policy has files.
+const maxPolicyNames = 10000
+
 // ourTemp is what a file has for a name until it is moved to its place: it is no policy yet.
-var ourTemp = regexp.MustCompile(`^\.muxward-[0-9]+-[0-9]+~$`)
+var ourTemp = regexp.MustCompile(`^\.muxward-[0-9]+-[0-9]+~(new)?$`)
 
 // starterWanted says which files of the starter policy belong to the state: all where there
 // is no policy, and later those of them that people have not removed. nil is all.
-func starterWanted(root string, has map[string]bool) (names []string, fresh bool, err error) {
-	there, err := os.ReadDir(filepath.Join(root, setupPolicy))
-	there = slices.DeleteFunc(there, func(e fs.DirEntry) bool { return ourTemp.MatchString(e.Name()) })
-	if errors.Is(err, fs.ErrNotExist) || err == nil && len(there) == 0 {
-		return nil, true, nil
+func starterWanted(there []string, has map[string]bool) (names []string, fresh bool) {
+	there = slices.DeleteFunc(there, func(n string) bool { return ourTemp.MatchString(n) })
+	if len(there) == 0 {
+		return nil, true
 	}
 	names = []string{}
-	for _, e := range there {
-		if has[path.Join(setupPolicy, e.Name())] {
-			names = append(names, e.Name())
+	for _, n := range there {
+		if has[path.Join(setupPolicy, n)] {
+			names = append(names, n)
 		}
 	}
-	return names, false, err
+	return names, false
 }
 
 // findProgram finds the muxward that units are to start, which nobody but root can replace.

@@ -4,13 +4,16 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/muxward/muxward/internal/hostconf"
+	"github.com/muxward/muxward/internal/tmux/tmuxtest"
 )
 
 // setupTree is a tree that stands for a host.
@@ -95,14 +98,11 @@ func TestSetupAgain(t *testing.T) {
 		return err == nil
 	}
 	setup("--doors-for-logins")
-	if err := os.Remove(root + setupPolicy + "/grants.yaml"); err != nil {
-		t.Fatal(err)
-	}
 	if err := os.Remove(root + setupPolicy + "/starter.test.yaml"); err != nil {
 		t.Fatal(err)
 	}
 	setup()
-	if has(setupPolicy+"/grants.yaml") || !has(setupPolicy+"/people.yaml") || !has(setupProfile) {
+	if has(setupPolicy+"/starter.test.yaml") || !has(setupPolicy+"/people.yaml") || !has(setupProfile) {
 		t.Error("a second setup brings back what people have removed, or removes what was asked for")
 	}
 	setup("--doors-for-logins=false")
@@ -114,12 +114,147 @@ func TestSetupAgain(t *testing.T) {
 	if err := os.MkdirAll(root+setupPolicy, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(root+setupPolicy+"/own.cedar", nil, 0o644); err != nil {
-		t.Fatal(err)
+	for name, text := range map[string]string{"people.yaml": "people: {me: {}}\n", "grants.yaml": "grants: []\n"} {
+		if err := os.WriteFile(root+setupPolicy+"/"+name, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
 	}
 	setup()
-	if entries, err := os.ReadDir(root + setupPolicy); err != nil || len(entries) != 1 {
+	if entries, err := os.ReadDir(root + setupPolicy); err != nil || len(entries) != 2 {
 		t.Errorf("a policy that was there has got more: %v, %v", entries, err)
+	}
+}
+
+// A policy that is there counts from then on. It is nobody's but root's, and it loads.
+func TestSetupTakesNoPolicy(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		do   func(policy string) error
+		want string
+		root bool
+	}{
+		{"a file that others write", func(p string) error { return os.Chmod(p+"/grants.yaml", 0o666) }, "grants.yaml (0666 root) may have been written", false},
+		{"a file of somebody", func(p string) error { return os.Chown(p+"/grants.yaml", 4242, 0) }, "grants.yaml (0644 4242) may have been written", true},
+		{"a directory of somebody", func(p string) error { return os.Chown(p, 4242, 0) }, "policy (0755 4242) may have been written", true},
+		{"a symlink", func(p string) error {
+			return errors.Join(os.Remove(p+"/grants.yaml"), os.Symlink("people.yaml", p+"/grants.yaml"))
+		}, "neither a file nor", false},
+		{"a broken one", func(p string) error { return os.WriteFile(p+"/grants.yaml", []byte("grants: [{}]\n"), 0o644) }, "grants.yaml:1", false},
+	} {
+		if c.root && os.Geteuid() != 0 {
+			continue
+		}
+		t.Run(c.name, func(t *testing.T) {
+			root := setupTree(t)
+			p := root + setupPolicy
+			err := errors.Join(os.MkdirAll(p, 0o755), os.WriteFile(p+"/people.yaml", []byte("people: {me: {}}\n"), 0o644),
+				os.WriteFile(p+"/grants.yaml", []byte("grants: []\n"), 0o644), c.do(p))
+			if err != nil {
+				t.Fatal(err)
+			}
+			out, err := runSetup(t, "setup", "--root", root, "--admin", "root")
+			if err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("%v, want %q\n%s", err, c.want, out)
+			}
+			if _, err := os.Lstat(root + setupConfig); err == nil {
+				t.Error("something was done")
+			}
+		})
+	}
+}
+
+// A directory that was somebody's is only taken over if nothing is in it.
+func TestSetupTakesNoDirectory(t *testing.T) {
+	if os.Geteuid() != 0 {
+		tmuxtest.Skip(t, "files of others are root's to make")
+	}
+	for _, mine := range []func(at string) error{
+		func(at string) error { return os.Chown(at, 4242, 4242) },
+		func(at string) error { return os.Chmod(at, 0o777) },
+	} {
+		root := setupTree(t)
+		if err := errors.Join(os.MkdirAll(root+setupState, 0o755), os.WriteFile(root+setupState+"/key", nil, 0o600), mine(root+setupState)); err != nil {
+			t.Fatal(err)
+		}
+		out, err := runSetup(t, "setup", "--root", root, "--admin", "root")
+		if err == nil || !strings.Contains(err.Error(), "such as key: look at all that is in it") {
+			t.Errorf("%v\n%s", err, out)
+		}
+		if err := os.Remove(root + setupState + "/key"); err != nil {
+			t.Fatal(err)
+		}
+		if out, err := runSetup(t, "setup", "--root", root, "--admin", "root"); err != nil {
+			t.Errorf("an empty one: %v\n%s", err, out)
+		}
+	}
+}
+
+// The state of a muxward with an account of its own is that account's, and stays so.
+func TestSetupOfAccount(t *testing.T) {
+	if os.Geteuid() != 0 {
+		tmuxtest.Skip(t, "owners are root's to give")
+	}
+	root := setupTree(t)
+	if out, err := runSetup(t, "setup", "--root", root); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	uid, err := hostconf.AccountOf("muxward", hostconf.Options{Root: root})
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(root + setupConfig)
+	gid := int(uid) // useradd --user-group
+	if st, serr := os.Stat(root + setupPolicy); serr == nil {
+		gid = int(st.Sys().(*syscall.Stat_t).Gid)
+	}
+	if err := errors.Join(err, os.WriteFile(root+setupConfig, append(text, "account: muxward\n"...), 0o644),
+		os.WriteFile(root+setupState+"/key", nil, 0o600), os.Chown(root+setupState, int(uid), gid)); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := runSetup(t, "setup", "--root", root); err != nil || !strings.Contains(out, "everything is as it should be") {
+		t.Errorf("%v\n%s", err, out)
+	}
+	if err := os.WriteFile(root+setupConfig, text, 0o644); err != nil { // and back to root
+		t.Fatal(err)
+	}
+	if out, err := runSetup(t, "setup", "--root", root); err == nil || !strings.Contains(err.Error(), "such as key") {
+		t.Errorf("what the account may have left is root's then: %v\n%s", err, out)
+	}
+}
+
+// Who calls setup again is not who the policy begins with: what they are called is no matter.
+func TestSetupAgainBySomebody(t *testing.T) {
+	root := setupTree(t)
+	if out, err := runSetup(t, "setup", "--root", root); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	if out, err := runSetup(t, "setup", "--root", root, "--admin", "mallory"); err != nil || !strings.Contains(out, "everything is as it should be") {
+		t.Errorf("%v\n%s", err, out)
+	}
+}
+
+// A state that setup has not made is not removed by uninstall, and a dry run says what --purge
+// would do.
+func TestPurgeOfOthers(t *testing.T) {
+	root := setupTree(t)
+	if err := errors.Join(os.MkdirAll(root+setupState, 0o755), os.WriteFile(root+setupState+"/key", nil, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	out, err := runSetup(t, "uninstall", "--root", root, "--purge")
+	if _, there := os.Stat(root + setupState + "/key"); err == nil || there != nil {
+		t.Errorf("%v, %v\n%s", err, there, out)
+	}
+	root = setupTree(t)
+	if out, err := runSetup(t, "setup", "--root", root); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	if err := os.WriteFile(root+setupState+"/key", nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for want, args := range map[string][]string{"keep directory /var/lib/muxward\n": nil, "remove directory /var/lib/muxward\n": {"--purge"}} {
+		if out, err := runSetup(t, append([]string{"uninstall", "--root", root, "--dry-run"}, args...)...); err != nil || !strings.Contains(out, want) {
+			t.Errorf("%v: %v\n%s", args, err, out)
+		}
 	}
 }
 
@@ -193,7 +328,8 @@ func TestSetupUsage(t *testing.T) {
 		{"setup", "--root", root, "--admin", "no-such-account"},
 		{"setup", "--root", root, "--program", "relative"},
 		{"setup", "--root", root, "--program", "/a b"},
-		{"setup", "--program", root}, // no program; and without root, the host is not for us
+		{"setup", "--root", "//", "--dry-run", "--program", root + "/none"}, // it is the machine
+		{"setup", "--program", root},                                        // no program; and without root, the host is not for us
 	} {
 		out, err := runSetup(t, args...)
 		if _, ok := err.(usageError); !ok {
@@ -244,14 +380,6 @@ func TestSetupAfterBrokenOff(t *testing.T) {
 	root := setupTree(t)
 	f := setupFlags{root: root, account: "muxward", admin: "root"}
 	o := hostconf.Options{Root: root, NoOwners: os.Geteuid() != 0}
-	w, err := f.wish(o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s, err := setupItems(w)
-	if err != nil {
-		t.Fatal(err)
-	}
 	o.Tell = func(line string) {
 		if strings.HasSuffix(line, setupPolicy+"/people.yaml") {
 			panic("broken off")
@@ -259,7 +387,7 @@ func TestSetupAfterBrokenOff(t *testing.T) {
 	}
 	func() {
 		defer func() { _ = recover() }()
-		_, err = hostconf.Apply(context.Background(), s, o)
+		_, err := hostconf.Apply(context.Background(), f.wish(o, new(setupWish)), o)
 		t.Errorf("it was not broken off: %v", err)
 	}()
 	if there, err := os.ReadDir(root + setupPolicy); err != nil || len(there) == 0 {

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"path"
+	"path/filepath"
 	"slices"
 	"time"
 
@@ -34,13 +36,14 @@ const (
 // setupWish is what muxward setup was asked for.
 type setupWish struct {
 	account string // of muxward
+	runsAs  string // what muxward.yaml says that muxward runs as; "" for root
 	program string // where muxward is on the host
 	admin   string // account of the person who the policy begins with
 	uid     int
-	policy  []string // files of the starter policy that are wanted; nil: all
-	fresh   bool     // there is no policy yet
-	pam     bool     // the host has the stacks that Debian's services include
-	logins  bool     // plain tmux of logins comes through the doors
+	policy  map[string]string // files of the starter policy that are there, as they are; nil: all are made
+	fresh   bool              // there is no policy yet
+	pam     bool              // the host has the stacks that Debian's services include
+	logins  bool              // plain tmux of logins comes through the doors
 	start   bool
 }
 
@@ -53,8 +56,7 @@ func setupItems(w setupWish) (hostconf.State, error) {
 			Why: "only root says what muxward does"},
 		{ID: "MW-H021", Kind: hostconf.File, Path: setupConfig, Mode: 0o644, Once: true, Content: packaging.Config(),
 			Why: "where muxward keeps its things, and which doors are open"},
-		// Owner and Mode change with account: in muxward.yaml, as the unit does.
-		{ID: "MW-H022", Kind: hostconf.Directory, Path: setupState, Mode: 0o711,
+		{ID: "MW-H022", Kind: hostconf.Directory, Path: setupState, Mode: 0o711, Owner: w.runsAs, Group: w.runsAs,
 			Why: "the log and the keys in it are for muxward alone; people's commands find the running one by a file in it"},
 		{ID: "MW-H030", Kind: hostconf.Directory, Path: setupPolicy, Mode: 0o750, Group: w.account,
 			Why: "only root says who may do what, and who may do what is nobody else's to read"},
@@ -90,35 +92,36 @@ func setupItems(w setupWish) (hostconf.State, error) {
 
 // setupStarter adds the policy that one starts with.
 func setupStarter(s *hostconf.State, w setupWish) error {
-	if w.policy != nil && len(w.policy) == 0 {
-		return nil
-	}
-	files, err := starter.Files(w.admin, w.admin, w.uid, starter.OnlyMe)
-	if err != nil {
-		return fmt.Errorf("--admin %s: %w", w.admin, err)
-	}
-	for _, f := range files {
-		if w.policy != nil && !slices.Contains(w.policy, f.Name) {
-			continue
+	files := w.policy
+	if files == nil {
+		made, err := starter.Files(w.admin, w.admin, w.uid, starter.OnlyMe)
+		if err != nil {
+			return fmt.Errorf("--admin %s: %w", w.admin, err)
 		}
-		s.Items = append(s.Items, hostconf.Item{ID: "MW-H031", Kind: hostconf.File, Path: path.Join(setupPolicy, f.Name), Mode: 0o640, Group: w.account,
-			Once: true, Content: string(f.Text), Why: "without a policy muxward lets nobody in; this one has examples as comments, and tests that say what it means"})
+		files = map[string]string{}
+		for _, f := range made {
+			files[f.Name] = string(f.Text)
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		s.Items = append(s.Items, hostconf.Item{ID: "MW-H031", Kind: hostconf.File, Path: path.Join(setupPolicy, name), Mode: 0o640, Group: w.account,
+			Once: true, Content: files[name], Why: "without a policy muxward lets nobody in; this one has examples as comments, and tests that say what it means"})
 	}
 	return nil
 }
 
 // setupChecks look at what is to land.
-func setupChecks(w setupWish) []hostconf.Check {
-	checks := []hostconf.Check{{Name: "muxward.yaml", Run: func(_ context.Context, tree string) error {
+func setupChecks(root string, w *setupWish) []hostconf.Check {
+	return []hostconf.Check{{Name: "muxward.yaml", Run: func(_ context.Context, tree string) error {
 		_, err := config.Load(tree + setupConfig)
 		return err
+	}}, {Name: "the policy", Run: func(_ context.Context, tree string) error {
+		if !w.fresh { // it is people's, and they may have tests that they still work on
+			_, err := loadPolicy(filepath.Join("/", root, setupPolicy))
+			return err
+		}
+		return policyHolds(tree + setupPolicy)
 	}}}
-	if w.fresh {
-		checks = append(checks, hostconf.Check{Name: "the policy", Run: func(_ context.Context, tree string) error {
-			return policyHolds(tree + setupPolicy)
-		}})
-	}
-	return checks
 }
 
 // policyHolds loads a policy and runs its tests.

@@ -5,8 +5,11 @@ import (
 	"fmt"
 	"io/fs"
 	"net"
+	"slices"
+	"time"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
 
 	"github.com/muxward/muxward/internal/config"
 	"github.com/muxward/muxward/internal/hostconf"
@@ -24,15 +27,16 @@ before. The programs, man pages and completions stay: make uninstall removes wha
 make install has put there, and your packages are your package manager's.
 
 What people have changed since, such as the policy, is kept, and named; so is muxward's
-state directory with the log and the keys, unless --purge says that it is to go. While
+state directory with the log and the keys, unless --purge says that it is to go: if
+setup has made it, and no muxward serves from it any more. While
 something is kept that belongs to the account muxward, the account is, too. What
 muxward host has applied has to be taken back first (muxward host undo).
 
 With systemd the service is stopped. Without, stop muxward first. tmux servers that it has
 started go on.
 
-Exit codes: 0 done, 1 nothing was changed and the error says why, 2 the command line is
-wrong.`,
+Exit codes: 0 done; 1 not done: the error says why, and what is not as it was if anything is;
+2 the command line is wrong.`,
 		Example: `  sudo muxward uninstall --dry-run
   sudo muxward uninstall --purge`,
 		Args: cobra.NoArgs,
@@ -48,10 +52,15 @@ func (f *setupFlags) uninstall(cmd *cobra.Command, purge bool) error {
 	if err != nil {
 		return err
 	}
-	nothing := hostconf.State{Set: setSetup}
+	nothing := hostconf.Just(hostconf.State{Set: setSetup})
 	plan, err := hostconf.Compare(cmd.Context(), nothing, o)
 	if err != nil {
 		return err
+	}
+	if purge {
+		if err := purged(&plan, o); err != nil {
+			return err
+		}
 	}
 	if f.dryRun {
 		return f.printPlan(cmd, plan)
@@ -64,8 +73,13 @@ func (f *setupFlags) uninstall(cmd *cobra.Command, purge bool) error {
 		return fmt.Errorf("uninstall: %w", err)
 	}
 	if purge {
-		if err := hostconf.Empty(setupState, o); err != nil {
-			return fmt.Errorf("uninstall: %w", err)
+		// Once more, and of one that systemd was to stop, too: what is removed does not come back.
+		err := f.nobodyServes()
+		if err == nil {
+			err = hostconf.Empty(setupState, o)
+		}
+		if err != nil {
+			return fmt.Errorf("uninstall: what setup has made is gone, but for %s with the log and the keys: %w", setupState, err)
 		}
 		more, err := hostconf.Apply(cmd.Context(), nothing, o)
 		if err != nil {
@@ -73,7 +87,7 @@ func (f *setupFlags) uninstall(cmd *cobra.Command, purge bool) error {
 		}
 		res.Done, res.Left = append(res.Done, more.Done...), more.Left
 	}
-	clean, err := hostconf.Forget(o)
+	clean, err := hostconf.Forget(setSetup, o)
 	if err != nil {
 		return err
 	}
@@ -107,6 +121,36 @@ func (f *setupFlags) standsStill(plan hostconf.Plan) error {
 			return nil
 		}
 	}
+	return f.nobodyServes()
+}
+
+// purged has a plan say that the state directory goes. It has to be of setup: what is in another one
+// is not ours to remove.
+func purged(plan *hostconf.Plan, o hostconf.Options) error {
+	made, err := hostconf.Made(setSetup, o)
+	if err != nil {
+		return err
+	}
+	if !slices.ContainsFunc(made, func(it hostconf.Item) bool { return it.Path == setupState }) {
+		return fmt.Errorf("--purge: muxward setup has not made %s: if nobody needs it, remove it by hand; nothing has changed", setupState)
+	}
+	for i := range plan.Changes {
+		if c := &plan.Changes[i]; c.Item.Path == setupState && c.Do == hostconf.Keep {
+			c.Do, c.Reason = hostconf.Remove, ""
+		}
+	}
+	return nil
+}
+
+// dialTime is how long a muxward has to take a connection.
+const dialTime = 5 * time.Second
+
+// nobodyServes makes sure that no muxward serves from the state directory. One that cannot be
+// asked may.
+func (f *setupFlags) nobodyServes() error {
+	if f.root != "" {
+		return nil // nothing runs in there
+	}
 	at, err := config.FindServing(setupState)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
@@ -114,9 +158,12 @@ func (f *setupFlags) standsStill(plan hostconf.Plan) error {
 	if err != nil {
 		return err
 	}
-	conn, err := net.Dial("unix", at.Ctl)
-	if err != nil {
+	conn, err := net.DialTimeout("unix", at.Ctl, dialTime)
+	if errors.Is(err, unix.ECONNREFUSED) || errors.Is(err, fs.ErrNotExist) {
 		return nil // nobody serves there any more
+	}
+	if err != nil {
+		return fmt.Errorf("it cannot be told whether muxward serves from %s (process %d): %w; stop it first", setupState, at.PID, err)
 	}
 	_ = conn.Close()
 	return fmt.Errorf("muxward serves from %s (process %d): stop it first", setupState, at.PID)

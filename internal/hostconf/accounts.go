@@ -5,10 +5,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path"
 	"strconv"
 	"strings"
+
+	"golang.org/x/sys/unix"
 )
 
 // account is a line of passwd.
@@ -67,6 +70,38 @@ func AccountOf(name string, o Options) (uint32, error) {
 	return x.uid, nil
 }
 
+// OwnGroup reports whether a group of this machine is that of one account alone: it has nobody
+// else in it, by the machine's own files.
+func OwnGroup(uid, gid uint32) bool {
+	if uid == 0 && gid == 0 {
+		return true
+	}
+	passwd, err1 := os.ReadFile("/etc/passwd")
+	group, err2 := os.ReadFile("/etc/group")
+	return err1 == nil && err2 == nil && ownGroup(string(passwd), string(group), uid, gid)
+}
+
+func ownGroup(passwd, group string, uid, gid uint32) bool {
+	name, of := "", strconv.FormatUint(uint64(gid), 10)
+	for line := range strings.SplitSeq(passwd, "\n") {
+		p := strings.Split(line, ":")
+		if len(p) != 7 || p[3] != of {
+			continue
+		}
+		if name != "" || p[2] != strconv.FormatUint(uint64(uid), 10) {
+			return false
+		}
+		name = p[0]
+	}
+	for line := range strings.SplitSeq(group, "\n") {
+		p := strings.Split(line, ":")
+		if len(p) == 4 && p[2] == of && (p[0] != name || p[3] != "") {
+			return false
+		}
+	}
+	return name != ""
+}
+
 // text reads a file of the tree that need not be a file of ours, such as passwd.
 func (t *tree) text(path string) ([]byte, error) {
 	dir, name, err := t.parent(path)
@@ -74,19 +109,25 @@ func (t *tree) text(path string) ([]byte, error) {
 		return nil, err
 	}
 	defer dir.Close()
-	f, err := t.factAt(dir, name, t.full(path))
-	switch {
-	case err != nil:
-		return nil, err
-	case !f.there():
-		return nil, fmt.Errorf("%s: %w", t.full(path), os.ErrNotExist)
-	case f.Kind != File:
-		return nil, fmt.Errorf("%s is no file", t.full(path))
-	case f.odd != "":
-		return nil, fmt.Errorf("%s: %s", t.full(path), f.odd)
+	at := t.full(path)
+	fd, err := unix.Openat(int(dir.Fd()), name, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, &os.PathError{Op: "read", Path: at, Err: err}
 	}
-	return f.content, nil
+	f := os.NewFile(uintptr(fd), at)
+	defer f.Close()
+	if st, err := f.Stat(); err != nil || !st.Mode().IsRegular() {
+		return nil, cmp.Or(err, fmt.Errorf("%s is no file", at))
+	}
+	data, err := io.ReadAll(io.LimitReader(f, maxAccounts+1))
+	if err == nil && len(data) > maxAccounts {
+		err = fmt.Errorf("%s is larger than %d bytes", at, maxAccounts)
+	}
+	return data, err
 }
+
+// maxAccounts bounds passwd and group, in bytes: some have all accounts of a large site in them.
+const maxAccounts = 64 << 20
 
 func (a *accounts) parse(passwd, group string) {
 	for line := range strings.SplitSeq(passwd, "\n") {
@@ -260,6 +301,7 @@ func (h *host) removeAccount(ctx context.Context, it Item) error {
 	if err != nil {
 		return err
 	}
+	h.step("groupdel " + it.Name)
 	if _, left := a.groups[it.Name]; left {
 		return h.run(ctx, "groupdel", append(h.prefix(), it.Name)...)
 	}

@@ -5,16 +5,17 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
 )
 
-// Apply brings the host into a state. It takes back an apply that was broken off, looks,
-// checks, writes its journal, moves everything to its place, and asks for health. If it
-// returns an error, the host is as it was before, or the error says what is not and
-// the next Apply or Recover goes on with it. A second Apply does nothing.
-func Apply(ctx context.Context, s State, o Options) (Result, error) {
+// Apply brings the host into a state. It takes back an apply that was broken off, asks what
+// is wanted, looks, checks, writes its journal, moves everything to its place, asks for health,
+// and looks again. If it returns an error, the host is as it was before, or the error says
+// what is not and the next Apply or Recover goes on with it. A second Apply does nothing.
+func Apply(ctx context.Context, want Wish, o Options) (Result, error) {
 	var res Result
 	h, err := newHost(o)
 	if err != nil {
@@ -32,7 +33,7 @@ func Apply(ctx context.Context, s State, o Options) (Result, error) {
 	if res.Recovered, res.Left, err = h.recover(ctx, l); err != nil {
 		return res, err
 	}
-	p, err := h.plan(ctx, s, l)
+	p, err := h.plan(ctx, want, l)
 	if err != nil {
 		return res, err
 	}
@@ -52,7 +53,10 @@ func Apply(ctx context.Context, s State, o Options) (Result, error) {
 	if err := h.carryOut(ctx, l, p.making); err != nil {
 		return Result{Recovered: res.Recovered}, h.rollBack(ctx, l, err)
 	}
-	if err := h.healthy(ctx); err != nil {
+	if err := h.healthy(ctx, res.Done); err != nil {
+		return Result{Recovered: res.Recovered}, h.rollBack(ctx, l, err)
+	}
+	if err := h.still(ctx, want, l); err != nil {
 		return Result{Recovered: res.Recovered}, h.rollBack(ctx, l, err)
 	}
 	h.step("commit")
@@ -162,13 +166,44 @@ func (h *host) within(ctx context.Context, f func(context.Context) error) error 
 	}
 }
 
-func (h *host) healthy(ctx context.Context) error {
+func (h *host) healthy(ctx context.Context, done []Change) error {
 	if h.opt.Health == nil {
 		return nil
 	}
 	h.step("health")
-	if err := h.within(ctx, h.opt.Health); err != nil {
+	err := h.within(ctx, func(ctx context.Context) error { return h.opt.Health(ctx, done) })
+	if err != nil {
 		return fmt.Errorf("it is not healthy: %w", err)
+	}
+	return nil
+}
+
+// still makes sure that what is on the host is what is wanted of it as it is now: others may
+// have put something there while we were at work.
+func (h *host) still(ctx context.Context, want Wish, l *ledger) error {
+	h.step("look again")
+	p, err := h.plan(ctx, want, l)
+	if err != nil {
+		return err
+	}
+	for _, c := range p.plan.Changes {
+		if c.Item.Path == "" || c.Do == Keep || c.Do == Skip || c.before.same(c.want) && c.Do != Block {
+			continue
+		}
+		return fmt.Errorf("%s: %w", h.tree.full(c.Item.Path), errMeanwhile)
+	}
+	// Until it was put right others could put something into it, also after it was looked at.
+	for _, st := range l.Open.Steps {
+		if st.Item.Kind != Directory || st.Before.Kind != Directory || !st.After.there() || !h.open(st.Before, st.After.UID) {
+			continue
+		}
+		of, err := p.strange(st.Item.Path)
+		if err != nil {
+			return err
+		}
+		if of != "" {
+			return fmt.Errorf("%s: %w", h.tree.full(path.Join(st.Item.Path, of)), errMeanwhile)
+		}
 	}
 	return nil
 }
@@ -377,12 +412,20 @@ func Empty(path string, o Options) error {
 		return err
 	}
 	defer h.close()
+	if f, err := h.tree.look(h.opt.Records); err != nil {
+		return err
+	} else if f.there() { // nobody else begins meanwhile
+		if err := h.openRecords(); err != nil {
+			return err
+		}
+	}
 	return h.tree.empty(path)
 }
 
-// Forget removes the records of all applies, if nothing is on the host by us any more and
-// nothing is going on. After that nothing can be undone. It reports whether it did.
-func Forget(o Options) (bool, error) {
+// Forget removes the records of all applies, if nothing is on the host by us any more, nothing
+// is going on, and no other set has an apply that could be undone. After that nothing can be. It
+// reports whether it did.
+func Forget(set string, o Options) (bool, error) {
 	h, err := newHost(o)
 	if err != nil {
 		return false, err
@@ -395,11 +438,12 @@ func Forget(o Options) (bool, error) {
 		return false, err
 	}
 	l, err := h.readLedger()
-	if err != nil || l.Open != nil || len(l.Made) > 0 {
+	if err != nil || l.Open != nil || len(l.Made) > 0 || slices.ContainsFunc(l.Applies, func(r record) bool { return r.Set != set }) {
 		return false, err
 	}
 	h.removeRecords(l)
 	return true, nil
 }
 
-var errNotPutBack = errors.New("not everything could be put back")
+// ErrHalf is the error of an apply that failed, and could not be taken back whole.
+var ErrHalf = errors.New("not everything could be put back")

@@ -1,8 +1,8 @@
 // Package hostconf brings a host into a state that is given as plain values: files,
 // directories, symlinks, system accounts and services; and puts back what was there.
 //
-// [Compare] reads and writes nothing. [Apply] does what a plan says: everything is checked
-// and prepared first, a journal is on the disk before anything moves, and what was there is
+// [Compare] changes nothing. [Apply] asks what is wanted ([Wish]) once nobody else can begin, and
+// does what a plan says: everything is checked and prepared first, a journal is on the disk before anything moves, and what was there is
 // kept. An apply that is broken off, by kill -9 too, is taken back by the next one, and
 // Compare tells of it until then. [Undo] puts the last apply back.
 //

@@ -4,9 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"path"
 	"slices"
 	"strings"
+
+	"golang.org/x/sys/unix"
 )
 
 // extras are what an earlier apply of the set has made, and the state does not have.
@@ -81,9 +84,8 @@ func (p *planner) extra(ctx context.Context, c *Change, m made, leaving map[stri
 	c.before, err = p.h.tree.look(it.Path)
 	var r refused
 	switch {
-	case errors.As(err, &r):
-		c.Do, c.Reason = Keep, err.Error()
-		p.gone = append(p.gone, it.key())
+	case errors.As(err, &r): // it is ours still, and cannot be reached
+		c.Do, c.Reason = Block, err.Error()
 		return nil
 	case err != nil:
 		return err
@@ -98,11 +100,16 @@ func (p *planner) extra(ctx context.Context, c *Change, m made, leaving map[stri
 		return nil
 	}
 	if it.Kind == Directory && c.before.Kind == Directory {
-		return p.extraDir(c, leaving)
+		return p.extraDir(c, m, leaving)
 	}
 	if !c.before.same(m.After) {
 		c.Do, c.Reason = Keep, "somebody has changed it since: "+p.changed(c.before, m.After)
 		p.gone = append(p.gone, it.key())
+	}
+	if c.want.Kind == File {
+		if c.want.content, err = p.h.stored(c.want.Sum); err != nil {
+			c.want.content = nil // who puts it back says so
+		}
 	}
 	c.Diff = textDiff(it, c.before, c.want)
 	return nil
@@ -117,10 +124,14 @@ func (p *planner) extraAbsent(c *Change) {
 }
 
 // extraDir removes a directory that is empty once all that leaves has left.
-func (p *planner) extraDir(c *Change, leaving map[string]bool) error {
+func (p *planner) extraDir(c *Change, m made, leaving map[string]bool) error {
 	if c.want.there() {
-		if c.before.same(c.want) {
+		switch {
+		case c.before.same(c.want):
 			c.Do = ""
+		case !c.before.same(m.After):
+			c.Do, c.Reason = Keep, "somebody has changed it since: "+p.changed(c.before, m.After)
+			p.gone = append(p.gone, c.Item.key())
 		}
 		return nil
 	}
@@ -185,13 +196,65 @@ func (p *planner) changed(now, then fact) string {
 func (p *planner) accountsLast() {
 	for i := range p.plan.Changes {
 		c := &p.plan.Changes[i]
-		if c.Do != Remove || c.Item.Kind != Account {
+		if c.Do != Remove || c.Item.Kind != Account && c.Item.Kind != Group {
 			continue
 		}
 		for _, k := range p.plan.Changes {
-			if k.Do == Keep && (k.before.UID == c.before.UID || k.before.GID == c.before.GID) && k.before.Kind != Account {
-				c.Do, c.Reason = Keep, k.Item.Path+" stays, and belongs to it"
+			if k.Do != Keep || k.Item.Path == "" {
+				continue
+			}
+			theirs, err := p.h.tree.belongs(k.Item.Path, func(uid, gid uint32) bool {
+				return c.Item.Kind == Account && uid == c.before.UID || gid == c.before.GID
+			})
+			if err != nil || theirs {
+				c.Do, c.Reason = Keep, k.Item.Path+" stays, and it, or something in it, belongs to it"
 			}
 		}
 	}
+}
+
+// maxBelongs bounds how many things are looked at for whose they are.
+const maxBelongs = 200_000
+
+// belongs reports whether what is at a path, or anything in it, is somebody's.
+func (t *tree) belongs(path string, theirs func(uid, gid uint32) bool) (bool, error) {
+	dir, name, err := t.parent(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	defer dir.Close()
+	n := 0
+	return t.below(dir, name, t.full(path), theirs, &n)
+}
+
+func (t *tree) below(dir *os.File, name, at string, theirs func(uid, gid uint32) bool, n *int) (bool, error) {
+	var st unix.Stat_t
+	err := unix.Fstatat(int(dir.Fd()), name, &st, unix.AT_SYMLINK_NOFOLLOW)
+	if err == unix.ENOENT {
+		return false, nil
+	}
+	if err != nil {
+		return false, &os.PathError{Op: "stat", Path: at, Err: err}
+	}
+	if *n++; *n > maxBelongs {
+		return false, fmt.Errorf("%s: there are too many files to tell whose they are", at)
+	}
+	if theirs(st.Uid, st.Gid) || st.Mode&unix.S_IFMT != unix.S_IFDIR {
+		return theirs(st.Uid, st.Gid), nil
+	}
+	d, err := openDirAt(dir, name, at)
+	if err != nil {
+		return false, err
+	}
+	defer d.Close()
+	names, err := d.Readdirnames(-1)
+	for _, sub := range names {
+		if yes, err := t.below(d, sub, at+"/"+sub, theirs, n); yes || err != nil {
+			return yes, err
+		}
+	}
+	return false, err
 }

@@ -18,11 +18,11 @@ func TestForgetKeepsTheLock(t *testing.T) {
 	o := b.opt
 	o.step = func(step string) {
 		order = append(order, step)
-		if _, err := Apply(context.Background(), s, b.opt); err != ErrBusy {
+		if _, err := Apply(context.Background(), Just(s), b.opt); err != ErrBusy {
 			t.Errorf("at %q another apply goes on: %v", step, err)
 		}
 	}
-	done, err := Forget(o)
+	done, err := Forget("a", o)
 	if err != nil || !done {
 		t.Fatalf("forget: %v, %v", done, err)
 	}

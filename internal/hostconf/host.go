@@ -20,6 +20,7 @@ type host struct {
 	names *accounts
 	lock  *os.File // while something is done
 	ways  []string // what was made on the way to the records
+	kept  []Change // what was somebody's, and lay under a name of ours
 	// step is told of each step before it is made; tests end the process there.
 	step func(string)
 }
@@ -93,14 +94,19 @@ func (h *host) ask(ctx context.Context, name string, args ...string) (string, er
 	if err != nil {
 		return "", err
 	}
-	ctx, cancel := context.WithTimeout(ctx, h.opt.Patience)
+	if err := ctx.Err(); err != nil {
+		return "", err
+	}
+	// What has begun goes on to its end, also when we are to stop: half a useradd helps nobody.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), h.opt.Patience)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, path, args...)
+	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) } // shadow's programs take their locks away then
 	cmd.Env = []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C", "SYSTEMD_PAGER=", "SYSTEMD_COLORS=0"}
 	cmd.Dir = "/"
-	// A signal from the terminal is ours to handle: half a useradd helps nobody.
+	// A signal from the terminal is ours to handle.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	cmd.WaitDelay = time.Second
+	cmd.WaitDelay = 5 * time.Second // then it is killed
 	if h.lock != nil {
 		cmd.ExtraFiles = []*os.File{h.lock}
 	}
@@ -162,6 +168,9 @@ func (h *host) service(ctx context.Context, name string) (fact, error) {
 			return f, err
 		}
 		*q.to = said == q.yes
+		if q.verb == "is-active" && (said == "activating" || said == "reloading" || said == "refreshing" || said == "deactivating") {
+			*q.to = true // it runs, or soon will
+		}
 		if said == "masked" {
 			f.odd = "an administrator has masked it: systemctl unmask " + name
 		}

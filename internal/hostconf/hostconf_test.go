@@ -125,14 +125,14 @@ func (b *bed) furnish() {
 
 func (b *bed) plan(s State) Plan {
 	b.t.Helper()
-	p, err := Compare(context.Background(), s, b.opt)
+	p, err := Compare(context.Background(), Just(s), b.opt)
 	b.must(err)
 	return p
 }
 
 func (b *bed) apply(s State) Result {
 	b.t.Helper()
-	r, err := Apply(context.Background(), s, b.opt)
+	r, err := Apply(context.Background(), Just(s), b.opt)
 	b.must(err)
 	return r
 }
@@ -200,7 +200,7 @@ not applicable service mw.service`
 				}
 			} else {
 				b.apply(State{Set: "setup"})
-				if done, err := Forget(b.opt); err != nil || !done {
+				if done, err := Forget("setup", b.opt); err != nil || !done {
 					t.Errorf("forget: %v, %v", done, err)
 				}
 			}
@@ -281,17 +281,17 @@ func TestChecksAndHealth(t *testing.T) {
 		}
 		return bad
 	}}}
-	if _, err := Apply(context.Background(), s, b.opt); !errors.Is(err, bad) || b.snapshot() != before {
+	if _, err := Apply(context.Background(), Just(s), b.opt); !errors.Is(err, bad) || b.snapshot() != before {
 		t.Errorf("%v\n%s", err, b.snapshot())
 	}
 	b.opt.Checks = nil
-	b.opt.Health = func(context.Context) error {
+	b.opt.Health = func(context.Context, []Change) error {
 		if b.snapshot() == before {
 			t.Error("health is asked for too early")
 		}
 		return bad
 	}
-	if _, err := Apply(context.Background(), s, b.opt); !errors.Is(err, bad) || b.snapshot() != before {
+	if _, err := Apply(context.Background(), Just(s), b.opt); !errors.Is(err, bad) || b.snapshot() != before {
 		t.Errorf("%v\n%s", err, b.snapshot())
 	}
 	if p := b.plan(s); p.Broken != nil {
@@ -303,20 +303,20 @@ func TestChecksAndHealth(t *testing.T) {
 func TestOneAtATime(t *testing.T) {
 	b := newBed(t)
 	s := State{Set: "a", Items: []Item{{ID: "T", Kind: File, Path: "/etc/x", Mode: 0o644, Why: "it"}}}
-	b.opt.Health = func(ctx context.Context) error {
+	b.opt.Health = func(ctx context.Context, _ []Change) error {
 		o := b.opt
 		o.Health = nil
-		if _, err := Apply(ctx, s, o); !errors.Is(err, ErrBusy) {
+		if _, err := Apply(ctx, Just(s), o); !errors.Is(err, ErrBusy) {
 			t.Errorf("a second apply beside it: %v", err)
 		}
-		p, err := Compare(ctx, s, o)
+		p, err := Compare(ctx, Just(s), o)
 		if err != nil || p.Broken == nil || !p.Broken.Running || p.Broken.Moved != 1 {
 			t.Errorf("a plan beside it: %+v, %v", p.Broken, err)
 		}
 		return nil
 	}
 	b.apply(s)
-	if r, err := Apply(context.Background(), State{Set: "b", Items: s.Items}, b.opt); err == nil || !strings.Contains(err.Error(), "muxward a") {
+	if r, err := Apply(context.Background(), Just(State{Set: "b", Items: s.Items}), b.opt); err == nil || !strings.Contains(err.Error(), "muxward a") {
 		t.Errorf("what another set has made: %+v, %v", r, err)
 	}
 }
@@ -345,11 +345,11 @@ func TestBlocked(t *testing.T) {
 			s.Items = slices.DeleteFunc(s.Items, func(it Item) bool { return it.Kind == Account || it.Owner == "mw" || it.Group == "mw" })
 			s.Items = append(s.Items, Item{ID: "T", Kind: File, Path: "/etc/mw.conf", Mode: 0o644, Why: "it"})
 			before := b.snapshot()
-			p, err := Compare(context.Background(), s, b.opt)
+			p, err := Compare(context.Background(), Just(s), b.opt)
 			if err == nil && (len(p.Blocked()) == 0 || !strings.Contains(fmt.Sprint(p.Blocked()), c.want)) {
 				t.Errorf("plan:\n%s %+v", p.brief(), p.Blocked())
 			}
-			_, err = Apply(context.Background(), s, b.opt)
+			_, err = Apply(context.Background(), Just(s), b.opt)
 			if err == nil || !strings.Contains(err.Error(), c.want) || b.snapshot() != before {
 				t.Errorf("apply: %v", err)
 			}
@@ -365,7 +365,7 @@ func TestFinal(t *testing.T) {
 		{Set: "test", Items: []Item{{ID: "T1", Kind: Absent, Path: "/etc/left.conf", Why: "it counts", Final: true}}},
 		{Set: "test"},
 	} {
-		if _, err := Apply(t.Context(), s, b.opt); err != nil {
+		if _, err := Apply(t.Context(), Just(s), b.opt); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := os.Lstat(b.at("etc/left.conf")); !errors.Is(err, fs.ErrNotExist) {
@@ -394,7 +394,7 @@ func TestOpenDirectory(t *testing.T) {
 		}
 		b.write("etc/d/y.conf", "left\n", 0o644)
 		before := b.snapshot()
-		_, err := Apply(t.Context(), s, b.opt)
+		_, err := Apply(t.Context(), Just(s), b.opt)
 		if (err == nil) != c.have {
 			t.Errorf("%s: error %v", c.name, err)
 		}

@@ -43,7 +43,7 @@ func killed(do string) int {
 	var err error
 	switch do {
 	case "apply":
-		_, err = Apply(context.Background(), second(), o)
+		_, err = Apply(context.Background(), Just(second()), o)
 	case "undo":
 		_, err = Undo(context.Background(), "setup", o)
 	case "recover":
@@ -217,7 +217,7 @@ func TestChangedMeanwhile(t *testing.T) {
 					b.write(c.path, "theirs\n", 0o644)
 				}
 			}
-			_, err := Apply(context.Background(), s, b.opt)
+			_, err := Apply(context.Background(), Just(s), b.opt)
 			if err == nil || !strings.Contains(err.Error(), "meanwhile") {
 				t.Errorf("apply: %v", err)
 			}

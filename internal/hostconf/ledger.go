@@ -217,6 +217,13 @@ func (h *host) makeRecords(path string) error {
 		}
 		err = unix.Mkdirat(int(dir.Fd()), name, mode)
 		if err == nil {
+			// Whatever the umask is: others have to get through to what is beside ours.
+			err = unix.Fchmodat(int(dir.Fd()), name, mode, unix.AT_SYMLINK_NOFOLLOW)
+			if err == unix.EOPNOTSUPP { // before Linux 6.6; the directory is one in which only we can rename
+				err = unix.Fchmodat(int(dir.Fd()), name, mode, 0)
+			}
+		}
+		if err == nil {
 			err = dir.Sync()
 			if mode == 0o755 {
 				h.ways = append(h.ways, at)

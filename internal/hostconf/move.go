@@ -5,9 +5,13 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/muxward/muxward/internal/teeth"
 )
 
 // A file is never changed where it lies: another one is made beside it and takes its
@@ -21,7 +25,7 @@ func (h *host) stage(st *step) error {
 		return err
 	}
 	defer dir.Close()
-	if err := h.clear(dir, st.Temp); err != nil {
+	if err := h.clear(dir, st); err != nil {
 		return err
 	}
 	switch st.After.Kind {
@@ -39,8 +43,12 @@ func (h *host) stage(st *step) error {
 	return nil
 }
 
+// beginning ends the name of a file that is not whole yet.
+const beginning = "new"
+
 func (h *host) stageFile(dir *os.File, st *step) error {
-	f, err := createAt(dir, st.Temp)
+	part := st.Temp + beginning
+	f, err := createAt(dir, part)
 	if err != nil {
 		return err
 	}
@@ -55,6 +63,9 @@ func (h *host) stageFile(dir *os.File, st *step) error {
 	}
 	if err == nil {
 		err = f.Sync()
+	}
+	if err == nil {
+		err = rename(int(dir.Fd()), part, st.Temp, unix.RENAME_NOREPLACE)
 	}
 	return named("write", f.Name(), err)
 }
@@ -79,6 +90,7 @@ func (h *host) dress(f *os.File, want fact) error {
 		if err := f.Chown(int(want.UID), int(want.GID)); err != nil {
 			return err
 		}
+		h.step("dressed owner " + strings.TrimPrefix(f.Name(), h.tree.path))
 	}
 	if err := unix.Fchmod(int(f.Fd()), want.Mode); err != nil {
 		return err
@@ -92,16 +104,46 @@ func (h *host) dress(f *os.File, want fact) error {
 	return nil
 }
 
-// clear removes what somebody who was killed has left under a name of ours.
-func (h *host) clear(dir *os.File, temp string) error {
-	err := unix.Unlinkat(int(dir.Fd()), temp, 0)
-	if err == unix.EISDIR || err == unix.EPERM {
-		err = unix.Unlinkat(int(dir.Fd()), temp, unix.AT_REMOVEDIR)
+// clear removes what somebody who was killed has left under a name of ours: what was to be put
+// in its place, or what was found there and of which there is a copy. What is neither was
+// somebody's until the files were exchanged: it is kept, under a name that says so.
+func (h *host) clear(dir *os.File, st *step) error {
+	fd, at := int(dir.Fd()), filepath.Join(dir.Name(), st.Temp)
+	if err := unix.Unlinkat(fd, st.Temp+beginning, 0); err != nil && err != unix.ENOENT {
+		return fmt.Errorf("remove %s%s, which was left behind: %w", at, beginning, err)
 	}
-	if err != nil && err != unix.ENOENT {
-		return fmt.Errorf("remove %s/%s, which was left behind: %w", dir.Name(), temp, err)
+	f, err := h.tree.factAt(dir, st.Temp, at)
+	if err != nil || !f.there() {
+		return err
+	}
+	if !h.known(f, st) {
+		kept := strings.TrimSuffix(strings.TrimPrefix(st.Temp, "."), "~") + "-kept"
+		if err := rename(fd, st.Temp, kept, unix.RENAME_NOREPLACE); err != nil {
+			return fmt.Errorf("%s is neither ours nor what was found before, and cannot be called %s: %w; look at it, and move it away", at, kept, err)
+		}
+		h.kept = append(h.kept, Change{Item: Item{ID: st.Item.ID, Kind: st.Item.Kind, Path: filepath.Join(filepath.Dir(st.Item.Path), kept), Why: st.Item.Why},
+			Do: Keep, Reason: "somebody had changed " + st.Item.Path + " meanwhile: this is what it was then"})
+		return dir.Sync()
+	}
+	flag := 0
+	if f.Kind == Directory {
+		flag = unix.AT_REMOVEDIR
+	}
+	if err := unix.Unlinkat(fd, st.Temp, flag); err != nil && err != unix.ENOENT {
+		return fmt.Errorf("remove %s, which was left behind: %w", at, err)
 	}
 	return nil
+}
+
+// known reports whether what lies under the name of a step was made for it, or is what the step
+// found.
+func (h *host) known(f fact, st *step) bool {
+	if f.Kind == Directory {
+		return st.Item.Kind == Directory // removed only if it is empty
+	}
+	return f.Kind != other && slices.ContainsFunc([]fact{st.Before, st.After}, func(is fact) bool {
+		return f.Kind == is.Kind && f.Sum == is.Sum && f.Target == is.Target
+	})
 }
 
 // errMeanwhile is the error of what changes while we are at work.
@@ -156,7 +198,7 @@ func (h *host) settle(dir *os.File, name string, st *step, flag uint) error {
 		err = errMeanwhile
 	}
 	if back := rename(int(dir.Fd()), st.Temp, name, flag); back != nil {
-		return fmt.Errorf("%w, and is now at %s: %w", err, filepath.Join(dir.Name(), st.Temp), back)
+		return fmt.Errorf("%w, and could not be put back at once: %w", err, back)
 	}
 	return err
 }
@@ -176,7 +218,7 @@ func (h *host) makeDir(st *step) error {
 		return err
 	}
 	defer dir.Close()
-	if err := h.clear(dir, st.Temp); err != nil {
+	if err := h.clear(dir, st); err != nil {
 		return err
 	}
 	fd := int(dir.Fd())
@@ -237,6 +279,12 @@ func (h *host) setDir(path string, was, want fact) error {
 		return fmt.Errorf("%s: %w", d.Name(), err)
 	}
 	return nil
+}
+
+// open reports whether others than those whose word counts could put something into a
+// directory.
+func (h *host) open(f fact, owner uint32) bool {
+	return (f.Mode&0o022 != 0 || f.UID != 0 && f.UID != h.tree.uid && f.UID != owner) && !teeth.Out(teeth.HostPath)
 }
 
 // removeDir removes an empty directory.

@@ -17,7 +17,7 @@ import (
 )
 
 // Compare tells how the host differs from a state. It changes nothing.
-func Compare(ctx context.Context, s State, o Options) (Plan, error) {
+func Compare(ctx context.Context, want Wish, o Options) (Plan, error) {
 	h, err := newHost(o)
 	if err != nil {
 		return Plan{}, err
@@ -27,7 +27,7 @@ func Compare(ctx context.Context, s State, o Options) (Plan, error) {
 	if err != nil {
 		return Plan{}, err
 	}
-	p, err := h.plan(ctx, s, l)
+	p, err := h.plan(ctx, want, l)
 	if err != nil {
 		return Plan{}, err
 	}
@@ -39,6 +39,7 @@ type planner struct {
 	h      *host
 	l      *ledger
 	s      State
+	view   *View
 	items  map[string]Item   // by their keys
 	making map[string]bool   // accounts and groups of the state that are not there yet
 	files  map[string][]byte // what each file will have in it, by its path
@@ -46,8 +47,13 @@ type planner struct {
 	gone   []string // keys of what was made and is to be forgotten
 }
 
-func (h *host) plan(ctx context.Context, s State, l *ledger) (*planner, error) {
-	p := &planner{h: h, l: l, s: s, items: map[string]Item{}, making: map[string]bool{}, files: map[string][]byte{}}
+func (h *host) plan(ctx context.Context, want Wish, l *ledger) (*planner, error) {
+	v := &View{h: h, l: l, seen: map[string]fact{}}
+	s, err := want(v)
+	if err != nil {
+		return nil, err
+	}
+	p := &planner{h: h, l: l, s: s, view: v, items: map[string]Item{}, making: map[string]bool{}, files: map[string][]byte{}}
 	p.plan = Plan{Set: s.Set, Root: h.tree.full("/"), Broken: h.broken(l)}
 	if err := p.check(); err != nil {
 		return nil, err
@@ -229,6 +235,9 @@ func (p *planner) compare(ctx context.Context, c *Change) (err error) {
 	if c.before, err = p.h.tree.look(it.Path); err != nil {
 		return err
 	}
+	if f, ok := p.view.seen[it.Path]; ok && !f.sameFile(c.before) {
+		return fmt.Errorf("%s: %w; try again", p.h.tree.full(it.Path), errMeanwhile) // what is wanted was made of what it was
+	}
 	switch {
 	case it.Kind == Absent && !c.before.there():
 		return nil
@@ -259,6 +268,14 @@ func (p *planner) compare(ctx context.Context, c *Change) (err error) {
 			p.h.tree.full(it.Path), c.before.Mode, p.h.names.nameOf(c.before.UID), cmp.Or(it.Owner, "root"))
 		return nil
 	}
+	if it.Kind == Directory && c.before.there() && p.h.open(c.before, c.want.UID) {
+		if of, err := p.strange(it.Path); err != nil || of != "" {
+			c.Do = Block
+			c.Reason = fmt.Sprintf("%s (%04o %s) has in it what others than those whose word counts may have put there, such as %s: look at all that is in it, then chown %s and chmod go-w",
+				p.h.tree.full(it.Path), c.before.Mode, p.h.names.nameOf(c.before.UID), of, cmp.Or(it.Owner, "root"))
+			return err
+		}
+	}
 	if !c.before.there() {
 		c.Do, c.Differs = Make, []Difference{{What: "missing"}}
 	} else if c.Differs = append(c.Differs, p.differs(c)...); len(c.Differs) > 0 {
@@ -273,6 +290,29 @@ func (p *planner) compare(ctx context.Context, c *Change) (err error) {
 // theirs reports whether only those could write into a file whose content is kept who may.
 func (p *planner) theirs(c *Change) bool {
 	return c.before.Mode&0o022 == 0 && (c.before.UID == 0 || c.before.UID == p.h.tree.uid || c.before.UID == c.want.UID) || teeth.Out(teeth.HostPath)
+}
+
+// strange names something in a directory of which the state does not say all that counts.
+func (p *planner) strange(dir string) (string, error) {
+	names, err := p.h.tree.list(dir)
+	if err != nil {
+		return "", err
+	}
+	for _, n := range names {
+		at := path.Join(dir, n)
+		if it, said := p.items[at]; said && !it.Once {
+			continue
+		}
+		if now, err := p.h.tree.look(at); err != nil || !p.carried(at, now) {
+			return n, nil
+		}
+	}
+	return "", nil
+}
+
+// carried reports whether what is at a path is what the apply that is going on has put there.
+func (p *planner) carried(at string, now fact) bool {
+	return p.l.Open != nil && slices.ContainsFunc(p.l.Open.Steps, func(st step) bool { return st.Item.Path == at && now.same(st.After) })
 }
 
 // want fills in what is to be there.

@@ -8,6 +8,9 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/muxward/muxward/internal/tmux/tmuxtest"
 )
@@ -21,7 +24,8 @@ echo "$*" >>calls
 case $1 in
 is-enabled) if [ -e "masked/$2" ]; then echo masked; exit 1; fi
 	[ -e "on/$2" ] && echo enabled || { echo disabled; exit 1; } ;;
-is-active) [ -e "runs/$2" ] && echo active || { echo inactive; exit 3; } ;;
+is-active) [ -e "starts/$2" ] && { echo activating; exit 3; }
+	[ -e "runs/$2" ] && echo active || { echo inactive; exit 3; } ;;
 enable) : >"on/$2" ;;
 disable) rm -f "on/$2" ;;
 start) case $2 in broken*) echo "Job for $2 failed." >&2; exit 1 ;; esac; : >"runs/$2" ;;
@@ -100,7 +104,7 @@ func TestServiceFails(t *testing.T) {
 	b := newBed(t)
 	top := withSystemd(b)
 	before := b.snapshot()
-	_, err := Apply(context.Background(), serves("broken.service"), b.opt)
+	_, err := Apply(context.Background(), Just(serves("broken.service")), b.opt)
 	if err == nil || !strings.Contains(err.Error(), "Job for broken.service failed") || !strings.Contains(err.Error(), "has been taken back") {
 		t.Errorf("apply: %v", err)
 	}
@@ -108,8 +112,20 @@ func TestServiceFails(t *testing.T) {
 		t.Errorf("it is left:\n%s", b.snapshot())
 	}
 	b.must(os.WriteFile(top+"/masked/mw.service", nil, 0o644))
-	if _, err := Apply(context.Background(), serves("mw.service"), b.opt); err == nil || !strings.Contains(err.Error(), "masked") {
+	if _, err := Apply(context.Background(), Just(serves("mw.service")), b.opt); err == nil || !strings.Contains(err.Error(), "masked") {
 		t.Errorf("masked: %v", err)
+	}
+}
+
+// One that starts again and again runs, and is stopped before its unit goes.
+func TestServiceThatStarts(t *testing.T) {
+	b := newBed(t)
+	top := withSystemd(b)
+	b.apply(serves("mw.service"))
+	b.must(errors.Join(os.Remove(top+"/runs/mw.service"), os.Mkdir(top+"/starts", 0o755), os.WriteFile(top+"/starts/mw.service", nil, 0o644), os.Remove(top+"/calls")))
+	b.apply(State{Set: "setup"})
+	if calls, err := os.ReadFile(top + "/calls"); err != nil || !strings.Contains(string(calls), "stop mw.service\n") {
+		t.Errorf("%v: calls:\n%s", err, calls)
 	}
 }
 
@@ -125,8 +141,8 @@ func TestStopped(t *testing.T) {
 			cancel()
 		}
 	}
-	b.opt.Health = func(ctx context.Context) error { return ctx.Err() }
-	if _, err := Apply(ctx, s, b.opt); !errors.Is(err, context.Canceled) || b.snapshot() != before {
+	b.opt.Health = func(ctx context.Context, _ []Change) error { return ctx.Err() }
+	if _, err := Apply(ctx, Just(s), b.opt); !errors.Is(err, context.Canceled) || b.snapshot() != before {
 		t.Errorf("stopped: %v\n%s", err, b.snapshot())
 	}
 	b.opt.step = nil
@@ -134,7 +150,7 @@ func TestStopped(t *testing.T) {
 	free := make(chan struct{})
 	defer close(free)
 	b.opt.Checks = []Check{{Name: "a check", Run: func(context.Context, string) error { cancel(); <-free; return nil }}}
-	if _, err := Apply(ctx, s, b.opt); !errors.Is(err, context.Canceled) || b.snapshot() != before {
+	if _, err := Apply(ctx, Just(s), b.opt); !errors.Is(err, context.Canceled) || b.snapshot() != before {
 		t.Errorf("hanging: %v", err)
 	}
 }
@@ -147,14 +163,14 @@ func TestRecords(t *testing.T) {
 	if err := os.WriteFile(b.at(DefaultRecords+"/ledger.json"), []byte("{"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Compare(context.Background(), s, b.opt); err == nil || !strings.Contains(err.Error(), "damaged") {
+	if _, err := Compare(context.Background(), Just(s), b.opt); err == nil || !strings.Contains(err.Error(), "damaged") {
 		t.Errorf("plan: %v", err)
 	}
-	if _, err := Apply(context.Background(), State{Set: "a"}, b.opt); err == nil || !strings.Contains(err.Error(), "damaged") {
+	if _, err := Apply(context.Background(), Just(State{Set: "a"}), b.opt); err == nil || !strings.Contains(err.Error(), "damaged") {
 		t.Errorf("apply: %v", err)
 	}
 	b.must(os.Chmod(b.at(DefaultRecords), 0o755))
-	if _, err := Apply(context.Background(), s, b.opt); err == nil || !strings.Contains(err.Error(), "alone") {
+	if _, err := Apply(context.Background(), Just(s), b.opt); err == nil || !strings.Contains(err.Error(), "alone") {
 		t.Errorf("apply, with records that others read: %v", err)
 	}
 }
@@ -168,7 +184,7 @@ func TestAccounts(t *testing.T) {
 	}
 	for name, want := range map[string]string{"somebody": "who logs in", "root": "root's", "Bad": "no name", "-x": "has to have a name"} {
 		s := State{Set: "a", Items: []Item{{ID: "T", Kind: Account, Name: name, Why: "it"}}}
-		_, err := Apply(context.Background(), s, b.opt)
+		_, err := Apply(context.Background(), Just(s), b.opt)
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -240,5 +256,126 @@ func TestEmpty(t *testing.T) {
 	b.must(Empty("/srv/none/none", b.opt))
 	if b.read("srv/victim/kept") != "x" {
 		t.Error("what a symlink leads to is gone")
+	}
+}
+
+// A program that has begun comes to its end, also when we are to stop.
+func TestProgramsEnd(t *testing.T) {
+	b := newBed(t)
+	bin := t.TempDir()
+	b.must(os.WriteFile(bin+"/slow", []byte("#!/bin/sh\n: >"+bin+"/begun\nwhile [ ! -e "+bin+"/go ]; do sleep 0.01; done\n: >"+bin+"/ended\n"), 0o755))
+	b.opt.programs = []string{bin}
+	h, err := newHost(b.opt)
+	b.must(err)
+	defer h.close()
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- h.run(ctx, "slow") }()
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); {
+		if _, err := os.Stat(bin + "/begun"); err == nil {
+			break
+		}
+	}
+	cancel()
+	b.must(os.WriteFile(bin+"/go", nil, 0o600))
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+	if _, err := os.Stat(bin + "/ended"); err != nil {
+		t.Error("it was killed in the middle")
+	}
+	if err := h.run(ctx, "slow"); !errors.Is(err, context.Canceled) {
+		t.Errorf("and one more begins: %v", err)
+	}
+}
+
+// What is left of an account that was being removed goes, and one that somebody has made
+// meanwhile stays.
+func TestAccountsHalfWay(t *testing.T) {
+	s := State{Set: "a", Items: []Item{{ID: "T", Kind: Account, Name: "mw", Comment: "ours", Home: "/srv/mw", Why: "it"},
+		{ID: "T", Kind: File, Path: "/etc/x", Mode: 0o600, Why: "it"}}}
+	for _, c := range []struct {
+		name, at string
+		do       func(b *bed)
+		stays    bool
+	}{
+		{"the group is left", "do /etc/x", func(b *bed) {
+			line := b.read("etc/passwd")
+			b.write("etc/passwd", line[:strings.Index(line, "mw:x:")], 0o644)
+		}, false},
+		{"somebody's", "do account mw", func(b *bed) {
+			b.write("etc/passwd", b.read("etc/passwd")+"mw:x:777:777:theirs:/home/mw:/usr/sbin/nologin\n", 0o644)
+			b.write("etc/group", b.read("etc/group")+"mw:x:777:\n", 0o644)
+		}, true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			b := newBed(t)
+			if b.opt.NoOwners {
+				tmuxtest.Skip(t, "accounts are root's to make")
+			}
+			o := b.opt
+			o.step = func(step string) {
+				if step == c.at {
+					panic("killed")
+				}
+			}
+			func() {
+				defer func() { _ = recover() }()
+				_, _ = Apply(context.Background(), Just(s), o)
+			}()
+			c.do(b)
+			r, err := Recover(context.Background(), b.opt)
+			if err != nil || r.Recovered == nil || (len(r.Left) > 0) != c.stays {
+				t.Errorf("%+v, %v", r, err)
+			}
+			if strings.Contains(b.read("etc/group"), "mw:") != c.stays || strings.Contains(b.read("etc/passwd"), "mw:") != c.stays {
+				t.Errorf("it is\n%s%s", b.read("etc/passwd"), b.read("etc/group"))
+			}
+		})
+	}
+}
+
+// An account is kept while something that is its own stays, also deep in a directory that is
+// root's; and what cannot be reached is not forgotten.
+func TestKeepsAccount(t *testing.T) {
+	b := newBed(t)
+	if b.opt.NoOwners {
+		tmuxtest.Skip(t, "accounts are root's to make")
+	}
+	s := State{Set: "a", Items: []Item{{ID: "T", Kind: Account, Name: "mw", Why: "it"}, {ID: "T", Kind: Directory, Path: "/srv/mw", Mode: 0o711, Why: "it"},
+		{ID: "T", Kind: File, Path: "/etc/d/x", Mode: 0o644, Content: "x", Why: "it"}}}
+	b.write("etc/d/y", "", 0o644)
+	b.apply(s)
+	h, err := newHost(b.opt)
+	b.must(err)
+	uid := int(h.names.byName["mw"].uid)
+	h.close()
+	b.write("srv/mw/a/log", "x", 0o600)
+	b.must(os.Chown(b.at("srv/mw/a/log"), uid, 0))
+	b.must(unix.Chmod(b.at("etc/d"), 0o775))
+	if _, err := Apply(context.Background(), Just(State{Set: "a"}), b.opt); err == nil || !strings.Contains(err.Error(), "chmod go-w") {
+		t.Errorf("what cannot be reached: %v", err)
+	}
+	b.must(unix.Chmod(b.at("etc/d"), 0o755))
+	r := b.apply(State{Set: "a"})
+	if len(r.Left) != 2 || !strings.Contains(b.read("etc/passwd"), "mw:") {
+		t.Errorf("left %+v", r.Left)
+	}
+	if _, err := os.Lstat(b.at("etc/d/x")); err == nil {
+		t.Error("what could not be reached was forgotten")
+	}
+}
+
+// A site with all its accounts in passwd is one, too; and the way to the records is for all to
+// go, whatever the umask is.
+func TestLargePasswdAndUmask(t *testing.T) {
+	b := newBed(t)
+	b.write("etc/passwd", "root:x:0:0:root:/root:/bin/sh\n"+strings.Repeat("x:x:5000:5000::/home/xxxxxxxxxxxxxxxxxxxxxxxxxxxx:/bin/sh\n", 30000), 0o644)
+	defer unix.Umask(unix.Umask(0o077))
+	b.apply(State{Set: "a", Items: []Item{{ID: "T", Kind: File, Path: "/etc/x", Mode: 0o644, Why: "it"}}})
+	for _, dir := range []string{"var", "var/lib"} {
+		if st, err := os.Stat(b.at(dir)); err != nil || st.Mode().Perm() != 0o755 {
+			t.Errorf("%s: %v, %v", dir, st.Mode(), err)
+		}
 	}
 }

@@ -205,8 +205,9 @@ type Options struct {
 	Records string
 	// Checks run before anything moves.
 	Checks []Check
-	// Health is asked once everything is in its place. If it fails, everything is put back.
-	Health func(ctx context.Context) error
+	// Health is asked once everything is in its place, and told what was done. If it
+	// fails, everything is put back.
+	Health func(ctx context.Context, done []Change) error
 	// NoOwners leaves owners and accounts out, for who is not root and applies to a tree.
 	NoOwners bool
 	// Patience is how long each check, the health check and each program may take; 0 is

@@ -93,8 +93,13 @@ func (t *tree) makeDir(path string, mode uint32) (*os.File, error) {
 		return nil, err
 	}
 	defer dir.Close()
-	if err := unix.Mkdirat(int(dir.Fd()), name, mode); err != nil && err != unix.EEXIST {
-		return nil, &os.PathError{Op: "mkdir", Path: t.full(path), Err: err}
+	made := unix.Mkdirat(int(dir.Fd()), name, mode)
+	if made != nil && made != unix.EEXIST {
+		return nil, &os.PathError{Op: "mkdir", Path: t.full(path), Err: made}
 	}
-	return openDirAt(dir, name, t.full(path))
+	d, err := openDirAt(dir, name, t.full(path))
+	if err == nil && made == nil {
+		err = unix.Fchmod(int(d.Fd()), mode) // whatever the umask is
+	}
+	return d, err
 }

@@ -1,11 +1,13 @@
 package hostconf
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"os"
 	"slices"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -94,13 +96,7 @@ func Made(set string, o Options) ([]Item, error) {
 	if err != nil {
 		return nil, err
 	}
-	var out []Item
-	for _, m := range l.Made {
-		if m.Set == set && !m.Way {
-			out = append(out, m.Item)
-		}
-	}
-	return out, nil
+	return l.of(set), nil
 }
 
 // broken tells of what is open.
@@ -147,12 +143,16 @@ func (h *host) rollBack(ctx context.Context, l *ledger, cause error) error {
 	defer cancel()
 	_, left, err := h.putBackAll(ctx, l)
 	if err != nil {
-		return fmt.Errorf("%w; and %w: %w; the next apply goes on with that", cause, errNotPutBack, err)
+		return fmt.Errorf("%w; and %w: %w; the next apply goes on with that", cause, ErrHalf, err)
 	}
+	if len(left) == 0 {
+		return fmt.Errorf("%w; all that was done has been taken back", cause)
+	}
+	cause = fmt.Errorf("%w; what was done has been taken back, but for what is left", cause)
 	for _, c := range left {
 		cause = fmt.Errorf("%w; %s is left: %s", cause, c.Item.key(), c.Reason)
 	}
-	return fmt.Errorf("%w; all that was done has been taken back", cause)
+	return cause
 }
 
 // putBackAll has what the open apply found. It may have been at that before: what is as it
@@ -163,6 +163,11 @@ func (h *host) putBackAll(ctx context.Context, l *ledger) (done, left []Change, 
 	for _, st := range slices.Backward(r.Steps) {
 		h.step("back " + st.Item.key())
 		c := st.change()
+		if m := l.find(st.Item.key()); r.Undoing && m != nil && m.Set != r.Set && !m.Way {
+			c.Do, c.Reason = Keep, "it is from muxward "+m.Set+" by now"
+			left = append(left, c)
+			continue
+		}
 		did, reason, err := h.putBack(ctx, st, !r.Undoing)
 		switch {
 		case err != nil:
@@ -174,6 +179,7 @@ func (h *host) putBackAll(ctx context.Context, l *ledger) (done, left []Change, 
 			done = append(done, c)
 		}
 	}
+	left = append(left, h.kept...)
 	if len(failed) > 0 {
 		return done, left, errors.Join(failed...)
 	}
@@ -183,7 +189,9 @@ func (h *host) putBackAll(ctx context.Context, l *ledger) (done, left []Change, 
 	h.step("close")
 	if r.Undoing {
 		for _, w := range r.Was {
-			l.put(w.Key, w.Made)
+			if m := l.find(w.Key); m == nil || m.Set == r.Set || m.Way {
+				l.put(w.Key, w.Made)
+			}
 		}
 		l.Applies = slices.DeleteFunc(l.Applies, func(x record) bool { return x.Number == r.Number })
 	}
@@ -252,7 +260,7 @@ func (h *host) clearBeside(st step) error {
 		return err
 	}
 	defer dir.Close()
-	return h.clear(dir, st.Temp)
+	return h.clear(dir, &st)
 }
 
 func (h *host) putBackDir(st step, broken bool) (bool, string, error) {
@@ -263,7 +271,7 @@ func (h *host) putBackDir(st step, broken bool) (bool, string, error) {
 	if err != nil || cur.same(st.Before) {
 		return false, "", err
 	}
-	ours := cur.same(st.After) || broken && cur.Kind == Directory
+	ours := cur.same(st.After) || broken && cur.Kind == Directory || between(cur, st)
 	switch {
 	case !ours && cur.there():
 		p := planner{h: h}
@@ -283,11 +291,23 @@ func (h *host) putBackDir(st step, broken bool) (bool, string, error) {
 	return true, "", err
 }
 
+// between reports whether a directory is on the way from what a step made of it to what it was,
+// as setDir leaves it when it is killed.
+func between(cur fact, st step) bool {
+	a, b := st.Before, st.After
+	return cur.Kind == Directory && a.Kind == Directory && b.Kind == Directory &&
+		(cur.UID == a.UID || cur.UID == b.UID) && (cur.GID == a.GID || cur.GID == b.GID) &&
+		(cur.Mode == a.Mode || cur.Mode == b.Mode || cur.Mode == a.Mode&b.Mode&0o777)
+}
+
 func (h *host) putBackAccount(ctx context.Context, st step, broken bool) (did bool, reason string, err error) {
 	if h.names, err = h.tree.readAccounts(); err != nil {
 		return false, "", err
 	}
 	f := h.names.fact(st.Item)
+	if !f.there() && !st.Before.there() {
+		return h.groupLeft(ctx, st)
+	}
 	switch {
 	case f.there() == st.Before.there():
 		return false, "", nil
@@ -295,12 +315,42 @@ func (h *host) putBackAccount(ctx context.Context, st step, broken bool) (did bo
 		return true, "", h.makeAccount(ctx, st.Item, st.Before)
 	case !broken && (f.UID != st.After.UID || f.GID != st.After.GID):
 		return false, "it is another one by now", nil
+	case broken && !h.asWeMake(st):
+		return false, "somebody has made it meanwhile", nil
 	case h.cannotRemove(st.Item) != "":
 		return false, h.cannotRemove(st.Item), nil
 	case h.owns(st, f):
 		return false, "there are things that belong to it", nil
 	}
 	return true, "", h.removeAccount(ctx, st.Item)
+}
+
+// groupLeft removes the group of an account, if it is all that is left of that: who removed the
+// account was killed in the middle.
+func (h *host) groupLeft(ctx context.Context, st step) (bool, string, error) {
+	gid, left := h.names.groups[st.Item.Name]
+	if st.Item.Kind != Account || !left || st.After.GID != 0 && st.After.GID != gid {
+		return false, "", nil
+	}
+	for _, a := range h.names.byName {
+		if a.gid == gid {
+			return false, "the group is that of " + a.name + " by now", nil
+		}
+	}
+	return true, "", h.run(ctx, "groupdel", append(h.prefix(), st.Item.Name)...)
+}
+
+// asWeMake reports whether an account is as a step makes it. Until the step is over nothing else
+// is known of it.
+func (h *host) asWeMake(st step) bool {
+	if st.Item.Kind != Account {
+		return true
+	}
+	a := h.names.byName[st.Item.Name]
+	if st.After.UID != 0 && (a.uid != st.After.UID || a.gid != st.After.GID) {
+		return false
+	}
+	return a.comment == st.Item.Comment && a.home == cmp.Or(st.Item.Home, "/nonexistent") && strings.HasSuffix(a.shell, "/nologin")
 }
 
 // owns reports whether something that we know of still belongs to an account.
@@ -319,8 +369,10 @@ func (h *host) owns(st step, f fact) bool {
 		if m.Item.Path == "" {
 			continue
 		}
-		x, err := h.tree.look(m.Item.Path)
-		if err != nil || x.there() && (st.Item.Kind == Account && x.UID == f.UID || x.GID == f.GID && f.GID != 0) {
+		theirs, err := h.tree.belongs(m.Item.Path, func(uid, gid uint32) bool {
+			return st.Item.Kind == Account && uid == f.UID || gid == f.GID && f.GID != 0
+		})
+		if err != nil || theirs {
 			return true
 		}
 	}

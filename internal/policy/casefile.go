@@ -40,7 +40,7 @@ type Result struct {
 func LoadCases(dir string, s *Set) ([]Case, error) {
 	var r report
 	var out []Case
-	for _, f := range readDir(dir, &r) {
+	for _, f := range readDir(dir, owners{}, &r) {
 		if strings.HasSuffix(f.name, testEnd) && checkBytes(f, &r) {
 			out = append(out, parseCases(f, s.people, &r)...)
 		}

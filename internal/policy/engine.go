@@ -24,7 +24,7 @@ type Engine struct {
 	working sync.Mutex // held while grants are worked out: who changes them often keeps one processor busy
 }
 
-// inForce is a policy with its generation: both are read at once.
+// inUse is a policy with its generation: both are read at once.
 type inForce struct {
 	set        *Set // of the files
 	moving     Moving
@@ -115,7 +115,7 @@ func (f *inForce) renewBeside(at time.Time) {
 // NewEngine loads a policy directory for the first time. Without a whole
 // policy there is no Engine: the error is [Problems].
 func NewEngine(dir string) (*Engine, error) {
-	set, digest, err := loadRead(dir)
+	set, digest, err := loadRead(dir, inUse())
 	if err != nil {
 		return nil, err
 	}
@@ -198,7 +198,7 @@ func (e *Engine) Generation() uint64 { return e.now.Load().generation }
 func (e *Engine) Reload(dir string) error {
 	e.reload.Lock()
 	defer e.reload.Unlock()
-	set, digest, err := loadRead(dir)
+	set, digest, err := loadRead(dir, inUse())
 	e.mu.Lock()
 	e.broken, e.digest = err, digest
 	e.mu.Unlock()

@@ -42,14 +42,14 @@ type Set struct {
 // Load reads a policy directory. The error is of type [Problems] and tells
 // every mistake that was found; then there is no Set: half a policy is none.
 func Load(dir string) (*Set, error) {
-	s, _, err := loadRead(dir)
+	s, _, err := loadRead(dir, owners{})
 	return s, err
 }
 
 // loadRead is Load, and gives the digest of what it has read, also if that is no policy.
-func loadRead(dir string) (*Set, string, error) {
+func loadRead(dir string, own owners) (*Set, string, error) {
 	var r report
-	files := readDir(dir, &r)
+	files := readDir(dir, own, &r)
 	digest := digestOf(files, r.list)
 	s := build(files, &r)
 	if err := r.err(); err != nil {

@@ -53,11 +53,11 @@ type source struct {
 
 // readDir reads the files of a policy directory, and again until two readings
 // agree: what is being written right now is not a policy.
-func readDir(dir string, r *report) []source {
+func readDir(dir string, own owners, r *report) []source {
 	for range 3 {
 		before := listing(dir)
 		var try report
-		files := readOnce(dir, &try)
+		files := readOnce(dir, own, &try)
 		if before == listing(dir) {
 			r.list = append(r.list, try.list...)
 			return files
@@ -89,7 +89,11 @@ func listing(dir string) string {
 	return b.String()
 }
 
-func readOnce(dir string, r *report) []source {
+func readOnce(dir string, own owners, r *report) []source {
+	if err := own.way(dir); err != nil {
+		r.add(Problem{Text: "the policy directory is not believed: " + err.Error()})
+		return nil
+	}
 	st, err := os.Stat(dir)
 	switch {
 	case err != nil:
@@ -117,7 +121,7 @@ func readOnce(dir string, r *report) []source {
 			r.add(Problem{Text: fmt.Sprintf("more than %d files", maxFiles)})
 			return files
 		}
-		data, err := readFile(filepath.Join(dir, e.Name()))
+		data, err := readFile(filepath.Join(dir, e.Name()), own)
 		if err != nil {
 			r.add(Problem{File: e.Name(), Text: plain(err)})
 			continue
@@ -135,6 +139,7 @@ func readOnce(dir string, r *report) []source {
 // would not be read is a problem: a forbid that nobody reads permits.
 func wanted(dir string, e fs.DirEntry, r *report) bool {
 	n := e.Name()
+	is, like := FileName(n)
 	switch {
 	case strings.HasPrefix(n, "."):
 		return false
@@ -143,13 +148,13 @@ func wanted(dir string, e fs.DirEntry, r *report) bool {
 			r.add(Problem{File: n + "/" + hidden, Text: "directories inside a policy directory are not read", Hint: "move the file up, or out of the way"})
 		}
 		return false
-	case n == peopleFile, n == grantsFile, strings.HasSuffix(n, grantsEnd), strings.HasSuffix(n, testEnd), strings.HasSuffix(n, cedarEnd):
+	case is:
 		if checkText("the file's name", n) != nil || len(n) > 128 {
 			r.add(Problem{Text: fmt.Sprintf("the file name %q does not print or is too long", n)})
 			return false
 		}
 		return true
-	case strings.HasSuffix(n, ".yaml"), strings.HasSuffix(n, ".yml"), strings.EqualFold(filepath.Ext(n), cedarEnd):
+	case like:
 		hint := DidYouMean(n, []string{peopleFile, grantsFile})
 		if !strings.HasPrefix(hint, "did") {
 			hint = "policy files are " + wantedFiles
@@ -157,6 +162,18 @@ func wanted(dir string, e fs.DirEntry, r *report) bool {
 		r.add(Problem{File: n, Text: "is no policy file", Hint: hint})
 	}
 	return false
+}
+
+// FileName reports whether a file of that name in a policy directory is read, and whether the
+// name looks as if it would be: with one that only looks so no policy loads.
+func FileName(n string) (is, like bool) {
+	switch {
+	case strings.HasPrefix(n, "."):
+		return false, false
+	case n == peopleFile, n == grantsFile, strings.HasSuffix(n, grantsEnd), strings.HasSuffix(n, testEnd), strings.HasSuffix(n, cedarEnd):
+		return true, true
+	}
+	return false, strings.HasSuffix(n, ".yaml") || strings.HasSuffix(n, ".yml") || strings.EqualFold(filepath.Ext(n), cedarEnd)
 }
 
 func isDir(path string, e fs.DirEntry) bool {
@@ -182,7 +199,7 @@ func policyIn(dir string) string {
 
 // readFile reads one file of limited size. It opens without blocking, so that
 // a named pipe in the directory hangs nobody.
-func readFile(path string) ([]byte, error) {
+func readFile(path string, own owners) ([]byte, error) {
 	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return nil, err
@@ -196,6 +213,8 @@ func readFile(path string) ([]byte, error) {
 		return nil, errors.New("is no plain file")
 	case st.Mode()&0o002 != 0:
 		return nil, errors.New("may be written by everybody; chmod o-w")
+	case own.file(st) != nil:
+		return nil, own.file(st)
 	case st.Size() > maxFile:
 		return nil, tooLarge()
 	}
@@ -254,10 +273,10 @@ func checkBytes(f source, r *report) bool {
 }
 
 // Digest sums up the policy files of a directory: two equal digests hold the
-// same policy. It is for noticing changes; it does not check the files.
+// same policy, and are of files that an [Engine] believes. It is for noticing changes; it does not check the files.
 func Digest(dir string) string {
 	var r report
-	files := readDir(dir, &r)
+	files := readDir(dir, inUse(), &r)
 	return digestOf(files, r.list)
 }
 

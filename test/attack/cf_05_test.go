@@ -101,7 +101,8 @@ func TestCF05Bundles(t *testing.T) {
 	y := newYard(t)
 	older := y.bundle("5", "ours", "bob", m(5))
 	good := y.bundle("7", "ours", "carol", m(7))
-	elsewhere, expired, early := m(8), m(8), m(8)
+	elsewhere, expired, early, named := m(8), m(8), m(8), m(1)
+	named.Name = "test"
 	elsewhere.Hosts = []string{"db1"}
 	expired.Made, expired.Expires = now.Add(-2*time.Hour), now.Add(-time.Hour)
 	early.Made, early.Expires = now.Add(time.Hour), now.Add(2*time.Hour)
@@ -117,6 +118,7 @@ func TestCF05Bundles(t *testing.T) {
 	}{
 		{"older", older, "bob", "older than what was used", true},
 		{"same serial", y.bundle("7b", "ours", "bob", m(7)), "bob", "another bundle with the serial 7", true},
+		{"of another name", y.bundle("test", "ours", "bob", named), "bob", "takes bundles of another name (prod), and this one is called test", true},
 		{"for another host", y.bundle("db", "ours", "bob", elsewhere), "bob", "it is for other hosts", true},
 		{"expired", y.bundle("expired", "ours", "bob", expired), "bob", "it has expired", true},
 		{"of tomorrow", y.bundle("early", "ours", "bob", early), "bob", "clock is wrong", true},
@@ -151,7 +153,30 @@ func TestCF05Bundles(t *testing.T) {
 	if err != nil || !strings.Contains(string(log), `"serial":5`) || !strings.Contains(string(log), "carol is ill") {
 		t.Errorf("it is not written down: %v\n%s", err, log)
 	}
-	if said, landed := y.apply("", 1, older, "carol"); landed || !strings.Contains(said, "older") {
+	// One that is refused for what is in it is not the last one: what is on the host can be
+	// mended by the one it is from.
+	broken := y.bundle("9", "ours", "dave, role: no-such-role", m(9))
+	if said, landed := y.apply("", 1, broken, "dave"); landed || !strings.Contains(said, "no-such-role") {
+		t.Errorf("a broken one lands:\n%s", said)
+	}
+	if _, landed := y.apply("", 0, good, "carol"); !landed {
+		t.Error("what has not landed keeps what has from landing again")
+	}
+	log, err = os.ReadFile(y.root + "/var/lib/muxward-bundles/log.jsonl")
+	for _, want := range []string{`"outcome":"tried","host":"web1","as":"web1"`, `"outcome":"failed","error":`, `"outcome":"landed"`} {
+		if !strings.Contains(string(log), want) {
+			t.Errorf("the log does not say %s: %v\n%s", want, err, log)
+		}
+	}
+	other := newYardLike(y)
+	other.apply("", 0, good, "carol")
+	if _, landed := other.apply("", 0, y.bundle("test", "ours", "bob", named), "bob", "--allow-name", "we test"); !landed {
+		t.Error("nobody can go over to another name")
+	}
+	if said, landed := other.apply("", 1, good, "carol"); landed || !strings.Contains(said, "takes bundles of another name (test)") {
+		t.Errorf("it takes both:\n%s", said)
+	}
+	if said, landed := y.apply("", 1, older, "bob"); landed || !strings.Contains(said, "older") {
 		t.Errorf("once is for good:\n%s", said)
 	}
 }

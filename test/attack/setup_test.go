@@ -1,6 +1,7 @@
 package attack
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -87,6 +88,18 @@ func (x *tree) inForce(line string) error {
 	return nil
 }
 
+// taken is an error unless root has taken a directory for its own with a file of hers in it.
+func (x *tree) taken(dir, file string) error {
+	var of, in unix.Stat_t
+	if err := errors.Join(unix.Stat(x.root+dir, &of), unix.Stat(x.root+dir+"/"+file, &in)); err != nil {
+		return err
+	}
+	if of.Uid != 0 || in.Uid == 0 {
+		return fmt.Errorf("%s is %d's, and %s in it %d's", dir, of.Uid, file, in.Uid)
+	}
+	return nil
+}
+
 // files lists all that is in a directory.
 func (x *tree) files(dir string) string {
 	x.t.Helper()
@@ -143,6 +156,14 @@ func TestSetupPlanted(t *testing.T) {
 			x.must(x.mallory("echo 'tmux: /tmp/mine' >" + x.root + "/etc/muxward/muxward.yaml"))
 			x.must(os.Chown(x.root+"/etc/muxward", 0, 0))
 		}, func(x *tree) error { return x.inForce("tmux: /tmp/mine") }, "muxward.yaml"},
+		{"her policy", func(x *tree) {
+			x.own("/etc/muxward/policy")
+			x.must(x.mallory("cd " + x.root + "/etc/muxward/policy && echo 'people: {m: {account: mallory}}' >people.yaml && echo 'grants: []' >grants.yaml"))
+		}, func(x *tree) error { return x.taken("/etc/muxward/policy", "people.yaml") }, "/etc/muxward/policy"},
+		{"her keys", func(x *tree) {
+			x.own("/var/lib/muxward")
+			x.must(x.mallory("echo hers >" + x.root + "/var/lib/muxward/key"))
+		}, func(x *tree) error { return x.taken("/var/lib/muxward", "key") }, "/var/lib/muxward"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			x := newTree(t)
@@ -157,6 +178,9 @@ func TestSetupPlanted(t *testing.T) {
 			}
 		})
 		t.Run(c.name+", control", func(t *testing.T) {
+			if on, err := os.ReadFile("/proc/sys/fs/protected_symlinks"); strings.Contains(c.name, "symlink in everybody's") && err == nil && strings.TrimSpace(string(on)) != "0" {
+				tmuxtest.Skip(t, "the kernel refuses it here as well (fs.protected_symlinks)")
+			}
 			x := newTree(t)
 			c.plant(x)
 			if out, err := x.setup("teeth_host_path"); err != nil {

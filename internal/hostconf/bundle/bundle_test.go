@@ -189,8 +189,16 @@ func TestAdmit(t *testing.T) {
 		{"clocks a little apart", five, "web1", made.Add(-time.Minute), Seen{}, nil},
 		{"clock back before the last", seven, "web1", now, Seen{Serial: 1, Made: made.Add(48 * time.Hour)}, ErrClock},
 	} {
-		if err := c.b.Admit(c.host, c.now, c.seen); !errors.Is(err, c.want) {
+		if err := c.b.Admit([]string{c.host + ".example.com", c.host}, c.now, c.seen); !errors.Is(err, c.want) {
 			t.Errorf("%s: %v, want %v", c.name, err, c.want)
+		}
+	}
+	for _, c := range []struct {
+		used []string
+		want error
+	}{{nil, nil}, {[]string{five.Name}, nil}, {[]string{"other"}, ErrName}, {[]string{"other", five.Name}, nil}} {
+		if err := five.Called(c.used); !errors.Is(err, c.want) {
+			t.Errorf("where %q were used: %v, want %v", c.used, err, c.want)
 		}
 	}
 	if after := five.After(seen); after != seen {

@@ -25,11 +25,12 @@ var (
 	ErrUnsigned = errors.New("it is not signed by a key that is known here, or was changed after that")
 	// ErrTampered is that of one whose files are not those that were signed.
 	ErrTampered = errors.New("its files are not those that were signed")
-	// ErrExpired, ErrOlder, ErrHost and ErrClock are of bundles that are whole, and may not
+	// ErrExpired, ErrOlder, ErrHost, ErrName and ErrClock are of bundles that are whole, and may not
 	// be used here or now.
 	ErrExpired = errors.New("it has expired: have a newer one made")
 	ErrOlder   = errors.New("it is older than what was used here before")
 	ErrHost    = errors.New("it is for other hosts")
+	ErrName    = errors.New("this host takes bundles of another name")
 	ErrClock   = errors.New("this host's clock is wrong, or that where it was made")
 )
 
@@ -150,17 +151,29 @@ type Seen struct {
 // skew is how far clocks may be apart.
 const skew = 5 * time.Minute
 
-// Admit says whether a bundle may be used on a host at a time: nil, or why not. seen is zero
-// if none was used before. The last one may be used again.
-func (b *Bundle) Admit(host string, now time.Time, seen Seen) error {
-	return stops(b.admit(host, now, seen))
+// Called says whether bundles of this one's name are what a host takes: used are the names of
+// those that it took before. Serials count for each name, so that an old bundle of another name
+// would bring back what was so long ago.
+func (b *Bundle) Called(used []string) error {
+	if len(used) == 0 || slices.Contains(used, b.Name) {
+		return nil
+	}
+	return stops(fmt.Errorf("%w (%s), and this one is called %s", ErrName, strings.Join(used, ", "), b.Name))
 }
 
-func (b *Bundle) admit(host string, now time.Time, seen Seen) error {
-	forUs := slices.ContainsFunc(b.Hosts, func(p string) bool { ok, err := path.Match(p, host); return err == nil && ok })
+// Admit says whether a bundle may be used on a host at a time: nil, or why not. names are what
+// the host is called. seen is zero if none was used before. The last one may be used again.
+func (b *Bundle) Admit(names []string, now time.Time, seen Seen) error {
+	return stops(b.admit(names, now, seen))
+}
+
+func (b *Bundle) admit(names []string, now time.Time, seen Seen) error {
+	forUs := slices.ContainsFunc(b.Hosts, func(p string) bool {
+		return slices.ContainsFunc(names, func(host string) bool { ok, err := path.Match(p, host); return err == nil && ok })
+	})
 	switch {
 	case !forUs:
-		return fmt.Errorf("%w (%s), and this is %s", ErrHost, strings.Join(b.Hosts, " "), host)
+		return fmt.Errorf("%w (%s), and this is %s", ErrHost, strings.Join(b.Hosts, " "), strings.Join(names, " or "))
 	case now.Add(skew).Before(seen.Made):
 		return fmt.Errorf("%w: what was used here before was made at %s, and now it is %s", ErrClock, stamp(seen.Made), stamp(now))
 	}

@@ -42,7 +42,7 @@ func For(f *hostfile.Found, tell func(string)) []hostconf.Check {
 	if f.Host.SSHD.Lend || len(f.Host.SSHD.Attach) > 0 {
 		out = append(out, hostconf.Check{Name: "the configuration of sshd", Run: func(ctx context.Context, tree string) error {
 			err := SSHD(ctx, filepath.Join(tree, hostfile.SSHDFile))
-			if errors.Is(err, exec.ErrNotFound) {
+			if errors.Is(err, ErrNoSSHD) {
 				tell("there is no sshd here: its configuration was not checked")
 				return nil
 			}
@@ -102,14 +102,17 @@ func said(out []byte) string {
 // sshdPlaces are where an sshd is that PATH does not have.
 func sshdPlaces() []string { return []string{"/usr/sbin/sshd", "/usr/local/sbin/sshd", "/sbin/sshd"} }
 
+// ErrNoSSHD is the error of a host without an sshd.
+var ErrNoSSHD = errors.New("there is no sshd")
+
 // SSHD has the host's sshd read a file, with a host key of its own. The error is
-// [exec.ErrNotFound] if there is no sshd.
+// [ErrNoSSHD] if there is none.
 func SSHD(ctx context.Context, file string) error {
 	sshd, err := exec.LookPath("sshd")
 	if err != nil {
 		i := slices.IndexFunc(sshdPlaces(), func(p string) bool { _, err := os.Stat(p); return err == nil })
 		if i < 0 {
-			return exec.ErrNotFound
+			return ErrNoSSHD
 		}
 		sshd = sshdPlaces()[i]
 	}

@@ -6,11 +6,15 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
 	"go.uber.org/goleak"
+
+	"github.com/muxward/muxward/internal/tmux/tmuxtest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -104,7 +108,7 @@ func TestSSHD(t *testing.T) {
 			t.Errorf("%s: error %v", what, err)
 		}
 	}
-	if err := SSHD(t.Context(), filepath.Join(dir, "good")); !errors.Is(err, exec.ErrNotFound) {
+	if err := SSHD(t.Context(), filepath.Join(dir, "good")); !errors.Is(err, ErrNoSSHD) {
 		try("the real one")
 	}
 	if err := os.Chmod(filepath.Join(dir, "sshd"), 0o700); err != nil {
@@ -112,6 +116,33 @@ func TestSSHD(t *testing.T) {
 	}
 	t.Setenv("PATH", dir+":"+os.Getenv("PATH"))
 	try("a script")
+	t.Setenv("PATH", dir) // there is no ssh-keygen: then it was not checked, and that is no good sign
+	if err := SSHD(t.Context(), filepath.Join(dir, "good")); err == nil || errors.Is(err, ErrNoSSHD) {
+		t.Errorf("without ssh-keygen: %v", err)
+	}
+}
+
+// What the configuration starts ends with its trial, also what has left its session.
+func TestTmuxLeavesNothing(t *testing.T) {
+	if os.Geteuid() != 0 {
+		tmuxtest.Skip(t, "only root can have it end")
+	}
+	const mark = "86399.25"
+	dir := write(t, map[string]string{"x.conf": "run-shell '(setsid sleep " + mark + " </dev/null >/dev/null 2>&1 &)'\n"})
+	if err := Tmux(t.Context(), "", []string{filepath.Join(dir, "x.conf")}, ""); err != nil {
+		t.Error(err)
+	}
+	all, err := filepath.Glob("/proc/[0-9]*/cmdline")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range all {
+		if said, err := os.ReadFile(name); err == nil && string(said) == "sleep\x00"+mark+"\x00" {
+			t.Errorf("%s goes on", filepath.Dir(name))
+			pid, _ := strconv.Atoi(filepath.Base(filepath.Dir(name)))
+			_ = syscall.Kill(pid, syscall.SIGKILL)
+		}
+	}
 }
 
 // What is tried is other people's, and may put links where the next file would be written, or

@@ -19,8 +19,10 @@ import (
 const nobody = 65534
 
 // Tmux has tmux servers of its own run each file of configuration, and a text of what is said
-// in host.yaml, each in one of its own, and ends them. program is
-// "" for the tmux in PATH. As root it is done as nobody.
+// in host.yaml, each in one of its own, and ends them. program is "" for the tmux in PATH. As
+// root it is done as nobody, and in a namespace of processes, so that all that the configuration
+// has started ends with the server (pid_namespaces(7)); where there can be none, as in some
+// containers, or for who is not root, what has left the server's session goes on.
 func Tmux(ctx context.Context, program string, files []string, text string) error {
 	if program == "" {
 		program = "tmux"
@@ -110,20 +112,33 @@ func (t *trial) command(ctx context.Context, args ...string) *exec.Cmd {
 	return cmd
 }
 
+func (t *trial) server(ctx context.Context, words *bytes.Buffer) *exec.Cmd {
+	cmd := t.command(ctx, "-D", "-f", "/dev/null")
+	cmd.SysProcAttr.Pdeathsig = syscall.SIGKILL
+	cmd.Stdout, cmd.Stderr = words, words
+	return cmd
+}
+
 // run starts a server in the foreground, so that it ends with us, and has it run a file.
 func (t *trial) run(ctx context.Context, file string) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	server := t.command(ctx, "-D", "-f", "/dev/null")
-	server.SysProcAttr.Pdeathsig = syscall.SIGKILL
 	var words bytes.Buffer
-	server.Stdout, server.Stderr = &words, &words
-	if err := server.Start(); err != nil {
+	server := t.server(ctx, &words)
+	if t.as != nil {
+		server.SysProcAttr.Cloneflags = syscall.CLONE_NEWPID
+	}
+	err := server.Start()
+	if t.as != nil && errors.Is(err, syscall.EPERM) {
+		server = t.server(ctx, &words)
+		err = server.Start()
+	}
+	if err != nil {
 		return err
 	}
 	ended := make(chan error, 1)
 	go func() { ended <- server.Wait() }()
-	err := t.source(ctx, file, ended)
+	err = t.source(ctx, file, ended)
 	cancel()
 	if !errors.Is(err, errServer) {
 		<-ended

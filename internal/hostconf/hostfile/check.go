@@ -84,6 +84,9 @@ func checkServe(r *reader, c *config.Config) {
 				r.failAt(p.key, "", "everybody may write to %s, and cleaners remove what is there: choose a place below /run, /etc or /var/lib", open)
 			}
 		}
+		if refused(!ownPlace(p.key, *p.path)) {
+			r.failAt(p.key, "as in "+p.fallback, "%s may have things of others in it, which would be removed or given away: choose a directory below one called muxward", clip(*p.path))
+		}
 	}
 	for key, p := range map[string]string{
 		"serve.tmux": c.Tmux, "serve.webhook.secret": c.Webhook.Secret, "serve.ssh.keys": c.SSH.Keys,
@@ -102,6 +105,18 @@ func checkServe(r *reader, c *config.Config) {
 	if c.SSH.KeysUser != "" {
 		checkAccounts(r, "serve.ssh.keys_user", []string{c.SSH.KeysUser})
 	}
+}
+
+// ownPlace reports whether a directory is muxward's own by its name: an apply sets its mode, and
+// removes what is in it and not of the policy; and cleaners are told to keep off what is above the
+// doors.
+func ownPlace(key, at string) bool {
+	above, name := path.Base(path.Dir(at)), path.Base(at)
+	own := strings.Contains(above, "muxward")
+	if key == "serve.state" {
+		return own || strings.Contains(name, "muxward")
+	}
+	return own
 }
 
 // plainPath is one that needs no quotes anywhere, and no specifier of systemd.

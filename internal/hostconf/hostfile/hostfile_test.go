@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/muxward/muxward/internal/hostconf"
 	"github.com/muxward/muxward/internal/policy"
 	"github.com/muxward/muxward/internal/policy/starter"
@@ -28,7 +30,7 @@ func TestGolden(t *testing.T) {
 			t.Fatal(err)
 		}
 		present := Present{
-			Files:  map[string]Seen{environment: {Content: "EDITOR=vi", Owner: "0", Group: "0", Mode: 0o640}},
+			Files:  map[string]hostconf.Seen{environment: {Content: "EDITOR=vi", Owner: "0", Group: "0", Mode: 0o640}},
 			Policy: []string{"grants.yaml", "left.grants.yaml", "notes.txt"},
 		}
 		s, err := Render(f, present, os.DirFS(pack()))
@@ -176,6 +178,11 @@ func TestEnvironmentOfLogins(t *testing.T) {
 			t.Errorf("%s: error %v", place, err)
 		}
 	}
+	for _, place := range []string{"policy: /etc/netplan", "policy: /etc", "policy: /etc/muxward", "doors: /run/doors", "doors: /srv", "doors: /run/muxward", "state: /var/lib", "state: /etc"} {
+		if _, err := Load(base(t, map[string]string{"host.yaml": "schema: 1\nserve: {" + place + "}\n"}), "h", false); err == nil || !strings.Contains(err.Error(), "things of others") {
+			t.Errorf("%s: error %v", place, err)
+		}
+	}
 	text := "schema: 1\nenvironment: {profile_d: true, set: {LANG: C.UTF-8, LC_ALL: C, TZ: Europe/Berlin, MUXWARD_STATE: /var/lib/m}}\n"
 	if _, err := Load(base(t, map[string]string{"host.yaml": text}), "h", false); err != nil {
 		t.Error(err)
@@ -217,13 +224,57 @@ func TestOthersFiles(t *testing.T) {
 		if _, err := Load(good, "h", true); !errors.Is(err, ErrOpen) {
 			t.Errorf("%s open for all: error %v", name, err)
 		}
+		_ = os.Chmod(at, info.Mode().Perm()|0o020)
+		if os.Geteuid() == 0 {
+			if err := os.Chown(at, 0, 4242); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := Load(good, "h", true); !errors.Is(err, ErrOpen) {
+				t.Errorf("%s open for a group: error %v", name, err)
+			}
+			_ = os.Chown(at, 0, 0)
+		}
 		_ = os.Chmod(at, info.Mode().Perm())
+	}
+	if os.Geteuid() == 0 {
+		for _, c := range []struct {
+			mode uint32
+			want bool
+		}{{0o777, false}, {0o1777, true}, {0o755, true}} {
+			up := filepath.Dir(good)
+			if err := unix.Chmod(up, c.mode); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := Load(good, "h", true); (err == nil) != c.want {
+				t.Errorf("below a directory of mode %o: %v", c.mode, err)
+			}
+		}
 	}
 	if err := os.Symlink("/etc/passwd", filepath.Join(good, "policy", "x.cedar")); err != nil {
 		t.Fatal(err)
 	}
 	if f, err := Load(good, "h", false); err == nil {
 		t.Errorf("what lies outside was read: %q", f.Policy["x.cedar"])
+	}
+}
+
+// What a policy would refuse, or would not read, is not left out of it without a word: a forbid
+// that nobody reads permits.
+func TestPolicyNames(t *testing.T) {
+	for _, c := range []struct{ name, want string }{
+		{"stop.CEDAR", "policy/stop.CEDAR is no policy file, and looks like one"}, {"rules.yml", "policy/rules.yml is no policy file"},
+		{"other.yaml", "policy/other.yaml is no policy file"}, {"more/f.cedar", "policy/more is a directory"},
+		{"README", ""}, {"f.cedar", ""}, {".old/f.cedar", ""}, {"x.test.yaml", ""},
+	} {
+		dir := base(t, map[string]string{"policy/people.yaml": "people: {}\n", "policy/" + c.name: "forbid(principal, action, resource);\n",
+			"host.yaml": "schema: 1\npolicy: {directory: policy}\n"})
+		f, err := Load(dir, "h", false)
+		if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %v, want %q", c.name, err, c.want)
+		}
+		if err == nil && (c.name == "f.cedar") != (f.Policy["f.cedar"] != "") {
+			t.Errorf("%s: %q", c.name, f.Policy)
+		}
 	}
 }
 

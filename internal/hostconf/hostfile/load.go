@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"path/filepath"
 	"reflect"
 	"regexp"
 	"slices"
@@ -16,6 +17,7 @@ import (
 	"go.yaml.in/yaml/v4"
 	"golang.org/x/sys/unix"
 
+	"github.com/muxward/muxward/internal/hostconf"
 	"github.com/muxward/muxward/internal/policy"
 )
 
@@ -60,7 +62,7 @@ type tree struct {
 }
 
 // Load reads what the files in a directory say of the host called name. strict refuses files
-// that everybody may write to, or that are neither root's, nor the caller's, nor those of who
+// that others may write to, or that are neither root's, nor the caller's, nor those of who
 // called sudo. Mistakes in files are [policy.Problems].
 func Load(dir, name string, strict bool) (*Found, error) {
 	if !hostName.MatchString(name) {
@@ -72,7 +74,7 @@ func Load(dir, name string, strict bool) (*Found, error) {
 	}
 	defer root.Close()
 	t := &tree{Root: root, strict: strict}
-	if err := t.check("."); err != nil {
+	if err := errors.Join(t.way(dir), t.check(".")); err != nil {
 		return nil, err
 	}
 	r := newReader()
@@ -230,7 +232,15 @@ func (f *Found) beside(t *tree, r *reader) error {
 			return err
 		}
 		for _, name := range names {
-			if !policyName(name) {
+			is, like := policy.FileName(name)
+			if info, err := t.Stat(path.Join(dir, name)); err == nil && info.IsDir() && !strings.HasPrefix(name, ".") {
+				r.failAt("policy.directory", "move its files up, or out of the way", "%s/%s is a directory, in which no policy is read", dir, clip(name))
+				continue
+			}
+			if like && !is {
+				r.failAt("policy.directory", "policy files are people.yaml, grants.yaml, *.grants.yaml, *.cedar and *.test.yaml", "%s/%s is no policy file, and looks like one", dir, clip(name))
+			}
+			if !is {
 				continue
 			}
 			data, err := t.read(path.Join(dir, name))
@@ -266,11 +276,6 @@ func (f *Found) beside(t *tree, r *reader) error {
 
 // inside reports whether a path is one below the directory, as it is written.
 func inside(p string) bool { return p != "." && path.Clean(p) == p && fs.ValidPath(p) }
-
-// policyName reports whether a file in a policy directory belongs to the policy.
-func policyName(name string) bool {
-	return !strings.HasPrefix(name, ".") && (strings.HasSuffix(name, ".yaml") || strings.HasSuffix(name, ".cedar"))
-}
 
 // names gives the NAME of each NAME.yaml in a directory.
 func (t *tree) names(dir string) (out []string) {
@@ -350,6 +355,46 @@ func (t *tree) check(dir string) error {
 	return t.trusted(dir, info)
 }
 
+// way refuses a directory in whose place others can put another one.
+func (t *tree) way(dir string) error {
+	if !t.strict {
+		return nil
+	}
+	whole, err := filepath.Abs(dir)
+	if err != nil {
+		return err
+	}
+	real, err := filepath.EvalSymlinks(whole)
+	if err != nil {
+		return err
+	}
+	for _, at := range []string{whole, real} {
+		for at != "/" {
+			at = filepath.Dir(at)
+			info, err := os.Stat(at)
+			if err != nil {
+				return err
+			}
+			if info.Mode()&fs.ModeSticky != 0 {
+				continue // others may put something there, and not rename what is not theirs
+			}
+			if err := t.trusted(at, info); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// alone reports whether the group that may write to something is that of its owner alone, as
+// where everybody has a group of their own.
+func (t *tree) alone(at string, st *syscall.Stat_t) bool {
+	if n, err := unix.Lgetxattr(at, "system.posix_acl_access", nil); err == nil && n > 0 || err != nil && err != unix.ENODATA && err != unix.ENOTSUP {
+		return false // the bits of the group bound what the list gives to others
+	}
+	return hostconf.OwnGroup(st.Uid, st.Gid)
+}
+
 // trusted refuses what others may change: who applies these files as root would do what
 // they say.
 func (t *tree) trusted(name string, info fs.FileInfo) error {
@@ -360,9 +405,15 @@ func (t *tree) trusted(name string, info fs.FileInfo) error {
 	if !ok {
 		return fmt.Errorf("%s: cannot tell whose it is", name)
 	}
-	at := path.Join(t.Name(), name)
+	at := name
+	if !path.IsAbs(at) {
+		at = path.Join(t.Name(), name)
+	}
 	if info.Mode().Perm()&0o002 != 0 {
 		return fmt.Errorf("%s: %w: chmod o-w", at, ErrOpen)
+	}
+	if info.Mode().Perm()&0o020 != 0 && !t.alone(at, st) {
+		return fmt.Errorf("%s: %w, as its group or an access list says: chmod g-w", at, ErrOpen)
 	}
 	if st.Uid != 0 && int(st.Uid) != os.Geteuid() && fmt.Sprint(st.Uid) != os.Getenv("SUDO_UID") {
 		return fmt.Errorf("%s belongs to uid %d, who could have anything applied: it has to be root's, or that of who calls sudo", at, st.Uid)

@@ -14,6 +14,7 @@ import (
 
 	"github.com/muxward/muxward/internal/config"
 	"github.com/muxward/muxward/internal/hostconf"
+	"github.com/muxward/muxward/internal/policy"
 	"github.com/muxward/muxward/packaging"
 )
 
@@ -54,17 +55,10 @@ const (
 	TmuxDir  = tmuxDir
 )
 
-// Seen is a file of the host that is more than muxward's: a part of it is.
-type Seen struct {
-	Content      string
-	Owner, Group string // as numbers
-	Mode         uint32
-}
-
 // Present is what has to be known of a host to say what it is to have.
 type Present struct {
 	// Files are those of [Shared] that there are.
-	Files map[string]Seen
+	Files map[string]hostconf.Seen
 	// Policy are the names of the files in the host's policy directory.
 	Policy []string
 	// Group is that of muxward's own account, if the host has one.
@@ -174,7 +168,7 @@ func (s *state) policy() {
 		s.file(idAttach, path.Join(at, attachFile), files[attachFile], "who may attach, as host.yaml declares it")
 	}
 	for _, name := range s.p.Policy {
-		if _, ours := files[name]; !ours && policyName(name) {
+		if _, ours := files[name]; !ours && looksLikePolicy(name) {
 			s.items = append(s.items, hostconf.Item{ID: idPolicy, Kind: hostconf.Absent, Path: path.Join(at, name), Final: true,
 				Why: "what else is in the policy directory is in force, and nobody sees it in the directory of hosts"})
 		}
@@ -188,6 +182,13 @@ func (s *state) policy() {
 			s.items[i].Mode &^= 0o007
 		}
 	}
+}
+
+// looksLikePolicy reports whether a file in a policy directory is in force, or keeps the policy from
+// loading.
+func looksLikePolicy(name string) bool {
+	_, like := policy.FileName(name)
+	return like
 }
 
 // attachments writes declarations as grants of the policy.

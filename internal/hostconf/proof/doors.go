@@ -7,21 +7,27 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/muxward/muxward/internal/identity"
+	"github.com/muxward/muxward/internal/procfs"
 )
 
 // Doors is a muxward that serves, and whom it is tried as.
 type Doors struct {
-	// Doors and Run are its directories.
+	// Doors and Run are its directories, and PID the process that says that it is it.
 	Doors, Run string
+	PID        int
 	// Tmux is the tmux program; "" for the one in PATH.
 	Tmux string
 	// As are accounts as which sessions are opened. As root any, else only one's own.
@@ -77,6 +83,7 @@ func (d Doors) throughDoor(ctx context.Context, a identity.Account) []Proof {
 		return append([]Proof{p}, d.shut(ctx)...)
 	}
 	p.Evidence = append(p.Evidence, "new-session -s "+name)
+	d.listener(&p, door)
 	more := d.inSession(tmux, name, a)
 	more = append(more, d.shut(ctx)...)
 	more = append(more, d.others(ctx, a, door)...)
@@ -88,10 +95,49 @@ func (d Doors) throughDoor(ctx context.Context, a identity.Account) []Proof {
 	return append([]Proof{p}, more...)
 }
 
+// listener looks who listens at a door: the muxward that serves, or the helper that has started it
+// and made the door. Any tmux server would answer as well.
+func (d Doors) listener(p *Proof, door string) {
+	pid, err := listens(door)
+	ours := []int{d.PID}
+	if st, statErr := procfs.ReadStat(d.PID); statErr == nil && st.PPID > 1 {
+		ours = append(ours, st.PPID)
+	}
+	switch {
+	case d.PID == 0:
+	case err != nil:
+		p.Outcome, p.Evidence = Unknown, append(p.Evidence, "who listens there cannot be told: "+err.Error())
+	case !slices.Contains(ours, pid):
+		p.Outcome, p.Evidence = Broken, append(p.Evidence, fmt.Sprintf("process %d listens at %s, and not muxward (process %d)", pid, door, d.PID))
+	default:
+		p.Evidence = append(p.Evidence, fmt.Sprintf("process %d listens there", pid))
+	}
+}
+
+// listens gives the process that listens at a socket (SO_PEERCRED, unix(7)).
+func listens(socket string) (int, error) {
+	conn, err := net.DialTimeout("unix", socket, stepTime)
+	if err != nil {
+		return 0, err
+	}
+	defer conn.Close()
+	raw, err := conn.(*net.UnixConn).SyscallConn()
+	if err != nil {
+		return 0, err
+	}
+	var cred *unix.Ucred
+	var got error
+	err = raw.Control(func(fd uintptr) { cred, got = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED) })
+	if err = errors.Join(err, got); err != nil {
+		return 0, err
+	}
+	return int(cred.Pid), nil
+}
+
 // inSession asks the new session's server what it is set to.
 func (d Doors) inSession(tmux func(...string) (string, error), name string, a identity.Account) []Proof {
 	var out []Proof
-	p := Proof{ID: "MW-V011", Title: "inside a session of " + a.Name + ", TMUX leads to a door", Outcome: Holds, Lost: "what runs in a pane reaches the server past muxward"}
+	p := Proof{ID: "MW-V011", Title: "tmux in a session of " + a.Name + " is told that its socket is a door", Outcome: Holds, Lost: "what runs in a pane reaches the server past muxward"}
 	path, err := tmux("display-message", "-p", "-t", "="+name+":", "#{socket_path}")
 	p.Evidence = []string{"socket_path is " + path}
 	if err != nil {
@@ -147,18 +193,40 @@ func (d Doors) shut(ctx context.Context) []Proof {
 		}
 		n++
 		socket := filepath.Join(d.Run, "servers", e.Name(), "s")
-		switch out, shut := d.refused(ctx, nil, socket); {
-		case !shut:
-			p.Outcome = Broken
-			p.Evidence = append(p.Evidence, socket+" as nobody: "+out)
-		default:
-			p.Evidence = append(p.Evidence, socket+" as nobody: permission denied")
+		for _, as := range d.strangers(e) {
+			name := "nobody"
+			if as != nil {
+				name = as.Name
+			}
+			out, shut := d.refused(ctx, as, socket)
+			if shut {
+				out = "permission denied"
+			} else {
+				p.Outcome = Broken
+			}
+			p.Evidence = append(p.Evidence, socket+" as "+name+": "+out)
 		}
 	}
 	if n == 0 {
 		p.Outcome, p.Evidence = Skipped, []string{"no server is guarded at the moment"}
 	}
 	return []Proof{p}
+}
+
+// strangers are nobody, and the accounts whose a guarded server is not.
+func (d Doors) strangers(server fs.DirEntry) []*identity.Account {
+	out := []*identity.Account{nil}
+	info, err := server.Info()
+	if err != nil {
+		return out
+	}
+	st, ok := info.Sys().(*syscall.Stat_t)
+	for i := range d.As {
+		if ok && st.Uid != d.As[i].UID && d.As[i].UID != 0 {
+			out = append(out, &d.As[i])
+		}
+	}
+	return out
 }
 
 // others tries an account's door as nobody, and as the other accounts.

@@ -1,6 +1,7 @@
 package proof
 
 import (
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -75,5 +76,27 @@ func TestUntried(t *testing.T) {
 		if p.Outcome != Unknown || !strings.HasPrefix(p.Evidence[0], "not tried") {
 			t.Errorf("%+v", p)
 		}
+	}
+}
+
+// A door is muxward's if muxward listens at it: anybody else would answer as well.
+func TestListener(t *testing.T) {
+	door := filepath.Join(t.TempDir(), "door")
+	l, err := net.Listen("unix", door)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	for pid, want := range map[int]Outcome{os.Getpid(): Holds, 1: Broken} {
+		p := Proof{Outcome: Holds}
+		Doors{PID: pid}.listener(&p, door)
+		if p.Outcome != want {
+			t.Errorf("process %d: %+v", pid, p)
+		}
+	}
+	p := Proof{Outcome: Holds}
+	Doors{PID: os.Getpid()}.listener(&p, door+"-none")
+	if p.Outcome != Unknown {
+		t.Errorf("where nobody listens: %+v", p)
 	}
 }

@@ -1,0 +1,88 @@
+package hostconf
+
+import (
+	"context"
+	"errors"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/muxward/muxward/internal/tmux/tmuxtest"
+)
+
+// An undo is killed while it gives a directory back its mode and its group: the next one goes on.
+func TestUndoOfDirectoryKilled(t *testing.T) {
+	b := newBed(t)
+	if b.opt.NoOwners {
+		tmuxtest.Skip(t, "groups are root's to give")
+	}
+	for _, at := range []string{"dress /etc/d", "dressed owner /etc/d"} {
+		b.must(os.MkdirAll(b.at("etc/d"), 0o755))
+		b.must(errors.Join(os.Chmod(b.at("etc/d"), 0o711), os.Chown(b.at("etc/d"), 0, 0)))
+		before := b.snapshot()
+		b.apply(State{Set: "test", Items: []Item{{ID: "T", Kind: Directory, Path: "/etc/d", Group: "somebody", Mode: 0o750, Why: "it counts"}}})
+		o, met := b.opt, false
+		o.step = func(step string) {
+			if step == at {
+				met = true
+				panic("killed")
+			}
+		}
+		func() {
+			defer func() { _ = recover() }()
+			_, _ = Undo(context.Background(), "test", o)
+		}()
+		r, err := Recover(context.Background(), b.opt)
+		if !met || err != nil || len(r.Left) > 0 || b.snapshot() != before {
+			t.Errorf("killed at %q (%v): left %+v, %v\n%s", at, met, r.Left, err, b.snapshot())
+		}
+	}
+}
+
+// Somebody changes a file between the last look at it and the moment at which ours takes its
+// place. However an apply ends then, what they wrote is on the host, and is named.
+func TestTheirsIsKept(t *testing.T) {
+	s := State{Set: "test", Items: []Item{{ID: "T", Kind: File, Path: "/etc/x.conf", Mode: 0o644, Content: "ours\n", Why: "it counts"}}}
+	gone := State{Set: "test", Items: []Item{{ID: "T", Kind: Absent, Path: "/etc/x.conf", Why: "it counts"}}}
+	for _, c := range []struct {
+		name string
+		s    State
+		then func(b *bed) // what happens before it can be put back
+	}{
+		{"killed", s, func(*bed) { panic("killed") }},
+		{"killed while it is removed", gone, func(*bed) { panic("killed") }},
+		{"the place is taken", gone, func(b *bed) { b.write("etc/x.conf", "newer\n", 0o644) }},
+		{"the place is empty", s, func(b *bed) { b.must(os.Remove(b.at("etc/x.conf"))) }},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			b := newBed(t)
+			b.write("etc/x.conf", "old\n", 0o644)
+			o := b.opt
+			o.step = func(step string) {
+				switch step {
+				case "do /etc/x.conf":
+					b.write("etc/x.conf", "THEIRS\n", 0o644)
+				case "settle /etc/x.conf":
+					c.then(b)
+				}
+			}
+			var err error
+			func() {
+				defer func() { _ = recover() }()
+				_, err = Apply(context.Background(), Just(c.s), o)
+			}()
+			r, again := Recover(context.Background(), b.opt)
+			b.must(again)
+			named := len(r.Left) == 1 && r.Left[0].Item.Path == "/etc/muxward-1-0-kept"
+			if err != nil { // it was not killed
+				named = errors.Is(err, errMeanwhile) && strings.Contains(err.Error(), "/etc/muxward-1-0-kept is left")
+			}
+			if !named || b.read("etc/muxward-1-0-kept") != "THEIRS\n" {
+				t.Errorf("left %+v, error %v:\n%s", r.Left, err, b.snapshot())
+			}
+			if strings.Contains(b.snapshot(), ".muxward-") {
+				t.Errorf("something of ours is left:\n%s", b.snapshot())
+			}
+		})
+	}
+}

@@ -1,0 +1,75 @@
+package policy
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// What root puts in force is nobody's but root's: files, the directory, and the way there. What
+// is only looked at may be anybody's.
+func TestOwners(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Log("files of others are root's to make: only that it is not asked of others is tried")
+	}
+	const other = 4242
+	for _, c := range []struct {
+		name string
+		do   func(base string) error
+		want string
+	}{
+		{"as it is", func(string) error { return nil }, ""},
+		{"a file of somebody", func(base string) error { return os.Chown(base+"/x/policy/people.yaml", other, 0) }, "people.yaml: belongs to uid 4242"},
+		{"a file for a group", func(base string) error { return unix.Chmod(base+"/x/policy/people.yaml", 0o664) }, "others than root"},
+		{"a directory of somebody", func(base string) error { return os.Chown(base+"/x/policy", other, 0) }, "/policy belongs to"},
+		{"a directory for a group", func(base string) error { return unix.Chmod(base+"/x/policy", 0o775) }, "/policy may be written"},
+		{"the way", func(base string) error { return os.Chown(base+"/x", other, 0) }, "/x belongs to"},
+		{"a sticky way", func(base string) error { return unix.Chmod(base+"/x", 0o1777) }, ""},
+		{"root's symlink", func(base string) error {
+			return errorsOf(os.Rename(base+"/x/policy", base+"/real"), os.Symlink("../real", base+"/x/policy"))
+		}, ""},
+		{"somebody's symlink", func(base string) error {
+			return errorsOf(os.Rename(base+"/x/policy", base+"/real"), os.Symlink("../real", base+"/x/policy"), os.Lchown(base+"/x/policy", other, 0))
+		}, "is not root's"},
+		{"root's symlink to somebody's", func(base string) error {
+			return errorsOf(os.Rename(base+"/x/policy", base+"/real"), os.Symlink("../real", base+"/x/policy"), os.Chown(base+"/real", other, 0))
+		}, "/real belongs to"},
+		{"a symlink in a circle", func(base string) error {
+			return errorsOf(os.RemoveAll(base+"/x/policy"), os.Symlink("policy", base+"/x/policy"))
+		}, "leads nowhere"},
+	} {
+		if os.Geteuid() != 0 && strings.Contains(c.name, "somebody") || os.Geteuid() != 0 && c.name == "the way" {
+			continue
+		}
+		t.Run(c.name, func(t *testing.T) {
+			base := t.TempDir()
+			dir := filepath.Join(base, "x", "policy")
+			err := errorsOf(os.MkdirAll(dir, 0o755), os.WriteFile(dir+"/people.yaml", []byte("people: {alice: {}}\n"), 0o644), os.WriteFile(dir+"/grants.yaml", []byte("grants: []\n"), 0o644), c.do(base))
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, err = NewEngine(dir)
+			if os.Geteuid() != 0 && c.name != "a symlink in a circle" {
+				c.want = ""
+			}
+			if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
+				t.Errorf("in force: %v, want %q", err, c.want)
+			}
+			if _, err := Load(dir); err != nil && c.name != "a symlink in a circle" {
+				t.Errorf("looked at: %v", err)
+			}
+		})
+	}
+}
+
+func errorsOf(all ...error) error {
+	for _, err := range all {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
