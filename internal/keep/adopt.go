@@ -67,6 +67,9 @@ func (k *Keep) Adopt(ctx context.Context, id string) (Held, error) {
 		return k.again(s)
 	}
 	rec, err := k.readRecord(id)
+	if errors.Is(err, unix.ENOENT) {
+		err = fmt.Errorf("nothing is written down of it: %w", ErrEnded)
+	}
 	if err != nil {
 		return Held{}, k.notAdopted(id, err)
 	}
@@ -93,13 +96,17 @@ func (k *Keep) notAdopted(id string, err error) error {
 func (k *Keep) again(s *server) (Held, error) {
 	s.mu.Lock()
 	no := !s.adopted || s.watched || s.given
+	ended := s.proc.dead()
+	s.given = s.given || !no && ended
 	_, _, err := s.proc.runsAs()
-	s.given = s.given || !no && err != nil
 	s.mu.Unlock()
 	if no {
 		return Held{}, fmt.Errorf("the tmux server of %s is held already: %w", s.rec.Owner, ErrRefused)
 	}
-	if err != nil {
+	if err != nil && !ended {
+		return Held{}, k.notAdopted(s.rec.ID, err)
+	}
+	if ended {
 		close(s.done)
 		s.close()
 		k.forget(s.rec.ID)
@@ -157,22 +164,26 @@ func (k *Keep) tellEnded(rec record) {
 // adopt takes over one server. The record was written by us, but nothing in it
 // is true any more until the kernel says so, and the server, to who asks it.
 func (k *Keep) adopt(ctx context.Context, rec record) (*server, error) {
-	if rec.Boot != bootID() {
+	// ErrEnded has all of it cleared away, so it needs proof: every other error leaves
+	// what is there as it is.
+	boot, err := bootID()
+	if err != nil {
+		return nil, err
+	}
+	if rec.Boot != boot {
 		return nil, ErrEnded
 	}
 	if !k.opt.Root && rec.Account.UID != uint32(os.Geteuid()) {
 		return nil, fmt.Errorf("it runs as uid %d, and we do not", rec.Account.UID)
 	}
 	if rec.PID == 0 {
-		pid, ok := startedFor(k.innerPath(rec.ID))
-		if !ok {
-			return nil, ErrEnded
+		if rec.PID, err = startedFor(k.innerPath(rec.ID), rec.Account.UID, k.opt.Tmux); err != nil {
+			return nil, err
 		}
-		rec.PID = pid
 	}
 	proc, err := holdProcess(rec.PID, rec.Start)
 	if err != nil {
-		return nil, fmt.Errorf("%w (%w)", ErrEnded, err)
+		return nil, err
 	}
 	uid, exe, err := proc.runsAs()
 	if err == nil && uid != rec.Account.UID {

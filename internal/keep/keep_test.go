@@ -168,7 +168,11 @@ func TestAdoptAsksForTheAccount(t *testing.T) {
 // socket was moved: the next muxward finishes it.
 func TestAdoptHalfStarted(t *testing.T) {
 	w := newWorld(t)
-	rec := record{ID: randomHex(IDLen), Mark: randomHex(markLen), Owner: "alice", Account: w.acct, Boot: bootID()}
+	boot, err := bootID()
+	if err != nil {
+		t.Fatal(err)
+	}
+	rec := record{ID: randomHex(IDLen), Mark: randomHex(markLen), Owner: "alice", Account: w.acct, Boot: boot}
 	s := newServer(w.k, rec)
 	if err := w.k.launch(s, nil); err != nil {
 		t.Fatal(err)

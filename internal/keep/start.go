@@ -81,7 +81,11 @@ func (k *Keep) start(ctx context.Context, o Order) (*server, error) {
 	if err != nil {
 		return nil, err
 	}
-	rec := record{ID: randomHex(IDLen), Mark: randomHex(markLen), Owner: o.Owner, Account: a, Boot: bootID()}
+	boot, err := bootID()
+	if err != nil {
+		return nil, err
+	}
+	rec := record{ID: randomHex(IDLen), Mark: randomHex(markLen), Owner: o.Owner, Account: a, Boot: boot}
 	if inner := k.innerPath(rec.ID); len(inner) > maxSocketPath {
 		return nil, fmt.Errorf("the socket path %s is longer than %d bytes; use a shorter doors directory", inner, maxSocketPath)
 	}
