@@ -64,7 +64,7 @@ func (k *Keep) Adopt(ctx context.Context, id string) (Held, error) {
 		return Held{}, ctx.Err()
 	}
 	if s, err := k.server(id); err == nil {
-		return k.again(s)
+		return k.again(ctx, s)
 	}
 	rec, err := k.readRecord(id)
 	if errors.Is(err, unix.ENOENT) {
@@ -92,27 +92,30 @@ func (k *Keep) notAdopted(id string, err error) error {
 	return fmt.Errorf("%s/servers/%s: %w", k.opt.Run, id, err)
 }
 
-// again gives a server that was adopted before, and whose inner door is not open yet.
-func (k *Keep) again(s *server) (Held, error) {
+// again gives a server that is held already, and whose inner door is not open: who has
+// asked before may not have heard of it.
+func (k *Keep) again(ctx context.Context, s *server) (Held, error) {
 	s.mu.Lock()
-	no := !s.adopted || s.watched || s.given
+	no := s.given || s.opened()
 	ended := s.proc.dead()
-	s.given = s.given || !no && ended
 	_, _, err := s.proc.runsAs()
+	if !no && ended { // told here, as who did not hear of it is not told otherwise
+		s.given = true
+		s.supervised()
+	}
 	s.mu.Unlock()
-	if no {
+	switch {
+	case no:
 		return Held{}, fmt.Errorf("the tmux server of %s is held already: %w", s.rec.Owner, ErrRefused)
-	}
-	if err != nil && !ended {
-		return Held{}, k.notAdopted(s.rec.ID, err)
-	}
-	if ended {
-		close(s.done)
-		s.close()
-		k.forget(s.rec.ID)
-		k.drop(s)
+	case ended:
 		k.tellEnded(s.rec)
+		select {
+		case <-s.left:
+		case <-ctx.Done():
+		}
 		return Held{}, k.notAdopted(s.rec.ID, ErrEnded)
+	case err != nil:
+		return Held{}, k.notAdopted(s.rec.ID, err)
 	}
 	return s.as(), nil
 }

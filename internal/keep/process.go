@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -66,6 +67,33 @@ func holdPID(pid int) (*process, byte, error) {
 	p.start = begun
 	return p, state, nil
 }
+
+// holdChild takes hold of a child of ours that was just started. If that cannot be done, it
+// is ended: nobody would know of it any more. Until it is waited for, its number is its own.
+func holdChild(pid int) (*process, error) {
+	p, _, err := holdPID(pid)
+	if err == nil {
+		return p, nil
+	}
+	_ = unix.Kill(pid, unix.SIGKILL) // ESRCH cannot be
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	late := time.NewTimer(endTime)
+	defer late.Stop()
+	for {
+		if got, errWait := unix.Wait4(pid, nil, unix.WNOHANG, nil); got == pid || errWait != nil && errWait != unix.EINTR {
+			return nil, err
+		}
+		select {
+		case <-tick.C:
+		case <-late.C:
+			return nil, fmt.Errorf("%w; it was killed and does not end: %w", err, errStays)
+		}
+	}
+}
+
+// errStays is the error of a server whose record is to stay, for the next muxward to find.
+var errStays = errors.New("what is written down of it stays")
 
 // wait returns when the process has ended (true) or close was called (false).
 func (p *process) wait() bool {

@@ -98,10 +98,19 @@ func (k *Keep) start(ctx context.Context, o Order) (*server, error) {
 			err = fmt.Errorf("%w%s", err, k.logTail(rec.ID))
 		}
 	}
-	if err != nil {
-		s.abandon()
+	switch {
+	case err == nil:
+	case s.proc == nil: // it did not come to run
+		s.close()
+		if !errors.Is(err, errStays) {
+			k.forget(rec.ID)
+		}
 		k.settle(o.Owner, nil)
 		return nil, err
+	default:
+		s.given = true
+		k.settle(o.Owner, s)
+		return nil, errors.Join(err, s.end(context.WithoutCancel(ctx)))
 	}
 	k.settle(o.Owner, s)
 	return s, nil
@@ -139,14 +148,10 @@ func (k *Keep) launch(s *server, taken []string) error {
 	if err := rec.save(k.servers); err != nil { // before it runs: it must never be lost
 		return err
 	}
-	pid, err := k.exec(s, taken)
-	if err != nil {
+	if s.proc, err = k.exec(s, taken); err != nil {
 		return fmt.Errorf("run %s: %w", k.opt.Tmux, err)
 	}
-	if s.proc, _, err = holdPID(pid); err != nil {
-		return err
-	}
-	rec.PID, rec.Start = pid, s.proc.start
+	rec.PID, rec.Start = s.proc.pid, s.proc.start
 	return rec.save(k.servers)
 }
 
@@ -179,11 +184,11 @@ exec "$@"`
 
 // exec runs tmux in a session of its own and does not wait for it: it has to
 // outlive us.
-func (k *Keep) exec(s *server, taken []string) (int, error) {
+func (k *Keep) exec(s *server, taken []string) (*process, error) {
 	rec := s.rec
 	log, err := k.createLog(rec.ID)
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
 	defer log.Close()
 	conf := k.opt.Run + "/servers/" + rec.ID + ".conf"
@@ -197,10 +202,11 @@ func (k *Keep) exec(s *server, taken []string) (int, error) {
 	}
 	cmd.Dir = "/"
 	if err := cmd.Start(); err != nil {
-		return 0, err
+		return nil, err
 	}
 	pid := cmd.Process.Pid
-	return pid, cmd.Process.Release() // we wait for it by pidfd
+	_ = cmd.Process.Release() // we wait for it by pidfd
+	return holdChild(pid)
 }
 
 func (k *Keep) createLog(id string) (*os.File, error) {
