@@ -238,7 +238,7 @@ func (s *server) reopen(ctx context.Context) error {
 // fetchSocket moves the socket away if tmux listens at its own path: we were
 // killed before we moved it, or it made it anew.
 func (s *server) fetchSocket() error {
-	who, ok := listener(s.k.innerPath(s.rec.ID))
+	who, ok := listener(s.k.doors.dir, innerName(s.rec.ID), "s")
 	if !ok || int(who.Pid) != s.rec.PID {
 		return nil
 	}

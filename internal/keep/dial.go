@@ -9,11 +9,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// dialAt connects to the socket name in dir as uid, and makes sure that the
-// process pid is the one that listens. It does not wait: a stopped server has a
-// full backlog for as long as it likes.
-func dialAt(dir *os.File, name string, uid uint32, pid int) (*os.File, error) {
-	conn, err := connectAs(procPath(dir)+"/"+name, uid)
+// dial connects to a socket that is pinned as uid, and makes sure that the process pid is
+// the one that listens. It does not wait: a stopped server has a full backlog for as long
+// as it likes. No path of the account's is gone through: it could lead elsewhere, or to
+// where nothing answers.
+func dial(sock *os.File, uid uint32, pid int) (*os.File, error) {
+	conn, err := connectAs(procPath(sock), uid)
 	switch {
 	case err == nil:
 		return checkListener(conn, uid, pid)
@@ -21,8 +22,6 @@ func dialAt(dir *os.File, name string, uid uint32, pid int) (*os.File, error) {
 		return nil, ErrBusy
 	case errors.Is(err, unix.ECONNREFUSED):
 		return nil, ErrNobody
-	case errors.Is(err, unix.ENOENT):
-		return nil, ErrNoSocket
 	}
 	return nil, err
 }

@@ -29,6 +29,7 @@ type server struct {
 	dir     *os.File // RUN/servers/ID
 	sock    *os.File // pins the socket's inode
 	seen    time.Time
+	ours    inodes // the connections that we made
 }
 
 func newServer(k *Keep, rec record) *server {
@@ -248,25 +249,25 @@ func (s *server) pin() error {
 	return nil
 }
 
-// openDir gives a descriptor of our own of the server's directory, for as long
-// as a connection may take.
-func (s *server) openDir() (*os.File, error) {
+// connect connects to the server as its account, without waiting, and remembers that the
+// connection is ours.
+func (s *server) connect() (*os.File, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.ended() {
+	switch {
+	case s.ended():
 		return nil, ErrEnded
+	case s.sock == nil:
+		return nil, ErrNoSocket
 	}
-	return openDirAt(int(s.dir.Fd()), ".")
-}
-
-// connect connects to the server as its account, without waiting.
-func (s *server) connect() (*os.File, error) {
-	dir, err := s.openDir()
+	conn, err := dial(s.sock, s.rec.Account.UID, s.rec.PID)
 	if err != nil {
 		return nil, err
 	}
-	defer dir.Close()
-	return dialAt(dir, "s", s.rec.Account.UID, s.rec.PID)
+	if err := s.ours.add(conn); err != nil {
+		return nil, errors.Join(err, conn.Close())
+	}
+	return conn, nil
 }
 
 // Connect connects to a server as its account.
