@@ -7,6 +7,8 @@ import (
 	"runtime"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/muxward/muxward/internal/accounts"
 )
 
 // dial connects to a socket that is pinned as uid, and makes sure that the process pid is
@@ -42,6 +44,9 @@ func checkListener(conn *os.File, uid uint32, pid int) (*os.File, error) {
 // connectAs connects with uid as the effective uid, without waiting. EAGAIN
 // means that the backlog is full.
 func connectAs(path string, uid uint32) (*os.File, error) {
+	if uid == accounts.NoID { // setresuid(2) would leave us who we are
+		return nil, unix.EINVAL
+	}
 	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
 	if err != nil {
 		return nil, err

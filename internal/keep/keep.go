@@ -33,7 +33,8 @@ type Options struct {
 	Umask uint32
 	// Account looks an account up that a caller has named, or whose server is to be
 	// adopted, and refuses those that are to have neither a server nor a door: whoever
-	// has a server started can do what its account can. nil means [Listed].
+	// has a server started can do what its account can. Root needs it; else nil means
+	// [Listed].
 	Account func(name string, uid uint32) (accounts.Account, error)
 	// Now gives wall-clock time; nil means time.Now.
 	Now func() time.Time
@@ -115,6 +116,9 @@ func (o *Options) fill() error {
 		return errors.New("running servers for other accounts needs root")
 	}
 	if o.Account == nil {
+		if o.Root {
+			return errors.New("running servers for other accounts needs to be told for which: set Account")
+		}
 		o.Account = Listed
 	}
 	if o.Now == nil {

@@ -28,9 +28,15 @@ func (k *Keep) account(named Account) (accounts.Account, error) {
 	if !k.opt.Root && named.UID != uint32(os.Geteuid()) {
 		return accounts.Account{}, fmt.Errorf("uid %d: only root can do that for another account: %w", named.UID, ErrRefused)
 	}
+	if named.UID == accounts.NoID {
+		return accounts.Account{}, fmt.Errorf("uid %d is nobody's: %w", named.UID, ErrRefused)
+	}
 	a, err := k.opt.Account(named.Name, named.UID)
 	if err == nil && a.UID != named.UID {
 		err = fmt.Errorf("it has the uid %d", a.UID)
+	}
+	if err == nil {
+		err = a.Usable()
 	}
 	if err == nil && (len(a.Home) > MaxPath || len(a.Shell) > MaxPath || len(a.Groups) > MaxGroups) {
 		err = errors.New("its home directory, its shell or its list of groups is too long")

@@ -48,6 +48,9 @@ func parseRecord(data []byte) (record, error) {
 	if !validOwner(r.Owner) {
 		return record{}, errors.New("it does not name a person")
 	}
+	if err := r.Account.Usable(); err != nil {
+		return record{}, err
+	}
 	return r, nil
 }
 
