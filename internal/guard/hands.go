@@ -55,7 +55,7 @@ type Hands interface {
 
 	// Mend does something about a server that cannot be connected to: what the files
 	// tell, or if they are as they should be and it still cannot, has it make its socket
-	// anew. What was done is told by a notice.
+	// anew. What was done is told by a notice. keep.ErrBusy: it is done already.
 	Mend(ctx context.Context, id string) error
 
 	// Note writes down what a server says of itself, for the next muxward.

@@ -3,6 +3,8 @@ package guard
 import (
 	"context"
 	"errors"
+	"os"
+	"sync"
 	"sync/atomic"
 	"testing"
 
@@ -78,4 +80,66 @@ func TestAdoptAfterLostDoor(t *testing.T) {
 		return ok && s.PID() == pid
 	}, "it is adopted")
 	run(t, w.start("alice"), "list-sessions")
+}
+
+// timedHands note which requests come without a time by which they have to be answered.
+type timedHands struct {
+	Hands
+	nobody atomic.Bool // listens
+
+	mu    sync.Mutex
+	asked map[string]bool // and whether without end
+}
+
+func (h *timedHands) note(ctx context.Context, name string) {
+	_, ends := ctx.Deadline()
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.asked[name] = h.asked[name] || !ends
+}
+
+func (h *timedHands) Connect(ctx context.Context, id string) (*os.File, error) {
+	if h.nobody.Load() {
+		return nil, keep.ErrNobody
+	}
+	return h.Hands.Connect(ctx, id)
+}
+
+func (h *timedHands) Mend(ctx context.Context, id string) error {
+	h.note(ctx, "mend")
+	return h.Hands.Mend(ctx, id)
+}
+
+func (h *timedHands) Note(ctx context.Context, id string, said keep.Said) error {
+	h.note(ctx, "note")
+	return h.Hands.Note(ctx, id, said)
+}
+
+// Hands that do not answer leave no server uninspected for ever.
+func TestHandsAreAskedWithAnEnd(t *testing.T) {
+	w := newWorld(t)
+	if err := w.g.Close(); err != nil {
+		t.Fatal(err)
+	}
+	hands, err := keep.New(w.opt.Options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := &timedHands{Hands: hands, asked: map[string]bool{}}
+	opt := w.opt.Guard
+	opt.Hands = h
+	w.g = New(opt)
+	run(t, w.start("alice"), "new-session", "-d")
+	h.nobody.Store(true)
+	tmuxtest.Eventually(t, func() bool {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		_, mended := h.asked["mend"]
+		return mended
+	}, "it is mended")
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if len(h.asked) != 2 || h.asked["mend"] || h.asked["note"] {
+		t.Errorf("without end: %v", h.asked)
+	}
 }
