@@ -28,7 +28,8 @@ type Hands interface {
 	Doors() string
 
 	// Found lists the ids of the servers that an earlier muxward has left written down,
-	// each to be adopted, and clears away what else it has left. Call it once, first.
+	// each to be adopted, and clears away what else it has left. Call it once, first: it
+	// is refused later, and Start, Adopt and OpenDoor are (keep.ErrBusy) until it has ended.
 	Found(ctx context.Context) ([]string, error)
 
 	// Adopt takes hold of one of them, if it still runs. keep.ErrEnded: it does not,

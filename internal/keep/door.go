@@ -350,6 +350,9 @@ func (k *Keep) OpenDoor(ctx context.Context, p Place) (Opened, error) {
 		return Opened{}, err
 	}
 	defer end()
+	if err := k.beginOurs(); err != nil {
+		return Opened{}, err
+	}
 	defer k.nudge()
 	if p.Server != "" {
 		if p.Account != (Account{}) {

@@ -66,6 +66,9 @@ type Keep struct {
 
 	mu      sync.Mutex
 	closed  bool
+	begun   bool // to make servers and doors: what lies about is not an earlier one's any more
+	finding bool // what lies about
+	found   bool
 	held    map[string]*server // by id
 	byOwner map[string]*server // nil: one is being started or adopted
 }
@@ -207,6 +210,36 @@ func (k *Keep) begin(ctx context.Context) (_ context.Context, end func(), err er
 	ctx, cancel := context.WithCancel(ctx)
 	stop := context.AfterFunc(k.ctx, cancel)
 	return ctx, func() { stop(); cancel(); k.wg.Done() }, nil
+}
+
+// beginFind lets what an earlier one has left be looked for, once, before there is anything
+// of ours: what is found and not written down as a server's is cleared away.
+func (k *Keep) beginFind() error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.found || k.begun {
+		return fmt.Errorf("look for what was left: that is asked once, before all else: %w", ErrRefused)
+	}
+	k.found, k.finding = true, true
+	return nil
+}
+
+// endFind ends that. If it could not be done it may be asked again.
+func (k *Keep) endFind(err error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.finding, k.found = false, err == nil
+}
+
+// beginOurs says that something of ours is to come.
+func (k *Keep) beginOurs() error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.finding {
+		return fmt.Errorf("what was left is being looked for: %w", ErrBusy)
+	}
+	k.begun = true
+	return nil
 }
 
 // Close closes all doors and lets go of the servers, which go on.

@@ -71,7 +71,7 @@ func (k *Keep) Start(ctx context.Context, o Order) (Held, error) {
 	defer end()
 	ctx, cancel := context.WithTimeout(ctx, startTime)
 	defer cancel()
-	if err := o.valid(); err != nil {
+	if err := errors.Join(o.valid(), k.beginOurs()); err != nil {
 		return Held{}, err
 	}
 	s, err := k.start(ctx, o)
