@@ -3,6 +3,7 @@ package guard
 import (
 	"context"
 	"errors"
+	"net"
 	"os"
 	"sync"
 	"sync/atomic"
@@ -141,5 +142,46 @@ func TestHandsAreAskedWithAnEnd(t *testing.T) {
 	defer h.mu.Unlock()
 	if len(h.asked) != 2 || h.asked["mend"] || h.asked["note"] {
 		t.Errorf("without end: %v", h.asked)
+	}
+}
+
+// A socket of an opening of a door that is over is not listened at, and the second end of
+// that opening ends nothing of the next.
+func TestStaleReplacement(t *testing.T) {
+	w := newWorld(t)
+	old, err := w.g.OpenDoor(w.acct)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := old.Close(); err != nil {
+		t.Fatal(err)
+	}
+	d, err := w.g.OpenDoor(w.acct)
+	if err != nil {
+		t.Fatal(err)
+	}
+	count := accepting(t, d)
+	if err := old.Close(); err != nil {
+		t.Error(err)
+	}
+	w.g.mu.Lock()
+	known := w.g.doors[d.place] == d
+	w.g.mu.Unlock()
+	if !known {
+		t.Error("the door is not known any more")
+	}
+	l, err := net.Listen("unix", w.dir+"/stale")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	f, err := l.(*net.UnixListener).File()
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.g.happened(keep.Event{Kind: keep.EventReplaced, Place: d.place, Generation: old.of, Listen: f})
+	reachable(t, d.Path(), count)
+	if err := f.Close(); !errors.Is(err, os.ErrClosed) {
+		t.Errorf("it stays open: %v", err)
 	}
 }

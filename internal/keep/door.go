@@ -38,7 +38,9 @@ type door struct {
 	// takes for its socket.
 	exec uint32
 	// replaced is told of a socket that takes the place of the one before.
-	replaced func(Place, *os.File)
+	replaced func(*door, *os.File)
+	// generation tells one opening from another.
+	generation uint64
 
 	mu     sync.Mutex
 	now    *placed
@@ -212,7 +214,7 @@ func (d *door) check() ([]string, error) {
 	}
 	d.now.close()
 	d.now = p
-	d.replaced(d.place, p.give())
+	d.replaced(d, p.give())
 	return wrong, nil
 }
 
@@ -284,9 +286,10 @@ type root struct {
 	mode uint32
 	tell func(string)
 
-	mu    sync.Mutex
-	dir   *os.File
-	doors []*door
+	mu     sync.Mutex
+	dir    *os.File
+	doors  []*door
+	opened uint64 // so far
 }
 
 func (r *root) drop(d *door) {
@@ -312,6 +315,8 @@ func (r *root) openDoor(d *door) (*door, Opened, error) {
 		r.mu.Unlock()
 		return nil, Opened{}, fmt.Errorf("open the door %s: it is open already", d.path())
 	}
+	r.opened++
+	d.generation = r.opened
 	r.doors = append(r.doors, d)
 	r.mu.Unlock()
 	err := error(nil)
@@ -325,7 +330,7 @@ func (r *root) openDoor(d *door) (*door, Opened, error) {
 		r.drop(d)
 		return nil, Opened{}, err
 	}
-	return d, Opened{Path: d.path(), UID: d.uid, Listen: d.now.give()}, nil
+	return d, Opened{Path: d.path(), UID: d.uid, Generation: d.generation, Listen: d.now.give()}, nil
 }
 
 // find gives a door that is open.
@@ -338,8 +343,15 @@ func (r *root) find(dirName string) *door {
 	return nil
 }
 
-func (k *Keep) replaced(p Place, listen *os.File) {
-	k.events.put(Event{Kind: EventReplaced, Place: p, ID: p.Server, Listen: listen})
+func (k *Keep) replaced(d *door, listen *os.File) {
+	k.events.put(Event{Kind: EventReplaced, Place: d.place, ID: d.place.Server, Generation: d.generation, Listen: listen})
+}
+
+// closeDoor closes a door: nothing is told of its sockets any more.
+func (k *Keep) closeDoor(d *door) error {
+	err := d.close()
+	k.events.dropReplaced(d.generation)
+	return err
 }
 
 // OpenDoor opens an account's door, at which its plain tmux looks
@@ -389,7 +401,7 @@ func (k *Keep) CloseDoor(ctx context.Context, p Place) error {
 	if d == nil {
 		return nil
 	}
-	return d.close()
+	return k.closeDoor(d)
 }
 
 // accountDoor gives the names under which an account's tmux looks.

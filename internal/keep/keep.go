@@ -298,6 +298,9 @@ func (k *Keep) reserve(owner string) error {
 	if _, taken := k.byOwner[owner]; taken {
 		return fmt.Errorf("%s has another one already: %w", owner, ErrRefused)
 	}
+	if k.events.full() {
+		return fmt.Errorf("the ends of %d tmux servers were told and not fetched: %w", maxEnds/2, ErrBusy)
+	}
 	if len(k.byOwner) >= MaxServers {
 		return fmt.Errorf("there are %d tmux servers already, which is the most: %w", len(k.byOwner), ErrRefused)
 	}

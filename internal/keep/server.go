@@ -192,7 +192,7 @@ func (s *server) supervise() {
 	}
 	s.look.Lock() // what looks at it just now ends first
 	if s.inner != nil {
-		if err := s.inner.close(); err != nil {
+		if err := k.closeDoor(s.inner); err != nil {
 			k.tell(LevelDoor, s, fmt.Sprintf("close the door %s: %v", s.inner.path(), err))
 		}
 	}
