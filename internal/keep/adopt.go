@@ -265,6 +265,9 @@ func (s *server) rescue(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, rescueTime)
 	defer cancel()
 	name := innerName(s.rec.ID)
+	if err := k.doors.mayReplace(name); err != nil {
+		return err
+	}
 	var from *os.File
 	old, err := swapIn(k.doors.dir, name, func(tmp string) (err error) {
 		if from, err = openDirAt(int(k.doors.dir.Fd()), tmp); err == nil && s.rec.Account.UID != uint32(os.Geteuid()) {
@@ -279,7 +282,7 @@ func (s *server) rescue(ctx context.Context) error {
 		return err
 	}
 	if old != "" {
-		_ = clearDir(k.doors.dir, old) // the door's check takes care of the door
+		_ = k.doors.clear(name, old) // the door's check takes care of the door
 	}
 	if err := s.proc.signal(unix.SIGUSR1); err != nil {
 		return err

@@ -146,7 +146,7 @@ func TestAdoptAsksForTheAccount(t *testing.T) {
 		t.Fatal(err)
 	}
 	permitted := w.opt.Account
-	w.opt.Account = func(string, uint32) (accounts.Account, error) { return accounts.Account{}, ErrRefused }
+	w.opt.Account = func(string, uint32) (accounts.Account, error) { return accounts.Account{}, accounts.ErrNoAccount }
 	w.open()
 	if _, err := w.k.Adopt(t.Context(), h.ID); !errors.Is(err, ErrRefused) {
 		t.Errorf("it was adopted: %v", err)

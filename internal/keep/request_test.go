@@ -61,6 +61,7 @@ func TestCallersAreNotBelieved(t *testing.T) {
 		"a long name":        {Owner: "bob", Account: Account{long, me.UID}},
 		"a name with a line": {Owner: "bob", Account: Account{me.Name + "\n", me.UID}},
 		"much environment":   {Owner: "bob", Account: me, Environ: []string{"LC_A=" + long}},
+		"many variables":     {Owner: "bob", Account: me, Environ: make([]string, MaxEnviron+1)},
 		"one more":           {Owner: "alice", Account: me},
 	} {
 		if _, err := k.Start(ctx, o); !errors.Is(err, ErrRefused) || len(err.Error()) > 500 {

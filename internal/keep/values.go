@@ -17,8 +17,8 @@ const (
 	IDLen = 8
 	// MaxOwner is the longest name of a person, in bytes.
 	MaxOwner = 64
-	// MaxAccountName is the longest name of an account, in bytes.
-	MaxAccountName = 64
+	// MaxAccountName is the longest name of an account, in bytes (LOGIN_NAME_MAX).
+	MaxAccountName = 256
 	// MaxVariable is the longest value of a variable that is taken from a client.
 	MaxVariable = 4 << 10
 	// MaxEnviron is how many bytes of variables are taken, all in all.

@@ -198,6 +198,7 @@ func (s *server) check(ctx context.Context) {
 	if err == nil && len(wrong) > 0 {
 		defer s.k.nudge() // its directory may be another one now, which is to be watched
 	}
+	s.k.report(LevelServer, s, "the log of the server of "+s.rec.Owner, s.k.boundLog(s.rec.ID), nil)
 	if d := s.inner; d != nil && !s.ended() {
 		wrong, err := d.check()
 		s.k.report(LevelDoor, nil, "the door "+d.path(), wrong, err)
