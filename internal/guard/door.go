@@ -27,6 +27,8 @@ type Door struct {
 
 	mu     sync.Mutex
 	l      net.Listener // a *net.UnixListener
+	of     uint64       // the generation that l is of
+	opened bool         // what generation it is was heard
 	closed bool
 }
 
@@ -56,29 +58,37 @@ func (d *Door) Accept() (*net.UnixConn, error) {
 	}
 }
 
-// listen has connections accepted at f from now on; if it is the first socket, unless
-// another one has taken its place already.
-func (d *Door) listen(f *os.File, first bool) error {
+// listen has connections accepted at f from now on: the first socket of a generation, or
+// one that has taken its place. Either may come first, and what is of another opening of the
+// door does not count.
+func (d *Door) listen(f *os.File, generation uint64, first bool) error {
 	l, err := net.FileListener(f)
 	if err = errors.Join(err, f.Close()); err != nil {
 		return fmt.Errorf("listen at the door: %w", err)
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.closed || first && d.l != nil {
+	stale := d.opened && generation != d.of
+	if first {
+		stale = d.l != nil && generation == d.of // it was replaced before this came
+		d.opened = true
+	}
+	if d.closed || stale {
 		return l.Close()
 	}
 	if d.l != nil {
 		_ = d.l.Close()
 	}
-	d.l = l
+	d.l, d.of = l, generation
 	return nil
 }
 
 // forget stops listening, and reports whether it was done before.
 func (d *Door) forget() bool {
 	d.g.mu.Lock()
-	delete(d.g.doors, d.place)
+	if d.g.doors[d.place] == d { // the next one may be open there already
+		delete(d.g.doors, d.place)
+	}
 	d.g.mu.Unlock()
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -113,12 +123,19 @@ func (g *Guard) OpenDoor(a identity.Account) (*Door, error) {
 	return g.openDoor(ctx, keep.Place{Account: keep.Account{Name: a.Name, UID: a.UID}})
 }
 
+func nameOf(p keep.Place) string {
+	if p.Server != "" {
+		return "the inner door of the tmux server " + p.Server
+	}
+	return fmt.Sprintf("the door of uid %d", p.Account.UID)
+}
+
 func (g *Guard) openDoor(ctx context.Context, p keep.Place) (*Door, error) {
 	d := &Door{g: g, place: p}
 	g.mu.Lock()
 	if g.doors[p] != nil {
 		g.mu.Unlock()
-		return nil, fmt.Errorf("open a door of uid %d: it is open already", p.Account.UID)
+		return nil, fmt.Errorf("open %s: it is open already", nameOf(p))
 	}
 	g.doors[p] = d // so that its replacement finds it, however soon that comes
 	g.mu.Unlock()
@@ -128,7 +145,7 @@ func (g *Guard) openDoor(ctx context.Context, p keep.Place) (*Door, error) {
 		return nil, err
 	}
 	d.path, d.uid = out.Path, out.UID
-	if err := d.listen(out.Listen, true); err != nil {
+	if err := d.listen(out.Listen, out.Generation, true); err != nil {
 		return nil, errors.Join(err, d.Close())
 	}
 	return d, nil

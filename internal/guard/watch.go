@@ -72,6 +72,8 @@ func (g *Guard) happened(ev keep.Event) {
 		if s != nil {
 			s.ending = ev.Text
 			s.how <- ev.Text // once for each server
+		} else if g.wasLeft(ev.ID) {
+			g.tellOf(keep.Event{Level: keep.LevelServer, Owner: ev.Owner, Text: fmt.Sprintf("tmux server of %s, which was not adopted, has ended: %s", ev.Owner, ev.Text)}, nil)
 		}
 	case keep.EventLeft:
 		if s != nil {
@@ -80,7 +82,7 @@ func (g *Guard) happened(ev keep.Event) {
 	case keep.EventReplaced:
 		err := error(nil)
 		if d != nil {
-			err = d.listen(ev.Listen, false)
+			err = d.listen(ev.Listen, ev.Generation, false)
 		} else {
 			err = ev.Listen.Close() // closed meanwhile
 		}

@@ -12,13 +12,17 @@ import (
 )
 
 // Found lists the ids of the servers that an earlier muxward has left written down, and
-// takes away what else is left of it.
-func (k *Keep) Found(ctx context.Context) ([]string, error) {
+// takes away what else is left of it. It is refused when anything else was asked for before.
+func (k *Keep) Found(ctx context.Context) (found []string, err error) {
 	_, end, err := k.begin(ctx)
 	if err != nil {
 		return nil, err
 	}
 	defer end()
+	if err := k.beginFind(); err != nil {
+		return nil, err
+	}
+	defer func() { k.endFind(err) }()
 	again, err := openDirAt(int(k.servers.Fd()), ".")
 	if err != nil {
 		return nil, err
@@ -28,10 +32,6 @@ func (k *Keep) Found(ctx context.Context) ([]string, error) {
 		return nil, fmt.Errorf("list the servers of an earlier muxward: %w", err)
 	}
 	kept := map[string]bool{}
-	for _, s := range k.list() {
-		kept[s.rec.ID] = true
-	}
-	var found []string
 	for _, n := range names {
 		if id, ok := strings.CutSuffix(n, ".json"); ok && validID(id) && !kept[id] {
 			kept[id] = true
@@ -54,6 +54,9 @@ func (k *Keep) Adopt(ctx context.Context, id string) (Held, error) {
 		return Held{}, err
 	}
 	defer end()
+	if err := k.beginOurs(); err != nil {
+		return Held{}, err
+	}
 	if !validID(id) {
 		return Held{}, fmt.Errorf("%.20q is no server's id: %w", id, ErrRefused)
 	}
@@ -64,9 +67,12 @@ func (k *Keep) Adopt(ctx context.Context, id string) (Held, error) {
 		return Held{}, ctx.Err()
 	}
 	if s, err := k.server(id); err == nil {
-		return k.again(s)
+		return k.again(ctx, s)
 	}
 	rec, err := k.readRecord(id)
+	if errors.Is(err, unix.ENOENT) {
+		err = fmt.Errorf("nothing is written down of it: %w", ErrEnded)
+	}
 	if err != nil {
 		return Held{}, k.notAdopted(id, err)
 	}
@@ -89,23 +95,30 @@ func (k *Keep) notAdopted(id string, err error) error {
 	return fmt.Errorf("%s/servers/%s: %w", k.opt.Run, id, err)
 }
 
-// again gives a server that was adopted before, and whose inner door is not open yet.
-func (k *Keep) again(s *server) (Held, error) {
+// again gives a server that is held already, and whose inner door is not open: who has
+// asked before may not have heard of it.
+func (k *Keep) again(ctx context.Context, s *server) (Held, error) {
 	s.mu.Lock()
-	no := !s.adopted || s.watched || s.given
+	no := s.given || s.opened()
+	ended := s.ended() || s.proc.dead()
 	_, _, err := s.proc.runsAs()
-	s.given = s.given || !no && err != nil
-	s.mu.Unlock()
-	if no {
-		return Held{}, fmt.Errorf("the tmux server of %s is held already: %w", s.rec.Owner, ErrRefused)
+	if !no && ended { // told here, as who did not hear of it is not told otherwise
+		s.given = true
+		s.supervised()
 	}
-	if err != nil {
-		close(s.done)
-		s.close()
-		k.forget(s.rec.ID)
-		k.drop(s)
+	s.mu.Unlock()
+	switch {
+	case no:
+		return Held{}, fmt.Errorf("the tmux server of %s is held already: %w", s.rec.Owner, ErrRefused)
+	case ended:
 		k.tellEnded(s.rec)
+		select {
+		case <-s.left:
+		case <-ctx.Done():
+		}
 		return Held{}, k.notAdopted(s.rec.ID, ErrEnded)
+	case err != nil:
+		return Held{}, k.notAdopted(s.rec.ID, err)
 	}
 	return s.as(), nil
 }
@@ -157,22 +170,26 @@ func (k *Keep) tellEnded(rec record) {
 // adopt takes over one server. The record was written by us, but nothing in it
 // is true any more until the kernel says so, and the server, to who asks it.
 func (k *Keep) adopt(ctx context.Context, rec record) (*server, error) {
-	if rec.Boot != bootID() {
+	// ErrEnded has all of it cleared away, so it needs proof: every other error leaves
+	// what is there as it is.
+	boot, err := bootID()
+	if err != nil {
+		return nil, err
+	}
+	if rec.Boot != boot {
 		return nil, ErrEnded
 	}
 	if !k.opt.Root && rec.Account.UID != uint32(os.Geteuid()) {
 		return nil, fmt.Errorf("it runs as uid %d, and we do not", rec.Account.UID)
 	}
 	if rec.PID == 0 {
-		pid, ok := startedFor(k.innerPath(rec.ID))
-		if !ok {
-			return nil, ErrEnded
+		if rec.PID, err = startedFor(k.innerPath(rec.ID), rec.Account.UID, k.opt.Tmux); err != nil {
+			return nil, err
 		}
-		rec.PID = pid
 	}
 	proc, err := holdProcess(rec.PID, rec.Start)
 	if err != nil {
-		return nil, fmt.Errorf("%w (%w)", ErrEnded, err)
+		return nil, err
 	}
 	uid, exe, err := proc.runsAs()
 	if err == nil && uid != rec.Account.UID {
@@ -213,10 +230,13 @@ func (s *server) reopen(ctx context.Context) error {
 	if err := s.fetchSocket(); err != nil {
 		return err
 	}
-	if err := s.pin(); err != nil {
+	switch err := s.pin(); {
+	case errors.Is(err, unix.ENOENT), errors.Is(err, errNoSocket):
 		if err := s.rescue(ctx); err != nil {
 			k.tell(LevelAlarm, s, fmt.Sprintf("the tmux server of %s cannot be reached: %v; it is tried again", s.rec.Owner, err))
 		}
+	case err != nil: // nobody knows whether it is there
+		return err
 	}
 	return nil
 }
@@ -224,7 +244,7 @@ func (s *server) reopen(ctx context.Context) error {
 // fetchSocket moves the socket away if tmux listens at its own path: we were
 // killed before we moved it, or it made it anew.
 func (s *server) fetchSocket() error {
-	who, ok := listener(s.k.innerPath(s.rec.ID))
+	who, ok := listener(s.k.doors.dir, innerName(s.rec.ID), "s")
 	if !ok || int(who.Pid) != s.rec.PID {
 		return nil
 	}
@@ -248,6 +268,9 @@ func (s *server) rescue(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, rescueTime)
 	defer cancel()
 	name := innerName(s.rec.ID)
+	if err := k.doors.mayReplace(name); err != nil {
+		return err
+	}
 	var from *os.File
 	old, err := swapIn(k.doors.dir, name, func(tmp string) (err error) {
 		if from, err = openDirAt(int(k.doors.dir.Fd()), tmp); err == nil && s.rec.Account.UID != uint32(os.Geteuid()) {
@@ -262,7 +285,7 @@ func (s *server) rescue(ctx context.Context) error {
 		return err
 	}
 	if old != "" {
-		_ = clearDir(k.doors.dir, old) // the door's check takes care of the door
+		_ = k.doors.clear(name, old) // the door's check takes care of the door
 	}
 	if err := s.proc.signal(unix.SIGUSR1); err != nil {
 		return err

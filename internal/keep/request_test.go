@@ -1,11 +1,14 @@
 package keep
 
 import (
+	"encoding/json"
 	"errors"
 	"os"
 	"slices"
 	"strings"
 	"testing"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/muxward/muxward/internal/accounts"
 	"github.com/muxward/muxward/internal/identity"
@@ -58,6 +61,7 @@ func TestCallersAreNotBelieved(t *testing.T) {
 		"a long name":        {Owner: "bob", Account: Account{long, me.UID}},
 		"a name with a line": {Owner: "bob", Account: Account{me.Name + "\n", me.UID}},
 		"much environment":   {Owner: "bob", Account: me, Environ: []string{"LC_A=" + long}},
+		"many variables":     {Owner: "bob", Account: me, Environ: make([]string, MaxEnviron+1)},
 		"one more":           {Owner: "alice", Account: me},
 	} {
 		if _, err := k.Start(ctx, o); !errors.Is(err, ErrRefused) || len(err.Error()) > 500 {
@@ -118,6 +122,58 @@ func TestListed(t *testing.T) {
 	}
 }
 
+// Root is told for whom it may work, or does not begin.
+func TestRootNeedsAccounts(t *testing.T) {
+	w := newWorld(t)
+	if err := w.k.Close(); err != nil {
+		t.Fatal(err)
+	}
+	opt := w.opt
+	opt.Account = nil
+	k, err := New(opt)
+	if asRoot() == (err == nil) {
+		t.Errorf("%v", err)
+	}
+	if err == nil {
+		_ = k.Close()
+	}
+}
+
+// Numbers that mean "leave it as it is" to the kernel are nobody's, whoever names them: a
+// caller, the account files, a record.
+func TestNobodysNumbers(t *testing.T) {
+	w := newWorld(t)
+	_, record := w.start("alice"), record{}
+	for name, change := range map[string]func(*accounts.Account){
+		"uid":   func(a *accounts.Account) { a.UID = accounts.NoID },
+		"gid":   func(a *accounts.Account) { a.GID = accounts.NoID },
+		"group": func(a *accounts.Account) { a.Groups = []uint32{7, accounts.NoID} },
+	} {
+		was := w.acct
+		change(&w.acct)
+		for what, err := range map[string]error{
+			"a server": second(w.k.Start(t.Context(), w.order("bob"))),
+			"a door":   second(w.k.OpenDoor(t.Context(), Place{Account: w.named()})),
+		} {
+			if !errors.Is(err, ErrRefused) {
+				t.Errorf("%s, %s: %v", name, what, err)
+			}
+		}
+		record.ID, record.Mark, record.Owner, record.Account = randomHex(IDLen), randomHex(markLen), "bob", w.acct
+		data, err := json.Marshal(record)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := parseRecord(data); err == nil {
+			t.Errorf("%s: a record was taken", name)
+		}
+		w.acct = was
+	}
+	if err := second(connectAs("/", accounts.NoID)); !errors.Is(err, unix.EINVAL) {
+		t.Errorf("connect: %v", err)
+	}
+}
+
 // An owner's name is what a person's name is elsewhere.
 func TestOwners(t *testing.T) {
 	for _, s := range []string{"", "a", "_", "a.b-c_9", "9a", ".a", "-a", "A", "ä", "a b", "a/b", "a\n", strings.Repeat("a", 64), strings.Repeat("a", 65)} {
@@ -172,4 +228,55 @@ func TestFaults(t *testing.T) {
 	if Fault(200).Valid() || FaultOf(nil) != 0 {
 		t.Error("there are more")
 	}
+}
+
+// What an earlier one has left is looked for once, and not while something of ours is
+// being made, which looks like it.
+func TestFoundOnceAndFirst(t *testing.T) {
+	w := newWorld(t)
+	litter := func() string {
+		t.Helper()
+		p := w.opt.Run + "/servers/01234567.conf"
+		if err := os.WriteFile(p, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return p
+	}
+	if err := w.k.beginFind(); err != nil {
+		t.Fatal(err)
+	}
+	for what, err := range map[string]error{
+		"start": second(w.k.Start(t.Context(), w.order("alice"))),
+		"adopt": second(w.k.Adopt(t.Context(), "01234567")),
+		"open":  second(w.k.OpenDoor(t.Context(), Place{Account: w.named()})),
+	} {
+		if !errors.Is(err, ErrBusy) {
+			t.Errorf("%s meanwhile: %v", what, err)
+		}
+	}
+	w.k.endFind(errors.New("it failed"))
+	p := litter()
+	if err := second(w.k.Found(t.Context())); err != nil {
+		t.Error(err)
+	}
+	if _, err := os.Lstat(p); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("%v", err)
+	}
+	refused := func(what string) {
+		t.Helper()
+		p := litter() // what a start has made by now
+		if err := second(w.k.Found(t.Context())); !errors.Is(err, ErrRefused) {
+			t.Errorf("%s: %v", what, err)
+		}
+		if _, err := os.Lstat(p); err != nil {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	refused("twice")
+	if err := w.k.Close(); err != nil {
+		t.Fatal(err)
+	}
+	w.open()
+	w.start("alice")
+	refused("later")
 }

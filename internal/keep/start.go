@@ -11,6 +11,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"golang.org/x/sys/unix"
 
@@ -22,15 +24,21 @@ const startTime = 10 * time.Second
 
 // account looks up an account that a caller has named.
 func (k *Keep) account(named Account) (accounts.Account, error) {
-	if named.Name == "" || len(named.Name) > MaxAccountName || !printable(named.Name) {
+	if !validAccountName(named.Name) {
 		return accounts.Account{}, fmt.Errorf("%.80q is no name of an account: %w", named.Name, ErrRefused)
 	}
 	if !k.opt.Root && named.UID != uint32(os.Geteuid()) {
 		return accounts.Account{}, fmt.Errorf("uid %d: only root can do that for another account: %w", named.UID, ErrRefused)
 	}
+	if named.UID == accounts.NoID {
+		return accounts.Account{}, fmt.Errorf("uid %d is nobody's: %w", named.UID, ErrRefused)
+	}
 	a, err := k.opt.Account(named.Name, named.UID)
 	if err == nil && a.UID != named.UID {
 		err = fmt.Errorf("it has the uid %d", a.UID)
+	}
+	if err == nil {
+		err = a.Usable()
 	}
 	if err == nil && (len(a.Home) > MaxPath || len(a.Shell) > MaxPath || len(a.Groups) > MaxGroups) {
 		err = errors.New("its home directory, its shell or its list of groups is too long")
@@ -41,11 +49,16 @@ func (k *Keep) account(named Account) (accounts.Account, error) {
 	return a, nil
 }
 
+// validAccountName: whatever can stand in the account files, but for control characters.
+func validAccountName(s string) bool {
+	return s != "" && len(s) <= MaxAccountName && utf8.ValidString(s) && !strings.ContainsFunc(s, unicode.IsControl)
+}
+
 // valid checks what a caller has ordered.
 func (o Order) valid() error {
 	size := 0
 	for _, kv := range o.Environ {
-		size += len(kv)
+		size += len(kv) + 1 // with its end, so that empty ones are not without number
 	}
 	switch {
 	case !validOwner(o.Owner):
@@ -65,7 +78,7 @@ func (k *Keep) Start(ctx context.Context, o Order) (Held, error) {
 	defer end()
 	ctx, cancel := context.WithTimeout(ctx, startTime)
 	defer cancel()
-	if err := o.valid(); err != nil {
+	if err := errors.Join(o.valid(), k.beginOurs()); err != nil {
 		return Held{}, err
 	}
 	s, err := k.start(ctx, o)
@@ -81,7 +94,11 @@ func (k *Keep) start(ctx context.Context, o Order) (*server, error) {
 	if err != nil {
 		return nil, err
 	}
-	rec := record{ID: randomHex(IDLen), Mark: randomHex(markLen), Owner: o.Owner, Account: a, Boot: bootID()}
+	boot, err := bootID()
+	if err != nil {
+		return nil, err
+	}
+	rec := record{ID: randomHex(IDLen), Mark: randomHex(markLen), Owner: o.Owner, Account: a, Boot: boot}
 	if inner := k.innerPath(rec.ID); len(inner) > maxSocketPath {
 		return nil, fmt.Errorf("the socket path %s is longer than %d bytes; use a shorter doors directory", inner, maxSocketPath)
 	}
@@ -94,10 +111,19 @@ func (k *Keep) start(ctx context.Context, o Order) (*server, error) {
 			err = fmt.Errorf("%w%s", err, k.logTail(rec.ID))
 		}
 	}
-	if err != nil {
-		s.abandon()
+	switch {
+	case err == nil:
+	case s.proc == nil: // it did not come to run
+		s.close()
+		if !errors.Is(err, errStays) {
+			k.forget(rec.ID)
+		}
 		k.settle(o.Owner, nil)
 		return nil, err
+	default:
+		s.given = true
+		k.settle(o.Owner, s)
+		return nil, errors.Join(err, s.end(context.WithoutCancel(ctx)))
 	}
 	k.settle(o.Owner, s)
 	return s, nil
@@ -118,8 +144,13 @@ func (k *Keep) launch(s *server, taken []string) error {
 	if err != nil {
 		return err
 	}
-	if err := writeAt(k.servers, rec.ID+".conf", []byte(conf), 0o644); err != nil {
+	if err := writeAt(k.servers, rec.ID+".conf", []byte(conf), 0o400); err != nil {
 		return err
+	}
+	if a := rec.Account; a.UID != uint32(os.Geteuid()) { // it has the server's mark, which is nobody else's to read
+		if err := unix.Fchownat(int(k.servers.Fd()), rec.ID+".conf", int(a.UID), int(a.GID), unix.AT_SYMLINK_NOFOLLOW); err != nil {
+			return fmt.Errorf("give the server's configuration to its account: %w", err)
+		}
 	}
 	for _, d := range []struct {
 		parent *os.File
@@ -135,14 +166,10 @@ func (k *Keep) launch(s *server, taken []string) error {
 	if err := rec.save(k.servers); err != nil { // before it runs: it must never be lost
 		return err
 	}
-	pid, err := k.exec(s, taken)
-	if err != nil {
+	if s.proc, err = k.exec(s, taken); err != nil {
 		return fmt.Errorf("run %s: %w", k.opt.Tmux, err)
 	}
-	if s.proc, _, err = holdPID(pid); err != nil {
-		return err
-	}
-	rec.PID, rec.Start = pid, s.proc.start
+	rec.PID, rec.Start = s.proc.pid, s.proc.start
 	return rec.save(k.servers)
 }
 
@@ -175,11 +202,11 @@ exec "$@"`
 
 // exec runs tmux in a session of its own and does not wait for it: it has to
 // outlive us.
-func (k *Keep) exec(s *server, taken []string) (int, error) {
+func (k *Keep) exec(s *server, taken []string) (*process, error) {
 	rec := s.rec
 	log, err := k.createLog(rec.ID)
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
 	defer log.Close()
 	conf := k.opt.Run + "/servers/" + rec.ID + ".conf"
@@ -193,10 +220,11 @@ func (k *Keep) exec(s *server, taken []string) (int, error) {
 	}
 	cmd.Dir = "/"
 	if err := cmd.Start(); err != nil {
-		return 0, err
+		return nil, err
 	}
 	pid := cmd.Process.Pid
-	return pid, cmd.Process.Release() // we wait for it by pidfd
+	_ = cmd.Process.Release() // we wait for it by pidfd
+	return holdChild(pid)
 }
 
 func (k *Keep) createLog(id string) (*os.File, error) {
@@ -205,6 +233,27 @@ func (k *Keep) createLog(id string) (*os.File, error) {
 		return nil, fmt.Errorf("create the server's log: %w", err)
 	}
 	return os.NewFile(uintptr(fd), id+".log"), nil
+}
+
+// maxLog is how long a server's log may become, in bytes. Its account can write there as much
+// as it likes, on our disk.
+const maxLog = 1 << 20
+
+// boundLog empties a log that has become too long, and says so.
+func (k *Keep) boundLog(id string) []string {
+	if st, err := statAt(k.servers, id+".log"); err != nil || st.Size <= maxLog {
+		return nil
+	}
+	fd, err := unix.Openat(int(k.servers.Fd()), id+".log", unix.O_WRONLY|unix.O_CLOEXEC|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return nil // it is on its way out
+	}
+	defer unix.Close(fd)
+	var st unix.Stat_t
+	if unix.Fstat(fd, &st) != nil || unix.Ftruncate(fd, 0) != nil {
+		return nil // or it is tried again
+	}
+	return []string{fmt.Sprintf("it had %d bytes", st.Size)}
 }
 
 // logTail is what tmux said before it gave up.
