@@ -110,6 +110,9 @@ func assemble(ctx context.Context, c config.Config, helper *privsep.Client) (d *
 	if err := os.MkdirAll(c.State, 0o711); err != nil {
 		return d, fmt.Errorf("make the state directory: %w", err)
 	}
+	if err := d.ownState(); err != nil {
+		return d, err
+	}
 	if err := d.unserved(); err != nil {
 		return d, err
 	}
@@ -204,8 +207,11 @@ func (d *daemon) assembleLine() {
 		Declarations: declarations{d}, Now: failpoint.Now,
 	})
 	d.tickets = &identity.Tickets{Keys: d.sshKeys, Now: d.gateway.Time, Owner: d.accountOwner, Second: d.secondOf}
-	prover := identity.NewProver(people{d.policy}, identity.WithAccounts(d.accounts), identity.WithPanes(servers.panes),
-		identity.WithTickets(d.tickets))
+	options := []identity.Option{identity.WithAccounts(d.accounts), identity.WithPanes(servers.panes), identity.WithTickets(d.tickets)}
+	if d.helper != nil {
+		options = append(options, identity.WithForced(d.forced))
+	}
+	prover := identity.NewProver(people{d.policy}, options...)
 	d.tmuxDoor = &tmuxd.Server{
 		Gateway: d.gateway, Prover: prover, Home: d.homeOf, Complain: d.complain,
 	}

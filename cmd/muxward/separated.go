@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"os"
 	"path/filepath"
@@ -131,6 +132,35 @@ func (d *daemon) helpersCtl() (*net.UnixListener, error) {
 	return unixListener, nil
 }
 
+// saveServing says where we serve: in the state directory, and where that is not root's
+// alone by the helper in RUN, as nobody else believes what stands in ours.
+func (d *daemon) saveServing(ctx context.Context) error {
+	at := config.Serving{PID: os.Getpid(), Ctl: filepath.Join(d.config.Run(), "ctl"), Doors: d.config.Doors, Policy: d.config.Policy,
+		State: d.config.State, File: d.config.File, SSH: d.ssh.serving()}
+	if d.helper != nil {
+		at.Account = d.config.Account
+		addr := ""
+		if at.SSH != nil {
+			addr = at.SSH.Addr
+		}
+		ctx, cancel := context.WithTimeout(ctx, helperTime)
+		defer cancel()
+		if err := d.helper.Serving(ctx, addr); err != nil {
+			return err
+		}
+	}
+	return at.Save(d.config.State)
+}
+
+// forced tells whether a process came in by `muxward attach`. Only root may see that of
+// other accounts' processes, so the helper is asked. Where it cannot be told it counts as if.
+func (d *daemon) forced(ctx context.Context, pid int) bool {
+	ctx, cancel := context.WithTimeout(ctx, helperTime)
+	defer cancel()
+	is, err := d.helper.Forced(ctx, pid)
+	return is || err != nil
+}
+
 // readAccountKeys reads an account's authorized_keys.
 func (d *daemon) readAccountKeys(a identity.Account) ([]byte, error) {
 	if d.helper == nil {
@@ -169,6 +199,23 @@ func (d *daemon) unserved() error {
 	}
 	if err := unix.Access(d.config.State, unix.W_OK); err != nil {
 		return fmt.Errorf("the state directory %s is not %s's to write: %w; muxward-helper hands it over as it starts", d.config.State, d.config.Account, err)
+	}
+	return nil
+}
+
+// ownState refuses to have root write to a state directory that is an account's, such as one
+// that was handed over to what muxward ran as: whoever has that account would say where.
+func (d *daemon) ownState() error {
+	if d.helper != nil || os.Geteuid() != 0 {
+		return nil
+	}
+	var st unix.Stat_t
+	if err := unix.Stat(d.config.State, &st); err != nil {
+		return &fs.PathError{Op: "stat", Path: d.config.State, Err: err}
+	}
+	if st.Uid != 0 {
+		return fmt.Errorf("the state directory %s is uid %d's, and root writes nothing there: put account: NAME into the configuration, "+
+			"or look at what is in it and give it back (chown -R -h root:root %[1]s)", d.config.State, st.Uid)
 	}
 	return nil
 }

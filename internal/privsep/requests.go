@@ -39,6 +39,18 @@ func (c *Client) AuthKeys(ctx context.Context, account string, limit int64) ([]b
 	return data, err
 }
 
+// Serving has it written down for muxward's commands where we serve.
+func (c *Client) Serving(ctx context.Context, addr string) error {
+	return c.callPlain(ctx, NumServing, Serving{addr}, &Nothing{})
+}
+
+// Forced asks whether a process, which may be another account's, came in by `muxward attach`.
+func (c *Client) Forced(ctx context.Context, pid int) (bool, error) {
+	var f Forced
+	err := c.callPlain(ctx, NumForced, Process{pid}, &f)
+	return f.Forced, err
+}
+
 // Keys gives the public halves of the keys that are held.
 func (c *Client) Keys(ctx context.Context) (Keys, error) {
 	var k Keys

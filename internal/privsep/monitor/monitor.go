@@ -40,6 +40,8 @@ type Parts struct {
 	Complain func(string)
 	// Ctl makes a listener at RUN/ctl.
 	Ctl func() (*os.File, error)
+	// Serving writes down where muxward serves.
+	Serving func(ctx context.Context, addr string) error
 	// Keys is the holder of the keys; nil if there is none.
 	Keys keyHolder
 }

@@ -41,6 +41,8 @@ func table() []row {
 		{privsep.NumAuthKeys, "authkeys", later, 0, on((*Monitor).authKeys)},
 		{privsep.NumSign, "sign", later, 0, on((*Monitor).sign)},
 		{privsep.NumKeys, "keys", starting, once, on((*Monitor).keys)},
+		{privsep.NumServing, "serving", starting, once, on((*Monitor).serving)},
+		{privsep.NumForced, "forced", later, 0, on((*Monitor).forced)},
 
 		{privsep.NumFound, "found", starting, once, on((*Monitor).found)},
 		{privsep.NumAdopt, "adopt", later, 0, on((*Monitor).adopt)},
