@@ -51,6 +51,9 @@ func serveAs(ctx context.Context, c config.Config, line int) error {
 		return usageError{fmt.Errorf("%s has account: %s, which is for muxward started as root: it then runs as that account; leave account out to serve your own account only", c.File, c.Account)}
 	}
 	if c.Root() {
+		if err := sandbox.NewKeyring(); err != nil {
+			return err
+		}
 		fmt.Fprintln(os.Stderr, "muxward: this process has all of root's rights; with account: NAME in the configuration only muxward-helper has them")
 	}
 	return serve(ctx, c, nil)
@@ -82,6 +85,9 @@ func openHelper(ctx context.Context, line int) (*privsep.Client, error) {
 		return nil, err
 	}
 	if err := rightless(); err != nil {
+		return nil, errors.Join(err, l.Close())
+	}
+	if err := sandbox.Undumpable(); err != nil { // people's passwords come through here
 		return nil, errors.Join(err, l.Close())
 	}
 	ctx, cancel := context.WithTimeout(ctx, helperTime)
@@ -216,6 +222,17 @@ func (d *daemon) ownState() error {
 	if st.Uid != 0 {
 		return fmt.Errorf("the state directory %s is uid %d's, and root writes nothing there: put account: NAME into the configuration, "+
 			"or look at what is in it and give it back (chown -R -h root:root %[1]s)", d.config.State, st.Uid)
+	}
+	return nil
+}
+
+// nobodysAccount refuses to run beside a helper as somebody's account: they would be muxward.
+func (d *daemon) nobodysAccount() error {
+	if d.helper == nil {
+		return nil
+	}
+	if person := d.policy.Set().Owner(uint32(os.Geteuid()), d.config.Account); person != "" {
+		return fmt.Errorf("account: %s is that of %s in people.yaml, who would have all of muxward: give it an account of its own", d.config.Account, person)
 	}
 	return nil
 }

@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -78,6 +79,19 @@ func inherited(t *testing.T, pid int) []string {
 	return out
 }
 
+// plantedKey gives this thread, and so what is started from it, a session keyring with a key.
+// The goroutine is to stay on it, which ends with the test.
+func plantedKey(t *testing.T) {
+	t.Helper()
+	runtime.LockOSThread()
+	if _, err := unix.KeyctlInt(unix.KEYCTL_JOIN_SESSION_KEYRING, 0, 0, 0, 0); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := unix.AddKey("user", "mwplanted", []byte("secret"), unix.KEY_SPEC_SESSION_KEYRING); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // whoeverStarts has a muxward-helper be started by somebody who leaves it all that a
 // process can be left: descriptors, an environment, a directory, ignored and blocked
 // signals, a mask for files.
@@ -105,8 +119,17 @@ func TestHP03Inherited(t *testing.T) {
 	h := host.Prepare(t, host.Config{Account: host.Ward})
 	around := whoeverStarts(t, h.Base)
 	h = host.Prepare(t, host.Config{Account: host.Ward, Change: around})
+	plantedKey(t)
 	h.Run()
-	h.Must(owner, "new-session", "-d", "-s", "work", "cat")
+	// The client is started with the key, too: a pane is the server's, and has what that has.
+	keys := h.Base + "/keys"
+	if err := os.WriteFile(keys, nil, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(keys, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	h.Must(owner, "new-session", "-d", "-s", "work", "{ echo keys; cat /proc/keys; echo end; } >"+keys+"; cat")
 	server, err := strconv.Atoi(h.Must(owner, "display-message", "-p", "#{pid}"))
 	if err != nil {
 		t.Fatal(err)
@@ -127,11 +150,22 @@ func TestHP03Inherited(t *testing.T) {
 			t.Errorf("the control run has no %q: nothing was tried; it has %q", thing, control)
 		}
 	}
+	ours := h.Exec(owner, nil, "/bin/cat", "/proc/keys")
+	if !strings.Contains(ours.Out, "mwplanted") {
+		t.Errorf("the control run has no key: nothing was tried; it has %+v", ours)
+	}
+	var paneKeys string
+	tmuxtest.Eventually(t, func() bool {
+		data, _ := os.ReadFile(keys)
+		paneKeys = string(data)
+		return strings.HasSuffix(paneKeys, "end\n")
+	}, "the pane has looked for keys")
 	ofHost := regexp.MustCompile(`CapBnd [0-9a-f]+`)
 	ofGo := regexp.MustCompile(`SigBlk [0-9a-f]+\n`) // its threads block what they like
 	home := tmuxtest.As(t, owner).Home
 	got := "muxward\n" + ofGo.ReplaceAllString(strings.Join(inherited(t, ofDaemon(t, h)), "\n"), "") + "\n\ntmux\n" +
-		strings.ReplaceAll(ofHost.ReplaceAllString(strings.Join(inherited(t, server), "\n"), "CapBnd HOST"), home, "HOME") + "\n"
+		strings.ReplaceAll(ofHost.ReplaceAllString(strings.Join(inherited(t, server), "\n"), "CapBnd HOST"), home, "HOME") + "\n" +
+		fmt.Sprintf("session keyring of whoever starts %t\n", strings.Contains(paneKeys, "mwplanted"))
 	golden := "testdata/inherited.golden"
 	if os.Getenv("MUXWARD_UPDATE") != "" {
 		if err := os.WriteFile(golden, []byte(got), 0o644); err != nil {

@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/muxward/muxward/internal/accounts"
 	"github.com/muxward/muxward/internal/keep"
 	"github.com/muxward/muxward/internal/privsep"
 )
@@ -42,6 +43,8 @@ type Parts struct {
 	Ctl func() (*os.File, error)
 	// Serving writes down where muxward serves.
 	Serving func(ctx context.Context, addr string) error
+	// Copy copies an account's authorized_keys; nil is to do so.
+	Copy func(accounts.Account) (*os.File, error)
 	// Keys is the holder of the keys; nil if there is none.
 	Keys keyHolder
 }
@@ -62,20 +65,23 @@ type Monitor struct {
 
 	writing sync.Mutex
 
-	mu      sync.Mutex
-	phase   phase
-	done    map[privsep.Number]bool // that may be asked once
-	busy    map[privsep.Number]int
-	open    map[uint32]bool // requests under way
-	hanging chan struct{}   // homes that do not answer
-	broken  error           // what no daemon of ours does
-	stop    context.CancelFunc
+	mu     sync.Mutex
+	phase  phase
+	done   map[privsep.Number]bool // that may be asked once
+	busy   map[privsep.Number]int
+	open   map[uint32]bool // requests under way
+	homes  homes
+	broken error // what no daemon of ours does
+	stop   context.CancelFunc
 }
 
 // New makes a monitor of a line.
 func New(line *privsep.Line, p Parts) *Monitor {
 	m := &Monitor{Parts: p, line: line, rows: map[privsep.Number]row{}, most: privsep.AtOnce(), phase: greeting,
-		done: map[privsep.Number]bool{}, busy: map[privsep.Number]int{}, open: map[uint32]bool{}, hanging: make(chan struct{}, maxHanging)}
+		done: map[privsep.Number]bool{}, busy: map[privsep.Number]int{}, open: map[uint32]bool{}}
+	if m.Copy == nil {
+		m.Copy = copyOf
+	}
 	for _, r := range table() {
 		m.rows[r.number] = r
 	}
