@@ -16,6 +16,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/muxward/muxward/internal/procfs"
 	"github.com/muxward/muxward/internal/tmux/tmuxtest"
 	"github.com/muxward/muxward/test/host"
 )
@@ -178,6 +179,66 @@ func TestHP03Inherited(t *testing.T) {
 	}
 	if got != string(want) {
 		t.Errorf("inherited is:\n%s\nand should be:\n%s", got, want)
+	}
+}
+
+// Mallory's tmux wants the keys of root's session where muxward is root itself. The control run
+// is the one of TestHP03Inherited.
+func TestHP03RootsKeys(t *testing.T) {
+	t.Parallel()
+	if os.Getenv("MUXWARD_TEST_ACCOUNT") != "" {
+		tmuxtest.Skip(t, "it takes a muxward that runs as root")
+	}
+	h := host.Prepare(t, host.Config{})
+	plantedKey(t)
+	h.Run()
+	keys := h.Base + "/keys"
+	if err := os.WriteFile(keys, nil, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(keys, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	h.Must(owner, "new-session", "-d", "-s", "work", "{ echo keys; cat /proc/keys; echo end; } >"+keys+"; cat")
+	tmuxtest.Eventually(t, func() bool {
+		data, _ := os.ReadFile(keys)
+		if strings.Contains(string(data), "mwplanted") {
+			t.Errorf("the pane has root's key: %s", data)
+		}
+		return strings.HasSuffix(string(data), "end\n")
+	}, "the pane has looked for keys")
+}
+
+// Mallory has taken over muxward, and wants to go on in one of the processes beside it: what
+// holds the keys, or puts terminals right, has a filter before its calls, no program to become,
+// and no memory for others of its account. The control run is the helper, which has no filter.
+func TestHP06Beside(t *testing.T) {
+	t.Parallel()
+	h := host.Start(t, host.Config{Account: host.Ward})
+	helper, daemon := h.PID(), ofDaemon(t, h)
+	if c := inherited(t, helper); !slices.Contains(c, "Seccomp 0") {
+		t.Errorf("control run: %q", c)
+	}
+	found := 0
+	all, _ := filepath.Glob("/proc/[0-9]*")
+	for _, dir := range all {
+		pid, _ := strconv.Atoi(filepath.Base(dir))
+		stat, err := procfs.ReadStat(pid)
+		if err != nil || pid != daemon && stat.PPID != daemon && stat.PPID != helper || strings.HasPrefix(stat.Comm, "tmux") || stat.Comm == "sh" {
+			continue
+		}
+		found++
+		c := inherited(t, pid)
+		if !slices.Contains(c, "Seccomp 2") || !slices.Contains(c, "NoNewPrivs 1") || !slices.Contains(c, "CapEff 0000000000000000") {
+			t.Errorf("%s, process %d: %q", stat.Comm, pid, c)
+		}
+		// The files of a process that cannot be dumped are root's.
+		if info, err := os.Stat(dir + "/mem"); err != nil || info.Sys().(*syscall.Stat_t).Uid != 0 {
+			t.Errorf("%s, process %d: its memory is its account's: %v", stat.Comm, pid, err)
+		}
+	}
+	if found != 3 {
+		t.Errorf("%d processes were looked at, and not muxward, its keeper and the holder of the keys", found)
 	}
 }
 

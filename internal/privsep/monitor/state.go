@@ -92,7 +92,7 @@ func known(name string) bool {
 	name = strings.TrimSuffix(name, ".new")     // of a write that was cut short
 	name, _, _ = strings.Cut(name, ".damaged-") // put aside
 	switch name {
-	case "audit", "totp-used", "revocations.json", "leases.json", "serve.json", "sockets.jsonl", "audit.pub", holder.HostFile + ".pub",
+	case "audit", "totp-used", "revocations.json", "leases.json", "serve.json", "sockets.jsonl", "audit.pub", holder.HostFile + ".pub", holder.HostFile + "-cert.pub",
 		holder.HostFile, holder.CheckpointFile: // which are moved before
 		return true
 	}
