@@ -197,11 +197,8 @@ func (d *daemon) unserved() error {
 	if d.helper == nil {
 		return nil
 	}
-	switch s := d.config.SSH; {
-	case s.KeysUser != "":
+	if d.config.SSH.KeysUser != "" {
 		return errors.New("ssh: keys_user needs muxward to look into processes of sshd, which only root can: leave account out, or keys_user")
-	case s.PAMService() != "":
-		return errors.New("ssh: pam is not served yet where muxward runs as an account: leave account out, or pam")
 	}
 	if err := unix.Access(d.config.State, unix.W_OK); err != nil {
 		return fmt.Errorf("the state directory %s is not %s's to write: %w; muxward-helper hands it over as it starts", d.config.State, d.config.Account, err)

@@ -9,6 +9,8 @@ const (
 	NumCtl      Number = 3  // a listener at RUN/ctl
 	NumAuthKeys Number = 4  // an account's authorized_keys
 	NumSign     Number = 7  // have the holder of the keys sign
+	NumPAM      Number = 5  // begin a login by a password
+	NumPAMEnd   Number = 6  // end one
 	NumKeys     Number = 8  // the public halves of its keys
 	NumServing  Number = 9  // have it written where muxward serves
 	NumForced   Number = 10 // whether a process came in by `muxward attach`
@@ -31,7 +33,7 @@ const (
 func AtOnce() map[Number]int {
 	return map[Number]int{
 		NumHello: 1, NumNotify: 1, NumCtl: 1, NumAuthKeys: 8, NumSign: 32, NumKeys: 1,
-		NumServing: 1, NumForced: 32,
+		NumPAM: 32, NumPAMEnd: 32, NumServing: 1, NumForced: 32,
 		NumFound: 1, NumAdopt: 16, NumStart: 32, NumAbandon: 16, NumConnect: 32, NumMend: 16, NumNote: 16,
 		NumOpenDoor: 16, NumCloseDoor: 16,
 	}
@@ -105,6 +107,19 @@ type Keys struct {
 	// Checkpoint is a verifier key of x/mod/sumdb/note.
 	Checkpoint    string `json:"checkpoint"`
 	CheckpointNew bool   `json:"checkpoint_new"`
+}
+
+// PAM has a login begin: by the service of the helper's configuration. What comes along is the
+// line to the process that asks PAM, which was told whom it is about.
+type PAM struct {
+	Account string `json:"account"`
+	// From is the address that they come from.
+	From string `json:"from"`
+}
+
+// Login names a login that has begun.
+type Login struct {
+	ID uint64 `json:"id"`
 }
 
 // Serving is where the daemon serves: what the helper does not know itself.

@@ -13,6 +13,7 @@ import (
 
 	"github.com/muxward/muxward/internal/accounts"
 	"github.com/muxward/muxward/internal/keep"
+	"github.com/muxward/muxward/internal/pam"
 	"github.com/muxward/muxward/internal/privsep"
 )
 
@@ -43,6 +44,9 @@ type Parts struct {
 	Ctl func() (*os.File, error)
 	// Serving writes down where muxward serves.
 	Serving func(ctx context.Context, addr string) error
+	// PAM is asked about logins by password, by processes that Begin starts; nil is to do so.
+	PAM   PAM
+	Begin func(ctx context.Context, program string, r pam.Request, left func()) (login, error)
 	// Copy copies an account's authorized_keys; nil is to do so.
 	Copy func(accounts.Account) (*os.File, error)
 	// Keys is the holder of the keys; nil if there is none.
@@ -71,6 +75,7 @@ type Monitor struct {
 	busy   map[privsep.Number]int
 	open   map[uint32]bool // requests under way
 	homes  homes
+	logins logins
 	broken error // what no daemon of ours does
 	stop   context.CancelFunc
 }
@@ -82,6 +87,9 @@ func New(line *privsep.Line, p Parts) *Monitor {
 	if m.Copy == nil {
 		m.Copy = copyOf
 	}
+	if m.Begin == nil {
+		m.Begin = beginLogin
+	}
 	for _, r := range table() {
 		m.rows[r.number] = r
 	}
@@ -92,6 +100,7 @@ func New(line *privsep.Line, p Parts) *Monitor {
 // daemon does what none of ours does. Then nothing is under way any more.
 func (m *Monitor) Serve(ctx context.Context) error {
 	ctx, m.stop = context.WithCancel(ctx)
+	defer m.logins.endAll()
 	defer m.wg.Wait()
 	defer m.stop()
 	go func() {

@@ -106,7 +106,7 @@ func (b *bed) greeted() {
 	}, "the monitor was greeted")
 }
 
-func newBed(t testing.TB) *bed {
+func newBed(t testing.TB, change ...func(*Parts)) *bed {
 	t.Helper()
 	ours, file, err := privsep.NewPair()
 	if err != nil {
@@ -125,7 +125,7 @@ func newBed(t testing.TB) *bed {
 	var mu sync.Mutex
 	var states []privsep.State
 	b.told = func() []privsep.State { mu.Lock(); defer mu.Unlock(); return append([]privsep.State(nil), states...) }
-	m := New(ours, Parts{Hands: b.hands, Complain: func(string) {}, Notify: func(s privsep.State) {
+	parts := Parts{Hands: b.hands, Complain: func(string) {}, Notify: func(s privsep.State) {
 		mu.Lock()
 		defer mu.Unlock()
 		states = append(states, s)
@@ -134,7 +134,11 @@ func newBed(t testing.TB) *bed {
 			return refusal{errors.New("there is no ssh door")}
 		}
 		return nil
-	}})
+	}}
+	for _, c := range change {
+		c(&parts)
+	}
+	m := New(ours, parts)
 	b.m = m
 	ctx, cancel := context.WithCancel(context.Background())
 	go func() { b.end <- m.Serve(ctx); close(b.end) }()
@@ -328,13 +332,14 @@ func TestForced(t *testing.T) {
 
 // A home that does not answer has its account's keys not be read, and no more threads wait.
 func TestAuthKeysOfAHomeThatHangs(t *testing.T) {
-	b := newBed(t)
 	hang, began := make(chan struct{}), make(chan struct{}, 9)
-	b.m.Copy = func(accounts.Account) (*os.File, error) {
-		began <- struct{}{}
-		<-hang
-		return nil, unix.EIO
-	}
+	b := newBed(t, func(p *Parts) {
+		p.Copy = func(accounts.Account) (*os.File, error) {
+			began <- struct{}{}
+			<-hang
+			return nil, unix.EIO
+		}
+	})
 	c := b.connect()
 	short, cancel := context.WithCancel(context.Background())
 	first := make(chan error, 1)

@@ -13,6 +13,7 @@ import (
 	"github.com/muxward/muxward/internal/accounts"
 	"github.com/muxward/muxward/internal/config"
 	"github.com/muxward/muxward/internal/keep"
+	"github.com/muxward/muxward/internal/pam"
 	"github.com/muxward/muxward/internal/siblings"
 )
 
@@ -23,6 +24,7 @@ type setting struct {
 	account accounts.Account
 	tmux    string // the program
 	muxward string // the program
+	pam     PAM
 }
 
 // settings reads the configuration. The file, and the programs that are started,
@@ -67,6 +69,11 @@ func settings(given config.Config, file string) (*setting, error) {
 	}
 	if s.muxward, err = siblings.Find("muxward"); err != nil {
 		return nil, err
+	}
+	if s.pam.Service = c.SSH.PAMService(); s.pam.Service != "" {
+		if s.pam.Program, err = pam.FindProgram(); err != nil {
+			return nil, err
+		}
 	}
 	tmux := c.Tmux
 	if tmux == "" {

@@ -163,3 +163,25 @@ func TestListens(t *testing.T) {
 		}
 	}
 }
+
+// A child is given no terminal, by which it could read what root types; a file as it is.
+func TestOutputOf(t *testing.T) {
+	pty, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
+	must(t, err)
+	defer pty.Close()
+	o, err := outputOf(pty)
+	must(t, err)
+	if o.printed == nil || o.file == pty {
+		t.Fatal("it is given the terminal")
+	}
+	_, err = o.file.WriteString("said\n")
+	must(t, err)
+	o.close()
+	<-o.printed
+	file, err := os.Create(t.TempDir() + "/log")
+	must(t, err)
+	defer file.Close()
+	if o, err := outputOf(file); err != nil || o.file != file || o.printed != nil {
+		t.Error(o, err)
+	}
+}
