@@ -68,6 +68,7 @@ var beside = map[string]string{
 	"internal/identity -> internal/tmux":                        "panes are named by their ids",
 	"internal/identity -> internal/teeth":                       "a control run takes a check out",
 	"internal/tmux -> internal/teeth":                           "a control run takes a check out",
+	"internal/config -> internal/siblings":                      "where a muxward serves is believed of root only",
 	"internal/identity -> internal/accounts":                    "who connects has an account",
 }
 

@@ -37,32 +37,34 @@ type daemon struct {
 	config   config.Config
 	helper   *privsep.Client // nil if there is none
 	landlock int             // its version, beside a helper
-	logKey   *audit.HeldKey  // nil if it is in a file of ours
-	hostKey  *sshd.HostKey   // likewise
-	log      *audit.Log
-	policy   *policy.Engine
-	denials  *grants.Denials
-	grants   *grants.Store // nil if it is damaged: see grantsDamaged
-	requests grants.Requests
-	leases   *grants.Leases
-	askers   askers // for keyboards
-	passing  pace.Pace
-	draining atomic.Bool // muxward ends
-	guard    *guard.Guard
-	accounts *identity.Accounts
-	gateway  *gateway.Gateway
-	executor *executor.Executor
-	tmuxDoor *tmuxd.Server
-	ctlDoor  *ctld.Server
-	ctl      *ctlListener
-	keeper   *keeper.Keeper
-	hook     *webhook.Hook // nil if nobody is told
-	ssh      *sshDoor      // nil if it is closed
-	presence presence
-	tickets  *identity.Tickets
-	tmux     string    // the program
-	asking   pace.Pace // who asks others for something
-	lookers  *lookers  // for what somebody has left
+	// wroteBefore is whether files could be written elsewhere before that was given up.
+	wroteBefore bool
+	logKey      *audit.HeldKey // nil if it is in a file of ours
+	hostKey     *sshd.HostKey  // likewise
+	log         *audit.Log
+	policy      *policy.Engine
+	denials     *grants.Denials
+	grants      *grants.Store // nil if it is damaged: see grantsDamaged
+	requests    grants.Requests
+	leases      *grants.Leases
+	askers      askers // for keyboards
+	passing     pace.Pace
+	draining    atomic.Bool // muxward ends
+	guard       *guard.Guard
+	accounts    *identity.Accounts
+	gateway     *gateway.Gateway
+	executor    *executor.Executor
+	tmuxDoor    *tmuxd.Server
+	ctlDoor     *ctld.Server
+	ctl         *ctlListener
+	keeper      *keeper.Keeper
+	hook        *webhook.Hook // nil if nobody is told
+	ssh         *sshDoor      // nil if it is closed
+	presence    presence
+	tickets     *identity.Tickets
+	tmux        string    // the program
+	asking      pace.Pace // who asks others for something
+	lookers     *lookers  // for what somebody has left
 
 	suggestions grants.Suggestions
 
@@ -110,12 +112,18 @@ func assemble(ctx context.Context, c config.Config, helper *privsep.Client) (d *
 	if err := os.MkdirAll(c.State, 0o711); err != nil {
 		return d, fmt.Errorf("make the state directory: %w", err)
 	}
+	if err := d.ownState(); err != nil {
+		return d, err
+	}
 	if err := d.unserved(); err != nil {
 		return d, err
 	}
 	// The policy first: with a broken one nothing is opened at all.
 	if d.policy, err = policy.NewEngine(c.Policy); err != nil {
 		return d, fmt.Errorf("the policy in %s cannot be used, so nothing was started:\n%w", c.Policy, err)
+	}
+	if err := d.nobodysAccount(); err != nil {
+		return d, err
 	}
 	if d.hook, err = d.openHook(); err != nil {
 		return d, err
@@ -204,8 +212,11 @@ func (d *daemon) assembleLine() {
 		Declarations: declarations{d}, Now: failpoint.Now,
 	})
 	d.tickets = &identity.Tickets{Keys: d.sshKeys, Now: d.gateway.Time, Owner: d.accountOwner, Second: d.secondOf}
-	prover := identity.NewProver(people{d.policy}, identity.WithAccounts(d.accounts), identity.WithPanes(servers.panes),
-		identity.WithTickets(d.tickets))
+	options := []identity.Option{identity.WithAccounts(d.accounts), identity.WithPanes(servers.panes), identity.WithTickets(d.tickets)}
+	if d.helper != nil {
+		options = append(options, identity.WithForced(d.forced))
+	}
+	prover := identity.NewProver(people{d.policy}, options...)
 	d.tmuxDoor = &tmuxd.Server{
 		Gateway: d.gateway, Prover: prover, Home: d.homeOf, Complain: d.complain,
 	}

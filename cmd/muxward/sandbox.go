@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
 
@@ -14,24 +15,42 @@ import (
 // promise is something that muxward gives up, or keeps others away from, and whether that
 // holds: found out by trying, or by what the kernel says of this process.
 type promise struct {
-	What  string `json:"what"`
-	Holds bool   `json:"holds"`
+	What string `json:"what"`
+	// Holds is whether it was tried and refused, for the reason that By says.
+	Holds bool `json:"holds"`
+	// Tried is false where it could not be tried, or failed for another reason.
+	Tried bool `json:"tried"`
 	// By is what carries it, or why it does not hold.
 	By string `json:"by"`
 }
 
-// confine gives up what muxward needs no more once it is assembled: it starts no program
-// and writes to its state directory only. What cannot be given up here is told by status.
+// promised is a promise of which an outcome is known.
+func promised(what string, o sandbox.Outcome, by string) promise {
+	return promise{what, o == sandbox.Refused, o != sandbox.NotTried, by}
+}
+
+// confined is what muxward and its keeper do without, once they have begun.
+func confined() sandbox.Filter {
+	return sandbox.Filter{Calls: sandbox.Harmful(), Rules: append(sandbox.NoChildren(), sandbox.NoMPTCP())}
+}
+
+// confine gives up what muxward needs no more once it is assembled: it starts no program, makes
+// no process, and writes to its state directory only. What cannot be given up here is told by
+// status.
 func (d *daemon) confine() error {
 	if d.helper == nil {
 		return nil
 	}
+	d.wroteBefore = sandbox.TryWrite(elsewhere) == sandbox.Done
 	var err error
 	if d.landlock, err = sandbox.WriteOnly(d.config.State); err != nil {
 		return err
 	}
-	return sandbox.Deny(sandbox.Filter{Calls: sandbox.Harmful(), MPTCP: true})
+	return sandbox.Deny(confined())
 }
+
+// elsewhere is where everybody may write, but for what confine gives up.
+const elsewhere = "/tmp"
 
 // promises tells what holds of the sandbox; nothing where muxward runs without one.
 func (d *daemon) promises() []promise {
@@ -40,35 +59,74 @@ func (d *daemon) promises() []promise {
 	}
 	r, err := sandbox.OwnRights()
 	if err != nil {
-		return []promise{{"rights", false, err.Error()}}
+		return []promise{{"rights", false, false, err.Error()}}
 	}
 	out := []promise{
-		{"runs as an account without root's rights, capabilities or groups, and can gain none", len(r.Left()) == 0,
+		{"runs as an account without root's rights, capabilities or other groups, and can gain none", len(r.Left()) == 0, true,
 			fmt.Sprintf("uid %d %s; no_new_privs %t", r.UIDs[0], strings.Join(r.Left(), "; "), r.NoNewPrivs)},
 	}
+	// Of these the kernel itself says something else than the filter: no pointer or number of what
+	// is asked is good.
 	for _, c := range []struct {
 		what  string
 		calls []uint32
 	}{
 		{"starts no program", []uint32{unix.SYS_EXECVE, unix.SYS_EXECVEAT}},
-		{"looks into no other process", []uint32{unix.SYS_PTRACE, unix.SYS_PROCESS_VM_READV, unix.SYS_PIDFD_GETFD}},
-		{"reaches no parts of the kernel that it has no use for", []uint32{unix.SYS_BPF, unix.SYS_IO_URING_SETUP, unix.SYS_KEYCTL, unix.SYS_MOUNT}},
+		{"looks into no other process", []uint32{unix.SYS_PROCESS_VM_READV, unix.SYS_PROCESS_VM_WRITEV, unix.SYS_PIDFD_GETFD}},
+		{"has nothing to do with keys and mounts", []uint32{unix.SYS_KEYCTL, unix.SYS_ADD_KEY, unix.SYS_MOUNT, unix.SYS_OPEN_TREE}},
 	} {
-		holds := true
+		o := sandbox.Refused
 		for _, call := range c.calls {
-			holds = holds && sandbox.Refused(call)
+			o = o.And(sandbox.TryCall(call))
 		}
-		out = append(out, promise{c.what, holds, "seccomp"})
+		out = append(out, promised(c.what, o, "seccomp"))
 	}
-	out = append(out, promise{"makes no sockets of MPTCP", sandbox.RefusesMPTCP(), "seccomp"},
-		promise{"writes to its state directory only", d.landlock > 0 && !sandbox.CanWrite("/tmp"), fmt.Sprintf("Landlock, version %d", d.landlock)},
-		promise{"sends muxward-helper no signals", !sandbox.CanSignal(d.helper.HelperPID()), "another account"})
-	reached := true
-	for _, s := range d.guard.Servers() {
-		reached = reached && !sandbox.CanOpen(filepath.Join(d.config.Run(), "servers", strings.TrimPrefix(filepath.Base(filepath.Dir(s.InnerDoor().Path())), "in-")))
+	out = append(out, kernelParts()...)
+	written := sandbox.TryWrite(elsewhere)
+	if written == sandbox.Refused && (!d.wroteBefore || d.landlock == 0) {
+		written = sandbox.NotTried
 	}
-	return append(out, promise{"reaches guarded sockets by muxward-helper only", reached, "ownership of their directories; no rule of Landlock"},
-		promise{"cannot read the ssh host key and the key of the log", !sandbox.CanOpen(d.config.State + "-keys"), "a process of muxward-helper's holds them, and signs"})
+	return append(out, promised("makes no processes", sandbox.TryFork(), "seccomp"),
+		promised("makes no sockets of MPTCP", sandbox.TryMPTCP(), "seccomp"),
+		promised("opens files to write in its state directory only, and terminals", written, fmt.Sprintf("Landlock, version %d; from version 3 on none is cut short either; modes, "+
+			"times and attributes are its account's", d.landlock)),
+		promised("sends muxward-helper no signals", sandbox.TrySignal(d.helper.HelperPID()), "another account"),
+		d.guardedPromise(),
+		promised("cannot read the ssh host key and the key of the log", sandbox.TryEnter(d.config.State+"-keys"), "a process of muxward-helper's holds them, and signs"))
+}
+
+// kernelParts tells of parts of the kernel that settings may keep from everybody without root's
+// rights: then nothing was found out of the filter.
+func kernelParts() (out []promise) {
+	for _, c := range []struct {
+		what, setting string
+		call          uint32
+	}{
+		{"loads no programs into the kernel (bpf)", "unprivileged_bpf_disabled", unix.SYS_BPF},
+		{"makes no calls by rings (io_uring)", "io_uring_disabled", unix.SYS_IO_URING_SETUP},
+	} {
+		o, by := sandbox.TryCall(c.call), "seccomp"
+		if data, err := os.ReadFile("/proc/sys/kernel/" + c.setting); o == sandbox.Refused && (err != nil || strings.TrimSpace(string(data)) != "0") {
+			o, by = sandbox.NotTried, "seccomp; "+c.setting+" keeps everybody from it"
+		}
+		out = append(out, promised(c.what, o, by))
+	}
+	return out
+}
+
+// guardedPromise tries to come to guarded sockets by their paths.
+func (d *daemon) guardedPromise() promise {
+	servers := d.guard.Servers()
+	o := sandbox.Refused
+	for _, s := range servers {
+		id := strings.TrimPrefix(filepath.Base(filepath.Dir(s.InnerDoor().Path())), "in-")
+		o = o.And(sandbox.TryEnter(filepath.Join(d.config.Run(), "servers", id)))
+	}
+	by := "ownership of their directories; no rule of Landlock"
+	if len(servers) == 0 {
+		o, by = sandbox.NotTried, "there is none"
+	}
+	return promised("reaches guarded sockets by muxward-helper only", o, by)
 }
 
 // printSandbox prints what of the sandbox holds.
@@ -79,7 +137,10 @@ func printSandbox(cmd *cobra.Command, s status) {
 	}
 	for _, o := range s.Sandbox {
 		mark := p.good("holds")
-		if !o.Holds {
+		switch {
+		case !o.Tried:
+			mark = p.dim("not tried")
+		case !o.Holds:
 			mark = p.bad("NOT  ")
 		}
 		p.printf("%s  %s (%s)\n", mark, o.What, oneLine(o.By))

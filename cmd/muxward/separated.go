@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"os"
 	"path/filepath"
@@ -50,6 +51,9 @@ func serveAs(ctx context.Context, c config.Config, line int) error {
 		return usageError{fmt.Errorf("%s has account: %s, which is for muxward started as root: it then runs as that account; leave account out to serve your own account only", c.File, c.Account)}
 	}
 	if c.Root() {
+		if err := sandbox.NewKeyring(); err != nil {
+			return err
+		}
 		fmt.Fprintln(os.Stderr, "muxward: this process has all of root's rights; with account: NAME in the configuration only muxward-helper has them")
 	}
 	return serve(ctx, c, nil)
@@ -81,6 +85,9 @@ func openHelper(ctx context.Context, line int) (*privsep.Client, error) {
 		return nil, err
 	}
 	if err := rightless(); err != nil {
+		return nil, errors.Join(err, l.Close())
+	}
+	if err := sandbox.Undumpable(); err != nil { // people's passwords come through here
 		return nil, errors.Join(err, l.Close())
 	}
 	ctx, cancel := context.WithTimeout(ctx, helperTime)
@@ -131,6 +138,35 @@ func (d *daemon) helpersCtl() (*net.UnixListener, error) {
 	return unixListener, nil
 }
 
+// saveServing says where we serve: in the state directory, and where that is not root's
+// alone by the helper in RUN, as nobody else believes what stands in ours.
+func (d *daemon) saveServing(ctx context.Context) error {
+	at := config.Serving{PID: os.Getpid(), Ctl: filepath.Join(d.config.Run(), "ctl"), Doors: d.config.Doors, Policy: d.config.Policy,
+		State: d.config.State, File: d.config.File, SSH: d.ssh.serving()}
+	if d.helper != nil {
+		at.Account = d.config.Account
+		addr := ""
+		if at.SSH != nil {
+			addr = at.SSH.Addr
+		}
+		ctx, cancel := context.WithTimeout(ctx, helperTime)
+		defer cancel()
+		if err := d.helper.Serving(ctx, addr); err != nil {
+			return err
+		}
+	}
+	return at.Save(d.config.State)
+}
+
+// forced tells whether a process came in by `muxward attach`. Only root may see that of
+// other accounts' processes, so the helper is asked. Where it cannot be told it counts as if.
+func (d *daemon) forced(ctx context.Context, pid int) bool {
+	ctx, cancel := context.WithTimeout(ctx, helperTime)
+	defer cancel()
+	is, err := d.helper.Forced(ctx, pid)
+	return is || err != nil
+}
+
 // readAccountKeys reads an account's authorized_keys.
 func (d *daemon) readAccountKeys(a identity.Account) ([]byte, error) {
 	if d.helper == nil {
@@ -161,14 +197,39 @@ func (d *daemon) unserved() error {
 	if d.helper == nil {
 		return nil
 	}
-	switch s := d.config.SSH; {
-	case s.KeysUser != "":
+	if d.config.SSH.KeysUser != "" {
 		return errors.New("ssh: keys_user needs muxward to look into processes of sshd, which only root can: leave account out, or keys_user")
-	case s.PAMService() != "":
-		return errors.New("ssh: pam is not served yet where muxward runs as an account: leave account out, or pam")
 	}
 	if err := unix.Access(d.config.State, unix.W_OK); err != nil {
 		return fmt.Errorf("the state directory %s is not %s's to write: %w; muxward-helper hands it over as it starts", d.config.State, d.config.Account, err)
+	}
+	return nil
+}
+
+// ownState refuses to have root write to a state directory that is an account's, such as one
+// that was handed over to what muxward ran as: whoever has that account would say where.
+func (d *daemon) ownState() error {
+	if d.helper != nil || os.Geteuid() != 0 {
+		return nil
+	}
+	var st unix.Stat_t
+	if err := unix.Stat(d.config.State, &st); err != nil {
+		return &fs.PathError{Op: "stat", Path: d.config.State, Err: err}
+	}
+	if st.Uid != 0 {
+		return fmt.Errorf("the state directory %s is uid %d's, and root writes nothing there: put account: NAME into the configuration, "+
+			"or look at what is in it and give it back (chown -R -h root:root %[1]s)", d.config.State, st.Uid)
+	}
+	return nil
+}
+
+// nobodysAccount refuses to run beside a helper as somebody's account: they would be muxward.
+func (d *daemon) nobodysAccount() error {
+	if d.helper == nil {
+		return nil
+	}
+	if person := d.policy.Set().Owner(uint32(os.Geteuid()), d.config.Account); person != "" {
+		return fmt.Errorf("account: %s is that of %s in people.yaml, who would have all of muxward: give it an account of its own", d.config.Account, person)
 	}
 	return nil
 }

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
-	"path/filepath"
 	"syscall"
 	"time"
 
@@ -93,9 +92,7 @@ func serve(ctx context.Context, c config.Config, helper *privsep.Client) error {
 	hup := make(chan os.Signal, 1)
 	signal.Notify(hup, syscall.SIGHUP)
 	d.start(ctx)
-	if err := (config.Serving{
-		PID: os.Getpid(), Ctl: filepath.Join(c.Run(), "ctl"), Doors: c.Doors, Policy: c.Policy, SSH: d.ssh.serving(),
-	}).Save(c.State); err != nil {
+	if err := d.saveServing(ctx); err != nil {
 		return fmt.Errorf("say where we serve: %w", err)
 	}
 	d.ssh.announce()

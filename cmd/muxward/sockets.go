@@ -345,7 +345,7 @@ the rights of the account that it belongs to, even as root: a process that has n
 others does it, and is given up if it takes longer than ten seconds. What has changed
 meanwhile, or is not certain, is left alone. A dead socket is not deleted: it is
 moved into .muxward-quarantine in its directory, from where muxward sockets restore
-puts it back. What was done is appended to sockets.jsonl in the state directory, and
+puts it back. What was done is appended to sockets.jsonl in the state directory (where that is an account's, root's in STATE-keys), and
 nothing is done if that cannot be written. A muxward that serves from that directory
 has it in its log, too.
 

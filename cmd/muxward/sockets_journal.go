@@ -18,6 +18,7 @@ import (
 	"github.com/muxward/muxward/internal/gateway"
 	"github.com/muxward/muxward/internal/identity"
 	"github.com/muxward/muxward/internal/server/ctld"
+	"github.com/muxward/muxward/internal/siblings"
 	"github.com/muxward/muxward/internal/sockets"
 )
 
@@ -30,29 +31,55 @@ func (e journalError) Unwrap() error { return e.error }
 type journal struct {
 	*os.File
 	torn  bool    // its last line has no end
-	state string  // the directory that it is in
+	state string  // the state directory
 	lost  []error // what a muxward that serves from there would not put into its log
 }
 
 func openJournal(state string) (*journal, error) {
-	dir, err := auditState(state)
+	state, err := auditState(state)
 	if err != nil {
 		return nil, err
 	}
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+	dir, err := journalDir(state, os.Geteuid())
+	if err != nil {
 		return nil, fmt.Errorf("nothing was done, as it could not be written down: %w", err)
 	}
 	f, err := openOwn(filepath.Join(dir, "sockets.jsonl"))
 	if err != nil {
 		return nil, fmt.Errorf("nothing was done, as it could not be written down: %w", err)
 	}
-	j := &journal{File: f, state: dir}
+	j := &journal{File: f, state: state}
 	last := make([]byte, 1)
 	if st, err := f.Stat(); err == nil && st.Size() > 0 {
 		_, err := f.ReadAt(last, st.Size()-1)
 		j.torn = err == nil && last[0] != '\n'
 	}
 	return j, nil
+}
+
+// journalDir is where the journal is: in the state directory, which is made; but root writes
+// nothing into one that is an account's, and has it in the directory of the keys beside it,
+// which muxward-helper has made.
+func journalDir(state string, uid int) (string, error) {
+	if err := os.MkdirAll(state, 0o700); err != nil {
+		return "", err
+	}
+	var st unix.Stat_t
+	if err := unix.Stat(state, &st); err != nil {
+		return "", &fs.PathError{Op: "stat", Path: state, Err: err}
+	}
+	if uid != 0 || st.Uid == 0 {
+		return state, nil
+	}
+	state, err := filepath.EvalSymlinks(state)
+	if err != nil {
+		return "", err
+	}
+	keys := state + "-keys"
+	if err := siblings.CheckPath(keys); err != nil {
+		return "", fmt.Errorf("the state directory %s is uid %d's, and beside it is no directory of muxward-helper's: %w; run this as that account", state, st.Uid, err)
+	}
+	return keys, nil
 }
 
 // openOwn opens a file to be added to. The state directory may belong to the account that

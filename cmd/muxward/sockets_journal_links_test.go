@@ -4,6 +4,8 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+
+	"github.com/muxward/muxward/internal/tmux/tmuxtest"
 )
 
 // The journal is not written through a link that somebody has put in its place, nor into a
@@ -30,4 +32,38 @@ func TestJournalFollowsNoLinks(t *testing.T) {
 		t.Fatal(err)
 	}
 	_ = f.Close()
+}
+
+// Root writes its journal to nothing that another account could change: not to a state
+// directory that is an account's, but beside it, where only root can have made something.
+func TestJournalOfAccountsState(t *testing.T) {
+	if os.Geteuid() != 0 {
+		tmuxtest.Skip(t, "gives a directory to an account, which takes root")
+	}
+	base := t.TempDir()
+	state := filepath.Join(base, "state")
+	if at, err := journalDir(state, 0); err != nil || at != state {
+		t.Errorf("root's own: %q, %v", at, err)
+	}
+	if err := os.Chown(state, 65534, 65534); err != nil {
+		t.Fatal(err)
+	}
+	if at, err := journalDir(state, 0); err == nil {
+		t.Errorf("there is no directory of the helper's: %q", at)
+	}
+	if err := os.Mkdir(state+"-keys", 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if at, err := journalDir(state, 0); err != nil || at != state+"-keys" {
+		t.Errorf("%q, %v", at, err)
+	}
+	if at, err := journalDir(state, 65534); err != nil || at != state {
+		t.Errorf("the account's own: %q, %v", at, err)
+	}
+	if err := os.Chown(state+"-keys", 65534, 65534); err != nil {
+		t.Fatal(err)
+	}
+	if at, err := journalDir(state, 0); err == nil {
+		t.Errorf("they are somebody else's: %q", at)
+	}
 }

@@ -62,7 +62,7 @@ func (d *daemon) openSSH(ctx context.Context) (*sshDoor, error) {
 	if d.config.SSH.Listen == "" && d.config.SSH.KeysUser == "" {
 		return nil, nil
 	}
-	s := &sshDoor{config: d.config.SSH, now: d.gateway.Time, pam: sshPAM{look: newTurn(), stand: newTurn()}}
+	s := &sshDoor{config: d.config.SSH, now: d.gateway.Time, pam: sshPAM{look: newTurn(), stand: newTurn(), helper: d.helper}}
 	if err := d.lend(ctx); err != nil {
 		return nil, err
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/muxward/muxward/internal/config"
 	"github.com/muxward/muxward/internal/identity"
 	"github.com/muxward/muxward/internal/pam"
+	"github.com/muxward/muxward/internal/privsep"
 )
 
 // sshPAM are the logins by password at the ssh door. The zero value takes none.
@@ -25,6 +26,8 @@ type sshPAM struct {
 	work   atomic.Int64               // how long PAM may take to say something
 	look   turn                       // to have an account looked up
 	stand  turn                       // the same for those who have proved one
+	helper *privsep.Client            // has PAM asked, if it is not nil
+	asked  atomic.Pointer[string]     // by the service that it began with
 }
 
 // turnTime is how long somebody who logs in waits for their turn to have an account looked
@@ -50,6 +53,9 @@ var errNoTurn = errors.New("the account cannot be looked up: others who log in h
 // set puts in force whose passwords are taken. What is wrong with it changes nothing.
 func (s *sshPAM) set(c config.SSH) error {
 	rules := identity.PasswordRules{Service: c.PAMService(), Root: c.PAMRoot, MFA: c.PAMMFA}
+	if s.helper != nil && !s.asked.CompareAndSwap(nil, &rules.Service) && rules.Service != "" && rules.Service != *s.asked.Load() {
+		return errors.New("ssh: pam: muxward-helper asks by the service that it began with, or by none; to change that start it anew")
+	}
 	if rules.Service != "" {
 		if err := s.ready(rules.Service); err != nil {
 			return fmt.Errorf("ssh: pam: %w", err)
@@ -69,6 +75,12 @@ func (s *sshPAM) ready(service string) error {
 		return err
 	}
 	if s.logins.Load() != nil {
+		return nil
+	}
+	if s.helper != nil {
+		s.logins.Store(&pam.Logins{Remote: func(ctx context.Context, r pam.Request) (*os.File, func(), error) {
+			return s.helper.Login(ctx, r.Account, r.From)
+		}})
 		return nil
 	}
 	program, err := pam.FindProgram()

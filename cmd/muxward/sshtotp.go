@@ -5,11 +5,8 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
-	"strings"
-	"syscall"
 
 	"github.com/pquerna/otp/totp"
 	"github.com/spf13/cobra"
@@ -100,6 +97,9 @@ func newSSHTOTPCmd() *cobra.Command {
 An sshd of the host asks for no codes: whoever has a secret here comes by muxward's own
 door alone.
 
+Root changes the file that root's configuration names, in a directory that nobody but root
+can change.
+
 A running muxward notices a changed file by itself. Who is connected stays; who came
 in by a code of a secret that is replaced or removed does not.`,
 		Example: `  muxward ssh-totp add bob
@@ -131,7 +131,8 @@ QR code. It is shown only here: whoever reads it can make the codes.`,
 			if err != nil {
 				return usageError{err}
 			}
-			if file, err = f.totpFile(file); err != nil {
+			at, err := f.totpFile(file)
+			if err != nil {
 				return err
 			}
 			if issuer == "" {
@@ -141,7 +142,7 @@ QR code. It is shown only here: whoever reads it can make the codes.`,
 			if err != nil {
 				return fmt.Errorf("make a secret: %w", err)
 			}
-			err = changeTOTP(file, func(has *identity.TOTPKeys, lines []string) ([]string, error) {
+			err = at.change(func(has *identity.TOTPKeys, lines []string) ([]string, error) {
 				if slices.Contains(has.People(), person) {
 					if !replace {
 						return nil, fmt.Errorf("%s has a second factor; to put another in its place: --replace", person)
@@ -181,13 +182,14 @@ func newSSHTOTPRemoveCmd() *cobra.Command {
 		Use:   "remove PERSON",
 		Short: "take a person's secret away: they are not asked any more",
 		Args:  exactly(1, "one person"),
-		RunE: func(_ *cobra.Command, args []string) (err error) {
-			if file, err = f.totpFile(file); err != nil {
+		RunE: func(_ *cobra.Command, args []string) error {
+			at, err := f.totpFile(file)
+			if err != nil {
 				return err
 			}
-			return changeTOTP(file, func(has *identity.TOTPKeys, lines []string) ([]string, error) {
+			return at.change(func(has *identity.TOTPKeys, lines []string) ([]string, error) {
 				if !slices.Contains(has.People(), args[0]) {
-					return nil, fmt.Errorf("%s has no second factor in %s", args[0], file)
+					return nil, fmt.Errorf("%s has no second factor in %s", args[0], at.path)
 				}
 				return without(lines, args[0]), nil
 			})
@@ -196,98 +198,4 @@ func newSSHTOTPRemoveCmd() *cobra.Command {
 	cmd.Flags().StringVar(&f.state, "state", "", "state `directory` of the muxward to ask (default $MUXWARD_STATE)")
 	cmd.Flags().StringVar(&file, "file", "", "the `file` of secrets (default: that of the muxward of the state directory)")
 	return cmd
-}
-
-// totpFile is the file that was given, or else that of the muxward that serves.
-func (f *daemonFlags) totpFile(given string) (string, error) {
-	if given != "" {
-		return given, nil
-	}
-	at, err := f.serving()
-	if err != nil {
-		return "", err
-	}
-	if at.SSH == nil || at.SSH.TOTP == "" {
-		return "", usageError{errors.New("muxward asks for no second factor; put ssh: {totp: FILE} into its configuration, or say which file (--file)")}
-	}
-	return at.SSH.TOTP, nil
-}
-
-// without gives the lines but for that of a person.
-func without(lines []string, person string) []string {
-	return slices.DeleteFunc(lines, func(l string) bool {
-		words := strings.Fields(l)
-		return len(words) > 0 && words[0] == person
-	})
-}
-
-// changeTOTP changes the file of secrets, whole or not at all. A file that is not there
-// is made. When it returns the change is there after a power cut, too.
-func changeTOTP(path string, change func(*identity.TOTPKeys, []string) ([]string, error)) error {
-	// Only one at a time: it is the turn of who makes this file first, and nobody has
-	// read what to change before their turn.
-	f, err := os.OpenFile(path+".new", os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if errors.Is(err, fs.ErrExist) {
-		return fmt.Errorf("%s.new is there: somebody else is changing %s; if nobody is, remove it", path, path)
-	}
-	if err != nil {
-		return err
-	}
-	err = writeTOTP(f, path, change)
-	err = errors.Join(err, f.Close())
-	if err == nil {
-		err = os.Rename(path+".new", path)
-	}
-	if err != nil {
-		_ = os.Remove(path + ".new")
-		return err
-	}
-	d, err := os.Open(filepath.Dir(path))
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
-}
-
-// writeTOTP writes what a file of secrets is changed to, to another.
-func writeTOTP(f *os.File, path string, change func(*identity.TOTPKeys, []string) ([]string, error)) error {
-	data, err := readKept(path, maxKeysFile, private)
-	if errors.Is(err, fs.ErrNotExist) {
-		data, err = []byte(totpHead), nil
-	}
-	if err != nil {
-		return err
-	}
-	was, serr := os.Stat(path)
-	has, err := identity.ParseTOTPKeys(data, path)
-	if err != nil {
-		return err
-	}
-	var lines []string
-	for line := range strings.Lines(string(data)) {
-		lines = append(lines, strings.TrimRight(line, "\r\n"))
-	}
-	if lines, err = change(has, lines); err != nil {
-		return err
-	}
-	if _, err = f.WriteString(strings.Join(lines, "\n") + "\n"); err != nil {
-		return err
-	}
-	if st, ok := sysOf(was, serr); ok { // root changes it for muxward
-		if err := f.Chown(int(st.Uid), int(st.Gid)); err != nil {
-			return err
-		}
-	}
-	return f.Sync()
-}
-
-// totpHead is the first line of a file of secrets: one that is empty is a mistake.
-const totpHead = "# people's secrets for the ssh door: whoever reads one can make that person's codes\n"
-
-func sysOf(info fs.FileInfo, err error) (*syscall.Stat_t, bool) {
-	if err != nil {
-		return nil, false
-	}
-	st, ok := info.Sys().(*syscall.Stat_t)
-	return st, ok
 }

@@ -10,14 +10,17 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
 	"github.com/pquerna/otp/totp"
 
+	"github.com/muxward/muxward/internal/accounts"
 	"github.com/muxward/muxward/internal/config"
 	"github.com/muxward/muxward/internal/gateway"
 	"github.com/muxward/muxward/internal/identity"
+	"github.com/muxward/muxward/internal/tmux/tmuxtest"
 )
 
 // TestSSHTOTPFile: a file of secrets is made for its owner alone, keeps what else stands in
@@ -100,7 +103,7 @@ func TestSSHTOTPFile(t *testing.T) {
 func TestSSHTOTPChanges(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "totp")
 	add := func(who string, meanwhile func()) error {
-		return changeTOTP(path, func(_ *identity.TOTPKeys, lines []string) ([]string, error) {
+		return totpFile{path: path}.change(func(_ *identity.TOTPKeys, lines []string) ([]string, error) {
 			meanwhile()
 			return append(lines, who+" GEZDGNBVGY3TQOJQGEZDGNBVGY3TQ"+strings.ToUpper(who[:3])), nil
 		})
@@ -116,7 +119,7 @@ func TestSSHTOTPChanges(t *testing.T) {
 	if there := slices.Contains(keys.People(), "bob"); there != (second == nil) {
 		t.Errorf("bob is there: %v, and was told: %v", there, second)
 	}
-	if err := changeTOTP(path, func(*identity.TOTPKeys, []string) ([]string, error) { return nil, errors.New("no") }); err == nil {
+	if err := (totpFile{path: path}).change(func(*identity.TOTPKeys, []string) ([]string, error) { return nil, errors.New("no") }); err == nil {
 		t.Error("no error")
 	}
 	if err := add("carol", func() {}); err != nil {
@@ -140,6 +143,66 @@ func TestSSHTOTPChanges(t *testing.T) {
 	all.Wait()
 	if keys, err := readTOTP(path); err != nil || len(keys.People()) < 22 {
 		t.Errorf("%d are there: %v", len(keys.People()), err)
+	}
+}
+
+// Root writes a file of secrets where nobody else could have put something, and gives it to
+// nobody but what muxward runs as.
+func TestSSHTOTPPlaces(t *testing.T) {
+	if os.Geteuid() != 0 {
+		tmuxtest.Skip(t, "gives files to accounts, which takes root")
+	}
+	add := func(f totpFile) error {
+		return f.change(func(_ *identity.TOTPKeys, lines []string) ([]string, error) {
+			return append(lines, "bob GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"), nil
+		})
+	}
+	owner := func(path string) uint32 {
+		t.Helper()
+		info, err := os.Lstat(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return info.Sys().(*syscall.Stat_t).Uid
+	}
+	dir := t.TempDir()
+	for name, prepare := range map[string]func(path string) error{
+		"a directory of another's": func(path string) error { return os.Chown(filepath.Dir(path), 65533, 65533) },
+		"one that others write to": func(path string) error { return os.Chmod(filepath.Dir(path), 0o777) },
+		"a file of another's": func(path string) error {
+			return errors.Join(os.WriteFile(path, nil, 0o600), os.Chown(path, 65533, 65533))
+		},
+		"a link": func(path string) error {
+			return errors.Join(os.WriteFile(path+"x", []byte("# x\n"), 0o600), os.Symlink(path+"x", path))
+		},
+	} {
+		path := filepath.Join(dir, name, "totp")
+		if err := os.Mkdir(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := prepare(path); err != nil {
+			t.Fatal(err)
+		}
+		if err := add(totpFile{path: path}); err == nil {
+			t.Errorf("%s: it is written", name)
+		}
+		if _, err := os.Lstat(path + ".new"); err == nil {
+			t.Errorf("%s: %s.new stays", name, path)
+		}
+	}
+	path := filepath.Join(dir, "totp")
+	account := totpFile{path: path, account: &accounts.Account{Name: "mw", UID: 65533, GID: 65533}}
+	if err := add(account); err != nil || owner(path) != 65533 {
+		t.Errorf("%v, uid %d", err, owner(path))
+	}
+	if err := os.Chown(path, 0, 0); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Truncate(path, 0); err != nil {
+		t.Fatal(err)
+	}
+	if err := add(account); err == nil && owner(path) != 0 {
+		t.Errorf("%v, uid %d", err, owner(path))
 	}
 }
 

@@ -116,6 +116,33 @@ func (f Files) UIDOf(name string) (uint32, error) {
 	return 0, fmt.Errorf("%q: %w", name, ErrNoAccount)
 }
 
+// GroupOf gives the name of a group, and the accounts that it names as its members; of one that is
+// in no file, no name.
+func (f Files) GroupOf(gid uint32) (name string, members []string, err error) {
+	data, err := readLimited(f.Group)
+	if err != nil {
+		return "", nil, fmt.Errorf("read the groups: %w", err)
+	}
+	for line := range bytes.Lines(data) {
+		f := strings.Split(strings.TrimRight(string(line), "\r\n"), ":")
+		if len(f) != 4 {
+			continue
+		}
+		if g, err := strconv.ParseUint(f[2], 10, 32); err != nil || uint32(g) != gid {
+			continue
+		}
+		if name == "" {
+			name = f[0]
+		}
+		for m := range strings.SplitSeq(f[3], ",") {
+			if m != "" {
+				members = append(members, m)
+			}
+		}
+	}
+	return name, members, nil
+}
+
 func readLimited(path string) ([]byte, error) {
 	f, err := os.Open(path)
 	if err != nil {

@@ -7,10 +7,7 @@ package config
 
 import (
 	"bytes"
-	"encoding/json"
-	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -294,64 +291,4 @@ func StateDir(given string) (string, error) {
 	}
 	state, _, _, err := defaults(os.Geteuid() == 0)
 	return state, err
-}
-
-// Serving is what a running muxward leaves in its state directory, for its
-// own commands to find it.
-type Serving struct {
-	PID    int    `json:"pid"`
-	Ctl    string `json:"ctl"`
-	Doors  string `json:"doors"`
-	Policy string `json:"policy"`
-	// SSH is the SSH door, if it is open.
-	SSH *ServingSSH `json:"ssh,omitempty"`
-}
-
-// ServingSSH is the SSH door as its clients need it.
-type ServingSSH struct {
-	Addr        string `json:"addr"`
-	Fingerprint string `json:"fingerprint"`
-	HostKey     string `json:"host_key"`
-	// Authority is the key that has certified the host key, if any.
-	Authority string `json:"authority,omitempty"`
-	// TOTP is the file of secrets for codes, if there is one.
-	TOTP string `json:"totp,omitempty"`
-}
-
-const servingFile = "serve.json"
-
-// Save writes where we serve.
-func (s Serving) Save(state string) error {
-	data, err := json.Marshal(s)
-	if err != nil {
-		return err
-	}
-	path := filepath.Join(state, servingFile)
-	if err := os.WriteFile(path+".new", append(data, '\n'), 0o644); err != nil {
-		return err
-	}
-	return os.Rename(path+".new", path)
-}
-
-// notServing is the error where there is no muxward; it is fs.ErrNotExist.
-type notServing struct{ error }
-
-func (notServing) Is(target error) bool { return target == fs.ErrNotExist }
-
-// FindServing reads where the muxward of a state directory serves, or served
-// last.
-func FindServing(state string) (Serving, error) {
-	var s Serving
-	data, err := os.ReadFile(filepath.Join(state, servingFile))
-	if errors.Is(err, fs.ErrNotExist) {
-		return s, notServing{fmt.Errorf("no muxward has served from %s; start it with: muxward serve, or name its state "+
-			"directory with --state", state)}
-	}
-	if err != nil {
-		return s, err
-	}
-	if err := json.Unmarshal(data, &s); err != nil {
-		return s, fmt.Errorf("%s in %s cannot be read: %w; start muxward again", servingFile, state, err)
-	}
-	return s, nil
 }

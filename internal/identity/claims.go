@@ -2,6 +2,7 @@ package identity
 
 import (
 	"bytes"
+	"context"
 	"strings"
 
 	"github.com/muxward/muxward/internal/procfs"
@@ -17,6 +18,12 @@ func claimNames() []string { return []string{"SUDO_UID", "SUDO_USER"} }
 // becomes. Without it a client that muxward has forgotten, as it began anew, would be a
 // program of the account's own. It takes away only: whoever sets it shuts themselves out.
 const ForcedMark = "MUXWARD_FORCED"
+
+// WithForced has another tell whether a process has ForcedMark, where its environment is not
+// ours to read. Else one that cannot be read has it not.
+func WithForced(f func(ctx context.Context, pid int) bool) Option {
+	return func(p *Prover) { p.forced = f }
+}
 
 // claims reads what the process says about itself. The process writes its
 // environment itself: for the log, never for a decision to let somebody in.

@@ -24,6 +24,7 @@ type Directory interface {
 
 // Prover makes identities from connections. Make one with NewProver.
 type Prover struct {
+	forced   func(context.Context, int) bool // nil: see WithForced
 	dir      Directory
 	accounts *Accounts
 	panes    func(context.Context) ([]PaneProc, error)
@@ -130,6 +131,9 @@ func (p *Prover) prove(ctx context.Context, peer *Peer) (*proof, error) {
 		return nil, err
 	}
 	said, forced := claims(peer.pid)
+	if p.forced != nil && !forced {
+		forced = p.forced(ctx, peer.pid)
+	}
 	away := detached(peer.pid)
 	if !peer.Alive() {
 		return nil, ErrPeerGone

@@ -43,7 +43,7 @@ func FuzzProcessSays(f *testing.F) {
 		c := conversation{p: &process{line: ours, exited: make(chan struct{})}, who: &scripted{answers: []string{"a", "b"}}, work: 5 * time.Second}
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 		defer cancel()
-		if err := c.login(ctx, begin{version, "muxward", "alice", ""}); err != nil {
+		if c.begin(ctx, Request{Service: "muxward", Account: "alice"}) != nil || c.login(ctx, "alice") != nil {
 			return
 		}
 		var last end

@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -47,6 +48,9 @@ type Person interface {
 type Logins struct {
 	// Program is the absolute path of muxward-pam.
 	Program string
+	// Remote, if it is not nil, has another process start it, where PAM cannot be asked with
+	// our rights: it gives a line of which [Begin] has said the beginning, and how to end it.
+	Remote func(context.Context, Request) (line *os.File, end func(), err error)
 
 	once    sync.Once
 	slots   chan struct{}
@@ -80,7 +84,7 @@ func (l *Logins) Login(ctx context.Context, r Request, work time.Duration, who P
 	if err != nil {
 		return 0, fmt.Errorf("%w: %w", ErrNotAsked, err)
 	}
-	p, err := startProcess(l.Program, leave)
+	p, err := l.start(ctx, r, leave)
 	if err != nil {
 		leave()
 		return 0, fmt.Errorf("%w: %w", ErrNotAsked, err)
@@ -89,7 +93,12 @@ func (l *Logins) Login(ctx context.Context, r Request, work time.Duration, who P
 	stop := context.AfterFunc(ctx, p.hush)
 	defer stop()
 	c := conversation{p: p, who: who, work: overdue(work)}
-	err = c.login(ctx, begin{version, r.Service, r.Account, r.From})
+	if p.remote == nil {
+		err = c.begin(ctx, r)
+	}
+	if err == nil {
+		err = c.login(ctx, r.Account)
+	}
 	if cause := context.Cause(ctx); err != nil && cause != nil {
 		err = cause
 	}
@@ -97,6 +106,18 @@ func (l *Logins) Login(ctx context.Context, r Request, work time.Duration, who P
 		return 0, err
 	}
 	return c.answers, nil
+}
+
+// start starts a process, here or where PAM can be asked.
+func (l *Logins) start(ctx context.Context, r Request, leave func()) (*process, error) {
+	if l.Remote == nil {
+		return startProcess(l.Program, leave)
+	}
+	line, end, err := l.Remote(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	return &process{program: programName, line: line, remote: func() { end(); leave() }}, nil
 }
 
 // enter waits for the turn of a login. Those who wait have it in the order in which they
@@ -133,14 +154,16 @@ type conversation struct {
 	last           string // what was told last
 }
 
-// login is the whole of it: hello, whom it is about, what PAM says, and the end.
-func (c *conversation) login(ctx context.Context, b begin) error {
+// begin is the beginning: hello, and whom it is about.
+func (c *conversation) begin(ctx context.Context, r Request) error {
 	if err := c.greet(ctx); err != nil {
 		return fmt.Errorf("%w: %w", ErrNotAsked, err)
 	}
-	if err := c.send(numBegin, b); err != nil {
-		return err
-	}
+	return c.send(numBegin, begin{version, r.Service, r.Account, r.From})
+}
+
+// login is the rest: what PAM says, and the end.
+func (c *conversation) login(ctx context.Context, account string) error {
 	for {
 		n, body, err := c.next(ctx, c.work)
 		if err != nil {
@@ -152,7 +175,7 @@ func (c *conversation) login(ctx context.Context, b begin) error {
 				return err
 			}
 		case numEnd:
-			return c.ended(b.Account, body)
+			return c.ended(account, body)
 		default:
 			return fmt.Errorf("%w: message %d came", errFrame, n)
 		}

@@ -32,6 +32,8 @@ type process struct {
 	let     chan struct{} // its number may be given away
 	gone    chan struct{}
 	once    sync.Once
+	// remote ends one that another process has started; of that only the line is here.
+	remote func()
 }
 
 // startProcess starts one. left is called when it has ended.
@@ -87,6 +89,9 @@ func (p *process) hush() { _ = p.line.SetReadDeadline(time.Unix(1, 0)) }
 
 // over reports whether the process has ended.
 func (p *process) over() bool {
+	if p.remote != nil {
+		return false // its line ends then
+	}
 	select {
 	case <-p.exited:
 		return true
@@ -108,6 +113,13 @@ func (p *process) broken(err error) error {
 
 // end ends the process, and what it has started.
 func (p *process) end() {
+	if p.remote != nil {
+		p.once.Do(func() {
+			p.remote() // as long as there is a line it does not end, and what it has started is below it
+			_ = p.line.Close()
+		})
+		return
+	}
 	p.once.Do(func() {
 		pid := p.cmd.Process.Pid
 		if sweeps() {

@@ -4,12 +4,16 @@ import "github.com/muxward/muxward/internal/keep"
 
 // The requests, by number. A number is never given to another request.
 const (
-	NumHello    Number = 1 // the first of all: which version speaks
-	NumNotify   Number = 2 // tell the service manager how we are
-	NumCtl      Number = 3 // a listener at RUN/ctl
-	NumAuthKeys Number = 4 // an account's authorized_keys
-	NumSign     Number = 7 // have the holder of the keys sign
-	NumKeys     Number = 8 // the public halves of its keys
+	NumHello    Number = 1  // the first of all: which version speaks
+	NumNotify   Number = 2  // tell the service manager how we are
+	NumCtl      Number = 3  // a listener at RUN/ctl
+	NumAuthKeys Number = 4  // an account's authorized_keys
+	NumSign     Number = 7  // have the holder of the keys sign
+	NumPAM      Number = 5  // begin a login by a password
+	NumPAMEnd   Number = 6  // end one
+	NumKeys     Number = 8  // the public halves of its keys
+	NumServing  Number = 9  // have it written where muxward serves
+	NumForced   Number = 10 // whether a process came in by `muxward attach`
 
 	// Those of the hands: see internal/keep, and guard.Hands.
 	NumFound     Number = 20
@@ -29,6 +33,7 @@ const (
 func AtOnce() map[Number]int {
 	return map[Number]int{
 		NumHello: 1, NumNotify: 1, NumCtl: 1, NumAuthKeys: 8, NumSign: 32, NumKeys: 1,
+		NumPAM: 32, NumPAMEnd: 32, NumServing: 1, NumForced: 32,
 		NumFound: 1, NumAdopt: 16, NumStart: 32, NumAbandon: 16, NumConnect: 32, NumMend: 16, NumNote: 16,
 		NumOpenDoor: 16, NumCloseDoor: 16,
 	}
@@ -103,6 +108,40 @@ type Keys struct {
 	Checkpoint    string `json:"checkpoint"`
 	CheckpointNew bool   `json:"checkpoint_new"`
 }
+
+// PAM has a login begin: by the service of the helper's configuration. What comes along is the
+// line to the process that asks PAM, which was told whom it is about.
+type PAM struct {
+	Account string `json:"account"`
+	// From is the address that they come from.
+	From string `json:"from"`
+}
+
+// Login names a login that has begun.
+type Login struct {
+	ID uint64 `json:"id"`
+}
+
+// Serving is where the daemon serves: what the helper does not know itself.
+type Serving struct {
+	// Addr is where the ssh door listens, "" if it is closed.
+	Addr string `json:"addr"`
+}
+
+// Process names a process by its id. Who asks makes sure that it is still the one that they
+// mean after the answer.
+type Process struct {
+	PID int `json:"pid"`
+}
+
+// Forced is whether a process has ForcedMark in its environment.
+type Forced struct {
+	Forced bool `json:"forced"`
+}
+
+// ForcedMark is what `muxward attach` leaves in the environment of the client that it becomes
+// (identity.ForcedMark).
+const ForcedMark = "MUXWARD_FORCED"
 
 // Failed is why a request could not be done.
 type Failed struct {

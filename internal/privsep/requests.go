@@ -39,6 +39,44 @@ func (c *Client) AuthKeys(ctx context.Context, account string, limit int64) ([]b
 	return data, err
 }
 
+// loginTime is how long a login may take to begin.
+const loginTime = 40 * time.Second
+
+// Login begins a login by a password; end ends it, and what it has started. It is waited for also
+// by who has gone meanwhile: only then it can be ended.
+func (c *Client) Login(ctx context.Context, account, from string) (line *os.File, end func(), err error) {
+	whole := context.WithoutCancel(ctx)
+	long, cancel := context.WithTimeout(whole, loginTime)
+	defer cancel()
+	var l Login
+	if line, err = c.callFile(long, NumPAM, PAM{account, from}, &l); err != nil {
+		return nil, nil, err
+	}
+	end = func() {
+		ctx, cancel := context.WithTimeout(whole, askTime)
+		defer cancel()
+		_ = c.callPlain(ctx, NumPAMEnd, l, &Nothing{}) // it ends with the helper in any case
+	}
+	if err = context.Cause(ctx); err != nil {
+		_ = line.Close()
+		end()
+		return nil, nil, err
+	}
+	return line, end, nil
+}
+
+// Serving has it written down for muxward's commands where we serve.
+func (c *Client) Serving(ctx context.Context, addr string) error {
+	return c.callPlain(ctx, NumServing, Serving{addr}, &Nothing{})
+}
+
+// Forced asks whether a process, which may be another account's, came in by `muxward attach`.
+func (c *Client) Forced(ctx context.Context, pid int) (bool, error) {
+	var f Forced
+	err := c.callPlain(ctx, NumForced, Process{pid}, &f)
+	return f.Forced, err
+}
+
 // Keys gives the public halves of the keys that are held.
 func (c *Client) Keys(ctx context.Context) (Keys, error) {
 	var k Keys

@@ -11,7 +11,8 @@ const (
 
 func ofThisKind() []uint32 { return []uint32{unix.SYS_IOPL, unix.SYS_IOPERM, unix.SYS_MODIFY_LDT} }
 
-func outsideOfThisKind() []uint32 {
-	return []uint32{unix.SYS_OPEN, unix.SYS_CREAT, unix.SYS_UNLINK, unix.SYS_RENAME, unix.SYS_LINK, unix.SYS_SYMLINK, unix.SYS_MKDIR,
-		unix.SYS_MKNOD, unix.SYS_CHMOD, unix.SYS_CHOWN, unix.SYS_LCHOWN, unix.SYS_FORK, unix.SYS_VFORK}
+func noChildrenOfThisKind() []Rule {
+	return []Rule{{Call: unix.SYS_FORK}, {Call: unix.SYS_VFORK}}
 }
+
+func bareOfThisKind() []uint32 { return []uint32{unix.SYS_ARCH_PRCTL, unix.SYS_EPOLL_WAIT} }

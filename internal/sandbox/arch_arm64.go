@@ -10,4 +10,6 @@ const (
 
 func ofThisKind() []uint32 { return nil }
 
-func outsideOfThisKind() []uint32 { return nil }
+func noChildrenOfThisKind() []Rule { return nil }
+
+func bareOfThisKind() []uint32 { return nil }

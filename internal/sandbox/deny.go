@@ -1,7 +1,6 @@
 package sandbox
 
 import (
-	"errors"
 	"fmt"
 	"runtime"
 	"syscall"
@@ -10,12 +9,52 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Filter is what system calls are refused for good, with EPERM.
+// Filter is what system calls are refused for good, with EPERM but where a rule says
+// something else.
 type Filter struct {
 	// Calls are numbers of system calls.
 	Calls []uint32
-	// MPTCP has sockets of that protocol refused, which rules about TCP do not reach.
-	MPTCP bool
+	// Only, if it is not empty, are the only ones that are not refused.
+	Only []uint32
+	// Rules refuse some by their arguments.
+	Rules []Rule
+}
+
+// Rule refuses a system call by the lower half of one of its arguments: where that, as far as
+// Mask goes, is Value; or with Not, where it is not.
+type Rule struct {
+	Call        uint32
+	Arg         uint8
+	Mask, Value uint32
+	Not         bool
+	Errno       unix.Errno // 0 is EPERM
+}
+
+// NoMPTCP refuses sockets of that protocol, which rules about TCP do not reach.
+func NoMPTCP() Rule {
+	return Rule{Call: unix.SYS_SOCKET, Arg: 2, Mask: ^uint32(0), Value: unix.IPPROTO_MPTCP}
+}
+
+// NoChildren refuses to make processes, but for threads of this one; and to live on when the
+// process that started this one ends. clone3(2) has its arguments in memory, where no filter
+// sees them: it is as if the kernel had none, and clone(2) is tried then.
+func NoChildren() []Rule {
+	return append([]Rule{
+		{Call: unix.SYS_CLONE, Mask: unix.CLONE_THREAD},
+		{Call: unix.SYS_CLONE3, Errno: unix.ENOSYS},
+		{Call: unix.SYS_PRCTL, Mask: ^uint32(0), Value: unix.PR_SET_PDEATHSIG},
+	}, noChildrenOfThisKind()...)
+}
+
+// Undumpable keeps others of our account from this process's memory, and it out of files.
+func Undumpable() error {
+	if err := unix.Setrlimit(unix.RLIMIT_CORE, &unix.Rlimit{}); err != nil {
+		return fmt.Errorf("keep our memory out of files: %w", err)
+	}
+	if err := unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0); err != nil {
+		return fmt.Errorf("keep debuggers out: %w", err)
+	}
+	return nil
 }
 
 // Harmful are system calls by which a process that somebody has taken over would do more
@@ -71,56 +110,46 @@ func NoNewPrivs() error {
 // one that this program is built for are refused, all of them: they have other numbers.
 func program(f Filter) []unix.SockFilter {
 	const (
-		load   = unix.BPF_LD | unix.BPF_W | unix.BPF_ABS
-		equal  = unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K
-		atMost = unix.BPF_JMP | unix.BPF_JGE | unix.BPF_K
-		ret    = unix.BPF_RET | unix.BPF_K
+		load    = unix.BPF_LD | unix.BPF_W | unix.BPF_ABS
+		equal   = unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K
+		atLeast = unix.BPF_JMP | unix.BPF_JGE | unix.BPF_K
+		and     = unix.BPF_ALU | unix.BPF_AND | unix.BPF_K
+		ret     = unix.BPF_RET | unix.BPF_K
 	)
-	refuse := unix.SockFilter{Code: ret, K: unix.SECCOMP_RET_ERRNO | uint32(unix.EPERM)}
+	refuse := func(e unix.Errno) unix.SockFilter {
+		if e == 0 {
+			e = unix.EPERM
+		}
+		return unix.SockFilter{Code: ret, K: unix.SECCOMP_RET_ERRNO | uint32(e)}
+	}
+	allow := unix.SockFilter{Code: ret, K: unix.SECCOMP_RET_ALLOW}
+	call := unix.SockFilter{Code: load, K: offCall}
 	prog := []unix.SockFilter{
 		{Code: load, K: offArch},
 		{Code: equal, Jt: 1, K: auditArch},
-		refuse,
-		{Code: load, K: offCall},
-		{Code: atMost, Jf: 1, K: foreignCalls},
-		refuse,
+		refuse(0),
+		call,
+		{Code: atLeast, Jf: 1, K: foreignCalls},
+		refuse(0),
 	}
-	for _, call := range f.Calls {
-		prog = append(prog, unix.SockFilter{Code: equal, Jf: 1, K: call}, refuse)
+	for _, n := range f.Calls {
+		prog = append(prog, unix.SockFilter{Code: equal, Jf: 1, K: n}, refuse(0))
 	}
-	if f.MPTCP { // the third argument of socket(2), of which the kernel takes 32 bits
-		prog = append(prog, unix.SockFilter{Code: equal, Jf: 3, K: unix.SYS_SOCKET},
-			unix.SockFilter{Code: load, K: offArgs + 2*8},
-			unix.SockFilter{Code: equal, Jf: 1, K: unix.IPPROTO_MPTCP},
-			refuse)
+	for _, r := range f.Rules {
+		is := unix.SockFilter{Code: equal, Jf: 1, K: r.Value & r.Mask}
+		if r.Not {
+			is.Jt, is.Jf = 1, 0
+		}
+		prog = append(prog, unix.SockFilter{Code: equal, Jf: 5, K: r.Call},
+			unix.SockFilter{Code: load, K: offArgs + 8*uint32(r.Arg)}, // the lower half, on both of our architectures
+			unix.SockFilter{Code: and, K: r.Mask},
+			is, refuse(r.Errno), call)
 	}
-	return append(prog, unix.SockFilter{Code: ret, K: unix.SECCOMP_RET_ALLOW})
-}
-
-// Refused reports whether a system call is refused by a filter, by making it with
-// arguments with which it could do nothing.
-func Refused(call uint32) bool {
-	bad := ^uintptr(0)
-	_, _, e := unix.RawSyscall(uintptr(call), bad, bad, bad)
-	return errors.Is(e, unix.EPERM)
-}
-
-// RefusesMPTCP reports whether sockets of MPTCP are refused.
-func RefusesMPTCP() bool {
-	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, unix.IPPROTO_MPTCP)
-	if err == nil {
-		_ = unix.Close(fd)
+	if len(f.Only) == 0 {
+		return append(prog, allow)
 	}
-	return errors.Is(err, unix.EPERM)
-}
-
-// Outside are the calls by which a process gets at files, other processes and networks,
-// beside [Harmful]: for one that has all it needs.
-func Outside() []uint32 {
-	return append([]uint32{
-		unix.SYS_OPENAT, unix.SYS_OPENAT2, unix.SYS_SOCKET, unix.SYS_SOCKETPAIR, unix.SYS_CONNECT, unix.SYS_BIND, unix.SYS_LISTEN,
-		unix.SYS_KILL, unix.SYS_PIDFD_SEND_SIGNAL, unix.SYS_PIDFD_OPEN, unix.SYS_UNLINKAT, unix.SYS_RENAMEAT, unix.SYS_RENAMEAT2,
-		unix.SYS_LINKAT, unix.SYS_SYMLINKAT, unix.SYS_MKDIRAT, unix.SYS_MKNODAT, unix.SYS_FCHMODAT, unix.SYS_FCHOWNAT,
-		unix.SYS_TRUNCATE, unix.SYS_SETRESUID, unix.SYS_SETRESGID,
-	}, outsideOfThisKind()...)
+	for _, n := range f.Only {
+		prog = append(prog, unix.SockFilter{Code: equal, Jf: 1, K: n}, allow)
+	}
+	return append(prog, refuse(0))
 }

@@ -3,5 +3,5 @@
 // and system calls by trying.
 //
 // It gives up; it cannot give back. What each process gives up is decided by
-// whoever calls it. Start reading at [Rights], then deny.go.
+// whoever calls it. Start reading at [Rights], then deny.go and tried.go.
 package sandbox

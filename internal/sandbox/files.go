@@ -3,7 +3,6 @@ package sandbox
 import (
 	"errors"
 	"fmt"
-	"os"
 
 	"github.com/landlock-lsm/go-landlock/landlock"
 	lsys "github.com/landlock-lsm/go-landlock/landlock/syscall"
@@ -33,27 +32,6 @@ func WriteOnly(dirs ...string) (abi int, err error) {
 	}
 	return abi, nil
 }
-
-// CanWrite reports whether a file can be made in a directory, by making one without a name.
-func CanWrite(dir string) bool {
-	fd, err := unix.Open(dir, unix.O_TMPFILE|unix.O_WRONLY|unix.O_CLOEXEC, 0o600)
-	if err == nil {
-		_ = unix.Close(fd)
-	}
-	return err == nil
-}
-
-// CanOpen reports whether something can be opened to be read.
-func CanOpen(path string) bool {
-	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK, 0)
-	if err == nil {
-		_ = f.Close()
-	}
-	return err == nil
-}
-
-// CanSignal reports whether a process could be sent signals. None is sent.
-func CanSignal(pid int) bool { return !errors.Is(unix.Kill(pid, 0), unix.EPERM) }
 
 // NoFiles leaves this process, for good, no files at all, as far as Landlock goes: open
 // descriptors stay.

@@ -75,12 +75,15 @@ func numbers(words []string, errs *[]error) (out []uint32) {
 
 // Left tells what of root's rights, or of what leads there, a process has left.
 func (r Rights) Left() (left []string) {
-	for _, ids := range [][]uint32{r.UIDs, r.GIDs, r.Groups} {
+	for _, ids := range [][]uint32{r.UIDs, r.GIDs} {
 		for _, id := range ids {
 			if id == 0 {
 				left = append(left, "it is root's, or of root's group")
 			}
 		}
+	}
+	if len(r.Groups) > 0 {
+		left = append(left, fmt.Sprintf("it is of the groups %v", r.Groups))
 	}
 	for _, set := range sets() {
 		if bits := r.Capabilities[set]; bits != 0 {

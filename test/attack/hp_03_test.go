@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -15,6 +16,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/muxward/muxward/internal/procfs"
 	"github.com/muxward/muxward/internal/tmux/tmuxtest"
 	"github.com/muxward/muxward/test/host"
 )
@@ -78,6 +80,19 @@ func inherited(t *testing.T, pid int) []string {
 	return out
 }
 
+// plantedKey gives this thread, and so what is started from it, a session keyring with a key.
+// The goroutine is to stay on it, which ends with the test.
+func plantedKey(t *testing.T) {
+	t.Helper()
+	runtime.LockOSThread()
+	if _, err := unix.KeyctlInt(unix.KEYCTL_JOIN_SESSION_KEYRING, 0, 0, 0, 0); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := unix.AddKey("user", "mwplanted", []byte("secret"), unix.KEY_SPEC_SESSION_KEYRING); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // whoeverStarts has a muxward-helper be started by somebody who leaves it all that a
 // process can be left: descriptors, an environment, a directory, ignored and blocked
 // signals, a mask for files.
@@ -105,8 +120,17 @@ func TestHP03Inherited(t *testing.T) {
 	h := host.Prepare(t, host.Config{Account: host.Ward})
 	around := whoeverStarts(t, h.Base)
 	h = host.Prepare(t, host.Config{Account: host.Ward, Change: around})
+	plantedKey(t)
 	h.Run()
-	h.Must(owner, "new-session", "-d", "-s", "work", "cat")
+	// The client is started with the key, too: a pane is the server's, and has what that has.
+	keys := h.Base + "/keys"
+	if err := os.WriteFile(keys, nil, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(keys, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	h.Must(owner, "new-session", "-d", "-s", "work", "{ echo keys; cat /proc/keys; echo end; } >"+keys+"; cat")
 	server, err := strconv.Atoi(h.Must(owner, "display-message", "-p", "#{pid}"))
 	if err != nil {
 		t.Fatal(err)
@@ -127,11 +151,22 @@ func TestHP03Inherited(t *testing.T) {
 			t.Errorf("the control run has no %q: nothing was tried; it has %q", thing, control)
 		}
 	}
+	ours := h.Exec(owner, nil, "/bin/cat", "/proc/keys")
+	if !strings.Contains(ours.Out, "mwplanted") {
+		t.Errorf("the control run has no key: nothing was tried; it has %+v", ours)
+	}
+	var paneKeys string
+	tmuxtest.Eventually(t, func() bool {
+		data, _ := os.ReadFile(keys)
+		paneKeys = string(data)
+		return strings.HasSuffix(paneKeys, "end\n")
+	}, "the pane has looked for keys")
 	ofHost := regexp.MustCompile(`CapBnd [0-9a-f]+`)
 	ofGo := regexp.MustCompile(`SigBlk [0-9a-f]+\n`) // its threads block what they like
 	home := tmuxtest.As(t, owner).Home
 	got := "muxward\n" + ofGo.ReplaceAllString(strings.Join(inherited(t, ofDaemon(t, h)), "\n"), "") + "\n\ntmux\n" +
-		strings.ReplaceAll(ofHost.ReplaceAllString(strings.Join(inherited(t, server), "\n"), "CapBnd HOST"), home, "HOME") + "\n"
+		strings.ReplaceAll(ofHost.ReplaceAllString(strings.Join(inherited(t, server), "\n"), "CapBnd HOST"), home, "HOME") + "\n" +
+		fmt.Sprintf("session keyring of whoever starts %t\n", strings.Contains(paneKeys, "mwplanted"))
 	golden := "testdata/inherited.golden"
 	if os.Getenv("MUXWARD_UPDATE") != "" {
 		if err := os.WriteFile(golden, []byte(got), 0o644); err != nil {
@@ -144,6 +179,66 @@ func TestHP03Inherited(t *testing.T) {
 	}
 	if got != string(want) {
 		t.Errorf("inherited is:\n%s\nand should be:\n%s", got, want)
+	}
+}
+
+// Mallory's tmux wants the keys of root's session where muxward is root itself. The control run
+// is the one of TestHP03Inherited.
+func TestHP03RootsKeys(t *testing.T) {
+	t.Parallel()
+	if os.Getenv("MUXWARD_TEST_ACCOUNT") != "" {
+		tmuxtest.Skip(t, "it takes a muxward that runs as root")
+	}
+	h := host.Prepare(t, host.Config{})
+	plantedKey(t)
+	h.Run()
+	keys := h.Base + "/keys"
+	if err := os.WriteFile(keys, nil, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(keys, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	h.Must(owner, "new-session", "-d", "-s", "work", "{ echo keys; cat /proc/keys; echo end; } >"+keys+"; cat")
+	tmuxtest.Eventually(t, func() bool {
+		data, _ := os.ReadFile(keys)
+		if strings.Contains(string(data), "mwplanted") {
+			t.Errorf("the pane has root's key: %s", data)
+		}
+		return strings.HasSuffix(string(data), "end\n")
+	}, "the pane has looked for keys")
+}
+
+// Mallory has taken over muxward, and wants to go on in one of the processes beside it: what
+// holds the keys, or puts terminals right, has a filter before its calls, no program to become,
+// and no memory for others of its account. The control run is the helper, which has no filter.
+func TestHP06Beside(t *testing.T) {
+	t.Parallel()
+	h := host.Start(t, host.Config{Account: host.Ward})
+	helper, daemon := h.PID(), ofDaemon(t, h)
+	if c := inherited(t, helper); !slices.Contains(c, "Seccomp 0") {
+		t.Errorf("control run: %q", c)
+	}
+	found := 0
+	all, _ := filepath.Glob("/proc/[0-9]*")
+	for _, dir := range all {
+		pid, _ := strconv.Atoi(filepath.Base(dir))
+		stat, err := procfs.ReadStat(pid)
+		if err != nil || pid != daemon && stat.PPID != daemon && stat.PPID != helper || strings.HasPrefix(stat.Comm, "tmux") || stat.Comm == "sh" {
+			continue
+		}
+		found++
+		c := inherited(t, pid)
+		if !slices.Contains(c, "Seccomp 2") || !slices.Contains(c, "NoNewPrivs 1") || !slices.Contains(c, "CapEff 0000000000000000") {
+			t.Errorf("%s, process %d: %q", stat.Comm, pid, c)
+		}
+		// The files of a process that cannot be dumped are root's.
+		if info, err := os.Stat(dir + "/mem"); err != nil || info.Sys().(*syscall.Stat_t).Uid != 0 {
+			t.Errorf("%s, process %d: its memory is its account's: %v", stat.Comm, pid, err)
+		}
+	}
+	if found != 3 {
+		t.Errorf("%d processes were looked at, and not muxward, its keeper and the holder of the keys", found)
 	}
 }
 

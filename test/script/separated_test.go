@@ -89,20 +89,24 @@ func TestSeparatedSandbox(t *testing.T) {
 	h.Must(host.Alice, "new-session", "-d", "-s", "work", "cat")
 	var s struct {
 		Sandbox []struct {
-			What, By string
-			Holds    bool
+			What, By     string
+			Holds, Tried bool
 		}
 	}
 	if r := h.Muxward("root", "status", "--sandbox", "--json"); json.Unmarshal([]byte(r.Out), &s) != nil || len(s.Sandbox) < 8 {
 		t.Fatalf("%+v", r)
 	}
 	for _, p := range s.Sandbox {
-		if !p.Holds {
+		if !p.Holds && (p.Tried || !strings.Contains(p.By, "keeps everybody from it")) {
 			t.Errorf("%+v", p)
 		}
 	}
 	if r := h.Muxward("root", "status", "--sandbox"); !strings.Contains(r.Out, "holds  starts no program (seccomp)") || strings.Contains(r.Out, "NOT") {
 		t.Errorf("%+v", r)
+	}
+	none := host.Start(t, host.Config{Account: host.Ward})
+	if r := none.Muxward("root", "status", "--sandbox"); !strings.Contains(r.Out, "not tried  reaches guarded sockets") {
+		t.Errorf("there is no server: %+v", r)
 	}
 	if r := h.Muxward(host.Alice, "status", "--sandbox"); strings.Contains(r.Out, "holds") {
 		t.Errorf("%+v", r)
@@ -113,6 +117,9 @@ func TestSeparatedSandbox(t *testing.T) {
 // in which there is something else is refused, and nothing of that is given to anybody.
 func TestSeparatedState(t *testing.T) {
 	t.Parallel()
+	if os.Getenv("MUXWARD_TEST_ACCOUNT") != "" {
+		tmuxtest.Skip(t, "it takes a muxward that runs as root")
+	}
 	before := host.Start(t, host.Config{})
 	before.Must(host.Alice, "new-session", "-d", "-s", "work", "cat")
 	before.Stop()
@@ -155,13 +162,13 @@ func TestSeparatedState(t *testing.T) {
 	}
 }
 
-// What does not work without root's rights is refused, and so is a configuration that is
-// not root's alone.
+// A configuration that does not go without root's rights, or is not root's alone, is refused.
 func TestSeparatedRefusals(t *testing.T) {
 	t.Parallel()
 	for settings, want := range map[string]string{
 		"":             "",
 		"user: true\n": "contradict",
+		"ssh: {listen: 127.0.0.1:0, keys_user: mwcarol, keys_accounts: [mwwork]}\n": "keys_user",
 	} {
 		h := host.Prepare(t, host.Config{Account: host.Ward, Settings: settings})
 		if want == "" {
@@ -174,11 +181,15 @@ func TestSeparatedRefusals(t *testing.T) {
 			t.Errorf("%q: %v", settings, err)
 		}
 	}
-	for account, want := range map[string]string{"root": "root's", "mwnobody": "useradd"} {
+	for account, want := range map[string]string{"root": "root's", "mwnobody": "useradd", host.Carol: "may log in"} {
 		h := host.Prepare(t, host.Config{Account: account})
 		if err := h.TryRun(); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v", account, err)
 		}
+	}
+	person := host.Prepare(t, host.Config{Account: host.Ward, Policy: map[string]string{"people.yaml": "people:\n  mwward: {}\n"}})
+	if err := person.TryRun(); err == nil || !strings.Contains(err.Error(), "people.yaml") {
+		t.Errorf("a person's account: %v", err)
 	}
 	h := host.Prepare(t, host.Config{Account: host.Ward})
 	data, err := os.ReadFile(h.Base + "/muxward.yaml")
@@ -189,5 +200,75 @@ func TestSeparatedRefusals(t *testing.T) {
 	out, err := tmuxtest.Output(alice.Command(h.Bin(), "serve", "--config", h.Base+"/muxward.yaml"))
 	if err == nil || !strings.Contains(string(out)+err.Error(), "started as root") {
 		t.Errorf("%s %v", out, err)
+	}
+}
+
+// A muxward that runs already is not disturbed by a helper that is started beside it: its state
+// and keys stay where they are.
+func TestSeparatedBeside(t *testing.T) {
+	t.Parallel()
+	if os.Getenv("MUXWARD_TEST_ACCOUNT") != "" {
+		tmuxtest.Skip(t, "it takes a muxward that runs as root")
+	}
+	h := host.Start(t, host.Config{})
+	second := host.Prepare(t, host.Config{Account: host.Ward, State: h.State, Doors: h.Doors})
+	if err := second.TryRun(); err == nil || !strings.Contains(err.Error(), "another muxward") {
+		t.Errorf("a second one: %v", err)
+	}
+	for _, path := range []string{h.State, h.State + "/audit.key"} {
+		if st, err := os.Stat(path); err != nil || st.Sys().(*syscall.Stat_t).Uid != 0 {
+			t.Errorf("%s is not root's any more: %v", path, err)
+		}
+	}
+}
+
+// Somebody who came by an sshd of the host, and of whom muxward knows nothing any more as it
+// began anew, is nobody: also where muxward cannot see the mark that `muxward attach` left with
+// other accounts' processes.
+func TestSeparatedForced(t *testing.T) {
+	t.Parallel()
+	h := host.Start(t, host.Config{Account: host.Ward})
+	h.Must(host.Alice, "new-session", "-d", "-s", "work", "cat")
+	if r := h.Exec(host.Alice, nil, "env", "MUXWARD_FORCED=1", "tmux", "ls"); r.Code == 0 || !strings.Contains(r.Err+r.Out, "began anew") {
+		t.Errorf("with the mark: %+v", r)
+	}
+	if r := h.Exec(host.Alice, nil, "env", "MUXWARD_UNFORCED=1", "tmux", "ls"); r.Code != 0 || !strings.Contains(r.Out, "work") {
+		t.Errorf("control run: %+v", r)
+	}
+}
+
+// Where a hostile muxward is to be found is not believed of it by anybody else: what its account
+// writes in the state directory has root and others ask nobody else, and write nowhere else.
+func TestSeparatedBelieves(t *testing.T) {
+	t.Parallel()
+	h := host.Start(t, host.Config{Account: host.Ward, SSH: []string{host.Bob}})
+	told := func() string {
+		t.Helper()
+		return h.Muxward("root", "ssh-config").Out + h.Muxward(host.Alice, "env").Out
+	}
+	before := told()
+	if !strings.Contains(before, "ssh-ed25519") || !strings.Contains(before, h.Doors) {
+		t.Fatalf("%q", before)
+	}
+	evil := filepath.Join(h.Base, "evil")
+	lie := fmt.Sprintf(`{"pid":1,"ctl":"%[1]s/ctl","doors":"%[2]s","policy":"/","ssh":{"addr":"10.0.0.1:1","host_key":"ssh-ed25519 EVIL","totp":"%[1]s"}}`, evil, h.Doors)
+	ward := tmuxtest.As(t, host.Ward)
+	if err := os.WriteFile(h.State+"/serve.json", []byte(lie), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chown(h.State+"/serve.json", int(ward.UID), int(ward.UID)); err != nil {
+		t.Fatal(err)
+	}
+	if after := told(); after != before {
+		t.Errorf("it says\n%s\nand said\n%s", after, before)
+	}
+	if r := h.Muxward("root", "ssh-totp", "add", host.Bob); r.Code != 2 {
+		t.Errorf("%+v", r)
+	}
+	if _, err := os.Lstat(evil); err == nil {
+		t.Error("root writes where muxward's account says")
+	}
+	if r := h.Muxward("root", "status"); r.Code != 0 {
+		t.Errorf("%+v", r)
 	}
 }

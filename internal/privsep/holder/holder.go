@@ -7,7 +7,6 @@ import (
 	"io"
 	"os"
 	"slices"
-	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -32,6 +31,9 @@ func Run(fresh []string) error {
 	unix.CloseOnExec(dirFD)
 	dir := os.NewFile(dirFD, "keys")
 	k, err := open(dir, fresh)
+	if err == nil {
+		k.last, err = openLast(dir, k.origin)
+	}
 	if err = errors.Join(err, dir.Close()); err != nil {
 		return refuse(line, err)
 	}
@@ -43,16 +45,13 @@ func Run(fresh []string) error {
 
 // confine gives up everything but memory and the line.
 func confine() error {
-	if err := unix.Setrlimit(unix.RLIMIT_CORE, &unix.Rlimit{}); err != nil {
-		return err
-	}
-	if err := unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0); err != nil {
+	if err := sandbox.Undumpable(); err != nil {
 		return err
 	}
 	if _, err := sandbox.NoFiles(); err != nil {
 		return err
 	}
-	return sandbox.Deny(sandbox.Filter{Calls: append(sandbox.Harmful(), sandbox.Outside()...), MPTCP: true})
+	return sandbox.Deny(sandbox.Filter{Only: sandbox.Bare(), Rules: append(sandbox.NoChildren(), sandbox.OwnThreads())})
 }
 
 // refuse answers hello with why there are no keys.
@@ -112,7 +111,10 @@ type keys struct {
 	host, checkpoint ed25519.PrivateKey
 	origin           string // of the log
 	public           privsep.Keys
+	last             *last // that was signed of the log
 }
+
+var errNoCheckpoint = errors.New("the log's key signs checkpoints of its log, and nothing else")
 
 // maxCheckpoint is the longest text of a checkpoint.
 const maxCheckpoint = 4 << 10
@@ -128,8 +130,15 @@ func (k *keys) sign(s privsep.Sign) (privsep.Signature, error) {
 		return privsep.Signature{Signature: ed25519.Sign(k.host, s.Data)}, nil
 	case privsep.CheckpointKey:
 		text := string(s.Data)
-		if len(text) > maxCheckpoint || len(text) <= 64 || !strings.HasPrefix(text, k.origin+"\n") || !strings.HasSuffix(text, "\n") {
-			return privsep.Signature{}, errors.New("the log's key signs checkpoints of its log, and nothing else")
+		if len(text) > maxCheckpoint {
+			return privsep.Signature{}, errNoCheckpoint
+		}
+		stated, err := parse(text, k.origin)
+		if err != nil {
+			return privsep.Signature{}, fmt.Errorf("%w: %w", errNoCheckpoint, err)
+		}
+		if err := k.last.keep(stated); err != nil {
+			return privsep.Signature{}, err
 		}
 		return privsep.Signature{Signature: ed25519.Sign(k.checkpoint, s.Data)}, nil
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -16,10 +17,10 @@ import (
 )
 
 const (
-	// authKeysTime is how long a home may take to answer, and maxHanging how
-	// many may not answer at once: each takes a thread.
+	// authKeysTime is how long a home may take to answer, and maxHanging how many
+	// accounts' may not answer at once: each takes a thread.
 	authKeysTime = 4 * time.Second
-	maxHanging   = 32
+	maxHanging   = 64
 )
 
 // authKeys reads an account's authorized_keys: the path is what the account
@@ -36,10 +37,8 @@ func (m *Monitor) authKeys(ctx context.Context, r privsep.AuthKeys) (answer, err
 	if err != nil {
 		return answer{}, err
 	}
-	select {
-	case m.hanging <- struct{}{}:
-	default:
-		return answer{}, fmt.Errorf("%d homes do not answer: %w", maxHanging, unix.EAGAIN)
+	if err := m.homes.begin(uid); err != nil {
+		return answer{}, fmt.Errorf("the home directory of %s: %w", r.Account, err)
 	}
 	type read struct {
 		file *os.File
@@ -47,8 +46,8 @@ func (m *Monitor) authKeys(ctx context.Context, r privsep.AuthKeys) (answer, err
 	}
 	done := make(chan read, 1)
 	go func() { // it ends when the file system answers
-		defer func() { <-m.hanging }()
-		f, err := copyOf(account)
+		defer m.homes.end(uid)
+		f, err := m.Copy(account)
 		done <- read{f, err}
 	}()
 	select {
@@ -65,6 +64,36 @@ func (m *Monitor) authKeys(ctx context.Context, r privsep.AuthKeys) (answer, err
 	return answer{}, fmt.Errorf("the home directory of %s does not answer in time: %w", r.Account, unix.ETIMEDOUT)
 }
 
+// homes are those that are being read. One that does not answer costs its one thread, and
+// nobody but its account.
+type homes struct {
+	mu   sync.Mutex
+	busy map[uint32]time.Time // since when, by uid
+}
+
+// begin has an account's home be read, if it is not already, and not too many are.
+func (h *homes) begin(uid uint32) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if since, busy := h.busy[uid]; busy {
+		return fmt.Errorf("it has not answered for %s: %w", time.Since(since).Round(time.Second), unix.ETIMEDOUT)
+	}
+	if len(h.busy) >= maxHanging {
+		return fmt.Errorf("%d others do not answer: %w", maxHanging, unix.EAGAIN)
+	}
+	if h.busy == nil {
+		h.busy = map[uint32]time.Time{}
+	}
+	h.busy[uid] = time.Now()
+	return nil
+}
+
+func (h *homes) end(uid uint32) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	delete(h.busy, uid)
+}
+
 // copyOf copies the file into memory that has no name.
 func copyOf(account accounts.Account) (*os.File, error) {
 	data, err := authkeys.Read(account)
@@ -79,6 +108,9 @@ func copyOf(account accounts.Account) (*os.File, error) {
 	_, err = f.Write(data)
 	if err == nil {
 		_, err = f.Seek(0, 0)
+	}
+	if err == nil { // who is given it cannot have it change
+		_, err = unix.FcntlInt(uintptr(fd), unix.F_ADD_SEALS, unix.F_SEAL_SEAL|unix.F_SEAL_WRITE|unix.F_SEAL_SHRINK|unix.F_SEAL_GROW)
 	}
 	if err != nil {
 		return nil, errors.Join(err, f.Close())

@@ -1,11 +1,16 @@
 package monitor
 
 import (
+	"bufio"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"runtime"
 	"syscall"
+	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"golang.org/x/sys/unix"
 )
@@ -15,6 +20,7 @@ type child struct {
 	cmd   *exec.Cmd
 	ended chan struct{}
 	err   error // of waiting, once ended is closed
+	out   output
 }
 
 // order is what a child is to be: the program and its arguments, as which
@@ -33,9 +39,14 @@ type order struct {
 func startChild(o order) (*child, error) {
 	cmd := exec.Command(o.argv[0], o.argv[1:]...)
 	cmd.Dir, cmd.Env, cmd.ExtraFiles = "/", o.env, o.files
-	cmd.Stdout, cmd.Stderr = o.out, o.out
+	out, err := outputOf(o.out)
+	if err != nil {
+		return nil, err
+	}
+	defer out.close()
+	cmd.Stdout, cmd.Stderr = out.file, out.file
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Pdeathsig: syscall.SIGKILL, Credential: o.as}
-	c := &child{cmd: cmd, ended: make(chan struct{})}
+	c := &child{cmd: cmd, ended: make(chan struct{}), out: out}
 	started := make(chan error, 1)
 	go func() {
 		runtime.LockOSThread() // and never let go: the thread has changed for good
@@ -49,10 +60,63 @@ func startChild(o order) (*child, error) {
 		}
 		close(c.ended)
 	}()
-	if err := <-started; err != nil {
+	if err = <-started; err != nil {
 		return nil, fmt.Errorf("start %s: %w", o.argv[0], err)
 	}
 	return c, nil
+}
+
+// output is a child's standard output and error.
+type output struct {
+	file    *os.File
+	printed chan struct{} // closed when all of a pipe was printed; nil if it is none
+}
+
+func (o output) close() {
+	if o.printed != nil {
+		_ = o.file.Close() // the child has it
+	}
+}
+
+// outputOf gives a child our standard error, but not a terminal: it could read there what root
+// types, and have it do things. It is given a pipe then, and we print what comes.
+func outputOf(f *os.File) (output, error) {
+	if _, err := unix.IoctlGetTermios(int(f.Fd()), unix.TCGETS); err != nil {
+		return output{file: f}, nil
+	}
+	r, w, err := os.Pipe()
+	if err != nil {
+		return output{}, fmt.Errorf("make a pipe for what is said: %w", err)
+	}
+	o := output{w, make(chan struct{})}
+	go func() {
+		defer close(o.printed)
+		defer r.Close()
+		printClean(f, r) // until nobody has the other end
+	}()
+	return o, nil
+}
+
+// printClean copies text, and nothing that would be more than text to a terminal.
+func printClean(to io.Writer, from io.Reader) {
+	in := bufio.NewReader(from)
+	var out []byte
+	for {
+		r, size, err := in.ReadRune()
+		switch {
+		case err != nil:
+			_, _ = to.Write(out) // nobody may look any more
+			return
+		case r == utf8.RuneError && size == 1, r != '\n' && r != '\t' && unicode.IsControl(r), unicode.Is(unicode.Cf, r):
+			out = append(out, '?')
+		default:
+			out = utf8.AppendRune(out, r)
+		}
+		if in.Buffered() == 0 || len(out) >= 4096 {
+			_, _ = to.Write(out)
+			out = out[:0]
+		}
+	}
 }
 
 // signal passes a signal on. It may have ended.
@@ -64,9 +128,24 @@ func (c *child) kill() {
 	<-c.ended
 }
 
+// hearTime is how long the last words of a child that has ended may take to be printed.
+const hearTime = time.Second
+
+// hear waits until they are.
+func (c *child) hear() {
+	if c.out.printed == nil {
+		return
+	}
+	select {
+	case <-c.out.printed:
+	case <-time.After(hearTime):
+	}
+}
+
 // code is how it ended, as a shell has it.
 func (c *child) code() int {
 	<-c.ended
+	c.hear()
 	ws, ok := c.cmd.ProcessState.Sys().(syscall.WaitStatus)
 	if ok && ws.Signaled() {
 		return 128 + int(ws.Signal())

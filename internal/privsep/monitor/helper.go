@@ -14,6 +14,7 @@ import (
 	"github.com/muxward/muxward/internal/config"
 	"github.com/muxward/muxward/internal/keep"
 	"github.com/muxward/muxward/internal/privsep"
+	"github.com/muxward/muxward/internal/sandbox"
 	"github.com/muxward/muxward/internal/teeth"
 )
 
@@ -26,22 +27,23 @@ const endTime = 10 * time.Second
 // Run is the whole of muxward-helper: it starts the daemon, serves its requests
 // until it ends, and gives its exit code.
 func Run(given config.Config, file string) (code int, err error) {
-	set, err := settings(given, file)
-	if err != nil {
-		return 2, err
-	}
 	service, err := begin()
 	if err != nil {
 		return 1, err
 	}
-	if err := prepare(set); err != nil {
-		return 1, err
+	set, err := settings(given, file)
+	if err != nil {
+		return 2, err
 	}
+	// First the lock: where another muxward runs nothing is touched.
 	hands, err := keep.New(set.hands())
 	if err != nil {
 		return 1, err
 	}
 	defer hands.Close()
+	if err := prepare(set); err != nil {
+		return 1, err
+	}
 	keys, keyHolder, err := startHolder(set)
 	if err != nil {
 		return 1, err
@@ -61,7 +63,10 @@ func Run(given config.Config, file string) (code int, err error) {
 		return 1, err
 	}
 	defer daemon.kill()
-	m := New(line, Parts{Hands: hands, Notify: service.notify, Complain: complain, Ctl: set.ctl, Keys: held{keys}})
+	m := New(line, Parts{Hands: hands, Notify: service.notify, Complain: complain, Ctl: set.ctl, Keys: held{keys}, PAM: set.pam,
+		Serving: func(ctx context.Context, addr string) error {
+			return set.saveServing(ctx, daemon.cmd.Process.Pid, held{keys}, addr)
+		}})
 	return mind(m, daemon, keys.Gone(), signals)
 }
 
@@ -108,6 +113,9 @@ func wait(daemon *child, signals <-chan os.Signal) (int, error) {
 func begin() (*manager, error) {
 	if os.Geteuid() != 0 || os.Getuid() != 0 {
 		return nil, errors.New("muxward-helper has root's rights so that muxward needs none: start it as root")
+	}
+	if err := sandbox.NewKeyring(); err != nil {
+		return nil, err
 	}
 	service := &manager{path: os.Getenv("NOTIFY_SOCKET")}
 	keepEnviron()

@@ -11,7 +11,9 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/muxward/muxward/internal/accounts"
 	"github.com/muxward/muxward/internal/keep"
+	"github.com/muxward/muxward/internal/pam"
 	"github.com/muxward/muxward/internal/privsep"
 )
 
@@ -40,6 +42,13 @@ type Parts struct {
 	Complain func(string)
 	// Ctl makes a listener at RUN/ctl.
 	Ctl func() (*os.File, error)
+	// Serving writes down where muxward serves.
+	Serving func(ctx context.Context, addr string) error
+	// PAM is asked about logins by password, by processes that Begin starts; nil is to do so.
+	PAM   PAM
+	Begin func(ctx context.Context, program string, r pam.Request, left func()) (login, error)
+	// Copy copies an account's authorized_keys; nil is to do so.
+	Copy func(accounts.Account) (*os.File, error)
 	// Keys is the holder of the keys; nil if there is none.
 	Keys keyHolder
 }
@@ -60,20 +69,27 @@ type Monitor struct {
 
 	writing sync.Mutex
 
-	mu      sync.Mutex
-	phase   phase
-	done    map[privsep.Number]bool // that may be asked once
-	busy    map[privsep.Number]int
-	open    map[uint32]bool // requests under way
-	hanging chan struct{}   // homes that do not answer
-	broken  error           // what no daemon of ours does
-	stop    context.CancelFunc
+	mu     sync.Mutex
+	phase  phase
+	done   map[privsep.Number]bool // that may be asked once
+	busy   map[privsep.Number]int
+	open   map[uint32]bool // requests under way
+	homes  homes
+	logins logins
+	broken error // what no daemon of ours does
+	stop   context.CancelFunc
 }
 
 // New makes a monitor of a line.
 func New(line *privsep.Line, p Parts) *Monitor {
 	m := &Monitor{Parts: p, line: line, rows: map[privsep.Number]row{}, most: privsep.AtOnce(), phase: greeting,
-		done: map[privsep.Number]bool{}, busy: map[privsep.Number]int{}, open: map[uint32]bool{}, hanging: make(chan struct{}, maxHanging)}
+		done: map[privsep.Number]bool{}, busy: map[privsep.Number]int{}, open: map[uint32]bool{}}
+	if m.Copy == nil {
+		m.Copy = copyOf
+	}
+	if m.Begin == nil {
+		m.Begin = beginLogin
+	}
 	for _, r := range table() {
 		m.rows[r.number] = r
 	}
@@ -84,6 +100,7 @@ func New(line *privsep.Line, p Parts) *Monitor {
 // daemon does what none of ours does. Then nothing is under way any more.
 func (m *Monitor) Serve(ctx context.Context) error {
 	ctx, m.stop = context.WithCancel(ctx)
+	defer m.logins.endAll()
 	defer m.wg.Wait()
 	defer m.stop()
 	go func() {

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"os/exec"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -17,6 +18,7 @@ import (
 	"go.uber.org/goleak"
 	"golang.org/x/sys/unix"
 
+	"github.com/muxward/muxward/internal/accounts"
 	"github.com/muxward/muxward/internal/guard"
 	"github.com/muxward/muxward/internal/keep"
 	"github.com/muxward/muxward/internal/privsep"
@@ -104,7 +106,7 @@ func (b *bed) greeted() {
 	}, "the monitor was greeted")
 }
 
-func newBed(t testing.TB) *bed {
+func newBed(t testing.TB, change ...func(*Parts)) *bed {
 	t.Helper()
 	ours, file, err := privsep.NewPair()
 	if err != nil {
@@ -123,11 +125,20 @@ func newBed(t testing.TB) *bed {
 	var mu sync.Mutex
 	var states []privsep.State
 	b.told = func() []privsep.State { mu.Lock(); defer mu.Unlock(); return append([]privsep.State(nil), states...) }
-	m := New(ours, Parts{Hands: b.hands, Complain: func(string) {}, Notify: func(s privsep.State) {
+	parts := Parts{Hands: b.hands, Complain: func(string) {}, Notify: func(s privsep.State) {
 		mu.Lock()
 		defer mu.Unlock()
 		states = append(states, s)
-	}, Ctl: func() (*os.File, error) { return os.Open("/dev/null") }})
+	}, Ctl: func() (*os.File, error) { return os.Open("/dev/null") }, Serving: func(_ context.Context, addr string) error {
+		if addr != "" {
+			return refusal{errors.New("there is no ssh door")}
+		}
+		return nil
+	}}
+	for _, c := range change {
+		c(&parts)
+	}
+	m := New(ours, parts)
 	b.m = m
 	ctx, cancel := context.WithCancel(context.Background())
 	go func() { b.end <- m.Serve(ctx); close(b.end) }()
@@ -259,6 +270,9 @@ func TestBroken(t *testing.T) {
 		"keys twice":      {greeted(pack(t, privsep.NumKeys, 2, privsep.Nothing{}), pack(t, privsep.NumKeys, 3, privsep.Nothing{})), "(keys)"},
 		"no request":      {greeted(pack(t, 99, 2, privsep.Nothing{})), "request 99 is none"},
 		"an answer":       {greeted(pack(t, privsep.NumDone, 2, privsep.Nothing{})), "request 128 is none"},
+		"serving twice":   {greeted(pack(t, privsep.NumServing, 2, privsep.Serving{}), pack(t, privsep.NumServing, 3, privsep.Serving{})), "(serving)"},
+		"an address":      {greeted(pack(t, privsep.NumServing, 2, privsep.Serving{Addr: "x"})), "no ssh door"},
+		"no process":      {greeted(pack(t, privsep.NumForced, 2, privsep.Process{PID: -1})), "no process"},
 		"no id":           {greeted(pack(t, privsep.NumFound, 0, privsep.Nothing{})), "its id 0 is another's"},
 		"an id twice":     {greeted(pack(t, privsep.NumMend, 2, x), pack(t, privsep.NumMend, 2, x)), "its id 2 is another's"},
 		"too many":        {hung, "no more are permitted"},
@@ -288,6 +302,60 @@ func TestBroken(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Of a process the helper tells whether `muxward attach` has left its mark, and no more.
+func TestForced(t *testing.T) {
+	b := newBed(t)
+	c := b.connect()
+	for _, env := range []string{privsep.ForcedMark + "=1", "X" + privsep.ForcedMark + "=1"} {
+		cmd := exec.Command("/bin/cat")
+		cmd.Env = []string{"A=B", env}
+		in, err := cmd.StdinPipe()
+		if err == nil {
+			err = cmd.Start()
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		is, err := c.Forced(context.Background(), cmd.Process.Pid)
+		if err != nil || is != !strings.HasPrefix(env, "X") {
+			t.Errorf("%s: %t, %v", env, is, err)
+		}
+		_ = in.Close()
+		_ = cmd.Wait()
+		if _, err := c.Forced(context.Background(), cmd.Process.Pid); err == nil {
+			t.Error("of a process that is gone it tells something")
+		}
+	}
+}
+
+// A home that does not answer has its account's keys not be read, and no more threads wait.
+func TestAuthKeysOfAHomeThatHangs(t *testing.T) {
+	hang, began := make(chan struct{}), make(chan struct{}, 9)
+	b := newBed(t, func(p *Parts) {
+		p.Copy = func(accounts.Account) (*os.File, error) {
+			began <- struct{}{}
+			<-hang
+			return nil, unix.EIO
+		}
+	})
+	c := b.connect()
+	short, cancel := context.WithCancel(context.Background())
+	first := make(chan error, 1)
+	go func() { _, err := c.AuthKeys(short, "root", 10); first <- err }()
+	<-began
+	cancel()
+	<-first
+	for range 3 {
+		if _, err := c.AuthKeys(context.Background(), "root", 10); !errors.Is(err, unix.ETIMEDOUT) || !strings.Contains(err.Error(), "has not answered for") {
+			t.Error(err)
+		}
+	}
+	if len(began) != 0 {
+		t.Errorf("%d more wait", len(began))
+	}
+	close(hang)
 }
 
 // Descriptors of the daemon's are not taken in.

@@ -6,12 +6,14 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"syscall"
 
 	"github.com/muxward/muxward/internal/accounts"
 	"github.com/muxward/muxward/internal/config"
 	"github.com/muxward/muxward/internal/keep"
+	"github.com/muxward/muxward/internal/pam"
 	"github.com/muxward/muxward/internal/siblings"
 )
 
@@ -22,10 +24,12 @@ type setting struct {
 	account accounts.Account
 	tmux    string // the program
 	muxward string // the program
+	pam     PAM
 }
 
-// settings reads the configuration. The file, and the programs that are
-// started, have to be root's: what stands there is done as root.
+// settings reads the configuration. The file, and the programs that are started,
+// have to be root's: what stands there is done as root, and tmux is run as everybody.
+// Programs are found where ours are, and in a PATH of our own (begin).
 func settings(given config.Config, file string) (*setting, error) {
 	if file == "" {
 		return nil, errors.New("give the configuration: muxward-helper --config FILE, which has account: NAME")
@@ -55,11 +59,21 @@ func settings(given config.Config, file string) (*setting, error) {
 		return nil, err
 	}
 	s := &setting{config: c}
-	if s.account, err = accountOf(c.Account); err != nil {
+	if s.account, err = accountOf(accounts.System(), c.Account); err != nil {
 		return nil, fmt.Errorf("%s: account: %w", file, err)
+	}
+	for _, listed := range slices.Concat(c.Accounts, c.SSH.KeysAccounts, []string{c.SSH.KeysUser}) {
+		if uid, err := accounts.System().UIDOf(listed); err == nil && uid == s.account.UID {
+			return nil, fmt.Errorf("%s: account: %s is uid %d, and so is %s, which people use: give an account of its own", file, c.Account, uid, listed)
+		}
 	}
 	if s.muxward, err = siblings.Find("muxward"); err != nil {
 		return nil, err
+	}
+	if s.pam.Service = c.SSH.PAMService(); s.pam.Service != "" {
+		if s.pam.Program, err = pam.FindProgram(); err != nil {
+			return nil, err
+		}
 	}
 	tmux := c.Tmux
 	if tmux == "" {
@@ -68,20 +82,42 @@ func settings(given config.Config, file string) (*setting, error) {
 	if s.tmux, err = exec.LookPath(tmux); err != nil {
 		return nil, fmt.Errorf("%w; install tmux 3.2a or newer, or name it with --tmux", err)
 	}
-	s.tmux, err = filepath.Abs(s.tmux)
-	return s, err
+	if s.tmux, err = filepath.Abs(s.tmux); err != nil {
+		return nil, err
+	}
+	program, err := filepath.EvalSymlinks(s.tmux)
+	if err == nil {
+		err = siblings.CheckProgram(program)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("tmux, which every account is to run: %w", err)
+	}
+	return s, nil
 }
 
-// accountOf gives the account that muxward is to run as: one without root's
-// rights.
-func accountOf(name string) (accounts.Account, error) {
-	uid, err := accounts.System().UIDOf(name)
+// accountOf gives the account that muxward is to run as: one without root's rights, that
+// nobody logs in as, with a group of its own. Whoever else has that account has muxward.
+func accountOf(all accounts.Files, name string) (accounts.Account, error) {
+	const makeIt = "make one with: useradd --system --user-group --home-dir /nonexistent --shell /usr/sbin/nologin"
+	uid, err := all.UIDOf(name)
 	if err != nil {
-		return accounts.Account{}, fmt.Errorf("%w; make it with: useradd --system --home-dir /nonexistent --shell /usr/sbin/nologin %s", err, name)
+		return accounts.Account{}, fmt.Errorf("%w; %s %s", err, makeIt, name)
 	}
-	a, err := accounts.System().Named(name, uid)
-	if err == nil && (a.UID == 0 || a.GID == 0) {
+	a, err := all.Named(name, uid)
+	if err != nil {
+		return accounts.Account{}, err
+	}
+	group, members, err := all.GroupOf(a.GID)
+	shell := filepath.Base(a.Shell)
+	switch {
+	case err != nil:
+		return accounts.Account{}, err
+	case a.UID == 0 || a.GID == 0:
 		err = fmt.Errorf("%q is root's, or of root's group: give an account of its own", name)
+	case shell != "nologin" && shell != "false":
+		err = fmt.Errorf("%q may log in (its shell is %q): whoever has it would have muxward; %s muxward", name, a.Shell, makeIt)
+	case group != name || len(members) > 0:
+		err = fmt.Errorf("the group of %q is %q, which others may be in: its files would be theirs, and theirs its; %s muxward", name, group, makeIt)
 	}
 	return a, err
 }
@@ -97,6 +133,9 @@ func (s *setting) hands() keep.Options {
 // configuration names it.
 func (s *setting) serves(name string, uid uint32) (accounts.Account, error) {
 	a, err := keep.Listed(name, uid)
+	if err == nil && a.UID == s.account.UID {
+		err = keep.ErrRefused.WithText(fmt.Sprintf("the account %s is what muxward runs as", a.Name))
+	}
 	if err == nil && !s.config.Serves(a.Name, a.UID, a.Shell) {
 		err = keep.ErrRefused.WithText(fmt.Sprintf("the account %s gets no tmux server and no door here: list it under accounts in the configuration", a.Name))
 	}

@@ -3,13 +3,16 @@ package monitor
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/muxward/muxward/internal/accounts"
+	"github.com/muxward/muxward/internal/privsep/holder"
 	"github.com/muxward/muxward/internal/siblings"
 )
 
@@ -37,6 +40,16 @@ func prepare(s *setting) error {
 		return fmt.Errorf("the state directory: %w", err)
 	}
 	defer dir.Close()
+	if err := apart(s); err != nil {
+		return err
+	}
+	whole, err := lookOver(dir, s.account, 0)
+	if err != nil {
+		return fmt.Errorf("the state directory is not handed over to %s, and nothing was changed: %w", s.account.Name, err)
+	}
+	if whole {
+		return prepareKeys(s, dir)
+	}
 	if err := prepareKeys(s, dir); err != nil {
 		return err
 	}
@@ -46,20 +59,94 @@ func prepare(s *setting) error {
 	return nil
 }
 
+// apart refuses a state directory that has in it, or lies in, what is root's for good: the
+// account could change it.
+func apart(s *setting) error {
+	self, err := os.Executable()
+	if err != nil {
+		return fmt.Errorf("find our own program: %w", err)
+	}
+	for what, path := range map[string]string{"the configuration": s.config.File, "the policy": s.config.Policy, "the directory of the doors": s.config.Doors,
+		"muxward": s.muxward, "muxward-helper": self, "tmux": s.tmux, "the directory of the keys": s.keyDir()} {
+		real, err := filepath.EvalSymlinks(path)
+		if errors.Is(err, fs.ErrNotExist) {
+			real, err = path, nil // it is not there yet
+		}
+		if err != nil {
+			return fmt.Errorf("%s: %w", what, err)
+		}
+		if within(real, s.config.State) || what != "muxward" && what != "muxward-helper" && what != "tmux" && within(s.config.State, real) {
+			return fmt.Errorf("the state directory %s and %s (%s) are to be apart: it is given to %s; name another one", s.config.State, what, real, s.account.Name)
+		}
+	}
+	return nil
+}
+
+// within reports whether a path is a directory, or below it.
+func within(path, dir string) bool {
+	return path == dir || dir == "/" || strings.HasPrefix(path, dir+"/")
+}
+
+// known reports whether muxward has something of that name in its state directory.
+func known(name string) bool {
+	name = strings.TrimSuffix(name, ".new")     // of a write that was cut short
+	name, _, _ = strings.Cut(name, ".damaged-") // put aside
+	switch name {
+	case "audit", "totp-used", "revocations.json", "leases.json", "serve.json", "sockets.jsonl", "audit.pub", holder.HostFile + ".pub", holder.HostFile + "-cert.pub",
+		holder.HostFile, holder.CheckpointFile: // which are moved before
+		return true
+	}
+	return name == "grants.db" || strings.HasPrefix(name, "grants.db-") || strings.HasPrefix(name, "grants.db.")
+}
+
+// lookOver looks at a directory of root's with all below it before any of it is given away: at
+// its names, that all is root's or the account's already, is a file or directory, and has no
+// other name, by which it may be something else of root's. whole is whether it is the account's.
+func lookOver(dir *os.File, a accounts.Account, depth int) (whole bool, err error) {
+	st, err := owned(dir, a)
+	if err != nil {
+		return false, err
+	}
+	if st.Uid == a.UID && depth == 0 {
+		return true, nil // it was handed over
+	}
+	if depth >= maxDepth {
+		return false, fmt.Errorf("%s is too deep for a state directory", dir.Name())
+	}
+	names, err := dir.Readdirnames(-1)
+	if err == nil {
+		_, err = dir.Seek(0, io.SeekStart) // it is read again
+	}
+	if err != nil {
+		return false, err
+	}
+	for _, name := range names {
+		if depth == 0 && !known(name) {
+			return false, fmt.Errorf("%s in %s is nothing of muxward's; move it away, or name another state directory", name, dir.Name())
+		}
+		err := visit(dir, name, func(sub *os.File) error {
+			_, err := lookOver(sub, a, depth+1)
+			return err
+		}, func(f *os.File) error {
+			_, err := owned(f, a)
+			return err
+		})
+		if err != nil {
+			return false, err
+		}
+	}
+	return false, nil
+}
+
 // maxDepth is how deep a state directory is: the log has one below it.
 const maxDepth = 4
 
-// handOver gives a directory of root's to the account, with all below it; the
-// directory itself last, so that what was begun is done again. Whatever is
-// there that is neither root's nor the account's, has more than one name, or is
-// no file, is refused: by another name it may be something else of root's.
+// handOver gives a directory of root's, which was looked over, to the account, with all below
+// it; the directory itself last, so that what was begun is done again. All is looked at once
+// more: what is given may be changed by the account already.
 func handOver(dir *os.File, a accounts.Account, depth int) error {
-	st, err := owned(dir, a)
-	if err != nil {
+	if _, err := owned(dir, a); err != nil {
 		return err
-	}
-	if st.Uid == a.UID && st.Uid != 0 && depth == 0 {
-		return nil // it was handed over
 	}
 	if depth >= maxDepth {
 		return fmt.Errorf("%s is too deep for a state directory", dir.Name())
@@ -69,38 +156,39 @@ func handOver(dir *os.File, a accounts.Account, depth int) error {
 		return err
 	}
 	for _, name := range names {
-		if err := handOverIn(dir, name, a, depth+1); err != nil {
+		err := visit(dir, name, func(sub *os.File) error { return handOver(sub, a, depth+1) }, func(f *os.File) error {
+			if _, err := owned(f, a); err != nil {
+				return err
+			}
+			return give(f, a)
+		})
+		if err != nil {
 			return err
 		}
 	}
 	return give(dir, a)
 }
 
-func handOverIn(dir *os.File, name string, a accounts.Account, depth int) error {
+// visit opens what a directory has by a name, and follows no link.
+func visit(dir *os.File, name string, directory, file func(*os.File) error) error {
 	var st unix.Stat_t
 	if err := unix.Fstatat(int(dir.Fd()), name, &st, unix.AT_SYMLINK_NOFOLLOW); err != nil {
 		return err
 	}
+	flags, do := 0, file
 	switch st.Mode & unix.S_IFMT {
 	case unix.S_IFDIR:
-		sub, err := openBelow(int(dir.Fd()), name, unix.O_DIRECTORY)
-		if err != nil {
-			return err
-		}
-		defer sub.Close()
-		return handOver(sub, a, depth)
+		flags, do = unix.O_DIRECTORY, directory
 	case unix.S_IFREG:
-		f, err := openBelow(int(dir.Fd()), name, 0)
-		if err != nil {
-			return err
-		}
-		defer f.Close()
-		if _, err := owned(f, a); err != nil {
-			return err
-		}
-		return give(f, a)
+	default:
+		return fmt.Errorf("%s/%s is neither a file nor a directory; move it away, or name another state directory", dir.Name(), name)
 	}
-	return fmt.Errorf("%s/%s is neither a file nor a directory; move it away, or name another state directory", dir.Name(), name)
+	f, err := openBelow(int(dir.Fd()), name, flags)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	return do(f)
 }
 
 // openBelow opens a file or directory, and follows no symbolic link.

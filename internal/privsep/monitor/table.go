@@ -39,8 +39,12 @@ func table() []row {
 		{privsep.NumNotify, "notify", later, 0, on((*Monitor).notify)},
 		{privsep.NumCtl, "ctl", later, 0, on((*Monitor).ctl)},
 		{privsep.NumAuthKeys, "authkeys", later, 0, on((*Monitor).authKeys)},
+		{privsep.NumPAM, "pam", later, 0, on((*Monitor).pam)},
+		{privsep.NumPAMEnd, "pam-end", later, 0, on((*Monitor).pamEnd)},
 		{privsep.NumSign, "sign", later, 0, on((*Monitor).sign)},
 		{privsep.NumKeys, "keys", starting, once, on((*Monitor).keys)},
+		{privsep.NumServing, "serving", starting, once, on((*Monitor).serving)},
+		{privsep.NumForced, "forced", later, 0, on((*Monitor).forced)},
 
 		{privsep.NumFound, "found", starting, once, on((*Monitor).found)},
 		{privsep.NumAdopt, "adopt", later, 0, on((*Monitor).adopt)},

@@ -115,7 +115,11 @@ func setUpAccounts(base string) error {
 	}
 	var passwd, group strings.Builder
 	for _, a := range accounts(base) {
-		fmt.Fprintf(&passwd, "%s:x:%d:%d:%s of the tests:%s:/bin/sh\n", a.Name, a.UID, a.GID, a.Name, a.Home)
+		shell := "/bin/sh"
+		if a.Name == Ward {
+			shell = "/usr/sbin/nologin" // nobody is it
+		}
+		fmt.Fprintf(&passwd, "%s:x:%d:%d:%s of the tests:%s:%s\n", a.Name, a.UID, a.GID, a.Name, a.Home, shell)
 		fmt.Fprintf(&group, "%s:x:%d:\n", a.Name, a.GID)
 		if err := os.MkdirAll(filepath.Dir(a.Home), 0o755); err != nil {
 			return err

@@ -1,0 +1,67 @@
+package config
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/muxward/muxward/internal/tmux/tmuxtest"
+)
+
+const somebody = 65533 // no account of the host's
+
+// Where the state directory is an account's, what that account writes there is not believed:
+// neither where to ask, nor which file to write to. Root's word in RUN counts, if it is of
+// that directory, and nothing that others could have put there.
+func TestServingOfAnAccount(t *testing.T) {
+	if os.Geteuid() != 0 {
+		tmuxtest.Skip(t, "gives files to an account, which takes root")
+	}
+	base := t.TempDir()
+	state, other, doors := base+"/state", base+"/other", base+"/d"
+	for _, dir := range []string{state, other, doors, doors + "/run"} {
+		must(t, os.Mkdir(dir, 0o755))
+	}
+	theirs := Serving{Ctl: "/theirs/ctl", Doors: doors, SSH: &ServingSSH{TOTP: "/etc/sudoers.d/x"}}
+	must(t, theirs.Save(state))
+	must(t, os.Chown(state, somebody, somebody))
+	must(t, os.Chown(filepath.Join(state, servingFile), somebody, somebody))
+	find := func(what string, none, works bool) {
+		t.Helper()
+		s, err := FindServing(state)
+		if works != (err == nil) || none != errors.Is(err, fs.ErrNotExist) || s.SSH != nil || s.Ctl != "" && s.Ctl != "/ours/ctl" {
+			t.Errorf("%s: %+v, %v", what, s, err)
+		}
+	}
+	find("the helper has written nothing", true, false)
+	ours := Serving{Ctl: "/ours/ctl", Doors: doors, State: state}
+	must(t, ours.Save(doors+"/run"))
+	find("the helper's", false, true)
+	must(t, os.Chown(filepath.Join(state, servingFile), 0, 0))
+	find("a file of root's in a directory of an account's", false, true)
+	must(t, Serving{Ctl: "/ours/ctl", State: other}.Save(doors+"/run"))
+	find("the helper's of another directory", false, false)
+	must(t, ours.Save(doors+"/run"))
+	must(t, os.Chown(filepath.Join(doors, "run", servingFile), somebody, somebody))
+	find("somebody else's in RUN", false, false)
+	must(t, os.Chown(filepath.Join(doors, "run", servingFile), 0, 0))
+	must(t, os.Chown(doors, somebody, somebody))
+	find("in a directory of somebody else's", false, false)
+	must(t, os.Chown(doors, 0, 0))
+	find("the helper's again", false, true)
+	path := filepath.Join(state, servingFile)
+	must(t, os.Remove(path))
+	must(t, unix.Mkfifo(path, 0o644))
+	find("a pipe, for which nobody waits", false, false)
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}

@@ -1,0 +1,120 @@
+package holder
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+
+	"golang.org/x/mod/sumdb/tlog"
+	"golang.org/x/sys/unix"
+)
+
+// LastFile has what of the log was signed last. Without it the next checkpoint is the first.
+const LastFile = "audit.last"
+
+// statement is what a checkpoint says of a log: how many records, and the root of their tree.
+type statement struct {
+	size uint64
+	root tlog.Hash
+}
+
+// last is what was signed last, in a file that stays open: it is of one length, and written at
+// once, before the signature is given away.
+type last struct {
+	fd     int // -1 where nothing is kept
+	origin string
+	statement
+}
+
+// openLast opens it, or begins it for a log that has another name than the one that is there.
+func openLast(dir *os.File, origin string) (*last, error) {
+	fd, err := unix.Openat(int(dir.Fd()), LastFile, unix.O_RDWR|unix.O_CREAT|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_CLOEXEC, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("open %s: %w", LastFile, err)
+	}
+	l := &last{fd: fd, origin: origin}
+	if err := l.read(); err != nil {
+		_ = unix.Close(fd)
+		return nil, fmt.Errorf("%s, which has what was signed last, is damaged: %w; try the log with muxward audit verify, and remove it then", LastFile, err)
+	}
+	return l, dir.Sync()
+}
+
+func (l *last) read() error {
+	var st unix.Stat_t
+	if err := unix.Fstat(l.fd, &st); err != nil {
+		return err
+	}
+	if st.Mode&unix.S_IFMT != unix.S_IFREG || st.Uid != uint32(os.Geteuid()) || st.Mode&0o077 != 0 {
+		return errors.New("it has to be a file of root's that nobody else may read")
+	}
+	buf := make([]byte, maxFile)
+	n, err := unix.Pread(l.fd, buf, 0)
+	if err != nil || n == 0 {
+		return err
+	}
+	size, rest, ok := strings.Cut(strings.TrimSuffix(string(buf[:n]), "\n"), " ")
+	hash, origin, ok2 := strings.Cut(rest, " ")
+	if !ok || !ok2 || len(size) != sizeDigits || buf[n-1] != '\n' {
+		return errors.New("it is not three words in a line")
+	}
+	if origin != l.origin { // root has put another key here: it is another log
+		return unix.Ftruncate(l.fd, 0)
+	}
+	if l.size, err = strconv.ParseUint(size, 10, 63); err != nil {
+		return err
+	}
+	l.root, err = tlog.ParseHash(hash)
+	return err
+}
+
+// sizeDigits is how many digits a size has in the file, so that it stays of one length.
+const sizeDigits = 20
+
+// keep takes a statement on, or refuses one that contradicts the last.
+func (l *last) keep(s statement) error {
+	if s.size < l.size || s.size == l.size && l.size > 0 && s.root != l.root {
+		return fmt.Errorf("%d records of this log were signed, and %d of another beginning of it are not; try the log with muxward audit verify. "+
+			"If it is to begin anew, remove %s beside its key", l.size, s.size, LastFile)
+	}
+	if s == l.statement {
+		return nil
+	}
+	if l.fd >= 0 {
+		line := fmt.Sprintf("%0*d %s %s\n", sizeDigits, s.size, s.root, l.origin)
+		if n, err := unix.Pwrite(l.fd, []byte(line), 0); err != nil || n != len(line) {
+			return fmt.Errorf("write down what is signed: %d bytes, %w", n, err)
+		}
+		if err := unix.Fdatasync(l.fd); err != nil {
+			return fmt.Errorf("write down what is signed: %w", err)
+		}
+	}
+	l.statement = s
+	return nil
+}
+
+// parse reads a checkpoint's text: the log's name, the size, the root, and then words with
+// their values, of which those are known that muxward writes.
+func parse(text, origin string) (s statement, err error) {
+	lines := strings.Split(text, "\n")
+	if len(lines) < 4 || lines[len(lines)-1] != "" || lines[0] != origin {
+		return s, errors.New("it has no three lines, or another log's name")
+	}
+	if s.size, err = strconv.ParseUint(lines[1], 10, 63); err != nil || strconv.FormatUint(s.size, 10) != lines[1] {
+		return s, errors.New("its size is no number")
+	}
+	if s.root, err = tlog.ParseHash(lines[2]); err != nil {
+		return s, errors.New("its root is no hash")
+	}
+	known := []string{"format", "time"}
+	for _, line := range lines[3 : len(lines)-1] {
+		word, value, _ := strings.Cut(line, " ")
+		if len(known) == 0 || word != known[0] || value == "" || strings.Trim(value, "0123456789:TZ-") != "" {
+			return s, fmt.Errorf("there is %.40q in it", line)
+		}
+		known = known[1:]
+	}
+	return s, nil
+}
