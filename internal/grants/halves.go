@@ -27,9 +27,19 @@ import (
 // first page is changed in its first sector alone.
 type halves struct {
 	path   string
-	f      *os.File // nil: the file has to be made anew
-	serial uint64   // of the newest text; its half is serial % 2
-	half   int64    // bytes
+	on     blocks // nil: the file has to be made anew
+	serial uint64 // of the newest text; its half is serial % 2
+	half   int64  // bytes
+}
+
+// blocks are what halves write to: a file, and in tests a model of a disk.
+type blocks interface {
+	io.WriterAt
+	io.Closer
+	// Sync returns when the disk has what was written.
+	Sync() error
+	// IsAt reports an error if the file at path is not this one, of that many bytes.
+	IsAt(path string, size int64) error
 }
 
 const (
@@ -123,22 +133,34 @@ func (h *halves) open(path string) ([]byte, error) {
 		_ = f.Close()
 		return nil, damagedHalves{err}
 	}
-	h.f, h.half, h.serial = f, half, serial
+	h.begin(file{f}, half, serial)
 	return text, nil
+}
+
+// begin goes on with a file where it stands. What a life before wrote and could not wait
+// for counts by now, though the disk may not have it: what it has is not overwritten
+// before that. If the disk does not take it, the next text goes into a new file.
+func (h *halves) begin(on blocks, half int64, serial uint64) {
+	h.half, h.serial = half, serial
+	if on.Sync() != nil {
+		_ = on.Close()
+		return
+	}
+	h.on = on
 }
 
 // damagedHalves is the error of a file that is there and does not say what it held.
 type damagedHalves struct{ error }
 
 // put has text survive a crash when it returns nil. If it does not, what was put before
-// does, or this text.
+// does.
 func (h *halves) put(text []byte) error {
-	if h.f != nil {
+	if h.on != nil {
 		if err := h.inPlace(text); err == nil {
 			return nil
 		}
-		_ = h.f.Close()
-		h.f = nil
+		_ = h.on.Close()
+		h.on = nil
 	}
 	return h.anew(text)
 }
@@ -151,42 +173,56 @@ func (h *halves) inPlace(text []byte) error {
 	if int64(len(data)) > h.half {
 		return errNoRoom
 	}
+	if err := h.on.IsAt(h.path, firstPage+2*h.half); err != nil {
+		return err // nothing is written into what somebody has put aside
+	}
 	// First what counted until now is made to count by all means, as far as the first
-	// page did not say so yet; it is on disk since it was put.
-	if _, err := h.f.WriteAt(begins(h.half, h.serial), 0); err != nil {
+	// page did not say so yet.
+	if _, err := h.on.WriteAt(begins(h.half, h.serial), 0); err != nil {
 		return err
 	}
-	if _, err := h.f.WriteAt(data, firstPage+int64(next%2)*h.half); err != nil {
-		return err
+	at := firstPage + int64(next%2)*h.half
+	_, err := h.on.WriteAt(data, at)
+	if err == nil {
+		err = h.on.Sync()
 	}
-	for {
-		if err := unix.Fdatasync(int(h.f.Fd())); err == nil {
-			break
-		} else if err != unix.EINTR {
-			return err
-		}
+	if err == nil {
+		err = h.on.IsAt(h.path, firstPage+2*h.half)
 	}
-	if err := h.isThere(); err != nil {
+	if err != nil { // it is not said to be there, and is not to be found there either
+		_, _ = h.on.WriteAt(bytes.Repeat([]byte("\n"), 512), at)
 		return err
 	}
 	h.serial = next
 	// Not synced: it is for a text that rots later, and the next one is synced with it.
-	_, err := h.f.WriteAt(begins(h.half, next), 0)
+	_, err = h.on.WriteAt(begins(h.half, next), 0)
 	return err
 }
 
-// isThere reports an error if the file has another name by now, or none.
-func (h *halves) isThere() error {
-	there, err := os.Lstat(h.path)
+// file is a file as blocks.
+type file struct{ *os.File }
+
+// Sync waits for the data alone: the file keeps its size.
+func (f file) Sync() error {
+	for {
+		if err := unix.Fdatasync(int(f.Fd())); err != unix.EINTR {
+			return err
+		}
+	}
+}
+
+// IsAt does not follow a link at path.
+func (f file) IsAt(path string, size int64) error {
+	there, err := os.Lstat(path)
 	if err != nil {
 		return err
 	}
-	ours, err := h.f.Stat()
+	ours, err := f.Stat()
 	if err != nil {
 		return err
 	}
-	if !os.SameFile(there, ours) {
-		return errors.New("another file has its name now")
+	if !os.SameFile(there, ours) || ours.Size() != size {
+		return errors.New("another file is there now")
 	}
 	return nil
 }
@@ -209,7 +245,7 @@ func (h *halves) anew(text []byte) error {
 	if err != nil {
 		return err
 	}
-	h.f, h.half, h.serial = f, half, next
+	h.on, h.half, h.serial = file{f}, half, next
 	return nil
 }
 

@@ -162,6 +162,12 @@ func TestHalvesOfSomebodyElse(t *testing.T) {
 	if reads(t, path, "four"); inode(t, path+".old").Size() == 0 {
 		t.Error("what the link was to is gone")
 	}
+	reads(t, path+".old", "one")                                    // nothing was written into what was put aside
+	if err := os.WriteFile(path, []byte("[]"), 0o600); err != nil { // into the same file
+		t.Fatal(err)
+	}
+	keepText(t, h, "five")
+	reads(t, path, "five")
 }
 
 // TestHalvesWithoutDisk: a disk that takes nothing is told of, and what it has stays.
@@ -169,7 +175,7 @@ func TestHalvesWithoutDisk(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "list")
 	h := &halves{path: path}
 	keepText(t, h, "one")
-	if err := h.f.Close(); err != nil { // every write fails; so does a new file, as its place is gone
+	if err := h.on.Close(); err != nil { // every write fails; so does a new file, as its place is gone
 		t.Fatal(err)
 	}
 	h.path = filepath.Join(path, "no directory")
