@@ -92,3 +92,42 @@ func TestCleaner(t *testing.T) {
 		}
 	}
 }
+
+// Scripts that packages and people run have no mistakes that shellcheck knows.
+func TestShellcheck(t *testing.T) {
+	if _, err := exec.LookPath("shellcheck"); err != nil {
+		tmuxtest.Skip(t, "there is no shellcheck")
+	}
+	var scripts []string
+	for _, dir := range []string{"nfpm", "../scripts", "."} {
+		entries, err := os.ReadDir(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range entries {
+			at := filepath.Join(dir, e.Name())
+			if text, err := os.ReadFile(at); err == nil && strings.HasPrefix(string(text), "#!/bin/sh\n") {
+				scripts = append(scripts, at)
+			}
+		}
+	}
+	if len(scripts) < 8 {
+		t.Fatalf("only %q are scripts", scripts)
+	}
+	if out, err := exec.Command("shellcheck", scripts...).CombinedOutput(); err != nil {
+		t.Errorf("%v\n%s", err, out)
+	}
+}
+
+// What comes behind a package removes nothing unless it is purged: not for another version,
+// and not when the package goes. (make package-test has all of them run for real.)
+func TestMaintainerScripts(t *testing.T) {
+	for _, args := range [][]string{{"postremove", "remove"}, {"postremove", "upgrade", "2"}, {"postremove", "1"}, {"postinstall", "abort-upgrade"}} {
+		// Without any program in PATH, whatever it did would fail.
+		cmd := exec.Command("/bin/sh", append([]string{filepath.Join("nfpm", args[0])}, args[1:]...)...)
+		cmd.Env = []string{"PATH=/nonexistent"}
+		if out, err := cmd.CombinedOutput(); err != nil || len(out) > 0 {
+			t.Errorf("%q: %v\n%s", args, err, out)
+		}
+	}
+}
