@@ -12,7 +12,7 @@ TESTFLAGS ?= -count=1 -p 2 -timeout 30m
 PREFIX  ?= /usr/local
 DESTDIR ?=
 
-.PHONY: all build install uninstall packages packages-twice package-test run test race soak versions bench lint fuzz setup setup-test clean man
+.PHONY: all build install uninstall packages packages-twice package-test fleet-test run test race soak versions bench lint fuzz setup setup-test clean man
 
 all: build
 
@@ -66,6 +66,11 @@ packages-twice: setup
 # It needs root, debootstrap and a mirror.
 package-test: packages
 	@scripts/package-test
+
+# fleet-test has the real ansible-playbook keep five hosts, which are Debians in namespaces
+# on this machine. It needs root, debootstrap, a mirror, ansible and sshd.
+fleet-test: packages
+	@scripts/fleet-test
 
 # run starts muxward for your own account, with a session to look at.
 run: build

@@ -131,3 +131,15 @@ func TestMaintainerScripts(t *testing.T) {
 		}
 	}
 }
+
+// ansible reads the role.
+func TestRole(t *testing.T) {
+	if _, err := exec.LookPath("ansible-playbook"); err != nil {
+		tmuxtest.Skip(t, "there is no ansible-playbook")
+	}
+	cmd := exec.Command("ansible-playbook", "--syntax-check", "-i", "localhost,", "ansible/site.yml")
+	cmd.Env = append(os.Environ(), "ANSIBLE_HOME="+t.TempDir(), "ANSIBLE_LOCAL_TEMP="+t.TempDir())
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Errorf("%v\n%s", err, out)
+	}
+}
