@@ -12,7 +12,7 @@ TESTFLAGS ?= -count=1 -p 2 -timeout 30m
 PREFIX  ?= /usr/local
 DESTDIR ?=
 
-.PHONY: all build install uninstall packages packages-twice package-test fleet-test run test race soak versions bench lint fuzz setup setup-test clean man
+.PHONY: all build install uninstall packages packages-twice package-test login-test fleet-test run test race soak versions bench lint fuzz setup setup-test clean man
 
 all: build
 
@@ -66,6 +66,11 @@ packages-twice: setup
 # It needs root, debootstrap and a mirror.
 package-test: packages
 	@scripts/package-test
+
+# login-test boots a Debian with systemd, and asks fresh logins of each kind for their
+# environment. It needs what package-test needs.
+login-test: packages
+	@scripts/login-test
 
 # fleet-test has the real ansible-playbook keep five hosts, which are Debians in namespaces
 # on this machine. It needs root, debootstrap, a mirror, ansible and sshd.
