@@ -12,7 +12,7 @@ TESTFLAGS ?= -count=1 -p 2 -timeout 30m
 PREFIX  ?= /usr/local
 DESTDIR ?=
 
-.PHONY: all build install uninstall run test race soak versions bench lint fuzz setup setup-test clean man
+.PHONY: all build install uninstall packages packages-twice package-test login-test fleet-test run test race soak versions bench lint fuzz setup setup-test clean man
 
 all: build
 
@@ -53,6 +53,29 @@ uninstall:
 		'$(DESTDIR)$(PREFIX)/share/bash-completion/completions/muxward' '$(DESTDIR)$(PREFIX)/share/zsh/site-functions/_muxward' \
 		'$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/muxward.fish'
 	cd docs/man && for p in *.1; do rm -f '$(DESTDIR)$(PREFIX)/share/man/man1/'$$p; done
+
+# packages makes a .deb and an .rpm in dist. packages-twice makes them twice, from nothing and
+# in two places, and sees that they are the same; it takes some minutes.
+packages: setup
+	@GO='$(GO)' scripts/packages
+
+packages-twice: setup
+	@GO='$(GO)' scripts/packages twice
+
+# package-test installs the .deb in an empty Debian, locks that down, and removes it again.
+# It needs root, debootstrap and a mirror.
+package-test: packages
+	@scripts/package-test
+
+# login-test boots a Debian with systemd, and asks fresh logins of each kind for their
+# environment. It needs what package-test needs.
+login-test: packages
+	@scripts/login-test
+
+# fleet-test has the real ansible-playbook keep five hosts, which are Debians in namespaces
+# on this machine. It needs root, debootstrap, a mirror, ansible and sshd.
+fleet-test: packages
+	@scripts/fleet-test
 
 # run starts muxward for your own account, with a session to look at.
 run: build
@@ -96,4 +119,4 @@ man:
 	$(GO) test ./cmd/muxward -run TestManPages -update
 
 clean:
-	rm -rf bin .run
+	rm -rf bin dist .run

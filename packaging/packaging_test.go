@@ -1,12 +1,18 @@
 package packaging
 
 import (
+	"crypto/sha256"
+	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+
+	"go.yaml.in/yaml/v4"
 
 	"github.com/muxward/muxward/internal/tmux/tmuxtest"
 )
@@ -90,5 +96,131 @@ func TestCleaner(t *testing.T) {
 		if with != (err == nil) {
 			t.Errorf("with the file %v: %v", with, err)
 		}
+	}
+}
+
+// Scripts that packages and people run have no mistakes that shellcheck knows.
+func TestShellcheck(t *testing.T) {
+	if _, err := exec.LookPath("shellcheck"); err != nil {
+		tmuxtest.Skip(t, "there is no shellcheck")
+	}
+	var scripts []string
+	for _, dir := range []string{"nfpm", "../scripts", "."} {
+		entries, err := os.ReadDir(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range entries {
+			at := filepath.Join(dir, e.Name())
+			if text, err := os.ReadFile(at); err == nil && strings.HasPrefix(string(text), "#!/bin/sh\n") {
+				scripts = append(scripts, at)
+			}
+		}
+	}
+	if len(scripts) < 8 {
+		t.Fatalf("only %q are scripts", scripts)
+	}
+	if out, err := exec.Command("shellcheck", scripts...).CombinedOutput(); err != nil {
+		t.Errorf("%v\n%s", err, out)
+	}
+}
+
+// What comes behind a package removes nothing unless it is purged: not for another version,
+// and not when the package goes. (make package-test has all of them run for real.)
+func TestMaintainerScripts(t *testing.T) {
+	for _, args := range [][]string{{"postremove", "remove"}, {"postremove", "upgrade", "2"}, {"postremove", "1"}, {"postinstall", "abort-upgrade"}} {
+		// Without any program in PATH, whatever it did would fail.
+		cmd := exec.Command("/bin/sh", append([]string{filepath.Join("nfpm", args[0])}, args[1:]...)...)
+		cmd.Env = []string{"PATH=/nonexistent"}
+		if out, err := cmd.CombinedOutput(); err != nil || len(out) > 0 {
+			t.Errorf("%q: %v\n%s", args, err, out)
+		}
+	}
+}
+
+// ansible reads the role.
+func TestRole(t *testing.T) {
+	if _, err := exec.LookPath("ansible-playbook"); err != nil {
+		tmuxtest.Skip(t, "there is no ansible-playbook")
+	}
+	cmd := exec.Command("ansible-playbook", "--syntax-check", "-i", "localhost,", "ansible/site.yml")
+	cmd.Env = append(os.Environ(), "ANSIBLE_HOME="+t.TempDir(), "ANSIBLE_LOCAL_TEMP="+t.TempDir())
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Errorf("%v\n%s", err, out)
+	}
+}
+
+// The install script looks before it acts, puts everything in its place, and takes it away.
+func TestInstall(t *testing.T) {
+	from, prefix := t.TempDir(), filepath.Join(t.TempDir(), "usr")
+	sums := ""
+	for _, name := range []string{"muxward", "muxward-helper", "muxward-pam"} {
+		text := []byte("#!/bin/sh\necho " + name + " 1.0 \"$@\"\n")
+		if err := os.WriteFile(filepath.Join(from, name), text, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		sums += fmt.Sprintf("%x  %s\n", sha256.Sum256(text), name)
+	}
+	write := func(name, text string) string {
+		at := filepath.Join(from, name)
+		if err := errors.Join(os.MkdirAll(filepath.Dir(at), 0o755), os.WriteFile(at, []byte(text), 0o644)); err != nil {
+			t.Fatal(err)
+		}
+		return at
+	}
+	write("man/muxward.1", "a page")
+	good, bad := write("sums", sums), write("bad", strings.Replace(sums, sums[:10], "0123456789", 1))
+	run := func(code int, want string, args ...string) {
+		t.Helper()
+		cmd := exec.Command("./install", append([]string{"--prefix", prefix}, args...)...)
+		out, _ := cmd.CombinedOutput()
+		if cmd.ProcessState.ExitCode() != code || !strings.Contains(string(out), want) {
+			t.Errorf("%q: exit code %d, want %d and %q:\n%s", args, cmd.ProcessState.ExitCode(), code, want, out)
+		}
+	}
+	files := func() (all []string) {
+		_ = filepath.WalkDir(prefix, func(path string, d fs.DirEntry, err error) error { // "" if it is not there
+			if err == nil && !d.IsDir() {
+				all = append(all, strings.TrimPrefix(path, prefix+"/"))
+			}
+			return err
+		})
+		return all
+	}
+	run(2, "It fetches nothing", "--nonsense")
+	run(1, "is not there", t.TempDir())
+	run(1, "nothing was done", "--sums", bad, from)
+	if got := files(); len(got) > 0 {
+		t.Errorf("it has put %q there", got)
+	}
+	for range 2 {
+		run(0, "installed muxward 1.0 in "+prefix, "--sums", good, from)
+	}
+	want := []string{"bin/muxward", "libexec/muxward-helper", "libexec/muxward-pam", "share/bash-completion/completions/muxward",
+		"share/fish/vendor_completions.d/muxward.fish", "share/man/man1/muxward.1", "share/zsh/site-functions/_muxward"}
+	if got := files(); !slices.Equal(got, want) {
+		t.Errorf("it has put %q there", got)
+	}
+	run(0, "removed", "--remove")
+	if got := files(); len(got) > 0 {
+		t.Errorf("%q are left", got)
+	}
+}
+
+// The example for cloud-init is YAML that says what it should, and nothing twice.
+func TestCloudInit(t *testing.T) {
+	text, err := os.ReadFile("cloud-init/user-data.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var data struct {
+		Packages []string
+		Runcmd   [][]string
+	}
+	if err := yaml.Unmarshal(text, &data); err != nil || !strings.HasPrefix(string(text), "#cloud-config\n") {
+		t.Fatal(err)
+	}
+	if !slices.Contains(data.Packages, "muxward") || len(data.Runcmd) != 2 || data.Runcmd[0][1] != "setup" {
+		t.Errorf("%+v", data)
 	}
 }

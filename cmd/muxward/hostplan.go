@@ -116,6 +116,7 @@ type planned struct {
 
 func newHostPlanCmd() *cobra.Command {
 	var f hostFlags
+	var many fleetFlags
 	var quiet bool
 	cmd := &cobra.Command{
 		Use:   "plan [DIR]",
@@ -127,14 +128,37 @@ refuses: files that others may write to.
 An apply that was broken off is told of, with how far it came: the next apply takes it
 back first.
 
+With --hosts the hosts of an inventory are asked over the system's ssh, several at once:
+each line is [USER@]HOST, and what the host is called in DIR, if that is not what hostname
+says there. DIR goes along with the question, so that the hosts need muxward and nothing
+else; nothing of them is changed. ssh has to come in without a password. What a host says
+is bounded, and shown without what a terminal would obey.
+
 Exit codes, of this command alone: 0 nothing differs; 2 something does; 1 it could not be
-told, also where the command line or a file is wrong.`,
+told, of any of the hosts, also where the command line or a file is wrong.`,
 		Example: `  sudo muxward host plan hosts
   muxward host plan hosts --root /srv/image --no-owners
-  sudo muxward host plan hosts --json | jq -r '.changes[] | .do + " " + .item.path'`,
+  sudo muxward host plan hosts --json | jq -r '.changes[] | .do + " " + .item.path'
+  muxward host plan hosts --hosts inventory --sudo
+  muxward host plan hosts --hosts inventory --json | jq -r '.hosts[] | select(.outcome != "same") | .host'`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			w, err := f.load(cmd, dirOf(args), asRoot())
+			dir := dirOf(args)
+			if err := many.check(f, cmd); err != nil {
+				return err
+			}
+			if many.inventory != "" {
+				return many.run(cmd, dir, f.json, quiet)
+			}
+			if many.sent {
+				sent, done, err := receive(cmd.InOrStdin())
+				if err != nil {
+					return err
+				}
+				defer done()
+				dir = sent
+			}
+			w, err := f.load(cmd, dir, asRoot())
 			if err != nil {
 				return plainError(err)
 			}
@@ -154,6 +178,7 @@ told, also where the command line or a file is wrong.`,
 		},
 	}
 	f.add(cmd)
+	many.add(cmd)
 	cmd.Flags().BoolVarP(&quiet, "quiet", "q", false, "leave out diffs")
 	cmd.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return fmt.Errorf("%w; see %s --help", err, c.CommandPath())

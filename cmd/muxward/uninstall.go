@@ -13,12 +13,13 @@ import (
 
 	"github.com/muxward/muxward/internal/config"
 	"github.com/muxward/muxward/internal/hostconf"
+	"github.com/muxward/muxward/internal/hostconf/hostfile"
 )
 
 // newUninstallCmd makes `muxward uninstall`.
 func newUninstallCmd() *cobra.Command {
 	var f setupFlags
-	var purge bool
+	var purge, applied bool
 	cmd := &cobra.Command{
 		Use:   "uninstall",
 		Short: "take away what muxward setup has made",
@@ -30,7 +31,8 @@ What people have changed since, such as the policy, is kept, and named; so is mu
 state directory with the log and the keys, unless --purge says that it is to go: if
 setup has made it, and no muxward serves from it any more. While
 something is kept that belongs to the account muxward, the account is, too. What
-muxward host has applied has to be taken back first (muxward host undo).
+muxward host has applied has to be taken back first (muxward host undo), or with
+--applied is taken back here, all of it, as the packages do when they are removed.
 
 With systemd the service is stopped. Without, stop muxward first. tmux servers that it has
 started go on.
@@ -40,14 +42,15 @@ Exit codes: 0 done; 1 not done: the error says why, and what is not as it was if
 		Example: `  sudo muxward uninstall --dry-run
   sudo muxward uninstall --purge`,
 		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return f.uninstall(cmd, purge) },
+		RunE: func(cmd *cobra.Command, _ []string) error { return f.uninstall(cmd, purge, applied) },
 	}
 	f.add(cmd)
 	cmd.Flags().BoolVar(&purge, "purge", false, "remove the state directory with the log and the keys, too")
+	cmd.Flags().BoolVar(&applied, "applied", false, "take back what muxward host has applied, too")
 	return cmd
 }
 
-func (f *setupFlags) uninstall(cmd *cobra.Command, purge bool) error {
+func (f *setupFlags) uninstall(cmd *cobra.Command, purge, applied bool) error {
 	o, err := f.options(cmd)
 	if err != nil {
 		return err
@@ -62,16 +65,32 @@ func (f *setupFlags) uninstall(cmd *cobra.Command, purge bool) error {
 			return err
 		}
 	}
+	host, sets := hostconf.Just(hostconf.State{Set: hostfile.Set}), []string{setSetup} // nothing of that either
+	if applied {
+		of, err := hostconf.Compare(cmd.Context(), host, o)
+		if err != nil {
+			return err
+		}
+		plan.Changes = append(of.Changes, plan.Changes...)
+		sets = append(sets, hostfile.Set)
+	}
 	if f.dryRun {
 		return f.printPlan(cmd, plan)
 	}
 	if err := f.standsStill(plan); err != nil {
 		return err
 	}
+	var of hostconf.Result
+	if applied {
+		if of, err = hostconf.Apply(cmd.Context(), host, o); err != nil {
+			return fmt.Errorf("take back what muxward host has applied: %w", err)
+		}
+	}
 	res, err := hostconf.Apply(cmd.Context(), nothing, o)
 	if err != nil {
 		return fmt.Errorf("uninstall: %w", err)
 	}
+	res.Done, res.Left = append(of.Done, res.Done...), append(of.Left, res.Left...)
 	if purge {
 		// Once more, and of one that systemd was to stop, too: what is removed does not come back.
 		err := f.nobodyServes()
@@ -85,9 +104,9 @@ func (f *setupFlags) uninstall(cmd *cobra.Command, purge bool) error {
 		if err != nil {
 			return fmt.Errorf("uninstall: %w", err)
 		}
-		res.Done, res.Left = append(res.Done, more.Done...), more.Left
+		res.Done, res.Left = append(res.Done, more.Done...), append(of.Left, more.Left...)
 	}
-	clean, err := hostconf.Forget(setSetup, o)
+	clean, err := hostconf.Forget(o, sets...)
 	if err != nil {
 		return err
 	}

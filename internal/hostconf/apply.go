@@ -423,9 +423,9 @@ func Empty(path string, o Options) error {
 }
 
 // Forget removes the records of all applies, if nothing is on the host by us any more, nothing
-// is going on, and no other set has an apply that could be undone. After that nothing can be. It
-// reports whether it did.
-func Forget(set string, o Options) (bool, error) {
+// is going on, and no set but these has an apply that could be undone. After that nothing can
+// be. It reports whether it did.
+func Forget(o Options, sets ...string) (bool, error) {
 	h, err := newHost(o)
 	if err != nil {
 		return false, err
@@ -438,7 +438,7 @@ func Forget(set string, o Options) (bool, error) {
 		return false, err
 	}
 	l, err := h.readLedger()
-	if err != nil || l.Open != nil || len(l.Made) > 0 || slices.ContainsFunc(l.Applies, func(r record) bool { return r.Set != set }) {
+	if err != nil || l.Open != nil || len(l.Made) > 0 || slices.ContainsFunc(l.Applies, func(r record) bool { return !slices.Contains(sets, r.Set) }) {
 		return false, err
 	}
 	h.removeRecords(l)

@@ -43,7 +43,7 @@ func TestUndoOfTaken(t *testing.T) {
 		t.Errorf("host has %+v, %v", made, err)
 	}
 	b.apply(State{Set: "host"})
-	if done, err := Forget("setup", b.opt); err != nil || done {
+	if done, err := Forget(b.opt, "setup"); err != nil || done {
 		t.Errorf("what host could undo is forgotten: %v, %v", done, err)
 	}
 }

@@ -22,7 +22,7 @@ func TestForgetKeepsTheLock(t *testing.T) {
 			t.Errorf("at %q another apply goes on: %v", step, err)
 		}
 	}
-	done, err := Forget("a", o)
+	done, err := Forget(o, "a")
 	if err != nil || !done {
 		t.Fatalf("forget: %v, %v", done, err)
 	}

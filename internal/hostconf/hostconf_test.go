@@ -200,7 +200,7 @@ not applicable service mw.service`
 				}
 			} else {
 				b.apply(State{Set: "setup"})
-				if done, err := Forget("setup", b.opt); err != nil || !done {
+				if done, err := Forget(b.opt, "setup"); err != nil || !done {
 					t.Errorf("forget: %v, %v", done, err)
 				}
 			}
