@@ -24,6 +24,7 @@ setup-test:
 build: setup
 	@mkdir -p bin
 	CGO_ENABLED=0 $(GO) build -tags= -trimpath -ldflags '$(LDFLAGS)' -o bin/ ./cmd/muxward
+	CGO_ENABLED=0 $(GO) build -tags= -trimpath -ldflags '-s -w' -o bin/ ./cmd/muxward-pane
 	CGO_ENABLED=1 $(GO) build -tags= -trimpath -ldflags '-s -w' -o bin/ ./cmd/muxward-pam
 
 # run starts muxward for your own account, with a session to look at.

@@ -25,6 +25,8 @@ var layers = map[string]int{
 	"internal/procfs":             0,
 	"internal/accounts":           0,
 	"internal/config":             0,
+	"internal/siblings":           0,
+	"internal/pane":               0,
 	"internal/tmux/wire":          1,
 	"internal/access":             1,
 	"internal/pam":                1,
@@ -45,6 +47,7 @@ var layers = map[string]int{
 	"internal/server":             4,
 	"cmd/muxward":                 6,
 	"cmd/muxward-pam":             6,
+	"cmd/muxward-pane":            6,
 }
 
 // beside lists imports within one layer, each with its reason.
@@ -56,6 +59,7 @@ var beside = map[string]string{
 	"internal/attach/keeper -> internal/attach/screen": "the keeper puts a screen back as an attachment would",
 	"internal/identity -> internal/accounts":           "who connects has an account",
 	"internal/identity -> internal/procfs":             "who connects is a process",
+	"internal/pane -> internal/procfs":                 "what a session leaves behind are processes",
 	"internal/identity -> internal/tmux":               "panes are named by their ids",
 	"internal/identity -> internal/teeth":              "a control run takes a check out",
 	"internal/tmux -> internal/teeth":                  "a control run takes a check out",

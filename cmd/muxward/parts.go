@@ -109,6 +109,9 @@ func assemble(ctx context.Context, c config.Config) (d *daemon, err error) {
 	if d.policy, err = policy.NewEngine(c.Policy); err != nil {
 		return d, fmt.Errorf("the policy in %s cannot be used, so nothing was started:\n%w", c.Policy, err)
 	}
+	if err := d.policy.Isolate(isolatedAccounts(c)); err != nil {
+		return d, fmt.Errorf("the policy in %s cannot be used with this configuration, so nothing was started:\n%w", c.Policy, err)
+	}
 	if d.hook, err = d.openHook(); err != nil {
 		return d, err
 	}
@@ -158,7 +161,12 @@ func (d *daemon) assembleGuard() error {
 		return err
 	}
 	d.accounts, d.tmux = identity.NewAccounts(), tmuxPath
+	isolated, launcher, err := isolatedServers(d.config)
+	if err != nil {
+		return err
+	}
 	hands, err := keep.New(keep.Options{
+		Isolated: isolated, Launcher: launcher,
 		Run: d.config.Run(), Doors: d.config.Doors, Tmux: tmuxPath, Root: d.config.Root(),
 		Config: d.config.TmuxConfig, Account: accountOrUID, Now: failpoint.Now,
 	})
@@ -247,6 +255,7 @@ func (d *daemon) start(ctx context.Context) {
 		d.presence.start()
 	}
 	d.wg.Go(d.watch)
+	d.wg.Go(d.keepIsolated)
 	d.wg.Go(d.keepTime)
 	d.wg.Go(d.keepDeclared)
 	d.wg.Go(d.mindRequests)

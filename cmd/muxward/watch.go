@@ -281,6 +281,9 @@ func (d *daemon) doorUIDs() []uint32 {
 			continue
 		}
 		uid, err := strconv.ParseUint(f[2], 10, 32)
+		if d.ofIsolated(f[0]) {
+			continue // nobody logs in to it
+		}
 		named := slices.Contains(d.config.Accounts, f[0]) || slices.Contains(d.config.SSH.KeysAccounts, f[0])
 		person := len(d.config.Accounts) == 0 && uid >= 1000 && uid < 65534 && mayLogIn(f[6])
 		if err == nil && (named || person) {

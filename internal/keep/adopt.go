@@ -160,6 +160,13 @@ func (k *Keep) adopt(ctx context.Context, rec record) (*server, error) {
 	if rec.Boot != bootID() {
 		return nil, ErrEnded
 	}
+	// It is never taken for somebody's that was nobody's, or the other way round.
+	switch isolated, err := k.isolatedAccount(rec.Owner, rec.Account); {
+	case err != nil:
+		return nil, err
+	case isolated != rec.Isolated:
+		return nil, fmt.Errorf("%s is the name of an isolated server, or was when it was started; end process %d", rec.Owner, rec.PID)
+	}
 	if !k.opt.Root && rec.Account.UID != uint32(os.Geteuid()) {
 		return nil, fmt.Errorf("it runs as uid %d, and we do not", rec.Account.UID)
 	}
@@ -186,6 +193,9 @@ func (k *Keep) adopt(ctx context.Context, rec record) (*server, error) {
 	s.proc, s.adopted = proc, true
 	if err == nil {
 		err = s.reopen(ctx)
+	}
+	if err == nil && rec.Isolated {
+		err = s.openLaunch()
 	}
 	if err != nil {
 		s.close()

@@ -34,6 +34,10 @@ type Options struct {
 	// Account looks an account up that a caller has named, and refuses those that
 	// are to have neither a server nor a door; nil means [Listed].
 	Account func(name string, uid uint32) (accounts.Account, error)
+	// Isolated are the servers of nobody, by their names. Launcher is muxward-pane,
+	// absolute, which opens their panes.
+	Isolated map[string]Isolated
+	Launcher string
 	// Now gives wall-clock time; nil means time.Now.
 	Now func() time.Time
 	// Every is how often everything is looked at without being woken; 0 means 4 s,
@@ -112,6 +116,12 @@ func (o *Options) fill() error {
 	}
 	if o.Root && os.Geteuid() != 0 {
 		return errors.New("running servers for other accounts needs root")
+	}
+	if err := o.checkIsolated(); err != nil {
+		return err
+	}
+	if len(o.Isolated) > 0 && !filepath.IsAbs(o.Launcher) {
+		return fmt.Errorf("the program of panes %q: give an absolute path", o.Launcher)
 	}
 	if o.Account == nil {
 		o.Account = Listed

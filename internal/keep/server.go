@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"sync"
 	"time"
@@ -28,6 +29,7 @@ type server struct {
 	dir     *os.File // RUN/servers/ID
 	sock    *os.File // pins the socket's inode
 	seen    time.Time
+	launch  *net.UnixListener // of an isolated server
 }
 
 func newServer(k *Keep, rec record) *server {
@@ -56,6 +58,7 @@ func (s *server) ended() bool {
 func (s *server) close() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.closeLaunch()
 	if s.proc != nil {
 		s.proc.close()
 	}

@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/muxward/muxward/internal/accounts"
+	"github.com/muxward/muxward/internal/pane"
 )
 
 // startTime is how long a server may take until it listens.
@@ -78,7 +79,15 @@ func (k *Keep) start(ctx context.Context, o Order) (*server, error) {
 	if err != nil {
 		return nil, err
 	}
-	rec := record{ID: randomHex(IDLen), Mark: randomHex(markLen), Owner: o.Owner, Account: a, Boot: bootID()}
+	isolated, err := k.isolatedAccount(o.Owner, a)
+	if err != nil {
+		return nil, err
+	}
+	taken := Taken(o.Environ)
+	if isolated {
+		taken = nil // nobody's client counts there
+	}
+	rec := record{ID: randomHex(IDLen), Mark: randomHex(markLen), Owner: o.Owner, Account: a, Isolated: isolated, Boot: bootID()}
 	if inner := k.innerPath(rec.ID); len(inner) > maxSocketPath {
 		return nil, fmt.Errorf("the socket path %s is longer than %d bytes; use a shorter doors directory", inner, maxSocketPath)
 	}
@@ -86,7 +95,7 @@ func (k *Keep) start(ctx context.Context, o Order) (*server, error) {
 		return nil, err
 	}
 	s := newServer(k, rec)
-	if err = k.launch(s, Taken(o.Environ)); err == nil {
+	if err = k.launch(s, taken); err == nil {
 		if err = s.takeSocket(ctx); err != nil {
 			err = fmt.Errorf("%w%s", err, k.logTail(rec.ID))
 		}
@@ -111,7 +120,7 @@ func (k *Keep) innerPath(id string) string { return k.doors.path + "/" + innerNa
 // launch makes the directories and runs tmux.
 func (k *Keep) launch(s *server, taken []string) error {
 	rec := &s.rec
-	conf, err := configuration(rec.Mark, k.configFiles(rec.Account))
+	conf, err := k.configurationOf(rec)
 	if err != nil {
 		return err
 	}
@@ -132,6 +141,11 @@ func (k *Keep) launch(s *server, taken []string) error {
 	if err := rec.save(k.servers); err != nil { // before it runs: it must never be lost
 		return err
 	}
+	if rec.Isolated { // before tmux runs: its first pane asks at once
+		if err := s.openLaunch(); err != nil {
+			return err
+		}
+	}
 	pid, err := k.exec(s, taken)
 	if err != nil {
 		return fmt.Errorf("run %s: %w", k.opt.Tmux, err)
@@ -141,6 +155,15 @@ func (k *Keep) launch(s *server, taken []string) error {
 	}
 	rec.PID, rec.Start = pid, s.proc.start
 	return rec.save(k.servers)
+}
+
+// configurationOf is what the server reads first.
+func (k *Keep) configurationOf(rec *record) (string, error) {
+	if !rec.Isolated {
+		return configuration(rec.Mark, k.configFiles(rec.Account))
+	}
+	iso, _ := k.isolated(rec.Owner)
+	return isolatedConfiguration(rec.Mark, k.opt.Launcher, iso.Config)
 }
 
 // makeFor makes a fresh directory that only the account can use.
@@ -178,13 +201,18 @@ func (k *Keep) exec(s *server, taken []string) (int, error) {
 	cmd := exec.Command("/bin/sh", "-c", launcher, "sh", fmt.Sprintf("%04o", k.opt.Umask),
 		k.opt.Tmux, "-D", "-S", k.innerPath(rec.ID), "-f", conf)
 	cmd.Env = with(k.environment(rec.Account), taken)
+	home := rec.Account.Home
+	if rec.Isolated {
+		cmd.Env = with(cmd.Env, []string{"HOME=/", "SHELL=/bin/sh", pane.SocketVariable + "=" + k.opt.Run + "/servers/" + launchName(rec.ID)})
+		home = "/"
+	}
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	if a := rec.Account; k.opt.Root {
 		cmd.SysProcAttr.Credential = &syscall.Credential{Uid: a.UID, Gid: a.GID, Groups: a.Groups}
 	}
 	// A home that is not there or not ours to enter is no reason to refuse.
-	for _, dir := range []string{rec.Account.Home, "/"} {
+	for _, dir := range []string{home, "/"} {
 		if dir == "" {
 			continue
 		}

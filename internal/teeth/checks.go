@@ -24,7 +24,9 @@ const (
 	Guest        Check = "guest"
 	Hand         Check = "hand"
 	Home         Check = "home"
+	Isolated     Check = "isolated"
 	Knock        Check = "knock"
+	Launcher     Check = "launcher"
 	Lease        Check = "lease"
 	Lines        Check = "lines"
 	Looked       Check = "looked"
@@ -68,7 +70,7 @@ const (
 func Checks() []Check {
 	return []Check{
 		Audited, Author, Budget, Certificates, Chain, Clock, Control, Decide, Declared, Door, Drawn,
-		Filter, Flood, Front, Given, Guest, Hand, Home, Knock, Lease, Lines, Looked, Made, Mine,
+		Filter, Flood, Front, Given, Guest, Hand, Home, Isolated, Knock, Launcher, Lease, Lines, Looked, Made, Mine,
 		Moved, Names, Offered, Once, OnceAnswered, OnceTicket, PAM, Parts, Paste, Place, Pressed,
 		Queue, Relay, Replies, Resize, Revoke, Same, Seen, Selected, Self, Shown, Size, SSH,
 		Suggested, Ticket, TOTP, Unsized, View, Visible, Watcher, Whole, Worded,

@@ -139,6 +139,9 @@ func Prepare(t testing.TB, cfg Config) *Host {
 	h.must(os.WriteFile(h.Base+"/tmux.conf", []byte(conf), 0o644))
 	h.must(os.WriteFile(h.Base+"/muxward.yaml", fmt.Appendf(nil,
 		"tmux_config: [%s/tmux.conf]\naccounts: [mwalice, mwbob, mwcarol, mwmallory]\n%s%s", h.Base, cfg.Settings, h.prepareSSH()), 0o644))
+	if strings.Contains(cfg.Settings, "isolated:") {
+		buildPane(t, filepath.Dir(h.bin))
+	}
 	t.Cleanup(h.killServers)
 	return h
 }

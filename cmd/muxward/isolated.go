@@ -1,0 +1,111 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/muxward/muxward/internal/config"
+	"github.com/muxward/muxward/internal/guard"
+	"github.com/muxward/muxward/internal/keep"
+	"github.com/muxward/muxward/internal/siblings"
+)
+
+// This file is about isolated servers, which are nobody's: muxward itself keeps them
+// running, with the sessions that the configuration names.
+
+// paneProgram is what runs in their panes.
+const paneProgram = "muxward-pane"
+
+// isolatedAccounts gives the accounts of isolated servers, by their names.
+func isolatedAccounts(c config.Config) map[string]string {
+	out := map[string]string{}
+	for name, i := range c.Isolated {
+		out[name] = i.Account
+	}
+	return out
+}
+
+// ofIsolated reports whether an account is that of an isolated server.
+func (d *daemon) ofIsolated(account string) bool {
+	for _, i := range d.config.Isolated {
+		if i.Account == account {
+			return true
+		}
+	}
+	return false
+}
+
+// isolatedServers are what the hands have to know of them, with the program of their panes.
+func isolatedServers(c config.Config) (map[string]keep.Isolated, string, error) {
+	if len(c.Isolated) == 0 {
+		return nil, "", nil
+	}
+	launcher, err := siblings.Find(paneProgram)
+	if err != nil {
+		return nil, "", fmt.Errorf("isolated servers: %w", err)
+	}
+	out := map[string]keep.Isolated{}
+	for name, i := range c.Isolated {
+		out[name] = keep.Isolated{Account: i.Account, RunAs: i.RunAs, Config: i.TmuxConfig, Environ: i.Environ()}
+	}
+	return out, launcher, nil
+}
+
+// isolatedTime is how long it may take to have one of them run with its sessions.
+const isolatedTime = 15 * time.Second
+
+// keepIsolated has them run, and again if one has ended.
+func (d *daemon) keepIsolated() {
+	if len(d.config.Isolated) == 0 {
+		return
+	}
+	tick := time.NewTicker(lookEvery)
+	defer tick.Stop()
+	told := map[string]string{}
+	for {
+		for _, name := range slices.Sorted(maps.Keys(d.config.Isolated)) {
+			why := ""
+			if err := d.runIsolated(name); err != nil && d.ctx.Err() == nil {
+				why = fmt.Sprintf("the isolated server %s: %v", name, err)
+			}
+			if why != "" && why != told[name] {
+				d.complain(why)
+			}
+			told[name] = why
+		}
+		select {
+		case <-tick.C:
+		case <-d.ctx.Done():
+			return
+		}
+	}
+}
+
+// runIsolated has one of them run, with its sessions.
+func (d *daemon) runIsolated(name string) error {
+	ctx, cancel := context.WithTimeout(d.ctx, isolatedTime)
+	defer cancel()
+	if !d.guard.AllKnown() {
+		if s, ok := d.guard.Lookup(name); !ok || s == nil {
+			return fmt.Errorf("it may run already, as a tmux server that an earlier muxward has left is not adopted; it is tried again")
+		}
+	}
+	i := d.config.Isolated[name]
+	account, err := d.accounts.ByName(ctx, i.Account)
+	if err != nil {
+		return err
+	}
+	s, err := d.guard.Start(ctx, name, account, guard.Client{})
+	if err != nil {
+		return err
+	}
+	for _, session := range i.Sessions {
+		if err := s.Session(ctx, session); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,119 @@
+package keep
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/muxward/muxward/internal/accounts"
+)
+
+// Isolated is a server of nobody: its tmux runs as an account that is nobody's, and its
+// panes as another. It comes from root's configuration, and from no caller.
+type Isolated struct {
+	// Account is the name of the account that tmux runs as, RunAs that of the panes'.
+	Account, RunAs string
+	// Config are the configuration files that its tmux reads, and all that it reads.
+	Config []string
+	// Environ are variables for the programs in its panes.
+	Environ []string
+}
+
+// checkIsolated refuses what would not be apart.
+func (o *Options) checkIsolated() error {
+	if len(o.Isolated) == 0 {
+		return nil
+	}
+	if !o.Root {
+		return errors.New("isolated servers run as other accounts, which needs root")
+	}
+	taken := map[uint32]string{}
+	for _, name := range slices.Sorted(maps.Keys(o.Isolated)) {
+		iso := o.Isolated[name]
+		server, _, err := iso.accounts()
+		switch {
+		case !validOwner(name):
+			return fmt.Errorf("the isolated server %.80q: give it a name of small letters and digits", name)
+		case err != nil:
+			return fmt.Errorf("the isolated server %s: %w", name, err)
+		case taken[server.UID] != "":
+			return fmt.Errorf("the isolated server %s: the account %s is that of %s already; give each one of its own", name, server.Name, taken[server.UID])
+		}
+		taken[server.UID] = name
+	}
+	for name, iso := range o.Isolated {
+		if _, run, err := iso.accounts(); err == nil && taken[run.UID] != "" {
+			return fmt.Errorf("the isolated server %s: its panes would run as %s, which is a server's account", name, run.Name)
+		}
+	}
+	return nil
+}
+
+// accounts looks both up, and refuses a pair that is not apart.
+func (i Isolated) accounts() (server, run accounts.Account, err error) {
+	if server, err = accountByName(i.Account); err != nil {
+		return server, run, err
+	}
+	if run, err = accountByName(i.RunAs); err != nil {
+		return server, run, err
+	}
+	switch {
+	case server.UID == 0 || run.UID == 0 || server.GID == 0 || run.GID == 0:
+		err = errors.New("neither its account nor run_as can be root or have root's group")
+	case server.UID == run.UID:
+		err = fmt.Errorf("account and run_as are both uid %d: what runs in its panes could do everything to it", run.UID)
+	case server.GID == run.GID || slices.Contains(run.Groups, server.GID):
+		err = fmt.Errorf("%s is in the group of %s; give the server's account a group of its own", run.Name, server.Name)
+	}
+	return server, run, err
+}
+
+func accountByName(name string) (accounts.Account, error) {
+	uid, err := accounts.System().UIDOf(name)
+	if err != nil {
+		return accounts.Account{}, fmt.Errorf("the account %w", err)
+	}
+	a, err := accounts.System().Named(name, uid)
+	if err != nil {
+		return a, fmt.Errorf("the account %.80q: %w", name, err)
+	}
+	return a, nil
+}
+
+// isolated gives the server that a name stands for in root's configuration, and whether
+// there is one.
+func (k *Keep) isolated(owner string) (Isolated, bool) {
+	iso, ok := k.opt.Isolated[owner]
+	return iso, ok
+}
+
+// mayRun refuses an account for a server that is not to run as it: an isolated server
+// runs as its own, and nobody's server as that.
+func (k *Keep) mayRun(owner string, a accounts.Account) error {
+	for name, iso := range k.opt.Isolated {
+		server, err := accountByName(iso.Account)
+		switch {
+		case name == owner && err != nil:
+			return err
+		case name == owner && server.UID != a.UID:
+			return fmt.Errorf("%s is an isolated server, whose account is %s: %w", owner, iso.Account, ErrRefused)
+		case name != owner && (a.Name == iso.Account || err == nil && server.UID == a.UID):
+			return fmt.Errorf("the account %s is that of the isolated server %s: %w", a.Name, name, ErrRefused)
+		}
+	}
+	return nil
+}
+
+// isolatedConfiguration is what an isolated server reads: the administrator's files, and
+// around them that it runs nothing in its panes but our program, and takes nothing of a
+// client's environment.
+func isolatedConfiguration(mark, launcher string, files []string) (string, error) {
+	if strings.ContainsFunc(launcher, func(r rune) bool { return r <= ' ' || r >= 0x7f || strings.ContainsRune(`'"\$#;`, r) }) {
+		return "", fmt.Errorf("the path of muxward-pane, %q, has characters that tmux reads; install it elsewhere", launcher)
+	}
+	own := fmt.Sprintf("set-option -g default-shell '%s'\nset-option -g default-command ''\nset-option -g update-environment ''\n", launcher)
+	text, err := configuration(mark, files)
+	return own + text + own, err
+}
