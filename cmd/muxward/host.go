@@ -43,7 +43,7 @@ func (h *hostServers) Server(owner string) gateway.Server {
 	if !ok {
 		return nil
 	}
-	return h.d.guarded(s)
+	return guarded{s}
 }
 
 // Start starts the server of the identity's own account, for a client of theirs.
@@ -60,7 +60,7 @@ func (h *hostServers) Start(ctx context.Context, who identity.Identity, first *w
 	if err != nil {
 		return nil, err
 	}
-	return h.d.guarded(s), nil
+	return guarded{s}, nil
 }
 
 // accountOf gives the account that a person's own server runs as: the one they came
@@ -125,18 +125,7 @@ func (h *hostServers) panes(context.Context) ([]identity.PaneProc, error) {
 }
 
 // guarded is a guard.Server as the executor needs it.
-type guarded struct {
-	*guard.Server
-	isolated bool
-}
-
-func (d *daemon) guarded(s *guard.Server) guarded {
-	_, isolated := d.config.Isolated[s.Owner()]
-	return guarded{s, isolated}
-}
-
-// Isolated reports whether its panes run as another account than tmux.
-func (g guarded) Isolated() bool { return g.isolated }
+type guarded struct{ *guard.Server }
 
 // Snapshot asks the server for its state. A server that does not listen any
 // more has ended, even if its process takes a moment longer.

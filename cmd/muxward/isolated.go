@@ -102,6 +102,9 @@ func (d *daemon) runIsolated(name string) error {
 	if err != nil {
 		return err
 	}
+	if !s.Isolated() { // without a session it ends by itself, and nobody can make one
+		return fmt.Errorf("its panes would run as %s, as tmux does: what starts it knows of no isolated server %s", account.Name, name)
+	}
 	for _, session := range i.Sessions {
 		if err := s.Session(ctx, session); err != nil {
 			return err
