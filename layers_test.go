@@ -27,10 +27,15 @@ var layers = map[string]int{
 	"internal/config":             0,
 	"internal/siblings":           0,
 	"internal/pane":               0,
+	"packaging":                   0,
 	"internal/tmux/wire":          1,
 	"internal/access":             1,
 	"internal/pam":                1,
 	"internal/keep":               1,
+	"internal/sandbox":            0,
+	"internal/authkeys":           1,
+	"internal/privsep":            2,
+	"internal/privsep/monitor":    3,
 	"internal/scrollback":         1,
 	"internal/chooser":            1,
 	"internal/picture":            2,
@@ -43,26 +48,29 @@ var layers = map[string]int{
 	"internal/guard":              3,
 	"internal/executor":           3,
 	"internal/sockets":            3,
+	"internal/hostconf":           3,
 	"internal/server/controlmode": 3,
 	"internal/server":             4,
 	"cmd/muxward":                 6,
 	"cmd/muxward-pam":             6,
 	"cmd/muxward-pane":            6,
+	"cmd/muxward-helper":          6,
 }
 
 // beside lists imports within one layer, each with its reason.
 var beside = map[string]string{
-	"internal/gateway -> internal/grants":              "a revocation beats the policy, in the line itself",
-	"internal/executor -> internal/attach":             "a permit to attach becomes an attachment",
-	"internal/executor -> internal/attach/keeper":      "and its terminal is kept",
-	"internal/attach -> internal/attach/keeper":        "an attachment registers its terminal",
-	"internal/attach/keeper -> internal/attach/screen": "the keeper puts a screen back as an attachment would",
-	"internal/identity -> internal/accounts":           "who connects has an account",
-	"internal/identity -> internal/procfs":             "who connects is a process",
-	"internal/pane -> internal/procfs":                 "what a session leaves behind are processes",
-	"internal/identity -> internal/tmux":               "panes are named by their ids",
-	"internal/identity -> internal/teeth":              "a control run takes a check out",
-	"internal/tmux -> internal/teeth":                  "a control run takes a check out",
+	"internal/gateway -> internal/grants":                       "a revocation beats the policy, in the line itself",
+	"internal/executor -> internal/attach":                      "a permit to attach becomes an attachment",
+	"internal/executor -> internal/attach/keeper":               "and its terminal is kept",
+	"internal/attach -> internal/attach/keeper":                 "an attachment registers its terminal",
+	"internal/attach/keeper -> internal/attach/screen":          "the keeper puts a screen back as an attachment would",
+	"internal/hostconf/hostcheck -> internal/hostconf/hostfile": "what is tried is what a host's files say",
+	"internal/identity -> internal/procfs":                      "who connects is a process",
+	"internal/identity -> internal/tmux":                        "panes are named by their ids",
+	"internal/identity -> internal/teeth":                       "a control run takes a check out",
+	"internal/tmux -> internal/teeth":                           "a control run takes a check out",
+	"internal/identity -> internal/accounts":                    "who connects has an account",
+	"internal/pane -> internal/procfs":                          "what a session leaves behind are processes",
 }
 
 // forbidden is what the doors must never see, whatever their layer allows.
@@ -70,6 +78,9 @@ var forbidden = map[string][]string{
 	"internal/server":             {"internal/policy", "internal/executor", "internal/audit", "internal/grants", "internal/guard", "internal/pam"},
 	"internal/server/controlmode": {"internal/policy", "internal/executor", "internal/audit", "internal/grants", "internal/guard"},
 	"internal/policy":             {"net", "os/exec", "time/tzdata"},
+	// What accounts' servers say is not heard where their rights are, nor the other way round.
+	"internal/keep":  {"net", "internal/identity", "internal/tmux", "internal/tmux/wire", "internal/tmux/control", "internal/access"},
+	"internal/guard": {"os/exec", "golang.org/x/sys/unix", "syscall"},
 }
 
 // testOnly are rooms that no program may import.

@@ -5,9 +5,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"sync"
 	"time"
@@ -36,6 +34,8 @@ const (
 type accountKeys struct {
 	// account gives the account of a person of the policy.
 	account func(ctx context.Context, person string) (identity.Account, error)
+	// readFile reads an account's file.
+	readFile func(identity.Account) ([]byte, error)
 	// own is the only account that is looked at, if there is one: others' files are
 	// not ours to read.
 	own *uint32
@@ -148,7 +148,7 @@ func (a *accountKeys) file(ctx context.Context, person string) accountFile {
 	done := make(chan accountFile, 1)
 	go func() { // it ends when the file system answers; until then no other begins
 		f := f
-		f.data, f.err = readAccountFile(account)
+		f.data, f.err = a.readFile(account)
 		a.mu.Lock()
 		delete(a.busy, key)
 		a.mu.Unlock()
@@ -164,70 +164,6 @@ func (a *accountKeys) file(ctx context.Context, person string) accountFile {
 
 // busyKey tells accounts apart that have one home: each is read by its own owner's rule.
 func busyKey(account identity.Account, path string) string { return fmt.Sprint(account.UID, " ", path) }
-
-// readAccountFile reads an account's ~/.ssh/authorized_keys, if nobody but the account
-// and root could have written it, as sshd's StrictModes has it. Below the home directory
-// no symbolic link is followed.
-func readAccountFile(account identity.Account) ([]byte, error) {
-	at, name := unix.AT_FDCWD, account.Home
-	for _, next := range []struct {
-		name  string
-		flags int
-	}{
-		{account.Home, unix.O_PATH | unix.O_DIRECTORY},
-		{".ssh", unix.O_PATH | unix.O_DIRECTORY | unix.O_NOFOLLOW},
-		{"authorized_keys", unix.O_RDONLY | unix.O_NONBLOCK | unix.O_NOCTTY | unix.O_NOFOLLOW},
-	} {
-		if at != unix.AT_FDCWD {
-			name = filepath.Join(name, next.name)
-		}
-		fd, err := unix.Openat(at, next.name, next.flags|unix.O_CLOEXEC, 0)
-		for errors.Is(err, unix.EINTR) { // where a network answers, signals of ours end it
-			fd, err = unix.Openat(at, next.name, next.flags|unix.O_CLOEXEC, 0)
-		}
-		if at != unix.AT_FDCWD {
-			_ = unix.Close(at)
-		}
-		if errors.Is(err, unix.ELOOP) || errors.Is(err, unix.ENOTDIR) {
-			return nil, fmt.Errorf("%s is a symbolic link, or no directory; it is not followed", name)
-		}
-		if err != nil {
-			return nil, &fs.PathError{Op: "open", Path: name, Err: err}
-		}
-		if err := keptBy(fd, name, account.UID); err != nil {
-			_ = unix.Close(fd)
-			return nil, err
-		}
-		at = fd
-	}
-	f := os.NewFile(uintptr(at), name)
-	defer f.Close()
-	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("%s is no file", name)
-	}
-	data, err := io.ReadAll(io.LimitReader(f, maxKeysFile+1))
-	if err == nil && len(data) > maxKeysFile {
-		err = fmt.Errorf("%s has more than %d bytes", name, maxKeysFile)
-	}
-	return data, err
-}
-
-// keptBy refuses what others than an account and root could have written.
-func keptBy(fd int, name string, uid uint32) error {
-	var st unix.Stat_t
-	if err := unix.Fstat(fd, &st); err != nil {
-		return &fs.PathError{Op: "stat", Path: name, Err: err}
-	}
-	switch {
-	case st.Uid != 0 && st.Uid != uid:
-		return fmt.Errorf("%s belongs to uid %d, not to the account or root", name, st.Uid)
-	case st.Mode&unix.S_IFMT == unix.S_IFREG && st.Nlink != 1:
-		return fmt.Errorf("%s has %d names: it may be somebody else's, who is not asked", name, st.Nlink)
-	case st.Mode&0o022 != 0:
-		return fmt.Errorf("%s may be written by others (mode %04o): chmod go-w %s", name, st.Mode&0o7777, name)
-	}
-	return nil
-}
 
 // sum sums files up, to see whether something has changed.
 func sum(files []accountFile) string {

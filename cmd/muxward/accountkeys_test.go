@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/muxward/muxward/internal/authkeys"
 	"github.com/muxward/muxward/internal/identity"
 	"github.com/muxward/muxward/internal/policy"
 )
@@ -42,7 +43,7 @@ func TestReadAccountFile(t *testing.T) {
 		"a linked directory": {func(home, dir, _ string) error {
 			return errors.Join(os.Rename(dir, home+"/keys"), os.Symlink(home+"/keys", dir))
 		}, "symbolic link"},
-		"too much": {func(_, _, file string) error { return os.Truncate(file, maxKeysFile+1) }, "more than"},
+		"too much": {func(_, _, file string) error { return os.Truncate(file, authkeys.MaxFile+1) }, "more than"},
 		"another's": {func(_, _, file string) error {
 			if os.Geteuid() != 0 {
 				return os.Chmod(file, 0o602) // only root can give a file away
@@ -62,7 +63,7 @@ func TestReadAccountFile(t *testing.T) {
 				c.want = "may be written by others"
 			}
 		}
-		data, err := readAccountFile(identity.Account{Home: home, UID: uint32(os.Geteuid())})
+		data, err := authkeys.Read(identity.Account{Home: home, UID: uint32(os.Geteuid())})
 		switch {
 		case c.want == "" && (err != nil || string(data) != "keys"):
 			t.Errorf("%s: %q, %v", name, data, err)

@@ -184,13 +184,17 @@ type status struct {
 	Mode    string    `json:"mode"`
 	Doors   string    `json:"doors"`
 	// For those who keep the host only:
-	State      string   `json:"state,omitempty"`
-	Policy     string   `json:"policy,omitempty"`
-	Generation uint64   `json:"generation,omitempty"`
+	State      string `json:"state,omitempty"`
+	Policy     string `json:"policy,omitempty"`
+	Generation uint64 `json:"generation,omitempty"`
+	// Digest sums up the policy's files as they were read last, taken or not.
+	Digest     string   `json:"policy_digest,omitempty"`
 	Servers    int      `json:"servers"`
 	Attached   int      `json:"attached"`
 	Goroutines int      `json:"goroutines,omitempty"`
 	Red        []string `json:"red,omitempty"`
+	// Sandbox is what holds of what muxward has given up.
+	Sandbox []promise `json:"sandbox,omitempty"`
 	// Locked are the lockdowns that the asker may know of.
 	Locked []string `json:"locked,omitempty"`
 	Notes  []string `json:"notes"`
@@ -205,7 +209,8 @@ func (d *daemon) statusFor(who identity.Identity) status {
 	if ok && keepsHost(uid) || d.holds(who, access.Object{}).Has(access.Audit) {
 		return s
 	}
-	s.State, s.Policy, s.Generation, s.Servers, s.Attached, s.Goroutines = "", "", 0, 0, 0, 0
+	s.Sandbox = nil
+	s.State, s.Policy, s.Digest, s.Generation, s.Servers, s.Attached, s.Goroutines = "", "", "", 0, 0, 0, 0
 	for i, r := range s.Red {
 		s.Red[i], _, _ = strings.Cut(r, ":")
 	}
@@ -216,11 +221,14 @@ func (d *daemon) status() status {
 	s := status{
 		Version: version, PID: os.Getpid(), Since: d.since, Mode: "user",
 		Doors: d.config.Doors, State: d.config.State, Policy: d.config.Policy,
-		Generation: d.policy.Generation(), Servers: len(d.guard.Servers()), Attached: len(d.gateway.Who()),
-		Goroutines: runtime.NumGoroutine(),
+		Generation: d.policy.Generation(), Digest: d.policy.Digest(), Servers: len(d.guard.Servers()), Attached: len(d.gateway.Who()),
+		Goroutines: runtime.NumGoroutine(), Sandbox: d.promises(),
 	}
 	if d.config.Root() {
 		s.Mode = "root"
+	}
+	if d.config.Separated {
+		s.Mode = "separated"
 	}
 	if err := d.policy.Broken(); err != nil {
 		s.Red = append(s.Red, "the policy files are broken, the last good policy is in force: "+err.Error())

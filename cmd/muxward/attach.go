@@ -16,6 +16,7 @@ import (
 	"github.com/muxward/muxward/internal/config"
 	"github.com/muxward/muxward/internal/identity"
 	"github.com/muxward/muxward/internal/server/ctld"
+	"github.com/muxward/muxward/internal/siblings"
 )
 
 // newKeysCmd makes `muxward keys`, which sshd asks about keys.
@@ -194,7 +195,17 @@ func chosen(cmd *cobra.Command, f *daemonFlags, args []string) (string, error) {
 }
 
 // become is the tmux client from here on: the same process, which is what was let in.
+//
+// Which program that is, muxward says, and muxward may be an account that is not ours: none
+// is run that others than root and we could have put there.
 func become(run forced) error {
+	program, err := filepath.EvalSymlinks(run.Tmux)
+	if err == nil {
+		err = siblings.CheckProgram(program)
+	}
+	if err != nil {
+		return fmt.Errorf("muxward names %s as tmux, which is not run: %w", run.Tmux, err)
+	}
 	env := slices.DeleteFunc(os.Environ(), func(kv string) bool {
 		name, _, _ := strings.Cut(kv, "=")
 		return name == "TMUX" || name == "TMUX_PANE" || name == "TMUX_TMPDIR" || name == identity.ForcedMark
@@ -208,5 +219,5 @@ func become(run forced) error {
 		argv = append(argv, run.Mode)
 	}
 	argv = append(append(argv, "--"), run.Argv...)
-	return fmt.Errorf("run %s: %w", run.Tmux, syscall.Exec(run.Tmux, argv, env))
+	return fmt.Errorf("run %s: %w", run.Tmux, syscall.Exec(program, argv, env))
 }

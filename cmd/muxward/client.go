@@ -77,11 +77,17 @@ It says where the muxward of the state directory serves, or served last.`,
 
 func newStatusCmd() *cobra.Command {
 	var f daemonFlags
+	var box bool
 	cmd := &cobra.Command{
 		Use:   "status",
 		Short: "tell how muxward is, and what it cannot promise here",
-		Long:  "Tell how the running muxward is. The exit code is 1 if something is wrong with it.",
-		Args:  cobra.NoArgs,
+		Long: `Tell how the running muxward is. The exit code is 1 if something is wrong with it.
+
+With --sandbox it tells what muxward gives up where it runs as an account beside
+muxward-helper, and what of that holds: it tries.`,
+		Example: `  muxward status
+  sudo muxward status --sandbox`,
+		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			var s status
 			if err := f.call(cmd.Context(), ctld.Call{Act: "status"}, &s); err != nil {
@@ -91,6 +97,8 @@ func newStatusCmd() *cobra.Command {
 				if err := printJSON(cmd, s); err != nil {
 					return err
 				}
+			} else if box {
+				printSandbox(cmd, s)
 			} else if err := printStatus(cmd, s); err != nil {
 				return err
 			}
@@ -101,6 +109,7 @@ func newStatusCmd() *cobra.Command {
 		},
 	}
 	f.add(cmd)
+	cmd.Flags().BoolVar(&box, "sandbox", false, "tell what muxward has given up, and what of that holds")
 	return cmd
 }
 

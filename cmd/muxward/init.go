@@ -20,20 +20,16 @@ func newInitCmd() *cobra.Command {
 or empty: nothing is ever overwritten. You are named in it by your account.`,
 		Args: exactly(1, "the directory to write"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			u, err := user.Current()
+			account, uid, err := whoRuns()
 			if err != nil {
-				return fmt.Errorf("cannot tell who you are: %w", err)
-			}
-			uid, err := strconv.Atoi(u.Uid)
-			if err != nil {
-				return fmt.Errorf("cannot tell who you are: %w", err)
+				return err
 			}
 			if me == "" {
-				me = u.Username
+				me = account
 			}
-			written, err := starter.Write(args[0], me, u.Username, uid)
+			written, err := starter.Write(args[0], me, account, uid)
 			if err != nil {
-				return usageError{fmt.Errorf("cannot write a starter policy: %w", err)}
+				return usageError{fmt.Errorf("cannot write a starter policy: %w (--me says what it calls you)", err)}
 			}
 			return initDone(cmd, args[0], me, written)
 		},
@@ -58,4 +54,16 @@ next:
   muxward serve --policy %[1]s
 `, q, me)
 	return err
+}
+
+// whoRuns tells the account that a starter names as its own.
+func whoRuns() (account string, uid int, err error) {
+	u, err := user.Current()
+	if err == nil {
+		uid, err = strconv.Atoi(u.Uid)
+	}
+	if err != nil {
+		return "", 0, fmt.Errorf("cannot tell who you are: %w", err)
+	}
+	return u.Username, uid, nil
 }

@@ -28,16 +28,6 @@ func isolatedAccounts(c config.Config) map[string]string {
 	return out
 }
 
-// ofIsolated reports whether an account is that of an isolated server.
-func (d *daemon) ofIsolated(account string) bool {
-	for _, i := range d.config.Isolated {
-		if i.Account == account {
-			return true
-		}
-	}
-	return false
-}
-
 // isolatedServers are what the hands have to know of them, with the program of their panes.
 func isolatedServers(c config.Config) (map[string]keep.Isolated, string, error) {
 	if len(c.Isolated) == 0 {

@@ -24,8 +24,9 @@ func newLeftBehindCmd() *cobra.Command {
 		Short: "list what somebody began that goes on, and end panes of it",
 		Long: `List the panes that a person has made on the target, by default your own tmux server,
 and that are still there, by the log and by what there is now; and what else they asked
-for there that may go on, such as a hook, a binding or a job. A revocation ends what a
-person does, not what they have begun.
+for there that may go on, such as a hook, a binding or a job, or a line that they suggested
+and another took, who began it. A revocation ends what a person does, not what they have
+begun.
 
 SURE is yes where tmux has said that their command made the pane, and its first process
 is the one that it was made with. Other panes may be theirs: the note says why. With --hangup the panes that are named are ended, or with --yes all that are sure;

@@ -10,6 +10,7 @@ import (
 
 	"github.com/muxward/muxward/internal/access"
 	"github.com/muxward/muxward/internal/audit"
+	"github.com/muxward/muxward/internal/grants"
 	"github.com/muxward/muxward/internal/guard"
 	"github.com/muxward/muxward/internal/tmux"
 )
@@ -74,6 +75,8 @@ func leaves(command string) string {
 		return "buffer"
 	case "send-keys", "send-prefix", "paste-buffer":
 		return "typed"
+	case "suggest":
+		return "suggested"
 	case "set-hook":
 		return "hook"
 	case "bind-key", "unbind-key":
@@ -148,8 +151,10 @@ type leftReader struct {
 	// typed are the panes that they typed in, or made, and direct the servers at which
 	// they typed at a display that takes keys itself, in whatever was shown there. What is
 	// asked for from inside may be theirs.
-	typed  map[leftKey]bool
-	direct map[*leftLife]bool
+	// suggested are those in which others took a line of theirs, and they typed not.
+	typed     map[leftKey]bool
+	suggested map[leftKey]bool
+	direct    map[*leftLife]bool
 	// unclear is how often it is not known where they have begun something.
 	unclear map[*leftLife]int
 	more    int // acts that were left out
@@ -158,14 +163,15 @@ type leftReader struct {
 func newLeftReader(person string) *leftReader {
 	return &leftReader{
 		person: audit.Escape(person), lives: map[string]*leftLife{}, asked: map[uint64]leftIntent{},
-		panes: map[leftKey]*leftPane{}, acts: map[actKey]*leftAct{}, typed: map[leftKey]bool{},
+		panes: map[leftKey]*leftPane{}, acts: map[actKey]*leftAct{}, typed: map[leftKey]bool{}, suggested: map[leftKey]bool{},
 		direct: map[*leftLife]bool{}, unclear: map[*leftLife]int{},
 	}
 }
 
 // wants reports whether a line of the log may matter.
 func (r *leftReader) wants(line []byte) bool {
-	return bytes.Contains(line, []byte(`"person":"`+r.person+`"`)) || bytes.Contains(line, []byte(`"inside":"`))
+	return bytes.Contains(line, []byte(`"person":"`+r.person+`"`)) || bytes.Contains(line, []byte(`"inside":"`)) ||
+		bytes.Contains(line, []byte(`"author":"`+r.person+`"`))
 }
 
 // read takes one record.
@@ -186,7 +192,37 @@ func (r *leftReader) read(rec *audit.Record) {
 		if theirs {
 			r.keys(life, rec.Objects)
 		}
+	case access.EventSuggest:
+		if rec.Author == r.person {
+			r.taken(life, rec)
+		}
 	}
+}
+
+// taken takes that somebody had a line typed that they had suggested. Who took it began what
+// that began, and it is told of them as their keys are; here it is told as suggested.
+func (r *leftReader) taken(life *leftLife, rec *audit.Record) {
+	in := leftIntent{life: life, name: "suggest", when: rec.Time}
+	note := ""
+	switch grants.Answer(rec.Answer) {
+	case grants.Ran:
+		note = "suggested by them, run by " + rec.Person
+	case grants.Typed:
+		note = "suggested by them, typed without Enter by " + rec.Person
+	case grants.Unsure:
+		note = "suggested by them, taken by " + rec.Person + "; tmux has not said whether it was typed"
+	default:
+		return
+	}
+	for _, o := range rec.Objects {
+		if in.on == "" {
+			in.on = o
+		}
+		if _, pane := idsOf(o); pane.given {
+			r.suggested[leftKey{life, pane.n}] = true
+		}
+	}
+	r.act(in, note)
 }
 
 func (r *leftReader) intent(life *leftLife, rec *audit.Record, theirs bool) {
@@ -264,7 +300,7 @@ func (r *leftReader) made(life *leftLife, rec *audit.Record, from string) bool {
 		p := &leftPane{Sure: from == "", When: rec.Time, life: life, pane: pane, process: rec.Process, from: from}
 		switch {
 		case from != "":
-			p.Note = "made from inside " + from + ", where they may have typed"
+			p.Note = "made from inside " + from + ", where " + r.where(life, from)
 		case pane.PID != rec.Process:
 			p.Sure, p.Note = false, "they made it, and a program was begun in it since"
 		}
@@ -292,7 +328,7 @@ func (r *leftReader) began(life *leftLife, rec *audit.Record, from string) {
 	}
 	note := "they asked for a program in it, and have not made it"
 	if from != "" {
-		note = "a program was asked for in it from inside " + from + ", where they may have typed"
+		note = "a program was asked for in it from inside " + from + ", where " + r.where(life, from)
 	}
 	for _, n := range panes {
 		key, pane := leftKey{life, n}, life.snap.Pane(n)
@@ -320,14 +356,25 @@ func (r *leftReader) keys(life *leftLife, objects []string) {
 	}
 }
 
-// inside gives the pane that a request came from, if they may have typed there.
+// inside gives the pane that a request came from, if they may have typed there, or others
+// have what they suggested.
 func (r *leftReader) inside(life *leftLife, inside string) string {
 	id, ok := strings.CutPrefix(inside, audit.Escape(life.owner)+"/")
 	pane, err := tmux.ParsePaneID(id)
-	if !ok || err != nil || !r.typed[leftKey{life, pane}] && !r.direct[life] {
+	key := leftKey{life, pane}
+	if !ok || err != nil || !r.typed[key] && !r.suggested[key] && !r.direct[life] {
 		return ""
 	}
 	return id
+}
+
+// where says why what is asked for from inside a pane may be theirs.
+func (r *leftReader) where(life *leftLife, from string) string {
+	pane, _ := tmux.ParsePaneID(from) // it is what inside gave
+	if r.typed[leftKey{life, pane}] || r.direct[life] || !r.suggested[leftKey{life, pane}] {
+		return "they may have typed"
+	}
+	return "others took what they suggested"
 }
 
 // act keeps a command of theirs, once for all alike.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -184,6 +185,36 @@ func TestLeftInside(t *testing.T) {
 	s.ends("alice", "alice/%1", s.asks("alice", "alice/%1", "split-window", "alice/$1:@2"), 0, "alice/$1:@2.%2")
 	if got := s.told(); got != "%2 false made from inside %1, where they may have typed" {
 		t.Errorf("it tells\n%s", got)
+	}
+}
+
+// What bob suggested and others took is told as suggested, and by whom it was taken: it is
+// theirs. What is asked for from inside the pane then may be his. What nobody took is nothing.
+func TestLeftSuggested(t *testing.T) {
+	s := newLeftStory(1, 2, 3, 4)
+	suggest := func(author, by, answer, pane string) {
+		s.tell(access.Event{Kind: access.EventSuggest, Person: by, Author: author, Answer: answer, Objects: []string{"alice/$1:@2." + pane}, Verbs: []string{"suggest"}})
+	}
+	suggest("bob", "bob", "open", "%2")
+	suggest("bob", "alice", "dismissed", "%2")
+	suggest("carol", "bob", "run", "%2")
+	s.ends("alice", "alice/%2", s.asks("alice", "alice/%2", "split-window", "alice/$1:@2"), 0, "alice/$1:@2.%4")
+	suggest("bob", "carol", "run", "%1")
+	suggest("bob", "carol", "run", "%1")
+	suggest("bob", "carol", "run", "%9") // which has gone
+	suggest("bob", "alice", "typed", "%3")
+	suggest("bob", "alice", "unsure", "%3")
+	s.ends("alice", "alice/%1", s.asks("alice", "alice/%1", "split-window", "alice/$1:@2"), 0, "alice/$1:@2.%3")
+	const want = `%3 false made from inside %1, where others took what they suggested
+suggest alice/$1:@2.%1×2 suggested by them, run by carol
+suggest alice/$1:@2.%3×1 suggested by them, typed without Enter by alice
+suggest alice/$1:@2.%3×1 suggested by them, taken by alice; tmux has not said whether it was typed`
+	if got := s.told(); got != want {
+		t.Errorf("it tells\n%s\nwant\n%s", got, want)
+	}
+	line, _ := json.Marshal(access.Event{Kind: access.EventSuggest, Person: "carol", Author: "bob"})
+	if !s.wants(line) {
+		t.Error("a line of his that somebody took is not read")
 	}
 }
 

@@ -20,6 +20,7 @@ const (
 	exitOK      = 0
 	exitFailure = 1 // it did not work, or was denied
 	exitUsage   = 2 // the command line or a file is wrong
+	exitDrift   = 2 // host plan: something differs; of it nothing else is 2
 	exitPartial = 3 // sockets: not everything could be looked at
 	// Of what was asked for by muxward request, or suggested:
 	exitDenied    = 4
@@ -45,10 +46,19 @@ func run(args []string) int {
 		return exitOK
 	}
 	fmt.Fprintln(os.Stderr, "muxward:", tmux.Clean(err.Error())) // it may have words of others in it
+	return exitCode(err)
+}
+
+// exitCode is the exit code of an error.
+func exitCode(err error) int {
 	var u usageError
 	switch {
+	case err == nil:
+		return exitOK
 	case errors.As(err, &u):
 		return exitUsage
+	case errors.As(err, new(errDrift)):
+		return exitDrift
 	case errors.Is(err, errPartial):
 		return exitPartial
 	}
@@ -74,6 +84,6 @@ func newRoot() *cobra.Command {
 		newLeaseCmd(), newLeasesCmd(), newSuggestCmd(), newSuggestionsCmd(),
 		newRevokeCmd(), newKickCmd(), newLeftBehindCmd(), newLockdownCmd(), newUnlockCmd(), newExplainCmd(),
 		newSSHConfigCmd(), newSSHCACmd(), newSSHTOTPCmd(), newKeysCmd(), newAttachCmd(),
-		newPolicyCmd(), newAuditCmd(), newSocketsCmd(), newVersionCmd(), newKeeperCmd())
+		newPolicyCmd(), newAuditCmd(), newSocketsCmd(), newHostCmd(), newDoctorCmd(), newSetupCmd(), newUninstallCmd(), newVersionCmd(), newKeeperCmd())
 	return root
 }

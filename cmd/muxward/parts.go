@@ -22,10 +22,11 @@ import (
 	"github.com/muxward/muxward/internal/grants"
 	"github.com/muxward/muxward/internal/guard"
 	"github.com/muxward/muxward/internal/identity"
-	"github.com/muxward/muxward/internal/keep"
 	"github.com/muxward/muxward/internal/pace"
 	"github.com/muxward/muxward/internal/policy"
+	"github.com/muxward/muxward/internal/privsep"
 	"github.com/muxward/muxward/internal/server/ctld"
+	"github.com/muxward/muxward/internal/server/sshd"
 	"github.com/muxward/muxward/internal/server/tmuxd"
 	"github.com/muxward/muxward/internal/webhook"
 )
@@ -34,6 +35,10 @@ import (
 // meet.
 type daemon struct {
 	config   config.Config
+	helper   *privsep.Client // nil if there is none
+	landlock int             // its version, beside a helper
+	logKey   *audit.HeldKey  // nil if it is in a file of ours
+	hostKey  *sshd.HostKey   // likewise
 	log      *audit.Log
 	policy   *policy.Engine
 	denials  *grants.Denials
@@ -92,8 +97,8 @@ type daemon struct {
 
 // assemble makes all parts and starts none. What it made is closed again if
 // one of them cannot be made.
-func assemble(ctx context.Context, c config.Config) (d *daemon, err error) {
-	d = &daemon{config: c, failed: make(chan error, 1), doors: map[uint32]bool{}, since: time.Now(),
+func assemble(ctx context.Context, c config.Config, helper *privsep.Client) (d *daemon, err error) {
+	d = &daemon{config: c, helper: helper, failed: make(chan error, 1), doors: map[uint32]bool{}, since: time.Now(),
 		granting: newTurn(), lookers: newLookers(), taken: map[int64]bool{}}
 	d.ctx, d.stop = context.WithCancel(context.WithoutCancel(ctx))
 	defer func() {
@@ -105,6 +110,9 @@ func assemble(ctx context.Context, c config.Config) (d *daemon, err error) {
 	if err := os.MkdirAll(c.State, 0o711); err != nil {
 		return d, fmt.Errorf("make the state directory: %w", err)
 	}
+	if err := d.unserved(); err != nil {
+		return d, err
+	}
 	// The policy first: with a broken one nothing is opened at all.
 	if d.policy, err = policy.NewEngine(c.Policy); err != nil {
 		return d, fmt.Errorf("the policy in %s cannot be used, so nothing was started:\n%w", c.Policy, err)
@@ -115,7 +123,10 @@ func assemble(ctx context.Context, c config.Config) (d *daemon, err error) {
 	if d.hook, err = d.openHook(); err != nil {
 		return d, err
 	}
-	if d.log, err = audit.Open(ctx, audit.Options{Dir: filepath.Join(c.State, "audit"), Now: failpoint.Now}); err != nil {
+	if err := d.openKeys(ctx); err != nil {
+		return d, err
+	}
+	if d.log, err = audit.Open(ctx, audit.Options{Dir: filepath.Join(c.State, "audit"), Now: failpoint.Now, Key: d.logKey}); err != nil {
 		return d, err
 	}
 	if d.denials, err = grants.OpenDenials(filepath.Join(c.State, "revocations.json")); err != nil {
@@ -135,7 +146,7 @@ func assemble(ctx context.Context, c config.Config) (d *daemon, err error) {
 	if d.keeper, err = startKeeper(d.ctx); err != nil {
 		return d, err
 	}
-	if d.ctl, err = listenCtl(filepath.Join(c.Run(), "ctl"), c.Root()); err != nil {
+	if d.ctl, err = d.openCtl(); err != nil {
 		return d, err
 	}
 	d.ssh, err = d.openSSH(ctx)
@@ -154,22 +165,8 @@ func (d *daemon) assembleGuard() error {
 	if tmuxPath, err = filepath.Abs(tmuxPath); err != nil {
 		return err
 	}
-	if err := os.MkdirAll(filepath.Dir(d.config.Doors), 0o755); err != nil {
-		return fmt.Errorf("make the directory above the doors: %w", err)
-	}
-	if err := makeRun(d.config); err != nil {
-		return err
-	}
 	d.accounts, d.tmux = identity.NewAccounts(), tmuxPath
-	isolated, launcher, err := isolatedServers(d.config)
-	if err != nil {
-		return err
-	}
-	hands, err := keep.New(keep.Options{
-		Isolated: isolated, Launcher: launcher,
-		Run: d.config.Run(), Doors: d.config.Doors, Tmux: tmuxPath, Root: d.config.Root(),
-		Config: d.config.TmuxConfig, Account: accountOrUID, Now: failpoint.Now,
-	})
+	hands, err := d.openHands(tmuxPath)
 	if err != nil {
 		return err
 	}
@@ -179,11 +176,12 @@ func (d *daemon) assembleGuard() error {
 	return nil
 }
 
-// accountOrUID looks an account up for the hands in our own process. A uid of which the
-// account files know nothing, such as one of a directory service, is taken as it is.
+// accountOrUID looks an account up for the hands in our own process, which believe its
+// uid. One of which the account files know nothing, such as one of a directory service, is
+// taken as it is.
 func accountOrUID(name string, uid uint32) (identity.Account, error) {
-	account, err := keep.Listed(name, uid)
-	if _, none := accounts.System().ByUID(uid); err != nil && errors.Is(none, identity.ErrNoAccount) {
+	account, err := accounts.System().ByUID(uid)
+	if errors.Is(err, identity.ErrNoAccount) {
 		account, err = identity.Account{Name: name, UID: uid, GID: uid, Home: "/", Shell: "/bin/sh"}, nil
 	}
 	return account, err
@@ -245,6 +243,7 @@ func (d *daemon) start(ctx context.Context) {
 		d.complain("take up the tmux servers that were left running: " + err.Error())
 	}
 	d.openDoors(ctx)
+	d.mindHelper()
 	d.wg.Go(func() {
 		if err := d.ctlDoor.Serve(d.ctx, d.ctl); err != nil {
 			d.fail(fmt.Errorf("ctl door: %w", err))

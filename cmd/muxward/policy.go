@@ -47,7 +47,7 @@ Exit codes: 0 fine or allowed; 1 a test failed, or explain says denied;
 	}
 	cmd.PersistentFlags().StringVar(&dir, "policy", defaultPolicyDir(), "the policy directory")
 	_ = cmd.MarkPersistentFlagDirname("policy")
-	cmd.AddCommand(policyCheckCmd(&dir), policyTestCmd(&dir), policyExplainCmd(&dir), policyDiffCmd(), policySchemaCmd())
+	cmd.AddCommand(policyCheckCmd(&dir), policyTestCmd(&dir), policyExplainCmd(&dir), policyDiffCmd(), policySchemaCmd(), newPolicyBundleCmd())
 	return cmd
 }
 

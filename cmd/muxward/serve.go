@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/muxward/muxward/internal/config"
+	"github.com/muxward/muxward/internal/privsep"
 	"github.com/muxward/muxward/internal/webhook"
 )
 
@@ -22,6 +23,7 @@ const drainTime = 8 * time.Second
 
 func newServeCmd() *cobra.Command {
 	var file string
+	var line int
 	var c config.Config
 	cmd := &cobra.Command{
 		Use:   "serve",
@@ -30,7 +32,9 @@ func newServeCmd() *cobra.Command {
 
 As an ordinary account (or with --user) it guards that account's tmux server.
 As root it opens a door for every account, and runs each account's tmux as
-that account. A changed policy is loaded within seconds, by SIGHUP at once; a
+that account. With account: NAME in the configuration it does so without root's
+rights: started as root it becomes muxward-helper (beside this program or in
+../libexec), which keeps them and starts muxward as that account. A changed policy is loaded within seconds, by SIGHUP at once; a
 broken one is refused and the last good one stays in force.
 
 With ssh: {pam: true} in the configuration people of people.yaml may come to the SSH door
@@ -60,11 +64,12 @@ The tmux servers outlive muxward: start it again and people re-attach.`,
 					return usageError{fmt.Errorf("%s: webhook: url: %w", file, err)}
 				}
 			}
-			merge(&base, c)
+			base.Override(c)
+			base.Separated = line != 0
 			if err := base.Fill(); err != nil {
 				return usageError{err}
 			}
-			return serve(cmd.Context(), base)
+			return serveAs(cmd.Context(), base, line)
 		},
 	}
 	f := cmd.Flags()
@@ -75,32 +80,23 @@ The tmux servers outlive muxward: start it again and people re-attach.`,
 	f.StringVar(&c.Tmux, "tmux", "", "the tmux `program` (default: from PATH)")
 	f.StringVar(&c.SSH.Listen, "ssh", "", "open the SSH door at this `address`, such as :2222")
 	f.BoolVar(&c.User, "user", false, "as root: guard root's own tmux server only")
+	f.IntVar(&line, "line", 0, "the descriptor of the line to muxward-helper, which starts muxward so")
+	_ = f.MarkHidden("line")
 	return cmd
-}
-
-// merge lets the command line win over the file.
-func merge(base *config.Config, flags config.Config) {
-	for _, p := range []struct{ to, from *string }{
-		{&base.State, &flags.State}, {&base.Policy, &flags.Policy},
-		{&base.Doors, &flags.Doors}, {&base.Tmux, &flags.Tmux},
-		{&base.SSH.Listen, &flags.SSH.Listen},
-	} {
-		if *p.from != "" {
-			*p.to = *p.from
-		}
-	}
-	base.User = base.User || flags.User
 }
 
 // serve runs until ctx ends. Everything is started in the order in which it
 // depends on each other, and ended in reverse.
-func serve(ctx context.Context, c config.Config) error {
+func serve(ctx context.Context, c config.Config, helper *privsep.Client) error {
 	leaveTerminal()
-	d, err := assemble(ctx, c)
+	d, err := assemble(ctx, c, helper)
 	if err != nil {
 		return err
 	}
 	defer d.close()
+	if err := d.confine(); err != nil {
+		return err
+	}
 	hup := make(chan os.Signal, 1)
 	signal.Notify(hup, syscall.SIGHUP)
 	d.start(ctx)
@@ -111,18 +107,18 @@ func serve(ctx context.Context, c config.Config) error {
 	}
 	d.ssh.announce()
 	fmt.Printf("muxward %s is ready: export TMUX_TMPDIR=%s\n", version, c.Doors)
-	notifyManager("READY=1")
+	d.notifyManager("READY=1")
 	for {
 		select {
 		case <-hup:
-			notifyManager("RELOADING=1")
+			d.notifyManager("RELOADING=1")
 			d.ssh.rereadPAM(d)
 			d.reloadAsked(ctx)
-			notifyManager("READY=1")
+			d.notifyManager("READY=1")
 		case err := <-d.failed:
 			return err
 		case <-ctx.Done():
-			notifyManager("STOPPING=1")
+			d.notifyManager("STOPPING=1")
 			return d.drain()
 		}
 	}

@@ -1,11 +1,9 @@
 package main
 
 import (
-	"bytes"
-	"encoding/json"
 	"encoding/xml"
-	"errors"
 	"fmt"
+	"io"
 	"net/url"
 
 	"github.com/spf13/cobra"
@@ -26,8 +24,7 @@ type report struct {
 func printFormat(cmd *cobra.Command, format string, r report) error {
 	switch format {
 	case "json":
-		return printScanned(cmd, scanned{found{sockets.Schema, r.scan.Complete(), append([]sockets.Finding{}, r.findings...),
-			append([]sockets.Finding{}, r.excepted...)}, r.scan})
+		return printScanned(cmd, scanned{found{sockets.Schema, r.scan.Complete(), r.findings, r.excepted}, r.scan})
 	case "sarif":
 		return printJSON(cmd, sarifOf(r))
 	case "junit":
@@ -43,27 +40,29 @@ func printFormat(cmd *cobra.Command, format string, r report) error {
 	return printScan(cmd, r)
 }
 
-// printScanned prints JSON in one line. What was seen and what was found are each long on
-// a large host, and are written on a processor each.
+// printScanned prints JSON in one line.
 func printScanned(cmd *cobra.Command, v scanned) error {
-	seen := make(chan error, 1)
-	var scan []byte
-	go func() {
-		var err error
-		scan, err = json.Marshal(v.Scan)
-		seen <- err
-	}()
-	rest, err := json.Marshal(v.found)
-	if err = errors.Join(err, <-seen); err != nil {
-		return err
-	}
 	out := cmd.OutOrStdout()
-	for _, b := range [][]byte{bytes.TrimSuffix(rest, []byte("}")), []byte(`,"scan":`), scan, []byte("}\n")} {
-		if _, err := out.Write(b); err != nil {
-			return err
-		}
+	_, err := fmt.Fprintf(out, `{"schema":%d,"complete":%t,"findings":`, v.Schema, v.Complete)
+	if err == nil {
+		err = sockets.WriteFindings(out, v.Findings)
 	}
-	return nil
+	if err == nil {
+		_, err = io.WriteString(out, `,"excepted":`)
+	}
+	if err == nil {
+		err = sockets.WriteFindings(out, v.Excepted)
+	}
+	if err == nil {
+		_, err = io.WriteString(out, `,"scan":`)
+	}
+	if err == nil {
+		err = v.Scan.WriteJSON(out)
+	}
+	if err == nil {
+		_, err = io.WriteString(out, "}\n")
+	}
+	return err
 }
 
 // The parts of SARIF 2.1.0 that a list of findings needs.

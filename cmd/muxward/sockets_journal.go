@@ -12,6 +12,8 @@ import (
 	"syscall"
 
 	"github.com/muxward/muxward/internal/access"
+	"golang.org/x/sys/unix"
+
 	"github.com/muxward/muxward/internal/config"
 	"github.com/muxward/muxward/internal/gateway"
 	"github.com/muxward/muxward/internal/identity"
@@ -40,7 +42,7 @@ func openJournal(state string) (*journal, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("nothing was done, as it could not be written down: %w", err)
 	}
-	f, err := os.OpenFile(filepath.Join(dir, "sockets.jsonl"), os.O_RDWR|os.O_APPEND|os.O_CREATE, 0o600)
+	f, err := openOwn(filepath.Join(dir, "sockets.jsonl"))
 	if err != nil {
 		return nil, fmt.Errorf("nothing was done, as it could not be written down: %w", err)
 	}
@@ -51,6 +53,25 @@ func openJournal(state string) (*journal, error) {
 		j.torn = err == nil && last[0] != '\n'
 	}
 	return j, nil
+}
+
+// openOwn opens a file to be added to. The state directory may belong to the account that
+// muxward runs as, and we may be root: so no link is followed, and nothing is written to but
+// a file with this one name that is ours or theirs.
+func openOwn(path string) (*os.File, error) {
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_APPEND|os.O_CREATE|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	var st, dir unix.Stat_t
+	err = errors.Join(unix.Fstat(int(f.Fd()), &st), unix.Lstat(filepath.Dir(path), &dir))
+	if err == nil && (st.Mode&unix.S_IFMT != unix.S_IFREG || st.Nlink != 1 || st.Uid != uint32(os.Geteuid()) && st.Uid != dir.Uid) {
+		err = fmt.Errorf("%s is no file of ours with one name; look at what it is, and move it away", path)
+	}
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return f, nil
 }
 
 // write adds a line, and returns when the disk has it.

@@ -67,13 +67,16 @@ func (d *daemon) openSSH(ctx context.Context) (*sshDoor, error) {
 		return nil, err
 	}
 	if s.config.AccountKeys {
-		s.accounts = &accountKeys{account: d.accountNamed}
-		if uid := uint32(os.Geteuid()); uid != 0 {
+		s.accounts = &accountKeys{account: d.accountNamed, readFile: d.readAccountKeys}
+		if uid := uint32(os.Geteuid()); !d.config.Separated && uid != 0 {
 			s.accounts.own = &uid
 		}
 	}
 	var err error
 	if s.config.Listen != "" {
+		s.key = d.hostKey
+	}
+	if s.config.Listen != "" && s.key == nil {
 		if s.key, err = sshd.OpenHostKey(d.config.State); err != nil {
 			return nil, err
 		}

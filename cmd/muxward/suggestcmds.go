@@ -40,9 +40,8 @@ are put together with a space between; - reads the line from standard input. It 
 It waits for an answer and says what it was. Ctrl-C takes the suggestion back, and so does
 all else that ends it; with --wait=false, which is not for who comes by ssh, it stands alone,
 and muxward suggestions tells what became of it. It ends when its time is over, when you may
-not suggest there any more (people.yaml has to list you), and with the pane or the process
-that the pane was started with: what that has started meanwhile is not looked at. Of two who
-take it at once, one does.
+not suggest there any more, and with the pane or the process that the pane was started with:
+what that has started meanwhile is not looked at. Of two who take it at once, one does.
 
 It takes answer_key in muxward's configuration. No command takes a suggestion.
 

@@ -13,6 +13,7 @@ import (
 	"github.com/muxward/muxward/internal/gateway"
 	"github.com/muxward/muxward/internal/grants"
 	"github.com/muxward/muxward/internal/identity"
+	"github.com/muxward/muxward/internal/policy"
 	"github.com/muxward/muxward/internal/tmux"
 )
 
@@ -59,8 +60,15 @@ func (d *daemon) stands(v grants.Suggestion, p suggestedPane) error {
 // authorMay reports whether the author of a suggestion may suggest it there, and has not
 // taken it back. It waits for nothing.
 func (d *daemon) authorMay(v grants.Suggestion, on access.Object) bool {
-	return !d.suggestions.Left(v.ID) && d.policy.Set().IsPerson(v.Who.Person()) &&
+	return !d.suggestions.Left(v.ID) && isSomebody(v.Who, d.policy.Set()) &&
 		d.gateway.May(v.Who, gateway.Need{Verb: access.Suggest, Object: on}).Allow
+}
+
+// isSomebody reports whether the policy in force still knows who somebody is. An account of
+// this host is a person without being listed; who came by ssh is one by people.yaml alone.
+func isSomebody(who identity.Identity, set *policy.Set) bool {
+	_, local := who.UID()
+	return local || set.IsPerson(who.Person())
 }
 
 // authorStands is what is asked of its author at the moment when it is typed: between an
@@ -115,7 +123,7 @@ func (d *daemon) recordSuggestion(ctx context.Context, v grants.Suggestion, clas
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), logTime)
 	defer cancel()
 	ev := access.Event{
-		Kind: access.EventSuggest, Time: d.gateway.Time(), Person: by, Allowed: true, Verbs: []string{access.Suggest.String()},
+		Kind: access.EventSuggest, Time: d.gateway.Time(), Person: by, Author: v.Who.Person(), Answer: string(v.Answer), Allowed: true, Verbs: []string{access.Suggest.String()},
 		Objects: []string{v.On.String()}, Server: v.On.Owner + "#" + v.On.Incarnation, Reason: v.Why,
 		Note: fmt.Sprintf("suggestion %s of %s in %s: %s", v.ID, v.Who.Person(), targetName(v.Target), v.Answer),
 	}

@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"net"
 	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -185,6 +184,7 @@ func (d *daemon) reloaded(ctx context.Context, what string) {
 		d.complain("after the reload, not confirmed: " + u)
 	}
 	if err := d.voidSuggestions(ctx); err != nil {
+		d.unsure = true
 		d.complain("after the reload: " + err.Error())
 	}
 }
@@ -269,7 +269,10 @@ func (d *daemon) doorUIDs() []uint32 {
 	if !d.config.Root() {
 		return []uint32{uint32(os.Geteuid())}
 	}
-	uids := append([]uint32{0}, d.policy.Set().UIDs()...)
+	var uids []uint32
+	if !d.config.Separated { // else muxward-helper serves those of the configuration
+		uids = append([]uint32{0}, d.policy.Set().UIDs()...)
+	}
 	data, err := os.ReadFile("/etc/passwd")
 	d.unread(err)
 	if err != nil {
@@ -281,22 +284,12 @@ func (d *daemon) doorUIDs() []uint32 {
 			continue
 		}
 		uid, err := strconv.ParseUint(f[2], 10, 32)
-		if d.ofIsolated(f[0]) {
-			continue // nobody logs in to it
-		}
-		named := slices.Contains(d.config.Accounts, f[0]) || slices.Contains(d.config.SSH.KeysAccounts, f[0])
-		person := len(d.config.Accounts) == 0 && uid >= 1000 && uid < 65534 && mayLogIn(f[6])
-		if err == nil && (named || person) {
+		if err == nil && d.config.Serves(f[0], uint32(uid), f[6]) {
 			uids = append(uids, uint32(uid))
 		}
 	}
 	slices.Sort(uids)
 	return slices.Compact(uids)
-}
-
-func mayLogIn(shell string) bool {
-	base := filepath.Base(shell)
-	return shell != "" && base != "nologin" && base != "false"
 }
 
 // serveInner serves the door that a server's own panes see.
@@ -371,6 +364,7 @@ func makeRun(c config.Config) error {
 type ctlListener struct {
 	path string
 	mode fs.FileMode
+	make func() (*net.UnixListener, error)
 
 	mu     sync.Mutex
 	l      *net.UnixListener
@@ -383,24 +377,33 @@ func listenCtl(path string, root bool) (*ctlListener, error) {
 	if root {
 		c.mode = 0o666 // everybody may ask; what they get is decided
 	}
+	c.make = c.bind
 	return c, c.listen()
 }
 
 func (c *ctlListener) listen() error {
-	// Our directory is ours alone and locked: what is there is an old one.
-	if err := os.Remove(c.path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("open the control socket: %w", err)
-	}
-	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: c.path, Net: "unix"})
+	l, err := c.make()
 	if err != nil {
-		return fmt.Errorf("open the control socket: %w", err)
-	}
-	if err := os.Chmod(c.path, c.mode); err != nil {
-		_ = l.Close()
 		return fmt.Errorf("open the control socket: %w", err)
 	}
 	c.l, c.ino = l, inode(c.path)
 	return nil
+}
+
+// bind makes the socket where the directory is ours.
+func (c *ctlListener) bind() (*net.UnixListener, error) {
+	// Our directory is ours alone and locked: what is there is an old one.
+	if err := os.Remove(c.path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: c.path, Net: "unix"})
+	if err != nil {
+		return nil, err
+	}
+	if err := os.Chmod(c.path, c.mode); err != nil {
+		return nil, errors.Join(err, l.Close())
+	}
+	return l, nil
 }
 
 func inode(path string) uint64 {

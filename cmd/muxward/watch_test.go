@@ -7,7 +7,12 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
+	"github.com/muxward/muxward/internal/access"
+	"github.com/muxward/muxward/internal/executor"
+	"github.com/muxward/muxward/internal/grants"
+	"github.com/muxward/muxward/internal/identity"
 	"github.com/muxward/muxward/internal/policy"
 )
 
@@ -114,5 +119,44 @@ func TestReloadOfWhatWasRead(t *testing.T) {
 	d.unsure = true
 	if d.reload(t.Context(), false) || !d.reload(t.Context(), true) || d.unsure {
 		t.Error("what was not confirmed was not decided anew by who asks, or by who does not")
+	}
+}
+
+// TestReloadUnsureOfSuggestions: a reload that could not see a suggestion end, whose author
+// may not suggest any more, is not confirmed: who asks has it done again.
+func TestReloadUnsureOfSuggestions(t *testing.T) {
+	d := granter(t)
+	d.executor = &executor.Executor{} // with nobody to tell
+	d.config.Policy = t.TempDir()
+	for name, text := range map[string]string{"people.yaml": "people:\n  alice: {}\n", "grants.yaml": "grants: []\n"} {
+		if err := os.WriteFile(filepath.Join(d.config.Policy, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	v, err := d.suggestions.Put(grants.Suggestion{
+		Who: identity.Supposed(identity.Subject{Person: "bob", UID: -1, Door: "ssh"}),
+		On:  access.Object{Kind: access.Pane, Owner: "alice", Incarnation: "1"}, Text: "make", Until: time.Now().Add(time.Hour),
+	}, func(grants.Suggestion) error { return nil })
+	if err != nil {
+		t.Fatal(err)
+	}
+	answering, answered := make(chan struct{}), make(chan struct{})
+	d.wg.Go(func() {
+		_, _ = d.suggestions.Change(d.ctx, v.ID, func(v grants.Suggestion) (grants.Suggestion, error) {
+			close(answering)
+			<-answered
+			return v, nil
+		})
+	})
+	<-answering
+	if !d.reload(t.Context(), false) || !d.unsure {
+		t.Error("nobody knows whether it ends, and the reload is taken for done")
+	}
+	close(answered)
+	if !d.reload(t.Context(), true) || d.unsure {
+		t.Error("who asks again does not have it done")
+	}
+	if v, open := d.suggestions.Find(v.ID); open && v.Answer == grants.Open {
+		t.Errorf("it waits still: %+v", v)
 	}
 }

@@ -16,7 +16,11 @@ type Event struct {
 	// as the intent whose outcome was lost.
 	Ref uint64 `json:"ref,omitempty"`
 
-	Person  string `json:"person,omitempty"`
+	Person string `json:"person,omitempty"`
+	// Author is who suggested a line, of which Answer says what became of it; Person is
+	// who took it.
+	Author  string `json:"author,omitempty"`
+	Answer  string `json:"answer,omitempty"`
 	Account string `json:"account,omitempty"`
 	UID     *int64 `json:"uid,omitempty"`
 	PID     int    `json:"pid,omitempty"`

@@ -17,6 +17,8 @@ type Options struct {
 	Dir string
 	// KeyDir holds audit.key and audit.pub; by default Dir's parent.
 	KeyDir string
+	// Key, if set, signs in the place of audit.key: it is held elsewhere.
+	Key *HeldKey
 	// Origin names a new log (a random id is added); by default it is
 	// muxward/HOSTNAME. A log that exists keeps its name.
 	Origin string

@@ -91,6 +91,8 @@ func appendBody(b []byte, ev *access.Event, own *Own) []byte {
 	w.number("request", ev.Request)
 	w.number("ref", ev.Ref)
 	w.text("person", ev.Person, roomWord)
+	w.text("author", ev.Author, roomWord)
+	w.text("answer", ev.Answer, roomWord)
 	w.text("account", ev.Account, roomWord)
 	if ev.UID != nil {
 		w.name("uid")

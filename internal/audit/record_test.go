@@ -61,7 +61,7 @@ func TestLongFieldsAreCutAndHashed(t *testing.T) {
 	for _, unit := range []string{"x", "\\", "\"", "\xff", "\u202e", "\U000e0041", "日"} {
 		long := strings.Repeat(unit, 1<<20/len(unit))
 		exit, uid := 1, int64(-1)
-		ev := access.Event{Kind: access.EventKind(long), Request: 1 << 63, Ref: 1 << 63, Person: long, Account: long, UID: &uid, PID: 1 << 30,
+		ev := access.Event{Kind: access.EventKind(long), Request: 1 << 63, Ref: 1 << 63, Person: long, Author: long, Answer: long, Account: long, UID: &uid, PID: 1 << 30,
 			Door: long, Inside: long, From: long, Key: long, Claims: map[string]string{"a": "b", "b": long, long: long}, Asked: []string{"ok", long, long},
 			Executed: strings.Split(long[:1<<16], long[:1]), Objects: []string{long}, Verbs: []string{long}, Process: 1 << 30, Server: long,
 			Rule: long, Reason: long, Exit: &exit, Bytes: 1 << 62, Content: []byte(long), Count: 1 << 62, Note: long}

@@ -45,7 +45,12 @@ func (l *Log) recover(ctx context.Context) (_ *found, err error) {
 		return nil, err
 	}
 	fd.segs = segmentsOf(names)
-	if l.key, err = loadKey(l.opt.KeyDir, l.opt.Origin, len(fd.segs) > 0); err != nil {
+	if l.opt.Key != nil {
+		l.key, err = l.opt.Key.open(l.opt.KeyDir)
+	} else {
+		l.key, err = loadKey(l.opt.KeyDir, l.opt.Origin, len(fd.segs) > 0)
+	}
+	if err != nil {
 		return nil, err
 	}
 	if fd.hashes, err = l.disk.Open(hashesFile, openFlags); err != nil {

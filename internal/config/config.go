@@ -42,6 +42,11 @@ type Config struct {
 	// Accounts get a door each when muxward runs as root, besides those the
 	// policy names; by default every account that may log in.
 	Accounts []string `yaml:"accounts"`
+	// Account is the account that muxward runs as, without any rights of root's: those are
+	// muxward-helper's. By default it is whoever starts muxward.
+	Account string `yaml:"account"`
+	// Separated is set where muxward runs as an account of its own, beside muxward-helper.
+	Separated bool `yaml:"-"`
 	// User makes even root run muxward for its own account only.
 	User bool `yaml:"user"`
 	// PasteLimit is the largest paste of a guest in bytes; by default 256 KiB. Text of
@@ -157,7 +162,7 @@ func decode(path string, data []byte, c *Config) error {
 	loader := yaml.NewDecoder(bytes.NewReader(data))
 	loader.KnownFields(true)
 	if err := loader.Decode(c); err != nil {
-		return fmt.Errorf("%s: %w; the keys are state, policy, doors, tmux, tmux_config, accounts, user, paste_limit, paste_confirm_lines, presence, answer_key, panic_key, webhook (url, secret), isolated (NAME: account, run_as, sessions, tmux_config, environment), ssh (listen, keys, account_keys, authorities, revoked, host_certificate, totp, pam, pam_root, pam_mfa, pam_wait, keys_user, keys_accounts)", path, err)
+		return fmt.Errorf("%s: %w; the keys are state, policy, doors, tmux, tmux_config, account, accounts, user, paste_limit, paste_confirm_lines, presence, answer_key, panic_key, webhook (url, secret), isolated (NAME: account, run_as, sessions, tmux_config, environment), ssh (listen, keys, account_keys, authorities, revoked, host_certificate, totp, pam, pam_root, pam_mfa, pam_wait, keys_user, keys_accounts)", path, err)
 	}
 	if err := c.checkIsolated(); err != nil {
 		return fmt.Errorf("%s: isolated: %w", path, err)
@@ -167,6 +172,8 @@ func decode(path string, data []byte, c *Config) error {
 		return fmt.Errorf("%s: panic_key is %q; give one of %s, or leave it out", path, c.PanicKey, strings.Join(PanicKeys(), ", "))
 	case (c.Webhook.URL == "") != (c.Webhook.Secret == ""):
 		return fmt.Errorf("%s: webhook: url and secret go together: where to, and the file with the secret that messages are signed by", path)
+	case c.Account != "" && c.User:
+		return fmt.Errorf("%s: account and user contradict each other: account has muxward serve all accounts without root's rights, user its own", path)
 	case c.PasteLimit < 0 || c.PasteLimit > maxPaste:
 		return fmt.Errorf("%s: paste_limit is %d; give 1 to %d bytes, or leave it out", path, c.PasteLimit, maxPaste)
 	case c.PasteConfirmLines < 0:
@@ -187,7 +194,21 @@ func decode(path string, data []byte, c *Config) error {
 func PanicKeys() []string { return []string{"F6", "F7", "F8", "F9", "F10", "F11", "F12"} }
 
 // Root reports whether muxward runs servers for all accounts.
-func (c *Config) Root() bool { return os.Geteuid() == 0 && !c.User }
+func (c *Config) Root() bool { return c.Separated || os.Geteuid() == 0 && !c.User }
+
+// Override lets what the command line says win over the file.
+func (c *Config) Override(flags Config) {
+	for _, p := range []struct{ to, from *string }{
+		{&c.State, &flags.State}, {&c.Policy, &flags.Policy},
+		{&c.Doors, &flags.Doors}, {&c.Tmux, &flags.Tmux},
+		{&c.SSH.Listen, &flags.SSH.Listen},
+	} {
+		if *p.from != "" {
+			*p.to = *p.from
+		}
+	}
+	c.User = c.User || flags.User
+}
 
 // Fill puts defaults where nothing was said, and makes paths absolute.
 func (c *Config) Fill() error {
@@ -220,12 +241,42 @@ func (c *Config) Fill() error {
 	return nil
 }
 
+// System gives the places of a muxward that serves a whole host.
+func System() (state, policy, doors string) {
+	return "/var/lib/muxward", "/etc/muxward/policy", "/run/muxward/doors"
+}
+
+// Parse reads a configuration from a text; file names it in errors.
+func Parse(file string, data []byte) (Config, error) {
+	var c Config
+	err := decode(file, data, &c)
+	return c, err
+}
+
+// Serves reports whether an account gets a tmux server and a door where muxward runs for
+// all: those that are listed or lent; if none are listed every account that may log in. Where
+// muxward runs as an account, that has none, and root only if it is listed; nor has the
+// account of an isolated server, which nobody logs in to.
+func (c *Config) Serves(name string, uid uint32, shell string) bool {
+	switch {
+	case c.Account != "" && name == c.Account, c.isolates(name):
+		return false
+	case slices.Contains(c.Accounts, name), slices.Contains(c.SSH.KeysAccounts, name):
+		return true
+	case c.Account != "" && uid == 0:
+		return false
+	}
+	base := filepath.Base(shell)
+	return len(c.Accounts) == 0 && uid >= 1000 && uid < 65534 && shell != "" && base != "nologin" && base != "false"
+}
+
 // Run is where the guarded servers' sockets and the control socket are.
 func (c *Config) Run() string { return filepath.Join(c.Doors, "run") }
 
 func defaults(root bool) (state, policy, doors string, err error) {
 	if root {
-		return "/var/lib/muxward", "/etc/muxward/policy", "/run/muxward/doors", nil
+		state, policy, doors = System()
+		return state, policy, doors, nil
 	}
 	home, err := os.UserHomeDir()
 	if err != nil {

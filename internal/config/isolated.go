@@ -100,3 +100,13 @@ func (i Isolated) Environ() []string {
 	slices.Sort(out)
 	return out
 }
+
+// isolates reports whether an account is that of an isolated server.
+func (c *Config) isolates(account string) bool {
+	for _, i := range c.Isolated {
+		if i.Account == account {
+			return true
+		}
+	}
+	return false
+}

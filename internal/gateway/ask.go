@@ -47,8 +47,7 @@ func (g *Gateway) Refused(who identity.Identity, n Need, d access.Decision) *Ref
 // who may view something may ask for more of it. What was taken from them, and what
 // governs, is not offered.
 func (g *Gateway) askFor(who identity.Identity, n Need, d access.Decision) string {
-	// Who comes with a key, or by a forced command, has no commands of muxward's.
-	if who.Key() != "" || who.OnlyStreams() || n.Whole || access.Governing.Has(n.Verb) || n.Verb == access.View ||
+	if !hasCommands(who) || n.Whole || access.Governing.Has(n.Verb) || n.Verb == access.View ||
 		d.Rule == RuleLockdown || d.Rule == ruleRevocation || d.Rule == RuleWatcher || !g.Holds(who, n.Object).Has(access.View) {
 		return ""
 	}
@@ -63,6 +62,17 @@ func (g *Gateway) askFor(who identity.Identity, n Need, d access.Decision) strin
 	}
 	return fmt.Sprintf("muxward request %s -t %s", n.Verb, quoted(tmux.Clean(objectName(n.Object))))
 }
+
+// hasCommands reports whether somebody has muxward's own commands where they are: a process
+// of this host has them, and who comes by ssh has not, whether by a key, a password or an
+// sshd of the host, nor has a forced command.
+func hasCommands(who identity.Identity) bool {
+	_, local := who.UID()
+	return (local || who.IsSupposed() && who.Door() != sshDoor) && !who.OnlyStreams()
+}
+
+// sshDoor is how identities name the ssh door.
+const sshDoor = "ssh"
 
 // quoted is a name as a shell reads it as one word.
 func quoted(name string) string {

@@ -1,5 +1,7 @@
-// Package guard keeps tmux servers that nobody but muxward reaches, and the
-// door sockets that stock tmux clients connect to instead.
+// Package guard keeps tmux servers that nobody but muxward reaches, and has the door
+// sockets that stock tmux clients connect to instead. What needs the rights of the
+// servers' accounts it has done by [Hands], which watch over what is on disk; guard
+// itself is what speaks with the servers, and needs no rights.
 //
 // A guarded server listens in a directory of mode 0700 that belongs to its own
 // account (RUN/servers/ID/s). It was started with another path, and believes
@@ -8,13 +10,13 @@
 // door of ours. An account's plain tmux looks at DOORS/tmux-UID/default, with
 // TMUX_TMPDIR=DOORS: a door as well.
 //
-// Servers outlive muxward: [Guard.Adopt] finds them again by what RUN says and
-// believes none of it before process, program, account, listener and the mark
-// inside the server agree. A watch puts back what was changed on disk and says
-// so.
+// Servers outlive muxward: [Guard.Adopt] finds them again by what RUN says. Process,
+// program, account and listener are the hands' to compare, and the mark inside the
+// server ours, before any of it is believed.
 //
 // It is not the place where somebody is let in (internal/identity, policy), nor
-// where a connection at a door is spoken with (internal/server/tmuxd).
+// where a connection at a door is spoken with (internal/server/tmuxd), nor where files
+// and processes of accounts are touched (internal/keep).
 //
 // What holds against whom: another account can reach neither the socket nor
 // put anything in the way. The account itself and root can do both; the watch
@@ -30,5 +32,5 @@
 // Whether it was the owner or a program is for the owner to say. Options that many
 // change as they work, such as set-clipboard, are told as before.
 //
-// Start reading at [Guard.Start], then the watch in watch.go.
+// Start reading at [Hands] and [Guard.Start], then the watch in watch.go.
 package guard

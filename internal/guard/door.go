@@ -99,7 +99,10 @@ func (d *Door) Close() error {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), doorTime)
 	defer cancel()
-	return d.g.hands.CloseDoor(ctx, d.place)
+	if err := d.g.hands.CloseDoor(ctx, d.place); !errors.Is(err, keep.ErrClosed) {
+		return err
+	}
+	return nil // they close all doors
 }
 
 // OpenDoor opens the door at which the account's plain tmux looks:
@@ -115,7 +118,7 @@ func (g *Guard) openDoor(ctx context.Context, p keep.Place) (*Door, error) {
 	g.mu.Lock()
 	if g.doors[p] != nil {
 		g.mu.Unlock()
-		return nil, fmt.Errorf("open the door of %+v: it is open already", p)
+		return nil, fmt.Errorf("open a door of uid %d: it is open already", p.Account.UID)
 	}
 	g.doors[p] = d // so that its replacement finds it, however soon that comes
 	g.mu.Unlock()

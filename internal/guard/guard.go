@@ -47,6 +47,7 @@ type Guard struct {
 	stop  context.CancelFunc
 	ctx   context.Context
 	wg    sync.WaitGroup
+	heard chan struct{} // closed when all was heard of the hands
 
 	mu       sync.Mutex
 	closed   bool
@@ -67,10 +68,10 @@ type startCall struct {
 func New(opt Options) *Guard {
 	opt.fill()
 	g := &Guard{opt: opt, hands: opt.Hands, byOwner: map[string]*Server{}, byID: map[string]*Server{},
-		doors: map[keep.Place]*Door{}, starting: map[string]*startCall{}, left: map[string]string{}}
+		doors: map[keep.Place]*Door{}, heard: make(chan struct{}), starting: map[string]*startCall{}, left: map[string]string{}}
 	g.ctx, g.stop = context.WithCancel(context.Background())
 	g.wg.Go(g.watch)
-	g.wg.Go(g.hear)
+	go g.hear()
 	return g
 }
 
@@ -111,7 +112,12 @@ func (g *Guard) Close() error {
 	for _, d := range doors {
 		err = errors.Join(err, d.Close())
 	}
-	return errors.Join(err, g.hands.Close())
+	err = errors.Join(err, g.hands.Close())
+	select {
+	case <-g.heard:
+	case <-time.After(doorTime):
+	}
+	return err
 }
 
 func (g *Guard) list() []*Server {

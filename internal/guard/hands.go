@@ -16,6 +16,10 @@ import (
 // Next waits for as long as nothing happens; the others wait for nobody but the disk.
 // Errors that are told apart are [keep.Fault]s, by [errors.Is]; the rest is text.
 //
+// Whoever asks goes when their ctx ends. In one process nothing is left then; a line has to
+// undo what an answer that comes later has given: abandon the server of a Start, close the
+// door of an OpenDoor, and every descriptor.
+//
 // What an implementation must make sure: no event about a server comes before its inner
 // door was asked for ([Hands.OpenDoor]), except notices; [keep.EventEnded] comes once for
 // each server for which that was asked, and after it [keep.EventLeft].
@@ -32,8 +36,9 @@ type Hands interface {
 	// error is why it is left as it is; it may be tried again.
 	Adopt(ctx context.Context, id string) (keep.Held, error)
 
-	// Start starts a server for a person and returns when it listens. One person has one
-	// server: another is refused until keep.EventEnded has come for the one before.
+	// Start starts a server for a person and returns when it has a socket; it may take
+	// another moment until it listens there (keep.ErrNobody). One person has one server:
+	// another is refused until keep.EventEnded has come for the one before.
 	Start(ctx context.Context, o keep.Order) (keep.Held, error)
 
 	// Abandon ends a server that was started, and whose inner door was never asked for,
@@ -68,6 +73,6 @@ type Hands interface {
 	Next(ctx context.Context) (keep.Event, error)
 
 	// Close closes what is open and lets go of the servers, which go on. Next then gives
-	// keep.ErrClosed.
+	// what has happened before, and after that keep.ErrClosed.
 	Close() error
 }

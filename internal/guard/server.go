@@ -23,12 +23,12 @@ import (
 
 // Server is one life of one guarded tmux server.
 type Server struct {
-	g     *Guard
-	kept  keep.Held // but for Said it never changes
-	inner *Door
-	first Client
-	how   chan string // told once how it has ended
-	left  chan string // and after that what it has left behind
+	g      *Guard
+	kept   keep.Held
+	inner  *Door
+	first  Client
+	how    chan string // told once how it has ended
+	ending string      // the same, of hear alone
 
 	begun    chan struct{} // closed when the first client has connected
 	met      chan struct{} // closed when facts are known, or with ready
@@ -57,7 +57,7 @@ type Server struct {
 var ErrLetGo = errors.New("muxward has let go of the tmux server, which goes on")
 
 func newServer(g *Guard, kept keep.Held) *Server {
-	return &Server{g: g, kept: kept, started: kept.Said.Started, how: make(chan string, 1), left: make(chan string, 1),
+	return &Server{g: g, kept: kept, started: kept.Said.Started, how: make(chan string, 1),
 		begun: make(chan struct{}), met: make(chan struct{}), ready: make(chan struct{}), done: make(chan struct{}), ctlLock: make(chan struct{}, 1),
 		hold: hold{idle: make(chan struct{}, 1)}}
 }
@@ -230,6 +230,10 @@ func (s *Server) open(ctx context.Context) error {
 	}
 	s.inner = d
 	s.g.mu.Lock()
+	if s.g.closed { // the next muxward adopts it
+		s.g.mu.Unlock()
+		return errors.New("muxward is stopping")
+	}
 	s.g.byOwner[s.kept.Owner] = s
 	s.g.mu.Unlock()
 	s.g.wg.Go(s.supervise)

@@ -111,7 +111,10 @@ func (g *Guard) start(ctx context.Context, owner string, a identity.Account, fir
 	s.first = first
 	if err := s.open(ctx); err != nil {
 		s.finish(err)
-		return fmt.Errorf("start the tmux server of %s: %w", owner, errors.Join(err, g.abandon(kept.ID)))
+		if s.inner == nil {
+			err = errors.Join(err, g.abandon(kept.ID))
+		}
+		return fmt.Errorf("start the tmux server of %s: %w", owner, err)
 	}
 	return nil
 }

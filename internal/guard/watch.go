@@ -1,6 +1,7 @@
 package guard
 
 import (
+	"context"
 	"fmt"
 	"time"
 
@@ -43,14 +44,12 @@ func (g *Guard) inspectAll() {
 	}
 }
 
-// hear takes what happens from the hands.
+// hear takes what happens from the hands, until they are closed.
 func (g *Guard) hear() {
+	defer close(g.heard)
 	for {
-		ev, err := g.hands.Next(g.ctx)
-		if g.ctx.Err() != nil {
-			if ev.Listen != nil {
-				_ = ev.Listen.Close()
-			}
+		ev, err := g.hands.Next(context.Background())
+		if err != nil && g.ctx.Err() != nil {
 			return
 		}
 		if err != nil {
@@ -71,11 +70,12 @@ func (g *Guard) happened(ev keep.Event) {
 		g.tellOf(ev, s)
 	case keep.EventEnded:
 		if s != nil {
+			s.ending = ev.Text
 			s.how <- ev.Text // once for each server
 		}
 	case keep.EventLeft:
 		if s != nil {
-			s.left <- ev.Text
+			g.tellEnded(s, ev.Text)
 		}
 	case keep.EventReplaced:
 		err := error(nil)
@@ -106,6 +106,20 @@ func (g *Guard) tellOf(ev keep.Event, s *Server) {
 	g.tell(kind, s, ev.Text)
 }
 
+// tellEnded tells of a server's end, and is done with it.
+func (g *Guard) tellEnded(s *Server, left string) {
+	g.mu.Lock()
+	delete(g.byID, s.kept.ID)
+	g.mu.Unlock()
+	text := fmt.Sprintf("tmux server of %s (process %d) has ended: %s", s.kept.Owner, s.kept.PID, s.ending)
+	kind := access.EventServer
+	if left != "" {
+		kind = access.EventAlarm
+		text += "; left behind, without a terminal: " + left
+	}
+	g.tell(kind, s, text)
+}
+
 // supervise waits for the server's end, of which the hands tell.
 func (s *Server) supervise() {
 	var how string
@@ -113,27 +127,9 @@ func (s *Server) supervise() {
 	case how = <-s.how:
 	case <-s.done:
 		return // let go
-	case <-s.g.ctx.Done():
-		return
 	}
 	s.finish(fmt.Errorf("the tmux server of %s has ended: %s", s.kept.Owner, how))
 	if s.inner != nil {
 		s.inner.forget() // the hands have closed it
 	}
-	var left string
-	select {
-	case left = <-s.left:
-	case <-s.g.ctx.Done():
-		return
-	}
-	s.g.mu.Lock()
-	delete(s.g.byID, s.kept.ID)
-	s.g.mu.Unlock()
-	text := fmt.Sprintf("tmux server of %s (process %d) has ended: %s", s.kept.Owner, s.kept.PID, how)
-	kind := access.EventServer
-	if left != "" {
-		kind = access.EventAlarm
-		text += "; left behind, without a terminal: " + left
-	}
-	s.g.tell(kind, s, text)
 }

@@ -1,6 +1,7 @@
 package identity
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -19,7 +20,7 @@ type SecondFactor interface {
 
 // further gives what a proved key, or account, is worth: a proof, or that its person is to prove
 // more.
-func (p *SSHProver) further(from net.Addr, proof *SSHProof) (*ssh.Permissions, error) {
+func (p *SSHProver) further(ctx context.Context, from net.Addr, proof *SSHProof) (*ssh.Permissions, error) {
 	second := p.secondOf(proof.person)
 	if second == "" {
 		return permissions(proof), nil
@@ -35,7 +36,7 @@ func (p *SSHProver) further(from net.Addr, proof *SSHProof) (*ssh.Permissions, e
 		with.second = second
 		err := p.Second.Ask(proof.person, challenge)
 		if err == nil { // they took their time: keys may have changed
-			_, err = p.Stands(&with)
+			_, err = p.Stands(ctx, &with)
 			err = meanwhile(err)
 		}
 		if err != nil {

@@ -382,15 +382,15 @@ func TestProofStandsAnew(t *testing.T) {
 		w.table.keys[string(w.alice.PublicKey().Marshal())] = []*SSHKey{mustKey(t, options+line(w.alice.PublicKey()), "alice")}
 	}
 	relist(`expiry-time="202703011230Z" `)
-	if now, err := w.prover.Stands(pr); err != nil || !now.Until().Equal(noon.Add(30*time.Minute)) {
+	if now, err := w.prover.Stands(t.Context(), pr); err != nil || !now.Until().Equal(noon.Add(30*time.Minute)) {
 		t.Errorf("%+v, %v", now, err)
 	}
 	w.now = noon.Add(time.Hour)
-	if _, err := w.prover.Stands(pr); err == nil {
+	if _, err := w.prover.Stands(t.Context(), pr); err == nil {
 		t.Error("an expired key stands")
 	}
 	relist("restrict ")
-	if _, err := w.prover.Stands(pr); err == nil {
+	if _, err := w.prover.Stands(t.Context(), pr); err == nil {
 		t.Error("a key stands that may not be used on a terminal any more")
 	}
 }
@@ -532,11 +532,11 @@ func TestProvedKeyOnly(t *testing.T) {
 	if _, ok := who.UID(); ok {
 		t.Error("a key proves a uid")
 	}
-	if _, err := w.prover.Stands(pr); err != nil {
+	if _, err := w.prover.Stands(t.Context(), pr); err != nil {
 		t.Error("a proof does not stand:", err)
 	}
 	delete(w.table.keys, string(bob.PublicKey().Marshal()))
-	if _, err := w.prover.Stands(pr); err == nil {
+	if _, err := w.prover.Stands(t.Context(), pr); err == nil {
 		t.Error("a proof stands without its key")
 	}
 	for name, auth := range map[string][]ssh.AuthMethod{

@@ -102,7 +102,7 @@ func (p *SSHProver) byPassword(ctx context.Context, conn ssh.ConnMetadata, who s
 	}
 	proof, err := p.Passwords.prove(ctx, name, conn.RemoteAddr(), who)
 	if err == nil { // it took its time: the account may be somebody else's by now
-		_, err = p.Stands(proof)
+		_, err = p.Stands(ctx, proof)
 	}
 	if err == nil {
 		err = who.welcome()
@@ -113,7 +113,7 @@ func (p *SSHProver) byPassword(ctx context.Context, conn ssh.ConnMetadata, who s
 		p.Passwords.wait(ctx, who.last())
 		return nil, errDenied
 	}
-	return p.further(conn.RemoteAddr(), proof)
+	return p.further(ctx, conn.RemoteAddr(), proof)
 }
 
 // failed tells of a try that did not succeed.
@@ -179,7 +179,7 @@ func (w *SSHPasswords) prove(ctx context.Context, name string, from net.Addr, wh
 }
 
 // taken gives an account by whose password somebody comes in.
-func taken(ctx context.Context, rules PasswordRules, name string, find func(context.Context, string) (Account, string, error)) (Account, string, error) {
+func taken(ctx context.Context, rules PasswordRules, name string, find findAccount) (Account, string, error) {
 	account, person, err := find(ctx, name)
 	if err == nil && account.UID == 0 && !rules.Root {
 		err = errors.New("root does not come by a password (ssh: pam_root)")
@@ -192,17 +192,13 @@ func taken(ctx context.Context, rules PasswordRules, name string, find func(cont
 
 // stands says whether an account would still be let in if it were proved now: as long as
 // it is there, is the same person's, and passwords are taken as they were.
-func (w *SSHPasswords) stands(ctx context.Context, pr *SSHProof) error {
+func (w *SSHPasswords) stands(ctx context.Context, pr *SSHProof, find findAccount) error {
 	if w == nil {
 		return errors.New("no passwords are taken")
 	}
 	rules, was := w.Rules(), pr.password
 	if rules.Service != was.service || was.mfa && !rules.MFA {
 		return errors.New("passwords are not taken any more, or not as they were")
-	}
-	find := w.Standing
-	if find == nil {
-		find = w.Account
 	}
 	account, person, err := taken(ctx, rules, was.account.Name, find)
 	switch {
@@ -214,6 +210,32 @@ func (w *SSHPasswords) stands(ctx context.Context, pr *SSHProof) error {
 		return fmt.Errorf("the account %s is somebody else's now", was.account.Name)
 	}
 	return nil
+}
+
+// findAccount gives an account by its name, and whose it is.
+type findAccount = func(ctx context.Context, name string) (Account, string, error)
+
+// standing is who looks accounts up for those who are in: each name once, however often it
+// is asked for, and what came of that is the answer to all.
+func (w *SSHPasswords) standing() findAccount {
+	type answer struct {
+		account Account
+		person  string
+		err     error
+	}
+	known := map[string]answer{}
+	return func(ctx context.Context, name string) (Account, string, error) {
+		a, ok := known[name]
+		if !ok {
+			find := w.Standing
+			if find == nil {
+				find = w.Account
+			}
+			a.account, a.person, a.err = find(ctx, name)
+			known[name] = a
+		}
+		return a.account, a.person, a.err
+	}
 }
 
 // Nobody is the account that PAM is asked about in the place of one by which nobody comes

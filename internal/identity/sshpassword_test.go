@@ -259,7 +259,7 @@ func TestPasswordStands(t *testing.T) {
 		} else {
 			change(p)
 		}
-		_, err = w.prover.Stands(pr)
+		_, err = w.prover.Stands(t.Context(), pr)
 		if ok := name == "as it was" || name == "another password"; (err == nil) != ok {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -324,7 +324,7 @@ func TestPasswordStanding(t *testing.T) {
 	w.prover.Passwords.Account = func(context.Context, string) (Account, string, error) {
 		return Account{}, "", errors.New("too many at once")
 	}
-	if _, err := w.prover.Stands(pr); err != nil {
+	if _, err := w.prover.Stands(t.Context(), pr); err != nil {
 		t.Error(err)
 	}
 }
@@ -387,5 +387,43 @@ func TestPasswordFrom(t *testing.T) {
 	w := p.with(t)
 	if _, err := w.prover.Passwords.prove(t.Context(), "alice", &net.UnixAddr{}, &single{password: "wonder"}); err == nil {
 		t.Error("let in from nowhere")
+	}
+}
+
+// TestPasswordLookedUp: of many connections each account is looked up once; and who is not
+// found in time does not stand.
+func TestPasswordLookedUp(t *testing.T) {
+	p := newPasswords()
+	w := p.with(t)
+	_, pr, err := w.login(t, "alice", ssh.Password("wonder"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	times, slow := 0, false
+	w.prover.Passwords.Standing = func(ctx context.Context, name string) (Account, string, error) {
+		if times++; slow {
+			<-ctx.Done()
+			return Account{}, "", ctx.Err()
+		}
+		return p.account(ctx, name)
+	}
+	look := w.prover.Look()
+	for range 3 {
+		if _, err := look(t.Context(), pr); err != nil {
+			t.Error(err)
+		}
+	}
+	if times != 1 {
+		t.Errorf("looked up %d times", times)
+	}
+	delete(p.accounts, "alice")
+	if _, err := w.prover.Stands(t.Context(), pr); !errors.Is(err, ErrNoAccount) || times != 2 {
+		t.Errorf("the next time it is not looked up anew: %v", err)
+	}
+	slow = true
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := w.prover.Stands(ctx, pr); !errors.Is(err, context.Canceled) {
+		t.Errorf("whose account is not found in time: %v", err)
 	}
 }

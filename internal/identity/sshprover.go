@@ -181,7 +181,7 @@ func (p *SSHProver) Install(ctx context.Context, c *ssh.ServerConfig) {
 			p.refused(conn.RemoteAddr(), key, true, err)
 			return nil, errDenied
 		}
-		return p.further(conn.RemoteAddr(), believed(offered, proof))
+		return p.further(ctx, conn.RemoteAddr(), believed(offered, proof))
 	}
 }
 
@@ -230,14 +230,28 @@ func (p *SSHProver) FromConn(conn *ssh.ServerConn, door string) (Identity, *SSHP
 }
 
 // Stands says whether a proof would still be taken, by the keys in force now, and
-// gives it as it is by those: it may end earlier or later.
-func (p *SSHProver) Stands(pr *SSHProof) (*SSHProof, error) {
-	if pr.password != nil {
-		if err := p.Passwords.stands(context.Background(), pr); err != nil { // it has a time of its own
+// gives it as it is by those: it may end earlier or later. An account that is not found
+// before ctx ends does not stand.
+func (p *SSHProver) Stands(ctx context.Context, pr *SSHProof) (*SSHProof, error) {
+	return p.Look()(ctx, pr)
+}
+
+// Look is [SSHProver.Stands] for many proofs, one after the other: an account that several
+// have proved is looked up once.
+func (p *SSHProver) Look() func(ctx context.Context, pr *SSHProof) (*SSHProof, error) {
+	find := p.Passwords.standing()
+	return func(ctx context.Context, pr *SSHProof) (*SSHProof, error) {
+		if pr.password == nil {
+			return p.keyStands(pr)
+		}
+		if err := p.Passwords.stands(ctx, pr, find); err != nil {
 			return nil, err
 		}
 		return pr, p.stillSecond(pr)
 	}
+}
+
+func (p *SSHProver) keyStands(pr *SSHProof) (*SSHProof, error) {
 	now, err := p.check(net.TCPAddrFromAddrPort(pr.from), pr.key)
 	switch {
 	case err != nil:

@@ -266,7 +266,7 @@ func TestSecondFactor(t *testing.T) {
 	if err != nil || who.Person() != "alice" || !who.MFA() || !who.Subject().MFA || !strings.HasSuffix(who.Key(), ", and a second factor") {
 		t.Fatalf("alice is %+v (%s): %v", who.Subject(), who.Key(), err)
 	}
-	if now, err := w.prover.Stands(pr); err != nil || now.second != pr.second {
+	if now, err := w.prover.Stands(t.Context(), pr); err != nil || now.second != pr.second {
 		t.Errorf("it stands as %+v: %v", now, err)
 	}
 	if who, _, err := w.login(t, "alice", key, say(used)); err == nil {
@@ -301,7 +301,7 @@ func TestSecondFactor(t *testing.T) {
 		t.Errorf("told:\n%s", text)
 	}
 	list.Store(mustTOTP(t, "alice "+bobSecret+"\n"))
-	if _, err := w.prover.Stands(pr); err == nil {
+	if _, err := w.prover.Stands(t.Context(), pr); err == nil {
 		t.Error("who came by a code stands when their secret is another")
 	}
 	list.Store(mustTOTP(t, "# nobody\n"))
@@ -311,7 +311,7 @@ func TestSecondFactor(t *testing.T) {
 		t.Errorf("without a second factor alice is %+v, asked %d times: %v", who.Subject(), asked-before, err)
 	}
 	list.Store(mustTOTP(t, "alice "+aliceSecret+"\n"))
-	if _, err := w.prover.Stands(pr); err != nil {
+	if _, err := w.prover.Stands(t.Context(), pr); err != nil {
 		t.Errorf("who came in before has to go: %v", err)
 	}
 	w.prover.Asking = func(string, string) error { return errors.New("too many") }

@@ -188,6 +188,9 @@ func (k *Keep) adopt(ctx context.Context, rec record) (*server, error) {
 	if err == nil && rec.Exe != "" && exe != rec.Exe {
 		err = fmt.Errorf("process %d runs %s, not %s", rec.PID, exe, rec.Exe)
 	}
+	if err == nil { // or whoever may ask now would have what was started for another
+		_, err = k.account(Account{rec.Account.Name, rec.Account.UID})
+	}
 	rec.Start = proc.start
 	s := newServer(k, rec)
 	s.proc, s.adopted = proc, true

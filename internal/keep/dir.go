@@ -43,6 +43,26 @@ func pinAt(at int, path string) (*os.File, error) {
 	return os.NewFile(uintptr(fd), path), nil
 }
 
+// errNoSocket is the error of something else in a socket's place.
+var errNoSocket = errors.New("it is no socket of the account, or has other names")
+
+// pinSocket holds on to a socket in a directory in which others can put what they like:
+// it is the account's and has no other name, or it is none.
+func pinSocket(dir *os.File, name string, uid uint32) (*os.File, error) {
+	f, err := pinAt(int(dir.Fd()), name)
+	if err != nil {
+		return nil, err
+	}
+	st, err := statFile(f)
+	if err == nil && (st.Mode&unix.S_IFMT != unix.S_IFSOCK || st.Uid != uid || st.Nlink > 1) {
+		err = &fs.PathError{Op: "look at", Path: dir.Name() + "/" + name, Err: errNoSocket}
+	}
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return f, nil
+}
+
 func openat2(at int, path string, how *unix.OpenHow) (int, error) {
 	for range 100 { // EAGAIN: something was renamed on the way
 		fd, err := unix.Openat2(at, path, how)

@@ -3,6 +3,7 @@ package keep
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"unicode/utf8"
 )
@@ -56,6 +57,15 @@ func (q *queue) tell() {
 	}
 }
 
+// again wakes whoever waits next, too, once it is closed.
+func (q *queue) again() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.closed {
+		q.tell()
+	}
+}
+
 // next gives the first that waits, if any.
 func (q *queue) next() (ev Event, ok bool, err error) {
 	q.mu.Lock()
@@ -79,13 +89,15 @@ func (q *queue) next() (ev Event, ok bool, err error) {
 	return Event{}, false, nil
 }
 
+// close ends it. What has been told before can still be fetched, but for sockets.
 func (q *queue) close() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	for _, ev := range q.list {
+	q.list = slices.DeleteFunc(q.list, func(ev Event) bool {
 		ev.forget()
-	}
-	q.closed, q.list, q.dropped = true, nil, 0
+		return ev.Kind == EventReplaced
+	})
+	q.closed = true
 	q.tell()
 }
 
@@ -105,6 +117,7 @@ func (k *Keep) Next(ctx context.Context) (Event, error) {
 		}
 		select {
 		case <-k.events.more:
+			k.events.again()
 		case <-ctx.Done():
 			return Event{}, ctx.Err()
 		}

@@ -31,8 +31,9 @@ type Options struct {
 	Config []string
 	// Umask is the servers' umask; 0 means 022 as root, else our own.
 	Umask uint32
-	// Account looks an account up that a caller has named, and refuses those that
-	// are to have neither a server nor a door; nil means [Listed].
+	// Account looks an account up that a caller has named, or whose server is to be
+	// adopted, and refuses those that are to have neither a server nor a door: whoever
+	// has a server started can do what its account can. nil means [Listed].
 	Account func(name string, uid uint32) (accounts.Account, error)
 	// Isolated are the servers of nobody, by their names. Launcher is muxward-pane,
 	// absolute, which opens their panes.

@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/muxward/muxward/internal/accounts"
 	"github.com/muxward/muxward/internal/tmux/tmuxtest"
 )
 
@@ -41,7 +42,7 @@ func TestLife(t *testing.T) {
 	if ev := w.came(EventEnded, "exited with code 0"); ev.ID != h.ID || ev.Owner != "alice" {
 		t.Errorf("%+v", ev)
 	}
-	if ev := w.came(EventLeft, ""); ev.ID != h.ID || ev.Text != "" {
+	if ev := w.came(EventLeft, ""); ev.ID != h.ID {
 		t.Errorf("%+v", ev)
 	}
 	if _, err := w.k.Connect(t.Context(), h.ID); !errors.Is(err, ErrEnded) {
@@ -133,6 +134,33 @@ func TestFoundAndAdopted(t *testing.T) {
 		if !strings.Contains(p, h.ID) {
 			t.Errorf("%s stays", p)
 		}
+	}
+}
+
+// A server of an account that is to have none any more is not given to who asks now, and
+// goes on.
+func TestAdoptAsksForTheAccount(t *testing.T) {
+	w := newWorld(t)
+	h := w.start("alice")
+	if err := w.k.Close(); err != nil {
+		t.Fatal(err)
+	}
+	permitted := w.opt.Account
+	w.opt.Account = func(string, uint32) (accounts.Account, error) { return accounts.Account{}, ErrRefused }
+	w.open()
+	if _, err := w.k.Adopt(t.Context(), h.ID); !errors.Is(err, ErrRefused) {
+		t.Errorf("it was adopted: %v", err)
+	}
+	if err := second(w.k.Connect(t.Context(), h.ID)); !errors.Is(err, ErrEnded) {
+		t.Errorf("and connected to: %v", err)
+	}
+	if err := w.k.Close(); err != nil {
+		t.Fatal(err)
+	}
+	w.opt.Account = permitted
+	w.open()
+	if again, err := w.k.Adopt(t.Context(), h.ID); err != nil || again.PID != h.PID {
+		t.Errorf("the control run: %+v, %v", again, err)
 	}
 }
 
@@ -318,6 +346,7 @@ func TestEventsAreBounded(t *testing.T) {
 	}
 	waiting := open()
 	q.put(Event{Kind: EventReplaced, Listen: waiting})
+	q.put(Event{Kind: EventNotice, Text: "last"})
 	q.close()
 	late := open()
 	q.put(Event{Kind: EventReplaced, Listen: late})
@@ -325,6 +354,9 @@ func TestEventsAreBounded(t *testing.T) {
 		if err := f.Close(); !errors.Is(err, os.ErrClosed) {
 			t.Errorf("not closed: %v", err)
 		}
+	}
+	if ev, ok, err := q.next(); !ok || ev.Text != "last" || err != nil {
+		t.Errorf("%+v %v", ev, err)
 	}
 	if _, _, err := q.next(); !errors.Is(err, ErrClosed) {
 		t.Error(err)

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"os"
 
 	"golang.org/x/sys/unix"
@@ -45,7 +44,7 @@ func lockByName(path string, dir *os.File) (io.Closer, error) {
 		return nil, fmt.Errorf("lock %s: %w", path, err)
 	}
 	name := fmt.Sprintf("@muxward/%d/%x/%x", os.Geteuid(), st.Dev, st.Ino)
-	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: name, Net: "unix"})
+	l, err := listenAt(name)
 	if errors.Is(err, unix.EADDRINUSE) {
 		return nil, fmt.Errorf("lock %s: %w", path, ErrInUse)
 	}

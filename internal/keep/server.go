@@ -194,9 +194,10 @@ func (s *server) adoptSocket(from *os.File) error {
 	return s.pin()
 }
 
-// pin holds on to the socket at its place.
+// pin holds on to the socket at its place. The directory is the account's, so that
+// something else than its socket may be there: that is not touched, let alone given away.
 func (s *server) pin() error {
-	sock, err := pinAt(int(s.dir.Fd()), "s")
+	sock, err := pinSocket(s.dir, "s", s.rec.Account.UID)
 	if err != nil {
 		return err
 	}

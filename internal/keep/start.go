@@ -33,6 +33,9 @@ func (k *Keep) account(named Account) (accounts.Account, error) {
 	if err == nil && a.UID != named.UID {
 		err = fmt.Errorf("it has the uid %d", a.UID)
 	}
+	if err == nil && (len(a.Home) > MaxPath || len(a.Shell) > MaxPath || len(a.Groups) > MaxGroups) {
+		err = errors.New("its home directory, its shell or its list of groups is too long")
+	}
 	if err != nil {
 		return accounts.Account{}, fmt.Errorf("the account %q, uid %d: %w (%w)", named.Name, named.UID, err, ErrRefused)
 	}
@@ -54,7 +57,7 @@ func (o Order) valid() error {
 	return nil
 }
 
-// Start starts a server for a person and returns when it listens.
+// Start starts a server for a person and returns when it has its socket.
 func (k *Keep) Start(ctx context.Context, o Order) (Held, error) {
 	ctx, end, err := k.begin(ctx)
 	if err != nil {
@@ -184,7 +187,12 @@ func makeFor(parent *os.File, name string, a accounts.Account) error {
 
 // launcher sets what only the process itself can set, and becomes tmux. The
 // limit is raised only: tmux gives up below some dozens of descriptors.
+// It goes to the account's home, too: a home that does not answer then holds up the
+// account's own process, which can be killed, and not the fork, during which all of ours
+// stands still. One that is not there or not to be entered is no reason to refuse.
 const launcher = `umask "$1"; shift
+cd -- "$HOME" 2>/dev/null || cd /
+unset PWD OLDPWD
 n=$(ulimit -S -n); [ "$n" = unlimited ] || [ "$n" -ge 1024 ] || ulimit -S -n 1024 2>/dev/null
 exec "$@"`
 
@@ -201,32 +209,20 @@ func (k *Keep) exec(s *server, taken []string) (int, error) {
 	cmd := exec.Command("/bin/sh", "-c", launcher, "sh", fmt.Sprintf("%04o", k.opt.Umask),
 		k.opt.Tmux, "-D", "-S", k.innerPath(rec.ID), "-f", conf)
 	cmd.Env = with(k.environment(rec.Account), taken)
-	home := rec.Account.Home
 	if rec.Isolated {
 		cmd.Env = with(cmd.Env, []string{"HOME=/", "SHELL=/bin/sh", pane.SocketVariable + "=" + k.opt.Run + "/servers/" + launchName(rec.ID)})
-		home = "/"
 	}
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	if a := rec.Account; k.opt.Root {
 		cmd.SysProcAttr.Credential = &syscall.Credential{Uid: a.UID, Gid: a.GID, Groups: a.Groups}
 	}
-	// A home that is not there or not ours to enter is no reason to refuse.
-	for _, dir := range []string{home, "/"} {
-		if dir == "" {
-			continue
-		}
-		again := *cmd
-		again.Dir = dir
-		if err = again.Start(); err == nil {
-			pid := again.Process.Pid
-			return pid, again.Process.Release() // we wait for it by pidfd
-		}
-		if !errors.Is(err, os.ErrNotExist) && !errors.Is(err, os.ErrPermission) {
-			break
-		}
+	cmd.Dir = "/"
+	if err := cmd.Start(); err != nil {
+		return 0, err
 	}
-	return 0, err
+	pid := cmd.Process.Pid
+	return pid, cmd.Process.Release() // we wait for it by pidfd
 }
 
 func (k *Keep) createLog(id string) (*os.File, error) {

@@ -27,6 +27,10 @@ const (
 	MaxVersion = 32
 	// MaxServers is how many servers there can be.
 	MaxServers = 2048
+	// MaxPath is the longest home directory or shell of an account that gets a server, and
+	// MaxGroups the most groups (limits.h has NGROUPS_MAX): so a Held has a bound, too.
+	MaxPath   = 4 << 10
+	MaxGroups = 64 << 10
 	// MaxText is the longest text of an [Event], or of an error, in bytes.
 	MaxText = 8 << 10
 )
@@ -48,7 +52,8 @@ type Order struct {
 	Environ []string
 }
 
-// Held is a tmux server that is held: started here, or adopted.
+// Held is a tmux server that is held: started here, or adopted. A line may leave the
+// groups of its account out, which nobody needs behind it.
 type Held struct {
 	ID      string
 	Owner   string

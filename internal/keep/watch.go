@@ -299,11 +299,13 @@ func (s *server) compareSocket() (wrong []string, lost bool, err error) {
 	if err != nil || !sameFile(was, is) {
 		return append(wrong, "it was replaced"), true, nil
 	}
-	wrong = append(wrong, putRight(s.sock, "it", was, wantFile{0o600, s.rec.Account.UID, 0})...)
-	if was.Nlink != 1 {
+	switch { // what is another account's, or has another place, is left as it is
+	case was.Uid != s.rec.Account.UID:
+		return append(wrong, fmt.Sprintf("it belonged to uid %d", was.Uid)), true, nil
+	case was.Nlink > 1:
 		return append(wrong, fmt.Sprintf("it has %d more names (hard links)", was.Nlink-1)), true, nil
 	}
-	return wrong, false, nil
+	return append(wrong, putRight(s.sock, "it", was, wantFile{0o600, s.rec.Account.UID, 0})...), false, nil
 }
 
 // checkDir makes the server's directory again if it is gone, and takes the

@@ -160,6 +160,11 @@ func (w *world) start(owner string) Held {
 		w.t.Fatal(err)
 	}
 	tmuxtest.KillAtEnd(w.t, h.PID)
+	tmuxtest.Eventually(w.t, func() bool { // it has a socket, and listens in a moment
+		f, err := w.k.Connect(w.t.Context(), h.ID)
+		closeIf(f)
+		return err == nil
+	}, "tmux listens")
 	return h
 }
 

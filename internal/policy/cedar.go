@@ -133,7 +133,7 @@ func parseProblem(file string, st statement, err error) Problem {
 	text = parseNoise.ReplaceAllString(text, "")
 	if m := parseExpect.FindStringSubmatch(text); m != nil {
 		text = fmt.Sprintf("found %q where %q belongs", m[2], m[3])
-		p.Hint = didYouMean(m[2], []string{m[3]})
+		p.Hint = DidYouMean(m[2], []string{m[3]})
 		if !strings.HasPrefix(p.Hint, "did") {
 			p.Hint = ""
 		}
@@ -219,7 +219,7 @@ func (cr *cedarReader) annotations(ru *rule, fail func(hint, format string, args
 				ru.duties |= access.Watched
 			}
 		default:
-			fail(didYouMean(string(key), known), "unknown annotation @%s", clip(string(key)))
+			fail(DidYouMean(string(key), known), "unknown annotation @%s", clip(string(key)))
 		}
 	}
 }
@@ -352,16 +352,16 @@ var (
 func validationHint(text string) string {
 	attributes := []string{"owner", "session", "window", "pane", "granted", "own", "inside", "command", "door", "account", "mfa", "now"}
 	if m := actionNoise.FindStringSubmatch(text); m != nil {
-		return didYouMean(m[1], append(verbWords(), roleWords()...))
+		return DidYouMean(m[1], append(verbWords(), roleWords()...))
 	}
 	if m := typeNoise.FindStringSubmatch(text); m != nil {
-		return didYouMean(m[1], []string{"Person", "Group", "Action", "Host", "Server", "Session", "Window", "Pane"})
+		return DidYouMean(m[1], []string{"Person", "Group", "Action", "Host", "Server", "Session", "Window", "Pane"})
 	}
 	if m := attributeNoise.FindStringSubmatch(text); m != nil {
 		if slices.Contains(attributes, m[1]) {
 			return fmt.Sprintf("not every object has it: write resource has %s && ..., or limit the policy with resource is", m[1])
 		}
-		return didYouMean(m[1], attributes)
+		return DidYouMean(m[1], attributes)
 	}
 	return "muxward policy schema prints the schema"
 }

@@ -98,7 +98,7 @@ func (d *doc) atMost(n *yaml.Node, most *access.VerbSet) bool {
 			return true
 		}
 		if _, err := access.ParseVerb(n.Value); err != nil {
-			d.fail(n, didYouMean(n.Value, slices.Concat([]string{"none"}, roleWords(), verbWords())),
+			d.fail(n, DidYouMean(n.Value, slices.Concat([]string{"none"}, roleWords(), verbWords())),
 				"most is a role, verbs or none, not %q", clip(n.Value))
 			return false
 		}
@@ -109,6 +109,9 @@ func (d *doc) atMost(n *yaml.Node, most *access.VerbSet) bool {
 		if all = all && ok; ok {
 			*most = most.With(access.SetOf(v))
 		}
+	}
+	if most.Has(access.Type) { // to suggest is less, and rules from before it name every verb of a typist but that
+		*most = most.With(access.SetOf(access.Suggest))
 	}
 	if all && *most == 0 {
 		d.fail(n, "write most: none", "the list of verbs is empty")

@@ -15,6 +15,9 @@ declarations:
 - {on: alice/lab, most: owner}
 - {on: bob, most: [view, share]}
 - {on: "alice/prod-web:0", most: operator}
+- {on: carol/shared, most: [view, scroll, type]}
+- {on: carol/looks, most: [view, scroll]}
+- {on: carol/only, most: type}
 `
 
 // TestDeclarable: what a declaration may give is what all rules let pass, also those
@@ -40,6 +43,9 @@ func TestDeclarable(t *testing.T) {
 		"linked from there":     {linked, 0, []string{"grants.yaml:3", "grants.yaml:4"}},
 		"a wider one behind":    {pane(t, "alice/prod-web:0.1"), viewer, []string{"grants.yaml:3", "grants.yaml:7"}},
 		"more than a typist":    {pane(t, "alice/lab"), access.AllVerbs, []string{"grants.yaml:5"}},
+		"a typist's in verbs":   {pane(t, "carol/shared"), typist, []string{"grants.yaml:8"}},
+		"a viewer's in verbs":   {pane(t, "carol/looks"), viewer, []string{"grants.yaml:9"}},
+		"one verb":              {pane(t, "carol/only"), access.SetOf(access.Type, access.Suggest), []string{"grants.yaml:10"}},
 		"verbs":                 {pane(t, "bob/x"), access.SetOf(access.View, access.Share), []string{"grants.yaml:6"}},
 	} {
 		if most, rules := s.Declarable(tc.on); most != tc.most || !reflect.DeepEqual(rules, tc.rules) {

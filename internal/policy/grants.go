@@ -198,7 +198,7 @@ func (d *doc) what(n *yaml.Node, m map[string]*yaml.Node, g *grant) bool {
 			return false
 		}
 		if g.verbs, ok = access.Role(word).Verbs(); !ok {
-			d.fail(m["role"], didYouMean(word, roleWords()), "there is no role %q", clip(word))
+			d.fail(m["role"], DidYouMean(word, roleWords()), "there is no role %q", clip(word))
 		}
 		g.what = word
 		return ok
@@ -228,7 +228,7 @@ func (d *doc) verb(n *yaml.Node) (access.Verb, bool) {
 	}
 	v, err := access.ParseVerb(word)
 	if err != nil {
-		hint := didYouMean(word, verbWords())
+		hint := DidYouMean(word, verbWords())
 		if slices.Contains(roleWords(), word) {
 			hint = fmt.Sprintf("that is a role: write role: %s", word)
 		}

@@ -240,7 +240,7 @@ func (ps *people) hintGroup(r *report, word string) string {
 	if r.full() {
 		return ""
 	}
-	if hint := didYouMean(word, slices.Sorted(maps.Keys(ps.groups))); strings.HasPrefix(hint, "did") {
+	if hint := DidYouMean(word, slices.Sorted(maps.Keys(ps.groups))); strings.HasPrefix(hint, "did") {
 		return hint
 	}
 	return "declare it under groups: in " + peopleFile
@@ -254,7 +254,7 @@ func (ps *people) hintPerson(r *report, word string) string {
 	if ps.groups[word] != nil {
 		return fmt.Sprintf(`the group is written "@%s"`, word)
 	}
-	if hint := didYouMean(word, slices.Collect(maps.Keys(ps.list))); strings.HasPrefix(hint, "did") {
+	if hint := DidYouMean(word, slices.Collect(maps.Keys(ps.list))); strings.HasPrefix(hint, "did") {
 		return hint
 	}
 	if _, err := identity.CanonicalName(word); err != nil {

@@ -89,9 +89,9 @@ func (r *report) err() error {
 	return out
 }
 
-// didYouMean gives a hint with the nearest of the known words, or the list of
+// DidYouMean gives a hint for a word that is none of the known ones: the nearest of them, or the list of
 // them all if none is near and they are few.
-func didYouMean(word string, known []string) string {
+func DidYouMean(word string, known []string) string {
 	best, dist := "", max(2, len(word)/3)+1
 	for _, k := range known {
 		if d := distance(word, k, dist); d < dist {

@@ -150,7 +150,7 @@ func wanted(dir string, e fs.DirEntry, r *report) bool {
 		}
 		return true
 	case strings.HasSuffix(n, ".yaml"), strings.HasSuffix(n, ".yml"), strings.EqualFold(filepath.Ext(n), cedarEnd):
-		hint := didYouMean(n, []string{peopleFile, grantsFile})
+		hint := DidYouMean(n, []string{peopleFile, grantsFile})
 		if !strings.HasPrefix(hint, "did") {
 			hint = "policy files are " + wantedFiles
 		}

@@ -141,7 +141,7 @@ func (d *doc) mapping(n *yaml.Node, what string, known []string) map[string]*yam
 	out := make(map[string]*yaml.Node, len(list))
 	for _, p := range list {
 		if !slices.Contains(known, p.key.Value) {
-			d.fail(p.key, didYouMean(p.key.Value, known), "unknown key %q in %s", clip(p.key.Value), what)
+			d.fail(p.key, DidYouMean(p.key.Value, known), "unknown key %q in %s", clip(p.key.Value), what)
 			continue
 		}
 		out[p.key.Value] = p.value

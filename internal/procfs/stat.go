@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"strconv"
-	"strings"
 
 	"golang.org/x/sys/unix"
 )
@@ -51,15 +50,22 @@ func ParseStat(data []byte) (Stat, error) {
 	if open < 0 || end < open {
 		return Stat{}, errors.New("/proc/PID/stat has no program name")
 	}
-	f := strings.Fields(string(data[end+1:]))
-	if len(f) < 20 || len(f[0]) != 1 {
-		return Stat{}, fmt.Errorf("/proc/PID/stat has %d fields", len(f)+2)
+	var f [20][]byte
+	n := 0
+	for word := range bytes.FieldsSeq(data[end+1:]) {
+		if n < len(f) {
+			f[n] = word
+		}
+		n++
 	}
-	ppid, err1 := strconv.Atoi(f[1])
-	session, err2 := strconv.Atoi(f[3])
-	tty, err3 := strconv.ParseInt(f[4], 10, 32)
-	start, err4 := strconv.ParseUint(f[19], 10, 64)
-	front, err5 := strconv.Atoi(f[5])
+	if n < len(f) || len(f[0]) != 1 {
+		return Stat{}, fmt.Errorf("/proc/PID/stat has %d fields", n+2)
+	}
+	ppid, err1 := strconv.Atoi(string(f[1]))
+	session, err2 := strconv.Atoi(string(f[3]))
+	tty, err3 := strconv.ParseInt(string(f[4]), 10, 32)
+	start, err4 := strconv.ParseUint(string(f[19]), 10, 64)
+	front, err5 := strconv.Atoi(string(f[5]))
 	if err := errors.Join(err1, err2, err3, err4, err5); err != nil {
 		return Stat{}, fmt.Errorf("/proc/PID/stat: %w", err)
 	}

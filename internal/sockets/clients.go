@@ -11,10 +11,12 @@ import (
 )
 
 // ours reports whether a process is a muxward that guards an account's servers:
-// root's or its own. Others may call a program as they like.
+// root's, one that root's muxward-helper has started as another account, or its own.
+// Others may call a program as they like.
 func (w *world) ours(pid int, uid uint32) bool {
 	p := w.byPID[pid]
-	return p.program == "muxward" && (p.uid == 0 || p.uid == uid)
+	by := w.byPID[p.parent]
+	return p.program == "muxward" && (p.uid == 0 || p.uid == uid || by.program == "muxward" && by.uid == 0)
 }
 
 // clients gives the accounts of those connected to a server at one of its sockets,

@@ -139,7 +139,7 @@ func (w *world) copied(p process, ino uint64) bool {
 // listener fills in who listens: who holds it by now, which need not be who made it
 // listen.
 func (w *world) listener(s *Socket) {
-	if e := w.l.list.listens(s.File, string(s.Path)); e != nil {
+	if e := w.l.list.listens(&s.File, string(s.Path)); e != nil {
 		pid := w.holds[e.inode]
 		if pid == 0 {
 			pid = w.elsewhere(e.inode)

@@ -41,6 +41,17 @@ func TestOurs(t *testing.T) {
 	}
 }
 
+// A muxward of another account guards where root's muxward-helper has started it.
+func TestOursBesideHelper(t *testing.T) {
+	for uid, want := range map[uint32]bool{0: true, bob: false} {
+		w := (&looker{list: newKernelList(fromDiag, nil)}).newWorld(t.Context(), []process{
+			{pid: 9, program: "muxward", uid: uid}, {pid: 10, parent: 9, program: "muxward", uid: bob}})
+		if got := w.ours(10, alice); got != want {
+			t.Errorf("started by one of uid %d: %v", uid, got)
+		}
+	}
+}
+
 // A door is at the path of a server that muxward guards. What looks like one, and
 // anybody could have made, is none where root's muxward runs.
 func TestDoors(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
+	"sort"
 	"strings"
 	"time"
 )
@@ -29,7 +30,15 @@ func Judge(s Scan, lim Limits) []Finding {
 		out = append(out, judgeDir(d)...)
 	}
 	out = foldSquats(s, out)
-	for _, k := range s.Sockets {
+	dead := 0
+	for i := range s.Sockets {
+		if s.Sockets[i].Life == Dead {
+			dead++
+		}
+	}
+	out = slices.Grow(out, dead) // mostly one each
+	for i := range s.Sockets {
+		k := &s.Sockets[i]
 		out = append(out, judgeSocket(k, dirOf(s, k.Dir), s.Settle)...)
 	}
 	for _, o := range s.Others {
@@ -87,8 +96,8 @@ func dirOf(s Scan, path Path) *Dir {
 	if path == "" {
 		return nil
 	}
-	i, ok := slices.BinarySearchFunc(s.Dirs, path, func(d Dir, p Path) int { return strings.Compare(string(d.Path), string(p)) })
-	if !ok {
+	i := sort.Search(len(s.Dirs), func(i int) bool { return s.Dirs[i].Path >= path })
+	if i == len(s.Dirs) || s.Dirs[i].Path != path {
 		return nil
 	}
 	return &s.Dirs[i]
@@ -160,7 +169,7 @@ func aclText(acl []string) string {
 	return ", and its ACL gives " + strings.Join(acl, ", ")
 }
 
-func judgeSocket(k Socket, d *Dir, settle time.Duration) []Finding {
+func judgeSocket(k *Socket, d *Dir, settle time.Duration) []Finding {
 	var out []Finding
 	add := func(id string, sev Severity, fix, format string, args ...any) *Finding {
 		out = append(out, Finding{ID: id, Severity: sev, Path: k.Path, PID: k.PID, UID: k.UID, Evidence: fmt.Sprintf(format, args...), Fix: fix})
@@ -209,7 +218,7 @@ func judgeSocket(k Socket, d *Dir, settle time.Duration) []Finding {
 
 // open says how others than the account and root may connect, or nothing. The x
 // bits are how tmux marks that somebody is attached.
-func open(k Socket) string {
+func open(k *Socket) string {
 	if k.Above == nil {
 		return ""
 	}
@@ -266,8 +275,12 @@ func judgeOther(o Other, d *Dir) []Finding {
 // doorUIDs gives the accounts that have a door of muxward's.
 func doorUIDs(s Scan) map[uint32]bool {
 	out := map[uint32]bool{}
-	for _, k := range s.Sockets {
-		if d := dirOf(s, k.Dir); k.Program == "muxward" && k.Life == Live && d != nil {
+	for i := range s.Sockets {
+		k := &s.Sockets[i]
+		if k.Program != "muxward" || k.Life != Live {
+			continue
+		}
+		if d := dirOf(s, k.Dir); d != nil {
 			out[d.For] = true
 		}
 	}

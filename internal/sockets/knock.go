@@ -1,6 +1,7 @@
 package sockets
 
 import (
+	"strconv"
 	"sync"
 
 	"golang.org/x/sys/unix"
@@ -21,6 +22,21 @@ type knockers struct {
 	mu    sync.Mutex
 	free  []int
 	ended bool
+	// near: the directory that this process works in is that of its open files.
+	near bool
+}
+
+// toFDs makes the directory of this process's open files the one that it works in, from
+// where the way to what is held is the shortest. It is for processes that only look, and
+// go by no other relative path.
+func toFDs() bool { return unix.Chdir("/proc/self/fd") == nil }
+
+// name names what is held, for connect(2).
+func (k *knockers) name(fd int) string {
+	if k.near {
+		return strconv.Itoa(fd)
+	}
+	return procFD(fd)
 }
 
 // probe connects, asks the kernel who listens, and closes: nothing is sent. It
@@ -31,7 +47,7 @@ func (k *knockers) probe(at int) probed {
 	if err != nil {
 		return probed{err: err}
 	}
-	if err := unix.Connect(fd, &unix.SockaddrUnix{Name: procFD(at)}); err != nil {
+	if err := unix.Connect(fd, &unix.SockaddrUnix{Name: k.name(at)}); err != nil {
 		k.give(fd, err == unix.ECONNREFUSED)
 		return probed{err: err}
 	}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"os"
 	"path/filepath"
 	"slices"
@@ -37,6 +38,7 @@ type Options struct {
 
 	noDiag bool     // for tests: a kernel without sock_diag
 	hung   *hanging // what earlier looks wait for
+	near   bool     // as of knockers
 }
 
 const (
@@ -110,13 +112,16 @@ func Look(ctx context.Context, opt Options) (Scan, error) {
 	opt.Settle = cmp.Or(opt.Settle, defaultSettle)
 	opt.Patience = cmp.Or(opt.Patience, defaultPatience)
 	l := newLooker(opt)
+	l.knockers.near = opt.near
 	defer l.knockers.end()
 	s := Scan{Schema: Schema, Time: l.now, UID: uint32(os.Geteuid()), Settle: opt.Settle}
 	if err := l.readMounts(); err != nil {
 		return Scan{}, err
 	}
-	s.List = l.listSockets()
+	listed := make(chan string, 1)
+	go func() { listed <- l.listSockets() }() // which keeps one processor busy
 	processes, err := l.processesInHalf(ctx)
+	s.List = <-listed
 	if err != nil {
 		s.Skipped = append(s.Skipped, Skipped{Path: Path(l.proc), Reason: err.Error(), Others: true})
 	}
@@ -175,7 +180,7 @@ func (l *looker) lookAgain(ctx context.Context, s *Scan) {
 func stillPending(all []Socket, later *kernelList) {
 	for i := range all {
 		k := &all[i]
-		e := later.listens(k.File, string(k.Path))
+		e := later.listens(&k.File, string(k.Path))
 		if e == nil {
 			k.Pending = 0
 		} else {
@@ -212,17 +217,24 @@ func (l *looker) listSockets() string {
 // kernelList is the kernel's list, by what it is asked for.
 type kernelList struct {
 	from    string
+	why     string // what a socket's life rests on that the list has, and
+	whyNot  string // its death that the list does not have
 	byInode map[uint64]*entry
 	byFile  map[uint32][]*entry
 	byName  map[string][]*entry // those whose file is not known
+	names   map[string]bool     // at which somebody listens, as they were bound
 	apart   map[string]bool     // names that are bound in another network namespace
 }
 
 func newKernelList(from string, all []entry) *kernelList {
-	k := &kernelList{from, map[uint64]*entry{}, map[uint32][]*entry{}, map[string][]*entry{}, map[string]bool{}}
+	k := &kernelList{from, "the kernel lists who listens (" + from + ")", "connections are refused, and the kernel lists nobody who listens (" + from + ")",
+		make(map[uint64]*entry, len(all)), make(map[uint32][]*entry, len(all)), map[string][]*entry{}, make(map[string]bool, len(all)), map[string]bool{}}
 	for i := range all {
 		e := &all[i]
 		k.byInode[e.inode] = e
+		if e.state == stateListen && e.name != "" {
+			k.names[e.name] = true
+		}
 		if e.hasFile {
 			k.byFile[e.ino] = append(k.byFile[e.ino], e)
 		} else if e.name != "" {
@@ -245,20 +257,25 @@ func (k *kernelList) get(ino uint64) *entry {
 // name has to be the same. Where the list knows no files, the name is all there is:
 // it may be another socket that has it, so that it makes a socket look live, and
 // none dead.
-func (k *kernelList) of(f File, path string) []*entry {
-	out := slices.Clone(k.byName[path])
-	for _, e := range k.byFile[uint32(f.Ino)] {
-		if e.dev == kernelDev(f.Dev) || e.name == path {
-			out = append(out, e)
+func (k *kernelList) of(f *File, path string) iter.Seq[*entry] {
+	return func(yield func(*entry) bool) {
+		for _, e := range k.byName[path] {
+			if !yield(e) {
+				return
+			}
+		}
+		for _, e := range k.byFile[uint32(f.Ino)] {
+			if (e.dev == kernelDev(f.Dev) || e.name == path) && !yield(e) {
+				return
+			}
 		}
 	}
-	return out
 }
 
 // listens gives the one that listens at a file; nil if there is none, or more than
 // one by name alone.
-func (k *kernelList) listens(f File, path string) (one *entry) {
-	for _, e := range k.of(f, path) {
+func (k *kernelList) listens(f *File, path string) (one *entry) {
+	for e := range k.of(f, path) {
 		switch {
 		case e.state != stateListen:
 		case one == nil || e.hasFile && !one.hasFile:
@@ -339,9 +356,7 @@ func (l *looker) walk(ctx context.Context, processes []process, s *Scan) {
 	l.running = running(processes)
 	bases, cut := l.bases(processes)
 	s.Skipped = append(s.Skipped, cut...)
-	for _, found := range each(bases, func(path string) []seen { return l.inside(ctx, path) }) {
-		s.add(found)
-	}
+	s.add(each(bases, func(path string) []seen { return l.inside(ctx, path) }))
 	s.once()
 	known := map[Path]bool{}
 	for _, sock := range s.Sockets {
@@ -354,9 +369,7 @@ func (l *looker) walk(ctx context.Context, processes []process, s *Scan) {
 	lone := func(n naming) []seen {
 		return l.watched(ctx, string(n.path), func(path string, give func(seen) bool) { l.lone(path, n.uid, give) })
 	}
-	for _, found := range each(named, lone) {
-		s.add(found)
-	}
+	s.add(each(named, lone))
 }
 
 // inside looks at what is in a base: each directory of sockets by itself, so that
@@ -412,41 +425,68 @@ func (l *looker) watched(ctx context.Context, place string, look func(string, fu
 		l.stuck.add(l.mounts.of(place))
 		return []seen{{skip: &Skipped{Path: Path(place), Reason: "an earlier look at it has not come back"}}}
 	}
-	found := make(chan seen, 256)
-	quit := make(chan struct{})
-	defer close(quit)
+	g := &gathering{last: time.Now()}
+	ended := make(chan struct{})
 	go func() {
-		defer close(found)
+		defer close(ended)
 		defer l.opt.hung.end(place)
-		look(place, func(s seen) bool {
-			select {
-			case found <- s:
-				return true
-			case <-quit:
-				return false
-			}
-		})
+		look(place, g.give)
 	}()
-	var all []seen
 	late := time.NewTimer(l.opt.Patience)
 	defer late.Stop()
 	for {
 		select {
-		case s, more := <-found:
-			if !more {
-				return all
-			}
-			if s != (seen{}) {
-				all = append(all, s)
-			}
-			late.Reset(l.opt.Patience)
+		case <-ended:
+			return g.end()
 		case <-late.C:
+			if idle := g.idle(); idle < l.opt.Patience {
+				late.Reset(l.opt.Patience - idle)
+				continue
+			}
 			l.stuck.add(l.mounts.of(place))
-			return append(all, seen{skip: &Skipped{Path: Path(place), Reason: fmt.Sprintf("no answer from its file system (%s) within %s", escape(l.mounts.of(place).fs), l.opt.Patience)}})
+			return append(g.end(), seen{skip: &Skipped{Path: Path(place), Reason: fmt.Sprintf("no answer from its file system (%s) within %s", escape(l.mounts.of(place).fs), l.opt.Patience)}})
 		case <-ctx.Done():
-			return append(all, seen{skip: &Skipped{Path: Path(place), Reason: "there was no time left"}})
+			return append(g.end(), seen{skip: &Skipped{Path: Path(place), Reason: "there was no time left"}})
 		}
 	}
+}
+
+// gathering is what a look at one place has come upon so far. Who looks puts it there and
+// wakes nobody: there may be much of it.
+type gathering struct {
+	mu    sync.Mutex
+	all   []seen
+	last  time.Time // when something came
+	ended bool      // nobody waits for more
+}
+
+// give adds what was seen; false says that nobody waits for it.
+func (g *gathering) give(s seen) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.ended {
+		return false
+	}
+	if s != (seen{}) {
+		g.all = append(g.all, s)
+	}
+	g.last = time.Now()
+	return true
+}
+
+// idle is for how long nothing has come.
+func (g *gathering) idle() time.Duration {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return time.Since(g.last)
+}
+
+// end gives what there is. What comes later is nobody's.
+func (g *gathering) end() []seen {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.ended = true
+	return g.all
 }
 
 // elsewhere lists the sockets that processes name and that no directory of
@@ -518,16 +558,25 @@ func (l *looker) apart(ctx context.Context, p process) *kernelList {
 	return l.lists[p.netNS]
 }
 
-func (s *Scan) add(f seen) {
-	switch {
-	case f.dir != nil:
-		s.Dirs = append(s.Dirs, *f.dir)
-	case f.sock != nil:
-		s.Sockets = append(s.Sockets, *f.sock)
-	case f.other != nil:
-		s.Others = append(s.Others, *f.other)
-	case f.skip != nil:
-		s.Skipped = append(s.Skipped, *f.skip)
+// add adds what was seen, the sockets in order: there may be many.
+func (s *Scan) add(found []seen) {
+	var many []*Socket
+	for _, f := range found {
+		switch {
+		case f.dir != nil:
+			s.Dirs = append(s.Dirs, *f.dir)
+		case f.sock != nil:
+			many = append(many, f.sock)
+		case f.other != nil:
+			s.Others = append(s.Others, *f.other)
+		case f.skip != nil:
+			s.Skipped = append(s.Skipped, *f.skip)
+		}
+	}
+	slices.SortFunc(many, func(a, b *Socket) int { return strings.Compare(string(a.Path), string(b.Path)) })
+	s.Sockets = slices.Grow(s.Sockets, len(many))
+	for _, k := range many {
+		s.Sockets = append(s.Sockets, *k)
 	}
 }
 

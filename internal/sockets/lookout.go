@@ -1,9 +1,7 @@
 package sockets
 
 import (
-	"bufio"
 	"context"
-	"encoding/gob"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -47,11 +45,6 @@ func paths[To, From ~string](from []From) (to []To) {
 	return to
 }
 
-type sight struct {
-	Scan  Scan
-	Error string
-}
-
 // Look is [Look] by a process that ends with it. Who waits in a file system whose
 // question was read, and is not answered, can neither be called back nor killed, and
 // holds its whole process: that is not ours.
@@ -70,7 +63,7 @@ func (m Mender) Look(ctx context.Context, most time.Duration, opt Options) (Scan
 	var seen sight
 	err = json.NewEncoder(ask).Encode(newLookout(most, opt))
 	if err == nil {
-		err = gob.NewDecoder(io.LimitReader(answers, maxLook)).Decode(&seen)
+		seen, err = readSight(answers, maxLook)
 	}
 	switch {
 	case ctx.Err() != nil:
@@ -93,10 +86,11 @@ func ServeLook(in io.Reader, out io.Writer) error {
 	ctx, cancel := context.WithTimeout(context.Background(), ask.Time)
 	defer cancel()
 	var seen sight
-	scan, err := Look(ctx, ask.options())
+	opt := ask.options()
+	opt.near = toFDs()
+	scan, err := Look(ctx, opt)
 	if seen.Scan = scan; err != nil {
 		seen.Error = err.Error()
 	}
-	w := bufio.NewWriter(out)
-	return errors.Join(gob.NewEncoder(w).Encode(seen), w.Flush())
+	return writeSight(out, seen)
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -96,11 +97,11 @@ func receiveSockets(fd int) ([]entry, error) {
 		if nl, ok := from.(*unix.SockaddrNetlink); !ok || nl.Pid != 0 {
 			continue // not from the kernel
 		}
-		more, done, err := parseDiag(buf[:n])
-		if err != nil {
+		var done bool
+		if all, done, err = parseDiag(all, buf[:n]); err != nil {
 			return nil, err
 		}
-		if all = append(all, more...); done {
+		if done {
 			return all, nil
 		}
 		if len(all) > maxList {
@@ -110,8 +111,9 @@ func receiveSockets(fd int) ([]entry, error) {
 	return nil, errors.New("the kernel's list of sockets takes too long")
 }
 
-// parseDiag reads one datagram of an answer; done says that it was the last.
-func parseDiag(data []byte) (list []entry, done bool, err error) {
+// parseDiag adds what one datagram of an answer says to a list; done says that it was the
+// last.
+func parseDiag(list []entry, data []byte) (_ []entry, done bool, err error) {
 	ne := binary.NativeEndian
 	for len(data) >= sizeHeader {
 		size := int(ne.Uint32(data))
@@ -133,6 +135,9 @@ func parseDiag(data []byte) (list []entry, done bool, err error) {
 			return nil, false, fmt.Errorf("the kernel's list of sockets: %w", unix.Errno(-int32(ne.Uint32(body))))
 		case unix.SOCK_DIAG_BY_FAMILY:
 			if e, ok := parseEntry(body); ok {
+				if len(list) == cap(list) {
+					list = slices.Grow(list, len(list)+256)
+				}
 				list = append(list, e)
 			}
 		}

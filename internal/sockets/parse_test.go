@@ -100,7 +100,7 @@ func TestParseDiag(t *testing.T) {
 	data := message(1, stateListen, 77, attr(attrName, []byte("/tmp/x\x00")...), attr(attrFile, words(5, 1<<20|2)...),
 		attr(attrQueue, words(3, 128)...), attr(attrUID, words(1001)...))
 	data = append(data, message(1, stateEstablished, 78, attr(attrPeer, words(77)...), attr(attrName, 0, 'a'))...)
-	list, done, err := parseDiag(data)
+	list, done, err := parseDiag(nil, data)
 	want := []entry{
 		{inode: 77, typ: 1, state: stateListen, name: "/tmp/x", hasFile: true, ino: 5, dev: 1<<20 | 2, pending: 3, uid: 1001, hasUID: true},
 		{inode: 78, typ: 1, state: stateEstablished, name: "\x00a", peer: 77},
@@ -111,13 +111,13 @@ func TestParseDiag(t *testing.T) {
 	end := make([]byte, sizeHeader)
 	binary.NativeEndian.PutUint32(end, sizeHeader)
 	binary.NativeEndian.PutUint16(end[4:], unix.NLMSG_DONE)
-	if _, done, err := parseDiag(end); !done || err != nil {
+	if _, done, err := parseDiag(nil, end); !done || err != nil {
 		t.Errorf("the end: %v, %v", done, err)
 	}
 	failed := append(slices.Clone(end), words(^uint32(11))...) // -12
 	binary.NativeEndian.PutUint32(failed, uint32(len(failed)))
 	for name, bad := range map[string][]byte{"size 0": make([]byte, 16), "longer than it is": message(1, 1, 1)[:20], "an end that failed": failed} {
-		if _, _, err := parseDiag(bad); err == nil {
+		if _, _, err := parseDiag(nil, bad); err == nil {
 			t.Errorf("%s: no error", name)
 		}
 	}
@@ -126,7 +126,7 @@ func TestParseDiag(t *testing.T) {
 func FuzzDiag(f *testing.F) {
 	f.Add(message(1, stateListen, 77, attr(attrName, []byte("/tmp/x")...), attr(attrFile, words(5, 6)...)))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		list, _, _ := parseDiag(data)
+		list, _, _ := parseDiag(nil, data)
 		if len(list) > len(data)/sizeHeader {
 			t.Errorf("%d sockets in %d bytes", len(list), len(data))
 		}

@@ -3,6 +3,7 @@ package sockets
 import (
 	"encoding/binary"
 	"errors"
+	"io"
 	"os"
 	"strconv"
 
@@ -13,29 +14,45 @@ import (
 
 // procDir is a process, held by its directory in /proc. It stays that process: when it
 // has ended, everything fails, whoever has its number by then.
-type procDir int
-
-func openProc(root string, pid int) (procDir, error) {
-	fd, err := unix.Open(root+"/"+strconv.Itoa(pid), unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
-	return procDir(fd), err
+type procDir struct {
+	fd  int
+	buf []byte // what is read goes there, as far as there is room
 }
 
-func (d procDir) close() { _ = unix.Close(int(d)) }
+// procRoom is room for what most processes have to say.
+const procRoom = 8 << 10
 
-// read reads a small file of the process.
+func openProc(root string, pid int, buf []byte) (procDir, error) {
+	fd, err := unix.Open(root+"/"+strconv.Itoa(pid), unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	return procDir{fd, buf}, err
+}
+
+func (d procDir) close() { _ = unix.Close(d.fd) }
+
+// read reads a small file of the process. What it gives stays until the next one is read.
 func (d procDir) read(name string, limit int) ([]byte, error) {
-	fd, err := unix.Openat(int(d), name, unix.O_RDONLY|unix.O_CLOEXEC|unix.O_NONBLOCK, 0)
+	fd, err := unix.Openat(d.fd, name, unix.O_RDONLY|unix.O_CLOEXEC|unix.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, &os.PathError{Op: "open", Path: name, Err: err}
 	}
 	defer unix.Close(fd)
-	return readAll(fd, name, limit)
+	if len(d.buf) > 0 {
+		// These files give all at once: what does not fill the room is the whole.
+		n, err := unix.Read(fd, d.buf[:min(len(d.buf), limit)])
+		if err == nil && n < min(len(d.buf), limit) {
+			return d.buf[:n], nil
+		}
+		if _, err := unix.Seek(fd, 0, io.SeekStart); err != nil {
+			return nil, &os.PathError{Op: "read", Path: name, Err: err}
+		}
+	}
+	return readAll(d.buf, fd, name, limit)
 }
 
 // link reads a link, as far as it is not longer than a path can be.
 func (d procDir) link(name string) (string, error) {
 	var buf [unix.PathMax]byte
-	n, err := unix.Readlinkat(int(d), name, buf[:])
+	n, err := unix.Readlinkat(d.fd, name, buf[:])
 	if err != nil {
 		return "", &os.PathError{Op: "readlink", Path: name, Err: err}
 	}
@@ -55,7 +72,7 @@ func (d procDir) stat() (procfs.Stat, error) {
 // for that account to look into.
 func (d procDir) owner() (uint32, error) {
 	var st unix.Stat_t
-	err := unix.Fstatat(int(d), "", &st, unix.AT_EMPTY_PATH)
+	err := unix.Fstatat(d.fd, "", &st, unix.AT_EMPTY_PATH)
 	return st.Uid, err
 }
 

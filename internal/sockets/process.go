@@ -74,12 +74,13 @@ func (l *looker) processes(ctx context.Context) ([]process, error) {
 	var wg sync.WaitGroup
 	for range runtime.GOMAXPROCS(0) {
 		wg.Go(func() {
+			buf := make([]byte, procRoom)
 			for i := next.Add(1) - 1; i < int64(len(names)) && ctx.Err() == nil; i = next.Add(1) - 1 {
 				pid, bad := strconv.Atoi(names[i])
 				if bad != nil {
 					continue
 				}
-				if p, ok := l.process(pid, l.ours); ok {
+				if p, ok := l.process(pid, l.ours, buf); ok {
 					found[i] = p
 				}
 			}
@@ -93,10 +94,10 @@ func (l *looker) processes(ctx context.Context) ([]process, error) {
 	return found, errors.Join(err, l.budget.err())
 }
 
-// process reads one process; ok is false if it ended.
-func (l *looker) process(pid int, ours map[string]string) (process, bool) {
+// process reads one process, by way of buf; ok is false if it ended.
+func (l *looker) process(pid int, ours map[string]string, buf []byte) (process, bool) {
 	p := process{pid: pid}
-	d, err := openProc(l.proc, pid)
+	d, err := openProc(l.proc, pid, buf)
 	if err != nil {
 		return p, false
 	}
@@ -155,7 +156,7 @@ func (l *looker) vouched(p process) (path string, uid uint32) {
 	if p.program != "" || p.tmpdir != "" {
 		return p.tmux, p.uid
 	}
-	d, err := openProc(l.proc, p.pid)
+	d, err := openProc(l.proc, p.pid, make([]byte, procRoom))
 	if err != nil {
 		return "", 0
 	}
@@ -237,16 +238,16 @@ func exactVersion(base, name string) bool {
 func (p *process) environment(env []byte) {
 	for kv := range bytes.SplitSeq(env, []byte{0}) {
 		k, v, ok := bytes.Cut(kv, []byte{'='})
-		switch name := string(k); {
+		switch {
 		case !ok:
-		case name == "TMUX":
+		case string(k) == "TMUX":
 			if p.tmux = socketOf(string(v)); p.tmux != "" {
 				p.tmux = filepath.Clean(p.tmux)
 			}
-		case name == "TMUX_TMPDIR":
+		case string(k) == "TMUX_TMPDIR":
 			p.tmpdir = string(v)
-		case p.program != "" && len(v) > 0 && looksSecret(name):
-			p.secrets = append(p.secrets, escape(name))
+		case p.program != "" && len(v) > 0 && looksSecret(string(k)):
+			p.secrets = append(p.secrets, escape(string(k)))
 		}
 	}
 	slices.Sort(p.secrets)
@@ -346,7 +347,34 @@ func openSockets(at string, most int) (inodes []uint64, fds []int, n int) {
 	}
 	defer dir.Close()
 	names, _ := dir.Readdirnames(most) // what is there before an error counts
-	var to [64]byte                    // longer than the name of a socket
+	parts := slices.Collect(slices.Chunk(names, max(1, len(names)/runtime.GOMAXPROCS(0), fewFiles)))
+	all := make([]held, len(parts))
+	var wg sync.WaitGroup
+	for i := 1; i < len(parts); i++ {
+		wg.Go(func() { all[i] = heldSockets(dir, parts[i]) })
+	}
+	if len(parts) > 0 {
+		all[0] = heldSockets(dir, parts[0])
+	}
+	wg.Wait()
+	for _, part := range all {
+		inodes, fds = append(inodes, part.inodes...), append(fds, part.fds...)
+	}
+	return inodes, fds, len(names)
+}
+
+// fewFiles are looked at faster than somebody is found who helps.
+const fewFiles = 512
+
+// held are sockets, and the descriptors by which a process holds them.
+type held struct {
+	inodes []uint64
+	fds    []int
+}
+
+// heldSockets gives those among some open files of a process.
+func heldSockets(dir *os.File, names []string) (out held) {
+	var to [64]byte // longer than the name of a socket
 	for _, name := range names {
 		n, err := unix.Readlinkat(int(dir.Fd()), name, to[:])
 		if err != nil {
@@ -359,10 +387,10 @@ func openSockets(at string, most int) (inodes []uint64, fds []int, n int) {
 		fd, err1 := strconv.Atoi(name)
 		ino, err2 := strconv.ParseUint(string(bytes.TrimSuffix(num, []byte("]"))), 10, 64)
 		if err1 == nil && err2 == nil {
-			inodes, fds = append(inodes, ino), append(fds, fd)
+			out.inodes, out.fds = append(out.inodes, ino), append(out.fds, fd)
 		}
 	}
-	return inodes, fds, len(names)
+	return out
 }
 
 func readStat(at string) (procfs.Stat, error) {
@@ -457,11 +485,14 @@ func readFile(path string, limit int) ([]byte, error) {
 		return nil, &os.PathError{Op: "open", Path: path, Err: err}
 	}
 	defer unix.Close(fd)
-	return readAll(fd, path, limit)
+	return readAll(nil, fd, path, limit)
 }
 
-func readAll(fd int, path string, limit int) ([]byte, error) {
-	buf := make([]byte, 0, 2048)
+// readAll reads into buf, or, where that has no room, elsewhere.
+func readAll(buf []byte, fd int, path string, limit int) ([]byte, error) {
+	if buf = buf[:0]; cap(buf) == 0 {
+		buf = make([]byte, 0, 2048)
+	}
 	for len(buf) < limit {
 		if len(buf) == cap(buf) {
 			buf = append(buf, 0)[:len(buf)]

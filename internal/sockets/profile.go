@@ -110,13 +110,16 @@ func (p Profile) Limits(def Limits) Limits {
 // Apply gives the findings that count, with their severities, and those that are
 // excepted at that time. An exception that is over excepts nothing.
 func (p Profile) Apply(found []Finding, now time.Time) (kept, excepted []Finding) {
+	kept = make([]Finding, 0, len(found))
 	for _, f := range found {
 		sev := p.Rules[f.ID]
 		if sev == "off" {
 			continue
 		}
-		if s, err := ParseSeverity(sev); err == nil {
-			f.Severity = s
+		if sev != "" {
+			if s, err := ParseSeverity(sev); err == nil {
+				f.Severity = s
+			}
 		}
 		if p.excepts(f, now) {
 			excepted = append(excepted, f)

@@ -1,9 +1,7 @@
 package sockets
 
 import (
-	"bufio"
 	"context"
-	"encoding/gob"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -90,17 +88,15 @@ func (m Mender) watchOnce(ctx context.Context, opt Options, t *telling) error {
 	}
 	defer stop()
 	defer context.AfterFunc(ctx, func() { _ = answers.SetReadDeadline(time.Unix(1, 0)) })()
-	to, bounded := json.NewEncoder(ask), &io.LimitedReader{R: answers}
-	from := gob.NewDecoder(bounded)
+	to := json.NewEncoder(ask)
 	err = to.Encode(newLookout(watchLook, opt))
 	for err == nil {
 		if err = answers.SetReadDeadline(time.Now().Add(watchSilent)); err == nil && ctx.Err() != nil {
 			err = ctx.Err()
 		}
 		var seen sight
-		bounded.N = maxLook
 		if err == nil {
-			err = from.Decode(&seen)
+			seen, err = readSight(answers, maxLook)
 		}
 		switch {
 		case err != nil:
@@ -129,7 +125,7 @@ func (t *telling) scanned(s Scan) (again bool, err error) {
 // ServeWatch is the process that looks, for a watch. It ends when nobody listens to it
 // any more.
 func ServeWatch(in io.Reader, out io.Writer) error {
-	from, w := json.NewDecoder(in), bufio.NewWriter(out)
+	from := json.NewDecoder(in)
 	var ask lookout
 	if err := from.Decode(&ask); err != nil {
 		return fmt.Errorf("what to look at cannot be read: %w", err)
@@ -144,8 +140,7 @@ func ServeWatch(in io.Reader, out io.Writer) error {
 			answers <- again
 		}
 	}()
-	to := gob.NewEncoder(w)
-	give := func(seen sight) error { return errors.Join(to.Encode(seen), w.Flush()) }
+	give := func(seen sight) error { return writeSight(out, seen) }
 	err := sentry(context.Background(), ask.options(), func(s Scan) (bool, error) {
 		if err := give(sight{Scan: s}); err != nil {
 			return false, err

@@ -197,6 +197,9 @@ func (l *looker) entry(dir *os.File, name string, d *Dir, give func(seen) bool) 
 	if name == quarantine {
 		return true
 	}
+	if s := l.listed(dir, name, path, d); s != nil {
+		return give(seen{sock: s})
+	}
 	fd, err := unix.Openat(int(dir.Fd()), name, unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 	if errors.Is(err, unix.ENOENT) {
 		return true
@@ -215,6 +218,31 @@ func (l *looker) entry(dir *os.File, name string, d *Dir, give func(seen) bool) 
 	s := &Socket{Path: Path(path), File: f, Dir: d.Path, Above: &d.File}
 	l.life(s, fd, d.UID, d)
 	return give(seen{sock: s})
+}
+
+// listed looks at a socket at whose path somebody listens, by the kernel's list, with one
+// call: nothing is done to it, so it need not be held. What turns out to be something
+// else, or to need more, is looked at as if it were not listed; then this is nil.
+func (l *looker) listed(dir *os.File, name, path string, d *Dir) *Socket {
+	var st unix.Stat_t
+	if !l.list.names[path] || unix.Fstatat(int(dir.Fd()), name, &st, unix.AT_SYMLINK_NOFOLLOW|unix.AT_NO_AUTOMOUNT) != nil {
+		return nil
+	}
+	s := &Socket{Path: Path(path), File: fileOf(st), Dir: d.Path, Above: &d.File}
+	if s.Kind != "socket" || s.UID != d.UID || s.mayHaveACL() || !l.heard(s) {
+		return nil
+	}
+	return s
+}
+
+// heard reports whether the kernel lists who listens at a socket. A knock might start
+// who that is, or end it, and would tell nothing new.
+func (l *looker) heard(s *Socket) bool {
+	e := l.list.listens(&s.File, string(s.Path))
+	if e != nil {
+		s.Life, s.Why, s.Pending = Live, l.list.why, e.pending
+	}
+	return e != nil
 }
 
 // lone looks at a socket that is in no directory of sockets, and that a process of
@@ -252,13 +280,11 @@ func (l *looker) life(s *Socket, fd int, uid uint32, in *Dir) {
 		s.Life, s.Why = Unknown, "it belongs to another account, and is not connected to"
 		return
 	}
-	if e := l.list.listens(s.File, string(s.Path)); e != nil {
-		// A knock may start what listens, or end it, and tells nothing new.
-		s.Life, s.Why, s.Pending = Live, "the kernel lists who listens ("+l.list.from+")", e.pending
+	if l.heard(s) {
 		return
 	}
 	bound := l.list.apart[string(s.Path)]
-	for _, e := range l.list.of(s.File, string(s.Path)) {
+	for e := range l.list.of(&s.File, string(s.Path)) {
 		bound = bound || e.peer == 0 && e.state != stateEstablished
 	}
 	p := l.knockers.probe(fd)
@@ -288,7 +314,7 @@ func (l *looker) life(s *Socket, fd int, uid uint32, in *Dir) {
 			s.Life, s.Why = Unknown, "nobody listens here, but "+far
 			return
 		}
-		s.Life, s.Why = Dead, "connections are refused, and the kernel lists nobody who listens ("+l.list.from+")"
+		s.Life, s.Why = Dead, l.list.whyNot
 	}
 }
 
@@ -323,12 +349,15 @@ func statPinnedFD(fd int) (File, error) {
 	if err != nil || f.Kind != "socket" && f.Kind != "directory" {
 		return f, err
 	}
-	if f.Mode&0o070 == 0 {
-		return f, nil // with an ACL these bits are its mask: whatever it says gives nothing
+	if !f.mayHaveACL() {
+		return f, nil
 	}
 	f.ACL, err = readACL(procFD(fd))
 	return f, err
 }
+
+// mayHaveACL reports whether an ACL may give anything: with one, these bits are its mask.
+func (f *File) mayHaveACL() bool { return f.Mode&0o070 != 0 }
 
 func fileOf(st unix.Stat_t) File {
 	return File{Kind: kindOf(st.Mode), UID: st.Uid, GID: st.Gid, Mode: Mode(st.Mode & 0o7777), Links: uint64(st.Nlink),

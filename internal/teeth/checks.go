@@ -9,6 +9,7 @@ const (
 	Audited      Check = "audited"
 	Author       Check = "author"
 	Budget       Check = "budget"
+	Bundle       Check = "bundle"
 	Certificates Check = "certificates"
 	Chain        Check = "chain"
 	Clock        Check = "clock"
@@ -24,11 +25,14 @@ const (
 	Guest        Check = "guest"
 	Hand         Check = "hand"
 	Home         Check = "home"
+	HostChecked  Check = "host_checked"
+	HostPath     Check = "host_path"
 	Isolated     Check = "isolated"
 	Knock        Check = "knock"
 	Launcher     Check = "launcher"
 	Lease        Check = "lease"
 	Lines        Check = "lines"
+	Linted       Check = "linted"
 	Looked       Check = "looked"
 	Made         Check = "made"
 	Mine         Check = "mine"
@@ -69,8 +73,8 @@ const (
 // Checks gives all of them.
 func Checks() []Check {
 	return []Check{
-		Audited, Author, Budget, Certificates, Chain, Clock, Control, Decide, Declared, Door, Drawn,
-		Filter, Flood, Front, Given, Guest, Hand, Home, Isolated, Knock, Launcher, Lease, Lines, Looked, Made, Mine,
+		Audited, Author, Budget, Bundle, Certificates, Chain, Clock, Control, Decide, Declared, Door, Drawn,
+		Filter, Flood, Front, Given, Guest, Hand, Home, HostChecked, HostPath, Isolated, Knock, Launcher, Lease, Lines, Linted, Looked, Made, Mine,
 		Moved, Names, Offered, Once, OnceAnswered, OnceTicket, PAM, Parts, Paste, Place, Pressed,
 		Queue, Relay, Replies, Resize, Revoke, Same, Seen, Selected, Self, Shown, Size, SSH,
 		Suggested, Ticket, TOTP, Unsized, View, Visible, Watcher, Whole, Worded,

@@ -111,8 +111,8 @@ func compareRow(t *testing.T, v Version, row *Command, l listed) {
 	if row.Alias != l.alias {
 		t.Errorf("%s: %s has the alias %q, in tmux %q", v, row.Name, row.Alias, l.alias)
 	}
-	if v == Reference() && row.Usage != l.usage {
-		t.Errorf("%s: %s has %q, in tmux %q", v, row.Name, row.Usage, l.usage)
+	if usage := row.UsageIn(v); usage != l.usage {
+		t.Errorf("%s: %s has %q, in tmux %q", v, row.Name, usage, l.usage)
 	}
 	for letter, takes := range l.flags {
 		f := row.Flag(letter)

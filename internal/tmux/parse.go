@@ -160,7 +160,7 @@ func (inv *Invocation) parseCluster(cluster string, words []string, v Version) (
 	for i := range len(cluster) {
 		letter := cluster[i]
 		if letter == '?' {
-			return nil, inv.refuse(BadUsage, "usage: "+inv.Row.Name+" "+inv.Row.Usage)
+			return nil, inv.refuse(BadUsage, "usage: "+inv.Row.Name+" "+inv.Row.UsageIn(v))
 		}
 		if !alnum(letter) {
 			return nil, inv.refuseFlag(fmt.Sprintf("invalid flag -%s", cluster[i:i+1]))

@@ -17,6 +17,7 @@ import (
 // started again. Of two who come at the same time by an invite for one, one comes in. In
 // the control run invites do not end.
 func TestIV02Replay(t *testing.T) {
+	t.Parallel()
 	row{teeth: "teeth_chain", restless: true, gains: 4, attack: func(w *world) {
 		w.Must(owner, "new-session", "-d", "-s", "iv", "cat")
 		for range soak.N(50, 2) {

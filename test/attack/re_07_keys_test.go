@@ -14,6 +14,7 @@ import (
 // tmux draws for nobody else any more. Sizes have their turns however they are said.
 // In the control run the same commands go past muxward.
 func TestRE07SizesByKeys(t *testing.T) {
+	t.Parallel()
 	const n, last = 70, "display '#{window_width}x#S'"
 	least := time.Duration(n-20) * time.Second / 20
 	sizes := strings.Repeat("resizew -x80;", n)

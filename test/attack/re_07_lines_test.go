@@ -17,6 +17,7 @@ import (
 // sizes that people have are taken as they are, and the owner's own at home. In the
 // control run the same lines go to the guarded socket itself.
 func TestRE07SizesByLines(t *testing.T) {
+	t.Parallel()
 	b := lay(t, host.Config{TmuxConf: "set -g window-size latest\n", Policy: map[string]string{"grants.yaml": everyVerb}})
 	l := b.Control(viewer, "attach", "-t", "mwalice/other")
 	l.Wait("%session-changed")

@@ -14,6 +14,7 @@ import (
 // nothing crashes, and who watches elsewhere goes on. In the control run a
 // terminal past muxward makes a window as wide as it likes.
 func TestRE07OddSizes(t *testing.T) {
+	t.Parallel()
 	shownByPackage(t, "attach.TestRealTmuxAtOddSizes", "attach.TestSizesAreClampedAndCoalesced")
 	b := lay(t, host.Config{TmuxConf: "set -g window-size latest\n"})
 	v := b.Terminal(viewer, tmuxtest.TerminalConfig{}, "attach", "-t", "mwalice/shared")

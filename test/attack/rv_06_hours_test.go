@@ -32,6 +32,7 @@ func monday(t *testing.T, hour, minute, second int) time.Time {
 // is out from the minute on at which they end, and does not get in again. In the
 // control run the wall is believed.
 func TestRV06HoursOver(t *testing.T) {
+	t.Parallel()
 	row{paused: true, grants: inHours, teeth: "teeth_clock", restless: true, attack: func(w *world) {
 		set := func(hour, minute, second int) {
 			w.set(time.Until(monday(w.t, hour, minute, second)).String())

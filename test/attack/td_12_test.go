@@ -13,6 +13,7 @@ import (
 // him, and others to wait for him. A little is kept, the rest is dropped, and
 // others notice nothing; he can still be detached.
 func TestTD12TerminalNeverRead(t *testing.T) {
+	t.Parallel()
 	row{teeth: "teeth_queue", restless: true, grants: standardGrants +
 		"  - {who: mwbob, role: viewer, on: mwalice/flood, reason: looks}\n", attack: func(w *world) {
 		w.Must(owner, "new-session", "-d", "-x", "200", "-y", "60", "-s", "flood", "cat")

@@ -137,7 +137,9 @@ func scan(sockets int) func(*bed, int) (string, error) {
 		for range n {
 			ctx, cancel := context.WithTimeout(context.Background(), patience)
 			cmd := exec.CommandContext(ctx, b.bin, append([]string{"sockets", "scan", "--json"}, flags...)...)
-			out, err := os.Create(filepath.Join(b.dir, "scanned"))
+			// A file of its own, that goes before it is on the disk: to write over the one
+			// before has some file systems write that out meanwhile, which is not the scan.
+			out, err := os.CreateTemp(b.dir, "scanned")
 			if err != nil {
 				cancel()
 				return "", err
@@ -149,6 +151,7 @@ func scan(sockets int) func(*bed, int) (string, error) {
 			cancel()
 			_ = out.Close()
 			said, _ := os.ReadFile(out.Name()) // it is looked at next
+			_ = os.Remove(out.Name())
 			if dead := bytes.Count(said, []byte(`"id":"MW-S001"`)); cmd.ProcessState == nil || cmd.ProcessState.ExitCode() != 1 || dead != sockets/2 {
 				return "", fmt.Errorf("of %d dead sockets it finds %d: %v", sockets/2, dead, err)
 			}

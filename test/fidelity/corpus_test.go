@@ -315,6 +315,7 @@ func (d *desk) compare(k keyboard, m paneMode, x [2]*tmuxtest.Terminal) tally {
 // somebody at plain tmux: the same reaches the pane, whatever the program in it
 // has asked for.
 func TestKeyCorpus(t *testing.T) {
+	t.Parallel()
 	d := newDesk(t, "")
 	var table strings.Builder
 	w := tabwriter.NewWriter(&table, 0, 0, 2, ' ', 0)

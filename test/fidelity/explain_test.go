@@ -58,6 +58,7 @@ type explained struct {
 // line is permitted when it is asked for next, and refused in the same words if
 // not.
 func TestExplainSaysWhatIsDone(t *testing.T) {
+	t.Parallel()
 	x := build(t, "")
 	x.h.Reload("grants.yaml", mixed)
 	var told []explained
@@ -151,6 +152,7 @@ func (x *house) explanations(who string, lines [][]string) []asked {
 // to be told by an explanation of what is hidden, gets neither: nothing at all
 // changes, and what is hidden is explained as what is not there.
 func TestExplainReveals(t *testing.T) {
+	t.Parallel()
 	x := build(t, "")
 	before := x.state()
 	total := 0
@@ -180,6 +182,7 @@ func TestExplainReveals(t *testing.T) {
 
 // TestExplainRevealsTeeth: with a check taken out, the same trial finds something.
 func TestExplainRevealsTeeth(t *testing.T) {
+	t.Parallel()
 	x := build(t, "teeth_visible")
 	b := x.linesFor(0, "has-session", host.Mallory)
 	b.thin(16, 0)
@@ -209,6 +212,7 @@ func (b *table) thin(n, turn int) {
 // TestExplainInside: what is asked from within a pane is explained as it would
 // be decided there: about where that pane is, unless something else is named.
 func TestExplainInside(t *testing.T) {
+	t.Parallel()
 	x := build(t, "")
 	dir := tmuxtest.Dir(t, tmuxtest.As(t, host.Alice))
 	ask := fmt.Sprintf("%s explain --json --state %s -- tmux kill-pane ';' rename-window -t work:1 w >%s/new; mv %s/new %s/told; exec cat",
@@ -234,6 +238,7 @@ func TestExplainInside(t *testing.T) {
 // TestExplainForOthers: whoever keeps the host is told of others what these are
 // told themselves.
 func TestExplainForOthers(t *testing.T) {
+	t.Parallel()
 	x := build(t, "")
 	x.h.Reload("grants.yaml", mixed)
 	for _, who := range []string{host.Mallory, host.Carol, host.Bob} {

@@ -96,6 +96,7 @@ func (s *sweep) next() int { s.turn++; return s.turn }
 // of their own, wherever a command takes one, tells them nothing of what they
 // may not see, runs nothing and changes nothing.
 func TestEveryFormat(t *testing.T) {
+	t.Parallel()
 	s := newSweep(t, "")
 	carriers := s.carriers()
 	total := 0
@@ -133,6 +134,7 @@ func TestEveryFormat(t *testing.T) {
 // TestEveryFormatTeeth: a server that shows bob all of it is noticed by the same
 // formats.
 func TestEveryFormatTeeth(t *testing.T) {
+	t.Parallel()
 	s := newSweep(t, "teeth_visible")
 	s.who = host.Bob
 	show := carrier{row: tmux.FindCommand("display-message")}

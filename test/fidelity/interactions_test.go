@@ -49,6 +49,7 @@ const (
 // TestInteractions: people work in real programs, one at plain tmux and a guest
 // through muxward. After each thing that they do both see the same, cell for cell.
 func TestInteractions(t *testing.T) {
+	t.Parallel()
 	d := newDuet(t)
 	all, counted := soak.N(2040, 72), 0
 	programs := duetPrograms()

@@ -125,6 +125,7 @@ func (p *pressing) same(keys string) {
 // A guest who may type presses keys, and so does somebody at plain tmux: the
 // same reaches the pane, whatever is bound.
 func TestKeysAreTheServersOwn(t *testing.T) {
+	t.Parallel()
 	p := startPressing(t)
 	for _, c := range keysPressed {
 		if c.set != "" {
@@ -139,6 +140,7 @@ func TestKeysAreTheServersOwn(t *testing.T) {
 // Many keys at once, bound and not, in any order: none is lost, done twice or
 // out of its turn.
 func TestManyKeysAtOnce(t *testing.T) {
+	t.Parallel()
 	p := startPressing(t)
 	keys := []string{"b", "c1", "Q", "y", "r", "r", "m", "z", "a", "\x02", "\x02", "\x02r", "\x02m", "é", "\x1bx", "\x1b[15~", "\x1b[17~", "\x1b[A", "\x1b[1;2A", "\r", "\t", "Text that is typed"}
 	r := rand.New(rand.NewPCG(7, 8))
@@ -158,6 +160,7 @@ func TestManyKeysAtOnce(t *testing.T) {
 // What is typed right behind a key that leads elsewhere goes there: to another pane,
 // window or session.
 func TestKeysGoWhereAKeyHasLed(t *testing.T) {
+	t.Parallel()
 	tmuxtest.As(t, host.Alice) // skips where there are no accounts
 	const conf = "set -g assume-paste-time 0\nset -s escape-time 50\nbind o select-pane -t :.+\nbind n next-window\nbind O switch-client -t other\nbind W switch-client -t work\nbind l last-pane \\; send-keys -l <l>\n"
 	plain := tmuxtest.Start(t, tmuxtest.Config{Conf: conf})

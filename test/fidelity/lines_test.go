@@ -181,6 +181,7 @@ func (s *lineSweep) overheard() (found []string) {
 // TestEveryFlagByLines: in control mode the same people are told no more by the
 // same commands, and change no more.
 func TestEveryFlagByLines(t *testing.T) {
+	t.Parallel()
 	s := newLineSweep(t, "")
 	for n, who := range []string{host.Mallory, host.Bob, host.Carol} {
 		s.who = who
@@ -216,6 +217,7 @@ func TestEveryFlagByLines(t *testing.T) {
 
 // TestEveryFormatByLines: in control mode the same formats say no more.
 func TestEveryFormatByLines(t *testing.T) {
+	t.Parallel()
 	s := newLineSweep(t, "")
 	carriers := s.carriers()
 	for n, who := range []string{host.Mallory, host.Bob, host.Carol} {
@@ -242,6 +244,7 @@ func TestEveryFormatByLines(t *testing.T) {
 
 // TestByLinesTeeth: with a check taken out, the same lines find something.
 func TestByLinesTeeth(t *testing.T) {
+	t.Parallel()
 	t.Run("changes", func(t *testing.T) {
 		s := newLineSweep(t, "teeth_decide")
 		for _, c := range []struct{ who, row string }{{host.Bob, "rename-window"}, {host.Carol, "select-pane"}} {

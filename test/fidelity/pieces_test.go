@@ -10,6 +10,7 @@ import (
 // A line that brings a guest's keys byte by byte changes nothing: each is the key
 // that it is when it comes at once.
 func TestKeysInPieces(t *testing.T) {
+	t.Parallel()
 	d := newDesk(t, "")
 	seen := map[string]bool{}
 	var keys []corpusKey
@@ -40,6 +41,7 @@ func TestKeysInPieces(t *testing.T) {
 // then it is what it is: what is typed after it is a key of its own. With the
 // pane's cursor keys in application mode, that shows.
 func TestBegunKeys(t *testing.T) {
+	t.Parallel()
 	d := newDesk(t, "")
 	x := d.open("xterm-256color")
 	d.set(paneModes[1], x)

@@ -308,6 +308,7 @@ func targeted(row string) bool {
 // and nothing, nothing outside that changes, they are shown nothing of it, and
 // they cannot tell what is hidden from what is not there.
 func TestStrangers(t *testing.T) {
+	t.Parallel()
 	x := build(t, "")
 	for _, row := range tmux.Commands() {
 		if len(templatesOf(row.Name)) == 0 {
@@ -337,6 +338,7 @@ const serverChanged = "the server changed"
 
 // TestStrangersTeeth: with a check taken out, the same trial finds something.
 func TestStrangersTeeth(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct{ build, who, row, want string }{
 		{"teeth_visible", host.Bob, "has-session", "can tell what is hidden"},
 		{"teeth_visible", host.Bob, "list-windows", "shows what is hidden"},

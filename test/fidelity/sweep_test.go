@@ -331,6 +331,7 @@ func (s *sweep) judged(row string) []string {
 // change nothing outside that, are shown nothing of it and cannot tell what is
 // hidden from what is not there. That nothing was left out is counted.
 func TestEveryFlag(t *testing.T) {
+	t.Parallel()
 	s := newSweep(t, "")
 	total := 0
 	for _, s.who = range []string{host.Mallory, host.Bob, host.Carol} {
@@ -357,6 +358,7 @@ func TestEveryFlag(t *testing.T) {
 
 // TestEveryFlagTeeth: with the decision taken out, the same sweep finds something.
 func TestEveryFlagTeeth(t *testing.T) {
+	t.Parallel()
 	s := newSweep(t, "teeth_decide")
 	for _, c := range []struct{ who, row string }{{host.Bob, "rename-window"}, {host.Carol, "select-pane"}} {
 		s.who = c.who

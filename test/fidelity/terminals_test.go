@@ -208,6 +208,7 @@ func settles(within time.Duration, ok func() bool) bool {
 // permitted is done to its end. Nothing of alice's changes when they have gone
 // again, they are shown nothing but what was granted, and alice stays.
 func TestStrangersOnTerminals(t *testing.T) {
+	t.Parallel()
 	s := raise(t, "")
 	for _, who := range []string{host.Mallory, host.Bob, host.Carol} {
 		for _, a := range acts() {
@@ -225,6 +226,7 @@ func TestStrangersOnTerminals(t *testing.T) {
 // TestStrangersOnTerminalsTeeth: with a check taken out, the same acts find
 // something, whoever does them.
 func TestStrangersOnTerminalsTeeth(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct{ build, who, come, beside, want string }{
 		{"teeth_decide", host.Bob, "attach -d -t mwalice/work", "", "it gets in"},
 		{"teeth_decide", host.Carol, "attach -x -t mwalice/work", "", "the server changed"},

@@ -80,18 +80,38 @@ func build(tags string) (string, error) {
 	if err := os.Chmod(dir, 0o755); err != nil {
 		return "", err
 	}
-	out := filepath.Join(dir, "muxward")
-	// Without what only debuggers read it is linked in half the time.
+	return filepath.Join(dir, "muxward"), buildInto(dir, "muxward", tags)
+}
+
+// buildHelper builds muxward-helper beside muxward, where that looks for it.
+func buildHelper(t testing.TB, what string) {
+	t.Helper()
+	dir := filepath.Dir(Build(t, what))
+	tags, _ := divide(what)
+	v, _ := programs.LoadOrStore(dir+" helper", &built{})
+	b := v.(*built)
+	b.once.Do(func() { b.err = buildInto(dir, "muxward-helper", tags) })
+	if b.err != nil {
+		t.Fatal(b.err)
+	}
+}
+
+// buildInto builds a program without cgo into a directory, which is removed if it fails.
+func buildInto(dir, name, tags string) error {
+	out := filepath.Join(dir, name)
+	// Without what only debuggers read it is linked in half the time. What `make build` has
+	// compiled is there to be linked only if paths are trimmed here as they are there: or
+	// else some 300 packages are compiled once more.
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, "go", "build", "-ldflags", "-s -w", "-tags", tags, "-o", out, "github.com/muxward/muxward/cmd/muxward")
+	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags", "-s -w", "-tags", tags, "-o", out, "github.com/muxward/muxward/cmd/"+name)
 	cmd.WaitDelay = 20 * time.Second
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if text, err := cmd.CombinedOutput(); err != nil {
 		_ = os.RemoveAll(dir)
-		return "", fmt.Errorf("build muxward: %w\n%s", err, text)
+		return fmt.Errorf("build %s: %w\n%s", name, err, text)
 	}
-	return out, nil
+	return nil
 }
 
 // Clean removes what Build made; a TestMain calls it at the end.

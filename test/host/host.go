@@ -31,6 +31,8 @@ const (
 	Mallory = tmuxtest.Mallory
 	// Work is nobody's: people share it.
 	Work = tmuxtest.Work
+	// Ward is what muxward runs as beside muxward-helper.
+	Ward = tmuxtest.Ward
 )
 
 // Config says what muxward [Start] starts.
@@ -40,6 +42,9 @@ type Config struct {
 	Policy map[string]string
 	// User runs it in user mode as this account, else as root for all.
 	User string
+	// Account is the account that it runs as beside muxward-helper, instead of as root; by
+	// default what MUXWARD_TEST_ACCOUNT says.
+	Account string
 	// TmuxConf is the configuration of every server; by default none.
 	TmuxConf string
 	// Settings are more lines of muxward's own configuration.
@@ -119,6 +124,17 @@ func Prepare(t testing.TB, cfg Config) *Host {
 	} else {
 		tmuxtest.As(t, Alice) // skips where there are no accounts
 	}
+	if cfg.User == "" && cfg.Account == "" {
+		h.cfg.Account = os.Getenv("MUXWARD_TEST_ACCOUNT")
+	}
+	more := ""
+	if h.cfg.Account != "" && cfg.Account == "" {
+		more = ", root" // it has a door by itself where muxward is root
+	}
+	if h.cfg.Account != "" {
+		buildHelper(t, cfg.Build)
+		cfg.Settings = "account: " + h.cfg.Account + "\n" + cfg.Settings
+	}
 	h.Base = tmuxtest.Dir(t, h.as)
 	h.State, h.Policy, h.Doors = h.Base+"/state", h.Base+"/policy", h.Base+"/d"
 	if cfg.State != "" {
@@ -138,7 +154,7 @@ func Prepare(t testing.TB, cfg Config) *Host {
 	conf := cfg.TmuxConf
 	h.must(os.WriteFile(h.Base+"/tmux.conf", []byte(conf), 0o644))
 	h.must(os.WriteFile(h.Base+"/muxward.yaml", fmt.Appendf(nil,
-		"tmux_config: [%s/tmux.conf]\naccounts: [mwalice, mwbob, mwcarol, mwmallory]\n%s%s", h.Base, cfg.Settings, h.prepareSSH()), 0o644))
+		"tmux_config: [%s/tmux.conf]\naccounts: [mwalice, mwbob, mwcarol, mwmallory%s]\n%s%s", h.Base, more, cfg.Settings, h.prepareSSH()), 0o644))
 	if strings.Contains(cfg.Settings, "isolated:") {
 		buildPane(t, filepath.Dir(h.bin))
 	}

@@ -60,7 +60,7 @@ func buildPAM(t testing.TB, dir string) {
 	b.once.Do(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
 		defer cancel()
-		cmd := exec.CommandContext(ctx, "go", "build", "-ldflags", "-s -w", "-o", dir+"/muxward-pam", "github.com/muxward/muxward/cmd/muxward-pam")
+		cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags", "-s -w", "-o", dir+"/muxward-pam", "github.com/muxward/muxward/cmd/muxward-pam")
 		cmd.WaitDelay = 20 * time.Second
 		cmd.Env = append(os.Environ(), "CGO_ENABLED=1")
 		if text, err := cmd.CombinedOutput(); err != nil {

@@ -1,6 +1,7 @@
 package starter
 
 import (
+	"bytes"
 	"embed"
 	"errors"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 
 	"github.com/muxward/muxward/internal/identity"
@@ -22,19 +24,82 @@ var blank = regexp.MustCompile(`\b(ME|UID|ACCOUNT)\b`)
 // ErrNotEmpty is the error of a directory that holds something already.
 var ErrNotEmpty = errors.New("there is something in it already; init writes only into an empty or new directory")
 
+// File is one of the starter policy.
+type File struct {
+	Name string
+	Text []byte
+}
+
+// Which of the starter policy's people and grants count.
+const (
+	WithExamples = true
+	// OnlyMe leaves the examples in as comments: on a host that others use, bob may be
+	// somebody, and nobody has granted him anything.
+	OnlyMe = false
+)
+
+// Files gives the starter policy for the person me with the given Unix account and uid.
+func Files(me, account string, uid int, examples bool) ([]File, error) {
+	if _, err := identity.CanonicalName(me); err != nil {
+		return nil, fmt.Errorf("cannot name you in a policy: %w", err)
+	}
+	if me == "mallory" || examples && slices.Contains([]string{"bob", "carol"}, me) {
+		return nil, fmt.Errorf("the starter policy has a guest called %s already: give it another person to begin with", me)
+	}
+	values := map[string]string{"ME": me, "UID": strconv.Itoa(uid), "ACCOUNT": strconv.Quote(account)}
+	entries, err := files.ReadDir("files")
+	if err != nil {
+		return nil, err
+	}
+	var all []File
+	for _, e := range entries {
+		text, err := files.ReadFile("files/" + e.Name())
+		if err != nil {
+			return nil, err
+		}
+		text = blank.ReplaceAllFunc(text, func(word []byte) []byte {
+			return []byte(values[string(word)])
+		})
+		text = markExamples(text, examples)
+		all = append(all, File{Name: e.Name(), Text: text})
+	}
+	return all, nil
+}
+
+// markExamples takes the marks off the examples in a file. If they are not to count, they
+// become comments.
+func markExamples(text []byte, count bool) []byte {
+	var out []byte
+	inside := false
+	for line := range bytes.Lines(text) {
+		switch string(line) {
+		case "#EXAMPLES\n":
+			inside = true
+			continue
+		case "#END\n":
+			inside = false
+			continue
+		}
+		if inside && !count {
+			out = append(out, '#')
+			if line[0] != '\n' {
+				out = append(out, ' ')
+			}
+		}
+		out = append(out, line...)
+	}
+	return out
+}
+
 // Write writes the starter policy into dir, which must be empty or not exist,
 // for the person me with the given Unix account and uid. It gives the names of
 // the files. Nothing is ever overwritten; on an error what was written is
 // removed again.
 func Write(dir, me, account string, uid int) (written []string, err error) {
-	if _, err := identity.CanonicalName(me); err != nil {
-		return nil, fmt.Errorf("cannot name you in a policy: %w", err)
+	all, err := Files(me, account, uid, WithExamples)
+	if err != nil {
+		return nil, err
 	}
-	switch me {
-	case "bob", "carol", "mallory": // the guests of the examples
-		return nil, fmt.Errorf("the starter policy has a guest called %s already; give another name with --me", me)
-	}
-	values := map[string]string{"ME": me, "UID": strconv.Itoa(uid), "ACCOUNT": strconv.Quote(account)}
 	if err := os.MkdirAll(filepath.Dir(filepath.Clean(dir)), 0o755); err != nil {
 		return nil, err
 	}
@@ -56,22 +121,11 @@ func Write(dir, me, account string, uid int) (written []string, err error) {
 			written = nil
 		}
 	}()
-	entries, err := files.ReadDir("files")
-	if err != nil {
-		return nil, err
-	}
-	for _, e := range entries {
-		text, err := files.ReadFile("files/" + e.Name())
-		if err != nil {
+	for _, f := range all {
+		if err := create(filepath.Join(dir, f.Name), f.Text); err != nil {
 			return written, err
 		}
-		text = blank.ReplaceAllFunc(text, func(word []byte) []byte {
-			return []byte(values[string(word)])
-		})
-		if err := create(filepath.Join(dir, e.Name()), text); err != nil {
-			return written, err
-		}
-		written = append(written, e.Name())
+		written = append(written, f.Name)
 	}
 	return written, nil
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -57,6 +58,45 @@ func TestStarterOverwritesNothing(t *testing.T) {
 	for _, me := range []string{"Alice", "", "a b", "bob", `x"`} {
 		if _, err := starter.Write(filepath.Join(t.TempDir(), "p"), me, "x", 1); err == nil {
 			t.Errorf("%q was taken for a name", me)
+		}
+	}
+}
+
+// Where the examples do not count, nobody but who starts has anything by the policy, and it
+// is a good policy all the same, for somebody called bob, too.
+func TestStarterOnlyMe(t *testing.T) {
+	for _, me := range []string{"alice", "bob"} {
+		dir := t.TempDir()
+		files, err := starter.Files(me, me, 1000, starter.OnlyMe)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range files {
+			if err := os.WriteFile(filepath.Join(dir, f.Name), f.Text, 0o644); err != nil {
+				t.Fatal(err)
+			}
+			for line := range strings.Lines(string(f.Text)) {
+				about, _, _ := strings.Cut(line, "#")
+				if me == "alice" && f.Name != "starter.test.yaml" && (strings.Contains(about, "bob") || strings.Contains(about, "carol") || strings.Contains(about, "ops*")) {
+					t.Errorf("%s: an example counts: %s", f.Name, line)
+				}
+				if strings.HasPrefix(line, "#EXAMPLES") || strings.HasPrefix(line, "#END") {
+					t.Errorf("%s: a mark is left", f.Name)
+				}
+			}
+		}
+		set, err := policy.Load(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		cases, err := policy.LoadCases(dir, set)
+		if err != nil || len(cases) < 3 {
+			t.Fatalf("%d cases, %v", len(cases), err)
+		}
+		for _, r := range set.RunCases(cases, time.Date(2027, 3, 1, 0, 0, 0, 0, time.UTC)) {
+			if !r.Pass {
+				t.Errorf("%s:%d %s %s %s: %s", r.File, r.Line, r.Who, r.Verb, r.On, r.Reason)
+			}
 		}
 	}
 }

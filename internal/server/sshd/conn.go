@@ -103,7 +103,9 @@ func (c *conn) serve(ctx context.Context) {
 	}
 	c.s.pen.came(c.from, time.Now())
 	defer func() { c.s.pen.came(c.from, time.Now()) }()
-	now, err := c.s.Prover.Stands(c.proof.Load())
+	looking, found := context.WithTimeout(ctx, accountTime)
+	now, err := c.s.Prover.Stands(looking, c.proof.Load())
+	found()
 	if !stands(err) { // keys may have changed meanwhile
 		c.s.refuse(access.Event{From: c.who.From(), Person: c.who.Person(), Key: c.who.Key(), Reason: "what was proved does not stand any more: " + err.Error()})
 		abandon(c.ssh, channels, requests)

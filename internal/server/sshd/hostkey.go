@@ -104,6 +104,23 @@ func OpenHostKey(dir string) (*HostKey, error) {
 	return NewHostKey(key)
 }
 
+// SavePublic writes the public half of a key that is held elsewhere into a directory, or
+// refuses the directory of another key: people would be asked to trust another one.
+func (h *HostKey) SavePublic(dir string) error {
+	path := filepath.Join(dir, hostKeyFile+".pub")
+	old, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return writeSynced(path, ssh.MarshalAuthorizedKey(h.signer.PublicKey()), 0o644)
+	}
+	if err != nil {
+		return err
+	}
+	if key, _, _, _, err := ssh.ParseAuthorizedKey(old); err != nil || !bytes.Equal(key.Marshal(), h.signer.PublicKey().Marshal()) {
+		return fmt.Errorf("%s is not of the host key (%s): put the right one back, or remove it", path, h.Fingerprint())
+	}
+	return nil
+}
+
 // readOurs reads a file that nobody else may read or write.
 func readOurs(path string) ([]byte, error) {
 	if !strict() {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"slices"
 	"strings"
@@ -226,4 +227,54 @@ func TestPasswordsMakeRoom(t *testing.T) {
 		}
 		return false
 	}, "the oldest makes room")
+}
+
+// TestAccountsNotFound: where accounts are not found any more nobody is kept from taking
+// keys away: what rests on keys is looked at first, all of it has one time, and an account
+// is looked up once for all of its connections. Who came by one has to go.
+func TestAccountsNotFound(t *testing.T) {
+	var looked, behind atomic.Int32
+	var byKey atomic.Pointer[conn]
+	b := newBed(t, &times{look: tmuxtest.Patience / 50}, 1, passwords(&atomic.Int32{}), func(s *Server) {
+		s.Prover.Passwords.Standing = func(ctx context.Context, name string) (identity.Account, string, error) {
+			c := byKey.Load()
+			if c == nil {
+				return s.Prover.Passwords.Account(ctx, name)
+			}
+			looked.Add(1)
+			select {
+			case <-c.done:
+				behind.Add(1)
+			case <-ctx.Done():
+			}
+			<-ctx.Done()
+			return identity.Account{}, "", ctx.Err()
+		}
+	})
+	for range 3 {
+		if _, err := b.by("127.0.0.2", "alice", "yes"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b.dial(newValve(false), ssh.Config{})
+	var all []*conn
+	tmuxtest.Eventually(t, func() bool {
+		b.server.mu.Lock()
+		defer b.server.mu.Unlock()
+		all = slices.Collect(maps.Keys(b.server.conns))
+		return len(all) == 4 && !slices.ContainsFunc(all, func(c *conn) bool { return c.proof.Load() == nil })
+	}, "all are in")
+	byKey.Store(all[slices.IndexFunc(all, func(c *conn) bool { return !c.proof.Load().ByPassword() })])
+	b.table.Store(&identity.SSHKeys{})
+	if un := b.server.Reconsider(t.Context()); len(un) > 0 {
+		t.Error(un)
+	}
+	for _, c := range all {
+		if !c.over() {
+			t.Error("a connection goes on")
+		}
+	}
+	if looked.Load() != 1 || behind.Load() != 1 {
+		t.Errorf("accounts were looked up %d times, and behind keys %d times", looked.Load(), behind.Load())
+	}
 }

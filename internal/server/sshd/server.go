@@ -66,19 +66,23 @@ const (
 	// long it may take to say so: it may have been stopped for a while.
 	askTime    = 30 * time.Second
 	answerTime = 5 * time.Minute
+	// accountTime is how long accounts may be looked up by which people have come. Of one that
+	// is not found in that time nobody knows whose it is, so that it is nobody's.
+	accountTime = 5 * time.Second
 	// pauseTime is how long nobody is let in when there were no descriptors.
 	pauseTime = 200 * time.Millisecond
 )
 
 // times are those waits that are long.
-type times struct{ close, ask, answer time.Duration }
+type times struct{ close, ask, answer, look time.Duration }
 
 func (s *Server) times() times {
 	t := times{}
 	if s.patience != nil {
 		t = *s.patience
 	}
-	return times{close: cmp.Or(t.close, closeTime), ask: cmp.Or(t.ask, askTime), answer: cmp.Or(t.answer, answerTime)}
+	return times{close: cmp.Or(t.close, closeTime), ask: cmp.Or(t.ask, askTime), answer: cmp.Or(t.answer, answerTime),
+		look: cmp.Or(t.look, accountTime)}
 }
 
 // Door is the door's name in identities and the log.
@@ -269,10 +273,33 @@ func (s *Server) Reconsider(ctx context.Context) (unconfirmed []error) {
 		all = append(all, c)
 	}
 	s.mu.Unlock()
-	var ended []*conn
-	for _, c := range all {
-		if proof := c.proof.Load(); proof != nil {
-			now, err := s.Prover.Stands(proof)
+	ended := s.endThose(ctx, all)
+	for _, c := range ended {
+		select {
+		case <-c.done:
+		case <-ctx.Done():
+			if c.over() { // in the last moment
+				continue
+			}
+			unconfirmed = append(unconfirmed, fmt.Errorf("the connection of %s does not end: %w", c.nc.RemoteAddr(), ctx.Err()))
+		}
+	}
+	return unconfirmed
+}
+
+// endThose has those connections end whose proof does not stand any more. Keys come first:
+// they are looked at without waiting for anybody, as accounts may not be.
+func (s *Server) endThose(ctx context.Context, all []*conn) (ended []*conn) {
+	ctx, cancel := context.WithTimeout(ctx, s.times().look)
+	defer cancel()
+	look := s.Prover.Look()
+	for _, passwords := range []bool{false, true} {
+		for _, c := range all {
+			proof := c.proof.Load()
+			if proof == nil || proof.ByPassword() != passwords {
+				continue
+			}
+			now, err := look(ctx, proof)
 			if !stands(err) {
 				c.end(fmt.Errorf("what you came in with is not taken any more: %w", err))
 				ended = append(ended, c)
@@ -281,14 +308,17 @@ func (s *Server) Reconsider(ctx context.Context) (unconfirmed []error) {
 			}
 		}
 	}
-	for _, c := range ended {
-		select {
-		case <-c.done:
-		case <-ctx.Done():
-			unconfirmed = append(unconfirmed, fmt.Errorf("the connection of %s does not end: %w", c.nc.RemoteAddr(), ctx.Err()))
-		}
+	return ended
+}
+
+// over reports whether a connection has ended.
+func (c *conn) over() bool {
+	select {
+	case <-c.done:
+		return true
+	default:
+		return false
 	}
-	return unconfirmed
 }
 
 // caught keeps a fault in what serves one connection from ending anything else. It

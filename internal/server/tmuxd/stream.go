@@ -37,6 +37,7 @@ const (
 	pipe                       // opened anew, so that its flags are ours alone
 	socket                     // asked not to wait with each call
 	terminal                   // freed when it waits all the same
+	foreign                    // a pipe that is not ours to open: asked not to wait with each call
 )
 
 // takeOver gives a stream of our own of what the client passed, if that is of a
@@ -50,10 +51,14 @@ func takeOver(fd *wire.FD, what string, way int) (*stream, error) {
 	own := -1
 	if err == nil && kind == pipe {
 		own, err = reopen(n, way)
+		if errors.Is(err, errForeign) { // we are another account, and not root
+			kind = foreign
+			own, err = unix.FcntlInt(uintptr(n), unix.F_DUPFD_CLOEXEC, 3)
+		}
 	} else if err == nil {
 		own, err = unix.FcntlInt(uintptr(n), unix.F_DUPFD_CLOEXEC, 3)
 	}
-	if err == nil && (kind == socket || kind == terminal) {
+	if err == nil && (kind == socket || kind == terminal || kind == foreign) {
 		// The poller takes nothing else. The client's shell shares this flag;
 		// tmux sets it, too, and its client clears it at the end.
 		if err = unix.SetNonblock(own, true); err != nil {
@@ -138,6 +143,18 @@ func unnamed(fd int, call uintptr) bool {
 	return errno == 0 && at.Family == unix.AF_UNIX && uintptr(size) == unsafe.Offsetof(at.Path)
 }
 
+// errForeign is the error of a pipe that we may not open anew.
+var errForeign = errors.New("the pipe is somebody else's")
+
+// unhurried gives an error that says what to do where the kernel has no way to ask a pipe
+// not to wait (before Linux 6.4).
+func unhurried(err error) error {
+	if errors.Is(err, unix.EOPNOTSUPP) {
+		return fmt.Errorf("the pipe is another account's, and this kernel cannot be asked not to wait for it: %w", err)
+	}
+	return err
+}
+
 // reopen opens a pipe anew, for no more than the client itself may do with it.
 func reopen(fd, way int) (int, error) {
 	flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFL, 0)
@@ -152,7 +169,7 @@ func reopen(fd, way int) (int, error) {
 	case errors.Is(err, unix.ENXIO):
 		return -1, errors.New("nobody reads from the pipe")
 	case errors.Is(err, unix.EACCES):
-		return -1, errors.New("the pipe is somebody else's")
+		return -1, errForeign
 	case err != nil:
 		return -1, fmt.Errorf("open the pipe: %w", err)
 	}
@@ -189,6 +206,9 @@ func (s *stream) tryRead(fd int, buf []byte) (n int, err error) {
 	switch s.kind {
 	case socket:
 		n, _, err = unix.Recvfrom(fd, buf, unix.MSG_DONTWAIT)
+	case foreign:
+		n, err = unix.Preadv2(fd, [][]byte{buf}, -1, unix.RWF_NOWAIT)
+		err = unhurried(err)
 	case terminal:
 		n, err = freed(fd, unix.POLLIN, func() (int, error) { return unix.Read(fd, buf) })
 	default:
@@ -202,6 +222,9 @@ func (s *stream) tryWrite(fd int, data []byte) (n int, err error) {
 	switch s.kind {
 	case socket:
 		n, err = unix.SendmsgN(fd, data, nil, nil, unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL)
+	case foreign:
+		n, err = unix.Pwritev2(fd, [][]byte{data}, -1, unix.RWF_NOWAIT)
+		err = unhurried(err)
 	case terminal:
 		n, err = freed(fd, unix.POLLOUT, func() (int, error) { return unix.Write(fd, data) })
 	default:

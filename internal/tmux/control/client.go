@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -58,6 +59,7 @@ type Client struct {
 	done     chan struct{} // closed when every command has its answer or error
 	wg       sync.WaitGroup
 	version  string
+	attached int64  // when this client was attached to its session, in seconds; 0 without one
 	refusal  string // what the attach command was refused with; the reader's
 	sessions sessionProbe
 
@@ -191,12 +193,16 @@ func (c *Client) greet(ctx context.Context) error {
 	}
 	// The server's owner may have given one of these names another meaning.
 	for _, name := range []string{"display-message", "display", "display-m"} {
-		replies, err := c.Do(ctx, name+" -p '#{version}'")
+		replies, err := c.Do(ctx, name+" -p '#{version} #{session_last_attached}'")
 		if err != nil {
 			return err
 		}
-		if _, err := tmux.ParseVersion(replies[0].Text()); err == nil {
-			c.version = replies[0].Text()
+		version, attached, _ := strings.Cut(replies[0].Text(), " ")
+		if _, err := tmux.ParseVersion(version); err == nil {
+			c.version = version
+			if c.opts.Session != "" {
+				c.attached, _ = strconv.ParseInt(attached, 10, 64) // 0 is none of ours
+			}
 			return nil
 		}
 	}

@@ -225,8 +225,21 @@ func (m *Model) parse(d tmux.Detail, lines []string, replies []Reply) (*tmux.Sna
 		snap.Clients = slices.DeleteFunc(snap.Clients, func(one tmux.Client) bool {
 			return one.PID == os.Getpid() && one.TTY == ""
 		})
+		m.c.disown(snap)
 	}
 	return snap, nil
+}
+
+// disown takes out of a state that somebody has attached to the session of this client, if
+// that was nobody but it: sessions that were used in one second are told apart by who was
+// attached to last, and one that a person has made since is not to stand behind it.
+func (c *Client) disown(snap *tmux.Snapshot) {
+	for i := range snap.Sessions {
+		s := &snap.Sessions[i]
+		if c.attached != 0 && s.ID.String() == c.opts.Session && s.LastAttached == c.attached {
+			s.LastAttached = 0
+		}
+	}
 }
 
 // Subscribe returns a channel that becomes ready when something changed, at

@@ -31,13 +31,15 @@ const (
 	Mallory = "mwmallory"
 	// Work is nobody's: people share it.
 	Work = "mwwork"
+	// Ward is what muxward runs as where it has no rights of root's.
+	Ward = "mwward"
 
 	firstUID = 61001
 )
 
 func accounts(base string) []Account {
 	var all []Account
-	for i, name := range []string{Alice, Bob, Carol, Mallory, Work} {
+	for i, name := range []string{Alice, Bob, Carol, Mallory, Work, Ward} {
 		id := uint32(firstUID + i)
 		all = append(all, Account{Name: name, UID: id, GID: id, Home: filepath.Join(base, "home", name)})
 	}

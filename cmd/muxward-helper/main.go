@@ -1,0 +1,48 @@
+// Command muxward-helper is the only process of muxward with root's rights: it
+// starts `muxward serve` as an account that has none, and does for it what is
+// listed in internal/privsep/monitor/table.go, and nothing else.
+package main
+
+import (
+	"flag"
+	"fmt"
+	"os"
+
+	"github.com/muxward/muxward/internal/config"
+	"github.com/muxward/muxward/internal/privsep/holder"
+	"github.com/muxward/muxward/internal/privsep/monitor"
+)
+
+func main() {
+	if len(os.Args) > 1 && os.Args[1] == monitor.HoldKeys {
+		end(1, holder.Run(os.Args[2:]))
+	}
+	var given config.Config
+	f := flag.NewFlagSet("muxward-helper", flag.ExitOnError)
+	file := f.String("config", "/etc/muxward/muxward.yaml", "configuration `file`; it has account: NAME")
+	f.StringVar(&given.State, "state", "", "`directory` of the log and revocations")
+	f.StringVar(&given.Policy, "policy", "", "policy `directory`")
+	f.StringVar(&given.Doors, "doors", "", "`directory` of the doors")
+	f.StringVar(&given.Tmux, "tmux", "", "the tmux `program`")
+	f.StringVar(&given.SSH.Listen, "ssh", "", "open the SSH door at this `address`")
+	f.Usage = func() {
+		fmt.Fprint(os.Stderr, "muxward-helper runs muxward as an account without rights, and keeps root's.\n"+
+			"Start it as root: muxward-helper --config /etc/muxward/muxward.yaml\n\n")
+		f.PrintDefaults()
+	}
+	_ = f.Parse(os.Args[1:]) // ends by itself
+	if f.NArg() > 0 {
+		fmt.Fprintf(os.Stderr, "muxward-helper: there is no %q; see muxward-helper --help\n", f.Arg(0))
+		os.Exit(2)
+	}
+	end(monitor.Run(given, *file))
+}
+
+func end(code int, err error) {
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "muxward-helper:", err)
+	} else if len(os.Args) > 1 && os.Args[1] == monitor.HoldKeys {
+		code = 0
+	}
+	os.Exit(code)
+}

@@ -1,0 +1,253 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// hostBed is a directory of hosts, and a tree that stands for a host.
+type hostBed struct {
+	t         *testing.T
+	dir, root string
+}
+
+func newHostBed(t *testing.T) *hostBed {
+	t.Helper()
+	b := &hostBed{t: t, dir: filepath.Join(t.TempDir(), "hosts"), root: t.TempDir()}
+	if err := os.Chmod(b.root, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	b.says(exitOK, "sudo muxward host plan", "init", b.dir, "--me", "alice")
+	return b
+}
+
+// says runs `muxward host ARGS`, and wants an exit code and a text in what is printed.
+func (b *hostBed) says(code int, want string, args ...string) string {
+	b.t.Helper()
+	var buf bytes.Buffer
+	root := newRoot()
+	root.SetOut(&buf)
+	root.SetErr(&buf)
+	root.SetArgs(append([]string{"host"}, args...))
+	err := root.ExecuteContext(b.t.Context())
+	out := buf.String()
+	if err != nil {
+		out += err.Error()
+	}
+	if got := exitCode(err); got != code || !strings.Contains(out, want) {
+		b.t.Errorf("host %v: exit code %d, want %d and %q:\n%s", args, got, code, want, out)
+	}
+	return buf.String()
+}
+
+// on is says for a command that looks at the tree.
+func (b *hostBed) on(code int, want, what string, more ...string) string {
+	b.t.Helper()
+	args := []string{what, b.dir, "--host", "any", "--root", b.root}
+	if what == "undo" {
+		args = []string{what, "--root", b.root}
+	}
+	if os.Geteuid() != 0 {
+		args = append(args, "--no-owners")
+	}
+	return b.says(code, want, append(args, more...)...)
+}
+
+// change replaces a text of a file of the directory of hosts.
+func (b *hostBed) change(name, from, to string) {
+	b.t.Helper()
+	at := filepath.Join(b.dir, name)
+	data, err := os.ReadFile(at)
+	if err != nil || !strings.Contains(string(data), from) {
+		b.t.Fatalf("%s has no %q: %v", name, from, err)
+	}
+	put(b.t, b.dir, name, strings.ReplaceAll(string(data), from, to))
+}
+
+// A story: what init writes is good, and is applied once; a second apply changes nothing;
+// what was changed by hand is shown and mended; undo puts all of it back.
+func TestHostStory(t *testing.T) {
+	b := newHostBed(t)
+	b.says(exitOK, "good any: host.yaml", "check", b.dir)
+	b.on(exitDrift, "+TMUX_TMPDIR=/run/muxward/doors", "plan")
+	b.on(exitOK, "applied: ", "apply")
+	b.on(exitOK, "nothing to do", "apply")
+	b.on(exitOK, "0 to make, 0 to change", "plan")
+
+	etc := filepath.Join(b.root, "etc")
+	put(t, etc, "muxward/policy/left.grants.yaml", "grants: []\n")
+	put(t, etc, "profile.d/muxward.sh", "export TMUX_TMPDIR=/tmp/x\n")
+	for _, err := range []error{os.Chmod(filepath.Join(etc, "muxward/policy/people.yaml"), 0o666), os.Remove(filepath.Join(etc, "tmux.conf"))} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	out := b.on(exitDrift, "1 to make, 2 to change, 1 to remove", "plan")
+	for _, want := range []string{
+		"MW-H110 remove /etc/muxward/policy/left.grants.yaml\n    why: ", "mode: it is 0666, and should be 0644",
+		"-export TMUX_TMPDIR=/tmp/x", "MW-H130 make /etc/tmux.conf",
+	} {
+		if !strings.Contains(out, want) {
+			t.Errorf("the plan does not say %q:\n%s", want, out)
+		}
+	}
+	var plan planned
+	if err := json.Unmarshal([]byte(b.on(exitDrift, "", "plan", "--json")), &plan); err != nil || !plan.Drift || len(plan.Changes) != 4 || plan.Schema != 1 {
+		t.Errorf("%+v, %v", plan, err)
+	}
+	b.on(exitOK, "applied: 4 changes", "apply")
+	b.on(exitOK, "nothing to do", "apply") // what was removed does not come back
+	b.on(exitOK, "put back: 4 changes", "undo")
+	b.on(exitOK, "put back: ", "undo")
+	b.on(exitFailure, "nothing to undo", "undo")
+}
+
+// What is broken never lands, and the error has its place.
+func TestHostNeverLands(t *testing.T) {
+	b := newHostBed(t)
+	b.on(exitOK, "applied: ", "apply")
+	for _, c := range []struct {
+		file, from, to string
+		code           int
+		want           string
+	}{
+		{"host.yaml", "clipboard: external", "clipbord: external", exitUsage, `host.yaml:30:3: unknown key "clipbord" in tmux (did you mean clipboard?)`},
+		{"host.yaml", "schema: 1", "schema: 1\n\tx: 1", exitUsage, "host.yaml:6:1: not YAML"},
+		{"host.yaml", "clipboard: external", "clipboard: externel", exitUsage, "(did you mean external?)"},
+		{"host.yaml", "lend: false", "lend: true", exitUsage, "needs serve: ssh: keys_user"},
+		{"policy/grants.yaml", "role: viewer", "role: viewre", exitFailure, "grants.yaml:34:11: there is no role"},
+		{"policy/people.yaml", "people:", "peopel:", exitFailure, "people.yaml"},
+		{"policy/starter.test.yaml", "{who: mallory, verb: view, on: \"alice/demo:0.0\", allow: false}", "{who: mallory, verb: view, on: \"alice/demo:0.0\", allow: true}", exitFailure, "1 of its 18 tests fail"},
+		{"tmux/site.conf", "history-limit 50000", "histroy-limit 50000", exitFailure, "site.conf: invalid option: histroy-limit"},
+		{"tmux/site.conf", "set -g", "sett -g", exitFailure, "unknown command: sett"},
+	} {
+		was, err := os.ReadFile(filepath.Join(b.dir, c.file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		b.change(c.file, c.from, c.to)
+		b.says(exitUsage, "the files of 1 of 1 hosts are wrong", "check", b.dir)
+		b.on(c.code, c.want, "apply")
+		put(t, b.dir, c.file, string(was))
+		b.on(exitOK, "0 to make, 0 to change", "plan")
+	}
+	b.on(exitFailure, "unknown flag", "plan", "--quite") // 2 says that something differs, and nothing else
+	b.change("host.yaml", "schema: 1", "shcema: 1")
+	b.on(exitFailure, `unknown key "shcema"`, "plan")
+	b.change("host.yaml", "shcema: 1", "schema: 1")
+	if err := os.Chmod(filepath.Join(b.dir, "host.yaml"), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	b.on(exitUsage, "others may write to it", "apply")
+}
+
+// Groups and hosts: each host has its own; a misspelt one has none.
+func TestHostOfMany(t *testing.T) {
+	b := newHostBed(t)
+	put(t, b.dir, "hosts/web1.yaml", "groups: [example]\nserve: {accounts: [alice]}\n")
+	put(t, b.dir, "hosts/web2.yaml", "groups: [exmaple]\n")
+	out := b.says(exitUsage, "the files of 1 of 2 hosts are wrong", "check", b.dir)
+	for _, want := range []string{"good web1: host.yaml, groups/example.yaml, hosts/web1.yaml", "hosts/web2.yaml:1:10: groups.0: there is no groups/exmaple.yaml (did you mean example?)"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("check does not say %q:\n%s", want, out)
+		}
+	}
+	b.on(exitFailure, "there is no hosts/any.yaml", "plan")
+	b.on(exitDrift, "+set -g lock-after-time 900", "plan", "--host", "web1")
+}
+
+func TestHostSchema(t *testing.T) {
+	b := newHostBed(t)
+	var v map[string]any
+	if err := json.Unmarshal([]byte(b.says(exitOK, "additionalProperties", "schema")), &v); err != nil {
+		t.Error(err)
+	}
+}
+
+// What setup has made, a directory of hosts takes over; setup lets it be then, and undo gives
+// it back.
+func TestHostOverSetup(t *testing.T) {
+	b := newHostBed(t)
+	for name, text := range map[string]string{"passwd": "root:x:0:0:root:/root:/bin/sh\n", "group": "root:x:0:\n", "login.defs": ""} {
+		if err := os.MkdirAll(filepath.Join(b.root, "etc"), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		put(t, filepath.Join(b.root, "etc"), name, text)
+	}
+	setup := func() {
+		t.Helper()
+		root := newRoot()
+		var out bytes.Buffer
+		root.SetOut(&out)
+		root.SetArgs([]string{"setup", "--root", b.root, "--admin", "root"})
+		if err := root.ExecuteContext(t.Context()); err != nil {
+			t.Fatalf("setup: %v\n%s", err, out.String())
+		}
+	}
+	setup()
+	b.on(exitOK, "applied: ", "apply")
+	b.on(exitOK, "nothing to do", "apply")
+	setup()
+	b.on(exitOK, "0 to make, 0 to change", "plan")
+	b.on(exitOK, "put back: ", "undo")
+	setup()
+	b.on(exitDrift, "", "plan")
+}
+
+// What files say of the tmux that runs, root takes from nobody else: not from where it
+// happens to be, and not from files that others may write to.
+func TestHostFilesOfOthers(t *testing.T) {
+	b := newHostBed(t)
+	root := os.Geteuid() == 0
+	run := func(args ...string) string {
+		t.Helper()
+		var buf bytes.Buffer
+		cmd := newRoot()
+		cmd.SetOut(&buf)
+		cmd.SetErr(&buf)
+		cmd.SetArgs(append(args, "--host", "any"))
+		if err := cmd.ExecuteContext(t.Context()); err != nil {
+			buf.WriteString(err.Error())
+		}
+		return buf.String()
+	}
+	none := []string{"--state", t.TempDir()}
+	if err := os.Chmod(filepath.Join(b.dir, "host.yaml"), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	commands := [][]string{append([]string{"host", "verify", b.dir}, none...), {"host", "plan", b.dir, "--root", b.root, "--no-owners"}}
+	if root { // for others it goes on, which takes long
+		commands = append(commands, append([]string{"doctor", b.dir}, none...))
+	}
+	for _, args := range commands {
+		if out := run(args...); strings.Contains(out, "others may write to it") != root {
+			t.Fatalf("%v, as root %v:\n%s", args, root, out)
+		}
+	}
+	b.change("host.yaml", "schema: 1", "shcema: 1")
+	t.Chdir(b.dir)
+	if out := run(append([]string{"host", "verify"}, none...)...); strings.Contains(out, "shcema") == root || root && !strings.Contains(out, "MW-V001") {
+		t.Errorf("verify without DIR, as root %v:\n%s", root, out)
+	}
+}
+
+// A bundle is not opened with keys that others may write to.
+func TestHostBundleKeys(t *testing.T) {
+	b := newHostBed(t)
+	at := filepath.Join(b.root, "etc/muxward")
+	if err := os.MkdirAll(at, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	put(t, at, "bundle.keys", "no key\n")
+	args := []string{"apply", "--bundle", filepath.Join(b.dir, "x"), "--root", b.root}
+	b.says(exitUsage, "etc/muxward/bundle.keys: ", args...)
+	if err := os.Chmod(filepath.Join(at, "bundle.keys"), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	b.says(exitUsage, "chmod go-w", args...)
+	b.says(exitUsage, "chmod go-w", append(args, "--bundle-keys", filepath.Join(at, "bundle.keys"))...)
+}

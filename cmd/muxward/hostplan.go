@@ -1,0 +1,373 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/muxward/muxward/internal/hostconf"
+	"github.com/muxward/muxward/internal/hostconf/hostcheck"
+	"github.com/muxward/muxward/internal/hostconf/hostfile"
+)
+
+// hostPatience is how long each check and each program of an apply may take.
+const hostPatience = time.Minute
+
+// contextFor bounds a step of a command.
+func contextFor(cmd *cobra.Command, d time.Duration) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(cmd.Context(), d)
+}
+
+// hostFlags are those of what compares a host with its files.
+type hostFlags struct {
+	name, root string
+	noOwners   bool
+	json       bool
+}
+
+func (f *hostFlags) add(cmd *cobra.Command) {
+	f.addRoot(cmd)
+	cmd.Flags().StringVar(&f.name, "host", "", "the `name` of this host in DIR (default: what hostname says)")
+	cmd.Flags().BoolVar(&f.noOwners, "no-owners", false, "leave owners and accounts out")
+}
+
+func (f *hostFlags) addRoot(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&f.root, "root", "", "look at and change the tree in this `directory` in the place of /")
+	cmd.Flags().BoolVar(&f.json, "json", false, "print JSON")
+	_ = cmd.MarkFlagDirname("root")
+}
+
+// wanted is a host as its files say, and how to bring it about.
+type wanted struct {
+	found *hostfile.Found
+	state hostconf.State
+	opt   hostconf.Options
+}
+
+// load reads what the files say of this host, and what of it hangs on how the host is.
+func (f *hostFlags) load(cmd *cobra.Command, dir string, strict bool) (*wanted, error) {
+	name, err := nameOf(dir, f.name)
+	if err != nil {
+		return nil, usageError{err}
+	}
+	found, err := hostfile.Load(dir, name, strict)
+	if err != nil {
+		return nil, hostFileError(dir, err)
+	}
+	root, err := f.rootDir()
+	if err != nil {
+		return nil, err
+	}
+	present, err := hostfile.Look(root, found.Host.Serve.Policy)
+	if err != nil {
+		return nil, fmt.Errorf("look at this host: %w", err)
+	}
+	s, err := found.State(present)
+	if err != nil {
+		return nil, usageError{err}
+	}
+	return &wanted{found: found, state: s, opt: f.options(cmd, root, found)}, nil
+}
+
+// rootDir is the directory that stands for /, absolute.
+func (f *hostFlags) rootDir() (string, error) {
+	if f.root == "" {
+		return "", nil
+	}
+	root, err := filepath.Abs(f.root)
+	if err == nil {
+		var info os.FileInfo
+		if info, err = os.Stat(root); err == nil && !info.IsDir() {
+			err = fmt.Errorf("%s is no directory", root)
+		}
+	}
+	if err != nil {
+		return "", usageError{fmt.Errorf("--root: %w", err)}
+	}
+	if root == "/" {
+		return "", nil
+	}
+	return root, nil
+}
+
+func (f *hostFlags) options(cmd *cobra.Command, root string, found *hostfile.Found) hostconf.Options {
+	tell := func(line string) { fmt.Fprintln(cmd.ErrOrStderr(), "muxward:", oneLine(line)) }
+	return hostconf.Options{Root: root, NoOwners: f.noOwners, Patience: hostPatience, Checks: hostcheck.For(found, tell), Tell: tell}
+}
+
+// errDrift is that of a plan that has something to do: exit code 2.
+type errDrift struct{ error }
+
+// planned is what `host plan --json` prints.
+type planned struct {
+	Schema int      `json:"schema"`
+	Host   string   `json:"host"`
+	Layers []string `json:"layers"`
+	Drift  bool     `json:"drift"`
+	hostconf.Plan
+}
+
+func newHostPlanCmd() *cobra.Command {
+	var f hostFlags
+	var quiet bool
+	cmd := &cobra.Command{
+		Use:   "plan [DIR]",
+		Short: "tell what differs on this host, and why it matters",
+		Long: `Compares this host with what the files in DIR (default: here) say of it, and changes
+nothing. It sees what its caller may see: run it as root. It refuses then what apply
+refuses: files that others may write to.
+
+An apply that was broken off is told of, with how far it came: the next apply takes it
+back first.
+
+Exit codes, of this command alone: 0 nothing differs; 2 something does; 1 it could not be
+told, also where the command line or a file is wrong.`,
+		Example: `  sudo muxward host plan hosts
+  muxward host plan hosts --root /srv/image --no-owners
+  sudo muxward host plan hosts --json | jq -r '.changes[] | .do + " " + .item.path'`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			w, err := f.load(cmd, dirOf(args), asRoot())
+			if err != nil {
+				return plainError(err)
+			}
+			plan, err := hostconf.Compare(cmd.Context(), w.state, w.opt)
+			if err != nil {
+				return plainError(err)
+			}
+			if f.json {
+				err = printJSON(cmd, planned{Schema: 1, Host: w.found.Name, Layers: w.found.Layers, Drift: plan.Drift(), Plan: plan})
+			} else {
+				err = printHostPlan(newPaint(cmd), w.found.Name, plan, quiet)
+			}
+			if err == nil && plan.Drift() {
+				err = errDrift{errors.New("this host differs from what its files say; muxward host apply mends it")}
+			}
+			return err
+		},
+	}
+	f.add(cmd)
+	cmd.Flags().BoolVarP(&quiet, "quiet", "q", false, "leave out diffs")
+	cmd.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
+		return fmt.Errorf("%w; see %s --help", err, c.CommandPath())
+	})
+	return cmd
+}
+
+// plainError is an error whose exit code is 1 whatever it is about: 2 says that a plan has
+// something to do, and nothing else.
+func plainError(err error) error {
+	var u usageError
+	if errors.As(err, &u) {
+		return u.error
+	}
+	return err
+}
+
+// thing names an item.
+func thing(i hostconf.Item) string {
+	if i.Path != "" {
+		return i.Path
+	}
+	return string(i.Kind) + " " + i.Name
+}
+
+func printHostPlan(p paint, host string, plan hostconf.Plan, quiet bool) error {
+	if b := plan.Broken; b != nil {
+		what, more := "an apply", "the next apply takes it back first"
+		if b.Undoing {
+			what, more = "an undo", "the next one goes on with it"
+		}
+		if b.Running {
+			more = "it is going on right now"
+		}
+		p.printf("%s %s of %s did not come to its end: %d of %d steps had reached the host; %s\n", p.bad("broken off:"), what,
+			b.Began.Format(time.DateTime), b.Moved, b.Steps, more)
+	}
+	count := map[hostconf.Doing]int{}
+	for _, c := range plan.Changes {
+		count[c.Do]++
+		printHostChange(p, c, quiet)
+	}
+	sum := fmt.Sprintf("%s: %d to make, %d to change, %d to remove, %d blocked; %d are as they should be", host,
+		count[hostconf.Make], count[hostconf.Mend], count[hostconf.Remove], count[hostconf.Block], plan.Same)
+	if n := count[hostconf.Skip]; n > 0 {
+		sum += fmt.Sprintf(", %d do not apply here", n)
+	}
+	if n := count[hostconf.Keep]; n > 0 {
+		sum += fmt.Sprintf(", %d are kept as somebody has changed them", n)
+	}
+	if plan.Drift() {
+		return p.printf("%s\n", p.bad(oneLine(sum)))
+	}
+	return p.printf("%s\n", p.good(oneLine(sum)))
+}
+
+func printHostChange(p paint, c hostconf.Change, quiet bool) {
+	do := string(c.Do)
+	switch c.Do {
+	case hostconf.Make:
+		do = p.good(do)
+	case hostconf.Remove, hostconf.Block:
+		do = p.bad(do)
+	case hostconf.Keep, hostconf.Skip:
+		do = p.dim(do)
+	}
+	p.printf("%s %s %s\n    why: %s\n", c.Item.ID, do, oneLine(thing(c.Item)), oneLine(c.Item.Why))
+	if c.Reason != "" {
+		p.printf("    %s\n", oneLine(c.Reason))
+	}
+	for _, d := range c.Differs {
+		switch {
+		case d.Have == "" && d.Want == "":
+			p.printf("    %s\n", d.What)
+		default:
+			p.printf("    %s: it is %s, and should be %s\n", d.What, oneLine(orNone(d.Have)), oneLine(orNone(d.Want)))
+		}
+	}
+	if c.Diff == "" || quiet {
+		return
+	}
+	for line := range strings.Lines(cleanLines(strings.TrimSuffix(c.Diff, "\n"))) {
+		line = strings.TrimSuffix(line, "\n")
+		switch {
+		case strings.HasPrefix(line, "+"):
+			line = p.good(line)
+		case strings.HasPrefix(line, "-"):
+			line = p.bad(line)
+		}
+		p.printf("    %s\n", line)
+	}
+}
+
+func orNone(s string) string {
+	if s == "" {
+		return "none"
+	}
+	return s
+}
+
+// newHostApplyCmd makes `muxward host apply`.
+func newHostApplyCmd() *cobra.Command {
+	var f hostFlags
+	var b bundleFlags
+	cmd := &cobra.Command{
+		Use:   "apply [DIR | --bundle FILE]",
+		Short: "bring this host into the state that its files describe",
+		Long: `Brings this host into the state that the files in DIR (default: here) describe. Before
+anything moves, the policy is loaded and passes its own tests, tmux's configuration is run
+by a tmux server of its own, and sshd reads its part, where there is one: what is broken
+never lands. Each file is put in its place at once, and what was there is kept. An
+apply that is broken off, by kill -9 too, is taken back by the next one.
+
+If a muxward serves here, it is asked afterwards how it is, and whether it has taken the
+policy. If it is not well, and was before, everything is put back. Changed settings of
+muxward itself (/etc/muxward/muxward.yaml) count when it is started again.
+
+Files that everybody may write to are not applied, nor such as belong to anybody but
+root, the caller, or who calls sudo. A second apply changes nothing.
+
+With --bundle the directory comes out of a signed file, which is used if it is whole,
+signed by a key of /etc/muxward/bundle.keys, for this host, not expired, and not older
+than the last one of its name. --allow-older REASON takes one that is older, and nothing
+else; each use, with that reason, is a line of /var/lib/muxward-bundles/log.jsonl.
+
+Nobody else than root and the caller may be able to write to that file of keys.
+
+Exit codes: 0 the host is as its files say; 1 it is as before, and the error says why, or
+what is not; 2 the command line or a file is wrong.`,
+		Example: `  sudo muxward host apply hosts
+  muxward host apply hosts --root /srv/image --no-owners
+  sudo muxward host apply --bundle prod.bundle`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if b.file == "" {
+				if b.keys != "" || b.older != "" {
+					return usageError{errors.New("--bundle-keys and --allow-older are for --bundle")}
+				}
+				return f.apply(cmd, dirOf(args))
+			}
+			if len(args) > 0 {
+				return usageError{errors.New("give a directory or --bundle, not both")}
+			}
+			dir, done, err := f.unpack(b)
+			if err != nil {
+				return err
+			}
+			defer done()
+			return f.apply(cmd, dir)
+		},
+	}
+	f.add(cmd)
+	b.add(cmd)
+	return cmd
+}
+
+// apply brings the host into the state that the files in a directory describe.
+func (f *hostFlags) apply(cmd *cobra.Command, dir string) error {
+	w, err := f.load(cmd, dir, true)
+	if err != nil {
+		return err
+	}
+	if w.opt.Health, err = healthOf(cmd.Context(), w); err != nil {
+		return err
+	}
+	result, err := hostconf.Apply(cmd.Context(), w.state, w.opt)
+	if err != nil {
+		return fmt.Errorf("apply: %w", err)
+	}
+	return f.printResult(cmd, result, "applied", "this host is as its files say")
+}
+
+func (f *hostFlags) printResult(cmd *cobra.Command, r hostconf.Result, did, nothing string) error {
+	if f.json {
+		return printJSON(cmd, r)
+	}
+	p := newPaint(cmd)
+	if b := r.Recovered; b != nil {
+		p.printf("what was broken off at %s was taken back first\n", b.Began.Format(time.DateTime))
+	}
+	for _, c := range r.Done {
+		p.printf("%s %s %s\n", c.Item.ID, c.Do, oneLine(thing(c.Item)))
+	}
+	for _, c := range r.Left {
+		p.printf("%s\n", p.dim(oneLine(fmt.Sprintf("%s %s %s: %s", c.Item.ID, c.Do, thing(c.Item), c.Reason))))
+	}
+	if len(r.Done) == 0 {
+		return p.printf("%s\n", p.good("nothing to do: "+nothing))
+	}
+	return p.printf("%s\n", p.good(fmt.Sprintf("%s: %d changes", did, len(r.Done))))
+}
+
+func newHostUndoCmd() *cobra.Command {
+	var f hostFlags
+	cmd := &cobra.Command{
+		Use:   "undo",
+		Short: "put back what the last apply has done",
+		Long: `Puts back what the last muxward host apply has done. What somebody has changed since
+is left as it is, and named. Called again, it puts back the apply before that one.`,
+		Example: `  sudo muxward host undo`,
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			root, err := f.rootDir()
+			if err != nil {
+				return err
+			}
+			tell := func(line string) { fmt.Fprintln(cmd.ErrOrStderr(), "muxward:", oneLine(line)) }
+			r, err := hostconf.Undo(cmd.Context(), hostfile.Set, hostconf.Options{Root: root, NoOwners: f.noOwners, Patience: hostPatience, Tell: tell})
+			if err != nil {
+				return err
+			}
+			return f.printResult(cmd, r, "put back", "nothing was changed")
+		},
+	}
+	f.addRoot(cmd)
+	cmd.Flags().BoolVar(&f.noOwners, "no-owners", false, "leave owners and accounts out")
+	return cmd
+}

@@ -1,0 +1,230 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/muxward/muxward/internal/audit"
+	"github.com/muxward/muxward/internal/authkeys"
+	"github.com/muxward/muxward/internal/config"
+	"github.com/muxward/muxward/internal/failpoint"
+	"github.com/muxward/muxward/internal/guard"
+	"github.com/muxward/muxward/internal/identity"
+	"github.com/muxward/muxward/internal/keep"
+	"github.com/muxward/muxward/internal/privsep"
+	"github.com/muxward/muxward/internal/sandbox"
+	"github.com/muxward/muxward/internal/server/sshd"
+	"github.com/muxward/muxward/internal/siblings"
+)
+
+// helperTime is how long muxward-helper may take for what is asked of it as muxward
+// begins or ends.
+const helperTime = 10 * time.Second
+
+// helperProgram is what keeps root's rights where muxward runs as an account.
+const helperProgram = "muxward-helper"
+
+// serveAs serves as the configuration says: by itself, or as an account of its own with
+// muxward-helper beside it, which line leads to.
+func serveAs(ctx context.Context, c config.Config, line int) error {
+	switch {
+	case line != 0:
+		helper, err := openHelper(ctx, line)
+		if err != nil {
+			return err
+		}
+		defer helper.Close()
+		return serve(ctx, c, helper)
+	case c.Account != "" && c.Root():
+		return becomeHelper(c)
+	case c.Account != "" && !c.User:
+		return usageError{fmt.Errorf("%s has account: %s, which is for muxward started as root: it then runs as that account; leave account out to serve your own account only", c.File, c.Account)}
+	}
+	if c.Root() {
+		fmt.Fprintln(os.Stderr, "muxward: this process has all of root's rights; with account: NAME in the configuration only muxward-helper has them")
+	}
+	return serve(ctx, c, nil)
+}
+
+// becomeHelper has muxward-helper take the place of this process.
+func becomeHelper(c config.Config) error {
+	program, err := siblings.Find(helperProgram)
+	if err != nil {
+		return err
+	}
+	argv := []string{program, "--config", c.File, "--state", c.State, "--policy", c.Policy, "--doors", c.Doors}
+	for flag, value := range map[string]string{"--tmux": c.Tmux, "--ssh": c.SSH.Listen} {
+		if value != "" {
+			argv = append(argv, flag, value)
+		}
+	}
+	if err := syscall.Exec(program, argv, os.Environ()); err != nil {
+		return fmt.Errorf("run %s: %w", program, err)
+	}
+	return nil
+}
+
+// openHelper greets the helper, after making sure that this process has none of the
+// rights that it is to have none of.
+func openHelper(ctx context.Context, line int) (*privsep.Client, error) {
+	l, err := privsep.OpenLine(line, 0)
+	if err != nil {
+		return nil, err
+	}
+	if err := rightless(); err != nil {
+		return nil, errors.Join(err, l.Close())
+	}
+	ctx, cancel := context.WithTimeout(ctx, helperTime)
+	defer cancel()
+	return privsep.Connect(ctx, l, version)
+}
+
+// mindHelper ends muxward with its helper: nothing that needs rights could be done.
+func (d *daemon) mindHelper() {
+	if d.helper == nil {
+		return
+	}
+	d.wg.Go(func() {
+		select {
+		case <-d.helper.Gone():
+			d.fail(privsep.ErrHelperGone)
+		case <-d.ctx.Done():
+		}
+	})
+}
+
+// openCtl opens the control socket.
+func (d *daemon) openCtl() (*ctlListener, error) {
+	path := filepath.Join(d.config.Run(), "ctl")
+	if d.helper == nil {
+		return listenCtl(path, d.config.Root())
+	}
+	c := &ctlListener{path: path, mode: 0o666, make: d.helpersCtl}
+	return c, c.listen()
+}
+
+func (d *daemon) helpersCtl() (*net.UnixListener, error) {
+	ctx, cancel := context.WithTimeout(d.ctx, helperTime)
+	defer cancel()
+	f, err := d.helper.Ctl(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	l, err := net.FileListener(f)
+	if err != nil {
+		return nil, err
+	}
+	unixListener, ok := l.(*net.UnixListener)
+	if !ok {
+		return nil, errors.Join(errors.New("what muxward-helper gave is no unix socket"), l.Close())
+	}
+	return unixListener, nil
+}
+
+// readAccountKeys reads an account's authorized_keys.
+func (d *daemon) readAccountKeys(a identity.Account) ([]byte, error) {
+	if d.helper == nil {
+		return authkeys.Read(a)
+	}
+	ctx, cancel := context.WithTimeout(d.ctx, accountKeysTime)
+	defer cancel()
+	return d.helper.AuthKeys(ctx, a.Name, authkeys.MaxFile)
+}
+
+// notifyManager tells the service manager how we are: it listens to the helper, if there
+// is one.
+func (d *daemon) notifyManager(state privsep.State) {
+	if d.helper == nil {
+		notifyManager(string(state))
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(d.ctx), helperTime)
+	defer cancel()
+	if err := d.helper.Notify(ctx, state); err != nil {
+		fmt.Fprintln(os.Stderr, "muxward: tell muxward-helper:", err)
+	}
+}
+
+// unserved refuses what does not work without root's rights, rather than have it work
+// by halves.
+func (d *daemon) unserved() error {
+	if d.helper == nil {
+		return nil
+	}
+	switch s := d.config.SSH; {
+	case s.KeysUser != "":
+		return errors.New("ssh: keys_user needs muxward to look into processes of sshd, which only root can: leave account out, or keys_user")
+	case s.PAMService() != "":
+		return errors.New("ssh: pam is not served yet where muxward runs as an account: leave account out, or pam")
+	}
+	if err := unix.Access(d.config.State, unix.W_OK); err != nil {
+		return fmt.Errorf("the state directory %s is not %s's to write: %w; muxward-helper hands it over as it starts", d.config.State, d.config.Account, err)
+	}
+	return nil
+}
+
+// rightless refuses to run as an account with any of root's rights left.
+func rightless() error {
+	r, err := sandbox.OwnRights()
+	if err != nil {
+		return err
+	}
+	if left := r.Left(); len(left) > 0 {
+		return fmt.Errorf("muxward was started with rights that it is to have none of: %s", strings.Join(left, "; "))
+	}
+	return nil
+}
+
+// openHands gives what needs the accounts' rights: the helper's, else our own.
+func (d *daemon) openHands(tmuxPath string) (guard.Hands, error) {
+	if d.helper != nil {
+		return d.helper.Hands(), nil
+	}
+	if err := os.MkdirAll(filepath.Dir(d.config.Doors), 0o755); err != nil {
+		return nil, fmt.Errorf("make the directory above the doors: %w", err)
+	}
+	if err := makeRun(d.config); err != nil {
+		return nil, err
+	}
+	isolated, launcher, err := isolatedServers(d.config)
+	if err != nil {
+		return nil, err
+	}
+	return keep.New(keep.Options{
+		Isolated: isolated, Launcher: launcher,
+		Run: d.config.Run(), Doors: d.config.Doors, Tmux: tmuxPath, Root: d.config.Root(),
+		Config: d.config.TmuxConfig, Account: accountOrUID, Now: failpoint.Now,
+	})
+}
+
+// openKeys has what is held by muxward-helper sign for us: the ssh host key and the key of
+// the log. Their public halves are beside the log, as everywhere.
+func (d *daemon) openKeys(ctx context.Context) error {
+	if d.helper == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, helperTime)
+	defer cancel()
+	k, err := d.helper.Keys(ctx)
+	if err != nil {
+		return err
+	}
+	d.logKey = &audit.HeldKey{Verifier: k.Checkpoint, New: k.CheckpointNew, Signature: func(text []byte) ([]byte, error) {
+		return d.helper.Sign(privsep.CheckpointKey, text)
+	}}
+	if d.hostKey, err = sshd.NewHostKey(d.helper.Signer(k.Host)); err != nil {
+		return err
+	}
+	d.hostKey.New = k.HostNew
+	return d.hostKey.SavePublic(d.config.State)
+}

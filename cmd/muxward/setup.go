@@ -1,0 +1,364 @@
+package main
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/user"
+	"path"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/muxward/muxward/internal/hostconf"
+	"github.com/muxward/muxward/internal/pam"
+	"github.com/muxward/muxward/packaging"
+)
+
+// setupFlags are those of setup and uninstall.
+type setupFlags struct {
+	root           string
+	dryRun, json   bool
+	account, admin string
+	program        string
+	logins, start  bool
+	loginsSaid     bool
+}
+
+func (f *setupFlags) add(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&f.root, "root", "", "work in this `directory` in the place of /, as on an image")
+	cmd.Flags().BoolVar(&f.dryRun, "dry-run", false, "say what would be done, and do nothing")
+	cmd.Flags().BoolVar(&f.json, "json", false, "print JSON")
+	_ = cmd.MarkFlagDirname("root")
+}
+
+// newSetupCmd makes `muxward setup`.
+func newSetupCmd() *cobra.Command {
+	var f setupFlags
+	cmd := &cobra.Command{
+		Use:   "setup",
+		Short: "prepare this host for muxward: account, directories, services",
+		Long: `Prepare this host for muxward, as root: the system account muxward, /etc/muxward with
+a configuration and a policy to start from, /var/lib/muxward, the PAM service muxward
+(on hosts with Debian's common stacks), units of systemd, and a file that keeps cleaners
+away from /run/muxward. With --doors-for-logins plain tmux of every login comes through
+muxward; without the flag that stays as it is.
+
+Everything is checked before anything moves, and what was there is kept: a setup that is
+broken off, by kill -9 too, is taken back by the next one, and muxward uninstall takes all
+of it away. A second setup changes nothing. What people have written into muxward.yaml, the
+policy and the PAM service is theirs: of those only owner and mode are put right. A policy
+that is there already is left alone.
+
+Nothing is written through a symlink, or in a directory that others can write to: it
+says which, and does nothing.
+
+Works without systemd; then start muxward serve --config /etc/muxward/muxward.yaml by what
+starts services there. It is not started by setup, unless --start says so.
+
+Exit codes: 0 done, 1 nothing was changed and the error says why, 2 the command line is
+wrong.`,
+		Example: `  sudo muxward setup --dry-run
+  sudo muxward setup --admin alice --start
+  muxward setup --root /srv/image --program /usr/bin/muxward`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			f.loginsSaid = cmd.Flags().Changed("doors-for-logins")
+			return f.run(cmd)
+		},
+	}
+	f.add(cmd)
+	cmd.Flags().StringVar(&f.account, "account", "muxward", "`name` of muxward's system account")
+	cmd.Flags().StringVar(&f.admin, "admin", "", "`account` of the person who the policy begins with (default: who called sudo, else root; with --root: root)")
+	cmd.Flags().StringVar(&f.program, "program", "", "where muxward is on the host (default: this program; with --root "+packaging.Program+")")
+	cmd.Flags().BoolVar(&f.logins, "doors-for-logins", false, "have plain tmux of every login come through muxward; =false takes that back")
+	cmd.Flags().BoolVar(&f.start, "start", false, "start it, where systemd is")
+	return cmd
+}
+
+// options are how the host is changed. Who is not root can only do so with a tree.
+func (f *setupFlags) options(cmd *cobra.Command) (hostconf.Options, error) {
+	o := hostconf.Options{Root: f.root}
+	if os.Geteuid() != 0 {
+		if f.root == "" {
+			return o, usageError{fmt.Errorf("%s changes the host: call it as root, or give --root", cmd.CommandPath())}
+		}
+		o.NoOwners = true
+	}
+	if f.root != "" {
+		if st, err := os.Stat(f.root); err != nil || !st.IsDir() {
+			return o, usageError{fmt.Errorf("--root %s: there is no such directory", f.root)}
+		}
+	}
+	return o, nil
+}
+
+func (f *setupFlags) run(cmd *cobra.Command) error {
+	o, err := f.options(cmd)
+	if err != nil {
+		return err
+	}
+	// What is wanted depends on what is there: a half done setup is no host to go by.
+	var before hostconf.Result
+	if !f.dryRun {
+		if before, err = hostconf.Recover(cmd.Context(), o); err != nil {
+			return fmt.Errorf("setup: %w", err)
+		}
+	}
+	w, err := f.wish(o)
+	if err != nil {
+		return err
+	}
+	s, err := setupItems(w)
+	if err != nil {
+		return usageError{err}
+	}
+	o.Checks = setupChecks(w)
+	plan, err := hostconf.Compare(cmd.Context(), s, o)
+	if err != nil {
+		return err
+	}
+	if f.dryRun {
+		return f.printPlan(cmd, plan)
+	}
+	res, err := hostconf.Apply(cmd.Context(), s, o)
+	if err != nil {
+		return fmt.Errorf("setup: %w", err)
+	}
+	if res.Recovered == nil {
+		res.Recovered, res.Left = before.Recovered, append(before.Left, res.Left...)
+	}
+	if f.json {
+		return printJSON(cmd, res)
+	}
+	p := newPaint(cmd)
+	printApplied(p, res)
+	if len(res.Done) == 0 {
+		return p.printf("%s\n", p.good("everything is as it should be"))
+	}
+	return printSetupNext(p, w)
+}
+
+// wish is what is asked for, by the flags and by how the host is.
+func (f *setupFlags) wish(o hostconf.Options) (setupWish, error) {
+	w := setupWish{account: f.account, admin: f.admin, program: f.program, logins: f.logins, start: f.start}
+	made, err := hostconf.Made(setSetup, o)
+	if err != nil {
+		return w, err
+	}
+	has := map[string]bool{}
+	for _, it := range made {
+		has[it.Path] = true
+	}
+	if !f.loginsSaid {
+		w.logins = has[setupProfile]
+	}
+	if w.policy, w.fresh, err = starterWanted(f.root, has); err != nil {
+		return w, err
+	}
+	w.pam = has[setupPAM]
+	if _, err := os.Stat(filepath.Join(f.root, "/etc/pam.d/common-account")); err == nil {
+		w.pam = true
+	}
+	if err := f.findProgram(&w); err != nil {
+		return w, err
+	}
+	return w, f.findAdmin(&w, o)
+}
+
+// ourTemp is what a file has for a name until it is moved to its place: it is no policy yet.
+var ourTemp = regexp.MustCompile(`^\.muxward-[0-9]+-[0-9]+~$`)
+
+// starterWanted says which files of the starter policy belong to the state: all where there
+// is no policy, and later those of them that people have not removed. nil is all.
+func starterWanted(root string, has map[string]bool) (names []string, fresh bool, err error) {
+	there, err := os.ReadDir(filepath.Join(root, setupPolicy))
+	there = slices.DeleteFunc(there, func(e fs.DirEntry) bool { return ourTemp.MatchString(e.Name()) })
+	if errors.Is(err, fs.ErrNotExist) || err == nil && len(there) == 0 {
+		return nil, true, nil
+	}
+	names = []string{}
+	for _, e := range there {
+		if has[path.Join(setupPolicy, e.Name())] {
+			names = append(names, e.Name())
+		}
+	}
+	return names, false, err
+}
+
+// findProgram finds the muxward that units are to start, which nobody but root can replace.
+func (f *setupFlags) findProgram(w *setupWish) error {
+	switch {
+	case w.program == "" && f.root != "":
+		w.program = packaging.Program
+	case w.program == "":
+		self, err := os.Executable()
+		if err == nil {
+			self, err = filepath.EvalSymlinks(self)
+		}
+		if err != nil {
+			return fmt.Errorf("find our own program: %w", err)
+		}
+		w.program = self
+	}
+	if f.root == "" {
+		if err := pam.CheckProgram(w.program); err != nil {
+			return usageError{fmt.Errorf("%w; units start it as root: install it (make install), or name it with --program", err)}
+		}
+	}
+	if _, err := packaging.Unit("muxward.service", w.program); err != nil {
+		return usageError{fmt.Errorf("--program: %w", err)}
+	}
+	return nil
+}
+
+// findAdmin finds who the policy begins with.
+func (f *setupFlags) findAdmin(w *setupWish, o hostconf.Options) error {
+	if f.root == "" {
+		w.admin = cmp.Or(w.admin, os.Getenv("SUDO_USER"))
+	}
+	w.admin = cmp.Or(w.admin, "root")
+	if w.policy != nil || w.admin == "root" {
+		return nil // there is a policy
+	}
+	if f.root != "" {
+		// Who has that name here, and who called sudo here, is nobody there.
+		uid, err := hostconf.AccountOf(w.admin, o)
+		if err != nil {
+			return usageError{fmt.Errorf("--admin %s: %w", w.admin, err)}
+		}
+		w.uid = int(uid)
+		return nil
+	}
+	u, err := user.Lookup(w.admin)
+	if err == nil {
+		w.uid, err = strconv.Atoi(u.Uid)
+	}
+	if err != nil {
+		return usageError{fmt.Errorf("--admin %s: %w", w.admin, err)}
+	}
+	return nil
+}
+
+func (f *setupFlags) printPlan(cmd *cobra.Command, plan hostconf.Plan) error {
+	if f.json {
+		return printJSON(cmd, plan)
+	}
+	p := newPaint(cmd)
+	if b := plan.Broken; b != nil {
+		p.printf("%s\n", p.bad(brokenLine(*b)))
+		p.printf("what follows is about the host as it is now, half done\n")
+	}
+	for _, c := range plan.Changes {
+		printSetupChange(p, c)
+		if c.Do == hostconf.Mend {
+			printSetupDiff(p, c.Diff)
+		}
+	}
+	if n := len(plan.Blocked()); n > 0 {
+		_ = p.printf("%s\n", p.bad(fmt.Sprintf("%d things are in the way: nothing would be done", n))) // the error says so, too
+		return errors.New("nothing would be done")
+	}
+	return p.printf("%d to do, %d are as they should be; nothing was done\n", countDo(plan.Changes), plan.Same)
+}
+
+func countDo(all []hostconf.Change) (n int) {
+	for _, c := range all {
+		if c.Do != hostconf.Keep && c.Do != hostconf.Skip {
+			n++
+		}
+	}
+	return n
+}
+
+func brokenLine(b hostconf.Broken) string {
+	what, then := "an apply", "the next one takes it back first"
+	if b.Undoing {
+		what, then = "an undo", "the next one goes on with it"
+	}
+	if b.Running {
+		then = "it is going on right now"
+	}
+	return fmt.Sprintf("%s (%s, number %d) has not come to its end: %d of %d steps are on the host; %s", what, b.Set, b.Number, b.Moved, b.Steps, then)
+}
+
+// printApplied says what was done.
+func printApplied(p paint, res hostconf.Result) {
+	if b := res.Recovered; b != nil {
+		p.printf("%s\n", p.bad(fmt.Sprintf("apply %d of muxward %s was broken off: it has been taken back", b.Number, b.Set)))
+	}
+	for _, c := range res.Done {
+		p.printf("%s %s\n", c.Do, oneLine(setupWhat(c)))
+	}
+	for _, c := range res.Left {
+		printSetupChange(p, c)
+	}
+}
+
+// setupWhat says what a change is about.
+func setupWhat(c hostconf.Change) string {
+	it := c.Item
+	what := string(it.Kind) + " " + cmp.Or(it.Path, it.Name)
+	switch {
+	case c.Do == hostconf.Make && it.Mode != 0:
+		what += fmt.Sprintf(" (%04o %s:%s)", it.Mode, cmp.Or(it.Owner, "root"), cmp.Or(it.Group, "root"))
+	case c.Do == hostconf.Mend:
+		var in []string
+		for _, d := range c.Differs {
+			text := d.What
+			if d.Have != "" {
+				text += " " + d.Have + " → " + d.Want
+			}
+			in = append(in, text)
+		}
+		what += " (" + strings.Join(in, ", ") + ")"
+	}
+	return what
+}
+
+// printSetupChange is a change with why it is made, or what is in its way.
+func printSetupChange(p paint, c hostconf.Change) {
+	why, do := c.Item.Why, string(c.Do)
+	switch c.Do {
+	case hostconf.Keep, hostconf.Skip:
+		why, do = c.Reason, p.dim(do)
+	case hostconf.Block:
+		why, do = c.Reason, p.bad(do)
+	}
+	p.printf("%s %s\n    %s\n", do, oneLine(setupWhat(c)), p.dim(oneLine(why)))
+}
+
+// printSetupDiff shows what changes in a file.
+func printSetupDiff(p paint, diff string) {
+	for line := range strings.Lines(diff) {
+		line = oneLine(strings.ReplaceAll(strings.TrimSuffix(line, "\n"), "\t", "    "))
+		switch {
+		case strings.HasPrefix(line, "+"):
+			line = p.good(line)
+		case strings.HasPrefix(line, "-"):
+			line = p.bad(line)
+		}
+		p.printf("    %s\n", line)
+	}
+}
+
+func printSetupNext(p paint, w setupWish) error {
+	p.printf("\nnext:\n")
+	if w.fresh {
+		p.printf("  name your people in %s/people.yaml, and who may do what in grants.yaml\n", setupPolicy)
+	}
+	p.printf("  muxward policy test --policy %s\n", setupPolicy)
+	if !w.start {
+		p.printf("  systemctl start muxward, or without systemd: muxward serve --config %s\n", setupConfig)
+	}
+	if !w.pam {
+		p.printf("  (no PAM service was made: this host has no /etc/pam.d/common-account; see docs/ssh.md)\n")
+	}
+	return p.printf("  (muxward uninstall takes all of it away)\n")
+}

@@ -1,0 +1,143 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path"
+	"slices"
+	"time"
+
+	"github.com/muxward/muxward/internal/config"
+	"github.com/muxward/muxward/internal/hostconf"
+	"github.com/muxward/muxward/internal/hostconf/hostfile"
+	"github.com/muxward/muxward/internal/policy"
+	"github.com/muxward/muxward/internal/policy/starter"
+	"github.com/muxward/muxward/packaging"
+)
+
+// setSetup is whose muxward setup's things are, in hostconf's records.
+const setSetup = "setup"
+
+// Where setup puts things.
+const (
+	setupEtc     = "/etc/muxward"
+	setupConfig  = "/etc/muxward/muxward.yaml"
+	setupPolicy  = "/etc/muxward/policy"
+	setupState   = "/var/lib/muxward"
+	setupPAM     = "/etc/pam.d/muxward"
+	setupUnits   = "/etc/systemd/system"
+	setupTmp     = "/etc/tmpfiles.d/muxward.conf"
+	setupProfile = "/etc/profile.d/muxward.sh"
+)
+
+// setupWish is what muxward setup was asked for.
+type setupWish struct {
+	account string // of muxward
+	program string // where muxward is on the host
+	admin   string // account of the person who the policy begins with
+	uid     int
+	policy  []string // files of the starter policy that are wanted; nil: all
+	fresh   bool     // there is no policy yet
+	pam     bool     // the host has the stacks that Debian's services include
+	logins  bool     // plain tmux of logins comes through the doors
+	start   bool
+}
+
+// setupItems is the state of a host that muxward setup brings about.
+func setupItems(w setupWish) (hostconf.State, error) {
+	s := hostconf.State{Set: setSetup, Under: []string{hostfile.Set}, Items: []hostconf.Item{
+		{ID: "MW-H010", Kind: hostconf.Account, Name: w.account, Comment: "muxward", Home: setupState,
+			Why: "what muxward does not do as root it does as an account that nobody logs in to"},
+		{ID: "MW-H020", Kind: hostconf.Directory, Path: setupEtc, Mode: 0o755,
+			Why: "only root says what muxward does"},
+		{ID: "MW-H021", Kind: hostconf.File, Path: setupConfig, Mode: 0o644, Once: true, Content: packaging.Config(),
+			Why: "where muxward keeps its things, and which doors are open"},
+		// Owner and Mode change with account: in muxward.yaml, as the unit does.
+		{ID: "MW-H022", Kind: hostconf.Directory, Path: setupState, Mode: 0o711,
+			Why: "the log and the keys in it are for muxward alone; people's commands find the running one by a file in it"},
+		{ID: "MW-H030", Kind: hostconf.Directory, Path: setupPolicy, Mode: 0o750, Group: w.account,
+			Why: "only root says who may do what, and who may do what is nobody else's to read"},
+		{ID: "MW-H060", Kind: hostconf.File, Path: setupTmp, Mode: 0o644, Content: packaging.Tmpfiles(),
+			Why: "a cleaner that removes a socket locks people out of their sessions"},
+	}}
+	if err := setupStarter(&s, w); err != nil {
+		return s, err
+	}
+	for _, name := range packaging.Units() {
+		text, err := packaging.Unit(name, w.program)
+		if err != nil {
+			return s, err
+		}
+		why := "muxward sockets can watch over tmux's sockets; enable it if you want that"
+		if name == "muxward.service" {
+			why = "systemd starts muxward, and leaves people's tmux servers alone when it stops it"
+		}
+		s.Items = append(s.Items, hostconf.Item{ID: "MW-H050", Kind: hostconf.File, Path: path.Join(setupUnits, name), Mode: 0o644, Content: text, Why: why})
+	}
+	s.Items = append(s.Items, hostconf.Item{ID: "MW-H051", Kind: hostconf.Service, Name: "muxward.service", Running: w.start,
+		Why: "the doors are open after the host was started again"})
+	if w.pam {
+		s.Items = append(s.Items, hostconf.Item{ID: "MW-H040", Kind: hostconf.File, Path: setupPAM, Mode: 0o644, Once: true, Content: packaging.PAM(),
+			Why: "without a service of its own PAM would ask \"other\" about logins by password"})
+	}
+	if w.logins {
+		s.Items = append(s.Items, hostconf.Item{ID: "MW-H070", Kind: hostconf.File, Path: setupProfile, Mode: 0o644, Content: packaging.Profile(),
+			Why: "plain tmux of a login goes through muxward"})
+	}
+	return s, nil
+}
+
+// setupStarter adds the policy that one starts with.
+func setupStarter(s *hostconf.State, w setupWish) error {
+	if w.policy != nil && len(w.policy) == 0 {
+		return nil
+	}
+	files, err := starter.Files(w.admin, w.admin, w.uid, starter.OnlyMe)
+	if err != nil {
+		return fmt.Errorf("--admin %s: %w", w.admin, err)
+	}
+	for _, f := range files {
+		if w.policy != nil && !slices.Contains(w.policy, f.Name) {
+			continue
+		}
+		s.Items = append(s.Items, hostconf.Item{ID: "MW-H031", Kind: hostconf.File, Path: path.Join(setupPolicy, f.Name), Mode: 0o640, Group: w.account,
+			Once: true, Content: string(f.Text), Why: "without a policy muxward lets nobody in; this one has examples as comments, and tests that say what it means"})
+	}
+	return nil
+}
+
+// setupChecks look at what is to land.
+func setupChecks(w setupWish) []hostconf.Check {
+	checks := []hostconf.Check{{Name: "muxward.yaml", Run: func(_ context.Context, tree string) error {
+		_, err := config.Load(tree + setupConfig)
+		return err
+	}}}
+	if w.fresh {
+		checks = append(checks, hostconf.Check{Name: "the policy", Run: func(_ context.Context, tree string) error {
+			return policyHolds(tree + setupPolicy)
+		}})
+	}
+	return checks
+}
+
+// policyHolds loads a policy and runs its tests.
+func policyHolds(dir string) error {
+	set, err := loadPolicy(dir)
+	if err != nil {
+		return err
+	}
+	cases, err := policy.LoadCases(dir, set)
+	if err != nil {
+		return policyError(dir, err)
+	}
+	for _, r := range set.RunCases(cases, time.Now()) {
+		if !r.Pass {
+			return fmt.Errorf("%w: %s:%d: %s %s %s", errTests, r.File, r.Line, r.Who, r.Verb, r.On)
+		}
+	}
+	if len(cases) == 0 {
+		return errors.New("it has no tests")
+	}
+	return nil
+}

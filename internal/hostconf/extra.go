@@ -1,0 +1,197 @@
+package hostconf
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+)
+
+// extras are what an earlier apply of the set has made, and the state does not have.
+func (p *planner) extras(ctx context.Context) error {
+	all := slices.Clone(p.l.Made)
+	// What is in a directory before the directory.
+	slices.SortStableFunc(all, func(a, b made) int { return strings.Compare(b.Item.key(), a.Item.key()) })
+	leaving := map[string]bool{}
+	for _, m := range all {
+		if m.Set != p.s.Set || p.wanted(m) {
+			continue
+		}
+		c := Change{Item: m.Item, Do: Remove, way: m.Way, want: m.Original, Differs: []Difference{{What: "extra"}}}
+		if err := p.extra(ctx, &c, m, leaving); err != nil {
+			return err
+		}
+		if c.Do == "" {
+			p.gone = append(p.gone, m.Item.key())
+			continue
+		}
+		if c.Do == Remove && !m.Original.there() {
+			leaving[m.Item.Path] = true
+		}
+		p.plan.Changes = append(p.plan.Changes, c)
+	}
+	return nil
+}
+
+// wanted reports whether the state has a thing, or it is on the way to one that it has.
+func (p *planner) wanted(m made) bool {
+	if _, ok := p.items[m.Item.key()]; ok {
+		return true
+	}
+	if !m.Way {
+		return false
+	}
+	for _, it := range p.s.Items {
+		if strings.HasPrefix(it.Path, m.Item.Path+"/") {
+			return true
+		}
+	}
+	return false
+}
+
+// extra says what is to be done about one; nothing, with Do empty, if it is gone.
+func (p *planner) extra(ctx context.Context, c *Change, m made, leaving map[string]bool) (err error) {
+	it := m.Item
+	switch it.Kind {
+	case Account, Group:
+		c.before = p.h.names.fact(it)
+		c.before.odd = ""
+		if p.h.opt.NoOwners || !c.before.there() || c.before.UID != m.After.UID || c.before.GID != m.After.GID {
+			c.Do = ""
+		} else if why := p.h.cannotRemove(it); why != "" {
+			c.Do, c.Reason = Keep, why
+		}
+		return nil
+	case Service:
+		if !p.h.systemd() {
+			c.Do = ""
+			return nil
+		}
+		if c.before, err = p.h.service(ctx, it.Name); err != nil {
+			return err
+		}
+		c.want.Kind = Service
+		if c.before.same(c.want) {
+			c.Do = ""
+		}
+		return nil
+	}
+	c.before, err = p.h.tree.look(it.Path)
+	var r refused
+	switch {
+	case errors.As(err, &r):
+		c.Do, c.Reason = Keep, err.Error()
+		p.gone = append(p.gone, it.key())
+		return nil
+	case err != nil:
+		return err
+	case it.Kind == Absent && it.Final:
+		c.Do = ""
+		return nil
+	case it.Kind == Absent:
+		p.extraAbsent(c)
+		return nil
+	case !c.before.there():
+		c.Do = ""
+		return nil
+	}
+	if it.Kind == Directory && c.before.Kind == Directory {
+		return p.extraDir(c, leaving)
+	}
+	if !c.before.same(m.After) {
+		c.Do, c.Reason = Keep, "somebody has changed it since: "+p.changed(c.before, m.After)
+		p.gone = append(p.gone, it.key())
+	}
+	c.Diff = textDiff(it, c.before, c.want)
+	return nil
+}
+
+// extraAbsent puts back what had to be absent, if nothing else is there now.
+func (p *planner) extraAbsent(c *Change) {
+	if c.before.there() {
+		c.Do, c.Reason = Keep, "there is something else by now"
+		p.gone = append(p.gone, c.Item.key())
+	}
+}
+
+// extraDir removes a directory that is empty once all that leaves has left.
+func (p *planner) extraDir(c *Change, leaving map[string]bool) error {
+	if c.want.there() {
+		if c.before.same(c.want) {
+			c.Do = ""
+		}
+		return nil
+	}
+	left, err := p.h.tree.list(c.Item.Path)
+	if err != nil {
+		return err
+	}
+	left = slices.DeleteFunc(left, func(n string) bool { return leaving[path.Join(c.Item.Path, n)] })
+	switch {
+	case len(left) == 0:
+		return nil
+	case c.way:
+		c.Do = "" // it is for others, too, by now
+	default:
+		slices.Sort(left)
+		more := ""
+		if len(left) > 5 {
+			left, more = left[:5], ", …"
+		}
+		c.Do, c.Reason = Keep, "there is something in it: "+strings.Join(left, ", ")+more
+	}
+	return nil
+}
+
+// list gives the names in a directory.
+func (t *tree) list(path string) ([]string, error) {
+	dir, name, err := t.parent(path)
+	if err != nil {
+		return nil, err
+	}
+	defer dir.Close()
+	d, err := openDirAt(dir, name, t.full(path))
+	if err != nil {
+		return nil, err
+	}
+	defer d.Close()
+	return d.Readdirnames(-1)
+}
+
+// changed says in what a thing is not as we made it.
+func (p *planner) changed(now, then fact) string {
+	var out []string
+	add := func(differ bool, what string) {
+		if differ {
+			out = append(out, what)
+		}
+	}
+	add(now.Kind != then.Kind, "it is a "+string(now.Kind))
+	add(now.Sum != then.Sum, "content")
+	add(now.Target != then.Target, "target")
+	add(now.UID != then.UID, "owner "+p.h.names.nameOf(now.UID))
+	add(now.GID != then.GID, "group "+p.h.names.groupOf(now.GID))
+	add(now.Mode != then.Mode, fmt.Sprintf("mode %04o", now.Mode))
+	if len(out) == 0 {
+		return "access list"
+	}
+	return strings.Join(out, ", ")
+}
+
+// accountsLast keeps accounts to which something belongs that stays: their number would be
+// given to somebody else.
+func (p *planner) accountsLast() {
+	for i := range p.plan.Changes {
+		c := &p.plan.Changes[i]
+		if c.Do != Remove || c.Item.Kind != Account {
+			continue
+		}
+		for _, k := range p.plan.Changes {
+			if k.Do == Keep && (k.before.UID == c.before.UID || k.before.GID == c.before.GID) && k.before.Kind != Account {
+				c.Do, c.Reason = Keep, k.Item.Path+" stays, and belongs to it"
+			}
+		}
+	}
+}

@@ -1,0 +1,302 @@
+package hostfile
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/muxward/muxward/internal/hostconf"
+	"github.com/muxward/muxward/internal/policy"
+	"github.com/muxward/muxward/internal/policy/starter"
+)
+
+// pack is the package's files.
+func pack() string { return "../../../packaging" }
+
+// A directory whose files say everything, for a host of a group and for one of none: what
+// is read, and what is made of it.
+func TestGolden(t *testing.T) {
+	for _, name := range []string{"web1", "plain"} {
+		f, err := Load("testdata/full", name, false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		present := Present{
+			Files:  map[string]Seen{environment: {Content: "EDITOR=vi", Owner: "0", Group: "0", Mode: 0o640}},
+			Policy: []string{"grants.yaml", "left.grants.yaml", "notes.txt"},
+		}
+		s, err := Render(f, present, os.DirFS(pack()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var b strings.Builder
+		fmt.Fprintf(&b, "layers %v\n", f.Layers)
+		for _, i := range s.Items {
+			fmt.Fprintf(&b, "\n%s %s %s%s %s:%s %o\n%s\n", i.ID, i.Kind, i.Path, i.Name, i.Owner, i.Group, i.Mode, i.Why)
+			if i.Kind == hostconf.File && !strings.HasPrefix(i.Path, unitDir+"/muxward-sockets") && i.ID != idPAM {
+				b.WriteString("    " + strings.ReplaceAll(strings.TrimSuffix(i.Content, "\n"), "\n", "\n    ") + "\n")
+			}
+		}
+		at := filepath.Join("testdata", name+".golden")
+		if *update {
+			if err := os.WriteFile(at, []byte(b.String()), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			continue
+		}
+		want, err := os.ReadFile(at)
+		if err != nil || string(want) != b.String() {
+			t.Errorf("%s differs (%v); look at it with -update:\n%s", at, err, b.String())
+		}
+	}
+}
+
+// What lies over what: mappings key by key, lists whole, later over earlier.
+func TestLayers(t *testing.T) {
+	f, err := Load("testdata/full", "web1", false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := f.Host.Tmux.Lock, (Lock{After: 900, Command: "vlock", Key: "X"}); got != want {
+		t.Errorf("the lock is %+v, want %+v", got, want)
+	}
+	if f.Host.Tmux.Update == nil || len(f.Host.Tmux.Update) != 0 || !reflect.DeepEqual(f.Host.Serve.Accounts, []string{"carol"}) {
+		t.Errorf("lists were joined: %v, %v", f.Host.Tmux.Update, f.Host.Serve.Accounts)
+	}
+	if f.Host.Tmux.Clipboard != "external" || f.Host.Serve.SSH.KeysUser != "muxward-keys" || f.Host.Serve.Doors != "/run/muxward/doors" {
+		t.Errorf("what nothing lies over is gone: %+v", f.Host)
+	}
+	for at, want := range map[string]string{
+		"tmux.lock.after": "groups/web.yaml:2", "tmux.lock.command": "hosts/web1.yaml:3", "tmux.lock.key": "host.yaml:13", "serve.accounts": "hosts/web1.yaml:2",
+	} {
+		if got := f.From(at); got != want {
+			t.Errorf("%s is from %q, want %q", at, got, want)
+		}
+	}
+}
+
+// base is a directory with files over a smallest host.yaml.
+func base(t *testing.T, files map[string]string) string {
+	t.Helper()
+	dir := t.TempDir()
+	all := map[string]string{"host.yaml": "schema: 1\n"}
+	for name, text := range files {
+		all[name] = text
+	}
+	for name, text := range all {
+		at := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(at), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(at, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+// What is wrong in files is told with its place and what to do.
+func TestMistakes(t *testing.T) {
+	own := func(text string) map[string]string { return map[string]string{"hosts/h.yaml": text} }
+	top := func(text string) map[string]string { return map[string]string{"host.yaml": "schema: 1\n" + text} }
+	for _, c := range []struct {
+		name  string
+		files map[string]string
+		want  string
+	}{
+		{"unknown", top("tmx: {}\n"), `host.yaml:2:1: unknown key "tmx" in the file (did you mean tmux?)`},
+		{"deep", top("tmux:\n  lock:\n    aftr: 3\n"), `host.yaml:4:5: unknown key "aftr" in tmux.lock (did you mean after?)`},
+		{"of serve", top("serve:\n  ssh: {lsten: x}\n"), `host.yaml:3:9: unknown key "lsten" in serve.ssh (did you mean listen?)`},
+		{"in a group", map[string]string{"hosts/h.yaml": "groups: [g]\n", "groups/g.yaml": "\npm: true\n"}, `groups/g.yaml:2:1: unknown key "pm" in the file (did you mean pam?)`},
+		{"no group", own("groups: [web]\n"), "hosts/h.yaml:1:10: groups.0: there is no groups/web.yaml"},
+		{"group outside", own("groups: [../x]\n"), `hosts/h.yaml:1:10: groups.0: "../x" is no name of a group`},
+		{"groups of all", top("groups: [web]\n"), "host.yaml:2:9: groups: it stands in hosts/NAME.yaml"},
+		{"schema elsewhere", own("schema: 1\n"), "hosts/h.yaml:1:9: schema: it stands in host.yaml alone"},
+		{"schema of later", map[string]string{"host.yaml": "schema: 2\n"}, "host.yaml:1:9: schema: is 2; this muxward reads 1"},
+		{"no schema", map[string]string{"host.yaml": "pam: true\n"}, "host.yaml:1:1: schema: is 0"},
+		{"empty", map[string]string{"host.yaml": ""}, "host.yaml:1:1: schema: is 0"},
+		{"tabs", top("tmux:\n\tclipboard: off\n"), "host.yaml:3:1: not YAML"},
+		{"twice", top("pam: true\npam: false\n"), `host.yaml:3:1: "pam" is given twice, first in line 2`},
+		{"alias", top("linger: {allow: &a [x], deny: *a}\n"), "host.yaml:2:17: anchors are not read"},
+		{"merge", top("tmux: {<<: {clipboard: on}}\n"), "host.yaml:2:8: a key must be a plain word"},
+		{"tag", top("pam: !!str true\n"), "host.yaml:2:6: the tag !!str is not read"},
+		{"no value", top("pam:\n"), `host.yaml:2:1: "pam" says nothing (leave the key out)`},
+		{"word", top("tmux: {clipboard: external1}\n"), `host.yaml:2:19: tmux.clipboard must be one of off, external, on, not "external1" (did you mean external?)`},
+		{"control", top("policy: {directory: \"a\\e[2J\"}\n"), "U+001B, which does not print"},
+		{"not UTF-8", top("policy: {directory: \xff}\n"), "host.yaml:1:1: not UTF-8"},
+		{"bomb", top(strings.Repeat("[", 20000)), "host.yaml"},
+		{"mapping", top("tmux: [1]\n"), "host.yaml:2:7: tmux must be a mapping (key: value), not a list"},
+		{"policy outside", top("policy: {directory: ../p}\n"), `host.yaml:2:21: policy.directory: "../p" is no directory beside host.yaml`},
+		{"no policy", top("policy: {directory: p}\n"), "host.yaml:2:21: policy.directory: there is no p"},
+		{"tmux outside", top("tmux: {files: [/etc/x.conf]}\n"), "host.yaml:2:16: tmux.files.0"},
+		{"no tmux", top("tmux: {files: [x.conf]}\n"), "tmux.files.0: there is no x.conf"},
+		{"user mode", top("serve: {user: true}\n"), "host.yaml:2:15: serve.user"},
+		{"relative", top("serve: {state: var}\n"), "host.yaml:2:16: serve.state"},
+		{"specifier", top("serve: {state: /var/%h}\n"), "host.yaml:2:16: serve.state"},
+		{"lend nothing", top("sshd: {lend: true}\n"), "host.yaml:2:14: sshd.lend: needs serve: ssh: keys_user"},
+		{"lock root out", top("sshd: {attach: [root]}\n"), "host.yaml:2:17: sshd.attach.0: root would be locked out"},
+		{"a line for sshd", top("sshd: {attach: [\"x\\n\"]}\n"), "which does not print"},
+		{"mend nothing", top("units: {sockets_mend: [MW-S001]}\n"), "units.sockets_mend: says what the watch mends"},
+		{"both", top("linger: {allow: [a], deny: [a]}\n"), "host.yaml:2:29: linger.deny.0: a is allowed to, too"},
+		{"path", top("linger: {allow: [../a]}\n"), `"../a" is no name of an account`},
+		{"attach alone", top("attach: [{who: bob, role: viewer, on: alice, reason: x}]\n"), "attach: needs policy: directory"},
+		{"attach half", top("attach: [{who: bob}]\n"), `host.yaml:2:10: attach.0: has no "role"`},
+		{"profile", top("profiles: {x: {command: [psql], run_as: a, who: [bob]}}\n"), `"psql" is no absolute path`},
+		{"profile loads", top("profiles: {x: {command: [/p], run_as: a, who: [bob], environment: {LD_PRELOAD: /x}}}\n"), "profiles.x.environment.LD_PRELOAD: is no name"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			_, err := Load(base(t, c.files), "h", false)
+			if err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("error %v, want %q", err, c.want)
+			}
+		})
+	}
+}
+
+// What logins may not be given from here: it would run things in everybody's shell.
+func TestEnvironmentOfLogins(t *testing.T) {
+	for _, c := range [][2]string{
+		{"PATH", "/x"}, {"LD_PRELOAD", "/x"}, {"LD_LIBRARY_PATH", "/x"}, {"BASH_ENV", "/x"}, {"ENV", "/x"}, {"PROMPT_COMMAND", "x"},
+		{"TMUX_TMPDIR", "/tmp/x"}, {"TMUX_TMPDIR", "/run/muxward/doors"}, {"TMUX", "/x"}, {"MUXWARD_TEETH", "decide"}, {"MUXWARD_FAILPOINTS", "/x"},
+		{"EDITOR", "/x"}, {"LANG", "$(x)"}, {"LANG", "`x`"}, {"LANG", "x y"}, {"LANG", ""}, {"LANG", "a'b"}, {"TZ", "%h"}, {"LC-ALL", "C"}, {"lc_all", "C"},
+	} {
+		text := fmt.Sprintf("schema: 1\nenvironment: {profile_d: true, set: {%s: %q}}\n", c[0], c[1])
+		if _, err := Load(base(t, map[string]string{"host.yaml": text}), "h", false); err == nil || !strings.Contains(err.Error(), "host.yaml:2:") {
+			t.Errorf("%s=%s: error %v, want one with its place", c[0], c[1], err)
+		}
+	}
+	for _, place := range []string{"doors: /tmp/x", "state: /var/tmp/x", "policy: /dev/shm/p", "doors: /tmp"} {
+		if _, err := Load(base(t, map[string]string{"host.yaml": "schema: 1\nserve: {" + place + "}\n"}), "h", false); err == nil || !strings.Contains(err.Error(), "everybody may write to") {
+			t.Errorf("%s: error %v", place, err)
+		}
+	}
+	text := "schema: 1\nenvironment: {profile_d: true, set: {LANG: C.UTF-8, LC_ALL: C, TZ: Europe/Berlin, MUXWARD_STATE: /var/lib/m}}\n"
+	if _, err := Load(base(t, map[string]string{"host.yaml": text}), "h", false); err != nil {
+		t.Error(err)
+	}
+}
+
+// A host that has no file is none, where others have one.
+func TestWhichHost(t *testing.T) {
+	dir := base(t, map[string]string{"hosts/web1.yaml": "# nothing\n"})
+	if _, err := Load(dir, "web1", false); err != nil {
+		t.Error(err)
+	}
+	if _, err := Load(dir, "wbe1", false); err == nil || !strings.Contains(err.Error(), "did you mean web1?") {
+		t.Errorf("error %v", err)
+	}
+	for _, name := range []string{"", "..", "a/b", ".x", "a b"} {
+		if _, err := Load(dir, name, false); err == nil {
+			t.Errorf("%q is taken for a host", name)
+		}
+	}
+	if _, err := Load(t.TempDir(), "x", false); err == nil || !strings.Contains(err.Error(), "muxward host init") {
+		t.Errorf("error %v", err)
+	}
+}
+
+// Files that others may change, or that lead out of the directory, are not applied.
+func TestOthersFiles(t *testing.T) {
+	good := base(t, map[string]string{"policy/people.yaml": "people: {}\n", "tmux/a.conf": "", "host.yaml": "schema: 1\npolicy: {directory: policy}\ntmux: {files: [tmux/a.conf]}\n"})
+	if _, err := Load(good, "h", true); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{".", "host.yaml", "policy", "policy/people.yaml", "tmux", "tmux/a.conf"} {
+		at := filepath.Join(good, name)
+		info, err := os.Stat(at)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = os.Chmod(at, info.Mode().Perm()|0o002)
+		if _, err := Load(good, "h", true); !errors.Is(err, ErrOpen) {
+			t.Errorf("%s open for all: error %v", name, err)
+		}
+		_ = os.Chmod(at, info.Mode().Perm())
+	}
+	if err := os.Symlink("/etc/passwd", filepath.Join(good, "policy", "x.cedar")); err != nil {
+		t.Fatal(err)
+	}
+	if f, err := Load(good, "h", false); err == nil {
+		t.Errorf("what lies outside was read: %q", f.Policy["x.cedar"])
+	}
+}
+
+// Only muxward's own lines of a file change.
+func TestBlock(t *testing.T) {
+	for _, c := range []struct{ text, lines, want string }{
+		{"", "", ""},
+		{"", "a\n", blockBegin + "\na\n" + blockEnd + "\n"},
+		{"x", "a\n", "x\n" + blockBegin + "\na\n" + blockEnd + "\n"},
+		{"x\n" + blockBegin + "\na\n" + blockEnd + "\ny\n", "b\n", "x\n" + blockBegin + "\nb\n" + blockEnd + "\ny\n"},
+		{"x\n" + blockBegin + "\na\n" + blockEnd + "\ny\n", "", "x\ny\n"},
+		{"x\ny", "", "x\ny"},
+	} {
+		if got, err := block(c.text, c.lines); err != nil || got != c.want {
+			t.Errorf("%q with %q: %q, %v", c.text, c.lines, got, err)
+		}
+	}
+	for _, text := range []string{blockBegin + "\na\n", "x" + blockBegin + "\na\n" + blockEnd + "\n", strings.Repeat(blockBegin+"\n"+blockEnd+"\n", 2)} {
+		if got, err := block(text, "a\n"); err == nil {
+			t.Errorf("%q became %q", text, got)
+		}
+	}
+}
+
+// What init writes is good, for any host, and its policy passes its tests.
+func TestInit(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "new", "hosts")
+	written, err := Write(dir, "alice", "alice", 1000)
+	if err != nil || !slices.Contains(written, "host.yaml") || !slices.Contains(written, ".github/workflows/muxward.yaml") {
+		t.Fatal(written, err)
+	}
+	f, err := Load(dir, "any", false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Render(f, Present{}, os.DirFS(pack())); err != nil {
+		t.Error(err)
+	}
+	set, err := policy.Load(filepath.Join(dir, "policy"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if cases, err := policy.LoadCases(filepath.Join(dir, "policy"), set); err != nil || len(cases) == 0 {
+		t.Errorf("%d tests, %v", len(cases), err)
+	}
+	if _, err := Write(dir, "alice", "alice", 1000); !errors.Is(err, starter.ErrNotEmpty) {
+		t.Errorf("written twice: %v", err)
+	}
+}
+
+// Whatever is in a file: an error, or values.
+func FuzzHostFile(f *testing.F) {
+	for _, name := range []string{"files/host.yaml", "testdata/full/host.yaml", "testdata/full/hosts/web1.yaml"} {
+		data, err := os.ReadFile(name)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(string(data), "tmux: {clipboard: on}")
+	}
+	f.Fuzz(func(t *testing.T, one, two string) {
+		r := newReader()
+		n := merge(r.parse("one", []byte(one)), r.parse("two", []byte(two)))
+		if n == nil {
+			return
+		}
+		var h Host
+		r.value(n, reflect.ValueOf(&h).Elem(), "", false)
+		found := &Found{Name: "h", Host: h}
+		found.check(r)
+		if r.err() == nil {
+			if _, err := json.Marshal(found.Host); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+}

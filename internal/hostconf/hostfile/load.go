@@ -1,0 +1,371 @@
+package hostfile
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+	"syscall"
+
+	"go.yaml.in/yaml/v4"
+	"golang.org/x/sys/unix"
+
+	"github.com/muxward/muxward/internal/policy"
+)
+
+const (
+	baseFile  = "host.yaml"
+	groupsDir = "groups"
+	hostsDir  = "hosts"
+	// maxFile and maxFiles bound what is read.
+	maxFile  = 1 << 20
+	maxFiles = 1000
+)
+
+// Found is what the files say of one host.
+type Found struct {
+	// Name is the host's.
+	Name string
+	Host Host
+	// Layers are the files that were read, each over the one before.
+	Layers []string
+	// Policy are the files of the policy, by their names, and Tmux those of Host.Tmux.Files
+	// by theirs.
+	Policy, Tmux map[string]string
+
+	serve *yaml.Node // as it was said
+	from  map[string]string
+}
+
+// From tells which file and line says what is at a path, such as tmux.clipboard; "" if none.
+func (f *Found) From(path string) string { return f.from[path] }
+
+// hostName is a name of a host or of a group, which is a file's as well.
+var hostName = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.-]{0,252}$`)
+
+// ErrOpen is the error of files that somebody else may change.
+var ErrOpen = errors.New("others may write to it")
+
+// tree reads files of a directory, and nothing beyond it.
+type tree struct {
+	*os.Root
+	strict bool // refuses what others may write to
+	n      int
+}
+
+// Load reads what the files in a directory say of the host called name. strict refuses files
+// that everybody may write to, or that are neither root's, nor the caller's, nor those of who
+// called sudo. Mistakes in files are [policy.Problems].
+func Load(dir, name string, strict bool) (*Found, error) {
+	if !hostName.MatchString(name) {
+		return nil, fmt.Errorf("%q is no name of a host; give one with --host", name)
+	}
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return nil, fmt.Errorf("%w; muxward host init DIR writes a first directory", err)
+	}
+	defer root.Close()
+	t := &tree{Root: root, strict: strict}
+	if err := t.check("."); err != nil {
+		return nil, err
+	}
+	r := newReader()
+	f := &Found{Name: name, Policy: map[string]string{}, Tmux: map[string]string{}, from: map[string]string{}}
+	if err := f.layers(t, r); err != nil {
+		return nil, err
+	}
+	if err := r.err(); err != nil {
+		return nil, err
+	}
+	if err := f.beside(t, r); err != nil {
+		return nil, err
+	}
+	f.check(r)
+	return f, r.err()
+}
+
+// layers reads host.yaml, the groups and the host's own file, and lays them over each other.
+func (f *Found) layers(t *tree, r *reader) error {
+	base, err := t.layer(r, baseFile)
+	if errors.Is(err, fs.ErrNotExist) {
+		err = fmt.Errorf("%w; this is no directory of hosts: muxward host init DIR writes one", err)
+	}
+	if err != nil {
+		return err
+	}
+	own, err := f.ownLayer(t, r)
+	if err != nil {
+		return err
+	}
+	f.Layers = []string{baseFile}
+	merged := base
+	var said Host
+	if own != nil {
+		newReader().value(own, reflect.ValueOf(&said).Elem(), "", false)
+	}
+	for i, g := range said.Groups {
+		if !hostName.MatchString(g) || slices.Contains(said.Groups[:i], g) {
+			r.value(own, reflect.ValueOf(&said).Elem(), "", false)
+			r.failAt(fmt.Sprintf("groups.%d", i), "", "%q is no name of a group, or is given twice", clip(g))
+			continue
+		}
+		file := path.Join(groupsDir, g+".yaml")
+		n, err := t.layer(r, file)
+		if errors.Is(err, fs.ErrNotExist) {
+			r.value(own, reflect.ValueOf(&said).Elem(), "", false)
+			r.failAt(fmt.Sprintf("groups.%d", i), policy.DidYouMean(g, t.names(groupsDir)), "there is no %s", file)
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		f.Layers = append(f.Layers, file)
+		merged = merge(merged, n)
+	}
+	if own != nil {
+		merged = merge(merged, own)
+		f.Layers = append(f.Layers, f.ownFile())
+	}
+	if r.err() != nil || merged == nil {
+		return nil
+	}
+	r.value(merged, reflect.ValueOf(&f.Host).Elem(), "", false)
+	for p, n := range r.at {
+		f.from[p] = fmt.Sprintf("%s:%d", r.files[n], n.Line)
+	}
+	f.serve = r.at["serve"]
+	return nil
+}
+
+func (f *Found) ownFile() string { return path.Join(hostsDir, f.Name+".yaml") }
+
+// ownLayer reads the host's own file. Where there are such files, a host without one is
+// none of theirs: a name that is misspelt does not get what all others have.
+func (f *Found) ownLayer(t *tree, r *reader) (*yaml.Node, error) {
+	n, err := t.layer(r, f.ownFile())
+	if !errors.Is(err, fs.ErrNotExist) {
+		return n, err
+	}
+	others := t.names(hostsDir)
+	if len(others) == 0 {
+		return nil, nil
+	}
+	hint := ""
+	if d := policy.DidYouMean(f.Name, others); strings.HasPrefix(d, "did") {
+		hint = " (" + d + ")"
+	}
+	return nil, fmt.Errorf("there is no %s%s; write one, if only with a comment, or name a host with --host", f.ownFile(), hint)
+}
+
+// layer reads one file of the form of Host, and checks its keys.
+func (t *tree) layer(r *reader, file string) (*yaml.Node, error) {
+	data, err := t.read(file)
+	if err != nil {
+		return nil, err
+	}
+	n := r.parse(file, data)
+	if n == nil {
+		return nil, nil
+	}
+	one := newReader() // what it says of places is not that of all files
+	one.files = r.files
+	var h Host
+	one.value(n, reflect.ValueOf(&h).Elem(), "", false)
+	if _, said := one.at["schema"]; said && file != baseFile {
+		one.failAt("schema", "leave it out", "it stands in %s alone", baseFile)
+	}
+	if _, said := one.at["groups"]; said && !strings.HasPrefix(file, hostsDir+"/") {
+		one.failAt("groups", "leave it out", "it stands in %s/NAME.yaml", hostsDir)
+	}
+	r.problems = append(r.problems, one.problems...)
+	return n, nil
+}
+
+// merge lays one file over another: mappings key by key, everything else whole. A list
+// takes the place of a list.
+func merge(base, over *yaml.Node) *yaml.Node {
+	if base == nil || over == nil || base.Kind != yaml.MappingNode || over.Kind != yaml.MappingNode {
+		if over == nil {
+			return base
+		}
+		return over
+	}
+	out := *base
+	out.Content = slices.Clone(base.Content)
+	for i := 0; i+1 < len(over.Content); i += 2 {
+		k, v := over.Content[i], over.Content[i+1]
+		found := false
+		for j := 0; j+1 < len(out.Content); j += 2 {
+			if out.Content[j].Value == k.Value {
+				out.Content[j+1], found = merge(out.Content[j+1], v), true
+				break
+			}
+		}
+		if !found {
+			out.Content = append(out.Content, k, v)
+		}
+	}
+	return &out
+}
+
+// beside reads the files that are named: of the policy, and of tmux.
+func (f *Found) beside(t *tree, r *reader) error {
+	if dir := f.Host.Policy.Directory; dir != "" {
+		if !inside(dir) {
+			r.failAt("policy.directory", "", "%q is no directory beside %s", clip(dir), baseFile)
+			return nil
+		}
+		names, err := t.list(dir)
+		if errors.Is(err, fs.ErrNotExist) {
+			r.failAt("policy.directory", "", "there is no %s", dir)
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		for _, name := range names {
+			if !policyName(name) {
+				continue
+			}
+			data, err := t.read(path.Join(dir, name))
+			if err != nil {
+				return err
+			}
+			f.Policy[name] = string(data)
+		}
+	}
+	for i, name := range f.Host.Tmux.Files {
+		at := fmt.Sprintf("tmux.files.%d", i)
+		base := path.Base(name)
+		if !inside(name) || !strings.HasSuffix(name, ".conf") || !hostName.MatchString(base) {
+			r.failAt(at, "", "%q is no file NAME.conf beside %s", clip(name), baseFile)
+			continue
+		}
+		if _, twice := f.Tmux[base]; twice {
+			r.failAt(at, "", "there are two files of the name %s", base)
+			continue
+		}
+		data, err := t.read(name)
+		if errors.Is(err, fs.ErrNotExist) {
+			r.failAt(at, "", "there is no %s", name)
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		f.Tmux[base] = string(data)
+	}
+	return nil
+}
+
+// inside reports whether a path is one below the directory, as it is written.
+func inside(p string) bool { return p != "." && path.Clean(p) == p && fs.ValidPath(p) }
+
+// policyName reports whether a file in a policy directory belongs to the policy.
+func policyName(name string) bool {
+	return !strings.HasPrefix(name, ".") && (strings.HasSuffix(name, ".yaml") || strings.HasSuffix(name, ".cedar"))
+}
+
+// names gives the NAME of each NAME.yaml in a directory.
+func (t *tree) names(dir string) (out []string) {
+	all, err := t.list(dir)
+	if err != nil {
+		return nil
+	}
+	for _, name := range all {
+		if n, yes := strings.CutSuffix(name, ".yaml"); yes && hostName.MatchString(n) {
+			out = append(out, n)
+		}
+	}
+	return out
+}
+
+func (t *tree) list(dir string) (out []string, err error) {
+	if err := t.check(dir); err != nil {
+		return nil, err
+	}
+	d, err := t.Open(dir)
+	if err != nil {
+		return nil, err
+	}
+	defer d.Close()
+	names, err := d.Readdirnames(maxFiles + 1)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return nil, err
+	}
+	if len(names) > maxFiles {
+		return nil, fmt.Errorf("%s: more than %d files", dir, maxFiles)
+	}
+	slices.Sort(names)
+	return names, nil
+}
+
+// read reads a file.
+func (t *tree) read(name string) ([]byte, error) {
+	if t.n++; t.n > 2*maxFiles {
+		return nil, fmt.Errorf("more than %d files", 2*maxFiles)
+	}
+	for dir := path.Dir(name); dir != "."; dir = path.Dir(dir) {
+		if err := t.check(dir); err != nil {
+			return nil, err
+		}
+	}
+	f, err := t.OpenFile(name, os.O_RDONLY|unix.O_NONBLOCK, 0) // a FIFO keeps nobody waiting
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s is no regular file", name)
+	}
+	if err := t.trusted(name, info); err != nil {
+		return nil, err
+	}
+	data, err := io.ReadAll(io.LimitReader(f, maxFile+1))
+	if err == nil && len(data) > maxFile {
+		err = fmt.Errorf("%s: larger than %d bytes", name, maxFile)
+	}
+	return data, err
+}
+
+// check refuses a directory that others may change.
+func (t *tree) check(dir string) error {
+	if !t.strict {
+		return nil
+	}
+	info, err := t.Stat(dir)
+	if err != nil {
+		return err
+	}
+	return t.trusted(dir, info)
+}
+
+// trusted refuses what others may change: who applies these files as root would do what
+// they say.
+func (t *tree) trusted(name string, info fs.FileInfo) error {
+	if !t.strict {
+		return nil
+	}
+	st, ok := info.Sys().(*syscall.Stat_t)
+	if !ok {
+		return fmt.Errorf("%s: cannot tell whose it is", name)
+	}
+	at := path.Join(t.Name(), name)
+	if info.Mode().Perm()&0o002 != 0 {
+		return fmt.Errorf("%s: %w: chmod o-w", at, ErrOpen)
+	}
+	if st.Uid != 0 && int(st.Uid) != os.Geteuid() && fmt.Sprint(st.Uid) != os.Getenv("SUDO_UID") {
+		return fmt.Errorf("%s belongs to uid %d, who could have anything applied: it has to be root's, or that of who calls sudo", at, st.Uid)
+	}
+	return nil
+}

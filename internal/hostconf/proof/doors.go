@@ -1,0 +1,286 @@
+package proof
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/muxward/muxward/internal/identity"
+)
+
+// Doors is a muxward that serves, and whom it is tried as.
+type Doors struct {
+	// Doors and Run are its directories.
+	Doors, Run string
+	// Tmux is the tmux program; "" for the one in PATH.
+	Tmux string
+	// As are accounts as which sessions are opened. As root any, else only one's own.
+	As []identity.Account
+	// Clipboard and Passthrough are what tmux is to be set to, and Profile and PAM where
+	// logins are to have the doors in their environment; "" and false are not tried.
+	Clipboard, Passthrough string
+	Profile, PAM           bool
+}
+
+// nobody is the account of who has no business here.
+const nobody = 65534
+
+// stepTime is how long one program may take.
+const stepTime = 10 * time.Second
+
+// Prove tries everything. It opens a session for each account of As, and ends it.
+func (d Doors) Prove(ctx context.Context) []Proof {
+	var out []Proof
+	if d.Tmux == "" {
+		d.Tmux = "tmux"
+	}
+	for _, a := range d.As {
+		out = append(out, d.throughDoor(ctx, a)...)
+	}
+	if len(d.As) == 0 {
+		out = append(out, Proof{ID: "MW-V010", Title: "a session comes into being through a door", Outcome: Unknown,
+			Evidence: []string{"not tried: name an account with --as, as which a session may be opened and ended"}})
+		out = append(out, d.shut(ctx)...)
+	}
+	return append(out, untried()...)
+}
+
+// untried says what nobody has looked at.
+func untried() []Proof {
+	return []Proof{
+		{ID: "MW-V060", Title: "logins by sshd and cron, and what user managers start, have the doors in their environment", Outcome: Unknown,
+			Evidence: []string{"not tried: no login is made; only a login shell (MW-V040) and su (MW-V041) are"}},
+		{ID: "MW-V061", Title: "the ssh door takes who it should, and nobody else", Outcome: Unknown,
+			Evidence: []string{"not tried: it would take a key of a person"}},
+	}
+}
+
+// throughDoor opens a session as an account, looks around while it is there, and ends it.
+func (d Doors) throughDoor(ctx context.Context, a identity.Account) []Proof {
+	door := filepath.Join(d.Doors, fmt.Sprintf("tmux-%d", a.UID), "default")
+	name := "muxward-verify-" + strings.ToLower(rand.Text()[:8])
+	p := Proof{ID: "MW-V010", Title: "a session comes into being through the door of " + a.Name, Outcome: Holds,
+		Lost: a.Name + " cannot work through muxward"}
+	tmux := func(args ...string) (string, error) { return d.tmux(ctx, &a, door, args...) }
+	if out, err := tmux("new-session", "-d", "-s", name, "sleep 300"); err != nil {
+		p.Outcome, p.Evidence = Broken, []string{"new-session: " + reason(out, err)}
+		return append([]Proof{p}, d.shut(ctx)...)
+	}
+	p.Evidence = append(p.Evidence, "new-session -s "+name)
+	more := d.inSession(tmux, name, a)
+	more = append(more, d.shut(ctx)...)
+	more = append(more, d.others(ctx, a, door)...)
+	if out, err := tmux("kill-session", "-t", "="+name); err != nil {
+		p.Outcome = Broken
+		p.Evidence = append(p.Evidence, "the session "+name+" is left: kill-session: "+reason(out, err))
+	}
+	more = append(more, d.logins(ctx, a)...)
+	return append([]Proof{p}, more...)
+}
+
+// inSession asks the new session's server what it is set to.
+func (d Doors) inSession(tmux func(...string) (string, error), name string, a identity.Account) []Proof {
+	var out []Proof
+	p := Proof{ID: "MW-V011", Title: "inside a session of " + a.Name + ", TMUX leads to a door", Outcome: Holds, Lost: "what runs in a pane reaches the server past muxward"}
+	path, err := tmux("display-message", "-p", "-t", "="+name+":", "#{socket_path}")
+	p.Evidence = []string{"socket_path is " + path}
+	if err != nil {
+		p.Outcome, p.Evidence = Unknown, []string{reason(path, err)}
+	} else if !strings.HasPrefix(path, d.Doors+"/") || strings.HasPrefix(path, d.Run+"/") {
+		p.Outcome = Broken
+	}
+	out = append(out, p)
+	for _, o := range []struct{ id, option, want, lost string }{
+		{"MW-V050", "set-clipboard", d.Clipboard, "programs in panes set the clipboard otherwise than host.yaml says: an own ~/.tmux.conf comes later"},
+		{"MW-V051", "allow-passthrough", d.Passthrough, "programs in panes write to terminals otherwise than host.yaml says: an own ~/.tmux.conf comes later"},
+	} {
+		if o.want == "" {
+			continue
+		}
+		p := Proof{ID: o.id, Title: fmt.Sprintf("%s of the server of %s is %s", o.option, a.Name, o.want), Outcome: Holds, Lost: o.lost}
+		flags := "-gqv"
+		if o.option == "set-clipboard" {
+			flags = "-sv"
+		}
+		got, err := tmux("show-options", flags, o.option)
+		switch {
+		case err != nil:
+			p.Outcome, p.Evidence = Unknown, []string{reason(got, err)}
+		case got == "" && o.option == "allow-passthrough":
+			p.Outcome, p.Evidence = Skipped, []string{"this tmux has no such option, and passes nothing through that it does not know (before 3.3)"}
+		case got != o.want:
+			p.Outcome, p.Evidence = Broken, []string{"it is " + got + "; a server that ran before the change has what it began with"}
+		default:
+			p.Evidence = []string{"it is " + got}
+		}
+		out = append(out, p)
+	}
+	return out
+}
+
+// shut tries the sockets of guarded servers as nobody.
+func (d Doors) shut(ctx context.Context) []Proof {
+	p := Proof{ID: "MW-V020", Title: "the sockets of guarded servers are shut", Outcome: Holds, Lost: "whoever reaches such a socket types past muxward, with no name on it"}
+	if os.Geteuid() != 0 {
+		p.Outcome, p.Evidence = Unknown, []string{"not tried: only root can try it as somebody else"}
+		return []Proof{p}
+	}
+	dirs, err := os.ReadDir(filepath.Join(d.Run, "servers"))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		p.Outcome, p.Evidence = Unknown, []string{err.Error()}
+		return []Proof{p}
+	}
+	n := 0
+	for _, e := range dirs {
+		if !e.IsDir() || strings.HasPrefix(e.Name(), ".") {
+			continue
+		}
+		n++
+		socket := filepath.Join(d.Run, "servers", e.Name(), "s")
+		switch out, shut := d.refused(ctx, nil, socket); {
+		case !shut:
+			p.Outcome = Broken
+			p.Evidence = append(p.Evidence, socket+" as nobody: "+out)
+		default:
+			p.Evidence = append(p.Evidence, socket+" as nobody: permission denied")
+		}
+	}
+	if n == 0 {
+		p.Outcome, p.Evidence = Skipped, []string{"no server is guarded at the moment"}
+	}
+	return []Proof{p}
+}
+
+// others tries an account's door as nobody, and as the other accounts.
+func (d Doors) others(ctx context.Context, a identity.Account, door string) []Proof {
+	p := Proof{ID: "MW-V021", Title: "the door of " + a.Name + " is " + a.Name + "'s alone", Outcome: Holds, Lost: "who comes to this door is taken for " + a.Name}
+	if os.Geteuid() != 0 {
+		p.Outcome, p.Evidence = Unknown, []string{"not tried: only root can try it as somebody else"}
+		return []Proof{p}
+	}
+	try := []*identity.Account{nil}
+	for i := range d.As {
+		if d.As[i].UID != a.UID {
+			try = append(try, &d.As[i])
+		}
+	}
+	for _, other := range try {
+		name := "nobody"
+		if other != nil {
+			name = other.Name
+		}
+		out, shut := d.refused(ctx, other, door)
+		if !shut {
+			p.Outcome = Broken
+		} else {
+			out = "permission denied"
+		}
+		p.Evidence = append(p.Evidence, "as "+name+": "+out)
+	}
+	return []Proof{p}
+}
+
+// refused has a tmux client try a socket as another account, nil for nobody; shut says that
+// the kernel has refused it.
+func (d Doors) refused(ctx context.Context, as *identity.Account, socket string) (said string, shut bool) {
+	out, err := d.tmux(ctx, as, socket, "list-sessions")
+	return reason(out, err), err != nil && strings.Contains(strings.ToLower(out), "permission denied")
+}
+
+// logins asks a login shell, and su, what they have in their environment.
+func (d Doors) logins(ctx context.Context, a identity.Account) []Proof {
+	var out []Proof
+	ask := func(id, title string, cmd *exec.Cmd) {
+		p := Proof{ID: id, Title: title, Outcome: Holds, Lost: "a plain tmux there starts a server beside muxward"}
+		got, err := output(cmd)
+		_, value, found := strings.Cut(got, "TMUX_TMPDIR=<")
+		value, _, whole := strings.Cut(value, ">")
+		switch {
+		case err != nil || !found || !whole:
+			p.Outcome, p.Evidence = Unknown, []string{reason(got, err)}
+		case value != d.Doors:
+			p.Outcome, p.Evidence = Broken, []string{"TMUX_TMPDIR is " + strconv.Quote(value) + ", and the doors are " + d.Doors}
+		default:
+			p.Evidence = []string{"TMUX_TMPDIR is " + value}
+		}
+		out = append(out, p)
+	}
+	const script = `printf 'TMUX_TMPDIR=<%s>' "$TMUX_TMPDIR"`
+	ctx, cancel := context.WithTimeout(ctx, 2*stepTime)
+	defer cancel()
+	if d.Profile {
+		cmd := exec.CommandContext(ctx, "/bin/sh", "-lc", script)
+		d.as(cmd, &a)
+		ask("MW-V040", "a login shell of "+a.Name+" has the doors in its environment", cmd)
+	}
+	if d.PAM && os.Geteuid() == 0 {
+		if su, err := exec.LookPath("su"); err == nil {
+			cmd := exec.CommandContext(ctx, su, "-s", "/bin/sh", "-c", script, a.Name)
+			cmd.Env = []string{"PATH=" + os.Getenv("PATH")}
+			cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+			ask("MW-V041", "a session that su opens for "+a.Name+" by PAM has the doors in its environment", cmd)
+		}
+	}
+	return out
+}
+
+// as has a command run as an account, nil for nobody, with nothing of our environment.
+func (d Doors) as(cmd *exec.Cmd, a *identity.Account) {
+	if a == nil {
+		a = &identity.Account{Name: "nobody", UID: nobody, GID: nobody, Home: "/nonexistent", Shell: "/bin/sh"}
+	}
+	cmd.Env = []string{"PATH=/usr/local/bin:/usr/bin:/bin", "HOME=" + a.Home, "SHELL=/bin/sh", "USER=" + a.Name, "LOGNAME=" + a.Name, "TERM=dumb", "LC_ALL=C.UTF-8"}
+	cmd.Dir = "/"
+	cmd.WaitDelay = time.Second
+	// A session of its own: what accounts have in their profiles must not reach our terminal.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	if os.Geteuid() == 0 {
+		cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Credential: &syscall.Credential{Uid: a.UID, Gid: a.GID, Groups: []uint32{a.GID}}}
+	}
+}
+
+// tmux runs a stock client at a socket as an account, and gives what it says. It starts no
+// server (-N): where nobody listens it fails.
+func (d Doors) tmux(ctx context.Context, as *identity.Account, socket string, args ...string) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, stepTime)
+	defer cancel()
+	program, err := exec.LookPath(d.Tmux)
+	if err != nil {
+		return "", err
+	}
+	cmd := exec.CommandContext(ctx, program, append([]string{"-N", "-S", socket}, args...)...)
+	d.as(cmd, as)
+	return output(cmd)
+}
+
+// maxSaid is how much of what a program says is told.
+const maxSaid = 500
+
+func output(cmd *exec.Cmd) (string, error) {
+	var b bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &b, &b
+	err := cmd.Run()
+	s := strings.TrimSpace(b.String())
+	if len(s) > maxSaid {
+		s = s[:maxSaid]
+	}
+	return s, err
+}
+
+// reason is what went wrong: what a program has said, else how it ended.
+func reason(out string, err error) string {
+	if out != "" || err == nil {
+		return strings.ReplaceAll(out, "\n", "; ")
+	}
+	return err.Error()
+}

@@ -1,0 +1,79 @@
+package proof
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/muxward/muxward/internal/tmux/tmuxtest"
+)
+
+// A kernel has what it is asked for, or a promise that is lost is named.
+func TestKernel(t *testing.T) {
+	seen := map[string]bool{}
+	for _, p := range Kernel() {
+		if seen[p.ID] || len(p.Evidence) == 0 || p.Outcome == Broken && p.Lost == "" {
+			t.Errorf("%+v", p)
+		}
+		seen[p.ID] = true
+	}
+}
+
+// A guarded server's socket that nobody can connect to is shut; one that others reach is told
+// of. The directory is all that is changed in between.
+func TestShut(t *testing.T) {
+	if os.Geteuid() != 0 {
+		tmuxtest.Skip(t, "only root can try a socket as somebody else")
+	}
+	run, err := os.MkdirTemp("/tmp", "mwproof")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer os.RemoveAll(run)
+	dir := filepath.Join(run, "servers", "x")
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	socket := filepath.Join(dir, "s")
+	tmux := func(args ...string) {
+		t.Helper()
+		cmd := exec.Command("tmux", append([]string{"-f", "/dev/null", "-S", socket}, args...)...)
+		cmd.Env = append(os.Environ(), "TMUX=")
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("%v: %s", err, out)
+		}
+	}
+	tmux("new-session", "-d", "sleep 600")
+	defer tmux("kill-server")
+	for _, c := range []struct {
+		dir, sock os.FileMode
+		want      Outcome
+	}{{0o700, 0o600, Holds}, {0o755, 0o666, Broken}, {0o755, 0o600, Holds}, {0o700, 0o666, Holds}} {
+		for _, err := range []error{os.Chmod(run, 0o755), os.Chmod(dir, c.dir), os.Chmod(socket, c.sock)} {
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		p := Doors{Run: run, Tmux: "tmux"}.shut(t.Context())
+		if len(p) != 1 || p[0].Outcome != c.want {
+			t.Errorf("%o %o: %+v, want %s", c.dir, c.sock, p, c.want)
+		}
+	}
+}
+
+// What is not tried is unknown, and says so.
+func TestUntried(t *testing.T) {
+	all := Doors{Doors: t.TempDir(), Run: t.TempDir()}.Prove(t.Context())
+	i := slices.IndexFunc(all, func(p Proof) bool { return p.ID == "MW-V010" })
+	if i < 0 || all[i].Outcome != Unknown || !strings.Contains(all[i].Evidence[0], "--as") {
+		t.Errorf("%+v", all)
+	}
+	for _, p := range untried() {
+		if p.Outcome != Unknown || !strings.HasPrefix(p.Evidence[0], "not tried") {
+			t.Errorf("%+v", p)
+		}
+	}
+}

@@ -1,0 +1,137 @@
+package holder
+
+import (
+	"crypto/ed25519"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/muxward/muxward/internal/privsep"
+	"github.com/muxward/muxward/internal/sandbox"
+)
+
+// Descriptors of the process.
+const (
+	lineFD = 3
+	dirFD  = 4 // the directory of the keys
+)
+
+// Run is the whole of the process. fresh are the keys that may be made if they
+// are not there.
+func Run(fresh []string) error {
+	line, err := privsep.OpenLine(lineFD, 0)
+	if err != nil {
+		return err
+	}
+	defer line.Close()
+	unix.CloseOnExec(dirFD)
+	dir := os.NewFile(dirFD, "keys")
+	k, err := open(dir, fresh)
+	if err = errors.Join(err, dir.Close()); err != nil {
+		return refuse(line, err)
+	}
+	if err := confine(); err != nil {
+		return refuse(line, err)
+	}
+	return k.serve(line)
+}
+
+// confine gives up everything but memory and the line.
+func confine() error {
+	if err := unix.Setrlimit(unix.RLIMIT_CORE, &unix.Rlimit{}); err != nil {
+		return err
+	}
+	if err := unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0); err != nil {
+		return err
+	}
+	if _, err := sandbox.NoFiles(); err != nil {
+		return err
+	}
+	return sandbox.Deny(sandbox.Filter{Calls: append(sandbox.Harmful(), sandbox.Outside()...), MPTCP: true})
+}
+
+// refuse answers hello with why there are no keys.
+func refuse(line *privsep.Line, why error) error {
+	p, err := line.Receive(make([]byte, privsep.MaxPacket+1))
+	if err == nil {
+		err = answer(line, p.ID, nil, why)
+	}
+	return errors.Join(why, err)
+}
+
+// serve signs until the other side lets go of the line.
+func (k *keys) serve(line *privsep.Line) error {
+	buf := make([]byte, privsep.MaxPacket+1)
+	for {
+		p, err := line.Receive(buf)
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		var body any
+		switch p.Number {
+		case privsep.NumHello:
+			body = privsep.Welcome{Version: privsep.Version, PID: os.Getpid()}
+		case privsep.NumKeys:
+			body = k.public
+		case privsep.NumSign:
+			var s privsep.Sign
+			if err = privsep.Decode(p.Body, &s); err == nil {
+				body, err = k.sign(s)
+			}
+		default:
+			return fmt.Errorf("request %d is none of a holder of keys", p.Number)
+		}
+		if err := answer(line, p.ID, body, err); err != nil {
+			return err
+		}
+	}
+}
+
+func answer(line *privsep.Line, id uint32, body any, failed error) error {
+	n := privsep.NumDone
+	if failed != nil {
+		n, body = privsep.NumFailed, privsep.FailedOf(failed)
+	}
+	data, err := privsep.Pack(n, id, body)
+	if err != nil {
+		return err
+	}
+	return line.Send(data)
+}
+
+// keys are the secret keys.
+type keys struct {
+	host, checkpoint ed25519.PrivateKey
+	origin           string // of the log
+	public           privsep.Keys
+}
+
+// maxCheckpoint is the longest text of a checkpoint.
+const maxCheckpoint = 4 << 10
+
+// sign signs what a key is for.
+func (k *keys) sign(s privsep.Sign) (privsep.Signature, error) {
+	switch s.Key {
+	case privsep.HostKey:
+		// The hash of an exchange: of SHA-1, SHA-256, SHA-384 or SHA-512.
+		if !slices.Contains([]int{20, 32, 48, 64}, len(s.Data)) {
+			return privsep.Signature{}, errors.New("the host key signs hashes of ssh exchanges, and nothing else")
+		}
+		return privsep.Signature{Signature: ed25519.Sign(k.host, s.Data)}, nil
+	case privsep.CheckpointKey:
+		text := string(s.Data)
+		if len(text) > maxCheckpoint || len(text) <= 64 || !strings.HasPrefix(text, k.origin+"\n") || !strings.HasSuffix(text, "\n") {
+			return privsep.Signature{}, errors.New("the log's key signs checkpoints of its log, and nothing else")
+		}
+		return privsep.Signature{Signature: ed25519.Sign(k.checkpoint, s.Data)}, nil
+	}
+	return privsep.Signature{}, fmt.Errorf("there is no key %.32q", s.Key)
+}

@@ -1,0 +1,102 @@
+package monitor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/muxward/muxward/internal/privsep"
+	"github.com/muxward/muxward/internal/privsep/holder"
+)
+
+// HoldKeys is the argument with which muxward-helper is the holder of the keys.
+const HoldKeys = "hold-keys"
+
+// holderTime is how long the holder may take to begin.
+const holderTime = 20 * time.Second
+
+// startHolder starts the process that holds the keys, and has it say that it has them.
+func startHolder(s *setting) (*privsep.Client, *child, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, nil, fmt.Errorf("find our own program: %w", err)
+	}
+	dir, err := openBelow(unix.AT_FDCWD, s.keyDir(), unix.O_DIRECTORY)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer dir.Close()
+	line, theirs, err := privsep.NewPair()
+	if err != nil {
+		return nil, nil, err
+	}
+	argv := []string{self, HoldKeys}
+	for file, public := range map[string]string{holder.HostFile: holder.HostFile + ".pub", holder.CheckpointFile: "audit.pub"} {
+		// Where the public half is, there was a key: people trust that, and no other.
+		if _, err := os.Lstat(filepath.Join(s.config.State, public)); errors.Is(err, fs.ErrNotExist) {
+			argv = append(argv, file)
+		}
+	}
+	c, err := startChild(order{argv: argv, env: []string{"GOMAXPROCS=1"}, files: []*os.File{theirs, dir}, out: os.Stderr})
+	_ = theirs.Close()
+	if err != nil {
+		return nil, nil, errors.Join(err, line.Close())
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), holderTime)
+	defer cancel()
+	client, err := privsep.Connect(ctx, line, "")
+	if err != nil {
+		c.kill()
+		return nil, nil, fmt.Errorf("the holder of the keys (in %s) does not begin: %w", s.keyDir(), err)
+	}
+	return client, c, nil
+}
+
+// keyDir is where the keys are: beside the state directory, which is the account's.
+func (s *setting) keyDir() string { return s.config.State + "-keys" }
+
+// prepareKeys makes their directory, and has those moved there that root's muxward
+// has in its state directory. That has to be root's still.
+func prepareKeys(s *setting, state *os.File) error {
+	path := s.keyDir()
+	if err := os.Mkdir(path, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+		return fmt.Errorf("make the directory of the keys: %w", err)
+	}
+	dir, err := openBelow(unix.AT_FDCWD, path, unix.O_DIRECTORY)
+	if err != nil {
+		return fmt.Errorf("the directory of the keys: %w", err)
+	}
+	defer dir.Close()
+	var at, of unix.Stat_t
+	if err := errors.Join(unix.Fstat(int(dir.Fd()), &at), unix.Fstat(int(state.Fd()), &of)); err != nil {
+		return err
+	}
+	if at.Uid != 0 || at.Mode&0o077 != 0 {
+		return fmt.Errorf("the directory of the keys %s has to be root's, and nobody else's to enter (it is uid %d's, mode %04o)", path, at.Uid, at.Mode&0o7777)
+	}
+	if of.Uid != 0 {
+		return nil // handed over: what is there is the account's
+	}
+	for _, name := range []string{holder.HostFile, holder.CheckpointFile} {
+		err := unix.Renameat2(int(state.Fd()), name, int(dir.Fd()), name, unix.RENAME_NOREPLACE)
+		if err != nil && !errors.Is(err, unix.ENOENT) {
+			return fmt.Errorf("move the key %s from the state directory to %s: %w", name, path, err)
+		}
+	}
+	return nil
+}
+
+// held are the keys of a holder.
+type held struct{ c *privsep.Client }
+
+func (h held) Public(ctx context.Context) (privsep.Keys, error) { return h.c.Keys(ctx) }
+
+func (h held) Sign(_ context.Context, key privsep.Key, data []byte) ([]byte, error) {
+	return h.c.Sign(key, data)
+}

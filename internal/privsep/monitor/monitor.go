@@ -1,0 +1,226 @@
+package monitor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"sync"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/muxward/muxward/internal/keep"
+	"github.com/muxward/muxward/internal/privsep"
+)
+
+// Hands are what needs the accounts' rights: [keep.Keep]. The methods are those
+// of guard.Hands.
+type Hands interface {
+	Doors() string
+	Found(ctx context.Context) ([]string, error)
+	Adopt(ctx context.Context, id string) (keep.Held, error)
+	Start(ctx context.Context, o keep.Order) (keep.Held, error)
+	Abandon(ctx context.Context, id string) error
+	Connect(ctx context.Context, id string) (*os.File, error)
+	Mend(ctx context.Context, id string) error
+	Note(ctx context.Context, id string, said keep.Said) error
+	OpenDoor(ctx context.Context, p keep.Place) (keep.Opened, error)
+	CloseDoor(ctx context.Context, p keep.Place) error
+	Next(ctx context.Context) (keep.Event, error)
+	Close() error
+}
+
+// Parts are what the requests are done with.
+type Parts struct {
+	Hands Hands
+	// Notify tells the service manager; Complain the administrator.
+	Notify   func(privsep.State)
+	Complain func(string)
+	// Ctl makes a listener at RUN/ctl.
+	Ctl func() (*os.File, error)
+	// Keys is the holder of the keys; nil if there is none.
+	Keys keyHolder
+}
+
+// keyHolder signs.
+type keyHolder interface {
+	Public(ctx context.Context) (privsep.Keys, error)
+	Sign(ctx context.Context, key privsep.Key, data []byte) ([]byte, error)
+}
+
+// Monitor serves one daemon. Make one with New.
+type Monitor struct {
+	Parts
+	line *privsep.Line
+	rows map[privsep.Number]row
+	most map[privsep.Number]int
+	wg   sync.WaitGroup
+
+	writing sync.Mutex
+
+	mu      sync.Mutex
+	phase   phase
+	done    map[privsep.Number]bool // that may be asked once
+	busy    map[privsep.Number]int
+	open    map[uint32]bool // requests under way
+	hanging chan struct{}   // homes that do not answer
+	broken  error           // what no daemon of ours does
+	stop    context.CancelFunc
+}
+
+// New makes a monitor of a line.
+func New(line *privsep.Line, p Parts) *Monitor {
+	m := &Monitor{Parts: p, line: line, rows: map[privsep.Number]row{}, most: privsep.AtOnce(), phase: greeting,
+		done: map[privsep.Number]bool{}, busy: map[privsep.Number]int{}, open: map[uint32]bool{}, hanging: make(chan struct{}, maxHanging)}
+	for _, r := range table() {
+		m.rows[r.number] = r
+	}
+	return m
+}
+
+// Serve serves until the daemon lets go of the line (nil), ctx ends, or the
+// daemon does what none of ours does. Then nothing is under way any more.
+func (m *Monitor) Serve(ctx context.Context) error {
+	ctx, m.stop = context.WithCancel(ctx)
+	defer m.wg.Wait()
+	defer m.stop()
+	go func() {
+		<-ctx.Done()
+		_ = m.line.Close() // has reading and writing end
+	}()
+	m.wg.Go(func() { m.tellEvents(ctx) })
+	buf := make([]byte, privsep.MaxPacket+1)
+	for {
+		p, err := m.line.Receive(buf)
+		if err == nil {
+			err = m.take(ctx, p)
+		}
+		if err != nil {
+			return m.why(err)
+		}
+	}
+}
+
+// why gives what ended the line: nil if the daemon let go of it.
+func (m *Monitor) why(err error) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	switch {
+	case m.broken != nil:
+		return m.broken
+	case errors.Is(err, io.EOF), errors.Is(err, net.ErrClosed), errors.Is(err, unix.ECONNRESET):
+		return nil
+	}
+	return err
+}
+
+// take takes a request on, or gives why it is none.
+func (m *Monitor) take(ctx context.Context, p privsep.Packet) error {
+	r, known := m.rows[p.Number]
+	if !known {
+		return fmt.Errorf("request %d is none", p.Number)
+	}
+	if err := m.admit(r, p.ID); err != nil {
+		return fmt.Errorf("request %d (%s): %w", r.number, r.name, err)
+	}
+	body := append([]byte(nil), p.Body...)
+	m.wg.Go(func() {
+		a, err := r.serve(m, ctx, body)
+		m.finish(r, p.ID)
+		m.answer(ctx, r, p.ID, a, err)
+	})
+	return nil
+}
+
+// admit checks a request against its row.
+func (m *Monitor) admit(r row, id uint32) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	switch {
+	case m.broken != nil:
+		return m.broken
+	case r.phases&m.phase == 0:
+		return errors.New("it is not permitted in this phase")
+	case r.flags&once != 0 && m.done[r.number]:
+		return errors.New("it was asked before, and is permitted once")
+	case id == 0 || m.open[id]:
+		return fmt.Errorf("its id %d is another's", id)
+	case m.busy[r.number] >= m.most[r.number]:
+		return fmt.Errorf("there are %d of it under way, and no more are permitted", m.most[r.number])
+	}
+	m.done[r.number] = true
+	m.open[id] = true
+	m.busy[r.number]++
+	return nil
+}
+
+// finish lets the next one begin: before the answer is sent, as whoever reads
+// that may ask at once.
+func (m *Monitor) finish(r row, id uint32) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	delete(m.open, id)
+	m.busy[r.number]--
+}
+
+// answer sends what became of a request.
+func (m *Monitor) answer(ctx context.Context, r row, id uint32, a answer, err error) {
+	defer privsep.CloseAll(a.files)
+	if _, hostile := errors.AsType[refusal](err); hostile {
+		m.end(fmt.Errorf("request %d (%s): %w", r.number, r.name, err))
+		return
+	}
+	n, body := privsep.NumDone, a.body
+	if err != nil {
+		n, body = privsep.NumFailed, privsep.FailedOf(err)
+	}
+	m.send(ctx, n, id, body, a.files)
+}
+
+func (m *Monitor) send(ctx context.Context, n privsep.Number, id uint32, body any, files []*os.File) {
+	data, err := privsep.Pack(n, id, body)
+	if err != nil { // what was done is larger than a packet
+		data, err = privsep.Pack(privsep.NumFailed, id, privsep.FailedOf(err))
+		files = nil
+	}
+	if err == nil {
+		m.writing.Lock()
+		err = m.line.Send(data, files...)
+		m.writing.Unlock()
+	}
+	if err != nil && ctx.Err() == nil {
+		m.end(fmt.Errorf("tell muxward: %w", err))
+	}
+}
+
+// end ends everything, for a reason.
+func (m *Monitor) end(why error) {
+	m.mu.Lock()
+	if m.broken == nil && !errors.Is(why, unix.EPIPE) && !errors.Is(why, unix.ECONNRESET) {
+		m.broken = why
+	}
+	m.mu.Unlock()
+	m.stop()
+}
+
+// tellEvents passes on what the hands tell.
+func (m *Monitor) tellEvents(ctx context.Context) {
+	for {
+		e, err := m.Hands.Next(ctx)
+		if err != nil {
+			if ctx.Err() == nil && !errors.Is(err, keep.ErrClosed) {
+				m.end(fmt.Errorf("what the hands tell: %w", err))
+			}
+			return
+		}
+		var files []*os.File
+		if e.Listen != nil {
+			files = []*os.File{e.Listen}
+		}
+		m.send(ctx, privsep.NumEvent, 0, privsep.Happened{Kind: e.Kind, Level: e.Level, ID: e.ID, Owner: e.Owner,
+			Text: e.Text, Place: e.Place}, files)
+		privsep.CloseAll(files)
+	}
+}

@@ -1,0 +1,116 @@
+package monitor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/muxward/muxward/internal/keep"
+	"github.com/muxward/muxward/internal/privsep"
+)
+
+// hello begins: both have to speak one version.
+func (m *Monitor) hello(_ context.Context, h privsep.Hello) (answer, error) {
+	if h.Version != privsep.Version {
+		return answer{}, refusal{fmt.Errorf("muxward speaks version %d (release %.64q), and this muxward-helper %d: install both of one release, and start it anew",
+			h.Version, h.Release, privsep.Version)}
+	}
+	m.forward(starting)
+	return answer{body: privsep.Welcome{Version: privsep.Version, PID: os.Getpid(), Doors: m.Hands.Doors()}}, nil
+}
+
+func (m *Monitor) forward(to phase) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.phase = max(m.phase, to)
+}
+
+// notify passes on how the daemon is. Ready is also when it has started.
+func (m *Monitor) notify(_ context.Context, n privsep.Notify) (answer, error) {
+	switch n.State {
+	case privsep.Ready:
+		m.forward(serving)
+	case privsep.Reloading, privsep.Stopping:
+	default:
+		return answer{}, refusal{fmt.Errorf("%.64q is no state", n.State)}
+	}
+	m.Notify(n.State)
+	return answer{body: privsep.Nothing{}}, nil
+}
+
+// ctl gives the control socket, made anew.
+func (m *Monitor) ctl(_ context.Context, _ privsep.Nothing) (answer, error) {
+	l, err := m.Ctl()
+	return withFile(privsep.Nothing{}, l, err)
+}
+
+func withFile(body any, f *os.File, err error) (answer, error) {
+	if err != nil {
+		return answer{}, err
+	}
+	return answer{body, []*os.File{f}}, nil
+}
+
+func (m *Monitor) keys(ctx context.Context, _ privsep.Nothing) (answer, error) {
+	if m.Keys == nil {
+		return answer{}, errNoKeys
+	}
+	k, err := m.Keys.Public(ctx)
+	return answer{body: k}, err
+}
+
+func (m *Monitor) sign(ctx context.Context, s privsep.Sign) (answer, error) {
+	if m.Keys == nil {
+		return answer{}, errNoKeys
+	}
+	sig, err := m.Keys.Sign(ctx, s.Key, s.Data)
+	return answer{body: privsep.Signature{Signature: sig}}, err
+}
+
+var errNoKeys = errors.New("there is no holder of keys")
+
+func (m *Monitor) found(ctx context.Context, _ privsep.Nothing) (answer, error) {
+	ids, err := m.Hands.Found(ctx)
+	return answer{body: privsep.Servers{IDs: ids}}, err
+}
+
+func (m *Monitor) adopt(ctx context.Context, s privsep.Server) (answer, error) {
+	held, err := m.Hands.Adopt(ctx, s.ID)
+	return answer{body: held}, err
+}
+
+func (m *Monitor) start(ctx context.Context, o privsep.Order) (answer, error) {
+	order := keep.Order{Owner: o.Owner, Account: o.Account}
+	for _, v := range o.Environ {
+		order.Environ = append(order.Environ, string(v))
+	}
+	held, err := m.Hands.Start(ctx, order)
+	return answer{body: held}, err
+}
+
+func (m *Monitor) abandon(ctx context.Context, s privsep.Server) (answer, error) {
+	return answer{body: privsep.Nothing{}}, m.Hands.Abandon(ctx, s.ID)
+}
+
+func (m *Monitor) connect(ctx context.Context, s privsep.Server) (answer, error) {
+	f, err := m.Hands.Connect(ctx, s.ID)
+	return withFile(privsep.Nothing{}, f, err)
+}
+
+func (m *Monitor) mend(ctx context.Context, s privsep.Server) (answer, error) {
+	return answer{body: privsep.Nothing{}}, m.Hands.Mend(ctx, s.ID)
+}
+
+func (m *Monitor) note(ctx context.Context, n privsep.Noted) (answer, error) {
+	return answer{body: privsep.Nothing{}}, m.Hands.Note(ctx, n.ID, n.Said)
+}
+
+func (m *Monitor) openDoor(ctx context.Context, p keep.Place) (answer, error) {
+	o, err := m.Hands.OpenDoor(ctx, p)
+	return withFile(privsep.Opened{Path: o.Path, UID: o.UID}, o.Listen, err)
+}
+
+func (m *Monitor) closeDoor(ctx context.Context, p keep.Place) (answer, error) {
+	return answer{body: privsep.Nothing{}}, m.Hands.CloseDoor(ctx, p)
+}

@@ -1,0 +1,86 @@
+package privsep
+
+import (
+	"context"
+	"crypto"
+	"crypto/ed25519"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"time"
+)
+
+// askTime is how long what needs no account may take.
+const askTime = 10 * time.Second
+
+// Notify tells the service manager how the daemon is. With [Ready] the helper
+// takes the daemon for started.
+func (c *Client) Notify(ctx context.Context, s State) error {
+	return c.callPlain(ctx, NumNotify, Notify{s}, &Nothing{})
+}
+
+// Ctl gives a new listener at RUN/ctl.
+func (c *Client) Ctl(ctx context.Context) (*os.File, error) {
+	return c.callFile(ctx, NumCtl, Nothing{}, &Nothing{})
+}
+
+// AuthKeys reads an account's authorized_keys, of at most limit bytes.
+func (c *Client) AuthKeys(ctx context.Context, account string, limit int64) ([]byte, error) {
+	f, err := c.callFile(ctx, NumAuthKeys, AuthKeys{account}, &Nothing{})
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, limit+1))
+	if err == nil && int64(len(data)) > limit {
+		err = fmt.Errorf("the authorized_keys of %s have more than %d bytes", account, limit)
+	}
+	return data, err
+}
+
+// Keys gives the public halves of the keys that are held.
+func (c *Client) Keys(ctx context.Context) (Keys, error) {
+	var k Keys
+	if err := c.callPlain(ctx, NumKeys, Nothing{}, &k); err != nil {
+		return Keys{}, err
+	}
+	if len(k.Host) != ed25519.PublicKeySize {
+		return Keys{}, errors.New("the host key that muxward-helper holds is not one of ed25519")
+	}
+	return k, nil
+}
+
+// Signer signs with the host key, which is not here.
+func (c *Client) Signer(public []byte) crypto.Signer {
+	return &signer{c, ed25519.PublicKey(public)}
+}
+
+type signer struct {
+	c      *Client
+	public ed25519.PublicKey
+}
+
+func (s *signer) Public() crypto.PublicKey { return s.public }
+
+// Sign signs the hash of an ssh exchange.
+func (s *signer) Sign(_ io.Reader, data []byte, o crypto.SignerOpts) ([]byte, error) {
+	if o.HashFunc() != crypto.Hash(0) {
+		return nil, errors.New("a host key of ed25519 signs what is not hashed before")
+	}
+	return s.c.Sign(HostKey, data)
+}
+
+// Sign has one of the keys sign.
+func (c *Client) Sign(key Key, data []byte) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), askTime)
+	defer cancel()
+	var out Signature
+	if err := c.callPlain(ctx, NumSign, Sign{key, data}, &out); err != nil {
+		return nil, fmt.Errorf("sign with the %s key: %w", key, err)
+	}
+	if len(out.Signature) != ed25519.SignatureSize {
+		return nil, fmt.Errorf("sign with the %s key: what comes is no signature", key)
+	}
+	return out.Signature, nil
+}

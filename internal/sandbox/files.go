@@ -1,0 +1,72 @@
+package sandbox
+
+import (
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/landlock-lsm/go-landlock/landlock"
+	lsys "github.com/landlock-lsm/go-landlock/landlock/syscall"
+	"golang.org/x/sys/unix"
+)
+
+// WriteOnly leaves this process, for good, nothing to write to but what lies below the
+// directories, and the devices in /dev; it reads what its account may read. It gives the
+// version of Landlock that the kernel has: 0 is none, and then nothing has changed.
+// Descriptors that are open stay as they are, also those that others pass.
+func WriteOnly(dirs ...string) (abi int, err error) {
+	abi, err = lsys.LandlockGetABIVersion()
+	if errors.Is(err, unix.ENOSYS) || errors.Is(err, unix.EOPNOTSUPP) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, fmt.Errorf("ask for Landlock: %w", err)
+	}
+	err = landlock.V7.BestEffort().RestrictPaths(
+		landlock.RODirs("/").WithIoctlDev(),
+		landlock.RWFiles("/dev/null", "/dev/tty", "/dev/ptmx").WithIoctlDev().IgnoreIfMissing(),
+		landlock.RWDirs("/dev/pts").WithIoctlDev().IgnoreIfMissing(),
+		landlock.RWDirs(dirs...),
+	)
+	if err != nil {
+		return abi, fmt.Errorf("restrict what is written to (Landlock, version %d): %w", abi, err)
+	}
+	return abi, nil
+}
+
+// CanWrite reports whether a file can be made in a directory, by making one without a name.
+func CanWrite(dir string) bool {
+	fd, err := unix.Open(dir, unix.O_TMPFILE|unix.O_WRONLY|unix.O_CLOEXEC, 0o600)
+	if err == nil {
+		_ = unix.Close(fd)
+	}
+	return err == nil
+}
+
+// CanOpen reports whether something can be opened to be read.
+func CanOpen(path string) bool {
+	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK, 0)
+	if err == nil {
+		_ = f.Close()
+	}
+	return err == nil
+}
+
+// CanSignal reports whether a process could be sent signals. None is sent.
+func CanSignal(pid int) bool { return !errors.Is(unix.Kill(pid, 0), unix.EPERM) }
+
+// NoFiles leaves this process, for good, no files at all, as far as Landlock goes: open
+// descriptors stay.
+func NoFiles() (abi int, err error) {
+	abi, err = lsys.LandlockGetABIVersion()
+	if errors.Is(err, unix.ENOSYS) || errors.Is(err, unix.EOPNOTSUPP) {
+		return 0, nil
+	}
+	if err == nil {
+		err = landlock.V7.BestEffort().Restrict()
+	}
+	if err != nil {
+		return abi, fmt.Errorf("give up files and networks (Landlock, version %d): %w", abi, err)
+	}
+	return abi, nil
+}
