@@ -17,7 +17,7 @@ func main() {
 	}
 	var err error
 	switch {
-	case len(os.Args) == 2 && os.Args[1] == pane.SuperviseArg:
+	case len(os.Args) == 3 && os.Args[1] == pane.SuperviseArg:
 		err = pane.Supervise()
 	case len(os.Args) == 2 && os.Args[1] == pane.EnterArg:
 		err = pane.Enter()

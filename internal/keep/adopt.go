@@ -161,10 +161,7 @@ func (k *Keep) adopt(ctx context.Context, rec record) (*server, error) {
 		return nil, ErrEnded
 	}
 	// It is never taken for somebody's that was nobody's, or the other way round.
-	switch isolated, err := k.isolatedAccount(rec.Owner, rec.Account); {
-	case err != nil:
-		return nil, err
-	case isolated != rec.Isolated:
+	if _, isolated := k.isolated(rec.Owner); isolated != rec.Isolated {
 		return nil, fmt.Errorf("%s is the name of an isolated server, or was when it was started; end process %d", rec.Owner, rec.PID)
 	}
 	if !k.opt.Root && rec.Account.UID != uint32(os.Geteuid()) {
@@ -189,7 +186,7 @@ func (k *Keep) adopt(ctx context.Context, rec record) (*server, error) {
 		err = fmt.Errorf("process %d runs %s, not %s", rec.PID, exe, rec.Exe)
 	}
 	if err == nil { // or whoever may ask now would have what was started for another
-		_, err = k.account(Account{rec.Account.Name, rec.Account.UID})
+		_, _, err = k.accountFor(rec.Owner, Account{rec.Account.Name, rec.Account.UID})
 	}
 	rec.Start = proc.start
 	s := newServer(k, rec)
@@ -198,6 +195,7 @@ func (k *Keep) adopt(ctx context.Context, rec record) (*server, error) {
 		err = s.reopen(ctx)
 	}
 	if err == nil && rec.Isolated {
+		s.countLeft()
 		err = s.openLaunch()
 	}
 	if err != nil {

@@ -89,16 +89,31 @@ func (k *Keep) isolated(owner string) (Isolated, bool) {
 	return iso, ok
 }
 
-// mayRun refuses an account for a server that is not to run as it: an isolated server
-// runs as its own, and nobody's server as that.
+// accountFor looks up the account that a caller has named for an owner's server. That of
+// an isolated server stands in root's configuration, and there alone.
+func (k *Keep) accountFor(owner string, named Account) (a accounts.Account, isolated bool, err error) {
+	iso, isolated := k.isolated(owner)
+	if isolated {
+		if a, _, err = iso.accounts(); err == nil {
+			err = fits(a)
+		}
+		if err == nil && (a.Name != named.Name || a.UID != named.UID) {
+			err = fmt.Errorf("%s is an isolated server, whose account is %s, uid %d: %w", owner, a.Name, a.UID, ErrRefused)
+		}
+		return a, true, err
+	}
+	if a, err = k.account(named); err == nil {
+		err = k.mayRun(owner, a)
+	}
+	return a, false, err
+}
+
+// mayRun refuses the accounts of isolated servers for what is another's, a server or a
+// door.
 func (k *Keep) mayRun(owner string, a accounts.Account) error {
 	for name, iso := range k.opt.Isolated {
 		server, err := accountByName(iso.Account)
 		switch {
-		case name == owner && err != nil:
-			return err
-		case name == owner && server.UID != a.UID:
-			return fmt.Errorf("%s is an isolated server, whose account is %s: %w", owner, iso.Account, ErrRefused)
 		case name != owner && (a.Name == iso.Account || err == nil && server.UID == a.UID):
 			return fmt.Errorf("the account %s is that of the isolated server %s: %w", a.Name, name, ErrRefused)
 		}

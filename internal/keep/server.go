@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/muxward/muxward/internal/pane"
 )
 
 // server is a tmux server that is held.
@@ -29,7 +31,9 @@ type server struct {
 	dir     *os.File // RUN/servers/ID
 	sock    *os.File // pins the socket's inode
 	seen    time.Time
-	launch  *net.UnixListener // of an isolated server
+	launch  *pane.Listener // of an isolated server
+
+	sessions atomic.Int32 // of its panes
 }
 
 func newServer(k *Keep, rec record) *server {

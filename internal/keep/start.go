@@ -33,13 +33,21 @@ func (k *Keep) account(named Account) (accounts.Account, error) {
 	if err == nil && a.UID != named.UID {
 		err = fmt.Errorf("it has the uid %d", a.UID)
 	}
-	if err == nil && (len(a.Home) > MaxPath || len(a.Shell) > MaxPath || len(a.Groups) > MaxGroups) {
-		err = errors.New("its home directory, its shell or its list of groups is too long")
+	if err == nil {
+		err = fits(a)
 	}
 	if err != nil {
 		return accounts.Account{}, fmt.Errorf("the account %q, uid %d: %w (%w)", named.Name, named.UID, err, ErrRefused)
 	}
 	return a, nil
+}
+
+// fits refuses an account of which there is more than a line carries.
+func fits(a accounts.Account) error {
+	if len(a.Home) > MaxPath || len(a.Shell) > MaxPath || len(a.Groups) > MaxGroups {
+		return errors.New("its home directory, its shell or its list of groups is too long")
+	}
+	return nil
 }
 
 // valid checks what a caller has ordered.
@@ -78,11 +86,7 @@ func (k *Keep) Start(ctx context.Context, o Order) (Held, error) {
 
 // start starts a server and moves its socket to where only we look.
 func (k *Keep) start(ctx context.Context, o Order) (*server, error) {
-	a, err := k.account(o.Account)
-	if err != nil {
-		return nil, err
-	}
-	isolated, err := k.isolatedAccount(o.Owner, a)
+	a, isolated, err := k.accountFor(o.Owner, o.Account)
 	if err != nil {
 		return nil, err
 	}

@@ -19,6 +19,9 @@ const (
 	reachTime = 10 * time.Second
 	reachStep = 100 * time.Millisecond
 	beginTime = 15 * time.Second
+	// leaveTime is how long a session may take to end once its terminal has hung up: more
+	// than whoever minds it gives it.
+	leaveTime = graceTime + endRounds*endPause + 5*time.Second
 )
 
 // refusedCode is muxward-pane's exit code if there is no session.
@@ -52,7 +55,7 @@ func launch(argv []string) (int, error) {
 		return refusedCode, err
 	}
 	defer conn.Close()
-	if _, _, err := conn.WriteMsgUnix(req.Encode(), unix.UnixRights(0), nil); err != nil {
+	if _, err := conn.Write(req.Encode()); err != nil {
 		return refusedCode, fmt.Errorf("ask muxward for a session: %w", err)
 	}
 	a, err := answer(conn, beginTime)
@@ -64,7 +67,7 @@ func launch(argv []string) (int, error) {
 	case !a.Begun:
 		return refusedCode, errors.New("no session: muxward answers out of turn")
 	}
-	go leaveWithTerminal()
+	go leaveWithTerminal(conn)
 	a, err = answer(conn, 0)
 	switch {
 	case err != nil || !a.Ended:
@@ -143,17 +146,19 @@ func answer(conn *net.UnixConn, wait time.Duration) (Answer, error) {
 	return ParseAnswer(buf[:n])
 }
 
-// leaveWithTerminal ends us when tmux has closed the pane: whoever minds the session
-// then ends that, too.
-func leaveWithTerminal() {
+// leaveWithTerminal tells whoever minds the session when our terminal has hung up: tmux
+// has closed the pane, and the session has to end; or the session has ended, and how is
+// on its way to us. Either way we wait for that, so that the pane's status is the session's.
+func leaveWithTerminal(conn *net.UnixConn) {
 	for {
 		p := []unix.PollFd{{Fd: 0}} // POLLHUP and POLLERR come unasked
-		_, err := unix.Poll(p, -1)
-		if err == unix.EINTR {
-			continue
+		if _, err := unix.Poll(p, -1); err != unix.EINTR {
+			break
 		}
-		os.Exit(refusedCode)
 	}
+	// Both fail where the other end has gone, which the waiting one sees.
+	_ = conn.SetReadDeadline(time.Now().Add(leaveTime))
+	_ = conn.CloseWrite()
 }
 
 // endBy ends this process by a signal, as tmux tells which one it was. A shell does that:

@@ -22,14 +22,20 @@ const (
 // graceTime is how long programs have to end by themselves after the hang-up.
 const graceTime = time.Second
 
-// Start starts the process that minds a session: it answers on conn from here on, and
-// goes on when we end. The caller waits for it.
-func Start(program string, s *Session, conn, tty *os.File) (*exec.Cmd, error) {
+// Start starts the process that minds a session of a server: it answers who asks from here
+// on, and goes on when we end. The caller waits for it. The server's id is for others to
+// see, among its arguments.
+func Start(program, server string, s *Session, a *Asking, tty *os.File) (*os.Process, error) {
+	conn, err := a.conn.File()
+	if err != nil {
+		return nil, err
+	}
+	defer conn.Close()
 	r, w, err := os.Pipe()
 	if err != nil {
 		return nil, err
 	}
-	cmd := exec.Command(program, SuperviseArg)
+	cmd := exec.Command(program, SuperviseArg, server)
 	cmd.Dir, cmd.Env = "/", []string{"PATH=/usr/bin:/bin"}
 	cmd.ExtraFiles = []*os.File{conn, tty, r}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
@@ -41,7 +47,7 @@ func Start(program string, s *Session, conn, tty *os.File) (*exec.Cmd, error) {
 	if err := s.write(w); err != nil {
 		return nil, errors.Join(fmt.Errorf("say what is to run: %w", err), cmd.Process.Kill(), cmd.Wait())
 	}
-	return cmd, nil
+	return cmd.Process, nil
 }
 
 // The first argument of muxward-pane where it is not tmux that starts it. tmux gives none,
