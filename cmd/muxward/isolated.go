@@ -9,15 +9,10 @@ import (
 
 	"github.com/muxward/muxward/internal/config"
 	"github.com/muxward/muxward/internal/guard"
-	"github.com/muxward/muxward/internal/keep"
-	"github.com/muxward/muxward/internal/siblings"
 )
 
 // This file is about isolated servers, which are nobody's: muxward itself keeps them
 // running, with the sessions that the configuration names.
-
-// paneProgram is what runs in their panes.
-const paneProgram = "muxward-pane"
 
 // isolatedAccounts gives the accounts of isolated servers, by their names.
 func isolatedAccounts(c config.Config) map[string]string {
@@ -26,22 +21,6 @@ func isolatedAccounts(c config.Config) map[string]string {
 		out[name] = i.Account
 	}
 	return out
-}
-
-// isolatedServers are what the hands have to know of them, with the program of their panes.
-func isolatedServers(c config.Config) (map[string]keep.Isolated, string, error) {
-	if len(c.Isolated) == 0 {
-		return nil, "", nil
-	}
-	launcher, err := siblings.Find(paneProgram)
-	if err != nil {
-		return nil, "", fmt.Errorf("isolated servers: %w", err)
-	}
-	out := map[string]keep.Isolated{}
-	for name, i := range c.Isolated {
-		out[name] = keep.Isolated{Account: i.Account, RunAs: i.RunAs, Config: i.TmuxConfig, Environ: i.Environ()}
-	}
-	return out, launcher, nil
 }
 
 // isolatedTime is how long it may take to have one of them run with its sessions.

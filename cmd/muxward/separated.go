@@ -196,13 +196,8 @@ func (d *daemon) openHands(tmuxPath string) (guard.Hands, error) {
 	if err := makeRun(d.config); err != nil {
 		return nil, err
 	}
-	isolated, launcher, err := isolatedServers(d.config)
-	if err != nil {
-		return nil, err
-	}
 	return keep.New(keep.Options{
-		Isolated: isolated, Launcher: launcher,
-		Run: d.config.Run(), Doors: d.config.Doors, Tmux: tmuxPath, Root: d.config.Root(),
+		Isolated: d.config.Isolated, Run: d.config.Run(), Doors: d.config.Doors, Tmux: tmuxPath, Root: d.config.Root(),
 		Config: d.config.TmuxConfig, Account: accountOrUID, Now: failpoint.Now,
 	})
 }

@@ -8,18 +8,13 @@ import (
 	"strings"
 
 	"github.com/muxward/muxward/internal/accounts"
+	"github.com/muxward/muxward/internal/config"
+	"github.com/muxward/muxward/internal/pane"
+	"github.com/muxward/muxward/internal/siblings"
 )
 
-// Isolated is a server of nobody: its tmux runs as an account that is nobody's, and its
-// panes as another. It comes from root's configuration, and from no caller.
-type Isolated struct {
-	// Account is the name of the account that tmux runs as, RunAs that of the panes'.
-	Account, RunAs string
-	// Config are the configuration files that its tmux reads, and all that it reads.
-	Config []string
-	// Environ are variables for the programs in its panes.
-	Environ []string
-}
+// This file is about servers of nobody: tmux runs as an account that is nobody's, and its
+// panes as another. They come from root's configuration, and from no caller.
 
 // checkIsolated refuses what would not be apart.
 func (o *Options) checkIsolated() error {
@@ -29,10 +24,16 @@ func (o *Options) checkIsolated() error {
 	if !o.Root {
 		return errors.New("isolated servers run as other accounts, which needs root")
 	}
+	if o.Launcher == "" {
+		var err error
+		if o.Launcher, err = siblings.Find(pane.Program); err != nil {
+			return fmt.Errorf("isolated servers: %w", err)
+		}
+	}
 	taken := map[uint32]string{}
 	for _, name := range slices.Sorted(maps.Keys(o.Isolated)) {
 		iso := o.Isolated[name]
-		server, _, err := iso.accounts()
+		server, _, err := accountsOf(iso)
 		switch {
 		case !validOwner(name):
 			return fmt.Errorf("the isolated server %.80q: give it a name of small letters and digits", name)
@@ -44,7 +45,7 @@ func (o *Options) checkIsolated() error {
 		taken[server.UID] = name
 	}
 	for name, iso := range o.Isolated {
-		if _, run, err := iso.accounts(); err == nil && taken[run.UID] != "" {
+		if _, run, err := accountsOf(iso); err == nil && taken[run.UID] != "" {
 			return fmt.Errorf("the isolated server %s: its panes would run as %s, which is a server's account", name, run.Name)
 		}
 	}
@@ -52,7 +53,7 @@ func (o *Options) checkIsolated() error {
 }
 
 // accounts looks both up, and refuses a pair that is not apart.
-func (i Isolated) accounts() (server, run accounts.Account, err error) {
+func accountsOf(i config.Isolated) (server, run accounts.Account, err error) {
 	if server, err = accountByName(i.Account); err != nil {
 		return server, run, err
 	}
@@ -84,7 +85,7 @@ func accountByName(name string) (accounts.Account, error) {
 
 // isolated gives the server that a name stands for in root's configuration, and whether
 // there is one.
-func (k *Keep) isolated(owner string) (Isolated, bool) {
+func (k *Keep) isolated(owner string) (config.Isolated, bool) {
 	iso, ok := k.opt.Isolated[owner]
 	return iso, ok
 }
@@ -94,7 +95,7 @@ func (k *Keep) isolated(owner string) (Isolated, bool) {
 func (k *Keep) accountFor(owner string, named Account) (a accounts.Account, isolated bool, err error) {
 	iso, isolated := k.isolated(owner)
 	if isolated {
-		if a, _, err = iso.accounts(); err == nil {
+		if a, _, err = accountsOf(iso); err == nil {
 			err = fits(a)
 		}
 		if err == nil && (a.Name != named.Name || a.UID != named.UID) {

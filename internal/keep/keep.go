@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/muxward/muxward/internal/accounts"
+	"github.com/muxward/muxward/internal/config"
 )
 
 // Options say where and how servers are kept. None of them comes from a caller.
@@ -35,9 +36,9 @@ type Options struct {
 	// adopted, and refuses those that are to have neither a server nor a door: whoever
 	// has a server started can do what its account can. nil means [Listed].
 	Account func(name string, uid uint32) (accounts.Account, error)
-	// Isolated are the servers of nobody, by their names. Launcher is muxward-pane,
-	// absolute, which opens their panes.
-	Isolated map[string]Isolated
+	// Isolated are the servers of nobody, by their names. Launcher is muxward-pane, absolute,
+	// which opens their panes; "" means the one beside our program.
+	Isolated map[string]config.Isolated
 	Launcher string
 	// Now gives wall-clock time; nil means time.Now.
 	Now func() time.Time

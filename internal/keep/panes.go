@@ -270,7 +270,7 @@ func (s *server) session(req pane.Request) (*pane.Session, error) {
 	if !ok {
 		return nil, errors.New("it is not an isolated server any more")
 	}
-	server, run, err := iso.accounts()
+	server, run, err := accountsOf(iso)
 	if err == nil && server.UID != s.rec.Account.UID {
 		err = fmt.Errorf("its account is uid %d now", server.UID)
 	}
@@ -284,7 +284,7 @@ func (s *server) session(req pane.Request) (*pane.Session, error) {
 	}
 	door := fmt.Sprintf("%s/tmux-%d/default", s.k.doors.path, run.UID)
 	out.Env = with(s.k.environment(run), append([]string{"TERM=" + req.Term, "TMUX_PANE=" + req.Pane,
-		fmt.Sprintf("TMUX=%s,%d,%s", door, s.rec.PID, req.Session)}, iso.Environ...))
+		fmt.Sprintf("TMUX=%s,%d,%s", door, s.rec.PID, req.Session)}, iso.Environ()...))
 	return out, nil
 }
 

@@ -170,7 +170,7 @@ func (k *Keep) configurationOf(rec *record) (string, error) {
 		return configuration(rec.Mark, k.configFiles(rec.Account))
 	}
 	iso, _ := k.isolated(rec.Owner)
-	return isolatedConfiguration(rec.Mark, k.opt.Launcher, iso.Config)
+	return isolatedConfiguration(rec.Mark, k.opt.Launcher, iso.TmuxConfig)
 }
 
 // makeFor makes a fresh directory that only the account can use.

@@ -61,8 +61,7 @@ type Held struct {
 	PID     int
 	// Start is when the process began, in clock ticks since boot.
 	Start uint64
-	// Isolated says that its panes run as another account: see [Isolated]. A line that
-	// does not carry it says that they do not.
+	// Isolated says that its panes run as another account than it.
 	Isolated bool
 	// Mark is the random value of tmux.MarkOption in the server.
 	Mark string

@@ -50,6 +50,9 @@ func Start(program, server string, s *Session, a *Asking, tty *os.File) (*os.Pro
 	return cmd.Process, nil
 }
 
+// Program is the program's name.
+const Program = "muxward-pane"
+
 // The first argument of muxward-pane where it is not tmux that starts it. tmux gives none,
 // or -c and a command.
 const (
