@@ -41,9 +41,6 @@ func (s *server) openLaunch() error {
 	if err != nil {
 		return errors.Join(fmt.Errorf("listen for the panes of %s: %w", s.rec.Owner, err), l.Close())
 	}
-	if !pane.Contained() {
-		k.tell(LevelServer, s, fmt.Sprintf("panes of %s have no cgroup of their own, as no cgroup2 can be written here: a process that leaves its session outlives its pane", s.rec.Owner))
-	}
 	s.launch = l
 	k.wg.Go(func() { l.Serve(k.ctx, k.wg.Go, s.takePane) })
 	return nil

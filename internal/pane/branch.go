@@ -3,7 +3,9 @@ package pane
 import (
 	"crypto/rand"
 	"encoding/hex"
+	"fmt"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -16,7 +18,7 @@ import (
 )
 
 // branch is a cgroup of one session, below ours. Without one, where no cgroup2 can be
-// written, it is empty, and what a session leaves behind is found by its session id.
+// written, it is empty, and what a session leaves behind is found among our descendants.
 type branch struct {
 	path string
 	dir  *os.File
@@ -50,13 +52,6 @@ func newBranch() *branch {
 	}
 	_ = os.Remove(b.path) // it is empty
 	return &branch{}
-}
-
-// Contained reports whether sessions have cgroups of their own here.
-func Contained() bool {
-	b := newBranch()
-	defer b.close()
-	return b.dir != nil
 }
 
 // cgroupAbove gives the directory of the cgroup2 that we are in, "" if there is none.
@@ -110,43 +105,104 @@ const (
 	endPause  = 5 * time.Millisecond
 )
 
-// end kills all that is left of a session. With a branch that is everything. Without, it
-// is what has the session's id: who has made a session of their own stays.
-func end(b *branch, session int) {
+// end kills all that is left of a session. In a branch the kernel does it at once. Without,
+// it is what descends from us: whoever has lost their parent has us for one (keepOrphans),
+// so nobody leaves by a session of their own.
+func end(b *branch) {
 	if b.dir != nil && os.WriteFile(b.path+"/cgroup.kill", []byte("1"), 0) == nil {
 		return
 	}
 	for range endRounds {
-		if !killSession(session) {
+		if !killBelow(os.Getpid()) {
 			return
 		}
 		time.Sleep(endPause)
 	}
 }
 
-// killSession kills the processes of a session, and reports whether there were any.
-func killSession(session int) (any bool) {
+// keepOrphans has those below us whose parents end be our children.
+func keepOrphans() error {
+	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
+		return fmt.Errorf("keep hold of what a session begins: %w", err)
+	}
+	return nil
+}
+
+// seen is a process as it was seen.
+type seen struct {
+	parent int
+	start  uint64
+	ended  bool
+}
+
+// processes lists them all.
+func processes() map[int]seen {
 	names, err := os.ReadDir("/proc")
 	if err != nil {
-		return false
+		return nil
 	}
+	all := map[int]seen{}
 	for _, e := range names {
 		pid, err := strconv.Atoi(e.Name())
 		if err != nil {
 			continue
 		}
-		st, err := procfs.ReadStat(pid)
-		if err != nil || st.Session != session || st.Ended() {
+		if st, err := procfs.ReadStat(pid); err == nil {
+			all[pid] = seen{st.PPID, st.Start, st.Ended()}
+		}
+	}
+	return all
+}
+
+// maxDepth is longer than any line of descent is, of processes.
+const maxDepth = 10000
+
+// killBelow kills the processes that descend from one, and reports whether there were any.
+func killBelow(top int) (any bool) {
+	all := processes()
+	for pid, p := range all {
+		at := p.parent
+		for depth := 0; at != top && at > 1 && depth < maxDepth; depth++ {
+			at = all[at].parent
+		}
+		if at != top || p.ended {
 			continue
 		}
 		fd, err := unix.PidfdOpen(pid, 0)
 		if err != nil {
 			continue // it has ended
 		}
-		if again, err := procfs.ReadStat(pid); err == nil && again.Session == session && !again.Ended() {
+		if st, err := procfs.ReadStat(pid); err == nil && st.Start == p.start && !st.Ended() {
 			any = unix.PidfdSendSignal(fd, unix.SIGKILL, nil, 0) == nil || any
 		}
 		_ = unix.Close(fd)
 	}
 	return any
 }
+
+// reapOrphans waits for children of ours that have ended, but for the one that the session
+// began with, until stop is closed.
+func reapOrphans(leader int, stop <-chan struct{}) {
+	ended := make(chan os.Signal, 1)
+	signal.Notify(ended, unix.SIGCHLD)
+	defer signal.Stop(ended)
+	for {
+		select {
+		case <-ended:
+		case <-stop:
+			return
+		}
+		for pid, p := range processes() {
+			if p.parent == os.Getpid() && p.ended && pid != leader {
+				_, _ = unix.Wait4(pid, nil, unix.WNOHANG, nil) // the next look finds it otherwise
+			}
+		}
+		select { // a session that leaves many behind is not looked after all the time
+		case <-time.After(reapPause):
+		case <-stop:
+			return
+		}
+	}
+}
+
+const reapPause = time.Second

@@ -103,6 +103,9 @@ func (s *Session) mind(conn *net.UnixConn, tty *os.File) error {
 	if err := s.own(tty, int(s.UID)); err != nil {
 		return err
 	}
+	if err := keepOrphans(); err != nil {
+		return errors.Join(err, s.own(tty, int(s.Server)))
+	}
 	b := newBranch()
 	defer b.close()
 	cmd, err := s.enter(tty, b)
@@ -117,6 +120,8 @@ func (s *Session) mind(conn *net.UnixConn, tty *os.File) error {
 		var none [1]byte
 		_, _ = conn.Read(none[:]) // nothing is ever said: it is the end
 	}()
+	stop := make(chan struct{})
+	go reapOrphans(pid, stop)
 	ended := make(chan struct{})
 	go func() { defer close(ended); waitEnd(pid) }()
 	select {
@@ -128,7 +133,8 @@ func (s *Session) mind(conn *net.UnixConn, tty *os.File) error {
 		case <-time.After(graceTime):
 		}
 	}
-	end(b, pid) // before it is waited for: until then its number is nobody else's
+	end(b)
+	close(stop)
 	err = cmd.Wait()
 	a := Answer{Ended: true}
 	if ws, ok := cmd.ProcessState.Sys().(syscall.WaitStatus); ok && ws.Signaled() {
