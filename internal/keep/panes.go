@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -82,7 +83,45 @@ func (s *server) openPane(a *pane.Asking) error {
 	pid := child.Pid
 	_ = child.Release() // it is waited for by pidfd
 	s.count(pid)
+	s.remind(a.PID)
 	return nil
+}
+
+const (
+	// remindEvery is how long tmux has to hear by itself that a pane's process has ended.
+	remindEvery = time.Second
+	reminders   = 5
+)
+
+// remind tells tmux again that muxward-pane has ended, if it has not asked how: where tmux
+// is linked with libutempter (3.3a of Debian 12 is), it does not hear of what ends while that
+// library waits for a program of its own, and a pane then has no exit status until the next
+// one ends.
+func (s *server) remind(pid int) {
+	p, _, err := holdPID(pid)
+	if err != nil {
+		return // tmux has heard
+	}
+	s.k.wg.Go(func() {
+		stop := context.AfterFunc(s.k.ctx, p.close)
+		defer stop()
+		if !p.wait() {
+			return
+		}
+		defer p.close()
+		for range reminders {
+			select {
+			case <-time.After(remindEvery):
+			case <-s.k.ctx.Done():
+				return
+			}
+			st, err := procfs.ReadStat(pid)
+			if err != nil || st.Start != p.start || st.PPID != s.rec.PID {
+				return
+			}
+			_ = s.proc.signal(unix.SIGCHLD) // it may have ended
+		}
+	})
 }
 
 // count counts a session less when the process that minds it has ended: that outlives us.

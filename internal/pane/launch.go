@@ -146,9 +146,9 @@ func answer(conn *net.UnixConn, wait time.Duration) (Answer, error) {
 	return ParseAnswer(buf[:n])
 }
 
-// leaveWithTerminal tells whoever minds the session when our terminal has hung up: tmux
-// has closed the pane, and the session has to end; or the session has ended, and how is
-// on its way to us. Either way we wait for that, so that the pane's status is the session's.
+// leaveWithTerminal tells whoever minds the session when our terminal has hung up: tmux has
+// closed the pane, and the session has to end. How it has is waited for all the same: it may
+// be on its way already, and is then the pane's status.
 func leaveWithTerminal(conn *net.UnixConn) {
 	for {
 		p := []unix.PollFd{{Fd: 0}} // POLLHUP and POLLERR come unasked

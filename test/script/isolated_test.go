@@ -25,8 +25,7 @@ func isolatedHost(t *testing.T, account string) *host.Host {
 	return h
 }
 
-// How the sessions of panes have ended is what tmux tells of the panes, each time: also when
-// the terminal hangs up before muxward-pane has heard of it.
+// How the sessions of panes have ended is what tmux tells of the panes, each time.
 func TestIsolatedStatus(t *testing.T) {
 	t.Parallel()
 	h := isolatedHost(t, "")
