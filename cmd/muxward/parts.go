@@ -181,7 +181,7 @@ func (d *daemon) assembleGuard() error {
 // taken as it is.
 func accountOrUID(name string, uid uint32) (identity.Account, error) {
 	account, err := accounts.System().ByUID(uid)
-	if errors.Is(err, identity.ErrNoAccount) {
+	if errors.Is(err, identity.ErrNoAccount) && uid != accounts.NoID {
 		account, err = identity.Account{Name: name, UID: uid, GID: uid, Home: "/", Shell: "/bin/sh"}, nil
 	}
 	return account, err

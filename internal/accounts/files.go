@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -20,6 +21,19 @@ type Account struct {
 	Groups []uint32
 	Home   string
 	Shell  string
+}
+
+// NoID is the number that no uid and no gid is: calls that set them take it for "leave it as
+// it is" (chown(2), setresuid(2)).
+const NoID = ^uint32(0)
+
+// Usable is the error of an account that has NoID among its numbers: whoever would become
+// it stays, in a part, who they are.
+func (a Account) Usable() error {
+	if a.UID == NoID || a.GID == NoID || slices.Contains(a.Groups, NoID) {
+		return fmt.Errorf("the account %q has the number %d as its uid or gid, which is nobody's", a.Name, NoID)
+	}
+	return nil
 }
 
 // ErrNoAccount is the error of a uid or name that has no account.
@@ -95,7 +109,7 @@ func (f Files) UIDOf(name string) (uint32, error) {
 		if len(f) != 7 || f[0] != name || f[0] == "" {
 			continue
 		}
-		if uid, err := strconv.ParseUint(f[2], 10, 32); err == nil {
+		if uid, err := strconv.ParseUint(f[2], 10, 32); err == nil && uint32(uid) != NoID {
 			return uint32(uid), nil
 		}
 	}
@@ -131,7 +145,8 @@ func parsePasswd(data []byte, uid uint32) (Account, bool) {
 		if errU != nil || errG != nil || uint32(u) != uid {
 			continue
 		}
-		return Account{Name: f[0], UID: uid, GID: uint32(g), Home: f[5], Shell: f[6]}, true
+		a := Account{Name: f[0], UID: uid, GID: uint32(g), Home: f[5], Shell: f[6]}
+		return a, a.Usable() == nil // or it is nobody, and not whoever has the same uid below
 	}
 	return Account{}, false
 }
@@ -145,7 +160,7 @@ func parseGroups(data []byte, name string) []uint32 {
 			continue
 		}
 		g, err := strconv.ParseUint(f[2], 10, 32)
-		if err != nil {
+		if err != nil || uint32(g) == NoID {
 			continue
 		}
 		for m := range strings.SplitSeq(f[3], ",") {

@@ -13,6 +13,9 @@ const passwdText = `root:x:0:0:root:/root:/bin/bash
 alice:x:1001:100:Alice,,,:/home/alice:/bin/zsh
 twin:x:1001:100::/:/bin/sh
 big:x:4294967296:0::/:/bin/sh
+stay:x:4294967295:0::/:/bin/sh
+half:x:1002:4294967295::/:/bin/sh
+whole:x:1002:1002::/:/bin/sh
 `
 
 // Name and uid have to agree: a name is not believed for a uid, nor a uid for a name.
@@ -28,10 +31,16 @@ func TestNamed(t *testing.T) {
 	for _, c := range []struct {
 		name string
 		uid  uint32
-	}{{"alice", 0}, {"root", 1001}, {"twin", 1001}, {"", 0}, {"bob", 1002}, {"", 1001}, {"+nis", 7}} {
+	}{{"alice", 0}, {"root", 1001}, {"twin", 1001}, {"", 0}, {"bob", 1002}, {"", 1001}, {"+nis", 7}, {"stay", NoID}, {"half", 1002}, {"whole", 1002}} {
 		if a, err := f.Named(c.name, c.uid); !errors.Is(err, ErrNoAccount) {
 			t.Errorf("%+v was taken: %+v, %v", c, a, err)
 		}
+	}
+	if uid, err := f.UIDOf("stay"); !errors.Is(err, ErrNoAccount) {
+		t.Errorf("%d was taken: %v", uid, err)
+	}
+	if g := parseGroups([]byte("a:x:4294967295:alice\nb:x:7:alice\n"), "alice"); len(g) != 1 || g[0] != 7 {
+		t.Errorf("groups: %d", g)
 	}
 	if err := os.Remove(f.Group); err != nil {
 		t.Fatal(err)
@@ -46,7 +55,7 @@ func FuzzParsePasswd(f *testing.F) {
 	f.Add([]byte("a:b:c:d:e:f:g\r\n:::::::\n"), uint32(0))
 	f.Fuzz(func(t *testing.T, data []byte, uid uint32) {
 		acc, ok := parsePasswd(data, uid)
-		if ok && (acc.UID != uid || acc.Name == "") {
+		if ok && (acc.UID != uid || acc.Name == "" || acc.Usable() != nil) {
 			t.Errorf("%+v for %d", acc, uid)
 		}
 		parseGroups(data, "alice")

@@ -71,6 +71,16 @@ func (g *Guard) adopt(ctx context.Context, id string) (*Server, error) {
 	return s, nil
 }
 
+// wasLeft reports whether a server that has ended was one that could not be adopted, and
+// has it not tried again.
+func (g *Guard) wasLeft(id string) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	_, was := g.left[id]
+	delete(g.left, id)
+	return was
+}
+
 // adoptLeft tries again what could not be adopted, such as for want of space.
 func (g *Guard) adoptLeft() {
 	g.mu.Lock()

@@ -78,7 +78,9 @@ func (d *Door) listen(f *os.File, first bool) error {
 // forget stops listening, and reports whether it was done before.
 func (d *Door) forget() bool {
 	d.g.mu.Lock()
-	delete(d.g.doors, d.place)
+	if d.g.doors[d.place] == d { // the next one may be open there already
+		delete(d.g.doors, d.place)
+	}
 	d.g.mu.Unlock()
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -113,12 +115,19 @@ func (g *Guard) OpenDoor(a identity.Account) (*Door, error) {
 	return g.openDoor(ctx, keep.Place{Account: keep.Account{Name: a.Name, UID: a.UID}})
 }
 
+func nameOf(p keep.Place) string {
+	if p.Server != "" {
+		return "the inner door of the tmux server " + p.Server
+	}
+	return fmt.Sprintf("the door of uid %d", p.Account.UID)
+}
+
 func (g *Guard) openDoor(ctx context.Context, p keep.Place) (*Door, error) {
 	d := &Door{g: g, place: p}
 	g.mu.Lock()
 	if g.doors[p] != nil {
 		g.mu.Unlock()
-		return nil, fmt.Errorf("open a door of uid %d: it is open already", p.Account.UID)
+		return nil, fmt.Errorf("open %s: it is open already", nameOf(p))
 	}
 	g.doors[p] = d // so that its replacement finds it, however soon that comes
 	g.mu.Unlock()

@@ -33,7 +33,8 @@ type Hands interface {
 
 	// Adopt takes hold of one of them, if it still runs. keep.ErrEnded: it does not,
 	// all that was left of it was cleared away, and that was told by a notice. Any other
-	// error is why it is left as it is; it may be tried again.
+	// error is why it is left as it is; it may be tried again. One that is held can be
+	// asked for again while its inner door is not open.
 	Adopt(ctx context.Context, id string) (keep.Held, error)
 
 	// Start starts a server for a person and returns when it has a socket; it may take
@@ -41,8 +42,9 @@ type Hands interface {
 	// another is refused until keep.EventEnded has come for the one before.
 	Start(ctx context.Context, o keep.Order) (keep.Held, error)
 
-	// Abandon ends a server that was started, and whose inner door was never asked for,
-	// and clears it away. No event tells of it.
+	// Abandon ends a server that was started, and whose inner door is not open, and clears
+	// it away. No event tells of it. An error that is no keep.Fault says that it does not
+	// end: its owner gets no other until it has.
 	Abandon(ctx context.Context, id string) error
 
 	// Connect connects to a server as its account, after making sure that it is the server
@@ -61,7 +63,7 @@ type Hands interface {
 
 	// OpenDoor opens a door, an account's or a server's inner one, and watches over it: if
 	// it has to be made anew keep.EventReplaced brings the socket. It is an error if the
-	// door is open, or somebody else listens there.
+	// door is open, or somebody else listens there. One that was closed can be opened again.
 	OpenDoor(ctx context.Context, p keep.Place) (keep.Opened, error)
 
 	// CloseDoor removes the door's socket. The directory stays, so that no client starts

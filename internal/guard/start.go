@@ -122,11 +122,28 @@ func (g *Guard) start(ctx context.Context, owner string, a identity.Account, fir
 // abandonTime is how long it may take to end a server that was just started.
 const abandonTime = 5 * time.Second
 
+// abandon ends a server that was started in vain. Its door may be open without our having
+// heard of it, or be opened just now.
 func (g *Guard) abandon(id string) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(g.ctx), abandonTime)
 	defer cancel()
-	if err := g.hands.Abandon(ctx, id); err != nil && !errors.Is(err, keep.ErrEnded) {
-		return fmt.Errorf("end it again: %w", err)
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		err := g.hands.CloseDoor(ctx, keep.Place{Server: id})
+		if err == nil {
+			err = g.hands.Abandon(ctx, id)
+		}
+		switch {
+		case err == nil, errors.Is(err, keep.ErrEnded):
+			return nil
+		case !errors.Is(err, keep.ErrRefused):
+			return fmt.Errorf("end it again: %w", err)
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return fmt.Errorf("end it again: %w", err)
+		}
 	}
-	return nil
 }

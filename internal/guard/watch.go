@@ -72,6 +72,8 @@ func (g *Guard) happened(ev keep.Event) {
 		if s != nil {
 			s.ending = ev.Text
 			s.how <- ev.Text // once for each server
+		} else if g.wasLeft(ev.ID) {
+			g.tellOf(keep.Event{Level: keep.LevelServer, Owner: ev.Owner, Text: fmt.Sprintf("tmux server of %s, which was not adopted, has ended: %s", ev.Owner, ev.Text)}, nil)
 		}
 	case keep.EventLeft:
 		if s != nil {

@@ -64,9 +64,12 @@ func (k *Keep) Adopt(ctx context.Context, id string) (Held, error) {
 		return Held{}, ctx.Err()
 	}
 	if s, err := k.server(id); err == nil {
-		return k.again(s)
+		return k.again(ctx, s)
 	}
 	rec, err := k.readRecord(id)
+	if errors.Is(err, unix.ENOENT) {
+		err = fmt.Errorf("nothing is written down of it: %w", ErrEnded)
+	}
 	if err != nil {
 		return Held{}, k.notAdopted(id, err)
 	}
@@ -89,23 +92,30 @@ func (k *Keep) notAdopted(id string, err error) error {
 	return fmt.Errorf("%s/servers/%s: %w", k.opt.Run, id, err)
 }
 
-// again gives a server that was adopted before, and whose inner door is not open yet.
-func (k *Keep) again(s *server) (Held, error) {
+// again gives a server that is held already, and whose inner door is not open: who has
+// asked before may not have heard of it.
+func (k *Keep) again(ctx context.Context, s *server) (Held, error) {
 	s.mu.Lock()
-	no := !s.adopted || s.watched || s.given
+	no := s.given || s.opened()
+	ended := s.proc.dead()
 	_, _, err := s.proc.runsAs()
-	s.given = s.given || !no && err != nil
-	s.mu.Unlock()
-	if no {
-		return Held{}, fmt.Errorf("the tmux server of %s is held already: %w", s.rec.Owner, ErrRefused)
+	if !no && ended { // told here, as who did not hear of it is not told otherwise
+		s.given = true
+		s.supervised()
 	}
-	if err != nil {
-		close(s.done)
-		s.close()
-		k.forget(s.rec.ID)
-		k.drop(s)
+	s.mu.Unlock()
+	switch {
+	case no:
+		return Held{}, fmt.Errorf("the tmux server of %s is held already: %w", s.rec.Owner, ErrRefused)
+	case ended:
 		k.tellEnded(s.rec)
+		select {
+		case <-s.left:
+		case <-ctx.Done():
+		}
 		return Held{}, k.notAdopted(s.rec.ID, ErrEnded)
+	case err != nil:
+		return Held{}, k.notAdopted(s.rec.ID, err)
 	}
 	return s.as(), nil
 }
@@ -157,7 +167,13 @@ func (k *Keep) tellEnded(rec record) {
 // adopt takes over one server. The record was written by us, but nothing in it
 // is true any more until the kernel says so, and the server, to who asks it.
 func (k *Keep) adopt(ctx context.Context, rec record) (*server, error) {
-	if rec.Boot != bootID() {
+	// ErrEnded has all of it cleared away, so it needs proof: every other error leaves
+	// what is there as it is.
+	boot, err := bootID()
+	if err != nil {
+		return nil, err
+	}
+	if rec.Boot != boot {
 		return nil, ErrEnded
 	}
 	// It is never taken for somebody's that was nobody's, or the other way round.
@@ -168,15 +184,13 @@ func (k *Keep) adopt(ctx context.Context, rec record) (*server, error) {
 		return nil, fmt.Errorf("it runs as uid %d, and we do not", rec.Account.UID)
 	}
 	if rec.PID == 0 {
-		pid, ok := startedFor(k.innerPath(rec.ID))
-		if !ok {
-			return nil, ErrEnded
+		if rec.PID, err = startedFor(k.innerPath(rec.ID), rec.Account.UID, k.opt.Tmux); err != nil {
+			return nil, err
 		}
-		rec.PID = pid
 	}
 	proc, err := holdProcess(rec.PID, rec.Start)
 	if err != nil {
-		return nil, fmt.Errorf("%w (%w)", ErrEnded, err)
+		return nil, err
 	}
 	uid, exe, err := proc.runsAs()
 	if err == nil && uid != rec.Account.UID {
@@ -195,8 +209,10 @@ func (k *Keep) adopt(ctx context.Context, rec record) (*server, error) {
 		err = s.reopen(ctx)
 	}
 	if err == nil && rec.Isolated {
-		s.countLeft()
-		err = s.openLaunch()
+		if err = s.countLeft(); err == nil {
+			err = s.openLaunch()
+		}
+		s.serveLaunch()
 	}
 	if err != nil {
 		s.close()
@@ -232,7 +248,7 @@ func (s *server) reopen(ctx context.Context) error {
 // fetchSocket moves the socket away if tmux listens at its own path: we were
 // killed before we moved it, or it made it anew.
 func (s *server) fetchSocket() error {
-	who, ok := listener(s.k.innerPath(s.rec.ID))
+	who, ok := listener(s.k.doors.dir, innerName(s.rec.ID), "s")
 	if !ok || int(who.Pid) != s.rec.PID {
 		return nil
 	}

@@ -7,13 +7,16 @@ import (
 	"runtime"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/muxward/muxward/internal/accounts"
 )
 
-// dialAt connects to the socket name in dir as uid, and makes sure that the
-// process pid is the one that listens. It does not wait: a stopped server has a
-// full backlog for as long as it likes.
-func dialAt(dir *os.File, name string, uid uint32, pid int) (*os.File, error) {
-	conn, err := connectAs(procPath(dir)+"/"+name, uid)
+// dial connects to a socket that is pinned as uid, and makes sure that the process pid is
+// the one that listens. It does not wait: a stopped server has a full backlog for as long
+// as it likes. No path of the account's is gone through: it could lead elsewhere, or to
+// where nothing answers.
+func dial(sock *os.File, uid uint32, pid int) (*os.File, error) {
+	conn, err := connectAs(procPath(sock), uid)
 	switch {
 	case err == nil:
 		return checkListener(conn, uid, pid)
@@ -21,8 +24,6 @@ func dialAt(dir *os.File, name string, uid uint32, pid int) (*os.File, error) {
 		return nil, ErrBusy
 	case errors.Is(err, unix.ECONNREFUSED):
 		return nil, ErrNobody
-	case errors.Is(err, unix.ENOENT):
-		return nil, ErrNoSocket
 	}
 	return nil, err
 }
@@ -43,6 +44,9 @@ func checkListener(conn *os.File, uid uint32, pid int) (*os.File, error) {
 // connectAs connects with uid as the effective uid, without waiting. EAGAIN
 // means that the backlog is full.
 func connectAs(path string, uid uint32) (*os.File, error) {
+	if uid == accounts.NoID { // setresuid(2) would leave us who we are
+		return nil, unix.EINVAL
+	}
 	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
 	if err != nil {
 		return nil, err

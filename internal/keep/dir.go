@@ -22,6 +22,9 @@ func openDirAt(at int, path string) (*os.File, error) {
 		Flags:   unix.O_RDONLY | unix.O_DIRECTORY | unix.O_CLOEXEC | unix.O_NOFOLLOW,
 		Resolve: unix.RESOLVE_NO_SYMLINKS | unix.RESOLVE_NO_MAGICLINKS,
 	}
+	if at != unix.AT_FDCWD { // below one of ours: nothing is mounted there
+		how.Resolve |= unix.RESOLVE_NO_XDEV
+	}
 	fd, err := openat2(at, path, &how)
 	if err != nil {
 		return nil, &fs.PathError{Op: "open the directory", Path: path, Err: err}
@@ -35,6 +38,9 @@ func pinAt(at int, path string) (*os.File, error) {
 	how := unix.OpenHow{
 		Flags:   unix.O_PATH | unix.O_CLOEXEC | unix.O_NOFOLLOW,
 		Resolve: unix.RESOLVE_NO_MAGICLINKS,
+	}
+	if at != unix.AT_FDCWD {
+		how.Resolve |= unix.RESOLVE_NO_XDEV | unix.RESOLVE_NO_SYMLINKS
 	}
 	fd, err := openat2(at, path, &how)
 	if err != nil {

@@ -45,7 +45,7 @@ func TestRootsRefused(t *testing.T) {
 		"relative":                "r",
 		"too long":                dir + "/" + strings.Repeat("x", 100),
 	} {
-		opt := Options{Run: path, Doors: path, Tmux: "/usr/bin/tmux"}
+		opt := Options{Run: path, Doors: path, Tmux: "/usr/bin/tmux", Account: Listed}
 		if k, err := New(opt); err == nil {
 			t.Errorf("%s was taken", what)
 			_ = k.Close()
@@ -58,11 +58,11 @@ func TestRootsRefused(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, p := range []string{"/theirs", "/theirs/r"} {
-			if _, err := New(Options{Run: dir + p, Doors: dir + p, Tmux: "/usr/bin/tmux", Root: true}); err == nil {
+			if _, err := New(Options{Run: dir + p, Doors: dir + p, Tmux: "/usr/bin/tmux", Root: true, Account: Listed}); err == nil {
 				t.Errorf("%s was taken", p)
 			}
 		}
-	} else if _, err := New(Options{Run: dir + "/r", Doors: dir + "/r", Tmux: "/usr/bin/tmux", Root: true}); err == nil {
+	} else if _, err := New(Options{Run: dir + "/r", Doors: dir + "/r", Tmux: "/usr/bin/tmux", Root: true, Account: Listed}); err == nil {
 		t.Error("root mode without root")
 	}
 	elsewhere := "/dev/shm/" + randomHex(8)

@@ -315,7 +315,7 @@ func (r *root) openDoor(d *door) (*door, Opened, error) {
 	r.doors = append(r.doors, d)
 	r.mu.Unlock()
 	err := error(nil)
-	if who, ok := listener(d.path()); ok {
+	if who, ok := listener(r.dir, d.dirName, d.sockName); ok {
 		err = fmt.Errorf("open the door %s: process %d of uid %d listens there; stop it first", d.path(), who.Pid, who.Uid)
 	} else {
 		d.now, err = d.put()
@@ -397,15 +397,30 @@ func accountDoor(uid uint32) (dir, sock string) {
 	return "tmux-" + strconv.FormatUint(uint64(uid), 10), "default"
 }
 
-// listener tells who listens on a socket: connect, ask the kernel, close, and
-// not a byte in between. A full backlog is somebody too.
-func listener(path string) (unix.Ucred, bool) {
+// listener tells who listens on the socket sockName in the directory dirName of parent:
+// connect, ask the kernel, close, and not a byte in between. A full backlog is somebody too.
+// The directory is an account's: what is there and no socket is nobody, and neither a link
+// nor a mount there leads us elsewhere.
+func listener(parent *os.File, dirName, sockName string) (unix.Ucred, bool) {
+	dir, err := openDirAt(int(parent.Fd()), dirName)
+	if err != nil {
+		return unix.Ucred{}, false
+	}
+	defer dir.Close()
+	sock, err := pinAt(int(dir.Fd()), sockName)
+	if err != nil {
+		return unix.Ucred{}, false
+	}
+	defer sock.Close()
+	if st, err := statFile(sock); err != nil || st.Mode&unix.S_IFMT != unix.S_IFSOCK {
+		return unix.Ucred{}, false
+	}
 	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
 	if err != nil {
 		return unix.Ucred{}, false
 	}
 	defer unix.Close(fd)
-	err = unix.Connect(fd, &unix.SockaddrUnix{Name: path})
+	err = unix.Connect(fd, &unix.SockaddrUnix{Name: procPath(sock)})
 	if errors.Is(err, unix.EAGAIN) {
 		return unix.Ucred{}, true
 	}

@@ -34,7 +34,8 @@ type Options struct {
 	Umask uint32
 	// Account looks an account up that a caller has named, or whose server is to be
 	// adopted, and refuses those that are to have neither a server nor a door: whoever
-	// has a server started can do what its account can. nil means [Listed].
+	// has a server started can do what its account can. Root needs it; else nil means
+	// [Listed].
 	Account func(name string, uid uint32) (accounts.Account, error)
 	// Isolated are the servers of nobody, by their names. Launcher is muxward-pane, absolute,
 	// which opens their panes; "" means the one beside our program.
@@ -126,6 +127,9 @@ func (o *Options) fill() error {
 		return fmt.Errorf("the program of panes %q: give an absolute path", o.Launcher)
 	}
 	if o.Account == nil {
+		if o.Root {
+			return errors.New("running servers for other accounts needs to be told for which: set Account")
+		}
 		o.Account = Listed
 	}
 	if o.Now == nil {

@@ -168,13 +168,16 @@ func TestAdoptAsksForTheAccount(t *testing.T) {
 // socket was moved: the next muxward finishes it.
 func TestAdoptHalfStarted(t *testing.T) {
 	w := newWorld(t)
-	rec := record{ID: randomHex(IDLen), Mark: randomHex(markLen), Owner: "alice", Account: w.acct, Boot: bootID()}
+	boot, err := bootID()
+	if err != nil {
+		t.Fatal(err)
+	}
+	rec := record{ID: randomHex(IDLen), Mark: randomHex(markLen), Owner: "alice", Account: w.acct, Boot: boot}
 	s := newServer(w.k, rec)
 	if err := w.k.launch(s, nil); err != nil {
 		t.Fatal(err)
 	}
-	inner := w.k.innerPath(rec.ID)
-	tmuxtest.Eventually(t, func() bool { _, up := listener(inner); return up }, "tmux listens at %s", inner)
+	tmuxtest.Eventually(t, func() bool { _, up := listener(w.k.doors.dir, innerName(rec.ID), "s"); return up }, "tmux listens")
 	pid := s.rec.PID
 	tmuxtest.KillAtEnd(t, pid)
 	s.rec.PID, s.rec.Start = 0, 0
@@ -289,18 +292,26 @@ func TestConnectChecksListener(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := dialAt(s.dir, "s", w.acct.UID, h.PID+1); !errors.Is(err, ErrNotTheServer) {
+	if _, err := dial(s.sock, w.acct.UID, h.PID+1); !errors.Is(err, ErrNotTheServer) {
 		t.Errorf("another process: %v", err)
 	}
-	if _, err := dialAt(s.dir, "none", w.acct.UID, h.PID); !errors.Is(err, ErrNoSocket) {
+	real := s.sock
+	s.sock = nil
+	if err := second(w.k.Connect(t.Context(), h.ID)); !errors.Is(err, ErrNoSocket) {
 		t.Errorf("no socket: %v", err)
 	}
+	s.sock = real
 	l, err := listenAt(procPath(s.dir) + "/dead")
 	if err != nil {
 		t.Fatal(err)
 	}
 	_ = l.Close()
-	if _, err := dialAt(s.dir, "dead", uint32(os.Geteuid()), h.PID); !errors.Is(err, ErrNobody) || !errors.Is(err, unix.ECONNREFUSED) {
+	dead, err := pinAt(int(s.dir.Fd()), "dead")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer dead.Close()
+	if _, err := dial(dead, uint32(os.Geteuid()), h.PID); !errors.Is(err, ErrNobody) || !errors.Is(err, unix.ECONNREFUSED) {
 		t.Errorf("nobody listens: %v", err)
 	}
 }

@@ -43,8 +43,14 @@ func (s *server) openLaunch() error {
 		return errors.Join(fmt.Errorf("listen for the panes of %s: %w", s.rec.Owner, err), l.Close())
 	}
 	s.launch = l
-	k.wg.Go(func() { l.Serve(k.ctx, k.wg.Go, s.takePane) })
 	return nil
+}
+
+// serveLaunch answers the panes, once the server's process is known.
+func (s *server) serveLaunch() {
+	if l := s.launch; l != nil {
+		s.k.wg.Go(func() { l.Serve(s.k.ctx, s.k.wg.Go, s.takePane) })
+	}
 }
 
 // takePane answers one muxward-pane: with a session, or with why not.
@@ -143,8 +149,12 @@ func (s *server) count(pid int) {
 }
 
 // countLeft counts the sessions that an earlier muxward has opened.
-func (s *server) countLeft() {
-	for _, pid := range processes() {
+func (s *server) countLeft() error {
+	pids, err := processes()
+	if err != nil {
+		return err
+	}
+	for _, pid := range pids {
 		cmd, err := procfs.Read(pid, "cmdline", 4096)
 		if err != nil {
 			continue
@@ -156,6 +166,7 @@ func (s *server) countLeft() {
 			s.count(pid)
 		}
 	}
+	return nil
 }
 
 // terminal makes sure who asks, and opens its terminal.
@@ -332,7 +343,8 @@ func (s *server) directoryOf(tty string, uid uint32) string {
 	if err != nil || !s.holdsTerminal(int(index)) {
 		return ""
 	}
-	for _, pid := range processes() {
+	pids, _ := processes() // none is none that is like it
+	for _, pid := range pids {
 		st, err := procfs.ReadStat(pid)
 		if err != nil || st.Foreground <= 0 {
 			continue

@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -24,15 +26,24 @@ type process struct {
 }
 
 // holdProcess takes hold of pid. If start is not zero it must be the one that
-// began then.
+// began then. ErrEnded is proof that there is none such; with any other error nobody
+// knows.
 func holdProcess(pid int, start uint64) (*process, error) {
 	p, state, err := holdPID(pid)
-	if err != nil {
+	switch {
+	case errors.Is(err, unix.ESRCH):
+		return nil, fmt.Errorf("%w (%w)", ErrEnded, err)
+	case errors.Is(err, unix.EINVAL): // the number is now a thread's (pidfd_open(2))
+		if begun, _, errStat := startOf(pid); errStat == nil && start != 0 && begun != start {
+			return nil, fmt.Errorf("process %d: it is another one now: %w", pid, ErrEnded)
+		}
+		return nil, err
+	case err != nil:
 		return nil, err
 	}
 	if start != 0 && p.start != start || state == 'Z' || state == 'X' {
 		p.close()
-		return nil, fmt.Errorf("take hold of process %d: it is another one now, or has ended", pid)
+		return nil, fmt.Errorf("process %d: it is another one now, or has ended: %w", pid, ErrEnded)
 	}
 	return p, nil
 }
@@ -47,12 +58,42 @@ func holdPID(pid int) (*process, byte, error) {
 	p := &process{pid: pid, pidfd: os.NewFile(uintptr(fd), "pidfd")}
 	begun, state, err := startOf(pid)
 	if err != nil {
+		if p.dead() { // and was waited for: whoever has the number now is another one
+			err = errors.Join(unix.ESRCH, err)
+		}
 		p.close()
 		return nil, 0, fmt.Errorf("take hold of process %d: %w", pid, err)
 	}
 	p.start = begun
 	return p, state, nil
 }
+
+// holdChild takes hold of a child of ours that was just started. If that cannot be done, it
+// is ended: nobody would know of it any more. Until it is waited for, its number is its own.
+func holdChild(pid int) (*process, error) {
+	p, _, err := holdPID(pid)
+	if err == nil {
+		return p, nil
+	}
+	_ = unix.Kill(pid, unix.SIGKILL) // ESRCH cannot be
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	late := time.NewTimer(endTime)
+	defer late.Stop()
+	for {
+		if got, errWait := unix.Wait4(pid, nil, unix.WNOHANG, nil); got == pid || errWait != nil && errWait != unix.EINTR {
+			return nil, err
+		}
+		select {
+		case <-tick.C:
+		case <-late.C:
+			return nil, fmt.Errorf("%w; it was killed and does not end: %w", err, errStays)
+		}
+	}
+}
+
+// errStays is the error of a server whose record is to stay, for the next muxward to find.
+var errStays = errors.New("what is written down of it stays")
 
 // wait returns when the process has ended (true) or close was called (false).
 func (p *process) wait() bool {
@@ -65,6 +106,21 @@ func (p *process) wait() bool {
 		n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, 0)
 		ended = err == nil && n > 0
 		return ended || err != nil && err != unix.EINTR
+	})
+	return ended
+}
+
+// dead reports whether the process is known to have ended: the kernel says so of the very
+// process that is held, whatever its number is by now (pidfd_open(2)).
+func (p *process) dead() bool {
+	raw, err := p.pidfd.SyscallConn()
+	if err != nil {
+		return false
+	}
+	ended := false
+	_ = raw.Control(func(fd uintptr) { // its error is that it is closed
+		n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, 0)
+		ended = err == nil && n > 0
 	})
 	return ended
 }
@@ -116,10 +172,10 @@ func (p *process) runsAs() (uid uint32, exe string, err error) {
 }
 
 // processes lists all process ids.
-func processes() []int {
+func processes() ([]int, error) {
 	ents, err := os.ReadDir("/proc")
 	if err != nil {
-		return nil
+		return nil, fmt.Errorf("list the processes: %w", err)
 	}
 	var out []int
 	for _, e := range ents {
@@ -127,24 +183,64 @@ func processes() []int {
 			out = append(out, pid)
 		}
 	}
-	return out
+	return out, nil
 }
 
-// startedFor finds a tmux server by its command line, for the case that we
-// were killed between starting it and writing down its id.
-func startedFor(inner string) (int, bool) {
-	for _, pid := range processes() {
-		cmd, err := os.ReadFile(procFile(pid, "cmdline"))
+// startedFor finds a tmux server of uid by its command line, for the case that we were
+// killed between starting it and writing down its id. Others can have the same command
+// line, and do not count; of the account's own those that run the program tmux come
+// first. ErrEnded: there is none for sure.
+func startedFor(inner string, uid uint32, tmux string) (int, error) {
+	pids, err := processes()
+	if err != nil {
+		return 0, err
+	}
+	if real, err := filepath.EvalSymlinks(tmux); err == nil {
+		tmux = real
+	}
+	found, unseen := 0, error(nil)
+	for _, pid := range pids {
+		var st unix.Stat_t
+		err := unix.Stat(procFile(pid, ""), &st)
+		if err == nil && st.Uid != uid {
+			continue
+		}
+		var exe string
+		if err == nil {
+			_, exe, err = (&process{pid: pid}).runsAs()
+		}
+		var cmd []byte
+		if err == nil {
+			cmd, err = os.ReadFile(procFile(pid, "cmdline"))
+		}
 		if err != nil {
+			if !gone(err) {
+				unseen = fmt.Errorf("look at process %d: %w", pid, err)
+			}
 			continue
 		}
 		argv := strings.Split(string(cmd), "\x00")
-		if len(argv) > 3 && argv[1] == "-D" && argv[2] == "-S" && argv[3] == inner {
-			return pid, true
+		switch at := slices.Index(argv, inner); {
+		case at < 3 || argv[at-1] != "-S" || argv[at-2] != "-D":
+		case at > 3:
+			unseen = fmt.Errorf("process %d is about to become tmux", pid)
+		case exe == tmux:
+			return pid, nil
+		case found == 0:
+			found = pid
 		}
 	}
-	return 0, false
+	switch {
+	case unseen != nil:
+		return 0, unseen
+	case found == 0:
+		return 0, ErrEnded
+	}
+	return found, nil
 }
+
+// gone reports whether it is the error of a process that is not there any more (proc(5)).
+func gone(err error) bool { return errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ESRCH) }
 
 // maxLeft bounds a report of processes.
 const maxLeft = 64
@@ -155,7 +251,8 @@ const maxLeft = 64
 func leftBehind(inner string) []int {
 	mark := []byte("TMUX=" + inner + ",")
 	var out []int
-	for _, pid := range processes() {
+	pids, _ := processes() // a report, and nothing rests on it
+	for _, pid := range pids {
 		env, err := os.ReadFile(procFile(pid, "environ"))
 		if err != nil {
 			continue

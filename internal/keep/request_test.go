@@ -1,11 +1,14 @@
 package keep
 
 import (
+	"encoding/json"
 	"errors"
 	"os"
 	"slices"
 	"strings"
 	"testing"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/muxward/muxward/internal/accounts"
 	"github.com/muxward/muxward/internal/identity"
@@ -115,6 +118,58 @@ func TestListed(t *testing.T) {
 		if a, err := Listed(c.Name, c.UID); !errors.Is(err, accounts.ErrNoAccount) {
 			t.Errorf("%+v: %+v, %v", c, a, err)
 		}
+	}
+}
+
+// Root is told for whom it may work, or does not begin.
+func TestRootNeedsAccounts(t *testing.T) {
+	w := newWorld(t)
+	if err := w.k.Close(); err != nil {
+		t.Fatal(err)
+	}
+	opt := w.opt
+	opt.Account = nil
+	k, err := New(opt)
+	if asRoot() == (err == nil) {
+		t.Errorf("%v", err)
+	}
+	if err == nil {
+		_ = k.Close()
+	}
+}
+
+// Numbers that mean "leave it as it is" to the kernel are nobody's, whoever names them: a
+// caller, the account files, a record.
+func TestNobodysNumbers(t *testing.T) {
+	w := newWorld(t)
+	_, record := w.start("alice"), record{}
+	for name, change := range map[string]func(*accounts.Account){
+		"uid":   func(a *accounts.Account) { a.UID = accounts.NoID },
+		"gid":   func(a *accounts.Account) { a.GID = accounts.NoID },
+		"group": func(a *accounts.Account) { a.Groups = []uint32{7, accounts.NoID} },
+	} {
+		was := w.acct
+		change(&w.acct)
+		for what, err := range map[string]error{
+			"a server": second(w.k.Start(t.Context(), w.order("bob"))),
+			"a door":   second(w.k.OpenDoor(t.Context(), Place{Account: w.named()})),
+		} {
+			if !errors.Is(err, ErrRefused) {
+				t.Errorf("%s, %s: %v", name, what, err)
+			}
+		}
+		record.ID, record.Mark, record.Owner, record.Account = randomHex(IDLen), randomHex(markLen), "bob", w.acct
+		data, err := json.Marshal(record)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := parseRecord(data); err == nil {
+			t.Errorf("%s: a record was taken", name)
+		}
+		w.acct = was
+	}
+	if err := second(connectAs("/", accounts.NoID)); !errors.Is(err, unix.EINVAL) {
+		t.Errorf("connect: %v", err)
 	}
 }
 

@@ -21,23 +21,25 @@ type server struct {
 	adopted bool
 
 	done chan struct{} // closed when it has ended
+	left chan struct{} // closed when nothing is left of it
 	look sync.Mutex    // one look at the server's files at a time; before mu
 
 	mu      sync.Mutex
 	rec     record // ID, Owner, Account, Mark, PID and Start never change
 	inner   *door
-	watched bool     // its inner door was opened, and its end is waited for
-	given   bool     // up: so it is not to be opened
+	watched bool     // its end is waited for; whether its inner door is open is another thing
+	given   bool     // up: it is being ended, or was found to have, and nobody is told
 	dir     *os.File // RUN/servers/ID
 	sock    *os.File // pins the socket's inode
 	seen    time.Time
+	ours    inodes         // the connections that we made
 	launch  *pane.Listener // of an isolated server
 
 	sessions atomic.Int32 // of its panes
 }
 
 func newServer(k *Keep, rec record) *server {
-	return &server{k: k, rec: rec, done: make(chan struct{})}
+	return &server{k: k, rec: rec, done: make(chan struct{}), left: make(chan struct{})}
 }
 
 // as gives what callers know of it.
@@ -73,20 +75,43 @@ func (s *server) close() {
 	}
 }
 
-// abandon ends a server that is known to nobody, or not any more.
-func (s *server) abandon() {
-	if s.proc != nil {
-		_ = s.proc.signal(unix.SIGKILL)
-		s.proc.wait()
-		s.proc.ending()
+// endTime is how long a server may take to end that was killed.
+const endTime = 3 * time.Second
+
+// end ends a server that was given up, and waits until nothing is left of it. One that
+// cannot be ended now, such as while its disk does not answer, is kept as it is: what is
+// written down of it stays until it has ended, and its owner gets no other before.
+func (s *server) end(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, endTime)
+	defer cancel()
+	err := s.proc.signal(unix.SIGKILL)
+	if s.proc.dead() {
+		err = nil
 	}
-	s.close()
-	s.k.forget(s.rec.ID)
+	s.mu.Lock()
+	s.supervised()
+	s.mu.Unlock()
+	select {
+	case <-s.left:
+		return nil
+	case <-ctx.Done():
+		return errors.Join(fmt.Errorf("process %d was killed and does not end; what is known of it is kept until it does", s.rec.PID), err)
+	}
 }
 
-// Abandon ends a server that was started, and whose inner door was never asked for.
+// opened reports whether the inner door is open. With mu held.
+func (s *server) opened() bool {
+	if s.inner == nil {
+		return false
+	}
+	s.inner.mu.Lock()
+	defer s.inner.mu.Unlock()
+	return !s.inner.closed
+}
+
+// Abandon ends a server that was started, and whose inner door is not open.
 func (k *Keep) Abandon(ctx context.Context, id string) error {
-	_, end, err := k.begin(ctx)
+	ctx, end, err := k.begin(ctx)
 	if err != nil {
 		return err
 	}
@@ -96,15 +121,15 @@ func (k *Keep) Abandon(ctx context.Context, id string) error {
 		return err
 	}
 	s.mu.Lock()
-	no := s.adopted || s.watched || s.given
+	no := s.adopted || s.opened()
 	s.given = s.given || !no
 	s.mu.Unlock()
 	if no {
 		return fmt.Errorf("end the tmux server of %s: it is not one that was just started: %w", s.rec.Owner, ErrRefused)
 	}
-	close(s.done)
-	s.abandon()
-	k.drop(s)
+	if err := s.end(ctx); err != nil {
+		return fmt.Errorf("end the tmux server of %s: %w", s.rec.Owner, err)
+	}
 	return nil
 }
 
@@ -143,6 +168,14 @@ func printable(s string) bool {
 	return true
 }
 
+// supervised has its end waited for, once. With mu held.
+func (s *server) supervised() {
+	if !s.watched {
+		s.watched = true
+		s.k.wg.Go(s.supervise)
+	}
+}
+
 // supervise waits for the server's end and clears up after it.
 func (s *server) supervise() {
 	k := s.k
@@ -152,20 +185,31 @@ func (s *server) supervise() {
 		return // let go
 	}
 	how := s.proc.ending()
+	s.mu.Lock()
+	told := !s.given
 	close(s.done)
+	s.mu.Unlock()
 	k.drop(s)
-	k.events.put(Event{Kind: EventEnded, ID: s.rec.ID, Owner: s.rec.Owner, Text: how})
+	if told {
+		k.events.put(Event{Kind: EventEnded, ID: s.rec.ID, Owner: s.rec.Owner, Text: how})
+	}
 	s.look.Lock() // what looks at it just now ends first
-	if err := s.inner.close(); err != nil {
-		k.tell(LevelDoor, s, fmt.Sprintf("close the door %s: %v", s.inner.path(), err))
+	if s.inner != nil {
+		if err := s.inner.close(); err != nil {
+			k.tell(LevelDoor, s, fmt.Sprintf("close the door %s: %v", s.inner.path(), err))
+		}
 	}
 	s.close()
 	s.look.Unlock()
 	k.forget(s.rec.ID)
-	k.events.put(Event{Kind: EventLeft, ID: s.rec.ID, Owner: s.rec.Owner, Text: describe(leftBehind(k.innerPath(s.rec.ID)))})
+	close(s.left)
+	if told {
+		k.events.put(Event{Kind: EventLeft, ID: s.rec.ID, Owner: s.rec.Owner, Text: describe(leftBehind(k.innerPath(s.rec.ID)))})
+	}
 }
 
-// openInner opens the inner door, and has the server's end waited for.
+// openInner opens the inner door, and has the server's end waited for. A door that was
+// closed can be opened again: who has asked for it may not have heard that it is open.
 func (s *server) openInner(p Place) (Opened, error) {
 	s.look.Lock()
 	defer s.look.Unlock()
@@ -175,15 +219,15 @@ func (s *server) openInner(p Place) (Opened, error) {
 		return Opened{}, fmt.Errorf("open the inner door of %s: %w", s.rec.Owner, ErrEnded)
 	}
 	a := s.rec.Account
-	if s.watched {
-		return Opened{}, fmt.Errorf("open the inner door of %s: it was opened before: %w", s.rec.Owner, ErrRefused)
+	if s.opened() {
+		return Opened{}, fmt.Errorf("open the inner door of %s: it is open: %w", s.rec.Owner, ErrRefused)
 	}
 	d, out, err := s.k.doors.openDoor(&door{place: p, dirName: innerName(s.rec.ID), sockName: "s", uid: a.UID, gid: a.GID, exec: 0o111, replaced: s.k.replaced})
 	if err != nil {
 		return Opened{}, err
 	}
-	s.inner, s.watched = d, true
-	s.k.wg.Go(s.supervise)
+	s.inner = d
+	s.supervised()
 	return out, nil
 }
 
@@ -212,25 +256,25 @@ func (s *server) pin() error {
 	return nil
 }
 
-// openDir gives a descriptor of our own of the server's directory, for as long
-// as a connection may take.
-func (s *server) openDir() (*os.File, error) {
+// connect connects to the server as its account, without waiting, and remembers that the
+// connection is ours.
+func (s *server) connect() (*os.File, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.ended() {
+	switch {
+	case s.ended():
 		return nil, ErrEnded
+	case s.sock == nil:
+		return nil, ErrNoSocket
 	}
-	return openDirAt(int(s.dir.Fd()), ".")
-}
-
-// connect connects to the server as its account, without waiting.
-func (s *server) connect() (*os.File, error) {
-	dir, err := s.openDir()
+	conn, err := dial(s.sock, s.rec.Account.UID, s.rec.PID)
 	if err != nil {
 		return nil, err
 	}
-	defer dir.Close()
-	return dialAt(dir, "s", s.rec.Account.UID, s.rec.PID)
+	if err := s.ours.add(conn); err != nil {
+		return nil, errors.Join(err, conn.Close())
+	}
+	return conn, nil
 }
 
 // Connect connects to a server as its account.

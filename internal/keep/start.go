@@ -29,6 +29,9 @@ func (k *Keep) account(named Account) (accounts.Account, error) {
 	if !k.opt.Root && named.UID != uint32(os.Geteuid()) {
 		return accounts.Account{}, fmt.Errorf("uid %d: only root can do that for another account: %w", named.UID, ErrRefused)
 	}
+	if named.UID == accounts.NoID {
+		return accounts.Account{}, fmt.Errorf("uid %d is nobody's: %w", named.UID, ErrRefused)
+	}
 	a, err := k.opt.Account(named.Name, named.UID)
 	if err == nil && a.UID != named.UID {
 		err = fmt.Errorf("it has the uid %d", a.UID)
@@ -42,8 +45,12 @@ func (k *Keep) account(named Account) (accounts.Account, error) {
 	return a, nil
 }
 
-// fits refuses an account of which there is more than a line carries.
+// fits refuses an account that nothing can run as, or of which there is more than a line
+// carries.
 func fits(a accounts.Account) error {
+	if err := a.Usable(); err != nil {
+		return err
+	}
 	if len(a.Home) > MaxPath || len(a.Shell) > MaxPath || len(a.Groups) > MaxGroups {
 		return errors.New("its home directory, its shell or its list of groups is too long")
 	}
@@ -90,11 +97,15 @@ func (k *Keep) start(ctx context.Context, o Order) (*server, error) {
 	if err != nil {
 		return nil, err
 	}
+	boot, err := bootID()
+	if err != nil {
+		return nil, err
+	}
 	taken := Taken(o.Environ)
 	if isolated {
 		taken = nil // nobody's client counts there
 	}
-	rec := record{ID: randomHex(IDLen), Mark: randomHex(markLen), Owner: o.Owner, Account: a, Isolated: isolated, Boot: bootID()}
+	rec := record{ID: randomHex(IDLen), Mark: randomHex(markLen), Owner: o.Owner, Account: a, Isolated: isolated, Boot: boot}
 	if inner := k.innerPath(rec.ID); len(inner) > maxSocketPath {
 		return nil, fmt.Errorf("the socket path %s is longer than %d bytes; use a shorter doors directory", inner, maxSocketPath)
 	}
@@ -107,10 +118,19 @@ func (k *Keep) start(ctx context.Context, o Order) (*server, error) {
 			err = fmt.Errorf("%w%s", err, k.logTail(rec.ID))
 		}
 	}
-	if err != nil {
-		s.abandon()
+	switch {
+	case err == nil:
+	case s.proc == nil: // it did not come to run
+		s.close()
+		if !errors.Is(err, errStays) {
+			k.forget(rec.ID)
+		}
 		k.settle(o.Owner, nil)
 		return nil, err
+	default:
+		s.given = true
+		k.settle(o.Owner, s)
+		return nil, errors.Join(err, s.end(context.WithoutCancel(ctx)))
 	}
 	k.settle(o.Owner, s)
 	return s, nil
@@ -153,14 +173,11 @@ func (k *Keep) launch(s *server, taken []string) error {
 			return err
 		}
 	}
-	pid, err := k.exec(s, taken)
-	if err != nil {
+	if s.proc, err = k.exec(s, taken); err != nil {
 		return fmt.Errorf("run %s: %w", k.opt.Tmux, err)
 	}
-	if s.proc, _, err = holdPID(pid); err != nil {
-		return err
-	}
-	rec.PID, rec.Start = pid, s.proc.start
+	rec.PID, rec.Start = s.proc.pid, s.proc.start
+	s.serveLaunch()
 	return rec.save(k.servers)
 }
 
@@ -202,11 +219,11 @@ exec "$@"`
 
 // exec runs tmux in a session of its own and does not wait for it: it has to
 // outlive us.
-func (k *Keep) exec(s *server, taken []string) (int, error) {
+func (k *Keep) exec(s *server, taken []string) (*process, error) {
 	rec := s.rec
 	log, err := k.createLog(rec.ID)
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
 	defer log.Close()
 	conf := k.opt.Run + "/servers/" + rec.ID + ".conf"
@@ -223,10 +240,11 @@ func (k *Keep) exec(s *server, taken []string) (int, error) {
 	}
 	cmd.Dir = "/"
 	if err := cmd.Start(); err != nil {
-		return 0, err
+		return nil, err
 	}
 	pid := cmd.Process.Pid
-	return pid, cmd.Process.Release() // we wait for it by pidfd
+	_ = cmd.Process.Release() // we wait for it by pidfd
+	return holdChild(pid)
 }
 
 func (k *Keep) createLog(id string) (*os.File, error) {

@@ -50,6 +50,9 @@ func parseRecord(data []byte) (record, error) {
 	if !validOwner(r.Owner) {
 		return record{}, errors.New("it does not name a person")
 	}
+	if err := r.Account.Usable(); err != nil {
+		return record{}, err
+	}
 	return r, nil
 }
 
@@ -130,12 +133,16 @@ func (k *Keep) forget(id string) {
 func innerName(id string) string { return "in-" + id }
 
 // bootID names this boot: start times of processes count from it.
-func bootID() string {
+func bootID() (string, error) {
 	b, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
-	if err != nil {
-		return ""
+	id := strings.TrimSpace(string(b))
+	if err == nil && id == "" {
+		err = errors.New("it is empty")
 	}
-	return strings.TrimSpace(string(b))
+	if err != nil {
+		return "", fmt.Errorf("tell this boot from others: %w", err)
+	}
+	return id, nil
 }
 
 // lines gives the lines of data without their ends.

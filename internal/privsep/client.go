@@ -139,6 +139,12 @@ func (c *Client) pass(p Packet, files []*os.File) error {
 // come with it are the caller's. If ctx ends, what was asked goes on, and what
 // comes of it is closed.
 func (c *Client) Call(ctx context.Context, n Number, body, out any) ([]*os.File, error) {
+	return c.call(ctx, n, body, out, nil)
+}
+
+// call is Call. late undoes what was done when nobody waits for it any more; nil if there is
+// nothing to undo.
+func (c *Client) call(ctx context.Context, n Number, body, out any, late func(done []byte)) ([]*os.File, error) {
 	turn := c.turns[n]
 	select {
 	case turn <- struct{}{}:
@@ -161,18 +167,21 @@ func (c *Client) Call(ctx context.Context, n Number, body, out any) ([]*os.File,
 		leave()
 		return nil, c.err
 	case <-ctx.Done():
-		go c.drop(answer, leave)
+		go c.drop(answer, leave, late)
 		return nil, fmt.Errorf("muxward-helper does not answer: %w", context.Cause(ctx))
 	}
 }
 
 // drop waits for an answer that nobody wants any more: only then it is the
 // turn of another.
-func (c *Client) drop(answer <-chan reply, leave func()) {
+func (c *Client) drop(answer <-chan reply, leave func(), late func(done []byte)) {
 	defer leave()
 	select {
 	case r := <-answer:
 		CloseAll(r.files)
+		if late != nil && r.packet.Number == NumDone {
+			late(r.packet.Body)
+		}
 	case <-c.gone:
 	}
 }

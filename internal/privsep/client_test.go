@@ -2,13 +2,18 @@ package privsep
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"os"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
 	"golang.org/x/sys/unix"
+
+	"github.com/muxward/muxward/internal/keep"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -101,6 +106,73 @@ func TestBrokenAnswers(t *testing.T) {
 			}
 		})
 	}
+}
+
+// What comes of a request after its asker has gone is undone: nobody knows of it.
+func TestLateAnswersAreUndone(t *testing.T) {
+	var asked sync.Map
+	line := other(t, func(p Packet) ([]byte, []*os.File) {
+		switch p.Number {
+		case NumHello:
+			data, _ := Pack(NumDone, p.ID, Welcome{Version: Version})
+			return data, nil
+		case NumStart:
+			close(late(&asked, -int(p.Number))) // it has come
+			<-late(&asked, p.Number)
+			data, _ := Pack(NumDone, p.ID, keep.Held{ID: "01234567"})
+			return data, nil
+		case NumOpenDoor:
+			close(late(&asked, -int(p.Number))) // it has come
+			<-late(&asked, p.Number)
+			data, _ := Pack(NumDone, p.ID, Opened{})
+			return data, []*os.File{os.Stdin}
+		}
+		close(late(&asked, string(p.Body)))
+		data, _ := Pack(NumDone, p.ID, Nothing{})
+		return data, nil
+	})
+	c, err := Connect(context.Background(), line, "test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	h := c.Hands()
+	for _, r := range []struct {
+		number Number
+		undo   any
+		ask    func(context.Context) error
+	}{
+		{NumStart, Server{"01234567"}, func(ctx context.Context) error { _, err := h.Start(ctx, keep.Order{}); return err }},
+		{NumOpenDoor, keep.Place{Server: "76543210"}, func(ctx context.Context) error {
+			_, err := h.OpenDoor(ctx, keep.Place{Server: "76543210"})
+			return err
+		}},
+	} {
+		ctx, cancel := context.WithCancel(context.Background())
+		go func() {
+			<-late(&asked, -int(r.number))
+			cancel()
+		}()
+		if err := r.ask(ctx); !errors.Is(err, context.Canceled) {
+			t.Error(err)
+		}
+		body, err := json.Marshal(r.undo)
+		if err != nil {
+			t.Fatal(err)
+		}
+		close(late(&asked, r.number))
+		select {
+		case <-late(&asked, string(body)):
+		case <-time.After(10 * time.Second):
+			t.Errorf("%d is not undone by %s", r.number, body)
+		}
+	}
+}
+
+// late gives the channel of a name.
+func late(m *sync.Map, name any) chan struct{} {
+	c, _ := m.LoadOrStore(name, make(chan struct{}))
+	return c.(chan struct{})
 }
 
 // A line that somebody else has made is none, and nor is another kind of descriptor.

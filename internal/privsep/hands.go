@@ -41,7 +41,21 @@ func (h *Hands) Start(ctx context.Context, o keep.Order) (held keep.Held, err er
 	for _, v := range o.Environ {
 		order.Environ = append(order.Environ, []byte(v))
 	}
-	return held, h.plain(ctx, NumStart, order, &held)
+	files, err := h.c.call(ctx, NumStart, order, &held, func(done []byte) { // nobody will know of it
+		var late keep.Held
+		if Decode(done, &late) == nil {
+			h.undo(func(ctx context.Context) error { return h.Abandon(ctx, late.ID) })
+		}
+	})
+	return held, none(NumStart, files, err)
+}
+
+// undo undoes what was answered too late. What cannot be undone now is found by who asks
+// next, and refused.
+func (h *Hands) undo(do func(context.Context) error) {
+	ctx, cancel := context.WithTimeout(context.Background(), askTime)
+	defer cancel()
+	_ = do(ctx)
 }
 
 // Abandon ends a server that was started in vain.
@@ -67,7 +81,10 @@ func (h *Hands) Note(ctx context.Context, id string, said keep.Said) error {
 // OpenDoor opens a door.
 func (h *Hands) OpenDoor(ctx context.Context, p keep.Place) (keep.Opened, error) {
 	var o Opened
-	f, err := h.c.callFile(ctx, NumOpenDoor, p, &o)
+	files, err := h.c.call(ctx, NumOpenDoor, p, &o, func([]byte) { // nobody would accept there
+		h.undo(func(ctx context.Context) error { return h.CloseDoor(ctx, p) })
+	})
+	f, err := one(NumOpenDoor, files, err)
 	return keep.Opened{Path: o.Path, UID: o.UID, Listen: f}, err
 }
 
@@ -110,6 +127,11 @@ func (h *Hands) plain(ctx context.Context, n Number, body, out any) error {
 
 func (c *Client) callPlain(ctx context.Context, n Number, body, out any) error {
 	files, err := c.Call(ctx, n, body, out)
+	return none(n, files, err)
+}
+
+// none makes sure that an answer has no descriptors.
+func none(n Number, files []*os.File, err error) error {
 	if err == nil && len(files) > 0 {
 		CloseAll(files)
 		err = fmt.Errorf("%w: an answer to %d has descriptors", ErrPacket, n)
@@ -120,6 +142,11 @@ func (c *Client) callPlain(ctx context.Context, n Number, body, out any) error {
 // callFile is a request whose answer has one descriptor.
 func (c *Client) callFile(ctx context.Context, n Number, body, out any) (*os.File, error) {
 	files, err := c.Call(ctx, n, body, out)
+	return one(n, files, err)
+}
+
+// one gives the one descriptor of an answer.
+func one(n Number, files []*os.File, err error) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
