@@ -33,7 +33,7 @@ build: setup
 	CGO_ENABLED=1 $(GO) build -tags= -trimpath -ldflags '-s -w' -o bin/ ./cmd/muxward-pam
 
 # install copies what build has made: programs, man pages, completions. muxward setup
-# does the rest on the host. muxward-helper is installed if it was built.
+# does the rest on the host. muxward-helper and muxward-pane are installed if they were built.
 install:
 	@test -x bin/muxward || { echo "bin/muxward is not there: make build first" >&2; exit 1; }
 	install -d '$(DESTDIR)$(PREFIX)/bin' '$(DESTDIR)$(PREFIX)/libexec' '$(DESTDIR)$(PREFIX)/share/man/man1' \

@@ -153,7 +153,7 @@ func TestPN02OutOfThePane(t *testing.T) {
 			attempt("memory", fmt.Sprintf("exec 3</proc/%d/mem", s.PID))
 			attempt("terminal", "exec 3<>"+first)
 			attempt("inherited", "ls /proc/self/fd | grep -q '[4-9]'")
-			fmt.Fprintf(&script, "id -un >%s/done\n", notes)
+			fmt.Fprintf(&script, "stat -c '%%a %%U' $(tty) >%s/mode; id -un >%s/done\n", notes, notes)
 			if err := os.WriteFile(notes+"/script", []byte(script.String()), 0o644); err != nil {
 				w.t.Fatal(err)
 			}
@@ -161,6 +161,9 @@ func TestPN02OutOfThePane(t *testing.T) {
 			tmuxtest.Eventually(w.t, func() bool { return ranAs(notes, "done") != "" }, "all was tried")
 			if who := ranAs(notes, "done"); who != stranger {
 				w.t.Errorf("the shell is %q's", who)
+			}
+			if mode := ranAs(notes, "mode"); mode != "620 "+stranger && mode != "600 "+stranger && !w.control {
+				w.t.Errorf("the pane's terminal is %s", mode)
 			}
 			for what := range strings.FieldsSeq(ranAs(notes, "gained")) {
 				w.gain("%s", what)
