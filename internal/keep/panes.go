@@ -59,8 +59,31 @@ func (s *server) takePane(a *pane.Asking) {
 	if err == nil {
 		return // who minds the session answers from here on
 	}
-	s.k.tell(LevelServer, s, fmt.Sprintf("a pane of %s has no session: %v", s.rec.Owner, err))
+	s.refused(err)
 	a.Refuse(clip(err.Error()))
+}
+
+// refusedEvery is how often it is told that a pane has no session: who asks may do so as
+// often as they like.
+const refusedEvery = time.Second
+
+// refused tells of a pane without a session, and how many there were since it was told last.
+func (s *server) refused(why error) {
+	s.mu.Lock()
+	s.refusals++
+	n, now := s.refusals, time.Now()
+	quiet := !s.refusedAt.IsZero() && now.Sub(s.refusedAt) < refusedEvery
+	if !quiet {
+		s.refusals, s.refusedAt = 0, now
+	}
+	s.mu.Unlock()
+	switch {
+	case quiet:
+	case n == 1:
+		s.k.tell(LevelServer, s, fmt.Sprintf("a pane of %s has no session: %v", s.rec.Owner, why))
+	default:
+		s.k.tell(LevelServer, s, fmt.Sprintf("%d panes of %s have no session, the last one: %v", n, s.rec.Owner, why))
+	}
 }
 
 func (s *server) openPane(a *pane.Asking) error {
@@ -89,45 +112,7 @@ func (s *server) openPane(a *pane.Asking) error {
 	pid := child.Pid
 	_ = child.Release() // it is waited for by pidfd
 	s.count(pid)
-	s.remind(a.PID)
 	return nil
-}
-
-const (
-	// remindEvery is how long tmux has to hear by itself that a pane's process has ended.
-	remindEvery = time.Second
-	reminders   = 5
-)
-
-// remind tells tmux again that muxward-pane has ended, if it has not asked how: where tmux
-// is linked with libutempter (3.3a of Debian 12 is), it does not hear of what ends while that
-// library waits for a program of its own, and a pane then has no exit status until the next
-// one ends.
-func (s *server) remind(pid int) {
-	p, _, err := holdPID(pid)
-	if err != nil {
-		return // tmux has heard
-	}
-	s.k.wg.Go(func() {
-		stop := context.AfterFunc(s.k.ctx, p.close)
-		defer stop()
-		if !p.wait() {
-			return
-		}
-		defer p.close()
-		for range reminders {
-			select {
-			case <-time.After(remindEvery):
-			case <-s.k.ctx.Done():
-				return
-			}
-			st, err := procfs.ReadStat(pid)
-			if err != nil || st.Start != p.start || st.PPID != s.rec.PID {
-				return
-			}
-			_ = s.proc.signal(unix.SIGCHLD) // it may have ended
-		}
-	})
 }
 
 // count counts a session less when the process that minds it has ended: that outlives us.

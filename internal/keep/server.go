@@ -35,7 +35,9 @@ type server struct {
 	ours    inodes         // the connections that we made
 	launch  *pane.Listener // of an isolated server
 
-	sessions atomic.Int32 // of its panes
+	sessions  atomic.Int32 // of its panes
+	refusals  int          // that were not told
+	refusedAt time.Time    // when one was told
 }
 
 func newServer(k *Keep, rec record) *server {

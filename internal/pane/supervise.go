@@ -22,6 +22,9 @@ const (
 // graceTime is how long programs have to end by themselves after the hang-up.
 const graceTime = time.Second
 
+// peerTime is how long muxward-pane may take to end once it was told.
+const peerTime = 5 * time.Second
+
 // Start starts the process that minds a session of a server: it answers who asks from here
 // on, and goes on when we end. The caller waits for it. The server's id is for others to
 // see, among its arguments.
@@ -143,11 +146,37 @@ func (s *Session) mind(conn *net.UnixConn, tty *os.File) error {
 		a.Code = cmd.ProcessState.ExitCode()
 	}
 	_, _ = conn.Write(a.Encode()) // they may have gone
+	awaitPeer(conn)
 	var exit *exec.ExitError
 	if errors.As(err, &exit) {
 		err = nil // that it failed is the session's matter
 	}
 	return errors.Join(err, s.own(tty, int(s.Server)))
+}
+
+// awaitPeer waits until muxward-pane has ended. tmux closes a pane when its terminal has, and
+// there are versions (3.3a with libutempter) that then miss how a process has ended that does
+// so just then: as long as we have the terminal open, it has not.
+func awaitPeer(conn *net.UnixConn) {
+	raw, err := conn.SyscallConn()
+	if err != nil {
+		return
+	}
+	var cred *unix.Ucred
+	if raw.Control(func(fd uintptr) { cred, err = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED) }) != nil || err != nil {
+		return
+	}
+	fd, err := unix.PidfdOpen(int(cred.Pid), 0)
+	if err != nil {
+		return // it has ended
+	}
+	defer unix.Close(fd)
+	for end := time.Now().Add(peerTime); time.Now().Before(end); {
+		n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, int(time.Until(end)/time.Millisecond))
+		if n > 0 || err != nil && err != unix.EINTR {
+			return
+		}
+	}
 }
 
 // own gives the terminal to an account, as login(1) does: nobody else reads it, and only
