@@ -27,6 +27,8 @@ type Door struct {
 
 	mu     sync.Mutex
 	l      net.Listener // a *net.UnixListener
+	of     uint64       // the generation that l is of
+	opened bool         // what generation it is was heard
 	closed bool
 }
 
@@ -56,22 +58,28 @@ func (d *Door) Accept() (*net.UnixConn, error) {
 	}
 }
 
-// listen has connections accepted at f from now on; if it is the first socket, unless
-// another one has taken its place already.
-func (d *Door) listen(f *os.File, first bool) error {
+// listen has connections accepted at f from now on: the first socket of a generation, or
+// one that has taken its place. Either may come first, and what is of another opening of the
+// door does not count.
+func (d *Door) listen(f *os.File, generation uint64, first bool) error {
 	l, err := net.FileListener(f)
 	if err = errors.Join(err, f.Close()); err != nil {
 		return fmt.Errorf("listen at the door: %w", err)
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.closed || first && d.l != nil {
+	stale := d.opened && generation != d.of
+	if first {
+		stale = d.l != nil && generation == d.of // it was replaced before this came
+		d.opened = true
+	}
+	if d.closed || stale {
 		return l.Close()
 	}
 	if d.l != nil {
 		_ = d.l.Close()
 	}
-	d.l = l
+	d.l, d.of = l, generation
 	return nil
 }
 
@@ -137,7 +145,7 @@ func (g *Guard) openDoor(ctx context.Context, p keep.Place) (*Door, error) {
 		return nil, err
 	}
 	d.path, d.uid = out.Path, out.UID
-	if err := d.listen(out.Listen, true); err != nil {
+	if err := d.listen(out.Listen, out.Generation, true); err != nil {
 		return nil, errors.Join(err, d.Close())
 	}
 	return d, nil

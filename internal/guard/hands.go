@@ -28,7 +28,8 @@ type Hands interface {
 	Doors() string
 
 	// Found lists the ids of the servers that an earlier muxward has left written down,
-	// each to be adopted, and clears away what else it has left. Call it once, first.
+	// each to be adopted, and clears away what else it has left. Call it once, first: it
+	// is refused later, and Start, Adopt and OpenDoor are (keep.ErrBusy) until it has ended.
 	Found(ctx context.Context) ([]string, error)
 
 	// Adopt takes hold of one of them, if it still runs. keep.ErrEnded: it does not,
@@ -55,7 +56,7 @@ type Hands interface {
 
 	// Mend does something about a server that cannot be connected to: what the files
 	// tell, or if they are as they should be and it still cannot, has it make its socket
-	// anew. What was done is told by a notice.
+	// anew. What was done is told by a notice. keep.ErrBusy: it is done already.
 	Mend(ctx context.Context, id string) error
 
 	// Note writes down what a server says of itself, for the next muxward.

@@ -17,6 +17,9 @@ import (
 // inspectTime is how long a server may take to tell what it is like.
 const inspectTime = 2 * time.Second
 
+// mendTime is how long the hands may take to mend a server. They give up before.
+const mendTime = 5 * time.Second
+
 // watched is what the watch last saw of a server. With Server.mu held.
 type watched struct {
 	busy     bool // an inspection is under way
@@ -207,7 +210,9 @@ func (s *Server) inspect(ctx context.Context) {
 		return
 	}
 	if errors.Is(err, keep.ErrNobody) || errors.Is(err, keep.ErrNoSocket) || errors.Is(err, keep.ErrNotTheServer) {
-		if err := s.g.hands.Mend(ctx, s.kept.ID); err != nil && s.Cause() == nil && s.g.ctx.Err() == nil {
+		mend, cancel := context.WithTimeout(ctx, mendTime)
+		defer cancel()
+		if err := s.g.hands.Mend(mend, s.kept.ID); err != nil && !errors.Is(err, keep.ErrBusy) && s.Cause() == nil && s.g.ctx.Err() == nil {
 			s.g.tell(access.EventAlarm, s, fmt.Sprintf("the tmux server of %s cannot be reached: %v", s.kept.Owner, err))
 		}
 		return

@@ -3,6 +3,9 @@ package guard
 import (
 	"context"
 	"errors"
+	"net"
+	"os"
+	"sync"
 	"sync/atomic"
 	"testing"
 
@@ -78,4 +81,107 @@ func TestAdoptAfterLostDoor(t *testing.T) {
 		return ok && s.PID() == pid
 	}, "it is adopted")
 	run(t, w.start("alice"), "list-sessions")
+}
+
+// timedHands note which requests come without a time by which they have to be answered.
+type timedHands struct {
+	Hands
+	nobody atomic.Bool // listens
+
+	mu    sync.Mutex
+	asked map[string]bool // and whether without end
+}
+
+func (h *timedHands) note(ctx context.Context, name string) {
+	_, ends := ctx.Deadline()
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.asked[name] = h.asked[name] || !ends
+}
+
+func (h *timedHands) Connect(ctx context.Context, id string) (*os.File, error) {
+	if h.nobody.Load() {
+		return nil, keep.ErrNobody
+	}
+	return h.Hands.Connect(ctx, id)
+}
+
+func (h *timedHands) Mend(ctx context.Context, id string) error {
+	h.note(ctx, "mend")
+	return h.Hands.Mend(ctx, id)
+}
+
+func (h *timedHands) Note(ctx context.Context, id string, said keep.Said) error {
+	h.note(ctx, "note")
+	return h.Hands.Note(ctx, id, said)
+}
+
+// Hands that do not answer leave no server uninspected for ever.
+func TestHandsAreAskedWithAnEnd(t *testing.T) {
+	w := newWorld(t)
+	if err := w.g.Close(); err != nil {
+		t.Fatal(err)
+	}
+	hands, err := keep.New(w.opt.Options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := &timedHands{Hands: hands, asked: map[string]bool{}}
+	opt := w.opt.Guard
+	opt.Hands = h
+	w.g = New(opt)
+	run(t, w.start("alice"), "new-session", "-d")
+	h.nobody.Store(true)
+	tmuxtest.Eventually(t, func() bool {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		_, mended := h.asked["mend"]
+		return mended
+	}, "it is mended")
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if len(h.asked) != 2 || h.asked["mend"] || h.asked["note"] {
+		t.Errorf("without end: %v", h.asked)
+	}
+}
+
+// A socket of an opening of a door that is over is not listened at, and the second end of
+// that opening ends nothing of the next.
+func TestStaleReplacement(t *testing.T) {
+	w := newWorld(t)
+	old, err := w.g.OpenDoor(w.acct)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := old.Close(); err != nil {
+		t.Fatal(err)
+	}
+	d, err := w.g.OpenDoor(w.acct)
+	if err != nil {
+		t.Fatal(err)
+	}
+	count := accepting(t, d)
+	if err := old.Close(); err != nil {
+		t.Error(err)
+	}
+	w.g.mu.Lock()
+	known := w.g.doors[d.place] == d
+	w.g.mu.Unlock()
+	if !known {
+		t.Error("the door is not known any more")
+	}
+	l, err := net.Listen("unix", w.dir+"/stale")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	f, err := l.(*net.UnixListener).File()
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.g.happened(keep.Event{Kind: keep.EventReplaced, Place: d.place, Generation: old.of, Listen: f})
+	reachable(t, d.Path(), count)
+	if err := f.Close(); !errors.Is(err, os.ErrClosed) {
+		t.Errorf("it stays open: %v", err)
+	}
 }

@@ -426,6 +426,8 @@ func (s *Server) believe(ctx context.Context, said string) error {
 	if other {
 		return errors.New("it began at another time than the one we started")
 	}
+	ctx, cancel := context.WithTimeout(ctx, inspectTime)
+	defer cancel()
 	return s.g.hands.Note(ctx, s.kept.ID, keep.Said{Started: start, Version: f[2]})
 }
 

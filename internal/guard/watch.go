@@ -82,7 +82,7 @@ func (g *Guard) happened(ev keep.Event) {
 	case keep.EventReplaced:
 		err := error(nil)
 		if d != nil {
-			err = d.listen(ev.Listen, false)
+			err = d.listen(ev.Listen, ev.Generation, false)
 		} else {
 			err = ev.Listen.Close() // closed meanwhile
 		}

@@ -12,13 +12,17 @@ import (
 )
 
 // Found lists the ids of the servers that an earlier muxward has left written down, and
-// takes away what else is left of it.
-func (k *Keep) Found(ctx context.Context) ([]string, error) {
+// takes away what else is left of it. It is refused when anything else was asked for before.
+func (k *Keep) Found(ctx context.Context) (found []string, err error) {
 	_, end, err := k.begin(ctx)
 	if err != nil {
 		return nil, err
 	}
 	defer end()
+	if err := k.beginFind(); err != nil {
+		return nil, err
+	}
+	defer func() { k.endFind(err) }()
 	again, err := openDirAt(int(k.servers.Fd()), ".")
 	if err != nil {
 		return nil, err
@@ -28,10 +32,6 @@ func (k *Keep) Found(ctx context.Context) ([]string, error) {
 		return nil, fmt.Errorf("list the servers of an earlier muxward: %w", err)
 	}
 	kept := map[string]bool{}
-	for _, s := range k.list() {
-		kept[s.rec.ID] = true
-	}
-	var found []string
 	for _, n := range names {
 		if id, ok := strings.CutSuffix(n, ".json"); ok && validID(id) && !kept[id] {
 			kept[id] = true
@@ -54,6 +54,9 @@ func (k *Keep) Adopt(ctx context.Context, id string) (Held, error) {
 		return Held{}, err
 	}
 	defer end()
+	if err := k.beginOurs(); err != nil {
+		return Held{}, err
+	}
 	if !validID(id) {
 		return Held{}, fmt.Errorf("%.20q is no server's id: %w", id, ErrRefused)
 	}
@@ -272,6 +275,9 @@ func (s *server) rescue(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, rescueTime)
 	defer cancel()
 	name := innerName(s.rec.ID)
+	if err := k.doors.mayReplace(name); err != nil {
+		return err
+	}
 	var from *os.File
 	old, err := swapIn(k.doors.dir, name, func(tmp string) (err error) {
 		if from, err = openDirAt(int(k.doors.dir.Fd()), tmp); err == nil && s.rec.Account.UID != uint32(os.Geteuid()) {
@@ -286,7 +292,7 @@ func (s *server) rescue(ctx context.Context) error {
 		return err
 	}
 	if old != "" {
-		_ = clearDir(k.doors.dir, old) // the door's check takes care of the door
+		_ = k.doors.clear(name, old) // the door's check takes care of the door
 	}
 	if err := s.proc.signal(unix.SIGUSR1); err != nil {
 		return err

@@ -38,7 +38,9 @@ type door struct {
 	// takes for its socket.
 	exec uint32
 	// replaced is told of a socket that takes the place of the one before.
-	replaced func(Place, *os.File)
+	replaced func(*door, *os.File)
+	// generation tells one opening from another.
+	generation uint64
 
 	mu     sync.Mutex
 	now    *placed
@@ -140,6 +142,9 @@ func swapIn(parent *os.File, name string, fill func(tmp string) error) (old stri
 // put binds a new socket and puts it, with its directory, into place.
 func (d *door) put() (*placed, error) {
 	p := &placed{}
+	if err := d.root.mayReplace(d.dirName); err != nil {
+		return nil, fmt.Errorf("open the door %s: %w", d.path(), err)
+	}
 	old, err := swapIn(d.root.dir, d.dirName, func(tmp string) error { return d.build(p, tmp) })
 	if err != nil {
 		p.close()
@@ -148,7 +153,7 @@ func (d *door) put() (*placed, error) {
 	if old == "" {
 		return p, nil
 	}
-	if err := clearDir(d.root.dir, old); err != nil {
+	if err := d.root.clear(d.dirName, old); err != nil {
 		d.root.tell(fmt.Sprintf("what was in the place of the door %s is now %s/%s and could not be removed: %v", d.path(), d.root.path, old, err))
 	}
 	return p, nil
@@ -212,7 +217,7 @@ func (d *door) check() ([]string, error) {
 	}
 	d.now.close()
 	d.now = p
-	d.replaced(d.place, p.give())
+	d.replaced(d, p.give())
 	return wrong, nil
 }
 
@@ -284,9 +289,45 @@ type root struct {
 	mode uint32
 	tell func(string)
 
-	mu    sync.Mutex
-	dir   *os.File
-	doors []*door
+	mu     sync.Mutex
+	dir    *os.File
+	left   map[string]int // directories that could not be cleared away, by the place they had
+	doors  []*door
+	opened uint64 // so far
+}
+
+// maxLeftDirs is how many directories with what somebody has put into one place may be left.
+const maxLeftDirs = 16
+
+// mayReplace refuses to put another directory into a place of which too many are left.
+func (r *root) mayReplace(dirName string) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if n := r.left[dirName]; n >= maxLeftDirs {
+		return fmt.Errorf("%d directories with what was put into its place are left in %s; remove those that begin with %s, and start muxward again", n, r.path, temporary)
+	}
+	return nil
+}
+
+// clear removes what was in a place, or counts it.
+func (r *root) clear(dirName, old string) error {
+	err := clearDir(r.dir, old)
+	if err != nil {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		if r.left == nil {
+			r.left = map[string]int{}
+		}
+		r.left[dirName]++
+	}
+	return err
+}
+
+// forget forgets a place that there will not be again.
+func (r *root) forget(dirName string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.left, dirName)
 }
 
 func (r *root) drop(d *door) {
@@ -312,6 +353,8 @@ func (r *root) openDoor(d *door) (*door, Opened, error) {
 		r.mu.Unlock()
 		return nil, Opened{}, fmt.Errorf("open the door %s: it is open already", d.path())
 	}
+	r.opened++
+	d.generation = r.opened
 	r.doors = append(r.doors, d)
 	r.mu.Unlock()
 	err := error(nil)
@@ -325,7 +368,7 @@ func (r *root) openDoor(d *door) (*door, Opened, error) {
 		r.drop(d)
 		return nil, Opened{}, err
 	}
-	return d, Opened{Path: d.path(), UID: d.uid, Listen: d.now.give()}, nil
+	return d, Opened{Path: d.path(), UID: d.uid, Generation: d.generation, Listen: d.now.give()}, nil
 }
 
 // find gives a door that is open.
@@ -338,8 +381,15 @@ func (r *root) find(dirName string) *door {
 	return nil
 }
 
-func (k *Keep) replaced(p Place, listen *os.File) {
-	k.events.put(Event{Kind: EventReplaced, Place: p, ID: p.Server, Listen: listen})
+func (k *Keep) replaced(d *door, listen *os.File) {
+	k.events.put(Event{Kind: EventReplaced, Place: d.place, ID: d.place.Server, Generation: d.generation, Listen: listen})
+}
+
+// closeDoor closes a door: nothing is told of its sockets any more.
+func (k *Keep) closeDoor(d *door) error {
+	err := d.close()
+	k.events.dropReplaced(d.generation)
+	return err
 }
 
 // OpenDoor opens an account's door, at which its plain tmux looks
@@ -350,6 +400,9 @@ func (k *Keep) OpenDoor(ctx context.Context, p Place) (Opened, error) {
 		return Opened{}, err
 	}
 	defer end()
+	if err := k.beginOurs(); err != nil {
+		return Opened{}, err
+	}
 	defer k.nudge()
 	if p.Server != "" {
 		if p.Account != (Account{}) {
@@ -389,7 +442,7 @@ func (k *Keep) CloseDoor(ctx context.Context, p Place) error {
 	if d == nil {
 		return nil
 	}
-	return d.close()
+	return k.closeDoor(d)
 }
 
 // accountDoor gives the names under which an account's tmux looks.

@@ -54,10 +54,10 @@ func Taken(environ []string) []string {
 			continue
 		case k == "SHELL" && !strings.HasPrefix(v, "/"):
 			continue
-		case size+len(kv) > MaxEnviron || has(out, k):
+		case size+len(kv)+1 > MaxEnviron || has(out, k):
 			continue
 		}
-		size += len(kv)
+		size += len(kv) + 1
 		out = append(out, kv)
 	}
 	slices.Reverse(out)

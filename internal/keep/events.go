@@ -12,14 +12,20 @@ import (
 // receiver that stands still costs us no memory.
 const maxWaiting = 1024
 
+// maxEnds is how many ends of servers, with what follows each, may wait to be fetched. No
+// server is started or adopted while there are more, so the servers that are held are the
+// bound of what comes beyond.
+const maxEnds = 2 * MaxServers
+
 // queue is what has happened and was not fetched yet. Of what is no notice there are two
-// for each server, and one for each door.
+// for each server that was there since it was fetched last, and one for each open door.
 type queue struct {
 	more chan struct{} // told when something comes
 
 	mu      sync.Mutex
 	list    []Event
 	notices int // in list
+	ends    int // in list, and what follows them
 	dropped int // notices, since
 	closed  bool
 }
@@ -41,10 +47,12 @@ func (q *queue) put(ev Event) {
 		for i := range q.list {
 			if was := &q.list[i]; was.Kind == EventReplaced && was.Place == ev.Place {
 				was.forget()
-				was.Listen = ev.Listen
+				was.Listen, was.Generation = ev.Listen, ev.Generation
 				return
 			}
 		}
+	default:
+		q.ends++
 	}
 	q.list = append(q.list, ev)
 	q.tell()
@@ -75,8 +83,11 @@ func (q *queue) next() (ev Event, ok bool, err error) {
 		ev = q.list[0]
 		q.list[0] = Event{}
 		q.list = q.list[1:]
-		if ev.Kind == EventNotice {
+		switch ev.Kind {
+		case EventNotice:
 			q.notices--
+		case EventEnded, EventLeft:
+			q.ends--
 		}
 		return ev, true, nil
 	case q.dropped > 0:
@@ -87,6 +98,26 @@ func (q *queue) next() (ev Event, ok bool, err error) {
 		return Event{}, false, ErrClosed
 	}
 	return Event{}, false, nil
+}
+
+// full reports whether as many ends wait as may.
+func (q *queue) full() bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.ends >= maxEnds
+}
+
+// dropReplaced forgets that a door was made anew, which is closed now.
+func (q *queue) dropReplaced(generation uint64) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.list = slices.DeleteFunc(q.list, func(ev Event) bool {
+		if ev.Kind != EventReplaced || ev.Generation != generation {
+			return false
+		}
+		ev.forget()
+		return true
+	})
 }
 
 // close ends it. What has been told before can still be fetched, but for sockets.

@@ -60,6 +60,9 @@ func accountsOf(i config.Isolated) (server, run accounts.Account, err error) {
 	if run, err = accountByName(i.RunAs); err != nil {
 		return server, run, err
 	}
+	if err = errors.Join(server.Usable(), run.Usable()); err != nil {
+		return server, run, err
+	}
 	switch {
 	case server.UID == 0 || run.UID == 0 || server.GID == 0 || run.GID == 0:
 		err = errors.New("neither its account nor run_as can be root or have root's group")

@@ -71,6 +71,9 @@ type Keep struct {
 
 	mu      sync.Mutex
 	closed  bool
+	begun   bool // to make servers and doors: what lies about is not an earlier one's any more
+	finding bool // what lies about
+	found   bool
 	held    map[string]*server // by id
 	byOwner map[string]*server // nil: one is being started or adopted
 }
@@ -220,6 +223,36 @@ func (k *Keep) begin(ctx context.Context) (_ context.Context, end func(), err er
 	return ctx, func() { stop(); cancel(); k.wg.Done() }, nil
 }
 
+// beginFind lets what an earlier one has left be looked for, once, before there is anything
+// of ours: what is found and not written down as a server's is cleared away.
+func (k *Keep) beginFind() error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.found || k.begun {
+		return fmt.Errorf("look for what was left: that is asked once, before all else: %w", ErrRefused)
+	}
+	k.found, k.finding = true, true
+	return nil
+}
+
+// endFind ends that. If it could not be done it may be asked again.
+func (k *Keep) endFind(err error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.finding, k.found = false, err == nil
+}
+
+// beginOurs says that something of ours is to come.
+func (k *Keep) beginOurs() error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.finding {
+		return fmt.Errorf("what was left is being looked for: %w", ErrBusy)
+	}
+	k.begun = true
+	return nil
+}
+
 // Close closes all doors and lets go of the servers, which go on.
 func (k *Keep) Close() error {
 	k.mu.Lock()
@@ -275,6 +308,9 @@ func (k *Keep) reserve(owner string) error {
 	defer k.mu.Unlock()
 	if _, taken := k.byOwner[owner]; taken {
 		return fmt.Errorf("%s has another one already: %w", owner, ErrRefused)
+	}
+	if k.events.full() {
+		return fmt.Errorf("the ends of %d tmux servers were told and not fetched: %w", maxEnds/2, ErrBusy)
 	}
 	if len(k.byOwner) >= MaxServers {
 		return fmt.Errorf("there are %d tmux servers already, which is the most: %w", len(k.byOwner), ErrRefused)

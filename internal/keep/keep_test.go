@@ -146,7 +146,7 @@ func TestAdoptAsksForTheAccount(t *testing.T) {
 		t.Fatal(err)
 	}
 	permitted := w.opt.Account
-	w.opt.Account = func(string, uint32) (accounts.Account, error) { return accounts.Account{}, ErrRefused }
+	w.opt.Account = func(string, uint32) (accounts.Account, error) { return accounts.Account{}, accounts.ErrNoAccount }
 	w.open()
 	if _, err := w.k.Adopt(t.Context(), h.ID); !errors.Is(err, ErrRefused) {
 		t.Errorf("it was adopted: %v", err)
@@ -313,6 +313,71 @@ func TestConnectChecksListener(t *testing.T) {
 	defer dead.Close()
 	if _, err := dial(dead, uint32(os.Geteuid()), h.PID); !errors.Is(err, ErrNobody) || !errors.Is(err, unix.ECONNREFUSED) {
 		t.Errorf("nobody listens: %v", err)
+	}
+}
+
+// An opening of a door is told from the one before, and nothing is told of a socket after
+// its door was closed.
+func TestGeneration(t *testing.T) {
+	w := newWorld(t, func(o *Options) { o.Every = 0 })
+	p := Place{Account: w.named()}
+	var last uint64
+	for range 2 {
+		d, err := w.k.OpenDoor(t.Context(), p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer d.Listen.Close()
+		if d.Generation == last {
+			t.Errorf("opened as %d twice", last)
+		}
+		last = d.Generation
+		if err := errors.Join(os.Chmod(filepath.Dir(d.Path), 0o700), os.Remove(d.Path)); err != nil {
+			t.Fatal(err)
+		}
+		ev := w.came(EventReplaced, "")
+		defer ev.Listen.Close()
+		if ev.Generation != last {
+			t.Errorf("replaced as %d, not %d", ev.Generation, last)
+		}
+		if err := w.k.CloseDoor(t.Context(), p); err != nil {
+			t.Fatal(err)
+		}
+	}
+	q := queue{more: make(chan struct{}, 1)}
+	f, err := os.Open("/dev/null")
+	if err != nil {
+		t.Fatal(err)
+	}
+	q.put(Event{Kind: EventReplaced, Place: p, Generation: 7, Listen: f})
+	q.dropReplaced(6)
+	if len(q.list) != 1 {
+		t.Error("another door's was dropped")
+	}
+	q.dropReplaced(7)
+	if err := f.Close(); len(q.list) != 0 || !errors.Is(err, os.ErrClosed) {
+		t.Errorf("%v, %v", q.list, err)
+	}
+}
+
+// Who does not fetch how servers have ended gets no more of them.
+func TestEndsAreFetched(t *testing.T) {
+	w := newWorld(t)
+	k := &Keep{opt: w.opt, events: queue{more: make(chan struct{}, 1)}, byOwner: map[string]*server{}}
+	for i := 0; !k.events.full(); i++ {
+		if i > maxEnds {
+			t.Fatal("there is no end")
+		}
+		k.events.put(Event{Kind: EventEnded})
+	}
+	if err := k.reserve("alice"); !errors.Is(err, ErrBusy) {
+		t.Errorf("%v", err)
+	}
+	if _, _, err := k.events.next(); err != nil {
+		t.Fatal(err)
+	}
+	if err := k.reserve("alice"); err != nil {
+		t.Errorf("after it was fetched: %v", err)
 	}
 }
 

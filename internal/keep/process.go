@@ -205,10 +205,6 @@ func startedFor(inner string, uid uint32, tmux string) (int, error) {
 		if err == nil && st.Uid != uid {
 			continue
 		}
-		var exe string
-		if err == nil {
-			_, exe, err = (&process{pid: pid}).runsAs()
-		}
 		var cmd []byte
 		if err == nil {
 			cmd, err = os.ReadFile(procFile(pid, "cmdline"))
@@ -224,10 +220,14 @@ func startedFor(inner string, uid uint32, tmux string) (int, error) {
 		case at < 3 || argv[at-1] != "-S" || argv[at-2] != "-D":
 		case at > 3:
 			unseen = fmt.Errorf("process %d is about to become tmux", pid)
-		case exe == tmux:
-			return pid, nil
-		case found == 0:
-			found = pid
+		default:
+			_, exe, _ := (&process{pid: pid}).runsAs() // it need not be ours to see
+			if exe == tmux {
+				return pid, nil
+			}
+			if found == 0 {
+				found = pid
+			}
 		}
 	}
 	switch {

@@ -61,6 +61,7 @@ func TestCallersAreNotBelieved(t *testing.T) {
 		"a long name":        {Owner: "bob", Account: Account{long, me.UID}},
 		"a name with a line": {Owner: "bob", Account: Account{me.Name + "\n", me.UID}},
 		"much environment":   {Owner: "bob", Account: me, Environ: []string{"LC_A=" + long}},
+		"many variables":     {Owner: "bob", Account: me, Environ: make([]string, MaxEnviron+1)},
 		"one more":           {Owner: "alice", Account: me},
 	} {
 		if _, err := k.Start(ctx, o); !errors.Is(err, ErrRefused) || len(err.Error()) > 500 {
@@ -227,4 +228,55 @@ func TestFaults(t *testing.T) {
 	if Fault(200).Valid() || FaultOf(nil) != 0 {
 		t.Error("there are more")
 	}
+}
+
+// What an earlier one has left is looked for once, and not while something of ours is
+// being made, which looks like it.
+func TestFoundOnceAndFirst(t *testing.T) {
+	w := newWorld(t)
+	litter := func() string {
+		t.Helper()
+		p := w.opt.Run + "/servers/01234567.conf"
+		if err := os.WriteFile(p, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return p
+	}
+	if err := w.k.beginFind(); err != nil {
+		t.Fatal(err)
+	}
+	for what, err := range map[string]error{
+		"start": second(w.k.Start(t.Context(), w.order("alice"))),
+		"adopt": second(w.k.Adopt(t.Context(), "01234567")),
+		"open":  second(w.k.OpenDoor(t.Context(), Place{Account: w.named()})),
+	} {
+		if !errors.Is(err, ErrBusy) {
+			t.Errorf("%s meanwhile: %v", what, err)
+		}
+	}
+	w.k.endFind(errors.New("it failed"))
+	p := litter()
+	if err := second(w.k.Found(t.Context())); err != nil {
+		t.Error(err)
+	}
+	if _, err := os.Lstat(p); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("%v", err)
+	}
+	refused := func(what string) {
+		t.Helper()
+		p := litter() // what a start has made by now
+		if err := second(w.k.Found(t.Context())); !errors.Is(err, ErrRefused) {
+			t.Errorf("%s: %v", what, err)
+		}
+		if _, err := os.Lstat(p); err != nil {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	refused("twice")
+	if err := w.k.Close(); err != nil {
+		t.Fatal(err)
+	}
+	w.open()
+	w.start("alice")
+	refused("later")
 }

@@ -24,6 +24,9 @@ type server struct {
 	left chan struct{} // closed when nothing is left of it
 	look sync.Mutex    // one look at the server's files at a time; before mu
 
+	asked   atomic.Int64 // looks that the watch has asked for
+	mending atomic.Bool
+
 	mu      sync.Mutex
 	rec     record // ID, Owner, Account, Mark, PID and Start never change
 	inner   *door
@@ -197,7 +200,7 @@ func (s *server) supervise() {
 	}
 	s.look.Lock() // what looks at it just now ends first
 	if s.inner != nil {
-		if err := s.inner.close(); err != nil {
+		if err := k.closeDoor(s.inner); err != nil {
 			k.tell(LevelDoor, s, fmt.Sprintf("close the door %s: %v", s.inner.path(), err))
 		}
 	}
@@ -316,7 +319,15 @@ func (k *Keep) Mend(ctx context.Context, id string) error {
 	if err != nil {
 		return err
 	}
-	s.look.Lock()
+	if !s.mending.CompareAndSwap(false, true) {
+		return fmt.Errorf("mend the tmux server of %s, which is done already: %w", s.rec.Owner, ErrBusy)
+	}
+	defer s.mending.Store(false)
+	if err := s.lookSoon(ctx); err != nil {
+		return err
+	}
+	defer k.nudge() // for the door, whose place a new socket needs
+	defer s.look.Unlock()
 	wrong, err := s.checkSocket(ctx)
 	if len(wrong) == 0 && err == nil {
 		if conn, again := s.connect(); again == nil {
@@ -325,8 +336,20 @@ func (k *Keep) Mend(ctx context.Context, id string) error {
 			wrong, err = []string{again.Error()}, s.rescue(ctx)
 		}
 	}
-	s.look.Unlock()
 	k.report(LevelAlarm, s, "the guarded socket of "+s.rec.Owner, wrong, err)
-	k.nudge() // for the door, whose place a new socket needs
+	return nil
+}
+
+// lookSoon takes look, and gives up when ctx ends.
+func (s *server) lookSoon(ctx context.Context) error {
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for !s.look.TryLock() {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return fmt.Errorf("the files of the tmux server of %s are looked at already: %w (%w)", s.rec.Owner, ErrBusy, ctx.Err())
+		}
+	}
 	return nil
 }

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"golang.org/x/sys/unix"
 
@@ -23,7 +25,7 @@ const startTime = 10 * time.Second
 
 // account looks up an account that a caller has named.
 func (k *Keep) account(named Account) (accounts.Account, error) {
-	if named.Name == "" || len(named.Name) > MaxAccountName || !printable(named.Name) {
+	if !validAccountName(named.Name) {
 		return accounts.Account{}, fmt.Errorf("%.80q is no name of an account: %w", named.Name, ErrRefused)
 	}
 	if !k.opt.Root && named.UID != uint32(os.Geteuid()) {
@@ -57,11 +59,16 @@ func fits(a accounts.Account) error {
 	return nil
 }
 
+// validAccountName: whatever can stand in the account files, but for control characters.
+func validAccountName(s string) bool {
+	return s != "" && len(s) <= MaxAccountName && utf8.ValidString(s) && !strings.ContainsFunc(s, unicode.IsControl)
+}
+
 // valid checks what a caller has ordered.
 func (o Order) valid() error {
 	size := 0
 	for _, kv := range o.Environ {
-		size += len(kv)
+		size += len(kv) + 1 // with its end, so that empty ones are not without number
 	}
 	switch {
 	case !validOwner(o.Owner):
@@ -81,7 +88,7 @@ func (k *Keep) Start(ctx context.Context, o Order) (Held, error) {
 	defer end()
 	ctx, cancel := context.WithTimeout(ctx, startTime)
 	defer cancel()
-	if err := o.valid(); err != nil {
+	if err := errors.Join(o.valid(), k.beginOurs()); err != nil {
 		return Held{}, err
 	}
 	s, err := k.start(ctx, o)
@@ -151,8 +158,13 @@ func (k *Keep) launch(s *server, taken []string) error {
 	if err != nil {
 		return err
 	}
-	if err := writeAt(k.servers, rec.ID+".conf", []byte(conf), 0o644); err != nil {
+	if err := writeAt(k.servers, rec.ID+".conf", []byte(conf), 0o400); err != nil {
 		return err
+	}
+	if a := rec.Account; a.UID != uint32(os.Geteuid()) { // it has the server's mark, which is nobody else's to read
+		if err := unix.Fchownat(int(k.servers.Fd()), rec.ID+".conf", int(a.UID), int(a.GID), unix.AT_SYMLINK_NOFOLLOW); err != nil {
+			return fmt.Errorf("give the server's configuration to its account: %w", err)
+		}
 	}
 	for _, d := range []struct {
 		parent *os.File
@@ -253,6 +265,24 @@ func (k *Keep) createLog(id string) (*os.File, error) {
 		return nil, fmt.Errorf("create the server's log: %w", err)
 	}
 	return os.NewFile(uintptr(fd), id+".log"), nil
+}
+
+// maxLog is how long a server's log may become, in bytes. Its account can write there as much
+// as it likes, on our disk.
+const maxLog = 1 << 20
+
+// boundLog empties a log that has become too long, and says so.
+func (k *Keep) boundLog(id string) []string {
+	fd, err := unix.Openat(int(k.servers.Fd()), id+".log", unix.O_WRONLY|unix.O_CLOEXEC|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return nil // it is on its way out
+	}
+	defer unix.Close(fd)
+	var st unix.Stat_t
+	if unix.Fstat(fd, &st) != nil || st.Size <= maxLog || unix.Ftruncate(fd, 0) != nil {
+		return nil // or it is tried again
+	}
+	return []string{fmt.Sprintf("it had %d bytes", st.Size)}
 }
 
 // logTail is what tmux said before it gave up.

@@ -128,6 +128,7 @@ func (k *Keep) forget(id string) {
 	}
 	_ = clearDir(k.servers, id)
 	_ = clearDir(k.doors.dir, innerName(id))
+	k.doors.forget(innerName(id))
 }
 
 func innerName(id string) string { return "in-" + id }

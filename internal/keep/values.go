@@ -17,8 +17,8 @@ const (
 	IDLen = 8
 	// MaxOwner is the longest name of a person, in bytes.
 	MaxOwner = 64
-	// MaxAccountName is the longest name of an account, in bytes.
-	MaxAccountName = 64
+	// MaxAccountName is the longest name of an account, in bytes (LOGIN_NAME_MAX).
+	MaxAccountName = 256
 	// MaxVariable is the longest value of a variable that is taken from a client.
 	MaxVariable = 4 << 10
 	// MaxEnviron is how many bytes of variables are taken, all in all.
@@ -90,6 +90,8 @@ type Place struct {
 type Opened struct {
 	Path string
 	UID  uint32
+	// Generation tells this opening of the door from every other.
+	Generation uint64
 	// Listen is the listening socket, which is the caller's.
 	Listen *os.File
 }
@@ -108,7 +110,8 @@ const (
 	// behind without a terminal, if any. It is the last event about ID.
 	EventLeft
 	// EventReplaced tells that the door Place was tampered with and has been made anew:
-	// Listen is the socket to accept at from now on.
+	// Listen is the socket to accept at from now on. It is about the opening of the door
+	// that has the same Generation, and about none that came later.
 	EventReplaced
 )
 
@@ -126,13 +129,15 @@ const (
 
 // Event is something that has happened without having been asked for.
 type Event struct {
-	Kind   EventKind
-	Level  Level
-	ID     string
-	Owner  string
-	Text   string // may hold names that others chose: sinks escape it
-	Place  Place
-	Listen *os.File // is the receiver's
+	Kind  EventKind
+	Level Level
+	ID    string
+	Owner string
+	Text  string // may hold names that others chose: sinks escape it
+	Place Place
+	// Generation is that of the door's opening.
+	Generation uint64
+	Listen     *os.File // is the receiver's
 }
 
 // Fault is an error that callers tell from others. All other errors are text for people.

@@ -155,18 +155,53 @@ func addWatch(events *os.File, path string, mask uint32) error {
 }
 
 // checkFiles compares everything on disk with what it should be and puts it
-// right.
+// right. What is a server's is looked at beside: it can have us wait for it.
 func (k *Keep) checkFiles() {
 	k.checkRoots()
 	for _, s := range k.list() {
-		s.look.Lock()
-		wrong, err := s.checkSocket(k.ctx)
-		s.look.Unlock()
-		k.report(LevelAlarm, s, "the guarded socket of "+s.rec.Owner, wrong, err)
+		s.checkBeside()
 	}
 	for _, d := range k.doors.list() {
+		if d.place.Server != "" {
+			continue
+		}
 		wrong, err := d.check()
 		k.report(LevelDoor, nil, "the door "+d.path(), wrong, err)
+	}
+}
+
+// checkBeside has the server's files looked at. If that is under way, it is done once more
+// after it.
+func (s *server) checkBeside() {
+	if s.asked.Add(1) > 1 {
+		return
+	}
+	s.k.wg.Go(func() {
+		for s.k.ctx.Err() == nil {
+			n := s.asked.Load()
+			s.check(s.k.ctx)
+			if s.asked.CompareAndSwap(n, 0) {
+				return
+			}
+		}
+	})
+}
+
+// check compares the server's files and its inner door with what they should be, and puts
+// them right. What was wrong is told before anybody else may look: what is told last of a
+// server is its end.
+func (s *server) check(ctx context.Context) {
+	s.look.Lock()
+	defer s.look.Unlock()
+	wrong, err := s.checkSocket(ctx)
+	s.k.report(LevelAlarm, s, "the guarded socket of "+s.rec.Owner, wrong, err)
+	if err == nil && len(wrong) > 0 {
+		defer s.k.nudge() // its directory may be another one now, which is to be watched
+	}
+	s.k.report(LevelServer, s, "the log of the server of "+s.rec.Owner, s.k.boundLog(s.rec.ID), nil)
+	if d := s.inner; d != nil && !s.ended() {
+		wrong, err := d.check()
+		s.k.report(LevelDoor, nil, "the door "+d.path(), wrong, err)
 	}
 }
 
@@ -192,8 +227,11 @@ func (k *Keep) checkRoots() {
 			return subdir(run, "servers", k.topMode())
 		}, k.opt.Run+"/servers")
 		for _, s := range k.list() { // the next muxward must find them
+			err := error(nil)
 			s.mu.Lock()
-			err := s.rec.save(k.servers)
+			if !s.ended() { // or it would be there again after all was cleared away
+				err = s.rec.save(k.servers)
+			}
 			s.mu.Unlock()
 			k.report(LevelAlarm, s, "the record of the server of "+s.rec.Owner, nil, err)
 		}

@@ -85,7 +85,7 @@ func (h *Hands) OpenDoor(ctx context.Context, p keep.Place) (keep.Opened, error)
 		h.undo(func(ctx context.Context) error { return h.CloseDoor(ctx, p) })
 	})
 	f, err := one(NumOpenDoor, files, err)
-	return keep.Opened{Path: o.Path, UID: o.UID, Listen: f}, err
+	return keep.Opened{Path: o.Path, UID: o.UID, Generation: o.Generation, Listen: f}, err
 }
 
 // CloseDoor removes a door's socket.
@@ -171,7 +171,7 @@ func (e Event) happened() (keep.Event, error) {
 		CloseAll(e.Files)
 		return keep.Event{}, errors.Join(errors.New("an event of muxward-helper"), err)
 	}
-	out := keep.Event{Kind: h.Kind, Level: h.Level, ID: h.ID, Owner: h.Owner, Text: h.Text, Place: h.Place}
+	out := keep.Event{Kind: h.Kind, Level: h.Level, ID: h.ID, Owner: h.Owner, Text: h.Text, Place: h.Place, Generation: h.Generation}
 	if want == 1 {
 		out.Listen = e.Files[0]
 	}

@@ -138,8 +138,9 @@ type Order struct {
 
 // Opened is a door that is open; its socket comes along.
 type Opened struct {
-	Path string `json:"path"`
-	UID  uint32 `json:"uid"`
+	Path       string `json:"path"`
+	UID        uint32 `json:"uid"`
+	Generation uint64 `json:"generation"`
 }
 
 // Happened is a keep.Event; a socket comes along where that has one.
@@ -150,4 +151,6 @@ type Happened struct {
 	Owner string         `json:"owner"`
 	Text  string         `json:"text"`
 	Place keep.Place     `json:"place"`
+	// Generation is that of the door's opening.
+	Generation uint64 `json:"generation"`
 }

@@ -220,7 +220,7 @@ func (m *Monitor) tellEvents(ctx context.Context) {
 			files = []*os.File{e.Listen}
 		}
 		m.send(ctx, privsep.NumEvent, 0, privsep.Happened{Kind: e.Kind, Level: e.Level, ID: e.ID, Owner: e.Owner,
-			Text: e.Text, Place: e.Place}, files)
+			Text: e.Text, Place: e.Place, Generation: e.Generation}, files)
 		privsep.CloseAll(files)
 	}
 }

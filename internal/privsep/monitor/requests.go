@@ -108,7 +108,7 @@ func (m *Monitor) note(ctx context.Context, n privsep.Noted) (answer, error) {
 
 func (m *Monitor) openDoor(ctx context.Context, p keep.Place) (answer, error) {
 	o, err := m.Hands.OpenDoor(ctx, p)
-	return withFile(privsep.Opened{Path: o.Path, UID: o.UID}, o.Listen, err)
+	return withFile(privsep.Opened{Path: o.Path, UID: o.UID, Generation: o.Generation}, o.Listen, err)
 }
 
 func (m *Monitor) closeDoor(ctx context.Context, p keep.Place) (answer, error) {
