@@ -100,7 +100,7 @@ func (k *Keep) notAdopted(id string, err error) error {
 func (k *Keep) again(ctx context.Context, s *server) (Held, error) {
 	s.mu.Lock()
 	no := s.given || s.opened()
-	ended := s.proc.dead()
+	ended := s.ended() || s.proc.dead()
 	_, _, err := s.proc.runsAs()
 	if !no && ended { // told here, as who did not hear of it is not told otherwise
 		s.given = true
@@ -240,10 +240,13 @@ func (s *server) reopen(ctx context.Context) error {
 	if err := s.fetchSocket(); err != nil {
 		return err
 	}
-	if err := s.pin(); err != nil {
+	switch err := s.pin(); {
+	case errors.Is(err, unix.ENOENT), errors.Is(err, errNoSocket):
 		if err := s.rescue(ctx); err != nil {
 			k.tell(LevelAlarm, s, fmt.Sprintf("the tmux server of %s cannot be reached: %v; it is tried again", s.rec.Owner, err))
 		}
+	case err != nil: // nobody knows whether it is there
+		return err
 	}
 	return nil
 }

@@ -159,3 +159,23 @@ func TestChildIsHeldOrEnded(t *testing.T) {
 		t.Errorf("it still runs: %v", err)
 	}
 }
+
+// A server whose start fails while we are being closed is cleared away as well.
+func TestEndWhileClosing(t *testing.T) {
+	w := newWorld(t)
+	h := w.start("alice")
+	s, err := w.k.server(h.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.mu.Lock()
+	s.given = true
+	s.mu.Unlock()
+	w.k.stop()
+	if err := s.end(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if _, err := os.Lstat(w.opt.Run + "/servers/" + h.ID + ".json"); !errors.Is(err, os.ErrNotExist) {
+		t.Error(err)
+	}
+}

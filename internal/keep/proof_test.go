@@ -63,7 +63,7 @@ func TestEndedOnlyOnProof(t *testing.T) {
 	}
 	unknown := rec
 	unknown.PID, unknown.Start = 0, 0
-	for but := range 2 {
+	for but := range 3 {
 		for what, ask := range map[string]func() error{
 			"adopt":         func() error { return second(w.k.Adopt(t.Context(), h.ID)) },
 			"take hold":     func() error { return second(w.k.adopt(t.Context(), rec)) },

@@ -90,8 +90,15 @@ func (s *server) end(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, endTime)
 	defer cancel()
 	err := s.proc.signal(unix.SIGKILL)
-	if s.proc.dead() {
-		err = nil
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for !s.proc.dead() && ctx.Err() == nil {
+		select {
+		case <-tick.C:
+		case <-s.left: // its end was waited for already
+			return nil
+		case <-ctx.Done():
+		}
 	}
 	s.mu.Lock()
 	s.supervised()
@@ -102,6 +109,13 @@ func (s *server) end(ctx context.Context) error {
 	case <-ctx.Done():
 		return errors.Join(fmt.Errorf("process %d was killed and does not end; what is known of it is kept until it does", s.rec.PID), err)
 	}
+}
+
+// givenUp reports whether it is being ended: nothing of it is put right any more.
+func (s *server) givenUp() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.given
 }
 
 // opened reports whether the inner door is open. With mu held.
@@ -184,10 +198,12 @@ func (s *server) supervised() {
 // supervise waits for the server's end and clears up after it.
 func (s *server) supervise() {
 	k := s.k
-	stop := context.AfterFunc(k.ctx, s.proc.close)
-	defer stop()
-	if !s.proc.wait() {
-		return // let go
+	if !s.proc.dead() { // which is cleared away, also while we are being closed
+		stop := context.AfterFunc(k.ctx, s.proc.close)
+		defer stop()
+		if !s.proc.wait() {
+			return // let go
+		}
 	}
 	how := s.proc.ending()
 	s.mu.Lock()
@@ -318,6 +334,9 @@ func (k *Keep) Mend(ctx context.Context, id string) error {
 	s, err := k.server(id)
 	if err != nil {
 		return err
+	}
+	if s.givenUp() {
+		return fmt.Errorf("the tmux server of %s: %w", s.rec.Owner, ErrEnded)
 	}
 	if !s.mending.CompareAndSwap(false, true) {
 		return fmt.Errorf("mend the tmux server of %s, which is done already: %w", s.rec.Owner, ErrBusy)

@@ -273,13 +273,16 @@ const maxLog = 1 << 20
 
 // boundLog empties a log that has become too long, and says so.
 func (k *Keep) boundLog(id string) []string {
+	if st, err := statAt(k.servers, id+".log"); err != nil || st.Size <= maxLog {
+		return nil
+	}
 	fd, err := unix.Openat(int(k.servers.Fd()), id+".log", unix.O_WRONLY|unix.O_CLOEXEC|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
 	if err != nil {
 		return nil // it is on its way out
 	}
 	defer unix.Close(fd)
 	var st unix.Stat_t
-	if unix.Fstat(fd, &st) != nil || st.Size <= maxLog || unix.Ftruncate(fd, 0) != nil {
+	if unix.Fstat(fd, &st) != nil || unix.Ftruncate(fd, 0) != nil {
 		return nil // or it is tried again
 	}
 	return []string{fmt.Sprintf("it had %d bytes", st.Size)}

@@ -195,9 +195,6 @@ func (s *server) check(ctx context.Context) {
 	defer s.look.Unlock()
 	wrong, err := s.checkSocket(ctx)
 	s.k.report(LevelAlarm, s, "the guarded socket of "+s.rec.Owner, wrong, err)
-	if err == nil && len(wrong) > 0 {
-		defer s.k.nudge() // its directory may be another one now, which is to be watched
-	}
 	s.k.report(LevelServer, s, "the log of the server of "+s.rec.Owner, s.k.boundLog(s.rec.ID), nil)
 	if d := s.inner; d != nil && !s.ended() {
 		wrong, err := d.check()
@@ -286,7 +283,7 @@ func (k *Keep) remake(f *os.File, build func() (*os.File, error), path string) {
 // be. Modes, owners and access lists are put right on the spot; a socket that
 // is gone, replaced or has other names is given up for a new one.
 func (s *server) checkSocket(ctx context.Context) ([]string, error) {
-	if s.ended() {
+	if s.ended() || s.givenUp() {
 		return nil, nil
 	}
 	now := s.k.opt.Now()
@@ -377,6 +374,7 @@ func (s *server) checkDir() ([]string, error) {
 	if err := become(s.dir, dir); err != nil {
 		return wrong, err
 	}
+	s.k.nudge() // it is to be watched
 	if old != "" {
 		if err := clearDir(s.k.servers, old); err != nil {
 			wrong = append(wrong, fmt.Sprintf("what was in its place is now %s/servers/%s", s.k.opt.Run, old))
