@@ -1,5 +1,5 @@
-// Command muxward-pane is what tmux starts in the panes of an isolated server: it hands
-// its terminal over, and waits for the session that is opened on it as another account.
+// Command muxward-pane is what tmux starts in the panes of an isolated server: it asks for
+// a session, which is opened on its terminal as another account, and waits for its end.
 // muxward starts the same program to mind that session, and it becomes the session.
 // It keeps no secrets, and by hand it does nothing.
 package main
