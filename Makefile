@@ -28,18 +28,19 @@ setup-test:
 build: setup
 	@mkdir -p bin
 	CGO_ENABLED=0 $(GO) build -tags= -trimpath -ldflags '$(LDFLAGS)' -o bin/ ./cmd/muxward
+	CGO_ENABLED=0 $(GO) build -tags= -trimpath -ldflags '-s -w' -o bin/ ./cmd/muxward-pane
 	CGO_ENABLED=0 $(GO) build -tags= -trimpath -ldflags '-s -w' -o bin/ ./cmd/muxward-helper
 	CGO_ENABLED=1 $(GO) build -tags= -trimpath -ldflags '-s -w' -o bin/ ./cmd/muxward-pam
 
 # install copies what build has made: programs, man pages, completions. muxward setup
-# does the rest on the host. muxward-helper is installed if it was built.
+# does the rest on the host. muxward-helper and muxward-pane are installed if they were built.
 install:
 	@test -x bin/muxward || { echo "bin/muxward is not there: make build first" >&2; exit 1; }
 	install -d '$(DESTDIR)$(PREFIX)/bin' '$(DESTDIR)$(PREFIX)/libexec' '$(DESTDIR)$(PREFIX)/share/man/man1' \
 		'$(DESTDIR)$(PREFIX)/share/bash-completion/completions' '$(DESTDIR)$(PREFIX)/share/zsh/site-functions' \
 		'$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d'
 	install -m 0755 bin/muxward '$(DESTDIR)$(PREFIX)/bin/muxward'
-	for p in muxward-pam muxward-helper; do test ! -x bin/$$p || install -m 0755 bin/$$p '$(DESTDIR)$(PREFIX)/libexec/'$$p || exit 1; done
+	for p in muxward-pam muxward-helper muxward-pane; do test ! -x bin/$$p || install -m 0755 bin/$$p '$(DESTDIR)$(PREFIX)/libexec/'$$p || exit 1; done
 	install -m 0644 docs/man/*.1 '$(DESTDIR)$(PREFIX)/share/man/man1/'
 	bin/muxward completion bash >'$(DESTDIR)$(PREFIX)/share/bash-completion/completions/muxward'
 	bin/muxward completion zsh >'$(DESTDIR)$(PREFIX)/share/zsh/site-functions/_muxward'
@@ -49,7 +50,7 @@ install:
 
 # uninstall removes what install has copied. muxward uninstall comes first.
 uninstall:
-	rm -f '$(DESTDIR)$(PREFIX)/bin/muxward' '$(DESTDIR)$(PREFIX)/libexec/muxward-pam' '$(DESTDIR)$(PREFIX)/libexec/muxward-helper' \
+	rm -f '$(DESTDIR)$(PREFIX)/bin/muxward' '$(DESTDIR)$(PREFIX)/libexec/muxward-pam' '$(DESTDIR)$(PREFIX)/libexec/muxward-helper' '$(DESTDIR)$(PREFIX)/libexec/muxward-pane' \
 		'$(DESTDIR)$(PREFIX)/share/bash-completion/completions/muxward' '$(DESTDIR)$(PREFIX)/share/zsh/site-functions/_muxward' \
 		'$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/muxward.fish'
 	cd docs/man && for p in *.1; do rm -f '$(DESTDIR)$(PREFIX)/share/man/man1/'$$p; done

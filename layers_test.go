@@ -25,13 +25,14 @@ var layers = map[string]int{
 	"internal/procfs":             0,
 	"internal/accounts":           0,
 	"internal/config":             0,
+	"internal/siblings":           0,
+	"internal/pane":               0,
 	"packaging":                   0,
 	"internal/tmux/wire":          1,
 	"internal/access":             1,
 	"internal/pam":                1,
 	"internal/keep":               1,
 	"internal/strictyaml":         1,
-	"internal/siblings":           0,
 	"internal/sandbox":            0,
 	"internal/authkeys":           1,
 	"internal/privsep":            2,
@@ -53,6 +54,7 @@ var layers = map[string]int{
 	"internal/server":             4,
 	"cmd/muxward":                 6,
 	"cmd/muxward-pam":             6,
+	"cmd/muxward-pane":            6,
 	"cmd/muxward-helper":          6,
 }
 
@@ -70,6 +72,7 @@ var beside = map[string]string{
 	"internal/tmux -> internal/teeth":                           "a control run takes a check out",
 	"internal/config -> internal/siblings":                      "where a muxward serves is believed of root only",
 	"internal/identity -> internal/accounts":                    "who connects has an account",
+	"internal/pane -> internal/procfs":                          "what a session leaves behind are processes",
 }
 
 // forbidden is what the doors must never see, whatever their layer allows.

@@ -33,7 +33,8 @@ func (h *hostServers) IsOwner(name string) bool {
 	if _, ok := h.d.guard.Lookup(name); ok {
 		return true
 	}
-	return h.d.policy.Set().IsPerson(name)
+	set := h.d.policy.Set()
+	return set.IsPerson(name) || set.IsServer(name)
 }
 
 // Server gives a person's running server.

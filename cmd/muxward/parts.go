@@ -125,6 +125,9 @@ func assemble(ctx context.Context, c config.Config, helper *privsep.Client) (d *
 	if err := d.nobodysAccount(); err != nil {
 		return d, err
 	}
+	if err := d.policy.Isolate(isolatedAccounts(c)); err != nil {
+		return d, fmt.Errorf("the policy in %s cannot be used with this configuration, so nothing was started:\n%w", c.Policy, err)
+	}
 	if d.hook, err = d.openHook(); err != nil {
 		return d, err
 	}
@@ -262,6 +265,7 @@ func (d *daemon) start(ctx context.Context) {
 		d.presence.start()
 	}
 	d.wg.Go(d.watch)
+	d.wg.Go(d.keepIsolated)
 	d.wg.Go(d.keepTime)
 	d.wg.Go(d.keepDeclared)
 	d.wg.Go(d.mindRequests)

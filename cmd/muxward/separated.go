@@ -258,7 +258,7 @@ func (d *daemon) openHands(tmuxPath string) (guard.Hands, error) {
 		return nil, err
 	}
 	return keep.New(keep.Options{
-		Run: d.config.Run(), Doors: d.config.Doors, Tmux: tmuxPath, Root: d.config.Root(),
+		Isolated: d.config.Isolated, Run: d.config.Run(), Doors: d.config.Doors, Tmux: tmuxPath, Root: d.config.Root(),
 		Config: d.config.TmuxConfig, Account: accountOrUID, Now: failpoint.Now,
 	})
 }

@@ -41,6 +41,13 @@ by the password of their account, as in ssh alice+work@host. PAM is asked by the
 muxward (/etc/pam.d/muxward), by the program muxward-pam beside this one or in ../libexec.
 SIGHUP reads ssh: pam, pam_root, pam_mfa and pam_wait again.
 
+With isolated: {prod: {account: mw-prod, run_as: svc}} in the configuration, and with
+servers: {prod: {account: mw-prod}} in people.yaml, it keeps a tmux server that is nobody's
+(as root, or with account: NAME): tmux runs as mw-prod, which nobody logs in to, and its panes as svc. It is
+prod/main to those whom the policy permits something there. sessions: [main] are always
+there, tmux_config: [FILE] is its configuration, environment: {NAME: value} that of its
+panes. It takes the program muxward-pane beside this one or in ../libexec.
+
 The tmux servers outlive muxward: start it again and people re-attach.`,
 		Example: `  muxward init ~/.config/muxward/policy
   muxward serve

@@ -66,6 +66,9 @@ type Config struct {
 	Webhook Webhook `yaml:"webhook"`
 	// SSH is the door for people who come by ssh; it is closed by default.
 	SSH SSH `yaml:"ssh"`
+	// Isolated are tmux servers that are nobody's, by their names, which people.yaml
+	// has among its servers.
+	Isolated map[string]Isolated `yaml:"isolated"`
 }
 
 // Webhook is an address that is told of requests. The path is absolute once Fill has run.
@@ -156,7 +159,10 @@ func decode(path string, data []byte, c *Config) error {
 	loader := yaml.NewDecoder(bytes.NewReader(data))
 	loader.KnownFields(true)
 	if err := loader.Decode(c); err != nil {
-		return fmt.Errorf("%s: %w; the keys are state, policy, doors, tmux, tmux_config, account, accounts, user, paste_limit, paste_confirm_lines, presence, answer_key, panic_key, webhook (url, secret), ssh (listen, keys, account_keys, authorities, revoked, host_certificate, totp, pam, pam_root, pam_mfa, pam_wait, keys_user, keys_accounts)", path, err)
+		return fmt.Errorf("%s: %w; the keys are state, policy, doors, tmux, tmux_config, account, accounts, user, paste_limit, paste_confirm_lines, presence, answer_key, panic_key, webhook (url, secret), isolated (NAME: account, run_as, sessions, tmux_config, environment), ssh (listen, keys, account_keys, authorities, revoked, host_certificate, totp, pam, pam_root, pam_mfa, pam_wait, keys_user, keys_accounts)", path, err)
+	}
+	if err := c.checkIsolated(); err != nil {
+		return fmt.Errorf("%s: isolated: %w", path, err)
 	}
 	switch {
 	case c.PanicKey != "" && !slices.Contains(PanicKeys(), c.PanicKey):
@@ -218,6 +224,9 @@ func (c *Config) Fill() error {
 			return err
 		}
 	}
+	if err := c.fillIsolated(); err != nil {
+		return err
+	}
 	for _, p := range []*string{&c.SSH.Keys, &c.SSH.Authorities, &c.SSH.Revoked, &c.SSH.HostCertificate, &c.SSH.TOTP, &c.Webhook.Secret} {
 		if *p == "" {
 			continue
@@ -243,10 +252,11 @@ func Parse(file string, data []byte) (Config, error) {
 
 // Serves reports whether an account gets a tmux server and a door where muxward runs for
 // all: those that are listed or lent; if none are listed every account that may log in. Where
-// muxward runs as an account, that has none, and root only if it is listed.
+// muxward runs as an account, that has none, and root only if it is listed; nor has the
+// account of an isolated server, which nobody logs in to.
 func (c *Config) Serves(name string, uid uint32, shell string) bool {
 	switch {
-	case c.Account != "" && name == c.Account:
+	case c.Account != "" && name == c.Account, c.isolates(name):
 		return false
 	case slices.Contains(c.Accounts, name), slices.Contains(c.SSH.KeysAccounts, name):
 		return true

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/muxward/muxward/internal/access"
 	"github.com/muxward/muxward/internal/tmux"
 	"github.com/muxward/muxward/internal/tmux/control"
 )
@@ -413,4 +414,23 @@ func (s *Server) Settle(ctx context.Context) {
 	case <-s.done:
 	case <-ctx.Done():
 	}
+}
+
+// Session makes a session of this name where there is none, with what the server runs by
+// default.
+func (s *Server) Session(ctx context.Context, name string) error {
+	release, err := s.Hold()
+	if err != nil {
+		return err
+	}
+	defer release()
+	snap, err := s.Snapshot(ctx, tmux.Core)
+	if err != nil || snap.SessionByName(name) != nil {
+		return err
+	}
+	if _, err := s.oneShot(ctx, "new-sessio", "-d", "-s", name); err != nil { // no alias is spelled so
+		return fmt.Errorf("make the session %s of %s: %w", name, s.kept.Owner, err)
+	}
+	s.g.tell(access.EventServer, s, fmt.Sprintf("the session %s of %s was made", name, s.kept.Owner))
+	return nil
 }

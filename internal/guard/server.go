@@ -68,6 +68,10 @@ func (s *Server) Owner() string { return s.kept.Owner }
 // Account is the one that the server runs as.
 func (s *Server) Account() identity.Account { return s.kept.Account }
 
+// Isolated reports whether its panes run as another account, as those who have started it
+// say.
+func (s *Server) Isolated() bool { return s.kept.Isolated }
+
 // UID is the uid the server runs as.
 func (s *Server) UID() uint32 { return s.kept.Account.UID }
 

@@ -179,6 +179,10 @@ func (k *Keep) adopt(ctx context.Context, rec record) (*server, error) {
 	if rec.Boot != boot {
 		return nil, ErrEnded
 	}
+	// It is never taken for somebody's that was nobody's, or the other way round.
+	if _, isolated := k.isolated(rec.Owner); isolated != rec.Isolated {
+		return nil, fmt.Errorf("%s is the name of an isolated server, or was when it was started; end process %d", rec.Owner, rec.PID)
+	}
 	if !k.opt.Root && rec.Account.UID != uint32(os.Geteuid()) {
 		return nil, fmt.Errorf("it runs as uid %d, and we do not", rec.Account.UID)
 	}
@@ -199,13 +203,19 @@ func (k *Keep) adopt(ctx context.Context, rec record) (*server, error) {
 		err = fmt.Errorf("process %d runs %s, not %s", rec.PID, exe, rec.Exe)
 	}
 	if err == nil { // or whoever may ask now would have what was started for another
-		_, err = k.account(Account{rec.Account.Name, rec.Account.UID})
+		_, _, err = k.accountFor(rec.Owner, Account{rec.Account.Name, rec.Account.UID})
 	}
 	rec.Start = proc.start
 	s := newServer(k, rec)
 	s.proc, s.adopted = proc, true
 	if err == nil {
 		err = s.reopen(ctx)
+	}
+	if err == nil && rec.Isolated {
+		if err = s.countLeft(); err == nil {
+			err = s.openLaunch()
+		}
+		s.serveLaunch()
 	}
 	if err != nil {
 		s.close()

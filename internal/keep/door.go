@@ -415,6 +415,9 @@ func (k *Keep) OpenDoor(ctx context.Context, p Place) (Opened, error) {
 		return s.openInner(p)
 	}
 	a, err := k.account(p.Account)
+	if err == nil {
+		err = k.mayRun("", a)
+	}
 	if err != nil {
 		return Opened{}, fmt.Errorf("open a door: %w", err)
 	}

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/muxward/muxward/internal/accounts"
+	"github.com/muxward/muxward/internal/config"
 )
 
 // Options say where and how servers are kept. None of them comes from a caller.
@@ -36,6 +37,10 @@ type Options struct {
 	// has a server started can do what its account can. Root needs it; else nil means
 	// [Listed].
 	Account func(name string, uid uint32) (accounts.Account, error)
+	// Isolated are the servers of nobody, by their names. Launcher is muxward-pane, absolute,
+	// which opens their panes; "" means the one beside our program.
+	Isolated map[string]config.Isolated
+	Launcher string
 	// Now gives wall-clock time; nil means time.Now.
 	Now func() time.Time
 	// Every is how often everything is looked at without being woken; 0 means 4 s,
@@ -117,6 +122,12 @@ func (o *Options) fill() error {
 	}
 	if o.Root && os.Geteuid() != 0 {
 		return errors.New("running servers for other accounts needs root")
+	}
+	if err := o.checkIsolated(); err != nil {
+		return err
+	}
+	if len(o.Isolated) > 0 && !filepath.IsAbs(o.Launcher) {
+		return fmt.Errorf("the program of panes %q: give an absolute path", o.Launcher)
 	}
 	if o.Account == nil {
 		if o.Root {

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/muxward/muxward/internal/pane"
 )
 
 // server is a tmux server that is held.
@@ -33,7 +35,12 @@ type server struct {
 	dir     *os.File // RUN/servers/ID
 	sock    *os.File // pins the socket's inode
 	seen    time.Time
-	ours    inodes // the connections that we made
+	ours    inodes         // the connections that we made
+	launch  *pane.Listener // of an isolated server
+
+	sessions  atomic.Int32 // of its panes
+	refusals  int          // that were not told
+	refusedAt time.Time    // when one was told
 }
 
 func newServer(k *Keep, rec record) *server {
@@ -45,7 +52,7 @@ func (s *server) as() Held {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	r := s.rec
-	return Held{ID: r.ID, Owner: r.Owner, Account: r.Account, PID: r.PID, Start: r.Start, Mark: r.Mark,
+	return Held{ID: r.ID, Owner: r.Owner, Account: r.Account, PID: r.PID, Start: r.Start, Isolated: r.Isolated, Mark: r.Mark,
 		Said: Said{Started: r.StartTime, Version: r.Version}, Inner: s.k.innerPath(r.ID)}
 }
 
@@ -62,6 +69,7 @@ func (s *server) ended() bool {
 func (s *server) close() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.closeLaunch()
 	if s.proc != nil {
 		s.proc.close()
 	}

@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/muxward/muxward/internal/accounts"
+	"github.com/muxward/muxward/internal/pane"
 )
 
 // startTime is how long a server may take until it listens.
@@ -38,15 +39,24 @@ func (k *Keep) account(named Account) (accounts.Account, error) {
 		err = fmt.Errorf("it has the uid %d", a.UID)
 	}
 	if err == nil {
-		err = a.Usable()
-	}
-	if err == nil && (len(a.Home) > MaxPath || len(a.Shell) > MaxPath || len(a.Groups) > MaxGroups) {
-		err = errors.New("its home directory, its shell or its list of groups is too long")
+		err = fits(a)
 	}
 	if err != nil {
 		return accounts.Account{}, fmt.Errorf("the account %q, uid %d: %w (%w)", named.Name, named.UID, err, ErrRefused)
 	}
 	return a, nil
+}
+
+// fits refuses an account that nothing can run as, or of which there is more than a line
+// carries.
+func fits(a accounts.Account) error {
+	if err := a.Usable(); err != nil {
+		return err
+	}
+	if len(a.Home) > MaxPath || len(a.Shell) > MaxPath || len(a.Groups) > MaxGroups {
+		return errors.New("its home directory, its shell or its list of groups is too long")
+	}
+	return nil
 }
 
 // validAccountName: whatever can stand in the account files, but for control characters.
@@ -90,7 +100,7 @@ func (k *Keep) Start(ctx context.Context, o Order) (Held, error) {
 
 // start starts a server and moves its socket to where only we look.
 func (k *Keep) start(ctx context.Context, o Order) (*server, error) {
-	a, err := k.account(o.Account)
+	a, isolated, err := k.accountFor(o.Owner, o.Account)
 	if err != nil {
 		return nil, err
 	}
@@ -98,7 +108,11 @@ func (k *Keep) start(ctx context.Context, o Order) (*server, error) {
 	if err != nil {
 		return nil, err
 	}
-	rec := record{ID: randomHex(IDLen), Mark: randomHex(markLen), Owner: o.Owner, Account: a, Boot: boot}
+	taken := Taken(o.Environ)
+	if isolated {
+		taken = nil // nobody's client counts there
+	}
+	rec := record{ID: randomHex(IDLen), Mark: randomHex(markLen), Owner: o.Owner, Account: a, Isolated: isolated, Boot: boot}
 	if inner := k.innerPath(rec.ID); len(inner) > maxSocketPath {
 		return nil, fmt.Errorf("the socket path %s is longer than %d bytes; use a shorter doors directory", inner, maxSocketPath)
 	}
@@ -106,7 +120,7 @@ func (k *Keep) start(ctx context.Context, o Order) (*server, error) {
 		return nil, err
 	}
 	s := newServer(k, rec)
-	if err = k.launch(s, Taken(o.Environ)); err == nil {
+	if err = k.launch(s, taken); err == nil {
 		if err = s.takeSocket(ctx); err != nil {
 			err = fmt.Errorf("%w%s", err, k.logTail(rec.ID))
 		}
@@ -140,7 +154,7 @@ func (k *Keep) innerPath(id string) string { return k.doors.path + "/" + innerNa
 // launch makes the directories and runs tmux.
 func (k *Keep) launch(s *server, taken []string) error {
 	rec := &s.rec
-	conf, err := configuration(rec.Mark, k.configFiles(rec.Account))
+	conf, err := k.configurationOf(rec)
 	if err != nil {
 		return err
 	}
@@ -166,11 +180,26 @@ func (k *Keep) launch(s *server, taken []string) error {
 	if err := rec.save(k.servers); err != nil { // before it runs: it must never be lost
 		return err
 	}
+	if rec.Isolated { // before tmux runs: its first pane asks at once
+		if err := s.openLaunch(); err != nil {
+			return err
+		}
+	}
 	if s.proc, err = k.exec(s, taken); err != nil {
 		return fmt.Errorf("run %s: %w", k.opt.Tmux, err)
 	}
 	rec.PID, rec.Start = s.proc.pid, s.proc.start
+	s.serveLaunch()
 	return rec.save(k.servers)
+}
+
+// configurationOf is what the server reads first.
+func (k *Keep) configurationOf(rec *record) (string, error) {
+	if !rec.Isolated {
+		return configuration(rec.Mark, k.configFiles(rec.Account))
+	}
+	iso, _ := k.isolated(rec.Owner)
+	return isolatedConfiguration(rec.Mark, k.opt.Launcher, iso.TmuxConfig)
 }
 
 // makeFor makes a fresh directory that only the account can use.
@@ -213,6 +242,9 @@ func (k *Keep) exec(s *server, taken []string) (*process, error) {
 	cmd := exec.Command("/bin/sh", "-c", launcher, "sh", fmt.Sprintf("%04o", k.opt.Umask),
 		k.opt.Tmux, "-D", "-S", k.innerPath(rec.ID), "-f", conf)
 	cmd.Env = with(k.environment(rec.Account), taken)
+	if rec.Isolated {
+		cmd.Env = with(cmd.Env, []string{"HOME=/", "SHELL=/bin/sh", pane.SocketVariable + "=" + k.opt.Run + "/servers/" + launchName(rec.ID)})
+	}
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	if a := rec.Account; k.opt.Root {

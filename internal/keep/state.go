@@ -20,6 +20,8 @@ type record struct {
 	ID      string           `json:"id"`
 	Owner   string           `json:"owner"`
 	Account accounts.Account `json:"account"`
+	// Isolated is set for a server that is nobody's, and then Owner is its name.
+	Isolated bool `json:"isolated,omitempty"`
 	// PID is 0 between the decision to start the server and its start.
 	PID int `json:"pid"`
 	// Start is the process's start time in clock ticks since boot, Boot
@@ -121,7 +123,7 @@ func readAt(dir *os.File, name string, limit int64) ([]byte, error) {
 // forget removes all that belongs to a server that has ended.
 func (k *Keep) forget(id string) {
 	at := int(k.servers.Fd())
-	for _, n := range []string{id + ".json", id + ".conf", id + ".log", id + ".json.new"} {
+	for _, n := range []string{id + ".json", id + ".conf", id + ".log", id + ".json.new", launchName(id)} {
 		_ = unix.Unlinkat(at, n, 0) // may never have been there
 	}
 	_ = clearDir(k.servers, id)

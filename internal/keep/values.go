@@ -61,6 +61,8 @@ type Held struct {
 	PID     int
 	// Start is when the process began, in clock ticks since boot.
 	Start uint64
+	// Isolated says that its panes run as another account than it.
+	Isolated bool
 	// Mark is the random value of tmux.MarkOption in the server.
 	Mark string
 	// Said is what the server said of itself when it was known before.

@@ -49,8 +49,8 @@ func (s *Set) coversVerb(v *view, q *access.Question) access.Decision {
 	own := owns(v.name, q.Object)
 	granted := find(v.holders, q)
 	res := s.residue(v, q.Verb)
-	if byPane(q.Who, q.Verb) {
-		return access.Decision{Rule: "builtin inside", Reason: insideReason}
+	if rule, why := s.builtin(q.Who, q.Verb, q.Object); rule != "" {
+		return access.Decision{Rule: rule, Reason: why}
 	}
 	k := knowledge{set: s, who: q.Who, o: q.Object}
 	for i := range res.forbids {

@@ -29,8 +29,8 @@ func (s *Set) Decide(q access.Question) access.Decision {
 	granted := findAlong(v.holders, &q)
 	res := s.residue(v, q.Verb)
 	limit := sooner(limitOf(res, granted, own, q.At), s.waitsUntil(q.Who.Person))
-	if byPane(q.Who, q.Verb) {
-		return access.Decision{Rule: "builtin inside", Reason: insideReason}
+	if rule, why := s.builtin(q.Who, q.Verb, q.Object); rule != "" {
+		return access.Decision{Rule: rule, Reason: why}
 	}
 	var d access.Decision
 	if len(res.forbids)+len(res.permits) == 0 {
@@ -52,6 +52,8 @@ func (s *Set) unanswerable(q *access.Question) string {
 	switch {
 	case !checkName(q.Who.Person):
 		return "nobody who can be named asks"
+	case s.people.isServer(q.Who.Person):
+		return q.Who.Person + " is an isolated server, and no person"
 	case q.At.IsZero():
 		return "the question has no time"
 	case !access.AllVerbs.Has(q.Verb):
@@ -286,7 +288,7 @@ func (s *Set) Holds(who identity.Subject, o access.Object, at time.Time) access.
 	}
 	var held access.VerbSet
 	for _, verb := range access.Verbs() {
-		if byPane(who, verb) {
+		if rule, _ := s.builtin(who, verb, o); rule != "" {
 			continue
 		}
 		res := s.residue(v, verb)

@@ -53,7 +53,7 @@ const nobodyNamed = "_anybody_else"
 func diffPeople(sets ...*Set) []string {
 	names := map[string]bool{nobodyNamed: true}
 	for _, s := range sets {
-		for n := range s.people.list {
+		for _, n := range s.People() {
 			names[n] = true
 		}
 	}

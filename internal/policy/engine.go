@@ -21,6 +21,8 @@ type Engine struct {
 	broken error      // why the last reload was refused
 	digest string     // of what was read last
 
+	isolated map[string]string // servers that the policy has to name; with reload held
+
 	working sync.Mutex // held while grants are worked out: who changes them often keeps one processor busy
 }
 
@@ -199,6 +201,9 @@ func (e *Engine) Reload(dir string) error {
 	e.reload.Lock()
 	defer e.reload.Unlock()
 	set, digest, err := loadRead(dir, inUse())
+	if err == nil {
+		err = set.isolates(e.isolated)
+	}
 	e.mu.Lock()
 	e.broken, e.digest = err, digest
 	e.mu.Unlock()

@@ -68,7 +68,7 @@ func (s *Set) Explain(q access.Question) Explanation {
 	for _, v := range s.Holds(q.Who, q.Object, q.At).List() {
 		e.Verbs = append(e.Verbs, v.String())
 	}
-	e.builtins(&q)
+	e.builtins(s, &q)
 	e.grants(s, &q)
 	e.policies(s, &q)
 	return e
@@ -85,7 +85,7 @@ func recordWord(o access.Obligations) string {
 	return strings.Join(words, ",")
 }
 
-func (e *Explanation) builtins(q *access.Question) {
+func (e *Explanation) builtins(s *Set, q *access.Question) {
 	inside := Considered{Rule: "builtin inside", Effect: "forbid", Why: "the connection comes from outside"}
 	switch {
 	case q.Who.Inside == "":
@@ -99,6 +99,9 @@ func (e *Explanation) builtins(q *access.Question) {
 		owner.Applies, owner.Why = true, ownerReason
 	}
 	e.Considered = append(e.Considered, inside, owner)
+	if s.withheld(q.Verb, q.Object) {
+		e.Considered = append(e.Considered, Considered{Rule: "builtin isolated", Effect: "forbid", Applies: true, Why: serverReason})
+	}
 }
 
 // grants lists the grants of the person that are near the question: those on

@@ -134,7 +134,7 @@ func parseGrant(d *doc, n *yaml.Node, ps *people) (grant, bool) {
 	g.reason, _ = d.text(m["reason"], "the reason")
 	if by := m["by"]; by != nil {
 		g.by, _ = d.text(by, "by")
-		if ps.list[g.by] == nil {
+		if ps.named(g.by) == nil {
 			d.fail(by, ps.hintPerson(d.r, g.by), "there is no person %q in %s", clip(g.by), peopleFile)
 			ok = false
 		}
@@ -179,7 +179,7 @@ func (d *doc) who(n *yaml.Node, ps *people) (string, bool) {
 	case isGroup && ps.groups[group] == nil:
 		d.fail(n, ps.hintGroup(d.r, group), "there is no group %q", clip(group))
 		return "", false
-	case !isGroup && ps.list[word] == nil:
+	case !isGroup && ps.named(word) == nil:
 		d.fail(n, ps.hintPerson(d.r, word), "there is no person %q in %s", clip(word), peopleFile)
 		return "", false
 	}

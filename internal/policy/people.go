@@ -30,6 +30,8 @@ type person struct {
 	line     int
 	// groups are all groups the person is in, through others too, sorted.
 	groups []string
+	// server is set if it is none, but an isolated server: see servers.go.
+	server bool
 }
 
 // group is one group of people.yaml.
@@ -55,7 +57,7 @@ func parsePeople(f source, r *report) *people {
 		byUID: map[uint32]*person{}, byAccount: map[string]*person{}, byKey: map[string]*person{},
 	}
 	d := &doc{file: f.name, r: r}
-	top := d.root(f.data, "people", "groups")
+	top := d.root(f.data, "people", "groups", "servers")
 	if top == nil {
 		return ps
 	}
@@ -74,6 +76,7 @@ func parsePeople(f source, r *report) *people {
 			groupsOf = append(groupsOf, later)
 		}
 	}
+	ps.readServers(d, top["servers"])
 	if n := top["groups"]; n != nil {
 		entries, _ := d.pairs(n, "groups")
 		for i, e := range entries {
@@ -224,7 +227,7 @@ func (ps *people) readMembers(d *doc) {
 				if sub := ps.groupNamed(d, n); sub != nil {
 					g.within = append(g.within, sub.name)
 				}
-			case ps.list[word] == nil:
+			case ps.named(word) == nil:
 				d.fail(n, ps.hintPerson(d.r, word), "there is no person %q in %s", clip(word), peopleFile)
 			case !slices.Contains(g.members, word):
 				g.members = append(g.members, word)
@@ -319,6 +322,9 @@ func (ps *people) personOf(uid uint32, account string) (string, error) {
 	if uid == overflowUID || uid == noUID {
 		return "", fmt.Errorf("uid %d names nobody: the kernel shows it for uids it cannot name", uid)
 	}
+	if p := ps.byAccount[account]; p != nil && p.server {
+		return "", fmt.Errorf("the account %q is that of the isolated server %s, and nobody's", account, p.name)
+	}
 	if p := ps.byUID[uid]; p != nil {
 		if !slices.Contains(p.accounts, account) {
 			return "", fmt.Errorf("uid %d is %s in %s, with the account %s, but the system calls it %q; if that is right, write the account there",
@@ -338,6 +344,9 @@ func (ps *people) personOf(uid uint32, account string) (string, error) {
 	}
 	if _, err := identity.CanonicalName(account); err != nil {
 		return "", fmt.Errorf("the account %q (uid %d) cannot be a person of that name: %w; give it one in %s with account:", account, uid, err, peopleFile)
+	}
+	if p := ps.list[account]; p != nil && p.server {
+		return "", fmt.Errorf("the account %q has the name of an isolated server, and so is nobody's; give it a person of another name in %s with account:", account, peopleFile)
 	}
 	if p := ps.list[account]; p != nil {
 		return "", fmt.Errorf("the account %q (uid %d) is not the person %s of %s, who has the account %s", account, uid, p.name, peopleFile, strings.Join(p.accounts, " or "))

@@ -9,18 +9,19 @@ import (
 
 // IsPerson reports whether the people file names this person.
 func (s *Set) IsPerson(name string) bool {
-	_, ok := s.people.list[name]
-	return ok
+	return s.people.named(name) != nil
 }
 
 // People lists the people of the people file by name.
-func (s *Set) People() []string { return slices.Sorted(maps.Keys(s.people.list)) }
+func (s *Set) People() []string {
+	return slices.DeleteFunc(slices.Sorted(maps.Keys(s.people.list)), s.IsServer)
+}
 
 // Owner gives the person of the people file who has an account, "" if nobody has: by its
 // uid or its name, or as a person of that name.
 func (s *Set) Owner(uid uint32, account string) string {
 	for _, p := range []*person{s.people.byUID[uid], s.people.byAccount[account], s.people.list[account]} {
-		if p != nil {
+		if p != nil && !p.server {
 			return p.name
 		}
 	}

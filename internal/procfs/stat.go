@@ -21,6 +21,8 @@ type Stat struct {
 	Session int
 	// TTY is the controlling terminal as the kernel encodes it, 0 for none.
 	TTY uint32
+	// Foreground is the process group in the foreground of that terminal, or -1.
+	Foreground int
 	// Start is when the process began, in clock ticks since boot.
 	Start uint64
 }
@@ -63,10 +65,11 @@ func ParseStat(data []byte) (Stat, error) {
 	session, err2 := strconv.Atoi(string(f[3]))
 	tty, err3 := strconv.ParseInt(string(f[4]), 10, 32)
 	start, err4 := strconv.ParseUint(string(f[19]), 10, 64)
-	if err := errors.Join(err1, err2, err3, err4); err != nil {
+	front, err5 := strconv.Atoi(string(f[5]))
+	if err := errors.Join(err1, err2, err3, err4, err5); err != nil {
 		return Stat{}, fmt.Errorf("/proc/PID/stat: %w", err)
 	}
-	return Stat{Comm: string(data[open+1 : end]), State: f[0][0], PPID: ppid, Session: session, TTY: uint32(tty), Start: start}, nil
+	return Stat{Comm: string(data[open+1 : end]), State: f[0][0], PPID: ppid, Session: session, TTY: uint32(tty), Foreground: front, Start: start}, nil
 }
 
 // Read reads at most so many bytes of a file of a process. It is done for every

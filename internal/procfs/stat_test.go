@@ -23,7 +23,7 @@ func TestParseStat(t *testing.T) {
 
 func TestParseStatOfATerminal(t *testing.T) {
 	st, err := ParseStat([]byte("12 (a) b ) S 34 5 6 34819 8 9 10 11 12 13 14 15 16 17 18 19 20 21 777 23\n"))
-	if err != nil || st != (Stat{"a) b ", 'S', 34, 6, 34819, 777}) {
+	if err != nil || st != (Stat{"a) b ", 'S', 34, 6, 34819, 8, 777}) {
 		t.Errorf("%+v, %v", st, err)
 	}
 	for _, s := range []string{"", "1 (x)", "1 (x) S", "1 (x) SS " + strings.Repeat("1 ", 30), "1 (x) S a " + strings.Repeat("1 ", 30)} {

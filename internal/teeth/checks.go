@@ -27,7 +27,9 @@ const (
 	Home         Check = "home"
 	HostChecked  Check = "host_checked"
 	HostPath     Check = "host_path"
+	Isolated     Check = "isolated"
 	Knock        Check = "knock"
+	Launcher     Check = "launcher"
 	Lease        Check = "lease"
 	Lines        Check = "lines"
 	Linted       Check = "linted"
@@ -72,7 +74,7 @@ const (
 func Checks() []Check {
 	return []Check{
 		Audited, Author, Budget, Bundle, Certificates, Chain, Clock, Control, Decide, Declared, Door, Drawn,
-		Filter, Flood, Front, Given, Guest, Hand, Home, HostChecked, HostPath, Knock, Lease, Lines, Linted, Looked, Made, Mine,
+		Filter, Flood, Front, Given, Guest, Hand, Home, HostChecked, HostPath, Isolated, Knock, Launcher, Lease, Lines, Linted, Looked, Made, Mine,
 		Moved, Names, Offered, Once, OnceAnswered, OnceTicket, PAM, Parts, Paste, Place, Pressed,
 		Queue, Relay, Replies, Resize, Revoke, Same, Seen, Selected, Self, Shown, Size, SSH,
 		Suggested, Ticket, TOTP, Unsized, View, Visible, Watcher, Whole, Worded,

@@ -155,6 +155,9 @@ func Prepare(t testing.TB, cfg Config) *Host {
 	h.must(os.WriteFile(h.Base+"/tmux.conf", []byte(conf), 0o644))
 	h.must(os.WriteFile(h.Base+"/muxward.yaml", fmt.Appendf(nil,
 		"tmux_config: [%s/tmux.conf]\naccounts: [mwalice, mwbob, mwcarol, mwmallory%s]\n%s%s", h.Base, more, cfg.Settings, h.prepareSSH()), 0o644))
+	if strings.Contains(cfg.Settings, "isolated:") {
+		buildPane(t, filepath.Dir(h.bin))
+	}
 	t.Cleanup(h.killServers)
 	return h
 }
@@ -433,6 +436,8 @@ type Server struct {
 	Owner  string
 	PID    int
 	Socket string
+	// Account is what it runs as.
+	Account string
 }
 
 // Server gives the guarded server of a person.
@@ -443,12 +448,13 @@ func (h *Host) Server(owner string) Server {
 		var rec struct {
 			ID, Owner string
 			PID       int
+			Account   struct{ Name string }
 		}
 		data, err := os.ReadFile(f)
 		h.must(err)
 		h.must(json.Unmarshal(data, &rec))
 		if rec.Owner == owner {
-			return Server{h, owner, rec.PID, h.Doors + "/run/servers/" + rec.ID + "/s"}
+			return Server{h, owner, rec.PID, h.Doors + "/run/servers/" + rec.ID + "/s", rec.Account.Name}
 		}
 	}
 	h.t.Fatalf("%s has no server", owner)
@@ -468,8 +474,8 @@ func (s Server) Run(args ...string) string {
 // Try is Run for what may fail.
 func (s Server) Try(args ...string) (string, error) {
 	a := tmuxtest.Account{}
-	if s.Owner != "root" {
-		a = tmuxtest.As(s.h.t, s.Owner)
+	if s.Account != "root" {
+		a = tmuxtest.As(s.h.t, s.Account)
 	}
 	out, err := tmuxtest.Output(a.Command("tmux", append([]string{"-S", s.Socket}, args...)...))
 	return strings.TrimSuffix(out, "\n"), err

@@ -72,6 +72,26 @@ func buildPAM(t testing.TB, dir string) {
 	}
 }
 
+// buildPane builds muxward-pane into a directory, where muxward finds it.
+func buildPane(t testing.TB, dir string) {
+	t.Helper()
+	v, _ := programs.LoadOrStore(dir+"/pane", &built{})
+	b := v.(*built)
+	b.once.Do(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
+		defer cancel()
+		cmd := exec.CommandContext(ctx, "go", "build", "-ldflags", "-s -w", "-o", dir+"/muxward-pane", "github.com/muxward/muxward/cmd/muxward-pane")
+		cmd.WaitDelay = 20 * time.Second
+		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+		if text, err := cmd.CombinedOutput(); err != nil {
+			b.err = fmt.Errorf("build muxward-pane: %w\n%s", err, text)
+		}
+	})
+	if b.err != nil {
+		t.Fatal(b.err)
+	}
+}
+
 // Module builds a PAM module from a file of C, and gives its path.
 func Module(t testing.TB, source string) string {
 	t.Helper()

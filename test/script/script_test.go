@@ -27,6 +27,7 @@ type scene struct {
 // accounts of the people in the stories.
 var accounts = map[string]string{
 	"alice": host.Alice, "bob": host.Bob, "carol": host.Carol, "mallory": host.Mallory, "root": "root",
+	"prod": "prod", // an isolated server, of which nobody is the owner
 }
 
 // TestStories runs each story with a muxward of its own. The commands:

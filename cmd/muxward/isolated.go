@@ -1,0 +1,83 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/muxward/muxward/internal/config"
+	"github.com/muxward/muxward/internal/guard"
+)
+
+// This file is about isolated servers, which are nobody's: muxward itself keeps them
+// running, with the sessions that the configuration names.
+
+// isolatedAccounts gives the accounts of isolated servers, by their names.
+func isolatedAccounts(c config.Config) map[string]string {
+	out := map[string]string{}
+	for name, i := range c.Isolated {
+		out[name] = i.Account
+	}
+	return out
+}
+
+// isolatedTime is how long it may take to have one of them run with its sessions.
+const isolatedTime = 15 * time.Second
+
+// keepIsolated has them run, and again if one has ended.
+func (d *daemon) keepIsolated() {
+	if len(d.config.Isolated) == 0 {
+		return
+	}
+	tick := time.NewTicker(lookEvery)
+	defer tick.Stop()
+	told := map[string]string{}
+	for {
+		for _, name := range slices.Sorted(maps.Keys(d.config.Isolated)) {
+			why := ""
+			if err := d.runIsolated(name); err != nil && d.ctx.Err() == nil {
+				why = fmt.Sprintf("the isolated server %s: %v", name, err)
+			}
+			if why != "" && why != told[name] {
+				d.complain(why)
+			}
+			told[name] = why
+		}
+		select {
+		case <-tick.C:
+		case <-d.ctx.Done():
+			return
+		}
+	}
+}
+
+// runIsolated has one of them run, with its sessions.
+func (d *daemon) runIsolated(name string) error {
+	ctx, cancel := context.WithTimeout(d.ctx, isolatedTime)
+	defer cancel()
+	if !d.guard.AllKnown() {
+		if s, ok := d.guard.Lookup(name); !ok || s == nil {
+			return fmt.Errorf("it may run already, as a tmux server that an earlier muxward has left is not adopted; it is tried again")
+		}
+	}
+	i := d.config.Isolated[name]
+	account, err := d.accounts.ByName(ctx, i.Account)
+	if err != nil {
+		return err
+	}
+	s, err := d.guard.Start(ctx, name, account, guard.Client{})
+	if err != nil {
+		return err
+	}
+	if !s.Isolated() { // without a session it ends by itself, and nobody can make one
+		return fmt.Errorf("its panes would run as %s, as tmux does: what starts it knows of no isolated server %s", account.Name, name)
+	}
+	for _, session := range i.Sessions {
+		if err := s.Session(ctx, session); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,112 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// Isolated is a tmux server that runs as an account of its own, and its panes as another.
+// The paths are absolute once Fill has run.
+type Isolated struct {
+	// Account is what tmux runs as. Nobody logs in to it, and nothing else runs as it.
+	Account string `yaml:"account"`
+	// RunAs is the account of its panes.
+	RunAs string `yaml:"run_as"`
+	// Sessions are there at any time; by default one, main.
+	Sessions []string `yaml:"sessions"`
+	// TmuxConfig lists its configuration files; by default it has none.
+	TmuxConfig []string `yaml:"tmux_config"`
+	// Environment are variables of the programs in its panes.
+	Environment map[string]string `yaml:"environment"`
+}
+
+const (
+	maxIsolated    = 64
+	maxEnvironment = 64 << 10 // bytes, of one server
+)
+
+var (
+	sessionForm  = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_-]{0,63}$`)
+	variableForm = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]{0,127}$`)
+)
+
+func (c *Config) checkIsolated() error {
+	if len(c.Isolated) > maxIsolated {
+		return fmt.Errorf("more than %d servers", maxIsolated)
+	}
+	for _, name := range slices.Sorted(maps.Keys(c.Isolated)) {
+		if err := c.Isolated[name].check(); err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+	}
+	return nil
+}
+
+func (i Isolated) check() error {
+	if i.Account == "" || i.RunAs == "" {
+		return errors.New("say which account tmux runs as (account: NAME) and which one its panes (run_as: NAME)")
+	}
+	for _, s := range i.Sessions {
+		if !sessionForm.MatchString(s) {
+			return fmt.Errorf("the session %.80q: a name has letters, digits, _ and -", s)
+		}
+	}
+	size := 0
+	for k, v := range i.Environment {
+		size += len(k) + len(v)
+		switch {
+		case !variableForm.MatchString(k):
+			return fmt.Errorf("the variable %.80q: a name has letters, digits and _", k)
+		case strings.HasPrefix(k, "TMUX") || k == "TERM":
+			return fmt.Errorf("the variable %s is tmux's to set", k)
+		case strings.ContainsRune(v, 0):
+			return fmt.Errorf("the variable %s has a NUL in it", k)
+		}
+	}
+	if size > maxEnvironment {
+		return fmt.Errorf("its environment has more than %d bytes", maxEnvironment)
+	}
+	return nil
+}
+
+// fillIsolated makes the paths absolute.
+func (c *Config) fillIsolated() (err error) {
+	for name, i := range c.Isolated {
+		i.TmuxConfig = slices.Clone(i.TmuxConfig)
+		for n := range i.TmuxConfig {
+			if i.TmuxConfig[n], err = filepath.Abs(i.TmuxConfig[n]); err != nil {
+				return err
+			}
+		}
+		if len(i.Sessions) == 0 {
+			i.Sessions = []string{"main"}
+		}
+		c.Isolated[name] = i
+	}
+	return nil
+}
+
+// Environ gives the variables as an environment has them, sorted.
+func (i Isolated) Environ() []string {
+	var out []string
+	for k, v := range i.Environment {
+		out = append(out, k+"="+v)
+	}
+	slices.Sort(out)
+	return out
+}
+
+// isolates reports whether an account is that of an isolated server.
+func (c *Config) isolates(account string) bool {
+	for _, i := range c.Isolated {
+		if i.Account == account {
+			return true
+		}
+	}
+	return false
+}

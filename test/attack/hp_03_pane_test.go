@@ -1,0 +1,80 @@
+package attack
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/muxward/muxward/internal/tmux/tmuxtest"
+	"github.com/muxward/muxward/test/host"
+)
+
+// Mallory works in a pane of an isolated server. She wants something of the helper, of
+// whoever has started that, or of the server's account to have come through to what runs
+// there: a descriptor, a variable, a right, a group, an ignored signal. The control run is a
+// program that whoever starts the helper starts as it is.
+func TestHP03InheritedByPane(t *testing.T) {
+	t.Parallel()
+	cfg := host.Config{Account: host.Ward, Settings: isolatedSettings, Policy: map[string]string{
+		"people.yaml": isolatedPeople, "grants.yaml": isolatedGrants}}
+	h := host.Prepare(t, cfg)
+	around := whoeverStarts(t, h.Base)
+	cfg.Change = around
+	h = host.Prepare(t, cfg)
+	h.Run()
+	const runs = "sleep 2718281"
+	tmuxtest.Eventually(t, func() bool {
+		return h.Tmux(carol, "new-window", "-d", "-t", "prod/main", "exec "+runs).Code == 0
+	}, "prod has its session")
+	pane := 0
+	tmuxtest.Eventually(t, func() bool {
+		out, err := exec.Command("pgrep", "-fx", "-U", strconv.Itoa(int(tmuxtest.As(t, stranger).UID)), runs).Output()
+		pane, _ = strconv.Atoi(strings.TrimSpace(string(out))) // none is 0
+		return err == nil && pane != 0
+	}, "it runs in a pane")
+	alone := exec.Command("sleep", "1000")
+	around(alone)
+	if err := alone.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = alone.Process.Kill(); _ = alone.Wait() }()
+	tmuxtest.Eventually(t, func() bool {
+		exe, _ := os.Readlink(fmt.Sprintf("/proc/%d/exe", alone.Process.Pid))
+		return !strings.HasSuffix(exe, "sh") && exe != ""
+	}, "the control run runs")
+	control := inherited(t, alone.Process.Pid)
+	for _, thing := range []string{"env SECRET", "fd planted", "ignores SIGUSR1 true", "Umask 0000"} {
+		if !slices.Contains(control, thing) {
+			t.Errorf("the control run has no %q: nothing was tried; it has %q", thing, control)
+		}
+	}
+	fds, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", pane))
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := strings.Join(inherited(t, pane), "\n") + "\n"
+	for _, fd := range fds {
+		to, _ := os.Readlink(fmt.Sprintf("/proc/%d/fd/%s", pane, fd.Name()))
+		got += "open " + fd.Name() + " " + regexp.MustCompile(`/[0-9]+$`).ReplaceAllString(to, "/N") + "\n"
+	}
+	got = regexp.MustCompile(`CapBnd [0-9a-f]+`).ReplaceAllString(got, "CapBnd HOST")
+	got = strings.ReplaceAll(got, tmuxtest.As(t, stranger).Home, "HOME")
+	const golden = "testdata/inherited_pane.golden"
+	if os.Getenv("MUXWARD_UPDATE") != "" {
+		if err := os.WriteFile(golden, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(golden)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got != string(want) {
+		t.Errorf("inherited by a pane is:\n%s\nand should be:\n%s", got, want)
+	}
+}

@@ -1,0 +1,99 @@
+package script
+
+import (
+	"fmt"
+	"os"
+	"os/user"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/muxward/muxward/internal/tmux/tmuxtest"
+	"github.com/muxward/muxward/test/host"
+)
+
+// isolatedHost has prod, an isolated server that root holds every verb on.
+func isolatedHost(t *testing.T, account string) *host.Host {
+	t.Helper()
+	h := host.Start(t, host.Config{Account: account,
+		Settings: "isolated: {prod: {account: mwwork, run_as: mwcarol}}\n",
+		Policy: map[string]string{
+			"people.yaml": "people: {mwalice: {}, mwbob: {}, mwcarol: {}, mwmallory: {}, root: {uid: 0}}\nservers: {prod: {account: mwwork}}\n",
+			"grants.yaml": "grants:\n  - {who: root, role: owner, on: \"*\", reason: runs it}\n  - {who: mwalice, role: operator, on: prod, reason: she runs it}\n",
+		}})
+	tmuxtest.Eventually(t, func() bool { return strings.Contains(h.Tmux(host.Alice, "ls").Out, "prod/main") }, "prod has its session")
+	return h
+}
+
+// How the sessions of panes have ended is what tmux tells of the panes, each time.
+func TestIsolatedStatus(t *testing.T) {
+	t.Parallel()
+	h := isolatedHost(t, "")
+	h.Server("prod").Run("set-option", "-g", "remain-on-exit", "on")
+	const panes = 24
+	var want []string
+	for i := range panes {
+		command, told := fmt.Sprintf("exit %d", i), fmt.Sprintf("w%02d 1 %d", i, i)
+		if i%4 == 3 {
+			command = "kill -KILL $$"
+			told = fmt.Sprintf("w%02d 1 ", i)
+		}
+		h.Must(host.Alice, "new-window", "-d", "-t", "prod/main", "-n", fmt.Sprintf("w%02d", i), command)
+		want = append(want, told)
+	}
+	s := h.Server("prod")
+	tmuxtest.Eventually(t, func() bool {
+		var ended []string
+		for line := range strings.Lines(s.Run("list-panes", "-s", "-t", "main", "-F", "#{window_name} #{pane_dead} #{pane_dead_status}")) {
+			if line = strings.TrimSuffix(line, "\n"); strings.HasPrefix(line, "w") {
+				ended = append(ended, line)
+			}
+		}
+		return strings.Join(ended, "\n") == strings.Join(want, "\n")
+	}, "each pane has ended as its session has")
+}
+
+// Beside muxward-helper it is the same: its tmux and its panes are accounts' that muxward's
+// own has no rights to. The helper is killed: the panes go on, and more are opened.
+func TestIsolatedSeparated(t *testing.T) {
+	t.Parallel()
+	h := isolatedHost(t, host.Ward)
+	if s := daemonOf(t, h); s.Mode != "separated" {
+		t.Errorf("%+v", s)
+	}
+	server := h.Server("prod")
+	account := func(pid string) string {
+		info, err := os.Stat("/proc/" + pid)
+		if err != nil {
+			t.Fatal(err)
+		}
+		u, err := user.LookupId(fmt.Sprint(info.Sys().(*syscall.Stat_t).Uid))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return u.Username
+	}
+	for _, pid := range []string{fmt.Sprint(server.PID), server.Run("display-message", "-p", "-t", "main", "#{pane_pid}")} {
+		if who := account(pid); who != host.Work {
+			t.Errorf("process %s is %s's", pid, who)
+		}
+	}
+	shown := func(where, text string) {
+		t.Helper()
+		tmuxtest.Eventually(t, func() bool { return strings.Contains(h.Tmux(host.Alice, "capture-pane", "-p", "-t", where).Out, text) }, text)
+	}
+	h.Must(host.Alice, "send-keys", "-t", "prod/main", "echo I-am-$(id -un)", "Enter")
+	shown("prod/main", "I-am-mwcarol")
+	_ = syscall.Kill(h.PID(), syscall.SIGKILL)
+	h.Stopped()
+	h.Run()
+	if again := h.Server("prod"); again.PID != server.PID {
+		t.Errorf("prod is process %d, and was %d", again.PID, server.PID)
+	}
+	h.Must(host.Alice, "new-window", "-d", "-t", "prod/main", "-n", "later", "echo later-$(id -un); exec cat")
+	shown("prod/main:later", "later-mwcarol")
+	shown("prod/main.0", "I-am-mwcarol")
+	if r := h.Tmux(host.Mallory, "ls"); strings.Contains(r.Out, "prod") {
+		t.Errorf("%+v", r)
+	}
+}
