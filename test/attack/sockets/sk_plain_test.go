@@ -39,7 +39,7 @@ func TestSKPlainUse(t *testing.T) {
 	quiet("before anything runs")
 	first := z.server(owner, dir+"/default", 0)
 	z.server(owner, dir+"/work", 0)
-	end := z.attached(owner, []string{"tmux", "-S", first.path, "-C", "attach"})
+	end := z.attached(owner, "", []string{"tmux", "-S", first.path, "-C", "attach"})
 	quiet("two servers, one client")
 	first.tmux("new-window", "cat")
 	first.tmux("split-window", "-h", "tmux -S "+dir+"/inner -f /dev/null new-session -d cat; exec cat")
