@@ -123,16 +123,22 @@ func TestSK09Swaps(t *testing.T) {
 		for ; n < rounds || !raced() && n < 20*rounds; n++ {
 			r.lay([]uint32{0o777, 0o711, 0o700, 0o711}[n%4])
 			if n%3 == 2 {
-				r.startIn = 1 + n*37%700
+				r.startIn = 1 + n*37%2000
 			}
 			steps := r.steps("MW-S001", "MW-S004", "MW-S005")
 			r.still.Unlock()
 			for _, s := range steps {
 				d := r.mend(s)
 				done[d.ID+" "+string(d.Outcome)]++
+				if d.Outcome == sockets.Failed {
+					t.Errorf("it was not left alone: %+v", d)
+				}
 			}
 			if r.check(t) {
 				started++
+			}
+			if n%1000 == 999 {
+				t.Logf("%d rounds so far, a server started in %d: %v", n+1, started, done)
 			}
 		}
 		t.Logf("%d rounds, a server started in %d: %v", n, started, done)
