@@ -102,6 +102,26 @@ func TestFirm(t *testing.T) {
 	}
 }
 
+// The list is asked for while processes are looked into: who began to listen after it was
+// looked into is looked into once more, whatever it runs.
+func TestListensSince(t *testing.T) {
+	path := t.TempDir() + "/s"
+	var st unix.Stat_t
+	if err := errors.Join(unix.Listen(int(bind(t, path).Fd()), 1), unix.Lstat(path, &st)); err != nil {
+		t.Fatal(err)
+	}
+	for _, program := range []string{"muxward", "tmux", ""} {
+		l := newLooker(Options{})
+		l.listSockets()
+		w := l.newWorld(t.Context(), []process{{pid: os.Getpid(), program: program}})
+		at := Socket{Path: Path(path), File: fileOf(st)}
+		if w.listener(&at); at.PID != os.Getpid() {
+			t.Errorf("%q: process %d listens, %q", program, at.PID, at.Program)
+		}
+		l.knockers.end()
+	}
+}
+
 // Who is not root does not see who holds a door of theirs. Whoever listens with a socket
 // of another account is told of, and root, who sees them all, is told of who hides.
 func TestHolderNotSeen(t *testing.T) {
