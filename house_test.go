@@ -5,7 +5,9 @@ import (
 	"go/parser"
 	"go/token"
 	"io/fs"
+	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -48,6 +50,39 @@ func checkHouse(t *testing.T) {
 	for dir := range seen {
 		if !docs[dir] {
 			t.Errorf("package in %s has no doc comment", dir)
+		}
+	}
+}
+
+// TestVersionsRunsAll: what starts tmux is tried with each version, wherever it was moved to.
+// Below cmd and packaging nothing does.
+func TestVersionsRunsAll(t *testing.T) {
+	script, err := os.ReadFile("scripts/versions")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, list, _ := strings.Cut(string(script), "${PACKAGES:-")
+	list, _, _ = strings.Cut(list, "}")
+	takes := func(dir string) bool {
+		return slices.ContainsFunc(strings.Fields(list), func(pattern string) bool {
+			under, all := strings.CutSuffix(strings.TrimPrefix(pattern, "./"), "/...")
+			return dir == under || all && strings.HasPrefix(dir, under+"/")
+		})
+	}
+	for _, root := range []string{"test", "internal"} {
+		err := filepath.WalkDir(root, func(path string, _ fs.DirEntry, err error) error {
+			if err != nil || !strings.HasSuffix(path, "_test.go") {
+				return err
+			}
+			text, err := os.ReadFile(path)
+			uses := strings.Contains(string(text), `muxward/internal/tmux/tmuxtest"`) || strings.Contains(string(text), `muxward/test/host"`)
+			if dir := filepath.Dir(path); uses && !takes(dir) {
+				t.Errorf("make versions does not run %s: name %s in scripts/versions", path, dir)
+			}
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
 		}
 	}
 }

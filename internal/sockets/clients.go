@@ -2,6 +2,7 @@ package sockets
 
 import (
 	"context"
+	"path/filepath"
 	"slices"
 	"strconv"
 
@@ -10,13 +11,43 @@ import (
 	"github.com/muxward/muxward/internal/procfs"
 )
 
+// helper is what keeps root's rights where muxward runs as an account of its own.
+const helper = "muxward-helper"
+
 // ours reports whether a process is a muxward that guards an account's servers:
-// root's, one that root's muxward-helper has started as another account, or its own.
+// root's, the one that root's muxward-helper has started as another account, or its own.
 // Others may call a program as they like.
 func (w *world) ours(pid int, uid uint32) bool {
 	p := w.byPID[pid]
+	return p.program == "muxward" && p.uid == uid || p.roots() || w.helped(p)
+}
+
+// roots reports whether a process is root's muxward, or its helper: by what runs it, and
+// by a file that root alone can have put there. Nobody gets root's number by that file.
+func (p process) roots() bool { return p.program == "muxward" && p.uid == 0 && p.firm }
+
+// helped reports whether a process is the muxward for which root's muxward-helper works.
+// The helper is also the parent of servers, and what those run is their accounts' choice.
+// So there has to be the line as well: a pair of sockets without a name, of which the
+// helper has the other end. It gives that to nobody else.
+func (w *world) helped(p process) bool {
 	by := w.byPID[p.parent]
-	return p.program == "muxward" && (p.uid == 0 || p.uid == uid || by.program == "muxward" && by.uid == 0)
+	if p.program != "muxward" || !p.firm || !by.roots() || filepath.Base(by.exe) != helper {
+		return false
+	}
+	return slices.ContainsFunc(p.inodes, func(ino uint64) bool {
+		e := w.l.list.get(ino)
+		if e == nil || !e.line() {
+			return false
+		}
+		other := w.l.list.get(e.peer)
+		return other != nil && other.line() && slices.Contains(by.inodes, other.inode)
+	})
+}
+
+// line reports whether a socket is one as those of such a pair are.
+func (e *entry) line() bool {
+	return e.typ == unix.SOCK_SEQPACKET && e.state == stateEstablished && e.name == "" && e.peer != 0
 }
 
 // clients gives the accounts of those connected to a server at one of its sockets,

@@ -105,7 +105,8 @@ func (l leftAlone) Unwrap() error { return l.error }
 // isLeft tells what is left alone, as it is not what was found, from what failed.
 func isLeft(err error) bool {
 	var left leftAlone
-	return errors.As(err, &left) || errors.Is(err, errChanged) || errors.Is(err, errStarting) || errors.Is(err, unix.ENOENT)
+	return errors.As(err, &left) || errors.Is(err, errChanged) || errors.Is(err, errStarting) || errors.Is(err, unix.ENOENT) ||
+		errors.Is(err, unix.ENOTDIR) // what was found was in a directory, or was one
 }
 
 // hold takes hold of an entry of dir and makes sure that it is still the file

@@ -91,8 +91,10 @@ type world struct {
 	sets   map[int]map[uint64]bool // the sockets of who has children
 	paths  map[naming]seen         // what is at the paths of servers
 	logind bool
-	// rootMuxward: a muxward of root's runs.
+	// rootMuxward: a muxward of root's runs, as far as that can be seen.
 	rootMuxward bool
+	// blind: who looks is not root, and does not see what others hold.
+	blind bool
 }
 
 // naming is a path that the environment of an account's process calls tmux's.
@@ -103,12 +105,12 @@ type naming struct {
 }
 
 func (l *looker) newWorld(ctx context.Context, processes []process) *world {
-	w := &world{l: l, ctx: ctx, byPID: map[int]process{}, holds: map[uint64]int{}, sets: map[int]map[uint64]bool{}, paths: map[naming]seen{}}
+	w := &world{l: l, ctx: ctx, byPID: map[int]process{}, holds: map[uint64]int{}, sets: map[int]map[uint64]bool{}, paths: map[naming]seen{}, blind: os.Geteuid() != 0}
 	for _, p := range processes {
 		w.byPID[p.pid] = p
 	}
 	for _, p := range processes {
-		w.rootMuxward = w.rootMuxward || p.program == "muxward" && p.uid == 0
+		w.rootMuxward = w.rootMuxward || p.roots()
 		w.logind = w.logind || p.uid == 0 && (p.comm == "systemd-logind" || p.comm == "elogind")
 		for _, ino := range p.inodes {
 			if holder := w.byPID[w.holds[ino]]; tmuxProgram(p.program) && !w.copied(p, ino) || holder.pid == 0 {
@@ -156,16 +158,15 @@ func (w *world) listener(s *Socket) {
 	}
 }
 
-// elsewhere finds who holds a socket among the processes that are no tmux: only if that
-// is asked, at each once, on all processors, and no further than to who holds it. Who
+// elsewhere finds who holds a socket that nobody was seen to hold: only if that is asked,
+// at each process once, on all processors, and no further than to who holds it. Among them
+// are tmux and muxward: what they had when they were looked into is older than the list. Who
 // listens has mostly been there for longer than who came to it: old ones come first.
 func (w *world) elsewhere(ino uint64) int {
 	if w.others == nil {
 		w.others = map[uint64]int{}
 		for _, p := range w.byPID {
-			if p.program == "" {
-				w.rest = append(w.rest, p.pid)
-			}
+			w.rest = append(w.rest, p.pid)
 		}
 		slices.SortFunc(w.rest, w.byAge)
 	}
@@ -359,8 +360,11 @@ func (w *world) place(p process, e *entry, now pathNow) Place {
 	case doors && at.Life != Live && now.above != nil && now.above.UID == p.uid && now.above.Mode&0o200 == 0:
 		return Door // closed even for its account, as doors are, also when muxward has ended
 	}
-	if w.ours(at.PID, p.uid) {
+	switch {
+	case w.ours(at.PID, p.uid):
 		return Door
+	case w.blind && at.Life == Live && at.PID == 0 && at.UID == p.uid:
+		return Unseen // its account's, and held by one of another: as root's muxward does
 	}
 	return Taken
 }

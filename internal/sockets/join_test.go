@@ -3,6 +3,7 @@ package sockets
 import (
 	"errors"
 	"os"
+	"path/filepath"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -32,22 +33,111 @@ func TestOurs(t *testing.T) {
 	for _, c := range []struct {
 		program string
 		uid     uint32
+		firm    bool
 		want    bool
-	}{{"muxward", 0, true}, {"muxward", alice, true}, {"muxward", bob, false}, {"tmux", alice, false}, {"", 0, false}} {
-		w := (&looker{list: newKernelList(fromDiag, nil)}).newWorld(t.Context(), []process{{pid: 10, program: c.program, uid: c.uid}})
+	}{
+		{"muxward", 0, true, true}, {"muxward", 0, false, false}, {"muxward", alice, true, true}, {"muxward", alice, false, true},
+		{"muxward", bob, true, false}, {"tmux", alice, false, false}, {"tmux", 0, true, false}, {"", 0, true, false},
+	} {
+		w := (&looker{list: newKernelList(fromDiag, nil)}).newWorld(t.Context(), []process{{pid: 10, program: c.program, uid: c.uid, firm: c.firm}})
 		if got := w.ours(10, alice); got != c.want {
 			t.Errorf("%+v: %v", c, got)
 		}
 	}
 }
 
-// A muxward of another account guards where root's muxward-helper has started it.
+// A muxward of another account guards where root's muxward-helper has started it to work
+// for it, and has the other end of its line. One that is a child of root's otherwise, as
+// servers are, does not, whatever it is called and whatever it holds.
 func TestOursBesideHelper(t *testing.T) {
-	for uid, want := range map[uint32]bool{0: true, bob: false} {
-		w := (&looker{list: newKernelList(fromDiag, nil)}).newWorld(t.Context(), []process{
-			{pid: 9, program: "muxward", uid: uid}, {pid: 10, parent: 9, program: "muxward", uid: bob}})
-		if got := w.ours(10, alice); got != want {
-			t.Errorf("started by one of uid %d: %v", uid, got)
+	for name, c := range map[string]struct {
+		change func(helper, muxward *process, a, b *entry)
+		want   bool
+	}{
+		"as it is":                 {func(*process, *process, *entry, *entry) {}, true},
+		"another's helper":         {func(h, _ *process, _, _ *entry) { h.uid = bob }, false},
+		"a helper of one's own":    {func(h, _ *process, _, _ *entry) { h.firm = false }, false},
+		"below root's muxward":     {func(h, _ *process, _, _ *entry) { h.exe = "/usr/bin/muxward" }, false},
+		"below root's pane":        {func(h, _ *process, _, _ *entry) { h.exe, h.program = "/usr/libexec/muxward-pane", "" }, false},
+		"another program":          {func(_, m *process, _, _ *entry) { m.firm = false }, false},
+		"no line":                  {func(_, m *process, _, _ *entry) { m.inodes = nil }, false},
+		"a line to somebody else":  {func(h, _ *process, _, _ *entry) { h.inodes = nil }, false},
+		"a connection":             {func(_, _ *process, a, b *entry) { a.typ, b.typ = unix.SOCK_STREAM, unix.SOCK_STREAM }, false},
+		"what the helper accepted": {func(_, _ *process, _, b *entry) { b.name = "/run/s" }, false},
+	} {
+		h := process{pid: 9, program: "muxward", exe: "/usr/libexec/muxward-helper", firm: true, inodes: []uint64{1}}
+		m := process{pid: 10, parent: 9, program: "muxward", exe: "/usr/bin/muxward", uid: bob, firm: true, inodes: []uint64{7, 2}}
+		a := entry{inode: 2, peer: 1, typ: unix.SOCK_SEQPACKET, state: stateEstablished}
+		b := entry{inode: 1, peer: 2, typ: unix.SOCK_SEQPACKET, state: stateEstablished}
+		c.change(&h, &m, &a, &b)
+		w := (&looker{list: newKernelList(fromDiag, []entry{a, b})}).newWorld(t.Context(), []process{h, m})
+		if got := w.ours(10, alice); got != c.want {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
+}
+
+// A file is root's to change, and nobody else's, or what runs it may be anybody's.
+func TestFirm(t *testing.T) {
+	for name, c := range map[string]struct {
+		uid  int
+		mode uint32
+		want bool
+	}{
+		"root's": {0, 0o755, true}, "root's group's": {0, 0o775, true}, "everybody's": {0, 0o757, false},
+		"another's": {int(alice), 0o755, false}, "setuid": {0, 0o4755, false}, "setgid": {0, 0o2755, false},
+	} {
+		file := t.TempDir() + "/muxward"
+		if err := errors.Join(os.WriteFile(file, nil, 0o700), os.Chown(file, c.uid, 0), unix.Chmod(file, c.mode)); err != nil {
+			tmuxtest.Skip(t, "needs root: %v", err)
+		}
+		fd, err := unix.Open(filepath.Dir(file), unix.O_PATH|unix.O_CLOEXEC, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := (procDir{fd: fd}).firm("muxward"); got != c.want {
+			t.Errorf("%s: %v", name, got)
+		}
+		_ = unix.Close(fd)
+	}
+}
+
+// The list is asked for while processes are looked into: who began to listen after it was
+// looked into is looked into once more, whatever it runs.
+func TestListensSince(t *testing.T) {
+	path := t.TempDir() + "/s"
+	var st unix.Stat_t
+	if err := errors.Join(unix.Listen(int(bind(t, path).Fd()), 1), unix.Lstat(path, &st)); err != nil {
+		t.Fatal(err)
+	}
+	for _, program := range []string{"muxward", "tmux", ""} {
+		l := newLooker(Options{})
+		l.listSockets()
+		w := l.newWorld(t.Context(), []process{{pid: os.Getpid(), program: program}})
+		at := Socket{Path: Path(path), File: fileOf(st)}
+		if w.listener(&at); at.PID != os.Getpid() {
+			t.Errorf("%q: process %d listens, %q", program, at.PID, at.Program)
+		}
+		l.knockers.end()
+	}
+}
+
+// Who is not root does not see who holds a door of theirs. Whoever listens with a socket
+// of another account is told of, and root, who sees them all, is told of who hides.
+func TestHolderNotSeen(t *testing.T) {
+	at := Socket{Path: "/d/s", File: File{Kind: "socket", UID: alice, Ino: 8}, Life: Live}
+	for name, c := range map[string]struct {
+		blind bool
+		uid   uint32
+		pid   int
+		want  Place
+	}{
+		"hers, not seen": {true, alice, 0, Unseen}, "another's": {true, bob, 0, Taken}, "root looks": {false, alice, 0, Taken}, "somebody is seen": {true, alice, 3, Taken},
+	} {
+		at.UID, at.PID = c.uid, c.pid
+		w := &world{blind: c.blind}
+		if got := w.place(process{pid: 9, uid: alice}, &entry{inode: 1, hasFile: true, ino: 7}, pathNow{sock: at}); got != c.want {
+			t.Errorf("%s: %s, want %s", name, got, c.want)
 		}
 	}
 }

@@ -2,15 +2,18 @@ package sockets
 
 import (
 	"bytes"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"maps"
+	"math"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"reflect"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -131,6 +134,32 @@ func TestHandOverCutShort(t *testing.T) {
 	}
 	if _, err := parseSockets(many + "\x00"); err == nil {
 		t.Error("more than there is to be is taken")
+	}
+}
+
+// Whoever speaks of many sockets and sends none has not that much room made.
+func TestHandOverOfNothing(t *testing.T) {
+	data := string(binary.AppendUvarint(nil, 200_000)) + strings.Repeat("\xff", 4<<20)
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	_, err := parseSockets(data)
+	runtime.ReadMemStats(&after)
+	if most := uint64(16 << 20); err == nil || after.TotalAlloc-before.TotalAlloc > most {
+		t.Errorf("%v, and %d bytes, more than %d", err, after.TotalAlloc-before.TotalAlloc, most)
+	}
+}
+
+// A file system of somebody's own tells any time: each can be told in JSON, anywhere.
+func TestToldTime(t *testing.T) {
+	for _, ts := range []unix.Timespec{{Sec: math.MaxInt64, Nsec: math.MaxInt64}, {Sec: math.MinInt64, Nsec: -1}, {Sec: 253_402_300_800}, {Sec: -62_167_219_201}} {
+		for _, zone := range []int{-14 * 3600, 0, 14 * 3600} {
+			if _, err := toldTime(ts).In(time.FixedZone("", zone)).MarshalJSON(); err != nil {
+				t.Errorf("%+v: %v", ts, err)
+			}
+		}
+	}
+	if now := (unix.Timespec{Sec: 1_700_000_000, Nsec: 5}); !toldTime(now).Equal(time.Unix(1_700_000_000, 5)) {
+		t.Errorf("%+v became %v", now, toldTime(now))
 	}
 }
 

@@ -158,8 +158,10 @@ type unpacker struct {
 	bad   bool
 }
 
-// leastSocket is how many bytes one takes, at least.
-const leastSocket = 16
+const (
+	leastSocket = 18     // how many bytes one takes, at least
+	roomAtOnce  = 32_768 // for how many room is made before they have come
+)
 
 // parseSockets reads what appendSockets writes. Names stay where they are, in data.
 func parseSockets(data string) ([]Socket, error) {
@@ -171,9 +173,10 @@ func parseSockets(data string) ([]Socket, error) {
 	if n == 0 && len(u.s) == 0 && !u.bad {
 		return nil, nil
 	}
-	all := make([]Socket, n)
-	for i := range all {
-		s := &all[i]
+	all := make([]Socket, 0, min(n, roomAtOnce))
+	for range n {
+		all = append(all, Socket{})
+		s := &all[len(all)-1]
 		s.Path = Path(u.text())
 		u.file(&s.File)
 		s.Dir = Path(u.word())

@@ -246,6 +246,9 @@ func TestRecognise(t *testing.T) {
 		{"/usr/bin/vi", "tmux", "", ""},
 		{"/usr/bin/screen", "screen", "", ""},
 		{"/usr/bin/muxward", "muxward", "muxward", "executable"},
+		{"/usr/libexec/muxward-helper", "muxward-helper", "muxward", "executable"},
+		{"/usr/libexec/muxward-pane", "muxward-pane", "", ""},
+		{"/home/a/muxward-1.2", "muxward-1.2", "", ""},
 		{"", "muxward", "", ""},
 	} {
 		if program, known := recognise(c.exe, c.comm); program != c.program || known != c.known {

@@ -76,6 +76,16 @@ func (d procDir) owner() (uint32, error) {
 	return st.Uid, err
 }
 
+// firm reports whether the file that a link of the process leads to is one that only root
+// changes, and that gives nobody rights who runs it.
+func (d procDir) firm(name string) bool {
+	var st unix.Stat_t
+	if unix.Fstatat(d.fd, name, &st, 0) != nil || st.Mode&unix.S_IFMT != unix.S_IFREG {
+		return false
+	}
+	return st.Uid == 0 && st.Mode&(unix.S_ISUID|unix.S_ISGID|0o002) == 0 && (st.Mode&0o020 == 0 || st.Gid == 0)
+}
+
 // atSecure is the number of the word that says that a program got more rights as it
 // began than who started it had.
 const atSecure = 23

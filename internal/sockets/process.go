@@ -47,6 +47,9 @@ type process struct {
 	tmux   string // the socket that its TMUX names
 	tmpdir string // its TMUX_TMPDIR
 
+	// firm, of muxward: only root can change the file, and running it gives no rights.
+	firm bool
+
 	// Only of those that are tmux, a fork, or muxward:
 	apart   []string
 	netNS   string
@@ -114,6 +117,7 @@ func (l *looker) process(pid int, ours map[string]string, buf []byte) (process, 
 		return p, false
 	}
 	owner := p.uid
+	p.firm = p.program == "muxward" && d.firm("exe")
 	if env, err := d.read("environ", maxEnviron); err == nil {
 		p.environment(env)
 	}
@@ -214,8 +218,11 @@ func (p process) otherFiles() bool {
 // call itself anything, so a name alone is worth less.
 func recognise(exe, comm string) (program, known string) {
 	base := filepath.Base(exe)
-	for _, name := range []string{"tmux", "tmate", "muxward"} {
-		if base == name || strings.HasPrefix(base, name+"-") || name != "muxward" && exactVersion(base, name) {
+	if base == "muxward" || base == helper {
+		return "muxward", "executable"
+	}
+	for _, name := range []string{"tmux", "tmate"} {
+		if base == name || strings.HasPrefix(base, name+"-") || exactVersion(base, name) {
 			return name, "executable"
 		}
 	}

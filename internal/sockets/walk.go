@@ -361,7 +361,16 @@ func (f *File) mayHaveACL() bool { return f.Mode&0o070 != 0 }
 
 func fileOf(st unix.Stat_t) File {
 	return File{Kind: kindOf(st.Mode), UID: st.Uid, GID: st.Gid, Mode: Mode(st.Mode & 0o7777), Links: uint64(st.Nlink),
-		Dev: uint64(st.Dev), Ino: st.Ino, Changed: time.Unix(st.Ctim.Unix())}
+		Dev: uint64(st.Dev), Ino: st.Ino, Changed: toldTime(st.Ctim)}
+}
+
+// toldTime is a time as it can be told: JSON and people have no form for years before 0
+// and after 9999, which a file system of somebody's own may tell.
+func toldTime(ts unix.Timespec) time.Time {
+	const first, last = -62_167_219_200, 253_402_300_799 // the first second of the year 0, and the last of 9999
+	sec, nsec := ts.Unix()
+	// A day less on either side, for who is in another time zone.
+	return time.Unix(min(max(sec, first+86_400), last-86_400), min(max(nsec, 0), 999_999_999))
 }
 
 func kindOf(mode uint32) string {

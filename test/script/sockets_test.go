@@ -254,6 +254,7 @@ func TestSocketsAsksNow(t *testing.T) {
 func TestSocketsBesideMuxward(t *testing.T) {
 	h := host.Start(t, host.Config{Policy: map[string]string{"grants.yaml": shared}})
 	h.Must(host.Alice, "new-session", "-d", "-s", "work", "cat")
+	inOrder(t, h, host.Alice) // who cannot see who holds the door
 	scan := func() host.Result { return h.Muxward("root", "sockets", "scan", "--only", h.Base, "--dir", h.Doors) }
 	if r := scan(); r.Code != 0 || !strings.Contains(r.Out, "1 servers") || !strings.Contains(r.Out, "; 0 findings") {
 		t.Errorf("%+v", r)
@@ -290,6 +291,24 @@ func TestSocketsBesideMuxward(t *testing.T) {
 	}
 	if r := h.Muxward("root", "sockets", "fix", "--yes", "--settle", "1ns", "--only", h.Base, "--dir", h.Doors, "--state", h.Base+"/elsewhere"); r.Code != 0 || !strings.Contains(r.Out, "nothing that muxward would mend") {
 		t.Errorf("with muxward gone: %+v", r)
+	}
+}
+
+// TestSocketsBesideHelper: the same where muxward runs as an account of its own, and its
+// helper has connected to the servers.
+func TestSocketsBesideHelper(t *testing.T) {
+	h := host.Start(t, host.Config{Account: host.Ward})
+	h.Must(host.Alice, "new-session", "-d", "-s", "work", "cat")
+	for _, who := range []string{"root", host.Alice} {
+		inOrder(t, h, who)
+	}
+}
+
+// inOrder fails if somebody is told of anything wrong with doors and the servers behind.
+func inOrder(t *testing.T, h *host.Host, who string) {
+	t.Helper()
+	if r := h.Muxward(who, "sockets", "scan", "--only", h.Base, "--dir", h.Doors); r.Code != 0 || !strings.Contains(r.Out, "1 servers") || !strings.Contains(r.Out, "; 0 findings") {
+		t.Errorf("%s: %+v", who, r)
 	}
 }
 

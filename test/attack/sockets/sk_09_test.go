@@ -99,30 +99,51 @@ func (z *cage) acl(path string, uid uint32, perm uint16) {
 	z.must(unix.Setxattr(path, "system.posix_acl_access", acl, 0))
 }
 
-// The attacker swaps what is at a path while root mends: the dead socket for a
-// live one, for a symbolic link to a file elsewhere, for a hard link; each fourth time
-// the directory is open, so that anybody can, and has to be closed first. No live
-// socket is lost, and the file elsewhere stays as it is. In the control run root
-// looks and acts by path, and loses.
+// The attacker swaps what is at a path while root mends: the dead socket, and the live one
+// of a tmux that anybody can come to, for each other, for a symbolic link to a file of their
+// account's elsewhere, for a hard link to it; and their directory for another account's, and
+// for a link to that. In every third round a server starts at the path meanwhile. Some
+// rounds the directory is open, so that anybody can, and has to be closed first. No live
+// socket is lost, and what is elsewhere stays as it is. In the control run root looks and
+// acts by path, and loses.
 func TestSK09Swaps(t *testing.T) {
 	rounds := soak.N(10_000, 60)
 	t.Run("attack", func(t *testing.T) {
 		r := newRacecourse(t)
-		done := map[string]int{}
-		raced := func() bool { return done["MW-S001 mended"] > 0 && done["MW-S001 left alone"] > 0 }
-		for i := 0; i < rounds || !raced() && i < 20*rounds; i++ {
-			r.lay([]uint32{0o777, 0o700, 0o700, 0o700}[i%4])
+		done, started := map[string]int{}, 0
+		raced := func() bool {
+			for _, id := range []string{"MW-S001", "MW-S004", "MW-S005"} {
+				if done[id+" mended"] == 0 || done[id+" left alone"] == 0 {
+					return false
+				}
+			}
+			return started > 0
+		}
+		n := 0
+		for ; n < rounds || !raced() && n < 20*rounds; n++ {
+			r.lay([]uint32{0o777, 0o711, 0o700, 0o711}[n%4])
+			if n%3 == 2 {
+				r.startIn = 1 + n*37%2000
+			}
 			steps := r.steps("MW-S001", "MW-S004", "MW-S005")
 			r.still.Unlock()
 			for _, s := range steps {
 				d := r.mend(s)
 				done[d.ID+" "+string(d.Outcome)]++
+				if d.Outcome == sockets.Failed {
+					t.Errorf("it was not left alone: %+v", d)
+				}
 			}
-			r.check(t)
+			if r.check(t) {
+				started++
+			}
+			if n%1000 == 999 {
+				t.Logf("%d rounds so far, a server started in %d: %v", n+1, started, done)
+			}
 		}
-		t.Logf("%d rounds at least: %v", rounds, done)
+		t.Logf("%d rounds, a server started in %d: %v", n, started, done)
 		if !raced() {
-			t.Error("nobody was ever faster, or nobody slower: this is no race")
+			t.Error("of one kind nobody was ever faster, or nobody slower: this is no race")
 		}
 	})
 	t.Run("control", func(t *testing.T) {
@@ -146,17 +167,31 @@ func TestSK09Swaps(t *testing.T) {
 type racecourse struct {
 	*cage
 	dir, path, aside, outside string
-	live                      uint64     // inode of the live socket
-	still                     sync.Mutex // held by who wants nothing swapped
+	server                    *server
+	live                      uint64            // inode of its socket
+	theirs                    map[string]string // another account's, as it has to stay
+
+	still   sync.Mutex // held by who wants nothing swapped; it guards these:
+	startIn int        // after how many swaps a server starts at path; 0 is none
+	fd      int        // its socket, where it has, and
+	started [3]uint64  // the file of that
 }
 
 func newRacecourse(t *testing.T) *racecourse {
 	z := newCage(t)
-	r := &racecourse{cage: z, dir: z.dir(owner, 0o777)}
+	r := &racecourse{cage: z, dir: z.dir(owner, 0o777), fd: -1}
 	r.path, r.aside, r.outside = r.dir+"/default", z.base+"/aside", z.base+"/outside"
-	z.must(os.Mkdir(r.aside, 0o755))
-	z.must(os.WriteFile(r.outside, []byte("outside"), 0o644))
-	z.listening(r.dir+"/live", owner, 0o660)
+	z.must(os.MkdirAll(r.aside+"/theirs", 0o755))
+	z.must(os.WriteFile(z.file(r.outside, owner), []byte("outside"), 0o644))
+	z.must(os.Chmod(r.outside, 0o644))
+	bob := tmuxtest.As(t, viewer)
+	z.must(os.Chown(r.aside+"/theirs", int(bob.UID), int(bob.GID)))
+	z.must(os.Chmod(r.aside+"/theirs", 0o777))
+	z.socket(r.aside+"/theirs/default", viewer, 0o660)
+	z.listening(r.aside+"/theirs/live", viewer, 0o666)
+	z.must(os.Symlink(r.aside+"/theirs", r.aside+"/dir"))
+	r.theirs = z.listing(r.aside + "/theirs")
+	r.server = z.server(owner, r.dir+"/live", 0)
 	r.live = statOf(r.dir + "/live")[1]
 	r.lay(0o777)
 	r.still.Unlock()
@@ -169,20 +204,61 @@ func newRacecourse(t *testing.T) *racecourse {
 				return
 			default:
 			}
-			with := []string{r.dir + "/live", r.aside + "/link", r.aside + "/hard"}[i%3]
-			r.still.Lock()
-			// What is not there cannot be swapped; the next one is another try.
-			if unix.Renameat2(unix.AT_FDCWD, r.path, unix.AT_FDCWD, with, unix.RENAME_EXCHANGE) == nil {
-				_ = unix.Renameat2(unix.AT_FDCWD, r.path, unix.AT_FDCWD, with, unix.RENAME_EXCHANGE)
-			}
-			r.still.Unlock()
+			r.swap(i)
 		}
 	})
 	t.Cleanup(func() {
 		close(stop)
 		wg.Wait()
+		if r.fd >= 0 {
+			_ = unix.Close(r.fd)
+		}
 	})
 	return r
+}
+
+// swap swaps two things, for as long as that takes.
+func (r *racecourse) swap(i int) {
+	live := r.dir + "/live"
+	pairs := [][2]string{
+		{r.path, live}, {r.path, r.aside + "/link"}, {r.path, r.aside + "/hard"},
+		{live, r.aside + "/link"}, {live, r.aside + "/hard"},
+		{r.dir, r.aside + "/theirs"}, {r.dir, r.aside + "/dir"},
+	}
+	two := pairs[i%len(pairs)]
+	r.still.Lock()
+	defer r.still.Unlock()
+	if r.startIn > 0 {
+		if r.startIn--; r.startIn == 0 {
+			r.start()
+		}
+	}
+	// What is not there cannot be swapped; the next one is another try.
+	if unix.Renameat2(unix.AT_FDCWD, two[0], unix.AT_FDCWD, two[1], unix.RENAME_EXCHANGE) == nil {
+		_ = unix.Renameat2(unix.AT_FDCWD, two[0], unix.AT_FDCWD, two[1], unix.RENAME_EXCHANGE)
+	}
+}
+
+// start does at the path what a server does that starts, and is not there to be connected
+// to until it is done.
+func (r *racecourse) start() {
+	alice := tmuxtest.As(r.t, owner)
+	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return
+	}
+	_ = os.Rename(r.path, r.aside+"/was") // root may have been faster
+	if unix.Bind(fd, &unix.SockaddrUnix{Name: r.path}) != nil {
+		_ = unix.Close(fd) // root has put back what was there
+		return
+	}
+	r.fd = fd
+	var st unix.Stat_t
+	if unix.Lstat(r.path, &st) == nil {
+		r.started = [3]uint64{st.Dev, st.Ino}
+	}
+	_ = unix.Lchown(r.path, int(alice.UID), int(alice.GID))
+	_ = unix.Listen(fd, 4)
 }
 
 // lay puts everything where it was at the beginning, and a dead socket at the
@@ -190,9 +266,14 @@ func newRacecourse(t *testing.T) *racecourse {
 func (r *racecourse) lay(mode uint32) {
 	r.t.Helper()
 	r.still.Lock()
+	if r.startIn = 0; r.fd >= 0 {
+		_ = unix.Close(r.fd)
+	}
+	r.fd, r.started = -1, [3]uint64{}
 	r.must(unix.Chmod(r.dir, mode))
-	r.must(os.Rename(r.where(), r.dir+"/live"))
-	for _, p := range []string{r.path, r.aside + "/link", r.aside + "/hard"} {
+	r.must(os.Rename(r.where(r.live), r.dir+"/live"))
+	r.must(os.Chmod(r.dir+"/live", 0o666))
+	for _, p := range []string{r.path, r.aside + "/link", r.aside + "/hard", r.aside + "/was"} {
 		if err := os.Remove(p); err != nil && !os.IsNotExist(err) {
 			r.t.Fatal(err)
 		}
@@ -203,15 +284,15 @@ func (r *racecourse) lay(mode uint32) {
 	r.socket(r.path, owner, 0o660)
 }
 
-// where says where the live socket is, empty if nowhere.
-func (r *racecourse) where() string {
+// where says where a socket is, by its inode, empty if nowhere.
+func (r *racecourse) where(inode uint64) string {
 	r.t.Helper()
 	at := ""
 	r.must(filepath.WalkDir(r.base, func(p string, _ os.DirEntry, err error) error {
 		if err != nil && !os.IsNotExist(err) {
 			return err
 		}
-		if statOf(p)[1] == r.live {
+		if statOf(p)[1] == inode {
 			at = p
 		}
 		return nil
@@ -219,28 +300,36 @@ func (r *racecourse) where() string {
 	return at
 }
 
-// harm says whether the live socket is gone or was put away, or the file
-// elsewhere was touched.
+// harm says whether a live socket is gone or was put away, or what is elsewhere was
+// touched.
 func (r *racecourse) harm() (lost, touched bool) {
 	r.t.Helper()
 	r.still.Lock()
 	defer r.still.Unlock()
-	at := r.where()
-	lost = at == "" || strings.Contains(at, "quarantine")
+	at := r.where(r.live)
+	lost = at == "" || strings.Contains(at, "quarantine") || !r.server.alive()
+	if r.fd >= 0 {
+		at := r.where(r.started[1])
+		lost = lost || at == "" || strings.Contains(at, "quarantine")
+	}
 	var st unix.Stat_t
 	touched = unix.Stat(r.outside, &st) != nil || st.Mode&0o777 != 0o644 || st.Size != 7
-	return lost, touched
+	return lost, touched || !maps.Equal(r.listing(r.aside+"/theirs"), r.theirs)
 }
 
-func (r *racecourse) check(t *testing.T) {
+// check fails if there is harm, and says whether a server has started.
+func (r *racecourse) check(t *testing.T) bool {
 	t.Helper()
 	lost, touched := r.harm()
 	if lost {
-		t.Fatal("the live socket is lost")
+		t.Fatal("a live socket is lost")
 	}
 	if touched {
-		t.Fatal("the file elsewhere was touched")
+		t.Fatal("what is elsewhere was touched")
 	}
+	r.still.Lock()
+	defer r.still.Unlock()
+	return r.fd >= 0
 }
 
 // The attacker is alice herself, who puts another directory in the place of hers

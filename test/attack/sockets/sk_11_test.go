@@ -1,6 +1,7 @@
 package sockets
 
 import (
+	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -13,6 +14,7 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -46,6 +48,58 @@ func TestSK11WhatOthersMaySee(t *testing.T) {
 	if full, empty := tell(true, root), tell(false, root); full == empty || !strings.Contains(full, "alicesown") || !strings.Contains(full, "alicesdead") {
 		t.Errorf("control run: root is told\n%s", full)
 	}
+}
+
+// The attacker has an account, and measures what it costs to ask muxward about directories
+// that she may not look into: one of alice's that is full, and one that is empty. Asked in
+// pairs, neither is the dearer one each time. It is processor time that is compared, which
+// she sees of what she runs, as waiting depends on who else does what. In the control run
+// root asks, and the full one is the dearer one nearly each time.
+func TestSK11WhatItCosts(t *testing.T) {
+	full, empty := newCage(t), newCage(t)
+	dir := full.dir(owner, 0o700)
+	for i := range 2000 {
+		full.socket(fmt.Sprint(dir, "/", i), owner, 0o600)
+	}
+	_ = empty.dir(owner, 0o700)
+	const pairs = 21 // by chance one is always the dearer one in one of a million runs
+	dearer := func(who string) (n int) {
+		for i := range pairs {
+			var costs [2]time.Duration
+			for j := range 2 {
+				one := (i + j) % 2 // neither is always the first
+				costs[one] = []*cage{full, empty}[one].cost(who)
+			}
+			if costs[0] > costs[1] {
+				n++
+			}
+		}
+		return n
+	}
+	hers, roots := dearer(stranger), dearer(root)
+	t.Logf("of %d pairs the full one was the dearer one in %d for a stranger, in %d for root", pairs, hers, roots)
+	if hers == 0 || hers == pairs {
+		t.Errorf("a stranger can tell what is full: it was the dearer one in %d of %d pairs", hers, pairs)
+	}
+	if roots < pairs-3 {
+		t.Errorf("control run: for root it was the dearer one in %d of %d pairs: this is no test", roots, pairs)
+	}
+}
+
+// cost is the processor time of a scan of the cage.
+func (z *cage) cost(who string) time.Duration {
+	z.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), host.Patience)
+	defer cancel()
+	cmd := z.account(who).Command(host.Build(z.t, ""), "sockets", "scan", "--json", "--only", z.base)
+	cmd.Dir = "/"
+	z.must(cmd.Start())
+	defer context.AfterFunc(ctx, func() { _ = cmd.Process.Kill() })()
+	var exit *exec.ExitError
+	if err := cmd.Wait(); err != nil && (!errors.As(err, &exit) || exit.ExitCode() != 1) {
+		z.t.Fatal(err)
+	}
+	return cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
 }
 
 // The attacker finds a muxward that somebody has installed setuid, or with

@@ -4,6 +4,7 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 
@@ -98,15 +99,17 @@ func (z *cage) file(path, who string) string {
 }
 
 // connected is a connection to a server that is another account's, as the kernel
-// tells whose sockets are.
-func (z *cage) connected(path, who string) {
+// tells whose sockets are, until end is called.
+func (z *cage) connected(path, who string) (end func()) {
 	z.t.Helper()
 	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	z.must(err)
-	z.t.Cleanup(func() { _ = unix.Close(fd) })
+	end = sync.OnceFunc(func() { _ = unix.Close(fd) })
+	z.t.Cleanup(end)
 	a := tmuxtest.As(z.t, who)
 	z.must(unix.Fchown(fd, int(a.UID), int(a.GID)))
 	z.must(unix.Connect(fd, &unix.SockaddrUnix{Name: path}))
+	return end
 }
 
 // heldLock is a lock file that a process of the stranger holds.

@@ -1,6 +1,7 @@
 package sockets
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"strings"
@@ -10,7 +11,8 @@ import (
 )
 
 // The attacker is connected to a server of alice's and wants not to be told of: she
-// calls her client muxward, or runs it in a network namespace of her own, where the
+// calls her client muxward, starts it from a shell that a process of root's started for
+// her, whatever that is called, or runs it in a network namespace of her own, where the
 // kernel's list for root does not have it. Root is told. In the control run a plain
 // client is told of, and when it has gone nobody is.
 func TestSK16HiddenClients(t *testing.T) {
@@ -20,6 +22,9 @@ func TestSK16HiddenClients(t *testing.T) {
 	}
 	for name, words := range map[string][]string{
 		"called muxward":     {"muxward"},
+		"below muxward":      {"muxward", "muxward"},
+		"below muxward-pane": {"muxward", "muxward-pane"},
+		"below the helper":   {"muxward", "muxward-helper"},
 		"in another network": {"unshare", "-Urn", tmux},
 		"control":            {tmux},
 	} {
@@ -30,13 +35,15 @@ func TestSK16HiddenClients(t *testing.T) {
 			z.must(os.Chmod(s.path, 0o666))
 			// Before 3.3 there is no such command, and whoever can connect may.
 			_, _ = tmuxtest.Output(s.as.Command("tmux", "-S", s.path, "server-access", "-a", stranger))
+			below := ""
 			if words[0] == "muxward" {
-				data, err := os.ReadFile(tmux)
-				z.must(err)
-				words = []string{z.base + "/muxward"}
-				z.must(os.WriteFile(words[0], data, 0o755))
+				z.must(os.Mkdir(z.base+"/hers", 0o755))
+				if len(words) > 1 {
+					below = z.renamed("sh", words[1])
+				}
+				words = []string{z.renamed("tmux", "hers/muxward")}
 			}
-			end := z.attached(stranger, append(words, "-S", s.path, "-C", "attach"))
+			end := z.attached(stranger, below, append(words, "-S", s.path, "-C", "attach"))
 			tmuxtest.Eventually(t, func() bool { return strings.Contains(s.tmux("list-clients"), "kept") }, "she is attached")
 			if l := z.scan(root); !strings.Contains(l.found(s.path), "S016") {
 				t.Errorf("found %q: %+v", l.found(s.path), l.Findings)
@@ -52,10 +59,19 @@ func TestSK16HiddenClients(t *testing.T) {
 	}
 }
 
-// attached runs a client of an account until end is called.
-func (z *cage) attached(who string, words []string) (end func()) {
+// attached runs a client of an account until end is called, as a child of a shell of
+// root's at below, if that says so.
+func (z *cage) attached(who, below string, words []string) (end func()) {
 	z.t.Helper()
-	cmd := tmuxtest.As(z.t, who).Command(words[0], words[1:]...)
+	a := tmuxtest.As(z.t, who)
+	cmd := a.Command(words[0], words[1:]...)
+	if below != "" {
+		ids := []string{fmt.Sprint("--reuid=", a.UID), fmt.Sprint("--regid=", a.GID), "--clear-groups"}
+		env := cmd.Env
+		// The second command keeps the shell from becoming the first.
+		cmd = tmuxtest.Account{}.Command(below, append([]string{"-c", `setpriv "$@"; :`, "sh"}, append(ids, words...)...)...)
+		cmd.Env = env
+	}
 	in, err := cmd.StdinPipe()
 	z.must(err)
 	z.must(cmd.Start())

@@ -38,8 +38,13 @@ func TestSKPlainUse(t *testing.T) {
 	z.dir(owner, 0o700)
 	quiet("before anything runs")
 	first := z.server(owner, dir+"/default", 0)
+	asked, err := os.Stat(tmuxtest.Program(t))
+	z.must(err)
+	if runs, err := os.Stat(fmt.Sprintf("/proc/%d/exe", first.pid())); err != nil || !os.SameFile(asked, runs) {
+		t.Errorf("not the tmux that was asked for runs: %v", err)
+	}
 	z.server(owner, dir+"/work", 0)
-	end := z.attached(owner, []string{"tmux", "-S", first.path, "-C", "attach"})
+	end := z.attached(owner, "", []string{"tmux", "-S", first.path, "-C", "attach"})
 	quiet("two servers, one client")
 	first.tmux("new-window", "cat")
 	first.tmux("split-window", "-h", "tmux -S "+dir+"/inner -f /dev/null new-session -d cat; exec cat")
