@@ -168,7 +168,7 @@ func TestVouched(t *testing.T) {
 	write("auxv", secure(0))
 	l := newLooker(Options{})
 	l.proc, l.ours = proc, map[string]string{"mnt": "mnt:[1]"}
-	p, ok := l.process(7, l.ours, nil)
+	p, ok := l.process(7, l.ours, nil, true)
 	if !ok || p.tmux != "/srv/hers" {
 		t.Fatalf("it sees %+v", p)
 	}

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -63,6 +64,10 @@ type looker struct {
 	lists   map[string]*kernelList // of other network namespaces
 	stuck   *stuck
 	budget  *budget
+	// patience is for reading one process, and mute are those of which that was not enough.
+	patience time.Duration
+	mute     atomic.Int64
+	holdUp   func(pid int) // for tests: what the memory of a process has its reader wait for
 	// running are the accounts that run something: their directories come first
 	// where there are too many.
 	running map[uint32]bool
@@ -96,7 +101,7 @@ func secure() bool {
 }
 
 func newLooker(opt Options) *looker {
-	return &looker{opt: opt, proc: "/proc", now: time.Now(), lists: map[string]*kernelList{}, named: map[naming]bool{}, accounts: identity.NewAccounts(), stuck: &stuck{on: map[string]int{}},
+	return &looker{opt: opt, proc: "/proc", patience: procPatience, now: time.Now(), lists: map[string]*kernelList{}, named: map[naming]bool{}, accounts: identity.NewAccounts(), stuck: &stuck{on: map[string]int{}},
 		budget: &budget{used: map[uint32]int{}, over: map[uint32]bool{}}}
 }
 

@@ -2,7 +2,6 @@ package sockets
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -12,7 +11,6 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -59,46 +57,9 @@ type process struct {
 	secrets []string
 }
 
-// processes reads all processes, on all processors. What cannot be read of one is
-// left empty: it may have ended, or be another account's.
-func (l *looker) processes(ctx context.Context) ([]process, error) {
-	dir, err := os.Open(l.proc)
-	if err != nil {
-		return nil, fmt.Errorf("list the processes: %w", err)
-	}
-	defer dir.Close()
-	names, err := dir.Readdirnames(maxProcesses)
-	if err != nil {
-		return nil, fmt.Errorf("list the processes: %w", err)
-	}
-	l.ours = namespaces(l.proc + "/self")
-	found := make([]process, len(names)) // those that are not there have no pid
-	var next atomic.Int64
-	var wg sync.WaitGroup
-	for range runtime.GOMAXPROCS(0) {
-		wg.Go(func() {
-			buf := make([]byte, procRoom)
-			for i := next.Add(1) - 1; i < int64(len(names)) && ctx.Err() == nil; i = next.Add(1) - 1 {
-				pid, bad := strconv.Atoi(names[i])
-				if bad != nil {
-					continue
-				}
-				if p, ok := l.process(pid, l.ours, buf); ok {
-					found[i] = p
-				}
-			}
-		})
-	}
-	wg.Wait()
-	found = slices.DeleteFunc(found, func(p process) bool { return p.pid == 0 })
-	if ctx.Err() != nil || len(names) == maxProcesses {
-		err = errors.New("not all processes were looked at: it took too long, or there are too many")
-	}
-	return found, errors.Join(err, l.budget.err())
-}
-
-// process reads one process, by way of buf; ok is false if it ended.
-func (l *looker) process(pid int, ours map[string]string, buf []byte) (process, bool) {
+// process reads one process, by way of buf; ok is false if it ended. Without memory what
+// it said as it began, which lies in its memory, is not read.
+func (l *looker) process(pid int, ours map[string]string, buf []byte, memory bool) (process, bool) {
 	p := process{pid: pid}
 	d, err := openProc(l.proc, pid, buf)
 	if err != nil {
@@ -118,8 +79,10 @@ func (l *looker) process(pid int, ours map[string]string, buf []byte) (process, 
 	}
 	owner := p.uid
 	p.firm = p.program == "muxward" && d.firm("exe")
-	if env, err := d.read("environ", maxEnviron); err == nil {
-		p.environment(env)
+	if memory {
+		if env, err := l.environ(d, pid); err == nil {
+			p.environment(env)
+		}
 	}
 	if p.program == "" && p.tmpdir == "" {
 		return p, true // what its TMUX names is mostly known without it; see vouched
@@ -133,6 +96,14 @@ func (l *looker) process(pid int, ours map[string]string, buf []byte) (process, 
 		return p, err == nil && again.Start == p.start
 	}
 	return p, true
+}
+
+// environ is what a process said as it began. See [procPatience].
+func (l *looker) environ(d procDir, pid int) ([]byte, error) {
+	if l.holdUp != nil {
+		l.holdUp(pid)
+	}
+	return d.read("environ", maxEnviron)
 }
 
 // credentials finds out whose a process is, and where, and drops what its environment
@@ -153,13 +124,10 @@ func (p *process) credentials(d procDir, owner uint32, ours map[string]string) b
 	return true
 }
 
-// vouched gives the socket that a process's TMUX names, and the account that says so;
+// vouches gives the socket that a process's TMUX names, and the account that says so;
 // nothing if that is not known. Most processes that have a TMUX are in panes of servers
 // that are found anyway: they are asked for more than that only if it matters.
-func (l *looker) vouched(p process) (path string, uid uint32) {
-	if p.program != "" || p.tmpdir != "" {
-		return p.tmux, p.uid
-	}
+func (l *looker) vouches(p process) (path string, uid uint32) {
 	d, err := openProc(l.proc, p.pid, make([]byte, procRoom))
 	if err != nil {
 		return "", 0
@@ -173,7 +141,7 @@ func (l *looker) vouched(p process) (path string, uid uint32) {
 		return "", 0
 	}
 	p.uid, p.apart, p.tmux = was.owner, nil, ""
-	env, err := d.read("environ", maxEnviron)
+	env, err := l.environ(d, p.pid)
 	if err != nil {
 		return "", 0
 	}

@@ -79,7 +79,7 @@ func (a *act) signal() error {
 	}
 	defer unix.Close(pidfd)
 	l := newLooker(Options{})
-	p, ok := l.process(a.server.PID, nil, nil)
+	p, ok := l.process(a.server.PID, nil, nil, false)
 	switch {
 	case !ok, p.start != a.server.Start:
 		return leftAlone{errors.New("the server has ended; another process has its number")}

@@ -77,7 +77,7 @@ func TestWhoIsSignalled(t *testing.T) {
 	found := func(name, socket string) (*act, *bufio.Scanner) {
 		t.Helper()
 		pid, says := served(t, name, socket)
-		p, ok := newLooker(Options{}).process(pid, namespaces("/proc/self"), nil)
+		p, ok := newLooker(Options{}).process(pid, namespaces("/proc/self"), nil, true)
 		if !ok {
 			t.Fatalf("process %d is gone", pid)
 		}
