@@ -160,7 +160,7 @@ func (k *Keep) readRecord(id string) (record, error) {
 func (k *Keep) tellEnded(rec record) {
 	text := fmt.Sprintf("tmux server of %s (process %d) has ended while no muxward ran", rec.Owner, rec.PID)
 	level := LevelServer
-	if left := leftBehind(k.innerPath(rec.ID)); len(left) > 0 {
+	if left := leftBehind(&k.memory, k.innerPath(rec.ID)); len(left) > 0 {
 		level = LevelAlarm
 		text += "; left behind, without a terminal: " + describe(left)
 	}
@@ -187,7 +187,7 @@ func (k *Keep) adopt(ctx context.Context, rec record) (*server, error) {
 		return nil, fmt.Errorf("it runs as uid %d, and we do not", rec.Account.UID)
 	}
 	if rec.PID == 0 {
-		if rec.PID, err = startedFor(k.innerPath(rec.ID), rec.Account.UID, k.opt.Tmux); err != nil {
+		if rec.PID, err = startedFor(&k.memory, k.innerPath(rec.ID), rec.Account.UID, k.opt.Tmux); err != nil {
 			return nil, err
 		}
 	}

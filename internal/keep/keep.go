@@ -14,6 +14,7 @@ import (
 
 	"github.com/muxward/muxward/internal/accounts"
 	"github.com/muxward/muxward/internal/config"
+	"github.com/muxward/muxward/internal/procfs"
 )
 
 // Options say where and how servers are kept. None of them comes from a caller.
@@ -68,6 +69,7 @@ type Keep struct {
 	deaf    bool            // that there are no watches was told; of the watch alone
 	events  queue
 	turn    chan struct{} // holds one token: who adopts
+	memory  procfs.Memory
 
 	mu      sync.Mutex
 	closed  bool

@@ -190,7 +190,7 @@ func processes() ([]int, error) {
 // killed between starting it and writing down its id. Others can have the same command
 // line, and do not count; of the account's own those that run the program tmux come
 // first. ErrEnded: there is none for sure.
-func startedFor(inner string, uid uint32, tmux string) (int, error) {
+func startedFor(m *procfs.Memory, inner string, uid uint32, tmux string) (int, error) {
 	pids, err := processes()
 	if err != nil {
 		return 0, err
@@ -207,7 +207,7 @@ func startedFor(inner string, uid uint32, tmux string) (int, error) {
 		}
 		var cmd []byte
 		if err == nil {
-			cmd, err = os.ReadFile(procFile(pid, "cmdline"))
+			cmd, err = m.Read(pid, "cmdline", maxArgs)
 		}
 		if err != nil {
 			if !gone(err) {
@@ -242,18 +242,22 @@ func startedFor(inner string, uid uint32, tmux string) (int, error) {
 // gone reports whether it is the error of a process that is not there any more (proc(5)).
 func gone(err error) bool { return errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ESRCH) }
 
+// maxArgs bounds what is read of a command line, and of an environment.
+const maxArgs = 1 << 20
+
 // maxLeft bounds a report of processes.
 const maxLeft = 64
 
 // leftBehind finds the processes that have TMUX=INNER,… in their environment:
 // what a server that was killed leaves running. A process that has cleared its
-// environment is not found, nor one whose environment is not ours to read.
-func leftBehind(inner string) []int {
+// environment is not found, nor one whose environment is not ours to read, or does not let
+// itself be read: it is a report.
+func leftBehind(m *procfs.Memory, inner string) []int {
 	mark := []byte("TMUX=" + inner + ",")
 	var out []int
 	pids, _ := processes() // a report, and nothing rests on it
 	for _, pid := range pids {
-		env, err := os.ReadFile(procFile(pid, "environ"))
+		env, err := m.Read(pid, "environ", maxArgs)
 		if err != nil {
 			continue
 		}

@@ -69,7 +69,7 @@ func TestEndedOnlyOnProof(t *testing.T) {
 			"take hold":     func() error { return second(w.k.adopt(t.Context(), rec)) },
 			"find and hold": func() error { return second(w.k.adopt(t.Context(), unknown)) },
 			"find": func() error {
-				return second(startedFor(w.k.innerPath(h.ID), rec.Account.UID, w.opt.Tmux))
+				return second(startedFor(&w.k.memory, w.k.innerPath(h.ID), rec.Account.UID, w.opt.Tmux))
 			},
 		} {
 			if but > 0 && what == "find" {
@@ -172,15 +172,15 @@ func TestLookAlike(t *testing.T) {
 		return cmd.Process.Pid
 	}
 	looks(w.opt.Tmux, otherUID)
-	if pid, err := startedFor(inner, testUID, w.opt.Tmux); !errors.Is(err, ErrEnded) {
+	if pid, err := startedFor(&w.k.memory, inner, testUID, w.opt.Tmux); !errors.Is(err, ErrEnded) {
 		t.Errorf("another account's was taken: %d, %v", pid, err)
 	}
 	own := looks("/bin/sleep", testUID)
-	if pid, err := startedFor(inner, testUID, w.opt.Tmux); pid != own || err != nil {
+	if pid, err := startedFor(&w.k.memory, inner, testUID, w.opt.Tmux); pid != own || err != nil {
 		t.Errorf("another program: %d, %v", pid, err)
 	}
 	real := looks(w.opt.Tmux, testUID)
-	if pid, err := startedFor(inner, testUID, w.opt.Tmux); pid != real || err != nil {
+	if pid, err := startedFor(&w.k.memory, inner, testUID, w.opt.Tmux); pid != real || err != nil {
 		t.Errorf("the real one: %d, %v, want %d", pid, err, real)
 	}
 }

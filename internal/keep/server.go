@@ -225,7 +225,7 @@ func (s *server) supervise() {
 	k.forget(s.rec.ID)
 	close(s.left)
 	if told {
-		k.events.put(Event{Kind: EventLeft, ID: s.rec.ID, Owner: s.rec.Owner, Text: describe(leftBehind(k.innerPath(s.rec.ID)))})
+		k.events.put(Event{Kind: EventLeft, ID: s.rec.ID, Owner: s.rec.Owner, Text: describe(leftBehind(&k.memory, k.innerPath(s.rec.ID)))})
 	}
 }
 
