@@ -85,18 +85,20 @@ func openKept(o Options) (h *host, l *ledger, err error) {
 	return h, l, nil
 }
 
-// Made gives what is on the host by an apply of a set, as it was asked for.
-func Made(set string, o Options) ([]Item, error) {
+// MadeAnew reports whether what is at a path is there by an apply of a set, which has made it
+// where nothing was. What was there before, and was only put right, is not.
+func MadeAnew(set, path string, o Options) (bool, error) {
 	h, err := newHost(o)
 	if err != nil {
-		return nil, err
+		return false, err
 	}
 	defer h.close()
 	l, err := h.readLedger()
 	if err != nil {
-		return nil, err
+		return false, err
 	}
-	return l.of(set), nil
+	m := l.find(path)
+	return m != nil && m.Set == set && !m.Way && !m.Original.there(), nil
 }
 
 // broken tells of what is open.
@@ -179,7 +181,7 @@ func (h *host) putBackAll(ctx context.Context, l *ledger) (done, left []Change, 
 			done = append(done, c)
 		}
 	}
-	left = append(left, h.kept...)
+	left, h.kept = append(left, h.kept...), nil // each is named once
 	if len(failed) > 0 {
 		return done, left, errors.Join(failed...)
 	}

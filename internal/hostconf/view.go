@@ -65,6 +65,21 @@ func (v *View) File(path string) (Seen, bool, error) {
 	return Seen{Content: string(f.content), Owner: id(f.UID), Group: id(f.GID), Mode: f.Mode}, true, nil
 }
 
+// Directory says whose a directory is, if it is there.
+func (v *View) Directory(path string) (uid, gid uint32, is bool, err error) {
+	f, err := v.look(path)
+	if err != nil || f.Kind != Directory {
+		return 0, 0, false, err
+	}
+	return f.UID, f.GID, true, nil
+}
+
+// UID gives the number of an account of the host.
+func (v *View) UID(name string) (uint32, bool) {
+	a, ok := v.h.names.byName[name]
+	return a.uid, ok
+}
+
 // Names are those in a directory, at most a number of them; none if it is not there.
 func (v *View) Names(path string, most int) ([]string, error) {
 	names, err := v.h.tree.list(path)
