@@ -28,6 +28,7 @@ func TestOwners(t *testing.T) {
 		{"a directory for a group", func(base string) error { return unix.Chmod(base+"/x/policy", 0o775) }, "/policy may be written"},
 		{"the way", func(base string) error { return os.Chown(base+"/x", other, 0) }, "/x belongs to"},
 		{"a sticky way", func(base string) error { return unix.Chmod(base+"/x", 0o1777) }, ""},
+		{"somebody's sticky way", func(base string) error { return errorsOf(unix.Chmod(base+"/x", 0o1755), os.Chown(base+"/x", other, 0)) }, "/x is not root's"},
 		{"root's symlink", func(base string) error {
 			return errorsOf(os.Rename(base+"/x/policy", base+"/real"), os.Symlink("../real", base+"/x/policy"))
 		}, ""},
