@@ -11,7 +11,7 @@ import (
 )
 
 // owners says whose word counts. What only is looked at may be anybody's; what is put in force
-// by root may be nobody's but root's, as it says who gets a shell as whom.
+// by root, or for it, may be nobody's but root's, as it says who gets a shell as whom.
 type owners struct{ root bool }
 
 // inUse is for what is put in force by this process.

@@ -66,6 +66,37 @@ func TestOwners(t *testing.T) {
 	}
 }
 
+// What is put in force for root by another account is asked for the same, and so are changes of it.
+func TestOwnersForRoot(t *testing.T) {
+	base := t.TempDir()
+	err := errorsOf(os.WriteFile(base+"/people.yaml", []byte("people: {alice: {}}\n"), 0o644), os.WriteFile(base+"/grants.yaml", []byte("grants: []\n"), 0o644), unix.Chmod(base, 0o775))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := newEngine(base, owners{}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := NewSystemEngine(base); err == nil {
+		t.Error("a directory that a group may write to is in force")
+	}
+	if os.Geteuid() != 0 {
+		return
+	}
+	if err := unix.Chmod(base, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	e, err := NewSystemEngine(base)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Chmod(base+"/grants.yaml", 0o664); err != nil {
+		t.Fatal(err)
+	}
+	if err := e.Reload(base); err == nil || e.DigestNow(base) != e.Digest() {
+		t.Errorf("reloaded: %v, or it is read once more although nothing has changed", err)
+	}
+}
+
 func errorsOf(all ...error) error {
 	for _, err := range all {
 		if err != nil {
