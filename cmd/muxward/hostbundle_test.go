@@ -8,6 +8,9 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/muxward/muxward/internal/hostconf"
+	"github.com/muxward/muxward/internal/hostconf/bundle"
 )
 
 // bundleBed is a host that takes bundles.
@@ -93,4 +96,55 @@ func TestLandedUnprinted(t *testing.T) {
 		t.Errorf("what is written down:\n%s", b.log())
 	}
 	b.says(exitFailure, "its serial is 9, and 10 was used", b.args(older)...)
+}
+
+// Who applies a bundle is killed once it counts as used, before it has landed, or after. The next
+// apply finds out which, and what counted before counts again if it has not.
+func TestLandingKilled(t *testing.T) {
+	b := newBundleBed(t)
+	first := b.bundle("prod", 8)
+	b.says(exitOK, "applied", b.args(first)...)
+	kill := func(name string, serial uint64) {
+		t.Helper()
+		u, err := openUsed(b.root)
+		if err != nil {
+			t.Fatal(err)
+		}
+		l := &landing{used: u, bundle: &bundle.Bundle{Manifest: bundle.Manifest{Name: name, Serial: serial}, Digest: "x"}, line: useLine{Name: name, Serial: serial}}
+		l.names, err = u.names()
+		if err == nil {
+			l.before, err = u.seen(name)
+		}
+		if err == nil {
+			err = l.try(hostconf.Options{Root: b.root, NoOwners: os.Geteuid() != 0})
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		u.close()
+	}
+	kill("test", 1)
+	b.says(exitOK, "nothing to do", b.args(first)...)
+	if log := b.log(); !strings.Contains(log, `"error":"it was broken off, and is taken back"`) {
+		t.Errorf("what is written down:\n%s", log)
+	}
+	kill("prod", 10)
+	b.on(exitOK, "nothing to do", "apply")
+	b.says(exitOK, "nothing to do", b.args(first)...)
+
+	kill("prod", 12)
+	b.change("policy/people.yaml", "people:", "# alicia\npeople:")
+	aside := filepath.Join(t.TempDir(), attempted)
+	if err := os.Rename(filepath.Join(b.root+bundleState, attempted), aside); err != nil {
+		t.Fatal(err)
+	}
+	b.on(exitOK, "applied", "apply") // as if it had come out of that bundle
+	if err := os.Rename(aside, filepath.Join(b.root+bundleState, attempted)); err != nil {
+		t.Fatal(err)
+	}
+	b.says(exitFailure, "its serial is 8, and 12 was used", b.args(first)...)
+	b.says(exitFailure, "its serial is 8, and 12 was used", b.args(first)...)
+	if log := b.log(); strings.Count(log, `"outcome":"landed"`) != 4 {
+		t.Errorf("what is written down:\n%s", log)
+	}
 }

@@ -321,6 +321,9 @@ what is not; 2 the command line or a file is wrong.`,
 				if b.keys != "" || b.older != "" || b.other != "" {
 					return usageError{errors.New("--bundle-keys, --allow-older and --allow-name are for --bundle")}
 				}
+				if err := f.settleFirst(cmd); err != nil {
+					return err
+				}
 				result, err := f.apply(cmd, dirOf(args), nil)
 				if err != nil {
 					return err
@@ -330,7 +333,7 @@ what is not; 2 the command line or a file is wrong.`,
 			if len(args) > 0 {
 				return usageError{errors.New("give a directory or --bundle, not both")}
 			}
-			l, err := f.unpack(b)
+			l, err := f.unpack(cmd, b)
 			if err != nil {
 				return err
 			}
@@ -355,7 +358,7 @@ func (f *hostFlags) apply(cmd *cobra.Command, dir string, l *landing) (hostconf.
 	}
 	watchHealth(w)
 	if l != nil {
-		w.opt.Checks = append(w.opt.Checks, hostconf.Check{Name: "what is written down of bundles", Run: func(context.Context, string) error { return l.raise() }})
+		w.opt.Checks = append(w.opt.Checks, hostconf.Check{Name: "what is written down of bundles", Run: func(context.Context, string) error { return l.try(w.opt) }})
 	}
 	result, err := hostconf.Apply(cmd.Context(), w.wish, w.opt)
 	if err != nil {

@@ -28,7 +28,7 @@ make install has put there, and your packages are your package manager's.
 
 What people have changed since, such as the policy, is kept, and named; so is muxward's
 state directory with the log and the keys, unless --purge says that it is to go: if
-setup has made it, and no muxward serves from it any more. While
+setup has made it, not only put it right, and no muxward serves from it any more. While
 something is kept that belongs to the account muxward, the account is, too. What
 muxward host has applied has to be taken back first (muxward host undo), or with
 --applied is taken back here, all of it, as the packages do when they are removed.

@@ -125,3 +125,31 @@ func TestKeptIsNamed(t *testing.T) {
 		t.Errorf("left %+v\n%s", r.Left, b.snapshot())
 	}
 }
+
+// What became of an apply is known, whenever it was killed.
+func TestSettle(t *testing.T) {
+	s := State{Set: "test", Items: []Item{{ID: "T", Kind: File, Path: "/etc/x.conf", Mode: 0o644, Content: "ours\n", Why: "it counts"}}}
+	for at, want := range map[string]Fate{"check x": TakenBack, "journal": TakenBack, "moved /etc/x.conf": TakenBack, "commit": TakenBack, "none": Landed} {
+		b := newBed(t)
+		number, err := Next(b.opt)
+		b.must(err)
+		o := b.opt
+		o.Checks = []Check{{Name: "x", Run: func(context.Context, string) error { return nil }}}
+		o.step = func(step string) {
+			if step == at {
+				panic("killed")
+			}
+		}
+		func() {
+			defer func() { _ = recover() }()
+			_, _ = Apply(context.Background(), Just(s), o)
+		}()
+		got, err := Settle(t.Context(), number, b.opt)
+		if err != nil || got != want {
+			t.Errorf("killed at %q: %v, want %v, %v", at, got, want, err)
+		}
+		if _, err := os.Lstat(b.at("etc/x.conf")); (err == nil) != (want == Landed) {
+			t.Errorf("killed at %q: the file: %v", at, err)
+		}
+	}
+}
