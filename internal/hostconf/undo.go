@@ -389,6 +389,10 @@ func (h *host) groupLeft(ctx context.Context, st step) (bool, string, error) {
 			return false, "the group is that of " + a.name + " by now", nil
 		}
 	}
+	of := step{Item: Item{Kind: Group, Name: st.Item.Name}}
+	if h.owns(of, fact{Kind: Group, GID: gid}) {
+		return false, "there are things that belong to its group", nil
+	}
 	return true, "", h.run(ctx, "groupdel", append(h.prefix(), st.Item.Name)...)
 }
 
