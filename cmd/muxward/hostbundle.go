@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -40,7 +41,7 @@ func (b *bundleFlags) add(cmd *cobra.Command) {
 // apply: that it is tried, and what came of it.
 type useLine struct {
 	Time    time.Time `json:"time"`
-	Outcome string    `json:"outcome"` // tried, landed or failed
+	Outcome string    `json:"outcome"` // tried, landed, failed, or unknown
 	Error   string    `json:"error,omitempty"`
 	// Host is what the host is called, As what --host says that it is.
 	Host   string `json:"host"`
@@ -71,7 +72,7 @@ type landing struct {
 
 // unpack opens a bundle, sees whether it may be used here, and writes down that it is tried. The
 // caller ends the landing.
-func (f *hostFlags) unpack(b bundleFlags) (_ *landing, err error) {
+func (f *hostFlags) unpack(cmd *cobra.Command, b bundleFlags) (_ *landing, err error) {
 	root, err := f.rootDir()
 	if err != nil {
 		return nil, err
@@ -89,11 +90,18 @@ func (f *hostFlags) unpack(b bundleFlags) (_ *landing, err error) {
 	if l.used, err = openUsed(root); err != nil {
 		return nil, fmt.Errorf("nothing has changed, as it cannot be told which bundles were used: %w", err)
 	}
+	tried := false
 	defer func() {
+		if err != nil && tried {
+			err = errors.Join(err, l.write("failed", err))
+		}
 		if err != nil {
 			l.close()
 		}
 	}()
+	if err := l.used.settle(cmd.Context(), f.settling(cmd, root)); err != nil {
+		return nil, fmt.Errorf("an apply of a bundle was broken off: %w", err)
+	}
 	if l.names, err = l.used.names(); err == nil {
 		l.before, err = l.used.seen(opened.Name)
 	}
@@ -106,6 +114,7 @@ func (f *hostFlags) unpack(b bundleFlags) (_ *landing, err error) {
 	if err := l.write("tried", nil); err != nil {
 		return nil, fmt.Errorf("nothing has changed, as it could not be written down: %w", err)
 	}
+	tried = true
 	// What who was killed has left there goes.
 	if err := errors.Join(l.used.dir.RemoveAll(unpacked), l.used.dir.Mkdir(unpacked, 0o700)); err != nil {
 		return nil, err
@@ -147,6 +156,103 @@ func (l *landing) admit(b bundleFlags, names []string) error {
 	return err
 }
 
+// attempt is what was so before a bundle is tried: who is killed can be told of by it, and it is
+// put back if it did not land.
+type attempt struct {
+	Number int         `json:"number"` // of the apply
+	Before bundle.Seen `json:"before"`
+	Names  []string    `json:"names,omitempty"`
+	Line   useLine     `json:"line"`
+}
+
+// attempted has the attempt that has not ended.
+const attempted = "attempt"
+
+// try writes down what was so before, and raises.
+func (l *landing) try(o hostconf.Options) error {
+	n, err := hostconf.Next(o)
+	if err != nil {
+		return err
+	}
+	data, err := json.Marshal(attempt{Number: n, Before: l.before, Names: l.names, Line: l.line})
+	if err == nil {
+		err = l.used.write(attempted, append(data, '\n'))
+	}
+	if err != nil {
+		return err
+	}
+	return l.raise()
+}
+
+// settling are the options of who takes back what was broken off.
+func (f *hostFlags) settling(cmd *cobra.Command, root string) hostconf.Options {
+	tell := func(line string) { fmt.Fprintln(cmd.ErrOrStderr(), "muxward:", oneLine(line)) }
+	return hostconf.Options{Root: root, NoOwners: f.noOwners, Patience: hostPatience, Tell: tell}
+}
+
+// settleFirst is settle for an apply without a bundle, which would take back what was broken off, too.
+func (f *hostFlags) settleFirst(cmd *cobra.Command) error {
+	root, err := f.rootDir()
+	if err != nil {
+		return err
+	}
+	if _, err := os.Lstat(filepath.Join("/", root, bundleState, attempted)); err != nil {
+		return nil // there is none; who cannot look there cannot apply either
+	}
+	u, err := openUsed(root)
+	if err == nil {
+		defer u.close()
+		err = u.settle(cmd.Context(), f.settling(cmd, root))
+	}
+	if err != nil {
+		return fmt.Errorf("an apply of a bundle was broken off: %w", err)
+	}
+	return nil
+}
+
+// settle ends an attempt that was broken off: it is taken back unless it has landed, and what counted
+// before counts again. Where that cannot be told, nothing that is older may be used.
+func (u *used) settle(ctx context.Context, o hostconf.Options) error {
+	f, err := u.dir.Open(attempted)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	var a attempt
+	data, err := io.ReadAll(io.LimitReader(f, 1<<20))
+	if err == nil {
+		err = json.Unmarshal(data, &a)
+	}
+	if err == nil && (a.Number < 1 || a.Line.Name == "") {
+		err = errors.New("it has no number or no name")
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", filepath.Join(bundleState, attempted), err)
+	}
+	fate, err := hostconf.Settle(ctx, a.Number, o)
+	if err != nil {
+		return err
+	}
+	l := &landing{used: u, line: a.Line}
+	switch fate {
+	case hostconf.Landed:
+		err = l.write("landed", nil)
+	case hostconf.TakenBack:
+		if err = errors.Join(u.put(a.Line.Name, a.Before), u.pin(a.Names)); err == nil {
+			err = l.write("failed", errors.New("it was broken off, and is taken back"))
+		}
+	default:
+		err = l.write("unknown", errors.New("it was broken off, and it cannot be told what came of it"))
+	}
+	if err != nil {
+		return err
+	}
+	return u.remove(attempted)
+}
+
 // raise writes down that none that is older may be used from now on. It is done once all checks are
 // over, before anything moves: who is killed after that can use the same one again.
 func (l *landing) raise() error {
@@ -172,7 +278,10 @@ func (l *landing) end(failed error) error {
 	if failed != nil {
 		outcome = "failed"
 	}
-	return errors.Join(err, l.write(outcome, failed))
+	if err = errors.Join(err, l.write(outcome, failed)); err == nil && !errors.Is(failed, hostconf.ErrHalf) {
+		err = l.used.remove(attempted)
+	}
+	return err
 }
 
 func (l *landing) write(outcome string, failed error) error {

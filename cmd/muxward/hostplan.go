@@ -321,17 +321,28 @@ what is not; 2 the command line or a file is wrong.`,
 				if b.keys != "" || b.older != "" || b.other != "" {
 					return usageError{errors.New("--bundle-keys, --allow-older and --allow-name are for --bundle")}
 				}
-				return f.apply(cmd, dirOf(args), nil)
+				if err := f.settleFirst(cmd); err != nil {
+					return err
+				}
+				result, err := f.apply(cmd, dirOf(args), nil)
+				if err != nil {
+					return err
+				}
+				return f.printApplied(cmd, result)
 			}
 			if len(args) > 0 {
 				return usageError{errors.New("give a directory or --bundle, not both")}
 			}
-			l, err := f.unpack(b)
+			l, err := f.unpack(cmd, b)
 			if err != nil {
 				return err
 			}
-			err = f.apply(cmd, l.dir, l)
-			return errors.Join(err, l.end(err))
+			result, err := f.apply(cmd, l.dir, l)
+			ended := l.end(err)
+			if err == nil { // it has landed, whether it can be told or not
+				err = f.printApplied(cmd, result)
+			}
+			return errors.Join(err, ended)
 		},
 	}
 	f.add(cmd)
@@ -340,20 +351,24 @@ what is not; 2 the command line or a file is wrong.`,
 }
 
 // apply brings the host into the state that the files in a directory describe.
-func (f *hostFlags) apply(cmd *cobra.Command, dir string, l *landing) error {
+func (f *hostFlags) apply(cmd *cobra.Command, dir string, l *landing) (hostconf.Result, error) {
 	w, err := f.load(cmd, dir, true)
 	if err != nil {
-		return err
+		return hostconf.Result{}, err
 	}
 	watchHealth(w)
 	if l != nil {
-		w.opt.Checks = append(w.opt.Checks, hostconf.Check{Name: "what is written down of bundles", Run: func(context.Context, string) error { return l.raise() }})
+		w.opt.Checks = append(w.opt.Checks, hostconf.Check{Name: "what is written down of bundles", Run: func(context.Context, string) error { return l.try(w.opt) }})
 	}
 	result, err := hostconf.Apply(cmd.Context(), w.wish, w.opt)
 	if err != nil {
-		return fmt.Errorf("apply: %w", err)
+		return result, fmt.Errorf("apply: %w", err)
 	}
-	return f.printResult(cmd, result, "applied", "this host is as its files say")
+	return result, nil
+}
+
+func (f *hostFlags) printApplied(cmd *cobra.Command, r hostconf.Result) error {
+	return f.printResult(cmd, r, "applied", "this host is as its files say")
 }
 
 func (f *hostFlags) printResult(cmd *cobra.Command, r hostconf.Result, did, nothing string) error {

@@ -119,7 +119,11 @@ func assemble(ctx context.Context, c config.Config, helper *privsep.Client) (d *
 		return d, err
 	}
 	// The policy first: with a broken one nothing is opened at all.
-	if d.policy, err = policy.NewEngine(c.Policy); err != nil {
+	load := policy.NewEngine
+	if helper != nil {
+		load = policy.NewSystemEngine // root's helper gives shells by what it says
+	}
+	if d.policy, err = load(c.Policy); err != nil {
 		return d, fmt.Errorf("the policy in %s cannot be used, so nothing was started:\n%w", c.Policy, err)
 	}
 	if err := d.nobodysAccount(); err != nil {

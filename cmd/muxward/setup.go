@@ -8,7 +8,6 @@ import (
 	"os/user"
 	"path"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -18,6 +17,7 @@ import (
 	"github.com/muxward/muxward/internal/config"
 	"github.com/muxward/muxward/internal/hostconf"
 	"github.com/muxward/muxward/internal/pam"
+	"github.com/muxward/muxward/internal/policy"
 	"github.com/muxward/muxward/packaging"
 )
 
@@ -85,8 +85,14 @@ Exit codes: 0 done; 1 not done: the error says why, and what is not as it was if
 
 // options are how the host is changed. Who is not root can only do so with a tree.
 func (f *setupFlags) options(cmd *cobra.Command) (hostconf.Options, error) {
-	if f.root != "" && filepath.Clean(f.root) == "/" {
-		f.root = "" // it is the machine, and asked for all that the machine is asked for
+	if f.root != "" {
+		root, err := filepath.Abs(f.root)
+		if err != nil {
+			return hostconf.Options{}, usageError{fmt.Errorf("--root %s: %w", f.root, err)}
+		}
+		if f.root = root; root == "/" {
+			f.root = "" // it is the machine, and asked for all that the machine is asked for
+		}
 	}
 	o := hostconf.Options{Root: f.root}
 	if os.Geteuid() != 0 {
@@ -191,13 +197,8 @@ func (f *setupFlags) wishOf(v *hostconf.View, o hostconf.Options) (setupWish, er
 			w.policy[name] = seen.Content
 		}
 	}
-	// The state is that of who serves: muxward-helper has handed it over.
-	if seen, is, err := v.File(setupConfig); err != nil {
+	if err := findStateOwner(v, &w); err != nil {
 		return w, err
-	} else if is {
-		if c, err := config.Parse(setupConfig, []byte(seen.Content)); err == nil { // else a check says what is wrong
-			w.runsAs = c.Account
-		}
 	}
 	if w.pam, err = v.There("/etc/pam.d/common-account"); err != nil {
 		return w, err
@@ -209,16 +210,39 @@ func (f *setupFlags) wishOf(v *hostconf.View, o hostconf.Options) (setupWish, er
 	return w, f.findAdmin(&w, o)
 }
 
+// findStateOwner finds whose the state directory is to be. Of a muxward with an account of its own
+// it is that account's once muxward-helper has handed it over: only that looks at all that is in
+// it, and keeps the keys back. Until then, setup leaves it to root.
+func findStateOwner(v *hostconf.View, w *setupWish) error {
+	seen, is, err := v.File(setupConfig)
+	if err != nil || !is {
+		return err
+	}
+	c, err := config.Parse(setupConfig, []byte(seen.Content))
+	if err != nil || c.Account == "" {
+		return nil // a check says what is wrong with it
+	}
+	uid, gid, is, err := v.Directory(setupState)
+	if err != nil || !is {
+		return err
+	}
+	if of, ok := v.UID(c.Account); ok && of == uid && uid != 0 {
+		w.owner, w.group = strconv.FormatUint(uint64(uid), 10), strconv.FormatUint(uint64(gid), 10)
+	}
+	return nil
+}
+
 // maxPolicyNames is more than any policy has files.
 const maxPolicyNames = 10000
 
-// ourTemp is what a file has for a name until it is moved to its place: it is no policy yet.
-var ourTemp = regexp.MustCompile(`^\.muxward-[0-9]+-[0-9]+~(new)?$`)
-
 // starterWanted says which files of the starter policy belong to the state: all where there
-// is no policy, and later those of them that people have not removed. nil is all.
+// is no policy, and later those of them that people have not removed. nil is all. What is no file of
+// a policy by its name, such as a README, or one of ours until it is moved to its place, is none.
 func starterWanted(there []string, has map[string]bool) (names []string, fresh bool) {
-	there = slices.DeleteFunc(there, func(n string) bool { return ourTemp.MatchString(n) })
+	there = slices.DeleteFunc(there, func(n string) bool {
+		_, like := policy.FileName(n)
+		return !like
+	})
 	if len(there) == 0 {
 		return nil, true
 	}

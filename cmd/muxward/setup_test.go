@@ -222,6 +222,40 @@ func TestSetupOfAccount(t *testing.T) {
 	}
 }
 
+// What root's muxward has left is handed over by muxward-helper, which keeps the keys back: setup
+// leaves the state root's until then. The account may have a group of any name.
+func TestSetupHandsNothingOver(t *testing.T) {
+	if os.Geteuid() != 0 {
+		tmuxtest.Skip(t, "owners are root's to give")
+	}
+	root := setupTree(t)
+	f, err := os.OpenFile(root+"/etc/passwd", os.O_APPEND|os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = f.WriteString("svc:x:4242:100::/:/sbin/nologin\n")
+	if err := errors.Join(err, f.Close()); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := runSetup(t, "setup", "--root", root); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	text, err := os.ReadFile(root + setupConfig)
+	if err := errors.Join(err, os.WriteFile(root+setupConfig, append(text, "account: svc\n"...), 0o644), os.WriteFile(root+setupState+"/key", nil, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	for _, uid := range []int{0, 4242} {
+		if err := os.Chown(root+setupState, uid, uid/42); err != nil {
+			t.Fatal(err)
+		}
+		out, err := runSetup(t, "setup", "--root", root)
+		st, serr := os.Stat(root + setupState)
+		if err != nil || serr != nil || st.Sys().(*syscall.Stat_t).Uid != uint32(uid) || !strings.Contains(out, "everything is as it should be") {
+			t.Errorf("it was uid %d's: %v, %v\n%s", uid, err, serr, out)
+		}
+	}
+}
+
 // Who calls setup again is not who the policy begins with: what they are called is no matter.
 func TestSetupAgainBySomebody(t *testing.T) {
 	root := setupTree(t)
@@ -255,6 +289,53 @@ func TestPurgeOfOthers(t *testing.T) {
 		if out, err := runSetup(t, append([]string{"uninstall", "--root", root, "--dry-run"}, args...)...); err != nil || !strings.Contains(out, want) {
 			t.Errorf("%v: %v\n%s", args, err, out)
 		}
+	}
+}
+
+// A state that was there before setup, and that setup has only put right, stays, too.
+func TestPurgeOfMended(t *testing.T) {
+	root := setupTree(t)
+	if err := errors.Join(os.MkdirAll(root+setupState, 0o700), os.Chmod(root+setupState, 0o755), os.WriteFile(root+setupState+"/key", nil, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := runSetup(t, "setup", "--root", root); err != nil || !strings.Contains(out, "change directory /var/lib/muxward") {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	out, err := runSetup(t, "uninstall", "--root", root, "--purge")
+	if _, there := os.Stat(root + setupState + "/key"); err == nil || there != nil || !strings.Contains(err.Error(), "nothing has changed") {
+		t.Errorf("%v, %v\n%s", err, there, out)
+	}
+}
+
+// A relative --root is where the caller is, for the checks, too.
+func TestSetupRelativeRoot(t *testing.T) {
+	root := setupTree(t)
+	t.Chdir(filepath.Dir(root))
+	for range 2 {
+		if out, err := runSetup(t, "setup", "--root", filepath.Base(root)); err != nil {
+			t.Fatalf("%v\n%s", err, out)
+		}
+		if err := os.Remove(root + setupTmp); err != nil { // else the second one has nothing to check
+			t.Fatal(err)
+		}
+	}
+}
+
+// What is no file of a policy does not stand for one.
+func TestSetupPolicyOfOtherFiles(t *testing.T) {
+	root := setupTree(t)
+	err := os.MkdirAll(root+setupPolicy, 0o755)
+	for _, name := range []string{"README", ".gitkeep", "muxward-1-9-kept~"} {
+		err = errors.Join(err, os.WriteFile(filepath.Join(root+setupPolicy, name), nil, 0o644))
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if out, err := runSetup(t, "setup", "--root", root); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	if _, err := os.Lstat(root + setupPolicy + "/people.yaml"); err != nil {
+		t.Error(err)
 	}
 }
 

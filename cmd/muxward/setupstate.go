@@ -36,7 +36,8 @@ const (
 // setupWish is what muxward setup was asked for.
 type setupWish struct {
 	account string // of muxward
-	runsAs  string // what muxward.yaml says that muxward runs as; "" for root
+	owner   string // whose the state directory is; "" for root
+	group   string
 	program string // where muxward is on the host
 	admin   string // account of the person who the policy begins with
 	uid     int
@@ -56,7 +57,7 @@ func setupItems(w setupWish) (hostconf.State, error) {
 			Why: "only root says what muxward does"},
 		{ID: "MW-H021", Kind: hostconf.File, Path: setupConfig, Mode: 0o644, Once: true, Content: packaging.Config(),
 			Why: "where muxward keeps its things, and which doors are open"},
-		{ID: "MW-H022", Kind: hostconf.Directory, Path: setupState, Mode: 0o711, Owner: w.runsAs, Group: w.runsAs,
+		{ID: "MW-H022", Kind: hostconf.Directory, Path: setupState, Mode: 0o711, Owner: w.owner, Group: w.group,
 			Why: "the log and the keys in it are for muxward alone; people's commands find the running one by a file in it"},
 		{ID: "MW-H030", Kind: hostconf.Directory, Path: setupPolicy, Mode: 0o750, Group: w.account,
 			Why: "only root says who may do what, and who may do what is nobody else's to read"},

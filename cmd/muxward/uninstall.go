@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io/fs"
 	"net"
-	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -29,7 +28,7 @@ make install has put there, and your packages are your package manager's.
 
 What people have changed since, such as the policy, is kept, and named; so is muxward's
 state directory with the log and the keys, unless --purge says that it is to go: if
-setup has made it, and no muxward serves from it any more. While
+setup has made it, not only put it right, and no muxward serves from it any more. While
 something is kept that belongs to the account muxward, the account is, too. What
 muxward host has applied has to be taken back first (muxward host undo), or with
 --applied is taken back here, all of it, as the packages do when they are removed.
@@ -143,14 +142,14 @@ func (f *setupFlags) standsStill(plan hostconf.Plan) error {
 	return f.nobodyServes()
 }
 
-// purged has a plan say that the state directory goes. It has to be of setup: what is in another one
-// is not ours to remove.
+// purged has a plan say that the state directory goes. Setup has to have made it, not only put it
+// right: what is in another one is not ours to remove.
 func purged(plan *hostconf.Plan, o hostconf.Options) error {
-	made, err := hostconf.Made(setSetup, o)
+	made, err := hostconf.MadeAnew(setSetup, setupState, o)
 	if err != nil {
 		return err
 	}
-	if !slices.ContainsFunc(made, func(it hostconf.Item) bool { return it.Path == setupState }) {
+	if !made {
 		return fmt.Errorf("--purge: muxward setup has not made %s: if nobody needs it, remove it by hand; nothing has changed", setupState)
 	}
 	for i := range plan.Changes {

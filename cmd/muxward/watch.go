@@ -21,7 +21,6 @@ import (
 	"github.com/muxward/muxward/internal/gateway"
 	"github.com/muxward/muxward/internal/guard"
 	"github.com/muxward/muxward/internal/identity"
-	"github.com/muxward/muxward/internal/policy"
 	"github.com/muxward/muxward/internal/tmux"
 )
 
@@ -141,7 +140,7 @@ func (d *daemon) reloadAsked(ctx context.Context) {
 func (d *daemon) reload(ctx context.Context, again bool) (loaded bool) {
 	d.loading.Lock()
 	defer d.loading.Unlock()
-	switch same := policy.Digest(d.config.Policy) == d.policy.Digest(); {
+	switch same := d.policy.DigestNow(d.config.Policy) == d.policy.Digest(); {
 	case !same || again && d.policy.Broken() != nil:
 		return d.load(ctx, nil)
 	case again && d.unsure:

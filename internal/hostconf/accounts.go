@@ -73,9 +73,6 @@ func AccountOf(name string, o Options) (uint32, error) {
 // OwnGroup reports whether a group of this machine is that of one account alone: it has nobody
 // else in it, by the machine's own files.
 func OwnGroup(uid, gid uint32) bool {
-	if uid == 0 && gid == 0 {
-		return true
-	}
 	passwd, err1 := os.ReadFile("/etc/passwd")
 	group, err2 := os.ReadFile("/etc/group")
 	return err1 == nil && err2 == nil && ownGroup(string(passwd), string(group), uid, gid)
@@ -95,7 +92,7 @@ func ownGroup(passwd, group string, uid, gid uint32) bool {
 	}
 	for line := range strings.SplitSeq(group, "\n") {
 		p := strings.Split(line, ":")
-		if len(p) == 4 && p[2] == of && (p[0] != name || p[3] != "") {
+		if len(p) == 4 && p[2] == of && (p[0] != name || p[3] != "" && p[3] != name) {
 			return false
 		}
 	}

@@ -63,7 +63,7 @@ func Apply(ctx context.Context, want Wish, o Options) (Result, error) {
 	if err := h.commit(l, p.gone); err != nil {
 		return Result{Recovered: res.Recovered}, h.rollBack(ctx, l, err)
 	}
-	res.Number = r.Number
+	res.Number, res.Left = r.Number, append(res.Left, h.kept...)
 	return res, nil
 }
 

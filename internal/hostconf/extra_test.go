@@ -39,8 +39,8 @@ func TestUndoOfTaken(t *testing.T) {
 	if err != nil || len(r.Left) != 1 || !strings.Contains(r.Left[0].Reason, "muxward host") || b.read("etc/x") != "x\n" {
 		t.Errorf("%+v, %v", r, err)
 	}
-	if made, err := Made("host", b.opt); err != nil || len(made) != 1 {
-		t.Errorf("host has %+v, %v", made, err)
+	if made, err := MadeAnew("host", "/etc/x", b.opt); err != nil || !made {
+		t.Errorf("host has it: %v, %v", made, err)
 	}
 	b.apply(State{Set: "host"})
 	if done, err := Forget(b.opt, "setup"); err != nil || done {

@@ -73,16 +73,83 @@ func TestTheirsIsKept(t *testing.T) {
 			}()
 			r, again := Recover(context.Background(), b.opt)
 			b.must(again)
-			named := len(r.Left) == 1 && r.Left[0].Item.Path == "/etc/muxward-1-0-kept"
+			named := len(r.Left) == 1 && r.Left[0].Item.Path == "/etc/muxward-1-0-kept~"
 			if err != nil { // it was not killed
-				named = errors.Is(err, errMeanwhile) && strings.Contains(err.Error(), "/etc/muxward-1-0-kept is left")
+				named = errors.Is(err, errMeanwhile) && strings.Contains(err.Error(), "/etc/muxward-1-0-kept~ is left")
 			}
-			if !named || b.read("etc/muxward-1-0-kept") != "THEIRS\n" {
+			if !named || b.read("etc/muxward-1-0-kept~") != "THEIRS\n" {
 				t.Errorf("left %+v, error %v:\n%s", r.Left, err, b.snapshot())
 			}
 			if strings.Contains(b.snapshot(), ".muxward-") {
 				t.Errorf("something of ours is left:\n%s", b.snapshot())
 			}
 		})
+	}
+}
+
+// The name under which it would be kept is taken: by what was kept when all that is known of applies
+// was forgotten once.
+func TestKeptTwice(t *testing.T) {
+	b := newBed(t)
+	b.write("etc/x.conf", "old\n", 0o644)
+	b.write("etc/muxward-1-0-kept~", "earlier\n", 0o644)
+	o := b.opt
+	o.step = func(step string) {
+		switch step {
+		case "do /etc/x.conf":
+			b.write("etc/x.conf", "THEIRS\n", 0o644)
+		case "settle /etc/x.conf":
+			panic("killed")
+		}
+	}
+	s := State{Set: "test", Items: []Item{{ID: "T", Kind: File, Path: "/etc/x.conf", Mode: 0o644, Content: "ours\n", Why: "it counts"}}}
+	func() {
+		defer func() { _ = recover() }()
+		_, _ = Apply(context.Background(), Just(s), o)
+	}()
+	r, err := Recover(context.Background(), b.opt)
+	if err != nil || r.Recovered == nil || b.read("etc/muxward-1-0-kept~") != "earlier\n" || b.read("etc/muxward-1-0-kept2~") != "THEIRS\n" {
+		t.Errorf("%+v, %v\n%s", r, err, b.snapshot())
+	}
+	if len(r.Left) != 1 || r.Left[0].Item.Path != "/etc/muxward-1-0-kept2~" {
+		t.Errorf("left %+v", r.Left)
+	}
+}
+
+// What is kept of somebody's is named where the apply succeeds, too.
+func TestKeptIsNamed(t *testing.T) {
+	b := newBed(t)
+	b.write("etc/.muxward-1-0~", "somebody's\n", 0o644)
+	r := b.apply(State{Set: "test", Items: []Item{{ID: "T", Kind: File, Path: "/etc/x.conf", Mode: 0o644, Content: "ours\n", Why: "it counts"}}})
+	if len(r.Left) != 1 || r.Left[0].Item.Path != "/etc/muxward-1-0-kept~" {
+		t.Errorf("left %+v\n%s", r.Left, b.snapshot())
+	}
+}
+
+// What became of an apply is known, whenever it was killed.
+func TestSettle(t *testing.T) {
+	s := State{Set: "test", Items: []Item{{ID: "T", Kind: File, Path: "/etc/x.conf", Mode: 0o644, Content: "ours\n", Why: "it counts"}}}
+	for at, want := range map[string]Fate{"check x": TakenBack, "journal": TakenBack, "moved /etc/x.conf": TakenBack, "commit": TakenBack, "none": Landed} {
+		b := newBed(t)
+		number, err := Next(b.opt)
+		b.must(err)
+		o := b.opt
+		o.Checks = []Check{{Name: "x", Run: func(context.Context, string) error { return nil }}}
+		o.step = func(step string) {
+			if step == at {
+				panic("killed")
+			}
+		}
+		func() {
+			defer func() { _ = recover() }()
+			_, _ = Apply(context.Background(), Just(s), o)
+		}()
+		got, err := Settle(t.Context(), number, b.opt)
+		if err != nil || got != want {
+			t.Errorf("killed at %q: %v, want %v, %v", at, got, want, err)
+		}
+		if _, err := os.Lstat(b.at("etc/x.conf")); (err == nil) != (want == Landed) {
+			t.Errorf("killed at %q: the file: %v", at, err)
+		}
 	}
 }

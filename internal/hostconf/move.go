@@ -117,8 +117,8 @@ func (h *host) clear(dir *os.File, st *step) error {
 		return err
 	}
 	if !h.known(f, st) {
-		kept := strings.TrimSuffix(strings.TrimPrefix(st.Temp, "."), "~") + "-kept"
-		if err := rename(fd, st.Temp, kept, unix.RENAME_NOREPLACE); err != nil {
+		kept, err := keep(fd, st.Temp)
+		if err != nil {
 			return fmt.Errorf("%s is neither ours nor what was found before, and cannot be called %s: %w; look at it, and move it away", at, kept, err)
 		}
 		h.kept = append(h.kept, Change{Item: Item{ID: st.Item.ID, Kind: st.Item.Kind, Path: filepath.Join(filepath.Dir(st.Item.Path), kept), Why: st.Item.Why},
@@ -133,6 +133,25 @@ func (h *host) clear(dir *os.File, st *step) error {
 		return fmt.Errorf("remove %s, which was left behind: %w", at, err)
 	}
 	return nil
+}
+
+// maxKept is how many are kept under one name: the numbers of applies begin again once all is
+// forgotten.
+const maxKept = 1000
+
+// keep renames what somebody has written, and gives the name: one that ends as that of an old
+// copy does, which most programs do not read.
+func keep(dir int, temp string) (kept string, err error) {
+	base := strings.TrimSuffix(strings.TrimPrefix(temp, "."), "~") + "-kept"
+	for n := 1; n <= maxKept; n++ {
+		if kept = base + "~"; n > 1 {
+			kept = fmt.Sprintf("%s%d~", base, n)
+		}
+		if err = rename(dir, temp, kept, unix.RENAME_NOREPLACE); err != unix.EEXIST {
+			break
+		}
+	}
+	return kept, err
 }
 
 // known reports whether what lies under the name of a step was made for it, or is what the step

@@ -50,6 +50,13 @@ type planner struct {
 func (h *host) plan(ctx context.Context, want Wish, l *ledger) (*planner, error) {
 	v := &View{h: h, l: l, seen: map[string]fact{}}
 	s, err := want(v)
+	var r refused
+	if v.not != "" && errors.As(err, &r) {
+		p := &planner{h: h, l: l}
+		p.plan = Plan{Root: h.tree.full("/"), Broken: h.broken(l), Changes: []Change{{Do: Block, Reason: r.Error(),
+			Item: Item{ID: "MW-H001", Kind: Directory, Path: v.not, Why: "what this host is to have hangs on what is there"}}}}
+		return p, nil
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -307,6 +307,14 @@ func TestAccountsHalfWay(t *testing.T) {
 			b.write("etc/passwd", b.read("etc/passwd")+"mw:x:777:777:theirs:/home/mw:/usr/sbin/nologin\n", 0o644)
 			b.write("etc/group", b.read("etc/group")+"mw:x:777:\n", 0o644)
 		}, true},
+		{"the group is left, and has something", "do /etc/x", func(b *bed) {
+			line := b.read("etc/passwd")
+			b.write("etc/passwd", line[:strings.Index(line, "mw:x:")], 0o644)
+			a := accounts{byName: map[string]account{}, groups: map[string]uint32{}}
+			a.parse("", b.read("etc/group"))
+			b.write("etc/x", "theirs\n", 0o644)
+			b.must(os.Chown(b.at("etc/x"), 0, int(a.groups["mw"])))
+		}, true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			b := newBed(t)
@@ -328,7 +336,7 @@ func TestAccountsHalfWay(t *testing.T) {
 			if err != nil || r.Recovered == nil || (len(r.Left) > 0) != c.stays {
 				t.Errorf("%+v, %v", r, err)
 			}
-			if strings.Contains(b.read("etc/group"), "mw:") != c.stays || strings.Contains(b.read("etc/passwd"), "mw:") != c.stays {
+			if strings.Contains(b.read("etc/group"), "mw:") != c.stays || strings.Contains(b.read("etc/passwd"), "mw:") != (c.name == "somebody's") {
 				t.Errorf("it is\n%s%s", b.read("etc/passwd"), b.read("etc/group"))
 			}
 		})

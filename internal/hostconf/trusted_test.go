@@ -114,6 +114,7 @@ func TestOwnGroup(t *testing.T) {
 		group    string
 		want     bool
 	}{
+		{0, 0, group, true}, {0, 0, "root:x:0:root\n", true}, {0, 0, "root:x:0:bob\n", false},
 		{1000, 1000, group, true}, {1000, 1000, group + "alice:x:1000:bob\n", false}, {1001, 1001, group, false}, {1000, 1003, group, false}, {1002, 1001, group, false}, {1000, 1001, group, false},
 	} {
 		if got := ownGroup(passwd, c.group, c.uid, c.gid); got != c.want {

@@ -85,18 +85,70 @@ func openKept(o Options) (h *host, l *ledger, err error) {
 	return h, l, nil
 }
 
-// Made gives what is on the host by an apply of a set, as it was asked for.
-func Made(set string, o Options) ([]Item, error) {
+// Fate is what became of an apply.
+type Fate int
+
+// What became of it.
+const (
+	Unknown Fate = iota // it was undone, or forgotten, or others have taken it back
+	Landed
+	TakenBack // or it was not begun
+)
+
+// Next gives the number that the next apply will have.
+func Next(o Options) (int, error) {
 	h, err := newHost(o)
 	if err != nil {
-		return nil, err
+		return 0, err
 	}
 	defer h.close()
 	l, err := h.readLedger()
 	if err != nil {
-		return nil, err
+		return 0, err
 	}
-	return l.of(set), nil
+	return l.Last + 1, nil
+}
+
+// Settle takes back what was broken off, as [Recover] does, and says what became of the apply of a
+// number.
+func Settle(ctx context.Context, number int, o Options) (Fate, error) {
+	h, l, err := openKept(o)
+	if errors.Is(err, ErrNothing) {
+		if number == 1 {
+			return TakenBack, nil
+		}
+		return Unknown, nil
+	}
+	if err != nil {
+		return Unknown, err
+	}
+	defer h.close()
+	defer h.forget(l)
+	fate := Unknown
+	switch {
+	case l.Last == number-1, l.Open != nil && l.Open.Number == number && !l.Open.Undoing:
+		fate = TakenBack
+	case slices.ContainsFunc(l.Applies, func(r record) bool { return r.Number == number }):
+		fate = Landed
+	}
+	_, _, err = h.recover(ctx, l)
+	return fate, err
+}
+
+// MadeAnew reports whether what is at a path is there by an apply of a set, which has made it
+// where nothing was. What was there before, and was only put right, is not.
+func MadeAnew(set, path string, o Options) (bool, error) {
+	h, err := newHost(o)
+	if err != nil {
+		return false, err
+	}
+	defer h.close()
+	l, err := h.readLedger()
+	if err != nil {
+		return false, err
+	}
+	m := l.find(path)
+	return m != nil && m.Set == set && !m.Way && !m.Original.there(), nil
 }
 
 // broken tells of what is open.
@@ -179,7 +231,7 @@ func (h *host) putBackAll(ctx context.Context, l *ledger) (done, left []Change, 
 			done = append(done, c)
 		}
 	}
-	left = append(left, h.kept...)
+	left, h.kept = append(left, h.kept...), nil // each is named once
 	if len(failed) > 0 {
 		return done, left, errors.Join(failed...)
 	}
@@ -336,6 +388,10 @@ func (h *host) groupLeft(ctx context.Context, st step) (bool, string, error) {
 		if a.gid == gid {
 			return false, "the group is that of " + a.name + " by now", nil
 		}
+	}
+	of := step{Item: Item{Kind: Group, Name: st.Item.Name}}
+	if h.owns(of, fact{Kind: Group, GID: gid}) {
+		return false, "there are things that belong to its group", nil
 	}
 	return true, "", h.run(ctx, "groupdel", append(h.prefix(), st.Item.Name)...)
 }

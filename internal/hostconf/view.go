@@ -21,6 +21,7 @@ type View struct {
 	h    *host
 	l    *ledger
 	seen map[string]fact // what was said of a path, which a plan finds again
+	not  string          // the path that could not be looked at last, as others can change what is there
 }
 
 // Seen is a file as a View has found it.
@@ -38,7 +39,16 @@ func (v *View) look(path string) (fact, error) {
 	if err == nil {
 		v.seen[path] = f
 	}
-	return f, err
+	return f, v.refusal(path, err)
+}
+
+// refusal notes what could not be looked at. A plan that is made of it is blocked, and says why.
+func (v *View) refusal(path string, err error) error {
+	var r refused
+	if errors.As(err, &r) {
+		v.not = path
+	}
+	return err
 }
 
 // There reports whether there is anything at a path.
@@ -47,14 +57,10 @@ func (v *View) There(path string) (bool, error) {
 	return f.there(), err
 }
 
-// File reads a regular file. What is none, or lies where others can put another in its place,
-// is not there.
+// File reads a regular file. What is none is not there; what lies where others can put another in
+// its place is an error, with which the plan is blocked.
 func (v *View) File(path string) (Seen, bool, error) {
 	f, err := v.look(path)
-	var r refused
-	if errors.As(err, &r) {
-		return Seen{}, false, nil // a plan says so of what is there
-	}
 	if err != nil || f.Kind != File {
 		return Seen{}, false, err
 	}
@@ -65,15 +71,29 @@ func (v *View) File(path string) (Seen, bool, error) {
 	return Seen{Content: string(f.content), Owner: id(f.UID), Group: id(f.GID), Mode: f.Mode}, true, nil
 }
 
+// Directory says whose a directory is, if it is there.
+func (v *View) Directory(path string) (uid, gid uint32, is bool, err error) {
+	f, err := v.look(path)
+	if err != nil || f.Kind != Directory {
+		return 0, 0, false, err
+	}
+	return f.UID, f.GID, true, nil
+}
+
+// UID gives the number of an account of the host.
+func (v *View) UID(name string) (uint32, bool) {
+	a, ok := v.h.names.byName[name]
+	return a.uid, ok
+}
+
 // Names are those in a directory, at most a number of them; none if it is not there.
 func (v *View) Names(path string, most int) ([]string, error) {
 	names, err := v.h.tree.list(path)
-	var r refused
 	switch {
-	case errors.Is(err, fs.ErrNotExist), errors.As(err, &r):
+	case errors.Is(err, fs.ErrNotExist):
 		return nil, nil
 	case err != nil:
-		return nil, err
+		return nil, v.refusal(path, err)
 	case len(names) > most:
 		return nil, fmt.Errorf("%s: more than %d files", v.h.tree.full(path), most)
 	}

@@ -6,6 +6,8 @@ import (
 	"os"
 	"strings"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 // only wants nothing in a directory but one file of ours.
@@ -20,6 +22,37 @@ func only(v *View) (State, error) {
 		}
 	}
 	return s, err
+}
+
+// What cannot be looked at, as others may change it, is not taken for nothing.
+func TestWishOfAnOpenDirectory(t *testing.T) {
+	b := newBed(t)
+	b.write("etc/d/theirs", "theirs\n", 0o644)
+	b.must(os.Mkdir(b.at("etc/up"), 0o755))
+	b.must(os.Rename(b.at("etc/d"), b.at("etc/up/d")))
+	b.must(os.Symlink("up/d", b.at("etc/d")))
+	for _, c := range []struct {
+		name string
+		ask  func(v *View) error
+	}{
+		{"names", func(v *View) error { _, err := v.Names("/etc/up/d", 100); return err }},
+		{"a file", func(v *View) error { _, _, err := v.File("/etc/up/d/theirs"); return err }},
+		{"behind a symlink", func(v *View) error { _, err := v.Names("/etc/d", 100); return err }},
+	} {
+		b.must(unix.Chmod(b.at("etc/up"), 0o777))
+		wish := func(v *View) (State, error) {
+			err := c.ask(v)
+			return State{Set: "test", Items: []Item{{ID: "T", Kind: Directory, Path: "/etc/up", Mode: 0o755, Why: "it counts"}}}, err
+		}
+		p, err := Compare(t.Context(), wish, b.opt)
+		if err != nil || len(p.Blocked()) != 1 || !strings.Contains(p.Blocked()[0].Reason, "/etc/") {
+			t.Errorf("%s: %+v, %v", c.name, p, err)
+		}
+		before := b.snapshot()
+		if _, err := Apply(t.Context(), wish, b.opt); err == nil || errors.Is(err, errMeanwhile) || !strings.Contains(err.Error(), "nothing has changed") || b.snapshot() != before {
+			t.Errorf("%s: %v", c.name, err)
+		}
+	}
 }
 
 // What is to go was removed by an apply that is then broken off. The next one takes that back,

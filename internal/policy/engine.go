@@ -14,6 +14,7 @@ import (
 // moved on.
 type Engine struct {
 	now atomic.Pointer[inForce]
+	own owners // whose files it believes
 
 	reload sync.Mutex // held during a reload: the last one asked for wins
 	change sync.Mutex // held while another policy or other grants are put in force
@@ -26,7 +27,7 @@ type Engine struct {
 	working sync.Mutex // held while grants are worked out: who changes them often keeps one processor busy
 }
 
-// inUse is a policy with its generation: both are read at once.
+// inForce is a policy with its generation: both are read at once.
 type inForce struct {
 	set        *Set // of the files
 	moving     Moving
@@ -116,19 +117,25 @@ func (f *inForce) renewBeside(at time.Time) {
 
 // NewEngine loads a policy directory for the first time. Without a whole
 // policy there is no Engine: the error is [Problems].
-func NewEngine(dir string) (*Engine, error) {
-	set, digest, err := loadRead(dir, inUse())
+func NewEngine(dir string) (*Engine, error) { return newEngine(dir, inUse()) }
+
+// NewSystemEngine is NewEngine for a process that is not root, and whose word counts for what root
+// does: as of root's own, the policy has to be nobody's but root's.
+func NewSystemEngine(dir string) (*Engine, error) { return newEngine(dir, owners{root: true}) }
+
+func newEngine(dir string, own owners) (*Engine, error) {
+	set, digest, err := loadRead(dir, own)
 	if err != nil {
 		return nil, err
 	}
 	e := EngineOf(set)
-	e.digest = digest
+	e.digest, e.own = digest, own
 	return e, nil
 }
 
 // EngineOf makes an Engine of a policy that was loaded already.
 func EngineOf(set *Set) *Engine {
-	e := &Engine{}
+	e := &Engine{own: inUse()}
 	e.now.Store(&inForce{set: set, generation: 1})
 	return e
 }
@@ -200,7 +207,7 @@ func (e *Engine) Generation() uint64 { return e.now.Load().generation }
 func (e *Engine) Reload(dir string) error {
 	e.reload.Lock()
 	defer e.reload.Unlock()
-	set, digest, err := loadRead(dir, inUse())
+	set, digest, err := loadRead(dir, e.own)
 	if err == nil {
 		err = set.isolates(e.isolated)
 	}

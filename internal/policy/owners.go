@@ -11,7 +11,7 @@ import (
 )
 
 // owners says whose word counts. What only is looked at may be anybody's; what is put in force
-// by root may be nobody's but root's, as it says who gets a shell as whom.
+// by root, or for it, may be nobody's but root's, as it says who gets a shell as whom.
 type owners struct{ root bool }
 
 // inUse is for what is put in force by this process.
@@ -67,7 +67,10 @@ func (o owners) way(dir string) error {
 			at, rest = "/", filepath.Join(target, rest)
 			continue
 		case info.Mode()&fs.ModeSticky != 0 && rest != "":
-			// Others may put something there, and not rename what is root's.
+			// Others may put something there, and not rename what is root's; but whose directory it is may.
+			if st, ok := info.Sys().(*syscall.Stat_t); !ok || st.Uid != 0 {
+				return fmt.Errorf("%s is not root's", at)
+			}
 		default:
 			if err := o.file(info); err != nil {
 				return fmt.Errorf("%s %w", at, err)

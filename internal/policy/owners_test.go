@@ -28,6 +28,7 @@ func TestOwners(t *testing.T) {
 		{"a directory for a group", func(base string) error { return unix.Chmod(base+"/x/policy", 0o775) }, "/policy may be written"},
 		{"the way", func(base string) error { return os.Chown(base+"/x", other, 0) }, "/x belongs to"},
 		{"a sticky way", func(base string) error { return unix.Chmod(base+"/x", 0o1777) }, ""},
+		{"somebody's sticky way", func(base string) error { return errorsOf(unix.Chmod(base+"/x", 0o1755), os.Chown(base+"/x", other, 0)) }, "/x is not root's"},
 		{"root's symlink", func(base string) error {
 			return errorsOf(os.Rename(base+"/x/policy", base+"/real"), os.Symlink("../real", base+"/x/policy"))
 		}, ""},
@@ -62,6 +63,37 @@ func TestOwners(t *testing.T) {
 				t.Errorf("looked at: %v", err)
 			}
 		})
+	}
+}
+
+// What is put in force for root by another account is asked for the same, and so are changes of it.
+func TestOwnersForRoot(t *testing.T) {
+	base := t.TempDir()
+	err := errorsOf(os.WriteFile(base+"/people.yaml", []byte("people: {alice: {}}\n"), 0o644), os.WriteFile(base+"/grants.yaml", []byte("grants: []\n"), 0o644), unix.Chmod(base, 0o775))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := newEngine(base, owners{}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := NewSystemEngine(base); err == nil {
+		t.Error("a directory that a group may write to is in force")
+	}
+	if os.Geteuid() != 0 {
+		return
+	}
+	if err := unix.Chmod(base, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	e, err := NewSystemEngine(base)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Chmod(base+"/grants.yaml", 0o664); err != nil {
+		t.Fatal(err)
+	}
+	if err := e.Reload(base); err == nil || e.DigestNow(base) != e.Digest() {
+		t.Errorf("reloaded: %v, or it is read once more although nothing has changed", err)
 	}
 }
 

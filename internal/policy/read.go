@@ -274,9 +274,14 @@ func checkBytes(f source, r *report) bool {
 
 // Digest sums up the policy files of a directory: two equal digests hold the
 // same policy, and are of files that an [Engine] believes. It is for noticing changes; it does not check the files.
-func Digest(dir string) string {
+func Digest(dir string) string { return digestAs(dir, inUse()) }
+
+// DigestNow is [Digest] of a directory as this Engine would read it.
+func (e *Engine) DigestNow(dir string) string { return digestAs(dir, e.own) }
+
+func digestAs(dir string, own owners) string {
 	var r report
-	files := readDir(dir, inUse(), &r)
+	files := readDir(dir, own, &r)
 	return digestOf(files, r.list)
 }
 

@@ -153,16 +153,22 @@ func TestCF05Bundles(t *testing.T) {
 	if err != nil || !strings.Contains(string(log), `"serial":5`) || !strings.Contains(string(log), "carol is ill") {
 		t.Errorf("it is not written down: %v\n%s", err, log)
 	}
+	y.landsAgain(good, older, y.bundle("9", "ours", "dave, role: no-such-role", m(9)), y.bundle("test2", "ours", "bob", named))
+}
+
+// landsAgain has it tried what lands after another one.
+func (y *yard) landsAgain(good, older, broken, test string) {
+	t := y.t
+	t.Helper()
 	// One that is refused for what is in it is not the last one: what is on the host can be
 	// mended by the one it is from.
-	broken := y.bundle("9", "ours", "dave, role: no-such-role", m(9))
 	if said, landed := y.apply("", 1, broken, "dave"); landed || !strings.Contains(said, "no-such-role") {
 		t.Errorf("a broken one lands:\n%s", said)
 	}
 	if _, landed := y.apply("", 0, good, "carol"); !landed {
 		t.Error("what has not landed keeps what has from landing again")
 	}
-	log, err = os.ReadFile(y.root + "/var/lib/muxward-bundles/log.jsonl")
+	log, err := os.ReadFile(y.root + "/var/lib/muxward-bundles/log.jsonl")
 	for _, want := range []string{`"outcome":"tried","host":"web1","as":"web1"`, `"outcome":"failed","error":`, `"outcome":"landed"`} {
 		if !strings.Contains(string(log), want) {
 			t.Errorf("the log does not say %s: %v\n%s", want, err, log)
@@ -170,7 +176,7 @@ func TestCF05Bundles(t *testing.T) {
 	}
 	other := newYardLike(y)
 	other.apply("", 0, good, "carol")
-	if _, landed := other.apply("", 0, y.bundle("test", "ours", "bob", named), "bob", "--allow-name", "we test"); !landed {
+	if _, landed := other.apply("", 0, test, "bob", "--allow-name", "we test"); !landed {
 		t.Error("nobody can go over to another name")
 	}
 	if said, landed := other.apply("", 1, good, "carol"); landed || !strings.Contains(said, "takes bundles of another name (test)") {

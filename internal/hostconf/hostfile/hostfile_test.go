@@ -13,6 +13,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/muxward/muxward/internal/tmux/tmuxtest"
+
 	"github.com/muxward/muxward/internal/hostconf"
 	"github.com/muxward/muxward/internal/policy"
 	"github.com/muxward/muxward/internal/policy/starter"
@@ -255,6 +257,54 @@ func TestOthersFiles(t *testing.T) {
 	}
 	if f, err := Load(good, "h", false); err == nil {
 		t.Errorf("what lies outside was read: %q", f.Policy["x.cedar"])
+	}
+}
+
+// Whose a sticky directory on the way is may put another one in the place of what is in it.
+func TestStickyWay(t *testing.T) {
+	if os.Geteuid() != 0 {
+		tmuxtest.Skip(t, "directories of others are root's to make")
+	}
+	good := base(t, map[string]string{"host.yaml": "schema: 1\n"})
+	up := filepath.Dir(good)
+	if err := errors.Join(unix.Chmod(up, 0o1755), os.Chown(up, 4242, 0)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Load(good, "h", true); err == nil || !strings.Contains(err.Error(), "belongs to uid 4242") {
+		t.Errorf("error %v", err)
+	}
+}
+
+// An access list of a file counts, whether that is read through a symlink or not.
+func TestAccessListBehindSymlink(t *testing.T) {
+	good := base(t, map[string]string{"policy/people.yaml": "people: {}\n", "shared/grants.yaml": "grants: []\n", "host.yaml": "schema: 1\npolicy: {directory: policy}\n"})
+	shared := filepath.Join(good, "shared/grants.yaml")
+	list := []byte{2, 0, 0, 0}
+	for _, e := range [][2]byte{{0x01, 6}, {0x02, 6}, {0x04, 4}, {0x10, 6}, {0x20, 4}} { // the second is user 1's (linux/posix_acl_xattr.h)
+		id := byte(0xff)
+		if e[0] == 0x02 {
+			id = 0
+		}
+		list = append(list, e[0], 0, e[1], 0, 1|id, id, id, id)
+	}
+	err := unix.Setxattr(shared, "system.posix_acl_access", list, 0)
+	if errors.Is(err, unix.ENOTSUP) {
+		tmuxtest.Skip(t, "this file system has no access lists")
+	}
+	if err := errors.Join(err, os.Symlink("../shared/grants.yaml", filepath.Join(good, "policy/grants.yaml"))); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Load(good, "h", true); !errors.Is(err, ErrOpen) {
+		t.Errorf("error %v", err)
+	}
+	if err := unix.Removexattr(shared, "system.posix_acl_access"); err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Chmod(shared, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Load(good, "h", true); err != nil {
+		t.Errorf("without: %v", err)
 	}
 }
 

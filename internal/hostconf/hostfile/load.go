@@ -333,7 +333,7 @@ func (t *tree) read(name string) ([]byte, error) {
 	if !info.Mode().IsRegular() {
 		return nil, fmt.Errorf("%s is no regular file", name)
 	}
-	if err := t.trusted(name, info); err != nil {
+	if err := t.trusted(name, f, info); err != nil {
 		return nil, err
 	}
 	data, err := io.ReadAll(io.LimitReader(f, maxFile+1))
@@ -348,11 +348,16 @@ func (t *tree) check(dir string) error {
 	if !t.strict {
 		return nil
 	}
-	info, err := t.Stat(dir)
+	d, err := t.Open(dir)
 	if err != nil {
 		return err
 	}
-	return t.trusted(dir, info)
+	defer d.Close()
+	info, err := d.Stat()
+	if err != nil {
+		return err
+	}
+	return t.trusted(dir, d, info)
 }
 
 // way refuses a directory in whose place others can put another one.
@@ -371,14 +376,7 @@ func (t *tree) way(dir string) error {
 	for _, at := range []string{whole, real} {
 		for at != "/" {
 			at = filepath.Dir(at)
-			info, err := os.Stat(at)
-			if err != nil {
-				return err
-			}
-			if info.Mode()&fs.ModeSticky != 0 {
-				continue // others may put something there, and not rename what is not theirs
-			}
-			if err := t.trusted(at, info); err != nil {
+			if err := t.onWay(at); err != nil {
 				return err
 			}
 		}
@@ -386,10 +384,27 @@ func (t *tree) way(dir string) error {
 	return nil
 }
 
+// onWay refuses a directory on the way in which others can rename.
+func (t *tree) onWay(at string) error {
+	d, err := os.Open(at)
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	info, err := d.Stat()
+	if err != nil {
+		return err
+	}
+	if st, ok := info.Sys().(*syscall.Stat_t); ok && info.Mode()&fs.ModeSticky != 0 {
+		return whose(at, st) // others may put something there, and not rename what is not theirs, unless the directory is
+	}
+	return t.trusted(at, d, info)
+}
+
 // alone reports whether the group that may write to something is that of its owner alone, as
 // where everybody has a group of their own.
-func (t *tree) alone(at string, st *syscall.Stat_t) bool {
-	if n, err := unix.Lgetxattr(at, "system.posix_acl_access", nil); err == nil && n > 0 || err != nil && err != unix.ENODATA && err != unix.ENOTSUP {
+func alone(f *os.File, st *syscall.Stat_t) bool {
+	if n, err := unix.Fgetxattr(int(f.Fd()), "system.posix_acl_access", nil); err == nil && n > 0 || err != nil && err != unix.ENODATA && err != unix.ENOTSUP {
 		return false // the bits of the group bound what the list gives to others
 	}
 	return hostconf.OwnGroup(st.Uid, st.Gid)
@@ -397,7 +412,7 @@ func (t *tree) alone(at string, st *syscall.Stat_t) bool {
 
 // trusted refuses what others may change: who applies these files as root would do what
 // they say.
-func (t *tree) trusted(name string, info fs.FileInfo) error {
+func (t *tree) trusted(name string, f *os.File, info fs.FileInfo) error {
 	if !t.strict {
 		return nil
 	}
@@ -412,9 +427,14 @@ func (t *tree) trusted(name string, info fs.FileInfo) error {
 	if info.Mode().Perm()&0o002 != 0 {
 		return fmt.Errorf("%s: %w: chmod o-w", at, ErrOpen)
 	}
-	if info.Mode().Perm()&0o020 != 0 && !t.alone(at, st) {
+	if info.Mode().Perm()&0o020 != 0 && !alone(f, st) {
 		return fmt.Errorf("%s: %w, as its group or an access list says: chmod g-w", at, ErrOpen)
 	}
+	return whose(at, st)
+}
+
+// whose refuses what belongs to others than root, the caller, and who calls sudo.
+func whose(at string, st *syscall.Stat_t) error {
 	if st.Uid != 0 && int(st.Uid) != os.Geteuid() && fmt.Sprint(st.Uid) != os.Getenv("SUDO_UID") {
 		return fmt.Errorf("%s belongs to uid %d, who could have anything applied: it has to be root's, or that of who calls sudo", at, st.Uid)
 	}

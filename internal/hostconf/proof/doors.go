@@ -105,6 +105,7 @@ func (d Doors) listener(p *Proof, door string) {
 	}
 	switch {
 	case d.PID == 0:
+		p.Outcome, p.Evidence = Unknown, append(p.Evidence, "who listens there was not asked: no process is known that would have to")
 	case err != nil:
 		p.Outcome, p.Evidence = Unknown, append(p.Evidence, "who listens there cannot be told: "+err.Error())
 	case !slices.Contains(ours, pid):

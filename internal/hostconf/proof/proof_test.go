@@ -87,7 +87,7 @@ func TestListener(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	for pid, want := range map[int]Outcome{os.Getpid(): Holds, 1: Broken} {
+	for pid, want := range map[int]Outcome{os.Getpid(): Holds, 1: Broken, 0: Unknown} {
 		p := Proof{Outcome: Holds}
 		Doors{PID: pid}.listener(&p, door)
 		if p.Outcome != want {
