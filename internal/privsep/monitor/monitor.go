@@ -1,6 +1,7 @@
 package monitor
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"net"
 	"os"
 	"sync"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -47,6 +49,8 @@ type Parts struct {
 	// PAM is asked about logins by password, by processes that Begin starts; nil is to do so.
 	PAM   PAM
 	Begin func(ctx context.Context, program string, r pam.Request, left func()) (login, error)
+	// loginTime is how long there is a login at most; 0 is loginTime.
+	loginTime time.Duration
 	// Copy copies an account's authorized_keys; nil is to do so.
 	Copy func(accounts.Account) (*os.File, error)
 	// Keys is the holder of the keys; nil if there is none.
@@ -87,6 +91,7 @@ func New(line *privsep.Line, p Parts) *Monitor {
 	if m.Copy == nil {
 		m.Copy = copyOf
 	}
+	m.loginTime = cmp.Or(m.loginTime, loginTime)
 	if m.Begin == nil {
 		m.Begin = beginLogin
 	}
