@@ -149,6 +149,13 @@ that account either way. If muxward begins anew, they have to log in again.`,
       DisableForwarding yes`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			at, err := f.serving()
+			if err == nil {
+				err = rootMay(at, os.Geteuid())
+			}
+			if err != nil {
+				return err
+			}
 			c := ctld.Call{Act: "attach", Ticket: ticket}
 			if line := os.Getenv("SSH_ORIGINAL_COMMAND"); strings.TrimSpace(line) != "" {
 				c.Argv = []string{line}
@@ -167,7 +174,7 @@ that account either way. If muxward begins anew, they have to log in again.`,
 				}
 				run.Argv = []string{"attach-session", "-t", target}
 			}
-			return become(run)
+			return become(at, run)
 		},
 	}
 	f.add(cmd)
@@ -194,30 +201,56 @@ func chosen(cmd *cobra.Command, f *daemonFlags, args []string) (string, error) {
 	return "", errors.New("say which of them: ssh -t HOST attach -t SESSION")
 }
 
+// rootMay refuses root's client where muxward runs as an account that root has no server for:
+// tmux's client does what its server says, and that may be whoever has taken muxward over.
+func rootMay(at config.Serving, euid int) error {
+	if euid != 0 || at.Account == "" {
+		return nil
+	}
+	c, err := rootsConfig(at)
+	if err == nil && !c.Serves("root", 0, "") {
+		err = fmt.Errorf("muxward runs as %s, and root has no tmux server here: to come as root list it under accounts in %s", at.Account, at.File)
+	}
+	return err
+}
+
 // become is the tmux client from here on: the same process, which is what was let in.
-//
-// Which program that is, muxward says, and muxward may be an account that is not ours: none
-// is run that others than root and we could have put there.
-func become(run forced) error {
-	program, err := filepath.EvalSymlinks(run.Tmux)
-	if err == nil {
+func become(at config.Serving, run forced) error {
+	program, argv, env, err := clientOf(at, run)
+	if err != nil {
+		return err
+	}
+	return fmt.Errorf("run %s: %w", at.Tmux, syscall.Exec(program, argv, env))
+}
+
+// clientOf is the client: its program, arguments and environment. The program, and at which door
+// it knocks, is root's word or our own: muxward, which has answered with run, may be an account
+// that is neither, and says no more than what is asked of tmux.
+func clientOf(at config.Serving, run forced) (program string, argv, env []string, err error) {
+	if !filepath.IsAbs(at.Tmux) || !filepath.IsAbs(at.Doors) {
+		return "", nil, nil, errors.New("where muxward serves is written down without its tmux: an older muxward has done that; start it again")
+	}
+	if program, err = filepath.EvalSymlinks(at.Tmux); err == nil {
 		err = siblings.CheckProgram(program)
 	}
 	if err != nil {
-		return fmt.Errorf("muxward names %s as tmux, which is not run: %w", run.Tmux, err)
+		return "", nil, nil, fmt.Errorf("tmux (%s) is not run: %w", at.Tmux, err)
 	}
-	env := slices.DeleteFunc(os.Environ(), func(kv string) bool {
+	env = slices.DeleteFunc(os.Environ(), func(kv string) bool {
 		name, _, _ := strings.Cut(kv, "=")
 		return name == "TMUX" || name == "TMUX_PANE" || name == "TMUX_TMPDIR" || name == identity.ForcedMark
 	})
-	env = append([]string{identity.ForcedMark + "=1", "TMUX_TMPDIR=" + run.Doors}, env...)
-	argv := []string{filepath.Base(run.Tmux), "-N"}
+	env = append([]string{identity.ForcedMark + "=1", "TMUX_TMPDIR=" + at.Doors}, env...)
+	argv = []string{filepath.Base(at.Tmux), "-N"}
 	if os.Getenv("LC_ALL")+os.Getenv("LC_CTYPE")+os.Getenv("LANG") == "" {
 		argv = append(argv, "-u") // as terminals of today do
 	}
-	if run.Mode != "" {
+	switch run.Mode {
+	case "":
+	case "-C", "-CC":
 		argv = append(argv, run.Mode)
+	default:
+		return "", nil, nil, fmt.Errorf("what answers as muxward wants tmux to be started with %.40q, which is no mode", run.Mode)
 	}
-	argv = append(append(argv, "--"), run.Argv...)
-	return fmt.Errorf("run %s: %w", run.Tmux, syscall.Exec(program, argv, env))
+	return program, append(append(argv, "--"), run.Argv...), env, nil
 }

@@ -3,12 +3,15 @@ package main
 import (
 	"encoding/json"
 	"net"
+	"os"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/muxward/muxward/internal/config"
 	"github.com/muxward/muxward/internal/identity"
 	"github.com/muxward/muxward/internal/server/ctld"
+	"github.com/muxward/muxward/internal/tmux/tmuxtest"
 )
 
 // TestAuthorizedLine: what sshd is told is one line, whatever answers as muxward: another
@@ -76,5 +79,61 @@ func TestCallPatiently(t *testing.T) {
 	_ = l.Close()
 	if n := <-asked; n != 3 {
 		t.Errorf("asked %d times", n)
+	}
+}
+
+// TestAttachAnswer: an account that muxward runs as may be somebody else's by now, and whoever
+// comes by a forced command may be root. What it answers is neither the program that they become,
+// nor an argument for that but what is asked of tmux.
+func TestAttachAnswer(t *testing.T) {
+	at := config.Serving{Tmux: "/bin/sh", Doors: "/doors"}
+	answer := func(text string) (f forced) {
+		if err := json.Unmarshal([]byte(text), &f); err != nil {
+			t.Fatal(err)
+		}
+		return f
+	}
+	program, argv, env, err := clientOf(at, answer(`{"tmux":"/usr/bin/ssh","doors":"/tmp","mode":"-CC","argv":["-oProxyCommand=id","ls"]}`))
+	if err != nil || !slices.Contains(env, "TMUX_TMPDIR=/doors") || argv[0] != "sh" || strings.Contains(program, "ssh") {
+		t.Errorf("%s %q %q %v", program, argv, env, err)
+	}
+	if end := slices.Index(argv, "--"); end < 0 || !slices.Equal(argv[end-1:], []string{"-CC", "--", "-oProxyCommand=id", "ls"}) {
+		t.Errorf("%q", argv)
+	}
+	for _, mode := range []string{"-oProxyCommand=sh -c id", "-S/tmp/x", "-C ", "-v", "new"} {
+		if _, argv, _, err := clientOf(at, forced{Mode: mode}); err == nil {
+			t.Errorf("%q", argv)
+		}
+	}
+	for _, at := range []config.Serving{{Doors: "/doors"}, {Tmux: "/bin/sh"}, {Tmux: "sh", Doors: "/doors"}} {
+		if _, argv, _, err := clientOf(at, forced{}); err == nil {
+			t.Errorf("%+v: %q", at, argv)
+		}
+	}
+}
+
+// TestRootMay: root is nobody's client where muxward runs as an account, unless root's own
+// configuration has it so.
+func TestRootMay(t *testing.T) {
+	if os.Getuid() != 0 {
+		tmuxtest.Skip(t, "a configuration has to be root's")
+	}
+	dir := t.TempDir()
+	for text, want := range map[string]bool{"account: ward\n": false, "account: ward\naccounts: [root]\n": true, "account: ward\naccounts: [alice]\n": false} {
+		file := dir + "/muxward.yaml"
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := rootMay(config.Serving{Account: "ward", File: file}, 0); (err == nil) != want {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
+	for _, at := range []config.Serving{{}, {Account: "ward"}} {
+		if err := rootMay(at, 1000); err != nil {
+			t.Error(err)
+		}
+	}
+	if rootMay(config.Serving{}, 0) != nil || rootMay(config.Serving{Account: "ward"}, 0) == nil {
+		t.Error("without an account, or without a configuration")
 	}
 }

@@ -142,7 +142,7 @@ func (d *daemon) helpersCtl() (*net.UnixListener, error) {
 // alone by the helper in RUN, as nobody else believes what stands in ours.
 func (d *daemon) saveServing(ctx context.Context) error {
 	at := config.Serving{PID: os.Getpid(), Ctl: filepath.Join(d.config.Run(), "ctl"), Doors: d.config.Doors, Policy: d.config.Policy,
-		State: d.config.State, File: d.config.File, SSH: d.ssh.serving()}
+		State: d.config.State, File: d.config.File, Tmux: d.tmux, SSH: d.ssh.serving()}
 	if d.helper != nil {
 		at.Account = d.config.Account
 		addr := ""

@@ -23,10 +23,8 @@ type lobby struct {
 
 // forced is what a forced command is to run: the tmux client, with what was asked for.
 type forced struct {
-	Tmux  string   `json:"tmux"`
-	Doors string   `json:"doors"`
-	Argv  []string `json:"argv"`
-	Mode  string   `json:"mode,omitempty"`
+	Argv []string `json:"argv"`
+	Mode string   `json:"mode,omitempty"`
 }
 
 // lend has tickets given for the accounts that the configuration names. It keeps muxward
@@ -152,7 +150,7 @@ func (d *daemon) ticketLine(ctx context.Context, who identity.Identity, c ctld.C
 // attachAct has a process be what it came as, which an sshd of the host has started, and
 // says what it is to run.
 func (d *daemon) attachAct(who identity.Identity, c ctld.Call) (*gateway.Act, error) {
-	f, asked := forced{Tmux: d.tmux, Doors: d.config.Doors}, c.Argv
+	f, asked := forced{}, c.Argv
 	var wrong error
 	if len(c.Argv) == 1 {
 		if f.Argv, f.Mode, wrong = sshd.ReadCommand(c.Argv[0]); wrong != nil {

@@ -61,26 +61,31 @@ func configuredTOTP(at config.Serving) (string, error) {
 		}
 		return at.SSH.TOTP, nil
 	}
-	if at.File == "" {
+	c, err := rootsConfig(at)
+	switch {
+	case err != nil:
+		return "", fmt.Errorf("%w; say which file (--file)", err)
+	case c.SSH.TOTP == "":
 		return "", none
+	case !filepath.IsAbs(c.SSH.TOTP):
+		return "", usageError{fmt.Errorf("%s: ssh: totp is no absolute path; make it one, or say which file (--file)", at.File)}
+	}
+	return c.SSH.TOTP, nil
+}
+
+// rootsConfig reads the configuration that muxward was started with, which has to be root's.
+func rootsConfig(at config.Serving) (config.Config, error) {
+	if at.File == "" {
+		return config.Config{}, errors.New("it is not known which configuration muxward has: it was started without one, or is an older one")
 	}
 	path, err := filepath.EvalSymlinks(at.File)
 	if err == nil {
 		err = siblings.CheckPath(path)
 	}
 	if err != nil {
-		return "", fmt.Errorf("the configuration of muxward: %w; say which file (--file)", err)
+		return config.Config{}, fmt.Errorf("the configuration of muxward: %w", err)
 	}
-	c, err := config.Load(path)
-	switch {
-	case err != nil:
-		return "", err
-	case c.SSH.TOTP == "":
-		return "", none
-	case !filepath.IsAbs(c.SSH.TOTP):
-		return "", usageError{fmt.Errorf("%s: ssh: totp is no absolute path; make it one, or say which file (--file)", path)}
-	}
-	return c.SSH.TOTP, nil
+	return config.Load(path)
 }
 
 // without gives the lines but for that of a person.

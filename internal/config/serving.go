@@ -25,6 +25,8 @@ type Serving struct {
 	// State is the state directory, and File the configuration, "" if there is none.
 	State string `json:"state,omitempty"`
 	File  string `json:"file,omitempty"`
+	// Tmux is the program that clients are to run.
+	Tmux string `json:"tmux,omitempty"`
 	// Account is what muxward runs as beside muxward-helper, if it does.
 	Account string `json:"account,omitempty"`
 	// SSH is the SSH door, if it is open.

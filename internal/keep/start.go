@@ -18,6 +18,7 @@ import (
 
 	"github.com/muxward/muxward/internal/accounts"
 	"github.com/muxward/muxward/internal/pane"
+	"github.com/muxward/muxward/internal/sandbox"
 )
 
 // startTime is how long a server may take until it listens.
@@ -251,7 +252,11 @@ func (k *Keep) exec(s *server, taken []string) (*process, error) {
 		cmd.SysProcAttr.Credential = &syscall.Credential{Uid: a.UID, Gid: a.GID, Groups: a.Groups}
 	}
 	cmd.Dir = "/"
-	if err := cmd.Start(); err != nil {
+	start := (*exec.Cmd).Start
+	if k.opt.Root { // keys are for whoever has the keyring, whatever their uid
+		start = sandbox.StartAlone
+	}
+	if err := start(cmd); err != nil {
 		return nil, err
 	}
 	pid := cmd.Process.Pid

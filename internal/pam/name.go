@@ -6,6 +6,10 @@ import (
 	"strings"
 )
 
+// Nobody is the account that PAM is asked about in the place of one by which nobody comes in
+// (identity.Nobody).
+const Nobody = "no_such_account"
+
 // maxName is the longest name of an account, as useradd has it.
 const maxName = 32
 

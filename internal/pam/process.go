@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/muxward/muxward/internal/procfs"
+	"github.com/muxward/muxward/internal/sandbox"
 )
 
 // LineFD is the descriptor of the line in muxward-pam.
@@ -66,9 +67,11 @@ func startProcess(program string, left func()) (*process, error) {
 // keep starts the process and waits for its end. It keeps its thread: the process would
 // be killed with that.
 func (p *process) keep(started chan<- error, left func()) {
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-	err := p.cmd.Start()
+	runtime.LockOSThread() // and never let go: it has a keyring of its own
+	err := sandbox.ThreadKeyring()
+	if err == nil {
+		err = p.cmd.Start()
+	}
 	started <- err
 	if err != nil {
 		return

@@ -8,9 +8,9 @@ const (
 	NumNotify   Number = 2  // tell the service manager how we are
 	NumCtl      Number = 3  // a listener at RUN/ctl
 	NumAuthKeys Number = 4  // an account's authorized_keys
-	NumSign     Number = 7  // have the holder of the keys sign
 	NumPAM      Number = 5  // begin a login by a password
 	NumPAMEnd   Number = 6  // end one
+	NumSign     Number = 7  // have the holder of the keys sign
 	NumKeys     Number = 8  // the public halves of its keys
 	NumServing  Number = 9  // have it written where muxward serves
 	NumForced   Number = 10 // whether a process came in by `muxward attach`

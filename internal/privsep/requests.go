@@ -39,24 +39,31 @@ func (c *Client) AuthKeys(ctx context.Context, account string, limit int64) ([]b
 	return data, err
 }
 
-// loginTime is how long a login may take to begin.
-const loginTime = 40 * time.Second
+// LoginTime is how long a login may take to begin.
+const LoginTime = 40 * time.Second
 
 // Login begins a login by a password; end ends it, and what it has started. It is waited for also
-// by who has gone meanwhile: only then it can be ended.
+// by who has gone meanwhile: only then it can be ended. One that begins too late is ended, too.
 func (c *Client) Login(ctx context.Context, account, from string) (line *os.File, end func(), err error) {
 	whole := context.WithoutCancel(ctx)
-	long, cancel := context.WithTimeout(whole, loginTime)
+	long, cancel := context.WithTimeout(whole, LoginTime)
 	defer cancel()
-	var l Login
-	if line, err = c.callFile(long, NumPAM, PAM{account, from}, &l); err != nil {
-		return nil, nil, err
-	}
-	end = func() {
+	endOf := func(l Login) {
 		ctx, cancel := context.WithTimeout(whole, askTime)
 		defer cancel()
-		_ = c.callPlain(ctx, NumPAMEnd, l, &Nothing{}) // it ends with the helper in any case
+		_ = c.callPlain(ctx, NumPAMEnd, l, &Nothing{}) // the helper ends it in any case, some time
 	}
+	var l Login
+	files, err := c.call(long, NumPAM, PAM{account, from}, &l, func(done []byte) {
+		var late Login
+		if Decode(done, &late) == nil {
+			endOf(late)
+		}
+	})
+	if line, err = one(NumPAM, files, err); err != nil {
+		return nil, nil, err
+	}
+	end = func() { endOf(l) }
 	if err = context.Cause(ctx); err != nil {
 		_ = line.Close()
 		end()

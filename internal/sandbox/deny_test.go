@@ -17,7 +17,7 @@ const asConfined = "MUXWARD_TEST_CONFINED"
 
 // TestMain is also the process that is confined: for good, so it is not the test's.
 func TestMain(m *testing.M) {
-	do := map[string]func() error{"bare": bare, "children": childless, "not": unconfined}[os.Getenv(asConfined)]
+	do := map[string]func() error{"bare": bare, "children": childless, "not": unconfined, "ring": ring}[os.Getenv(asConfined)]
 	if do == nil {
 		os.Exit(m.Run())
 	}

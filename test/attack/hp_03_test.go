@@ -209,6 +209,48 @@ func TestHP03RootsKeys(t *testing.T) {
 	}, "the pane has looked for keys")
 }
 
+// Mallory has a pane of her own, and wants what is in the session keyring of somebody else's panes
+// (Kerberos tickets, keys of file systems), or to plant keys there: a keyring is for whoever
+// has it, whatever their uid. The control run has both be started by one who has a keyring.
+func TestHP03Keyrings(t *testing.T) {
+	t.Parallel()
+	h := host.Start(t, host.Config{Account: host.Ward})
+	plantedKey(t) // the control run's
+	ringOf := func(proc string) string {
+		for line := range strings.Lines(proc) {
+			if f := strings.Fields(line); len(f) > 7 && f[5] == "0" && f[7] == "keyring" && strings.HasPrefix(f[8], "_ses") {
+				return f[0] // root's: they see those that they have
+			}
+		}
+		t.Errorf("no session keyring is there, or none that is root's: %q", proc)
+		return ""
+	}
+	rings := map[string]string{}
+	for _, who := range []string{owner, stranger} {
+		keys := h.Base + "/keys." + who
+		err := os.WriteFile(keys, nil, 0o666)
+		if err == nil {
+			err = os.Chmod(keys, 0o666)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		h.Must(who, "new-session", "-d", "-s", "work", "{ cat /proc/keys; echo end; } >"+keys+"; cat")
+		tmuxtest.Eventually(t, func() bool {
+			data, _ := os.ReadFile(keys)
+			rings[who] = string(data)
+			return strings.HasSuffix(string(data), "end\n")
+		}, "the pane has looked for keys")
+		rings[who] = ringOf(rings[who])
+	}
+	if rings[owner] == rings[stranger] {
+		t.Errorf("their panes have one session keyring: %s", rings[owner])
+	}
+	if one, other := h.Exec(owner, nil, "/bin/cat", "/proc/keys").Out, h.Exec(stranger, nil, "/bin/cat", "/proc/keys").Out; ringOf(one) != ringOf(other) {
+		t.Errorf("control run: %q, %q", one, other)
+	}
+}
+
 // Mallory has taken over muxward, and wants to go on in one of the processes beside it: what
 // holds the keys, or puts terminals right, has a filter before its calls, no program to become,
 // and no memory for others of its account. The control run is the helper, which has no filter.

@@ -20,7 +20,7 @@ const (
 	// authKeysTime is how long a home may take to answer, and maxHanging how many
 	// accounts' may not answer at once: each takes a thread.
 	authKeysTime = 4 * time.Second
-	maxHanging   = 64
+	maxHanging   = 512
 )
 
 // authKeys reads an account's authorized_keys: the path is what the account
@@ -65,7 +65,8 @@ func (m *Monitor) authKeys(ctx context.Context, r privsep.AuthKeys) (answer, err
 }
 
 // homes are those that are being read. One that does not answer costs its one thread, and
-// nobody but its account.
+// nobody but its account, until there are very many: those of a whole file server that is away,
+// which whoever comes to the door can have be read by naming them.
 type homes struct {
 	mu   sync.Mutex
 	busy map[uint32]time.Time // since when, by uid

@@ -5,6 +5,8 @@ import (
 	"fmt"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/muxward/muxward/internal/sandbox"
 )
 
 // giveUp takes from this thread, for good, all that a program that is started
@@ -41,9 +43,5 @@ func giveUp() error {
 	if err := unix.PthreadSigmask(unix.SIG_SETMASK, &none, nil); err != nil {
 		return fmt.Errorf("unblock signals: %w", err)
 	}
-	// A session keyring without a name or content; a kernel without keys has none.
-	if _, err := unix.KeyctlInt(unix.KEYCTL_JOIN_SESSION_KEYRING, 0, 0, 0, 0); err != nil && !errors.Is(err, unix.ENOSYS) && !errors.Is(err, unix.EPERM) {
-		return fmt.Errorf("leave the session keyring: %w", err)
-	}
-	return nil
+	return sandbox.ThreadKeyring()
 }

@@ -84,13 +84,24 @@ func mind(m *Monitor, daemon *child, keyless <-chan struct{}, signals <-chan os.
 			return daemon.code(), nil
 		case <-keyless:
 			return 1, errors.New("the holder of the keys has ended, and nothing can be signed; start muxward-helper again")
+		case <-m.Broken():
+			daemon.kill() // first: what is under way may hang
+			select {
+			case <-served:
+			case <-time.After(endTime):
+			}
+			return 1, broken(m.Why())
 		case err := <-served:
 			if err != nil {
-				return 1, fmt.Errorf("muxward does what it never does, and is ended: %w", err)
+				return 1, broken(err)
 			}
 			return wait(daemon, signals)
 		}
 	}
+}
+
+func broken(why error) error {
+	return fmt.Errorf("muxward does what it never does, and is ended: %w", why)
 }
 
 // wait waits for a daemon that has let go of the line.

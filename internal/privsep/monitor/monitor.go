@@ -1,6 +1,7 @@
 package monitor
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"net"
 	"os"
 	"sync"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -47,8 +49,12 @@ type Parts struct {
 	// PAM is asked about logins by password, by processes that Begin starts; nil is to do so.
 	PAM   PAM
 	Begin func(ctx context.Context, program string, r pam.Request, left func()) (login, error)
+	// loginTime is how long there is a login at most; 0 is loginTime.
+	loginTime time.Duration
 	// Copy copies an account's authorized_keys; nil is to do so.
 	Copy func(accounts.Account) (*os.File, error)
+	// Environ reads a process's environment; nil is to do so.
+	Environ func(pid int) ([]byte, error)
 	// Keys is the holder of the keys; nil if there is none.
 	Keys keyHolder
 }
@@ -76,17 +82,23 @@ type Monitor struct {
 	open   map[uint32]bool // requests under way
 	homes  homes
 	logins logins
-	broken error // what no daemon of ours does
+	stuck  stuck
+	broken error         // what no daemon of ours does
+	over   chan struct{} // closed with that
 	stop   context.CancelFunc
 }
 
 // New makes a monitor of a line.
 func New(line *privsep.Line, p Parts) *Monitor {
 	m := &Monitor{Parts: p, line: line, rows: map[privsep.Number]row{}, most: privsep.AtOnce(), phase: greeting,
-		done: map[privsep.Number]bool{}, busy: map[privsep.Number]int{}, open: map[uint32]bool{}}
+		done: map[privsep.Number]bool{}, busy: map[privsep.Number]int{}, open: map[uint32]bool{}, over: make(chan struct{})}
 	if m.Copy == nil {
 		m.Copy = copyOf
 	}
+	if m.Environ == nil {
+		m.Environ = environOf
+	}
+	m.loginTime = cmp.Or(m.loginTime, loginTime)
 	if m.Begin == nil {
 		m.Begin = beginLogin
 	}
@@ -114,10 +126,25 @@ func (m *Monitor) Serve(ctx context.Context) error {
 		if err == nil {
 			err = m.take(ctx, p)
 		}
-		if err != nil {
-			return m.why(err)
+		if err == nil {
+			continue
 		}
+		if err = m.why(err); err != nil {
+			m.end(err) // whoever waits for that does not wait for what is under way
+		}
+		return err
 	}
+}
+
+// Broken is closed when the daemon has done what none of ours does, while what is under way may
+// go on; Why tells it.
+func (m *Monitor) Broken() <-chan struct{} { return m.over }
+
+// Why gives what Broken is about.
+func (m *Monitor) Why() error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.broken
 }
 
 // why gives what ended the line: nil if the daemon let go of it.
@@ -217,6 +244,7 @@ func (m *Monitor) end(why error) {
 	m.mu.Lock()
 	if m.broken == nil && !errors.Is(why, unix.EPIPE) && !errors.Is(why, unix.ECONNRESET) {
 		m.broken = why
+		close(m.over)
 	}
 	m.mu.Unlock()
 	m.stop()

@@ -330,6 +330,51 @@ func TestForced(t *testing.T) {
 	}
 }
 
+// A process whose memory its account holds up is not waited for: not by who asks about it, nor
+// by others, nor by the helper's end. No more threads wait for that account's.
+func TestForcedOfAProcessThatHangs(t *testing.T) {
+	hang, began := make(chan struct{}), make(chan struct{}, 9)
+	b := newBed(t, func(p *Parts) {
+		p.Environ = func(int) ([]byte, error) {
+			began <- struct{}{}
+			<-hang
+			return nil, unix.EIO
+		}
+	})
+	c := b.connect()
+	for i, want := range []string{"not answer in time", "another process of uid"} {
+		if is, err := c.Forced(t.Context(), os.Getpid()); is || !errors.Is(err, unix.ETIMEDOUT) || !strings.Contains(err.Error(), want) {
+			t.Errorf("%d: %t, %v", i, is, err)
+		}
+	}
+	if len(began) != 1 {
+		t.Errorf("%d wait", len(began))
+	}
+	close(hang)
+	tmuxtest.Eventually(t, func() bool { return b.m.stuck.refuse(uint32(os.Getuid())) == nil }, "nothing waits any more")
+}
+
+// What muxward asks for and never ends does not keep it from being ended for what it never does.
+func TestBrokenWhileSomethingHangs(t *testing.T) {
+	hang := make(chan struct{})
+	b := newBed(t, func(p *Parts) {
+		p.Serving = func(context.Context, string) error { <-hang; return nil }
+	})
+	defer close(hang)
+	_ = b.line.Send(pack(t, privsep.NumHello, 1, privsep.Hello{Version: privsep.Version}))
+	b.greeted()
+	_ = b.line.Send(pack(t, privsep.NumServing, 2, privsep.Serving{}))
+	_ = b.line.Send(pack(t, 99, 3, privsep.Nothing{}))
+	select {
+	case <-b.m.Broken():
+	case <-time.After(10 * time.Second):
+		t.Fatal("nobody is told")
+	}
+	if err := b.m.Why(); err == nil || !strings.Contains(err.Error(), "99") {
+		t.Error(err)
+	}
+}
+
 // A home that does not answer has its account's keys not be read, and no more threads wait.
 func TestAuthKeysOfAHomeThatHangs(t *testing.T) {
 	hang, began := make(chan struct{}), make(chan struct{}, 9)

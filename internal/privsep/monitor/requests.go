@@ -1,7 +1,6 @@
 package monitor
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -9,7 +8,6 @@ import (
 
 	"github.com/muxward/muxward/internal/keep"
 	"github.com/muxward/muxward/internal/privsep"
-	"github.com/muxward/muxward/internal/procfs"
 )
 
 // hello begins: both have to speak one version.
@@ -73,27 +71,6 @@ func (m *Monitor) sign(ctx context.Context, s privsep.Sign) (answer, error) {
 // serving has it written down for muxward's commands where it serves.
 func (m *Monitor) serving(ctx context.Context, s privsep.Serving) (answer, error) {
 	return answer{body: privsep.Nothing{}}, m.Serving(ctx, s.Addr)
-}
-
-// maxEnviron is how much of an environment is looked through: the mark is put first.
-const maxEnviron = 64 << 10
-
-// forced tells of a process whether it came in by `muxward attach`, which muxward itself
-// cannot see of other accounts' processes, and nothing else of it.
-func (m *Monitor) forced(_ context.Context, p privsep.Process) (answer, error) {
-	if p.PID <= 0 {
-		return answer{}, refusal{errors.New("that is no process")}
-	}
-	data, err := procfs.Read(p.PID, "environ", maxEnviron)
-	if err != nil {
-		return answer{}, err
-	}
-	has := false
-	for kv := range bytes.SplitSeq(data, []byte{0}) {
-		name, _, _ := bytes.Cut(kv, []byte("="))
-		has = has || string(name) == privsep.ForcedMark
-	}
-	return answer{body: privsep.Forced{Forced: has}}, nil
 }
 
 var errNoKeys = errors.New("there is no holder of keys")

@@ -19,7 +19,7 @@ import (
 // ssh door's port can be muxward's word, where the configuration leaves that open.
 func (s *setting) saveServing(ctx context.Context, pid int, keys keyHolder, addr string) error {
 	at := config.Serving{PID: pid, Ctl: filepath.Join(s.config.Run(), "ctl"), Doors: s.config.Doors, Policy: s.config.Policy,
-		State: s.config.State, File: s.config.File, Account: s.account.Name}
+		State: s.config.State, File: s.config.File, Tmux: s.tmux, Account: s.account.Name}
 	if listen := s.config.SSH.Listen; listen != "" {
 		if err := listens(listen, addr); err != nil {
 			return refusal{err}

@@ -70,6 +70,7 @@ func settings(given config.Config, file string) (*setting, error) {
 	if s.muxward, err = siblings.Find("muxward"); err != nil {
 		return nil, err
 	}
+	s.pam.May = s.password
 	if s.pam.Service = c.SSH.PAMService(); s.pam.Service != "" {
 		if s.pam.Program, err = pam.FindProgram(); err != nil {
 			return nil, err
@@ -143,6 +144,25 @@ func (s *setting) serves(name string, uid uint32) (accounts.Account, error) {
 		return accounts.Account{}, err
 	}
 	return a, nil
+}
+
+// password gives an account whose password people may come by.
+func (s *setting) password(name string) (uint32, error) {
+	if err := pam.CheckName(name); err != nil {
+		return 0, err
+	}
+	uid, err := accounts.System().UIDOf(name)
+	switch {
+	case err != nil:
+		return 0, err
+	case uid == 0 && !s.config.SSH.PAMRoot:
+		return 0, errors.New("root does not come by a password (ssh: pam_root, and muxward-helper is to be started anew)")
+	case uid == s.account.UID:
+		return 0, errors.New("it is what muxward runs as")
+	case slices.Contains(s.config.SSH.KeysAccounts, name):
+		return 0, errors.New("it is lent (ssh: keys_accounts)")
+	}
+	return uid, nil
 }
 
 // daemon is how muxward is started: as its account with no other group, and
