@@ -74,7 +74,7 @@ func bare() error {
 		return err
 	}
 	dir := os.TempDir()
-	if err := deny(Filter{Only: Bare(), Rules: append(NoChildren(), OwnThreads())}); err != nil {
+	if err := deny(Filter{Only: Bare(), Rules: append(NoChildren(), OwnThreads()...)}); err != nil {
 		return err
 	}
 	if err := goesOn(r, w); err != nil {
@@ -94,6 +94,10 @@ func bare() error {
 	refused("attributes", unix.Setxattr(dir, "user.x", nil, 0))
 	refused("kill", unix.Kill(os.Getppid(), 0))
 	refused("tgkill", unix.Tgkill(os.Getppid(), os.Getppid(), 0))
+	for _, command := range []int{unix.F_SETOWN, unix.F_SETSIG, unix.F_SETOWN_EX, unix.F_SETLEASE, unix.F_NOTIFY} {
+		_, err := unix.FcntlInt(r.Fd(), command, os.Getppid())
+		refused(fmt.Sprint("fcntl ", command), err)
+	}
 	refused("limits", unix.Prlimit(os.Getppid(), unix.RLIMIT_NOFILE, nil, nil))
 	refused("outlive", unix.Prctl(unix.PR_SET_PDEATHSIG, 0, 0, 0, 0))
 	if err := unix.Tgkill(unix.Getpid(), unix.Gettid(), 0); err != nil {

@@ -4,7 +4,7 @@ import "golang.org/x/sys/unix"
 
 // Bare are the calls without which a program of Go's does not go on, for one that has all the
 // descriptors that it needs: memory, threads of its own, time, and the descriptors. See
-// [OwnThreads] for the one of them that reaches others.
+// [OwnThreads] for those of them that reach others.
 func Bare() []uint32 {
 	return append([]uint32{
 		unix.SYS_READ, unix.SYS_WRITE, unix.SYS_PREAD64, unix.SYS_PWRITE64, unix.SYS_CLOSE, unix.SYS_FDATASYNC, unix.SYS_FCNTL,
@@ -18,7 +18,13 @@ func Bare() []uint32 {
 	}, bareOfThisKind()...)
 }
 
-// OwnThreads refuses signals to threads of other processes; Go's own stop each other by such.
-func OwnThreads() Rule {
-	return Rule{Call: unix.SYS_TGKILL, Mask: ^uint32(0), Value: uint32(unix.Getpid()), Not: true}
+// OwnThreads refuses signals to other processes: by tgkill(2), with which Go's own threads stop
+// each other; and by descriptors that have the kernel send one (fcntl(2)), which goes by the
+// account and not by what the process may otherwise do.
+func OwnThreads() []Rule {
+	rules := []Rule{{Call: unix.SYS_TGKILL, Mask: ^uint32(0), Value: uint32(unix.Getpid()), Not: true}}
+	for _, command := range []uint32{unix.F_SETOWN, unix.F_SETSIG, unix.F_SETOWN_EX, unix.F_SETLEASE, unix.F_NOTIFY} {
+		rules = append(rules, Rule{Call: unix.SYS_FCNTL, Arg: 1, Mask: ^uint32(0), Value: command})
+	}
+	return rules
 }

@@ -51,7 +51,7 @@ func confine() error {
 	if _, err := sandbox.NoFiles(); err != nil {
 		return err
 	}
-	return sandbox.Deny(sandbox.Filter{Only: sandbox.Bare(), Rules: append(sandbox.NoChildren(), sandbox.OwnThreads())})
+	return sandbox.Deny(sandbox.Filter{Only: sandbox.Bare(), Rules: append(sandbox.NoChildren(), sandbox.OwnThreads()...)})
 }
 
 // refuse answers hello with why there are no keys.
