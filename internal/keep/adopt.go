@@ -86,7 +86,7 @@ func (k *Keep) Adopt(ctx context.Context, id string) (Held, error) {
 		return s.as(), nil
 	case errors.Is(err, ErrEnded):
 		k.forget(id)
-		k.tellEnded(rec)
+		k.tellEnded(rec, "while no muxward ran")
 	}
 	return Held{}, k.notAdopted(id, err)
 }
@@ -111,7 +111,7 @@ func (k *Keep) again(ctx context.Context, s *server) (Held, error) {
 	case no:
 		return Held{}, fmt.Errorf("the tmux server of %s is held already: %w", s.rec.Owner, ErrRefused)
 	case ended:
-		k.tellEnded(s.rec)
+		k.tellEnded(s.rec, "before its door was opened")
 		select {
 		case <-s.left:
 		case <-ctx.Done():
@@ -157,8 +157,8 @@ func (k *Keep) readRecord(id string) (record, error) {
 	return rec, nil
 }
 
-func (k *Keep) tellEnded(rec record) {
-	text := fmt.Sprintf("tmux server of %s (process %d) has ended while no muxward ran", rec.Owner, rec.PID)
+func (k *Keep) tellEnded(rec record, when string) {
+	text := fmt.Sprintf("tmux server of %s (process %d) has ended %s", rec.Owner, rec.PID, when)
 	level := LevelServer
 	if left := leftBehind(&k.memory, k.innerPath(rec.ID)); len(left) > 0 {
 		level = LevelAlarm

@@ -101,6 +101,36 @@ func TestAdoptedDoorAgain(t *testing.T) {
 	}
 }
 
+// One that was adopted, whose door was never opened, and that ended is known to have, and
+// leaves its owner's place.
+func TestAdoptedAndEnded(t *testing.T) {
+	w := newWorld(t)
+	h := w.start("alice")
+	if err := w.k.Close(); err != nil {
+		t.Fatal(err)
+	}
+	w.open()
+	if err := second(w.k.Adopt(t.Context(), h.ID)); err != nil {
+		t.Fatal(err)
+	}
+	s, err := w.k.server(h.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.proc.signal(unix.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	s.proc.wait()
+	if err := second(w.k.Adopt(t.Context(), h.ID)); !errors.Is(err, ErrEnded) {
+		t.Error(err)
+	}
+	w.came(EventNotice, "has ended before its door was opened")
+	if _, err := os.Lstat(w.opt.Run + "/servers/" + h.ID + ".json"); !errors.Is(err, os.ErrNotExist) {
+		t.Error(err)
+	}
+	w.start("alice")
+}
+
 // A server that is killed and does not end holds up nobody, is not forgotten, and leaves
 // its owner's place when it has ended.
 func TestDoesNotEnd(t *testing.T) {

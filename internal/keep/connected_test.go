@@ -40,9 +40,7 @@ func TestConnected(t *testing.T) {
 	if err := unix.FcntlFlock(log.Fd(), unix.F_SETLK, &unix.Flock_t{Type: unix.F_WRLCK}); err != nil {
 		t.Fatal(err)
 	}
-	if got := s.connected(); got != "nobody is connected now" {
-		t.Error(got)
-	}
+	tmuxtest.Eventually(t, func() bool { return s.connected() == "nobody is connected now" }, "nobody, when ours was accepted")
 	cmd := exec.Command(w.opt.Tmux, "-S", w.socket(h), "new-session", "-d", ";", "wait-for", "never")
 	cmd.Env = []string{"PATH=/usr/bin:/bin", "HOME=" + w.acct.Home, "LANG=C.UTF-8"}
 	cmd.Dir = "/"
@@ -58,6 +56,55 @@ func TestConnected(t *testing.T) {
 	there := unix.Flock_t{Type: unix.F_WRLCK}
 	if err := unix.FcntlFlock(log.Fd(), unix.F_OFD_GETLK, &there); err != nil || there.Type != unix.F_WRLCK {
 		t.Errorf("a descriptor of the server was taken and closed: %+v, %v", there, err)
+	}
+}
+
+// Who connects from another network namespace is in none of our lists, and is counted: the
+// report does not say that there is nobody.
+func TestConnectedFromElsewhere(t *testing.T) {
+	w := newWorld(t)
+	h := w.start("alice")
+	s, err := w.k.server(h.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(w.opt.Tmux, "-S", w.socket(h), "new-session", "-d", ";", "wait-for", "never")
+	cmd.Env = []string{"PATH=/usr/bin:/bin", "HOME=" + w.acct.Home, "LANG=C.UTF-8"}
+	cmd.Dir = "/"
+	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWNET}
+	if !asRoot() {
+		id := []syscall.SysProcIDMap{{ContainerID: os.Geteuid(), HostID: os.Geteuid(), Size: 1}}
+		cmd.SysProcAttr.Cloneflags |= unix.CLONE_NEWUSER
+		cmd.SysProcAttr.UidMappings = id
+	}
+	if err := cmd.Start(); err != nil {
+		tmuxtest.Skip(t, "needs network namespaces: %v", err)
+	}
+	defer func() { _ = errors.Join(cmd.Process.Kill(), cmd.Wait()) }()
+	const want = "connected now: 1 from other network namespaces, of which nobody can be named"
+	tmuxtest.Eventually(t, func() bool { return s.connected() == want }, "%s", want)
+}
+
+// A server that accepts nobody has those waiting that could connect.
+func TestConnectedAndNotAccepted(t *testing.T) {
+	w := newWorld(t)
+	h := w.start("alice")
+	s, err := w.k.server(h.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tmuxtest.Eventually(t, func() bool { return s.connected() == "nobody is connected now" }, "nobody")
+	if err := s.proc.signal(unix.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	tmuxtest.Eventually(t, func() bool { _, state, err := startOf(h.PID); return err == nil && state == 'T' }, "it is stopped")
+	c, err := connectAs(w.socket(h), w.acct.UID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if got, want := s.connected(), "connected now: 1 that the server has not accepted yet, which can be ours"; got != want {
+		t.Error(got)
 	}
 }
 

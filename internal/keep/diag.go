@@ -9,25 +9,31 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// connection is one end of a connection between Unix sockets, as the kernel lists it.
+// connection is one end of a connection between Unix sockets, or one that listens or is not
+// connected, as the kernel lists it.
 type connection struct {
 	inode uint32 // as in /proc/PID/fd
 	peer  uint32 // that of the other end
 	name  string // as bound: one that was accepted has its listener's
 	uid   uint32 // whoever made the socket
+	state byte
+	queue uint32 // of one that listens: how many were not accepted yet
 }
 
 // What is asked for, and what answers it (linux/unix_diag.h, sock_diag(7)).
 const (
-	diagName = 0 // attributes
-	diagPeer = 2
-	diagUID  = 7
+	diagName  = 0 // attributes
+	diagPeer  = 2
+	diagQueue = 4
+	diagUID   = 7
 
-	showName = 1 << 0
-	showPeer = 1 << 2
-	showUID  = 1 << 6
+	showName  = 1 << 0
+	showPeer  = 1 << 2
+	showQueue = 1 << 4
+	showUID   = 1 << 6
 
-	diagEstablished = 1 // a state, called by TCP's name
+	diagEstablished = 1 // states, called by TCP's names
+	diagListens     = 10
 
 	sizeNetlink = 16 // struct nlmsghdr
 	sizeAsked   = 24 // struct unix_diag_req
@@ -36,7 +42,7 @@ const (
 	maxConnections = 1 << 20
 )
 
-// connections has the kernel list the connections of Unix sockets in our network
+// connections has the kernel list the Unix sockets in our network
 // namespace. It touches no descriptor of anybody: those can be files whose owner decides
 // how long closing them takes.
 func connections(end time.Time) ([]connection, error) {
@@ -63,8 +69,8 @@ func askConnections(end time.Time) ([]connection, error) {
 	ne.PutUint16(req[4:], unix.SOCK_DIAG_BY_FAMILY)
 	ne.PutUint16(req[6:], unix.NLM_F_REQUEST|unix.NLM_F_DUMP)
 	req[sizeNetlink] = unix.AF_UNIX
-	ne.PutUint32(req[sizeNetlink+4:], 1<<diagEstablished)
-	ne.PutUint32(req[sizeNetlink+12:], showName|showPeer|showUID)
+	ne.PutUint32(req[sizeNetlink+4:], ^uint32(0)) // in all states
+	ne.PutUint32(req[sizeNetlink+12:], showName|showPeer|showQueue|showUID)
 	if err := unix.Sendto(fd, req, 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
 		return nil, err
 	}
@@ -125,7 +131,7 @@ func parseConnection(b []byte) (c connection, ok bool) {
 	if len(b) < sizeTold || b[0] != unix.AF_UNIX {
 		return connection{}, false
 	}
-	c.inode, c.uid = ne.Uint32(b[4:]), ^uint32(0)
+	c.state, c.inode, c.uid = b[2], ne.Uint32(b[4:]), ^uint32(0)
 	for b = b[sizeTold:]; len(b) >= 4; {
 		size := int(ne.Uint16(b))
 		if size < 4 || size > len(b) {
@@ -137,6 +143,8 @@ func parseConnection(b []byte) (c connection, ok bool) {
 			c.name = string(v)
 		case kind == diagPeer && len(v) >= 4:
 			c.peer = ne.Uint32(v)
+		case kind == diagQueue && len(v) >= 4:
+			c.queue = ne.Uint32(v)
 		case kind == diagUID && len(v) >= 4:
 			c.uid = ne.Uint32(v)
 		}

@@ -96,10 +96,26 @@ func statFile(f *os.File) (unix.Stat_t, error) {
 	return st, err
 }
 
+// statAt looks at what is at a name below dir, a link itself included. What somebody has
+// mounted there is not asked, as it may never answer: that is EXDEV.
 func statAt(dir *os.File, name string) (unix.Stat_t, error) {
-	var st unix.Stat_t
-	err := unix.Fstatat(int(dir.Fd()), name, &st, unix.AT_SYMLINK_NOFOLLOW)
-	return st, err
+	f, err := pinAt(int(dir.Fd()), name)
+	if err != nil {
+		return unix.Stat_t{}, err
+	}
+	defer f.Close()
+	return statFile(f)
+}
+
+// notThere reports whether an error of statAt says what is, or is not, at the name. Any other
+// says that nobody knows, such as without a descriptor left.
+func notThere(err error) bool {
+	for _, e := range []error{unix.ENOENT, unix.ENOTDIR, unix.EXDEV, unix.ELOOP} {
+		if errors.Is(err, e) {
+			return true
+		}
+	}
+	return false
 }
 
 func sameFile(a, b unix.Stat_t) bool { return a.Dev == b.Dev && a.Ino == b.Ino }
@@ -205,7 +221,11 @@ func clearDir(parent *os.File, name string) error {
 	}
 	dir, err := openDirAt(int(parent.Fd()), name)
 	if errors.Is(err, unix.EACCES) { // our own directory, without r for us
-		if err = unix.Fchmodat(int(parent.Fd()), name, 0o700, 0); err == nil {
+		var pin *os.File
+		if pin, err = pinAt(int(parent.Fd()), name); err == nil {
+			err = errors.Join(chmodFile(pin, 0o700), pin.Close())
+		}
+		if err == nil {
 			dir, err = openDirAt(int(parent.Fd()), name)
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"golang.org/x/sys/unix"
 )
@@ -41,6 +42,8 @@ type door struct {
 	replaced func(*door, *os.File)
 	// generation tells one opening from another.
 	generation uint64
+
+	dir atomic.Pointer[os.File] // now.dir, for who must not wait for mu
 
 	mu     sync.Mutex
 	now    *placed
@@ -81,6 +84,7 @@ func (d *door) close() error {
 		return nil
 	}
 	d.closed = true
+	d.dir.Store(nil)
 	err := d.removeSocket()
 	d.now.close()
 	return err
@@ -204,12 +208,26 @@ func listenAt(path string) (*os.File, error) {
 func (d *door) check() ([]string, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	return d.checkNow()
+}
+
+// checkFree does the same, but not to a door that is opened, closed or checked just now.
+func (d *door) checkFree() ([]string, error) {
+	if !d.mu.TryLock() {
+		return nil, nil
+	}
+	defer d.mu.Unlock()
+	return d.checkNow()
+}
+
+// checkNow does that with mu held.
+func (d *door) checkNow() ([]string, error) {
 	if d.closed {
 		return nil, nil
 	}
-	wrong, replace := d.wrong()
-	if !replace {
-		return wrong, nil
+	wrong, replace, err := d.wrong()
+	if err != nil || !replace {
+		return wrong, err
 	}
 	p, err := d.put()
 	if err != nil {
@@ -217,37 +235,42 @@ func (d *door) check() ([]string, error) {
 	}
 	d.now.close()
 	d.now = p
+	d.dir.Store(p.dir)
 	d.replaced(d, p.give())
 	return wrong, nil
 }
 
 // wrong finds what is not as it should be. Modes are put back on the spot;
 // everything else needs a new socket.
-func (d *door) wrong() (wrong []string, replace bool) {
+func (d *door) wrong() (wrong []string, replace bool, err error) {
 	dir, sock := d.now.dir, d.now.sock
 	is, err := statAt(d.root.dir, d.dirName)
 	was, err2 := statFile(dir)
 	switch {
+	case err != nil && !notThere(err):
+		return nil, false, err
 	case err != nil:
-		return []string{"its directory is gone"}, true
+		return []string{"its directory is gone"}, true, nil
 	case err2 != nil || !sameFile(is, was):
-		return []string{"its directory was replaced"}, true
+		return []string{"its directory was replaced"}, true, nil
 	}
 	wrong = append(wrong, putRight(dir, "its directory", was, wantFile{doorDirMode, d.uid, 0})...)
 	sis, err := statAt(dir, d.sockName)
 	swas, err2 := statFile(sock)
 	switch {
+	case err != nil && !notThere(err):
+		return wrong, false, err
 	case err != nil:
-		return append(wrong, "its socket is gone"), true
+		return append(wrong, "its socket is gone"), true, nil
 	case err2 != nil || !sameFile(sis, swas):
-		return append(wrong, "its socket was replaced"), true
+		return append(wrong, "its socket was replaced"), true, nil
 	}
 	wrong = append(wrong, putRight(sock, "its socket", swas, wantFile{doorSockMode, d.uid, d.exec})...)
 	if swas.Nlink > 1 {
 		wrong = append(wrong, fmt.Sprintf("its socket has %d more names (hard links)", swas.Nlink-1))
 		replace = true
 	}
-	return wrong, replace
+	return wrong, replace, nil
 }
 
 // wantFile is what a file should be.
@@ -368,6 +391,7 @@ func (r *root) openDoor(d *door) (*door, Opened, error) {
 		r.drop(d)
 		return nil, Opened{}, err
 	}
+	d.dir.Store(d.now.dir)
 	return d, Opened{Path: d.path(), UID: d.uid, Generation: d.generation, Listen: d.now.give()}, nil
 }
 
@@ -383,6 +407,7 @@ func (r *root) find(dirName string) *door {
 
 func (k *Keep) replaced(d *door, listen *os.File) {
 	k.events.put(Event{Kind: EventReplaced, Place: d.place, ID: d.place.Server, Generation: d.generation, Listen: listen})
+	k.nudge() // its directory is to be watched
 }
 
 // closeDoor closes a door: nothing is told of its sockets any more.

@@ -33,7 +33,7 @@ func holdProcess(pid int, start uint64) (*process, error) {
 	switch {
 	case errors.Is(err, unix.ESRCH):
 		return nil, fmt.Errorf("%w (%w)", ErrEnded, err)
-	case errors.Is(err, unix.EINVAL): // the number is now a thread's (pidfd_open(2))
+	case errors.Is(err, unix.EINVAL), errors.Is(err, unix.ENOENT): // the number is now a thread's (pidfd_open(2); ENOENT: Linux 6.18)
 		if begun, _, errStat := startOf(pid); errStat == nil && start != 0 && begun != start {
 			return nil, fmt.Errorf("process %d: it is another one now: %w", pid, ErrEnded)
 		}

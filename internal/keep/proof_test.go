@@ -151,6 +151,33 @@ func TestEndedForSure(t *testing.T) {
 	}
 }
 
+// A number that is now a thread's is no server's.
+func TestNumberIsAThreads(t *testing.T) {
+	tid, done := make(chan int), make(chan struct{})
+	defer close(done)
+	for range 2 { // one of them is not the first thread
+		go func() {
+			runtime.LockOSThread()
+			tid <- unix.Gettid()
+			<-done
+		}()
+	}
+	n := <-tid
+	if other := <-tid; n == os.Getpid() {
+		n = other
+	}
+	if err := second(holdProcess(n, 1)); !errors.Is(err, ErrEnded) {
+		t.Errorf("%v", err)
+	}
+	begun, _, err := startOf(n)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := second(holdProcess(n, begun)); err == nil || errors.Is(err, ErrEnded) {
+		t.Errorf("with the same start nobody knows: %v", err)
+	}
+}
+
 // A process that looks like a server is none if it is another account's, nor if the
 // account has the real one beside it.
 func TestLookAlike(t *testing.T) {

@@ -26,6 +26,7 @@ type server struct {
 
 	asked   atomic.Int64 // looks that the watch has asked for
 	mending atomic.Bool
+	lost    atomic.Bool // what is written down of it
 
 	mu      sync.Mutex
 	rec     record // ID, Owner, Account, Mark, PID and Start never change

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strconv"
 	"strings"
 	"time"
 
@@ -116,9 +117,14 @@ func (k *Keep) subscribe(events *os.File) {
 	const mask = unix.IN_CREATE | unix.IN_DELETE | unix.IN_MOVED_FROM | unix.IN_MOVED_TO | unix.IN_ATTRIB |
 		unix.IN_DELETE_SELF | unix.IN_MOVE_SELF | unix.IN_ONLYDIR
 	var none error
-	add := func(f *os.File) {
-		// What just went away is noticed by its absence.
-		if err := addWatch(events, procPath(f), mask); errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.ENOMEM) {
+	add := func(f *os.File) { // no lock of a server or a door is taken: its account could have us wait
+		// What just went away, or is closed, is noticed by its absence.
+		raw, err := f.SyscallConn()
+		if err == nil {
+			err2 := raw.Control(func(fd uintptr) { err = addWatch(events, "/proc/self/fd/"+strconv.Itoa(int(fd)), mask) })
+			err = errors.Join(err, err2)
+		}
+		if errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.ENOMEM) {
 			none = err
 		}
 	}
@@ -131,16 +137,12 @@ func (k *Keep) subscribe(events *os.File) {
 	add(k.servers)
 	add(k.doors.dir)
 	for _, d := range k.doors.list() {
-		d.mu.Lock()
-		if !d.closed {
-			add(d.now.dir)
+		if dir := d.dir.Load(); dir != nil {
+			add(dir)
 		}
-		d.mu.Unlock()
 	}
 	for _, s := range k.list() {
-		s.mu.Lock()
-		add(s.dir)
-		s.mu.Unlock()
+		add(s.dir) // which is what it is since the server is listed
 	}
 }
 
@@ -165,7 +167,7 @@ func (k *Keep) checkFiles() {
 		if d.place.Server != "" {
 			continue
 		}
-		wrong, err := d.check()
+		wrong, err := d.checkFree()
 		k.report(LevelDoor, nil, "the door "+d.path(), wrong, err)
 	}
 }
@@ -193,6 +195,7 @@ func (s *server) checkBeside() {
 func (s *server) check(ctx context.Context) {
 	s.look.Lock()
 	defer s.look.Unlock()
+	s.saveLost()
 	wrong, err := s.checkSocket(ctx)
 	s.k.report(LevelAlarm, s, "the guarded socket of "+s.rec.Owner, wrong, err)
 	s.k.report(LevelServer, s, "the log of the server of "+s.rec.Owner, s.k.boundLog(s.rec.ID), nil)
@@ -224,13 +227,7 @@ func (k *Keep) checkRoots() {
 			return subdir(run, "servers", k.topMode())
 		}, k.opt.Run+"/servers")
 		for _, s := range k.list() { // the next muxward must find them
-			err := error(nil)
-			s.mu.Lock()
-			if !s.ended() { // or it would be there again after all was cleared away
-				err = s.rec.save(k.servers)
-			}
-			s.mu.Unlock()
-			k.report(LevelAlarm, s, "the record of the server of "+s.rec.Owner, nil, err)
+			s.lost.Store(true)
 		}
 	}
 	if k.moved(k.doors.dir, k.doors.path) {
@@ -246,6 +243,23 @@ func (k *Keep) checkRoots() {
 			wrong = putRight(c.f, "it", st, wantFile{c.mode, uint32(os.Geteuid()), 0})
 		}
 		k.report(LevelAlarm, nil, "the directory "+c.f.Name(), wrong, err)
+	}
+}
+
+// saveLost writes down again what was lost with the directory of all servers.
+func (s *server) saveLost() {
+	if !s.lost.CompareAndSwap(true, false) {
+		return
+	}
+	err := error(nil)
+	s.mu.Lock()
+	if !s.ended() { // or it would be there again after all was cleared away
+		err = s.rec.save(s.k.servers)
+	}
+	s.mu.Unlock()
+	if err != nil {
+		s.lost.Store(true)
+		s.k.report(LevelAlarm, s, "the record of the server of "+s.rec.Owner, []string{"it was removed"}, err)
 	}
 }
 
@@ -327,6 +341,9 @@ func (s *server) compareSocket() (wrong []string, lost bool, err error) {
 	}
 	wrong = append(wrong, putRight(s.dir, "its directory", st, wantFile{0o700, s.rec.Account.UID, 0})...)
 	is, err := statAt(s.dir, "s")
+	if err != nil && !notThere(err) {
+		return wrong, false, err
+	}
 	if err != nil || s.sock == nil {
 		return append(wrong, "it is gone"), true, nil
 	}
@@ -353,8 +370,8 @@ func (s *server) checkDir() ([]string, error) {
 		return nil, err
 	}
 	is, err := statAt(s.k.servers, s.rec.ID)
-	if err == nil && sameFile(was, is) {
-		return nil, nil
+	if err == nil && sameFile(was, is) || err != nil && !notThere(err) {
+		return nil, err
 	}
 	wrong := []string{"its directory was removed or replaced"}
 	old, err := swapIn(s.k.servers, s.rec.ID, func(tmp string) error {
@@ -402,6 +419,6 @@ func (s *server) boundAnew() bool {
 	if err != nil {
 		return false
 	}
-	var is unix.Stat_t
-	return unix.Lstat(d.path(), &is) == nil && !sameFile(was, is)
+	is, err := statAt(d.root.dir, d.dirName+"/"+d.sockName) // neither a link nor a mount leads us elsewhere
+	return err == nil && !sameFile(was, is)
 }

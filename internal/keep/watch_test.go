@@ -4,10 +4,95 @@ import (
 	"context"
 	"errors"
 	"os"
+	"runtime"
 	"testing"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/muxward/muxward/internal/tmux/tmuxtest"
 )
+
+// What somebody has mounted below our directories is not asked, as it may never answer.
+func TestMountsAreNotAsked(t *testing.T) {
+	dir := tmuxtest.Dir(t, tmuxtest.Account{})
+	if err := os.Mkdir(dir+"/sub", 0o700); err != nil {
+		t.Fatal(err)
+	}
+	parent := func() *os.File {
+		f, err := openDir(dir)
+		if err != nil {
+			t.Error(err)
+		}
+		return f
+	}
+	before := parent()
+	defer before.Close()
+	if st, err := statAt(before, "sub"); err != nil || st.Mode&unix.S_IFMT != unix.S_IFDIR {
+		t.Errorf("the control run: %o, %v", st.Mode, err)
+	}
+	asked := map[string]error{}
+	done := make(chan error)
+	go func() { // in a mount namespace of its own, which ends with the thread
+		runtime.LockOSThread()
+		if err := unix.Unshare(unix.CLONE_FS | unix.CLONE_NEWNS); err != nil {
+			done <- err
+			return
+		}
+		err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, "")
+		if err = errors.Join(err, unix.Mount("none", dir+"/sub", "tmpfs", 0, "")); err == nil {
+			f := parent()
+			defer f.Close()
+			asked["statAt"] = second(statAt(f, "sub"))
+			for what, ask := range map[string]func() (*os.File, error){
+				"openDirAt": func() (*os.File, error) { return openDirAt(int(f.Fd()), "sub") },
+				"pinAt":     func() (*os.File, error) { return pinAt(int(f.Fd()), "sub") },
+			} {
+				file, err := ask()
+				asked[what] = err
+				closeIf(file)
+			}
+			asked["clearDir"] = clearDir(f, "sub")
+		}
+		done <- err
+	}()
+	if err := <-done; err != nil {
+		tmuxtest.Skip(t, "needs mounts of its own: %v", err)
+	}
+	for what, err := range asked {
+		if !errors.Is(err, unix.EXDEV) {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+}
+
+// What is written down of a server is written again after it was removed with its directory,
+// but not of one that has ended: it would be found by the next muxward.
+func TestRecordComesBackOnlyWhileItRuns(t *testing.T) {
+	w := newWorld(t)
+	h, _ := w.opened("alice")
+	s, err := w.k.server(h.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	record := w.opt.Run + "/servers/" + h.ID + ".json"
+	there := func() bool { _, err := os.Lstat(record); return err == nil }
+	if err := os.Rename(w.opt.Run+"/servers", w.opt.Run+"/away"); err != nil {
+		t.Fatal(err)
+	}
+	tmuxtest.Eventually(t, there, "it is written again")
+	if err := s.proc.signal(unix.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	<-s.left
+	if there() {
+		t.Error("it has ended, and its record is there")
+	}
+	s.lost.Store(true)
+	s.saveLost()
+	if there() {
+		t.Error("its record came back")
+	}
+}
 
 // A server that has us wait holds up no look at what is others', and nobody waits in a row
 // for it.
@@ -25,6 +110,8 @@ func TestOneServerHoldsUpNobody(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.look.Lock() // as while tmux is to make its socket anew, and is stopped
+	s.mu.Lock()   // or while the kernel does not answer about its files
+	s.inner.mu.Lock()
 	for _, p := range []string{w.socket(bob), bobs.Path, own.Path} {
 		if err := os.Chmod(p, 0o666); err != nil {
 			t.Fatal(err)
@@ -34,6 +121,8 @@ func TestOneServerHoldsUpNobody(t *testing.T) {
 			return err == nil && st.Mode().Perm() == 0o600
 		}, "%s is put right", p)
 	}
+	s.inner.mu.Unlock()
+	s.mu.Unlock()
 	first := make(chan error, 1)
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
