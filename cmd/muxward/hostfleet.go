@@ -3,14 +3,17 @@ package main
 import (
 	"bytes"
 	"cmp"
+	"context"
 	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
+	"os/signal"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -23,8 +26,8 @@ import (
 )
 
 const (
-	maxPlan    = 8 << 20 // bytes of one host's plan
-	maxChanges = 10000   // changes in it
+	maxPlan    = 1 << 20 // bytes of one host's plan
+	maxChanges = 10000   // changes in it, and all else that it lists
 	maxShown   = 60      // lines of it that people are shown
 	maxWord    = 4 << 10 // bytes of a word of it; diffs may have maxDiff
 	maxDiff    = 1 << 20
@@ -103,15 +106,24 @@ func (f *fleetFlags) run(cmd *cobra.Command, dir string, asJSON, quiet bool) err
 		return fmt.Errorf("the directory of hosts %s: %w", dir, err)
 	}
 	progress := newProgress(cmd, hosts)
-	answers := remote.Ask(cmd.Context(), hosts, remote.Options{Config: f.ssh, AtOnce: f.atOnce, Patience: f.patience,
-		MaxOut: maxPlan, MaxErr: 2000, Input: input, Command: f.command, Done: progress.done})
+	ctx := cmd.Context()
+	if !signal.Ignored(syscall.SIGHUP) { // nohup(1)
+		// Each ssh is of a process group of its own: when the terminal closes it is for us to end it.
+		var stop context.CancelFunc
+		ctx, stop = signal.NotifyContext(ctx, syscall.SIGHUP)
+		defer stop()
+	}
+	all := fleetPlan{Schema: 1, Hosts: make([]fleetHost, len(hosts))}
+	remote.Ask(ctx, hosts, remote.Options{Config: f.ssh, AtOnce: f.atOnce, Patience: f.patience,
+		MaxOut: maxPlan, MaxErr: 2000, Input: input, Command: f.command, Done: func(n int, a remote.Answer) {
+			all.Hosts[n] = ofAnswer(a)
+			progress.done(a)
+		}})
 	progress.end()
-	if err := cmd.Context().Err(); err != nil {
+	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("not all hosts were asked: %w", err)
 	}
-	all := fleetPlan{Schema: 1}
-	for _, a := range answers {
-		h := ofAnswer(a)
+	for _, h := range all.Hosts {
 		switch h.Outcome {
 		case "same":
 			all.Same++
@@ -120,7 +132,6 @@ func (f *fleetFlags) run(cmd *cobra.Command, dir string, asJSON, quiet bool) err
 		default:
 			all.Failed++
 		}
-		all.Hosts = append(all.Hosts, h)
 	}
 	if asJSON {
 		err = printJSON(cmd, all)
@@ -221,12 +232,13 @@ func ofAnswer(a remote.Answer) fleetHost {
 		return h
 	}
 	var plan planned
-	err := json.Unmarshal(a.Out, &plan)
+	err := countListed(a.Out)
+	if err == nil {
+		err = json.Unmarshal(a.Out, &plan)
+	}
 	switch {
 	case err == nil && plan.Schema != 1:
 		err = fmt.Errorf("it has schema %d: another muxward is there", plan.Schema)
-	case err == nil && len(plan.Changes) > maxChanges:
-		err = fmt.Errorf("it has %d changes", len(plan.Changes))
 	case err == nil && plan.Plan.Drift() != (a.Code == exitDrift):
 		err = fmt.Errorf("it does not go with the exit code %d", a.Code)
 	}
@@ -244,6 +256,37 @@ func ofAnswer(a remote.Answer) fleetHost {
 		h.Outcome = "drift"
 	}
 	return h
+}
+
+// countListed refuses a text of JSON that lists more than maxChanges things, in whatever lists.
+// That is found before anything is made of them: a change of two bytes would be one of
+// hundreds here.
+func countListed(data []byte) error {
+	d := json.NewDecoder(bytes.NewReader(data))
+	var lists []bool // of what is open: whether it is a list
+	for n := 0; ; {
+		token, err := d.Token()
+		switch {
+		case errors.Is(err, io.EOF):
+			return nil // Unmarshal says what is missing
+		case err != nil:
+			return err
+		}
+		delim, _ := token.(json.Delim)
+		if delim == ']' || delim == '}' {
+			lists = lists[:len(lists)-1]
+			continue
+		}
+		if len(lists) > 0 && lists[len(lists)-1] {
+			n++
+		}
+		if n > maxChanges {
+			return fmt.Errorf("it lists more than %d things", maxChanges)
+		}
+		if delim != 0 {
+			lists = append(lists, delim == '[')
+		}
+	}
 }
 
 // cut gives the beginning of a text, at most so many bytes and whole characters.

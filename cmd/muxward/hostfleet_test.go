@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"runtime"
 	"strings"
 	"testing"
 	"unicode"
@@ -58,6 +59,31 @@ func TestFleetSent(t *testing.T) {
 		if dir, done, err := receive(bytes.NewReader(bad)); err == nil {
 			done()
 			t.Errorf("%s is taken, into %s", name, dir)
+		}
+	}
+}
+
+// A host that lists more than a plan can is not taken, and costs little: what it takes to say
+// so is about as much as what the host has said, and no hundreds of it.
+func TestFleetFlood(t *testing.T) {
+	for name, text := range map[string]string{
+		"changes": `{"schema":1,"changes":[` + strings.Repeat("{},", maxPlan/3-20) + `{}]}`,
+		"layers":  `{"schema":1,"layers":[` + strings.Repeat(`"",`, maxPlan/3-20) + `""]}`,
+		"differs": `{"schema":1,"changes":[{"differs":[` + strings.Repeat("{},", maxPlan/3-30) + `{}]}]}`,
+		"twice":   `{"schema":1,` + strings.Repeat(`"layers":["","","",""],`, maxPlan/23-10) + `"changes":[]}`,
+	} {
+		if len(text) > maxPlan {
+			t.Fatalf("%s: %d bytes would not come so far", name, len(text))
+		}
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		h := ofAnswer(remote.Answer{Host: remote.Host{At: "h"}, Out: []byte(text)})
+		runtime.ReadMemStats(&after)
+		if h.Outcome != "failed" || h.Plan != nil || !strings.Contains(h.Error, "lists more than") {
+			t.Errorf("%s: %.200v", name, h)
+		}
+		if made := after.TotalAlloc - before.TotalAlloc; made > 16<<20 {
+			t.Errorf("%s: %d bytes are made of %d", name, made, len(text))
 		}
 	}
 }

@@ -150,13 +150,14 @@ told, of any of the hosts, also where the command line or a file is wrong.`,
 			if many.inventory != "" {
 				return many.run(cmd, dir, f.json, quiet)
 			}
+			remove := func() {}
 			if many.sent {
 				sent, done, err := receive(cmd.InOrStdin())
 				if err != nil {
 					return err
 				}
 				defer done()
-				dir = sent
+				dir, remove = sent, done
 			}
 			w, err := f.load(cmd, dir, asRoot())
 			if err != nil {
@@ -166,6 +167,7 @@ told, of any of the hosts, also where the command line or a file is wrong.`,
 			if err != nil {
 				return plainError(err)
 			}
+			remove() // before anything is said: whoever asked may be gone, and SIGPIPE ends us
 			if f.json {
 				err = printJSON(cmd, planned{Schema: 1, Host: w.found.Name, Layers: w.found.Layers, Drift: plan.Drift(), Plan: plan})
 			} else {

@@ -210,7 +210,7 @@ func (r *leftReader) read(rec *audit.Record) {
 // whoever took it: that may never be.
 func (r *leftReader) ended(life *leftLife, rec *audit.Record) {
 	for seq, in := range r.asked {
-		if in.taker == rec.Person && in.life == life && slices.Contains(rec.Objects, in.on) {
+		if in.taker == rec.Person && in.life == life && slices.Contains(rec.Objects, in.on) && in.came == "" { // what ends later is another one
 			in.came = grants.Answer(rec.Answer)
 			r.asked[seq] = in
 		}

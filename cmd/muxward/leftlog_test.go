@@ -264,6 +264,7 @@ func TestLeftTakenWithoutOutcome(t *testing.T) {
 	s.takes("bob", "carol", "%1")
 	s.takes("bob", "alice", "%3")
 	s.tell(access.Event{Kind: access.EventSuggest, Person: "carol", Author: "bob", Answer: "run", Objects: []string{"alice/$1:@2.%1"}})
+	s.tell(access.Event{Kind: access.EventSuggest, Person: "carol", Author: "bob", Answer: "dismissed", Objects: []string{"alice/$1:@2.%1"}})
 	const want = "suggest alice/$1:@2.%1×1 suggested by them, run by carol\n" +
 		"suggest alice/$1:@2.%3×1 suggested by them, and alice may have had it typed: what became of it is not in the log"
 	if got := s.told(); got != want {

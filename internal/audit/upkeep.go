@@ -73,6 +73,9 @@ func notExecuted(lost lostIntent, now time.Time) access.Event {
 	ev := about(*lost.ev, lost.seq, now)
 	ev.Kind = access.EventOutcome
 	ev.Note = "not executed: the log could not confirm the intent, or whoever asked did not wait for it"
+	if ev.Author != "" {
+		ev.Answer = "open" // what they suggested was not typed, and waits on
+	}
 	return ev
 }
 

@@ -28,7 +28,9 @@ func quick(plan *gateway.Plan) bool {
 	if !slices.Contains(quickRows, inv.Row.Name) || plan.Snapshot == nil || len(plan.Snapshot.Sessions) == 0 {
 		return false
 	}
-	if inv.Row.Target.Kind != tmux.NoTarget && !inv.Has('t') && !inv.Has('a') {
+	// -a is all that there is for these; for next-window it is the next one with an alert.
+	all := (inv.Row.Name == "list-windows" || inv.Row.Name == "list-panes") && inv.Has('a')
+	if inv.Row.Target.Kind != tmux.NoTarget && !inv.Has('t') && !all {
 		return false // tmux is to choose, and would choose what that connection is attached to, from 3.4 on
 	}
 	switch inv.Row.Name {

@@ -29,6 +29,9 @@ func TestQuick(t *testing.T) {
 		"send-keys -t $1:@1.%1 x":                true,
 		"select-pane -t $1:@1.%1":                true,
 		"next-window":                            false,
+		"next-window -a":                         false,
+		"previous-window -a":                     false,
+		"next-window -a -t $1":                   true,
 		"rename-window name":                     false,
 		"new-window -t $1":                       false,
 	} {

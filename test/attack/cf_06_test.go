@@ -15,9 +15,9 @@ import (
 	"github.com/muxward/muxward/test/host"
 )
 
-// Somebody cuts the network while a host is brought from one policy to another, over ssh: at
-// each thing that the apply tells of they close what it tells it to, as sshd does when its
-// connection is gone. They want the host between: the new rights of one file without the
+// Somebody cuts the network while a host is brought from one policy to another over ssh: what
+// the apply tells it to is closed, as sshd does when its connection is gone. There is no ssh
+// in this test, and an apply tells of little: it is cut at one or two places, no more. They want the host between: the new rights of one file without the
 // new limits of another. plan tells when it is, and the next apply takes it back first: then
 // it is as after, and by undo as before, to the byte. (Signal 9 at each step of the engine
 // is in internal/hostconf.) The control run is the host right after the cut, before muxward

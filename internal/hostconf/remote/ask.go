@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os/exec"
+	"runtime"
 	"strconv"
 	"sync"
 	"syscall"
@@ -25,8 +26,10 @@ type Options struct {
 	// Command is what a host's shell is to run, Input what that reads.
 	Command func(Host) string
 	Input   []byte
-	// Done hears of each host when it has answered, from one goroutine at a time.
-	Done func(Answer)
+	// Done hears of each host when it has answered, from one goroutine at a time: n is its
+	// place in the inventory. What the host has said is for Done to take: Ask keeps none of
+	// it then, as all together may be more than there is room for.
+	Done func(n int, a Answer)
 }
 
 // Answer is what one host has said.
@@ -60,12 +63,13 @@ func Ask(ctx context.Context, hosts []Host, o Options) []Answer {
 			began := time.Now()
 			a := o.ask(ctx, h)
 			a.Host, a.Took = h, time.Since(began)
-			answers[i] = a
 			if o.Done != nil {
 				told.Lock()
 				defer told.Unlock()
-				o.Done(a)
+				o.Done(i, a)
+				a.Out = nil
 			}
+			answers[i] = a
 		})
 	}
 	wg.Wait()
@@ -89,11 +93,15 @@ func (o Options) ask(ctx context.Context, h Host) (a Answer) {
 	}
 	// Nobody is there to be asked for a password, nothing of ours is to be lent to the host
 	// (ssh_config(5)), and who is gone is noticed.
-	args = append(args, "-T", "-a", "-x", "-o", "BatchMode=yes", "-o", "ClearAllForwardings=yes", "-o", "PermitLocalCommand=no", "-o", "EscapeChar=none",
+	args = append(args, "-T", "-a", "-x", "-k", "-o", "ControlMaster=no", "-o", "ControlPath=none", "-o", "IgnoreUnknown=ForkAfterAuthentication", "-o", "ForkAfterAuthentication=no", "-o", "BatchMode=yes", "-o", "ClearAllForwardings=yes", "-o", "PermitLocalCommand=no", "-o", "EscapeChar=none",
 		"-o", "ConnectTimeout="+strconv.Itoa(max(int(o.Patience.Seconds()), 1)), "-o", "ServerAliveInterval=15", "--", h.At, o.Command(h))
 	cmd := exec.CommandContext(ctx, program, args...)
 	// ssh may have programs of its own (ProxyCommand): they end with it.
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	// It ends with us as well, however that is. The kernel takes our thread for us (prctl(2),
+	// PR_SET_PDEATHSIG), so this one stays until ssh has ended.
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	cmd.WaitDelay = 2 * time.Second
 	out := &bounded{max: o.MaxOut, full: cancel}

@@ -82,10 +82,11 @@ c) exit 255 ;;
 d) kill -9 $$ ;;
 esac`))
 	var told atomic.Int32
-	o.Done = func(Answer) { told.Add(1) }
+	said := make([]string, 4)
+	o.Done = func(n int, a Answer) { told.Add(1); said[n] = string(a.Out) }
 	got := Ask(t.Context(), []Host{{At: "a"}, {At: "b"}, {At: "c"}, {At: "d"}}, o)
-	if a := got[0]; a.Err != nil || a.Code != 0 || string(a.Out) != "ask a: in\n" {
-		t.Errorf("a: %+v", a)
+	if a := got[0]; a.Err != nil || a.Code != 0 || said[0] != "ask a: in\n" || a.Out != nil {
+		t.Errorf("a: %+v, and said %q", a, said)
 	}
 	if b := got[1]; b.Err != nil || b.Code != 2 || string(b.Stderr) != "wrong wron" {
 		t.Errorf("b: %+v", b)
@@ -117,6 +118,22 @@ func TestHostile(t *testing.T) {
 	for i, a := range Ask(ctx, []Host{{At: "one"}, {At: "two"}}, o) {
 		if !errors.Is(a.Err, context.Canceled) {
 			t.Errorf("host %d: %+v", i, a)
+		}
+	}
+}
+
+// Nothing of whoever asks is lent to a host, and what their own settings of ssh keep open is
+// left out of it.
+func TestLendsNothing(t *testing.T) {
+	at := filepath.Join(t.TempDir(), "ssh")
+	if err := os.WriteFile(at, []byte("#!/bin/sh\necho \"$@\"\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	a := Ask(t.Context(), []Host{{At: "h"}}, options(at))[0]
+	words := strings.Fields(string(a.Out))
+	for _, want := range []string{"-a", "-x", "-k", "BatchMode=yes", "ClearAllForwardings=yes", "ControlMaster=no", "ControlPath=none", "ForkAfterAuthentication=no"} {
+		if !slices.Contains(words, want) {
+			t.Errorf("without %s: %q, %v", want, words, a.Err)
 		}
 	}
 }
