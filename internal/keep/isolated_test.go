@@ -199,6 +199,11 @@ func TestOpenTerminal(t *testing.T) {
 		t.Error("root's own is opened")
 		_ = f.Close()
 	}
+	if f, _, err := openTerminal(n, 0); err != nil { // the control run: nothing else keeps it shut
+		t.Errorf("root's own, for root: %v", err)
+	} else {
+		_ = f.Close()
+	}
 	if err := tty.Chown(int(work.UID), -1); err != nil {
 		t.Fatal(err)
 	}
