@@ -47,7 +47,10 @@ func (r *resolver) started() error {
 		return nil
 	}
 	inv.Delete('c')
-	if dir == splitHere {
+	switch {
+	case strings.HasPrefix(dir, panes.Like):
+		return errors.New(inv.Row.Name + ": -c takes a path from the root, or " + splitHere)
+	case dir == splitHere:
 		like, err := r.beside()
 		if err != nil {
 			return err

@@ -212,7 +212,7 @@ func (k *Keep) adopt(ctx context.Context, rec record) (*server, error) {
 		err = s.reopen(ctx)
 	}
 	if err == nil && rec.Isolated {
-		if err = s.countLeft(); err == nil {
+		if err = s.countLeft(ctx); err == nil {
 			err = s.openLaunch()
 		}
 		s.serveLaunch()

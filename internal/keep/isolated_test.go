@@ -95,64 +95,158 @@ func TestIsolatedRefused(t *testing.T) {
 	}
 }
 
-// A terminal is believed only if it is this host's, was opened to read and write, and has
-// the number: one of another devpts has the same numbers, and what is opened only to be
-// named (O_PATH) anybody could open.
-func TestOwnsTerminal(t *testing.T) {
-	if !asRoot() {
-		return
+// openFile opens a file for a test, as it says.
+func openFile(t *testing.T, path string, flags int) *os.File {
+	t.Helper()
+	fd, err := unix.Open(path, flags|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
 	}
-	open := func(path string, flags int) *os.File {
-		t.Helper()
-		fd, err := unix.Open(path, flags|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
-		if err != nil {
-			t.Fatal(err)
-		}
-		f := os.NewFile(uintptr(fd), path)
-		t.Cleanup(func() { _ = f.Close() })
-		return f
+	f := os.NewFile(uintptr(fd), path)
+	t.Cleanup(func() { _ = f.Close() })
+	return f
+}
+
+// pair makes a terminal of a devpts.
+func pair(t *testing.T, dir string) (other, tty *os.File, index int) {
+	t.Helper()
+	m := openFile(t, dir+"/ptmx", unix.O_RDWR)
+	if err := unix.IoctlSetPointerInt(int(m.Fd()), unix.TIOCSPTLCK, 0); err != nil {
+		t.Fatal(err)
 	}
-	pair := func(dir string) (*os.File, int) {
-		t.Helper()
-		m := open(dir+"/ptmx", unix.O_RDWR)
-		if err := unix.IoctlSetPointerInt(int(m.Fd()), unix.TIOCSPTLCK, 0); err != nil {
-			t.Fatal(err)
-		}
-		n, err := unix.IoctlGetInt(int(m.Fd()), unix.TIOCGPTN)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return open(dir+"/"+strconv.Itoa(n), unix.O_RDWR), n
+	n, err := unix.IoctlGetInt(int(m.Fd()), unix.TIOCGPTN)
+	if err != nil {
+		t.Fatal(err)
 	}
-	tty, n := pair("/dev/pts")
+	return m, openFile(t, dir+"/"+strconv.Itoa(n), unix.O_RDWR), n
+}
+
+func inode(t *testing.T, f *os.File) uint64 {
+	t.Helper()
+	var st unix.Stat_t
+	if err := unix.Fstat(int(f.Fd()), &st); err != nil {
+		t.Fatal(err)
+	}
+	return st.Ino
+}
+
+// privatePair makes a terminal of another devpts that has the same number as one of the
+// host's.
+func privatePair(t *testing.T, index int) (other, tty *os.File) {
+	t.Helper()
 	dir := tmuxtest.Dir(t, tmuxtest.Account{})
 	if err := unix.Mount("devpts", dir, "devpts", 0, "newinstance,ptmxmode=0666"); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = unix.Unmount(dir, unix.MNT_DETACH) })
-	other, o := pair(dir)
+	for range index + 1 {
+		if m, s, n := pair(t, dir); n == index {
+			return m, s
+		}
+	}
+	t.Fatalf("no terminal of number %d", index)
+	return nil, nil
+}
+
+// A terminal is believed only if it is this host's, was opened to read and write, and is
+// the very one: another devpts has the same numbers and inodes, and what is opened only to
+// be named (O_PATH) anybody could open.
+func TestHasTerminal(t *testing.T) {
+	if !asRoot() {
+		return
+	}
+	_, tty, n := pair(t, "/dev/pts")
+	_, second, _ := pair(t, "/dev/pts")
+	_, other := privatePair(t, n)
+	if inode(t, other) != inode(t, tty) {
+		t.Error("the inodes differ: this is no test")
+	}
 	for what, c := range map[string]struct {
-		in    *os.File
-		index int
-		ok    bool
+		in *os.File
+		ok bool
 	}{
-		"its own":              {tty, n, true},
-		"another number":       {tty, n + 1, false},
-		"of another devpts":    {other, o, false},
-		"only to read":         {open(tty.Name(), unix.O_RDONLY), n, false},
-		"only to write":        {open(tty.Name(), unix.O_WRONLY), n, false},
-		"only to name":         {open(tty.Name(), unix.O_PATH), n, false},
-		"a file of that name":  {fileNamed(t, strconv.Itoa(n)), n, false},
-		"nothing":              {open("/dev/null", unix.O_RDWR), n, false},
-		"the directory of all": {open("/dev/pts", unix.O_RDONLY), n, false},
+		"its own":              {tty, true},
+		"another one":          {second, false},
+		"of another devpts":    {other, false},
+		"only to read":         {openFile(t, tty.Name(), unix.O_RDONLY), false},
+		"only to write":        {openFile(t, tty.Name(), unix.O_WRONLY), false},
+		"only to name":         {openFile(t, tty.Name(), unix.O_PATH), false},
+		"a file of that name":  {fileNamed(t, strconv.Itoa(n)), false},
+		"nothing":              {openFile(t, "/dev/null", unix.O_RDWR), false},
+		"the directory of all": {openFile(t, "/dev/pts", unix.O_RDONLY), false},
 	} {
 		cmd := exec.Command("sleep", "1000")
 		cmd.Stdin = c.in
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
 		}
-		if err := ownsTerminal(cmd.Process.Pid, c.index); (err == nil) != c.ok {
+		if err := hasTerminal(cmd.Process.Pid, inode(t, tty)); (err == nil) != c.ok {
 			t.Errorf("%s: %v", what, err)
+		}
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+	}
+}
+
+// Root opens for a pane no terminal but the account's own, whatever is asked for.
+func TestOpenTerminal(t *testing.T) {
+	if !asRoot() {
+		return
+	}
+	_, tty, n := pair(t, "/dev/pts")
+	work := listed(t, workName)
+	if f, _, err := openTerminal(n, work.UID); err == nil {
+		t.Error("root's own is opened")
+		_ = f.Close()
+	}
+	if f, _, err := openTerminal(n, 0); err != nil { // the control run: nothing else keeps it shut
+		t.Errorf("root's own, for root: %v", err)
+	} else {
+		_ = f.Close()
+	}
+	if err := tty.Chown(int(work.UID), -1); err != nil {
+		t.Fatal(err)
+	}
+	f, st, err := openTerminal(n, work.UID)
+	if err != nil || st.Ino != inode(t, tty) {
+		t.Fatalf("%+v, %v", st, err)
+	}
+	_ = f.Close()
+	if f, _, err := openTerminal(n, listed(t, carolName).UID); err == nil {
+		t.Error("another's is opened")
+		_ = f.Close()
+	}
+}
+
+// A server holds a terminal by the other end of that very one.
+func TestHoldsTerminal(t *testing.T) {
+	if !asRoot() {
+		return
+	}
+	ours, _, n := pair(t, "/dev/pts")
+	viaDev := openFile(t, "/dev/ptmx", unix.O_RDWR)
+	m, err := unix.IoctlGetInt(int(viaDev.Fd()), unix.TIOCGPTN)
+	if err != nil {
+		t.Fatal(err)
+	}
+	private, _ := privatePair(t, n)
+	for what, c := range map[string]struct {
+		holds *os.File
+		index int
+		ok    bool
+	}{
+		"its own":              {ours, n, true},
+		"its own by /dev/ptmx": {viaDev, m, true},
+		"another number":       {ours, m, false},
+		"of another devpts":    {private, n, false},
+	} {
+		cmd := exec.Command("sleep", "1000")
+		cmd.ExtraFiles = []*os.File{c.holds}
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		if held, err := holdsTerminal(cmd.Process.Pid, c.index); err != nil || held != c.ok {
+			t.Errorf("%s: %t, %v", what, held, err)
 		}
 		_ = cmd.Process.Kill()
 		_ = cmd.Wait()

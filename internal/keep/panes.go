@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"os/user"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -133,167 +132,56 @@ func (s *server) count(pid int) {
 	})
 }
 
-// countLeft counts the sessions that an earlier muxward has opened.
-func (s *server) countLeft() error {
+// countLeft counts the sessions that an earlier muxward has opened. The arguments of a
+// process are in its own memory, and to read them may take as long as it likes
+// (proc_pid_cmdline(5)): it is done of root's processes alone, and aside.
+func (s *server) countLeft(ctx context.Context) error {
 	pids, err := processes()
 	if err != nil {
 		return err
 	}
-	for _, pid := range pids {
-		cmd, err := procfs.Read(pid, "cmdline", 4096)
-		if err != nil {
-			continue
+	ctx, cancel := context.WithTimeout(ctx, countTime)
+	defer cancel()
+	found := make(chan int)
+	go func() {
+		defer close(found)
+		for _, pid := range pids {
+			if !s.minds(pid) {
+				continue
+			}
+			select {
+			case found <- pid:
+			case <-ctx.Done():
+				return
+			}
 		}
-		var st unix.Stat_t
-		argv := strings.Split(string(cmd), "\x00")
-		if len(argv) > 2 && argv[1] == pane.SuperviseArg && argv[2] == s.rec.ID && unix.Stat(procFile(pid, ""), &st) == nil && st.Uid == 0 {
+	}()
+	for {
+		select {
+		case pid, ok := <-found:
+			if !ok {
+				return nil
+			}
 			s.sessions.Add(1)
 			s.count(pid)
+		case <-ctx.Done():
+			return fmt.Errorf("count the sessions of %s's panes: a process of root's does not answer: %w", s.rec.Owner, ctx.Err())
 		}
 	}
-	return nil
 }
 
-// terminal makes sure who asks, and opens its terminal.
-func (s *server) terminal(a *pane.Asking) (*os.File, error) {
-	index, err := s.isPane(a)
-	if err != nil {
-		return nil, err
-	}
-	name := pts + strconv.Itoa(index)
-	fd, err := unix.Open(name, unix.O_RDWR|unix.O_NOCTTY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return nil, fmt.Errorf("open the pane's terminal: %w", err)
-	}
-	tty := os.NewFile(uintptr(fd), name)
-	// What is open keeps its number: if that is the asker's now, this is.
-	if again, err := s.isPane(a); err != nil || again != index {
-		return nil, errors.Join(errors.New("its terminal is another one now"), err, tty.Close())
-	}
-	return tty, nil
-}
+// countTime is how long that may take.
+const countTime = 10 * time.Second
 
-// isPane makes sure who asks: a process of the server's account that tmux itself has
-// started, on a terminal of this host that it was given whole, and whose other end tmux
-// holds. It gives the terminal's number.
-func (s *server) isPane(a *pane.Asking) (int, error) {
-	if !fromServer(a.UID == s.rec.Account.UID) {
-		return 0, fmt.Errorf("uid %d asks, which is not the server's account", a.UID)
-	}
-	st, err := procfs.ReadStat(a.PID)
-	if err != nil {
-		return 0, err
-	}
-	if !fromServer(st.PPID == s.rec.PID && st.Session == a.PID) {
-		return 0, fmt.Errorf("process %d asks, which the tmux server has not started in a pane", a.PID)
-	}
-	index, ok := terminalOf(st.TTY)
-	if !ok {
-		return 0, fmt.Errorf("process %d has no terminal", a.PID)
-	}
-	if err := ownsTerminal(a.PID, index); err != nil {
-		return 0, err
-	}
-	if !fromServer(s.holdsTerminal(index)) {
-		return 0, fmt.Errorf("/dev/pts/%d is not a pane's: the tmux server does not hold it", index)
-	}
-	if s.ended() || a.Ended() {
-		return 0, ErrEnded
-	}
-	return index, nil
-}
-
-// Pseudo-terminals have the major 136, and as minor their number (devices.txt of the
-// kernel).
-const (
-	pts      = "/dev/pts/"
-	ptsMajor = 136
-)
-
-// terminalOf gives the number of a pseudo-terminal from its device, as /proc/PID/stat has
-// it.
-func terminalOf(device uint32) (int, bool) {
-	return int(device&0xff | device>>12&^0xff), device>>8&0xfff == ptsMajor
-}
-
-// ownsTerminal makes sure that the standard input of a process is this host's terminal of
-// that number, open for reading and writing: another devpts has the same numbers, and a
-// process can be in a session there while it asks here. Nothing that it has opened is
-// touched for that: all of it is the kernel's own word.
-func ownsTerminal(pid, index int) error {
-	to, err := os.Readlink(procFile(pid, "fd/0"))
-	if err != nil {
-		return err
-	}
-	info, err := procfs.Read(pid, "fdinfo/0", maxInfo)
-	if err != nil {
-		return err
-	}
-	mounts, err := terminalMounts()
-	if err != nil {
-		return err
-	}
-	flags, err := strconv.ParseInt(infoOf(info, "flags"), 8, 64)
-	if err != nil || flags&(unix.O_ACCMODE|unix.O_PATH) != unix.O_RDWR || !mounts[infoOf(info, "mnt_id")] || filepath.Base(to) != strconv.Itoa(index) {
-		return fmt.Errorf("the standard input of process %d is not its terminal, /dev/pts/%d of this host", pid, index)
-	}
-	return nil
-}
-
-const maxInfo = 4096
-
-// infoOf gives a field of a file of fdinfo (proc_pid_fdinfo(5)).
-func infoOf(info []byte, field string) string {
-	for line := range lines(info) {
-		if v, ok := strings.CutPrefix(line, field+":\t"); ok {
-			return v
-		}
-	}
-	return ""
-}
-
-// terminalMounts gives the numbers of the mounts here that have this host's /dev/pts.
-func terminalMounts() (map[string]bool, error) {
+// minds reports whether a process minds a session of this server.
+func (s *server) minds(pid int) bool {
 	var st unix.Stat_t
-	if err := unix.Stat(pts, &st); err != nil {
-		return nil, err
-	}
-	info, err := os.ReadFile("/proc/self/mountinfo")
-	if err != nil {
-		return nil, err
-	}
-	device := fmt.Sprintf("%d:%d", unix.Major(st.Dev), unix.Minor(st.Dev))
-	out := map[string]bool{}
-	for line := range lines(info) {
-		if f := strings.Fields(line); len(f) > 3 && f[2] == device {
-			out[f[0]] = true
-		}
-	}
-	return out, nil
-}
-
-// maxDescriptors is how many descriptors of a tmux server are looked at.
-const maxDescriptors = 8192
-
-// holdsTerminal reports whether the tmux server holds the other end of a terminal.
-func (s *server) holdsTerminal(index int) bool {
-	dir, err := os.Open(procFile(s.rec.PID, "fd"))
-	if err != nil {
+	if unix.Stat(procFile(pid, ""), &st) != nil || st.Uid != 0 {
 		return false
 	}
-	defer dir.Close()
-	names, _ := dir.Readdirnames(maxDescriptors) // what cannot be listed is not held
-	for _, name := range names {
-		to, err := os.Readlink(procFile(s.rec.PID, "fd/"+name))
-		if err != nil || filepath.Base(to) != "ptmx" {
-			continue
-		}
-		info, err := procfs.Read(s.rec.PID, "fdinfo/"+name, maxInfo)
-		if err == nil && infoOf(info, "tty-index") == strconv.Itoa(index) {
-			return true
-		}
-	}
-	return false
+	cmd, err := procfs.Read(pid, "cmdline", 4096)
+	argv := strings.Split(string(cmd), "\x00")
+	return err == nil && len(argv) > 2 && argv[1] == pane.SuperviseArg && argv[2] == s.rec.ID
 }
 
 // session is what is to run, as the account that root's configuration says.
@@ -325,7 +213,10 @@ func (s *server) session(req pane.Request) (*pane.Session, error) {
 func (s *server) directoryOf(tty string, uid uint32) string {
 	number, _ := strings.CutPrefix(tty, pts)
 	index, err := strconv.ParseUint(number, 10, 20)
-	if err != nil || !s.holdsTerminal(int(index)) {
+	if err != nil {
+		return ""
+	}
+	if held, err := s.holdsTerminal(int(index)); err != nil || !held {
 		return ""
 	}
 	pids, _ := processes() // none is none that is like it
@@ -368,6 +259,6 @@ func ttyGroup() int {
 // closeLaunch ends the listening.
 func (s *server) closeLaunch() {
 	if s.launch != nil {
-		_ = s.launch.Close()
+		_ = s.launch.Close() // what hangs there hangs aside
 	}
 }

@@ -55,6 +55,11 @@ func launch(argv []string) (int, error) {
 		return refusedCode, err
 	}
 	defer conn.Close()
+	// The session takes the terminal by no force, so it has to be nobody's by then. The
+	// hang-up that the kernel sends us for it is ignored.
+	if err := unix.IoctlSetInt(0, unix.TIOCNOTTY, 0); err != nil {
+		return refusedCode, fmt.Errorf("give up the terminal, which is to be the pane's: %w", err)
+	}
 	if _, err := conn.Write(req.Encode()); err != nil {
 		return refusedCode, fmt.Errorf("ask muxward for a session: %w", err)
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 )
 
 // MaxRequest is the longest request, in bytes. A command line to tmux has 16 KiB.
@@ -59,6 +60,9 @@ func ParseRequest(data []byte) (Request, error) {
 		return Request{}, errors.New("the request has another form; are muxward and muxward-pane of one release?")
 	}
 	r := Request{Term: f[1], Pane: f[2], Session: f[3], Dir: f[4], Login: f[5] == "login", Command: f[6]}
+	if !utf8.Valid(data) { // it would not arrive as it was decided
+		return Request{}, errors.New("the request is not UTF-8")
+	}
 	number, isPane := strings.CutPrefix(r.Pane, "%")
 	switch {
 	case !r.Login && f[5] != "command":

@@ -52,7 +52,7 @@ func readSession(r io.Reader) (*Session, error) {
 const enterSession = 3
 
 // Enter becomes the session's program. It is root, in a session of its own, whose
-// controlling terminal is the pane's. It returns only if something has failed; then there
+// controlling terminal becomes the pane's. It returns only if something has failed; then there
 // is no session.
 func Enter() error {
 	unix.CloseOnExec(enterSession)
@@ -62,6 +62,11 @@ func Enter() error {
 		return err
 	}
 	_ = in.Close() // it was read
+	// Without force: muxward-pane has given it up, and any other session keeps it
+	// (ioctl_tty(2)).
+	if err := unix.IoctlSetInt(0, unix.TIOCSCTTY, 0); err != nil {
+		return fmt.Errorf("take the terminal, which is to be no other session's: %w", err)
+	}
 	restoreSignals()
 	unix.Umask(s.Umask)
 	if err := s.become(); err != nil {

@@ -75,7 +75,7 @@ func Supervise() error {
 	if err != nil {
 		return err
 	}
-	defer conn.Close()
+	// It is not closed: that would wait for a read that hangs by what was sent (Listener).
 	in := os.NewFile(superviseSession, "session")
 	s, err := readSession(in)
 	if err == nil {
@@ -203,8 +203,8 @@ func (s *Session) enter(tty *os.File, b *branch) (*exec.Cmd, error) {
 	cmd.Dir, cmd.Env = "/", []string{"PATH=/usr/bin:/bin"}
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = tty, tty, tty
 	cmd.ExtraFiles = []*os.File{r}
-	// As root the terminal is taken from muxward-pane, whose it was.
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true, Ctty: 0}
+	// Not Setctty: that takes a terminal by force from the session that has it.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	b.with(cmd.SysProcAttr)
 	err = cmd.Start()
 	_ = r.Close() // as in Start

@@ -57,7 +57,7 @@ func TestPN12LauncherByHand(t *testing.T) {
 			env := []string{"MUXWARD_LAUNCH=" + sockets[0], "TMUX=/x,1,0", "TMUX_PANE=%0", "TERM=screen"}
 			for _, name := range []string{host.Work, stranger} {
 				w.as(tmuxtest.As(w.t, name).UID, "env", append(env, "timeout", "20", "script", "-qec",
-					program+" -c 'touch "+mine+"'", "/dev/null")...)
+					"exec "+program+" -c 'touch "+mine+"'", "/dev/null")...)
 			}
 			if _, err := os.Stat(mine); err == nil {
 				w.gain("a session was opened for who is not in a pane")

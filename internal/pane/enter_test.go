@@ -1,0 +1,74 @@
+package pane
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"syscall"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/muxward/muxward/internal/procfs"
+	"github.com/muxward/muxward/internal/tmux/tmuxtest"
+)
+
+// The test's own program becomes sessions, as muxward-pane does.
+func TestMain(m *testing.M) {
+	if len(os.Args) == 2 && os.Args[1] == EnterArg {
+		fmt.Fprintln(os.Stderr, Enter())
+		os.Exit(1)
+	}
+	os.Exit(m.Run())
+}
+
+// A session takes no terminal that is another session's; the control run is one that is
+// nobody's.
+func TestStealsNoTerminal(t *testing.T) {
+	if os.Getuid() != 0 {
+		tmuxtest.Skip(t, "sessions are opened by root")
+		return
+	}
+	for what, c := range map[string]struct {
+		taken bool
+		code  int
+	}{"another's": {true, 1}, "nobody's": {false, 7}} {
+		m, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer m.Close()
+		n, err := unix.IoctlGetInt(int(m.Fd()), unix.TIOCGPTN)
+		if err == nil {
+			err = unix.IoctlSetPointerInt(int(m.Fd()), unix.TIOCSPTLCK, 0)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		tty, err := os.OpenFile(fmt.Sprintf("/dev/pts/%d", n), os.O_RDWR|unix.O_NOCTTY, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer tty.Close()
+		victim := exec.Command("sleep", "1000")
+		victim.Stdin = tty
+		victim.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: c.taken}
+		if err := victim.Start(); err != nil {
+			t.Fatal(err)
+		}
+		s := &Session{UID: 65534, GID: 65534, Server: 1, Shell: "/bin/sh", Command: "exit 7", Dir: "/", TTYGroup: -1}
+		cmd, err := s.enter(tty, &branch{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = cmd.Wait() // its code is looked at
+		if code := cmd.ProcessState.ExitCode(); code != c.code {
+			t.Errorf("%s: exit code %d", what, code)
+		}
+		if st, err := procfs.ReadStat(victim.Process.Pid); err != nil || (st.TTY != 0) != c.taken {
+			t.Errorf("%s: %+v, %v", what, st, err)
+		}
+		_ = victim.Process.Kill()
+		_ = victim.Wait()
+	}
+}
