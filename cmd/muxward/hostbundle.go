@@ -18,6 +18,7 @@ import (
 
 	"github.com/muxward/muxward/internal/hostconf"
 	"github.com/muxward/muxward/internal/hostconf/bundle"
+	"github.com/muxward/muxward/internal/hostconf/hostfile"
 )
 
 // bundleFlags are those of an apply of a bundle.
@@ -232,7 +233,7 @@ func (u *used) settle(ctx context.Context, o hostconf.Options) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", filepath.Join(bundleState, attempted), err)
 	}
-	fate, err := hostconf.Settle(ctx, a.Number, o)
+	fate, err := hostconf.Settle(ctx, hostfile.Set, a.Number, o)
 	if err != nil {
 		return err
 	}

@@ -12,6 +12,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/muxward/muxward/internal/access"
 	"github.com/muxward/muxward/internal/config"
 	"github.com/muxward/muxward/internal/identity"
@@ -143,7 +145,10 @@ func (s *sshPAM) login(ctx context.Context, service, name, from string, who iden
 		account = identity.Nobody
 	}
 	answers, err = logins.Login(ctx, pam.Request{Service: service, Account: account, From: from}, time.Duration(s.work.Load()), who)
-	if errors.Is(err, pam.ErrNotAsked) {
+	switch {
+	case errors.Is(err, unix.EUSERS): // of the helper: it was asked too often
+		err = fmt.Errorf("%w: %w", identity.ErrTooOften, err)
+	case errors.Is(err, pam.ErrNotAsked):
 		err = fmt.Errorf("%w: %w", identity.ErrNotAsked, err)
 	}
 	if err == nil && account != name {

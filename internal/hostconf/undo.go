@@ -110,13 +110,10 @@ func Next(o Options) (int, error) {
 }
 
 // Settle takes back what was broken off, as [Recover] does, and says what became of the apply of a
-// number.
-func Settle(ctx context.Context, number int, o Options) (Fate, error) {
+// number of a set. Without records nothing is known of it: it may have landed, and been undone.
+func Settle(ctx context.Context, set string, number int, o Options) (Fate, error) {
 	h, l, err := openKept(o)
 	if errors.Is(err, ErrNothing) {
-		if number == 1 {
-			return TakenBack, nil
-		}
 		return Unknown, nil
 	}
 	if err != nil {
@@ -128,7 +125,7 @@ func Settle(ctx context.Context, number int, o Options) (Fate, error) {
 	switch {
 	case l.Last == number-1, l.Open != nil && l.Open.Number == number && !l.Open.Undoing:
 		fate = TakenBack
-	case slices.ContainsFunc(l.Applies, func(r record) bool { return r.Number == number }):
+	case slices.ContainsFunc(l.Applies, func(r record) bool { return r.Set == set && r.Number == number }):
 		fate = Landed
 	}
 	_, _, err = h.recover(ctx, l)

@@ -128,6 +128,9 @@ func (p *SSHProver) failed(name string, err error) {
 	}
 }
 
+// ErrTooOften is that PAM was not asked about an account, as it was too often just now.
+var ErrTooOften = errors.New("too many have tried")
+
 // ErrNotAsked is that nobody could ask about a password, right or wrong.
 var ErrNotAsked = errors.New("nobody can be asked about passwords")
 
@@ -164,6 +167,11 @@ func (w *SSHPasswords) prove(ctx context.Context, name string, from net.Addr, wh
 		asked, who = "", deaf{who, name}
 	}
 	answers, err := w.Login(ctx, rules.Service, asked, at.Addr().String(), who)
+	if wrong == nil && errors.Is(err, ErrTooOften) {
+		// They are asked all the same, as whoever is nothing here is: nobody learns by how
+		// often they may try which accounts there are.
+		_, _ = w.Login(ctx, rules.Service, "", at.Addr().String(), deaf{who, name})
+	}
 	switch {
 	case wrong != nil && err != nil:
 		return nil, fmt.Errorf("%w (%w)", wrong, err)

@@ -427,3 +427,31 @@ func TestPasswordLookedUp(t *testing.T) {
 		t.Errorf("whose account is not found in time: %v", err)
 	}
 }
+
+// TestPasswordTooOften: whose account was tried too often is asked as anybody is, also with
+// the right password, and comes in by none: how often one may try tells nobody which accounts
+// there are.
+func TestPasswordTooOften(t *testing.T) {
+	p := newPasswords()
+	w := p.with(t)
+	w.prover.Passwords.Login = func(ctx context.Context, service, name, from string, who LoginPerson) (int, error) {
+		if name == "alice" {
+			return 0, fmt.Errorf("%w: by a test", ErrTooOften)
+		}
+		return p.login(ctx, service, name, from, who)
+	}
+	shown := map[string][]string{}
+	for _, name := range []string{"alice", "nobody-here"} {
+		y := &typist{answers: []string{"wonder"}}
+		if who, _, err := w.login(t, name, y.method()); err == nil {
+			t.Errorf("%s is in", who.Person())
+		}
+		shown[name] = y.shown
+		if p.asked != "" || len(p.heard) != 1 || p.heard[0] == "wonder" {
+			t.Errorf("%s: PAM was asked about %q and heard %q", name, p.asked, p.heard)
+		}
+	}
+	if len(shown["alice"]) == 0 || !slices.Equal(shown["alice"], shown["nobody-here"]) {
+		t.Errorf("it is shown %q, who is nobody here %q", shown["alice"], shown["nobody-here"])
+	}
+}

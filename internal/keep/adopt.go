@@ -157,14 +157,18 @@ func (k *Keep) readRecord(id string) (record, error) {
 	return rec, nil
 }
 
+// tellEnded tells of it later: to find out what is left behind may take a while, and nobody's
+// adoption waits for that.
 func (k *Keep) tellEnded(rec record, when string) {
-	text := fmt.Sprintf("tmux server of %s (process %d) has ended %s", rec.Owner, rec.PID, when)
-	level := LevelServer
-	if left := leftBehind(&k.memory, k.innerPath(rec.ID)); len(left) > 0 {
-		level = LevelAlarm
-		text += "; left behind, without a terminal: " + describe(left)
-	}
-	k.events.put(Event{Kind: EventNotice, Level: level, Text: text})
+	k.wg.Go(func() {
+		text := fmt.Sprintf("tmux server of %s (process %d) has ended %s", rec.Owner, rec.PID, when)
+		level := LevelServer
+		if left := leftBehind(&k.memory, k.innerPath(rec.ID)); len(left) > 0 {
+			level = LevelAlarm
+			text += "; left behind, without a terminal: " + describe(left)
+		}
+		k.events.put(Event{Kind: EventNotice, Level: level, Text: text})
+	})
 }
 
 // adopt takes over one server. The record was written by us, but nothing in it

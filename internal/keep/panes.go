@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/user"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -179,7 +180,14 @@ func (s *server) minds(pid int) bool {
 	if unix.Stat(procFile(pid, ""), &st) != nil || st.Uid != 0 {
 		return false
 	}
-	cmd, err := procfs.Read(pid, "cmdline", 4096)
+	exe, err := os.Readlink(procFile(pid, "exe"))
+	if err != nil || filepath.Base(strings.TrimSuffix(exe, " (deleted)")) != filepath.Base(s.k.opt.Launcher) {
+		return false
+	}
+	cmd, err := s.k.memory.Read(pid, "cmdline", 4096)
+	if errors.Is(err, procfs.ErrHung) {
+		return true // it may be: there are rather too few places than too many sessions
+	}
 	argv := strings.Split(string(cmd), "\x00")
 	return err == nil && len(argv) > 2 && argv[1] == pane.SuperviseArg && argv[2] == s.rec.ID
 }

@@ -245,6 +245,9 @@ func gone(err error) bool { return errors.Is(err, unix.ENOENT) || errors.Is(err,
 // maxArgs bounds what is read of a command line, and of an environment.
 const maxArgs = 1 << 20
 
+// reportTime is how long a report may take in all: others are waited for by one process each.
+const reportTime = 3 * time.Second
+
 // maxLeft bounds a report of processes.
 const maxLeft = 64
 
@@ -256,7 +259,8 @@ func leftBehind(m *procfs.Memory, inner string) []int {
 	mark := []byte("TMUX=" + inner + ",")
 	var out []int
 	pids, _ := processes() // a report, and nothing rests on it
-	for _, pid := range pids {
+	for end := time.Now().Add(reportTime); len(pids) > 0 && time.Now().Before(end); pids = pids[1:] {
+		pid := pids[0]
 		env, err := m.Read(pid, "environ", maxArgs)
 		if err != nil {
 			continue

@@ -3,7 +3,9 @@ package procfs
 import (
 	"errors"
 	"fmt"
-	"sync/atomic"
+	"strconv"
+	"strings"
+	"sync"
 	"time"
 )
 
@@ -12,24 +14,35 @@ import (
 // hold while it waits itself, for a file system of its account's own at worst (Linux 6.18
 // tried: mmap(2) of a file whose FUSE server does not answer). So nobody waits longer than
 // [MemoryPatience] for one; what hangs is left behind, up to a bound.
+//
+// What hangs is counted by the account that started the process, so that one account's
+// processes do not keep those of others from being read.
 type Memory struct {
-	hung atomic.Int32
+	mu   sync.Mutex
+	hung map[uint32]int // readings under way, by real uid
+	all  int
 	wait func(pid int) // for tests: what a process has its reader wait for
 }
 
 // MemoryPatience is how long one process may take.
 const MemoryPatience = time.Second
 
-const maxHung = 64
+const (
+	maxHung   = 256
+	maxHungOf = 8 // of one account
+)
 
 // ErrHung is the error of a process that does not let its memory be read.
 var ErrHung = errors.New("the process does not let its memory be read")
 
 // Read is [Read] within [MemoryPatience].
 func (m *Memory) Read(pid int, name string, limit int64) ([]byte, error) {
-	if m.hung.Add(1) > maxHung {
-		m.hung.Add(-1)
-		return nil, fmt.Errorf("read %s of process %d: %w, nor do %d others", name, pid, ErrHung, maxHung)
+	uid, err := realUID(pid)
+	if err != nil {
+		return nil, err
+	}
+	if !m.begin(uid) {
+		return nil, fmt.Errorf("read %s of process %d: %w, nor do others of uid %d", name, pid, ErrHung, uid)
 	}
 	type read struct {
 		data []byte
@@ -37,7 +50,7 @@ func (m *Memory) Read(pid int, name string, limit int64) ([]byte, error) {
 	}
 	done := make(chan read, 1)
 	go func() {
-		defer m.hung.Add(-1)
+		defer m.end(uid)
 		if m.wait != nil {
 			m.wait(pid)
 		}
@@ -52,4 +65,44 @@ func (m *Memory) Read(pid int, name string, limit int64) ([]byte, error) {
 	case <-limitReached.C:
 		return nil, fmt.Errorf("read %s of process %d: %w", name, pid, ErrHung)
 	}
+}
+
+func (m *Memory) begin(uid uint32) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.all >= maxHung || m.hung[uid] >= maxHungOf {
+		return false
+	}
+	if m.hung == nil {
+		m.hung = map[uint32]int{}
+	}
+	m.hung[uid]++
+	m.all++
+	return true
+}
+
+func (m *Memory) end(uid uint32) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.all--
+	if m.hung[uid]--; m.hung[uid] == 0 {
+		delete(m.hung, uid)
+	}
+}
+
+// realUID is who started a process, by its status (proc(5)), which is not in its memory. The
+// owner of its directory is root's also for others' processes that may not be looked into.
+func realUID(pid int) (uint32, error) {
+	status, err := Read(pid, "status", 16<<10)
+	if err != nil {
+		return 0, err
+	}
+	for line := range strings.Lines(string(status)) {
+		if rest, ok := strings.CutPrefix(line, "Uid:"); ok {
+			if uid, err := strconv.ParseUint(strings.Fields(rest + " x")[0], 10, 32); err == nil {
+				return uint32(uid), nil
+			}
+		}
+	}
+	return 0, fmt.Errorf("the status of process %d does not say whose it is", pid)
 }

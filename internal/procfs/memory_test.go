@@ -24,11 +24,19 @@ func TestMemoryThatHangs(t *testing.T) {
 	if data, err := m.Read(os.Getppid(), "cmdline", 1<<20); err != nil || bytes.IndexByte(data, 0) < 1 {
 		t.Errorf("%q, %v", data, err)
 	}
-	m.hung.Store(maxHung)
+	uid := uint32(os.Getuid())
+	for m.begin(uid) {
+	}
 	if _, err := m.Read(os.Getppid(), "cmdline", 1<<20); !errors.Is(err, ErrHung) {
 		t.Errorf("%v", err)
 	}
-	if n := m.hung.Load(); n != maxHung {
-		t.Errorf("%d are counted", n)
+	if m.hung[uid] != maxHungOf || m.all != maxHungOf || !m.begin(uid+1) {
+		t.Errorf("%d of %v are counted, and others are kept out by them", m.all, m.hung)
+	}
+	for range maxHungOf - 1 {
+		m.end(uid)
+	}
+	if data, err := m.Read(os.Getppid(), "cmdline", 1<<20); err != nil || len(data) == 0 {
+		t.Errorf("%v", err)
 	}
 }

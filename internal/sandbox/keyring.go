@@ -64,13 +64,14 @@ func NewKeyring() error {
 	}
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	switch joined := ThreadKeyring(); {
-	case joined != nil:
-		return joined
-	case err != nil:
-		return nil // there are no keys
+	if err := ThreadKeyring(); err != nil {
+		return err
 	}
+	// Asked behind that: that the one before cannot be used does not mean that there is none.
 	id, err := unix.KeyctlGetKeyringID(unix.KEY_SPEC_SESSION_KEYRING, false)
+	if errors.Is(err, unix.ENOSYS) || errors.Is(err, unix.EPERM) {
+		return nil // there are no keys here
+	}
 	if err != nil {
 		return fmt.Errorf("find our session keyring: %w", err)
 	}

@@ -11,7 +11,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -66,8 +65,8 @@ type looker struct {
 	budget  *budget
 	// patience is for reading one process, and mute are those of which that was not enough.
 	patience time.Duration
-	mute     atomic.Int64
-	holdUp   func(pid int) // for tests: what the memory of a process has its reader wait for
+	mute     map[uint32]int // by their accounts
+	holdUp   func(pid int)  // for tests: what the memory of a process has its reader wait for
 	// running are the accounts that run something: their directories come first
 	// where there are too many.
 	running map[uint32]bool
@@ -101,7 +100,7 @@ func secure() bool {
 }
 
 func newLooker(opt Options) *looker {
-	return &looker{opt: opt, proc: "/proc", patience: procPatience, now: time.Now(), lists: map[string]*kernelList{}, named: map[naming]bool{}, accounts: identity.NewAccounts(), stuck: &stuck{on: map[string]int{}},
+	return &looker{opt: opt, proc: "/proc", patience: procPatience, mute: map[uint32]int{}, now: time.Now(), lists: map[string]*kernelList{}, named: map[naming]bool{}, accounts: identity.NewAccounts(), stuck: &stuck{on: map[string]int{}},
 		budget: &budget{used: map[uint32]int{}, over: map[uint32]bool{}}}
 }
 
@@ -138,6 +137,7 @@ func Look(ctx context.Context, opt Options) (Scan, error) {
 	}
 	l.walk(ctx, processes, &s)
 	l.join(ctx, processes, &s)
+	s.Skipped = append(s.Skipped, l.silent()...)
 	l.lookAgain(ctx, &s)
 	if opt.Locks {
 		s.Locks = readLocks("")

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"runtime"
 	"slices"
@@ -19,6 +20,7 @@ import (
 const (
 	procPatience = 3 * time.Second
 	maxHeld      = 64 // readers that are held up; beyond that no more processes are read
+	maxMute      = 4  // of one account's processes, beyond which no more of these are asked for more
 )
 
 // reader reads processes one after the other. Who is held up is left behind.
@@ -26,10 +28,11 @@ type reader struct {
 	at     int  // what is read, of the round's names; for who reads alone
 	memory bool // of that one: what lies in its memory, too
 	doing  atomic.Pointer[task]
-	left   bool // nobody waits for it any more; for who collects alone
 }
 
-// task is what a reader does: nil while it reads nothing.
+// task is what a reader does: nil while it reads nothing, or nobody waits for it any more.
+// Whoever takes it away decides about that: the reader, which has done it, or who has waited
+// for too long. A reader whose task was taken away gives nothing and does nothing more.
 type task struct {
 	at    int
 	since time.Time
@@ -37,7 +40,6 @@ type task struct {
 
 // looked is a process that was read, or with at < 0 that a reader has no more to read.
 type looked struct {
-	by *reader
 	at int
 	p  process
 	ok bool
@@ -86,29 +88,25 @@ func (l *looker) processes(ctx context.Context) ([]process, error) {
 // begin has one more reader read from at on; that one with its memory or without.
 func (r *round) begin(ctx context.Context, at int, memory bool) {
 	by := &reader{at: at, memory: memory}
-	by.note()
 	r.readers = append(r.readers, by)
 	r.active++
 	go r.read(ctx, by)
 }
 
-func (by *reader) note() { by.doing.Store(&task{by.at, time.Now()}) }
-
 func (r *round) read(ctx context.Context, by *reader) {
 	buf := make([]byte, procRoom)
 	for ; by.at < len(r.names) && ctx.Err() == nil; by.at, by.memory = int(r.next.Add(1)-1), true {
-		by.note()
-		x := looked{by: by, at: by.at}
+		does := &task{by.at, time.Now()}
+		by.doing.Store(does)
+		x := looked{at: by.at}
 		if pid, err := strconv.Atoi(r.names[by.at]); err == nil {
 			x.p, x.ok = r.l.process(pid, r.l.ours, buf, by.memory)
 		}
-		by.doing.Store(nil)
-		if x.ok && !r.give(x) {
+		if !by.doing.CompareAndSwap(does, nil) || x.ok && !r.give(x) {
 			return
 		}
 	}
-	by.doing.Store(nil)
-	r.give(looked{by: by, at: -1})
+	r.give(looked{at: -1})
 }
 
 // give reports whether somebody still collects.
@@ -129,11 +127,9 @@ func (r *round) collect(ctx context.Context) []process {
 	for r.active > 0 {
 		select {
 		case x := <-r.got:
-			switch {
-			case x.by.left: // it was read again without it, or is known to be lost
-			case x.at < 0:
+			if x.at < 0 {
 				r.active--
-			default:
+			} else {
 				found[x.at] = x.p
 			}
 		case <-look.C:
@@ -147,11 +143,10 @@ func (r *round) collect(ctx context.Context) []process {
 func (r *round) leave(ctx context.Context) {
 	for _, by := range r.readers {
 		does := by.doing.Load()
-		if by.left || does == nil || time.Since(does.since) < r.l.patience {
+		if does == nil || time.Since(does.since) < r.l.patience || !by.doing.CompareAndSwap(does, nil) {
 			continue
 		}
 		at := does.at
-		by.left = true
 		r.active--
 		again := !slices.Contains(r.held, r.names[at])
 		if again {
@@ -172,7 +167,7 @@ func (l *looker) vouched(p process) (path string, uid uint32) {
 	if p.program != "" || p.tmpdir != "" {
 		return p.tmux, p.uid
 	}
-	if l.mute.Load() >= maxHeld/8 {
+	if l.mute[p.uid] >= maxMute || len(l.mute) >= maxHeld {
 		return "", 0
 	}
 	type said struct {
@@ -190,7 +185,16 @@ func (l *looker) vouched(p process) (path string, uid uint32) {
 	case s := <-done:
 		return s.path, s.uid
 	case <-limit.C:
-		l.mute.Add(1)
+		l.mute[p.uid]++
 		return "", 0
 	}
+}
+
+// silent tells of whom too little is known as their processes do not answer.
+func (l *looker) silent() (out []Skipped) {
+	for _, uid := range slices.Sorted(maps.Keys(l.mute)) {
+		out = append(out, Skipped{Path: Path(l.proc), Others: true,
+			Reason: fmt.Sprintf("processes of uid %d do not let their environment be read: sockets that these name may be missing", uid)})
+	}
+	return out
 }

@@ -59,8 +59,35 @@ func TestProcessesThatHoldUp(t *testing.T) {
 			t.Errorf("process %d: %q", p.pid, p.tmux)
 		}
 	}
-	if path, _ := l.vouched(process{pid: 13}); path != "" || l.mute.Load() != 1 {
-		t.Errorf("asked for more it says %q", path)
+	for range maxMute + 1 {
+		if path, _ := l.vouched(process{pid: 13, uid: 7}); path != "" {
+			t.Errorf("asked for more it says %q", path)
+		}
+	}
+	if told := l.silent(); len(told) != 1 || l.mute[7] != maxMute {
+		t.Errorf("told %+v, %d were waited for", told, l.mute[7])
+	}
+}
+
+// TestProcessesThatLetGo: whose memory lets its reader go when others have given it up hides
+// nobody behind that: what such a reader would have read next is read.
+func TestProcessesThatLetGo(t *testing.T) {
+	l := crowdOf(t, 400)
+	l.patience = 40 * time.Millisecond
+	l.holdUp = func(pid int) {
+		if pid%40 == 3 {
+			time.Sleep(60 * time.Millisecond) // they are left, and let go while others are held up
+		}
+	}
+	found, _ := l.processes(t.Context())
+	unread := 0
+	for _, p := range found {
+		if p.tmux == "" && p.pid%40 != 3 {
+			unread++
+		}
+	}
+	if len(found) != 400 || unread > 0 {
+		t.Errorf("%d processes are seen, and of %d others nothing is known", len(found), unread)
 	}
 }
 

@@ -93,7 +93,7 @@ func (o Options) ask(ctx context.Context, h Host) (a Answer) {
 	}
 	// Nobody is there to be asked for a password, nothing of ours is to be lent to the host
 	// (ssh_config(5)), and who is gone is noticed.
-	args = append(args, "-T", "-a", "-x", "-k", "-o", "ControlMaster=no", "-o", "ControlPath=none", "-o", "IgnoreUnknown=ForkAfterAuthentication", "-o", "ForkAfterAuthentication=no", "-o", "BatchMode=yes", "-o", "ClearAllForwardings=yes", "-o", "PermitLocalCommand=no", "-o", "EscapeChar=none",
+	args = append(args, "-T", "-a", "-x", "-k", "-o", "ControlMaster=no", "-o", "ControlPath=none", "-o", "BatchMode=yes", "-o", "ClearAllForwardings=yes", "-o", "PermitLocalCommand=no", "-o", "EscapeChar=none",
 		"-o", "ConnectTimeout="+strconv.Itoa(max(int(o.Patience.Seconds()), 1)), "-o", "ServerAliveInterval=15", "--", h.At, o.Command(h))
 	cmd := exec.CommandContext(ctx, program, args...)
 	// ssh may have programs of its own (ProxyCommand): they end with it.

@@ -131,7 +131,7 @@ func TestLendsNothing(t *testing.T) {
 	}
 	a := Ask(t.Context(), []Host{{At: "h"}}, options(at))[0]
 	words := strings.Fields(string(a.Out))
-	for _, want := range []string{"-a", "-x", "-k", "BatchMode=yes", "ClearAllForwardings=yes", "ControlMaster=no", "ControlPath=none", "ForkAfterAuthentication=no"} {
+	for _, want := range []string{"-a", "-x", "-k", "BatchMode=yes", "ClearAllForwardings=yes", "ControlMaster=no", "ControlPath=none"} {
 		if !slices.Contains(words, want) {
 			t.Errorf("without %s: %q, %v", want, words, a.Err)
 		}

@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/muxward/muxward/internal/accounts"
 	"github.com/muxward/muxward/internal/pam"
 	"github.com/muxward/muxward/internal/privsep"
@@ -135,7 +137,7 @@ func TestLoginsOfOthers(t *testing.T) {
 			end()
 		}
 	}
-	if refused == nil || !strings.Contains(refused.Error(), "just now") || n <= accountBurst {
+	if !errors.Is(refused, unix.EUSERS) || !strings.Contains(refused.Error(), "just now") || n <= accountBurst {
 		t.Errorf("%d logins: %v", n, refused)
 	}
 	line, end, err := c.Login(t.Context(), pam.Nobody, "192.0.2.1")

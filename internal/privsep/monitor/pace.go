@@ -3,6 +3,8 @@ package monitor
 import (
 	"fmt"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // How often passwords are asked about: an account's, and all accounts' together. PAM does not
@@ -32,14 +34,15 @@ func (b bucket) filled(now time.Time, burst, rate float64) bucket {
 	return bucket{min(burst, b.left+rate*max(0, now.Sub(b.at).Seconds())), now}
 }
 
-// begin lets a login begin, or refuses one that is too many. It is called by one at a time.
+// begin lets a login begin, or refuses one that is too many, by EUSERS, on which muxward asks as
+// it asks for who is nobody here (docs/protocol/privsep.md). It is called by one at a time.
 func (p *pace) begin(uid uint32, now time.Time) error {
 	one, all := p.account[uid].filled(now, accountBurst, accountRate), p.all.filled(now, allBurst, allRate)
 	switch {
 	case one.left < 1:
-		return fmt.Errorf("it was asked about %d times just now", accountBurst)
+		return fmt.Errorf("it was asked about %d times just now: %w", accountBurst, unix.EUSERS)
 	case all.left < 1:
-		return fmt.Errorf("passwords were asked about %d times just now", allBurst)
+		return fmt.Errorf("passwords were asked about %d times just now: %w", allBurst, unix.EUSERS)
 	}
 	one.left--
 	all.left--
