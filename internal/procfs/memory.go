@@ -37,7 +37,7 @@ var ErrHung = errors.New("the process does not let its memory be read")
 
 // Read is [Read] within [MemoryPatience].
 func (m *Memory) Read(pid int, name string, limit int64) ([]byte, error) {
-	uid, err := realUID(pid)
+	uid, err := RealUID(pid)
 	if err != nil {
 		return nil, err
 	}
@@ -90,17 +90,18 @@ func (m *Memory) end(uid uint32) {
 	}
 }
 
-// realUID is who started a process, by its status (proc(5)), which is not in its memory. The
-// owner of its directory is root's also for others' processes that may not be looked into.
-func realUID(pid int) (uint32, error) {
+// RealUID is who started a process, by its status (proc(5)), which is not in its memory. The
+// owner of its directory is root also for others' processes that may not be looked into.
+func RealUID(pid int) (uint32, error) {
 	status, err := Read(pid, "status", 16<<10)
 	if err != nil {
 		return 0, err
 	}
 	for line := range strings.Lines(string(status)) {
 		if rest, ok := strings.CutPrefix(line, "Uid:"); ok {
-			if uid, err := strconv.ParseUint(strings.Fields(rest + " x")[0], 10, 32); err == nil {
-				return uint32(uid), nil
+			if f := strings.Fields(rest); len(f) > 0 {
+				uid, err := strconv.ParseUint(f[0], 10, 32)
+				return uint32(uid), err
 			}
 		}
 	}

@@ -135,22 +135,7 @@ func TestHP03Inherited(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	alone := exec.Command("sleep", "1000")
-	around(alone)
-	if err := alone.Start(); err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = alone.Process.Kill(); _ = alone.Wait() }()
-	tmuxtest.Eventually(t, func() bool {
-		exe, _ := os.Readlink(fmt.Sprintf("/proc/%d/exe", alone.Process.Pid))
-		return !strings.HasSuffix(exe, "sh") && exe != ""
-	}, "the control run runs")
-	control := inherited(t, alone.Process.Pid)
-	for _, thing := range []string{"env SECRET", "fd planted", "ignores SIGUSR1 true", "Umask 0000"} {
-		if !slices.Contains(control, thing) {
-			t.Errorf("the control run has no %q: nothing was tried; it has %q", thing, control)
-		}
-	}
+	inheritedAlone(t, around)
 	ours := h.Exec(owner, nil, "/bin/cat", "/proc/keys")
 	if !strings.Contains(ours.Out, "mwplanted") {
 		t.Errorf("the control run has no key: nothing was tried; it has %+v", ours)
@@ -179,6 +164,28 @@ func TestHP03Inherited(t *testing.T) {
 	}
 	if got != string(want) {
 		t.Errorf("inherited is:\n%s\nand should be:\n%s", got, want)
+	}
+}
+
+// inheritedAlone is the control run: a program that whoever starts muxward starts as it is has all
+// that was planted.
+func inheritedAlone(t *testing.T, around func(*exec.Cmd)) {
+	t.Helper()
+	alone := exec.Command("sleep", "1000")
+	around(alone)
+	if err := alone.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = alone.Process.Kill(); _ = alone.Wait() }()
+	tmuxtest.Eventually(t, func() bool {
+		exe, _ := os.Readlink(fmt.Sprintf("/proc/%d/exe", alone.Process.Pid))
+		return !strings.HasSuffix(exe, "sh") && exe != ""
+	}, "the control run runs")
+	control := inherited(t, alone.Process.Pid)
+	for _, thing := range []string{"env SECRET", "fd planted", "ignores SIGUSR1 true", "Umask 0000"} {
+		if !slices.Contains(control, thing) {
+			t.Errorf("the control run has no %q: nothing was tried; it has %q", thing, control)
+		}
 	}
 }
 

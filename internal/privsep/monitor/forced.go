@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strconv"
 	"sync"
 	"time"
 
@@ -63,7 +62,7 @@ func (m *Monitor) forced(ctx context.Context, p privsep.Process) (answer, error)
 	if p.PID <= 0 {
 		return answer{}, refusal{errors.New("that is no process")}
 	}
-	uid, err := realUID(p.PID)
+	uid, err := procfs.RealUID(p.PID)
 	if err == nil {
 		err = m.stuck.refuse(uid)
 	}
@@ -101,22 +100,4 @@ func hasMark(environ []byte) bool {
 		}
 	}
 	return false
-}
-
-// realUID gives the real uid of a process, which takes no lock of its memory. The files of one that
-// cannot be dumped are root's, so those say nothing.
-func realUID(pid int) (uint32, error) {
-	status, err := procfs.Read(pid, "status", 4096)
-	if err != nil {
-		return 0, err
-	}
-	for line := range bytes.Lines(status) {
-		if rest, ok := bytes.CutPrefix(line, []byte("Uid:")); ok {
-			if f := bytes.Fields(rest); len(f) > 0 {
-				uid, err := strconv.ParseUint(string(f[0]), 10, 32)
-				return uint32(uid), err
-			}
-		}
-	}
-	return 0, fmt.Errorf("/proc/%d/status has no uid", pid)
 }
