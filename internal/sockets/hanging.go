@@ -32,6 +32,16 @@ func (h *hanging) end(place string) {
 	}
 }
 
+// most reports whether n of them hang.
+func (h *hanging) most(n int) bool {
+	if h == nil {
+		return false
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return len(h.on) >= n
+}
+
 // stuck counts the places that have not answered in one look. Each holds a thread
 // until it does, and there are only so many threads.
 type stuck struct {

@@ -37,7 +37,8 @@ type Options struct {
 	Locks bool
 
 	noDiag bool     // for tests: a kernel without sock_diag
-	hung   *hanging // what earlier looks wait for
+	hung   *hanging // places that earlier looks wait for
+	mute   *hanging // and processes
 	near   bool     // as of knockers
 }
 

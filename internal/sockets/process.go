@@ -45,6 +45,8 @@ type process struct {
 	tmux   string // the socket that its TMUX names
 	tmpdir string // its TMUX_TMPDIR
 
+	held bool // its environment was not read, as an earlier look waits for it
+
 	// firm, of muxward: only root can change the file, and running it gives no rights.
 	firm bool
 
@@ -80,7 +82,7 @@ func (l *looker) process(pid int, ours map[string]string, buf []byte, memory boo
 	owner := p.uid
 	p.firm = p.program == "muxward" && d.firm("exe")
 	if memory {
-		if env, err := l.environ(d, pid); err == nil {
+		if env, err := l.environ(d, &p); err == nil {
 			p.environment(env)
 		}
 	}
@@ -98,13 +100,22 @@ func (l *looker) process(pid int, ours map[string]string, buf []byte, memory boo
 	return p, true
 }
 
-// environ is what a process said as it began. See [procPatience].
-func (l *looker) environ(d procDir, pid int) ([]byte, error) {
+// environ is what a process said as it began. See [procPatience]. Of one that an earlier look
+// waits for, and of any if there are too many of those, nothing is read.
+func (l *looker) environ(d procDir, p *process) ([]byte, error) {
+	memory := fmt.Sprintf("the memory of process %d, begun at %d", p.pid, p.start)
+	if l.opt.mute.most(maxHeld) || !l.opt.mute.begin(memory) {
+		p.held = true
+		return nil, errHeld
+	}
+	defer l.opt.mute.end(memory)
 	if l.holdUp != nil {
-		l.holdUp(pid)
+		l.holdUp(p.pid)
 	}
 	return d.read("environ", maxEnviron)
 }
+
+var errHeld = errors.New("an earlier reading has not come back")
 
 // credentials finds out whose a process is, and where, and drops what its environment
 // says if that is not its account's, or not about here.
@@ -141,7 +152,7 @@ func (l *looker) vouches(p process) (path string, uid uint32) {
 		return "", 0
 	}
 	p.uid, p.apart, p.tmux = was.owner, nil, ""
-	env, err := l.environ(d, p.pid)
+	env, err := l.environ(d, &p)
 	if err != nil {
 		return "", 0
 	}

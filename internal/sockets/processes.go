@@ -55,6 +55,7 @@ type round struct {
 	readers []*reader
 	active  int
 	held    []string // what held readers up
+	known   []string // what holds those of earlier looks up
 }
 
 // processes reads all processes, on all processors. What cannot be read of one is
@@ -79,8 +80,8 @@ func (l *looker) processes(ctx context.Context) ([]process, error) {
 	if ctx.Err() != nil || len(names) == maxProcesses || len(r.held) >= maxHeld {
 		err = errors.New("not all processes were looked at: it took too long, or there are too many")
 	}
-	if len(r.held) > 0 {
-		err = errors.Join(err, fmt.Errorf("the environment of process %s is not known: it does not let it be read", some(r.held)))
+	if mute := slices.Concat(r.held, r.known); len(mute) > 0 {
+		err = errors.Join(err, fmt.Errorf("the environment of process %s is not known: it does not let it be read", some(mute)))
 	}
 	return found, errors.Join(err, l.budget.err())
 }
@@ -131,6 +132,9 @@ func (r *round) collect(ctx context.Context) []process {
 				r.active--
 			} else {
 				found[x.at] = x.p
+				if x.p.held {
+					r.known = append(r.known, r.names[x.at])
+				}
 			}
 		case <-look.C:
 			r.leave(ctx)

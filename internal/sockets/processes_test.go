@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -66,6 +67,37 @@ func TestProcessesThatHoldUp(t *testing.T) {
 	}
 	if told := l.silent(); len(told) != 1 || l.mute[7] != maxMute {
 		t.Errorf("told %+v, %d were waited for", told, l.mute[7])
+	}
+}
+
+// TestProcessesHeldBefore: who looks again and again waits once for a process that does not
+// let its memory be read, and tells of it each time.
+func TestProcessesHeldBefore(t *testing.T) {
+	l := crowdOf(t, 20)
+	l.opt.mute = &hanging{on: map[string]bool{}}
+	end := make(chan struct{})
+	defer close(end)
+	var waits atomic.Int32
+	l.holdUp = func(pid int) {
+		if pid == 13 {
+			waits.Add(1)
+			<-end
+		}
+	}
+	for range 3 {
+		found, err := l.processes(t.Context())
+		if len(found) != 20 || err == nil || !strings.Contains(err.Error(), "process 13 is not known") {
+			t.Errorf("%d processes are seen, %v", len(found), err)
+		}
+	}
+	if n := waits.Load(); n != 1 {
+		t.Errorf("%d wait for it", n)
+	}
+	for i := range maxHeld {
+		l.opt.mute.begin(fmt.Sprint("another ", i))
+	}
+	if found, err := l.processes(t.Context()); len(found) != 20 || err == nil || waits.Load() != 1 {
+		t.Errorf("beside too many: %d processes, %v", len(found), err)
 	}
 }
 

@@ -36,7 +36,7 @@ func sentry(ctx context.Context, opt Options, hand func(Scan) (again bool, err e
 		w.dirs = fs
 		w.wg.Go(w.listen)
 	}
-	w.opt.hung = &hanging{on: map[string]bool{}}
+	w.opt.hung, w.opt.mute = &hanging{on: map[string]bool{}}, &hanging{on: map[string]bool{}}
 	soon := watchSoon
 	for {
 		before := busy()
