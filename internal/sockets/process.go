@@ -103,7 +103,10 @@ func (l *looker) process(pid int, ours map[string]string, buf []byte, memory boo
 // environ is what a process said as it began. See [procPatience]. Of one that an earlier look
 // waits for, and of any if there are too many of those, nothing is read.
 func (l *looker) environ(d procDir, p *process) ([]byte, error) {
-	memory := fmt.Sprintf("the memory of process %d, begun at %d", p.pid, p.start)
+	memory := ""
+	if l.opt.mute != nil { // who looks once has no name for it to be made
+		memory = fmt.Sprintf("the memory of process %d, begun at %d", p.pid, p.start)
+	}
 	if l.opt.mute.most(maxHeld) || !l.opt.mute.begin(memory) {
 		p.held = true
 		return nil, errHeld

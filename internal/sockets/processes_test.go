@@ -3,7 +3,9 @@ package sockets
 import (
 	"fmt"
 	"os"
+	"runtime"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -106,11 +108,29 @@ func TestProcessesHeldBefore(t *testing.T) {
 func TestProcessesThatLetGo(t *testing.T) {
 	l := crowdOf(t, 400)
 	l.patience = 40 * time.Millisecond
+	// One is let go as soon as more are held up than there are readers: it was left by then.
+	var mu sync.Mutex
+	var held []chan struct{}
 	l.holdUp = func(pid int) {
-		if pid%40 == 3 {
-			time.Sleep(60 * time.Millisecond) // they are left, and let go while others are held up
+		if pid%40 != 3 {
+			return
 		}
+		let := make(chan struct{})
+		mu.Lock()
+		if held = append(held, let); len(held) > runtime.GOMAXPROCS(0) {
+			close(held[0])
+			held = held[1:]
+		}
+		mu.Unlock()
+		<-let
 	}
+	defer func() {
+		mu.Lock()
+		defer mu.Unlock()
+		for _, let := range held {
+			close(let)
+		}
+	}()
 	found, _ := l.processes(t.Context())
 	unread := 0
 	for _, p := range found {
