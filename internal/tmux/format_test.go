@@ -77,6 +77,9 @@ func TestFormatsAgreeWithTmux(t *testing.T) {
 	snap := c.snapshot(Full)
 	base := FormatContext{Zone: time.Local, Now: time.Now()}
 	for _, text := range comparedFormats {
+		if srv.v.Minor == 6 && strings.Contains(text, "#{P:#{pane_id}#{pane_format}") {
+			continue // 3.6b's server ends over it
+		}
 		inv := mustParse(t, "list-panes", "-a", "-F", text)
 		got, err := Listing(inv, snap, Found{}, base)
 		if err != nil {

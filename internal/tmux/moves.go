@@ -120,7 +120,7 @@ func (m *moves) join(source *Found) {
 		return
 	}
 	to := m.at + 1 // also for -f
-	if m.inv.Has('b') {
+	if m.inv.Has('b') && !m.behind() {
 		to = m.at
 	}
 	if from.ID != w.ID {
@@ -136,6 +136,14 @@ func (m *moves) join(source *Found) {
 	for i, id := range slices.Delete(order, other, other+1) {
 		m.place(id, w, i)
 	}
+}
+
+// behind reports whether this server counts a joined pane behind its target even
+// with -b: 3.7 draws it before, but keeps no flag for its number (tried on 3.7c;
+// gone again in the branch that becomes 3.8).
+func (m *moves) behind() bool {
+	v := m.snap.Version
+	return v.AtLeast(v37) && !v.AtLeast(v38)
 }
 
 // taken is the source's window and the place of its pane there.

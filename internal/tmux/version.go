@@ -24,6 +24,7 @@ var (
 	v35  = Version{Major: 3, Minor: 5}
 	v36  = Version{Major: 3, Minor: 6}
 	v37  = Version{Major: 3, Minor: 7}
+	v38  = Version{Major: 3, Minor: 8}
 )
 
 // Reference is the version whose behaviour is taken when none is given: 3.3a.
