@@ -451,7 +451,7 @@ func (g *Gateway) Holds(who identity.Identity, o access.Object) access.VerbSet {
 
 func (g *Gateway) heldAt(who identity.Identity, o access.Object, at time.Time) access.VerbSet {
 	taken := g.Denials.Taken(who.Person(), o)
-	if taken == access.AllVerbs {
+	if taken.Covers(access.AllVerbs) {
 		return 0
 	}
 	return g.Policy.Holds(who.Subject(), o, at) &^ taken

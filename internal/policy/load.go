@@ -21,6 +21,8 @@ type Set struct {
 	// environments give.
 	approvals    []approvalRule
 	declarations []declarationRule
+	// reach is what ssh.yaml allows besides tmux.
+	reach []allowance
 	index        *index
 	static       types.EntityMap
 	views        views
@@ -101,6 +103,8 @@ func load(files []source, b *budget, r *report) *Set {
 			return nil
 		case f.name == grantsFile, strings.HasSuffix(f.name, grantsEnd):
 			s.parseGrants(f, r)
+		case f.name == sshFile:
+			s.parseReach(f, r)
 		case strings.HasSuffix(f.name, cedarEnd):
 			cr.read(f)
 		}
