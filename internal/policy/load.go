@@ -22,10 +22,10 @@ type Set struct {
 	approvals    []approvalRule
 	declarations []declarationRule
 	// reach is what ssh.yaml allows besides tmux.
-	reach []allowance
-	index        *index
-	static       types.EntityMap
-	views        views
+	reach  []allowance
+	index  *index
+	static types.EntityMap
+	views  views
 
 	// Of a policy with moving grants: the one of the files alone, those of the
 	// grants that count, and where they are found.

@@ -142,11 +142,17 @@ func (x *session) request(ctx context.Context, r *ssh.Request, begun bool, begin
 		return true
 	case "signal", "break", "eow@openssh.com", "xon-xoff", "exit-status", "exit-signal":
 		return false // nothing here takes signals
+	case agentRequest:
+		return !begun && x.agent(ctx)
 	case "subsystem":
-		var m struct{ Name string }
-		_ = ssh.Unmarshal(r.Payload, &m) // refused in any case
-		_ = x.c.refuse(ctx, "subsystem "+m.Name, x.gone)
-		return false
+		if begun {
+			return false
+		}
+		ran := x.subsystem(ctx, r.Payload)
+		if ran != nil {
+			begin(ran)
+		}
+		return ran != nil
 	}
 	_ = x.c.refuse(ctx, r.Type, x.gone)
 	return false
