@@ -17,7 +17,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/muxward/muxward/internal/sandbox"
-	"github.com/muxward/muxward/internal/teeth"
 )
 
 const (
@@ -167,15 +166,9 @@ func (p *process) lookSocket() (Found, error) {
 	if err := unix.Fstat(fd, &st); err != nil || st.Mode&unix.S_IFMT != unix.S_IFSOCK {
 		return Found{}, fmt.Errorf("%s is no socket", p.ask.Path)
 	}
-	if !resolves() {
-		return Found{Path: p.ask.Path}, nil
-	}
 	path, err := os.Readlink(fmt.Sprintf("/proc/self/fd/%d", fd))
 	return Found{Path: path}, err
 }
-
-// resolves has a path be what it leads to.
-func resolves() bool { return !teeth.Out(teeth.ReachPath) }
 
 // lookDirectory holds the directory in which a socket is to be made.
 func (p *process) lookDirectory() (Found, error) {

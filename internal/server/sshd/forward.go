@@ -127,7 +127,7 @@ func readableError(err error) string {
 // way or will not be. closed is closed once the client has closed the channel, too.
 func (c *conn) carry(ctx context.Context, ch ssh.Channel, requests <-chan *ssh.Request, far net.Conn, gone context.CancelCauseFunc) (moved *gateway.Moved, closed <-chan struct{}) {
 	var to, from atomic.Int64
-	stop := lasts(ctx, func() {
+	stop := context.AfterFunc(ctx, func() {
 		cutOff(far)
 		_ = ch.Close()
 	})

@@ -159,7 +159,7 @@ func (c *conn) cancelListen(kind string, payload []byte) bool {
 
 // accept carries what comes to a listener until ctx ends.
 func (c *conn) accept(ctx context.Context, l net.Listener, open func(net.Addr) (string, []byte), gone context.CancelCauseFunc) (*gateway.Moved, error) {
-	stop := lasts(ctx, func() { _ = l.Close() })
+	stop := context.AfterFunc(ctx, func() { _ = l.Close() })
 	defer stop()
 	var to, from atomic.Int64
 	var all sync.WaitGroup

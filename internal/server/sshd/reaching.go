@@ -12,7 +12,6 @@ import (
 	"github.com/muxward/muxward/internal/access"
 	"github.com/muxward/muxward/internal/gateway"
 	"github.com/muxward/muxward/internal/reach"
-	"github.com/muxward/muxward/internal/teeth"
 )
 
 // Limits of what is reached besides tmux.
@@ -112,7 +111,7 @@ func (c *conn) reach(ctx context.Context, w wanted, use using) (gateway.Result, 
 			return gateway.Result{}, err
 		}
 		defer r.Close()
-		result, err := use(ctx, line, r)
+		result, err := use(lasting(ctx), line, r)
 		r.Close() // before the process ends, which is waited for
 		return result, errors.Join(err, line.End())
 	}
@@ -147,7 +146,7 @@ func (w wanted) look(ctx context.Context, line *reach.Line) (on []access.Object,
 	if w.verb != access.Forward || w.ask.Path != "" {
 		r := w.plain()
 		if r.Path != "" {
-			r.Path = found.Path
+			r.Path = leads(r.Path, found.Path)
 		}
 		return []access.Object{{Reach: r}}, nil, nil
 	}
@@ -213,10 +212,3 @@ func (c *conn) emptied() {
 	}
 }
 
-// lasts has what was reached end with its permit.
-func lasts(ctx context.Context, end func()) (stop func() bool) {
-	if teeth.Out(teeth.Reach) {
-		return func() bool { return true }
-	}
-	return context.AfterFunc(ctx, end)
-}

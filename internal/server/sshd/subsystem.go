@@ -67,7 +67,7 @@ func (x *session) subsystem(ctx context.Context, payload []byte) func(context.Co
 // runs carries between the channel and a subsystem until that has ended, or ctx has.
 func (x *session) runs(ctx context.Context, line *reach.Line, r *reach.Reached) (gateway.Result, error) {
 	var to, from atomic.Int64
-	stop := lasts(ctx, func() {
+	stop := context.AfterFunc(ctx, func() {
 		r.Close()
 		x.in.setDeadline(longAgo)
 	})
