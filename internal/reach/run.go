@@ -75,11 +75,11 @@ func (p *process) serve() error {
 		return nil // it was refused
 	}
 	files, path, err := p.do(found, next)
-	defer closeAll(files)
 	answer := done{Path: path}
 	if err != nil {
-		answer.Error = err.Error()
+		answer, files = done{Error: err.Error()}, nil
 	}
+	defer closeAll(files)
 	if err := p.tell(answer, files...); err != nil || answer.Error != "" {
 		return err
 	}
