@@ -211,4 +211,3 @@ func (c *conn) emptied() {
 		c.empty.Reset(emptyTime)
 	}
 }
-
