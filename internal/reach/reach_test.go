@@ -3,14 +3,17 @@ package reach
 import (
 	"context"
 	"errors"
+	"io"
 	"net"
 	"net/netip"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/pkg/sftp"
 	"golang.org/x/sys/unix"
 )
 
@@ -144,4 +147,73 @@ func FuzzAsk(f *testing.F) {
 			t.Errorf("%+v is valid", a)
 		}
 	})
+}
+
+func TestOwnSFTP(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	ask := Ask{Kind: Subsystem}
+	line := pair(t) // which knows of no server
+	if _, err := line.Look(ctx, ask); err != nil {
+		t.Fatal(err)
+	}
+	r, err := line.Go(ctx, ask, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	c, err := sftp.NewClientPipe(r.Conn, r.Conn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "f")
+	f, err := c.Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, werr := f.Write([]byte("written"))
+	if err := errors.Join(werr, f.Close(), c.Close()); err != nil {
+		t.Error(err)
+	}
+	if got, err := os.ReadFile(path); err != nil || string(got) != "written" {
+		t.Errorf("%q %v", got, err)
+	}
+	if code, err := line.Exit(ctx); err != nil || code != 0 {
+		t.Errorf("it ends with %d %v", code, err)
+	}
+}
+
+// What a subsystem has started ends with the line.
+func TestSubsystemEnds(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	pids := filepath.Join(t.TempDir(), "pids")
+	ask := Ask{Kind: Subsystem, Argv: []string{"/bin/sh", "-c", "setsid -f sleep 1000; (setsid sleep 1001 & echo $! >" + pids + "); echo ready; cat"}}
+	line := pair(t)
+	if _, err := line.Look(ctx, ask); err != nil {
+		t.Fatal(err)
+	}
+	r, err := line.Go(ctx, ask, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	buf := make([]byte, 6)
+	if _, err := io.ReadFull(r.Conn, buf); err != nil {
+		t.Fatal(err)
+	}
+	r.Close()
+	if err := line.End(); err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(pids)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pid, err := strconv.Atoi(strings.TrimSpace(string(text)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Kill(pid, 0); !errors.Is(err, unix.ESRCH) {
+		t.Errorf("process %d goes on: %v", pid, err)
+	}
 }

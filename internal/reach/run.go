@@ -30,6 +30,8 @@ type process struct {
 	line *net.UnixConn
 	ask  Ask
 	held *os.File // what was found: a socket, or a directory
+	// servers are where an sftp server of the system may be.
+	servers []string
 	// tidy removes what was made; it is called once, at the end.
 	tidy func()
 }
@@ -54,7 +56,7 @@ func Run(fd uintptr) error {
 	if home := os.Getenv("HOME"); os.Chdir(home) != nil {
 		_ = os.Chdir("/")
 	}
-	p := &process{line: line, tidy: func() {}}
+	p := &process{line: line, servers: sftpServers(), tidy: func() {}}
 	defer func() { p.tidy() }()
 	return p.serve()
 }

@@ -4,12 +4,14 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
 	"syscall"
 
+	"github.com/pkg/sftp"
 	"golang.org/x/sys/unix"
 )
 
@@ -19,40 +21,78 @@ func sftpServers() []string {
 		"/usr/libexec/sftp-server", "/usr/lib/sftp-server"}
 }
 
-// program is what a subsystem runs.
-func (p *process) program() ([]string, error) {
+// program is what a subsystem runs; nil: there is none, and sftp is served here.
+func (p *process) program() []string {
 	if len(p.ask.Argv) > 0 {
-		return p.ask.Argv, nil
+		return p.ask.Argv
 	}
-	for _, path := range sftpServers() {
+	for _, path := range p.servers {
 		if st, err := os.Stat(path); err == nil && st.Mode().IsRegular() {
-			return []string{path}, nil
+			return []string{path}
 		}
 	}
-	return nil, errors.New("no sftp server is installed here: install OpenSSH's (openssh-sftp-server)")
+	return nil
+}
+
+// streams makes what a subsystem is spoken with: both ends of its standard input and
+// output, and of its standard error.
+func streams() (ours, theirs, errs, w *os.File, err error) {
+	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return nil, nil, nil, nil, err
+	}
+	ours, theirs = os.NewFile(uintptr(fds[0]), "streams"), os.NewFile(uintptr(fds[1]), "streams")
+	if errs, w, err = os.Pipe(); err != nil {
+		closeAll([]*os.File{ours, theirs})
+		return nil, nil, nil, nil, err
+	}
+	return ours, theirs, errs, w, nil
+}
+
+// ownSFTP serves sftp in this process, where the system has no server for it: it has the
+// account's rights and is nobody else's. It ends with the process.
+func (p *process) ownSFTP() ([]*os.File, error) {
+	ours, theirs, errs, w, err := streams()
+	if err != nil {
+		return nil, err
+	}
+	home, err := os.Getwd()
+	if err != nil {
+		home = "/"
+	}
+	server, err := sftp.NewServer(theirs, sftp.WithServerWorkingDirectory(home))
+	if err != nil {
+		closeAll([]*os.File{ours, theirs, errs, w})
+		return nil, err
+	}
+	go func() {
+		code := 0
+		if err := server.Serve(); err != nil && !errors.Is(err, io.EOF) {
+			code = 1
+		}
+		_ = server.Close() // and the streams with it
+		_ = w.Close()
+		_ = p.tell(ended{Code: code}) // who has gone hears nothing
+	}()
+	return []*os.File{ours, errs}, nil
 }
 
 // subsystem runs a program between two descriptors: its standard input and output, and its
 // standard error. It is told when it has ended, and killed when the line ends before.
 func (p *process) subsystem() ([]*os.File, error) {
-	argv, err := p.program()
-	if err != nil {
-		return nil, err
+	argv := p.program()
+	if argv == nil {
+		return p.ownSFTP()
 	}
 	// What it leaves behind becomes ours, and is found at the end.
 	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
 		return nil, err
 	}
-	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	ours, theirs, errs, w, err := streams()
 	if err != nil {
 		return nil, err
 	}
-	ours, theirs := os.NewFile(uintptr(fds[0]), "streams"), os.NewFile(uintptr(fds[1]), "streams")
 	defer theirs.Close()
-	errs, w, err := os.Pipe()
-	if err != nil {
-		return nil, errors.Join(err, ours.Close())
-	}
 	defer w.Close()
 	cmd := exec.Command(argv[0], argv[1:]...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = theirs, theirs, w
