@@ -254,3 +254,25 @@ func told(t *testing.T, h *host.Host, to, remote string) {
 		t.Errorf("the outcomes tell of bytes %v", bytes)
 	}
 }
+
+// TestSSHForwardsUserMode: a muxward of one account reaches as that, and for nobody else.
+func TestSSHForwardsUserMode(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	echo(t, l)
+	to := l.Addr().String()
+	h := host.Start(t, host.Config{User: host.Alice, SSH: []string{host.Alice, host.Bob}, Policy: map[string]string{
+		"ssh.yaml": "allow:\n  - {id: echo, who: \"*\", permit_open: \"" + to + "\", subsystems: [sftp], reason: everybody}\n"}})
+	r := h.SSHInput(host.Alice, []byte("hello\n"), "-W", to, "x@127.0.0.1")
+	if want := fmt.Sprintf("uid %d\nhello\n", tmuxtest.As(t, host.Alice).UID); r.Out != want {
+		t.Errorf("alice: %+v, want %q", r, want)
+	}
+	if r := h.SSHInput(host.Bob, []byte("hello\n"), "-W", to, "x@127.0.0.1"); r.Code == 0 || r.Out != "" {
+		t.Errorf("bob: %+v", r)
+	}
+	if r := h.SSH(host.Bob, "-s", "x@127.0.0.1", "sftp"); r.Code == 0 {
+		t.Errorf("bob's sftp: %+v", r)
+	}
+}
