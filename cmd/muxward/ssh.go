@@ -103,7 +103,7 @@ func (d *daemon) openSSH(ctx context.Context) (*sshDoor, error) {
 		Home: d.homeOf,
 		Join: d.joinBySSH,
 
-		Reaching: d.reaching(),
+		Reaching: d.reaching(), Idle: s.config.Idle,
 	}
 	return s, nil
 }

@@ -276,3 +276,25 @@ func TestSSHForwardsUserMode(t *testing.T) {
 		t.Errorf("bob's sftp: %+v", r)
 	}
 }
+
+// TestSSHIdle: who types nothing goes, and who types stays.
+func TestSSHIdle(t *testing.T) {
+	h := host.Start(t, host.Config{SSH: []string{host.Alice}, SSHMore: "idle: 2s"})
+	h.Must(host.Alice, "new-session", "-d", "-s", "work", "cat")
+	x := h.SSHTerminal(host.Alice, tmuxtest.TerminalConfig{}, "work@127.0.0.1")
+	x.WaitFor("[work]")
+	began := time.Now()
+	tmuxtest.Eventually(t, func() bool {
+		x.Type("a")
+		return time.Since(began) > 3*time.Second // longer than one may type nothing
+	}, "alice types")
+	if x.Contains("nothing was typed") {
+		t.Error("who types goes")
+	}
+	if code := x.ExitCode(); code == 0 || !x.Contains("nothing was typed here for 2s") {
+		t.Errorf("exit %d: %q", code, x.Screen())
+	}
+	if out := h.Must(host.Alice, "ls"); !strings.Contains(out, "work") {
+		t.Errorf("the session has gone with her: %q", out)
+	}
+}

@@ -100,6 +100,8 @@ type Server struct {
 	Join func(who identity.Identity, code string) (*gateway.Act, error)
 	// Reaching reaches for people besides tmux; the zero value reaches nothing.
 	Reaching Reaching
+	// Idle is how long somebody may be on a terminal and type nothing; 0 is without end.
+	Idle time.Duration
 	// Complain reports what went wrong at the door.
 	Complain func(what string)
 	// Grace is how long a connection has to prove somebody; 0 is 30 seconds.
