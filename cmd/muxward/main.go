@@ -84,6 +84,6 @@ func newRoot() *cobra.Command {
 		newLeaseCmd(), newLeasesCmd(), newSuggestCmd(), newSuggestionsCmd(),
 		newRevokeCmd(), newKickCmd(), newLeftBehindCmd(), newLockdownCmd(), newUnlockCmd(), newExplainCmd(),
 		newSSHConfigCmd(), newSSHCACmd(), newSSHTOTPCmd(), newKeysCmd(), newAttachCmd(),
-		newPolicyCmd(), newAuditCmd(), newSocketsCmd(), newHostCmd(), newDoctorCmd(), newSetupCmd(), newUninstallCmd(), newVersionCmd(), newKeeperCmd())
+		newPolicyCmd(), newAuditCmd(), newSocketsCmd(), newHostCmd(), newDoctorCmd(), newSetupCmd(), newUninstallCmd(), newVersionCmd(), newKeeperCmd(), newReachCmd())
 	return root
 }

@@ -51,6 +51,7 @@ type daemon struct {
 	passing     pace.Pace
 	draining    atomic.Bool // muxward ends
 	guard       *guard.Guard
+	hands       guard.Hands
 	accounts    *identity.Accounts
 	gateway     *gateway.Gateway
 	executor    *executor.Executor
@@ -182,6 +183,7 @@ func (d *daemon) assembleGuard() error {
 	if err != nil {
 		return err
 	}
+	d.hands = hands
 	d.guard = guard.New(guard.Options{
 		Hands: hands, Notify: d.notice, OnServer: d.serveInner, OurClient: d.ourClient, Now: failpoint.Now,
 	})

@@ -259,7 +259,7 @@ func (d *daemon) openHands(tmuxPath string) (guard.Hands, error) {
 	}
 	return keep.New(keep.Options{
 		Isolated: d.config.Isolated, Run: d.config.Run(), Doors: d.config.Doors, Tmux: tmuxPath, Root: d.config.Root(),
-		Config: d.config.TmuxConfig, Account: accountOrUID, Now: failpoint.Now,
+		Config: d.config.TmuxConfig, Account: accountOrUID, Program: ownProgram(), Now: failpoint.Now,
 	})
 }
 

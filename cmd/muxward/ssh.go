@@ -102,6 +102,8 @@ func (d *daemon) openSSH(ctx context.Context) (*sshDoor, error) {
 				}}},
 		Home: d.homeOf,
 		Join: d.joinBySSH,
+
+		Reaching: d.reaching(), Idle: s.config.Idle,
 	}
 	return s, nil
 }

@@ -47,6 +47,9 @@ type Object struct {
 	Links  []SessionRef
 	Window WindowRef
 	Pane   PaneRef
+	// Reach is set for what is on this host and no tmux: the object is then that, and
+	// its kind is Host. It is not changed.
+	Reach *Reach
 }
 
 // SessionRef names a session: the id binds, the name is for selectors of
@@ -73,6 +76,8 @@ type PaneRef struct {
 func (o Object) String() string {
 	var b strings.Builder
 	switch {
+	case o.Kind == Host && o.Reach != nil:
+		return "host:" + o.Reach.String()
 	case o.Kind == Host:
 		return "host"
 	case o.Kind >= Server:
@@ -117,9 +122,10 @@ type Key struct {
 	Session     SessionRef
 	Window      WindowRef
 	Pane        PaneRef
+	Reach       *Reach
 }
 
 // Key gives the object's key.
 func (o Object) Key() Key {
-	return Key{o.Kind, o.Owner, o.Incarnation, o.Session, o.Window, o.Pane}
+	return Key{o.Kind, o.Owner, o.Incarnation, o.Session, o.Window, o.Pane, o.Reach}
 }

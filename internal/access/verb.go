@@ -35,32 +35,46 @@ const (
 	numVerbs
 )
 
-var verbWords = [numVerbs]string{
+// The verbs of what is no tmux at all: see [Reach]. No role has them, no grant gives
+// them and no owner holds them; each is permitted by an entry of ssh.yaml alone.
+const (
+	Forward   = numVerbs + iota // have connections made from this host
+	Listen                      // have connections to this host taken
+	Agent                       // have an ssh agent here
+	Subsystem                   // run a subsystem, such as sftp
+	numWords
+)
+
+// Reaching are those verbs. They are in no other set.
+const Reaching = VerbSet(1<<Forward | 1<<Listen | 1<<Agent | 1<<Subsystem)
+
+var verbWords = [numWords]string{
 	"view", "scroll", "copy", "suggest", "type", "navigate", "layout", "spawn",
 	"close-pane", "close-window", "close-session", "resize", "detach-others",
 	"configure", "execute", "share", "kick", "lock", "approve", "record", "audit",
+	"forward", "listen", "agent", "subsystem",
 }
 
 // String gives the verb's word, as in policy files.
 func (v Verb) String() string {
-	if v < numVerbs {
+	if v < numWords {
 		return verbWords[v]
 	}
 	return fmt.Sprintf("verb(%d)", uint8(v))
 }
 
 // ParseVerb reads a verb's word. Unknown words are an error that lists the
-// known ones.
+// known ones. Those of [Reaching] are none of them.
 func ParseVerb(word string) (Verb, error) {
-	for i, w := range verbWords {
+	for i, w := range verbWords[:numVerbs] {
 		if w == word {
 			return Verb(i), nil
 		}
 	}
-	return 0, fmt.Errorf("unknown verb %q; the verbs are %s", word, strings.Join(verbWords[:], ", "))
+	return 0, fmt.Errorf("unknown verb %q; the verbs are %s", word, strings.Join(verbWords[:numVerbs], ", "))
 }
 
-// Verbs lists all verbs in order.
+// Verbs lists all verbs in order, but for those of [Reaching].
 func Verbs() []Verb {
 	all := make([]Verb, numVerbs)
 	for i := range all {
@@ -72,7 +86,7 @@ func Verbs() []Verb {
 // VerbSet is a set of verbs. The zero value is empty.
 type VerbSet uint32
 
-// AllVerbs is the set of every verb.
+// AllVerbs is the set of every verb but those of [Reaching].
 const AllVerbs VerbSet = 1<<numVerbs - 1
 
 // Governing are the verbs by which people govern other people's rights. They
@@ -107,7 +121,7 @@ func (s VerbSet) Covers(t VerbSet) bool { return s&t == t }
 // List gives the verbs of the set in order.
 func (s VerbSet) List() []Verb {
 	var out []Verb
-	for v := Verb(0); v < numVerbs; v++ {
+	for v := Verb(0); v < numWords; v++ {
 		if s.Has(v) {
 			out = append(out, v)
 		}

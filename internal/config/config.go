@@ -109,6 +109,12 @@ type SSH struct {
 	PAMMFA  bool   `yaml:"pam_mfa"`
 	// PAMWait is how long PAM may take to say something; by default half a minute.
 	PAMWait time.Duration `yaml:"pam_wait"`
+	// Idle is how long somebody may be on a terminal and type nothing; 0 is without end.
+	Idle time.Duration `yaml:"idle"`
+	// Subsystems are programs, with their arguments, by the names of the subsystems that
+	// they are; sftp is the system's if it is not among them. Who may run which says
+	// ssh.yaml of the policy.
+	Subsystems map[string][]string `yaml:"subsystems"`
 }
 
 // PAMService is the PAM service that is asked about passwords, "" if none are taken.
@@ -159,10 +165,15 @@ func decode(path string, data []byte, c *Config) error {
 	loader := yaml.NewDecoder(bytes.NewReader(data))
 	loader.KnownFields(true)
 	if err := loader.Decode(c); err != nil {
-		return fmt.Errorf("%s: %w; the keys are state, policy, doors, tmux, tmux_config, account, accounts, user, paste_limit, paste_confirm_lines, presence, answer_key, panic_key, webhook (url, secret), isolated (NAME: account, run_as, sessions, tmux_config, environment), ssh (listen, keys, account_keys, authorities, revoked, host_certificate, totp, pam, pam_root, pam_mfa, pam_wait, keys_user, keys_accounts)", path, err)
+		return fmt.Errorf("%s: %w; the keys are state, policy, doors, tmux, tmux_config, account, accounts, user, paste_limit, paste_confirm_lines, presence, answer_key, panic_key, webhook (url, secret), isolated (NAME: account, run_as, sessions, tmux_config, environment), ssh (listen, keys, account_keys, authorities, revoked, host_certificate, totp, pam, pam_root, pam_mfa, pam_wait, keys_user, keys_accounts, idle, subsystems)", path, err)
 	}
 	if err := c.checkIsolated(); err != nil {
 		return fmt.Errorf("%s: isolated: %w", path, err)
+	}
+	for name, argv := range c.SSH.Subsystems {
+		if len(argv) == 0 || !filepath.IsAbs(argv[0]) {
+			return fmt.Errorf("%s: ssh: subsystems: %s: give the program with its absolute path, and its arguments, as in %s: [/usr/libexec/%s]", path, name, name, name)
+		}
 	}
 	switch {
 	case c.PanicKey != "" && !slices.Contains(PanicKeys(), c.PanicKey):
@@ -179,6 +190,8 @@ func decode(path string, data []byte, c *Config) error {
 		return fmt.Errorf("%s: ssh: pam_root, pam_mfa and pam_wait say more of pam, which is off: pam: true, or leave them out", path)
 	case c.SSH.PAMWait != 0 && (c.SSH.PAMWait < time.Second || c.SSH.PAMWait > maxPAMWait):
 		return fmt.Errorf("%s: ssh: pam_wait is %s; give 1s to %s, or leave it out", path, c.SSH.PAMWait, maxPAMWait)
+	case c.SSH.Idle != 0 && c.SSH.Idle < time.Second:
+		return fmt.Errorf("%s: ssh: idle is %s; give 1s or more, as 30m, or leave it out", path, c.SSH.Idle)
 	case (c.SSH.KeysUser == "") != (len(c.SSH.KeysAccounts) == 0):
 		return fmt.Errorf("%s: ssh: keys_user and keys_accounts go together: the account that sshd asks as, and those that people log in to", path)
 	case slices.Contains(c.SSH.KeysAccounts, c.SSH.KeysUser) && c.SSH.KeysUser != "":

@@ -13,14 +13,33 @@ import (
 // minds the time themselves.
 func (l *Live) until(d access.Decision) (stop func()) {
 	over := make(chan struct{})
-	if !d.Expires.IsZero() {
-		go func() {
-			// A fault here leaves the request to its own deadlines, and harms
-			// nobody else's.
-			_ = recovered(func() error { l.expire(d.Expires, over); return nil })
-		}()
+	l.mu.Lock()
+	l.over = over
+	l.mu.Unlock()
+	l.limited(d.Expires)
+	return func() {
+		l.mu.Lock()
+		l.over = nil
+		l.mu.Unlock()
+		close(over)
 	}
-	return func() { close(over) }
+}
+
+// limited has the time limit of a decision be one of what runs, if it comes before the one
+// that is waited for: a decision that is made anew may have another.
+func (l *Live) limited(limit time.Time) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	over := l.over
+	if over == nil || limit.IsZero() || !l.limit.IsZero() && !limit.Before(l.limit) {
+		return
+	}
+	l.limit = limit
+	go func() {
+		// A fault here leaves the request to its own deadlines, and harms
+		// nobody else's.
+		_ = recovered(func() error { l.expire(limit, over); return nil })
+	}()
 }
 
 // expire waits for the limit, and for the next one if another grant still
@@ -41,5 +60,8 @@ func (l *Live) expire(limit time.Time, over <-chan struct{}) {
 		needs := l.needs
 		l.mu.Unlock()
 		limit = l.DecideAll(needs).Expires // zero if it is refused
+		l.mu.Lock()
+		l.limit = limit
+		l.mu.Unlock()
 	}
 }

@@ -90,6 +90,9 @@ type Live struct {
 	sight         uint64
 	watch         Watcher
 	about         Attached
+	// limit is the time limit that is waited for while over is not closed; see until.
+	limit time.Time
+	over  chan struct{}
 
 	// eyes is set while they are shown something, counted once they were somebody's
 	// watcher by that, and bound once they asked for what somebody has to watch.
@@ -563,9 +566,11 @@ func (l *Live) reconsider(ctx context.Context, why string) error {
 		return l.stop(ctx, errOldSight)
 	}
 	for _, n := range needs {
-		if d := l.Decide(n); !d.Allow {
+		d := l.Decide(n)
+		if !d.Allow {
 			return l.stop(ctx, &Refused{Decision: d, Need: n})
 		}
+		l.limited(d.Expires)
 	}
 	return nil
 }

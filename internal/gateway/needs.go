@@ -382,6 +382,9 @@ func (g *Gateway) resolveAct(ctx context.Context, live *Live, req Request) (*Pla
 			return p, err
 		}
 	}
+	if req.Act.Reaches != nil {
+		return g.resolveReach(ctx, p, req.Act)
+	}
 	if all := req.Act.All; all != nil {
 		p.Object, p.Needs = *all, []Need{Everything(*all)}
 		return p, nil
@@ -427,6 +430,26 @@ func (g *Gateway) resolveAct(ctx context.Context, live *Live, req Request) (*Pla
 	return p, nil
 }
 
+// maxReached is how many addresses a name may have.
+const maxReached = 16
+
+// resolveReach finds out what an act reaches for: names are looked up once, here, and what
+// they were found to be is decided and reached.
+func (g *Gateway) resolveReach(ctx context.Context, p *Plan, a *Act) (*Plan, error) {
+	on, err := a.Reaches(ctx)
+	if err == nil && (len(on) == 0 || len(on) > maxReached) {
+		err = fmt.Errorf("%d addresses were found; 1 to %d can be decided", len(on), maxReached)
+	}
+	if err != nil {
+		return p, err
+	}
+	p.Object = on[0]
+	for _, o := range on {
+		p.Needs = append(p.Needs, Need{Verb: a.Verb, Object: o})
+	}
+	return p, nil
+}
+
 // known reports whether a person may know of an object: they hold something on
 // it, and it was not taken from them.
 func (g *Gateway) known(who identity.Identity, o access.Object) bool {
@@ -451,7 +474,7 @@ func (g *Gateway) Holds(who identity.Identity, o access.Object) access.VerbSet {
 
 func (g *Gateway) heldAt(who identity.Identity, o access.Object, at time.Time) access.VerbSet {
 	taken := g.Denials.Taken(who.Person(), o)
-	if taken == access.AllVerbs {
+	if taken.Covers(access.AllVerbs) {
 		return 0
 	}
 	return g.Policy.Holds(who.Subject(), o, at) &^ taken

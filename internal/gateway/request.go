@@ -192,6 +192,9 @@ type Act struct {
 	// Whole are verbs that are needed on the target and on everything in it,
 	// besides Verb: nobody gives what they do not hold.
 	Whole access.VerbSet
+	// Reaches, if it is set, finds out what the act reaches for besides tmux: the verb is
+	// needed on each, and Target and On are not looked at. It is asked once.
+	Reaches func(ctx context.Context) ([]access.Object, error)
 	// On, if it is set, is what the act is done to, by ids: the verb is needed on
 	// each, and Target is not looked at.
 	On []access.Object
@@ -258,7 +261,12 @@ type Result struct {
 	Value any
 	// Answer is what an Act has made of a suggestion, for the log.
 	Answer string
+	// Moved is how much an Act has carried between people and what it reached for.
+	Moved *Moved
 }
+
+// Moved counts bytes: to what was reached, and from there to the person.
+type Moved struct{ To, From int64 }
 
 // Permit is the only thing the executor takes. Only Handle makes one, after
 // the decision was made and written.

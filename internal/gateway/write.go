@@ -147,6 +147,9 @@ func (g *Gateway) writeOutcome(ctx context.Context, p *Permit, r Result, err err
 	}
 	exit := r.Exit
 	ev.Exit = &exit
+	if m := r.Moved; m != nil {
+		ev.Bytes, ev.Note = int(m.To+m.From), fmt.Sprintf("%d bytes to it, %d from it", m.To, m.From)
+	}
 	if err != nil {
 		exit = max(exit, 1) // as the client is told
 		ev.Reason = err.Error()

@@ -48,15 +48,18 @@ const watching = access.VerbSet(1<<access.View | 1<<access.Scroll)
 // take from people what they have.
 const unlocking = access.VerbSet(1<<access.Kick | 1<<access.Lock | 1<<access.Audit)
 
+// everything is what can be taken: on the host, what is reached through it as well.
+const everything = access.AllVerbs | access.Reaching
+
 // takes gives the verbs that the denial takes.
 func (d Denial) takes() access.VerbSet {
 	switch {
 	case !d.Lock:
-		return access.AllVerbs
+		return everything
 	case d.Views:
-		return access.AllVerbs &^ unlocking
+		return everything &^ unlocking
 	}
-	return access.AllVerbs &^ unlocking &^ watching
+	return everything &^ unlocking &^ watching
 }
 
 // String says by whom it is and why.

@@ -71,6 +71,10 @@ type Hands interface {
 	// a server of its own in its place.
 	CloseDoor(ctx context.Context, p keep.Place) error
 
+	// Reach starts a process of an account for what its person asks for besides tmux, and
+	// gives the line to it, which it ends with. keep.ErrBusy: there are too many.
+	Reach(ctx context.Context, a keep.Account) (*os.File, error)
+
 	// Next gives what has happened, in order, and waits for it. Only one may wait.
 	// keep.ErrClosed: nothing comes any more.
 	Next(ctx context.Context) (keep.Event, error)

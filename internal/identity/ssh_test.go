@@ -97,6 +97,12 @@ func TestParseSSHKey(t *testing.T) {
 	if k := mustKey(t, "restrict "+key, "alice"); !k.limits.noPTY {
 		t.Error("restrict leaves a terminal")
 	}
+	if k := mustKey(t, "restrict,port-forwarding "+key, "alice"); k.limits.noPorts || !k.limits.noAgent || !k.limits.noPTY {
+		t.Errorf("restrict,port-forwarding leaves %+v", k.limits)
+	}
+	if k := mustKey(t, "no-agent-forwarding "+key, "alice"); k.limits.noPorts || !k.limits.noAgent || k.limits.noPTY {
+		t.Errorf("no-agent-forwarding leaves %+v", k.limits)
+	}
 	if k := mustKey(t, "restrict,pty "+key, "alice"); k.limits.noPTY {
 		t.Error("pty gives no terminal back")
 	}

@@ -58,6 +58,12 @@ func (t *SSHKeys) certified(pr *SSHProof, cert *ssh.Certificate, now time.Time) 
 	if _, pty := cert.Extensions["permit-pty"]; !pty {
 		pr.noPTY = true
 	}
+	if _, ports := cert.Extensions["permit-port-forwarding"]; !ports {
+		pr.noPorts = true
+	}
+	if _, agent := cert.Extensions["permit-agent-forwarding"]; !agent {
+		pr.noAgent = true
+	}
 	if cert.ValidBefore != ssh.CertTimeInfinity && cert.ValidBefore < math.MaxInt64 {
 		pr.ends(time.Unix(int64(cert.ValidBefore), 0))
 	}

@@ -34,6 +34,8 @@ type sshLimits struct {
 	fromText string
 	expires  time.Time // zero: never
 	noPTY    bool
+	noPorts  bool // no forwarding of ports, or of sockets
+	noAgent  bool
 }
 
 // Person is whose key it is, "" for an authority's.
@@ -46,8 +48,8 @@ func (k *SSHKey) Where() string { return k.where }
 func (k *SSHKey) Fingerprint() string { return ssh.FingerprintSHA256(k.key) }
 
 // ParseSSHKey reads one line in the form of authorized_keys, with the options
-// from=, expiry-time=, restrict, pty, no-pty and those that only take away what
-// is not offered anyway. What asks for more than can be kept, such as command=
+// from=, expiry-time=, restrict, pty, no-pty, those about forwarding, and those that
+// only take away what is not offered anyway. What asks for more than can be kept, such as command=
 // or verify-required, is refused by name: a condition that is not understood is
 // not dropped.
 func ParseSSHKey(line, person, where string) (*SSHKey, error) {
@@ -100,11 +102,21 @@ func (l *sshLimits) option(name, value string, given bool) (err error) {
 			l.expires, err = parseExpiry(value)
 		}
 		return err
-	case "restrict", "no-pty":
+	case "restrict":
+		l.noPTY, l.noPorts, l.noAgent = true, true, true
+	case "no-pty":
 		l.noPTY = true
 	case "pty":
 		l.noPTY = false
-	case "no-port-forwarding", "no-x11-forwarding", "no-agent-forwarding", "no-user-rc":
+	case "no-port-forwarding":
+		l.noPorts = true
+	case "port-forwarding":
+		l.noPorts = false
+	case "no-agent-forwarding":
+		l.noAgent = true
+	case "agent-forwarding":
+		l.noAgent = false
+	case "no-x11-forwarding", "no-user-rc":
 		// None of it is offered.
 	case "command":
 		return errors.New("the option command= is not taken: what somebody may do is for the policy to say; remove the option")
@@ -115,7 +127,7 @@ func (l *sshLimits) option(name, value string, given bool) (err error) {
 	case "cert-authority":
 		return errors.New("the option cert-authority is not taken here: list the key among the authorities (ssh: authorities:)")
 	default:
-		return fmt.Errorf("the option %.40q is not known, so this key is not taken; the options are from=, expiry-time=, restrict, pty, no-pty", name)
+		return fmt.Errorf("the option %.40q is not known, so this key is not taken; the options are from=, expiry-time=, restrict, pty, no-pty, port-forwarding, no-port-forwarding, agent-forwarding, no-agent-forwarding", name)
 	}
 	if given {
 		return fmt.Errorf("the option %s takes no value", name)

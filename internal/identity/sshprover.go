@@ -111,6 +111,8 @@ type SSHProof struct {
 	from     netip.AddrPort
 	until    time.Time
 	noPTY    bool
+	noPorts  bool
+	noAgent  bool
 	own      bool   // it rests on a key that its person has listed
 	second   string // what was proved beside, as [SecondFactor.Of] tells it
 }
@@ -149,6 +151,13 @@ func (p *SSHProof) Until() time.Time { return p.until }
 
 // MayHaveTerminal reports whether the key may be used on a terminal.
 func (p *SSHProof) MayHaveTerminal() bool { return !p.noPTY }
+
+// MayForward reports whether the key may be used to forward ports and sockets, and
+// MayHaveAgent whether for an agent: what the policy says comes behind that.
+func (p *SSHProof) MayForward() bool { return !p.noPorts }
+
+// MayHaveAgent is told at MayForward.
+func (p *SSHProof) MayHaveAgent() bool { return !p.noAgent }
 
 // Install makes the prover the only one who lets people in.
 //
@@ -260,6 +269,8 @@ func (p *SSHProver) keyStands(pr *SSHProof) (*SSHProof, error) {
 		return nil, errors.New("the key is somebody else's now")
 	case now.noPTY && !pr.noPTY:
 		return nil, errors.New("the key may not be used on a terminal any more")
+	case now.noPorts && !pr.noPorts, now.noAgent && !pr.noAgent:
+		return nil, errors.New("the key may not be used to forward any more")
 	}
 	if err := p.stillSecond(pr); err != nil {
 		return nil, err
@@ -312,6 +323,8 @@ func (pr *SSHProof) fits(list []*SSHKey, now time.Time) (err error) {
 		default:
 			pr.person, pr.own = k.person, k.own
 			pr.noPTY = pr.noPTY || k.limits.noPTY
+			pr.noPorts = pr.noPorts || k.limits.noPorts
+			pr.noAgent = pr.noAgent || k.limits.noAgent
 			pr.ends(k.limits.expires)
 			return nil
 		}

@@ -42,6 +42,9 @@ type Options struct {
 	// which opens their panes; "" means the one beside our program.
 	Isolated map[string]config.Isolated
 	Launcher string
+	// Program is muxward itself, absolute, which reaches for people besides tmux; "" has
+	// nothing reached.
+	Program string
 	// Now gives wall-clock time; nil means time.Now.
 	Now func() time.Time
 	// Every is how often everything is looked at without being woken; 0 means 4 s,
@@ -70,6 +73,7 @@ type Keep struct {
 	events  queue
 	turn    chan struct{} // holds one token: who adopts
 	memory  procfs.Memory
+	reaches *reaches
 
 	mu      sync.Mutex
 	closed  bool
@@ -87,7 +91,8 @@ func New(opt Options) (*Keep, error) {
 		return nil, err
 	}
 	k := &Keep{opt: opt, wake: make(chan struct{}, 1), mounts: map[string]bool{}, events: queue{more: make(chan struct{}, 1)},
-		turn: make(chan struct{}, 1), held: map[string]*server{}, byOwner: map[string]*server{}}
+		turn: make(chan struct{}, 1), held: map[string]*server{}, byOwner: map[string]*server{},
+		reaches: newReaches()}
 	if err := k.openRoots(); err != nil {
 		k.release()
 		return nil, err

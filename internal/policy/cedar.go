@@ -98,6 +98,7 @@ func (cr *cedarReader) statement(file string, st statement) {
 	}
 	cr.annotations(&ru, fail)
 	cr.literals(&ru, fail)
+	cr.reaching(&ru, fail)
 	if err := cr.validator.Policy("", ru.ast); err != nil {
 		for _, e := range flatten(err) {
 			fail(validationHint(e.Error()), "the policy does not fit the schema: %s", clipLong(e.Error()))
@@ -220,6 +221,29 @@ func (cr *cedarReader) annotations(ru *rule, fail func(hint, format string, args
 			}
 		default:
 			fail(DidYouMean(string(key), known), "unknown annotation @%s", clip(string(key)))
+		}
+	}
+}
+
+// reaching refuses a permit of what only ssh.yaml permits: it would permit nothing.
+func (cr *cedarReader) reaching(ru *rule, fail func(hint, format string, args ...any)) {
+	if ru.forbid {
+		return
+	}
+	var named []types.EntityUID
+	switch t := ru.ast.Action.(type) {
+	case ast.ScopeTypeEq:
+		named = []types.EntityUID{t.Entity}
+	case ast.ScopeTypeIn:
+		named = []types.EntityUID{t.Entity}
+	case ast.ScopeTypeInSet:
+		named = t.Entities
+	}
+	for _, uid := range named {
+		for _, v := range access.Reaching.List() {
+			if uid == actionUID(v) {
+				fail("write an entry in "+sshFile, "a policy cannot permit %q, only forbid it", v)
+			}
 		}
 	}
 }

@@ -21,6 +21,9 @@ const recheck = time.Second
 // Decide answers a question. Whatever cannot be decided is refused. The
 // decision's Generation is zero: [Engine.Decide] sets it.
 func (s *Set) Decide(q access.Question) access.Decision {
+	if q.Object.Reach != nil || access.Reaching.Has(q.Verb) {
+		return s.reaches(q)
+	}
 	if why := s.unanswerable(&q); why != "" {
 		return access.Decision{Rule: Default, Reason: why}
 	}

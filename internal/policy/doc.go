@@ -6,6 +6,8 @@
 //   - people.yaml: who there is, by uid and Unix account, and their groups;
 //   - grants.yaml and *.grants.yaml: standing grants, each "who, which role or
 //     verbs, on what, until when, why";
+//   - ssh.yaml, if there is one: what people may reach through the ssh door besides
+//     tmux, which nothing else permits;
 //   - *.cedar: further permit and forbid policies, over the schema that
 //     `muxward policy schema` prints;
 //   - *.test.yaml: what the author expects of all that, for `muxward policy

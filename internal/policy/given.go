@@ -216,7 +216,7 @@ func (s *Set) backing(g *Given, at time.Time) backing {
 
 // derive gives the same policy with other moving grants.
 func (s *Set) derive(given []grant, taken func(string, access.Object) bool) *Set {
-	d := &Set{people: s.people, grants: s.grants, rules: s.rules, approvals: s.approvals, declarations: s.declarations,
+	d := &Set{people: s.people, grants: s.grants, rules: s.rules, approvals: s.approvals, declarations: s.declarations, reach: s.reach,
 		index: s.index, static: s.static, files: s, given: given, taken: taken}
 	d.moving = newIndex(given)
 	for _, h := range d.moving.by {

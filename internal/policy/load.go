@@ -21,9 +21,11 @@ type Set struct {
 	// environments give.
 	approvals    []approvalRule
 	declarations []declarationRule
-	index        *index
-	static       types.EntityMap
-	views        views
+	// reach is what ssh.yaml allows besides tmux.
+	reach  []allowance
+	index  *index
+	static types.EntityMap
+	views  views
 
 	// Of a policy with moving grants: the one of the files alone, those of the
 	// grants that count, and where they are found.
@@ -101,6 +103,8 @@ func load(files []source, b *budget, r *report) *Set {
 			return nil
 		case f.name == grantsFile, strings.HasSuffix(f.name, grantsEnd):
 			s.parseGrants(f, r)
+		case f.name == sshFile:
+			s.parseReach(f, r)
 		case strings.HasSuffix(f.name, cedarEnd):
 			cr.read(f)
 		}

@@ -39,10 +39,11 @@ const (
 const (
 	peopleFile  = "people.yaml"
 	grantsFile  = "grants.yaml"
+	sshFile     = "ssh.yaml"
 	grantsEnd   = ".grants.yaml"
 	testEnd     = ".test.yaml"
 	cedarEnd    = ".cedar"
-	wantedFiles = "people.yaml, grants.yaml, *.grants.yaml, *.cedar and *.test.yaml"
+	wantedFiles = "people.yaml, grants.yaml, *.grants.yaml, ssh.yaml, *.cedar and *.test.yaml"
 )
 
 // source is one file of the directory as it was read.
@@ -155,7 +156,7 @@ func wanted(dir string, e fs.DirEntry, r *report) bool {
 		}
 		return true
 	case like:
-		hint := DidYouMean(n, []string{peopleFile, grantsFile})
+		hint := DidYouMean(n, []string{peopleFile, grantsFile, sshFile})
 		if !strings.HasPrefix(hint, "did") {
 			hint = "policy files are " + wantedFiles
 		}
@@ -170,7 +171,7 @@ func FileName(n string) (is, like bool) {
 	switch {
 	case strings.HasPrefix(n, "."):
 		return false, false
-	case n == peopleFile, n == grantsFile, strings.HasSuffix(n, grantsEnd), strings.HasSuffix(n, testEnd), strings.HasSuffix(n, cedarEnd):
+	case n == peopleFile, n == grantsFile, n == sshFile, strings.HasSuffix(n, grantsEnd), strings.HasSuffix(n, testEnd), strings.HasSuffix(n, cedarEnd):
 		return true, true
 	}
 	return false, strings.HasSuffix(n, ".yaml") || strings.HasSuffix(n, ".yml") || strings.EqualFold(filepath.Ext(n), cedarEnd)
@@ -190,7 +191,7 @@ func policyIn(dir string) string {
 		return ""
 	}
 	for _, e := range entries {
-		if n := e.Name(); strings.HasSuffix(n, cedarEnd) || strings.HasSuffix(n, grantsEnd) || n == grantsFile || n == peopleFile {
+		if n := e.Name(); strings.HasSuffix(n, cedarEnd) || strings.HasSuffix(n, grantsEnd) || n == grantsFile || n == peopleFile || n == sshFile {
 			return n
 		}
 	}

@@ -102,6 +102,10 @@ type Context = {
 		fmt.Fprintf(&b, "action %q in [%s] appliesTo {\n  principal: [Person], resource: [Host, Server, Session, Window, Pane], context: Context\n};\n",
 			v, strings.Join(in, ", "))
 	}
+	b.WriteString("\n// What is no tmux. Only entries of ssh.yaml permit these; policies may forbid them.\n")
+	for _, v := range access.Reaching.List() {
+		fmt.Fprintf(&b, "action %q appliesTo {\n  principal: [Person], resource: [Host], context: Context\n};\n", v)
+	}
 	return b.String()
 }
 
@@ -166,6 +170,9 @@ func staticEntities(ps *people) types.EntityMap {
 			}
 		}
 		put(actionUID(v), in)
+	}
+	for _, v := range access.Reaching.List() {
+		put(actionUID(v), nil)
 	}
 	return m
 }

@@ -93,6 +93,11 @@ func (h *Hands) CloseDoor(ctx context.Context, p keep.Place) error {
 	return h.plain(ctx, NumCloseDoor, p, &Nothing{})
 }
 
+// Reach starts a process of an account, and gives the line to it.
+func (h *Hands) Reach(ctx context.Context, a keep.Account) (*os.File, error) {
+	return h.c.callFile(ctx, NumReach, Reach{a}, &Nothing{})
+}
+
 // Next gives what has happened, and waits for it.
 func (h *Hands) Next(ctx context.Context) (keep.Event, error) {
 	select {

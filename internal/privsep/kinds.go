@@ -25,6 +25,7 @@ const (
 	NumNote      Number = 26
 	NumOpenDoor  Number = 27
 	NumCloseDoor Number = 28
+	NumReach     Number = 29
 )
 
 // AtOnce tells how many requests of each number may be under way at once; one
@@ -35,7 +36,7 @@ func AtOnce() map[Number]int {
 		NumHello: 1, NumNotify: 1, NumCtl: 1, NumAuthKeys: 8, NumSign: 32, NumKeys: 1,
 		NumPAM: 32, NumPAMEnd: 32, NumServing: 1, NumForced: 32,
 		NumFound: 1, NumAdopt: 16, NumStart: 32, NumAbandon: 16, NumConnect: 32, NumMend: 16, NumNote: 16,
-		NumOpenDoor: 16, NumCloseDoor: 16,
+		NumOpenDoor: 16, NumCloseDoor: 16, NumReach: 32,
 	}
 }
 
@@ -155,6 +156,11 @@ type Failed struct {
 // Server names a server by its id.
 type Server struct {
 	ID string `json:"id"`
+}
+
+// Reach has a process of an account begin; what comes along is the line to it.
+type Reach struct {
+	Account keep.Account `json:"account"`
 }
 
 // Servers are the ids of servers.

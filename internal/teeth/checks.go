@@ -48,6 +48,9 @@ const (
 	Place        Check = "place"
 	Pressed      Check = "pressed"
 	Queue        Check = "queue"
+	Reach        Check = "reach"
+	ReachAs      Check = "reach_as"
+	ReachPath    Check = "reach_path"
 	Relay        Check = "relay"
 	Replies      Check = "replies"
 	Resize       Check = "resize"
@@ -76,7 +79,7 @@ func Checks() []Check {
 		Audited, Author, Budget, Bundle, Certificates, Chain, Clock, Control, Decide, Declared, Door, Drawn,
 		Filter, Flood, Front, Given, Guest, Hand, Home, HostChecked, HostPath, Isolated, Knock, Launcher, Lease, Lines, Linted, Looked, Made, Mine,
 		Moved, Names, Offered, Once, OnceAnswered, OnceTicket, PAM, Parts, Paste, Place, Pressed,
-		Queue, Relay, Replies, Resize, Revoke, Same, Seen, Selected, Self, Shown, Size, SSH,
+		Queue, Reach, ReachAs, ReachPath, Relay, Replies, Resize, Revoke, Same, Seen, Selected, Self, Shown, Size, SSH,
 		Suggested, Ticket, TOTP, Unsized, View, Visible, Watcher, Whole, Worded,
 	}
 }

@@ -72,6 +72,7 @@ const (
 type row struct {
 	people, grants string
 	cedar          string // more rules
+	reach          string // ssh.yaml
 	settings       string // more of muxward's configuration
 	conf           string // the owner's tmux.conf
 	env            []string
@@ -207,6 +208,7 @@ func (r row) stage(t *testing.T, control bool) *world {
 	set("people.yaml", r.people)
 	set("grants.yaml", r.grants)
 	set("more.cedar", r.cedar)
+	set("ssh.yaml", r.reach)
 	cfg := host.Config{Policy: files, TmuxConf: r.conf, Env: r.env, Settings: r.settings}
 	if r.ssh {
 		cfg.SSH, cfg.SSHMore, cfg.TOTP = []string{owner, viewer, typist, stranger}, r.sshMore, r.totp

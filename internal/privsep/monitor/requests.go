@@ -119,3 +119,8 @@ func (m *Monitor) openDoor(ctx context.Context, p keep.Place) (answer, error) {
 func (m *Monitor) closeDoor(ctx context.Context, p keep.Place) (answer, error) {
 	return answer{body: privsep.Nothing{}}, m.Hands.CloseDoor(ctx, p)
 }
+
+func (m *Monitor) reach(ctx context.Context, r privsep.Reach) (answer, error) {
+	f, err := m.Hands.Reach(ctx, r.Account)
+	return withFile(privsep.Nothing{}, f, err)
+}

@@ -126,7 +126,7 @@ func accountOf(all accounts.Files, name string) (accounts.Account, error) {
 // hands are the options of the hands.
 func (s *setting) hands() keep.Options {
 	return keep.Options{Run: s.config.Run(), Doors: s.config.Doors, Tmux: s.tmux, Root: true,
-		Config: s.config.TmuxConfig, Umask: 0o022, Account: s.serves, Isolated: s.config.Isolated}
+		Config: s.config.TmuxConfig, Umask: 0o022, Account: s.serves, Program: s.muxward, Isolated: s.config.Isolated}
 }
 
 // serves gives an account that is to have a server and a door. The daemon can

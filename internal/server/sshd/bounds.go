@@ -1,6 +1,7 @@
 package sshd
 
 import (
+	"context"
 	"strings"
 
 	"github.com/muxward/muxward/internal/teeth"
@@ -51,3 +52,19 @@ func cleans() bool { return !teeth.Out(teeth.SSH) }
 
 // stands reports whether a proof still holds.
 func stands(err error) bool { return err == nil || teeth.Out(teeth.SSH) }
+
+// leads has a path be decided by where it leads.
+func leads(asked, found string) string {
+	if teeth.Out(teeth.ReachPath) {
+		return asked
+	}
+	return found
+}
+
+// lasting has what was reached end with its permit.
+func lasting(ctx context.Context) context.Context {
+	if teeth.Out(teeth.Reach) {
+		return context.WithoutCancel(ctx)
+	}
+	return ctx
+}

@@ -50,11 +50,15 @@ type conn struct {
 	busy    int  // of them, those on which something is still said
 	enough  bool // the client wants no more sessions here
 	refused int
-	empty   *time.Timer
-	expiry  *time.Timer   // of the proof, if it has one
-	fewer   chan struct{} // busy has gone down
-	done    chan struct{}
-	wg      sync.WaitGroup
+	reached int // what is reached besides tmux
+	listens int // of that, listeners
+	// listeners are those that the client can take back.
+	listeners map[at]*listener
+	empty     *time.Timer
+	expiry    *time.Timer   // of the proof, if it has one
+	fewer     chan struct{} // busy has gone down
+	done      chan struct{}
+	wg        sync.WaitGroup
 }
 
 func newConn(s *Server, nc net.Conn) *conn {
@@ -431,6 +435,18 @@ func (c *conn) global(ctx context.Context, r *ssh.Request, gone context.CancelCa
 		c.mu.Lock()
 		c.enough = true
 		c.mu.Unlock()
+	case forwardTCP, forwardSocket:
+		ok, answer := c.listen(ctx, r.Type, r.Payload, gone)
+		if r.WantReply {
+			_ = r.Reply(ok, answer) // who has gone hears nothing
+		}
+		return
+	case "cancel-" + forwardTCP, "cancel-" + forwardSocket:
+		ok := c.cancelListen(strings.TrimPrefix(r.Type, "cancel-"), r.Payload)
+		if r.WantReply {
+			_ = r.Reply(ok, nil)
+		}
+		return
 	default:
 		_ = c.refuse(ctx, r.Type, gone)
 	}
@@ -439,8 +455,12 @@ func (c *conn) global(ctx context.Context, r *ssh.Request, gone context.CancelCa
 	}
 }
 
-// channel opens a session, and nothing else.
+// channel opens a session, or what the policy permits besides.
 func (c *conn) channel(ctx context.Context, ch ssh.NewChannel, gone context.CancelCauseFunc) {
+	if t := ch.ChannelType(); t == directTCP || t == directSocket {
+		c.forward(ctx, ch, gone)
+		return
+	}
 	if ch.ChannelType() != "session" {
 		err := c.refuse(ctx, ch.ChannelType(), gone)
 		_ = ch.Reject(ssh.Prohibited, err.Error())
@@ -497,7 +517,6 @@ func (c *conn) silent() {
 func (c *conn) left() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.open--; c.open == 0 {
-		c.empty.Reset(emptyTime)
-	}
+	c.open--
+	c.emptied()
 }

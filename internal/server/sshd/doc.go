@@ -6,7 +6,10 @@
 // choose from. Each is a Request to the gateway. It decides nothing and runs
 // nothing: it may import neither policy nor executor nor audit.
 //
-// Only sessions are offered. A terminal is no descriptor here but a channel:
+// Sessions are offered to everybody; ports, sockets, agents and subsystems to whom the
+// policy names for them (reaching.go, forward.go, listen.go, agent.go, subsystem.go): each
+// is an act that lasts as long as it is used, done by a process of the person's own account
+// (internal/reach), and reset when its permit ends. A terminal is no descriptor here but a channel:
 // [terminal] is one to the same seat that serves people at the tmux door, by
 // attach.Terminal. Between the seat and the channel lie two bounded buffers
 // (inbox.go, outbox.go): what is written never waits, and whoever does not read

@@ -15,7 +15,8 @@ const maxTyped = 64 << 10
 type inbox struct {
 	mu       sync.Mutex
 	buf      []byte
-	err      error // of the channel, once buf is read
+	err      error     // of the channel, once buf is read
+	last     time.Time // when something came
 	deadline time.Time
 	alarm    *time.Timer
 	skip     time.Time     // what comes before this is thrown away, and moves it on
@@ -25,7 +26,7 @@ type inbox struct {
 }
 
 func newInbox() *inbox {
-	return &inbox{ready: make(chan struct{}, 1), room: make(chan struct{}, 1)}
+	return &inbox{last: time.Now(), ready: make(chan struct{}, 1), room: make(chan struct{}, 1)}
 }
 
 func wake(c chan struct{}) {
@@ -41,7 +42,8 @@ func (b *inbox) fill(r io.Reader, stop <-chan struct{}) {
 	for {
 		n, err := r.Read(p)
 		b.mu.Lock()
-		if now := time.Now(); b.skips(now) {
+		now := time.Now()
+		if b.last = now; b.skips(now) {
 			n = 0
 			b.skip = later(b.skip, now.Add(quietTime))
 		}
@@ -101,6 +103,13 @@ func (b *inbox) read(p []byte, before func(), may func() error) (int, error) {
 		}
 		<-b.ready // there is a deadline, or the channel's end
 	}
+}
+
+// since is how long nothing has come.
+func (b *inbox) since() time.Duration {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return time.Since(b.last)
 }
 
 // setDeadline ends a read at t; the zero time ends none.

@@ -98,6 +98,10 @@ type Server struct {
 	// Join makes the act of somebody who comes with the code of an invite. Its value
 	// is a [Joined].
 	Join func(who identity.Identity, code string) (*gateway.Act, error)
+	// Reaching reaches for people besides tmux; the zero value reaches nothing.
+	Reaching Reaching
+	// Idle is how long somebody may be on a terminal and type nothing; 0 is without end.
+	Idle time.Duration
 	// Complain reports what went wrong at the door.
 	Complain func(what string)
 	// Grace is how long a connection has to prove somebody; 0 is 30 seconds.
@@ -111,6 +115,7 @@ type Server struct {
 	people   map[string]int // connections
 	sessions map[string]int
 	control  map[string]int        // of them, those in control mode
+	reached  map[string]int        // what is reached besides tmux
 	asked    map[string]*newcomers // on which a person is asked for a second factor
 	fresh    newcomers
 	pen      penalties
@@ -207,7 +212,7 @@ func (s *Server) admit(ctx context.Context, nc net.Conn) {
 	tooMany := len(s.conns) >= connections
 	if s.conns == nil {
 		s.conns, s.people, s.sessions = map[*conn]bool{}, map[string]int{}, map[string]int{}
-		s.control, s.asked = map[string]int{}, map[string]*newcomers{}
+		s.control, s.asked, s.reached = map[string]int{}, map[string]*newcomers{}, map[string]int{}
 	}
 	s.mu.Unlock()
 	if tooMany {

@@ -8,6 +8,7 @@ import (
 	"io"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/crypto/ssh"
@@ -28,11 +29,13 @@ type session struct {
 	in   *inbox
 	out  *outbox
 
-	env    []string
-	term   *terminal // nil without a terminal
-	kind   string    // TERM
-	client *client   // once it has begun
-	wg     sync.WaitGroup
+	env  []string
+	term *terminal // nil without a terminal
+	// onTerminal is set with term, for who else asks.
+	onTerminal atomic.Bool
+	kind       string  // TERM
+	client     *client // once it has begun
+	wg         sync.WaitGroup
 }
 
 func newSession(c *conn, ch ssh.Channel, gone context.CancelCauseFunc) *session {
@@ -44,6 +47,7 @@ func newSession(c *conn, ch ssh.Channel, gone context.CancelCauseFunc) *session 
 func (x *session) serve(ctx context.Context, requests <-chan *ssh.Request) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
+	defer x.minds(cancel)()
 	stop := make(chan struct{})
 	x.wg.Go(func() {
 		defer x.c.s.caught(x.c.who.Person()+"'s input", x.gone)
@@ -97,6 +101,36 @@ func (x *session) serve(ctx context.Context, requests <-chan *ssh.Request) {
 	_ = x.ch.Close()
 }
 
+// minds ends the session of somebody who is on a terminal and has typed nothing for too
+// long. stop ends that.
+func (x *session) minds(end context.CancelCauseFunc) (stop func()) {
+	idle := x.c.s.Idle
+	if idle <= 0 {
+		return func() {}
+	}
+	over := make(chan struct{})
+	x.c.wg.Go(func() {
+		for left := idle; ; {
+			timer := time.NewTimer(left)
+			select {
+			case <-timer.C:
+			case <-over:
+				timer.Stop()
+				return
+			}
+			if left = idle - x.in.since(); left > 0 {
+				continue
+			}
+			if x.onTerminal.Load() {
+				end(fmt.Errorf("nothing was typed here for %s", idle))
+				return
+			}
+			left = idle // a command, or control mode: it is for a program
+		}
+	})
+	return func() { close(over) }
+}
+
 // drain keeps requests that come at the end from holding up the connection.
 func drain(requests <-chan *ssh.Request) {
 	for r := range requests {
@@ -142,11 +176,17 @@ func (x *session) request(ctx context.Context, r *ssh.Request, begun bool, begin
 		return true
 	case "signal", "break", "eow@openssh.com", "xon-xoff", "exit-status", "exit-signal":
 		return false // nothing here takes signals
+	case agentRequest:
+		return !begun && x.agent(ctx)
 	case "subsystem":
-		var m struct{ Name string }
-		_ = ssh.Unmarshal(r.Payload, &m) // refused in any case
-		_ = x.c.refuse(ctx, "subsystem "+m.Name, x.gone)
-		return false
+		if begun {
+			return false
+		}
+		ran := x.subsystem(ctx, r.Payload)
+		if ran != nil {
+			begin(ran)
+		}
+		return ran != nil
 	}
 	_ = x.c.refuse(ctx, r.Type, x.gone)
 	return false
@@ -176,6 +216,7 @@ func (x *session) pty(payload []byte) bool {
 	x.kind = m.Term
 	x.term = newTerminal(x.in, x.out, eraseOf(m.Modes), x.passed, x.c.nc.abort, x.forget)
 	x.term.resize(m.Cols, m.Rows)
+	x.onTerminal.Store(true)
 	return true
 }
 

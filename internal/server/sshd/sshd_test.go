@@ -25,10 +25,19 @@ import (
 	"github.com/muxward/muxward/internal/attach/screen"
 	"github.com/muxward/muxward/internal/gateway"
 	"github.com/muxward/muxward/internal/identity"
+	"github.com/muxward/muxward/internal/reach"
 	"github.com/muxward/muxward/internal/tmux/wire"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if os.Getenv(reachVar) != "" {
+		if err := reach.Run(3); err != nil {
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // A command line is words, as a shell's; what else a shell would do is refused by
 // name.

@@ -1,0 +1,52 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/muxward/muxward/internal/access"
+	"github.com/muxward/muxward/internal/keep"
+	"github.com/muxward/muxward/internal/reach"
+	"github.com/muxward/muxward/internal/server/sshd"
+)
+
+// newReachCmd is what is started as a person's account for what they reach for by ssh
+// besides tmux. People have no use for it.
+func newReachCmd() *cobra.Command {
+	return &cobra.Command{
+		Use: keep.ReachWord, Hidden: true, Args: cobra.NoArgs,
+		Short: "reach for what somebody asks for by ssh (muxward starts this by itself)",
+		RunE:  func(*cobra.Command, []string) error { return reach.Run(keep.ReachFD) },
+	}
+}
+
+// ownProgram is this program, "" if that cannot be told.
+func ownProgram() string {
+	program, _ := os.Executable() // without it nothing is reached
+	return program
+}
+
+// reaching has the ssh door reach for people besides tmux: as their own account, and for
+// nobody who has none here.
+func (d *daemon) reaching() sshd.Reaching {
+	return sshd.Reaching{
+		Subsystems: d.config.SSH.Subsystems,
+		May: func(person string, v access.Verb) bool {
+			return d.policy.Set().MayReach(person, v, d.gateway.Time())
+		},
+		Start: func(ctx context.Context, person string) (*reach.Line, error) {
+			account, err := d.accountNamed(ctx, person)
+			if err != nil {
+				return nil, fmt.Errorf("it is done as a person's own account: %w", err)
+			}
+			f, err := d.hands.Reach(ctx, keep.Account{Name: account.Name, UID: account.UID})
+			if err != nil {
+				return nil, err
+			}
+			return reach.Open(f)
+		},
+	}
+}

@@ -1,0 +1,79 @@
+package access
+
+import (
+	"fmt"
+	"net/netip"
+	"strconv"
+)
+
+// Reach is what somebody reaches for through a door besides tmux: a place to connect to
+// or to listen at, an agent, a subsystem. It is asked about with the verbs of [Reaching],
+// and is the same for everybody: whose account it is done as follows from the person.
+type Reach struct {
+	// Name is what was asked for: a host's name or address, or a subsystem's name.
+	Name string
+	// Addr is what the name was found to be, once: it is what is decided, and what is
+	// connected to. It is not valid for what has none.
+	Addr netip.Addr
+	Port uint16
+	// Path is that of a Unix socket, with no symbolic link left in it.
+	Path string
+	// Ours is set by who has looked if Addr is an address of this host.
+	Ours bool
+}
+
+// String names it for people and logs.
+func (r *Reach) String() string {
+	switch {
+	case r.Path != "":
+		return "unix:" + strconv.Quote(r.Path)
+	case r.Addr.IsValid():
+		text := "tcp:" + netip.AddrPortFrom(r.Addr, r.Port).String()
+		if r.Name != "" && r.Name != r.Addr.String() {
+			text += fmt.Sprintf(" (%.80q)", r.Name)
+		}
+		return text
+	case r.Port != 0:
+		return fmt.Sprintf("tcp:%.80q:%d", r.Name, r.Port)
+	}
+	return fmt.Sprintf("%.80q", r.Name)
+}
+
+// Special reports whether an address is one behind which there is more than a host of
+// the network: this host, its neighbours on the link, what a cloud tells each host of
+// itself, or no single host at all. Nothing that holds for many addresses holds for it.
+func (r *Reach) Special() bool {
+	if r.Ours || !r.Addr.IsValid() {
+		return true
+	}
+	a := plainAddr(r.Addr)
+	return a.IsLoopback() || a.IsUnspecified() || a.IsMulticast() || a.IsLinkLocalUnicast() || a.Zone() != "" ||
+		a.Is4() && (a.As4()[0] == 0 || a.As4()[0] >= 240) || metadata(a)
+}
+
+// plainAddr takes an IPv4 address out of those forms of IPv6 that carry one: as the
+// kernel maps it (RFC 4291, 2.5.5.2), and as a translator does (RFC 6052, 2.1).
+func plainAddr(a netip.Addr) netip.Addr {
+	a = a.Unmap()
+	if !a.Is6() {
+		return a
+	}
+	b := a.As16()
+	if netip.MustParsePrefix("64:ff9b::/96").Contains(a.WithZone("")) || netip.MustParsePrefix("::/96").Contains(a.WithZone("")) && !a.IsLoopback() && !a.IsUnspecified() {
+		return netip.AddrFrom4([4]byte(b[12:]))
+	}
+	if b[0] == 0x20 && b[1] == 0x02 { // 6to4 (RFC 3056)
+		return netip.AddrFrom4([4]byte(b[2:6]))
+	}
+	return a
+}
+
+// metadata lists where clouds tell hosts of themselves, beside 169.254.169.254: their
+// manuals say so (AWS over IPv6, Azure, Alibaba, Oracle).
+func metadata(a netip.Addr) bool {
+	switch a.String() {
+	case "fd00:ec2::254", "168.63.129.16", "100.100.100.200", "192.0.0.192":
+		return true
+	}
+	return false
+}

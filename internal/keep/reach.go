@@ -1,0 +1,111 @@
+package keep
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/muxward/muxward/internal/sandbox"
+	"github.com/muxward/muxward/internal/teeth"
+)
+
+// Limits of the processes that reach for people besides tmux.
+const (
+	maxReaches    = 512
+	maxReachesOne = 160
+)
+
+// ReachWord is the argument with which muxward is what [Keep.Reach] starts, and ReachFD its
+// descriptor of the line.
+const (
+	ReachWord = "reach"
+	ReachFD   = 3
+)
+
+// Reach starts a process of an account, for what its person asks for besides tmux: a
+// connection, a listener, an agent's socket, a subsystem. The process is told by the line
+// that is given, and ends with that. It has the account's rights and no others, and root's
+// account has none here: what is reached is reached with the rights of a person.
+func (k *Keep) Reach(ctx context.Context, named Account) (*os.File, error) {
+	_, end, err := k.begin(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer end()
+	a, err := k.account(named)
+	switch {
+	case err != nil:
+		return nil, err
+	case a.UID == 0 && unprivileged():
+		return nil, fmt.Errorf("nothing is reached as root: %w", ErrRefused)
+	case !filepath.IsAbs(k.opt.Program):
+		return nil, fmt.Errorf("it is not known where muxward is: %w", ErrRefused)
+	}
+	if err := k.reaches.enter(a.UID); err != nil {
+		return nil, err
+	}
+	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		k.reaches.leave(a.UID)
+		return nil, fmt.Errorf("make a line: %w", err)
+	}
+	ours, theirs := os.NewFile(uintptr(fds[0]), "reach"), os.NewFile(uintptr(fds[1]), "reach")
+	defer theirs.Close()
+	cmd := exec.Command(k.opt.Program, ReachWord)
+	cmd.Dir, cmd.Env, cmd.ExtraFiles = "/", k.environment(a), []*os.File{theirs}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	start := (*exec.Cmd).Start
+	if k.opt.Root {
+		start = sandbox.StartAlone
+		if unprivileged() {
+			cmd.SysProcAttr.Credential = &syscall.Credential{Uid: a.UID, Gid: a.GID, Groups: a.Groups}
+		}
+	}
+	if err := start(cmd); err != nil {
+		k.reaches.leave(a.UID)
+		return nil, errors.Join(fmt.Errorf("run %s as %s: %w", k.opt.Program, a.Name, err), ours.Close())
+	}
+	go func() { // it ends with the line, if not before
+		_ = cmd.Wait()
+		k.reaches.leave(a.UID)
+	}()
+	return ours, nil
+}
+
+// unprivileged has what people reach for reached as their own account.
+func unprivileged() bool { return !teeth.Out(teeth.ReachAs) }
+
+// reaches counts those processes.
+type reaches struct {
+	turn chan struct{} // holds one token: who counts
+	all  int
+	of   map[uint32]int
+}
+
+func newReaches() *reaches { return &reaches{turn: make(chan struct{}, 1), of: map[uint32]int{}} }
+
+func (r *reaches) enter(uid uint32) error {
+	r.turn <- struct{}{}
+	defer func() { <-r.turn }()
+	if r.all >= maxReaches || r.of[uid] >= maxReachesOne {
+		return fmt.Errorf("too much is reached at once (uid %d: %d, all: %d): %w", uid, r.of[uid], r.all, ErrBusy)
+	}
+	r.all++
+	r.of[uid]++
+	return nil
+}
+
+func (r *reaches) leave(uid uint32) {
+	r.turn <- struct{}{}
+	defer func() { <-r.turn }()
+	r.all--
+	if r.of[uid]--; r.of[uid] == 0 {
+		delete(r.of, uid)
+	}
+}

@@ -1,0 +1,219 @@
+package reach
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/pkg/sftp"
+	"golang.org/x/sys/unix"
+)
+
+// pair starts the process's side in a goroutine, as far as that can be told from a process.
+func pair(t *testing.T) *Line {
+	t.Helper()
+	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := Open(os.NewFile(uintptr(fds[0]), "ours"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	theirs, err := Open(os.NewFile(uintptr(fds[1]), "theirs"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	over := make(chan struct{})
+	go func() {
+		defer close(over)
+		defer theirs.Close()
+		p := &process{line: theirs.conn, tidy: func() {}}
+		defer func() { p.tidy() }()
+		_ = p.serve() // its errors are told over the line
+	}()
+	t.Cleanup(func() { _ = l.Close(); <-over })
+	return l
+}
+
+func TestConnect(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	port := l.Addr().(*net.TCPAddr).AddrPort().Port()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	ask := Ask{Kind: Connect, Host: "localhost", Port: port}
+	line := pair(t)
+	found, err := line.Look(ctx, ask)
+	if err != nil || len(found.Addrs) != 1 || found.Addrs[0] != netip.MustParseAddr("127.0.0.1") {
+		t.Fatalf("%+v %v", found, err)
+	}
+	r, err := line.Go(ctx, ask, found.Addrs)
+	if err != nil || r.Conn.RemoteAddr().String() != l.Addr().String() {
+		t.Fatalf("%+v %v", r, err)
+	}
+	r.Close()
+	// What was not decided is not connected to.
+	line = pair(t)
+	if _, err = line.Look(ctx, ask); err != nil {
+		t.Fatal(err)
+	}
+	if r, err := line.Go(ctx, ask, []netip.Addr{netip.MustParseAddr("127.0.0.2")}); err == nil {
+		t.Errorf("another address: %+v", r)
+	}
+	// What is handed over is compared with what was decided.
+	other := &Reached{}
+	c, err := net.Dial("tcp", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := c.(*net.TCPConn).File()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := other.take(ask, []netip.Addr{netip.MustParseAddr("192.0.2.1")}, []*os.File{f}); err == nil {
+		t.Error("a connection elsewhere is taken")
+	}
+	other.Close()
+	closeAll([]*os.File{f})
+	_ = c.Close()
+}
+
+func TestSockets(t *testing.T) {
+	dir, err := filepath.EvalSymlinks(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	at := filepath.Join(dir, "s")
+	ask := Ask{Kind: Listen, Path: at}
+	line := pair(t)
+	if found, err := line.Look(ctx, ask); err != nil || found.Path != at {
+		t.Fatalf("%+v %v", found, err)
+	}
+	listener, err := line.Go(ctx, ask, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if st, err := os.Stat(at); err != nil || st.Mode().Perm() != 0o600 {
+		t.Errorf("the socket: %v %v", st, err)
+	}
+	link := filepath.Join(dir, "link")
+	if err := os.Symlink(at, link); err != nil {
+		t.Fatal(err)
+	}
+	to := pair(t)
+	if found, err := to.Look(ctx, Ask{Kind: Connect, Path: link}); err != nil || found.Path != at {
+		t.Errorf("a link leads to %+v (%v), and not to %s", found, err, at)
+	}
+	again := pair(t)
+	if _, err := again.Look(ctx, ask); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := again.Go(ctx, ask, nil); err == nil || !strings.Contains(err.Error(), "in use") {
+		t.Errorf("what is there already: %v", err)
+	}
+	listener.Close()
+	if err := line.End(); err != nil {
+		t.Error(err)
+	}
+	if _, err := os.Lstat(at); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the socket stays: %v", err)
+	}
+}
+
+func FuzzAsk(f *testing.F) {
+	f.Add([]byte(`{"kind":"connect","host":"x","port":1}`))
+	f.Add([]byte(`{"kind":"listen","addr":"::1","port":1}`))
+	f.Add([]byte(`{"kind":"subsystem","argv":["/x"]}`))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		var a Ask
+		if decode(data, &a) != nil || a.valid() != nil {
+			return
+		}
+		if a.Path != "" && a.Path[0] != '/' || len(a.Argv) > 0 && a.Argv[0][0] != '/' {
+			t.Errorf("%+v is valid", a)
+		}
+	})
+}
+
+func TestOwnSFTP(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	ask := Ask{Kind: Subsystem}
+	line := pair(t) // which knows of no server
+	if _, err := line.Look(ctx, ask); err != nil {
+		t.Fatal(err)
+	}
+	r, err := line.Go(ctx, ask, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	c, err := sftp.NewClientPipe(r.Conn, r.Conn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "f")
+	f, err := c.Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, werr := f.Write([]byte("written"))
+	if err := errors.Join(werr, f.Close(), c.Close()); err != nil {
+		t.Error(err)
+	}
+	if got, err := os.ReadFile(path); err != nil || string(got) != "written" {
+		t.Errorf("%q %v", got, err)
+	}
+	if code, err := line.Exit(ctx); err != nil || code != 0 {
+		t.Errorf("it ends with %d %v", code, err)
+	}
+}
+
+// What a subsystem has started ends with the line.
+func TestSubsystemEnds(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	pids := filepath.Join(t.TempDir(), "pids")
+	ask := Ask{Kind: Subsystem, Argv: []string{"/bin/sh", "-c", "setsid -f sleep 1000; (setsid sleep 1001 & echo $! >" + pids + "); echo ready; cat"}}
+	line := pair(t)
+	if _, err := line.Look(ctx, ask); err != nil {
+		t.Fatal(err)
+	}
+	r, err := line.Go(ctx, ask, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	buf := make([]byte, 6)
+	if _, err := io.ReadFull(r.Conn, buf); err != nil {
+		t.Fatal(err)
+	}
+	r.Close()
+	if err := line.End(); err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(pids)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pid, err := strconv.Atoi(strings.TrimSpace(string(text)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Kill(pid, 0); !errors.Is(err, unix.ESRCH) {
+		t.Errorf("process %d goes on: %v", pid, err)
+	}
+}

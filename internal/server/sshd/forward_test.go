@@ -1,0 +1,139 @@
+package sshd
+
+import (
+	"bufio"
+	"context"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"testing"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+	"golang.org/x/sys/unix"
+
+	"github.com/muxward/muxward/internal/access"
+	"github.com/muxward/muxward/internal/grants"
+	"github.com/muxward/muxward/internal/reach"
+	"github.com/muxward/muxward/internal/tmux/tmuxtest"
+)
+
+// reachVar has this program be what reaches.
+const reachVar = "MUXWARD_TEST_REACH"
+
+// reaches has a door reach for people, as who runs the tests.
+func reaches(s *Server) {
+	s.Reaching = Reaching{May: func(string, access.Verb) bool { return true },
+		Start: func(context.Context, string) (*reach.Line, error) {
+			fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
+			if err != nil {
+				return nil, err
+			}
+			theirs := os.NewFile(uintptr(fds[1]), "theirs")
+			defer theirs.Close()
+			cmd := exec.Command(os.Args[0])
+			cmd.Env, cmd.ExtraFiles = append(os.Environ(), reachVar+"=1"), []*os.File{theirs}
+			if err := cmd.Start(); err != nil {
+				return nil, err
+			}
+			s.wg.Go(func() { _ = cmd.Wait() })
+			return reach.Open(os.NewFile(uintptr(fds[0]), "ours"))
+		}}
+}
+
+// flood is a service that says much and takes nothing.
+func flood(t *testing.T) (addr string) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	over := make(chan struct{})
+	go func() {
+		defer close(over)
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			for err == nil {
+				_, err = c.Write(make([]byte, 32<<10))
+			}
+			_ = c.Close()
+		}
+	}()
+	t.Cleanup(func() { _ = l.Close(); <-over })
+	return l.Addr().String()
+}
+
+// TestForwards: there and back, and a client takes back where it has us listen.
+func TestForwards(t *testing.T) {
+	b := newBed(t, nil, 1, reaches)
+	c := b.dial(newValve(false), ssh.Config{})
+	l, err := c.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	over := make(chan struct{})
+	go func() { // what comes back there is echoed
+		defer close(over)
+		if x, err := l.Accept(); err == nil {
+			_, _ = io.Copy(x, x)
+			_ = x.Close()
+		}
+	}()
+	far, err := c.Dial("tcp", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := far.Write([]byte("hello\n")); err != nil {
+		t.Fatal(err)
+	}
+	if line, err := bufio.NewReader(far).ReadString('\n'); err != nil || line != "hello\n" {
+		t.Errorf("%q %v", line, err)
+	}
+	_ = far.Close()
+	<-over
+	at := l.Addr().String()
+	if err := l.Close(); err != nil {
+		t.Errorf("take it back: %v", err)
+	}
+	tmuxtest.Eventually(t, func() bool {
+		x, err := net.Dial("tcp", at)
+		if err == nil {
+			_ = x.Close()
+		}
+		return err != nil
+	}, "nobody listens any more")
+}
+
+// TestForwardHeldUp: a client that takes nothing holds up no revocation: its connection
+// ends, and what it has not got is thrown away.
+func TestForwardHeldUp(t *testing.T) {
+	b := newBed(t, nil, 1, reaches)
+	v := newValve(true)
+	c := b.dial(v, ssh.Config{})
+	far, err := c.Dial("tcp", flood(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer far.Close()
+	if _, err := io.ReadFull(far, make([]byte, 64<<10)); err != nil {
+		t.Fatal(err)
+	}
+	of := b.conn()
+	if err := b.server.Gateway.Denials.Add(grants.Denial{Person: "alice", By: "root", At: time.Now()}); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 9*time.Second)
+	defer cancel()
+	if rep := b.server.Gateway.Reconsider(ctx, "alice", "revoked"); len(rep.Unconfirmed) > 0 {
+		t.Errorf("not confirmed: %v", rep.Unconfirmed)
+	}
+	of.mu.Lock()
+	reached := of.reached
+	of.mu.Unlock()
+	if !b.wrote(access.EventOutcome) {
+		t.Errorf("the revocation returns, and the forwarding goes on (%d)", reached)
+	}
+}
