@@ -71,6 +71,10 @@ type Hands interface {
 	// a server of its own in its place.
 	CloseDoor(ctx context.Context, p keep.Place) error
 
+	// Ticket gives a ticket by which one pane of an isolated server runs as an account:
+	// once, for some seconds. keep.ErrRefused: it may not, by root's configuration.
+	Ticket(ctx context.Context, p keep.Pass) (string, error)
+
 	// Next gives what has happened, in order, and waits for it. Only one may wait.
 	// keep.ErrClosed: nothing comes any more.
 	Next(ctx context.Context) (keep.Event, error)

@@ -72,7 +72,7 @@ func TestFlood(t *testing.T) {
 		{privsep.NumAdopt, bodies[1]}, {privsep.NumConnect, bodies[1]}, {privsep.NumAbandon, bodies[1]}, {privsep.NumNotify, bodies[3]},
 		{privsep.NumOpenDoor, bodies[8]}, {privsep.NumCloseDoor, bodies[7]}, {privsep.NumStart, bodies[9]}, {privsep.NumNote, bodies[10]},
 		{privsep.NumAuthKeys, bodies[6]}, {privsep.NumCtl, bodies[0]}, {privsep.NumSign, bodies[2]},
-		{privsep.NumForced, `{"pid":1}`},
+		{privsep.NumForced, `{"pid":1}`}, {privsep.NumTicket, `{"ID":"0123abcd","Account":{"Name":"root","UID":0},"Pane":"%1"}`},
 	}
 	ends, sent := 0, 0
 	for ; sent < messages; ends++ {

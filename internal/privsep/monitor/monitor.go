@@ -32,6 +32,7 @@ type Hands interface {
 	Note(ctx context.Context, id string, said keep.Said) error
 	OpenDoor(ctx context.Context, p keep.Place) (keep.Opened, error)
 	CloseDoor(ctx context.Context, p keep.Place) error
+	Ticket(ctx context.Context, p keep.Pass) (string, error)
 	Next(ctx context.Context) (keep.Event, error)
 	Close() error
 }

@@ -119,3 +119,8 @@ func (m *Monitor) openDoor(ctx context.Context, p keep.Place) (answer, error) {
 func (m *Monitor) closeDoor(ctx context.Context, p keep.Place) (answer, error) {
 	return answer{body: privsep.Nothing{}}, m.Hands.CloseDoor(ctx, p)
 }
+
+func (m *Monitor) ticket(ctx context.Context, p keep.Pass) (answer, error) {
+	ticket, err := m.Hands.Ticket(ctx, p)
+	return answer{body: privsep.Ticket{Ticket: ticket}}, err
+}

@@ -55,6 +55,7 @@ func table() []row {
 		{privsep.NumNote, "note", later, 0, on((*Monitor).note)},
 		{privsep.NumOpenDoor, "open-door", later, 0, on((*Monitor).openDoor)},
 		{privsep.NumCloseDoor, "close-door", later, 0, on((*Monitor).closeDoor)},
+		{privsep.NumTicket, "ticket", later, 0, on((*Monitor).ticket)},
 	}
 }
 
