@@ -60,7 +60,7 @@ func (d *daemon) ownAccount(ctx context.Context, who identity.Identity) (a ident
 		return a, errors.New("root has no pane on a server that it shares with others")
 	case slices.Contains(d.config.SSH.KeysAccounts, a.Name):
 		return a, fmt.Errorf("the account %s is lent (ssh: keys_accounts), and nobody's own", a.Name)
-	case !d.config.Serves(a.Name, a.UID, a.Shell):
+	case !d.config.Serves(a.Name, a.UID, a.Shell, inGroup(a.Name, a.GID)):
 		return a, fmt.Errorf("the account %s gets no shell here: list it under accounts in the configuration", a.Name)
 	}
 	return a, nil

@@ -117,3 +117,32 @@ func FuzzDecode(f *testing.F) {
 		_ = decode("fuzz", data, &c)
 	})
 }
+
+// Who has a server and a door here, by what is listed.
+func TestServes(t *testing.T) {
+	in := func(group string) bool { return group == "devs" }
+	for what, c := range map[string]struct {
+		listed []string
+		uid    uint32
+		shell  string
+		in     func(string) bool
+		want   bool
+	}{
+		"all":                {nil, 1000, "/bin/sh", in, true},
+		"all, and no login":  {nil, 1000, "/usr/sbin/nologin", in, false},
+		"listed":             {[]string{"bob"}, 5, "", nil, true},
+		"not listed":         {[]string{"carol"}, 1000, "/bin/sh", in, false},
+		"in a group":         {[]string{"@devs"}, 1000, "/bin/sh", in, true},
+		"in another":         {[]string{"@ops"}, 1000, "/bin/sh", in, false},
+		"in it, no login":    {[]string{"@devs"}, 1000, "/bin/false", in, false},
+		"in it, and root":    {[]string{"@devs"}, 0, "/bin/sh", in, false},
+		"in it, a system's":  {[]string{"@devs"}, 100, "/bin/sh", in, false},
+		"nobody asks":        {[]string{"@devs"}, 1000, "/bin/sh", nil, false},
+		"a group of no name": {[]string{"@"}, 1000, "/bin/sh", func(string) bool { return true }, false},
+	} {
+		config := Config{Accounts: c.listed}
+		if got := config.Serves("bob", c.uid, c.shell, c.in); got != c.want {
+			t.Errorf("%s: %t", what, got)
+		}
+	}
+}
