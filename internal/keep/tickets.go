@@ -21,8 +21,10 @@ import (
 const (
 	// ticketTime is how long tmux may take to begin a pane.
 	ticketTime = 10 * time.Second
-	// maxTickets is how many of one server may be waited for.
-	maxTickets = 64
+	// maxTickets is how many of one server may be waited for, and maxOwnTickets how many as
+	// one account: who has tmux refuse them keeps nobody else from having panes.
+	maxTickets    = 256
+	maxOwnTickets = 16
 )
 
 // pass is what a ticket is good for.
@@ -64,8 +66,14 @@ func (s *server) issue(p Pass, now time.Time) (string, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.passes = slices.DeleteFunc(s.passes, func(t pass) bool { return forgotten(t, now) })
-	if len(s.passes) >= maxTickets {
-		return "", fmt.Errorf("%d panes of %s are being opened: %w", len(s.passes), s.rec.Owner, ErrBusy)
+	own := 0
+	for _, t := range s.passes {
+		if t.account == p.Account {
+			own++
+		}
+	}
+	if own >= maxOwnTickets || len(s.passes) >= maxTickets {
+		return "", ErrBusy.WithText(fmt.Sprintf("%d panes of %s are being opened as %.80q, and %d in all: wait some seconds", own, s.rec.Owner, p.Account.Name, len(s.passes)))
 	}
 	t := pass{ticket: randomHex(pane.TicketLen), account: p.Account, pane: p.Pane, until: now.Add(ticketTime)}
 	s.passes = append(s.passes, t)

@@ -62,12 +62,17 @@ func TestRedeem(t *testing.T) {
 func TestTicketsBounded(t *testing.T) {
 	now := time.Unix(1000, 0)
 	s := newServer(&Keep{}, record{Owner: "prod"})
-	for range maxTickets {
-		if _, err := s.issue(Pass{}, now); err != nil {
+	for i := range maxTickets {
+		if _, err := s.issue(Pass{Account: Account{UID: uint32(i / maxOwnTickets)}}, now); err != nil {
 			t.Fatal(err)
 		}
+		if i == maxOwnTickets-1 {
+			if _, err := s.issue(Pass{}, now); !errors.Is(err, ErrBusy) {
+				t.Errorf("one account: %v", err)
+			}
+		}
 	}
-	if _, err := s.issue(Pass{}, now); !errors.Is(err, ErrBusy) {
+	if _, err := s.issue(Pass{Account: Account{UID: maxTickets}}, now); !errors.Is(err, ErrBusy) {
 		t.Errorf("%v", err)
 	}
 	if _, err := s.issue(Pass{}, now.Add(ticketTime+1)); err != nil || len(s.passes) != 1 {
