@@ -43,10 +43,10 @@ const RuleTheirs = "a person's own pane"
 // unknownFor is how long it is not asked again whose a pane is: its session is just beginning.
 const unknownFor = 20 * time.Millisecond
 
-// differing gives a server whose panes may be of more than one account, nil if it is none.
-func differing(s Server) Accounted {
+// accounted gives a server whose panes run as other accounts than its tmux, nil if it is none.
+func accounted(s Server) Accounted {
 	a, ok := s.(Accounted)
-	if !ok || !a.Differ() || teeth.Out(teeth.Theirs) {
+	if !ok || !isolated(s) || teeth.Out(teeth.Theirs) {
 		return nil
 	}
 	return a
@@ -58,13 +58,18 @@ func (g *Gateway) theirs(who identity.Identity, n Need, d access.Decision, now t
 	if n.Object.Kind != access.Pane || !n.verbs().Has(access.Type) || g.Servers == nil {
 		return d
 	}
-	server := differing(g.Servers.Server(n.Object.Owner))
+	server := accounted(g.Servers.Server(n.Object.Owner))
 	if server == nil {
 		return d
 	}
 	no := access.Decision{Rule: RuleTheirs}
 	account, known := server.PaneAccount(tmux.PaneID(n.Object.Pane.ID))
 	switch {
+	case !known && !server.Differ(): // but for what is left of when they did
+		if soon := now.Add(unknownFor); d.Expires.IsZero() || soon.Before(d.Expires) {
+			d.Expires = soon
+		}
+		return d
 	case !known:
 		no.Reason, no.Expires = "it is not known which account this pane runs as", now.Add(unknownFor)
 		return no

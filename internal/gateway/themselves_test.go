@@ -83,7 +83,8 @@ func TestTheirs(t *testing.T) {
 		"another's, to close":         {"alice", Need{Verb: access.ClosePane, Object: pane(2)}, false, false, true},
 		"the session":                 {"alice", Need{Verb: access.Type, Object: session}, false, false, true},
 		"another server's":            {"alice", Need{Verb: access.Type, Object: elsewhere}, false, false, true},
-		"where all are one account's": {"alice", Need{Verb: access.Type, Object: pane(2)}, false, true, true},
+		"left of when they differed":  {"alice", Need{Verb: access.Type, Object: pane(2)}, false, true, false},
+		"where all are one account's": {"alice", Need{Verb: access.Type, Object: pane(3)}, false, true, true},
 	} {
 		p := &givers{given: c.given, until: limit}
 		p.allow.Store(true)

@@ -20,7 +20,7 @@ const (
 `
 )
 
-// ended waits until a pane that was made past muxward has ended.
+// paneEnds waits until a pane that was made past muxward has ended.
 func (w *world) paneEnds(s host.Server, argv ...string) {
 	w.t.Helper()
 	id := strings.TrimSpace(s.Run(append([]string{"new-window", "-d", "-t", "main", "-P", "-F", "#{pane_id}"}, argv...)...))
