@@ -208,7 +208,7 @@ func rootMay(at config.Serving, euid int) error {
 		return nil
 	}
 	c, err := rootsConfig(at)
-	if err == nil && !c.Serves("root", 0, "") {
+	if err == nil && !c.Serves("root", 0, "", nil) {
 		err = fmt.Errorf("muxward runs as %s, and root has no tmux server here: to come as root list it under accounts in %s", at.Account, at.File)
 	}
 	return err

@@ -89,7 +89,7 @@ func (d *daemon) askEach(owners map[string][]grants.Grant) map[string]answer {
 			r := reply{owner: owner}
 			if s, ok := d.guard.Lookup(owner); ok {
 				r.life = s.Incarnation()
-				if snap, err := (guarded{s}).Snapshot(ctx, tmux.Core); err == nil {
+				if snap, err := (guarded{s, d}).Snapshot(ctx, tmux.Core); err == nil {
 					r.snap = snap
 				}
 			}

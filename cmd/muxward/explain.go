@@ -31,7 +31,8 @@ func newExplainCmd() *cobra.Command {
 		Long: `Say what would be decided, now, for a whole tmux command line, and do nothing.
 
 For each of its commands, with its full name, it prints every verb that is
-needed, up to the first that is refused: on which object, whether that is
+needed, up to the first that is refused, and of a pane on an isolated server which account
+it would run as: on which object, whether that is
 allowed, by which rule, why, and until when. The last line is the verdict: all of a line is allowed or none
 of it runs. What a command is about may be made by one before it: that is
 decided when its turn comes.
@@ -220,6 +221,9 @@ func printExplained(cmd *cobra.Command, e gateway.Explanation) error {
 			if err := printTable(cmd.OutOrStdout(), rows); err != nil {
 				return err
 			}
+		}
+		if c.RunAs != "" {
+			p.printf("the pane runs as %s\n", tmux.Clean(c.RunAs))
 		}
 		if len(e.Commands) > 1 && c.Why != "" {
 			p.printf("%s: %s\n", c.Verdict, tmux.Clean(c.Why))

@@ -43,7 +43,7 @@ func (h *hostServers) Server(owner string) gateway.Server {
 	if !ok {
 		return nil
 	}
-	return guarded{s}
+	return guarded{s, h.d}
 }
 
 // Start starts the server of the identity's own account, for a client of theirs.
@@ -60,7 +60,7 @@ func (h *hostServers) Start(ctx context.Context, who identity.Identity, first *w
 	if err != nil {
 		return nil, err
 	}
-	return guarded{s}, nil
+	return guarded{s, h.d}, nil
 }
 
 // accountOf gives the account that a person's own server runs as: the one they came
@@ -125,7 +125,10 @@ func (h *hostServers) panes(context.Context) ([]identity.PaneProc, error) {
 }
 
 // guarded is a guard.Server as the executor needs it.
-type guarded struct{ *guard.Server }
+type guarded struct {
+	*guard.Server
+	d *daemon
+}
 
 // Snapshot asks the server for its state. A server that does not listen any
 // more has ended, even if its process takes a moment longer.

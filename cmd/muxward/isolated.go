@@ -75,7 +75,11 @@ func (d *daemon) runIsolated(name string) error {
 		return fmt.Errorf("its panes would run as %s, as tmux does: what starts it knows of no isolated server %s", account.Name, name)
 	}
 	for _, session := range i.Sessions {
-		if err := s.Session(ctx, session); err != nil {
+		as, err := d.accounts.ByName(ctx, i.SharedIn(session))
+		if err == nil {
+			err = s.Session(ctx, session, as)
+		}
+		if err != nil {
 			return err
 		}
 	}

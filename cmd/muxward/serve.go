@@ -46,7 +46,8 @@ servers: {prod: {account: mw-prod}} in people.yaml, it keeps a tmux server that 
 (as root, or with account: NAME): tmux runs as mw-prod, which nobody logs in to, and its panes as svc. It is
 prod/main to those whom the policy permits something there. sessions: [main] are always
 there, tmux_config: [FILE] is its configuration, environment: {NAME: value} that of its
-panes. It takes the program muxward-pane beside this one or in ../libexec.
+panes. people_as_themselves: true (or [alice, bob]) has the panes that people make there run as
+their own accounts, session_run_as: {NAME: account} those of a session as another one. It takes the program muxward-pane beside this one or in ../libexec.
 
 The tmux servers outlive muxward: start it again and people re-attach.`,
 		Example: `  muxward init ~/.config/muxward/policy

@@ -119,7 +119,7 @@ func (d *daemon) sharedTarget(who identity.Identity, c ctld.Call) (name, on stri
 	}
 	ctx, cancel := context.WithTimeout(d.ctx, lookTime)
 	defer cancel()
-	snap, err := guarded{s}.Snapshot(ctx, tmux.Core)
+	snap, err := guarded{s, d}.Snapshot(ctx, tmux.Core)
 	if err != nil {
 		return "", "", fmt.Errorf("look for your session: %w", err)
 	}

@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/muxward/muxward/internal/access"
+	"github.com/muxward/muxward/internal/accounts"
 	"github.com/muxward/muxward/internal/config"
 	"github.com/muxward/muxward/internal/gateway"
 	"github.com/muxward/muxward/internal/guard"
@@ -283,12 +284,21 @@ func (d *daemon) doorUIDs() []uint32 {
 			continue
 		}
 		uid, err := strconv.ParseUint(f[2], 10, 32)
-		if err == nil && d.config.Serves(f[0], uint32(uid), f[6]) {
+		gid, errGID := strconv.ParseUint(f[3], 10, 32)
+		if err == nil && errGID == nil && d.config.Serves(f[0], uint32(uid), f[6], inGroup(f[0], uint32(gid))) {
 			uids = append(uids, uint32(uid))
 		}
 	}
 	slices.Sort(uids)
 	return slices.Compact(uids)
+}
+
+// inGroup tells of which groups an account is. Of groups that cannot be read it is none.
+func inGroup(name string, gid uint32) func(string) bool {
+	return func(group string) bool {
+		in, err := accounts.System().In(group, name, gid)
+		return err == nil && in
+	}
 }
 
 // serveInner serves the door that a server's own panes see.

@@ -24,7 +24,8 @@ func newWhoCmd() *cobra.Command {
 		Long: `List who is attached to what you may see: at which door, since when, and whether
 they have typed lately, in steps of ten seconds. From which network address they come,
 and what they may do there, is told of yourself and of those whom you may kick. Who
-types only while somebody watches is told with those who do.
+types only while somebody watches is told with those who do. Where panes run as other
+accounts than their tmux (isolated servers), those of the panes that you may view are told.
 
 With --watch it goes on until Ctrl-C: on a terminal the list is drawn anew when it
 changes, elsewhere it is printed again behind a line with the time. With --json as well
@@ -53,9 +54,9 @@ each list is one line.`,
 }
 
 func whoRows(people []gateway.Attached) [][]string {
-	rows := [][]string{{"PERSON", "SESSION", "INPUT", "DOOR", "TERMINAL", "SINCE", "KEYS", "FROM", "VERBS", "WATCHED BY"}}
+	rows := [][]string{{"PERSON", "SESSION", "INPUT", "DOOR", "TERMINAL", "SINCE", "KEYS", "FROM", "VERBS", "WATCHED BY", "PANES AS"}}
 	for _, a := range people {
-		keys, from, verbs, eyes := "idle", "-", "-", "-"
+		keys, from, verbs, eyes, as := "idle", "-", "-", "-", "-"
 		if a.Typing {
 			keys = "typing"
 		}
@@ -68,8 +69,11 @@ func whoRows(people []gateway.Attached) [][]string {
 		if a.Bound {
 			eyes = cmp.Or(strings.Join(a.Watchers, ","), "nobody")
 		}
+		if len(a.RunAs) > 0 {
+			as = strings.Join(a.RunAs, ",")
+		}
 		rows = append(rows, []string{
-			a.Person, a.Owner + "/" + a.Name, a.Mode, a.Door, a.TTY, a.Since.Format(time.DateTime), keys, from, verbs, eyes,
+			a.Person, a.Owner + "/" + a.Name, a.Mode, a.Door, a.TTY, a.Since.Format(time.DateTime), keys, from, verbs, eyes, as,
 		})
 	}
 	return rows

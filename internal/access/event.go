@@ -43,6 +43,8 @@ type Event struct {
 	Verbs   []string `json:"verbs,omitempty"`
 	// Process is the first process of a pane that was made.
 	Process int `json:"process,omitempty"`
+	// RunAs is the account of a pane that was asked for, where that is not its tmux's.
+	RunAs string `json:"run_as,omitempty"`
 	// Server is the incarnation the ids belong to.
 	Server string `json:"server,omitempty"`
 

@@ -143,6 +143,25 @@ func (f Files) GroupOf(gid uint32) (name string, members []string, err error) {
 	return name, members, nil
 }
 
+// In reports whether an account is in a group: it is its own, or names it as a member.
+func (f Files) In(group, account string, gid uint32) (bool, error) {
+	data, err := readLimited(f.Group)
+	if err != nil {
+		return false, fmt.Errorf("read the groups: %w", err)
+	}
+	for line := range bytes.Lines(data) {
+		f := strings.Split(strings.TrimRight(string(line), "\r\n"), ":")
+		if len(f) != 4 || f[0] != group || group == "" {
+			continue
+		}
+		g, err := strconv.ParseUint(f[2], 10, 32)
+		if err == nil && uint32(g) == gid || slices.Contains(strings.Split(f[3], ","), account) {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
 func readLimited(path string) ([]byte, error) {
 	f, err := os.Open(path)
 	if err != nil {

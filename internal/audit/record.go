@@ -109,6 +109,7 @@ func appendBody(b []byte, ev *access.Event, own *Own) []byte {
 	w.list("objects", ev.Objects, roomList)
 	w.list("verbs", ev.Verbs, roomWord)
 	w.count("process", ev.Process)
+	w.text("run_as", ev.RunAs, roomWord)
 	w.text("server", ev.Server, roomWord)
 	if ev.Allowed || ev.Kind == access.EventDenied || ev.Kind == access.EventIntent {
 		w.name("allowed")

@@ -37,7 +37,8 @@ type Config struct {
 	// reads those it always reads.
 	TmuxConfig []string `yaml:"tmux_config"`
 	// Accounts get a door each when muxward runs as root, besides those the
-	// policy names; by default every account that may log in.
+	// policy names; by default every account that may log in. @NAME are the accounts of a
+	// group of the host that may.
 	Accounts []string `yaml:"accounts"`
 	// Account is the account that muxward runs as, without any rights of root's: those are
 	// muxward-helper's. By default it is whoever starts muxward.
@@ -165,7 +166,7 @@ func decode(path string, data []byte, c *Config) error {
 	loader := yaml.NewDecoder(bytes.NewReader(data))
 	loader.KnownFields(true)
 	if err := loader.Decode(c); err != nil {
-		return fmt.Errorf("%s: %w; the keys are state, policy, doors, tmux, tmux_config, account, accounts, user, paste_limit, paste_confirm_lines, presence, answer_key, panic_key, webhook (url, secret), isolated (NAME: account, run_as, sessions, tmux_config, environment), ssh (listen, keys, account_keys, authorities, revoked, host_certificate, totp, pam, pam_root, pam_mfa, pam_wait, keys_user, keys_accounts, idle, subsystems)", path, err)
+		return fmt.Errorf("%s: %w; the keys are state, policy, doors, tmux, tmux_config, account, accounts, user, paste_limit, paste_confirm_lines, presence, answer_key, panic_key, webhook (url, secret), isolated (NAME: account, run_as, session_run_as, people_as_themselves, sessions, tmux_config, environment), ssh (listen, keys, account_keys, authorities, revoked, host_certificate, totp, pam, pam_root, pam_mfa, pam_wait, keys_user, keys_accounts, idle, subsystems)", path, err)
 	}
 	if err := c.checkIsolated(); err != nil {
 		return fmt.Errorf("%s: isolated: %w", path, err)
@@ -267,7 +268,10 @@ func Parse(file string, data []byte) (Config, error) {
 // all: those that are listed or lent; if none are listed every account that may log in. Where
 // muxward runs as an account, that has none, and root only if it is listed; nor has the
 // account of an isolated server, which nobody logs in to.
-func (c *Config) Serves(name string, uid uint32, shell string) bool {
+//
+// in tells whether it is in a group of the host, which is asked about groups that are
+// listed. Root is in none.
+func (c *Config) Serves(name string, uid uint32, shell string, in func(group string) bool) bool {
 	switch {
 	case c.Account != "" && name == c.Account, c.isolates(name):
 		return false
@@ -277,7 +281,13 @@ func (c *Config) Serves(name string, uid uint32, shell string) bool {
 		return false
 	}
 	base := filepath.Base(shell)
-	return len(c.Accounts) == 0 && uid >= 1000 && uid < 65534 && shell != "" && base != "nologin" && base != "false"
+	if uid < 1000 || uid >= 65534 || shell == "" || base == "nologin" || base == "false" {
+		return false
+	}
+	return len(c.Accounts) == 0 || slices.ContainsFunc(c.Accounts, func(listed string) bool {
+		group, ok := strings.CutPrefix(listed, "@")
+		return ok && group != "" && in != nil && in(group)
+	})
 }
 
 // Run is where the guarded servers' sockets and the control socket are.

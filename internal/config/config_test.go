@@ -35,6 +35,11 @@ func TestLoad(t *testing.T) {
 		{"lent by nobody", "ssh: {keys_accounts: [work]}\n", "keys_user and keys_accounts go together"},
 		{"who asks is lent", "ssh: {keys_user: keys, keys_accounts: [work, keys]}\n", "keys_accounts has keys, which is keys_user"},
 		{"isolated", "isolated: {prod: {account: a, run_as: b, sessions: [main], environment: {X: y}}}\n", ""},
+		{"everybody as themselves", "isolated: {prod: {account: a, run_as: b, session_run_as: {main: c}, people_as_themselves: true}}\n", ""},
+		{"some as themselves", "isolated: {prod: {account: a, run_as: b, people_as_themselves: [carol]}}\n", ""},
+		{"who knows", "isolated: {prod: {account: a, run_as: b, people_as_themselves: perhaps}}\n", "cannot"},
+		{"no list", "isolated: {prod: {account: a, run_as: b, people_as_themselves: {carol: x}}}\n", "cannot"},
+		{"a session that is not there", "isolated: {prod: {account: a, run_as: b, session_run_as: {db: c}}}\n", "not among its sessions"},
 		{"isolated as nobody", "isolated: {prod: {account: a}}\n", "say which account"},
 		{"no session", "isolated: {prod: {account: a, run_as: b, sessions: ['a:b']}}\n", "a name has letters"},
 		{"no variable", "isolated: {prod: {account: a, run_as: b, environment: {'X Y': y}}}\n", "a name has letters"},
@@ -115,4 +120,33 @@ func FuzzDecode(f *testing.F) {
 		var c Config
 		_ = decode("fuzz", data, &c)
 	})
+}
+
+// Who has a server and a door here, by what is listed.
+func TestServes(t *testing.T) {
+	in := func(group string) bool { return group == "devs" }
+	for what, c := range map[string]struct {
+		listed []string
+		uid    uint32
+		shell  string
+		in     func(string) bool
+		want   bool
+	}{
+		"all":                {nil, 1000, "/bin/sh", in, true},
+		"all, and no login":  {nil, 1000, "/usr/sbin/nologin", in, false},
+		"listed":             {[]string{"bob"}, 5, "", nil, true},
+		"not listed":         {[]string{"carol"}, 1000, "/bin/sh", in, false},
+		"in a group":         {[]string{"@devs"}, 1000, "/bin/sh", in, true},
+		"in another":         {[]string{"@ops"}, 1000, "/bin/sh", in, false},
+		"in it, no login":    {[]string{"@devs"}, 1000, "/bin/false", in, false},
+		"in it, and root":    {[]string{"@devs"}, 0, "/bin/sh", in, false},
+		"in it, a system's":  {[]string{"@devs"}, 100, "/bin/sh", in, false},
+		"nobody asks":        {[]string{"@devs"}, 1000, "/bin/sh", nil, false},
+		"a group of no name": {[]string{"@"}, 1000, "/bin/sh", func(string) bool { return true }, false},
+	} {
+		config := Config{Accounts: c.listed}
+		if got := config.Serves("bob", c.uid, c.shell, c.in); got != c.want {
+			t.Errorf("%s: %t", what, got)
+		}
+	}
 }

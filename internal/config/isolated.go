@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -8,6 +9,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"go.yaml.in/yaml/v4"
 )
 
 // Isolated is a tmux server that runs as an account of its own, and its panes as another.
@@ -15,8 +18,12 @@ import (
 type Isolated struct {
 	// Account is what tmux runs as. Nobody logs in to it, and nothing else runs as it.
 	Account string `yaml:"account"`
-	// RunAs is the account of its panes.
-	RunAs string `yaml:"run_as"`
+	// RunAs is the account of its panes, SessionRunAs that of the panes of some of its
+	// sessions, by their names.
+	RunAs        string            `yaml:"run_as"`
+	SessionRunAs map[string]string `yaml:"session_run_as"`
+	// AsThemselves has people's new panes run as their own accounts.
+	AsThemselves Themselves `yaml:"people_as_themselves"`
 	// Sessions are there at any time; by default one, main.
 	Sessions []string `yaml:"sessions"`
 	// TmuxConfig lists its configuration files; by default it has none.
@@ -24,6 +31,30 @@ type Isolated struct {
 	// Environment are variables of the programs in its panes.
 	Environment map[string]string `yaml:"environment"`
 }
+
+// Themselves says whose panes run as their own accounts: everybody's (true), nobody's
+// (false), or those of the people in a list.
+type Themselves struct {
+	All    bool
+	People []string
+}
+
+// UnmarshalYAML reads true, false, or a list of people.
+func (t *Themselves) UnmarshalYAML(n *yaml.Node) error {
+	if n.Kind == yaml.ScalarNode {
+		return n.Decode(&t.All)
+	}
+	return n.Decode(&t.People)
+}
+
+// Any reports whether anybody's do.
+func (t Themselves) Any() bool { return t.All || len(t.People) > 0 }
+
+// Has reports whether those of a person do.
+func (t Themselves) Has(person string) bool { return t.All || slices.Contains(t.People, person) }
+
+// onlySession is the one that there is where none is named.
+const onlySession = "main"
 
 const (
 	maxIsolated    = 64
@@ -56,6 +87,19 @@ func (i Isolated) check() error {
 			return fmt.Errorf("the session %.80q: a name has letters, digits, _ and -", s)
 		}
 	}
+	for _, s := range slices.Sorted(maps.Keys(i.SessionRunAs)) {
+		if !slices.Contains(i.Sessions, s) && (len(i.Sessions) > 0 || s != onlySession) {
+			return fmt.Errorf("session_run_as: the session %.80q is not among its sessions", s)
+		}
+		if i.SessionRunAs[s] == "" {
+			return fmt.Errorf("session_run_as: say which account the panes of %s run as", s)
+		}
+	}
+	for _, p := range i.AsThemselves.People {
+		if p == "" {
+			return errors.New("people_as_themselves: true, false, or a list of people's names")
+		}
+	}
 	size := 0
 	for k, v := range i.Environment {
 		size += len(k) + len(v)
@@ -84,7 +128,7 @@ func (c *Config) fillIsolated() (err error) {
 			}
 		}
 		if len(i.Sessions) == 0 {
-			i.Sessions = []string{"main"}
+			i.Sessions = []string{onlySession}
 		}
 		c.Isolated[name] = i
 	}
@@ -100,6 +144,20 @@ func (i Isolated) Environ() []string {
 	slices.Sort(out)
 	return out
 }
+
+// Shared lists the accounts that its panes run as where they are not a person's own.
+func (i Isolated) Shared() []string {
+	all := []string{i.RunAs}
+	for _, s := range slices.Sorted(maps.Keys(i.SessionRunAs)) {
+		if !slices.Contains(all, i.SessionRunAs[s]) {
+			all = append(all, i.SessionRunAs[s])
+		}
+	}
+	return all
+}
+
+// SharedIn is the account of panes in a session that are not a person's own.
+func (i Isolated) SharedIn(session string) string { return cmp.Or(i.SessionRunAs[session], i.RunAs) }
 
 // isolates reports whether an account is that of an isolated server.
 func (c *Config) isolates(account string) bool {

@@ -192,9 +192,19 @@ func introduced(p *gateway.Permit) *wire.Hello {
 func (e *Executor) run(ctx context.Context, p *gateway.Permit, server Server) (gateway.Result, error) {
 	failpoint.At("executor-run")
 	m, inv := making(p.Plan())
-	argv, err := wordsOf(inv, p.Plan())
+	executed, err := wordsOf(inv, p.Plan())
 	if err != nil {
 		return gateway.Result{}, err
+	}
+	argv := executed
+	tickets := tickets(p.Plan(), server)
+	if tickets != nil {
+		if inv, err = ticketed(ctx, tickets, p.Plan(), inv); err == nil {
+			argv, err = wordsOf(inv, p.Plan())
+		}
+		if err != nil {
+			return gateway.Result{}, err
+		}
 	}
 	conn, err := server.Dial(ctx)
 	if err != nil {
@@ -218,8 +228,11 @@ func (e *Executor) run(ctx context.Context, p *gateway.Permit, server Server) (g
 		cancel()
 	}
 	// Also of one that failed: a hook may have, behind what it made.
-	result := gateway.Result{Executed: argv, Exit: int(exit.Code), Message: exit.Message, Made: m.made(server)}
+	result := gateway.Result{Executed: executed, Exit: int(exit.Code), Message: exit.Message, Made: m.made(server)}
 	result.GoesOn = err == nil && r.goesOn()
+	if err == nil && exit.Code == 0 && tickets != nil {
+		err = begun(ctx, tickets, p.Plan(), result.Made)
+	}
 	if err == nil && exit.Code == 0 {
 		result.Current = e.current(ctx, p, server)
 	}

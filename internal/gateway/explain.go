@@ -43,6 +43,8 @@ type Explained struct {
 	Needs   []NeedShown `json:"needs"`
 	Verdict Verdict     `json:"verdict"`
 	Why     string      `json:"why,omitempty"`
+	// RunAs is the account of the pane that it would make on an isolated server.
+	RunAs string `json:"run_as,omitempty"`
 }
 
 // NeedShown is one need of a command with its answer. Of an object that the
@@ -106,7 +108,7 @@ func (g *Gateway) explain(ctx context.Context, req Request, follows bool) Explai
 	}
 	d := live.decide(plan)
 	if d.Allow {
-		c.Verdict = WouldRun
+		c.Verdict, c.RunAs = WouldRun, plan.runsAs()
 	} else {
 		c.Why = g.refused(req, plan, d).Error()
 	}

@@ -31,6 +31,9 @@ type Policy interface {
 	// Blind reports that the subject certainly holds nothing on a server, or a
 	// session, or in it.
 	Blind(who identity.Subject, o access.Object, at time.Time) bool
+	// GivenBy reports whether the subject was given a verb on this very pane by a person,
+	// and until when.
+	GivenBy(who identity.Subject, giver string, v access.Verb, pane access.Object, at time.Time) (bool, time.Time)
 	Generation() uint64
 }
 

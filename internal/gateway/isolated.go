@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"context"
 	"errors"
 	"strings"
 
@@ -28,10 +29,13 @@ const splitHere = "#{pane_current_path}"
 // started changes a command that starts a program on an isolated server so that it is
 // started in its pane's account. Several words tmux would run by itself, as its own
 // account; and where the program begins, tmux might not enter.
-func (r *resolver) started() error {
+func (r *resolver) started(ctx context.Context) error {
 	inv := r.plan.Invocation
 	if !isolated(r.plan.Server) || inv.Row.Args != tmux.ShellArgs || teeth.Out(teeth.Isolated) {
 		return nil
+	}
+	if err := r.runsAs(ctx); err != nil {
+		return err
 	}
 	if len(inv.Args) > 1 {
 		inv.Args = []string{quoteWords(inv.Args)}

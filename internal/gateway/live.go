@@ -132,6 +132,9 @@ type Attached struct {
 	// do now.
 	Bound    bool     `json:"bound,omitempty"`
 	Watchers []string `json:"watchers,omitempty"`
+	// RunAs are the accounts of the panes in that session, on an isolated server, as far as
+	// who asks may view them.
+	RunAs []string `json:"run_as,omitempty"`
 	// At is the pane that they are at, if that is at a place of their own.
 	At access.Object `json:"-"`
 
@@ -393,6 +396,9 @@ func (g *Gateway) verdict(who identity.Identity, n Need, gen uint64, now time.Ti
 		d = g.Policy.Decide(access.Question{
 			Who: who.Subject(), Verb: n.Verb, Object: n.Object, At: now, Command: n.Command,
 		})
+	}
+	if d.Allow {
+		d = g.theirs(who, n, d, now)
 	}
 	if d.Allow && !n.Apart {
 		d = g.leased(who, n, d)

@@ -35,6 +35,9 @@ func (r *rules) Holds(identity.Subject, access.Object, time.Time) access.VerbSet
 func (r *rules) Covers(identity.Subject, access.VerbSet, access.Object, time.Time) access.Decision {
 	return access.Decision{Allow: r.allow.Load(), Rule: "test"}
 }
+func (r *rules) GivenBy(identity.Subject, string, access.Verb, access.Object, time.Time) (bool, time.Time) {
+	return false, time.Time{}
+}
 func (r *rules) Duties(identity.Subject, access.Object, time.Time) access.Obligations { return 0 }
 func (r *rules) Holders(access.Verb, access.Object, time.Time) []string               { return nil }
 

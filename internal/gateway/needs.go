@@ -173,7 +173,7 @@ func (r *resolver) finish(ctx context.Context) error {
 	if err := r.atDisplay(); err != nil {
 		return err
 	}
-	if err := r.started(); err != nil {
+	if err := r.started(ctx); err != nil {
 		return err
 	}
 	if trusted(r.plan.Full) {
@@ -477,7 +477,11 @@ func (g *Gateway) heldAt(who identity.Identity, o access.Object, at time.Time) a
 	if taken.Covers(access.AllVerbs) {
 		return 0
 	}
-	return g.Policy.Holds(who.Subject(), o, at) &^ taken
+	held := g.Policy.Holds(who.Subject(), o, at) &^ taken
+	if held.Has(access.Type) && !g.theirs(who, Need{Verb: access.Type, Object: o}, access.Decision{Allow: true}, at).Allow {
+		held &^= access.SetOf(access.Type)
+	}
+	return held
 }
 
 // Object finds what a target names for one of muxward's own commands: a

@@ -194,6 +194,7 @@ func (g *Gateway) WhoFor(who identity.Identity) []Attached {
 		if mine || a.At.Kind != access.Pane || g.heldAt(who, a.At, g.Time()).Has(access.View) {
 			a.Bound, a.Watchers = g.underEyes(a, o) // where others go about is not told
 		}
+		a.RunAs = g.accountsIn(who, a.Owner, tmux.SessionID(o.Session.ID))
 		out = append(out, a)
 	}
 	told := func(name string) bool {

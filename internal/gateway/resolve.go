@@ -67,6 +67,10 @@ type Plan struct {
 	Invocation *tmux.Invocation
 	// Elsewhere are other people's servers that belong into a listing.
 	Elsewhere []Place
+	// RunAs is the account of the pane that is made, where that is not its tmux's, and
+	// Respawns the pane in which a program is started anew.
+	RunAs    *identity.Account
+	Respawns string
 	// Object is what an Act is done to.
 	Object access.Object
 	// Declares, if it is set, is what a session declares by it.

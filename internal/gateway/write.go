@@ -37,6 +37,7 @@ func (g *Gateway) event(req Request, plan *Plan, kind access.EventKind) access.E
 	if plan == nil {
 		return ev
 	}
+	ev.RunAs = plan.runsAs()
 	if plan.Server != nil {
 		ev.Server = plan.Server.Owner() + "#" + plan.Server.Incarnation()
 	} else if o := plan.Object; o.Incarnation != "" { // of an act

@@ -75,6 +75,10 @@ type Hands interface {
 	// gives the line to it, which it ends with. keep.ErrBusy: there are too many.
 	Reach(ctx context.Context, a keep.Account) (*os.File, error)
 
+	// Ticket gives a ticket by which one pane of an isolated server runs as an account:
+	// once, for some seconds. keep.ErrRefused: it may not, by root's configuration.
+	Ticket(ctx context.Context, p keep.Pass) (string, error)
+
 	// Next gives what has happened, in order, and waits for it. Only one may wait.
 	// keep.ErrClosed: nothing comes any more.
 	Next(ctx context.Context) (keep.Event, error)

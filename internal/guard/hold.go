@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/muxward/muxward/internal/access"
+	"github.com/muxward/muxward/internal/identity"
+	"github.com/muxward/muxward/internal/pane"
 	"github.com/muxward/muxward/internal/tmux"
 	"github.com/muxward/muxward/internal/tmux/control"
 )
@@ -417,8 +419,8 @@ func (s *Server) Settle(ctx context.Context) {
 }
 
 // Session makes a session of this name where there is none, with what the server runs by
-// default.
-func (s *Server) Session(ctx context.Context, name string) error {
+// default; on an isolated server as an account.
+func (s *Server) Session(ctx context.Context, name string, as identity.Account) error {
 	release, err := s.Hold()
 	if err != nil {
 		return err
@@ -428,9 +430,18 @@ func (s *Server) Session(ctx context.Context, name string) error {
 	if err != nil || snap.SessionByName(name) != nil {
 		return err
 	}
-	if _, err := s.oneShot(ctx, "new-sessio", "-d", "-s", name); err != nil { // no alias is spelled so
+	argv := []string{"new-sessio", "-d", "-s", name} // no alias is spelled so
+	if s.Isolated() {
+		ticket, err := s.Ticket(ctx, as, "")
+		if err != nil {
+			return fmt.Errorf("make the session %s of %s: %w", name, s.kept.Owner, err)
+		}
+		// tmux keeps what a session is made with for its other panes, too.
+		argv = append(argv, "-e", pane.TicketVariable+"="+ticket, ";", "set-environmen", "-u", "-t", "="+name, pane.TicketVariable)
+	}
+	if _, err := s.oneShot(ctx, argv...); err != nil {
 		return fmt.Errorf("make the session %s of %s: %w", name, s.kept.Owner, err)
 	}
-	s.g.tell(access.EventServer, s, fmt.Sprintf("the session %s of %s was made", name, s.kept.Owner))
+	s.g.tell(access.EventServer, s, fmt.Sprintf("the session %s of %s was made, and its pane runs as %s", name, s.kept.Owner, as.Name))
 	return nil
 }

@@ -51,6 +51,7 @@ type Server struct {
 	seen    watched
 	hooks   knownHooks // of the inspection alone
 	known   atomic.Pointer[tmux.Snapshot]
+	uids    uids
 }
 
 // ErrLetGo is the cause of servers that go on while muxward stops.

@@ -45,33 +45,50 @@ func (o *Options) checkIsolated() error {
 		taken[server.UID] = name
 	}
 	for name, iso := range o.Isolated {
-		if _, run, err := accountsOf(iso); err == nil && taken[run.UID] != "" {
-			return fmt.Errorf("the isolated server %s: its panes would run as %s, which is a server's account", name, run.Name)
+		_, run, err := accountsOf(iso)
+		for _, a := range run {
+			if err == nil && taken[a.UID] != "" {
+				return fmt.Errorf("the isolated server %s: its panes would run as %s, which is a server's account", name, a.Name)
+			}
 		}
 	}
 	return nil
 }
 
-// accounts looks both up, and refuses a pair that is not apart.
-func accountsOf(i config.Isolated) (server, run accounts.Account, err error) {
+// accountsOf looks up what tmux runs as, and all that its panes run as where that is not
+// a person's own, and refuses what is not apart.
+func accountsOf(i config.Isolated) (server accounts.Account, run []accounts.Account, err error) {
 	if server, err = accountByName(i.Account); err != nil {
-		return server, run, err
+		return server, nil, err
 	}
-	if run, err = accountByName(i.RunAs); err != nil {
-		return server, run, err
+	for _, name := range i.Shared() {
+		a, err := accountByName(name)
+		if err == nil {
+			err = apart(server, a)
+		}
+		if err != nil {
+			return server, nil, err
+		}
+		run = append(run, a)
 	}
-	if err = errors.Join(server.Usable(), run.Usable()); err != nil {
-		return server, run, err
+	return server, run, nil
+}
+
+// apart refuses a pair of accounts, of a tmux server and of a pane, of which one could
+// reach into what is the other's.
+func apart(server, run accounts.Account) error {
+	if err := errors.Join(server.Usable(), run.Usable()); err != nil {
+		return err
 	}
 	switch {
 	case server.UID == 0 || run.UID == 0 || server.GID == 0 || run.GID == 0:
-		err = errors.New("neither its account nor run_as can be root or have root's group")
+		return errors.New("neither its account nor that of a pane can be root or have root's group")
 	case server.UID == run.UID:
-		err = fmt.Errorf("account and run_as are both uid %d: what runs in its panes could do everything to it", run.UID)
+		return fmt.Errorf("account and run_as are both uid %d: what runs in its panes could do everything to it", run.UID)
 	case server.GID == run.GID || slices.Contains(run.Groups, server.GID):
-		err = fmt.Errorf("%s is in the group of %s; give the server's account a group of its own", run.Name, server.Name)
+		return fmt.Errorf("%s is in the group of %s; give the server's account a group of its own", run.Name, server.Name)
 	}
-	return server, run, err
+	return nil
 }
 
 func accountByName(name string) (accounts.Account, error) {

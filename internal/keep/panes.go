@@ -198,9 +198,16 @@ func (s *server) session(req pane.Request) (*pane.Session, error) {
 	if !ok {
 		return nil, errors.New("it is not an isolated server any more")
 	}
-	server, run, err := accountsOf(iso)
+	server, err := accountByName(iso.Account)
 	if err == nil && server.UID != s.rec.Account.UID {
 		err = fmt.Errorf("its account is uid %d now", server.UID)
+	}
+	if err != nil {
+		return nil, err
+	}
+	run, err := s.accountIn(iso, req)
+	if err == nil {
+		err = apart(server, run)
 	}
 	if err != nil {
 		return nil, err

@@ -38,6 +38,7 @@ type server struct {
 	seen    time.Time
 	ours    inodes         // the connections that we made
 	launch  *pane.Listener // of an isolated server
+	passes  []pass         // for its panes
 
 	sessions  atomic.Int32 // of its panes
 	refusals  int          // that were not told

@@ -86,6 +86,14 @@ type Place struct {
 	Server  string // its id
 }
 
+// Pass asks for a ticket: by it one pane of the isolated server ID runs as Account.
+type Pass struct {
+	ID      string
+	Account Account
+	// Pane is the one that a program is started in anew, %N, "" for a new one.
+	Pane string
+}
+
 // Opened is a door that is open.
 type Opened struct {
 	Path string

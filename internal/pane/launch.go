@@ -85,7 +85,7 @@ func launch(argv []string) (int, error) {
 
 // requestOf reads what tmux asks its shell for: nothing is a login shell, -c a command.
 func requestOf(argv []string, env func(string) string) (Request, error) {
-	r := Request{Term: env("TERM"), Pane: env("TMUX_PANE"), Dir: env(DirVariable)}
+	r := Request{Term: env("TERM"), Pane: env("TMUX_PANE"), Dir: env(DirVariable), Ticket: env(TicketVariable)}
 	if tmux := strings.Split(env("TMUX"), ","); len(tmux) >= 3 {
 		r.Session = tmux[len(tmux)-1]
 	}

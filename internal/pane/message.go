@@ -24,10 +24,18 @@ type Request struct {
 	// Login asks for a login shell; else Command is run by the account's shell.
 	Login   bool
 	Command string
+	// Ticket says for whom the pane was asked for, "" if tmux has begun it by itself.
+	Ticket string
 }
 
 // DirVariable is the variable by which tmux tells muxward-pane where a session begins.
 const DirVariable = "MUXWARD_DIR"
+
+// TicketVariable is the variable by which tmux hands it a ticket.
+const TicketVariable = "MUXWARD_TICKET"
+
+// TicketLen is the length of a ticket: hexadecimal digits, small.
+const TicketLen = 32
 
 // Like begins a Dir that is the one of another pane.
 const Like = "like:"
@@ -36,8 +44,8 @@ const Like = "like:"
 const SocketVariable = "MUXWARD_LAUNCH"
 
 const (
-	requestVersion = "1"
-	requestFields  = 7
+	requestVersion = "2"
+	requestFields  = 8
 	maxDir         = 4096
 )
 
@@ -47,7 +55,7 @@ func (r Request) Encode() []byte {
 	if r.Login {
 		kind = "login"
 	}
-	return []byte(strings.Join([]string{requestVersion, r.Term, r.Pane, r.Session, r.Dir, kind, r.Command}, "\x00"))
+	return []byte(strings.Join([]string{requestVersion, r.Term, r.Pane, r.Session, r.Dir, kind, r.Command, r.Ticket}, "\x00"))
 }
 
 // ParseRequest reads a message that may be anything.
@@ -59,24 +67,31 @@ func ParseRequest(data []byte) (Request, error) {
 	if len(f) != requestFields || f[0] != requestVersion {
 		return Request{}, errors.New("the request has another form; are muxward and muxward-pane of one release?")
 	}
-	r := Request{Term: f[1], Pane: f[2], Session: f[3], Dir: f[4], Login: f[5] == "login", Command: f[6]}
+	r := Request{Term: f[1], Pane: f[2], Session: f[3], Dir: f[4], Login: f[5] == "login", Command: f[6], Ticket: f[7]}
 	if !utf8.Valid(data) { // it would not arrive as it was decided
 		return Request{}, errors.New("the request is not UTF-8")
 	}
-	number, isPane := strings.CutPrefix(r.Pane, "%")
 	switch {
 	case !r.Login && f[5] != "command":
 		return Request{}, errors.New("the request asks for neither a login nor a command")
 	case r.Login == (r.Command != ""):
 		return Request{}, errors.New("a login has no command, and a command is not empty")
-	case !isPane || !isNumber(number) || !isNumber(r.Session):
+	case !IsPane(r.Pane) || !isNumber(r.Session):
 		return Request{}, errors.New("the request names no pane of a session")
 	case !isTerm(r.Term):
 		return Request{}, errors.New("the request names no terminal")
 	case r.Dir != "" && !strings.HasPrefix(r.Dir, "/") && !strings.HasPrefix(r.Dir, Like+"/dev/pts/") || len(r.Dir) > maxDir:
 		return Request{}, errors.New("the request names no directory")
+	case r.Ticket != "" && (len(r.Ticket) != TicketLen || strings.Trim(r.Ticket, "0123456789abcdef") != ""):
+		return Request{}, errors.New("the request has a ticket that is none")
 	}
 	return r, nil
+}
+
+// IsPane reports whether a text is a pane's id, %N.
+func IsPane(s string) bool {
+	number, ok := strings.CutPrefix(s, "%")
+	return ok && isNumber(number)
 }
 
 func isNumber(s string) bool {

@@ -9,7 +9,7 @@ func TestRequest(t *testing.T) {
 	for _, r := range []Request{
 		{Term: "screen-256color", Pane: "%0", Session: "0", Login: true},
 		{Term: "tmux", Pane: "%17", Session: "3", Dir: "/a b", Command: "echo 'x'\nid"},
-		{Term: "tmux", Pane: "%17", Session: "3", Dir: Like + "/dev/pts/4", Command: "top"},
+		{Term: "tmux", Pane: "%17", Session: "3", Dir: Like + "/dev/pts/4", Command: "top", Ticket: strings.Repeat("0f", TicketLen/2)},
 	} {
 		if got, err := ParseRequest(r.Encode()); err != nil || got != r {
 			t.Errorf("%+v: %+v, %v", r, got, err)
@@ -27,6 +27,8 @@ func TestRequest(t *testing.T) {
 		"relative":           func(r *Request) { r.Dir = "etc" },
 		"like a file":        func(r *Request) { r.Dir = Like + "/etc" },
 		"long directory":     func(r *Request) { r.Dir = "/" + strings.Repeat("x", maxDir) },
+		"a short ticket":     func(r *Request) { r.Ticket = "0f" },
+		"a ticket of others": func(r *Request) { r.Ticket = strings.Repeat("0F", TicketLen/2) },
 		"long":               func(r *Request) { r.Command = strings.Repeat("x", MaxRequest) },
 	} {
 		r := good
@@ -62,9 +64,10 @@ func FuzzRequest(f *testing.F) {
 }
 
 func TestRequestOf(t *testing.T) {
-	env := map[string]string{"TERM": "tmux", "TMUX_PANE": "%2", "TMUX": "/a,b/s,12,3", DirVariable: "/srv"}
+	ticket := strings.Repeat("0f", TicketLen/2)
+	env := map[string]string{"TERM": "tmux", "TMUX_PANE": "%2", "TMUX": "/a,b/s,12,3", DirVariable: "/srv", TicketVariable: ticket}
 	get := func(k string) string { return env[k] }
-	if r, err := requestOf([]string{"-muxward-pane"}, get); err != nil || r != (Request{"tmux", "%2", "3", "/srv", true, ""}) {
+	if r, err := requestOf([]string{"-muxward-pane"}, get); err != nil || r != (Request{"tmux", "%2", "3", "/srv", true, "", ticket}) {
 		t.Errorf("%+v, %v", r, err)
 	}
 	if r, err := requestOf([]string{"muxward-pane", "-c", "top"}, get); err != nil || r.Login || r.Command != "top" {

@@ -304,6 +304,11 @@ func (e *Engine) Holders(v access.Verb, o access.Object, at time.Time) []string 
 	return e.At(at).Holders(v, o, at)
 }
 
+// GivenBy is [Set.GivenBy] by the policy in force.
+func (e *Engine) GivenBy(who identity.Subject, giver string, verb access.Verb, pane access.Object, at time.Time) (bool, time.Time) {
+	return e.At(at).GivenBy(who, giver, verb, pane, at)
+}
+
 // PersonOf says which person a Unix account is: see [Set.PersonOf].
 func (e *Engine) PersonOf(uid uint32, account string) (string, error) {
 	return e.now.Load().set.PersonOf(uid, account)

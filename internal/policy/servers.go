@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	"go.yaml.in/yaml/v4"
 
@@ -109,4 +110,26 @@ func (s *Set) isolates(servers map[string]string) error {
 		}
 	}
 	return nil
+}
+
+// GivenBy reports whether somebody was given a verb on this very pane by a person, and
+// until when that is so; zero: no limit. What a file gives at a place is no such grant: another pane may come there.
+func (s *Set) GivenBy(who identity.Subject, giver string, verb access.Verb, pane access.Object, at time.Time) (bool, time.Time) {
+	q := access.Question{Who: who, Verb: verb, Object: pane, At: at}
+	if s.unanswerable(&q) != "" {
+		return false, time.Time{}
+	}
+	given := false
+	var limit time.Time
+	for _, h := range s.view(who.Person).holders {
+		h.visit(pane, func(g *grant) {
+			if g.given == nil || g.given.On.Kind != access.Pane || g.given.Giver.Person != giver || !g.gives(verb, false) || !g.fits(&who) {
+				return
+			}
+			counts, change := g.at(at)
+			limit = sooner(limit, change)
+			given = given || counts
+		})
+	}
+	return given, limit
 }

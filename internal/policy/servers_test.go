@@ -98,3 +98,45 @@ func TestIsolate(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// Of what somebody was given only that counts here which the person gave, by hand, on that very
+// pane, while it holds.
+func TestGivenBy(t *testing.T) {
+	dir := writeDir(t, map[string]string{peopleFile: "people:\n  alice: {}\n  bob: {}\n  carol: {}\nservers:\n  prod: {account: mw-prod}\n",
+		grantsFile: "grants:\n  - {who: carol, role: owner, on: prod, reason: x}\n  - {who: alice, role: owner, on: prod, reason: x}\n" +
+			"  - {who: bob, role: typist, on: \"prod/main:0.1\", reason: x}\n"})
+	e, err := NewEngine(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pane := access.Object{Kind: access.Pane, Owner: "prod", Incarnation: "1", Session: access.SessionRef{ID: 1, Name: "main"},
+		Window: access.WindowRef{ID: 1}, Pane: access.PaneRef{ID: 7, Index: 1}}
+	next := pane
+	next.Pane.ID = 8
+	verbs, _ := access.Typist.Verbs()
+	bob := identity.Subject{Person: "bob", UID: -1}
+	given := func(giver string, on access.Object) Given {
+		return Given{ID: "1", Who: "bob", What: "typist", Verbs: verbs, On: on, Until: noon.Add(time.Hour), Giver: identity.Subject{Person: giver, UID: -1, Door: "ctl"}}
+	}
+	for what, c := range map[string]struct {
+		given []Given
+		on    access.Object
+		at    time.Time
+		want  bool
+	}{
+		"by her":             {[]Given{given("carol", pane)}, pane, noon, true},
+		"by another":         {[]Given{given("alice", pane)}, pane, noon, false},
+		"by the file":        {nil, pane, noon, false},
+		"on another pane":    {[]Given{given("carol", next)}, pane, noon, false},
+		"on its window":      {[]Given{given("carol", pane.Up())}, pane, noon, false},
+		"on the session":     {[]Given{given("carol", pane.Up().Up())}, pane, noon, false},
+		"when it is over":    {[]Given{given("carol", pane)}, pane, noon.Add(2 * time.Hour), false},
+		"what was not given": {[]Given{func() Given { g := given("carol", pane); g.Verbs = access.SetOf(access.View); return g }()}, pane, noon, false},
+	} {
+		e.Move(Moving{At: c.at, Given: c.given})
+		got, until := e.GivenBy(bob, "carol", access.Type, c.on, c.at)
+		if got != c.want || got && !until.Equal(noon.Add(time.Hour)) {
+			t.Errorf("%s: %t until %v", what, got, until)
+		}
+	}
+}

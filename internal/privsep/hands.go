@@ -98,6 +98,13 @@ func (h *Hands) Reach(ctx context.Context, a keep.Account) (*os.File, error) {
 	return h.c.callFile(ctx, NumReach, Reach{a}, &Nothing{})
 }
 
+// Ticket gives a ticket for one pane of an isolated server.
+func (h *Hands) Ticket(ctx context.Context, p keep.Pass) (string, error) {
+	var t Ticket
+	err := h.plain(ctx, NumTicket, p, &t)
+	return t.Ticket, err
+}
+
 // Next gives what has happened, and waits for it.
 func (h *Hands) Next(ctx context.Context) (keep.Event, error) {
 	select {

@@ -26,6 +26,7 @@ const (
 	NumOpenDoor  Number = 27
 	NumCloseDoor Number = 28
 	NumReach     Number = 29
+	NumTicket    Number = 30
 )
 
 // AtOnce tells how many requests of each number may be under way at once; one
@@ -36,7 +37,7 @@ func AtOnce() map[Number]int {
 		NumHello: 1, NumNotify: 1, NumCtl: 1, NumAuthKeys: 8, NumSign: 32, NumKeys: 1,
 		NumPAM: 32, NumPAMEnd: 32, NumServing: 1, NumForced: 32,
 		NumFound: 1, NumAdopt: 16, NumStart: 32, NumAbandon: 16, NumConnect: 32, NumMend: 16, NumNote: 16,
-		NumOpenDoor: 16, NumCloseDoor: 16, NumReach: 32,
+		NumOpenDoor: 16, NumCloseDoor: 16, NumReach: 32, NumTicket: 32,
 	}
 }
 
@@ -179,6 +180,11 @@ type Order struct {
 	Owner   string       `json:"owner"`
 	Account keep.Account `json:"account"`
 	Environ [][]byte     `json:"environ"`
+}
+
+// Ticket is one for a pane of an isolated server.
+type Ticket struct {
+	Ticket string `json:"ticket"`
 }
 
 // Opened is a door that is open; its socket comes along.

@@ -44,6 +44,7 @@ const (
 	OnceTicket   Check = "once_ticket"
 	PAM          Check = "pam"
 	Parts        Check = "parts"
+	Pass         Check = "pass"
 	Paste        Check = "paste"
 	Place        Check = "place"
 	Pressed      Check = "pressed"
@@ -63,6 +64,7 @@ const (
 	Size         Check = "size"
 	SSH          Check = "ssh"
 	Suggested    Check = "suggested"
+	Theirs       Check = "theirs"
 	Ticket       Check = "ticket"
 	TOTP         Check = "totp"
 	Unsized      Check = "unsized"
@@ -78,8 +80,8 @@ func Checks() []Check {
 	return []Check{
 		Audited, Author, Budget, Bundle, Certificates, Chain, Clock, Control, Decide, Declared, Door, Drawn,
 		Filter, Flood, Front, Given, Guest, Hand, Home, HostChecked, HostPath, Isolated, Knock, Launcher, Lease, Lines, Linted, Looked, Made, Mine,
-		Moved, Names, Offered, Once, OnceAnswered, OnceTicket, PAM, Parts, Paste, Place, Pressed,
+		Moved, Names, Offered, Once, OnceAnswered, OnceTicket, PAM, Parts, Pass, Paste, Place, Pressed,
 		Queue, Reach, ReachAs, ReachPath, Relay, Replies, Resize, Revoke, Same, Seen, Selected, Self, Shown, Size, SSH,
-		Suggested, Ticket, TOTP, Unsized, View, Visible, Watcher, Whole, Worded,
+		Suggested, Theirs, Ticket, TOTP, Unsized, View, Visible, Watcher, Whole, Worded,
 	}
 }

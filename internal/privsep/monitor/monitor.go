@@ -33,6 +33,7 @@ type Hands interface {
 	OpenDoor(ctx context.Context, p keep.Place) (keep.Opened, error)
 	CloseDoor(ctx context.Context, p keep.Place) error
 	Reach(ctx context.Context, a keep.Account) (*os.File, error)
+	Ticket(ctx context.Context, p keep.Pass) (string, error)
 	Next(ctx context.Context) (keep.Event, error)
 	Close() error
 }

@@ -124,3 +124,8 @@ func (m *Monitor) reach(ctx context.Context, r privsep.Reach) (answer, error) {
 	f, err := m.Hands.Reach(ctx, r.Account)
 	return withFile(privsep.Nothing{}, f, err)
 }
+
+func (m *Monitor) ticket(ctx context.Context, p keep.Pass) (answer, error) {
+	ticket, err := m.Hands.Ticket(ctx, p)
+	return answer{body: privsep.Ticket{Ticket: ticket}}, err
+}

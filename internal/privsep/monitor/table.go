@@ -56,6 +56,7 @@ func table() []row {
 		{privsep.NumOpenDoor, "open-door", later, 0, on((*Monitor).openDoor)},
 		{privsep.NumCloseDoor, "close-door", later, 0, on((*Monitor).closeDoor)},
 		{privsep.NumReach, "reach", later, 0, on((*Monitor).reach)},
+		{privsep.NumTicket, "ticket", later, 0, on((*Monitor).ticket)},
 	}
 }
 

@@ -236,6 +236,9 @@ func (everything) Holds(identity.Subject, access.Object, time.Time) access.VerbS
 func (everything) Covers(identity.Subject, access.VerbSet, access.Object, time.Time) access.Decision {
 	return access.Decision{Allow: true}
 }
+func (everything) GivenBy(identity.Subject, string, access.Verb, access.Object, time.Time) (bool, time.Time) {
+	return false, time.Time{}
+}
 func (everything) Duties(identity.Subject, access.Object, time.Time) access.Obligations { return 0 }
 func (everything) Holders(access.Verb, access.Object, time.Time) []string               { return nil }
 func (everything) Blind(identity.Subject, access.Object, time.Time) bool                { return false }

@@ -1,0 +1,91 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+
+	"github.com/muxward/muxward/internal/config"
+	"github.com/muxward/muxward/internal/gateway"
+	"github.com/muxward/muxward/internal/identity"
+	"github.com/muxward/muxward/internal/tmux"
+)
+
+// This file is about the accounts of panes on isolated servers: what the configuration has
+// them run as. Whoever gives tickets goes by root's configuration once more.
+
+// isolatedAs is what the configuration says of an isolated server.
+func (g guarded) isolatedAs() (config.Isolated, bool) {
+	i, ok := g.d.config.Isolated[g.Owner()]
+	return i, ok && g.Isolated()
+}
+
+// Differ reports whether its panes may be of more than one account.
+func (g guarded) Differ() bool {
+	i, ok := g.isolatedAs()
+	return ok && (i.AsThemselves.Any() || len(i.Shared()) > 1)
+}
+
+// RunsAs gives the account that a pane runs as which somebody makes.
+func (g guarded) RunsAs(ctx context.Context, who identity.Identity, session string) (identity.Account, error) {
+	i, ok := g.isolatedAs()
+	if !ok {
+		return identity.Account{}, fmt.Errorf("the configuration of muxward has no isolated server %s any more", g.Owner())
+	}
+	if !i.AsThemselves.Has(who.Person()) {
+		return g.d.accounts.ByName(ctx, i.SharedIn(session))
+	}
+	a, err := g.d.ownAccount(ctx, who)
+	if err != nil {
+		return identity.Account{}, fmt.Errorf("here everybody's pane runs as their own account, and %w", err)
+	}
+	return a, nil
+}
+
+// ownAccount gives somebody's own account, in which a pane of theirs may run.
+func (d *daemon) ownAccount(ctx context.Context, who identity.Identity) (a identity.Account, err error) {
+	if uid, ok := who.UID(); ok {
+		if a, err = d.accounts.ByUID(ctx, uid); err != nil {
+			err = fmt.Errorf("you have no account of this host: %w", err)
+		}
+	} else {
+		a, err = d.accountNamed(ctx, who.Person())
+	}
+	switch {
+	case err != nil:
+		return a, err
+	case a.UID == 0 || a.GID == 0:
+		return a, errors.New("root has no pane on a server that it shares with others")
+	case slices.Contains(d.config.SSH.KeysAccounts, a.Name):
+		return a, fmt.Errorf("the account %s is lent (ssh: keys_accounts), and nobody's own", a.Name)
+	case !d.config.Serves(a.Name, a.UID, a.Shell, inGroup(a.Name, a.GID)):
+		return a, fmt.Errorf("the account %s gets no shell here: list it under accounts in the configuration", a.Name)
+	}
+	return a, nil
+}
+
+// PaneAccount gives the account of a pane.
+func (g guarded) PaneAccount(pane tmux.PaneID) (gateway.PaneAccount, bool) {
+	i, ok := g.isolatedAs()
+	if !ok {
+		return gateway.PaneAccount{}, false
+	}
+	uid, ok := g.PaneUID(pane)
+	if !ok {
+		return gateway.PaneAccount{}, false
+	}
+	out := gateway.PaneAccount{Name: strconv.FormatUint(uint64(uid), 10), UID: uid}
+	a, err := g.d.accounts.ByUID(g.d.ctx, uid)
+	if err == nil {
+		out.Name = a.Name
+	} else if !errors.Is(err, identity.ErrNoAccount) {
+		return gateway.PaneAccount{}, false
+	}
+	if slices.Contains(i.Shared(), out.Name) {
+		return out, true
+	}
+	out.Person, err = g.d.policy.PersonOf(uid, out.Name)
+	return out, err == nil && out.Person != ""
+}

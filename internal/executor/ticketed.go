@@ -1,0 +1,49 @@
+package executor
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/muxward/muxward/internal/gateway"
+	"github.com/muxward/muxward/internal/identity"
+	"github.com/muxward/muxward/internal/pane"
+	"github.com/muxward/muxward/internal/tmux"
+)
+
+// ticketer is a server whose panes run as the account that a ticket is for.
+type ticketer interface {
+	gateway.Accounted
+	Ticket(ctx context.Context, a identity.Account, pane string) (string, error)
+	AwaitPane(ctx context.Context, pane tmux.PaneID) error
+}
+
+// tickets gives the server of a plan that makes a pane as an account that tmux would not
+// have it run as by itself; nil if there is none.
+func tickets(plan *gateway.Plan, server Server) ticketer {
+	t, ok := server.(ticketer)
+	if !ok || plan.RunAs == nil || !t.Differ() {
+		return nil
+	}
+	return t
+}
+
+// ticketed gives the command with a ticket for the account that was decided. It is made
+// for this one command, in the name of this one person, and tmux hands it to nothing but
+// the pane.
+func ticketed(ctx context.Context, t ticketer, plan *gateway.Plan, inv *tmux.Invocation) (*tmux.Invocation, error) {
+	ticket, err := t.Ticket(ctx, *plan.RunAs, plan.Respawns)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", inv.Row.Name, err)
+	}
+	inv = inv.Clone()
+	inv.Flags = append(inv.Flags, tmux.FlagValue{Letter: 'e', HasValue: true, Value: pane.TicketVariable + "=" + ticket})
+	return inv, nil
+}
+
+// begun waits until a pane that was made has its session.
+func begun(ctx context.Context, t ticketer, plan *gateway.Plan, m *gateway.Made) error {
+	if m == nil || plan.Respawns != "" {
+		return nil // tmux has not said which one it is, or it was its account's before
+	}
+	return t.AwaitPane(ctx, tmux.PaneID(m.Pane.Pane.ID))
+}

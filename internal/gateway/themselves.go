@@ -1,0 +1,172 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/muxward/muxward/internal/access"
+	"github.com/muxward/muxward/internal/identity"
+	"github.com/muxward/muxward/internal/teeth"
+	"github.com/muxward/muxward/internal/tmux"
+)
+
+// This file is about servers on which not every pane runs as the same account. A new one
+// runs as the account that is found here for who asks, and by nobody's word but that. It
+// is that account's for as long as it is there; where that is a person's own, nobody else
+// types there.
+
+// Accounted is a [Server] whose panes run as other accounts than its tmux.
+type Accounted interface {
+	// RunsAs gives the account that a pane runs as which somebody makes in a session. The
+	// error says why they make none.
+	RunsAs(ctx context.Context, who identity.Identity, session string) (identity.Account, error)
+	// Differ reports whether panes may be of more than one account.
+	Differ() bool
+	// PaneAccount gives the account of a pane, false if it is not known. Nobody is asked.
+	PaneAccount(pane tmux.PaneID) (PaneAccount, bool)
+}
+
+// PaneAccount is the account that a pane runs as.
+type PaneAccount struct {
+	Name string
+	UID  uint32
+	// Person is whose own account it is, "" for one that is shared.
+	Person string
+}
+
+// RuleTheirs is the rule of decisions that keep a person's own pane theirs.
+const RuleTheirs = "a person's own pane"
+
+// unknownFor is how long it is not asked again whose a pane is: its session is just beginning.
+const unknownFor = 20 * time.Millisecond
+
+// accounted gives a server whose panes run as other accounts than its tmux, nil if it is none.
+func accounted(s Server) Accounted {
+	a, ok := s.(Accounted)
+	if !ok || !isolated(s) || teeth.Out(teeth.Theirs) {
+		return nil
+	}
+	return a
+}
+
+// theirs refuses, of what is permitted, to type into another person's own pane, unless they
+// gave it themselves, on that very pane. Whoever types there does so as that person.
+func (g *Gateway) theirs(who identity.Identity, n Need, d access.Decision, now time.Time) access.Decision {
+	if n.Object.Kind != access.Pane || !n.verbs().Has(access.Type) || g.Servers == nil {
+		return d
+	}
+	server := accounted(g.Servers.Server(n.Object.Owner))
+	if server == nil {
+		return d
+	}
+	no := access.Decision{Rule: RuleTheirs}
+	account, known := server.PaneAccount(tmux.PaneID(n.Object.Pane.ID))
+	switch {
+	case !known && !server.Differ(): // but for what is left of when they did
+		if soon := now.Add(unknownFor); d.Expires.IsZero() || soon.Before(d.Expires) {
+			d.Expires = soon
+		}
+		return d
+	case !known:
+		no.Reason, no.Expires = "it is not known which account this pane runs as", now.Add(unknownFor)
+		return no
+	case account.Person == "", account.Person == who.Person():
+		return d
+	}
+	given, limit := g.Policy.GivenBy(who.Subject(), account.Person, access.Type, n.Object, now)
+	if !limit.IsZero() && (d.Expires.IsZero() || limit.Before(d.Expires)) {
+		d.Expires = limit
+	}
+	if given {
+		return d
+	}
+	no.Reason = fmt.Sprintf("this pane runs as %s: only %s types there, and who was given it on this very pane by %s",
+		tmux.Clean(account.Name), account.Person, account.Person)
+	no.Expires = d.Expires
+	return no
+}
+
+// runsAs finds out which account a pane is to run as, and keeps a pane from becoming
+// another account's.
+func (r *resolver) runsAs(ctx context.Context) error {
+	server, ok := r.plan.Server.(Accounted)
+	name := r.plan.Invocation.Row.Name
+	if !ok || r.plan.Found.Session == nil {
+		return nil
+	}
+	account, err := server.RunsAs(ctx, r.req.Identity, r.plan.Found.Session.Name)
+	if err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	r.plan.RunAs = &account
+	if !server.Differ() {
+		return nil
+	}
+	switch name {
+	case "respawn-window":
+		return errors.New("respawn-window: the panes here may be of several accounts; name one, with respawn-pane")
+	case "respawn-pane":
+		return r.respawns(server, account)
+	}
+	return nil
+}
+
+// respawns lets a program be started anew only in a pane of that account: what ran there
+// before is run again if nothing else is named, and was chosen by who had that account.
+func (r *resolver) respawns(server Accounted, account identity.Account) error {
+	p := r.plan.Found.Pane
+	if p == nil {
+		return errors.New("respawn-pane: name the pane with -t")
+	}
+	is, known := server.PaneAccount(p.ID)
+	switch {
+	case !known:
+		return errors.New("respawn-pane: it is not known which account this pane ran as; close it, and make a new one")
+	case is.UID != account.UID && !teeth.Out(teeth.Theirs):
+		return fmt.Errorf("respawn-pane: this pane runs as %s, and what you start as %s; make a pane of your own", tmux.Clean(is.Name), account.Name)
+	}
+	r.plan.Respawns = p.ID.String()
+	return nil
+}
+
+// runsAs names the account of a pane that the plan makes, "" if it makes none, or as
+// whatever tmux runs as.
+func (p *Plan) runsAs() string {
+	if p == nil || p.RunAs == nil {
+		return ""
+	}
+	return p.RunAs.Name
+}
+
+// accountsIn gives the accounts of the panes in a session, as far as somebody may view them.
+func (g *Gateway) accountsIn(who identity.Identity, owner string, session tmux.SessionID) (names []string) {
+	s := g.Servers.Server(owner)
+	server, ok := s.(Accounted)
+	if !ok || !isolated(s) {
+		return nil
+	}
+	snap := s.Known()
+	if snap == nil || snap.Session(session) == nil {
+		return nil
+	}
+	for _, l := range snap.Session(session).Links {
+		w := snap.Window(l.Window)
+		if w == nil {
+			continue
+		}
+		for _, id := range w.Panes {
+			account, known := server.PaneAccount(id)
+			if !known || slices.Contains(names, account.Name) {
+				continue
+			}
+			if o, ok := PaneObject(owner, s.Incarnation(), snap, session, id); ok && g.viewedAt(who, o, g.Time()) {
+				names = append(names, account.Name)
+			}
+		}
+	}
+	slices.Sort(names)
+	return names
+}

@@ -1,0 +1,105 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/muxward/muxward/internal/access"
+	"github.com/muxward/muxward/internal/identity"
+	"github.com/muxward/muxward/internal/tmux"
+)
+
+// shared is an isolated server: %1 is a shared account's, %2 carol's own, %3 nobody knows.
+type shared struct {
+	Server
+	same bool
+}
+
+func (s shared) Isolated() bool { return true }
+func (s shared) Differ() bool   { return !s.same }
+func (s shared) RunsAs(context.Context, identity.Identity, string) (identity.Account, error) {
+	return identity.Account{}, errors.New("not asked here")
+}
+
+func (s shared) PaneAccount(pane tmux.PaneID) (PaneAccount, bool) {
+	switch pane {
+	case 1:
+		return PaneAccount{Name: "svc", UID: 1}, true
+	case 2:
+		return PaneAccount{Name: "carol", UID: 2, Person: "carol"}, true
+	}
+	return PaneAccount{}, false
+}
+
+// only is the one server of a host.
+type only struct{ s Server }
+
+func (o only) Owners() []string         { return []string{"prod"} }
+func (o only) IsOwner(name string) bool { return name == "prod" }
+func (o only) Server(name string) Server {
+	if name == "prod" {
+		return o.s
+	}
+	return nil
+}
+
+// givers is a policy that permits all, by which carol may have given her pane.
+type givers struct {
+	rules
+	given bool
+	until time.Time
+}
+
+func (g *givers) GivenBy(_ identity.Subject, giver string, v access.Verb, _ access.Object, _ time.Time) (bool, time.Time) {
+	return g.given && giver == "carol" && v == access.Type, g.until
+}
+
+// A person's own pane is typed into by them alone, and by whom they have given it to; all
+// else there is as anywhere.
+func TestTheirs(t *testing.T) {
+	pane := func(id uint32) access.Object {
+		return access.Object{Kind: access.Pane, Owner: "prod", Pane: access.PaneRef{ID: id}}
+	}
+	session := access.Object{Kind: access.Session, Owner: "prod"}
+	elsewhere := access.Object{Kind: access.Pane, Owner: "alice", Pane: access.PaneRef{ID: 2}}
+	limit := time.Now().Add(time.Hour)
+	for what, c := range map[string]struct {
+		who   string
+		need  Need
+		given bool
+		same  bool
+		want  bool
+	}{
+		"a shared one":                {"alice", Need{Verb: access.Type, Object: pane(1)}, false, false, true},
+		"another's":                   {"alice", Need{Verb: access.Type, Object: pane(2)}, false, false, false},
+		"another's, given":            {"alice", Need{Verb: access.Type, Object: pane(2)}, true, false, true},
+		"one's own":                   {"carol", Need{Verb: access.Type, Object: pane(2)}, false, false, true},
+		"nobody knows whose":          {"carol", Need{Verb: access.Type, Object: pane(3)}, true, false, false},
+		"another's, to be given":      {"alice", Need{Whole: true, Verbs: access.SetOf(access.View, access.Type), Object: pane(2), Apart: true}, false, false, false},
+		"another's, every verb":       {"alice", Everything(pane(2)), false, false, false},
+		"another's, to look":          {"alice", Need{Verb: access.View, Object: pane(2)}, false, false, true},
+		"another's, to close":         {"alice", Need{Verb: access.ClosePane, Object: pane(2)}, false, false, true},
+		"the session":                 {"alice", Need{Verb: access.Type, Object: session}, false, false, true},
+		"another server's":            {"alice", Need{Verb: access.Type, Object: elsewhere}, false, false, true},
+		"left of when they differed":  {"alice", Need{Verb: access.Type, Object: pane(2)}, false, true, false},
+		"where all are one account's": {"alice", Need{Verb: access.Type, Object: pane(3)}, false, true, true},
+	} {
+		p := &givers{given: c.given, until: limit}
+		p.allow.Store(true)
+		g := newGateway(t, p)
+		g.Servers = only{shared{same: c.same}}
+		who := identity.Supposed(identity.Subject{Person: c.who, UID: -1})
+		d := g.ask(who, c.need, 1, time.Now())
+		if d.Allow != c.want || !d.Allow && (d.Rule != RuleTheirs || d.Reason == "") {
+			t.Errorf("%s: %+v", what, d)
+		}
+		if c.given && d.Allow && !d.Expires.Equal(limit) {
+			t.Errorf("%s: it expires at %v", what, d.Expires)
+		}
+		if c.need.Verb == access.Type && !c.need.Whole && g.Holds(who, c.need.Object).Has(access.Type) != c.want {
+			t.Errorf("%s: what is held is another thing", what)
+		}
+	}
+}
