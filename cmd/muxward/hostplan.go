@@ -323,14 +323,19 @@ what is not; 2 the command line or a file is wrong.`,
 				if b.keys != "" || b.older != "" || b.other != "" {
 					return usageError{errors.New("--bundle-keys, --allow-older and --allow-name are for --bundle")}
 				}
-				if err := f.settleFirst(cmd); err != nil {
+				root, err := f.rootDir()
+				if err != nil {
+					return err
+				}
+				first, err := settleFirst(cmd.Context(), f.settling(cmd, root))
+				if err != nil {
 					return err
 				}
 				result, err := f.apply(cmd, dirOf(args), nil)
 				if err != nil {
 					return err
 				}
-				return f.printApplied(cmd, result)
+				return f.printApplied(cmd, behind(first, result))
 			}
 			if len(args) > 0 {
 				return usageError{errors.New("give a directory or --bundle, not both")}
@@ -342,7 +347,7 @@ what is not; 2 the command line or a file is wrong.`,
 			result, err := f.apply(cmd, l.dir, l)
 			ended := l.end(err)
 			if err == nil { // it has landed, whether it can be told or not
-				err = f.printApplied(cmd, result)
+				err = f.printApplied(cmd, behind(l.settled, result))
 			}
 			return errors.Join(err, ended)
 		},
@@ -399,7 +404,8 @@ func newHostUndoCmd() *cobra.Command {
 		Use:   "undo",
 		Short: "put back what the last apply has done",
 		Long: `Puts back what the last muxward host apply has done. What somebody has changed since
-is left as it is, and named. Called again, it puts back the apply before that one.`,
+is left as it is, and named. Called again, it puts back the apply before that one. Of an
+apply that was broken off it takes back what was done, and no more.`,
 		Example: `  sudo muxward host undo`,
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -407,8 +413,11 @@ is left as it is, and named. Called again, it puts back the apply before that on
 			if err != nil {
 				return err
 			}
-			tell := func(line string) { fmt.Fprintln(cmd.ErrOrStderr(), "muxward:", oneLine(line)) }
-			r, err := hostconf.Undo(cmd.Context(), hostfile.Set, hostconf.Options{Root: root, NoOwners: f.noOwners, Patience: hostPatience, Tell: tell})
+			o := f.settling(cmd, root)
+			r, err := settleFirst(cmd.Context(), o)
+			if err == nil && r.Recovered == nil { // else that was it
+				r, err = hostconf.Undo(cmd.Context(), hostfile.Set, o)
+			}
 			if err != nil {
 				return err
 			}

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/muxward/muxward/internal/failpoint"
 )
 
 // host is one that is looked at or worked on.
@@ -46,7 +48,7 @@ func newHost(o Options) (*host, error) {
 	}
 	h := &host{opt: o, tree: t, names: names, step: o.step}
 	if h.step == nil {
-		h.step = func(string) {}
+		h.step = failpoint.Step
 	}
 	return h, nil
 }
