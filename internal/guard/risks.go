@@ -2,6 +2,7 @@ package guard
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -131,7 +132,7 @@ func clip(text string, n int) string {
 func (s *Server) Risks() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return append(texts(s.seen.state.risks), texts(s.seen.hooks.risks)...)
+	return slices.Concat(texts(s.seen.state.risks), texts(s.seen.hooks.risks), texts(s.seen.traps.risks))
 }
 
 // settles reports whether what is there when a look begins now is the last that

@@ -62,6 +62,7 @@ const (
 	Suggested    Check = "suggested"
 	Ticket       Check = "ticket"
 	TOTP         Check = "totp"
+	Traps        Check = "traps"
 	Unsized      Check = "unsized"
 	View         Check = "view"
 	Visible      Check = "visible"
@@ -77,6 +78,6 @@ func Checks() []Check {
 		Filter, Flood, Front, Given, Guest, Hand, Home, HostChecked, HostPath, Isolated, Knock, Launcher, Lease, Lines, Linted, Looked, Made, Mine,
 		Moved, Names, Offered, Once, OnceAnswered, OnceTicket, PAM, Parts, Paste, Place, Pressed,
 		Queue, Relay, Replies, Resize, Revoke, Same, Seen, Selected, Self, Shown, Size, SSH,
-		Suggested, Ticket, TOTP, Unsized, View, Visible, Watcher, Whole, Worded,
+		Suggested, Ticket, TOTP, Traps, Unsized, View, Visible, Watcher, Whole, Worded,
 	}
 }
