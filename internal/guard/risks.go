@@ -14,6 +14,9 @@ const (
 	// maxTold is how many risks are told one by one: what a program in a pane
 	// can make many of must not fill the log.
 	maxTold = 10
+	// maxFirst is how many are until what a server has counts as its configuration:
+	// what was there when it was started, or adopted, is listed once.
+	maxFirst = 200
 	// maxText is how much of one of them is told.
 	maxText = 500
 )
@@ -90,15 +93,23 @@ func (l *riskList) change(found []risk) (alarms, others, gone []risk) {
 func (s *Server) compare(l *riskList, found []risk, settles bool) {
 	s.mu.Lock()
 	alarms, others, gone := l.change(found)
+	most := maxTold
+	if !l.settled {
+		most = maxFirst
+	}
 	l.settled = l.settled || settles
 	s.mu.Unlock()
-	s.tellRisks(access.EventAlarm, "risk: new on the tmux server of "+s.kept.Owner+": ", alarms)
-	s.tellRisks(access.EventServer, "risk: ", others)
-	s.tellRisks(access.EventServer, "no risk any more: ", gone)
+	s.tellRisks(access.EventAlarm, "risk: new on the tmux server of "+s.kept.Owner+": ", alarms, most)
+	s.tellRisks(access.EventServer, "risk: ", others, most)
+	s.tellRisks(access.EventServer, "no risk any more: ", gone, most)
 }
 
-// tellRisks tells them all in one notice.
-func (s *Server) tellRisks(kind access.EventKind, intro string, list []risk) {
+// tellRisks tells the first of them, some in each notice.
+func (s *Server) tellRisks(kind access.EventKind, intro string, list []risk, most int) {
+	for len(list) > maxTold && most > maxTold {
+		s.g.tell(kind, s, intro+strings.Join(texts(list[:maxTold]), "; "))
+		list, most = list[maxTold:], most-maxTold
+	}
 	if len(list) > 0 {
 		s.g.tell(kind, s, intro+strings.Join(texts(list), "; "))
 	}
