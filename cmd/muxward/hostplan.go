@@ -176,11 +176,10 @@ told, of any of the hosts, also where the command line or a file is wrong.`,
 			if err != nil {
 				return plainError(err)
 			}
-			all := planned{Schema: 1, Host: w.found.Name, Layers: w.found.Layers, Plan: plan}
-			if all.Sockets, err = w.sockets(cmd.Context()); err != nil {
+			all, err := w.planned(cmd.Context(), plan)
+			if err != nil {
 				return plainError(err)
 			}
-			all.Drift = all.drifts()
 			remove() // before anything is said: whoever asked may be gone, and SIGPIPE ends us
 			if f.json {
 				err = printJSON(cmd, all)
@@ -200,6 +199,14 @@ told, of any of the hosts, also where the command line or a file is wrong.`,
 		return fmt.Errorf("%w; see %s --help", err, c.CommandPath())
 	})
 	return cmd
+}
+
+// planned is a plan with what there is about sockets.
+func (w *wanted) planned(ctx context.Context, plan hostconf.Plan) (all planned, err error) {
+	all = planned{Schema: 1, Host: w.found.Name, Layers: w.found.Layers, Plan: plan}
+	all.Sockets, err = w.sockets(ctx)
+	all.Drift = all.drifts()
+	return all, err
 }
 
 // plainError is an error whose exit code is 1 whatever it is about: 2 says that a plan has
