@@ -195,10 +195,13 @@ told, of any of the hosts, also where the command line or a file is wrong.`,
 	f.add(cmd)
 	many.add(cmd)
 	cmd.Flags().BoolVarP(&quiet, "quiet", "q", false, "leave out diffs")
-	cmd.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
-		return fmt.Errorf("%w; see %s --help", err, c.CommandPath())
-	})
+	cmd.SetFlagErrorFunc(flagError)
 	return cmd
+}
+
+// flagError is an error of the flags that is no usage error: its exit code is 1.
+func flagError(c *cobra.Command, err error) error {
+	return fmt.Errorf("%w; see %s --help", err, c.CommandPath())
 }
 
 // planned is a plan with what there is about sockets.
