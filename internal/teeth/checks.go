@@ -53,6 +53,7 @@ const (
 	Replies      Check = "replies"
 	Resize       Check = "resize"
 	Revoke       Check = "revoke"
+	Roles        Check = "roles"
 	Same         Check = "same"
 	Seen         Check = "seen"
 	Selected     Check = "selected"
@@ -78,7 +79,7 @@ func Checks() []Check {
 		Audited, Author, Budget, Bundle, Certificates, Chain, Clamped, Clock, Control, Decide, Declared, Door, Drawn,
 		Filter, Flood, Front, Given, Guest, Hand, Home, HostChecked, HostPath, Isolated, Knock, Launcher, Lease, Lines, Linted, Looked, Made, Mine,
 		Moved, Names, Offered, Once, OnceAnswered, OnceTicket, PAM, Parts, Paste, Place, Pressed,
-		Queue, Relay, Replies, Resize, Revoke, Same, Seen, Selected, Self, Shown, Size, SSH,
+		Queue, Relay, Replies, Resize, Revoke, Roles, Same, Seen, Selected, Self, Shown, Size, SSH,
 		Suggested, Ticket, TOTP, Traps, Unsized, View, Visible, Watcher, Whole, Worded,
 	}
 }
