@@ -170,8 +170,8 @@ func (h *host) service(ctx context.Context, name string) (fact, error) {
 			return f, err
 		}
 		*q.to = said == q.yes
-		if q.verb == "is-active" && (said == "activating" || said == "reloading" || said == "refreshing" || said == "deactivating") {
-			*q.to = true // it runs, or soon will
+		if q.verb == "is-active" && (said == "activating" || said == "reloading" || said == "refreshing") {
+			*q.to = true // it runs, or soon will; one that is deactivating soon will not
 		}
 		if said == "masked" {
 			f.odd = "an administrator has masked it: systemctl unmask " + name
