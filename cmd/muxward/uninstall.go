@@ -110,6 +110,9 @@ func (f *setupFlags) uninstall(cmd *cobra.Command, purge, applied bool) error {
 		}
 		res.Done, res.Left = append(res.Done, more.Done...), append(of.Left, more.Left...)
 	}
+	if err := f.nobodyServes(); err != nil { // one that systemd did not stop, as it has not started it
+		return fmt.Errorf("uninstall: what setup has made is gone, but %w", err)
+	}
 	clean, err := hostconf.Forget(o, sets...)
 	if err != nil {
 		return err
