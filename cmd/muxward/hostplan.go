@@ -260,7 +260,7 @@ func printHostPlan(p paint, all planned, quiet bool) error {
 		sum += fmt.Sprintf(", %d are kept as somebody has changed them", n)
 	}
 	if s := all.Sockets; s != nil && len(s.Mend) > 0 {
-		sum += fmt.Sprintf(", %d sockets to mend", len(s.Mend))
+		sum += fmt.Sprintf("; of sockets %d to mend", len(s.Mend))
 	}
 	if all.drifts() {
 		return p.printf("%s\n", p.bad(oneLine(sum)))
@@ -425,8 +425,12 @@ func (f *hostFlags) printResult(cmd *cobra.Command, r applied, did, nothing stri
 	if b := r.Recovered; b != nil {
 		p.printf("what was broken off at %s was taken back first\n", b.Began.Format(time.DateTime))
 	}
+	back := ""
+	if did == putBack {
+		back = "undone: "
+	}
 	for _, c := range r.Done {
-		p.printf("%s %s %s\n", c.Item.ID, c.Do, oneLine(thing(c.Item)))
+		p.printf("%s %s%s %s\n", c.Item.ID, back, c.Do, oneLine(thing(c.Item)))
 	}
 	for _, c := range r.Left {
 		p.printf("%s\n", p.dim(oneLine(fmt.Sprintf("%s %s %s: %s", c.Item.ID, c.Do, thing(c.Item), c.Reason))))
@@ -440,6 +444,9 @@ func (f *hostFlags) printResult(cmd *cobra.Command, r applied, did, nothing stri
 	}
 	return p.printf("%s\n", p.good(fmt.Sprintf("%s: %d changes", did, n)))
 }
+
+// putBack is what an undo did.
+const putBack = "put back"
 
 func newHostUndoCmd() *cobra.Command {
 	var f hostFlags
@@ -464,7 +471,7 @@ apply that was broken off it takes back what was done, and no more.`,
 			if err != nil {
 				return err
 			}
-			return f.printResult(cmd, applied{Result: r}, "put back", "nothing was changed")
+			return f.printResult(cmd, applied{Result: r}, putBack, "nothing was changed")
 		},
 	}
 	f.addRoot(cmd)

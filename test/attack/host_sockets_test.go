@@ -93,7 +93,7 @@ func TestHostSockets(t *testing.T) {
 		{"quiet", "nobody has written there"}, // the control run
 		{"drift", "MW-S005 mend /tmp/tmux-1000"},
 		{"drift", "MW-S004 mend /tmp/tmux-1000/work"},
-		{"drift", "2 sockets to mend"},
+		{"drift", "of sockets 2 to mend"},
 		{"drift", "plan ends with 2"},
 		{"verify", "MW-V070 broken"},
 		{"apply", "apply ends with 0"},
