@@ -15,9 +15,18 @@ func (b *Binding) RunsProgram(opts ParseOptions) bool {
 	if strings.Contains(b.text, "#(") {
 		return true
 	}
+	// Most keys are bound to other commands, and list-keys writes the names of those out: the
+	// watch over a server asks this of all its keys every few seconds.
+	if !slices.ContainsFunc(mayRun, func(name string) bool { return strings.Contains(b.text, name) }) {
+		return false
+	}
 	all, err := b.Commands()
 	return err != nil || anyRuns(all, opts, maxNesting)
 }
+
+// mayRun are in the names of all commands that run programs, or hold commands: see runs and Nested.
+var mayRun = []string{"run-shell", "if-shell", "pipe", "display-popup", "source-file", "new-window", "new-session", "split-window",
+	"respawn-", "confirm-before", "command-prompt", "display-menu", "display-panes", "choose-", "bind-key", "set-hook", "set-option", "set-window-option"}
 
 // Text is what list-keys prints of the commands.
 func (b *Binding) Text() string { return b.text }

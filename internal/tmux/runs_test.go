@@ -32,7 +32,13 @@ func TestRunsProgram(t *testing.T) {
 		"send-keys -X copy-pipe-and-cancel":                false, // by copy-command, if that is set
 		"bind-key x run-shell y":                           true,
 		"source-file x":                                    true,
-		"what is this {":                                   true,
+		"choose-tree 'run-shell x'":                        true,
+		"command-prompt 'run-shell x'":                     true,
+		"display-panes 'run-shell x'":                      true,
+		"set-hook -g after-new-window 'run-shell x'":       true,
+		"respawn-pane x":                                   true,
+		"new-session -d x":                                 true,
+		"confirm-before what":                              true, // which is no command
 	} {
 		_, _, b, ok := tmux.ListedKey("bind-key -T prefix x "+text, opts.Version)
 		if !ok {
