@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/muxward/muxward/internal/tmux"
 	"github.com/muxward/muxward/internal/tmux/tmuxtest"
 	"github.com/muxward/muxward/test/host"
 )
@@ -113,10 +114,19 @@ func (a *adopted) plant() {
 	if err := os.Chmod(evil, 0o755); err != nil {
 		a.t.Fatal(err)
 	}
-	a.all = traps(a.canary, evil)
+	v, err := tmux.ParseVersion(strings.TrimSpace(a.server.Run("display-message", "-p", "#{version}")))
+	if err != nil {
+		a.t.Fatal(err)
+	}
 	a.Kill()
-	for _, x := range a.all {
+	for _, x := range traps(a.canary, evil) {
+		late := slices.Contains(x.set, "allow-passthrough") || x.set[0] == "server-access"
+		if late && !v.AtLeast(tmux.Version{Major: 3, Minor: 3}) {
+			tmuxtest.Missing(a.t, "tmux %s has no %s", v, x.set)
+			continue
+		}
 		a.server.Run(x.set...)
+		a.all = append(a.all, x)
 	}
 	stray := tmuxtest.As(a.t, owner).Command("tmux", "-S", a.server.Socket, "-C", "attach", "-t", "other")
 	in, err := stray.StdinPipe()
