@@ -297,8 +297,15 @@ func printReport(w io.Writer, rep audit.Report, asJSON bool) error {
 
 func newAuditKeyCmd(state *string) *cobra.Command {
 	return &cobra.Command{
-		Use:     "key",
-		Short:   "print the public key that verifies the log",
+		Use:   "key",
+		Short: "print the public key that verifies the log",
+		Long: `Prints the public key that verifies the log.
+
+If the secret key was stolen, roll it: stop muxward, move the directory audit and the files
+audit.key and audit.pub of its state directory away together, and start it again. It begins
+a new log with a new key. What was moved is verified as before, with --state and its own
+audit.pub, and with a checkpoint from before the theft, which no stolen key can undo. Hand
+the new public key to who verifies.`,
 		Example: `  muxward audit key > muxward.pub`,
 		Args:    auditNoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {

@@ -165,7 +165,7 @@ const maxKeys = 1 << 16
 
 // keysError is that of a file of keys that cannot be read.
 func keysError(err error) error {
-	return usageError{fmt.Errorf("the keys of bundles: %w; muxward policy bundle key makes one", err)}
+	return usageError{fmt.Errorf("the keys of bundles: %w; muxward policy bundle key makes one, and this file has a line of each .pub", err)}
 }
 
 // openBundle opens a bundle with the keys that a file has.

@@ -11,11 +11,13 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
 
+	"github.com/muxward/muxward/internal/failpoint"
 	"github.com/muxward/muxward/internal/hostconf"
 	"github.com/muxward/muxward/internal/hostconf/bundle"
 	"github.com/muxward/muxward/internal/hostconf/hostfile"
@@ -68,7 +70,13 @@ type landing struct {
 	line   useLine
 	before bundle.Seen
 	names  []string // of bundles that were used before
-	raised bool
+	// raising is held while something of what counts as used is written: an apply goes on without a
+	// check whose time is over.
+	raising sync.Mutex
+	raised  bool
+	over    bool // what came of it is known: nothing is raised any more
+	// settled is what was taken back of an earlier one that was broken off.
+	settled hostconf.Result
 }
 
 // unpack opens a bundle, sees whether it may be used here, and writes down that it is tried. The
@@ -100,7 +108,7 @@ func (f *hostFlags) unpack(cmd *cobra.Command, b bundleFlags) (_ *landing, err e
 			l.close()
 		}
 	}()
-	if err := l.used.settle(cmd.Context(), f.settling(cmd, root)); err != nil {
+	if l.settled, err = l.used.settle(cmd.Context(), f.settling(cmd, root)); err != nil {
 		return nil, fmt.Errorf("an apply of a bundle was broken off: %w", err)
 	}
 	if l.names, err = l.used.names(); err == nil {
@@ -171,6 +179,11 @@ const attempted = "attempt"
 
 // try writes down what was so before, and raises.
 func (l *landing) try(o hostconf.Options) error {
+	l.raising.Lock()
+	defer l.raising.Unlock()
+	if l.over {
+		return errOver
+	}
 	n, err := hostconf.Next(o)
 	if err != nil {
 		return err
@@ -191,35 +204,42 @@ func (f *hostFlags) settling(cmd *cobra.Command, root string) hostconf.Options {
 	return hostconf.Options{Root: root, NoOwners: f.noOwners, Patience: hostPatience, Tell: tell}
 }
 
-// settleFirst is settle for an apply without a bundle, which would take back what was broken off, too.
-func (f *hostFlags) settleFirst(cmd *cobra.Command) error {
-	root, err := f.rootDir()
-	if err != nil {
-		return err
+// settleFirst is settle for whatever else would take back what was broken off, an apply without a
+// bundle, an undo, or a setup: afterwards nobody could tell whether the bundle had landed. The
+// result is what was taken back.
+func settleFirst(ctx context.Context, o hostconf.Options) (res hostconf.Result, err error) {
+	if _, err := os.Lstat(filepath.Join("/", o.Root, bundleState, attempted)); err != nil {
+		return res, nil // there is none; who cannot look there cannot apply either
 	}
-	if _, err := os.Lstat(filepath.Join("/", root, bundleState, attempted)); err != nil {
-		return nil // there is none; who cannot look there cannot apply either
-	}
-	u, err := openUsed(root)
+	u, err := openUsed(o.Root)
 	if err == nil {
 		defer u.close()
-		err = u.settle(cmd.Context(), f.settling(cmd, root))
+		res, err = u.settle(ctx, o)
 	}
 	if err != nil {
-		return fmt.Errorf("an apply of a bundle was broken off: %w", err)
+		return res, fmt.Errorf("an apply of a bundle was broken off: %w", err)
 	}
-	return nil
+	return res, nil
+}
+
+// behind gives a result of what was done after what was taken back.
+func behind(first, then hostconf.Result) hostconf.Result {
+	if then.Recovered == nil {
+		then.Recovered = first.Recovered
+	}
+	then.Left = append(first.Left, then.Left...)
+	return then
 }
 
 // settle ends an attempt that was broken off: it is taken back unless it has landed, and what counted
 // before counts again. Where that cannot be told, nothing that is older may be used.
-func (u *used) settle(ctx context.Context, o hostconf.Options) error {
+func (u *used) settle(ctx context.Context, o hostconf.Options) (res hostconf.Result, err error) {
 	f, err := u.dir.Open(attempted)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil
+		return res, nil
 	}
 	if err != nil {
-		return err
+		return res, err
 	}
 	defer f.Close()
 	var a attempt
@@ -231,11 +251,11 @@ func (u *used) settle(ctx context.Context, o hostconf.Options) error {
 		err = errors.New("it has no number or no name")
 	}
 	if err != nil {
-		return fmt.Errorf("%s: %w", filepath.Join(bundleState, attempted), err)
+		return res, fmt.Errorf("%s is damaged: %w; look into log.jsonl beside it for what was tried last, and remove it", filepath.Join("/", o.Root, bundleState, attempted), err)
 	}
-	fate, err := hostconf.Settle(ctx, hostfile.Set, a.Number, o)
+	fate, res, err := hostconf.Settle(ctx, hostfile.Set, a.Number, o)
 	if err != nil {
-		return err
+		return res, err
 	}
 	l := &landing{used: u, line: a.Line}
 	switch fate {
@@ -249,25 +269,31 @@ func (u *used) settle(ctx context.Context, o hostconf.Options) error {
 		err = l.write("unknown", errors.New("it was broken off, and it cannot be told what came of it"))
 	}
 	if err != nil {
-		return err
+		return res, err
 	}
-	return u.remove(attempted)
+	return res, u.remove(attempted)
 }
 
 // raise writes down that none that is older may be used from now on. It is done once all checks are
 // over, before anything moves: who is killed after that can use the same one again.
 func (l *landing) raise() error {
+	l.raised = true // if it fails half way, too: then all of it is put back
 	err := l.used.put(l.bundle.Name, l.bundle.After(l.before))
 	if err == nil {
 		err = l.used.pin([]string{l.bundle.Name})
 	}
-	l.raised = err == nil
 	return err
 }
+
+// errOver is the error of who comes after all is over.
+var errOver = errors.New("its time was over")
 
 // end writes down what came of it. What has not landed is not what was used last.
 func (l *landing) end(failed error) error {
 	defer l.close()
+	l.raising.Lock()
+	defer l.raising.Unlock()
+	l.over = true
 	var err error
 	switch {
 	case failed == nil && !l.raised:
@@ -292,6 +318,7 @@ func (l *landing) write(outcome string, failed error) error {
 		line.Error = oneLine(failed.Error())
 	}
 	entry, err := json.Marshal(line)
+	failpoint.Step("bundle log " + outcome)
 	if err == nil {
 		_, err = l.used.log.Write(append(entry, '\n'))
 	}
@@ -427,6 +454,7 @@ func (u *used) put(name string, seen bundle.Seen) error {
 }
 
 func (u *used) remove(name string) error {
+	failpoint.Step("bundle remove " + name)
 	if err := u.dir.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
@@ -439,6 +467,7 @@ func (u *used) write(name string, data []byte) error {
 		return err
 	}
 	_, err = f.Write(data)
+	failpoint.Step("bundle write " + name)
 	if err = errors.Join(err, f.Sync(), f.Close()); err == nil {
 		err = u.dir.Rename(name+".new", name)
 	}

@@ -104,35 +104,16 @@ func TestLandingKilled(t *testing.T) {
 	b := newBundleBed(t)
 	first := b.bundle("prod", 8)
 	b.says(exitOK, "applied", b.args(first)...)
-	kill := func(name string, serial uint64) {
-		t.Helper()
-		u, err := openUsed(b.root)
-		if err != nil {
-			t.Fatal(err)
-		}
-		l := &landing{used: u, bundle: &bundle.Bundle{Manifest: bundle.Manifest{Name: name, Serial: serial}, Digest: "x"}, line: useLine{Name: name, Serial: serial}}
-		l.names, err = u.names()
-		if err == nil {
-			l.before, err = u.seen(name)
-		}
-		if err == nil {
-			err = l.try(hostconf.Options{Root: b.root, NoOwners: os.Geteuid() != 0})
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		u.close()
-	}
-	kill("test", 1)
+	b.killed("test", 1)
 	b.says(exitOK, "nothing to do", b.args(first)...)
 	if log := b.log(); !strings.Contains(log, `"error":"it was broken off, and is taken back"`) {
 		t.Errorf("what is written down:\n%s", log)
 	}
-	kill("prod", 10)
+	b.killed("prod", 10)
 	b.on(exitOK, "nothing to do", "apply")
 	b.says(exitOK, "nothing to do", b.args(first)...)
 
-	kill("prod", 12)
+	b.killed("prod", 12)
 	b.change("policy/people.yaml", "people:", "# alicia\npeople:")
 	aside := filepath.Join(t.TempDir(), attempted)
 	if err := os.Rename(filepath.Join(b.root+bundleState, attempted), aside); err != nil {
@@ -147,4 +128,49 @@ func TestLandingKilled(t *testing.T) {
 	if log := b.log(); strings.Count(log, `"outcome":"landed"`) != 4 {
 		t.Errorf("what is written down:\n%s", log)
 	}
+}
+
+// killed is who applies a bundle and is killed once it counts as used.
+func (b *bundleBed) killed(name string, serial uint64) {
+	b.t.Helper()
+	u, err := openUsed(b.root)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	defer u.close()
+	l := &landing{used: u, bundle: &bundle.Bundle{Manifest: bundle.Manifest{Name: name, Serial: serial}, Digest: "x"}, line: useLine{Name: name, Serial: serial}}
+	l.names, err = u.names()
+	if err == nil {
+		l.before, err = u.seen(name)
+	}
+	if err == nil {
+		err = l.try(hostconf.Options{Root: b.root, NoOwners: os.Geteuid() != 0})
+	}
+	if err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+// The first bundle of a host lands, and who applies it is killed before that is written down. An undo
+// forgets all applies, as it was the only one: it finds out first what came of the bundle. An older one
+// does not land after it.
+func TestLandedThenUndone(t *testing.T) {
+	b := newBundleBed(t)
+	older := b.bundle("prod", 5)
+	b.killed("prod", 8)
+	at := filepath.Join(b.root+bundleState, attempted)
+	aside := filepath.Join(t.TempDir(), attempted)
+	if err := os.Rename(at, aside); err != nil {
+		t.Fatal(err)
+	}
+	b.on(exitOK, "applied", "apply") // as if it had come out of that bundle
+	if err := os.Rename(aside, at); err != nil {
+		t.Fatal(err)
+	}
+	b.on(exitOK, "put back: ", "undo")
+	if log := b.log(); !strings.Contains(log, `"outcome":"landed"`) {
+		t.Errorf("what is written down:\n%s", log)
+	}
+	b.on(exitOK, "applied", "apply") // the numbers of applies begin anew
+	b.says(exitFailure, "its serial is 5, and 8 was used", b.args(older)...)
 }

@@ -239,7 +239,7 @@ func ofAnswer(a remote.Answer) fleetHost {
 	switch {
 	case err == nil && plan.Schema != 1:
 		err = fmt.Errorf("it has schema %d: another muxward is there", plan.Schema)
-	case err == nil && plan.Plan.Drift() != (a.Code == exitDrift):
+	case err == nil && plan.drifts() != (a.Code == exitDrift):
 		err = fmt.Errorf("it does not go with the exit code %d", a.Code)
 	}
 	if err != nil {
@@ -252,7 +252,7 @@ func ofAnswer(a remote.Answer) fleetHost {
 	plan.Host, plan.Root = h.Host, oneLine(cut(plan.Root, maxWord))
 	cleanPlan(&plan)
 	h.Outcome, h.Plan = "same", &plan
-	if plan.Drift = plan.Plan.Drift(); plan.Drift {
+	if plan.Drift = plan.drifts(); plan.Drift {
 		h.Outcome = "drift"
 	}
 	return h
@@ -316,6 +316,9 @@ func cleanPlan(p *planned) {
 	if p.Broken != nil {
 		words = append(words, &p.Broken.Set)
 	}
+	if p.Sockets != nil {
+		words = append(words, p.Sockets.words()...)
+	}
 	for _, w := range words {
 		*w = clean(*w)
 	}
@@ -348,7 +351,7 @@ func printBounded(p paint, h fleetHost, quiet bool) {
 	var buf bytes.Buffer
 	one := &cobra.Command{}
 	one.SetOut(&buf)
-	_ = printHostPlan(paint{out: &strictWriter{cmd: one}, colour: p.colour}, h.Host, h.Plan.Plan, quiet)
+	_ = printHostPlan(paint{out: &strictWriter{cmd: one}, colour: p.colour}, *h.Plan, quiet)
 	lines := slices.Collect(strings.Lines(buf.String()))
 	for i, line := range lines {
 		if i == maxShown && len(lines) > maxShown+1 {

@@ -112,7 +112,12 @@ type planned struct {
 	Layers []string `json:"layers"`
 	Drift  bool     `json:"drift"`
 	hostconf.Plan
+	// Sockets is nothing where the files do not say what is to be mended of them.
+	Sockets *socketPart `json:"sockets,omitempty"`
 }
+
+// drifts reports whether an apply would do something, or could not.
+func (p planned) drifts() bool { return p.Plan.Drift() || p.Sockets != nil && len(p.Sockets.Mend) > 0 }
 
 func newHostPlanCmd() *cobra.Command {
 	var f hostFlags
@@ -127,6 +132,10 @@ refuses: files that others may write to.
 
 An apply that was broken off is told of, with how far it came: the next apply takes it
 back first.
+
+What the files have under sockets: mend: are differences, too: sockets of tmux and directories of them
+that are open for others, wherever they are, as muxward sockets scan finds them. What else it finds
+that is a warning or worse is listed, and is for people.
 
 With --hosts the hosts of an inventory are asked over the system's ssh, several at once:
 each line is [USER@]HOST, and what the host is called in DIR, if that is not what hostname
@@ -167,13 +176,17 @@ told, of any of the hosts, also where the command line or a file is wrong.`,
 			if err != nil {
 				return plainError(err)
 			}
+			all, err := w.planned(cmd.Context(), plan)
+			if err != nil {
+				return plainError(err)
+			}
 			remove() // before anything is said: whoever asked may be gone, and SIGPIPE ends us
 			if f.json {
-				err = printJSON(cmd, planned{Schema: 1, Host: w.found.Name, Layers: w.found.Layers, Drift: plan.Drift(), Plan: plan})
+				err = printJSON(cmd, all)
 			} else {
-				err = printHostPlan(newPaint(cmd), w.found.Name, plan, quiet)
+				err = printHostPlan(newPaint(cmd), all, quiet)
 			}
-			if err == nil && plan.Drift() {
+			if err == nil && all.Drift {
 				err = errDrift{errors.New("this host differs from what its files say; muxward host apply mends it")}
 			}
 			return err
@@ -182,10 +195,21 @@ told, of any of the hosts, also where the command line or a file is wrong.`,
 	f.add(cmd)
 	many.add(cmd)
 	cmd.Flags().BoolVarP(&quiet, "quiet", "q", false, "leave out diffs")
-	cmd.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
-		return fmt.Errorf("%w; see %s --help", err, c.CommandPath())
-	})
+	cmd.SetFlagErrorFunc(flagError)
 	return cmd
+}
+
+// flagError is an error of the flags that is no usage error: its exit code is 1.
+func flagError(c *cobra.Command, err error) error {
+	return fmt.Errorf("%w; see %s --help", err, c.CommandPath())
+}
+
+// planned is a plan with what there is about sockets.
+func (w *wanted) planned(ctx context.Context, plan hostconf.Plan) (all planned, err error) {
+	all = planned{Schema: 1, Host: w.found.Name, Layers: w.found.Layers, Plan: plan}
+	all.Sockets, err = w.sockets(ctx)
+	all.Drift = all.drifts()
+	return all, err
 }
 
 // plainError is an error whose exit code is 1 whatever it is about: 2 says that a plan has
@@ -206,7 +230,8 @@ func thing(i hostconf.Item) string {
 	return string(i.Kind) + " " + i.Name
 }
 
-func printHostPlan(p paint, host string, plan hostconf.Plan, quiet bool) error {
+func printHostPlan(p paint, all planned, quiet bool) error {
+	plan := all.Plan
 	if b := plan.Broken; b != nil {
 		what, more := "an apply", "the next apply takes it back first"
 		if b.Undoing {
@@ -223,7 +248,10 @@ func printHostPlan(p paint, host string, plan hostconf.Plan, quiet bool) error {
 		count[c.Do]++
 		printHostChange(p, c, quiet)
 	}
-	sum := fmt.Sprintf("%s: %d to make, %d to change, %d to remove, %d blocked; %d are as they should be", host,
+	if all.Sockets != nil {
+		all.Sockets.print(p)
+	}
+	sum := fmt.Sprintf("%s: %d to make, %d to change, %d to remove, %d blocked; %d are as they should be", all.Host,
 		count[hostconf.Make], count[hostconf.Mend], count[hostconf.Remove], count[hostconf.Block], plan.Same)
 	if n := count[hostconf.Skip]; n > 0 {
 		sum += fmt.Sprintf(", %d do not apply here", n)
@@ -231,7 +259,10 @@ func printHostPlan(p paint, host string, plan hostconf.Plan, quiet bool) error {
 	if n := count[hostconf.Keep]; n > 0 {
 		sum += fmt.Sprintf(", %d are kept as somebody has changed them", n)
 	}
-	if plan.Drift() {
+	if s := all.Sockets; s != nil && len(s.Mend) > 0 {
+		sum += fmt.Sprintf("; of sockets %d to mend", len(s.Mend))
+	}
+	if all.drifts() {
 		return p.printf("%s\n", p.bad(oneLine(sum)))
 	}
 	return p.printf("%s\n", p.good(oneLine(sum)))
@@ -294,6 +325,9 @@ by a tmux server of its own, and sshd reads its part, where there is one: what i
 never lands. Each file is put in its place at once, and what was there is kept. An
 apply that is broken off, by kill -9 too, is taken back by the next one.
 
+Last, what the files say of sockets is mended, as by muxward sockets fix: no session is ended, and
+muxward host undo does not open them again.
+
 If a muxward serves here, it is asked afterwards how it is, and whether it has taken the
 policy. If it is not well, and was before, everything is put back. Changed settings of
 muxward itself (/etc/muxward/muxward.yaml) count when it is started again.
@@ -323,14 +357,19 @@ what is not; 2 the command line or a file is wrong.`,
 				if b.keys != "" || b.older != "" || b.other != "" {
 					return usageError{errors.New("--bundle-keys, --allow-older and --allow-name are for --bundle")}
 				}
-				if err := f.settleFirst(cmd); err != nil {
-					return err
-				}
-				result, err := f.apply(cmd, dirOf(args), nil)
+				root, err := f.rootDir()
 				if err != nil {
 					return err
 				}
-				return f.printApplied(cmd, result)
+				first, err := settleFirst(cmd.Context(), f.settling(cmd, root))
+				if err != nil {
+					return err
+				}
+				w, result, err := f.apply(cmd, dirOf(args), nil)
+				if err != nil {
+					return err
+				}
+				return f.endApply(cmd, w, behind(first, result))
 			}
 			if len(args) > 0 {
 				return usageError{errors.New("give a directory or --bundle, not both")}
@@ -339,10 +378,10 @@ what is not; 2 the command line or a file is wrong.`,
 			if err != nil {
 				return err
 			}
-			result, err := f.apply(cmd, l.dir, l)
+			w, result, err := f.apply(cmd, l.dir, l)
 			ended := l.end(err)
 			if err == nil { // it has landed, whether it can be told or not
-				err = f.printApplied(cmd, result)
+				err = f.endApply(cmd, w, behind(l.settled, result))
 			}
 			return errors.Join(err, ended)
 		},
@@ -353,10 +392,10 @@ what is not; 2 the command line or a file is wrong.`,
 }
 
 // apply brings the host into the state that the files in a directory describe.
-func (f *hostFlags) apply(cmd *cobra.Command, dir string, l *landing) (hostconf.Result, error) {
+func (f *hostFlags) apply(cmd *cobra.Command, dir string, l *landing) (*wanted, hostconf.Result, error) {
 	w, err := f.load(cmd, dir, true)
 	if err != nil {
-		return hostconf.Result{}, err
+		return nil, hostconf.Result{}, err
 	}
 	watchHealth(w)
 	if l != nil {
@@ -364,16 +403,21 @@ func (f *hostFlags) apply(cmd *cobra.Command, dir string, l *landing) (hostconf.
 	}
 	result, err := hostconf.Apply(cmd.Context(), w.wish, w.opt)
 	if err != nil {
-		return result, fmt.Errorf("apply: %w", err)
+		return w, result, fmt.Errorf("apply: %w", err)
 	}
-	return result, nil
+	return w, result, nil
 }
 
-func (f *hostFlags) printApplied(cmd *cobra.Command, r hostconf.Result) error {
-	return f.printResult(cmd, r, "applied", "this host is as its files say")
+// endApply mends what the files say of sockets, once they are in force, and tells of all.
+func (f *hostFlags) endApply(cmd *cobra.Command, w *wanted, r hostconf.Result) error {
+	done, err := w.mendSockets(cmd)
+	if err != nil {
+		err = fmt.Errorf("the files have landed; of the sockets: %w", err)
+	}
+	return errors.Join(f.printResult(cmd, applied{r, done}, "applied", "this host is as its files say"), err)
 }
 
-func (f *hostFlags) printResult(cmd *cobra.Command, r hostconf.Result, did, nothing string) error {
+func (f *hostFlags) printResult(cmd *cobra.Command, r applied, did, nothing string) error {
 	if f.json {
 		return printJSON(cmd, r)
 	}
@@ -381,17 +425,28 @@ func (f *hostFlags) printResult(cmd *cobra.Command, r hostconf.Result, did, noth
 	if b := r.Recovered; b != nil {
 		p.printf("what was broken off at %s was taken back first\n", b.Began.Format(time.DateTime))
 	}
+	back := ""
+	if did == putBack {
+		back = "undone: "
+	}
 	for _, c := range r.Done {
-		p.printf("%s %s %s\n", c.Item.ID, c.Do, oneLine(thing(c.Item)))
+		p.printf("%s %s%s %s\n", c.Item.ID, back, c.Do, oneLine(thing(c.Item)))
 	}
 	for _, c := range r.Left {
 		p.printf("%s\n", p.dim(oneLine(fmt.Sprintf("%s %s %s: %s", c.Item.ID, c.Do, thing(c.Item), c.Reason))))
 	}
-	if len(r.Done) == 0 {
+	for _, d := range r.Sockets {
+		printDone(p, d)
+	}
+	n := len(r.Done) + len(r.Sockets)
+	if n == 0 {
 		return p.printf("%s\n", p.good("nothing to do: "+nothing))
 	}
-	return p.printf("%s\n", p.good(fmt.Sprintf("%s: %d changes", did, len(r.Done))))
+	return p.printf("%s\n", p.good(fmt.Sprintf("%s: %d changes", did, n)))
 }
+
+// putBack is what an undo did.
+const putBack = "put back"
 
 func newHostUndoCmd() *cobra.Command {
 	var f hostFlags
@@ -399,7 +454,8 @@ func newHostUndoCmd() *cobra.Command {
 		Use:   "undo",
 		Short: "put back what the last apply has done",
 		Long: `Puts back what the last muxward host apply has done. What somebody has changed since
-is left as it is, and named. Called again, it puts back the apply before that one.`,
+is left as it is, and named. Called again, it puts back the apply before that one. Of an
+apply that was broken off it takes back what was done, and no more.`,
 		Example: `  sudo muxward host undo`,
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -407,12 +463,15 @@ is left as it is, and named. Called again, it puts back the apply before that on
 			if err != nil {
 				return err
 			}
-			tell := func(line string) { fmt.Fprintln(cmd.ErrOrStderr(), "muxward:", oneLine(line)) }
-			r, err := hostconf.Undo(cmd.Context(), hostfile.Set, hostconf.Options{Root: root, NoOwners: f.noOwners, Patience: hostPatience, Tell: tell})
+			o := f.settling(cmd, root)
+			r, err := settleFirst(cmd.Context(), o)
+			if err == nil && r.Recovered == nil { // else that was it
+				r, err = hostconf.Undo(cmd.Context(), hostfile.Set, o)
+			}
 			if err != nil {
 				return err
 			}
-			return f.printResult(cmd, r, "put back", "nothing was changed")
+			return f.printResult(cmd, applied{Result: r}, putBack, "nothing was changed")
 		},
 	}
 	f.addRoot(cmd)

@@ -15,6 +15,7 @@ import (
 	"github.com/muxward/muxward/internal/hostconf/hostfile"
 	"github.com/muxward/muxward/internal/hostconf/proof"
 	"github.com/muxward/muxward/internal/identity"
+	"github.com/muxward/muxward/internal/sockets"
 )
 
 // errProof ends a verify that has found something that does not hold.
@@ -45,7 +46,8 @@ there are any; root has to name it, and files that others may write to are refus
 For each account of --as it opens a session through the account's door, looks where TMUX
 leads in there and how tmux is set, tries the door as nobody and as the other accounts,
 has nobody try the sockets of all guarded servers, asks a login shell and su for
-TMUX_TMPDIR, and ends the session. If the account has no tmux server yet, one begins and
+TMUX_TMPDIR, and ends the session. Where the files say what is to be mended of tmux's sockets, it
+looks whether anything is. If the account has no tmux server yet, one begins and
 ends with that.
 
 What is not tried is said: logins by sshd and cron, user managers, and the ssh door.
@@ -65,6 +67,9 @@ could be tried.`,
 			proofs, err := f.prove(ctx, found)
 			if err != nil {
 				return err
+			}
+			if found != nil && len(found.Host.Sockets.Mend) > 0 {
+				proofs = append(proofs, provenClosed(lookAtSockets(ctx, sockets.Options{}, found.Host.Sockets.Mend)))
 			}
 			if f.json {
 				err = printJSON(cmd, map[string]any{"schema": 1, "proofs": proofs})

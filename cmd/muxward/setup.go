@@ -124,10 +124,15 @@ func (f *setupFlags) run(cmd *cobra.Command) error {
 		}
 		return f.printPlan(cmd, plan)
 	}
+	first, err := settleFirst(cmd.Context(), o)
+	if err != nil {
+		return fmt.Errorf("setup: %w", err)
+	}
 	res, err := hostconf.Apply(cmd.Context(), want, o)
 	if err != nil {
 		return wrongCall(fmt.Errorf("setup: %w", err))
 	}
+	res = behind(first, res)
 	if f.json {
 		return printJSON(cmd, res)
 	}

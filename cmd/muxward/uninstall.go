@@ -79,17 +79,22 @@ func (f *setupFlags) uninstall(cmd *cobra.Command, purge, applied bool) error {
 	if err := f.standsStill(plan); err != nil {
 		return err
 	}
-	var of hostconf.Result
+	of, err := settleFirst(cmd.Context(), o)
+	if err != nil {
+		return fmt.Errorf("uninstall: %w", err)
+	}
 	if applied {
-		if of, err = hostconf.Apply(cmd.Context(), host, o); err != nil {
+		back, err := hostconf.Apply(cmd.Context(), host, o)
+		if err != nil {
 			return fmt.Errorf("take back what muxward host has applied: %w", err)
 		}
+		of = behind(of, back)
 	}
 	res, err := hostconf.Apply(cmd.Context(), nothing, o)
 	if err != nil {
 		return fmt.Errorf("uninstall: %w", err)
 	}
-	res.Done, res.Left = append(of.Done, res.Done...), append(of.Left, res.Left...)
+	res.Done, res = append(of.Done, res.Done...), behind(of, res)
 	if purge {
 		// Once more, and of one that systemd was to stop, too: what is removed does not come back.
 		err := f.nobodyServes()
@@ -105,10 +110,18 @@ func (f *setupFlags) uninstall(cmd *cobra.Command, purge, applied bool) error {
 		}
 		res.Done, res.Left = append(res.Done, more.Done...), append(of.Left, more.Left...)
 	}
+	if err := f.nobodyServes(); err != nil { // one that systemd did not stop, as it has not started it
+		return fmt.Errorf("uninstall: what setup has made is gone, but %w", err)
+	}
 	clean, err := hostconf.Forget(o, sets...)
 	if err != nil {
 		return err
 	}
+	return f.printGone(cmd, res, clean)
+}
+
+// printGone tells what was taken away; clean, that there are no records of it any more.
+func (f *setupFlags) printGone(cmd *cobra.Command, res hostconf.Result, clean bool) error {
 	if f.json {
 		return printJSON(cmd, res)
 	}

@@ -11,3 +11,11 @@ const resizeEvery = 50 * time.Millisecond
 
 // often reports whether a size comes too early, with so much of that time left.
 func often(left time.Duration) bool { return left > 0 && !teeth.Out(teeth.Resize) }
+
+// loose is by how much the bounds of sizes are too large: without any a server of tmux stands still.
+func loose() int {
+	if teeth.Out(teeth.Clamped) {
+		return 2
+	}
+	return 1
+}

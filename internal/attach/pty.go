@@ -26,7 +26,8 @@ func (s Size) Clamp() Size {
 	if s.Rows <= 0 {
 		s.Rows = 24
 	}
-	return Size{min(s.Cols, MaxCols), min(s.Rows, MaxRows)}
+	more := loose()
+	return Size{min(s.Cols, more*MaxCols), min(s.Rows, more*MaxRows)}
 }
 
 // Pty is the terminal that a tmux server draws one person's display on. We

@@ -6,4 +6,6 @@
 // that name in the directory that MUXWARD_FAILPOINTS names, removes it, and
 // does what it says: panic, hang for good, or wait until a file of that name
 // with .go after it is there. [Now] is the clock there, which such a file sets.
+// [Step] is one of many places in a row: the process is killed at the one whose number,
+// from 1, is in the file kill. The file steps, if there is one, gets their names.
 package failpoint

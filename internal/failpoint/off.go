@@ -7,5 +7,8 @@ import "time"
 // At does nothing.
 func At(string) {}
 
+// Step does nothing.
+func Step(string) {}
+
 // Now is the clock on the wall.
 func Now() time.Time { return time.Now() }

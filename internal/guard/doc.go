@@ -27,7 +27,7 @@
 // configuration: what of it weakens muxward's promises is told, as a risk. What
 // nobody configures from hour to hour is an alarm when it comes later: a hook,
 // unless it is known and its place is new; an alias in the place of a command;
-// another account on tmux's own list. A client that is not ours is an alarm
+// another account on tmux's own list; what else a server runs, or has programs load (traps.go). A client that is not ours is an alarm
 // whenever two looks running have found it, and so is what cannot be looked at.
 // Whether it was the owner or a program is for the owner to say. Options that many
 // change as they work, such as set-clipboard, are told as before.

@@ -363,11 +363,11 @@ func FuzzParse(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte) {
 		in := parseInspection(data)
 		for _, p := range in.places() {
-			if at := p.ask[len(p.ask)-1]; strings.ContainsAny(at, ";\n ") {
+			if at := p.asks[0][len(p.asks[0])-1]; strings.ContainsAny(at, ";\n ") {
 				t.Errorf("%q is no place", at)
 			}
 		}
-		l := &hookLook{read: map[string]bool{}}
+		l := &hookLook{what: "hooks", read: map[string]bool{}}
 		l.answer(data, in.places(), "x")
 		for _, r := range l.found {
 			if !l.read[r.hook.place] {

@@ -34,29 +34,50 @@ const (
 	maxRules = 10000
 )
 
-// place is where a hook can be set.
+// place is where a hook can be set, or a trap.
 type place struct {
 	name string // for people
-	ask  []string
+	asks [][]string
+	// read is what a line of the answer tells, and false of one that tells nothing.
+	read func(line string, opts tmux.ParseOptions) (saying, bool)
+}
+
+// saying is one thing that a server says of itself.
+type saying struct {
+	name    string // that of a hook, or of an option
+	command string // what is compared
+	text    string // for people, before the place; "" for a hook
+}
+
+// readHook reads a line of show-hooks.
+func readHook(line string, _ tmux.ParseOptions) (saying, bool) {
+	key, command, _ := strings.Cut(line, " ")
+	name, _, _ := strings.Cut(key, "[")
+	return saying{name: name, command: command}, command != ""
 }
 
 // places are all of them, those for everything first.
 func (in *inspection) places() []place {
 	all := []place{
-		{"every session", []string{"show-hooks", "-g"}},
-		{"every window", []string{"show-hooks", "-gw"}},
+		{"every session", [][]string{{"show-hooks", "-g"}}, readHook},
+		{"every window", [][]string{{"show-hooks", "-gw"}}, readHook},
 	}
+	return append(all, in.each("show-hooks", readHook)...)
+}
+
+// each are all sessions, windows and panes, which a command is to tell of.
+func (in *inspection) each(command string, read func(string, tmux.ParseOptions) (saying, bool)) (all []place) {
 	for _, kind := range []struct {
 		name, sign, flag string
 		ids              []string
 	}{{"session ", "$", "", in.sessions}, {"window ", "@", "-w", in.windows}, {"pane ", "%", "-p", in.panes}} {
 		for _, n := range numbers(kind.ids) {
 			id := kind.sign + strconv.FormatUint(n, 10)
-			ask := []string{"show-hooks", "-t", id}
+			ask := []string{command, "-t", id}
 			if kind.flag != "" {
-				ask = []string{"show-hooks", kind.flag, "-t", id}
+				ask = []string{command, kind.flag, "-t", id}
 			}
-			all = append(all, place{kind.name + id, ask})
+			all = append(all, place{kind.name + id, [][]string{ask}, read})
 		}
 	}
 	return all
@@ -85,19 +106,28 @@ type hook struct {
 // rule is what a hook does, wherever.
 func (h hook) rule() string { return h.name + " " + string(h.sum[:]) }
 
-func (h hook) risk(command string) risk {
-	text := fmt.Sprintf("the hook %s of %s runs: %s", h.name, h.place, command)
+// risk is it as people are told of it; what says what there are several of.
+func (h hook) risk(said saying, what string) risk {
+	text := said.text
+	if text == "" {
+		text = fmt.Sprintf("the hook %s of %s runs: ", h.name, h.place)
+	} else {
+		text = fmt.Sprintf("%s (%s): ", text, h.place)
+	}
 	switch {
 	case h.name == "":
-		text = fmt.Sprintf("%s has more than %d hooks; the others are known by their sum alone: %x", h.place, maxApart, h.sum[:8])
-	case len(command) > maxCommand:
-		text = fmt.Sprintf("the hook %s of %s runs: %s (all of it: %d bytes, sha256 %x)", h.name, h.place, clip(command, maxCommand), len(command), h.sum[:8])
+		text = fmt.Sprintf("%s has more than %d %s; the others are known by their sum alone: %x", h.place, maxApart, what, h.sum[:8])
+	case len(said.command) > maxCommand:
+		text += fmt.Sprintf("%s (all of it: %d bytes, sha256 %x)", clip(said.command, maxCommand), len(said.command), h.sum[:8])
+	default:
+		text += said.command
 	}
 	return risk{key: "hook " + h.place + " " + h.rule(), text: text, drift: true, hook: h}
 }
 
-// hookLook is one look at the hooks of a server.
+// hookLook is one look at the hooks of a server, or at its traps.
 type hookLook struct {
+	what   string // "hooks", for people
 	opts   tmux.ParseOptions
 	found  []risk
 	read   map[string]bool // places whose hooks are in found
@@ -105,15 +135,15 @@ type hookLook struct {
 	whole  bool // what could be read was read in time
 }
 
-// lookAtHooks asks the server which commands it runs when something happens. No
+// lookAt asks the server which commands it runs when something happens, or else. No
 // place's answer keeps those of others from being read.
-func (s *Server) lookAtHooks(ctx context.Context, opts tmux.ParseOptions, all []place) *hookLook {
+func (s *Server) lookAt(ctx context.Context, what string, opts tmux.ParseOptions, all []place) *hookLook {
 	ctx, cancel := context.WithTimeout(ctx, hooksTime)
 	defer cancel()
-	l := &hookLook{opts: opts, read: map[string]bool{}, whole: true}
+	l := &hookLook{what: what, opts: opts, read: map[string]bool{}, whole: true}
 	if len(all) > maxPlaces {
 		l.unread = append(l.unread, risk{key: "many places", always: true,
-			text: fmt.Sprintf("its hooks cannot all be read: it has more than %d sessions, windows and panes", maxPlaces)})
+			text: fmt.Sprintf("its %s cannot all be read: it has more than %d sessions, windows and panes", what, maxPlaces)})
 		all = all[:maxPlaces]
 	}
 	for chunk := range slices.Chunk(all, placesAtOnce) {
@@ -142,11 +172,11 @@ func (s *Server) readPlaces(ctx context.Context, l *hookLook, places []place) {
 		l.read[places[0].name] = true // it is gone
 	case errors.Is(err, errTooLong):
 		l.unread = append(l.unread, risk{key: "unread " + places[0].name, always: true,
-			text: fmt.Sprintf("its hooks cannot be read, those of %s: %v", places[0].name, err)})
+			text: fmt.Sprintf("its %s cannot be read, those of %s: %v", l.what, places[0].name, err)})
 	default:
 		l.whole = false
 		l.unread = append(l.unread, risk{key: "unread", always: true, twice: true,
-			text: fmt.Sprintf("its hooks cannot be read: %v", err)})
+			text: fmt.Sprintf("its %s cannot be read: %v", l.what, err)})
 	}
 }
 
@@ -154,7 +184,7 @@ func (s *Server) readPlaces(ctx context.Context, l *hookLook, places []place) {
 func hookQuestions(opts tmux.ParseOptions, places []place) ([]string, error) {
 	var all [][]string
 	for _, p := range places {
-		all = append(all, p.ask, []string{"show-options", "-sqv", tmux.MarkOption})
+		all = append(append(all, p.asks...), []string{"show-options", "-sqv", tmux.MarkOption})
 	}
 	q, hidden := spelled(opts, all)
 	if len(hidden) > 0 {
@@ -169,7 +199,7 @@ func (l *hookLook) answer(out []byte, places []place, mark string) {
 	end := func() {
 		if rest != nil {
 			// Before those of its place: it is not to be behind what is told.
-			l.found = slices.Insert(l.found, first, hook{places[0].name, "", [sha256.Size]byte(rest.Sum(nil))}.risk(""))
+			l.found = slices.Insert(l.found, first, hook{places[0].name, "", [sha256.Size]byte(rest.Sum(nil))}.risk(saying{}, l.what))
 		}
 		l.read[places[0].name] = true
 		n, rest, first = 0, nil, len(l.found)
@@ -180,9 +210,8 @@ func (l *hookLook) answer(out []byte, places []place, mark string) {
 			places = places[1:]
 			continue
 		}
-		key, command, _ := strings.Cut(line, " ")
-		name, _, _ := strings.Cut(key, "[")
-		if command == "" || line == mark {
+		said, tells := places[0].read(line, l.opts)
+		if !tells || line == mark {
 			continue
 		}
 		if n++; n > maxApart {
@@ -192,7 +221,7 @@ func (l *hookLook) answer(out []byte, places []place, mark string) {
 			_, _ = rest.Write([]byte(line + "\n")) // never fails
 			continue
 		}
-		l.found = append(l.found, hook{places[0].name, strings.Clone(name), sha256.Sum256([]byte(command))}.risk(command))
+		l.found = append(l.found, hook{places[0].name, strings.Clone(said.name), sha256.Sum256([]byte(said.command))}.risk(said, l.what))
 	}
 	end()
 }
@@ -205,26 +234,25 @@ type knownHooks struct {
 
 // inspectHooks asks the server for its hooks and tells what has changed.
 func (s *Server) inspectHooks(ctx context.Context, opts tmux.ParseOptions, all []place, settles bool) {
-	l := s.lookAtHooks(ctx, opts, all)
+	l := s.lookAt(ctx, "hooks", opts, all)
 	if s.Cause() != nil || s.g.ctx.Err() != nil {
 		return
 	}
-	found := s.adjust(l, all)
+	found := s.adjust(l, all, &s.hooks, &s.seen.hooks)
 	s.mu.Lock()
 	settled := s.seen.hooks.settled
 	s.mu.Unlock()
 	settles = settles && l.whole
 	s.compare(&s.seen.hooks, found, settles)
 	if settles && !settled {
-		s.g.tell(access.EventServer, s, fmt.Sprintf("what the tmux server of %s has now is its configuration: a hook that comes later is an alarm, and so is a command-alias or an account on its list", s.kept.Owner))
+		s.g.tell(access.EventServer, s, fmt.Sprintf("what the tmux server of %s has now is its configuration: a hook that comes later is an alarm, and so is a command-alias, an account on its list, or another thing that it runs", s.kept.Owner))
 	}
 }
 
 // adjust adds to what a look found what it could not read again, and takes for
 // the work of a configuration what that does again for a new session, window or
 // pane: a hook that is known by its name and command.
-func (s *Server) adjust(l *hookLook, all []place) []risk {
-	k := &s.hooks
+func (s *Server) adjust(l *hookLook, all []place, k *knownHooks, seen *riskList) []risk {
 	there := map[string]bool{}
 	for _, p := range all {
 		there[p.name] = true
@@ -244,7 +272,7 @@ func (s *Server) adjust(l *hookLook, all []place) []risk {
 	k.places = there
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, r := range s.seen.hooks.risks {
+	for _, r := range seen.risks {
 		if there[r.hook.place] && !l.read[r.hook.place] {
 			found = append(found, r)
 		}

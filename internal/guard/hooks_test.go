@@ -77,7 +77,7 @@ func TestNothingHidesTheRest(t *testing.T) {
 	for _, c := range []struct {
 		name, set, told string
 	}{
-		{"options", "set -p -t work @filler%d", ""},
+		{"options", "set -p -t work @filler%d", "its options cannot be read, those of pane %0"},
 		{"hooks", "set-hook -p -t work pane-died[%d]", "its hooks cannot be read, those of pane %0"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -27,6 +27,7 @@ type watched struct {
 	sessions int
 	state    riskList
 	hooks    riskList
+	traps    riskList
 }
 
 // Silent reports whether the server did not answer when the watch last asked:
@@ -230,6 +231,7 @@ func (s *Server) inspect(ctx context.Context) {
 		s.sessions(len(in.sessions))
 	}
 	s.inspectHooks(ctx, in.opts, in.places(), settles)
+	s.inspectTraps(ctx, in, settles)
 }
 
 func (s *Server) examine(ctx context.Context) (inspection, error) {

@@ -2,6 +2,7 @@ package guard
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -13,6 +14,9 @@ const (
 	// maxTold is how many risks are told one by one: what a program in a pane
 	// can make many of must not fill the log.
 	maxTold = 10
+	// maxFirst is how many are until what a server has counts as its configuration:
+	// what was there when it was started, or adopted, is listed once.
+	maxFirst = 200
 	// maxText is how much of one of them is told.
 	maxText = 500
 )
@@ -89,15 +93,23 @@ func (l *riskList) change(found []risk) (alarms, others, gone []risk) {
 func (s *Server) compare(l *riskList, found []risk, settles bool) {
 	s.mu.Lock()
 	alarms, others, gone := l.change(found)
+	most := maxTold
+	if !l.settled {
+		most = maxFirst
+	}
 	l.settled = l.settled || settles
 	s.mu.Unlock()
-	s.tellRisks(access.EventAlarm, "risk: new on the tmux server of "+s.kept.Owner+": ", alarms)
-	s.tellRisks(access.EventServer, "risk: ", others)
-	s.tellRisks(access.EventServer, "no risk any more: ", gone)
+	s.tellRisks(access.EventAlarm, "risk: new on the tmux server of "+s.kept.Owner+": ", alarms, most)
+	s.tellRisks(access.EventServer, "risk: ", others, most)
+	s.tellRisks(access.EventServer, "no risk any more: ", gone, most)
 }
 
-// tellRisks tells them all in one notice.
-func (s *Server) tellRisks(kind access.EventKind, intro string, list []risk) {
+// tellRisks tells the first of them, some in each notice.
+func (s *Server) tellRisks(kind access.EventKind, intro string, list []risk, most int) {
+	for len(list) > maxTold && most > maxTold {
+		s.g.tell(kind, s, intro+strings.Join(texts(list[:maxTold]), "; "))
+		list, most = list[maxTold:], most-maxTold
+	}
 	if len(list) > 0 {
 		s.g.tell(kind, s, intro+strings.Join(texts(list), "; "))
 	}
@@ -131,7 +143,7 @@ func clip(text string, n int) string {
 func (s *Server) Risks() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return append(texts(s.seen.state.risks), texts(s.seen.hooks.risks)...)
+	return slices.Concat(texts(s.seen.state.risks), texts(s.seen.hooks.risks), texts(s.seen.traps.risks))
 }
 
 // settles reports whether what is there when a look begins now is the last that

@@ -50,6 +50,7 @@ type Server struct {
 	ctlLock chan struct{}  // holds one token: who opens the control client
 	seen    watched
 	hooks   knownHooks // of the inspection alone
+	traps   knownHooks // as well
 	known   atomic.Pointer[tmux.Snapshot]
 	uids    uids
 }

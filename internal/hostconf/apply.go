@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 )
 
 // Apply brings the host into a state. It takes back an apply that was broken off, asks what
@@ -152,7 +153,12 @@ func (h *host) check(ctx context.Context, files map[string][]byte) error {
 	return nil
 }
 
-// within gives a function its time, and goes on without it if it takes longer.
+// grace is how long a function has to end once its time is over.
+const grace = 5 * time.Second
+
+// within gives a function its time. If it takes longer it is an error, and the function has ended
+// by then: what it does would come after what is done about the error. One that does not end for
+// all that is left behind, and the error says so.
 func (h *host) within(ctx context.Context, f func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(ctx, h.opt.Patience)
 	defer cancel()
@@ -162,7 +168,14 @@ func (h *host) within(ctx context.Context, f func(context.Context) error) error 
 	case err := <-done:
 		return err
 	case <-ctx.Done():
+	}
+	late := time.NewTimer(grace)
+	defer late.Stop()
+	select {
+	case <-done:
 		return ctx.Err()
+	case <-late.C:
+		return fmt.Errorf("%w, and it does not end", ctx.Err())
 	}
 }
 

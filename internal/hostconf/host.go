@@ -11,6 +11,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/muxward/muxward/internal/failpoint"
 )
 
 // host is one that is looked at or worked on.
@@ -46,7 +48,7 @@ func newHost(o Options) (*host, error) {
 	}
 	h := &host{opt: o, tree: t, names: names, step: o.step}
 	if h.step == nil {
-		h.step = func(string) {}
+		h.step = failpoint.Step
 	}
 	return h, nil
 }
@@ -168,8 +170,8 @@ func (h *host) service(ctx context.Context, name string) (fact, error) {
 			return f, err
 		}
 		*q.to = said == q.yes
-		if q.verb == "is-active" && (said == "activating" || said == "reloading" || said == "refreshing" || said == "deactivating") {
-			*q.to = true // it runs, or soon will
+		if q.verb == "is-active" && (said == "activating" || said == "reloading" || said == "refreshing") {
+			*q.to = true // it runs, or soon will; one that is deactivating soon will not
 		}
 		if said == "masked" {
 			f.odd = "an administrator has masked it: systemctl unmask " + name

@@ -9,7 +9,9 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -412,5 +414,32 @@ func TestOpenDirectory(t *testing.T) {
 		if _, err := Undo(t.Context(), "test", b.opt); err != nil || b.snapshot() != before {
 			t.Errorf("%s: undo does not put it back: %v\n%s", c.name, err, b.snapshot())
 		}
+	}
+}
+
+// A check whose time is over has ended when the apply is back: what it does late would come after
+// what is done about its error.
+func TestCheckLate(t *testing.T) {
+	b := newBed(t)
+	b.furnish()
+	before := b.snapshot()
+	var ended atomic.Bool
+	b.opt.Patience = 10 * time.Millisecond
+	b.opt.Checks = []Check{{Name: "a slow one", Run: func(ctx context.Context, tree string) error {
+		<-ctx.Done()
+		for range 100 {
+			_ = os.WriteFile(tree+"/late", []byte("late"), 0o600) // the tree may be gone, if this is not waited for
+		}
+		ended.Store(true)
+		return nil
+	}}}
+	s := whole()
+	s.Items = s.Items[1:2]
+	_, err := Apply(t.Context(), Just(s), b.opt)
+	if !errors.Is(err, context.DeadlineExceeded) || !ended.Load() {
+		t.Errorf("apply: %v; the check has ended: %v", err, ended.Load())
+	}
+	if now := b.snapshot(); now != before {
+		t.Errorf("something has changed:\n%s", now)
 	}
 }

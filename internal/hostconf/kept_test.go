@@ -145,11 +145,11 @@ func TestSettle(t *testing.T) {
 			defer func() { _ = recover() }()
 			_, _ = Apply(context.Background(), Just(s), o)
 		}()
-		got, err := Settle(t.Context(), "test", number, b.opt)
+		got, _, err := Settle(t.Context(), "test", number, b.opt)
 		if err != nil || got != want {
 			t.Errorf("killed at %q: %v, want %v, %v", at, got, want, err)
 		}
-		if got, err := Settle(t.Context(), "other", number, b.opt); err != nil || got == Landed {
+		if got, _, err := Settle(t.Context(), "other", number, b.opt); err != nil || got == Landed {
 			t.Errorf("another set's number %d: %v, %v", number, got, err)
 		}
 		if _, err := os.Lstat(b.at("etc/x.conf")); (err == nil) != (want == Landed) {

@@ -40,6 +40,8 @@ func killed(do string) int {
 		}
 	}}
 	runSystemd(&o)
+	o.Checks = []Check{{Name: "nothing", Run: func(context.Context, string) error { return nil }}}
+	o.Health = func(context.Context, []Change) error { return nil }
 	var err error
 	switch do {
 	case "apply":

@@ -1,6 +1,7 @@
 package hostconf
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -215,14 +216,7 @@ func (h *host) makeRecords(path string) error {
 		if err != nil {
 			return err
 		}
-		err = unix.Mkdirat(int(dir.Fd()), name, mode)
-		if err == nil {
-			// Whatever the umask is: others have to get through to what is beside ours.
-			err = unix.Fchmodat(int(dir.Fd()), name, mode, unix.AT_SYMLINK_NOFOLLOW)
-			if err == unix.EOPNOTSUPP { // before Linux 6.6; the directory is one in which only we can rename
-				err = unix.Fchmodat(int(dir.Fd()), name, mode, 0)
-			}
-		}
+		err = makeWhole(int(dir.Fd()), name, mode)
 		if err == nil {
 			err = dir.Sync()
 			if mode == 0o755 {
@@ -242,6 +236,31 @@ func (h *host) makeRecords(path string) error {
 		return fmt.Errorf("%s holds copies of files and has to be a directory for uid %d alone: chown it, and chmod 700", h.tree.full(path), h.tree.uid)
 	}
 	return nil
+}
+
+// makeWhole makes a directory of a mode, whatever the umask is: others have to get through to what is
+// beside ours, also if we are killed in the middle.
+func makeWhole(dir int, name string, mode uint32) error {
+	var st unix.Stat_t
+	if err := unix.Fstatat(dir, name, &st, unix.AT_SYMLINK_NOFOLLOW); err != unix.ENOENT {
+		return cmp.Or(err, error(unix.EEXIST))
+	}
+	temp := ".muxward-way-" + name + "~"
+	if err := unix.Unlinkat(dir, temp, unix.AT_REMOVEDIR); err != nil && err != unix.ENOENT { // of who was killed
+		return err
+	}
+	err := unix.Mkdirat(dir, temp, mode)
+	if err == nil {
+		// One that only we can rename in: nobody puts a symlink in its place.
+		err = unix.Fchmodat(dir, temp, mode, 0)
+	}
+	if err == nil {
+		err = rename(dir, temp, name, unix.RENAME_NOREPLACE)
+	}
+	if err != nil {
+		_ = unix.Unlinkat(dir, temp, unix.AT_REMOVEDIR) // what counts is told
+	}
+	return err
 }
 
 // save puts the ledger on the disk. When it returns, that is what is so.

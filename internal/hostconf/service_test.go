@@ -24,11 +24,12 @@ echo "$*" >>calls
 case $1 in
 is-enabled) if [ -e "masked/$2" ]; then echo masked; exit 1; fi
 	[ -e "on/$2" ] && echo enabled || { echo disabled; exit 1; } ;;
-is-active) [ -e "starts/$2" ] && { echo activating; exit 3; }
+is-active) [ -e "stops/$2" ] && { echo deactivating; exit 3; }
+	[ -e "starts/$2" ] && { echo activating; exit 3; }
 	[ -e "runs/$2" ] && echo active || { echo inactive; exit 3; } ;;
 enable) : >"on/$2" ;;
 disable) rm -f "on/$2" ;;
-start) case $2 in broken*) echo "Job for $2 failed." >&2; exit 1 ;; esac; : >"runs/$2" ;;
+start) rm -rf stops; case $2 in broken*) echo "Job for $2 failed." >&2; exit 1 ;; esac; : >"runs/$2" ;;
 stop) rm -f "runs/$2" ;;
 esac
 `
@@ -125,6 +126,22 @@ func TestServiceThatStarts(t *testing.T) {
 	b.must(errors.Join(os.Remove(top+"/runs/mw.service"), os.Mkdir(top+"/starts", 0o755), os.WriteFile(top+"/starts/mw.service", nil, 0o644), os.Remove(top+"/calls")))
 	b.apply(State{Set: "setup"})
 	if calls, err := os.ReadFile(top + "/calls"); err != nil || !strings.Contains(string(calls), "stop mw.service\n") {
+		t.Errorf("%v: calls:\n%s", err, calls)
+	}
+}
+
+// One that is being stopped does not run: it is started again.
+func TestServiceThatStops(t *testing.T) {
+	b := newBed(t)
+	top := withSystemd(b)
+	s := serves("mw.service")
+	for i := range s.Items {
+		s.Items[i].Running = s.Items[i].Kind == Service
+	}
+	b.apply(s)
+	b.must(errors.Join(os.Mkdir(top+"/stops", 0o755), os.WriteFile(top+"/stops/mw.service", nil, 0o644), os.Remove(top+"/calls")))
+	b.apply(s)
+	if calls, err := os.ReadFile(top + "/calls"); err != nil || !strings.Contains(string(calls), "start mw.service\n") {
 		t.Errorf("%v: calls:\n%s", err, calls)
 	}
 }

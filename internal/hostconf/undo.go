@@ -111,13 +111,14 @@ func Next(o Options) (int, error) {
 
 // Settle takes back what was broken off, as [Recover] does, and says what became of the apply of a
 // number of a set. Without records nothing is known of it: it may have landed, and been undone.
-func Settle(ctx context.Context, set string, number int, o Options) (Fate, error) {
+func Settle(ctx context.Context, set string, number int, o Options) (Fate, Result, error) {
+	var res Result
 	h, l, err := openKept(o)
 	if errors.Is(err, ErrNothing) {
-		return Unknown, nil
+		return Unknown, res, nil
 	}
 	if err != nil {
-		return Unknown, err
+		return Unknown, res, err
 	}
 	defer h.close()
 	defer h.forget(l)
@@ -128,8 +129,8 @@ func Settle(ctx context.Context, set string, number int, o Options) (Fate, error
 	case slices.ContainsFunc(l.Applies, func(r record) bool { return r.Set == set && r.Number == number }):
 		fate = Landed
 	}
-	_, _, err = h.recover(ctx, l)
-	return fate, err
+	res.Recovered, res.Left, err = h.recover(ctx, l)
+	return fate, res, err
 }
 
 // MadeAnew reports whether what is at a path is there by an apply of a set, which has made it

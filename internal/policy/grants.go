@@ -197,7 +197,7 @@ func (d *doc) what(n *yaml.Node, m map[string]*yaml.Node, g *grant) bool {
 		if !ok {
 			return false
 		}
-		if g.verbs, ok = access.Role(word).Verbs(); !ok {
+		if g.verbs, ok = roleVerbs(word); !ok {
 			d.fail(m["role"], DidYouMean(word, roleWords()), "there is no role %q", clip(word))
 		}
 		g.what = word

@@ -42,9 +42,13 @@ func (o owners) way(dir string) error {
 	if !o.root {
 		return nil
 	}
-	rest, err := filepath.Abs(dir)
-	if err != nil {
-		return err
+	rest := dir // not cleaned: what .. means behind a symlink is the kernel's to say
+	if !filepath.IsAbs(dir) {
+		wd, err := os.Getwd()
+		if err != nil {
+			return err
+		}
+		rest = wd + "/" + dir
 	}
 	at := "/"
 	for links := 0; ; {
@@ -61,12 +65,12 @@ func (o owners) way(dir string) error {
 			if st, ok := info.Sys().(*syscall.Stat_t); !ok || st.Uid != 0 {
 				return fmt.Errorf("the symlink %s is not root's", at)
 			}
-			if !filepath.IsAbs(target) {
-				target = filepath.Join(filepath.Dir(at), target)
+			if at = filepath.Dir(at); filepath.IsAbs(target) {
+				at = "/"
 			}
-			at, rest = "/", filepath.Join(target, rest)
+			rest = target + "/" + rest
 			continue
-		case info.Mode()&fs.ModeSticky != 0 && rest != "":
+		case info.Mode()&fs.ModeSticky != 0 && strings.Trim(rest, "/.") != "":
 			// Others may put something there, and not rename what is root's; but whose directory it is may.
 			if st, ok := info.Sys().(*syscall.Stat_t); !ok || st.Uid != 0 {
 				return fmt.Errorf("%s is not root's", at)
@@ -76,11 +80,11 @@ func (o owners) way(dir string) error {
 				return fmt.Errorf("%s %w", at, err)
 			}
 		}
-		if rest = strings.TrimPrefix(rest, "/"); rest == "" {
+		if rest = strings.TrimLeft(rest, "/"); rest == "" {
 			return nil
 		}
 		var name string
 		name, rest, _ = strings.Cut(rest, "/")
-		at = filepath.Join(at, name)
+		at = filepath.Join(at, name) // where no symlink is left
 	}
 }

@@ -12,6 +12,7 @@ const (
 	Bundle       Check = "bundle"
 	Certificates Check = "certificates"
 	Chain        Check = "chain"
+	Clamped      Check = "clamped"
 	Clock        Check = "clock"
 	Control      Check = "control"
 	Decide       Check = "decide"
@@ -56,6 +57,7 @@ const (
 	Replies      Check = "replies"
 	Resize       Check = "resize"
 	Revoke       Check = "revoke"
+	Roles        Check = "roles"
 	Same         Check = "same"
 	Seen         Check = "seen"
 	Selected     Check = "selected"
@@ -67,6 +69,7 @@ const (
 	Theirs       Check = "theirs"
 	Ticket       Check = "ticket"
 	TOTP         Check = "totp"
+	Traps        Check = "traps"
 	Unsized      Check = "unsized"
 	View         Check = "view"
 	Visible      Check = "visible"
@@ -78,10 +81,9 @@ const (
 // Checks gives all of them.
 func Checks() []Check {
 	return []Check{
-		Audited, Author, Budget, Bundle, Certificates, Chain, Clock, Control, Decide, Declared, Door, Drawn,
+		Audited, Author, Budget, Bundle, Certificates, Chain, Clamped, Clock, Control, Decide, Declared, Door, Drawn,
 		Filter, Flood, Front, Given, Guest, Hand, Home, HostChecked, HostPath, Isolated, Knock, Launcher, Lease, Lines, Linted, Looked, Made, Mine,
-		Moved, Names, Offered, Once, OnceAnswered, OnceTicket, PAM, Parts, Pass, Paste, Place, Pressed,
-		Queue, Reach, ReachAs, ReachPath, Relay, Replies, Resize, Revoke, Same, Seen, Selected, Self, Shown, Size, SSH,
-		Suggested, Theirs, Ticket, TOTP, Unsized, View, Visible, Watcher, Whole, Worded,
+		Moved, Names, Offered, Once, OnceAnswered, OnceTicket, PAM, Parts, Pass, Paste, Place, Pressed, Queue, Reach, ReachAs, ReachPath, Relay, Replies, Resize,
+		Revoke, Roles, Same, Seen, Selected, Self, Shown, Size, SSH, Suggested, Theirs, Ticket, TOTP, Traps, Unsized, View, Visible, Watcher, Whole, Worded,
 	}
 }

@@ -14,7 +14,7 @@ import (
 // control run nothing that is under way is decided anew.
 func TestCF04Renamed(t *testing.T) {
 	t.Parallel()
-	row{teeth: "teeth_revoke", restless: true, attack: func(w *world) {
+	row{teeth: "teeth_revoke,teeth_roles", restless: true, gains: 4, attack: func(w *world) {
 		w.anyInput = true
 		x := w.attach(typist, tmuxtest.TerminalConfig{}, "attach", "-t", "mwalice/shared")
 		x.WaitFor("recording")
@@ -33,6 +33,13 @@ func TestCF04Renamed(t *testing.T) {
 			w.WritePolicy("grants.yaml", strings.Replace(standardGrants, "role: viewer", "role: "+role, 1)+
 				"  - {who: mwmallory, role: "+role+", on: mwalice, reason: renamed}\n")
 			w.Signal(sigHup)
+			if w.control {
+				if w.soon(func() bool { return w.Tmux(stranger, "has-session", "-t", "mwalice/shared").Code == 0 }) {
+					w.gain("mallory is let in by %s", role)
+				}
+				w.Reload("grants.yaml", standardGrants)
+				continue
+			}
 			tmuxtest.Eventually(w.t, func() bool {
 				return strings.Contains(w.Muxward(root, "status").Out+w.Muxward(root, "status").Err, "there is no role")
 			}, "it is said that there is no role %s", role)
@@ -40,6 +47,9 @@ func TestCF04Renamed(t *testing.T) {
 				w.gain("mallory is let in by %s: %q", role, r.Out)
 			}
 			w.Reload("grants.yaml", standardGrants)
+		}
+		if got := string(w.rec.Bytes()); !w.control && strings.Contains(got, "S") {
+			w.gain("carol has typed late: %q", got)
 		}
 	}}.run(t)
 }

@@ -9,11 +9,11 @@ import (
 
 // Carol is in by each door at once: at a terminal, in control mode, by ssh, with a
 // connection that others can share, and she has the keyboard of a pane. All is revoked
-// from her once. She goes on where she is, and comes again by each way. In the control run
-// nothing that is under way ends, and everybody may do everything.
+// from her once. She goes on where she is, and comes again by each way; and asks for the keyboard, which
+// nobody is told of. In the control run nothing that is under way ends, and everybody may do everything.
 func TestRV03EveryDoorAtOnce(t *testing.T) {
 	t.Parallel()
-	row{grants: typists, ssh: true, teeth: "teeth_revoke,teeth_decide", restless: true, gains: 3, attack: func(w *world) {
+	row{grants: typists, ssh: true, teeth: "teeth_revoke,teeth_decide,teeth_visible", restless: true, gains: 9, attack: func(w *world) {
 		w.anyInput = true
 		k := keyboards{w}
 		mux := w.Base + "/mux"
@@ -54,6 +54,8 @@ func TestRV03EveryDoorAtOnce(t *testing.T) {
 		again("ssh", w.SSH(carol, "x@127.0.0.1", "has-session", "-t", "mwalice/shared").Code)
 		again("her connection", w.Exec("root", []byte{}, "ssh", "-F", "none", "-o", "ControlPath="+mux, "-o", "BatchMode=yes",
 			"x@127.0.0.1", "has-session", "-t", "mwalice/shared").Code)
+		// Who has the keyboard is told so when they ask: here it is somebody else.
+		k.lease(owner, "take", "-t", leasedPane)
 		again("asking for the keyboard", w.Muxward(carol, "lease", "ask", "-t", leasedPane).Code)
 	}}.run(t)
 }

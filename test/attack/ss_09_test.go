@@ -1,21 +1,25 @@
 package attack
 
 import (
+	"fmt"
 	"math"
+	"slices"
+	"strings"
 	"testing"
 
 	"golang.org/x/crypto/ssh"
 
+	"github.com/muxward/muxward/internal/attach"
 	"github.com/muxward/muxward/internal/soak"
 )
 
 // Bob has a key and a client of his own making. He asks for terminals of no size and of
 // every size, with modes that are none, twice, and after their time, and of kinds whose
 // description would be looked for where he likes. He gets one terminal, of a size that
-// there is, and nobody else notices. In the control run a terminal is of any kind.
+// there is, as tmux itself tells, and nobody else notices. In the control run a terminal is of any kind and size.
 func TestSS09OddTerminals(t *testing.T) {
 	t.Parallel()
-	row{ssh: true, teeth: "teeth_ssh", gains: 3, attack: func(w *world) {
+	row{ssh: true, teeth: "teeth_ssh,teeth_clamped", gains: 7, attack: func(w *world) {
 		w.oddTerminals()
 		c, err := w.dialSSH(viewer, 30)
 		if err != nil {
@@ -65,6 +69,7 @@ func (w *world) oddTerminals() {
 		if !first || second || !begun {
 			w.t.Errorf("%+v: terminal %v, again %v, begun %v", m, first, second, begun)
 		}
+		w.sizeIs(m.Cols, m.Rows)
 		for name, payload := range map[string][]byte{
 			"pty-req": ssh.Marshal(m), "shell": nil, "exec": ssh.Marshal(struct{ Line string }{"ls"}), "env": nil, "window-change": {1},
 			"exit-status": ssh.Marshal(struct{ N uint32 }{0}), "signal": ssh.Marshal(struct{ S string }{"KILL"}), "break": make([]byte, 4), "": nil,
@@ -79,9 +84,50 @@ func (w *world) oddTerminals() {
 				break
 			}
 		}
+		last := struct{ C, R, W, H uint32 }{math.MaxUint16, math.MaxUint16, 0, 0}
+		if _, err := ch.SendRequest("window-change", false, ssh.Marshal(last)); err != nil {
+			w.t.Error(err)
+		}
+		w.sizeIs(math.MaxUint16, math.MaxUint16)
 		_, _ = ch.Write([]byte("x"))
 		_ = ch.CloseWrite()
 		_, _ = ch.Write([]byte("after the end"))
 		_ = c.Close()
+	}
+}
+
+// sizeIs waits until tmux says of somebody's display that it is as large as they have asked, within
+// what there is.
+func (w *world) sizeIs(cols, rows uint32) {
+	w.t.Helper()
+	within := func(n uint32, none, most int) int {
+		if n == 0 {
+			return none
+		}
+		return int(min(n, uint32(most)))
+	}
+	want := fmt.Sprintf("%dx%d", within(cols, 80, attach.MaxCols), within(rows, 24, attach.MaxRows))
+	var all []string
+	look := func() bool {
+		all = strings.Fields(w.server.Run("list-clients", "-F", "#{?client_tty,#{client_width}x#{client_height},}"))
+		return slices.Contains(all, want)
+	}
+	large := func() bool {
+		_ = look()
+		return slices.ContainsFunc(all, func(size string) bool {
+			var c, r int
+			_, err := fmt.Sscanf(size, "%dx%d", &c, &r)
+			return err != nil || c > attach.MaxCols || r > attach.MaxRows
+		})
+	}
+	switch {
+	case w.control && (cols > attach.MaxCols || rows > attach.MaxRows):
+		if w.soon(large) {
+			w.gain("a display of %s", all)
+		}
+	case !w.soon(look):
+		w.t.Errorf("a display that is to be %s is of %q", want, all)
+	case large():
+		w.gain("a display of %s", all)
 	}
 }

@@ -3,6 +3,7 @@ package attack
 import (
 	"context"
 	"fmt"
+	"os"
 	"strings"
 	"testing"
 
@@ -11,35 +12,51 @@ import (
 )
 
 // Bob helps alice with every verb, and has a client of his own making. It says that it comes
-// from directories that are none, with an environment that names things twice, that would
+// from directories that are none, or from one of his own, with an environment that names things twice, that would
 // have alice's next programs load his library and use his agent, that says who may come,
-// or that is larger than anybody needs. He makes sessions so on her server. In the control
-// run her server takes him for who is at home there.
+// or that is larger than anybody needs. Her server takes all of that over from who is at home there.
+// He makes sessions so on her server. In the control run her server takes him for one of those.
 func TestTD06EnvironmentOfAClient(t *testing.T) {
 	t.Parallel()
 	helps := standardGrants + "  - {who: mwbob, role: owner, on: mwalice, reason: helps}\n"
-	row{grants: helps, teeth: "teeth_home", restless: true, gains: 2, attack: func(w *world) {
+	takes := `set -g update-environment "SSH_AUTH_SOCK DISPLAY LD_PRELOAD MUXWARD_ALLOW PATH A"` + "\n"
+	row{grants: helps, conf: takes, teeth: "teeth_home", restless: true, gains: 6, attack: func(w *world) {
 		w.anyInput = true
-		env := []string{"SSH_AUTH_SOCK=/evil/one", "SSH_AUTH_SOCK=/evil/two", "DISPLAY=:666", "LD_PRELOAD=/evil.so", "=evil", "evil",
+		env := []string{"SSH_AUTH_SOCK=/evil/one", "SSH_AUTH_SOCK=/evil/two", "DISPLAY=evil:666", "LD_PRELOAD=/evil.so", "=evil", "evil",
 			"TMUX=/evil,1,0", "TMUX_PANE=%0", "MUXWARD_ALLOW=mwmallory:view", "A\nB=evil", "PATH=/evil"}
 		closed := tmuxtest.Dir(w.t, tmuxtest.Account{})
-		for i, cwd := range []string{"/", "/evil/gone", closed, "/tmp/evil\nline", "evil", "", strings.Repeat("/evil", 3000)} {
+		his := tmuxtest.Dir(w.t, tmuxtest.As(w.t, viewer)) + "/evil"
+		if err := os.Mkdir(his, 0o755); err != nil {
+			w.t.Fatal(err)
+		}
+		had := map[string]bool{} // each kind of gain is one
+		gain := func(what, got string) {
+			if !had[what] {
+				had[what] = true
+				w.gain("%s: %q", what, got)
+			}
+		}
+		for i, cwd := range []string{"/", his, "/evil/gone", closed, "/tmp/evil\nline", "evil", "", strings.Repeat("/evil", 3000)} {
 			name := fmt.Sprintf("made%d", i)
 			w.says(viewer, &wire.Hello{Term: "xterm", Cwd: cwd, Env: env, PID: 1, Argv: []string{"new-session", "-d", "-t", "mwalice/shared", "-s", name}})
 			if _, err := w.server.Try("has-session", "-t", "="+name); err != nil {
+				if i < 2 {
+					w.t.Errorf("from %q he makes no session: nothing is tried", cwd)
+				}
 				continue // it was refused
 			}
-			if got := w.server.Run("show-environment", "-t", name); strings.Contains(got, "evil") || strings.Contains(got, ":666") || strings.Contains(got, "MUXWARD_ALLOW") {
-				w.gain("from %.20q the environment of her session is %q", cwd, got)
-			}
-			if got := w.server.Run("show-environment", "-g"); strings.Contains(got, "evil") {
-				w.gain("from %.20q the environment of her server is %q", cwd, got)
+			for _, of := range [][]string{{"-t", name}, {"-g"}} {
+				for line := range strings.Lines(w.server.Run(append([]string{"show-environment"}, of...)...)) {
+					if key, value, _ := strings.Cut(strings.TrimSpace(line), "="); strings.Contains(value, "evil") || key == "MUXWARD_ALLOW" {
+						gain("her environment has his "+key, value)
+					}
+				}
 			}
 			if got := w.server.Run("display-message", "-p", "-t", name, "#{session_path}"); strings.Contains(got, "evil") {
-				w.gain("from %.20q her session begins in %q", cwd, got)
+				gain("her session begins in his directory", got)
 			}
 			if w.Tmux(stranger, "has-session", "-t", "mwalice/"+name).Code == 0 {
-				w.gain("from %.20q mallory is let in", cwd)
+				gain("mallory is let in", name)
 			}
 		}
 		large := env

@@ -36,7 +36,7 @@ func For(f *hostfile.Found, tell func(string)) []hostconf.Check {
 			for _, name := range names {
 				files = append(files, filepath.Join(tree, hostfile.TmuxDir, name))
 			}
-			return Tmux(ctx, f.Host.Serve.Tmux, files, f.Harden())
+			return Tmux(ctx, f.Host.Serve.Tmux, files, f.Harden(), tell)
 		}})
 	}
 	if f.Host.SSHD.Lend || len(f.Host.SSHD.Attach) > 0 {

@@ -51,7 +51,7 @@ func TestTmux(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			dir := write(t, map[string]string{"x.conf": c.text})
-			err := Tmux(ctx, "", []string{filepath.Join(dir, "x.conf")}, "")
+			err := Tmux(ctx, "", []string{filepath.Join(dir, "x.conf")}, "", func(line string) { t.Log(line) })
 			switch {
 			case c.want == "" && err != nil:
 				t.Errorf("refused: %v", err)
@@ -67,7 +67,7 @@ func TestTmuxWaits(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 	defer cancel()
 	dir := write(t, map[string]string{"x.conf": "wait-for never\n"})
-	if err := Tmux(ctx, "", []string{filepath.Join(dir, "x.conf")}, ""); err == nil {
+	if err := Tmux(ctx, "", []string{filepath.Join(dir, "x.conf")}, "", func(line string) { t.Log(line) }); err == nil {
 		t.Error("it is taken")
 	}
 }
@@ -129,7 +129,7 @@ func TestTmuxLeavesNothing(t *testing.T) {
 	}
 	const mark = "86399.25"
 	dir := write(t, map[string]string{"x.conf": "run-shell '(setsid sleep " + mark + " </dev/null >/dev/null 2>&1 &)'\n"})
-	if err := Tmux(t.Context(), "", []string{filepath.Join(dir, "x.conf")}, ""); err != nil {
+	if err := Tmux(t.Context(), "", []string{filepath.Join(dir, "x.conf")}, "", func(line string) { t.Log(line) }); err != nil {
 		t.Error(err)
 	}
 	all, err := filepath.Glob("/proc/[0-9]*/cmdline")
@@ -162,7 +162,7 @@ func TestTmuxKeptAway(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	// What is said of it does not matter here.
-	_ = Tmux(ctx, "", []string{filepath.Join(dir, "a.conf"), filepath.Join(dir, "b.conf")}, "set -g history-limit 6\n")
+	_ = Tmux(ctx, "", []string{filepath.Join(dir, "a.conf"), filepath.Join(dir, "b.conf")}, "set -g history-limit 6\n", func(line string) { t.Log(line) })
 	if got, err := os.ReadFile(victim); err != nil || string(got) != "mine" {
 		t.Errorf("the file of somebody else is %q now (%v)", got, err)
 	}

@@ -22,8 +22,8 @@ const nobody = 65534
 // in host.yaml, each in one of its own, and ends them. program is "" for the tmux in PATH. As
 // root it is done as nobody, and in a namespace of processes, so that all that the configuration
 // has started ends with the server (pid_namespaces(7)); where there can be none, as in some
-// containers, or for who is not root, what has left the server's session goes on.
-func Tmux(ctx context.Context, program string, files []string, text string) error {
+// containers (tell is told so), or for who is not root, what has left the server's session goes on.
+func Tmux(ctx context.Context, program string, files []string, text string, tell func(string)) error {
 	if program == "" {
 		program = "tmux"
 	}
@@ -38,7 +38,7 @@ func Tmux(ctx context.Context, program string, files []string, text string) erro
 	defer os.RemoveAll(dir)
 	// What it runs is other people's: whatever that begins may write to home alone, and
 	// everything is written here before the first server starts.
-	t := &trial{program: program, dir: dir, home: filepath.Join(dir, "home")}
+	t := &trial{tell: tell, program: program, dir: dir, home: filepath.Join(dir, "home")}
 	t.socket = filepath.Join(t.home, "s")
 	if err := os.Mkdir(t.home, 0o700); err != nil {
 		return err
@@ -87,6 +87,8 @@ func (t *trial) prepare(files []string, text string) ([]tried, error) {
 
 // trial is where configuration is tried.
 type trial struct {
+	tell    func(string)
+	alone   bool // no namespace of processes can be had
 	program string
 	dir     string // ours: the files that are tried
 	home    string // theirs who try them
@@ -125,11 +127,14 @@ func (t *trial) run(ctx context.Context, file string) error {
 	defer cancel()
 	var words bytes.Buffer
 	server := t.server(ctx, &words)
-	if t.as != nil {
+	apart := t.as != nil && !t.alone
+	if apart {
 		server.SysProcAttr.Cloneflags = syscall.CLONE_NEWPID
 	}
 	err := server.Start()
-	if t.as != nil && errors.Is(err, syscall.EPERM) {
+	if apart && noNamespace(err) {
+		t.alone = true
+		t.tell("no namespace of processes can be had here (" + err.Error() + "): what the configuration of tmux starts may go on behind its trial, as nobody")
 		server = t.server(ctx, &words)
 		err = server.Start()
 	}
@@ -145,6 +150,12 @@ func (t *trial) run(ctx context.Context, file string) error {
 		return err
 	}
 	return fmt.Errorf("%w: %s", err, said(words.Bytes()))
+}
+
+// noNamespace reports whether clone(2) gives no namespace: it is not permitted, there are as many as
+// there may be (user.max_pid_namespaces), or the kernel has none.
+func noNamespace(err error) bool {
+	return errors.Is(err, syscall.EPERM) || errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EINVAL) || errors.Is(err, syscall.ENOSYS)
 }
 
 var errServer = errors.New("the tmux server that tries it has ended")

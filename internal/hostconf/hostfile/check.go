@@ -45,6 +45,11 @@ func (f *Found) check(r *reader) {
 			r.failAt(fmt.Sprintf("units.sockets_mend.%d", i), "muxward sockets explain lists them", "%q is no finding", clip(id))
 		}
 	}
+	for i, id := range h.Sockets.Mend {
+		if !slices.Contains([]string{"MW-S001", "MW-S004", "MW-S005"}, id) {
+			r.failAt(fmt.Sprintf("sockets.mend.%d", i), "muxward sockets fix mends the others, or people do", "%q is none of MW-S001, MW-S004 and MW-S005", clip(id))
+		}
+	}
 	checkAccounts(r, "linger.allow", h.Linger.Allow)
 	checkAccounts(r, "linger.deny", h.Linger.Deny)
 	for i, a := range h.Linger.Deny {

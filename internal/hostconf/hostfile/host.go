@@ -34,6 +34,8 @@ type Host struct {
 	Tmpfiles bool `yaml:"tmpfiles"`
 	// Logrotate has logrotate keep the journal of muxward sockets short.
 	Logrotate bool `yaml:"logrotate"`
+	// Sockets is about tmux's sockets that lie elsewhere than at muxward's doors.
+	Sockets Sockets `yaml:"sockets"`
 	// Linger says which accounts' processes outlive their last login.
 	Linger Linger `yaml:"linger"`
 	// Profiles are named sessions: what runs in them, as whom, and for whom. No door
@@ -135,6 +137,14 @@ type Units struct {
 	Watch bool `yaml:"sockets_watch"`
 	// Mend are the findings that the watch mends by itself, such as MW-S001.
 	Mend []string `yaml:"sockets_mend"`
+}
+
+// Sockets is about tmux's sockets that lie elsewhere than at muxward's doors, as muxward sockets
+// sees them.
+type Sockets struct {
+	// Mend are the findings that plan counts as differences, and apply mends: MW-S001 (dead),
+	// MW-S004 (a socket is open for others), MW-S005 (a directory of sockets is).
+	Mend []string `yaml:"mend"`
 }
 
 // Linger says which accounts' processes outlive their last login, as loginctl

@@ -275,6 +275,28 @@ func TestStickyWay(t *testing.T) {
 	}
 }
 
+// A symlink of somebody's on the way leads where they like, also one that another symlink leads over.
+func TestSymlinkOnTheWay(t *testing.T) {
+	if os.Geteuid() != 0 {
+		tmuxtest.Skip(t, "symlinks of others are root's to make")
+	}
+	good := base(t, map[string]string{"host.yaml": "schema: 1\n"})
+	at := t.TempDir()
+	theirs := filepath.Join(at, "theirs")
+	if err := errors.Join(os.Symlink(good, theirs), os.Symlink("theirs", filepath.Join(at, "ours"))); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Load(filepath.Join(at, "ours"), "h", true); err != nil {
+		t.Errorf("while all is ours: %v", err)
+	}
+	if err := os.Lchown(theirs, 4242, 0); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Load(filepath.Join(at, "ours"), "h", true); err == nil || !strings.Contains(err.Error(), "theirs belongs to uid 4242") {
+		t.Errorf("error %v", err)
+	}
+}
+
 // An access list of a file counts, whether that is read through a symlink or not.
 func TestAccessListBehindSymlink(t *testing.T) {
 	good := base(t, map[string]string{"policy/people.yaml": "people: {}\n", "shared/grants.yaml": "grants: []\n", "host.yaml": "schema: 1\npolicy: {directory: policy}\n"})

@@ -365,24 +365,53 @@ func (t *tree) way(dir string) error {
 	if !t.strict {
 		return nil
 	}
-	whole, err := filepath.Abs(dir)
-	if err != nil {
-		return err
+	rest := dir // not cleaned: what .. means behind a symlink is the kernel's to say
+	if !filepath.IsAbs(dir) {
+		wd, err := os.Getwd()
+		if err != nil {
+			return err
+		}
+		rest = wd + "/" + dir
 	}
-	real, err := filepath.EvalSymlinks(whole)
-	if err != nil {
-		return err
-	}
-	for _, at := range []string{whole, real} {
-		for at != "/" {
-			at = filepath.Dir(at)
-			if err := t.onWay(at); err != nil {
+	// The directory itself is looked at by who opens it; symlinks on the way to it have to be of
+	// those who could have anything applied, as has where they lie.
+	at := "/"
+	for links := 0; ; {
+		name := ""
+		rest = strings.TrimLeft(rest, "/")
+		if name, rest, _ = strings.Cut(rest, "/"); name == "" {
+			return nil
+		}
+		if err := t.onWay(at); err != nil {
+			return err
+		}
+		next := filepath.Join(at, name) // no symlink is left in at
+		info, err := os.Lstat(next)
+		if err != nil {
+			return err
+		}
+		if info.Mode()&fs.ModeSymlink == 0 {
+			at = next
+			continue
+		}
+		target, err := os.Readlink(next)
+		if links++; err != nil || links > maxLinks {
+			return fmt.Errorf("%s leads nowhere", next)
+		}
+		if st, ok := info.Sys().(*syscall.Stat_t); ok {
+			if err := whose(next, st); err != nil {
 				return err
 			}
 		}
+		if filepath.IsAbs(target) {
+			at = "/"
+		}
+		rest = target + "/" + rest
 	}
-	return nil
 }
+
+// maxLinks bounds how many symlinks are on a way; the kernel takes no more.
+const maxLinks = 40
 
 // onWay refuses a directory on the way in which others can rename.
 func (t *tree) onWay(at string) error {
