@@ -35,6 +35,7 @@ var layers = map[string]int{
 	"internal/strictyaml":         1,
 	"internal/sandbox":            0,
 	"internal/authkeys":           1,
+	"internal/profiles":           2,
 	"internal/privsep":            2,
 	"internal/privsep/monitor":    3,
 	"internal/scrollback":         1,

@@ -23,6 +23,8 @@ type Isolated struct {
 	TmuxConfig []string `yaml:"tmux_config"`
 	// Environment are variables of the programs in its panes.
 	Environment map[string]string `yaml:"environment"`
+	// Program is what its panes run, of a profile's server; nil: what they are asked for.
+	Program *Program `yaml:"-"`
 }
 
 const (

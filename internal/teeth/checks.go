@@ -47,12 +47,15 @@ const (
 	Paste        Check = "paste"
 	Place        Check = "place"
 	Pressed      Check = "pressed"
+	Profiled     Check = "profiled"
+	Program      Check = "program"
 	Queue        Check = "queue"
 	Relay        Check = "relay"
 	Replies      Check = "replies"
 	Resize       Check = "resize"
 	Revoke       Check = "revoke"
 	Same         Check = "same"
+	Secret       Check = "secret"
 	Seen         Check = "seen"
 	Selected     Check = "selected"
 	Self         Check = "self"
@@ -75,8 +78,8 @@ func Checks() []Check {
 	return []Check{
 		Audited, Author, Budget, Bundle, Certificates, Chain, Clock, Control, Decide, Declared, Door, Drawn,
 		Filter, Flood, Front, Given, Guest, Hand, Home, HostChecked, HostPath, Isolated, Knock, Launcher, Lease, Lines, Linted, Looked, Made, Mine,
-		Moved, Names, Offered, Once, OnceAnswered, OnceTicket, PAM, Parts, Paste, Place, Pressed,
-		Queue, Relay, Replies, Resize, Revoke, Same, Seen, Selected, Self, Shown, Size, SSH,
+		Moved, Names, Offered, Once, OnceAnswered, OnceTicket, PAM, Parts, Paste, Place, Pressed, Profiled, Program,
+		Queue, Relay, Replies, Resize, Revoke, Same, Secret, Seen, Selected, Self, Shown, Size, SSH,
 		Suggested, Ticket, TOTP, Unsized, View, Visible, Watcher, Whole, Worded,
 	}
 }
