@@ -121,7 +121,7 @@ func (d *daemon) telling(who identity.Identity, c ctld.Call) (*gateway.Act, erro
 // thing to alice and another to mallory, and a revocation must be known by
 // words that mean the same whoever says them.
 func (d *daemon) fullTarget(who identity.Identity, target string) string {
-	isOwner := (&hostServers{d: d}).IsOwner
+	isOwner := d.gateway.OwnerFor(who)
 	if target == "" || isOwner(target) {
 		return target
 	}
