@@ -111,6 +111,7 @@ func serve(ctx context.Context, c config.Config, helper *privsep.Client) error {
 			d.notifyManager("RELOADING=1")
 			d.ssh.rereadPAM(d)
 			d.reloadAsked(ctx)
+			d.rereadProfiles(ctx)
 			d.notifyManager("READY=1")
 		case err := <-d.failed:
 			return err

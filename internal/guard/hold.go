@@ -434,3 +434,11 @@ func (s *Server) Session(ctx context.Context, name string) error {
 	s.g.tell(access.EventServer, s, fmt.Sprintf("the session %s of %s was made", name, s.kept.Owner))
 	return nil
 }
+
+// End ends the server, with all that runs in it.
+func (s *Server) End(ctx context.Context) error {
+	if _, err := s.oneShot(ctx, "kill-serve"); err != nil && s.Cause() == nil { // no alias is spelled so
+		return fmt.Errorf("end the tmux server of %s: %w", s.kept.Owner, err)
+	}
+	return nil
+}
