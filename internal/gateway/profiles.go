@@ -218,7 +218,7 @@ func ownProgram(name string) string {
 // begins is the act that starts a session of a profile.
 func (g *Gateway) begins(req Request, name string, o access.Object) *Request {
 	return &Request{Identity: req.Identity, Door: req.Door, Here: req.Here, Client: req.Client, Act: &Act{
-		Name: ActProfile, Args: []string{name}, Verb: access.Spawn, On: []access.Object{o},
+		Name: ActProfile, Args: []string{name, o.Session.Name}, Verb: access.Spawn, On: []access.Object{o},
 		Do: func(ctx context.Context, on access.Object) (Result, error) {
 			return Result{}, g.Profiles.Start(ctx, on.Owner, on.Session.Name)
 		},
@@ -236,8 +236,8 @@ func (g *Gateway) Begin(ctx context.Context, req Request) error {
 }
 
 // ofProfile refuses what would have a profile's server be more than the profile says, whatever
-// somebody holds there: by their names sessions are whose they are, and what panes run, and
-// where, is the administrator's.
+// somebody holds there: what panes run, and where, is the administrator's. (Sessions are made and named there by nobody, as nobody holds
+// every verb: by their names they are whose they are.)
 func (r *resolver) ofProfile() error {
 	if r.g.Profiles == nil || !isolated(r.plan.Server) || teeth.Out(teeth.Profiled) {
 		return nil
@@ -248,10 +248,6 @@ func (r *resolver) ofProfile() error {
 	}
 	inv := r.plan.Invocation
 	switch {
-	case inv.Row.Name == "new-session":
-		return fmt.Errorf("new-session: sessions of a profile are begun by its name: tmux new -t %s", r.owner)
-	case inv.Row.Name == "rename-session":
-		return errors.New("rename-session: sessions of a profile are called by whose they are")
 	case inv.Row.Args != tmux.ShellArgs:
 	case inv.Has('c') || inv.Has('e'):
 		return fmt.Errorf("%s: where panes of %s begin, and their environment, are its profile's", inv.Row.Name, r.owner)
