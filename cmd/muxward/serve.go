@@ -48,6 +48,9 @@ prod/main to those whom the policy permits something there. sessions: [main] are
 there, tmux_config: [FILE] is its configuration, environment: {NAME: value} that of its
 panes. It takes the program muxward-pane beside this one or in ../libexec.
 
+With profiles: FILE it offers session profiles, each on such a server of its own: a program,
+as whom it runs, and who may start it by its name (docs/profiles.md). SIGHUP reads FILE again.
+
 The tmux servers outlive muxward: start it again and people re-attach.`,
 		Example: `  muxward init ~/.config/muxward/policy
   muxward serve

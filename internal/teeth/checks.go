@@ -55,7 +55,6 @@ const (
 	Resize       Check = "resize"
 	Revoke       Check = "revoke"
 	Same         Check = "same"
-	Secret       Check = "secret"
 	Seen         Check = "seen"
 	Selected     Check = "selected"
 	Self         Check = "self"
@@ -79,7 +78,7 @@ func Checks() []Check {
 		Audited, Author, Budget, Bundle, Certificates, Chain, Clock, Control, Decide, Declared, Door, Drawn,
 		Filter, Flood, Front, Given, Guest, Hand, Home, HostChecked, HostPath, Isolated, Knock, Launcher, Lease, Lines, Linted, Looked, Made, Mine,
 		Moved, Names, Offered, Once, OnceAnswered, OnceTicket, PAM, Parts, Paste, Place, Pressed, Profiled, Program,
-		Queue, Relay, Replies, Resize, Revoke, Same, Secret, Seen, Selected, Self, Shown, Size, SSH,
+		Queue, Relay, Replies, Resize, Revoke, Same, Seen, Selected, Self, Shown, Size, SSH,
 		Suggested, Ticket, TOTP, Unsized, View, Visible, Watcher, Whole, Worded,
 	}
 }
