@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/muxward/muxward/internal/tmux/tmuxtest"
 	"github.com/muxward/muxward/test/host"
@@ -25,7 +26,8 @@ func (w *world) begins() host.Server {
 	tmuxtest.Eventually(w.t, func() bool {
 		return s.Run("list-panes", "-a", "-F", "#{pane_current_command}") != ""
 	}, "the profile runs")
-	w.settle() // with it
+	w.asked = time.Time{} // servers have come since
+	w.settle()            // with it
 	return s
 }
 
