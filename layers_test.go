@@ -36,6 +36,7 @@ var layers = map[string]int{
 	"internal/sandbox":            0,
 	"internal/authkeys":           1,
 	"internal/reach":              1,
+	"internal/profiles":           2,
 	"internal/privsep":            2,
 	"internal/privsep/monitor":    3,
 	"internal/scrollback":         1,

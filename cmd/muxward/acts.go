@@ -102,6 +102,8 @@ func (d *daemon) telling(who identity.Identity, c ctld.Call) (*gateway.Act, erro
 		tell = func(context.Context) (any, error) { return d.visibleLeases(who), nil }
 	case "suggestions":
 		tell = func(context.Context) (any, error) { return d.visibleSuggestions(who), nil }
+	case "profiles":
+		tell = func(ctx context.Context) (any, error) { return d.offeredTo(ctx, who), nil }
 	case "lobby":
 		tell = func(ctx context.Context) (any, error) {
 			text, targets, err := sshd.Lobby(ctx, d.gateway, who)
@@ -121,7 +123,7 @@ func (d *daemon) telling(who identity.Identity, c ctld.Call) (*gateway.Act, erro
 // thing to alice and another to mallory, and a revocation must be known by
 // words that mean the same whoever says them.
 func (d *daemon) fullTarget(who identity.Identity, target string) string {
-	isOwner := (&hostServers{d: d}).IsOwner
+	isOwner := d.gateway.OwnerFor(who)
 	if target == "" || isOwner(target) {
 		return target
 	}

@@ -62,6 +62,7 @@ type daemon struct {
 	hook        *webhook.Hook // nil if nobody is told
 	ssh         *sshDoor      // nil if it is closed
 	presence    presence
+	profiles    profiles
 	tickets     *identity.Tickets
 	tmux        string    // the program
 	asking      pace.Pace // who asks others for something
@@ -119,6 +120,9 @@ func assemble(ctx context.Context, c config.Config, helper *privsep.Client) (d *
 	if err := d.unserved(); err != nil {
 		return d, err
 	}
+	if c.Profiles != "" && !c.Root() {
+		return d, errNoRoot
+	}
 	// The policy first: with a broken one nothing is opened at all.
 	load := policy.NewEngine
 	if helper != nil {
@@ -151,6 +155,9 @@ func assemble(ctx context.Context, c config.Config, helper *privsep.Client) (d *
 	d.leases.Unsure()
 	d.openGrants(ctx)
 	if err := d.assembleGuard(); err != nil {
+		return d, err
+	}
+	if err := d.firstProfiles(ctx); err != nil {
 		return d, err
 	}
 	d.assembleLine()
@@ -218,7 +225,7 @@ func (d *daemon) assembleLine() {
 	d.presence.tell = func(ctx context.Context) { exe.Presence(ctx, d.complain) }
 	d.gateway = gateway.New(gateway.Parts{
 		Policy: d.policy, Servers: servers, Log: d.log, Executor: exe, Denials: d.denials, Leases: d.leases,
-		Declarations: declarations{d}, Now: failpoint.Now,
+		Declarations: declarations{d}, Profiles: hostProfiles{d}, Now: failpoint.Now,
 	})
 	d.tickets = &identity.Tickets{Keys: d.sshKeys, Now: d.gateway.Time, Owner: d.accountOwner, Second: d.secondOf}
 	options := []identity.Option{identity.WithAccounts(d.accounts), identity.WithPanes(servers.panes), identity.WithTickets(d.tickets)}

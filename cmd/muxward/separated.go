@@ -22,6 +22,7 @@ import (
 	"github.com/muxward/muxward/internal/identity"
 	"github.com/muxward/muxward/internal/keep"
 	"github.com/muxward/muxward/internal/privsep"
+	profilefile "github.com/muxward/muxward/internal/profiles"
 	"github.com/muxward/muxward/internal/sandbox"
 	"github.com/muxward/muxward/internal/server/sshd"
 	"github.com/muxward/muxward/internal/siblings"
@@ -249,6 +250,7 @@ func rightless() error {
 // openHands gives what needs the accounts' rights: the helper's, else our own.
 func (d *daemon) openHands(tmuxPath string) (guard.Hands, error) {
 	if d.helper != nil {
+		d.profiles.hands = d.helper
 		return d.helper.Hands(), nil
 	}
 	if err := os.MkdirAll(filepath.Dir(d.config.Doors), 0o755); err != nil {
@@ -257,10 +259,24 @@ func (d *daemon) openHands(tmuxPath string) (guard.Hands, error) {
 	if err := makeRun(d.config); err != nil {
 		return nil, err
 	}
-	return keep.New(keep.Options{
-		Isolated: d.config.Isolated, Run: d.config.Run(), Doors: d.config.Doors, Tmux: tmuxPath, Root: d.config.Root(),
+	k, err := keep.New(keep.Options{
+		Profiles: d.readProfiles(), Isolated: d.config.Isolated, Run: d.config.Run(), Doors: d.config.Doors, Tmux: tmuxPath, Root: d.config.Root(),
 		Config: d.config.TmuxConfig, Account: accountOrUID, Program: ownProgram(), Now: failpoint.Now,
 	})
+	if err != nil {
+		return nil, err
+	}
+	d.profiles.hands = k
+	return k, nil
+}
+
+// readProfiles reads the file of profiles, nil if there is none.
+func (d *daemon) readProfiles() func() (map[string]config.Profile, error) {
+	file := d.config.Profiles
+	if file == "" {
+		return nil
+	}
+	return func() (map[string]config.Profile, error) { return profilefile.Read(file) }
 }
 
 // openKeys has what is held by muxward-helper sign for us: the ssh host key and the key of

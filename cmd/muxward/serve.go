@@ -49,6 +49,9 @@ there, tmux_config: [FILE] is its configuration, environment: {NAME: value} that
 panes. people_as_themselves: true (or [alice, bob]) has the panes that people make there run as
 their own accounts, session_run_as: {NAME: account} those of a session as another one. It takes the program muxward-pane beside this one or in ../libexec.
 
+With profiles: FILE it offers session profiles, each on such a server of its own: a program,
+as whom it runs, and who may start it by its name (docs/profiles.md). SIGHUP reads FILE again.
+
 The tmux servers outlive muxward: start it again and people re-attach.`,
 		Example: `  muxward init ~/.config/muxward/policy
   muxward serve
@@ -112,6 +115,7 @@ func serve(ctx context.Context, c config.Config, helper *privsep.Client) error {
 			d.notifyManager("RELOADING=1")
 			d.ssh.rereadPAM(d)
 			d.reloadAsked(ctx)
+			d.rereadProfiles(ctx)
 			d.notifyManager("READY=1")
 		case err := <-d.failed:
 			return err

@@ -22,6 +22,13 @@ func (g guarded) isolatedAs() (config.Isolated, bool) {
 	return i, ok && g.Isolated()
 }
 
+// profiled reports whether it is a session profile's server. What its panes run as is in
+// root's file alone, and the same for all.
+func (g guarded) profiled() bool {
+	_, ok := g.d.profiles.now()[g.Owner()]
+	return ok && g.Isolated()
+}
+
 // Differ reports whether its panes may be of more than one account.
 func (g guarded) Differ() bool {
 	i, ok := g.isolatedAs()
@@ -31,6 +38,9 @@ func (g guarded) Differ() bool {
 // RunsAs gives the account that a pane runs as which somebody makes.
 func (g guarded) RunsAs(ctx context.Context, who identity.Identity, session string) (identity.Account, error) {
 	i, ok := g.isolatedAs()
+	if !ok && g.profiled() {
+		return identity.Account{}, nil
+	}
 	if !ok {
 		return identity.Account{}, fmt.Errorf("the configuration of muxward has no isolated server %s any more", g.Owner())
 	}
@@ -70,7 +80,7 @@ func (d *daemon) ownAccount(ctx context.Context, who identity.Identity) (a ident
 func (g guarded) PaneAccount(pane tmux.PaneID) (gateway.PaneAccount, bool) {
 	i, ok := g.isolatedAs()
 	if !ok {
-		return gateway.PaneAccount{}, false
+		return gateway.PaneAccount{}, g.profiled()
 	}
 	uid, ok := g.PaneUID(pane)
 	if !ok {

@@ -92,6 +92,10 @@ func (d *daemon) shout() (any bool) {
 		any = true
 		d.event(access.EventAlarm, "grants: "+err.Error())
 	}
+	if err := d.profiles.wrong(); err != nil {
+		any = true
+		d.event(access.EventAlarm, profilesBroken+": "+err.Error())
+	}
 	if err := d.ssh.wrong(); err != nil {
 		any = true
 		d.event(access.EventAlarm, sshBroken+": "+err.Error())

@@ -70,6 +70,8 @@ type Config struct {
 	// Isolated are tmux servers that are nobody's, by their names, which people.yaml
 	// has among its servers.
 	Isolated map[string]Isolated `yaml:"isolated"`
+	// Profiles is a file of named sessions; there are none by default.
+	Profiles string `yaml:"profiles"`
 }
 
 // Webhook is an address that is told of requests. The path is absolute once Fill has run.
@@ -166,7 +168,7 @@ func decode(path string, data []byte, c *Config) error {
 	loader := yaml.NewDecoder(bytes.NewReader(data))
 	loader.KnownFields(true)
 	if err := loader.Decode(c); err != nil {
-		return fmt.Errorf("%s: %w; the keys are state, policy, doors, tmux, tmux_config, account, accounts, user, paste_limit, paste_confirm_lines, presence, answer_key, panic_key, webhook (url, secret), isolated (NAME: account, run_as, session_run_as, people_as_themselves, sessions, tmux_config, environment), ssh (listen, keys, account_keys, authorities, revoked, host_certificate, totp, pam, pam_root, pam_mfa, pam_wait, keys_user, keys_accounts, idle, subsystems)", path, err)
+		return fmt.Errorf("%s: %w; the keys are state, policy, doors, tmux, tmux_config, account, accounts, user, paste_limit, paste_confirm_lines, presence, answer_key, panic_key, webhook (url, secret), isolated (NAME: account, run_as, session_run_as, people_as_themselves, sessions, tmux_config, environment), profiles, ssh (listen, keys, account_keys, authorities, revoked, host_certificate, totp, pam, pam_root, pam_mfa, pam_wait, keys_user, keys_accounts, idle, subsystems)", path, err)
 	}
 	if err := c.checkIsolated(); err != nil {
 		return fmt.Errorf("%s: isolated: %w", path, err)
@@ -241,7 +243,7 @@ func (c *Config) Fill() error {
 	if err := c.fillIsolated(); err != nil {
 		return err
 	}
-	for _, p := range []*string{&c.SSH.Keys, &c.SSH.Authorities, &c.SSH.Revoked, &c.SSH.HostCertificate, &c.SSH.TOTP, &c.Webhook.Secret} {
+	for _, p := range []*string{&c.SSH.Keys, &c.SSH.Authorities, &c.SSH.Revoked, &c.SSH.HostCertificate, &c.SSH.TOTP, &c.Webhook.Secret, &c.Profiles} {
 		if *p == "" {
 			continue
 		}

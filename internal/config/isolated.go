@@ -30,6 +30,8 @@ type Isolated struct {
 	TmuxConfig []string `yaml:"tmux_config"`
 	// Environment are variables of the programs in its panes.
 	Environment map[string]string `yaml:"environment"`
+	// Program is what its panes run, of a profile's server; nil: what they are asked for.
+	Program *Program `yaml:"-"`
 }
 
 // Themselves says whose panes run as their own accounts: everybody's (true), nobody's

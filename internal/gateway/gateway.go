@@ -78,6 +78,8 @@ type Parts struct {
 	Leases   *grants.Leases // nil: there are none
 	// Declarations keep what sessions' environments declare; nil for none.
 	Declarations Declarations
+	// Profiles are the session profiles; nil for none.
+	Profiles Profiles
 	// Now gives wall-clock time; nil means time.Now.
 	Now func() time.Time
 }
@@ -149,12 +151,17 @@ func (g *Gateway) Handle(ctx context.Context, req Request) (Result, error) {
 // What cannot be found yet may be made by an earlier command of the
 // sequence: Handle decides on it when its turn comes.
 func (g *Gateway) Preview(ctx context.Context, req Request) error {
+	if req.begins != nil {
+		if err := g.Preview(ctx, *req.begins); err != nil {
+			return err
+		}
+	}
 	live, ctx := g.begin(ctx, req.Identity)
 	defer live.end()
 	plan, err := g.resolve(ctx, req)
 	if err != nil {
 		var nf *NotFound
-		if errors.As(err, &nf) && nf.MayAppear {
+		if errors.As(err, &nf) && (nf.MayAppear || req.begins != nil) {
 			return nil
 		}
 		return g.writeRefusal(ctx, req, plan, access.Decision{}, err)

@@ -173,6 +173,9 @@ func (r *resolver) finish(ctx context.Context) error {
 	if err := r.atDisplay(); err != nil {
 		return err
 	}
+	if err := r.ofProfile(); err != nil {
+		return err
+	}
 	if err := r.started(ctx); err != nil {
 		return err
 	}

@@ -132,11 +132,17 @@ func (g *Gateway) read(ctx context.Context, base Request, argv []string) (reqs [
 	if perr != nil {
 		return nil, g.unread(ctx, base, perr), nil
 	}
+	if reqs, refused = g.byProfile(ctx, base, each(base, invs)); refused != nil {
+		return nil, refused, nil
+	}
+	for i := range reqs {
+		invs[i] = reqs[i].Invocation
+	}
 	atHome := base.Here == "" || base.Here == base.Identity.Person()
 	if base.fresh == nil && atHome && g.startsFirst(ctx, base.Identity, invs) {
-		invs = append([]*tmux.Invocation{{Row: tmux.FindCommand("start-server")}}, invs...)
+		reqs = append(each(base, []*tmux.Invocation{{Row: tmux.FindCommand("start-server")}}), reqs...)
 	}
-	return each(base, invs), nil, nil
+	return reqs, nil, nil
 }
 
 // unread says why a command line is refused that cannot be read. As with tmux,
@@ -218,7 +224,7 @@ func (r *resolver) pickServer(ctx context.Context) error {
 		if flag == nil || flag.Kind != tmux.TargetValue || !f.HasValue {
 			continue
 		}
-		owner, rest, ok := tmux.SplitOwner(f.Value, r.g.Servers.IsOwner)
+		owner, rest, ok := tmux.SplitOwner(f.Value, r.g.OwnerFor(r.req.Identity))
 		if !ok {
 			return r.notHere()
 		}
@@ -419,7 +425,7 @@ func (r *resolver) checkNewName() error {
 	case "rename-session":
 		name = inv.Args[0]
 	}
-	if head, _, slash := strings.Cut(name, "/"); slash && foreign(r.g.Servers.IsOwner(head)) {
+	if head, _, slash := strings.Cut(name, "/"); slash && foreign(r.g.OwnerFor(r.req.Identity)(head)) {
 		return &tmux.ValueError{Text: fmt.Sprintf("invalid session: %.100s: a name may not begin with a person's name and a slash", name)}
 	}
 	return nil

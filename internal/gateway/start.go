@@ -18,7 +18,7 @@ import (
 // one.
 func (g *Gateway) startsFirst(ctx context.Context, who identity.Identity, invs []*tmux.Invocation) bool {
 	first := invs[0].Row.Name
-	if first == "new-session" || first == "start-server" || !slices.ContainsFunc(invs, g.startsOwn) {
+	if first == "new-session" || first == "start-server" || !slices.ContainsFunc(invs, g.startsOwn(who)) {
 		return false
 	}
 	live, _ := g.begin(ctx, who)
@@ -28,10 +28,12 @@ func (g *Gateway) startsFirst(ctx context.Context, who identity.Identity, invs [
 
 // startsOwn reports whether a command starts a server, and is not about
 // somebody else's.
-func (g *Gateway) startsOwn(inv *tmux.Invocation) bool {
-	target, _ := inv.Get('t')
-	owner, _, ok := tmux.SplitOwner(target, g.Servers.IsOwner)
-	return inv.Row.Starts && ok && owner == ""
+func (g *Gateway) startsOwn(who identity.Identity) func(*tmux.Invocation) bool {
+	return func(inv *tmux.Invocation) bool {
+		target, _ := inv.Get('t')
+		owner, _, ok := tmux.SplitOwner(target, g.OwnerFor(who))
+		return inv.Row.Starts && ok && owner == ""
+	}
 }
 
 // runs reports whether a person's server runs. One that has ended may be known

@@ -20,8 +20,8 @@ import (
 
 // Accounted is a [Server] whose panes run as other accounts than its tmux.
 type Accounted interface {
-	// RunsAs gives the account that a pane runs as which somebody makes in a session. The
-	// error says why they make none.
+	// RunsAs gives the account that a pane runs as which somebody makes in a session; none
+	// where root's configuration alone has it, one for all. The error says why they make none.
 	RunsAs(ctx context.Context, who identity.Identity, session string) (identity.Account, error)
 	// Differ reports whether panes may be of more than one account.
 	Differ() bool
@@ -29,7 +29,8 @@ type Accounted interface {
 	PaneAccount(pane tmux.PaneID) (PaneAccount, bool)
 }
 
-// PaneAccount is the account that a pane runs as.
+// PaneAccount is the account that a pane runs as, which has no name where root's
+// configuration alone has it, one for all.
 type PaneAccount struct {
 	Name string
 	UID  uint32
@@ -101,7 +102,9 @@ func (r *resolver) runsAs(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", name, err)
 	}
-	r.plan.RunAs = &account
+	if account.Name != "" {
+		r.plan.RunAs = &account
+	}
 	if !server.Differ() {
 		return nil
 	}
@@ -159,7 +162,7 @@ func (g *Gateway) accountsIn(who identity.Identity, owner string, session tmux.S
 		}
 		for _, id := range w.Panes {
 			account, known := server.PaneAccount(id)
-			if !known || slices.Contains(names, account.Name) {
+			if !known || account.Name == "" || slices.Contains(names, account.Name) {
 				continue
 			}
 			if o, ok := PaneObject(owner, s.Incarnation(), snap, session, id); ok && g.viewedAt(who, o, g.Time()) {

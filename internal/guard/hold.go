@@ -419,7 +419,7 @@ func (s *Server) Settle(ctx context.Context) {
 }
 
 // Session makes a session of this name where there is none, with what the server runs by
-// default; on an isolated server as an account.
+// default; on an isolated server as an account, or, of none, as its panes do by default.
 func (s *Server) Session(ctx context.Context, name string, as identity.Account) error {
 	release, err := s.Hold()
 	if err != nil {
@@ -431,7 +431,9 @@ func (s *Server) Session(ctx context.Context, name string, as identity.Account) 
 		return err
 	}
 	argv := []string{"new-sessio", "-d", "-s", name} // no alias is spelled so
-	if s.Isolated() {
+	said := ""
+	if s.Isolated() && as.Name != "" {
+		said = ", and its pane runs as " + as.Name
 		ticket, err := s.Ticket(ctx, as, "")
 		if err != nil {
 			return fmt.Errorf("make the session %s of %s: %w", name, s.kept.Owner, err)
@@ -442,6 +444,14 @@ func (s *Server) Session(ctx context.Context, name string, as identity.Account) 
 	if _, err := s.oneShot(ctx, argv...); err != nil {
 		return fmt.Errorf("make the session %s of %s: %w", name, s.kept.Owner, err)
 	}
-	s.g.tell(access.EventServer, s, fmt.Sprintf("the session %s of %s was made, and its pane runs as %s", name, s.kept.Owner, as.Name))
+	s.g.tell(access.EventServer, s, fmt.Sprintf("the session %s of %s was made%s", name, s.kept.Owner, said))
+	return nil
+}
+
+// End ends the server, with all that runs in it.
+func (s *Server) End(ctx context.Context) error {
+	if _, err := s.oneShot(ctx, "kill-serve"); err != nil && s.Cause() == nil { // no alias is spelled so
+		return fmt.Errorf("end the tmux server of %s: %w", s.kept.Owner, err)
+	}
 	return nil
 }

@@ -21,6 +21,11 @@ func (o *Options) checkIsolated() error {
 	if len(o.Isolated) == 0 {
 		return nil
 	}
+	return o.checkApart(o.Isolated)
+}
+
+// checkApart is checkIsolated for these servers.
+func (o *Options) checkApart(all map[string]config.Isolated) error {
 	if !o.Root {
 		return errors.New("isolated servers run as other accounts, which needs root")
 	}
@@ -31,8 +36,8 @@ func (o *Options) checkIsolated() error {
 		}
 	}
 	taken := map[uint32]string{}
-	for _, name := range slices.Sorted(maps.Keys(o.Isolated)) {
-		iso := o.Isolated[name]
+	for _, name := range slices.Sorted(maps.Keys(all)) {
+		iso := all[name]
 		server, _, err := accountsOf(iso)
 		switch {
 		case !validOwner(name):
@@ -44,7 +49,7 @@ func (o *Options) checkIsolated() error {
 		}
 		taken[server.UID] = name
 	}
-	for name, iso := range o.Isolated {
+	for name, iso := range all {
 		_, run, err := accountsOf(iso)
 		for _, a := range run {
 			if err == nil && taken[a.UID] != "" {
@@ -106,8 +111,16 @@ func accountByName(name string) (accounts.Account, error) {
 // isolated gives the server that a name stands for in root's configuration, and whether
 // there is one.
 func (k *Keep) isolated(owner string) (config.Isolated, bool) {
-	iso, ok := k.opt.Isolated[owner]
-	return iso, ok
+	if iso, ok := k.opt.Isolated[owner]; ok {
+		return iso, true
+	}
+	k.profiles.mu.Lock()
+	defer k.profiles.mu.Unlock()
+	p, ok := k.profiles.force[owner]
+	if !ok {
+		return config.Isolated{}, false
+	}
+	return p.Isolated(), true
 }
 
 // accountFor looks up the account that a caller has named for an owner's server. That of
@@ -132,7 +145,7 @@ func (k *Keep) accountFor(owner string, named Account) (a accounts.Account, isol
 // mayRun refuses the accounts of isolated servers for what is another's, a server or a
 // door.
 func (k *Keep) mayRun(owner string, a accounts.Account) error {
-	for name, iso := range k.opt.Isolated {
+	for name, iso := range k.inForce() {
 		server, err := accountByName(iso.Account)
 		switch {
 		case name != owner && (a.Name == iso.Account || err == nil && server.UID == a.UID):

@@ -45,6 +45,9 @@ type Options struct {
 	// Program is muxward itself, absolute, which reaches for people besides tmux; "" has
 	// nothing reached.
 	Program string
+	// Profiles reads root's file of session profiles, each of which has an isolated server;
+	// nil: there are none.
+	Profiles func() (map[string]config.Profile, error)
 	// Now gives wall-clock time; nil means time.Now.
 	Now func() time.Time
 	// Every is how often everything is looked at without being woken; 0 means 4 s,
@@ -75,6 +78,8 @@ type Keep struct {
 	memory  procfs.Memory
 	reaches *reaches
 
+	profiles profiles
+
 	mu      sync.Mutex
 	closed  bool
 	begun   bool // to make servers and doors: what lies about is not an earlier one's any more
@@ -93,6 +98,9 @@ func New(opt Options) (*Keep, error) {
 	k := &Keep{opt: opt, wake: make(chan struct{}, 1), mounts: map[string]bool{}, events: queue{more: make(chan struct{}, 1)},
 		turn: make(chan struct{}, 1), held: map[string]*server{}, byOwner: map[string]*server{},
 		reaches: newReaches()}
+	if err := k.firstProfiles(); err != nil {
+		return nil, err
+	}
 	if err := k.openRoots(); err != nil {
 		k.release()
 		return nil, err
@@ -133,7 +141,7 @@ func (o *Options) fill() error {
 	if err := o.checkIsolated(); err != nil {
 		return err
 	}
-	if len(o.Isolated) > 0 && !filepath.IsAbs(o.Launcher) {
+	if o.Launcher != "" && !filepath.IsAbs(o.Launcher) {
 		return fmt.Errorf("the program of panes %q: give an absolute path", o.Launcher)
 	}
 	if o.Account == nil {

@@ -60,7 +60,11 @@ func (s *server) takePane(a *pane.Asking) {
 		return // who minds the session answers from here on
 	}
 	s.refused(err)
-	a.Refuse(clip(err.Error()))
+	said := err.Error()
+	if h := new(hushed); errors.As(err, &h) {
+		said = h.said
+	}
+	a.Refuse(clip(said))
 }
 
 // refusedEvery is how often it is told that a pane has no session: who asks may do so as
@@ -220,7 +224,7 @@ func (s *server) session(req pane.Request) (*pane.Session, error) {
 	door := fmt.Sprintf("%s/tmux-%d/default", s.k.doors.path, run.UID)
 	out.Env = with(s.k.environment(run), append([]string{"TERM=" + req.Term, "TMUX_PANE=" + req.Pane,
 		fmt.Sprintf("TMUX=%s,%d,%s", door, s.rec.PID, req.Session)}, iso.Environ()...))
-	return out, nil
+	return out, s.program(iso, run, req, out)
 }
 
 // directoryOf gives where the foreground of another pane of this server is, "" if that

@@ -22,8 +22,10 @@ type Session struct {
 	// Dir is where the account would like to begin; where it may not, it is its home.
 	Dir     string
 	Command string // "" is a login shell
-	Env     []string
-	Umask   int
+	// Argv, if it is set, is a program that runs in the place of the shell, by its path.
+	Argv  []string
+	Env   []string
+	Umask int
 	// Server is the account that the terminal goes back to.
 	Server uint32
 	// TTYGroup is the group that may write to terminals (write(1)), or -1.
@@ -76,6 +78,9 @@ func Enter() error {
 		if dir != "" && unix.Chdir(dir) == nil {
 			break
 		}
+	}
+	if len(s.Argv) > 0 {
+		return fmt.Errorf("run %s: %w", s.Argv[0], syscall.Exec(s.Argv[0], s.Argv, s.Env))
 	}
 	argv := []string{"-" + filepath.Base(s.Shell)}
 	if s.Command != "" {

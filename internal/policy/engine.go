@@ -23,6 +23,9 @@ type Engine struct {
 	digest string     // of what was read last
 
 	isolated map[string]string // servers that the policy has to name; with reload held
+	files    *Set              // what was loaded, without profiles; with reload held
+	profiles Profiles          // with reload held
+	gone     map[string]string // profiles that there were, by their accounts; likewise
 
 	working sync.Mutex // held while grants are worked out: who changes them often keeps one processor busy
 }
@@ -135,7 +138,7 @@ func newEngine(dir string, own owners) (*Engine, error) {
 
 // EngineOf makes an Engine of a policy that was loaded already.
 func EngineOf(set *Set) *Engine {
-	e := &Engine{own: inUse()}
+	e := &Engine{own: inUse(), files: set}
 	e.now.Store(&inForce{set: set, generation: 1})
 	return e
 }
@@ -207,7 +210,11 @@ func (e *Engine) Generation() uint64 { return e.now.Load().generation }
 func (e *Engine) Reload(dir string) error {
 	e.reload.Lock()
 	defer e.reload.Unlock()
-	set, digest, err := loadRead(dir, e.own)
+	files, digest, err := loadRead(dir, e.own)
+	var set *Set
+	if err == nil {
+		set, err = files.profiled(e.profiles, e.gone)
+	}
 	if err == nil {
 		err = set.isolates(e.isolated)
 	}
@@ -217,6 +224,13 @@ func (e *Engine) Reload(dir string) error {
 	if err != nil {
 		return err
 	}
+	e.files = files
+	e.replace(set)
+	return nil
+}
+
+// replace puts another policy in force, with the moving grants that there are.
+func (e *Engine) replace(set *Set) {
 	e.change.Lock()
 	cur := e.now.Load()
 	at := cur.moving.At
@@ -226,7 +240,6 @@ func (e *Engine) Reload(dir string) error {
 	next := e.put(set, cur.moving, at, &standing{set: set, since: at})
 	e.change.Unlock()
 	e.workOut(next, at)
-	return nil
 }
 
 // Broken gives the error of the last reload, nil if it was taken.

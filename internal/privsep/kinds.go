@@ -14,6 +14,8 @@ const (
 	NumKeys     Number = 8  // the public halves of its keys
 	NumServing  Number = 9  // have it written where muxward serves
 	NumForced   Number = 10 // whether a process came in by `muxward attach`
+	NumProfiles Number = 11 // read root's file of session profiles
+	NumTake     Number = 12 // put in force what was read there
 
 	// Those of the hands: see internal/keep, and guard.Hands.
 	NumFound     Number = 20
@@ -35,7 +37,7 @@ const (
 func AtOnce() map[Number]int {
 	return map[Number]int{
 		NumHello: 1, NumNotify: 1, NumCtl: 1, NumAuthKeys: 8, NumSign: 32, NumKeys: 1,
-		NumPAM: 32, NumPAMEnd: 32, NumServing: 1, NumForced: 32,
+		NumPAM: 32, NumPAMEnd: 32, NumServing: 1, NumForced: 32, NumProfiles: 1, NumTake: 1,
 		NumFound: 1, NumAdopt: 16, NumStart: 32, NumAbandon: 16, NumConnect: 32, NumMend: 16, NumNote: 16,
 		NumOpenDoor: 16, NumCloseDoor: 16, NumReach: 32, NumTicket: 32,
 	}
@@ -139,6 +141,11 @@ type Process struct {
 // Forced is whether a process has ForcedMark in its environment.
 type Forced struct {
 	Forced bool `json:"forced"`
+}
+
+// Take takes the profiles that were read with this number.
+type Take struct {
+	Number uint64 `json:"number"`
 }
 
 // ForcedMark is what `muxward attach` leaves in the environment of the client that it becomes

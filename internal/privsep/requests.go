@@ -9,6 +9,8 @@ import (
 	"io"
 	"os"
 	"time"
+
+	"github.com/muxward/muxward/internal/keep"
 )
 
 // askTime is how long what needs no account may take.
@@ -82,6 +84,18 @@ func (c *Client) Forced(ctx context.Context, pid int) (bool, error) {
 	var f Forced
 	err := c.callPlain(ctx, NumForced, Process{pid}, &f)
 	return f.Forced, err
+}
+
+// ReadProfiles has root's file of session profiles read, and gives what may be known of it.
+func (c *Client) ReadProfiles(ctx context.Context) (keep.Offer, error) {
+	var o keep.Offer
+	err := c.callPlain(ctx, NumProfiles, Nothing{}, &o)
+	return o, err
+}
+
+// TakeProfiles has put in force what was read with this number.
+func (c *Client) TakeProfiles(ctx context.Context, number uint64) error {
+	return c.callPlain(ctx, NumTake, Take{number}, &Nothing{})
 }
 
 // Keys gives the public halves of the keys that are held.

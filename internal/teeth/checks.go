@@ -49,6 +49,8 @@ const (
 	Paste        Check = "paste"
 	Place        Check = "place"
 	Pressed      Check = "pressed"
+	Profiled     Check = "profiled"
+	Program      Check = "program"
 	Queue        Check = "queue"
 	Reach        Check = "reach"
 	ReachAs      Check = "reach_as"
@@ -83,7 +85,8 @@ func Checks() []Check {
 	return []Check{
 		Audited, Author, Budget, Bundle, Certificates, Chain, Clamped, Clock, Control, Decide, Declared, Door, Drawn,
 		Filter, Flood, Front, Given, Guest, Hand, Home, HostChecked, HostPath, Isolated, Knock, Launcher, Lease, Lines, Linted, Looked, Made, Mine,
-		Moved, Names, Offered, Once, OnceAnswered, OnceTicket, PAM, Parts, Pass, Paste, Place, Pressed, Queue, Reach, ReachAs, ReachPath, Relay, Replies, Resize,
-		Revoke, Roles, Same, Seen, Selected, Self, Shown, Size, SSH, Suggested, Theirs, Ticket, TOTP, Traps, Unsized, View, Visible, Watcher, Whole, Worded,
+		Moved, Names, Offered, Once, OnceAnswered, OnceTicket, PAM, Parts, Pass, Paste, Place, Pressed, Profiled, Program, Queue, Reach, ReachAs, ReachPath,
+		Relay, Replies, Resize, Revoke, Roles, Same, Seen, Selected, Self, Shown, Size, SSH, Suggested, Theirs, Ticket, TOTP, Traps, Unsized, View, Visible,
+		Watcher, Whole, Worded,
 	}
 }

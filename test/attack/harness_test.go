@@ -74,8 +74,11 @@ type row struct {
 	cedar          string // more rules
 	reach          string // ssh.yaml
 	settings       string // more of muxward's configuration
-	conf           string // the owner's tmux.conf
-	env            []string
+	// profiles is the file of session profiles, and looseProfiles that of the control run, if it
+	// is another. Their secret is w.password, in $BASE/secret.
+	profiles, looseProfiles string
+	conf                    string // the owner's tmux.conf
+	env                     []string
 	// teeth is the build of the control run, see host.Config.Build; loose, if set, is its
 	// grants.yaml, and loosePeople its people.yaml.
 	teeth, loose, loosePeople string
@@ -210,6 +213,9 @@ func (r row) stage(t *testing.T, control bool) *world {
 	set("more.cedar", r.cedar)
 	set("ssh.yaml", r.reach)
 	cfg := host.Config{Policy: files, TmuxConf: r.conf, Env: r.env, Settings: r.settings}
+	if cfg.Profiles = r.profiles; r.profiles != "" {
+		cfg.Secrets = map[string]string{"secret": w.password() + "\n"}
+	}
 	if r.ssh {
 		cfg.SSH, cfg.SSHMore, cfg.TOTP = []string{owner, viewer, typist, stranger}, r.sshMore, r.totp
 	}
@@ -220,6 +226,9 @@ func (r row) stage(t *testing.T, control bool) *world {
 		set("grants.yaml", r.loose)
 		set("people.yaml", r.loosePeople)
 		cfg.Build = r.teeth
+		if r.looseProfiles != "" {
+			cfg.Profiles = strings.ReplaceAll(r.looseProfiles, "$PASSWORD", w.password())
+		}
 		if r.loose != "" {
 			delete(files, "more.cedar")
 		}

@@ -49,6 +49,10 @@ type Config struct {
 	TmuxConf string
 	// Settings are more lines of muxward's own configuration.
 	Settings string
+	// Profiles is the file of session profiles, in which $BASE is Host.Base, and Secrets are
+	// files there that only root reads.
+	Profiles string
+	Secrets  map[string]string
 	// SSH names people who may come by ssh, each with a key of their own; with nobody
 	// the door is closed.
 	SSH []string
@@ -136,6 +140,9 @@ func Prepare(t testing.TB, cfg Config) *Host {
 		cfg.Settings = "account: " + h.cfg.Account + "\n" + cfg.Settings
 	}
 	h.Base = tmuxtest.Dir(t, h.as)
+	if cfg.Profiles != "" {
+		cfg.Settings += "profiles: " + h.Base + "/profiles.yaml\n"
+	}
 	h.State, h.Policy, h.Doors = h.Base+"/state", h.Base+"/policy", h.Base+"/d"
 	if cfg.State != "" {
 		h.State = cfg.State
@@ -155,11 +162,23 @@ func Prepare(t testing.TB, cfg Config) *Host {
 	h.must(os.WriteFile(h.Base+"/tmux.conf", []byte(conf), 0o644))
 	h.must(os.WriteFile(h.Base+"/muxward.yaml", fmt.Appendf(nil,
 		"tmux_config: [%s/tmux.conf]\naccounts: [mwalice, mwbob, mwcarol, mwmallory%s]\n%s%s", h.Base, more, cfg.Settings, h.prepareSSH()), 0o644))
-	if strings.Contains(cfg.Settings, "isolated:") {
+	if cfg.Profiles != "" {
+		h.WriteProfiles(cfg.Profiles)
+	}
+	for name, text := range cfg.Secrets {
+		h.must(os.WriteFile(filepath.Join(h.Base, name), []byte(text), 0o600))
+	}
+	if strings.Contains(cfg.Settings, "isolated:") || cfg.Profiles != "" {
 		buildPane(t, filepath.Dir(h.bin))
 	}
 	t.Cleanup(h.killServers)
 	return h
+}
+
+// WriteProfiles writes the file of session profiles.
+func (h *Host) WriteProfiles(text string) {
+	h.t.Helper()
+	h.must(os.WriteFile(h.Base+"/profiles.yaml", []byte(strings.ReplaceAll(text, "$BASE", h.Base)), 0o644))
 }
 
 func (h *Host) must(err error) {

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -27,7 +28,8 @@ type scene struct {
 // accounts of the people in the stories.
 var accounts = map[string]string{
 	"alice": host.Alice, "bob": host.Bob, "carol": host.Carol, "mallory": host.Mallory, "root": "root",
-	"prod": "prod", // an isolated server, of which nobody is the owner
+	"prod":      "prod",      // an isolated server, of which nobody is the owner
+	"prod-psql": "prod-psql", // and that of a profile
 }
 
 // TestStories runs each story with a muxward of its own. The commands:
@@ -50,6 +52,7 @@ var accounts = map[string]string{
 //	run                       start muxward again
 //	ended                     wait until muxward has ended
 //	reload FILE               put a file of the story in force as policy/FILE
+//	profiles FILE             put a file of the story in the place of profiles.yaml, and send SIGHUP
 //	keep NAME REGEXP          keep what the parentheses match of what was printed last, as $NAME
 //	until REGEXP WHO PROGRAM.. run a program until its output matches
 //	await NAME REGEXP WHO PROGRAM..  the same, and $NAME is then what the first group has matched
@@ -82,7 +85,7 @@ func (s *scene) commands() map[string]func(*testscript.TestScript, bool, []strin
 	return map[string]func(*testscript.TestScript, bool, []string){
 		"host": s.start, "as": s.as, "attach": s.attach, "type": s.typeText, "see": s.see, "told": s.told, "fades": s.fades, "gone": s.gone,
 		"sane": s.sane, "real": s.real, "signal": s.signal, "run": s.run, "ended": s.ended,
-		"reload": s.reload, "until": s.wait, "keep": keep,
+		"reload": s.reload, "profiles": s.profiles, "until": s.wait, "keep": keep,
 		"control": s.control, "say": s.say, "hear": s.hear, "ends": s.ends,
 		"await": s.await, "begin": s.begin, "interrupt": s.interrupt, "over": s.over, "pressed": s.pressed,
 	}
@@ -103,7 +106,16 @@ func (s *scene) start(ts *testscript.TestScript, _ bool, args []string) {
 	if _, err := os.Stat(ts.MkAbs("muxward.yaml")); err == nil {
 		settings = ts.ReadFile("muxward.yaml")
 	}
-	s.host = host.Start(s.t, host.Config{Policy: policy, User: user, Settings: settings})
+	cfg := host.Config{Policy: policy, User: user, Settings: settings, Secrets: map[string]string{}}
+	if _, err := os.Stat(ts.MkAbs("profiles.yaml")); err == nil {
+		cfg.Profiles = ts.ReadFile("profiles.yaml")
+	}
+	secrets, err := filepath.Glob(ts.MkAbs("secrets/*"))
+	ts.Check(err)
+	for _, f := range secrets {
+		cfg.Secrets[filepath.Base(f)] = ts.ReadFile(f)
+	}
+	s.host = host.Start(s.t, cfg)
 }
 
 func who(ts *testscript.TestScript, name string) string {
@@ -236,6 +248,11 @@ func (s *scene) reload(ts *testscript.TestScript, neg bool, args []string) {
 		return
 	}
 	s.host.Reload(filepath.Base(args[0]), ts.ReadFile(args[0]))
+}
+
+func (s *scene) profiles(ts *testscript.TestScript, _ bool, args []string) {
+	s.host.WriteProfiles(ts.ReadFile(args[0]))
+	s.host.Signal(syscall.SIGHUP)
 }
 
 func keep(ts *testscript.TestScript, _ bool, args []string) {

@@ -9,8 +9,8 @@ import (
 	"strings"
 
 	"github.com/muxward/muxward/internal/config"
-	"github.com/muxward/muxward/internal/identity"
 	"github.com/muxward/muxward/internal/policy"
+	"github.com/muxward/muxward/internal/profiles"
 	"github.com/muxward/muxward/internal/teeth"
 )
 
@@ -23,7 +23,6 @@ var (
 	lockKey     = regexp.MustCompile(`^(C-|M-)?[A-Za-z0-9]$`)
 	lockCommand = regexp.MustCompile(`^[A-Za-z0-9_./ =+-]{1,256}$`)
 	findingID   = regexp.MustCompile(`^MW-S[0-9]{3}$`)
-	profileName = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]{0,31}$`)
 )
 
 // check looks at what the files say together, and fills in what they leave to muxward.
@@ -56,6 +55,9 @@ func (f *Found) check(r *reader) {
 		if slices.Contains(h.Linger.Allow, a) {
 			r.failAt(fmt.Sprintf("linger.deny.%d", i), "", "%s is allowed to, too", a)
 		}
+	}
+	if len(h.Profiles) > 0 && h.Serve.Profiles != "" {
+		r.failAt("serve.profiles", "leave it out", "is where profiles are written to from here")
 	}
 	for _, name := range slices.Sorted(maps.Keys(h.Profiles)) {
 		checkProfile(r, name, h.Profiles[name])
@@ -96,7 +98,7 @@ func checkServe(r *reader, c *config.Config) {
 	for key, p := range map[string]string{
 		"serve.tmux": c.Tmux, "serve.webhook.secret": c.Webhook.Secret, "serve.ssh.keys": c.SSH.Keys,
 		"serve.ssh.authorities": c.SSH.Authorities, "serve.ssh.revoked": c.SSH.Revoked,
-		"serve.ssh.host_certificate": c.SSH.HostCertificate, "serve.ssh.totp": c.SSH.TOTP,
+		"serve.ssh.host_certificate": c.SSH.HostCertificate, "serve.ssh.totp": c.SSH.TOTP, "serve.profiles": c.Profiles,
 	} {
 		if p != "" {
 			checkPath(r, key, p)
@@ -224,47 +226,9 @@ func (f *Found) checkAttach(r *reader) {
 	}
 }
 
-// loads reports whether a variable has programs load or run code that somebody else names.
-func loads(name string) bool {
-	for _, prefix := range []string{"LD_", "BASH_", "PYTHON", "PERL5", "RUBY", "NODE_", "GIT_", "JAVA_", "GCONV", "MALLOC_", "GLIBC_", "TMUX", "MUXWARD_"} {
-		if strings.HasPrefix(name, prefix) {
-			return true
-		}
-	}
-	switch name {
-	case "PATH", "ENV", "PROMPT_COMMAND", "IFS", "PS1", "PS4", "SHELLOPTS", "BASHOPTS", "HOME", "SHELL", "USER", "LOGNAME",
-		"TERMINFO", "TERMINFO_DIRS", "NLSPATH", "LOCPATH", "LESSOPEN", "LESSCLOSE", "EDITOR", "VISUAL", "PAGER", "CDPATH", "TMPDIR":
-		return true
-	}
-	return false
-}
-
-func checkProfile(r *reader, name string, p Profile) {
+func checkProfile(r *reader, name string, p config.Profile) {
 	at := "profiles." + name
-	if !profileName.MatchString(name) {
-		r.failAt(at, "", "is no name of a profile: small letters, digits, - and _, at most 32")
-	}
-	if len(p.Command) == 0 || p.As == "" || len(p.Who) == 0 {
-		r.failAt(at, "", "has to say command, run_as and who")
-		return
-	}
-	if !path.IsAbs(p.Command[0]) {
-		r.failAt(at+".command", "", "%q is no absolute path: what runs must not hang on a PATH", clip(p.Command[0]))
-	}
-	if p.Directory != "" && !path.IsAbs(p.Directory) {
-		r.failAt(at+".directory", "", "%q is no absolute path", clip(p.Directory))
-	}
-	if !accountName.MatchString(p.As) {
-		r.failAt(at+".run_as", "", "%q is no name of an account", clip(p.As))
-	}
-	for _, w := range p.Who {
-		if _, err := identity.CanonicalName(strings.TrimPrefix(w, "@")); err != nil {
-			r.failAt(at+".who", "", "%v", err)
-		}
-	}
-	for _, v := range slices.Sorted(maps.Keys(p.Environment)) {
-		if !variable.MatchString(v) || loads(v) {
-			r.failAt(at+".environment."+v, "", "is no name that a session is given from here: programs run by it, or it is the session's own")
-		}
-	}
+	profiles.Check(name, p, func(key, hint, format string, args ...any) {
+		r.failAt(strings.TrimSuffix(at+"."+key, "."), hint, format, args...)
+	})
 }

@@ -38,9 +38,9 @@ type Host struct {
 	Sockets Sockets `yaml:"sockets"`
 	// Linger says which accounts' processes outlive their last login.
 	Linger Linger `yaml:"linger"`
-	// Profiles are named sessions: what runs in them, as whom, and for whom. No door
-	// offers them yet: they are checked, and lie on the host in /etc/muxward/profiles.yaml.
-	Profiles map[string]Profile `yaml:"profiles"`
+	// Profiles are named sessions: what runs in them, as whom, and for whom. They lie on the
+	// host in /etc/muxward/profiles.yaml, and the accounts of their tmux are made.
+	Profiles map[string]config.Profile `yaml:"profiles"`
 }
 
 // Policy is who may do what.
@@ -154,18 +154,4 @@ type Linger struct {
 	Allow []string `yaml:"allow"`
 	// Deny are accounts that do not.
 	Deny []string `yaml:"deny"`
-}
-
-// Profile is a named session.
-type Profile struct {
-	// Command runs in it: the program and its arguments.
-	Command []string `yaml:"command"`
-	// As is the account that it runs as.
-	As string `yaml:"run_as"`
-	// Directory is where it begins.
-	Directory string `yaml:"directory"`
-	// Environment is added to what it has.
-	Environment map[string]string `yaml:"environment"`
-	// Who may have it: people, and @groups.
-	Who []string `yaml:"who"`
 }

@@ -151,8 +151,8 @@ func TestMistakes(t *testing.T) {
 		{"path", top("linger: {allow: [../a]}\n"), `"../a" is no name of an account`},
 		{"attach alone", top("attach: [{who: bob, role: viewer, on: alice, reason: x}]\n"), "attach: needs policy: directory"},
 		{"attach half", top("attach: [{who: bob}]\n"), `host.yaml:2:10: attach.0: has no "role"`},
-		{"profile", top("profiles: {x: {command: [psql], run_as: a, who: [bob]}}\n"), `"psql" is no absolute path`},
-		{"profile loads", top("profiles: {x: {command: [/p], run_as: a, who: [bob], environment: {LD_PRELOAD: /x}}}\n"), "profiles.x.environment.LD_PRELOAD: is no name"},
+		{"profile", top("profiles: {x: {command: [psql], account: t, run_as: a, who: [bob]}}\n"), `"psql" is no absolute path`},
+		{"profile loads", top("profiles: {x: {command: [/p], account: t, run_as: a, who: [bob], environment: {LD_PRELOAD: /x}}}\n"), "profiles.x.environment.LD_PRELOAD: is no name"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			_, err := Load(base(t, c.files), "h", false)

@@ -123,8 +123,8 @@ func (s *state) serve() {
 	if s.f.serve != nil {
 		n.Content = slices.Clone(s.f.serve.Content)
 	}
-	for _, add := range []struct{ key, value string }{{"state", c.State}, {"policy", c.Policy}, {"doors", c.Doors}} {
-		if !slices.ContainsFunc(n.Content, func(k *yaml.Node) bool { return k.Value == add.key }) {
+	for _, add := range []struct{ key, value string }{{"state", c.State}, {"policy", c.Policy}, {"doors", c.Doors}, {"profiles", s.profilesAt()}} {
+		if add.value != "" && !slices.ContainsFunc(n.Content, func(k *yaml.Node) bool { return k.Value == add.key }) {
 			n.Content = append(n.Content, scalar(add.key), scalar(add.value))
 		}
 	}
@@ -137,6 +137,14 @@ func (s *state) serve() {
 	}
 	s.err = cmp.Or(s.err, err)
 	s.file(idServe, serveFile, head+out.String(), "muxward's own configuration: where its doors and its log are, and who has a door")
+}
+
+// profilesAt is where muxward is to read profiles, "" if there are none.
+func (s *state) profilesAt() string {
+	if len(s.f.Host.Profiles) == 0 {
+		return ""
+	}
+	return profilesFile
 }
 
 func scalar(v string) *yaml.Node { return &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: v} }

@@ -2,11 +2,14 @@ package hostfile
 
 import (
 	"fmt"
+	"maps"
 	"path"
+	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v4"
 
+	"github.com/muxward/muxward/internal/config"
 	"github.com/muxward/muxward/internal/hostconf"
 )
 
@@ -79,28 +82,45 @@ func (s *state) linger() {
 	}
 }
 
-// profiles writes the named sessions.
+// profilesFile is what muxward reads profiles from.
+const profilesFile = confDir + "/profiles.yaml"
+
+// profiles writes the named sessions, and makes the accounts that their tmux runs as.
 func (s *state) profiles() {
-	if len(s.f.Host.Profiles) == 0 {
+	all := s.f.Host.Profiles
+	if len(all) == 0 {
 		return
 	}
-	data, err := yaml.Marshal(map[string]any{"profiles": plain(s.f.Host.Profiles)})
+	for _, name := range slices.Sorted(maps.Keys(all)) {
+		s.items = append(s.items, hostconf.Item{ID: idProfiles, Kind: hostconf.Account, Name: all[name].Account, Comment: "muxward profile " + name,
+			Why: "the tmux of a named session runs as an account that nobody logs in to, and its program as another"})
+	}
+	data, err := yaml.Marshal(map[string]any{"profiles": plain(all)})
 	if err != nil && s.err == nil {
 		s.err = err
 	}
-	s.file(idProfiles, confDir+"/profiles.yaml", head+"# No door offers these yet.\n"+string(data), "what runs in a named session, and for whom, is root's to say (no door offers it yet)")
+	s.file(idProfiles, profilesFile, head+string(data), "what runs in a named session, as whom and for whom, is root's to say")
 }
 
 // plain gives profiles without what they do not say.
-func plain(all map[string]Profile) map[string]map[string]any {
+func plain(all map[string]config.Profile) map[string]map[string]any {
 	out := map[string]map[string]any{}
 	for name, p := range all {
-		m := map[string]any{"command": p.Command, "run_as": p.As, "who": p.Who}
-		if p.Directory != "" {
-			m["directory"] = p.Directory
+		m := map[string]any{"command": p.Command, "account": p.Account, "run_as": p.As, "who": p.Who}
+		for key, text := range map[string]string{"directory": p.Directory, "role": p.Role, "about": p.About} {
+			if text != "" {
+				m[key] = text
+			}
 		}
-		if len(p.Environment) > 0 {
-			m["environment"] = p.Environment
+		for key, values := range map[string]map[string]string{"environment": p.Environment, "secrets": p.Secrets} {
+			if len(values) > 0 {
+				m[key] = values
+			}
+		}
+		for key, is := range map[string]bool{"shared": p.Shared, "shell": p.Shell} {
+			if is {
+				m[key] = true
+			}
 		}
 		out[name] = m
 	}

@@ -63,7 +63,7 @@ func Run(given config.Config, file string) (code int, err error) {
 		return 1, err
 	}
 	defer daemon.kill()
-	m := New(line, Parts{Hands: hands, Notify: service.notify, Complain: complain, Ctl: set.ctl, Keys: held{keys}, PAM: set.pam,
+	m := New(line, Parts{Hands: hands, Notify: service.notify, Complain: complain, Ctl: set.ctl, Keys: held{keys}, PAM: set.pam, Profiles: hands,
 		Serving: func(ctx context.Context, addr string) error {
 			return set.saveServing(ctx, daemon.cmd.Process.Pid, held{keys}, addr)
 		}})

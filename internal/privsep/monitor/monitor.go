@@ -57,8 +57,16 @@ type Parts struct {
 	Copy func(accounts.Account) (*os.File, error)
 	// Environ reads a process's environment; nil is to do so.
 	Environ func(pid int) ([]byte, error)
+	// Profiles reads root's session profiles and puts them in force; nil if there are none.
+	Profiles profileFile
 	// Keys is the holder of the keys; nil if there is none.
 	Keys keyHolder
+}
+
+// profileFile is root's file of session profiles: [keep.Keep] reads it.
+type profileFile interface {
+	ReadProfiles(ctx context.Context) (keep.Offer, error)
+	TakeProfiles(ctx context.Context, number uint64) error
 }
 
 // keyHolder signs.

@@ -73,6 +73,23 @@ func (m *Monitor) serving(ctx context.Context, s privsep.Serving) (answer, error
 	return answer{body: privsep.Nothing{}}, m.Serving(ctx, s.Addr)
 }
 
+// readProfiles reads root's file of session profiles: the daemon says neither which file nor what
+// is in it, only when.
+func (m *Monitor) readProfiles(ctx context.Context, _ privsep.Nothing) (answer, error) {
+	if m.Profiles == nil {
+		return answer{body: keep.Offer{}}, nil
+	}
+	o, err := m.Profiles.ReadProfiles(ctx)
+	return answer{body: o}, err
+}
+
+func (m *Monitor) takeProfiles(ctx context.Context, t privsep.Take) (answer, error) {
+	if m.Profiles == nil {
+		return answer{}, errors.New("there are no profiles to be taken")
+	}
+	return answer{body: privsep.Nothing{}}, m.Profiles.TakeProfiles(ctx, t.Number)
+}
+
 var errNoKeys = errors.New("there is no holder of keys")
 
 func (m *Monitor) found(ctx context.Context, _ privsep.Nothing) (answer, error) {

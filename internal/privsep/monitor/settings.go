@@ -14,6 +14,7 @@ import (
 	"github.com/muxward/muxward/internal/config"
 	"github.com/muxward/muxward/internal/keep"
 	"github.com/muxward/muxward/internal/pam"
+	"github.com/muxward/muxward/internal/profiles"
 	"github.com/muxward/muxward/internal/siblings"
 )
 
@@ -125,8 +126,12 @@ func accountOf(all accounts.Files, name string) (accounts.Account, error) {
 
 // hands are the options of the hands.
 func (s *setting) hands() keep.Options {
-	return keep.Options{Run: s.config.Run(), Doors: s.config.Doors, Tmux: s.tmux, Root: true,
+	o := keep.Options{Run: s.config.Run(), Doors: s.config.Doors, Tmux: s.tmux, Root: true,
 		Config: s.config.TmuxConfig, Umask: 0o022, Account: s.serves, Program: s.muxward, Isolated: s.config.Isolated}
+	if file := s.config.Profiles; file != "" {
+		o.Profiles = func() (map[string]config.Profile, error) { return profiles.Read(file) }
+	}
+	return o
 }
 
 // serves gives an account that is to have a server and a door. The daemon can

@@ -45,6 +45,8 @@ func table() []row {
 		{privsep.NumKeys, "keys", starting, once, on((*Monitor).keys)},
 		{privsep.NumServing, "serving", starting, once, on((*Monitor).serving)},
 		{privsep.NumForced, "forced", later, 0, on((*Monitor).forced)},
+		{privsep.NumProfiles, "profiles", later, 0, on((*Monitor).readProfiles)},
+		{privsep.NumTake, "take", later, 0, on((*Monitor).takeProfiles)},
 
 		{privsep.NumFound, "found", starting, once, on((*Monitor).found)},
 		{privsep.NumAdopt, "adopt", later, 0, on((*Monitor).adopt)},

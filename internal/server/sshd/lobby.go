@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -34,6 +36,8 @@ type place struct {
 	// incarnation is the server's: another one gives the same ids again.
 	incarnation string
 	gone        bool // it has ended while it was chosen
+	// profile is the session profile that it is of, or, where it does not run, would be.
+	profile string
 }
 
 // is reports whether both are one session.
@@ -77,7 +81,11 @@ func visible(ctx context.Context, g *gateway.Gateway, who identity.Identity) (pl
 	for _, a := range g.Who() {
 		attached[a.Owner+"/"+a.Session]++
 	}
+	offered := map[string]gateway.Offered{}
 	var all places
+	for _, o := range g.Offered(ctx, who) {
+		offered[tmux.JoinOwner(o.Name, o.Session)] = o
+	}
 	for _, f := range found {
 		for _, s := range f.Visible.Sessions {
 			p := place{name: s.Name, target: s.ID.String()}
@@ -90,14 +98,28 @@ func visible(ctx context.Context, g *gateway.Gateway, who identity.Identity) (pl
 				Kind: access.Session, Owner: f.Owner, Incarnation: f.Incarnation,
 				Session: access.SessionRef{ID: uint32(s.ID), Name: s.Name},
 			}).Brief()
+			if o, ok := offered[tmux.JoinOwner(f.Owner, s.Name)]; ok {
+				p.profile = o.Name
+				delete(offered, tmux.JoinOwner(f.Owner, s.Name))
+			}
 			all = append(all, p)
 		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(offered)) {
+		o := offered[name]
+		all = append(all, place{name: o.Name, target: o.Name, may: "starts it", profile: o.Name})
 	}
 	return all, nil
 }
 
-// named gives the place of exactly that name.
+// named gives the place of exactly that name. A profile's comes first: nobody else can make
+// a session that is taken for it.
 func (ps places) named(name string) *place {
+	for i := range ps {
+		if ps[i].profile == name && name != "" {
+			return &ps[i]
+		}
+	}
 	for i := range ps {
 		if ps[i].name == name {
 			return &ps[i]

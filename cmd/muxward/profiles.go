@@ -1,0 +1,313 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/muxward/muxward/internal/access"
+	"github.com/muxward/muxward/internal/config"
+	"github.com/muxward/muxward/internal/guard"
+	"github.com/muxward/muxward/internal/identity"
+	"github.com/muxward/muxward/internal/keep"
+	"github.com/muxward/muxward/internal/policy"
+	"github.com/muxward/muxward/internal/server/ctld"
+)
+
+// This file is about session profiles. What runs in them is known to whoever has root's rights
+// alone; here it is known who may start them, which is the policy's to decide.
+
+// profileHands read root's file of profiles, and put in force what was read.
+type profileHands interface {
+	ReadProfiles(ctx context.Context) (keep.Offer, error)
+	TakeProfiles(ctx context.Context, number uint64) error
+}
+
+// profiles are those in force.
+type profiles struct {
+	hands profileHands
+
+	mu     sync.Mutex
+	list   map[string]keep.Profile
+	known  map[string]bool // by their names, with those that have gone
+	broken error           // why the last reading was refused
+}
+
+// profileTime is how long it may take to read them.
+const profileTime = 10 * time.Second
+
+// errNoRoot is the error of profiles where nothing runs as another account.
+var errNoRoot = errors.New("profiles: their programs run as accounts of their own, which takes root's rights: " +
+	"have muxward serve the host (muxward setup), or leave profiles out")
+
+// firstProfiles puts profiles in force as muxward begins.
+func (d *daemon) firstProfiles(ctx context.Context) error {
+	if d.config.Profiles == "" {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, profileTime)
+	defer cancel()
+	offer, err := d.profiles.hands.ReadProfiles(ctx)
+	if err == nil {
+		err = d.policy.Offer(d.policyOf(offer.Profiles))
+	}
+	if err == nil {
+		err = d.profiles.hands.TakeProfiles(ctx, offer.Number)
+	}
+	if err != nil {
+		return fmt.Errorf("the profiles cannot be used, so nothing was started:\n%w", err)
+	}
+	d.profiles.set(offer.Profiles)
+	return nil
+}
+
+func (p *profiles) set(list map[string]keep.Profile) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.list, p.broken = list, nil
+	if p.known == nil {
+		p.known = map[string]bool{}
+	}
+	for name := range list {
+		p.known[name] = true
+	}
+}
+
+func (p *profiles) now() map[string]keep.Profile {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.list
+}
+
+// wrong says why profiles are not as their file says.
+func (p *profiles) wrong() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.broken
+}
+
+// policyOf is what the policy goes by.
+func (d *daemon) policyOf(list map[string]keep.Profile) policy.Profiles {
+	out := policy.Profiles{File: d.config.Profiles, List: map[string]policy.Profile{}}
+	for name, p := range list {
+		out.List[name] = policy.Profile{Account: p.Account, Who: p.Who, Role: p.Role, Shared: p.Shared, Line: p.Line}
+	}
+	return out
+}
+
+// rereadProfiles puts in force what the file says now. What cannot be used changes nothing,
+// and that is said.
+func (d *daemon) rereadProfiles(ctx context.Context) {
+	if d.config.Profiles == "" {
+		return
+	}
+	d.loading.Lock()
+	defer d.loading.Unlock()
+	ctx, cancel := context.WithTimeout(ctx, profileTime)
+	defer cancel()
+	offer, err := d.profiles.hands.ReadProfiles(ctx)
+	if err == nil {
+		err = d.policy.TryProfiles(d.policyOf(offer.Profiles))
+	}
+	was := d.profiles.now()
+	if err == nil {
+		err = d.changeProfiles(ctx, was, offer)
+	}
+	if err != nil {
+		d.profiles.mu.Lock()
+		d.profiles.broken = err
+		d.profiles.mu.Unlock()
+		d.event(access.EventReload, profilesBroken+": "+err.Error())
+		fmt.Fprintf(os.Stderr, "muxward: the profiles were NOT loaded, what was read last stays in force:\n%v\n", err)
+		return
+	}
+	d.reloaded(ctx, fmt.Sprintf("the profiles were loaded, %d of them", len(offer.Profiles)))
+	d.endProfiles(ctx, was, offer.Profiles)
+}
+
+// profilesBroken is said of profiles that are not in force as they are.
+const profilesBroken = "the profiles are broken, what was read last stays in force"
+
+// changeProfiles has others in force. In between, who has what changes is who has it both
+// before and after: nobody is given by one what the other says to run.
+func (d *daemon) changeProfiles(ctx context.Context, was map[string]keep.Profile, offer keep.Offer) error {
+	if err := d.policy.Offer(d.policyOf(between(was, offer.Profiles))); err != nil {
+		return err
+	}
+	if rep := d.reconsider(ctx); len(rep.Unconfirmed) > 0 {
+		d.unsure = true
+	}
+	if err := d.profiles.hands.TakeProfiles(ctx, offer.Number); err != nil {
+		return errors.Join(err, d.policy.Offer(d.policyOf(was)))
+	}
+	err := d.policy.Offer(d.policyOf(offer.Profiles)) // as it was tried: it changes only with d.loading
+	d.profiles.set(offer.Profiles)
+	return err
+}
+
+// between are the profiles that are in both, with the people who are in both.
+func between(was, is map[string]keep.Profile) map[string]keep.Profile {
+	out := map[string]keep.Profile{}
+	for name, p := range is {
+		before, ok := was[name]
+		switch {
+		case !ok || before.Account != p.Account || before.Shared != p.Shared:
+			continue
+		case before.Version == p.Version:
+			out[name] = p
+			continue
+		}
+		p.Who = slices.DeleteFunc(slices.Clone(p.Who), func(who string) bool { return !slices.Contains(before.Who, who) })
+		if before.Role != p.Role {
+			p.Role = config.DefaultRole
+		}
+		out[name] = p
+	}
+	return out
+}
+
+// endProfiles ends the servers of profiles that have gone, or have another account: nobody
+// could reach what runs there.
+func (d *daemon) endProfiles(ctx context.Context, was, is map[string]keep.Profile) {
+	for _, name := range slices.Sorted(maps.Keys(was)) {
+		if now, ok := is[name]; ok && now.Account == was[name].Account {
+			continue
+		}
+		s, ok := d.guard.Lookup(name)
+		if !ok || s == nil {
+			continue
+		}
+		if err := s.End(ctx); err != nil {
+			d.complain(fmt.Sprintf("the profile %s has gone, and its sessions have not ended: %v", name, err))
+		}
+	}
+}
+
+// hostProfiles shows the profiles to the gateway.
+type hostProfiles struct{ d *daemon }
+
+// Names lists them.
+func (h hostProfiles) Names() []string { return slices.Sorted(maps.Keys(h.d.profiles.now())) }
+
+// Session gives how a person's session of a profile is called.
+func (h hostProfiles) Session(name, person string) (session string, shell, ok bool) {
+	p, ok := h.d.profiles.now()[name]
+	return config.SessionOf(person, p.Shared), p.Shell, ok
+}
+
+// Gone reports whether there was a profile of that name.
+func (h hostProfiles) Gone(name string) bool {
+	h.d.profiles.mu.Lock()
+	defer h.d.profiles.mu.Unlock()
+	return h.d.profiles.known[name]
+}
+
+// startTries is how often a profile's server is started, if one ends just then: it does with
+// its last session.
+const startTries = 3
+
+// Start has a session of a profile run.
+func (h hostProfiles) Start(ctx context.Context, name, session string) error {
+	ctx, cancel := context.WithTimeout(ctx, isolatedTime)
+	defer cancel()
+	p, ok := h.d.profiles.now()[name]
+	if !ok {
+		return fmt.Errorf("can't find session: %s", name)
+	}
+	account, err := h.d.accounts.ByName(ctx, p.Account)
+	if err != nil {
+		return err
+	}
+	for range startTries {
+		if err = h.d.startProfile(ctx, name, session, account); err == nil || ctx.Err() != nil {
+			break
+		}
+	}
+	if err != nil {
+		h.d.complain(fmt.Sprintf("the profile %s was not started: %v", name, err))
+		return fmt.Errorf("the profile %s cannot be started now; muxward's log says why", name)
+	}
+	return nil
+}
+
+func (d *daemon) startProfile(ctx context.Context, name, session string, account identity.Account) error {
+	if !d.guard.AllKnown() {
+		if s, ok := d.guard.Lookup(name); !ok || s == nil {
+			return errors.New("it may run already, as a tmux server that an earlier muxward has left is not adopted")
+		}
+	}
+	s, err := d.guard.Start(ctx, name, account, guard.Client{})
+	if err != nil {
+		return err
+	}
+	if !s.Isolated() { // its panes would run as tmux does, and whatever they are asked for
+		return fmt.Errorf("what starts servers knows of no profile %s", name)
+	}
+	return s.Session(ctx, session, identity.Account{})
+}
+
+// offered is a profile as it is told to who may start it.
+type offered struct {
+	Name    string `json:"name"`
+	Session string `json:"session"`
+	Shared  bool   `json:"shared"`
+	Runs    bool   `json:"runs"`
+	About   string `json:"about,omitempty"`
+}
+
+// offeredTo are the profiles that somebody may start.
+func (d *daemon) offeredTo(ctx context.Context, who identity.Identity) []offered {
+	out := []offered{}
+	list := d.profiles.now()
+	for _, o := range d.gateway.Offered(ctx, who) {
+		out = append(out, offered{Name: o.Name, Session: o.Name + "/" + o.Session, Shared: list[o.Name].Shared, Runs: o.Runs, About: list[o.Name].About})
+	}
+	return out
+}
+
+func newProfilesCmd() *cobra.Command {
+	var f daemonFlags
+	cmd := &cobra.Command{
+		Use:   "profiles",
+		Short: "list the session profiles that you may start",
+		Long: `List the session profiles that you may start: named sessions of this host, whose
+program, account and secrets are its administrator's. By its name you get to your session
+of it, at any door, and it is started if it does not run. Where it is shared there is one
+for all of you.`,
+		Example: `  muxward profiles
+  tmux new -t prod-psql
+  ssh prod-psql@host
+  muxward profiles --json | jq -r '.[].name'`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			var list []offered
+			if err := f.call(cmd.Context(), ctld.Call{Act: "profiles"}, &list); err != nil {
+				return err
+			}
+			if f.json {
+				return printJSON(cmd, list)
+			}
+			rows := [][]string{{"PROFILE", "SESSION", "SHARED", "RUNS", "ABOUT"}}
+			for _, o := range list {
+				rows = append(rows, []string{o.Name, o.Session, yesNo(o.Shared), yesNo(o.Runs), o.About})
+			}
+			return printTable(cmd.OutOrStdout(), rows)
+		},
+	}
+	f.add(cmd)
+	return cmd
+}
+
+func yesNo(yes bool) string {
+	if yes {
+		return "yes"
+	}
+	return "no"
+}

@@ -1,0 +1,169 @@
+package attack
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/muxward/muxward/internal/tmux/tmuxtest"
+	"github.com/muxward/muxward/test/host"
+)
+
+// db is the session profile of these rows: its tmux runs as mwwork, its program, which is a
+// cat, as mwmallory, and carol alone may start it.
+const db = `profiles:
+  db: {command: [/bin/cat], account: mwwork, run_as: mwmallory, who: [mwcarol], secrets: {DBPASS: $BASE/secret}}
+`
+
+// begins has carol start the profile.
+func (w *world) begins() host.Server {
+	w.t.Helper()
+	w.Must(carol, "new-session", "-d", "-t", "db")
+	s := w.Server("db")
+	tmuxtest.Eventually(w.t, func() bool {
+		return s.Run("list-panes", "-a", "-F", "#{pane_current_command}") != ""
+	}, "the profile runs")
+	w.asked = time.Time{} // servers have come since
+	w.settle()            // with it
+	return s
+}
+
+// password is the secret of the profiles of a world.
+func (w *world) password() string { return "PASSWORD-" + strings.TrimPrefix(w.mark, "MARK-") }
+
+// Carol may start a profile whose program is no shell, and operates her session of it. She wants
+// a shell as the account that it runs as: by commands for new panes and for old ones, by what
+// she sends along, and by what tmux runs itself.
+func TestPF01ShellOfAProfile(t *testing.T) {
+	t.Parallel()
+	row{profiles: db, teeth: "teeth_program,teeth_profiled", restless: true, unlogged: true, gains: 3, attack: func(w *world) {
+		w.begins()
+		notes := w.notes()
+		script := notes + "/script"
+		if err := os.WriteFile(script, []byte("#!/bin/sh\nid -un >"+notes+"/$1\n"), 0o755); err != nil {
+			w.t.Fatal(err)
+		}
+		run := func(name string) string { return "sh " + script + " " + name + "; exec cat" }
+		w.try(carol, "split-window", "-d", "-t", "db", run("split"))
+		w.try(carol, "split-window", "-d", "-t", "db", "sh", script, "words")
+		w.try(carol, "new-window", "-d", "-t", "db", run("window"))
+		w.try(carol, "respawn-pane", "-k", "-t", "db", run("respawn"))
+		w.try(carol, "respawn-window", "-k", "-t", "db:0", run("rewindow"))
+		w.try(carol, "new-session", "-d", "-t", "db", run("session"))
+		w.try(carol, "new-session", "-d", "-s", "db", run("named"))
+		w.try(carol, "new-session", "-d", "-s", "db/mwcarol", run("whole"))
+		w.try(carol, "new-session", "-d", "-t", "db/mwcarol", "-s", "other", run("group"))
+		w.try(carol, "has-session", "-t", "db", ";", "split-window", "-d", "-t", "db", run("behind"))
+		w.try(carol, "split-window", "-d", "-e", "SHELL="+script, "-e", "ENV="+script, "-t", "db")
+		w.try(carol, "split-window", "-d", "-c", notes, "-t", "db")
+		w.try(carol, "set-option", "-t", "db", "default-command", run("default"))
+		w.try(carol, "set-option", "-t", "db", "default-shell", "/bin/sh")
+		w.try(carol, "set-environment", "-t", "db", "SHELL", script)
+		w.try(carol, "run-shell", "-t", "db", run("run"))
+		w.try(carol, "if-shell", "-t", "db", run("if"), "")
+		w.try(carol, "pipe-pane", "-t", "db", run("pipe"))
+		w.try(carol, "display-message", "-p", "-t", "db", "#("+run("format")+")")
+		w.try(carol, "source-file", "-t", "db", script)
+		w.try(carol, "display-popup", "-t", "db", run("popup"))
+		w.try(carol, "new-window", "-d", "-t", "db") // the last of all: what it runs is there by then
+		if !w.control {
+			s := w.Server("db")
+			tmuxtest.Eventually(w.t, func() bool { return strings.Contains(s.Run("list-windows", "-a"), "1:") }, "her new window is there")
+		} else {
+			within(tmuxtest.Patience/4, func() bool {
+				return ranAs(notes, "split") != "" && ranAs(notes, "words") != "" && ranAs(notes, "window") != ""
+			})
+		}
+		for _, name := range []string{"split", "words", "window", "respawn", "rewindow", "session", "named", "whole", "group", "behind",
+			"default", "run", "if", "pipe", "format", "popup"} {
+			if who := ranAs(notes, name); who != "" && who != typist {
+				w.gain("%s ran as %s", name, who)
+			}
+		}
+	}}.run(t)
+}
+
+// Carol's session of a profile has a secret that she is not to have, and her account is not
+// the one that it runs as. She looks wherever she may: in what tmux knows, in the pane, in the
+// processes, in the files, and in what muxward says. In the control run the secret stands among
+// the arguments of the program, as it does where there is no other place for it.
+func TestPF02SecretOfAProfile(t *testing.T) {
+	t.Parallel()
+	loose := strings.Replace(strings.Replace(db, "[/bin/cat]", "[/bin/sh, -c, 'cat; :', db, $PASSWORD]", 1), ", secrets: {DBPASS: $BASE/secret}", "", 1)
+	row{profiles: db, looseProfiles: loose, loose: standardGrants, restless: true, unlogged: true, attack: func(w *world) {
+		s := w.begins()
+		var said []string
+		hear := func(r host.Result) { said = append(said, r.Out+r.Err) }
+		for _, args := range [][]string{
+			{"show-environment", "-g", "-t", "db"}, {"show-environment", "-t", "db"}, {"show-environment", "-t", "db", "DBPASS"},
+			{"display-message", "-p", "-t", "db", "#{DBPASS} #{E:DBPASS} #{pane_start_command} #{T:DBPASS}"},
+			{"list-panes", "-s", "-t", "db", "-F", "#{pane_start_command} #{pane_current_command} #{DBPASS}"},
+			{"capture-pane", "-p", "-S-", "-t", "db"}, {"show-options", "-g", "-t", "db"}, {"show-messages", "-t", "db"},
+		} {
+			hear(w.Tmux(carol, args...))
+		}
+		hear(w.Muxward(carol, "profiles", "--json"))
+		hear(w.Muxward(carol, "status", "--json"))
+		hear(w.Muxward(carol, "explain", "view", "-t", "db/mwcarol"))
+		looks := tmuxtest.As(w.t, carol).Command("sh", "-c",
+			"cat /proc/[0-9]*/cmdline /proc/[0-9]*/environ "+w.Base+"/secret "+w.Base+"/profiles.yaml 2>/dev/null; ps -efww")
+		all, _ := looks.Output() // of most she may read nothing
+		said = append(said, string(all))
+		said = append(said, w.Output(), s.Run("show-environment", "-g"), s.Run("show-environment", "-t", "mwcarol"))
+		said = append(said, fmt.Sprintf("%+v", w.Audit()))
+		files, _ := filepath.Glob(w.Doors + "/run/servers/*")
+		for _, f := range files {
+			data, _ := os.ReadFile(f) // a socket has none
+			said = append(said, string(data))
+		}
+		for _, text := range said {
+			if strings.Contains(text, w.password()) {
+				w.gain("the secret is told")
+				break
+			}
+		}
+	}}.run(t)
+}
+
+// Mallory may start no profile, and bob looks on at one of carol's. Both want a session of it, or
+// carol's, by every name that it has; and carol wants one that is called as if it were alice's. In
+// the control run mallory is among those who may.
+func TestPF03ProfileUnderAnothersName(t *testing.T) {
+	t.Parallel()
+	loose := strings.Replace(db, "who: [mwcarol]", "who: [mwcarol, mwmallory]", 1)
+	row{profiles: db, looseProfiles: loose, loose: standardGrants, restless: true, unlogged: true, ssh: true, attack: func(w *world) {
+		for _, who := range []string{stranger, viewer} {
+			w.Must(who, "new-session", "-d", "-s", "own", "cat")
+		}
+		s := w.begins()
+		before := s.Run("list-sessions", "-F", "#{session_name}")
+		for _, who := range []string{stranger, viewer} {
+			for _, args := range [][]string{
+				{"attach-session", "-t", "db"}, {"attach-session", "-t", "db/mwcarol"}, {"attach-session", "-t", "db/"}, {"attach-session", "-t", "db:"},
+				{"attach-session", "-t", "=db"}, {"has-session", "-t", "db"}, {"has-session", "-t", "db/" + who}, {"has-session", "-t", "db/$0"},
+				{"capture-pane", "-p", "-t", "db"}, {"send-keys", "-t", "db/mwcarol", "x"}, {"send-keys", "-t", "db/%0", "x"},
+				{"kill-session", "-t", "db/mwcarol"},
+			} {
+				w.refused(who, args...)
+			}
+			// A session of theirs of that name is theirs, and no profile's.
+			w.try(who, "new-session", "-d", "-s", "db")
+			w.try(who, "new-session", "-d", "-t", "db")
+			if r := w.Muxward(who, "profiles"); strings.Contains(r.Out, "db") {
+				w.gain("%s is told of it: %s", who, r.Out)
+			}
+			w.SSH(who, "127.0.0.1", "attach-session -d -t db/mwcarol")
+		}
+		w.refused(carol, "new-session", "-d", "-t", "db", "-s", "mwalice")
+		w.refused(carol, "new-session", "-d", "-s", "db/mwalice")
+		w.refused(carol, "rename-session", "-t", "db", "mwalice")
+		w.refused(carol, "has-session", "-t", "db/mwalice")
+		w.refused(carol, "new-session", "-d", "-t", "db/mwcarol", "-s", "mwalice")
+		if now := s.Run("list-sessions", "-F", "#{session_name}"); now != before {
+			w.gain("it has the sessions %q, and had %q", now, before)
+		}
+	}}.run(t)
+}
