@@ -46,7 +46,7 @@ func table() []row {
 		{privsep.NumServing, "serving", starting, once, on((*Monitor).serving)},
 		{privsep.NumForced, "forced", later, 0, on((*Monitor).forced)},
 
-		{privsep.NumFound, "found", starting, once, on((*Monitor).found)},
+		{privsep.NumFound, "found", starting, 0, on((*Monitor).found)},
 		{privsep.NumAdopt, "adopt", later, 0, on((*Monitor).adopt)},
 		{privsep.NumStart, "start", later, 0, on((*Monitor).start)},
 		{privsep.NumAbandon, "abandon", later, 0, on((*Monitor).abandon)},
