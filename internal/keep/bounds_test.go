@@ -101,7 +101,7 @@ func TestLeftIsCountedByAccount(t *testing.T) {
 		return w.k.doors.left[w.acct.UID]
 	}
 	if n := count(); n != 1 {
-		t.Errorf("%d are counted, of one", n)
+		t.Fatalf("%d are counted, of one", n)
 	}
 	w.k.doors.mu.Lock()
 	w.k.doors.left[w.acct.UID] = maxLeftDirs

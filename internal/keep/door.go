@@ -112,7 +112,7 @@ func (d *door) removeSocket() error {
 	if err != nil {
 		return err
 	}
-	return clearDir(d.root.dir, old)
+	return d.root.clear(d.uid, old)
 }
 
 // temporary is how names of directories begin that are not in place yet, or
