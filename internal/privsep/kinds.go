@@ -14,6 +14,7 @@ const (
 	NumKeys     Number = 8  // the public halves of its keys
 	NumServing  Number = 9  // have it written where muxward serves
 	NumForced   Number = 10 // whether a process came in by `muxward attach`
+	NumSSHD     Number = 11 // whether a process is a connection of the host's sshd
 
 	// Those of the hands: see internal/keep, and guard.Hands.
 	NumFound     Number = 20
@@ -33,7 +34,7 @@ const (
 func AtOnce() map[Number]int {
 	return map[Number]int{
 		NumHello: 1, NumNotify: 1, NumCtl: 1, NumAuthKeys: 8, NumSign: 32, NumKeys: 1,
-		NumPAM: 32, NumPAMEnd: 32, NumServing: 1, NumForced: 32,
+		NumPAM: 32, NumPAMEnd: 32, NumServing: 1, NumForced: 32, NumSSHD: 32,
 		NumFound: 1, NumAdopt: 16, NumStart: 32, NumAbandon: 16, NumConnect: 32, NumMend: 16, NumNote: 16,
 		NumOpenDoor: 16, NumCloseDoor: 16,
 	}

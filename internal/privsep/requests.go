@@ -84,6 +84,11 @@ func (c *Client) Forced(ctx context.Context, pid int) (bool, error) {
 	return f.Forced, err
 }
 
+// SSHD asks why a process is no sshd of root's for one connection; nil if it is one.
+func (c *Client) SSHD(ctx context.Context, pid int) error {
+	return c.callPlain(ctx, NumSSHD, Process{pid}, &Nothing{})
+}
+
 // Keys gives the public halves of the keys that are held.
 func (c *Client) Keys(ctx context.Context) (Keys, error) {
 	var k Keys

@@ -225,7 +225,7 @@ func (r row) stage(t *testing.T, control bool) *world {
 		cfg.Env = append(slices.Clone(cfg.Env), host.Without(r.teeth)...)
 	}
 	if r.paused {
-		w.points = tmuxtest.Dir(t, tmuxtest.Account{})
+		w.points = tmuxtest.Dir(t, host.Serves(t)) // which takes them away
 		cfg.Env = append(slices.Clone(cfg.Env), "MUXWARD_FAILPOINTS="+w.points)
 		cfg.Build = strings.TrimPrefix(cfg.Build+",failpoints", ",")
 	}
@@ -565,11 +565,12 @@ func (w *world) settle() {
 // than statusEvery.
 func (w *world) measure() calm {
 	w.t.Helper()
-	fds, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", w.PID()))
+	pid := w.Daemon()
+	fds, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", pid))
 	if err != nil {
 		w.t.Fatalf("muxward has gone: %v\n%s", err, w.Output())
 	}
-	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", w.PID()))
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {
 		w.t.Fatal(err)
 	}

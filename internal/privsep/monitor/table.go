@@ -45,6 +45,7 @@ func table() []row {
 		{privsep.NumKeys, "keys", starting, once, on((*Monitor).keys)},
 		{privsep.NumServing, "serving", starting, once, on((*Monitor).serving)},
 		{privsep.NumForced, "forced", later, 0, on((*Monitor).forced)},
+		{privsep.NumSSHD, "sshd", later, 0, on((*Monitor).sshd)},
 
 		{privsep.NumFound, "found", starting, 0, on((*Monitor).found)},
 		{privsep.NumAdopt, "adopt", later, 0, on((*Monitor).adopt)},
