@@ -18,6 +18,7 @@ const (
 	Declared     Check = "declared"
 	Door         Check = "door"
 	Drawn        Check = "drawn"
+	Files        Check = "files"
 	Filter       Check = "filter"
 	Flood        Check = "flood"
 	Front        Check = "front"
@@ -38,6 +39,7 @@ const (
 	Mine         Check = "mine"
 	Moved        Check = "moved"
 	Names        Check = "names"
+	Namespace    Check = "namespace"
 	Offered      Check = "offered"
 	Once         Check = "once"
 	OnceAnswered Check = "once_answered"
@@ -74,8 +76,8 @@ const (
 func Checks() []Check {
 	return []Check{
 		Audited, Author, Budget, Bundle, Certificates, Chain, Clock, Control, Decide, Declared, Door, Drawn,
-		Filter, Flood, Front, Given, Guest, Hand, Home, HostChecked, HostPath, Isolated, Knock, Launcher, Lease, Lines, Linted, Looked, Made, Mine,
-		Moved, Names, Offered, Once, OnceAnswered, OnceTicket, PAM, Parts, Paste, Place, Pressed,
+		Files, Filter, Flood, Front, Given, Guest, Hand, Home, HostChecked, HostPath, Isolated, Knock, Launcher, Lease, Lines, Linted, Looked, Made, Mine,
+		Moved, Names, Namespace, Offered, Once, OnceAnswered, OnceTicket, PAM, Parts, Paste, Place, Pressed,
 		Queue, Relay, Replies, Resize, Revoke, Same, Seen, Selected, Self, Shown, Size, SSH,
 		Suggested, Ticket, TOTP, Unsized, View, Visible, Watcher, Whole, Worded,
 	}

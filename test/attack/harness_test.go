@@ -85,6 +85,8 @@ type row struct {
 	restless bool
 	// unlogged rows leave nothing that the log would hold.
 	unlogged bool
+	// change changes the command that starts muxward.
+	change func(*exec.Cmd)
 	// waits rows wait most of their time: both runs are at once.
 	waits bool
 	// paused rows stop muxward at failpoints: see world.pause.
@@ -207,7 +209,7 @@ func (r row) stage(t *testing.T, control bool) *world {
 	set("people.yaml", r.people)
 	set("grants.yaml", r.grants)
 	set("more.cedar", r.cedar)
-	cfg := host.Config{Policy: files, TmuxConf: r.conf, Env: r.env, Settings: r.settings}
+	cfg := host.Config{Policy: files, TmuxConf: r.conf, Env: r.env, Settings: r.settings, Change: r.change}
 	if r.ssh {
 		cfg.SSH, cfg.SSHMore, cfg.TOTP = []string{owner, viewer, typist, stranger}, r.sshMore, r.totp
 	}

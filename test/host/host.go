@@ -69,6 +69,8 @@ type Config struct {
 	// other build tag. The environment that takes checks out is that of serve and of what
 	// [Host.Muxward] runs; what others start has every check in.
 	Build string
+	// Program is muxward itself, in the place of one that is built; beside it is muxward-helper.
+	Program string
 	// State is the state directory, Doors that of the doors; by default new
 	// ones.
 	State, Doors string
@@ -128,6 +130,9 @@ func Serves(t testing.TB) tmuxtest.Account {
 func Prepare(t testing.TB, cfg Config) *Host {
 	t.Helper()
 	h := &Host{t: t, cfg: cfg, bin: Build(t, cfg.Build)}
+	if cfg.Program != "" {
+		h.bin = cfg.Program
+	}
 	if cfg.User != "" {
 		h.as = tmuxtest.As(t, cfg.User)
 	} else {
