@@ -33,7 +33,9 @@ func TestAU05SameNumberInAContainer(t *testing.T) {
 			return
 		}
 		// The alarm is told once for all that come soon after; internal/identity tries what it says.
-		if !w.soon(func() bool { return strings.Contains(w.Output(), "another pid namespace (pid:[") || strings.Contains(w.Output(), "another pid namespace (which") }) {
+		if !w.soon(func() bool {
+			return strings.Contains(w.Output(), "another pid namespace (pid:[") || strings.Contains(w.Output(), "another pid namespace (which")
+		}) {
 			w.t.Errorf("nothing tells of the namespace: %s", w.Output())
 		}
 	}}.run(t)
