@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -228,7 +229,8 @@ func (d *daemon) assembleLine() {
 		Declarations: declarations{d}, Profiles: hostProfiles{d}, Now: failpoint.Now,
 	})
 	d.tickets = &identity.Tickets{Keys: d.sshKeys, Now: d.gateway.Time, Owner: d.accountOwner, Second: d.secondOf}
-	options := []identity.Option{identity.WithAccounts(d.accounts), identity.WithPanes(servers.panes), identity.WithTickets(d.tickets)}
+	options := []identity.Option{identity.WithAccounts(d.accounts), identity.WithPanes(servers.panes), identity.WithTickets(d.tickets),
+		identity.WithNamespaces(func(account string) bool { return slices.Contains(d.config.Namespaces, account) })}
 	if d.helper != nil {
 		options = append(options, identity.WithForced(d.forced))
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
 
+	"github.com/muxward/muxward/internal/failpoint"
 	"github.com/muxward/muxward/internal/sandbox"
 )
 
@@ -43,7 +44,7 @@ func (d *daemon) confine() error {
 	}
 	d.wroteBefore = sandbox.TryWrite(elsewhere) == sandbox.Done
 	var err error
-	if d.landlock, err = sandbox.WriteOnly(d.config.State); err != nil {
+	if d.landlock, err = sandbox.WriteOnly(append(failpoint.Writes(), d.config.State)...); err != nil {
 		return err
 	}
 	return sandbox.Deny(confined())

@@ -168,6 +168,13 @@ func (d *daemon) forced(ctx context.Context, pid int) bool {
 	return is || err != nil
 }
 
+// isSSHD says why a process is no sshd of root's for one connection.
+func (d *daemon) isSSHD(pid int) error {
+	ctx, cancel := context.WithTimeout(d.ctx, helperTime)
+	defer cancel()
+	return d.helper.SSHD(ctx, pid)
+}
+
 // readAccountKeys reads an account's authorized_keys.
 func (d *daemon) readAccountKeys(a identity.Account) ([]byte, error) {
 	if d.helper == nil {
@@ -197,9 +204,6 @@ func (d *daemon) notifyManager(state privsep.State) {
 func (d *daemon) unserved() error {
 	if d.helper == nil {
 		return nil
-	}
-	if d.config.SSH.KeysUser != "" {
-		return errors.New("ssh: keys_user needs muxward to look into processes of sshd, which only root can: leave account out, or keys_user")
 	}
 	if err := unix.Access(d.config.State, unix.W_OK); err != nil {
 		return fmt.Errorf("the state directory %s is not %s's to write: %w; muxward-helper hands it over as it starts", d.config.State, d.config.Account, err)

@@ -34,7 +34,7 @@ func (d *daemon) lend(ctx context.Context) error {
 	if asker == "" {
 		return nil
 	}
-	if !d.config.Root() {
+	if !d.config.Root() && d.helper == nil {
 		return errors.New("ssh: keys_user needs muxward to run as root, which alone can see who asks; remove it, or run muxward as root")
 	}
 	by, err := d.accounts.ByName(ctx, asker)
@@ -64,6 +64,9 @@ func (d *daemon) lend(ctx context.Context) error {
 			return fmt.Errorf("ssh: keys_accounts: %w", err)
 		}
 		accounts[name] = account.UID
+	}
+	if d.helper != nil {
+		d.tickets.SSHD = d.isSSHD
 	}
 	d.tickets.Asker, d.tickets.Accounts = asker, accounts
 	d.ctlDoor.Keys = d.keysOf

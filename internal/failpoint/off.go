@@ -12,3 +12,6 @@ func Step(string) {}
 
 // Now is the clock on the wall.
 func Now() time.Time { return time.Now() }
+
+// Writes are directories that a process with failpoints has to write to.
+func Writes() []string { return nil }

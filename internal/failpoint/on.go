@@ -86,3 +86,11 @@ func Now() time.Time {
 	}
 	return now.Round(0).Add(by)
 }
+
+// Writes are directories that a process with failpoints has to write to.
+func Writes() []string {
+	if dir := os.Getenv("MUXWARD_FAILPOINTS"); dir != "" {
+		return []string{dir}
+	}
+	return nil
+}

@@ -21,6 +21,9 @@ const adoptTime = 5 * time.Second
 // is about their records as a whole.
 func (g *Guard) Adopt(ctx context.Context) error {
 	ids, err := g.hands.Found(ctx)
+	if err != nil && ctx.Err() == nil { // the answer may have been lost
+		ids, err = g.hands.Found(ctx)
+	}
 	if err != nil {
 		return err
 	}

@@ -185,3 +185,20 @@ func TestStaleReplacement(t *testing.T) {
 		t.Errorf("it stays open: %v", err)
 	}
 }
+
+// The end of a server that could not be adopted is told, and what it has left behind; it is
+// not tried again.
+func TestEndOfOneThatWasLeft(t *testing.T) {
+	w := newWorld(t)
+	const id = "89abcdef"
+	w.g.mu.Lock()
+	w.g.left = map[string]string{id: "for want of space"}
+	w.g.mu.Unlock()
+	w.g.happened(keep.Event{Kind: keep.EventEnded, ID: id, Owner: "alice", Text: "it ended"})
+	w.g.happened(keep.Event{Kind: keep.EventLeft, ID: id, Owner: "alice", Text: `7 "sleep"`})
+	w.heard("tmux server of alice", "which was not adopted, has ended: it ended")
+	w.heard("tmux server of alice", "left behind", `7 "sleep"`)
+	if w.g.wasLeft(id) {
+		t.Error("it is to be tried again")
+	}
+}

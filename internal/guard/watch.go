@@ -78,6 +78,8 @@ func (g *Guard) happened(ev keep.Event) {
 	case keep.EventLeft:
 		if s != nil {
 			g.tellEnded(s, ev.Text)
+		} else if ev.Text != "" { // of one that was not adopted
+			g.tellOf(keep.Event{Level: keep.LevelAlarm, Owner: ev.Owner, Text: fmt.Sprintf("the tmux server of %s has left behind, without a terminal: %s", ev.Owner, ev.Text)}, nil)
 		}
 	case keep.EventReplaced:
 		err := error(nil)

@@ -53,7 +53,7 @@ type accountAnswer struct {
 // NewAccounts answers from /etc/passwd and /etc/group.
 func NewAccounts() *Accounts {
 	f := accounts.System()
-	a := newAccounts(f.ByUID, f.Stamp)
+	a := newAccounts(source(f), f.Stamp)
 	a.uidOf = f.UIDOf
 	return a
 }

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 
@@ -209,7 +210,12 @@ func TestFromPeerUserNamespace(t *testing.T) {
 	prog := program(t, 0, 0, 0o755)
 	cmd := as(23451, 23452, nil, "/usr/bin/unshare", "-Ur", prog, childMark+"connect", l.Addr().String())
 	p := start(t, l, cmd)
-	id, peer, err := NewProver(directory{0: {"root", "root"}, 23451: {"u23451", "alice"}}, WithAccounts(noAccounts())).FromPeer(t.Context(), p.conn, "tmux")
+	who := directory{0: {"root", "root"}, 23451: {"u23451", "alice"}}
+	if _, _, err := NewProver(who, WithAccounts(noAccounts())).FromPeer(t.Context(), p.conn, "tmux"); err == nil || !strings.Contains(err.Error(), "another user namespace (user:[") {
+		t.Errorf("nobody has let it in: %v", err)
+	}
+	may := WithNamespaces(func(account string) bool { return account != "bob" })
+	id, peer, err := NewProver(who, WithAccounts(noAccounts()), may).FromPeer(t.Context(), p.conn, "tmux")
 	if err != nil {
 		t.Fatal(err)
 	}

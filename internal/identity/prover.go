@@ -24,7 +24,10 @@ type Directory interface {
 
 // Prover makes identities from connections. Make one with NewProver.
 type Prover struct {
-	forced   func(context.Context, int) bool // nil: see WithForced
+	forced func(context.Context, int) bool // nil: see WithForced
+
+	namespaces func(account string) bool // nil: see WithNamespaces
+
 	dir      Directory
 	accounts *Accounts
 	panes    func(context.Context) ([]PaneProc, error)
@@ -118,6 +121,9 @@ func (p *Prover) prove(ctx context.Context, peer *Peer) (*proof, error) {
 	}
 	account, err := p.accounts.ByUID(ctx, peer.uid)
 	if err != nil && !errors.Is(err, ErrNoAccount) {
+		return nil, err
+	}
+	if err := p.sameHost(peer, account.Name); err != nil {
 		return nil, err
 	}
 	person := "" // who is lent an account is whom their ticket says

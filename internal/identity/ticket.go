@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"golang.org/x/crypto/ssh"
+
+	"github.com/muxward/muxward/internal/procfs"
 )
 
 // An sshd of the host asks `muxward keys` whose a key is, and puts what that printed
@@ -46,6 +48,9 @@ type Tickets struct {
 	// Keys gives the keys that are in force now, Now is the clock.
 	Keys func() *SSHKeys
 	Now  func() time.Time
+	// SSHD says why a process is no sshd of root's for one connection, where others see that
+	// ([procfs.SSHD]). Nil: we do.
+	SSHD func(pid int) error
 	// Asker is the account that sshd asks as; with "" nobody is given a ticket.
 	Asker string
 	// Accounts are those that tickets are for, with their uids. Whoever comes as one of
@@ -114,11 +119,18 @@ func (t *Tickets) Issue(by Identity, account Account, key ssh.PublicKey) (Ticket
 	if err != nil {
 		return TicketLine{}, err
 	}
-	conn, err := sshdAbove(by.p.peer)
+	conn, err := sshdAbove(by.p.peer, t.isSSHD)
 	if err != nil {
 		return TicketLine{}, fmt.Errorf("no ticket: %w", err)
 	}
 	return t.issue(conn, account, k)
+}
+
+func (t *Tickets) isSSHD(pid int) error {
+	if t.SSHD != nil {
+		return t.SSHD(pid)
+	}
+	return procfs.SSHD(pid)
 }
 
 // MayAsk says why somebody may not ask for tickets, whatever they ask. Anybody can call

@@ -17,6 +17,7 @@ import (
 	"golang.org/x/crypto/ssh"
 	"golang.org/x/sys/unix"
 
+	"github.com/muxward/muxward/internal/procfs"
 	"github.com/muxward/muxward/internal/tmux/tmuxtest"
 )
 
@@ -661,7 +662,7 @@ func TestIsSSHD(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		conn, err := sshdAbove(peer)
+		conn, err := sshdAbove(peer, procfs.SSHD)
 		switch {
 		case c.want == "" && (err != nil || conn.pid != p.cmd.Process.Pid):
 			t.Errorf("%+v: %v, %v", c, conn, err)

@@ -12,17 +12,18 @@ import (
 )
 
 // Found lists the ids of the servers that an earlier muxward has left written down, and
-// takes away what else is left of it. It is refused when anything else was asked for before.
+// takes away what else is left of it, which is done once. It is refused when anything else was
+// asked for before.
 func (k *Keep) Found(ctx context.Context) (found []string, err error) {
 	_, end, err := k.begin(ctx)
 	if err != nil {
 		return nil, err
 	}
 	defer end()
-	if err := k.beginFind(); err != nil {
-		return nil, err
+	if before, err := k.beginFind(); before != nil || err != nil {
+		return before, err
 	}
-	defer func() { k.endFind(err) }()
+	defer func() { k.endFind(found, err) }()
 	again, err := openDirAt(int(k.servers.Fd()), ".")
 	if err != nil {
 		return nil, err
@@ -136,7 +137,11 @@ func (k *Keep) sweep(kept map[string]bool) {
 		for _, n := range names {
 			id, inner := strings.CutPrefix(n, innerName(""))
 			if strings.HasPrefix(n, temporary) || inner && parent == k.doors.dir && validID(id) && !kept[id] {
-				_ = clearDir(parent, n) // with something of others in it, it stays
+				if parent == k.doors.dir {
+					k.doors.clearOwned(n)
+				} else {
+					_ = clearDir(parent, n) // with something of others in it, it stays
+				}
 			}
 		}
 	}
@@ -282,7 +287,7 @@ func (s *server) rescue(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, rescueTime)
 	defer cancel()
 	name := innerName(s.rec.ID)
-	if err := k.doors.mayReplace(name); err != nil {
+	if err := k.doors.mayReplace(s.rec.Account.UID); err != nil {
 		return err
 	}
 	var from *os.File
@@ -299,7 +304,7 @@ func (s *server) rescue(ctx context.Context) error {
 		return err
 	}
 	if old != "" {
-		_ = k.doors.clear(name, old) // the door's check takes care of the door
+		_ = k.doors.clear(s.rec.Account.UID, old) // the door's check takes care of the door
 	}
 	if err := s.proc.signal(unix.SIGUSR1); err != nil {
 		return err

@@ -79,6 +79,38 @@ func TestLeftDirectoriesAreBounded(t *testing.T) {
 	}
 }
 
+// It is bounded by account, however many servers it has one after the other.
+func TestLeftIsCountedByAccount(t *testing.T) {
+	w := newWorld(t, func(o *Options) { o.Every = 0 })
+	h, d := w.opened("alice")
+	s, err := w.k.server(h.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := filepath.Dir(d.Path)
+	s.look.Lock() // the watch waits
+	err = errors.Join(os.Chmod(dir, 0o700), os.WriteFile(dir+"/mine", []byte("x"), 0o600))
+	s.look.Unlock()
+	if err = errors.Join(err, s.proc.signal(unix.SIGKILL)); err != nil {
+		t.Fatal(err)
+	}
+	<-s.left
+	count := func() int {
+		w.k.doors.mu.Lock()
+		defer w.k.doors.mu.Unlock()
+		return w.k.doors.left[w.acct.UID]
+	}
+	if n := count(); n != 1 {
+		t.Fatalf("%d are counted, of one", n)
+	}
+	w.k.doors.mu.Lock()
+	w.k.doors.left[w.acct.UID] = maxLeftDirs
+	w.k.doors.mu.Unlock()
+	if err := second(w.k.Start(t.Context(), w.order("alice"))); err == nil || !strings.Contains(err.Error(), "are left in") {
+		t.Errorf("one more server: %v", err)
+	}
+}
+
 // Names of accounts are what directory services have, too.
 func TestAccountNames(t *testing.T) {
 	for name, want := range map[string]bool{"a": true, "jörg": true, `DOM\alice`: true, "a b": true, strings.Repeat("x", MaxAccountName): true,

@@ -112,7 +112,7 @@ func (d *door) removeSocket() error {
 	if err != nil {
 		return err
 	}
-	return clearDir(d.root.dir, old)
+	return d.root.clear(d.uid, old)
 }
 
 // temporary is how names of directories begin that are not in place yet, or
@@ -146,7 +146,7 @@ func swapIn(parent *os.File, name string, fill func(tmp string) error) (old stri
 // put binds a new socket and puts it, with its directory, into place.
 func (d *door) put() (*placed, error) {
 	p := &placed{}
-	if err := d.root.mayReplace(d.dirName); err != nil {
+	if err := d.root.mayReplace(d.uid); err != nil {
 		return nil, fmt.Errorf("open the door %s: %w", d.path(), err)
 	}
 	old, err := swapIn(d.root.dir, d.dirName, func(tmp string) error { return d.build(p, tmp) })
@@ -157,7 +157,7 @@ func (d *door) put() (*placed, error) {
 	if old == "" {
 		return p, nil
 	}
-	if err := d.root.clear(d.dirName, old); err != nil {
+	if err := d.root.clear(d.uid, old); err != nil {
 		d.root.tell(fmt.Sprintf("what was in the place of the door %s is now %s/%s and could not be removed: %v", d.path(), d.root.path, old, err))
 	}
 	return p, nil
@@ -314,43 +314,43 @@ type root struct {
 
 	mu     sync.Mutex
 	dir    *os.File
-	left   map[string]int // directories that could not be cleared away, by the place they had
+	left   map[uint32]int // directories that could not be cleared away, by the account's uid
 	doors  []*door
 	opened uint64 // so far
 }
 
-// maxLeftDirs is how many directories with what somebody has put into one place may be left.
+// maxLeftDirs is how many directories with what an account has put into its places may be left.
 const maxLeftDirs = 16
 
 // mayReplace refuses to put another directory into a place of which too many are left.
-func (r *root) mayReplace(dirName string) error {
+func (r *root) mayReplace(uid uint32) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if n := r.left[dirName]; n >= maxLeftDirs {
-		return fmt.Errorf("%d directories with what was put into its place are left in %s; remove those that begin with %s, and start muxward again", n, r.path, temporary)
+	if n := r.left[uid]; n >= maxLeftDirs {
+		return fmt.Errorf("%d directories with what was put into places of uid %d are left in %s; remove those that begin with %s or %s, and start muxward again", n, uid, r.path, temporary, innerName(""))
 	}
 	return nil
 }
 
 // clear removes what was in a place, or counts it.
-func (r *root) clear(dirName, old string) error {
+func (r *root) clear(uid uint32, old string) error {
 	err := clearDir(r.dir, old)
 	if err != nil {
 		r.mu.Lock()
 		defer r.mu.Unlock()
 		if r.left == nil {
-			r.left = map[string]int{}
+			r.left = map[uint32]int{}
 		}
-		r.left[dirName]++
+		r.left[uid]++
 	}
 	return err
 }
 
-// forget forgets a place that there will not be again.
-func (r *root) forget(dirName string) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	delete(r.left, dirName)
+// clearOwned does the same with one of which only the owner says whose it was.
+func (r *root) clearOwned(name string) {
+	if st, err := statAt(r.dir, name); err == nil {
+		_ = r.clear(st.Uid, name) // it is counted
+	}
 }
 
 func (r *root) drop(d *door) {

@@ -82,9 +82,9 @@ type Keep struct {
 
 	mu      sync.Mutex
 	closed  bool
-	begun   bool // to make servers and doors: what lies about is not an earlier one's any more
-	finding bool // what lies about
-	found   bool
+	begun   bool               // to make servers and doors: what lies about is not an earlier one's any more
+	finding bool               // what lies about
+	found   []string           // nil: not yet
 	held    map[string]*server // by id
 	byOwner map[string]*server // nil: one is being started or adopted
 }
@@ -239,22 +239,29 @@ func (k *Keep) begin(ctx context.Context) (_ context.Context, end func(), err er
 }
 
 // beginFind lets what an earlier one has left be looked for, once, before there is anything
-// of ours: what is found and not written down as a server's is cleared away.
-func (k *Keep) beginFind() error {
+// of ours: what is found and not written down as a server's is cleared away. It gives what was
+// found before.
+func (k *Keep) beginFind() (before []string, err error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if k.found || k.begun {
-		return fmt.Errorf("look for what was left: that is asked once, before all else: %w", ErrRefused)
+	if k.finding || k.begun {
+		return nil, fmt.Errorf("look for what was left: that is asked before all else: %w", ErrRefused)
 	}
-	k.found, k.finding = true, true
-	return nil
+	if k.found != nil {
+		return slices.Clone(k.found), nil
+	}
+	k.finding = true
+	return nil, nil
 }
 
-// endFind ends that. If it could not be done it may be asked again.
-func (k *Keep) endFind(err error) {
+// endFind ends that. If it could not be done it may be asked again, and what was found is the
+// answer once more to whoever has not heard it.
+func (k *Keep) endFind(found []string, err error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.finding, k.found = false, err == nil
+	if k.finding = false; err == nil {
+		k.found = append([]string{}, found...) // not nil
+	}
 }
 
 // beginOurs says that something of ours is to come.

@@ -202,6 +202,18 @@ func TestLookAlike(t *testing.T) {
 	if pid, err := startedFor(&w.k.memory, inner, testUID, w.opt.Tmux); !errors.Is(err, ErrEnded) {
 		t.Errorf("another account's was taken: %d, %v", pid, err)
 	}
+	// One that is still the launcher, whatever it will be, leaves nobody knowing.
+	cmd := &exec.Cmd{Path: "/bin/sleep", Args: []string{"sh", "tmux", "-D", "-S", inner}, Dir: "/",
+		SysProcAttr: &syscall.SysProcAttr{Ptrace: true, Credential: &syscall.Credential{Uid: testUID, Gid: testUID}}}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if pid, err := startedFor(&w.k.memory, inner, testUID, w.opt.Tmux); err == nil || errors.Is(err, ErrEnded) {
+		t.Errorf("of the launcher: %d, %v", pid, err)
+	}
+	if err := errors.Join(cmd.Process.Kill(), ended(cmd)); err != nil {
+		t.Fatal(err)
+	}
 	own := looks("/bin/sleep", testUID)
 	if pid, err := startedFor(&w.k.memory, inner, testUID, w.opt.Tmux); pid != own || err != nil {
 		t.Errorf("another program: %d, %v", pid, err)
@@ -210,4 +222,13 @@ func TestLookAlike(t *testing.T) {
 	if pid, err := startedFor(&w.k.memory, inner, testUID, w.opt.Tmux); pid != real || err != nil {
 		t.Errorf("the real one: %d, %v, want %d", pid, err, real)
 	}
+}
+
+// ended waits for a process that was killed.
+func ended(cmd *exec.Cmd) error {
+	var exit *exec.ExitError
+	if err := cmd.Wait(); err != nil && !errors.As(err, &exit) {
+		return err
+	}
+	return nil
 }

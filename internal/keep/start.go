@@ -117,6 +117,9 @@ func (k *Keep) start(ctx context.Context, o Order) (*server, error) {
 	if inner := k.innerPath(rec.ID); len(inner) > maxSocketPath {
 		return nil, fmt.Errorf("the socket path %s is longer than %d bytes; use a shorter doors directory", inner, maxSocketPath)
 	}
+	if err := k.doors.mayReplace(a.UID); err != nil {
+		return nil, err
+	}
 	if err := k.reserve(o.Owner); err != nil {
 		return nil, err
 	}

@@ -127,8 +127,7 @@ func (k *Keep) forget(id string) {
 		_ = unix.Unlinkat(at, n, 0) // may never have been there
 	}
 	_ = clearDir(k.servers, id)
-	_ = clearDir(k.doors.dir, innerName(id))
-	k.doors.forget(innerName(id))
+	k.doors.clearOwned(innerName(id))
 }
 
 func innerName(id string) string { return "in-" + id }

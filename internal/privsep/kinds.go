@@ -16,6 +16,7 @@ const (
 	NumForced   Number = 10 // whether a process came in by `muxward attach`
 	NumProfiles Number = 11 // read root's file of session profiles
 	NumTake     Number = 12 // put in force what was read there
+	NumSSHD     Number = 13 // whether a process is a connection of the host's sshd
 
 	// Those of the hands: see internal/keep, and guard.Hands.
 	NumFound     Number = 20
@@ -37,7 +38,7 @@ const (
 func AtOnce() map[Number]int {
 	return map[Number]int{
 		NumHello: 1, NumNotify: 1, NumCtl: 1, NumAuthKeys: 8, NumSign: 32, NumKeys: 1,
-		NumPAM: 32, NumPAMEnd: 32, NumServing: 1, NumForced: 32, NumProfiles: 1, NumTake: 1,
+		NumPAM: 32, NumPAMEnd: 32, NumServing: 1, NumForced: 32, NumProfiles: 1, NumTake: 1, NumSSHD: 32,
 		NumFound: 1, NumAdopt: 16, NumStart: 32, NumAbandon: 16, NumConnect: 32, NumMend: 16, NumNote: 16,
 		NumOpenDoor: 16, NumCloseDoor: 16, NumReach: 32, NumTicket: 32,
 	}

@@ -98,6 +98,11 @@ func (c *Client) TakeProfiles(ctx context.Context, number uint64) error {
 	return c.callPlain(ctx, NumTake, Take{number}, &Nothing{})
 }
 
+// SSHD asks why a process is no sshd of root's for one connection; nil if it is one.
+func (c *Client) SSHD(ctx context.Context, pid int) error {
+	return c.callPlain(ctx, NumSSHD, Process{pid}, &Nothing{})
+}
+
 // Keys gives the public halves of the keys that are held.
 func (c *Client) Keys(ctx context.Context) (Keys, error) {
 	var k Keys

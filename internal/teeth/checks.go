@@ -19,6 +19,7 @@ const (
 	Declared     Check = "declared"
 	Door         Check = "door"
 	Drawn        Check = "drawn"
+	Files        Check = "files"
 	Filter       Check = "filter"
 	Flood        Check = "flood"
 	Front        Check = "front"
@@ -39,6 +40,7 @@ const (
 	Mine         Check = "mine"
 	Moved        Check = "moved"
 	Names        Check = "names"
+	Namespace    Check = "namespace"
 	Offered      Check = "offered"
 	Once         Check = "once"
 	OnceAnswered Check = "once_answered"
@@ -83,10 +85,9 @@ const (
 // Checks gives all of them.
 func Checks() []Check {
 	return []Check{
-		Audited, Author, Budget, Bundle, Certificates, Chain, Clamped, Clock, Control, Decide, Declared, Door, Drawn,
-		Filter, Flood, Front, Given, Guest, Hand, Home, HostChecked, HostPath, Isolated, Knock, Launcher, Lease, Lines, Linted, Looked, Made, Mine,
-		Moved, Names, Offered, Once, OnceAnswered, OnceTicket, PAM, Parts, Pass, Paste, Place, Pressed, Profiled, Program, Queue, Reach, ReachAs, ReachPath,
-		Relay, Replies, Resize, Revoke, Roles, Same, Seen, Selected, Self, Shown, Size, SSH, Suggested, Theirs, Ticket, TOTP, Traps, Unsized, View, Visible,
-		Watcher, Whole, Worded,
+		Audited, Author, Budget, Bundle, Certificates, Chain, Clamped, Clock, Control, Decide, Declared, Door, Drawn, Files, Filter, Flood, Front, Given, Guest,
+		Hand, Home, HostChecked, HostPath, Isolated, Knock, Launcher, Lease, Lines, Linted, Looked, Made, Mine, Moved, Names, Namespace, Offered, Once, OnceAnswered,
+		OnceTicket, PAM, Parts, Pass, Paste, Place, Pressed, Profiled, Program, Queue, Reach, ReachAs, ReachPath, Relay, Replies, Resize, Revoke, Roles, Same,
+		Seen, Selected, Self, Shown, Size, SSH, Suggested, Theirs, Ticket, TOTP, Traps, Unsized, View, Visible, Watcher, Whole, Worded,
 	}
 }

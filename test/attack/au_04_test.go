@@ -8,10 +8,11 @@ import (
 // A stranger makes a user namespace in which they are root, and connects from
 // there as "root"; or they come as the uid that the kernel shows for accounts
 // it cannot show. They hope to be taken for somebody who may do everything.
-// Who they are is their uid outside, and the overflow uid is nobody.
+// Who they are is their uid outside, and the overflow uid is nobody,
+// also where containers of theirs are let in.
 func TestAU04RootOfAnotherNamespace(t *testing.T) {
 	t.Parallel()
-	row{loose: everyVerb, attack: func(w *world) {
+	row{loose: everyVerb, settings: "namespaces: [mwmallory]\n", attack: func(w *world) {
 		for _, args := range [][]string{{"ls"}, {"has-session", "-t", "mwalice/shared"}, {"kill-session", "-t", "mwalice/secret"}} {
 			r := w.Exec(stranger, nil, "unshare", append([]string{"-Ur", "tmux", "-S", w.door(stranger)}, args...)...)
 			w.note(stranger, args, r)

@@ -15,11 +15,11 @@ import (
 // reached tells whether somebody has come by there.
 func failing(t *testing.T) (b *bed, arm func(name, what string) (reached func() bool)) {
 	t.Helper()
-	dir := tmuxtest.Dir(t, tmuxtest.Account{})
+	dir := tmuxtest.Dir(t, host.Serves(t))
 	b = lay(t, host.Config{Settings: byKey, Build: "failpoints", Env: []string{"MUXWARD_FAILPOINTS=" + dir}})
 	return b, func(name, what string) (reached func() bool) {
 		t.Helper()
-		if err := os.WriteFile(dir+"/."+name, []byte(what), 0o600); err != nil {
+		if err := os.WriteFile(dir+"/."+name, []byte(what), 0o644); err != nil {
 			t.Fatal(err)
 		}
 		if err := os.Rename(dir+"/."+name, dir+"/"+name); err != nil {

@@ -89,6 +89,8 @@ type row struct {
 	restless bool
 	// unlogged rows leave nothing that the log would hold.
 	unlogged bool
+	// change changes the command that starts muxward.
+	change func(*exec.Cmd)
 	// waits rows wait most of their time: both runs are at once.
 	waits bool
 	// paused rows stop muxward at failpoints: see world.pause.
@@ -212,7 +214,7 @@ func (r row) stage(t *testing.T, control bool) *world {
 	set("grants.yaml", r.grants)
 	set("more.cedar", r.cedar)
 	set("ssh.yaml", r.reach)
-	cfg := host.Config{Policy: files, TmuxConf: r.conf, Env: r.env, Settings: r.settings}
+	cfg := host.Config{Policy: files, TmuxConf: r.conf, Env: r.env, Settings: r.settings, Change: r.change}
 	if cfg.Profiles = r.profiles; r.profiles != "" {
 		cfg.Secrets = map[string]string{"secret": w.password() + "\n"}
 	}
@@ -236,7 +238,7 @@ func (r row) stage(t *testing.T, control bool) *world {
 		cfg.Env = append(slices.Clone(cfg.Env), host.Without(r.teeth)...)
 	}
 	if r.paused {
-		w.points = tmuxtest.Dir(t, tmuxtest.Account{})
+		w.points = tmuxtest.Dir(t, host.Serves(t)) // which takes them away
 		cfg.Env = append(slices.Clone(cfg.Env), "MUXWARD_FAILPOINTS="+w.points)
 		cfg.Build = strings.TrimPrefix(cfg.Build+",failpoints", ",")
 	}
@@ -576,11 +578,12 @@ func (w *world) settle() {
 // than statusEvery.
 func (w *world) measure() calm {
 	w.t.Helper()
-	fds, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", w.PID()))
+	pid := w.Daemon()
+	fds, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", pid))
 	if err != nil {
 		w.t.Fatalf("muxward has gone: %v\n%s", err, w.Output())
 	}
-	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", w.PID()))
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -28,7 +28,7 @@ func (w *world) between(point string, begin, meanwhile func()) {
 // arm has what comes to a failpoint do what is said.
 func (w *world) arm(name, what string) {
 	w.t.Helper()
-	if err := os.WriteFile(w.points+"/."+name, []byte(what), 0o600); err != nil {
+	if err := os.WriteFile(w.points+"/."+name, []byte(what), 0o644); err != nil {
 		w.t.Fatal(err)
 	}
 	if err := os.Rename(w.points+"/."+name, w.points+"/"+name); err != nil {

@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -72,6 +73,8 @@ type Config struct {
 	// other build tag. The environment that takes checks out is that of serve and of what
 	// [Host.Muxward] runs; what others start has every check in.
 	Build string
+	// Program is muxward itself, in the place of one that is built; beside it is muxward-helper.
+	Program string
 	// State is the state directory, Doors that of the doors; by default new
 	// ones.
 	State, Doors string
@@ -119,10 +122,21 @@ func Start(t testing.TB, cfg Config) *Host {
 	return h
 }
 
+// Serves is the account that a muxward for all serves as, unless its Config says.
+func Serves(t testing.TB) tmuxtest.Account {
+	if name := os.Getenv("MUXWARD_TEST_ACCOUNT"); name != "" {
+		return tmuxtest.As(t, name)
+	}
+	return tmuxtest.Account{}
+}
+
 // Prepare makes everything for a muxward and does not start it.
 func Prepare(t testing.TB, cfg Config) *Host {
 	t.Helper()
 	h := &Host{t: t, cfg: cfg, bin: Build(t, cfg.Build)}
+	if cfg.Program != "" {
+		h.bin = cfg.Program
+	}
 	if cfg.User != "" {
 		h.as = tmuxtest.As(t, cfg.User)
 	} else {
@@ -252,6 +266,29 @@ func (h *Host) PID() int {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.cmd.Process.Pid
+}
+
+// Daemon is the process that people speak with: muxward's, or that which muxward-helper has
+// started.
+func (h *Host) Daemon() int {
+	h.t.Helper()
+	pid := h.PID()
+	if h.cfg.Account == "" {
+		return pid
+	}
+	uid := tmuxtest.As(h.t, h.cfg.Account).UID
+	files, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", pid)) // no error is possible
+	for _, f := range files {
+		data, _ := os.ReadFile(f) // a thread that has ended has none
+		for _, child := range strings.Fields(string(data)) {
+			var st syscall.Stat_t
+			if n, err := strconv.Atoi(child); err == nil && syscall.Stat("/proc/"+child, &st) == nil && st.Uid == uid {
+				return n
+			}
+		}
+	}
+	h.t.Fatalf("process %d has no child of uid %d; it says:\n%s", pid, uid, h.Output())
+	return 0
 }
 
 // Signal sends muxward a signal.

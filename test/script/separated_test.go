@@ -168,7 +168,6 @@ func TestSeparatedRefusals(t *testing.T) {
 	for settings, want := range map[string]string{
 		"":             "",
 		"user: true\n": "contradict",
-		"ssh: {listen: 127.0.0.1:0, keys_user: mwcarol, keys_accounts: [mwwork]}\n": "keys_user",
 	} {
 		h := host.Prepare(t, host.Config{Account: host.Ward, Settings: settings})
 		if want == "" {

@@ -17,6 +17,7 @@ import (
 	"github.com/muxward/muxward/internal/keep"
 	"github.com/muxward/muxward/internal/pam"
 	"github.com/muxward/muxward/internal/privsep"
+	"github.com/muxward/muxward/internal/procfs"
 )
 
 // Hands are what needs the accounts' rights: [keep.Keep]. The methods are those
@@ -55,6 +56,8 @@ type Parts struct {
 	loginTime time.Duration
 	// Copy copies an account's authorized_keys; nil is to do so.
 	Copy func(accounts.Account) (*os.File, error)
+	// SSHD says why a process is no sshd of root's for one connection; nil is to look.
+	SSHD func(pid int) error
 	// Environ reads a process's environment; nil is to do so.
 	Environ func(pid int) ([]byte, error)
 	// Profiles reads root's session profiles and puts them in force; nil if there are none.
@@ -104,6 +107,9 @@ func New(line *privsep.Line, p Parts) *Monitor {
 		done: map[privsep.Number]bool{}, busy: map[privsep.Number]int{}, open: map[uint32]bool{}, over: make(chan struct{})}
 	if m.Copy == nil {
 		m.Copy = copyOf
+	}
+	if m.SSHD == nil {
+		m.SSHD = procfs.SSHD
 	}
 	if m.Environ == nil {
 		m.Environ = environOf

@@ -271,7 +271,6 @@ func TestBroken(t *testing.T) {
 		"no hello":        {[][]byte{pack(t, privsep.NumFound, 1, privsep.Nothing{})}, "not permitted in this phase"},
 		"another version": {[][]byte{pack(t, privsep.NumHello, 1, privsep.Hello{Version: privsep.Version + 1})}, "install both of one release"},
 		"hello again":     {greeted(pack(t, privsep.NumHello, 2, privsep.Hello{Version: privsep.Version})), "(hello)"},
-		"found twice":     {greeted(pack(t, privsep.NumFound, 2, privsep.Nothing{}), pack(t, privsep.NumFound, 3, privsep.Nothing{})), "(found)"},
 		"keys twice":      {greeted(pack(t, privsep.NumKeys, 2, privsep.Nothing{}), pack(t, privsep.NumKeys, 3, privsep.Nothing{})), "(keys)"},
 		"no request":      {greeted(pack(t, 99, 2, privsep.Nothing{})), "request 99 is none"},
 		"an answer":       {greeted(pack(t, privsep.NumDone, 2, privsep.Nothing{})), "request 128 is none"},

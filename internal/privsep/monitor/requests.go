@@ -90,6 +90,15 @@ func (m *Monitor) takeProfiles(ctx context.Context, t privsep.Take) (answer, err
 	return answer{body: privsep.Nothing{}}, m.Profiles.TakeProfiles(ctx, t.Number)
 }
 
+// sshd tells whether a process is a connection of an sshd of the host, whose own files only
+// root may look at.
+func (m *Monitor) sshd(_ context.Context, p privsep.Process) (answer, error) {
+	if p.PID <= 0 {
+		return answer{}, refusal{errors.New("that is no process")}
+	}
+	return answer{body: privsep.Nothing{}}, m.SSHD(p.PID)
+}
+
 var errNoKeys = errors.New("there is no holder of keys")
 
 func (m *Monitor) found(ctx context.Context, _ privsep.Nothing) (answer, error) {

@@ -47,8 +47,9 @@ func table() []row {
 		{privsep.NumForced, "forced", later, 0, on((*Monitor).forced)},
 		{privsep.NumProfiles, "profiles", later, 0, on((*Monitor).readProfiles)},
 		{privsep.NumTake, "take", later, 0, on((*Monitor).takeProfiles)},
+		{privsep.NumSSHD, "sshd", later, 0, on((*Monitor).sshd)},
 
-		{privsep.NumFound, "found", starting, once, on((*Monitor).found)},
+		{privsep.NumFound, "found", starting, 0, on((*Monitor).found)},
 		{privsep.NumAdopt, "adopt", later, 0, on((*Monitor).adopt)},
 		{privsep.NumStart, "start", later, 0, on((*Monitor).start)},
 		{privsep.NumAbandon, "abandon", later, 0, on((*Monitor).abandon)},
