@@ -14,6 +14,7 @@ import (
 	"github.com/muxward/muxward/internal/failpoint"
 	"github.com/muxward/muxward/internal/gateway"
 	"github.com/muxward/muxward/internal/tmux"
+	"github.com/muxward/muxward/internal/tmux/control"
 	"github.com/muxward/muxward/internal/tmux/wire"
 )
 
@@ -583,7 +584,7 @@ func (s *seat) close(ctx context.Context, view access.Decision, why string) erro
 	direct := s.full.Load() // asked once: it is confirmed either before or after
 	var confirmed error
 	if !direct {
-		confirmed = s.settle(ctx)
+		confirmed = s.settleTyped(ctx)
 	}
 	stopped := s.att.Stop(ctx, text)
 	s.leave(errors.New(text))
@@ -602,7 +603,7 @@ func (s *seat) unstick(ctx context.Context) error {
 		return nil
 	}
 	// What was decided before and not yet sent goes first.
-	return errors.Join(s.live.Pass(ctx), s.settle(ctx))
+	return errors.Join(s.live.Pass(ctx), s.settleTyped(ctx))
 }
 
 // change moves the person between direct and addressed input.
@@ -659,6 +660,17 @@ func (s *seat) filter() attach.Policy {
 // nothing of it can happen later. A server that does not answer has what it
 // did not read taken back.
 func (s *seat) settle(ctx context.Context) error {
+	return s.confirmed(ctx, (*control.Client).Drain)
+}
+
+// settleTyped is settle for what was typed by addressed input, all of which is sent over
+// the connection that is everybody's. A round trip of its own for each of a thousand
+// people would take longer than they all type.
+func (s *seat) settleTyped(ctx context.Context) error {
+	return s.confirmed(ctx, (*control.Client).Executed)
+}
+
+func (s *seat) confirmed(ctx context.Context, by func(*control.Client, context.Context) error) error {
 	select {
 	case <-s.server.Done():
 		return nil
@@ -670,7 +682,7 @@ func (s *seat) settle(ctx context.Context) error {
 	}
 	short, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
-	if err := c.Drain(short); err != nil {
+	if err := by(c, short); err != nil {
 		c.Cut(ctx)
 		return fmt.Errorf("the tmux server does not answer; what it had not read was taken back: %w", err)
 	}

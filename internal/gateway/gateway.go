@@ -96,11 +96,12 @@ type Gateway struct {
 	stops pace.Pace
 	// extra counts what changes decisions besides the policy's generation.
 	extra atomic.Uint64
+	// shut is why nobody gets anything any more.
+	shut atomic.Pointer[string]
 
 	mu    sync.Mutex
 	lives map[uint64]*Live
 	next  uint64
-	shut  error // why nobody gets anything any more
 }
 
 // New makes a gateway of its parts.

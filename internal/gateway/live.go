@@ -275,7 +275,13 @@ func (l *Live) EndWithin(ctx context.Context, reason error) error {
 
 // Pass waits until every delivery that is under way is over, and lets others
 // begin: those rest on decisions that are made from here on.
-func (l *Live) Pass(ctx context.Context) error { return l.EndWithin(ctx, nil) }
+func (l *Live) Pass(ctx context.Context) error {
+	if l.gate.TryLock() { // nothing is under way, as with nearly everybody when all are asked at once
+		l.gate.Unlock()
+		return nil
+	}
+	return l.EndWithin(ctx, nil)
+}
 
 // Touched reports whether something was taken from the person on an object or
 // in it. From whom nothing was taken, the policy alone decides, and it answers
@@ -379,11 +385,8 @@ func (g *Gateway) verdict(who identity.Identity, n Need, gen uint64, now time.Ti
 	if who.IsNobody() {
 		return access.Decision{Rule: "default", Reason: "nobody is let in", Generation: gen}
 	}
-	g.mu.Lock()
-	shut := g.shut
-	g.mu.Unlock()
-	if shut != nil {
-		return access.Decision{Rule: RuleEnd, Reason: shut.Error(), Generation: gen}
+	if shut := g.shut.Load(); shut != nil {
+		return access.Decision{Rule: RuleEnd, Reason: *shut, Generation: gen}
 	}
 	if d, taken := g.taken(who, n); taken {
 		d.Generation = gen
@@ -599,9 +602,8 @@ func (l *Live) stop(ctx context.Context, why error) error {
 // Shut ends every permit in use, for the end of muxward itself, and lists what
 // could not be confirmed.
 func (g *Gateway) Shut(ctx context.Context, why error) []string {
-	g.mu.Lock()
-	g.shut = why
-	g.mu.Unlock()
+	reason := why.Error()
+	g.shut.Store(&reason)
 	return g.Reconsider(ctx, "", why.Error()).Unconfirmed
 }
 

@@ -366,12 +366,24 @@ func (g *Gateway) displayOf(owner, tty, person string) string {
 // ClientPerson gives whose display a client of owner's server is, or "" if it
 // is none of ours.
 func (g *Gateway) ClientPerson(owner, client string) string {
-	for _, a := range g.Who() {
-		if a.Owner == owner && a.Display == client {
-			return a.Person
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for _, l := range g.lives { // asked about each client of a server: no list is made of them
+		if person := l.showing(owner, client); person != "" {
+			return person
 		}
 	}
 	return ""
+}
+
+// showing gives the person whose display a client of owner's server is, if that is theirs.
+func (l *Live) showing(owner, client string) string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.watch == nil || l.about.Owner != owner || l.about.Display != client {
+		return ""
+	}
+	return l.about.Person
 }
 
 // resolveAct finds what an act is done to.

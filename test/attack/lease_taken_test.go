@@ -45,7 +45,7 @@ func TestLeaseTakenWhileTyping(t *testing.T) {
 				if i%2 == 0 {
 					k.lease(owner, "take", "-t", pane)
 				} else {
-					k.lease(carol, "hand", viewer, "-t", pane)
+					k.hand(carol, viewer, pane)
 				}
 				mark("|") // what comes behind it came later
 				before := keys.pressed.Load()

@@ -21,19 +21,32 @@ import (
 // all the time. Once `revoke` has returned, not one more byte reaches the pane
 // and not one is shown to her, whether her keys are addressed to one pane or,
 // with every verb, go to a display of her own; by a revocation of everything or
-// of the session alone.
+// of the session alone, or when the owner kicks her.
 func TestRV01RevokedWhileTyping(t *testing.T) {
 	const base = standardGrants + "  - {who: mwcarol, role: viewer, on: mwalice/rv, reason: looks}\n"
 	const typing = base + "  - {who: mwcarol, role: typist, on: \"mwalice/rv:0.0\", reason: types}\n"
 	const every = base + "  - {who: mwcarol, role: owner, on: mwalice, reason: every verb}\n"
-	for _, c := range []struct{ name, grants, mode, target string }{
-		{"addressed", typing, "addressed", ""},
-		{"direct", every, "direct", ""},
-		{"addressed-session", typing, "addressed", "mwalice/rv"},
+	for _, c := range []struct {
+		name, grants, mode, target string
+		kicked                     bool
+		reduced                    int
+	}{
+		{"addressed", typing, "addressed", "", false, 20},
+		{"direct", every, "direct", "", false, 20},
+		{"addressed-session", typing, "addressed", "mwalice/rv", false, 20},
+		{"kicked", typing, "addressed", "mwalice/rv", true, 10},
 	} {
 		t.Run(c.name, row{grants: c.grants, teeth: "teeth_revoke", restless: true, gains: 2, attack: func(w *world) {
 			rv := newRevocation(w, c.mode, c.target)
-			trials := soak.N(1000, 20)
+			if c.kicked {
+				rv.take = func(*tmuxtest.Terminal) host.Result { return w.Muxward(owner, "kick", typist, "-t", "rv") }
+				rv.undo = func() {
+					if r := w.Muxward(owner, "kick", "--undo", typist, "-t", "rv"); r.Code != 0 {
+						w.t.Errorf("she is not let in again: %+v", r)
+					}
+				}
+			}
+			trials := soak.N(1000, c.reduced)
 			for i := range trials {
 				rv.trial(i)
 				if w.control && rv.typed > 0 && rv.seen > 0 {

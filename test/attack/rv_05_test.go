@@ -89,10 +89,11 @@ func TestRV05GiverIsRevoked(t *testing.T) {
 					w.Muxward(owner, "grants", "take-back", id)
 				}
 			}
-			for i := range soak.N(100, 1) {
+			began, trials := time.Now(), soak.N(250, 1) // a thousand in all
+			for i := range trials {
 				rv.trial(i)
 			}
-			w.t.Logf("%s", name)
+			w.t.Logf("%s: %d trials in %v", name, trials, time.Since(began).Round(time.Second))
 		}
 	}}.run(t)
 }
@@ -144,7 +145,7 @@ func TestRV05ExpiredWhileTyping(t *testing.T) {
 		rv.before = func() { first, _ = g.give(owner, typist, "typist", "-t", "mwalice/rv", "--for", "1h") }
 		rv.take = func(x *tmuxtest.Terminal) host.Result {
 			// She is there by then: what ends soon is all that she has left.
-			_, until := g.give(owner, typist, "typist", "-t", "mwalice/rv", "--for", "2s")
+			_, until := g.give(owner, typist, "typist", "-t", "mwalice/rv", "--for", "1s")
 			if r := w.Muxward(owner, "grants", "take-back", first); r.Code != 0 {
 				w.t.Errorf("take-back: %+v", r)
 			}
@@ -153,11 +154,13 @@ func TestRV05ExpiredWhileTyping(t *testing.T) {
 			return rv.closed(x)
 		}
 		rv.undo = func() {}
-		for i := range soak.N(200, 2) {
+		trials := soak.N(1000, 10)
+		for i := range trials {
 			rv.trial(i)
 			if len(w.gains) > 0 {
 				break
 			}
 		}
+		w.t.Logf("%d trials", trials)
 	}}.run(t)
 }

@@ -1,6 +1,7 @@
 package attack
 
 import (
+	"bytes"
 	"encoding/json"
 	"strings"
 	"syscall"
@@ -8,6 +9,7 @@ import (
 
 	"github.com/muxward/muxward/internal/soak"
 	"github.com/muxward/muxward/internal/tmux/tmuxtest"
+	"github.com/muxward/muxward/test/host"
 )
 
 // typists lets bob and carol type into pane a.
@@ -25,6 +27,19 @@ func (k keyboards) lease(who string, args ...string) {
 	k.t.Helper()
 	if r := k.Muxward(who, append([]string{"lease"}, args...)...); r.Code != 0 {
 		k.t.Fatalf("%s: lease %q: %+v", who, args, r)
+	}
+}
+
+// hand has somebody hand a keyboard over. Who does so again and again waits for their turn.
+func (k keyboards) hand(who, to, pane string) {
+	k.t.Helper()
+	r := host.Result{}
+	tmuxtest.Eventually(k.t, func() bool {
+		r = k.Muxward(who, "lease", "hand", to, "-t", pane)
+		return r.Code == 0 || !strings.Contains(r.Err, "wait a little")
+	}, "it is their turn: %+v", &r)
+	if r.Code != 0 {
+		k.t.Fatalf("%s hands it to %s: %+v", who, to, r)
 	}
 }
 
@@ -102,6 +117,7 @@ func TestRV08HolderDies(t *testing.T) {
 				w.t.Errorf("the line that carol has begun and bob goes on with is said to be %q's", who)
 			}
 			y.Type("\r")
+			tmuxtest.Eventually(w.t, func() bool { return bytes.HasSuffix(w.rec.Bytes(), []byte("\r")) }, "the end of the line arrives")
 			if !w.control {
 				tmuxtest.Eventually(w.t, func() bool { return k.told().Line == "" }, "with its end no line is begun")
 			}

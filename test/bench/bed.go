@@ -23,6 +23,8 @@ import (
 type bed struct {
 	dir, bin, self  string
 	people          int // accounts of their own who may type, for which muxward runs as root
+	prepare         func(*bed) error
+	more            func(owner string, i int) string // more grants of one of the people, as lines of grants.yaml
 	version, socket string
 	serve           *exec.Cmd
 	tmuxPID         int
@@ -35,14 +37,19 @@ type bed struct {
 
 const patience = 30 * time.Second
 
-func newBed(bin string, people int) (b *bed, err error) {
-	b = &bed{windows: map[string]bool{}, people: people}
+func newBed(bin string, people int) (*bed, error) {
+	return (&bed{bin: bin, people: people}).open()
+}
+
+// open lays out the bed, and starts what is measured.
+func (b *bed) open() (_ *bed, err error) {
+	b.windows = map[string]bool{}
 	defer func() {
 		if err != nil {
 			b.close()
 		}
 	}()
-	if b.bin, err = filepath.Abs(bin); err != nil {
+	if b.bin, err = filepath.Abs(b.bin); err != nil {
 		return b, err
 	}
 	if b.self, err = os.Executable(); err != nil {
@@ -62,6 +69,11 @@ func newBed(bin string, people int) (b *bed, err error) {
 		return b, err
 	}
 	b.version = strings.TrimPrefix(strings.TrimSpace(string(out)), "tmux ")
+	if b.prepare != nil {
+		if err := b.prepare(b); err != nil {
+			return b, err
+		}
+	}
 	if err := b.startServe(); err != nil {
 		return b, err
 	}
@@ -71,8 +83,12 @@ func newBed(bin string, people int) (b *bed, err error) {
 	return b, b.findServer()
 }
 
-// firstUID is the uid of the first of the people.
-const firstUID = 30000
+const (
+	// firstUID is the uid of the first of the people.
+	firstUID = 30000
+	// givers are people who may give everything to everybody.
+	givers = 10
+)
 
 // policy makes us the owner, and gives 1,000 grants to others.
 func (b *bed) policy() error {
@@ -95,6 +111,13 @@ func (b *bed) policy() error {
 		people += fmt.Sprintf("  c%d: {uid: %d}\n", i, firstUID+i)
 		fmt.Fprintf(&grants, "  - {who: c%d, role: typist, on: %s/bench, reason: types}\n", i, who)
 		fmt.Fprintf(&grants, "  - {who: c%d, role: typist, on: %s/c%[1]d, reason: types alone}\n", i, who)
+		if b.more != nil {
+			grants.WriteString(b.more(who, i))
+		}
+	}
+	for i := range givers {
+		people += fmt.Sprintf("  g%d: {}\n", i)
+		fmt.Fprintf(&grants, "  - {who: g%d, role: admin, on: \"*\", reason: gives}\n", i)
 	}
 	people += "groups:\n  keyed: ["
 	for i := 1; i < keyed; i++ {

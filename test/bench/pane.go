@@ -5,17 +5,26 @@ import (
 	"bytes"
 	"fmt"
 	"os"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
 
 // paneProgram is what runs in the panes: an echo in raw mode, or something
-// that draws full screens when told to.
-func paneProgram(kind string) {
+// that draws full screens when told to, or one that writes what comes, and when, to a
+// file.
+func paneProgram(kind string, more ...string) {
 	if t, err := unix.IoctlGetTermios(0, unix.TCGETS); err == nil {
 		t.Lflag &^= unix.ICANON | unix.ECHO | unix.ISIG
 		t.Iflag &^= unix.ICRNL
 		_ = unix.IoctlSetTermios(0, unix.TCSETS, t)
+	}
+	var record *os.File
+	if kind == "record" {
+		var err error
+		if record, err = os.OpenFile(more[0], os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600); err != nil {
+			return
+		}
 	}
 	fmt.Print("PANE-READY")
 	buf := make([]byte, 4096)
@@ -30,6 +39,11 @@ func paneProgram(kind string) {
 		}
 		if kind == "draw" && bytes.ContainsAny(buf[:n], "gG") {
 			draw(2000)
+			continue
+		}
+		if kind == "record" {
+			_, _ = os.Stdout.Write(buf[:n])
+			_, _ = fmt.Fprintf(record, "%d %q\n", time.Now().UnixNano(), buf[:n])
 			continue
 		}
 		if kind == "echo" {

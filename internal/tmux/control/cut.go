@@ -155,6 +155,7 @@ func (c *Client) finish() {
 			}
 		}
 		e.p.settle(e.index, Reply{Err: failure(what, cause)})
+		e.reached.pass(failure(what, cause))
 	}
 	close(c.done)
 }

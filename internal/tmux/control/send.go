@@ -102,6 +102,47 @@ func (c *Client) Drain(ctx context.Context) error {
 	return err
 }
 
+// Executed waits until everything that was sent before is executed, as Drain does, but sends
+// nothing itself: however many wait, tmux has no more to do by it, and where every line has
+// its answer nobody waits at all. It says nothing about what tmux was sent another way.
+func (c *Client) Executed(ctx context.Context) error {
+	c.mu.Lock()
+	if c.cause != nil {
+		defer c.mu.Unlock()
+		return failure(ErrNotExecuted, c.cause)
+	}
+	if c.queue.len() == 0 {
+		c.mu.Unlock()
+		return nil
+	}
+	last := c.queue.at(c.queue.len() - 1)
+	if last.reached == nil {
+		last.reached = &milestone{done: make(chan struct{})}
+	}
+	r := last.reached
+	c.mu.Unlock()
+	select {
+	case <-r.done:
+		return r.err
+	case <-ctx.Done():
+		return failure(ErrUnknownOutcome, fmt.Errorf("no answer from the tmux server yet: %w", ctx.Err()))
+	}
+}
+
+// milestone is an entry that somebody waits for who has not sent it.
+type milestone struct {
+	done chan struct{}
+	err  error // before done is closed
+}
+
+// pass has those hear who wait for it.
+func (m *milestone) pass(err error) {
+	if m != nil {
+		m.err = err
+		close(m.done)
+	}
+}
+
 // send queues lines, or a marker alone, and writes what can be written now.
 func (c *Client) send(p *Pending, lines []string) error {
 	c.mu.Lock()
@@ -171,6 +212,7 @@ func (c *Client) answered(seq uint64, r Reply) error {
 	}
 	c.mu.Unlock()
 	e.p.settle(e.index, r)
+	e.reached.pass(nil)
 	return nil
 }
 
@@ -256,6 +298,7 @@ type entry struct {
 	p       *Pending
 	index   int   // in p.replies
 	lineEnd int64 // stream offset after the line, before its marker
+	reached *milestone
 }
 
 // queue holds the entries in the order of the stream, numbered.
