@@ -49,7 +49,7 @@ func (o *Options) checkIsolated() error {
 			return fmt.Errorf("the isolated server %s: its panes would run as %s, which is a server's account", name, run.Name)
 		}
 	}
-	return nil
+	return o.settlePAM()
 }
 
 // accounts looks both up, and refuses a pair that is not apart.
@@ -117,8 +117,7 @@ func (k *Keep) accountFor(owner string, named Account) (a accounts.Account, isol
 func (k *Keep) mayRun(owner string, a accounts.Account) error {
 	for name, iso := range k.opt.Isolated {
 		server, err := accountByName(iso.Account)
-		switch {
-		case name != owner && (a.Name == iso.Account || err == nil && server.UID == a.UID):
+		if name != owner && (a.Name == iso.Account || err == nil && server.UID == a.UID) {
 			return fmt.Errorf("the account %s is that of the isolated server %s: %w", a.Name, name, ErrRefused)
 		}
 	}

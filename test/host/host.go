@@ -158,6 +158,9 @@ func Prepare(t testing.TB, cfg Config) *Host {
 	if strings.Contains(cfg.Settings, "isolated:") {
 		buildPane(t, filepath.Dir(h.bin))
 	}
+	if strings.Contains(cfg.Settings, "pam_service:") {
+		buildPAM(t, filepath.Dir(h.bin))
+	}
 	t.Cleanup(h.killServers)
 	return h
 }
