@@ -229,7 +229,10 @@ func (o *opening) changed(t Transaction) error {
 		return err
 	}
 	s.Said, s.Keyed = o.said.b.String(), true
-	return setLimits(o.own)
+	for _, l := range o.own { // ours are not the session's; without the right to raise them they are
+		_ = setLimits([]Limit{l})
+	}
+	return nil
 }
 
 // run has the session's program run, and returns when all of it is to be closed.

@@ -12,18 +12,17 @@ import (
 )
 
 // paneHost has prod, an isolated server in whose panes PAM has a word, by a stack of the
-// test's own. $BASE there is a directory in which modules write.
-func paneHost(t *testing.T, account, service, stack, more string) (*host.Host, string) {
+// test's own.
+func paneHost(t *testing.T, account, service, stack, more string) *host.Host {
 	t.Helper()
-	notes := tmuxtest.Dir(t, tmuxtest.Account{})
-	tmuxtest.PAM(t, service, strings.ReplaceAll(stack, "$BASE", notes))
+	tmuxtest.PAM(t, service, stack)
 	h := host.Start(t, host.Config{Account: account,
 		Settings: "isolated: {prod: {account: mwwork, run_as: mwcarol, pam: required, pam_service: " + service + more + "}}\n",
 		Policy: map[string]string{
 			"people.yaml": "people: {mwalice: {}, mwbob: {}, mwcarol: {}, mwmallory: {}, root: {uid: 0}}\nservers: {prod: {account: mwwork}}\n",
 			"grants.yaml": "grants:\n  - {who: root, role: owner, on: \"*\", reason: runs it}\n  - {who: mwalice, role: operator, on: prod, reason: she runs it}\n",
 		}})
-	return h, notes
+	return h
 }
 
 // counter writes the script that pam_exec runs.
@@ -64,13 +63,15 @@ func TestPaneSessions(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			h, _ := paneHost(t, account, "mwpane-"+name, strings.ReplaceAll(paneStack, "$BASE", notes), "")
+			h := paneHost(t, account, "mwpane-"+name, strings.ReplaceAll(paneStack, "$BASE", notes), "")
 			tmuxtest.Eventually(t, func() bool { return strings.Contains(h.Tmux(host.Alice, "ls").Out, "prod/main") }, "prod has its session")
 			h.Must(host.Alice, "new-window", "-d", "-t", "prod/main", "-n", "w",
 				"echo L$(ulimit -Hn)-$(ulimit -Ss)-$FROM_PAM-x$LD_PRELOAD-$HOME-$(cat /proc/self/loginuid)-$(id -u)-$(id -un); env | grep ^TMUX=; exec cat")
 			uid := tmuxtest.As(t, host.Carol).UID
 			want := fmt.Sprintf("L777-4096-given-x-%s-%d-%d-mwcarol", tmuxtest.As(t, host.Carol).Home, uid, uid)
-			tmuxtest.Eventually(t, func() bool { return strings.Contains(h.Tmux(host.Alice, "capture-pane", "-pJ", "-t", "prod/main:w").Out, want) }, "%s; it is %s", want, h.Tmux(host.Alice, "capture-pane", "-pJ", "-t", "prod/main:w").Out)
+			tmuxtest.Eventually(t, func() bool {
+				return strings.Contains(h.Tmux(host.Alice, "capture-pane", "-pJ", "-t", "prod/main:w").Out, want)
+			}, "%s; it is %s", want, h.Tmux(host.Alice, "capture-pane", "-pJ", "-t", "prod/main:w").Out)
 			for range 20 {
 				h.Must(host.Alice, "new-window", "-d", "-t", "prod/main", "true")
 			}
@@ -88,7 +89,7 @@ func TestPaneSessions(t *testing.T) {
 // account is that which was decided on.
 func TestPaneRefused(t *testing.T) {
 	t.Parallel()
-	h, notes := paneHost(t, "", "mwpane-refused", "auth required pam_permit.so\naccount required pam_unix.so\naccount required pam_exec.so quiet $BASE/account\nsession required pam_exec.so quiet $BASE/session\n", ", pam_wait: 3s")
+	notes := tmuxtest.Dir(t, tmuxtest.Account{})
 	counter(t, notes)
 	script := func(name, text string) {
 		t.Helper()
@@ -101,6 +102,8 @@ func TestPaneRefused(t *testing.T) {
 	}
 	script("session", "exec "+notes+"/count")
 	script("account", "exit 0")
+	h := paneHost(t, "", "mwpane-refused", strings.ReplaceAll("auth required pam_permit.so\naccount required pam_unix.so\n"+
+		"account required pam_exec.so quiet $BASE/account\nsession required pam_exec.so quiet $BASE/session\n", "$BASE", notes), ", pam_wait: 3s")
 	tmuxtest.Eventually(t, func() bool { return strings.Contains(h.Tmux(host.Alice, "ls").Out, "prod/main") }, "prod has its session")
 	s := h.Server("prod")
 	s.Run("set-option", "-g", "remain-on-exit", "on")
