@@ -105,6 +105,7 @@ func TestPaneRefused(t *testing.T) {
 	h := paneHost(t, "", "mwpane-refused", strings.ReplaceAll("auth required pam_permit.so\naccount required pam_unix.so\n"+
 		"account required pam_exec.so quiet $BASE/account\nsession required pam_exec.so quiet $BASE/session\n", "$BASE", notes), ", pam_wait: 3s")
 	tmuxtest.Eventually(t, func() bool { return strings.Contains(h.Tmux(host.Alice, "ls").Out, "prod/main") }, "prod has its session")
+	tmuxtest.Eventually(t, func() bool { o, _ := sessions(notes); return o == 1 }, "its first pane is let in")
 	s := h.Server("prod")
 	s.Run("set-option", "-g", "remain-on-exit", "on")
 	for i, c := range []struct{ file, does, told string }{
@@ -118,7 +119,7 @@ func TestPaneRefused(t *testing.T) {
 		name := fmt.Sprintf("r%d", i)
 		h.Must(host.Alice, "new-window", "-d", "-t", "prod/main", "-n", name, "touch "+notes+"/ran")
 		tmuxtest.Eventually(t, func() bool {
-			return strings.Contains(h.Tmux(host.Alice, "capture-pane", "-pJ", "-t", "prod/main:"+name).Out, c.told)
+			return strings.Contains(h.Tmux(host.Alice, "capture-pane", "-pJ", "-S", "-", "-t", "prod/main:"+name).Out, c.told)
 		}, "%s: %s", c.does, c.told)
 		script("account", "exit 0")
 		script("session", "exec "+notes+"/count")
