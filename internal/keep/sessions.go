@@ -243,19 +243,3 @@ func boundsOf(iso config.Isolated) pane.Bounds {
 	}
 	return b
 }
-
-// PaneNotes says, for each isolated server of a configuration, what its panes do not have
-// on this host: for people who ask how it stands.
-func PaneNotes(isolated map[string]config.Isolated) map[string]string {
-	out := map[string]string{}
-	for name, iso := range isolated {
-		note := "panes have PAM sessions"
-		if rules, err := rulesFor(iso); err != nil {
-			note = "panes have no PAM sessions: " + err.Error()
-		} else {
-			note += " (" + rules.Service + ")"
-		}
-		out[name] = note
-	}
-	return out
-}

@@ -107,11 +107,3 @@ func mountedAt(mounts, within string, meant func(kind []string) bool) string {
 	}
 	return ""
 }
-
-// Unbounded gives which of the bounds would not hold here: it makes a cgroup and takes it
-// away again.
-func (b Bounds) Unbounded() []string {
-	s := newBranch(b)
-	s.close()
-	return s.missing
-}
