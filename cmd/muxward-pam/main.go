@@ -1,6 +1,7 @@
 //go:build cgo
 
-// Command muxward-pam asks PAM about one login at the ssh door. muxward starts it, speaks
+// Command muxward-pam asks PAM about one login at the ssh door, or opens and closes the
+// session of one pane of an isolated server. muxward or muxward-pane starts it, speaks
 // with it over descriptor 3 (docs/protocol/pam.md), and ends it: modules may do what they
 // like to this process. It is the only program of the project that is linked with C.
 package main
@@ -15,6 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/muxward/muxward/internal/pam"
+	"github.com/muxward/muxward/internal/pane"
 )
 
 // onFirst keeps this goroutine on the thread that the process began with: some modules
@@ -35,6 +37,9 @@ func main() {
 }
 
 func run() error {
+	if len(os.Args) == 2 && os.Args[1] == pane.OpenArg {
+		return openSession()
+	}
 	unix.Umask(0o077)
 	unix.CloseOnExec(pam.LineFD)
 	kind, err := unix.GetsockoptInt(pam.LineFD, unix.SOL_SOCKET, unix.SO_DOMAIN)

@@ -18,7 +18,10 @@ func main() {
 	var err error
 	switch {
 	case len(os.Args) == 3 && os.Args[1] == pane.SuperviseArg:
-		err = pane.Supervise()
+		if err = pane.Supervise(); err != nil {
+			fmt.Fprintf(os.Stderr, "muxward-pane: %v\n", err)
+			os.Exit(pane.CodeOf(err))
+		}
 	case len(os.Args) == 2 && os.Args[1] == pane.EnterArg:
 		err = pane.Enter()
 	default:

@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"go.yaml.in/yaml/v4"
 )
@@ -28,6 +29,16 @@ type Isolated struct {
 	Sessions []string `yaml:"sessions"`
 	// TmuxConfig lists its configuration files; by default it has none.
 	TmuxConfig []string `yaml:"tmux_config"`
+	// PAM says whether PAM has a word in each pane: "auto" (or nothing) where this host has
+	// the service, "required", or "off". PAMService is the service, muxward by default, and
+	// PAMWait how long each of its steps may take.
+	PAM        string        `yaml:"pam"`
+	PAMService string        `yaml:"pam_service"`
+	PAMWait    time.Duration `yaml:"pam_wait"`
+	// PaneProcesses and PaneMemory (bytes) bound each pane, where cgroups can be written;
+	// nothing is 4096 processes, and -1 no bound.
+	PaneProcesses int64 `yaml:"pane_processes"`
+	PaneMemory    int64 `yaml:"pane_memory"`
 	// Environment are variables of the programs in its panes.
 	Environment map[string]string `yaml:"environment"`
 	// Program is what its panes run, of a profile's server; nil: what they are asked for.
@@ -65,6 +76,7 @@ const (
 
 var (
 	sessionForm  = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_-]{0,63}$`)
+	serviceForm  = regexp.MustCompile(`^[a-z0-9_][a-z0-9_-]{0,63}$`)
 	variableForm = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]{0,127}$`)
 )
 
@@ -83,6 +95,9 @@ func (c *Config) checkIsolated() error {
 func (i Isolated) check() error {
 	if i.Account == "" || i.RunAs == "" {
 		return errors.New("say which account tmux runs as (account: NAME) and which one its panes (run_as: NAME)")
+	}
+	if err := i.checkPAM(); err != nil {
+		return err
 	}
 	for _, s := range i.Sessions {
 		if !sessionForm.MatchString(s) {
@@ -119,6 +134,35 @@ func (i Isolated) check() error {
 	}
 	return nil
 }
+
+const maxPaneWait = time.Minute
+
+// The values of pam.
+const (
+	PAMAuto     = "auto"
+	PAMRequired = "required"
+	PAMOff      = "off"
+)
+
+func (i Isolated) checkPAM() error {
+	switch {
+	case !slices.Contains([]string{"", PAMAuto, PAMRequired, PAMOff}, i.PAM):
+		return fmt.Errorf("pam: %.80q is none of auto, required and off", i.PAM)
+	case i.PAMService != "" && !serviceForm.MatchString(i.PAMService):
+		return fmt.Errorf("pam_service: %.80q is no file of /etc/pam.d: give small letters, digits, _ and -", i.PAMService)
+	case i.PAMWait < 0 || i.PAMWait > maxPaneWait:
+		return fmt.Errorf("pam_wait: %v is not between nothing and %v", i.PAMWait, maxPaneWait)
+	case i.PaneProcesses < -1 || i.PaneMemory < -1 || i.PaneProcesses > 0 && i.PaneProcesses < leastProcesses || i.PaneMemory > 0 && i.PaneMemory < leastMemory:
+		return fmt.Errorf("pane_processes and pane_memory: give at least %d and %d (bytes), or -1 for no bound", leastProcesses, leastMemory)
+	}
+	return nil
+}
+
+// A pane with less than this does not come to run.
+const (
+	leastProcesses = 16
+	leastMemory    = 16 << 20
+)
 
 // fillIsolated makes the paths absolute.
 func (c *Config) fillIsolated() (err error) {

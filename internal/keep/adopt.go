@@ -221,9 +221,7 @@ func (k *Keep) adopt(ctx context.Context, rec record) (*server, error) {
 		err = s.reopen(ctx)
 	}
 	if err == nil && rec.Isolated {
-		if err = s.countLeft(ctx); err == nil {
-			err = s.openLaunch()
-		}
+		err = s.openLaunch(ctx)
 		s.serveLaunch()
 	}
 	if err != nil {

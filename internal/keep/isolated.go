@@ -57,7 +57,7 @@ func (o *Options) checkApart(all map[string]config.Isolated) error {
 			}
 		}
 	}
-	return nil
+	return o.settlePAM()
 }
 
 // accountsOf looks up what tmux runs as, and all that its panes run as where that is not
@@ -147,8 +147,7 @@ func (k *Keep) accountFor(owner string, named Account) (a accounts.Account, isol
 func (k *Keep) mayRun(owner string, a accounts.Account) error {
 	for name, iso := range k.inForce() {
 		server, err := accountByName(iso.Account)
-		switch {
-		case name != owner && (a.Name == iso.Account || err == nil && server.UID == a.UID):
+		if name != owner && (a.Name == iso.Account || err == nil && server.UID == a.UID) {
 			return fmt.Errorf("the account %s is that of the isolated server %s: %w", a.Name, name, ErrRefused)
 		}
 	}

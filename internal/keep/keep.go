@@ -10,10 +10,12 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/muxward/muxward/internal/accounts"
 	"github.com/muxward/muxward/internal/config"
+	"github.com/muxward/muxward/internal/pane"
 	"github.com/muxward/muxward/internal/procfs"
 )
 
@@ -48,6 +50,7 @@ type Options struct {
 	// Profiles reads root's file of session profiles, each of which has an isolated server;
 	// nil: there are none.
 	Profiles func() (map[string]config.Profile, error)
+	pam      map[string]*pane.Rules // of those that PAM has a word in
 	// Now gives wall-clock time; nil means time.Now.
 	Now func() time.Time
 	// Every is how often everything is looked at without being woken; 0 means 4 s,
@@ -87,6 +90,8 @@ type Keep struct {
 	found   []string           // nil: not yet
 	held    map[string]*server // by id
 	byOwner map[string]*server // nil: one is being started or adopted
+	// sessions of panes, by the names of their servers
+	sessions map[string]*atomic.Int32
 }
 
 // New makes the directories ready, locks them against a second muxward, and

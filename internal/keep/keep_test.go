@@ -174,7 +174,7 @@ func TestAdoptHalfStarted(t *testing.T) {
 	}
 	rec := record{ID: randomHex(IDLen), Mark: randomHex(markLen), Owner: "alice", Account: w.acct, Boot: boot}
 	s := newServer(w.k, rec)
-	if err := w.k.launch(s, nil); err != nil {
+	if err := w.k.launch(t.Context(), s, nil); err != nil {
 		t.Fatal(err)
 	}
 	tmuxtest.Eventually(t, func() bool { _, up := listener(w.k.doors.dir, innerName(rec.ID), "s"); return up }, "tmux listens")

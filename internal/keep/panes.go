@@ -4,9 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"os/user"
-	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -24,10 +25,16 @@ const maxPanes = 512
 
 func launchName(id string) string { return id + ".launch" }
 
+func (k *Keep) launchPath(id string) string { return k.opt.Run + "/servers/" + launchName(id) }
+
 // openLaunch begins to listen for the panes of an isolated server: at a socket that only
 // its account and root can connect to, in a directory that is ours.
-func (s *server) openLaunch() error {
+func (s *server) openLaunch(ctx context.Context) (err error) {
 	k := s.k
+	pane.Sweep()
+	if s.sessions, err = k.counted(ctx, s.rec.Owner); err != nil {
+		return err
+	}
 	name := launchName(s.rec.ID)
 	_ = unix.Unlinkat(int(k.servers.Fd()), name, 0) // of an earlier muxward
 	l, err := pane.Listen(procPath(k.servers) + "/" + name)
@@ -104,96 +111,8 @@ func (s *server) openPane(a *pane.Asking) error {
 	if err != nil {
 		return err
 	}
-	if n := s.sessions.Add(1); n > maxPanes {
-		s.sessions.Add(-1)
-		return fmt.Errorf("its panes have %d sessions, and no more are opened", maxPanes)
-	}
-	child, err := pane.Start(s.k.opt.Launcher, s.rec.ID, session, a, tty)
-	if err != nil {
-		s.sessions.Add(-1)
-		return fmt.Errorf("run %s: %w", s.k.opt.Launcher, err)
-	}
-	pid := child.Pid
-	_ = child.Release() // it is waited for by pidfd
-	s.count(pid)
-	return nil
-}
-
-// count counts a session less when the process that minds it has ended: that outlives us.
-func (s *server) count(pid int) {
-	p, _, err := holdPID(pid)
-	if err != nil {
-		s.sessions.Add(-1)
-		return
-	}
-	s.k.wg.Go(func() {
-		stop := context.AfterFunc(s.k.ctx, p.close)
-		defer stop()
-		if p.wait() {
-			p.ending()
-			p.close()
-			s.sessions.Add(-1)
-		}
-	})
-}
-
-// countLeft counts the sessions that an earlier muxward has opened. The arguments of a
-// process are in its own memory, and to read them may take as long as it likes
-// (proc_pid_cmdline(5)): it is done of root's processes alone, and aside.
-func (s *server) countLeft(ctx context.Context) error {
-	pids, err := processes()
-	if err != nil {
-		return err
-	}
-	ctx, cancel := context.WithTimeout(ctx, countTime)
-	defer cancel()
-	found := make(chan int)
-	go func() {
-		defer close(found)
-		for _, pid := range pids {
-			if !s.minds(pid) {
-				continue
-			}
-			select {
-			case found <- pid:
-			case <-ctx.Done():
-				return
-			}
-		}
-	}()
-	for {
-		select {
-		case pid, ok := <-found:
-			if !ok {
-				return nil
-			}
-			s.sessions.Add(1)
-			s.count(pid)
-		case <-ctx.Done():
-			return fmt.Errorf("count the sessions of %s's panes: a process of root's does not answer: %w", s.rec.Owner, ctx.Err())
-		}
-	}
-}
-
-// countTime is how long that may take.
-const countTime = 10 * time.Second
-
-// minds reports whether a process minds a session of this server.
-func (s *server) minds(pid int) bool {
-	var st unix.Stat_t
-	if unix.Stat(procFile(pid, ""), &st) != nil || st.Uid != 0 {
-		return false
-	}
-	exe, err := os.Readlink(procFile(pid, "exe"))
-	if err != nil || filepath.Base(strings.TrimSuffix(exe, " (deleted)")) != filepath.Base(s.k.opt.Launcher) {
-		return false
-	}
-	cmd, err := s.k.memory.Read(pid, "cmdline", 4096)
-	if errors.Is(err, procfs.ErrHung) {
-		return true // it may be: there are rather too few places than too many sessions
-	}
-	argv := strings.Split(string(cmd), "\x00")
-	return err == nil && len(argv) > 2 && argv[1] == pane.SuperviseArg && argv[2] == s.rec.ID
+	session.TTY = tty.Name()
+	return s.mindSession(a, tty, session)
 }
 
 // session is what is to run, as the account that root's configuration says.
@@ -222,6 +141,12 @@ func (s *server) session(req pane.Request) (*pane.Session, error) {
 		out.Dir = s.directoryOf(tty, run.UID)
 	}
 	door := fmt.Sprintf("%s/tmux-%d/default", s.k.doors.path, run.UID)
+	out.Account, out.Owner, out.ServerGroup = run.Name, s.rec.Owner, server.GID
+	if out.Rules, err = s.k.rulesOf(s.rec.Owner); err != nil {
+		return nil, err
+	}
+	out.Bounds = boundsOf(iso)
+	out.Fixed = slices.Sorted(maps.Keys(iso.Environment))
 	out.Env = with(s.k.environment(run), append([]string{"TERM=" + req.Term, "TMUX_PANE=" + req.Pane,
 		fmt.Sprintf("TMUX=%s,%d,%s", door, s.rec.PID, req.Session)}, iso.Environ()...))
 	return out, s.program(iso, run, req, out)

@@ -211,6 +211,10 @@ func (s *server) program(iso config.Isolated, run accounts.Account, req pane.Req
 		}
 		own = append(own, name+"="+value)
 	}
+	for _, v := range own {
+		name, _, _ := strings.Cut(v, "=")
+		out.Fixed = append(out.Fixed, name)
+	}
 	out.Env = with(out.Env, own)
 	return nil
 }

@@ -40,9 +40,9 @@ type server struct {
 	launch  *pane.Listener // of an isolated server
 	passes  []pass         // for its panes
 
-	sessions  atomic.Int32 // of its panes
-	refusals  int          // that were not told
-	refusedAt time.Time    // when one was told
+	sessions  *atomic.Int32 // of its panes, and of those of its name before
+	refusals  int           // that were not told
+	refusedAt time.Time     // when one was told
 }
 
 func newServer(k *Keep, rec record) *server {

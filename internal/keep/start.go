@@ -114,6 +114,9 @@ func (k *Keep) start(ctx context.Context, o Order) (*server, error) {
 		taken = nil // nobody's client counts there
 	}
 	rec := record{ID: randomHex(IDLen), Mark: randomHex(markLen), Owner: o.Owner, Account: a, Isolated: isolated, Boot: boot}
+	if at := k.launchPath(rec.ID); isolated && len(at) > maxSocketPath { // else no pane could ask
+		return nil, fmt.Errorf("the socket path %s is longer than %d bytes; use a shorter run directory", at, maxSocketPath)
+	}
 	if inner := k.innerPath(rec.ID); len(inner) > maxSocketPath {
 		return nil, fmt.Errorf("the socket path %s is longer than %d bytes; use a shorter doors directory", inner, maxSocketPath)
 	}
@@ -124,7 +127,7 @@ func (k *Keep) start(ctx context.Context, o Order) (*server, error) {
 		return nil, err
 	}
 	s := newServer(k, rec)
-	if err = k.launch(s, taken); err == nil {
+	if err = k.launch(ctx, s, taken); err == nil {
 		if err = s.takeSocket(ctx); err != nil {
 			err = fmt.Errorf("%w%s", err, k.logTail(rec.ID))
 		}
@@ -156,7 +159,7 @@ func randomHex(n int) string {
 func (k *Keep) innerPath(id string) string { return k.doors.path + "/" + innerName(id) + "/s" }
 
 // launch makes the directories and runs tmux.
-func (k *Keep) launch(s *server, taken []string) error {
+func (k *Keep) launch(ctx context.Context, s *server, taken []string) error {
 	rec := &s.rec
 	conf, err := k.configurationOf(rec)
 	if err != nil {
@@ -185,7 +188,7 @@ func (k *Keep) launch(s *server, taken []string) error {
 		return err
 	}
 	if rec.Isolated { // before tmux runs: its first pane asks at once
-		if err := s.openLaunch(); err != nil {
+		if err := s.openLaunch(ctx); err != nil {
 			return err
 		}
 	}
@@ -247,7 +250,7 @@ func (k *Keep) exec(s *server, taken []string) (*process, error) {
 		k.opt.Tmux, "-D", "-S", k.innerPath(rec.ID), "-f", conf)
 	cmd.Env = with(k.environment(rec.Account), taken)
 	if rec.Isolated {
-		cmd.Env = with(cmd.Env, []string{"HOME=/", "SHELL=/bin/sh", pane.SocketVariable + "=" + k.opt.Run + "/servers/" + launchName(rec.ID)})
+		cmd.Env = with(cmd.Env, []string{"HOME=/", "SHELL=/bin/sh", pane.SocketVariable + "=" + k.launchPath(rec.ID)})
 	}
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}

@@ -1,12 +1,11 @@
 package pane
 
 import (
-	"crypto/rand"
-	"encoding/hex"
 	"fmt"
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -20,38 +19,45 @@ import (
 // branch is a cgroup of one session, below ours. Without one, where no cgroup2 can be
 // written, it is empty, and what a session leaves behind is found among our descendants.
 type branch struct {
-	path string
-	dir  *os.File
+	path    string
+	dir     *os.File
+	join    []string // cgroups of version 1, for the bounds
+	missing []string // the bounds that do not hold
 }
 
+// branchPrefix begins the name of a branch; behind it is which process it is of.
+const branchPrefix = "muxward-pane-"
+
 // newBranch makes one, if it can.
-func newBranch() *branch {
-	mounts, err := os.ReadFile("/proc/self/mountinfo")
-	if err != nil {
-		return &branch{}
+func newBranch(bounds Bounds) *branch {
+	mounts, errMounts := os.ReadFile("/proc/self/mountinfo")
+	own, errOwn := os.ReadFile("/proc/self/cgroup")
+	st, err := procfs.ReadStat(os.Getpid())
+	if errMounts != nil || errOwn != nil || err != nil {
+		return &branch{missing: []string{"cgroups"}}
 	}
-	own, err := os.ReadFile("/proc/self/cgroup")
-	if err != nil {
-		return &branch{}
+	name := fmt.Sprintf("%s%d-%d", branchPrefix, os.Getpid(), st.Start)
+	b := &branch{}
+	if above := cgroupAbove(string(mounts), string(own)); above != "" {
+		b.open(filepath.Join(beside(above), name))
 	}
-	above := cgroupAbove(string(mounts), string(own))
-	if above == "" {
-		return &branch{}
-	}
-	var name [8]byte
-	_, _ = rand.Read(name[:]) // never fails (crypto/rand)
-	b := &branch{path: filepath.Join(above, "muxward-pane-"+hex.EncodeToString(name[:]))}
-	if os.Mkdir(b.path, 0o755) != nil {
-		return &branch{}
+	b.join, b.missing = bounds.set(b.path, name, string(mounts), string(own))
+	return b
+}
+
+// open makes the cgroup2.
+func (b *branch) open(path string) {
+	if os.Mkdir(path, 0o755) != nil {
+		return
 	}
 	// Without this file (Linux 5.14) it is of no use.
-	if _, err := os.Stat(b.path + "/cgroup.kill"); err == nil {
-		if b.dir, err = os.Open(b.path); err == nil {
-			return b
+	if _, err := os.Stat(path + "/cgroup.kill"); err == nil {
+		if b.dir, err = os.Open(path); err == nil {
+			b.path = path
+			return
 		}
 	}
-	_ = os.Remove(b.path) // it is empty
-	return &branch{}
+	_ = os.Remove(path) // it is empty
 }
 
 // cgroupAbove gives the directory of the cgroup2 that we are in, "" if there is none.
@@ -62,21 +68,7 @@ func cgroupAbove(mounts, own string) string {
 			within = path
 		}
 	}
-	if !strings.HasPrefix(within, "/") || strings.Contains(within, "/..") {
-		return ""
-	}
-	for line := range strings.Lines(mounts) {
-		before, after, ok := strings.Cut(line, " - ")
-		f := strings.Fields(before)
-		if !ok || len(f) < 6 || !strings.HasPrefix(after, "cgroup2 ") || strings.Contains(f[4], `\`) {
-			continue
-		}
-		rest, inside := strings.CutPrefix(within, strings.TrimSuffix(f[3], "/"))
-		if inside && (rest == "" || rest[0] == '/') {
-			return filepath.Join(f[4], rest)
-		}
-	}
-	return ""
+	return mountedAt(mounts, within, func(kind []string) bool { return len(kind) > 0 && kind[0] == "cgroup2" })
 }
 
 // with has a process begin in the branch.
@@ -88,36 +80,79 @@ func (b *branch) with(attr *syscall.SysProcAttr) {
 
 // close removes the branch, which is empty.
 func (b *branch) close() {
-	if b.dir == nil {
+	if b.dir != nil {
+		_ = b.dir.Close()
+	}
+	for _, path := range append(slices.Clone(b.join), b.path) {
+		for range endRounds { // those that were killed are not gone at once
+			if err := os.Remove(path); path == "" || err == nil || os.IsNotExist(err) {
+				break
+			}
+			time.Sleep(endPause)
+		}
+	}
+}
+
+// Sweep removes the cgroups of sessions whose minding process was killed, and ends what is
+// left in them.
+func Sweep() {
+	mounts, errMounts := os.ReadFile("/proc/self/mountinfo")
+	own, errOwn := os.ReadFile("/proc/self/cgroup")
+	if errMounts != nil || errOwn != nil {
 		return
 	}
-	_ = b.dir.Close()
-	for range endRounds { // those that were killed are not gone at once
-		if err := os.Remove(b.path); err == nil || os.IsNotExist(err) {
-			return
+	above := []string{controllerAbove(string(mounts), string(own), "pids"), controllerAbove(string(mounts), string(own), "memory")}
+	if at := cgroupAbove(string(mounts), string(own)); at != "" {
+		above = append(above, beside(at))
+	}
+	for _, dir := range above {
+		found, _ := filepath.Glob(dir + "/" + branchPrefix + "*")
+		for _, path := range found {
+			var pid int
+			var start uint64
+			if n, err := fmt.Sscanf(filepath.Base(path), branchPrefix+"%d-%d", &pid, &start); n != 2 || err != nil || dir == "" {
+				continue
+			}
+			if st, err := procfs.ReadStat(pid); err == nil && st.Start == start && !st.Ended() {
+				continue
+			}
+			_ = os.WriteFile(path+"/cgroup.kill", []byte("1"), 0) // version 1 has none: what is in it stays
+			_ = os.Remove(path)                                   // or by the next look, when it is empty
 		}
-		time.Sleep(endPause)
 	}
 }
 
 const (
 	endRounds = 200
 	endPause  = 5 * time.Millisecond
+	// endTime is how long it is waited for what was killed.
+	endTime = 5 * time.Second
 )
 
-// end kills all that is left of a session. In a branch the kernel does it at once. Without,
-// it is what descends from us: whoever has lost their parent has us for one (keepOrphans),
-// so nobody leaves by a session of their own.
-func end(b *branch) {
-	if b.dir != nil && os.WriteFile(b.path+"/cgroup.kill", []byte("1"), 0) == nil {
-		return
+// end kills all that is left of a session, and reports whether it could. In a branch the
+// kernel does it at once. Without, it is what descends from us: whoever has lost their parent
+// has us for one (keepOrphans), so nobody leaves by a session of their own. Those are
+// stopped before any is killed, so that they begin no others meanwhile. The process spared,
+// if it is one, is left alone.
+func end(b *branch, spared int) bool {
+	for _, dir := range b.join {
+		_ = os.WriteFile(dir+"/pids.max", []byte("0"), 0) // in the others there is no such file
+	}
+	if b.path != "" {
+		_ = os.WriteFile(b.path+"/cgroup.kill", []byte("1"), 0) // what has not entered it descends from us
 	}
 	for range endRounds {
-		if !killBelow(os.Getpid()) {
-			return
+		for range endRounds {
+			if !signalBelow(os.Getpid(), spared, unix.SIGSTOP) {
+				break
+			}
+		}
+		if !signalBelow(os.Getpid(), spared, unix.SIGKILL) {
+			return true
 		}
 		time.Sleep(endPause)
 	}
+	return false
 }
 
 // keepOrphans has those below us whose parents end be our children.
@@ -130,10 +165,13 @@ func keepOrphans() error {
 
 // seen is a process as it was seen.
 type seen struct {
-	parent int
-	start  uint64
-	ended  bool
+	parent  int
+	start   uint64
+	ended   bool
+	stopped bool
 }
+
+func seenAs(st procfs.Stat) seen { return seen{st.PPID, st.Start, st.Ended(), st.State == 'T'} }
 
 // processes lists them all.
 func processes() map[int]seen {
@@ -148,7 +186,7 @@ func processes() map[int]seen {
 			continue
 		}
 		if st, err := procfs.ReadStat(pid); err == nil {
-			all[pid] = seen{st.PPID, st.Start, st.Ended()}
+			all[pid] = seenAs(st)
 		}
 	}
 	return all
@@ -157,27 +195,48 @@ func processes() map[int]seen {
 // maxDepth is longer than any line of descent is, of processes.
 const maxDepth = 10000
 
-// killBelow kills the processes that descend from one, and reports whether there were any.
-func killBelow(top int) (any bool) {
+// signalBelow signals the processes that descend from one, and reports whether there were any
+// that it is news to. What was seen is not one moment: a number can have been given away
+// meanwhile, so each line of descent is looked at again while its process is held.
+func signalBelow(top, spared int, sig unix.Signal) (any bool) {
 	all := processes()
 	for pid, p := range all {
-		at := p.parent
-		for depth := 0; at != top && at > 1 && depth < maxDepth; depth++ {
-			at = all[at].parent
-		}
-		if at != top || p.ended {
+		if p.ended || pid == spared || sig == unix.SIGSTOP && p.stopped || !descends(all, pid, top) {
 			continue
 		}
 		fd, err := unix.PidfdOpen(pid, 0)
 		if err != nil {
 			continue // it has ended
 		}
-		if st, err := procfs.ReadStat(pid); err == nil && st.Start == p.start && !st.Ended() {
-			any = unix.PidfdSendSignal(fd, unix.SIGKILL, nil, 0) == nil || any
+		if still(all, pid, top) {
+			any = unix.PidfdSendSignal(fd, sig, nil, 0) == nil || any
+		} else if st, err := procfs.ReadStat(pid); err == nil && st.Start == p.start && !st.Ended() {
+			any = true // it is looked at again
 		}
 		_ = unix.Close(fd)
 	}
 	return any
+}
+
+// descends reports whether a process descends from another, as they were seen.
+func descends(all map[int]seen, pid, top int) bool {
+	at := all[pid].parent
+	for depth := 0; at != top && at > 1 && depth < maxDepth; depth++ {
+		at = all[at].parent
+	}
+	return at == top
+}
+
+// still reports whether the line of descent is as it was seen. Who has lost a parent since has
+// another one, and is found by the next look.
+func still(all map[int]seen, pid, top int) bool {
+	for at := pid; at != top; at = all[at].parent {
+		st, err := procfs.ReadStat(at)
+		if err != nil || at <= 1 || st.Start != all[at].start || st.PPID != all[at].parent || at == pid && st.Ended() {
+			return false
+		}
+	}
+	return true
 }
 
 // reapOrphans waits for children of ours that have ended, but for the one that the session

@@ -42,7 +42,7 @@ func TestEndWithoutBranch(t *testing.T) {
 	for running() < 5 { // setsid -f comes back before what it has begun is there
 		time.Sleep(time.Millisecond)
 	}
-	end(&branch{})
+	end(&branch{}, 0)
 	if n := running(); n > 0 {
 		t.Errorf("%d go on", n)
 	}

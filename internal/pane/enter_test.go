@@ -57,7 +57,12 @@ func TestStealsNoTerminal(t *testing.T) {
 			t.Fatal(err)
 		}
 		s := &Session{UID: 65534, GID: 65534, Server: 1, Shell: "/bin/sh", Command: "exit 7", Dir: "/", TTYGroup: -1}
-		cmd, err := s.enter(tty, &branch{})
+		self, err := os.Open("/proc/self/exe")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer self.Close()
+		cmd, err := s.enter(self, tty, &branch{})
 		if err != nil {
 			t.Fatal(err)
 		}

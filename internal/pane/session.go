@@ -30,6 +30,28 @@ type Session struct {
 	Server uint32
 	// TTYGroup is the group that may write to terminals (write(1)), or -1.
 	TTYGroup int
+
+	// Account is the name of UID. Owner is the server's name, Person who asked for the
+	// pane, "" if nobody knows, and TTY the path of the terminal.
+	Account, Owner, Person, TTY string
+	// ServerGroup is the group of Server, which is in nobody else's groups.
+	ServerGroup uint32
+	// Fixed are the names of variables in Env that PAM does not set.
+	Fixed []string
+	// Rules has PAM asked; nil asks nothing.
+	Rules *Rules
+	// Bounds are those of its cgroup.
+	Bounds Bounds
+
+	// The rest is filled in on the way. Branched: it has a cgroup2, which whoever becomes the
+	// session begins in. Join are cgroups that it enters by itself. Limits are those of
+	// its processes, where PAM has a word in that. Keyed: it has a keyring. Said is what
+	// modules had to tell.
+	Branched bool
+	Join     []string
+	Limits   []Limit
+	Keyed    bool
+	Said     string
 }
 
 const maxSession = 1 << 20
@@ -50,8 +72,12 @@ func readSession(r io.Reader) (*Session, error) {
 	return &s, nil
 }
 
-// Descriptors of the process that becomes the session: its terminal is 0, 1 and 2.
-const enterSession = 3
+// Descriptors of the process that becomes the session: its terminal is 0, 1 and 2, and the
+// program that it is another one.
+const (
+	enterSession = 3
+	enterProgram = 4
+)
 
 // Enter becomes the session's program. It is root, in a session of its own, whose
 // controlling terminal becomes the pane's. It returns only if something has failed; then there
@@ -69,10 +95,21 @@ func Enter() error {
 	if err := unix.IoctlSetInt(0, unix.TIOCSCTTY, 0); err != nil {
 		return fmt.Errorf("take the terminal, which is to be no other session's: %w", err)
 	}
+	for _, dir := range s.Join {
+		if err := os.WriteFile(dir+"/cgroup.procs", []byte("0"), 0); err != nil {
+			return fmt.Errorf("enter the session's cgroup: %w", err)
+		}
+	}
 	restoreSignals()
 	unix.Umask(s.Umask)
+	if err := raiseLimits(s.Limits); err != nil {
+		return err
+	}
 	if err := s.become(); err != nil {
 		return err
+	}
+	if s.Said != "" {
+		_, _ = os.Stdout.WriteString(s.Said) // whoever looks sees the shell as well
 	}
 	for _, dir := range []string{s.Dir, s.Home, "/"} {
 		if dir != "" && unix.Chdir(dir) == nil {
@@ -86,6 +123,9 @@ func Enter() error {
 	if s.Command != "" {
 		argv = []string{filepath.Base(s.Shell), "-c", s.Command}
 	}
+	if err := setLimits(s.Limits); err != nil {
+		return err
+	}
 	return fmt.Errorf("run %s: %w", s.Shell, syscall.Exec(s.Shell, argv, s.Env))
 }
 
@@ -94,9 +134,10 @@ func (s *Session) become() error {
 	if err := unix.CloseRange(enterSession, ^uint(0), unix.CLOSE_RANGE_CLOEXEC); err != nil {
 		return fmt.Errorf("close what is open: %w", err)
 	}
-	// What the kernel keeps for sessions of root is not for this one: an anonymous keyring.
-	if _, err := unix.KeyctlInt(unix.KEYCTL_JOIN_SESSION_KEYRING, 0, 0, 0, 0); err != nil && !errors.Is(err, unix.ENOSYS) && !errors.Is(err, unix.EPERM) {
-		return fmt.Errorf("leave our keyring: %w", err)
+	if !s.Keyed {
+		if err := newKeyring(); err != nil {
+			return err
+		}
 	}
 	groups := make([]int, len(s.Groups))
 	for i, g := range s.Groups {
@@ -113,6 +154,15 @@ func (s *Session) become() error {
 	}
 	if os.Getuid() != int(s.UID) || os.Geteuid() != int(s.UID) || syscall.Setuid(0) == nil {
 		return errors.New("root's rights do not go")
+	}
+	return nil
+}
+
+// newKeyring leaves what the kernel keeps for sessions of root, for an anonymous keyring.
+func newKeyring() error {
+	_, err := unix.KeyctlInt(unix.KEYCTL_JOIN_SESSION_KEYRING, 0, 0, 0, 0)
+	if err != nil && !errors.Is(err, unix.ENOSYS) && !errors.Is(err, unix.EPERM) {
+		return fmt.Errorf("leave our keyring: %w", err)
 	}
 	return nil
 }

@@ -6,6 +6,8 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"runtime"
+	"sync"
 	"syscall"
 	"time"
 
@@ -17,6 +19,7 @@ const (
 	superviseConn = 3 + iota
 	superviseTTY
 	superviseSession
+	superviseServer
 )
 
 // graceTime is how long programs have to end by themselves after the hang-up.
@@ -26,9 +29,9 @@ const graceTime = time.Second
 const peerTime = 5 * time.Second
 
 // Start starts the process that minds a session of a server: it answers who asks from here
-// on, and goes on when we end. The caller waits for it. The server's id is for others to
-// see, among its arguments.
-func Start(program, server string, s *Session, a *Asking, tty *os.File) (*os.Process, error) {
+// on, and goes on when we end, until the tmux server has, whose pidfd is given. The caller
+// waits for it. The server's name is for others to see, among its arguments.
+func Start(program string, s *Session, a *Asking, tty, server *os.File) (*os.Process, error) {
 	conn, err := a.conn.File()
 	if err != nil {
 		return nil, err
@@ -38,9 +41,9 @@ func Start(program, server string, s *Session, a *Asking, tty *os.File) (*os.Pro
 	if err != nil {
 		return nil, err
 	}
-	cmd := exec.Command(program, SuperviseArg, server)
+	cmd := exec.Command(program, SuperviseArg, s.Owner)
 	cmd.Dir, cmd.Env = "/", []string{"PATH=/usr/bin:/bin"}
-	cmd.ExtraFiles = []*os.File{conn, tty, r}
+	cmd.ExtraFiles = []*os.File{conn, tty, r, server}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	err = cmd.Start()
 	_ = r.Close() // it is the other end's, and a write fails if that has ended
@@ -63,9 +66,28 @@ const (
 	EnterArg     = "enter-session"
 )
 
+// The exit codes of the process that minds a session, for whoever has started it.
+const (
+	// RefusedCode: there was no session, and whoever asked was told why.
+	RefusedCode = 3
+	// UnclosedCode: PAM did not come to close the session, or not all of it was ended.
+	UnclosedCode = 4
+)
+
+// Unclosed is the error of a session that has not ended as it has to.
+type Unclosed struct{ error }
+
+// CodeOf gives the exit code for an error of Supervise.
+func CodeOf(err error) int {
+	if errors.As(err, new(Unclosed)) {
+		return UnclosedCode
+	}
+	return RefusedCode
+}
+
 // Supervise minds one session: it is root, in a session of its own.
 func Supervise() error {
-	for _, fd := range []int{superviseConn, superviseTTY, superviseSession} {
+	for fd := superviseConn; fd <= superviseServer; fd++ {
 		unix.CloseOnExec(fd)
 	}
 	if os.Getuid() != 0 {
@@ -79,13 +101,38 @@ func Supervise() error {
 	in := os.NewFile(superviseSession, "session")
 	s, err := readSession(in)
 	if err == nil {
-		err = s.mind(conn, os.NewFile(superviseTTY, "terminal"))
+		tty := os.NewFile(superviseTTY, "terminal")
+		defer runtime.KeepAlive(tty)
+		err = s.mind(conn, tty, ends(conn, superviseServer))
 	}
 	_ = in.Close() // it was read
-	if err != nil {
+	if err != nil && !errors.As(err, new(Unclosed)) {
 		_, _ = conn.Write(Answer{Refused: err.Error()}.Encode()) // they may have gone
 	}
 	return err
+}
+
+// ends is closed when a session has to end: muxward-pane says so or has gone, which whoever
+// has the server's account can put off, or the tmux server has ended.
+func ends(conn net.Conn, server int) <-chan struct{} {
+	gone := make(chan struct{})
+	var once sync.Once
+	over := func() { once.Do(func() { close(gone) }) }
+	go func() {
+		var none [1]byte
+		_, _ = conn.Read(none[:]) // nothing is ever said: it is the end
+		over()
+	}()
+	go func() {
+		for {
+			n, err := unix.Poll([]unix.PollFd{{Fd: int32(server), Events: unix.POLLIN}}, -1)
+			if n > 0 || err != nil && err != unix.EINTR {
+				over()
+				return
+			}
+		}
+	}()
+	return gone
 }
 
 func connOf(fd uintptr) (*net.UnixConn, error) {
@@ -101,57 +148,108 @@ func connOf(fd uintptr) (*net.UnixConn, error) {
 	return unixConn, nil
 }
 
+// begun is a session that has begun, whoever holds it.
+type begun struct {
+	pid    int           // which it began with
+	ended  <-chan Answer // how it has ended; closed without if whoever holds it has
+	hangUp func()
+	close  func() error // closes what PAM has opened
+	holder int          // the process that is not of the session; 0 is none
+}
+
 // mind opens the session, waits for it, and ends what it leaves behind.
-func (s *Session) mind(conn *net.UnixConn, tty *os.File) error {
+func (s *Session) mind(conn *net.UnixConn, tty *os.File, gone <-chan struct{}) error {
+	if err := keepOrphans(); err != nil {
+		return err
+	}
 	if err := s.own(tty, int(s.UID)); err != nil {
 		return err
 	}
-	if err := keepOrphans(); err != nil {
-		return errors.Join(err, s.own(tty, int(s.Server)))
-	}
-	b := newBranch()
+	b := newBranch(s.Bounds)
 	defer b.close()
-	cmd, err := s.enter(tty, b)
+	s.Branched, s.Join = b.dir != nil, b.join
+	open := s.open
+	if s.Rules != nil {
+		open = s.openByRules
+	}
+	r, err := open(tty, b, gone)
 	if err != nil {
+		end(b, 0)
 		return errors.Join(err, s.own(tty, int(s.Server)))
 	}
-	pid := cmd.Process.Pid
+	rec := record{tty: s.TTY, pid: r.pid, user: s.Account, host: "muxward:" + s.Owner}
+	rec.login()
 	_, _ = conn.Write(Answer{Begun: true}.Encode()) // if they have gone, that is noticed next
-	gone := make(chan struct{})
-	go func() {
-		defer close(gone)
-		var none [1]byte
-		_, _ = conn.Read(none[:]) // nothing is ever said: it is the end
-	}()
 	stop := make(chan struct{})
-	go reapOrphans(pid, stop)
-	ended := make(chan struct{})
-	go func() { defer close(ended); waitEnd(pid) }()
+	go reapOrphans(r.pid, stop)
+	a, err := s.wait(r, b, gone)
+	close(stop)
+	_, _ = conn.Write(a.Encode()) // they may have gone
+	if errClose := r.close(); errClose != nil {
+		err = errors.Join(err, Unclosed{errClose})
+	}
+	if !end(b, 0) {
+		err = errors.Join(err, Unclosed{errors.New("not all that the session has begun could be ended")})
+	}
+	rec.logout()
+	awaitPeer(conn)
+	return errors.Join(err, s.own(tty, int(s.Server)))
+}
+
+// wait waits for the session's end, ends what it leaves behind, and says how it has ended.
+func (s *Session) wait(r *begun, b *branch, gone <-chan struct{}) (Answer, error) {
+	var a Answer
+	ok := false
 	select {
-	case <-ended:
+	case a, ok = <-r.ended:
 	case <-gone:
-		_ = unix.Kill(-pid, unix.SIGHUP) // the kernel has told the foreground
+		r.hangUp() // the kernel has told the foreground
 		select {
-		case <-ended:
+		case a, ok = <-r.ended:
 		case <-time.After(graceTime):
+			end(b, r.holder)
+			select {
+			case a, ok = <-r.ended:
+			case <-time.After(endTime):
+			}
 		}
 	}
-	end(b)
-	close(stop)
-	err = cmd.Wait()
-	a := Answer{Ended: true}
-	if ws, ok := cmd.ProcessState.Sys().(syscall.WaitStatus); ok && ws.Signaled() {
-		a.Signal = int(ws.Signal())
-	} else {
-		a.Code = cmd.ProcessState.ExitCode()
+	end(b, r.holder)
+	if ok {
+		return a, nil
 	}
-	_, _ = conn.Write(a.Encode()) // they may have gone
-	awaitPeer(conn)
-	var exit *exec.ExitError
-	if errors.As(err, &exit) {
-		err = nil // that it failed is the session's matter
+	return Answer{Ended: true, Signal: int(unix.SIGKILL)}, Unclosed{errors.New("what the session was held by has ended before it, or it does not end")}
+}
+
+// open begins the session without asking anybody.
+func (s *Session) open(tty *os.File, b *branch, _ <-chan struct{}) (*begun, error) {
+	self, err := os.Open("/proc/self/exe")
+	if err != nil {
+		return nil, err
 	}
-	return errors.Join(err, s.own(tty, int(s.Server)))
+	defer self.Close()
+	cmd, err := s.enter(self, tty, b)
+	if err != nil {
+		return nil, err
+	}
+	ended := make(chan Answer, 1)
+	var mu sync.Mutex
+	waited := false
+	go func() {
+		waitEnd(cmd.Process.Pid)
+		mu.Lock()
+		defer mu.Unlock()
+		ended <- answerOf(cmd)
+		waited = true
+	}()
+	hangUp := func() {
+		mu.Lock()
+		defer mu.Unlock()
+		if !waited { // else its number may be another's
+			_ = unix.Kill(-cmd.Process.Pid, unix.SIGHUP)
+		}
+	}
+	return &begun{pid: cmd.Process.Pid, ended: ended, hangUp: hangUp, close: func() error { return nil }}, nil
 }
 
 // awaitPeer waits until muxward-pane has ended. tmux closes a pane when its terminal has, and
@@ -192,17 +290,27 @@ func (s *Session) own(tty *os.File, uid int) error {
 	return nil
 }
 
-// enter starts what becomes the session.
-func (s *Session) enter(tty *os.File, b *branch) (*exec.Cmd, error) {
+// enter starts what becomes the session: our program, which is given as it may have been
+// replaced since.
+func (s *Session) enter(program, tty *os.File, b *branch) (*exec.Cmd, error) {
+	cmd, err := s.startEnter(program, tty, b)
+	if err != nil && b.dir != nil {
+		// Where it cannot begin in its cgroup, it is what descends from us that is ended.
+		cmd, err = s.startEnter(program, tty, &branch{})
+	}
+	return cmd, err
+}
+
+func (s *Session) startEnter(program, tty *os.File, b *branch) (*exec.Cmd, error) {
 	r, w, err := os.Pipe()
 	if err != nil {
 		return nil, err
 	}
-	cmd := exec.Command("/proc/self/exe", EnterArg)
-	cmd.Args[0] = "muxward-pane"
+	cmd := exec.Command(fmt.Sprintf("/proc/self/fd/%d", enterProgram), EnterArg)
+	cmd.Args[0] = Program
 	cmd.Dir, cmd.Env = "/", []string{"PATH=/usr/bin:/bin"}
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = tty, tty, tty
-	cmd.ExtraFiles = []*os.File{r}
+	cmd.ExtraFiles = []*os.File{r, program}
 	// Not Setctty: that takes a terminal by force from the session that has it.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	b.with(cmd.SysProcAttr)

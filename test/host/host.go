@@ -185,6 +185,9 @@ func Prepare(t testing.TB, cfg Config) *Host {
 	if strings.Contains(cfg.Settings, "isolated:") || cfg.Profiles != "" {
 		buildPane(t, filepath.Dir(h.bin))
 	}
+	if strings.Contains(cfg.Settings, "pam_service:") {
+		buildPAM(t, filepath.Dir(h.bin))
+	}
 	t.Cleanup(h.killServers)
 	return h
 }

@@ -134,6 +134,12 @@ func setUpAccounts(base string) error {
 	if err := overlay(base, "/etc/passwd", passwd.String()); err != nil {
 		return err
 	}
+	const wtmp = "/var/log/wtmp" // that panes have sessions is told in one of the tests' own
+	if _, err := os.Stat(wtmp); err == nil {
+		if err := overlay(base, wtmp, ""); err != nil {
+			return err
+		}
+	}
 	return overlay(base, "/etc/group", group.String())
 }
 

@@ -1,0 +1,245 @@
+package keep
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/muxward/muxward/internal/config"
+	"github.com/muxward/muxward/internal/pane"
+	"github.com/muxward/muxward/internal/procfs"
+	"github.com/muxward/muxward/internal/siblings"
+)
+
+// This file is about the sessions of panes: what PAM has to say of them, and how many
+// there are. They are counted by the name of their server: they can outlive one.
+
+// counted gives how many sessions the panes of a name have: those that others have opened
+// are counted first, once.
+func (k *Keep) counted(ctx context.Context, owner string) (*atomic.Int32, error) {
+	k.mu.Lock()
+	n := k.sessions[owner]
+	k.mu.Unlock()
+	if n != nil {
+		return n, nil
+	}
+	n = new(atomic.Int32)
+	if err := k.countLeft(ctx, owner, n); err != nil {
+		return nil, err
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.sessions == nil {
+		k.sessions = map[string]*atomic.Int32{}
+	}
+	k.sessions[owner] = n // an owner has one server at a time
+	return n, nil
+}
+
+// mindSession has a process of its own open a session and mind it.
+func (s *server) mindSession(a *pane.Asking, tty *os.File, session *pane.Session) error {
+	n := s.sessions
+	if n == nil {
+		return errors.New("the sessions of its panes are not counted")
+	}
+	if n.Add(1) > maxPanes {
+		n.Add(-1)
+		return fmt.Errorf("its panes have %d sessions, and no more are opened", maxPanes)
+	}
+	child, err := pane.Start(s.k.opt.Launcher, session, a, tty, s.proc.pidfd)
+	if err != nil {
+		n.Add(-1)
+		return fmt.Errorf("run %s: %w", s.k.opt.Launcher, err)
+	}
+	pid := child.Pid
+	s.k.wg.Go(func() {
+		_ = child.Release() // it is waited for by pidfd
+		s.k.count(s.rec.Owner, pid, n)
+	})
+	return nil
+}
+
+// count counts a session less when the process that minds it has ended: that outlives us.
+func (k *Keep) count(owner string, pid int, n *atomic.Int32) {
+	p, _, err := holdPID(pid)
+	if err != nil { // of ours it has ended then, or there are no descriptors
+		k.reap(owner, pid)
+		n.Add(-1)
+		return
+	}
+	stop := context.AfterFunc(k.ctx, p.close)
+	defer stop()
+	if p.wait() {
+		k.reap(owner, pid)
+		p.close()
+		n.Add(-1)
+	}
+}
+
+// reapTime is how long a process is waited for that cannot be held.
+const reapTime = 10 * time.Second
+
+// reap waits for the process that minded a session, if it is ours, and tells what people
+// have to know.
+func (k *Keep) reap(owner string, pid int) {
+	var ws unix.WaitStatus
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for end := time.Now().Add(reapTime); time.Now().Before(end); {
+		got, err := unix.Wait4(pid, &ws, unix.WNOHANG, nil)
+		if err != nil && err != unix.EINTR {
+			return // an earlier muxward's
+		}
+		if got == pid {
+			break
+		}
+		select {
+		case <-tick.C:
+		case <-k.ctx.Done():
+			return
+		}
+	}
+	switch {
+	case ws.Exited() && ws.ExitStatus() == pane.RefusedCode:
+		k.events.put(Event{Kind: EventNotice, Level: LevelServer, Owner: owner, Text: "a pane of " + owner + " has no session: it was told why"})
+	case ws.Exited() && ws.ExitStatus() == pane.UnclosedCode:
+		k.events.put(Event{Kind: EventNotice, Level: LevelAlarm, Owner: owner, Text: "a session of a pane of " + owner + " was not closed as it has to be: PAM did not answer, or not all of it could be ended"})
+	case ws.Signaled():
+		k.events.put(Event{Kind: EventNotice, Level: LevelAlarm, Owner: owner, Text: fmt.Sprintf("what minded a session of a pane of %s was killed by signal %d", owner, ws.Signal())})
+	}
+}
+
+// countLeft counts the sessions that others have opened. The arguments of a
+// process are in its own memory, and to read them may take as long as it likes
+// (proc_pid_cmdline(5)): it is done of root's processes alone, and aside.
+func (k *Keep) countLeft(ctx context.Context, owner string, n *atomic.Int32) error {
+	pids, err := processes()
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, countTime)
+	defer cancel()
+	found := make(chan int)
+	go func() {
+		defer close(found)
+		for _, pid := range pids {
+			if !k.minds(owner, pid) {
+				continue
+			}
+			select {
+			case found <- pid:
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	for {
+		select {
+		case pid, ok := <-found:
+			if !ok {
+				return nil
+			}
+			n.Add(1)
+			k.wg.Go(func() { k.count(owner, pid, n) })
+		case <-ctx.Done():
+			return fmt.Errorf("count the sessions of %s's panes: a process of root's does not answer: %w", owner, ctx.Err())
+		}
+	}
+}
+
+// countTime is how long that may take.
+const countTime = 10 * time.Second
+
+// minds reports whether a process minds a session of a server of that name.
+func (k *Keep) minds(owner string, pid int) bool {
+	var st unix.Stat_t
+	if unix.Stat(procFile(pid, ""), &st) != nil || st.Uid != 0 {
+		return false
+	}
+	exe, err := os.Readlink(procFile(pid, "exe"))
+	if err != nil || filepath.Base(strings.TrimSuffix(exe, " (deleted)")) != filepath.Base(k.opt.Launcher) {
+		return false
+	}
+	cmd, err := k.memory.Read(pid, "cmdline", 4096)
+	if errors.Is(err, procfs.ErrHung) {
+		return true // it may be: there are rather too few places than too many sessions
+	}
+	argv := strings.Split(string(cmd), "\x00")
+	return err == nil && len(argv) > 2 && argv[1] == pane.SuperviseArg && argv[2] == owner
+}
+
+// servicePath is where a service of PAM is.
+const servicePath = "/etc/pam.d/"
+
+// pamProgram is what asks PAM.
+const pamProgram = "muxward-pam"
+
+// settlePAM finds out which servers' panes PAM has a word in. It is done once: what goes away
+// while we run is missed then, and not done without.
+func (o *Options) settlePAM() error {
+	o.pam = map[string]*pane.Rules{}
+	for name, iso := range o.Isolated {
+		rules, err := rulesFor(iso)
+		if err != nil && iso.PAM == config.PAMRequired {
+			return fmt.Errorf("the isolated server %s: pam: required, and %w", name, err)
+		}
+		if err == nil {
+			o.pam[name] = rules
+		}
+	}
+	return nil
+}
+
+// errOff is why PAM is not asked where that is configured.
+var errOff = errors.New("that is turned off (pam: off)")
+
+func rulesFor(iso config.Isolated) (*pane.Rules, error) {
+	if iso.PAM == config.PAMOff {
+		return nil, errOff
+	}
+	service := iso.PAMService
+	if service == "" {
+		service = pane.PAMService
+	}
+	if _, err := os.Stat(servicePath + service); err != nil {
+		return nil, fmt.Errorf("PAM has no service %s: %w", service, err)
+	}
+	program, err := siblings.Find(pamProgram)
+	if err != nil {
+		return nil, err
+	}
+	return &pane.Rules{Program: program, Service: service, Wait: iso.PAMWait}, nil
+}
+
+// rulesOf gives what was found out of a server, if what it rests on is there still.
+func (k *Keep) rulesOf(owner string) (*pane.Rules, error) {
+	rules := k.opt.pam[owner]
+	if rules == nil {
+		return nil, nil
+	}
+	if _, err := os.Stat(servicePath + rules.Service); err != nil { // else it would be "other"
+		return nil, fmt.Errorf("PAM's service %s has gone: %w", rules.Service, err)
+	}
+	if err := siblings.CheckProgram(rules.Program); err != nil {
+		return nil, err
+	}
+	return rules, nil
+}
+
+// usualProcesses is how many processes a pane may have unless something else is said.
+const usualProcesses = 4096
+
+func boundsOf(iso config.Isolated) pane.Bounds {
+	b := pane.Bounds{Processes: iso.PaneProcesses, Memory: iso.PaneMemory}
+	if b.Processes == 0 {
+		b.Processes = usualProcesses
+	}
+	return b
+}

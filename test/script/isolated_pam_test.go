@@ -1,0 +1,130 @@
+package script
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/muxward/muxward/internal/tmux/tmuxtest"
+	"github.com/muxward/muxward/test/host"
+)
+
+// paneHost has prod, an isolated server in whose panes PAM has a word, by a stack of the
+// test's own.
+func paneHost(t *testing.T, account, service, stack, more string) *host.Host {
+	t.Helper()
+	tmuxtest.PAM(t, service, stack)
+	h := host.Start(t, host.Config{Account: account,
+		Settings: "isolated: {prod: {account: mwwork, run_as: mwcarol, pam: required, pam_service: " + service + more + "}}\n",
+		Policy: map[string]string{
+			"people.yaml": "people: {mwalice: {}, mwbob: {}, mwcarol: {}, mwmallory: {}, root: {uid: 0}}\nservers: {prod: {account: mwwork}}\n",
+			"grants.yaml": "grants:\n  - {who: root, role: owner, on: \"*\", reason: runs it}\n  - {who: mwalice, role: operator, on: prod, reason: she runs it}\n",
+		}})
+	return h
+}
+
+// counter writes the script that pam_exec runs.
+func counter(t *testing.T, notes string) {
+	t.Helper()
+	if err := os.WriteFile(notes+"/count", []byte("#!/bin/sh\necho $PAM_TYPE $PAM_TTY $PAM_USER >>"+notes+"/log\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// sessions gives how often sessions were opened and closed.
+func sessions(notes string) (opened, closed int) {
+	log, _ := os.ReadFile(notes + "/log") // nothing yet is none
+	return strings.Count(string(log), "open_session"), strings.Count(string(log), "close_session")
+}
+
+const paneStack = `auth required pam_permit.so
+account required pam_unix.so
+session required pam_loginuid.so
+session required pam_limits.so conf=$BASE/limits
+session required pam_env.so conffile=$BASE/env readenv=0
+session required pam_unix.so
+session required pam_exec.so quiet $BASE/count
+`
+
+// The programs of a pane have what the modules of PAM give: limits, the audit session and
+// variables, but none by which programs are loaded; and each session is closed once, also
+// if the helper is killed meanwhile, or tmux.
+func TestPaneSessions(t *testing.T) {
+	t.Parallel()
+	for name, account := range map[string]string{"root": "", "separated": host.Ward} {
+		t.Run(name, func(t *testing.T) {
+			notes := tmuxtest.Dir(t, tmuxtest.Account{})
+			counter(t, notes)
+			for file, text := range map[string]string{"limits": "mwcarol hard nofile 777\nmwcarol hard core 0\nmwcarol - stack 4096\n",
+				"env": "FROM_PAM DEFAULT=given\nLD_PRELOAD DEFAULT=/tmp/x.so\nTMUX DEFAULT=other\nHOME DEFAULT=/elsewhere\n"} {
+				if err := os.WriteFile(notes+"/"+file, []byte(text), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			h := paneHost(t, account, "mwpane-"+name, strings.ReplaceAll(paneStack, "$BASE", notes), "")
+			tmuxtest.Eventually(t, func() bool { return strings.Contains(h.Tmux(host.Alice, "ls").Out, "prod/main") }, "prod has its session")
+			h.Must(host.Alice, "new-window", "-d", "-t", "prod/main", "-n", "w",
+				"echo L$(ulimit -Hn)-$(ulimit -Ss)-$FROM_PAM-x$LD_PRELOAD-$HOME-$(cat /proc/self/loginuid)-$(id -u)-$(id -un); env | grep ^TMUX=; exec cat")
+			uid := tmuxtest.As(t, host.Carol).UID
+			want := fmt.Sprintf("L777-4096-given-x-%s-%d-%d-mwcarol", tmuxtest.As(t, host.Carol).Home, uid, uid)
+			tmuxtest.Eventually(t, func() bool {
+				return strings.Contains(h.Tmux(host.Alice, "capture-pane", "-pJ", "-t", "prod/main:w").Out, want)
+			}, "%s; it is %s", want, h.Tmux(host.Alice, "capture-pane", "-pJ", "-t", "prod/main:w").Out)
+			for range 20 {
+				h.Must(host.Alice, "new-window", "-d", "-t", "prod/main", "true")
+			}
+			tmuxtest.Eventually(t, func() bool { o, c := sessions(notes); return o == 22 && c == 20 }, "those that end at once are closed")
+			server := h.Server("prod")
+			_ = syscall.Kill(h.PID(), syscall.SIGKILL)
+			h.Stopped()
+			_ = syscall.Kill(server.PID, syscall.SIGKILL)
+			tmuxtest.Eventually(t, func() bool { o, c := sessions(notes); return o == 22 && c == 22 }, "each is closed once")
+		})
+	}
+}
+
+// What PAM does not let in, or does not answer, or whose process ends, has no pane; and the
+// account is that which was decided on.
+func TestPaneRefused(t *testing.T) {
+	t.Parallel()
+	notes := tmuxtest.Dir(t, tmuxtest.Account{})
+	counter(t, notes)
+	script := func(name, text string) {
+		t.Helper()
+		if err := os.WriteFile(notes+"/"+name+".new", []byte("#!/bin/sh\n"+text+"\n"), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Rename(notes+"/"+name+".new", notes+"/"+name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	script("session", "exec "+notes+"/count")
+	script("account", "exit 0")
+	h := paneHost(t, "", "mwpane-refused", strings.ReplaceAll("auth required pam_permit.so\naccount required pam_unix.so\n"+
+		"account required pam_exec.so quiet $BASE/account\nsession required pam_exec.so quiet $BASE/session\n", "$BASE", notes), ", pam_wait: 3s")
+	tmuxtest.Eventually(t, func() bool { return strings.Contains(h.Tmux(host.Alice, "ls").Out, "prod/main") }, "prod has its session")
+	tmuxtest.Eventually(t, func() bool { o, _ := sessions(notes); return o == 1 }, "its first pane is let in")
+	s := h.Server("prod")
+	s.Run("set-option", "-g", "remain-on-exit", "on")
+	for i, c := range []struct{ file, does, told string }{
+		{"account", "exit 1", "the account has no session now"},
+		{"account", "kill -9 $PPID", "has ended by itself"},
+		{"account", "sleep 1000", "has said nothing for too long"},
+		{"session", "exit 1", "no session is opened"},
+		{"session", "kill -SEGV $PPID", "has ended by itself"},
+	} {
+		script(c.file, c.does)
+		name := fmt.Sprintf("r%d", i)
+		h.Must(host.Alice, "new-window", "-d", "-t", "prod/main", "-n", name, "touch "+notes+"/ran")
+		tmuxtest.Eventually(t, func() bool {
+			return strings.Contains(h.Tmux(host.Alice, "capture-pane", "-pJ", "-S", "-", "-t", "prod/main:"+name).Out, c.told)
+		}, "%s: %s", c.does, c.told)
+		script("account", "exit 0")
+		script("session", "exec "+notes+"/count")
+	}
+	if o, _ := sessions(notes); o != 1 {
+		t.Errorf("%d sessions", o)
+	}
+}
