@@ -64,7 +64,9 @@ func schemaOf(typ reflect.Type, said map[string]string, loose bool) map[string]a
 		return map[string]any{"type": "string", "pattern": `^([0-9.]+(ns|us|ms|s|m|h))+$`}
 	case typ.Kind() == reflect.Bool:
 		return map[string]any{"type": "boolean"}
-	case typ.Kind() == reflect.Int:
+	case typ == reflect.TypeFor[config.Themselves]():
+		return map[string]any{"type": []string{"boolean", "array"}, "items": map[string]any{"type": "string"}}
+	case typ.Kind() == reflect.Int, typ.Kind() == reflect.Int64:
 		return map[string]any{"type": "integer"}
 	case typ.Kind() == reflect.String && loose:
 		return map[string]any{"type": []string{"string", "boolean"}}
