@@ -23,12 +23,15 @@ type Stat struct {
 	TTY uint32
 	// Foreground is the process group in the foreground of that terminal, or -1.
 	Foreground int
+	// Threads is how many threads it has, the first one among them also when that has ended.
+	Threads int
 	// Start is when the process began, in clock ticks since boot.
 	Start uint64
 }
 
-// Ended reports whether the process has ended, and is only there to be asked how.
-func (s Stat) Ended() bool { return s.State == 'Z' || s.State == 'X' }
+// Ended reports whether the process has ended, and is only there to be asked how. One whose
+// first thread alone has ended has the same letter, and goes on (tried with pthread_exit(3)).
+func (s Stat) Ended() bool { return s.State == 'Z' && s.Threads <= 1 || s.State == 'X' }
 
 // maxStat is longer than the line can be, in bytes.
 const maxStat = 4096
@@ -66,10 +69,11 @@ func ParseStat(data []byte) (Stat, error) {
 	tty, err3 := strconv.ParseInt(string(f[4]), 10, 32)
 	start, err4 := strconv.ParseUint(string(f[19]), 10, 64)
 	front, err5 := strconv.Atoi(string(f[5]))
-	if err := errors.Join(err1, err2, err3, err4, err5); err != nil {
+	threads, err6 := strconv.Atoi(string(f[17]))
+	if err := errors.Join(err1, err2, err3, err4, err5, err6); err != nil {
 		return Stat{}, fmt.Errorf("/proc/PID/stat: %w", err)
 	}
-	return Stat{Comm: string(data[open+1 : end]), State: f[0][0], PPID: ppid, Session: session, TTY: uint32(tty), Foreground: front, Start: start}, nil
+	return Stat{Comm: string(data[open+1 : end]), State: f[0][0], PPID: ppid, Session: session, TTY: uint32(tty), Foreground: front, Threads: threads, Start: start}, nil
 }
 
 // Read reads at most so many bytes of a file of a process. It is done for every
