@@ -258,6 +258,19 @@ func TestHP03Keyrings(t *testing.T) {
 	}
 }
 
+// besideHelper are muxward's processes beside its helper, but for tmux and shells.
+func besideHelper(helper, daemon int) (out []int) {
+	all, _ := filepath.Glob("/proc/[0-9]*")
+	for _, dir := range all {
+		pid, _ := strconv.Atoi(filepath.Base(dir))
+		stat, err := procfs.ReadStat(pid)
+		if err == nil && (pid == daemon || stat.PPID == daemon || stat.PPID == helper) && !strings.HasPrefix(stat.Comm, "tmux") && stat.Comm != "sh" {
+			out = append(out, pid)
+		}
+	}
+	return out
+}
+
 // Mallory has taken over muxward, and wants to go on in one of the processes beside it: what
 // holds the keys, or puts terminals right, has a filter before its calls, no program to become,
 // and no memory for others of its account. The control run is the helper, which has no filter.
@@ -268,12 +281,19 @@ func TestHP06Beside(t *testing.T) {
 	if c := inherited(t, helper); !slices.Contains(c, "Seccomp 0") {
 		t.Errorf("control run: %q", c)
 	}
+	// One that is only just beginning has none yet.
+	tmuxtest.Eventually(t, func() bool {
+		all := besideHelper(helper, daemon)
+		return len(all) == 3 && !slices.ContainsFunc(all, func(pid int) bool {
+			status, _ := procfs.Read(pid, "status", 8192)
+			return !strings.Contains(string(status), "Seccomp:\t2")
+		})
+	}, "muxward, its keeper and the holder of the keys have a filter")
 	found := 0
-	all, _ := filepath.Glob("/proc/[0-9]*")
-	for _, dir := range all {
-		pid, _ := strconv.Atoi(filepath.Base(dir))
+	for _, pid := range besideHelper(helper, daemon) {
+		dir := fmt.Sprintf("/proc/%d", pid)
 		stat, err := procfs.ReadStat(pid)
-		if err != nil || pid != daemon && stat.PPID != daemon && stat.PPID != helper || strings.HasPrefix(stat.Comm, "tmux") || stat.Comm == "sh" {
+		if err != nil {
 			continue
 		}
 		found++
