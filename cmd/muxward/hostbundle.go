@@ -227,7 +227,7 @@ func behind(first, then hostconf.Result) hostconf.Result {
 	if then.Recovered == nil {
 		then.Recovered = first.Recovered
 	}
-	then.Left = append(first.Left, then.Left...)
+	then.Done, then.Left = append(first.Done, then.Done...), append(first.Left, then.Left...)
 	return then
 }
 
