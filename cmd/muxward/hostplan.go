@@ -363,7 +363,7 @@ what is not; 2 the command line or a file is wrong.`,
 				if err != nil {
 					return err
 				}
-				first, err := settleFirst(cmd.Context(), f.settling(cmd, root))
+				first, _, err := settleFirst(cmd.Context(), f.settling(cmd, root))
 				if err != nil {
 					return err
 				}
@@ -466,8 +466,8 @@ apply that was broken off it takes back what was done, and no more.`,
 				return err
 			}
 			o := f.settling(cmd, root)
-			r, err := settleFirst(cmd.Context(), o)
-			if err == nil && r.Recovered == nil { // else that was it
+			r, ended, err := settleFirst(cmd.Context(), o)
+			if err == nil && !ended && r.Recovered == nil { // else that was it
 				r, err = hostconf.Undo(cmd.Context(), hostfile.Set, o)
 			}
 			if err != nil {

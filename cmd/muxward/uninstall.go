@@ -80,7 +80,7 @@ func (f *setupFlags) uninstall(cmd *cobra.Command, purge, applied bool) error {
 	if err := f.standsStill(plan); err != nil {
 		return err
 	}
-	of, err := settleFirst(cmd.Context(), o)
+	of, _, err := settleFirst(cmd.Context(), o)
 	if err != nil {
 		return fmt.Errorf("uninstall: %w", err)
 	}
