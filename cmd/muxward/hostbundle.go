@@ -108,7 +108,7 @@ func (f *hostFlags) unpack(cmd *cobra.Command, b bundleFlags) (_ *landing, err e
 			l.close()
 		}
 	}()
-	if l.settled, err = l.used.settle(cmd.Context(), f.settling(cmd, root)); err != nil {
+	if l.settled, _, err = l.used.settle(cmd.Context(), f.settling(cmd, root)); err != nil {
 		return nil, fmt.Errorf("an apply of a bundle was broken off: %w", err)
 	}
 	if l.names, err = l.used.names(); err == nil {
@@ -172,6 +172,9 @@ type attempt struct {
 	Before bundle.Seen `json:"before"`
 	Names  []string    `json:"names,omitempty"`
 	Line   useLine     `json:"line"`
+	// Back: it has not landed, and is being taken back. It is said before that is begun, as afterwards
+	// the host would have no record of it.
+	Back bool `json:"back,omitempty"`
 }
 
 // attempted has the attempt that has not ended.
@@ -206,20 +209,20 @@ func (f *hostFlags) settling(cmd *cobra.Command, root string) hostconf.Options {
 
 // settleFirst is settle for whatever else would take back what was broken off, an apply without a
 // bundle, an undo, or a setup: afterwards nobody could tell whether the bundle had landed. The
-// result is what was taken back.
-func settleFirst(ctx context.Context, o hostconf.Options) (res hostconf.Result, err error) {
+// result is what was taken back; ended says that there was an attempt that has not landed.
+func settleFirst(ctx context.Context, o hostconf.Options) (res hostconf.Result, ended bool, err error) {
 	if _, err := os.Lstat(filepath.Join("/", o.Root, bundleState, attempted)); err != nil {
-		return res, nil // there is none; who cannot look there cannot apply either
+		return res, false, nil // there is none; who cannot look there cannot apply either
 	}
 	u, err := openUsed(o.Root)
 	if err == nil {
 		defer u.close()
-		res, err = u.settle(ctx, o)
+		res, ended, err = u.settle(ctx, o)
 	}
 	if err != nil {
-		return res, fmt.Errorf("an apply of a bundle was broken off: %w", err)
+		return res, ended, fmt.Errorf("an apply of a bundle was broken off: %w", err)
 	}
-	return res, nil
+	return res, ended, nil
 }
 
 // behind gives a result of what was done after what was taken back.
@@ -227,19 +230,19 @@ func behind(first, then hostconf.Result) hostconf.Result {
 	if then.Recovered == nil {
 		then.Recovered = first.Recovered
 	}
-	then.Left = append(first.Left, then.Left...)
+	then.Done, then.Left = append(first.Done, then.Done...), append(first.Left, then.Left...)
 	return then
 }
 
 // settle ends an attempt that was broken off: it is taken back unless it has landed, and what counted
 // before counts again. Where that cannot be told, nothing that is older may be used.
-func (u *used) settle(ctx context.Context, o hostconf.Options) (res hostconf.Result, err error) {
+func (u *used) settle(ctx context.Context, o hostconf.Options) (res hostconf.Result, ended bool, err error) {
 	f, err := u.dir.Open(attempted)
 	if errors.Is(err, fs.ErrNotExist) {
-		return res, nil
+		return res, false, nil
 	}
 	if err != nil {
-		return res, err
+		return res, false, err
 	}
 	defer f.Close()
 	var a attempt
@@ -251,11 +254,24 @@ func (u *used) settle(ctx context.Context, o hostconf.Options) (res hostconf.Res
 		err = errors.New("it has no number or no name")
 	}
 	if err != nil {
-		return res, fmt.Errorf("%s is damaged: %w; look into log.jsonl beside it for what was tried last, and remove it", filepath.Join("/", o.Root, bundleState, attempted), err)
+		return res, false, fmt.Errorf("%s is damaged: %w; look into log.jsonl beside it for what was tried last, and remove it", filepath.Join("/", o.Root, bundleState, attempted), err)
 	}
-	fate, res, err := hostconf.Settle(ctx, hostfile.Set, a.Number, o)
+	fate, res, err := hostconf.Settle(ctx, hostfile.Set, a.Number, o, func(fate hostconf.Fate) error {
+		if fate != hostconf.TakenBack || a.Back {
+			return nil
+		}
+		a.Back = true
+		data, err := json.Marshal(a)
+		if err != nil {
+			return err
+		}
+		return u.write(attempted, data)
+	})
 	if err != nil {
-		return res, err
+		return res, false, err
+	}
+	if a.Back {
+		fate = hostconf.TakenBack
 	}
 	l := &landing{used: u, line: a.Line}
 	switch fate {
@@ -269,9 +285,9 @@ func (u *used) settle(ctx context.Context, o hostconf.Options) (res hostconf.Res
 		err = l.write("unknown", errors.New("it was broken off, and it cannot be told what came of it"))
 	}
 	if err != nil {
-		return res, err
+		return res, false, err
 	}
-	return res, u.remove(attempted)
+	return res, fate != hostconf.Landed, u.remove(attempted)
 }
 
 // raise writes down that none that is older may be used from now on. It is done once all checks are

@@ -117,7 +117,7 @@ type planned struct {
 }
 
 // drifts reports whether an apply would do something, or could not.
-func (p planned) drifts() bool { return p.Plan.Drift() || p.Sockets != nil && len(p.Sockets.Mend) > 0 }
+func (p planned) drifts() bool { return p.Plan.Drift() || p.Sockets != nil && p.Sockets.differ() }
 
 func newHostPlanCmd() *cobra.Command {
 	var f hostFlags
@@ -134,8 +134,9 @@ An apply that was broken off is told of, with how far it came: the next apply ta
 back first.
 
 What the files have under sockets: mend: are differences, too: sockets of tmux and directories of them
-that are open for others, wherever they are, as muxward sockets scan finds them. What else it finds
-that is a warning or worse is listed, and is for people.
+that are open for others, wherever they are, as muxward sockets scan finds them. One that is for
+people to mend, as it lies outside of tmux's own directories or has a second name, is one as well, and is
+called blocked. What else is found that is a warning or worse is listed, and is for people.
 
 With --hosts the hosts of an inventory are asked over the system's ssh, several at once:
 each line is [USER@]HOST, and what the host is called in DIR, if that is not what hostname
@@ -259,8 +260,8 @@ func printHostPlan(p paint, all planned, quiet bool) error {
 	if n := count[hostconf.Keep]; n > 0 {
 		sum += fmt.Sprintf(", %d are kept as somebody has changed them", n)
 	}
-	if s := all.Sockets; s != nil && len(s.Mend) > 0 {
-		sum += fmt.Sprintf("; of sockets %d to mend", len(s.Mend))
+	if s := all.Sockets; s != nil && s.differ() {
+		sum += fmt.Sprintf("; of sockets %d to mend, %d for people", len(s.Mend)+s.MoreMend, len(s.Blocked)+s.MoreBlocked)
 	}
 	if all.drifts() {
 		return p.printf("%s\n", p.bad(oneLine(sum)))
@@ -325,8 +326,9 @@ by a tmux server of its own, and sshd reads its part, where there is one: what i
 never lands. Each file is put in its place at once, and what was there is kept. An
 apply that is broken off, by kill -9 too, is taken back by the next one.
 
-Last, what the files say of sockets is mended, as by muxward sockets fix: no session is ended, and
-muxward host undo does not open them again.
+Last, what the files say of sockets is mended, as by muxward sockets fix, for two minutes at most: no
+session is ended, and muxward host undo does not open them again. Where one of them is not mended, or is for
+people to mend, the exit code is 1.
 
 If a muxward serves here, it is asked afterwards how it is, and whether it has taken the
 policy. If it is not well, and was before, everything is put back. Changed settings of
@@ -361,7 +363,7 @@ what is not; 2 the command line or a file is wrong.`,
 				if err != nil {
 					return err
 				}
-				first, err := settleFirst(cmd.Context(), f.settling(cmd, root))
+				first, _, err := settleFirst(cmd.Context(), f.settling(cmd, root))
 				if err != nil {
 					return err
 				}
@@ -464,8 +466,8 @@ apply that was broken off it takes back what was done, and no more.`,
 				return err
 			}
 			o := f.settling(cmd, root)
-			r, err := settleFirst(cmd.Context(), o)
-			if err == nil && r.Recovered == nil { // else that was it
+			r, ended, err := settleFirst(cmd.Context(), o)
+			if err == nil && !ended && r.Recovered == nil { // else that was it
 				r, err = hostconf.Undo(cmd.Context(), hostfile.Set, o)
 			}
 			if err != nil {

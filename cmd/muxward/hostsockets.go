@@ -20,13 +20,25 @@ import (
 type socketPart struct {
 	// Mend is what an apply would mend.
 	Mend []socketLine `json:"mend"`
-	// People is what is for people to mend: an apply leaves it alone.
+	// Blocked is what the files have mended, too, and muxward cannot mend by itself, or not with the
+	// rights of who looks: people have to.
+	Blocked []socketLine `json:"blocked,omitempty"`
+	// MoreMend and MoreBlocked are how many of those are not listed: what an account
+	// can make many of must not fill a plan.
+	MoreMend    int `json:"moreMend,omitempty"`
+	MoreBlocked int `json:"moreBlocked,omitempty"`
+	// People is what the files do not name, and is for people to mend: an apply leaves it alone.
 	People []socketLine `json:"people,omitempty"`
 	// Dark is what could not be looked at.
 	Dark []string `json:"notLookedAt,omitempty"`
 
 	steps []sockets.Step
+	// all: who looked may see everything, and nothing was kept from them.
+	all bool
 }
+
+// differ reports whether an apply would mend something, or could not.
+func (s *socketPart) differ() bool { return len(s.Mend)+len(s.Blocked) > 0 }
 
 // socketLine is one of them.
 type socketLine struct {
@@ -39,8 +51,13 @@ type socketLine struct {
 	Why  string `json:"why"`
 }
 
-// maxPeople bounds how much is told of what is for people.
-const maxPeople = 50
+const (
+	// maxSocketLines bounds how much is told of each kind.
+	maxSocketLines = 50
+	// socketsTime is how long an apply mends sockets: what acts for an account can be stopped by it, and
+	// an account can have many. What is left is for the next one.
+	socketsTime = 2 * time.Minute
+)
 
 // sockets looks at those of the machine, if the files say what is to be mended of them.
 func (w *wanted) sockets(ctx context.Context) (*socketPart, error) {
@@ -57,8 +74,14 @@ func lookAtSockets(ctx context.Context, opt sockets.Options, mend []string) (*so
 	if err != nil {
 		return nil, err
 	}
-	part := &socketPart{Mend: []socketLine{}}
-	part.steps, _ = sockets.Plan(r.findings, mend, uint32(os.Geteuid()))
+	return partOf(r, mend, uint32(os.Geteuid())), nil
+}
+
+// partOf sorts what was found by who mends it.
+func partOf(r report, mend []string, uid uint32) *socketPart {
+	part := &socketPart{Mend: []socketLine{}, all: uid == 0}
+	var left []sockets.Finding
+	part.steps, left = sockets.Plan(r.findings, mend, uid)
 	line := func(f sockets.Finding, do string) socketLine {
 		rule, _ := sockets.RuleByID(f.ID)
 		return socketLine{ID: f.ID, Path: f.Path.String(), UID: f.UID, Seen: f.Evidence, Do: do, Why: rule.Title}
@@ -66,25 +89,34 @@ func lookAtSockets(ctx context.Context, opt sockets.Options, mend []string) (*so
 	for _, s := range part.steps {
 		part.Mend = append(part.Mend, line(s.Finding, s.What))
 	}
+	is := func(f sockets.Finding) func(sockets.Finding) bool {
+		return func(o sockets.Finding) bool { return o.ID == f.ID && o.Path == f.Path && o.PID == f.PID }
+	}
 	for _, f := range r.findings {
-		planned := slices.ContainsFunc(part.steps, func(s sockets.Step) bool {
-			return s.Finding.ID == f.ID && s.Finding.Path == f.Path && s.Finding.PID == f.PID
-		})
-		if !planned && f.Severity >= sockets.Warning && len(part.People) < maxPeople {
+		switch {
+		case f.Severity < sockets.Warning, slices.ContainsFunc(part.steps, func(s sockets.Step) bool { return is(f)(s.Finding) }):
+		case slices.ContainsFunc(left, is(f)):
+			part.Blocked = append(part.Blocked, line(f, f.Fix))
+		case len(part.People) < maxSocketLines:
 			part.People = append(part.People, line(f, f.Fix))
 		}
 	}
+	part.MoreMend, part.MoreBlocked = max(0, len(part.Mend)-maxSocketLines), max(0, len(part.Blocked)-maxSocketLines)
+	part.Mend, part.Blocked = part.Mend[:len(part.Mend)-part.MoreMend], part.Blocked[:len(part.Blocked)-part.MoreBlocked]
 	for _, k := range r.scan.Skipped {
-		if !k.Denied && len(part.Dark) < maxPeople {
+		switch {
+		case k.Denied:
+			part.all = false
+		case len(part.Dark) < maxSocketLines:
 			part.Dark = append(part.Dark, fmt.Sprintf("%s: %s", k.Path, k.Reason))
 		}
 	}
-	return part, nil
+	return part
 }
 
 // words are all texts in it that a host has said.
 func (s *socketPart) words() (all []*string) {
-	for _, list := range [][]socketLine{s.Mend, s.People} {
+	for _, list := range [][]socketLine{s.Mend, s.Blocked, s.People} {
 		for i := range list {
 			l := &list[i]
 			all = append(all, &l.ID, &l.Path, &l.Seen, &l.Do, &l.Why)
@@ -100,6 +132,12 @@ func (s *socketPart) print(p paint) {
 	for _, l := range s.Mend {
 		p.printf("%s %s %s\n    why: %s\n    %s; %s\n", l.ID, p.good("mend"), oneLine(l.Path), oneLine(l.Why), oneLine(l.Seen), oneLine(l.Do))
 	}
+	for _, l := range s.Blocked {
+		p.printf("%s %s %s\n    why: %s\n    %s; for people: %s\n", l.ID, p.bad("blocked"), oneLine(l.Path), oneLine(l.Why), oneLine(l.Seen), oneLine(l.Do))
+	}
+	if n := s.MoreMend + s.MoreBlocked; n > 0 {
+		p.printf("and %d more; muxward sockets scan lists all\n", n)
+	}
 	for _, l := range s.People {
 		p.printf("%s %s %s\n    why: %s\n    %s; for people: %s\n", l.ID, p.dim("keep"), oneLine(l.Path), oneLine(l.Why), oneLine(l.Seen), oneLine(l.Do))
 	}
@@ -113,10 +151,18 @@ func (s *socketPart) print(p paint) {
 // an undo: what it does is to take rights away from others, and to move what is dead aside.
 func (w *wanted) mendSockets(cmd *cobra.Command) ([]sockets.Done, error) {
 	part, err := w.sockets(cmd.Context())
-	if err != nil || part == nil || len(part.steps) == 0 {
+	if err != nil || part == nil {
 		return nil, err
 	}
-	return mendPart(cmd, part, w.found.Host.Serve.State)
+	var done []sockets.Done
+	if len(part.steps) > 0 {
+		done, err = mendPart(cmd, part, w.found.Host.Serve.State)
+	}
+	if n := len(part.Blocked) + part.MoreBlocked; n > 0 {
+		err = errors.Join(err, fmt.Errorf("%d are for people to mend, such as %s %s: %s; muxward host plan tells all",
+			n, part.Blocked[0].ID, part.Blocked[0].Path, part.Blocked[0].Do))
+	}
+	return done, err
 }
 
 func mendPart(cmd *cobra.Command, part *socketPart, state string) ([]sockets.Done, error) {
@@ -125,17 +171,41 @@ func mendPart(cmd *cobra.Command, part *socketPart, state string) ([]sockets.Don
 		return nil, err
 	}
 	defer j.Close()
-	done, err := mendEach(cmd, j, part.steps, true)
-	bad := 0
+	m, err := mender("errand")
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := contextFor(cmd, socketsTime)
+	defer cancel()
+	done, err := mendInTurn(ctx, m, j, part.steps)
+	bad := len(part.steps)
 	for _, d := range done {
-		if d.Outcome != sockets.Mended {
-			bad++
+		if d.Outcome == sockets.Mended {
+			bad--
 		}
 	}
 	if bad > 0 {
-		err = errors.Join(err, fmt.Errorf("%d of %d sockets were not mended; muxward host plan tells which", bad, len(done)))
+		err = errors.Join(err, fmt.Errorf("%d of %d sockets were not mended; muxward host plan tells which", bad, len(part.steps)))
 	}
 	return done, errors.Join(err, j.unreported())
+}
+
+// mendInTurn does the steps one after the other. Those of an account whose first one had no answer are left: it
+// may have stopped who acts for it, and would hold up those of all others.
+func mendInTurn(ctx context.Context, m sockets.Mender, j *journal, steps []sockets.Step) (done []sockets.Done, err error) {
+	silent := map[uint32]bool{}
+	for _, s := range steps {
+		if silent[s.Finding.UID] {
+			continue
+		}
+		d, err := mendOne(ctx, m, j, s)
+		if err != nil {
+			return done, fmt.Errorf("after %d of %d steps: %w", len(done), len(steps), err)
+		}
+		silent[s.Finding.UID] = d.Silent
+		done = append(done, d)
+	}
+	return done, nil
 }
 
 // applied is what became of an apply.
@@ -144,20 +214,25 @@ type applied struct {
 	Sockets []sockets.Done `json:"sockets,omitempty"`
 }
 
-// provenClosed is whether no socket, and no directory of sockets, lets others in.
+// provenClosed is whether nothing that the files have mended of sockets is found. Who is not root does not see all.
 func provenClosed(part *socketPart, err error) proof.Proof {
 	p := proof.Proof{ID: "MW-V070", Title: "what is to be mended of tmux's sockets is mended", Outcome: proof.Holds,
 		Lost: "who is let in past muxward is neither decided nor written down"}
 	switch {
 	case err != nil:
 		p.Outcome, p.Evidence = proof.Unknown, []string{err.Error()}
-	case len(part.Mend) > 0:
+	case part.differ():
 		p.Outcome = proof.Broken
-		for _, l := range part.Mend {
+		for _, l := range slices.Concat(part.Mend, part.Blocked) {
 			p.Evidence = append(p.Evidence, fmt.Sprintf("%s %s: %s", l.ID, l.Path, l.Seen))
+		}
+		if n := part.MoreMend + part.MoreBlocked; n > 0 {
+			p.Evidence = append(p.Evidence, fmt.Sprintf("and %d more", n))
 		}
 	case len(part.Dark) > 0:
 		p.Outcome, p.Evidence = proof.Unknown, part.Dark
+	case !part.all:
+		p.Outcome, p.Evidence = proof.Unknown, []string{"who is not root does not see all sockets; run it as root"}
 	}
 	return p
 }

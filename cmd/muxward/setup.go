@@ -124,7 +124,7 @@ func (f *setupFlags) run(cmd *cobra.Command) error {
 		}
 		return f.printPlan(cmd, plan)
 	}
-	first, err := settleFirst(cmd.Context(), o)
+	first, _, err := settleFirst(cmd.Context(), o)
 	if err != nil {
 		return fmt.Errorf("setup: %w", err)
 	}

@@ -482,3 +482,13 @@ func TestSetupAfterBrokenOff(t *testing.T) {
 		t.Errorf("there is no policy: %v", err)
 	}
 }
+
+// Uninstall tells of what host apply had made, too.
+func TestUninstallApplied(t *testing.T) {
+	b := newHostBed(t)
+	b.on(exitOK, "applied: ", "apply")
+	out, err := runSetup(t, "uninstall", "--root", b.root, "--applied")
+	if err != nil || !strings.Contains(out, "remove file /etc/muxward/muxward.yaml") || !strings.Contains(out, "all of it is gone") {
+		t.Errorf("%v\n%s", err, out)
+	}
+}

@@ -507,20 +507,32 @@ func mendEach(cmd *cobra.Command, j *journal, steps []sockets.Step, quiet bool) 
 		if err := cmd.Context().Err(); err != nil {
 			return done, fmt.Errorf("after %d of %d steps: %w", len(done), len(steps), err)
 		}
-		if err := j.write(sockets.Done{Time: time.Now(), ID: s.Finding.ID, Path: s.Finding.Path, PID: s.Finding.PID, UID: s.Finding.UID, To: s.To, Outcome: "begun"}); err != nil {
+		d, err := mendOne(cmd.Context(), m, j, s)
+		if err != nil {
 			return done, err
 		}
-		d := m.Mend(cmd.Context(), s)
 		done = append(done, d)
 		if !quiet {
 			printDone(p, d)
 		}
-		if err := j.write(d); err != nil {
-			return done, err
-		}
-		j.report(cmd.Context(), d)
 	}
 	return done, p.err()
+}
+
+// mendOne does a step, and writes it down before and after.
+func mendOne(ctx context.Context, m sockets.Mender, j *journal, s sockets.Step) (sockets.Done, error) {
+	if err := ctx.Err(); err != nil {
+		return sockets.Done{}, err
+	}
+	if err := j.write(sockets.Done{Time: time.Now(), ID: s.Finding.ID, Path: s.Finding.Path, PID: s.Finding.PID, UID: s.Finding.UID, To: s.To, Outcome: "begun"}); err != nil {
+		return sockets.Done{}, err
+	}
+	d := m.Mend(ctx, s)
+	if err := j.write(d); err != nil {
+		return d, err
+	}
+	j.report(ctx, d)
+	return d, nil
 }
 
 func printDone(p paint, d sockets.Done) {

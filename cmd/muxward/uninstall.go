@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -79,7 +80,7 @@ func (f *setupFlags) uninstall(cmd *cobra.Command, purge, applied bool) error {
 	if err := f.standsStill(plan); err != nil {
 		return err
 	}
-	of, err := settleFirst(cmd.Context(), o)
+	of, _, err := settleFirst(cmd.Context(), o)
 	if err != nil {
 		return fmt.Errorf("uninstall: %w", err)
 	}
@@ -94,7 +95,7 @@ func (f *setupFlags) uninstall(cmd *cobra.Command, purge, applied bool) error {
 	if err != nil {
 		return fmt.Errorf("uninstall: %w", err)
 	}
-	res.Done, res = append(of.Done, res.Done...), behind(of, res)
+	res = behind(of, res)
 	if purge {
 		// Once more, and of one that systemd was to stop, too: what is removed does not come back.
 		err := f.nobodyServes()
@@ -108,7 +109,9 @@ func (f *setupFlags) uninstall(cmd *cobra.Command, purge, applied bool) error {
 		if err != nil {
 			return fmt.Errorf("uninstall: %w", err)
 		}
-		res.Done, res.Left = append(res.Done, more.Done...), append(of.Left, more.Left...)
+		more.Left = append(of.Left, more.Left...) // what the first one kept is looked at again
+		more.Done, more.Recovered = append(res.Done, more.Done...), cmp.Or(more.Recovered, res.Recovered)
+		res = more
 	}
 	if err := f.nobodyServes(); err != nil { // one that systemd did not stop, as it has not started it
 		return fmt.Errorf("uninstall: what setup has made is gone, but %w", err)

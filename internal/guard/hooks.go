@@ -2,6 +2,7 @@ package guard
 
 import (
 	"context"
+	"crypto/rand"
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -47,6 +48,7 @@ type saying struct {
 	name    string // that of a hook, or of an option
 	command string // what is compared
 	text    string // for people, before the place; "" for a hook
+	usual   bool   // most servers have one: only one that comes later is told of
 }
 
 // readHook reads a line of show-hooks.
@@ -122,7 +124,7 @@ func (h hook) risk(said saying, what string) risk {
 	default:
 		text += said.command
 	}
-	return risk{key: "hook " + h.place + " " + h.rule(), text: text, drift: true, hook: h}
+	return risk{key: "hook " + h.place + " " + h.rule(), text: text, drift: true, usual: said.usual, hook: h}
 }
 
 // hookLook is one look at the hooks of a server, or at its traps.
@@ -155,7 +157,8 @@ func (s *Server) lookAt(ctx context.Context, what string, opts tmux.ParseOptions
 // readPlaces reads the hooks of some places, and of each half apart if it
 // cannot have them at once: one of them may be gone, or say too much.
 func (s *Server) readPlaces(ctx context.Context, l *hookLook, places []place) {
-	q, err := hookQuestions(l.opts, places)
+	mark := rand.Text() // a new one: nobody has put it into what they set
+	q, err := hookQuestions(l.opts, places, mark)
 	var out []byte
 	if err == nil {
 		out, err = s.oneShot(ctx, q...)
@@ -163,7 +166,7 @@ func (s *Server) readPlaces(ctx context.Context, l *hookLook, places []place) {
 	apart := errors.Is(err, errRefused) || errors.Is(err, errTooLong)
 	switch {
 	case err == nil:
-		l.answer(out, places, s.kept.Mark)
+		l.answer(out, places, mark)
 	case apart && len(places) > 1:
 		half := len(places) / 2
 		s.readPlaces(ctx, l, places[:half])
@@ -180,11 +183,11 @@ func (s *Server) readPlaces(ctx context.Context, l *hookLook, places []place) {
 	}
 }
 
-// hookQuestions has each place's answer end with the server's mark.
-func hookQuestions(opts tmux.ParseOptions, places []place) ([]string, error) {
+// hookQuestions has each place's answer end with a mark.
+func hookQuestions(opts tmux.ParseOptions, places []place, mark string) ([]string, error) {
 	var all [][]string
 	for _, p := range places {
-		all = append(append(all, p.asks...), []string{"show-options", "-sqv", tmux.MarkOption})
+		all = append(append(all, p.asks...), []string{"display-message", "-p", mark})
 	}
 	q, hidden := spelled(opts, all)
 	if len(hidden) > 0 {

@@ -35,6 +35,8 @@ type risk struct {
 	// twice is told once it was found in two looks running, as one look can
 	// find it where nothing is wrong.
 	twice bool
+	// usual: it is told of if it is an alarm, and else only kept.
+	usual bool
 	hook  hook // if it is about one
 }
 
@@ -49,9 +51,9 @@ type riskList struct {
 // change takes over what a look has found, and gives what is new and what has
 // gone. With Server.mu held.
 func (l *riskList) change(found []risk) (alarms, others, gone []risk) {
-	before := map[string]bool{}
+	before, usual := map[string]bool{}, map[string]bool{}
 	for _, r := range l.risks {
-		before[r.key] = true
+		before[r.key], usual[r.key] = true, r.usual
 	}
 	doubt, now := map[string]bool{}, map[string]bool{}
 	var kept []risk
@@ -69,17 +71,18 @@ func (l *riskList) change(found []risk) (alarms, others, gone []risk) {
 			alarm = first
 		}
 		now[r.key] = true
+		r.usual = r.usual && (usual[r.key] || !before[r.key] && !alarm)
 		kept = append(kept, r)
 		switch {
 		case before[r.key]:
 		case alarm:
 			alarms = append(alarms, r)
-		default:
+		case !r.usual:
 			others = append(others, r)
 		}
 	}
 	for _, r := range l.risks {
-		if !now[r.key] {
+		if !now[r.key] && !r.usual {
 			gone = append(gone, r)
 		}
 	}
@@ -143,7 +146,7 @@ func clip(text string, n int) string {
 func (s *Server) Risks() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return slices.Concat(texts(s.seen.state.risks), texts(s.seen.hooks.risks), texts(s.seen.traps.risks))
+	return slices.Concat(texts(s.seen.state.risks), texts(s.seen.hooks.risks), texts(slices.DeleteFunc(slices.Clone(s.seen.traps.risks), func(r risk) bool { return r.usual })))
 }
 
 // settles reports whether what is there when a look begins now is the last that

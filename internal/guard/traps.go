@@ -3,6 +3,7 @@ package guard
 import (
 	"context"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -24,18 +25,16 @@ func (in *inspection) trapPlaces() map[string][]place {
 		{"every session", [][]string{{"show-options", "-g"}}, readOption},
 		{"every window", [][]string{{"show-options", "-gw"}}, readOption},
 	}
-	environments := [][]string{{"show-environment", "-g"}}
+	// Each a place of its own: a session that ends meanwhile takes no other's answer with it.
+	environments := []place{{"the environment", [][]string{{"show-environment", "-g"}}, readVariable}}
 	for _, n := range numbers(in.sessions) {
-		if len(environments) == placesAtOnce {
-			break
-		}
-		environments = append(environments, []string{"show-environment", "-t", fmt.Sprintf("$%d", n)})
+		id := fmt.Sprintf("$%d", n)
+		environments = append(environments, place{"the environment of session " + id, [][]string{{"show-environment", "-t", id}}, readVariable})
 	}
-	// A value may hold lines, also one as our mark: each is a look of its own, which needs none.
 	return map[string][]place{
 		"options":      append(options, in.each("show-options", readOption)...),
-		"environments": {{"the environment", environments, readVariable}},
-		"key bindings": {{"keys", [][]string{{"list-keys"}}, readBinding}},
+		"environments": environments,
+		"key bindings": {{"keys", [][]string{{"list-keys"}}, bindingReader()}},
 	}
 }
 
@@ -74,13 +73,23 @@ func readOption(line string, _ tmux.ParseOptions) (saying, bool) {
 	switch {
 	case strings.Contains(value, "#("):
 		said.text = "the option " + name + " runs a program"
+	case expandsTwice(value):
+		said.text = "the option " + name + " expands what others say once more, and runs a program that they name"
 	case bare == "":
 		return said, false
 	case name == "default-command":
 		said.text = "new panes run what default-command says"
+	case name == "editor" && strings.Trim(bare, plainPath) != "":
+		said.text = "editor is more than the name of a program: a shell runs it"
 	case name == "default-shell", name == "editor":
 		said.text = name + " is not one of the system's programs"
 		return said, elsewhere(bare)
+	case name == "default-client-command":
+		said.text = "default-client-command is not tmux's own"
+		return said, bare != "new-session"
+	case name == "key-table":
+		said.text = "keys are looked for in another table than root"
+		return said, bare != "root"
 	case name == "copy-command":
 		said.text = "what is copied is given to copy-command"
 	case name == "lock-command":
@@ -94,7 +103,9 @@ func readOption(line string, _ tmux.ParseOptions) (saying, bool) {
 		return said, bare != "off"
 	case name == "update-environment":
 		said.text = "update-environment takes over what has programs load others"
-		return said, slices.ContainsFunc(strings.Fields(bare), loads)
+		return said, strings.ContainsAny(bare, "*?[") || slices.ContainsFunc(strings.FieldsFunc(bare, func(r rune) bool { return r == ' ' || r == ',' }), func(name string) bool {
+			return loads(name) || steers(name)
+		})
 	}
 	return said, said.text != ""
 }
@@ -102,18 +113,58 @@ func readOption(line string, _ tmux.ParseOptions) (saying, bool) {
 // readVariable reads a line of show-environment.
 func readVariable(line string, _ tmux.ParseOptions) (saying, bool) {
 	name, value, set := strings.Cut(line, "=")
-	return saying{name: name, command: value, text: "new panes have " + tmux.Clean(name) + " in their environment"}, set && loads(name)
+	said := saying{name: name, command: value, text: "new panes have " + tmux.Clean(name) + " in their environment"}
+	switch {
+	case loads(name):
+	case strings.Contains(value, "#("), expandsTwice(value): // formats find variables by their names, too
+		said.text = "the variable " + tmux.Clean(name) + " holds a format that runs a program"
+	case steers(name):
+		said.usual = true
+	default:
+		return said, false
+	}
+	return said, set
 }
 
-// readBinding reads a line of list-keys.
-func readBinding(line string, opts tmux.ParseOptions) (saying, bool) {
-	table, key, b, ok := tmux.ListedKey(line, opts.Version)
-	if !ok {
-		return saying{}, false
+// bindingReader reads the lines of one list-keys. A table is named by whoever binds, and printed as
+// it is: a name with a line in it makes two of one, of which neither has its key where all others
+// have theirs. What cannot be read is told of.
+func bindingReader() func(string, tmux.ParseOptions) (saying, bool) {
+	column := 0
+	return func(line string, opts tmux.ParseOptions) (saying, bool) {
+		table, key, b, ok := tmux.ListedKey(line, opts.Version)
+		if !ok || column > 0 && b.Column() != column {
+			return saying{name: "unread", command: tmux.Clean(line), text: "a key cannot be read, and may run anything"}, true
+		}
+		column = b.Column()
+		said := saying{name: table + " " + key, command: b.Text(), text: "the key " + tmux.Clean(key) + " of the table " + tmux.Clean(table) + " runs a program"}
+		if expandsTwice(b.Text()) {
+			said.text = "the key " + tmux.Clean(key) + " of the table " + tmux.Clean(table) + " expands what others say once more, and runs a program that they name"
+			return said, true
+		}
+		return said, b.RunsProgram(opts)
 	}
-	text := "the key " + tmux.Clean(key) + " of the table " + tmux.Clean(table) + " runs a program"
-	return saying{name: table + " " + key, command: b.Text(), text: text}, b.RunsProgram(opts)
 }
+
+// expandsTwice reports whether a format may expand text once more that is not an option's: a title
+// that a program has set, say, whose jobs tmux before 3.4 runs then. Options are looked at
+// themselves, and tmux's own formats expand some of them so.
+func expandsTwice(text string) bool {
+	if !strings.Contains(text, "E:") && !strings.Contains(text, "T:") && !strings.Contains(text, "E;") && !strings.Contains(text, "T;") {
+		return false
+	}
+	return twice.MatchString(ofOption.ReplaceAllString(text, ""))
+}
+
+// ofOption is such a part of a format that names an option: those of users begin with @, and those of
+// tmux have a dash, which no variable's name has.
+var ofOption = regexp.MustCompile(`\{[ET](;=/#\{[a-z-]+\}|;=-?[0-9]+)?:(@[A-Za-z0-9_-]+|[a-z]+(-[a-z0-9]+)+)\}`)
+
+// twice is a part of a format that expands what it stands for.
+var twice = regexp.MustCompile(`[{;][ET][;:]`)
+
+// plainPath are the characters of a path that mean nothing to a shell.
+const plainPath = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._+-"
 
 // elsewhere reports whether a program is not in one of the system's directories. One without a
 // path is looked for in PATH.
@@ -124,6 +175,13 @@ func elsewhere(program string) bool {
 		}
 	}
 	return strings.Contains(program, "/")
+}
+
+// steers reports whether a variable of that name says which programs others start. Most servers have
+// some of them from the start; one that comes later is an alarm.
+func steers(name string) bool {
+	return strings.HasPrefix(name, "GIT_") || slices.Contains([]string{"PATH", "SHELL", "EDITOR", "VISUAL", "PAGER", "MANPAGER", "BROWSER", "LESSOPEN", "LESSCLOSE",
+		"JAVA_TOOL_OPTIONS", "PYTHONHOME", "GCONV_PATH", "TMUX_TMPDIR"}, name)
 }
 
 // loads reports whether a variable of that name has programs that are started load or run others.

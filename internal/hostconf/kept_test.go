@@ -145,11 +145,20 @@ func TestSettle(t *testing.T) {
 			defer func() { _ = recover() }()
 			_, _ = Apply(context.Background(), Just(s), o)
 		}()
-		got, _, err := Settle(t.Context(), "test", number, b.opt)
+		failed := errors.New("it cannot be written down")
+		if _, res, err := Settle(t.Context(), "test", number, b.opt, func(Fate) error { return failed }); err != nil && (!errors.Is(err, failed) || res.Recovered != nil) {
+			t.Errorf("killed at %q: it goes on without having told: %v, %v", at, res, err)
+		}
+		var first Fate
+		told := func(f Fate) error { first = f; return nil }
+		got, _, err := Settle(t.Context(), "test", number, b.opt, told)
+		if first != got {
+			t.Errorf("killed at %q: it tells %v and gives %v", at, first, got)
+		}
 		if err != nil || got != want {
 			t.Errorf("killed at %q: %v, want %v, %v", at, got, want, err)
 		}
-		if got, _, err := Settle(t.Context(), "other", number, b.opt); err != nil || got == Landed {
+		if got, _, err := Settle(t.Context(), "other", number, b.opt, told); err != nil || got == Landed {
 			t.Errorf("another set's number %d: %v, %v", number, got, err)
 		}
 		if _, err := os.Lstat(b.at("etc/x.conf")); (err == nil) != (want == Landed) {

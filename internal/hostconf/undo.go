@@ -110,8 +110,10 @@ func Next(o Options) (int, error) {
 }
 
 // Settle takes back what was broken off, as [Recover] does, and says what became of the apply of a
-// number of a set. Without records nothing is known of it: it may have landed, and been undone.
-func Settle(ctx context.Context, set string, number int, o Options) (Fate, Result, error) {
+// number of a set. Without records nothing is known of it: it may have landed, and been undone. What is
+// known is said to tell before anything is taken back; its error keeps that from being begun. Who is killed
+// in between knows by that what the records do not have any more.
+func Settle(ctx context.Context, set string, number int, o Options, tell func(Fate) error) (Fate, Result, error) {
 	var res Result
 	h, l, err := openKept(o)
 	if errors.Is(err, ErrNothing) {
@@ -128,6 +130,9 @@ func Settle(ctx context.Context, set string, number int, o Options) (Fate, Resul
 		fate = TakenBack
 	case slices.ContainsFunc(l.Applies, func(r record) bool { return r.Set == set && r.Number == number }):
 		fate = Landed
+	}
+	if err := tell(fate); err != nil {
+		return fate, res, err
 	}
 	res.Recovered, res.Left, err = h.recover(ctx, l)
 	return fate, res, err

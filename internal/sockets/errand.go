@@ -19,6 +19,9 @@ const (
 	maxReply   = 64 << 10
 )
 
+// errSilent is that of an errand that does not answer.
+var errSilent = errors.New("no answer")
+
 // Mender does steps. What is done with the rights of an account is done by a
 // process that has these and no others, one for each step: whatever the account
 // makes of it, or of the files that it looks at, hurts its own step alone.
@@ -69,7 +72,7 @@ func (m Mender) run(ctx context.Context, e errand, signal func() error) (reply, 
 	defer stop()
 	noAnswer := func(err error) (reply, error) {
 		if errors.Is(err, os.ErrDeadlineExceeded) {
-			return reply{}, fmt.Errorf("no answer within %s from who acts for uid %d: the file system hangs, or the account stopped it", most, e.UID)
+			return reply{}, fmt.Errorf("%w within %s from who acts for uid %d: the file system hangs, or the account stopped it", errSilent, most, e.UID)
 		}
 		return reply{}, fmt.Errorf("who acts for uid %d ended without an answer: %v", e.UID, err)
 	}

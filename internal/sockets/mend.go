@@ -40,6 +40,8 @@ type Done struct {
 	// Mode is what a mode was before it was changed.
 	Mode   *Mode  `json:"modeBefore,omitempty"`
 	Reason string `json:"reason,omitempty"`
+	// Silent: who acts for the account has not answered. It may do so with its next step, too.
+	Silent bool `json:"-"`
 }
 
 // Mend does a step, or says why not. Everything is looked at again first. It takes
@@ -79,7 +81,7 @@ func (m Mender) Mend(ctx context.Context, s Step) Done {
 		err = fmt.Errorf("%w; the signal is with process %d: start no server at this path until it has been handled", err, a.server.PID)
 	}
 	if err != nil {
-		d.Outcome, d.Reason = Failed, escape(err.Error())
+		d.Outcome, d.Reason, d.Silent = Failed, escape(err.Error()), errors.Is(err, errSilent)
 		if isLeft(err) {
 			d.Outcome = Left
 		}

@@ -41,6 +41,7 @@ type Binding struct {
 
 	text    string
 	version Version
+	column  int
 }
 
 // keyTable is one table. Most keys are bound to nothing: that is known of an
@@ -188,6 +189,7 @@ func (t *KeyTables) line(line string) (k listedKey, ok bool) {
 	}
 	rest = strings.TrimLeft(rest, " ")
 	k.column = plainWidth(from[:len(from)-len(rest)])
+	k.bound.column = k.column
 	r := keyText{text: rest, version: t.version}
 	name := r.next(false)
 	if name.kind != listedWord || name.text == "" {

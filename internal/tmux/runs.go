@@ -28,6 +28,9 @@ func (b *Binding) RunsProgram(opts ParseOptions) bool {
 var mayRun = []string{"run-shell", "if-shell", "pipe", "display-popup", "source-file", "new-window", "new-session", "split-window",
 	"respawn-", "confirm-before", "command-prompt", "display-menu", "display-panes", "choose-", "bind-key", "set-hook", "set-option", "set-window-option"}
 
+// Column is where list-keys has printed the key: for all keys of a listing in the same one.
+func (b *Binding) Column() int { return b.column }
+
 // Text is what list-keys prints of the commands.
 func (b *Binding) Text() string { return b.text }
 

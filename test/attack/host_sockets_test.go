@@ -45,14 +45,23 @@ nobody touch /tmp/tmux-1000/planted || echo "nobody is kept out"
 [ "$before" = "$(alice tmux -S /tmp/tmux-1000/work display-message -p '#{pid} #{pane_pid}')" ] && echo "the session lives"
 echo "== again"; host plan; host apply
 echo "== proved"; host verify --state /var/lib/muxward
+echo "== elsewhere"; mkdir -m 0777 /srv
+alice tmux -S /srv/pair -f /dev/null new-session -d -s pair cat
+chmod 0666 /srv/pair; chmod 0755 /srv
+host plan; host apply; host verify --state /var/lib/muxward
+echo "== nobody"
+nobody /opt/muxward host verify /hosts --host any --state /var/lib/muxward 2>&1
+alice tmux -S /srv/pair kill-server
 alice tmux -S /tmp/tmux-1000/work kill-server
+exit 0
 `
 
 // Somebody opens a directory of tmux's sockets beside muxward's doors, and the socket of a live
 // session in it, for everybody: it lies outside of all that the files of the host name, so that
 // they hope that nobody looks there; and a symlink has a directory of root's taken for one. plan shows
 // what is open, verify does not hold, apply closes it, ends no session and follows no link, and then
-// plan and verify have nothing. The control run is the time before the apply: nobody writes there.
+// plan and verify have nothing. A socket that tmux was given elsewhere, which is for people to close,
+// stays a difference, and is not proved. The control run is the time before the apply: nobody writes there.
 func TestHostSockets(t *testing.T) {
 	t.Parallel()
 	tmuxtest.As(t, stranger) // it takes root
@@ -93,7 +102,7 @@ func TestHostSockets(t *testing.T) {
 		{"quiet", "nobody has written there"}, // the control run
 		{"drift", "MW-S005 mend /tmp/tmux-1000"},
 		{"drift", "MW-S004 mend /tmp/tmux-1000/work"},
-		{"drift", "of sockets 2 to mend"},
+		{"drift", "of sockets 2 to mend, 0 for people"},
 		{"drift", "plan ends with 2"},
 		{"verify", "MW-V070 broken"},
 		{"apply", "apply ends with 0"},
@@ -104,10 +113,20 @@ func TestHostSockets(t *testing.T) {
 		{"again", "nothing to do"},
 		{"again", "apply ends with 0"},
 		{"proved", "MW-V070 holds"},
+		{"elsewhere", "MW-S004 blocked /srv/pair"},
+		{"elsewhere", "of sockets 0 to mend, 1 for people"},
+		{"elsewhere", "plan ends with 2"},
+		{"elsewhere", "1 are for people to mend"},
+		{"elsewhere", "apply ends with 1"},
+		{"elsewhere", "MW-V070 broken"},
+		{"nobody", "MW-V070 unknown"},
 	} {
 		if !strings.Contains(parts[c.in], c.want) {
 			t.Errorf("%s: there is no %q in\n%s", c.in, c.want, parts[c.in])
 		}
+	}
+	if strings.Contains(parts["nobody"], "MW-V070 holds") {
+		t.Errorf("somebody who does not see all proves it:\n%s", parts["nobody"])
 	}
 	if strings.Contains(parts["drift"], "mend /tmp/tmux-1001") || strings.Contains(parts["drift"], "mend /root") {
 		t.Errorf("it would follow a symlink:\n%s", parts["drift"])
