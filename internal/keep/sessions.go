@@ -182,9 +182,15 @@ const servicePath = "/etc/pam.d/"
 const pamProgram = "muxward-pam"
 
 // settlePAM finds out which servers' panes PAM has a word in. It is done once: what goes away
-// while we run is missed then, and not done without.
+// while we run is missed then, and not done without. Profiles say nothing of it, so there it is
+// where this host has the service.
 func (o *Options) settlePAM() error {
 	o.pam = map[string]*pane.Rules{}
+	if o.Profiles != nil {
+		if rules, err := rulesFor(config.Isolated{}); err == nil {
+			o.profilesPAM = rules
+		}
+	}
 	for name, iso := range o.Isolated {
 		rules, err := rulesFor(iso)
 		if err != nil && iso.PAM == config.PAMRequired {
@@ -221,6 +227,9 @@ func rulesFor(iso config.Isolated) (*pane.Rules, error) {
 // rulesOf gives what was found out of a server, if what it rests on is there still.
 func (k *Keep) rulesOf(owner string) (*pane.Rules, error) {
 	rules := k.opt.pam[owner]
+	if _, named := k.opt.Isolated[owner]; !named {
+		rules = k.opt.profilesPAM
+	}
 	if rules == nil {
 		return nil, nil
 	}

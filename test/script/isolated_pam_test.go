@@ -128,3 +128,38 @@ func TestPaneRefused(t *testing.T) {
 		t.Errorf("%d sessions", o)
 	}
 }
+
+// Panes of session profiles have PAM sessions where this host has the service: what is read of
+// profiles again changes nothing of that, nor of what other isolated servers have. It runs by
+// itself: the service is that of every muxward.
+func TestProfileSessions(t *testing.T) {
+	const service = "/etc/pam.d/muxward"
+	if _, err := os.Stat(service); err == nil {
+		tmuxtest.Skip(t, "needs a host whose PAM has no service muxward: it gets one of the test's")
+	}
+	notes := tmuxtest.Dir(t, tmuxtest.Account{})
+	counter(t, notes)
+	limits := notes + "/limits"
+	if err := os.WriteFile(limits, []byte("mwcarol hard nofile 777\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	stack := "account required pam_permit.so\nsession required pam_limits.so conf=" + limits + "\nsession required pam_exec.so quiet " + notes + "/count\n"
+	tmuxtest.PAM(t, "muxward", stack)
+	t.Cleanup(func() { _ = os.Remove(service) })
+	tmuxtest.PAM(t, "mwpane-beside", stack)
+	h := host.Start(t, host.Config{
+		Settings: "isolated: {prod: {account: mail, run_as: mwcarol, pam: off, pam_service: mwpane-beside}}\n",
+		Profiles: "profiles:\n  db: {command: [/bin/sh, -c, 'echo N$(ulimit -Hn); exec cat'], account: mwwork, run_as: mwcarol, who: [mwalice]}\n",
+		Policy: map[string]string{
+			"people.yaml": "people: {mwalice: {}, mwbob: {}, mwcarol: {}, mwmallory: {}, root: {uid: 0}}\nservers: {prod: {account: mail}}\n",
+			"grants.yaml": "grants:\n  - {who: root, role: owner, on: \"*\", reason: runs it}\n",
+		}})
+	tmuxtest.Eventually(t, func() bool { return h.Tmux("root", "has-session", "-t", "prod/main").Code == 0 }, "prod has its session")
+	h.Reload("grants.yaml", "grants:\n  - {who: root, role: owner, on: \"*\", reason: keeps it}\n")
+	h.Must(host.Alice, "new-session", "-d", "-t", "db")
+	tmuxtest.Eventually(t, func() bool {
+		return strings.Contains(h.Tmux(host.Alice, "capture-pane", "-p", "-t", "db").Out, "N777")
+	}, "the profile's program has the limits of PAM: %s", h.Tmux(host.Alice, "capture-pane", "-p", "-t", "db").Out)
+	h.Must(host.Alice, "kill-session", "-t", "db")
+	tmuxtest.Eventually(t, func() bool { o, c := sessions(notes); return o == 1 && c == 1 }, "its session is closed, and prod had none")
+}
