@@ -170,6 +170,7 @@ func (s *Session) mind(conn *net.UnixConn, tty *os.File, gone <-chan struct{}) e
 	s.Branched, s.Join = b.dir != nil, b.join
 	open := s.open
 	if s.Rules != nil {
+		_, _ = conn.Write(Answer{Asked: true}.Encode()) // as below
 		open = s.openByRules
 	}
 	r, err := open(tty, b, gone)

@@ -103,7 +103,7 @@ func TestPaneRefused(t *testing.T) {
 	script("session", "exec "+notes+"/count")
 	script("account", "exit 0")
 	h := paneHost(t, "", "mwpane-refused", strings.ReplaceAll("auth required pam_permit.so\naccount required pam_unix.so\n"+
-		"account required pam_exec.so quiet $BASE/account\nsession required pam_exec.so quiet $BASE/session\n", "$BASE", notes), ", pam_wait: 3s")
+		"account required pam_exec.so quiet $BASE/account\nsession required pam_exec.so quiet $BASE/session\n", "$BASE", notes), ", pam_wait: 5s")
 	tmuxtest.Eventually(t, func() bool { return strings.Contains(h.Tmux(host.Alice, "ls").Out, "prod/main") }, "prod has its session")
 	tmuxtest.Eventually(t, func() bool { o, _ := sessions(notes); return o == 1 }, "its first pane is let in")
 	s := h.Server("prod")
@@ -112,6 +112,7 @@ func TestPaneRefused(t *testing.T) {
 		{"account", "exit 1", "the account has no session now"},
 		{"account", "kill -9 $PPID", "has ended by itself"},
 		{"account", "sleep 1000", "has said nothing for too long"},
+		{"account", "sleep 1000", "PAM is asked for a session, which may take"},
 		{"session", "exit 1", "no session is opened"},
 		{"session", "kill -SEGV $PPID", "has ended by itself"},
 	} {
