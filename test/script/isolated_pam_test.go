@@ -122,6 +122,10 @@ func TestPaneRefused(t *testing.T) {
 		tmuxtest.Eventually(t, func() bool {
 			return strings.Contains(h.Tmux(host.Alice, "capture-pane", "-pJ", "-S", "-", "-t", "prod/main:"+name).Out, c.told)
 		}, "%s: %s", c.does, c.told)
+		tmuxtest.Eventually(t, func() bool {
+			// That it takes long is for the pane alone.
+			return strings.HasPrefix(c.told, "PAM is asked") || strings.Contains(fmt.Sprintf("%+v", h.Audit()), c.told)
+		}, "muxward's log has %s: %+v", c.told, h.Audit())
 		script("account", "exit 0")
 		script("session", "exec "+notes+"/count")
 	}
