@@ -7,6 +7,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/muxward/muxward/internal/procfs"
 	"github.com/muxward/muxward/internal/tmux/tmuxtest"
 	"github.com/muxward/muxward/test/host"
 )
@@ -167,4 +168,59 @@ func TestProfileSessions(t *testing.T) {
 	}, "the profile's program has the limits of PAM: %s", h.Tmux(host.Alice, "capture-pane", "-p", "-t", "db").Out)
 	h.Must(host.Alice, "kill-session", "-t", "db")
 	tmuxtest.Eventually(t, func() bool { o, c := sessions(notes); return o == 1 && c == 1 }, "its session is closed, and prod had none")
+}
+
+// What minds a session is killed, or what asks PAM for it, by the service that comes with muxward: the
+// pane ends and all that runs in it; in the one case the session is closed by who is left, in the
+// other it is not, and either is told.
+func TestPaneKilled(t *testing.T) {
+	t.Parallel()
+	stack, err := os.ReadFile("../../packaging/pam.d/muxward")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range []string{"pam_access", "pam_faillock", "pam_loginuid", "pam_nologin"} {
+		if _, err := os.Stat("/etc/pam.d/common-session"); err != nil || !tmuxtest.PAMModule(m) {
+			tmuxtest.Skip(t, "needs Debian's common stacks of PAM, and %s", m)
+		}
+	}
+	notes := tmuxtest.Dir(t, tmuxtest.Account{})
+	counter(t, notes)
+	ran := tmuxtest.Dir(t, tmuxtest.Account{})
+	if err := os.Chmod(ran, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	h := paneHost(t, "", "mwpane-killed", string(stack)+"session required pam_exec.so quiet "+notes+"/count\n", "")
+	tmuxtest.Eventually(t, func() bool { return strings.Contains(h.Tmux(host.Alice, "ls").Out, "prod/main") }, "prod has its session")
+	tmuxtest.Eventually(t, func() bool { o, _ := sessions(notes); return o == 1 }, "its first pane is let in")
+	s := h.Server("prod")
+	for i, c := range []struct {
+		up     int // from the pane's first program
+		closed int // sessions, when the pane has ended
+		told   string
+	}{{1, 0, "was not closed as it has to be"}, {2, 1, "was killed by signal 9"}} {
+		name := fmt.Sprintf("k%d", i)
+		h.Must(host.Alice, "new-window", "-d", "-t", "prod/main", "-n", name, "echo $$ >"+ran+"/"+name+"; sleep 1000 & cat")
+		pid, first := 0, 0
+		tmuxtest.Eventually(t, func() bool {
+			data, _ := os.ReadFile(ran + "/" + name) // not yet
+			_, err := fmt.Sscan(string(data), &first)
+			return err == nil
+		}, "it runs")
+		pid = first
+		for range c.up {
+			st, err := procfs.ReadStat(pid)
+			if err != nil || st.PPID <= 1 {
+				t.Fatalf("%+v, %v", st, err)
+			}
+			pid = st.PPID
+		}
+		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+			t.Fatal(err)
+		}
+		tmuxtest.Eventually(t, func() bool { return !strings.Contains(s.Run("list-windows", "-a", "-F", "#{window_name},"), name+",") }, "the pane ends")
+		tmuxtest.Eventually(t, func() bool { st, err := procfs.ReadStat(first); return err != nil || st.Ended() }, "its program ends")
+		tmuxtest.Eventually(t, func() bool { _, closed := sessions(notes); return closed == c.closed }, "%d sessions are closed", c.closed)
+		tmuxtest.Eventually(t, func() bool { return strings.Contains(fmt.Sprintf("%+v", h.Audit()), c.told) }, "the log has %s", c.told)
+	}
 }
