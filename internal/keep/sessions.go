@@ -251,12 +251,25 @@ func rulesFor(iso config.Isolated) (*pane.Rules, error) {
 	return &pane.Rules{Program: program, Service: service, Wait: iso.PAMWait}, nil
 }
 
+// serviceOf names the service by which panes of a server have PAM sessions, "" if they have none.
+func (k *Keep) serviceOf(r record) string {
+	if rules := k.settled(r.Owner); rules != nil && r.Isolated {
+		return rules.Service
+	}
+	return ""
+}
+
+// settled gives what was found out of a server.
+func (k *Keep) settled(owner string) *pane.Rules {
+	if _, named := k.opt.Isolated[owner]; named {
+		return k.opt.pam[owner]
+	}
+	return k.opt.profilesPAM
+}
+
 // rulesOf gives what was found out of a server, if what it rests on is there still.
 func (k *Keep) rulesOf(owner string) (*pane.Rules, error) {
-	rules := k.opt.pam[owner]
-	if _, named := k.opt.Isolated[owner]; !named {
-		rules = k.opt.profilesPAM
-	}
+	rules := k.settled(owner)
 	if rules == nil {
 		return nil, nil
 	}

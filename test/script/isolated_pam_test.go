@@ -166,6 +166,9 @@ func TestProfileSessions(t *testing.T) {
 	tmuxtest.Eventually(t, func() bool {
 		return strings.Contains(h.Tmux(host.Alice, "capture-pane", "-p", "-t", "db").Out, "N777")
 	}, "the profile's program has the limits of PAM: %s", h.Tmux(host.Alice, "capture-pane", "-p", "-t", "db").Out)
+	if out := h.Muxward("", "status").Out; !strings.Contains(out, "panes of db: PAM sessions by the service muxward\n") || !strings.Contains(out, "panes of prod: no PAM sessions\n") {
+		t.Error(out)
+	}
 	h.Must(host.Alice, "kill-session", "-t", "db")
 	tmuxtest.Eventually(t, func() bool { o, c := sessions(notes); return o == 1 && c == 1 }, "its session is closed, and prod had none")
 }
