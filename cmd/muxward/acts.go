@@ -190,11 +190,13 @@ type status struct {
 	Policy     string `json:"policy,omitempty"`
 	Generation uint64 `json:"generation,omitempty"`
 	// Digest sums up the policy's files as they were read last, taken or not.
-	Digest     string   `json:"policy_digest,omitempty"`
-	Servers    int      `json:"servers"`
-	Attached   int      `json:"attached"`
-	Goroutines int      `json:"goroutines,omitempty"`
-	Red        []string `json:"red,omitempty"`
+	Digest     string `json:"policy_digest,omitempty"`
+	Servers    int    `json:"servers"`
+	Attached   int    `json:"attached"`
+	Goroutines int    `json:"goroutines,omitempty"`
+	// PAM has, of isolated servers, the service by which their panes have PAM sessions, or "".
+	PAM map[string]string `json:"pam,omitempty"`
+	Red []string          `json:"red,omitempty"`
 	// Sandbox is what holds of what muxward has given up.
 	Sandbox []promise `json:"sandbox,omitempty"`
 	// Locked are the lockdowns that the asker may know of.
@@ -211,7 +213,7 @@ func (d *daemon) statusFor(who identity.Identity) status {
 	if ok && keepsHost(uid) || d.holds(who, access.Object{}).Has(access.Audit) {
 		return s
 	}
-	s.Sandbox = nil
+	s.Sandbox, s.PAM = nil, nil
 	s.State, s.Policy, s.Digest, s.Generation, s.Servers, s.Attached, s.Goroutines = "", "", "", 0, 0, 0, 0
 	for i, r := range s.Red {
 		s.Red[i], _, _ = strings.Cut(r, ":")
@@ -225,6 +227,14 @@ func (d *daemon) status() status {
 		Doors: d.config.Doors, State: d.config.State, Policy: d.config.Policy,
 		Generation: d.policy.Generation(), Digest: d.policy.Digest(), Servers: len(d.guard.Servers()), Attached: len(d.gateway.Who()),
 		Goroutines: runtime.NumGoroutine(), Sandbox: d.promises(),
+	}
+	for _, server := range d.guard.Servers() {
+		if server.Isolated() {
+			if s.PAM == nil {
+				s.PAM = map[string]string{}
+			}
+			s.PAM[server.Owner()] = server.PAM()
+		}
 	}
 	if d.config.Root() {
 		s.Mode = "root"

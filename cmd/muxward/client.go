@@ -4,7 +4,9 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"os"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -120,6 +122,13 @@ func printStatus(cmd *cobra.Command, s status) error {
 	if s.Generation > 0 { // or it is not for this person
 		p.printf("state    %s\npolicy   %s (generation %d)\n", s.State, s.Policy, s.Generation)
 		p.printf("servers  %d\nattached %d\n", s.Servers, s.Attached)
+		for _, name := range slices.Sorted(maps.Keys(s.PAM)) {
+			said := "PAM sessions by the service " + s.PAM[name]
+			if s.PAM[name] == "" {
+				said = "no PAM sessions"
+			}
+			p.printf("panes of %s: %s\n", name, said)
+		}
 	}
 	if len(s.Red) == 0 {
 		p.printf("%s\n", p.good("all is well"))

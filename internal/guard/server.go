@@ -74,6 +74,9 @@ func (s *Server) Account() identity.Account { return s.kept.Account }
 // say.
 func (s *Server) Isolated() bool { return s.kept.Isolated }
 
+// PAM names the service by which its panes have PAM sessions, "" if they have none.
+func (s *Server) PAM() string { return s.kept.PAM }
+
 // UID is the uid the server runs as.
 func (s *Server) UID() uint32 { return s.kept.Account.UID }
 

@@ -81,9 +81,11 @@ func (u *uids) put(id tmux.PaneID, uid uint32, now *tmux.Snapshot) {
 }
 
 // errUnbegun is the error of a pane that has no session in time.
-var errUnbegun = errors.New("the pane has no session; muxward's log says why")
+var errUnbegun = errors.New("the pane was made and has no session yet: PAM may take longer for it, or it was refused, which the pane and muxward's log say")
 
-// beginTime is how long a pane may take to have its session.
+// beginTime is how long somebody waits for the session of a pane that they have made. PAM may take
+// longer (pam_wait): the pane is there then, and nobody types into it before it is known whose it
+// is.
 const beginTime = 5 * time.Second
 
 // looks is how often its terminal is looked at for each time that the server is asked.

@@ -51,6 +51,8 @@ type Options struct {
 	// nil: there are none.
 	Profiles func() (map[string]config.Profile, error)
 	pam      map[string]*pane.Rules // of those that PAM has a word in
+	// profilesPAM is the same for the servers of profiles, nil where it has none.
+	profilesPAM *pane.Rules
 	// Now gives wall-clock time; nil means time.Now.
 	Now func() time.Time
 	// Every is how often everything is looked at without being woken; 0 means 4 s,
@@ -143,7 +145,7 @@ func (o *Options) fill() error {
 	if o.Root && os.Geteuid() != 0 {
 		return errors.New("running servers for other accounts needs root")
 	}
-	if err := o.checkIsolated(); err != nil {
+	if err := errors.Join(o.checkIsolated(), o.settlePAM()); err != nil {
 		return err
 	}
 	if o.Launcher != "" && !filepath.IsAbs(o.Launcher) {

@@ -55,7 +55,7 @@ func (s *server) as() Held {
 	defer s.mu.Unlock()
 	r := s.rec
 	return Held{ID: r.ID, Owner: r.Owner, Account: r.Account, PID: r.PID, Start: r.Start, Isolated: r.Isolated, Mark: r.Mark,
-		Said: Said{Started: r.StartTime, Version: r.Version}, Inner: s.k.innerPath(r.ID)}
+		Said: Said{Started: r.StartTime, Version: r.Version}, Inner: s.k.innerPath(r.ID), PAM: s.k.serviceOf(r)}
 }
 
 func (s *server) ended() bool {

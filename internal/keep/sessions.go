@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
+	"unicode"
 
 	"golang.org/x/sys/unix"
 
@@ -53,7 +54,7 @@ func (s *server) mindSession(a *pane.Asking, tty *os.File, session *pane.Session
 		n.Add(-1)
 		return fmt.Errorf("its panes have %d sessions, and no more are opened", maxPanes)
 	}
-	child, err := pane.Start(s.k.opt.Launcher, session, a, tty, s.proc.pidfd)
+	child, why, err := pane.Start(s.k.opt.Launcher, session, a, tty, s.proc.pidfd)
 	if err != nil {
 		n.Add(-1)
 		return fmt.Errorf("run %s: %w", s.k.opt.Launcher, err)
@@ -61,23 +62,27 @@ func (s *server) mindSession(a *pane.Asking, tty *os.File, session *pane.Session
 	pid := child.Pid
 	s.k.wg.Go(func() {
 		_ = child.Release() // it is waited for by pidfd
-		s.k.count(s.rec.Owner, pid, n)
+		s.k.count(s.rec.Owner, pid, n, why)
 	})
 	return nil
 }
 
-// count counts a session less when the process that minds it has ended: that outlives us.
-func (k *Keep) count(owner string, pid int, n *atomic.Int32) {
+// count counts a session less when the process that minds it has ended: that outlives us. What
+// it has to say of that is read from why, if it is ours.
+func (k *Keep) count(owner string, pid int, n *atomic.Int32, why *os.File) {
+	if why != nil {
+		defer why.Close()
+	}
 	p, _, err := holdPID(pid)
 	if err != nil { // of ours it has ended then, or there are no descriptors
-		k.reap(owner, pid)
+		k.reap(owner, pid, why)
 		n.Add(-1)
 		return
 	}
 	stop := context.AfterFunc(k.ctx, p.close)
 	defer stop()
 	if p.wait() {
-		k.reap(owner, pid)
+		k.reap(owner, pid, why)
 		p.close()
 		n.Add(-1)
 	}
@@ -88,7 +93,7 @@ const reapTime = 10 * time.Second
 
 // reap waits for the process that minded a session, if it is ours, and tells what people
 // have to know.
-func (k *Keep) reap(owner string, pid int) {
+func (k *Keep) reap(owner string, pid int, why *os.File) {
 	var ws unix.WaitStatus
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
@@ -108,12 +113,34 @@ func (k *Keep) reap(owner string, pid int) {
 	}
 	switch {
 	case ws.Exited() && ws.ExitStatus() == pane.RefusedCode:
-		k.events.put(Event{Kind: EventNotice, Level: LevelServer, Owner: owner, Text: "a pane of " + owner + " has no session: it was told why"})
+		k.events.put(Event{Kind: EventNotice, Level: LevelServer, Owner: owner, Text: "a pane of " + owner + " has no session: " + saidBy(why)})
 	case ws.Exited() && ws.ExitStatus() == pane.UnclosedCode:
-		k.events.put(Event{Kind: EventNotice, Level: LevelAlarm, Owner: owner, Text: "a session of a pane of " + owner + " was not closed as it has to be: PAM did not answer, or not all of it could be ended"})
+		k.events.put(Event{Kind: EventNotice, Level: LevelAlarm, Owner: owner, Text: "a session of a pane of " + owner + " was not closed as it has to be: " + saidBy(why)})
 	case ws.Signaled():
 		k.events.put(Event{Kind: EventNotice, Level: LevelAlarm, Owner: owner, Text: fmt.Sprintf("what minded a session of a pane of %s was killed by signal %d", owner, ws.Signal())})
 	}
+}
+
+// sayTime is how long what a process had to say is waited for when it has ended.
+const sayTime = time.Second
+
+// saidBy is what the process that minded a session had to say of its end, as one line.
+func saidBy(why *os.File) string {
+	if why == nil {
+		return "an earlier muxward was told why"
+	}
+	buf := make([]byte, MaxText)
+	_ = why.SetReadDeadline(time.Now().Add(sayTime)) // a read fails if it does
+	n, err := why.Read(buf)
+	if err != nil {
+		return "it did not come to say why"
+	}
+	return strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return ' '
+		}
+		return r
+	}, string(buf[:n]))
 }
 
 // countLeft counts the sessions that others have opened. The arguments of a
@@ -147,7 +174,7 @@ func (k *Keep) countLeft(ctx context.Context, owner string, n *atomic.Int32) err
 				return nil
 			}
 			n.Add(1)
-			k.wg.Go(func() { k.count(owner, pid, n) })
+			k.wg.Go(func() { k.count(owner, pid, n, nil) })
 		case <-ctx.Done():
 			return fmt.Errorf("count the sessions of %s's panes: a process of root's does not answer: %w", owner, ctx.Err())
 		}
@@ -182,9 +209,15 @@ const servicePath = "/etc/pam.d/"
 const pamProgram = "muxward-pam"
 
 // settlePAM finds out which servers' panes PAM has a word in. It is done once: what goes away
-// while we run is missed then, and not done without.
+// while we run is missed then, and not done without. Profiles say nothing of it, so there it is
+// where this host has the service.
 func (o *Options) settlePAM() error {
 	o.pam = map[string]*pane.Rules{}
+	if o.Profiles != nil {
+		if rules, err := rulesFor(config.Isolated{}); err == nil {
+			o.profilesPAM = rules
+		}
+	}
 	for name, iso := range o.Isolated {
 		rules, err := rulesFor(iso)
 		if err != nil && iso.PAM == config.PAMRequired {
@@ -218,9 +251,25 @@ func rulesFor(iso config.Isolated) (*pane.Rules, error) {
 	return &pane.Rules{Program: program, Service: service, Wait: iso.PAMWait}, nil
 }
 
+// serviceOf names the service by which panes of a server have PAM sessions, "" if they have none.
+func (k *Keep) serviceOf(r record) string {
+	if rules := k.settled(r.Owner); rules != nil && r.Isolated {
+		return rules.Service
+	}
+	return ""
+}
+
+// settled gives what was found out of a server.
+func (k *Keep) settled(owner string) *pane.Rules {
+	if _, named := k.opt.Isolated[owner]; named {
+		return k.opt.pam[owner]
+	}
+	return k.opt.profilesPAM
+}
+
 // rulesOf gives what was found out of a server, if what it rests on is there still.
 func (k *Keep) rulesOf(owner string) (*pane.Rules, error) {
-	rules := k.opt.pam[owner]
+	rules := k.settled(owner)
 	if rules == nil {
 		return nil, nil
 	}

@@ -63,6 +63,8 @@ type Held struct {
 	Start uint64
 	// Isolated says that its panes run as another account than it.
 	Isolated bool
+	// PAM is the service that PAM sessions of its panes are opened by, "" if none are.
+	PAM string
 	// Mark is the random value of tmux.MarkOption in the server.
 	Mark string
 	// Said is what the server said of itself when it was known before.

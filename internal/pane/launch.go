@@ -18,7 +18,12 @@ const (
 	// reachTime is how long muxward may be away, such as for a restart.
 	reachTime = 10 * time.Second
 	reachStep = 100 * time.Millisecond
+	// beginTime is how long it may take until a session has begun or PAM is asked for it, and
+	// askedTime how long from there: more than PAM is given. quietTime is how much of that nobody
+	// is told of.
 	beginTime = 15 * time.Second
+	askedTime = openTime + closeSteps*MostWait + beginTime
+	quietTime = 3 * time.Second
 	// leaveTime is how long a session may take to end once its terminal has hung up: more
 	// than whoever minds it gives it.
 	leaveTime = graceTime + endRounds*endPause + 5*time.Second
@@ -31,14 +36,14 @@ const refusedCode = 1
 // as standard input. It returns the exit code, or does not return where a signal is to be
 // what ended the pane.
 func Launch(argv []string, stderr io.Writer) int {
-	code, err := launch(argv)
+	code, err := launch(argv, stderr)
 	if err != nil {
 		fmt.Fprintf(stderr, "muxward-pane: %v\r\n", err)
 	}
 	return code
 }
 
-func launch(argv []string) (int, error) {
+func launch(argv []string, stderr io.Writer) (int, error) {
 	req, err := requestOf(argv, os.Getenv)
 	if err != nil {
 		return refusedCode, err
@@ -63,7 +68,7 @@ func launch(argv []string) (int, error) {
 	if _, err := conn.Write(req.Encode()); err != nil {
 		return refusedCode, fmt.Errorf("ask muxward for a session: %w", err)
 	}
-	a, err := answer(conn, beginTime)
+	a, err := firstAnswer(conn, stderr)
 	switch {
 	case err != nil:
 		return refusedCode, fmt.Errorf("ask muxward for a session: %w", err)
@@ -129,6 +134,20 @@ func reach(ctx context.Context, path string) (*net.UnixConn, error) {
 			return nil, fmt.Errorf("muxward is not there: %w; start it, then respawn-pane", err)
 		}
 	}
+}
+
+// firstAnswer waits until the session has begun, or is refused, and tells whoever looks on that
+// it is PAM that takes so long.
+func firstAnswer(conn *net.UnixConn, stderr io.Writer) (Answer, error) {
+	a, err := answer(conn, beginTime)
+	if err != nil || !a.Asked {
+		return a, err
+	}
+	if a, err = answer(conn, quietTime); !errors.Is(err, os.ErrDeadlineExceeded) {
+		return a, err
+	}
+	fmt.Fprintf(stderr, "muxward-pane: PAM is asked for a session, which may take up to %v\r\n", openTime)
+	return answer(conn, askedTime)
 }
 
 // answer waits for a message; a wait of 0 is for as long as the pane lives.

@@ -111,9 +111,10 @@ func isTerm(s string) bool {
 	return true
 }
 
-// Answer is what muxward-pane is told: first that the session has begun, or why not, and
-// in the end how it has ended.
+// Answer is what muxward-pane is told: that PAM is asked, if it is; that the session has begun,
+// or why not; and in the end how it has ended.
 type Answer struct {
+	Asked   bool
 	Begun   bool
 	Refused string
 	// Ended is set with Code, or with Signal if one has ended it.
@@ -131,6 +132,8 @@ func (a Answer) Encode() []byte {
 		return fmt.Appendf(nil, "exit %d", a.Code)
 	case a.Begun:
 		return []byte("begun")
+	case a.Asked:
+		return []byte("asked")
 	}
 	return []byte("refused " + a.Refused)
 }
@@ -142,6 +145,8 @@ func ParseAnswer(data []byte) (Answer, error) {
 	switch {
 	case word == "begun" && rest == "":
 		return Answer{Begun: true}, nil
+	case word == "asked" && rest == "":
+		return Answer{Asked: true}, nil
 	case word == "refused":
 		return Answer{Refused: rest}, nil
 	case word == "exit" && err == nil && n >= 0 && n <= 255:

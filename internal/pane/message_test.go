@@ -40,7 +40,7 @@ func TestRequest(t *testing.T) {
 }
 
 func TestAnswer(t *testing.T) {
-	for _, a := range []Answer{{Begun: true}, {Refused: "not yours: %1"}, {Ended: true, Code: 7}, {Ended: true}, {Ended: true, Signal: 11}} {
+	for _, a := range []Answer{{Asked: true}, {Begun: true}, {Refused: "not yours: %1"}, {Ended: true, Code: 7}, {Ended: true}, {Ended: true, Signal: 11}} {
 		if got, err := ParseAnswer(a.Encode()); err != nil || got != a {
 			t.Errorf("%+v: %+v, %v", a, got, err)
 		}

@@ -116,17 +116,22 @@ func Enter() error {
 			break
 		}
 	}
-	if len(s.Argv) > 0 {
-		return fmt.Errorf("run %s: %w", s.Argv[0], syscall.Exec(s.Argv[0], s.Argv, s.Env))
-	}
-	argv := []string{"-" + filepath.Base(s.Shell)}
-	if s.Command != "" {
-		argv = []string{filepath.Base(s.Shell), "-c", s.Command}
-	}
+	program, argv := s.program()
 	if err := setLimits(s.Limits); err != nil {
 		return err
 	}
-	return fmt.Errorf("run %s: %w", s.Shell, syscall.Exec(s.Shell, argv, s.Env))
+	return fmt.Errorf("run %s: %w", program, syscall.Exec(program, argv, s.Env))
+}
+
+// program is what the session begins with.
+func (s *Session) program() (path string, argv []string) {
+	switch {
+	case len(s.Argv) > 0:
+		return s.Argv[0], s.Argv
+	case s.Command != "":
+		return s.Shell, []string{filepath.Base(s.Shell), "-c", s.Command}
+	}
+	return s.Shell, []string{"-" + filepath.Base(s.Shell)}
 }
 
 // become takes the account's rights and gives ours up, for good.

@@ -20,6 +20,7 @@ const (
 	superviseTTY
 	superviseSession
 	superviseServer
+	superviseWhy
 )
 
 // graceTime is how long programs have to end by themselves after the hang-up.
@@ -30,20 +31,36 @@ const peerTime = 5 * time.Second
 
 // Start starts the process that minds a session of a server: it answers who asks from here
 // on, and goes on when we end, until the tmux server has, whose pidfd is given. The caller
-// waits for it. The server's name is for others to see, among its arguments.
-func Start(program string, s *Session, a *Asking, tty, server *os.File) (*os.Process, error) {
+// waits for it, and reads from why what it has to say of a session that was none, or was not
+// closed. The server's name is for others to see, among its arguments.
+func Start(program string, s *Session, a *Asking, tty, server *os.File) (child *os.Process, why *os.File, err error) {
 	conn, err := a.conn.File()
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	defer conn.Close()
+	why, says, err := os.Pipe()
+	if err != nil {
+		return nil, nil, err
+	}
+	defer says.Close()
+	child, err = start(program, s, []*os.File{conn, tty, nil, server, says})
+	if err != nil {
+		return nil, nil, errors.Join(err, why.Close())
+	}
+	return child, why, nil
+}
+
+// start starts it with these descriptors; that of the session it makes.
+func start(program string, s *Session, files []*os.File) (*os.Process, error) {
 	r, w, err := os.Pipe()
 	if err != nil {
 		return nil, err
 	}
+	files[superviseSession-superviseConn] = r
 	cmd := exec.Command(program, SuperviseArg, s.Owner)
 	cmd.Dir, cmd.Env = "/", []string{"PATH=/usr/bin:/bin"}
-	cmd.ExtraFiles = []*os.File{conn, tty, r, server}
+	cmd.ExtraFiles = files
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	err = cmd.Start()
 	_ = r.Close() // it is the other end's, and a write fails if that has ended
@@ -87,7 +104,7 @@ func CodeOf(err error) int {
 
 // Supervise minds one session: it is root, in a session of its own.
 func Supervise() error {
-	for fd := superviseConn; fd <= superviseServer; fd++ {
+	for fd := superviseConn; fd <= superviseWhy; fd++ {
 		unix.CloseOnExec(fd)
 	}
 	if os.Getuid() != 0 {
@@ -106,6 +123,9 @@ func Supervise() error {
 		err = s.mind(conn, tty, ends(conn, superviseServer))
 	}
 	_ = in.Close() // it was read
+	if err != nil {
+		_, _ = unix.Write(superviseWhy, []byte(clip(err.Error()))) // whoever has started us may have gone
+	}
 	if err != nil && !errors.As(err, new(Unclosed)) {
 		_, _ = conn.Write(Answer{Refused: err.Error()}.Encode()) // they may have gone
 	}
@@ -170,6 +190,7 @@ func (s *Session) mind(conn *net.UnixConn, tty *os.File, gone <-chan struct{}) e
 	s.Branched, s.Join = b.dir != nil, b.join
 	open := s.open
 	if s.Rules != nil {
+		_, _ = conn.Write(Answer{Asked: true}.Encode()) // as below
 		open = s.openByRules
 	}
 	r, err := open(tty, b, gone)

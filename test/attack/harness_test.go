@@ -23,6 +23,7 @@ import (
 func TestMain(m *testing.M) {
 	becomeAsked()
 	becomeLacking()
+	becomeInPane()
 	code := tmuxtest.Accounts(m)
 	host.Clean()
 	os.Exit(code)
@@ -73,7 +74,9 @@ type row struct {
 	people, grants string
 	cedar          string // more rules
 	reach          string // ssh.yaml
-	settings       string // more of muxward's configuration
+	// settings is more of muxward's configuration, and looseSettings that of the control run, if
+	// it is another.
+	settings, looseSettings string
 	// profiles is the file of session profiles, and looseProfiles that of the control run, if it
 	// is another. Their secret is w.password, in $BASE/secret.
 	profiles, looseProfiles string
@@ -225,6 +228,9 @@ func (r row) stage(t *testing.T, control bool) *world {
 		cfg.PAM, cfg.SSHMore = r.pam, r.sshMore
 	}
 	if control {
+		if r.looseSettings != "" {
+			cfg.Settings = r.looseSettings
+		}
 		set("grants.yaml", r.loose)
 		set("people.yaml", r.loosePeople)
 		cfg.Build = r.teeth

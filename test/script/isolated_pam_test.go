@@ -7,6 +7,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/muxward/muxward/internal/procfs"
 	"github.com/muxward/muxward/internal/tmux/tmuxtest"
 	"github.com/muxward/muxward/test/host"
 )
@@ -103,7 +104,7 @@ func TestPaneRefused(t *testing.T) {
 	script("session", "exec "+notes+"/count")
 	script("account", "exit 0")
 	h := paneHost(t, "", "mwpane-refused", strings.ReplaceAll("auth required pam_permit.so\naccount required pam_unix.so\n"+
-		"account required pam_exec.so quiet $BASE/account\nsession required pam_exec.so quiet $BASE/session\n", "$BASE", notes), ", pam_wait: 3s")
+		"account required pam_exec.so quiet $BASE/account\nsession required pam_exec.so quiet $BASE/session\n", "$BASE", notes), ", pam_wait: 5s")
 	tmuxtest.Eventually(t, func() bool { return strings.Contains(h.Tmux(host.Alice, "ls").Out, "prod/main") }, "prod has its session")
 	tmuxtest.Eventually(t, func() bool { o, _ := sessions(notes); return o == 1 }, "its first pane is let in")
 	s := h.Server("prod")
@@ -112,6 +113,7 @@ func TestPaneRefused(t *testing.T) {
 		{"account", "exit 1", "the account has no session now"},
 		{"account", "kill -9 $PPID", "has ended by itself"},
 		{"account", "sleep 1000", "has said nothing for too long"},
+		{"account", "sleep 1000", "PAM is asked for a session, which may take"},
 		{"session", "exit 1", "no session is opened"},
 		{"session", "kill -SEGV $PPID", "has ended by itself"},
 	} {
@@ -121,10 +123,107 @@ func TestPaneRefused(t *testing.T) {
 		tmuxtest.Eventually(t, func() bool {
 			return strings.Contains(h.Tmux(host.Alice, "capture-pane", "-pJ", "-S", "-", "-t", "prod/main:"+name).Out, c.told)
 		}, "%s: %s", c.does, c.told)
+		tmuxtest.Eventually(t, func() bool {
+			// That it takes long is for the pane alone.
+			return strings.HasPrefix(c.told, "PAM is asked") || strings.Contains(fmt.Sprintf("%+v", h.Audit()), c.told)
+		}, "muxward's log has %s: %+v", c.told, h.Audit())
 		script("account", "exit 0")
 		script("session", "exec "+notes+"/count")
 	}
 	if o, _ := sessions(notes); o != 1 {
 		t.Errorf("%d sessions", o)
+	}
+}
+
+// Panes of session profiles have PAM sessions where this host has the service: what is read of
+// profiles again changes nothing of that, nor of what other isolated servers have. It runs by
+// itself: the service is that of every muxward.
+func TestProfileSessions(t *testing.T) {
+	const service = "/etc/pam.d/muxward"
+	if _, err := os.Stat(service); err == nil {
+		tmuxtest.Skip(t, "needs a host whose PAM has no service muxward: it gets one of the test's")
+	}
+	notes := tmuxtest.Dir(t, tmuxtest.Account{})
+	counter(t, notes)
+	limits := notes + "/limits"
+	if err := os.WriteFile(limits, []byte("mwcarol hard nofile 777\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	stack := "account required pam_permit.so\nsession required pam_limits.so conf=" + limits + "\nsession required pam_exec.so quiet " + notes + "/count\n"
+	tmuxtest.PAM(t, "muxward", stack)
+	t.Cleanup(func() { _ = os.Remove(service) })
+	tmuxtest.PAM(t, "mwpane-beside", stack)
+	h := host.Start(t, host.Config{
+		Settings: "isolated: {prod: {account: mail, run_as: mwcarol, pam: off, pam_service: mwpane-beside}}\n",
+		Profiles: "profiles:\n  db: {command: [/bin/sh, -c, 'echo N$(ulimit -Hn); exec cat'], account: mwwork, run_as: mwcarol, who: [mwalice]}\n",
+		Policy: map[string]string{
+			"people.yaml": "people: {mwalice: {}, mwbob: {}, mwcarol: {}, mwmallory: {}, root: {uid: 0}}\nservers: {prod: {account: mail}}\n",
+			"grants.yaml": "grants:\n  - {who: root, role: owner, on: \"*\", reason: runs it}\n",
+		}})
+	tmuxtest.Eventually(t, func() bool { return h.Tmux("root", "has-session", "-t", "prod/main").Code == 0 }, "prod has its session")
+	h.Reload("grants.yaml", "grants:\n  - {who: root, role: owner, on: \"*\", reason: keeps it}\n")
+	h.Must(host.Alice, "new-session", "-d", "-t", "db")
+	tmuxtest.Eventually(t, func() bool {
+		return strings.Contains(h.Tmux(host.Alice, "capture-pane", "-p", "-t", "db").Out, "N777")
+	}, "the profile's program has the limits of PAM: %s", h.Tmux(host.Alice, "capture-pane", "-p", "-t", "db").Out)
+	if out := h.Muxward("", "status").Out; !strings.Contains(out, "panes of db: PAM sessions by the service muxward\n") || !strings.Contains(out, "panes of prod: no PAM sessions\n") {
+		t.Error(out)
+	}
+	h.Must(host.Alice, "kill-session", "-t", "db")
+	tmuxtest.Eventually(t, func() bool { o, c := sessions(notes); return o == 1 && c == 1 }, "its session is closed, and prod had none")
+}
+
+// What minds a session is killed, or what asks PAM for it, by the service that comes with muxward: the
+// pane ends and all that runs in it; in the one case the session is closed by who is left, in the
+// other it is not, and either is told.
+func TestPaneKilled(t *testing.T) {
+	t.Parallel()
+	stack, err := os.ReadFile("../../packaging/pam.d/muxward")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range []string{"pam_access", "pam_faillock", "pam_loginuid", "pam_nologin"} {
+		if _, err := os.Stat("/etc/pam.d/common-session"); err != nil || !tmuxtest.PAMModule(m) {
+			tmuxtest.Skip(t, "needs Debian's common stacks of PAM, and %s", m)
+		}
+	}
+	notes := tmuxtest.Dir(t, tmuxtest.Account{})
+	counter(t, notes)
+	ran := tmuxtest.Dir(t, tmuxtest.Account{})
+	if err := os.Chmod(ran, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	h := paneHost(t, "", "mwpane-killed", string(stack)+"session required pam_exec.so quiet "+notes+"/count\n", "")
+	tmuxtest.Eventually(t, func() bool { return strings.Contains(h.Tmux(host.Alice, "ls").Out, "prod/main") }, "prod has its session")
+	tmuxtest.Eventually(t, func() bool { o, _ := sessions(notes); return o == 1 }, "its first pane is let in")
+	s := h.Server("prod")
+	for i, c := range []struct {
+		up     int // from the pane's first program
+		closed int // sessions, when the pane has ended
+		told   string
+	}{{1, 0, "was not closed as it has to be"}, {2, 1, "was killed by signal 9"}} {
+		name := fmt.Sprintf("k%d", i)
+		h.Must(host.Alice, "new-window", "-d", "-t", "prod/main", "-n", name, "echo $$ >"+ran+"/"+name+"; sleep 1000 & cat")
+		pid, first := 0, 0
+		tmuxtest.Eventually(t, func() bool {
+			data, _ := os.ReadFile(ran + "/" + name) // not yet
+			_, err := fmt.Sscan(string(data), &first)
+			return err == nil
+		}, "it runs")
+		pid = first
+		for range c.up {
+			st, err := procfs.ReadStat(pid)
+			if err != nil || st.PPID <= 1 {
+				t.Fatalf("%+v, %v", st, err)
+			}
+			pid = st.PPID
+		}
+		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+			t.Fatal(err)
+		}
+		tmuxtest.Eventually(t, func() bool { return !strings.Contains(s.Run("list-windows", "-a", "-F", "#{window_name},"), name+",") }, "the pane ends")
+		tmuxtest.Eventually(t, func() bool { st, err := procfs.ReadStat(first); return err != nil || st.Ended() }, "its program ends")
+		tmuxtest.Eventually(t, func() bool { _, closed := sessions(notes); return closed == c.closed }, "%d sessions are closed", c.closed)
+		tmuxtest.Eventually(t, func() bool { return strings.Contains(fmt.Sprintf("%+v", h.Audit()), c.told) }, "the log has %s", c.told)
 	}
 }

@@ -136,7 +136,7 @@ func setUpAccounts(base string) error {
 	}
 	const wtmp = "/var/log/wtmp" // that panes have sessions is told in one of the tests' own
 	if _, err := os.Stat(wtmp); err == nil {
-		if err := overlay(base, wtmp, ""); err != nil {
+		if err := put(base, wtmp, nil); err != nil {
 			return err
 		}
 	}
@@ -152,8 +152,13 @@ func overlay(base, path, more string) error {
 	if len(old) > 0 && old[len(old)-1] != '\n' {
 		old = append(old, '\n')
 	}
+	return put(base, path, append(old, more...))
+}
+
+// put puts a file with that text in the place of one.
+func put(base, path string, text []byte) error {
 	copied := filepath.Join(base, filepath.Base(path))
-	if err := os.WriteFile(copied, append(old, more...), 0o644); err != nil {
+	if err := os.WriteFile(copied, text, 0o644); err != nil {
 		return err
 	}
 	if err := unix.Mount(copied, path, "", unix.MS_BIND, ""); err != nil {
