@@ -108,14 +108,23 @@ func (c *conn) reach(ctx context.Context, w wanted, use using) (gateway.Result, 
 		r, err := line.Go(going, w.ask, addrs)
 		cancel()
 		if err != nil {
-			return gateway.Result{}, err
+			return gateway.Result{}, errors.Join(err, ends(line)) // it may be doing it
 		}
 		defer r.Close()
 		result, err := use(lasting(ctx), line, r)
 		r.Close() // before the process ends, which is waited for
-		return result, errors.Join(err, line.End())
+		return result, errors.Join(err, ends(line))
 	}
 	return c.s.Gateway.Handle(ctx, gateway.Request{Identity: c.who, Door: Door, Act: act})
+}
+
+// ends ends what reaches. If that may go on all the same, the gateway is to tell.
+func ends(line *reach.Line) error {
+	err := line.End()
+	if errors.Is(err, reach.ErrUnsure) {
+		err = fmt.Errorf("%w: %w", gateway.ErrUnsure, err)
+	}
+	return err
 }
 
 // mayReach reports whether anything may be reached at all.
