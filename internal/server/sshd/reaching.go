@@ -159,27 +159,12 @@ func (w wanted) look(ctx context.Context, line *reach.Line) (on []access.Object,
 		}
 		return []access.Object{{Reach: r}}, nil, nil
 	}
-	ours := ownAddresses()
 	for _, a := range found.Addrs {
 		r := w.plain()
 		r.Addr, r.Ours = a, ours(a)
 		on = append(on, access.Object{Reach: r})
 	}
 	return on, found.Addrs, nil
-}
-
-// ownAddresses tells addresses of this host. If they cannot be told all may be.
-func ownAddresses() func(netip.Addr) bool {
-	list, err := net.InterfaceAddrs()
-	own := map[netip.Addr]bool{}
-	for _, a := range list {
-		if n, ok := a.(*net.IPNet); ok {
-			if addr, ok := netip.AddrFromSlice(n.IP); ok {
-				own[addr.Unmap()] = true
-			}
-		}
-	}
-	return func(a netip.Addr) bool { return err != nil || own[a.Unmap()] }
 }
 
 // enterReach counts one more of what is reached, and leave one less.
