@@ -137,3 +137,48 @@ func TestForwardHeldUp(t *testing.T) {
 		t.Errorf("the revocation returns, and the forwarding goes on (%d)", reached)
 	}
 }
+
+// TestForwardClosed: what a client has closed counts no more, though the far end takes no
+// notice; and what it sent before arrives.
+func TestForwardClosed(t *testing.T) {
+	b := newBed(t, nil, 1, reaches)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	came := make(chan net.Conn, 4)
+	over := make(chan struct{})
+	go func() {
+		defer close(over)
+		for {
+			x, err := l.Accept()
+			if err != nil {
+				return
+			}
+			came <- x
+		}
+	}()
+	defer func() { _ = l.Close(); <-over }()
+	c := b.dial(newValve(false), ssh.Config{})
+	for range 3 {
+		far, err := c.Dial("tcp", l.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := far.Write([]byte("sent")); err != nil {
+			t.Fatal(err)
+		}
+		_ = far.Close()
+		x := <-came
+		defer x.Close()
+		if _, err := io.ReadFull(x, make([]byte, 4)); err != nil {
+			t.Errorf("what was sent does not arrive: %v", err)
+		}
+	}
+	of := b.conn()
+	tmuxtest.Eventually(t, func() bool {
+		of.mu.Lock()
+		defer of.mu.Unlock()
+		return of.reached == 0
+	}, "closed channels count no more")
+}
