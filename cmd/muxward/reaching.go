@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -17,9 +18,11 @@ import (
 // besides tmux. People have no use for it.
 func newReachCmd() *cobra.Command {
 	return &cobra.Command{
-		Use: keep.ReachWord, Hidden: true, Args: cobra.NoArgs,
+		Use: keep.ReachWord + " [ACCOUNT]", Hidden: true, Args: cobra.MaximumNArgs(1),
 		Short: "reach for what somebody asks for by ssh (muxward starts this by itself)",
-		RunE:  func(*cobra.Command, []string) error { return reach.Run(keep.ReachFD) },
+		RunE: func(_ *cobra.Command, args []string) error {
+			return reach.Run(keep.ReachFD, strings.Join(args, ""))
+		},
 	}
 }
 

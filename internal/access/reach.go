@@ -68,12 +68,28 @@ func plainAddr(a netip.Addr) netip.Addr {
 	return a
 }
 
-// metadata lists where clouds tell hosts of themselves, beside 169.254.169.254: their
-// manuals say so (AWS over IPv6, Azure, Alibaba, Oracle).
+// metadata reports whether clouds tell hosts of themselves at an address, beside
+// 169.254.169.254, which is of the link. Of unique local addresses (RFC 4193) whole prefixes
+// are taken where a cloud has several there, or its manual was not at hand: nobody else has
+// a reason to use them, since such prefixes are drawn at random.
 func metadata(a netip.Addr) bool {
-	switch a.String() {
-	case "fd00:ec2::254", "168.63.129.16", "100.100.100.200", "192.0.0.192":
-		return true
+	for _, prefix := range []string{
+		"168.63.129.16/32",   // Azure's manual
+		"100.100.100.200/32", // Alibaba's manual
+		"192.0.0.192/32",     // Oracle's manual: Retrieve Predefined Instance Metadata
+		// AWS: fd00:ec2::254 metadata, ::253 DNS, ::123 time (IPv6 on AWS, Supporting Amazon
+		// VPC services); ::23 credentials (EKS user guide, Set up the Pod Identity Agent).
+		"fd00:ec2::/32",
+		"fd00:a9fe:a9fe::/48", // Akamai, ::1: Use the Metadata service API
+		"fd00:42::/32",        // Scaleway, ::42: cloud-init's manual, its data source
+		// From lists of others, and not from these clouds' manuals.
+		"fd20:ce::/32",  // Google, ::254
+		"fd00:c1::/32",  // Oracle, ::a9fe:a9fe
+		"fd00:100::/32", // Alibaba, ::100:200
+	} {
+		if netip.MustParsePrefix(prefix).Contains(a) {
+			return true
+		}
 	}
 	return false
 }

@@ -42,26 +42,24 @@ func (l *Live) limited(limit time.Time) {
 	}()
 }
 
-// expire waits for the limit, and for the next one if another grant still
-// permits what runs.
+// expire waits for the limit, has the permit decided anew, and has the next limit waited for,
+// if another grant still permits what runs. What is decided meanwhile may have an earlier one.
 func (l *Live) expire(limit time.Time, over <-chan struct{}) {
-	for !limit.IsZero() {
-		timer := time.NewTimer(limit.Sub(l.g.Time()))
-		select {
-		case <-timer.C:
-		case <-over:
-			timer.Stop()
-			return
-		}
-		// What cannot be confirmed has ended all the same: nothing of it is
-		// delivered any more.
-		_ = l.bounded(context.Background(), "the time is over")
-		l.mu.Lock()
-		needs := l.needs
-		l.mu.Unlock()
-		limit = l.DecideAll(needs).Expires // zero if it is refused
-		l.mu.Lock()
-		l.limit = limit
-		l.mu.Unlock()
+	timer := time.NewTimer(limit.Sub(l.g.Time()))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-over:
+		return
 	}
+	l.mu.Lock()
+	if l.limit.Equal(limit) {
+		l.limit = time.Time{} // before anything is decided: a limit that is past is before all others
+	}
+	needs := l.needs
+	l.mu.Unlock()
+	// What cannot be confirmed has ended all the same: nothing of it is
+	// delivered any more.
+	_ = l.bounded(context.Background(), "the time is over")
+	l.limited(l.DecideAll(needs).Expires) // zero if it is refused
 }

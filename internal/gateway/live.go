@@ -83,6 +83,8 @@ type Live struct {
 
 	mu    sync.Mutex
 	needs []Need // of the running plan
+	// unsure is set once it has ended, if something of it may go on.
+	unsure error
 	// looked is set once a plan rests on what the person may see, found in
 	// generation sight; shows if that is printed, as with a listing, or is all
 	// that it rests on.
@@ -593,7 +595,9 @@ func (l *Live) stop(ctx context.Context, why error) error {
 	}
 	select {
 	case <-l.done:
-		return nil
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		return l.unsure
 	case <-ctx.Done():
 		return fmt.Errorf("a command of theirs is still waiting for tmux: %w", ctx.Err())
 	}

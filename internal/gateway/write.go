@@ -162,6 +162,10 @@ func (g *Gateway) writeOutcome(ctx context.Context, p *Permit, r Result, err err
 	if r.Attached != nil {
 		ev.Kind = access.EventAttach
 	}
+	if errors.Is(err, ErrUnsure) {
+		p.live.goesOn(err)
+		defer g.alarm(ctx, p, err)
+	}
 	patience := writeTime
 	if p.request.urgent() {
 		patience = urgentTime
@@ -185,4 +189,23 @@ func (g *Gateway) Note(ctx context.Context, p *Permit, class access.Class, edit 
 	edit(&ev)
 	_, err := g.Log.Append(ctx, class, ev)
 	return err
+}
+
+// ErrUnsure is that something may go on of what a permit was for, which has ended. It is told
+// by an alarm, and whoever has ended the permit is told that it is not confirmed.
+var ErrUnsure = errors.New("something of it may go on")
+
+func (l *Live) goesOn(err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.unsure = err
+}
+
+// alarm tells what may go on.
+func (g *Gateway) alarm(ctx context.Context, p *Permit, what error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeTime)
+	defer cancel()
+	_ = g.Note(ctx, p, access.BestEffortClass, func(ev *access.Event) { // the outcome says it, too
+		ev.Kind, ev.Note = access.EventAlarm, what.Error()
+	})
 }

@@ -5,13 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"syscall"
 
 	"golang.org/x/sys/unix"
 
-	"github.com/muxward/muxward/internal/sandbox"
 	"github.com/muxward/muxward/internal/teeth"
 )
 
@@ -28,9 +25,12 @@ const (
 	ReachFD   = 3
 )
 
+// ReachOver is what is said last over the line: all that was started has ended.
+const ReachOver = `{"over":true}`
+
 // Reach starts a process of an account, for what its person asks for besides tmux: a
 // connection, a listener, an agent's socket, a subsystem. The process is told by the line
-// that is given, and ends with that. It has the account's rights and no others, and root's
+// that is given, and ends with that, with all that it has started. It has the account's rights and no others, and root's
 // account has none here: what is reached is reached with the rights of a person.
 func (k *Keep) Reach(ctx context.Context, named Account) (*os.File, error) {
 	_, end, err := k.begin(ctx)
@@ -57,23 +57,20 @@ func (k *Keep) Reach(ctx context.Context, named Account) (*os.File, error) {
 	}
 	ours, theirs := os.NewFile(uintptr(fds[0]), "reach"), os.NewFile(uintptr(fds[1]), "reach")
 	defer theirs.Close()
-	cmd := exec.Command(k.opt.Program, ReachWord)
-	cmd.Dir, cmd.Env, cmd.ExtraFiles = "/", k.environment(a), []*os.File{theirs}
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
-	start := (*exec.Cmd).Start
-	if k.opt.Root {
-		start = sandbox.StartAlone
-		if unprivileged() {
-			cmd.SysProcAttr.Credential = &syscall.Credential{Uid: a.UID, Gid: a.GID, Groups: a.Groups}
-		}
-	}
-	if err := start(cmd); err != nil {
+	// A third holds the line open until all has ended.
+	held, err := hold(theirs)
+	if err != nil {
 		k.reaches.leave(a.UID)
-		return nil, errors.Join(fmt.Errorf("run %s as %s: %w", k.opt.Program, a.Name, err), ours.Close())
+		return nil, errors.Join(fmt.Errorf("hold a line: %w", err), ours.Close())
 	}
-	go func() { // it ends with the line, if not before
-		_ = cmd.Wait()
+	cmd, enclosed, err := k.startReach(a, theirs)
+	if err != nil {
 		k.reaches.leave(a.UID)
+		return nil, errors.Join(fmt.Errorf("run %s as %s: %w", k.opt.Program, a.Name, err), held.Close(), ours.Close())
+	}
+	go func() {
+		defer k.reaches.leave(a.UID)
+		mindReach(cmd, enclosed, held)
 	}()
 	return ours, nil
 }

@@ -245,19 +245,29 @@ func (l *Line) Exit(ctx context.Context) (int, error) {
 	return e.Code & 0xff, nil
 }
 
-// End ends the process, and waits until it has ended with all that it has started.
+// ErrUnsure is that what a process has started may go on: nobody who knows has said that all
+// of it has ended.
+var ErrUnsure = errors.New("it is not certain that the process that reaches has ended, with all that it has started")
+
+// End ends the process, and waits until it has ended with all that it has started. The end of
+// the line alone says nothing: whoever is of the account can kill the process, and what it
+// has started goes on. So it is waited for who says that all is over ([Over]).
 func (l *Line) End() error {
 	defer l.conn.Close()
 	_ = l.conn.CloseWrite() // it may have ended
 	_ = l.conn.SetDeadline(time.Now().Add(endTime))
+	over := false
 	for {
 		n, _, _, _, err := l.conn.ReadMsgUnix(l.buf[:], nil)
-		if errors.Is(err, os.ErrDeadlineExceeded) {
-			return errors.New("the process that reaches does not end")
-		}
-		if err != nil || n == 0 {
+		switch {
+		case errors.Is(err, os.ErrDeadlineExceeded):
+			return fmt.Errorf("after %v: %w", endTime, ErrUnsure)
+		case (err != nil || n == 0) && !over:
+			return ErrUnsure
+		case err != nil || n == 0:
 			return nil
 		}
+		over = over || string(l.buf[:n]) == Over
 	}
 }
 

@@ -56,6 +56,10 @@ type ended struct {
 	Code int `json:"code"`
 }
 
+// Over is the last packet: all that was started has ended. It is sent by the process, and by
+// who has started it and knows.
+const Over = `{"over":true}`
+
 const (
 	// maxPacket bounds a packet, and maxAddrs the addresses of a name.
 	maxPacket = 16 << 10

@@ -37,7 +37,7 @@ func pair(t *testing.T) *Line {
 		defer close(over)
 		defer theirs.Close()
 		p := &process{line: theirs.conn, tidy: func() {}}
-		defer func() { p.tidy() }()
+		defer p.over()
 		_ = p.serve() // its errors are told over the line
 	}()
 	t.Cleanup(func() { _ = l.Close(); <-over })
@@ -215,5 +215,33 @@ func TestSubsystemEnds(t *testing.T) {
 	}
 	if err := unix.Kill(pid, 0); !errors.Is(err, unix.ESRCH) {
 		t.Errorf("process %d goes on: %v", pid, err)
+	}
+}
+
+// A line that ends without a word that all is over is no sign that it is.
+func TestUnsure(t *testing.T) {
+	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := Open(os.NewFile(uintptr(fds[0]), "ours"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Close(fds[1]); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.End(); !errors.Is(err, ErrUnsure) {
+		t.Errorf("the process was killed, and the end is %v", err)
+	}
+}
+
+// A process becomes no account that is not well said, and never root.
+func TestIdentity(t *testing.T) {
+	for text, good := range map[string]bool{"1000:100:": true, "1000:100:4,27": true, "0:0:": false, "": false, "1000:100": false,
+		"1000:x:": false, "1000:1:a": false, "-1:1:": false, "4294967295:1:": false, "1:4294967295:": false} {
+		if _, _, _, err := identity(text); (err == nil) != good {
+			t.Errorf("%q: %v", text, err)
+		}
 	}
 }

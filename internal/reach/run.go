@@ -36,8 +36,12 @@ type process struct {
 	tidy func()
 }
 
-// Run does what is said over the line, whose descriptor is fd, and returns when that ends.
-func Run(fd uintptr) error {
+// Run does what is said over the line, whose descriptor is fd, and returns when that ends. It
+// becomes the account that is named first, if one is: "uid:gid:group,group".
+func Run(fd uintptr, account string) error {
+	if err := become(account); err != nil {
+		return err
+	}
 	if err := sandbox.Undumpable(); err != nil { // what is decided is not to be changed from outside
 		return err
 	}
@@ -57,8 +61,14 @@ func Run(fd uintptr) error {
 		_ = os.Chdir("/")
 	}
 	p := &process{line: line, servers: sftpServers(), tidy: func() {}}
-	defer func() { p.tidy() }()
+	defer p.over()
 	return p.serve()
+}
+
+// over tidies up, and tells that all has ended.
+func (p *process) over() {
+	p.tidy()
+	_, _ = p.line.Write([]byte(Over)) // who has gone hears nothing
 }
 
 func (p *process) serve() error {
@@ -209,8 +219,15 @@ func (p *process) do(found Found, next proceed) (files []*os.File, path string, 
 	return files, "", err
 }
 
-// connect connects to the first address that answers.
+// connect connects to the first address that answers. Nothing is sent any more once the line
+// has ended.
 func (p *process) connect(found Found, next proceed) (*os.File, error) {
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	go func() { // it ends with the line, if not before: nothing else is said there
+		defer cancel()
+		_ = p.read(&proceed{})
+	}()
 	d := net.Dialer{Deadline: time.Now().Add(dialTime)}
 	d.SetMultipathTCP(false)
 	err := errors.New("no address was permitted")
@@ -218,8 +235,11 @@ func (p *process) connect(found Found, next proceed) (*os.File, error) {
 		if !slices.Contains(found.Addrs, a) {
 			continue
 		}
+		if ctx.Err() != nil {
+			return nil, errors.New("the line has ended")
+		}
 		var c net.Conn
-		if c, err = d.Dial("tcp", netip.AddrPortFrom(a, p.ask.Port).String()); err == nil {
+		if c, err = d.DialContext(ctx, "tcp", netip.AddrPortFrom(a, p.ask.Port).String()); err == nil {
 			tcp, _ := c.(*net.TCPConn) // of a dialed tcp address it is one
 			defer tcp.Close()
 			return tcp.File()

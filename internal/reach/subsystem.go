@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"syscall"
 
@@ -96,17 +97,24 @@ func (p *process) subsystem() ([]*os.File, error) {
 	defer w.Close()
 	cmd := exec.Command(argv[0], argv[1:]...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = theirs, theirs, w
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	if err := cmd.Start(); err != nil {
-		closeAll([]*os.File{ours, errs})
-		return nil, fmt.Errorf("run %s: %w", argv[0], err)
-	}
-	gone := make(chan struct{})
+	// The program ends with us, whoever kills us; what it has started does not by that.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+	gone, started := make(chan struct{}), make(chan error, 1)
 	go func() {
 		defer close(gone)
+		runtime.LockOSThread() // whose end that signal is about
+		defer runtime.UnlockOSThread()
+		err := cmd.Start()
+		if started <- err; err != nil {
+			return
+		}
 		_ = cmd.Wait()                                      // the state has its code
 		_ = p.tell(ended{Code: exitCode(cmd.ProcessState)}) // who has gone hears nothing
 	}()
+	if err := <-started; err != nil {
+		closeAll([]*os.File{ours, errs})
+		return nil, fmt.Errorf("run %s: %w", argv[0], err)
+	}
 	p.tidy = func() {
 		_ = cmd.Process.Kill() // it may have ended
 		<-gone
@@ -123,8 +131,15 @@ func exitCode(st *os.ProcessState) int {
 	return st.ExitCode()
 }
 
-// sweep kills what is left below us, until there is nothing: orphans come to us.
+// sweep kills what is left below us, until there is nothing: orphans come to us. Whoever is
+// the first of their PID namespace kills all of it at once: the numbers in /proc are others'.
 func sweep() {
+	for os.Getpid() == 1 {
+		_ = unix.Kill(-1, unix.SIGKILL)
+		if _, err := unix.Wait4(-1, nil, 0, nil); err != nil && err != unix.EINTR {
+			return // there are none
+		}
+	}
 	for {
 		left := children()
 		for _, pid := range left {

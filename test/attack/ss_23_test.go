@@ -26,7 +26,7 @@ func TestSS23Special(t *testing.T) {
 			"[::ffff:127.0.0.1]", "[::1]", "[::]", "[64:ff9b::7f00:1]", "[2002:7f00:1::1]"} {
 			w.reachesFor(viewer, name+":"+p)
 		}
-		for _, special := range []string{"169.254.169.254:80", "[fd00:ec2::254]:80", "[fe80::1]:80", "100.100.100.200:80", "168.63.129.16:80", "224.0.0.1:80", w.SSHAddr()} {
+		for _, special := range []string{"169.254.169.254:80", "[fd00:ec2::23]:80", "[fd20:ce::254]:80", "[fe80::1]:80", "100.100.100.200:80", "168.63.129.16:80", "224.0.0.1:80", w.SSHAddr()} {
 			w.reachesFor(viewer, special)
 		}
 		// Sockets: of muxward, of the owner's tmux, of bob's own doors, and by a link in the place of one that is named.

@@ -165,12 +165,25 @@ func (c *conn) carry(ctx context.Context, ch ssh.Channel, requests <-chan *ssh.R
 	select {
 	case <-ended:
 	case <-broken:
+	case <-both: // the client has closed it, and gets nothing any more (RFC 4254, 5.3)
+		c.handedOn(ctx, inward)
 	case <-ctx.Done():
 		c.settled(ctx, outward, gone)
 	}
 	_ = far.Close()
 	_ = ch.Close()
 	return &gateway.Moved{To: to.Load(), From: from.Load()}, both
+}
+
+// handedOn waits until what a client has sent before it closed a channel is handed on.
+func (c *conn) handedOn(ctx context.Context, inward <-chan struct{}) {
+	late := time.NewTimer(stuckTime)
+	defer late.Stop()
+	select {
+	case <-inward:
+	case <-late.C:
+	case <-ctx.Done():
+	}
 }
 
 // cutOff closes a connection, and what it has not sent yet is thrown away.

@@ -42,6 +42,47 @@ func reaches(s *Server) {
 		}}
 }
 
+// TestUnsure: when nobody says that what reached has ended, as when somebody of its account
+// killed it, a revocation is not confirmed, and an alarm tells.
+func TestUnsure(t *testing.T) {
+	killed := func() {}
+	b := newBed(t, nil, 1, func(s *Server) {
+		reaches(s)
+		s.Reaching.Start = func(context.Context, string) (*reach.Line, error) {
+			fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
+			if err != nil {
+				return nil, err
+			}
+			theirs := os.NewFile(uintptr(fds[1]), "theirs")
+			defer theirs.Close()
+			cmd := exec.Command(os.Args[0])
+			cmd.Env, cmd.ExtraFiles = append(os.Environ(), reachVar+"=1"), []*os.File{theirs}
+			if err := cmd.Start(); err != nil {
+				return nil, err
+			}
+			t.Cleanup(func() { _ = cmd.Wait() })
+			killed = func() { _ = cmd.Process.Kill() }
+			return reach.Open(os.NewFile(uintptr(fds[0]), "ours"))
+		}
+	})
+	c := b.dial(newValve(false), ssh.Config{})
+	if _, err := c.Listen("tcp", "127.0.0.1:0"); err != nil {
+		t.Fatal(err)
+	}
+	killed()
+	if err := b.server.Gateway.Denials.Add(grants.Denial{Person: "alice", By: "root", At: time.Now()}); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 9*time.Second)
+	defer cancel()
+	if rep := b.server.Gateway.Reconsider(ctx, "alice", "revoked"); len(rep.Unconfirmed) == 0 {
+		t.Error("it is confirmed")
+	}
+	if !b.wrote(access.EventAlarm) {
+		t.Error("no alarm tells")
+	}
+}
+
 // flood is a service that says much and takes nothing.
 func flood(t *testing.T) (addr string) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -136,4 +177,49 @@ func TestForwardHeldUp(t *testing.T) {
 	if !b.wrote(access.EventOutcome) {
 		t.Errorf("the revocation returns, and the forwarding goes on (%d)", reached)
 	}
+}
+
+// TestForwardClosed: what a client has closed counts no more, though the far end takes no
+// notice; and what it sent before arrives.
+func TestForwardClosed(t *testing.T) {
+	b := newBed(t, nil, 1, reaches)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	came := make(chan net.Conn, 4)
+	over := make(chan struct{})
+	go func() {
+		defer close(over)
+		for {
+			x, err := l.Accept()
+			if err != nil {
+				return
+			}
+			came <- x
+		}
+	}()
+	defer func() { _ = l.Close(); <-over }()
+	c := b.dial(newValve(false), ssh.Config{})
+	for range 3 {
+		far, err := c.Dial("tcp", l.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := far.Write([]byte("sent")); err != nil {
+			t.Fatal(err)
+		}
+		_ = far.Close()
+		x := <-came
+		defer x.Close()
+		if _, err := io.ReadFull(x, make([]byte, 4)); err != nil {
+			t.Errorf("what was sent does not arrive: %v", err)
+		}
+	}
+	of := b.conn()
+	tmuxtest.Eventually(t, func() bool {
+		of.mu.Lock()
+		defer of.mu.Unlock()
+		return of.reached == 0
+	}, "closed channels count no more")
 }

@@ -108,14 +108,23 @@ func (c *conn) reach(ctx context.Context, w wanted, use using) (gateway.Result, 
 		r, err := line.Go(going, w.ask, addrs)
 		cancel()
 		if err != nil {
-			return gateway.Result{}, err
+			return gateway.Result{}, errors.Join(err, ends(line)) // it may be doing it
 		}
 		defer r.Close()
 		result, err := use(lasting(ctx), line, r)
 		r.Close() // before the process ends, which is waited for
-		return result, errors.Join(err, line.End())
+		return result, errors.Join(err, ends(line))
 	}
 	return c.s.Gateway.Handle(ctx, gateway.Request{Identity: c.who, Door: Door, Act: act})
+}
+
+// ends ends what reaches. If that may go on all the same, the gateway is to tell.
+func ends(line *reach.Line) error {
+	err := line.End()
+	if errors.Is(err, reach.ErrUnsure) {
+		err = fmt.Errorf("%w: %w", gateway.ErrUnsure, err)
+	}
+	return err
 }
 
 // mayReach reports whether anything may be reached at all.
@@ -150,27 +159,12 @@ func (w wanted) look(ctx context.Context, line *reach.Line) (on []access.Object,
 		}
 		return []access.Object{{Reach: r}}, nil, nil
 	}
-	ours := ownAddresses()
 	for _, a := range found.Addrs {
 		r := w.plain()
 		r.Addr, r.Ours = a, ours(a)
 		on = append(on, access.Object{Reach: r})
 	}
 	return on, found.Addrs, nil
-}
-
-// ownAddresses tells addresses of this host. If they cannot be told all may be.
-func ownAddresses() func(netip.Addr) bool {
-	list, err := net.InterfaceAddrs()
-	own := map[netip.Addr]bool{}
-	for _, a := range list {
-		if n, ok := a.(*net.IPNet); ok {
-			if addr, ok := netip.AddrFromSlice(n.IP); ok {
-				own[addr.Unmap()] = true
-			}
-		}
-	}
-	return func(a netip.Addr) bool { return err != nil || own[a.Unmap()] }
 }
 
 // enterReach counts one more of what is reached, and leave one less.

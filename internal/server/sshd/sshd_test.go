@@ -31,7 +31,7 @@ import (
 
 func TestMain(m *testing.M) {
 	if os.Getenv(reachVar) != "" {
-		if err := reach.Run(3); err != nil {
+		if err := reach.Run(3, ""); err != nil {
 			os.Exit(1)
 		}
 		os.Exit(0)
