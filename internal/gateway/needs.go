@@ -488,15 +488,21 @@ func (g *Gateway) Holds(who identity.Identity, o access.Object) access.VerbSet {
 }
 
 func (g *Gateway) heldAt(who identity.Identity, o access.Object, at time.Time) access.VerbSet {
-	taken := g.Denials.Taken(who.Person(), o)
-	if taken.Covers(access.AllVerbs) {
-		return 0
-	}
-	held := g.Policy.Holds(who.Subject(), o, at) &^ taken
+	held := g.given(who, o, at)
 	if held.Has(access.Type) && !g.theirs(who, Need{Verb: access.Type, Object: o}, access.Decision{Allow: true}, at).Allow {
 		held &^= access.SetOf(access.Type)
 	}
 	return held
+}
+
+// given is what a person holds on an object by its place alone, whoever's own pane it is: what two
+// places are compared by. Whose a pane is may come to be known after it was moved.
+func (g *Gateway) given(who identity.Identity, o access.Object, at time.Time) access.VerbSet {
+	taken := g.Denials.Taken(who.Person(), o)
+	if taken.Covers(access.AllVerbs) {
+		return 0
+	}
+	return g.Policy.Holds(who.Subject(), o, at) &^ taken
 }
 
 // Object finds what a target names for one of muxward's own commands: a

@@ -103,3 +103,35 @@ func TestTheirs(t *testing.T) {
 		}
 	}
 }
+
+// inMain is a policy that gives `type` in the session main alone, and all else everywhere.
+type inMain struct{ rules }
+
+func (*inMain) Holds(_ identity.Subject, o access.Object, _ time.Time) access.VerbSet {
+	if o.Session.Name != "main" {
+		return access.AllVerbs &^ access.SetOf(access.Type)
+	}
+	return access.AllVerbs
+}
+
+// Who may type in one session takes no pane there from another one where they may not, whose ever
+// it is, and also while that is not known: it may be found out to be a shared one there.
+func TestNobodyGainsPanes(t *testing.T) {
+	g := newGateway(t, &inMain{})
+	g.Servers = only{shared{}}
+	for _, id := range []tmux.PaneID{1, 2, 3} {
+		snap := &tmux.Snapshot{
+			Sessions: []tmux.Session{
+				{ID: 1, Name: "main", Links: []tmux.Winlink{{Window: 1}}},
+				{ID: 2, Name: "db", Links: []tmux.Winlink{{Window: 2}}},
+			},
+			Windows: []tmux.Window{{ID: 1, Panes: []tmux.PaneID{9}}, {ID: 2, Panes: []tmux.PaneID{id}}},
+			Panes:   []tmux.Pane{{ID: 9, Window: 1}, {ID: id, Window: 2}},
+		}
+		r := &resolver{g: g, scene: scene{owner: "prod", snap: snap}, req: Request{
+			Identity: identity.Supposed(identity.Subject{Person: "bob", UID: -1})}}
+		if !r.gains(tmux.Move{Pane: &snap.Panes[1], To: &snap.Windows[0], Index: 1}) {
+			t.Errorf("bob comes to type into %v by moving it", id)
+		}
+	}
+}
