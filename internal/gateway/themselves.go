@@ -25,9 +25,13 @@ type Accounted interface {
 	RunsAs(ctx context.Context, who identity.Identity, session string) (identity.Account, error)
 	// Differ reports whether panes may be of more than one account.
 	Differ() bool
-	// PaneAccount gives the account of a pane, false if it is not known. Nobody is asked.
-	PaneAccount(pane tmux.PaneID) (PaneAccount, bool)
+	// PaneAccount gives the account of a pane. It has none yet by [ErrNoSession], and by any
+	// other error it cannot be told. Nobody is asked.
+	PaneAccount(pane tmux.PaneID) (PaneAccount, error)
 }
+
+// ErrNoSession is the error of a pane in which nobody's session runs.
+var ErrNoSession = errors.New("the pane has no session yet")
 
 // PaneAccount is the account that a pane runs as, which has no name where root's
 // configuration alone has it, one for all.
@@ -64,14 +68,14 @@ func (g *Gateway) theirs(who identity.Identity, n Need, d access.Decision, now t
 		return d
 	}
 	no := access.Decision{Rule: RuleTheirs}
-	account, known := server.PaneAccount(tmux.PaneID(n.Object.Pane.ID))
+	account, err := server.PaneAccount(tmux.PaneID(n.Object.Pane.ID))
 	switch {
-	case !known && !server.Differ(): // but for what is left of when they did
+	case errors.Is(err, ErrNoSession) && !server.Differ(): // what begins there can be but one account's
 		if soon := now.Add(unknownFor); d.Expires.IsZero() || soon.Before(d.Expires) {
 			d.Expires = soon
 		}
 		return d
-	case !known:
+	case err != nil: // it may be a person's that is left of when they did differ
 		no.Reason, no.Expires = "it is not known which account this pane runs as", now.Add(unknownFor)
 		return no
 	case account.Person == "", account.Person == who.Person():
@@ -124,9 +128,9 @@ func (r *resolver) respawns(server Accounted, account identity.Account) error {
 	if p == nil {
 		return errors.New("respawn-pane: name the pane with -t")
 	}
-	is, known := server.PaneAccount(p.ID)
+	is, err := server.PaneAccount(p.ID)
 	switch {
-	case !known:
+	case err != nil:
 		return errors.New("respawn-pane: it is not known which account this pane ran as; close it, and make a new one")
 	case is.UID != account.UID && !teeth.Out(teeth.Theirs):
 		return fmt.Errorf("respawn-pane: this pane runs as %s, and what you start as %s; make a pane of your own", tmux.Clean(is.Name), account.Name)
@@ -161,8 +165,8 @@ func (g *Gateway) accountsIn(who identity.Identity, owner string, session tmux.S
 			continue
 		}
 		for _, id := range w.Panes {
-			account, known := server.PaneAccount(id)
-			if !known || account.Name == "" || slices.Contains(names, account.Name) {
+			account, err := server.PaneAccount(id)
+			if err != nil || account.Name == "" || slices.Contains(names, account.Name) {
 				continue
 			}
 			if o, ok := PaneObject(owner, s.Incarnation(), snap, session, id); ok && g.viewedAt(who, o, g.Time()) {

@@ -11,7 +11,8 @@ import (
 	"github.com/muxward/muxward/internal/tmux"
 )
 
-// shared is an isolated server: %1 is a shared account's, %2 carol's own, %3 nobody knows.
+// shared is an isolated server: %1 is a shared account's, %2 carol's own, %3 has not begun, and
+// of %4 it cannot be told.
 type shared struct {
 	Server
 	same bool
@@ -23,14 +24,16 @@ func (s shared) RunsAs(context.Context, identity.Identity, string) (identity.Acc
 	return identity.Account{}, errors.New("not asked here")
 }
 
-func (s shared) PaneAccount(pane tmux.PaneID) (PaneAccount, bool) {
+func (s shared) PaneAccount(pane tmux.PaneID) (PaneAccount, error) {
 	switch pane {
 	case 1:
-		return PaneAccount{Name: "svc", UID: 1}, true
+		return PaneAccount{Name: "svc", UID: 1}, nil
 	case 2:
-		return PaneAccount{Name: "carol", UID: 2, Person: "carol"}, true
+		return PaneAccount{Name: "carol", UID: 2, Person: "carol"}, nil
+	case 3:
+		return PaneAccount{}, ErrNoSession
 	}
-	return PaneAccount{}, false
+	return PaneAccount{}, errors.New("nobody knows")
 }
 
 // only is the one server of a host.
@@ -76,7 +79,8 @@ func TestTheirs(t *testing.T) {
 		"another's":                   {"alice", Need{Verb: access.Type, Object: pane(2)}, false, false, false},
 		"another's, given":            {"alice", Need{Verb: access.Type, Object: pane(2)}, true, false, true},
 		"one's own":                   {"carol", Need{Verb: access.Type, Object: pane(2)}, false, false, true},
-		"nobody knows whose":          {"carol", Need{Verb: access.Type, Object: pane(3)}, true, false, false},
+		"not begun":                   {"carol", Need{Verb: access.Type, Object: pane(3)}, true, false, false},
+		"nobody knows whose":          {"carol", Need{Verb: access.Type, Object: pane(4)}, true, false, false},
 		"another's, to be given":      {"alice", Need{Whole: true, Verbs: access.SetOf(access.View, access.Type), Object: pane(2), Apart: true}, false, false, false},
 		"another's, every verb":       {"alice", Everything(pane(2)), false, false, false},
 		"another's, to look":          {"alice", Need{Verb: access.View, Object: pane(2)}, false, false, true},
@@ -84,6 +88,7 @@ func TestTheirs(t *testing.T) {
 		"the session":                 {"alice", Need{Verb: access.Type, Object: session}, false, false, true},
 		"another server's":            {"alice", Need{Verb: access.Type, Object: elsewhere}, false, false, true},
 		"left of when they differed":  {"alice", Need{Verb: access.Type, Object: pane(2)}, false, true, false},
+		"left, nobody knows whose":    {"alice", Need{Verb: access.Type, Object: pane(4)}, false, true, false},
 		"where all are one account's": {"alice", Need{Verb: access.Type, Object: pane(3)}, false, true, true},
 	} {
 		p := &givers{given: c.given, until: limit}
@@ -119,7 +124,7 @@ func (*inMain) Holds(_ identity.Subject, o access.Object, _ time.Time) access.Ve
 func TestNobodyGainsPanes(t *testing.T) {
 	g := newGateway(t, &inMain{})
 	g.Servers = only{shared{}}
-	for _, id := range []tmux.PaneID{1, 2, 3} {
+	for _, id := range []tmux.PaneID{1, 2, 3, 4} {
 		snap := &tmux.Snapshot{
 			Sessions: []tmux.Session{
 				{ID: 1, Name: "main", Links: []tmux.Winlink{{Window: 1}}},
