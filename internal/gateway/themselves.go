@@ -106,16 +106,16 @@ func (r *resolver) runsAs(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", name, err)
 	}
-	if account.Name != "" {
-		r.plan.RunAs = &account
-	}
-	if !server.Differ() {
+	if account.Name == "" {
 		return nil
 	}
-	switch name {
-	case "respawn-window":
+	r.plan.RunAs = &account
+	switch {
+	case name == "respawn-window" && server.Differ():
 		return errors.New("respawn-window: the panes here may be of several accounts; name one, with respawn-pane")
-	case "respawn-pane":
+	case name == "respawn-window":
+		return r.respawnsAll(server, account)
+	case name == "respawn-pane":
 		return r.respawns(server, account)
 	}
 	return nil
@@ -128,14 +128,39 @@ func (r *resolver) respawns(server Accounted, account identity.Account) error {
 	if p == nil {
 		return errors.New("respawn-pane: name the pane with -t")
 	}
-	is, err := server.PaneAccount(p.ID)
-	switch {
-	case err != nil:
-		return errors.New("respawn-pane: it is not known which account this pane ran as; close it, and make a new one")
-	case is.UID != account.UID && !teeth.Out(teeth.Theirs):
-		return fmt.Errorf("respawn-pane: this pane runs as %s, and what you start as %s; make a pane of your own", tmux.Clean(is.Name), account.Name)
+	if err := again(server, p.ID, account); err != nil {
+		return fmt.Errorf("respawn-pane: %w", err)
 	}
 	r.plan.Respawns = p.ID.String()
+	return nil
+}
+
+// respawnsAll is respawns for the panes of a window, on a server whose panes are one account's
+// but for those that are left of when they were not.
+func (r *resolver) respawnsAll(server Accounted, account identity.Account) error {
+	w := r.plan.Found.Window
+	if w == nil {
+		return errors.New("respawn-window: name the window with -t")
+	}
+	for _, id := range w.Panes {
+		if err := again(server, id, account); err != nil {
+			return fmt.Errorf("respawn-window: %w", err)
+		}
+	}
+	return nil
+}
+
+// again refuses to start anew what runs, or has run, as another account than this one.
+func again(server Accounted, pane tmux.PaneID, account identity.Account) error {
+	is, err := server.PaneAccount(pane)
+	switch {
+	case errors.Is(err, ErrNoSession) && !server.Differ(), teeth.Out(teeth.Theirs):
+		return nil
+	case err != nil:
+		return errors.New("it is not known which account this pane ran as; close it, and make a new one")
+	case is.UID != account.UID:
+		return fmt.Errorf("this pane runs as %s, and what you start as %s; make a pane of your own", tmux.Clean(is.Name), account.Name)
+	}
 	return nil
 }
 

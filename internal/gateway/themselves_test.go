@@ -21,7 +21,7 @@ type shared struct {
 func (s shared) Isolated() bool { return true }
 func (s shared) Differ() bool   { return !s.same }
 func (s shared) RunsAs(context.Context, identity.Identity, string) (identity.Account, error) {
-	return identity.Account{}, errors.New("not asked here")
+	return identity.Account{Name: "svc", UID: 1}, nil
 }
 
 func (s shared) PaneAccount(pane tmux.PaneID) (PaneAccount, error) {
@@ -137,6 +137,34 @@ func TestNobodyGainsPanes(t *testing.T) {
 			Identity: identity.Supposed(identity.Subject{Person: "bob", UID: -1})}}
 		if !r.gains(tmux.Move{Pane: &snap.Panes[1], To: &snap.Windows[0], Index: 1}) {
 			t.Errorf("bob comes to type into %v by moving it", id)
+		}
+	}
+}
+
+// What runs, or ran, as another account is not started anew as this one, also where it is left of
+// when people's panes ran as themselves: it would be taken for that account's.
+func TestNobodyRespawnsAnothers(t *testing.T) {
+	for what, c := range map[string]struct {
+		command string
+		panes   []tmux.PaneID
+		differ  bool
+		want    bool
+	}{
+		"shared":                {"respawn-pane", []tmux.PaneID{1}, true, true},
+		"carol's":               {"respawn-pane", []tmux.PaneID{2}, true, false},
+		"not begun":             {"respawn-pane", []tmux.PaneID{3}, true, false},
+		"left, carol's":         {"respawn-pane", []tmux.PaneID{2}, false, false},
+		"left, nobody knows":    {"respawn-pane", []tmux.PaneID{4}, false, false},
+		"one account's, ended":  {"respawn-pane", []tmux.PaneID{3}, false, true},
+		"window":                {"respawn-window", []tmux.PaneID{1}, true, false},
+		"left, one is carol's":  {"respawn-window", []tmux.PaneID{1, 2}, false, false},
+		"window of one account": {"respawn-window", []tmux.PaneID{1, 3}, false, true},
+	} {
+		inv := &tmux.Invocation{Row: &tmux.Command{Name: c.command}}
+		r := &resolver{plan: &Plan{Server: shared{same: !c.differ}, Invocation: inv, Found: tmux.Found{
+			Session: &tmux.Session{Name: "main"}, Window: &tmux.Window{Panes: c.panes}, Pane: &tmux.Pane{ID: c.panes[0]}}}}
+		if err := r.runsAs(t.Context()); (err == nil) != c.want {
+			t.Errorf("%s: %v", what, err)
 		}
 	}
 }
