@@ -419,9 +419,10 @@ func (g *Gateway) resolveAct(ctx context.Context, live *Live, req Request) (*Pla
 		if req.Act.Urgent {
 			look = g.askedSoon(p)
 		}
-		o, err := g.object(ctx, req.Identity.Person(), req.Act.Target, look)
+		owners := g.OwnerFor(req.Identity)
+		o, err := g.object(ctx, req.Identity.Person(), req.Act.Target, owners, look)
 		if err != nil && req.Act.Lasting {
-			owner, _, ok := tmux.SplitOwner(req.Act.Target, g.Servers.IsOwner)
+			owner, _, ok := tmux.SplitOwner(req.Act.Target, owners)
 			if ok && owner == "" {
 				owner = req.Identity.Person()
 			}
@@ -508,7 +509,7 @@ func (g *Gateway) given(who identity.Identity, o access.Object, at time.Time) ac
 // Object finds what a target names for one of muxward's own commands: a
 // server by its owner, or a session, window or pane as owner/target.
 func (g *Gateway) Object(ctx context.Context, me, target string) (access.Object, error) {
-	return g.object(ctx, me, target, g.asked)
+	return g.object(ctx, me, target, g.Servers.IsOwner, g.asked)
 }
 
 // asked gives the state of a server as it is now.
@@ -542,16 +543,16 @@ func (g *Gateway) askedSoon(p *Plan) func(context.Context, Server) (*tmux.Snapsh
 	}
 }
 
-func (g *Gateway) object(ctx context.Context, me, target string,
+func (g *Gateway) object(ctx context.Context, me, target string, owners func(string) bool,
 	look func(context.Context, Server) (*tmux.Snapshot, error)) (access.Object, error) {
-	if g.Servers.IsOwner(target) {
+	if owners(target) {
 		o := access.Object{Kind: access.Server, Owner: target}
 		if s := g.Servers.Server(target); s != nil {
 			o.Incarnation = s.Incarnation()
 		}
 		return o, nil
 	}
-	owner, rest, ok := tmux.SplitOwner(target, g.Servers.IsOwner)
+	owner, rest, ok := tmux.SplitOwner(target, owners)
 	if !ok {
 		return access.Object{}, &NotFound{Err: fmt.Errorf("can't find session: %s", target)}
 	}

@@ -18,8 +18,9 @@ type shared struct {
 	same bool
 }
 
-func (s shared) Isolated() bool { return true }
-func (s shared) Differ() bool   { return !s.same }
+func (s shared) Isolated() bool    { return true }
+func (s shared) Differ() bool      { return !s.same }
+func (shared) Incarnation() string { return "" }
 func (s shared) RunsAs(context.Context, identity.Identity, string) (identity.Account, error) {
 	return identity.Account{Name: "svc", UID: 1}, nil
 }
