@@ -17,6 +17,8 @@ import (
 // This file is about the accounts of panes on isolated servers: what the configuration has
 // them run as. Whoever gives tickets goes by root's configuration once more.
 
+var _ gateway.Accounted = guarded{} // else nothing would ask whose panes are
+
 // isolatedAs is what the configuration says of an isolated server.
 func (g guarded) isolatedAs() (config.Isolated, bool) {
 	i, ok := g.d.config.Isolated[g.Owner()]

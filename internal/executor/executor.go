@@ -197,7 +197,10 @@ func (e *Executor) run(ctx context.Context, p *gateway.Permit, server Server) (g
 		return gateway.Result{}, err
 	}
 	argv := executed
-	tickets := tickets(p.Plan(), server)
+	tickets, err := tickets(p.Plan(), server)
+	if err != nil {
+		return gateway.Result{}, err
+	}
 	if tickets != nil {
 		if inv, err = ticketed(ctx, tickets, p.Plan(), inv); err == nil {
 			argv, err = wordsOf(inv, p.Plan())

@@ -18,13 +18,20 @@ type ticketer interface {
 }
 
 // tickets gives the server of a plan that makes a pane as an account that tmux would not
-// have it run as by itself; nil if there is none.
-func tickets(plan *gateway.Plan, server Server) ticketer {
-	t, ok := server.(ticketer)
-	if !ok || plan.RunAs == nil || !t.Differ() {
-		return nil
+// have it run as by itself; nil if there is none. A plan that has an account is not carried out
+// where nothing can be asked for its ticket: the pane would be another account's.
+func tickets(plan *gateway.Plan, server Server) (ticketer, error) {
+	if plan.RunAs == nil {
+		return nil, nil
 	}
-	return t
+	t, ok := server.(ticketer)
+	if !ok {
+		return nil, fmt.Errorf("%s's server gives no pane to %s; nothing was done", server.Owner(), plan.RunAs.Name)
+	}
+	if !t.Differ() {
+		return nil, nil
+	}
+	return t, nil
 }
 
 // ticketed gives the command with a ticket for the account that was decided. It is made
