@@ -3,6 +3,7 @@ package executor
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/muxward/muxward/internal/gateway"
 	"github.com/muxward/muxward/internal/identity"
@@ -14,6 +15,7 @@ import (
 type ticketer interface {
 	gateway.Accounted
 	Ticket(ctx context.Context, a identity.Account, pane string) (string, error)
+	Back(ctx context.Context, ticket string) error
 	AwaitPane(ctx context.Context, pane tmux.PaneID) error
 }
 
@@ -45,6 +47,16 @@ func ticketed(ctx context.Context, t ticketer, plan *gateway.Plan, inv *tmux.Inv
 	inv = inv.Clone()
 	inv.Flags = append(inv.Flags, tmux.FlagValue{Letter: 'e', HasValue: true, Value: pane.TicketVariable + "=" + ticket})
 	return inv, nil
+}
+
+// refused gives the ticket back of a command that tmux has refused: else it would take up the
+// room of others' until its time is over, which it does where this fails.
+func refused(ctx context.Context, t ticketer, inv *tmux.Invocation) {
+	for _, f := range inv.Flags {
+		if ticket, ok := strings.CutPrefix(f.Value, pane.TicketVariable+"="); ok && f.Letter == 'e' {
+			_ = t.Back(ctx, ticket)
+		}
+	}
 }
 
 // begun waits until a pane that was made has its session.

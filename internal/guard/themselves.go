@@ -27,6 +27,14 @@ func (s *Server) Ticket(ctx context.Context, a identity.Account, pane string) (s
 	return s.g.hands.Ticket(ctx, keep.Pass{ID: s.kept.ID, Account: keep.Account{Name: a.Name, UID: a.UID}, Pane: pane})
 }
 
+// Back gives a ticket back that tmux has refused to make a pane by.
+func (s *Server) Back(ctx context.Context, ticket string) error {
+	ctx, cancel := context.WithTimeout(ctx, doorTime)
+	defer cancel()
+	_, err := s.g.hands.Ticket(ctx, keep.Pass{ID: s.kept.ID, Back: ticket})
+	return err
+}
+
 // ErrNoSession is the error of a pane in which no session runs: it has not begun, or has ended.
 var ErrNoSession = errors.New("the pane has no session yet")
 
