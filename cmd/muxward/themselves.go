@@ -9,12 +9,15 @@ import (
 
 	"github.com/muxward/muxward/internal/config"
 	"github.com/muxward/muxward/internal/gateway"
+	"github.com/muxward/muxward/internal/guard"
 	"github.com/muxward/muxward/internal/identity"
 	"github.com/muxward/muxward/internal/tmux"
 )
 
 // This file is about the accounts of panes on isolated servers: what the configuration has
 // them run as. Whoever gives tickets goes by root's configuration once more.
+
+var _ gateway.Accounted = guarded{} // else nothing would ask whose panes are
 
 // isolatedAs is what the configuration says of an isolated server.
 func (g guarded) isolatedAs() (config.Isolated, bool) {
@@ -77,25 +80,39 @@ func (d *daemon) ownAccount(ctx context.Context, who identity.Identity) (a ident
 }
 
 // PaneAccount gives the account of a pane.
-func (g guarded) PaneAccount(pane tmux.PaneID) (gateway.PaneAccount, bool) {
+func (g guarded) PaneAccount(pane tmux.PaneID) (gateway.PaneAccount, error) {
 	i, ok := g.isolatedAs()
-	if !ok {
-		return gateway.PaneAccount{}, g.profiled()
+	if !ok && g.profiled() {
+		return gateway.PaneAccount{}, nil
 	}
-	uid, ok := g.PaneUID(pane)
 	if !ok {
-		return gateway.PaneAccount{}, false
+		return gateway.PaneAccount{}, fmt.Errorf("the configuration of muxward has no isolated server %s any more", g.Owner())
 	}
+	uid, err := g.PaneUID(pane)
+	if errors.Is(err, guard.ErrNoSession) {
+		err = gateway.ErrNoSession
+	}
+	if err != nil {
+		return gateway.PaneAccount{}, err
+	}
+	return paneAccount(i, uid, func() (identity.Account, error) { return g.d.accounts.ByUID(g.d.ctx, uid) }, g.d.policy.PersonOf)
+}
+
+// paneAccount gives whose a pane is that runs as a uid. That it cannot be told is an error, as
+// it may be a person's own.
+func paneAccount(i config.Isolated, uid uint32, account func() (identity.Account, error), personOf func(uint32, string) (string, error)) (gateway.PaneAccount, error) {
 	out := gateway.PaneAccount{Name: strconv.FormatUint(uint64(uid), 10), UID: uid}
-	a, err := g.d.accounts.ByUID(g.d.ctx, uid)
+	a, err := account()
 	if err == nil {
 		out.Name = a.Name
 	} else if !errors.Is(err, identity.ErrNoAccount) {
-		return gateway.PaneAccount{}, false
+		return out, fmt.Errorf("look up the account of the pane: %w", err)
 	}
 	if slices.Contains(i.Shared(), out.Name) {
-		return out, true
+		return out, nil
 	}
-	out.Person, err = g.d.policy.PersonOf(uid, out.Name)
-	return out, err == nil && out.Person != ""
+	if out.Person, err = personOf(uid, out.Name); err == nil && out.Person == "" {
+		err = fmt.Errorf("the account %s is nobody's", out.Name)
+	}
+	return out, err
 }

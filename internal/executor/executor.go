@@ -197,7 +197,10 @@ func (e *Executor) run(ctx context.Context, p *gateway.Permit, server Server) (g
 		return gateway.Result{}, err
 	}
 	argv := executed
-	tickets := tickets(p.Plan(), server)
+	tickets, err := tickets(p.Plan(), server)
+	if err != nil {
+		return gateway.Result{}, err
+	}
 	if tickets != nil {
 		if inv, err = ticketed(ctx, tickets, p.Plan(), inv); err == nil {
 			argv, err = wordsOf(inv, p.Plan())
@@ -230,6 +233,9 @@ func (e *Executor) run(ctx context.Context, p *gateway.Permit, server Server) (g
 	// Also of one that failed: a hook may have, behind what it made.
 	result := gateway.Result{Executed: executed, Exit: int(exit.Code), Message: exit.Message, Made: m.made(server)}
 	result.GoesOn = err == nil && r.goesOn()
+	if err == nil && exit.Code != 0 && tickets != nil {
+		refused(ctx, tickets, inv)
+	}
 	if err == nil && exit.Code == 0 && tickets != nil {
 		err = begun(ctx, tickets, p.Plan(), result.Made)
 	}

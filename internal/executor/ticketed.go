@@ -3,6 +3,7 @@ package executor
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/muxward/muxward/internal/gateway"
 	"github.com/muxward/muxward/internal/identity"
@@ -14,17 +15,25 @@ import (
 type ticketer interface {
 	gateway.Accounted
 	Ticket(ctx context.Context, a identity.Account, pane string) (string, error)
+	Back(ctx context.Context, ticket string) error
 	AwaitPane(ctx context.Context, pane tmux.PaneID) error
 }
 
 // tickets gives the server of a plan that makes a pane as an account that tmux would not
-// have it run as by itself; nil if there is none.
-func tickets(plan *gateway.Plan, server Server) ticketer {
-	t, ok := server.(ticketer)
-	if !ok || plan.RunAs == nil || !t.Differ() {
-		return nil
+// have it run as by itself; nil if there is none. A plan that has an account is not carried out
+// where nothing can be asked for its ticket: the pane would be another account's.
+func tickets(plan *gateway.Plan, server Server) (ticketer, error) {
+	if plan.RunAs == nil {
+		return nil, nil
 	}
-	return t
+	t, ok := server.(ticketer)
+	if !ok {
+		return nil, fmt.Errorf("%s's server gives no pane to %s; nothing was done", server.Owner(), plan.RunAs.Name)
+	}
+	if !t.Differ() {
+		return nil, nil
+	}
+	return t, nil
 }
 
 // ticketed gives the command with a ticket for the account that was decided. It is made
@@ -38,6 +47,16 @@ func ticketed(ctx context.Context, t ticketer, plan *gateway.Plan, inv *tmux.Inv
 	inv = inv.Clone()
 	inv.Flags = append(inv.Flags, tmux.FlagValue{Letter: 'e', HasValue: true, Value: pane.TicketVariable + "=" + ticket})
 	return inv, nil
+}
+
+// refused gives the ticket back of a command that tmux has refused: else it would take up the
+// room of others' until its time is over, which it does where this fails.
+func refused(ctx context.Context, t ticketer, inv *tmux.Invocation) {
+	for _, f := range inv.Flags {
+		if ticket, ok := strings.CutPrefix(f.Value, pane.TicketVariable+"="); ok && f.Letter == 'e' {
+			_ = t.Back(ctx, ticket)
+		}
+	}
 }
 
 // begun waits until a pane that was made has its session.

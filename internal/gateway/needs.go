@@ -419,9 +419,10 @@ func (g *Gateway) resolveAct(ctx context.Context, live *Live, req Request) (*Pla
 		if req.Act.Urgent {
 			look = g.askedSoon(p)
 		}
-		o, err := g.object(ctx, req.Identity.Person(), req.Act.Target, look)
+		owners := g.OwnerFor(req.Identity)
+		o, err := g.object(ctx, req.Identity.Person(), req.Act.Target, owners, look)
 		if err != nil && req.Act.Lasting {
-			owner, _, ok := tmux.SplitOwner(req.Act.Target, g.Servers.IsOwner)
+			owner, _, ok := tmux.SplitOwner(req.Act.Target, owners)
 			if ok && owner == "" {
 				owner = req.Identity.Person()
 			}
@@ -488,21 +489,27 @@ func (g *Gateway) Holds(who identity.Identity, o access.Object) access.VerbSet {
 }
 
 func (g *Gateway) heldAt(who identity.Identity, o access.Object, at time.Time) access.VerbSet {
-	taken := g.Denials.Taken(who.Person(), o)
-	if taken.Covers(access.AllVerbs) {
-		return 0
-	}
-	held := g.Policy.Holds(who.Subject(), o, at) &^ taken
+	held := g.given(who, o, at)
 	if held.Has(access.Type) && !g.theirs(who, Need{Verb: access.Type, Object: o}, access.Decision{Allow: true}, at).Allow {
 		held &^= access.SetOf(access.Type)
 	}
 	return held
 }
 
+// given is what a person holds on an object by its place alone, whoever's own pane it is: what two
+// places are compared by. Whose a pane is may come to be known after it was moved.
+func (g *Gateway) given(who identity.Identity, o access.Object, at time.Time) access.VerbSet {
+	taken := g.Denials.Taken(who.Person(), o)
+	if taken.Covers(access.AllVerbs) {
+		return 0
+	}
+	return g.Policy.Holds(who.Subject(), o, at) &^ taken
+}
+
 // Object finds what a target names for one of muxward's own commands: a
 // server by its owner, or a session, window or pane as owner/target.
 func (g *Gateway) Object(ctx context.Context, me, target string) (access.Object, error) {
-	return g.object(ctx, me, target, g.asked)
+	return g.object(ctx, me, target, g.Servers.IsOwner, g.asked)
 }
 
 // asked gives the state of a server as it is now.
@@ -536,16 +543,16 @@ func (g *Gateway) askedSoon(p *Plan) func(context.Context, Server) (*tmux.Snapsh
 	}
 }
 
-func (g *Gateway) object(ctx context.Context, me, target string,
+func (g *Gateway) object(ctx context.Context, me, target string, owners func(string) bool,
 	look func(context.Context, Server) (*tmux.Snapshot, error)) (access.Object, error) {
-	if g.Servers.IsOwner(target) {
+	if owners(target) {
 		o := access.Object{Kind: access.Server, Owner: target}
 		if s := g.Servers.Server(target); s != nil {
 			o.Incarnation = s.Incarnation()
 		}
 		return o, nil
 	}
-	owner, rest, ok := tmux.SplitOwner(target, g.Servers.IsOwner)
+	owner, rest, ok := tmux.SplitOwner(target, owners)
 	if !ok {
 		return access.Object{}, &NotFound{Err: fmt.Errorf("can't find session: %s", target)}
 	}

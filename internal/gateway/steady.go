@@ -114,10 +114,10 @@ func (h holding) covers(other holding) bool {
 	return true
 }
 
-// holds gives what the person holds on an object now.
+// holds gives what the person holds on an object now, by its place.
 func (r *resolver) holds(o access.Object) holding {
 	who, now := r.req.Identity, r.g.Time()
-	h := free(r.g.heldAt(who, o, now))
+	h := free(r.g.given(who, o, now))
 	server := access.Object{Kind: access.Server, Owner: o.Owner}
 	if h[0] == 0 || r.g.Policy.Duties(who.Subject(), server, now) == 0 {
 		return h

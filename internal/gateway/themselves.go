@@ -25,9 +25,13 @@ type Accounted interface {
 	RunsAs(ctx context.Context, who identity.Identity, session string) (identity.Account, error)
 	// Differ reports whether panes may be of more than one account.
 	Differ() bool
-	// PaneAccount gives the account of a pane, false if it is not known. Nobody is asked.
-	PaneAccount(pane tmux.PaneID) (PaneAccount, bool)
+	// PaneAccount gives the account of a pane. It has none yet by [ErrNoSession], and by any
+	// other error it cannot be told. Nobody is asked.
+	PaneAccount(pane tmux.PaneID) (PaneAccount, error)
 }
+
+// ErrNoSession is the error of a pane in which nobody's session runs.
+var ErrNoSession = errors.New("the pane has no session yet")
 
 // PaneAccount is the account that a pane runs as, which has no name where root's
 // configuration alone has it, one for all.
@@ -64,14 +68,14 @@ func (g *Gateway) theirs(who identity.Identity, n Need, d access.Decision, now t
 		return d
 	}
 	no := access.Decision{Rule: RuleTheirs}
-	account, known := server.PaneAccount(tmux.PaneID(n.Object.Pane.ID))
+	account, err := server.PaneAccount(tmux.PaneID(n.Object.Pane.ID))
 	switch {
-	case !known && !server.Differ(): // but for what is left of when they did
+	case errors.Is(err, ErrNoSession) && !server.Differ(): // what begins there can be but one account's
 		if soon := now.Add(unknownFor); d.Expires.IsZero() || soon.Before(d.Expires) {
 			d.Expires = soon
 		}
 		return d
-	case !known:
+	case err != nil: // it may be a person's that is left of when they did differ
 		no.Reason, no.Expires = "it is not known which account this pane runs as", now.Add(unknownFor)
 		return no
 	case account.Person == "", account.Person == who.Person():
@@ -102,16 +106,16 @@ func (r *resolver) runsAs(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", name, err)
 	}
-	if account.Name != "" {
-		r.plan.RunAs = &account
-	}
-	if !server.Differ() {
+	if account.Name == "" {
 		return nil
 	}
-	switch name {
-	case "respawn-window":
+	r.plan.RunAs = &account
+	switch {
+	case name == "respawn-window" && server.Differ():
 		return errors.New("respawn-window: the panes here may be of several accounts; name one, with respawn-pane")
-	case "respawn-pane":
+	case name == "respawn-window":
+		return r.respawnsAll(server, account)
+	case name == "respawn-pane":
 		return r.respawns(server, account)
 	}
 	return nil
@@ -124,14 +128,39 @@ func (r *resolver) respawns(server Accounted, account identity.Account) error {
 	if p == nil {
 		return errors.New("respawn-pane: name the pane with -t")
 	}
-	is, known := server.PaneAccount(p.ID)
-	switch {
-	case !known:
-		return errors.New("respawn-pane: it is not known which account this pane ran as; close it, and make a new one")
-	case is.UID != account.UID && !teeth.Out(teeth.Theirs):
-		return fmt.Errorf("respawn-pane: this pane runs as %s, and what you start as %s; make a pane of your own", tmux.Clean(is.Name), account.Name)
+	if err := again(server, p.ID, account); err != nil {
+		return fmt.Errorf("respawn-pane: %w", err)
 	}
 	r.plan.Respawns = p.ID.String()
+	return nil
+}
+
+// respawnsAll is respawns for the panes of a window, on a server whose panes are one account's
+// but for those that are left of when they were not.
+func (r *resolver) respawnsAll(server Accounted, account identity.Account) error {
+	w := r.plan.Found.Window
+	if w == nil {
+		return errors.New("respawn-window: name the window with -t")
+	}
+	for _, id := range w.Panes {
+		if err := again(server, id, account); err != nil {
+			return fmt.Errorf("respawn-window: %w", err)
+		}
+	}
+	return nil
+}
+
+// again refuses to start anew what runs, or has run, as another account than this one.
+func again(server Accounted, pane tmux.PaneID, account identity.Account) error {
+	is, err := server.PaneAccount(pane)
+	switch {
+	case errors.Is(err, ErrNoSession) && !server.Differ(), teeth.Out(teeth.Theirs):
+		return nil
+	case err != nil:
+		return errors.New("it is not known which account this pane ran as; close it, and make a new one")
+	case is.UID != account.UID:
+		return fmt.Errorf("this pane runs as %s, and what you start as %s; make a pane of your own", tmux.Clean(is.Name), account.Name)
+	}
 	return nil
 }
 
@@ -161,8 +190,8 @@ func (g *Gateway) accountsIn(who identity.Identity, owner string, session tmux.S
 			continue
 		}
 		for _, id := range w.Panes {
-			account, known := server.PaneAccount(id)
-			if !known || account.Name == "" || slices.Contains(names, account.Name) {
+			account, err := server.PaneAccount(id)
+			if err != nil || account.Name == "" || slices.Contains(names, account.Name) {
 				continue
 			}
 			if o, ok := PaneObject(owner, s.Incarnation(), snap, session, id); ok && g.viewedAt(who, o, g.Time()) {

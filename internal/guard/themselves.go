@@ -27,29 +27,46 @@ func (s *Server) Ticket(ctx context.Context, a identity.Account, pane string) (s
 	return s.g.hands.Ticket(ctx, keep.Pass{ID: s.kept.ID, Account: keep.Account{Name: a.Name, UID: a.UID}, Pane: pane})
 }
 
-// PaneUID gives the uid that a pane's session runs as, false where that is not known: it has
-// no session yet, or it had ended before anybody asked. No server is asked.
-func (s *Server) PaneUID(id tmux.PaneID) (uint32, bool) {
+// Back gives a ticket back that tmux has refused to make a pane by.
+func (s *Server) Back(ctx context.Context, ticket string) error {
+	ctx, cancel := context.WithTimeout(ctx, doorTime)
+	defer cancel()
+	_, err := s.g.hands.Ticket(ctx, keep.Pass{ID: s.kept.ID, Back: ticket})
+	return err
+}
+
+// ErrNoSession is the error of a pane in which no session runs: it has not begun, or has ended.
+var ErrNoSession = errors.New("the pane has no session yet")
+
+// PaneUID gives the uid that a pane's session runs as. Any other error than [ErrNoSession]
+// says that it cannot be told. No server is asked.
+func (s *Server) PaneUID(id tmux.PaneID) (uint32, error) {
 	if uid, ok := s.uids.get(id); ok {
-		return uid, true
+		return uid, nil
 	}
 	snap := s.Known()
 	if snap == nil {
-		return 0, false
+		return 0, fmt.Errorf("the panes of %s were not looked at yet", s.Owner())
 	}
 	p := snap.Pane(id)
-	if p == nil {
-		return 0, false
+	if p == nil || p.Dead {
+		return 0, ErrNoSession // or it is newer than what was seen
 	}
 	uid, err := procfs.TerminalOwner(p.TTY)
-	if err != nil || uid == s.UID() {
-		return 0, false
+	if err != nil {
+		return 0, err
 	}
-	if first, err := procfs.ReadStat(p.PID); err != nil || first.PPID != s.PID() || first.Ended() {
-		return 0, false // it may be another pane's terminal by now
+	if uid == s.UID() {
+		return 0, ErrNoSession
+	}
+	switch first, err := procfs.ReadStat(p.PID); {
+	case err != nil:
+		return 0, fmt.Errorf("look at the first process of the pane %s: %w", id, err)
+	case first.PPID != s.PID() || first.Ended():
+		return 0, fmt.Errorf("the first process of the pane %s has ended; its terminal may be another's by now", id)
 	}
 	s.uids.put(id, uid, snap)
-	return uid, true
+	return uid, nil
 }
 
 // uids are whose the panes are.
@@ -99,7 +116,7 @@ func (s *Server) AwaitPane(ctx context.Context, id tmux.PaneID) error {
 	tick := time.NewTicker(3 * time.Millisecond)
 	defer tick.Stop()
 	for round := 0; ; round++ {
-		if _, ok := s.PaneUID(id); ok {
+		if _, err := s.PaneUID(id); err == nil {
 			return nil
 		}
 		if round%looks == 0 {

@@ -189,7 +189,9 @@ func (k *Keep) adopt(ctx context.Context, rec record) (*server, error) {
 		return nil, ErrEnded
 	}
 	// It is never taken for somebody's that was nobody's, or the other way round.
-	if _, isolated := k.isolated(rec.Owner); isolated != rec.Isolated {
+	iso, isolated := k.isolated(rec.Owner)
+	gone := rec.Profile && (iso.Program == nil || iso.Account != rec.Account.Name)
+	if isolated != rec.Isolated && !gone {
 		return nil, fmt.Errorf("%s is the name of an isolated server, or was when it was started; end process %d", rec.Owner, rec.PID)
 	}
 	if !k.opt.Root && rec.Account.UID != uint32(os.Geteuid()) {
@@ -211,6 +213,10 @@ func (k *Keep) adopt(ctx context.Context, rec record) (*server, error) {
 	if err == nil && rec.Exe != "" && exe != rec.Exe {
 		err = fmt.Errorf("process %d runs %s, not %s", rec.PID, exe, rec.Exe)
 	}
+	if err == nil && gone {
+		defer proc.close()
+		return nil, k.endGone(ctx, rec, proc)
+	}
 	if err == nil { // or whoever may ask now would have what was started for another
 		_, _, err = k.accountFor(rec.Owner, Account{rec.Account.Name, rec.Account.UID})
 	}
@@ -229,6 +235,26 @@ func (k *Keep) adopt(ctx context.Context, rec record) (*server, error) {
 		return nil, err
 	}
 	return s, nil
+}
+
+// endGone ends the server of a profile that is not in force any more, or has another account,
+// and says so by [ErrEnded]: what runs there has its secrets, and nobody could reach it.
+func (k *Keep) endGone(ctx context.Context, rec record, proc *process) error {
+	ctx, cancel := context.WithTimeout(ctx, endTime)
+	defer cancel()
+	text := fmt.Sprintf("the profile %s has gone or has another account; its tmux server, process %d, is ended", rec.Owner, rec.PID)
+	k.events.put(Event{Kind: EventNotice, Level: LevelServer, Text: text})
+	err := proc.signal(unix.SIGKILL)
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for !proc.dead() {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return errors.Join(fmt.Errorf("the profile %s has gone, and its process %d was killed and does not end", rec.Owner, rec.PID), err)
+		}
+	}
+	return ErrEnded
 }
 
 // reopen finds the server's socket, or has the server make a new one.

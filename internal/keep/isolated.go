@@ -48,14 +48,32 @@ func (o *Options) checkApart(all map[string]config.Isolated) error {
 			return fmt.Errorf("the isolated server %s: the account %s is that of %s already; give each one of its own", name, server.Name, taken[server.UID])
 		}
 		taken[server.UID] = name
+		if err := o.beside(server); err != nil {
+			return fmt.Errorf("the isolated server %s: account: %w", name, err)
+		}
 	}
 	for name, iso := range all {
 		_, run, err := accountsOf(iso)
 		for _, a := range run {
-			if err == nil && taken[a.UID] != "" {
+			if err == nil {
+				err = o.beside(a)
+			}
+			if err != nil {
+				return fmt.Errorf("the isolated server %s: run_as: %w", name, err)
+			}
+			if taken[a.UID] != "" {
 				return fmt.Errorf("the isolated server %s: its panes would run as %s, which is a server's account", name, a.Name)
 			}
 		}
+	}
+	return nil
+}
+
+// beside refuses the account that muxward itself runs as: whoever has it has what muxward
+// keeps, and the last word on who gets in.
+func (o *Options) beside(a accounts.Account) error {
+	if o.Self != 0 && a.UID == o.Self {
+		return fmt.Errorf("the account %s is what muxward runs as; name another", a.Name)
 	}
 	return nil
 }

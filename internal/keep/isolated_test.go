@@ -81,6 +81,8 @@ func TestIsolatedRefused(t *testing.T) {
 		"one of two servers": func(o *Options) { o.Isolated["other"] = config.Isolated{Account: workName, RunAs: bobName} },
 		"panes as a server":  func(o *Options) { o.Isolated["other"] = config.Isolated{Account: bobName, RunAs: workName} },
 		"a name":             func(o *Options) { o.Isolated["Prod/x"] = config.Isolated{Account: bobName, RunAs: aliceName} },
+		"tmux as muxward":    func(o *Options) { o.Self = listed(t, workName).UID },
+		"panes as muxward":   func(o *Options) { o.Self = listed(t, carolName).UID },
 		"no program":         func(o *Options) { o.Launcher = "true" },
 	} {
 		o := Options{Root: true}

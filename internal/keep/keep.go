@@ -44,6 +44,9 @@ type Options struct {
 	// which opens their panes; "" means the one beside our program.
 	Isolated map[string]config.Isolated
 	Launcher string
+	// Self is the account that muxward itself runs as, where that is not root's: nothing of an
+	// isolated server runs as it.
+	Self uint32
 	// Program is muxward itself, absolute, which reaches for people besides tmux; "" has
 	// nothing reached.
 	Program string

@@ -8,7 +8,6 @@ import (
 	"io"
 	"maps"
 	"os"
-	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
@@ -232,10 +231,7 @@ const maxSecret = 32 << 10
 
 // readSecret reads a file that only root can read or change. No error has anything of it.
 func readSecret(path string) (string, error) {
-	real, err := filepath.EvalSymlinks(path)
-	if err == nil {
-		err = siblings.CheckPath(real)
-	}
+	real, err := siblings.Real(path)
 	if err != nil {
 		return "", err
 	}

@@ -22,6 +22,8 @@ type record struct {
 	Account accounts.Account `json:"account"`
 	// Isolated is set for a server that is nobody's, and then Owner is its name.
 	Isolated bool `json:"isolated,omitempty"`
+	// Profile is set for one of these that a session profile has.
+	Profile bool `json:"profile,omitempty"`
 	// PID is 0 between the decision to start the server and its start.
 	PID int `json:"pid"`
 	// Start is the process's start time in clock ticks since boot, Boot

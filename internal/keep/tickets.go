@@ -22,7 +22,7 @@ const (
 	// ticketTime is how long tmux may take to begin a pane.
 	ticketTime = 10 * time.Second
 	// maxTickets is how many of one server may be waited for, and maxOwnTickets how many as
-	// one account: who has tmux refuse them keeps nobody else from having panes.
+	// one account. Those that tmux refuses are given back.
 	maxTickets    = 256
 	maxOwnTickets = 16
 )
@@ -55,6 +55,10 @@ func (k *Keep) Ticket(ctx context.Context, p Pass) (string, error) {
 	if !ok || !s.rec.Isolated {
 		return "", fmt.Errorf("the panes of %s run as its tmux does: %w", s.rec.Owner, ErrRefused)
 	}
+	if p.Back != "" {
+		s.takeBack(p.Back)
+		return "", nil
+	}
 	if _, err := k.runsAs(iso, p.Account); err != nil {
 		return "", fmt.Errorf("a pane of %s as %.80q: %w (%w)", s.rec.Owner, p.Account.Name, err, ErrRefused)
 	}
@@ -78,6 +82,17 @@ func (s *server) issue(p Pass, now time.Time) (string, error) {
 	t := pass{ticket: randomHex(pane.TicketLen), account: p.Account, pane: p.Pane, until: now.Add(ticketTime)}
 	s.passes = append(s.passes, t)
 	return t.ticket, nil
+}
+
+// takeBack has a ticket be no good any more: it makes room for others.
+func (s *server) takeBack(ticket string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i := range s.passes {
+		if s.passes[i].ticket == ticket {
+			s.passes[i].used = true
+		}
+	}
 }
 
 func forgotten(t pass, now time.Time) bool {

@@ -131,3 +131,19 @@ func TestTicketAccounts(t *testing.T) {
 		}
 	}
 }
+
+// Who has tmux refuse what tickets were made for keeps nobody else from having panes.
+func TestTicketsAreGivenBack(t *testing.T) {
+	s := newServer(&Keep{}, record{Owner: "prod"})
+	now := time.Unix(1000, 0)
+	for range 3 * maxOwnTickets {
+		ticket, err := s.issue(Pass{}, now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.takeBack(ticket)
+		if _, err := s.redeem(pane.Request{Ticket: ticket, Pane: "%1"}, now); err == nil {
+			t.Fatal("a ticket that was given back is good")
+		}
+	}
+}

@@ -94,6 +94,8 @@ type Pass struct {
 	Account Account
 	// Pane is the one that a program is started in anew, %N, "" for a new one.
 	Pane string
+	// Back is a ticket that is given back, as tmux has refused what it was for; none is made.
+	Back string
 }
 
 // Opened is a door that is open.

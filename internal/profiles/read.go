@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"unicode"
@@ -28,10 +27,7 @@ const maxProblems = 20
 // Read reads a file of profiles. It has to be root's, or ours, and so has every directory
 // above it: what stands there runs as other accounts.
 func Read(file string) (map[string]config.Profile, error) {
-	real, err := filepath.EvalSymlinks(file)
-	if err == nil {
-		err = siblings.CheckPath(real)
-	}
+	real, err := siblings.Real(file)
 	if err != nil {
 		return nil, fmt.Errorf("the file of profiles: %w", err)
 	}

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 )
 
@@ -65,6 +66,56 @@ func CheckPath(path string) error {
 			return nil
 		}
 	}
+}
+
+// maxLinks is how many symbolic links a path may lead through, as for the kernel.
+const maxLinks = 40
+
+// Real gives where a path leads, and refuses one on whose way there is anything that others than
+// root and we can change: a file, a directory, or a symbolic link.
+func Real(path string) (string, error) {
+	if !filepath.IsAbs(path) {
+		return "", fmt.Errorf("%s: give the whole path", path)
+	}
+	at, rest := "/", strings.Split(path, "/")
+	for links := 0; len(rest) > 0; {
+		name := rest[0]
+		rest = rest[1:]
+		switch name {
+		case "", ".":
+			continue
+		case "..":
+			at = filepath.Dir(at)
+			continue
+		}
+		next := filepath.Join(at, name)
+		info, err := os.Lstat(next)
+		if err != nil {
+			return "", err
+		}
+		if info.Mode()&fs.ModeSymlink == 0 {
+			at = next
+			if err := ours(at, info); err != nil {
+				return "", err
+			}
+			continue
+		}
+		if st, ok := info.Sys().(*syscall.Stat_t); !ok || st.Uid != 0 && st.Uid != uint32(os.Geteuid()) {
+			return "", fmt.Errorf("%s is a link of somebody else's, neither root's nor ours; name the file itself", next)
+		}
+		to, err := os.Readlink(next)
+		if links++; err == nil && links > maxLinks {
+			err = fmt.Errorf("%s leads through more than %d links", path, maxLinks)
+		}
+		if err != nil {
+			return "", err
+		}
+		if filepath.IsAbs(to) {
+			at = "/"
+		}
+		rest = append(strings.Split(to, "/"), rest...)
+	}
+	return at, CheckPath(at)
 }
 
 // ours refuses what others can change. In a directory with the sticky bit they cannot

@@ -127,7 +127,7 @@ func accountOf(all accounts.Files, name string) (accounts.Account, error) {
 // hands are the options of the hands.
 func (s *setting) hands() keep.Options {
 	o := keep.Options{Run: s.config.Run(), Doors: s.config.Doors, Tmux: s.tmux, Root: true,
-		Config: s.config.TmuxConfig, Umask: 0o022, Account: s.serves, Program: s.muxward, Isolated: s.config.Isolated}
+		Config: s.config.TmuxConfig, Umask: 0o022, Account: s.serves, Program: s.muxward, Isolated: s.config.Isolated, Self: s.account.UID}
 	if file := s.config.Profiles; file != "" {
 		o.Profiles = func() (map[string]config.Profile, error) { return profiles.Read(file) }
 	}
