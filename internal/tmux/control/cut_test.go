@@ -194,7 +194,13 @@ func TestEveryKeyHasItsFate(t *testing.T) {
 		{"closed", Options{}, false, false, func(c *Client) { _ = c.Close() }},
 		{"detached", Options{Session: "$0"}, false, false, func(c *Client) {
 			s.Run("detach-client", "-s", "rec")
-			<-c.Done()
+			select {
+			case <-c.Done():
+			case <-time.After(10 * time.Second):
+				// tmux has kept a client that it was to detach while output waited: seen
+				// once in some thousand ends, with 3.3a on a busy machine. Keys have their fate all the same.
+				_ = c.Close()
+			}
 		}},
 	}
 	answered := 0
