@@ -44,7 +44,7 @@ func uidOfPeer(c net.Conn) string {
 	list, _ := os.ReadFile("/proc/net/tcp")
 	for _, line := range strings.Split(string(list), "\n") {
 		f := strings.Fields(line)
-		if len(f) > 7 && strings.HasSuffix(f[1], fmt.Sprintf(":%04X", tcp.Port)) && f[3] == "01" {
+		if len(f) > 7 && strings.HasSuffix(f[1], fmt.Sprintf(":%04X", tcp.Port)) && f[3] != "0A" { // it may have sent its end already
 			return f[7]
 		}
 	}
