@@ -1,0 +1,23 @@
+package control
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/muxward/muxward/internal/tmux/tmuxtest"
+)
+
+// firstSession is the id of a session of the server, if it has one.
+func firstSession(s *tmuxtest.Server) string {
+	id, _, _ := strings.Cut(s.Run("list-sessions", "-F", "#{session_id}"), "\n")
+	return id
+}
+
+// needSessionless skips what only a server can show that answers those who
+// attach to no session.
+func needSessionless(t testing.TB, s *tmuxtest.Server) {
+	t.Helper()
+	if !sessionless(t, s) {
+		tmuxtest.Skip(t, "of the versions tried only tmux 3.3a answers those who are attached to no session")
+	}
+}
