@@ -277,3 +277,29 @@ func TestTerminalOf(t *testing.T) {
 		}
 	}
 }
+
+// Where a host has PAM's service and PAM cannot be asked all the same, that is told; where it has
+// none, or that is turned off, it is as it is meant.
+func TestUnasked(t *testing.T) {
+	if !asRoot() {
+		return
+	}
+	const service = "other"
+	if _, err := os.Stat(servicePath + service); err != nil {
+		tmuxtest.Skip(t, "needs a host with PAM: %v", err)
+	}
+	w := newWorld(t, isolatedOptions, func(o *Options) {
+		o.Isolated = map[string]config.Isolated{
+			"prod": {Account: workName, RunAs: carolName, PAMService: service},
+			"off":  {Account: aliceName, RunAs: carolName, PAMService: service, PAM: config.PAMOff},
+			"none": {Account: bobName, RunAs: carolName, PAMService: "muxward-none-such"},
+		}
+	})
+	o := w.opt
+	if err := o.settlePAM(); err != nil || len(o.unasked) != 1 || len(o.pam) != 0 {
+		t.Errorf("%q, %v, %v", o.unasked, o.pam, err) // muxward-pam is not beside a test's program
+	}
+	if ev := w.came(EventNotice, "panes of prod have no PAM sessions"); ev.Level != LevelAlarm || !strings.Contains(ev.Text, pamProgram) {
+		t.Errorf("%+v", ev)
+	}
+}

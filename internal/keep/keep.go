@@ -56,6 +56,8 @@ type Options struct {
 	pam      map[string]*pane.Rules // of those that PAM has a word in
 	// profilesPAM is the same for the servers of profiles, nil where it has none.
 	profilesPAM *pane.Rules
+	// unasked is where PAM would have a word, and cannot be asked.
+	unasked []string
 	// Now gives wall-clock time; nil means time.Now.
 	Now func() time.Time
 	// Every is how often everything is looked at without being woken; 0 means 4 s,
@@ -117,6 +119,9 @@ func New(opt Options) (*Keep, error) {
 	}
 	k.ctx, k.stop = context.WithCancel(context.Background())
 	k.startWatch()
+	for _, text := range k.opt.unasked {
+		k.tell(LevelAlarm, nil, text)
+	}
 	return k, nil
 }
 

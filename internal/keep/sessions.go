@@ -210,12 +210,21 @@ const pamProgram = "muxward-pam"
 
 // settlePAM finds out which servers' panes PAM has a word in. It is done once: what goes away
 // while we run is missed then, and not done without. Profiles say nothing of it, so there it is
-// where this host has the service.
+// where this host has the service. Where a host has it and it cannot be asked, people are told:
+// whoever relies on it asks for it (pam: required).
 func (o *Options) settlePAM() error {
-	o.pam = map[string]*pane.Rules{}
+	o.pam, o.unasked = map[string]*pane.Rules{}, nil
+	tell := func(panes string, err error) {
+		if !errors.Is(err, errOff) {
+			o.unasked = append(o.unasked, fmt.Sprintf("panes of %s have no PAM sessions: %v; mend that and start muxward again", panes, err))
+		}
+	}
 	if o.Profiles != nil {
-		if rules, err := rulesFor(config.Isolated{}); err == nil {
+		rules, err := rulesFor(config.Isolated{})
+		if err == nil {
 			o.profilesPAM = rules
+		} else {
+			tell("session profiles", err)
 		}
 	}
 	for name, iso := range o.Isolated {
@@ -225,24 +234,31 @@ func (o *Options) settlePAM() error {
 		}
 		if err == nil {
 			o.pam[name] = rules
+		} else {
+			tell(name, err)
 		}
 	}
 	return nil
 }
 
-// errOff is why PAM is not asked where that is configured.
-var errOff = errors.New("that is turned off (pam: off)")
+// errOff is within each error by which it is meant that PAM is not asked: that is configured, or
+// this host does not have the service.
+var errOff = errors.New("PAM is not asked")
 
 func rulesFor(iso config.Isolated) (*pane.Rules, error) {
 	if iso.PAM == config.PAMOff {
-		return nil, errOff
+		return nil, fmt.Errorf("%w: that is turned off (pam: off)", errOff)
 	}
 	service := iso.PAMService
 	if service == "" {
 		service = pane.PAMService
 	}
-	if _, err := os.Stat(servicePath + service); err != nil {
-		return nil, fmt.Errorf("PAM has no service %s: %w", service, err)
+	_, err := os.Stat(servicePath + service)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, fmt.Errorf("%w: it has no service %s: %w", errOff, service, err)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("look for PAM's service %s: %w", service, err)
 	}
 	program, err := siblings.Find(pamProgram)
 	if err != nil {

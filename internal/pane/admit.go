@@ -79,9 +79,10 @@ func (s *Session) startOpen(tty *os.File, b *branch) (*admission, error) {
 	heard, exited := make(chan told), make(chan struct{})
 	p := &admission{cmd: cmd, line: line, wait: s.Rules.wait(), heard: heard, exited: exited}
 	go p.hear(heard, exited)
+	_ = w.SetWriteDeadline(time.Now().Add(p.wait)) // it may never come to read; a pipe of ours has deadlines
 	if err := s.write(w); err != nil {
 		p.stop()
-		return nil, fmt.Errorf("say what is to run: %w", err)
+		return nil, fmt.Errorf("tell muxward-pam what is to run: %w", err)
 	}
 	return p, nil
 }
@@ -173,13 +174,14 @@ func (p *admission) follow(ended chan<- Answer, closed chan<- error) {
 	closed <- fmt.Errorf("%w: the session is not closed", errUnheard)
 }
 
-// close has what is open closed, each step in its time, and ends the process.
+// close has what is open closed, each step in its time after what is left was ended, and ends
+// the process.
 func (p *admission) close(closed <-chan error) error {
 	p.say(sayClose)
 	var err error
 	select {
 	case err = <-closed:
-	case <-time.After(closeSteps * p.wait):
+	case <-time.After(2*graceTime + endTime + closeSteps*p.wait):
 		err = errors.New("PAM has said nothing for too long: the session is not closed")
 	}
 	p.stop()

@@ -125,34 +125,42 @@ func Sweep() {
 const (
 	endRounds = 200
 	endPause  = 5 * time.Millisecond
+	mostPause = 50 * time.Millisecond // between looks at those that do not go
 	// endTime is how long it is waited for what was killed.
 	endTime = 5 * time.Second
 )
 
-// end kills all that is left of a session, and reports whether it could. In a branch the
-// kernel does it at once. Without, it is what descends from us: whoever has lost their parent
-// has us for one (keepOrphans), so nobody leaves by a session of their own. Those are
-// stopped before any is killed, so that they begin no others meanwhile. The process spared,
-// if it is one, is left alone.
-func end(b *branch, spared int) bool {
+// end kills all that is left of a session, and reports whether it could by then. In a branch
+// the kernel does it at once. Without, it is what descends from us: whoever has lost their
+// parent has us for one (keepOrphans), so nobody leaves by a session of their own. Those are
+// stopped before any is killed, so that they begin no others meanwhile; but one that hangs in
+// the kernel, or is traced, never is, and nobody waits for that. The process spared, if it is
+// one, is left alone.
+func end(b *branch, spared int, by time.Time) bool {
 	for _, dir := range b.join {
 		_ = os.WriteFile(dir+"/pids.max", []byte("0"), 0) // in the others there is no such file
 	}
 	if b.path != "" {
 		_ = os.WriteFile(b.path+"/cgroup.kill", []byte("1"), 0) // what has not entered it descends from us
 	}
-	for range endRounds {
+	stopping, killing := signalled{unix.SIGSTOP, spared, map[held]byte{}}, signalled{unix.SIGKILL, spared, map[held]byte{}}
+	for pause := endPause; ; pause = min(2*pause, mostPause) {
 		for range endRounds {
-			if !signalBelow(os.Getpid(), spared, unix.SIGSTOP) {
+			if _, news := stopping.below(os.Getpid()); !news || time.Now().After(by) {
 				break
 			}
 		}
-		if !signalBelow(os.Getpid(), spared, unix.SIGKILL) {
+		any, news := killing.below(os.Getpid())
+		switch {
+		case !any:
 			return true
+		case time.Now().After(by):
+			return false
+		case news:
+			pause = endPause
 		}
-		time.Sleep(endPause)
+		time.Sleep(pause)
 	}
-	return false
 }
 
 // keepOrphans has those below us whose parents end be our children.
@@ -165,13 +173,26 @@ func keepOrphans() error {
 
 // seen is a process as it was seen.
 type seen struct {
-	parent  int
-	start   uint64
-	ended   bool
-	stopped bool
+	parent int
+	start  uint64
+	ended  bool
+	state  byte
 }
 
-func seenAs(st procfs.Stat) seen { return seen{st.PPID, st.Start, st.Ended(), st.State == 'T'} }
+func seenAs(st procfs.Stat) seen { return seen{st.PPID, st.Start, st.Ended(), st.State} }
+
+// held is a process, whoever has its number later.
+type held struct {
+	pid   int
+	start uint64
+}
+
+// signalled is who was sent a signal, and in which state they were then.
+type signalled struct {
+	sig    unix.Signal
+	spared int
+	sent   map[held]byte
+}
 
 // processes lists them all.
 func processes() map[int]seen {
@@ -195,13 +216,14 @@ func processes() map[int]seen {
 // maxDepth is longer than any line of descent is, of processes.
 const maxDepth = 10000
 
-// signalBelow signals the processes that descend from one, and reports whether there were any
-// that it is news to. What was seen is not one moment: a number can have been given away
-// meanwhile, so each line of descent is looked at again while its process is held.
-func signalBelow(top, spared int, sig unix.Signal) (any bool) {
+// below signals the processes that descend from one, and reports whether there were any, and
+// whether that is news: they were not signalled before, or have changed since. What was seen
+// is not one moment: a number can have been given away meanwhile, so each line of descent is
+// looked at again while its process is held.
+func (s *signalled) below(top int) (any, news bool) {
 	all := processes()
 	for pid, p := range all {
-		if p.ended || pid == spared || sig == unix.SIGSTOP && p.stopped || !descends(all, pid, top) {
+		if p.ended || pid == s.spared || s.sig == unix.SIGSTOP && p.state == 'T' || !descends(all, pid, top) {
 			continue
 		}
 		fd, err := unix.PidfdOpen(pid, 0)
@@ -209,13 +231,17 @@ func signalBelow(top, spared int, sig unix.Signal) (any bool) {
 			continue // it has ended
 		}
 		if still(all, pid, top) {
-			any = unix.PidfdSendSignal(fd, sig, nil, 0) == nil || any
+			if unix.PidfdSendSignal(fd, s.sig, nil, 0) == nil {
+				before, known := s.sent[held{pid, p.start}]
+				s.sent[held{pid, p.start}] = p.state
+				any, news = true, news || !known || before != p.state
+			}
 		} else if st, err := procfs.ReadStat(pid); err == nil && st.Start == p.start && !st.Ended() {
-			any = true // it is looked at again
+			any, news = true, true // it is looked at again
 		}
 		_ = unix.Close(fd)
 	}
-	return any
+	return any, news
 }
 
 // descends reports whether a process descends from another, as they were seen.

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/muxward/muxward/internal/tmux/tmuxtest"
 )
 
 // All that a session has begun is ended without a cgroup, too, whatever session it is in
@@ -42,7 +44,7 @@ func TestEndWithoutBranch(t *testing.T) {
 	for running() < 5 { // setsid -f comes back before what it has begun is there
 		time.Sleep(time.Millisecond)
 	}
-	end(&branch{}, 0)
+	end(&branch{}, 0, time.Now().Add(endTime))
 	if n := running(); n > 0 {
 		t.Errorf("%d go on", n)
 	}
@@ -50,5 +52,50 @@ func TestEndWithoutBranch(t *testing.T) {
 	<-stopped
 	if err := cmd.Wait(); err == nil {
 		t.Error("it has ended by itself")
+	}
+}
+
+// Who is not stopped by being told, as what hangs in the kernel or is traced is not, is not told
+// over and over, and nobody waits for that for longer than was said.
+func TestEndHanging(t *testing.T) {
+	freezer := "/sys/fs/cgroup/freezer/" + branchPrefix + "test-" + strconv.Itoa(os.Getpid())
+	if err := os.Mkdir(freezer, 0o755); err != nil {
+		tmuxtest.Skip(t, "needs the freezer of cgroups, to hold a process in the kernel: %v", err)
+	}
+	cmd := exec.Command("sleep", "272.5")
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	set := func(file, text string) {
+		if err := os.WriteFile(freezer+"/"+file, []byte(text), 0); err != nil {
+			t.Error(err)
+		}
+	}
+	defer func() {
+		_ = cmd.Process.Kill()
+		set("freezer.state", "THAWED")
+		_ = cmd.Wait() // it was killed
+		_ = os.Remove(freezer)
+	}()
+	set("cgroup.procs", strconv.Itoa(cmd.Process.Pid))
+	set("freezer.state", "FROZEN")
+	for processes()[cmd.Process.Pid].state != 'D' {
+		time.Sleep(time.Millisecond)
+	}
+	stopping := signalled{unix.SIGSTOP, 0, map[held]byte{}}
+	for i, want := range []bool{true, false} {
+		if any, news := stopping.below(os.Getpid()); !any || news != want {
+			t.Errorf("look %d: any %v, news %v", i, any, news)
+		}
+	}
+	done := make(chan bool, 1)
+	go func() { done <- end(&branch{}, 0, time.Now().Add(100*time.Millisecond)) }()
+	select {
+	case ended := <-done:
+		if ended {
+			t.Error("it says that all has ended")
+		}
+	case <-time.After(20 * time.Second):
+		t.Error("it goes on and on")
 	}
 }

@@ -289,13 +289,14 @@ func (o *opening) mind(cmd *exec.Cmd) {
 				case <-time.After(graceTime):
 				}
 			}
-			end(&branch{}, 0)
+			by := time.Now().Add(endTime)
+			end(&branch{}, 0, by)
 			if !over {
 				select {
 				case <-ended:
 					a := answerOf(cmd)
 					o.say(told{ended: &a})
-				case <-time.After(endTime): // it hangs in the kernel
+				case <-time.After(max(time.Until(by), graceTime)): // it hangs in the kernel
 				}
 			}
 			if !ok { // nobody else tells of the end

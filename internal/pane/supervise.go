@@ -195,7 +195,7 @@ func (s *Session) mind(conn *net.UnixConn, tty *os.File, gone <-chan struct{}) e
 	}
 	r, err := open(tty, b, gone)
 	if err != nil {
-		end(b, 0)
+		end(b, 0, time.Now().Add(endTime))
 		return errors.Join(err, s.own(tty, int(s.Server)))
 	}
 	rec := record{tty: s.TTY, pid: r.pid, user: s.Account, host: "muxward:" + s.Owner}
@@ -209,7 +209,7 @@ func (s *Session) mind(conn *net.UnixConn, tty *os.File, gone <-chan struct{}) e
 	if errClose := r.close(); errClose != nil {
 		err = errors.Join(err, Unclosed{errClose})
 	}
-	if !end(b, 0) {
+	if !end(b, 0, time.Now().Add(endTime)) {
 		err = errors.Join(err, Unclosed{errors.New("not all that the session has begun could be ended")})
 	}
 	rec.logout()
@@ -221,6 +221,7 @@ func (s *Session) mind(conn *net.UnixConn, tty *os.File, gone <-chan struct{}) e
 func (s *Session) wait(r *begun, b *branch, gone <-chan struct{}) (Answer, error) {
 	var a Answer
 	ok := false
+	var by time.Time
 	select {
 	case a, ok = <-r.ended:
 	case <-gone:
@@ -228,14 +229,18 @@ func (s *Session) wait(r *begun, b *branch, gone <-chan struct{}) (Answer, error
 		select {
 		case a, ok = <-r.ended:
 		case <-time.After(graceTime):
-			end(b, r.holder)
+			by = time.Now().Add(endTime)
+			end(b, r.holder, by)
 			select {
 			case a, ok = <-r.ended:
-			case <-time.After(endTime):
+			case <-time.After(max(time.Until(by), graceTime)): // it hangs in the kernel: what is open is closed all the same
 			}
 		}
 	}
-	end(b, r.holder)
+	if by.IsZero() {
+		by = time.Now().Add(endTime)
+	}
+	end(b, r.holder, by)
 	if ok {
 		return a, nil
 	}

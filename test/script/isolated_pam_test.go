@@ -3,6 +3,7 @@ package script
 import (
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -86,12 +87,16 @@ func TestPaneSessions(t *testing.T) {
 	}
 }
 
-// What PAM does not let in, or does not answer, or whose process ends, has no pane; and the
-// account is that which was decided on.
+// What PAM does not let in, or does not answer, or whose process ends, has no pane: its program
+// does not run.
 func TestPaneRefused(t *testing.T) {
 	t.Parallel()
 	notes := tmuxtest.Dir(t, tmuxtest.Account{})
 	counter(t, notes)
+	ran := tmuxtest.Dir(t, tmuxtest.Account{})
+	if err := os.Chmod(ran, 0o777); err != nil {
+		t.Fatal(err)
+	}
 	script := func(name, text string) {
 		t.Helper()
 		if err := os.WriteFile(notes+"/"+name+".new", []byte("#!/bin/sh\n"+text+"\n"), 0o755); err != nil {
@@ -119,7 +124,7 @@ func TestPaneRefused(t *testing.T) {
 	} {
 		script(c.file, c.does)
 		name := fmt.Sprintf("r%d", i)
-		h.Must(host.Alice, "new-window", "-d", "-t", "prod/main", "-n", name, "touch "+notes+"/ran")
+		h.Must(host.Alice, "new-window", "-d", "-t", "prod/main", "-n", name, "touch "+ran+"/"+name)
 		tmuxtest.Eventually(t, func() bool {
 			return strings.Contains(h.Tmux(host.Alice, "capture-pane", "-pJ", "-S", "-", "-t", "prod/main:"+name).Out, c.told)
 		}, "%s: %s", c.does, c.told)
@@ -132,6 +137,19 @@ func TestPaneRefused(t *testing.T) {
 	}
 	if o, _ := sessions(notes); o != 1 {
 		t.Errorf("%d sessions", o)
+	}
+	h.Must(host.Alice, "new-window", "-d", "-t", "prod/main", "touch "+ran+"/in") // who is let in can write there
+	var names []string
+	tmuxtest.Eventually(t, func() bool {
+		names = nil
+		files, err := os.ReadDir(ran)
+		for _, f := range files {
+			names = append(names, f.Name())
+		}
+		return err == nil && slices.Contains(names, "in")
+	}, "the program of who is let in runs")
+	if len(names) != 1 {
+		t.Errorf("programs of refused panes have run: %q", names)
 	}
 }
 
