@@ -88,7 +88,7 @@ func TestPF01ShellOfAProfile(t *testing.T) {
 }
 
 // dull is a second profile, whose secret others may read, so that it is not used.
-const dull = `  dull: {command: [/bin/cat], account: mwwork, run_as: mwmallory, who: [mwcarol], secrets: {DBPASS: $BASE/open}}
+const dull = `  dull: {command: [/bin/cat], account: mwward, run_as: mwmallory, who: [mwcarol], secrets: {DBPASS: $BASE/open}}
 `
 
 // Carol's session of a profile has a secret that she is not to have, and her account is not
@@ -98,13 +98,14 @@ const dull = `  dull: {command: [/bin/cat], account: mwwork, run_as: mwmallory, 
 func TestPF02SecretOfAProfile(t *testing.T) {
 	t.Parallel()
 	words := strings.Replace(db, "[/bin/cat]", "[/bin/sh, -c, 'cat; :', db]", 1) // which takes any arguments
-	row{profiles: words + dull, teeth: "teeth_secret", restless: true, unlogged: true, gains: 5, attack: func(w *world) {
+	row{profiles: words + dull, teeth: "teeth_secret", restless: true, unlogged: true, gains: 4, attack: func(w *world) {
 		s := w.begins()
 		if err := os.WriteFile(w.Base+"/open", []byte(w.password()+"\n"), 0o640); err != nil {
 			w.t.Fatal(err)
 		}
 		shown := w.Terminal(carol, tmuxtest.TerminalConfig{}, "new-session", "-t", "dull") // its pane is refused
-		tmuxtest.Eventually(w.t, func() bool { return strings.Contains(w.Output(), "the secret DBPASS of dull") }, "the log says why dull has none")
+		tmuxtest.Eventually(w.t, func() bool { return strings.Contains(fmt.Sprintf("%+v", w.Audit()), "the secret DBPASS of dull") },
+			"the log says why dull has none; carol sees %q", shown.Bytes())
 		said := map[string]string{}
 		hear := func(r host.Result) { said["tmux, to carol"] += r.Out + r.Err }
 		for _, args := range [][]string{
@@ -125,8 +126,8 @@ func TestPF02SecretOfAProfile(t *testing.T) {
 		said["tmux's variables"] = s.Run("show-environment", "-g") + s.Run("show-environment", "-t", "mwcarol")
 		said["the processes of others"] = variables(w.t, tmuxtest.As(w.t, stranger).UID)
 		said["the terminal"] = string(shown.Bytes())
-		said["the log"] = w.Output()
-		said["the audit"] = fmt.Sprintf("%+v", w.Audit())
+		said["what muxward prints"] = w.Output()
+		said["the log"] = fmt.Sprintf("%+v", w.Audit())
 		files, _ := filepath.Glob(w.Doors + "/run/servers/*")
 		for _, f := range files {
 			data, _ := os.ReadFile(f) // a socket has none
@@ -172,8 +173,8 @@ func variables(t *testing.T, but uint32) string {
 func TestPF03ProfileUnderAnothersName(t *testing.T) {
 	t.Parallel()
 	loose := strings.Replace(db, "who: [mwcarol]", "who: [mwcarol, mwbob, mwmallory]", 1)
-	// Each is told of it and has a session come to be, and mallory hears other answers.
-	r := row{profiles: db, teeth: "teeth_startable,teeth_hidden", restless: true, unlogged: true, ssh: true, gains: 5, attack: func(w *world) {
+	// Each is told of it, hears other answers, and has a session come to be.
+	r := row{profiles: db, teeth: "teeth_startable,teeth_hidden", restless: true, unlogged: true, ssh: true, gains: 6, attack: func(w *world) {
 		for _, who := range []string{stranger, viewer} {
 			w.Must(who, "new-session", "-d", "-s", "own", "cat")
 		}
@@ -192,7 +193,7 @@ func TestPF03ProfileUnderAnothersName(t *testing.T) {
 					w.gain("%s attaches to %s", who, name)
 				}
 			}
-			if a, b := w.Tmux(who, "has-session", "-t", "db/x"), w.Tmux(who, "has-session", "-t", "bd/x"); answer(a) != answer(b) {
+			if a, b := w.Muxward(who, "unlock", "-t", "db"), w.Muxward(who, "unlock", "-t", "bd"); answer(a) != answer(b) {
 				w.gain("%s learns of it: %+v, and else %+v", who, a, b)
 			}
 			// A session of theirs of that name is theirs, and no profile's.
