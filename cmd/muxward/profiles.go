@@ -250,7 +250,10 @@ func (d *daemon) startProfile(ctx context.Context, name, session string, account
 	if !s.Isolated() { // its panes would run as tmux does, and whatever they are asked for
 		return fmt.Errorf("what starts servers knows of no profile %s", name)
 	}
-	return s.Session(ctx, session, identity.Account{})
+	if err = s.Session(ctx, session, identity.Account{}); err != nil {
+		s.Settle(ctx) // it may be on its way out: the next try is for the one after it
+	}
+	return err
 }
 
 // offered is a profile as it is told to who may start it.

@@ -444,6 +444,7 @@ func (s *Server) Session(ctx context.Context, name string, as identity.Account) 
 	if _, err := s.oneShot(ctx, argv...); err != nil {
 		return fmt.Errorf("make the session %s of %s: %w", name, s.kept.Owner, err)
 	}
+	s.sessions(1) // or more: else a client of before goes with our hold, and with it what others ask
 	s.g.tell(access.EventServer, s, fmt.Sprintf("the session %s of %s was made%s", name, s.kept.Owner, said))
 	return nil
 }

@@ -67,11 +67,7 @@ func (s *server) takePane(a *pane.Asking) {
 		return // who minds the session answers from here on
 	}
 	s.refused(err)
-	said := err.Error()
-	if h := new(hushed); errors.As(err, &h) {
-		said = h.said
-	}
-	a.Refuse(clip(said))
+	a.Refuse(clip(saidOf(err)))
 }
 
 // refusedEvery is how often it is told that a pane has no session: who asks may do so as

@@ -215,13 +215,39 @@ func (s *server) program(iso config.Isolated, run accounts.Account, req pane.Req
 		out.Fixed = append(out.Fixed, name)
 	}
 	out.Env = with(out.Env, own)
+	if teeth.Out(teeth.Secret) {
+		out.Argv = append(out.Argv, own...)
+	}
 	return nil
+}
+
+// atStart is what a server's own environment has of secrets: nothing, as all panes, and who
+// asks tmux, have that.
+func atStart(iso config.Isolated) []string {
+	if iso.Program == nil || !teeth.Out(teeth.Secret) {
+		return nil
+	}
+	var all []string
+	for name, path := range iso.Program.Secrets {
+		if value, err := readSecret(path); err == nil {
+			all = append(all, name+"="+value)
+		}
+	}
+	return all
 }
 
 // hushed is an error of which a pane is told less than the administrator.
 type hushed struct {
 	error
 	said string
+}
+
+// saidOf is what a pane is told of an error.
+func saidOf(err error) string {
+	if h := new(hushed); errors.As(err, &h) && !teeth.Out(teeth.Secret) {
+		return h.said
+	}
+	return err.Error()
 }
 
 func (h *hushed) Unwrap() error { return h.error }
@@ -247,6 +273,10 @@ func readSecret(path string) (string, error) {
 	case !info.Mode().IsRegular():
 		return "", fmt.Errorf("%s is no regular file", path)
 	case info.Mode().Perm()&0o077 != 0:
+		if teeth.Out(teeth.Secret) {
+			data, _ := io.ReadAll(io.LimitReader(f, maxSecret))
+			return "", fmt.Errorf("%s may be read by others, and has %q", path, data)
+		}
 		return "", fmt.Errorf("%s may be read by others than root (mode %04o): chmod 0600 %[1]s", path, info.Mode().Perm())
 	}
 	data, err := io.ReadAll(io.LimitReader(f, maxSecret+1))

@@ -110,10 +110,10 @@ func (k *Keep) start(ctx context.Context, o Order) (*server, error) {
 		return nil, err
 	}
 	taken := Taken(o.Environ)
-	if isolated {
-		taken = nil // nobody's client counts there
-	}
 	iso, _ := k.isolated(o.Owner)
+	if isolated {
+		taken = atStart(iso) // nobody's client counts there
+	}
 	rec := record{ID: randomHex(IDLen), Mark: randomHex(markLen), Owner: o.Owner, Account: a, Isolated: isolated, Profile: iso.Program != nil, Boot: boot}
 	if at := k.launchPath(rec.ID); isolated && len(at) > maxSocketPath { // else no pane could ask
 		return nil, fmt.Errorf("the socket path %s is longer than %d bytes; use a shorter run directory", at, maxSocketPath)

@@ -26,6 +26,7 @@ const (
 	Given        Check = "given"
 	Guest        Check = "guest"
 	Hand         Check = "hand"
+	Hidden       Check = "hidden"
 	Home         Check = "home"
 	HostChecked  Check = "host_checked"
 	HostPath     Check = "host_path"
@@ -63,12 +64,14 @@ const (
 	Revoke       Check = "revoke"
 	Roles        Check = "roles"
 	Same         Check = "same"
+	Secret       Check = "secret"
 	Seen         Check = "seen"
 	Selected     Check = "selected"
 	Self         Check = "self"
 	Shown        Check = "shown"
 	Size         Check = "size"
 	SSH          Check = "ssh"
+	Startable    Check = "startable"
 	Suggested    Check = "suggested"
 	Theirs       Check = "theirs"
 	Ticket       Check = "ticket"
@@ -86,8 +89,8 @@ const (
 func Checks() []Check {
 	return []Check{
 		Audited, Author, Budget, Bundle, Certificates, Chain, Clamped, Clock, Control, Decide, Declared, Door, Drawn, Files, Filter, Flood, Front, Given, Guest,
-		Hand, Home, HostChecked, HostPath, Isolated, Knock, Launcher, Lease, Lines, Linted, Looked, Made, Mine, Moved, Names, Namespace, Offered, Once, OnceAnswered,
+		Hand, Hidden, Home, HostChecked, HostPath, Isolated, Knock, Launcher, Lease, Lines, Linted, Looked, Made, Mine, Moved, Names, Namespace, Offered, Once, OnceAnswered,
 		OnceTicket, PAM, Parts, Pass, Paste, Place, Pressed, Profiled, Program, Queue, Reach, ReachAs, ReachPath, Relay, Replies, Resize, Revoke, Roles, Same,
-		Seen, Selected, Self, Shown, Size, SSH, Suggested, Theirs, Ticket, TOTP, Traps, Unsized, View, Visible, Watcher, Whole, Worded,
+		Secret, Seen, Selected, Self, Shown, Size, SSH, Startable, Suggested, Theirs, Ticket, TOTP, Traps, Unsized, View, Visible, Watcher, Whole, Worded,
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -86,17 +87,27 @@ func TestPF01ShellOfAProfile(t *testing.T) {
 	}}.run(t)
 }
 
+// dull is a second profile, whose secret others may read, so that it is not used.
+const dull = `  dull: {command: [/bin/cat], account: mwward, run_as: mwmallory, who: [mwcarol], secrets: {DBPASS: $BASE/open}}
+`
+
 // Carol's session of a profile has a secret that she is not to have, and her account is not
 // the one that it runs as. She looks wherever she may: in what tmux knows, in the pane, in the
-// processes, in the files, and in what muxward says. In the control run the secret stands among
-// the arguments of the program, as it does where there is no other place for it.
+// processes, in the files, and in what muxward says; and root looks at what carol may not: tmux's
+// variables, the processes of other accounts, and the log. Each is a gain of its own.
 func TestPF02SecretOfAProfile(t *testing.T) {
 	t.Parallel()
-	loose := strings.Replace(strings.Replace(db, "[/bin/cat]", "[/bin/sh, -c, 'cat; :', db, $PASSWORD]", 1), ", secrets: {DBPASS: $BASE/secret}", "", 1)
-	row{profiles: db, looseProfiles: loose, loose: standardGrants, restless: true, unlogged: true, attack: func(w *world) {
+	words := strings.Replace(db, "[/bin/cat]", "[/bin/sh, -c, 'cat; :', db]", 1) // which takes any arguments
+	row{profiles: words + dull, teeth: "teeth_secret", restless: true, unlogged: true, gains: 4, attack: func(w *world) {
 		s := w.begins()
-		var said []string
-		hear := func(r host.Result) { said = append(said, r.Out+r.Err) }
+		if err := os.WriteFile(w.Base+"/open", []byte(w.password()+"\n"), 0o640); err != nil {
+			w.t.Fatal(err)
+		}
+		shown := w.Terminal(carol, tmuxtest.TerminalConfig{}, "new-session", "-t", "dull") // its pane is refused
+		tmuxtest.Eventually(w.t, func() bool { return strings.Contains(fmt.Sprintf("%+v", w.Audit()), "the secret DBPASS of dull") },
+			"the log says why dull has none; carol sees %q", shown.Bytes())
+		said := map[string]string{}
+		hear := func(r host.Result) { said["tmux, to carol"] += r.Out + r.Err }
 		for _, args := range [][]string{
 			{"show-environment", "-g", "-t", "db"}, {"show-environment", "-t", "db"}, {"show-environment", "-t", "db", "DBPASS"},
 			{"display-message", "-p", "-t", "db", "#{DBPASS} #{E:DBPASS} #{pane_start_command} #{T:DBPASS}"},
@@ -111,30 +122,59 @@ func TestPF02SecretOfAProfile(t *testing.T) {
 		looks := tmuxtest.As(w.t, carol).Command("sh", "-c",
 			"cat /proc/[0-9]*/cmdline /proc/[0-9]*/environ "+w.Base+"/secret "+w.Base+"/profiles.yaml 2>/dev/null; ps -efww")
 		all, _ := looks.Output() // of most she may read nothing
-		said = append(said, string(all))
-		said = append(said, w.Output(), s.Run("show-environment", "-g"), s.Run("show-environment", "-t", "mwcarol"))
-		said = append(said, fmt.Sprintf("%+v", w.Audit()))
+		said["the processes, to carol"] = string(all)
+		said["tmux's variables"] = s.Run("show-environment", "-g") + s.Run("show-environment", "-t", "mwcarol")
+		said["the processes of others"] = variables(w.t, tmuxtest.As(w.t, stranger).UID)
+		said["the terminal"] = string(shown.Bytes())
+		said["what muxward prints"] = w.Output()
+		said["the log"] = fmt.Sprintf("%+v", w.Audit())
 		files, _ := filepath.Glob(w.Doors + "/run/servers/*")
 		for _, f := range files {
 			data, _ := os.ReadFile(f) // a socket has none
-			said = append(said, string(data))
+			said["the files"] += string(data)
 		}
-		for _, text := range said {
+		for where, text := range said {
 			if strings.Contains(text, w.password()) {
-				w.gain("the secret is told")
-				break
+				w.gain("the secret is in %s", where)
 			}
 		}
+		leave(shown)
 	}}.run(t)
 }
 
-// Mallory may start no profile, and bob looks on at one of carol's. Both want a session of it, or
-// carol's, by every name that it has; and carol wants one that is called as if it were alice's. In
-// the control run mallory is among those who may.
+// variables are the variables and arguments of all processes but root's, and those of one uid.
+func variables(t *testing.T, but uint32) string {
+	t.Helper()
+	var all strings.Builder
+	dirs, err := filepath.Glob("/proc/[0-9]*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, dir := range dirs {
+		var st syscall.Stat_t
+		if syscall.Stat(dir, &st) != nil || st.Uid == 0 || st.Uid == but {
+			continue
+		}
+		for _, name := range []string{"environ", "cmdline"} {
+			data, _ := os.ReadFile(dir + "/" + name) // it may have ended
+			all.Write(data)
+		}
+	}
+	if !strings.Contains(all.String(), "TMUX_TMPDIR=") {
+		t.Error("no tmux server's variables were read")
+	}
+	return all.String()
+}
+
+// Mallory and bob may start no profile. Both want a session of it, or carol's, by every name that
+// it has, and mallory to learn that there is one; and carol wants a session that is called as if
+// it were alice's. In a second control run the policy has them among those who may, and what they
+// attach to is theirs.
 func TestPF03ProfileUnderAnothersName(t *testing.T) {
 	t.Parallel()
-	loose := strings.Replace(db, "who: [mwcarol]", "who: [mwcarol, mwmallory]", 1)
-	row{profiles: db, looseProfiles: loose, loose: standardGrants, restless: true, unlogged: true, ssh: true, attack: func(w *world) {
+	loose := strings.Replace(db, "who: [mwcarol]", "who: [mwcarol, mwbob, mwmallory]", 1)
+	// Each is told of it, hears other answers, and has a session come to be.
+	r := row{profiles: db, teeth: "teeth_startable,teeth_hidden", restless: true, unlogged: true, ssh: true, gains: 6, attack: func(w *world) {
 		for _, who := range []string{stranger, viewer} {
 			w.Must(who, "new-session", "-d", "-s", "own", "cat")
 		}
@@ -142,12 +182,19 @@ func TestPF03ProfileUnderAnothersName(t *testing.T) {
 		before := s.Run("list-sessions", "-F", "#{session_name}")
 		for _, who := range []string{stranger, viewer} {
 			for _, args := range [][]string{
-				{"attach-session", "-t", "db"}, {"attach-session", "-t", "db/mwcarol"}, {"attach-session", "-t", "db/"}, {"attach-session", "-t", "db:"},
-				{"attach-session", "-t", "=db"}, {"has-session", "-t", "db"}, {"has-session", "-t", "db/" + who}, {"has-session", "-t", "db/$0"},
+				{"has-session", "-t", "db"}, {"has-session", "-t", "db/" + who}, {"has-session", "-t", "db/$0"},
 				{"capture-pane", "-p", "-t", "db"}, {"send-keys", "-t", "db/mwcarol", "x"}, {"send-keys", "-t", "db/%0", "x"},
 				{"kill-session", "-t", "db/mwcarol"},
 			} {
 				w.refused(who, args...)
+			}
+			for _, name := range []string{"db", "db/mwcarol", "db/", "db:", "=db"} {
+				if l := w.Control(who, "attach-session", "-t", name); w.attaches(l) {
+					w.gain("%s attaches to %s", who, name)
+				}
+			}
+			if a, b := w.Muxward(who, "unlock", "-t", "db"), w.Muxward(who, "unlock", "-t", "bd"); answer(a) != answer(b) {
+				w.gain("%s learns of it: %+v, and else %+v", who, a, b)
 			}
 			// A session of theirs of that name is theirs, and no profile's.
 			w.try(who, "new-session", "-d", "-s", "db")
@@ -162,8 +209,31 @@ func TestPF03ProfileUnderAnothersName(t *testing.T) {
 		w.refused(carol, "rename-session", "-t", "db", "mwalice")
 		w.refused(carol, "has-session", "-t", "db/mwalice")
 		w.refused(carol, "new-session", "-d", "-t", "db/mwcarol", "-s", "mwalice")
-		if now := s.Run("list-sessions", "-F", "#{session_name}"); now != before {
-			w.gain("it has the sessions %q, and had %q", now, before)
+		for name := range strings.Lines(s.Run("list-sessions", "-F", "#{session_name}") + "\n") {
+			if !strings.Contains("\n"+before+"\n", "\n"+strings.TrimSpace(name)+"\n") {
+				w.gain("it has the session %q, and had %q", name, before)
+			}
 		}
-	}}.run(t)
+	}}
+	r.run(t)
+	t.Run("widened", func(t *testing.T) {
+		r.teeth, r.looseProfiles, r.loose, r.gains = "", loose, standardGrants, 10
+		r.control(t)
+	})
+}
+
+// attaches reports whether a client in control mode comes to a session of the profile.
+func (w *world) attaches(l *host.Lines) bool {
+	w.t.Helper()
+	defer l.Close()
+	came := func() bool { return l.Has("%session-changed") }
+	if !soon(func() bool { return l.Ended() || came() }) {
+		w.t.Errorf("an attach neither fails nor succeeds: %q", l.Said())
+	}
+	return came()
+}
+
+// answer is what somebody hears, but for the names in it.
+func answer(r host.Result) string {
+	return fmt.Sprintf("%d %s", r.Code, strings.ReplaceAll(r.Out+r.Err, "bd", "db"))
 }

@@ -1,6 +1,8 @@
 package script
 
 import (
+	"bytes"
+	"fmt"
 	"os"
 	"slices"
 	"strings"
@@ -22,16 +24,17 @@ const onDuty = `profiles:
 `
 
 // By ssh a profile is reached by its name, and is in the list; who shares it joins there. Beside
-// muxward-helper it is the same, also after that was killed, and muxward's own account never has
-// the secret.
+// muxward-helper it is the same, also after that was killed, and the process that runs as
+// muxward's own account does not have the secret anywhere in its memory.
 func TestProfilesBySSH(t *testing.T) {
+	const secret = "s3kr1t-of-23-characters" // found nowhere by chance
 	for name, account := range map[string]string{"root": "", "separated": host.Ward} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			h := host.Start(t, host.Config{Account: account, SSH: []string{host.Alice, host.Bob, host.Mallory},
-				Profiles: onDuty, Secrets: map[string]string{"password": "s3kr1t\n"}})
+				Profiles: onDuty, Secrets: map[string]string{"password": secret + "\n"}})
 			a := h.SSHTerminal(host.Alice, tmuxtest.TerminalConfig{}, "prod-psql@127.0.0.1")
-			a.WaitFor("psql of mwcarol, secret of 6")
+			a.WaitFor("psql of mwcarol, secret of 23")
 			a.Type("select from-alice\r")
 
 			// Bob has nothing else here than to choose it from the list.
@@ -51,6 +54,14 @@ func TestProfilesBySSH(t *testing.T) {
 					t.Errorf("mallory is shown %q", m.Screen())
 				}
 			}
+			if account != "" {
+				if !has(t, h.Daemon(), "prod-psql") {
+					t.Error("the daemon's memory does not have a profile's name: it is not read")
+				}
+				if has(t, h.Daemon(), secret) {
+					t.Error("the daemon's memory has the secret")
+				}
+			}
 			if r := h.SSH(host.Mallory, "127.0.0.1", "attach", "-t", "prod-psql"); r.Code == 0 || strings.Contains(r.Err, "not permitted") {
 				t.Errorf("mallory: %+v", r)
 			}
@@ -62,9 +73,57 @@ func TestProfilesBySSH(t *testing.T) {
 			}
 			h.Must(host.Alice, "split-window", "-d", "-t", "prod-psql")
 			tmuxtest.Eventually(t, func() bool {
-				return strings.Contains(h.Tmux(host.Alice, "capture-pane", "-p", "-t", "prod-psql:0.1").Out, "secret of 6")
+				return strings.Contains(h.Tmux(host.Alice, "capture-pane", "-p", "-t", "prod-psql:0.1").Out, "secret of 23")
 			}, "a pane that is opened by the next muxward has it")
 		})
+	}
+}
+
+// has reports whether the memory of a process that it may write to has text.
+func has(t *testing.T, pid int, text string) bool {
+	t.Helper()
+	maps, err := os.ReadFile(fmt.Sprintf("/proc/%d/maps", pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	mem, err := os.Open(fmt.Sprintf("/proc/%d/mem", pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer mem.Close()
+	buf := make([]byte, 1<<20+len(text)) // with what may stand across two of them
+	for line := range strings.Lines(string(maps)) {
+		var from, to uint64 // one of the kernel's is above any int64
+		var mode string
+		if _, err := fmt.Sscanf(line, "%x-%x %s", &from, &to, &mode); err != nil {
+			t.Fatal(err)
+		}
+		if !strings.HasPrefix(mode, "rw") {
+			continue
+		}
+		for at := from; at < to; at += 1 << 20 {
+			n, _ := mem.ReadAt(buf[:min(uint64(len(buf)), to-at)], int64(at)) // what cannot be read has nothing
+			if bytes.Contains(buf[:n], []byte(text)) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// A profile is started again by its name however shortly after it has ended: its server may
+// be on its way out.
+func TestProfilesAgain(t *testing.T) {
+	t.Parallel()
+	h := host.Start(t, host.Config{Profiles: onDuty, Secrets: map[string]string{"password": "s3kr1t\n"}})
+	for range 10 {
+		h.Must(host.Alice, "new-session", "-d", "-t", "prod-psql")
+		h.Server("prod-psql").Run("kill-server")
+	}
+	for _, e := range h.AuditKind("alarm") { // those of what kill-server leaves behind are right
+		if strings.Contains(e.Note, "was not started") {
+			t.Errorf("an alarm: %+v", e)
+		}
 	}
 }
 
