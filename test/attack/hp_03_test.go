@@ -179,7 +179,8 @@ func inheritedAlone(t *testing.T, around func(*exec.Cmd)) {
 	defer func() { _ = alone.Process.Kill(); _ = alone.Wait() }()
 	tmuxtest.Eventually(t, func() bool {
 		exe, _ := os.Readlink(fmt.Sprintf("/proc/%d/exe", alone.Process.Pid))
-		return !strings.HasSuffix(exe, "sh") && exe != ""
+		environ, _ := os.ReadFile(fmt.Sprintf("/proc/%d/environ", alone.Process.Pid))
+		return !strings.HasSuffix(exe, "sh") && exe != "" && len(environ) > 0 // a new program has none for a moment
 	}, "the control run runs")
 	control := inherited(t, alone.Process.Pid)
 	for _, thing := range []string{"env SECRET", "fd planted", "ignores SIGUSR1 true", "Umask 0000"} {
