@@ -5,9 +5,10 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"strings"
 	"syscall"
+
+	"github.com/muxward/muxward/internal/way"
 )
 
 // owners says whose word counts. What only is looked at may be anybody's; what is put in force
@@ -33,46 +34,23 @@ func (o owners) file(info fs.FileInfo) error {
 	return nil
 }
 
-// maxLinks bounds how many symlinks are on a way; the kernel takes no more.
-const maxLinks = 40
-
 // way looks at all on the way to a directory, and at itself: nobody else than root may be able
 // to put another one in its place. Symlinks are root's way to say where it is.
 func (o owners) way(dir string) error {
 	if !o.root {
 		return nil
 	}
-	rest := dir // not cleaned: what .. means behind a symlink is the kernel's to say
-	if !filepath.IsAbs(dir) {
-		wd, err := os.Getwd()
-		if err != nil {
-			return err
-		}
-		rest = wd + "/" + dir
-	}
-	at := "/"
-	for links := 0; ; {
-		info, err := os.Lstat(at)
-		if err != nil {
-			return nil // who opens it says so
-		}
+	_, err := way.Walk(dir, func(at string, info fs.FileInfo, rest string) error {
+		st, ok := info.Sys().(*syscall.Stat_t)
+		roots := ok && st.Uid == 0
 		switch {
 		case info.Mode()&fs.ModeSymlink != 0:
-			target, err := os.Readlink(at)
-			if links++; err != nil || links > maxLinks {
-				return fmt.Errorf("%s leads nowhere", at)
-			}
-			if st, ok := info.Sys().(*syscall.Stat_t); !ok || st.Uid != 0 {
+			if !roots {
 				return fmt.Errorf("the symlink %s is not root's", at)
 			}
-			if at = filepath.Dir(at); filepath.IsAbs(target) {
-				at = "/"
-			}
-			rest = target + "/" + rest
-			continue
 		case info.Mode()&fs.ModeSticky != 0 && strings.Trim(rest, "/.") != "":
 			// Others may put something there, and not rename what is root's; but whose directory it is may.
-			if st, ok := info.Sys().(*syscall.Stat_t); !ok || st.Uid != 0 {
+			if !roots {
 				return fmt.Errorf("%s is not root's", at)
 			}
 		default:
@@ -80,11 +58,10 @@ func (o owners) way(dir string) error {
 				return fmt.Errorf("%s %w", at, err)
 			}
 		}
-		if rest = strings.TrimLeft(rest, "/"); rest == "" {
-			return nil
-		}
-		var name string
-		name, rest, _ = strings.Cut(rest, "/")
-		at = filepath.Join(at, name) // where no symlink is left
+		return nil
+	})
+	if gone := (*fs.PathError)(nil); errors.As(err, &gone) {
+		return nil // who opens it says so
 	}
+	return err
 }

@@ -6,8 +6,9 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 	"syscall"
+
+	"github.com/muxward/muxward/internal/way"
 )
 
 // Find finds a program of this release: beside this program, or in libexec or
@@ -68,52 +69,23 @@ func CheckPath(path string) error {
 	}
 }
 
-// maxLinks is how many symbolic links a path may lead through, as for the kernel.
-const maxLinks = 40
-
 // Real gives where a path leads, and refuses one on whose way there is anything that others than
 // root and we can change: a file, a directory, or a symbolic link.
 func Real(path string) (string, error) {
 	if !filepath.IsAbs(path) {
 		return "", fmt.Errorf("%s: give the whole path", path)
 	}
-	at, rest := "/", strings.Split(path, "/")
-	for links := 0; len(rest) > 0; {
-		name := rest[0]
-		rest = rest[1:]
-		switch name {
-		case "", ".":
-			continue
-		case "..":
-			at = filepath.Dir(at)
-			continue
-		}
-		next := filepath.Join(at, name)
-		info, err := os.Lstat(next)
-		if err != nil {
-			return "", err
-		}
+	at, err := way.Walk(path, func(at string, info fs.FileInfo, _ string) error {
 		if info.Mode()&fs.ModeSymlink == 0 {
-			at = next
-			if err := ours(at, info); err != nil {
-				return "", err
-			}
-			continue
+			return ours(at, info)
 		}
 		if st, ok := info.Sys().(*syscall.Stat_t); !ok || st.Uid != 0 && st.Uid != uint32(os.Geteuid()) {
-			return "", fmt.Errorf("%s is a link of somebody else's, neither root's nor ours; name the file itself", next)
+			return fmt.Errorf("%s is a link of somebody else's, neither root's nor ours; name the file itself", at)
 		}
-		to, err := os.Readlink(next)
-		if links++; err == nil && links > maxLinks {
-			err = fmt.Errorf("%s leads through more than %d links", path, maxLinks)
-		}
-		if err != nil {
-			return "", err
-		}
-		if filepath.IsAbs(to) {
-			at = "/"
-		}
-		rest = append(strings.Split(to, "/"), rest...)
+		return nil
+	})
+	if err != nil {
+		return "", err
 	}
 	return at, CheckPath(at)
 }

@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"os"
 	"path"
-	"path/filepath"
 	"reflect"
 	"regexp"
 	"slices"
@@ -19,6 +18,7 @@ import (
 
 	"github.com/muxward/muxward/internal/hostconf"
 	"github.com/muxward/muxward/internal/policy"
+	"github.com/muxward/muxward/internal/way"
 )
 
 const (
@@ -365,53 +365,21 @@ func (t *tree) way(dir string) error {
 	if !t.strict {
 		return nil
 	}
-	rest := dir // not cleaned: what .. means behind a symlink is the kernel's to say
-	if !filepath.IsAbs(dir) {
-		wd, err := os.Getwd()
-		if err != nil {
-			return err
-		}
-		rest = wd + "/" + dir
-	}
 	// The directory itself is looked at by who opens it; symlinks on the way to it have to be of
 	// those who could have anything applied, as has where they lie.
-	at := "/"
-	for links := 0; ; {
-		name := ""
-		rest = strings.TrimLeft(rest, "/")
-		if name, rest, _ = strings.Cut(rest, "/"); name == "" {
+	_, err := way.Walk(dir, func(at string, info fs.FileInfo, rest string) error {
+		switch st, ok := info.Sys().(*syscall.Stat_t); {
+		case info.Mode()&fs.ModeSymlink == 0 && strings.Trim(rest, "/") == "":
 			return nil
+		case info.Mode()&fs.ModeSymlink == 0:
+			return t.onWay(at)
+		case ok:
+			return whose(at, st)
 		}
-		if err := t.onWay(at); err != nil {
-			return err
-		}
-		next := filepath.Join(at, name) // no symlink is left in at
-		info, err := os.Lstat(next)
-		if err != nil {
-			return err
-		}
-		if info.Mode()&fs.ModeSymlink == 0 {
-			at = next
-			continue
-		}
-		target, err := os.Readlink(next)
-		if links++; err != nil || links > maxLinks {
-			return fmt.Errorf("%s leads nowhere", next)
-		}
-		if st, ok := info.Sys().(*syscall.Stat_t); ok {
-			if err := whose(next, st); err != nil {
-				return err
-			}
-		}
-		if filepath.IsAbs(target) {
-			at = "/"
-		}
-		rest = target + "/" + rest
-	}
+		return nil
+	})
+	return err
 }
-
-// maxLinks bounds how many symlinks are on a way; the kernel takes no more.
-const maxLinks = 40
 
 // onWay refuses a directory on the way in which others can rename.
 func (t *tree) onWay(at string) error {
