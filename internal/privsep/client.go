@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/muxward/muxward/internal/keep"
+	"github.com/muxward/muxward/internal/passed"
 )
 
 // ErrHelperGone is the error of whatever is asked of a helper that has ended.
@@ -100,7 +101,7 @@ func (c *Client) read() {
 			err = c.pass(p, files)
 		}
 		if err != nil {
-			CloseAll(files)
+			passed.Close(files)
 		}
 	}
 	c.mu.Lock()
@@ -178,7 +179,7 @@ func (c *Client) drop(answer <-chan reply, leave func(), late func(done []byte))
 	defer leave()
 	select {
 	case r := <-answer:
-		CloseAll(r.files)
+		passed.Close(r.files)
 		if late != nil && r.packet.Number == NumDone {
 			late(r.packet.Body)
 		}
@@ -227,7 +228,7 @@ func (r reply) read(out any) ([]*os.File, error) {
 		err = Decode(r.packet.Body, out)
 	}
 	if err != nil {
-		CloseAll(r.files)
+		passed.Close(r.files)
 		return nil, err
 	}
 	return r.files, nil

@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"github.com/muxward/muxward/internal/keep"
+	"github.com/muxward/muxward/internal/passed"
 )
 
 // Hands are the helper's hands, for guard: each method is a request.
@@ -145,7 +146,7 @@ func (c *Client) callPlain(ctx context.Context, n Number, body, out any) error {
 // none makes sure that an answer has no descriptors.
 func none(n Number, files []*os.File, err error) error {
 	if err == nil && len(files) > 0 {
-		CloseAll(files)
+		passed.Close(files)
 		err = fmt.Errorf("%w: an answer to %d has descriptors", ErrPacket, n)
 	}
 	return err
@@ -163,7 +164,7 @@ func one(n Number, files []*os.File, err error) (*os.File, error) {
 		return nil, err
 	}
 	if len(files) != 1 {
-		CloseAll(files)
+		passed.Close(files)
 		return nil, fmt.Errorf("%w: an answer to %d has %d descriptors and not one", ErrPacket, n, len(files))
 	}
 	return files[0], nil
@@ -180,7 +181,7 @@ func (e Event) happened() (keep.Event, error) {
 		err = fmt.Errorf("%w: an event has %d descriptors", ErrPacket, len(e.Files))
 	}
 	if err != nil {
-		CloseAll(e.Files)
+		passed.Close(e.Files)
 		return keep.Event{}, errors.Join(errors.New("an event of muxward-helper"), err)
 	}
 	out := keep.Event{Kind: h.Kind, Level: h.Level, ID: h.ID, Owner: h.Owner, Text: h.Text, Place: h.Place, Generation: h.Generation}

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/muxward/muxward/internal/passed"
 )
 
 // sendTime is how long the other side may take to read.
@@ -77,18 +79,10 @@ func (l *Line) Send(data []byte, files ...*os.File) error {
 	if len(files) > maxFiles {
 		return fmt.Errorf("%d descriptors are too many for one packet", len(files))
 	}
-	var rights []byte
-	if len(files) > 0 {
-		fds := make([]int, len(files))
-		for i, f := range files {
-			fds[i] = int(f.Fd())
-		}
-		rights = unix.UnixRights(fds...)
-	}
 	if err := l.conn.SetWriteDeadline(time.Now().Add(sendTime)); err != nil {
 		return err
 	}
-	_, _, err := l.conn.WriteMsgUnix(data, rights, nil)
+	_, _, err := l.conn.WriteMsgUnix(data, passed.Rights(files), nil)
 	return err
 }
 
@@ -114,8 +108,11 @@ func (l *Line) ReceiveFiles(buf []byte) (Packet, []*os.File, error) {
 	if err != nil {
 		return Packet{}, nil, err
 	}
-	files, err := filesOf(room[:rn])
-	if err == nil && flags&unix.MSG_CTRUNC != 0 {
+	files, err := passed.Files(room[:rn], "given")
+	switch {
+	case err != nil:
+		err = fmt.Errorf("%w: it has something else beside descriptors (%w)", ErrPacket, err)
+	case flags&unix.MSG_CTRUNC != 0:
 		err = fmt.Errorf("%w: it has more than %d descriptors", ErrPacket, maxFiles)
 	}
 	if err != nil {
@@ -133,29 +130,4 @@ func whole(buf []byte, n, flags int) (Packet, error) {
 		return Packet{}, fmt.Errorf("%w: it has more than %d bytes", ErrPacket, len(buf))
 	}
 	return Unpack(buf[:n])
-}
-
-func filesOf(room []byte) (files []*os.File, err error) {
-	messages, err := unix.ParseSocketControlMessage(room)
-	if err != nil {
-		return nil, err
-	}
-	for _, m := range messages {
-		fds, err := unix.ParseUnixRights(&m)
-		if err != nil {
-			return files, fmt.Errorf("%w: it has something else beside descriptors", ErrPacket)
-		}
-		for _, fd := range fds {
-			unix.CloseOnExec(fd)
-			files = append(files, os.NewFile(uintptr(fd), "given"))
-		}
-	}
-	return files, nil
-}
-
-// CloseAll closes descriptors that nobody wants.
-func CloseAll(files []*os.File) {
-	for _, f := range files {
-		_ = f.Close()
-	}
 }

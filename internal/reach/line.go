@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/muxward/muxward/internal/passed"
 )
 
 // Line is muxward's end of the line to one process. It is for one goroutine, but for
@@ -68,7 +70,7 @@ func (l *Line) receive(body any, most int) ([]*os.File, error) {
 	if err != nil || n == 0 {
 		return nil, errors.New("the process that reaches has ended, or does not answer")
 	}
-	files, err := filesOf(room[:rn])
+	files, err := passed.Files(room[:rn], "reached")
 	switch {
 	case err != nil:
 	case flags&(unix.MSG_TRUNC|unix.MSG_CTRUNC) != 0 || len(files) > most:
@@ -77,34 +79,10 @@ func (l *Line) receive(body any, most int) ([]*os.File, error) {
 		err = decode(l.buf[:n], body)
 	}
 	if err != nil {
-		closeAll(files)
+		passed.Close(files)
 		return nil, err
 	}
 	return files, nil
-}
-
-func filesOf(room []byte) (files []*os.File, err error) {
-	messages, err := unix.ParseSocketControlMessage(room)
-	if err != nil {
-		return nil, err
-	}
-	for _, m := range messages {
-		fds, err := unix.ParseUnixRights(&m)
-		if err != nil {
-			return files, err
-		}
-		for _, fd := range fds {
-			unix.CloseOnExec(fd)
-			files = append(files, os.NewFile(uintptr(fd), "reached"))
-		}
-	}
-	return files, nil
-}
-
-func closeAll(files []*os.File) {
-	for _, f := range files {
-		_ = f.Close()
-	}
 }
 
 // Look has the process find out what is asked for, and gives what that is.
@@ -167,7 +145,7 @@ func (l *Line) Go(ctx context.Context, a Ask, addrs []netip.Addr) (*Reached, err
 	if err != nil {
 		return nil, causeOr(ctx, err)
 	}
-	defer closeAll(files)
+	defer passed.Close(files)
 	if d.Error != "" {
 		return nil, errors.New(d.Error)
 	}

@@ -15,6 +15,8 @@ import (
 
 	"github.com/pkg/sftp"
 	"golang.org/x/sys/unix"
+
+	"github.com/muxward/muxward/internal/passed"
 )
 
 // pair starts the process's side in a goroutine, as far as that can be told from a process.
@@ -86,7 +88,7 @@ func TestConnect(t *testing.T) {
 		t.Error("a connection elsewhere is taken")
 	}
 	other.Close()
-	closeAll([]*os.File{f})
+	passed.Close([]*os.File{f})
 	_ = c.Close()
 }
 

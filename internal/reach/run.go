@@ -16,6 +16,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/muxward/muxward/internal/passed"
 	"github.com/muxward/muxward/internal/sandbox"
 )
 
@@ -91,11 +92,11 @@ func (p *process) serve() error {
 	if err != nil {
 		answer, files = done{Error: err.Error()}, nil
 	}
-	defer closeAll(files)
+	defer passed.Close(files)
 	if err := p.tell(answer, files...); err != nil || answer.Error != "" {
 		return err
 	}
-	closeAll(files)
+	passed.Close(files)
 	if p.ask.Kind == Connect {
 		return nil
 	}
@@ -117,15 +118,7 @@ func (p *process) tell(body any, files ...*os.File) error {
 	if err != nil {
 		return err
 	}
-	var rights []byte
-	if len(files) > 0 {
-		fds := make([]int, len(files))
-		for i, f := range files {
-			fds[i] = int(f.Fd())
-		}
-		rights = unix.UnixRights(fds...)
-	}
-	_, _, err = p.line.WriteMsgUnix(data, rights, nil)
+	_, _, err = p.line.WriteMsgUnix(data, passed.Rights(files), nil)
 	return err
 }
 

@@ -14,6 +14,8 @@ import (
 
 	"github.com/pkg/sftp"
 	"golang.org/x/sys/unix"
+
+	"github.com/muxward/muxward/internal/passed"
 )
 
 // sftpServers is where OpenSSH's sftp server is on the distributions of today.
@@ -44,7 +46,7 @@ func streams() (ours, theirs, errs, w *os.File, err error) {
 	}
 	ours, theirs = os.NewFile(uintptr(fds[0]), "streams"), os.NewFile(uintptr(fds[1]), "streams")
 	if errs, w, err = os.Pipe(); err != nil {
-		closeAll([]*os.File{ours, theirs})
+		passed.Close([]*os.File{ours, theirs})
 		return nil, nil, nil, nil, err
 	}
 	return ours, theirs, errs, w, nil
@@ -63,7 +65,7 @@ func (p *process) ownSFTP() ([]*os.File, error) {
 	}
 	server, err := sftp.NewServer(theirs, sftp.WithServerWorkingDirectory(home))
 	if err != nil {
-		closeAll([]*os.File{ours, theirs, errs, w})
+		passed.Close([]*os.File{ours, theirs, errs, w})
 		return nil, err
 	}
 	go func() {
@@ -112,7 +114,7 @@ func (p *process) subsystem() ([]*os.File, error) {
 		_ = p.tell(ended{Code: exitCode(cmd.ProcessState)}) // who has gone hears nothing
 	}()
 	if err := <-started; err != nil {
-		closeAll([]*os.File{ours, errs})
+		passed.Close([]*os.File{ours, errs})
 		return nil, fmt.Errorf("run %s: %w", argv[0], err)
 	}
 	p.tidy = func() {

@@ -4,6 +4,7 @@ import (
 	"math/rand/v2"
 	"testing"
 
+	"github.com/muxward/muxward/internal/passed"
 	"github.com/muxward/muxward/internal/privsep"
 	"github.com/muxward/muxward/internal/soak"
 )
@@ -17,7 +18,7 @@ func rejected(t *testing.T, b *bed, packets [][]byte) (sent int) {
 		defer close(done)
 		for buf := make([]byte, privsep.MaxPacket); ; {
 			_, files, err := b.line.ReceiveFiles(buf)
-			privsep.CloseAll(files)
+			passed.Close(files)
 			if err != nil {
 				return
 			}

@@ -16,6 +16,7 @@ import (
 	"github.com/muxward/muxward/internal/accounts"
 	"github.com/muxward/muxward/internal/keep"
 	"github.com/muxward/muxward/internal/pam"
+	"github.com/muxward/muxward/internal/passed"
 	"github.com/muxward/muxward/internal/privsep"
 	"github.com/muxward/muxward/internal/procfs"
 )
@@ -227,7 +228,7 @@ func (m *Monitor) finish(r row, id uint32) {
 
 // answer sends what became of a request.
 func (m *Monitor) answer(ctx context.Context, r row, id uint32, a answer, err error) {
-	defer privsep.CloseAll(a.files)
+	defer passed.Close(a.files)
 	if _, hostile := errors.AsType[refusal](err); hostile {
 		m.end(fmt.Errorf("request %d (%s): %w", r.number, r.name, err))
 		return
@@ -282,6 +283,6 @@ func (m *Monitor) tellEvents(ctx context.Context) {
 		}
 		m.send(ctx, privsep.NumEvent, 0, privsep.Happened{Kind: e.Kind, Level: e.Level, ID: e.ID, Owner: e.Owner,
 			Text: e.Text, Place: e.Place, Generation: e.Generation}, files)
-		privsep.CloseAll(files)
+		passed.Close(files)
 	}
 }

@@ -1,0 +1,46 @@
+package passed
+
+import (
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// Rights is the control message that passes copies of files; nil for none.
+func Rights(files []*os.File) []byte {
+	if len(files) == 0 {
+		return nil
+	}
+	fds := make([]int, len(files))
+	for i, f := range files {
+		fds[i] = int(f.Fd())
+	}
+	return unix.UnixRights(fds...)
+}
+
+// Files takes the descriptors out of control messages, with a name for them. They are the
+// caller's to close, also those that come with an error: that something else was passed.
+func Files(control []byte, name string) (files []*os.File, err error) {
+	messages, err := unix.ParseSocketControlMessage(control)
+	if err != nil {
+		return nil, err
+	}
+	for _, m := range messages {
+		fds, err := unix.ParseUnixRights(&m)
+		if err != nil {
+			return files, err
+		}
+		for _, fd := range fds {
+			unix.CloseOnExec(fd)
+			files = append(files, os.NewFile(uintptr(fd), name))
+		}
+	}
+	return files, nil
+}
+
+// Close closes files that nobody wants.
+func Close(files []*os.File) {
+	for _, f := range files {
+		_ = f.Close()
+	}
+}
