@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"sync"
 
 	"golang.org/x/sys/unix"
 
@@ -80,16 +81,16 @@ func unprivileged() bool { return !teeth.Out(teeth.ReachAs) }
 
 // reaches counts those processes.
 type reaches struct {
-	turn chan struct{} // holds one token: who counts
-	all  int
-	of   map[uint32]int
+	mu  sync.Mutex
+	all int
+	of  map[uint32]int
 }
 
-func newReaches() *reaches { return &reaches{turn: make(chan struct{}, 1), of: map[uint32]int{}} }
+func newReaches() *reaches { return &reaches{of: map[uint32]int{}} }
 
 func (r *reaches) enter(uid uint32) error {
-	r.turn <- struct{}{}
-	defer func() { <-r.turn }()
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	if r.all >= maxReaches || r.of[uid] >= maxReachesOne {
 		return fmt.Errorf("too much is reached at once (uid %d: %d, all: %d): %w", uid, r.of[uid], r.all, ErrBusy)
 	}
@@ -99,8 +100,8 @@ func (r *reaches) enter(uid uint32) error {
 }
 
 func (r *reaches) leave(uid uint32) {
-	r.turn <- struct{}{}
-	defer func() { <-r.turn }()
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	r.all--
 	if r.of[uid]--; r.of[uid] == 0 {
 		delete(r.of, uid)
