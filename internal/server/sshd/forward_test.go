@@ -26,20 +26,29 @@ const reachVar = "MUXWARD_TEST_REACH"
 func reaches(s *Server) {
 	s.Reaching = Reaching{May: func(string, access.Verb) bool { return true },
 		Start: func(context.Context, string) (*reach.Line, error) {
-			fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
-			if err != nil {
-				return nil, err
+			cmd, line, err := startReach()
+			if err == nil {
+				s.wg.Go(func() { _ = cmd.Wait() })
 			}
-			theirs := os.NewFile(uintptr(fds[1]), "theirs")
-			defer theirs.Close()
-			cmd := exec.Command(os.Args[0])
-			cmd.Env, cmd.ExtraFiles = append(os.Environ(), reachVar+"=1"), []*os.File{theirs}
-			if err := cmd.Start(); err != nil {
-				return nil, err
-			}
-			s.wg.Go(func() { _ = cmd.Wait() })
-			return reach.Open(os.NewFile(uintptr(fds[0]), "ours"))
+			return line, err
 		}}
+}
+
+// startReach starts one process that reaches. It is the caller's to wait for.
+func startReach() (*exec.Cmd, *reach.Line, error) {
+	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return nil, nil, err
+	}
+	theirs := os.NewFile(uintptr(fds[1]), "theirs")
+	defer theirs.Close()
+	cmd := exec.Command(os.Args[0])
+	cmd.Env, cmd.ExtraFiles = append(os.Environ(), reachVar+"=1"), []*os.File{theirs}
+	if err := cmd.Start(); err != nil {
+		return nil, nil, err
+	}
+	line, err := reach.Open(os.NewFile(uintptr(fds[0]), "ours"))
+	return cmd, line, err
 }
 
 // TestUnsure: when nobody says that what reached has ended, as when somebody of its account
@@ -49,20 +58,12 @@ func TestUnsure(t *testing.T) {
 	b := newBed(t, nil, 1, func(s *Server) {
 		reaches(s)
 		s.Reaching.Start = func(context.Context, string) (*reach.Line, error) {
-			fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
-			if err != nil {
-				return nil, err
+			cmd, line, err := startReach()
+			if err == nil {
+				t.Cleanup(func() { _ = cmd.Wait() })
+				killed = func() { _ = cmd.Process.Kill() }
 			}
-			theirs := os.NewFile(uintptr(fds[1]), "theirs")
-			defer theirs.Close()
-			cmd := exec.Command(os.Args[0])
-			cmd.Env, cmd.ExtraFiles = append(os.Environ(), reachVar+"=1"), []*os.File{theirs}
-			if err := cmd.Start(); err != nil {
-				return nil, err
-			}
-			t.Cleanup(func() { _ = cmd.Wait() })
-			killed = func() { _ = cmd.Process.Kill() }
-			return reach.Open(os.NewFile(uintptr(fds[0]), "ours"))
+			return line, err
 		}
 	})
 	c := b.dial(newValve(false), ssh.Config{})

@@ -320,9 +320,14 @@ func (x *session) print(ctx context.Context, data []byte, errs bool) error {
 // is taken back meanwhile waits for this.
 func (x *session) show(ctx context.Context, data []byte, errs bool) error {
 	err := x.shown(ctx, data, errs)
-	if err == nil {
-		return nil
+	if err != nil {
+		x.muted(ctx)
 	}
+	return err
+}
+
+// muted throws away what was printed and is not on its way yet.
+func (x *session) muted(ctx context.Context) {
 	x.out.drop()
 	short, cancel := context.WithTimeout(context.WithoutCancel(ctx), stuckTime)
 	defer cancel()
@@ -330,7 +335,6 @@ func (x *session) show(ctx context.Context, data []byte, errs bool) error {
 		x.gone(left)
 		x.c.nc.abort()
 	}
-	return err
 }
 
 // shown prints something, and waits until that is on its way. If it is not, something

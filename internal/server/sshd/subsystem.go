@@ -132,14 +132,3 @@ func (x *session) hear(ctx context.Context, from io.Reader, errs bool, count *at
 		}
 	}
 }
-
-// muted throws away what was printed and is not on its way yet.
-func (x *session) muted(ctx context.Context) {
-	x.out.drop()
-	short, cancel := context.WithTimeout(context.WithoutCancel(ctx), stuckTime)
-	defer cancel()
-	if left := x.passed(short); errors.Is(left, errNotRead) {
-		x.gone(left)
-		x.c.nc.abort()
-	}
-}
