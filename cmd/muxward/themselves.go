@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 
+	"github.com/muxward/muxward/internal/accounts"
 	"github.com/muxward/muxward/internal/config"
 	"github.com/muxward/muxward/internal/gateway"
 	"github.com/muxward/muxward/internal/guard"
@@ -66,6 +67,7 @@ func (d *daemon) ownAccount(ctx context.Context, who identity.Identity) (a ident
 	} else {
 		a, err = d.accountNamed(ctx, who.Person())
 	}
+	in := func(group string) bool { return accounts.System().Members()(group, a.Name, a.GID) }
 	switch {
 	case err != nil:
 		return a, err
@@ -73,7 +75,7 @@ func (d *daemon) ownAccount(ctx context.Context, who identity.Identity) (a ident
 		return a, errors.New("root has no pane on a server that it shares with others")
 	case slices.Contains(d.config.SSH.KeysAccounts, a.Name):
 		return a, fmt.Errorf("the account %s is lent (ssh: keys_accounts), and nobody's own", a.Name)
-	case !d.config.Serves(a.Name, a.UID, a.Shell, inGroup(a.Name, a.GID)):
+	case !d.config.Serves(a.Name, a.UID, a.Shell, in):
 		return a, fmt.Errorf("the account %s gets no shell here: list it under accounts in the configuration", a.Name)
 	}
 	return a, nil

@@ -282,6 +282,7 @@ func (d *daemon) doorUIDs() []uint32 {
 	if err != nil {
 		return uids
 	}
+	members := accounts.System().Members()
 	for line := range strings.Lines(string(data)) {
 		f := strings.Split(strings.TrimSpace(line), ":")
 		if len(f) != 7 {
@@ -289,20 +290,13 @@ func (d *daemon) doorUIDs() []uint32 {
 		}
 		uid, err := strconv.ParseUint(f[2], 10, 32)
 		gid, errGID := strconv.ParseUint(f[3], 10, 32)
-		if err == nil && errGID == nil && d.config.Serves(f[0], uint32(uid), f[6], inGroup(f[0], uint32(gid))) {
+		in := func(group string) bool { return members(group, f[0], uint32(gid)) }
+		if err == nil && errGID == nil && d.config.Serves(f[0], uint32(uid), f[6], in) {
 			uids = append(uids, uint32(uid))
 		}
 	}
 	slices.Sort(uids)
 	return slices.Compact(uids)
-}
-
-// inGroup tells of which groups an account is. Of groups that cannot be read it is none.
-func inGroup(name string, gid uint32) func(string) bool {
-	return func(group string) bool {
-		in, err := accounts.System().In(group, name, gid)
-		return err == nil && in
-	}
 }
 
 // serveInner serves the door that a server's own panes see.

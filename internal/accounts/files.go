@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 )
 
@@ -143,23 +144,49 @@ func (f Files) GroupOf(gid uint32) (name string, members []string, err error) {
 	return name, members, nil
 }
 
-// In reports whether an account is in a group: it is its own, or names it as a member.
-func (f Files) In(group, account string, gid uint32) (bool, error) {
-	data, err := readLimited(f.Group)
-	if err != nil {
-		return false, fmt.Errorf("read the groups: %w", err)
+// Members reports whether an account is in a group by these files: it is its own, or names it as
+// a member. They are read when that is asked first, and once, for however many are asked about. By
+// files that cannot be read nobody is in any.
+func (f Files) Members() func(group, account string, gid uint32) bool {
+	read := sync.OnceValue(func() map[string]group {
+		data, err := readLimited(f.Group)
+		if err != nil {
+			return nil
+		}
+		return parseMembers(data)
+	})
+	return func(name, account string, gid uint32) bool {
+		g := read()[name]
+		return slices.Contains(g.gids, gid) || g.members[account]
 	}
+}
+
+// group is all that a file says of one name: its numbers, and whom it names as members.
+type group struct {
+	gids    []uint32
+	members map[string]bool
+}
+
+func parseMembers(data []byte) map[string]group {
+	named := map[string]group{}
 	for line := range bytes.Lines(data) {
 		f := strings.Split(strings.TrimRight(string(line), "\r\n"), ":")
-		if len(f) != 4 || f[0] != group || group == "" {
+		if len(f) != 4 || f[0] == "" {
 			continue
 		}
-		g, err := strconv.ParseUint(f[2], 10, 32)
-		if err == nil && uint32(g) == gid || slices.Contains(strings.Split(f[3], ","), account) {
-			return true, nil
+		g, ok := named[f[0]]
+		if !ok {
+			g.members = map[string]bool{}
 		}
+		if gid, err := strconv.ParseUint(f[2], 10, 32); err == nil {
+			g.gids = append(g.gids, uint32(gid))
+		}
+		for m := range strings.SplitSeq(f[3], ",") {
+			g.members[m] = true
+		}
+		named[f[0]] = g
 	}
-	return false, nil
+	return named
 }
 
 func readLimited(path string) ([]byte, error) {

@@ -61,3 +61,35 @@ func FuzzParsePasswd(f *testing.F) {
 		parseGroups(data, "alice")
 	})
 }
+
+// TestMembers: of which groups an account is, by a file that is read once.
+func TestMembers(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "group")
+	text := "dev:x:10:alice,bob\nops:x:11:\nops:x:12:carol\nodd:x:-1:dave\nshort:x:13\n:x:14:alice\n"
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	in := Files{Group: file}.Members()
+	for _, c := range []struct {
+		group, account string
+		gid            uint32
+		want           bool
+	}{
+		{"dev", "alice", 1, true}, {"dev", "bob", 1, true}, {"dev", "carol", 1, false}, {"dev", "carol", 10, true}, {"dev", "ali", 1, false},
+		{"ops", "alice", 11, true}, {"ops", "carol", 1, true}, {"ops", "alice", 10, false}, {"odd", "dave", 1, true}, {"odd", "alice", 1<<32 - 1, false},
+		{"short", "alice", 13, false}, {"", "alice", 14, false}, {"nosuch", "alice", 10, false},
+	} {
+		if got := in(c.group, c.account, c.gid); got != c.want {
+			t.Errorf("%s, gid %d, in %q: %v", c.account, c.gid, c.group, got)
+		}
+	}
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if !in("dev", "alice", 1) {
+		t.Error("it was read again")
+	}
+	if (Files{Group: file + "x"}).Members()("dev", "alice", 10) {
+		t.Error("by a file that is not there somebody is in a group")
+	}
+}

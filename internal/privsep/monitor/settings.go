@@ -142,10 +142,7 @@ func (s *setting) serves(name string, uid uint32) (accounts.Account, error) {
 	if err == nil && a.UID == s.account.UID {
 		err = keep.ErrRefused.WithText(fmt.Sprintf("the account %s is what muxward runs as", a.Name))
 	}
-	in := func(group string) bool {
-		in, err := accounts.System().In(group, a.Name, a.GID)
-		return err == nil && in
-	}
+	in := func(group string) bool { return accounts.System().Members()(group, a.Name, a.GID) }
 	if err == nil && !s.config.Serves(a.Name, a.UID, a.Shell, in) {
 		err = keep.ErrRefused.WithText(fmt.Sprintf("the account %s gets no tmux server and no door here: list it under accounts in the configuration", a.Name))
 	}
