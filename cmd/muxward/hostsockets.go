@@ -129,18 +129,17 @@ func (s *socketPart) words() (all []*string) {
 }
 
 func (s *socketPart) print(p paint) {
-	for _, l := range s.Mend {
-		p.printf("%s %s %s\n    why: %s\n    %s; %s\n", l.ID, p.good("mend"), oneLine(l.Path), oneLine(l.Why), oneLine(l.Seen), oneLine(l.Do))
+	list := func(word string, lines []socketLine, by string) {
+		for _, l := range lines {
+			p.printf("%s %s %s\n    why: %s\n    %s; %s%s\n", l.ID, word, oneLine(l.Path), oneLine(l.Why), oneLine(l.Seen), by, oneLine(l.Do))
+		}
 	}
-	for _, l := range s.Blocked {
-		p.printf("%s %s %s\n    why: %s\n    %s; for people: %s\n", l.ID, p.bad("blocked"), oneLine(l.Path), oneLine(l.Why), oneLine(l.Seen), oneLine(l.Do))
-	}
+	list(p.good("mend"), s.Mend, "")
+	list(p.bad("blocked"), s.Blocked, "for people: ")
 	if n := s.MoreMend + s.MoreBlocked; n > 0 {
 		p.printf("and %d more; muxward sockets scan lists all\n", n)
 	}
-	for _, l := range s.People {
-		p.printf("%s %s %s\n    why: %s\n    %s; for people: %s\n", l.ID, p.dim("keep"), oneLine(l.Path), oneLine(l.Why), oneLine(l.Seen), oneLine(l.Do))
-	}
+	list(p.dim("keep"), s.People, "for people: ")
 	for _, d := range s.Dark {
 		p.printf("%s\n", p.dim("not looked at: "+oneLine(d)))
 	}

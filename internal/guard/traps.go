@@ -146,9 +146,9 @@ func bindingReader() func(string, tmux.ParseOptions) (saying, bool) {
 	}
 }
 
-// expandsTwice reports whether a format may expand text once more that is not an option's: a title
-// that a program has set, say, whose jobs tmux before 3.4 runs then. Options are looked at
-// themselves, and tmux's own formats expand some of them so.
+// expandsTwice reports whether a format may expand text once more that is not an option's: what that is
+// is not the owner's to say. Options are looked at themselves, and tmux's own formats expand some of
+// them so.
 func expandsTwice(text string) bool {
 	if !strings.Contains(text, "E:") && !strings.Contains(text, "T:") && !strings.Contains(text, "E;") && !strings.Contains(text, "T;") {
 		return false

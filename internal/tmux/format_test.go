@@ -78,7 +78,7 @@ func TestFormatsAgreeWithTmux(t *testing.T) {
 	base := FormatContext{Zone: time.Local, Now: time.Now()}
 	for _, text := range comparedFormats {
 		if srv.v.Minor == 6 && strings.Contains(text, "#{P:#{pane_id}#{pane_format}") {
-			continue // 3.6b's server ends over it
+			continue // 3.6b gives no answer to it
 		}
 		inv := mustParse(t, "list-panes", "-a", "-F", text)
 		got, err := Listing(inv, snap, Found{}, base)
