@@ -3,7 +3,6 @@ package sandbox
 import (
 	"fmt"
 	"runtime"
-	"syscall"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -93,15 +92,6 @@ func Deny(f Filter) error {
 	runtime.KeepAlive(prog)
 	if e != 0 {
 		return fmt.Errorf("put a filter before system calls: %w", e)
-	}
-	return nil
-}
-
-// NoNewPrivs has no thread of this process gain rights by a program.
-func NoNewPrivs() error {
-	// Of a program that is built with cgo not all threads can be reached: this fails.
-	if _, _, e := syscall.AllThreadsSyscall6(unix.SYS_PRCTL, unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0, 0); e != 0 {
-		return fmt.Errorf("give up new privileges: %w", e)
 	}
 	return nil
 }
