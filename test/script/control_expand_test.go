@@ -47,7 +47,8 @@ func TestControlExpands(t *testing.T) {
 		return cmd
 	}
 	t.Cleanup(func() { _ = server("kill-server").Run() }) // it may have ended
-	begin := []string{"new-session", "-s", "work", "-x", "80", "-y", "24", "cat"}
+	// A window with a name keeps it: else it is told of by its program's, some time or other.
+	begin := []string{"new-session", "-s", "work", "-n", "one", "-x", "80", "-y", "24", "cat"}
 	through := asked(t, h.Control(host.Alice, begin...), file)
 	straight := asked(t, host.StartLines(t, server(append([]string{"-C"}, begin...)...)), file)
 	for i, line := range expanded {
