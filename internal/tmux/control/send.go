@@ -206,13 +206,19 @@ func (c *Client) answered(seq uint64, r Reply) error {
 		c.mu.Unlock()
 		return fmt.Errorf("%w: an answer out of order", ErrProtocol)
 	}
-	e := c.queue.pop()
+	e := c.queue.at(0)
+	p, index := e.p, e.index
+	c.mu.Unlock()
+	// It leaves the queue when its sender has the answer, not before: an empty queue is
+	// what tells [Client.Executed] that there is nothing to wait for.
+	p.settle(index, r)
+	c.mu.Lock()
+	reached := c.queue.pop().reached
 	if c.cause != nil {
 		c.checkSettled()
 	}
 	c.mu.Unlock()
-	e.p.settle(e.index, r)
-	e.reached.pass(nil)
+	reached.pass(nil)
 	return nil
 }
 
