@@ -197,10 +197,12 @@ func (c *Client) greet(ctx context.Context) error {
 	}
 	// The server's owner may have given one of these names another meaning.
 	for _, name := range []string{"display-message", "display", "display-m"} {
+		ask := name + " -p '#{version}'"
 		if c.opts.Session != "" {
-			name += " -t " + c.opts.Session
+			// A session's time is asked for only where there is a session: 3.2a has no answer else.
+			ask = name + " -t " + c.opts.Session + " -p '#{version} #{session_last_attached}'"
 		}
-		replies, err := c.Do(ctx, name+" -p '#{version} #{session_last_attached}'")
+		replies, err := c.Do(ctx, ask)
 		if err != nil {
 			return err
 		}

@@ -89,24 +89,44 @@ func (f *fates) add(n int, r Reply, err error) {
 	}
 }
 
+// arrivals counts what is in angle brackets, in one go: on a tmux that goes on with a client
+// it was to detach (3.2a) there is a lot.
+func arrivals(got []byte) map[string]int {
+	counts := map[string]int{}
+	for {
+		begin := bytes.IndexByte(got, '<')
+		if begin < 0 {
+			return counts
+		}
+		got = got[begin:]
+		end := bytes.IndexByte(got, '>')
+		if end < 0 {
+			return counts
+		}
+		counts[string(got[:end+1])]++
+		got = got[end+1:]
+	}
+}
+
 // check compares the reports with what reached the pane.
 func (f *fates) check(t *testing.T, got []byte) {
 	t.Helper()
 	for _, err := range f.unexpected {
 		t.Errorf("neither run nor not run: %v", err)
 	}
+	arrived := arrivals(got)
 	for _, n := range f.done {
-		if c := bytes.Count(got, []byte(nonce(n))); c != 1 {
+		if c := arrived[nonce(n)]; c != 1 {
 			t.Errorf("%s was answered and arrived %d times", nonce(n), c)
 		}
 	}
 	for _, n := range f.undone {
-		if bytes.Contains(got, []byte(nonce(n))) {
+		if arrived[nonce(n)] > 0 {
 			t.Errorf("%s was reported as not executed and arrived", nonce(n))
 		}
 	}
 	for _, n := range f.unsure {
-		if c := bytes.Count(got, []byte(nonce(n))); c > 1 {
+		if c := arrived[nonce(n)]; c > 1 {
 			t.Errorf("%s arrived %d times", nonce(n), c)
 		}
 	}
@@ -196,9 +216,10 @@ func TestEveryKeyHasItsFate(t *testing.T) {
 			s.Run("detach-client", "-s", "rec")
 			select {
 			case <-c.Done():
-			case <-time.After(10 * time.Second):
-				// tmux has kept a client that it was to detach while output waited: seen
-				// once in some thousand ends, with 3.3a on a busy machine. Keys have their fate all the same.
+			case <-time.After(time.Second):
+				// tmux has kept a client that it was to detach while output waited: seen once in some
+				// thousand ends, with 3.3a on a busy machine, and always with 3.2a, while anybody types.
+				// Keys have their fate all the same.
 				_ = c.Close()
 			}
 		}},

@@ -18,6 +18,6 @@ func firstSession(s *tmuxtest.Server) string {
 func needSessionless(t testing.TB, s *tmuxtest.Server) {
 	t.Helper()
 	if !sessionless(t, s) {
-		tmuxtest.Skip(t, "of the versions tried only tmux 3.3a answers those who are attached to no session")
+		tmuxtest.Skip(t, "from 3.4 on tmux does not answer those who are attached to no session")
 	}
 }
