@@ -58,6 +58,10 @@ func TestStart(t *testing.T) {
 	if got := run(t, s, "display-message", "-p", "#{"+tmux.MarkOption+"} #{exit-empty} #{socket_path}"); got != s.kept.Mark+" 1 "+s.InnerDoor().Path() {
 		t.Errorf("the server says %q", got)
 	}
+	run(t, s, "customize-mode", "-t", "work") // whoever has its marked server listed has it afterwards, too
+	if got := run(t, s, "display-message", "-p", "-t", "work", "#{pane_mode}"); got != "options-mode" {
+		t.Errorf("the pane is in mode %q", got)
+	}
 	if sid, err := unix.Getsid(s.PID()); err != nil || sid != s.PID() {
 		t.Errorf("it is in session %d (%v), not its own", sid, err)
 	}

@@ -38,7 +38,7 @@ func TestConfigurationIsTheAccounts(t *testing.T) {
 	if err := unix.Lstat(w.opt.Run+"/servers/"+h.ID+".conf", &st); err != nil || st.Uid != w.acct.UID || st.Mode&permBits != 0o400 {
 		t.Errorf("uid %d, mode %04o, %v", st.Uid, st.Mode&permBits, err)
 	}
-	if got := w.stock(h, "new-session", "-d", ";", "show-options", "-sv", "@muxward_id"); got != h.Mark {
+	if got := w.stock(h, "new-session", "-d", ";", "display-message", "-p", "#{@muxward_id}"); got != h.Mark {
 		t.Errorf("it was not read: the mark is %q", got)
 	}
 }

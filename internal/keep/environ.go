@@ -124,7 +124,8 @@ func (k *Keep) runtimeDir(a accounts.Account) string {
 // mark, and then come the account's own files, which have the last word.
 func configuration(mark string, files []string) (string, error) {
 	var b strings.Builder
-	fmt.Fprintf(&b, "set-option -s exit-empty on\nset-option -s @muxward_id %s\n", mark)
+	// 3.2 can show no option of this name among the server's own in its customize-mode.
+	fmt.Fprintf(&b, "set-option -s exit-empty on\n%%if \"#{m:3.2*,#{version}}\"\nset-option -g @muxward_id %s\n%%else\nset-option -s @muxward_id %s\n%%endif\n", mark, mark)
 	for _, f := range files {
 		if strings.ContainsFunc(f, func(r rune) bool { return r < ' ' || r == 0x7f }) || !strings.HasPrefix(f, "/") {
 			return "", fmt.Errorf("the tmux configuration file %q has no usable name", f)
