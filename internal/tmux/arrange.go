@@ -50,6 +50,9 @@ func (inv *Invocation) CheckLayout(v Version) error {
 		return nil
 	}
 	if _, problem := readLayout(given); problem != "" {
+		if !v.orReference().AtLeast(v33) {
+			problem = "can't set layout"
+		}
 		return fmt.Errorf("%s: %s", problem, Clean(given))
 	}
 	return nil

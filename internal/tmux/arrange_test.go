@@ -108,6 +108,7 @@ func TestCheckLayout(t *testing.T) {
 		{"3.3a", []string{"tiled "}, "invalid layout: tiled "}, {"3.3a", []string{"-o", "tiled"}, "invalid layout: tiled"},
 		{"3.3a", []string{"main-horizontal-mirrored"}, "invalid layout: main-horizontal-mirrored"},
 		{"3.3a", []string{"\x1b]0;x"}, "invalid layout: ?]0;x"},
+		{"3.2a", []string{"nosuch"}, "can't set layout: nosuch"}, {"3.2a", []string{"tiled"}, ""},
 		{"3.5a", []string{"main-horizontal-mirrored"}, ""}, {"3.5a", []string{"main-horizontal"}, ""},
 		{"3.7c", []string{"main-h"}, "invalid layout: main-h"}, {"3.7c", []string{"main-vertical-m"}, ""},
 	} {

@@ -294,3 +294,23 @@ func TestNewerFlagsNeedNewerTmux(t *testing.T) {
 		t.Errorf("3.4: %v %v", show(all), err)
 	}
 }
+
+// What does not fit a command's synopsis is refused in the words of the server's version.
+func TestRefusedInWordsOfTheVersion(t *testing.T) {
+	for _, c := range []struct {
+		argv     []string
+		old, now string
+	}{
+		{[]string{"rename-session"}, "usage: rename-session [-t target-session] new-name", "command rename-session: too few arguments (need at least 1)"},
+		{[]string{"ls", "x"}, "usage: list-sessions [-F format] [-f filter]", "command list-sessions: too many arguments (need at most 0)"},
+		{[]string{"new-window", "-x"}, "usage: new-window [-abdkPS] [-c start-directory] [-e environment] [-F format] [-n window-name] [-t target-window] [command]",
+			"command new-window: unknown flag -x"},
+		{[]string{"show-buffer", "-b"}, "usage: show-buffer [-b buffer-name]", "command show-buffer: -b expects an argument"},
+	} {
+		for version, want := range map[string]string{"3.2a": c.old, "3.3a": c.now} {
+			if _, err := ParseArgv(c.argv, ParseOptions{Version: mustVersion(t, version)}); err == nil || err.Text != want {
+				t.Errorf("%s: %q: %v, want %q", version, c.argv, err, want)
+			}
+		}
+	}
+}

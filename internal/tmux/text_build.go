@@ -162,9 +162,18 @@ func (b *assembler) invocation(c *textCommand) (*Invocation, *fault) {
 		err = inv.checkCount(inv.Row.most(b.opts.Version))
 	}
 	if err != nil {
-		return nil, b.from(c.at, err)
+		return nil, b.from(c.at, inv.worded(err, b.opts.Version))
 	}
 	return inv, nil
+}
+
+// worded is a refusal in the words of a version: those before 3.3 print the synopsis
+// for all that does not fit it.
+func (inv *Invocation) worded(err *ParseError, v Version) *ParseError {
+	if !v.AtLeast(v33) && (err.Reason == BadFlag || err.Reason == BadCount) {
+		err.Text = "usage: " + inv.Row.Name + " " + inv.Row.UsageIn(v)
+	}
+	return err
 }
 
 // checkOptional refuses a block in the place of a flag's value that may be left
