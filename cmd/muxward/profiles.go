@@ -14,6 +14,7 @@ import (
 
 	"github.com/muxward/muxward/internal/access"
 	"github.com/muxward/muxward/internal/config"
+	"github.com/muxward/muxward/internal/gateway"
 	"github.com/muxward/muxward/internal/guard"
 	"github.com/muxward/muxward/internal/identity"
 	"github.com/muxward/muxward/internal/keep"
@@ -261,8 +262,9 @@ type offered struct {
 	Name    string `json:"name"`
 	Session string `json:"session"`
 	Shared  bool   `json:"shared"`
-	Runs    bool   `json:"runs"`
-	About   string `json:"about,omitempty"`
+	// Runs is nil where its server does not answer.
+	Runs  *bool  `json:"runs"`
+	About string `json:"about,omitempty"`
 }
 
 // offeredTo are the profiles that somebody may start.
@@ -270,7 +272,11 @@ func (d *daemon) offeredTo(ctx context.Context, who identity.Identity) []offered
 	out := []offered{}
 	list := d.profiles.now()
 	for _, o := range d.gateway.Offered(ctx, who) {
-		out = append(out, offered{Name: o.Name, Session: o.Name + "/" + o.Session, Shared: list[o.Name].Shared, Runs: o.Runs, About: list[o.Name].About})
+		one := offered{Name: o.Name, Session: o.Name + "/" + o.Session, Shared: list[o.Name].Shared, About: list[o.Name].About}
+		if runs := o.Runs == gateway.IsRunning; o.Runs != gateway.MayRun {
+			one.Runs = &runs
+		}
+		out = append(out, one)
 	}
 	return out
 }
@@ -299,7 +305,11 @@ for all of you.`,
 			}
 			rows := [][]string{{"PROFILE", "SESSION", "SHARED", "RUNS", "ABOUT"}}
 			for _, o := range list {
-				rows = append(rows, []string{o.Name, o.Session, yesNo(o.Shared), yesNo(o.Runs), o.About})
+				runs := "unknown"
+				if o.Runs != nil {
+					runs = yesNo(*o.Runs)
+				}
+				rows = append(rows, []string{o.Name, o.Session, yesNo(o.Shared), runs, o.About})
 			}
 			return printTable(cmd.OutOrStdout(), rows)
 		},

@@ -132,7 +132,7 @@ func (g *Gateway) read(ctx context.Context, base Request, argv []string) (reqs [
 	if perr != nil {
 		return nil, g.unread(ctx, base, perr), nil
 	}
-	if reqs, refused = g.byProfile(ctx, base, each(base, invs)); refused != nil {
+	if reqs, refused = g.inProfiles(ctx, each(base, invs)); refused != nil {
 		return nil, refused, nil
 	}
 	for i := range reqs {
