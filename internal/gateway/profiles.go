@@ -97,7 +97,11 @@ func (g *Gateway) startable(ctx context.Context, live *Live, name string) (acces
 		return o, NotRunning, access.Decision{} // nothing is asked for who knows nothing of it
 	}
 	runs := NotRunning
-	if server := g.Servers.Server(name); server != nil {
+	server := g.Servers.Server(name)
+	if server != nil && !isolated(server) {
+		return o, NotRunning, access.Decision{Rule: "default", Reason: "a server of that name runs that is no profile's"}
+	}
+	if server != nil {
 		o.Incarnation = server.Incarnation()
 		snap, err := server.Snapshot(ctx, tmux.Core)
 		switch {
@@ -117,6 +121,16 @@ func (g *Gateway) startable(ctx context.Context, live *Live, name string) (acces
 // blind reports whether somebody certainly knows nothing of a profile.
 func (g *Gateway) blind(who identity.Identity, profile string) bool {
 	return g.Policy.Blind(who.Subject(), access.Object{Kind: access.Server, Owner: profile}, g.Time())
+}
+
+// another reports whether a server has the name of a profile and is none's: it has run since before
+// there was the profile. What that gives is not had there.
+func (g *Gateway) another(owner string, server Server) bool {
+	if g.Profiles == nil || server == nil || isolated(server) {
+		return false
+	}
+	_, _, ok := g.Profiles.Session(owner, "")
+	return ok
 }
 
 // hidden reports whether a name is that of a profile of which somebody knows nothing: to them

@@ -263,3 +263,28 @@ func TestOfferedAsksAllAtOnce(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 }
+
+// personal is a server of nobody's profile.
+type personal struct{ Server }
+
+func (personal) Incarnation() string { return "" }
+func (personal) Owner() string       { return "prod" }
+func (personal) Snapshot(context.Context, tmux.Detail) (*tmux.Snapshot, error) {
+	return tmux.NewSnapshot(tmux.Snapshot{Sessions: []tmux.Session{{ID: 1, Name: "bob"}}}), nil
+}
+
+// A server that has had the name since before there was the profile is not the profile's: what is
+// given by that is not had there.
+func TestAnotherServerOfThatName(t *testing.T) {
+	g, s := notStarted(t)
+	g.Servers = only{personal{}}
+	for _, argv := range [][]string{{"attach-session", "-t", "prod"}, {"has-session", "-t", "prod/bob"}, {"kill-session", "-t", "prod/bob"}} {
+		var no *NotFound
+		if _, err := g.Handle(t.Context(), Request{Identity: bob(t), Invocation: invoked(t, argv...)}); !errors.As(err, &no) && !strings.Contains(err.Error(), "no sessions") {
+			t.Errorf("%q: %v", argv, err)
+		}
+	}
+	if all := g.Offered(t.Context(), bob(t)); len(all) != 0 || s.started != nil {
+		t.Errorf("offered %+v, starts %q", all, s.started)
+	}
+}

@@ -244,6 +244,10 @@ func (r *resolver) pickServer(ctx context.Context) error {
 		return err
 	}
 	r.plan.Server = r.g.Servers.Server(r.owner)
+	if r.g.another(r.owner, r.plan.Server) {
+		r.plan.Server = nil
+		return r.notHere()
+	}
 	if r.plan.Server != nil {
 		return nil
 	}
