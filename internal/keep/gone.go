@@ -102,9 +102,9 @@ func (k *Keep) leftOf(owner string) error {
 		switch {
 		case errors.Is(err, unix.ENOENT): // it has ended
 		case err != nil:
-			return fmt.Errorf("it may run already, as one that an earlier muxward has left, of which nothing can be read: %w (%w)", err, ErrBusy)
+			return ErrBusy.WithText(fmt.Sprintf("it may run already, as one that an earlier muxward has left, of which nothing can be read: %v", err))
 		case rec.Owner == owner:
-			return fmt.Errorf("it may run already, as process %d, which an earlier muxward has left, and which is not adopted yet: %w", rec.PID, ErrBusy)
+			return ErrBusy.WithText(fmt.Sprintf("it may run already, as process %d, which an earlier muxward has left, and which is not adopted yet", rec.PID))
 		}
 	}
 	return nil

@@ -1,6 +1,7 @@
 package keep
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -194,8 +195,8 @@ func (s *server) program(iso config.Isolated, run accounts.Account, req pane.Req
 	if req.Command != "" && !p.Shell && !teeth.Out(teeth.Program) {
 		return fmt.Errorf("panes of %s run its own command and no other (shell: true in its profile would take others)", s.rec.Owner)
 	}
-	if out.Dir = p.Dir; out.Dir == "" {
-		out.Dir = run.Home
+	if !teeth.Out(teeth.Program) {
+		out.Dir = cmp.Or(p.Dir, run.Home)
 	}
 	if req.Command == "" {
 		out.Argv = slices.Clone(p.Command)
