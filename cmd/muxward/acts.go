@@ -248,6 +248,13 @@ func (d *daemon) status() status {
 	if err := d.grantsWrong(); err != nil {
 		s.Red = append(s.Red, "grants: "+err.Error())
 	}
+	if err := d.profiles.wrong(); err != nil {
+		s.Red = append(s.Red, profilesBroken+": "+err.Error())
+	}
+	s.Red = append(s.Red, d.profiles.notEnded()...)
+	for _, why := range d.guard.Left() {
+		s.Red = append(s.Red, "a tmux server that an earlier muxward has left is not adopted, and tried again: "+why)
+	}
 	if err := d.ssh.wrong(); err != nil {
 		s.Red = append(s.Red, sshBroken+": "+err.Error())
 	}

@@ -222,6 +222,9 @@ func printExplained(cmd *cobra.Command, e gateway.Explanation) error {
 				return err
 			}
 		}
+		if c.Starts != "" {
+			p.printf("%s is started for it\n", tmux.Clean(c.Starts))
+		}
 		if c.RunAs != "" {
 			p.printf("the pane runs as %s\n", tmux.Clean(c.RunAs))
 		}

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/muxward/muxward/internal/config"
-	"github.com/muxward/muxward/internal/guard"
 )
 
 // This file is about isolated servers, which are nobody's: muxward itself keeps them
@@ -67,12 +66,9 @@ func (d *daemon) runIsolated(name string) error {
 	if err != nil {
 		return err
 	}
-	s, err := d.guard.Start(ctx, name, account, guard.Client{})
+	s, err := d.guard.StartIsolated(ctx, name, account)
 	if err != nil {
 		return err
-	}
-	if !s.Isolated() { // without a session it ends by itself, and nobody can make one
-		return fmt.Errorf("its panes would run as %s, as tmux does: what starts it knows of no isolated server %s", account.Name, name)
 	}
 	for _, session := range i.Sessions {
 		as, err := d.accounts.ByName(ctx, i.SharedIn(session))

@@ -14,6 +14,7 @@ import (
 
 	"github.com/muxward/muxward/internal/access"
 	"github.com/muxward/muxward/internal/config"
+	"github.com/muxward/muxward/internal/gateway"
 	"github.com/muxward/muxward/internal/guard"
 	"github.com/muxward/muxward/internal/identity"
 	"github.com/muxward/muxward/internal/keep"
@@ -38,6 +39,7 @@ type profiles struct {
 	list   map[string]keep.Profile
 	known  map[string]bool // by their names, with those that have gone
 	broken error           // why the last reading was refused
+	ending map[string]*guard.Server
 }
 
 // profileTime is how long it may take to read them.
@@ -173,21 +175,44 @@ func between(was, is map[string]keep.Profile) map[string]keep.Profile {
 	return out
 }
 
-// endProfiles ends the servers of profiles that have gone, or have another account: nobody
-// could reach what runs there.
+// endProfiles ends the servers of profiles that have gone, have another account, or whose sessions
+// are others' now: nobody could reach what runs there. What has not ended by that is killed by who
+// has its account's rights, until it has (keep/gone.go).
 func (d *daemon) endProfiles(ctx context.Context, was, is map[string]keep.Profile) {
 	for _, name := range slices.Sorted(maps.Keys(was)) {
-		if now, ok := is[name]; ok && now.Account == was[name].Account {
+		if now, ok := is[name]; ok && now.Account == was[name].Account && now.Shared == was[name].Shared {
 			continue
 		}
 		s, ok := d.guard.Lookup(name)
 		if !ok || s == nil {
 			continue
 		}
+		d.profiles.ends(name, s)
 		if err := s.End(ctx); err != nil {
-			d.complain(fmt.Sprintf("the profile %s has gone, and its sessions have not ended: %v", name, err))
+			d.complain(fmt.Sprintf("the profile %s has gone or is another, and its sessions have not ended: %v; its tmux server is killed", name, err))
 		}
 	}
+}
+
+// ends notes that a profile's server is to end.
+func (p *profiles) ends(name string, s *guard.Server) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.ending == nil {
+		p.ending = map[string]*guard.Server{}
+	}
+	p.ending[name] = s
+}
+
+// notEnded lists, in words, the servers that were to end and have not.
+func (p *profiles) notEnded() (list []string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	maps.DeleteFunc(p.ending, func(_ string, s *guard.Server) bool { return s.Cause() != nil })
+	for _, name := range slices.Sorted(maps.Keys(p.ending)) {
+		list = append(list, fmt.Sprintf("the tmux server of a session profile that has gone or is another has not ended, and is ended again: %s, process %d", name, p.ending[name].PID()))
+	}
+	return list
 }
 
 // hostProfiles shows the profiles to the gateway.
@@ -238,17 +263,9 @@ func (h hostProfiles) Start(ctx context.Context, name, session string) error {
 }
 
 func (d *daemon) startProfile(ctx context.Context, name, session string, account identity.Account) error {
-	if !d.guard.AllKnown() {
-		if s, ok := d.guard.Lookup(name); !ok || s == nil {
-			return errors.New("it may run already, as a tmux server that an earlier muxward has left is not adopted")
-		}
-	}
-	s, err := d.guard.Start(ctx, name, account, guard.Client{})
+	s, err := d.guard.StartIsolated(ctx, name, account)
 	if err != nil {
 		return err
-	}
-	if !s.Isolated() { // its panes would run as tmux does, and whatever they are asked for
-		return fmt.Errorf("what starts servers knows of no profile %s", name)
 	}
 	if err = s.Session(ctx, session, identity.Account{}); err != nil {
 		s.Settle(ctx) // it may be on its way out: the next try is for the one after it
@@ -261,8 +278,9 @@ type offered struct {
 	Name    string `json:"name"`
 	Session string `json:"session"`
 	Shared  bool   `json:"shared"`
-	Runs    bool   `json:"runs"`
-	About   string `json:"about,omitempty"`
+	// Runs is nil where its server does not answer.
+	Runs  *bool  `json:"runs"`
+	About string `json:"about,omitempty"`
 }
 
 // offeredTo are the profiles that somebody may start.
@@ -270,7 +288,11 @@ func (d *daemon) offeredTo(ctx context.Context, who identity.Identity) []offered
 	out := []offered{}
 	list := d.profiles.now()
 	for _, o := range d.gateway.Offered(ctx, who) {
-		out = append(out, offered{Name: o.Name, Session: o.Name + "/" + o.Session, Shared: list[o.Name].Shared, Runs: o.Runs, About: list[o.Name].About})
+		one := offered{Name: o.Name, Session: o.Name + "/" + o.Session, Shared: list[o.Name].Shared, About: list[o.Name].About}
+		if runs := o.Runs == gateway.IsRunning; o.Runs != gateway.MayRun {
+			one.Runs = &runs
+		}
+		out = append(out, one)
 	}
 	return out
 }
@@ -299,7 +321,11 @@ for all of you.`,
 			}
 			rows := [][]string{{"PROFILE", "SESSION", "SHARED", "RUNS", "ABOUT"}}
 			for _, o := range list {
-				rows = append(rows, []string{o.Name, o.Session, yesNo(o.Shared), yesNo(o.Runs), o.About})
+				runs := "unknown"
+				if o.Runs != nil {
+					runs = yesNo(*o.Runs)
+				}
+				rows = append(rows, []string{o.Name, o.Session, yesNo(o.Shared), runs, o.About})
 			}
 			return printTable(cmd.OutOrStdout(), rows)
 		},

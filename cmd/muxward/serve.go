@@ -114,9 +114,7 @@ func serve(ctx context.Context, c config.Config, helper *privsep.Client) error {
 		case <-hup:
 			d.notifyManager("RELOADING=1")
 			d.ssh.rereadPAM(d)
-			d.reloadAsked(ctx)
-			d.rereadProfiles(ctx)
-			d.retry(ctx) // a policy may have been broken only by profiles that were changed with it
+			d.reloadAll(ctx)
 			d.notifyManager("READY=1")
 		case err := <-d.failed:
 			return err

@@ -128,6 +128,13 @@ func (d *daemon) reloadChanged(ctx context.Context) {
 	}
 }
 
+// reloadAll has the policy and the profiles of files that were changed together in force.
+func (d *daemon) reloadAll(ctx context.Context) {
+	d.reloadAsked(ctx)
+	d.rereadProfiles(ctx)
+	d.retry(ctx) // a policy may have been broken only by profiles that were changed with it
+}
+
 // reloadAsked is reloadChanged for who asks for it: what was broken is read once more, what
 // was not confirmed is decided once more, and the rest is looked at in any case.
 func (d *daemon) reloadAsked(ctx context.Context) {

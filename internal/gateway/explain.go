@@ -45,6 +45,8 @@ type Explained struct {
 	Why     string      `json:"why,omitempty"`
 	// RunAs is the account of the pane that it would make on an isolated server.
 	RunAs string `json:"run_as,omitempty"`
+	// Starts is the session of a profile that is started for it.
+	Starts string `json:"starts,omitempty"`
 }
 
 // NeedShown is one need of a command with its answer. Of an object that the
@@ -97,6 +99,14 @@ func (g *Gateway) explain(ctx context.Context, req Request, follows bool) Explai
 	live, ctx := g.begin(ctx, req.Identity)
 	defer live.end()
 	c := Explained{Words: req.Invocation.Words(), Needs: []NeedShown{}, Verdict: WouldNotRun}
+	req, begins, err := g.byProfile(ctx, live, req)
+	if err != nil {
+		c.Why = err.Error()
+		return c
+	}
+	if begins != nil {
+		return g.explainBeginning(live, c, begins.Act)
+	}
 	plan, err := g.resolve(ctx, req)
 	if err != nil {
 		c.Why = err.Error()
@@ -129,6 +139,27 @@ func (g *Gateway) explain(ctx context.Context, req Request, follows bool) Explai
 	if len(plan.Needs) == 0 {
 		c.Needs = append(c.Needs, NeedShown{Object: plan.where(), Allowed: d.Allow, Rule: d.Rule, Reason: d.Reason})
 	}
+	return c
+}
+
+// explainBeginning explains what a profile's session is started for: whether that may be, and
+// whether they may look at it then. What else there is to it is decided when it runs.
+func (g *Gateway) explainBeginning(live *Live, c Explained, act *Act) Explained {
+	o := act.On[0]
+	c.Starts = objectName(o)
+	for _, verb := range []access.Verb{act.Verb, access.View} {
+		n := Need{Verb: verb, Object: o}
+		d := live.Decide(n)
+		c.Needs = append(c.Needs, NeedShown{Verb: n.word(), Object: c.Starts, Allowed: d.Allow, Rule: d.Rule, Reason: d.Reason})
+		if !d.Expires.IsZero() {
+			c.Needs[len(c.Needs)-1].Expires = &d.Expires
+		}
+		if !d.Allow {
+			c.Why = g.Refused(live.who, n, d).Error()
+			return c
+		}
+	}
+	c.Verdict = WouldRun
 	return c
 }
 

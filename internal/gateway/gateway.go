@@ -126,6 +126,10 @@ func (g *Gateway) Handle(ctx context.Context, req Request) (Result, error) {
 	if err := g.paced(ctx, req); err != nil { // tmux hears of sizes now and then, and rights change so
 		return Result{}, err
 	}
+	req, err := g.prepared(ctx, live, req) // a profile's session is there first, by this same line
+	if err != nil {
+		return Result{}, err
+	}
 	plan, err := g.resolve(ctx, req) // names become ids, once
 	if err != nil {
 		return Result{}, g.writeRefusal(ctx, req, plan, access.Decision{}, err)
@@ -152,17 +156,21 @@ func (g *Gateway) Handle(ctx context.Context, req Request) (Result, error) {
 // What cannot be found yet may be made by an earlier command of the
 // sequence: Handle decides on it when its turn comes.
 func (g *Gateway) Preview(ctx context.Context, req Request) error {
-	if req.begins != nil {
-		if err := g.Preview(ctx, *req.begins); err != nil {
+	live, ctx := g.begin(ctx, req.Identity)
+	defer live.end()
+	req, begins, err := g.byProfile(ctx, live, req)
+	if err != nil {
+		return g.writeRefusal(ctx, req, nil, access.Decision{}, err)
+	}
+	if begins != nil {
+		if err := g.Preview(ctx, *begins); err != nil {
 			return err
 		}
 	}
-	live, ctx := g.begin(ctx, req.Identity)
-	defer live.end()
 	plan, err := g.resolve(ctx, req)
 	if err != nil {
 		var nf *NotFound
-		if errors.As(err, &nf) && (nf.MayAppear || req.begins != nil) {
+		if errors.As(err, &nf) && (nf.MayAppear || begins != nil) {
 			return nil
 		}
 		return g.writeRefusal(ctx, req, plan, access.Decision{}, err)

@@ -21,9 +21,6 @@ func (g *Gateway) HandleAll(ctx context.Context, reqs []Request) (Result, error)
 		req.Current, req.CurrentOn = current, on
 		var r Result
 		err := steadily(func() (err error) {
-			if err = g.Begin(ctx, req); err != nil {
-				return err
-			}
 			r, err = g.Handle(ctx, req)
 			req.Ahead = Ahead{} // what was looked at then is old if this is done again
 			return err

@@ -39,6 +39,11 @@ func (g *Gateway) Permitted(ctx context.Context, reqs []Request) ([]Permission, 
 	for _, req := range reqs {
 		req.Identity, req.Here = first.Identity, first.Here
 		req.fresh, req.trying = first.fresh, now
+		req, begins, err := g.byProfile(ctx, live, req)
+		if err != nil || begins != nil {
+			all = append(all, Permission{}) // what it comes to is known once that runs
+			continue
+		}
 		var p Permission
 		if plan, err := g.resolve(ctx, req); err == nil {
 			p = Permission{Allowed: live.decide(plan).Allow, Needs: plan.Needs}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 
 	"github.com/muxward/muxward/internal/access"
 	"github.com/muxward/muxward/internal/identity"
@@ -33,9 +34,19 @@ type Profiles interface {
 // Offered is a profile that somebody may start.
 type Offered struct {
 	Name, Session string
-	// Runs is set if it runs.
-	Runs bool
+	Runs          Running
 }
+
+// Running says whether a session of a profile runs.
+type Running string
+
+// What is known of that.
+const (
+	IsRunning  Running = "yes"
+	NotRunning Running = "no"
+	// MayRun: its server does not answer.
+	MayRun Running = "unknown"
+)
 
 // ActProfile is how the act that starts one is called.
 const ActProfile = "profile"
@@ -47,10 +58,24 @@ func (g *Gateway) Offered(ctx context.Context, who identity.Identity) []Offered 
 	}
 	live, ctx := g.begin(ctx, who)
 	defer live.end()
+	names := g.Profiles.Names()
+	all := make([]*Offered, len(names))
+	var wg sync.WaitGroup
+	for i, name := range names {
+		wg.Go(func() { // beside the others, as in places
+			_ = recovered(func() error {
+				if o, runs, d := g.startable(ctx, live, name); d.Allow {
+					all[i] = &Offered{Name: name, Session: o.Session.Name, Runs: runs}
+				}
+				return nil
+			})
+		})
+	}
+	wg.Wait()
 	var out []Offered
-	for _, name := range g.Profiles.Names() {
-		if o, ok := g.startable(ctx, live, name); ok {
-			out = append(out, Offered{Name: name, Session: o.Session.Name, Runs: o.Session.ID != noSessionID})
+	for _, o := range all {
+		if o != nil {
+			out = append(out, *o)
 		}
 	}
 	return out
@@ -59,26 +84,53 @@ func (g *Gateway) Offered(ctx context.Context, who identity.Identity) []Offered 
 // noSessionID is an id that no session ever has.
 const noSessionID = 1<<32 - 1
 
-// startable gives a person's session of a profile, if they may start it. There need be none.
-func (g *Gateway) startable(ctx context.Context, live *Live, name string) (access.Object, bool) {
+// startable gives a person's session of a profile, whether it runs, and whether they may start
+// it. There need be none.
+func (g *Gateway) startable(ctx context.Context, live *Live, name string) (access.Object, Running, access.Decision) {
 	session, _, ok := g.Profiles.Session(name, live.who.Person())
 	if !ok {
-		return access.Object{}, false
+		return access.Object{}, NotRunning, access.Decision{}
 	}
 	o := access.Object{Kind: access.Session, Owner: name, Session: access.SessionRef{ID: noSessionID, Name: session}}
 	out := teeth.Out(teeth.Startable)
-	if !out && g.Policy.Blind(live.who.Subject(), access.Object{Kind: access.Server, Owner: name}, g.Time()) {
-		return o, false // nothing is asked for who knows nothing of it
+	if !out && g.blind(live.who, name) {
+		return o, NotRunning, access.Decision{} // nothing is asked for who knows nothing of it
 	}
-	if server := g.Servers.Server(name); server != nil {
+	runs := NotRunning
+	server := g.Servers.Server(name)
+	if server != nil && !isolated(server) {
+		return o, NotRunning, access.Decision{Rule: "default", Reason: "a server of that name runs that is no profile's"}
+	}
+	if server != nil {
 		o.Incarnation = server.Incarnation()
-		if snap, err := server.Snapshot(ctx, tmux.Core); err == nil { // else it has ended, or starting it fails
+		snap, err := server.Snapshot(ctx, tmux.Core)
+		switch {
+		case err != nil && !errors.Is(err, ErrServerEnded):
+			runs = MayRun // starting it finds out
+		case err == nil:
 			if s := snap.SessionByName(session); s != nil {
-				o.Session.ID = uint32(s.ID)
+				o.Session.ID, runs = uint32(s.ID), IsRunning
 			}
 		}
 	}
-	return o, out || live.Decide(Need{Verb: access.Spawn, Object: o}).Allow
+	d := live.Decide(Need{Verb: access.Spawn, Object: o})
+	d.Allow = d.Allow || out
+	return o, runs, d
+}
+
+// blind reports whether somebody certainly knows nothing of a profile.
+func (g *Gateway) blind(who identity.Identity, profile string) bool {
+	return g.Policy.Blind(who.Subject(), access.Object{Kind: access.Server, Owner: profile}, g.Time())
+}
+
+// another reports whether a server has the name of a profile and is none's: it has run since before
+// there was the profile. What that gives is not had there.
+func (g *Gateway) another(owner string, server Server) bool {
+	if g.Profiles == nil || server == nil || isolated(server) {
+		return false
+	}
+	_, _, ok := g.Profiles.Session(owner, "")
+	return ok
 }
 
 // hidden reports whether a name is that of a profile of which somebody knows nothing: to them
@@ -90,7 +142,7 @@ func (g *Gateway) hidden(who identity.Identity, name string) bool {
 	if _, _, ok := g.Profiles.Session(name, who.Person()); !ok && !g.Profiles.Gone(name) {
 		return false
 	}
-	return g.Policy.Blind(who.Subject(), access.Object{Kind: access.Server, Owner: name}, g.Time())
+	return g.blind(who, name)
 }
 
 // OwnerFor reports, for one person, whether a name is an owner's.
@@ -98,20 +150,51 @@ func (g *Gateway) OwnerFor(who identity.Identity) func(string) bool {
 	return func(name string) bool { return g.Servers.IsOwner(name) && !g.hidden(who, name) }
 }
 
-// byProfile has what names a profile name the person's session of it, and has that start
-// first where somebody attaches to it.
-func (g *Gateway) byProfile(ctx context.Context, base Request, reqs []Request) ([]Request, error) {
-	if g.Profiles == nil || base.Bound || len(g.Profiles.Names()) == 0 {
+// inProfiles does that for all commands of a line.
+func (g *Gateway) inProfiles(ctx context.Context, reqs []Request) ([]Request, error) {
+	if g.Profiles == nil || len(reqs) == 0 {
 		return reqs, nil
 	}
-	live, ctx := g.begin(ctx, base.Identity)
+	live, ctx := g.begin(ctx, reqs[0].Identity)
 	defer live.end()
 	for i := range reqs {
-		if err := g.nameProfile(ctx, live, &reqs[i]); err != nil {
+		var err error
+		if reqs[i], _, err = g.byProfile(ctx, live, reqs[i]); err != nil {
 			return nil, err
 		}
 	}
 	return reqs, nil
+}
+
+// byProfile has a command that names a profile name the person's session of it. begins, if it
+// is not nil, is the act that has that run: it takes its turn before. What was named so before
+// comes to the same.
+func (g *Gateway) byProfile(ctx context.Context, live *Live, req Request) (named Request, begins *Request, err error) {
+	switch {
+	case g.Profiles == nil || req.Invocation == nil:
+		return req, nil, nil
+	case req.Invocation.Row.Name == "new-session":
+		return g.newOfProfile(ctx, live, req)
+	}
+	return g.nameProfile(ctx, live, req)
+}
+
+// prepared is a request whose names are those of sessions, which run: one of a profile that it
+// attaches to is started, in the line like anything else.
+func (g *Gateway) prepared(ctx context.Context, live *Live, req Request) (Request, error) {
+	named, begins, err := g.byProfile(ctx, live, req)
+	switch {
+	case err != nil:
+		return req, g.writeRefusal(ctx, req, nil, access.Decision{}, err)
+	case begins == nil:
+		return named, nil
+	case teeth.Out(teeth.Startable):
+		on := begins.Act.On[0]
+		return named, g.Profiles.Start(ctx, on.Owner, on.Session.Name)
+	}
+	_, err = g.Handle(ctx, *begins)
+	named.fresh, named.Ahead = nil, Ahead{} // servers have come since
+	return named, err
 }
 
 // profileOf gives the profile that a word names as a target, alone or with a place in it:
@@ -137,56 +220,67 @@ func (g *Gateway) profileOf(word, person string) (name, session, rest string, ok
 	return head, session, rest, ok
 }
 
-// nameProfile does that for one command.
-func (g *Gateway) nameProfile(ctx context.Context, live *Live, req *Request) error {
-	inv := req.Invocation
-	if inv.Row.Name == "new-session" {
-		return g.newOfProfile(ctx, live, req)
+// means gives the profile that a word of a command names for a person. A key, and what it asks
+// for, is about the server that it is pressed at: there that one's name is theirs, and no other.
+func (g *Gateway) means(req Request, word string) (name, session, rest string, ok bool) {
+	name, session, rest, ok = g.profileOf(word, req.Identity.Person())
+	return name, session, rest, ok && (!req.Bound || name == req.Here)
+}
+
+// nameProfile is byProfile for a command that makes no session.
+func (g *Gateway) nameProfile(ctx context.Context, live *Live, req Request) (Request, *Request, error) {
+	var begins *Request
+	shows := req.anew || req.Invocation.Row.Name == "attach-session" || req.Invocation.Row.Name == "switch-client"
+	for i, f := range req.Invocation.Flags {
+		if flag := req.Invocation.Row.Flag(f.Letter); flag == nil || flag.Kind != tmux.TargetValue || !f.HasValue {
+			continue
+		}
+		name, session, rest, ok := g.means(req, f.Value)
+		to := tmux.JoinOwner(name, session) + rest
+		if !ok || to == f.Value && !shows {
+			continue
+		}
+		o, runs, d := g.startable(ctx, live, name)
+		if !d.Allow {
+			continue
+		}
+		req.Invocation = req.Invocation.Clone()
+		req.Invocation.Flags[i].Value = to
+		if shows && f.Letter == 't' && runs != IsRunning {
+			begins = g.begins(req, name, o)
+		}
 	}
-	for i, f := range inv.Flags {
-		if flag := inv.Row.Flag(f.Letter); flag == nil || flag.Kind != tmux.TargetValue || !f.HasValue {
-			continue
-		}
-		name, session, rest, ok := g.profileOf(f.Value, live.who.Person())
-		if !ok {
-			continue
-		}
-		o, ok := g.startable(ctx, live, name)
-		if !ok {
-			continue
-		}
-		inv.Flags[i].Value = tmux.JoinOwner(name, session) + rest
-		if inv.Row.Name == "attach-session" && f.Letter == 't' && o.Session.ID == noSessionID {
-			req.begins = g.begins(*req, name, o)
-		}
-	}
-	return nil
+	return req, begins, nil
 }
 
 // newOfProfile makes of a new-session that names a profile what attaches to it: there is one
-// session of it for each person, or one for all, with the profile's own program.
-func (g *Gateway) newOfProfile(ctx context.Context, live *Live, req *Request) error {
+// session of it for each person, or one for all, with the profile's own program. Whoever knows of
+// it and may not start it has none of their own by that name: it would be taken for the other.
+func (g *Gateway) newOfProfile(ctx context.Context, live *Live, req Request) (Request, *Request, error) {
 	inv := req.Invocation
 	word, given := inv.Get('t')
 	if !given {
 		word, _ = inv.Get('s')
 	}
-	name, session, rest, ok := g.profileOf(word, live.who.Person())
+	name, session, rest, ok := g.means(req, word)
 	if !ok || rest != "" {
-		return nil
+		return req, nil, nil
 	}
-	o, ok := g.startable(ctx, live, name)
-	if !ok {
-		return nil
+	o, runs, d := g.startable(ctx, live, name)
+	if !d.Allow {
+		if g.blind(live.who, name) {
+			return req, nil, nil
+		}
+		return req, nil, g.Refused(live.who, Need{Verb: access.Spawn, Object: o}, d)
 	}
 	target := tmux.JoinOwner(name, session)
 	switch other, both := inv.Get('s'); {
 	case given && both && other != name && other != target:
-		return fmt.Errorf("new-session: the session of the profile %s is called %s: leave -s out", name, target)
+		return req, nil, fmt.Errorf("new-session: the session of the profile %s is called %s: leave -s out", name, target)
 	case len(inv.Args) > 0:
-		return errors.New("new-session: " + ownProgram(name))
+		return req, nil, errors.New("new-session: " + ownProgram(name))
 	case !inv.HasOnly("AdDEXfstxy"):
-		return fmt.Errorf("new-session: where %s begins, and its environment and names, are its profile's", name)
+		return req, nil, fmt.Errorf("new-session: where %s begins, and its environment and names, are its profile's", name)
 	}
 	argv := []string{"attach-session", "-t", target}
 	if inv.Has('d') {
@@ -203,13 +297,13 @@ func (g *Gateway) newOfProfile(ctx context.Context, live *Live, req *Request) er
 	}
 	made, perr := tmux.ParseArgv(argv, req.fresh.Reading())
 	if perr != nil {
-		return perr
+		return req, nil, perr
 	}
-	req.Invocation = made[0]
-	if o.Session.ID == noSessionID {
-		req.begins = g.begins(*req, name, o)
+	req.Invocation, req.anew = made[0], true
+	if runs == IsRunning {
+		return req, nil, nil
 	}
-	return nil
+	return req, g.begins(req, name, o), nil
 }
 
 func ownProgram(name string) string {
@@ -226,22 +320,9 @@ func (g *Gateway) begins(req Request, name string, o access.Object) *Request {
 	}}
 }
 
-// Begin does what has to be there before a request can be handled, in the line like anything
-// else: a profile's session is started.
-func (g *Gateway) Begin(ctx context.Context, req Request) error {
-	if req.begins == nil {
-		return nil
-	}
-	if on := req.begins.Act.On[0]; teeth.Out(teeth.Startable) {
-		return g.Profiles.Start(ctx, on.Owner, on.Session.Name)
-	}
-	_, err := g.Handle(ctx, *req.begins)
-	return err
-}
-
 // ofProfile refuses what would have a profile's server be more than the profile says, whatever
-// somebody holds there: what panes run, and where, is the administrator's. (Sessions are made and named there by nobody, as nobody holds
-// every verb: by their names they are whose they are.)
+// somebody holds there: what panes run, and where, is the administrator's. (That nobody makes
+// sessions there, or names them, is so on every isolated server.)
 func (r *resolver) ofProfile() error {
 	if r.g.Profiles == nil || !isolated(r.plan.Server) || teeth.Out(teeth.Profiled) {
 		return nil

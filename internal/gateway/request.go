@@ -58,8 +58,8 @@ type Request struct {
 	// Ahead is what was looked at while the client introduced itself.
 	Ahead Ahead
 
-	// begins is what has to be done before: see Begin.
-	begins *Request
+	// anew is set for what was a new-session that names a profile.
+	anew bool
 	// fresh is the state of the server by which the command line was read. It
 	// serves the first command too: nothing has happened in between.
 	fresh *tmux.Snapshot

@@ -132,7 +132,7 @@ func (g *Gateway) read(ctx context.Context, base Request, argv []string) (reqs [
 	if perr != nil {
 		return nil, g.unread(ctx, base, perr), nil
 	}
-	if reqs, refused = g.byProfile(ctx, base, each(base, invs)); refused != nil {
+	if reqs, refused = g.inProfiles(ctx, each(base, invs)); refused != nil {
 		return nil, refused, nil
 	}
 	for i := range reqs {
@@ -244,6 +244,10 @@ func (r *resolver) pickServer(ctx context.Context) error {
 		return err
 	}
 	r.plan.Server = r.g.Servers.Server(r.owner)
+	if r.g.another(r.owner, r.plan.Server) {
+		r.plan.Server = nil
+		return r.notHere()
+	}
 	if r.plan.Server != nil {
 		return nil
 	}

@@ -153,6 +153,13 @@ func (g *Guard) AllKnown() bool {
 	return g.adopted && !g.closed && len(g.left) == 0
 }
 
+// Left says of each server that an earlier muxward has left, and that could not be adopted, why.
+func (g *Guard) Left() []string {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return slices.Sorted(maps.Values(g.left))
+}
+
 // Doors is the directory to export as TMUX_TMPDIR.
 func (g *Guard) Doors() string { return g.hands.Doors() }
 

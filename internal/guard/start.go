@@ -32,8 +32,18 @@ type Client struct {
 // A server without sessions waits some seconds for the first one; whoever
 // needs it longer holds it ([Server.Hold]).
 func (g *Guard) Start(ctx context.Context, owner string, a identity.Account, first Client) (*Server, error) {
+	return g.startOne(ctx, keep.Order{Owner: owner, Account: keep.Account{Name: a.Name, UID: a.UID}, Environ: keep.Taken(first.Environ)}, first)
+}
+
+// StartIsolated is Start for an isolated server: it is that, or there is none.
+func (g *Guard) StartIsolated(ctx context.Context, name string, a identity.Account) (*Server, error) {
+	return g.startOne(ctx, keep.Order{Owner: name, Account: keep.Account{Name: a.Name, UID: a.UID}, Isolated: true}, Client{})
+}
+
+func (g *Guard) startOne(ctx context.Context, o keep.Order, first Client) (*Server, error) {
+	owner := o.Owner
 	for {
-		s, call, err := g.running(owner, a, first)
+		s, call, err := g.running(o, first)
 		if err != nil {
 			return nil, err
 		}
@@ -68,7 +78,8 @@ func (g *Guard) Start(ctx context.Context, owner string, a identity.Account, fir
 
 // running gives the server that runs, or the start that is under way, which it
 // begins if there is none.
-func (g *Guard) running(owner string, a identity.Account, first Client) (*Server, *startCall, error) {
+func (g *Guard) running(o keep.Order, first Client) (*Server, *startCall, error) {
+	owner := o.Owner
 	if _, err := identity.CanonicalName(owner); err != nil {
 		return nil, nil, err
 	}
@@ -78,8 +89,11 @@ func (g *Guard) running(owner string, a identity.Account, first Client) (*Server
 		return nil, nil, errors.New("muxward is stopping")
 	}
 	if s := g.byOwner[owner]; s != nil {
-		if s.UID() != a.UID {
-			return nil, nil, fmt.Errorf("the tmux server of %s runs as uid %d, not %d; end it first", owner, s.UID(), a.UID)
+		if s.UID() != o.Account.UID {
+			return nil, nil, fmt.Errorf("the tmux server of %s runs as uid %d, not %d; end it first", owner, s.UID(), o.Account.UID)
+		}
+		if o.Isolated && !s.Isolated() {
+			return nil, nil, fmt.Errorf("the tmux server of %s is a person's, whose panes would run as tmux does; end it first", owner)
 		}
 		return s, nil, nil
 	}
@@ -91,7 +105,7 @@ func (g *Guard) running(owner string, a identity.Account, first Client) (*Server
 	g.wg.Go(func() {
 		ctx, cancel := context.WithTimeout(g.ctx, startTime)
 		defer cancel()
-		err := g.start(ctx, owner, a, first)
+		err := g.start(ctx, o, first)
 		g.mu.Lock()
 		delete(g.starting, owner)
 		call.err = err
@@ -102,8 +116,8 @@ func (g *Guard) running(owner string, a identity.Account, first Client) (*Server
 }
 
 // start has a server started, makes it known, and opens its inner door.
-func (g *Guard) start(ctx context.Context, owner string, a identity.Account, first Client) error {
-	kept, err := g.hands.Start(ctx, keep.Order{Owner: owner, Account: keep.Account{Name: a.Name, UID: a.UID}, Environ: keep.Taken(first.Environ)})
+func (g *Guard) start(ctx context.Context, o keep.Order, first Client) error {
+	kept, err := g.hands.Start(ctx, o)
 	if err != nil {
 		return err
 	}
@@ -114,7 +128,7 @@ func (g *Guard) start(ctx context.Context, owner string, a identity.Account, fir
 		if s.inner == nil {
 			err = errors.Join(err, g.abandon(kept.ID))
 		}
-		return fmt.Errorf("start the tmux server of %s: %w", owner, err)
+		return fmt.Errorf("start the tmux server of %s: %w", o.Owner, err)
 	}
 	return nil
 }

@@ -189,8 +189,8 @@ func (k *Keep) adopt(ctx context.Context, rec record) (*server, error) {
 		return nil, ErrEnded
 	}
 	// It is never taken for somebody's that was nobody's, or the other way round.
-	iso, isolated := k.isolated(rec.Owner)
-	gone := rec.Profile && (iso.Program == nil || iso.Account != rec.Account.Name)
+	_, isolated := k.isolated(rec.Owner)
+	gone := k.outOfForce(rec)
 	if isolated != rec.Isolated && !gone {
 		return nil, fmt.Errorf("%s is the name of an isolated server, or was when it was started; end process %d", rec.Owner, rec.PID)
 	}
@@ -235,26 +235,6 @@ func (k *Keep) adopt(ctx context.Context, rec record) (*server, error) {
 		return nil, err
 	}
 	return s, nil
-}
-
-// endGone ends the server of a profile that is not in force any more, or has another account,
-// and says so by [ErrEnded]: what runs there has its secrets, and nobody could reach it.
-func (k *Keep) endGone(ctx context.Context, rec record, proc *process) error {
-	ctx, cancel := context.WithTimeout(ctx, endTime)
-	defer cancel()
-	text := fmt.Sprintf("the profile %s has gone or has another account; its tmux server, process %d, is ended", rec.Owner, rec.PID)
-	k.events.put(Event{Kind: EventNotice, Level: LevelServer, Text: text})
-	err := proc.signal(unix.SIGKILL)
-	tick := time.NewTicker(time.Millisecond)
-	defer tick.Stop()
-	for !proc.dead() {
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			return errors.Join(fmt.Errorf("the profile %s has gone, and its process %d was killed and does not end", rec.Owner, rec.PID), err)
-		}
-	}
-	return ErrEnded
 }
 
 // reopen finds the server's socket, or has the server make a new one.

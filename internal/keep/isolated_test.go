@@ -48,6 +48,15 @@ func TestIsolatedAccounts(t *testing.T) {
 		"alice as prod's":      {Owner: alice.Name, Account: work},
 		"that one for itself":  {Owner: work.Name, Account: work},
 	} {
+		for _, o.Isolated = range []bool{false, true} {
+			if _, err := w.k.Start(t.Context(), o); !errors.Is(err, ErrRefused) {
+				t.Errorf("%s, %t: %v", what, o.Isolated, err)
+			}
+		}
+	}
+	for what, o := range map[string]Order{ // each is what the other takes it for
+		"prod as a person's": {Owner: "prod", Account: work}, "alice as nobody's": {Owner: alice.Name, Account: alice, Isolated: true},
+	} {
 		if _, err := w.k.Start(t.Context(), o); !errors.Is(err, ErrRefused) {
 			t.Errorf("%s: %v", what, err)
 		}
@@ -55,7 +64,7 @@ func TestIsolatedAccounts(t *testing.T) {
 	if _, err := w.k.OpenDoor(t.Context(), Place{Account: work}); !errors.Is(err, ErrRefused) {
 		t.Errorf("a door for the account of prod: %v", err)
 	}
-	h, err := w.k.Start(t.Context(), Order{Owner: "prod", Account: work, Environ: []string{"LC_TIME=x"}})
+	h, err := w.k.Start(t.Context(), Order{Owner: "prod", Account: work, Environ: []string{"LC_TIME=x"}, Isolated: true})
 	if err != nil || !h.Isolated || h.Account.UID != work.UID {
 		t.Fatalf("%+v, %v", h, err)
 	}

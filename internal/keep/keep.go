@@ -95,6 +95,7 @@ type Keep struct {
 	begun   bool               // to make servers and doors: what lies about is not an earlier one's any more
 	finding bool               // what lies about
 	found   []string           // nil: not yet
+	gone    []string           // servers of which it was told that their profiles have gone
 	held    map[string]*server // by id
 	byOwner map[string]*server // nil: one is being started or adopted
 	// sessions of panes, by the names of their servers

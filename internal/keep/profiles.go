@@ -1,11 +1,13 @@
 package keep
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"maps"
 	"os"
 	"reflect"
@@ -193,8 +195,8 @@ func (s *server) program(iso config.Isolated, run accounts.Account, req pane.Req
 	if req.Command != "" && !p.Shell && !teeth.Out(teeth.Program) {
 		return fmt.Errorf("panes of %s run its own command and no other (shell: true in its profile would take others)", s.rec.Owner)
 	}
-	if out.Dir = p.Dir; out.Dir == "" {
-		out.Dir = run.Home
+	if !teeth.Out(teeth.Program) {
+		out.Dir = cmp.Or(p.Dir, run.Home)
 	}
 	if req.Command == "" {
 		out.Argv = slices.Clone(p.Command)
@@ -255,13 +257,27 @@ func (h *hushed) Unwrap() error { return h.error }
 // maxSecret is the longest secret, in bytes.
 const maxSecret = 32 << 10
 
+// openSecret opens the file of a secret. No error names what is not there: by mistake the secret may
+// stand in the place of the path.
+func openSecret(path string) (*os.File, error) {
+	real, err := siblings.Real(path)
+	if err == nil {
+		var f *os.File
+		if f, err = os.OpenFile(real, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0); err == nil {
+			return f, nil
+		}
+	}
+	if errors.As(err, new(*fs.PathError)) {
+		if errno := unix.Errno(0); errors.As(err, &errno) {
+			return nil, fmt.Errorf("its file: %w", errno)
+		}
+	}
+	return nil, err
+}
+
 // readSecret reads a file that only root can read or change. No error has anything of it.
 func readSecret(path string) (string, error) {
-	real, err := siblings.Real(path)
-	if err != nil {
-		return "", err
-	}
-	f, err := os.OpenFile(real, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
+	f, err := openSecret(path)
 	if err != nil {
 		return "", err
 	}
@@ -271,13 +287,13 @@ func readSecret(path string) (string, error) {
 	case err != nil:
 		return "", err
 	case !info.Mode().IsRegular():
-		return "", fmt.Errorf("%s is no regular file", path)
+		return "", errors.New("its file is no regular one")
 	case info.Mode().Perm()&0o077 != 0:
 		if teeth.Out(teeth.Secret) {
 			data, _ := io.ReadAll(io.LimitReader(f, maxSecret))
 			return "", fmt.Errorf("%s may be read by others, and has %q", path, data)
 		}
-		return "", fmt.Errorf("%s may be read by others than root (mode %04o): chmod 0600 %[1]s", path, info.Mode().Perm())
+		return "", fmt.Errorf("its file may be read by others than root (mode %04o): chmod 0600", info.Mode().Perm())
 	}
 	data, err := io.ReadAll(io.LimitReader(f, maxSecret+1))
 	value := strings.TrimSuffix(string(data), "\n")
@@ -285,11 +301,11 @@ func readSecret(path string) (string, error) {
 	case err != nil:
 		return "", err
 	case len(data) > maxSecret:
-		return "", fmt.Errorf("%s has more than %d bytes", path, maxSecret)
+		return "", fmt.Errorf("its file has more than %d bytes", maxSecret)
 	case value == "":
-		return "", fmt.Errorf("%s is empty", path)
+		return "", errors.New("its file is empty")
 	case strings.ContainsAny(value, "\x00"):
-		return "", fmt.Errorf("%s has a NUL in it", path)
+		return "", errors.New("its file has a NUL in it")
 	}
 	return value, nil
 }

@@ -40,6 +40,7 @@ type server struct {
 	launch  *pane.Listener // of an isolated server
 	passes  []pass         // for its panes
 
+	outlived  bool          // its profile, at the last look; of the watch alone
 	sessions  *atomic.Int32 // of its panes, and of those of its name before
 	refusals  int           // that were not told
 	refusedAt time.Time     // when one was told

@@ -1,9 +1,11 @@
 package keep
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -112,10 +114,14 @@ func (k *Keep) reap(owner string, pid int, why *os.File) {
 		}
 	}
 	switch {
+	case ws.Exited() && ws.ExitStatus() == 0 && why != nil:
+		if text := saidBy(why); text != "" {
+			k.events.put(Event{Kind: EventNotice, Level: LevelServer, Owner: owner, Text: "a pane of " + owner + " has no program: " + text})
+		}
 	case ws.Exited() && ws.ExitStatus() == pane.RefusedCode:
-		k.events.put(Event{Kind: EventNotice, Level: LevelServer, Owner: owner, Text: "a pane of " + owner + " has no session: " + saidBy(why)})
+		k.events.put(Event{Kind: EventNotice, Level: LevelServer, Owner: owner, Text: "a pane of " + owner + " has no session: " + cmp.Or(saidBy(why), unsaid)})
 	case ws.Exited() && ws.ExitStatus() == pane.UnclosedCode:
-		k.events.put(Event{Kind: EventNotice, Level: LevelAlarm, Owner: owner, Text: "a session of a pane of " + owner + " was not closed as it has to be: " + saidBy(why)})
+		k.events.put(Event{Kind: EventNotice, Level: LevelAlarm, Owner: owner, Text: "a session of a pane of " + owner + " was not closed as it has to be: " + cmp.Or(saidBy(why), unsaid)})
 	case ws.Signaled():
 		k.events.put(Event{Kind: EventNotice, Level: LevelAlarm, Owner: owner, Text: fmt.Sprintf("what minded a session of a pane of %s was killed by signal %d", owner, ws.Signal())})
 	}
@@ -124,7 +130,11 @@ func (k *Keep) reap(owner string, pid int, why *os.File) {
 // sayTime is how long what a process had to say is waited for when it has ended.
 const sayTime = time.Second
 
-// saidBy is what the process that minded a session had to say of its end, as one line.
+// unsaid is said for it where it has said nothing.
+const unsaid = "it did not come to say why"
+
+// saidBy is what the process that minded a session had to say of its end, as one line; "" is
+// nothing.
 func saidBy(why *os.File) string {
 	if why == nil {
 		return "an earlier muxward was told why"
@@ -132,8 +142,11 @@ func saidBy(why *os.File) string {
 	buf := make([]byte, MaxText)
 	_ = why.SetReadDeadline(time.Now().Add(sayTime)) // a read fails if it does
 	n, err := why.Read(buf)
-	if err != nil {
-		return "it did not come to say why"
+	switch {
+	case errors.Is(err, io.EOF):
+		return ""
+	case err != nil:
+		return unsaid
 	}
 	return strings.Map(func(r rune) rune {
 		if !unicode.IsPrint(r) {

@@ -105,6 +105,16 @@ func (k *Keep) start(ctx context.Context, o Order) (*server, error) {
 	if err != nil {
 		return nil, err
 	}
+	switch {
+	case o.Isolated && !isolated: // such as a profile that has gone meanwhile
+		return nil, fmt.Errorf("there is no isolated server, and no session profile, of that name: %w", ErrRefused)
+	case isolated && !o.Isolated:
+		return nil, fmt.Errorf("that is the name of an isolated server, and nobody's: %w", ErrRefused)
+	case isolated:
+		if err := k.leftOf(o.Owner); err != nil {
+			return nil, err
+		}
+	}
 	boot, err := bootID()
 	if err != nil {
 		return nil, err
@@ -114,7 +124,8 @@ func (k *Keep) start(ctx context.Context, o Order) (*server, error) {
 	if isolated {
 		taken = atStart(iso) // nobody's client counts there
 	}
-	rec := record{ID: randomHex(IDLen), Mark: randomHex(markLen), Owner: o.Owner, Account: a, Isolated: isolated, Profile: iso.Program != nil, Boot: boot}
+	rec := record{ID: randomHex(IDLen), Mark: randomHex(markLen), Owner: o.Owner, Account: a, Isolated: isolated, Profile: iso.Program != nil,
+		Sessions: k.sessionsOf(o.Owner), Boot: boot}
 	if at := k.launchPath(rec.ID); isolated && len(at) > maxSocketPath { // else no pane could ask
 		return nil, fmt.Errorf("the socket path %s is longer than %d bytes; use a shorter run directory", at, maxSocketPath)
 	}

@@ -24,6 +24,9 @@ type record struct {
 	Isolated bool `json:"isolated,omitempty"`
 	// Profile is set for one of these that a session profile has.
 	Profile bool `json:"profile,omitempty"`
+	// Sessions says whose they are on a profile's: "shared" or "own"; "" where an earlier
+	// muxward has not written it down.
+	Sessions string `json:"sessions,omitempty"`
 	// PID is 0 between the decision to start the server and its start.
 	PID int `json:"pid"`
 	// Start is the process's start time in clock ticks since boot, Boot

@@ -99,7 +99,7 @@ func TestTicketAccounts(t *testing.T) {
 		}
 	})
 	held := map[string]string{}
-	for _, o := range []Order{{Owner: "prod", Account: work}, {Owner: "shut", Account: listed(t, "sys")}, {Owner: "alice", Account: alice}} {
+	for _, o := range []Order{{Owner: "prod", Account: work, Isolated: true}, {Owner: "shut", Account: listed(t, "sys"), Isolated: true}, {Owner: "alice", Account: alice}} {
 		h, err := w.k.Start(t.Context(), o)
 		if err != nil {
 			t.Fatal(err)

@@ -50,6 +50,9 @@ type Order struct {
 	// Environ are variables of the owner's own client. Those that [Taken] gives are
 	// used; more than MaxEnviron bytes are refused, so send only what Taken gives.
 	Environ []string
+	// Isolated says that it is to be an isolated server: whoever takes it for one gets no other,
+	// and nobody gets one by mistake.
+	Isolated bool
 }
 
 // Held is a tmux server that is held: started here, or adopted. A line may leave the

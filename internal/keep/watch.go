@@ -85,6 +85,7 @@ func (k *Keep) watch(events *os.File) {
 		k.subscribe(events)
 		if all {
 			k.checkMounts()
+			k.checkGone()
 		}
 		pause.Reset(calm)
 	}

@@ -66,7 +66,7 @@ func (s *Session) startOpen(tty *os.File, b *branch) (*admission, error) {
 	cmd := exec.Command(s.Rules.Program, OpenArg)
 	cmd.Dir = "/"
 	cmd.Env = []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C.UTF-8", "GOMAXPROCS=1"} // there may be many
-	cmd.ExtraFiles = []*os.File{theirs, tty, r, self}
+	cmd.ExtraFiles = []*os.File{theirs, tty, r, self, s.why}
 	if b.dir != nil {
 		cmd.ExtraFiles = append(cmd.ExtraFiles, b.dir)
 	}

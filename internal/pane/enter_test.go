@@ -2,8 +2,10 @@ package pane
 
 import (
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
+	"strings"
 	"syscall"
 	"testing"
 
@@ -33,23 +35,7 @@ func TestStealsNoTerminal(t *testing.T) {
 		taken bool
 		code  int
 	}{"another's": {true, 1}, "nobody's": {false, 7}} {
-		m, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer m.Close()
-		n, err := unix.IoctlGetInt(int(m.Fd()), unix.TIOCGPTN)
-		if err == nil {
-			err = unix.IoctlSetPointerInt(int(m.Fd()), unix.TIOCSPTLCK, 0)
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		tty, err := os.OpenFile(fmt.Sprintf("/dev/pts/%d", n), os.O_RDWR|unix.O_NOCTTY, 0)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer tty.Close()
+		_, tty := terminal(t)
 		victim := exec.Command("sleep", "1000")
 		victim.Stdin = tty
 		victim.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: c.taken}
@@ -76,4 +62,61 @@ func TestStealsNoTerminal(t *testing.T) {
 		_ = victim.Process.Kill()
 		_ = victim.Wait()
 	}
+}
+
+// What cannot be run is told to whoever keeps the log, with its path, and not on the terminal.
+func TestUnrunIsToldToTheLog(t *testing.T) {
+	if os.Getuid() != 0 {
+		tmuxtest.Skip(t, "sessions are opened by root")
+		return
+	}
+	why, says, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer why.Close()
+	master, tty := terminal(t)
+	s := &Session{UID: 65534, GID: 65534, Server: 1, Shell: "/bin/sh", Argv: []string{"/none/secretplace"}, Dir: "/", TTYGroup: -1, why: says}
+	self, err := os.Open("/proc/self/exe")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer self.Close()
+	cmd, err := s.enter(self, tty, &branch{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, _ = says.Close(), tty.Close() // they are the session's now
+	_ = cmd.Wait()                   // its code does not matter
+	log, err := io.ReadAll(why)
+	if err != nil || !strings.Contains(string(log), "run /none/secretplace: no such file") {
+		t.Errorf("the log is told %q, %v", log, err)
+	}
+	shown, _ := io.ReadAll(master) // which ends with an error when nobody has it any more
+	if !strings.Contains(string(shown), errUnrun.Error()) || strings.Contains(string(shown), "secretplace") {
+		t.Errorf("the terminal shows %q", shown)
+	}
+}
+
+// terminal is one of this host that is nobody's yet.
+func terminal(t *testing.T) (master, tty *os.File) {
+	t.Helper()
+	m, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = m.Close() })
+	n, err := unix.IoctlGetInt(int(m.Fd()), unix.TIOCGPTN)
+	if err == nil {
+		err = unix.IoctlSetPointerInt(int(m.Fd()), unix.TIOCSPTLCK, 0)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	tty, err = os.OpenFile(fmt.Sprintf("/dev/pts/%d", n), os.O_RDWR|unix.O_NOCTTY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = tty.Close() })
+	return m, tty
 }

@@ -22,6 +22,7 @@ const (
 	openTTY
 	openSession
 	openProgram
+	openWhy
 	openBranch
 )
 
@@ -62,6 +63,7 @@ func Open(start func(Asked) (Transaction, error)) error {
 	if s.Rules == nil {
 		return errors.New("this is started by muxward; there is nothing to do here by hand")
 	}
+	s.why = os.NewFile(openWhy, "why")
 	o := &opening{s: s, line: line, tty: os.NewFile(openTTY, s.TTY), program: os.NewFile(openProgram, Program)}
 	if s.Branched {
 		o.branch = os.NewFile(openBranch, "cgroup")

@@ -52,6 +52,10 @@ type Session struct {
 	Limits   []Limit
 	Keyed    bool
 	Said     string
+
+	// why is where the log's word goes of a program that cannot be run, in each process on
+	// the way; nil: nowhere.
+	why *os.File
 }
 
 const maxSession = 1 << 20
@@ -77,12 +81,24 @@ func readSession(r io.Reader) (*Session, error) {
 const (
 	enterSession = 3
 	enterProgram = 4
+	enterWhy     = 5
 )
+
+// errUnrun is what a pane is told; what is run there is not for everybody who sees it.
+var errUnrun = errors.New("what is to run here cannot be run; muxward's log says more")
 
 // Enter becomes the session's program. It is root, in a session of its own, whose
 // controlling terminal becomes the pane's. It returns only if something has failed; then there
-// is no session.
+// is no session, and the log is told why by whoever reads there.
 func Enter() error {
+	unix.CloseOnExec(enterWhy)
+	err := enter()
+	_, _ = unix.Write(enterWhy, []byte(clip(err.Error()))) // they may have gone
+	return errUnrun
+}
+
+// enter returns only if something has failed.
+func enter() error {
 	unix.CloseOnExec(enterSession)
 	in := os.NewFile(enterSession, "session")
 	s, err := readSession(in)

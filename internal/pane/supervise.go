@@ -31,8 +31,8 @@ const peerTime = 5 * time.Second
 
 // Start starts the process that minds a session of a server: it answers who asks from here
 // on, and goes on when we end, until the tmux server has, whose pidfd is given. The caller
-// waits for it, and reads from why what it has to say of a session that was none, or was not
-// closed. The server's name is for others to see, among its arguments.
+// waits for it, and reads from why what it has to say of a session that was none, whose program
+// could not be run, or that was not closed. The server's name is for others to see, among its arguments.
 func Start(program string, s *Session, a *Asking, tty, server *os.File) (child *os.Process, why *os.File, err error) {
 	conn, err := a.conn.File()
 	if err != nil {
@@ -117,14 +117,17 @@ func Supervise() error {
 	// It is not closed: that would wait for a read that hangs by what was sent (Listener).
 	in := os.NewFile(superviseSession, "session")
 	s, err := readSession(in)
+	why := os.NewFile(superviseWhy, "why")
+	defer runtime.KeepAlive(why)
 	if err == nil {
+		s.why = why
 		tty := os.NewFile(superviseTTY, "terminal")
 		defer runtime.KeepAlive(tty)
 		err = s.mind(conn, tty, ends(conn, superviseServer))
 	}
 	_ = in.Close() // it was read
 	if err != nil {
-		_, _ = unix.Write(superviseWhy, []byte(clip(err.Error()))) // whoever has started us may have gone
+		_, _ = why.Write([]byte(clip(err.Error()))) // whoever has started us may have gone
 	}
 	if err != nil && !errors.As(err, new(Unclosed)) {
 		_, _ = conn.Write(Answer{Refused: err.Error()}.Encode()) // they may have gone
@@ -336,7 +339,7 @@ func (s *Session) startEnter(program, tty *os.File, b *branch) (*exec.Cmd, error
 	cmd.Args[0] = Program
 	cmd.Dir, cmd.Env = "/", []string{"PATH=/usr/bin:/bin"}
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = tty, tty, tty
-	cmd.ExtraFiles = []*os.File{r, program}
+	cmd.ExtraFiles = []*os.File{r, program, s.why}
 	// Not Setctty: that takes a terminal by force from the session that has it.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	b.with(cmd.SysProcAttr)

@@ -38,7 +38,7 @@ func (h *Hands) Adopt(ctx context.Context, id string) (held keep.Held, err error
 
 // Start starts a server.
 func (h *Hands) Start(ctx context.Context, o keep.Order) (held keep.Held, err error) {
-	order := Order{Owner: o.Owner, Account: o.Account}
+	order := Order{Owner: o.Owner, Account: o.Account, Isolated: o.Isolated}
 	for _, v := range o.Environ {
 		order.Environ = append(order.Environ, []byte(v))
 	}

@@ -188,6 +188,8 @@ type Order struct {
 	Owner   string       `json:"owner"`
 	Account keep.Account `json:"account"`
 	Environ [][]byte     `json:"environ"`
+	// Isolated says that it is to be an isolated server.
+	Isolated bool `json:"isolated"`
 }
 
 // Ticket is one for a pane of an isolated server.

@@ -110,6 +110,9 @@ func (r *reader) parse(data []byte) map[string]config.Profile {
 	var doc yaml.Node
 	if err := yaml.Load(data, &doc); err != nil {
 		line, column, text := strictyaml.Syntax(err)
+		if strings.Contains(text, unknownAnchor) { // its name may be a secret that was written here
+			text = unknownAnchor + `, and none are read; a star is quoted: "*"`
+		}
 		r.fail(&yaml.Node{Line: line, Column: column}, "", "%s", text)
 		return nil
 	}
@@ -175,12 +178,27 @@ func (r *reader) profile(e strictyaml.Pair) config.Profile {
 		}
 		what := "the profile " + strictyaml.Clip(e.Key.Value)
 		if key != "" {
-			what = key
+			what = named(key)
 		}
 		r.fail(n, hint, "%s %s", what, fmt.Sprintf(format, args...))
 	})
 	return p
 }
+
+// secretKey is what the keys of secrets begin with.
+const secretKey = "secrets."
+
+// named is a key for errors, which are logged: what stands where the name of a secret should may
+// be the secret.
+func named(key string) string {
+	if name, secret := strings.CutPrefix(key, secretKey); secret && !variableForm.MatchString(name) {
+		return "a name in secrets"
+	}
+	return strictyaml.Clip(key)
+}
+
+// unknownAnchor is in the YAML library's error about what begins with a star.
+const unknownAnchor = "unknown anchor"
 
 // keys are the keys of a profile.
 func keys() []string {
@@ -238,11 +256,26 @@ func (r *reader) texts(into *[]string) func(*yaml.Node, string) {
 // values reads a mapping of variables. Where they stand is noted.
 func (r *reader) values(into *map[string]string, key string, at map[string]*yaml.Node) func(*yaml.Node, string) {
 	return func(n *yaml.Node, what string) {
-		entries, _ := strictyaml.Pairs(n, what, r.fail)
+		fail := r.fail
+		if key+"." == secretKey {
+			fail = r.failSilently(n)
+		}
+		entries, _ := strictyaml.Pairs(n, what, fail)
 		*into = map[string]string{}
 		for _, e := range entries {
 			at[key+"."+e.Key.Value] = e.Key
-			(*into)[e.Key.Value], _ = r.word(e.Value, key+"."+strictyaml.Clip(e.Key.Value))
+			(*into)[e.Key.Value], _ = r.word(e.Value, named(key+"."+e.Key.Value))
 		}
+	}
+}
+
+// failSilently is fail for secrets: of what is wrong with a key there, that is not told.
+func (r *reader) failSilently(of *yaml.Node) strictyaml.Fail {
+	return func(n *yaml.Node, hint, format string, args ...any) {
+		if n == of {
+			r.fail(n, hint, format, args...)
+			return
+		}
+		r.fail(n, "", "secrets has a key or a value that is none, or a key twice")
 	}
 }

@@ -35,56 +35,73 @@ func (w *world) begins() host.Server {
 // password is the secret of the profiles of a world.
 func (w *world) password() string { return "PASSWORD-" + strings.TrimPrefix(w.mark, "MARK-") }
 
-// Carol may start a profile whose program is no shell, and operates her session of it. She wants
+// Carol may start a profile whose program is no shell for her, and owns all of it. She wants
 // a shell as the account that it runs as: by commands for new panes and for old ones, by what
-// she sends along, and by what tmux runs itself.
+// she sends along or sets, and by what tmux runs itself. Its panes say where they begin.
 func TestPF01ShellOfAProfile(t *testing.T) {
 	t.Parallel()
-	row{profiles: db, teeth: "teeth_program,teeth_profiled", restless: true, unlogged: true, gains: 3, attack: func(w *world) {
-		w.begins()
-		notes := w.notes()
-		script := notes + "/script"
-		if err := os.WriteFile(script, []byte("#!/bin/sh\nid -un >"+notes+"/$1\n"), 0o755); err != nil {
-			w.t.Fatal(err)
-		}
-		run := func(name string) string { return "sh " + script + " " + name + "; exec cat" }
-		w.try(carol, "split-window", "-d", "-t", "db", run("split"))
-		w.try(carol, "split-window", "-d", "-t", "db", "sh", script, "words")
-		w.try(carol, "new-window", "-d", "-t", "db", run("window"))
-		w.try(carol, "respawn-pane", "-k", "-t", "db", run("respawn"))
-		w.try(carol, "respawn-window", "-k", "-t", "db:0", run("rewindow"))
-		w.try(carol, "new-session", "-d", "-t", "db", run("session"))
-		w.try(carol, "new-session", "-d", "-s", "db", run("named"))
-		w.try(carol, "new-session", "-d", "-s", "db/mwcarol", run("whole"))
-		w.try(carol, "new-session", "-d", "-t", "db/mwcarol", "-s", "other", run("group"))
-		w.try(carol, "has-session", "-t", "db", ";", "split-window", "-d", "-t", "db", run("behind"))
-		w.try(carol, "split-window", "-d", "-e", "SHELL="+script, "-e", "ENV="+script, "-t", "db")
-		w.try(carol, "split-window", "-d", "-c", notes, "-t", "db")
-		w.try(carol, "set-option", "-t", "db", "default-command", run("default"))
-		w.try(carol, "set-option", "-t", "db", "default-shell", "/bin/sh")
-		w.try(carol, "set-environment", "-t", "db", "SHELL", script)
-		w.try(carol, "run-shell", "-t", "db", run("run"))
-		w.try(carol, "if-shell", "-t", "db", run("if"), "")
-		w.try(carol, "pipe-pane", "-t", "db", run("pipe"))
-		w.try(carol, "display-message", "-p", "-t", "db", "#("+run("format")+")")
-		w.try(carol, "source-file", "-t", "db", script)
-		w.try(carol, "display-popup", "-t", "db", run("popup"))
-		w.try(carol, "new-window", "-d", "-t", "db") // the last of all: what it runs is there by then
-		if !w.control {
-			s := w.Server("db")
-			tmuxtest.Eventually(w.t, func() bool { return strings.Contains(s.Run("list-windows", "-a"), "1:") }, "her new window is there")
-		} else {
-			within(tmuxtest.Patience/4, func() bool {
-				return ranAs(notes, "split") != "" && ranAs(notes, "words") != "" && ranAs(notes, "window") != ""
-			})
-		}
-		for _, name := range []string{"split", "words", "window", "respawn", "rewindow", "session", "named", "whole", "group", "behind",
-			"default", "run", "if", "pipe", "format", "popup"} {
-			if who := ranAs(notes, name); who != "" && who != typist {
-				w.gain("%s ran as %s", name, who)
+	says := strings.NewReplacer("[/bin/cat]", `[/bin/sh, -c, 'echo "at $PWD"; exec cat']`, "who:", "role: owner, who:").Replace(db)
+	row{profiles: says, people: standardPeople + "servers: {db: {account: mwwork}}\n",
+		grants: standardGrants + "  - {who: mwcarol, role: owner, on: db, reason: has all of it}\n",
+		teeth:  "teeth_program,teeth_profiled,teeth_isolated", restless: true, unlogged: true, gains: 15, attack: func(w *world) {
+			w.begins()
+			notes := w.notes()
+			script := notes + "/script"
+			if err := os.WriteFile(script, []byte("#!/bin/sh\nid -un >"+notes+"/$1\n"), 0o755); err != nil {
+				w.t.Fatal(err)
 			}
-		}
-	}}.run(t)
+			run := func(name string) string { return "sh " + script + " " + name + "; exec cat" }
+			w.try(carol, "split-window", "-d", "-t", "db", run("split"))
+			w.try(carol, "split-window", "-d", "-t", "db", "sh", script, "words")
+			w.try(carol, "new-window", "-d", "-t", "db", run("window"))
+			w.try(carol, "respawn-pane", "-k", "-t", "db", run("respawn"))
+			w.try(carol, "respawn-window", "-k", "-t", "db:0", run("rewindow"))
+			w.try(carol, "new-session", "-d", "-t", "db", run("session"))
+			w.try(carol, "new-session", "-d", "-s", "db", run("named"))
+			w.try(carol, "new-session", "-d", "-s", "db/mwcarol", run("whole"))
+			w.try(carol, "new-session", "-d", "-t", "db/mwcarol", "-s", "other", run("group"))
+			w.try(carol, "has-session", "-t", "db", ";", "split-window", "-d", "-t", "db", run("behind"))
+			// What she sends along or sets is refused: not all of it would reach the program.
+			w.refused(carol, "new-window", "-d", "-e", "ENV="+script, "-t", "db")
+			w.refused(carol, "new-window", "-d", "-c", notes, "-t", "db")
+			w.refused(carol, "set-environment", "-t", "db", "SHELL", script)
+			w.refused(carol, "set-option", "-t", "db", "default-command", run("default"))
+			if w.control {
+				w.try(carol, "new-window", "-d", "-t", "db")
+				within(tmuxtest.Patience/4, func() bool { return ranAs(notes, "default") != "" })
+			}
+			w.try(carol, "run-shell", "-t", "db", run("run"))
+			w.try(carol, "if-shell", "-t", "db", run("if"), "")
+			w.try(carol, "pipe-pane", "-t", "db", run("pipe"))
+			w.try(carol, "display-message", "-p", "-t", "db", "#("+run("format")+")")
+			w.try(carol, "source-file", "-t", "db", script)
+			w.try(carol, "display-popup", "-t", "db", run("popup"))
+			shell := notes + "/tmux-shell" // which tmux would start as its own account
+			if err := os.WriteFile(shell, []byte("#!/bin/sh\nid -un >"+notes+"/shell\nexec cat\n"), 0o755); err != nil {
+				w.t.Fatal(err)
+			}
+			w.refused(carol, "set-option", "-t", "db", "default-shell", shell)
+			w.try(carol, "new-window", "-d", "-t", "db") // the last of all: what it runs is there by then
+			s := w.Server("db")
+			if !w.control {
+				tmuxtest.Eventually(w.t, func() bool { return strings.Contains(s.Run("list-windows", "-a"), "1:") }, "her new window is there")
+			} else {
+				within(tmuxtest.Patience/4, func() bool {
+					return ranAs(notes, "split") != "" && ranAs(notes, "words") != "" && ranAs(notes, "window") != "" && ranAs(notes, "shell") != ""
+				})
+			}
+			for pane := range strings.FieldsSeq(s.Run("list-panes", "-a", "-F", "#{pane_id}")) {
+				if shown := s.Run("capture-pane", "-p", "-t", pane); strings.Contains(shown, "at "+notes) {
+					w.gain("a pane begins where she says: %s", shown)
+				}
+			}
+			for _, name := range []string{"split", "words", "window", "respawn", "rewindow", "session", "named", "whole", "group", "behind",
+				"default", "shell", "run", "if", "pipe", "format", "popup"} {
+				if who := ranAs(notes, name); who != "" && who != typist {
+					w.gain("%s ran as %s", name, who)
+				}
+			}
+		}}.run(t)
 }
 
 // dull is a second profile, whose secret others may read, so that it is not used.

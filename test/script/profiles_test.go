@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/muxward/muxward/internal/tmux/tmuxtest"
@@ -150,6 +152,16 @@ func TestProfilesInControlMode(t *testing.T) {
 	tmuxtest.Eventually(t, func() bool {
 		return slices.ContainsFunc(c.Said(), func(line string) bool { return strings.HasPrefix(line, "%session-changed") })
 	}, "he is there")
+	// A line names it as well, there and at a server of one's own.
+	own := h.Control(host.Alice, "new-session", "-s", "own", "cat")
+	tmuxtest.Eventually(t, func() bool {
+		return slices.ContainsFunc(own.Said(), func(line string) bool { return strings.HasPrefix(line, "%session-changed") })
+	}, "she is there")
+	for who, l := range map[string]*host.Lines{"bob": c, "alice": own} {
+		if got := strings.Join(l.Ask("list-panes -t prod-psql -F '#{session_name}'"), " "); !strings.Contains(got, "main") {
+			t.Errorf("%s: %s", who, got)
+		}
+	}
 	s := h.SSHControl(host.Bob, "127.0.0.1", "tmux -C attach -t prod-psql")
 	tmuxtest.Eventually(t, func() bool {
 		return slices.ContainsFunc(s.Said(), func(line string) bool { return strings.HasPrefix(line, "%session-changed") })
@@ -185,4 +197,57 @@ func TestProfilesWithoutSecret(t *testing.T) {
 		}
 		return false
 	}, "the log says why")
+}
+
+// What cannot be run is the administrator's to know: the log has its path, and the terminal not.
+func TestProfilesThatCannotBeRun(t *testing.T) {
+	t.Parallel()
+	h := host.Start(t, host.Config{Profiles: strings.Replace(onDuty, "command: [/bin/sh, -c,", "command: [/opt/secretplace/psql, -c,", 1),
+		Secrets: map[string]string{"password": "s3kr1t\n"}})
+	a := h.Terminal(host.Alice, tmuxtest.TerminalConfig{}, "new", "-t", "prod-psql")
+	a.ExitCode() // it may have come to be attached before
+	if a.Told("secretplace") || strings.Contains(string(a.Bytes()), "secretplace") {
+		t.Errorf("%q", a.Bytes())
+	}
+	tmuxtest.Eventually(t, func() bool {
+		return slices.ContainsFunc(h.AuditKind("server"), func(e host.Event) bool {
+			return strings.Contains(e.Note, "has no program: run /opt/secretplace/psql: no such file")
+		})
+	}, "the log says why")
+}
+
+// Who shares the sessions of a profile is another matter with another file: what nobody in force
+// has is ended, also where its tmux stands still.
+func TestProfilesSharedAnew(t *testing.T) {
+	t.Parallel()
+	own := strings.Replace(onDuty, "shared: true", "shared: false", 1)
+	h := host.Start(t, host.Config{Profiles: own, Secrets: map[string]string{"password": "s3kr1t\n"}})
+	h.Must(host.Bob, "new-session", "-d", "-t", "prod-psql")
+	ends := func(pid int, text string) {
+		t.Helper()
+		h.WriteProfiles(text)
+		h.Signal(syscall.SIGHUP)
+		tmuxtest.Eventually(t, func() bool { return syscall.Kill(pid, 0) == syscall.ESRCH }, "its server has ended")
+	}
+	ends(pidOf(t, h), onDuty)
+	h.Must(host.Bob, "new-session", "-d", "-t", "prod-psql")
+	if out := h.Server("prod-psql").Run("list-sessions", "-F", "#{session_name}"); out != "main" {
+		t.Errorf("it has the sessions %q", out)
+	}
+	pid := pidOf(t, h)
+	if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	ends(pid, "profiles: {}\n")
+	tmuxtest.Eventually(t, func() bool { return h.Muxward("", "status").Code == 0 }, "nothing of it is left to tell")
+}
+
+// pidOf is the process of the profile's tmux.
+func pidOf(t *testing.T, h *host.Host) int {
+	t.Helper()
+	pid, err := strconv.Atoi(h.Server("prod-psql").Run("display-message", "-p", "#{pid}"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pid
 }

@@ -112,7 +112,7 @@ func (m *Monitor) adopt(ctx context.Context, s privsep.Server) (answer, error) {
 }
 
 func (m *Monitor) start(ctx context.Context, o privsep.Order) (answer, error) {
-	order := keep.Order{Owner: o.Owner, Account: o.Account}
+	order := keep.Order{Owner: o.Owner, Account: o.Account, Isolated: o.Isolated}
 	for _, v := range o.Environ {
 		order.Environ = append(order.Environ, string(v))
 	}

@@ -249,11 +249,7 @@ func (c *Client) control(ctx context.Context, g *gateway.Gateway, base gateway.R
 	for _, req := range reqs {
 		req.Current, req.CurrentOn, req.By = last.Current, last.CurrentOn, last.Attached
 		gate := answers.Gate()
-		var r gateway.Result
-		err := g.Begin(ctx, req)
-		if err == nil {
-			r, err = g.Handle(ctx, req)
-		}
+		r, err := g.Handle(ctx, req)
 		if r.Release != nil {
 			defer r.Release()
 		}
