@@ -76,7 +76,8 @@ type profileFile interface {
 // keyHolder signs.
 type keyHolder interface {
 	Public(ctx context.Context) (privsep.Keys, error)
-	Sign(ctx context.Context, key privsep.Key, data []byte) ([]byte, error)
+	Sign(ctx context.Context, s privsep.Sign) ([]byte, error)
+	Signed(ctx context.Context) (uint64, error)
 }
 
 // Monitor serves one daemon. Make one with New.
