@@ -15,17 +15,27 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
 	"golang.org/x/sys/unix"
 
 	"github.com/muxward/muxward/internal/accounts"
 	"github.com/muxward/muxward/internal/guard"
 	"github.com/muxward/muxward/internal/keep"
 	"github.com/muxward/muxward/internal/privsep"
+	"github.com/muxward/muxward/internal/privsep/holder"
 	"github.com/muxward/muxward/internal/tmux/tmuxtest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// TestMain runs the tests; or this is a holder of keys, which one of them has started.
+func TestMain(m *testing.M) {
+	if len(os.Args) > 1 && os.Args[1] == HoldKeys {
+		if err := holder.Run(os.Args[2:]); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
+	os.Exit(tmuxtest.Accounts(tmuxtest.LeakChecked{Runner: m}))
+}
 
 var (
 	_ guard.Hands = (*privsep.Hands)(nil)
