@@ -12,6 +12,7 @@ import (
 	"syscall"
 	"time"
 
+	"golang.org/x/mod/sumdb/tlog"
 	"golang.org/x/sys/unix"
 
 	"github.com/muxward/muxward/internal/audit"
@@ -295,9 +296,14 @@ func (d *daemon) openKeys(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	d.logKey = &audit.HeldKey{Verifier: k.Checkpoint, New: k.CheckpointNew, Signature: func(text []byte) ([]byte, error) {
-		return d.helper.Sign(privsep.CheckpointKey, text)
-	}}
+	d.logKey = &audit.HeldKey{Verifier: k.Checkpoint, New: k.CheckpointNew, Signed: d.helper.Signed,
+		Signature: func(text []byte, proof []tlog.Hash) ([]byte, error) {
+			s := privsep.Sign{Key: privsep.CheckpointKey, Data: text}
+			for _, h := range proof {
+				s.Proof = append(s.Proof, h[:])
+			}
+			return d.helper.Sign(s)
+		}}
 	if d.hostKey, err = sshd.NewHostKey(d.helper.Signer(k.Host)); err != nil {
 		return err
 	}

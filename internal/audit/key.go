@@ -26,6 +26,7 @@ type signingKey struct {
 	note.Signer
 	verifier string
 	made     bool
+	held     *HeldKey // nil if it is here
 }
 
 // loadKey reads the key from dir, or makes it if there is none and no log

@@ -121,7 +121,11 @@ func (s *syncer) follow(job *syncJob) error {
 
 func (s *syncer) checkpoint(tree *frontier, now time.Time, sync bool) error {
 	c := Checkpoint{Origin: s.l.key.Name(), Size: uint64(tree.size), Root: tree.root(), Time: now, Format: Format}
-	signed, err := c.sign(s.l.key)
+	signer, err := s.l.key.signerOf(tree.size, s.hashes)
+	if err != nil {
+		return fmt.Errorf("sign a checkpoint: %w", err)
+	}
+	signed, err := c.sign(signer)
 	if err != nil {
 		return fmt.Errorf("sign a checkpoint: %w", err)
 	}

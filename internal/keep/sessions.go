@@ -19,6 +19,7 @@ import (
 	"github.com/muxward/muxward/internal/pane"
 	"github.com/muxward/muxward/internal/procfs"
 	"github.com/muxward/muxward/internal/siblings"
+	"github.com/muxward/muxward/internal/teeth"
 )
 
 // This file is about the sessions of panes: what PAM has to say of them, and how many
@@ -315,6 +316,9 @@ func (k *Keep) rulesOf(owner string) (*pane.Rules, error) {
 const usualProcesses = 4096
 
 func boundsOf(iso config.Isolated) pane.Bounds {
+	if teeth.Out(teeth.Bounds) {
+		return pane.Bounds{}
+	}
 	b := pane.Bounds{Processes: iso.PaneProcesses, Memory: iso.PaneMemory}
 	if b.Processes == 0 {
 		b.Processes = usualProcesses

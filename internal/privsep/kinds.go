@@ -17,6 +17,7 @@ const (
 	NumProfiles Number = 11 // read root's file of session profiles
 	NumTake     Number = 12 // put in force what was read there
 	NumSSHD     Number = 13 // whether a process is a connection of the host's sshd
+	NumSigned   Number = 14 // of how much of the log a checkpoint was signed
 
 	// Those of the hands: see internal/keep, and guard.Hands.
 	NumFound     Number = 20
@@ -38,7 +39,7 @@ const (
 func AtOnce() map[Number]int {
 	return map[Number]int{
 		NumHello: 1, NumNotify: 1, NumCtl: 1, NumAuthKeys: 8, NumSign: 32, NumKeys: 1,
-		NumPAM: 32, NumPAMEnd: 32, NumServing: 1, NumForced: 32, NumProfiles: 1, NumTake: 1, NumSSHD: 32,
+		NumPAM: 32, NumPAMEnd: 32, NumServing: 1, NumForced: 32, NumProfiles: 1, NumTake: 1, NumSSHD: 32, NumSigned: 1,
 		NumFound: 1, NumAdopt: 16, NumStart: 32, NumAbandon: 16, NumConnect: 32, NumMend: 16, NumNote: 16,
 		NumOpenDoor: 16, NumCloseDoor: 16, NumReach: 32, NumTicket: 32,
 	}
@@ -97,6 +98,14 @@ const (
 type Sign struct {
 	Key  Key    `json:"key"`
 	Data []byte `json:"data"`
+	// Proof is that the log goes on from the one of which a checkpoint was signed last: the hashes
+	// of a tlog.TreeProof.
+	Proof [][]byte `json:"proof,omitempty"`
+}
+
+// Signed is how many records the checkpoint has that was signed last, or 0.
+type Signed struct {
+	Size uint64 `json:"size"`
 }
 
 // Signature answers Sign.

@@ -132,19 +132,30 @@ func (s *signer) Sign(_ io.Reader, data []byte, o crypto.SignerOpts) ([]byte, er
 	if o.HashFunc() != crypto.Hash(0) {
 		return nil, errors.New("a host key of ed25519 signs what is not hashed before")
 	}
-	return s.c.Sign(HostKey, data)
+	return s.c.Sign(Sign{Key: HostKey, Data: data})
+}
+
+// Signed tells of how many records of the log a checkpoint was signed last.
+func (c *Client) Signed() (uint64, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), askTime)
+	defer cancel()
+	var s Signed
+	if err := c.callPlain(ctx, NumSigned, Nothing{}, &s); err != nil {
+		return 0, fmt.Errorf("ask how much of the log is signed: %w", err)
+	}
+	return s.Size, nil
 }
 
 // Sign has one of the keys sign.
-func (c *Client) Sign(key Key, data []byte) ([]byte, error) {
+func (c *Client) Sign(s Sign) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), askTime)
 	defer cancel()
 	var out Signature
-	if err := c.callPlain(ctx, NumSign, Sign{key, data}, &out); err != nil {
-		return nil, fmt.Errorf("sign with the %s key: %w", key, err)
+	if err := c.callPlain(ctx, NumSign, s, &out); err != nil {
+		return nil, fmt.Errorf("sign with the %s key: %w", s.Key, err)
 	}
 	if len(out.Signature) != ed25519.SignatureSize {
-		return nil, fmt.Errorf("sign with the %s key: what comes is no signature", key)
+		return nil, fmt.Errorf("sign with the %s key: what comes is no signature", s.Key)
 	}
 	return out.Signature, nil
 }

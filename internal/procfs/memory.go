@@ -16,10 +16,11 @@ import (
 // [MemoryPatience] for one; what hangs is left behind, up to a bound.
 //
 // What hangs is counted by the account that started the process, so that one account's
-// processes do not keep those of others from being read.
+// processes do not keep those of others from being read. What does not hang (yet) is not counted, or
+// many connections at once would be taken for that: of those there are as many as ask at once.
 type Memory struct {
 	mu   sync.Mutex
-	hung map[uint32]int // readings under way, by real uid
+	hung map[uint32]int // readings that nobody waits for any more, by real uid
 	all  int
 	wait func(pid int) // for tests: what a process has its reader wait for
 }
@@ -41,7 +42,7 @@ func (m *Memory) Read(pid int, name string, limit int64) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !m.begin(uid) {
+	if !m.may(uid) {
 		return nil, fmt.Errorf("read %s of process %d: %w, nor do others of uid %d", name, pid, ErrHung, uid)
 	}
 	type read struct {
@@ -49,8 +50,7 @@ func (m *Memory) Read(pid int, name string, limit int64) ([]byte, error) {
 		err  error
 	}
 	done := make(chan read, 1)
-	go func() {
-		defer m.end(uid)
+	go func() { // it ends when that process lets it
 		if m.wait != nil {
 			m.wait(pid)
 		}
@@ -63,29 +63,27 @@ func (m *Memory) Read(pid int, name string, limit int64) ([]byte, error) {
 	case r := <-done:
 		return r.data, r.err
 	case <-limitReached.C:
+		m.count(uid, 1)
+		go func() { <-done; m.count(uid, -1) }()
 		return nil, fmt.Errorf("read %s of process %d: %w", name, pid, ErrHung)
 	}
 }
 
-func (m *Memory) begin(uid uint32) bool {
+// may reports whether an account's processes may be read, as few enough of them hang.
+func (m *Memory) may(uid uint32) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.all >= maxHung || m.hung[uid] >= maxHungOf {
-		return false
-	}
+	return m.all < maxHung && m.hung[uid] < maxHungOf
+}
+
+func (m *Memory) count(uid uint32, n int) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	if m.hung == nil {
 		m.hung = map[uint32]int{}
 	}
-	m.hung[uid]++
-	m.all++
-	return true
-}
-
-func (m *Memory) end(uid uint32) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.all--
-	if m.hung[uid]--; m.hung[uid] == 0 {
+	m.all += n
+	if m.hung[uid] += n; m.hung[uid] == 0 {
 		delete(m.hung, uid)
 	}
 }

@@ -8,6 +8,7 @@ type Check string
 const (
 	Audited      Check = "audited"
 	Author       Check = "author"
+	Bounds       Check = "bounds"
 	Budget       Check = "budget"
 	Bundle       Check = "bundle"
 	Certificates Check = "certificates"
@@ -24,6 +25,7 @@ const (
 	Flood        Check = "flood"
 	Front        Check = "front"
 	Given        Check = "given"
+	GoesOn       Check = "goes_on"
 	Guest        Check = "guest"
 	Hand         Check = "hand"
 	Hidden       Check = "hidden"
@@ -88,7 +90,7 @@ const (
 // Checks gives all of them.
 func Checks() []Check {
 	return []Check{
-		Audited, Author, Budget, Bundle, Certificates, Chain, Clamped, Clock, Control, Decide, Declared, Door, Drawn, Files, Filter, Flood, Front, Given, Guest,
+		Audited, Author, Bounds, Budget, Bundle, Certificates, Chain, Clamped, Clock, Control, Decide, Declared, Door, Drawn, Files, Filter, Flood, Front, Given, GoesOn, Guest,
 		Hand, Hidden, Home, HostChecked, HostPath, Isolated, Knock, Launcher, Lease, Lines, Linted, Looked, Made, Mine, Moved, Names, Namespace, Offered, Once, OnceAnswered,
 		OnceTicket, PAM, Parts, Pass, Paste, Place, Pressed, Profiled, Program, Queue, Reach, ReachAs, ReachPath, Relay, Replies, Resize, Revoke, Roles, Same,
 		Secret, Seen, Selected, Self, Shown, Size, SSH, Startable, Suggested, Theirs, Ticket, TOTP, Traps, Unsized, View, Visible, Watcher, Whole, Worded,

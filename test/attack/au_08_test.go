@@ -38,7 +38,8 @@ func switchboard(t *testing.T) (dir string, change func(*exec.Cmd)) {
 
 // The host asks a directory which account a number is, and the directory does not answer, or
 // fails, or says that everybody is alice. Who is known by the host's own files is served all the
-// same, and is nobody else; muxward asks nothing else. The control run asks the directory.
+// same, and is nobody else; muxward asks nothing else. The control run asks the directory. This is F-22, too: neither the
+// name service nor DNS is asked about people.
 func TestAU08DirectoryHangsOrLies(t *testing.T) {
 	t.Parallel()
 	dir, change := switchboard(t)

@@ -66,6 +66,18 @@ func inherited(t *testing.T, pid int) []string {
 	}
 	cwd, _ := os.Readlink(dir + "cwd")
 	out = append(out, "cwd "+cwd)
+	limits, err := os.ReadFile(dir + "limits")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(limits)) {
+		for _, name := range []string{"Max open files", "Max core file size"} { // which were planted
+			if rest, is := strings.CutPrefix(line, name); is {
+				out = append(out, strings.Join(append([]string{name}, strings.Fields(rest)...), " "))
+			}
+		}
+	}
+	out = append(out, fmt.Sprintf("oom_score_adj %d", chosen(t, pid)))
 	fds, err := os.ReadDir(dir + "fd")
 	if err != nil {
 		t.Fatal(err)
@@ -95,7 +107,7 @@ func plantedKey(t *testing.T) {
 
 // whoeverStarts has a muxward-helper be started by somebody who leaves it all that a
 // process can be left: descriptors, an environment, a directory, ignored and blocked
-// signals, a mask for files.
+// signals, a mask for files, limits, and a place among those that the kernel ends when memory is short.
 func whoeverStarts(t *testing.T, base string) func(*exec.Cmd) {
 	planted, err := os.Create(base + "/planted")
 	if err != nil {
@@ -103,7 +115,7 @@ func whoeverStarts(t *testing.T, base string) func(*exec.Cmd) {
 	}
 	t.Cleanup(func() { planted.Close() })
 	return func(cmd *exec.Cmd) {
-		argv := append([]string{"-c", `trap '' HUP USR1 WINCH PIPE; umask 0; exec "$@"`, "sh"}, append([]string{cmd.Path}, cmd.Args[1:]...)...)
+		argv := append([]string{"-c", `trap '' HUP USR1 WINCH PIPE; umask 0; ulimit -Sn 777; ulimit -Hn 7777; ulimit -c 777; echo 77 >/proc/self/oom_score_adj; exec "$@"`, "sh"}, append([]string{cmd.Path}, cmd.Args[1:]...)...)
 		cmd.Path, cmd.Args = "/bin/sh", append([]string{"sh"}, argv...)
 		cmd.ExtraFiles = []*os.File{planted, planted, planted, planted, planted}
 		cmd.Env = append(cmd.Env, "LD_PRELOAD=/planted.so", "SECRET=planted", "TMUX=planted", "BASH_ENV=/planted")
@@ -183,7 +195,7 @@ func inheritedAlone(t *testing.T, around func(*exec.Cmd)) {
 		return !strings.HasSuffix(exe, "sh") && exe != "" && len(environ) > 0 // a new program has none for a moment
 	}, "the control run runs")
 	control := inherited(t, alone.Process.Pid)
-	for _, thing := range []string{"env SECRET", "fd planted", "ignores SIGUSR1 true", "Umask 0000"} {
+	for _, thing := range []string{"env SECRET", "fd planted", "ignores SIGUSR1 true", "Umask 0000", "oom_score_adj 77"} {
 		if !slices.Contains(control, thing) {
 			t.Errorf("the control run has no %q: nothing was tried; it has %q", thing, control)
 		}

@@ -8,6 +8,7 @@ import (
 	"os"
 	"slices"
 
+	"golang.org/x/mod/sumdb/tlog"
 	"golang.org/x/sys/unix"
 
 	"github.com/muxward/muxward/internal/privsep"
@@ -36,6 +37,11 @@ func Run(fresh []string) error {
 	}
 	if err = errors.Join(err, dir.Close()); err != nil {
 		return refuse(line, err)
+	}
+	if k.last.began && !k.public.CheckpointNew {
+		fmt.Fprintf(os.Stderr, "muxward-helper: there is no %s beside the log's key, so what of the log was signed before is not known here, "+
+			"and the next checkpoint is taken as it comes. That is right once, with a log that muxward has begun as root, and after the "+
+			"file was removed for a new log; else try the log with muxward audit verify and a checkpoint that was kept elsewhere\n", LastFile)
 	}
 	if err := confine(); err != nil {
 		return refuse(line, err)
@@ -80,6 +86,8 @@ func (k *keys) serve(line *privsep.Line) error {
 			body = privsep.Welcome{Version: privsep.Version, PID: os.Getpid()}
 		case privsep.NumKeys:
 			body = k.public
+		case privsep.NumSigned:
+			body = privsep.Signed{Size: k.last.size}
 		case privsep.NumSign:
 			var s privsep.Sign
 			if err = privsep.Decode(p.Body, &s); err == nil {
@@ -137,10 +145,31 @@ func (k *keys) sign(s privsep.Sign) (privsep.Signature, error) {
 		if err != nil {
 			return privsep.Signature{}, fmt.Errorf("%w: %w", errNoCheckpoint, err)
 		}
-		if err := k.last.keep(stated); err != nil {
+		proof, err := proofOf(s.Proof)
+		if err != nil {
+			return privsep.Signature{}, err
+		}
+		if err := k.last.keep(stated, proof); err != nil {
 			return privsep.Signature{}, err
 		}
 		return privsep.Signature{Signature: ed25519.Sign(k.checkpoint, s.Data)}, nil
 	}
 	return privsep.Signature{}, fmt.Errorf("there is no key %.32q", s.Key)
+}
+
+// maxProof is more hashes than a proof between logs of maxSize has.
+const maxProof = 128
+
+func proofOf(hashes [][]byte) ([]tlog.Hash, error) {
+	if len(hashes) > maxProof {
+		return nil, errors.New("no proof is that long")
+	}
+	var proof []tlog.Hash
+	for _, h := range hashes {
+		if len(h) != tlog.HashSize {
+			return nil, errors.New("what is in the proof is no hash")
+		}
+		proof = append(proof, tlog.Hash(h))
+	}
+	return proof, nil
 }

@@ -9,10 +9,16 @@ import (
 
 	"golang.org/x/mod/sumdb/tlog"
 	"golang.org/x/sys/unix"
+
+	"github.com/muxward/muxward/internal/teeth"
 )
 
 // LastFile has what of the log was signed last. Without it the next checkpoint is the first.
 const LastFile = "audit.last"
+
+// maxSize bounds how many records a log has. tlog counts in powers of two, and comes to no end
+// near the greatest of them.
+const maxSize = 1 << 48
 
 // statement is what a checkpoint says of a log: how many records, and the root of their tree.
 type statement struct {
@@ -25,6 +31,7 @@ type statement struct {
 type last struct {
 	fd     int // -1 where nothing is kept
 	origin string
+	began  bool // whether nothing was there
 	statement
 }
 
@@ -52,7 +59,7 @@ func (l *last) read() error {
 	}
 	buf := make([]byte, maxFile)
 	n, err := unix.Pread(l.fd, buf, 0)
-	if err != nil || n == 0 {
+	if l.began = n == 0; err != nil || l.began {
 		return err
 	}
 	size, rest, ok := strings.Cut(strings.TrimSuffix(string(buf[:n]), "\n"), " ")
@@ -66,6 +73,9 @@ func (l *last) read() error {
 	if l.size, err = strconv.ParseUint(size, 10, 63); err != nil {
 		return err
 	}
+	if l.size > maxSize {
+		return errors.New("no log has that many records")
+	}
 	l.root, err = tlog.ParseHash(hash)
 	return err
 }
@@ -73,11 +83,27 @@ func (l *last) read() error {
 // sizeDigits is how many digits a size has in the file, so that it stays of one length.
 const sizeDigits = 20
 
-// keep takes a statement on, or refuses one that contradicts the last.
-func (l *last) keep(s statement) error {
-	if s.size < l.size || s.size == l.size && l.size > 0 && s.root != l.root {
-		return fmt.Errorf("%d records of this log were signed, and %d of another beginning of it are not; try the log with muxward audit verify. "+
-			"If it is to begin anew, remove %s beside its key", l.size, s.size, LastFile)
+// goesOn gives why a statement is not of the same log as the last, with nothing taken away or
+// changed: the proof is that of RFC 6962 (2.1.2), so neither the records nor more of the tree
+// than this is needed here.
+func (l *last) goesOn(s statement, proof []tlog.Hash) error {
+	switch {
+	case l.size == 0:
+		return nil
+	case s.size < l.size:
+		return errors.New("it has fewer")
+	case teeth.Out(teeth.GoesOn):
+		return nil
+	}
+	return tlog.CheckTree(proof, int64(s.size), s.root, int64(l.size), l.root)
+}
+
+// keep takes a statement on, or refuses one of which nobody has proved that it goes on from the last.
+func (l *last) keep(s statement, proof []tlog.Hash) error {
+	if err := l.goesOn(s, proof); err != nil {
+		return fmt.Errorf("%d records of this log were signed, and these %d are not what they have become (%w): records were changed or lost, "+
+			"or %s was. Try the log with muxward audit verify. If it is to begin anew, move the log away, keep it, and remove %s beside its key",
+			l.size, s.size, err, LastFile, LastFile)
 	}
 	if s == l.statement {
 		return nil
@@ -102,8 +128,8 @@ func parse(text, origin string) (s statement, err error) {
 	if len(lines) < 4 || lines[len(lines)-1] != "" || lines[0] != origin {
 		return s, errors.New("it has no three lines, or another log's name")
 	}
-	if s.size, err = strconv.ParseUint(lines[1], 10, 63); err != nil || strconv.FormatUint(s.size, 10) != lines[1] {
-		return s, errors.New("its size is no number")
+	if s.size, err = strconv.ParseUint(lines[1], 10, 63); err != nil || strconv.FormatUint(s.size, 10) != lines[1] || s.size > maxSize {
+		return s, errors.New("its size is no number of records")
 	}
 	if s.root, err = tlog.ParseHash(lines[2]); err != nil {
 		return s, errors.New("its root is no hash")

@@ -58,7 +58,7 @@ func FuzzMonitor(f *testing.F) {
 
 // TestFlood has a hostile daemon send what comes to its mind: requests with
 // pieces wrong, in any order, many to a line. The monitor ends, or answers; it
-// never fails otherwise, and nothing of it is left.
+// never fails otherwise, and nothing of it is left. The hands are toys here: [TestFloodHands] has real ones.
 func TestFlood(t *testing.T) {
 	messages, r := soak.N(10_000_000, 100_000), rand.New(rand.NewPCG(1, 2))
 	hello := pack(t, privsep.NumHello, 1, privsep.Hello{Version: privsep.Version})

@@ -13,6 +13,7 @@ import (
 
 	"github.com/muxward/muxward/internal/privsep"
 	"github.com/muxward/muxward/internal/privsep/holder"
+	"github.com/muxward/muxward/internal/teeth"
 )
 
 // HoldKeys is the argument with which muxward-helper is the holder of the keys.
@@ -43,7 +44,7 @@ func startHolder(s *setting) (*privsep.Client, *child, error) {
 			argv = append(argv, file)
 		}
 	}
-	c, err := startChild(order{argv: argv, env: []string{"GOMAXPROCS=1"}, files: []*os.File{theirs, dir}, out: os.Stderr})
+	c, err := startChild(order{argv: argv, env: append(forTests(), "GOMAXPROCS=1"), files: []*os.File{theirs, dir}, out: os.Stderr})
 	_ = theirs.Close()
 	if err != nil {
 		return nil, nil, errors.Join(err, line.Close())
@@ -97,6 +98,16 @@ type held struct{ c *privsep.Client }
 
 func (h held) Public(ctx context.Context) (privsep.Keys, error) { return h.c.Keys(ctx) }
 
-func (h held) Sign(_ context.Context, key privsep.Key, data []byte) ([]byte, error) {
-	return h.c.Sign(key, data)
+func (h held) Sign(_ context.Context, s privsep.Sign) ([]byte, error) { return h.c.Sign(s) }
+
+func (h held) Signed(context.Context) (uint64, error) { return h.c.Signed() }
+
+// forTests is what builds for tests go by; nothing in the helper that people run.
+func forTests() (env []string) {
+	for _, name := range teeth.Variables() {
+		if v, ok := os.LookupEnv(name); ok {
+			env = append(env, name+"="+v)
+		}
+	}
+	return env
 }

@@ -76,7 +76,8 @@ type profileFile interface {
 // keyHolder signs.
 type keyHolder interface {
 	Public(ctx context.Context) (privsep.Keys, error)
-	Sign(ctx context.Context, key privsep.Key, data []byte) ([]byte, error)
+	Sign(ctx context.Context, s privsep.Sign) ([]byte, error)
+	Signed(ctx context.Context) (uint64, error)
 }
 
 // Monitor serves one daemon. Make one with New.
@@ -96,7 +97,7 @@ type Monitor struct {
 	open   map[uint32]bool // requests under way
 	homes  homes
 	logins logins
-	stuck  stuck
+	memory procfs.Memory
 	broken error         // what no daemon of ours does
 	over   chan struct{} // closed with that
 	stop   context.CancelFunc
@@ -113,7 +114,7 @@ func New(line *privsep.Line, p Parts) *Monitor {
 		m.SSHD = procfs.SSHD
 	}
 	if m.Environ == nil {
-		m.Environ = environOf
+		m.Environ = m.environOf
 	}
 	m.loginTime = cmp.Or(m.loginTime, loginTime)
 	if m.Begin == nil {

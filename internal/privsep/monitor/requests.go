@@ -64,8 +64,17 @@ func (m *Monitor) sign(ctx context.Context, s privsep.Sign) (answer, error) {
 	if m.Keys == nil {
 		return answer{}, errNoKeys
 	}
-	sig, err := m.Keys.Sign(ctx, s.Key, s.Data)
+	sig, err := m.Keys.Sign(ctx, s)
 	return answer{body: privsep.Signature{Signature: sig}}, err
+}
+
+// signed tells of how many records of the log a checkpoint was signed last.
+func (m *Monitor) signed(ctx context.Context, _ privsep.Nothing) (answer, error) {
+	if m.Keys == nil {
+		return answer{}, errNoKeys
+	}
+	size, err := m.Keys.Signed(ctx)
+	return answer{body: privsep.Signed{Size: size}}, err
 }
 
 // serving has it written down for muxward's commands where it serves.

@@ -48,6 +48,7 @@ func table() []row {
 		{privsep.NumProfiles, "profiles", later, 0, on((*Monitor).readProfiles)},
 		{privsep.NumTake, "take", later, 0, on((*Monitor).takeProfiles)},
 		{privsep.NumSSHD, "sshd", later, 0, on((*Monitor).sshd)},
+		{privsep.NumSigned, "signed", later, 0, on((*Monitor).signed)},
 
 		{privsep.NumFound, "found", starting, 0, on((*Monitor).found)},
 		{privsep.NumAdopt, "adopt", later, 0, on((*Monitor).adopt)},

@@ -1,0 +1,169 @@
+package attack
+
+import (
+	"bytes"
+	"context"
+	"crypto/ed25519"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"golang.org/x/mod/sumdb/tlog"
+
+	"github.com/muxward/muxward/internal/access"
+	"github.com/muxward/muxward/internal/audit"
+	"github.com/muxward/muxward/internal/privsep"
+	"github.com/muxward/muxward/internal/tmux/tmuxtest"
+	"github.com/muxward/muxward/test/host"
+)
+
+// Mallory has taken over the process that writes the log, which has no key to it and has what it
+// writes be signed. She wants that a deed that was signed was never done: she writes the log anew, with
+// more records than it had, and has that be signed, by any proof that she can make. The holder of the keys
+// has only the size and the root of what it has signed last, and signs nothing but what goes on from
+// that; muxward goes on with the log as it was. In the control run, without that check, the log written anew is a
+// perfect one.
+func TestLG02LongerLog(t *testing.T) {
+	t.Parallel()
+	for _, out := range []string{"", "teeth_goes_on"} {
+		h := host.Start(t, host.Config{Account: host.Ward, Build: "teeth_goes_on", Change: func(cmd *exec.Cmd) {
+			cmd.Env = append(cmd.Env, "MUXWARD_TEETH=") // the service has every check
+		}})
+		h.Must(owner, "new-session", "-d", "-s", "deed", "cat")
+		h.Stop()
+		last, err := os.ReadFile(h.State + "-keys/audit.last")
+		if err != nil {
+			t.Fatal(err)
+		}
+		forged := h.Base + "/forged"
+		signed := forge(t, h, out, forged)
+		if signed != (out != "") {
+			t.Errorf("%q: a log that was written anew is signed: %t", out, signed)
+		}
+		r := h.Muxward("", "audit", "verify", "--state", forged, "--key", h.State+"/audit.pub")
+		if good := r.Code == 0; good != (out != "") {
+			t.Errorf("%q: a log that was written anew is taken for good: %t; %+v", out, good, r)
+		}
+		if out != "" {
+			continue
+		}
+		if now, err := os.ReadFile(h.State + "-keys/audit.last"); err != nil || !bytes.Equal(now, last) {
+			t.Errorf("what was signed last is now %q, and was %q (%v)", now, last, err)
+		}
+		h.Run()
+		h.Must(owner, "rename-session", "-t", "deed", "more")
+		h.VerifyAudit()
+		h.Stop()
+		h.VerifyAudit()
+		lost(t, h)
+	}
+}
+
+// lost is a log that has lost what was signed: muxward does not begin, and says what to do; and
+// begins when that was done.
+func lost(t *testing.T, h *host.Host) {
+	t.Helper()
+	if err := os.Rename(h.State+"/audit", h.Base+"/kept"); err != nil {
+		t.Fatal(err)
+	}
+	if err := h.TryRun(); err == nil {
+		t.Error("muxward begins without what was signed")
+		h.Stop()
+	}
+	if out := h.Output(); !strings.Contains(out, "remove audit.last beside its key") {
+		t.Errorf("it says %s", out)
+	}
+	if err := os.RemoveAll(h.State + "/audit"); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(h.State + "-keys/audit.last"); err != nil {
+		t.Fatal(err)
+	}
+	h.Run()
+	if out := h.Output(); !strings.Contains(out, "the next checkpoint is taken as it comes") {
+		t.Errorf("it says %s", out)
+	}
+	h.VerifyAudit()
+}
+
+// forge writes a log anew, longer than a host's own, and has the holder of that host's keys sign it.
+func forge(t *testing.T, h *host.Host, out, state string) (signed bool) {
+	t.Helper()
+	c := holderOf(t, h, out)
+	before, err := c.Signed()
+	if err != nil || before == 0 {
+		t.Fatalf("%d records were signed, %v", before, err)
+	}
+	verifier, err := os.ReadFile(h.State + "/audit.pub")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Mkdir(state, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	key := &audit.HeldKey{Verifier: strings.TrimSpace(string(verifier)), Signed: c.Signed, Signature: func(text []byte, proof []tlog.Hash) ([]byte, error) {
+		s := privsep.Sign{Key: privsep.CheckpointKey, Data: text}
+		for _, p := range proof {
+			s.Proof = append(s.Proof, p[:])
+		}
+		sig, err := c.Sign(s)
+		if signed = err == nil; signed {
+			return sig, nil
+		}
+		return make([]byte, ed25519.SignatureSize), nil
+	}}
+	ctx := context.Background()
+	l, err := audit.Open(ctx, audit.Options{Dir: state + "/audit", KeyDir: state, Key: key})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range before + 20 {
+		if _, err := l.Append(ctx, access.BestEffortClass, access.Event{Kind: access.EventAttach, Person: "innocence", Count: int(i)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := l.Close(ctx); err != nil {
+		t.Fatal(err)
+	}
+	// Only the last of its checkpoints is shown to anybody.
+	sum, err := audit.LastCheckpoint(state + "/audit")
+	if err != nil {
+		t.Fatal(err)
+	}
+	keep(t, filepath.Join(state, "audit", "checkpoints"), append(sum, '\n'))
+	return signed
+}
+
+// holderOf starts the holder of a host's keys, as muxward-helper does.
+func holderOf(t *testing.T, h *host.Host, out string) *privsep.Client {
+	t.Helper()
+	dir, err := os.Open(h.State + "-keys")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer dir.Close()
+	line, theirs, err := privsep.NewPair()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer theirs.Close()
+	cmd := exec.Command(filepath.Dir(h.Bin())+"/muxward-helper", "hold-keys")
+	cmd.ExtraFiles, cmd.Env = []*os.File{theirs, dir}, append(host.Without(out), "GOMAXPROCS=1")
+	cmd.Stderr = os.Stderr
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), tmuxtest.Patience)
+	defer cancel()
+	c, err := privsep.Connect(ctx, line, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = c.Close()
+		_ = cmd.Wait() // it ends with the line
+	})
+	return c
+}
