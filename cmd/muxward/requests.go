@@ -267,9 +267,23 @@ type asking struct{ d *daemon }
 
 // Waiting gives the requests that somebody may approve now by the key in their display.
 func (a asking) Waiting(who identity.Identity) []executor.Waits {
-	list, out := a.d.requests.List(), a.d.leaseWaits(who)
-	if len(list) == 0 || !gateway.OwnHand(who) {
+	out := a.d.leaseWaits(who)
+	if !gateway.OwnHand(who) {
 		return out
+	}
+	return append(out, a.approvable(who)...)
+}
+
+// News gives what waits for somebody, whatever hand they have.
+func (a asking) News(who identity.Identity, shown func(pane access.Object) bool) []executor.Waits {
+	return slices.Concat(a.d.leaseWaits(who), a.approvable(who), a.suggested(who, shown))
+}
+
+// approvable gives the requests that somebody may approve.
+func (a asking) approvable(who identity.Identity) (out []executor.Waits) {
+	list := a.d.requests.List()
+	if len(list) == 0 {
+		return nil
 	}
 	set := a.d.policy.Set()
 	for _, r := range list {

@@ -22,6 +22,9 @@ import (
 type Asking interface {
 	// Waiting gives what somebody may approve now by a key in their own display.
 	Waiting(who identity.Identity) []Waits
+	// News gives what waits for somebody's answer, whatever hand they have, of requests and
+	// of suggestions for the panes that they are shown: what they answer otherwise, or elsewhere.
+	News(who identity.Identity, shown func(pane access.Object) bool) []Waits
 	// Offers gives what they may do by it who would type into a pane of which another
 	// has the keyboard.
 	Offers(who identity.Identity, pane access.Object) []Waits
@@ -135,6 +138,23 @@ func (e *Executor) Knock() {
 	for s := range e.seats {
 		s.bell.ring()
 	}
+	for s := range e.hear {
+		s.ring()
+	}
+}
+
+// hears keeps the people in control mode whom Knock finds.
+func (e *Executor) hears(s *controlSeat, hears bool) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if !hears {
+		delete(e.hear, s)
+		return
+	}
+	if e.hear == nil {
+		e.hear = map[*controlSeat]bool{}
+	}
+	e.hear[s] = true
 }
 
 // Tell tells those who look at a pane something of it, as each of them is told; "" is

@@ -77,10 +77,11 @@ type Executor struct {
 	unnamed atomic.Uint32  // control clients whose person's client has no process here
 
 	mu     sync.Mutex
-	boards map[string]*board // of the servers where somebody's keys are looked up
-	seats  map[*seat]bool    // the people who are attached, and can be told something
-	typed  pace.Pace         // what people may type
-	looks  room              // for what people look back at
+	boards map[string]*board     // of the servers where somebody's keys are looked up
+	seats  map[*seat]bool        // the people who are attached, and can be told something
+	hear   map[*controlSeat]bool // those in control mode
+	typed  pace.Pace             // what people may type
+	looks  room                  // for what people look back at
 
 	painters painters // for people at places of their own
 }
