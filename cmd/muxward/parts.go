@@ -220,7 +220,8 @@ func (d *daemon) assembleLine() {
 
 		PasteLimit: d.config.PasteLimit, PasteConfirmLines: d.config.PasteConfirmLines,
 		Asking: asking{d}, AnswerKey: d.config.AnswerKey,
-		PanicKey: d.config.PanicKey, Panic: d.panicAct,
+		RequestKey: d.config.RequestKey,
+		PanicKey:   d.config.PanicKey, Panic: d.panicAct,
 	}
 	d.executor = exe
 	d.presence.tell = func(ctx context.Context) { exe.Presence(ctx, d.complain) }

@@ -36,6 +36,11 @@ type Asking interface {
 	// Take makes the act by which they answer one of those, as they were shown it, for the
 	// pane where it lies now.
 	Take(who identity.Identity, w Waits, on access.Object, how Taking, types Typing) (*gateway.Act, error)
+	// Wish makes the act by which they ask others for a right, by a key in their display.
+	Wish(who identity.Identity, w Wish) (*gateway.Act, error)
+	// Asked tells what has come of that act by its result, and gives what waits for the
+	// answer and tells it, nil if there is nothing to wait for. It takes it back if ctx ends first.
+	Asked(result any) (told string, ending func(ctx context.Context) string)
 	// Came tells in a few words what came of that act by its result, "" if nothing did.
 	Came(result any) string
 }

@@ -64,6 +64,9 @@ type Executor struct {
 	// Panic makes the act that does.
 	PanicKey string
 	Panic    func(who identity.Identity, on access.Object) (*gateway.Act, error)
+	// RequestKey is the key by which people ask for a right on the pane that they are at, ""
+	// for none.
+	RequestKey string
 	// Keeper guards the terminals of attached people; nil for none.
 	Keeper func() *keeper.Keeper
 	// Gateway takes the commands that attached people ask for by keys. It is
