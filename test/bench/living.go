@@ -107,9 +107,17 @@ func livingCrowd(host *bed, n int) (string, error) {
 			turns = 1 // nobody is there any more
 		}
 		for turn := range turns {
-			took, err := m.one(turn)
+			err := l.calm()
+			var took time.Duration
+			if err == nil {
+				took, err = m.one(turn)
+			}
+			if err == nil && m.name != "lockdown --views" {
+				err = l.allThere()
+			}
 			if err != nil {
-				return "", fmt.Errorf("%s, turn %d: %w", m.name, turn, err)
+				return "", fmt.Errorf("%s, turn %d: %w (until then: %s; %s p50 %s of %d)", m.name, turn, err,
+					strings.Join(told, ", "), m.name, short(s.at(.5)), len(s))
 			}
 			s = append(s, took)
 		}
@@ -323,6 +331,36 @@ func (l *living) close() {
 			x.leave()
 		}
 	}
+}
+
+// calmTime is how soon a command through muxward is done where nothing is behind.
+const calmTime = 100 * time.Millisecond
+
+// calm waits until what the turn before has had drawn for all is done with: people are not
+// locked down again while they are still told of the last time.
+func (l *living) calm() error {
+	for deadline := time.Now().Add(patience); ; {
+		begin := time.Now()
+		if out, err := l.b.tmux("display-message", "-p", "-t", group(0), "calm"); err != nil {
+			return fmt.Errorf("%w: %s", err, out)
+		}
+		if time.Since(begin) < calmTime || time.Now().After(deadline) {
+			return nil // if it never is, that is how it is
+		}
+	}
+}
+
+// allThere says who has gone that nobody has sent away.
+func (l *living) allThere() error {
+	for i, x := range l.people {
+		select {
+		case <-x.done:
+			log, _ := l.b.muxward("audit", "query", "--kind", "detach", "--who", fmt.Sprintf("c%d", i))
+			return fmt.Errorf("person %d has gone; the log says %q, their display ended with %q", i, log[max(len(log)-400, 0):], x.tail(400))
+		default:
+		}
+	}
+	return nil
 }
 
 func (l *living) call(c ctld.Call) error {
