@@ -70,6 +70,7 @@ type daemon struct {
 	lookers     *lookers  // for what somebody has left
 
 	suggestions grants.Suggestions
+	confirms    confirmations // what was asked for from inside panes
 
 	failed chan error // what ends the daemon
 	stop   context.CancelFunc

@@ -272,7 +272,7 @@ func (a asking) Waiting(who identity.Identity) []executor.Waits {
 	if !gateway.OwnHand(who) {
 		return out
 	}
-	return append(out, a.approvable(who)...)
+	return slices.Concat(out, a.d.toConfirm(who), a.approvable(who))
 }
 
 // News gives what waits for somebody, whatever hand they have.
@@ -322,6 +322,9 @@ func (a asking) Offers(who identity.Identity, pane access.Object) []executor.Wai
 func (a asking) Answer(who identity.Identity, id string, yes bool) (*gateway.Act, error) {
 	if c, lease := leaseCall(id, yes); lease {
 		return a.d.leaseAct(who, c) // also of who has no commands of muxward's
+	}
+	if strings.HasPrefix(id, confirmPrefix) {
+		return a.d.confirmKey(who, id, yes)
 	}
 	c := ctld.Call{Act: "deny", Request: id}
 	if yes {
@@ -378,6 +381,9 @@ func (a asking) Came(result any) string {
 	}
 	if v, suggestion := result.(shownSuggestion); suggestion {
 		return string(v.Answer)
+	}
+	if c, asked := result.(confirmed); asked {
+		return c.did
 	}
 	r, ok := result.(shownRequest)
 	switch {

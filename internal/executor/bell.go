@@ -59,7 +59,10 @@ type Waits struct {
 	// Line is what is suggested, "" if it is no suggestion: it is for Pane, and Head says by
 	// whom and where. Begun is who has begun a line there, if that is known.
 	Line, Head, Begun string
-	Pane              access.Object
+	// Command is set where Line is no suggestion but a command of muxward's, which was asked
+	// for in the person's name from inside a pane.
+	Command bool
+	Pane    access.Object
 }
 
 const (
@@ -356,7 +359,7 @@ func (k *keyboard) answerRequest(ctx context.Context, w Waits, yes bool) error {
 	if err := k.leaveSheet(ctx); err != nil {
 		return err
 	}
-	if w.Line != "" {
+	if w.Line != "" && !w.Command {
 		s.answerLine(ctx, w, Dismisses)
 		return nil
 	}
