@@ -1,26 +1,34 @@
 package executor
 
 import (
+	"cmp"
 	"context"
 	"strings"
 	"sync"
 
 	"github.com/muxward/muxward/internal/access"
+	"github.com/muxward/muxward/internal/gateway"
 )
 
 // maxMessage is how many bytes of what waits are told to a client in control mode.
 const maxMessage = 1000
 
 // hearBell tells somebody in control mode of what waits for an answer of theirs, once
-// each. There is no display to answer it in, so it is said how it is answered.
+// each, and that what they look at was locked down, or is no more. There is no display to
+// answer it in, so it is said how it is answered.
 func (s *controlSeat) hearBell() {
 	s.e.hears(s, true)
 	defer s.e.hears(s, false)
-	told := map[string]bool{}
+	told, locked := map[string]bool{}, ""
 	for {
+		if now := s.live.Locked(s.stage.Load().view.Need().Object); now != locked && s.say(lockedText(now)) {
+			locked = now
+		}
 		now := map[string]bool{}
-		for _, w := range s.e.Asking.News(s.live.Who(), s.reachesPane) {
-			now[w.ID] = told[w.ID] || s.announce(w)
+		if s.e.Asking != nil {
+			for _, w := range s.e.Asking.News(s.live.Who(), s.reachesPane) {
+				now[w.ID] = told[w.ID] || s.say(waitsText(w), s.live.Right(w.Need))
+			}
 		}
 		told = now
 		select {
@@ -45,24 +53,32 @@ func (s *controlSeat) ring() {
 	}
 }
 
-// announce tells of one thing that waits, while the person may be told of it, by the
-// notification of tmux(1) for messages; and reports whether it was.
-func (s *controlSeat) announce(w Waits) bool {
+// say tells the person something, while they hold what they are attached by and the rights
+// besides, by the notification of tmux(1) for messages; and reports whether it was told.
+func (s *controlSeat) say(text string, besides ...*gateway.Right) bool {
 	return s.asides.say(func() error {
 		ctx, cancel := context.WithTimeout(s.ctx, behindTime)
 		defer cancel()
-		return s.client.Show(ctx, message(w), s.gate(s.right(), s.live.Right(w.Need)))
+		return s.client.Show(ctx, message(text), s.gate(append(besides, s.right())...))
 	}) == nil
 }
 
-// message is that notification. How to answer comes first: what is asked may be long, and
-// in anybody's words.
-func message(w Waits) []byte {
+// lockedText is what is told of a lockdown, or of its end.
+func lockedText(now string) string { return cmp.Or(now, "unlocked: you may go on") }
+
+// waitsText is what is told of what waits. How to answer comes first: what is asked may be
+// long, and in anybody's words.
+func waitsText(w Waits) string {
 	text := w.Text
 	if w.Alone {
 		text = w.From + " " + text
 	}
-	text = oneLine("muxward: " + w.How + ": " + text)
+	return w.How + ": " + text
+}
+
+// message is that notification.
+func message(text string) []byte {
+	text = oneLine("muxward: " + text)
 	if len(text) > maxMessage {
 		text = strings.ToValidUTF8(text[:maxMessage], "") + "…"
 	}

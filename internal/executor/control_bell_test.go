@@ -43,7 +43,7 @@ func TestMessage(t *testing.T) {
 		{"sequences", Waits{Text: "\x1b]52;c;eA==\a\u202e\u2028", How: "h"}, ""},
 		{"much", Waits{Text: strings.Repeat("é", 5000), How: "h"}, ""},
 	} {
-		got := string(message(c.w))
+		got := string(message(waitsText(c.w)))
 		if c.want != "" && got != c.want {
 			t.Errorf("%s: %q, want %q", c.name, got, c.want)
 		}

@@ -30,9 +30,7 @@ func (s *controlSeat) run() {
 	s.wg.Go(func() { s.protected(s.fromClient) })
 	s.wg.Go(func() { s.protected(s.hear) })
 	s.wg.Go(func() { s.protected(s.obey) })
-	if s.e.Asking != nil {
-		s.wg.Go(func() { s.protected(s.hearBell) })
-	}
+	s.wg.Go(func() { s.protected(s.hearBell) })
 	go func() {
 		if fault := attach.Guard(func() error { s.finish(); return nil }); fault != nil {
 			s.tell(fault)
