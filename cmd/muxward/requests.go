@@ -272,7 +272,7 @@ func (a asking) Waiting(who identity.Identity) []executor.Waits {
 	if !gateway.OwnHand(who) {
 		return out
 	}
-	return slices.Concat(out, a.d.toConfirm(who), a.approvable(who))
+	return slices.Concat(out, a.approvable(who), a.d.toConfirm(who))
 }
 
 // News gives what waits for somebody, whatever hand they have.
