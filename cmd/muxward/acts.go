@@ -30,16 +30,13 @@ func (d *daemon) act(who identity.Identity, c ctld.Call) (*gateway.Act, error) {
 	switch c.Act {
 	case "who-next":
 		return d.whoNextAct(who, c.Seen), nil
-	case "revoke", "kick":
-		return d.revokeAct(who, c)
+	case "revoke", "kick", "lockdown", "unlock", "grant", "take-back":
+		if d.config.AnswerKey && insideHome(who) && !gateway.OwnHand(who) {
+			return d.confirmAct(who, c)
+		}
+		return d.governs(who, c)
 	case "left-behind":
 		return d.leftBehindAct(who, c)
-	case "lockdown", "unlock":
-		return d.lockAct(who, c)
-	case "grant":
-		return d.grantAct(who, c)
-	case "take-back":
-		return d.takeBackAct(who, c)
 	case "share":
 		return d.shareAct(who, c)
 	case "join":

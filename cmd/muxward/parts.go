@@ -70,6 +70,7 @@ type daemon struct {
 	lookers     *lookers  // for what somebody has left
 
 	suggestions grants.Suggestions
+	confirms    confirmations // what was asked for from inside panes
 
 	failed chan error // what ends the daemon
 	stop   context.CancelFunc
@@ -220,7 +221,8 @@ func (d *daemon) assembleLine() {
 
 		PasteLimit: d.config.PasteLimit, PasteConfirmLines: d.config.PasteConfirmLines,
 		Asking: asking{d}, AnswerKey: d.config.AnswerKey,
-		PanicKey: d.config.PanicKey, Panic: d.panicAct,
+		RequestKey: d.config.RequestKey,
+		PanicKey:   d.config.PanicKey, Panic: d.panicAct,
 	}
 	d.executor = exe
 	d.presence.tell = func(ctx context.Context) { exe.Presence(ctx, d.complain) }

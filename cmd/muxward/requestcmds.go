@@ -58,6 +58,9 @@ It waits for the answer and says what it was. Ctrl-C takes the request back, and
 all else that ends it; with --wait=false the request stands alone. When its time is
 over, or muxward ends, the answer is no.
 
+In your display request_key in muxward's configuration, such as F8, asks in the same way for
+the pane that you are at; the answer is shown there, and leaving takes it back.
+
 What you hold already, for as long as you ask, nobody is asked for: it says so at once.
 
 Exit codes: 0 it is approved, or held already; 4 it is denied; 5 nobody has approved it in time; 6 it was

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/muxward/muxward/internal/access"
@@ -267,9 +268,23 @@ type asking struct{ d *daemon }
 
 // Waiting gives the requests that somebody may approve now by the key in their display.
 func (a asking) Waiting(who identity.Identity) []executor.Waits {
-	list, out := a.d.requests.List(), a.d.leaseWaits(who)
-	if len(list) == 0 || !gateway.OwnHand(who) {
+	out := a.d.leaseWaits(who)
+	if !gateway.OwnHand(who) {
 		return out
+	}
+	return slices.Concat(out, a.approvable(who), a.d.toConfirm(who))
+}
+
+// News gives what waits for somebody, whatever hand they have.
+func (a asking) News(who identity.Identity, shown func(pane access.Object) bool) []executor.Waits {
+	return slices.Concat(a.d.leaseWaits(who), a.approvable(who), a.suggested(who, shown))
+}
+
+// approvable gives the requests that somebody may approve.
+func (a asking) approvable(who identity.Identity) (out []executor.Waits) {
+	list := a.d.requests.List()
+	if len(list) == 0 {
+		return nil
 	}
 	set := a.d.policy.Set()
 	for _, r := range list {
@@ -308,11 +323,55 @@ func (a asking) Answer(who identity.Identity, id string, yes bool) (*gateway.Act
 	if c, lease := leaseCall(id, yes); lease {
 		return a.d.leaseAct(who, c) // also of who has no commands of muxward's
 	}
+	if strings.HasPrefix(id, confirmPrefix) {
+		return a.d.confirmKey(who, id, yes)
+	}
 	c := ctld.Call{Act: "deny", Request: id}
 	if yes {
 		c.Act = "approve"
 	}
 	return a.d.act(who, c)
+}
+
+// wishWaits is how long a request that was asked for by a key waits for its answer.
+const wishWaits = 10 * time.Minute
+
+// Wish makes the act by which somebody asks for a right on the pane that they are at. It is
+// about that by its ids, as they were asked: nothing else is taken for it.
+func (a asking) Wish(who identity.Identity, w executor.Wish) (*gateway.Act, error) {
+	act, err := a.d.act(who, ctld.Call{Act: "request", Role: strings.TrimSpace(w.What), For: strings.TrimSpace(w.For),
+		Reason: strings.TrimSpace(w.Reason), Within: wishWaits.String(), Target: gateway.Name(w.Pane)})
+	if err == nil {
+		act.On = []access.Object{w.Pane}
+	}
+	return act, err
+}
+
+// Asked tells what has come of it, and gives what waits for the answer.
+func (a asking) Asked(result any) (told string, ending func(ctx context.Context) string) {
+	b, waits := result.(begun)
+	if r, held := result.(shownRequest); !waits && held {
+		return fmt.Sprintf("you hold %s there already; nobody was asked", r.What), nil
+	}
+	return fmt.Sprintf("asked, as request %s: %s for %s; you hear the answer here", b.ID, b.What, b.For), func(ctx context.Context) string {
+		v, err := b.Ends(ctx)
+		r, ok := v.(shownRequest)
+		switch {
+		case err != nil || !ok:
+			return fmt.Sprintf("request %s has come to no end that is known: %v", b.ID, err)
+		case r.Answer == grants.Approved:
+			return fmt.Sprintf("%s approves: you hold %s there for %s%s", r.By, r.What, r.For, ofWhy(r.Why))
+		}
+		return r.refusal().Error()
+	}
+}
+
+// ofWhy is a reason behind what it is for.
+func ofWhy(why string) string {
+	if why == "" {
+		return ""
+	}
+	return ": " + shortReason(why)
 }
 
 // Came tells what came of an answer.
@@ -322,6 +381,9 @@ func (a asking) Came(result any) string {
 	}
 	if v, suggestion := result.(shownSuggestion); suggestion {
 		return string(v.Answer)
+	}
+	if c, asked := result.(confirmed); asked {
+		return c.did
 	}
 	r, ok := result.(shownRequest)
 	switch {

@@ -33,6 +33,9 @@ import (
 // begins or ends.
 const helperTime = 10 * time.Second
 
+// forcedTime is how long it may take to tell whether a forced command has started a process.
+const forcedTime = 2 * time.Second
+
 // helperProgram is what keeps root's rights where muxward runs as an account.
 const helperProgram = "muxward-helper"
 
@@ -161,12 +164,12 @@ func (d *daemon) saveServing(ctx context.Context) error {
 }
 
 // forced tells whether a process came in by `muxward attach`. Only root may see that of
-// other accounts' processes, so the helper is asked. Where it cannot be told it counts as if.
-func (d *daemon) forced(ctx context.Context, pid int) bool {
-	ctx, cancel := context.WithTimeout(ctx, helperTime)
+// other accounts' processes, so the helper is asked, for no longer than somebody may wait who
+// would lock down.
+func (d *daemon) forced(ctx context.Context, pid int) (bool, error) {
+	ctx, cancel := context.WithTimeout(ctx, forcedTime)
 	defer cancel()
-	is, err := d.helper.Forced(ctx, pid)
-	return is || err != nil
+	return d.helper.Forced(ctx, pid)
 }
 
 // isSSHD says why a process is no sshd of root's for one connection.

@@ -121,11 +121,15 @@ func (d *daemon) unsuggestAct(who identity.Identity, c ctld.Call) (*gateway.Act,
 
 // Suggested gives what is suggested for panes that somebody is shown and may type into now.
 func (a asking) Suggested(who identity.Identity, shown func(pane access.Object) bool) (out []executor.Waits) {
-	list := a.d.suggestions.List()
-	if len(list) == 0 || !gateway.KeyHand(who) {
+	if !gateway.KeyHand(who) {
 		return nil
 	}
-	for _, v := range list {
+	return a.suggested(who, shown)
+}
+
+// suggested is Suggested, whatever hand they have.
+func (a asking) suggested(who identity.Identity, shown func(pane access.Object) bool) (out []executor.Waits) {
+	for _, v := range a.d.suggestions.List() {
 		if !shown(v.On) || !a.d.gateway.May(who, gateway.Need{Verb: access.Type, Object: v.On}).Allow {
 			continue
 		}
@@ -133,7 +137,7 @@ func (a asking) Suggested(who identity.Identity, shown func(pane access.Object) 
 		if pane := v.Who.Inside(); pane != "" {
 			from += " (from inside " + tmux.Clean(pane) + ")"
 		}
-		w := executor.Waits{ID: v.ID, From: from, Pane: v.On, Line: v.Text, Need: gateway.Need{Verb: access.View, Object: v.On}}
+		w := executor.Waits{ID: v.ID, From: from, Pane: v.On, Line: v.Text, How: "M-a in a display takes it", Need: gateway.Need{Verb: access.View, Object: v.On}}
 		w.Head = from + " would have this typed in " + targetName(v.Target)
 		w.Text = from + " suggests in " + targetName(v.Target) + ": " + v.Text
 		w.Begun = a.d.begun(v.On)

@@ -66,6 +66,10 @@ type Config struct {
 	// the server that they are at: F6 to F12. There is none by default: it stops
 	// everybody, a program may use the key, and it is soon hit.
 	PanicKey string `yaml:"panic_key"`
+	// RequestKey has who does not hold every verb ask others for a right on the pane that they are
+	// at, by this key in their display: F6 to F12. There is none by default: a program may
+	// use the key.
+	RequestKey string `yaml:"request_key"`
 	// Webhook is told what is asked for; by default nobody is.
 	Webhook Webhook `yaml:"webhook"`
 	// SSH is the door for people who come by ssh; it is closed by default.
@@ -171,7 +175,7 @@ func decode(path string, data []byte, c *Config) error {
 	loader := yaml.NewDecoder(bytes.NewReader(data))
 	loader.KnownFields(true)
 	if err := loader.Decode(c); err != nil {
-		return fmt.Errorf("%s: %w; the keys are state, policy, doors, tmux, tmux_config, account, accounts, namespaces, user, paste_limit, paste_confirm_lines, presence, answer_key, panic_key, webhook (url, secret), isolated (NAME: account, run_as, session_run_as, people_as_themselves, sessions, tmux_config, environment), profiles, ssh (listen, keys, account_keys, authorities, revoked, host_certificate, totp, pam, pam_root, pam_mfa, pam_wait, keys_user, keys_accounts, idle, subsystems)", path, err)
+		return fmt.Errorf("%s: %w; the keys are state, policy, doors, tmux, tmux_config, account, accounts, namespaces, user, paste_limit, paste_confirm_lines, presence, answer_key, panic_key, request_key, webhook (url, secret), isolated (NAME: account, run_as, session_run_as, people_as_themselves, sessions, tmux_config, environment), profiles, ssh (listen, keys, account_keys, authorities, revoked, host_certificate, totp, pam, pam_root, pam_mfa, pam_wait, keys_user, keys_accounts, idle, subsystems)", path, err)
 	}
 	if err := c.checkIsolated(); err != nil {
 		return fmt.Errorf("%s: isolated: %w", path, err)
@@ -184,6 +188,10 @@ func decode(path string, data []byte, c *Config) error {
 	switch {
 	case c.PanicKey != "" && !slices.Contains(PanicKeys(), c.PanicKey):
 		return fmt.Errorf("%s: panic_key is %q; give one of %s, or leave it out", path, c.PanicKey, strings.Join(PanicKeys(), ", "))
+	case c.RequestKey != "" && !slices.Contains(PanicKeys(), c.RequestKey):
+		return fmt.Errorf("%s: request_key is %q; give one of %s, or leave it out", path, c.RequestKey, strings.Join(PanicKeys(), ", "))
+	case c.RequestKey != "" && c.RequestKey == c.PanicKey:
+		return fmt.Errorf("%s: panic_key and request_key are both %s; give each a key of its own", path, c.RequestKey)
 	case (c.Webhook.URL == "") != (c.Webhook.Secret == ""):
 		return fmt.Errorf("%s: webhook: url and secret go together: where to, and the file with the secret that messages are signed by", path)
 	case c.Account != "" && c.User:
@@ -206,7 +214,7 @@ func decode(path string, data []byte, c *Config) error {
 	return nil
 }
 
-// PanicKeys are the keys that can be the panic key: nearly every terminal sends them alike.
+// PanicKeys are the keys that can be the panic key, or the one that asks for a right: nearly every terminal sends them alike.
 func PanicKeys() []string { return []string{"F6", "F7", "F8", "F9", "F10", "F11", "F12"} }
 
 // Root reports whether muxward runs servers for all accounts.

@@ -22,6 +22,9 @@ import (
 type Asking interface {
 	// Waiting gives what somebody may approve now by a key in their own display.
 	Waiting(who identity.Identity) []Waits
+	// News gives what waits for somebody's answer, whatever hand they have, of requests and
+	// of suggestions for the panes that they are shown: what they answer otherwise, or elsewhere.
+	News(who identity.Identity, shown func(pane access.Object) bool) []Waits
 	// Offers gives what they may do by it who would type into a pane of which another
 	// has the keyboard.
 	Offers(who identity.Identity, pane access.Object) []Waits
@@ -33,6 +36,11 @@ type Asking interface {
 	// Take makes the act by which they answer one of those, as they were shown it, for the
 	// pane where it lies now.
 	Take(who identity.Identity, w Waits, on access.Object, how Taking, types Typing) (*gateway.Act, error)
+	// Wish makes the act by which they ask others for a right, by a key in their display.
+	Wish(who identity.Identity, w Wish) (*gateway.Act, error)
+	// Asked tells what has come of that act by its result, and gives what waits for the
+	// answer and tells it, nil if there is nothing to wait for. It takes it back if ctx ends first.
+	Asked(result any) (told string, ending func(ctx context.Context) string)
 	// Came tells in a few words what came of that act by its result, "" if nothing did.
 	Came(result any) string
 }
@@ -51,7 +59,10 @@ type Waits struct {
 	// Line is what is suggested, "" if it is no suggestion: it is for Pane, and Head says by
 	// whom and where. Begun is who has begun a line there, if that is known.
 	Line, Head, Begun string
-	Pane              access.Object
+	// Command is set where Line is no suggestion but a command of muxward's, which was asked
+	// for in the person's name from inside a pane.
+	Command bool
+	Pane    access.Object
 }
 
 const (
@@ -135,6 +146,23 @@ func (e *Executor) Knock() {
 	for s := range e.seats {
 		s.bell.ring()
 	}
+	for s := range e.hear {
+		s.ring()
+	}
+}
+
+// hears keeps the people in control mode whom Knock finds.
+func (e *Executor) hears(s *controlSeat, hears bool) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if !hears {
+		delete(e.hear, s)
+		return
+	}
+	if e.hear == nil {
+		e.hear = map[*controlSeat]bool{}
+	}
+	e.hear[s] = true
 }
 
 // Tell tells those who look at a pane something of it, as each of them is told; "" is
@@ -331,7 +359,7 @@ func (k *keyboard) answerRequest(ctx context.Context, w Waits, yes bool) error {
 	if err := k.leaveSheet(ctx); err != nil {
 		return err
 	}
-	if w.Line != "" {
+	if w.Line != "" && !w.Command {
 		s.answerLine(ctx, w, Dismisses)
 		return nil
 	}

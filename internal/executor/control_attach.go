@@ -64,7 +64,9 @@ type controlSeat struct {
 	showing atomic.Bool
 	shown   atomic.Int64 // when it last did not, in Unix nanoseconds
 	// waits is set for a guest who asked to be waited for at the end (wait-exit).
-	waits atomic.Bool
+	waits  atomic.Bool
+	rung   chan struct{} // holds one while something may wait for them that they were not told of
+	asides asides
 	wishes
 
 	smu sync.Mutex // sending
@@ -94,6 +96,7 @@ func (e *Executor) attachControl(ctx context.Context, p *gateway.Permit, server 
 	s := &controlSeat{
 		e: e, p: p, live: p.Live(), server: server, client: client, tail: -1,
 		marks: control.NewMarks(strings.ToLower(rand.Text())), pending: map[uint64]*carried{},
+		rung:  make(chan struct{}, 1),
 		lines: make(chan string, maxLines), eof: make(chan struct{}), heard: make(chan struct{}), read: make(chan struct{}), done: make(chan struct{}),
 	}
 	exit, err := s.open(ctx)

@@ -30,6 +30,7 @@ func (s *controlSeat) run() {
 	s.wg.Go(func() { s.protected(s.fromClient) })
 	s.wg.Go(func() { s.protected(s.hear) })
 	s.wg.Go(func() { s.protected(s.obey) })
+	s.wg.Go(func() { s.protected(s.hearBell) })
 	go func() {
 		if fault := attach.Guard(func() error { s.finish(); return nil }); fault != nil {
 			s.tell(fault)
@@ -382,6 +383,7 @@ func (s *controlSeat) code() int32 {
 // reconsider is called when this person's rights may have changed. When it
 // returns nil, nothing that they may no longer do or see is still going on.
 func (s *controlSeat) reconsider(ctx context.Context, why string) error {
+	defer s.ring() // they may answer what they might not
 	if d := s.right().Decide(); lost(d) {
 		return s.close(ctx, d, why)
 	}

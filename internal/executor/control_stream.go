@@ -97,7 +97,7 @@ func (s *controlSeat) listen() {
 func (s *controlSeat) ownStream() func([][]byte) error {
 	var sorter control.Sorter
 	var held []byte // a begin that may be the one of a mark
-	marked, failed := uint64(0), false
+	marked, failed, open := uint64(0), false, false
 	gate := s.gate(s.whole)
 	return func(lines [][]byte) error {
 		var out []byte
@@ -116,6 +116,7 @@ func (s *controlSeat) ownStream() func([][]byte) error {
 				marked, failed = 0, false
 				continue
 			}
+			open = open || held != nil
 			out, held = append(out, held...), nil
 			if kind == control.Begin {
 				s.client.Numbered(sorter.Number())
@@ -123,6 +124,9 @@ func (s *controlSeat) ownStream() func([][]byte) error {
 				continue
 			}
 			failed = failed || kind == control.Failed
+			if kind == control.End || kind == control.Failed {
+				open = false
+			}
 			if m := s.maker.Load(); kind == control.Body {
 				var any bool
 				if line, any = m.cutLine(line); !any {
@@ -141,7 +145,7 @@ func (s *controlSeat) ownStream() func([][]byte) error {
 			// As long as the client does not read, tmux is not read: it then
 			// pauses panes, or ends the client, as it was told to.
 			s.showing.Store(true)
-			err := s.client.Show(s.ctx, out, gate)
+			err := s.asides.pass(open, func() error { return s.client.Show(s.ctx, out, gate) })
 			s.shown.Store(time.Now().UnixNano())
 			if s.showing.Store(false); err != nil {
 				return err

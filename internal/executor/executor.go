@@ -64,6 +64,9 @@ type Executor struct {
 	// Panic makes the act that does.
 	PanicKey string
 	Panic    func(who identity.Identity, on access.Object) (*gateway.Act, error)
+	// RequestKey is the key by which people ask for a right on the pane that they are at, ""
+	// for none.
+	RequestKey string
 	// Keeper guards the terminals of attached people; nil for none.
 	Keeper func() *keeper.Keeper
 	// Gateway takes the commands that attached people ask for by keys. It is
@@ -77,10 +80,11 @@ type Executor struct {
 	unnamed atomic.Uint32  // control clients whose person's client has no process here
 
 	mu     sync.Mutex
-	boards map[string]*board // of the servers where somebody's keys are looked up
-	seats  map[*seat]bool    // the people who are attached, and can be told something
-	typed  pace.Pace         // what people may type
-	looks  room              // for what people look back at
+	boards map[string]*board     // of the servers where somebody's keys are looked up
+	seats  map[*seat]bool        // the people who are attached, and can be told something
+	hear   map[*controlSeat]bool // those in control mode
+	typed  pace.Pace             // what people may type
+	looks  room                  // for what people look back at
 
 	painters painters // for people at places of their own
 }

@@ -111,6 +111,11 @@ func (k *keyboard) Press(ctx context.Context, key string) (taken bool, err error
 	if key == answerKey && k.s.bell.calls() && !k.looking() && !k.at.Begun() {
 		return true, k.openRequests(ctx)
 	}
+	if key != "" && key == k.s.asksBy() && !k.looking() && !k.at.Begun() && !k.s.full.Load() {
+		if taken, err := k.wish(ctx); taken || err != nil {
+			return taken, err
+		}
+	}
 	if k.s.full.Load() { // it was claimed for what is not shown any more
 		return true, nil
 	}

@@ -290,6 +290,9 @@ func (k *keyboard) enter(ctx context.Context, q *question) error {
 		k.s.att.Ask(l.shown())
 		return nil
 	}
+	if q.then != nil {
+		return q.goesOn(ctx, k)
+	}
 	return k.close(ctx, q, func() ([]*tmux.Invocation, error) { return q.e.answered(ctx, q) })
 }
 

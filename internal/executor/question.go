@@ -7,6 +7,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/muxward/muxward/internal/access"
 	"github.com/muxward/muxward/internal/failpoint"
 	"github.com/muxward/muxward/internal/gateway"
 	"github.com/muxward/muxward/internal/tmux"
@@ -20,6 +21,8 @@ type question struct {
 	inv   *tmux.Invocation
 	about *tmux.Found // what was current when they were asked
 	line  *line       // what they type, for command-prompt
+	// then is what is done with the answers where inv is nil: muxward itself asks.
+	then func(ctx context.Context, answers []string)
 }
 
 // asksFirst: the person's own terminal is where they are asked. Forms that are
@@ -206,6 +209,8 @@ func (e *errand) told(what string, err error) string {
 		return what + "not permitted: " + refused.Decision.Reason // nobody gives it now
 	case errors.As(err, &refused) && refused.Decision.Rule == gateway.RuleLease:
 		return what + "not permitted: " + refused.Decision.Reason // it is not the owner's to give
+	case errors.As(err, &refused) && refused.Ask != "" && refused.Need.Object.Kind == access.Pane && e.k.s.asksBy() != "":
+		return what + (&gateway.Refused{Need: refused.Need}).Error() + "; " + e.k.s.asksBy() + " asks for it"
 	case errors.As(err, &refused):
 		text := what + (&gateway.Refused{Need: refused.Need}).Error() + "; ask " + e.k.s.server.Owner() + " for it"
 		if refused.Ask != "" {

@@ -76,6 +76,9 @@ var errNotInFront = errors.New("you are not shown that pane any more")
 // is shown: keys count once it was shown to its end, and they have paused.
 func (k *keyboard) openSuggestion(ctx context.Context, w Waits) error {
 	l := &chooser.List{Title: " " + w.Head, Foot: "y runs it, t types it without Enter, n dismisses it, q leaves"}
+	if w.Command {
+		l.Foot = "y does it, n dismisses it, q leaves"
+	}
 	// Whose it is and where it goes is shown whole as well: the title may be cut off.
 	said := []string{w.Head + ":"}
 	if w.Begun != "" {
@@ -88,7 +91,7 @@ func (k *keyboard) openSuggestion(ctx context.Context, w Waits) error {
 	sh := &sheet{list: l, pressed: func(ctx context.Context, key string, _ int) (bool, error) {
 		how, means := map[string]Taking{"y": Runs, "t": Types, "n": Dismisses}[key]
 		switch {
-		case !means:
+		case !means || w.Command && how == Types:
 			return false, nil
 		case how != Dismisses && !l.Whole():
 			k.s.att.Notice("you have not been shown all of it: go on with Space (a terminal without UTF-8 shows no other characters than ASCII)")
@@ -96,6 +99,10 @@ func (k *keyboard) openSuggestion(ctx context.Context, w Waits) error {
 		}
 		if err := k.leaveSheet(ctx); err != nil {
 			return true, err
+		}
+		if w.Command {
+			k.s.answer(ctx, w, how == Runs)
+			return true, nil
 		}
 		k.s.answerLine(ctx, w, how)
 		return true, nil

@@ -131,6 +131,7 @@ var (
 	errConnEnded = errors.New("the ssh connection that you came by has ended")
 	errUnknown   = errors.New("muxward does not know who you are: this account is lent to those who log in by ssh, " +
 		"and it may have begun anew since you did; log in again")
+	errDoubt     = errors.New("it cannot be told whether a forced command has started this process, so it may do nothing now but lock down")
 	errBeganAnew = errors.New("muxward began anew since you logged in; log in again")
 )
 
@@ -153,6 +154,10 @@ func (t *Tickets) known(of *proof) (*proof, error) {
 	switch {
 	case a == nil && t.lent(of.account, of.uid):
 		return of.nobody(errUnknown), nil
+	case a == nil && of.doubt != nil:
+		p := of.nobody(fmt.Errorf("%w: %w", errDoubt, of.doubt))
+		p.undoubted = of
+		return p, nil
 	case a == nil && of.forced:
 		return of.nobody(errBeganAnew), nil
 	case a == nil:

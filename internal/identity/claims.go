@@ -20,8 +20,9 @@ func claimNames() []string { return []string{"SUDO_UID", "SUDO_USER"} }
 const ForcedMark = "MUXWARD_FORCED"
 
 // WithForced has another tell whether a process has ForcedMark, where its environment is not
-// ours to read. Else one that cannot be read has it not.
-func WithForced(f func(ctx context.Context, pid int) bool) Option {
+// ours to read. Else one that cannot be read has it not. With an error it counts as if, but see
+// [Identity.Freezing].
+func WithForced(f func(ctx context.Context, pid int) (bool, error)) Option {
 	return func(p *Prover) { p.forced = f }
 }
 

@@ -30,6 +30,9 @@ type proof struct {
 	ticket  *ticket
 	// forced is set for a process that says that a forced command has started it.
 	forced bool
+	// doubt is why that could not be told, undoubted what it is if it does not say so.
+	doubt     error
+	undoubted *proof
 	// why is set for a process that is nobody: for whoever that is.
 	why error
 	// login is the uid of the account whose password was proved, nil where none was.
@@ -152,6 +155,17 @@ func (i Identity) From() string {
 // sshd of the host has started: it has its standard streams and a terminal to offer, and
 // is to open no files and not to be stopped.
 func (i Identity) OnlyStreams() bool { return i.p != nil && i.p.streams }
+
+// Freezing gives the identity by which a process may freeze what its person may, and do
+// nothing else: of one of which it cannot be told whether a forced command has started it, as
+// the helper hangs that could tell, that of its account. Whoever freezes takes, and gets
+// nothing by it; not to be able to is worse. Any other has its own.
+func (i Identity) Freezing() Identity {
+	if i.p == nil || i.p.undoubted == nil {
+		return i
+	}
+	return Identity{i.p.undoubted}
+}
 
 // IsNobody reports whether the identity is the zero one, or a process that stands for no
 // person.

@@ -24,7 +24,7 @@ type Directory interface {
 
 // Prover makes identities from connections. Make one with NewProver.
 type Prover struct {
-	forced func(context.Context, int) bool // nil: see WithForced
+	forced func(context.Context, int) (bool, error) // nil: see WithForced
 
 	namespaces func(account string) bool // nil: see WithNamespaces
 
@@ -136,16 +136,18 @@ func (p *Prover) prove(ctx context.Context, peer *Peer) (*proof, error) {
 	if err != nil {
 		return nil, err
 	}
+	var doubt error
 	said, forced := claims(peer.pid)
 	if p.forced != nil && !forced {
-		forced = p.forced(ctx, peer.pid)
+		forced, doubt = p.forced(ctx, peer.pid)
+		forced = forced || doubt != nil
 	}
 	away := detached(peer.pid)
 	if !peer.Alive() {
 		return nil, ErrPeerGone
 	}
 	return &proof{person: person, account: account.Name, uid: peer.uid, gids: peer.gids,
-		pid: peer.pid, inside: in, detached: away, serial: serial(), claims: said, forced: forced}, nil
+		pid: peer.pid, inside: in, detached: away, serial: serial(), claims: said, forced: forced, doubt: doubt}, nil
 }
 
 func (p *Prover) personOf(uid uint32, account string) (string, error) {

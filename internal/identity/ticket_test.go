@@ -29,13 +29,14 @@ const lentUID = 23499
 // account work, which is lent.
 type ticketBed struct {
 	*Tickets
-	t     *testing.T
-	now   time.Time
-	keys  *SSHKeys
-	key   ssh.PublicKey
-	owner string // whose the account is
-	self  Identity
-	conn  process
+	t      *testing.T
+	now    time.Time
+	keys   *SSHKeys
+	key    ssh.PublicKey
+	owner  string // whose the account is
+	self   Identity
+	conn   process
+	forced func(context.Context, int) (bool, error)
 }
 
 func newTicketBed(t *testing.T) *ticketBed {
@@ -126,7 +127,11 @@ func (b *ticketBed) at(s *net.UnixConn, uid uint32, account string) Identity {
 	b.t.Cleanup(func() { _ = peer.Close() })
 	peer.uid = uid
 	acc := newAccounts(func(uint32) (Account, error) { return Account{Name: account, UID: uid}, nil }, func() string { return "" })
-	who, err := NewProver(everybody{}, WithTickets(b.Tickets), WithAccounts(acc)).at(b.t.Context(), peer, "tmux")
+	opts := []Option{WithTickets(b.Tickets), WithAccounts(acc)}
+	if b.forced != nil {
+		opts = append(opts, WithForced(b.forced))
+	}
+	who, err := NewProver(everybody{}, opts...).at(b.t.Context(), peer, "tmux")
 	if err != nil {
 		b.t.Fatal(err)
 	}
@@ -671,5 +676,39 @@ func TestIsSSHD(t *testing.T) {
 		}
 		_ = peer.Close()
 		p.end()
+	}
+}
+
+// Of whom it cannot be told whether a forced command has started them is nobody, but for
+// freezing what is their account's. Who says so is nobody for that as well, and whose account
+// is lent.
+func TestDoubt(t *testing.T) {
+	hangs := errors.New("the helper hangs")
+	for _, c := range []struct {
+		name, account string
+		uid           uint32
+		forced        bool
+		err           error
+		person, may   string
+	}{
+		{"told", "alice", 4242, false, nil, "anybody", "anybody"},
+		{"forced", "alice", 4242, true, nil, "", ""},
+		{"not told", "alice", 4242, false, hangs, "", "anybody"},
+		{"lent, and not told", "work", lentUID, false, hangs, "", ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			b := newTicketBed(t)
+			b.forced = func(context.Context, int) (bool, error) { return c.forced, c.err }
+			who := b.connectAs(c.uid, c.account)
+			if who.Person() != c.person || who.Freezing().Person() != c.may {
+				t.Errorf("they are %q, and %q to freeze; want %q and %q", who.Person(), who.Freezing().Person(), c.person, c.may)
+			}
+			if c.err != nil && c.may != "" && !errors.Is(who.Why(), hangs) {
+				t.Errorf("they are told %v", who.Why())
+			}
+		})
+	}
+	if !(Identity{}).Freezing().IsNobody() {
+		t.Error("nobody is somebody")
 	}
 }

@@ -43,6 +43,9 @@ func TestAP02ForgedByAPane(t *testing.T) {
 			w.t.Errorf("she is not told where to answer:\n%s", strings.Join(x.Screen(), "\n"))
 		}
 		say("", "grant mwcarol typist -t shared", "granted")
+		if !w.control && !x.Contains("It waits 10m0s for your own hand") {
+			w.t.Errorf("it does not wait for alice:\n%s", strings.Join(x.Screen(), "\n"))
+		}
 		x.Type("clear\r\x1ba\x1bay")
 		x.Type("\r echo behind'-'it\r")
 		x.WaitFor("behind-it")
@@ -66,5 +69,8 @@ func TestAP02ForgedByAPane(t *testing.T) {
 		alice.WaitFor("y approves") // once she has paused
 		alice.Type("y")
 		tmuxtest.Eventually(w.t, func() bool { return a.types(carol, "mwalice/shared:0.1") }, "alice's own yes counts")
+		if r := w.Muxward(owner, "grants", "--json"); strings.Contains(r.Out, `"command line"`) {
+			w.gain("what was asked from alice's pane is given: %s", r.Out)
+		}
 	}}.run(t)
 }

@@ -146,6 +146,7 @@ func TestRV05ExpiredWhileTyping(t *testing.T) {
 		rv.take = func(x *tmuxtest.Terminal) host.Result {
 			// She is there by then: what ends soon is all that she has left.
 			_, until := g.give(owner, typist, "typist", "-t", "mwalice/rv", "--for", "1s")
+			rv.over = until
 			if r := w.Muxward(owner, "grants", "take-back", first); r.Code != 0 {
 				w.t.Errorf("take-back: %+v", r)
 			}

@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -41,22 +42,32 @@ type living struct {
 	people []*looker
 	stop   chan struct{}
 	wg     sync.WaitGroup
+	lasts  lasts
 }
 
-// looker is one of the crowd: what is delivered to their terminal is read as it comes.
+// looker is one of the crowd: what is delivered to their terminal is read as it comes,
+// and each part of it has the time at which it was read.
 type looker struct {
 	*attached
-	mu   sync.Mutex
-	seen []byte
-	done chan struct{}
+	mu    sync.Mutex
+	seen  []byte
+	parts []part
+	done  chan struct{}
+}
+
+// part is what was read at once: so many bytes of what was seen, and when.
+type part struct {
+	size int
+	at   time.Time
 }
 
 // livingCrowd measures how long it takes to revoke one of 1,000 attached people who
 // types, until it has returned; to lock down the whole host; and from the call that
 // gives somebody the right to type until the first key of theirs has come to the program
 // in the pane. After each return marks are put behind what was delivered and accepted:
-// whatever comes after them came too late, and fails the measurement: two clocks could not
-// tell, as who reads gets a processor late where two thousand others want one.
+// whatever comes after them came too late, and fails the measurement. The last byte before
+// them has a time as well, which is told; it is that of its reader, who gets a processor late
+// where two thousand others want one, so it fails nothing.
 func livingCrowd(host *bed, n int) (string, error) {
 	if os.Geteuid() != 0 {
 		return "skipped: people with accounts of their own need root", nil
@@ -91,17 +102,26 @@ func livingCrowd(host *bed, n int) (string, error) {
 	} {
 		var s series
 		turns := n
+		l.lasts = lasts{}
 		if m.name == "lockdown --views" {
 			turns = 1 // nobody is there any more
 		}
 		for turn := range turns {
-			took, err := m.one(turn)
+			err := l.calm()
+			var took time.Duration
+			if err == nil {
+				took, err = m.one(turn)
+			}
+			if err == nil && m.name != "lockdown --views" {
+				err = l.allThere()
+			}
 			if err != nil {
-				return "", fmt.Errorf("%s, turn %d: %w", m.name, turn, err)
+				return "", fmt.Errorf("%s, turn %d: %w (until then: %s; %s p50 %s of %d)", m.name, turn, err,
+					strings.Join(told, ", "), m.name, short(s.at(.5)), len(s))
 			}
 			s = append(s, took)
 		}
-		told = append(told, fmt.Sprintf("%s p50 %s p99 %s of %d", m.name, short(s.at(.5)), short(s.at(.99)), turns))
+		told = append(told, fmt.Sprintf("%s p50 %s p99 %s of %d%s", m.name, short(s.at(.5)), short(s.at(.99)), turns, l.lasts))
 	}
 	return strings.Join(told, ", "), nil
 }
@@ -184,18 +204,20 @@ func (l *living) come(i int) (*looker, error) {
 	return x, nil
 }
 
-// keepSeen is how much of what was delivered last is kept.
-const keepSeen = 8 << 10
+// keepSeen is how much of what was delivered last is kept: no less than is read at once.
+const keepSeen = 16 << 10
 
 func (x *looker) reads() {
 	defer close(x.done)
 	buf := make([]byte, 16<<10)
 	for {
 		n, err := x.master.Read(buf)
+		at := time.Now()
 		x.mu.Lock()
-		x.seen = append(x.seen, buf[:n]...)
-		if extra := len(x.seen) - keepSeen; extra > 0 {
-			x.seen = append(x.seen[:0], x.seen[extra:]...)
+		x.seen, x.parts = append(x.seen, buf[:n]...), append(x.parts, part{n, at})
+		for len(x.seen) > keepSeen { // parts go as a whole, so that each byte has its time
+			x.seen = append(x.seen[:0], x.seen[x.parts[0].size:]...)
+			x.parts = append(x.parts[:0], x.parts[1:]...)
 		}
 		x.mu.Unlock()
 		if err != nil {
@@ -231,7 +253,35 @@ func (x *looker) behind(mark string) []byte {
 func (x *looker) forget() {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	x.seen = x.seen[:0]
+	x.seen, x.parts = x.seen[:0], x.parts[:0]
+}
+
+// tail gives the end of what was delivered.
+func (x *looker) tail(n int) []byte {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return bytes.Clone(x.seen[max(len(x.seen)-n, 0):])
+}
+
+// last gives when the last byte before a mark was read, or the very last if the terminal
+// had ended before the mark; zero if there was none since it was forgotten.
+func (x *looker) last(mark string) (at time.Time) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	end := bytes.Index(x.seen, []byte(mark))
+	if end < 0 {
+		end = len(x.seen)
+	}
+	for _, p := range x.parts {
+		if end <= 0 {
+			break
+		}
+		if p.size > 0 {
+			at = p.at
+		}
+		end -= p.size
+	}
+	return at
 }
 
 // mark writes behind all that was delivered: a terminal keeps the order.
@@ -283,6 +333,36 @@ func (l *living) close() {
 	}
 }
 
+// calmTime is how soon a command through muxward is done where nothing is behind.
+const calmTime = 100 * time.Millisecond
+
+// calm waits until what the turn before has had drawn for all is done with: people are not
+// locked down again while they are still told of the last time.
+func (l *living) calm() error {
+	for deadline := time.Now().Add(patience); ; {
+		begin := time.Now()
+		if out, err := l.b.tmux("display-message", "-p", "-t", group(0), "calm"); err != nil {
+			return fmt.Errorf("%w: %s", err, out)
+		}
+		if time.Since(begin) < calmTime || time.Now().After(deadline) {
+			return nil // if it never is, that is how it is
+		}
+	}
+}
+
+// allThere says who has gone that nobody has sent away.
+func (l *living) allThere() error {
+	for i, x := range l.people {
+		select {
+		case <-x.done:
+			log, _ := l.b.muxward("audit", "query", "--kind", "detach", "--who", fmt.Sprintf("c%d", i))
+			return fmt.Errorf("person %d has gone; the log says %q, their display ended with %q", i, log[max(len(log)-400, 0):], x.tail(400))
+		default:
+		}
+	}
+	return nil
+}
+
 func (l *living) call(c ctld.Call) error {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
@@ -297,6 +377,56 @@ var ownLines = regexp.MustCompile(`^[kt\r\n]*(\[[a-z ]+\]\r\n)?[kt\r\n]*$`)
 type accepted struct {
 	at   time.Time
 	keys string
+}
+
+// lasts is when each person's last byte was read, counted from the return of the call that
+// ended it: less than nothing is before that.
+type lasts struct{ delivered, accepted series }
+
+// String tells the latest of each.
+func (l lasts) String() string {
+	var told []string
+	for _, one := range []struct {
+		what string
+		s    series
+	}{{"delivered", l.delivered}, {"accepted", l.accepted}} {
+		if len(one.s) == 0 {
+			continue
+		}
+		early := 0
+		for _, d := range one.s {
+			if d <= 0 {
+				early++
+			}
+		}
+		told = append(told, fmt.Sprintf("last byte %s %+.1f ms, %d of %d before it", one.what, float64(one.s.at(1))/1e6, early, len(one.s)))
+	}
+	if len(told) == 0 {
+		return ""
+	}
+	return " (from the return: " + strings.Join(told, "; ") + ")"
+}
+
+// deliveredTo notes when somebody's last byte before a mark was read.
+func (l *living) deliveredTo(x *looker, mark string, returned time.Time) {
+	if at := x.last(mark); !at.IsZero() {
+		l.lasts.delivered = append(l.lasts.delivered, at.Sub(returned))
+	}
+}
+
+// acceptedFrom notes when the last of somebody's keys was read by the program in their pane.
+func (l *living) acceptedFrom(i int, key string, returned time.Time) error {
+	got, err := l.took(i)
+	if err != nil {
+		return err
+	}
+	for _, a := range slices.Backward(got) {
+		if strings.Contains(a.keys, key) {
+			l.lasts.accepted = append(l.lasts.accepted, a.at.Sub(returned))
+			break
+		}
+	}
+	return nil
 }
 
 // took gives what the program in the pane of a group has been given.
@@ -363,7 +493,8 @@ func (l *living) revoke(turn int) (time.Duration, error) {
 	call := ctld.Call{Act: "revoke", Person: fmt.Sprintf("c%d", i), Reason: "measured"}
 	begin := time.Now()
 	err := l.call(call)
-	took := time.Since(begin)
+	returned := time.Now()
+	took := returned.Sub(begin)
 	mark := fmt.Sprintf("RETURNED-%d", turn)
 	err = errors.Join(err, x.mark(mark+"\r\n"))
 	time.Sleep(20 * time.Millisecond)
@@ -382,6 +513,10 @@ func (l *living) revoke(turn int) (time.Duration, error) {
 	<-x.done // their client has ended
 	if shown := x.behind(mark); !ownLines.Match(shown) {
 		return 0, fmt.Errorf("%.200q was shown after revoke had returned", shown)
+	}
+	l.deliveredTo(x, mark, returned)
+	if err := l.acceptedFrom(i, "k", returned); err != nil {
+		return 0, err
 	}
 	x.leave()
 	call.Undo = true
@@ -402,7 +537,8 @@ func (l *living) lockdown(views bool) (time.Duration, error) {
 	if err := l.call(call); err != nil {
 		return 0, err
 	}
-	took := time.Since(begin)
+	returned := time.Now()
+	took := returned.Sub(begin)
 	turn := int(begin.UnixNano())
 	mark := fmt.Sprintf("RETURNED-%d", turn)
 	if views {
@@ -417,6 +553,9 @@ func (l *living) lockdown(views bool) (time.Duration, error) {
 		if err != nil || late != "" {
 			return 0, errors.Join(err, fmt.Errorf("%q came to a pane after lockdown had returned", late))
 		}
+		if err := l.acceptedFrom(i, "t", returned); err != nil {
+			return 0, err
+		}
 	}
 	if err := l.call(ctld.Call{Act: "unlock", All: true}); err != nil || !views {
 		return took, err
@@ -426,6 +565,7 @@ func (l *living) lockdown(views bool) (time.Duration, error) {
 		if shown := x.behind(mark); !ownLines.Match(shown) {
 			return 0, fmt.Errorf("%.200q was shown to person %d after lockdown had returned", shown, i)
 		}
+		l.deliveredTo(x, mark, returned)
 	}
 	return took, nil
 }
@@ -458,7 +598,7 @@ func (l *living) grant(turn int) (time.Duration, error) {
 			}
 		}
 		if time.Now().After(deadline) {
-			return 0, fmt.Errorf("the first key of person %d is not accepted", i)
+			return 0, fmt.Errorf("the first key of person %d is not accepted; their display ended with %q", i, l.people[i].tail(400))
 		}
 	}
 }

@@ -245,6 +245,9 @@ func (s *Server) handle(ctx context.Context, conn *net.UnixConn, late *time.Time
 			return nil, err
 		}
 	}
+	if call.Act == "lockdown" {
+		who = who.Freezing()
+	}
 	if who.IsNobody() {
 		why := cmp.Or(who.Why(), errUnknown)
 		s.refuse(fmt.Sprintf("ctl door: process %d of %s was not let in: %v", who.PID(), who.Account(), why))

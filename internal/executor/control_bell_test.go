@@ -1,0 +1,60 @@
+package executor
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// Lines of our own come between blocks of a server, never in one.
+func TestAsides(t *testing.T) {
+	var shown []string
+	show := func(text string) func() error {
+		return func() error { shown = append(shown, text); return nil }
+	}
+	var a asides
+	_ = a.say(show("first"))
+	_ = a.pass(true, show("%begin"))
+	_ = a.say(show("second"))
+	_ = a.say(show("third"))
+	_ = a.pass(true, show("body"))
+	_ = a.pass(false, show("%end"))
+	_ = a.say(show("fourth"))
+	if want := []string{"first", "%begin", "body", "%end", "second", "third", "fourth"}; !slices.Equal(shown, want) {
+		t.Errorf("shown %q, want %q", shown, want)
+	}
+	gone := errors.New("gone")
+	if err := a.say(func() error { return gone }); !errors.Is(err, gone) {
+		t.Errorf("a line that is not shown: %v", err)
+	}
+}
+
+// What is told of what waits is one line of text, whatever is asked.
+func TestMessage(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		w    Waits
+		want string
+	}{
+		{"a request", Waits{Text: "bob asks", How: "see muxward approvals"}, "%message muxward: see muxward approvals: bob asks\n"},
+		{"a lease", Waits{Text: "asks for it", From: "bob", How: "see muxward leases", Alone: true}, "%message muxward: see muxward leases: bob asks for it\n"},
+		{"lines", Waits{Text: "a\n%exit\r%end 1 2 3", How: "h"}, ""},
+		{"sequences", Waits{Text: "\x1b]52;c;eA==\a\u202e\u2028", How: "h"}, ""},
+		{"much", Waits{Text: strings.Repeat("é", 5000), How: "h"}, ""},
+	} {
+		got := string(message(waitsText(c.w)))
+		if c.want != "" && got != c.want {
+			t.Errorf("%s: %q, want %q", c.name, got, c.want)
+		}
+		text, ended := strings.CutSuffix(got, "\n")
+		if !ended || !strings.HasPrefix(text, "%message muxward: ") || len(text) > maxMessage+20 {
+			t.Errorf("%s: %.100q of %d bytes", c.name, got, len(got))
+		}
+		for _, r := range text {
+			if obeyed(r) {
+				t.Errorf("%s: %.100q holds %q", c.name, got, r)
+			}
+		}
+	}
+}
