@@ -49,7 +49,8 @@ func newSetupCmd() *cobra.Command {
 		Long: `Prepare this host for muxward, as root: the system account muxward, /etc/muxward with
 a configuration and a policy to start from, /var/lib/muxward, the PAM service muxward
 (on hosts with Debian's common stacks), units of systemd, and a file that keeps cleaners
-away from /run/muxward. With --doors-for-logins plain tmux of every login comes through
+away from /run/muxward. muxward runs as that account, and has none of root's rights:
+muxward-helper keeps them. With --doors-for-logins plain tmux of every login comes through
 muxward; without the flag that stays as it is.
 
 Everything is checked before anything moves, and what was there is kept: a setup that is
@@ -58,6 +59,11 @@ of it away. A second setup changes nothing. What people have written into muxwar
 policy and the PAM service is theirs: of those only owner and mode are put right. A policy
 that is there already is left alone, if it is root's and loads. A directory that has
 something in it and is somebody else's is not taken over.
+
+A muxward.yaml by which muxward runs as root is left so, and told of. --separated changes it
+over; it counts with the next start, which gives the state to the account. What the account
+could not read of what muxward goes by is told before anything moves. --separated=false has
+the state given back, and muxward run as root: stop it first.
 
 Nothing is written through a symlink, or in a directory that others can write to: it
 says which, and does nothing.
@@ -69,6 +75,7 @@ Exit codes: 0 done; 1 not done: the error says why, and what is not as it was if
 2 the command line is wrong.`,
 		Example: `  sudo muxward setup --dry-run
   sudo muxward setup --admin alice --start
+  sudo muxward setup --separated && sudo systemctl restart muxward
   muxward setup --root /srv/image --program /usr/bin/muxward`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {

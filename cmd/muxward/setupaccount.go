@@ -114,20 +114,20 @@ func (f *setupFlags) giveBack(ctx context.Context) error {
 	return nil
 }
 
-// mustRead is what muxward has to read itself, of root's files. Of the policy setup has the directory, and
-// its own files, be the account's to read.
+// mustRead is what muxward has to read itself, of root's files. Of the policy its own are what is made
+// together with the directory, for the account to read.
 func mustRead(root string, c config.Config, own map[string]string) []string {
 	all := []string{c.SSH.Keys, c.SSH.Authorities, c.SSH.Revoked, c.SSH.HostCertificate, c.SSH.TOTP, c.Webhook.Secret}
-	if c.Policy != setupPolicy {
+	if own == nil {
 		return append(all, c.Policy)
 	}
-	entries, err := os.ReadDir(root + setupPolicy)
+	entries, err := os.ReadDir(root + c.Policy)
 	if err != nil {
 		return all // there is none yet
 	}
 	for _, e := range entries {
 		if _, ours := own[e.Name()]; !ours {
-			all = append(all, filepath.Join(setupPolicy, e.Name()))
+			all = append(all, filepath.Join(c.Policy, e.Name()))
 		}
 	}
 	return all
@@ -148,7 +148,11 @@ func readable(root string, c config.Config, own map[string]string) error {
 		if path == "" || !filepath.IsAbs(path) {
 			continue
 		}
-		wrong = append(wrong, as.reads(root, path))
+		made := ""
+		if own != nil {
+			made = c.Policy
+		}
+		wrong = append(wrong, as.reads(root, path, made))
 	}
 	return errors.Join(wrong...)
 }
@@ -172,10 +176,11 @@ type reader struct {
 	uid, gid uint32
 }
 
-// reads says what keeps it from reading a file, or a directory with all files in it.
-func (r reader) reads(root, path string) error {
+// reads says what keeps it from reading a file, or a directory with all files in it. made is a
+// directory that is put right.
+func (r reader) reads(root, path, made string) error {
 	for dir := filepath.Dir(path); ; dir = filepath.Dir(dir) {
-		if err := r.may(root, dir, 0o1); err != nil && dir != setupPolicy {
+		if err := r.may(root, dir, 0o1); err != nil && dir != made {
 			return err
 		}
 		if dir == "/" {
@@ -232,6 +237,34 @@ func (r reader) may(root, path string, need uint32) error {
 		how = fmt.Sprintf("chown %s %s", r.name, path) // a secret: nobody else's at all
 	}
 	return fmt.Errorf("%s cannot be read by %s, as which muxward is to run (mode %04o): %s", path, r.name, st.Mode&0o7777, how)
+}
+
+// rooted refuses a configuration by which root's muxward would find a state that is an account's: it
+// would not begin.
+func rooted(c config.Config) error {
+	info, err := os.Stat(c.State)
+	if c.Account != "" || err != nil {
+		return nil
+	}
+	if st, ok := info.Sys().(*syscall.Stat_t); ok && st.Uid != 0 {
+		return fmt.Errorf("%s is uid %d's, as which muxward runs, and by this configuration it is to run as root: say account: NAME under serve, "+
+			"or stop muxward and have muxward-helper give it back first (muxward-helper give-back --config %s)", c.State, st.Uid, setupConfig)
+	}
+	return nil
+}
+
+// runsAs has a host be looked at for what keeps muxward from running as its configuration says.
+func runsAs(root string, own map[string]string) hostconf.Check {
+	return hostconf.Check{Name: "as whom muxward runs", Run: func(_ context.Context, tree string) error {
+		c, err := config.Load(tree + setupConfig)
+		if err != nil {
+			return err
+		}
+		if err := readable(root, c, own); err != nil || root != "" || os.Geteuid() != 0 {
+			return err
+		}
+		return rooted(c)
+	}}
 }
 
 // doorless names the people of a policy whose accounts have no tmux server and no door beside
