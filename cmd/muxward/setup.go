@@ -18,6 +18,7 @@ import (
 	"github.com/muxward/muxward/internal/hostconf"
 	"github.com/muxward/muxward/internal/pam"
 	"github.com/muxward/muxward/internal/policy"
+	"github.com/muxward/muxward/internal/siblings"
 	"github.com/muxward/muxward/packaging"
 )
 
@@ -229,6 +230,11 @@ func (f *setupFlags) wishOf(v *hostconf.View, o hostconf.Options) (setupWish, er
 	w.pam = w.pam || has[setupPAM]
 	if err := f.findProgram(&w); err != nil {
 		return w, err
+	}
+	if f.root == "" && w.runAs != "" {
+		if _, err := siblings.Beside(w.program, helperProgram); err != nil {
+			return w, usageError{fmt.Errorf("%w; muxward needs it to run as %s without root's rights, or say --separated=false", err, w.runAs)}
+		}
 	}
 	return w, f.findAdmin(&w, o)
 }

@@ -45,6 +45,9 @@ func (f *setupFlags) asAccount(v *hostconf.View, w *setupWish) error {
 	}
 	to := w.runAs
 	if w.runAs = c.Account; !f.separatedSaid || f.separated == (c.Account != "") {
+		if v.HasGroup(c.Account) { // else muxward-helper refuses it
+			w.account = c.Account // whatever --account says: it has to read the policy
+		}
 		return nil
 	}
 	if to != "" && c.User {

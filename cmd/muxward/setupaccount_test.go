@@ -44,6 +44,7 @@ func TestSetupSeparated(t *testing.T) {
 	}
 	setup("make file /etc/muxward/muxward.yaml", "--account", "mwone")
 	account("mwone")
+	setup("everything is as it should be") // and not another account's policy, which that could not read
 	root = setupTree(t)
 	if out := setup("make file", "--separated=false"); strings.Contains(out, "needs none of root's rights") {
 		t.Errorf("who asks for it is told what they know:\n%s", out)
