@@ -134,14 +134,17 @@ func (f *setupFlags) run(cmd *cobra.Command) error {
 		if err != nil {
 			return wrongCall(err)
 		}
+		if w.was != "" && w.runAs == "" && !f.json {
+			newPaint(cmd).printf("first the state in %s, and the keys, are given back to root (stop muxward before)\n", setupState)
+		}
 		return f.printPlan(cmd, plan)
 	}
 	first, _, err := settleFirst(cmd.Context(), o)
 	if err != nil {
 		return fmt.Errorf("setup: %w", err)
 	}
-	if err := f.giveBack(cmd.Context()); err != nil {
-		return fmt.Errorf("setup: %w", err)
+	if err := f.giveBack(cmd.Context(), o); err != nil {
+		return wrongCall(fmt.Errorf("setup: %w", err))
 	}
 	res, err := hostconf.Apply(cmd.Context(), want, o)
 	if err != nil {
@@ -221,7 +224,11 @@ func (f *setupFlags) wishOf(v *hostconf.View, o hostconf.Options) (setupWish, er
 	if err := f.asAccount(v, &w); err != nil {
 		return w, err
 	}
-	if err := findStateOwner(v, &w); err != nil {
+	as := w.runAs
+	if as == "" && f.dryRun {
+		as = w.was // it is given back before
+	}
+	if err := findStateOwner(v, &w, as); err != nil {
 		return w, err
 	}
 	if w.pam, err = v.There("/etc/pam.d/common-account"); err != nil {
@@ -242,15 +249,15 @@ func (f *setupFlags) wishOf(v *hostconf.View, o hostconf.Options) (setupWish, er
 // findStateOwner finds whose the state directory is to be. Of a muxward with an account of its own
 // it is that account's once muxward-helper has handed it over: only that looks at all that is in
 // it, and keeps the keys back. Until then, setup leaves it to root.
-func findStateOwner(v *hostconf.View, w *setupWish) error {
-	if w.runAs == "" {
+func findStateOwner(v *hostconf.View, w *setupWish, as string) error {
+	if as == "" {
 		return nil
 	}
 	uid, gid, is, err := v.Directory(setupState)
 	if err != nil || !is {
 		return err
 	}
-	if of, ok := v.UID(w.runAs); ok && of == uid && uid != 0 {
+	if of, ok := v.UID(as); ok && of == uid && uid != 0 {
 		w.owner, w.group = strconv.FormatUint(uint64(uid), 10), strconv.FormatUint(uint64(gid), 10)
 	}
 	return nil

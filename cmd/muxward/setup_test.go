@@ -218,6 +218,9 @@ func TestSetupOfAccount(t *testing.T) {
 	if out, err := runSetup(t, "setup", "--root", root); err != nil || !strings.Contains(out, "everything is as it should be") {
 		t.Errorf("%v\n%s", err, out)
 	}
+	if out, err := runSetup(t, "setup", "--root", root, "--separated=false", "--dry-run"); err != nil || !strings.Contains(out, "first the state in /var/lib/muxward") || !strings.Contains(out, "change file /etc/muxward/muxward.yaml") {
+		t.Errorf("what giving it back is like: %v\n%s", err, out)
+	}
 	if err := os.WriteFile(root+setupConfig, []byte(packaging.Config("")), 0o644); err != nil { // and back to root
 		t.Fatal(err)
 	}

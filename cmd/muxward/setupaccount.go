@@ -4,11 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -16,6 +16,7 @@ import (
 	"github.com/muxward/muxward/internal/accounts"
 	"github.com/muxward/muxward/internal/config"
 	"github.com/muxward/muxward/internal/hostconf"
+	"github.com/muxward/muxward/internal/hostconf/hostfile"
 	"github.com/muxward/muxward/internal/policy"
 	"github.com/muxward/muxward/internal/siblings"
 	"github.com/muxward/muxward/packaging"
@@ -50,10 +51,13 @@ func (f *setupFlags) asAccount(v *hostconf.View, w *setupWish) error {
 		}
 		return nil
 	}
+	if slices.ContainsFunc(v.Made(hostfile.Set), func(it hostconf.Item) bool { return it.Path == setupConfig }) {
+		return usageError{fmt.Errorf("%s is from muxward host: say account: %q under serve in host.yaml, and apply that (docs/guide/install.md)", setupConfig, to)}
+	}
 	if to != "" && c.User {
 		return usageError{fmt.Errorf("%s has user: true, for root's own tmux alone: leave that out first", setupConfig)}
 	}
-	w.changed, w.runAs = true, to
+	w.changed, w.runAs, w.was = true, to, c.Account
 	w.config, err = withAccount(seen.Content, to)
 	return err
 }
@@ -85,16 +89,23 @@ func withAccount(text, account string) (string, error) {
 const giveBackTime = time.Minute
 
 // giveBack has muxward-helper give the state back to root, if muxward.yaml is to be changed so that
-// muxward runs as root. It comes first: until muxward.yaml is changed the next start hands
-// all of it over again.
-func (f *setupFlags) giveBack(ctx context.Context) error {
+// muxward runs as root, and nothing is in the way of that. It comes first: until muxward.yaml is
+// changed the next start hands all of it over again.
+func (f *setupFlags) giveBack(ctx context.Context, o hostconf.Options) error {
 	if !f.separatedSaid || f.separated || f.root != "" {
 		return nil
 	}
-	c, err := config.Load(setupConfig)
-	if errors.Is(err, fs.ErrNotExist) || err == nil && c.Account == "" {
-		return nil
+	var w setupWish
+	before := *f
+	before.dryRun = true // the state is the account's still
+	plan, err := hostconf.Compare(ctx, before.wish(o, &w), o)
+	if err != nil || !w.changed {
+		return wrongCall(err)
 	}
+	if all := plan.Blocked(); len(all) > 0 {
+		return fmt.Errorf("nothing has changed: %s", all[0].Reason)
+	}
+	c, err := config.Load(setupConfig)
 	if err != nil {
 		return err
 	}

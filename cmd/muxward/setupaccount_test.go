@@ -93,6 +93,19 @@ func TestSetupSeparatedLeavesNothing(t *testing.T) {
 	}
 }
 
+// A muxward.yaml of muxward host is not setup's to change.
+func TestSetupSeparatedOfHost(t *testing.T) {
+	b := newHostBed(t)
+	b.on(exitOK, "applied: ", "apply")
+	if got := configOf(t, b.root).Account; got != "muxward" {
+		t.Errorf("a new host's muxward runs as %q", got)
+	}
+	out, err := runSetup(t, "setup", "--root", b.root, "--separated=false")
+	if _, ok := err.(usageError); !ok || !strings.Contains(err.Error(), "is from muxward host") || configOf(t, b.root).Account != "muxward" {
+		t.Errorf("%v\n%s", err, out)
+	}
+}
+
 // The line goes to where it is, or was taken out, or to the end; what setup cannot change it leaves.
 func TestWithAccount(t *testing.T) {
 	for _, c := range []struct{ text, account, want string }{

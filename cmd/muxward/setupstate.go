@@ -41,6 +41,7 @@ type setupWish struct {
 	config  string // what muxward.yaml is to say, where it is not there, or changed
 	there   bool   // muxward.yaml is there
 	changed bool   // and is changed
+	was     string // the account before that
 	owner   string // whose the state directory is; "" for root
 	group   string
 	program string // where muxward is on the host
