@@ -3,12 +3,15 @@ package main
 import (
 	"errors"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/muxward/muxward/internal/config"
+	"github.com/muxward/muxward/internal/hostconf/proof"
 	"github.com/muxward/muxward/internal/tmux/tmuxtest"
 	"github.com/muxward/muxward/packaging"
 )
@@ -103,6 +106,50 @@ func TestSetupSeparatedOfHost(t *testing.T) {
 	out, err := runSetup(t, "setup", "--root", b.root, "--separated=false")
 	if _, ok := err.(usageError); !ok || !strings.Contains(err.Error(), "is from muxward host") || configOf(t, b.root).Account != "muxward" {
 		t.Errorf("%v\n%s", err, out)
+	}
+}
+
+// An account that muxward host has made stays with the state that is its own: its number would be
+// given to somebody else, with the log. With nothing of its own there it goes.
+func TestAccountStaysWithState(t *testing.T) {
+	if os.Geteuid() != 0 {
+		tmuxtest.Skip(t, "owners are root's to give")
+	}
+	for state, want := range map[bool]string{true: "keep account muxward", false: "remove account muxward"} {
+		b := newHostBed(t)
+		b.on(exitOK, "applied: ", "apply")
+		if state {
+			a, err := accountIn(b.root, "muxward")
+			if err := errors.Join(err, os.MkdirAll(b.root+setupState, 0o711), os.Chown(b.root+setupState, int(a.UID), int(a.GID))); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if out, err := runSetup(t, "uninstall", "--applied", "--root", b.root); err != nil || !strings.Contains(out, want) {
+			t.Errorf("%v, want %q\n%s", err, want, out)
+		}
+	}
+}
+
+// doctor asks the kernel as whom muxward runs, and not muxward.
+func TestDoctorTellsRoot(t *testing.T) {
+	if os.Geteuid() != 0 {
+		tmuxtest.Skip(t, "processes of others are root's to start")
+	}
+	cmd := exec.Command("sleep", "600")
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65533, Gid: 65533}}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
+	for pid, want := range map[int]proof.Outcome{os.Getpid(): proof.Broken, cmd.Process.Pid: proof.Holds, 1 << 30: proof.Unknown} {
+		dir := t.TempDir()
+		if err := (config.Serving{PID: pid, Account: "muxward"}).Save(dir); err != nil {
+			t.Fatal(err)
+		}
+		f := verifyFlags{state: dir}
+		if p, serves := f.rightsOf(nil); !serves || p.Outcome != want || want == proof.Broken && !strings.Contains(p.Lost, "setup --separated") {
+			t.Errorf("process %d: %v, %+v", pid, serves, p)
+		}
 	}
 }
 
