@@ -54,8 +54,21 @@ func Tmpfiles() string { return text("tmpfiles.d/muxward.conf") }
 // Profile has the tmux of logins come through the doors.
 func Profile() string { return text("profile.d/muxward.sh") }
 
-// Config is a configuration to start from.
-func Config() string { return text("muxward.yaml") }
+// Config is a configuration to start from, of a muxward that runs as an account; "" for one
+// that runs as root.
+func Config(account string) string {
+	line := ConfigAccount(account)
+	if account == "" {
+		line = "# " + ConfigAccount(Account)
+	}
+	return strings.Replace(text("muxward.yaml"), "\n"+ConfigAccount(Account), "\n"+line, 1)
+}
+
+// Account is the account that muxward runs as, where nobody has named another.
+const Account = "muxward"
+
+// ConfigAccount is the line of a configuration that says as which account muxward runs.
+func ConfigAccount(account string) string { return "account: " + account + "\n" }
 
 func text(name string) string {
 	data, err := files.ReadFile(name)

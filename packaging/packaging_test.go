@@ -21,7 +21,7 @@ func TestMain(m *testing.M) { os.Exit(tmuxtest.Main(m)) }
 
 // Each file is there, and units start the muxward that they are made for.
 func TestFiles(t *testing.T) {
-	for name, text := range map[string]string{"PAM": PAM(), "Tmpfiles": Tmpfiles(), "Profile": Profile(), "Config": Config()} {
+	for name, text := range map[string]string{"PAM": PAM(), "Tmpfiles": Tmpfiles(), "Profile": Profile(), "Config": Config("mw"), "Config of root": Config("")} {
 		if len(text) < 100 {
 			t.Errorf("%s is %q", name, text)
 		}

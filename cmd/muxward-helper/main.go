@@ -27,13 +27,25 @@ func main() {
 	f.StringVar(&given.SSH.Listen, "ssh", "", "open the SSH door at this `address`")
 	f.Usage = func() {
 		fmt.Fprint(os.Stderr, "muxward-helper runs muxward as an account without rights, and keeps root's.\n"+
-			"Start it as root: muxward-helper --config /etc/muxward/muxward.yaml\n\n")
+			"Start it as root: muxward-helper --config /etc/muxward/muxward.yaml\n"+
+			"muxward-helper give-back gives the state back to root, while nobody serves.\n\n")
 		f.PrintDefaults()
 	}
-	_ = f.Parse(os.Args[1:]) // ends by itself
+	args := os.Args[1:]
+	back := len(args) > 0 && args[0] == monitor.GiveBackArg
+	if back {
+		args = args[1:]
+	}
+	_ = f.Parse(args) // ends by itself
 	if f.NArg() > 0 {
 		fmt.Fprintf(os.Stderr, "muxward-helper: there is no %q; see muxward-helper --help\n", f.Arg(0))
 		os.Exit(2)
+	}
+	if back {
+		if err := monitor.GiveBack(given, *file); err != nil {
+			end(1, err)
+		}
+		return
 	}
 	end(monitor.Run(given, *file))
 }

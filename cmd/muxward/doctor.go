@@ -10,9 +10,11 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/muxward/muxward/internal/config"
 	"github.com/muxward/muxward/internal/hostconf"
 	"github.com/muxward/muxward/internal/hostconf/hostfile"
 	"github.com/muxward/muxward/internal/hostconf/proof"
+	"github.com/muxward/muxward/internal/procfs"
 	"github.com/muxward/muxward/internal/sockets"
 )
 
@@ -117,6 +119,9 @@ func (f *verifyFlags) examine(cmd *cobra.Command, args []string, found *hostfile
 	for _, p := range proofs {
 		e.Controls = append(e.Controls, checkup{Proof: p, Part: "muxward"})
 	}
+	if p, serves := f.rightsOf(found); serves {
+		e.Controls = append(e.Controls, checkup{Proof: p, Part: "muxward"})
+	}
 	files, err := f.filesControls(ctx, cmd, args, found)
 	if err != nil {
 		return e, err
@@ -125,6 +130,30 @@ func (f *verifyFlags) examine(cmd *cobra.Command, args []string, found *hostfile
 	e.Controls = append(e.Controls, socketControls(ctx)...)
 	e.sum()
 	return e, nil
+}
+
+// rightsOf tells as whom the muxward runs that serves this host, as the kernel has it.
+func (f *verifyFlags) rightsOf(found *hostfile.Found) (proof.Proof, bool) {
+	state, err := f.stateOf(found)
+	if err != nil {
+		return proof.Proof{}, false
+	}
+	at, err := config.FindServing(state)
+	if err != nil {
+		return proof.Proof{}, false // MW-V001 says so
+	}
+	p := proof.Proof{ID: "MW-V002", Title: "the muxward that people speak with has none of root's rights", Outcome: proof.Holds,
+		Lost: "whoever takes it over is root: muxward setup --separated (or account: muxward under serve in host.yaml, and muxward host apply), then systemctl restart muxward"}
+	uid, err := procfs.RealUID(at.PID)
+	switch {
+	case err != nil:
+		p.Outcome, p.Evidence = proof.Unknown, []string{err.Error()}
+	case uid == 0:
+		p.Outcome, p.Evidence = proof.Broken, []string{fmt.Sprintf("process %d runs as root", at.PID)}
+	default:
+		p.Evidence = []string{fmt.Sprintf("process %d runs as uid %d", at.PID, uid)}
+	}
+	return p, true
 }
 
 // sum gives each control its score, if it has none, and the host's.

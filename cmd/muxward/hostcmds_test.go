@@ -21,7 +21,7 @@ type hostBed struct {
 
 func newHostBed(t *testing.T) *hostBed {
 	t.Helper()
-	b := &hostBed{t: t, dir: filepath.Join(t.TempDir(), "hosts"), root: t.TempDir()}
+	b := &hostBed{t: t, dir: filepath.Join(t.TempDir(), "hosts"), root: setupTree(t)}
 	if err := os.Chmod(b.root, 0o755); err != nil {
 		t.Fatal(err)
 	}
@@ -92,7 +92,7 @@ func TestHostStory(t *testing.T) {
 	}
 	out := b.on(exitDrift, "1 to make, 2 to change, 1 to remove", "plan")
 	for _, want := range []string{
-		"MW-H110 remove /etc/muxward/policy/left.grants.yaml\n    why: ", "mode: it is 0666, and should be 0644",
+		"MW-H110 remove /etc/muxward/policy/left.grants.yaml\n    why: ", "mode: it is 0666, and should be 0640",
 		"-export TMUX_TMPDIR=/tmp/x", "MW-H130 make /etc/tmux.conf",
 	} {
 		if !strings.Contains(out, want) {
@@ -119,7 +119,7 @@ func TestHostNeverLands(t *testing.T) {
 		code           int
 		want           string
 	}{
-		{"host.yaml", "clipboard: external", "clipbord: external", exitUsage, `host.yaml:30:3: unknown key "clipbord" in tmux (did you mean clipboard?)`},
+		{"host.yaml", "clipboard: external", "clipbord: external", exitUsage, `host.yaml:31:3: unknown key "clipbord" in tmux (did you mean clipboard?)`},
 		{"host.yaml", "schema: 1", "schema: 1\n\tx: 1", exitUsage, "host.yaml:6:1: not YAML"},
 		{"host.yaml", "clipboard: external", "clipboard: externel", exitUsage, "(did you mean external?)"},
 		{"host.yaml", "lend: false", "lend: true", exitUsage, "needs serve: ssh: keys_user"},

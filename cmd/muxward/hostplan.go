@@ -99,7 +99,11 @@ func (f *hostFlags) rootDir() (string, error) {
 
 func (f *hostFlags) options(cmd *cobra.Command, root string, found *hostfile.Found) hostconf.Options {
 	tell := func(line string) { fmt.Fprintln(cmd.ErrOrStderr(), "muxward:", oneLine(line)) }
-	return hostconf.Options{Root: root, NoOwners: f.noOwners, Patience: hostPatience, Checks: hostcheck.For(found, tell), Tell: tell}
+	var own map[string]string
+	if found.Host.Policy.Directory != "" {
+		own = found.PolicyFiles()
+	}
+	return hostconf.Options{Root: root, NoOwners: f.noOwners, Patience: hostPatience, Checks: append(hostcheck.For(found, tell), runsAs(root, own)), Tell: tell}
 }
 
 // errDrift is that of a plan that has something to do: exit code 2.

@@ -109,13 +109,18 @@ func (f *verifyFlags) maybeLoad(args []string) (*hostfile.Found, error) {
 // asRoot reports whether what files say would be done with root's rights.
 func asRoot() bool { return os.Geteuid() == 0 }
 
-// prove tries the muxward that serves.
-func (f *verifyFlags) prove(ctx context.Context, found *hostfile.Found) ([]proof.Proof, error) {
+// stateOf is the state directory of the muxward to try.
+func (f *verifyFlags) stateOf(found *hostfile.Found) (string, error) {
 	state := f.state
 	if state == "" && found != nil && os.Geteuid() == 0 {
 		state = found.Host.Serve.State
 	}
-	state, err := config.StateDir(state)
+	return config.StateDir(state)
+}
+
+// prove tries the muxward that serves.
+func (f *verifyFlags) prove(ctx context.Context, found *hostfile.Found) ([]proof.Proof, error) {
+	state, err := f.stateOf(found)
 	if err != nil {
 		return nil, usageError{err}
 	}

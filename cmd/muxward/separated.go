@@ -226,8 +226,8 @@ func (d *daemon) ownState() error {
 		return &fs.PathError{Op: "stat", Path: d.config.State, Err: err}
 	}
 	if st.Uid != 0 {
-		return fmt.Errorf("the state directory %s is uid %d's, and root writes nothing there: put account: NAME into the configuration, "+
-			"or look at what is in it and give it back (chown -R -h root:root %[1]s)", d.config.State, st.Uid)
+		return fmt.Errorf("the state directory %s is uid %d's, and root writes nothing there: put account: NAME into the configuration again; "+
+			"to have muxward run as root, muxward setup --separated=false takes it out and has the state given back first", d.config.State, st.Uid)
 	}
 	return nil
 }

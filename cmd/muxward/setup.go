@@ -18,6 +18,7 @@ import (
 	"github.com/muxward/muxward/internal/hostconf"
 	"github.com/muxward/muxward/internal/pam"
 	"github.com/muxward/muxward/internal/policy"
+	"github.com/muxward/muxward/internal/siblings"
 	"github.com/muxward/muxward/packaging"
 )
 
@@ -29,6 +30,8 @@ type setupFlags struct {
 	program        string
 	logins, start  bool
 	loginsSaid     bool
+	// separated is whether muxward is to run as an account without root's rights.
+	separated, separatedSaid bool
 }
 
 func (f *setupFlags) add(cmd *cobra.Command) {
@@ -47,7 +50,8 @@ func newSetupCmd() *cobra.Command {
 		Long: `Prepare this host for muxward, as root: the system account muxward, /etc/muxward with
 a configuration and a policy to start from, /var/lib/muxward, the PAM service muxward
 (on hosts with Debian's common stacks), units of systemd, and a file that keeps cleaners
-away from /run/muxward. With --doors-for-logins plain tmux of every login comes through
+away from /run/muxward. muxward runs as that account, and has none of root's rights:
+muxward-helper keeps them. With --doors-for-logins plain tmux of every login comes through
 muxward; without the flag that stays as it is.
 
 Everything is checked before anything moves, and what was there is kept: a setup that is
@@ -56,6 +60,11 @@ of it away. A second setup changes nothing. What people have written into muxwar
 policy and the PAM service is theirs: of those only owner and mode are put right. A policy
 that is there already is left alone, if it is root's and loads. A directory that has
 something in it and is somebody else's is not taken over.
+
+A muxward.yaml by which muxward runs as root is left so, and told of. --separated changes it
+over; it counts with the next start, which gives the state to the account. What the account
+could not read of what muxward goes by is told before anything moves. --separated=false has
+the state given back, and muxward run as root: stop it first.
 
 Nothing is written through a symlink, or in a directory that others can write to: it
 says which, and does nothing.
@@ -67,15 +76,18 @@ Exit codes: 0 done; 1 not done: the error says why, and what is not as it was if
 2 the command line is wrong.`,
 		Example: `  sudo muxward setup --dry-run
   sudo muxward setup --admin alice --start
+  sudo muxward setup --separated && sudo systemctl restart muxward
   muxward setup --root /srv/image --program /usr/bin/muxward`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			f.separatedSaid = cmd.Flags().Changed("separated")
 			f.loginsSaid = cmd.Flags().Changed("doors-for-logins")
 			return f.run(cmd)
 		},
 	}
 	f.add(cmd)
 	cmd.Flags().StringVar(&f.account, "account", "muxward", "`name` of muxward's system account")
+	cmd.Flags().BoolVar(&f.separated, "separated", true, "have muxward run as that account, without root's rights; a muxward.yaml that is there is changed only if this is given; =false has it run as root")
 	cmd.Flags().StringVar(&f.admin, "admin", "", "`account` of the person who the policy begins with (default: who called sudo, else root; with --root: root)")
 	cmd.Flags().StringVar(&f.program, "program", "", "where muxward is on the host (default: this program; with --root "+packaging.Program+")")
 	cmd.Flags().BoolVar(&f.logins, "doors-for-logins", false, "have plain tmux of every login come through muxward; =false takes that back")
@@ -122,11 +134,17 @@ func (f *setupFlags) run(cmd *cobra.Command) error {
 		if err != nil {
 			return wrongCall(err)
 		}
+		if w.was != "" && w.runAs == "" && !f.json {
+			newPaint(cmd).printf("first the state in %s, and the keys, are given back to root (stop muxward before)\n", setupState)
+		}
 		return f.printPlan(cmd, plan)
 	}
 	first, _, err := settleFirst(cmd.Context(), o)
 	if err != nil {
 		return fmt.Errorf("setup: %w", err)
+	}
+	if err := f.giveBack(cmd.Context(), o); err != nil {
+		return wrongCall(fmt.Errorf("setup: %w", err))
 	}
 	res, err := hostconf.Apply(cmd.Context(), want, o)
 	if err != nil {
@@ -139,9 +157,10 @@ func (f *setupFlags) run(cmd *cobra.Command) error {
 	p := newPaint(cmd)
 	printApplied(p, res)
 	if len(res.Done) == 0 {
-		return p.printf("%s\n", p.good("everything is as it should be"))
+		p.printf("%s\n", p.good("everything is as it should be"))
+		return f.printAsRoot(p, w)
 	}
-	return printSetupNext(p, w)
+	return f.printSetupNext(p, w)
 }
 
 // wrongCall is a mistake of the command line as it is told, whatever it went through.
@@ -202,7 +221,14 @@ func (f *setupFlags) wishOf(v *hostconf.View, o hostconf.Options) (setupWish, er
 			w.policy[name] = seen.Content
 		}
 	}
-	if err := findStateOwner(v, &w); err != nil {
+	if err := f.asAccount(v, &w); err != nil {
+		return w, err
+	}
+	as := w.runAs
+	if as == "" && f.dryRun {
+		as = w.was // it is given back before
+	}
+	if err := findStateOwner(v, &w, as); err != nil {
 		return w, err
 	}
 	if w.pam, err = v.There("/etc/pam.d/common-account"); err != nil {
@@ -212,26 +238,26 @@ func (f *setupFlags) wishOf(v *hostconf.View, o hostconf.Options) (setupWish, er
 	if err := f.findProgram(&w); err != nil {
 		return w, err
 	}
+	if f.root == "" && w.runAs != "" {
+		if _, err := siblings.Beside(w.program, helperProgram); err != nil {
+			return w, usageError{fmt.Errorf("%w; muxward needs it to run as %s without root's rights, or say --separated=false", err, w.runAs)}
+		}
+	}
 	return w, f.findAdmin(&w, o)
 }
 
 // findStateOwner finds whose the state directory is to be. Of a muxward with an account of its own
 // it is that account's once muxward-helper has handed it over: only that looks at all that is in
 // it, and keeps the keys back. Until then, setup leaves it to root.
-func findStateOwner(v *hostconf.View, w *setupWish) error {
-	seen, is, err := v.File(setupConfig)
-	if err != nil || !is {
-		return err
-	}
-	c, err := config.Parse(setupConfig, []byte(seen.Content))
-	if err != nil || c.Account == "" {
-		return nil // a check says what is wrong with it
+func findStateOwner(v *hostconf.View, w *setupWish, as string) error {
+	if as == "" {
+		return nil
 	}
 	uid, gid, is, err := v.Directory(setupState)
 	if err != nil || !is {
 		return err
 	}
-	if of, ok := v.UID(c.Account); ok && of == uid && uid != 0 {
+	if of, ok := v.UID(as); ok && of == uid && uid != 0 {
 		w.owner, w.group = strconv.FormatUint(uint64(uid), 10), strconv.FormatUint(uint64(gid), 10)
 	}
 	return nil
@@ -416,17 +442,47 @@ func printSetupDiff(p paint, diff string) {
 	}
 }
 
-func printSetupNext(p paint, w setupWish) error {
+func (f *setupFlags) printSetupNext(p paint, w setupWish) error {
 	p.printf("\nnext:\n")
 	if w.fresh {
 		p.printf("  name your people in %s/people.yaml, and who may do what in grants.yaml\n", setupPolicy)
 	}
 	p.printf("  muxward policy test --policy %s\n", setupPolicy)
-	if !w.start {
+	switch {
+	case w.changed && w.runAs != "":
+		p.printf("  systemctl restart muxward: it then runs as %s, and the state in %s is given to that account\n", w.runAs, setupState)
+	case w.changed:
+		p.printf("  systemctl start muxward: it runs as root; the state in %s is root's again\n", setupState)
+	case !w.start:
 		p.printf("  systemctl start muxward, or without systemd: muxward serve --config %s\n", setupConfig)
 	}
 	if !w.pam {
 		p.printf("  (no PAM service was made: this host has no /etc/pam.d/common-account; see docs/ssh.md)\n")
 	}
-	return p.printf("  (muxward uninstall takes all of it away)\n")
+	p.printf("  (muxward uninstall takes all of it away)\n")
+	f.printDoorless(p)
+	return f.printAsRoot(p, w)
+}
+
+// printAsRoot says so where muxward runs as root and nobody has just asked for that.
+func (f *setupFlags) printAsRoot(p paint, w setupWish) error {
+	if w.runAs != "" || f.separatedSaid {
+		return nil
+	}
+	return p.printf("  (muxward runs as root by %s, and needs none of root's rights: muxward setup --separated, then systemctl restart muxward)\n", setupConfig)
+}
+
+// printDoorless names people who have no door. What cannot be read was told by a check.
+func (f *setupFlags) printDoorless(p paint) {
+	c, err := config.Load(filepath.Join("/", f.root, setupConfig))
+	if err != nil {
+		return
+	}
+	set, err := loadPolicy(filepath.Join("/", f.root, setupPolicy))
+	if err != nil {
+		return
+	}
+	for _, who := range doorless(f.root, c, set) {
+		p.printf("  (no door is opened for %s)\n", oneLine(who))
+	}
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/muxward/muxward/internal/hostconf"
 	"github.com/muxward/muxward/internal/tmux/tmuxtest"
+	"github.com/muxward/muxward/packaging"
 )
 
 // setupTree is a tree that stands for a host.
@@ -46,7 +47,7 @@ func runSetup(t *testing.T, args ...string) (string, error) {
 
 // Each thing that setup makes says what it is good for, and has an id of its own kind.
 func TestSetupItems(t *testing.T) {
-	s, err := setupItems(setupWish{account: "muxward", program: "/opt/muxward/bin/muxward", admin: "root", pam: true, logins: true})
+	s, err := setupItems(setupWish{account: "muxward", program: "/opt/muxward/bin/muxward", admin: "root", pam: true, logins: true, config: packaging.Config("muxward")})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -207,14 +208,20 @@ func TestSetupOfAccount(t *testing.T) {
 	if st, serr := os.Stat(root + setupPolicy); serr == nil {
 		gid = int(st.Sys().(*syscall.Stat_t).Gid)
 	}
-	if err := errors.Join(err, os.WriteFile(root+setupConfig, append(text, "account: muxward\n"...), 0o644),
+	if !bytes.Contains(text, []byte("\naccount: muxward\n")) {
+		t.Fatalf("muxward is to run as root:\n%s", text)
+	}
+	if err := errors.Join(err,
 		os.WriteFile(root+setupState+"/key", nil, 0o600), os.Chown(root+setupState, int(uid), gid)); err != nil {
 		t.Fatal(err)
 	}
 	if out, err := runSetup(t, "setup", "--root", root); err != nil || !strings.Contains(out, "everything is as it should be") {
 		t.Errorf("%v\n%s", err, out)
 	}
-	if err := os.WriteFile(root+setupConfig, text, 0o644); err != nil { // and back to root
+	if out, err := runSetup(t, "setup", "--root", root, "--separated=false", "--dry-run"); err != nil || !strings.Contains(out, "first the state in /var/lib/muxward") || !strings.Contains(out, "change file /etc/muxward/muxward.yaml") {
+		t.Errorf("what giving it back is like: %v\n%s", err, out)
+	}
+	if err := os.WriteFile(root+setupConfig, []byte(packaging.Config("")), 0o644); err != nil { // and back to root
 		t.Fatal(err)
 	}
 	if out, err := runSetup(t, "setup", "--root", root); err == nil || !strings.Contains(err.Error(), "such as key") {
@@ -240,8 +247,7 @@ func TestSetupHandsNothingOver(t *testing.T) {
 	if out, err := runSetup(t, "setup", "--root", root); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	text, err := os.ReadFile(root + setupConfig)
-	if err := errors.Join(err, os.WriteFile(root+setupConfig, append(text, "account: svc\n"...), 0o644), os.WriteFile(root+setupState+"/key", nil, 0o600)); err != nil {
+	if err := errors.Join(os.WriteFile(root+setupConfig, []byte(packaging.Config("svc")), 0o644), os.WriteFile(root+setupState+"/key", nil, 0o600)); err != nil {
 		t.Fatal(err)
 	}
 	for _, uid := range []int{0, 4242} {

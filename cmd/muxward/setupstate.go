@@ -27,6 +27,7 @@ const (
 	setupConfig  = "/etc/muxward/muxward.yaml"
 	setupPolicy  = "/etc/muxward/policy"
 	setupState   = "/var/lib/muxward"
+	setupKeys    = "/var/lib/muxward-keys"
 	setupPAM     = "/etc/pam.d/muxward"
 	setupUnits   = "/etc/systemd/system"
 	setupTmp     = "/etc/tmpfiles.d/muxward.conf"
@@ -36,6 +37,11 @@ const (
 // setupWish is what muxward setup was asked for.
 type setupWish struct {
 	account string // of muxward
+	runAs   string // the account that muxward runs as; "" for root
+	config  string // what muxward.yaml is to say, where it is not there, or changed
+	there   bool   // muxward.yaml is there
+	changed bool   // and is changed
+	was     string // the account before that
 	owner   string // whose the state directory is; "" for root
 	group   string
 	program string // where muxward is on the host
@@ -55,10 +61,12 @@ func setupItems(w setupWish) (hostconf.State, error) {
 			Why: "what muxward does not do as root it does as an account that nobody logs in to"},
 		{ID: "MW-H020", Kind: hostconf.Directory, Path: setupEtc, Mode: 0o755,
 			Why: "only root says what muxward does"},
-		{ID: "MW-H021", Kind: hostconf.File, Path: setupConfig, Mode: 0o644, Once: true, Content: packaging.Config(),
+		{ID: "MW-H021", Kind: hostconf.File, Path: setupConfig, Mode: 0o644, Once: !w.changed, Content: w.config,
 			Why: "where muxward keeps its things, and which doors are open"},
 		{ID: "MW-H022", Kind: hostconf.Directory, Path: setupState, Mode: 0o711, Owner: w.owner, Group: w.group,
 			Why: "the log and the keys in it are for muxward alone; people's commands find the running one by a file in it"},
+		{ID: "MW-H023", Kind: hostconf.Directory, Path: setupKeys, Mode: 0o700,
+			Why: "the ssh host key and the key of the log are root's, where the rest is the account's that muxward runs as"},
 		{ID: "MW-H030", Kind: hostconf.Directory, Path: setupPolicy, Mode: 0o750, Group: w.account,
 			Why: "only root says who may do what, and who may do what is nobody else's to read"},
 		{ID: "MW-H060", Kind: hostconf.File, Path: setupTmp, Mode: 0o644, Content: packaging.Tmpfiles(),
@@ -114,8 +122,17 @@ func setupStarter(s *hostconf.State, w setupWish) error {
 // setupChecks look at what is to land.
 func setupChecks(root string, w *setupWish) []hostconf.Check {
 	return []hostconf.Check{{Name: "muxward.yaml", Run: func(_ context.Context, tree string) error {
-		_, err := config.Load(tree + setupConfig)
-		return err
+		c, err := config.Load(tree + setupConfig)
+		if err != nil {
+			return err
+		}
+		own := w.policy
+		if c.Policy != setupPolicy {
+			own = nil
+		} else if own == nil {
+			own = map[string]string{} // all of it is made
+		}
+		return readable(root, c, own)
 	}}, {Name: "the policy", Run: func(_ context.Context, tree string) error {
 		if !w.fresh { // it is people's, and they may have tests that they still work on
 			_, err := loadPolicy(filepath.Join("/", root, setupPolicy))

@@ -57,11 +57,16 @@ func openJournal(state string) (*journal, error) {
 	return j, nil
 }
 
-// journalDir is where the journal is: in the state directory, which is made; but root writes
+// journalDir is where the journal is: in the state directory, which is made, as muxward makes it
+// (people's commands find the one that serves by a file in root's); but root writes
 // nothing into one that is an account's, and has it in the directory of the keys beside it,
 // which muxward-helper has made.
 func journalDir(state string, uid int) (string, error) {
-	if err := os.MkdirAll(state, 0o700); err != nil {
+	mode := fs.FileMode(0o700)
+	if uid == 0 {
+		mode = 0o711
+	}
+	if err := os.MkdirAll(state, mode); err != nil {
 		return "", err
 	}
 	var st unix.Stat_t

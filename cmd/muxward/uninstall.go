@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io/fs"
 	"net"
+	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -28,7 +30,7 @@ before. The programs, man pages and completions stay: make uninstall removes wha
 make install has put there, and your packages are your package manager's.
 
 What people have changed since, such as the policy, is kept, and named; so is muxward's
-state directory with the log and the keys, unless --purge says that it is to go: if
+state directory with the log, and the one beside it with the keys, unless --purge says that they are to go: if
 setup has made it, not only put it right, and no muxward serves from it any more. While
 something is kept that belongs to the account muxward, the account is, too. What
 muxward host has applied has to be taken back first (muxward host undo), or with
@@ -99,14 +101,20 @@ func (f *setupFlags) uninstall(cmd *cobra.Command, purge, applied bool) error {
 	if purge {
 		// Once more, and of one that systemd was to stop, too: what is removed does not come back.
 		err := f.nobodyServes()
-		if err == nil {
-			err = hostconf.Empty(setupState, o)
+		for _, dir := range []string{setupState, setupKeys} {
+			if err == nil {
+				err = hostconf.Empty(dir, o)
+			}
 		}
 		if err != nil {
-			return fmt.Errorf("uninstall: what setup has made is gone, but for %s with the log and the keys: %w", setupState, err)
+			return fmt.Errorf("uninstall: what setup has made is gone, but for %s and %s with the log and the keys: %w", setupState, setupKeys, err)
 		}
 		more, err := hostconf.Apply(cmd.Context(), nothing, o)
 		if err != nil {
+			return fmt.Errorf("uninstall: %w", err)
+		}
+		// Where muxward-helper has made it, setup has not.
+		if err := os.Remove(filepath.Join("/", f.root, setupKeys)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return fmt.Errorf("uninstall: %w", err)
 		}
 		more.Left = append(of.Left, more.Left...) // what the first one kept is looked at again
@@ -169,7 +177,7 @@ func purged(plan *hostconf.Plan, o hostconf.Options) error {
 		return fmt.Errorf("--purge: muxward setup has not made %s: if nobody needs it, remove it by hand; nothing has changed", setupState)
 	}
 	for i := range plan.Changes {
-		if c := &plan.Changes[i]; c.Item.Path == setupState && c.Do == hostconf.Keep {
+		if c := &plan.Changes[i]; (c.Item.Path == setupState || c.Item.Path == setupKeys) && c.Do == hostconf.Keep {
 			c.Do, c.Reason = hostconf.Remove, ""
 		}
 	}

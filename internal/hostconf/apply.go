@@ -378,8 +378,10 @@ func (h *host) commit(l *ledger, gone []string) error {
 		m := made{Set: r.Set, Item: st.Item, After: st.After, Original: st.Before, Way: st.Way}
 		if old := l2.find(key); old != nil {
 			m.Original, m.Way = old.Original, old.Way && st.Way
-			if st.Item.Once {
-				m.After.Sum = old.After.Sum // what people have written is not ours by having its mode mended
+			// What people have written is not ours by having its mode mended, or something in it.
+			m.Item.Once = st.Item.Once || old.Item.Once && old.Set == r.Set // it stays theirs to change
+			if st.Item.Once || m.Item.Once && st.Before.Sum != old.After.Sum {
+				m.After.Sum = old.After.Sum
 			}
 		}
 		if slices.ContainsFunc(st.Differs, func(d Difference) bool { return d.What == "extra" }) {

@@ -199,18 +199,31 @@ func (p *planner) accountsLast() {
 		if c.Do != Remove || c.Item.Kind != Account && c.Item.Kind != Group {
 			continue
 		}
-		for _, k := range p.plan.Changes {
-			if k.Do != Keep || k.Item.Path == "" {
-				continue
-			}
-			theirs, err := p.h.tree.belongs(k.Item.Path, func(uid, gid uint32) bool {
+		stays := p.staying(c.Item.Home)
+		for _, at := range stays {
+			theirs, err := p.h.tree.belongs(at, func(uid, gid uint32) bool {
 				return c.Item.Kind == Account && uid == c.before.UID || gid == c.before.GID
 			})
 			if err != nil || theirs {
-				c.Do, c.Reason = Keep, k.Item.Path+" stays, and it, or something in it, belongs to it"
+				c.Do, c.Reason = Keep, at+" stays, and it, or something in it, belongs to it"
 			}
 		}
 	}
+}
+
+// staying are the paths that are kept, and an account's home unless that goes, too.
+func (p *planner) staying(home string) (out []string) {
+	goes := home == ""
+	for _, k := range p.plan.Changes {
+		if k.Do == Keep && k.Item.Path != "" {
+			out = append(out, k.Item.Path)
+		}
+		goes = goes || k.Item.Path == home
+	}
+	if !goes {
+		out = append(out, home)
+	}
+	return out
 }
 
 // maxBelongs bounds how many things are looked at for whose they are.

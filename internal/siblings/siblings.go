@@ -21,7 +21,12 @@ func Find(name string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("find our own program: %w", err)
 	}
-	dir := filepath.Dir(self)
+	return Beside(self, name)
+}
+
+// Beside finds a program of the release that another one is of, as [Find] does.
+func Beside(program, name string) (string, error) {
+	dir := filepath.Dir(program)
 	up := filepath.Dir(dir)
 	places := []string{filepath.Join(dir, name), filepath.Join(up, "libexec", name), filepath.Join(up, "bin", name)}
 	for _, path := range places {

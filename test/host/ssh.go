@@ -85,6 +85,11 @@ func (h *Host) WriteTOTP(secrets map[string]string) {
 	}
 	path := h.Base + "/totp"
 	h.must(os.WriteFile(path+".new", []byte(text), 0o600))
+	as := Serves(h.t)
+	if h.cfg.Account != "" {
+		as = tmuxtest.As(h.t, h.cfg.Account) // whose file it has to be
+	}
+	h.must(os.Chown(path+".new", int(as.UID), int(as.GID)))
 	h.must(os.Rename(path+".new", path))
 }
 

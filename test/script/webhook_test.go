@@ -2,6 +2,7 @@ package script
 
 import (
 	"encoding/json"
+	"errors"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -44,7 +45,8 @@ func TestWebhook(t *testing.T) {
 		return heard[n]
 	}
 	file := filepath.Join(tmuxtest.Dir(t, tmuxtest.Account{}), "secret")
-	if err := os.WriteFile(file, []byte(key+"\n"), 0o600); err != nil {
+	as := host.Serves(t)
+	if err := errors.Join(os.WriteFile(file, []byte(key+"\n"), 0o600), os.Chown(file, int(as.UID), int(as.GID)), os.Chmod(filepath.Dir(file), 0o755)); err != nil {
 		t.Fatal(err)
 	}
 	h := host.Start(t, host.Config{
@@ -105,7 +107,7 @@ func TestWebhook(t *testing.T) {
 		if err := os.WriteFile(config, []byte(change+"state: "+filepath.Dir(file)+"/s\npolicy: "+h.Policy+"\ndoors: "+filepath.Dir(file)+"/d\n"), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if r := h.Muxward("root", "serve", "--config", config); r.Code == 0 || !strings.Contains(r.Err, why) {
+		if r := h.Muxward("root", "serve", "--config", config, "--state", filepath.Dir(file)+"/s"); r.Code == 0 || !strings.Contains(r.Err, why) {
 			t.Errorf("%s: %+v, want %q", change, r, why)
 		}
 	}

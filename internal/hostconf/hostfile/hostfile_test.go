@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/muxward/muxward/internal/config"
 	"github.com/muxward/muxward/internal/tmux/tmuxtest"
 
 	"github.com/muxward/muxward/internal/hostconf"
@@ -394,6 +395,55 @@ func TestInit(t *testing.T) {
 	}
 	if _, err := Write(dir, "alice", "alice", 1000); !errors.Is(err, starter.ErrNotEmpty) {
 		t.Errorf("written twice: %v", err)
+	}
+}
+
+// As which account muxward runs: what is said, else what the host has, else its own. The account is
+// made where muxward setup has not.
+func TestAccount(t *testing.T) {
+	for _, c := range []struct {
+		said    string
+		present Present
+		want    string
+		made    bool
+	}{
+		{"", Present{}, "muxward", true},
+		{"", Present{Served: true}, "", false},
+		{"", Present{Served: true, Account: "mw"}, "mw", true},
+		{"", Present{Served: true, Account: "mw", Accounts: []string{"mw"}}, "mw", false},
+		{"account: other", Present{Served: true, Account: "mw"}, "other", true},
+		{`account: ""`, Present{Served: true, Account: "mw"}, "", false},
+		{`account: ""`, Present{}, "", false},
+	} {
+		dir := t.TempDir()
+		if err := os.WriteFile(dir+"/host.yaml", []byte("schema: 1\nlogrotate: true\nserve:\n  doors: /run/muxward/doors\n  "+c.said+"\n"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		f, err := Load(dir, "any", false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s, err := Render(f, c.present, os.DirFS(pack()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		made := false
+		for _, it := range s.Items {
+			made = made || it.Kind == hostconf.Account
+			switch it.Path {
+			case serveFile:
+				if conf, err := config.Parse(serveFile, []byte(it.Content)); err != nil || conf.Account != c.want {
+					t.Errorf("%+v: %v, %v", c, conf.Account, err)
+				}
+			case "/etc/logrotate.d/muxward":
+				if strings.Contains(it.Content, "/muxward-keys/sockets.jsonl") != (c.want != "") {
+					t.Errorf("%+v: root writes in the account's directory, or rotates nothing:\n%s", c, it.Content)
+				}
+			}
+		}
+		if made != c.made {
+			t.Errorf("%+v: the account is made: %v", c, made)
+		}
 	}
 }
 

@@ -1,6 +1,9 @@
 package hostfile
 
-import "github.com/muxward/muxward/internal/hostconf"
+import (
+	"github.com/muxward/muxward/internal/config"
+	"github.com/muxward/muxward/internal/hostconf"
+)
 
 // account is the one that muxward setup makes, and its group.
 const account = "muxward"
@@ -18,10 +21,21 @@ func Look(v *hostconf.View, policyDir string) (Present, error) {
 			p.Files[name] = seen
 		}
 	}
+	seen, there, err := v.File(serveFile)
+	if err != nil {
+		return p, err
+	}
+	if c, err := config.Parse(serveFile, []byte(seen.Content)); there && err == nil { // one that is broken says nothing
+		p.Served, p.Account = true, c.Account
+	}
+	for _, it := range v.Made("setup") {
+		if it.Kind == hostconf.Account {
+			p.Accounts = append(p.Accounts, it.Name)
+		}
+	}
 	if v.HasGroup(account) {
 		p.Group = account
 	}
-	var err error
 	p.Policy, err = v.Names(policyDir, maxFiles)
 	return p, err
 }

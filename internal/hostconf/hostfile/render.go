@@ -63,6 +63,12 @@ type Present struct {
 	Policy []string
 	// Group is that of muxward's own account, if the host has one.
 	Group string
+	// Served is whether there is a configuration of muxward's, and Account as which account
+	// it has muxward run; "" is root.
+	Served  bool
+	Account string
+	// Accounts are those that muxward setup has made, and takes away again.
+	Accounts []string
 }
 
 // Shared lists the files of which only a part is muxward's.
@@ -128,6 +134,15 @@ func (s *state) serve() {
 			n.Content = append(n.Content, scalar(add.key), scalar(add.value))
 		}
 	}
+	if a := s.account(); a != "" {
+		if !slices.ContainsFunc(n.Content, func(k *yaml.Node) bool { return k.Value == "account" }) {
+			n.Content = append(n.Content, scalar("account"), scalar(a))
+		}
+		if !slices.Contains(s.p.Accounts, a) {
+			s.items = append(s.items, hostconf.Item{ID: idServe, Kind: hostconf.Account, Name: a, Comment: "muxward", Home: c.State,
+				Why: "muxward runs as an account that nobody logs in to, without root's rights; muxward-helper keeps them"})
+		}
+	}
 	var out bytes.Buffer
 	enc := yaml.NewEncoder(&out)
 	enc.SetIndent(2)
@@ -137,6 +152,19 @@ func (s *state) serve() {
 	}
 	s.err = cmp.Or(s.err, err)
 	s.file(idServe, serveFile, head+out.String(), "muxward's own configuration: where its doors and its log are, and who has a door")
+}
+
+// account is what muxward is to run as; "" is root. Where the files do not say it, it is what the host
+// has already, and its own on a host that is new: nobody's muxward is changed over by the way.
+func (s *state) account() string {
+	c := s.f.Host.Serve
+	switch {
+	case s.f.From("serve.account") != "":
+		return c.Account
+	case s.p.Served:
+		return s.p.Account
+	}
+	return account
 }
 
 // profilesAt is where muxward is to read profiles, "" if there are none.
@@ -181,15 +209,28 @@ func (s *state) policy() {
 				Why: "what else is in the policy directory is in force, and nobody sees it in the directory of hosts"})
 		}
 	}
-	if s.p.Group == "" {
+	group := cmp.Or(s.account(), s.p.Group)
+	if group == "" {
 		return
 	}
 	for i, it := range s.items { // for muxward's own account alone to read
 		if it.Kind != hostconf.Absent && (it.Path == at || i >= first) {
-			s.items[i].Group = s.p.Group
+			s.items[i].Group = group
 			s.items[i].Mode &^= 0o007
 		}
 	}
+}
+
+// PolicyFiles are the names of the files of the policy that are written.
+func (f *Found) PolicyFiles() map[string]string {
+	files := maps.Clone(f.Policy)
+	if files == nil {
+		files = map[string]string{}
+	}
+	if len(f.Host.Attach) > 0 {
+		files[attachFile] = ""
+	}
+	return files
 }
 
 // looksLikePolicy reports whether a file in a policy directory is in force, or keeps the policy from

@@ -29,6 +29,10 @@ func (s *state) system() {
 			"the place of the doors is there at each start, and no cleaner takes a socket away")
 	}
 	if s.f.Host.Logrotate {
+		at := s.f.Host.Serve.State
+		if s.account() != "" {
+			at += "-keys" // the state is the account's, and root writes nothing there
+		}
 		s.file(idLogrotate, "/etc/logrotate.d/muxward", fmt.Sprintf(`%s# The log of decisions is not rotated: it is one chain, and is verified whole.
 %s/sockets.jsonl {
     monthly
@@ -38,7 +42,7 @@ func (s *state) system() {
     compress
     create 0600 root root
 }
-`, head, s.f.Host.Serve.State), "what muxward sockets did stays readable, and fills no disk")
+`, head, at), "what muxward sockets did stays readable, and fills no disk")
 	}
 }
 

@@ -63,34 +63,73 @@ func startHolder(s *setting) (*privsep.Client, *child, error) {
 func (s *setting) keyDir() string { return s.config.State + "-keys" }
 
 // prepareKeys makes their directory, and has those moved there that root's muxward
-// has in its state directory. That has to be root's still.
+// has in its state directory, and root's journals. That has to be root's still.
 func prepareKeys(s *setting, state *os.File) error {
-	path := s.keyDir()
-	if err := os.Mkdir(path, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+	if err := os.Mkdir(s.keyDir(), 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
 		return fmt.Errorf("make the directory of the keys: %w", err)
 	}
-	dir, err := openBelow(unix.AT_FDCWD, path, unix.O_DIRECTORY)
+	dir, err := s.openKeys()
 	if err != nil {
-		return fmt.Errorf("the directory of the keys: %w", err)
-	}
-	defer dir.Close()
-	var at, of unix.Stat_t
-	if err := errors.Join(unix.Fstat(int(dir.Fd()), &at), unix.Fstat(int(state.Fd()), &of)); err != nil {
 		return err
 	}
-	if at.Uid != 0 || at.Mode&0o077 != 0 {
-		return fmt.Errorf("the directory of the keys %s has to be root's, and nobody else's to enter (it is uid %d's, mode %04o)", path, at.Uid, at.Mode&0o7777)
+	defer dir.Close()
+	var of unix.Stat_t
+	if err := unix.Fstat(int(state.Fd()), &of); err != nil {
+		return err
 	}
 	if of.Uid != 0 {
 		return nil // handed over: what is there is the account's
 	}
-	for _, name := range []string{holder.HostFile, holder.CheckpointFile} {
-		err := unix.Renameat2(int(state.Fd()), name, int(dir.Fd()), name, unix.RENAME_NOREPLACE)
-		if err != nil && !errors.Is(err, unix.ENOENT) {
-			return fmt.Errorf("move the key %s from the state directory to %s: %w", name, path, err)
-		}
+	return s.moveRoots(state, dir)
+}
+
+// openKeys opens the directory of the keys, which has to be root's alone.
+func (s *setting) openKeys() (*os.File, error) {
+	path := s.keyDir()
+	dir, err := openBelow(unix.AT_FDCWD, path, unix.O_DIRECTORY)
+	if err != nil {
+		return nil, fmt.Errorf("the directory of the keys: %w", err)
 	}
-	return nil
+	var at unix.Stat_t
+	err = unix.Fstat(int(dir.Fd()), &at)
+	if err == nil && (at.Uid != 0 || at.Mode&0o077 != 0) {
+		err = fmt.Errorf("the directory of the keys %s has to be root's, and nobody else's to enter (it is uid %d's, mode %04o)", path, at.Uid, at.Mode&0o7777)
+	}
+	if err != nil {
+		return nil, errors.Join(err, dir.Close())
+	}
+	return dir, nil
+}
+
+func isKey(name string) bool { return name == holder.HostFile || name == holder.CheckpointFile }
+
+// moveRoots moves what is root's for good from one directory of root's to another: the keys, and
+// journals. Of two keys nobody can say which counts; of a journal there may be one in each.
+func (s *setting) moveRoots(from, to *os.File) error {
+	names, err := namesIn(from)
+	if err != nil {
+		return err
+	}
+	moved := false
+	for _, name := range names {
+		key := isKey(name)
+		if !key && !isJournal(name) {
+			continue
+		}
+		s.doing("move " + name)
+		err := unix.Renameat2(int(from.Fd()), name, int(to.Fd()), name, unix.RENAME_NOREPLACE)
+		if !key && errors.Is(err, unix.EEXIST) {
+			continue
+		}
+		if err != nil {
+			return fmt.Errorf("move %s from %s to %s: %w", name, from.Name(), to.Name(), err)
+		}
+		moved = true
+	}
+	if !moved {
+		return nil
+	}
+	return errors.Join(to.Sync(), from.Sync())
 }
 
 // held are the keys of a holder.

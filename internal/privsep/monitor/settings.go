@@ -26,6 +26,7 @@ type setting struct {
 	tmux    string // the program
 	muxward string // the program
 	pam     PAM
+	step    func(string) // for tests: is told of each change of the state directory before it
 }
 
 // settings reads the configuration. The file, and the programs that are started,

@@ -19,23 +19,16 @@ import (
 // prepare makes what only root can make: the state directory for the account.
 // Of one that root has used before, everything is handed over, once.
 func prepare(s *setting) error {
-	path := s.config.State
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+	if err := os.MkdirAll(filepath.Dir(s.config.State), 0o755); err != nil {
 		return fmt.Errorf("make the way to the state directory: %w", err)
 	}
-	up, err := filepath.EvalSymlinks(filepath.Dir(path))
-	if err == nil {
-		err = siblings.CheckPath(up)
+	if err := s.realState(); err != nil {
+		return err
 	}
-	if err != nil {
-		return fmt.Errorf("above the state directory: %w", err)
-	}
-	path = filepath.Join(up, filepath.Base(path))
-	s.config.State = path
-	if err := os.Mkdir(path, 0o711); err != nil && !errors.Is(err, fs.ErrExist) {
+	if err := os.Mkdir(s.config.State, 0o711); err != nil && !errors.Is(err, fs.ErrExist) {
 		return fmt.Errorf("make the state directory: %w", err)
 	}
-	dir, err := openBelow(unix.AT_FDCWD, path, unix.O_DIRECTORY)
+	dir, err := openBelow(unix.AT_FDCWD, s.config.State, unix.O_DIRECTORY)
 	if err != nil {
 		return fmt.Errorf("the state directory: %w", err)
 	}
@@ -53,9 +46,22 @@ func prepare(s *setting) error {
 	if err := prepareKeys(s, dir); err != nil {
 		return err
 	}
-	if err := handOver(dir, s.account, 0); err != nil {
+	if err := s.handOver(dir, 0); err != nil {
 		return fmt.Errorf("hand the state directory over to %s: %w", s.account.Name, err)
 	}
+	return nil
+}
+
+// realState finds where the state directory is, in directories that only root can change.
+func (s *setting) realState() error {
+	up, err := filepath.EvalSymlinks(filepath.Dir(s.config.State))
+	if err == nil {
+		err = siblings.CheckPath(up)
+	}
+	if err != nil {
+		return fmt.Errorf("above the state directory: %w", err)
+	}
+	s.config.State = filepath.Join(up, filepath.Base(s.config.State))
 	return nil
 }
 
@@ -92,11 +98,19 @@ func known(name string) bool {
 	name = strings.TrimSuffix(name, ".new")     // of a write that was cut short
 	name, _, _ = strings.Cut(name, ".damaged-") // put aside
 	switch name {
-	case "audit", "totp-used", "revocations.json", "leases.json", "serve.json", "sockets.jsonl", "audit.pub", holder.HostFile + ".pub", holder.HostFile + "-cert.pub",
+	case "audit", "totp-used", "revocations.json", "leases.json", "serve.json", "audit.pub", holder.HostFile + ".pub", holder.HostFile + "-cert.pub",
 		holder.HostFile, holder.CheckpointFile: // which are moved before
 		return true
 	}
-	return name == "grants.db" || strings.HasPrefix(name, "grants.db-") || strings.HasPrefix(name, "grants.db.")
+	return isJournal(name) || name == "grants.db" || strings.HasPrefix(name, "grants.db-") || strings.HasPrefix(name, "grants.db.")
+}
+
+// journal begins the names of root's journal of `muxward sockets`, and of what logrotate has made
+// of it. It is root's, and has no business in a directory of the account.
+const journal = "sockets.jsonl"
+
+func isJournal(name string) bool {
+	return name == journal || strings.HasPrefix(name, journal+"-") || strings.HasPrefix(name, journal+".")
 }
 
 // lookOver looks at a directory of root's with all below it before any of it is given away: at
@@ -110,32 +124,42 @@ func lookOver(dir *os.File, a accounts.Account, depth int) (whole bool, err erro
 	if st.Uid == a.UID && depth == 0 {
 		return true, nil // it was handed over
 	}
+	return false, lookInto(dir, a, depth)
+}
+
+// lookInto is lookOver, whosever the directory is.
+func lookInto(dir *os.File, a accounts.Account, depth int) error {
+	if _, err := owned(dir, a); err != nil {
+		return err
+	}
 	if depth >= maxDepth {
-		return false, fmt.Errorf("%s is too deep for a state directory", dir.Name())
+		return fmt.Errorf("%s is too deep for a state directory", dir.Name())
 	}
-	names, err := dir.Readdirnames(-1)
-	if err == nil {
-		_, err = dir.Seek(0, io.SeekStart) // it is read again
-	}
+	names, err := namesIn(dir)
 	if err != nil {
-		return false, err
+		return err
 	}
 	for _, name := range names {
 		if depth == 0 && !known(name) {
-			return false, fmt.Errorf("%s in %s is nothing of muxward's; move it away, or name another state directory", name, dir.Name())
+			return fmt.Errorf("%s in %s is nothing of muxward's; move it away, or name another state directory", name, dir.Name())
 		}
-		err := visit(dir, name, func(sub *os.File) error {
-			_, err := lookOver(sub, a, depth+1)
-			return err
-		}, func(f *os.File) error {
+		err := visit(dir, name, func(sub *os.File) error { return lookInto(sub, a, depth+1) }, func(f *os.File) error {
 			_, err := owned(f, a)
 			return err
 		})
 		if err != nil {
-			return false, err
+			return err
 		}
 	}
-	return false, nil
+	return nil
+}
+
+// namesIn reads a directory, which may be read again.
+func namesIn(dir *os.File) ([]string, error) {
+	if _, err := dir.Seek(0, io.SeekStart); err != nil {
+		return nil, err
+	}
+	return dir.Readdirnames(-1)
 }
 
 // maxDepth is how deep a state directory is: the log has one below it.
@@ -144,29 +168,23 @@ const maxDepth = 4
 // handOver gives a directory of root's, which was looked over, to the account, with all below
 // it; the directory itself last, so that what was begun is done again. All is looked at once
 // more: what is given may be changed by the account already.
-func handOver(dir *os.File, a accounts.Account, depth int) error {
-	if _, err := owned(dir, a); err != nil {
+func (s *setting) handOver(dir *os.File, depth int) error {
+	if _, err := owned(dir, s.account); err != nil {
 		return err
 	}
 	if depth >= maxDepth {
 		return fmt.Errorf("%s is too deep for a state directory", dir.Name())
 	}
-	names, err := dir.Readdirnames(-1)
+	names, err := namesIn(dir)
 	if err != nil {
 		return err
 	}
 	for _, name := range names {
-		err := visit(dir, name, func(sub *os.File) error { return handOver(sub, a, depth+1) }, func(f *os.File) error {
-			if _, err := owned(f, a); err != nil {
-				return err
-			}
-			return give(f, a)
-		})
-		if err != nil {
+		if err := visit(dir, name, func(sub *os.File) error { return s.handOver(sub, depth+1) }, s.give); err != nil {
 			return err
 		}
 	}
-	return give(dir, a)
+	return s.give(dir)
 }
 
 // visit opens what a directory has by a name, and follows no link.
@@ -216,9 +234,18 @@ func owned(f *os.File, a accounts.Account) (unix.Stat_t, error) {
 	return st, nil
 }
 
-func give(f *os.File, a accounts.Account) error {
-	if err := f.Chown(int(a.UID), int(a.GID)); err != nil {
+// give gives a file or directory to the account.
+func (s *setting) give(f *os.File) error {
+	if _, err := owned(f, s.account); err != nil {
 		return err
 	}
-	return nil
+	s.doing("give " + f.Name())
+	return f.Chown(int(s.account.UID), int(s.account.GID))
+}
+
+// doing tells a test of what is done next.
+func (s *setting) doing(what string) {
+	if s.step != nil {
+		s.step(what)
+	}
 }

@@ -42,6 +42,7 @@ func stateBed(t *testing.T) *setting {
 		account: accounts.Account{Name: "mw", UID: 65533, GID: 65533}, muxward: base + "/bin/muxward", tmux: base + "/bin/tmux"}
 	must(t, os.MkdirAll(s.config.Policy, 0o755), os.WriteFile(s.config.File, nil, 0o644), os.MkdirAll(s.config.State+"/audit", 0o711),
 		os.WriteFile(s.config.State+"/audit/x", nil, 0o600), os.WriteFile(s.config.State+"/"+holder.CheckpointFile, nil, 0o600),
+		os.WriteFile(s.config.State+"/sockets.jsonl", []byte("{}\n"), 0o600), os.WriteFile(s.config.State+"/sockets.jsonl.1.gz", nil, 0o600),
 		os.WriteFile(s.config.State+"/grants.db-wal", nil, 0o600), os.WriteFile(s.config.State+"/leases.json.damaged-1", nil, 0o600))
 	return s
 }
@@ -55,8 +56,10 @@ func TestHandOver(t *testing.T) {
 			t.Errorf("%q is uid %d's", name, uid)
 		}
 	}
-	if uid := uidOf(t, s.config.State+"-keys/"+holder.CheckpointFile); uid != 0 {
-		t.Errorf("the key is uid %d's", uid)
+	for _, name := range []string{holder.CheckpointFile, "sockets.jsonl", "sockets.jsonl.1.gz"} {
+		if uid := uidOf(t, s.config.State+"-keys/"+name); uid != 0 {
+			t.Errorf("%s is uid %d's", name, uid)
+		}
 	}
 	must(t, os.WriteFile(s.config.State+"/of root", nil, 0o600), prepare(s)) // it is the account's, and is not looked at again
 	if uid := uidOf(t, s.config.State+"/of root"); uid != 0 {

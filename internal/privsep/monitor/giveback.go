@@ -1,0 +1,176 @@
+package monitor
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strconv"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/muxward/muxward/internal/accounts"
+	"github.com/muxward/muxward/internal/config"
+	"github.com/muxward/muxward/internal/keep"
+	"github.com/muxward/muxward/internal/procfs"
+)
+
+// GiveBackArg is the argument with which muxward-helper gives the state back to root.
+const GiveBackArg = "give-back"
+
+// GiveBack gives the state directory of a muxward that ran as an account back to root, with
+// the keys, for a muxward that is to run as root. What is in it is what the account has
+// written: root's muxward believes that from then on. Nobody may serve, and nothing run
+// as that account. Broken off, it is begun again; a start as the account hands all of it over.
+func GiveBack(given config.Config, file string) error {
+	if _, err := begin(); err != nil {
+		return err
+	}
+	s, err := settings(given, file)
+	if err != nil {
+		return err
+	}
+	hands, err := keep.New(s.hands()) // for its lock
+	if err != nil {
+		return err
+	}
+	defer hands.Close()
+	return giveBack(s)
+}
+
+func giveBack(s *setting) error {
+	if err := s.realState(); err != nil {
+		return err
+	}
+	dir, err := openBelow(unix.AT_FDCWD, s.config.State, unix.O_DIRECTORY)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("the state directory: %w", err)
+	}
+	defer dir.Close()
+	if err := idle(s.account); err != nil {
+		return err
+	}
+	if err := lookInto(dir, s.account, 0); err != nil {
+		return fmt.Errorf("the state directory is not given back to root, and nothing was changed: %w", err)
+	}
+	if err := noKeys(s, dir); err != nil {
+		return err
+	}
+	if err := s.takeBack(dir, 0); err != nil {
+		return fmt.Errorf("give the state directory back to root: %w", err)
+	}
+	keys, err := s.openKeys()
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer keys.Close()
+	return s.moveRoots(keys, dir)
+}
+
+// noKeys refuses keys that are the account's, which root's would not take the place of.
+func noKeys(s *setting, dir *os.File) error {
+	names, err := namesIn(dir)
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		if !isKey(name) {
+			continue
+		}
+		var st unix.Stat_t
+		if err := unix.Fstatat(int(dir.Fd()), name, &st, unix.AT_SYMLINK_NOFOLLOW); err != nil {
+			return err
+		}
+		if st.Uid != 0 {
+			return fmt.Errorf("%s has a key %s of %s's, and the keys are root's: look at who has put it there, and move it away; nothing was changed", s.config.State, name, s.account.Name)
+		}
+	}
+	return nil
+}
+
+// idle refuses while anything runs as the account, which could go on writing.
+func idle(a accounts.Account) error {
+	all, err := os.ReadDir("/proc")
+	if err != nil {
+		return fmt.Errorf("look who runs: %w", err)
+	}
+	for _, e := range all {
+		pid, err := strconv.Atoi(e.Name())
+		if err != nil {
+			continue // no process
+		}
+		status, err := procfs.Read(pid, "status", maxStatus)
+		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ESRCH) {
+			continue // it has ended
+		}
+		if err != nil {
+			return fmt.Errorf("look who runs: %w", err)
+		}
+		if runsAs(status, a.UID) {
+			return fmt.Errorf("process %d runs as %s, and could go on writing into what is given back: end it first", pid, a.Name)
+		}
+	}
+	return nil
+}
+
+// maxStatus bounds what is read of a process.
+const maxStatus = 16 << 10
+
+// runsAs reports whether a process has a uid, by its status (proc(5)): the real, effective, saved
+// or that for files.
+func runsAs(status []byte, uid uint32) bool {
+	_, rest, _ := bytes.Cut(status, []byte("\nUid:"))
+	line, _, _ := bytes.Cut(rest, []byte("\n"))
+	for _, f := range bytes.Fields(line) {
+		if string(f) == strconv.FormatUint(uint64(uid), 10) {
+			return true
+		}
+	}
+	return false
+}
+
+// takeBack takes a directory that was looked at for root, before what is in it: nobody puts
+// anything there meanwhile.
+func (s *setting) takeBack(dir *os.File, depth int) error {
+	if err := s.take(dir); err != nil {
+		return err
+	}
+	if depth >= maxDepth {
+		return fmt.Errorf("%s is too deep for a state directory", dir.Name())
+	}
+	names, err := namesIn(dir)
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		if err := visit(dir, name, func(sub *os.File) error { return s.takeBack(sub, depth+1) }, s.take); err != nil {
+			return err
+		}
+	}
+	return dir.Sync()
+}
+
+// take takes a file or directory for root, so that nobody but root can write to it from then on.
+func (s *setting) take(f *os.File) error {
+	st, err := owned(f, s.account)
+	if err != nil {
+		return err
+	}
+	s.doing("take " + f.Name())
+	if err := f.Chown(0, 0); err != nil {
+		return err
+	}
+	for _, list := range []string{"system.posix_acl_access", "system.posix_acl_default"} {
+		if err := unix.Fremovexattr(int(f.Fd()), list); err != nil && err != unix.ENODATA && err != unix.EOPNOTSUPP {
+			return fmt.Errorf("take the access list of %s away: %w", f.Name(), err)
+		}
+	}
+	return f.Chmod(fs.FileMode(st.Mode & 0o755))
+}
