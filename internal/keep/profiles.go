@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"unicode/utf8"
 
 	"golang.org/x/sys/unix"
 
@@ -290,6 +291,8 @@ func readSecret(path string) (string, error) {
 		return "", fmt.Errorf("%s is empty", path)
 	case strings.ContainsAny(value, "\x00"):
 		return "", fmt.Errorf("%s has a NUL in it", path)
+	case !utf8.ValidString(value): // it would arrive as another
+		return "", fmt.Errorf("%s is not UTF-8: a secret of other bytes cannot be handed on", path)
 	}
 	return value, nil
 }

@@ -68,6 +68,7 @@ const (
 	Seen         Check = "seen"
 	Selected     Check = "selected"
 	Self         Check = "self"
+	Session      Check = "session"
 	Shown        Check = "shown"
 	Size         Check = "size"
 	SSH          Check = "ssh"
@@ -91,6 +92,6 @@ func Checks() []Check {
 		Audited, Author, Budget, Bundle, Certificates, Chain, Clamped, Clock, Control, Decide, Declared, Door, Drawn, Files, Filter, Flood, Front, Given, Guest,
 		Hand, Hidden, Home, HostChecked, HostPath, Isolated, Knock, Launcher, Lease, Lines, Linted, Looked, Made, Mine, Moved, Names, Namespace, Offered, Once, OnceAnswered,
 		OnceTicket, PAM, Parts, Pass, Paste, Place, Pressed, Profiled, Program, Queue, Reach, ReachAs, ReachPath, Relay, Replies, Resize, Revoke, Roles, Same,
-		Secret, Seen, Selected, Self, Shown, Size, SSH, Startable, Suggested, Theirs, Ticket, TOTP, Traps, Unsized, View, Visible, Watcher, Whole, Worded,
+		Secret, Seen, Selected, Self, Session, Shown, Size, SSH, Startable, Suggested, Theirs, Ticket, TOTP, Traps, Unsized, View, Visible, Watcher, Whole, Worded,
 	}
 }
