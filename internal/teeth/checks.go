@@ -23,6 +23,7 @@ const (
 	Filter       Check = "filter"
 	Flood        Check = "flood"
 	Front        Check = "front"
+	Gained       Check = "gained"
 	Given        Check = "given"
 	Guest        Check = "guest"
 	Hand         Check = "hand"
@@ -89,7 +90,7 @@ const (
 // Checks gives all of them.
 func Checks() []Check {
 	return []Check{
-		Audited, Author, Budget, Bundle, Certificates, Chain, Clamped, Clock, Control, Decide, Declared, Door, Drawn, Files, Filter, Flood, Front, Given, Guest,
+		Audited, Author, Budget, Bundle, Certificates, Chain, Clamped, Clock, Control, Decide, Declared, Door, Drawn, Files, Filter, Flood, Front, Gained, Given, Guest,
 		Hand, Hidden, Home, HostChecked, HostPath, Isolated, Knock, Launcher, Lease, Lines, Linted, Looked, Made, Mine, Moved, Names, Namespace, Offered, Once, OnceAnswered,
 		OnceTicket, PAM, Parts, Pass, Paste, Place, Pressed, Profiled, Program, Queue, Reach, ReachAs, ReachPath, Relay, Replies, Resize, Revoke, Roles, Same,
 		Secret, Seen, Selected, Self, Session, Shown, Size, SSH, Startable, Suggested, Theirs, Ticket, TOTP, Traps, Unsized, View, Visible, Watcher, Whole, Worded,
