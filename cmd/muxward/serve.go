@@ -39,7 +39,7 @@ broken one is refused and the last good one stays in force.
 With ssh: {pam: true} in the configuration people of people.yaml may come to the SSH door
 by the password of their account, as in ssh alice+work@host. PAM is asked by the service
 muxward (/etc/pam.d/muxward), by the program muxward-pam beside this one or in ../libexec.
-SIGHUP reads ssh: pam, pam_root, pam_mfa and pam_wait again.
+SIGHUP reads ssh: pam, pam_root, pam_mfa, pam_behind_keys and pam_wait again.
 
 With isolated: {prod: {account: mw-prod, run_as: svc}} in the configuration, and with
 servers: {prod: {account: mw-prod}} in people.yaml, it keeps a tmux server that is nobody's
