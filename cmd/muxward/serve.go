@@ -48,6 +48,9 @@ prod/main to those whom the policy permits something there. sessions: [main] are
 there, tmux_config: [FILE] is its configuration, environment: {NAME: value} that of its
 panes. people_as_themselves: true (or [alice, bob]) has the panes that people make there run as
 their own accounts, session_run_as: {NAME: account} those of a session as another one. It takes the program muxward-pane beside this one or in ../libexec.
+There PAM opens a session for each pane where it has the service (pam: auto, required or off;
+pam_service: NAME, pam_wait: 15s for each step). pane_processes: 4096 and pane_memory: BYTES
+bound each pane; where such a bound is asked for and does not hold, panes are refused.
 
 With profiles: FILE it offers session profiles, each on such a server of its own: a program,
 as whom it runs, and who may start it by its name (docs/profiles.md). SIGHUP reads FILE again.
