@@ -78,6 +78,7 @@ var beside = map[string]string{
 	"internal/config -> internal/siblings":                      "where a muxward serves is believed of root only",
 	"internal/identity -> internal/accounts":                    "who connects has an account",
 	"internal/pane -> internal/procfs":                          "what a session leaves behind are processes",
+	"internal/pane -> internal/teeth":                           "a control run takes a check out",
 }
 
 // forbidden is what the doors must never see, whatever their layer allows.

@@ -39,7 +39,7 @@ broken one is refused and the last good one stays in force.
 With ssh: {pam: true} in the configuration people of people.yaml may come to the SSH door
 by the password of their account, as in ssh alice+work@host. PAM is asked by the service
 muxward (/etc/pam.d/muxward), by the program muxward-pam beside this one or in ../libexec.
-SIGHUP reads ssh: pam, pam_root, pam_mfa and pam_wait again.
+SIGHUP reads ssh: pam, pam_root, pam_mfa, pam_behind_keys and pam_wait again.
 
 With isolated: {prod: {account: mw-prod, run_as: svc}} in the configuration, and with
 servers: {prod: {account: mw-prod}} in people.yaml, it keeps a tmux server that is nobody's
@@ -48,6 +48,9 @@ prod/main to those whom the policy permits something there. sessions: [main] are
 there, tmux_config: [FILE] is its configuration, environment: {NAME: value} that of its
 panes. people_as_themselves: true (or [alice, bob]) has the panes that people make there run as
 their own accounts, session_run_as: {NAME: account} those of a session as another one. It takes the program muxward-pane beside this one or in ../libexec.
+There PAM opens a session for each pane where it has the service (pam: auto, required or off;
+pam_service: NAME, pam_wait: 15s for each step). pane_processes: 4096 and pane_memory: BYTES
+bound each pane; where such a bound is asked for and does not hold, panes are refused.
 
 With profiles: FILE it offers session profiles, each on such a server of its own: a program,
 as whom it runs, and who may start it by its name (docs/profiles.md). SIGHUP reads FILE again.

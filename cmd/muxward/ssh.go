@@ -99,6 +99,10 @@ func (d *daemon) openSSH(ctx context.Context) (*sshDoor, error) {
 				},
 				Standing: func(ctx context.Context, name string) (identity.Account, string, error) {
 					return s.pam.lookUp(ctx, s.pam.stand, name, d.passwordAccount)
+				},
+				Of: func(ctx context.Context, person string) (string, error) {
+					a, err := d.accountNamed(ctx, person)
+					return a.Name, err
 				}}},
 		Home: d.homeOf,
 		Join: d.joinBySSH,

@@ -54,7 +54,7 @@ var errNoTurn = errors.New("the account cannot be looked up: others who log in h
 
 // set puts in force whose passwords are taken. What is wrong with it changes nothing.
 func (s *sshPAM) set(c config.SSH) error {
-	rules := identity.PasswordRules{Service: c.PAMService(), Root: c.PAMRoot, MFA: c.PAMMFA}
+	rules := identity.PasswordRules{Service: c.PAMService(), Root: c.PAMRoot, MFA: c.PAMMFA, BehindKey: c.PAMBehindKeys.Has}
 	if s.helper != nil && !s.asked.CompareAndSwap(nil, &rules.Service) && rules.Service != "" && rules.Service != *s.asked.Load() {
 		return errors.New("ssh: pam: muxward-helper asks by the service that it began with, or by none; to change that start it anew")
 	}

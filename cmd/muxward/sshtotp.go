@@ -32,7 +32,13 @@ func (s *sshDoor) second(d *daemon) identity.SecondFactor {
 
 // secondOf tells what a person has to prove beside a key, "" for nothing.
 func (d *daemon) secondOf(person string) string {
-	if d.ssh == nil || d.ssh.config.TOTP == "" {
+	if d.ssh == nil {
+		return ""
+	}
+	if behind := d.ssh.pam.now().BehindKey; behind != nil && behind(person) {
+		return "password"
+	}
+	if d.ssh.config.TOTP == "" {
 		return ""
 	}
 	return d.ssh.second(d).Of(person)

@@ -49,7 +49,14 @@ func (g guarded) RunsAs(ctx context.Context, who identity.Identity, session stri
 		return identity.Account{}, fmt.Errorf("the configuration of muxward has no isolated server %s any more", g.Owner())
 	}
 	if !i.AsThemselves.Has(who.Person()) {
-		return g.d.accounts.ByName(ctx, i.SharedIn(session))
+		a, err := g.d.accounts.ByName(ctx, i.SharedIn(session))
+		if err != nil {
+			return a, err
+		}
+		if own := ownerIn(i, a.UID, a.Name, g.d.policy.PersonOf); own != "" && own != who.Person() {
+			return identity.Account{}, fmt.Errorf("the panes of %s run as %s, which is %s's own account, and their panes are their own here (people_as_themselves): run_as and session_run_as are for accounts that are nobody's", session, a.Name, own)
+		}
+		return a, nil
 	}
 	a, err := g.d.ownAccount(ctx, who)
 	if err != nil {
@@ -100,6 +107,18 @@ func (g guarded) PaneAccount(pane tmux.PaneID) (gateway.PaneAccount, error) {
 	return paneAccount(i, uid, func() (identity.Account, error) { return g.d.accounts.ByUID(g.d.ctx, uid) }, g.d.policy.PersonOf)
 }
 
+// ownerIn gives whose own account a shared one is, of those whose panes there are their own, "" for
+// nobody's: who types as it has all that runs as it, theirs too.
+func ownerIn(i config.Isolated, uid uint32, name string, personOf func(uint32, string) (string, error)) string {
+	if !i.AsThemselves.Any() {
+		return ""
+	}
+	if person, err := personOf(uid, name); err == nil && i.AsThemselves.Has(person) {
+		return person
+	}
+	return ""
+}
+
 // paneAccount gives whose a pane is that runs as a uid. That it cannot be told is an error, as
 // it may be a person's own.
 func paneAccount(i config.Isolated, uid uint32, account func() (identity.Account, error), personOf func(uint32, string) (string, error)) (gateway.PaneAccount, error) {
@@ -111,6 +130,7 @@ func paneAccount(i config.Isolated, uid uint32, account func() (identity.Account
 		return out, fmt.Errorf("look up the account of the pane: %w", err)
 	}
 	if slices.Contains(i.Shared(), out.Name) {
+		out.Person = ownerIn(i, uid, out.Name, personOf)
 		return out, nil
 	}
 	if out.Person, err = personOf(uid, out.Name); err == nil && out.Person == "" {

@@ -37,3 +37,19 @@ func TestPaneAccounts(t *testing.T) {
 		}
 	}
 }
+
+// TestSharedOfPerson: an account that panes share is a person's own where theirs are their own, too;
+// of others nobody asks.
+func TestSharedOfPerson(t *testing.T) {
+	d := granter(t)
+	account := func() (identity.Account, error) { return identity.Account{Name: "alice", UID: 2, GID: 2}, nil }
+	for _, c := range []struct {
+		as   config.Themselves
+		want string
+	}{{config.Themselves{}, ""}, {config.Themselves{People: []string{"bob"}}, ""}, {config.Themselves{People: []string{"bob", "alice"}}, "alice"}} {
+		i := config.Isolated{Account: "mux", RunAs: "svc", SessionRunAs: map[string]string{"db": "alice"}, AsThemselves: c.as}
+		if got, err := paneAccount(i, 2, account, d.policy.PersonOf); err != nil || got.Person != c.want {
+			t.Errorf("%+v: %+v, %v", c.as, got, err)
+		}
+	}
+}

@@ -117,6 +117,9 @@ type SSH struct {
 	PAM     string `yaml:"pam"`
 	PAMRoot bool   `yaml:"pam_root"`
 	PAMMFA  bool   `yaml:"pam_mfa"`
+	// PAMBehindKeys are people who prove the password of their account behind each key, and
+	// come by none without a key: true for everybody.
+	PAMBehindKeys Themselves `yaml:"pam_behind_keys"`
 	// PAMWait is how long PAM may take to say something; by default half a minute.
 	PAMWait time.Duration `yaml:"pam_wait"`
 	// Idle is how long somebody may be on a terminal and type nothing; 0 is without end.
@@ -175,7 +178,7 @@ func decode(path string, data []byte, c *Config) error {
 	loader := yaml.NewDecoder(bytes.NewReader(data))
 	loader.KnownFields(true)
 	if err := loader.Decode(c); err != nil {
-		return fmt.Errorf("%s: %w; the keys are state, policy, doors, tmux, tmux_config, account, accounts, namespaces, user, paste_limit, paste_confirm_lines, presence, answer_key, panic_key, request_key, webhook (url, secret), isolated (NAME: account, run_as, session_run_as, people_as_themselves, sessions, tmux_config, environment), profiles, ssh (listen, keys, account_keys, authorities, revoked, host_certificate, totp, pam, pam_root, pam_mfa, pam_wait, keys_user, keys_accounts, idle, subsystems)", path, err)
+		return fmt.Errorf("%s: %w; the keys are state, policy, doors, tmux, tmux_config, account, accounts, namespaces, user, paste_limit, paste_confirm_lines, presence, answer_key, panic_key, request_key, webhook (url, secret), isolated (NAME: account, run_as, session_run_as, people_as_themselves, sessions, tmux_config, environment), profiles, ssh (listen, keys, account_keys, authorities, revoked, host_certificate, totp, pam, pam_root, pam_mfa, pam_behind_keys, pam_wait, keys_user, keys_accounts, idle, subsystems)", path, err)
 	}
 	if err := c.checkIsolated(); err != nil {
 		return fmt.Errorf("%s: isolated: %w", path, err)
@@ -200,8 +203,8 @@ func decode(path string, data []byte, c *Config) error {
 		return fmt.Errorf("%s: paste_limit is %d; give 1 to %d bytes, or leave it out", path, c.PasteLimit, maxPaste)
 	case c.PasteConfirmLines < 0:
 		return fmt.Errorf("%s: paste_confirm_lines is %d; give 1 or more, or leave it out", path, c.PasteConfirmLines)
-	case c.SSH.PAMService() == "" && (c.SSH.PAMRoot || c.SSH.PAMMFA || c.SSH.PAMWait != 0):
-		return fmt.Errorf("%s: ssh: pam_root, pam_mfa and pam_wait say more of pam, which is off: pam: true, or leave them out", path)
+	case c.SSH.PAMService() == "" && (c.SSH.PAMRoot || c.SSH.PAMMFA || c.SSH.PAMBehindKeys.Any() || c.SSH.PAMWait != 0):
+		return fmt.Errorf("%s: ssh: pam_root, pam_mfa, pam_behind_keys and pam_wait say more of pam, which is off: pam: true, or leave them out", path)
 	case c.SSH.PAMWait != 0 && (c.SSH.PAMWait < time.Second || c.SSH.PAMWait > maxPAMWait):
 		return fmt.Errorf("%s: ssh: pam_wait is %s; give 1s to %s, or leave it out", path, c.SSH.PAMWait, maxPAMWait)
 	case c.SSH.Idle != 0 && c.SSH.Idle < time.Second:

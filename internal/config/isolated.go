@@ -45,8 +45,8 @@ type Isolated struct {
 	Program *Program `yaml:"-"`
 }
 
-// Themselves says whose panes run as their own accounts: everybody's (true), nobody's
-// (false), or those of the people in a list.
+// Themselves says who is meant, as whose panes run as their own accounts: everybody (true),
+// nobody (false), or the people in a list.
 type Themselves struct {
 	All    bool
 	People []string

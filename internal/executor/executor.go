@@ -206,7 +206,7 @@ func (e *Executor) run(ctx context.Context, p *gateway.Permit, server Server) (g
 		return gateway.Result{}, err
 	}
 	if tickets != nil {
-		if inv, err = ticketed(ctx, tickets, p.Plan(), inv); err == nil {
+		if inv, err = ticketed(ctx, tickets, p, inv); err == nil {
 			argv, err = wordsOf(inv, p.Plan())
 		}
 		if err != nil {

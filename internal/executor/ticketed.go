@@ -14,7 +14,7 @@ import (
 // ticketer is a server whose panes run as the account that a ticket is for.
 type ticketer interface {
 	gateway.Accounted
-	Ticket(ctx context.Context, a identity.Account, pane string) (string, error)
+	Ticket(ctx context.Context, a identity.Account, pane, person string) (string, error)
 	Back(ctx context.Context, ticket string) error
 	AwaitPane(ctx context.Context, pane tmux.PaneID) error
 }
@@ -39,8 +39,9 @@ func tickets(plan *gateway.Plan, server Server) (ticketer, error) {
 // ticketed gives the command with a ticket for the account that was decided. It is made
 // for this one command, in the name of this one person, and tmux hands it to nothing but
 // the pane.
-func ticketed(ctx context.Context, t ticketer, plan *gateway.Plan, inv *tmux.Invocation) (*tmux.Invocation, error) {
-	ticket, err := t.Ticket(ctx, *plan.RunAs, plan.Respawns)
+func ticketed(ctx context.Context, t ticketer, p *gateway.Permit, inv *tmux.Invocation) (*tmux.Invocation, error) {
+	plan := p.Plan()
+	ticket, err := t.Ticket(ctx, *plan.RunAs, plan.Respawns, p.Request().Identity.Person())
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", inv.Row.Name, err)
 	}

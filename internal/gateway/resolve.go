@@ -430,7 +430,7 @@ func (r *resolver) checkNewName() error {
 		name = inv.Args[0]
 	}
 	if head, _, slash := strings.Cut(name, "/"); slash && foreign(r.g.OwnerFor(r.req.Identity)(head)) {
-		return &tmux.ValueError{Text: fmt.Sprintf("invalid session: %.100s: a name may not begin with a person's name and a slash", name)}
+		return &tmux.ValueError{Text: fmt.Sprintf("invalid session: %.100s: a name may not begin with a person's name and a slash; isolated servers have the sessions of muxward's configuration alone", name)}
 	}
 	return nil
 }

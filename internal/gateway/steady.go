@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/muxward/muxward/internal/access"
+	"github.com/muxward/muxward/internal/teeth"
 	"github.com/muxward/muxward/internal/tmux"
 )
 
@@ -68,7 +69,7 @@ func (r *resolver) gains(m tmux.Move) bool {
 		}
 		more = more || !now.covers(r.holds(r.scene.pane(s, l, &there)))
 	})
-	return more
+	return more && !teeth.Out(teeth.Gained)
 }
 
 // ways calls fn with every way to a window.

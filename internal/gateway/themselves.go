@@ -88,7 +88,7 @@ func (g *Gateway) theirs(who identity.Identity, n Need, d access.Decision, now t
 	if given {
 		return d
 	}
-	no.Reason = fmt.Sprintf("this pane runs as %s: only %s types there, and who was given it on this very pane by %s",
+	no.Reason = fmt.Sprintf("this pane runs as %s: only %s types there, and who was given it on this very pane by %s, who alone can approve that",
 		tmux.Clean(account.Name), account.Person, account.Person)
 	no.Expires = d.Expires
 	return no

@@ -434,7 +434,7 @@ func (s *Server) Session(ctx context.Context, name string, as identity.Account) 
 	said := ""
 	if s.Isolated() && as.Name != "" {
 		said = ", and its pane runs as " + as.Name
-		ticket, err := s.Ticket(ctx, as, "")
+		ticket, err := s.Ticket(ctx, as, "", "")
 		if err != nil {
 			return fmt.Errorf("make the session %s of %s: %w", name, s.kept.Owner, err)
 		}

@@ -20,11 +20,11 @@ import (
 // terminal may have its number. A pane never comes to be another account's (gateway).
 
 // Ticket gives a ticket by which a pane of this server runs as an account: a new one, or the
-// one that is named.
-func (s *Server) Ticket(ctx context.Context, a identity.Account, pane string) (string, error) {
+// one that is named. The person who asks is for PAM's modules to know.
+func (s *Server) Ticket(ctx context.Context, a identity.Account, pane, person string) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, doorTime)
 	defer cancel()
-	return s.g.hands.Ticket(ctx, keep.Pass{ID: s.kept.ID, Account: keep.Account{Name: a.Name, UID: a.UID}, Pane: pane})
+	return s.g.hands.Ticket(ctx, keep.Pass{ID: s.kept.ID, Account: keep.Account{Name: a.Name, UID: a.UID}, Pane: pane, Person: person})
 }
 
 // Back gives a ticket back that tmux has refused to make a pane by.

@@ -19,8 +19,17 @@ type SecondFactor interface {
 }
 
 // further gives what a proved key, or account, is worth: a proof, or that its person is to prove
-// more.
+// more: the password of their account behind a key, where that is asked for, and then a second
+// factor that they have here.
 func (p *SSHProver) further(ctx context.Context, from net.Addr, proof *SSHProof) (*ssh.Permissions, error) {
+	if proof.key != nil && p.Passwords.behindKey(proof.person) {
+		return p.behind(ctx, from, proof)
+	}
+	return p.secondly(ctx, from, proof)
+}
+
+// secondly is the second factor.
+func (p *SSHProver) secondly(ctx context.Context, from net.Addr, proof *SSHProof) (*ssh.Permissions, error) {
 	second := p.secondOf(proof.person)
 	if second == "" {
 		return permissions(proof), nil

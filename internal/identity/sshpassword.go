@@ -33,6 +33,9 @@ type PasswordRules struct {
 	// MFA says that the service lets people in by one factor and another only. Who has
 	// answered two questions then has proved two.
 	MFA bool
+	// BehindKey, if it is set, says who proves a password behind each key, and comes by none
+	// without.
+	BehindKey func(person string) bool
 }
 
 // LoginPerson is who is asked, and told, while PAM decides. In says that the account is
@@ -52,6 +55,8 @@ type SSHPasswords struct {
 	// Standing is the same for somebody who has proved the account: what strangers have looked
 	// up is not to be in their way. If nil it is Account.
 	Standing func(ctx context.Context, name string) (Account, string, error)
+	// Of gives the name of a person's account.
+	Of func(ctx context.Context, person string) (string, error)
 	// Login has PAM let an account in, or gives why it does not. It takes any name; "" is
 	// that of nobody. Answers is how many questions were answered before the account was proved.
 	Login func(ctx context.Context, service, name, from string, who LoginPerson) (answers int, err error)
@@ -194,6 +199,9 @@ func taken(ctx context.Context, rules PasswordRules, name string, find findAccou
 	}
 	if err == nil {
 		person, err = CanonicalName(person)
+	}
+	if err == nil && rules.behindKey(person) {
+		err = errors.New("a password alone is not enough: they come by a key, and prove it behind that (ssh: pam_behind_keys)")
 	}
 	return account, person, err
 }

@@ -108,6 +108,7 @@ type SSHProof struct {
 	person   string
 	key      ssh.PublicKey  // nil if an account was proved
 	password *passwordProof // nil if a key was proved
+	behind   *passwordProof // of the account that was proved behind the key
 	from     netip.AddrPort
 	until    time.Time
 	noPTY    bool
@@ -120,6 +121,9 @@ type SSHProof struct {
 // describe says what was proved, for the log.
 func (p *SSHProof) describe() string {
 	what := p.by()
+	if p.behind != nil {
+		what += fmt.Sprintf(", and the password of %q", p.behind.account.Name)
+	}
 	if p.second != "" {
 		what += ", and a second factor"
 	}
@@ -229,7 +233,7 @@ func (p *SSHProver) FromConn(conn *ssh.ServerConn, door string) (Identity, *SSHP
 		return Identity{}, nil, errors.New("the connection has proved nobody")
 	}
 	is := &proof{person: proved.person, uid: noUID, door: door, serial: serial(),
-		mfa: proved.second != "", from: proved.from.String()}
+		mfa: proved.second != "" || proved.behind != nil, from: proved.from.String()}
 	if pw := proved.password; pw != nil {
 		is.account, is.login, is.mfa = pw.account.Name, &pw.account.UID, is.mfa || pw.mfa
 	} else {
@@ -251,6 +255,9 @@ func (p *SSHProver) Look() func(ctx context.Context, pr *SSHProof) (*SSHProof, e
 	find := p.Passwords.standing()
 	return func(ctx context.Context, pr *SSHProof) (*SSHProof, error) {
 		if pr.password == nil {
+			if err := p.Passwords.behindStands(ctx, pr, find); err != nil {
+				return nil, err
+			}
 			return p.keyStands(pr)
 		}
 		if err := p.Passwords.stands(ctx, pr, find); err != nil {
@@ -275,7 +282,7 @@ func (p *SSHProver) keyStands(pr *SSHProof) (*SSHProof, error) {
 	if err := p.stillSecond(pr); err != nil {
 		return nil, err
 	}
-	now.second = pr.second
+	now.second, now.behind = pr.second, pr.behind
 	return now, nil
 }
 

@@ -100,6 +100,8 @@ type Keep struct {
 	byOwner map[string]*server // nil: one is being started or adopted
 	// sessions of panes, by the names of their servers
 	sessions map[string]*atomic.Int32
+
+	bounding sync.Mutex // who asks which bounds hold
 }
 
 // New makes the directories ready, locks them against a second muxward, and

@@ -31,7 +31,7 @@ func (k *Keep) launchPath(id string) string { return k.opt.Run + "/servers/" + l
 // its account and root can connect to, in a directory that is ours.
 func (s *server) openLaunch(ctx context.Context) (err error) {
 	k := s.k
-	pane.Sweep()
+	k.tellBounds(s)
 	if s.sessions, err = k.counted(ctx, s.rec.Owner); err != nil {
 		return err
 	}
@@ -124,7 +124,7 @@ func (s *server) session(req pane.Request) (*pane.Session, error) {
 	if err != nil {
 		return nil, err
 	}
-	run, err := s.accountIn(iso, req)
+	run, person, err := s.accountIn(iso, req)
 	if err == nil {
 		err = apart(server, run)
 	}
@@ -137,7 +137,11 @@ func (s *server) session(req pane.Request) (*pane.Session, error) {
 		out.Dir = s.directoryOf(tty, run.UID)
 	}
 	door := fmt.Sprintf("%s/tmux-%d/default", s.k.doors.path, run.UID)
-	out.Account, out.Owner, out.ServerGroup = run.Name, s.rec.Owner, server.GID
+	out.Account, out.Owner, out.Person = run.Name, s.rec.Owner, person
+	if person == "" { // as su(1) does: the account that asks
+		out.Person = server.Name
+	}
+	out.ServerGroups = append(s.k.serverGroups(), server.GID)
 	if out.Rules, err = s.k.rulesOf(s.rec.Owner); err != nil {
 		return nil, err
 	}

@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"unicode/utf8"
 
 	"golang.org/x/sys/unix"
 
@@ -306,6 +307,8 @@ func readSecret(path string) (string, error) {
 		return "", errors.New("its file is empty")
 	case strings.ContainsAny(value, "\x00"):
 		return "", errors.New("its file has a NUL in it")
+	case !utf8.ValidString(value): // it would arrive as another
+		return "", errors.New("its file is not UTF-8: a secret of other bytes cannot be handed on")
 	}
 	return value, nil
 }

@@ -205,6 +205,9 @@ func (k *Keep) minds(owner string, pid int) bool {
 		return false
 	}
 	exe, err := os.Readlink(procFile(pid, "exe"))
+	if errors.Is(err, os.ErrPermission) {
+		exe, err = k.opt.Launcher, nil // it has no dumps, and we may not trace: its arguments tell
+	}
 	if err != nil || filepath.Base(strings.TrimSuffix(exe, " (deleted)")) != filepath.Base(k.opt.Launcher) {
 		return false
 	}
@@ -319,9 +322,32 @@ func boundsOf(iso config.Isolated) pane.Bounds {
 	if teeth.Out(teeth.Bounds) {
 		return pane.Bounds{}
 	}
-	b := pane.Bounds{Processes: iso.PaneProcesses, Memory: iso.PaneMemory}
+	b := pane.Bounds{Processes: iso.PaneProcesses, Memory: iso.PaneMemory, Asked: iso.PaneProcesses > 0}
 	if b.Processes == 0 {
 		b.Processes = usualProcesses
 	}
 	return b
+}
+
+// tellBounds clears what is left of cgroups, and tells where panes of a server are not bounded as
+// they are to be.
+func (k *Keep) tellBounds(s *server) {
+	k.bounding.Lock()
+	defer k.bounding.Unlock()
+	pane.Sweep()
+	iso, ok := k.isolated(s.rec.Owner)
+	if missing := pane.Missing(boundsOf(iso)); ok && len(missing) > 0 {
+		k.tell(LevelServer, s, fmt.Sprintf("panes of %s are not bounded by %s: no cgroup with that controller can be written here", s.rec.Owner, strings.Join(missing, " and ")))
+	}
+}
+
+// serverGroups gives the groups of all isolated servers' accounts, as far as they can be looked up:
+// a server whose account cannot is not started.
+func (k *Keep) serverGroups() (gids []uint32) {
+	for _, iso := range k.inForce() {
+		if a, err := accountByName(iso.Account); err == nil {
+			gids = append(gids, a.GID)
+		}
+	}
+	return gids
 }

@@ -31,6 +31,7 @@ const (
 type pass struct {
 	ticket  string
 	account Account
+	person  string // who has asked for it
 	pane    string // the only one, "" for one that is new
 	until   time.Time
 	used    bool
@@ -46,6 +47,9 @@ func (k *Keep) Ticket(ctx context.Context, p Pass) (string, error) {
 	defer end()
 	if p.Pane != "" && !pane.IsPane(p.Pane) {
 		return "", fmt.Errorf("%.20q is no pane: %w", p.Pane, ErrRefused)
+	}
+	if !p.named() {
+		return "", fmt.Errorf("%.80q is no person's name: %w", p.Person, ErrRefused)
 	}
 	s, err := k.server(p.ID)
 	if err != nil {
@@ -79,7 +83,7 @@ func (s *server) issue(p Pass, now time.Time) (string, error) {
 	if own >= maxOwnTickets || len(s.passes) >= maxTickets {
 		return "", ErrBusy.WithText(fmt.Sprintf("%d panes of %s are being opened as %.80q, and %d in all: wait some seconds", own, s.rec.Owner, p.Account.Name, len(s.passes)))
 	}
-	t := pass{ticket: randomHex(pane.TicketLen), account: p.Account, pane: p.Pane, until: now.Add(ticketTime)}
+	t := pass{ticket: randomHex(pane.TicketLen), account: p.Account, person: p.Person, pane: p.Pane, until: now.Add(ticketTime)}
 	s.passes = append(s.passes, t)
 	return t.ticket, nil
 }
@@ -102,36 +106,39 @@ func forgotten(t pass, now time.Time) bool {
 // errTicket is one error for all that may be wrong with a ticket: who guesses learns nothing.
 var errTicket = errors.New("its ticket is not good any more, or is another pane's; ask for the pane again")
 
-// redeem gives the account that a ticket is for, and the ticket is used up by that: by
+// redeem gives what a ticket is good for, and the ticket is used up by that: by
 // whoever comes first, and whether or not the session then begins.
-func (s *server) redeem(r pane.Request, now time.Time) (Account, error) {
+func (s *server) redeem(r pane.Request, now time.Time) (pass, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if n := len(s.passes); n > 0 && teeth.Out(teeth.Pass) {
-		return s.passes[n-1].account, nil // that of whoever has asked last
+		return s.passes[n-1], nil // that of whoever has asked last
 	}
 	for i := range s.passes {
 		if t := &s.passes[i]; t.ticket == r.Ticket && !t.used && now.Before(t.until) {
 			t.used = true
 			if t.pane != "" && t.pane != r.Pane {
-				return Account{}, errTicket
+				return pass{}, errTicket
 			}
-			return t.account, nil
+			return *t, nil
 		}
 	}
-	return Account{}, errTicket
+	return pass{}, errTicket
 }
 
-// accountIn is the account of one pane: the server's run_as, or whose ticket it has.
-func (s *server) accountIn(iso config.Isolated, r pane.Request) (accounts.Account, error) {
+// accountIn is the account of one pane: the server's run_as, or whose ticket it has, with who has
+// asked for that.
+func (s *server) accountIn(iso config.Isolated, r pane.Request) (a accounts.Account, person string, err error) {
 	if r.Ticket == "" && !teeth.Out(teeth.Pass) {
-		return accountByName(iso.RunAs)
+		a, err = accountByName(iso.RunAs)
+		return a, "", err
 	}
-	named, err := s.redeem(r, time.Now())
+	good, err := s.redeem(r, time.Now())
 	if err != nil {
-		return accounts.Account{}, err
+		return a, "", err
 	}
-	return s.k.runsAs(iso, named)
+	a, err = s.k.runsAs(iso, good.account)
+	return a, good.person, err
 }
 
 // runsAs looks up an account that a pane of an isolated server is to run as: one that its

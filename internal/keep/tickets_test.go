@@ -21,6 +21,7 @@ func TestRedeem(t *testing.T) {
 	alice := Account{Name: "alice", UID: 5}
 	make := func(p Pass) string {
 		t.Helper()
+		p.Person = "mw-alice"
 		ticket, err := s.issue(p, now)
 		if err != nil || len(ticket) != pane.TicketLen {
 			t.Fatalf("%q, %v", ticket, err)
@@ -30,7 +31,7 @@ func TestRedeem(t *testing.T) {
 	fresh := make(Pass{Account: alice})
 	good := func(s *server, ticket, in string, at time.Time) bool {
 		a, err := s.redeem(pane.Request{Ticket: ticket, Pane: in}, at)
-		if err == nil && a != alice {
+		if err == nil && (a.account != alice || a.person != "mw-alice") {
 			t.Errorf("%+v", a)
 		}
 		return err == nil
@@ -114,6 +115,8 @@ func TestTicketAccounts(t *testing.T) {
 		"one's own":            {Pass{ID: held["prod"], Account: alice}, true},
 		"the shared one":       {Pass{ID: held["prod"], Account: carol}, true},
 		"of a pane":            {Pass{ID: held["prod"], Account: alice, Pane: "%3"}, true},
+		"with who asks":        {Pass{ID: held["prod"], Account: alice, Person: "alice"}, true},
+		"with who asks, wrong": {Pass{ID: held["prod"], Account: alice, Person: "alice\nroot"}, false},
 		"of no pane":           {Pass{ID: held["prod"], Account: alice, Pane: "3"}, false},
 		"the server's":         {Pass{ID: held["prod"], Account: work}, false},
 		"another server's":     {Pass{ID: held["prod"], Account: listed(t, "sys")}, false},

@@ -4,6 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"golang.org/x/sys/unix"
 
@@ -99,6 +102,16 @@ type Pass struct {
 	Pane string
 	// Back is a ticket that is given back, as tmux has refused what it was for; none is made.
 	Back string
+	// Person asks for it, for PAM's modules to know (PAM_RUSER); "" is nobody who is known.
+	Person string
+}
+
+// maxPerson is the longest name of a person, in bytes.
+const maxPerson = 255
+
+// named reports whether a name is one that can be told to PAM.
+func (p Pass) named() bool {
+	return len(p.Person) <= maxPerson && utf8.ValidString(p.Person) && !strings.ContainsFunc(p.Person, func(r rune) bool { return !unicode.IsPrint(r) || r == ' ' })
 }
 
 // Opened is a door that is open.

@@ -29,15 +29,22 @@ func (s *Session) openByRules(tty *os.File, b *branch, gone <-chan struct{}) (*b
 	if err != nil {
 		return nil, err
 	}
-	pid, err := p.admitted(gone)
+	t, err := p.admitted(gone)
 	if err != nil {
-		p.stop()
+		grace := graceTime
+		if errors.As(err, new(Unclosed)) { // what is open by now can be closed still
+			grace = p.wait
+		}
+		p.stop(grace)
+		if refuses(err) == nil {
+			return s.open(tty, b, gone)
+		}
 		return nil, err
 	}
 	ended := make(chan Answer, 1)
 	closed := make(chan error, 1)
 	go p.follow(ended, closed)
-	return &begun{pid: pid, ended: ended, holder: p.cmd.Process.Pid,
+	return &begun{pid: t.opened, ended: ended, spared: spared{holder: p.cmd.Process.Pid, kept: t.kept},
 		hangUp: func() { p.say(sayHangUp) },
 		close:  func() error { return p.close(closed) }}, nil
 }
@@ -66,6 +73,7 @@ func (s *Session) startOpen(tty *os.File, b *branch) (*admission, error) {
 	cmd := exec.Command(s.Rules.Program, OpenArg)
 	cmd.Dir = "/"
 	cmd.Env = []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C.UTF-8", "GOMAXPROCS=1"} // there may be many
+	cmd.Env = append(cmd.Env, passed()...)
 	cmd.ExtraFiles = []*os.File{theirs, tty, r, self, s.why}
 	if b.dir != nil {
 		cmd.ExtraFiles = append(cmd.ExtraFiles, b.dir)
@@ -79,9 +87,9 @@ func (s *Session) startOpen(tty *os.File, b *branch) (*admission, error) {
 	heard, exited := make(chan told), make(chan struct{})
 	p := &admission{cmd: cmd, line: line, wait: s.Rules.wait(), heard: heard, exited: exited}
 	go p.hear(heard, exited)
-	_ = w.SetWriteDeadline(time.Now().Add(p.wait)) // it may never come to read; a pipe of ours has deadlines
-	if err := s.write(w); err != nil {
-		p.stop()
+	_ = w.SetWriteDeadline(time.Now().Add(p.wait))                    // it may never come to read; a pipe of ours has deadlines
+	if err := s.write(w); err != nil && !errors.Is(err, unix.EPIPE) { // where it has ended, that is heard
+		p.stop(graceTime)
 		return nil, fmt.Errorf("tell muxward-pam what is to run: %w", err)
 	}
 	return p, nil
@@ -119,8 +127,9 @@ func (p *admission) say(word string) {
 // errUnheard is the error of a muxward-pam that has gone.
 var errUnheard = errors.New("the process that asks PAM has ended by itself, or was ended by a module")
 
-// admitted waits until the session has begun, and gives the process that it began with.
-func (p *admission) admitted(gone <-chan struct{}) (int, error) {
+// admitted waits until the session has begun, and gives what was told of that. Where it does not
+// come to be closed what may be open, the error is [Unclosed].
+func (p *admission) admitted(gone <-chan struct{}) (told, error) {
 	over := time.NewTimer(openTime)
 	defer over.Stop()
 	step := time.NewTimer(p.wait)
@@ -130,25 +139,46 @@ func (p *admission) admitted(gone <-chan struct{}) (int, error) {
 		case t, ok := <-p.heard:
 			switch {
 			case !ok:
-				return 0, fmt.Errorf("%w (%s)", errUnheard, p.step)
+				return told{}, p.left(p.unheard())
+			case t.refused != "" && t.failed != "":
+				return told{}, Unclosed{errors.New(t.refused), true}
 			case t.refused != "":
-				return 0, errors.New(t.refused)
+				return told{}, errors.New(t.refused)
 			case t.opened > 0:
-				return t.opened, nil
+				return t, nil
 			case t.step == "":
-				return 0, errors.New("muxward-pam answers out of turn")
+				return told{}, p.left(errors.New("muxward-pam answers out of turn"))
 			}
 			p.step = t.step
 			step.Reset(p.wait)
+			if t.step == stepClose {
+				step.Reset(closeSteps*p.wait + endTime)
+			}
 		case <-gone: // what is open by now is closed, in no more time than a step may take
 			gone = nil
 			p.say(sayClose)
 		case <-step.C:
-			return 0, fmt.Errorf("PAM has said nothing for too long (%s)", p.step)
+			return told{}, p.left(fmt.Errorf("PAM has said nothing for too long (%s)", p.step))
 		case <-over.C:
-			return 0, fmt.Errorf("PAM takes longer than %v (%s)", openTime, p.step)
+			return told{}, p.left(fmt.Errorf("PAM takes longer than %v (%s)", openTime, p.step))
 		}
 	}
+}
+
+// unheard says what became of a muxward-pam that has gone.
+func (p *admission) unheard() error {
+	if p.step == "" {
+		return fmt.Errorf("%w before it said anything: does it run here? (try: ldd %s)", errUnheard, p.cmd.Path)
+	}
+	return fmt.Errorf("%w (%s)", errUnheard, p.step)
+}
+
+// left makes of an error that something may be open, and is not closed, where that is so.
+func (p *admission) left(err error) error {
+	if opens(p.step) {
+		return Unclosed{fmt.Errorf("%w; what was opened by then may not be closed", err), true}
+	}
+	return err
 }
 
 // follow hears out how the session has ended, and that all is closed.
@@ -181,22 +211,22 @@ func (p *admission) close(closed <-chan error) error {
 	var err error
 	select {
 	case err = <-closed:
-	case <-time.After(2*graceTime + endTime + closeSteps*p.wait):
+	case <-time.After(2*graceTime + 2*endTime + closeSteps*p.wait):
 		err = errors.New("PAM has said nothing for too long: the session is not closed")
 	}
-	p.stop()
+	p.stop(graceTime)
 	return err
 }
 
 // closeSteps is how many steps there are to the end.
 const closeSteps = 3
 
-// stop ends the process, if it has not ended by itself, and waits for it.
-func (p *admission) stop() {
+// stop ends the process, if it does not end by itself in that time, and waits for it.
+func (p *admission) stop(grace time.Duration) {
 	_ = p.line.Close() // it ends by that
 	select {
 	case <-p.exited:
-	case <-time.After(graceTime):
+	case <-time.After(grace):
 		_ = p.cmd.Process.Kill()
 		select {
 		case <-p.exited:

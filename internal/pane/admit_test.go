@@ -1,6 +1,7 @@
 package pane
 
 import (
+	"errors"
 	"os"
 	"strings"
 	"testing"
@@ -33,5 +34,53 @@ func TestOpenUnread(t *testing.T) {
 		}
 	case <-time.After(30 * time.Second):
 		t.Fatal("it hangs")
+	}
+}
+
+// fakePAM is a muxward-pam of the test's own: what it says goes out by `printf >&3`.
+func fakePAM(t *testing.T, script string) string {
+	t.Helper()
+	path := t.TempDir() + "/pam"
+	if err := os.WriteFile(path, []byte("#!/bin/sh\ncat <&5 >/dev/null\n"+script+"\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// Who has begun to open something and does not say that it is closed has it open, as far as anybody
+// knows; before that nothing is. Who is asked to close it has a step's time for that.
+func TestOpenHalf(t *testing.T) {
+	tty, err := os.Open(os.DevNull)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tty.Close()
+	closed := t.TempDir() + "/closed"
+	for what, c := range map[string]struct {
+		script, told string
+		left         bool
+	}{
+		"hangs before":         {"printf 'step account' >&3; exec sleep 274.5", "too long (account)", false},
+		"hangs in it":          {"printf 'step session' >&3; exec sleep 274.5", "may not be closed", true},
+		"ends in it":           {"printf 'step session' >&3", "has ended by itself", true},
+		"says that it did":     {"printf 'step session' >&3; printf 'step close' >&3; printf 'refused no room' >&3", "no room", false},
+		"says that it did not": {"printf 'step session' >&3; printf 'unclosed no room' >&3", "no room", true},
+		"does not run":         {"", "ldd", false},
+		"closes late":          {"printf 'step session' >&3; cat <&3 >/dev/null; sleep 1.2; : >" + closed, "too long", true},
+	} {
+		t.Run(what, func(t *testing.T) {
+			t.Parallel()
+			s := &Session{UID: 5, Rules: &Rules{Program: fakePAM(t, c.script), Wait: 2 * time.Second}}
+			_, err := s.openByRules(tty, &branch{}, make(chan struct{}))
+			if err == nil || !strings.Contains(err.Error(), c.told) || errors.As(err, new(Unclosed)) != c.left {
+				t.Errorf("%v", err)
+			}
+			if what != "closes late" {
+				return
+			}
+			if _, err := os.Stat(closed); err != nil {
+				t.Errorf("it was not waited for: %v", err)
+			}
+		})
 	}
 }

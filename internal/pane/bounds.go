@@ -1,6 +1,7 @@
 package pane
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
@@ -12,11 +13,46 @@ import (
 type Bounds struct {
 	Processes int64
 	Memory    int64 // bytes
+	// Asked says that the administrator has asked for the first: without it there is no
+	// session. Nobody has for less than all processes by themselves; the memory is always asked for.
+	Asked bool
+}
+
+// asked reports whether one of them was asked for.
+func (b Bounds) asked() bool { return b.Asked && b.Processes > 0 || b.Memory > 0 }
+
+// unmet refuses a session without the bounds that were asked for.
+func (b Bounds) unmet(missing []string) error {
+	for _, name := range missing {
+		switch {
+		case name == pidsController && b.Asked && b.Processes > 0:
+			return errors.New("its processes cannot be bounded here (pane_processes): no cgroup with the controller pids can be written")
+		case name == memoryController && b.Memory > 0:
+			return errors.New("its memory cannot be bounded here (pane_memory): no cgroup with the controller memory can be written")
+		}
+	}
+	return nil
+}
+
+// The controllers that bound a session.
+const (
+	pidsController   = "pids"
+	memoryController = "memory"
+)
+
+// Missing gives the controllers by which these bounds would not hold for sessions that we have
+// begun here. It is asked by one goroutine at a time.
+func Missing(b Bounds) []string {
+	try := newBranch(b)
+	try.close()
+	return try.missing
 }
 
 // subgroup is the cgroup that the unit of muxward has it and its processes in
-// (DelegateSubgroup= of systemd.resource-control(5)): a cgroup that gives controllers to
-// those below it has no processes of its own (cgroups(7)).
+// (DelegateSubgroup= of systemd.resource-control(5), from systemd 254 on): a cgroup that gives
+// controllers to those below it has no processes of its own (cgroups(7)). We do not move ourselves
+// there where systemd does not: what is left of us would then keep it from starting us again, as it
+// puts a new process above.
 const subgroup = "muxward"
 
 // beside gives the cgroup that those of sessions are made in, from the one that we are in.
@@ -40,8 +76,8 @@ type bound struct {
 
 func (b Bounds) list() []bound {
 	return slices.DeleteFunc([]bound{
-		{"pids", "pids.max", "pids.max", b.Processes},
-		{"memory", "memory.limit_in_bytes", "memory.max", b.Memory},
+		{pidsController, "pids.max", "pids.max", b.Processes},
+		{memoryController, "memory.limit_in_bytes", "memory.max", b.Memory},
 	}, func(b bound) bool { return b.value <= 0 })
 }
 
@@ -49,7 +85,11 @@ func (b Bounds) list() []bound {
 // which it gives, and which of them do not hold.
 func (b Bounds) set(dir string, name string, mounts, own string) (join, missing []string) {
 	for _, one := range b.list() {
-		if dir != "" && os.WriteFile(filepath.Join(dir, one.two), []byte(strconv.FormatInt(one.value, 10)), 0) == nil {
+		value := []byte(strconv.FormatInt(one.value, 10))
+		if dir != "" && os.WriteFile(filepath.Join(dir, one.two), value, 0) == nil {
+			if one.controller == memoryController { // where there is swap, it is none beside
+				_ = os.WriteFile(filepath.Join(dir, "memory.swap.max"), []byte("0"), 0)
+			}
 			continue
 		}
 		above := controllerAbove(mounts, own, one.controller)
@@ -62,12 +102,18 @@ func (b Bounds) set(dir string, name string, mounts, own string) (join, missing 
 			missing = append(missing, one.controller)
 			continue
 		}
-		if os.WriteFile(filepath.Join(at, one.one), []byte(strconv.FormatInt(one.value, 10)), 0) != nil {
-			_ = os.Remove(at) // it is empty
+		known := slices.Contains(join, at) // of the other controller, where both are in one hierarchy
+		if os.WriteFile(filepath.Join(at, one.one), value, 0) != nil {
+			if !known {
+				_ = os.Remove(at) // it is empty
+			}
 			missing = append(missing, one.controller)
 			continue
 		}
-		if !slices.Contains(join, at) {
+		if one.controller == memoryController { // the file is there where swap is counted
+			_ = os.WriteFile(filepath.Join(at, "memory.memsw.limit_in_bytes"), value, 0)
+		}
+		if !known {
 			join = append(join, at)
 		}
 	}

@@ -2,6 +2,7 @@ package pane
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -34,7 +35,7 @@ func newBranch(bounds Bounds) *branch {
 	own, errOwn := os.ReadFile("/proc/self/cgroup")
 	st, err := procfs.ReadStat(os.Getpid())
 	if errMounts != nil || errOwn != nil || err != nil {
-		return &branch{missing: []string{"cgroups"}}
+		return &branch{missing: []string{pidsController, memoryController}}
 	}
 	name := fmt.Sprintf("%s%d-%d", branchPrefix, os.Getpid(), st.Start)
 	b := &branch{}
@@ -101,7 +102,7 @@ func Sweep() {
 	if errMounts != nil || errOwn != nil {
 		return
 	}
-	above := []string{controllerAbove(string(mounts), string(own), "pids"), controllerAbove(string(mounts), string(own), "memory")}
+	above := []string{controllerAbove(string(mounts), string(own), pidsController), controllerAbove(string(mounts), string(own), memoryController)}
 	if at := cgroupAbove(string(mounts), string(own)); at != "" {
 		above = append(above, beside(at))
 	}
@@ -134,9 +135,8 @@ const (
 // the kernel does it at once. Without, it is what descends from us: whoever has lost their
 // parent has us for one (keepOrphans), so nobody leaves by a session of their own. Those are
 // stopped before any is killed, so that they begin no others meanwhile; but one that hangs in
-// the kernel, or is traced, never is, and nobody waits for that. The process spared, if it is
-// one, is left alone.
-func end(b *branch, spared int, by time.Time) bool {
+// the kernel, or is traced, never is, and nobody waits for that. What is spared is left alone.
+func end(b *branch, spared spared, by time.Time) bool {
 	for _, dir := range b.join {
 		_ = os.WriteFile(dir+"/pids.max", []byte("0"), 0) // in the others there is no such file
 	}
@@ -190,11 +190,44 @@ type held struct {
 // signalled is who was sent a signal, and in which state they were then.
 type signalled struct {
 	sig    unix.Signal
-	spared int
+	spared spared
 	sent   map[held]byte
 }
 
-// processes lists them all.
+// spared is what descends from us and is not the session's: the process that holds it, and what
+// modules of PAM had begun before it, with what that begins. They may need it to close the session,
+// as a file system that is served by a process of theirs (pam_mount).
+type spared struct {
+	holder int // 0 is none
+	kept   []held
+}
+
+// has reports whether a process is spared, as they were seen.
+func (s spared) has(all map[int]seen, pid, top int) bool {
+	if pid == s.holder {
+		return true
+	}
+	for depth := 0; len(s.kept) > 0 && pid != top && pid > 1 && depth < maxDepth; depth++ {
+		if slices.Contains(s.kept, held{pid, all[pid].start}) {
+			return true
+		}
+		pid = all[pid].parent
+	}
+	return false
+}
+
+// descendants gives so many of the processes that descend from one.
+func descendants(top, most int) (out []held) {
+	all := processes()
+	for _, pid := range slices.Sorted(maps.Keys(all)) {
+		if !all[pid].ended && descends(all, pid, top) && len(out) < most {
+			out = append(out, held{pid, all[pid].start})
+		}
+	}
+	return out
+}
+
+// processes lists them all, ourselves among them; none is that they cannot be listed.
 func processes() map[int]seen {
 	names, err := os.ReadDir("/proc")
 	if err != nil {
@@ -222,13 +255,17 @@ const maxDepth = 10000
 // looked at again while its process is held.
 func (s *signalled) below(top int) (any, news bool) {
 	all := processes()
+	if len(all) == 0 {
+		return true, false // it is not known that there are none
+	}
 	for pid, p := range all {
-		if p.ended || pid == s.spared || s.sig == unix.SIGSTOP && p.state == 'T' || !descends(all, pid, top) {
+		if p.ended || s.spared.has(all, pid, top) || s.sig == unix.SIGSTOP && p.state == 'T' || !descends(all, pid, top) {
 			continue
 		}
 		fd, err := unix.PidfdOpen(pid, 0)
 		if err != nil {
-			continue // it has ended
+			any = any || err != unix.ESRCH // there are no descriptors; it has not ended
+			continue
 		}
 		if still(all, pid, top) {
 			if unix.PidfdSendSignal(fd, s.sig, nil, 0) == nil {

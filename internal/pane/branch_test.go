@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/muxward/muxward/internal/procfs"
 	"github.com/muxward/muxward/internal/tmux/tmuxtest"
 )
 
@@ -44,7 +45,7 @@ func TestEndWithoutBranch(t *testing.T) {
 	for running() < 5 { // setsid -f comes back before what it has begun is there
 		time.Sleep(time.Millisecond)
 	}
-	end(&branch{}, 0, time.Now().Add(endTime))
+	end(&branch{}, spared{}, time.Now().Add(endTime))
 	if n := running(); n > 0 {
 		t.Errorf("%d go on", n)
 	}
@@ -82,14 +83,14 @@ func TestEndHanging(t *testing.T) {
 	for processes()[cmd.Process.Pid].state != 'D' {
 		time.Sleep(time.Millisecond)
 	}
-	stopping := signalled{unix.SIGSTOP, 0, map[held]byte{}}
+	stopping := signalled{unix.SIGSTOP, spared{}, map[held]byte{}}
 	for i, want := range []bool{true, false} {
 		if any, news := stopping.below(os.Getpid()); !any || news != want {
 			t.Errorf("look %d: any %v, news %v", i, any, news)
 		}
 	}
 	done := make(chan bool, 1)
-	go func() { done <- end(&branch{}, 0, time.Now().Add(100*time.Millisecond)) }()
+	go func() { done <- end(&branch{}, spared{}, time.Now().Add(100*time.Millisecond)) }()
 	select {
 	case ended := <-done:
 		if ended {
@@ -97,5 +98,64 @@ func TestEndHanging(t *testing.T) {
 		}
 	case <-time.After(20 * time.Second):
 		t.Error("it goes on and on")
+	}
+}
+
+// What modules had begun before the session is left alone until it is closed, with what that begins.
+func TestEndSpares(t *testing.T) {
+	cmd := exec.Command("sh", "-c", "sleep 275.5 & echo begun; wait")
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := out.Read(make([]byte, 8)); err != nil {
+		t.Fatal(err)
+	}
+	first, err := procfs.ReadStat(cmd.Process.Pid)
+	if err != nil {
+		t.Fatal(err)
+	}
+	session := exec.Command("sleep", "276.5")
+	if err := session.Start(); err != nil {
+		t.Fatal(err)
+	}
+	waited := make(chan error, 1)
+	go func() { waited <- session.Wait() }()
+	kept := spared{kept: []held{{cmd.Process.Pid, first.Start}}}
+	if !end(&branch{}, kept, time.Now().Add(endTime)) || <-waited == nil {
+		t.Error("what is the session's has not ended")
+	}
+	if left := descendants(os.Getpid(), maxKept); len(left) != 2 {
+		t.Errorf("of two that are spared there are %v", left)
+	}
+	kept.kept[0].start++ // another has its number now
+	go func() { waited <- cmd.Wait() }()
+	if !end(&branch{}, kept, time.Now().Add(endTime)) || <-waited == nil {
+		t.Error("who has only its number is spared")
+	}
+}
+
+// A bound that was asked for and does not hold refuses the session; one that nobody has asked
+// for is told of elsewhere.
+func TestUnmet(t *testing.T) {
+	none := []string{pidsController, memoryController}
+	for _, c := range []struct {
+		b       Bounds
+		missing []string
+		ok      bool
+	}{
+		{Bounds{Processes: 4096}, none, true},
+		{Bounds{Processes: 10, Asked: true}, none, false},
+		{Bounds{Processes: -1, Asked: false}, none, true},
+		{Bounds{Memory: 1}, none, false},
+		{Bounds{Memory: 1}, none[:1], true},
+		{Bounds{Processes: 10, Asked: true, Memory: 1}, nil, true},
+	} {
+		if err := c.b.unmet(c.missing); (err == nil) != c.ok {
+			t.Errorf("%+v without %v: %v", c.b, c.missing, err)
+		}
 	}
 }

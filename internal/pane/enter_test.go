@@ -21,7 +21,30 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, Enter())
 		os.Exit(1)
 	}
+	if len(os.Args) == 2 && (os.Args[1] == SuperviseArg || os.Args[1] == OpenArg) {
+		err := Supervise()
+		if os.Args[1] == OpenArg {
+			err = Open(nil)
+		}
+		dumps, _ := unix.PrctlRetInt(unix.PR_GET_DUMPABLE, 0, 0, 0, 0)
+		fmt.Println(dumps, err)
+		os.Exit(1)
+	}
 	os.Exit(m.Run())
+}
+
+// What minds a session and what asks PAM for it know its command and its secrets: nobody reads
+// those in a core file.
+func TestNoDumps(t *testing.T) {
+	if os.Getuid() != 0 {
+		tmuxtest.Skip(t, "sessions are opened by root")
+		return
+	}
+	for _, arg := range []string{SuperviseArg, OpenArg} {
+		if out, _ := exec.Command("/proc/self/exe", arg).Output(); len(out) == 0 || out[0] != '0' { // they have no line, and say so
+			t.Errorf("%s: %q", arg, out)
+		}
+	}
 }
 
 // A session takes no terminal that is another session's; the control run is one that is

@@ -1,6 +1,8 @@
 package pane
 
 import (
+	"errors"
+	"reflect"
 	"strings"
 	"testing"
 )
@@ -110,7 +112,24 @@ func TestReadSession(t *testing.T) {
 			t.Errorf("%s: %+v", bad, s)
 		}
 	}
-	if _, err := readSession(strings.NewReader(`{"UID":5,"GID":5,"Server":6,"Shell":"/bin/sh"}`)); err != nil {
+	good := `{"Form":"` + sessionForm() + `","UID":5,"GID":5,"Server":6,"Shell":"/bin/sh"}`
+	if _, err := readSession(strings.NewReader(good)); err != nil {
 		t.Error(err)
+	}
+}
+
+// What was written by another release is not read: it could mean a shell where a program was meant.
+func TestReadSessionOfOthers(t *testing.T) {
+	rest := `"UID":5,"GID":5,"Server":6,"Shell":"/bin/sh"`
+	for _, other := range []string{`{` + rest + `}`, `{"Form":"1-0",` + rest + `}`, `{"Form":"` + sessionForm() + `","Program":"/bin/true",` + rest + `}`} {
+		if s, err := readSession(strings.NewReader(other)); !errors.Is(err, errForm) {
+			t.Errorf("%s: %+v, %v", other, s, err)
+		}
+	}
+	var a, b strings.Builder
+	describe(&a, reflect.TypeFor[struct{ Argv []string }]())
+	describe(&b, reflect.TypeFor[struct{ Command string }]())
+	if a.String() == b.String() {
+		t.Error("other fields have the same form")
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -39,6 +40,7 @@ type opening struct {
 	heard   <-chan string // what whoever minds the session says; closed when they have gone
 	left    bool          // they want no session any more
 	own     []Limit       // of this process, which are not the session's
+	kept    []held        // what modules have begun
 	said    said
 	undo    []func() error // what is open, and closed from the last to the first
 }
@@ -50,6 +52,9 @@ func Open(start func(Asked) (Transaction, error)) error {
 	for fd := OpenLine; fd <= openBranch; fd++ {
 		unix.CloseOnExec(fd)
 	}
+	if err := noDumps(); err != nil { // modules may crash
+		return err
+	}
 	line, err := connOf(OpenLine)
 	if err != nil {
 		return err
@@ -58,6 +63,8 @@ func Open(start func(Asked) (Transaction, error)) error {
 	in := os.NewFile(openSession, "session")
 	s, err := readSession(in)
 	if err = errors.Join(err, in.Close()); err != nil {
+		_ = line.SetWriteDeadline(time.Now().Add(WaitTime))
+		_, _ = line.Write(told{refused: err.Error()}.encode()) // our other streams are nobody's
 		return err
 	}
 	if s.Rules == nil {
@@ -126,8 +133,14 @@ func (o *opening) serve(start func(Asked) (Transaction, error)) error {
 	if err == nil {
 		err = o.run(t)
 	}
+	if err != nil && len(o.undo) > 1 {
+		o.say(told{step: stepClose})
+	}
 	failed := o.close()
+	end(&branch{}, spared{}, time.Now().Add(endTime)) // what was spared until here
 	switch {
+	case err != nil && failed != nil:
+		o.say(told{refused: fmt.Sprintf("%v; and what was opened by then is not closed: %q", err, clip(failed.Error())), failed: failed.Error()})
 	case err != nil:
 		o.say(told{refused: err.Error()})
 	case failed != nil:
@@ -156,7 +169,7 @@ func (o *opening) admit(t Transaction) error {
 			return errLeft
 		}
 		o.say(told{step: step.name})
-		if err := step.do(); err != nil {
+		if err := refuses(step.do()); err != nil {
 			return fmt.Errorf("PAM: %s (%s, %s): %q%s", step.refused, o.s.Account, o.s.Rules.Service, clip(err.Error()), o.told())
 		}
 		if step.undo != nil {
@@ -166,7 +179,7 @@ func (o *opening) admit(t Transaction) error {
 		if err == nil && user != o.s.Account {
 			err = fmt.Errorf("a PAM module has made %.40q of the account %q; a pane is the account's that was decided on", user, o.s.Account)
 		}
-		if err != nil {
+		if refuses(err) != nil {
 			return err
 		}
 	}
@@ -222,8 +235,8 @@ func (o *opening) changed(t Transaction) error {
 	}
 	s.Groups = nil
 	for _, g := range groups {
-		if uint32(g) == s.ServerGroup {
-			return errors.New("a PAM module has put the account into the group of the tmux server")
+		if slices.Contains(s.ServerGroups, uint32(g)) {
+			return errors.New("a PAM module has put the account into the group of an isolated tmux server")
 		}
 		s.Groups = append(s.Groups, uint32(g))
 	}
@@ -246,12 +259,13 @@ func (o *opening) run(t Transaction) error {
 	if err := o.changed(t); err != nil {
 		return err
 	}
+	o.kept = descendants(os.Getpid(), maxKept)
 	cmd, err := o.enter()
 	if err != nil {
 		return err
 	}
 	pid := cmd.Process.Pid
-	o.say(told{opened: pid})
+	o.say(told{opened: pid, kept: o.kept})
 	stop, reaped := make(chan struct{}), make(chan struct{})
 	go func() { defer close(reaped); reapOrphans(pid, stop) }()
 	o.mind(cmd)
@@ -292,7 +306,7 @@ func (o *opening) mind(cmd *exec.Cmd) {
 				}
 			}
 			by := time.Now().Add(endTime)
-			end(&branch{}, 0, by)
+			end(&branch{}, spared{kept: o.kept}, by)
 			if !over {
 				select {
 				case <-ended:

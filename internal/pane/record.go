@@ -44,12 +44,16 @@ const (
 	lenHost = 256
 )
 
-// recordSize is the size of one: x86 keeps what it was with 32 bits.
+// recordSize is the size of one: x86 keeps what it was with 32 bits. Where it is not known it is
+// 0: a record of another size shifts all behind it for whoever reads them.
 func recordSize(arch string) int {
-	if arch == "amd64" {
+	switch arch {
+	case "amd64":
 		return 384
+	case "arm64":
+		return 400
 	}
-	return 400
+	return 0
 }
 
 func (r record) line() string { return strings.TrimPrefix(r.tty, "/dev/") }
@@ -81,6 +85,9 @@ func (r record) login() { r.write(utmpPath, wtmpPath, userProcess) }
 func (r record) logout() { r.write(utmpPath, wtmpPath, deadProcess) }
 
 func (r record) write(utmp, wtmp string, kind uint16) {
+	if recordSize(runtime.GOARCH) == 0 {
+		return
+	}
 	b := r.encode(kind, time.Now(), runtime.GOARCH)
 	r.put(utmp, b, kind)
 	if f := openRecords(wtmp, unix.O_WRONLY|unix.O_APPEND); f != nil {

@@ -59,8 +59,8 @@ type Transaction interface {
 // Asked is what a transaction is begun with.
 type Asked struct {
 	Service, Account string
-	// TTY is the terminal's path (PAM_TTY), Person who asks for the pane, "" if nobody
-	// knows (PAM_RUSER).
+	// TTY is the terminal's path (PAM_TTY), Person who asks for the pane (PAM_RUSER): the
+	// person that muxward has made a ticket for, or the account of the tmux server.
 	TTY, Person string
 	// Tell is called with what modules tell. There is nobody to ask.
 	Tell func(string)

@@ -31,6 +31,15 @@ func TestSaid(t *testing.T) {
 	}
 }
 
+// Where it is not known what a record looks like none is written.
+func TestRecordSizes(t *testing.T) {
+	for arch, want := range map[string]int{"amd64": 384, "arm64": 400, "386": 0, "ppc64le": 0} {
+		if got := recordSize(arch); got != want {
+			t.Errorf("%s: %d", arch, got)
+		}
+	}
+}
+
 // A record is found by its terminal, and its end told only by whose it is.
 func TestRecord(t *testing.T) {
 	dir := t.TempDir()
@@ -65,7 +74,7 @@ func TestRecord(t *testing.T) {
 
 // What is taken is written as it was read.
 func FuzzTold(f *testing.F) {
-	for _, t := range []told{{step: stepOpen}, {opened: 12}, {refused: "x"}, {ended: &Answer{Ended: true, Code: 3}}, {closed: true}, {closed: true, failed: "x"}} {
+	for _, t := range []told{{step: stepOpen}, {opened: 12}, {opened: 12, kept: []held{{5, 6}, {7, 8}}}, {refused: "x"}, {refused: "x", failed: "x"}, {ended: &Answer{Ended: true, Code: 3}}, {closed: true}, {closed: true, failed: "x"}} {
 		f.Add(t.encode())
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {

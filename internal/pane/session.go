@@ -4,9 +4,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"hash/fnv"
 	"io"
 	"os"
 	"path/filepath"
+	"reflect"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -15,6 +17,9 @@ import (
 // Session is what is to run on a terminal. It comes from whoever has root's rights, and
 // is believed.
 type Session struct {
+	// Form is that of this type in the release that has written it: the programs through which it
+	// goes are read from the disk one after the other, and may be of several.
+	Form     string
 	UID, GID uint32
 	Groups   []uint32
 	Shell    string
@@ -32,10 +37,10 @@ type Session struct {
 	TTYGroup int
 
 	// Account is the name of UID. Owner is the server's name, Person who asked for the
-	// pane, "" if nobody knows, and TTY the path of the terminal.
+	// pane, or the account that did, and TTY the path of the terminal.
 	Account, Owner, Person, TTY string
-	// ServerGroup is the group of Server, which is in nobody else's groups.
-	ServerGroup uint32
+	// ServerGroups are the groups of isolated servers' accounts, which are in nobody else's groups.
+	ServerGroups []uint32
 	// Fixed are the names of variables in Env that PAM does not set.
 	Fixed []string
 	// Rules has PAM asked; nil asks nothing.
@@ -60,15 +65,49 @@ type Session struct {
 
 const maxSession = 1 << 20
 
+// sessionVersion changes when a field comes to mean something else.
+const sessionVersion = 1
+
+// sessionForm is the form of sessions in this release: two that have other fields have another.
+func sessionForm() string {
+	sum := fnv.New64a()
+	describe(sum, reflect.TypeFor[Session]())
+	return fmt.Sprintf("%d-%016x", sessionVersion, sum.Sum64())
+}
+
+// describe writes the fields of a type, with those of the types that it is made of.
+func describe(w io.Writer, t reflect.Type) {
+	fmt.Fprint(w, t.Kind(), " ")
+	switch t.Kind() {
+	case reflect.Struct:
+		for i := range t.NumField() {
+			fmt.Fprint(w, t.Field(i).Name, " ")
+			describe(w, t.Field(i).Type)
+		}
+		fmt.Fprint(w, "end ")
+	case reflect.Pointer, reflect.Slice:
+		describe(w, t.Elem())
+	}
+}
+
 // write sends the session to a process of ours that reads it.
 func (s *Session) write(w *os.File) error {
+	s.Form = sessionForm()
 	return errors.Join(json.NewEncoder(w).Encode(s), w.Close())
 }
 
+// errForm is the error of a session that was written by another release.
+var errForm = errors.New("muxward, muxward-pane and muxward-pam are not of one release: install them together, and start muxward again")
+
 func readSession(r io.Reader) (*Session, error) {
 	var s Session
-	if err := json.NewDecoder(io.LimitReader(r, maxSession)).Decode(&s); err != nil {
-		return nil, fmt.Errorf("read what is to run: %w", err)
+	d := json.NewDecoder(io.LimitReader(r, maxSession))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&s); err != nil {
+		return nil, fmt.Errorf("read what is to run: %w (%w)", err, errForm)
+	}
+	if s.Form != sessionForm() {
+		return nil, errForm
 	}
 	if s.UID == 0 || s.GID == 0 || s.UID == s.Server || s.Shell == "" {
 		return nil, errors.New("a pane runs as an account of its own, never as root")

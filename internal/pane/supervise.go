@@ -59,7 +59,7 @@ func start(program string, s *Session, files []*os.File) (*os.Process, error) {
 	}
 	files[superviseSession-superviseConn] = r
 	cmd := exec.Command(program, SuperviseArg, s.Owner)
-	cmd.Dir, cmd.Env = "/", []string{"PATH=/usr/bin:/bin"}
+	cmd.Dir, cmd.Env = "/", append([]string{"PATH=/usr/bin:/bin"}, passed()...)
 	cmd.ExtraFiles = files
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	err = cmd.Start()
@@ -91,8 +91,15 @@ const (
 	UnclosedCode = 4
 )
 
-// Unclosed is the error of a session that has not ended as it has to.
-type Unclosed struct{ error }
+// Unclosed is the error of a session that has not ended as it has to, or of one that was refused
+// when something of it was open.
+type Unclosed struct {
+	error
+	refused bool
+}
+
+// Unwrap gives what is wrong.
+func (u Unclosed) Unwrap() error { return u.error }
 
 // CodeOf gives the exit code for an error of Supervise.
 func CodeOf(err error) int {
@@ -109,6 +116,9 @@ func Supervise() error {
 	}
 	if os.Getuid() != 0 {
 		return errors.New("this is started by muxward; there is nothing to do here by hand")
+	}
+	if err := noDumps(); err != nil {
+		return err
 	}
 	conn, err := connOf(superviseConn)
 	if err != nil {
@@ -129,7 +139,7 @@ func Supervise() error {
 	if err != nil {
 		_, _ = why.Write([]byte(clip(err.Error()))) // whoever has started us may have gone
 	}
-	if err != nil && !errors.As(err, new(Unclosed)) {
+	if left := new(Unclosed); err != nil && (!errors.As(err, left) || left.refused) {
 		_, _ = conn.Write(Answer{Refused: err.Error()}.Encode()) // they may have gone
 	}
 	return err
@@ -177,7 +187,7 @@ type begun struct {
 	ended  <-chan Answer // how it has ended; closed without if whoever holds it has
 	hangUp func()
 	close  func() error // closes what PAM has opened
-	holder int          // the process that is not of the session; 0 is none
+	spared spared       // what is not of the session
 }
 
 // mind opens the session, waits for it, and ends what it leaves behind.
@@ -185,11 +195,11 @@ func (s *Session) mind(conn *net.UnixConn, tty *os.File, gone <-chan struct{}) e
 	if err := keepOrphans(); err != nil {
 		return err
 	}
-	if err := s.own(tty, int(s.UID)); err != nil {
-		return err
-	}
 	b := newBranch(s.Bounds)
 	defer b.close()
+	if err := s.Bounds.unmet(b.missing); err != nil {
+		return err
+	}
 	s.Branched, s.Join = b.dir != nil, b.join
 	open := s.open
 	if s.Rules != nil {
@@ -198,7 +208,7 @@ func (s *Session) mind(conn *net.UnixConn, tty *os.File, gone <-chan struct{}) e
 	}
 	r, err := open(tty, b, gone)
 	if err != nil {
-		end(b, 0, time.Now().Add(endTime))
+		end(b, spared{}, time.Now().Add(endTime))
 		return errors.Join(err, s.own(tty, int(s.Server)))
 	}
 	rec := record{tty: s.TTY, pid: r.pid, user: s.Account, host: "muxward:" + s.Owner}
@@ -210,10 +220,10 @@ func (s *Session) mind(conn *net.UnixConn, tty *os.File, gone <-chan struct{}) e
 	close(stop)
 	_, _ = conn.Write(a.Encode()) // they may have gone
 	if errClose := r.close(); errClose != nil {
-		err = errors.Join(err, Unclosed{errClose})
+		err = errors.Join(err, Unclosed{error: errClose})
 	}
-	if !end(b, 0, time.Now().Add(endTime)) {
-		err = errors.Join(err, Unclosed{errors.New("not all that the session has begun could be ended")})
+	if !end(b, spared{}, time.Now().Add(endTime)) {
+		err = errors.Join(err, Unclosed{error: errors.New("not all that the session has begun could be ended")})
 	}
 	rec.logout()
 	awaitPeer(conn)
@@ -233,7 +243,7 @@ func (s *Session) wait(r *begun, b *branch, gone <-chan struct{}) (Answer, error
 		case a, ok = <-r.ended:
 		case <-time.After(graceTime):
 			by = time.Now().Add(endTime)
-			end(b, r.holder, by)
+			end(b, r.spared, by)
 			select {
 			case a, ok = <-r.ended:
 			case <-time.After(max(time.Until(by), graceTime)): // it hangs in the kernel: what is open is closed all the same
@@ -243,11 +253,11 @@ func (s *Session) wait(r *begun, b *branch, gone <-chan struct{}) (Answer, error
 	if by.IsZero() {
 		by = time.Now().Add(endTime)
 	}
-	end(b, r.holder, by)
+	end(b, r.spared, by)
 	if ok {
 		return a, nil
 	}
-	return Answer{Ended: true, Signal: int(unix.SIGKILL)}, Unclosed{errors.New("what the session was held by has ended before it, or it does not end")}
+	return Answer{Ended: true, Signal: int(unix.SIGKILL)}, Unclosed{error: errors.New("what the session was held by has ended before it, or it does not end")}
 }
 
 // open begins the session without asking anybody.
@@ -306,6 +316,15 @@ func awaitPeer(conn *net.UnixConn) {
 	}
 }
 
+// noDumps keeps what this process knows, as a command and its secrets, out of core files and from
+// debuggers. Whatever it becomes has dumps of its own (execve(2)).
+func noDumps() error {
+	if err := unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0); err != nil {
+		return fmt.Errorf("have no core files: %w", err)
+	}
+	return nil
+}
+
 // own gives the terminal to an account, as login(1) does: nobody else reads it, and only
 // the group of terminals writes to it.
 func (s *Session) own(tty *os.File, uid int) error {
@@ -322,9 +341,13 @@ func (s *Session) own(tty *os.File, uid int) error {
 // enter starts what becomes the session: our program, which is given as it may have been
 // replaced since.
 func (s *Session) enter(program, tty *os.File, b *branch) (*exec.Cmd, error) {
+	if err := s.own(tty, int(s.UID)); err != nil { // not before: who is refused has it for no moment
+		return nil, err
+	}
 	cmd, err := s.startEnter(program, tty, b)
-	if err != nil && b.dir != nil {
-		// Where it cannot begin in its cgroup, it is what descends from us that is ended.
+	if err != nil && b.dir != nil && !s.Bounds.asked() {
+		// Where it cannot begin in its cgroup, it is what descends from us that is ended; but the
+		// bounds that were asked for are that cgroup's.
 		cmd, err = s.startEnter(program, tty, &branch{})
 	}
 	return cmd, err

@@ -24,6 +24,7 @@ const (
 	Filter       Check = "filter"
 	Flood        Check = "flood"
 	Front        Check = "front"
+	Gained       Check = "gained"
 	Given        Check = "given"
 	GoesOn       Check = "goes_on"
 	Guest        Check = "guest"
@@ -70,6 +71,7 @@ const (
 	Seen         Check = "seen"
 	Selected     Check = "selected"
 	Self         Check = "self"
+	Session      Check = "session"
 	Shown        Check = "shown"
 	Size         Check = "size"
 	SSH          Check = "ssh"
@@ -90,9 +92,9 @@ const (
 // Checks gives all of them.
 func Checks() []Check {
 	return []Check{
-		Audited, Author, Bounds, Budget, Bundle, Certificates, Chain, Clamped, Clock, Control, Decide, Declared, Door, Drawn, Files, Filter, Flood, Front, Given, GoesOn, Guest,
+		Audited, Author, Bounds, Budget, Bundle, Certificates, Chain, Clamped, Clock, Control, Decide, Declared, Door, Drawn, Files, Filter, Flood, Front, Gained, Given, GoesOn, Guest,
 		Hand, Hidden, Home, HostChecked, HostPath, Isolated, Knock, Launcher, Lease, Lines, Linted, Looked, Made, Mine, Moved, Names, Namespace, Offered, Once, OnceAnswered,
 		OnceTicket, PAM, Parts, Pass, Paste, Place, Pressed, Profiled, Program, Queue, Reach, ReachAs, ReachPath, Relay, Replies, Resize, Revoke, Roles, Same,
-		Secret, Seen, Selected, Self, Shown, Size, SSH, Startable, Suggested, Theirs, Ticket, TOTP, Traps, Unsized, View, Visible, Watcher, Whole, Worded,
+		Secret, Seen, Selected, Self, Session, Shown, Size, SSH, Startable, Suggested, Theirs, Ticket, TOTP, Traps, Unsized, View, Visible, Watcher, Whole, Worded,
 	}
 }

@@ -74,9 +74,7 @@ type row struct {
 	people, grants string
 	cedar          string // more rules
 	reach          string // ssh.yaml
-	// settings is more of muxward's configuration, and looseSettings that of the control run, if
-	// it is another.
-	settings, looseSettings string
+	settings       string // more of muxward's configuration
 	// profiles is the file of session profiles, and looseProfiles that of the control run, if it
 	// is another. Their secret is w.password, in $BASE/secret.
 	profiles, looseProfiles string
@@ -228,9 +226,6 @@ func (r row) stage(t *testing.T, control bool) *world {
 		cfg.PAM, cfg.SSHMore = r.pam, r.sshMore
 	}
 	if control {
-		if r.looseSettings != "" {
-			cfg.Settings = r.looseSettings
-		}
 		set("grants.yaml", r.loose)
 		set("people.yaml", r.loosePeople)
 		cfg.Build = r.teeth

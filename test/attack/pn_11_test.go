@@ -19,7 +19,7 @@ const pn11 = "mwpn11"
 // Carol may make panes on prod, which run as mallory. She wants one while that account has
 // expired, where a module makes another account of it, and where one ends the process that asks
 // PAM; and she has panes end as soon as they have begun, again and again, for one whose session is
-// never closed, or is root's. In the control run PAM has no word in panes. It runs by itself: the
+// never closed, or is root's. In the control run it is not heard what PAM refuses. It runs by itself: the
 // account has expired for everybody.
 func TestPN11PAMOfPanes(t *testing.T) {
 	tmuxtest.As(t, stranger) // skips where we are not root
@@ -40,10 +40,8 @@ func TestPN11PAMOfPanes(t *testing.T) {
 			"session required pam_loginuid.so\nsession required pam_exec.so quiet "+notes+"/count\n")
 	}
 	stack("", "")
-	settings := func(pam string) string {
-		return "isolated: {prod: {account: mwwork, run_as: mwmallory, pam: " + pam + ", pam_service: " + pn11 + "}}\n"
-	}
-	row{settings: settings("required"), looseSettings: settings("off"), people: isolatedPeople, grants: isolatedGrants, loose: isolatedGrants,
+	settings := "isolated: {prod: {account: mwwork, run_as: mwmallory, pam: required, pam_service: " + pn11 + "}}\n"
+	row{settings: settings, teeth: "teeth_session", people: isolatedPeople, grants: isolatedGrants,
 		restless: true, unlogged: true, gains: 6, attack: func(w *world) {
 			s := w.isolated()
 			s.Run("set-option", "-g", "remain-on-exit", "on")

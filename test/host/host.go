@@ -183,10 +183,10 @@ func Prepare(t testing.TB, cfg Config) *Host {
 		h.must(os.WriteFile(filepath.Join(h.Base, name), []byte(text), 0o600))
 	}
 	if strings.Contains(cfg.Settings, "isolated:") || cfg.Profiles != "" {
-		buildPane(t, filepath.Dir(h.bin))
+		buildPane(t, cfg.Build, filepath.Dir(h.bin))
 	}
 	if strings.Contains(cfg.Settings, "pam_service:") {
-		buildPAM(t, filepath.Dir(h.bin))
+		buildPAM(t, cfg.Build, filepath.Dir(h.bin))
 	}
 	t.Cleanup(h.killServers)
 	return h

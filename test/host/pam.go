@@ -36,7 +36,7 @@ func (h *Host) preparePAM() string {
 	if h.cfg.PAM == "" {
 		return ""
 	}
-	buildPAM(h.t, filepath.Dir(h.bin))
+	buildPAM(h.t, h.cfg.Build, filepath.Dir(h.bin))
 	h.pam = fmt.Sprintf("mwtest-%d", services.Add(1))
 	h.WritePAM(h.cfg.PAM)
 	return ", pam: " + h.pam
@@ -50,17 +50,18 @@ func (h *Host) WritePAM(lines string) {
 }
 
 // buildPAM builds muxward-pam into a directory, where muxward finds it.
-func buildPAM(t testing.TB, dir string) {
+func buildPAM(t testing.TB, what, dir string) {
 	t.Helper()
 	if _, err := os.Stat("/usr/include/security/pam_appl.h"); err != nil && os.Getenv("CGO_CFLAGS") == "" {
 		tmuxtest.Skip(t, "needs libpam0g-dev: builds what asks PAM")
 	}
+	tags, _ := divide(what)
 	v, _ := programs.LoadOrStore(dir, &built{})
 	b := v.(*built)
 	b.once.Do(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
 		defer cancel()
-		cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags", "-s -w", "-o", dir+"/muxward-pam", "github.com/muxward/muxward/cmd/muxward-pam")
+		cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags", "-s -w", "-tags", tags, "-o", dir+"/muxward-pam", "github.com/muxward/muxward/cmd/muxward-pam")
 		cmd.WaitDelay = 20 * time.Second
 		cmd.Env = append(os.Environ(), "CGO_ENABLED=1")
 		if text, err := cmd.CombinedOutput(); err != nil {
@@ -73,14 +74,15 @@ func buildPAM(t testing.TB, dir string) {
 }
 
 // buildPane builds muxward-pane into a directory, where muxward finds it.
-func buildPane(t testing.TB, dir string) {
+func buildPane(t testing.TB, what, dir string) {
 	t.Helper()
+	tags, _ := divide(what)
 	v, _ := programs.LoadOrStore(dir+"/pane", &built{})
 	b := v.(*built)
 	b.once.Do(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
 		defer cancel()
-		cmd := exec.CommandContext(ctx, "go", "build", "-ldflags", "-s -w", "-o", dir+"/muxward-pane", "github.com/muxward/muxward/cmd/muxward-pane")
+		cmd := exec.CommandContext(ctx, "go", "build", "-ldflags", "-s -w", "-tags", tags, "-o", dir+"/muxward-pane", "github.com/muxward/muxward/cmd/muxward-pane")
 		cmd.WaitDelay = 20 * time.Second
 		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 		if text, err := cmd.CombinedOutput(); err != nil {

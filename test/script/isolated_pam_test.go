@@ -3,6 +3,7 @@ package script
 import (
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
@@ -30,7 +31,7 @@ func paneHost(t *testing.T, account, service, stack, more string) *host.Host {
 // counter writes the script that pam_exec runs.
 func counter(t *testing.T, notes string) {
 	t.Helper()
-	if err := os.WriteFile(notes+"/count", []byte("#!/bin/sh\necho $PAM_TYPE $PAM_TTY $PAM_USER >>"+notes+"/log\n"), 0o755); err != nil {
+	if err := os.WriteFile(notes+"/count", []byte("#!/bin/sh\necho $PAM_TYPE $PAM_TTY $PAM_USER $PPID >>"+notes+"/log\n"), 0o755); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -39,6 +40,44 @@ func counter(t *testing.T, notes string) {
 func sessions(notes string) (opened, closed int) {
 	log, _ := os.ReadFile(notes + "/log") // nothing yet is none
 	return strings.Count(string(log), "open_session"), strings.Count(string(log), "close_session")
+}
+
+// closedOnce waits until whoever has asked PAM for sessions has ended, and sees that each has opened
+// one and closed it.
+func closedOnce(t *testing.T, notes string) {
+	t.Helper()
+	of := map[int][]string{}
+	read := func() map[int][]string {
+		log, err := os.ReadFile(notes + "/log")
+		if err != nil {
+			t.Fatal(err)
+		}
+		clear(of)
+		for line := range strings.Lines(string(log)) {
+			var kind, tty, user string
+			var pid int
+			if _, err := fmt.Sscan(line, &kind, &tty, &user, &pid); err != nil {
+				t.Fatalf("%q: %v", line, err)
+			}
+			if strings.HasSuffix(kind, "_session") {
+				of[pid] = append(of[pid], kind)
+			}
+		}
+		return of
+	}
+	tmuxtest.Eventually(t, func() bool {
+		for pid := range read() {
+			if st, err := procfs.ReadStat(pid); err == nil && !st.Ended() && st.Comm == "muxward-pam" {
+				return false
+			}
+		}
+		return true
+	}, "nobody asks PAM any more")
+	for pid, did := range read() {
+		if !slices.Equal(did, []string{"open_session", "close_session"}) {
+			t.Errorf("process %d: %q", pid, did)
+		}
+	}
 }
 
 const paneStack = `auth required pam_permit.so
@@ -82,7 +121,8 @@ func TestPaneSessions(t *testing.T) {
 			_ = syscall.Kill(h.PID(), syscall.SIGKILL)
 			h.Stopped()
 			_ = syscall.Kill(server.PID, syscall.SIGKILL)
-			tmuxtest.Eventually(t, func() bool { o, c := sessions(notes); return o == 22 && c == 22 }, "each is closed once")
+			tmuxtest.Eventually(t, func() bool { o, c := sessions(notes); return o == 22 && c == 22 }, "each is closed")
+			closedOnce(t, notes)
 		})
 	}
 }
@@ -120,7 +160,8 @@ func TestPaneRefused(t *testing.T) {
 		{"account", "sleep 1000", "has said nothing for too long"},
 		{"account", "sleep 1000", "PAM is asked for a session, which may take"},
 		{"session", "exit 1", "no session is opened"},
-		{"session", "kill -SEGV $PPID", "has ended by itself"},
+		{"session", "kill -SEGV $PPID", "has ended by itself, or was ended by a module (session); what was opened by then may not be closed"},
+		{"session", "sleep 1000", "has said nothing for too long (session); what was opened by then may not be closed"},
 	} {
 		script(c.file, c.does)
 		name := fmt.Sprintf("r%d", i)
@@ -244,4 +285,56 @@ func TestPaneKilled(t *testing.T) {
 		tmuxtest.Eventually(t, func() bool { _, closed := sessions(notes); return closed == c.closed }, "%d sessions are closed", c.closed)
 		tmuxtest.Eventually(t, func() bool { return strings.Contains(fmt.Sprintf("%+v", h.Audit()), c.told) }, "the log has %s", c.told)
 	}
+}
+
+// PAM hears who asks for a pane; and what its modules have begun lives until they have closed the
+// session, also where the pane is closed by force.
+func TestPaneModules(t *testing.T) {
+	t.Parallel()
+	notes := tmuxtest.Dir(t, tmuxtest.Account{})
+	script := `#!/bin/sh
+case $PAM_TYPE in
+open_session)
+	sleep 1000 </dev/null >/dev/null 2>&1 &
+	echo $! >` + notes + `/kept$PPID ;;
+close_session)
+	kill -0 $(cat ` + notes + `/kept$PPID) && lives=lives ;;
+esac
+echo $PAM_TYPE $PAM_RUSER $lives $PAM_RHOST >>` + notes + `/log
+`
+	if err := os.WriteFile(notes+"/module", []byte(script), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	h := paneHost(t, "", "mwpane-modules", "account required pam_permit.so\nauth required pam_permit.so\nsession required pam_exec.so quiet "+notes+"/module\n", ", people_as_themselves: [mwbob]")
+	logged := func(line string, n int) {
+		t.Helper()
+		tmuxtest.Eventually(t, func() bool {
+			log, _ := os.ReadFile(notes + "/log") // nothing yet is none
+			return strings.Count(string(log), line+"\n") == n
+		}, "%q is logged %d times", line, n)
+	}
+	logged("open_session mwwork", 1)
+	h.Must(host.Alice, "new-window", "-d", "-t", "prod/main", "-n", "w", "trap '' HUP; sleep 1000 & exec sleep 1000")
+	logged("open_session mwalice", 1)
+	h.Must(host.Alice, "kill-window", "-t", "prod/main:w")
+	logged("close_session mwalice lives", 1)
+	kept, err := filepath.Glob(notes + "/kept*")
+	if err != nil || len(kept) != 2 {
+		t.Fatalf("%q, %v", kept, err)
+	}
+	over := 0
+	tmuxtest.Eventually(t, func() bool {
+		over = 0
+		for _, path := range kept {
+			var pid int
+			text, _ := os.ReadFile(path)
+			if _, err := fmt.Sscan(string(text), &pid); err != nil {
+				t.Fatalf("%s: %v", path, err)
+			}
+			if st, err := procfs.ReadStat(pid); err != nil || st.Ended() {
+				over++
+			}
+		}
+		return over == 1
+	}, "behind that it is ended, and that of the other pane goes on: %d have ended", over)
 }
