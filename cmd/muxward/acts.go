@@ -34,6 +34,8 @@ func (d *daemon) act(who identity.Identity, c ctld.Call) (*gateway.Act, error) {
 		return d.revokeAct(who, c)
 	case "left-behind":
 		return d.leftBehindAct(who, c)
+	case "risks":
+		return d.risksAct(who, c)
 	case "lockdown", "unlock":
 		return d.lockAct(who, c)
 	case "grant":
