@@ -99,7 +99,7 @@ func (f *hostFlags) rootDir() (string, error) {
 
 func (f *hostFlags) options(cmd *cobra.Command, root string, found *hostfile.Found) hostconf.Options {
 	tell := func(line string) { fmt.Fprintln(cmd.ErrOrStderr(), "muxward:", oneLine(line)) }
-	return hostconf.Options{Root: root, NoOwners: f.noOwners, Patience: hostPatience, Checks: hostcheck.For(found, tell), Tell: tell}
+	return hostconf.Options{Root: root, NoOwners: f.noOwners, Patience: hostPatience, Checks: hostcheck.For(found, tell), Tell: tell, Recovering: takingBack(root)}
 }
 
 // errDrift is that of a plan that has something to do: exit code 2.
