@@ -37,6 +37,8 @@ func (d *daemon) act(who identity.Identity, c ctld.Call) (*gateway.Act, error) {
 		return d.governs(who, c)
 	case "left-behind":
 		return d.leftBehindAct(who, c)
+	case "risks":
+		return d.risksAct(who, c)
 	case "share":
 		return d.shareAct(who, c)
 	case "join":

@@ -204,7 +204,59 @@ func (l *landing) try(o hostconf.Options) error {
 // settling are the options of who takes back what was broken off.
 func (f *hostFlags) settling(cmd *cobra.Command, root string) hostconf.Options {
 	tell := func(line string) { fmt.Fprintln(cmd.ErrOrStderr(), "muxward:", oneLine(line)) }
-	return hostconf.Options{Root: root, NoOwners: f.noOwners, Patience: hostPatience, Tell: tell}
+	return hostconf.Options{Root: root, NoOwners: f.noOwners, Patience: hostPatience, Tell: tell, Recovering: takingBack(root)}
+}
+
+// takingBack writes down of an attempt that was broken off that it is taken back. settleFirst does that
+// where it finds one; this is for one that is begun and killed between that and what it came before. Nobody
+// else writes the attempt: it is written with the lock of applies held.
+func takingBack(root string) func(number int) error {
+	return func(number int) error {
+		if _, err := os.Lstat(filepath.Join("/", root, bundleState, attempted)); err != nil {
+			return nil
+		}
+		dir, err := hostconf.OpenOwn(root, bundleState)
+		if err != nil {
+			return err
+		}
+		u := &used{dir: dir}
+		defer u.close()
+		a, err := u.attempt(root)
+		if err != nil || a.Number != number || a.Back {
+			return err
+		}
+		return u.setBack(&a)
+	}
+}
+
+// attempt reads the attempt that has not ended.
+func (u *used) attempt(root string) (a attempt, err error) {
+	f, err := u.dir.Open(attempted)
+	if err != nil {
+		return a, err
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, 1<<20))
+	if err == nil {
+		err = json.Unmarshal(data, &a)
+	}
+	if err == nil && (a.Number < 1 || a.Line.Name == "") {
+		err = errors.New("it has no number or no name")
+	}
+	if err != nil {
+		err = fmt.Errorf("%s is damaged: %w; look into log.jsonl beside it for what was tried last, and remove it", filepath.Join("/", root, bundleState, attempted), err)
+	}
+	return a, err
+}
+
+// setBack writes down that it is taken back.
+func (u *used) setBack(a *attempt) error {
+	a.Back = true
+	data, err := json.Marshal(a)
+	if err != nil {
+		return err
+	}
+	return u.write(attempted, data)
 }
 
 // settleFirst is settle for whatever else would take back what was broken off, an apply without a
@@ -237,35 +289,18 @@ func behind(first, then hostconf.Result) hostconf.Result {
 // settle ends an attempt that was broken off: it is taken back unless it has landed, and what counted
 // before counts again. Where that cannot be told, nothing that is older may be used.
 func (u *used) settle(ctx context.Context, o hostconf.Options) (res hostconf.Result, ended bool, err error) {
-	f, err := u.dir.Open(attempted)
+	a, err := u.attempt(o.Root)
 	if errors.Is(err, fs.ErrNotExist) {
 		return res, false, nil
 	}
 	if err != nil {
 		return res, false, err
 	}
-	defer f.Close()
-	var a attempt
-	data, err := io.ReadAll(io.LimitReader(f, 1<<20))
-	if err == nil {
-		err = json.Unmarshal(data, &a)
-	}
-	if err == nil && (a.Number < 1 || a.Line.Name == "") {
-		err = errors.New("it has no number or no name")
-	}
-	if err != nil {
-		return res, false, fmt.Errorf("%s is damaged: %w; look into log.jsonl beside it for what was tried last, and remove it", filepath.Join("/", o.Root, bundleState, attempted), err)
-	}
 	fate, res, err := hostconf.Settle(ctx, hostfile.Set, a.Number, o, func(fate hostconf.Fate) error {
 		if fate != hostconf.TakenBack || a.Back {
 			return nil
 		}
-		a.Back = true
-		data, err := json.Marshal(a)
-		if err != nil {
-			return err
-		}
-		return u.write(attempted, data)
+		return u.setBack(&a)
 	})
 	if err != nil {
 		return res, false, err

@@ -130,6 +130,46 @@ func TestLandingKilled(t *testing.T) {
 	}
 }
 
+// An apply of a bundle is begun and killed after another apply has looked for such, and before it takes
+// back what was broken off. It writes down that the bundle has not landed: what the records say of that number
+// afterwards is of itself.
+func TestTakenBackByOthers(t *testing.T) {
+	b := newBundleBed(t)
+	first := b.bundle("prod", 8)
+	b.says(exitOK, "applied", b.args(first)...)
+	b.killed("prod", 12)
+	n, err := hostconf.Next(hostconf.Options{Root: b.root, NoOwners: os.Geteuid() != 0})
+	if err != nil {
+		t.Fatal(err)
+	}
+	back := takingBack(b.root)
+	if err := errors.Join(back(n-1), back(n), back(n)); err != nil {
+		t.Fatal(err)
+	}
+	at := filepath.Join(b.root+bundleState, attempted)
+	if err := os.Rename(at, at+".aside"); err != nil {
+		t.Fatal(err)
+	}
+	if err := back(n); err != nil { // there is none
+		t.Error(err)
+	}
+	b.change("policy/people.yaml", "people:", "# alicia\npeople:")
+	b.on(exitOK, "applied", "apply") // which has its number
+	if err := os.Rename(at+".aside", at); err != nil {
+		t.Fatal(err)
+	}
+	b.says(exitOK, "applied", b.args(first)...)
+	if log := b.log(); !strings.Contains(log, "it was broken off, and is taken back") {
+		t.Errorf("what is written down:\n%s", log)
+	}
+	if err := os.WriteFile(at, []byte("{"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := back(n); err == nil {
+		t.Error("one that is damaged is taken for none")
+	}
+}
+
 // killed is who applies a bundle and is killed once it counts as used.
 func (b *bundleBed) killed(name string, serial uint64) {
 	b.t.Helper()

@@ -82,7 +82,7 @@ func newRoot() *cobra.Command {
 		newGrantCmd(), newGrantsCmd(), newShareCmd(), newJoinCmd(), newInvitesCmd(), newInviteCmd(),
 		newRequestCmd(), newApprovalsCmd(), newApproveCmd(), newDenyCmd(),
 		newLeaseCmd(), newLeasesCmd(), newSuggestCmd(), newSuggestionsCmd(),
-		newRevokeCmd(), newKickCmd(), newLeftBehindCmd(), newLockdownCmd(), newUnlockCmd(), newExplainCmd(),
+		newRevokeCmd(), newKickCmd(), newLeftBehindCmd(), newRisksCmd(), newLockdownCmd(), newUnlockCmd(), newExplainCmd(),
 		newSSHConfigCmd(), newSSHCACmd(), newSSHTOTPCmd(), newKeysCmd(), newAttachCmd(),
 		newPolicyCmd(), newAuditCmd(), newSocketsCmd(), newHostCmd(), newDoctorCmd(), newSetupCmd(), newUninstallCmd(), newVersionCmd(), newKeeperCmd(), newReachCmd())
 	return root

@@ -106,7 +106,7 @@ func (f *setupFlags) options(cmd *cobra.Command) (hostconf.Options, error) {
 			f.root = "" // it is the machine, and asked for all that the machine is asked for
 		}
 	}
-	o := hostconf.Options{Root: f.root}
+	o := hostconf.Options{Root: f.root, Recovering: takingBack(f.root)}
 	if os.Geteuid() != 0 {
 		if f.root == "" {
 			return o, usageError{fmt.Errorf("%s changes the host: call it as root, or give --root", cmd.CommandPath())}

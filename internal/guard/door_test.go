@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -368,7 +369,7 @@ func FuzzParse(f *testing.F) {
 			}
 		}
 		l := &hookLook{what: "hooks", read: map[string]bool{}}
-		l.answer(data, in.places(), "x")
+		l.answer(data, in.places(), slices.Repeat([]string{"x"}, len(in.places())))
 		for _, r := range l.found {
 			if !l.read[r.hook.place] {
 				t.Errorf("%q is of a place that was not read", r.text)

@@ -6,7 +6,6 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
-	"hash"
 	"slices"
 	"strconv"
 	"strings"
@@ -29,6 +28,9 @@ const (
 	// maxApart is how many hooks of one place are known one by one; those after
 	// are known as one.
 	maxApart = 100
+	// maxRead is how much of what one place says is read; what comes after is known as
+	// one. To parse many keys takes longer than tmux takes to print them.
+	maxRead = 256 << 10
 	// maxCommand is how much of a hook's command people are told.
 	maxCommand = 200
 	// maxRules bounds what is remembered of hooks that have gone.
@@ -41,14 +43,30 @@ type place struct {
 	asks [][]string
 	// read is what a line of the answer tells, and false of one that tells nothing.
 	read func(line string, opts tmux.ParseOptions) (saying, bool)
+	// undo is the command of tmux's that takes away what was said there.
+	undo func(saying) []string
+	// late tells lines that are read after all others: what anybody may name as they like
+	// must not keep what is tmux's own from being told one by one. It may be nil.
+	late func(line string) bool
+	// single is a place of one session, window or pane: those can be many, too.
+	single bool
+}
+
+// unset has a command of tmux's take back what it has set at a place.
+func unset(command string, where ...string) func(saying) []string {
+	return func(said saying) []string {
+		return append(append([]string{command, "-u"}, where...), "--", said.name)
+	}
 }
 
 // saying is one thing that a server says of itself.
 type saying struct {
-	name    string // that of a hook, or of an option
+	name    string // that of a hook, of an option or of a variable
 	command string // what is compared
 	text    string // for people, before the place; "" for a hook
 	usual   bool   // most servers have one: only one that comes later is told of
+	// undo takes it away, where that is not said by its place.
+	undo []string
 }
 
 // readHook reads a line of show-hooks.
@@ -61,25 +79,27 @@ func readHook(line string, _ tmux.ParseOptions) (saying, bool) {
 // places are all of them, those for everything first.
 func (in *inspection) places() []place {
 	all := []place{
-		{"every session", [][]string{{"show-hooks", "-g"}}, readHook},
-		{"every window", [][]string{{"show-hooks", "-gw"}}, readHook},
+		{name: "every session", asks: [][]string{{"show-hooks", "-g"}}, read: readHook, undo: unset("set-hook", "-g")},
+		{name: "every window", asks: [][]string{{"show-hooks", "-gw"}}, read: readHook, undo: unset("set-hook", "-gw")},
 	}
-	return append(all, in.each("show-hooks", readHook)...)
+	return append(all, in.each("show-hooks", "set-hook", place{read: readHook})...)
 }
 
-// each are all sessions, windows and panes, which a command is to tell of.
-func (in *inspection) each(command string, read func(string, tmux.ParseOptions) (saying, bool)) (all []place) {
+// each are all sessions, windows and panes, which a command is to tell of. Another takes back what was set.
+func (in *inspection) each(show, set string, like place) (all []place) {
 	for _, kind := range []struct {
 		name, sign, flag string
 		ids              []string
 	}{{"session ", "$", "", in.sessions}, {"window ", "@", "-w", in.windows}, {"pane ", "%", "-p", in.panes}} {
 		for _, n := range numbers(kind.ids) {
 			id := kind.sign + strconv.FormatUint(n, 10)
-			ask := []string{command, "-t", id}
+			where := []string{"-t", id}
 			if kind.flag != "" {
-				ask = []string{command, kind.flag, "-t", id}
+				where = []string{kind.flag, "-t", id}
 			}
-			all = append(all, place{kind.name + id, [][]string{ask}, read})
+			p := like
+			p.name, p.asks, p.undo, p.single = kind.name+id, [][]string{append([]string{show}, where...)}, unset(set, where...), true
+			all = append(all, p)
 		}
 	}
 	return all
@@ -108,7 +128,8 @@ type hook struct {
 // rule is what a hook does, wherever.
 func (h hook) rule() string { return h.name + " " + string(h.sum[:]) }
 
-// risk is it as people are told of it; what says what there are several of.
+// risk is it as people are told of it; what says what there are several of. The text of
+// what stands for several is how many those are.
 func (h hook) risk(said saying, what string) risk {
 	text := said.text
 	if text == "" {
@@ -118,7 +139,7 @@ func (h hook) risk(said saying, what string) risk {
 	}
 	switch {
 	case h.name == "":
-		text = fmt.Sprintf("%s has more than %d %s; the others are known by their sum alone: %x", h.place, maxApart, what, h.sum[:8])
+		text = fmt.Sprintf("%s has more than %s %s; the others are known by their sum alone: %x", h.place, said.text, what, h.sum[:8])
 	case len(said.command) > maxCommand:
 		text += fmt.Sprintf("%s (all of it: %d bytes, sha256 %x)", clip(said.command, maxCommand), len(said.command), h.sum[:8])
 	default:
@@ -157,8 +178,13 @@ func (s *Server) lookAt(ctx context.Context, what string, opts tmux.ParseOptions
 // readPlaces reads the hooks of some places, and of each half apart if it
 // cannot have them at once: one of them may be gone, or say too much.
 func (s *Server) readPlaces(ctx context.Context, l *hookLook, places []place) {
-	mark := rand.Text() // a new one: nobody has put it into what they set
-	q, err := hookQuestions(l.opts, places, mark)
+	// New ones, and each another: nobody has put one into what they set, and who hears one
+	// while the server answers, as a hook can, cannot say the next.
+	marks := make([]string, len(places))
+	for i := range marks {
+		marks[i] = rand.Text()
+	}
+	q, err := hookQuestions(l.opts, places, marks)
 	var out []byte
 	if err == nil {
 		out, err = s.oneShot(ctx, q...)
@@ -166,7 +192,7 @@ func (s *Server) readPlaces(ctx context.Context, l *hookLook, places []place) {
 	apart := errors.Is(err, errRefused) || errors.Is(err, errTooLong)
 	switch {
 	case err == nil:
-		l.answer(out, places, mark)
+		l.answer(out, places, marks)
 	case apart && len(places) > 1:
 		half := len(places) / 2
 		s.readPlaces(ctx, l, places[:half])
@@ -184,10 +210,10 @@ func (s *Server) readPlaces(ctx context.Context, l *hookLook, places []place) {
 }
 
 // hookQuestions has each place's answer end with a mark.
-func hookQuestions(opts tmux.ParseOptions, places []place, mark string) ([]string, error) {
+func hookQuestions(opts tmux.ParseOptions, places []place, marks []string) ([]string, error) {
 	var all [][]string
-	for _, p := range places {
-		all = append(append(all, p.asks...), []string{"display-message", "-p", mark})
+	for i, p := range places {
+		all = append(append(all, p.asks...), []string{"display-message", "-p", marks[i]})
 	}
 	q, hidden := spelled(opts, all)
 	if len(hidden) > 0 {
@@ -197,36 +223,57 @@ func hookQuestions(opts tmux.ParseOptions, places []place, mark string) ([]strin
 }
 
 // answer takes the answer of some places.
-func (l *hookLook) answer(out []byte, places []place, mark string) {
-	n, rest, first := 0, hash.Hash(nil), len(l.found)
-	end := func() {
-		if rest != nil {
-			// Before those of its place: it is not to be behind what is told.
-			l.found = slices.Insert(l.found, first, hook{places[0].name, "", [sha256.Size]byte(rest.Sum(nil))}.risk(saying{}, l.what))
-		}
-		l.read[places[0].name] = true
-		n, rest, first = 0, nil, len(l.found)
-	}
+func (l *hookLook) answer(out []byte, places []place, marks []string) {
+	var said, late []string
 	for line := range lines(out) {
-		if line == mark && len(places) > 1 {
-			end()
-			places = places[1:]
-			continue
-		}
-		said, tells := places[0].read(line, l.opts)
-		if !tells || line == mark {
-			continue
-		}
-		if n++; n > maxApart {
-			if rest == nil {
-				rest = sha256.New()
+		switch {
+		case line == marks[0]:
+			l.take(places[0], append(said, late...))
+			said, late = nil, nil
+			if places, marks = places[1:], marks[1:]; len(places) == 0 {
+				return
 			}
+		case places[0].late != nil && places[0].late(line):
+			late = append(late, line)
+		default:
+			said = append(said, line)
+		}
+	}
+}
+
+// take takes the lines of one place.
+func (l *hookLook) take(p place, lines []string) {
+	l.read[p.name] = true
+	n, size, more, rest, first := 0, 0, "", sha256.New(), len(l.found)
+	for _, line := range lines {
+		if size += len(line); size > maxRead {
+			more = fmt.Sprintf("%d KiB of", maxRead>>10)
 			_, _ = rest.Write([]byte(line + "\n")) // never fails
 			continue
 		}
-		l.found = append(l.found, hook{places[0].name, strings.Clone(said.name), sha256.Sum256([]byte(said.command))}.risk(said, l.what))
+		said, tells := p.read(line, l.opts)
+		if !tells {
+			continue
+		}
+		if n++; n > maxApart {
+			more = strconv.Itoa(maxApart)
+			_, _ = rest.Write([]byte(line + "\n"))
+			continue
+		}
+		r := hook{p.name, strings.Clone(said.name), sha256.Sum256([]byte(said.command))}.risk(said, l.what)
+		r.late = p.single || p.late != nil && p.late(line)
+		switch {
+		case said.undo != nil:
+			r.undo = [][]string{said.undo}
+		case p.undo != nil:
+			r.undo = [][]string{p.undo(said)}
+		}
+		l.found = append(l.found, r)
 	}
-	end()
+	if more != "" {
+		// Before those of its place: it is not to be behind what is told.
+		l.found = slices.Insert(l.found, first, hook{p.name, "", [sha256.Size]byte(rest.Sum(nil))}.risk(saying{text: more}, l.what))
+	}
 }
 
 // knownHooks is what earlier looks have seen. Of the one that looks alone.
@@ -241,13 +288,16 @@ func (s *Server) inspectHooks(ctx context.Context, opts tmux.ParseOptions, all [
 	if s.Cause() != nil || s.g.ctx.Err() != nil {
 		return
 	}
-	found := s.adjust(l, all, &s.hooks, &s.seen.hooks)
+	s.compare(&s.seen.hooks, s.adjust(l, all, &s.hooks, &s.seen.hooks), settles && l.whole)
+}
+
+// tellSettled tells, once, that all that can settle has.
+func (s *Server) tellSettled() {
 	s.mu.Lock()
-	settled := s.seen.hooks.settled
+	tell := s.seen.hooks.settled && s.seen.traps.settled && !s.seen.settled
+	s.seen.settled = s.seen.settled || tell
 	s.mu.Unlock()
-	settles = settles && l.whole
-	s.compare(&s.seen.hooks, found, settles)
-	if settles && !settled {
+	if tell {
 		s.g.tell(access.EventServer, s, fmt.Sprintf("what the tmux server of %s has now is its configuration: a hook that comes later is an alarm, and so is a command-alias, an account on its list, or another thing that it runs", s.kept.Owner))
 	}
 }
@@ -280,5 +330,15 @@ func (s *Server) adjust(l *hookLook, all []place, k *knownHooks, seen *riskList)
 			found = append(found, r)
 		}
 	}
+	// What there can be many of is told last.
+	slices.SortStableFunc(found, func(a, b risk) int {
+		switch {
+		case a.late == b.late:
+			return 0
+		case b.late:
+			return -1
+		}
+		return 1
+	})
 	return found
 }

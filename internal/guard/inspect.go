@@ -28,6 +28,7 @@ type watched struct {
 	state    riskList
 	hooks    riskList
 	traps    riskList
+	settled  bool // and people were told
 }
 
 // Silent reports whether the server did not answer when the watch last asked:
@@ -102,6 +103,7 @@ type inspection struct {
 	shadowed  []string
 	hidden    []string // commands that were not asked
 	allowed   []string // accounts on tmux's own list
+	aliases   string   // as show-options prints them
 	opts      tmux.ParseOptions
 }
 
@@ -156,40 +158,45 @@ func (in *inspection) pane(f []string) {
 // left meanwhile.
 func (s *Server) risks(in inspection) []risk {
 	var out []risk
-	add := func(drift bool, format string, args ...any) {
+	add := func(drift bool, undo [][]string, format string, args ...any) {
 		text := fmt.Sprintf(format, args...)
-		out = append(out, risk{key: text, text: text, drift: drift})
+		out = append(out, risk{key: text, text: text, drift: drift, undo: undo})
 	}
 	if in.clipboard == "on" {
-		add(false, "set-clipboard is on: programs in panes may set the clipboard of who is attached")
+		add(false, [][]string{{"set-option", "-s", "set-clipboard", "external"}}, "set-clipboard is on: programs in panes may set the clipboard of who is attached")
 	}
 	for _, r := range []struct {
-		panes []string
-		what  string
+		panes        []string
+		option, what string
 	}{
-		{in.through, "allow-passthrough is on: programs may write to attached terminals past tmux"},
-		{in.titles, "set-titles is on: terminals' titles follow what programs in panes say"},
-		{in.rename, "allow-rename is on: programs may rename windows"},
+		{in.through, "allow-passthrough", "allow-passthrough is on: programs may write to attached terminals past tmux"},
+		{in.titles, "set-titles", "set-titles is on: terminals' titles follow what programs in panes say"},
+		{in.rename, "allow-rename", "allow-rename is on: programs may rename windows"},
 	} {
 		if len(r.panes) > 0 {
-			out = append(out, risk{key: r.what, text: fmt.Sprintf("%s (in %d panes, first %s)", r.what, len(r.panes), r.panes[0])})
+			out = append(out, risk{key: r.what, text: fmt.Sprintf("%s (in %d panes, first %s)", r.what, len(r.panes), r.panes[0]), undo: in.off(r.option)})
 		}
 	}
 	for _, name := range in.shadowed {
-		add(true, "command-alias takes the name of the command %s", name)
+		add(true, in.unalias(name), "command-alias takes the name of the command %s", name)
 	}
 	for _, name := range in.hidden {
 		text := "command-alias hides the command " + name + ": what it tells is not looked at"
-		out = append(out, risk{key: text, text: text, always: true})
+		out = append(out, risk{key: text, text: text, always: true, undo: [][]string{{"set-option", "-su", "command-alias"}}})
 	}
 	if len(in.allowed) > 1 {
-		add(true, "server-access lists other accounts than the owner's: %q; the directory keeps them out", in.allowed)
+		var undo [][]string
+		for _, line := range in.allowed { // tmux refuses to take the owner's away
+			name, _, _ := strings.Cut(line, " (")
+			undo = append(undo, []string{"server-access", "-d", name})
+		}
+		add(true, undo, "server-access lists other accounts than the owner's: %q; the directory keeps them out", in.allowed)
 	}
 	for _, c := range in.clients {
 		if !s.g.opt.OurClient(s, c.pid, c.name) {
 			text := fmt.Sprintf("a client that is not muxward's is attached: %q, process %d", c.name, c.pid)
 			// tmux lists one of ours before we know its name.
-			out = append(out, risk{key: text, text: text, always: true, twice: true})
+			out = append(out, risk{key: text, text: text, always: true, twice: true, undo: [][]string{{"detach-client", "-t", c.name}}})
 		}
 	}
 	return out
@@ -232,6 +239,9 @@ func (s *Server) inspect(ctx context.Context) {
 	}
 	s.inspectHooks(ctx, in.opts, in.places(), settles)
 	s.inspectTraps(ctx, in, settles)
+	if s.Cause() == nil && s.g.ctx.Err() == nil {
+		s.tellSettled()
+	}
 }
 
 func (s *Server) examine(ctx context.Context) (inspection, error) {
@@ -239,7 +249,8 @@ func (s *Server) examine(ctx context.Context) (inspection, error) {
 	if err != nil {
 		return inspection{}, err
 	}
-	opts := tmux.ParseOptions{Version: s.Version(), Aliases: tmux.ParseAliases(string(out), s.Version())}
+	aliases := string(out)
+	opts := tmux.ParseOptions{Version: s.Version(), Aliases: tmux.ParseAliases(aliases, s.Version())}
 	q, hidden := questions(opts, s.hasSessions())
 	out = nil
 	if len(q) > 0 {
@@ -248,7 +259,7 @@ func (s *Server) examine(ctx context.Context) (inspection, error) {
 		}
 	}
 	in := parseInspection(out)
-	in.opts, in.shadowed, in.hidden = opts, shadowed(opts), hidden
+	in.opts, in.shadowed, in.hidden, in.aliases = opts, shadowed(opts), hidden, aliases
 	return in, nil
 }
 

@@ -37,7 +37,11 @@ type risk struct {
 	twice bool
 	// usual: it is told of if it is an alarm, and else only kept.
 	usual bool
-	hook  hook // if it is about one
+	// late: there can be many of them, so they are told after others.
+	late bool
+	hook hook // if it is about one
+	// undo are the commands of tmux's that take it away; none if people have to.
+	undo [][]string
 }
 
 // riskList is what is known of one part of a look. With Server.mu held.

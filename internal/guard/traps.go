@@ -20,37 +20,48 @@ import (
 
 // trapPlaces are where traps are, one list for each kind of thing: options, the environment, keys.
 func (in *inspection) trapPlaces() map[string][]place {
-	options := []place{
-		{"server", [][]string{{"show-options", "-s"}}, readOption},
-		{"every session", [][]string{{"show-options", "-g"}}, readOption},
-		{"every window", [][]string{{"show-options", "-gw"}}, readOption},
+	option := place{read: readOption, late: ofUser}
+	options := []place{option, option, option}
+	for i, where := range []struct{ name, flag string }{{"server", "-s"}, {"every session", "-g"}, {"every window", "-gw"}} {
+		options[i].name, options[i].asks, options[i].undo = where.name, [][]string{{"show-options", where.flag}}, unset("set-option", where.flag)
 	}
 	// Each a place of its own: a session that ends meanwhile takes no other's answer with it.
-	environments := []place{{"the environment", [][]string{{"show-environment", "-g"}}, readVariable}}
+	variables := func(name string, where ...string) place {
+		return place{name: name, asks: [][]string{append([]string{"show-environment"}, where...)}, read: readVariable, undo: unset("set-environment", where...)}
+	}
+	environments := []place{variables("the environment", "-g")}
 	for _, n := range numbers(in.sessions) {
 		id := fmt.Sprintf("$%d", n)
-		environments = append(environments, place{"the environment of session " + id, [][]string{{"show-environment", "-t", id}}, readVariable})
+		p := variables("the environment of session "+id, "-t", id)
+		p.single = true
+		environments = append(environments, p)
 	}
 	return map[string][]place{
-		"options":      append(options, in.each("show-options", readOption)...),
+		"options":      append(options, in.each("show-options", "set-option", option)...),
 		"environments": environments,
-		"key bindings": {{"keys", [][]string{{"list-keys"}}, bindingReader()}},
+		"key bindings": {{name: "keys", asks: [][]string{{"list-keys"}}, read: bindingReader(), late: ofTable}},
 	}
 }
 
-// inspectTraps asks the server for them and tells what has changed.
-func (s *Server) inspectTraps(ctx context.Context, in inspection, settles bool) {
+// ofUser reports whether a line of show-options is of an option that somebody has named.
+func ofUser(line string) bool { return strings.HasPrefix(line, "@") }
+
+// ofTable reports whether a line of list-keys is of a table that somebody has named.
+func ofTable(line string) bool {
+	_, rest, _ := strings.Cut(line, " -T ")
+	name, _, _ := strings.Cut(strings.TrimLeft(rest, " "), " ")
+	return !slices.Contains([]string{"root", "prefix", "copy-mode", "copy-mode-vi"}, name)
+}
+
+// lookAtTraps asks the server for them, of all places.
+func (s *Server) lookAtTraps(ctx context.Context, in inspection) (all *hookLook, asked []place) {
+	all = &hookLook{read: map[string]bool{}, whole: true}
 	if teeth.Out(teeth.Traps) {
-		return
+		return all, nil
 	}
 	places := in.trapPlaces()
-	all := &hookLook{read: map[string]bool{}, whole: true}
-	var asked []place
-	for _, what := range []string{"options", "environments", "key bindings"} {
+	for _, what := range []string{"environments", "options", "key bindings"} {
 		l := s.lookAt(ctx, what, in.opts, places[what])
-		if s.Cause() != nil || s.g.ctx.Err() != nil {
-			return
-		}
 		for place := range l.read {
 			all.read[place] = true
 		}
@@ -60,6 +71,15 @@ func (s *Server) inspectTraps(ctx context.Context, in inspection, settles bool) 
 		all.found, all.unread = append(all.found, l.found...), append(all.unread, l.unread...)
 		all.whole = all.whole && l.whole
 		asked = append(asked, places[what]...)
+	}
+	return all, asked
+}
+
+// inspectTraps asks the server for them and tells what has changed.
+func (s *Server) inspectTraps(ctx context.Context, in inspection, settles bool) {
+	all, asked := s.lookAtTraps(ctx, in)
+	if s.Cause() != nil || s.g.ctx.Err() != nil {
+		return
 	}
 	s.compare(&s.seen.traps, s.adjust(all, asked, &s.traps, &s.seen.traps), settles && all.whole)
 }
@@ -137,7 +157,7 @@ func bindingReader() func(string, tmux.ParseOptions) (saying, bool) {
 			return saying{name: "unread", command: tmux.Clean(line), text: "a key cannot be read, and may run anything"}, true
 		}
 		column = b.Column()
-		said := saying{name: table + " " + key, command: b.Text(), text: "the key " + tmux.Clean(key) + " of the table " + tmux.Clean(table) + " runs a program"}
+		said := saying{name: table + " " + key, command: b.Text(), undo: []string{"unbind-key", "-T", table, "--", key}, text: "the key " + tmux.Clean(key) + " of the table " + tmux.Clean(table) + " runs a program"}
 		if expandsTwice(b.Text()) {
 			said.text = "the key " + tmux.Clean(key) + " of the table " + tmux.Clean(table) + " expands what others say once more, and runs a program that they name"
 			return said, true

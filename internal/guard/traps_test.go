@@ -1,6 +1,9 @@
 package guard
 
 import (
+	"errors"
+	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -89,6 +92,62 @@ func TestReadBinding(t *testing.T) {
 	}
 }
 
+// What anybody can name as they like, and make many of, keeps nothing of tmux's own from being told
+// one by one, nor has muxward read without end.
+func TestDecoys(t *testing.T) {
+	in := inspection{opts: trapOpts, panes: []string{"%0"}}
+	places := in.trapPlaces()
+	options, keys := places["options"], places["key bindings"]
+	var said strings.Builder
+	mark := func(p []place) (marks []string) {
+		for i := range p {
+			marks = append(marks, fmt.Sprint("mark", i))
+		}
+		return marks
+	}
+	say := func(marks []string, i int, lines ...string) {
+		for _, line := range append(lines, marks[i]) {
+			said.WriteString(line + "\n")
+		}
+	}
+	var decoys []string
+	for i := range 300 {
+		decoys = append(decoys, fmt.Sprintf("@a%d #(true)", i))
+	}
+	marks := mark(options)
+	say(marks, 0)
+	say(marks, 1, append(decoys, "default-command evil")...)
+	say(marks, 2)
+	say(marks, 3, append(decoys, "remain-on-exit-format #(evil)")...)
+	l := &hookLook{what: "options", opts: trapOpts, read: map[string]bool{}, whole: true}
+	l.answer([]byte(said.String()), options, marks)
+	found := (&Server{}).adjust(l, options, &knownHooks{}, &riskList{})
+	at := func(text string) int {
+		return slices.IndexFunc(found, func(r risk) bool { return strings.Contains(r.text, text) })
+	}
+	if len(l.read) != 4 || at("default-command") < 0 || at("remain-on-exit-format") < 0 || at("every session has more than 100 options") < 0 {
+		t.Errorf("of %d places and %d risks it is %d, %d, %d", len(l.read), len(found), at("default-command"), at("remain-on-exit-format"), at("every session has more than 100 options"))
+	}
+	if at("default-command") > 5 {
+		t.Errorf("default-command is told as number %d", at("default-command"))
+	}
+
+	said.Reset()
+	marks = mark(keys)
+	long := "bind-key -T mine x display-message " + strings.Repeat("y", 1000)
+	lines := append(slices.Repeat([]string{long}, maxRead/1000+10), "bind-key -T root F12 run-shell evil", long+" z")
+	say(marks, 0, lines...)
+	l = &hookLook{what: "key bindings", opts: trapOpts, read: map[string]bool{}, whole: true}
+	l.answer([]byte(said.String()), keys, marks)
+	told := ""
+	for _, r := range l.found {
+		told += r.text + "\n"
+	}
+	if !strings.Contains(told, "F12 of the table root runs") || !strings.Contains(told, "more than 256 KiB of key bindings") {
+		t.Errorf("told: %.2000s", told)
+	}
+}
+
 // What a server says is read, whatever it is, and a job that is written plainly is seen.
 func FuzzReadTraps(f *testing.F) {
 	for _, line := range []string{`editor "/bin/sh -c x"`, "PATH=/x", "bind-key -T a\nb x run-shell y", "status-left #{E:#{T;=/x/:a}}", "bind-key -r -T root M-x #(x"} {
@@ -128,6 +187,19 @@ func TestHiddenTraps(t *testing.T) {
 	run(t, s, "set-environment", "-g", "LD_AUDIT", "/x")
 	w.heard("new panes have LD_AUDIT")
 	in := inspection{opts: trapOpts, sessions: []string{"$0", "$999", "$1000"}} // two have ended
+	looked, more, err := s.Look(t.Context())
+	if err != nil || more > 0 {
+		t.Fatalf("%d more, %v", more, err)
+	}
+	for _, r := range looked {
+		if _, left, err := s.Clear(t.Context(), []string{r.ID}); err != nil || (len(left) > 0) != (r.Undo == nil) {
+			t.Errorf("%q: left %v, error %v", r.Text, left, err)
+		}
+	}
+	if _, _, err := s.Clear(t.Context(), []string{"0123"}); !errors.Is(err, ErrChanged) {
+		t.Errorf("what is not there: %v", err)
+	}
+	run(t, s, "set-environment", "-g", "LD_AUDIT", "/x")
 	l := s.lookAt(t.Context(), "environments", in.opts, in.trapPlaces()["environments"])
 	found := false
 	for _, r := range l.found {

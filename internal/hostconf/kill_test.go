@@ -2,9 +2,11 @@ package hostconf
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -102,6 +104,38 @@ func fresh(t *testing.T) (*bed, string) {
 	withSystemd(b)
 	b.apply(first())
 	return b, b.snapshot()
+}
+
+// What was broken off is told of before it is taken back, by whoever takes it back, and is left as it
+// is if that cannot be written down.
+func TestRecovering(t *testing.T) {
+	b, before := fresh(t)
+	if !b.kill("apply", "commit") {
+		t.Fatal("it was not killed")
+	}
+	broken := b.snapshot()
+	if broken == before {
+		t.Fatal("nothing has moved")
+	}
+	var told []int
+	o, refused := b.opt, errors.New("the disk is full")
+	o.Recovering = func(n int) error { told = append(told, n); return refused }
+	if _, err := Undo(t.Context(), "setup", o); !errors.Is(err, refused) {
+		t.Errorf("error %v", err)
+	}
+	if _, err := Apply(t.Context(), Just(second()), o); !errors.Is(err, refused) {
+		t.Errorf("error %v", err)
+	}
+	if b.snapshot() != broken {
+		t.Error("it was taken back before that was written down")
+	}
+	refused = nil
+	if _, err := Undo(t.Context(), "setup", o); err != nil || b.snapshot() != before {
+		t.Errorf("it is not as before: %v", err)
+	}
+	if !slices.Equal(told, []int{2, 2, 2}) {
+		t.Errorf("told of %v", told)
+	}
 }
 
 // An apply is killed before each of its steps: until it has been written down that it is done,

@@ -215,6 +215,9 @@ type Options struct {
 	Patience time.Duration
 	// Tell is told what is done, a line each; it may be nil.
 	Tell func(line string)
+	// Recovering is told which apply was broken off before it is taken back, with nobody else at
+	// work; its error keeps that from being begun. It may be nil.
+	Recovering func(number int) error
 
 	// For tests of this package:
 	step     func(string) // is told of each step before it is made

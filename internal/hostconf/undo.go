@@ -115,6 +115,7 @@ func Next(o Options) (int, error) {
 // in between knows by that what the records do not have any more.
 func Settle(ctx context.Context, set string, number int, o Options, tell func(Fate) error) (Fate, Result, error) {
 	var res Result
+	o.Recovering = nil // it is told by tell
 	h, l, err := openKept(o)
 	if errors.Is(err, ErrNothing) {
 		return Unknown, res, nil
@@ -182,6 +183,11 @@ func (h *host) recover(ctx context.Context, l *ledger) (*Broken, []Change, error
 	b := h.broken(l)
 	if b == nil {
 		return nil, nil, nil
+	}
+	if h.opt.Recovering != nil && !b.Undoing {
+		if err := h.opt.Recovering(b.Number); err != nil {
+			return b, nil, err
+		}
 	}
 	h.tell("apply %d was broken off: it is taken back", b.Number)
 	_, left, err := h.putBackAll(ctx, l)

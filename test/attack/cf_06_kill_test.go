@@ -107,7 +107,7 @@ func (y *yard) used(landed bool) error {
 // new rights of one file without the new limits of another; a muxward half set up, whose policy is
 // not there yet; a bundle that counts as not used although it has landed. So apply, undo, setup,
 // uninstall and the apply of a bundle are killed with signal 9 before each step that they
-// make. Afterwards plan says that it was broken off, or the host is as before or as after, to the
+// make: with soak.Full before all of them, else before the first of each kind and every ninth. Afterwards plan says that it was broken off, or the host is as before or as after, to the
 // byte, the owner and the mode; what is called next brings it to after, or takes it back to before;
 // and what counts as used of bundles is what the host has.
 //

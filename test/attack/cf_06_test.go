@@ -19,7 +19,7 @@ import (
 // the apply tells it to is closed, as sshd does when its connection is gone. There is no ssh
 // in this test, and an apply tells of little: it is cut at one or two places, no more. They want the host between: the new rights of one file without the
 // new limits of another. plan tells when it is, and the next apply takes it back first: then
-// it is as after, and by undo as before, to the byte. ([TestCF06Killed] is signal 9 at each step.) The control run is the host right after the cut, before muxward
+// it is as after, and by undo as before, to the byte. ([TestCF06Killed] is signal 9 at each step, or at one of each kind without soak.Full.) The control run is the host right after the cut, before muxward
 // is called again: of all cuts, some have left it neither before nor after.
 //
 // It was seen to fail with plan not telling of what was broken off.

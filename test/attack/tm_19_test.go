@@ -1,6 +1,8 @@
 package attack
 
 import (
+	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -54,19 +56,26 @@ func traps(canary, evil string) []trap {
 		{[]string{"bind-key", "X", "if-shell", run + "-x", "display-message x"}, "the key X of the table prefix runs a program"},
 		{[]string{"bind-key", "Y", "confirm-before", "-p", "sure?", "run-shell '" + run + "-y'"}, "the key Y of the table prefix runs a program"},
 		{[]string{"bind-key", "-T", "copy-mode", "y", "send-keys", "-X", "copy-pipe", "cat"}, "the key y of the table copy-mode runs a program"},
+		// Some that hide: in what a title says, and in the name of a table.
+		{[]string{"set", "-wg", "pane-border-format", "#{E:pane_title}"}, "the option pane-border-format expands what others say once more"},
+		{[]string{"bind-key", "-T", "a\nb", "x", "run-shell", "true"}, unreadKey},
 	}
 }
+
+// unreadKey is said of a key that nothing can be told of, nor cleared.
+const unreadKey = "a key cannot be read, and may run anything"
 
 // Somebody who could act as the owner for a while, such as a program in a pane, has made her
 // tmux server a trap, and a muxward that was killed adopts it: options, formats, keys and the environment that
 // run programs when anybody does anything, hooks, aliases for muxward's own questions, an account
 // on tmux's list, and a client of somebody's that stays. They want nobody to notice, and guests to
-// walk into it. Each is listed at the adoption, and what comes later is an alarm. The key
-// that runs a program runs nothing for a guest. In the control runs, without the look at them,
+// walk into it. Each is listed at the adoption, however many others are set beside it, and what comes later is an alarm. The key
+// that runs a program runs nothing for a guest, and the owner can have all of it taken away, which nobody else can. In the control runs, without the look at them,
 // nothing is said of any but those that are looked at otherwise; and a guest who may do all that the owner may
 // has the program run.
 //
-// It was seen to fail with the keys not read.
+// It was seen to fail with the keys not read, with options read as they are printed, so that
+// decoys came first, and with nothing done by a clearing.
 func TestTM19HostileServer(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ name, build, grants string }{
@@ -90,6 +99,7 @@ func TestTM19HostileServer(t *testing.T) {
 			a.press(control)
 			if !control {
 				a.later()
+				a.cleared()
 				b.VerifyAudit()
 			}
 		})
@@ -128,6 +138,11 @@ func (a *adopted) plant() {
 		a.server.Run(x.set...)
 		a.all = append(a.all, x)
 	}
+	var decoys []string
+	for n := range 150 { // tmux prints these before its own
+		decoys = append(decoys, "set", "-g", fmt.Sprintf("@z%d", n), "#(true)", ";")
+	}
+	a.server.Run(decoys[:len(decoys)-1]...)
 	stray := tmuxtest.As(a.t, owner).Command("tmux", "-S", a.server.Socket, "-C", "attach", "-t", "other")
 	in, err := stray.StdinPipe()
 	if err == nil {
@@ -211,5 +226,77 @@ func (a *adopted) later() {
 		a.alarmed(x.told)
 	}
 	a.server.Run("set", "-u", "-t", "shared", "destroy-unattached")
+	leave(o)
+}
+
+// risks asks what there is, and gives it and the exit code.
+func (a *adopted) risks(args ...string) (all map[string]string, exit int) {
+	a.t.Helper()
+	r := a.Muxward(owner, append([]string{"risks", "--json"}, args...)...)
+	var l struct {
+		Risks []struct{ Text, Cleared string }
+	}
+	if err := json.Unmarshal([]byte(r.Out), &l); err != nil {
+		a.t.Fatalf("%v: %+v", err, r)
+	}
+	all = map[string]string{}
+	for _, x := range l.Risks {
+		all[x.Text] = x.Cleared
+	}
+	return all, r.Code
+}
+
+// cleared has the owner take all of it away. The control run is her own key before that.
+func (a *adopted) cleared() {
+	a.t.Helper()
+	caught := func() bool {
+		found, _ := filepath.Glob(a.canary + "/caught*")
+		return len(found) > 0
+	}
+	o := a.Terminal(owner, tmuxtest.TerminalConfig{}, "attach", "-t", "shared")
+	o.WaitFor("recording")
+	o.Type("\x1b[24~") // F12
+	tmuxtest.Eventually(a.t, caught, "the owner's own key runs it")
+	if err := os.Remove(a.canary + "/caught-f12"); err != nil {
+		a.t.Fatal(err)
+	}
+	for _, who := range []string{typist, stranger} {
+		for _, args := range [][]string{{"risks", "-t", owner}, {"risks", "-t", owner, "--clear-all"}} {
+			if r := a.Muxward(who, args...); r.Code == 0 || strings.Contains(r.Out+r.Err, "F12") {
+				a.t.Errorf("%s is told: %+v", who, r)
+			}
+		}
+	}
+	listed, _ := a.risks()
+	for _, x := range a.all {
+		found := false
+		for text := range listed {
+			found = found || strings.Contains(text, x.told)
+		}
+		if !found {
+			a.t.Errorf("muxward risks does not list: %s", x.told)
+		}
+	}
+	if _, exit := a.risks("--clear-all"); exit != 1 {
+		a.t.Errorf("the exit code is %d, and one cannot be cleared", exit)
+	}
+	// More than a hundred of a place are cleared when they are named.
+	for range 3 {
+		listed, _ = a.risks("--clear-all")
+	}
+	for text, cleared := range listed {
+		if cleared != "yes" && !strings.HasPrefix(text, unreadKey) {
+			a.t.Errorf("it is still there: %s", text)
+		}
+	}
+	o.Type("\x1b[24~")
+	o.Type("her-key")
+	a.arrived("her-key")
+	if caught() {
+		a.t.Error("the key still runs the program")
+	}
+	if !strings.Contains(a.notes(), "cleared on the tmux server of "+owner) {
+		a.t.Error("the log does not tell what was cleared")
+	}
 	leave(o)
 }

@@ -24,6 +24,8 @@ type Call struct {
 	Hangup bool     `json:"hangup,omitempty"`
 	Sure   bool     `json:"sure,omitempty"`
 	Panes  []string `json:"panes,omitempty"`
+	// IDs are of risks that are to be cleared.
+	IDs []string `json:"ids,omitempty"`
 	// Role or Verbs, with commas between, are what is granted, from From until
 	// Until or for For: times as RFC 3339 has them, and a duration.
 	Role  string `json:"role,omitempty"`

@@ -1,0 +1,223 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/muxward/muxward/internal/access"
+	"github.com/muxward/muxward/internal/gateway"
+	"github.com/muxward/muxward/internal/guard"
+	"github.com/muxward/muxward/internal/identity"
+	"github.com/muxward/muxward/internal/server/ctld"
+	"github.com/muxward/muxward/internal/tmux"
+)
+
+// riskList is what a tmux server is found to be like, or what came of clearing some of it.
+type riskList struct {
+	Owner string      `json:"owner"`
+	Risks []*riskLine `json:"risks"`
+	// More is how many were left out.
+	More int `json:"more,omitempty"`
+	// Note says why there may be others.
+	Note string `json:"note,omitempty"`
+}
+
+// riskLine is one of them.
+type riskLine struct {
+	ID   string `json:"id"`
+	Text string `json:"text"`
+	// Undo are the commands of tmux's that take it away; none if people have to.
+	Undo [][]string `json:"undo,omitempty"`
+	// Cleared says what came of clearing it: yes, or no.
+	Cleared string `json:"cleared,omitempty"`
+}
+
+// Bounds of clearing: muxward looks before it and after it. The door waits longer than that, and
+// the client longer still.
+const (
+	risksTime = 16 * time.Second
+	risksWait = 25 * time.Second
+	mostIDs   = 2000
+)
+
+// risksAct lists what of a tmux server weakens what muxward promises, or clears some of that.
+func (d *daemon) risksAct(who identity.Identity, c ctld.Call) (*gateway.Act, error) {
+	owner := c.Target
+	if owner == "" {
+		owner = who.Person()
+	}
+	if len(c.IDs) > mostIDs || slices.Contains(c.IDs, "") {
+		return nil, errors.New("name what is to be cleared by its ids")
+	}
+	on := access.Object{Kind: access.Server, Owner: owner}
+	s, ok := d.guard.Lookup(owner)
+	if ok && s != nil {
+		on.Incarnation = s.Incarnation()
+	}
+	a := &gateway.Act{Name: "risks", Args: []string{"-t", owner}, All: &on}
+	if len(c.IDs) > 0 {
+		a.Args = append(append(a.Args, "--clear"), c.IDs...)
+	}
+	a.Do = func(ctx context.Context, _ access.Object) (gateway.Result, error) {
+		if !ok || s == nil {
+			return gateway.Result{}, fmt.Errorf("no tmux server of %s runs", tmux.Clean(owner))
+		}
+		ctx, cancel := context.WithTimeout(ctx, risksTime)
+		defer cancel()
+		l, err := risksOf(ctx, s, c.IDs)
+		return gateway.Result{Value: l}, err
+	}
+	return a, nil
+}
+
+func risksOf(ctx context.Context, s *guard.Server, ids []string) (riskList, error) {
+	l := riskList{Owner: s.Owner(), Risks: []*riskLine{}}
+	add := func(all []guard.Risk, cleared string) {
+		for _, r := range all {
+			l.Risks = append(l.Risks, &riskLine{ID: r.ID, Text: oneLine(r.Text), Undo: r.Undo, Cleared: cleared})
+		}
+	}
+	if len(ids) > 0 {
+		done, left, err := s.Clear(ctx, ids)
+		add(done, "yes")
+		add(left, "no")
+		return l, err
+	}
+	all, more, err := s.Look(ctx)
+	add(all, "")
+	l.More = more
+	if err != nil && len(all) > 0 {
+		l.Note, err = oneLine(err.Error()), nil
+	}
+	return l, err
+}
+
+func newRisksCmd() *cobra.Command {
+	var f daemonFlags
+	c := ctld.Call{Act: "risks"}
+	all := false
+	cmd := &cobra.Command{
+		Use:   "risks [--clear ID,...]",
+		Short: "list what a tmux server runs by itself or lets through, and clear it",
+		Long: `List what about a tmux server, by default your own, weakens what muxward promises, or
+is run without anybody having asked for it there and then: hooks, aliases that take a
+command's name, options and formats that run programs, keys that do, variables that have
+programs load others, accounts on tmux's list, clients that are not muxward's, and options
+that let programs reach terminals. Much of that is what people's tmux.conf is for, and is
+listed all the same: whoever may type into a pane could have set it as well.
+
+With --clear those that are named are taken away, as tmux's own commands do it: an option is
+as tmux has it by default, a key is not bound, a client is detached. With --clear-all it is
+all that was listed and that a command can take away. A file of configuration is not changed:
+what it sets is there again when the server is started anew. What is cleared is looked for
+again afterwards; the exit code is 1 if some of it is still there.
+
+It needs every verb on that server.`,
+		Example: `  muxward risks
+  muxward risks --json
+  muxward risks --clear 5f1c02aa9be3,0d117c8842f0
+  muxward risks -t alice --clear-all`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if slices.Contains(c.IDs, "") {
+				return usageError{fmt.Errorf("an empty name is of nothing; see %s --help", cmd.CommandPath())}
+			}
+			return f.risks(cmd, c, all)
+		},
+	}
+	f.add(cmd)
+	cmd.Flags().StringVarP(&c.Target, "target", "t", "", "`owner` of the tmux server (default: you)")
+	cmd.Flags().StringSliceVar(&c.IDs, "clear", nil, "take these away, by their `ids`")
+	cmd.Flags().BoolVar(&all, "clear-all", false, "take away all that is listed and that can be")
+	cmd.MarkFlagsMutuallyExclusive("clear", "clear-all")
+	return cmd
+}
+
+func (f *daemonFlags) risks(cmd *cobra.Command, c ctld.Call, all bool) error {
+	at, err := f.serving()
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(cmd.Context(), 2*risksWait)
+	defer cancel()
+	ask := func(c ctld.Call) (l riskList, err error) {
+		ctx, cancel := context.WithTimeout(ctx, risksWait)
+		defer cancel()
+		return l, c.Do(ctx, at.Ctl, &l)
+	}
+	l, err := ask(c)
+	var people []*riskLine
+	if err == nil && all {
+		for _, r := range l.Risks {
+			if len(r.Undo) == 0 {
+				people = append(people, r)
+				continue
+			}
+			c.IDs = append(c.IDs, r.ID)
+		}
+		if len(c.IDs) > 0 {
+			more := l.More
+			l, err = ask(c)
+			l.Risks, l.More = append(l.Risks, people...), more
+		}
+	}
+	if err != nil {
+		return err
+	}
+	if f.json {
+		err = printJSON(cmd, l)
+	} else {
+		err = printRisks(cmd, l)
+	}
+	if err != nil {
+		return err
+	}
+	left := 0
+	for _, r := range l.Risks {
+		if r.Cleared != "yes" {
+			left++
+		}
+	}
+	if left+l.More > 0 && (len(c.IDs) > 0 || all) {
+		return fmt.Errorf("%d are still there; muxward risks lists them", left+l.More)
+	}
+	return nil
+}
+
+func printRisks(cmd *cobra.Command, l riskList) error {
+	rows := [][]string{{"ID", "CLEARED", "WHAT"}}
+	for _, r := range l.Risks {
+		cleared := r.Cleared
+		switch {
+		case cleared == "" && len(r.Undo) == 0:
+			cleared = "for people"
+		case cleared == "":
+			cleared = "-"
+		}
+		rows = append(rows, []string{r.ID, cleared, oneLine(r.Text)})
+	}
+	if err := printTable(cmd.OutOrStdout(), rows); err != nil {
+		return err
+	}
+	var notes []string
+	if l.More > 0 {
+		notes = append(notes, fmt.Sprintf("%d more are not listed", l.More))
+	}
+	if l.Note != "" {
+		notes = append(notes, "there may be more: "+l.Note)
+	}
+	if len(l.Risks) == 0 && len(notes) == 0 {
+		notes = append(notes, "nothing was found")
+	}
+	if len(notes) == 0 {
+		return nil
+	}
+	_, err := fmt.Fprintln(cmd.OutOrStdout(), "note: "+oneLine(strings.Join(notes, "; ")))
+	return err
+}
