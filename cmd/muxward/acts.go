@@ -196,6 +196,9 @@ type status struct {
 	// PAM has, of isolated servers, the service by which their panes have PAM sessions, or "".
 	PAM map[string]string `json:"pam,omitempty"`
 	Red []string          `json:"red,omitempty"`
+	// Left are tmux servers that are to end, or to be adopted, and are not yet. They are none of
+	// what is red: whoever owns one can have it be so.
+	Left []string `json:"left,omitempty"`
 	// Sandbox is what holds of what muxward has given up.
 	Sandbox []promise `json:"sandbox,omitempty"`
 	// Locked are the lockdowns that the asker may know of.
@@ -212,12 +215,21 @@ func (d *daemon) statusFor(who identity.Identity) status {
 	if ok && keepsHost(uid) || d.holds(who, access.Object{}).Has(access.Audit) {
 		return s
 	}
-	s.Sandbox, s.PAM = nil, nil
+	s.Sandbox, s.PAM, s.Left = nil, nil, nil
 	s.State, s.Policy, s.Digest, s.Generation, s.Servers, s.Attached, s.Goroutines = "", "", "", 0, 0, 0, 0
 	for i, r := range s.Red {
 		s.Red[i], _, _ = strings.Cut(r, ":")
 	}
 	return s
+}
+
+// left says what tmux servers are left from before.
+func (d *daemon) left() []string {
+	list := d.profiles.notEnded()
+	for _, why := range d.guard.Left() {
+		list = append(list, "a tmux server that an earlier muxward has left is not adopted, and tried again: "+why)
+	}
+	return list
 }
 
 func (d *daemon) status() status {
@@ -250,10 +262,7 @@ func (d *daemon) status() status {
 	if err := d.profiles.wrong(); err != nil {
 		s.Red = append(s.Red, profilesBroken+": "+err.Error())
 	}
-	s.Red = append(s.Red, d.profiles.notEnded()...)
-	for _, why := range d.guard.Left() {
-		s.Red = append(s.Red, "a tmux server that an earlier muxward has left is not adopted, and tried again: "+why)
-	}
+	s.Left = d.left()
 	if err := d.ssh.wrong(); err != nil {
 		s.Red = append(s.Red, sshBroken+": "+err.Error())
 	}

@@ -130,11 +130,14 @@ func printStatus(cmd *cobra.Command, s status) error {
 			p.printf("panes of %s: %s\n", name, said)
 		}
 	}
-	if len(s.Red) == 0 {
+	if len(s.Red)+len(s.Left) == 0 {
 		p.printf("%s\n", p.good("all is well"))
 	}
 	for _, r := range s.Red {
 		p.printf("%s %s\n", p.bad("RED:"), oneLine(r))
+	}
+	for _, l := range s.Left {
+		p.printf("%s %s\n", p.bad("LEFT:"), oneLine(l))
 	}
 	for _, l := range s.Locked {
 		p.printf("%s %s\n", p.bad("LOCKED:"), oneLine(l))

@@ -239,7 +239,7 @@ func TestProfilesSharedAnew(t *testing.T) {
 		t.Fatal(err)
 	}
 	ends(pid, "profiles: {}\n")
-	tmuxtest.Eventually(t, func() bool { return h.Muxward("", "status").Code == 0 }, "nothing of it is left to tell")
+	tmuxtest.Eventually(t, func() bool { return strings.Contains(h.Muxward("", "status").Out, "all is well") }, "nothing of it is left to tell")
 }
 
 // pidOf is the process of the profile's tmux.
