@@ -116,6 +116,20 @@ func TestHeldKey(t *testing.T) {
 		t.Errorf("%+v; %d were signed, %d times", rep, k.size, k.signed)
 	}
 
+	key, err := ParseVerifier(k.verifier)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		last  Signed
+		finds string
+	}{{Signed{k.size, k.root}, ""}, {Signed{}, ""}, {Signed{k.size, tlog.Hash{1}}, "rewritten"}, {Signed{k.size + 1, k.root}, "cut"}} {
+		rep, err := Verify(t.Context(), dir, key, VerifyOptions{Last: &c.last})
+		if found := len(rep.Problems) > 0; found != (c.finds != "") || found && (rep.Problems[0].Kind != c.finds || !errors.Is(err, ErrTampered)) {
+			t.Errorf("%+v: %+v, %v", c, rep.Problems, err)
+		}
+	}
+
 	last, err := os.ReadFile(filepath.Join(dir, checkpointsFile))
 	if err != nil {
 		t.Fatal(err)

@@ -23,6 +23,15 @@ type VerifyOptions struct {
 	// Checkpoints are signed checkpoints of this log that were kept
 	// elsewhere. They convict even whoever has the log's signing key.
 	Checkpoints [][]byte
+	// Last is what whoever holds the log's key has signed last, as they know it; nil if that is not
+	// known. A log that was cut back to an older checkpoint agrees with all of its own.
+	Last *Signed
+}
+
+// Signed is of how many records something was signed, with which root.
+type Signed struct {
+	Size uint64
+	Root tlog.Hash
 }
 
 // Problem is one thing that is wrong with a log.
@@ -138,6 +147,10 @@ func (v *verification) prepare(key note.Verifier, opt VerifyOptions) error {
 			return fmt.Errorf("the checkpoint that was kept elsewhere: %w", err)
 		}
 		v.checks = append(v.checks, check{c.Size, c.Root, c.Time, true})
+	}
+	if l := opt.Last; l != nil && l.Size > 0 {
+		v.checks = append(v.checks, check{size: l.Size, root: l.Root, at: time.Now(), kept: true})
+		v.note("it was compared with what the holder of its key has signed last: %d records", l.Size)
 	}
 	sort.SliceStable(v.checks, func(i, j int) bool { return v.checks[i].size < v.checks[j].size })
 	f, err := os.Open(filepath.Join(v.dir, hashesFile))

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -57,8 +58,65 @@ func TestLG02LongerLog(t *testing.T) {
 		h.VerifyAudit()
 		h.Stop()
 		h.VerifyAudit()
+		cutBack(t, h)
 		lost(t, h)
 	}
+}
+
+// cutBack is a log that was cut back to its first checkpoint, with which all of its own agree: who may read what
+// was signed last finds it, and muxward does not begin. The control run is a look without that. The
+// log is as it was afterwards.
+func cutBack(t *testing.T, h *host.Host) {
+	t.Helper()
+	dir, kept := h.State+"/audit", h.Base+"/whole"
+	if out, err := exec.Command("cp", "-a", dir, kept).CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	checkpoints, err := os.ReadFile(dir + "/checkpoints")
+	if err != nil {
+		t.Fatal(err)
+	}
+	first, _, _ := strings.Cut(string(checkpoints), "\n\nmuxward/") // the second begins there
+	size, err := strconv.Atoi(strings.Split(first, "\n")[1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	segments, _ := filepath.Glob(dir + "/*.log")
+	if len(segments) != 1 {
+		t.Fatalf("%q", segments)
+	}
+	records, err := os.ReadFile(segments[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.SplitAfter(string(records), "\n")
+	for file, text := range map[string]string{segments[0]: strings.Join(lines[:size], ""), dir + "/checkpoints": first + "\n\n"} {
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil { // its owner stays
+			t.Fatal(err)
+		}
+	}
+	if err := os.Remove(dir + "/hashes"); err != nil {
+		t.Fatal(err)
+	}
+	keys := h.State + "-keys"
+	if err := os.Rename(keys, keys+".away"); err != nil {
+		t.Fatal(err)
+	}
+	h.VerifyAudit()
+	if err := os.Rename(keys+".away", keys); err != nil {
+		t.Fatal(err)
+	}
+	if r := h.Muxward("", "audit", "verify", "--state", h.State); r.Code != 1 || !strings.Contains(r.Out, "finding") {
+		t.Errorf("a log that was cut back is taken for good: %+v", r)
+	}
+	if err := h.TryRun(); err == nil {
+		t.Error("muxward begins with a log that was cut back")
+		h.Stop()
+	}
+	if out, err := exec.Command("sh", "-c", `rm -r "$1" && mv "$2" "$1"`, "sh", dir, kept).CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	h.VerifyAudit()
 }
 
 // lost is a log that has lost what was signed: muxward does not begin, and says what to do; and

@@ -226,6 +226,9 @@ func TestLast(t *testing.T) {
 	if l.last.began || l.last.size != 256 {
 		t.Errorf("%+v", l.last)
 	}
+	if origin, size, root, err := Last(l.dir.Name()); err != nil || origin != l.origin || size != 256 || root != l.last.root {
+		t.Errorf("%s %d %v %v", origin, size, root, err)
+	}
 	l.again("another/log") // as when the key is rolled
 	l.sign("another log", treeOf(t, records("else", 3)).asked(t, l.origin, 3, 0), true)
 	l.sign("another log, with changes", treeOf(t, records("elsewhere", 9)).asked(t, l.origin, 9, 3), false)
@@ -233,6 +236,9 @@ func TestLast(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := openLast(l.dir, l.origin); err == nil || !strings.Contains(err.Error(), "audit verify") {
+		t.Error(err)
+	}
+	if _, _, _, err := Last(l.dir.Name()); err == nil || !strings.Contains(err.Error(), "damaged") {
 		t.Error(err)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 
@@ -62,22 +63,45 @@ func (l *last) read() error {
 	if l.began = n == 0; err != nil || l.began {
 		return err
 	}
-	size, rest, ok := strings.Cut(strings.TrimSuffix(string(buf[:n]), "\n"), " ")
-	hash, origin, ok2 := strings.Cut(rest, " ")
-	if !ok || !ok2 || len(size) != sizeDigits || buf[n-1] != '\n' {
-		return errors.New("it is not three words in a line")
+	origin, stated, err := parseLast(buf[:n])
+	if err != nil {
+		return err
 	}
 	if origin != l.origin { // root has put another key here: it is another log
 		return unix.Ftruncate(l.fd, 0)
 	}
-	if l.size, err = strconv.ParseUint(size, 10, 63); err != nil {
-		return err
+	l.statement = stated
+	return nil
+}
+
+func parseLast(data []byte) (origin string, s statement, err error) {
+	size, rest, ok := strings.Cut(strings.TrimSuffix(string(data), "\n"), " ")
+	hash, origin, ok2 := strings.Cut(rest, " ")
+	if !ok || !ok2 || len(size) != sizeDigits || data[len(data)-1] != '\n' {
+		return "", s, errors.New("it is not three words in a line")
 	}
-	if l.size > maxSize {
-		return errors.New("no log has that many records")
+	if s.size, err = strconv.ParseUint(size, 10, 63); err != nil {
+		return "", s, err
 	}
-	l.root, err = tlog.ParseHash(hash)
-	return err
+	if s.size > maxSize {
+		return "", s, errors.New("no log has that many records")
+	}
+	s.root, err = tlog.ParseHash(hash)
+	return origin, s, err
+}
+
+// Last reads, from the directory of the keys, of which log a checkpoint was signed last, with how
+// many records and which root. It is there for root alone; of no log is "".
+func Last(dir string) (origin string, size uint64, root tlog.Hash, err error) {
+	data, err := os.ReadFile(filepath.Join(dir, LastFile))
+	if err != nil || len(data) == 0 {
+		return "", 0, root, err
+	}
+	origin, s, err := parseLast(data)
+	if err != nil {
+		return "", 0, root, fmt.Errorf("%s is damaged: %w", filepath.Join(dir, LastFile), err)
+	}
+	return origin, s.size, s.root, nil
 }
 
 // sizeDigits is how many digits a size has in the file, so that it stays of one length.
