@@ -51,7 +51,7 @@ func TestCF06Settled(t *testing.T) {
 			undo := &killed{yard: y, do: y.host("undo"), saved: y.root + ".broken"}
 			undo.copy(y.root, undo.saved)
 			t.Cleanup(func() { _ = errors.Join(os.RemoveAll(x.saved), os.RemoveAll(undo.saved)) }) // what is left is seen in /dev/shm
-			kinds := map[string]bool{}
+			kinds, kills := map[string]bool{}, 0
 			all := undo.steps()
 			is := func(name string) {
 				if now := y.state(); now != before {
@@ -68,6 +68,7 @@ func TestCF06Settled(t *testing.T) {
 					continue
 				}
 				kinds[kind] = true
+				kills++
 				undo.kill(i + 1)
 				if _, err := os.Lstat(y.root + "/var/lib/muxward-bundles/attempt"); errors.Is(err, fs.ErrNotExist) {
 					t.Fatalf("%q: it has forgotten the attempt before it was over", name)
@@ -75,7 +76,7 @@ func TestCF06Settled(t *testing.T) {
 				y.muxward("", 0, y.host("undo")...)
 				is(name)
 			}
-			t.Logf("killed at %d of %d steps", len(kinds), len(all))
+			t.Logf("killed at %d of %d steps", kills, len(all))
 		})
 	}
 }

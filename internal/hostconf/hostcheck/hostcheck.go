@@ -30,7 +30,7 @@ func For(f *hostfile.Found, tell func(string)) []hostconf.Check {
 			return Policy(filepath.Join(tree, f.Host.Serve.Policy))
 		}})
 	}
-	if names := f.TmuxFiles(); len(names) > 0 || f.Harden() != "" {
+	if names := slices.Concat(f.TmuxFiles(), f.IsolatedFiles()); len(names) > 0 || f.Harden() != "" {
 		out = append(out, hostconf.Check{Name: "the configuration of tmux", Run: func(ctx context.Context, tree string) error {
 			var files []string
 			for _, name := range names {

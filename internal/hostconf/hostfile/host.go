@@ -94,6 +94,9 @@ type Tmux struct {
 	Lock Lock `yaml:"lock"`
 	// Files are more files of configuration, beside this one, such as tmux/site.conf.
 	Files []string `yaml:"files"`
+	// Isolated are files of configuration for isolated servers, which read no other: serve.isolated names
+	// them as tmux_config: [/etc/muxward/tmux/NAME.conf].
+	Isolated []string `yaml:"isolated"`
 }
 
 // Clipboard is a value of tmux's set-clipboard.

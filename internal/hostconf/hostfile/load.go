@@ -37,7 +37,7 @@ type Found struct {
 	Host Host
 	// Layers are the files that were read, each over the one before.
 	Layers []string
-	// Policy are the files of the policy, by their names, and Tmux those of Host.Tmux.Files
+	// Policy are the files of the policy, by their names, and Tmux those of Host.Tmux.Files and Isolated
 	// by theirs.
 	Policy, Tmux map[string]string
 
@@ -250,8 +250,16 @@ func (f *Found) beside(t *tree, r *reader) error {
 			f.Policy[name] = string(data)
 		}
 	}
-	for i, name := range f.Host.Tmux.Files {
-		at := fmt.Sprintf("tmux.files.%d", i)
+	if err := t.tmuxFiles(f, r, "tmux.files", f.Host.Tmux.Files); err != nil {
+		return err
+	}
+	return t.tmuxFiles(f, r, "tmux.isolated", f.Host.Tmux.Isolated)
+}
+
+// tmuxFiles reads files of tmux's configuration.
+func (t *tree) tmuxFiles(f *Found, r *reader, key string, names []string) error {
+	for i, name := range names {
+		at := fmt.Sprintf("%s.%d", key, i)
 		base := path.Base(name)
 		if !inside(name) || !strings.HasSuffix(name, ".conf") || !hostName.MatchString(base) {
 			r.failAt(at, "", "%q is no file NAME.conf beside %s", clip(name), baseFile)

@@ -368,7 +368,19 @@ func (f *Found) TmuxFiles() (out []string) {
 	return out
 }
 
+// IsolatedFiles are the names of those in [TmuxDir] that only isolated servers read.
+func (f *Found) IsolatedFiles() (out []string) {
+	for _, name := range f.Host.Tmux.Isolated {
+		out = append(out, path.Base(name))
+	}
+	return out
+}
+
 func (s *state) tmux() {
+	for _, name := range s.f.IsolatedFiles() {
+		s.dir(idTmux, tmuxDir, "what every tmux server reads is root's to say")
+		s.file(idTmux, path.Join(tmuxDir, name), s.f.Tmux[name], "isolated tmux servers begin with it, where serve: isolated names it")
+	}
 	for _, name := range s.f.TmuxFiles() {
 		s.dir(idTmux, tmuxDir, "what every tmux server reads is root's to say")
 		s.file(idTmux, path.Join(tmuxDir, name), s.f.Tmux[name], "every tmux server of this host begins with it")
