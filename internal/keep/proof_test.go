@@ -192,9 +192,7 @@ func TestLookAlike(t *testing.T) {
 		t.Helper()
 		cmd := &exec.Cmd{Path: prog, Args: []string{"tmux", "-D", "-S", inner}, Dir: "/",
 			SysProcAttr: &syscall.SysProcAttr{Ptrace: true, Credential: &syscall.Credential{Uid: uid, Gid: uid}}}
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
-		}
+		begin(t, cmd)
 		t.Cleanup(func() { _ = errors.Join(cmd.Process.Kill(), cmd.Wait()) })
 		return cmd.Process.Pid
 	}
@@ -205,9 +203,7 @@ func TestLookAlike(t *testing.T) {
 	// One that is still the launcher, whatever it will be, leaves nobody knowing.
 	cmd := &exec.Cmd{Path: "/bin/sleep", Args: []string{"sh", "tmux", "-D", "-S", inner}, Dir: "/",
 		SysProcAttr: &syscall.SysProcAttr{Ptrace: true, Credential: &syscall.Credential{Uid: testUID, Gid: testUID}}}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
+	begin(t, cmd)
 	if pid, err := startedFor(&w.k.memory, inner, testUID, w.opt.Tmux); err == nil || errors.Is(err, ErrEnded) {
 		t.Errorf("of the launcher: %d, %v", pid, err)
 	}
@@ -221,6 +217,19 @@ func TestLookAlike(t *testing.T) {
 	real := looks(w.opt.Tmux, testUID)
 	if pid, err := startedFor(&w.k.memory, inner, testUID, w.opt.Tmux); pid != real || err != nil {
 		t.Errorf("the real one: %d, %v, want %d", pid, err, real)
+	}
+}
+
+// begin starts a process that is traced, and waits until it stands: before that the kernel may
+// not yet tell its arguments.
+func begin(t *testing.T, cmd *exec.Cmd) {
+	t.Helper()
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	var status unix.WaitStatus
+	if _, err := unix.Wait4(cmd.Process.Pid, &status, 0, nil); err != nil || !status.Stopped() {
+		t.Fatalf("it does not stand: %#x, %v", status, err)
 	}
 }
 

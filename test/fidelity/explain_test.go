@@ -82,7 +82,11 @@ func TestExplainSaysWhatIsDone(t *testing.T) {
 				t.Errorf("%s, %q: %s with exit code %d", who, line, e.Verdict, r.Code)
 			}
 			done := x.h.Tmux(who, argv...)
-			if e.Verdict == "refused" && strings.TrimSpace(done.Err) != e.Why {
+			heard := strings.TrimSpace(done.Err)
+			if strings.HasPrefix(heard, "tmux: unknown option -- ") { // the client itself says so before 3.3
+				_, heard, _ = strings.Cut(heard, "\n")
+			}
+			if e.Verdict == "refused" && heard != e.Why {
 				t.Errorf("%s, %q: told %q, and hears %q", who, line, e.Why, done.Err)
 			}
 			for _, c := range e.Commands {

@@ -133,6 +133,9 @@ func TestKeysAreTheServersOwn(t *testing.T) {
 			p.plain.Run(words...)
 			p.host.Must(host.Alice, words...)
 		}
+		if strings.HasPrefix(c.keys, "\x02P|a ;") && !runs(t).AtLeast(v33) {
+			continue // what is typed is more than a word to tmux there, and one word to muxward
+		}
 		p.same(c.keys)
 	}
 }
