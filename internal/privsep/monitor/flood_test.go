@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -106,8 +107,8 @@ func (h *realHelper) orderOf(name string) keep.Order {
 }
 
 // bed is a monitor with all of it.
-func (h *realHelper) bed() *bed {
-	return newBed(h.t, func(p *Parts) {
+func (h *realHelper) bed() (*bed, func()) {
+	return openBed(h.t, func(p *Parts) {
 		p.Hands, p.Profiles, p.Keys, p.Ctl = h.hands, h.hands, h.keys, h.set.ctl
 		p.Serving = func(ctx context.Context, addr string) error {
 			return h.set.saveServing(ctx, os.Getpid(), h.keys, addr)
@@ -252,7 +253,9 @@ func (h *realHelper) answered(n privsep.Number, p privsep.Packet) {
 
 // visit is one such daemon from its beginning to its end, with so many messages at most.
 func (h *realHelper) visit(r *rand.Rand, most int) (sent int) {
-	d := &hostile{h: h, b: h.bed(), asked: map[uint32]privsep.Number{}, busy: map[privsep.Number]int{}}
+	b, end := h.bed()
+	defer end()
+	d := &hostile{h: h, b: b, asked: map[uint32]privsep.Number{}, busy: map[privsep.Number]int{}}
 	d.change = sync.NewCond(&d.mu)
 	heard := make(chan struct{})
 	go func() { defer close(heard); d.hear() }()
@@ -320,7 +323,10 @@ func TestFloodHands(t *testing.T) {
 	}
 	var use unix.Rusage
 	must(t, unix.Getrusage(unix.RUSAGE_SELF, &use))
-	t.Logf("done, by their numbers: %v; failed: %v; %d servers were started; most memory: %d MiB", h.done, h.failed, len(h.servers), use.Maxrss>>10)
+	runtime.GC()
+	var heap runtime.MemStats
+	runtime.ReadMemStats(&heap)
+	t.Logf("done, by their numbers: %v; failed: %v; %d servers were started; most memory: %d MiB, on the heap %d KiB", h.done, h.failed, len(h.servers), use.Maxrss>>10, heap.HeapAlloc>>10)
 }
 
 // soon waits for something.

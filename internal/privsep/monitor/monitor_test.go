@@ -124,6 +124,14 @@ func (b *bed) greeted() {
 
 func newBed(t testing.TB, change ...func(*Parts)) *bed {
 	t.Helper()
+	b, end := openBed(t, change...)
+	t.Cleanup(end)
+	return b
+}
+
+// openBed makes one that the test ends by itself, and does not keep.
+func openBed(t testing.TB, change ...func(*Parts)) (b *bed, end func()) {
+	t.Helper()
 	ours, file, err := privsep.NewPair()
 	if err != nil {
 		t.Fatal(err)
@@ -137,7 +145,7 @@ func newBed(t testing.TB, change ...func(*Parts)) *bed {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := &bed{t: t, hands: newToy(), line: theirs, end: make(chan error, 1)}
+	b = &bed{t: t, hands: newToy(), line: theirs, end: make(chan error, 1)}
 	var mu sync.Mutex
 	var states []privsep.State
 	b.told = func() []privsep.State { mu.Lock(); defer mu.Unlock(); return append([]privsep.State(nil), states...) }
@@ -158,8 +166,7 @@ func newBed(t testing.TB, change ...func(*Parts)) *bed {
 	b.m = m
 	ctx, cancel := context.WithCancel(context.Background())
 	go func() { b.end <- m.Serve(ctx); close(b.end) }()
-	t.Cleanup(func() { cancel(); theirs.Close(); <-b.end })
-	return b
+	return b, func() { cancel(); theirs.Close(); <-b.end }
 }
 
 // ended gives what Serve ended with.
