@@ -15,8 +15,8 @@ import (
 
 // Limits of the processes that reach for people besides tmux.
 const (
-	maxReaches    = 512
-	maxReachesOne = 160
+	maxReaches    = 256
+	maxReachesOne = 96
 )
 
 // ReachWord is the argument with which muxward is what [Keep.Reach] starts, and ReachFD its
