@@ -271,9 +271,9 @@ func (d *daemon) status() status {
 }
 
 // visiblePeople are the attached people on whatever the asker holds a verb
-// on, and the asker.
+// on, and the asker; and what is open besides tmux.
 func (d *daemon) visiblePeople(who identity.Identity) []gateway.Attached {
-	out := d.gateway.WhoFor(who)
+	out := append(d.gateway.WhoFor(who), d.gateway.UsesFor(who)...)
 	slices.SortFunc(out, func(a, b gateway.Attached) int { return a.Since.Compare(b.Since) })
 	return out
 }
