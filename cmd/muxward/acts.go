@@ -58,7 +58,7 @@ func (d *daemon) act(who identity.Identity, c ctld.Call) (*gateway.Act, error) {
 		return d.unsuggestAct(who, c)
 	case "lease-on", "lease-off", "lease-ask", "lease-hand", "lease-take", "lease-free", "lease-keep":
 		return d.leaseAct(who, c)
-	case "explain":
+	case "explain", "explain-ssh":
 		return d.explainAct(who, c)
 	case "attach":
 		return d.attachAct(who, c)
