@@ -38,7 +38,7 @@ func TestSS26ManyForwards(t *testing.T) {
 				_, _ = ch.Write([]byte("x")) // what it is for does not matter
 			}
 		}
-		if open > 130 {
+		if open > 100 {
 			w.gain("%d connections at once", open)
 		}
 		more, err := w.dialSSH(viewer, 40)
