@@ -57,7 +57,7 @@ func (d *daemon) act(who identity.Identity, c ctld.Call) (*gateway.Act, error) {
 		return d.unsuggestAct(who, c)
 	case "lease-on", "lease-off", "lease-ask", "lease-hand", "lease-take", "lease-free", "lease-keep":
 		return d.leaseAct(who, c)
-	case "explain":
+	case "explain", "explain-ssh":
 		return d.explainAct(who, c)
 	case "attach":
 		return d.attachAct(who, c)
@@ -286,9 +286,9 @@ func (d *daemon) status() status {
 }
 
 // visiblePeople are the attached people on whatever the asker holds a verb
-// on, and the asker.
+// on, and the asker; and what is open besides tmux.
 func (d *daemon) visiblePeople(who identity.Identity) []gateway.Attached {
-	out := d.gateway.WhoFor(who)
+	out := append(d.gateway.WhoFor(who), d.gateway.UsesFor(who)...)
 	slices.SortFunc(out, func(a, b gateway.Attached) int { return a.Since.Compare(b.Since) })
 	return out
 }

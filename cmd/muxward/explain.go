@@ -16,6 +16,7 @@ import (
 	"github.com/muxward/muxward/internal/gateway"
 	"github.com/muxward/muxward/internal/identity"
 	"github.com/muxward/muxward/internal/server/ctld"
+	"github.com/muxward/muxward/internal/server/sshd"
 	"github.com/muxward/muxward/internal/tmux"
 )
 
@@ -27,7 +28,7 @@ func newExplainCmd() *cobra.Command {
 	var who string
 	cmd := &cobra.Command{
 		Use:   "explain [--who PERSON] -- tmux COMMAND...",
-		Short: "say what would be decided for a tmux command line, and do nothing",
+		Short: "say what would be decided for a tmux command line, or an ssh one, and do nothing",
 		Long: `Say what would be decided, now, for a whole tmux command line, and do nothing.
 
 For each of its commands, with its full name, it prints every verb that is
@@ -47,11 +48,17 @@ For somebody else, --who, it needs the verb audit on the host. They are taken to
 come from outside, by the tmux door, with the first account that the policy
 gives them.
 
+With ssh, sftp or scp in the place of tmux it is what that would ask for besides tmux:
+-L, -W, -R, -A and -s of OpenSSH's client (-D names no place yet: give -W). A name is looked up as it
+would be. Which key somebody would come by is not known: one with restrict, or another second
+factor, may have other answers.
+
 Exit codes: 0 all of it is allowed; 1 something is refused, or is not decided
 yet; 2 the command line is wrong.`,
 		Example: `  muxward explain -- tmux kill-pane -t work:1.2
   muxward explain -- tmux send-keys -t alice/work:1.2 make Enter ';' kill-window -t alice/work:2
-  muxward explain --who bob --json -- tmux attach -t alice/work`,
+  muxward explain --who bob --json -- tmux attach -t alice/work
+  muxward explain --who bob -- ssh -L 5432:db.internal:5432 -A -s sftp`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return usageError{errors.New("give a command line: muxward explain -- tmux kill-pane -t work:1.2")}
@@ -115,6 +122,12 @@ func explainCall(words []string, env func(string) string) (ctld.Call, error) {
 			return ctld.Call{}, usageError{fmt.Errorf("%q is not UTF-8", w)}
 		}
 	}
+	if name := filepath.Base(words[0]); name == "ssh" || name == "sftp" || name == "scp" {
+		if _, err := sshd.Wants(words); err != nil {
+			return ctld.Call{}, usageError{err}
+		}
+		return ctld.Call{Act: "explain-ssh", Argv: words}, nil
+	}
 	argv, socket, err := clientOptions(words)
 	if err != nil {
 		return ctld.Call{}, err
@@ -174,10 +187,19 @@ func (d *daemon) explainAct(who identity.Identity, c ctld.Call) (*gateway.Act, e
 		about = identity.Subject{Person: person, Account: d.policy.Set().AccountOf(person), UID: -1}
 	}
 	about.Door = "tmux" // that is where it would be asked
-	a.Args = append(append(a.Args, "--", "tmux"), c.Argv...)
+	if c.Act == "explain-ssh" {
+		about = identity.Subject{Person: about.Person, UID: -1, Door: sshd.Door} // as who comes by a key
+		a.Args = append(append(a.Args, "--"), c.Argv...)
+	} else {
+		a.Args = append(append(a.Args, "--", "tmux"), c.Argv...)
+	}
 	a.Do = func(ctx context.Context, _ access.Object) (gateway.Result, error) {
 		if !a.Open && !d.policy.Set().IsPerson(about.Person) {
 			return gateway.Result{}, fmt.Errorf("the policy knows nobody called %s", about.Person)
+		}
+		if c.Act == "explain-ssh" {
+			e, err := sshd.Explain(ctx, d.gateway, d.reaching(), identity.Supposed(about), c.Argv)
+			return gateway.Result{Value: e}, err
 		}
 		e, err := d.gateway.Explain(ctx, d.asAtDoor(who, about, c), c.Argv)
 		return gateway.Result{Value: e}, err

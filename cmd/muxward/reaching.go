@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/muxward/muxward/internal/access"
+	"github.com/muxward/muxward/internal/accounts"
 	"github.com/muxward/muxward/internal/keep"
 	"github.com/muxward/muxward/internal/reach"
 	"github.com/muxward/muxward/internal/server/sshd"
@@ -18,9 +19,12 @@ import (
 // besides tmux. People have no use for it.
 func newReachCmd() *cobra.Command {
 	return &cobra.Command{
-		Use: keep.ReachWord + " [ACCOUNT]", Hidden: true, Args: cobra.MaximumNArgs(1),
+		Use: keep.ReachWord + " [ACCOUNT] [" + keep.ReachMinded + "]", Hidden: true, Args: cobra.MaximumNArgs(2),
 		Short: "reach for what somebody asks for by ssh (muxward starts this by itself)",
 		RunE: func(_ *cobra.Command, args []string) error {
+			if len(args) == 2 && args[1] == keep.ReachMinded {
+				return reach.Mind(keep.ReachFD, keep.ReachWord, args[0])
+			}
 			return reach.Run(keep.ReachFD, strings.Join(args, ""))
 		},
 	}
@@ -37,13 +41,18 @@ func ownProgram() string {
 func (d *daemon) reaching() sshd.Reaching {
 	return sshd.Reaching{
 		Subsystems: d.config.SSH.Subsystems,
-		May: func(person string, v access.Verb) bool {
-			return d.policy.Set().MayReach(person, v, d.gateway.Time())
+		May: func(person string, v access.Verb, r *access.Reach) bool {
+			return d.policy.Set().MayReach(person, v, r, d.gateway.Time())
 		},
+		Account: func(person string) string { return d.policy.Set().AccountFor(person) },
 		Start: func(ctx context.Context, person string) (*reach.Line, error) {
 			account, err := d.accountNamed(ctx, person)
 			if err != nil {
 				return nil, fmt.Errorf("it is done as a person's own account: %w", err)
+			}
+			in := func(group string) bool { return accounts.System().Members()(group, account.Name, account.GID) }
+			if d.config.Root() && !d.config.Serves(account.Name, account.UID, account.Shell, in) { // the helper asks by itself
+				return nil, fmt.Errorf("the account %s gets nothing here: list it under accounts in the configuration", account.Name)
 			}
 			f, err := d.hands.Reach(ctx, keep.Account{Name: account.Name, UID: account.UID})
 			if err != nil {

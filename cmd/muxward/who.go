@@ -27,6 +27,10 @@ and what they may do there, is told of yourself and of those whom you may kick. 
 types only while somebody watches is told with those who do. Where panes run as other
 accounts than their tmux (isolated servers), those of the panes that you may view are told.
 
+What is open by ssh besides tmux (forwards, listeners, agents, subsystems such as sftp) is
+told of yourself, and to who may kick people from the host or read its log: in the place of the
+session is what is reached, and in that of the input the verb.
+
 With --watch it goes on until Ctrl-C: on a terminal the list is drawn anew when it
 changes, elsewhere it is printed again behind a line with the time. With --json as well
 each list is one line.`,
@@ -72,8 +76,12 @@ func whoRows(people []gateway.Attached) [][]string {
 		if len(a.RunAs) > 0 {
 			as = strings.Join(a.RunAs, ",")
 		}
+		at := a.Owner + "/" + a.Name
+		if a.Reaches != "" {
+			at, a.TTY, keys = a.Reaches, "-", "-"
+		}
 		rows = append(rows, []string{
-			a.Person, a.Owner + "/" + a.Name, a.Mode, a.Door, a.TTY, a.Since.Format(time.DateTime), keys, from, verbs, eyes, as,
+			a.Person, at, a.Mode, a.Door, a.TTY, a.Since.Format(time.DateTime), keys, from, verbs, eyes, as,
 		})
 	}
 	return rows

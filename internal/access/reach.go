@@ -18,6 +18,9 @@ type Reach struct {
 	Port uint16
 	// Path is that of a Unix socket, with no symbolic link left in it.
 	Path string
+	// Account is that of the person when it was looked at, as the policy had it: what goes on
+	// as another one is not permitted.
+	Account string
 	// Ours is set by who has looked if Addr is an address of this host.
 	Ours bool
 }
@@ -47,6 +50,9 @@ func (r *Reach) Special() bool {
 		return true
 	}
 	a := plainAddr(r.Addr)
+	if embeds(a) {
+		return true
+	}
 	return a.IsLoopback() || a.IsUnspecified() || a.IsMulticast() || a.IsLinkLocalUnicast() || a.Zone() != "" ||
 		a.Is4() && (a.As4()[0] == 0 || a.As4()[0] >= 240) || metadata(a)
 }
@@ -66,6 +72,23 @@ func plainAddr(a netip.Addr) netip.Addr {
 		return netip.AddrFrom4([4]byte(b[2:6]))
 	}
 	return a
+}
+
+// embeds reports whether an address has an IPv4 one in it that is somewhere else for each
+// network, or that is sent to whoever forwards it: of a translator in a network (RFC 8215), of
+// hosts behind one (RFC 7915, ::ffff:0:0:0/96), of Teredo (RFC 4380), of ISATAP (RFC 5214, 6.1).
+func embeds(a netip.Addr) bool {
+	if !a.Is6() {
+		return false
+	}
+	a = a.WithZone("")
+	for _, prefix := range []string{"64:ff9b:1::/48", "::ffff:0:0:0/96", "2001::/32"} {
+		if netip.MustParsePrefix(prefix).Contains(a) {
+			return true
+		}
+	}
+	b := a.As16()
+	return b[8]&^2 == 0 && b[9] == 0 && b[10] == 0x5e && b[11] == 0xfe
 }
 
 // metadata reports whether clouds tell hosts of themselves at an address, beside

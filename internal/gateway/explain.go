@@ -93,12 +93,38 @@ func (g *Gateway) Explain(ctx context.Context, base Request, argv []string) (Exp
 	return e, nil
 }
 
+// ExplainActs is Explain for acts: one after the other, each decided by itself.
+func (g *Gateway) ExplainActs(ctx context.Context, base Request, acts []*Act) (Explanation, error) {
+	e := Explanation{Person: base.Identity.Person(), Commands: []Explained{}, Verdict: WouldRun}
+	for _, a := range acts {
+		req := base
+		req.Act = a
+		c := g.explain(ctx, req, false)
+		if err := context.Cause(ctx); err != nil {
+			return Explanation{}, err
+		}
+		if e.Verdict == WouldRun {
+			e.Verdict, e.Why = c.Verdict, c.Why
+		}
+		e.Commands = append(e.Commands, c)
+	}
+	return e, nil
+}
+
+// words is what a request asks for, with the full name of a command.
+func (r *Request) words() []string {
+	if r.Act != nil {
+		return append([]string{r.Act.Name}, r.Act.Args...)
+	}
+	return r.Invocation.Words()
+}
+
 // explain takes the steps of Handle up to the decision. follows is set for a
 // command that others come before.
 func (g *Gateway) explain(ctx context.Context, req Request, follows bool) Explained {
 	live, ctx := g.begin(ctx, req.Identity)
 	defer live.end()
-	c := Explained{Words: req.Invocation.Words(), Needs: []NeedShown{}, Verdict: WouldNotRun}
+	c := Explained{Words: req.words(), Needs: []NeedShown{}, Verdict: WouldNotRun}
 	req, begins, err := g.byProfile(ctx, live, req)
 	if err != nil {
 		c.Why = err.Error()

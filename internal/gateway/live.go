@@ -92,6 +92,7 @@ type Live struct {
 	sight         uint64
 	watch         Watcher
 	about         Attached
+	using         *Attached // what is reached besides tmux, if it is that
 	// limit is the time limit that is waited for while over is not closed; see until.
 	limit time.Time
 	over  chan struct{}
@@ -137,6 +138,8 @@ type Attached struct {
 	// RunAs are the accounts of the panes in that session, on an isolated server, as far as
 	// who asks may view them.
 	RunAs []string `json:"run_as,omitempty"`
+	// Reaches is what they reach for besides tmux, Mode the verb: they are at no session then.
+	Reaches string `json:"reaches,omitempty"`
 	// At is the pane that they are at, if that is at a place of their own.
 	At access.Object `json:"-"`
 

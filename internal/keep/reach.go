@@ -15,15 +15,16 @@ import (
 
 // Limits of the processes that reach for people besides tmux.
 const (
-	maxReaches    = 512
-	maxReachesOne = 160
+	maxReaches    = 256
+	maxReachesOne = 96
 )
 
 // ReachWord is the argument with which muxward is what [Keep.Reach] starts, and ReachFD its
-// descriptor of the line.
+// descriptor of the line. With ReachMinded behind the account it starts that, and minds it.
 const (
-	ReachWord = "reach"
-	ReachFD   = 3
+	ReachWord   = "reach"
+	ReachMinded = "minded"
+	ReachFD     = 3
 )
 
 // ReachOver is what is said last over the line: all that was started has ended.
@@ -64,14 +65,14 @@ func (k *Keep) Reach(ctx context.Context, named Account) (*os.File, error) {
 		k.reaches.leave(a.UID)
 		return nil, errors.Join(fmt.Errorf("hold a line: %w", err), ours.Close())
 	}
-	cmd, enclosed, err := k.startReach(a, theirs)
+	cmd, by, err := k.startReach(a, theirs)
 	if err != nil {
 		k.reaches.leave(a.UID)
 		return nil, errors.Join(fmt.Errorf("run %s as %s: %w", k.opt.Program, a.Name, err), held.Close(), ours.Close())
 	}
 	go func() {
 		defer k.reaches.leave(a.UID)
-		mindReach(cmd, enclosed, held)
+		mindReach(cmd, by, held)
 	}()
 	return ours, nil
 }

@@ -13,11 +13,16 @@ import (
 
 	"github.com/muxward/muxward/internal/accounts"
 	"github.com/muxward/muxward/internal/sandbox"
+	"github.com/muxward/muxward/internal/teeth"
 )
 
 // tidyTime is how long a process that reaches has to tidy up once its line has ended; it is
-// killed then. It is shorter than what who ends it waits for.
-const tidyTime = 4 * time.Second
+// killed then. mindTime is that of who minds one, which gives it as long as that. Both are
+// shorter than what who ends it waits for.
+const (
+	tidyTime = 4 * time.Second
+	mindTime = 7 * time.Second
+)
 
 // reacher is the command of a process that reaches.
 func (k *Keep) reacher(a accounts.Account, line *os.File) *exec.Cmd {
@@ -43,19 +48,42 @@ func whose(a accounts.Account) string {
 
 // startReach starts one. As root it is the first process of a PID namespace, where there can
 // be one: nobody in that can kill or stop it, and with it the kernel ends all that is in there
-// (pid_namespaces(7)). enclosed reports whether that is so.
-func (k *Keep) startReach(a accounts.Account, line *os.File) (cmd *exec.Cmd, enclosed bool, err error) {
+// (pid_namespaces(7)). Where there can be none, as in a container without CAP_SYS_ADMIN, it is
+// minded by a process that stays root. by is who knows that all has ended.
+func (k *Keep) startReach(a accounts.Account, line *os.File) (cmd *exec.Cmd, by ending, err error) {
 	cmd = k.reacher(a, line)
-	if !k.opt.Root {
-		return cmd, false, cmd.Start()
+	switch {
+	case !k.opt.Root:
+		return cmd, itself, cmd.Start()
+	case !encloses():
+		return cmd, itself, sandbox.StartAlone(cmd)
 	}
 	cmd.SysProcAttr.Cloneflags = unix.CLONE_NEWPID
-	if err = sandbox.StartAlone(cmd); err == nil {
-		return cmd, true, nil
+	if err = sandbox.StartAlone(cmd); err == nil || !unprivileged() {
+		return cmd, namespace, err
 	}
-	cmd = k.reacher(a, line) // in a container without CAP_SYS_ADMIN, or too many in each other
-	return cmd, false, sandbox.StartAlone(cmd)
+	cmd = k.reacher(a, line)
+	cmd.Args = append(cmd.Args, ReachMinded)
+	return cmd, minder, sandbox.StartAlone(cmd)
 }
+
+// ending is who knows that what was started to reach for somebody has ended, with all that it
+// has started.
+type ending int
+
+const (
+	itself    ending = iota // that process, which its account can kill
+	namespace               // the kernel: it is the first of a PID namespace
+	minder                  // a process of root's, if that ends well
+)
+
+// knows reports whether all has ended, by how the process that was started has.
+func (e ending) knows(cmd *exec.Cmd) bool {
+	return e == namespace || e == minder && cmd.ProcessState != nil && cmd.ProcessState.Success()
+}
+
+// encloses has what is started to reach for people ended by others than itself.
+func encloses() bool { return !teeth.Out(teeth.Enclosed) }
 
 // hold gives another descriptor of a process's end of a line.
 func hold(line *os.File) (*os.File, error) {
@@ -72,7 +100,11 @@ func hold(line *os.File) (*os.File, error) {
 // mindReach waits for the end of one. Once its line has ended it is killed, if it does not end
 // by itself: SIGKILL ends those that are stopped, too. line is the process's end: who has the
 // other sees none before we close it, and is told if all has ended for certain.
-func mindReach(cmd *exec.Cmd, enclosed bool, line *os.File) {
+func mindReach(cmd *exec.Cmd, by ending, line *os.File) {
+	limit := tidyTime
+	if by == minder {
+		limit = mindTime
+	}
 	gone, over := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(over)
@@ -80,13 +112,13 @@ func mindReach(cmd *exec.Cmd, enclosed bool, line *os.File) {
 		select {
 		case <-gone:
 			return
-		case <-time.After(tidyTime):
+		case <-time.After(limit):
 		}
 		_ = cmd.Process.Kill() // it may have ended
 	}()
 	_ = cmd.Wait() // of the first of a namespace it waits for all in it
 	close(gone)
-	if enclosed {
+	if by.knows(cmd) {
 		_, _ = line.WriteString(ReachOver) // who has gone hears nothing
 	}
 	_ = line.Close()

@@ -47,7 +47,7 @@ func TestMindReach(t *testing.T) {
 			_, _ = theirs.Close(), w.Close()
 			over := make(chan struct{})
 			pid := cmd.Process.Pid
-			go func() { defer close(over); mindReach(cmd, true, held) }()
+			go func() { defer close(over); mindReach(cmd, namespace, held) }()
 			if _, err := alive.Read(make([]byte, 2)); err != nil {
 				t.Fatal(err)
 			}

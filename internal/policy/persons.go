@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 
@@ -45,6 +46,15 @@ func (s *Set) AccountOf(name string) string {
 		return ""
 	}
 	return p.accounts[0]
+}
+
+// AccountFor says as which account things are done for a person: by its uid where the people
+// file has one, or its name. It is compared, and not read.
+func (s *Set) AccountFor(name string) string {
+	if uid, ok := s.UIDOf(name); ok {
+		return fmt.Sprintf("uid %d", uid)
+	}
+	return s.AccountOf(name)
 }
 
 // SSHKeys lists the public keys of the people file.

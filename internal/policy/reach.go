@@ -167,12 +167,41 @@ func openEndpoint(text string) (e endpoint, wrong string) {
 		e.any = true
 	case isAddr:
 		e.prefix = prefix
+		return e, e.never()
 	default:
 		if e.name = hostName(host); e.name == "" {
 			return e, "that is no name of a host, no address and no network"
 		}
+		if e.name == "localhost" {
+			return e, "it would never permit anything, as addresses of this host are reached only where an entry has them: write 127.0.0.1:" + port
+		}
 	}
 	return e, ""
+}
+
+// never says why an entry with an address, or a network, permits nothing.
+func (e *endpoint) never() string {
+	first := access.Reach{Addr: e.prefix.Addr()}
+	last := access.Reach{Addr: lastOf(e.prefix)}
+	switch {
+	case e.prefix.Addr().IsUnspecified() && e.prefix.IsSingleIP():
+		return "it is no single host's address; this host's is 127.0.0.1"
+	case first.Special() && e.prefix.IsSingleIP() && e.port == 0:
+		return "an address of this host, its link or its cloud is reached only where an entry has its port, too"
+	case !e.prefix.IsSingleIP() && first.Special() && last.Special() && e.prefix.Bits() >= 8:
+		return "such a network is reached only where an entry has the very address and port"
+	}
+	return ""
+}
+
+// lastOf is the last address of a network.
+func lastOf(p netip.Prefix) netip.Addr {
+	b := p.Addr().AsSlice()
+	for i := p.Bits(); i < 8*len(b); i++ {
+		b[i/8] |= 0x80 >> (i % 8)
+	}
+	a, _ := netip.AddrFromSlice(b) // it has the length of one
+	return a
 }
 
 // listenEndpoint reads a place to listen at: PORT on the loopback addresses, ADDRESS:PORT,
@@ -315,6 +344,8 @@ func (s *Set) reaches(q access.Question) access.Decision {
 		return access.Decision{Rule: Default, Reason: why}
 	case q.Object.Reach == nil || q.Object.Kind != access.Host || !access.Reaching.Has(q.Verb):
 		return access.Decision{Rule: Default, Reason: "there is no such thing to ask for"}
+	case q.Object.Reach.Account != "" && q.Object.Reach.Account != s.AccountFor(q.Who.Person):
+		return access.Decision{Rule: Default, Reason: "it is done as an account that is not the person's any more"}
 	case q.Who.Inside != "":
 		return access.Decision{Rule: "builtin inside", Reason: insideReason}
 	}
@@ -348,13 +379,30 @@ func (s *Set) unreached(q access.Question) string {
 	return "no entry of " + sshFile + " permits it"
 }
 
-// MayReach reports whether there is any entry for a person and a verb: for who has none
-// no name is looked up.
-func (s *Set) MayReach(person string, v access.Verb, at time.Time) bool {
+// MayReach reports whether there is any entry that could permit a person what they ask for,
+// whatever that is found to be: where there is none, no name is looked up, so that nobody has
+// this host's resolver tell of names that are not theirs to reach.
+func (s *Set) MayReach(person string, v access.Verb, r *access.Reach, at time.Time) bool {
 	groups := s.people.groupsOf(person)
 	return slices.ContainsFunc(s.reach, func(a allowance) bool {
 		counts, _ := a.at(at)
-		return counts && a.is(person, groups) && (v == access.Forward && len(a.open) > 0 || v == access.Listen && len(a.listen) > 0 ||
-			v == access.Agent && a.agent || v == access.Subsystem && len(a.subsystems) > 0)
+		return counts && a.is(person, groups) && a.could(v, r)
+	})
+}
+
+// could reports whether an entry could allow what is asked for by a name, or by a path with
+// links in it.
+func (a *allowance) could(v access.Verb, r *access.Reach) bool {
+	switch {
+	case r.Path != "" && v == access.Forward:
+		return slices.ContainsFunc(a.open, func(e endpoint) bool { return e.path != "" })
+	case r.Path != "":
+		return slices.ContainsFunc(a.listen, func(e endpoint) bool { return e.path != "" })
+	case v != access.Forward:
+		return a.allows(v, r)
+	}
+	name := hostName(r.Name)
+	return slices.ContainsFunc(a.open, func(e endpoint) bool {
+		return e.path == "" && (e.port == 0 || e.port == r.Port) && (e.any || e.prefix.IsValid() || e.name != "" && e.name == name)
 	})
 }

@@ -108,11 +108,53 @@ func TestReaches(t *testing.T) {
 	}
 }
 
+// TestMayReach: nothing is looked up for who could not be permitted it, whatever it is.
+func TestMayReach(t *testing.T) {
+	s, err := reachSet(t, `allow:
+  - {id: db, who: carol, permit_open: ["db.internal:5432", /run/db], permit_listen: [8080], reason: db}
+  - {id: net, who: bob, permit_open: ["10.0.0.0/8:443"], subsystems: [sftp], reason: net}
+`, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for text, want := range map[string]bool{
+		"carol forward DB.internal 192.0.2.1 5432": true, "carol forward db.internal 192.0.2.1 22": false, "carol forward other 192.0.2.1 5432": false,
+		"bob forward anything 192.0.2.1 443": true, "bob forward anything 192.0.2.1 80": false, "alice forward db.internal 192.0.2.1 5432": false,
+		"carol path /tmp/link": true, "bob path /tmp/link": false, "carol listen 127.0.0.1 8080": true, "carol listen 127.0.0.1 8081": false,
+		"bob subsystem sftp": true, "bob subsystem netconf": false, "carol agent": false,
+	} {
+		q := reaching(text)
+		if q.Verb == access.Forward { // what it is has not been looked up
+			q.Object.Reach.Addr = netip.Addr{}
+		}
+		if got := s.MayReach(q.Who.Person, q.Verb, q.Object.Reach, q.At); got != want {
+			t.Errorf("%s: %v", text, got)
+		}
+	}
+}
+
+// TestReachAccount: what goes on as an account that is no longer the person's is not permitted.
+func TestReachAccount(t *testing.T) {
+	s, err := reachSet(t, "allow:\n  - {id: x, who: bob, subsystems: [sftp], reason: r}\n", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	q := reaching("bob subsystem sftp")
+	for account, want := range map[string]bool{"": true, s.AccountFor("bob"): true, "other": false, "uid 1": false} {
+		q.Object.Reach.Account = account
+		if d := s.Decide(q); d.Allow != want {
+			t.Errorf("as %q: %+v", account, d)
+		}
+	}
+}
+
 func TestReachMistakes(t *testing.T) {
 	entry := func(text string) string { return "allow:\n  - {id: x, who: bob, reason: r, " + text + "}\n" }
 	for text, want := range map[string]string{
 		entry("permit_open: [db]"): "HOST:PORT", entry("permit_open: [\"db:0\"]"): "1 to 65535", entry("permit_open: [\"::1:22\"]"): "HOST:PORT",
 		entry("permit_open: [\"10.0.0.1/8:22\"]"): "no name", entry("permit_open: [/run/../x]"): "plain path", entry("permit_listen: [\"host:22\"]"): "write PORT",
+		entry("permit_open: [\"localhost:5432\"]"): "127.0.0.1:5432", entry("permit_open: [\"127.0.0.0/8:80\"]"): "very address", entry("permit_open: [\"0.0.0.0:80\"]"): "no single host",
+		entry("permit_open: [\"169.254.0.0/16:*\"]"): "very address", entry("permit_open: [\"127.0.0.1:*\"]"): "its port", entry("permit_open: [\"[fe80::/10]:22\"]"): "very address",
 		entry("permit_open: []"): "allows nothing", entry("agent_forwarding: maybe"): "true or false", entry("subsystems: [a b]"): "letters",
 		"allow:\n  - {who: bob, reason: r, agent_forwarding: true}\n":           `no "id"`,
 		"allow:\n  - {id: x, who: nobody, reason: r, agent_forwarding: true}\n": "no person",

@@ -42,11 +42,20 @@ func Open(f *os.File) (*Line, error) {
 // Close lets go of the line, and the process ends.
 func (l *Line) Close() error { return l.conn.Close() }
 
-// until has the line wait no longer than ctx.
+// until has the line wait no longer than ctx. Once stop has returned, the end of ctx changes no
+// deadline any more.
 func (l *Line) until(ctx context.Context) (stop func()) {
 	_ = l.conn.SetDeadline(time.Time{})
-	after := context.AfterFunc(ctx, func() { _ = l.conn.SetDeadline(time.Unix(1, 0)) })
-	return func() { after() }
+	over := make(chan struct{})
+	after := context.AfterFunc(ctx, func() {
+		defer close(over)
+		_ = l.conn.SetDeadline(time.Unix(1, 0))
+	})
+	return func() {
+		if !after() {
+			<-over
+		}
+	}
 }
 
 func (l *Line) send(body any) error {

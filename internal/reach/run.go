@@ -17,7 +17,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/muxward/muxward/internal/passed"
-	"github.com/muxward/muxward/internal/sandbox"
 )
 
 const (
@@ -43,9 +42,12 @@ func Run(fd uintptr, account string) error {
 	if err := become(account); err != nil {
 		return err
 	}
-	if err := sandbox.Undumpable(); err != nil { // what is decided is not to be changed from outside
-		return err
+	// What is decided is not to be changed from outside. Limits are left as they are: what is
+	// started here has them, too.
+	if err := unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0); err != nil {
+		return fmt.Errorf("keep debuggers out: %w", err)
 	}
+	syscall.Umask(0o022) // as login(1) has it, whatever root's is
 	unix.CloseOnExec(int(fd))
 	f := os.NewFile(fd, "line")
 	c, err := net.FileConn(f)
@@ -302,19 +304,40 @@ func (p *process) listenAt(path string) (*os.File, error) {
 	return l.File()
 }
 
-// agent makes a socket in a new directory of the account's.
-func (p *process) agent() ([]*os.File, string, error) {
-	top := os.Getenv("XDG_RUNTIME_DIR")
-	var st unix.Stat_t
-	if !filepath.IsAbs(top) || unix.Stat(top, &st) != nil || st.Uid != uint32(os.Getuid()) || st.Mode&0o077 != 0 {
-		top = "/tmp"
+// agent makes a socket in a new directory of the account's. Its path stays in the environment of
+// what the session has begun: where others may make files they could make another there when
+// this one has gone, and be given keys. So in /tmp, where who has no home of their own has it,
+// the directory is left.
+func (p *process) agent() (files []*os.File, path string, err error) {
+	for _, top := range []struct {
+		dir, name string
+		others    uint32 // modes that it must not have
+	}{{os.Getenv("XDG_RUNTIME_DIR"), "muxward-agent-", 0o077}, {os.Getenv("HOME"), ".muxward-agent-", 0o022}} {
+		var st unix.Stat_t
+		if !filepath.IsAbs(top.dir) || unix.Stat(top.dir, &st) != nil || st.Uid != uint32(os.Getuid()) || st.Mode&top.others != 0 {
+			continue
+		}
+		if files, path, err = p.agentIn(top.dir, top.name); err == nil {
+			gone := p.tidy
+			p.tidy = func() { gone(); _ = os.Remove(filepath.Dir(path)) }
+			return files, path, nil
+		}
 	}
-	dir, err := os.MkdirTemp(top, "muxward-agent-") // of mode 0700
+	return p.agentIn("/tmp", "muxward-agent-")
+}
+
+func (p *process) agentIn(top, name string) ([]*os.File, string, error) {
+	dir, err := os.MkdirTemp(top, name) // of mode 0700
 	if err != nil {
 		return nil, "", err
 	}
-	p.tidy = func() { _ = os.Remove(dir) }
 	path := filepath.Join(dir, "agent")
+	if err := checkPath(path); err != nil {
+		return nil, "", errors.Join(err, os.Remove(dir))
+	}
 	f, err := p.listenAt(path)
-	return []*os.File{f}, path, err
+	if err != nil {
+		return nil, "", errors.Join(err, os.Remove(dir))
+	}
+	return []*os.File{f}, path, nil
 }

@@ -134,6 +134,7 @@ func forwards(t *testing.T, account string) {
 		t.Errorf("through -R comes %q", heard)
 	}
 	_ = d.Close()
+	shown(t, h, to, remote)
 	// Not elsewhere, and nobody else.
 	if r := h.SSH(host.Carol, "-W", to, "x@127.0.0.1"); r.Code == 0 {
 		t.Errorf("carol: %+v", r)
@@ -166,6 +167,35 @@ func forwards(t *testing.T, account string) {
 	}
 	told(t, h, to, remote)
 	h.VerifyAudit()
+}
+
+// shown looks at what is told of bob's forwards while they are open, and before they are.
+func shown(t *testing.T, h *host.Host, to, remote string) {
+	t.Helper()
+	for who, sees := range map[string]bool{host.Bob: true, "root": true, host.Carol: false} {
+		r := h.Muxward(who, "who")
+		for _, what := range []string{"tcp:" + to, "tcp:" + remote, "forward", "listen"} {
+			if r.Code != 0 || strings.Contains(r.Out, what) != sees {
+				t.Errorf("%s is told of %s: %v, want %v: %+v", who, what, !sees, sees, r)
+			}
+		}
+	}
+	for _, c := range []struct {
+		args []string
+		code int
+		says string
+	}{
+		{[]string{"--who", host.Bob, "--", "ssh", "-L", "1:localhost:" + portOf(t, to), "-A"}, 0, "ssh.yaml:"},
+		{[]string{"--who", host.Bob, "--", "ssh", "-R", remote, "-s", "sftp"}, 0, "subsystem"},
+		{[]string{"--who", host.Bob, "--", "ssh", "-W", "169.254.169.254:80"}, 1, "special"},
+		{[]string{"--who", host.Carol, "--", "sftp"}, 1, "no entry of ssh.yaml"},
+		{[]string{"--", "ssh", "-D", "1"}, 2, "-L"},
+	} {
+		r := h.Muxward("root", append([]string{"explain"}, c.args...)...)
+		if r.Code != c.code || !strings.Contains(r.Out+r.Err, c.says) {
+			t.Errorf("explain %q: %+v", c.args, r)
+		}
+	}
 }
 
 func portOf(t *testing.T, addr string) string {

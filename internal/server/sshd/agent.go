@@ -22,7 +22,7 @@ func (x *session) agent(ctx context.Context) bool {
 	c := x.c
 	leave, err := c.enterReach(ctx, true)
 	if err != nil {
-		_ = c.refuse(ctx, "one more "+agentRequest, x.gone)
+		c.tooMuch(ctx, agentRequest, err)
 		return false
 	}
 	w := wanted{what: agentRequest, verb: access.Agent, ask: reach.Ask{Kind: reach.Agent}}
@@ -31,15 +31,14 @@ func (x *session) agent(ctx context.Context) bool {
 		defer leave()
 		defer close(over)
 		defer c.s.caught(c.who.Person()+"'s agent", x.gone)
-		_, err := c.reach(ctx, w, func(ctx context.Context, _ *reach.Line, r *reach.Reached) (gateway.Result, error) {
+		_, _ = c.reach(ctx, w, func(ctx context.Context, _ *reach.Line, r *reach.Reached) (gateway.Result, error) {
 			path <- r.Path
-			moved, err := c.accept(ctx, r.Listener, func(net.Addr) (string, []byte) { return agentChannel, nil }, x.gone)
+			moved, err := c.accept(ctx, listens{r.Listener, func(net.Addr) (string, []byte) { return agentChannel, nil }, "their agent", nil}, x.gone)
 			if errors.Is(err, context.Canceled) {
 				err = nil // the session has ended
 			}
 			return gateway.Result{Moved: moved}, err
 		})
-		c.unreached(err, x.gone)
 	})
 	select {
 	case p := <-path:

@@ -61,6 +61,9 @@ func leads(asked, found string) string {
 	return found
 }
 
+// paces has what is asked for besides tmux come at a pace.
+func paces() bool { return !teeth.Out(teeth.SSH) }
+
 // lasting has what was reached end with its permit.
 func lasting(ctx context.Context) context.Context {
 	if teeth.Out(teeth.Reach) {

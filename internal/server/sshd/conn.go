@@ -52,6 +52,9 @@ type conn struct {
 	refused int
 	reached int // what is reached besides tmux
 	listens int // of that, listeners
+	// missed counts what was not reached because of a limit, since missedTold.
+	missed     int
+	missedTold time.Time
 	// listeners are those that the client can take back.
 	listeners map[at]*listener
 	empty     *time.Timer

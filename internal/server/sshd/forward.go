@@ -3,6 +3,7 @@ package sshd
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/netip"
@@ -63,7 +64,7 @@ func (c *conn) forward(ctx context.Context, ch ssh.NewChannel, gone context.Canc
 	}
 	leave, err := c.enterReach(ctx, false)
 	if err != nil {
-		_ = c.refuse(ctx, "one more "+w.what, gone)
+		c.tooMuch(ctx, w.what, err)
 		_ = ch.Reject(ssh.ResourceShortage, err.Error())
 		return
 	}
@@ -86,25 +87,29 @@ func (c *conn) forward(ctx context.Context, ch ssh.NewChannel, gone context.Canc
 			c.parted(closed, gone)
 		}
 		if !taken {
-			c.unreached(err, gone)
 			_ = ch.Reject(reasonOf(err), readableError(err))
 		}
 	})
 }
 
-// unreached counts what was refused, which ends who does not stop to ask. What was
-// permitted and did not answer is none of that.
-func (c *conn) unreached(err error, gone context.CancelCauseFunc) {
-	if !errors.As(err, new(*gateway.Refused)) {
-		return
-	}
+// tooMuch writes that something was not reached because of a limit. Who is over one, as a
+// browser behind ssh -D may be, is not ended for that, and is told of once a second at most.
+func (c *conn) tooMuch(ctx context.Context, what string, err error) {
 	c.mu.Lock()
-	c.refused++
-	enough := tiresome(c.refused)
-	c.mu.Unlock()
-	if enough {
-		gone(errors.New("too much was asked for that is not permitted"))
+	c.missed++
+	n, now := c.missed, time.Now()
+	due := now.Sub(c.missedTold) >= time.Second
+	if due {
+		c.missed, c.missedTold = 0, now
 	}
+	c.mu.Unlock()
+	switch {
+	case !due:
+		return
+	case n > 1:
+		err = fmt.Errorf("%w (%d of them since the last record)", err, n)
+	}
+	_ = c.s.Gateway.Refuse(ctx, gateway.Request{Identity: c.who, Door: Door}, []string{"ssh", what}, err)
 }
 
 func reasonOf(err error) ssh.RejectionReason {
@@ -186,10 +191,14 @@ func (c *conn) handedOn(ctx context.Context, inward <-chan struct{}) {
 	}
 }
 
-// cutOff closes a connection, and what it has not sent yet is thrown away.
+// cutOff closes a connection, and what it has not sent yet is thrown away. Who reads it is
+// woken first: closing waits for them, also if somebody has set it to block.
 func cutOff(far net.Conn) {
 	if tcp, ok := far.(*net.TCPConn); ok {
 		_ = tcp.SetLinger(0)
+	}
+	if half, ok := far.(interface{ CloseRead() error }); ok {
+		_ = half.CloseRead()
 	}
 	_ = far.Close()
 }

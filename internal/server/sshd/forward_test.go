@@ -24,7 +24,7 @@ const reachVar = "MUXWARD_TEST_REACH"
 
 // reaches has a door reach for people, as who runs the tests.
 func reaches(s *Server) {
-	s.Reaching = Reaching{May: func(string, access.Verb) bool { return true },
+	s.Reaching = Reaching{May: func(string, access.Verb, *access.Reach) bool { return true },
 		Start: func(context.Context, string) (*reach.Line, error) {
 			cmd, line, err := startReach()
 			if err == nil {
@@ -223,4 +223,70 @@ func TestForwardClosed(t *testing.T) {
 		defer of.mu.Unlock()
 		return of.reached == 0
 	}, "closed channels count no more")
+}
+
+// TestListenTakenBack: what a client takes back is free when it hears so, may be asked for
+// again at once, and who had come by it stays.
+func TestListenTakenBack(t *testing.T) {
+	b := newBed(t, nil, 1, reaches)
+	c := b.dial(newValve(false), ssh.Config{})
+	l, err := c.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := l.Addr().String()
+	far, err := net.Dial("tcp", at)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer far.Close()
+	x, err := l.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	again, err := c.Listen("tcp", at)
+	if err != nil {
+		t.Fatalf("asked for again: %v", err)
+	}
+	_ = far.SetDeadline(time.Now().Add(20 * time.Second))
+	if _, err := x.Write([]byte("x")); err != nil {
+		t.Errorf("who had come: %v", err)
+	}
+	if _, err := io.ReadFull(far, make([]byte, 1)); err != nil {
+		t.Errorf("who had come: %v", err)
+	}
+	if err := again.Close(); err != nil {
+		t.Errorf("taken back again: %v", err)
+	}
+}
+
+// TestOverTheLimit: who asks for more than there may be at once is refused each time, and
+// keeps what they have.
+func TestOverTheLimit(t *testing.T) {
+	b := newBed(t, nil, 1, reaches)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close() // the kernel takes who comes
+	c := b.dial(newValve(false), ssh.Config{})
+	for range maxForwards {
+		if _, err := c.Dial("tcp", l.Addr().String()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range maxRefused + 10 {
+		if _, err := c.Dial("tcp", l.Addr().String()); err == nil {
+			t.Fatal("one more than there may be")
+		}
+	}
+	if _, _, err := c.SendRequest("keepalive@openssh.com", true, nil); err != nil {
+		t.Errorf("the connection has ended: %v", err)
+	}
+	if !b.wrote(access.EventDenied) {
+		t.Error("the log does not tell of it")
+	}
 }

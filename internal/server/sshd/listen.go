@@ -7,8 +7,10 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"golang.org/x/crypto/ssh"
+	"golang.org/x/sys/unix"
 
 	"github.com/muxward/muxward/internal/access"
 	"github.com/muxward/muxward/internal/gateway"
@@ -17,14 +19,13 @@ import (
 
 // listener is something that a client has us listen at.
 type listener struct {
-	w      wanted
-	cancel context.CancelCauseFunc
+	w wanted
+	// shut has nobody come there any more; who has come stays (RFC 4254, 7.1: what is taken
+	// back is that others come).
+	shut func()
 	// open opens a channel for a connection that has come there.
 	open func(from net.Addr) (string, []byte)
 }
-
-// errCancelled ends a listener that its client does not want any more.
-var errCancelled = errors.New("the client has taken it back")
 
 // tcpForward is RFC 4254, 7.1.
 type tcpForward struct {
@@ -67,17 +68,15 @@ func (c *conn) listen(ctx context.Context, kind string, payload []byte, gone con
 	}
 	leave, err := c.enterReach(ctx, true)
 	if err != nil {
-		_ = c.refuse(ctx, "one more "+kind, gone)
+		c.tooMuch(ctx, kind, err)
 		return false, nil
 	}
-	ctx, l.cancel = context.WithCancelCause(ctx)
 	ready, over := make(chan struct{}), make(chan struct{})
 	c.wg.Go(func() {
 		defer leave()
-		defer l.cancel(nil)
 		defer close(over)
 		defer c.s.caught(c.who.Person()+"'s "+kind, gone)
-		_, err := c.reach(ctx, l.w, func(ctx context.Context, _ *reach.Line, r *reach.Reached) (gateway.Result, error) {
+		_, _ = c.reach(ctx, l.w, func(ctx context.Context, _ *reach.Line, r *reach.Reached) (gateway.Result, error) {
 			port := uint16(0)
 			if tcp, is := r.Listener.Addr().(*net.TCPAddr); is && kind == forwardTCP {
 				port = uint16(tcp.Port)
@@ -86,15 +85,19 @@ func (c *conn) listen(ctx context.Context, kind string, payload []byte, gone con
 					answer = ssh.Marshal(struct{ Port uint32 }{uint32(port)})
 				}
 			}
+			back := make(chan struct{})
+			l.shut = sync.OnceFunc(func() {
+				close(back)
+				_ = r.Listener.Close()
+			})
 			if !c.listensAt(kind, key, port, l) {
 				return gateway.Result{}, errors.New("the client listens there already")
 			}
-			defer c.listensNot(kind, key, port)
+			defer c.listensNot(kind, key, port, l)
 			close(ready)
-			moved, err := c.accept(ctx, r.Listener, l.open, gone)
+			moved, err := c.accept(ctx, listens{r.Listener, l.open, l.w.plain().String(), back}, gone)
 			return gateway.Result{Moved: moved}, err
 		})
-		c.unreached(err, gone)
 	})
 	select {
 	case <-ready:
@@ -136,10 +139,12 @@ func (c *conn) listensAt(kind, key string, port uint16, l *listener) bool {
 	return true
 }
 
-func (c *conn) listensNot(kind, key string, port uint16) {
+func (c *conn) listensNot(kind, key string, port uint16, l *listener) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	delete(c.listeners, at{kind, key, port})
+	if c.listeners[at{kind, key, port}] == l { // and not one that was asked for since
+		delete(c.listeners, at{kind, key, port})
+	}
 }
 
 // cancelListen has a listener end that a client does not want any more.
@@ -150,35 +155,70 @@ func (c *conn) cancelListen(kind string, payload []byte) bool {
 	}
 	c.mu.Lock()
 	found := c.listeners[at{kind, key, l.w.ask.Port}]
+	delete(c.listeners, at{kind, key, l.w.ask.Port})
 	c.mu.Unlock()
 	if found != nil {
-		found.cancel(errCancelled)
+		found.shut() // before it is answered: the client may ask for it again
 	}
 	return found != nil
 }
 
-// accept carries what comes to a listener until ctx ends.
-func (c *conn) accept(ctx context.Context, l net.Listener, open func(net.Addr) (string, []byte), gone context.CancelCauseFunc) (*gateway.Moved, error) {
+// listens is something that is listened at.
+type listens struct {
+	net.Listener
+	// open opens a channel for a connection that has come there.
+	open func(net.Addr) (string, []byte)
+	name string
+	back chan struct{} // closed once nobody is to come there any more
+}
+
+// comes gives the next connection. Where there are too many descriptors for one more, it is
+// waited for.
+func (l listens) comes(ctx context.Context) (net.Conn, error) {
+	for {
+		far, err := l.Accept()
+		if !errors.Is(err, unix.EMFILE) && !errors.Is(err, unix.ENFILE) && !errors.Is(err, unix.ECONNABORTED) {
+			return far, err
+		}
+		select {
+		case <-time.After(100 * time.Millisecond):
+		case <-l.back:
+			return nil, net.ErrClosed
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		}
+	}
+}
+
+// accept carries what comes to a listener until ctx ends, or it is taken back and all that has
+// come has ended.
+func (c *conn) accept(ctx context.Context, l listens, gone context.CancelCauseFunc) (*gateway.Moved, error) {
 	stop := context.AfterFunc(ctx, func() { _ = l.Close() })
 	defer stop()
 	var to, from atomic.Int64
 	var all sync.WaitGroup
 	for {
-		far, err := l.Accept()
+		far, err := l.comes(ctx)
 		if err != nil {
+			_ = l.Close() // nobody listens, so nobody is to wait there
 			all.Wait()
-			if cause := context.Cause(ctx); cause != nil && !errors.Is(cause, errCancelled) {
-				err = cause
-			} else if cause != nil {
+			select {
+			case <-l.back:
 				err = nil
+			default:
+			}
+			if cause := context.Cause(ctx); cause != nil {
+				err = cause
 			}
 			return &gateway.Moved{To: to.Load(), From: from.Load()}, err
 		}
 		leave, err := c.enterReach(ctx, false)
 		if err != nil {
+			c.tooMuch(ctx, "what comes to "+l.name, err)
 			_ = far.Close()
 			continue
 		}
+		c.came(l.name, far)
 		carried := make(chan struct{}) // closed when nothing is carried any more
 		all.Go(func() { <-carried })
 		c.wg.Go(func() {
@@ -187,7 +227,7 @@ func (c *conn) accept(ctx context.Context, l net.Listener, open func(net.Addr) (
 			never := sync.OnceFunc(func() { close(carried) })
 			defer never()
 			defer far.Close()
-			channel, requests := c.offer(ctx, open, far, never)
+			channel, requests := c.offer(ctx, l.open, far, never)
 			if channel == nil {
 				return
 			}
@@ -198,6 +238,15 @@ func (c *conn) accept(ctx context.Context, l net.Listener, open func(net.Addr) (
 			c.parted(closed, gone)
 		})
 	}
+}
+
+// came has it written who comes to a listener: the sum of all of them comes at its end.
+func (c *conn) came(name string, far net.Conn) {
+	from := "this host"
+	if tcp, is := far.RemoteAddr().(*net.TCPAddr); is {
+		from = tcp.String()
+	}
+	c.s.refuse(access.Event{From: c.who.From(), Person: c.who.Person(), Allowed: true, Note: "somebody from " + from + " is connected to what listens for them at " + name})
 }
 
 // offer opens a channel for a connection. The client may take as long as it likes to say

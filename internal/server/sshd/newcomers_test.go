@@ -198,7 +198,7 @@ func TestRefusalsAreBounded(t *testing.T) {
 	stop()
 	close(goOn)
 	<-done
-	if len(got) != 1+maxRefusals || got[maxRefusals].Note != "7 more connections came to nothing about then" {
+	if len(got) != 1+maxRefusals || got[maxRefusals].Note != "7 more connections are not told of about then" {
 		t.Errorf("%d are written, the last as %+v", len(got), got[len(got)-1])
 	}
 }

@@ -6,21 +6,26 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 	"strconv"
 	"time"
 
 	"github.com/muxward/muxward/internal/access"
 	"github.com/muxward/muxward/internal/gateway"
+	"github.com/muxward/muxward/internal/pace"
 	"github.com/muxward/muxward/internal/reach"
 )
 
 // Limits of what is reached besides tmux.
 const (
 	// maxForwards is how many connections and listeners one connection has at once,
-	// maxPersons how many one person has, and maxListens how many of one are listeners.
-	maxForwards = 64
-	maxPersons  = 128
-	maxListens  = 16
+	// maxPersons how many one person has, maxEverybody how many there are, and maxListens how
+	// many of one connection are listeners. What a client has sent and nobody takes is held by
+	// the library, 2 MiB for each channel: so that is bounded, too.
+	maxForwards  = 64
+	maxPersons   = 96
+	maxEverybody = 256
+	maxListens   = 16
 	// startTime is how long it may take to start what reaches, lookUpTime to find what was
 	// asked for, and reachTime to reach it.
 	startTime  = 5 * time.Second
@@ -33,8 +38,11 @@ type Reaching struct {
 	// Start starts a process of a person's own account. An error says why there is none,
 	// as where they have no account here.
 	Start func(ctx context.Context, person string) (*reach.Line, error)
-	// May reports whether there is anything of a verb that a person may reach for.
-	May func(person string, v access.Verb) bool
+	// May reports whether there is anything of a verb that could permit a person what they
+	// ask for, as it is asked for: where there is nothing, no name is looked up.
+	May func(person string, v access.Verb, r *access.Reach) bool
+	// Account names the account as which it is done by what the policy says now.
+	Account func(person string) string
 	// Subsystems are programs by the names of subsystems.
 	Subsystems map[string][]string
 }
@@ -79,30 +87,43 @@ type using func(ctx context.Context, line *reach.Line, r *reach.Reached) (gatewa
 func (c *conn) reach(ctx context.Context, w wanted, use using) (gateway.Result, error) {
 	var line *reach.Line
 	var addrs []netip.Addr
+	r := &c.s.Reaching
 	defer func() {
 		if line != nil {
 			_ = line.End() // it was refused, or has ended
 		}
 	}()
+	if err := c.s.turns.Wait(ctx, reachPace(), c.who.Person(), 1); err != nil {
+		if errors.Is(err, pace.ErrTooMuch) {
+			c.tooMuch(ctx, w.what, fmt.Errorf("too much is asked for in a short time: %w", err))
+		}
+		return gateway.Result{}, err
+	}
 	act := &gateway.Act{Name: "ssh", Args: w.args(), Verb: w.verb}
 	act.Reaches = func(ctx context.Context) (on []access.Object, err error) {
-		if !c.s.mayReach(c.who.Person(), w.verb) {
-			return []access.Object{{Reach: w.plain()}}, nil // it is decided, and nothing looked up
+		if r.May != nil && r.May(c.who.Person(), w.verb, w.plain()) {
+			if err := c.mayForward(w.verb); err != nil {
+				return nil, err
+			}
 		}
-		if err := c.mayForward(w.verb); err != nil {
-			return nil, err
-		}
-		starting, cancel := context.WithTimeout(ctx, startTime)
-		defer cancel()
-		if line, err = c.s.Reaching.Start(starting, c.who.Person()); err != nil {
-			return nil, err
-		}
-		on, addrs, err = w.look(ctx, line)
+		on, addrs, line, err = r.found(ctx, c.who.Person(), w)
 		return on, err
 	}
 	act.Do = func(ctx context.Context, _ access.Object) (gateway.Result, error) {
-		if line == nil {
-			return gateway.Result{}, errors.New("nothing was started") // nothing permits what was not looked up
+		if err := c.mayForward(w.verb); err != nil { // the policy may permit it only since it was asked above
+			return gateway.Result{}, err
+		}
+		if line == nil { // what was decided could be told without looking
+			if _, ok := w.told(); !ok {
+				return gateway.Result{}, errors.New("what is permitted has changed meanwhile; ask again") // it was decided by its name
+			}
+			var err error
+			if line, err = r.start(ctx, c.who.Person()); err != nil {
+				return gateway.Result{}, err
+			}
+			if _, found, err := w.look(ctx, line); err != nil || !slices.Equal(found, addrs) {
+				return gateway.Result{}, errors.Join(err, errors.New("what was found is not what was decided"), ends(line))
+			}
 		}
 		going, cancel := context.WithTimeout(ctx, reachTime)
 		r, err := line.Go(going, w.ask, addrs)
@@ -127,11 +148,6 @@ func ends(line *reach.Line) error {
 	return err
 }
 
-// mayReach reports whether anything may be reached at all.
-func (s *Server) mayReach(person string, v access.Verb) bool {
-	return s.Reaching.Start != nil && s.Reaching.May != nil && s.Reaching.May(person, v)
-}
-
 // mayForward refuses what the key that was proved is not for.
 func (c *conn) mayForward(v access.Verb) error {
 	p := c.proof.Load()
@@ -153,18 +169,39 @@ func (w wanted) look(ctx context.Context, line *reach.Line) (on []access.Object,
 		return nil, nil, err
 	}
 	if w.verb != access.Forward || w.ask.Path != "" {
+		return w.objects(nil, found.Path), nil, nil
+	}
+	return w.objects(found.Addrs, ""), found.Addrs, nil
+}
+
+// told gives what can be told of it without looking anything up: an address that is one, and
+// what has neither a name nor a path. ok says whether it can.
+func (w wanted) told() (addrs []netip.Addr, ok bool) {
+	switch {
+	case w.ask.Path != "":
+		return nil, false // where it leads is looked at
+	case w.verb != access.Forward:
+		return nil, true
+	}
+	a, err := netip.ParseAddr(w.ask.Host)
+	return []netip.Addr{a.Unmap()}, err == nil && a.Zone() == ""
+}
+
+// objects is what is decided, where addresses were found, or a path.
+func (w wanted) objects(addrs []netip.Addr, path string) (on []access.Object) {
+	if w.verb != access.Forward || w.ask.Path != "" {
 		r := w.plain()
 		if r.Path != "" {
-			r.Path = leads(r.Path, found.Path)
+			r.Path = leads(r.Path, path)
 		}
-		return []access.Object{{Reach: r}}, nil, nil
+		return []access.Object{{Reach: r}}
 	}
-	for _, a := range found.Addrs {
+	for _, a := range addrs {
 		r := w.plain()
 		r.Addr, r.Ours = a, ours(a)
 		on = append(on, access.Object{Reach: r})
 	}
-	return on, found.Addrs, nil
+	return on
 }
 
 // enterReach counts one more of what is reached, and leave one less.
@@ -181,12 +218,18 @@ func (c *conn) enterReach(ctx context.Context, listens bool) (leave func(), err 
 	if !ok {
 		return nil, fmt.Errorf("a person reaches for %d things at once", maxPersons)
 	}
+	everybody, ok := c.s.enter(c.s.reached, "", maxEverybody) // nobody's name
+	if !ok {
+		person()
+		return nil, fmt.Errorf("all together reach for %d things at once", maxEverybody)
+	}
 	c.reached++
 	if listens {
 		c.listens++
 	}
 	c.empty.Stop()
 	return func() {
+		everybody()
 		person()
 		c.mu.Lock()
 		defer c.mu.Unlock()

@@ -48,7 +48,11 @@ func (r *refusals) take() []access.Event {
 	defer r.mu.Unlock()
 	list := r.list
 	if n := len(list); n > 0 && r.dropped > 0 {
-		list[n-1].Note = fmt.Sprintf("%d more connections came to nothing about then", r.dropped)
+		more := fmt.Sprintf("%d more connections are not told of about then", r.dropped)
+		if note := list[n-1].Note; note != "" {
+			more = note + "; " + more
+		}
+		list[n-1].Note = more
 	}
 	r.list, r.dropped = nil, 0
 	return list

@@ -37,7 +37,7 @@ func (x *session) subsystem(ctx context.Context, payload []byte) func(context.Co
 	}
 	leave, err := x.c.enterReach(ctx, false)
 	if err != nil {
-		_ = x.c.refuse(ctx, "one more subsystem", x.gone)
+		x.c.tooMuch(ctx, "subsystem "+m.Name, err)
 		return nil
 	}
 	w := wanted{what: "subsystem", name: m.Name, verb: access.Subsystem, ask: reach.Ask{Kind: reach.Subsystem, Argv: argv}}
@@ -54,8 +54,7 @@ func (x *session) subsystem(ctx context.Context, payload []byte) func(context.Co
 	})
 	select {
 	case <-ready:
-	case ran := <-over:
-		x.c.unreached(ran.err, x.gone)
+	case <-over: // the log tells why
 		return nil
 	}
 	return func(context.Context) (gateway.Result, error) {
