@@ -3,6 +3,7 @@ package attack
 import (
 	"os"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -30,7 +31,12 @@ func TestTM13BoundKeys(t *testing.T) {
 			{"display-message", "#(" + lure + ")"}, {"display-message", "-p", "#{S:#{session_name}}"}, {"capture-pane", "-p", "-t", "secret"}, {"show-buffer"}, {"paste-buffer"}, {"save-buffer", w.canary + "/buffer"}, {"link-window", "-s", "secret:0"},
 			{"resize-window", "-x", "20"}, {"rename-session", "hers"}, {"set-environment", "-g", "LD_PRELOAD", "/x"}, {"lock-server"}, {"clear-history"},
 		}
+		old := strings.HasPrefix(w.server.Run("display-message", "-p", "#{version}"), "3.2")
 		for i, words := range bound {
+			if old && slices.Equal(words[:min(2, len(words))], []string{"confirm-before", "-b"}) {
+				bound[i] = []string{"confirm-before", words[2]} // it has no -b
+				words = bound[i]
+			}
 			w.server.Run(append([]string{"bind-key", "-T", "prefix", keyOf(i)}, escaped(words)...)...)
 		}
 		w.source("bind-key -T prefix & { run-shell '" + lure + "' }\nbind-key -T prefix % { if-shell -F 1 { send-keys -l half\n run-shell '" + lure + "' } }\n")

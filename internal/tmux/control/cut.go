@@ -31,7 +31,7 @@ func (c *Client) Cut(ctx context.Context) CutReport {
 	read := 0
 	for i := range c.queue.len() {
 		switch e := c.queue.at(i); {
-		case e.p.own:
+		case e.p.own, e.answered:
 		case e.lineEnd <= c.consumed:
 			read++
 		default:

@@ -208,6 +208,7 @@ func (c *Client) answered(seq uint64, r Reply) error {
 	}
 	e := c.queue.at(0)
 	p, index := e.p, e.index
+	e.answered = true
 	c.mu.Unlock()
 	// It leaves the queue when its sender has the answer, not before: an empty queue is
 	// what tells [Client.Executed] that there is nothing to wait for.
@@ -305,6 +306,8 @@ type entry struct {
 	index   int   // in p.replies
 	lineEnd int64 // stream offset after the line, before its marker
 	reached *milestone
+	// answered: its sender has the answer, or is being given it.
+	answered bool
 }
 
 // queue holds the entries in the order of the stream, numbered.
