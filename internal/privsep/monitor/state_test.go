@@ -37,7 +37,9 @@ func stateBed(t *testing.T) *setting {
 	if os.Geteuid() != 0 {
 		tmuxtest.Skip(t, "gives directories to an account, which takes root")
 	}
-	base := t.TempDir()
+	base, err := os.MkdirTemp("/dev/shm", "state") // giving back syncs a lot
+	must(t, err)
+	t.Cleanup(func() { _ = os.RemoveAll(base) }) // what is left is seen in /dev/shm
 	s := &setting{config: config.Config{File: base + "/etc/muxward.yaml", Policy: base + "/etc/policy", Doors: base + "/d", State: base + "/state"},
 		account: accounts.Account{Name: "mw", UID: 65533, GID: 65533}, muxward: base + "/bin/muxward", tmux: base + "/bin/tmux"}
 	must(t, os.MkdirAll(s.config.Policy, 0o755), os.WriteFile(s.config.File, nil, 0o644), os.MkdirAll(s.config.State+"/audit", 0o711),
