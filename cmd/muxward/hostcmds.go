@@ -54,7 +54,7 @@ ever overwritten. It has host.yaml, a policy with tests in which you are named b
 account, a file of tmux's configuration, a schema for editors, and an example for CI.`,
 		Args: exactly(1, "the directory to write"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			account, uid, err := whoRuns()
+			account, uid, err := whoIsNamed(me)
 			if err != nil {
 				return err
 			}
@@ -75,7 +75,7 @@ account, a file of tmux's configuration, a schema for editors, and an example fo
 			return p.err()
 		},
 	}
-	cmd.Flags().StringVar(&me, "me", "", "what the policy calls you (default: your account)")
+	cmd.Flags().StringVar(&me, "me", "", "what the policy calls you (default: your account); of root, the `name` of an account that is meant")
 	return cmd
 }
 

@@ -313,3 +313,23 @@ func TestHostBundleKeys(t *testing.T) {
 	b.says(exitUsage, "chmod go-w", args...)
 	b.says(exitUsage, "chmod go-w", append(args, "--bundle-keys", filepath.Join(at, "bundle.keys"))...)
 }
+
+// Root that names an account means that account, and not itself by its name.
+func TestWhoIsNamed(t *testing.T) {
+	mine, uid, err := whoRuns()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, me := range []string{"", "no-such-account"} {
+		if account, n, err := whoIsNamed(me); account != mine || n != uid || err != nil {
+			t.Errorf("%q: %s %d %v", me, account, n, err)
+		}
+	}
+	want, wantUID := mine, uid
+	if uid == 0 {
+		want, wantUID = "nobody", 65534
+	}
+	if account, n, err := whoIsNamed("nobody"); account != want || n != wantUID || err != nil {
+		t.Errorf("nobody: %s %d %v", account, n, err)
+	}
+}

@@ -20,7 +20,7 @@ func newInitCmd() *cobra.Command {
 or empty: nothing is ever overwritten. You are named in it by your account.`,
 		Args: exactly(1, "the directory to write"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			account, uid, err := whoRuns()
+			account, uid, err := whoIsNamed(me)
 			if err != nil {
 				return err
 			}
@@ -34,7 +34,7 @@ or empty: nothing is ever overwritten. You are named in it by your account.`,
 			return initDone(cmd, args[0], me, written)
 		},
 	}
-	cmd.Flags().StringVar(&me, "me", "", "what the policy calls you (default: your account)")
+	cmd.Flags().StringVar(&me, "me", "", "what the policy calls you (default: your account); of root, the `name` of an account that is meant")
 	return cmd
 }
 
@@ -66,4 +66,19 @@ func whoRuns() (account string, uid int, err error) {
 		return "", 0, fmt.Errorf("cannot tell who you are: %w", err)
 	}
 	return u.Username, uid, nil
+}
+
+// whoIsNamed is whoRuns for who may name somebody: root who names another account of this host means that
+// one. Who gave its name to root's uid would keep its owner out.
+func whoIsNamed(me string) (account string, uid int, err error) {
+	account, uid, err = whoRuns()
+	if err != nil || uid != 0 || me == "" {
+		return account, uid, err
+	}
+	u, err := user.Lookup(me)
+	if err != nil {
+		return account, uid, nil // no account: root is called so
+	}
+	named, err := strconv.Atoi(u.Uid)
+	return u.Username, named, err
 }

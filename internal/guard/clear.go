@@ -32,7 +32,7 @@ const (
 	maxUndo = 100
 )
 
-// Look asks the server anew, and lists all: also what most servers have, and what was told before. The
+// Look asks the server anew, and lists all, also what was told before. The
 // error is of a look that is not whole; what was found comes with it.
 func (s *Server) Look(ctx context.Context) ([]Risk, int, error) {
 	ctx, cancel := context.WithTimeout(ctx, lookTime)
@@ -61,11 +61,17 @@ func (s *Server) look(ctx context.Context) ([]risk, error) {
 	}
 	hooks := s.lookAt(ctx, "hooks", in.opts, in.places())
 	traps, _ := s.lookAtTraps(ctx, in)
-	listed := map[string]bool{}
+	// What most servers have, such as a PATH, is one only where it has come later.
+	listed, later := map[string]bool{}, map[string]bool{}
+	s.mu.Lock()
+	for _, r := range s.seen.traps.risks {
+		later[r.key] = !r.usual
+	}
+	s.mu.Unlock()
 	all := slices.DeleteFunc(slices.Concat(found, hooks.unread, traps.unread, hooks.found, traps.found), func(r risk) bool {
 		was := listed[r.key]
 		listed[r.key] = true
-		return was
+		return was || r.usual && !later[r.key]
 	})
 	if !hooks.whole || !traps.whole {
 		err = fmt.Errorf("the tmux server of %s did not tell all in time", s.kept.Owner)

@@ -175,6 +175,9 @@ func TestHiddenTraps(t *testing.T) {
 	if said := strings.Join(s.Risks(), "\n"); strings.Contains(said, "expands what others") || strings.Contains(said, "cannot be read") || strings.Contains(said, "PATH") {
 		t.Errorf("tmux's own are told of: %s", said)
 	}
+	if all, _, err := s.Look(t.Context()); err != nil || slices.ContainsFunc(all, func(r Risk) bool { return strings.Contains(r.Text, "PATH") }) {
+		t.Errorf("what most servers have is listed, and would be cleared: %v, %v", all, err)
+	}
 	run(t, s, "bind-key", "-T", "a\nb", "x", "run-shell", "true")
 	w.heard("a key cannot be read")
 	run(t, s, "set", "-g", "status-right", "#{E:pane_title}")
