@@ -131,7 +131,10 @@ func (r *rows) moved(p []byte, size Size) bool {
 			r.col = max(r.col-1, 0)
 		case c == '\t':
 			r.col = min(r.col|7+1, r.width-1)
-		case c >= 0x20:
+		case c-0x20 < 0x5f:
+			p = p[r.plain(p):]
+			continue
+		case c >= 0x80:
 			char, size := utf8.DecodeRune(p)
 			r.print(tmux.RuneWidth(char))
 			p = p[size:]
@@ -163,6 +166,23 @@ func (r *rows) print(width int) {
 	r.col += width
 }
 
+// plain prints a run of ASCII, and gives its length.
+func (r *rows) plain(p []byte) (n int) {
+	for n < len(p) && p[n]-0x20 < 0x5f {
+		n++
+	}
+	for left := n; left > 0; {
+		if r.col >= r.width {
+			r.print(1)
+			left--
+		}
+		fits := min(left, r.width-r.col)
+		r.col += fits
+		left -= fits
+	}
+	return n
+}
+
 // escape reads a sequence, and gives what follows it.
 func (r *rows) escape(p []byte) []byte {
 	if len(p) < 2 {
@@ -170,12 +190,15 @@ func (r *rows) escape(p []byte) []byte {
 	}
 	switch p[1] {
 	case '[':
-		end := bytes.IndexFunc(p[2:], func(c rune) bool { return c >= 0x40 && c <= 0x7e })
-		if end < 0 {
-			return nil
+		for end := 2; end < len(p); end++ {
+			if c := p[end]; c >= 0x40 && c <= 0x7e {
+				if c != 'm' && c != 'K' { // the most frequent ones move nothing
+					r.control(splitCSI(p[:end+1]))
+				}
+				return p[end+1:]
+			}
 		}
-		r.control(splitCSI(p[:end+3]))
-		return p[end+3:]
+		return nil
 	case ']', 'P', '_', '^', 'X', 'k':
 		if end := bytes.IndexAny(p[2:], "\a\x1b"); end >= 0 {
 			if end += 2; p[end] == 0x1b { // ESC \
