@@ -62,8 +62,12 @@ func (o *own) lockedDown() string {
 	if o.next == nil {
 		return ""
 	}
-	for _, id := range slices.Sorted(maps.Keys(o.next.rests)) {
-		if now := o.s.live.Locked(o.next.rests[id].Need().Object); now != "" {
+	for _, id := range slices.Sorted(maps.Keys(o.next.panes)) {
+		r := o.next.rests[id]
+		if r == nil || r.Need().Object.Window.ID != uint32(o.here.window) {
+			continue
+		}
+		if now := o.s.live.Locked(r.Need().Object); now != "" {
 			return now
 		}
 	}
