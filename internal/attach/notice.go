@@ -1,7 +1,6 @@
 package attach
 
 import (
-	"fmt"
 	"strconv"
 	"strings"
 	"sync"
@@ -18,10 +17,11 @@ import (
 const noticeFor = 3 * time.Second
 
 // overlay is the line that muxward itself shows a person: a question before a
-// notice.
+// notice, and both before a banner.
 type overlay struct {
 	question atomic.Pointer[asking]
 	notice   atomic.Pointer[string]
+	banner   atomic.Pointer[string]
 
 	// asked is when a redraw was asked for that takes something away, in Unix
 	// nanoseconds.
@@ -33,6 +33,7 @@ type overlay struct {
 	mu    sync.Mutex
 	timer *time.Timer // of the notice
 	clear *time.Timer // of that redraw
+	mend  *time.Timer // of one that takes away a banner that was moved up
 }
 
 // asking is a question, and what was typed in answer to it so far.
@@ -131,7 +132,7 @@ func (a *Attachment) clear() {
 	}
 	n.clear = time.AfterFunc(clearAfter, func() {
 		n.asked.Store(time.Now().UnixNano())
-		if !a.repainted() {
+		if !a.repainted() && !a.bannered() {
 			a.redraw()
 		}
 	})
@@ -160,26 +161,37 @@ func (a *Attachment) overlay() {
 	}
 }
 
-// overlay shows it, first or again: what tmux has drawn may have covered it. A
-// notice is shown again only where that was drawn for what stood there before; over
-// what muxward draws, each time.
+// overlay shows it, first or again: what tmux has drawn may have covered it.
 // o.mu is held.
 func (o *output) overlay(first bool) error {
+	if line := o.top(first); line != nil {
+		return o.put(line)
+	}
+	return nil
+}
+
+// top gives what is drawn on the last line now, nil for nothing. A
+// notice is shown again only where that was drawn for what stood there before; over
+// what muxward draws, and over a banner, each time. o.mu is held.
+func (o *output) top(first bool) []byte {
 	n := &o.a.note
+	if o.a.closed.Load() || o.away || o.lagging {
+		return nil
+	}
 	shown := n.question.Load()
-	if shown == nil && (first || n.outlasts(time.Now())) {
+	if shown == nil && (first || n.banner.Load() != nil || n.outlasts(time.Now())) {
 		if text := n.notice.Load(); text != nil {
 			shown = &asking{text: *text}
 		}
 	}
-	if shown == nil || o.a.closed.Load() || o.away || o.lagging {
+	size := o.a.Size()
+	switch {
+	case shown != nil:
+		return lastLine(shown.fit(size.Cols-1), size)
+	case o.cover != nil || o.left(): // the picture needs the line for itself
 		return nil
 	}
-	size := o.a.Size()
-	// The last column stays free: a terminal might wrap and scroll.
-	// What stood behind it before is no part of it, and is erased.
-	line := shown.fit(size.Cols - 1)
-	return o.put(fmt.Appendf(nil, "\x1b7\x0f\x1b(B\x1b[%d;1H\x1b[0;7m%s\x1b[0m\x1b[K\x1b8", size.Rows, line))
+	return o.lasting(size)
 }
 
 // outlasts reports whether a notice is no longer there for what was asked for
@@ -203,7 +215,7 @@ func (q *asking) fit(width int) string {
 func (n *overlay) stop() {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	for _, t := range []*time.Timer{n.timer, n.clear} {
+	for _, t := range []*time.Timer{n.timer, n.clear, n.mend} {
 		if t != nil {
 			t.Stop()
 		}

@@ -42,6 +42,7 @@ type output struct {
 	repaint  bool   // cover is to be shown once the queue is empty
 	pictured bool   // some of a picture may be where Terminal.Drop finds it
 	stats    Stats
+	banner   banner
 
 	// since is when draining or the lag began, in Unix nanoseconds, and writing when a
 	// write did that is under way; 0 for neither. veiled: cover or away is set. See Shown.
@@ -213,10 +214,9 @@ func (o *output) deliver() error {
 		o.stats.Lost += uint64(len(o.batch))
 		return nil
 	}
-	if err := o.put(o.batch); err != nil {
-		return err
-	}
-	return o.overlay(o.ours)
+	o.mend(o.batch)
+	o.batch = append(o.batch, o.top(o.ours)...) // with it: nothing is seen in the line's place
+	return o.put(o.batch)
 }
 
 // put writes p, or queues what the terminal does not take; o.mu is held.

@@ -235,6 +235,7 @@ func (s *seat) begin(ctx context.Context) error {
 		return err
 	}
 	s.live.Opens(s.sees)
+	s.tellLocked()
 	s.run()
 	s.arm()
 	return nil

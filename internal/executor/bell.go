@@ -207,6 +207,7 @@ func (s *seat) hearBell() {
 		s.hearNews()
 		list := s.waiting()
 		s.bell.waits.Store(s.e.AnswerKey && len(list) > 0)
+		s.standSuggested(list)
 		known := told
 		told = map[string]bool{}
 		var tell *Waits
@@ -235,9 +236,17 @@ func (s *seat) hearBell() {
 	}
 }
 
-// announce tells of one request, while the person may be told. How to answer comes
-// first: what is asked may be long, and in anybody's words.
+// announce tells of one request, while the person may be told.
 func (s *seat) announce(w Waits, waiting int) {
+	_ = s.live.Do(s.live.Right(w.Need), func() error { // who may not is not told
+		s.att.Notice(s.announced(w, waiting))
+		return nil
+	})
+}
+
+// announced is what is told of one request. How to answer comes first: what is asked may
+// be long, and in anybody's words.
+func (s *seat) announced(w Waits, waiting int) string {
 	text := fmt.Sprintf("%s asks you, %s: ", w.ID, w.How)
 	switch {
 	case s.e.AnswerKey && waiting > 1:
@@ -249,13 +258,10 @@ func (s *seat) announce(w Waits, waiting int) {
 	case w.Alone:
 		text = w.How + ": "
 	}
-	_ = s.live.Do(s.live.Right(w.Need), func() error { // who may not is not told
-		if w.Alone {
-			w.Text = w.From + " " + w.Text
-		}
-		s.att.Notice(text + w.Text)
-		return nil
-	})
+	if w.Alone {
+		w.Text = w.From + " " + w.Text
+	}
+	return text + w.Text
 }
 
 // claims reports whether what somebody types directly is for muxward and not for tmux:

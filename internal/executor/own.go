@@ -146,7 +146,6 @@ func (o *own) stand(snap *tmux.Snapshot) {
 	next := s.newStage(*at, snap.Reading())
 	next.view = view
 	s.stage.Store(next)
-	s.locked.Store(nil) // that was said of where they were
 	if s.att != nil {
 		about := s.describe(s.mode())
 		about.Since = o.since // when they go about is not told
@@ -556,6 +555,7 @@ func (o *own) paint() {
 			o.wake()
 		case err == nil, errors.Is(err, errNothingToSee): // reconsider has them leave
 			faults = 0
+			o.s.tellLocked()
 		default:
 			if faults++; faults == maxFaults {
 				o.s.leave(fmt.Errorf("draw what you may view: %w", err))

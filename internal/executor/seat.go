@@ -66,10 +66,9 @@ type seat struct {
 	// somebody else has changed it.
 	weighing, shrunk atomic.Bool
 	// escape is when an escape was last typed directly, in Unix nanoseconds.
-	escape atomic.Int64
-	// locked is what was said last of a lockdown.
-	locked atomic.Pointer[string]
-	bell   bell // for requests that wait for this person
+	escape  atomic.Int64
+	lasting lasting // a lockdown, or a suggestion, on the last line
+	bell    bell    // for requests that wait for this person
 	// blind is set once they look on no more; watched is what they typed in last that
 	// somebody has to watch, the input pump's; paused is set while nobody does.
 	blind   atomic.Bool
@@ -538,6 +537,7 @@ func (s *seat) sizes() gateway.Need {
 // returns nil, nothing that they may no longer do is still going on.
 func (s *seat) reconsider(ctx context.Context, why string) error {
 	defer s.bell.ring() // they may answer what they might not, or the other way
+	s.unsuggest()
 	if s.own != nil {
 		return s.own.reconsider(ctx, why)
 	}

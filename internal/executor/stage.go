@@ -240,6 +240,7 @@ func (s *seat) tryRestage(ctx context.Context, full bool) (done bool, err error)
 			return false, nil
 		}
 		s.live.Describe(s.describe(s.mode()))
+		s.tellLocked()
 		if l := s.looks.rests.Load(); l != nil { // it was decided on as it was called before
 			if _, err := s.looks.hide(ctx, l); err != nil {
 				return false, err

@@ -299,10 +299,14 @@ func (l *Live) Touched(o access.Object) bool {
 // Locked says by whom an object or a part of it is locked down and why, ""
 // if it is not.
 func (l *Live) Locked(o access.Object) string {
-	if den, hit := l.g.Denials.Locked(o); hit {
-		return den.String()
+	den, hit := l.g.Denials.Locked(o)
+	switch {
+	case !hit:
+		return ""
+	case den.Scope.Kind > o.Kind: // a part of what they look at
+		return den.Target + " is " + den.String()
 	}
-	return ""
+	return den.String()
 }
 
 // Generation changes whenever a decision may.

@@ -47,7 +47,8 @@ func TestSG07TakenByAPane(t *testing.T) {
 			w.gain("it is %q", got)
 		}
 		// Alice herself does, by the key in her own display.
-		y := s.at(owner)
+		y := s.attach(owner, tmuxtest.TerminalConfig{}, "attach", "-t", "shared")
+		y.WaitFor("suggests in " + suggestedIn + ": forged") // it stays there
 		s.open(y, suggestedIn)
 		y.Type("y")
 		tmuxtest.Eventually(w.t, func() bool { return s.arrives("forged\r") }, "alice's own key counts")

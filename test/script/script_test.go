@@ -88,6 +88,7 @@ func (s *scene) commands() map[string]func(*testscript.TestScript, bool, []strin
 		"reload": s.reload, "profiles": s.profiles, "until": s.wait, "keep": keep,
 		"control": s.control, "say": s.say, "hear": s.hear, "ends": s.ends,
 		"await": s.await, "begin": s.begin, "interrupt": s.interrupt, "over": s.over, "pressed": s.pressed,
+		"last": s.last, "once": s.once,
 	}
 }
 

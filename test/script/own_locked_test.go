@@ -1,0 +1,56 @@
+package script
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/muxward/muxward/internal/tmux/tmuxtest"
+	"github.com/muxward/muxward/test/host"
+)
+
+// TestLockdownStaysAtAnOwnPlace: bob has a place of his own in alice's session. Of a
+// lockdown of what he is not shown he is told nothing; one of a pane in front of him stays
+// on his last line, whatever is drawn, until it is lifted.
+func TestLockdownStaysAtAnOwnPlace(t *testing.T) {
+	h := host.Start(t, host.Config{Policy: map[string]string{"grants.yaml": `grants:
+  - {who: mwbob, verbs: [view, type, navigate], on: "mwalice/work:1", reason: a window}
+`}})
+	h.Must(host.Alice, "new-session", "-d", "-s", "work", "-x", "80", "-y", "23", "cat")
+	h.Must(host.Alice, "new-window", "-d", "-t", "work:1", "-n", "w", "cat")
+	h.Must(host.Alice, "split-window", "-d", "-t", "work:1", "cat")
+	bob := h.Terminal(host.Bob, tmuxtest.TerminalConfig{}, "attach", "-t", "mwalice/work")
+	bob.WaitFor("1:w*  for mwbob")
+	lock := func(act string, args ...string) {
+		t.Helper()
+		if r := h.Muxward(host.Alice, append([]string{act, "-t"}, args...)...); r.Code != 0 {
+			t.Fatalf("%s %q: %+v", act, args, r)
+		}
+	}
+	last := func() string { rows := bob.Screen(); return rows[len(rows)-1] }
+
+	lock("lockdown", "work:0", "--reason", "elsewhere")
+	lock("lockdown", "work:1.1", "--reason", "in front")
+	bob.Type("here")
+	bob.WaitFor("here") // the other pane is not locked down; and a key takes a notice away
+	for end := time.Now().Add(tmuxtest.Patience); !strings.HasPrefix(last(), " locked down by mwalice: in front"); {
+		if time.Now().After(end) {
+			t.Fatalf("no lockdown on the last line:\n%s", strings.Join(bob.Screen(), "\n"))
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	if out, err := h.Server(host.Alice).Try("rename-window", "-t", "work:1", "named"); err != nil {
+		t.Fatal(out, err)
+	}
+	bob.Type("-and-there")
+	bob.WaitFor("here-and-there")
+	if !strings.HasPrefix(last(), " locked down by mwalice: in front") {
+		t.Errorf("the last line is %q", last())
+	}
+	lock("unlock", "work:1.1")
+	bob.WaitFor("1:named*  for mwbob")
+	bob.WaitGone("locked down")
+	if strings.Contains(string(bob.Bytes()), "elsewhere") {
+		t.Error("bob is told of what he may not view")
+	}
+}
