@@ -92,6 +92,10 @@ func (h *toyHands) Ticket(_ context.Context, p keep.Pass) (string, error) {
 	h.calls.Add(1)
 	return p.ID + p.Pane, nil
 }
+func (h *toyHands) Halt(_ context.Context, _ string, stop bool) (keep.Halted, error) {
+	h.calls.Add(1)
+	return keep.Halted{Stopped: stop}, nil
+}
 func (h *toyHands) Next(ctx context.Context) (keep.Event, error) {
 	select {
 	case e := <-h.events:
