@@ -73,7 +73,7 @@ func haltText(ctx context.Context, s *guard.Server) string {
 	h, err := s.Halt(ctx, true)
 	switch {
 	case err != nil:
-		return which + "it may not be stopped, and may still do what it was sent: " + err.Error()
+		return which + "it could not be stopped, and may still do what it was sent: " + err.Error()
 	case h.Before:
 		return which + "somebody else had stopped it: it is left to them to let it go on" + panesText(h)
 	case h.Unwritten != "":

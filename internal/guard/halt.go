@@ -35,10 +35,11 @@ func (s *Server) Halted() (stopped, frozen bool) {
 
 // Halt has the server stopped, with what runs in the panes of an isolated one, or go on that was
 // stopped so. It goes by what was wanted last, also if the hands answer only when nobody waits any
-// more: nothing is stopped late that is to go on by then.
+// more: of a server that could not be stopped in time that is said, and it is not stopped later.
 func (s *Server) Halt(ctx context.Context, stop bool) (keep.Halted, error) {
 	h := &s.halting
 	h.mu.Lock()
+	was := h.is.Stopped || h.frozen
 	h.want = stop
 	h.asked++
 	if !h.running {
@@ -54,6 +55,12 @@ func (s *Server) Halt(ctx context.Context, stop bool) (keep.Halted, error) {
 	select {
 	case <-done:
 	case <-ctx.Done():
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		if stop && !was && h.running {
+			h.want = false
+			h.asked++
+		}
 		return keep.Halted{}, fmt.Errorf("who could stop the tmux server of %s, and let it go on, does not answer: %w", s.kept.Owner, ctx.Err())
 	}
 	h.mu.Lock()
