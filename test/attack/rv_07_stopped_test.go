@@ -177,3 +177,29 @@ func TestRV07StoppedByOthers(t *testing.T) {
 	comesBack()
 	b.kept()
 }
+
+// Muxward is killed before the lockdown has come to its disk, and the owner hopes that the server,
+// which is stopped, is theirs then. It is locked down all the same, and the host's keeper unlocks it.
+// That is the control run, too.
+func TestRV07StoppedAndNotKept(t *testing.T) {
+	t.Parallel()
+	b := lay(t, host.Config{})
+	comesBack := b.stuck()
+	if r := b.Muxward(owner, "lockdown"); r.Code == 0 || !strings.Contains(r.Err, "it is stopped until this is unlocked") {
+		t.Fatalf("lockdown: %+v", r)
+	}
+	comesBack()
+	b.Kill()
+	if err := os.Remove(b.State + "/revocations.json"); err != nil {
+		t.Fatal(err)
+	}
+	b.Run()
+	if r := b.Muxward(owner, "unlock"); r.Code == 0 || !strings.Contains(r.Err, "locked down by muxward") || b.state() != 'T' {
+		t.Errorf("its owner unlocks it: %+v", r)
+	}
+	if r := b.Muxward(root, "unlock", "-t", owner); r.Code != 0 {
+		t.Errorf("unlock: %+v", r)
+	}
+	b.typed(typist, "again")
+	b.kept()
+}
