@@ -103,8 +103,8 @@ func TestRV07StoppedUntilUnlocked(t *testing.T) {
 				t.Errorf("lockdown: %+v", r)
 			}
 			x.ExitCode()
-			comesBack()
 			if control {
+				comesBack()
 				tmuxtest.Eventually(t, func() bool { return strings.Contains(windows(), "gained") }, "control run: it is done")
 				return
 			}
@@ -115,6 +115,11 @@ func TestRV07StoppedUntilUnlocked(t *testing.T) {
 			b.Kill()
 			b.Run()
 			b.staysStopped()
+			if r := b.Muxward(owner, "unlock"); r.Code == 0 || !strings.Contains(r.Err, "nothing is unlocked") {
+				t.Errorf("unlocked, and what it was sent is not done: %+v", r)
+			}
+			b.staysStopped()
+			comesBack()
 			if r := b.Muxward(owner, "unlock"); r.Code != 0 {
 				t.Fatalf("unlock: %+v", r)
 			}
