@@ -75,6 +75,9 @@ func (d *daemon) deny(ctx context.Context, within time.Duration, den grants.Deni
 		why = den.String()
 	}
 	rep, err := settled(ctx, keep, func() gateway.Report {
+		if den.Lock {
+			return d.standStill(ctx, den, why)
+		}
 		return d.gateway.ReconsiderOn(ctx, den.Scope, d.restingOnDenied(den), why)
 	})
 	d.freeRevoked()
@@ -186,7 +189,11 @@ func withReason(args []string, reason string) []string {
 }
 
 // lockdown is a lockdown as it is listed.
-type lockdown struct{ grants.Denial }
+type lockdown struct {
+	grants.Denial
+	// Stopped are those whose tmux servers there stand still: they did not confirm it.
+	Stopped []string `json:"stopped,omitempty"`
+}
 
 // where names what is locked down.
 func (l lockdown) where() string {
@@ -205,7 +212,7 @@ func (d *daemon) lockdowns(who identity.Identity) []lockdown {
 			continue
 		}
 		if den.Scope.Kind == access.Host || d.concernedBy(who.Subject(), den.Scope) {
-			out = append(out, lockdown{shortened(den)})
+			out = append(out, lockdown{shortened(den), d.haltedFor(who, den)})
 		}
 	}
 	return out

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -151,7 +153,10 @@ It beats the policy files, for owners as well, and survives restarts, until
 "muxward unlock". What it freezes is refused on all that the target lies in, too:
 nobody makes a window in a session one of whose panes is locked down. Single commands
 that only show something are answered still, but for --views. What could not be
-confirmed or recorded within some five seconds is said, with exit code 1. It needs the
+confirmed or recorded within some five seconds is said, with exit code 1. A tmux server
+that does not confirm by then that nothing is under way is stopped (SIGSTOP), and what
+runs in the panes of an isolated one is frozen, until it is unlocked; --list shows it.
+It needs the
 verb lock on the target, and who holds that on more, such as the whole host, is not
 undone by who holds it on the target alone.`,
 		Example: `  muxward lockdown --reason "incident 42"
@@ -181,7 +186,10 @@ func newUnlockCmd() *cobra.Command {
 		Use:   "unlock",
 		Short: "end a lockdown",
 		Long: `End the lockdown of the target, by default of your own tmux server. Lockdowns of
-what lies in the target stay. It needs the verb lock on what is locked down, whatever
+what lies in the target stay. A tmux server that the lockdown has stopped goes on, and
+does what it was sent before; only then people are let in. If it does not come to that
+within some seconds, it is stopped again and nothing is unlocked: try it again, or end
+its process. It needs the verb lock on what is locked down, whatever
 it is called by now. What somebody locked down who holds lock on more, such as the
 whole host, only those end who do so, too: not the owner of the server.`,
 		Example: `  muxward unlock
@@ -233,13 +241,14 @@ func listLockdowns(cmd *cobra.Command, f *daemonFlags) error {
 	if f.json {
 		return printJSON(cmd, list)
 	}
-	rows := [][]string{{"TARGET", "VIEWS", "BY", "AT", "REASON"}}
+	rows := [][]string{{"TARGET", "VIEWS", "STOPPED", "BY", "AT", "REASON"}}
 	for _, l := range list {
 		views := "open"
 		if l.Views {
 			views = "closed"
 		}
-		rows = append(rows, []string{l.where(), views, l.By, l.At.Format(time.DateTime), l.Reason})
+		stopped := cmp.Or(strings.Join(l.Stopped, ","), "-")
+		rows = append(rows, []string{l.where(), views, stopped, l.By, l.At.Format(time.DateTime), l.Reason})
 	}
 	return printTable(cmd.OutOrStdout(), rows)
 }

@@ -101,7 +101,10 @@ func (d *daemon) lift(ctx context.Context, these []grants.Denial) (int, gateway.
 	done := make(chan lifted, 1)
 	d.wg.Go(func() {
 		var l lifted
-		if l.n, l.err = d.denials.Lift(these); l.n > 0 {
+		if l.err = d.goOn(ctx, these); l.err == nil {
+			l.n, l.err = d.denials.Lift(these)
+		}
+		if l.n > 0 {
 			l.rep = d.decideAnew(ctx, these)
 		}
 		done <- l
@@ -110,7 +113,7 @@ func (d *daemon) lift(ctx context.Context, these []grants.Denial) (int, gateway.
 	case l := <-done:
 		return l.n, l.rep, l.err
 	case <-ctx.Done():
-		return 0, gateway.Report{}, errors.New("not confirmed: the disk takes long, and it may be lifted later")
+		return 0, gateway.Report{}, errors.New("not confirmed: the disk takes long, or a tmux server that was stopped, and it may be lifted later")
 	}
 }
 

@@ -308,6 +308,7 @@ func (d *daemon) doorUIDs() []uint32 {
 
 // serveInner serves the door that a server's own panes see.
 func (d *daemon) serveInner(s *guard.Server) {
+	d.holdHalted(s) // before anybody is let in
 	if wrong := d.lentServer(s.Owner(), s.Account()); wrong != "" {
 		d.complain(wrong)
 	}

@@ -255,18 +255,26 @@ func (d *Denials) Asked(person, target string) []Denial {
 	return out
 }
 
+// LockedBut reports whether a lockdown touches o besides these.
+func (d *Denials) LockedBut(o access.Object, these []Denial) bool {
+	return slices.ContainsFunc(without(d.List(), these), func(den Denial) bool { return den.Lock && den.matches(o) })
+}
+
+// without gives a list but for these.
+func without(list, these []Denial) []Denial {
+	return slices.DeleteFunc(slices.Clone(list), func(o Denial) bool {
+		return slices.ContainsFunc(these, func(l Denial) bool {
+			return o.same(l) && o.At.Equal(l.At) && o.By == l.By && o.Above == l.Above
+		})
+	})
+}
+
 // Lift forgets these denials, and tells how many of them there were. Nothing is
 // lifted unless that is on disk. One that was asked for again meanwhile stays.
 func (d *Denials) Lift(these []Denial) (int, error) {
 	d.disk.Lock()
 	defer d.disk.Unlock()
-	without := func(list []Denial) []Denial {
-		return slices.DeleteFunc(slices.Clone(list), func(o Denial) bool {
-			return slices.ContainsFunc(these, func(l Denial) bool {
-				return o.same(l) && o.At.Equal(l.At) && o.By == l.By && o.Above == l.Above
-			})
-		})
-	}
+	without := func(list []Denial) []Denial { return without(list, these) }
 	if err := d.save(without(d.List())); err != nil {
 		return 0, fmt.Errorf("nothing was lifted: %w", err)
 	}

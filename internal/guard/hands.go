@@ -79,6 +79,10 @@ type Hands interface {
 	// once, for some seconds. keep.ErrRefused: it may not, by root's configuration.
 	Ticket(ctx context.Context, p keep.Pass) (string, error)
 
+	// Halt stops a server, and what runs in the panes of an isolated one, or lets go on what
+	// it has stopped, and nothing else. It can be asked for again.
+	Halt(ctx context.Context, id string, stop bool) (keep.Halted, error)
+
 	// Next gives what has happened, in order, and waits for it. Only one may wait.
 	// keep.ErrClosed: nothing comes any more.
 	Next(ctx context.Context) (keep.Event, error)

@@ -52,6 +52,7 @@ type Server struct {
 	hooks   knownHooks // of the inspection alone
 	traps   knownHooks // as well
 	known   atomic.Pointer[tmux.Snapshot]
+	halting halting
 	uids    uids
 }
 
@@ -59,7 +60,7 @@ type Server struct {
 var ErrLetGo = errors.New("muxward has let go of the tmux server, which goes on")
 
 func newServer(g *Guard, kept keep.Held) *Server {
-	return &Server{g: g, kept: kept, started: kept.Said.Started, how: make(chan string, 1),
+	return &Server{g: g, kept: kept, halting: halting{is: keep.Halted{Stopped: kept.Stopped}, frozen: kept.Frozen}, started: kept.Said.Started, how: make(chan string, 1),
 		begun: make(chan struct{}), met: make(chan struct{}), ready: make(chan struct{}), done: make(chan struct{}), ctlLock: make(chan struct{}, 1),
 		hold: hold{idle: make(chan struct{}, 1)}}
 }

@@ -95,6 +95,9 @@ func (s *server) refused(why error) {
 
 func (s *server) openPane(a *pane.Asking) error {
 	req, err := a.Request()
+	if err == nil {
+		err = s.mayBegin()
+	}
 	if err != nil {
 		return err
 	}

@@ -24,6 +24,7 @@ type server struct {
 	left chan struct{} // closed when nothing is left of it
 	look sync.Mutex    // one look at the server's files at a time; before mu
 
+	halting sync.Mutex   // one Halt at a time; before mu
 	asked   atomic.Int64 // looks that the watch has asked for
 	mending atomic.Bool
 	lost    atomic.Bool // what is written down of it
@@ -56,7 +57,7 @@ func (s *server) as() Held {
 	defer s.mu.Unlock()
 	r := s.rec
 	return Held{ID: r.ID, Owner: r.Owner, Account: r.Account, PID: r.PID, Start: r.Start, Isolated: r.Isolated, Mark: r.Mark,
-		Said: Said{Started: r.StartTime, Version: r.Version}, Inner: s.k.innerPath(r.ID), PAM: s.k.serviceOf(r)}
+		Said: Said{Started: r.StartTime, Version: r.Version}, Inner: s.k.innerPath(r.ID), PAM: s.k.serviceOf(r), Stopped: r.Stopped, Frozen: r.Frozen}
 }
 
 func (s *server) ended() bool {

@@ -38,6 +38,9 @@ type record struct {
 	Mark string `json:"mark"`
 	// Version is what tmux said of itself.
 	Version string `json:"version"`
+	// Stopped says that we have stopped it, and Frozen its panes: see Halt.
+	Stopped bool `json:"stopped,omitempty"`
+	Frozen  bool `json:"frozen,omitempty"`
 	// StartTime is what tmux says of its start, in seconds since 1970.
 	StartTime int64 `json:"start_time"`
 }

@@ -77,6 +77,21 @@ type Held struct {
 	Said Said
 	// Inner is the path that its inner door has, as TMUX names it inside.
 	Inner string
+	// Stopped says that it stands still by Halt, Frozen that what is in its panes may.
+	Stopped, Frozen bool
+}
+
+// Halted is how far a server stands still.
+type Halted struct {
+	// Stopped says that we have stopped it: it goes on when we are asked for that.
+	Stopped bool
+	// Before says that it was stopped by others before: that is theirs to end.
+	Before bool
+	// Panes is how many sessions of its panes were frozen, Free of how many the programs go on, as
+	// they have no cgroup that can be.
+	Panes, Free int
+	// Unwritten is why it is not written down, so that after a restart nobody knows that it was us.
+	Unwritten string
 }
 
 // Said is what a server says of itself. It is written down for the next muxward, and

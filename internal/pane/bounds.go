@@ -57,14 +57,22 @@ const subgroup = "muxward"
 
 // beside gives the cgroup that those of sessions are made in, from the one that we are in.
 func beside(own string) string {
-	if filepath.Base(own) != subgroup {
+	up := parted(own)
+	if up == own {
 		return own
 	}
-	up := filepath.Dir(own)
 	for _, c := range []string{"+pids", "+memory"} {
 		_ = os.WriteFile(up+"/cgroup.subtree_control", []byte(c), 0) // what is not given is found missing
 	}
 	return up
+}
+
+// parted names that cgroup.
+func parted(own string) string {
+	if filepath.Base(own) != subgroup {
+		return own
+	}
+	return filepath.Dir(own)
 }
 
 // bound is where one bound is set: the controller, and its files in both versions of

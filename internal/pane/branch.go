@@ -29,6 +29,10 @@ type branch struct {
 // branchPrefix begins the name of a branch; behind it is which process it is of.
 const branchPrefix = "muxward-pane-"
 
+func branchName(pid int, start uint64) string {
+	return fmt.Sprintf("%s%d-%d", branchPrefix, pid, start)
+}
+
 // newBranch makes one, if it can.
 func newBranch(bounds Bounds) *branch {
 	mounts, errMounts := os.ReadFile("/proc/self/mountinfo")
@@ -37,7 +41,7 @@ func newBranch(bounds Bounds) *branch {
 	if errMounts != nil || errOwn != nil || err != nil {
 		return &branch{missing: []string{pidsController, memoryController}}
 	}
-	name := fmt.Sprintf("%s%d-%d", branchPrefix, os.Getpid(), st.Start)
+	name := branchName(os.Getpid(), st.Start)
 	b := &branch{}
 	if above := cgroupAbove(string(mounts), string(own)); above != "" {
 		b.open(filepath.Join(beside(above), name))

@@ -106,6 +106,15 @@ func (h *Hands) Ticket(ctx context.Context, p keep.Pass) (string, error) {
 	return t.Ticket, err
 }
 
+// Halt stops a server, or lets it go on.
+func (h *Hands) Halt(ctx context.Context, id string, stop bool) (out keep.Halted, err error) {
+	what := GoOn
+	if stop {
+		what = Stop
+	}
+	return out, h.plain(ctx, NumHalt, Halt{id, what}, &out)
+}
+
 // Next gives what has happened, and waits for it.
 func (h *Hands) Next(ctx context.Context) (keep.Event, error) {
 	select {

@@ -31,6 +31,7 @@ const (
 	NumCloseDoor Number = 28
 	NumReach     Number = 29
 	NumTicket    Number = 30
+	NumHalt      Number = 31
 )
 
 // AtOnce tells how many requests of each number may be under way at once; one
@@ -41,7 +42,7 @@ func AtOnce() map[Number]int {
 		NumHello: 1, NumNotify: 1, NumCtl: 1, NumAuthKeys: 8, NumSign: 32, NumKeys: 1,
 		NumPAM: 32, NumPAMEnd: 32, NumServing: 1, NumForced: 32, NumProfiles: 1, NumTake: 1, NumSSHD: 32, NumSigned: 1,
 		NumFound: 1, NumAdopt: 16, NumStart: 32, NumAbandon: 16, NumConnect: 32, NumMend: 16, NumNote: 16,
-		NumOpenDoor: 16, NumCloseDoor: 16, NumReach: 32, NumTicket: 32,
+		NumOpenDoor: 16, NumCloseDoor: 16, NumReach: 32, NumTicket: 32, NumHalt: 16,
 	}
 }
 
@@ -200,6 +201,21 @@ type Order struct {
 	// Isolated says that it is to be an isolated server.
 	Isolated bool `json:"isolated"`
 }
+
+// Halt has a server stopped, or go on that was stopped so.
+type Halt struct {
+	ID   string `json:"id"`
+	What Motion `json:"what"`
+}
+
+// Motion is what a server is to do.
+type Motion string
+
+// The motions.
+const (
+	Stop Motion = "stop"
+	GoOn Motion = "go on"
+)
 
 // Ticket is one for a pane of an isolated server.
 type Ticket struct {

@@ -144,6 +144,7 @@ func (h *realHelper) sorts() []sort {
 		{privsep.NumCloseDoor, 20, fmt.Sprintf(`{"Server":%q}`, id)}, {privsep.NumCloseDoor, 20, `{"Account":` + of(a) + `}`}, {privsep.NumCloseDoor, 2000, `{"Account":{"Name":"root","UID":0},"Server":""}`},
 		{privsep.NumReach, 2, `{"account":` + of(a) + `}`}, {privsep.NumReach, 2000, `{"account":{"Name":"root","UID":0}}`},
 		{privsep.NumTicket, 1000, fmt.Sprintf(`{"ID":%q,"Account":%s,"Pane":"%%1"}`, id, of(b))},
+		{privsep.NumHalt, 50, fmt.Sprintf(`{"id":%q,"what":"stop"}`, id)}, {privsep.NumHalt, 100, fmt.Sprintf(`{"id":%q,"what":"go on"}`, id)}, {privsep.NumHalt, 2000, `{"id":"../x","what":"stop"}`},
 		{privsep.NumAuthKeys, 50, `{"account":"mwalice"}`}, {privsep.NumAuthKeys, 2000, `{"account":"mwnobody"}`}, {privsep.NumAuthKeys, 50, `{"account":"root"}`},
 		{privsep.NumForced, 500, fmt.Sprintf(`{"pid":%d}`, os.Getpid())}, {privsep.NumForced, 500, `{"pid":999999999}`}, {privsep.NumSSHD, 100, fmt.Sprintf(`{"pid":%d}`, os.Getpid())},
 		{privsep.NumSign, 200, string(hash)}, {privsep.NumSign, 1000, checkpoint(7)}, {privsep.NumSign, 200, checkpoint(1 << 47)}, {privsep.NumSigned, 50, `{}`},

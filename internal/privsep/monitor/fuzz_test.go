@@ -74,6 +74,7 @@ func TestFlood(t *testing.T) {
 		{privsep.NumOpenDoor, bodies[8]}, {privsep.NumCloseDoor, bodies[7]}, {privsep.NumStart, bodies[9]}, {privsep.NumNote, bodies[10]},
 		{privsep.NumAuthKeys, bodies[6]}, {privsep.NumCtl, bodies[0]}, {privsep.NumSign, bodies[2]},
 		{privsep.NumForced, `{"pid":1}`}, {privsep.NumReach, `{"account":{"Name":"x","UID":7}}`},
+		{privsep.NumHalt, `{"id":"0123abcd","what":"stop"}`},
 		{privsep.NumTicket, `{"ID":"0123abcd","Account":{"Name":"root","UID":0},"Pane":"%1"}`},
 	}
 	ends, sent := 0, 0

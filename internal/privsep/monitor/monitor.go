@@ -36,6 +36,7 @@ type Hands interface {
 	CloseDoor(ctx context.Context, p keep.Place) error
 	Reach(ctx context.Context, a keep.Account) (*os.File, error)
 	Ticket(ctx context.Context, p keep.Pass) (string, error)
+	Halt(ctx context.Context, id string, stop bool) (keep.Halted, error)
 	Next(ctx context.Context) (keep.Event, error)
 	Close() error
 }

@@ -92,6 +92,10 @@ func (h *toyHands) Ticket(_ context.Context, p keep.Pass) (string, error) {
 	h.calls.Add(1)
 	return p.ID + p.Pane, nil
 }
+func (h *toyHands) Halt(_ context.Context, _ string, stop bool) (keep.Halted, error) {
+	h.calls.Add(1)
+	return keep.Halted{Stopped: stop}, nil
+}
 func (h *toyHands) Next(ctx context.Context) (keep.Event, error) {
 	select {
 	case e := <-h.events:
@@ -305,6 +309,7 @@ func TestBroken(t *testing.T) {
 		"no object":         {greeted(raw(privsep.NumAdopt, 2, `null`)), "no object"},
 		"more behind":       {greeted(raw(privsep.NumAdopt, 2, `{"id":"x"}{}`)), "something behind"},
 		"another type":      {greeted(raw(privsep.NumAdopt, 2, `{"id":7}`)), "cannot unmarshal"},
+		"no motion":         {greeted(pack(t, privsep.NumHalt, 2, privsep.Halt{ID: "0123abcd", What: "kill"})), "is nothing that a server does"},
 		"no state":          {greeted(pack(t, privsep.NumNotify, 2, privsep.Notify{State: "MAINPID=1"})), "is no state"},
 		"account too long":  {greeted(pack(t, privsep.NumAuthKeys, 2, privsep.AuthKeys{Account: strings.Repeat("x", keep.MaxAccountName+1)})), "no name of an account"},
 		"account is nobody": {greeted(pack(t, privsep.NumAuthKeys, 2, privsep.AuthKeys{})), "no name of an account"},

@@ -164,3 +164,12 @@ func (m *Monitor) ticket(ctx context.Context, p keep.Pass) (answer, error) {
 	ticket, err := m.Hands.Ticket(ctx, p)
 	return answer{body: privsep.Ticket{Ticket: ticket}}, err
 }
+
+// halt stops a server that was started or adopted here, or lets it go on.
+func (m *Monitor) halt(ctx context.Context, h privsep.Halt) (answer, error) {
+	if h.What != privsep.Stop && h.What != privsep.GoOn {
+		return answer{}, refusal{fmt.Errorf("%.64q is nothing that a server does", string(h.What))}
+	}
+	halted, err := m.Hands.Halt(ctx, h.ID, h.What == privsep.Stop)
+	return answer{body: halted}, err
+}

@@ -61,6 +61,7 @@ func table() []row {
 		{privsep.NumCloseDoor, "close-door", later, 0, on((*Monitor).closeDoor)},
 		{privsep.NumReach, "reach", later, 0, on((*Monitor).reach)},
 		{privsep.NumTicket, "ticket", later, 0, on((*Monitor).ticket)},
+		{privsep.NumHalt, "halt", later, 0, on((*Monitor).halt)},
 	}
 }
 

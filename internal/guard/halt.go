@@ -1,0 +1,134 @@
+package guard
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/muxward/muxward/internal/keep"
+	"github.com/muxward/muxward/internal/tmux/control"
+)
+
+// halting is whether a server is to stand still, and whether it does.
+type halting struct {
+	mu      sync.Mutex
+	want    bool
+	asked   int           // how often something was wanted
+	running bool          // the hands are asked
+	done    chan struct{} // closed when they have answered what was wanted last; while running
+
+	is     keep.Halted // by their last answer
+	frozen bool        // its panes may be frozen
+	err    error       // of that answer
+}
+
+// Halted reports whether the server was stopped by Halt and has not been let go on, and whether
+// what is in its panes may stand still.
+func (s *Server) Halted() (stopped, frozen bool) {
+	h := &s.halting
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.is.Stopped, h.frozen
+}
+
+// Halt has the server stopped, with what runs in the panes of an isolated one, or go on that was
+// stopped so. It goes by what was wanted last, also if the hands answer only when nobody waits any
+// more: of a server that could not be stopped in time that is said, and it is not stopped later.
+func (s *Server) Halt(ctx context.Context, stop bool) (keep.Halted, error) {
+	h := &s.halting
+	h.mu.Lock()
+	was := h.is.Stopped || h.frozen
+	h.want = stop
+	h.asked++
+	if !h.running {
+		if s.g.ctx.Err() != nil {
+			h.mu.Unlock()
+			return keep.Halted{}, errors.New("muxward is stopping")
+		}
+		h.running, h.done = true, make(chan struct{})
+		s.g.wg.Go(s.align)
+	}
+	done := h.done
+	h.mu.Unlock()
+	select {
+	case <-done:
+	case <-ctx.Done():
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		if stop && !was && h.running {
+			h.want = false
+			h.asked++
+		}
+		return keep.Halted{}, fmt.Errorf("who could stop the tmux server of %s, and let it go on, does not answer: %w", s.kept.Owner, ctx.Err())
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.is, h.err
+}
+
+// align asks the hands until they have answered what was wanted last.
+func (s *Server) align() {
+	h := &s.halting
+	for {
+		h.mu.Lock()
+		want, asked := h.want, h.asked
+		h.mu.Unlock()
+		is, err := s.g.hands.Halt(s.g.ctx, s.kept.ID, want) // a hand that hangs has nobody wait but this
+		h.mu.Lock()
+		h.err = err
+		switch {
+		case err == nil:
+			h.is, h.frozen = is, want && s.kept.Isolated
+		case want: // it may be, and may have to be let go on
+			h.is.Stopped, h.frozen = true, s.kept.Isolated
+		}
+		if h.asked == asked || s.g.ctx.Err() != nil {
+			h.running = false
+			close(h.done)
+			h.mu.Unlock()
+			return
+		}
+		h.mu.Unlock()
+	}
+}
+
+// Used reports whether anything was sent to the server that it may still have to do.
+func (s *Server) Used() bool {
+	s.mu.Lock()
+	asked := s.ctl != nil
+	s.mu.Unlock()
+	return asked || s.hold.held()
+}
+
+// confirmTurns is what it takes: accepting a connection, reading from it and running what was
+// read may be three turns of a server's loop.
+const confirmTurns = 3
+
+// Confirm returns nil when the server has done all that was sent to it before, over whichever
+// connection, or has ended.
+func (s *Server) Confirm(ctx context.Context) error {
+	for turns := 0; turns < confirmTurns; {
+		var c *control.Client
+		err := s.Cause()
+		if err != nil {
+			return nil //nolint:nilerr // it has ended: nothing is done there any more
+		}
+		if c, err = s.Control(ctx); err == nil {
+			err = c.Drain(ctx)
+		}
+		if err == nil || errors.Is(err, errNoSession) { // which it has said
+			turns++
+			continue
+		}
+		select {
+		case <-s.done:
+			return nil
+		case <-time.After(20 * time.Millisecond):
+		case <-ctx.Done():
+			return fmt.Errorf("the tmux server of %s (process %d) does not confirm that it has done what it was sent: %w", s.kept.Owner, s.kept.PID, err)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,210 @@
+package attack
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/muxward/muxward/internal/tmux/tmuxtest"
+	"github.com/muxward/muxward/test/host"
+)
+
+// stuck has a tmux server wait for a file that nobody writes, until end is called: it runs, and
+// answers nobody.
+func (b *bed) stuck() (end func()) {
+	b.t.Helper()
+	fifo := tmuxtest.Dir(b.t, tmuxtest.As(b.t, owner)) + "/fifo"
+	if err := unix.Mkfifo(fifo, 0o666); err != nil {
+		b.t.Fatal(err)
+	}
+	if err := os.Chmod(fifo, 0o666); err != nil {
+		b.t.Fatal(err)
+	}
+	b.server.Run("run-shell", "-b", "-d", "0.1", "-C", "source-file "+fifo)
+	tmuxtest.Eventually(b.t, func() bool {
+		where, err := os.ReadFile(fmt.Sprintf("/proc/%d/wchan", b.server.PID))
+		return err == nil && strings.Contains(string(where), "partner")
+	}, "tmux waits for the file")
+	return func() {
+		came := make(chan struct{})
+		stop := make(chan struct{})
+		go func() {
+			defer close(came)
+			for {
+				// It is opened by a writer only while somebody wants to read (fifo(7)): one that is stopped
+				// asks anew when it goes on.
+				if fd, err := unix.Open(fifo, unix.O_WRONLY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0); err == nil {
+					_ = unix.Close(fd)
+					return
+				}
+				select {
+				case <-stop:
+					return
+				case <-time.After(2 * time.Millisecond):
+				}
+			}
+		}()
+		b.t.Cleanup(func() { close(stop); <-came })
+		tmuxtest.Eventually(b.t, func() bool { return b.state() == 'T' || !b.opens() }, "it has the file, or is stopped")
+	}
+}
+
+// state is that of the tmux server's process.
+func (b *bed) state() byte {
+	b.t.Helper()
+	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", b.server.PID))
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(data), ") ")
+	return rest[0]
+}
+
+// opens reports whether the server waits for the file still.
+func (b *bed) opens() bool {
+	where, err := os.ReadFile(fmt.Sprintf("/proc/%d/wchan", b.server.PID))
+	return err == nil && strings.Contains(string(where), "partner")
+}
+
+// Carol, who may, makes a window just when the tmux server hangs: what it was sent lies in its
+// socket, where nobody takes it back, and she hopes that it is done when the server comes back, and
+// the lockdown has returned. The server is stopped. It goes on when that is unlocked, a restart of
+// muxward between them included; what it had been sent is done then, before anybody is let in. In
+// the control run it is not stopped.
+func TestRV07StoppedUntilUnlocked(t *testing.T) {
+	for _, build := range []string{"failpoints", "failpoints,teeth_halted"} {
+		t.Run("build "+build, func(t *testing.T) {
+			control := build != "failpoints"
+			dir := tmuxtest.Dir(t, host.Serves(t))
+			b := lay(t, host.Config{Build: build, Env: []string{"MUXWARD_FAILPOINTS=" + dir},
+				Policy: map[string]string{"grants.yaml": bedGrants + "  - {who: mwcarol, role: operator, on: mwalice/other, reason: helps}\n"}})
+			write := func(name, text string) {
+				if err := os.WriteFile(dir+"/"+name, []byte(text), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			windows := func() string { return b.server.Run("list-windows", "-t", "other", "-F", "#{window_name}") }
+			write("executor-run", "wait")
+			x := b.Terminal(typist, tmuxtest.TerminalConfig{}, "new-window", "-d", "-t", "mwalice/other", "-n", "gained", "cat")
+			tmuxtest.Eventually(t, func() bool { _, err := os.Stat(dir + "/executor-run"); return err != nil }, "it is about to be sent")
+			comesBack := b.stuck()
+			before := b.waiting()
+			write("executor-run.go", "")
+			tmuxtest.Eventually(t, func() bool { return b.waiting() > before }, "it lies in the socket")
+			began := time.Now()
+			r := b.Muxward(owner, "lockdown", "--reason", "incident")
+			inTime(t, began, 5*time.Second, "%s", r.Err)
+			if stopped := strings.Contains(r.Err, "it is stopped until this is unlocked"); r.Code == 0 || stopped == control {
+				t.Errorf("lockdown: %+v", r)
+			}
+			x.ExitCode()
+			if control {
+				comesBack()
+				tmuxtest.Eventually(t, func() bool { return strings.Contains(windows(), "gained") }, "control run: it is done")
+				return
+			}
+			if b.state() != 'T' {
+				t.Fatalf("the tmux server is not stopped: %c", b.state())
+			}
+			b.staysStopped()
+			b.Kill()
+			b.Run()
+			b.staysStopped()
+			if r := b.Muxward(owner, "unlock"); r.Code == 0 || !strings.Contains(r.Err, "nothing is unlocked") {
+				t.Errorf("unlocked, and what it was sent is not done: %+v", r)
+			}
+			b.staysStopped()
+			comesBack()
+			if r := b.Muxward(owner, "unlock"); r.Code != 0 {
+				t.Fatalf("unlock: %+v", r)
+			}
+			if got := windows(); !strings.Contains(got, "gained") { // before unlock has returned
+				t.Errorf("what it was sent before is not done: %q", got)
+			}
+			b.typed(typist, "again")
+		})
+	}
+}
+
+// staysStopped tells of the lockdown and of the server's state.
+func (b *bed) staysStopped() {
+	b.t.Helper()
+	if r := b.Muxward(owner, "lockdown", "--list"); !strings.Contains(r.Out, "mwalice\topen\tmwalice\t") {
+		b.t.Errorf("it is not told that it is stopped: %+v", r)
+	}
+	if b.state() != 'T' {
+		b.t.Errorf("the tmux server goes on: %c", b.state())
+	}
+}
+
+// waiting is how many connections to tmux servers are not accepted: /proc/net/unix has those
+// without an inode.
+func (b *bed) waiting() (n int) {
+	b.t.Helper()
+	data, err := os.ReadFile("/proc/net/unix")
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	for line := range strings.Lines(string(data)) {
+		if f := strings.Fields(line); len(f) > 7 && f[6] == "0" && strings.HasPrefix(f[7], b.Base) && strings.Contains(f[7], "/in-") {
+			n++
+		}
+	}
+	return n
+}
+
+// What somebody else has stopped before, a lockdown and its end leave to them. A revocation stops
+// nothing: that is the control run of who is stopped at all.
+func TestRV07StoppedByOthers(t *testing.T) {
+	t.Parallel()
+	b := lay(t, host.Config{})
+	signal(t, b.server.PID, sigStop)
+	r := b.Muxward(owner, "lockdown")
+	if r.Code == 0 || !strings.Contains(r.Err, "somebody else had stopped it") {
+		t.Errorf("lockdown: %+v", r)
+	}
+	if r := b.Muxward(owner, "unlock"); r.Code != 0 {
+		t.Errorf("unlock: %+v", r)
+	}
+	if b.state() != 'T' {
+		t.Errorf("it goes on by itself: %c", b.state())
+	}
+	signal(t, b.server.PID, syscall.SIGCONT)
+	comesBack := b.stuck()
+	if r := b.Muxward(root, "revoke", typist); b.state() == 'T' {
+		t.Errorf("a revocation stops the server: %+v", r)
+	}
+	comesBack()
+	b.kept()
+}
+
+// Muxward is killed before the lockdown has come to its disk, and the owner hopes that the server,
+// which is stopped, is theirs then. It is locked down all the same, and the host's keeper unlocks it.
+// That is the control run, too.
+func TestRV07StoppedAndNotKept(t *testing.T) {
+	t.Parallel()
+	b := lay(t, host.Config{})
+	comesBack := b.stuck()
+	if r := b.Muxward(owner, "lockdown"); r.Code == 0 || !strings.Contains(r.Err, "it is stopped until this is unlocked") {
+		t.Fatalf("lockdown: %+v", r)
+	}
+	comesBack()
+	b.Kill()
+	if err := os.Remove(b.State + "/revocations.json"); err != nil {
+		t.Fatal(err)
+	}
+	b.Run()
+	if r := b.Muxward(owner, "unlock"); r.Code == 0 || !strings.Contains(r.Err, "locked down by muxward") || b.state() != 'T' {
+		t.Errorf("its owner unlocks it: %+v", r)
+	}
+	if r := b.Muxward(root, "unlock", "-t", owner); r.Code != 0 {
+		t.Errorf("unlock: %+v", r)
+	}
+	b.typed(typist, "again")
+	b.kept()
+}
