@@ -149,7 +149,7 @@ func (l *last) goesOn(s statement, proof []tlog.Hash) error {
 func (l *last) keep(s statement, proof []tlog.Hash) error {
 	if err := l.goesOn(s, proof); err != nil {
 		return fmt.Errorf("%d records of this log were signed, and these %d are not what they have become (%w): records were changed or lost, "+
-			"or %s was. Try the log with muxward audit verify. If it is to begin anew, move the log away, keep it, and remove %s beside its key",
+			"or more were signed than the log ever had, by whoever had taken muxward over, or %s was changed. Try the log with muxward audit verify. If it is to begin anew, move the log away, keep it, and remove %s beside its key",
 			l.size, s.size, err, LastFile, LastFile)
 	}
 	if s == l.statement {
