@@ -18,7 +18,6 @@ import (
 
 	"github.com/muxward/muxward/internal/access"
 	"github.com/muxward/muxward/internal/audit"
-	"github.com/muxward/muxward/internal/privsep/holder"
 )
 
 // newAuditCmd makes `muxward audit`: reading and proving the log. It works on
@@ -212,9 +211,11 @@ log could have changed too: bring your own. With --checkpoint the log must
 also agree with a checkpoint that you kept elsewhere; this finds even a
 history that was rewritten and signed anew with a stolen key.
 
-Where muxward runs as an account, root's verify also compares with what the
-holder of the key has signed last (STATE-keys/audit.last): the log must have
-that as its beginning, so one that was cut back is found.
+Where muxward runs as an account, root's verify goes by the key that its holder
+has (STATE-keys/audit.key), not by the one beside the log, and also compares
+with what the holder has signed last (STATE-keys/audit.last): the log must have
+that as its beginning, so one that was cut back, or replaced by another with
+a key of its own, is found. A note says where that could not be compared.
 
 The exit code is 0 if all is well, 1 if something was found or the log cannot
 be read, 2 if the command line is wrong.`,
@@ -227,20 +228,17 @@ be read, 2 if the command line is wrong.`,
 			if err != nil {
 				return err
 			}
-			verifier, err := auditKey(key, filepath.Dir(dir))
+			var opt audit.VerifyOptions
+			verifier, err := askHolder(&opt, key, filepath.Dir(dir))
 			if err != nil {
 				return err
 			}
-			var opt audit.VerifyOptions
 			for _, path := range kept {
 				signed, err := os.ReadFile(path)
 				if err != nil {
 					return usageError{err}
 				}
 				opt.Checkpoints = append(opt.Checkpoints, signed)
-			}
-			if opt.Last, err = signedLast(filepath.Dir(dir), verifier.Name()); err != nil {
-				return err
 			}
 			rep, err := audit.Verify(cmd.Context(), dir, verifier, opt)
 			if err != nil && !errors.Is(err, audit.ErrTampered) {
@@ -249,25 +247,10 @@ be read, 2 if the command line is wrong.`,
 			return errors.Join(printReport(cmd.OutOrStdout(), rep, asJSON), err)
 		},
 	}
-	cmd.Flags().StringVar(&key, "key", "", "the public key, or a `file` that holds it (default STATE/audit.pub)")
+	cmd.Flags().StringVar(&key, "key", "", "the public key, or a `file` that holds it (default the holder's for root, else STATE/audit.pub)")
 	cmd.Flags().StringArrayVar(&kept, "checkpoint", nil, "a `file` with a checkpoint that was kept elsewhere (may be repeated)")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print the report as JSON")
 	return cmd
-}
-
-// signedLast is what the holder of a log's key has signed last, where there is one and we may
-// read that: as root. The state directory is the account's there, and this is not.
-func signedLast(state, origin string) (*audit.Signed, error) {
-	of, size, root, err := holder.Last(state + "-keys")
-	switch {
-	case errors.Is(err, fs.ErrNotExist), errors.Is(err, fs.ErrPermission):
-		return nil, nil
-	case err != nil:
-		return nil, err
-	case of != origin:
-		return nil, nil
-	}
-	return &audit.Signed{Size: size, Root: root}, nil
 }
 
 // auditKey reads a public key given as such, as a file, or beside the log.

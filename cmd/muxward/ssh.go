@@ -81,11 +81,13 @@ func (d *daemon) openSSH(ctx context.Context) (*sshDoor, error) {
 			return nil, err
 		}
 	}
+	if s.config.Listen != "" { // the lists are held against it
+		if err := s.pam.set(s.config); err != nil {
+			return nil, err
+		}
+	}
 	if err := s.load(d.policy.Set, d.complain); err != nil || s.config.Listen == "" {
 		return s, err
-	}
-	if err := s.pam.set(s.config); err != nil {
-		return nil, err
 	}
 	if s.l, err = sshd.Listen(ctx, s.config.Listen); err != nil {
 		return nil, err
@@ -154,6 +156,7 @@ func (s *sshDoor) load(now func() *policy.Set, complain func(string)) error {
 		rerr = fmt.Errorf("the revoked keys of the ssh door: %w", rerr)
 	}
 	terr := s.loadTOTP(set, &wrong)
+	wrong = append(wrong, s.pam.behindWrong(set)...)
 	all := set.SSHKeys()
 	files, theirs := identity.Unclaimed(all, next.keys, s.keys.Load())
 	wrong = append(wrong, theirs...)

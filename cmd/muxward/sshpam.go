@@ -18,18 +18,20 @@ import (
 	"github.com/muxward/muxward/internal/config"
 	"github.com/muxward/muxward/internal/identity"
 	"github.com/muxward/muxward/internal/pam"
+	"github.com/muxward/muxward/internal/policy"
 	"github.com/muxward/muxward/internal/privsep"
 )
 
 // sshPAM are the logins by password at the ssh door. The zero value takes none.
 type sshPAM struct {
 	rules  atomic.Pointer[identity.PasswordRules]
-	logins atomic.Pointer[pam.Logins] // made when passwords are taken for the first time
-	work   atomic.Int64               // how long PAM may take to say something
-	look   turn                       // to have an account looked up
-	stand  turn                       // the same for those who have proved one
-	helper *privsep.Client            // has PAM asked, if it is not nil
-	asked  atomic.Pointer[string]     // by the service that it began with
+	behind atomic.Pointer[config.Themselves] // who proves a password behind each key
+	logins atomic.Pointer[pam.Logins]        // made when passwords are taken for the first time
+	work   atomic.Int64                      // how long PAM may take to say something
+	look   turn                              // to have an account looked up
+	stand  turn                              // the same for those who have proved one
+	helper *privsep.Client                   // has PAM asked, if it is not nil
+	asked  atomic.Pointer[string]            // by the service that it began with
 }
 
 // turnTime is how long somebody who logs in waits for their turn to have an account looked
@@ -54,6 +56,11 @@ var errNoTurn = errors.New("the account cannot be looked up: others who log in h
 
 // set puts in force whose passwords are taken. What is wrong with it changes nothing.
 func (s *sshPAM) set(c config.SSH) error {
+	for _, person := range c.PAMBehindKeys.People {
+		if _, err := identity.CanonicalName(person); err != nil {
+			return fmt.Errorf("ssh: pam_behind_keys: %w", err)
+		}
+	}
 	rules := identity.PasswordRules{Service: c.PAMService(), Root: c.PAMRoot, MFA: c.PAMMFA, BehindKey: c.PAMBehindKeys.Has}
 	if s.helper != nil && !s.asked.CompareAndSwap(nil, &rules.Service) && rules.Service != "" && rules.Service != *s.asked.Load() {
 		return errors.New("ssh: pam: muxward-helper asks by the service that it began with, or by none; to change that start it anew")
@@ -64,8 +71,27 @@ func (s *sshPAM) set(c config.SSH) error {
 		}
 	}
 	s.work.Store(int64(cmp.Or(c.PAMWait, pam.WorkTime)))
+	s.behind.Store(&c.PAMBehindKeys)
 	s.rules.Store(&rules)
 	return nil
+}
+
+// behindWrong gives what is wrong with who is to prove a password behind each key: whoever was meant
+// by a name that is nobody's comes by a key alone, and root by none where its password is not asked for.
+func (s *sshPAM) behindWrong(set *policy.Set) (wrong []error) {
+	who := s.behind.Load()
+	if who == nil {
+		return nil
+	}
+	for _, person := range who.People {
+		if !set.IsPerson(person) {
+			wrong = append(wrong, fmt.Errorf("pam_behind_keys: there is no person %q in people.yaml: whoever is meant comes by a key alone", person))
+		}
+	}
+	if root, err := set.PersonOf(0, "root"); err == nil && set.IsPerson(root) && who.Has(root) && !s.now().Root {
+		wrong = append(wrong, fmt.Errorf("pam_behind_keys: %s, who is root, comes by no key: PAM is not asked for root's password; add pam_root: true, or leave them out of the list", root))
+	}
+	return wrong
 }
 
 // ready sees that PAM can be asked by a service.

@@ -7,12 +7,14 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 
 	"github.com/muxward/muxward/internal/config"
 	"github.com/muxward/muxward/internal/identity"
+	"github.com/muxward/muxward/internal/policy"
 )
 
 // TestLookUpInTurn: many log in at once, and the accounts are asked for one at a time, of
@@ -100,5 +102,48 @@ func TestPAMSettings(t *testing.T) {
 	}
 	if _, err := s.login(t.Context(), "muxward", "alice", "", nil); err == nil {
 		t.Error("let in with nobody to ask PAM")
+	}
+}
+
+// TestBehindKeysNames: a name that can be nobody's is refused, and what was in force stays; one that is
+// nobody's is told of, at each look, and so is root whose password nobody asks for.
+func TestBehindKeysNames(t *testing.T) {
+	dir := t.TempDir()
+	for name, text := range map[string]string{"people.yaml": "people:\n  alice: {}\n  admin: {account: root}\n", "grants.yaml": "grants: []\n"} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	engine, err := policy.NewEngine(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var s sshPAM
+	if got := s.behindWrong(engine.Set()); len(got) != 0 {
+		t.Errorf("before anything is said: %v", got)
+	}
+	for _, c := range []struct {
+		who   config.Themselves
+		root  bool
+		wrong []string
+	}{
+		{config.Themselves{People: []string{"alice"}}, false, nil},
+		{config.Themselves{People: []string{"alice", "alcie"}}, false, []string{`"alcie"`}},
+		{config.Themselves{People: []string{"alice", "admin"}}, false, []string{"pam_root"}},
+		{config.Themselves{All: true}, false, []string{"pam_root"}},
+		{config.Themselves{All: true}, true, nil},
+	} {
+		if err := s.set(config.SSH{PAM: "false", PAMBehindKeys: c.who, PAMRoot: c.root}); err != nil {
+			t.Fatal(err)
+		}
+		got := s.behindWrong(engine.Set())
+		if len(got) != len(c.wrong) || len(got) > 0 && !strings.Contains(got[0].Error(), c.wrong[0]) {
+			t.Errorf("%+v: %v", c, got)
+		}
+	}
+	for _, name := range []string{"Alice", "", "al/ice"} {
+		if err := s.set(config.SSH{PAM: "false", PAMBehindKeys: config.Themselves{People: []string{name}}}); err == nil || s.now().BehindKey(name) != s.now().BehindKey("x") {
+			t.Errorf("%q: %v", name, err)
+		}
 	}
 }

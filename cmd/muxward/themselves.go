@@ -12,6 +12,7 @@ import (
 	"github.com/muxward/muxward/internal/gateway"
 	"github.com/muxward/muxward/internal/guard"
 	"github.com/muxward/muxward/internal/identity"
+	"github.com/muxward/muxward/internal/policy"
 	"github.com/muxward/muxward/internal/tmux"
 )
 
@@ -53,7 +54,11 @@ func (g guarded) RunsAs(ctx context.Context, who identity.Identity, session stri
 		if err != nil {
 			return a, err
 		}
-		if own := ownerIn(i, a.UID, a.Name, g.d.policy.PersonOf); own != "" && own != who.Person() {
+		own, err := ownerIn(i, a.UID, a.Name, g.d.policy.Set())
+		if err != nil {
+			return identity.Account{}, fmt.Errorf("the panes of %s run as %s, and whose own account that is cannot be told: %w", session, a.Name, err)
+		}
+		if own != "" && own != who.Person() {
 			return identity.Account{}, fmt.Errorf("the panes of %s run as %s, which is %s's own account, and their panes are their own here (people_as_themselves): run_as and session_run_as are for accounts that are nobody's", session, a.Name, own)
 		}
 		return a, nil
@@ -104,24 +109,31 @@ func (g guarded) PaneAccount(pane tmux.PaneID) (gateway.PaneAccount, error) {
 	if err != nil {
 		return gateway.PaneAccount{}, err
 	}
-	return paneAccount(i, uid, func() (identity.Account, error) { return g.d.accounts.ByUID(g.d.ctx, uid) }, g.d.policy.PersonOf)
+	return paneAccount(i, uid, func() (identity.Account, error) { return g.d.accounts.ByUID(g.d.ctx, uid) }, g.d.policy.Set())
 }
 
 // ownerIn gives whose own account a shared one is, of those whose panes there are their own, "" for
-// nobody's: who types as it has all that runs as it, theirs too.
-func ownerIn(i config.Isolated, uid uint32, name string, personOf func(uint32, string) (string, error)) string {
+// nobody's: who types as it has all that runs as it, theirs too. An account that the people file does
+// not have is nobody's own unless the configuration names a person of its name. That it cannot be told is an error.
+func ownerIn(i config.Isolated, uid uint32, name string, people *policy.Set) (string, error) {
 	if !i.AsThemselves.Any() {
-		return ""
+		return "", nil
 	}
-	if person, err := personOf(uid, name); err == nil && i.AsThemselves.Has(person) {
-		return person
+	person, err := people.PersonOf(uid, name)
+	switch {
+	case errors.Is(err, policy.ErrNobodys):
+		return "", nil
+	case err != nil:
+		return "", err
+	case slices.Contains(i.AsThemselves.People, person), i.AsThemselves.All && people.IsPerson(person):
+		return person, nil
 	}
-	return ""
+	return "", nil
 }
 
 // paneAccount gives whose a pane is that runs as a uid. That it cannot be told is an error, as
 // it may be a person's own.
-func paneAccount(i config.Isolated, uid uint32, account func() (identity.Account, error), personOf func(uint32, string) (string, error)) (gateway.PaneAccount, error) {
+func paneAccount(i config.Isolated, uid uint32, account func() (identity.Account, error), people *policy.Set) (gateway.PaneAccount, error) {
 	out := gateway.PaneAccount{Name: strconv.FormatUint(uint64(uid), 10), UID: uid}
 	a, err := account()
 	if err == nil {
@@ -130,10 +142,10 @@ func paneAccount(i config.Isolated, uid uint32, account func() (identity.Account
 		return out, fmt.Errorf("look up the account of the pane: %w", err)
 	}
 	if slices.Contains(i.Shared(), out.Name) {
-		out.Person = ownerIn(i, uid, out.Name, personOf)
-		return out, nil
+		out.Person, err = ownerIn(i, uid, out.Name, people)
+		return out, err
 	}
-	if out.Person, err = personOf(uid, out.Name); err == nil && out.Person == "" {
+	if out.Person, err = people.PersonOf(uid, out.Name); err == nil && out.Person == "" {
 		err = fmt.Errorf("the account %s is nobody's", out.Name)
 	}
 	return out, err

@@ -2,11 +2,14 @@ package main
 
 import (
 	"errors"
+	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/muxward/muxward/internal/config"
 	"github.com/muxward/muxward/internal/gateway"
 	"github.com/muxward/muxward/internal/identity"
+	"github.com/muxward/muxward/internal/policy"
 )
 
 // TestPaneAccounts: whose a pane is, is a shared account's, a person's, or an error: nobody's
@@ -31,7 +34,7 @@ func TestPaneAccounts(t *testing.T) {
 	for uid, want := range map[uint32]gateway.PaneAccount{
 		1: {Name: "svc", UID: 1}, 2: {Name: "alice", UID: 2, Person: "alice"}, 3: {}, 4: {}, 5: {},
 	} {
-		got, err := paneAccount(i, uid, func() (identity.Account, error) { return account(uid) }, d.policy.PersonOf)
+		got, err := paneAccount(i, uid, func() (identity.Account, error) { return account(uid) }, d.policy.Set())
 		if (err == nil) != (want.Name != "") || err == nil && got != want || errors.Is(err, gateway.ErrNoSession) {
 			t.Errorf("%d: %+v, %v", uid, got, err)
 		}
@@ -39,17 +42,37 @@ func TestPaneAccounts(t *testing.T) {
 }
 
 // TestSharedOfPerson: an account that panes share is a person's own where theirs are their own, too;
-// of others nobody asks.
+// of others nobody asks, and of no account whose person the people file has otherwise is it said that it is nobody's.
 func TestSharedOfPerson(t *testing.T) {
-	d := granter(t)
-	account := func() (identity.Account, error) { return identity.Account{Name: "alice", UID: 2, GID: 2}, nil }
+	dir := t.TempDir()
+	for name, text := range map[string]string{
+		"people.yaml": "people:\n  alice: {}\n  bob: {account: bob, uid: 7}\n  carol: {account: carol2}\nservers:\n  prod: {account: mux}\n", "grants.yaml": "grants: []\n",
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	engine, err := policy.NewEngine(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	all, broken := config.Themselves{All: true}, "an error"
 	for _, c := range []struct {
+		name string
 		as   config.Themselves
 		want string
-	}{{config.Themselves{}, ""}, {config.Themselves{People: []string{"bob"}}, ""}, {config.Themselves{People: []string{"bob", "alice"}}, "alice"}} {
-		i := config.Isolated{Account: "mux", RunAs: "svc", SessionRunAs: map[string]string{"db": "alice"}, AsThemselves: c.as}
-		if got, err := paneAccount(i, 2, account, d.policy.PersonOf); err != nil || got.Person != c.want {
-			t.Errorf("%+v: %+v, %v", c.as, got, err)
+	}{
+		{"alice", config.Themselves{}, ""}, {"alice", config.Themselves{People: []string{"bob"}}, ""},
+		{"alice", config.Themselves{People: []string{"bob", "alice"}}, "alice"}, {"alice", all, "alice"},
+		{"svc", all, ""}, {"svc", config.Themselves{People: []string{"svc"}}, "svc"},
+		{"App Svc", all, ""}, {"carol", all, ""}, {"prod", all, ""}, {"mux", all, ""}, {"carol2", all, "carol"},
+		{"bob", all, broken}, {"bob", config.Themselves{}, ""}, // bob's is another uid
+	} {
+		account := func() (identity.Account, error) { return identity.Account{Name: c.name, UID: 2, GID: 2}, nil }
+		i := config.Isolated{Account: "mux", RunAs: "svc", SessionRunAs: map[string]string{"db": c.name}, AsThemselves: c.as}
+		got, err := paneAccount(i, 2, account, engine.Set())
+		if (err != nil) != (c.want == broken) || err == nil && got.Person != c.want {
+			t.Errorf("%s, %+v: %+v, %v", c.name, c.as, got, err)
 		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"crypto/ed25519"
 	"crypto/rand"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -125,6 +126,11 @@ func TestHeldKey(t *testing.T) {
 		finds string
 	}{{Signed{k.size, k.root}, ""}, {Signed{}, ""}, {Signed{k.size, tlog.Hash{1}}, "rewritten"}, {Signed{k.size + 1, k.root}, "cut"}} {
 		rep, err := Verify(t.Context(), dir, key, VerifyOptions{Last: &c.last})
+		for _, p := range rep.Problems { // it is of no file, and of no time
+			if !strings.Contains(p.What, "the holder of the key signed last") || strings.Contains(p.What, "kept elsewhere") || strings.Contains(p.What, fmt.Sprint(p.Last+1, " to")) {
+				t.Errorf("%+v", p)
+			}
+		}
 		if found := len(rep.Problems) > 0; found != (c.finds != "") || found && (rep.Problems[0].Kind != c.finds || !errors.Is(err, ErrTampered)) {
 			t.Errorf("%+v: %+v, %v", c, rep.Problems, err)
 		}

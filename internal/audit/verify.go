@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"sort"
 	"strings"
 	"time"
@@ -26,6 +27,9 @@ type VerifyOptions struct {
 	// Last is what whoever holds the log's key has signed last, as they know it; nil if that is not
 	// known. A log that was cut back to an older checkpoint agrees with all of its own.
 	Last *Signed
+	// Found is what was found before the log was looked at, and Notes are as those of a [Report].
+	Found []Problem
+	Notes []string
 }
 
 // Signed is of how many records something was signed, with which root.
@@ -37,7 +41,7 @@ type Signed struct {
 // Problem is one thing that is wrong with a log.
 type Problem struct {
 	// Kind is one word: changed, missing, cut, reordered, inserted,
-	// checkpoint, rewritten, unreadable.
+	// checkpoint, rewritten, unreadable, key.
 	Kind string `json:"kind"`
 	// Seq to Last are the records it is about; 0 if it is about none.
 	Seq  uint64 `json:"seq,omitempty"`
@@ -69,7 +73,8 @@ type Report struct {
 // names what and where; any other error says that the log could not be
 // checked.
 func Verify(ctx context.Context, dir string, key note.Verifier, opt VerifyOptions) (Report, error) {
-	v := &verification{ctx: ctx, dir: dir, rep: Report{Origin: key.Name()}, missing: map[uint64]bool{}}
+	v := &verification{ctx: ctx, dir: dir, missing: map[uint64]bool{},
+		rep: Report{Origin: key.Name(), Problems: slices.Clone(opt.Found), Notes: slices.Clone(opt.Notes)}}
 	defer v.close()
 	if err := v.prepare(key, opt); err != nil {
 		return v.rep, err
@@ -117,8 +122,21 @@ type check struct {
 	size uint64
 	root tlog.Hash
 	at   time.Time
-	// kept is whether the checkpoint was kept elsewhere.
-	kept bool
+	// kept is whether the checkpoint was kept elsewhere, and held whether it is of no file, but
+	// what the holder of the key knows.
+	kept, held bool
+}
+
+// name says what knows it.
+func (c check) name() string {
+	switch at := c.at.Format(time.RFC3339); {
+	case c.held:
+		return fmt.Sprintf("what the holder of the key signed last, over %d records,", c.size)
+	case c.kept:
+		return fmt.Sprintf("the checkpoint that was kept elsewhere over %d records (%s)", c.size, at)
+	default:
+		return fmt.Sprintf("the checkpoint over %d records (%s)", c.size, at)
+	}
 }
 
 func (v *verification) close() {
@@ -146,10 +164,10 @@ func (v *verification) prepare(key note.Verifier, opt VerifyOptions) error {
 		if err != nil {
 			return fmt.Errorf("the checkpoint that was kept elsewhere: %w", err)
 		}
-		v.checks = append(v.checks, check{c.Size, c.Root, c.Time, true})
+		v.checks = append(v.checks, check{size: c.Size, root: c.Root, at: c.Time, kept: true})
 	}
 	if l := opt.Last; l != nil && l.Size > 0 {
-		v.checks = append(v.checks, check{size: l.Size, root: l.Root, at: time.Now(), kept: true})
+		v.checks = append(v.checks, check{size: l.Size, root: l.Root, kept: true, held: true})
 		v.note("it was compared with what the holder of its key has signed last: %d records", l.Size)
 	}
 	sort.SliceStable(v.checks, func(i, j int) bool { return v.checks[i].size < v.checks[j].size })
@@ -203,7 +221,7 @@ func (v *verification) ownCheckpoints(key note.Verifier) error {
 		}
 		last = max(last, c.Size)
 		v.rep.Checkpoints, v.rep.Signed, v.rep.SignedAt = v.rep.Checkpoints+1, last, c.Time
-		v.checks = append(v.checks, check{c.Size, c.Root, c.Time, false})
+		v.checks = append(v.checks, check{size: c.Size, root: c.Root, at: c.Time})
 	}
 	if len(data) > 0 {
 		v.note("the last checkpoint is not whole: it is being written, or was cut short")
@@ -368,14 +386,9 @@ func (v *verification) compareOne(c check) {
 		v.passed, v.stored, v.differ = c.size, v.tree, nil
 		return
 	}
-	kept := ""
-	if c.kept {
-		kept = " that was kept elsewhere"
-	}
 	if v.haveAll && len(v.differ) > 0 && v.stored.root() == c.root {
 		for _, seq := range v.differ {
-			v.problem("changed", seq, seq, "record %d was changed after it was signed: the checkpoint%s over %d records (%s) proves it",
-				seq, kept, c.size, c.at.Format(time.RFC3339))
+			v.problem("changed", seq, seq, "record %d was changed after it was signed: %s proves it", seq, c.name())
 		}
 		v.passed, v.tree, v.differ = c.size, v.stored, nil
 		return
@@ -384,8 +397,11 @@ func (v *verification) compareOne(c check) {
 	if c.kept {
 		kind = "rewritten"
 	}
-	v.problem(kind, v.passed+1, c.size, "one or more of records %d to %d are not those that the checkpoint%s signed (%s)",
-		v.passed+1, c.size, kept, c.at.Format(time.RFC3339))
+	if v.passed == c.size { // by another of as many
+		v.problem(kind, 1, c.size, "one or more of records 1 to %d are not those of %s though another checkpoint signs them", c.size, c.name())
+	} else {
+		v.problem(kind, v.passed+1, c.size, "one or more of records %d to %d are not those of %s", v.passed+1, c.size, c.name())
+	}
 	v.lost = !c.kept
 }
 
@@ -400,14 +416,11 @@ func (v *verification) finish() {
 	most, why := v.known, "the stored hashes"
 	for _, c := range v.checks {
 		if c.size >= most {
-			most, why = c.size, fmt.Sprintf("the checkpoint of %s", c.at.Format(time.RFC3339))
-			if c.kept {
-				why += ", kept elsewhere,"
-			}
+			most, why = c.size, c.name()
 		}
 	}
 	if most > end {
-		v.problem("cut", end+1, most, "records %d to %d are missing at the end: %s knows %d records", end+1, most, why, most)
+		v.problem("cut", end+1, most, "records %d to %d are missing at the end: %s knows them", end+1, most, why)
 	}
 	if v.lost {
 		v.note("records after %d could not be checked, because of the problems above", v.passed)

@@ -80,6 +80,9 @@ func (w *SSHPasswords) proveBehind(ctx context.Context, proof *SSHProof, name st
 		return nil, errors.New("no passwords are taken any more")
 	}
 	account, err := w.theirs(ctx, proof.person, name, w.Account)
+	if err == nil && account.UID == 0 && !rules.Root { // muxward-helper would not ask either
+		err = errors.New("PAM is not asked for root's password (ssh: pam_root)")
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -455,3 +455,17 @@ func TestPasswordTooOften(t *testing.T) {
 		t.Errorf("it is shown %q, who is nobody here %q", shown["alice"], shown["nobody-here"])
 	}
 }
+
+// TestBehindKeyOfRoot: PAM is asked about root behind a key where it is by a password alone, and nowhere else.
+func TestBehindKeyOfRoot(t *testing.T) {
+	p := newPasswords()
+	w := &SSHPasswords{Rules: func() PasswordRules { return p.rules }, Account: p.account, Login: p.login}
+	for _, root := range []bool{false, true} {
+		p.rules.Root, p.asked = root, ""
+		who := &single{password: "toor"}
+		_, err := w.proveBehind(t.Context(), &SSHProof{person: "root"}, "root", who)
+		if (err == nil) != root || (p.asked == "root") != root || err != nil && !strings.Contains(err.Error(), "pam_root") {
+			t.Errorf("%t: %v, PAM was asked about %q", root, err, p.asked)
+		}
+	}
+}

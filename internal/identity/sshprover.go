@@ -140,6 +140,9 @@ func (p *SSHProof) by() string {
 // ByPassword reports whether an account was proved, and no key.
 func (p *SSHProof) ByPassword() bool { return p.password != nil }
 
+// RestsOnAccount reports whether an account of this host was proved, alone or behind a key.
+func (p *SSHProof) RestsOnAccount() bool { return p.password != nil || p.behind != nil }
+
 // Target is what a user name means to somebody: [account+]target. Who comes by a password
 // has given it an account, with a target behind it or not.
 func (p *SSHProof) Target(user string) string {
@@ -255,16 +258,31 @@ func (p *SSHProver) Look() func(ctx context.Context, pr *SSHProof) (*SSHProof, e
 	find := p.Passwords.standing()
 	return func(ctx context.Context, pr *SSHProof) (*SSHProof, error) {
 		if pr.password == nil {
-			if err := p.Passwords.behindStands(ctx, pr, find); err != nil {
+			now, err := p.AtOnce(pr)
+			if err == nil {
+				err = p.Passwords.behindStands(ctx, pr, find)
+			}
+			if err != nil {
 				return nil, err
 			}
-			return p.keyStands(pr)
+			return now, nil
 		}
 		if err := p.Passwords.stands(ctx, pr, find); err != nil {
 			return nil, err
 		}
 		return pr, p.stillSecond(pr)
 	}
+}
+
+// AtOnce is [SSHProver.Stands] by what nobody waits for: by all but the account that a proof rests on.
+func (p *SSHProver) AtOnce(pr *SSHProof) (*SSHProof, error) {
+	if pr.password != nil {
+		return pr, nil
+	}
+	if pr.behind == nil && p.Passwords.behindKey(pr.person) {
+		return nil, errors.New("a key alone is not enough any more: they prove the password of their account behind it (ssh: pam_behind_keys)")
+	}
+	return p.keyStands(pr)
 }
 
 func (p *SSHProver) keyStands(pr *SSHProof) (*SSHProof, error) {

@@ -204,6 +204,9 @@ func (k *Keep) minds(owner string, pid int) bool {
 	if unix.Stat(procFile(pid, ""), &st) != nil || st.Uid != 0 {
 		return false
 	}
+	if uid, err := procfs.RealUID(pid); err != nil || uid != 0 { // somebody's who may run it by set-user-ID
+		return false
+	}
 	exe, err := os.Readlink(procFile(pid, "exe"))
 	if errors.Is(err, os.ErrPermission) {
 		exe, err = k.opt.Launcher, nil // it has no dumps, and we may not trace: its arguments tell

@@ -4,9 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"strings"
-	"unicode"
-	"unicode/utf8"
 
 	"golang.org/x/sys/unix"
 
@@ -121,13 +118,9 @@ type Pass struct {
 	Person string
 }
 
-// maxPerson is the longest name of a person, in bytes.
-const maxPerson = 255
-
-// named reports whether a name is one that can be told to PAM.
-func (p Pass) named() bool {
-	return len(p.Person) <= maxPerson && utf8.ValidString(p.Person) && !strings.ContainsFunc(p.Person, func(r rune) bool { return !unicode.IsPrint(r) || r == ' ' })
-}
+// named reports whether a name is one that can be told to PAM, whose modules make paths of it
+// (pam_timestamp): a person's, and no other.
+func (p Pass) named() bool { return p.Person == "" || validOwner(p.Person) }
 
 // Opened is a door that is open.
 type Opened struct {

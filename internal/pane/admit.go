@@ -149,11 +149,14 @@ func (p *admission) admitted(gone <-chan struct{}) (told, error) {
 			case t.step == "":
 				return told{}, p.left(errors.New("muxward-pam answers out of turn"))
 			}
-			p.step = t.step
 			step.Reset(p.wait)
 			if t.step == stepClose {
 				step.Reset(closeSteps*p.wait + endTime)
 			}
+			if t.step == stepClose && p.step != stepClose { // what is closed in order has its own time
+				over.Reset(closeSteps*p.wait + endTime)
+			}
+			p.step = t.step
 		case <-gone: // what is open by now is closed, in no more time than a step may take
 			gone = nil
 			p.say(sayClose)

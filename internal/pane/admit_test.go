@@ -66,10 +66,21 @@ func TestOpenHalf(t *testing.T) {
 		"says that it did":     {"printf 'step session' >&3; printf 'step close' >&3; printf 'refused no room' >&3", "no room", false},
 		"says that it did not": {"printf 'step session' >&3; printf 'unclosed no room' >&3", "no room", true},
 		"does not run":         {"", "ldd", false},
-		"closes late":          {"printf 'step session' >&3; cat <&3 >/dev/null; sleep 1.2; : >" + closed, "too long", true},
+		"closes late":          {"printf 'step session' >&3; cat <&3 >/dev/null; : >" + closed + ".begins; until test -e " + closed + ".goes; do sleep 0.02; done; : >" + closed, "too long", true},
 	} {
 		t.Run(what, func(t *testing.T) {
 			t.Parallel()
+			if what == "closes late" { // when it is seen to have begun with that
+				go func() {
+					for {
+						if _, err := os.Stat(closed + ".begins"); err == nil || t.Context().Err() != nil {
+							break
+						}
+						time.Sleep(time.Millisecond)
+					}
+					_ = os.WriteFile(closed+".goes", nil, 0o600) // else it is not waited for
+				}()
+			}
 			s := &Session{UID: 5, Rules: &Rules{Program: fakePAM(t, c.script), Wait: 2 * time.Second}}
 			_, err := s.openByRules(tty, &branch{}, make(chan struct{}))
 			if err == nil || !strings.Contains(err.Error(), c.told) || errors.As(err, new(Unclosed)) != c.left {

@@ -133,3 +133,15 @@ func TestReadSessionOfOthers(t *testing.T) {
 		t.Error("other fields have the same form")
 	}
 }
+
+// TestFormIsOurs: what of a session goes over no line is not in its form, nor what Go's own types
+// are made of: programs of one release are built by several versions of Go.
+func TestFormIsOurs(t *testing.T) {
+	var form strings.Builder
+	describe(&form, reflect.TypeFor[Session]())
+	for word, in := range map[string]bool{"Shell string": true, "Rules ptr struct": true, "Branched bool": true, "why": false, "fdmu": false} {
+		if strings.Contains(form.String(), word) != in {
+			t.Errorf("%q is in the form: %t; it is %s", word, !in, form.String())
+		}
+	}
+}

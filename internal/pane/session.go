@@ -75,14 +75,17 @@ func sessionForm() string {
 	return fmt.Sprintf("%d-%016x", sessionVersion, sum.Sum64())
 }
 
-// describe writes the fields of a type, with those of the types that it is made of.
+// describe writes the fields of a type that go into its JSON, with those of the types that it is
+// made of: what is inside of types of Go's own differs between versions of Go.
 func describe(w io.Writer, t reflect.Type) {
 	fmt.Fprint(w, t.Kind(), " ")
 	switch t.Kind() {
 	case reflect.Struct:
 		for i := range t.NumField() {
-			fmt.Fprint(w, t.Field(i).Name, " ")
-			describe(w, t.Field(i).Type)
+			if f := t.Field(i); f.IsExported() {
+				fmt.Fprint(w, f.Name, " ")
+				describe(w, f.Type)
+			}
 		}
 		fmt.Fprint(w, "end ")
 	case reflect.Pointer, reflect.Slice:

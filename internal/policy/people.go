@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -317,13 +318,25 @@ func (ps *people) closeGroups(d *doc) {
 	}
 }
 
+// ErrNobodys is what errors.Is finds in the error of [Set.PersonOf] about an account that is certainly
+// nobody's, as no person can have it by the people file.
+var ErrNobodys = errors.New("the account is nobody's")
+
+// nobodys is such an error.
+type nobodys struct{ error }
+
+func (nobodys) Is(target error) bool { return target == ErrNobodys }
+
+// nobodysf makes one.
+func nobodysf(format string, args ...any) error { return nobodys{fmt.Errorf(format, args...)} }
+
 // personOf says who a Unix account is: see [Set.PersonOf].
 func (ps *people) personOf(uid uint32, account string) (string, error) {
 	if uid == overflowUID || uid == noUID {
 		return "", fmt.Errorf("uid %d names nobody: the kernel shows it for uids it cannot name", uid)
 	}
 	if p := ps.byAccount[account]; p != nil && p.server {
-		return "", fmt.Errorf("the account %q is that of the isolated server %s, and nobody's", account, p.name)
+		return "", nobodysf("the account %q is that of the isolated server %s, and nobody's", account, p.name)
 	}
 	if p := ps.byUID[uid]; p != nil {
 		if !slices.Contains(p.accounts, account) {
@@ -343,13 +356,13 @@ func (ps *people) personOf(uid uint32, account string) (string, error) {
 		return "", fmt.Errorf("uid %d has no account and no person in %s", uid, peopleFile)
 	}
 	if _, err := identity.CanonicalName(account); err != nil {
-		return "", fmt.Errorf("the account %q (uid %d) cannot be a person of that name: %w; give it one in %s with account:", account, uid, err, peopleFile)
+		return "", nobodysf("the account %q (uid %d) cannot be a person of that name: %w; give it one in %s with account:", account, uid, err, peopleFile)
 	}
 	if p := ps.list[account]; p != nil && p.server {
-		return "", fmt.Errorf("the account %q has the name of an isolated server, and so is nobody's; give it a person of another name in %s with account:", account, peopleFile)
+		return "", nobodysf("the account %q has the name of an isolated server, and so is nobody's; give it a person of another name in %s with account:", account, peopleFile)
 	}
 	if p := ps.list[account]; p != nil {
-		return "", fmt.Errorf("the account %q (uid %d) is not the person %s of %s, who has the account %s", account, uid, p.name, peopleFile, strings.Join(p.accounts, " or "))
+		return "", nobodysf("the account %q (uid %d) is not the person %s of %s, who has the account %s", account, uid, p.name, peopleFile, strings.Join(p.accounts, " or "))
 	}
 	return account, nil
 }

@@ -17,7 +17,8 @@ import (
 //
 // What hangs is counted by the account that started the process, so that one account's
 // processes do not keep those of others from being read. What does not hang (yet) is not counted, or
-// many connections at once would be taken for that: of those there are as many as ask at once.
+// many connections at once would be taken for that: of those there are as many as ask at once, so that
+// as many more than the bound may hang, of one account too, as ask before the first is counted.
 type Memory struct {
 	mu   sync.Mutex
 	hung map[uint32]int // readings that nobody waits for any more, by real uid

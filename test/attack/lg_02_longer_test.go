@@ -109,6 +109,7 @@ func cutBack(t *testing.T, h *host.Host) {
 	if r := h.Muxward("", "audit", "verify", "--state", h.State); r.Code != 1 || !strings.Contains(r.Out, "finding") {
 		t.Errorf("a log that was cut back is taken for good: %+v", r)
 	}
+	another(t, h)
 	if err := h.TryRun(); err == nil {
 		t.Error("muxward begins with a log that was cut back")
 		h.Stop()
@@ -117,6 +118,54 @@ func cutBack(t *testing.T, h *host.Host) {
 		t.Fatalf("%v: %s", err, out)
 	}
 	h.VerifyAudit()
+}
+
+// another is a log that somebody else has begun with a key of their own, which they have put in
+// the place of the public one, as whoever has the account can: it agrees with itself, which is the control
+// run, and not with what the holder of the keys has. A file of the holder's that is damaged is
+// a finding of its own, and the log is looked at all the same.
+func another(t *testing.T, h *host.Host) {
+	t.Helper()
+	forged := h.Base + "/another"
+	ctx := context.Background()
+	l, err := audit.Open(ctx, audit.Options{Dir: forged + "/audit", KeyDir: forged, Origin: "muxward/another/1"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := l.Append(ctx, access.BestEffortClass, access.Event{Kind: access.EventAttach, Person: "innocence"}); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Close(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(forged + "/audit.key"); err != nil {
+		t.Fatal(err)
+	}
+	verify := func(more ...string) host.Result {
+		return h.Muxward("", append([]string{"audit", "verify", "--state", forged}, more...)...)
+	}
+	if r := verify(); r.Code != 0 || !strings.Contains(r.Out, "note     it was not compared") {
+		t.Errorf("control run: %+v", r)
+	}
+	if out, err := exec.Command("cp", "-a", h.State+"-keys", forged+"-keys").CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	if r := verify(); r.Code != 1 || !strings.Contains(r.Out, "was put there") || !strings.Contains(r.Out, "missing at the end") {
+		t.Errorf("another log is taken for good: %+v", r)
+	}
+	if err := os.Remove(forged + "-keys/audit.key"); err != nil {
+		t.Fatal(err)
+	}
+	if r := verify(); r.Code != 1 || !strings.Contains(r.Out, "this is another one") {
+		t.Errorf("without the holder's key it is taken for good: %+v", r)
+	}
+	if r := verify("--key", forged+"/audit.pub"); r.Code != 0 || !strings.Contains(r.Out, "which is of another log") {
+		t.Errorf("by the key that somebody brings: %+v", r)
+	}
+	keep(t, forged+"-keys/audit.last", []byte("damaged\n"))
+	if r := verify(); r.Code != 1 || !strings.Contains(r.Out, "1 findings") || !strings.Contains(r.Out, "is damaged") || !strings.Contains(r.Out, "records  ") {
+		t.Errorf("what was signed last is damaged: %+v", r)
+	}
 }
 
 // lost is a log that has lost what was signed: muxward does not begin, and says what to do; and

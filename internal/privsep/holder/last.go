@@ -93,7 +93,7 @@ func parseLast(data []byte) (origin string, s statement, err error) {
 // Last reads, from the directory of the keys, of which log a checkpoint was signed last, with how
 // many records and which root. It is there for root alone; of no log is "".
 func Last(dir string) (origin string, size uint64, root tlog.Hash, err error) {
-	data, err := os.ReadFile(filepath.Join(dir, LastFile))
+	data, err := readIn(dir, LastFile)
 	if err != nil || len(data) == 0 {
 		return "", 0, root, err
 	}
@@ -102,6 +102,29 @@ func Last(dir string) (origin string, size uint64, root tlog.Hash, err error) {
 		return "", 0, root, fmt.Errorf("%s is damaged: %w", filepath.Join(dir, LastFile), err)
 	}
 	return origin, s.size, s.root, nil
+}
+
+// Checkpoint gives the public half of the log's key, from the directory of the keys. It is there
+// for root alone.
+func Checkpoint(dir string) (verifier string, err error) {
+	text, err := readIn(dir, CheckpointFile)
+	if err != nil {
+		return "", err
+	}
+	k := &keys{}
+	if err := k.parseCheckpoint(strings.TrimSpace(string(text))); err != nil {
+		return "", fmt.Errorf("%s: %w", filepath.Join(dir, CheckpointFile), err)
+	}
+	return k.public.Checkpoint, nil
+}
+
+func readIn(dir, name string) ([]byte, error) {
+	d, err := os.Open(dir)
+	if err != nil {
+		return nil, err
+	}
+	defer d.Close()
+	return read(d, name)
 }
 
 // sizeDigits is how many digits a size has in the file, so that it stays of one length.
@@ -126,7 +149,7 @@ func (l *last) goesOn(s statement, proof []tlog.Hash) error {
 func (l *last) keep(s statement, proof []tlog.Hash) error {
 	if err := l.goesOn(s, proof); err != nil {
 		return fmt.Errorf("%d records of this log were signed, and these %d are not what they have become (%w): records were changed or lost, "+
-			"or %s was. Try the log with muxward audit verify. If it is to begin anew, move the log away, keep it, and remove %s beside its key",
+			"or more were signed than the log ever had, by whoever had taken muxward over, or %s was changed. Try the log with muxward audit verify. If it is to begin anew, move the log away, keep it, and remove %s beside its key",
 			l.size, s.size, err, LastFile, LastFile)
 	}
 	if s == l.statement {

@@ -2,7 +2,6 @@ package monitor
 
 import (
 	"context"
-	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -14,12 +13,14 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/mod/sumdb/tlog"
 	"golang.org/x/sys/unix"
 
 	"github.com/muxward/muxward/internal/config"
 	"github.com/muxward/muxward/internal/keep"
 	"github.com/muxward/muxward/internal/passed"
 	"github.com/muxward/muxward/internal/privsep"
+	"github.com/muxward/muxward/internal/privsep/holder"
 	"github.com/muxward/muxward/internal/soak"
 	"github.com/muxward/muxward/internal/tmux/tmuxtest"
 )
@@ -31,6 +32,7 @@ type realHelper struct {
 	set   *setting
 	hands *keep.Keep
 	keys  held
+	log   floodLog
 
 	mu           sync.Mutex
 	id           string // of a server that runs, as it was told last
@@ -62,6 +64,11 @@ func newRealHelper(t *testing.T) *realHelper {
 	t.Cleanup(process.kill)
 	t.Cleanup(func() { _ = client.Close() })
 	h.keys = held{client}
+	k, err := h.keys.Public(t.Context())
+	must(t, err)
+	h.log.origin, _, _ = strings.Cut(k.Checkpoint, "+")
+	_, err = h.keys.Sign(t.Context(), h.log.asked(t, "deed", floodSigned, 0))
+	must(t, err)
 	return h
 }
 
@@ -128,9 +135,9 @@ func (h *realHelper) sorts() []sort {
 		return fmt.Sprintf(`{"owner":%q,"account":%s,"environ":["QT1i"]}`, owner, account)
 	}
 	is := fmt.Sprintf(`{"id":%q}`, id)
-	checkpoint := func(size int) string {
-		text := fmt.Sprintf("x\n%d\n%s\nformat 2\n", size, strings.Repeat("A", 43)+"=")
-		return fmt.Sprintf(`{"key":"checkpoint","data":%q,"proof":["AAAA",""]}`, base64.StdEncoding.EncodeToString([]byte(text)))
+	forged := func(what string, size, from int) string {
+		body, _ := json.Marshal(h.log.asked(h.t, what, size, from)) // it is made of strings
+		return string(body)
 	}
 	hash, _ := json.Marshal(privsep.Sign{Key: privsep.HostKey, Data: make([]byte, 32)}) // it is made of strings
 	return []sort{
@@ -147,7 +154,7 @@ func (h *realHelper) sorts() []sort {
 		{privsep.NumHalt, 50, fmt.Sprintf(`{"id":%q,"what":"stop"}`, id)}, {privsep.NumHalt, 100, fmt.Sprintf(`{"id":%q,"what":"go on"}`, id)}, {privsep.NumHalt, 2000, `{"id":"../x","what":"stop"}`},
 		{privsep.NumAuthKeys, 50, `{"account":"mwalice"}`}, {privsep.NumAuthKeys, 2000, `{"account":"mwnobody"}`}, {privsep.NumAuthKeys, 50, `{"account":"root"}`},
 		{privsep.NumForced, 500, fmt.Sprintf(`{"pid":%d}`, os.Getpid())}, {privsep.NumForced, 500, `{"pid":999999999}`}, {privsep.NumSSHD, 100, fmt.Sprintf(`{"pid":%d}`, os.Getpid())},
-		{privsep.NumSign, 200, string(hash)}, {privsep.NumSign, 1000, checkpoint(7)}, {privsep.NumSign, 200, checkpoint(1 << 47)}, {privsep.NumSigned, 50, `{}`},
+		{privsep.NumSign, 200, string(hash)}, {privsep.NumSign, 500, forged("innocence", floodSigned, 0)}, {privsep.NumSign, 500, forged("innocence", floodSigned+20, floodSigned)}, {privsep.NumSign, 200, forged("deed", floodSigned-1, 0)}, {privsep.NumSign, 200, forged("deed", floodSigned+20, floodSigned-1)}, {privsep.NumSign, 50, forged("deed", floodSigned, 0)}, {privsep.NumSigned, 50, `{}`},
 		{privsep.NumCtl, 20, `{}`}, {privsep.NumProfiles, 20, `{}`}, {privsep.NumTake, 20, `{"number":1}`}, {privsep.NumNotify, 1000, `{"state":"READY=1"}`},
 		{privsep.NumPAM, 2, `{"account":"root","from":"::1"}`}, {privsep.NumPAMEnd, 2, `{"id":7}`}, {privsep.NumServing, 5, `{"addr":""}`}, {privsep.NumFound, 5, `{}`},
 	}
@@ -304,9 +311,15 @@ func (h *realHelper) flood(messages int) {
 // TestFloodHands has a hostile daemon ask, as often as that is permitted and more, a helper that has everything
 // behind its table: most of it is read and done, or refused by what is behind. After each end another
 // monitor begins. At the end there are no more descriptors than before, a server can be started
-// for each account, the holder signs, and nothing of the log was signed.
+// for each account, the holder signs, and of the log nothing was signed but what it was: neither another
+// one of that name, with as many records or more, nor fewer of it, nor more without the right proof.
 func TestFloodHands(t *testing.T) {
 	h := newRealHelper(t)
+	file := h.set.config.State + "-keys/" + holder.LastFile
+	last, err := os.ReadFile(file)
+	if must(t, err); len(last) == 0 {
+		t.Fatal("nothing is signed to begin with")
+	}
 	h.flood(2000) // what is opened once, and stays, is open
 	before := descriptors(t)
 	h.flood(soak.N(10_000_000, 100_000))
@@ -314,8 +327,14 @@ func TestFloodHands(t *testing.T) {
 	if _, err := h.keys.Sign(context.Background(), privsep.Sign{Key: privsep.HostKey, Data: make([]byte, 32)}); err != nil {
 		t.Error(err)
 	}
-	if size, err := h.keys.Signed(context.Background()); err != nil || size != 0 {
-		t.Errorf("of the log %d records are signed, %v", size, err)
+	if now, err := os.ReadFile(file); err != nil || string(now) != string(last) {
+		t.Errorf("of the log %q was signed last, and now %q, %v", last, now, err)
+	}
+	if _, err := h.keys.Sign(context.Background(), h.log.asked(t, "deed", floodSigned+20, floodSigned)); err != nil {
+		t.Errorf("the log as it was is not signed any more: %v", err)
+	}
+	if now, err := os.ReadFile(file); err != nil || string(now) == string(last) {
+		t.Errorf("what was signed last is not written down: %q, %v", now, err)
 	}
 	for _, n := range []privsep.Number{privsep.NumStart, privsep.NumConnect, privsep.NumSign, privsep.NumForced, privsep.NumReach, privsep.NumOpenDoor} {
 		if h.done[n] == 0 {
@@ -328,6 +347,44 @@ func TestFloodHands(t *testing.T) {
 	var heap runtime.MemStats
 	runtime.ReadMemStats(&heap)
 	t.Logf("done, by their numbers: %v; failed: %v; %d servers were started; most memory: %d MiB, on the heap %d KiB", h.done, h.failed, len(h.servers), use.Maxrss>>10, heap.HeapAlloc>>10)
+}
+
+// floodSigned is how many records of the log are signed when the flood begins.
+const floodSigned = 100
+
+// floodLog makes checkpoints of logs that have the name of the one whose key is held.
+type floodLog struct{ origin string }
+
+// stored are the hashes of a log's tree.
+type stored []tlog.Hash
+
+func (s stored) ReadHashes(indexes []int64) (out []tlog.Hash, _ error) {
+	for _, i := range indexes {
+		out = append(out, s[i])
+	}
+	return out, nil
+}
+
+// asked is a request for a checkpoint of so many records, with the proof that it goes on from fewer of them.
+func (l floodLog) asked(t *testing.T, what string, size, from int) privsep.Sign {
+	t.Helper()
+	var tree stored
+	for i := range size {
+		more, err := tlog.StoredHashes(int64(i), fmt.Append(nil, what, i), tree)
+		must(t, err)
+		tree = append(tree, more...)
+	}
+	root, err := tlog.TreeHash(int64(size), tree)
+	must(t, err)
+	s := privsep.Sign{Key: privsep.CheckpointKey, Data: fmt.Appendf(nil, "%s\n%d\n%s\nformat 2\n", l.origin, size, root)}
+	if from > 0 {
+		proof, err := tlog.ProveTree(int64(size), int64(from), tree)
+		must(t, err)
+		for _, p := range proof {
+			s.Proof = append(s.Proof, p[:])
+		}
+	}
+	return s
 }
 
 // soon waits for something.

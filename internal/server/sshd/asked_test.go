@@ -1,15 +1,19 @@
 package sshd
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"golang.org/x/crypto/ssh"
 
+	"github.com/muxward/muxward/internal/identity"
 	"github.com/muxward/muxward/internal/tmux/tmuxtest"
 )
 
@@ -180,4 +184,69 @@ func TestProvedKeysAreSpared(t *testing.T) {
 		}
 		return false
 	}, "the log has what was not taken before")
+}
+
+// behindKeys has alice prove a password behind her key, as long as on is true.
+func behindKeys(asked *atomic.Int32, on *atomic.Bool) func(*Server) {
+	return func(s *Server) {
+		passwords(asked)(s)
+		p := s.Prover.Passwords
+		rules := p.Rules()
+		rules.BehindKey = func(person string) bool { return person == "alice" && on.Load() }
+		p.Rules = func() identity.PasswordRules { return rules }
+		p.Of = func(context.Context, string) (string, error) { return "alice", nil }
+	}
+}
+
+// answering comes with alice's key, answers everything with yes, and stays.
+func (b *bed) answering(addr string) (ssh.Conn, error) {
+	b.t.Helper()
+	answer := func(_, _ string, questions []string, _ []bool) ([]string, error) {
+		return slices.Repeat([]string{"yes"}, len(questions)), nil
+	}
+	c, channels, requests, err := ssh.NewClientConn(b.dialFrom(addr), b.addr, &ssh.ClientConfig{User: "x", HostKeyCallback: ssh.InsecureIgnoreHostKey(),
+		Auth: []ssh.AuthMethod{ssh.PublicKeys(b.key), ssh.RetryableAuthMethod(ssh.KeyboardInteractive(answer), 3)}})
+	if err != nil {
+		return nil, err
+	}
+	return ssh.NewClient(c, channels, requests), nil
+}
+
+// TestAskedTwice: who is asked for a password behind their key, and then for a second factor, is
+// counted once, and not at all when they are in: neither what they do next, nor somebody who has
+// their key and nothing else, ends what they have open.
+func TestAskedTwice(t *testing.T) {
+	var asked atomic.Int32
+	var on atomic.Bool
+	on.Store(true)
+	b := newBed(t, nil, 1, behindKeys(&asked, &on), func(s *Server) { s.Prover.Second = word("yes") })
+	first, err := b.answering("127.0.0.2")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range maxAskedFrom + 1 {
+		c, err := b.answering("127.0.0.2")
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = c.Close()
+	}
+	never := make(chan string)
+	t.Cleanup(func() { close(never) })
+	for range maxAskedFrom + 1 {
+		b.silentFrom("127.0.0.2", never)
+	}
+	b.refused(1, errAskedAgain.Error()) // of those who are silent
+	if n := asked.Load(); n < maxAskedFrom+2 {
+		t.Errorf("PAM was asked %d times", n)
+	}
+	if _, _, err := first.SendRequest(keepalive, true, nil); err != nil {
+		t.Errorf("the first connection has ended: %v", err)
+	}
+	list := b.server.askedOf("alice")
+	list.mu.Lock()
+	defer list.mu.Unlock()
+	if len(list.list) != maxAskedFrom {
+		t.Errorf("%d are asked", len(list.list))
+	}
 }

@@ -34,7 +34,7 @@ type conn struct {
 	proof  atomic.Pointer[identity.SSHProof]
 	// patience is until when passwords are tried; of the goroutine that asks.
 	patience time.Time
-	// answered tells that nobody is asked here any more for a second factor.
+	// answered tells that nobody is asked here any more for a second factor; it may be told again.
 	answered func()
 
 	mu      sync.Mutex
@@ -189,7 +189,9 @@ func (c *conn) shake(ctx context.Context) (<-chan ssh.NewChannel, <-chan *ssh.Re
 
 // asking has somebody asked for more than the key that they have proved. They have time
 // to look for it, and make room for others who have proved that person's key, and for no newcomers any more.
+// Who has answered one thing and is asked for another is counted once, as who came last.
 func (c *conn) asking(person, key string) error {
+	c.answered() // else nobody would take that entry out again, and it would end who is let in
 	c.answered = c.s.askedOf(person).enter(c.from, maxAskedFrom, maxAsked, func() { c.end(errAskedAgain) })
 	c.known()
 	c.mu.Lock()

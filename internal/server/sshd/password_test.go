@@ -278,3 +278,80 @@ func TestAccountsNotFound(t *testing.T) {
 		t.Errorf("accounts were looked up %d times, and behind keys %d times", looked.Load(), behind.Load())
 	}
 }
+
+// TestKeysBeforeAccounts: what holds no more by itself ends without waiting for accounts of others, whose
+// look-up gets no answer: a key alone when a password is asked for behind it, and a key that is taken
+// away, also where an account was proved behind that.
+func TestKeysBeforeAccounts(t *testing.T) {
+	var asked atomic.Int32
+	var on, hang atomic.Bool
+	on.Store(true)
+	held := make(chan string, 9)
+	b := newBed(t, &times{look: 2 * tmuxtest.Patience}, 1, behindKeys(&asked, &on), func(s *Server) {
+		s.Prover.Passwords.Standing = func(ctx context.Context, name string) (identity.Account, string, error) {
+			if hang.Load() {
+				held <- name
+				<-ctx.Done()
+				return identity.Account{}, "", ctx.Err()
+			}
+			return identity.Account{Name: name, UID: 1001}, name, nil
+		}
+	})
+	come := func() (gone chan error) {
+		c, err := b.answering("127.0.0.2")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, _, err := c.SendRequest(keepalive, true, nil); err != nil { // is answered when they are in
+			t.Fatal(err)
+		}
+		gone = make(chan error, 1)
+		go func() { gone <- c.Wait() }()
+		return gone
+	}
+	reconsider := func() (done chan bool, end func()) {
+		ctx, cancel := context.WithCancel(t.Context())
+		done = make(chan bool, 1)
+		go func() {
+			b.server.Reconsider(ctx)
+			done <- true
+		}()
+		return done, cancel
+	}
+	var behind, plain []chan error
+	for range 3 {
+		behind = append(behind, come())
+	}
+	on.Store(false)
+	for range 3 {
+		plain = append(plain, come())
+	}
+	on.Store(true)
+	hang.Store(true)
+	done, end := reconsider()
+	for _, gone := range plain {
+		within(t, gone, "the end of who is in by a key alone")
+	}
+	within(t, held, "a look-up")
+	end()
+	for _, gone := range behind {
+		within(t, gone, "the end of whose account is not found")
+	}
+	within(t, done, "the end of looking")
+	hang.Store(false)
+	behind = []chan error{come(), come()}
+	on.Store(false)
+	behind = append(behind, come())
+	empty, _ := identity.NewSSHKeys(nil, nil, nil, func(string) bool { return true })
+	b.table.Store(empty)
+	hang.Store(true)
+	done, end = reconsider()
+	defer end()
+	for _, gone := range behind {
+		within(t, gone, "the end of the key")
+	}
+	within(t, done, "the end of looking")
+	if len(held) > 0 {
+		t.Errorf("accounts were looked up of whose key was taken away: %d", len(held))
+	}
+}

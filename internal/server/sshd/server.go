@@ -293,29 +293,36 @@ func (s *Server) Reconsider(ctx context.Context) (unconfirmed []error) {
 	return unconfirmed
 }
 
-// endThose has those connections end whose proof does not stand any more. Keys come first:
-// they are looked at without waiting for anybody, as accounts may not be. The time for
+// endThose has those connections end whose proof does not stand any more. What waits for nobody is
+// looked at first, of all: keys, and not accounts. The time for
 // these is one for all: where looking one up takes longer, those whose turn does not come end
 // as well, as nobody knows whether their account is there.
 func (s *Server) endThose(ctx context.Context, all []*conn) (ended []*conn) {
 	ctx, cancel := context.WithTimeout(ctx, s.times().look)
 	defer cancel()
-	look := s.Prover.Look()
-	for _, passwords := range []bool{false, true} {
-		for _, c := range all {
+	atOnce := func(_ context.Context, p *identity.SSHProof) (*identity.SSHProof, error) { return s.Prover.AtOnce(p) }
+	end := func(those []*conn, look func(context.Context, *identity.SSHProof) (*identity.SSHProof, error)) (stay []*conn) {
+		for _, c := range those {
 			proof := c.proof.Load()
-			if proof == nil || proof.ByPassword() != passwords {
+			if proof == nil {
 				continue
 			}
 			now, err := look(ctx, proof)
 			if !stands(err) {
 				c.end(fmt.Errorf("what you came in with is not taken any more: %w", err))
 				ended = append(ended, c)
-			} else if now != nil {
+				continue
+			}
+			if now != nil {
 				c.take(now)
 			}
+			if proof.RestsOnAccount() {
+				stay = append(stay, c)
+			}
 		}
+		return stay
 	}
+	end(end(all, atOnce), s.Prover.Look())
 	return ended
 }
 
