@@ -32,7 +32,7 @@ func (g *Gateway) event(req Request, plan *Plan, kind access.EventKind) access.E
 		ev.UID = &n
 	}
 	if req.Act != nil {
-		ev.Author = req.Act.Author
+		ev.Author, ev.Note = req.Act.Author, req.Act.Note
 	}
 	if plan == nil {
 		return ev
