@@ -100,7 +100,7 @@ const aheadPatience = time.Second
 
 // LookAhead fetches the state of a person's server.
 func (g *Gateway) LookAhead(ctx context.Context, owner string) Ahead {
-	server := g.Servers.Server(owner)
+	server := g.server(owner)
 	if server == nil {
 		return Ahead{}
 	}
