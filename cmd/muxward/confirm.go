@@ -27,12 +27,12 @@ const (
 )
 
 // confirmation is what was asked for from inside a pane, in the name of whose server that
-// is: whoever may type there could have. It is done by a key in their own display.
+// is: whoever may type there could have. It is done by a key in their own display. What it
+// names was found when it was asked, once: that is shown, and that is done or nothing.
 type confirmation struct {
-	id, inside, words string
-	person            string
-	call              ctld.Call
-	until             time.Time
+	id, inside, person string
+	pinnedCall
+	until time.Time
 }
 
 // confirmations are those that wait, in memory alone.
@@ -70,19 +70,30 @@ func (c *confirmations) add(v confirmation, now time.Time) error {
 	return nil
 }
 
-// take gives one to who answers it, once.
-func (c *confirmations) take(id, person string, now time.Time) (v confirmation, ok bool) {
+// find gives one to who would answer it.
+func (c *confirmations) find(id, person string, now time.Time) (v confirmation, ok bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.of(person, now)
-	at := slices.IndexFunc(c.list, func(w confirmation) bool { return w.id == id && w.person == person })
+	list := c.of(person, now)
+	at := slices.IndexFunc(list, func(w confirmation) bool { return w.id == id })
 	if at < 0 {
 		return v, false
 	}
-	v = c.list[at]
-	c.list = slices.Delete(c.list, at, at+1)
-	return v, true
+	return list[at], true
 }
+
+// take has one wait no more, and reports whether it did: it is answered once.
+func (c *confirmations) take(id, person string, now time.Time) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.of(person, now)
+	n := len(c.list)
+	c.list = slices.DeleteFunc(c.list, func(w confirmation) bool { return w.id == id && w.person == person })
+	return len(c.list) < n
+}
+
+// errNoConfirm is what is said of what is not there, or not any more.
+var errNoConfirm = errors.New("it does not wait any more")
 
 // governs makes the acts by which people govern what others may, without a secret in their
 // answer: those that a key can confirm.
@@ -105,22 +116,25 @@ func insideHome(who identity.Identity) bool {
 }
 
 // confirmAct has what was asked for from inside a pane wait for a key in its person's own
-// display, where it is decided as theirs. It does nothing else, so whoever may type there may ask.
+// display, where it is decided as theirs. It does nothing else, so whoever may type there may
+// ask, and hears no more than that it waits.
 func (d *daemon) confirmAct(who identity.Identity, c ctld.Call) (*gateway.Act, error) {
 	asked, err := d.governs(who, c)
 	if err != nil {
 		return nil, err
 	}
-	now := d.gateway.Time()
-	v := confirmation{
-		id: confirmPrefix + strings.ToLower(rand.Text()[:8]), inside: who.Inside(), person: who.Person(), call: c,
-		words: oneLine(strings.Join(append([]string{"muxward", asked.Name}, asked.Args...), " ")), until: now.Add(confirmTime),
-	}
 	a := &gateway.Act{Name: "confirm", Args: append([]string{asked.Name}, asked.Args...), Open: true}
-	a.Do = func(context.Context, access.Object) (gateway.Result, error) {
+	v := confirmation{id: confirmPrefix + strings.ToLower(rand.Text()[:8]), inside: who.Inside(), person: who.Person()}
+	a.Note = "as " + v.id
+	a.Do = func(ctx context.Context, _ access.Object) (gateway.Result, error) {
 		if err := d.takesAsking(who); err != nil {
 			return gateway.Result{}, err
 		}
+		if v.pinnedCall, err = d.pin(ctx, who, c); err != nil {
+			return gateway.Result{}, err
+		}
+		now := d.gateway.Time()
+		v.until = now.Add(confirmTime)
 		if err := d.confirms.add(v, now); err != nil {
 			return gateway.Result{}, err
 		}
@@ -143,9 +157,10 @@ func (d *daemon) toConfirm(who identity.Identity) (out []executor.Waits) {
 	}
 	on := access.Object{Kind: access.Server, Owner: server.Owner(), Incarnation: server.Incarnation()}
 	for _, v := range list {
+		from, words := "from inside "+oneLine(v.inside), v.command()
 		out = append(out, executor.Waits{
-			ID: v.id, From: who.Person() + " (from inside " + oneLine(v.inside) + ")", Text: "from inside " + oneLine(v.inside) + ": " + v.words,
-			Head: "from inside " + oneLine(v.inside) + " this was asked in your name", Line: v.words, Command: true,
+			ID: v.id, From: who.Person() + " (" + from + ")", Text: from + ": " + words,
+			Head: from + " this was asked in your name", Line: words, Fields: d.fieldsOf(who, v.pinnedCall), Command: true,
 			How: "ask it from outside", Need: gateway.Need{Verb: access.View, Object: on},
 		})
 	}
@@ -161,13 +176,17 @@ func (d *daemon) confirmKey(who identity.Identity, id string, yes bool) (*gatewa
 	if !gateway.OwnHand(who) {
 		return nil, errors.New("it takes a key in a display of your own that is in no pane")
 	}
-	v, ok := d.confirms.take(id, who.Person(), d.gateway.Time())
+	v, ok := d.confirms.find(id, who.Person(), d.gateway.Time())
 	if !ok {
-		return nil, errors.New("it does not wait any more")
+		return nil, errNoConfirm
 	}
+	note := "asked from inside " + v.inside + " as " + v.id
 	if !yes {
-		a := &gateway.Act{Name: "dismiss", Args: strings.Fields(v.words), Open: true}
+		a := &gateway.Act{Name: "dismiss", Args: v.args(), Open: true, Note: note}
 		a.Do = func(context.Context, access.Object) (gateway.Result, error) {
+			if !d.confirms.take(id, who.Person(), d.gateway.Time()) {
+				return gateway.Result{}, errNoConfirm
+			}
 			return gateway.Result{Value: confirmed{"dismissed"}}, nil
 		}
 		return a, nil
@@ -176,9 +195,24 @@ func (d *daemon) confirmKey(who identity.Identity, id string, yes bool) (*gatewa
 	if err != nil {
 		return nil, err
 	}
-	a.Hand = true
+	if v.on != nil {
+		a.On = []access.Object{*v.on}
+	}
+	a.Hand, a.Note = true, note
 	do := a.Do
 	a.Do = func(ctx context.Context, on access.Object) (gateway.Result, error) {
+		// It waits still where it was refused until here, and is done once.
+		if !d.confirms.take(id, who.Person(), d.gateway.Time()) {
+			return gateway.Result{}, errNoConfirm
+		}
+		if v.on != nil {
+			if on, err = d.unmoved(ctx, who, a, *v.on); err != nil {
+				return gateway.Result{}, err
+			}
+		}
+		if d.rests(who, v.call) != v.rests {
+			return gateway.Result{}, errMoved
+		}
 		r, err := do(ctx, on)
 		r.Value = confirmed{"done"}
 		return r, err

@@ -33,9 +33,6 @@ import (
 // begins or ends.
 const helperTime = 10 * time.Second
 
-// forcedTime is how long it may take to tell whether a forced command has started a process.
-const forcedTime = 2 * time.Second
-
 // helperProgram is what keeps root's rights where muxward runs as an account.
 const helperProgram = "muxward-helper"
 
@@ -164,12 +161,11 @@ func (d *daemon) saveServing(ctx context.Context) error {
 }
 
 // forced tells whether a process came in by `muxward attach`. Only root may see that of
-// other accounts' processes, so the helper is asked, for no longer than somebody may wait who
-// would lock down.
-func (d *daemon) forced(ctx context.Context, pid int) (bool, error) {
-	ctx, cancel := context.WithTimeout(ctx, forcedTime)
+// other accounts' processes, so the helper is asked. Who would lock down has less time: ctx says.
+func (d *daemon) forced(ctx context.Context, pid int, uid uint32) (bool, error) {
+	ctx, cancel := context.WithTimeout(ctx, helperTime)
 	defer cancel()
-	return d.helper.Forced(ctx, pid)
+	return d.helper.Forced(ctx, pid, uid)
 }
 
 // isSSHD says why a process is no sshd of root's for one connection.

@@ -45,6 +45,9 @@ type Asking interface {
 	Came(result any) string
 }
 
+// Field is one thing that is told of what would be done, by its name.
+type Field struct{ Name, Text string }
+
 // Waits is a request that waits for somebody's answer.
 type Waits struct {
 	ID string
@@ -60,8 +63,9 @@ type Waits struct {
 	// whom and where. Begun is who has begun a line there, if that is known.
 	Line, Head, Begun string
 	// Command is set where Line is no suggestion but a command of muxward's, which was asked
-	// for in the person's name from inside a pane.
+	// for in the person's name from inside a pane. Fields are what it would do: that is shown.
 	Command bool
+	Fields  []Field
 	Pane    access.Object
 }
 

@@ -11,7 +11,7 @@ import (
 // written, and it is not sent again.
 func (s *seat) lost(ctx context.Context, key fate, err error) {
 	if teeth.Out(teeth.Once) {
-		_ = s.transmit(ctx, key.line, key.quiet)
+		_ = s.transmit(ctx, nil, key.line, key.quiet)
 		return
 	}
 	s.unsure(err)

@@ -55,10 +55,12 @@ type seat struct {
 	// unsettled is set while tmux may not have come to what was typed; the input
 	// pump's.
 	unsettled bool
-	keyboard  *keyboard      // nil before begin
-	looks     showing        // what they look back at
-	snap      *tmux.Snapshot // of a session that was just made
-	made      *gateway.Made  // by attaching to it
+	// decided is when it was last decided that what is typed may be, the input's as well.
+	decided  time.Time
+	keyboard *keyboard      // nil before begin
+	looks    showing        // what they look back at
+	snap     *tmux.Snapshot // of a session that was just made
+	made     *gateway.Made  // by attaching to it
 	// unwritten is set while what was read from the terminal could not be
 	// recorded.
 	unwritten atomic.Bool

@@ -87,7 +87,12 @@ func (k *keyboard) openSuggestion(ctx context.Context, w Waits) error {
 	for _, text := range said {
 		l.Items = append(l.Items, chooser.Item{Text: text, Whole: true, Plain: true, Fixed: true})
 	}
-	l.Items = append(l.Items, chooser.Item{Text: w.Line, Whole: true, Fixed: true})
+	for _, f := range w.Fields { // only what is plain is ours: no text looks like the next name, however long it is
+		l.Items = append(l.Items, chooser.Item{Text: f.Name + ":", Whole: true, Plain: true, Fixed: true}, chooser.Item{Text: f.Text, Whole: true, Fixed: true})
+	}
+	if w.Fields == nil {
+		l.Items = append(l.Items, chooser.Item{Text: w.Line, Whole: true, Fixed: true})
+	}
 	sh := &sheet{list: l, pressed: func(ctx context.Context, key string, _ int) (bool, error) {
 		how, means := map[string]Taking{"y": Runs, "t": Types, "n": Dismisses}[key]
 		switch {

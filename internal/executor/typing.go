@@ -225,7 +225,11 @@ func (s *seat) typed(ctx context.Context, e attach.Event) error {
 	s.live.Typed()
 	s.bell.pane.Store(nil)
 	s.live.Into(at.right.Need().Object, ofLine(e))
-	return s.send(ctx, at, e)
+	if err := s.send(ctx, at, e); err != nil {
+		return err
+	}
+	failpoint.Sent("seat-sent", len(e.Bytes), s.decided)
+	return nil
 }
 
 // ofLine is what was typed as far as it tells whether a line is begun.
@@ -344,7 +348,7 @@ func (s *seat) send(ctx context.Context, at *scene, e attach.Event) error {
 		if err != nil {
 			return err
 		}
-		return s.transmit(ctx, line, false)
+		return s.transmit(ctx, at.right, line, false)
 	}
 	in, err := input(at, e)
 	if err != nil || len(in.commands) == 0 {
@@ -354,7 +358,7 @@ func (s *seat) send(ctx context.Context, at *scene, e attach.Event) error {
 	if err != nil {
 		return err
 	}
-	return s.transmit(ctx, line, e.Kind == attach.MouseReport)
+	return s.transmit(ctx, at.right, line, e.Kind == attach.MouseReport)
 }
 
 // maxSending is how many keys may be on their way to tmux, or come to nothing without
@@ -378,33 +382,6 @@ func (f *fate) why() error {
 		return fmt.Errorf("not typed: %w", err)
 	}
 	return untyped(f.reply.Data) // what cannot be found was moved, or has gone
-}
-
-// transmit sends the line. Nobody is woken for one that is done; what comes of
-// others is heard by hear.
-func (s *seat) transmit(ctx context.Context, line string, quiet bool) error {
-	c, err := s.server.Control(ctx)
-	if err != nil {
-		return fmt.Errorf("reach the tmux server: %w", err)
-	}
-	select {
-	case s.sending <- struct{}{}:
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-	err = c.SendThen(line, func(r control.Reply, err error) {
-		if f := (fate{line, quiet, r, err}); !f.done() {
-			s.fates <- f // each that is sending has room there
-			return
-		}
-		<-s.sending
-	})
-	if err != nil {
-		<-s.sending
-		return err
-	}
-	s.unsettled = true
-	return nil
 }
 
 // typedFirst waits until tmux has come to what was typed before: what a key is

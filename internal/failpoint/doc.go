@@ -8,4 +8,5 @@
 // with .go after it is there. [Now] is the clock there, which such a file sets.
 // [Step] is one of many places in a row: the process is killed at the one whose number,
 // from 1, is in the file kill. The file steps, if there is one, gets their names.
+// [Sent] adds to a file of its name, if there is one, when bytes were handed on.
 package failpoint

@@ -7,6 +7,9 @@ import "time"
 // At does nothing.
 func At(string) {}
 
+// Sent does nothing.
+func Sent(string, int, time.Time) {}
+
 // Step does nothing.
 func Step(string) {}
 

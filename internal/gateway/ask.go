@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"context"
 	"fmt"
 	"strings"
 
@@ -13,6 +14,16 @@ import (
 func (g *Gateway) May(who identity.Identity, needs ...Need) access.Decision {
 	l := &Live{g: g, who: who}
 	return l.DecideAll(needs)
+}
+
+// Named finds what a target names, as the line does for an act of somebody's; with soon, as for
+// one that freezes something: by what was known last of a server that does not answer.
+func (g *Gateway) Named(ctx context.Context, who identity.Identity, target string, soon bool) (access.Object, error) {
+	look := g.asked
+	if soon {
+		look = g.askedSoon(&Plan{})
+	}
+	return g.object(ctx, who.Person(), target, g.OwnerFor(who), look)
 }
 
 // Name names an object as people do, such as alice/work:1.2 ; the host has no name.

@@ -560,7 +560,7 @@ func (g *Gateway) object(ctx context.Context, me, target string, owners func(str
 		owner = me
 	}
 	lost := &NotFound{Err: fmt.Errorf("can't find session: %s", target)}
-	server := g.Servers.Server(owner)
+	server := g.server(owner)
 	if server == nil {
 		return access.Object{}, lost
 	}
@@ -599,7 +599,7 @@ func (g *Gateway) Visible(ctx context.Context, who identity.Identity) ([]Place, 
 func (g *Gateway) Viewed(ctx context.Context, who identity.Identity, owner string) (*tmux.Snapshot, error) {
 	live, ctx := g.begin(ctx, who)
 	defer live.end()
-	server := g.Servers.Server(owner)
+	server := g.server(owner)
 	if server == nil {
 		return nil, ErrServerEnded
 	}

@@ -133,7 +133,7 @@ const maxSight = 1000
 func (g *Gateway) Sight(ctx context.Context, who identity.Identity, owner string) (Sight, error) {
 	live, ctx := g.begin(ctx, who)
 	defer live.end()
-	server := g.Servers.Server(owner)
+	server := g.server(owner)
 	if server == nil {
 		return Sight{}, ErrServerEnded
 	}
@@ -214,7 +214,7 @@ func (g *Gateway) underEyes(a Attached, session access.Object) (bound bool, watc
 	on, who := session, a.who
 	if a.At.Kind == access.Pane {
 		on = a.At
-	} else if s := g.Servers.Server(session.Owner); s != nil && s.Known() != nil {
+	} else if s := g.server(session.Owner); s != nil && s.Known() != nil {
 		at := scene{session.Owner, session.Incarnation, s.Known()}
 		if pane, ok := at.active(tmux.SessionID(session.Session.ID)); ok {
 			on = pane

@@ -133,6 +133,15 @@ func (g *Gateway) another(owner string, server Server) bool {
 	return ok
 }
 
+// server gives a person's server, or a profile's, nil if there is none: one that has the name of
+// a profile and is none's is nobody's by that name.
+func (g *Gateway) server(owner string) Server {
+	if s := g.Servers.Server(owner); s != nil && !g.another(owner, s) {
+		return s
+	}
+	return nil
+}
+
 // hidden reports whether a name is that of a profile of which somebody knows nothing: to them
 // it is a name like any other that means nothing.
 func (g *Gateway) hidden(who identity.Identity, name string) bool {

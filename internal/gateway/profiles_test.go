@@ -287,4 +287,13 @@ func TestAnotherServerOfThatName(t *testing.T) {
 	if all := g.Offered(t.Context(), bob(t)); len(all) != 0 || s.started != nil {
 		t.Errorf("offered %+v, starts %q", all, s.started)
 	}
+	if places, err := g.Visible(t.Context(), bob(t)); err != nil || len(places) != 0 {
+		t.Errorf("bob sees %+v, %v", places, err)
+	}
+	if snap, err := g.Viewed(t.Context(), bob(t), "prod"); !errors.Is(err, ErrServerEnded) {
+		t.Errorf("bob views %+v, %v", snap, err)
+	}
+	if o, err := g.Object(t.Context(), "bob", "prod/bob"); err == nil {
+		t.Errorf("an act is about %v", o)
+	}
 }

@@ -100,7 +100,7 @@ const aheadPatience = time.Second
 
 // LookAhead fetches the state of a person's server.
 func (g *Gateway) LookAhead(ctx context.Context, owner string) Ahead {
-	server := g.Servers.Server(owner)
+	server := g.server(owner)
 	if server == nil {
 		return Ahead{}
 	}
@@ -218,6 +218,8 @@ type Act struct {
 	// Author is whose line the act types, if it is one that somebody has suggested: it is
 	// on record before any of it is typed.
 	Author string
+	// Note is what the log says of the act besides.
+	Note string
 	// Shows is set if Do shows what the person may see: it is ended when that
 	// may have changed, so Do does not return before it is shown.
 	Shows bool

@@ -393,7 +393,7 @@ func (g *Gateway) places(ctx context.Context, live *Live, but string, detail tmu
 	var all []*asked
 	var wg sync.WaitGroup
 	for _, owner := range g.Servers.Owners() {
-		server := g.Servers.Server(owner)
+		server := g.server(owner)
 		if owner == but || server == nil || g.Policy.Blind(live.who.Subject(), access.Object{Kind: access.Server, Owner: owner}, g.Time()) {
 			continue
 		}

@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"context"
+	"time"
 
 	"github.com/muxward/muxward/internal/access"
 	"github.com/muxward/muxward/internal/teeth"
@@ -30,4 +31,13 @@ func (g *Gateway) forget() {
 	if !teeth.Out(teeth.Revoke) {
 		g.extra.Add(1)
 	}
+}
+
+// Lasts reports whether a verdict on the right is still good at a time that has come since, as
+// far as the clock has to do with it.
+func (r *Right) Lasts(d access.Decision, at time.Time) bool {
+	if teeth.Out(teeth.Revoke) && d.Allow {
+		return true
+	}
+	return d.Expires.IsZero() || at.Before(d.Expires)
 }

@@ -98,7 +98,7 @@ func (g *Gateway) parseExpanded(ctx context.Context, base Request, line string, 
 // holdsAll reports whether somebody holds every verb on the server that they are
 // attached to, and gives that server.
 func (g *Gateway) holdsAll(ctx context.Context, base Request) (access.Object, bool) {
-	server := g.Servers.Server(base.Here)
+	server := g.server(base.Here)
 	if server == nil {
 		return access.Object{}, false
 	}
@@ -146,7 +146,7 @@ func (g *Gateway) reading(ctx context.Context, base *Request) (tmux.ParseOptions
 	if owner == "" {
 		owner = base.Identity.Person()
 	}
-	server := g.Servers.Server(owner)
+	server := g.server(owner)
 	if server == nil {
 		return tmux.ParseOptions{}, nil
 	}

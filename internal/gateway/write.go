@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/muxward/muxward/internal/access"
@@ -32,7 +33,10 @@ func (g *Gateway) event(req Request, plan *Plan, kind access.EventKind) access.E
 		ev.UID = &n
 	}
 	if req.Act != nil {
-		ev.Author = req.Act.Author
+		ev.Author, ev.Note = req.Act.Author, req.Act.Note
+	}
+	if doubt := id.Doubt(); doubt != nil && !id.IsNobody() {
+		ev.Note = strings.TrimPrefix(ev.Note+"; it could not be told whether a forced command had started the process: "+doubt.Error(), "; ")
 	}
 	if plan == nil {
 		return ev

@@ -163,6 +163,7 @@ func (t *Tickets) known(of *proof) (*proof, error) {
 	case a == nil:
 		return of, nil
 	case a.ticket == nil:
+		of.doubt = nil // it is known how it came in
 		of.streams = true
 		return of, nil
 	}

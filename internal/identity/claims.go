@@ -22,7 +22,7 @@ const ForcedMark = "MUXWARD_FORCED"
 // WithForced has another tell whether a process has ForcedMark, where its environment is not
 // ours to read. Else one that cannot be read has it not. With an error it counts as if, but see
 // [Identity.Freezing].
-func WithForced(f func(ctx context.Context, pid int) (bool, error)) Option {
+func WithForced(f func(ctx context.Context, pid int, uid uint32) (bool, error)) Option {
 	return func(p *Prover) { p.forced = f }
 }
 

@@ -167,6 +167,15 @@ func (i Identity) Freezing() Identity {
 	return Identity{i.p.undoubted}
 }
 
+// Doubt is why it could not be told whether a forced command has started the process, nil if
+// there is none.
+func (i Identity) Doubt() error {
+	if i.p == nil {
+		return nil
+	}
+	return i.p.doubt
+}
+
 // IsNobody reports whether the identity is the zero one, or a process that stands for no
 // person.
 func (i Identity) IsNobody() bool { return i.p == nil || i.p.person == "" }

@@ -10,6 +10,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // Directory says which person a Unix account is. Both facts are given, and
@@ -24,7 +25,7 @@ type Directory interface {
 
 // Prover makes identities from connections. Make one with NewProver.
 type Prover struct {
-	forced func(context.Context, int) (bool, error) // nil: see WithForced
+	forced func(context.Context, int, uint32) (bool, error) // nil: see WithForced
 
 	namespaces func(account string) bool // nil: see WithNamespaces
 
@@ -92,7 +93,7 @@ func (p *Prover) FromPeer(ctx context.Context, conn *net.UnixConn, door string) 
 	if err != nil {
 		return Identity{}, nil, err
 	}
-	who, err := p.at(ctx, peer, door)
+	who, err := p.Prove(ctx, peer, door, false)
 	if err != nil {
 		_ = peer.Close()
 		return Identity{}, nil, err
@@ -100,9 +101,23 @@ func (p *Prover) FromPeer(ctx context.Context, conn *net.UnixConn, door string) 
 	return who, peer, nil
 }
 
+// Hold takes hold of the process at the other end of conn, of which nothing is proved yet: it
+// is for [Prover.Prove]. The caller closes the Peer.
+func (p *Prover) Hold(conn *net.UnixConn) (*Peer, error) { return newPeer(conn, p.kernel) }
+
+// Prove proves who a peer is that came in at a door, as FromPeer does. For who would freeze
+// something it waits no longer than freezeTime for what could tell whether a forced command
+// has started it: they may freeze in doubt, see [Identity.Freezing].
+func (p *Prover) Prove(ctx context.Context, peer *Peer, door string, freezing bool) (Identity, error) {
+	return p.at(ctx, peer, door, freezing)
+}
+
+// freezeTime is how long who would freeze something waits for that.
+const freezeTime = 500 * time.Millisecond
+
 // at proves who a peer is that came in at a door.
-func (p *Prover) at(ctx context.Context, peer *Peer, door string) (Identity, error) {
-	proof, err := p.prove(ctx, peer)
+func (p *Prover) at(ctx context.Context, peer *Peer, door string, freezing bool) (Identity, error) {
+	proof, err := p.prove(ctx, peer, freezing)
 	if err != nil {
 		return Identity{}, err
 	}
@@ -115,7 +130,7 @@ func (p *Prover) at(ctx context.Context, peer *Peer, door string) (Identity, err
 	return Identity{proof}, nil
 }
 
-func (p *Prover) prove(ctx context.Context, peer *Peer) (*proof, error) {
+func (p *Prover) prove(ctx context.Context, peer *Peer, freezing bool) (*proof, error) {
 	if peer.uid == p.overflow || peer.uid == defaultOverflow || peer.uid == ^uint32(0) {
 		return nil, fmt.Errorf("the peer's uid %d stands for accounts the kernel cannot show here; connect from outside that user namespace", peer.uid)
 	}
@@ -139,8 +154,7 @@ func (p *Prover) prove(ctx context.Context, peer *Peer) (*proof, error) {
 	var doubt error
 	said, forced := claims(peer.pid)
 	if p.forced != nil && !forced {
-		forced, doubt = p.forced(ctx, peer.pid)
-		forced = forced || doubt != nil
+		forced, doubt = p.toldForced(ctx, peer, freezing)
 	}
 	away := detached(peer.pid)
 	if !peer.Alive() {
@@ -148,6 +162,16 @@ func (p *Prover) prove(ctx context.Context, peer *Peer) (*proof, error) {
 	}
 	return &proof{person: person, account: account.Name, uid: peer.uid, gids: peer.gids,
 		pid: peer.pid, inside: in, detached: away, serial: serial(), claims: said, forced: forced, doubt: doubt}, nil
+}
+
+// toldForced has another tell whether a forced command has started a peer.
+func (p *Prover) toldForced(ctx context.Context, peer *Peer, freezing bool) (bool, error) {
+	if freezing {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, freezeTime)
+		defer cancel()
+	}
+	return p.forced(ctx, peer.pid, peer.uid)
 }
 
 func (p *Prover) personOf(uid uint32, account string) (string, error) {

@@ -36,7 +36,7 @@ type ticketBed struct {
 	owner  string // whose the account is
 	self   Identity
 	conn   process
-	forced func(context.Context, int) (bool, error)
+	forced func(context.Context, int, uint32) (bool, error)
 }
 
 func newTicketBed(t *testing.T) *ticketBed {
@@ -131,7 +131,7 @@ func (b *ticketBed) at(s *net.UnixConn, uid uint32, account string) Identity {
 	if b.forced != nil {
 		opts = append(opts, WithForced(b.forced))
 	}
-	who, err := NewProver(everybody{}, opts...).at(b.t.Context(), peer, "tmux")
+	who, err := NewProver(everybody{}, opts...).at(b.t.Context(), peer, "tmux", false)
 	if err != nil {
 		b.t.Fatal(err)
 	}
@@ -698,7 +698,7 @@ func TestDoubt(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			b := newTicketBed(t)
-			b.forced = func(context.Context, int) (bool, error) { return c.forced, c.err }
+			b.forced = func(context.Context, int, uint32) (bool, error) { return c.forced, c.err }
 			who := b.connectAs(c.uid, c.account)
 			if who.Person() != c.person || who.Freezing().Person() != c.may {
 				t.Errorf("they are %q, and %q to freeze; want %q and %q", who.Person(), who.Freezing().Person(), c.person, c.may)
@@ -708,6 +708,19 @@ func TestDoubt(t *testing.T) {
 			}
 		})
 	}
+	t.Run("freezing", func(t *testing.T) { // it waits less
+		left := make(chan bool, 2)
+		p := NewProver(everybody{}, WithTickets(&Tickets{}), WithForced(func(ctx context.Context, _ int, _ uint32) (bool, error) {
+			_, bound := ctx.Deadline()
+			left <- bound
+			return false, nil
+		}))
+		for _, freezing := range []bool{true, false} {
+			if _, err := p.toldForced(context.Background(), &Peer{}, freezing); err != nil || <-left != freezing {
+				t.Errorf("freezing %t: %v", freezing, err)
+			}
+		}
+	})
 	if !(Identity{}).Freezing().IsNobody() {
 		t.Error("nobody is somebody")
 	}

@@ -100,7 +100,10 @@ func (k *Keep) reap(owner string, pid int, why *os.File) {
 	var ws unix.WaitStatus
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
-	for end := time.Now().Add(reapTime); time.Now().Before(end); {
+	for end := time.Now().Add(reapTime); ; {
+		if !time.Now().Before(end) {
+			return // it lives: of how it ends nothing is known
+		}
 		got, err := unix.Wait4(pid, &ws, unix.WNOHANG, nil)
 		if err != nil && err != unix.EINTR {
 			return // an earlier muxward's
@@ -116,7 +119,8 @@ func (k *Keep) reap(owner string, pid int, why *os.File) {
 	}
 	switch {
 	case ws.Exited() && ws.ExitStatus() == 0 && why != nil:
-		if text := saidBy(why); text != "" {
+		// What has not said anything had nothing to say: others may hold the pipe still.
+		if text := saidBy(why); text != "" && text != unsaid {
 			k.events.put(Event{Kind: EventNotice, Level: LevelServer, Owner: owner, Text: "a pane of " + owner + " has no program: " + text})
 		}
 	case ws.Exited() && ws.ExitStatus() == pane.RefusedCode:

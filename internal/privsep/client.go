@@ -23,6 +23,7 @@ var ErrHelperGone = errors.New("muxward-helper has ended; start it again: the tm
 type Client struct {
 	line    *Line
 	turns   map[Number]chan struct{}
+	ofUID   shares
 	welcome Welcome
 	events  chan Event
 	closing chan struct{} // closed by Close
@@ -146,15 +147,22 @@ func (c *Client) Call(ctx context.Context, n Number, body, out any) ([]*os.File,
 // call is Call. late undoes what was done when nobody waits for it any more; nil if there is
 // nothing to undo.
 func (c *Client) call(ctx context.Context, n Number, body, out any, late func(done []byte)) ([]*os.File, error) {
+	return c.shared(ctx, n, body, out, late, func() {})
+}
+
+// shared is call for who has a share of the turns, which is over with the turn: after calls.
+func (c *Client) shared(ctx context.Context, n Number, body, out any, late func(done []byte), after func()) ([]*os.File, error) {
 	turn := c.turns[n]
 	select {
 	case turn <- struct{}{}:
 	case <-ctx.Done():
+		after()
 		return nil, fmt.Errorf("wait for muxward-helper: %w", context.Cause(ctx))
 	case <-c.gone:
+		after()
 		return nil, c.err
 	}
-	leave := func() { <-turn }
+	leave := func() { <-turn; after() }
 	answer, err := c.send(n, body)
 	if err != nil {
 		leave()

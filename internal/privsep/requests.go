@@ -79,11 +79,16 @@ func (c *Client) Serving(ctx context.Context, addr string) error {
 	return c.callPlain(ctx, NumServing, Serving{addr}, &Nothing{})
 }
 
-// Forced asks whether a process, which may be another account's, came in by `muxward attach`.
-func (c *Client) Forced(ctx context.Context, pid int) (bool, error) {
+// Forced asks whether a process of an account came in by `muxward attach`. Each account has its
+// own share of the turns: its processes may let us wait.
+func (c *Client) Forced(ctx context.Context, pid int, uid uint32) (bool, error) {
+	leave, err := c.ofUID.enter(ctx, uid, c.gone)
+	if err != nil {
+		return false, err
+	}
 	var f Forced
-	err := c.callPlain(ctx, NumForced, Process{pid}, &f)
-	return f.Forced, err
+	files, err := c.shared(ctx, NumForced, Process{pid}, &f, nil, leave)
+	return f.Forced, none(NumForced, files, err)
 }
 
 // ReadProfiles has root's file of session profiles read, and gives what may be known of it.

@@ -5,9 +5,7 @@ import (
 	"fmt"
 	"math"
 	"regexp"
-	"slices"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -75,11 +73,11 @@ type revocation struct {
 	// it back; nil is by a revocation.
 	before, undo func()
 	take         func(x *tmuxtest.Terminal) host.Result
-	// over is when it ends by itself, by the clock: a key that was pressed before may be on
-	// its way to tmux just then, and comes behind a mark of somebody else's.
-	over time.Time
+	// over is when it ends by itself, by the clock. A key that was handed to tmux before may come
+	// behind a mark of somebody else's, by another connection; handed is what was handed over.
+	over   time.Time
+	handed handing
 
-	pressing    *typing
 	typed, seen int // trials in which something came through
 	keys        int64
 	time        time.Duration
@@ -100,8 +98,6 @@ var own = regexp.MustCompile(`^[k\r\n]*(\[[a-z ]+\]\r\n)?[k\r\n]*$`)
 // typing is somebody who presses keys at an even rate until they are stopped.
 type typing struct {
 	pressed atomic.Int64
-	mu      sync.Mutex
-	at      []time.Time // when each was pressed, or just before
 	began   time.Time
 	stop    chan struct{}
 	stopped chan time.Duration
@@ -126,9 +122,6 @@ func pressAlong(x *tmuxtest.Terminal, key string) *typing {
 			}
 			lasted := time.Since(k.began)
 			for due := int64(lasted * keysPerSecond / time.Second); k.pressed.Load() < due; k.pressed.Add(1) {
-				k.mu.Lock()
-				k.at = append(k.at, time.Now())
-				k.mu.Unlock()
 				x.Type(key)
 			}
 			if end {
@@ -139,19 +132,12 @@ func pressAlong(x *tmuxtest.Terminal, key string) *typing {
 	return k
 }
 
-// before is how many keys were pressed before a time.
-func (k *typing) before(t time.Time) int {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	n, _ := slices.BinarySearchFunc(k.at, t, time.Time.Compare)
-	return n
-}
-
 // trial has carol attach, type, and be revoked in the middle of it.
 func (r *revocation) trial(i int) {
 	w := r.w
 	w.t.Helper()
 	r.rec.Reset()
+	r.handed.reset(w)
 	if r.before != nil {
 		r.before()
 	}
@@ -166,7 +152,6 @@ func (r *revocation) trial(i int) {
 		w.t.Errorf("carol's input is not %s: %+v", r.mode, who)
 	}
 	k := typeAlong(x)
-	r.pressing = k
 	tmuxtest.Eventually(w.t, func() bool { return r.rec.Len() > 4+i%13 }, "carol's keys reach the pane")
 	tmuxtest.Eventually(w.t, func() bool { return bytes.Contains(x.Bytes(), []byte("count-")) }, "carol sees the program count")
 
@@ -228,9 +213,10 @@ func (r *revocation) closed(x *tmuxtest.Terminal) host.Result {
 	return host.Result{}
 }
 
-// inTime reports whether no more keys have come than were pressed before it was over.
+// inTime reports whether no more keys have come than muxward had handed to tmux by decisions
+// made before it was over.
 func (r *revocation) inTime() bool {
-	return !r.over.IsZero() && bytes.Count(r.rec.Bytes(), []byte("k")) <= r.pressing.before(r.over)
+	return !r.over.IsZero() && bytes.Count(r.rec.Bytes(), []byte("k")) <= r.handed.inTime(r.over)
 }
 
 // judge looks at what came through after the marks.
@@ -248,6 +234,9 @@ func (r *revocation) judge(i int, x *tmuxtest.Terminal, mark string) {
 	if late = bytes.Trim(late, "!|"); len(late) > 0 && !r.inTime() {
 		r.typed++
 		w.gain("trial %d: %d keys reached the pane after revoke had returned", i, len(late))
+	}
+	if !r.over.IsZero() {
+		r.held(i)
 	}
 	if r.ssh {
 		if w.control {

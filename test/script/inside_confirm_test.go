@@ -44,8 +44,10 @@ func TestConfirmedByAKey(t *testing.T) {
 	carol.Type("\x1ba")
 	h.Must(host.Alice, "send-keys", "-t", "work", "M-a", "y")
 	open("from inside mwalice/" + pane + " this was asked in your name")
-	if !alice.Contains("muxward grant mwbob viewer -t mwalice/work") {
-		t.Errorf("alice is not shown it:\n%s", strings.Join(alice.Screen(), "\n"))
+	for _, what := range []string{"grant", "mwbob", "viewer", "no limit", "mwalice/work"} {
+		if !alice.Contains(what) {
+			t.Errorf("alice is not shown %q:\n%s", what, strings.Join(alice.Screen(), "\n"))
+		}
 	}
 	alice.Type("n")
 	alice.WaitTold("dismissed")
@@ -54,7 +56,7 @@ func TestConfirmedByAKey(t *testing.T) {
 	}
 	carol.Type("\x15")
 	say("grant mwbob viewer -t work --reason pairs", "second")
-	open("muxward grant mwbob viewer -t mwalice/work")
+	open("to whom:")
 	alice.Type("y")
 	alice.WaitTold("done: from inside")
 	if !strings.Contains(given(), "mwbob") {
@@ -62,7 +64,7 @@ func TestConfirmedByAKey(t *testing.T) {
 	}
 	// It is alice's own: what she does not hold it does not give.
 	say("lockdown --host", "third")
-	open("muxward lockdown --host")
+	open("the whole host")
 	alice.Type("y")
 	alice.WaitTold("not answered: not permitted")
 	if r := h.Tmux(host.Carol, "send-keys", "-t", "mwalice/work:0.0", "x"); r.Code != 0 {

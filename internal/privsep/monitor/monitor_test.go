@@ -345,13 +345,13 @@ func TestForced(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		is, err := c.Forced(context.Background(), cmd.Process.Pid)
+		is, err := c.Forced(context.Background(), cmd.Process.Pid, uint32(os.Getuid()))
 		if err != nil || is != !strings.HasPrefix(env, "X") {
 			t.Errorf("%s: %t, %v", env, is, err)
 		}
 		_ = in.Close()
 		_ = cmd.Wait()
-		if _, err := c.Forced(context.Background(), cmd.Process.Pid); err == nil {
+		if _, err := c.Forced(context.Background(), cmd.Process.Pid, uint32(os.Getuid())); err == nil {
 			t.Error("of a process that is gone it tells something")
 		}
 	}
@@ -363,8 +363,53 @@ func TestForcedOfAProcessThatHangs(t *testing.T) {
 	b := newBed(t, func(p *Parts) {
 		p.Environ = func(int) ([]byte, error) { return []byte("A=B"), fmt.Errorf("read it: %w", procfs.ErrHung) }
 	})
-	if is, err := b.connect().Forced(t.Context(), os.Getpid()); is || !errors.Is(err, unix.ETIMEDOUT) {
+	if is, err := b.connect().Forced(t.Context(), os.Getpid(), uint32(os.Getuid())); is || !errors.Is(err, unix.ETIMEDOUT) {
 		t.Errorf("%t, %v", is, err)
+	}
+}
+
+// The processes of one account that let the helper wait take nobody else's turns: they have
+// their account's alone, however many are asked about.
+func TestForcedOfManyThatHang(t *testing.T) {
+	hang := make(chan struct{})
+	b := newBed(t, func(p *Parts) {
+		p.Environ = func(pid int) ([]byte, error) {
+			if pid != os.Getpid() {
+				<-hang
+			}
+			return []byte("A=B"), nil
+		}
+	})
+	c := b.connect()
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	asked, first := make(chan error, 100), make(chan struct{}, 100)
+	for range cap(asked) {
+		go func() {
+			first <- struct{}{}
+			_, err := c.Forced(ctx, 1, 65534)
+			asked <- err
+		}()
+	}
+	for range cap(asked) {
+		<-first
+	}
+	for range 20 { // while those come
+		if is, err := c.Forced(ctx, os.Getpid(), 0); is || err != nil {
+			t.Errorf("another account's: %t, %v", is, err)
+		}
+	}
+	// Who gives up has the turn until the helper answers.
+	short, stop := context.WithCancel(ctx)
+	stop()
+	if _, err := c.Forced(short, 1, 65534); !errors.Is(err, context.Canceled) {
+		t.Errorf("one that has given up: %v", err)
+	}
+	close(hang)
+	for range cap(asked) {
+		if err := <-asked; err != nil {
+			t.Errorf("one of those that hung: %v", err)
+		}
 	}
 }
 

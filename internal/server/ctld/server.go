@@ -33,7 +33,8 @@ const lateTime = 20 * time.Second
 
 // Prover proves who is at the other end.
 type Prover interface {
-	FromPeer(ctx context.Context, conn *net.UnixConn, door string) (identity.Identity, *identity.Peer, error)
+	Hold(conn *net.UnixConn) (*identity.Peer, error)
+	Prove(ctx context.Context, peer *identity.Peer, door string, freezing bool) (identity.Identity, error)
 }
 
 // Listener is the door's socket.
@@ -210,13 +211,24 @@ func (s *Server) refuse(what string) {
 	}
 }
 
+// unknown refuses whoever is not known. conn is not nil if they are still asking: they would
+// not hear the answer.
+func (s *Server) unknown(conn *net.UnixConn, err error) error {
+	s.refuse("ctl door: nobody was let in: " + err.Error())
+	if conn != nil {
+		_, _ = readCall(conn)
+	}
+	return errUnknown
+}
+
+// lockdown is the act that those may do as well of whom it cannot be told how they came in.
+const lockdown = "lockdown"
+
 func (s *Server) handle(ctx context.Context, conn *net.UnixConn, late *time.Timer) (any, error) {
 	failpoint.At("ctld-handle")
-	who, peer, err := s.Prover.FromPeer(ctx, conn, "ctl")
+	peer, err := s.Prover.Hold(conn)
 	if err != nil {
-		s.refuse("ctl door: nobody was let in: " + err.Error())
-		_, _ = readCall(conn) // a client that is still asking would not hear the answer
-		return nil, errUnknown
+		return nil, s.unknown(conn, err)
 	}
 	defer peer.Close()
 	ctx, gone := context.WithCancelCause(ctx)
@@ -230,9 +242,13 @@ func (s *Server) handle(ctx context.Context, conn *net.UnixConn, late *time.Time
 		case <-ctx.Done():
 		}
 	}()
-	call, err := readCall(conn)
+	call, err := readCall(conn) // before it is proved who asks: a lockdown waits less for that
 	if err != nil {
 		return nil, err
+	}
+	who, err := s.Prover.Prove(ctx, peer, "ctl", call.Act == lockdown)
+	if err != nil {
+		return nil, s.unknown(nil, err)
 	}
 	if !peer.Alive() {
 		return nil, errPeerGone
@@ -245,7 +261,7 @@ func (s *Server) handle(ctx context.Context, conn *net.UnixConn, late *time.Time
 			return nil, err
 		}
 	}
-	if call.Act == "lockdown" {
+	if call.Act == lockdown {
 		who = who.Freezing()
 	}
 	if who.IsNobody() {

@@ -33,18 +33,18 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-// told is a prover that says when it has proved somebody, and goes on when the
+// told is a prover that says when it holds the process that connected, and goes on when the
 // test wants it.
 type told struct {
 	*identity.Prover
-	proved, goOn chan struct{}
+	held, goOn chan struct{}
 }
 
-func (p told) FromPeer(ctx context.Context, conn *net.UnixConn, door string) (identity.Identity, *identity.Peer, error) {
-	who, peer, err := p.Prover.FromPeer(ctx, conn, door)
-	p.proved <- struct{}{}
+func (p told) Hold(conn *net.UnixConn) (*identity.Peer, error) {
+	peer, err := p.Prover.Hold(conn)
+	p.held <- struct{}{}
 	<-p.goOn
-	return who, peer, err
+	return peer, err
 }
 
 // TestPassedOn: mallory got the connection of a process of alice's that was
@@ -76,7 +76,7 @@ func TestPassedOn(t *testing.T) {
 		go func() { served <- s.Serve(ctx, listener{l}) }()
 
 		held, end := connectByChild(t, path)
-		<-p.proved
+		<-p.held
 		if !lives {
 			end()
 		}

@@ -23,8 +23,9 @@ type Pending struct {
 	replies []Reply // the reader's until done is closed
 	left    int
 	err     error
-	then    func([]Reply, error) // called by the reader instead of closing done
-	own     bool                 // nobody's but the Client's
+	then    func([]Reply, error)           // called by the reader instead of closing done
+	own     bool                           // nobody's but the Client's
+	may     func(atOnce func() bool) error // of SendIf
 }
 
 // Wait waits for the answers, one for each line, in order. A command that tmux
@@ -85,10 +86,18 @@ func (c *Client) Send(lines ...string) (*Pending, error) {
 // with what came of it, once, by the goroutine that reads for everybody. So it must
 // not block, nor use the Client.
 func (c *Client) SendThen(line string, then func(Reply, error)) error {
+	return c.SendIf(line, nil, then)
+}
+
+// SendIf is [Client.SendThen], if may says so at the last moment: it is called with the
+// connection's lock held, right before the line is written, so it must not block, nor use the
+// Client. At once is whether all of the line goes into the pipe now; it would wait for the
+// server to read otherwise. What may says is the error, and nothing of the line is sent then.
+func (c *Client) SendIf(line string, may func(atOnce func() bool) error, then func(Reply, error)) error {
 	if err := checkLine(line); err != nil {
 		return err
 	}
-	p := &Pending{replies: make([]Reply, 1), left: 1, then: func(r []Reply, err error) { then(r[0], err) }}
+	p := &Pending{replies: make([]Reply, 1), left: 1, may: may, then: func(r []Reply, err error) { then(r[0], err) }}
 	return c.send(p, []string{line})
 }
 
@@ -152,6 +161,11 @@ func (c *Client) send(p *Pending, lines []string) error {
 	}
 	if c.waiting() > maxBacklog && lines != nil {
 		return ErrBacklog
+	}
+	if p.may != nil {
+		if err := p.may(func() bool { return c.fits(lines) }); err != nil {
+			return err
+		}
 	}
 	for i := range p.replies {
 		if lines != nil {
@@ -277,6 +291,36 @@ func appendMarker(b []byte, mark string, seq uint64) []byte {
 	b = strconv.AppendUint(b, seq, 16)
 	return append(b, '\n')
 }
+
+// maxMarker is more than a marker has beside its name.
+const maxMarker = 32
+
+// fits reports whether lines go into the pipe now, whole. Nobody but us writes to it: a pipe
+// that has room has it for PIPE_BUF bytes at least, and one that is empty for all that
+// it holds (pipe(7)).
+func (c *Client) fits(lines []string) bool {
+	if c.waiting() > 0 || c.inFD < 0 {
+		return false
+	}
+	n := 0
+	for _, line := range lines {
+		n += len(line) + 1 + len(c.mark) + maxMarker
+	}
+	if n <= pipeBuf {
+		ready := []unix.PollFd{{Fd: int32(c.inFD), Events: unix.POLLOUT}}
+		k, err := unix.Poll(ready, 0)
+		return err == nil && k == 1 && ready[0].Revents&unix.POLLOUT != 0
+	}
+	holds, err := unix.FcntlInt(uintptr(c.inFD), unix.F_GETPIPE_SZ, 0)
+	if err != nil || n > holds {
+		return false
+	}
+	unread, err := unix.IoctlGetInt(c.inFD, unix.TIOCINQ)
+	return err == nil && unread == 0
+}
+
+// pipeBuf is PIPE_BUF of Linux.
+const pipeBuf = 4096
 
 // flush writes as much as the pipe takes.
 func (p *pipe) flush() {
