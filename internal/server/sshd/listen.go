@@ -76,7 +76,7 @@ func (c *conn) listen(ctx context.Context, kind string, payload []byte, gone con
 		defer leave()
 		defer close(over)
 		defer c.s.caught(c.who.Person()+"'s "+kind, gone)
-		_, _ = c.reach(ctx, l.w, func(ctx context.Context, _ *reach.Line, r *reach.Reached) (gateway.Result, error) {
+		_, _ = c.reach(ctx, l.w, func(ctx context.Context, p *gateway.Permit, _ *reach.Line, r *reach.Reached) (gateway.Result, error) {
 			port := uint16(0)
 			if tcp, is := r.Listener.Addr().(*net.TCPAddr); is && kind == forwardTCP {
 				port = uint16(tcp.Port)
@@ -95,7 +95,7 @@ func (c *conn) listen(ctx context.Context, kind string, payload []byte, gone con
 			}
 			defer c.listensNot(kind, key, port, l)
 			close(ready)
-			moved, err := c.accept(ctx, listens{r.Listener, l.open, l.w.plain().String(), back}, gone)
+			moved, err := c.accept(ctx, listens{r.Listener, l.open, c.newComers(l.w.plain().String(), p), back}, gone)
 			return gateway.Result{Moved: moved}, err
 		})
 	})
@@ -168,7 +168,7 @@ type listens struct {
 	net.Listener
 	// open opens a channel for a connection that has come there.
 	open func(net.Addr) (string, []byte)
-	name string
+	who  *comers
 	back chan struct{} // closed once nobody is to come there any more
 }
 
@@ -195,6 +195,13 @@ func (l listens) comes(ctx context.Context) (net.Conn, error) {
 func (c *conn) accept(ctx context.Context, l listens, gone context.CancelCauseFunc) (*gateway.Moved, error) {
 	stop := context.AfterFunc(ctx, func() { _ = l.Close() })
 	defer stop()
+	over, told := make(chan struct{}), make(chan struct{})
+	c.wg.Go(func() {
+		defer close(told)
+		defer c.s.caught(c.who.Person()+"'s records", gone)
+		l.who.tell(ctx, over)
+	})
+	defer func() { close(over); <-told }() // before it is on record that it has ended
 	var to, from atomic.Int64
 	var all sync.WaitGroup
 	for {
@@ -214,11 +221,11 @@ func (c *conn) accept(ctx context.Context, l listens, gone context.CancelCauseFu
 		}
 		leave, err := c.enterReach(ctx, false)
 		if err != nil {
-			c.tooMuch(ctx, "what comes to "+l.name, err)
+			c.tooMuch(ctx, "what comes to "+l.who.name, err)
 			_ = far.Close()
 			continue
 		}
-		c.came(l.name, far)
+		l.who.came(far)
 		carried := make(chan struct{}) // closed when nothing is carried any more
 		all.Go(func() { <-carried })
 		c.wg.Go(func() {
@@ -238,15 +245,6 @@ func (c *conn) accept(ctx context.Context, l listens, gone context.CancelCauseFu
 			c.parted(closed, gone)
 		})
 	}
-}
-
-// came has it written who comes to a listener: the sum of all of them comes at its end.
-func (c *conn) came(name string, far net.Conn) {
-	from := "this host"
-	if tcp, is := far.RemoteAddr().(*net.TCPAddr); is {
-		from = tcp.String()
-	}
-	c.s.refuse(access.Event{From: c.who.From(), Person: c.who.Person(), Allowed: true, Note: "somebody from " + from + " is connected to what listens for them at " + name})
 }
 
 // offer opens a channel for a connection. The client may take as long as it likes to say

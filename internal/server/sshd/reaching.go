@@ -80,13 +80,14 @@ func (w wanted) plain() *access.Reach {
 }
 
 // using is what is done with what was reached, for as long as that lasts or ctx does.
-type using func(ctx context.Context, line *reach.Line, r *reach.Reached) (gateway.Result, error)
+type using func(ctx context.Context, p *gateway.Permit, line *reach.Line, r *reach.Reached) (gateway.Result, error)
 
 // reach has something reached for: it is asked for in the line like anything else, as an
 // act that lasts for as long as it is used. It returns when all of it has ended.
 func (c *conn) reach(ctx context.Context, w wanted, use using) (gateway.Result, error) {
 	var line *reach.Line
 	var addrs []netip.Addr
+	var permit *gateway.Permit
 	r := &c.s.Reaching
 	defer func() {
 		if line != nil {
@@ -99,7 +100,7 @@ func (c *conn) reach(ctx context.Context, w wanted, use using) (gateway.Result, 
 		}
 		return gateway.Result{}, err
 	}
-	act := &gateway.Act{Name: "ssh", Args: w.args(), Verb: w.verb}
+	act := &gateway.Act{Name: "ssh", Args: w.args(), Verb: w.verb, Begins: func(p *gateway.Permit) { permit = p }}
 	act.Reaches = func(ctx context.Context) (on []access.Object, err error) {
 		if r.May != nil && r.May(c.who.Person(), w.verb, w.plain()) {
 			if err := c.mayForward(w.verb); err != nil {
@@ -132,7 +133,7 @@ func (c *conn) reach(ctx context.Context, w wanted, use using) (gateway.Result, 
 			return gateway.Result{}, errors.Join(err, ends(line)) // it may be doing it
 		}
 		defer r.Close()
-		result, err := use(lasting(ctx), line, r)
+		result, err := use(lasting(ctx), permit, line, r)
 		r.Close() // before the process ends, which is waited for
 		return result, errors.Join(err, ends(line))
 	}
