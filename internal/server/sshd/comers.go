@@ -22,8 +22,8 @@ const (
 	sumTime = 10 * time.Second
 	// maxFrom is of how many of them a sum has the addresses.
 	maxFrom = 8
-	// noteTime is how long the log may take for one record.
-	noteTime = 5 * time.Second
+	// noteTime is how long the log may take for one record: two may hold up a revocation.
+	noteTime = 2 * time.Second
 )
 
 // comePace is how often comers are told of one by one, of all listeners of a person.
@@ -127,8 +127,16 @@ func (s *comers) tell(ctx context.Context, over <-chan struct{}) {
 			}
 			return
 		}
-		for _, text := range s.take(all) {
-			s.note(ctx, text)
+		texts := s.take(all)
+		for i, text := range texts {
+			select {
+			case <-over:
+				texts = append(texts[i:], s.take(true)...)
+				s.note(ctx, strings.Join(texts, "; "))
+				return
+			default:
+				s.note(ctx, text)
+			}
 		}
 	}
 }
