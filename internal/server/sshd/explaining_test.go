@@ -17,16 +17,48 @@ func TestWants(t *testing.T) {
 		"ssh -R *:8080:localhost:80":     "listen tcpip-forward 0.0.0.0:8080",
 		"ssh -R [::1]:0:localhost:80":    "listen tcpip-forward [::1]:0",
 		"ssh -R /run/x:localhost:80":     "listen streamlocal-forward@openssh.com /run/x",
-		"ssh -s netconf host":            "subsystem subsystem netconf",
-		"/usr/bin/sftp host":             "subsystem subsystem sftp",
-		"scp a host:b":                   "subsystem subsystem sftp",
-		"ssh host":                       "nothing is asked for",
-		"ssh -L":                         "missing",
-		"ssh -L 80":                      "no host and port",
-		"ssh -L 80:db:0":                 "no host and port",
-		"ssh -D 1080":                    "-D",
-		"ssh -X host":                    "-X",
-		"ssh -R name:80:db:1":            "no address",
+		"ssh -s host netconf":            "subsystem subsystem netconf",
+		"ssh host -s net conf":           "subsystem subsystem net conf",
+		"ssh -s netconf":                 "subsystem is named",
+		"ssh -AL 1:db:22":                "agent auth-agent-req@openssh.com; forward direct-tcpip db:22",
+		"ssh -NAL1:db:22 x@host":         "agent auth-agent-req@openssh.com; forward direct-tcpip db:22",
+		"ssh -A host -L 1:db:22":         "agent auth-agent-req@openssh.com; forward direct-tcpip db:22",
+		"ssh -A host -L 1:db:22 -R":      "missing",
+		"ssh -L 1:db:22 host ls -A":      "tmux's",
+		"ssh -L 1:db:22 -- host -A":      "tmux's",
+		"ssh -A host -- -a":              "tmux's",
+		"ssh -A -- host":                 "agent auth-agent-req@openssh.com",
+		"ssh -A -a host -L 1:db:22":      "forward direct-tcpip db:22",
+		"ssh -aA host":                   "agent auth-agent-req@openssh.com",
+		"ssh -Az host":                   "-z",
+		"ssh -A: host":                   "-:",
+		"ssh -N -p 22 -J j -i k -o BatchMode=yes -4 -L 1:db:22 host": "forward direct-tcpip db:22",
+		"ssh -A -o LocalForward=1:db:22":                             "LocalForward",
+		"ssh -A -oforwardagent=yes":                                  "forwardagent",
+		"ssh -A -o =\"Tunnel\"=yes":                                  "Tunnel",
+		"ssh -A -Y host":                                             "-Y",
+		"ssh -A -w 0:0 host":                                         "-w",
+		"ssh -R [::1]:80:/run/x":                                     "listen tcpip-forward [::1]:80",
+		"ssh -L 1:2:3:4:5":                                           "too many",
+		"ssh -L 1::22":                                               "no host and port",
+		"sftp -A -s netconf host":                                    "agent auth-agent-req@openssh.com; subsystem subsystem netconf",
+		"sftp -s /usr/lib/sftp host":                                 "program",
+		"sftp -a host":                                               "subsystem subsystem sftp",
+		"scp -O a host:b":                                            "-O",
+		"scp -rpO a host:b":                                          "-O",
+		"scp -R a:b host:b":                                          "-R",
+		"scp -P 22 a host:b":                                         "subsystem subsystem sftp",
+		"curl host":                                                  "neither",
+		"ssh" + strings.Repeat(" -L 1:db:22", 17):                    "at most 16",
+		"/usr/bin/sftp host":                                         "subsystem subsystem sftp",
+		"scp a host:b":                                               "subsystem subsystem sftp",
+		"ssh host":                                                   "nothing is asked for",
+		"ssh -L":                                                     "missing",
+		"ssh -L 80":                                                  "no host and port",
+		"ssh -L 80:db:0":                                             "no host and port",
+		"ssh -D 1080":                                                "-D",
+		"ssh -X host":                                                "-X",
+		"ssh -R name:80:db:1":                                        "no address",
 	} {
 		got := ""
 		all, err := Wants(strings.Fields(line))
@@ -45,16 +77,20 @@ func TestWants(t *testing.T) {
 	}
 }
 
+// TestWantsNothing: a call may have no words at all.
+func TestWantsNothing(t *testing.T) {
+	if _, err := Wants(nil); err == nil {
+		t.Error("it is read")
+	}
+}
+
 // FuzzWants: whatever is asked to be explained, it is read, or refused.
 func FuzzWants(f *testing.F) {
-	for _, s := range []string{"ssh -L 1:[::1]:2", "ssh -R [", "ssh -W ]:1", "ssh -s", "ssh -A -"} {
+	for _, s := range []string{"ssh -L 1:[::1]:2", "ssh -R [", "ssh -W ]:1", "ssh -s", "ssh -A -", "", "ssh -AL 1:db:22", "ssh -A h -oX -- -", "scp -O:"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, line string) {
 		words := strings.Fields(line)
-		if len(words) == 0 {
-			return
-		}
 		if all, err := Wants(words); err == nil && len(all) == 0 {
 			t.Errorf("%q asks for nothing, and that is no error", line)
 		}
