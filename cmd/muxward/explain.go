@@ -190,7 +190,7 @@ func (d *daemon) explainAct(who identity.Identity, c ctld.Call) (*gateway.Act, e
 	}
 	about.Door = "tmux" // that is where it would be asked
 	if c.Act == "explain-ssh" {
-		about = identity.Subject{Person: about.Person, UID: -1, Door: sshd.Door} // as who comes by a key
+		about = identity.Subject{Person: about.Person, UID: -1, Door: sshd.Door, Inside: about.Inside} // as who comes by a key
 		a.Args = append(append(a.Args, "--"), c.Argv...)
 	} else {
 		a.Args = append(append(a.Args, "--", "tmux"), c.Argv...)
@@ -200,7 +200,7 @@ func (d *daemon) explainAct(who identity.Identity, c ctld.Call) (*gateway.Act, e
 			return gateway.Result{}, fmt.Errorf("the policy knows nobody called %s", about.Person)
 		}
 		if c.Act == "explain-ssh" {
-			e, err := sshd.Explain(ctx, d.gateway, d.reaching(), identity.Supposed(about), c.Argv)
+			e, err := d.explains.Explain(ctx, d.gateway, d.reaching(), who, identity.Supposed(about), c.Argv)
 			return gateway.Result{Value: e}, err
 		}
 		e, err := d.gateway.Explain(ctx, d.asAtDoor(who, about, c), c.Argv)

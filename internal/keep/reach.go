@@ -44,7 +44,7 @@ func (k *Keep) Reach(ctx context.Context, named Account) (*os.File, error) {
 	switch {
 	case err != nil:
 		return nil, err
-	case a.UID == 0 && unprivileged():
+	case !ReachesAs(a.UID):
 		return nil, fmt.Errorf("nothing is reached as root: %w", ErrRefused)
 	case !filepath.IsAbs(k.opt.Program):
 		return nil, fmt.Errorf("it is not known where muxward is: %w", ErrRefused)
@@ -76,6 +76,9 @@ func (k *Keep) Reach(ctx context.Context, named Account) (*os.File, error) {
 	}()
 	return ours, nil
 }
+
+// ReachesAs reports whether anything is reached as an account.
+func ReachesAs(uid uint32) bool { return uid != 0 || !unprivileged() }
 
 // unprivileged has what people reach for reached as their own account.
 func unprivileged() bool { return !teeth.Out(teeth.ReachAs) }

@@ -1,8 +1,16 @@
 package sshd
 
 import (
+	"context"
+	"errors"
 	"strings"
 	"testing"
+
+	"github.com/muxward/muxward/internal/access"
+	"github.com/muxward/muxward/internal/gateway"
+	"github.com/muxward/muxward/internal/identity"
+	"github.com/muxward/muxward/internal/pace"
+	"github.com/muxward/muxward/internal/reach"
 )
 
 // TestWants: a command line of ssh's says what it would ask for, as ssh itself reads it.
@@ -95,4 +103,59 @@ func FuzzWants(f *testing.F) {
 			t.Errorf("%q asks for nothing, and that is no error", line)
 		}
 	})
+}
+
+// TestExplain: nothing is called permitted that nothing could be done of, and nothing is looked
+// up for who asks from inside a pane; and it is asked at a pace.
+func TestExplain(t *testing.T) {
+	b := newBed(t, nil, 1)
+	started, none := 0, error(nil)
+	r := Reaching{May: func(string, access.Verb, *access.Reach) bool { return true },
+		Whose: func(context.Context, string) error { return none },
+		Start: func(context.Context, string) (*reach.Line, error) {
+			started++
+			return nil, errors.New("nothing starts here")
+		}}
+	explain := func(inside, line string) gateway.Explanation {
+		t.Helper()
+		who := identity.Supposed(identity.Subject{Person: "alice", UID: -1, Door: Door, Inside: inside})
+		x, err := new(Explainer).Explain(t.Context(), b.server.Gateway, r, who, who, strings.Fields(line))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return x
+	}
+	const told = "ssh -A -R 0 -L 1:192.0.2.1:80 -s host sftp"
+	if x := explain("", told); x.Verdict != gateway.WouldRun || started > 0 {
+		t.Errorf("%s: %+v, %d looked up", told, x, started)
+	}
+	if x := explain("", "ssh -L 1:db:80"); x.Verdict != gateway.WouldNotRun || started != 1 {
+		t.Errorf("a name: %+v, %d looked up", x, started)
+	}
+	explain("alice/%1", "ssh -L 1:db:80 -L 1:/run/db -R /run/x")
+	if started != 1 {
+		t.Error("it is looked up for who is inside")
+	}
+	none = errors.New("no account")
+	for _, c := range explain("", told).Commands {
+		if c.Verdict != gateway.WouldNotRun || !strings.Contains(c.Why, "no account") {
+			t.Errorf("without an account: %+v", c)
+		}
+	}
+}
+
+// TestExplainPace: each thing costs a turn of who asks.
+func TestExplainPace(t *testing.T) {
+	b := newBed(t, nil, 1)
+	who := identity.Supposed(identity.Subject{Person: "alice", UID: -1})
+	line := strings.Fields("ssh" + strings.Repeat(" -A -R 0", maxWants-1))
+	var e Explainer
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	for range 4 {
+		_, _ = e.Explain(ctx, b.server.Gateway, Reaching{}, who, who, line) // nobody waits
+	}
+	if _, err := e.Explain(t.Context(), b.server.Gateway, Reaching{}, who, who, line); !errors.Is(err, pace.ErrTooMuch) {
+		t.Errorf("without an end: %v", err)
+	}
 }

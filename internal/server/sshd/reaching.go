@@ -38,6 +38,9 @@ type Reaching struct {
 	// Start starts a process of a person's own account. An error says why there is none,
 	// as where they have no account here.
 	Start func(ctx context.Context, person string) (*reach.Line, error)
+	// Whose says why nothing is done as a person's own account, where nothing is: it is asked
+	// before it is decided, so that nothing is called permitted that cannot be.
+	Whose func(ctx context.Context, person string) error
 	// May reports whether there is anything of a verb that could permit a person what they
 	// ask for, as it is asked for: where there is nothing, no name is looked up.
 	May func(person string, v access.Verb, r *access.Reach) bool
