@@ -76,7 +76,7 @@ func (c *conn) listen(ctx context.Context, kind string, payload []byte, gone con
 		defer leave()
 		defer close(over)
 		defer c.s.caught(c.who.Person()+"'s "+kind, gone)
-		_, _ = c.reach(ctx, l.w, func(ctx context.Context, p *gateway.Permit, _ *reach.Line, r *reach.Reached) (gateway.Result, error) {
+		_, _ = c.reach(ctx, l.w, func(ctx context.Context, p *gateway.Permit, line *reach.Line, r *reach.Reached) (gateway.Result, error) {
 			port := uint16(0)
 			if tcp, is := r.Listener.Addr().(*net.TCPAddr); is && kind == forwardTCP {
 				port = uint16(tcp.Port)
@@ -85,17 +85,28 @@ func (c *conn) listen(ctx context.Context, kind string, payload []byte, gone con
 					answer = ssh.Marshal(struct{ Port uint32 }{uint32(port)})
 				}
 			}
-			back := make(chan struct{})
+			back, free := make(chan struct{}), make(chan struct{})
 			l.shut = sync.OnceFunc(func() {
 				close(back)
 				_ = r.Listener.Close()
+				<-free
 			})
+			freed := sync.OnceFunc(func() { close(free) })
+			defer freed()
+			shut := func() {
+				defer freed()
+				if l.w.ask.Path != "" {
+					freeing, cancel := context.WithTimeout(ctx, shutTime)
+					defer cancel()
+					_ = line.Shut(freeing) // if not, its end removes the path
+				}
+			}
 			if !c.listensAt(kind, key, port, l) {
 				return gateway.Result{}, errors.New("the client listens there already")
 			}
 			defer c.listensNot(kind, key, port, l)
 			close(ready)
-			moved, err := c.accept(ctx, listens{r.Listener, l.open, c.newComers(l.w.plain().String(), p), back}, gone)
+			moved, err := c.accept(ctx, listens{r.Listener, l.open, c.newComers(l.w.plain().String(), p), back, shut}, gone)
 			return gateway.Result{Moved: moved}, err
 		})
 	})
@@ -170,6 +181,7 @@ type listens struct {
 	open func(net.Addr) (string, []byte)
 	who  *comers
 	back chan struct{} // closed once nobody is to come there any more
+	free func()        // what was listened at is free then
 }
 
 // comes gives the next connection. Where there are too many descriptors for one more, it is
@@ -208,12 +220,13 @@ func (c *conn) accept(ctx context.Context, l listens, gone context.CancelCauseFu
 		far, err := l.comes(ctx)
 		if err != nil {
 			_ = l.Close() // nobody listens, so nobody is to wait there
-			all.Wait()
 			select {
 			case <-l.back:
+				l.free()
 				err = nil
 			default:
 			}
+			all.Wait()
 			if cause := context.Cause(ctx); cause != nil {
 				err = cause
 			}

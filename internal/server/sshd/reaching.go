@@ -31,6 +31,8 @@ const (
 	startTime  = 5 * time.Second
 	lookUpTime = 12 * time.Second
 	reachTime  = 15 * time.Second
+	// shutTime is how long it may take to remove the path of a listener that was taken back.
+	shutTime = 5 * time.Second
 )
 
 // Reaching is what the door needs to reach for people besides tmux.
