@@ -17,6 +17,9 @@ import (
 const (
 	maxReaches    = 256
 	maxReachesOne = 96
+	// keptReaches of them are for accounts with fewer than fewReaches.
+	keptReaches = 64
+	fewReaches  = 8
 )
 
 // ReachWord is the argument with which muxward is what [Keep.Reach] starts, and ReachFD its
@@ -95,7 +98,7 @@ func newReaches() *reaches { return &reaches{of: map[uint32]int{}} }
 func (r *reaches) enter(uid uint32) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.all >= maxReaches || r.of[uid] >= maxReachesOne {
+	if r.all >= maxReaches || r.of[uid] >= maxReachesOne || r.of[uid] >= fewReaches && r.all >= maxReaches-keptReaches {
 		return fmt.Errorf("too much is reached at once (uid %d: %d, all: %d): %w", uid, r.of[uid], r.all, ErrBusy)
 	}
 	r.all++

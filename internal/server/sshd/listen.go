@@ -3,6 +3,7 @@ package sshd
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"strings"
 	"sync"
@@ -214,7 +215,7 @@ func (c *conn) accept(ctx context.Context, l listens, gone context.CancelCauseFu
 		l.who.tell(ctx, over)
 	})
 	defer func() { close(over); <-told }() // before it is on record that it has ended
-	var to, from atomic.Int64
+	var to, from, here atomic.Int64
 	var all sync.WaitGroup
 	for {
 		far, err := l.comes(ctx)
@@ -232,7 +233,7 @@ func (c *conn) accept(ctx context.Context, l listens, gone context.CancelCauseFu
 			}
 			return &gateway.Moved{To: to.Load(), From: from.Load()}, err
 		}
-		leave, err := c.enterReach(ctx, false)
+		leave, err := c.enterComer(ctx, &here)
 		if err != nil {
 			c.tooMuch(ctx, "what comes to "+l.who.name, err)
 			_ = far.Close()
@@ -258,6 +259,22 @@ func (c *conn) accept(ctx context.Context, l listens, gone context.CancelCauseFu
 			c.parted(closed, gone)
 		})
 	}
+}
+
+// enterComer counts one more of those who are connected to one listener.
+func (c *conn) enterComer(ctx context.Context, here *atomic.Int64) (leave func(), err error) {
+	if crowded(int(here.Load()), maxComers) {
+		return nil, fmt.Errorf("%d are connected to it at once", maxComers)
+	}
+	out, err := c.enterReach(ctx, false)
+	if err != nil {
+		return nil, err
+	}
+	here.Add(1)
+	return func() {
+		here.Add(-1)
+		out()
+	}, nil
 }
 
 // offer opens a channel for a connection. The client may take as long as it likes to say

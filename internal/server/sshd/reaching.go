@@ -26,6 +26,12 @@ const (
 	maxPersons   = 96
 	maxEverybody = 256
 	maxListens   = 16
+	// keptPlaces of those for everybody are for who has fewer than fewPlaces, so that a few
+	// people, or who comes to what they listen at, leave room for others. maxComers is how
+	// many are connected to one listener.
+	keptPlaces = 64
+	fewPlaces  = 8
+	maxComers  = 32
 	// startTime is how long it may take to start what reaches, lookUpTime to find what was
 	// asked for, and reachTime to reach it.
 	startTime  = 5 * time.Second
@@ -224,10 +230,14 @@ func (c *conn) enterReach(ctx context.Context, listens bool) (leave func(), err 
 	if !ok {
 		return nil, fmt.Errorf("a person reaches for %d things at once", maxPersons)
 	}
-	everybody, ok := c.s.enter(c.s.reached, "", maxEverybody) // nobody's name
+	all := maxEverybody
+	if c.s.reachedBy(c.who.Person()) > fewPlaces {
+		all -= keptPlaces
+	}
+	everybody, ok := c.s.enter(c.s.reached, "", all) // nobody's name
 	if !ok {
 		person()
-		return nil, fmt.Errorf("all together reach for %d things at once", maxEverybody)
+		return nil, fmt.Errorf("all together reach for %d things at once", all)
 	}
 	c.reached++
 	if listens {
@@ -245,6 +255,12 @@ func (c *conn) enterReach(ctx context.Context, listens bool) (leave func(), err 
 		}
 		c.emptied()
 	}, nil
+}
+
+func (s *Server) reachedBy(person string) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.reached[person]
 }
 
 // emptied has a connection end some time on which there is nothing any more. The lock is
