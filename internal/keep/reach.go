@@ -75,7 +75,7 @@ func (k *Keep) Reach(ctx context.Context, named Account) (*os.File, error) {
 	}
 	go func() {
 		defer k.reaches.leave(a.UID)
-		mindReach(cmd, by, held)
+		mindReach(cmd, by, held, by.limit())
 	}()
 	return ours, nil
 }
