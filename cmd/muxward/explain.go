@@ -49,7 +49,9 @@ come from outside, by the tmux door, with the first account that the policy
 gives them.
 
 With ssh, sftp or scp in the place of tmux it is what that would ask for besides tmux:
--L, -W, -R, -A and -s of OpenSSH's client (-D names no place yet: give -W). A name is looked up as it
+-L, -W, -R, -A and -s of OpenSSH's client, wherever they are in its command line. Its other options are left out,
+as is what ssh_config(5) says; -J is decided by the host that it names. What asks for something
+that cannot be told here (-D, -X, -w, -o LocalForward, scp -O), or is not known, is an error. A name is looked up as it
 would be. Which key somebody would come by is not known: one with restrict, or another second
 factor, may have other answers.
 
@@ -58,7 +60,7 @@ yet; 2 the command line is wrong.`,
 		Example: `  muxward explain -- tmux kill-pane -t work:1.2
   muxward explain -- tmux send-keys -t alice/work:1.2 make Enter ';' kill-window -t alice/work:2
   muxward explain --who bob --json -- tmux attach -t alice/work
-  muxward explain --who bob -- ssh -L 5432:db.internal:5432 -A -s sftp`,
+  muxward explain --who bob -- ssh -AL 5432:db.internal:5432 host`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return usageError{errors.New("give a command line: muxward explain -- tmux kill-pane -t work:1.2")}
@@ -188,7 +190,7 @@ func (d *daemon) explainAct(who identity.Identity, c ctld.Call) (*gateway.Act, e
 	}
 	about.Door = "tmux" // that is where it would be asked
 	if c.Act == "explain-ssh" {
-		about = identity.Subject{Person: about.Person, UID: -1, Door: sshd.Door} // as who comes by a key
+		about = identity.Subject{Person: about.Person, UID: -1, Door: sshd.Door, Inside: about.Inside} // as who comes by a key
 		a.Args = append(append(a.Args, "--"), c.Argv...)
 	} else {
 		a.Args = append(append(a.Args, "--", "tmux"), c.Argv...)
@@ -198,7 +200,7 @@ func (d *daemon) explainAct(who identity.Identity, c ctld.Call) (*gateway.Act, e
 			return gateway.Result{}, fmt.Errorf("the policy knows nobody called %s", about.Person)
 		}
 		if c.Act == "explain-ssh" {
-			e, err := sshd.Explain(ctx, d.gateway, d.reaching(), identity.Supposed(about), c.Argv)
+			e, err := d.explains.Explain(ctx, d.gateway, d.reaching(), who, identity.Supposed(about), c.Argv)
 			return gateway.Result{Value: e}, err
 		}
 		e, err := d.gateway.Explain(ctx, d.asAtDoor(who, about, c), c.Argv)

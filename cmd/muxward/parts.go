@@ -50,6 +50,7 @@ type daemon struct {
 	leases      *grants.Leases
 	askers      askers // for keyboards
 	passing     pace.Pace
+	explains    sshd.Explainer
 	draining    atomic.Bool // muxward ends
 	guard       *guard.Guard
 	hands       guard.Hands

@@ -3,6 +3,7 @@ package access
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strconv"
 )
 
@@ -82,21 +83,25 @@ func embeds(a netip.Addr) bool {
 		return false
 	}
 	a = a.WithZone("")
-	for _, prefix := range []string{"64:ff9b:1::/48", "::ffff:0:0:0/96", "2001::/32"} {
-		if netip.MustParsePrefix(prefix).Contains(a) {
-			return true
-		}
+	if slices.ContainsFunc(embedding(), func(p netip.Prefix) bool { return p.Contains(a) }) {
+		return true
 	}
 	b := a.As16()
 	return b[8]&^2 == 0 && b[9] == 0 && b[10] == 0x5e && b[11] == 0xfe
 }
+
+func embedding() []netip.Prefix { return prefixes("64:ff9b:1::/48", "::ffff:0:0:0/96", "2001::/32") }
 
 // metadata reports whether clouds tell hosts of themselves at an address, beside
 // 169.254.169.254, which is of the link. Of unique local addresses (RFC 4193) whole prefixes
 // are taken where a cloud has several there, or its manual was not at hand: nobody else has
 // a reason to use them, since such prefixes are drawn at random.
 func metadata(a netip.Addr) bool {
-	for _, prefix := range []string{
+	return slices.ContainsFunc(metadataNetworks(), func(p netip.Prefix) bool { return p.Contains(a) })
+}
+
+func metadataNetworks() []netip.Prefix {
+	return prefixes(
 		"168.63.129.16/32",   // Azure's manual
 		"100.100.100.200/32", // Alibaba's manual
 		"192.0.0.192/32",     // Oracle's manual: Retrieve Predefined Instance Metadata
@@ -109,10 +114,31 @@ func metadata(a netip.Addr) bool {
 		"fd20:ce::/32",  // Google, ::254
 		"fd00:c1::/32",  // Oracle, ::a9fe:a9fe
 		"fd00:100::/32", // Alibaba, ::100:200
-	} {
-		if netip.MustParsePrefix(prefix).Contains(a) {
-			return true
+	)
+}
+
+func prefixes(texts ...string) (out []netip.Prefix) {
+	for _, t := range texts {
+		out = append(out, netip.MustParsePrefix(t))
+	}
+	return out
+}
+
+// SpecialNetwork reports whether all addresses of a network are known to be special
+// ([Reach.Special]): those at both ends alone would not tell.
+func SpecialNetwork(p netip.Prefix) bool {
+	first := p.Masked().Addr()
+	within := func(n netip.Prefix) bool { return n.Bits() <= p.Bits() && n.Contains(first) }
+	for _, carry := range []struct {
+		in string
+		at int // of the IPv4 address
+	}{{"64:ff9b::/96", 96}, {"::/96", 96}, {"2002::/16", 16}} {
+		if within(netip.MustParsePrefix(carry.in)) {
+			b := p.Addr().As16()
+			v4 := netip.AddrFrom4([4]byte(b[carry.at/8:]))
+			return SpecialNetwork(netip.PrefixFrom(v4, min(p.Bits()-carry.at, 32)))
 		}
 	}
-	return false
+	return slices.ContainsFunc(append(metadataNetworks(), append(embedding(), prefixes("0.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "224.0.0.0/4",
+		"240.0.0.0/4", "fe80::/10", "ff00::/8")...)...), within)
 }

@@ -300,6 +300,9 @@ func declaredBy(all []string) (value string, named bool) {
 // can hold that off: it waits for no turn.
 func (g *Gateway) carryOut(ctx context.Context, p *Permit) (Result, error) {
 	d, who := p.plan.Declares, p.request.Identity
+	if a := p.request.Act; a != nil && a.Begins != nil {
+		a.Begins(p)
+	}
 	if d == nil {
 		return g.Executor.Execute(ctx, p)
 	}

@@ -223,6 +223,9 @@ type Act struct {
 	// Shows is set if Do shows what the person may see: it is ended when that
 	// may have changed, so Do does not return before it is shown.
 	Shows bool
+	// Begins, if it is set, is told the permit before Do: by it Do writes what happens
+	// meanwhile ([Gateway.Note]).
+	Begins func(p *Permit)
 	// Do carries the act out once it was permitted and written.
 	Do func(ctx context.Context, on access.Object) (Result, error)
 }

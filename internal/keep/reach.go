@@ -17,6 +17,9 @@ import (
 const (
 	maxReaches    = 256
 	maxReachesOne = 96
+	// keptReaches of them are for accounts with fewer than fewReaches.
+	keptReaches = 64
+	fewReaches  = 8
 )
 
 // ReachWord is the argument with which muxward is what [Keep.Reach] starts, and ReachFD its
@@ -44,7 +47,7 @@ func (k *Keep) Reach(ctx context.Context, named Account) (*os.File, error) {
 	switch {
 	case err != nil:
 		return nil, err
-	case a.UID == 0 && unprivileged():
+	case !ReachesAs(a.UID):
 		return nil, fmt.Errorf("nothing is reached as root: %w", ErrRefused)
 	case !filepath.IsAbs(k.opt.Program):
 		return nil, fmt.Errorf("it is not known where muxward is: %w", ErrRefused)
@@ -72,10 +75,13 @@ func (k *Keep) Reach(ctx context.Context, named Account) (*os.File, error) {
 	}
 	go func() {
 		defer k.reaches.leave(a.UID)
-		mindReach(cmd, by, held)
+		mindReach(cmd, by, held, by.limit())
 	}()
 	return ours, nil
 }
+
+// ReachesAs reports whether anything is reached as an account.
+func ReachesAs(uid uint32) bool { return uid != 0 || !unprivileged() }
 
 // unprivileged has what people reach for reached as their own account.
 func unprivileged() bool { return !teeth.Out(teeth.ReachAs) }
@@ -92,7 +98,7 @@ func newReaches() *reaches { return &reaches{of: map[uint32]int{}} }
 func (r *reaches) enter(uid uint32) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.all >= maxReaches || r.of[uid] >= maxReachesOne {
+	if r.all >= maxReaches || r.of[uid] >= maxReachesOne || r.of[uid] >= fewReaches && r.all >= maxReaches-keptReaches {
 		return fmt.Errorf("too much is reached at once (uid %d: %d, all: %d): %w", uid, r.of[uid], r.all, ErrBusy)
 	}
 	r.all++

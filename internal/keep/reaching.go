@@ -17,8 +17,9 @@ import (
 )
 
 // tidyTime is how long a process that reaches has to tidy up once its line has ended; it is
-// killed then. mindTime is that of who minds one, which gives it as long as that. Both are
-// shorter than what who ends it waits for.
+// killed then. mindTime is that of who minds one, which gives it as long as that, and is not
+// killed: nobody else could end what is left, and it goes on. Both are shorter than what who
+// ends it waits for.
 const (
 	tidyTime = 4 * time.Second
 	mindTime = 7 * time.Second
@@ -97,14 +98,19 @@ func hold(line *os.File) (*os.File, error) {
 	return os.NewFile(uintptr(fd), "held"), nil
 }
 
-// mindReach waits for the end of one. Once its line has ended it is killed, if it does not end
-// by itself: SIGKILL ends those that are stopped, too. line is the process's end: who has the
-// other sees none before we close it, and is told if all has ended for certain.
-func mindReach(cmd *exec.Cmd, by ending, line *os.File) {
-	limit := tidyTime
-	if by == minder {
-		limit = mindTime
+// limit is how long it may take once its line has ended.
+func (e ending) limit() time.Duration {
+	if e == minder {
+		return mindTime
 	}
+	return tidyTime
+}
+
+// mindReach waits for the end of one. Once its line has ended it is killed after a limit, if it does
+// not end by itself: SIGKILL ends those that are stopped, too. Who minds one is not: it is told then
+// that it is not certain. line is the process's end: who has the
+// other sees none before we close it, and is told if all has ended for certain.
+func mindReach(cmd *exec.Cmd, by ending, line *os.File, limit time.Duration) {
 	gone, over := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(over)
@@ -113,6 +119,10 @@ func mindReach(cmd *exec.Cmd, by ending, line *os.File) {
 		case <-gone:
 			return
 		case <-time.After(limit):
+		}
+		if by == minder {
+			_ = line.Close()
+			return
 		}
 		_ = cmd.Process.Kill() // it may have ended
 	}()

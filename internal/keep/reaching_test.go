@@ -7,6 +7,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -47,7 +48,7 @@ func TestMindReach(t *testing.T) {
 			_, _ = theirs.Close(), w.Close()
 			over := make(chan struct{})
 			pid := cmd.Process.Pid
-			go func() { defer close(over); mindReach(cmd, namespace, held) }()
+			go func() { defer close(over); mindReach(cmd, namespace, held, tidyTime) }()
 			if _, err := alive.Read(make([]byte, 2)); err != nil {
 				t.Fatal(err)
 			}
@@ -69,5 +70,42 @@ func TestMindReach(t *testing.T) {
 			}
 			<-over
 		})
+	}
+}
+
+// Who minds a process that reaches is not killed when it takes too long: nobody else could end
+// what is left. That it has ended is not said then.
+func TestMinderGoesOn(t *testing.T) {
+	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ours, theirs := os.NewFile(uintptr(fds[0]), "ours"), os.NewFile(uintptr(fds[1]), "theirs")
+	defer ours.Close()
+	held, err := hold(theirs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = theirs.Close()
+	cmd := exec.Command("cat")
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	over := make(chan struct{})
+	go func() { defer close(over); mindReach(cmd, minder, held, time.Millisecond) }()
+	if err := unix.Shutdown(fds[0], unix.SHUT_WR); err != nil {
+		t.Fatal(err)
+	}
+	if said, err := io.ReadAll(ours); err != nil || len(said) > 0 {
+		t.Errorf("it says %q (%v)", said, err)
+	}
+	_ = in.Close() // it ends by itself
+	<-over
+	if !cmd.ProcessState.Success() {
+		t.Errorf("it was ended: %v", cmd.ProcessState)
 	}
 }

@@ -182,26 +182,15 @@ func openEndpoint(text string) (e endpoint, wrong string) {
 // never says why an entry with an address, or a network, permits nothing.
 func (e *endpoint) never() string {
 	first := access.Reach{Addr: e.prefix.Addr()}
-	last := access.Reach{Addr: lastOf(e.prefix)}
 	switch {
 	case e.prefix.Addr().IsUnspecified() && e.prefix.IsSingleIP():
 		return "it is no single host's address; this host's is 127.0.0.1"
 	case first.Special() && e.prefix.IsSingleIP() && e.port == 0:
 		return "an address of this host, its link or its cloud is reached only where an entry has its port, too"
-	case !e.prefix.IsSingleIP() && first.Special() && last.Special() && e.prefix.Bits() >= 8:
+	case !e.prefix.IsSingleIP() && access.SpecialNetwork(e.prefix):
 		return "such a network is reached only where an entry has the very address and port"
 	}
 	return ""
-}
-
-// lastOf is the last address of a network.
-func lastOf(p netip.Prefix) netip.Addr {
-	b := p.Addr().AsSlice()
-	for i := p.Bits(); i < 8*len(b); i++ {
-		b[i/8] |= 0x80 >> (i % 8)
-	}
-	a, _ := netip.AddrFromSlice(b) // it has the length of one
-	return a
 }
 
 // listenEndpoint reads a place to listen at: PORT on the loopback addresses, ADDRESS:PORT,

@@ -164,6 +164,11 @@ func TestReachMistakes(t *testing.T) {
 			t.Errorf("%s: %v, want %q", text, err, want)
 		}
 	}
+	for _, text := range []string{"[64:ff9b::/96]:443", "[2002::/16]:443", "[::/96]:443", "0.0.0.0/0:443"} { // of IPv4 also what is not special
+		if _, err := reachSet(t, entry("permit_open: [\""+text+"\"]"), ""); err != nil {
+			t.Errorf("%s: %v", text, err)
+		}
+	}
 	if _, err := reachSet(t, entry("agent_forwarding: true"), `permit (principal, action == Action::"agent", resource);
 `); err == nil || !strings.Contains(err.Error(), "ssh.yaml") {
 		t.Errorf("a permit of an agent: %v", err)

@@ -222,6 +222,19 @@ func (r *Reached) boundAs(a Ask) error {
 	return nil
 }
 
+// Shut has a listener's path removed while what has come by it goes on.
+func (l *Line) Shut(ctx context.Context) error {
+	defer l.until(ctx)()
+	if err := l.send(proceed{}); err != nil {
+		return err
+	}
+	var d done
+	if _, err := l.receive(&d, 0); err != nil {
+		return causeOr(ctx, err)
+	}
+	return nil
+}
+
 // Exit waits for the end of a subsystem and gives its code.
 func (l *Line) Exit(ctx context.Context) (int, error) {
 	defer l.until(ctx)()

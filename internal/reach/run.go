@@ -102,6 +102,13 @@ func (p *process) serve() error {
 	if p.ask.Kind == Connect {
 		return nil
 	}
+	if p.ask.Kind == Listen && p.read(&next) == nil { // it was taken back: the path is free
+		p.tidy()
+		p.tidy = func() {}
+		if err := p.tell(done{}); err != nil {
+			return err
+		}
+	}
 	_ = p.read(&next) // until the line ends
 	return nil
 }

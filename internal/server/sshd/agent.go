@@ -31,9 +31,9 @@ func (x *session) agent(ctx context.Context) bool {
 		defer leave()
 		defer close(over)
 		defer c.s.caught(c.who.Person()+"'s agent", x.gone)
-		_, _ = c.reach(ctx, w, func(ctx context.Context, _ *reach.Line, r *reach.Reached) (gateway.Result, error) {
+		_, _ = c.reach(ctx, w, func(ctx context.Context, p *gateway.Permit, _ *reach.Line, r *reach.Reached) (gateway.Result, error) {
 			path <- r.Path
-			moved, err := c.accept(ctx, listens{r.Listener, func(net.Addr) (string, []byte) { return agentChannel, nil }, "their agent", nil}, x.gone)
+			moved, err := c.accept(ctx, listens{r.Listener, func(net.Addr) (string, []byte) { return agentChannel, nil }, c.newComers("their agent", p), nil, nil}, x.gone)
 			if errors.Is(err, context.Canceled) {
 				err = nil // the session has ended
 			}

@@ -5,111 +5,35 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"path/filepath"
-	"strconv"
-	"strings"
 
 	"github.com/muxward/muxward/internal/access"
 	"github.com/muxward/muxward/internal/gateway"
 	"github.com/muxward/muxward/internal/identity"
+	"github.com/muxward/muxward/internal/pace"
 	"github.com/muxward/muxward/internal/reach"
 )
 
-// Wanted is something that somebody would ask for besides tmux.
-type Wanted struct{ w wanted }
+// Explainer says what would be decided for command lines of ssh's.
+type Explainer struct{ turns pace.Pace }
 
-// Wants reads from a command line of OpenSSH's client what it would ask for besides tmux:
-// -L, -W, -R, -A and -s; and of sftp and scp that they ask for sftp.
-func Wants(argv []string) (out []Wanted, err error) {
-	if name := filepath.Base(argv[0]); name != "ssh" {
-		return []Wanted{{wanted{what: "subsystem", name: sftp, verb: access.Subsystem, ask: reach.Ask{Kind: reach.Subsystem}}}}, nil
-	}
-	for i := 1; i < len(argv); i++ {
-		word := argv[i]
-		if len(word) < 2 || word[0] != '-' || word == "--" {
-			break // a host
-		}
-		letter, value := word[1], word[2:]
-		if strings.IndexByte("LWRs", letter) >= 0 && value == "" {
-			if i++; i == len(argv) {
-				return nil, fmt.Errorf("ssh -%c: its value is missing", letter)
-			}
-			value = argv[i]
-		}
-		w, err := wants(letter, value)
-		if err != nil {
-			return nil, fmt.Errorf("ssh %s: %w", word, err)
-		}
-		out = append(out, Wanted{w})
-	}
-	if len(out) == 0 {
-		return nil, errors.New("nothing is asked for besides tmux; give -L, -W, -R, -A or -s NAME, as to ssh")
-	}
-	return out, nil
-}
-
-func wants(letter byte, value string) (w wanted, err error) {
-	switch letter {
-	case 'A':
-		return wanted{what: agentRequest, verb: access.Agent, ask: reach.Ask{Kind: reach.Agent}}, nil
-	case 's':
-		return wanted{what: "subsystem", name: value, verb: access.Subsystem, ask: reach.Ask{Kind: reach.Subsystem}}, nil
-	case 'L', 'W':
-		parts := forwardParts(value)
-		to := strings.Join(parts[max(0, len(parts)-2):], ":")
-		if last := parts[len(parts)-1]; strings.HasPrefix(last, "/") {
-			return wanted{what: directSocket, verb: access.Forward, ask: reach.Ask{Kind: reach.Connect, Path: last}}, nil
-		}
-		port, errPort := strconv.ParseUint(parts[len(parts)-1], 10, 16)
-		if len(parts) < 2 || errPort != nil || port == 0 {
-			return w, fmt.Errorf("%.80q names no host and port to connect to", to)
-		}
-		host := strings.Trim(parts[len(parts)-2], "[]")
-		return wanted{what: directTCP, verb: access.Forward, ask: reach.Ask{Kind: reach.Connect, Host: host, Port: uint16(port)}}, nil
-	case 'R':
-		parts := forwardParts(value)
-		if strings.HasPrefix(parts[0], "/") {
-			return wanted{what: forwardSocket, verb: access.Listen, ask: reach.Ask{Kind: reach.Listen, Path: parts[0]}}, nil
-		}
-		host, at := "localhost", parts[0]
-		if len(parts) == 4 || len(parts) == 2 && !strings.HasPrefix(parts[1], "/") { // BIND:PORT, with where it goes to or not
-			host, at = strings.Trim(parts[0], "[]"), parts[1]
-		}
-		addr, ok := bindAddr(host)
-		port, errPort := strconv.ParseUint(at, 10, 16)
-		if !ok || errPort != nil {
-			return w, fmt.Errorf("%.80q names no address and port to listen at", value)
-		}
-		return wanted{what: forwardTCP, verb: access.Listen, ask: reach.Ask{Kind: reach.Listen, Addr: addr, Port: uint16(port)}}, nil
-	}
-	return w, errors.New("it asks for nothing that muxward decides besides tmux; what does is -L, -W, -R, -A and -s")
-}
-
-// forwardParts splits at colons that are in no brackets.
-func forwardParts(text string) (parts []string) {
-	depth, from := 0, 0
-	for i := range len(text) {
-		switch text[i] {
-		case '[':
-			depth++
-		case ']':
-			depth--
-		case ':':
-			if depth == 0 {
-				parts = append(parts, text[from:i])
-				from = i + 1
-			}
-		}
-	}
-	return append(parts, text[from:])
+// explainPace is how much of command lines somebody has explained: each thing may cost a
+// process and the look-up of a name, as if it were asked for.
+func explainPace() pace.Rate {
+	r := reachPace()
+	r.AtOnce, r.ASecond = 2*maxWants, r.ASecond/5
+	return r
 }
 
 // Explain says what would be decided for such a command line, and does nothing of it: a name
-// is looked up as it would be.
-func Explain(ctx context.Context, g *gateway.Gateway, r Reaching, who identity.Identity, argv []string) (gateway.Explanation, error) {
+// is looked up as it would be. by is who asks. For who asks from inside a pane nothing is
+// looked up: whoever may type there is not who would be answered.
+func (e *Explainer) Explain(ctx context.Context, g *gateway.Gateway, r Reaching, by, who identity.Identity, argv []string) (gateway.Explanation, error) {
 	all, err := Wants(argv)
 	if err != nil {
 		return gateway.Explanation{}, err
+	}
+	if err := e.turns.Wait(ctx, explainPace(), by.Person(), len(all)); err != nil {
+		return gateway.Explanation{}, fmt.Errorf("more was asked than is explained at once, wait a while: %w", err)
 	}
 	var acts []*gateway.Act
 	for _, want := range all {
@@ -118,6 +42,9 @@ func Explain(ctx context.Context, g *gateway.Gateway, r Reaching, who identity.I
 			return gateway.Explanation{}, fmt.Errorf("there is no subsystem %.40q here", w.name)
 		}
 		acts = append(acts, &gateway.Act{Name: "ssh", Args: w.args(), Verb: w.verb, Reaches: func(ctx context.Context) ([]access.Object, error) {
+			if who.Inside() != "" {
+				return []access.Object{{Reach: w.plain()}}, nil
+			}
 			on, _, line, err := r.found(ctx, who.Person(), w)
 			if line != nil {
 				err = errors.Join(err, line.End())
@@ -144,11 +71,17 @@ func (r *Reaching) found(ctx context.Context, person string, w wanted) (on []acc
 	if r.Start == nil || r.May == nil {
 		return []access.Object{{Reach: plain}}, nil, nil, nil
 	}
-	if addrs, ok := w.told(); ok {
-		return w.objects(addrs, w.ask.Path), addrs, nil, nil
-	}
-	if !r.May(person, w.verb, plain) {
+	addrs, told := w.told()
+	switch may := r.May(person, w.verb, plain); {
+	case may && r.Whose != nil:
+		if err := r.Whose(ctx, person); err != nil {
+			return nil, nil, nil, err
+		}
+	case !may && !told:
 		return []access.Object{{Reach: plain}}, nil, nil, nil
+	}
+	if told {
+		return w.objects(addrs, w.ask.Path), addrs, nil, nil
 	}
 	if line, err = r.start(ctx, person); err != nil {
 		return nil, nil, nil, err

@@ -73,7 +73,7 @@ func (c *conn) forward(ctx context.Context, ch ssh.NewChannel, gone context.Canc
 		defer c.s.caught(c.who.Person()+"'s "+w.what, gone)
 		var closed <-chan struct{}
 		taken := false
-		_, err := c.reach(ctx, w, func(ctx context.Context, _ *reach.Line, r *reach.Reached) (gateway.Result, error) {
+		_, err := c.reach(ctx, w, func(ctx context.Context, _ *gateway.Permit, _ *reach.Line, r *reach.Reached) (gateway.Result, error) {
 			channel, requests, err := ch.Accept()
 			if err != nil {
 				return gateway.Result{}, err

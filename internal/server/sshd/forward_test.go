@@ -263,6 +263,52 @@ func TestListenTakenBack(t *testing.T) {
 	}
 }
 
+// TestSocketTakenBack: so it is with a socket, whose path is free at once.
+func TestSocketTakenBack(t *testing.T) {
+	b := newBed(t, nil, 1, reaches)
+	c := b.dial(newValve(false), ssh.Config{})
+	path := t.TempDir() + "/s"
+	l, err := c.ListenUnix(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	far, err := net.Dial("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer far.Close()
+	x, err := l.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	again, err := c.ListenUnix(path)
+	if err != nil {
+		t.Fatalf("asked for again: %v", err)
+	}
+	_ = far.SetDeadline(time.Now().Add(20 * time.Second))
+	if _, err := x.Write([]byte("x")); err != nil {
+		t.Errorf("who had come: %v", err)
+	}
+	if _, err := io.ReadFull(far, make([]byte, 1)); err != nil {
+		t.Errorf("who had come: %v", err)
+	}
+	_ = x.Close()
+	if next, err := net.Dial("unix", path); err != nil { // what ends of the first removes no other's
+		t.Error(err)
+	} else {
+		_ = next.Close()
+	}
+	if err := again.Close(); err != nil {
+		t.Errorf("taken back again: %v", err)
+	}
+	if _, err := os.Lstat(path); !os.IsNotExist(err) {
+		t.Errorf("it is left: %v", err)
+	}
+}
+
 // TestOverTheLimit: who asks for more than there may be at once is refused each time, and
 // keeps what they have.
 func TestOverTheLimit(t *testing.T) {

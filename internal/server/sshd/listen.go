@@ -3,6 +3,7 @@ package sshd
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"strings"
 	"sync"
@@ -76,7 +77,7 @@ func (c *conn) listen(ctx context.Context, kind string, payload []byte, gone con
 		defer leave()
 		defer close(over)
 		defer c.s.caught(c.who.Person()+"'s "+kind, gone)
-		_, _ = c.reach(ctx, l.w, func(ctx context.Context, _ *reach.Line, r *reach.Reached) (gateway.Result, error) {
+		_, _ = c.reach(ctx, l.w, func(ctx context.Context, p *gateway.Permit, line *reach.Line, r *reach.Reached) (gateway.Result, error) {
 			port := uint16(0)
 			if tcp, is := r.Listener.Addr().(*net.TCPAddr); is && kind == forwardTCP {
 				port = uint16(tcp.Port)
@@ -85,17 +86,28 @@ func (c *conn) listen(ctx context.Context, kind string, payload []byte, gone con
 					answer = ssh.Marshal(struct{ Port uint32 }{uint32(port)})
 				}
 			}
-			back := make(chan struct{})
+			back, free := make(chan struct{}), make(chan struct{})
 			l.shut = sync.OnceFunc(func() {
 				close(back)
 				_ = r.Listener.Close()
+				<-free
 			})
+			freed := sync.OnceFunc(func() { close(free) })
+			defer freed()
+			shut := func() {
+				defer freed()
+				if l.w.ask.Path != "" {
+					freeing, cancel := context.WithTimeout(ctx, shutTime)
+					defer cancel()
+					_ = line.Shut(freeing) // if not, its end removes the path
+				}
+			}
 			if !c.listensAt(kind, key, port, l) {
 				return gateway.Result{}, errors.New("the client listens there already")
 			}
 			defer c.listensNot(kind, key, port, l)
 			close(ready)
-			moved, err := c.accept(ctx, listens{r.Listener, l.open, l.w.plain().String(), back}, gone)
+			moved, err := c.accept(ctx, listens{r.Listener, l.open, c.newComers(l.w.plain().String(), p), back, shut}, gone)
 			return gateway.Result{Moved: moved}, err
 		})
 	})
@@ -168,8 +180,9 @@ type listens struct {
 	net.Listener
 	// open opens a channel for a connection that has come there.
 	open func(net.Addr) (string, []byte)
-	name string
+	who  *comers
 	back chan struct{} // closed once nobody is to come there any more
+	free func()        // what was listened at is free then
 }
 
 // comes gives the next connection. Where there are too many descriptors for one more, it is
@@ -195,30 +208,38 @@ func (l listens) comes(ctx context.Context) (net.Conn, error) {
 func (c *conn) accept(ctx context.Context, l listens, gone context.CancelCauseFunc) (*gateway.Moved, error) {
 	stop := context.AfterFunc(ctx, func() { _ = l.Close() })
 	defer stop()
-	var to, from atomic.Int64
+	over, told := make(chan struct{}), make(chan struct{})
+	c.wg.Go(func() {
+		defer close(told)
+		defer c.s.caught(c.who.Person()+"'s records", gone)
+		l.who.tell(ctx, over)
+	})
+	defer func() { close(over); <-told }() // before it is on record that it has ended
+	var to, from, here atomic.Int64
 	var all sync.WaitGroup
 	for {
 		far, err := l.comes(ctx)
 		if err != nil {
 			_ = l.Close() // nobody listens, so nobody is to wait there
-			all.Wait()
 			select {
 			case <-l.back:
+				l.free()
 				err = nil
 			default:
 			}
+			all.Wait()
 			if cause := context.Cause(ctx); cause != nil {
 				err = cause
 			}
 			return &gateway.Moved{To: to.Load(), From: from.Load()}, err
 		}
-		leave, err := c.enterReach(ctx, false)
+		leave, err := c.enterComer(ctx, &here)
 		if err != nil {
-			c.tooMuch(ctx, "what comes to "+l.name, err)
+			c.tooMuch(ctx, "what comes to "+l.who.name, err)
 			_ = far.Close()
 			continue
 		}
-		c.came(l.name, far)
+		l.who.came(far)
 		carried := make(chan struct{}) // closed when nothing is carried any more
 		all.Go(func() { <-carried })
 		c.wg.Go(func() {
@@ -240,13 +261,20 @@ func (c *conn) accept(ctx context.Context, l listens, gone context.CancelCauseFu
 	}
 }
 
-// came has it written who comes to a listener: the sum of all of them comes at its end.
-func (c *conn) came(name string, far net.Conn) {
-	from := "this host"
-	if tcp, is := far.RemoteAddr().(*net.TCPAddr); is {
-		from = tcp.String()
+// enterComer counts one more of those who are connected to one listener.
+func (c *conn) enterComer(ctx context.Context, here *atomic.Int64) (leave func(), err error) {
+	if crowded(int(here.Load()), maxComers) {
+		return nil, fmt.Errorf("%d are connected to it at once", maxComers)
 	}
-	c.s.refuse(access.Event{From: c.who.From(), Person: c.who.Person(), Allowed: true, Note: "somebody from " + from + " is connected to what listens for them at " + name})
+	out, err := c.enterReach(ctx, false)
+	if err != nil {
+		return nil, err
+	}
+	here.Add(1)
+	return func() {
+		here.Add(-1)
+		out()
+	}, nil
 }
 
 // offer opens a channel for a connection. The client may take as long as it likes to say

@@ -26,11 +26,19 @@ const (
 	maxPersons   = 96
 	maxEverybody = 256
 	maxListens   = 16
+	// keptPlaces of those for everybody are for who has fewer than fewPlaces, so that a few
+	// people, or who comes to what they listen at, leave room for others. maxComers is how
+	// many are connected to one listener.
+	keptPlaces = 64
+	fewPlaces  = 8
+	maxComers  = 32
 	// startTime is how long it may take to start what reaches, lookUpTime to find what was
 	// asked for, and reachTime to reach it.
 	startTime  = 5 * time.Second
 	lookUpTime = 12 * time.Second
 	reachTime  = 15 * time.Second
+	// shutTime is how long it may take to remove the path of a listener that was taken back.
+	shutTime = 5 * time.Second
 )
 
 // Reaching is what the door needs to reach for people besides tmux.
@@ -38,6 +46,9 @@ type Reaching struct {
 	// Start starts a process of a person's own account. An error says why there is none,
 	// as where they have no account here.
 	Start func(ctx context.Context, person string) (*reach.Line, error)
+	// Whose says why nothing is done as a person's own account, where nothing is: it is asked
+	// before it is decided, so that nothing is called permitted that cannot be.
+	Whose func(ctx context.Context, person string) error
 	// May reports whether there is anything of a verb that could permit a person what they
 	// ask for, as it is asked for: where there is nothing, no name is looked up.
 	May func(person string, v access.Verb, r *access.Reach) bool
@@ -80,13 +91,14 @@ func (w wanted) plain() *access.Reach {
 }
 
 // using is what is done with what was reached, for as long as that lasts or ctx does.
-type using func(ctx context.Context, line *reach.Line, r *reach.Reached) (gateway.Result, error)
+type using func(ctx context.Context, p *gateway.Permit, line *reach.Line, r *reach.Reached) (gateway.Result, error)
 
 // reach has something reached for: it is asked for in the line like anything else, as an
 // act that lasts for as long as it is used. It returns when all of it has ended.
 func (c *conn) reach(ctx context.Context, w wanted, use using) (gateway.Result, error) {
 	var line *reach.Line
 	var addrs []netip.Addr
+	var permit *gateway.Permit
 	r := &c.s.Reaching
 	defer func() {
 		if line != nil {
@@ -99,7 +111,7 @@ func (c *conn) reach(ctx context.Context, w wanted, use using) (gateway.Result, 
 		}
 		return gateway.Result{}, err
 	}
-	act := &gateway.Act{Name: "ssh", Args: w.args(), Verb: w.verb}
+	act := &gateway.Act{Name: "ssh", Args: w.args(), Verb: w.verb, Begins: func(p *gateway.Permit) { permit = p }}
 	act.Reaches = func(ctx context.Context) (on []access.Object, err error) {
 		if r.May != nil && r.May(c.who.Person(), w.verb, w.plain()) {
 			if err := c.mayForward(w.verb); err != nil {
@@ -132,7 +144,7 @@ func (c *conn) reach(ctx context.Context, w wanted, use using) (gateway.Result, 
 			return gateway.Result{}, errors.Join(err, ends(line)) // it may be doing it
 		}
 		defer r.Close()
-		result, err := use(lasting(ctx), line, r)
+		result, err := use(lasting(ctx), permit, line, r)
 		r.Close() // before the process ends, which is waited for
 		return result, errors.Join(err, ends(line))
 	}
@@ -218,10 +230,14 @@ func (c *conn) enterReach(ctx context.Context, listens bool) (leave func(), err 
 	if !ok {
 		return nil, fmt.Errorf("a person reaches for %d things at once", maxPersons)
 	}
-	everybody, ok := c.s.enter(c.s.reached, "", maxEverybody) // nobody's name
+	all := maxEverybody
+	if c.s.reachedBy(c.who.Person()) > fewPlaces {
+		all -= keptPlaces
+	}
+	everybody, ok := c.s.enter(c.s.reached, "", all) // nobody's name
 	if !ok {
 		person()
-		return nil, fmt.Errorf("all together reach for %d things at once", maxEverybody)
+		return nil, fmt.Errorf("all together reach for %d things at once", all)
 	}
 	c.reached++
 	if listens {
@@ -239,6 +255,12 @@ func (c *conn) enterReach(ctx context.Context, listens bool) (leave func(), err 
 		}
 		c.emptied()
 	}, nil
+}
+
+func (s *Server) reachedBy(person string) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.reached[person]
 }
 
 // emptied has a connection end some time on which there is nothing any more. The lock is

@@ -121,6 +121,7 @@ type Server struct {
 	pen      penalties
 	guesses  penalties // of passwords alone, and for those who are known, too
 	pace     pace.Pace
+	comes    pace.Pace // of records of who comes to a person's listeners
 	turns    pace.Pace // at what is reached besides tmux
 	spare    pace.Pace // of failing behind a proved key, which costs an address nothing
 	out      refusals

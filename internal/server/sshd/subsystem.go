@@ -47,7 +47,7 @@ func (x *session) subsystem(ctx context.Context, payload []byte) func(context.Co
 		ran := ranSubsystem{err: errors.New("a fault of muxward ended it")}
 		defer func() { over <- ran }()
 		defer x.c.s.caught(x.c.who.Person()+"'s "+m.Name, x.gone)
-		ran.result, ran.err = x.c.reach(ctx, w, func(ctx context.Context, line *reach.Line, r *reach.Reached) (gateway.Result, error) {
+		ran.result, ran.err = x.c.reach(ctx, w, func(ctx context.Context, _ *gateway.Permit, line *reach.Line, r *reach.Reached) (gateway.Result, error) {
 			close(ready)
 			return x.runs(ctx, line, r)
 		})
