@@ -1,9 +1,11 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -25,7 +27,7 @@ import (
 // asAccount finds as which account muxward is to run, and what is to be said of that in
 // muxward.yaml. One that is there is people's: it is changed only if --separated was given.
 func (f *setupFlags) asAccount(v *hostconf.View, w *setupWish) error {
-	w.runAs = f.account
+	w.runAs, w.state = f.account, setupState
 	if f.separatedSaid && !f.separated {
 		w.runAs = ""
 	}
@@ -44,6 +46,7 @@ func (f *setupFlags) asAccount(v *hostconf.View, w *setupWish) error {
 		w.runAs = ""
 		return nil // a check says what is wrong with it
 	}
+	w.state = cmp.Or(c.State, setupState)
 	to := w.runAs
 	if w.runAs = c.Account; !f.separatedSaid || f.separated == (c.Account != "") {
 		if v.HasGroup(c.Account) { // else muxward-helper refuses it
@@ -274,11 +277,53 @@ func runsAs(root string, own map[string]string) hostconf.Check {
 		if err != nil {
 			return err
 		}
+		if c.Account != "" {
+			if err := untaken(root, tree, cmp.Or(c.State, setupState)); err != nil {
+				return err
+			}
+		}
 		if err := readable(root, c, own); err != nil || root != "" || os.Geteuid() != 0 {
 			return err
 		}
 		return rooted(c)
 	}}
+}
+
+// returning refuses to take an apply back by which muxward would run as root again, or as another
+// account, while the state is that of the account that it runs as: it would not begin, and the account, which
+// may go then, leaves its number, and the log with it, to the next one that is made.
+func returning(root string, noOwners bool) func(map[string][]byte) error {
+	return func(files map[string][]byte) error {
+		text, comes := files[setupConfig]
+		if !comes || noOwners || os.Geteuid() != 0 {
+			return nil
+		}
+		c, err := config.Parse(setupConfig, text)
+		if err != nil || c.User {
+			return nil // no muxward begins with it, and what it was is what comes back
+		}
+		state := cmp.Or(c.State, setupState)
+		info, err := os.Stat(filepath.Join("/", root, state))
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("whose the state is: %w", err)
+		}
+		st, ok := info.Sys().(*syscall.Stat_t)
+		if !ok || st.Uid == 0 {
+			return nil
+		}
+		to := "root"
+		if c.Account != "" {
+			to = c.Account
+			if a, err := accountIn(root, c.Account); err == nil && a.UID == st.Uid {
+				return nil
+			}
+		}
+		return fmt.Errorf("%s that would come back has muxward run as %s, and the state in %s is uid %d's: stop muxward, and have that given back first: "+
+			"muxward setup --separated=false (muxward-helper give-back where %s is from muxward host); nothing has changed", setupConfig, to, state, st.Uid, setupConfig)
+	}
 }
 
 // doorless names the people of a policy whose accounts have no tmux server and no door beside
