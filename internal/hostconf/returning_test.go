@@ -67,6 +67,7 @@ func TestAccountHomeInState(t *testing.T) {
 		if _, err := Undo(context.Background(), "a", b.opt); err != nil || !strings.Contains(b.read("etc/passwd"), ":theirs:"+want+":") {
 			t.Errorf("%s: undone: %v, %s", name, err, b.read("etc/passwd"))
 		}
+		b.write("etc/passwd", strings.Replace(b.read("etc/passwd"), ":theirs:"+want+":", ":theirs:"+was+":", 1), 0o644)
 		b.apply(accountState(""))
 		b.apply(State{Set: "a"})
 		if !strings.Contains(b.read("etc/passwd"), "mw:x:777") {
