@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/muxward/muxward/internal/config"
 	"github.com/muxward/muxward/internal/hostconf/proof"
 	"github.com/muxward/muxward/internal/tmux/tmuxtest"
 	"github.com/muxward/muxward/packaging"
@@ -196,6 +197,7 @@ func TestOldUnits(t *testing.T) {
 			t.Errorf("%q: %v", text, err)
 		}
 	}
+	put(t, b.root, watch, "")
 	put(t, b.root, "/usr/lib/systemd/system/muxward.service", "[Service]\nStateDirectory=muxward\n")
 	if err := untaken(b.root, "", setupState); err == nil {
 		t.Error("a unit of a package")
@@ -228,5 +230,48 @@ func TestOldUnits(t *testing.T) {
 	}
 	if out, err := runSetup(t, "setup", "--root", root, "--separated"); err == nil || !strings.Contains(err.Error(), drop) || configOf(t, root).Account != "" {
 		t.Errorf("%v\n%s", err, out)
+	}
+}
+
+// A state that is an account's, of which muxward.yaml does not say so any more, is given back by setup, too;
+// one whose giving back was broken off, with its keys elsewhere still, is no state for root's muxward.
+func TestSetupGivesBackLater(t *testing.T) {
+	if os.Geteuid() != 0 {
+		tmuxtest.Skip(t, "owners are root's to give")
+	}
+	root := setupTree(t)
+	if out, err := runSetup(t, "setup", "--root", root); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	put(t, root, setupConfig, packaging.Config(""))
+	ownedBy(t, root, "muxward")
+	const back = "are given back to root"
+	if out, err := runSetup(t, "setup", "--root", root, "--separated=false", "--dry-run"); err != nil || !strings.Contains(out, back) {
+		t.Errorf("%v\n%s", err, out)
+	}
+	if out, err := runSetup(t, "setup", "--root", root, "--dry-run"); strings.Contains(out, back) {
+		t.Errorf("nobody has asked for it: %v\n%s", err, out)
+	}
+	ownedBy(t, root, "")
+	if out, err := runSetup(t, "setup", "--root", root, "--separated=false", "--dry-run"); err != nil || strings.Contains(out, back) {
+		t.Errorf("it is root's: %v\n%s", err, out)
+	}
+
+	state := t.TempDir() + "/state"
+	c := config.Config{State: state}
+	err := errors.Join(os.MkdirAll(state, 0o711), os.MkdirAll(state+"-keys", 0o700))
+	if err := errors.Join(err, rooted(c)); err != nil {
+		t.Fatal(err)
+	}
+	put(t, state+"-keys", "audit.key", "")
+	d := &daemon{config: c}
+	for _, err := range []error{rooted(c), d.ownState()} {
+		if err == nil || !strings.Contains(err.Error(), "give-back --account") {
+			t.Errorf("giving back was broken off: %v", err)
+		}
+	}
+	put(t, state, "audit.key", "")
+	if err := errors.Join(rooted(c), d.ownState()); err != nil {
+		t.Errorf("root's own key: %v", err)
 	}
 }

@@ -20,6 +20,7 @@ import (
 	"github.com/muxward/muxward/internal/hostconf"
 	"github.com/muxward/muxward/internal/hostconf/hostfile"
 	"github.com/muxward/muxward/internal/policy"
+	"github.com/muxward/muxward/internal/privsep/holder"
 	"github.com/muxward/muxward/internal/siblings"
 	"github.com/muxward/muxward/packaging"
 )
@@ -49,6 +50,14 @@ func (f *setupFlags) asAccount(v *hostconf.View, w *setupWish) error {
 	w.state = cmp.Or(c.State, setupState)
 	to := w.runAs
 	if w.runAs = c.Account; !f.separatedSaid || f.separated == (c.Account != "") {
+		if f.separatedSaid && c.Account == "" { // it was taken out by hand, and the state is the account's still
+			uid, _, is, err := v.Directory(w.state)
+			of, ok := v.UID(f.account)
+			if err == nil && is && ok && (uid != 0 && of == uid || f.root == "" && keysBack(w.state) != nil) {
+				w.was = f.account
+			}
+			return nil
+		}
 		if v.HasGroup(c.Account) { // else muxward-helper refuses it
 			w.account = c.Account // whatever --account says: it has to read the policy
 		}
@@ -102,7 +111,7 @@ func (f *setupFlags) giveBack(ctx context.Context, o hostconf.Options) error {
 	before := *f
 	before.dryRun = true // the state is the account's still
 	plan, err := hostconf.Compare(ctx, before.wish(o, &w), o)
-	if err != nil || !w.changed {
+	if err != nil || w.was == "" {
 		return wrongCall(err)
 	}
 	if all := plan.Blocked(); len(all) > 0 {
@@ -124,7 +133,7 @@ func (f *setupFlags) giveBack(ctx context.Context, o hostconf.Options) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, giveBackTime)
 	defer cancel()
-	out, err := exec.CommandContext(ctx, program, "give-back", "--config", setupConfig).CombinedOutput()
+	out, err := exec.CommandContext(ctx, program, "give-back", "--config", setupConfig, "--account", w.was).CombinedOutput()
 	if err != nil {
 		return fmt.Errorf("have the state given back to root: %w: %s", err, strings.TrimSpace(string(out)))
 	}
@@ -263,6 +272,9 @@ func rooted(c config.Config) error {
 	if c.Account != "" || err != nil {
 		return nil
 	}
+	if err := keysBack(c.State); err != nil {
+		return err
+	}
 	if st, ok := info.Sys().(*syscall.Stat_t); ok && st.Uid != 0 {
 		return fmt.Errorf("%s is uid %d's, as which muxward runs, and by this configuration it is to run as root: say account: NAME under serve, "+
 			"or stop muxward and have muxward-helper give it back first (muxward-helper give-back --config %s)", c.State, st.Uid, setupConfig)
@@ -354,4 +366,23 @@ func doorless(root string, c config.Config, set *policy.Set) (out []string) {
 		}
 	}
 	return out
+}
+
+// keysBack refuses a state of root's whose keys are where the helper keeps them: giving back ends with
+// moving them, and was broken off. Until then the state is not root's whole, and root's muxward would take the
+// log for one whose key is lost.
+func keysBack(state string) error {
+	for _, name := range []string{holder.HostFile, holder.CheckpointFile} {
+		at := filepath.Join(state+"-keys", name)
+		if _, err := os.Lstat(filepath.Join(state, name)); err == nil {
+			continue // it is root's own
+		}
+		if _, err := os.Lstat(at); err == nil {
+			return fmt.Errorf("%s is there, so the state in %s was not given back to root to the end: muxward-helper give-back --account NAME goes on with it, "+
+				"or put account: NAME into the configuration again", at, state)
+		} else if !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrPermission) {
+			return err
+		}
+	}
+	return nil
 }

@@ -53,6 +53,9 @@ func settings(given config.Config, file string) (*setting, error) {
 	}
 	c.Override(given)
 	if c.Account == "" {
+		c.Account = given.Account // of giving back alone
+	}
+	if c.Account == "" {
 		return nil, fmt.Errorf("%s: there is no account: say as which account muxward is to run, such as account: muxward, or start muxward serve", file)
 	}
 	if c.User {
