@@ -25,6 +25,7 @@ func main() {
 	f.StringVar(&given.Doors, "doors", "", "`directory` of the doors")
 	f.StringVar(&given.Tmux, "tmux", "", "the tmux `program`")
 	f.StringVar(&given.SSH.Listen, "ssh", "", "open the SSH door at this `address`")
+	f.StringVar(&given.Account, "account", "", "for give-back: the `account` that has the state, where the configuration does not say so any more")
 	f.Usage = func() {
 		fmt.Fprint(os.Stderr, "muxward-helper runs muxward as an account without rights, and keeps root's.\n"+
 			"Start it as root: muxward-helper --config /etc/muxward/muxward.yaml\n"+
@@ -39,6 +40,10 @@ func main() {
 	_ = f.Parse(args) // ends by itself
 	if f.NArg() > 0 {
 		fmt.Fprintf(os.Stderr, "muxward-helper: there is no %q; see muxward-helper --help\n", f.Arg(0))
+		os.Exit(2)
+	}
+	if given.Account != "" && !back {
+		fmt.Fprintln(os.Stderr, "muxward-helper: --account is for give-back; to run muxward as an account, put account: NAME into the configuration")
 		os.Exit(2)
 	}
 	if back {

@@ -122,6 +122,7 @@ func (f *verifyFlags) examine(cmd *cobra.Command, args []string, found *hostfile
 	if p, serves := f.rightsOf(found); serves {
 		e.Controls = append(e.Controls, checkup{Proof: p, Part: "muxward"})
 	}
+	e.Controls = append(e.Controls, accountControls("")...)
 	files, err := f.filesControls(ctx, cmd, args, found)
 	if err != nil {
 		return e, err

@@ -204,7 +204,7 @@ func (l *landing) try(o hostconf.Options) error {
 // settling are the options of who takes back what was broken off.
 func (f *hostFlags) settling(cmd *cobra.Command, root string) hostconf.Options {
 	tell := func(line string) { fmt.Fprintln(cmd.ErrOrStderr(), "muxward:", oneLine(line)) }
-	return hostconf.Options{Root: root, NoOwners: f.noOwners, Patience: hostPatience, Tell: tell, Recovering: takingBack(root)}
+	return hostconf.Options{Root: root, NoOwners: f.noOwners, Patience: hostPatience, Tell: tell, Recovering: takingBack(root), Returning: returning(root, f.noOwners)}
 }
 
 // takingBack writes down of an attempt that was broken off that it is taken back. settleFirst does that

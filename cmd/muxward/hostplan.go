@@ -103,7 +103,8 @@ func (f *hostFlags) options(cmd *cobra.Command, root string, found *hostfile.Fou
 	if found.Host.Policy.Directory != "" {
 		own = found.PolicyFiles()
 	}
-	return hostconf.Options{Root: root, NoOwners: f.noOwners, Patience: hostPatience, Checks: append(hostcheck.For(found, tell), runsAs(root, own)), Tell: tell, Recovering: takingBack(root)}
+	return hostconf.Options{Root: root, NoOwners: f.noOwners, Patience: hostPatience, Checks: append(hostcheck.For(found, tell), runsAs(root, own)), Tell: tell,
+		Recovering: takingBack(root), Returning: returning(root, f.noOwners)}
 }
 
 // errDrift is that of a plan that has something to do: exit code 2.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os/user"
 	"strconv"
@@ -76,8 +77,12 @@ func whoIsNamed(me string) (account string, uid int, err error) {
 		return account, uid, err
 	}
 	u, err := user.Lookup(me)
-	if err != nil {
+	var none user.UnknownUserError
+	if errors.As(err, &none) {
 		return account, uid, nil // no account: root is called so
+	}
+	if err != nil { // a directory service that does not answer: that it has no such account is not known
+		return "", 0, fmt.Errorf("look up the account %s: %w", me, err)
 	}
 	named, err := strconv.Atoi(u.Uid)
 	return u.Username, named, err

@@ -225,7 +225,7 @@ func (d *daemon) ownState() error {
 		return fmt.Errorf("the state directory %s is uid %d's, and root writes nothing there: put account: NAME into the configuration again; "+
 			"to have muxward run as root, muxward setup --separated=false takes it out and has the state given back first", d.config.State, st.Uid)
 	}
-	return nil
+	return keysBack(d.config.State)
 }
 
 // nobodysAccount refuses to run beside a helper as somebody's account: they would be muxward.

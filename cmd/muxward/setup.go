@@ -107,6 +107,7 @@ func (f *setupFlags) options(cmd *cobra.Command) (hostconf.Options, error) {
 		}
 	}
 	o := hostconf.Options{Root: f.root, Recovering: takingBack(f.root)}
+	o.Returning = returning(f.root, os.Geteuid() != 0)
 	if os.Geteuid() != 0 {
 		if f.root == "" {
 			return o, usageError{fmt.Errorf("%s changes the host: call it as root, or give --root", cmd.CommandPath())}
@@ -139,12 +140,12 @@ func (f *setupFlags) run(cmd *cobra.Command) error {
 		}
 		return f.printPlan(cmd, plan)
 	}
+	if err := f.giveBack(cmd.Context(), o); err != nil { // first: nothing may bring root's muxward.yaml back before
+		return wrongCall(fmt.Errorf("setup: %w", err))
+	}
 	first, _, err := settleFirst(cmd.Context(), o)
 	if err != nil {
 		return fmt.Errorf("setup: %w", err)
-	}
-	if err := f.giveBack(cmd.Context(), o); err != nil {
-		return wrongCall(fmt.Errorf("setup: %w", err))
 	}
 	res, err := hostconf.Apply(cmd.Context(), want, o)
 	if err != nil {

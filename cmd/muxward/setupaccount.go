@@ -1,9 +1,11 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -18,6 +20,7 @@ import (
 	"github.com/muxward/muxward/internal/hostconf"
 	"github.com/muxward/muxward/internal/hostconf/hostfile"
 	"github.com/muxward/muxward/internal/policy"
+	"github.com/muxward/muxward/internal/privsep/holder"
 	"github.com/muxward/muxward/internal/siblings"
 	"github.com/muxward/muxward/packaging"
 )
@@ -25,7 +28,7 @@ import (
 // asAccount finds as which account muxward is to run, and what is to be said of that in
 // muxward.yaml. One that is there is people's: it is changed only if --separated was given.
 func (f *setupFlags) asAccount(v *hostconf.View, w *setupWish) error {
-	w.runAs = f.account
+	w.runAs, w.state = f.account, setupState
 	if f.separatedSaid && !f.separated {
 		w.runAs = ""
 	}
@@ -44,8 +47,17 @@ func (f *setupFlags) asAccount(v *hostconf.View, w *setupWish) error {
 		w.runAs = ""
 		return nil // a check says what is wrong with it
 	}
+	w.state = cmp.Or(c.State, setupState)
 	to := w.runAs
 	if w.runAs = c.Account; !f.separatedSaid || f.separated == (c.Account != "") {
+		if f.separatedSaid && c.Account == "" { // it was taken out by hand, and the state is the account's still
+			uid, _, is, err := v.Directory(w.state)
+			of, ok := v.UID(f.account)
+			if err == nil && is && ok && (uid != 0 && of == uid || f.root == "" && keysBack(w.state) != nil) {
+				w.was = f.account
+			}
+			return nil
+		}
 		if v.HasGroup(c.Account) { // else muxward-helper refuses it
 			w.account = c.Account // whatever --account says: it has to read the policy
 		}
@@ -99,7 +111,7 @@ func (f *setupFlags) giveBack(ctx context.Context, o hostconf.Options) error {
 	before := *f
 	before.dryRun = true // the state is the account's still
 	plan, err := hostconf.Compare(ctx, before.wish(o, &w), o)
-	if err != nil || !w.changed {
+	if err != nil || w.was == "" {
 		return wrongCall(err)
 	}
 	if all := plan.Blocked(); len(all) > 0 {
@@ -121,7 +133,7 @@ func (f *setupFlags) giveBack(ctx context.Context, o hostconf.Options) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, giveBackTime)
 	defer cancel()
-	out, err := exec.CommandContext(ctx, program, "give-back", "--config", setupConfig).CombinedOutput()
+	out, err := exec.CommandContext(ctx, program, "give-back", "--config", setupConfig, "--account", w.was).CombinedOutput()
 	if err != nil {
 		return fmt.Errorf("have the state given back to root: %w: %s", err, strings.TrimSpace(string(out)))
 	}
@@ -260,6 +272,9 @@ func rooted(c config.Config) error {
 	if c.Account != "" || err != nil {
 		return nil
 	}
+	if err := keysBack(c.State); err != nil {
+		return err
+	}
 	if st, ok := info.Sys().(*syscall.Stat_t); ok && st.Uid != 0 {
 		return fmt.Errorf("%s is uid %d's, as which muxward runs, and by this configuration it is to run as root: say account: NAME under serve, "+
 			"or stop muxward and have muxward-helper give it back first (muxward-helper give-back --config %s)", c.State, st.Uid, setupConfig)
@@ -274,11 +289,53 @@ func runsAs(root string, own map[string]string) hostconf.Check {
 		if err != nil {
 			return err
 		}
+		if c.Account != "" {
+			if err := untaken(root, tree, cmp.Or(c.State, setupState)); err != nil {
+				return err
+			}
+		}
 		if err := readable(root, c, own); err != nil || root != "" || os.Geteuid() != 0 {
 			return err
 		}
 		return rooted(c)
 	}}
+}
+
+// returning refuses to take an apply back by which muxward would run as root again, or as another
+// account, while the state is that of the account that it runs as: it would not begin, and the account, which
+// may go then, leaves its number, and the log with it, to the next one that is made.
+func returning(root string, noOwners bool) func(map[string][]byte) error {
+	return func(files map[string][]byte) error {
+		text, comes := files[setupConfig]
+		if !comes || noOwners || os.Geteuid() != 0 {
+			return nil
+		}
+		c, err := config.Parse(setupConfig, text)
+		if err != nil || c.User {
+			return nil // no muxward begins with it, and what it was is what comes back
+		}
+		state := cmp.Or(c.State, setupState)
+		info, err := os.Stat(filepath.Join("/", root, state))
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("whose the state is: %w", err)
+		}
+		st, ok := info.Sys().(*syscall.Stat_t)
+		if !ok || st.Uid == 0 {
+			return nil
+		}
+		to := "root"
+		if c.Account != "" {
+			to = c.Account
+			if a, err := accountIn(root, c.Account); err == nil && a.UID == st.Uid {
+				return nil
+			}
+		}
+		return fmt.Errorf("%s that would come back has muxward run as %s, and the state in %s is uid %d's: stop muxward, and have that given back first: "+
+			"muxward setup --separated=false (muxward-helper give-back where %s is from muxward host); nothing has changed", setupConfig, to, state, st.Uid, setupConfig)
+	}
 }
 
 // doorless names the people of a policy whose accounts have no tmux server and no door beside
@@ -309,4 +366,23 @@ func doorless(root string, c config.Config, set *policy.Set) (out []string) {
 		}
 	}
 	return out
+}
+
+// keysBack refuses a state of root's whose keys are where the helper keeps them: giving back ends with
+// moving them, and was broken off. Until then the state is not root's whole, and root's muxward would take the
+// log for one whose key is lost.
+func keysBack(state string) error {
+	for _, name := range []string{holder.HostFile, holder.CheckpointFile} {
+		at := filepath.Join(state+"-keys", name)
+		if _, err := os.Lstat(filepath.Join(state, name)); err == nil {
+			continue // it is root's own
+		}
+		if _, err := os.Lstat(at); err == nil {
+			return fmt.Errorf("%s is there, so the state in %s was not given back to root to the end: muxward-helper give-back --account NAME goes on with it, "+
+				"or put account: NAME into the configuration again", at, state)
+		} else if !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrPermission) {
+			return err
+		}
+	}
+	return nil
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -42,6 +43,7 @@ type setupWish struct {
 	there   bool   // muxward.yaml is there
 	changed bool   // and is changed
 	was     string // the account before that
+	state   string // the state directory that muxward.yaml names
 	owner   string // whose the state directory is; "" for root
 	group   string
 	program string // where muxward is on the host
@@ -57,7 +59,7 @@ type setupWish struct {
 // setupItems is the state of a host that muxward setup brings about.
 func setupItems(w setupWish) (hostconf.State, error) {
 	s := hostconf.State{Set: setSetup, Under: []string{hostfile.Set}, Items: []hostconf.Item{
-		{ID: "MW-H010", Kind: hostconf.Account, Name: w.account, Comment: "muxward", Home: setupState,
+		{ID: "MW-H010", Kind: hostconf.Account, Name: w.account, Comment: "muxward", State: w.state,
 			Why: "what muxward does not do as root it does as an account that nobody logs in to"},
 		{ID: "MW-H020", Kind: hostconf.Directory, Path: setupEtc, Mode: 0o755,
 			Why: "only root says what muxward does"},
@@ -131,6 +133,11 @@ func setupChecks(root string, w *setupWish) []hostconf.Check {
 			own = nil
 		} else if own == nil {
 			own = map[string]string{} // all of it is made
+		}
+		if c.Account != "" {
+			if err := untaken(root, tree, cmp.Or(c.State, setupState)); err != nil {
+				return err
+			}
 		}
 		return readable(root, c, own)
 	}}, {Name: "the policy", Run: func(_ context.Context, tree string) error {

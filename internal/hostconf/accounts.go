@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -194,6 +195,49 @@ func (a *accounts) groupOf(gid uint32) string {
 	return strconv.FormatUint(uint64(gid), 10)
 }
 
+// noHome is the home of accounts that have none.
+const noHome = "/nonexistent"
+
+// homeIn reports whether the home of an account is where it may come to write.
+func (a *accounts) homeIn(it Item) bool {
+	home := path.Clean(a.byName[it.Name].home)
+	return it.State != "" && (home == it.State || strings.HasPrefix(home, it.State+"/"))
+}
+
+// runningAs gives a process that runs as an account of this machine; 0: there is none, or they are not
+// this tree's. By the real, effective, saved uid, or that for files (proc(5)).
+func (h *host) runningAs(uid uint32) int {
+	if !h.tree.machine() {
+		return 0
+	}
+	all, _ := os.ReadDir("/proc") // without it userdel and usermod cannot tell either
+	for _, e := range all {
+		pid, err := strconv.Atoi(e.Name())
+		if err != nil {
+			continue
+		}
+		status, _ := os.ReadFile("/proc/" + e.Name() + "/status") // it may have ended
+		_, rest, _ := strings.Cut(string(status), "\nUid:")
+		line, _, _ := strings.Cut(rest, "\n")
+		if slices.Contains(strings.Fields(line), strconv.FormatUint(uint64(uid), 10)) {
+			return pid
+		}
+	}
+	return 0
+}
+
+// cannotMove says why an account cannot be given another home now; usermod(8) does it only while
+// nothing runs as it.
+func (h *host) cannotMove(f fact) string {
+	if _, err := h.program("usermod"); err != nil {
+		return err.Error() + ": give it the home " + noHome + " by hand"
+	}
+	if pid := h.runningAs(f.UID); pid != 0 {
+		return fmt.Sprintf("its home is where it writes, and process %d runs as it: stop muxward, do this again, and start it", pid)
+	}
+	return ""
+}
+
 // lastSystem is the last uid of system accounts where login.defs says no other (SYS_UID_MAX;
 // login.defs(5)).
 const lastSystem = 999
@@ -237,7 +281,7 @@ func (h *host) makeAccount(ctx context.Context, it Item, again fact) error {
 	if it.Kind == Group {
 		return h.makeGroup(ctx, it.Name, again.GID)
 	}
-	home := cmp.Or(it.Home, "/nonexistent")
+	home := cmp.Or(it.Home, noHome)
 	if _, err := h.program("useradd"); err != nil {
 		return h.sysusers(ctx, fmt.Sprintf("u %s %s %q %s", it.Name, numberOr(again.UID), it.Comment, home))
 	}

@@ -347,6 +347,9 @@ func (h *host) do(ctx context.Context, st *step) error {
 		if st.Do == Remove {
 			return h.removeAccount(ctx, st.Item)
 		}
+		if st.Before.there() {
+			return h.run(ctx, "usermod", append(h.prefix(), "--home", noHome, st.Item.Name)...)
+		}
 		return h.makeAccount(ctx, st.Item, st.After)
 	case st.Item.Kind == Service:
 		return h.setService(ctx, st.Item.Name, st.Before, st.After)

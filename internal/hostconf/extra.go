@@ -61,7 +61,7 @@ func (p *planner) extra(ctx context.Context, c *Change, m made, leaving map[stri
 	case Account, Group:
 		c.before = p.h.names.fact(it)
 		c.before.odd = ""
-		if p.h.opt.NoOwners || !c.before.there() || c.before.UID != m.After.UID || c.before.GID != m.After.GID {
+		if p.h.opt.NoOwners || !c.before.there() || m.Original.there() || c.before.UID != m.After.UID || c.before.GID != m.After.GID {
 			c.Do = ""
 		} else if why := p.h.cannotRemove(it); why != "" {
 			c.Do, c.Reason = Keep, why
@@ -199,7 +199,7 @@ func (p *planner) accountsLast() {
 		if c.Do != Remove || c.Item.Kind != Account && c.Item.Kind != Group {
 			continue
 		}
-		stays := p.staying(c.Item.Home)
+		stays := p.staying(c.Item.Home, c.Item.State)
 		for _, at := range stays {
 			theirs, err := p.h.tree.belongs(at, func(uid, gid uint32) bool {
 				return c.Item.Kind == Account && uid == c.before.UID || gid == c.before.GID
@@ -211,19 +211,16 @@ func (p *planner) accountsLast() {
 	}
 }
 
-// staying are the paths that are kept, and an account's home unless that goes, too.
-func (p *planner) staying(home string) (out []string) {
-	goes := home == ""
+// staying are the paths that are kept, and an account's own unless they go, too.
+func (p *planner) staying(own ...string) (out []string) {
+	goes := map[string]bool{"": true}
 	for _, k := range p.plan.Changes {
 		if k.Do == Keep && k.Item.Path != "" {
 			out = append(out, k.Item.Path)
 		}
-		goes = goes || k.Item.Path == home
+		goes[k.Item.Path] = true
 	}
-	if !goes {
-		out = append(out, home)
-	}
-	return out
+	return append(out, slices.DeleteFunc(own, func(at string) bool { return goes[at] })...)
 }
 
 // maxBelongs bounds how many things are looked at for whose they are.

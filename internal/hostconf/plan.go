@@ -418,6 +418,12 @@ func (p *planner) compareAccount(c *Change) error {
 	case !c.before.there():
 		c.Do, c.Differs, c.want = Make, []Difference{{What: "missing"}}, fact{Kind: it.Kind}
 		p.making[it.Name] = true
+	case it.Kind == Account && p.h.names.homeIn(it):
+		c.want = c.before
+		c.Do, c.Differs = Mend, []Difference{{What: "home", Have: p.h.names.byName[it.Name].home, Want: noHome}}
+		if why := p.h.cannotMove(c.before); why != "" {
+			c.Do, c.Reason = Keep, why
+		}
 	}
 	return nil
 }

@@ -64,6 +64,10 @@ type Item struct {
 	// Home and Comment are an Account's. The home directory is not made; "" is /nonexistent.
 	Home    string `json:"home,omitempty"`
 	Comment string `json:"comment,omitempty"`
+	// State is a directory that an Account may come to write, whoever makes it: while anything in it
+	// is the account's, the account stays. A home in there is none that it may have: what
+	// it puts there would be obeyed by others, such as sshd.
+	State string `json:"state,omitempty"`
 	// Running says that a Service is to run, too.
 	Running bool `json:"running,omitempty"`
 }
@@ -111,7 +115,7 @@ const (
 // Difference is one thing in which an item and the host differ.
 type Difference struct {
 	// What is "missing", "extra", "content", "owner", "group", "mode", "acl" (an access
-	// list gives rights to others besides), "target", "enabled" or "running".
+	// list gives rights to others besides), "target", "home", "enabled" or "running".
 	What string `json:"what"`
 	Have string `json:"have,omitempty"`
 	Want string `json:"want,omitempty"`
@@ -218,6 +222,10 @@ type Options struct {
 	// Recovering is told which apply was broken off before it is taken back, with nobody else at
 	// work; its error keeps that from being begun. It may be nil.
 	Recovering func(number int) error
+
+	// Returning is given what files will have in them, by their paths, once an apply is taken back:
+	// those that come back. Its error keeps that from being begun. It may be nil.
+	Returning func(files map[string][]byte) error
 
 	// For tests of this package:
 	step     func(string) // is told of each step before it is made

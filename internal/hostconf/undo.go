@@ -1,7 +1,6 @@
 package hostconf
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -39,6 +38,9 @@ func Undo(ctx context.Context, set string, o Options) (Result, error) {
 	}
 	r := l.Applies[at]
 	r.Undoing = true
+	if err := h.mayReturn(l, &r); err != nil {
+		return res, fmt.Errorf("nothing is undone: %w", err)
+	}
 	l.Open = &r
 	h.step("journal undo")
 	if err := h.save(l); err != nil {
@@ -184,6 +186,9 @@ func (h *host) recover(ctx context.Context, l *ledger) (*Broken, []Change, error
 	if b == nil {
 		return nil, nil, nil
 	}
+	if err := h.mayReturn(l, l.Open); err != nil {
+		return b, nil, fmt.Errorf("what was broken off is not taken back: %w", err)
+	}
 	if h.opt.Recovering != nil && !b.Undoing {
 		if err := h.opt.Recovering(b.Number); err != nil {
 			return b, nil, err
@@ -202,7 +207,11 @@ func (h *host) rollBack(ctx context.Context, l *ledger, cause error) error {
 	// Who has pressed Ctrl-C wants that, too.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Minute)
 	defer cancel()
-	_, left, err := h.putBackAll(ctx, l)
+	err := h.mayReturn(l, l.Open)
+	var left []Change
+	if err == nil {
+		_, left, err = h.putBackAll(ctx, l)
+	}
 	if err != nil {
 		return fmt.Errorf("%w; and %w: %w; the next apply goes on with that", cause, ErrHalf, err)
 	}
@@ -216,6 +225,34 @@ func (h *host) rollBack(ctx context.Context, l *ledger, cause error) error {
 	return cause
 }
 
+// mayReturn asks whether the files may come back that an apply has changed. Those that somebody has
+// changed since do not.
+func (h *host) mayReturn(l *ledger, r *record) error {
+	if h.opt.Returning == nil {
+		return nil
+	}
+	files := map[string][]byte{}
+	for _, st := range r.Steps {
+		if st.Before.Kind != File || r.Undoing && l.taken(st, r.Set) {
+			continue
+		}
+		cur, err := h.tree.look(st.Item.Path)
+		if err != nil || !cur.same(st.After) {
+			continue // who puts it back says so
+		}
+		if files[st.Item.Path], err = h.stored(st.Before.Sum); err != nil {
+			delete(files, st.Item.Path) // it cannot come back
+		}
+	}
+	return h.opt.Returning(files)
+}
+
+// taken reports whether what a step has made is another set's by now.
+func (l *ledger) taken(st step, set string) bool {
+	m := l.find(st.Item.key())
+	return m != nil && m.Set != set && !m.Way
+}
+
 // putBackAll has what the open apply found. It may have been at that before: what is as it
 // was is left alone.
 func (h *host) putBackAll(ctx context.Context, l *ledger) (done, left []Change, err error) {
@@ -224,8 +261,8 @@ func (h *host) putBackAll(ctx context.Context, l *ledger) (done, left []Change, 
 	for _, st := range slices.Backward(r.Steps) {
 		h.step("back " + st.Item.key())
 		c := st.change()
-		if m := l.find(st.Item.key()); r.Undoing && m != nil && m.Set != r.Set && !m.Way {
-			c.Do, c.Reason = Keep, "it is from muxward "+m.Set+" by now"
+		if r.Undoing && l.taken(st, r.Set) {
+			c.Do, c.Reason = Keep, "it is from muxward "+l.find(st.Item.key()).Set+" by now"
 			left = append(left, c)
 			continue
 		}
@@ -383,6 +420,9 @@ func (h *host) putBackAccount(ctx context.Context, st step, broken bool) (did bo
 	case h.owns(st, f):
 		return false, "there are things that belong to it", nil
 	}
+	if pid := h.runningAs(f.UID); st.Item.Kind == Account && pid != 0 { // userdel would say so, and nothing else could go on
+		return false, fmt.Sprintf("process %d runs as it", pid), nil
+	}
 	return true, "", h.removeAccount(ctx, st.Item)
 }
 
@@ -415,7 +455,7 @@ func (h *host) asWeMake(st step) bool {
 	if st.After.UID != 0 && (a.uid != st.After.UID || a.gid != st.After.GID) {
 		return false
 	}
-	return a.comment == st.Item.Comment && a.home == cmp.Or(st.Item.Home, "/nonexistent") && strings.HasSuffix(a.shell, "/nologin")
+	return a.comment == st.Item.Comment && (a.home == noHome || a.home == st.Item.Home) && strings.HasSuffix(a.shell, "/nologin")
 }
 
 // owns reports whether something that we know of still belongs to an account.
@@ -430,11 +470,15 @@ func (h *host) owns(st step, f fact) bool {
 			things = append(things, made{Item: s.Item})
 		}
 	}
+	paths := []string{st.Item.Home, st.Item.State} // which others may have made
 	for _, m := range things {
-		if m.Item.Path == "" {
+		paths = append(paths, m.Item.Path)
+	}
+	for _, path := range paths {
+		if path == "" || path == noHome {
 			continue
 		}
-		theirs, err := h.tree.belongs(m.Item.Path, func(uid, gid uint32) bool {
+		theirs, err := h.tree.belongs(path, func(uid, gid uint32) bool {
 			return st.Item.Kind == Account && uid == f.UID || gid == f.GID && f.GID != 0
 		})
 		if err != nil || theirs {

@@ -139,7 +139,7 @@ func (s *state) serve() {
 			n.Content = append(n.Content, scalar("account"), scalar(a))
 		}
 		if !slices.Contains(s.p.Accounts, a) {
-			s.items = append(s.items, hostconf.Item{ID: idServe, Kind: hostconf.Account, Name: a, Comment: "muxward", Home: c.State,
+			s.items = append(s.items, hostconf.Item{ID: idServe, Kind: hostconf.Account, Name: a, Comment: "muxward", State: c.State,
 				Why: "muxward runs as an account that nobody logs in to, without root's rights; muxward-helper keeps them"})
 		}
 	}

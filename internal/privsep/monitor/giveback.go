@@ -163,14 +163,23 @@ func (s *setting) take(f *os.File) error {
 	if err != nil {
 		return err
 	}
-	s.doing("take " + f.Name())
-	if err := f.Chown(0, 0); err != nil {
-		return err
+	closed := func() error { return closeTo(f, st.Mode) }
+	// Nobody else may have rights at any time at which it is root's; until then the account could give them.
+	for _, do := range []func() error{closed, func() error { return f.Chown(0, 0) }, closed} {
+		s.doing("take " + f.Name())
+		if err := do(); err != nil {
+			return err
+		}
 	}
+	return nil
+}
+
+// closeTo takes from everybody but its owner the right to write to a file or directory.
+func closeTo(f *os.File, mode uint32) error {
 	for _, list := range []string{"system.posix_acl_access", "system.posix_acl_default"} {
 		if err := unix.Fremovexattr(int(f.Fd()), list); err != nil && err != unix.ENODATA && err != unix.EOPNOTSUPP {
 			return fmt.Errorf("take the access list of %s away: %w", f.Name(), err)
 		}
 	}
-	return f.Chmod(fs.FileMode(st.Mode & 0o755))
+	return f.Chmod(fs.FileMode(mode & 0o755))
 }

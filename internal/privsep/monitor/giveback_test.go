@@ -93,6 +93,7 @@ func TestGiveBack(t *testing.T) {
 		}
 		steps++
 	}
+	openToNobody(t)
 	if steps < 8 {
 		t.Errorf("there were only %d steps to be killed at", steps)
 	}
@@ -150,5 +151,26 @@ func refuses(t *testing.T, want string, plant func(*setting) error) {
 	}
 	if got := whole(t, s); got != before {
 		t.Errorf("%s: something was changed:\n%s\n%s", want, before, got)
+	}
+}
+
+// openToNobody gives back what everybody may write to, killed at each step: at none of them
+// others may write to something of root's.
+func openToNobody(t *testing.T) {
+	t.Helper()
+	for steps := 0; ; steps++ {
+		s := stateBed(t)
+		must(t, prepare(s), os.Chmod(s.config.State+"/audit", 0o777), os.Chmod(s.config.State+"/audit/x", 0o666))
+		was := killed(t, s, steps, giveBack)
+		for _, name := range []string{"/audit", "/audit/x"} {
+			var st unix.Stat_t
+			must(t, unix.Lstat(s.config.State+name, &st))
+			if st.Uid == 0 && st.Mode&0o022 != 0 {
+				t.Errorf("killed before step %d %s is root's, and of mode %04o", steps, name, st.Mode&0o7777)
+			}
+		}
+		if !was {
+			return
+		}
 	}
 }

@@ -27,6 +27,7 @@ const endTime = 10 * time.Second
 // Run is the whole of muxward-helper: it starts the daemon, serves its requests
 // until it ends, and gives its exit code.
 func Run(given config.Config, file string) (code int, err error) {
+	taken := os.Getenv("STATE_DIRECTORY") // by systemd (systemd.exec(5))
 	service, err := begin()
 	if err != nil {
 		return 1, err
@@ -34,6 +35,12 @@ func Run(given config.Config, file string) (code int, err error) {
 	set, err := settings(given, file)
 	if err != nil {
 		return 2, err
+	}
+	if err := set.untaken(taken); err != nil {
+		return 2, err
+	}
+	if why := set.homeInState(); why != "" {
+		complain(why)
 	}
 	// First the lock: where another muxward runs nothing is touched.
 	hands, err := keep.New(set.hands())

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"syscall"
 
 	"github.com/muxward/muxward/internal/accounts"
@@ -51,6 +52,9 @@ func settings(given config.Config, file string) (*setting, error) {
 		return nil, err
 	}
 	c.Override(given)
+	if c.Account == "" {
+		c.Account = given.Account // of giving back alone
+	}
 	if c.Account == "" {
 		return nil, fmt.Errorf("%s: there is no account: say as which account muxward is to run, such as account: muxward, or start muxward serve", file)
 	}
@@ -123,6 +127,30 @@ func accountOf(all accounts.Files, name string) (accounts.Account, error) {
 		err = fmt.Errorf("the group of %q is %q, which others may be in: its files would be theirs, and theirs its; %s muxward", name, group, makeIt)
 	}
 	return a, err
+}
+
+// untaken refuses a start by a unit with StateDirectory=, by which systemd has given the state to root, and
+// with it what the account has put there: the hand-over would take that for root's. dirs are the
+// directories that systemd has made, with colons between them.
+func (s *setting) untaken(dirs string) error {
+	for dir := range strings.SplitSeq(dirs, ":") {
+		if dir != "" && (s.config.State == dir || strings.HasPrefix(s.config.State, dir+"/")) {
+			return fmt.Errorf("the unit that starts muxward has StateDirectory=, by which systemd gives %s to root at every start, and what an account has put there, too: "+
+				"muxward setup brings a new unit, or take the line out; nothing was handed over", dir)
+		}
+	}
+	return nil
+}
+
+// homeInState says so if the account's home is where muxward writes: whoever has taken muxward over could
+// put keys and programs there that sshd and others obey, outside of its sandbox.
+func (s *setting) homeInState() string {
+	home := filepath.Clean(s.account.Home)
+	if home != s.config.State && !strings.HasPrefix(home, s.config.State+"/") {
+		return ""
+	}
+	return fmt.Sprintf("the home of %s, %s, is in the state directory, which muxward writes: whoever has taken it over can leave an .ssh there; "+
+		"stop muxward, usermod --home /nonexistent %s, and start it (muxward setup does that, too)", s.account.Name, home, s.account.Name)
 }
 
 // hands are the options of the hands.
