@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -50,8 +51,8 @@ leads in there and how tmux is set, tries the door as nobody and as the other ac
 has nobody try the sockets of all guarded servers, and ends the session. If the account has no
 tmux server yet, one begins and ends with that.
 
-Fresh logins of it are asked for TMUX_TMPDIR, as far as the files say that they are to have it: a
-login shell; as root also su, su -, the host's sshd, a session that PAM opens as for cron, and a
+Fresh logins of it are asked for TMUX_TMPDIR, as far as the files say that they are to have it, or
+without files as far as this host gives it to them: a login shell; as root also su, su -, the host's sshd, a session that PAM opens as for cron, and a
 user manager (the last two where systemd runs). They are logins as any other, and PAM logs them.
 Where the files say what is to be mended of tmux's sockets, it looks whether anything is.
 
@@ -157,9 +158,17 @@ func (f *verifyFlags) prove(ctx context.Context, found *hostfile.Found) ([]proof
 	if found != nil {
 		h := found.Host
 		d.Tmux, d.Clipboard, d.Passthrough = h.Serve.Tmux, string(h.Tmux.Clipboard), string(h.Tmux.Passthrough)
-		d.Profile, d.PAM, d.Managers, d.Said = h.Environment.Profile, h.Environment.PAM, h.Environment.Managers, true
+		d.Profile, d.PAM, d.Managers = h.Environment.Profile, h.Environment.PAM, h.Environment.Managers
+	} else {
+		d.Profile, d.PAM, d.Managers = sets("/etc/profile.d/muxward.sh", at.Doors), sets("/etc/environment", at.Doors), sets("/etc/environment.d/50-muxward.conf", at.Doors)
 	}
 	return append([]proof.Proof{p}, d.Prove(ctx)...), nil
+}
+
+// sets reports whether a file of the host's gives logins the doors.
+func sets(file, doors string) bool {
+	text, err := os.ReadFile(file)
+	return err == nil && bytes.Contains(text, []byte("TMUX_TMPDIR="+doors+"\n"))
 }
 
 // accounts are those of --as.

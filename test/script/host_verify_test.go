@@ -37,7 +37,7 @@ func TestHostVerify(t *testing.T) {
 	}
 	count := verify(3)
 	for what, n := range map[string]int{
-		"MW-V001 holds": 1, "MW-V010 holds": 2, "MW-V011 holds": 2, "MW-V020 holds": 2, "MW-V021 holds": 2, "MW-V060 unknown": 1, "MW-V061 holds": 1, "MW-V062 unknown": 1,
+		"MW-V001 holds": 1, "MW-V010 holds": 2, "MW-V011 holds": 2, "MW-V020 holds": 2, "MW-V021 holds": 2, "MW-V060 not applicable": 1, "MW-V061 holds": 1, "MW-V062 unknown": 1,
 	} {
 		if count[what] != n {
 			t.Errorf("%q %d times, want %d: %v", what, count[what], n, count)

@@ -32,10 +32,9 @@ type Doors struct {
 	// As are accounts as which sessions are opened. As root any, else only one's own.
 	As []identity.Account
 	// Clipboard and Passthrough are what tmux is to be set to, and Profile, PAM and Managers where
-	// logins are to have the doors in their environment; "" and false are not tried. Said is whether
-	// anybody has said what logins are to have.
-	Clipboard, Passthrough       string
-	Profile, PAM, Managers, Said bool
+	// logins are to have the doors in their environment; "" and false are not tried.
+	Clipboard, Passthrough string
+	Profile, PAM, Managers bool
 	// SSH is the ssh door.
 	SSH SSHDoor
 }
@@ -68,10 +67,8 @@ func (d Doors) Prove(ctx context.Context) []Proof {
 func (d Doors) untried() []Proof {
 	p := Proof{ID: "MW-V060", Title: "fresh logins have the doors in their environment", Outcome: Unknown}
 	switch {
-	case !d.Said:
-		p.Evidence = []string{"not tried: what logins are to have stands in a directory of hosts, and none is named"}
 	case !d.Profile && !d.PAM && !d.Managers:
-		p.Outcome, p.Evidence = Skipped, []string{"host.yaml asks for none (environment)"}
+		p.Outcome, p.Evidence = Skipped, []string{"none is to have them"}
 	case len(d.As) == 0:
 		p.Evidence = []string{"not tried: name an account with --as, as which logins may be made"}
 	case os.Geteuid() != 0 && (d.PAM || d.Managers):
