@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"go.yaml.in/yaml/v4"
 	"golang.org/x/sys/unix"
 
 	"github.com/muxward/muxward/internal/config"
@@ -530,10 +531,17 @@ func FuzzHostFile(f *testing.F) {
 			f.Fatal(err)
 		}
 		f.Add(string(data), "tmux: {clipboard: on}")
+		f.Add(string(data), psql)
 	}
 	f.Fuzz(func(t *testing.T, one, two string) {
 		r := newReader()
 		n := r.merge(r.parse("one", []byte(one)), r.parse("two", []byte(two)))
+		if p := r.parse("profiles/x.yaml", []byte(two)); p != nil { // the same, as the file of a profile
+			all, top := r.made("profiles/x.yaml", yaml.MappingNode), r.made("profiles/x.yaml", yaml.MappingNode)
+			all.Content = []*yaml.Node{r.key("profiles/x.yaml", "x"), p}
+			top.Content = []*yaml.Node{r.key("profiles/x.yaml", profilesKey), all}
+			n = r.merge(n, top)
+		}
 		if n == nil {
 			return
 		}
