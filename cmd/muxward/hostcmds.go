@@ -26,8 +26,8 @@ func newHostCmd() *cobra.Command {
 muxward's own configuration, the policy with its tests, the environment of logins,
 tmux's and sshd's configuration, units. See docs/guide/host.md.
 
-host.yaml is for every host; groups/NAME.yaml and hosts/NAME.yaml lie over it. What they
-do not say is not managed.`,
+host.yaml is for every host; groups/NAME.yaml and hosts/NAME.yaml lie over it. Session
+profiles may have a file each: profiles/NAME.yaml. What they do not say is not managed.`,
 		Example: `  muxward host init hosts
   muxward host check hosts
   sudo muxward host plan hosts
@@ -51,7 +51,8 @@ func newHostInitCmd() *cobra.Command {
 		Short: "write a first directory of hosts",
 		Long: `Writes a commented directory of hosts into DIR, which must be new or empty: nothing is
 ever overwritten. It has host.yaml, a policy with tests in which you are named by your
-account, a file of tmux's configuration, a schema for editors, and an example for CI.`,
+account, files of tmux's configuration, examples of session profiles, schemas for editors,
+and an example for CI.`,
 		Args: exactly(1, "the directory to write"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			account, uid, err := whoIsNamed(me)
@@ -80,15 +81,24 @@ account, a file of tmux's configuration, a schema for editors, and an example fo
 }
 
 func newHostSchemaCmd() *cobra.Command {
-	return &cobra.Command{
+	profile := false
+	cmd := &cobra.Command{
 		Use:   "schema",
-		Short: "print the JSON Schema of host.yaml, for editors",
-		Args:  exactly(0, "no arguments"),
+		Short: "print the JSON Schema of host.yaml, or of a profile's file, for editors",
+		Example: `  muxward host schema > host.schema.json
+  muxward host schema --profile > profile.schema.json`,
+		Args: exactly(0, "no arguments"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			_, err := fmt.Fprint(cmd.OutOrStdout(), hostfile.JSONSchema())
+			text := hostfile.JSONSchema()
+			if profile {
+				text = hostfile.ProfileSchema()
+			}
+			_, err := fmt.Fprint(cmd.OutOrStdout(), text)
 			return err
 		},
 	}
+	cmd.Flags().BoolVar(&profile, "profile", false, "that of profiles/NAME.yaml")
+	return cmd
 }
 
 // checkedHost is what `host check --json` prints of a host.

@@ -72,6 +72,28 @@ func (b *hostBed) change(name, from, to string) {
 	put(b.t, b.dir, name, strings.ReplaceAll(string(data), from, to))
 }
 
+// A session profile has a file of its own: an example of init's that is renamed counts, a mistake in it has
+// its place, and there is a schema for it.
+func TestHostProfileFiles(t *testing.T) {
+	b := newHostBed(t)
+	if out := b.on(exitDrift, "MW-H101", "plan"); strings.Contains(out, "MW-H200") {
+		t.Errorf("examples count:\n%s", out)
+	}
+	at := filepath.Join(b.dir, "profiles/prod-psql.yaml")
+	if err := os.Rename(at+".example", at); err != nil {
+		t.Fatal(err)
+	}
+	b.says(exitOK, "good any: host.yaml, profiles/prod-psql.yaml", "check", b.dir)
+	b.on(exitDrift, "+    prod-psql:\n", "plan")
+	b.on(exitDrift, "MW-H200 make /etc/muxward/profiles.yaml", "plan")
+	b.change("profiles/prod-psql.yaml", "run_as:", "runas:")
+	b.says(exitUsage, `profiles/prod-psql.yaml:6:1: unknown key "runas" in profiles.prod-psql (did you mean run_as?)`, "check", b.dir)
+	var schema struct{ Title string }
+	if err := json.Unmarshal([]byte(b.says(exitOK, "run_as", "schema", "--profile")), &schema); err != nil || schema.Title != "muxward: profiles/NAME.yaml" {
+		t.Errorf("the schema: %+v, %v", schema, err)
+	}
+}
+
 // A story: what init writes is good, and is applied once; a second apply changes nothing;
 // what was changed by hand is shown and mended; undo puts all of it back.
 func TestHostStory(t *testing.T) {

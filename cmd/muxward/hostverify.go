@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -29,10 +30,12 @@ type verifyFlags struct {
 	hostFlags
 	as    []string
 	state string
+	key   string
 }
 
 func (f *verifyFlags) addVerify(cmd *cobra.Command) {
 	cmd.Flags().StringArrayVar(&f.as, "as", nil, "open and end a session as this `account`; as root any, else one's own")
+	cmd.Flags().StringVar(&f.key, "key", "", "private key `file` of somebody whom the ssh door is to take")
 	cmd.Flags().StringVar(&f.state, "state", "", "state `directory` of the muxward to try (default: what DIR says, or $MUXWARD_STATE)")
 }
 
@@ -45,18 +48,23 @@ func newHostVerifyCmd() *cobra.Command {
 there are any; root has to name it, and files that others may write to are refused then.
 For each account of --as it opens a session through the account's door, looks where TMUX
 leads in there and how tmux is set, tries the door as nobody and as the other accounts,
-has nobody try the sockets of all guarded servers, asks a login shell and su for
-TMUX_TMPDIR, and ends the session. Where the files say what is to be mended of tmux's sockets, it
-looks whether anything is. If the account has no tmux server yet, one begins and
-ends with that.
+has nobody try the sockets of all guarded servers, and ends the session. If the account has no
+tmux server yet, one begins and ends with that.
 
-What is not tried is said: logins by sshd and cron, user managers, and the ssh door.
+Fresh logins of it are asked for TMUX_TMPDIR, as far as the files say that they are to have it, or
+without files as far as this host gives it to them: a login shell; as root also su, su -, the host's sshd, a session that PAM opens as for cron, and a
+user manager (the last two where systemd runs). They are logins as any other, and PAM logs them.
+Where the files say what is to be mended of tmux's sockets, it looks whether anything is.
+
+At the ssh door, if that is open, somebody comes with a key that is nobody's, and is to be refused; and
+with the key of --key, which is to be taken. No key is made and listed for that.
 
 Exit codes: 0 everything that was tried holds; 1 something does not, or no muxward
 serves; 2 the command line or a file is wrong; 3 nothing is broken, and not everything
 could be tried.`,
-		Example: `  sudo muxward host verify hosts --as alice --as bob`,
-		Args:    cobra.MaximumNArgs(1),
+		Example: `  sudo muxward host verify hosts --as alice --as bob
+  sudo muxward host verify hosts --as alice --key /root/alice_key`,
+		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			found, err := f.maybeLoad(args)
 			if err != nil {
@@ -144,12 +152,23 @@ func (f *verifyFlags) prove(ctx context.Context, found *hostfile.Found) ([]proof
 	if d.As, err = f.accounts(ctx); err != nil {
 		return nil, usageError{err}
 	}
+	if d.SSH.Key = f.key; at.SSH != nil {
+		d.SSH.Addr, d.SSH.HostKey = at.SSH.Addr, at.SSH.HostKey
+	}
 	if found != nil {
 		h := found.Host
 		d.Tmux, d.Clipboard, d.Passthrough = h.Serve.Tmux, string(h.Tmux.Clipboard), string(h.Tmux.Passthrough)
-		d.Profile, d.PAM = h.Environment.Profile, h.Environment.PAM
+		d.Profile, d.PAM, d.Managers = h.Environment.Profile, h.Environment.PAM, h.Environment.Managers
+	} else {
+		d.Profile, d.PAM, d.Managers = sets("/etc/profile.d/muxward.sh", at.Doors), sets("/etc/environment", at.Doors), sets("/etc/environment.d/50-muxward.conf", at.Doors)
 	}
 	return append([]proof.Proof{p}, d.Prove(ctx)...), nil
+}
+
+// sets reports whether a file of the host's gives logins the doors.
+func sets(file, doors string) bool {
+	text, err := os.ReadFile(file)
+	return err == nil && bytes.Contains(text, []byte("TMUX_TMPDIR="+doors+"\n"))
 }
 
 // accounts are those of --as.

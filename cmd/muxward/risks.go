@@ -125,7 +125,7 @@ It needs every verb on that server.`,
   muxward risks -t alice --clear-all`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if slices.Contains(c.IDs, "") {
+			if slices.Contains(c.IDs, "") || cmd.Flags().Changed("clear") && len(c.IDs) == 0 {
 				return usageError{fmt.Errorf("an empty name is of nothing; see %s --help", cmd.CommandPath())}
 			}
 			return f.risks(cmd, c, all)

@@ -11,9 +11,11 @@ import (
 	"github.com/muxward/muxward/internal/strictyaml"
 )
 
+// Most is how many profiles a host has at most.
+const Most = 64
+
 // Bounds of what a file says.
 const (
-	maxProfiles    = 64
 	maxWho         = 64
 	maxWords       = 256
 	maxCommand     = 16 << 10

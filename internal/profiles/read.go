@@ -128,8 +128,8 @@ func (r *reader) parse(data []byte) map[string]config.Profile {
 		}
 		list, _ := strictyaml.Pairs(e.Value, "profiles", r.fail)
 		for i, p := range list {
-			if i == maxProfiles {
-				r.fail(p.Key, "", "more than %d profiles", maxProfiles)
+			if i == Most {
+				r.fail(p.Key, "", "more than %d profiles", Most)
 				break
 			}
 			out[p.Key.Value] = r.profile(p)

@@ -24,8 +24,7 @@ type yard struct {
 func newYard(t *testing.T) *yard {
 	t.Helper()
 	y := &yard{t: t, dir: t.TempDir(), root: t.TempDir()}
-	y.must(os.Chmod(y.root, 0o755))
-	y.must(os.MkdirAll(y.root+"/etc/muxward", 0o755))
+	y.bare(y.root)
 	y.muxward("", 0, "host", "init", y.dir+"/hosts", "--me", "alice")
 	for _, name := range []string{"ours", "theirs"} {
 		y.muxward("", 0, "policy", "bundle", "key", name, y.dir+"/"+name)
@@ -34,6 +33,16 @@ func newYard(t *testing.T) *yard {
 	y.must(err)
 	y.must(os.WriteFile(y.root+"/etc/muxward/bundle.keys", public, 0o644))
 	return y
+}
+
+// bare makes a host of a directory that has nothing but accounts: muxward's own is made there.
+func (y *yard) bare(root string) {
+	y.t.Helper()
+	y.must(os.Chmod(root, 0o755))
+	y.must(os.MkdirAll(root+"/etc/muxward", 0o755))
+	for name, text := range map[string]string{"passwd": "root:x:0:0::/root:/bin/sh\n", "group": "root:x:0:\n", "shadow": "", "gshadow": ""} {
+		y.must(os.WriteFile(root+"/etc/"+name, []byte(text), 0o644))
+	}
 }
 
 func (y *yard) must(err error) {
@@ -191,8 +200,7 @@ func (y *yard) landsAgain(good, older, broken, test string) {
 func newYardLike(y *yard) *yard {
 	y.t.Helper()
 	z := &yard{t: y.t, dir: y.dir, root: y.t.TempDir()}
-	y.must(os.Chmod(z.root, 0o755))
-	y.must(os.MkdirAll(z.root+"/etc/muxward", 0o755))
+	y.bare(z.root)
 	keys, err := os.ReadFile(filepath.Join(y.root, "etc/muxward/bundle.keys"))
 	y.must(err)
 	y.must(os.WriteFile(z.root+"/etc/muxward/bundle.keys", keys, 0o644))

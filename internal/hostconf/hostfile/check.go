@@ -59,6 +59,9 @@ func (f *Found) check(r *reader) {
 	if len(h.Profiles) > 0 && h.Serve.Profiles != "" {
 		r.failAt("serve.profiles", "leave it out", "is where profiles are written to from here")
 	}
+	if len(h.Profiles) > profiles.Most {
+		r.failAt(profilesKey, "", "are more than %d", profiles.Most)
+	}
 	for _, name := range slices.Sorted(maps.Keys(h.Profiles)) {
 		checkProfile(r, name, h.Profiles[name])
 	}
@@ -226,9 +229,15 @@ func (f *Found) checkAttach(r *reader) {
 	}
 }
 
+// secretsKey is where a profile says in which files its secrets are.
+const secretsKey = "secrets"
+
 func checkProfile(r *reader, name string, p config.Profile) {
 	at := "profiles." + name
 	profiles.Check(name, p, func(key, hint, format string, args ...any) {
+		if secret, is := strings.CutPrefix(key, secretsKey+"."); is && !variable.MatchString(secret) {
+			key = secretsKey // what stands where a name should may be the secret
+		}
 		r.failAt(strings.TrimSuffix(at+"."+key, "."), hint, format, args...)
 	})
 }

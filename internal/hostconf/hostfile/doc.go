@@ -1,6 +1,6 @@
 // Package hostfile reads what a directory of files, kept under version control, says of
-// hosts: host.yaml, groups/NAME.yaml and hosts/NAME.yaml over it, the policy and tmux
-// files beside them. It makes of that, for one host, the state that package hostconf
+// hosts: host.yaml, groups/NAME.yaml and hosts/NAME.yaml over it, session profiles, the
+// policy and tmux files beside them. It makes of that, for one host, the state that package hostconf
 // compares and applies, and writes a first such directory.
 //
 // It is strict: an unknown key is an error with its place and the nearest key that there

@@ -38,8 +38,8 @@ type Host struct {
 	Sockets Sockets `yaml:"sockets"`
 	// Linger says which accounts' processes outlive their last login.
 	Linger Linger `yaml:"linger"`
-	// Profiles are named sessions: what runs in them, as whom, and for whom. They lie on the
-	// host in /etc/muxward/profiles.yaml, and the accounts of their tmux are made.
+	// Profiles are named sessions: what runs in them, as whom, and for whom. Each may have a
+	// file of its own instead, profiles/NAME.yaml. They lie on the host in /etc/muxward/profiles.yaml, and the accounts of their tmux are made.
 	Profiles map[string]config.Profile `yaml:"profiles"`
 }
 

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"go.yaml.in/yaml/v4"
 	"golang.org/x/sys/unix"
 
 	"github.com/muxward/muxward/internal/config"
@@ -106,6 +107,14 @@ func base(t *testing.T, files map[string]string) string {
 	return dir
 }
 
+// psql is a profile.
+const psql = "command: [/usr/bin/psql]\naccount: t\nrun_as: a\nwho: [bob]\n"
+
+// profileFile is one with a file of its own.
+func profileFile(name, text string) map[string]string {
+	return map[string]string{"profiles/" + name + ".yaml": text}
+}
+
 // What is wrong in files is told with its place and what to do.
 func TestMistakes(t *testing.T) {
 	own := func(text string) map[string]string { return map[string]string{"hosts/h.yaml": text} }
@@ -153,6 +162,23 @@ func TestMistakes(t *testing.T) {
 		{"attach alone", top("attach: [{who: bob, role: viewer, on: alice, reason: x}]\n"), "attach: needs policy: directory"},
 		{"attach half", top("attach: [{who: bob}]\n"), `host.yaml:2:10: attach.0: has no "role"`},
 		{"profile", top("profiles: {x: {command: [psql], account: t, run_as: a, who: [bob]}}\n"), `"psql" is no absolute path`},
+		{"profile of a file", profileFile("build", "command: [psql]\naccount: t\nrun_as: a\nwho: [bob]\n"), `profiles/build.yaml:1:10: profiles.build.command: "psql" is no absolute path`},
+		{"a key of it", profileFile("build", "\ncomand: [/p]\n"), `profiles/build.yaml:2:1: unknown key "comand" in profiles.build (did you mean command?)`},
+		{"half of it", profileFile("build", "command: [/p]\n"), "profiles/build.yaml:1:1: profiles.build: has to say command, account, run_as and who"},
+		{"no mapping of it", profileFile("build", "- x\n"), "profiles/build.yaml:1:1: profiles.build must be a mapping (key: value), not a list"},
+		{"nothing of it", profileFile("build", "# later\n"), "profiles/build.yaml:1:1: says nothing (remove it, or call it build.yaml.example)"},
+		{"no YAML of it", profileFile("build", "\twho: [bob]\n"), "profiles/build.yaml:1:1: not YAML"},
+		{"a name of it", profileFile("Build", psql), "profiles/Build.yaml:1:1: profiles.Build: is no name of a profile"},
+		{"an end of it", map[string]string{"profiles/build.yml": psql}, "profiles/build.yml:1:1: is no file of a profile, and looks like one (profiles are NAME.yaml)"},
+		{"a directory of it", map[string]string{"profiles/more/build.yaml": psql}, "profiles/more:1:1: is a directory, in which no profile is read"},
+		{"in two places", map[string]string{"profiles/x.yaml": psql, "host.yaml": "schema: 1\nprofiles:\n  x: {account: t}\n"},
+			"profiles/x.yaml:1:1: the profile x stands in host.yaml as well, in line 3 (leave one of them out)"},
+		{"in two places of a group", map[string]string{"groups/g/profiles/x.yaml": psql, "groups/g.yaml": "profiles: {x: {account: t}}\n", "hosts/h.yaml": "groups: [g]\n"},
+			"groups/g/profiles/x.yaml:1:1: the profile x stands in groups/g.yaml as well, in line 1"},
+		{"a key of a group's", map[string]string{"groups/g/profiles/x.yaml": "wo: [bob]\n", "groups/g.yaml": "", "hosts/h.yaml": "groups: [g]\n", "profiles/x.yaml": psql},
+			`groups/g/profiles/x.yaml:1:1: unknown key "wo" in profiles.x (did you mean who?)`},
+		{"a host's, and no host", map[string]string{"hosts/h/profiles/x.yaml": psql}, "there is hosts/h and no hosts/h.yaml"},
+		{"half of all", map[string]string{"profiles/x.yaml": "command: [/p]\n", "hosts/h.yaml": "profiles: {x: {account: t}}\n"}, "profiles/x.yaml:1:1: profiles.x: has to say"},
 		{"profile loads", top("profiles: {x: {command: [/p], account: t, run_as: a, who: [bob], environment: {LD_PRELOAD: /x}}}\n"), "profiles.x.environment.LD_PRELOAD: is no name"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -161,6 +187,44 @@ func TestMistakes(t *testing.T) {
 				t.Errorf("error %v, want %q", err, c.want)
 			}
 		})
+	}
+}
+
+// What is wrong with a secret is told without it: it may stand where its file should be named.
+func TestMistakesOfSecrets(t *testing.T) {
+	for _, text := range []string{
+		"secrets: {PGPASSWORD: 4711}\n", "secrets: {PGPASSWORD: s4711}\n", "secrets: {s4711: /x}\n", "secrets: {s-4711: /x}\n", "secrets: s4711\n",
+		"secrets: {PGPASSWORD: *s4711}\n", "secrets: {PGPASSWORD: [s4711]}\n", "secrets: {PGPASSWORD: !s4711 x}\n", "secrets: {s-4711: /x, s-4711: /y}\n",
+	} {
+		_, err := Load(base(t, profileFile("x", psql+text)), "h", false)
+		if named := text == "secrets: {s4711: /x}\n"; (err == nil) != named || err != nil && (strings.Contains(err.Error(), "4711") || !strings.Contains(err.Error(), "profiles/x.yaml:5:")) {
+			t.Errorf("%s: error %v", text, err)
+		}
+	}
+}
+
+// A profile lies over that of its name as everything does: fleet, group, host, each in a file or under the key.
+func TestProfileLayers(t *testing.T) {
+	f, err := Load(base(t, map[string]string{
+		"profiles/x.yaml": psql + "environment: {A: \"1\", B: \"1\"}\n", "profiles/x.yaml.example": "nonsense: 1\n", "profiles/README": "no: profile\n",
+		"groups/g.yaml": "profiles: {x: {environment: {B: \"2\"}}}\n", "hosts/h.yaml": "groups: [g]\n", "hosts/h/profiles/x.yaml": "who: [carol]\n",
+		"groups/other.yaml": "", "groups/other/profiles/y.yaml": psql, "profiles/z.yaml": psql,
+	}), "h", false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]config.Profile{
+		"x": {Command: []string{"/usr/bin/psql"}, Account: "t", As: "a", Who: []string{"carol"}, Environment: map[string]string{"A": "1", "B": "2"}},
+		"z": {Command: []string{"/usr/bin/psql"}, Account: "t", As: "a", Who: []string{"bob"}},
+	}
+	if !reflect.DeepEqual(f.Host.Profiles, want) {
+		t.Errorf("profiles are %+v, want %+v", f.Host.Profiles, want)
+	}
+	if got := fmt.Sprint(f.Layers); got != "[host.yaml profiles/x.yaml profiles/z.yaml groups/g.yaml hosts/h.yaml hosts/h/profiles/x.yaml]" {
+		t.Errorf("layers are %s", got)
+	}
+	if got := f.From("profiles.x.who"); got != "hosts/h/profiles/x.yaml:1" {
+		t.Errorf("who is from %s", got)
 	}
 }
 
@@ -393,6 +457,18 @@ func TestInit(t *testing.T) {
 	if cases, err := policy.LoadCases(filepath.Join(dir, "policy"), set); err != nil || len(cases) == 0 {
 		t.Errorf("%d tests, %v", len(cases), err)
 	}
+	for _, name := range []string{"prod-psql", "prod-shell", "build-box"} {
+		if f.Host.Profiles[name].Account != "" {
+			t.Errorf("the example %s counts", name)
+		}
+		at := filepath.Join(dir, "profiles", name+".yaml")
+		if err := os.Rename(at+".example", at); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if f, err := Load(dir, "any", false); err != nil || len(f.Host.Profiles) != 3 {
+		t.Errorf("the examples of profiles: %v", err)
+	}
 	if _, err := Write(dir, "alice", "alice", 1000); !errors.Is(err, starter.ErrNotEmpty) {
 		t.Errorf("written twice: %v", err)
 	}
@@ -455,10 +531,17 @@ func FuzzHostFile(f *testing.F) {
 			f.Fatal(err)
 		}
 		f.Add(string(data), "tmux: {clipboard: on}")
+		f.Add(string(data), psql)
 	}
 	f.Fuzz(func(t *testing.T, one, two string) {
 		r := newReader()
-		n := merge(r.parse("one", []byte(one)), r.parse("two", []byte(two)))
+		n := r.merge(r.parse("one", []byte(one)), r.parse("two", []byte(two)))
+		if p := r.parse("profiles/x.yaml", []byte(two)); p != nil { // the same, as the file of a profile
+			all, top := r.made("profiles/x.yaml", yaml.MappingNode), r.made("profiles/x.yaml", yaml.MappingNode)
+			all.Content = []*yaml.Node{r.key("profiles/x.yaml", "x"), p}
+			top.Content = []*yaml.Node{r.key("profiles/x.yaml", profilesKey), all}
+			n = r.merge(n, top)
+		}
 		if n == nil {
 			return
 		}

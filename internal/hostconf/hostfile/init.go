@@ -19,8 +19,14 @@ var files embed.FS
 //go:embed host.schema.json
 var schemaText string
 
+//go:embed profile.schema.json
+var profileSchemaText string
+
 // JSONSchema is the JSON Schema of host.yaml, for editors.
 func JSONSchema() string { return schemaText }
+
+// ProfileSchema is that of profiles/NAME.yaml.
+func ProfileSchema() string { return profileSchemaText }
 
 // Write writes a first directory of hosts, which must be empty or not exist, with a policy
 // for the person me with the given Unix account and uid. It gives the names of the files.
@@ -64,9 +70,13 @@ func Write(dir, me, account string, uid int) (written []string, err error) {
 		}
 		return err
 	})
-	if err == nil {
-		err = create(filepath.Join(dir, "host.schema.json"), []byte(schemaText))
-		written = append(written, "host.schema.json")
+	for _, s := range []struct{ name, text string }{{"host.schema.json", schemaText}, {"profile.schema.json", profileSchemaText}} {
+		if err == nil {
+			err = create(filepath.Join(dir, s.name), []byte(s.text))
+		}
+		if err == nil {
+			written = append(written, s.name)
+		}
 	}
 	return written, err
 }

@@ -59,6 +59,7 @@ type tree struct {
 	*os.Root
 	strict bool // refuses what others may write to
 	n      int
+	beside map[string][]string // the files of profiles of each layer
 }
 
 // Load reads what the files in a directory say of the host called name. strict refuses files
@@ -73,7 +74,7 @@ func Load(dir, name string, strict bool) (*Found, error) {
 		return nil, fmt.Errorf("%w; muxward host init DIR writes a first directory", err)
 	}
 	defer root.Close()
-	t := &tree{Root: root, strict: strict}
+	t := &tree{Root: root, strict: strict, beside: map[string][]string{}}
 	if err := errors.Join(t.way(dir), t.check(".")); err != nil {
 		return nil, err
 	}
@@ -105,7 +106,7 @@ func (f *Found) layers(t *tree, r *reader) error {
 	if err != nil {
 		return err
 	}
-	f.Layers = []string{baseFile}
+	f.Layers = append([]string{baseFile}, t.beside[baseFile]...)
 	merged := base
 	var said Host
 	if own != nil {
@@ -127,12 +128,12 @@ func (f *Found) layers(t *tree, r *reader) error {
 		if err != nil {
 			return err
 		}
-		f.Layers = append(f.Layers, file)
-		merged = merge(merged, n)
+		f.Layers = append(append(f.Layers, file), t.beside[file]...)
+		merged = r.merge(merged, n)
 	}
 	if own != nil {
-		merged = merge(merged, own)
-		f.Layers = append(f.Layers, f.ownFile())
+		merged = r.merge(merged, own)
+		f.Layers = append(append(f.Layers, f.ownFile()), t.beside[f.ownFile()]...)
 	}
 	if r.err() != nil || merged == nil {
 		return nil
@@ -154,6 +155,9 @@ func (f *Found) ownLayer(t *tree, r *reader) (*yaml.Node, error) {
 	if !errors.Is(err, fs.ErrNotExist) {
 		return n, err
 	}
+	if dir := path.Join(hostsDir, f.Name); t.isDir(dir) {
+		return nil, fmt.Errorf("there is %s and no %s; write one, if only with a comment", dir, f.ownFile())
+	}
 	others := t.names(hostsDir)
 	if len(others) == 0 {
 		return nil, nil
@@ -171,9 +175,9 @@ func (t *tree) layer(r *reader, file string) (*yaml.Node, error) {
 	if err != nil {
 		return nil, err
 	}
-	n := r.parse(file, data)
-	if n == nil {
-		return nil, nil
+	n, err := t.withProfiles(r, file, r.parse(file, data))
+	if n == nil || err != nil {
+		return nil, err
 	}
 	one := newReader() // what it says of places is not that of all files
 	one.files = r.files
@@ -191,7 +195,7 @@ func (t *tree) layer(r *reader, file string) (*yaml.Node, error) {
 
 // merge lays one file over another: mappings key by key, everything else whole. A list
 // takes the place of a list.
-func merge(base, over *yaml.Node) *yaml.Node {
+func (r *reader) merge(base, over *yaml.Node) *yaml.Node {
 	if base == nil || over == nil || base.Kind != yaml.MappingNode || over.Kind != yaml.MappingNode {
 		if over == nil {
 			return base
@@ -199,13 +203,14 @@ func merge(base, over *yaml.Node) *yaml.Node {
 		return over
 	}
 	out := *base
+	r.files[&out] = r.files[base]
 	out.Content = slices.Clone(base.Content)
 	for i := 0; i+1 < len(over.Content); i += 2 {
 		k, v := over.Content[i], over.Content[i+1]
 		found := false
 		for j := 0; j+1 < len(out.Content); j += 2 {
 			if out.Content[j].Value == k.Value {
-				out.Content[j+1], found = merge(out.Content[j+1], v), true
+				out.Content[j+1], found = r.merge(out.Content[j+1], v), true
 				break
 			}
 		}
@@ -297,6 +302,11 @@ func (t *tree) names(dir string) (out []string) {
 		}
 	}
 	return out
+}
+
+func (t *tree) isDir(name string) bool {
+	info, err := t.Stat(name)
+	return err == nil && info.IsDir()
 }
 
 func (t *tree) list(dir string) (out []string, err error) {

@@ -6,6 +6,7 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -93,25 +94,31 @@ func schemaOf(typ reflect.Type, said map[string]string, loose bool) map[string]a
 	return map[string]any{"type": "object", "additionalProperties": false, "properties": properties}
 }
 
-// The schema for editors is what the structures say, with their comments.
+// The schemas for editors are what the structures say, with their comments.
 func TestSchemaIsUpToDate(t *testing.T) {
 	said := comments(t, ".", "../../config")
-	s := schemaOf(reflect.TypeFor[Host](), said, false)
-	s["$schema"] = "https://json-schema.org/draft/2020-12/schema"
-	s["title"] = "muxward: host.yaml, groups/NAME.yaml, hosts/NAME.yaml"
-	data, err := json.MarshalIndent(s, "", "  ")
-	if err != nil {
-		t.Fatal(err)
-	}
-	data = append(data, '\n')
-	if *update {
-		if err := os.WriteFile("host.schema.json", data, 0o644); err != nil {
+	for _, c := range []struct {
+		file, title, have string
+		typ               reflect.Type
+	}{
+		{"host.schema.json", "muxward: host.yaml, groups/NAME.yaml, hosts/NAME.yaml", JSONSchema(), reflect.TypeFor[Host]()},
+		{"profile.schema.json", "muxward: profiles/NAME.yaml", ProfileSchema(), reflect.TypeFor[config.Profile]()},
+	} {
+		s := schemaOf(c.typ, said, false)
+		s["$schema"] = "https://json-schema.org/draft/2020-12/schema"
+		s["title"] = c.title
+		data, err := json.MarshalIndent(s, "", "  ")
+		if err != nil {
 			t.Fatal(err)
 		}
-		return
-	}
-	if string(data) != schemaText {
-		t.Error("host.schema.json is not up to date; run: go test ./internal/hostconf/hostfile -run Schema -update")
+		data = append(data, '\n')
+		if *update {
+			if err := os.WriteFile(c.file, data, 0o644); err != nil {
+				t.Fatal(err)
+			}
+		} else if string(data) != c.have {
+			t.Errorf("%s is not up to date; run: go test ./internal/hostconf/hostfile -run Schema -update", c.file)
+		}
 	}
 }
 
@@ -120,14 +127,7 @@ func TestSchemaAgrees(t *testing.T) {
 	if *update {
 		return
 	}
-	var s jsonschema.Schema
-	if err := json.Unmarshal([]byte(schemaText), &s); err != nil {
-		t.Fatal(err)
-	}
-	whole, err := s.Resolve(nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	whole := resolved(t, schemaText)
 	first, err := files.ReadFile("files/host.yaml")
 	if err != nil {
 		t.Fatal(err)
@@ -161,6 +161,53 @@ func TestSchemaAgrees(t *testing.T) {
 		r.value(r.parse("x", []byte(c.text)), reflect.ValueOf(&h).Elem(), "", false)
 		if (bySchema == nil) != c.good || (r.err() == nil) != c.good {
 			t.Errorf("%s: by the schema %v, by the reader %v; want good %v", c.name, bySchema, r.err(), c.good)
+		}
+	}
+}
+
+// resolved is a schema that values are held against.
+func resolved(t *testing.T, text string) *jsonschema.Resolved {
+	t.Helper()
+	var s jsonschema.Schema
+	if err := json.Unmarshal([]byte(text), &s); err != nil {
+		t.Fatal(err)
+	}
+	whole, err := s.Resolve(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return whole
+}
+
+// So it is with that of profiles: for the examples, and for what is none.
+func TestProfileSchemaAgrees(t *testing.T) {
+	if *update {
+		return
+	}
+	whole := resolved(t, ProfileSchema())
+	all := map[string]bool{"comand: [/x]\n": false, "command: /x\n": false, "shared: often\n": false, "about: x\n": true}
+	examples, err := fs.Glob(files, "files/profiles/*.yaml.example")
+	if err != nil || len(examples) < 3 {
+		t.Fatal(examples, err)
+	}
+	for _, name := range examples {
+		text, err := files.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all[string(text)] = true
+	}
+	for text, good := range all {
+		var v any
+		if err := yaml.Unmarshal([]byte(text), &v); err != nil {
+			t.Fatal(err)
+		}
+		bySchema := whole.Validate(v)
+		r := newReader()
+		var p config.Profile
+		r.value(r.parse("x", []byte(text)), reflect.ValueOf(&p).Elem(), "", false)
+		if (bySchema == nil) != good || (r.err() == nil) != good {
+			t.Errorf("by the schema %v, by the reader %v; want good %v of:\n%s", bySchema, r.err(), good, text)
 		}
 	}
 }

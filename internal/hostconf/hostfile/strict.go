@@ -52,6 +52,23 @@ func (r *reader) failAt(path, hint, format string, args ...any) {
 	r.problems = append(r.problems, policy.Problem{File: baseFile, Line: 1, Column: 1, Text: path + ": " + fmt.Sprintf(format, args...), Hint: hint})
 }
 
+// ofSecrets reports whether a path is that of secrets, or of one of them.
+func ofSecrets(path string) bool { return strings.Contains(path+".", "."+secretsKey+".") }
+
+// failOf tells a mistake in the value at a path. Of a key or a value in secrets, it is not told which: what
+// stands there may be the secret. top is the mapping itself.
+func (r *reader) failOf(path string, top *yaml.Node) strictyaml.Fail {
+	if !ofSecrets(path) {
+		return r.fail
+	}
+	return func(n *yaml.Node, hint, format string, args ...any) {
+		if n != top {
+			hint, format, args = "", "secrets has a key or a value that is none, or a key twice", nil
+		}
+		r.fail(n, hint, format, args...)
+	}
+}
+
 // err gives the mistakes in the order of files and lines, or nil.
 func (r *reader) err() error {
 	if len(r.problems) == 0 {
@@ -101,10 +118,16 @@ func (r *reader) own(n *yaml.Node, file string) {
 	}
 }
 
+// unknownAnchor is in the YAML library's error about what begins with a star.
+const unknownAnchor = "unknown anchor"
+
 func (r *reader) syntax(file string, data []byte, err error) {
 	p := policy.Problem{File: file}
 	p.Line, p.Column, p.Text = strictyaml.Syntax(err)
 	p.Line, p.Column = max(p.Line, 1), max(p.Column, 1)
+	if strings.Contains(p.Text, unknownAnchor) { // its name may be a secret that was written here
+		p.Text, p.Hint = unknownAnchor, `none are read; a star is quoted: "*"`
+	}
 	lines := strings.Split(string(data), "\n")
 	if p.Line <= len(lines) && strings.Contains(lines[p.Line-1], "\t") {
 		p.Hint = "indent with spaces, not tabs"
@@ -115,7 +138,7 @@ func (r *reader) syntax(file string, data []byte, err error) {
 // value reads a node into a value. loose is for muxward's own configuration, which takes
 // true for a text.
 func (r *reader) value(n *yaml.Node, v reflect.Value, path string, loose bool) {
-	if !strictyaml.Ordinary(n, r.fail) {
+	if !strictyaml.Ordinary(n, r.failOf(path, nil)) {
 		return
 	}
 	r.at[path] = n
@@ -203,7 +226,11 @@ func (r *reader) text(n *yaml.Node, v reflect.Value, path string, loose bool) {
 		if n.Tag != "!!null" {
 			hint = fmt.Sprintf("to mean the word, quote it: %q", n.Value)
 		}
-		r.fail(n, hint, "%s must be a text, not %s", path, strictyaml.Value(n))
+		what := strictyaml.Value(n)
+		if ofSecrets(path) {
+			hint, what = "put the value into a file that only root can read, and name that", strictyaml.Kind(n) // it may be the secret itself
+		}
+		r.fail(n, hint, "%s must be a text, not %s", path, what)
 		return
 	}
 	if len(n.Value) > maxText {
@@ -237,7 +264,7 @@ func (r *reader) structure(n *yaml.Node, v reflect.Value, path string, loose boo
 
 // entries gives the entries of a mapping, each key once.
 func (r *reader) entries(n *yaml.Node, path string) []strictyaml.Pair {
-	list, _ := strictyaml.Pairs(n, cmp.Or(path, "the file"), r.fail)
+	list, _ := strictyaml.Pairs(n, cmp.Or(path, "the file"), r.failOf(path, n))
 	return list
 }
 

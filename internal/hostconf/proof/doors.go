@@ -12,7 +12,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -32,10 +31,12 @@ type Doors struct {
 	Tmux string
 	// As are accounts as which sessions are opened. As root any, else only one's own.
 	As []identity.Account
-	// Clipboard and Passthrough are what tmux is to be set to, and Profile and PAM where
+	// Clipboard and Passthrough are what tmux is to be set to, and Profile, PAM and Managers where
 	// logins are to have the doors in their environment; "" and false are not tried.
 	Clipboard, Passthrough string
-	Profile, PAM           bool
+	Profile, PAM, Managers bool
+	// SSH is the ssh door.
+	SSH SSHDoor
 }
 
 // nobody is the account of who has no business here.
@@ -58,17 +59,24 @@ func (d Doors) Prove(ctx context.Context) []Proof {
 			Evidence: []string{"not tried: name an account with --as, as which a session may be opened and ended"}})
 		out = append(out, d.shut(ctx)...)
 	}
-	return append(out, untried()...)
+	out = append(out, d.untried()...)
+	return append(out, d.SSH.try(ctx)...)
 }
 
 // untried says what nobody has looked at.
-func untried() []Proof {
-	return []Proof{
-		{ID: "MW-V060", Title: "logins by sshd and cron, and what user managers start, have the doors in their environment", Outcome: Unknown,
-			Evidence: []string{"not tried: no login is made; only a login shell (MW-V040) and su (MW-V041) are"}},
-		{ID: "MW-V061", Title: "the ssh door takes who it should, and nobody else", Outcome: Unknown,
-			Evidence: []string{"not tried: it would take a key of a person"}},
+func (d Doors) untried() []Proof {
+	p := Proof{ID: "MW-V060", Title: "fresh logins have the doors in their environment", Outcome: Unknown}
+	switch {
+	case !d.Profile && !d.PAM && !d.Managers:
+		p.Outcome, p.Evidence = Skipped, []string{"none is to have them"}
+	case len(d.As) == 0:
+		p.Evidence = []string{"not tried: name an account with --as, as which logins may be made"}
+	case os.Geteuid() != 0 && (d.PAM || d.Managers):
+		p.Evidence = []string{"not tried: only root can log somebody in"}
+	default:
+		return nil
 	}
+	return []Proof{p}
 }
 
 // throughDoor opens a session as an account, looks around while it is there, and ends it.
@@ -266,43 +274,6 @@ func (d Doors) refused(ctx context.Context, as *identity.Account, socket string)
 	return reason(out, err), err != nil && strings.Contains(strings.ToLower(out), "permission denied")
 }
 
-// logins asks a login shell, and su, what they have in their environment.
-func (d Doors) logins(ctx context.Context, a identity.Account) []Proof {
-	var out []Proof
-	ask := func(id, title string, cmd *exec.Cmd) {
-		p := Proof{ID: id, Title: title, Outcome: Holds, Lost: "a plain tmux there starts a server beside muxward"}
-		got, err := output(cmd)
-		_, value, found := strings.Cut(got, "TMUX_TMPDIR=<")
-		value, _, whole := strings.Cut(value, ">")
-		switch {
-		case err != nil || !found || !whole:
-			p.Outcome, p.Evidence = Unknown, []string{reason(got, err)}
-		case value != d.Doors:
-			p.Outcome, p.Evidence = Broken, []string{"TMUX_TMPDIR is " + strconv.Quote(value) + ", and the doors are " + d.Doors}
-		default:
-			p.Evidence = []string{"TMUX_TMPDIR is " + value}
-		}
-		out = append(out, p)
-	}
-	const script = `printf 'TMUX_TMPDIR=<%s>' "$TMUX_TMPDIR"`
-	ctx, cancel := context.WithTimeout(ctx, 2*stepTime)
-	defer cancel()
-	if d.Profile {
-		cmd := exec.CommandContext(ctx, "/bin/sh", "-lc", script)
-		d.as(cmd, &a)
-		ask("MW-V040", "a login shell of "+a.Name+" has the doors in its environment", cmd)
-	}
-	if d.PAM && os.Geteuid() == 0 {
-		if su, err := exec.LookPath("su"); err == nil {
-			cmd := exec.CommandContext(ctx, su, "-s", "/bin/sh", "-c", script, a.Name)
-			cmd.Env = []string{"PATH=" + os.Getenv("PATH")}
-			cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
-			ask("MW-V041", "a session that su opens for "+a.Name+" by PAM has the doors in its environment", cmd)
-		}
-	}
-	return out
-}
-
 // as has a command run as an account, nil for nobody, with nothing of our environment.
 func (d Doors) as(cmd *exec.Cmd, a *identity.Account) {
 	if a == nil {
@@ -339,11 +310,12 @@ func output(cmd *exec.Cmd) (string, error) {
 	var b bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &b, &b
 	err := cmd.Run()
-	s := strings.TrimSpace(b.String())
-	if len(s) > maxSaid {
-		s = s[:maxSaid]
-	}
-	return s, err
+	return clipped(b.String()), err
+}
+
+func clipped(s string) string {
+	s = strings.TrimSpace(s)
+	return s[:min(len(s), maxSaid)]
 }
 
 // reason is what went wrong: what a program has said, else how it ended.

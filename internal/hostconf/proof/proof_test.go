@@ -72,9 +72,16 @@ func TestUntried(t *testing.T) {
 	if i < 0 || all[i].Outcome != Unknown || !strings.Contains(all[i].Evidence[0], "--as") {
 		t.Errorf("%+v", all)
 	}
-	for _, p := range untried() {
-		if p.Outcome != Unknown || !strings.HasPrefix(p.Evidence[0], "not tried") {
-			t.Errorf("%+v", p)
+	for _, c := range []struct {
+		doors Doors
+		want  Outcome
+		says  string
+	}{
+		{Doors{}, Skipped, "none is to have them"},
+		{Doors{PAM: true}, Unknown, "--as"},
+	} {
+		if p := c.doors.untried(); len(p) != 1 || p[0].Outcome != c.want || !strings.Contains(p[0].Evidence[0], c.says) {
+			t.Errorf("%+v: %+v", c.doors, p)
 		}
 	}
 }
