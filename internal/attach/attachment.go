@@ -60,6 +60,9 @@ type Config struct {
 	// and colours that the terminal may not have. It is called from a
 	// goroutine of its own and may wait for ctx.
 	Redraw func(ctx context.Context) error
+	// Refresh is Redraw for a display that has its size, nil for the same: it may be asked
+	// for twice a second, and nobody's window is to take another size by it.
+	Refresh func(ctx context.Context) error
 	// OnResize is told the display's new size after it was set, at most 20
 	// times a second; the tmux server must then be told by MSG_RESIZE.
 	OnResize func(Size)
@@ -113,6 +116,9 @@ func New(cfg Config) (*Attachment, error) {
 		return nil, errors.New("attach: no sink for the input")
 	case cfg.Mode > Direct:
 		return nil, fmt.Errorf("attach: %v", cfg.Mode)
+	}
+	if cfg.Refresh == nil {
+		cfg.Refresh = cfg.Redraw
 	}
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
@@ -410,11 +416,13 @@ func (a *Attachment) Size() Size {
 }
 
 // redraw asks for a redraw in the background, and again if that fails.
-func (a *Attachment) redraw() {
+func (a *Attachment) redraw() { a.redrawBy(a.cfg.Redraw) }
+
+func (a *Attachment) redrawBy(redraw func(ctx context.Context) error) {
 	a.spawn(func() {
 		failpoint.At("attach-redraw")
 		for try := range 3 {
-			err := Guard(func() error { return a.cfg.Redraw(a.ctx) })
+			err := Guard(func() error { return redraw(a.ctx) })
 			if err == nil || a.ctx.Err() != nil {
 				return
 			}

@@ -99,7 +99,7 @@ func (o *output) mend(shown []byte) {
 		o.banner.waits = false
 		o.mu.Unlock()
 		if o.a.note.banner.Load() != nil { // its end has all drawn anew
-			o.a.redraw()
+			o.a.redrawBy(o.a.cfg.Refresh)
 		}
 	})
 }

@@ -210,6 +210,7 @@ func (s *seat) begin(ctx context.Context) error {
 		Terminal: recorded{s.terminal, s}, Display: s.display, Mode: mode, Filter: s.filter(),
 		Gate: gate{s}, Sink: sink{s},
 		Redraw:   s.redraw,
+		Refresh:  s.refresh,
 		OnResize: func(attach.Size) { s.resized() },
 		Bound:    s.keyboard,
 		Claims:   s.keyboard.claims,

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/muxward/muxward/internal/access"
 	"github.com/muxward/muxward/internal/gateway"
 )
 
@@ -13,8 +14,9 @@ import (
 // suggestion.
 type lasting struct {
 	mu        sync.Mutex
-	at        *stage // where they were
-	locked    string // what was said last of a lockdown
+	at        *stage        // where they were
+	locked    string        // what was said last of a lockdown
+	on        access.Object // of what that was said
 	suggested string
 	by        *gateway.Right // what being told of that rests on
 }
@@ -36,42 +38,46 @@ func (s *seat) standLocked() (now string, news bool) {
 	st := &s.lasting
 	st.mu.Lock()
 	defer st.mu.Unlock()
-	at, was := s.stage.Load(), st.at
+	at, was := s.stage.Load(), st.on
+	same := at == st.at
 	st.at = at
-	if now = s.lockedAt(at); now == st.locked {
+	now, on := s.lockedAt(at)
+	if now == st.locked {
 		return now, false
 	}
-	st.locked = now
+	st.locked, st.on = now, on
 	s.stands()
-	return now, now != "" || was == at // where they are now it was never locked down
+	// Where they are now it was never locked down, or it may be still, and is not shown.
+	return now, now != "" || same && s.live.Locked(was) == ""
 }
 
-// lockedAt says by what it is locked down what their display shows: a session as a
-// whole, or the panes of a place of their own.
-func (s *seat) lockedAt(at *stage) string {
-	if now := s.live.Locked(at.view.Need().Object); now != "" || s.own == nil {
-		return now
+// lockedAt says by what it is locked down what their display shows, and what of it: a
+// session as a whole, or the panes of a place of their own.
+func (s *seat) lockedAt(at *stage) (string, access.Object) {
+	on := at.view.Need().Object
+	if now := s.live.Locked(on); now != "" || s.own == nil {
+		return now, on
 	}
 	return s.own.lockedDown()
 }
 
 // lockedDown is lockedAt for the panes in the last picture; of several, for the first.
-func (o *own) lockedDown() string {
+func (o *own) lockedDown() (now string, on access.Object) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.next == nil {
-		return ""
+		return "", on
 	}
 	for _, id := range slices.Sorted(maps.Keys(o.next.panes)) {
 		r := o.next.rests[id]
-		if r == nil || r.Need().Object.Window.ID != uint32(o.here.window) {
+		if r == nil || r.Need().Object.Window.ID != uint32(o.here.window) || !r.Decide().Allow {
 			continue
 		}
 		if now := o.s.live.Locked(r.Need().Object); now != "" {
-			return now
+			return now, r.Need().Object
 		}
 	}
-	return ""
+	return "", on
 }
 
 // standSuggested has the last suggestion of those that wait stay on the display.

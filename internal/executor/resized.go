@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/muxward/muxward/internal/access"
+	"github.com/muxward/muxward/internal/tmux"
 )
 
 // resized has tmux hear of the display's new size. Of one whose size must not
@@ -29,6 +30,25 @@ func (s *seat) resized() {
 		}
 	}
 	_ = s.redraw(s.ctx)
+}
+
+// refresh has tmux draw everything anew, and nothing else. By a redraw it would take the
+// display for the one that was used last, and have the window take its size.
+func (s *seat) refresh(ctx context.Context) error {
+	name, ok := tmux.SpellCommand("refresh-client", s.reading())
+	if s.own != nil || !ok {
+		return s.redraw(ctx)
+	}
+	ctx, cancel := context.WithTimeout(ctx, keyTime)
+	defer cancel()
+	replies, err := s.ask(ctx, name+" -t "+s.tty)
+	if err == nil {
+		err = replies[0].Err
+	}
+	if err != nil {
+		return fmt.Errorf("draw the display anew: %w", err)
+	}
+	return nil
 }
 
 // weightless asks tmux whether it takes no size from the display: the display

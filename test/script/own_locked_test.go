@@ -47,6 +47,21 @@ func TestLockdownStaysAtAnOwnPlace(t *testing.T) {
 	if !strings.HasPrefix(last(), " locked down by mwalice: in front") {
 		t.Errorf("the last line is %q", last())
 	}
+	// What is not in front of him any more goes, and nobody says that it is unlocked.
+	real := h.Server(host.Alice)
+	if out, err := real.Try("resize-pane", "-Z", "-t", "work:1.0"); err != nil {
+		t.Fatal(out, err)
+	}
+	bob.WaitGone("locked down")
+	bob.Type("-alone")
+	bob.WaitFor("here-and-there-alone")
+	if out, err := real.Try("resize-pane", "-Z", "-t", "work:1.0"); err != nil {
+		t.Fatal(out, err)
+	}
+	bob.WaitFor(" locked down by mwalice: in front")
+	if strings.Contains(string(bob.Bytes()), "unlocked") {
+		t.Error("bob is told that what is locked down is unlocked")
+	}
 	lock("unlock", "work:1.1")
 	bob.WaitFor("1:named*  for mwbob")
 	bob.WaitGone("locked down")
