@@ -361,6 +361,9 @@ func (s *Server) Snapshot(ctx context.Context, d tmux.Detail) (*tmux.Snapshot, e
 			snap, err = s.emptySnapshot(ctx, d)
 		}
 	}
+	if err == nil && hidesMark(s.Version().String()) { // who has its mark was asked when it began
+		snap.Incarnation.Mark = s.kept.Mark
+	}
 	if err == nil && snap.Incarnation != s.Life() {
 		err = fmt.Errorf("it is another server than the one we started: %v", snap.Incarnation)
 	}

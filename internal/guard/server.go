@@ -346,7 +346,10 @@ func (s *Server) meet(ctx context.Context, conn *net.UnixConn, dir string) error
 	if dir == "" {
 		dir = "/"
 	}
-	out, err := askIn(ctx, wire.NewClient(conn, wire.Unknown), dir, []string{"display-messag", "-p", "#{pid} #{start_time} #{version} #{" + tmux.MarkOption + "}"})
+	// On 3.2 its mark is a global option of sessions (see keep), which one of a session, window or
+	// pane hides from formats.
+	out, err := askIn(ctx, wire.NewClient(conn, wire.Unknown), dir, []string{"display-messag", "-p",
+		"#{pid} #{start_time} #{version} #{?#{m:3.2*,#{version}},,#{" + tmux.MarkOption + "}}", ";", "show-option", "-gqv", tmux.MarkOption})
 	if err != nil {
 		return err
 	}
@@ -401,9 +404,13 @@ func (s *Server) dialFirst(ctx context.Context) (*net.UnixConn, error) {
 
 // believe compares what the server says with what we know.
 func (s *Server) believe(ctx context.Context, said string) error {
+	said, global, _ := strings.Cut(said, "\n")
 	f := strings.SplitN(said, " ", 4)
 	if len(f) != 4 {
 		return fmt.Errorf("it says %.100q of itself", said)
+	}
+	if hidesMark(f[2]) {
+		f[3] = global
 	}
 	start, err := strconv.ParseInt(f[1], 10, 64)
 	if f[0] != strconv.Itoa(s.kept.PID) || err != nil {
@@ -456,3 +463,6 @@ func (s *Server) end(cause error) {
 
 // letGo forgets a server that goes on.
 func (s *Server) letGo() { s.finish(ErrLetGo) }
+
+// hidesMark reports whether options of sessions, windows and panes hide a server's mark.
+func hidesMark(version string) bool { return strings.HasPrefix(version, "3.2") }

@@ -58,6 +58,19 @@ func TestStart(t *testing.T) {
 	if got := run(t, s, "display-message", "-p", "#{"+tmux.MarkOption+"} #{exit-empty} #{socket_path}"); got != s.kept.Mark+" 1 "+s.InnerDoor().Path() {
 		t.Errorf("the server says %q", got)
 	}
+	for _, scope := range []string{"", "-w", "-p"} { // nobody hides it
+		run(t, s, strings.Fields("set-option "+scope+" -t work "+tmux.MarkOption+" other")...)
+	}
+	if snap, err := s.Snapshot(t.Context(), tmux.Full); err != nil || snap.Incarnation != s.Life() {
+		t.Errorf("its mark is hidden: %v", err)
+	}
+	conn, err := s.dial(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.meet(t.Context(), conn, ""); err != nil {
+		t.Errorf("its mark is hidden: %v", err)
+	}
 	run(t, s, "customize-mode", "-t", "work") // whoever has its marked server listed has it afterwards, too
 	if got := run(t, s, "display-message", "-p", "-t", "work", "#{pane_mode}"); got != "options-mode" {
 		t.Errorf("the pane is in mode %q", got)

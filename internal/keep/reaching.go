@@ -32,6 +32,11 @@ func (k *Keep) reacher(a accounts.Account, line *os.File) *exec.Cmd {
 		cmd.Args = append(cmd.Args, whose(a))
 	}
 	cmd.Dir, cmd.Env, cmd.ExtraFiles = "/", k.environment(a), []*os.File{line}
+	for _, name := range teeth.Variables() {
+		if value := os.Getenv(name); value != "" {
+			cmd.Env = append(cmd.Env, name+"="+value)
+		}
+	}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	return cmd
 }

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/muxward/muxward/internal/pane"
+	"github.com/muxward/muxward/internal/teeth"
 )
 
 // mindTime is how long a process that reaches has to tidy up once its line has ended.
@@ -53,10 +54,15 @@ func Mind(fd uintptr, args ...string) error {
 	}()
 	_ = cmd.Wait() // how it ended is told over the line
 	close(gone)
-	group.Kill()
-	sweep()
+	if minds() {
+		group.Kill()
+		sweep()
+	}
 	return nil
 }
+
+// minds has what is left behind ended.
+func minds() bool { return !teeth.Out(teeth.Minded) }
 
 func startMinded(line *os.File, with func(*syscall.SysProcAttr), args []string) (*exec.Cmd, error) {
 	cmd := exec.Command("/proc/self/exe", args...)

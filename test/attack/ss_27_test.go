@@ -26,11 +26,15 @@ func TestSS27Outlives(t *testing.T) {
 	for name, first := range map[string]string{"kill": "kill -9 $PPID", "stop": "kill -STOP $PPID"} {
 		for where, change := range map[string]func(*exec.Cmd){"": nil, " without namespaces": withoutNamespaces} {
 			t.Run(name+where, func(t *testing.T) {
-				r := row{ssh: true, restless: true, teeth: "teeth_enclosed", change: change,
+				check := "teeth_enclosed"
+				if change != nil {
+					check = "teeth_minded"
+				}
+				r := row{ssh: true, restless: true, teeth: check, change: change,
 					sshMore: "subsystems: {work: [$BASE/run]}",
 					reach:   "allow:\n  - {id: work, who: mwbob, subsystems: [work], reason: he works}\n",
-					attack:  func(w *world) { w.outlives(first) }}
-				if name == "kill" && change == nil { // with its control run: it is one check for all
+					attack:  func(w *world) { w.outlives(name, first) }}
+				if name == "kill" || change != nil { // with its control run: what is stopped in a namespace has the same
 					r.run(t)
 					return
 				}
@@ -46,12 +50,13 @@ func TestSS27Outlives(t *testing.T) {
 }
 
 // outlives has bob run a subsystem that ends whatever would end it, and takes the right from him.
-func (w *world) outlives(first string) {
+func (w *world) outlives(name, first string) {
 	w.t.Helper()
 	dir := tmuxtest.Dir(w.t, tmuxtest.As(w.t, viewer))
 	script := fmt.Sprintf(`#!/bin/sh
 trap '' HUP TERM INT PIPE
 for i in 1 2 3; do (setsid -f sh -c 'trap "" HUP TERM; while :; do sleep 1000; done' %[1]s/left >/dev/null 2>&1 </dev/null); done
+tr '\0' ' ' </proc/$(sed -n 's/^PPid:[[:space:]]*//p' /proc/$PPID/status)/cmdline >%[1]s/above
 : > %[1]s/begun
 %[2]s
 exec sh -c 'while :; do sleep 1000; done' %[1]s/left
@@ -67,8 +72,11 @@ exec sh -c 'while :; do sleep 1000; done' %[1]s/left
 	tmuxtest.Eventually(w.t, func() bool {
 		_, err := os.Stat(dir + "/begun")
 		// What minds it as a process of root's ends all of it as soon as that is killed.
-		return err == nil && (w.row.change != nil || len(running(w.t, dir+"/left")) > 2)
+		return err == nil && (w.row.change != nil && name == "kill" || len(running(w.t, dir+"/left")) > 2)
 	}, "bob's subsystem has begun")
+	if above, err := os.ReadFile(dir + "/above"); w.row.change != nil && (err != nil || !strings.Contains(string(above), " reach ") || !strings.Contains(string(above), " minded ")) {
+		w.t.Errorf("it was not minded, but below %q (%v)", above, err)
+	}
 	r := w.Muxward(root, "revoke", viewer, "--reason", "enough")
 	left := running(w.t, dir+"/left")
 	if len(left) > 0 {
