@@ -3,6 +3,7 @@ package executor
 import (
 	"cmp"
 	"context"
+	"slices"
 	"strings"
 	"sync"
 
@@ -93,11 +94,17 @@ type asides struct {
 	waiting []func() error
 }
 
+// maxAsides is how many lines of ours wait for the end of a block.
+const maxAsides = 64
+
 // say shows a line of ours now, or once the block that is open has ended.
 func (a *asides) say(show func() error) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.open {
+		if len(a.waiting) >= maxAsides { // whoever leaves a block open hears the last of it
+			a.waiting = slices.Delete(a.waiting, 0, 1)
+		}
 		a.waiting = append(a.waiting, show)
 		return nil
 	}

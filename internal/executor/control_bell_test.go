@@ -58,3 +58,20 @@ func TestMessage(t *testing.T) {
 		}
 	}
 }
+
+// However long a block stays open, so much waits for its end and no more: what came last.
+func TestAsidesAreBounded(t *testing.T) {
+	var a asides
+	var shown []int
+	if err := a.pass(true, func() error { return nil }); err != nil {
+		t.Fatal(err)
+	}
+	for i := range maxAsides + 10 {
+		if err := a.say(func() error { shown = append(shown, i); return nil }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := a.pass(false, func() error { return nil }); err != nil || len(shown) != maxAsides || shown[0] != 10 {
+		t.Errorf("%v: shown %v", err, shown)
+	}
+}
