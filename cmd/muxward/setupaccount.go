@@ -386,3 +386,19 @@ func keysBack(state string) error {
 	}
 	return nil
 }
+
+// handable has muxward-helper look whether it could hand root's state over to an account, before muxward
+// is to run as that. Where there is no helper nothing is handed over.
+func handable(ctx context.Context, account string) error {
+	program, err := siblings.Find(helperProgram)
+	if err != nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, giveBackTime)
+	defer cancel()
+	out, err := exec.CommandContext(ctx, program, "look", "--config", setupConfig, "--account", account).CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("the state could not be handed over to %s: %w: %s", account, err, strings.TrimSpace(string(out)))
+	}
+	return nil
+}
