@@ -462,7 +462,11 @@ func newHostUndoCmd() *cobra.Command {
 		Short: "put back what the last apply has done",
 		Long: `Puts back what the last muxward host apply has done. What somebody has changed since
 is left as it is, and named. Called again, it puts back the apply before that one. Of an
-apply that was broken off it takes back what was done, and no more.`,
+apply that was broken off it takes back what was done, and no more.
+
+Where muxward would run as root again by what comes back, and its state is the account's that
+it runs as now, nothing is put back: stop muxward, have muxward-helper give-back give the state to root,
+and undo then. An account that has something in its state stays.`,
 		Example: `  sudo muxward host undo`,
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {

@@ -87,6 +87,11 @@ func risksOf(ctx context.Context, s *guard.Server, ids []string) (riskList, erro
 		done, left, err := s.Clear(ctx, ids)
 		add(done, "yes")
 		add(left, "no")
+		for _, id := range ids {
+			if err == nil && !slices.ContainsFunc(l.Risks, func(r *riskLine) bool { return r.ID == id }) {
+				l.Risks = append(l.Risks, &riskLine{ID: oneLine(id), Text: guard.ErrChanged.Error() + ", or it is another one by now", Cleared: "gone"})
+			}
+		}
 		return l, err
 	}
 	all, more, err := s.Look(ctx)
@@ -116,7 +121,8 @@ With --clear those that are named are taken away, as tmux's own commands do it: 
 as tmux has it by default, a key is not bound, a client is detached. With --clear-all it is
 all that was listed and that a command can take away. A file of configuration is not changed:
 what it sets is there again when the server is started anew. What is cleared is looked for
-again afterwards; the exit code is 1 if some of it is still there.
+again afterwards; the exit code is 1 if some of it is still there, or had gone before: what
+was set anew meanwhile has another id.
 
 It needs every verb on that server.`,
 		Example: `  muxward risks

@@ -140,7 +140,7 @@ func (f *setupFlags) run(cmd *cobra.Command) error {
 		}
 		return f.printPlan(cmd, plan)
 	}
-	if err := f.giveBack(cmd.Context(), o); err != nil { // first: nothing may bring root's muxward.yaml back before
+	if err := f.giveBack(cmd, o); err != nil { // first: nothing may bring root's muxward.yaml back before
 		return wrongCall(fmt.Errorf("setup: %w", err))
 	}
 	first, _, err := settleFirst(cmd.Context(), o)

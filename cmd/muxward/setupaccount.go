@@ -15,6 +15,8 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/spf13/cobra"
+
 	"github.com/muxward/muxward/internal/accounts"
 	"github.com/muxward/muxward/internal/config"
 	"github.com/muxward/muxward/internal/hostconf"
@@ -103,7 +105,8 @@ const giveBackTime = time.Minute
 // giveBack has muxward-helper give the state back to root, if muxward.yaml is to be changed so that
 // muxward runs as root, and nothing is in the way of that. It comes first: until muxward.yaml is
 // changed the next start hands all of it over again.
-func (f *setupFlags) giveBack(ctx context.Context, o hostconf.Options) error {
+func (f *setupFlags) giveBack(cmd *cobra.Command, o hostconf.Options) error {
+	ctx := cmd.Context()
 	if !f.separatedSaid || f.separated || f.root != "" {
 		return nil
 	}
@@ -137,6 +140,7 @@ func (f *setupFlags) giveBack(ctx context.Context, o hostconf.Options) error {
 	if err != nil {
 		return fmt.Errorf("have the state given back to root: %w: %s", err, strings.TrimSpace(string(out)))
 	}
+	fmt.Fprintf(cmd.ErrOrStderr(), "muxward: the state in %s is root's again\n", setupState)
 	return nil
 }
 
@@ -383,6 +387,22 @@ func keysBack(state string) error {
 		} else if !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrPermission) {
 			return err
 		}
+	}
+	return nil
+}
+
+// handable has muxward-helper look whether it could hand root's state over to an account, before muxward
+// is to run as that. Where there is no helper nothing is handed over.
+func handable(ctx context.Context, account string) error {
+	program, err := siblings.Find(helperProgram)
+	if err != nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, giveBackTime)
+	defer cancel()
+	out, err := exec.CommandContext(ctx, program, "look", "--config", setupConfig, "--account", account).CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("the state could not be handed over to %s: %w: %s", account, err, strings.TrimSpace(string(out)))
 	}
 	return nil
 }

@@ -123,7 +123,7 @@ func setupStarter(s *hostconf.State, w setupWish) error {
 
 // setupChecks look at what is to land.
 func setupChecks(root string, w *setupWish) []hostconf.Check {
-	return []hostconf.Check{{Name: "muxward.yaml", Run: func(_ context.Context, tree string) error {
+	return []hostconf.Check{{Name: "muxward.yaml", Run: func(ctx context.Context, tree string) error {
 		c, err := config.Load(tree + setupConfig)
 		if err != nil {
 			return err
@@ -133,6 +133,11 @@ func setupChecks(root string, w *setupWish) []hostconf.Check {
 			own = nil
 		} else if own == nil {
 			own = map[string]string{} // all of it is made
+		}
+		if w.changed && c.Account != "" && root == "" {
+			if err := handable(ctx, c.Account); err != nil {
+				return err
+			}
 		}
 		if c.Account != "" {
 			if err := untaken(root, tree, cmp.Or(c.State, setupState)); err != nil {

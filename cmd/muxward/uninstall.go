@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"net"
-	"os"
-	"path/filepath"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -114,7 +112,7 @@ func (f *setupFlags) uninstall(cmd *cobra.Command, purge, applied bool) error {
 			return fmt.Errorf("uninstall: %w", err)
 		}
 		// Where muxward-helper has made it, setup has not.
-		if err := os.Remove(filepath.Join("/", f.root, setupKeys)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		if err := hostconf.RemoveDir(setupKeys, o); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return fmt.Errorf("uninstall: %w", err)
 		}
 		more.Left = append(of.Left, more.Left...) // what the first one kept is looked at again

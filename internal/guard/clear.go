@@ -96,7 +96,8 @@ func (s *Server) again(ctx context.Context, found []risk) ([]risk, error) {
 var ErrChanged = errors.New("there is no such risk any more")
 
 // Clear takes away what is named, by tmux's own commands, and gives what of it is still there
-// afterwards. Nothing is done if one of the names is of nothing.
+// afterwards. What is not there any more is in neither: a program in a pane that sets something anew all
+// the time would keep all else from being cleared. Nothing is done if all names are of nothing.
 func (s *Server) Clear(ctx context.Context, ids []string) (done, left []Risk, err error) {
 	all, _, err := s.Look(ctx)
 	if err != nil {
@@ -104,17 +105,21 @@ func (s *Server) Clear(ctx context.Context, ids []string) (done, left []Risk, er
 	}
 	var asked []Risk
 	for _, id := range ids {
-		i := slices.IndexFunc(all, func(r Risk) bool { return r.ID == id })
-		if i < 0 {
-			return nil, nil, fmt.Errorf("%s: %w; list again", tmux.Clean(id), ErrChanged)
+		if i := slices.IndexFunc(all, func(r Risk) bool { return r.ID == id }); i >= 0 {
+			asked = append(asked, all[i])
 		}
-		asked = append(asked, all[i])
+	}
+	if len(asked) == 0 && len(ids) > 0 {
+		return nil, nil, fmt.Errorf("%s: %w; list again", tmux.Clean(ids[0]), ErrChanged)
 	}
 	for _, r := range asked {
 		s.undo(ctx, r)
 	}
 	now, _, err := s.Look(ctx)
 	if err != nil {
+		for _, r := range asked {
+			s.g.tell(access.EventServer, s, fmt.Sprintf("told to go on the tmux server of %s, and it is not known whether it has: %s", s.kept.Owner, r.Text))
+		}
 		return nil, asked, fmt.Errorf("it is not known what was cleared: %w", err)
 	}
 	for _, r := range asked {

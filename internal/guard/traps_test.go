@@ -202,6 +202,15 @@ func TestHiddenTraps(t *testing.T) {
 	if _, _, err := s.Clear(t.Context(), []string{"0123"}); !errors.Is(err, ErrChanged) {
 		t.Errorf("what is not there: %v", err)
 	}
+	// What has gone keeps nothing else from being cleared.
+	run(t, s, "set-environment", "-g", "LD_AUDIT", "/y")
+	if looked, _, err = s.Look(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	at := slices.IndexFunc(looked, func(r Risk) bool { return strings.Contains(r.Text, "LD_AUDIT") })
+	if done, left, err := s.Clear(t.Context(), []string{"0123", looked[at].ID}); err != nil || len(done) != 1 || len(left) != 0 {
+		t.Errorf("with one that has gone: %v, %v, %v", done, left, err)
+	}
 	run(t, s, "set-environment", "-g", "LD_AUDIT", "/x")
 	l := s.lookAt(t.Context(), "environments", in.opts, in.trapPlaces()["environments"])
 	found := false

@@ -440,6 +440,16 @@ func Empty(path string, o Options) error {
 	return h.tree.empty(path)
 }
 
+// RemoveDir removes a directory that is empty, through no symlink on the way to it.
+func RemoveDir(path string, o Options) error {
+	h, err := newHost(o)
+	if err != nil {
+		return err
+	}
+	defer h.close()
+	return h.removeDir(path)
+}
+
 // Forget removes the records of all applies, if nothing is on the host by us any more, nothing
 // is going on, and no set but these has an apply that could be undone. After that nothing can
 // be. It reports whether it did.

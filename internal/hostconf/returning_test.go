@@ -148,3 +148,20 @@ func TestReturning(t *testing.T) {
 		t.Errorf("asked about %q", asked)
 	}
 }
+
+// A directory is removed where the tree has it, and not where a link of the tree leads to.
+func TestRemoveDir(t *testing.T) {
+	b := newBed(t)
+	out := memory(t)
+	b.must(errors.Join(os.Mkdir(out+"/d", 0o755), os.MkdirAll(b.at("srv/d"), 0o755), os.Symlink(out, b.at("away"))))
+	if err := RemoveDir("/away/d", b.opt); err == nil {
+		t.Error("it goes through a symlink")
+	}
+	if _, err := os.Stat(out + "/d"); err != nil {
+		t.Error(err)
+	}
+	b.must(errors.Join(RemoveDir("/srv/d", b.opt), RemoveDir("/srv/d", b.opt), RemoveDir("/none/d", b.opt)))
+	if _, err := os.Stat(b.at("srv/d")); err == nil {
+		t.Error("it is there still")
+	}
+}

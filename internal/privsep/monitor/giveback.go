@@ -54,6 +54,9 @@ func giveBack(s *setting) error {
 	if err := idle(s.account); err != nil {
 		return err
 	}
+	if s.rootsWhole(dir) {
+		return nil // it was never handed over
+	}
 	if err := lookInto(dir, s.account, 0); err != nil {
 		return fmt.Errorf("the state directory is not given back to root, and nothing was changed: %w", err)
 	}
@@ -72,6 +75,21 @@ func giveBack(s *setting) error {
 	}
 	defer keys.Close()
 	return s.moveRoots(keys, dir)
+}
+
+// rootsWhole reports whether all of a state directory is root's, and what is moved beside it
+// when it is handed over is in it.
+func (s *setting) rootsWhole(dir *os.File) bool {
+	kept, err := os.ReadDir(s.keyDir())
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return false
+	}
+	for _, e := range kept {
+		if isKey(e.Name()) || isJournal(e.Name()) {
+			return false
+		}
+	}
+	return lookInto(dir, accounts.Account{Name: "root"}, 1) == nil // whatever it is
 }
 
 // noKeys refuses keys that are the account's, which root's would not take the place of.

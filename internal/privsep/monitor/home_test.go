@@ -1,8 +1,12 @@
 package monitor
 
 import (
+	"errors"
+	"os"
 	"strings"
 	"testing"
+
+	"github.com/muxward/muxward/internal/privsep/holder"
 )
 
 // A home of the account where muxward writes is told of.
@@ -27,5 +31,35 @@ func TestUntaken(t *testing.T) {
 		if err := s.untaken(dirs); (err == nil) != good {
 			t.Errorf("%q: %v", dirs, err)
 		}
+	}
+}
+
+// What would keep a state from being handed over is said before muxward is to run as an account, and
+// nothing is changed. One that never was handed over is root's, whatever is in it.
+func TestLook(t *testing.T) {
+	s := stateBed(t)
+	must(t, os.Mkdir(s.keyDir(), 0o700))
+	before := whole(t, s)
+	must(t, look(s))
+	if got := whole(t, s); got != before {
+		t.Errorf("it was\n%s\nand is\n%s", before, got)
+	}
+	must(t, os.Mkdir(s.config.State+"/lost+found", 0o700))
+	if err := look(s); err == nil || !strings.Contains(err.Error(), "lost+found") {
+		t.Errorf("%v", err)
+	}
+	before = whole(t, s)
+	must(t, giveBack(s))
+	if got := whole(t, s); got != before {
+		t.Errorf("it was\n%s\nand is\n%s", before, got)
+	}
+	must(t, os.Remove(s.config.State+"/lost+found"), os.WriteFile(s.keyDir()+"/"+holder.CheckpointFile, nil, 0o600))
+	if err := look(s); err == nil || !strings.Contains(err.Error(), "which counts") {
+		t.Errorf("%v", err)
+	}
+	must(t, os.Remove(s.keyDir()+"/"+holder.CheckpointFile), prepare(s), look(s)) // handed over already
+	must(t, errors.Join(os.Chown(s.config.State, 0, 0), os.Mkdir(s.config.State+"/lost+found", 0o700)))
+	if err := giveBack(s); err == nil || !strings.Contains(err.Error(), "lost+found") {
+		t.Errorf("half of it is the account's: %v", err)
 	}
 }
