@@ -71,7 +71,9 @@ func TestSSHPasswordBehindKey(t *testing.T) {
 	tmuxtest.Eventually(t, func() bool { return h.SSH(host.Alice, "-b", "127.0.0.7", "x@127.0.0.1", "ls").Code == 0 }, "she is not asked any more")
 	k := tmuxtest.Open(t, tmuxtest.TerminalConfig{Env: []string{"LANG=C.UTF-8"}}, "ssh", append(h.SSHArgs(h.KeyOf(host.Alice)), "-b", "127.0.0.6", "-tt", "work@127.0.0.1")...)
 	k.WaitFor("[work]")
-	h.ReloadConfig(func(text string) string { return strings.Replace(text, "ssh: {", "ssh: {pam_behind_keys: [mwalice, mwalcie], ", 1) })
+	h.ReloadConfig(func(text string) string {
+		return strings.Replace(text, "ssh: {", "ssh: {pam_behind_keys: [mwalice, mwalcie], ", 1)
+	})
 	tmuxtest.Eventually(t, k.Exited, "who is in by her key alone is out when that is not enough any more")
 	tmuxtest.Eventually(t, func() bool { return strings.Contains(h.Output(), `there is no person "mwalcie"`) }, "a name that is nobody's is told of: %s", h.Output())
 	if a.Exited() {
