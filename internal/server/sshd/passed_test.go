@@ -90,6 +90,7 @@ func TestLeave(t *testing.T) {
 		ls, files, addrs = append(ls, l), append(files, f), append(addrs, addr)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
 	served := make(chan error, 1)
 	go func() { served <- s.Serve(ctx, ls...) }()
 	dial := func(addr string) net.Conn {
@@ -136,11 +137,11 @@ func TestLeave(t *testing.T) {
 	}
 	select {
 	case err := <-served:
-		t.Errorf("it has ended: %v", err)
+		t.Fatalf("it has ended: %v", err)
 	default:
 	}
 	cancel()
-	if err := <-served; err != nil {
+	if err := <-served; err != nil { // the context of the test ends it at the latest
 		t.Error(err)
 	}
 	s.Wait()
