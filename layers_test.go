@@ -28,6 +28,7 @@ var layers = map[string]int{
 	"internal/siblings":           0,
 	"internal/way":                0,
 	"internal/passed":             0,
+	"internal/activation":         0,
 	"internal/pane":               0,
 	"packaging":                   0,
 	"internal/tmux/wire":          1,

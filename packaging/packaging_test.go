@@ -27,7 +27,7 @@ func TestFiles(t *testing.T) {
 			t.Errorf("%s is %q", name, text)
 		}
 	}
-	if n := len(Units()); n != 4 {
+	if n := len(Units()); n != 5 {
 		t.Errorf("%d units", n)
 	}
 	for _, name := range Units() {

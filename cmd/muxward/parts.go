@@ -14,6 +14,7 @@ import (
 
 	"github.com/muxward/muxward/internal/access"
 	"github.com/muxward/muxward/internal/accounts"
+	"github.com/muxward/muxward/internal/activation"
 	"github.com/muxward/muxward/internal/attach/keeper"
 	"github.com/muxward/muxward/internal/audit"
 	"github.com/muxward/muxward/internal/config"
@@ -36,8 +37,9 @@ import (
 // meet.
 type daemon struct {
 	config   config.Config
-	helper   *privsep.Client // nil if there is none
-	landlock int             // its version, beside a helper
+	helper   *privsep.Client     // nil if there is none
+	sockets  []activation.Socket // that were passed for the ssh door
+	landlock int                 // its version, beside a helper
 	// wroteBefore is whether files could be written elsewhere before that was given up.
 	wroteBefore bool
 	logKey      *audit.HeldKey // nil if it is in a file of ours
@@ -104,8 +106,8 @@ type daemon struct {
 
 // assemble makes all parts and starts none. What it made is closed again if
 // one of them cannot be made.
-func assemble(ctx context.Context, c config.Config, helper *privsep.Client) (d *daemon, err error) {
-	d = &daemon{config: c, helper: helper, failed: make(chan error, 1), doors: map[uint32]bool{}, since: time.Now(),
+func assemble(ctx context.Context, c config.Config, helper *privsep.Client, sockets []activation.Socket) (d *daemon, err error) {
+	d = &daemon{config: c, helper: helper, sockets: sockets, failed: make(chan error, 1), doors: map[uint32]bool{}, since: time.Now(),
 		granting: newTurn(), lookers: newLookers(), taken: map[int64]bool{}}
 	d.ctx, d.stop = context.WithCancel(context.WithoutCancel(ctx))
 	defer func() {
@@ -305,6 +307,7 @@ func (d *daemon) drain() error {
 	ctx, cancel := context.WithTimeout(context.Background(), drainTime)
 	defer cancel()
 	d.draining.Store(true)
+	d.ssh.leave(d)
 	for _, u := range d.gateway.Shut(ctx, errDraining) {
 		d.complain("at the end: " + u)
 	}

@@ -15,6 +15,7 @@ import (
 	"golang.org/x/mod/sumdb/tlog"
 	"golang.org/x/sys/unix"
 
+	"github.com/muxward/muxward/internal/activation"
 	"github.com/muxward/muxward/internal/audit"
 	"github.com/muxward/muxward/internal/authkeys"
 	"github.com/muxward/muxward/internal/config"
@@ -38,7 +39,7 @@ const helperProgram = "muxward-helper"
 
 // serveAs serves as the configuration says: by itself, or as an account of its own with
 // muxward-helper beside it, which line leads to.
-func serveAs(ctx context.Context, c config.Config, line int) error {
+func serveAs(ctx context.Context, c config.Config, line, passed int) error {
 	switch {
 	case line != 0:
 		helper, err := openHelper(ctx, line)
@@ -46,7 +47,11 @@ func serveAs(ctx context.Context, c config.Config, line int) error {
 			return err
 		}
 		defer helper.Close()
-		return serve(ctx, c, helper)
+		sockets, err := activation.At(line+1, passed)
+		if err != nil {
+			return err
+		}
+		return servePassed(ctx, c, helper, sockets)
 	case c.Account != "" && c.Root():
 		return becomeHelper(c)
 	case c.Account != "" && !c.User:
@@ -58,7 +63,23 @@ func serveAs(ctx context.Context, c config.Config, line int) error {
 		}
 		fmt.Fprintln(os.Stderr, "muxward: this process has all of root's rights; with account: NAME in the configuration only muxward-helper has them")
 	}
-	return serve(ctx, c, nil)
+	sockets, err := activation.Take()
+	if err != nil {
+		return err
+	}
+	return servePassed(ctx, c, nil, sockets)
+}
+
+// servePassed serves with the sockets that were passed, if any were: there the ssh door is.
+func servePassed(ctx context.Context, c config.Config, helper *privsep.Client, sockets []activation.Socket) error {
+	defer activation.Close(sockets)
+	if len(sockets) > 0 {
+		var err error
+		if c.SSH.Listen, err = activation.Agree(c.SSH.Listen, sockets); err != nil {
+			return usageError{err}
+		}
+	}
+	return serve(ctx, c, helper, sockets)
 }
 
 // becomeHelper has muxward-helper take the place of this process.

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
 
+	"github.com/muxward/muxward/internal/activation"
 	"github.com/muxward/muxward/internal/config"
 	"github.com/muxward/muxward/internal/privsep"
 	"github.com/muxward/muxward/internal/webhook"
@@ -22,7 +23,7 @@ const drainTime = 8 * time.Second
 
 func newServeCmd() *cobra.Command {
 	var file string
-	var line int
+	var line, passed int
 	var c config.Config
 	cmd := &cobra.Command{
 		Use:   "serve",
@@ -40,6 +41,10 @@ With ssh: {pam: true} in the configuration people of people.yaml may come to the
 by the password of their account, as in ssh alice+work@host. PAM is asked by the service
 muxward (/etc/pam.d/muxward), by the program muxward-pam beside this one or in ../libexec.
 SIGHUP reads ssh: pam, pam_root, pam_mfa, pam_behind_keys and pam_wait again.
+
+Where a service manager passes listening TCP sockets (muxward.socket of systemd), the SSH door
+is open at those, and nothing is listened at besides. An ssh: listen has to be one of
+them, or left out. Anything else that is passed keeps muxward from starting.
 
 With isolated: {prod: {account: mw-prod, run_as: svc}} in the configuration, and with
 servers: {prod: {account: mw-prod}} in people.yaml, it keeps a tmux server that is nobody's
@@ -75,7 +80,7 @@ The tmux servers outlive muxward: start it again and people re-attach.`,
 			if err := base.Fill(); err != nil {
 				return usageError{err}
 			}
-			return serveAs(cmd.Context(), base, line)
+			return serveAs(cmd.Context(), base, line, passed)
 		},
 	}
 	f := cmd.Flags()
@@ -87,15 +92,17 @@ The tmux servers outlive muxward: start it again and people re-attach.`,
 	f.StringVar(&c.SSH.Listen, "ssh", "", "open the SSH door at this `address`, such as :2222")
 	f.BoolVar(&c.User, "user", false, "as root: guard root's own tmux server only")
 	f.IntVar(&line, "line", 0, "the descriptor of the line to muxward-helper, which starts muxward so")
+	f.IntVar(&passed, "passed", 0, "how many listening sockets follow that descriptor")
 	_ = f.MarkHidden("line")
+	_ = f.MarkHidden("passed")
 	return cmd
 }
 
 // serve runs until ctx ends. Everything is started in the order in which it
 // depends on each other, and ended in reverse.
-func serve(ctx context.Context, c config.Config, helper *privsep.Client) error {
+func serve(ctx context.Context, c config.Config, helper *privsep.Client, sockets []activation.Socket) error {
 	leaveTerminal()
-	d, err := assemble(ctx, c, helper)
+	d, err := assemble(ctx, c, helper, sockets)
 	if err != nil {
 		return err
 	}

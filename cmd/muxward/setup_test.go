@@ -498,3 +498,39 @@ func TestUninstallApplied(t *testing.T) {
 		t.Errorf("%v\n%s", err, out)
 	}
 }
+
+// While systemd is to listen for muxward, which is not setup's doing, uninstall takes nothing away.
+func TestUninstallSocket(t *testing.T) {
+	root := setupTree(t)
+	if out, err := runSetup(t, "setup", "--root", root); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	units := filepath.Join(root, setupUnits)
+	if _, err := os.Stat(units + "/muxward.socket"); err != nil {
+		t.Fatal(err)
+	}
+	wants := units + "/sockets.target.wants"
+	if err := os.Mkdir(wants, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(setupUnits+"/muxward.socket", wants+"/muxward.socket"); err != nil {
+		t.Fatal(err)
+	}
+	_, err := runSetup(t, "uninstall", "--root", root)
+	if err == nil || !strings.Contains(err.Error(), "systemctl --root="+root+" disable muxward.socket first; nothing has changed") {
+		t.Errorf("it is enabled: %v", err)
+	}
+	if _, err := os.Stat(units + "/muxward.service"); err != nil {
+		t.Errorf("something was taken away: %v", err)
+	}
+	if err := os.RemoveAll(wants); err != nil {
+		t.Fatal(err)
+	}
+	out, err := runSetup(t, "uninstall", "--root", root)
+	if err != nil {
+		t.Errorf("%v\n%s", err, out)
+	}
+	if _, err := os.Stat(units + "/muxward.socket"); err == nil {
+		t.Error("the unit is left")
+	}
+}

@@ -83,7 +83,10 @@ func setupItems(w setupWish) (hostconf.State, error) {
 			return s, err
 		}
 		why := "muxward sockets can watch over tmux's sockets; enable it if you want that"
-		if name == "muxward.service" {
+		switch name {
+		case "muxward.socket":
+			why = "systemd can hold the ssh door open while muxward is started anew; enable it if you want that"
+		case "muxward.service":
 			why = "systemd starts muxward, and leaves people's tmux servers alone when it stops it"
 		}
 		s.Items = append(s.Items, hostconf.Item{ID: "MW-H050", Kind: hostconf.File, Path: path.Join(setupUnits, name), Mode: 0o644, Content: text, Why: why})

@@ -61,7 +61,7 @@ func (d *daemon) shareAct(who identity.Identity, c ctld.Call) (*gateway.Act, err
 	if err != nil {
 		return nil, err
 	}
-	if c.Bind && (d.ssh == nil || d.ssh.l == nil) {
+	if c.Bind && (d.ssh == nil || len(d.ssh.ls) == 0) {
 		return nil, errors.New("--bind is for who comes by ssh, and the ssh door is closed")
 	}
 	v := grants.Invite{Grant: g, Uses: c.Uses, Bind: c.Bind, Approve: c.Approve}

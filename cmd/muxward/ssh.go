@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/muxward/muxward/internal/access"
+	"github.com/muxward/muxward/internal/activation"
 	"github.com/muxward/muxward/internal/config"
 	"github.com/muxward/muxward/internal/identity"
 	"github.com/muxward/muxward/internal/policy"
@@ -34,7 +35,7 @@ const (
 type sshDoor struct {
 	config config.SSH
 	server *sshd.Server
-	l      net.Listener // nil if nothing but the lists is used
+	ls     []net.Listener // none if nothing but the lists is used
 	keys   atomic.Pointer[identity.SSHKeys]
 	totp   atomic.Pointer[identity.TOTPKeys]
 	pam    sshPAM
@@ -89,7 +90,7 @@ func (d *daemon) openSSH(ctx context.Context) (*sshDoor, error) {
 	if err := s.load(d.policy.Set, d.complain); err != nil || s.config.Listen == "" {
 		return s, err
 	}
-	if s.l, err = sshd.Listen(ctx, s.config.Listen); err != nil {
+	if s.ls, err = d.listenSSH(ctx); err != nil {
 		return nil, err
 	}
 	s.server = &sshd.Server{
@@ -112,6 +113,34 @@ func (d *daemon) openSSH(ctx context.Context) (*sshDoor, error) {
 		Reaching: d.reaching(), Idle: s.config.Idle,
 	}
 	return s, nil
+}
+
+// listenSSH opens the door's address, or takes the sockets that were passed in its place.
+func (d *daemon) listenSSH(ctx context.Context) (ls []net.Listener, err error) {
+	defer func() {
+		if err != nil {
+			for _, l := range ls {
+				_ = l.Close()
+			}
+			ls = nil
+		}
+	}()
+	if len(d.sockets) == 0 {
+		l, err := sshd.Listen(ctx, d.config.SSH.Listen)
+		if err != nil {
+			return nil, err
+		}
+		return []net.Listener{l}, nil
+	}
+	defer activation.Close(d.sockets) // the listeners have copies
+	for _, s := range d.sockets {
+		l, err := sshd.Passed(s.File)
+		if err != nil {
+			return ls, err
+		}
+		ls = append(ls, l)
+	}
+	return ls, nil
 }
 
 // lists are those of the door beside people.yaml, each as it could be read last.
@@ -341,7 +370,7 @@ func (s *sshDoor) reload(ctx context.Context, d *daemon) {
 // reconsider ends what rests on keys that are not taken any more.
 func (s *sshDoor) reconsider(ctx context.Context, d *daemon) {
 	ends := map[string]ending{"by an sshd of the host": d.tickets.Reconsider}
-	if s.l != nil {
+	if len(s.ls) > 0 {
 		ends["ssh door"] = s.server.Reconsider
 	}
 	endAll(ctx, ends, d.complain)
@@ -395,44 +424,58 @@ func (s *sshDoor) same(set *policy.Set) bool {
 
 // start lets people in.
 func (s *sshDoor) start(d *daemon) {
-	if s == nil || s.l == nil {
+	if s == nil || len(s.ls) == 0 {
 		return
 	}
 	d.wg.Go(func() {
-		if err := s.server.Serve(d.ctx, s.l); err != nil {
+		if err := s.server.Serve(d.ctx, s.ls...); err != nil {
 			d.fail(fmt.Errorf("ssh door: %w", err))
 		}
 	})
 }
 
+// leave has who comes from now on wait for the muxward that is started next, where the sockets
+// stay without us.
+func (s *sshDoor) leave(d *daemon) {
+	if s != nil && len(d.sockets) > 0 {
+		s.server.Leave(s.ls...)
+	}
+}
+
 func (s *sshDoor) close() {
-	if s != nil && s.l != nil {
-		_ = s.l.Close()
+	if s == nil {
+		return
+	}
+	for _, l := range s.ls {
+		_ = l.Close()
 	}
 }
 
 func (s *sshDoor) wait() {
-	if s != nil && s.l != nil {
+	if s != nil && len(s.ls) > 0 {
 		s.server.Wait()
 	}
 }
 
 func (s *sshDoor) serving() *config.ServingSSH {
-	if s == nil || s.l == nil {
+	if s == nil || len(s.ls) == 0 {
 		return nil
 	}
-	return &config.ServingSSH{Addr: s.l.Addr().String(), Fingerprint: s.server.Key.Fingerprint(),
+	return &config.ServingSSH{Addr: s.ls[0].Addr().String(), Fingerprint: s.server.Key.Fingerprint(),
 		HostKey: s.server.Key.Public(), Authority: s.server.Key.Authority(), TOTP: s.config.TOTP}
 }
 
 // announce says where the door is, and what to trust there.
 func (s *sshDoor) announce() {
-	if s == nil || s.l == nil {
+	if s == nil || len(s.ls) == 0 {
 		return
 	}
-	addr, port, _ := net.SplitHostPort(s.l.Addr().String()) // of a listener there is one
+	addr, port, _ := net.SplitHostPort(s.ls[0].Addr().String()) // of a listener there is one
 	key, name := s.server.Key, reachedBy(addr)
-	fmt.Printf("the ssh door is at %s, host key %s\n", s.l.Addr(), key.Fingerprint())
+	fmt.Printf("the ssh door is at %s, host key %s\n", s.ls[0].Addr(), key.Fingerprint())
+	for _, l := range s.ls[1:] {
+		fmt.Printf("and at %s\n", l.Addr())
+	}
 	if v := key.Validity(); v != "" {
 		fmt.Printf("the host key is certified %s\n", v)
 	}

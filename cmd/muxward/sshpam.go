@@ -223,7 +223,7 @@ func (d *daemon) passwordAccount(ctx context.Context, name string) (identity.Acc
 // rereadPAM puts in force what the configuration says now of passwords. What rests on those
 // that are not taken any more ends as the door is looked at anew.
 func (s *sshDoor) rereadPAM(d *daemon) {
-	if s == nil || s.l == nil || d.config.File == "" {
+	if s == nil || len(s.ls) == 0 || d.config.File == "" {
 		return
 	}
 	c, err := config.Load(d.config.File)

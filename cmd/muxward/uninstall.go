@@ -2,10 +2,14 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -34,7 +38,7 @@ something is kept that belongs to the account muxward, the account is, too. What
 muxward host has applied has to be taken back first (muxward host undo), or with
 --applied is taken back here, all of it, as the packages do when they are removed.
 
-With systemd the service is stopped. Without, stop muxward first. tmux servers that it has
+With systemd the service is stopped; a muxward.socket that somebody has enabled has to be disabled first. Without, stop muxward first. tmux servers that it has
 started go on.
 
 Exit codes: 0 done; 1 not done: the error says why, and what is not as it was if anything is;
@@ -77,7 +81,7 @@ func (f *setupFlags) uninstall(cmd *cobra.Command, purge, applied bool) error {
 	if f.dryRun {
 		return f.printPlan(cmd, plan)
 	}
-	if err := f.standsStill(plan); err != nil {
+	if err := f.standsStill(cmd.Context(), plan); err != nil {
 		return err
 	}
 	of, _, err := settleFirst(cmd.Context(), o)
@@ -151,8 +155,11 @@ func (f *setupFlags) printGone(cmd *cobra.Command, res hostconf.Result, clean bo
 }
 
 // standsStill makes sure that no muxward runs of the state that is to go, but for one that
-// systemd stops.
-func (f *setupFlags) standsStill(plan hostconf.Plan) error {
+// systemd stops, and that systemd starts none.
+func (f *setupFlags) standsStill(ctx context.Context, plan hostconf.Plan) error {
+	if err := f.socketIsShut(ctx); err != nil {
+		return err
+	}
 	if f.root != "" {
 		return nil
 	}
@@ -162,6 +169,39 @@ func (f *setupFlags) standsStill(plan hostconf.Plan) error {
 		}
 	}
 	return f.nobodyServes()
+}
+
+// systemctlTime is how long systemctl may take to say whether a unit is active.
+const systemctlTime = 10 * time.Second
+
+// socketIsShut refuses while systemd holds the ssh door open, which an administrator has
+// asked for, not setup: it would go on to do so with nobody behind it.
+func (f *setupFlags) socketIsShut(ctx context.Context) error {
+	disable := "systemctl disable --now muxward.socket"
+	if f.root != "" {
+		disable = "systemctl --root=" + f.root + " disable muxward.socket"
+	}
+	open := fmt.Errorf("muxward.socket is enabled, and systemd listens for muxward: %s first; nothing has changed", disable)
+	_, err := os.Lstat(filepath.Join("/", f.root, setupUnits, "sockets.target.wants", "muxward.socket"))
+	if err == nil {
+		return open
+	}
+	if !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if _, err := os.Lstat("/run/systemd/system"); f.root != "" || err != nil {
+		return nil // nothing runs in there, or no systemd here (sd_booted(3))
+	}
+	ctx, cancel := context.WithTimeout(ctx, systemctlTime)
+	defer cancel()
+	err = exec.CommandContext(ctx, "systemctl", "is-active", "--quiet", "muxward.socket").Run()
+	switch {
+	case err == nil:
+		return open
+	case ctx.Err() == nil && errors.As(err, new(*exec.ExitError)):
+		return nil
+	}
+	return fmt.Errorf("ask whether muxward.socket is active: %w; nothing has changed", err)
 }
 
 // purged has a plan say that the state directory goes. Setup has to have made it, not only put it

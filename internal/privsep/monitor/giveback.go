@@ -24,7 +24,7 @@ const GiveBackArg = "give-back"
 // written: root's muxward believes that from then on. Nobody may serve, and nothing run
 // as that account. Broken off, it is begun again; a start as the account hands all of it over.
 func GiveBack(given config.Config, file string) error {
-	if _, err := begin(); err != nil {
+	if _, _, err := begin(); err != nil {
 		return err
 	}
 	s, err := settings(given, file)

@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/muxward/muxward/internal/activation"
 	"github.com/muxward/muxward/internal/config"
 	"github.com/muxward/muxward/internal/keep"
 	"github.com/muxward/muxward/internal/privsep"
@@ -28,11 +29,15 @@ const endTime = 10 * time.Second
 // until it ends, and gives its exit code.
 func Run(given config.Config, file string) (code int, err error) {
 	taken := os.Getenv("STATE_DIRECTORY") // by systemd (systemd.exec(5))
-	service, err := begin()
+	service, sockets, err := begin()
 	if err != nil {
 		return 1, err
 	}
+	defer activation.Close(sockets)
 	set, err := settings(given, file)
+	if err == nil {
+		err = set.listenAt(sockets)
+	}
 	if err != nil {
 		return 2, err
 	}
@@ -64,8 +69,9 @@ func Run(given config.Config, file string) (code int, err error) {
 	defer line.Close()
 	signals := make(chan os.Signal, 16)
 	signal.Notify(signals, unix.SIGTERM, unix.SIGINT, unix.SIGHUP)
-	daemon, err := startChild(set.daemon(theirs))
-	_ = theirs.Close() // the daemon has it, and its end is to be seen
+	daemon, err := startChild(set.daemon(theirs, sockets))
+	_ = theirs.Close()        // the daemon has it, and its end is to be seen
+	activation.Close(sockets) // nothing listens here once the daemon does not
 	if err != nil {
 		return 1, err
 	}
@@ -127,24 +133,29 @@ func wait(daemon *child, signals <-chan os.Signal) (int, error) {
 }
 
 // begin makes this process what it is to be, whoever has started it: nothing of
-// their descriptors, environment and ignored signals reaches what we start.
-func begin() (*manager, error) {
+// their descriptors, environment and ignored signals reaches what we start, but for the sockets
+// that a service manager has passed, which are for the daemon.
+func begin() (*manager, []activation.Socket, error) {
 	if os.Geteuid() != 0 || os.Getuid() != 0 {
-		return nil, errors.New("muxward-helper has root's rights so that muxward needs none: start it as root")
+		return nil, nil, errors.New("muxward-helper has root's rights so that muxward needs none: start it as root")
 	}
 	if err := sandbox.NewKeyring(); err != nil {
-		return nil, err
+		return nil, nil, err
+	}
+	sockets, err := activation.Take()
+	if err != nil {
+		return nil, nil, err
 	}
 	service := &manager{path: os.Getenv("NOTIFY_SOCKET")}
 	keepEnviron()
 	unix.Umask(0o022)
 	if err := sealDescriptors(); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if err := unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0); err != nil {
-		return nil, fmt.Errorf("keep debuggers out: %w", err)
+		return nil, nil, fmt.Errorf("keep debuggers out: %w", err)
 	}
-	return service, attendSignals()
+	return service, sockets, attendSignals()
 }
 
 // path is where programs are found.

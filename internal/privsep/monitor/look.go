@@ -19,7 +19,7 @@ const LookArg = "look"
 // Look says what would keep the state directory of a muxward that runs as root from being handed
 // over to the account that is given, and changes nothing. The account need not be there yet.
 func Look(given config.Config, file string) error {
-	if _, err := begin(); err != nil {
+	if _, _, err := begin(); err != nil {
 		return err
 	}
 	c, err := config.Load(file)

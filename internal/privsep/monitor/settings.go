@@ -12,6 +12,7 @@ import (
 	"syscall"
 
 	"github.com/muxward/muxward/internal/accounts"
+	"github.com/muxward/muxward/internal/activation"
 	"github.com/muxward/muxward/internal/config"
 	"github.com/muxward/muxward/internal/keep"
 	"github.com/muxward/muxward/internal/pam"
@@ -200,15 +201,26 @@ func (s *setting) password(name string) (uint32, error) {
 	return uid, nil
 }
 
-// daemon is how muxward is started: as its account with no other group, and
-// with the line as its only descriptor beside the standard streams.
-func (s *setting) daemon(line *os.File) order {
+// listenAt has the ssh door be at the sockets that were passed, if any were.
+func (s *setting) listenAt(sockets []activation.Socket) (err error) {
+	if len(sockets) > 0 {
+		s.config.SSH.Listen, err = activation.Agree(s.config.SSH.Listen, sockets)
+	}
+	return err
+}
+
+// daemon is how muxward is started: as its account with no other group, and with the line, and
+// behind it the sockets that were passed, as its only descriptors beside the standard streams.
+func (s *setting) daemon(line *os.File, sockets []activation.Socket) order {
 	argv := []string{s.muxward, "serve", "--line", strconv.Itoa(LineFD), "--config", s.config.File,
 		"--state", s.config.State, "--policy", s.config.Policy, "--doors", s.config.Doors, "--tmux", s.tmux}
 	if s.config.SSH.Listen != "" {
 		argv = append(argv, "--ssh", s.config.SSH.Listen)
 	}
+	if len(sockets) > 0 {
+		argv = append(argv, "--passed", strconv.Itoa(len(sockets)))
+	}
 	return order{argv: argv, env: append(os.Environ(), "HOME=/", "USER="+s.account.Name, "LOGNAME="+s.account.Name),
 		as:    &syscall.Credential{Uid: s.account.UID, Gid: s.account.GID, Groups: []uint32{}},
-		files: []*os.File{line}, out: os.Stderr}
+		files: append([]*os.File{line}, activation.Files(sockets)...), out: os.Stderr}
 }

@@ -6,8 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
 	"runtime/debug"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/crypto/ssh"
@@ -129,13 +131,14 @@ type Server struct {
 	unasked  time.Time // when it was told that nobody can be asked about passwords
 	unlogged time.Time // likewise
 	wg       sync.WaitGroup
+	left     atomic.Bool // see Leave
 }
 
 // Listen opens a TCP address for [Server.Serve].
 func Listen(ctx context.Context, addr string) (net.Listener, error) {
 	var lc net.ListenConfig
 	lc.SetMultipathTCP(false) // what confines processes knows nothing of it
-	lc.KeepAliveConfig = net.KeepAliveConfig{Enable: true, Idle: 30 * time.Second, Interval: 10 * time.Second, Count: 3}
+	lc.KeepAliveConfig = keepAlive()
 	l, err := lc.Listen(ctx, "tcp", addr)
 	if err != nil {
 		return nil, fmt.Errorf("open the ssh door: %w", err)
@@ -143,21 +146,86 @@ func Listen(ctx context.Context, addr string) (net.Listener, error) {
 	return l, nil
 }
 
-// Serve accepts connections until ctx ends or l is closed.
-func (s *Server) Serve(ctx context.Context, l net.Listener) error {
+// Passed takes a listening TCP socket that somebody else has opened, for [Server.Serve]. The
+// file is the caller's.
+func Passed(f *os.File) (net.Listener, error) {
+	l, err := net.FileListener(f)
+	if err != nil {
+		return nil, fmt.Errorf("open the ssh door at a socket that was passed: %w", err)
+	}
+	t, is := l.(*net.TCPListener)
+	if !is {
+		return nil, errors.Join(errors.New("open the ssh door: what was passed is no TCP socket"), l.Close())
+	}
+	return alive{t}, nil
+}
+
+// alive is a listener whose connections are asked whether they are there, as those of [Listen].
+type alive struct{ *net.TCPListener }
+
+// Accept takes the next connection.
+func (l alive) Accept() (net.Conn, error) {
+	nc, err := l.AcceptTCP()
+	if err != nil {
+		return nil, err
+	}
+	_ = nc.SetKeepAliveConfig(keepAlive()) // it may have ended already, which reading tells
+	return nc, nil
+}
+
+func keepAlive() net.KeepAliveConfig {
+	return net.KeepAliveConfig{Enable: true, Idle: 30 * time.Second, Interval: 10 * time.Second, Count: 3}
+}
+
+// Serve accepts connections until ctx ends or one of the listeners, which it closes, fails.
+func (s *Server) Serve(ctx context.Context, ls ...net.Listener) error {
 	people, end := context.WithCancelCause(context.WithoutCancel(ctx))
+	closeAll := func() {
+		for _, l := range ls {
+			_ = l.Close()
+		}
+	}
 	stop := context.AfterFunc(ctx, func() {
-		_ = l.Close()
+		closeAll()
 		end(errEnding)
 	})
 	defer stop()
 	defer end(errEnding)
 	s.wg.Go(func() { s.out.write(people, s.record) })
+	ended := make(chan error, len(ls))
+	for _, l := range ls {
+		go func() { ended <- s.accept(ctx, people, l) }()
+	}
+	var first error
+	for range ls {
+		if err := <-ended; err != nil && first == nil {
+			first = err
+		}
+		closeAll() // one that ends ends all
+	}
+	return first
+}
+
+// Leave takes nobody any more: it closes the listeners of Serve, which goes on until its
+// context ends, for who is here. Who comes to a socket that somebody else holds, too, waits there
+// for the next one to serve it.
+func (s *Server) Leave(ls ...net.Listener) {
+	s.left.Store(true)
+	for _, l := range ls {
+		_ = l.Close()
+	}
+}
+
+// accept accepts connections of one listener.
+func (s *Server) accept(ctx, people context.Context, l net.Listener) error {
 	for {
 		nc, err := l.Accept()
 		switch {
 		case err == nil:
 		case ctx.Err() != nil || errors.Is(err, net.ErrClosed):
+			if s.left.Load() {
+				<-ctx.Done() // who is here stays until then
+			}
 			return nil
 		case errors.Is(err, unix.EMFILE) || errors.Is(err, unix.ENFILE) || errors.Is(err, unix.ENOBUFS):
 			s.starve(err)
