@@ -102,7 +102,9 @@ func (d *daemon) lift(ctx context.Context, these []grants.Denial) (int, gateway.
 	d.wg.Go(func() {
 		var l lifted
 		if l.err = d.goOn(ctx, these); l.err == nil {
-			l.n, l.err = d.denials.Lift(these)
+			if l.n, l.err = d.denials.Lift(these); l.err == nil {
+				l.err = d.goOnLate(ctx, these)
+			}
 		}
 		if l.n > 0 {
 			l.rep = d.decideAnew(ctx, these)

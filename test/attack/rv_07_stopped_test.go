@@ -208,3 +208,42 @@ func TestRV07StoppedAndNotKept(t *testing.T) {
 	b.typed(typist, "again")
 	b.kept()
 }
+
+// Carol holds lock on one session of alice's server, which hangs. She locks that down, and hopes that
+// the server, which is others' as well, is stopped by it, or stays stopped when alice unlocks it. That
+// alice's own lockdown stops it is the control run.
+func TestRV07PartStopsNothing(t *testing.T) {
+	t.Parallel()
+	b := lay(t, host.Config{Policy: map[string]string{
+		"grants.yaml": bedGrants + "  - {who: mwcarol, verbs: [view, lock], on: mwalice/other, reason: keeps it}\n"}})
+	for _, act := range []string{"lockdown", "unlock"} { // so that the session is known when the server does not answer
+		if r := b.Muxward(typist, act, "-t", "mwalice/other"); r.Code != 0 {
+			t.Fatalf("%s: %+v", act, r)
+		}
+	}
+	comesBack := b.stuck()
+	if r := b.Muxward(typist, "lockdown", "-t", "mwalice/other"); strings.Contains(r.Err, "stopped until") || b.state() == 'T' {
+		t.Errorf("a lockdown of one session stops the server: %+v", r)
+	}
+	if r := b.Muxward(typist, "lockdown", "--list"); !strings.Contains(r.Out, "mwalice/other\topen\t-\t") {
+		t.Errorf("it is not locked down: %+v", r)
+	}
+	if r := b.Muxward(owner, "lockdown"); b.state() != 'T' {
+		t.Errorf("control run: a lockdown of the server does not stop it: %+v", r)
+	}
+	if r := b.Muxward(typist, "unlock", "-t", "mwalice/other"); r.Code != 0 || b.state() != 'T' {
+		t.Errorf("who unlocks a session lets the server go on: %+v", r)
+	}
+	if r := b.Muxward(typist, "lockdown", "-t", "mwalice/other"); b.state() != 'T' {
+		t.Errorf("%+v", r)
+	}
+	comesBack()
+	if r := b.Muxward(owner, "unlock"); r.Code != 0 || b.state() == 'T' {
+		t.Errorf("a lockdown of one session keeps the server stopped: %+v", r)
+	}
+	if r := b.Muxward(typist, "unlock", "-t", "mwalice/other"); r.Code != 0 {
+		t.Errorf("unlock: %+v", r)
+	}
+	b.typed(typist, "again")
+	b.kept()
+}
