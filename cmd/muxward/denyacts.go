@@ -75,7 +75,7 @@ func (d *daemon) deny(ctx context.Context, within time.Duration, den grants.Deni
 		why = den.String()
 	}
 	rep, err := settled(ctx, keep, func() gateway.Report {
-		if den.Lock {
+		if stops(den) {
 			return d.standStill(ctx, den, why)
 		}
 		return d.gateway.ReconsiderOn(ctx, den.Scope, d.restingOnDenied(den), why)

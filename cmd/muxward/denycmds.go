@@ -154,10 +154,10 @@ It beats the policy files, for owners as well, and survives restarts, until
 nobody makes a window in a session one of whose panes is locked down. Single commands
 that only show something are answered still, but for --views. What could not be
 confirmed or recorded within some five seconds is said, with exit code 1. A tmux server
-that does not confirm by then that nothing is under way is stopped (SIGSTOP), and what
-runs in the panes of an isolated one is frozen, until it is unlocked; --list shows it.
-It needs the
-verb lock on the target, and who holds that on more, such as the whole host, is not
+that is locked down as a whole, or with the host, and does not confirm by then that
+nothing is under way is stopped (SIGSTOP), and what runs in the panes of an isolated one
+is frozen, until it is unlocked; --list shows it. A lockdown of a part of a server stops
+nothing. It needs the verb lock on the target, and who holds that on more, such as the whole host, is not
 undone by who holds it on the target alone.`,
 		Example: `  muxward lockdown --reason "incident 42"
   muxward lockdown -t alice/work --views

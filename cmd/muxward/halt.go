@@ -27,6 +27,10 @@ const (
 	haltTime  = 400 * time.Millisecond
 )
 
+// stops reports whether a denial is one that stops servers: a lockdown of a whole one, or of the
+// host. Whoever locks down a session or a pane stops nobody else's, and lets nobody's go on.
+func stops(den grants.Denial) bool { return den.Lock && den.Scope.Kind <= access.Server }
+
 // standStill ends what a lockdown takes, and stops the servers that do not confirm that all that
 // was sent to them is done. The report says which.
 func (d *daemon) standStill(ctx context.Context, den grants.Denial, why string) gateway.Report {
@@ -74,6 +78,8 @@ func haltText(ctx context.Context, s *guard.Server) string {
 	switch {
 	case err != nil:
 		return which + "it could not be stopped, and may still do what it was sent: " + err.Error()
+	case !h.Stopped && !h.Before: // who asked before us had it let go on
+		return which + "it could not be stopped, and may still do what it was sent"
 	case h.Before:
 		return which + "somebody else had stopped it: it is left to them to let it go on" + panesText(h)
 	case h.Unwritten != "":
@@ -123,12 +129,15 @@ func (d *daemon) goOn(ctx context.Context, these []grants.Denial) error {
 		for _, s := range d.serversIn(den.Scope) {
 			on := access.Object{Kind: access.Server, Owner: s.Owner()}
 			stopped, frozen := s.Halted()
-			if !den.Lock || seen[s] || !stopped && !frozen || d.denials.LockedBut(on, these) {
+			if !stops(den) || seen[s] || !stopped && !frozen || d.denials.LockedBut(on, these) {
 				continue
 			}
 			seen[s] = true
 			wg.Go(func() {
 				err := d.letGoOn(ctx, s, stopped)
+				if err == nil && d.denials.LockedBut(on, these) { // since we looked
+					_, err = s.Halt(ctx, true)
+				}
 				mu.Lock()
 				defer mu.Unlock()
 				all = errors.Join(all, err)
@@ -136,6 +145,23 @@ func (d *daemon) goOn(ctx context.Context, these []grants.Denial) error {
 		}
 	}
 	wg.Wait()
+	return all
+}
+
+// goOnLate has those go on that nothing holds any more: of two who lift the last two lockdowns at
+// the same time, each has seen the other's.
+func (d *daemon) goOnLate(ctx context.Context, these []grants.Denial) (all error) {
+	for _, den := range these {
+		for _, s := range d.serversIn(den.Scope) {
+			stopped, frozen := s.Halted()
+			if !stops(den) || !stopped && !frozen || d.denials.LockedBut(access.Object{Kind: access.Server, Owner: s.Owner()}, nil) {
+				continue
+			}
+			if _, err := s.Halt(ctx, false); err != nil {
+				all = errors.Join(all, fmt.Errorf("unlocked, but %s's tmux server (process %d) is stopped: %w", s.Owner(), s.PID(), err))
+			}
+		}
+	}
 	return all
 }
 
@@ -168,7 +194,7 @@ func (d *daemon) letGoOn(ctx context.Context, s *guard.Server, stopped bool) err
 func (d *daemon) holdHalted(s *guard.Server) {
 	stopped, frozen := s.Halted()
 	on := access.Object{Kind: access.Server, Owner: s.Owner()}
-	if _, locked := d.denials.Locked(on); locked || !stopped && !frozen {
+	if !stopped && !frozen || d.denials.LockedBut(on, nil) {
 		return
 	}
 	den := grants.Denial{Lock: true, Scope: on, Target: s.Owner(), By: "muxward", At: failpoint.Now(),
@@ -186,6 +212,9 @@ func (d *daemon) holdHalted(s *guard.Server) {
 
 // haltedFor lists whose servers stand still under a lockdown, as far as somebody may know of them.
 func (d *daemon) haltedFor(who identity.Identity, den grants.Denial) (owners []string) {
+	if !stops(den) {
+		return nil
+	}
 	for _, s := range d.serversIn(den.Scope) {
 		stopped, frozen := s.Halted()
 		if (stopped || frozen) && d.concernedBy(who.Subject(), access.Object{Kind: access.Server, Owner: s.Owner()}) {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/muxward/muxward/internal/access"
+	"github.com/muxward/muxward/internal/failpoint"
 	"github.com/muxward/muxward/internal/gateway"
 	"github.com/muxward/muxward/internal/grants"
 	"github.com/muxward/muxward/internal/identity"
@@ -102,7 +103,10 @@ func (d *daemon) lift(ctx context.Context, these []grants.Denial) (int, gateway.
 	d.wg.Go(func() {
 		var l lifted
 		if l.err = d.goOn(ctx, these); l.err == nil {
-			l.n, l.err = d.denials.Lift(these)
+			failpoint.At("lift")
+			if l.n, l.err = d.denials.Lift(these); l.err == nil {
+				l.err = d.goOnLate(ctx, these)
+			}
 		}
 		if l.n > 0 {
 			l.rep = d.decideAnew(ctx, these)

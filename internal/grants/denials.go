@@ -255,9 +255,11 @@ func (d *Denials) Asked(person, target string) []Denial {
 	return out
 }
 
-// LockedBut reports whether a lockdown touches o besides these.
+// LockedBut reports whether a lockdown of all of o, and not only of a part, is in force besides these.
 func (d *Denials) LockedBut(o access.Object, these []Denial) bool {
-	return slices.ContainsFunc(without(d.List(), these), func(den Denial) bool { return den.Lock && den.matches(o) })
+	return slices.ContainsFunc(without(d.List(), these), func(den Denial) bool {
+		return den.Lock && den.Scope.Kind <= o.Kind && den.matches(o)
+	})
 }
 
 // without gives a list but for these.

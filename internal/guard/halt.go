@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/muxward/muxward/internal/keep"
-	"github.com/muxward/muxward/internal/tmux/control"
 )
 
 // halting is whether a server is to stand still, and whether it does.
@@ -106,18 +105,29 @@ func (s *Server) Used() bool {
 // read may be three turns of a server's loop.
 const confirmTurns = 3
 
+// turn waits for one turn of the server's loop; with last for so many that it has accepted every
+// connection before ours: it accepts one in a turn, the oldest first.
+func (s *Server) turn(ctx context.Context, last bool) error {
+	if last {
+		_, err := s.anySession(ctx)
+		return err
+	}
+	c, err := s.Control(ctx)
+	if err != nil {
+		return err
+	}
+	return c.Drain(ctx)
+}
+
 // Confirm returns nil when the server has done all that was sent to it before, over whichever
 // connection, or has ended.
 func (s *Server) Confirm(ctx context.Context) error {
-	for turns := 0; turns < confirmTurns; {
-		var c *control.Client
+	for turns := -1; turns < confirmTurns; {
 		err := s.Cause()
 		if err != nil {
 			return nil //nolint:nilerr // it has ended: nothing is done there any more
 		}
-		if c, err = s.Control(ctx); err == nil {
-			err = c.Drain(ctx)
-		}
+		err = s.turn(ctx, turns < 0)
 		if err == nil || errors.Is(err, errNoSession) { // which it has said
 			turns++
 			continue

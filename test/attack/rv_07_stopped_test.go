@@ -208,3 +208,82 @@ func TestRV07StoppedAndNotKept(t *testing.T) {
 	b.typed(typist, "again")
 	b.kept()
 }
+
+// Carol holds lock on one session of alice's server, which hangs. She locks that down, and hopes that
+// the server, which is others' as well, is stopped by it, or stays stopped when alice unlocks it. That
+// alice's own lockdown stops it is the control run.
+func TestRV07PartStopsNothing(t *testing.T) {
+	t.Parallel()
+	b := lay(t, host.Config{Policy: map[string]string{
+		"grants.yaml": bedGrants + "  - {who: mwcarol, verbs: [view, lock], on: mwalice/other, reason: keeps it}\n"}})
+	for _, act := range []string{"lockdown", "unlock"} { // so that the session is known when the server does not answer
+		if r := b.Muxward(typist, act, "-t", "mwalice/other"); r.Code != 0 {
+			t.Fatalf("%s: %+v", act, r)
+		}
+	}
+	comesBack := b.stuck()
+	if r := b.Muxward(typist, "lockdown", "-t", "mwalice/other"); strings.Contains(r.Err, "stopped until") || b.state() == 'T' {
+		t.Errorf("a lockdown of one session stops the server: %+v", r)
+	}
+	if r := b.Muxward(typist, "lockdown", "--list"); !strings.Contains(r.Out, "mwalice/other\topen\t-\t") {
+		t.Errorf("it is not locked down: %+v", r)
+	}
+	if r := b.Muxward(owner, "lockdown"); b.state() != 'T' {
+		t.Errorf("control run: a lockdown of the server does not stop it: %+v", r)
+	}
+	if r := b.Muxward(typist, "unlock", "-t", "mwalice/other"); r.Code != 0 || b.state() != 'T' {
+		t.Errorf("who unlocks a session lets the server go on: %+v", r)
+	}
+	if r := b.Muxward(typist, "lockdown", "-t", "mwalice/other"); b.state() != 'T' {
+		t.Errorf("%+v", r)
+	}
+	comesBack()
+	if r := b.Muxward(owner, "unlock"); r.Code != 0 || b.state() == 'T' {
+		t.Errorf("a lockdown of one session keeps the server stopped: %+v", r)
+	}
+	if r := b.Muxward(typist, "unlock", "-t", "mwalice/other"); r.Code != 0 {
+		t.Errorf("unlock: %+v", r)
+	}
+	b.typed(typist, "again")
+	b.kept()
+}
+
+// Root has locked down the host, and alice her server, which is stopped. Both unlock at the same time:
+// neither leaves it to the other to let the server go on. Only one of two lockdowns unlocked, it stays
+// stopped: that is the control run.
+func TestRV07LastTwoUnlocked(t *testing.T) {
+	t.Parallel()
+	dir := tmuxtest.Dir(t, host.Serves(t))
+	b := lay(t, host.Config{Build: "failpoints", Env: []string{"MUXWARD_FAILPOINTS=" + dir}})
+	write := func(name, text string) {
+		if err := os.WriteFile(dir+"/"+name, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	comesBack := b.stuck()
+	if r := b.Muxward(owner, "lockdown"); b.state() != 'T' {
+		t.Fatalf("lockdown: %+v", r)
+	}
+	b.Muxward(root, "lockdown", "--host") // it is not confirmed
+	if r := b.Muxward(owner, "unlock"); r.Code != 0 || b.state() != 'T' {
+		t.Errorf("control run: it goes on, and the host is locked down: %+v", r)
+	}
+	b.Muxward(owner, "lockdown")
+	comesBack()
+	write("lift", "wait")
+	lifted := make(chan host.Result, 1)
+	go func() { lifted <- b.Muxward(owner, "unlock") }()
+	tmuxtest.Eventually(t, func() bool { _, err := os.Stat(dir + "/lift"); return err != nil }, "alice's is about to be lifted")
+	if r := b.Muxward(root, "unlock", "--host"); r.Code != 0 {
+		t.Errorf("root: %+v", r)
+	}
+	write("lift.go", "")
+	if r := <-lifted; r.Code != 0 {
+		t.Errorf("alice: %+v", r)
+	}
+	if b.state() == 'T' {
+		t.Error("nothing is locked down, and the server is stopped")
+	}
+	b.typed(typist, "again")
+	b.kept()
+}
