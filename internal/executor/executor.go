@@ -32,6 +32,9 @@ type Server interface {
 	Control(ctx context.Context) (*control.Client, error)
 	// Hold keeps the server from exiting while it has no session.
 	Hold() (release func(), err error)
+	// Confirm returns nil when the server has done all that it was sent before, over
+	// whichever connection, or has ended.
+	Confirm(ctx context.Context) error
 	// Settle returns when it is clear whether the server goes on.
 	Settle(ctx context.Context)
 	// Done is closed when the server has ended.
@@ -255,8 +258,7 @@ const outlastTime = 8 * time.Second
 
 // outlast waits until the server has done what it was sent by somebody who has
 // gone, or to whom it is not permitted any more: what lies in its socket cannot
-// be taken back. Accepting the connection, reading from it and running what was
-// read may be three turns of its loop.
+// be taken back, and others may lie before it.
 func outlast(server Server) {
 	ctx, cancel := context.WithTimeout(context.Background(), outlastTime)
 	defer cancel()
@@ -264,23 +266,7 @@ func outlast(server Server) {
 }
 
 func outlastIn(ctx context.Context, server Server) {
-	for turns := 0; turns < 3; {
-		c, err := server.Control(ctx)
-		if err == nil {
-			err = c.Drain(ctx)
-		}
-		if err == nil {
-			turns++
-			continue
-		}
-		select {
-		case <-server.Done():
-			return
-		case <-ctx.Done():
-			return
-		case <-time.After(50 * time.Millisecond): // it stands still, or is busy
-		}
-	}
+	_ = server.Confirm(ctx) // when it does not, that was waited for as long as anybody waits
 }
 
 // words is the plan's command as the argument vector of a client, spelled

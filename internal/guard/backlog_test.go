@@ -2,9 +2,10 @@ package guard
 
 import (
 	"bytes"
-	"context"
+	"os"
 	"testing"
-	"time"
+
+	"github.com/muxward/muxward/internal/tmux/wire"
 )
 
 // Many connections lie in the socket of a server that stands still. One that goes on confirms only
@@ -21,12 +22,15 @@ func TestConfirmBehindMany(t *testing.T) {
 	}
 	const many = 40
 	for range many {
-		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
-		_, err := s.oneShot(ctx, "set-option", "-a", "@done", "x")
-		cancel()
-		if err == nil {
-			t.Fatal("it stands still and answers")
+		c, err := s.Connect(t.Context())
+		if err != nil {
+			t.Fatal(err)
 		}
+		hello := &wire.Hello{Flags: wire.FlagUTF8, PID: int32(os.Getpid()), Cwd: "/", Argv: []string{"set-option", "-a", "@done", "x"}}
+		if err := c.Identify(t.Context(), hello); err != nil {
+			t.Fatal(err)
+		}
+		_ = c.Close() // what was written lies there
 	}
 	if _, err := s.Halt(t.Context(), false); err != nil {
 		t.Fatal(err)
