@@ -17,7 +17,7 @@ func main() {
 	}
 	var err error
 	switch {
-	case len(os.Args) == 3 && os.Args[1] == pane.SuperviseArg:
+	case len(os.Args) == 4 && os.Args[1] == pane.SuperviseArg:
 		if err = pane.Supervise(); err != nil {
 			fmt.Fprintf(os.Stderr, "muxward-pane: %v\n", err)
 			os.Exit(pane.CodeOf(err))

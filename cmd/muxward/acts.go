@@ -31,7 +31,7 @@ func (d *daemon) act(who identity.Identity, c ctld.Call) (*gateway.Act, error) {
 	case "who-next":
 		return d.whoNextAct(who, c.Seen), nil
 	case "revoke", "kick", "lockdown", "unlock", "grant", "take-back":
-		if d.config.AnswerKey && insideHome(who) {
+		if d.config.AnswerKey && insideHome(who) && !gateway.OwnHand(who) {
 			return d.confirmAct(who, c)
 		}
 		return d.governs(who, c)

@@ -133,7 +133,7 @@ func (s *server) goOn() error {
 }
 
 // mindsPane reports whether a process minds a session of this server.
-func (s *server) mindsPane(pid int) bool { return s.k.minds(s.rec.Owner, pid) }
+func (s *server) mindsPane(pid int) bool { return s.k.minds(s.rec.Owner, s.rec.ID, pid) }
 
 // errHalted is why no pane begins on a server that stands still.
 var errHalted = errors.New("the tmux server is stopped by a lockdown")

@@ -140,7 +140,7 @@ func (s *server) session(req pane.Request) (*pane.Session, error) {
 		out.Dir = s.directoryOf(tty, run.UID)
 	}
 	door := fmt.Sprintf("%s/tmux-%d/default", s.k.doors.path, run.UID)
-	out.Account, out.Owner, out.Person = run.Name, s.rec.Owner, person
+	out.Account, out.Owner, out.ID, out.Person = run.Name, s.rec.Owner, s.rec.ID, person
 	if person == "" { // as su(1) does: the account that asks
 		out.Person = server.Name
 	}

@@ -175,7 +175,7 @@ func (k *Keep) countLeft(ctx context.Context, owner string, n *atomic.Int32) err
 	go func() {
 		defer close(found)
 		for _, pid := range pids {
-			if !k.minds(owner, pid) {
+			if !k.minds(owner, "", pid) {
 				continue
 			}
 			select {
@@ -202,8 +202,9 @@ func (k *Keep) countLeft(ctx context.Context, owner string, n *atomic.Int32) err
 // countTime is how long that may take.
 const countTime = 10 * time.Second
 
-// minds reports whether a process minds a session of a server of that name.
-func (k *Keep) minds(owner string, pid int) bool {
+// minds reports whether a process minds a session of a server of that name, and, unless it is "",
+// of that id. One that a muxward before this release has left says no id, and counts.
+func (k *Keep) minds(owner, id string, pid int) bool {
 	var st unix.Stat_t
 	if unix.Stat(procFile(pid, ""), &st) != nil || st.Uid != 0 {
 		return false
@@ -223,7 +224,10 @@ func (k *Keep) minds(owner string, pid int) bool {
 		return true // it may be: there are rather too few places than too many sessions
 	}
 	argv := strings.Split(string(cmd), "\x00")
-	return err == nil && len(argv) > 2 && argv[1] == pane.SuperviseArg && argv[2] == owner
+	if err != nil || len(argv) < 3 || argv[1] != pane.SuperviseArg || argv[2] != owner {
+		return false
+	}
+	return id == "" || len(argv) < 4 || argv[3] == "" || argv[3] == id
 }
 
 // servicePath is where a service of PAM is.

@@ -39,6 +39,8 @@ type Session struct {
 	// Account is the name of UID. Owner is the server's name, Person who asked for the
 	// pane, or the account that did, and TTY the path of the terminal.
 	Account, Owner, Person, TTY string
+	// ID tells the server from another of that name, as one of another muxward here.
+	ID string
 	// ServerGroups are the groups of isolated servers' accounts, which are in nobody else's groups.
 	ServerGroups []uint32
 	// Fixed are the names of variables in Env that PAM does not set.

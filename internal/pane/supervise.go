@@ -32,7 +32,7 @@ const peerTime = 5 * time.Second
 // Start starts the process that minds a session of a server: it answers who asks from here
 // on, and goes on when we end, until the tmux server has, whose pidfd is given. The caller
 // waits for it, and reads from why what it has to say of a session that was none, whose program
-// could not be run, or that was not closed. The server's name is for others to see, among its arguments.
+// could not be run, or that was not closed. The server's name and id are for others to see, among its arguments.
 func Start(program string, s *Session, a *Asking, tty, server *os.File) (child *os.Process, why *os.File, err error) {
 	conn, err := a.conn.File()
 	if err != nil {
@@ -58,7 +58,7 @@ func start(program string, s *Session, files []*os.File) (*os.Process, error) {
 		return nil, err
 	}
 	files[superviseSession-superviseConn] = r
-	cmd := exec.Command(program, SuperviseArg, s.Owner)
+	cmd := exec.Command(program, SuperviseArg, s.Owner, s.ID)
 	cmd.Dir, cmd.Env = "/", append([]string{"PATH=/usr/bin:/bin"}, passed()...)
 	cmd.ExtraFiles = files
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}

@@ -54,6 +54,8 @@ func attached() []service {
 		{"seat-typed", types("t"), stuckPart},
 		{"seat-decided", types("d"), stuckPart},
 		{"seat-hear", untyped, stuckPart},
+		// Before there is a suggestion: its line would stand in the notice's place, without a redraw.
+		{"attach-redraw", func(b *bed, x *tmuxtest.Terminal) { noticed(b, x); x.Type("r") }, stuckPart},
 		{"seat-line", takes, stuckPart},
 		{"board-ask", types("\x02o"), stuckPart},
 		{"keyboard-bound", types("\x02o"), stuckPart},
@@ -71,7 +73,6 @@ func attached() []service {
 		{"attach-output", renamed, stuckPart},
 		{"attach-resize", func(_ *bed, x *tmuxtest.Terminal) { x.Resize(70, 20) }, stuckPart},
 		{"attach-notice", noticed, stuckPart}, // which goes by itself after a while
-		{"attach-redraw", func(b *bed, x *tmuxtest.Terminal) { noticed(b, x); x.Type("r") }, stuckPart},
 		{"attach-drain", flooded, stuckPart},
 		{"attach-restore", types("\x02d"), "the terminal takes no bytes"},
 		{"gateway-again", revoked, "it does not end"},

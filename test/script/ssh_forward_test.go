@@ -186,10 +186,10 @@ func shown(t *testing.T, h *host.Host, to, remote string) {
 		says string
 	}{
 		{[]string{"--who", host.Bob, "--", "ssh", "-L", "1:localhost:" + portOf(t, to), "-A"}, 0, "ssh.yaml:"},
-		{[]string{"--who", host.Bob, "--", "ssh", "-R", remote, "-s", "sftp"}, 0, "subsystem"},
+		{[]string{"--who", host.Bob, "--", "ssh", "-R", remote, "-s", "h", "sftp"}, 0, "subsystem"},
 		{[]string{"--who", host.Bob, "--", "ssh", "-W", "169.254.169.254:80"}, 1, "special"},
 		{[]string{"--who", host.Carol, "--", "sftp"}, 1, "no entry of ssh.yaml"},
-		{[]string{"--", "ssh", "-D", "1"}, 2, "-L"},
+		{[]string{"--", "ssh", "-D", "1"}, 2, "-W"},
 	} {
 		r := h.Muxward("root", append([]string{"explain"}, c.args...)...)
 		if r.Code != c.code || !strings.Contains(r.Out+r.Err, c.says) {
