@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -41,6 +42,10 @@ func TestOpenUnread(t *testing.T) {
 func fakePAM(t *testing.T, script string) string {
 	t.Helper()
 	path := t.TempDir() + "/pam"
+	// A program that is started meanwhile has the file open for writing until it has run its own,
+	// and so long this one cannot be run (ETXTBSY).
+	syscall.ForkLock.RLock()
+	defer syscall.ForkLock.RUnlock()
 	if err := os.WriteFile(path, []byte("#!/bin/sh\ncat <&5 >/dev/null\n"+script+"\n"), 0o755); err != nil {
 		t.Fatal(err)
 	}
