@@ -105,10 +105,10 @@ func (s *Server) Used() bool {
 // read may be three turns of a server's loop.
 const confirmTurns = 3
 
-// turn waits for one turn of the server's loop; with last for so many that it has accepted every
+// turn waits for one turn of the server's loop; with behind for so many that it has accepted every
 // connection before ours: it accepts one in a turn, the oldest first.
-func (s *Server) turn(ctx context.Context, last bool) error {
-	if last {
+func (s *Server) turn(ctx context.Context, behind bool) error {
+	if behind {
 		_, err := s.anySession(ctx)
 		return err
 	}

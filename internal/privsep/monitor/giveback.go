@@ -43,12 +43,12 @@ func giveBack(s *setting) error {
 	if err := s.realState(); err != nil {
 		return err
 	}
-	dir, err := openBelow(unix.AT_FDCWD, s.config.State, unix.O_DIRECTORY)
+	dir, err := s.openState()
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
 	if err != nil {
-		return fmt.Errorf("the state directory: %w", err)
+		return err
 	}
 	defer dir.Close()
 	if err := idle(s.account); err != nil {

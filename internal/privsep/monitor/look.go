@@ -41,12 +41,12 @@ func look(s *setting) error {
 	if err := s.realState(); err != nil {
 		return err
 	}
-	dir, err := openBelow(unix.AT_FDCWD, s.config.State, unix.O_DIRECTORY)
+	dir, err := s.openState()
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
 	if err != nil {
-		return fmt.Errorf("the state directory: %w", err)
+		return err
 	}
 	defer dir.Close()
 	if err := s.movable(dir); err != nil {

@@ -28,9 +28,9 @@ func prepare(s *setting) error {
 	if err := os.Mkdir(s.config.State, 0o711); err != nil && !errors.Is(err, fs.ErrExist) {
 		return fmt.Errorf("make the state directory: %w", err)
 	}
-	dir, err := openBelow(unix.AT_FDCWD, s.config.State, unix.O_DIRECTORY)
+	dir, err := s.openState()
 	if err != nil {
-		return fmt.Errorf("the state directory: %w", err)
+		return err
 	}
 	defer dir.Close()
 	if err := apart(s); err != nil {
@@ -160,6 +160,15 @@ func namesIn(dir *os.File) ([]string, error) {
 		return nil, err
 	}
 	return dir.Readdirnames(-1)
+}
+
+// openState opens the state directory, and follows no link to it.
+func (s *setting) openState() (*os.File, error) {
+	dir, err := openBelow(unix.AT_FDCWD, s.config.State, unix.O_DIRECTORY)
+	if err != nil {
+		return nil, fmt.Errorf("the state directory: %w", err)
+	}
+	return dir, nil
 }
 
 // maxDepth is how deep a state directory is: the log has one below it.
