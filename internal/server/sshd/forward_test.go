@@ -225,6 +225,34 @@ func TestForwardClosed(t *testing.T) {
 	}, "closed channels count no more")
 }
 
+// takenBack has somebody come by a listener, takes that back, and asks for it again; who had
+// come is heard still. It gives their end here, and the new listener.
+func takenBack(t *testing.T, l net.Listener, listen func() (net.Listener, error)) (came net.Conn, again net.Listener) {
+	t.Helper()
+	far, err := net.Dial(l.Addr().Network(), l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = far.Close() })
+	if came, err = l.Accept(); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if again, err = listen(); err != nil {
+		t.Fatalf("asked for again: %v", err)
+	}
+	_ = far.SetDeadline(time.Now().Add(20 * time.Second))
+	if _, err := came.Write([]byte("x")); err != nil {
+		t.Errorf("who had come: %v", err)
+	}
+	if _, err := io.ReadFull(far, make([]byte, 1)); err != nil {
+		t.Errorf("who had come: %v", err)
+	}
+	return came, again
+}
+
 // TestListenTakenBack: what a client takes back is free when it hears so, may be asked for
 // again at once, and who had come by it stays.
 func TestListenTakenBack(t *testing.T) {
@@ -235,29 +263,7 @@ func TestListenTakenBack(t *testing.T) {
 		t.Fatal(err)
 	}
 	at := l.Addr().String()
-	far, err := net.Dial("tcp", at)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer far.Close()
-	x, err := l.Accept()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := l.Close(); err != nil {
-		t.Fatal(err)
-	}
-	again, err := c.Listen("tcp", at)
-	if err != nil {
-		t.Fatalf("asked for again: %v", err)
-	}
-	_ = far.SetDeadline(time.Now().Add(20 * time.Second))
-	if _, err := x.Write([]byte("x")); err != nil {
-		t.Errorf("who had come: %v", err)
-	}
-	if _, err := io.ReadFull(far, make([]byte, 1)); err != nil {
-		t.Errorf("who had come: %v", err)
-	}
+	_, again := takenBack(t, l, func() (net.Listener, error) { return c.Listen("tcp", at) })
 	if err := again.Close(); err != nil {
 		t.Errorf("taken back again: %v", err)
 	}
@@ -272,29 +278,7 @@ func TestSocketTakenBack(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	far, err := net.Dial("unix", path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer far.Close()
-	x, err := l.Accept()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := l.Close(); err != nil {
-		t.Fatal(err)
-	}
-	again, err := c.ListenUnix(path)
-	if err != nil {
-		t.Fatalf("asked for again: %v", err)
-	}
-	_ = far.SetDeadline(time.Now().Add(20 * time.Second))
-	if _, err := x.Write([]byte("x")); err != nil {
-		t.Errorf("who had come: %v", err)
-	}
-	if _, err := io.ReadFull(far, make([]byte, 1)); err != nil {
-		t.Errorf("who had come: %v", err)
-	}
+	x, again := takenBack(t, l, func() (net.Listener, error) { return c.ListenUnix(path) })
 	_ = x.Close()
 	if next, err := net.Dial("unix", path); err != nil { // what ends of the first removes no other's
 		t.Error(err)
