@@ -345,6 +345,11 @@ func TestForced(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		// Start comes back before the kernel has put the environment in its place.
+		tmuxtest.Eventually(t, func() bool {
+			data, err := os.ReadFile(fmt.Sprintf("/proc/%d/environ", cmd.Process.Pid))
+			return err == nil && len(data) > 0
+		}, "cat has begun")
 		is, err := c.Forced(context.Background(), cmd.Process.Pid, uint32(os.Getuid()))
 		if err != nil || is != !strings.HasPrefix(env, "X") {
 			t.Errorf("%s: %t, %v", env, is, err)
