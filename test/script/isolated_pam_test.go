@@ -154,13 +154,14 @@ func TestPaneRefused(t *testing.T) {
 	tmuxtest.Eventually(t, func() bool { o, _ := sessions(notes); return o == 1 }, "its first pane is let in")
 	s := h.Server("prod")
 	s.Run("set-option", "-g", "remain-on-exit", "on")
+	// A signal may reach a thread that has to wake up first: until then the step does not end.
 	for i, c := range []struct{ file, does, told string }{
 		{"account", "exit 1", "the account has no session now"},
 		{"account", "kill -9 $PPID", "has ended by itself"},
 		{"account", "sleep 1000", "has said nothing for too long"},
 		{"account", "sleep 1000", "PAM is asked for a session, which may take"},
 		{"session", "exit 1", "no session is opened"},
-		{"session", "kill -SEGV $PPID", "has ended by itself, or was ended by a module (session); what was opened by then may not be closed"},
+		{"session", "kill -SEGV $PPID; exec sleep 1000", "has ended by itself, or was ended by a module (session); what was opened by then may not be closed"},
 		{"session", "sleep 1000", "has said nothing for too long (session); what was opened by then may not be closed"},
 	} {
 		script(c.file, c.does)
