@@ -1,7 +1,6 @@
 package proof
 
 import (
-	"bytes"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -13,6 +12,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -300,17 +300,41 @@ func (d Doors) tmux(ctx context.Context, as *identity.Account, socket string, ar
 	}
 	cmd := exec.CommandContext(ctx, program, append([]string{"-N", "-S", socket}, args...)...)
 	d.as(cmd, as)
-	return output(cmd)
+	out, err := output(cmd)
+	return clipped(out), err
 }
 
-// maxSaid is how much of what a program says is told.
-const maxSaid = 500
+const (
+	// maxSaid is how much of what a program says is told.
+	maxSaid = 500
+	// maxHeard is how much of it is kept: what accounts have in their profiles may say more, and without end.
+	maxHeard = 64 << 10
+)
+
+// heard keeps the beginning of what programs say.
+type heard struct {
+	mu  sync.Mutex
+	all []byte
+}
+
+func (h *heard) Write(p []byte) (int, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.all = append(h.all, p[:min(len(p), maxHeard-len(h.all))]...)
+	return len(p), nil
+}
+
+func (h *heard) String() string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return strings.TrimSpace(string(h.all))
+}
 
 func output(cmd *exec.Cmd) (string, error) {
-	var b bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &b, &b
+	var h heard
+	cmd.Stdout, cmd.Stderr = &h, &h
 	err := cmd.Run()
-	return clipped(b.String()), err
+	return h.String(), err
 }
 
 func clipped(s string) string {
@@ -321,7 +345,7 @@ func clipped(s string) string {
 // reason is what went wrong: what a program has said, else how it ended.
 func reason(out string, err error) string {
 	if out != "" || err == nil {
-		return strings.ReplaceAll(out, "\n", "; ")
+		return strings.ReplaceAll(clipped(out), "\n", "; ")
 	}
 	return err.Error()
 }

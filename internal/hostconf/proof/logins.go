@@ -52,25 +52,30 @@ func (d Doors) kinds() (out []login) {
 // logins asks fresh logins of an account what they have in their environment.
 func (d Doors) logins(ctx context.Context, a identity.Account) (out []Proof) {
 	for _, k := range d.kinds() {
-		p := Proof{ID: k.id, Title: fmt.Sprintf(k.title, a.Name), Outcome: Holds, Lost: "a plain tmux there starts a server beside muxward"}
-		ctx, cancel := context.WithTimeout(ctx, stepTime)
-		got, err := k.ask(ctx, a)
-		cancel()
-		_, value, found := strings.Cut(got, "TMUX_TMPDIR=<")
-		value, _, whole := strings.Cut(value, ">")
-		switch {
-		case errors.Is(err, errNotHere):
-			p.Outcome, p.Evidence = Skipped, []string{err.Error()}
-		case err != nil || !found || !whole:
-			p.Outcome, p.Evidence = Unknown, []string{reason(got, err)}
-		case value != d.Doors:
-			p.Outcome, p.Evidence = Broken, []string{"TMUX_TMPDIR is " + strconv.Quote(value) + ", and the doors are " + d.Doors}
-		default:
-			p.Evidence = []string{"TMUX_TMPDIR is " + value}
-		}
-		out = append(out, p)
+		out = append(out, d.asked(ctx, k, a))
 	}
 	return out
+}
+
+// asked is one login of an account.
+func (d Doors) asked(ctx context.Context, k login, a identity.Account) Proof {
+	p := Proof{ID: k.id, Title: fmt.Sprintf(k.title, a.Name), Outcome: Holds, Lost: "a plain tmux there starts a server beside muxward"}
+	ctx, cancel := context.WithTimeout(ctx, stepTime)
+	defer cancel()
+	got, err := k.ask(ctx, a)
+	_, value, found := strings.Cut(got, "TMUX_TMPDIR=<")
+	value, _, whole := strings.Cut(value, ">")
+	switch {
+	case errors.Is(err, errNotHere):
+		p.Outcome, p.Evidence = Skipped, []string{err.Error()}
+	case err != nil || !found || !whole:
+		p.Outcome, p.Evidence = Unknown, []string{reason(got, err)}
+	case value != d.Doors:
+		p.Outcome, p.Evidence = Broken, []string{"TMUX_TMPDIR is " + strconv.Quote(clipped(value)) + ", and the doors are " + d.Doors}
+	default:
+		p.Evidence = []string{"TMUX_TMPDIR is " + value}
+	}
+	return p
 }
 
 func (d Doors) byShell(ctx context.Context, a identity.Account) (string, error) {

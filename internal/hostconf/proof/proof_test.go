@@ -1,6 +1,7 @@
 package proof
 
 import (
+	"context"
 	"net"
 	"os"
 	"os/exec"
@@ -9,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/muxward/muxward/internal/identity"
 	"github.com/muxward/muxward/internal/tmux/tmuxtest"
 )
 
@@ -105,5 +107,34 @@ func TestListener(t *testing.T) {
 	Doors{PID: os.Getpid()}.listener(&p, door+"-none")
 	if p.Outcome != Unknown {
 		t.Errorf("where nobody listens: %+v", p)
+	}
+}
+
+// What a login says is found behind a long greeting, and one that never ends takes no more memory than
+// is kept of it.
+func TestLoginsThatSayMuch(t *testing.T) {
+	ask := func(script string) login {
+		return login{"MW-V040", "%s", func(ctx context.Context, _ identity.Account) (string, error) {
+			return output(exec.CommandContext(ctx, "/bin/sh", "-c", script))
+		}}
+	}
+	greeting := strings.Repeat("welcome ", 1000)
+	for script, want := range map[string]Outcome{
+		"echo '" + greeting + "'; TMUX_TMPDIR=/d; " + told: Holds,
+		"head -c 5000000 /dev/zero":                        Unknown,
+	} {
+		p := Doors{Doors: "/d"}.asked(t.Context(), ask(script), identity.Account{Name: "a"})
+		if p.Outcome != want || len(p.Evidence) != 1 || len(p.Evidence[0]) > 2*maxSaid {
+			t.Errorf("%.20s: %s, evidence of %d bytes", script, p.Outcome, len(strings.Join(p.Evidence, "")))
+		}
+	}
+	var h heard
+	for range 100 {
+		if n, err := h.Write(make([]byte, 5000)); n != 5000 || err != nil {
+			t.Fatal(n, err)
+		}
+	}
+	if len(h.all) != maxHeard {
+		t.Errorf("%d bytes are kept", len(h.all))
 	}
 }

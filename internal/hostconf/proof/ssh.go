@@ -11,6 +11,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 
 	"golang.org/x/crypto/ssh"
@@ -44,9 +45,9 @@ func (s SSHDoor) nobody(ctx context.Context) Proof {
 		p.Outcome, p.Evidence = Unknown, []string{err.Error()}
 		return p
 	}
-	_, err = s.login(ctx, key)
+	err = s.login(ctx, key)
 	switch {
-	case err == nil:
+	case err == nil, errors.Is(err, errMore):
 		p.Outcome, p.Evidence = Broken, []string{"a key that was made this moment is taken at " + s.Addr}
 	case errors.Is(err, errOtherKey):
 		p.Outcome, p.Lost, p.Evidence = Broken, "people give their names to somebody else", []string{err.Error()}
@@ -72,9 +73,9 @@ func (s SSHDoor) somebody(ctx context.Context) Proof {
 		return p
 	}
 	fingerprint := ssh.FingerprintSHA256(key.PublicKey())
-	asked, err := s.login(ctx, key)
+	err = s.login(ctx, key)
 	switch {
-	case asked:
+	case errors.Is(err, errMore):
 		p.Outcome, p.Evidence = Holds, []string{fingerprint + " is taken; what is asked for behind it was not answered"}
 	case err == nil:
 		p.Outcome, p.Evidence = Holds, []string{fingerprint + " is taken"}
@@ -88,7 +89,7 @@ func (s SSHDoor) somebody(ctx context.Context) Proof {
 
 var (
 	errOtherKey = errors.New("another host key is there than muxward's")
-	errAsked    = errors.New("asked for more")
+	errMore     = errors.New("more is asked for behind the key")
 )
 
 // notTaken reports whether somebody was told that they have not proved who they are.
@@ -96,13 +97,14 @@ func notTaken(err error) bool {
 	return err != nil && strings.Contains(err.Error(), "unable to authenticate")
 }
 
-// login proves a key, and hangs up. asked says that the key was taken, and something else was asked for.
-func (s SSHDoor) login(ctx context.Context, key ssh.Signer) (asked bool, err error) {
+// login proves a key, and hangs up. It is errMore if the key was taken, and something else is asked for behind
+// it. Nothing but the key is tried: a door may take passwords from anybody.
+func (s SSHDoor) login(ctx context.Context, key ssh.Signer) error {
 	ctx, cancel := context.WithTimeout(ctx, stepTime)
 	defer cancel()
 	host, port, err := net.SplitHostPort(s.Addr)
 	if err != nil {
-		return false, fmt.Errorf("the ssh door's address: %w", err)
+		return fmt.Errorf("the ssh door's address: %w", err)
 	}
 	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
 		host = "localhost"
@@ -110,7 +112,7 @@ func (s SSHDoor) login(ctx context.Context, key ssh.Signer) (asked bool, err err
 	var dialer net.Dialer
 	conn, err := dialer.DialContext(ctx, "tcp", net.JoinHostPort(host, port))
 	if err != nil {
-		return false, err
+		return err
 	}
 	defer context.AfterFunc(ctx, func() { _ = conn.Close() })()
 	_, err = shake(conn, "verify", func(_ string, _ net.Addr, got ssh.PublicKey) error {
@@ -122,16 +124,19 @@ func (s SSHDoor) login(ctx context.Context, key ssh.Signer) (asked bool, err err
 			return errOtherKey
 		}
 		return nil
-	}, ssh.PublicKeys(key), ssh.KeyboardInteractive(func(string, string, []string, []bool) ([]string, error) {
-		asked = true
-		return nil, errAsked
-	}))
-	return asked, err
+	}, key)
+	return err
 }
 
-// shake begins ssh on a connection, which it closes if that fails.
-func shake(conn net.Conn, user string, host ssh.HostKeyCallback, how ...ssh.AuthMethod) (*ssh.Client, error) {
-	c, channels, requests, err := ssh.NewClientConn(conn, "", &ssh.ClientConfig{User: user, Auth: how, HostKeyCallback: host, Timeout: stepTime})
+// shake begins ssh on a connection with a key, which it closes if that fails.
+func shake(conn net.Conn, user string, host ssh.HostKeyCallback, key ssh.Signer) (*ssh.Client, error) {
+	c, channels, requests, err := ssh.NewClientConn(conn, "", &ssh.ClientConfig{User: user, Auth: []ssh.AuthMethod{ssh.PublicKeys(key)}, HostKeyCallback: host, Timeout: stepTime,
+		AuthCallback: func(c *ssh.ClientAuthContext) (ssh.AuthMethod, error) {
+			if slices.Contains(c.PartialSuccessMethods, "publickey") {
+				return nil, errMore
+			}
+			return nil, nil // the next of Auth
+		}})
 	if err != nil {
 		_ = conn.Close()
 		return nil, err
@@ -189,7 +194,7 @@ func bySSHD(ctx context.Context, a identity.Account) (string, error) {
 	line := strings.TrimSpace(string(ssh.MarshalAuthorizedKey(key.PublicKey())))
 	cmd := alone(exec.CommandContext(ctx, sshd, "-i", "-e", "-o", "AuthorizedKeysFile=none", "-o", "AuthorizedKeysCommand="+echo+" "+line,
 		"-o", "AuthorizedKeysCommandUser=root", "-o", "PubkeyAuthentication=yes", "-o", "AuthenticationMethods=publickey"))
-	var said bytes.Buffer
+	var said heard
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = theirs, theirs, &said
 	if err := cmd.Start(); err != nil {
 		return "", err
@@ -212,7 +217,7 @@ func overSSH(ctx context.Context, file *os.File, user string, key ssh.Signer) (s
 	}
 	defer conn.Close()
 	defer context.AfterFunc(ctx, func() { _ = conn.Close() })()
-	client, err := shake(conn, user, ssh.InsecureIgnoreHostKey(), ssh.PublicKeys(key)) // it is who we have started
+	client, err := shake(conn, user, ssh.InsecureIgnoreHostKey(), key) // it is who we have started
 	if err != nil {
 		return "", err
 	}
@@ -221,6 +226,8 @@ func overSSH(ctx context.Context, file *os.File, user string, key ssh.Signer) (s
 	if err != nil {
 		return "", err
 	}
-	out, err := session.CombinedOutput(told)
-	return clipped(string(out)), err
+	var out heard
+	session.Stdout, session.Stderr = &out, &out
+	err = session.Run(told)
+	return out.String(), err
 }

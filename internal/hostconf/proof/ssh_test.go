@@ -13,8 +13,8 @@ import (
 	"golang.org/x/crypto/ssh"
 )
 
-// sshDoor listens, and takes those keys that take says; it gives the address and its host key.
-func sshDoor(t *testing.T, take func(ssh.PublicKey) (*ssh.Permissions, error)) SSHDoor {
+// sshDoor listens, and takes those keys that take says, or asks anybody for a password; it gives the address and its host key.
+func sshDoor(t *testing.T, take func(ssh.PublicKey) (*ssh.Permissions, error), passwords bool) SSHDoor {
 	t.Helper()
 	key, err := newKey()
 	if err != nil {
@@ -25,6 +25,13 @@ func sshDoor(t *testing.T, take func(ssh.PublicKey) (*ssh.Permissions, error)) S
 		t.Fatal(err)
 	}
 	conf := &ssh.ServerConfig{PublicKeyCallback: func(_ ssh.ConnMetadata, k ssh.PublicKey) (*ssh.Permissions, error) { return take(k) }}
+	if passwords {
+		conf.KeyboardInteractiveCallback = func(_ ssh.ConnMetadata, ask ssh.KeyboardInteractiveChallenge) (*ssh.Permissions, error) {
+			t.Error("a password is asked for, of nobody that is known")
+			_, err := ask("", "", []string{"Password: "}, []bool{false})
+			return nil, errors.Join(errors.New("no"), err)
+		}
+	}
 	conf.AddHostKey(key)
 	ended := make(chan struct{})
 	go func() {
@@ -81,17 +88,22 @@ func TestSSHDoor(t *testing.T) {
 	for name, c := range map[string]struct {
 		take             func(ssh.PublicKey) (*ssh.Permissions, error)
 		hostKey, key     string
+		passwords        bool
 		nobody, somebody Outcome
 	}{
-		"refuses all":   {take: refuse, key: file, nobody: Holds, somebody: Broken},
-		"takes all":     {take: all, key: file, nobody: Broken, somebody: Holds},
-		"takes one":     {take: one, key: file, nobody: Holds, somebody: Holds},
+		"refuses all":                {take: refuse, key: file, nobody: Holds, somebody: Broken},
+		"takes all":                  {take: all, key: file, nobody: Broken, somebody: Holds},
+		"takes one":                  {take: one, key: file, nobody: Holds, somebody: Holds},
+		"or a password, and refuses": {take: refuse, passwords: true, key: file, nobody: Holds, somebody: Broken},
+		"or a password, and takes":   {take: one, passwords: true, key: file, nobody: Holds, somebody: Holds},
+		"asks all for more": {take: func(ssh.PublicKey) (*ssh.Permissions, error) { return more(person.PublicKey()) },
+			key: file, nobody: Broken, somebody: Holds},
 		"asks for more": {take: more, key: file, nobody: Holds, somebody: Holds},
 		"another's":     {take: one, hostKey: string(ssh.MarshalAuthorizedKey(theirs.PublicKey())), key: file, nobody: Broken, somebody: Broken},
 		"no key":        {take: one, nobody: Holds, somebody: Unknown},
 		"no such key":   {take: one, key: file + "-none", nobody: Holds, somebody: Unknown},
 	} {
-		door := sshDoor(t, c.take)
+		door := sshDoor(t, c.take, c.passwords)
 		if door.Key = c.key; c.hostKey != "" {
 			door.HostKey = c.hostKey
 		}
