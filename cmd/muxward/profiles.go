@@ -123,15 +123,47 @@ func (d *daemon) rereadProfiles(ctx context.Context) {
 		err = d.changeProfiles(ctx, was, offer)
 	}
 	if err != nil {
-		d.profiles.mu.Lock()
-		d.profiles.broken = err
-		d.profiles.mu.Unlock()
-		d.event(access.EventReload, profilesBroken+": "+err.Error())
-		fmt.Fprintf(os.Stderr, "muxward: the profiles were NOT loaded, what was read last stays in force:\n%v\n", err)
+		d.refuseProfiles(err)
 		return
 	}
 	d.reloaded(ctx, fmt.Sprintf("the profiles were loaded, %d of them", len(offer.Profiles)))
 	d.endProfiles(ctx, was, offer.Profiles)
+}
+
+// refuseProfiles tells of profiles that are not in force as their file says.
+func (d *daemon) refuseProfiles(err error) {
+	d.profiles.mu.Lock()
+	d.profiles.broken = err
+	d.profiles.mu.Unlock()
+	d.event(access.EventReload, profilesBroken+": "+err.Error())
+	fmt.Fprintf(os.Stderr, "muxward: the profiles were NOT loaded, what was read last stays in force:\n%v\n", err)
+}
+
+// loadBoth puts the policy in force together with the profiles of root's file as it is now: where somebody
+// has gone from both, or one has gone and another come, neither is right without the other. It reports whether it
+// did; what is wrong is told by who reads each alone. d.loading is held.
+func (d *daemon) loadBoth(ctx context.Context) bool {
+	if d.config.Profiles == "" || d.policy.Try(d.config.Policy) == nil {
+		return false
+	}
+	ctx, cancel := context.WithTimeout(ctx, profileTime)
+	defer cancel()
+	was := d.profiles.now()
+	offer, err := d.profiles.hands.ReadProfiles(ctx)
+	if err == nil {
+		err = d.policy.ReloadWith(d.config.Policy, d.policyOf(between(was, offer.Profiles)), d.policyOf(offer.Profiles))
+	}
+	if err != nil {
+		return false
+	}
+	if err := d.takeProfiles(ctx, was, offer); err != nil {
+		d.reloaded(ctx, "the policy was loaded")
+		d.refuseProfiles(err)
+		return true
+	}
+	d.reloaded(ctx, fmt.Sprintf("the policy was loaded, and with it the profiles, %d of them", len(offer.Profiles)))
+	d.endProfiles(ctx, was, offer.Profiles)
+	return true
 }
 
 // profilesBroken is said of profiles that are not in force as they are.
@@ -143,10 +175,17 @@ func (d *daemon) changeProfiles(ctx context.Context, was map[string]keep.Profile
 	if err := d.policy.Offer(d.policyOf(between(was, offer.Profiles))); err != nil {
 		return err
 	}
+	return d.takeProfiles(ctx, was, offer)
+}
+
+// takeProfiles has profiles in force once nobody has anything by what changes who has it only before, or only
+// after.
+func (d *daemon) takeProfiles(ctx context.Context, was map[string]keep.Profile, offer keep.Offer) error {
 	if rep := d.reconsider(ctx); len(rep.Unconfirmed) > 0 {
 		d.unsure = true
 	}
 	if err := d.profiles.hands.TakeProfiles(ctx, offer.Number); err != nil {
+		// With another policy they may not be right any more: then what is in both stays.
 		return errors.Join(err, d.policy.Offer(d.policyOf(was)))
 	}
 	err := d.policy.Offer(d.policyOf(offer.Profiles)) // as it was tried: it changes only with d.loading

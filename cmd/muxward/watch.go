@@ -132,7 +132,6 @@ func (d *daemon) reloadChanged(ctx context.Context) {
 func (d *daemon) reloadAll(ctx context.Context) {
 	d.reloadAsked(ctx)
 	d.rereadProfiles(ctx)
-	d.retry(ctx) // a policy may have been broken only by profiles that were changed with it
 }
 
 // reloadAsked is reloadChanged for who asks for it: what was broken is read once more, what
@@ -171,9 +170,12 @@ func (d *daemon) retry(ctx context.Context) (loaded bool) {
 	return known != nil && d.load(ctx, known)
 }
 
-// load reads the policy files; d.loading is held. That they are broken in the way that is
-// known is not said again.
+// load reads the policy files, and the profiles with them if they are right only so; d.loading is held. That
+// they are broken in the way that is known is not said again.
 func (d *daemon) load(ctx context.Context, known error) bool {
+	if d.loadBoth(ctx) {
+		return true
+	}
 	if err := d.policy.Reload(d.config.Policy); err != nil {
 		if known != nil && known.Error() == err.Error() {
 			return false

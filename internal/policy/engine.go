@@ -229,6 +229,21 @@ func (e *Engine) Reload(dir string) error {
 	return nil
 }
 
+// Try says why [Engine.Reload] would refuse a directory.
+func (e *Engine) Try(dir string) error {
+	e.reload.Lock()
+	defer e.reload.Unlock()
+	files, _, err := loadRead(dir, e.own)
+	var set *Set
+	if err == nil {
+		set, err = files.profiled(e.profiles, e.gone)
+	}
+	if err == nil {
+		err = set.isolates(e.isolated)
+	}
+	return err
+}
+
 // replace puts another policy in force, with the moving grants that there are.
 func (e *Engine) replace(set *Set) {
 	e.change.Lock()

@@ -152,6 +152,33 @@ func (e *Engine) TryProfiles(p Profiles) error {
 func (e *Engine) Offer(p Profiles) error {
 	e.reload.Lock()
 	defer e.reload.Unlock()
+	return e.offer(e.files, p)
+}
+
+// ReloadWith is [Engine.Reload] for files that are right only with other profiles: those are in force at
+// once with them. next are those that are to be offered after that; they have to be right with the files, too. What
+// was broken stays so if this is an error.
+func (e *Engine) ReloadWith(dir string, p, next Profiles) error {
+	e.reload.Lock()
+	defer e.reload.Unlock()
+	files, digest, err := loadRead(dir, e.own)
+	if err == nil {
+		_, err = files.profiled(next, nil)
+	}
+	if err == nil {
+		err = e.offer(files, p)
+	}
+	if err != nil {
+		return err
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.broken, e.digest = nil, digest
+	return nil
+}
+
+// offer puts profiles in force with files of the policy. e.reload is held.
+func (e *Engine) offer(files *Set, p Profiles) error {
 	gone := maps.Clone(e.gone)
 	if gone == nil {
 		gone = map[string]string{}
@@ -162,14 +189,14 @@ func (e *Engine) Offer(p Profiles) error {
 	for name := range p.List {
 		delete(gone, name)
 	}
-	set, err := e.files.profiled(p, gone)
+	set, err := files.profiled(p, gone)
 	if err == nil {
 		err = set.isolates(e.isolated)
 	}
 	if err != nil {
 		return err
 	}
-	e.profiles, e.gone = p, gone
+	e.files, e.profiles, e.gone = files, p, gone
 	e.replace(set)
 	return nil
 }
