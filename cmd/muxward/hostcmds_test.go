@@ -83,9 +83,21 @@ func TestHostProfileFiles(t *testing.T) {
 	if err := os.Rename(at+".example", at); err != nil {
 		t.Fatal(err)
 	}
+	b.says(exitUsage, `the profile prod-psql: who: there is no group "dba"`, "check", b.dir)
+	b.on(exitFailure, `there is no group "dba"`, "apply")
+	b.change("policy/people.yaml", "\n  oncall:", "\n  dba:\n  oncall:")
 	b.says(exitOK, "good any: host.yaml, profiles/prod-psql.yaml", "check", b.dir)
 	b.on(exitDrift, "+    prod-psql:\n", "plan")
 	b.on(exitDrift, "MW-H200 make /etc/muxward/profiles.yaml", "plan")
+	if os.Geteuid() == 0 {
+		b.on(exitFailure, "the profile prod-psql runs as psql: ", "apply")
+		passwd, err := os.ReadFile(b.root + "/etc/passwd")
+		if err != nil {
+			t.Fatal(err)
+		}
+		put(t, b.root, "etc/passwd", string(passwd)+"psql:x:997:997::/:/bin/sh\n")
+		b.on(exitOK, "MW-H200 make /etc/muxward/profiles.yaml", "apply")
+	}
 	b.change("profiles/prod-psql.yaml", "run_as:", "runas:")
 	b.says(exitUsage, `profiles/prod-psql.yaml:6:1: unknown key "runas" in profiles.prod-psql (did you mean run_as?)`, "check", b.dir)
 	var schema struct{ Title string }

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/muxward/muxward/internal/config"
 	"github.com/muxward/muxward/internal/hostconf"
 	"github.com/muxward/muxward/internal/hostconf/hostfile"
 	"github.com/muxward/muxward/internal/policy"
@@ -28,6 +29,11 @@ func For(f *hostfile.Found, tell func(string)) []hostconf.Check {
 	if f.Host.Policy.Directory != "" {
 		out = append(out, hostconf.Check{Name: "the policy", Run: func(_ context.Context, tree string) error {
 			return Policy(filepath.Join(tree, f.Host.Serve.Policy))
+		}})
+	}
+	if f.Host.Policy.Directory != "" && len(f.Host.Profiles)+len(f.Host.Serve.Isolated) > 0 {
+		out = append(out, hostconf.Check{Name: "the policy, with what muxward is to offer", Run: func(_ context.Context, tree string) error {
+			return Offers(filepath.Join(tree, f.Host.Serve.Policy), f.Host.Serve.Isolated, f.Host.Profiles)
 		}})
 	}
 	if names := slices.Concat(f.TmuxFiles(), f.IsolatedFiles()); len(names) > 0 || f.Harden() != "" {
@@ -78,6 +84,27 @@ func Policy(dir string) error {
 		return fmt.Errorf("%d of its %d tests fail:\n%s", len(failed), len(cases), strings.Join(failed, "\n"))
 	}
 	return nil
+}
+
+// Offers has the policy in a directory be one with which muxward begins, where it has isolated servers and
+// session profiles: who may start those are people of it.
+func Offers(dir string, isolated map[string]config.Isolated, profiles map[string]config.Profile) error {
+	set, err := policy.Load(dir)
+	if !passes(err) {
+		return err
+	}
+	if set == nil {
+		return nil
+	}
+	servers, p := map[string]string{}, policy.Profiles{List: map[string]policy.Profile{}}
+	for name, is := range isolated {
+		servers[name] = is.Account
+	}
+	for name, is := range profiles {
+		p.List[name] = policy.Profile{Account: is.Account, Who: is.Who, Role: is.Role, Shared: is.Shared}
+	}
+	e := policy.EngineOf(set)
+	return errors.Join(e.Isolate(servers), e.TryProfiles(p))
 }
 
 func verdict(allow bool) string {

@@ -65,6 +65,36 @@ func (f *Found) check(r *reader) {
 	for _, name := range slices.Sorted(maps.Keys(h.Profiles)) {
 		checkProfile(r, name, h.Profiles[name])
 	}
+	checkApart(r, h)
+}
+
+// checkApart refuses profiles with which muxward would not begin, as their tmux would not be apart.
+func checkApart(r *reader, h *Host) {
+	of := map[string]string{} // accounts that are one thing's alone
+	if a := h.Serve.Account; a != "" {
+		of[a] = "what muxward runs as"
+	}
+	for name, is := range h.Serve.Isolated {
+		of[is.Account] = "that of the isolated server " + name
+	}
+	names := slices.Sorted(maps.Keys(h.Profiles))
+	for _, name := range names {
+		p := h.Profiles[name]
+		if _, taken := h.Serve.Isolated[name]; taken {
+			r.failAt("profiles."+name, "give it another name", "is the name of an isolated server, too")
+		}
+		if other := of[p.Account]; other != "" && p.Account != "" {
+			r.failAt("profiles."+name+".account", "give each tmux an account of its own", "%s is %s", clip(p.Account), other)
+			continue
+		}
+		of[p.Account] = "that of the profile " + name
+	}
+	for _, name := range names {
+		p := h.Profiles[name]
+		if other := of[p.As]; other != "" && p.As != "" && p.As != p.Account { // which is told
+			r.failAt("profiles."+name+".run_as", "", "%s is %s", clip(p.As), other)
+		}
+	}
 }
 
 // refused reports whether what is bad for who logs in is refused.

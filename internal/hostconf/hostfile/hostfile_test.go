@@ -179,6 +179,10 @@ func TestMistakes(t *testing.T) {
 			`groups/g/profiles/x.yaml:1:1: unknown key "wo" in profiles.x (did you mean who?)`},
 		{"a host's, and no host", map[string]string{"hosts/h/profiles/x.yaml": psql}, "there is hosts/h and no hosts/h.yaml"},
 		{"half of all", map[string]string{"profiles/x.yaml": "command: [/p]\n", "hosts/h.yaml": "profiles: {x: {account: t}}\n"}, "profiles/x.yaml:1:1: profiles.x: has to say"},
+		{"one account of two", map[string]string{"profiles/x.yaml": psql, "profiles/y.yaml": psql}, "profiles/y.yaml:2:10: profiles.y.account: t is that of the profile x (give each tmux an account of its own)"},
+		{"another's account", top("profiles:\n  x: {command: [/p], account: t, run_as: a, who: [bob]}\n  y: {command: [/p], account: u, run_as: t, who: [bob]}\n"), "profiles.y.run_as: t is that of the profile x"},
+		{"muxward's account", top("serve: {account: t}\nprofiles: {x: {command: [/p], account: u, run_as: t, who: [bob]}}\n"), "profiles.x.run_as: t is what muxward runs as"},
+		{"an isolated server's", top("serve: {isolated: {x: {account: i, run_as: a}}}\nprofiles: {x: {command: [/p], account: i, run_as: a, who: [bob]}}\n"), "profiles.x: is the name of an isolated server, too"},
 		{"profile loads", top("profiles: {x: {command: [/p], account: t, run_as: a, who: [bob], environment: {LD_PRELOAD: /x}}}\n"), "profiles.x.environment.LD_PRELOAD: is no name"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -205,17 +209,22 @@ func TestMistakesOfSecrets(t *testing.T) {
 
 // A profile lies over that of its name as everything does: fleet, group, host, each in a file or under the key.
 func TestProfileLayers(t *testing.T) {
-	f, err := Load(base(t, map[string]string{
+	other := strings.Replace(psql, "account: t", "account: z", 1)
+	dir := base(t, map[string]string{
 		"profiles/x.yaml": psql + "environment: {A: \"1\", B: \"1\"}\n", "profiles/x.yaml.example": "nonsense: 1\n", "profiles/README": "no: profile\n",
 		"groups/g.yaml": "profiles: {x: {environment: {B: \"2\"}}}\n", "hosts/h.yaml": "groups: [g]\n", "hosts/h/profiles/x.yaml": "who: [carol]\n",
-		"groups/other.yaml": "", "groups/other/profiles/y.yaml": psql, "profiles/z.yaml": psql,
-	}), "h", false)
+		"groups/other.yaml": "", "groups/other/profiles/y.yaml": psql, "profiles/z.yaml": other,
+	})
+	if err := os.Symlink("somebody@host.4711", filepath.Join(dir, "profiles/.#z.yaml")); err != nil { // an editor's lock
+		t.Fatal(err)
+	}
+	f, err := Load(dir, "h", false)
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := map[string]config.Profile{
 		"x": {Command: []string{"/usr/bin/psql"}, Account: "t", As: "a", Who: []string{"carol"}, Environment: map[string]string{"A": "1", "B": "2"}},
-		"z": {Command: []string{"/usr/bin/psql"}, Account: "t", As: "a", Who: []string{"bob"}},
+		"z": {Command: []string{"/usr/bin/psql"}, Account: "z", As: "a", Who: []string{"bob"}},
 	}
 	if !reflect.DeepEqual(f.Host.Profiles, want) {
 		t.Errorf("profiles are %+v, want %+v", f.Host.Profiles, want)

@@ -79,13 +79,15 @@ func (t *tree) profiles(r *reader, layer string) (out []profile, err error) {
 		return nil, err
 	}
 	for _, name := range names {
+		if strings.HasPrefix(name, ".") {
+			continue // editors have theirs there, such as links to nowhere
+		}
 		file := path.Join(dir, name)
 		info, err := t.Stat(file)
 		if err != nil {
 			return nil, err
 		}
 		switch base, is := strings.CutSuffix(name, yamlEnd); {
-		case strings.HasPrefix(name, "."):
 		case info.IsDir():
 			r.fail(r.made(file, yaml.MappingNode), "move its files up, or out of the way", "is a directory, in which no profile is read")
 		case is:

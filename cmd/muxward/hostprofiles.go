@@ -1,0 +1,55 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/muxward/muxward/internal/config"
+	"github.com/muxward/muxward/internal/hostconf"
+	profilefile "github.com/muxward/muxward/internal/profiles"
+)
+
+// runsOthers has a host be looked at for the accounts that panes of session profiles and of isolated servers run
+// as: muxward does not begin where one of them is not there, or is its own.
+func runsOthers(root string, noOwners bool) hostconf.Check {
+	return hostconf.Check{Name: "as whom session profiles and isolated servers run", Run: func(_ context.Context, tree string) error {
+		if _, err := os.Stat(filepath.Join("/", root, "etc/passwd")); noOwners || errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		c, err := config.Load(tree + setupConfig)
+		if err != nil {
+			return err
+		}
+		as := map[string][]string{} // by what they are needed for
+		for name, is := range c.Isolated {
+			as["the isolated server "+name] = append(is.Shared(), is.Account)
+		}
+		text, err := os.ReadFile(tree + c.Profiles)
+		if c.Profiles != "" && err == nil { // else they are not from here
+			all, err := profilefile.Parse(c.Profiles, text)
+			if err != nil {
+				return err
+			}
+			for name, is := range all {
+				as["the profile "+name] = []string{is.As} // its account is made
+			}
+		}
+		var wrong []error
+		for _, what := range slices.Sorted(maps.Keys(as)) {
+			for _, name := range as[what] {
+				if _, err := accountIn(root, name); err != nil {
+					wrong = append(wrong, fmt.Errorf("%s runs as %s: %w", what, name, err))
+				} else if name == c.Account {
+					wrong = append(wrong, fmt.Errorf("%s runs as %s, as which muxward runs itself", what, name))
+				}
+			}
+		}
+		return errors.Join(wrong...)
+	}}
+}
