@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"strconv"
+	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -63,6 +64,12 @@ func giveBack(s *setting) error {
 	if err := noKeys(s, dir); err != nil {
 		return err
 	}
+	if err := eachFile(dir, 0, unwritten); err != nil {
+		return fmt.Errorf("the state directory is not given back to root, and nothing was changed: %w", err)
+	}
+	if err := s.putAside(dir); err != nil {
+		return fmt.Errorf("give the state directory back to root: %w", err)
+	}
 	if err := s.takeBack(dir, 0); err != nil {
 		return fmt.Errorf("give the state directory back to root: %w", err)
 	}
@@ -111,6 +118,75 @@ func noKeys(s *setting, dir *os.File) error {
 		}
 	}
 	return nil
+}
+
+// servingFile says where muxward serves, which root's commands believe of root.
+const servingFile = "serve.json"
+
+// given ends the name of a journal that was the account's.
+const given = ".damaged-given-back"
+
+// putAside has nothing of the account's be taken for root's own word: where muxward serves, which is written
+// anew at each start, and journals, to which root's commands would add.
+func (s *setting) putAside(dir *os.File) error {
+	names, err := namesIn(dir)
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		var st unix.Stat_t
+		if name != servingFile && !isJournal(name) || strings.HasSuffix(name, given) {
+			continue
+		}
+		if err := unix.Fstatat(int(dir.Fd()), name, &st, unix.AT_SYMLINK_NOFOLLOW); err != nil {
+			return err
+		}
+		if st.Uid == 0 {
+			continue
+		}
+		s.doing("put aside " + name)
+		if name == servingFile {
+			err = unix.Unlinkat(int(dir.Fd()), name, 0)
+		} else {
+			err = unix.Renameat(int(dir.Fd()), name, int(dir.Fd()), name+given)
+		}
+		if err != nil {
+			return fmt.Errorf("put %s aside: %w", name, err)
+		}
+	}
+	return nil
+}
+
+// eachFile does something with all files in a directory, and in those below it.
+func eachFile(dir *os.File, depth int, do func(*os.File) error) error {
+	if depth >= maxDepth {
+		return fmt.Errorf("%s is too deep for a state directory", dir.Name())
+	}
+	names, err := namesIn(dir)
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		if err := visit(dir, name, func(sub *os.File) error { return eachFile(sub, depth+1, do) }, do); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// unwritten refuses a file that somebody has open for writing: whoever had the account could have handed that on
+// to a process of any other (unix(7), SCM_RIGHTS), which goes on writing what is root's by then. A lease is how the kernel
+// tells (fcntl(2), F_SETLEASE).
+func unwritten(f *os.File) error {
+	_, err := unix.FcntlInt(f.Fd(), unix.F_SETLEASE, unix.F_RDLCK)
+	switch {
+	case err == nil:
+		_, err = unix.FcntlInt(f.Fd(), unix.F_SETLEASE, unix.F_UNLCK)
+		return err
+	case errors.Is(err, unix.EAGAIN):
+		return fmt.Errorf("somebody has %s open for writing, and could go on after it is given back: end that first (fuser -v tells which process it is)", f.Name())
+	}
+	return nil // a file system without leases
 }
 
 // idle refuses while anything runs as the account, which could go on writing.
@@ -188,6 +264,9 @@ func (s *setting) take(f *os.File) error {
 		if err := do(); err != nil {
 			return err
 		}
+	}
+	if st.Mode&unix.S_IFMT == unix.S_IFREG {
+		return unwritten(f) // once more: from here on nobody but root opens it for writing
 	}
 	return nil
 }

@@ -133,12 +133,36 @@ func TestGiveBackRefuses(t *testing.T) {
 			t.Errorf("%s: %v, %v", path, st.Mode(), err)
 		}
 	}
+	refuses(t, "open for writing", func(s *setting) error { // by a process of another account, to which it was passed
+		f, err := os.OpenFile(s.config.State+"/audit/x", os.O_WRONLY, 0)
+		t.Cleanup(func() { _ = f.Close() })
+		return err
+	})
 	refuses(t, "runs as mw", func(s *setting) error {
 		cmd := exec.Command("sleep", "60")
 		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: s.account.UID, Gid: s.account.GID}}
 		t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
 		return cmd.Start()
 	})
+}
+
+// Where muxward serves, and journals of `muxward sockets`, are no word of root's because the account has
+// written them; what a writer that was killed has left is in nobody's way.
+func TestGiveBackPutsAside(t *testing.T) {
+	s := stateBed(t)
+	must(t, prepare(s))
+	for _, name := range []string{servingFile, "sockets.jsonl", "sockets.jsonl-20261101", ".denials-123"} {
+		at := s.config.State + "/" + name
+		must(t, os.WriteFile(at, []byte("theirs"), 0o644), os.Chown(at, 65533, 65533))
+	}
+	must(t, giveBack(s))
+	for name, want := range map[string]string{servingFile: "", "sockets.jsonl": "{}\n", "sockets.jsonl.1.gz": "", "sockets.jsonl-20261101": "",
+		"sockets.jsonl" + given: "theirs", "sockets.jsonl-20261101" + given: "theirs", ".denials-123": "theirs"} {
+		got, err := os.ReadFile(s.config.State + "/" + name)
+		if string(got) != want || err != nil && want != "" {
+			t.Errorf("%s has %q, %v", name, got, err)
+		}
+	}
 }
 
 func refuses(t *testing.T, want string, plant func(*setting) error) {

@@ -102,6 +102,9 @@ func known(name string) bool {
 		holder.HostFile, holder.CheckpointFile: // which are moved before
 		return true
 	}
+	if strings.HasPrefix(name, ".denials-") { // of a list that was being written (grants)
+		return true
+	}
 	return isJournal(name) || name == "grants.db" || strings.HasPrefix(name, "grants.db-") || strings.HasPrefix(name, "grants.db.")
 }
 
