@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 
 	"golang.org/x/mod/sumdb/note"
@@ -154,6 +155,20 @@ func writeWhole(dir, name, text string, mode fs.FileMode) error {
 		return err
 	}
 	return errors.Join(d.Sync(), d.Close())
+}
+
+// sweepKeys removes what writeWhole has left where it was killed: a part of a key, or a second name of one. What
+// stays is told of by who gives the directory to somebody else.
+func sweepKeys(dir string) {
+	entries, _ := os.ReadDir(dir)
+	for _, e := range entries {
+		for _, name := range []string{keyFile, pubFile} {
+			number, is := strings.CutPrefix(e.Name(), name+".")
+			if _, err := strconv.ParseUint(number, 10, 32); is && err == nil {
+				_ = os.Remove(filepath.Join(dir, e.Name()))
+			}
+		}
+	}
 }
 
 // ParseVerifier reads a verifier key, as `muxward audit key` prints it.

@@ -45,6 +45,7 @@ func (l *Log) recover(ctx context.Context) (_ *found, err error) {
 		return nil, err
 	}
 	fd.segs = segmentsOf(names)
+	sweepKeys(l.opt.KeyDir)
 	if l.opt.Key != nil {
 		l.key, err = l.opt.Key.open(l.opt.KeyDir)
 	} else {
