@@ -140,6 +140,51 @@ func TestMaintainerScripts(t *testing.T) {
 	}
 }
 
+// Purged, the account goes with what is its own, and stays with a state that is elsewhere: the next one that is
+// made would have its number. Here with its places in a directory, and with programs that say what they are told.
+func TestPurgeKeepsWhoseStateIsLeft(t *testing.T) {
+	text, err := os.ReadFile("nfpm/postremove")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for what, c := range map[string]struct {
+		config, ledger string
+		kept           bool
+	}{
+		"a state where it is by default": {config: "account: muxward\nstate: %/var/lib/muxward\n", ledger: `{"item": {"state": "%/var/lib/muxward"}}`},
+		"one that muxward.yaml names":    {config: "state: \"%/srv/mw\" # here\n", kept: true},
+		"one that is written down":       {ledger: `{"made": [{"item": {"kind": "account", "state": "%/srv/mw"}}]}`, kept: true},
+		"one that is not there":          {config: "state: %/srv/none\n"},
+		"no configuration":               {},
+	} {
+		root := t.TempDir()
+		for _, dir := range []string{"etc/muxward", "var/lib/muxward", "var/lib/muxward-host", "srv/mw", "bin", "proc/net", "run/muxward"} {
+			if err := os.MkdirAll(filepath.Join(root, dir), 0o755); err != nil {
+				t.Fatal(err)
+			}
+		}
+		script := string(text)
+		for _, at := range []string{"/etc/muxward", "/var/lib/muxward", "/run/muxward"} {
+			script = strings.ReplaceAll(script, " "+at, " "+root+at)
+		}
+		for name, text := range map[string]string{"etc/muxward/muxward.yaml": c.config, "var/lib/muxward-host/ledger.json": c.ledger, "postremove": script,
+			"bin/getent": "#!/bin/sh\n[ $1 = group ] || echo muxward:x:997:997:muxward:/nonexistent:/usr/sbin/nologin\n", "bin/stat": "#!/bin/sh\necho 997\n",
+			"bin/userdel": "#!/bin/sh\necho removed >" + root + "/removed\n", "bin/groupdel": "#!/bin/sh\n"} {
+			if err := os.WriteFile(filepath.Join(root, name), []byte(strings.ReplaceAll(text, "%/", root+"/")), 0o755); err != nil {
+				t.Fatal(err)
+			}
+		}
+		cmd := exec.Command("/bin/sh", filepath.Join(root, "postremove"), "purge")
+		cmd.Env = []string{"PATH=" + root + "/bin:" + os.Getenv("PATH")}
+		out, err := cmd.CombinedOutput()
+		_, left := os.Lstat(filepath.Join(root, "etc/muxward"))
+		_, removed := os.Lstat(filepath.Join(root, "removed"))
+		if err != nil || left == nil || (removed != nil) != c.kept || strings.Contains(string(out), "whose it is") != c.kept {
+			t.Errorf("%s: %v, the account: %v\n%s", what, err, removed, out)
+		}
+	}
+}
+
 // ansible reads the role.
 func TestRole(t *testing.T) {
 	if _, err := exec.LookPath("ansible-playbook"); err != nil {
