@@ -130,7 +130,11 @@ func (f *setupFlags) giveBack(cmd *cobra.Command, o hostconf.Options) error {
 	if err := f.nobodyServes(); err != nil {
 		return err
 	}
-	program, err := siblings.Find(helperProgram)
+	c.Account = ""
+	if err := takes(c); err != nil { // before anything moves
+		return err
+	}
+	program, err := siblings.Beside(w.program, helperProgram)
 	if err != nil {
 		return err
 	}
@@ -182,7 +186,41 @@ func readable(root string, c config.Config, own map[string]string) error {
 		if own != nil {
 			made = c.Policy
 		}
-		wrong = append(wrong, as.reads(root, path, made))
+		if err := as.reads(root, path, made); err != nil {
+			wrong = append(wrong, err)
+		} else if slices.Contains(secrets(c), path) {
+			wrong = append(wrong, as.keeps(root, path))
+		}
+	}
+	return errors.Join(wrong...)
+}
+
+// secrets are the files that muxward takes only from nobody else's hands (see secret, and package webhook).
+func secrets(c config.Config) []string { return []string{c.SSH.TOTP, c.Webhook.Secret} }
+
+// keeps refuses a secret that others than the account can read: muxward would not take it.
+func (r reader) keeps(root, path string) error {
+	info, err := os.Stat(root + path)
+	if err != nil || info.Mode().Perm()&0o077 == 0 {
+		return nil
+	}
+	return fmt.Errorf("%s may be read by others than %s, as which muxward is to run (mode %04o): chown %[2]s %[1]s, and chmod 600", path, r.name, info.Mode().Perm())
+}
+
+// takes says which files root's muxward would not take, as they belong to the account that it ran as before.
+func takes(c config.Config) error {
+	if c.Account != "" {
+		return nil
+	}
+	var wrong []error
+	for _, path := range mustRead("", c, map[string]string{}) {
+		info, err := os.Stat(path)
+		if err != nil {
+			continue // that is somebody else's to say
+		}
+		if st, ok := info.Sys().(*syscall.Stat_t); ok && st.Uid != 0 {
+			wrong = append(wrong, fmt.Errorf("%s is uid %d's, and muxward is to run as root, who takes it from nobody else: chown root %[1]s", path, st.Uid))
+		}
 	}
 	return errors.Join(wrong...)
 }
@@ -272,6 +310,7 @@ func (r reader) may(root, path string, need uint32) error {
 // rooted refuses a configuration by which root's muxward would find a state that is an account's: it
 // would not begin.
 func rooted(c config.Config) error {
+	c.State = cmp.Or(c.State, setupState)
 	info, err := os.Stat(c.State)
 	if c.Account != "" || err != nil {
 		return nil
@@ -288,7 +327,7 @@ func rooted(c config.Config) error {
 
 // runsAs has a host be looked at for what keeps muxward from running as its configuration says.
 func runsAs(root string, own map[string]string) hostconf.Check {
-	return hostconf.Check{Name: "as whom muxward runs", Run: func(_ context.Context, tree string) error {
+	return hostconf.Check{Name: "as whom muxward runs", Run: func(ctx context.Context, tree string) error {
 		c, err := config.Load(tree + setupConfig)
 		if err != nil {
 			return err
@@ -301,7 +340,10 @@ func runsAs(root string, own map[string]string) hostconf.Check {
 		if err := readable(root, c, own); err != nil || root != "" || os.Geteuid() != 0 {
 			return err
 		}
-		return rooted(c)
+		if self, err := os.Executable(); err == nil && c.Account != "" {
+			return handable(ctx, self, tree+setupConfig, c.Account)
+		}
+		return errors.Join(rooted(c), takes(c))
 	}}
 }
 
@@ -392,15 +434,15 @@ func keysBack(state string) error {
 }
 
 // handable has muxward-helper look whether it could hand root's state over to an account, before muxward
-// is to run as that. Where there is no helper nothing is handed over.
-func handable(ctx context.Context, account string) error {
-	program, err := siblings.Find(helperProgram)
+// is to run as that by a configuration. Where there is no helper beside a program nothing is handed over.
+func handable(ctx context.Context, program, config, account string) error {
+	helper, err := siblings.Beside(program, helperProgram)
 	if err != nil {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, giveBackTime)
 	defer cancel()
-	out, err := exec.CommandContext(ctx, program, "look", "--config", setupConfig, "--account", account).CombinedOutput()
+	out, err := exec.CommandContext(ctx, helper, "look", "--config", config, "--account", account).CombinedOutput()
 	if err != nil {
 		return fmt.Errorf("the state could not be handed over to %s: %w: %s", account, err, strings.TrimSpace(string(out)))
 	}

@@ -142,14 +142,17 @@ func TestDoctorTellsRoot(t *testing.T) {
 	}
 	t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
 	for pid, want := range map[int]proof.Outcome{os.Getpid(): proof.Broken, cmd.Process.Pid: proof.Holds, 1 << 30: proof.Unknown} {
-		dir := t.TempDir()
-		if err := (config.Serving{PID: pid, Account: "muxward"}).Save(dir); err != nil {
-			t.Fatal(err)
+		if p := rightsOf(pid); p.Outcome != want || want == proof.Broken && !strings.Contains(p.Lost, "setup --separated") {
+			t.Errorf("process %d: %+v", pid, p)
 		}
-		f := verifyFlags{state: dir}
-		if p, serves := f.rightsOf(nil); !serves || p.Outcome != want || want == proof.Broken && !strings.Contains(p.Lost, "setup --separated") {
-			t.Errorf("process %d: %v, %+v", pid, serves, p)
-		}
+	}
+	// One that has ended is nobody's number.
+	f := verifyFlags{state: t.TempDir()}
+	if err := (config.Serving{PID: os.Getpid(), Ctl: f.state + "/ctl", Account: "muxward"}).Save(f.state); err != nil {
+		t.Fatal(err)
+	}
+	if p, serves := f.rightsOf(t.Context(), nil); serves {
+		t.Errorf("of one that does not answer: %+v", p)
 	}
 }
 
@@ -195,7 +198,13 @@ func TestSetupUnreadable(t *testing.T) {
 		t.Errorf("%v\n%s", err, out)
 	}
 	a, err := accountIn(root, "muxward")
-	if err := errors.Join(err, os.Chown(root+secret, int(a.UID), 0), os.Chown(root+keys+"/bob.keys", 0, int(a.GID))); err != nil {
+	if err := errors.Join(err, os.Chown(root+secret, 0, int(a.GID)), os.Chmod(root+secret, 0o640)); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := runSetup(t, "setup", "--root", root, "--separated"); err == nil || !strings.Contains(err.Error(), "chmod 600") {
+		t.Errorf("a secret that others can read, which muxward does not take: %v\n%s", err, out)
+	}
+	if err := errors.Join(err, os.Chmod(root+secret, 0o600), os.Chown(root+secret, int(a.UID), 0), os.Chown(root+keys+"/bob.keys", 0, int(a.GID))); err != nil {
 		t.Fatal(err)
 	}
 	if out, err := runSetup(t, "setup", "--root", root, "--separated"); err != nil || configOf(t, root).Account != "muxward" {
@@ -212,6 +221,31 @@ func TestSetupUnreadable(t *testing.T) {
 	}
 	if err := readable(root, configOf(t, root), nil); err == nil || !strings.Contains(err.Error(), "/etc cannot be read") {
 		t.Errorf("a directory on the way: %v", err)
+	}
+}
+
+// Back again: what is the account's root's muxward takes from nobody.
+func TestSetupTakesFromRootAlone(t *testing.T) {
+	if os.Geteuid() != 0 {
+		tmuxtest.Skip(t, "owners are root's to give")
+	}
+	file := filepath.Join(t.TempDir(), "totp")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var c config.Config
+	c.SSH.TOTP = file
+	if err := takes(c); err != nil {
+		t.Error(err)
+	}
+	if err := os.Chown(file, 65533, 65533); err != nil {
+		t.Fatal(err)
+	}
+	if err := takes(c); err == nil || !strings.Contains(err.Error(), "chown root "+file) {
+		t.Errorf("%v", err)
+	}
+	if c.Account = "muxward"; takes(c) != nil {
+		t.Error("it is asked of one that is to run as an account")
 	}
 }
 

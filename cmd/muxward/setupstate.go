@@ -138,7 +138,7 @@ func setupChecks(root string, w *setupWish) []hostconf.Check {
 			own = map[string]string{} // all of it is made
 		}
 		if w.changed && c.Account != "" && root == "" {
-			if err := handable(ctx, c.Account); err != nil {
+			if err := handable(ctx, w.program, tree+setupConfig, c.Account); err != nil {
 				return err
 			}
 		}
