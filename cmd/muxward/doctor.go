@@ -119,7 +119,7 @@ func (f *verifyFlags) examine(cmd *cobra.Command, args []string, found *hostfile
 	for _, p := range proofs {
 		e.Controls = append(e.Controls, checkup{Proof: p, Part: "muxward"})
 	}
-	if p, serves := f.rightsOf(found); serves {
+	if p, serves := f.rightsOf(ctx, found); serves {
 		e.Controls = append(e.Controls, checkup{Proof: p, Part: "muxward"})
 	}
 	e.Controls = append(e.Controls, accountControls("")...)
@@ -133,28 +133,41 @@ func (f *verifyFlags) examine(cmd *cobra.Command, args []string, found *hostfile
 	return e, nil
 }
 
-// rightsOf tells as whom the muxward runs that serves this host, as the kernel has it.
-func (f *verifyFlags) rightsOf(found *hostfile.Found) (proof.Proof, bool) {
+// rightsOf tells as whom the muxward runs that serves this host, as the kernel has it. One that does not
+// answer has ended, and its number may be another process's: MW-V001 says so. One that is for root's own tmux
+// alone is root's.
+func (f *verifyFlags) rightsOf(ctx context.Context, found *hostfile.Found) (proof.Proof, bool) {
 	state, err := f.stateOf(found)
 	if err != nil {
 		return proof.Proof{}, false
 	}
 	at, err := config.FindServing(state)
 	if err != nil {
-		return proof.Proof{}, false // MW-V001 says so
+		return proof.Proof{}, false
 	}
+	if _, up, _ := askStatus(ctx, state); !up {
+		return proof.Proof{}, false
+	}
+	if c, err := config.Load(at.File); err == nil && c.User {
+		return proof.Proof{}, false
+	}
+	return rightsOf(at.PID), true
+}
+
+// rightsOf tells as whom a muxward runs.
+func rightsOf(pid int) proof.Proof {
 	p := proof.Proof{ID: "MW-V002", Title: "the muxward that people speak with has none of root's rights", Outcome: proof.Holds,
 		Lost: "whoever takes it over is root: muxward setup --separated (or account: muxward under serve in host.yaml, and muxward host apply), then systemctl restart muxward"}
-	uid, err := procfs.RealUID(at.PID)
+	uid, err := procfs.RealUID(pid)
 	switch {
 	case err != nil:
 		p.Outcome, p.Evidence = proof.Unknown, []string{err.Error()}
 	case uid == 0:
-		p.Outcome, p.Evidence = proof.Broken, []string{fmt.Sprintf("process %d runs as root", at.PID)}
+		p.Outcome, p.Evidence = proof.Broken, []string{fmt.Sprintf("process %d runs as root", pid)}
 	default:
-		p.Evidence = []string{fmt.Sprintf("process %d runs as uid %d", at.PID, uid)}
+		p.Evidence = []string{fmt.Sprintf("process %d runs as uid %d", pid, uid)}
 	}
-	return p, true
+	return p
 }
 
 // sum gives each control its score, if it has none, and the host's.

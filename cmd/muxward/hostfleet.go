@@ -308,7 +308,7 @@ func cleanPlan(p *planned) {
 		it := &c.Item
 		c.Diff = cleanLines(cut(c.Diff, maxDiff))
 		c.Do, it.Kind = hostconf.Doing(clean(string(c.Do))), hostconf.Kind(clean(string(it.Kind)))
-		words = append(words, &c.Reason, &it.ID, &it.Why, &it.Path, &it.Target, &it.Owner, &it.Group, &it.Name, &it.Home, &it.Comment)
+		words = append(words, &c.Reason, &it.ID, &it.Why, &it.Path, &it.Target, &it.Owner, &it.Group, &it.Name, &it.Home, &it.State, &it.Comment)
 		for j := range c.Differs {
 			words = append(words, &c.Differs[j].What, &c.Differs[j].Have, &c.Differs[j].Want)
 		}

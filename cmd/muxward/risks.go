@@ -118,7 +118,9 @@ that let programs reach terminals. Much of that is what people's tmux.conf is fo
 listed all the same: whoever may type into a pane could have set it as well.
 
 With --clear those that are named are taken away, as tmux's own commands do it: an option is
-as tmux has it by default, a key is not bound, a client is detached. With --clear-all it is
+as tmux has it by default, a variable is not set any more (a PATH, too: what panes had of it
+before does not come back), a key is not bound, a client is detached. Where an alias hides
+one of muxward's questions all aliases go. With --clear-all it is
 all that was listed and that a command can take away. A file of configuration is not changed:
 what it sets is there again when the server is started anew. What is cleared is looked for
 again afterwards; the exit code is 1 if some of it is still there, or had gone before: what
