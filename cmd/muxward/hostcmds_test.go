@@ -106,6 +106,18 @@ func TestHostProfileFiles(t *testing.T) {
 	}
 }
 
+// A PAM service that the ssh door asks has to be there, or come along: without one muxward would not begin.
+func TestHostAsksPAM(t *testing.T) {
+	b := newHostBed(t)
+	if err := os.MkdirAll(b.root+"/etc/pam.d", 0o755); err != nil {
+		t.Fatal(err)
+	}
+	b.change("host.yaml", "\nserve:\n", "\nserve:\n  ssh: {listen: \":2222\", pam: muxward}\n")
+	b.on(exitFailure, "there is no /etc/pam.d/muxward", "apply")
+	b.change("host.yaml", "\npam: false", "\npam: true ")
+	b.on(exitOK, "applied: ", "apply")
+}
+
 // A story: what init writes is good, and is applied once; a second apply changes nothing;
 // what was changed by hand is shown and mended; undo puts all of it back.
 func TestHostStory(t *testing.T) {

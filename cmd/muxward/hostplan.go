@@ -103,7 +103,7 @@ func (f *hostFlags) options(cmd *cobra.Command, root string, found *hostfile.Fou
 	if found.Host.Policy.Directory != "" {
 		own = found.PolicyFiles()
 	}
-	return hostconf.Options{Root: root, NoOwners: f.noOwners, Patience: hostPatience, Checks: append(hostcheck.For(found, tell), runsAs(root, own), runsOthers(root, f.noOwners)), Tell: tell,
+	return hostconf.Options{Root: root, NoOwners: f.noOwners, Patience: hostPatience, Checks: append(hostcheck.For(found, tell), runsAs(root, own), runsOthers(root, f.noOwners), asksPAM(root)), Tell: tell,
 		Recovering: takingBack(root), Returning: returning(root, f.noOwners)}
 }
 

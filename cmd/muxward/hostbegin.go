@@ -15,6 +15,25 @@ import (
 	profilefile "github.com/muxward/muxward/internal/profiles"
 )
 
+// This file is about what keeps muxward from beginning with what is to land, besides what is said in it.
+
+// asksPAM has a host be looked at for the PAM service that the ssh door asks: without one of its own PAM would go by
+// another, and muxward does not begin.
+func asksPAM(root string) hostconf.Check {
+	return hostconf.Check{Name: "the PAM service of the ssh door", Run: func(_ context.Context, tree string) error {
+		c, err := config.Load(tree + setupConfig)
+		if err != nil || c.SSH.PAM == "" {
+			return err
+		}
+		there := filepath.Join("/", root, "etc/pam.d")
+		if _, err := os.Stat(there); root != "" && errors.Is(err, fs.ErrNotExist) {
+			return nil // a tree without PAM, as yet
+		}
+		_, err = serviceIn(c.SSH.PAM, tree+"/etc/pam.d", there, filepath.Join("/", root, "usr/lib/pam.d"))
+		return err
+	}}
+}
+
 // runsOthers has a host be looked at for the accounts that panes of session profiles and of isolated servers run
 // as: muxward does not begin where one of them is not there, or is its own.
 func runsOthers(root string, noOwners bool) hostconf.Check {
