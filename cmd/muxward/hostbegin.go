@@ -12,6 +12,8 @@ import (
 
 	"github.com/muxward/muxward/internal/config"
 	"github.com/muxward/muxward/internal/hostconf"
+	"github.com/muxward/muxward/internal/hostconf/hostcheck"
+	"github.com/muxward/muxward/internal/policy"
 	profilefile "github.com/muxward/muxward/internal/profiles"
 )
 
@@ -34,34 +36,43 @@ func asksPAM(root string) hostconf.Check {
 	}}
 }
 
-// runsOthers has a host be looked at for the accounts that panes of session profiles and of isolated servers run
-// as: muxward does not begin where one of them is not there, or is its own.
+// runsOthers has a host be looked at for the policy, where that is not from here, and for the accounts that panes
+// of session profiles and of isolated servers run as: muxward does not begin where one of them is not there, or is its own.
 func runsOthers(root string, noOwners bool) hostconf.Check {
-	return hostconf.Check{Name: "as whom session profiles and isolated servers run", Run: func(_ context.Context, tree string) error {
-		if _, err := os.Stat(filepath.Join("/", root, "etc/passwd")); noOwners || errors.Is(err, fs.ErrNotExist) {
-			return nil
-		}
+	return hostconf.Check{Name: "what session profiles and isolated servers rest on", Run: func(_ context.Context, tree string) error {
 		c, err := config.Load(tree + setupConfig)
 		if err != nil {
 			return err
+		}
+		var all map[string]config.Profile
+		if text, err := os.ReadFile(tree + c.Profiles); c.Profiles != "" && err == nil { // else they are not from here
+			if all, err = profilefile.Parse(c.Profiles, text); err != nil {
+				return err
+			}
+		}
+		if _, err := os.Stat(tree + c.Policy); c.Policy != "" && errors.Is(err, fs.ErrNotExist) {
+			if set, err := policy.Load(filepath.Join("/", root, c.Policy)); err == nil { // what is wrong with it others say
+				if err := hostcheck.Fits(set, c.Isolated, all); err != nil {
+					return err
+				}
+			}
+		}
+		if _, err := os.Stat(filepath.Join("/", root, "etc/passwd")); noOwners || errors.Is(err, fs.ErrNotExist) {
+			return nil
 		}
 		as := map[string][]string{} // by what they are needed for
 		for name, is := range c.Isolated {
 			as["the isolated server "+name] = append(is.Shared(), is.Account)
 		}
-		text, err := os.ReadFile(tree + c.Profiles)
-		if c.Profiles != "" && err == nil { // else they are not from here
-			all, err := profilefile.Parse(c.Profiles, text)
-			if err != nil {
-				return err
-			}
-			for name, is := range all {
-				as["the profile "+name] = []string{is.As} // its account is made
-			}
+		for name, is := range all {
+			as["the profile "+name] = []string{is.As} // its account is made
 		}
 		var wrong []error
 		for _, what := range slices.Sorted(maps.Keys(as)) {
 			for _, name := range as[what] {
+				if name == "" {
+					continue
+				}
 				if _, err := accountIn(root, name); err != nil {
 					wrong = append(wrong, fmt.Errorf("%s runs as %s: %w", what, name, err))
 				} else if name == c.Account {

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
@@ -104,6 +105,28 @@ func TestHostProfileFiles(t *testing.T) {
 	if err := json.Unmarshal([]byte(b.says(exitOK, "run_as", "schema", "--profile")), &schema); err != nil || schema.Title != "muxward: profiles/NAME.yaml" {
 		t.Errorf("the schema: %+v, %v", schema, err)
 	}
+}
+
+// Where the policy is not from the directory of hosts, profiles have to fit that which is there.
+func TestHostProfilesOfOthersPolicy(t *testing.T) {
+	b := newHostBed(t)
+	b.change("host.yaml", "policy:\n  directory: policy\n", "")
+	at := filepath.Join(b.dir, "profiles/prod-psql.yaml")
+	passwd, err := os.ReadFile(b.root + "/etc/passwd")
+	if err := errors.Join(err, os.Rename(at+".example", at)); err != nil {
+		t.Fatal(err)
+	}
+	put(t, b.root, "etc/passwd", string(passwd)+"psql:x:997:997::/:/bin/sh\n")
+	for _, dir := range []string{"etc/muxward", "etc/muxward/policy"} {
+		if err := os.MkdirAll(filepath.Join(b.root, dir), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	put(t, b.root, "etc/muxward/policy/grants.yaml", "grants: []\n")
+	put(t, b.root, "etc/muxward/policy/people.yaml", "people:\n  alice: {}\n")
+	b.on(exitFailure, `there is no group "dba"`, "apply")
+	put(t, b.root, "etc/muxward/policy/people.yaml", "people:\n  alice: {}\ngroups:\n  dba:\n")
+	b.on(exitOK, "MW-H200 make /etc/muxward/profiles.yaml", "apply")
 }
 
 // A PAM service that the ssh door asks has to be there, or come along: without one muxward would not begin.

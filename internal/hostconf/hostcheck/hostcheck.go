@@ -96,6 +96,11 @@ func Offers(dir string, isolated map[string]config.Isolated, profiles map[string
 	if set == nil {
 		return nil
 	}
+	return Fits(set, isolated, profiles)
+}
+
+// Fits says why muxward would not begin with a policy, isolated servers and session profiles.
+func Fits(set *policy.Set, isolated map[string]config.Isolated, profiles map[string]config.Profile) error {
 	servers, p := map[string]string{}, policy.Profiles{List: map[string]policy.Profile{}}
 	for name, is := range isolated {
 		servers[name] = is.Account
