@@ -148,10 +148,15 @@ func (f *setupFlags) giveBack(cmd *cobra.Command, o hostconf.Options) error {
 	return nil
 }
 
+// keptLists are the files and directories that muxward takes only from root, or whom it runs as (see kept).
+func keptLists(c config.Config) []string {
+	return []string{c.SSH.Keys, c.SSH.Authorities, c.SSH.Revoked, c.SSH.HostCertificate, c.SSH.TOTP, c.Webhook.Secret}
+}
+
 // mustRead is what muxward has to read itself, of root's files. Of the policy its own are what is made
 // together with the directory, for the account to read.
 func mustRead(root string, c config.Config, own map[string]string) []string {
-	all := []string{c.SSH.Keys, c.SSH.Authorities, c.SSH.Revoked, c.SSH.HostCertificate, c.SSH.TOTP, c.Webhook.Secret}
+	all := keptLists(c)
 	if own == nil {
 		return append(all, c.Policy)
 	}
@@ -213,7 +218,7 @@ func takes(c config.Config) error {
 		return nil
 	}
 	var wrong []error
-	for _, path := range mustRead("", c, map[string]string{}) {
+	for _, path := range keptLists(c) {
 		info, err := os.Stat(path)
 		if err != nil {
 			continue // that is somebody else's to say
