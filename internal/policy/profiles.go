@@ -139,6 +139,15 @@ func (ps *people) whoever(who string) (list []string, problem string) {
 	return list, ""
 }
 
+// all gives the people that names and groups stand for, without those that stand for nobody.
+func (ps *people) all(who []string) (list []string) {
+	for _, w := range who {
+		some, _ := ps.whoever(w)
+		list = append(list, some...)
+	}
+	return list
+}
+
 // TryProfiles says why profiles could not be offered.
 func (e *Engine) TryProfiles(p Profiles) error {
 	e.reload.Lock()
@@ -156,8 +165,8 @@ func (e *Engine) Offer(p Profiles) error {
 }
 
 // ReloadWith is [Engine.Reload] for files that are right only with other profiles: those are in force at
-// once with them. next are those that are to be offered after that; they have to be right with the files, too. What
-// was broken stays so if this is an error.
+// once with them, for people alone who are meant before and after, also by a group. next are those that are to be offered
+// after that; they have to be right with the files, too. What was broken stays so if this is an error.
 func (e *Engine) ReloadWith(dir string, p, next Profiles) error {
 	e.reload.Lock()
 	defer e.reload.Unlock()
@@ -166,6 +175,12 @@ func (e *Engine) ReloadWith(dir string, p, next Profiles) error {
 		_, err = files.profiled(next, nil)
 	}
 	if err == nil {
+		p.List = maps.Clone(p.List)
+		for name, is := range p.List {
+			before := e.files.people.all(is.Who)
+			is.Who = slices.DeleteFunc(files.people.all(is.Who), func(who string) bool { return !slices.Contains(before, who) })
+			p.List[name] = is
+		}
 		err = e.offer(files, p)
 	}
 	if err != nil {

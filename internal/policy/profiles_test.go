@@ -1,6 +1,8 @@
 package policy
 
 import (
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -127,4 +129,56 @@ func TestProfileRefused(t *testing.T) {
 	if !e.Decide(access.Question{Who: identity.Subject{Person: "alice", UID: -1}, Verb: access.View, Object: sessionOf("alice"), At: time.Now()}).Allow {
 		t.Error("what was in force is not any more")
 	}
+}
+
+// A policy and profiles that are right only together are in force at once. Until the profiles are offered anew, who
+// comes to be meant by a group has nothing by them, and who is meant no more neither.
+func TestReloadWithProfiles(t *testing.T) {
+	dir := t.TempDir()
+	write := func(people string) {
+		t.Helper()
+		for name, text := range map[string]string{"people.yaml": people, "grants.yaml": "grants: []\n"} {
+			if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	write("people: {alice: {groups: [dba]}, bob: {}, carol: {}}\ngroups: {dba: []}\n")
+	e, err := NewEngine(dir)
+	if err == nil {
+		err = e.Offer(list(Profile{Account: "mw-db", Who: []string{"@dba", "bob"}}))
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	may := func(want string) {
+		t.Helper()
+		got := ""
+		for _, p := range []string{"alice", "bob", "carol"} {
+			if e.Decide(access.Question{Who: identity.Subject{Person: p, UID: -1}, Verb: access.Spawn, Object: sessionOf(p), At: time.Now()}).Allow {
+				got += p + " "
+			}
+		}
+		if got != want {
+			t.Errorf("%qmay start it, not %q", got, want)
+		}
+	}
+	may("alice bob ")
+	write("people: {alice: {groups: [dba]}, carol: {groups: [dba]}}\ngroups: {dba: []}\n")
+	next := list(Profile{Account: "mw-db", Who: []string{"@dba"}})
+	if err := e.Reload(dir); err == nil {
+		t.Fatal("it is right without the profiles")
+	}
+	if err := e.ReloadWith(dir, next, list(Profile{Account: "mw-db", Who: []string{"@dbas"}})); err == nil || e.Broken() == nil {
+		t.Fatalf("what is to come is not right: %v, %v", err, e.Broken())
+	}
+	may("alice bob ")
+	if err := e.ReloadWith(dir, next, next); err != nil || e.Broken() != nil || e.Digest() != e.DigestNow(dir) {
+		t.Fatal(err, e.Broken())
+	}
+	may("alice ")
+	if err := e.Offer(next); err != nil {
+		t.Fatal(err)
+	}
+	may("alice carol ")
 }
