@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/muxward/muxward/internal/config"
+	"github.com/muxward/muxward/internal/hostconf/hostfile"
 	"github.com/muxward/muxward/internal/hostconf/proof"
 	"github.com/muxward/muxward/internal/tmux/tmuxtest"
 	"github.com/muxward/muxward/packaging"
@@ -80,7 +81,8 @@ func TestTakingBackOfSeparated(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, may := range map[string]func(map[string][]byte) error{"setup": of.Returning, "settling": h.settling(cmd, root).Returning} {
+	for name, may := range map[string]func(map[string][]byte) error{"setup": of.Returning, "settling": h.settling(cmd, root).Returning,
+		"apply": h.options(cmd, root, &hostfile.Found{}).Returning} {
 		ownedBy(t, root, "")
 		if err := may(files); err != nil {
 			t.Errorf("%s: a state of root's: %v", name, err)

@@ -345,10 +345,19 @@ func runsAs(root string, own map[string]string) hostconf.Check {
 		if err := readable(root, c, own); err != nil || root != "" || os.Geteuid() != 0 {
 			return err
 		}
-		if self, err := os.Executable(); err == nil && c.Account != "" {
-			return handable(ctx, self, tree+setupConfig, c.Account)
+		if c.Account == "" {
+			return errors.Join(rooted(c), takes(c))
 		}
-		return errors.Join(rooted(c), takes(c))
+		info, err := os.Stat(cmp.Or(c.State, setupState))
+		if err != nil {
+			return nil // it is made
+		}
+		// Of one that is the account's already nothing is asked: what it has put there is no reason to do nothing.
+		self, err := os.Executable()
+		if st, ok := info.Sys().(*syscall.Stat_t); err != nil || !ok || st.Uid != 0 {
+			return err
+		}
+		return handable(ctx, self, tree+setupConfig, c.Account)
 	}}
 }
 
