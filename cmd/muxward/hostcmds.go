@@ -221,6 +221,14 @@ func checkHost(cmd *cobra.Command, dir, name string) checkedHost {
 		ctx, cancel := contextFor(cmd, time.Minute)
 		err := check.Run(ctx, tree)
 		cancel()
+		var ps policy.Problems
+		if errors.As(err, &ps) { // of the policy: where its files are here
+			for i := range ps {
+				if ps[i].File != "" {
+					ps[i].File = filepath.Join(found.Host.Policy.Directory, ps[i].File)
+				}
+			}
+		}
 		if err != nil {
 			return fail(fmt.Errorf("%s: %w", check.Name, err))
 		}

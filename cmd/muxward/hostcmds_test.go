@@ -146,6 +146,9 @@ func TestHostAsksPAM(t *testing.T) {
 func TestHostStory(t *testing.T) {
 	b := newHostBed(t)
 	b.says(exitOK, "good any: host.yaml", "check", b.dir)
+	b.change("policy/people.yaml", "people:", "peeple:")
+	b.says(exitUsage, "/policy/people.yaml:", "check", b.dir) // where an editor finds it
+	b.change("policy/people.yaml", "peeple:", "people:")
 	b.on(exitDrift, "+TMUX_TMPDIR=/run/muxward/doors", "plan")
 	b.on(exitOK, "applied: ", "apply")
 	b.on(exitOK, "nothing to do", "apply")
