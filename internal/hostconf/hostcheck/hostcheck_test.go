@@ -14,6 +14,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/muxward/muxward/internal/config"
 	"github.com/muxward/muxward/internal/tmux/tmuxtest"
 )
 
@@ -88,6 +89,38 @@ func TestPolicy(t *testing.T) {
 		err := Policy(write(t, c.files))
 		if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: error %v, want %q", c.name, err, c.want)
+		}
+	}
+}
+
+// A policy has to have those who may start what muxward is to offer, and the isolated servers by their accounts: with
+// another one muxward does not begin.
+func TestOffers(t *testing.T) {
+	dir := t.TempDir()
+	for name, text := range map[string]string{"people.yaml": "people: {alice: {}}\nservers: {prod: {account: mw-prod}}\n", "grants.yaml": "grants: []\n"} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	profile := func(who string) map[string]config.Profile {
+		return map[string]config.Profile{"psql": {Account: "mw-psql", As: "psql", Who: []string{who}}}
+	}
+	isolated := func(name, account string) map[string]config.Isolated {
+		return map[string]config.Isolated{name: {Account: account, RunAs: "work"}}
+	}
+	for what, c := range map[string]struct {
+		err  error
+		want string
+	}{
+		"a person":            {Offers(dir, nil, profile("alice")), ""},
+		"nobody":              {Offers(dir, nil, profile("bob")), `there is no person "bob"`},
+		"a server":            {Offers(dir, isolated("prod", "mw-prod"), nil), ""},
+		"one of another name": {Offers(dir, isolated("test", "mw-prod"), nil), "is not among the servers"},
+		"of another account":  {Offers(dir, isolated("prod", "mw-test"), nil), "is not among the servers"},
+		"both":                {Offers(dir, isolated("prod", "mw-prod"), profile("alice")), ""},
+	} {
+		if (c.err == nil) != (c.want == "") || c.err != nil && !strings.Contains(c.err.Error(), c.want) {
+			t.Errorf("%s: %v, want %q", what, c.err, c.want)
 		}
 	}
 }
