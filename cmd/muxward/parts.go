@@ -307,7 +307,6 @@ func (d *daemon) drain() error {
 	ctx, cancel := context.WithTimeout(context.Background(), drainTime)
 	defer cancel()
 	d.draining.Store(true)
-	d.ssh.leave(d)
 	for _, u := range d.gateway.Shut(ctx, errDraining) {
 		d.complain("at the end: " + u)
 	}

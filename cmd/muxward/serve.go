@@ -44,7 +44,7 @@ SIGHUP reads ssh: pam, pam_root, pam_mfa, pam_behind_keys and pam_wait again.
 
 Where a service manager passes listening TCP sockets (muxward.socket of systemd), the SSH door
 is open at those, and nothing is listened at besides. An ssh: listen has to be one of
-them, or left out. Anything else that is passed keeps muxward from starting.
+them, and none of the others open to more, or left out. Anything else that is passed keeps muxward from starting.
 
 With isolated: {prod: {account: mw-prod, run_as: svc}} in the configuration, and with
 servers: {prod: {account: mw-prod}} in people.yaml, it keeps a tmux server that is nobody's
@@ -129,6 +129,7 @@ func serve(ctx context.Context, c config.Config, helper *privsep.Client, sockets
 		case err := <-d.failed:
 			return err
 		case <-ctx.Done():
+			d.ssh.leave(d) // first: the helper is asked to tell the manager, and may take its time
 			d.notifyManager("STOPPING=1")
 			return d.drain()
 		}

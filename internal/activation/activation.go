@@ -106,18 +106,26 @@ func look(fd int) (netip.AddrPort, error) {
 	case *unix.SockaddrInet4:
 		return netip.AddrPortFrom(netip.AddrFrom4(at.Addr), uint16(at.Port)), nil
 	case *unix.SockaddrInet6:
-		// The zone counts for nothing here: no configuration is compared with it.
+		// The zone counts for nothing here, nor where a configuration is compared with it.
 		return netip.AddrPortFrom(netip.AddrFrom16(at.Addr), uint16(at.Port)), nil
 	}
 	return none, errors.New("listens at no address of TCP")
 }
 
 // Agree gives the address that a door is open at, with sockets passed for it, of which there
-// is at least one: what the configuration says, and the sockets with that one first; where it says none,
-// that of the first socket. Where none is the one that is said it is an error: a door that is to
-// be open to this host alone does not come to be open to all because a unit has the port only.
+// is at least one, and has the socket with that one come first: what the configuration says; where
+// it says none, that of the socket that lets in most. Where none is the one that is said, or another
+// lets in more than that, it is an error: a door that is to be open to this host alone does not
+// come to be open to all because a unit has the port only, or its own port besides.
 func Agree(listen string, sockets []Socket) (string, error) {
 	if listen == "" {
+		widest := 0
+		for i, s := range sockets {
+			if wider(s, sockets[widest]) {
+				widest = i
+			}
+		}
+		sockets[0], sockets[widest] = sockets[widest], sockets[0]
 		return sockets[0].Addr.String(), nil
 	}
 	i := slices.IndexFunc(sockets, func(s Socket) bool { return same(listen, s.Addr) })
@@ -130,7 +138,20 @@ func Agree(listen string, sockets []Socket) (string, error) {
 			"have both say the same, or leave listen out (systemctl edit muxward.socket)", listen, strings.Join(at, " and "))
 	}
 	sockets[0], sockets[i] = sockets[i], sockets[0]
+	for _, s := range sockets[1:] {
+		if wider(s, sockets[0]) {
+			return "", fmt.Errorf("the ssh door is to listen at %q (ssh: listen), and systemd passes %s besides, which is open to more: "+
+				"take that away (systemctl edit muxward.socket, with ListenStream= first), or leave listen out", listen, s.Addr)
+		}
+	}
 	return listen, nil
+}
+
+// wider reports whether a socket is open to hosts that another is not open to: all addresses
+// beside one of them, and what is not this host's alone beside what is.
+func wider(s, than Socket) bool {
+	a, b := s.Addr.Addr().Unmap(), than.Addr.Addr().Unmap()
+	return a.IsUnspecified() && !b.IsUnspecified() || !a.IsLoopback() && b.IsLoopback()
 }
 
 // same reports whether a socket listens where it is said. No name is looked up for that.
@@ -146,7 +167,7 @@ func same(listen string, is netip.AddrPort) bool {
 		return is.Addr().IsUnspecified()
 	}
 	want, err := netip.ParseAddr(host)
-	return err == nil && want.Unmap() == is.Addr().Unmap()
+	return err == nil && want.WithZone("").Unmap() == is.Addr().Unmap()
 }
 
 // Files are the descriptors of the sockets, to be handed on.

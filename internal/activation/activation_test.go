@@ -164,6 +164,8 @@ func TestAgree(t *testing.T) {
 		{":ssh", "[::]:22", ":ssh"},
 		{"127.0.0.1:22", "127.0.0.1:22", "127.0.0.1:22"},
 		{"[::ffff:127.0.0.1]:22", "127.0.0.1:22", "[::ffff:127.0.0.1]:22"},
+		{"[fe80::1%lo]:22", "[fe80::1]:22", "[fe80::1%lo]:22"},
+		{"192.0.2.2:22", "192.0.2.2:22", "192.0.2.2:22"},
 		{"127.0.0.1:22", "[::]:22", ""}, // it would be open to all
 		{"0.0.0.0:22", "[::]:22", ""},
 		{":22", "127.0.0.1:22", ""},
@@ -172,7 +174,7 @@ func TestAgree(t *testing.T) {
 		{"localhost:22", "127.0.0.1:22", ""},
 		{"22", "[::]:22", ""},
 	} {
-		other := Socket{Addr: netip.MustParseAddrPort("192.0.2.1:9")}
+		other := Socket{Addr: netip.MustParseAddrPort("127.0.0.9:9")}
 		sockets := []Socket{other, {Addr: netip.MustParseAddrPort(c.passed)}}
 		if c.listen == "" {
 			sockets = sockets[1:]
@@ -186,6 +188,40 @@ func TestAgree(t *testing.T) {
 		}
 		if err != nil && (!strings.Contains(err.Error(), c.passed) || !strings.Contains(err.Error(), fmt.Sprintf("%q", c.listen))) {
 			t.Errorf("it does not say both: %v", err)
+		}
+	}
+}
+
+// None of the sockets is open to more than what the configuration says; what is agreed on once
+// is agreed on again, as beside a helper.
+func TestAgreeWider(t *testing.T) {
+	for _, c := range []struct{ listen, passed, want string }{
+		{"127.0.0.1:22", "[::]:2222 127.0.0.1:22", ""}, // ListenStream= was forgotten
+		{"127.0.0.1:22", "127.0.0.1:22 0.0.0.0:22", ""},
+		{"127.0.0.1:22", "127.0.0.1:22 [::ffff:0.0.0.0]:22", ""},
+		{"127.0.0.1:22", "127.0.0.1:22 192.0.2.1:22", ""},
+		{"192.0.2.1:22", "192.0.2.1:22 [::]:2222", ""},
+		{"192.0.2.1:22", "127.0.0.1:9 192.0.2.1:22 192.0.2.2:9", "192.0.2.1:22"},
+		{"127.0.0.1:22", "[::1]:22 127.0.0.1:22", "127.0.0.1:22"},
+		{":22", "0.0.0.0:22 [::]:2222 192.0.2.1:9", ":22"},
+		{"", "127.0.0.1:22 192.0.2.1:9 [::]:2222", "[::]:2222"},
+		{"", "127.0.0.1:22 192.0.2.1:9", "192.0.2.1:9"},
+		{"", "127.0.0.1:22 127.0.0.2:9", "127.0.0.1:22"},
+	} {
+		var sockets []Socket
+		for at := range strings.FieldsSeq(c.passed) {
+			sockets = append(sockets, Socket{Addr: netip.MustParseAddrPort(at)})
+		}
+		got, err := Agree(c.listen, sockets)
+		if got != c.want || (err == nil) != (c.want != "") {
+			t.Errorf("%q and %s: %q, %v", c.listen, c.passed, got, err)
+			continue
+		}
+		if err != nil {
+			continue
+		}
+		if again, err := Agree(got, sockets); again != got || err != nil {
+			t.Errorf("%q and %s: once more it is %q, %v", c.listen, c.passed, again, err)
 		}
 	}
 }

@@ -82,7 +82,6 @@ func (l *Live) IntoActive(server Server, session tmux.SessionID, typed []byte) {
 
 // into is Into for a command.
 func (l *Live) into(plan *Plan) {
-	l.uses(plan)
 	if len(l.g.Leases.List()) == 0 || plan.Invocation == nil {
 		return
 	}

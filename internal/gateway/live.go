@@ -618,6 +618,14 @@ func (g *Gateway) Shut(ctx context.Context, why error) []string {
 	return g.Reconsider(ctx, "", why.Error()).Unconfirmed
 }
 
+// ending is why muxward ends, nil if it does not.
+func (g *Gateway) ending() error {
+	if shut := g.shut.Load(); shut != nil {
+		return errors.New(*shut)
+	}
+	return nil
+}
+
 // Who lists the people who are attached.
 func (g *Gateway) Who() []Attached {
 	g.mu.Lock()

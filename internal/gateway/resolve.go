@@ -104,9 +104,13 @@ var ErrServerEnded = errors.New("the tmux server has ended")
 // errNoSessions is what tmux says when there is nothing to attach to.
 var errNoSessions = errors.New("no sessions")
 
-// errNoServer is what tmux says when nobody listens. An earlier command of the
-// same sequence may start one.
-func errNoServer(req Request) error {
+// noServer is what tmux says when nobody listens. An earlier command of the
+// same sequence may start one. At the end of muxward itself nobody sees anything, and that is
+// what is said: who hears of no server might begin one.
+func (g *Gateway) noServer(req Request) error {
+	if err := g.ending(); err != nil {
+		return err
+	}
 	return &NotFound{Err: errors.New("no server running on " + req.Door), MayAppear: true}
 }
 
@@ -150,7 +154,7 @@ func (g *Gateway) read(ctx context.Context, base Request, argv []string) (reqs [
 func (g *Gateway) unread(ctx context.Context, base Request, why *tmux.ParseError) error {
 	if base.fresh == nil {
 		if places, err := g.Visible(ctx, base.Identity); err == nil && len(places) == 0 {
-			return errNoServer(base)
+			return g.noServer(base)
 		}
 	}
 	return why
@@ -263,6 +267,9 @@ func (r *resolver) noServer(ctx context.Context) error {
 	if r.owner != me {
 		return r.notHere()
 	}
+	if err := r.g.ending(); err != nil {
+		return err
+	}
 	switch inv.Row.Name {
 	case "new-session":
 		if !r.plan.starts(r.live, me) {
@@ -287,7 +294,7 @@ func (r *resolver) noServer(ctx context.Context) error {
 	if inv.Row.Name == "attach-session" {
 		return &NotFound{Err: errNoSessions, MayAppear: true}
 	}
-	return errNoServer(r.req)
+	return r.g.noServer(r.req)
 }
 
 // notHere is the answer for everything on a server this person may not know

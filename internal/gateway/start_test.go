@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -59,6 +60,39 @@ func TestStartsFirst(t *testing.T) {
 	}
 	if startPlan(t, g, reqs[0]).Start {
 		t.Error("a server of bob's is started in alice's pane")
+	}
+}
+
+// TestNoServerAtTheEnd: while muxward ends nobody hears that there is no server, or that the policy
+// gives them none: they would begin one, or take their sessions for gone.
+func TestNoServerAtTheEnd(t *testing.T) {
+	r := &rules{}
+	r.allow.Store(true)
+	g, servers, _, log, _ := guestGateway(t, r)
+	for range cap(servers.give) {
+		servers.give <- struct{}{}
+	}
+	who := bob(t)
+	why := errors.New("it ends; come again")
+	for _, ends := range []bool{false, true} {
+		if ends {
+			g.Shut(t.Context(), why)
+		}
+		for _, line := range []string{"list-sessions", "has-session -t work", "new-session -d", "attach-session"} {
+			inv, perr := tmux.ParseArgv(strings.Fields(line), tmux.ParseOptions{})
+			if perr != nil {
+				t.Fatal(perr)
+			}
+			live, ctx := g.begin(t.Context(), who)
+			_, err := g.resolve(ctx, Request{Identity: who, Invocation: inv[0]})
+			live.end()
+			if said := err != nil && err.Error() == why.Error(); said != ends {
+				t.Errorf("%s: %v, and muxward ends: %t", line, err, ends)
+			}
+		}
+	}
+	if len(log.events) > 0 {
+		t.Errorf("%v is written", <-log.events)
 	}
 }
 

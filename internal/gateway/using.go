@@ -1,38 +1,41 @@
 package gateway
 
 import (
+	"net/netip"
 	"slices"
-	"strconv"
 
 	"github.com/muxward/muxward/internal/access"
 	"github.com/muxward/muxward/internal/identity"
 	"github.com/muxward/muxward/internal/tmux"
 )
 
-// uses notes what is reached by a permit besides tmux, for who asks who is there.
-func (l *Live) uses(plan *Plan) {
-	if plan.Object.Reach == nil || len(plan.Needs) == 0 {
+// Uses notes what is reached by a permit besides tmux, for who asks who is there: once it is
+// open. at is the address and port where that is, if it has one; more is what else is known of it.
+func (p *Permit) Uses(at netip.AddrPort, more string) {
+	if p.plan.Object.Reach == nil || len(p.plan.Needs) == 0 {
 		return
 	}
-	verb := plan.Needs[0].Verb
+	l, verb := p.live, p.plan.Needs[0].Verb
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.using = &Attached{Person: l.who.Person(), Door: l.who.Door(), Account: l.who.Account(), Mode: verb.String(),
-		Reaches: reached(verb, plan.Needs), Since: l.g.Time(), From: l.who.From(), who: l.who}
+		Reaches: reached(verb, *p.plan.Needs[0].Object.Reach, at, more), Since: l.g.Time(), From: l.who.From(), who: l.who}
 }
 
-// reached names what is reached. A name with several addresses stands for them: which of them
-// has answered is not the gateway's to know.
-func reached(v access.Verb, needs []Need) string {
-	r := needs[0].Object.Reach
+// reached names what is reached, where it is.
+func reached(v access.Verb, r access.Reach, at netip.AddrPort, more string) string {
+	if at.IsValid() { // of several addresses, and any port, it is this one
+		r.Addr, r.Port = at.Addr().Unmap(), at.Port()
+	}
 	text := r.String()
-	switch {
-	case v == access.Agent:
+	switch v {
+	case access.Agent:
 		text = "agent"
-	case v == access.Subsystem:
+	case access.Subsystem:
 		text = r.Name
-	case len(needs) > 1:
-		text = "tcp:" + r.Name + ":" + strconv.Itoa(int(r.Port))
+	}
+	if more != "" {
+		text += " (" + more + ")"
 	}
 	return tmux.Clean(text)
 }

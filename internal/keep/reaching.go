@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/muxward/muxward/internal/accounts"
+	"github.com/muxward/muxward/internal/pane"
 	"github.com/muxward/muxward/internal/sandbox"
 	"github.com/muxward/muxward/internal/teeth"
 )
@@ -135,6 +136,8 @@ func mindReach(cmd *exec.Cmd, by ending, line *os.File, limit time.Duration) {
 	close(gone)
 	if by.knows(cmd) {
 		_, _ = line.WriteString(ReachOver) // who has gone hears nothing
+	} else if by == minder {
+		pane.Sweep() // who minds it was killed: what is left in its cgroup ends all the same
 	}
 	_ = line.Close()
 	<-over

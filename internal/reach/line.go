@@ -124,7 +124,7 @@ type Reached struct {
 	Conn     net.Conn     // a connection, or a subsystem's standard input and output
 	Errs     *os.File     // a subsystem's standard error
 	Listener net.Listener // of which closing removes no path
-	Path     string       // of an agent
+	Path     string       // of an agent; of a subsystem its program, "" is the process itself
 }
 
 // Close closes all of it. A connection is cut off: nothing is sent any more.

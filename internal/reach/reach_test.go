@@ -7,7 +7,9 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -164,6 +166,9 @@ func TestOwnSFTP(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer r.Close()
+	if r.Path != "" {
+		t.Errorf("it is served by %q", r.Path)
+	}
 	c, err := sftp.NewClientPipe(r.Conn, r.Conn)
 	if err != nil {
 		t.Fatal(err)
@@ -198,6 +203,9 @@ func TestSubsystemEnds(t *testing.T) {
 	r, err := line.Go(ctx, ask, nil)
 	if err != nil {
 		t.Fatal(err)
+	}
+	if r.Path != "/bin/sh" {
+		t.Errorf("its program is %q", r.Path)
 	}
 	buf := make([]byte, 6)
 	if _, err := io.ReadFull(r.Conn, buf); err != nil {
@@ -245,5 +253,60 @@ func TestIdentity(t *testing.T) {
 		if _, _, _, err := identity(text); (err == nil) != good {
 			t.Errorf("%q: %v", text, err)
 		}
+	}
+}
+
+// What a loss of power left of agents in a home is removed with the next one, and nothing else:
+// neither of this boot, nor of another host with the same home, nor what somebody has put there.
+func TestLeftAgents(t *testing.T) {
+	home := t.TempDir()
+	t.Setenv("HOME", home)
+	t.Setenv("XDG_RUNTIME_DIR", "")
+	of := func(host, boot string) string { return home + "/.muxward-agent-" + host + "-" + boot + "-1" }
+	left, full := of(thisHost(), "00000000"), of(thisHost(), "00000001")
+	stays := []string{full, of(thisHost(), thisBoot()), of("00000000", "00000000"), home + "/.muxward-agent-x"}
+	for _, dir := range append([]string{left}, stays...) {
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(dir+"/agent", nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.WriteFile(full+"/mine", nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	p := &process{tidy: func() {}}
+	files, path, err := p.agent()
+	if err != nil {
+		t.Fatal(err)
+	}
+	passed.Close(files)
+	if !strings.HasPrefix(path, home+"/.muxward-agent-"+thisHost()+"-"+thisBoot()+"-") {
+		t.Errorf("the socket is at %s", path)
+	}
+	if _, err := os.Lstat(left); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("it is left: %v", err)
+	}
+	for _, dir := range stays {
+		if _, err := os.Lstat(dir); err != nil {
+			t.Error(err)
+		}
+	}
+	p.tidy()
+	if _, err := os.Lstat(filepath.Dir(path)); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("its own is left: %v", err)
+	}
+}
+
+// Where the kernel lists no children they are found among all processes.
+func TestChildrenOfUs(t *testing.T) {
+	cmd := exec.Command("sleep", "1000")
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = cmd.Process.Kill(); _ = cmd.Wait() }()
+	if pids := childrenOfUs(); !slices.Contains(pids, cmd.Process.Pid) || slices.Contains(pids, os.Getpid()) {
+		t.Errorf("%d is not among %v", cmd.Process.Pid, pids)
 	}
 }

@@ -2,6 +2,8 @@ package reach
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -217,8 +219,11 @@ func (p *process) do(found Found, next proceed) (files []*os.File, path string, 
 	case p.ask.Kind == Agent:
 		return p.agent()
 	}
+	if argv := p.program(); argv != nil {
+		path = argv[0]
+	}
 	files, err = p.subsystem()
-	return files, "", err
+	return files, path, err
 }
 
 // connect connects to the first address that answers. Nothing is sent any more once the line
@@ -316,10 +321,11 @@ func (p *process) listenAt(path string) (*os.File, error) {
 // this one has gone, and be given keys. So in /tmp, where who has no home of their own has it,
 // the directory is left.
 func (p *process) agent() (files []*os.File, path string, err error) {
+	here, boot := thisHost(), thisBoot()
 	for _, top := range []struct {
 		dir, name string
 		others    uint32 // modes that it must not have
-	}{{os.Getenv("XDG_RUNTIME_DIR"), "muxward-agent-", 0o077}, {os.Getenv("HOME"), ".muxward-agent-", 0o022}} {
+	}{{os.Getenv("XDG_RUNTIME_DIR"), "muxward-agent-", 0o077}, {os.Getenv("HOME"), ".muxward-agent-" + here + "-" + boot + "-", 0o022}} {
 		var st unix.Stat_t
 		if !filepath.IsAbs(top.dir) || unix.Stat(top.dir, &st) != nil || st.Uid != uint32(os.Getuid()) || st.Mode&top.others != 0 {
 			continue
@@ -327,10 +333,43 @@ func (p *process) agent() (files []*os.File, path string, err error) {
 		if files, path, err = p.agentIn(top.dir, top.name); err == nil {
 			gone := p.tidy
 			p.tidy = func() { gone(); _ = os.Remove(filepath.Dir(path)) }
+			leftAgents(os.Getenv("HOME"), ".muxward-agent-"+here+"-", boot)
 			return files, path, nil
 		}
 	}
 	return p.agentIn("/tmp", "muxward-agent-")
+}
+
+// leftAgents removes what a loss of power has left in a home: the directories of agents of this
+// host that are of another boot. Other hosts may have the same home.
+func leftAgents(home, names, boot string) {
+	entries, err := os.ReadDir(home)
+	if err != nil || boot == "" {
+		return
+	}
+	for _, e := range entries {
+		if left, is := strings.CutPrefix(e.Name(), names); is && !strings.HasPrefix(left, boot) && e.IsDir() {
+			dir := filepath.Join(home, e.Name())
+			_ = os.Remove(filepath.Join(dir, "agent"))
+			_ = os.Remove(dir) // if that is all there was
+		}
+	}
+}
+
+// thisHost and thisBoot tell hosts apart, and their boots; "" is that it is not known.
+func thisHost() string {
+	name, _ := os.Hostname()
+	id, _ := os.ReadFile("/etc/machine-id") // with either it is enough
+	sum := sha256.Sum256(append([]byte(name+"\n"), id...))
+	return hex.EncodeToString(sum[:4])
+}
+
+func thisBoot() string {
+	id, err := os.ReadFile("/proc/sys/kernel/random/boot_id") // proc_sys_kernel(5)
+	if err != nil || len(id) < 8 {
+		return ""
+	}
+	return string(id[:8])
 }
 
 func (p *process) agentIn(top, name string) ([]*os.File, string, error) {

@@ -11,11 +11,13 @@ import (
 	"runtime"
 	"strconv"
 	"syscall"
+	"time"
 
 	"github.com/pkg/sftp"
 	"golang.org/x/sys/unix"
 
 	"github.com/muxward/muxward/internal/passed"
+	"github.com/muxward/muxward/internal/procfs"
 )
 
 // sftpServers is where OpenSSH's sftp server is on the distributions of today.
@@ -161,18 +163,38 @@ func sweep() {
 		if _, err := unix.Wait4(-1, nil, unix.WNOHANG, nil); err == unix.ECHILD {
 			return
 		}
+		time.Sleep(time.Millisecond)
 	}
 }
 
-// children are the processes directly below us (proc(5), children).
+// children are the processes directly below us (proc(5), children). Not every kernel has that
+// file (CONFIG_PROC_CHILDREN).
 func children() (pids []int) {
 	lists, _ := filepath.Glob("/proc/self/task/*/children") // the pattern is a good one
+	if len(lists) == 0 {
+		return childrenOfUs()
+	}
 	for _, list := range lists {
 		data, _ := os.ReadFile(list) // a thread that has ended has none
 		for _, word := range bytes.Fields(data) {
 			if pid, err := strconv.Atoi(string(word)); err == nil {
 				pids = append(pids, pid)
 			}
+		}
+	}
+	return pids
+}
+
+// childrenOfUs finds them among all processes.
+func childrenOfUs() (pids []int) {
+	entries, _ := os.ReadDir("/proc") // without it nobody is found, and wait(2) tells that there is somebody
+	for _, e := range entries {
+		pid, err := strconv.Atoi(e.Name())
+		if err != nil {
+			continue
+		}
+		if st, err := procfs.ReadStat(pid); err == nil && st.PPID == os.Getpid() {
+			pids = append(pids, pid)
 		}
 	}
 	return pids

@@ -263,7 +263,7 @@ func screenVariables() []formatVariable {
 	var list []formatVariable
 	for i, f := range paneFields() {
 		get := mayPane
-		if f.name == "pane_path" || f.name == "pane_start_path" {
+		if f.name == "pane_path" || f.name == "pane_start_path" || f.name == "pane_flags" {
 			get = onPane // empty, but there
 		}
 		list = append(list, get(f.name, func(p *Pane) string { return valueAt(p.values, i) }).from(f.since))

@@ -50,7 +50,7 @@ func listens(configured, addr string) error {
 		return err
 	}
 	want, err := netip.ParseAddr(host)
-	if err == nil && !want.IsUnspecified() && is.Addr().Unmap() != want.Unmap() {
+	if err == nil && !want.IsUnspecified() && is.Addr().WithZone("").Unmap() != want.WithZone("").Unmap() { // the zone is the kernel's word
 		return fmt.Errorf("%s is not %s", addr, configured)
 	}
 	if n, err := net.LookupPort("tcp", port); err != nil || n != 0 && n != int(is.Port()) {

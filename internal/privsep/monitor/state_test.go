@@ -161,6 +161,7 @@ func TestListens(t *testing.T) {
 		works            bool
 	}{
 		{":2222", "[::]:2222", true}, {"127.0.0.1:0", "127.0.0.1:4711", true}, {"0.0.0.0:22", "0.0.0.0:22", true}, {"localhost:2222", "127.0.0.1:2222", true},
+		{"[fe80::1]:2222", "[fe80::1%lo]:2222", true}, {"[fe80::1]:2222", "[fe80::2%lo]:2222", false},
 		{":2222", "[::]:2223", false}, {"127.0.0.1:0", "10.0.0.1:4711", false}, {":2222", "evil\nHost *:2222", false}, {":2222", "", false},
 	} {
 		if err := listens(c.configured, c.addr); (err == nil) != c.works {

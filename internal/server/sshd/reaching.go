@@ -144,11 +144,38 @@ func (c *conn) reach(ctx context.Context, w wanted, use using) (gateway.Result, 
 			return gateway.Result{}, errors.Join(err, ends(line)) // it may be doing it
 		}
 		defer r.Close()
+		permit.Uses(isAt(r), w.by(r))
 		result, err := use(lasting(ctx), permit, line, r)
 		r.Close() // before the process ends, which is waited for
 		return result, errors.Join(err, ends(line))
 	}
 	return c.s.Gateway.Handle(ctx, gateway.Request{Identity: c.who, Door: Door, Act: act})
+}
+
+// isAt is the address of the network at which something reached is, if it has one.
+func isAt(r *reach.Reached) netip.AddrPort {
+	var at net.Addr
+	switch {
+	case r.Listener != nil:
+		at = r.Listener.Addr()
+	case r.Conn != nil:
+		at = r.Conn.RemoteAddr()
+	}
+	if tcp, is := at.(*net.TCPAddr); is {
+		return tcp.AddrPort()
+	}
+	return netip.AddrPort{}
+}
+
+// by is which server sftp is served by, "" of anything else.
+func (w wanted) by(r *reach.Reached) string {
+	switch {
+	case w.verb != access.Subsystem || w.ask.Argv != nil:
+		return ""
+	case r.Path == "":
+		return "muxward's own server"
+	}
+	return fmt.Sprintf("%.80s", r.Path)
 }
 
 // ends ends what reaches. If that may go on all the same, the gateway is to tell.
