@@ -74,9 +74,30 @@ func (s *server) halt(ctx context.Context) (Halted, error) {
 		err = s.standStill(ctx)
 	}
 	if s.rec.Isolated {
-		h.Panes, h.Free = pane.Freeze(s.mindsPane, true)
+		begun := s.allBegun(ctx)
+		if h.Panes, h.Free = pane.Freeze(s.mindsPane, true); !begun {
+			h.Free++
+		}
 	}
 	return h, err
+}
+
+// allBegun waits until of the panes that were let in before each has what minds its session: so
+// whatever runs is among those that are frozen.
+func (s *server) allBegun(ctx context.Context) bool {
+	ctx, cancel := context.WithTimeout(ctx, haltTime)
+	defer cancel()
+	tick := time.NewTicker(2 * time.Millisecond)
+	defer tick.Stop()
+	for !s.beginning.TryLock() {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return false
+		}
+	}
+	s.beginning.Unlock()
+	return true
 }
 
 // standsStill reports whether it is the state of a process that was stopped by a signal
