@@ -164,19 +164,7 @@ func TestHP03Inherited(t *testing.T) {
 	got := "muxward\n" + ofGo.ReplaceAllString(strings.Join(inherited(t, ofDaemon(t, h)), "\n"), "") + "\n\ntmux\n" +
 		strings.ReplaceAll(ofHost.ReplaceAllString(strings.Join(inherited(t, server), "\n"), "CapBnd HOST"), home, "HOME") + "\n" +
 		fmt.Sprintf("session keyring of whoever starts %t\n", strings.Contains(paneKeys, "mwplanted"))
-	golden := "testdata/inherited.golden"
-	if os.Getenv("MUXWARD_UPDATE") != "" {
-		if err := os.WriteFile(golden, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(golden)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got != string(want) {
-		t.Errorf("inherited is:\n%s\nand should be:\n%s", got, want)
-	}
+	asGolden(t, "testdata/inherited.golden", got)
 }
 
 // inheritedAlone is the control run: a program that whoever starts muxward starts as it is has all

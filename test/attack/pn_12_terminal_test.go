@@ -22,6 +22,7 @@ import (
 const (
 	swapArg = "swap-terminal"
 	pushArg = "push-terminal"
+	outArg  = "out-of-pane"
 )
 
 // becomeInPane has this process be one of those. It comes back in any other.
@@ -35,6 +36,8 @@ func becomeInPane() {
 		said = swapped(os.Args[2])
 	case pushArg:
 		said = pushed(os.Args[2])
+	case outArg:
+		said = gotOut(os.Args[2])
 	default:
 		return
 	}
