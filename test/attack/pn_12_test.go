@@ -64,10 +64,11 @@ func TestPN12LauncherByHand(t *testing.T) {
 			if w.control {
 				return
 			}
+			bare := w.inPane(notes)
 			for _, odd := range []string{"$P", "$P -c", "$P -c ''", "$P a b c", "$P <&- >&- 2>&-", "ulimit -n 3; $P", "$P mind-session",
 				"$P enter-session", "$P mind-session 3</dev/null 4</dev/null 5</dev/null", "echo '{\"UID\":0}' | $P enter-session 3<&0",
-				"env -i $P", "mkdir $D; cd $D; rmdir $D; $P", "trap '' HUP INT TERM; $P -c id </dev/null"} {
-				r := w.as(tmuxtest.As(w.t, stranger).UID, "env", append(env, "P="+program, "D="+notes+"/gone", "timeout", "20", "sh", "-c", odd)...)
+				"env -i $P", "mkdir $D; cd $D; rmdir $D; $P", "X=$(head -c 120000 /dev/zero | tr '\\000' x) $P", "$I " + bareArg + " $P /dev/null", "trap '' HUP INT TERM; $P -c id </dev/null"} {
+				r := w.as(tmuxtest.As(w.t, stranger).UID, "env", append(env, "P="+program, "I="+bare, "D="+notes+"/gone", "timeout", "20", "sh", "-c", odd)...)
 				if r.Code == 0 || r.Code == 124 {
 					w.t.Errorf("%s: exit %d\n%s%s", odd, r.Code, r.Out, r.Err)
 				}
