@@ -40,6 +40,7 @@ type server struct {
 	sock    *os.File // pins the socket's inode
 	seen    time.Time
 	ours    inodes         // the connections that we made
+	strays  strays         // in its directory
 	launch  *pane.Listener // of an isolated server
 	passes  []pass         // for its panes
 
