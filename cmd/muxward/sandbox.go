@@ -60,10 +60,10 @@ func (d *daemon) landlocked() error {
 	switch {
 	case d.landlock > 0:
 	case !d.config.WithoutLandlock:
-		return errors.New("this kernel has no Landlock (Linux 5.13, and landlock among lsm= of its command line), so muxward could write wherever its account can; " +
+		return errors.New("there is no Landlock here (it takes Linux 5.13, landlock among lsm= of its command line, and a container that lets it), so muxward could write wherever its account can; " +
 			"have it, or say without_landlock: true in the configuration to go on without")
 	default:
-		d.complain("this kernel has no Landlock: by without_landlock muxward goes on, and can write wherever its account can")
+		d.complain("there is no Landlock here: by without_landlock muxward goes on, and can write wherever its account can")
 	}
 	return nil
 }

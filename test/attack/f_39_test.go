@@ -18,15 +18,15 @@ import (
 	"github.com/muxward/muxward/test/host"
 )
 
-// lacking has this program become another one, and lackingCalls says by their numbers which system
-// calls that is to have none of.
+// lacking has this program become another one, and lackingCalls says with which error, by numbers, which system
+// calls that is answered.
 const (
 	lacking      = "MUXWARD_TEST_LACKING"
 	lackingCalls = "MUXWARD_TEST_LACKING_CALLS"
 )
 
-// onLacking has a command run on a kernel that lacks system calls.
-func onLacking(t *testing.T, cmd *exec.Cmd, calls ...uint32) {
+// onLacking has a command run on a kernel that answers system calls by an error.
+func onLacking(t *testing.T, cmd *exec.Cmd, errno unix.Errno, calls ...uint32) {
 	t.Helper()
 	self, err := os.Executable()
 	if err != nil {
@@ -35,7 +35,7 @@ func onLacking(t *testing.T, cmd *exec.Cmd, calls ...uint32) {
 	if cmd.Env == nil {
 		cmd.Env = os.Environ()
 	}
-	cmd.Env = append(cmd.Env, lacking+"="+cmd.Path, lackingCalls+"="+strings.Trim(fmt.Sprint(calls), "[]"))
+	cmd.Env = append(cmd.Env, lacking+"="+cmd.Path, lackingCalls+"="+fmt.Sprint(uint32(errno))+" "+strings.Trim(fmt.Sprint(calls), "[]"))
 	cmd.Path = self
 }
 
@@ -48,14 +48,19 @@ func becomeLacking() {
 	}
 	runtime.LockOSThread()
 	filter := []unix.SockFilter{{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_ABS}} // the number
-	for word := range strings.FieldsSeq(os.Getenv(lackingCalls)) {
+	errno := uint32(0)
+	for i, word := range strings.Fields(os.Getenv(lackingCalls)) {
 		nr, err := strconv.ParseUint(word, 10, 32)
 		if err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(99)
 		}
+		if i == 0 {
+			errno = uint32(nr)
+			continue
+		}
 		filter = append(filter, unix.SockFilter{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, Jf: 1, K: uint32(nr)},
-			unix.SockFilter{Code: unix.BPF_RET | unix.BPF_K, K: seccompErrno | uint32(unix.ENOSYS)})
+			unix.SockFilter{Code: unix.BPF_RET | unix.BPF_K, K: seccompErrno | errno})
 	}
 	filter = append(filter, unix.SockFilter{Code: unix.BPF_RET | unix.BPF_K, K: seccompAllow})
 	prog := unix.SockFprog{Len: uint16(len(filter)), Filter: &filter[0]}
@@ -109,7 +114,7 @@ func TestF39Kernel(t *testing.T) {
 	}
 	less := exec.CommandContext(t.Context(), bin, "doctor", "--json")
 	less.Env = whole.Env
-	onLacking(t, less, unix.SYS_LANDLOCK_CREATE_RULESET, unix.SYS_PIDFD_OPEN, unix.SYS_OPENAT2)
+	onLacking(t, less, unix.ENOSYS, unix.SYS_LANDLOCK_CREATE_RULESET, unix.SYS_PIDFD_OPEN, unix.SYS_OPENAT2)
 	lost := look(less)
 	for id, want := range map[string]string{"MW-K001": "can open files", "MW-K002": "not at once", "MW-K004": "do not run"} {
 		if !strings.Contains(lost[id], want) {
@@ -118,26 +123,33 @@ func TestF39Kernel(t *testing.T) {
 	}
 }
 
-// A kernel has no Landlock, by which muxward gives up files where it runs as an account: it does not
-// start there. The control run is a configuration that says to go on without, which is told at each start; and
-// that the same starts where nothing is lacking all the other rows see.
+// A kernel has no Landlock, or a container keeps muxward from it, by which muxward gives up files where it runs as
+// an account: it does not start there. The control run is a configuration that says to go on without, which is
+// told at each start; and that the same starts where nothing is lacking all the other rows see.
 func TestF39WithoutLandlock(t *testing.T) {
 	t.Parallel()
-	for settings, want := range map[string]string{"": "say without_landlock: true", "without_landlock: true\n": "by without_landlock muxward goes on"} {
-		h := host.Prepare(t, host.Config{Account: host.Ward, Settings: settings, Change: func(cmd *exec.Cmd) {
-			onLacking(t, cmd, unix.SYS_LANDLOCK_CREATE_RULESET)
+	for _, c := range []struct {
+		settings, want string
+		errno          unix.Errno
+	}{
+		{"", "say without_landlock: true", unix.ENOSYS},
+		{"", "say without_landlock: true", unix.EPERM},
+		{"without_landlock: true\n", "by without_landlock muxward goes on", unix.EPERM},
+	} {
+		h := host.Prepare(t, host.Config{Account: host.Ward, Settings: c.settings, Change: func(cmd *exec.Cmd) {
+			onLacking(t, cmd, c.errno, unix.SYS_LANDLOCK_CREATE_RULESET)
 		}})
 		err := h.TryRun()
-		if settings == "" && (err == nil || !strings.Contains(err.Error(), want)) {
-			t.Errorf("it starts, or does not say what to do: %v", err)
-		}
-		if settings == "" {
+		if c.settings == "" {
+			if err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("%v: it starts, or does not say what to do: %v", c.errno, err)
+			}
 			continue
 		}
 		if err != nil {
 			t.Fatal(err)
 		}
-		tmuxtest.Eventually(t, func() bool { return strings.Contains(h.Output(), want) }, "it is told")
+		tmuxtest.Eventually(t, func() bool { return strings.Contains(h.Output(), c.want) }, "it is told")
 		if r := h.Muxward("root", "status", "--sandbox"); !strings.Contains(r.Out, "Landlock, version 0") {
 			t.Errorf("%+v", r)
 		}
