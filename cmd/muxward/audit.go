@@ -260,10 +260,14 @@ func auditKey(key, state string) (note.Verifier, error) {
 			return v, nil
 		}
 	}
+	var text []byte
+	var err error
 	if key == "" {
 		key = filepath.Join(state, "audit.pub")
+		text, err = audit.StoredKey(state)
+	} else {
+		text, err = os.ReadFile(key)
 	}
-	text, err := os.ReadFile(key)
 	if err != nil {
 		return nil, usageError{fmt.Errorf("no public key: %w; give one with --key", err)}
 	}
@@ -319,7 +323,7 @@ the new public key to who verifies.`,
 			if err != nil {
 				return err
 			}
-			text, err := os.ReadFile(filepath.Join(dir, "audit.pub"))
+			text, err := audit.StoredKey(dir)
 			if errors.Is(err, fs.ErrNotExist) {
 				return usageError{fmt.Errorf("there is no log in %s; name muxward's state directory with --state", dir)}
 			}

@@ -67,11 +67,7 @@ func (h *hostServers) Start(ctx context.Context, who identity.Identity, first *w
 // with, or for those who came with a key the one that the policy gives them.
 func (d *daemon) accountOf(ctx context.Context, who identity.Identity) (identity.Account, error) {
 	if uid, ok := who.UID(); ok {
-		account, err := d.accounts.ByUID(ctx, uid)
-		if errors.Is(err, identity.ErrNoAccount) {
-			account, err = identity.Account{Name: who.Person(), UID: uid, GID: uid, Home: "/", Shell: "/bin/sh"}, nil
-		}
-		return account, err
+		return d.accounts.ByUID(ctx, uid)
 	}
 	return d.accountNamed(ctx, who.Person())
 }

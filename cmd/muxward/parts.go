@@ -203,15 +203,18 @@ func (d *daemon) assembleGuard() error {
 }
 
 // accountOrUID looks an account up for the hands in our own process, which believe its
-// uid. One of which the account files know nothing, such as one of a directory service, is
-// taken as it is.
+// uid. Of one that is in no file any more, or was never, and that people.yaml names, there is a door, at which
+// it is heard that they are nobody here. They are in no group: one that has the number of a uid is not theirs.
 func accountOrUID(name string, uid uint32) (identity.Account, error) {
 	account, err := accounts.System().ByUID(uid)
 	if errors.Is(err, identity.ErrNoAccount) && uid != accounts.NoID {
-		account, err = identity.Account{Name: name, UID: uid, GID: uid, Home: "/", Shell: "/bin/sh"}, nil
+		account, err = identity.Account{Name: name, UID: uid, GID: noGroup, Home: "/", Shell: "/bin/sh"}, nil
 	}
 	return account, err
 }
+
+// noGroup is the group of whoever is in none: that of nobody.
+const noGroup = 65534
 
 // assembleLine brings the line together: doors → gateway → executor.
 func (d *daemon) assembleLine() {

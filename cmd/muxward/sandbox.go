@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -47,7 +48,24 @@ func (d *daemon) confine() error {
 	if d.landlock, err = sandbox.WriteOnly(append(failpoint.Writes(), d.config.State)...); err != nil {
 		return err
 	}
+	if err := d.landlocked(); err != nil {
+		return err
+	}
 	return sandbox.Deny(confined())
+}
+
+// landlocked refuses a kernel without Landlock, unless the configuration says that we go on there,
+// which is told each time.
+func (d *daemon) landlocked() error {
+	switch {
+	case d.landlock > 0:
+	case !d.config.WithoutLandlock:
+		return errors.New("there is no Landlock here (it takes Linux 5.13, landlock among lsm= of its command line, and a container that lets it), so muxward could write wherever its account can; " +
+			"have it, or say without_landlock: true in the configuration to go on without")
+	default:
+		d.complain("there is no Landlock here: by without_landlock muxward goes on, and can write wherever its account can")
+	}
+	return nil
 }
 
 // elsewhere is where everybody may write, but for what confine gives up.

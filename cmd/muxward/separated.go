@@ -58,7 +58,7 @@ func serveAs(ctx context.Context, c config.Config, line, passed int) error {
 		return usageError{fmt.Errorf("%s has account: %s, which is for muxward started as root: it then runs as that account; leave account out to serve your own account only", c.File, c.Account)}
 	}
 	if c.Root() {
-		if err := sandbox.NewKeyring(); err != nil {
+		if err := errors.Join(sandbox.NewKeyring(), sandbox.NoInheritable()); err != nil {
 			return err
 		}
 		fmt.Fprintln(os.Stderr, "muxward: this process has all of root's rights; with account: NAME in the configuration only muxward-helper has them")

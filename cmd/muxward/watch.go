@@ -240,7 +240,7 @@ func (d *daemon) openDoors(ctx context.Context) {
 func (d *daemon) openDoor(ctx context.Context, uid uint32) error {
 	account, err := d.accounts.ByUID(ctx, uid)
 	if errors.Is(err, identity.ErrNoAccount) {
-		account, err = identity.Account{Name: strconv.Itoa(int(uid)), UID: uid, GID: uid}, nil
+		account, err = identity.Account{Name: strconv.Itoa(int(uid)), UID: uid, GID: noGroup}, nil
 	}
 	if err != nil {
 		return err

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/muxward/muxward/internal/access"
+	"github.com/muxward/muxward/internal/accounts"
 	"github.com/muxward/muxward/internal/executor"
 	"github.com/muxward/muxward/internal/grants"
 	"github.com/muxward/muxward/internal/identity"
@@ -158,5 +159,20 @@ func TestReloadUnsureOfSuggestions(t *testing.T) {
 	}
 	if v, open := d.suggestions.Find(v.ID); open && v.Answer == grants.Open {
 		t.Errorf("it waits still: %+v", v)
+	}
+}
+
+// Of a uid that no file has it is not known which groups it is in: a group of the same number is not
+// taken for one of them.
+func TestAccountOrUID(t *testing.T) {
+	const uid = 61099
+	if a, err := accountOrUID("ghost", uid); err != nil || a.UID != uid || a.GID != noGroup || len(a.Groups) != 0 {
+		t.Errorf("%+v, %v", a, err)
+	}
+	if a, err := accountOrUID("ghost", accounts.NoID); err == nil {
+		t.Errorf("%+v", a)
+	}
+	if a, err := accountOrUID("root", 0); err != nil || a.Name != "root" {
+		t.Errorf("%+v, %v", a, err)
 	}
 }

@@ -123,7 +123,7 @@ func verifierOf(secret string) (string, error) {
 // storeVerifier writes the public key for others, or checks the one there.
 func storeVerifier(dir, verifier string) error {
 	path := filepath.Join(dir, pubFile)
-	text, err := os.ReadFile(path)
+	text, err := StoredKey(dir)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return writeWhole(dir, pubFile, verifier+"\n", 0o644)

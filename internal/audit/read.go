@@ -100,7 +100,7 @@ func filtered(recs iter.Seq2[Record, error], f Filter) iter.Seq2[Record, error] 
 // LastCheckpoint gives the last whole signed checkpoint of the log in dir, for
 // keeping elsewhere.
 func LastCheckpoint(dir string) ([]byte, error) {
-	data, err := os.ReadFile(filepath.Join(dir, checkpointsFile))
+	data, err := readPlain(filepath.Join(dir, checkpointsFile))
 	if err != nil {
 		return nil, fmt.Errorf("read the audit log: %w", err)
 	}
@@ -138,7 +138,7 @@ func lastSeq(dir string) (uint64, error) {
 		return 0, err
 	}
 	seg := segs[len(segs)-1]
-	f, err := os.Open(filepath.Join(dir, seg.name))
+	f, err := openPlain(filepath.Join(dir, seg.name))
 	if err != nil {
 		return 0, err
 	}
@@ -264,7 +264,7 @@ func (r *reader) refresh() error {
 }
 
 func (r *reader) open(seg segment, off int64) error {
-	f, err := os.Open(filepath.Join(r.dir, seg.name))
+	f, err := openPlain(filepath.Join(r.dir, seg.name))
 	if errors.Is(err, fs.ErrNotExist) && r.follow {
 		return nil // gone again: the next look tells
 	}

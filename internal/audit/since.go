@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"iter"
-	"os"
 	"path/filepath"
 	"time"
 )
@@ -58,7 +57,7 @@ func reaching(dir string, at time.Time) (from uint64, whole bool, err error) {
 
 // begins gives the time of a segment's first record.
 func begins(dir string, seg segment) (time.Time, error) {
-	f, err := os.Open(filepath.Join(dir, seg.name))
+	f, err := openPlain(filepath.Join(dir, seg.name))
 	if err != nil {
 		return time.Time{}, err
 	}

@@ -171,14 +171,16 @@ func (v *verification) prepare(key note.Verifier, opt VerifyOptions) error {
 		v.note("it was compared with what the holder of its key has signed last: %d records", l.Size)
 	}
 	sort.SliceStable(v.checks, func(i, j int) bool { return v.checks[i].size < v.checks[j].size })
-	f, err := os.Open(filepath.Join(v.dir, hashesFile))
+	f, err := openPlain(filepath.Join(v.dir, hashesFile))
 	if err == nil {
 		v.hashes, v.haveAll = f, true
 		if st, err := f.Stat(); err == nil {
 			v.known = recordsOf(st.Size() / tlog.HashSize)
 		}
-	} else {
+	} else if os.IsNotExist(err) {
 		v.note("there are no stored hashes: what was changed cannot be told exactly")
+	} else {
+		v.note("the stored hashes cannot be read, so what was changed cannot be told exactly: %v", err)
 	}
 	if v.segs, err = listSegments(v.dir); err != nil {
 		return err
@@ -198,7 +200,7 @@ func recordsOf(n int64) uint64 {
 
 // ownCheckpoints reads the log's checkpoints.
 func (v *verification) ownCheckpoints(key note.Verifier) error {
-	data, err := os.ReadFile(filepath.Join(v.dir, checkpointsFile))
+	data, err := readPlain(filepath.Join(v.dir, checkpointsFile))
 	if err != nil && !os.IsNotExist(err) {
 		return err
 	}
@@ -231,7 +233,7 @@ func (v *verification) ownCheckpoints(key note.Verifier) error {
 
 // segment walks over one file.
 func (v *verification) segment(i int, seg segment) error {
-	f, err := os.Open(filepath.Join(v.dir, seg.name))
+	f, err := openPlain(filepath.Join(v.dir, seg.name))
 	if err != nil {
 		return err
 	}

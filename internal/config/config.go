@@ -43,6 +43,9 @@ type Config struct {
 	// Account is the account that muxward runs as, without any rights of root's: those are
 	// muxward-helper's. By default it is whoever starts muxward.
 	Account string `yaml:"account"`
+	// WithoutLandlock has muxward run as that account also on a kernel without Landlock, where it
+	// can write wherever its account can. By default it does not start there.
+	WithoutLandlock bool `yaml:"without_landlock"`
 	// Namespaces are accounts whose processes may also come from a pid or user namespace that
 	// is not muxward's: containers of theirs that have the doors' directory. By default none.
 	Namespaces []string `yaml:"namespaces"`
@@ -178,7 +181,7 @@ func decode(path string, data []byte, c *Config) error {
 	loader := yaml.NewDecoder(bytes.NewReader(data))
 	loader.KnownFields(true)
 	if err := loader.Decode(c); err != nil {
-		return fmt.Errorf("%s: %w; the keys are state, policy, doors, tmux, tmux_config, account, accounts, namespaces, user, paste_limit, paste_confirm_lines, presence, answer_key, panic_key, request_key, webhook (url, secret), isolated (NAME: account, run_as, session_run_as, people_as_themselves, sessions, tmux_config, environment), profiles, ssh (listen, keys, account_keys, authorities, revoked, host_certificate, totp, pam, pam_root, pam_mfa, pam_behind_keys, pam_wait, keys_user, keys_accounts, idle, subsystems)", path, err)
+		return fmt.Errorf("%s: %w; the keys are state, policy, doors, tmux, tmux_config, account, accounts, without_landlock, namespaces, user, paste_limit, paste_confirm_lines, presence, answer_key, panic_key, request_key, webhook (url, secret), isolated (NAME: account, run_as, session_run_as, people_as_themselves, sessions, tmux_config, environment), profiles, ssh (listen, keys, account_keys, authorities, revoked, host_certificate, totp, pam, pam_root, pam_mfa, pam_behind_keys, pam_wait, keys_user, keys_accounts, idle, subsystems)", path, err)
 	}
 	if err := c.checkIsolated(); err != nil {
 		return fmt.Errorf("%s: isolated: %w", path, err)

@@ -24,6 +24,7 @@ func TestLoad(t *testing.T) {
 		{"one key for two", "panic_key: F8\nrequest_key: F8\n", "panic_key and request_key are both F8"},
 		{"no panic key", "panic_key: C-c\n", `panic_key is "C-c"; give one of F6`},
 		{"no lines", "paste_confirm_lines: -1\n", "paste_confirm_lines is -1"},
+		{"without Landlock", "account: muxward\nwithout_landlock: true\n", ""},
 		{"passwords", "ssh: {pam: true, pam_root: true, pam_mfa: true}\n", ""},
 		{"passwords behind keys", "ssh: {pam: true, pam_behind_keys: true}\n", ""},
 		{"passwords behind some keys", "ssh: {pam: true, pam_behind_keys: [alice, bob]}\n", ""},

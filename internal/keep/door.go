@@ -48,6 +48,7 @@ type door struct {
 	mu     sync.Mutex
 	now    *placed
 	closed bool
+	strays strays
 }
 
 // placed is one socket in its place. The pins keep both inode numbers from
@@ -227,6 +228,9 @@ func (d *door) checkNow() ([]string, error) {
 	}
 	wrong, replace, err := d.wrong()
 	if err != nil || !replace {
+		if text := d.strays.news(d.now.dir, d.sockName); text != "" {
+			d.root.tell("the directory of the door " + d.path() + text)
+		}
 		return wrong, err
 	}
 	p, err := d.put()

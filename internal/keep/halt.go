@@ -18,6 +18,9 @@ import (
 // kernel does not, until it comes back from there; it does nothing then.
 const haltTime = 300 * time.Millisecond
 
+// begunTime is how long panes are waited for that were let in just before.
+const begunTime = 100 * time.Millisecond
+
 // Halt stops a server (SIGSTOP), and the programs in the panes of an isolated one by their cgroups;
 // or, with stop false, lets go on what was stopped so, and nothing else. That we have stopped it
 // is written down, for the next muxward. Both can be asked for again.
@@ -74,9 +77,30 @@ func (s *server) halt(ctx context.Context) (Halted, error) {
 		err = s.standStill(ctx)
 	}
 	if s.rec.Isolated {
-		h.Panes, h.Free = pane.Freeze(s.mindsPane, true)
+		begun := s.allBegun(ctx)
+		if h.Panes, h.Free = pane.Freeze(s.mindsPane, true); !begun {
+			h.Free++
+		}
 	}
 	return h, err
+}
+
+// allBegun waits until of the panes that were let in before each has what minds its session: so
+// whatever runs is among those that are frozen.
+func (s *server) allBegun(ctx context.Context) bool {
+	ctx, cancel := context.WithTimeout(ctx, begunTime)
+	defer cancel()
+	tick := time.NewTicker(2 * time.Millisecond)
+	defer tick.Stop()
+	for !s.beginning.TryLock() {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return false
+		}
+	}
+	s.beginning.Unlock()
+	return true
 }
 
 // standsStill reports whether it is the state of a process that was stopped by a signal

@@ -96,3 +96,35 @@ func TestHaltRefuses(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 }
+
+// A pane that was let in just before has neither what minds its session nor a cgroup yet: it is waited for, and
+// one that does not come to that is told. None is let in behind it.
+func TestHaltWaitsForPanes(t *testing.T) {
+	if !asRoot() {
+		return
+	}
+	w := newWorld(t, isolatedOptions)
+	h, err := w.k.Start(t.Context(), Order{Owner: "prod", Account: listed(t, workName), Isolated: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	tmuxtest.KillAtEnd(t, h.PID)
+	s, err := w.k.server(h.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.beginning.RLock()
+	if got := w.halt(h, true); got != (Halted{Stopped: true, Free: 1}) {
+		t.Errorf("with one that is let in: %+v", got)
+	}
+	if err := s.mayBegin(); !errors.Is(err, errHalted) {
+		t.Errorf("another is let in: %v", err)
+	}
+	s.beginning.RUnlock()
+	if got := w.halt(h, true); got != (Halted{Stopped: true}) {
+		t.Errorf("once it has begun: %+v", got)
+	}
+	if got := w.halt(h, false); got != (Halted{}) {
+		t.Errorf("it goes on: %+v", got)
+	}
+}

@@ -95,10 +95,12 @@ func (s *server) refused(why error) {
 
 func (s *server) openPane(a *pane.Asking) error {
 	req, err := a.Request()
-	if err == nil {
-		err = s.mayBegin()
-	}
 	if err != nil {
+		return err
+	}
+	s.beginning.RLock()
+	defer s.beginning.RUnlock()
+	if err := s.mayBegin(); err != nil {
 		return err
 	}
 	tty, err := s.terminal(a)

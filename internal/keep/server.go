@@ -24,10 +24,12 @@ type server struct {
 	left chan struct{} // closed when nothing is left of it
 	look sync.Mutex    // one look at the server's files at a time; before mu
 
-	halting sync.Mutex   // one Halt at a time; before mu
-	asked   atomic.Int64 // looks that the watch has asked for
-	mending atomic.Bool
-	lost    atomic.Bool // what is written down of it
+	halting sync.Mutex // one Halt at a time; before mu
+	// beginning is held by each pane from when it is let in until what minds its session runs.
+	beginning sync.RWMutex
+	asked     atomic.Int64 // looks that the watch has asked for
+	mending   atomic.Bool
+	lost      atomic.Bool // what is written down of it
 
 	mu      sync.Mutex
 	rec     record // ID, Owner, Account, Mark, PID and Start never change
@@ -38,6 +40,7 @@ type server struct {
 	sock    *os.File // pins the socket's inode
 	seen    time.Time
 	ours    inodes         // the connections that we made
+	strays  strays         // in its directory
 	launch  *pane.Listener // of an isolated server
 	passes  []pass         // for its panes
 

@@ -312,6 +312,9 @@ func (s *server) checkSocket(ctx context.Context) ([]string, error) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if text := s.strays.news(s.dir, "s"); text != "" {
+		s.k.tell(LevelAlarm, s, "the directory of the guarded socket of "+s.rec.Owner+text)
+	}
 	if len(wrong) > 0 && !s.seen.IsZero() {
 		wrong = append(wrong, "who could connect meanwhile: accounts that this let in, since "+s.seen.UTC().Format(time.RFC3339), who)
 	}

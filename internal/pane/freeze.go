@@ -3,6 +3,7 @@ package pane
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -15,28 +16,39 @@ const freezeTime = 200 * time.Millisecond
 
 // Freeze has the programs of sessions stand still, or go on: of those whose minding process is
 // meant. It gives how many sessions there were by which cgroups it was done, and how many it was
-// not done with, as they have no cgroup2 that has cgroup.freeze (Linux 5.2).
+// not done with, as they have no cgroup2 that has cgroup.freeze (Linux 5.2). One that has only just
+// begun has its cgroup a moment later.
 func Freeze(meant func(pid int) bool, still bool) (done, left int) {
 	mounts, err := os.ReadFile("/proc/self/mountinfo")
-	var dirs []string
-	for pid, p := range processes() {
-		if p.ended || !meant(pid) {
-			continue
-		}
-		dir := ""
-		if err == nil {
-			dir = branchOf(string(mounts), pid, p.start)
-		}
-		if dir == "" || os.WriteFile(dir+"/cgroup.freeze", []byte(frozen(still)), 0) != nil {
-			left++
-			continue
-		}
-		dirs = append(dirs, dir)
+	if err != nil {
+		mounts = nil // then there is none
 	}
-	for end := time.Now().Add(freezeTime); still && time.Now().Before(end) && !allFrozen(dirs); {
+	var rest []held
+	for pid, p := range processes() {
+		if !p.ended && meant(pid) {
+			rest = append(rest, held{pid, p.start})
+		}
+	}
+	var dirs []string
+	freeze := func(h held) bool { // whether it need not be tried again
+		dir, may := branchOf(string(mounts), h)
+		if dir != "" && os.WriteFile(dir+"/cgroup.freeze", []byte(frozen(still)), 0) == nil {
+			dirs = append(dirs, dir)
+			return true
+		}
+		if !may {
+			left++
+		}
+		return !may
+	}
+	end := time.Now().Add(freezeTime)
+	for rest = slices.DeleteFunc(rest, freeze); still && len(rest) > 0 && time.Now().Before(end); rest = slices.DeleteFunc(rest, freeze) {
 		time.Sleep(endPause)
 	}
-	return len(dirs), left
+	for still && time.Now().Before(end) && !allFrozen(dirs) {
+		time.Sleep(endPause)
+	}
+	return len(dirs), left + len(rest)
 }
 
 func frozen(still bool) string {
@@ -46,24 +58,25 @@ func frozen(still bool) string {
 	return "0"
 }
 
-// branchOf gives the cgroup2 of the session that a process minds, "" if there is none.
-func branchOf(mounts string, pid int, start uint64) string {
-	own, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "cgroup"))
+// branchOf gives the cgroup2 of the session that a process minds, "" if there is none; may is
+// whether it may come to have one yet.
+func branchOf(mounts string, h held) (dir string, may bool) {
+	own, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(h.pid), "cgroup"))
 	if err != nil {
-		return ""
+		return "", false
 	}
-	if st, err := procfs.ReadStat(pid); err != nil || st.Start != start {
-		return "" // it was another's cgroup
+	if st, err := procfs.ReadStat(h.pid); err != nil || st.Start != h.start {
+		return "", false // it was another's cgroup
 	}
 	above := cgroupAbove(mounts, string(own))
 	if above == "" {
-		return ""
+		return "", false
 	}
-	dir := filepath.Join(parted(above), branchName(pid, start))
-	if _, err := os.Stat(dir); err != nil {
-		return ""
+	dir = filepath.Join(parted(above), branchName(h.pid, h.start))
+	if _, err := os.Stat(dir + "/cgroup.freeze"); err != nil {
+		return "", true
 	}
-	return dir
+	return dir, true
 }
 
 // allFrozen reports whether all in these cgroups stands still (cgroup.events).

@@ -15,7 +15,7 @@ import (
 // Descriptors that are open stay as they are, also those that others pass.
 func WriteOnly(dirs ...string) (abi int, err error) {
 	abi, err = lsys.LandlockGetABIVersion()
-	if errors.Is(err, unix.ENOSYS) || errors.Is(err, unix.EOPNOTSUPP) {
+	if absent(err) {
 		return 0, nil
 	}
 	if err != nil {
@@ -37,7 +37,7 @@ func WriteOnly(dirs ...string) (abi int, err error) {
 // descriptors stay.
 func NoFiles() (abi int, err error) {
 	abi, err = lsys.LandlockGetABIVersion()
-	if errors.Is(err, unix.ENOSYS) || errors.Is(err, unix.EOPNOTSUPP) {
+	if absent(err) {
 		return 0, nil
 	}
 	if err == nil {
@@ -47,4 +47,10 @@ func NoFiles() (abi int, err error) {
 		return abi, fmt.Errorf("give up files and networks (Landlock, version %d): %w", abi, err)
 	}
 	return abi, nil
+}
+
+// absent reports whether an error says that there is no Landlock here: the kernel has none, it is turned
+// off, or a container keeps everybody from it.
+func absent(err error) bool {
+	return errors.Is(err, unix.ENOSYS) || errors.Is(err, unix.EOPNOTSUPP) || errors.Is(err, unix.EPERM)
 }

@@ -18,7 +18,8 @@ import (
 // while PAM waits for her answer. She wants a session that nobody closes, or a process that asks PAM
 // and outlives its helper. The pane goes on each time, its session is closed once, when it ends, and
 // the process that asked is gone with its helper. The control run is what is seen before each kill: the session is open,
-// and the process is there.
+// and the process is there. Whoever starts the helper has left it what HP-03 does, of which nothing is to come
+// through to that process either.
 func TestF03SessionsOfAKilledHelper(t *testing.T) {
 	t.Parallel()
 	const service = "mwf03"
@@ -29,7 +30,8 @@ func TestF03SessionsOfAKilledHelper(t *testing.T) {
 		}
 	}
 	tmuxtest.PAM(t, service, "auth required pam_permit.so\naccount required pam_permit.so\nsession required pam_exec.so quiet "+notes+"/count\n")
-	h := host.Start(t, host.Config{Account: host.Ward, PAM: toyStack(t),
+	around := whoeverStarts(t, notes)
+	h := host.Start(t, host.Config{Account: host.Ward, PAM: toyStack(t), Change: around,
 		Settings: "isolated: {prod: {account: mwwork, run_as: mwmallory, pam: required, pam_service: " + service + "}}\n",
 		Policy:   map[string]string{"people.yaml": isolatedPeople, "grants.yaml": isolatedGrants}})
 	state := func(opened, closed int) {
@@ -66,6 +68,9 @@ func TestF03SessionsOfAKilledHelper(t *testing.T) {
 		pids := h.PAMProcesses()
 		if len(pids) != 1 {
 			t.Fatalf("control run: %v ask PAM", pids)
+		}
+		if i == 0 {
+			inheritedByPAM(t, pids[0], around)
 		}
 		h.Kill()
 		close(killed)

@@ -48,7 +48,23 @@ func TestHP03InheritedByPane(t *testing.T) {
 	}
 	got = regexp.MustCompile(`CapBnd [0-9a-f]+`).ReplaceAllString(got, "CapBnd HOST")
 	got = strings.ReplaceAll(got, tmuxtest.As(t, stranger).Home, "HOME")
-	const golden = "testdata/inherited_pane.golden"
+	asGolden(t, "testdata/inherited_pane.golden", got)
+}
+
+// inheritedByPAM compares what a process that asks PAM about a login has from whoever started its helper.
+func inheritedByPAM(t *testing.T, pid int, around func(*exec.Cmd)) {
+	t.Helper()
+	inheritedAlone(t, around)
+	got := strings.Join(inherited(t, pid), "\n") + "\n"
+	got = regexp.MustCompile(`(Cap(?:Prm|Eff|Bnd)) [0-9a-f]+`).ReplaceAllString(got, "$1 HOST") // it is root's
+	// Go's threads block what they like, and the groups are root's.
+	got = regexp.MustCompile(`SigBlk [0-9a-f]+\n|Groups[^\n]*\n`).ReplaceAllString(got, "")
+	asGolden(t, "testdata/inherited_pam.golden", got)
+}
+
+// asGolden compares a text with a file, or writes that anew.
+func asGolden(t *testing.T, golden, got string) {
+	t.Helper()
 	if os.Getenv("MUXWARD_UPDATE") != "" {
 		if err := os.WriteFile(golden, []byte(got), 0o644); err != nil {
 			t.Fatal(err)
@@ -59,6 +75,6 @@ func TestHP03InheritedByPane(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got != string(want) {
-		t.Errorf("inherited by a pane is:\n%s\nand should be:\n%s", got, want)
+		t.Errorf("inherited is:\n%s\nand should be:\n%s", got, want)
 	}
 }

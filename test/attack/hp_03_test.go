@@ -107,7 +107,7 @@ func plantedKey(t *testing.T) {
 
 // whoeverStarts has a muxward-helper be started by somebody who leaves it all that a
 // process can be left: descriptors, an environment, a directory, ignored and blocked
-// signals, a mask for files, limits, and a place among those that the kernel ends when memory is short.
+// signals, a mask for files, limits, a capability that programs inherit, and a place among those that the kernel ends when memory is short.
 func whoeverStarts(t *testing.T, base string) func(*exec.Cmd) {
 	planted, err := os.Create(base + "/planted")
 	if err != nil {
@@ -115,7 +115,7 @@ func whoeverStarts(t *testing.T, base string) func(*exec.Cmd) {
 	}
 	t.Cleanup(func() { planted.Close() })
 	return func(cmd *exec.Cmd) {
-		argv := append([]string{"-c", `trap '' HUP USR1 WINCH PIPE; umask 0; ulimit -Sn 777; ulimit -Hn 7777; ulimit -c 777; echo 77 >/proc/self/oom_score_adj; exec "$@"`, "sh"}, append([]string{cmd.Path}, cmd.Args[1:]...)...)
+		argv := append([]string{"-c", `trap '' HUP USR1 WINCH PIPE; umask 0; ulimit -Sn 777; ulimit -Hn 7777; ulimit -c 777; echo 77 >/proc/self/oom_score_adj; exec setpriv --inh-caps +chown "$@"`, "sh"}, append([]string{cmd.Path}, cmd.Args[1:]...)...)
 		cmd.Path, cmd.Args = "/bin/sh", append([]string{"sh"}, argv...)
 		cmd.ExtraFiles = []*os.File{planted, planted, planted, planted, planted}
 		cmd.Env = append(cmd.Env, "LD_PRELOAD=/planted.so", "SECRET=planted", "TMUX=planted", "BASH_ENV=/planted")
@@ -164,19 +164,7 @@ func TestHP03Inherited(t *testing.T) {
 	got := "muxward\n" + ofGo.ReplaceAllString(strings.Join(inherited(t, ofDaemon(t, h)), "\n"), "") + "\n\ntmux\n" +
 		strings.ReplaceAll(ofHost.ReplaceAllString(strings.Join(inherited(t, server), "\n"), "CapBnd HOST"), home, "HOME") + "\n" +
 		fmt.Sprintf("session keyring of whoever starts %t\n", strings.Contains(paneKeys, "mwplanted"))
-	golden := "testdata/inherited.golden"
-	if os.Getenv("MUXWARD_UPDATE") != "" {
-		if err := os.WriteFile(golden, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(golden)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got != string(want) {
-		t.Errorf("inherited is:\n%s\nand should be:\n%s", got, want)
-	}
+	asGolden(t, "testdata/inherited.golden", got)
 }
 
 // inheritedAlone is the control run: a program that whoever starts muxward starts as it is has all
@@ -192,10 +180,10 @@ func inheritedAlone(t *testing.T, around func(*exec.Cmd)) {
 	tmuxtest.Eventually(t, func() bool {
 		exe, _ := os.Readlink(fmt.Sprintf("/proc/%d/exe", alone.Process.Pid))
 		environ, _ := os.ReadFile(fmt.Sprintf("/proc/%d/environ", alone.Process.Pid))
-		return !strings.HasSuffix(exe, "sh") && exe != "" && len(environ) > 0 // a new program has none for a moment
+		return !strings.HasSuffix(exe, "sh") && !strings.HasSuffix(exe, "setpriv") && exe != "" && len(environ) > 0 // a new program has none for a moment
 	}, "the control run runs")
 	control := inherited(t, alone.Process.Pid)
-	for _, thing := range []string{"env SECRET", "fd planted", "ignores SIGUSR1 true", "Umask 0000", "oom_score_adj 77"} {
+	for _, thing := range []string{"env SECRET", "fd planted", "ignores SIGUSR1 true", "Umask 0000", "oom_score_adj 77", "CapInh 0000000000000001"} {
 		if !slices.Contains(control, thing) {
 			t.Errorf("the control run has no %q: nothing was tried; it has %q", thing, control)
 		}

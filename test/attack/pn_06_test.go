@@ -156,8 +156,7 @@ func (p *pen) clear() {
 	tmuxtest.Eventually(p.t, func() bool {
 		left := 0
 		for _, above := range p.below {
-			dirs, _ := filepath.Glob(above + "/*/")
-			for _, dir := range append(dirs, above) {
+			for _, dir := range append(directories(above), above) {
 				procs, _ := os.ReadFile(dir + "/cgroup.procs")
 				for f := range strings.FieldsSeq(string(procs)) {
 					var pid int
@@ -165,7 +164,7 @@ func (p *pen) clear() {
 						_ = unix.Kill(pid, unix.SIGKILL) // all that is in it the test has started
 					}
 				}
-				if dir != above && os.Remove(strings.TrimSuffix(dir, "/")) != nil {
+				if dir != above && os.Remove(dir) != nil {
 					left++
 				}
 			}

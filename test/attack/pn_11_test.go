@@ -83,6 +83,16 @@ func TestPN11PAMOfPanes(t *testing.T) {
 			tmuxtest.Eventually(w.t, func() bool { o, c := pamSessions(notes); return o == c }, "all is closed: %s", ranAs(notes, "log"))
 			write("log", "")
 			base, baseOver := logins(w.t, stranger) // sessions of tests before may have been killed without an end
+			// A pane that runs when the account expires goes on, and its session is closed once.
+			w.Must(carol, "new-window", "-d", "-t", "prod/main", "-n", "expires", "cat")
+			tmuxtest.Eventually(w.t, func() bool { o, c := pamSessions(notes); return o == 1 && c == 0 }, "a session is open: %s", ranAs(notes, "log"))
+			back := w.expire(stranger)
+			if dead := strings.TrimSpace(s.Run("list-panes", "-t", "main:expires", "-F", "#{pane_dead}")); dead != "0" {
+				w.t.Errorf("it has ended: %q", dead)
+			}
+			s.Run("kill-window", "-t", "main:expires")
+			tmuxtest.Eventually(w.t, func() bool { _, c := pamSessions(notes); return c > 0 }, "it is closed: %s", ranAs(notes, "log"))
+			back()
 			const panes, rounds = 4, 12
 			for i := range panes {
 				w.try(carol, "new-window", "-d", "-t", "prod/main", "-n", fmt.Sprintf("r%d", i), "cat /proc/self/loginuid >>"+ran+"/uids; echo >>"+ran+"/uids; id -u >>"+ran+"/uids")
@@ -93,7 +103,7 @@ func TestPN11PAMOfPanes(t *testing.T) {
 				}
 			}
 			uid := fmt.Sprint(tmuxtest.As(w.t, stranger).UID)
-			tmuxtest.Eventually(w.t, func() bool { o, c := pamSessions(notes); return o == c && o > panes }, "each session is closed once: %s", ranAs(notes, "log"))
+			tmuxtest.Eventually(w.t, func() bool { o, c := pamSessions(notes); return o == c && o > panes+1 }, "each session is closed once: %s", ranAs(notes, "log"))
 			for line := range strings.Lines(ranAs(notes, "log")) {
 				if f := strings.Fields(line); len(f) != 3 || f[1] != stranger {
 					w.gain("PAM has opened %q", line)

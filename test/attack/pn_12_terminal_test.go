@@ -22,6 +22,8 @@ import (
 const (
 	swapArg = "swap-terminal"
 	pushArg = "push-terminal"
+	outArg  = "out-of-pane"
+	bareArg = "without-arguments"
 )
 
 // becomeInPane has this process be one of those. It comes back in any other.
@@ -35,6 +37,10 @@ func becomeInPane() {
 		said = swapped(os.Args[2])
 	case pushArg:
 		said = pushed(os.Args[2])
+	case bareArg:
+		said = fmt.Sprint(unix.Exec(os.Args[2], nil, os.Environ())) // with no arguments, not even its name
+	case outArg:
+		said = gotOut(os.Args[2])
 	default:
 		return
 	}

@@ -1,7 +1,6 @@
 package attack
 
 import (
-	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -65,10 +64,11 @@ func TestPN12LauncherByHand(t *testing.T) {
 			if w.control {
 				return
 			}
+			bare := w.inPane(notes)
 			for _, odd := range []string{"$P", "$P -c", "$P -c ''", "$P a b c", "$P <&- >&- 2>&-", "ulimit -n 3; $P", "$P mind-session",
 				"$P enter-session", "$P mind-session 3</dev/null 4</dev/null 5</dev/null", "echo '{\"UID\":0}' | $P enter-session 3<&0",
-				"env -i $P", "mkdir $D; cd $D; rmdir $D; $P", "trap '' HUP INT TERM; $P -c id </dev/null"} {
-				r := w.as(tmuxtest.As(w.t, stranger).UID, "env", append(env, "P="+program, "D="+notes+"/gone", "timeout", "20", "sh", "-c", odd)...)
+				"env -i $P", "mkdir $D; cd $D; rmdir $D; $P", "X=$(head -c 120000 /dev/zero | tr '\\000' x) $P", "$I " + bareArg + " $P /dev/null", "trap '' HUP INT TERM; $P -c id </dev/null"} {
+				r := w.as(tmuxtest.As(w.t, stranger).UID, "env", append(env, "P="+program, "I="+bare, "D="+notes+"/gone", "timeout", "20", "sh", "-c", odd)...)
 				if r.Code == 0 || r.Code == 124 {
 					w.t.Errorf("%s: exit %d\n%s%s", odd, r.Code, r.Out, r.Err)
 				}
@@ -116,57 +116,4 @@ func TestPN12NothingRunsBesideTmux(t *testing.T) {
 func ranAs(notes, name string) string {
 	data, _ := os.ReadFile(notes + "/" + name) // none is an answer
 	return strings.TrimSpace(string(data))
-}
-
-// Mallory's account is that of an isolated server's panes, and she has a shell in one. She
-// wants the tmux that it is in, and the other panes. In the control run she is in a pane
-// of her own tmux, which can do all that.
-func TestPN02OutOfThePane(t *testing.T) {
-	t.Parallel()
-	row{settings: isolatedSettings, people: isolatedPeople, grants: isolatedGrants, loose: isolatedGrants,
-		restless: true, unlogged: true, gains: 6, attack: func(w *world) {
-			w.isolated()
-			notes := w.notes()
-			s, target, other := w.Server("prod"), "main", w.server
-			if w.control {
-				w.Must(stranger, "new-session", "-d", "-s", "main")
-				s, other = w.Server(stranger), w.Server(stranger)
-			}
-			shown := s.Run("display-message", "-p", "-t", target, "#{pane_pid} #{socket_path}")
-			pane, inner, _ := strings.Cut(shown, " ")
-			tty := other.Run("list-panes", "-a", "-F", "#{pane_tty}")
-			first, _, _ := strings.Cut(tty, "\n")
-			launch := strings.TrimSuffix(filepath.Dir(s.Socket), "/") + ".launch"
-			var script strings.Builder
-			attempt := func(what, command string) {
-				fmt.Fprintf(&script, "if (%s) >/dev/null 2>&1 </dev/null; then echo %s >>%s/gained; fi\n", command, what, notes)
-			}
-			attempt("socket", "TMUX= timeout 10 tmux -S "+s.Socket+" list-sessions")
-			attempt("inner-door", "TMUX= timeout 10 tmux -S "+inner+" list-sessions")
-			attempt("launcher", "echo >"+launch+" || test -w "+launch)
-			attempt("signal-tmux", fmt.Sprintf("kill -0 %d", s.PID))
-			attempt("signal-pane", "kill -0 "+pane)
-			attempt("signal-muxward", fmt.Sprintf("kill -0 %d", w.PID()))
-			attempt("environment", fmt.Sprintf("head -c 1 /proc/%d/environ | grep -q .", s.PID))
-			attempt("environment-pane", "head -c 1 /proc/"+pane+"/environ | grep -q .")
-			attempt("descriptors", fmt.Sprintf("ls /proc/%d/fd | grep -q .", s.PID))
-			attempt("memory", fmt.Sprintf("exec 3</proc/%d/mem", s.PID))
-			attempt("terminal", "exec 3<>"+first)
-			attempt("inherited", "ls /proc/self/fd | grep -q '[4-9]'")
-			fmt.Fprintf(&script, "stat -c '%%a %%U' $(tty) >%s/mode; id -un >%s/done\n", notes, notes)
-			if err := os.WriteFile(notes+"/script", []byte(script.String()), 0o644); err != nil {
-				w.t.Fatal(err)
-			}
-			s.Run("send-keys", "-t", target, "sh "+notes+"/script", "Enter")
-			tmuxtest.Eventually(w.t, func() bool { return ranAs(notes, "done") != "" }, "all was tried")
-			if who := ranAs(notes, "done"); who != stranger {
-				w.t.Errorf("the shell is %q's", who)
-			}
-			if mode := ranAs(notes, "mode"); mode != "620 "+stranger && mode != "600 "+stranger && !w.control {
-				w.t.Errorf("the pane's terminal is %s", mode)
-			}
-			for what := range strings.FieldsSeq(ranAs(notes, "gained")) {
-				w.gain("%s", what)
-			}
-		}}.run(t)
 }

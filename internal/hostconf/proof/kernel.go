@@ -35,7 +35,7 @@ func landlock() Proof {
 		err = e
 	}
 	return asked("MW-K001", "the kernel has Landlock (Linux 5.13)",
-		"what asks strangers' tmux servers (muxward sockets scan --ask) can open files of their accounts, if a server should take it over",
+		"what asks strangers' tmux servers (muxward sockets scan --ask) can open files of their accounts, if a server should take it over; and beside muxward-helper muxward does not start, or, by without_landlock, can write wherever its account can",
 		fmt.Sprintf("version %d", version), err)
 }
 

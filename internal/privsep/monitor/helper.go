@@ -142,6 +142,9 @@ func begin() (*manager, []activation.Socket, error) {
 	if err := sandbox.NewKeyring(); err != nil {
 		return nil, nil, err
 	}
+	if err := sandbox.NoInheritable(); err != nil {
+		return nil, nil, err
+	}
 	sockets, err := activation.Take()
 	if err != nil {
 		return nil, nil, err
