@@ -287,3 +287,35 @@ func TestRV07LastTwoUnlocked(t *testing.T) {
 	b.typed(typist, "again")
 	b.kept()
 }
+
+// Alice's tmux server hangs when root locks down the host, and does not come back when that is unlocked: all
+// the others wait for her, it seems. Bob's server is not stopped with hers, and he goes on; hers stays
+// stopped and locked down, and she does not lift that herself. That bob's is locked down until then is the control run.
+func TestRV07OneHoldsUpNobody(t *testing.T) {
+	t.Parallel()
+	b := lay(t, host.Config{})
+	b.Must(viewer, "new-session", "-d", "-s", "own", "cat")
+	types := func() bool { return b.Tmux(viewer, "send-keys", "-t", "own", "x").Code == 0 }
+	comesBack := b.stuck()
+	if r := b.Muxward(root, "lockdown", "--host"); b.state() != 'T' || strings.Contains(r.Err, viewer+"'s tmux server") {
+		t.Fatalf("lockdown: %+v", r)
+	}
+	if types() {
+		t.Error("control run: bob is not locked down")
+	}
+	if r := b.Muxward(root, "unlock", "--host"); r.Code == 0 || !strings.Contains(r.Err, "all else is unlocked") {
+		t.Errorf("unlock: %+v", r)
+	}
+	if !types() {
+		t.Error("bob is locked out by alice's server")
+	}
+	if r := b.Muxward(owner, "unlock"); r.Code == 0 || b.state() != 'T' {
+		t.Errorf("alice lifts it: %+v", r)
+	}
+	comesBack()
+	if r := b.Muxward(root, "unlock", "-t", owner); r.Code != 0 {
+		t.Errorf("unlock: %+v", r)
+	}
+	b.typed(typist, "again")
+	b.kept()
+}
