@@ -1,11 +1,14 @@
 package pane
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/muxward/muxward/internal/procfs"
 )
@@ -15,9 +18,13 @@ const freezeTime = 200 * time.Millisecond
 
 // Freeze has the programs of sessions stand still, or go on: of those whose minding process is
 // meant. It gives how many sessions there were by which cgroups it was done, and how many it was
-// not done with, as they have no cgroup2 that has cgroup.freeze (Linux 5.2).
-func Freeze(meant func(pid int) bool, still bool) (done, left int) {
+// not done with, as they have no cgroup2 that has cgroup.freeze (Linux 5.2), or it fails. An error
+// says that some of them may stand still and could not be had go on: it is to be tried again.
+func Freeze(meant func(pid int) bool, still bool) (done, left int, stuck error) {
 	mounts, err := os.ReadFile("/proc/self/mountinfo")
+	if err != nil && !still {
+		return 0, 0, err
+	}
 	var dirs []string
 	for pid, p := range processes() {
 		if p.ended || !meant(pid) {
@@ -27,16 +34,29 @@ func Freeze(meant func(pid int) bool, still bool) (done, left int) {
 		if err == nil {
 			dir = branchOf(string(mounts), pid, p.start)
 		}
-		if dir == "" || os.WriteFile(dir+"/cgroup.freeze", []byte(frozen(still)), 0) != nil {
+		if dir == "" {
 			left++
 			continue
 		}
-		dirs = append(dirs, dir)
+		err := os.WriteFile(dir+"/cgroup.freeze", []byte(frozen(still)), 0)
+		switch {
+		case err == nil:
+			dirs = append(dirs, dir)
+		case !still && !goneFile(err):
+			stuck = errors.Join(stuck, err)
+		default:
+			left++
+		}
 	}
 	for end := time.Now().Add(freezeTime); still && time.Now().Before(end) && !allFrozen(dirs); {
 		time.Sleep(endPause)
 	}
-	return len(dirs), left
+	return len(dirs), left, stuck
+}
+
+// goneFile reports whether a file of a cgroup is not there, or not any more.
+func goneFile(err error) bool {
+	return errors.Is(err, os.ErrNotExist) || errors.Is(err, unix.ENODEV)
 }
 
 func frozen(still bool) string {
