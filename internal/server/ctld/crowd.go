@@ -5,6 +5,8 @@ import (
 	"os"
 	"slices"
 	"sync"
+
+	"github.com/muxward/muxward/internal/teeth"
 )
 
 // Most connections that are served at once, and of one uid: nobody keeps others from revoking by
@@ -61,7 +63,7 @@ func (w *crowd) makeRoom() bool {
 			last = c
 		}
 	}
-	if last == nil {
+	if last == nil || teeth.Out(teeth.Door) {
 		return false
 	}
 	_ = last.conn.Close()
@@ -70,7 +72,9 @@ func (w *crowd) makeRoom() bool {
 }
 
 // keeper reports whether a uid finds room in any case.
-func keeper(uid uint32) bool { return uid == 0 || uid == uint32(os.Geteuid()) }
+func keeper(uid uint32) bool {
+	return (uid == 0 || uid == uint32(os.Geteuid())) && !teeth.Out(teeth.Door)
+}
 
 // heard notes that a connection has made its request.
 func (w *crowd) heard(c *caller) {
