@@ -319,3 +319,28 @@ func TestRV07OneHoldsUpNobody(t *testing.T) {
 	b.typed(typist, "again")
 	b.kept()
 }
+
+// The tmux server hangs when alice locks it down. Carol types on, and hopes that this is done when the
+// server answers, as it is unlocked by then. What she types behind that arrives: that is the control run.
+func TestRV07TypedUnderIt(t *testing.T) {
+	t.Parallel()
+	b := lay(t, host.Config{})
+	c := b.Terminal(typist, tmuxtest.TerminalConfig{}, "attach", "-t", "mwalice/shared")
+	c.WaitFor("recording")
+	before, under := "before"+randomWord(), "under"+randomWord()
+	tmuxtest.Eventually(t, func() bool { c.Type(before); return strings.Contains(string(b.rec.Bytes()), before) }, "carol types")
+	signal(t, b.server.PID, sigStop)
+	if r := b.Muxward(owner, "lockdown"); r.Code == 0 {
+		t.Errorf("lockdown: %+v", r)
+	}
+	c.Type(under)
+	b.Muxward(owner, "unlock") // it is not confirmed
+	tmuxtest.Eventually(t, func() bool { return b.Muxward(owner, "lockdown", "--list", "--json").Out == "[]\n" }, "it is unlocked")
+	signal(t, b.server.PID, sigCont)
+	again := "again" + randomWord()
+	tmuxtest.Eventually(t, func() bool { c.Type(again); return strings.Contains(string(b.rec.Bytes()), again) }, "carol types again")
+	if got := string(b.rec.Bytes()); strings.Contains(got, under) {
+		t.Errorf("typed under the lockdown, and arrived: %q", clip([]byte(got)))
+	}
+	b.kept()
+}
