@@ -334,9 +334,11 @@ func TestRV07TypedUnderIt(t *testing.T) {
 		t.Errorf("lockdown: %+v", r)
 	}
 	c.Type(under)
-	b.Muxward(owner, "unlock") // it is not confirmed
+	unlocked := make(chan host.Result, 1)
+	go func() { unlocked <- b.Muxward(owner, "unlock") }() // it waits for the server longer than a key does
 	tmuxtest.Eventually(t, func() bool { return b.Muxward(owner, "lockdown", "--list", "--json").Out == "[]\n" }, "it is unlocked")
 	signal(t, b.server.PID, sigCont)
+	<-unlocked
 	again := "again" + randomWord()
 	tmuxtest.Eventually(t, func() bool { c.Type(again); return strings.Contains(string(b.rec.Bytes()), again) }, "carol types again")
 	if got := string(b.rec.Bytes()); strings.Contains(got, under) {
