@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"testing"
@@ -8,6 +9,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/muxward/muxward/internal/access"
+	"github.com/muxward/muxward/internal/gateway"
 	"github.com/muxward/muxward/internal/grants"
 	"github.com/spf13/cobra"
 )
@@ -36,6 +38,33 @@ func TestReasonsAreWords(t *testing.T) {
 	}
 	if got := out.String(); strings.ContainsRune(got, '\x1b') || strings.Contains(got, "\nall is well") || strings.Contains(got, "\nz") {
 		t.Errorf("status prints %q", got)
+	}
+}
+
+// TestCarriedThrough: what has begun has its time whatever becomes of its asker, but for what is
+// urgent: that leaves time for its record.
+func TestCarriedThrough(t *testing.T) {
+	asker, leave := context.WithTimeout(t.Context(), 2*time.Second)
+	defer leave()
+	by, _ := asker.Deadline()
+	for _, tc := range []struct {
+		asker  context.Context
+		urgent bool
+		late   func(end time.Time) bool
+	}{
+		{asker, true, func(end time.Time) bool { return end.After(by.Add(-gateway.UrgentTime / 2)) }},
+		{asker, false, func(end time.Time) bool { return !end.After(by) }},
+		{t.Context(), true, func(end time.Time) bool { return !end.After(by) }},
+	} {
+		ctx, cancel := carriedThrough(tc.asker, time.Minute, tc.urgent)
+		if end, ok := ctx.Deadline(); !ok || tc.late(end) {
+			t.Errorf("urgent %v: it ends %v behind the asker's end", tc.urgent, end.Sub(by))
+		}
+		leave()
+		if ctx.Err() != nil {
+			t.Errorf("urgent %v: it ends with its asker", tc.urgent)
+		}
+		cancel()
 	}
 }
 

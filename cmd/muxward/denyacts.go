@@ -62,8 +62,7 @@ func (d *daemon) revokeAct(who identity.Identity, c ctld.Call) (*gateway.Act, er
 // deny puts a denial in force, and returns when what it takes has ended. The
 // error says what could not be confirmed in time.
 func (d *daemon) deny(ctx context.Context, within time.Duration, den grants.Denial) (gateway.Report, error) {
-	// What has begun is carried through, also if the asker goes meanwhile.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), within)
+	ctx, cancel := carriedThrough(ctx, within, den.Lock)
 	defer cancel()
 	if err := d.room(den); err != nil {
 		return gateway.Report{}, err
@@ -81,7 +80,25 @@ func (d *daemon) deny(ctx context.Context, within time.Duration, den grants.Deni
 		return d.gateway.ReconsiderOn(ctx, den.Scope, d.restingOnDenied(den), why)
 	})
 	d.freeRevoked()
-	return rep, errors.Join(err, d.voidSuggestions(ctx))
+	return rep, errors.Join(err, d.voidSuggestions(ctx, voidWithin(ctx, den)))
+}
+
+// carriedThrough gives what has begun its time, also if the asker goes meanwhile. What is urgent
+// ends so long before its asker's end that there is time for its record.
+func carriedThrough(ctx context.Context, within time.Duration, urgent bool) (context.Context, context.CancelFunc) {
+	if by, ok := ctx.Deadline(); ok && urgent {
+		within = min(within, time.Until(by)-gateway.UrgentTime)
+	}
+	return context.WithTimeout(context.WithoutCancel(ctx), within)
+}
+
+// voidWithin is how long those are waited for who take a suggestion just then. In a lockdown they
+// are stopped as everybody is, and it ends when that does.
+func voidWithin(ctx context.Context, den grants.Denial) time.Duration {
+	if end, ok := ctx.Deadline(); ok && den.Lock {
+		return min(voidTime, max(time.Until(end), voidLeast))
+	}
+	return voidTime
 }
 
 // settled has what is in force kept while what it takes ends. The error says what could
@@ -100,10 +117,11 @@ func settled(ctx context.Context, keep func() error, end func() gateway.Report) 
 			err = errors.New("it holds now, but is not on disk yet and may not survive a restart")
 		}
 	}
+	all := []error{err}
 	for _, u := range rep.Unconfirmed {
-		err = errors.Join(err, errors.New("not confirmed: "+u))
+		all = append(all, errors.New("not confirmed: "+u))
 	}
-	return rep, err
+	return rep, errors.Join(all...)
 }
 
 // mostDenied is how many denials one person has in force. Each is looked at in every

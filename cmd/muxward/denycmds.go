@@ -189,7 +189,8 @@ func newUnlockCmd() *cobra.Command {
 what lies in the target stay. A tmux server that the lockdown has stopped goes on, and
 does what it was sent before; only then people are let in. If it does not come to that
 within some seconds, it is stopped again and nothing is unlocked: try it again, or end
-its process. It needs the verb lock on what is locked down, whatever
+its process. Of the whole host all else is unlocked then, and that server stays locked
+down. It needs the verb lock on what is locked down, whatever
 it is called by now. What somebody locked down who holds lock on more, such as the
 whole host, only those end who do so, too: not the owner of the server.`,
 		Example: `  muxward unlock

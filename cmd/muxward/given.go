@@ -181,7 +181,7 @@ func (d *daemon) mindTime() {
 		now = d.now()
 		if jumped := now.Wall.Sub(was.Wall) - passed; jumped > time.Second || passed > 3*lookEvery {
 			d.gateway.Reconsider(d.ctx, "", "the clock was set")
-			if err := d.voidSuggestions(d.ctx); err != nil {
+			if err := d.voidSuggestions(d.ctx, voidTime); err != nil {
 				d.complain("the clock was set: " + err.Error())
 			}
 		}

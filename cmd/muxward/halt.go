@@ -4,11 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
 	"github.com/muxward/muxward/internal/access"
-	"github.com/muxward/muxward/internal/failpoint"
 	"github.com/muxward/muxward/internal/gateway"
 	"github.com/muxward/muxward/internal/grants"
 	"github.com/muxward/muxward/internal/guard"
@@ -22,9 +22,11 @@ import (
 
 // Of lockTime so much is left, when those were decided anew who hold something there, for the
 // servers to confirm that nothing is under way, and so much of that for stopping one.
+// slowTime is how long all of a host are waited for together.
 const (
 	stillTime = 800 * time.Millisecond
 	haltTime  = 400 * time.Millisecond
+	slowTime  = 300 * time.Millisecond
 )
 
 // stops reports whether a denial is one that stops servers: a lockdown of a whole one, or of the
@@ -35,29 +37,69 @@ func stops(den grants.Denial) bool { return den.Lock && den.Scope.Kind <= access
 // was sent to them is done. The report says which.
 func (d *daemon) standStill(ctx context.Context, den grants.Denial, why string) gateway.Report {
 	first, cancel := until(ctx, stillTime)
-	rep := d.gateway.ReconsiderOn(first, den.Scope, d.restingOnDenied(den), why)
-	cancel()
+	defer cancel()
+	ended := make(chan gateway.Report, 1)
+	go func() { ended <- d.gateway.ReconsiderOn(first, den.Scope, d.restingOnDenied(den), why) }()
+	var wg sync.WaitGroup
+	var said unconfirmed
+	asked := map[*guard.Server]bool{}
+	ask := func(alone bool) {
+		for _, s := range d.serversIn(den.Scope) {
+			stopped, _ := s.Halted()
+			if asked[s] || !stopped && !s.Used() {
+				continue
+			}
+			asked[s] = true
+			wg.Go(func() {
+				if alone { // what others wait for still is another server's, and told there
+					d.gateway.ReconsiderOn(first, wholeServer(s), d.restingOnDenied(den), why)
+				}
+				said.add(d.stillness(ctx, s, stopped))
+			})
+		}
+	}
+	var rep gateway.Report
+	select {
+	case rep = <-ended:
+	case <-time.After(slowTime):
+		if den.Scope.Kind == access.Host { // one that hangs takes none of the others' time
+			ask(true)
+		}
+		rep = <-ended
+	}
+	ask(false)
+	wg.Wait()
+	rep.Unconfirmed = append(rep.Unconfirmed, said.list...)
+	return rep
+}
+
+// unconfirmed is what could not be confirmed, of several.
+type unconfirmed struct {
+	mu   sync.Mutex
+	list []string
+}
+
+func (u *unconfirmed) add(text string) {
+	if text == "" {
+		return
+	}
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.list = append(u.list, text)
+}
+
+// stillness has a server confirm that nothing is under way, or stops it, and says so then.
+func (d *daemon) stillness(ctx context.Context, s *guard.Server, stopped bool) string {
 	asked, cancel := until(ctx, haltTime)
 	defer cancel()
-	var mu sync.Mutex
-	var wg sync.WaitGroup
-	for _, s := range d.serversIn(den.Scope) {
-		stopped, _ := s.Halted()
-		if !stopped && !s.Used() {
-			continue
-		}
-		wg.Go(func() {
-			if !stopped && s.Confirm(asked) == nil {
-				return
-			}
-			text := haltText(ctx, s)
-			mu.Lock()
-			defer mu.Unlock()
-			rep.Unconfirmed = append(rep.Unconfirmed, text)
-		})
+	if !stopped && s.Confirm(asked) == nil {
+		return ""
 	}
-	wg.Wait()
-	return rep
+	return haltText(ctx, s)
+}
+
+func wholeServer(s *guard.Server) access.Object {
+	return access.Object{Kind: access.Server, Owner: s.Owner()}
 }
 
 // until gives a context that ends so much before another does.
@@ -117,17 +159,17 @@ func (d *daemon) serversIn(o access.Object) []*guard.Server {
 const goOnTime = 3 * time.Second
 
 // goOn has those servers go on that these lockdowns have stopped, and no other holds, and waits
-// until each has done what was sent to it before. While one does not come to that, nothing is lifted.
-func (d *daemon) goOn(ctx context.Context, these []grants.Denial) error {
+// until each has done what was sent to it before. While one does not come to that, it is not
+// unlocked: of the whole host the others are, and the error of lift says which is not.
+func (d *daemon) goOn(ctx context.Context, these []grants.Denial) (stay []*guard.Server, all error) {
 	ctx, cancel := context.WithTimeout(ctx, goOnTime)
 	defer cancel()
 	var mu sync.Mutex
 	var wg sync.WaitGroup
-	var all error
 	seen := map[*guard.Server]bool{}
 	for _, den := range these {
 		for _, s := range d.serversIn(den.Scope) {
-			on := access.Object{Kind: access.Server, Owner: s.Owner()}
+			on := wholeServer(s)
 			stopped, frozen := s.Halted()
 			if !stops(den) || seen[s] || !stopped && !frozen || d.denials.LockedBut(on, these) {
 				continue
@@ -138,14 +180,38 @@ func (d *daemon) goOn(ctx context.Context, these []grants.Denial) error {
 				if err == nil && d.denials.LockedBut(on, these) { // since we looked
 					_, err = s.Halt(ctx, true)
 				}
+				if err == nil {
+					return
+				}
 				mu.Lock()
 				defer mu.Unlock()
-				all = errors.Join(all, err)
+				stay, all = append(stay, s), errors.Join(all, err)
 			})
 		}
 	}
 	wg.Wait()
-	return all
+	if all == nil || slices.ContainsFunc(these, func(den grants.Denial) bool { return den.Scope.Kind > access.Host }) {
+		return stay, all
+	}
+	// One that nobody can have go on keeps nobody else locked out.
+	for _, s := range stay {
+		den := d.stoppedStill(s, "it did not go on when the host was unlocked")
+		den.Above = 1 // who may unlock the host
+		if err := d.denials.Add(den); err != nil {
+			return stay, errors.Join(all, err)
+		}
+	}
+	return stay, nil
+}
+
+// errStay says which servers were not unlocked with the host.
+func errStay(stay []*guard.Server) error {
+	var all []error
+	for _, s := range stay {
+		all = append(all, fmt.Errorf("all else is unlocked, but %s's tmux server (process %d) does not confirm that it has done what it was sent: "+
+			"it is stopped, and locked down still; when it does, or that process has ended, unlock it with: muxward unlock -t %s", s.Owner(), s.PID(), s.Owner()))
+	}
+	return errors.Join(all...)
 }
 
 // goOnLate has those go on that nothing holds any more: of two who lift the last two lockdowns at
@@ -154,10 +220,10 @@ func (d *daemon) goOnLate(ctx context.Context, these []grants.Denial) (all error
 	for _, den := range these {
 		for _, s := range d.serversIn(den.Scope) {
 			stopped, frozen := s.Halted()
-			if !stops(den) || !stopped && !frozen || d.denials.LockedBut(access.Object{Kind: access.Server, Owner: s.Owner()}, nil) {
+			if !stops(den) || !stopped && !frozen || d.denials.LockedBut(wholeServer(s), nil) {
 				continue
 			}
-			if _, err := s.Halt(ctx, false); err != nil {
+			if _, err := s.Halt(ctx, false); err != nil && !errors.Is(err, keep.ErrEnded) {
 				all = errors.Join(all, fmt.Errorf("unlocked, but %s's tmux server (process %d) is stopped: %w", s.Owner(), s.PID(), err))
 			}
 		}
@@ -168,6 +234,9 @@ func (d *daemon) goOnLate(ctx context.Context, these []grants.Denial) (all error
 // letGoOn has one server go on. If it was stopped by us it is, unless it confirms, once more.
 func (d *daemon) letGoOn(ctx context.Context, s *guard.Server, stopped bool) error {
 	_, err := s.Halt(ctx, false)
+	if errors.Is(err, keep.ErrEnded) { // there is nothing left to go on
+		return nil
+	}
 	if err != nil {
 		err = fmt.Errorf("nothing is unlocked: %s's tmux server (process %d) is stopped: %w", s.Owner(), s.PID(), err)
 	} else if stopped {
@@ -193,12 +262,11 @@ func (d *daemon) letGoOn(ctx context.Context, s *guard.Server, stopped bool) err
 // come to the disk before muxward ended. It is the host's keeper's then to unlock it.
 func (d *daemon) holdHalted(s *guard.Server) {
 	stopped, frozen := s.Halted()
-	on := access.Object{Kind: access.Server, Owner: s.Owner()}
+	on := wholeServer(s)
 	if !stopped && !frozen || d.denials.LockedBut(on, nil) {
 		return
 	}
-	den := grants.Denial{Lock: true, Scope: on, Target: s.Owner(), By: "muxward", At: failpoint.Now(),
-		Reason: "a lockdown has stopped its tmux server, and was not kept"}
+	den := d.stoppedStill(s, "a lockdown has stopped its tmux server, and was not kept")
 	if d.config.Root() {
 		den.Above = 1
 	}
@@ -210,6 +278,11 @@ func (d *daemon) holdHalted(s *guard.Server) {
 	})
 }
 
+// stoppedStill is a lockdown of a server that stands still.
+func (d *daemon) stoppedStill(s *guard.Server, why string) grants.Denial {
+	return grants.Denial{Lock: true, Scope: wholeServer(s), Target: s.Owner(), By: "muxward", At: d.gateway.Time(), Reason: why}
+}
+
 // haltedFor lists whose servers stand still under a lockdown, as far as somebody may know of them.
 func (d *daemon) haltedFor(who identity.Identity, den grants.Denial) (owners []string) {
 	if !stops(den) {
@@ -217,7 +290,7 @@ func (d *daemon) haltedFor(who identity.Identity, den grants.Denial) (owners []s
 	}
 	for _, s := range d.serversIn(den.Scope) {
 		stopped, frozen := s.Halted()
-		if (stopped || frozen) && d.concernedBy(who.Subject(), access.Object{Kind: access.Server, Owner: s.Owner()}) {
+		if (stopped || frozen) && d.concernedBy(who.Subject(), wholeServer(s)) {
 			owners = append(owners, s.Owner())
 		}
 	}

@@ -102,10 +102,11 @@ func (d *daemon) lift(ctx context.Context, these []grants.Denial) (int, gateway.
 	done := make(chan lifted, 1)
 	d.wg.Go(func() {
 		var l lifted
-		if l.err = d.goOn(ctx, these); l.err == nil {
+		stay, err := d.goOn(ctx, these)
+		if l.err = err; err == nil {
 			failpoint.At("lift")
 			if l.n, l.err = d.denials.Lift(these); l.err == nil {
-				l.err = d.goOnLate(ctx, these)
+				l.err = errors.Join(d.goOnLate(ctx, these), errStay(stay))
 			}
 		}
 		if l.n > 0 {

@@ -89,9 +89,14 @@ func (d *daemon) heldAlready(r grants.Request) (why string, held bool) {
 	return now.Rule, true
 }
 
-// takesAsking has somebody take their turn to ask: others are told each time.
+// takesAsking has somebody take their turn to ask: others are told each time. Nobody in their
+// panes uses up their own.
 func (d *daemon) takesAsking(who identity.Identity) error {
-	if _, ok := d.asking.Take(askPace(), who.Person(), 1, time.Now()); !ok {
+	name := who.Person()
+	if who.Inside() != "" {
+		name += " inside"
+	}
+	if _, ok := d.asking.Take(askPace(), name, 1, time.Now()); !ok {
 		return errors.New("you have asked much in a short time; wait a little")
 	}
 	return nil

@@ -374,7 +374,7 @@ func (s *sshDoor) reconsider(ctx context.Context, d *daemon) {
 		ends["ssh door"] = s.server.Reconsider
 	}
 	endAll(ctx, ends, d.complain)
-	if err := d.voidSuggestions(ctx); err != nil { // who has gone has taken back what they suggested
+	if err := d.voidSuggestions(ctx, voidTime); err != nil { // who has gone has taken back what they suggested
 		d.complain("keys are not taken any more: " + err.Error())
 	}
 }

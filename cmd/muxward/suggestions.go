@@ -134,17 +134,37 @@ func (d *daemon) recordSuggestion(ctx context.Context, v grants.Suggestion, clas
 	return err
 }
 
-// voidTime is how long those are waited for who answer a suggestion that is void by then.
-const voidTime = time.Second
+// voidTime is how long those are waited for who answer a suggestion that is void by then,
+// voidLeast how long in any case.
+const (
+	voidTime  = time.Second
+	voidLeast = 100 * time.Millisecond
+)
 
 // voidSuggestions ends the suggestions of whoever may not suggest there any more. It is
 // called when something was taken from somebody: when it is back without an error, what
 // they had suggested is typed or will never be. Its time is its own: what else was waited
 // for has taken as long as it did. What it could not end mindSuggestions ends within a
 // second or two of the end of that answer, so only who has to tell somebody calls it again.
-func (d *daemon) voidSuggestions(ctx context.Context) (err error) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), voidTime)
+func (d *daemon) voidSuggestions(ctx context.Context, within time.Duration) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), within)
 	defer cancel()
+	done := make(chan error, 1)
+	d.wg.Go(func() { done <- d.voidEach(ctx) })
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+	}
+	select { // it has the same end, and knows more
+	case err := <-done:
+		return err
+	case <-time.After(voidLeast): // what became of one is not recorded yet
+		return errors.New("not confirmed: some suggestions have not come to their end yet")
+	}
+}
+
+func (d *daemon) voidEach(ctx context.Context) (err error) {
 	for _, v := range d.suggestions.List() {
 		if d.authorMay(v, v.On) {
 			continue

@@ -113,7 +113,7 @@ func dropped[T any](ctx context.Context, d *daemon, was T, write func() (T, erro
 	for _, u := range rep.Unconfirmed {
 		err = errors.Join(err, errors.New("not confirmed: "+u))
 	}
-	return was, rep, errors.Join(err, d.voidSuggestions(ctx))
+	return was, rep, errors.Join(err, d.voidSuggestions(ctx, voidTime))
 }
 
 // drop has a grant count no more, or an invite open nothing and what came by it count no

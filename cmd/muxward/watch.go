@@ -196,7 +196,7 @@ func (d *daemon) reloaded(ctx context.Context, what string) {
 	for _, u := range rep.Unconfirmed {
 		d.complain("after the reload, not confirmed: " + u)
 	}
-	if err := d.voidSuggestions(ctx); err != nil {
+	if err := d.voidSuggestions(ctx, voidTime); err != nil {
 		d.unsure = true
 		d.complain("after the reload: " + err.Error())
 	}

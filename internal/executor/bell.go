@@ -87,6 +87,8 @@ type bell struct {
 	pane atomic.Pointer[access.Object]
 	// answering is set while an answer of theirs is done beside what they type.
 	answering atomic.Bool
+	// wishing is set while something is asked for in their name, until others are told.
+	wishing atomic.Bool
 
 	mu   sync.Mutex
 	news []news // what was told last of each pane they look at, until they have heard it

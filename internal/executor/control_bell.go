@@ -22,13 +22,18 @@ func (s *controlSeat) hearBell() {
 	defer s.e.hears(s, false)
 	told, locked := map[string]bool{}, ""
 	for {
-		if now := s.live.Locked(s.stage.Load().view.Need().Object); now != locked && s.say(lockedText(now)) {
+		for _, of := range s.asides.takeLost() {
+			if delete(told, of); of == ofLockdown {
+				locked = "\x00" // no text is that: it is told again
+			}
+		}
+		if now := s.live.Locked(s.stage.Load().view.Need().Object); now != locked && s.say(ofLockdown, lockedText(now)) {
 			locked = now
 		}
 		now := map[string]bool{}
 		if s.e.Asking != nil {
 			for _, w := range s.e.Asking.News(s.live.Who(), s.reachesPane) {
-				now[w.ID] = told[w.ID] || s.say(waitsText(w), s.live.Right(w.Need))
+				now[w.ID] = told[w.ID] || s.say(w.ID, waitsText(w), s.live.Right(w.Need))
 			}
 		}
 		told = now
@@ -55,13 +60,15 @@ func (s *controlSeat) ring() {
 }
 
 // say tells the person something, while they hold what they are attached by and the rights
-// besides, by the notification of tmux(1) for messages; and reports whether it was told.
-func (s *controlSeat) say(text string, besides ...*gateway.Right) bool {
-	return s.asides.say(func() error {
+// besides, by the notification of tmux(1) for messages; and reports whether it was told, or will
+// be once a block has ended. If that comes to nothing they hear the bell again, and it is found
+// lost by what it was of.
+func (s *controlSeat) say(of, text string, besides ...*gateway.Right) bool {
+	return s.asides.say(aside{of: of, lost: s.ring, show: func() error {
 		ctx, cancel := context.WithTimeout(s.ctx, behindTime)
 		defer cancel()
 		return s.client.Show(ctx, message(text), s.gate(append(besides, s.right())...))
-	}) == nil
+	}}) == nil
 }
 
 // lockedText is what is told of a lockdown, or of its end.
@@ -86,29 +93,58 @@ func message(text string) []byte {
 	return []byte("%message " + text + "\n")
 }
 
+// ofLockdown is what is told of a lockdown: no request has that name.
+const ofLockdown = ""
+
+// aside is a line of our own: what it is of, how it is shown, and who is called if it had to
+// wait and was not shown then.
+type aside struct {
+	of   string
+	show func() error
+	lost func()
+}
+
 // asides are lines of our own in what a tmux server says: they come between its blocks,
 // never in one.
 type asides struct {
 	mu      sync.Mutex
 	open    bool // what was shown last ends within a block
-	waiting []func() error
+	waiting []aside
+	lost    []string // of what those were that have waited, and were not shown
 }
 
 // maxAsides is how many lines of ours wait for the end of a block.
 const maxAsides = 64
 
 // say shows a line of ours now, or once the block that is open has ended.
-func (a *asides) say(show func() error) error {
+func (a *asides) say(one aside) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.open {
 		if len(a.waiting) >= maxAsides { // whoever leaves a block open hears the last of it
+			a.lose(a.waiting[0].of)
 			a.waiting = slices.Delete(a.waiting, 0, 1)
 		}
-		a.waiting = append(a.waiting, show)
+		a.waiting = append(a.waiting, one)
 		return nil
 	}
-	return show()
+	return one.show()
+}
+
+// lose notes what was not shown. mu is held.
+func (a *asides) lose(of string) {
+	if !slices.Contains(a.lost, of) {
+		a.lost = append(a.lost, of)
+	}
+}
+
+// takeLost gives what was not shown since it was asked last.
+func (a *asides) takeLost() []string {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	lost := a.lost
+	a.lost = nil
+	return lost
 }
 
 // pass shows what the server said; open: that ends within a block.
@@ -121,8 +157,11 @@ func (a *asides) pass(open bool, show func() error) error {
 	}
 	waiting := a.waiting
 	a.waiting = nil
-	for _, aside := range waiting {
-		_ = aside() // the client has gone, or may not be told any more
+	for _, one := range waiting {
+		if one.show() != nil { // the client reads nothing, or may not be told any more
+			a.lose(one.of)
+			one.lost()
+		}
 	}
 	return nil
 }

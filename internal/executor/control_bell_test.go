@@ -2,6 +2,7 @@ package executor
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -13,20 +14,32 @@ func TestAsides(t *testing.T) {
 	show := func(text string) func() error {
 		return func() error { shown = append(shown, text); return nil }
 	}
+	line := func(text string) aside { return aside{of: text, show: show(text)} }
 	var a asides
-	_ = a.say(show("first"))
+	_ = a.say(line("first"))
 	_ = a.pass(true, show("%begin"))
-	_ = a.say(show("second"))
-	_ = a.say(show("third"))
+	_ = a.say(line("second"))
+	_ = a.say(line("third"))
 	_ = a.pass(true, show("body"))
 	_ = a.pass(false, show("%end"))
-	_ = a.say(show("fourth"))
+	_ = a.say(line("fourth"))
 	if want := []string{"first", "%begin", "body", "%end", "second", "third", "fourth"}; !slices.Equal(shown, want) {
 		t.Errorf("shown %q, want %q", shown, want)
 	}
 	gone := errors.New("gone")
-	if err := a.say(func() error { return gone }); !errors.Is(err, gone) {
+	if err := a.say(aside{show: func() error { return gone }}); !errors.Is(err, gone) {
 		t.Errorf("a line that is not shown: %v", err)
+	}
+	// One that had to wait is not taken for told if it is not shown then.
+	called := false
+	_ = a.pass(true, show("%begin"))
+	if err := a.say(aside{of: "fifth", show: func() error { return gone }, lost: func() { called = true }}); err != nil {
+		t.Error(err)
+	}
+	_ = a.say(line("sixth"))
+	_ = a.pass(false, show("%end"))
+	if lost := a.takeLost(); !called || !slices.Equal(lost, []string{"fifth"}) || len(a.takeLost()) > 0 {
+		t.Errorf("lost %q, called %v", lost, called)
 	}
 }
 
@@ -67,11 +80,14 @@ func TestAsidesAreBounded(t *testing.T) {
 		t.Fatal(err)
 	}
 	for i := range maxAsides + 10 {
-		if err := a.say(func() error { shown = append(shown, i); return nil }); err != nil {
+		if err := a.say(aside{of: fmt.Sprint(i), show: func() error { shown = append(shown, i); return nil }}); err != nil {
 			t.Fatal(err)
 		}
 	}
 	if err := a.pass(false, func() error { return nil }); err != nil || len(shown) != maxAsides || shown[0] != 10 {
 		t.Errorf("%v: shown %v", err, shown)
+	}
+	if lost := a.takeLost(); len(lost) != 10 || lost[0] != "0" {
+		t.Errorf("lost %q", lost)
 	}
 }

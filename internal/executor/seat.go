@@ -70,7 +70,8 @@ type seat struct {
 	// escape is when an escape was last typed directly, in Unix nanoseconds.
 	escape  atomic.Int64
 	lasting lasting // a lockdown, or a suggestion, on the last line
-	bell    bell    // for requests that wait for this person
+	barred  barred
+	bell    bell // for requests that wait for this person
 	// blind is set once they look on no more; watched is what they typed in last that
 	// somebody has to watch, the input pump's; paused is set while nobody does.
 	blind   atomic.Bool
@@ -540,6 +541,11 @@ func (s *seat) sizes() gateway.Need {
 func (s *seat) reconsider(ctx context.Context, why string) error {
 	defer s.bell.ring() // they may answer what they might not, or the other way
 	s.unsuggest()
+	return errors.Join(s.bar(ctx), s.anew(ctx, why))
+}
+
+// anew has what they are shown, and how they type, be as they may by now.
+func (s *seat) anew(ctx context.Context, why string) error {
 	if s.own != nil {
 		return s.own.reconsider(ctx, why)
 	}
@@ -596,16 +602,6 @@ func (s *seat) close(ctx context.Context, view access.Decision, why string) erro
 		confirmed = s.settle(ctx)
 	}
 	return errors.Join(ended, stopped, confirmed)
-}
-
-// unstick makes sure that what was typed under a right that was lost is not
-// delivered later: it has been, or it is thrown away.
-func (s *seat) unstick(ctx context.Context) error {
-	if s.full.Load() {
-		return nil
-	}
-	// What was decided before and not yet sent goes first.
-	return errors.Join(s.live.Pass(ctx), s.settleTyped(ctx))
 }
 
 // change moves the person between direct and addressed input.

@@ -191,6 +191,9 @@ func (s *seat) prepare(ctx context.Context, e attach.Event) error {
 		d = at.right.Decide()
 		s.paused.Store(!d.Allow)
 	}
+	if d.Allow && s.bars(at) {
+		d = access.Decision{Rule: gateway.RuleLockdown, Reason: "it was typed while that was locked down"}
+	}
 	if !d.Allow {
 		return s.e.Gateway().Refused(s.live.Who(), at.right.Need(), d)
 	}

@@ -37,8 +37,8 @@ func (k *keyboard) wish(ctx context.Context) (bool, error) {
 		begun:   []string{access.Type.String(), "30m", ""},
 	}
 	l.next()
-	k.ask = &question{e: e, about: e.current, line: l, then: func(ctx context.Context, answers []string) {
-		k.wishes(ctx, Wish{on, answers[0], answers[1], answers[2]})
+	k.ask = &question{e: e, about: e.current, line: l, then: func(_ context.Context, answers []string) {
+		s.wishesBeside(Wish{on, answers[0], answers[1], answers[2]})
 	}}
 	s.att.Ask(l.shown())
 	return true, nil
@@ -67,11 +67,31 @@ func (e *errand) wished(ctx context.Context) (access.Object, error) {
 	return on, nil
 }
 
-// wishes asks for it by an act of the person's, and tells them what came of it as long as
-// they are here. Who leaves takes it back.
-func (k *keyboard) wishes(ctx context.Context, w Wish) {
-	s := k.s
-	ctx, cancel := context.WithTimeout(ctx, approveTime)
+// wishesBeside has it asked for beside what the person types: that is on disk before others
+// hear of it. One is asked for after the other.
+func (s *seat) wishesBeside(w Wish) {
+	if s.bell.wishing.Swap(true) {
+		s.att.Notice("not asked: what you asked for before is not on its way yet")
+		return
+	}
+	s.e.beside.Go(func() {
+		s.protected(func() {
+			ending := s.wishes(w)
+			s.bell.wishing.Store(false)
+			if ending == nil {
+				return
+			}
+			if came := ending(s.ctx); s.ctx.Err() == nil {
+				s.att.Notice(came)
+			}
+		})
+	})
+}
+
+// wishes asks for it by an act of the person's, and tells them what came of that as long as
+// they are here. It gives what waits for the answer. Who leaves takes it back.
+func (s *seat) wishes(w Wish) (ending func(context.Context) string) {
+	ctx, cancel := context.WithTimeout(s.ctx, approveTime)
 	defer cancel()
 	var result gateway.Result
 	act, err := s.e.Asking.Wish(s.live.Who(), w)
@@ -80,20 +100,11 @@ func (k *keyboard) wishes(ctx context.Context, w Wish) {
 	}
 	if err != nil {
 		s.att.Notice("not asked: " + err.Error())
-		return
+		return nil
 	}
 	told, ending := s.e.Asking.Asked(result.Value)
 	s.att.Notice(told)
-	if ending == nil {
-		return
-	}
-	s.e.beside.Go(func() {
-		s.protected(func() {
-			if came := ending(s.ctx); s.ctx.Err() == nil {
-				s.att.Notice(came)
-			}
-		})
-	})
+	return ending
 }
 
 // asksBy gives the key by which somebody asks for what they were refused, "" if there is

@@ -160,7 +160,7 @@ func (g *Gateway) Preview(ctx context.Context, req Request) error {
 	defer live.end()
 	req, begins, err := g.byProfile(ctx, live, req)
 	if err != nil {
-		return g.writeRefusal(ctx, req, nil, access.Decision{}, err)
+		return g.refuseProfile(ctx, req, err)
 	}
 	if begins != nil {
 		if err := g.Preview(ctx, *begins); err != nil {

@@ -309,6 +309,9 @@ func (l *Live) Locked(o access.Object) string {
 	return den.String()
 }
 
+// LockedOut reports whether all of an object is locked down.
+func (l *Live) LockedOut(o access.Object) bool { return l.g.Denials.LockedBut(o, nil) }
+
 // Generation changes whenever a decision may.
 func (l *Live) Generation() uint64 { return l.g.generation() }
 

@@ -107,6 +107,39 @@ func TestUrgent(t *testing.T) {
 	}
 }
 
+// endsLog notes until when each record is waited for.
+type endsLog struct{ ends []time.Time }
+
+func (l *endsLog) Append(ctx context.Context, _ access.Class, _ access.Event) (uint64, error) {
+	end, _ := ctx.Deadline()
+	l.ends = append(l.ends, end)
+	return 1, nil
+}
+
+// TestUrgentByItsEnd: what is urgent has one end, by which its records go as well.
+func TestUrgentByItsEnd(t *testing.T) {
+	r := &rules{}
+	r.allow.Store(true)
+	g := newGateway(t, r)
+	log := &endsLog{}
+	g.Log, g.Executor = log, performing{}
+	ctx, cancel := context.WithTimeout(context.Background(), UrgentTime-leastTime)
+	defer cancel()
+	end, _ := ctx.Deadline()
+	if _, err := g.Handle(ctx, Request{Identity: bob(t), Act: &Act{Name: "lockdown", Verb: access.Lock, Urgent: true,
+		Do: func(context.Context, access.Object) (Result, error) { return Result{}, nil }}}); err != nil {
+		t.Fatal(err)
+	}
+	if len(log.ends) != 2 {
+		t.Fatalf("%d records", len(log.ends))
+	}
+	for i, at := range log.ends {
+		if latest := end.Add(time.Duration(i) * leastTime); at.IsZero() || at.After(latest) { // and a late outcome is tried
+			t.Errorf("record %d is waited for until %v after the act's end", i, at.Sub(end))
+		}
+	}
+}
+
 // TestActNeedsTheWhole: an act that gives verbs away needs all of them.
 func TestActNeedsTheWhole(t *testing.T) {
 	g := newGateway(t, &rules{})

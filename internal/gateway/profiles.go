@@ -194,7 +194,7 @@ func (g *Gateway) prepared(ctx context.Context, live *Live, req Request) (Reques
 	named, begins, err := g.byProfile(ctx, live, req)
 	switch {
 	case err != nil:
-		return req, g.writeRefusal(ctx, req, nil, access.Decision{}, err)
+		return req, g.refuseProfile(ctx, req, err)
 	case begins == nil:
 		return named, nil
 	case teeth.Out(teeth.Startable):
@@ -204,6 +204,15 @@ func (g *Gateway) prepared(ctx context.Context, live *Live, req Request) (Reques
 	_, err = g.Handle(ctx, *begins)
 	named.fresh, named.Ahead = nil, Ahead{} // servers have come since
 	return named, err
+}
+
+// refuseProfile writes that a session of a profile is not begun, and by which rule.
+func (g *Gateway) refuseProfile(ctx context.Context, req Request, why error) error {
+	var refused *Refused
+	if !errors.As(why, &refused) {
+		return g.writeRefusal(ctx, req, nil, access.Decision{}, why)
+	}
+	return g.writeRefusal(ctx, req, &Plan{Object: refused.Need.Object, Needs: []Need{refused.Need}}, refused.Decision, why)
 }
 
 // profileOf gives the profile that a word names as a target, alone or with a place in it:

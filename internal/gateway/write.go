@@ -15,8 +15,12 @@ import (
 // may have ended already.
 const writeTime = 5 * time.Second
 
-// urgentTime is how long an urgent act waits for each of its records.
-const urgentTime = 500 * time.Millisecond
+// UrgentTime is how long an urgent act waits for each of its records. Where it has to be done by
+// some time, what it does ends so much before that.
+const UrgentTime = 500 * time.Millisecond
+
+// leastTime is how long the outcome of an urgent act is waited for in any case.
+const leastTime = 100 * time.Millisecond
 
 // event is what all events of a request have in common.
 func (g *Gateway) event(req Request, plan *Plan, kind access.EventKind) access.Event {
@@ -77,7 +81,7 @@ func (g *Gateway) writeIntent(ctx context.Context, req Request, plan *Plan, d ac
 	}
 	p := &Permit{request: req, plan: plan, decision: d, live: l}
 	if req.urgent() {
-		short, cancel := context.WithTimeout(ctx, urgentTime)
+		short, cancel := context.WithTimeout(ctx, UrgentTime)
 		defer cancel()
 		if p.seq, p.unrecorded = g.Log.Append(short, access.UrgentClass, ev); p.unrecorded != nil {
 			p.unrecorded = fmt.Errorf("it holds, but is not recorded: %w", p.unrecorded)
@@ -172,7 +176,10 @@ func (g *Gateway) writeOutcome(ctx context.Context, p *Permit, r Result, err err
 	}
 	patience := writeTime
 	if p.request.urgent() {
-		patience = urgentTime
+		patience = UrgentTime
+		if by, ok := ctx.Deadline(); ok {
+			patience = max(leastTime, min(patience, time.Until(by)))
+		}
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
 	defer cancel()

@@ -93,12 +93,15 @@ func (s *Server) align() {
 	}
 }
 
-// Used reports whether anything was sent to the server that it may still have to do.
+// Used reports whether anything can have been sent to the server that it may still have to do:
+// before it begins nobody but its first client gets a connection. It waits for nobody.
 func (s *Server) Used() bool {
-	s.mu.Lock()
-	asked := s.ctl != nil
-	s.mu.Unlock()
-	return asked || s.hold.held()
+	select {
+	case <-s.begun:
+		return true
+	default:
+		return false
+	}
 }
 
 // confirmTurns is what it takes: accepting a connection, reading from it and running what was

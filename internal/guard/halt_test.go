@@ -74,3 +74,27 @@ func TestHaltByHungHands(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// Whether a server may have something to do is told also while somebody waits for a connection to it,
+// who holds up all that hold it: a lockdown waits for nobody's.
+func TestUsedWaitsForNobody(t *testing.T) {
+	s := newServer(&Guard{}, keep.Held{})
+	s.hold.mu.Lock()
+	defer s.hold.mu.Unlock()
+	used := make(chan bool, 2)
+	go func() {
+		used <- s.Used()
+		close(s.begun)
+		used <- s.Used()
+	}()
+	for _, want := range []bool{false, true} {
+		select {
+		case got := <-used:
+			if got != want {
+				t.Errorf("used %v, want %v", got, want)
+			}
+		case <-time.After(10 * time.Second):
+			t.Fatal("it waits")
+		}
+	}
+}

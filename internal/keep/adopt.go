@@ -223,6 +223,9 @@ func (k *Keep) adopt(ctx context.Context, rec record) (*server, error) {
 	rec.Start = proc.start
 	s := newServer(k, rec)
 	s.proc, s.adopted = proc, true
+	if err == nil && rec.Stopped { // muxward may have been killed as it let it go on, and nobody was told so
+		err = proc.signal(unix.SIGSTOP)
+	}
 	if err == nil {
 		err = s.reopen(ctx)
 	}

@@ -73,15 +73,20 @@ func (s *server) halt(ctx context.Context) (Halted, error) {
 		h.Unwritten = clip(unwritten.Error())
 	}
 	s.mu.Unlock()
+	frozen := make(chan struct{})
+	go func() { // whoever asks waits for the longer of both
+		defer close(frozen)
+		if s.rec.Isolated {
+			begun := s.allBegun(ctx)
+			if h.Panes, h.Free, _ = pane.Freeze(s.mindsPane, true); !begun {
+				h.Free++
+			}
+		}
+	}()
 	if !h.Before {
 		err = s.standStill(ctx)
 	}
-	if s.rec.Isolated {
-		begun := s.allBegun(ctx)
-		if h.Panes, h.Free = pane.Freeze(s.mindsPane, true); !begun {
-			h.Free++
-		}
-	}
+	<-frozen
 	return h, err
 }
 
@@ -135,7 +140,11 @@ func (s *server) goOn() error {
 	stopped, frozen := s.rec.Stopped, s.rec.Frozen
 	s.mu.Unlock()
 	if frozen {
-		if _, left := pane.Freeze(s.mindsPane, false); left > 0 {
+		_, left, err := pane.Freeze(s.mindsPane, false)
+		if err != nil { // it is tried again, by whoever unlocks it next
+			return fmt.Errorf("let the panes of %s go on: %w", s.rec.Owner, err)
+		}
+		if left > 0 {
 			s.k.tell(LevelServer, s, fmt.Sprintf("%d panes of %s have no cgroup by which they could have been frozen", left, s.rec.Owner))
 		}
 	}

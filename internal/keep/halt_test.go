@@ -42,14 +42,19 @@ func TestHalt(t *testing.T) {
 	if err := w.k.Close(); err != nil {
 		t.Fatal(err)
 	}
+	if err := unix.Kill(h.PID, unix.SIGCONT); err != nil { // as who is killed just then has done
+		t.Fatal(err)
+	}
+	tmuxtest.Eventually(t, func() bool { return w.state(h) != 'T' }, "it goes on")
 	w.open()
 	if _, err := w.k.Found(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	again, err := w.k.Adopt(t.Context(), h.ID)
-	if err != nil || !again.Stopped || w.state(h) != 'T' {
+	if err != nil || !again.Stopped {
 		t.Fatalf("adopted: %+v, %v", again, err)
 	}
+	tmuxtest.Eventually(t, func() bool { return w.state(h) == 'T' }, "it is stopped again")
 	if got := w.halt(h, false); got != (Halted{}) {
 		t.Errorf("it goes on: %+v", got)
 	}

@@ -126,6 +126,9 @@ func (k *Keep) start(ctx context.Context, o Order) (*server, error) {
 	}
 	rec := record{ID: randomHex(IDLen), Mark: randomHex(markLen), Owner: o.Owner, Account: a, Isolated: isolated, Profile: iso.Program != nil,
 		Sessions: k.sessionsOf(o.Owner), Boot: boot}
+	if isolated && (iso.Account != a.Name || rec.Profile != (rec.Sessions != "")) { // or it would be out of force to nobody, and taken up by none
+		return nil, fmt.Errorf("the session profiles were put in force anew just then; try it again: %w", ErrRefused)
+	}
 	if at := k.launchPath(rec.ID); isolated && len(at) > maxSocketPath { // else no pane could ask
 		return nil, fmt.Errorf("the socket path %s is longer than %d bytes; use a shorter run directory", at, maxSocketPath)
 	}

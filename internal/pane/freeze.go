@@ -1,12 +1,15 @@
 package pane
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/muxward/muxward/internal/procfs"
 )
@@ -16,10 +19,14 @@ const freezeTime = 200 * time.Millisecond
 
 // Freeze has the programs of sessions stand still, or go on: of those whose minding process is
 // meant. It gives how many sessions there were by which cgroups it was done, and how many it was
-// not done with, as they have no cgroup2 that has cgroup.freeze (Linux 5.2). One that has only just
-// begun has its cgroup a moment later.
-func Freeze(meant func(pid int) bool, still bool) (done, left int) {
+// not done with, as they have no cgroup2 that has cgroup.freeze (Linux 5.2), or it fails. One that has
+// only just begun has its cgroup a moment later. An error says that some of them may stand still and
+// could not be had go on: it is to be tried again.
+func Freeze(meant func(pid int) bool, still bool) (done, left int, stuck error) {
 	mounts, err := os.ReadFile("/proc/self/mountinfo")
+	if err != nil && !still {
+		return 0, 0, err
+	}
 	if err != nil {
 		mounts = nil // then there is none
 	}
@@ -32,9 +39,16 @@ func Freeze(meant func(pid int) bool, still bool) (done, left int) {
 	var dirs []string
 	freeze := func(h held) bool { // whether it need not be tried again
 		dir, may := branchOf(string(mounts), h)
-		if dir != "" && os.WriteFile(dir+"/cgroup.freeze", []byte(frozen(still)), 0) == nil {
-			dirs = append(dirs, dir)
-			return true
+		if dir != "" {
+			err := os.WriteFile(dir+"/cgroup.freeze", []byte(frozen(still)), 0)
+			switch {
+			case err == nil:
+				dirs = append(dirs, dir)
+				return true
+			case !still && !goneFile(err):
+				stuck = errors.Join(stuck, err)
+				return true
+			}
 		}
 		if !may {
 			left++
@@ -48,7 +62,12 @@ func Freeze(meant func(pid int) bool, still bool) (done, left int) {
 	for still && time.Now().Before(end) && !allFrozen(dirs) {
 		time.Sleep(endPause)
 	}
-	return len(dirs), left + len(rest)
+	return len(dirs), left + len(rest), stuck
+}
+
+// goneFile reports whether a file of a cgroup is not there, or not any more.
+func goneFile(err error) bool {
+	return errors.Is(err, os.ErrNotExist) || errors.Is(err, unix.ENODEV)
 }
 
 func frozen(still bool) string {

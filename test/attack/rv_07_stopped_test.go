@@ -287,3 +287,62 @@ func TestRV07LastTwoUnlocked(t *testing.T) {
 	b.typed(typist, "again")
 	b.kept()
 }
+
+// Alice's tmux server hangs when root locks down the host, and does not come back when that is unlocked: all
+// the others wait for her, it seems. Bob's server is not stopped with hers, and he goes on; hers stays
+// stopped and locked down, and she does not lift that herself. That bob's is locked down until then is the control run.
+func TestRV07OneHoldsUpNobody(t *testing.T) {
+	t.Parallel()
+	b := lay(t, host.Config{})
+	b.Must(viewer, "new-session", "-d", "-s", "own", "cat")
+	types := func() bool { return b.Tmux(viewer, "send-keys", "-t", "own", "x").Code == 0 }
+	comesBack := b.stuck()
+	if r := b.Muxward(root, "lockdown", "--host"); b.state() != 'T' || strings.Contains(r.Err, viewer+"'s tmux server") {
+		t.Fatalf("lockdown: %+v", r)
+	}
+	if types() {
+		t.Error("control run: bob is not locked down")
+	}
+	if r := b.Muxward(root, "unlock", "--host"); r.Code == 0 || !strings.Contains(r.Err, "all else is unlocked") {
+		t.Errorf("unlock: %+v", r)
+	}
+	if !types() {
+		t.Error("bob is locked out by alice's server")
+	}
+	if r := b.Muxward(owner, "unlock"); r.Code == 0 || b.state() != 'T' {
+		t.Errorf("alice lifts it: %+v", r)
+	}
+	comesBack()
+	if r := b.Muxward(root, "unlock", "-t", owner); r.Code != 0 {
+		t.Errorf("unlock: %+v", r)
+	}
+	b.typed(typist, "again")
+	b.kept()
+}
+
+// The tmux server hangs when alice locks it down. Carol types on, and hopes that this is done when the
+// server answers, as it is unlocked by then. What she types behind that arrives: that is the control run.
+func TestRV07TypedUnderIt(t *testing.T) {
+	t.Parallel()
+	b := lay(t, host.Config{})
+	c := b.Terminal(typist, tmuxtest.TerminalConfig{}, "attach", "-t", "mwalice/shared")
+	c.WaitFor("recording")
+	before, under := "before"+randomWord(), "under"+randomWord()
+	tmuxtest.Eventually(t, func() bool { c.Type(before); return strings.Contains(string(b.rec.Bytes()), before) }, "carol types")
+	signal(t, b.server.PID, sigStop)
+	if r := b.Muxward(owner, "lockdown"); r.Code == 0 {
+		t.Errorf("lockdown: %+v", r)
+	}
+	c.Type(under)
+	unlocked := make(chan host.Result, 1)
+	go func() { unlocked <- b.Muxward(owner, "unlock") }() // it waits for the server longer than a key does
+	tmuxtest.Eventually(t, func() bool { return b.Muxward(owner, "lockdown", "--list", "--json").Out == "[]\n" }, "it is unlocked")
+	signal(t, b.server.PID, sigCont)
+	<-unlocked
+	again := "again" + randomWord()
+	tmuxtest.Eventually(t, func() bool { c.Type(again); return strings.Contains(string(b.rec.Bytes()), again) }, "carol types again")
+	if got := string(b.rec.Bytes()); strings.Contains(got, under) {
+		t.Errorf("typed under the lockdown, and arrived: %q", clip([]byte(got)))
+	}
+	b.kept()
+}

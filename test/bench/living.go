@@ -123,7 +123,7 @@ func livingCrowd(host *bed, n int) (string, error) {
 		}
 		told = append(told, fmt.Sprintf("%s p50 %s p99 %s of %d%s", m.name, short(s.at(.5)), short(s.at(.99)), turns, l.lasts))
 	}
-	return strings.Join(told, ", "), nil
+	return strings.Join(told, ", ") + "; each turn begins with the host at rest", nil
 }
 
 // giveMany fills the store of grants before muxward starts.

@@ -20,13 +20,6 @@ import (
 	"github.com/muxward/muxward/internal/pace"
 )
 
-// Most connections that are served at once, and of one account: nobody keeps
-// others from revoking by taking all there are.
-const (
-	maxOpen = 256
-	perUID  = 32
-)
-
 // lateTime is longer than any act takes: one that has not ended by then never
 // does, and what it holds is given to others.
 const lateTime = 20 * time.Second
@@ -57,9 +50,7 @@ type Server struct {
 	Complain func(what string)
 
 	wg      sync.WaitGroup
-	mu      sync.Mutex
-	open    int
-	byUID   map[uint32]int
+	waiting crowd
 	refused pace.Complaints
 }
 
@@ -80,26 +71,26 @@ func (s *Server) Serve(ctx context.Context, l Listener) error {
 				return nil
 			}
 		}
-		leave, ok := s.admit(conn)
+		c, ok := s.admit(conn)
 		if !ok {
 			_ = conn.Close()
 			continue
 		}
 		s.wg.Go(func() {
-			defer leave()
+			defer s.waiting.leave(c)
 			late := time.AfterFunc(lateTime, func() {
-				leave()
+				s.waiting.leave(c)
 				_ = conn.Close()
 				s.Complain("ctl door: a request does not end; its connection was closed")
 			})
 			defer late.Stop()
-			s.serve(ctx, conn, late)
+			s.serve(ctx, conn, c, late)
 		})
 	}
 }
 
 // admit counts a connection by the uid that made it.
-func (s *Server) admit(conn *net.UnixConn) (leave func(), ok bool) {
+func (s *Server) admit(conn *net.UnixConn) (c *caller, ok bool) {
 	raw, err := conn.SyscallConn()
 	if err != nil {
 		return nil, false
@@ -111,35 +102,17 @@ func (s *Server) admit(conn *net.UnixConn) (leave func(), ok bool) {
 	if cerr != nil || err != nil {
 		return nil, false
 	}
-	uid := cred.Uid
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.open >= maxOpen || s.byUID[uid] >= perUID {
-		return nil, false
-	}
-	if s.byUID == nil {
-		s.byUID = map[uint32]int{}
-	}
-	s.open++
-	s.byUID[uid]++
-	return sync.OnceFunc(func() {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		s.open--
-		if s.byUID[uid]--; s.byUID[uid] == 0 {
-			delete(s.byUID, uid)
-		}
-	}), true
+	return s.waiting.enter(cred.Uid, conn)
 }
 
 // Wait waits until every answer was given.
 func (s *Server) Wait() { s.wg.Wait() }
 
-func (s *Server) serve(ctx context.Context, conn *net.UnixConn, late *time.Timer) {
+func (s *Server) serve(ctx context.Context, conn *net.UnixConn, c *caller, late *time.Timer) {
 	defer conn.Close()
 	defer s.caught()
 	_ = conn.SetDeadline(time.Now().Add(readTime))
-	value, err := s.handle(ctx, conn, late)
+	value, err := s.handle(ctx, conn, c, late)
 	failpoint.At("ctld-answer")
 	_ = answer(conn, value, err) // a client that has gone needs no answer
 }
@@ -224,7 +197,11 @@ func (s *Server) unknown(conn *net.UnixConn, err error) error {
 // lockdown is the act that those may do as well of whom it cannot be told how they came in.
 const lockdown = "lockdown"
 
-func (s *Server) handle(ctx context.Context, conn *net.UnixConn, late *time.Timer) (any, error) {
+// lockdownTime is how long a lockdown may take from here to its answer, whatever hangs: all that
+// it waits for goes by the one end of that. People are told five seconds.
+const lockdownTime = 4 * time.Second
+
+func (s *Server) handle(ctx context.Context, conn *net.UnixConn, c *caller, late *time.Timer) (any, error) {
 	failpoint.At("ctld-handle")
 	peer, err := s.Prover.Hold(conn)
 	if err != nil {
@@ -245,6 +222,12 @@ func (s *Server) handle(ctx context.Context, conn *net.UnixConn, late *time.Time
 	call, err := readCall(conn) // before it is proved who asks: a lockdown waits less for that
 	if err != nil {
 		return nil, err
+	}
+	s.waiting.heard(c)
+	if call.Act == lockdown {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, lockdownTime)
+		defer cancel()
 	}
 	who, err := s.Prover.Prove(ctx, peer, "ctl", call.Act == lockdown)
 	if err != nil {

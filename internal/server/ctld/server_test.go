@@ -104,6 +104,32 @@ func TestPassedOn(t *testing.T) {
 	}
 }
 
+// hurried notes whether there is an end to what a proof waits for.
+type hurried struct {
+	*identity.Prover
+	ends chan bool
+}
+
+func (p hurried) Prove(ctx context.Context, peer *identity.Peer, door string, freezing bool) (identity.Identity, error) {
+	_, ends := ctx.Deadline()
+	p.ends <- ends
+	return p.Prover.Prove(ctx, peer, door, freezing)
+}
+
+// TestLockdownHasOneEnd: whatever a lockdown waits for, from its proof on, goes by one end.
+func TestLockdownHasOneEnd(t *testing.T) {
+	p := hurried{identity.NewProver(everybody{}), make(chan bool, 1)}
+	d := newDoorOf(t, &Server{Prover: p, Acts: func(identity.Identity, Call) (*gateway.Act, error) { return nil, errors.New("enough for a test") }})
+	for act, want := range map[string]bool{lockdown: true, "revoke": false} {
+		if err := (Call{Act: act}).Do(soon(t), d.path, nil); err == nil {
+			t.Error("it is done")
+		}
+		if got := <-p.ends; got != want {
+			t.Errorf("%s: it has an end: %v", act, got)
+		}
+	}
+}
+
 // connectByChild gives a connection that another process made, and the end of
 // that process.
 func connectByChild(t *testing.T, path string) (*os.File, func()) {
