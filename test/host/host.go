@@ -17,6 +17,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/muxward/muxward/internal/attach"
 	"github.com/muxward/muxward/internal/tmux/tmuxtest"
 )
@@ -151,6 +153,9 @@ func Prepare(t testing.TB, cfg Config) *Host {
 	}
 	if h.cfg.Account != "" {
 		buildHelper(t, cfg.Build)
+		if cfg.Change == nil && !landlock() { // what is tried here goes on without
+			cfg.Settings = "without_landlock: true\n" + cfg.Settings
+		}
 		cfg.Settings = "account: " + h.cfg.Account + "\n" + cfg.Settings
 	}
 	h.Base = tmuxtest.Dir(t, h.as)
@@ -635,4 +640,10 @@ func (h *Host) Ended() bool {
 	default:
 		return false
 	}
+}
+
+// landlock reports whether the kernel has Landlock (landlock_create_ruleset(2)).
+func landlock() bool {
+	abi, _, err := unix.Syscall(unix.SYS_LANDLOCK_CREATE_RULESET, 0, 0, unix.LANDLOCK_CREATE_RULESET_VERSION)
+	return err == 0 && abi > 0
 }
