@@ -87,10 +87,10 @@ run: build
 test race soak: export MUXWARD_SKIPPED := $(CURDIR)/.skipped
 TELL = status=$$?; test ! -s .skipped || { echo "skipped: $$(wc -l <.skipped) tests"; cat .skipped; }; rm -f .skipped; exit $$status
 
-# The package that takes longest begins first: the others run beside it.
+# The packages that take longest begin first: the others run behind them.
 test: setup-test build lint
 	@rm -f .skipped
-	$(GO) test $(TESTFLAGS) ./test/attack ./...; $(TELL)
+	$(GO) test $(TESTFLAGS) ./test/attack ./test/script ./...; $(TELL)
 
 race: setup-test
 	@rm -f .skipped

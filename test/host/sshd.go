@@ -73,7 +73,9 @@ func (s *SSHD) listen(path, dir, more string) bool {
 	h.must(err)
 	s.addr = l.Addr().String()
 	h.must(l.Close())
-	conf := fmt.Sprintf("ListenAddress %s\nHostKey %s/host_key\nPidFile none\nUsePAM no\nPrintMotd no\nLogLevel VERBOSE\n"+
+	// A bash that sshd has started reads the account's .bashrc (bash(1), INVOCATION), but not one below another: what
+	// a developer has there is no part of the test.
+	conf := fmt.Sprintf("ListenAddress %s\nHostKey %s/host_key\nPidFile none\nUsePAM no\nPrintMotd no\nLogLevel VERBOSE\nSetEnv SHLVL=1\n"+
 		"AuthenticationMethods publickey\nMaxStartups 100\n%s\n", s.addr, dir, more)
 	h.must(os.WriteFile(filepath.Join(dir, "config"), []byte(conf), 0o600))
 	cmd := exec.Command(path, "-D", "-e", "-f", filepath.Join(dir, "config"))
