@@ -26,7 +26,9 @@ func TestHostFleet(t *testing.T) {
 	if r := h.Muxward("root", "host", "apply", dir, "--host", "any", "--root", tree, "--no-owners"); r.Code != 0 {
 		t.Fatalf("host apply: %+v", r)
 	}
-	s := h.StartSSHD("PermitRootLogin forced-commands-only\nStrictModes no\nAuthorizedKeysFile " + h.Base + "/ssh/allowed\n")
+	// As the first shell of a connection bash reads root's own .bashrc (bash(1)), whatever that waits for: by SHLVL it is not
+	// the first (tried with 5.2).
+	s := h.StartSSHD("PermitRootLogin forced-commands-only\nStrictModes no\nSetEnv SHLVL=1\nAuthorizedKeysFile " + h.Base + "/ssh/allowed\n")
 	bin := filepath.Dir(s.Bin)
 	evil := `{"schema":1,"host":"good","drift":true,"changes":[{"do":"\u001b[2Jmake","item":{"id":"\u001b]0;x\u0007","kind":"file","path":"/a\u009b2J\nb"},"diff":"+\u001b[31mred\n"}]}`
 	var allowed, config, inventory strings.Builder
