@@ -167,19 +167,20 @@ func TestKeyFiles(t *testing.T) {
 }
 
 // What a writer of a key that was killed has left is gone with the next start: a second name of a secret keeps the
-// directory from being handed over. What has been put aside stays.
+// directory from being handed over. What has been put aside stays, and so does a copy.
 func TestKeysLeftByKilledWriters(t *testing.T) {
 	dir := newDir(t)
 	shut(t, open(t, Options{Dir: dir}))
 	state := filepath.Dir(dir)
-	for _, err := range []error{os.Link(filepath.Join(state, keyFile), filepath.Join(state, keyFile+".12345")),
-		os.WriteFile(filepath.Join(state, pubFile+".6"), nil, 0o600), os.WriteFile(filepath.Join(state, pubFile+".damaged-1"), nil, 0o600)} {
+	for _, err := range []error{os.Link(filepath.Join(state, keyFile), filepath.Join(state, keyFile+unfinished+"12345")),
+		os.WriteFile(filepath.Join(state, keyFile+".20261127"), nil, 0o600),
+		os.WriteFile(filepath.Join(state, pubFile+unfinished+"6"), nil, 0o600), os.WriteFile(filepath.Join(state, pubFile+".damaged-1"), nil, 0o600)} {
 		if err != nil {
 			t.Fatal(err)
 		}
 	}
 	shut(t, open(t, Options{Dir: dir}))
-	for name, want := range map[string]bool{keyFile: true, pubFile: true, keyFile + ".12345": false, pubFile + ".6": false, pubFile + ".damaged-1": true} {
+	for name, want := range map[string]bool{keyFile: true, pubFile: true, keyFile + unfinished + "12345": false, keyFile + ".20261127": true, pubFile + unfinished + "6": false, pubFile + ".damaged-1": true} {
 		if _, err := os.Lstat(filepath.Join(state, name)); (err == nil) != want {
 			t.Errorf("%s: %v", name, err)
 		}

@@ -135,9 +135,12 @@ func storeVerifier(dir, verifier string) error {
 	return nil
 }
 
+// unfinished follows a key's name in that of a file that is being written: no copy that somebody keeps is called so.
+const unfinished = ".unfinished-"
+
 // writeWhole makes a file durably: all of it or none.
 func writeWhole(dir, name, text string, mode fs.FileMode) error {
-	f, err := os.CreateTemp(dir, name+".*")
+	f, err := os.CreateTemp(dir, name+unfinished+"*")
 	if err != nil {
 		return err
 	}
@@ -163,7 +166,7 @@ func sweepKeys(dir string) {
 	entries, _ := os.ReadDir(dir)
 	for _, e := range entries {
 		for _, name := range []string{keyFile, pubFile} {
-			number, is := strings.CutPrefix(e.Name(), name+".")
+			number, is := strings.CutPrefix(e.Name(), name+unfinished)
 			if _, err := strconv.ParseUint(number, 10, 32); is && err == nil {
 				_ = os.Remove(filepath.Join(dir, e.Name()))
 			}

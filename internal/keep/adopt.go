@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/muxward/muxward/internal/pane"
 )
 
 // Found lists the ids of the servers that an earlier muxward has left written down, and
@@ -225,6 +227,9 @@ func (k *Keep) adopt(ctx context.Context, rec record) (*server, error) {
 	s.proc, s.adopted = proc, true
 	if err == nil && rec.Stopped { // muxward may have been killed as it let it go on, and nobody was told so
 		err = proc.signal(unix.SIGSTOP)
+	}
+	if err == nil && rec.Frozen { // and its panes, which go on before it
+		_, _, err = pane.Freeze(s.mindsPane, true)
 	}
 	if err == nil {
 		err = s.reopen(ctx)

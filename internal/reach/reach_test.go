@@ -260,6 +260,9 @@ func TestIdentity(t *testing.T) {
 // neither of this boot, nor of another host with the same home, nor what somebody has put there.
 func TestLeftAgents(t *testing.T) {
 	home := t.TempDir()
+	if err := os.Chmod(home, 0o700); err != nil { // whatever the umask is
+		t.Fatal(err)
+	}
 	t.Setenv("HOME", home)
 	t.Setenv("XDG_RUNTIME_DIR", "")
 	of := func(host, boot string) string { return home + "/.muxward-agent-" + host + "-" + boot + "-1" }

@@ -1,6 +1,7 @@
 package script
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -54,6 +55,14 @@ func TestIsolatedStopped(t *testing.T) {
 	h.Kill()
 	h.Run()
 	stays("after a restart")
+	h.Kill()
+	// So far all has come if it is killed as it lets them go on: nobody has unlocked it then.
+	if err := errors.Join(os.WriteFile(filepath.Dir(events)+"/cgroup.freeze", []byte("0"), 0), unix.Kill(s.PID, unix.SIGCONT)); err != nil {
+		t.Fatal(err)
+	}
+	tmuxtest.Eventually(t, func() bool { return is("frozen 0") && stateOf(t, s.PID) != "T" }, "both go on")
+	h.Run()
+	tmuxtest.Eventually(t, func() bool { return is("frozen 1") && stateOf(t, s.PID) == "T" }, "both are stopped again")
 	stop, came := make(chan struct{}), make(chan struct{})
 	defer func() { close(stop); <-came }()
 	go func() { // whoever reads gets the end of the file as soon as it asks

@@ -208,7 +208,7 @@ func (s *Server) handle(ctx context.Context, conn *net.UnixConn, c *caller, late
 		return nil, s.unknown(conn, err)
 	}
 	defer peer.Close()
-	ctx, gone := context.WithCancelCause(ctx)
+	asking, gone := context.WithCancelCause(ctx)
 	defer gone(nil)
 	go func() {
 		defer s.caught()
@@ -216,9 +216,10 @@ func (s *Server) handle(ctx context.Context, conn *net.UnixConn, c *caller, late
 		case <-peer.Gone():
 			gone(peer.Cause())
 			_ = conn.SetDeadline(time.Unix(1, 0)) // whoever holds it now is not heard
-		case <-ctx.Done():
+		case <-asking.Done():
 		}
 	}()
+	ctx = asking
 	call, err := readCall(conn) // before it is proved who asks: a lockdown waits less for that
 	if err != nil {
 		return nil, err
