@@ -216,18 +216,18 @@ func (s *Server) handle(ctx context.Context, conn *net.UnixConn, c *crowd.Caller
 		return nil, s.unknown(conn, err)
 	}
 	defer peer.Close()
-	ctx, gone := context.WithCancelCause(ctx)
+	asking, gone := context.WithCancelCause(ctx)
 	defer gone(nil)
-	over := ctx.Done() // of all of it, whatever a lockdown has less
 	go func() {
 		defer s.caught()
 		select {
 		case <-peer.Gone():
 			gone(peer.Cause())
 			_ = conn.SetDeadline(time.Unix(1, 0)) // whoever holds it now is not heard
-		case <-over:
+		case <-asking.Done():
 		}
 	}()
+	ctx = asking
 	call, err := readCall(conn) // before it is proved who asks: a lockdown waits less for that
 	if err != nil {
 		return nil, err
