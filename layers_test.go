@@ -56,6 +56,7 @@ var layers = map[string]int{
 	"internal/sockets":            3,
 	"internal/hostconf":           3,
 	"internal/server/controlmode": 3,
+	"internal/server/crowd":       1,
 	"internal/server":             4,
 	"cmd/muxward":                 6,
 	"cmd/muxward-pam":             6,

@@ -69,6 +69,7 @@ const (
 	Resize       Check = "resize"
 	Revoke       Check = "revoke"
 	Roles        Check = "roles"
+	Room         Check = "room"
 	Same         Check = "same"
 	Secret       Check = "secret"
 	Seen         Check = "seen"
@@ -97,7 +98,7 @@ func Checks() []Check {
 	return []Check{
 		Audited, Author, Bounds, Budget, Bundle, Certificates, Chain, Clamped, Clock, Control, Decide, Declared, Door, Drawn, Enclosed, Files, Filter, Flood, Front, Gained, Given, GoesOn, Guest,
 		Halted, Hand, Hidden, Home, HostChecked, HostPath, Isolated, Knock, Launcher, Lease, Lines, Linted, Looked, Made, Minded, Mine, Moved, Names, Namespace, Offered, Once, OnceAnswered,
-		OnceTicket, PAM, Parts, Pass, Paste, Place, Pressed, Profiled, Program, Queue, Reach, ReachAs, ReachPath, Relay, Replies, Resize, Revoke, Roles, Same,
+		OnceTicket, PAM, Parts, Pass, Paste, Place, Pressed, Profiled, Program, Queue, Reach, ReachAs, ReachPath, Relay, Replies, Resize, Revoke, Roles, Room, Same,
 		Secret, Seen, Selected, Self, Session, Shown, Size, SSH, Startable, Suggested, Theirs, Ticket, TOTP, Traps, Unsized, View, Visible, Watcher, Whole, Worded,
 	}
 }

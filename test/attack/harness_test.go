@@ -88,6 +88,9 @@ type row struct {
 	// restless worlds are not compared with their beginning: the row itself
 	// has people make and close things.
 	restless bool
+	// large rows have muxward hold much for a while, of which Go keeps the memory for minutes: that
+	// is not compared.
+	large bool
 	// unlogged rows leave nothing that the log would hold.
 	unlogged bool
 	// change changes the command that starts muxward.

@@ -40,7 +40,11 @@ func (w *world) uid(who string) uint32 {
 
 // dialAs connects as another uid, which the kernel then tells of whoever asks
 // who is there. Only the calling thread is that uid, and only meanwhile.
-func dialAs(uid uint32, path string) (*net.UnixConn, error) {
+func dialAs(uid uint32, path string) (*net.UnixConn, error) { return dialWith(uid, path, 0) }
+
+// dialWith is dialAs with capabilities that whoever is root of a user namespace has there over all files
+// of its accounts: a uid comes by another's door.
+func dialWith(uid uint32, path string, caps uint32) (*net.UnixConn, error) {
 	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return nil, err
@@ -62,7 +66,12 @@ func dialAs(uid uint32, path string) (*net.UnixConn, error) {
 	if err := become(uid); err != nil {
 		return nil, err
 	}
-	err = unix.Connect(fd, &unix.SockaddrUnix{Name: path})
+	if caps != 0 { // the kernel took them away, and all are permitted still
+		err = raise(caps)
+	}
+	if err == nil {
+		err = unix.Connect(fd, &unix.SockaddrUnix{Name: path})
+	}
 	if back := become(0); back != nil {
 		return nil, back // the thread ends with its goroutine
 	}
@@ -75,6 +84,17 @@ func dialAs(uid uint32, path string) (*net.UnixConn, error) {
 		return nil, err
 	}
 	return c.(*net.UnixConn), nil
+}
+
+// raise makes capabilities of the calling thread, of the first 32, effective.
+func raise(caps uint32) error {
+	h := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+	var d [2]unix.CapUserData
+	if err := unix.Capget(&h, &d[0]); err != nil {
+		return err
+	}
+	d[0].Effective |= caps
+	return unix.Capset(&h, &d[0])
 }
 
 // frame is a message with whatever its header says, in the older or the newer
@@ -106,6 +126,19 @@ func closed(c *net.UnixConn, within time.Duration) bool {
 			return errors.Is(err, io.EOF) || errors.Is(err, unix.ECONNRESET)
 		}
 	}
+}
+
+// hungUp reports whether the other end has closed a connection that it says nothing on, without waiting.
+func hungUp(c *net.UnixConn) (yes bool) {
+	raw, err := c.SyscallConn()
+	if err != nil {
+		return true
+	}
+	err = raw.Control(func(fd uintptr) {
+		n, _, err := unix.Recvfrom(int(fd), make([]byte, 1), unix.MSG_PEEK|unix.MSG_DONTWAIT)
+		yes = err == nil && n == 0 || errors.Is(err, unix.ECONNRESET)
+	})
+	return yes || err != nil
 }
 
 // ask introduces a client of the tests' own making, and reports whether it

@@ -16,6 +16,7 @@ import (
 
 	"github.com/muxward/muxward/internal/gateway"
 	"github.com/muxward/muxward/internal/identity"
+	"github.com/muxward/muxward/internal/server/crowd"
 )
 
 // everybody knows every account as a person; nobody knows none.
@@ -203,4 +204,37 @@ func (c *counted) Read(p []byte) (int, error) {
 	n, err := c.r.Read(p)
 	c.n += n
 	return n, err
+}
+
+// TestHeardStays: who has made their request makes no room for others.
+func TestHeardStays(t *testing.T) {
+	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: filepath.Join(t.TempDir(), "ctl"), Net: "unix"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	said := make(chan error, 1)
+	go func() { said <- Call{Act: "status"}.Do(soon(t), l.Addr().String(), nil) }()
+	conn, err := l.AcceptUnix()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &Server{Prover: identity.NewProver(everybody{}), Complain: func(string) {}}
+	ended, others := false, 0
+	first, err := s.waiting.Enter(4242, crowd.Bounds{Each: perUID, All: maxOpen}, crowd.Unknown, func() { ended = true })
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Acts = func(identity.Identity, Call) (*gateway.Act, error) {
+		for i := range 2 * maxOpen {
+			if _, err := s.waiting.Enter(100000+uint32(i), crowd.Bounds{Each: perUID, All: maxOpen}, crowd.Unknown, func() { others++ }); err != nil {
+				return nil, err
+			}
+		}
+		return nil, errors.New("heard")
+	}
+	s.serve(soon(t), conn, first, time.NewTimer(time.Hour))
+	if err := <-said; err == nil || err.Error() != "heard" || ended || others != maxOpen+1 {
+		t.Errorf("%v; it has made room: %v; of others %d have", err, ended, others)
+	}
 }

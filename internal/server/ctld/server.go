@@ -18,11 +18,19 @@ import (
 	"github.com/muxward/muxward/internal/gateway"
 	"github.com/muxward/muxward/internal/identity"
 	"github.com/muxward/muxward/internal/pace"
+	"github.com/muxward/muxward/internal/server/crowd"
 )
 
 // lateTime is longer than any act takes: one that has not ended by then never
 // does, and what it holds is given to others.
 const lateTime = 20 * time.Second
+
+// Most connections that are served at once, and of one uid: nobody keeps others from revoking by
+// taking all there are.
+const (
+	maxOpen = 256
+	perUID  = 32
+)
 
 // Prover proves who is at the other end.
 type Prover interface {
@@ -50,7 +58,7 @@ type Server struct {
 	Complain func(what string)
 
 	wg      sync.WaitGroup
-	waiting crowd
+	waiting crowd.Crowd[uint32]
 	refused pace.Complaints
 }
 
@@ -71,15 +79,15 @@ func (s *Server) Serve(ctx context.Context, l Listener) error {
 				return nil
 			}
 		}
-		c, ok := s.admit(conn)
-		if !ok {
+		c, err := s.admit(conn)
+		if err != nil {
 			_ = conn.Close()
 			continue
 		}
 		s.wg.Go(func() {
-			defer s.waiting.leave(c)
+			defer c.Leave()
 			late := time.AfterFunc(lateTime, func() {
-				s.waiting.leave(c)
+				c.Leave()
 				_ = conn.Close()
 				s.Complain("ctl door: a request does not end; its connection was closed")
 			})
@@ -90,25 +98,25 @@ func (s *Server) Serve(ctx context.Context, l Listener) error {
 }
 
 // admit counts a connection by the uid that made it.
-func (s *Server) admit(conn *net.UnixConn) (c *caller, ok bool) {
+func (s *Server) admit(conn *net.UnixConn) (*crowd.Caller[uint32], error) {
 	raw, err := conn.SyscallConn()
 	if err != nil {
-		return nil, false
+		return nil, err
 	}
 	var cred *unix.Ucred
 	cerr := raw.Control(func(fd uintptr) {
 		cred, err = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED)
 	})
-	if cerr != nil || err != nil {
-		return nil, false
+	if err = cmp.Or(cerr, err); err != nil {
+		return nil, err
 	}
-	return s.waiting.enter(cred.Uid, conn)
+	return s.waiting.Enter(cred.Uid, crowd.Bounds{Each: perUID, All: maxOpen}, crowd.Begins(cred.Uid), func() { _ = conn.Close() })
 }
 
 // Wait waits until every answer was given.
 func (s *Server) Wait() { s.wg.Wait() }
 
-func (s *Server) serve(ctx context.Context, conn *net.UnixConn, c *caller, late *time.Timer) {
+func (s *Server) serve(ctx context.Context, conn *net.UnixConn, c *crowd.Caller[uint32], late *time.Timer) {
 	defer conn.Close()
 	defer s.caught()
 	_ = conn.SetDeadline(time.Now().Add(readTime))
@@ -201,7 +209,7 @@ const lockdown = "lockdown"
 // it waits for goes by the one end of that. People are told five seconds.
 const lockdownTime = 4 * time.Second
 
-func (s *Server) handle(ctx context.Context, conn *net.UnixConn, c *caller, late *time.Timer) (any, error) {
+func (s *Server) handle(ctx context.Context, conn *net.UnixConn, c *crowd.Caller[uint32], late *time.Timer) (any, error) {
 	failpoint.At("ctld-handle")
 	peer, err := s.Prover.Hold(conn)
 	if err != nil {
@@ -224,7 +232,7 @@ func (s *Server) handle(ctx context.Context, conn *net.UnixConn, c *caller, late
 	if err != nil {
 		return nil, err
 	}
-	s.waiting.heard(c)
+	c.Stand(crowd.Here) // a client makes its request as it connects
 	if call.Act == lockdown {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, lockdownTime)

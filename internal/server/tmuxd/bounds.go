@@ -3,14 +3,20 @@ package tmuxd
 import (
 	"golang.org/x/sys/unix"
 
+	"github.com/muxward/muxward/internal/server/crowd"
 	"github.com/muxward/muxward/internal/teeth"
 )
 
-// crowded reports whether one more client is too many, of a uid or at all,
-// before anything is known of it.
-func crowded(ofUID, open int) bool {
-	return (ofUID >= perUID || open >= total) && !teeth.Out(teeth.Door)
+// arriving bounds clients before anything is known of them, and staying all that are here, of a uid
+// or of a person who is lent one.
+func arriving() crowd.Bounds {
+	if teeth.Out(teeth.Door) {
+		return crowd.Bounds{Each: 1 << 30, All: 1 << 30}
+	}
+	return crowd.Bounds{Each: perUID, All: total}
 }
+
+func staying() crowd.Bounds { return crowd.Bounds{Each: perUIDAll, All: totalAll} }
 
 // mayHold reports whether the clients of one uid may have us hold so much, all
 // together, beside what each of them says in few words.

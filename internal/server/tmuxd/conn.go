@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"runtime/debug"
 	"strings"
 	"time"
@@ -13,6 +12,7 @@ import (
 	"github.com/muxward/muxward/internal/failpoint"
 	"github.com/muxward/muxward/internal/gateway"
 	"github.com/muxward/muxward/internal/identity"
+	"github.com/muxward/muxward/internal/server/crowd"
 	"github.com/muxward/muxward/internal/tmux"
 	"github.com/muxward/muxward/internal/tmux/wire"
 )
@@ -47,17 +47,24 @@ func (p proof) close() {
 // prove says who is at the other end, and ends the connection when the
 // process that made it has exited: whoever else holds the descriptor is not
 // the person that was proved.
-func (s *Server) prove(ctx context.Context, nc *net.UnixConn, uid uint32, at place, gone context.CancelCauseFunc) (p proof) {
+func (s *Server) prove(ctx context.Context, v *visit) (p proof) {
 	defer func() {
 		if r := recover(); r != nil {
 			s.Complain(fmt.Sprintf("tmux door: a proof was ended by a fault: %v\n%s", r, stack()))
 			p = proof{}
 		}
 	}()
+	defer v.proved()
 	failpoint.At("tmuxd-prove")
 	ahead := make(chan gateway.Ahead, 1)
-	go func() { ahead <- s.lookAhead(ctx, uid, at) }()
-	who, peer, err := s.Prover.FromPeer(ctx, nc, "tmux")
+	go func() { ahead <- s.lookAhead(ctx, v.uid, v.at) }()
+	who, peer, err := s.Prover.FromPeer(ctx, v.nc, "tmux")
+	v.proved()
+	if err != nil || who.IsNobody() {
+		v.stand(crowd.Nobody)
+	} else {
+		v.stand(crowd.Known)
+	}
 	if starves(err) {
 		s.starve(err)
 		return proof{}
@@ -67,21 +74,22 @@ func (s *Server) prove(ctx context.Context, nc *net.UnixConn, uid uint32, at pla
 		return proof{}
 	}
 	if who.IsNobody() {
-		s.complain(fmt.Sprintf("tmux door: process %d of uid %d was not let in: %v", who.PID(), uid, who.Why()))
+		s.complain(fmt.Sprintf("tmux door: process %d of uid %d was not let in: %v", who.PID(), v.uid, who.Why()))
 	} else {
-		s.remember(uid, who.Person())
+		s.remember(v.uid, who.Person())
 	}
 	go func() {
-		defer s.caught("the watch over a client", gone)
+		defer s.caught("the watch over a client", v.gone)
 		select {
 		case <-peer.Gone():
-			gone(peer.Cause())
+			v.gone(peer.Cause())
 		case <-ctx.Done():
 		}
 	}()
 	p = proof{who: who, peer: peer}
 	select {
 	case p.ahead = <-ahead:
+	case <-ctx.Done():
 	case <-time.After(aheadTime): // each of its waits is shorter
 		s.Complain("tmux door: looking ahead does not end; " + who.Person() + " is served without")
 	}
@@ -93,13 +101,13 @@ const aheadTime = 5 * time.Second
 
 // serve is the life of one connection: who is it, what do they want, do it,
 // tell how it ended.
-func (s *Server) serve(ctx context.Context, gone context.CancelCauseFunc, nc *net.UnixConn, uid uint32, at place, admitted func(identity.Identity) error) {
-	wc := wire.NewServer(nc)
+func (s *Server) serve(ctx context.Context, v *visit, admitted func(identity.Identity) error) {
+	wc := wire.NewServer(v.nc)
 	defer wc.Close()
 	// The client needs a moment to introduce itself: meanwhile it is proved
 	// who it is, and what it will most likely ask about is looked at.
-	h := &hearing{s: s, uid: uid, proved: make(chan proof, 1)}
-	go func() { h.proved <- s.prove(ctx, nc, uid, at, gone) }()
+	h := &hearing{s: s, uid: v.uid, proved: make(chan proof, 1)}
+	go func() { h.proved <- s.prove(ctx, v) }()
 	defer h.end()
 	hello, err := wc.Accept(ctx, h.worth)
 	h.end()
@@ -130,10 +138,10 @@ func (s *Server) serve(ctx context.Context, gone context.CancelCauseFunc, nc *ne
 	}
 	release := func() {}
 	if err == nil {
-		release, err = s.holdings.hold(holder(who, uid), hello)
+		release, err = s.holdings.hold(holder(who, v.uid), hello)
 	}
 	if err != nil {
-		asked := gateway.Request{Identity: who, Door: at.path, Here: at.owner, Client: c}
+		asked := gateway.Request{Identity: who, Door: v.at.path, Here: v.at.owner, Client: c}
 		finish(ctx, c, nil, gateway.Result{}, s.Gateway.Refuse(ctx, asked, hello.Argv, err))
 		return
 	}
@@ -142,11 +150,11 @@ func (s *Server) serve(ctx context.Context, gone context.CancelCauseFunc, nc *ne
 	pumped := make(chan struct{})
 	go func() {
 		defer close(pumped)
-		defer s.caught(whose(who)+"'s connection", gone)
-		c.pump(pumpCtx, gone)
+		defer s.caught(whose(who)+"'s connection", v.gone)
+		c.pump(pumpCtx, v.gone)
 	}()
 	allow := s.Gateway.Since(ctx, who)
-	result, err := (&conn{s: s, client: c, who: who, at: at, ahead: ahead}).run(ctx, gone)
+	result, err := (&conn{s: s, client: c, who: who, at: v.at, ahead: ahead}).run(ctx, v.gone)
 	stop()
 	<-pumped
 	failpoint.At("tmuxd-finish")

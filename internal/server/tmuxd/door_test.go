@@ -1,56 +1,160 @@
 package tmuxd
 
 import (
+	"context"
+	"errors"
+	"net"
 	"os"
 	"path/filepath"
 	"strconv"
-	"sync"
+	"strings"
 	"testing"
 
 	"go.uber.org/goleak"
 	"golang.org/x/sys/unix"
 
+	"github.com/muxward/muxward/internal/identity"
+	"github.com/muxward/muxward/internal/server/crowd"
 	"github.com/muxward/muxward/internal/tmux/wire"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// Of a crowd, each uid gets so many places and no more, and gives back each
-// once, however often it leaves.
-func TestCrowd(t *testing.T) {
-	var c crowd[uint32]
-	var leave []func()
-	for i := range perUID + 3 {
-		l, ok := c.enter(7, crowded)
-		if ok != (i < perUID) {
-			t.Fatalf("number %d: %v", i, ok)
+// come has a connection of a uid come to the door, of which nothing is served. All but root are others
+// than whoever runs the test.
+func come(t *testing.T, s *Server, uid uint32) (*visit, error) {
+	t.Helper()
+	if uid != 0 {
+		uid += uint32(os.Geteuid())
+	}
+	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = unix.Close(fds[1])
+	f := os.NewFile(uintptr(fds[0]), "")
+	defer f.Close()
+	nc, err := net.FileConn(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = nc.Close() })
+	_, v, err := s.enter(t.Context(), nc.(*net.UnixConn), uid, place{})
+	return v, err
+}
+
+// Those who have said all, and are nobody, keep nobody out while they are told so; people who are here
+// stay, and when there are only those, only root comes in.
+func TestPlacesOfAll(t *testing.T) {
+	bob := identity.Supposed(identity.Subject{Person: "bob", UID: 1000})
+	for _, who := range []identity.Identity{{}, bob} {
+		s := &Server{Complain: func(string) {}}
+		settle := func(uid uint32, who identity.Identity) *visit {
+			t.Helper()
+			v, err := come(t, s, uid)
+			if err != nil {
+				t.Fatal(err)
+			}
+			as := crowd.Known
+			if who.IsNobody() {
+				as = crowd.Nobody
+			}
+			v.stand(as)
+			v.fresh.give()
+			_ = v.nc.Close() // descriptors need not be kept
+			if err := s.place(who, v); err != nil {
+				t.Fatal(err)
+			}
+			return v
 		}
-		if ok {
-			leave = append(leave, l)
+		here := settle(1000, bob)
+		for i := range totalAll - 1 {
+			settle(100000+uint32(i/perUIDAll), who)
+		}
+		v, err := come(t, s, 1001)
+		if (err == nil) != who.IsNobody() || here.here.given {
+			t.Errorf("where all others are %v: %v; who was here has gone: %v", whose(who), err, here.here.given)
+		}
+		if err == nil {
+			v.leave(nil)
+		}
+		if _, err := come(t, s, 0); err != nil {
+			t.Errorf("root: %v", err)
 		}
 	}
-	other, ok := c.enter(8, crowded)
-	if !ok {
-		t.Error("uid 7 has taken the place of uid 8")
+}
+
+// Of each uid so many come in and no more, whatever others do; where there are too many, one that has
+// proved nobody makes room, and gives back all that it holds. Who is attached stays.
+func TestPlaces(t *testing.T) {
+	s := &Server{Complain: func(string) {}}
+	come := func(uid uint32) (*visit, error) { return come(t, s, uid) }
+	known, err := come(1000)
+	if err != nil {
+		t.Fatal(err)
 	}
-	other()
-	var wg sync.WaitGroup
-	for _, l := range leave {
-		for range 3 {
-			wg.Go(l)
+	known.stand(crowd.Here)
+	known.fresh.give()
+	proved, err := come(1000)
+	if err != nil {
+		t.Fatal(err)
+	}
+	proved.stand(crowd.Known)
+	var first *visit
+	for i := range total + 1 {
+		v, err := come(100000 + uint32(i/perUID))
+		if err != nil {
+			t.Fatalf("number %d: %v", i, err)
+		}
+		if first == nil {
+			first = v
 		}
 	}
-	wg.Wait()
-	if c.open != 0 || len(c.by) != 0 {
-		t.Errorf("when all have left: %d, %v", c.open, c.by)
+	if _, err := come(100002); err == nil || !strings.Contains(err.Error(), " has 64 connections under way") {
+		t.Errorf("one more of a uid that has its part: %v", err)
 	}
-	for uid := range uint32(total) {
-		if _, ok := c.enter(uid, crowded); !ok {
-			t.Fatalf("uid %d of %d is too many", uid, total)
+	if !first.here.given || !first.fresh.given || known.here.given || proved.here.given {
+		t.Errorf("the oldest stays: %v; who is here: %v; who is proved: %v", !first.here.given, !known.here.given, !proved.here.given)
+	}
+	if s.newcomers.Len() != total || s.all.Len() != total+1 {
+		t.Errorf("%d are counted as newcomers, and %d in all", s.newcomers.Len(), s.all.Len())
+	}
+	for range maxProofs {
+		s.proving()
+	}
+	if _, err := come(1001); err == nil {
+		t.Error("there is no end to proofs")
+	}
+	if _, err := come(0); err != nil {
+		t.Errorf("root: %v", err)
+	}
+}
+
+// unproved proves nobody.
+type unproved struct{}
+
+func (unproved) FromPeer(context.Context, *net.UnixConn, string) (identity.Identity, *identity.Peer, error) {
+	return identity.Identity{}, nil, errors.New("for a test")
+}
+
+// Who is found to be nobody makes room before others who have come earlier.
+func TestNobodyFirst(t *testing.T) {
+	s := &Server{Prover: unproved{}, Complain: func(string) {}}
+	var last *visit
+	for i := range total {
+		v, err := come(t, s, 100000+uint32(i))
+		if err != nil {
+			t.Fatal(err)
 		}
+		last = v
 	}
-	if _, ok := c.enter(1<<31, crowded); ok {
-		t.Error("there is no end to it")
+	last.proved = s.proving()
+	s.prove(t.Context(), last)
+	if n := s.proofs.Load(); n != 0 {
+		t.Errorf("%d proofs are under way", n)
+	}
+	if _, err := come(t, s, 1000); err != nil || !last.here.given || !last.fresh.given {
+		t.Errorf("%v; it has made room: %v", err, last.fresh.given)
 	}
 }
 

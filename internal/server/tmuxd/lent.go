@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/muxward/muxward/internal/identity"
+	"github.com/muxward/muxward/internal/server/crowd"
 	"github.com/muxward/muxward/internal/tmux/wire"
 )
 
@@ -38,17 +39,21 @@ func (s *Server) lend(who identity.Identity, h *wire.Hello) {
 	})
 }
 
-// place has somebody who is lent an account take a place of their own, and none of those
+// place has whoever is known stay, and somebody who is lent an account take a place of their own, and none of those
 // of all who are lent it.
-func (s *Server) place(who identity.Identity, stay *stay) error {
-	if !lent(who) {
+func (s *Server) place(who identity.Identity, v *visit) error {
+	if who.IsNobody() {
 		return nil
 	}
-	leave, ok := s.lent.enter(who.Person(), overcrowded)
-	if !ok {
-		return fmt.Errorf("you have %d clients here already: end some", perUIDAll)
+	if !lent(who) {
+		v.stand(crowd.Here)
+		return nil
 	}
-	stay.change(leave)
+	c, err := s.lent.Enter(who.Person(), staying(), crowd.Here, nil)
+	if err != nil {
+		return fmt.Errorf("you have %d clients here already, or everybody has %d: end some", perUIDAll, totalAll)
+	}
+	v.here.change(c.Leave)
 	return nil
 }
 

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/muxward/muxward/internal/identity"
+	"github.com/muxward/muxward/internal/server/crowd"
 	"github.com/muxward/muxward/internal/tmux/wire"
 )
 
@@ -31,13 +32,23 @@ func TestLend(t *testing.T) {
 func TestLentPlaces(t *testing.T) {
 	s := &Server{}
 	carol, bob := identity.Supposed(identity.Subject{Person: "carol", UID: -1}), identity.Supposed(identity.Subject{Person: "bob", UID: 7})
-	come := func(who identity.Identity) (*stay, error) {
-		leave, ok := s.all.enter(7, overcrowded)
-		if !ok {
-			t.Fatal("the account has no place left")
+	enter := func() *visit {
+		t.Helper()
+		v := &visit{fresh: &stay{}, here: &stay{}}
+		for i := range v.calls {
+			c, err := s.all.Enter(7, crowd.Bounds{Each: 2 * perUIDAll, All: totalAll}, crowd.Unknown, nil)
+			if err != nil {
+				t.Fatal("the account has no place left")
+			}
+			v.calls[i] = c
 		}
-		st := &stay{leave: leave}
-		return st, s.place(who, st)
+		v.calls[0].Leave()
+		v.here.change(v.calls[1].Leave)
+		return v
+	}
+	come := func(who identity.Identity) (*stay, error) {
+		v := enter()
+		return v.here, s.place(who, v)
 	}
 	var here []*stay
 	for range perUIDAll {
@@ -52,24 +63,23 @@ func TestLentPlaces(t *testing.T) {
 		t.Error("carol has any number of places")
 	}
 	st.give()
-	if s.all.open != 0 || s.lent.open != perUIDAll {
-		t.Errorf("%d places of the account are taken, %d of people", s.all.open, s.lent.open)
+	if s.all.Len() != 0 || s.lent.Len() != perUIDAll {
+		t.Errorf("%d places of the account are taken, %d of people", s.all.Len(), s.lent.Len())
 	}
-	if st, err = come(bob); err != nil || s.all.open != 1 {
-		t.Errorf("bob, whose account it is: %v, %d", err, s.all.open)
+	if st, err = come(bob); err != nil || s.all.Len() != 1 {
+		t.Errorf("bob, whose account it is: %v, %d", err, s.all.Len())
 	}
 	st.give()
 	for _, st := range here {
 		st.give()
 		st.give()
 	}
-	leave, _ := s.all.enter(7, overcrowded)
-	late := &stay{leave: leave}
-	late.give() // it was left behind before it was known who it is
+	late := enter()
+	late.here.give() // it was left behind before it was known who it is
 	if err := s.place(carol, late); err != nil {
 		t.Error(err)
 	}
-	if s.all.open != 0 || s.lent.open != 0 {
-		t.Errorf("when all have gone: %d, %d", s.all.open, s.lent.open)
+	if s.all.Len() != 0 || s.lent.Len() != 0 {
+		t.Errorf("when all have gone: %d, %d", s.all.Len(), s.lent.Len())
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -14,6 +15,7 @@ import (
 	"github.com/muxward/muxward/internal/gateway"
 	"github.com/muxward/muxward/internal/identity"
 	"github.com/muxward/muxward/internal/pace"
+	"github.com/muxward/muxward/internal/server/crowd"
 )
 
 // Limits before anything is known of a peer but its uid.
@@ -67,8 +69,9 @@ type Server struct {
 
 	mu             sync.Mutex
 	last           map[uint32]string // who a uid was proved to be last: a guess, see lookAhead
-	newcomers, all crowd[uint32]
-	lent           crowd[string] // of all, those who are lent an account, by person
+	newcomers, all crowd.Crowd[uint32]
+	lent           crowd.Crowd[string] // of all, those who are lent an account, by person
+	proofs         atomic.Int32        // that are under way
 	holdings       holdings
 	wg             sync.WaitGroup
 	refused        pace.Complaints
@@ -103,105 +106,36 @@ func (s *Server) Serve(ctx context.Context, l Listener, here string) error {
 // Wait waits until all clients have gone.
 func (s *Server) Wait() { s.wg.Wait() }
 
-// admit counts a connection by its uid before anything is read from it.
+// admit takes a connection in, if there is room.
 func (s *Server) admit(ctx context.Context, nc *net.UnixConn, at place) {
 	uid, err := peerUID(nc)
 	if err != nil {
 		_ = nc.Close()
 		return
 	}
-	introduced, ok := s.newcomers.enter(uid, crowded)
-	if !ok {
-		_ = nc.Close()
-		s.complain(fmt.Sprintf("tmux door: uid %d has %d connections under way, one more was refused", uid, perUID))
+	ctx, v, err := s.enter(ctx, nc, uid, at)
+	if err != nil {
+		s.complain(err.Error())
 		return
 	}
-	leave, ok := s.all.enter(uid, overcrowded)
-	if !ok {
-		introduced()
-		_ = nc.Close()
-		s.complain(fmt.Sprintf("tmux door: uid %d has %d clients here, one more was refused", uid, perUIDAll))
-		return
-	}
+	v.proved = s.proving()
 	s.wg.Go(func() {
-		stay := &stay{leave: leave}
-		defer stay.give()
-		defer introduced()
-		s.guarded(ctx, nc, uid, at, introduced, stay)
+		defer v.here.give()
+		defer v.fresh.give()
+		s.guarded(ctx, v)
 	})
-}
-
-// crowd counts connections by whose they are.
-type crowd[K comparable] struct {
-	by   map[K]int
-	mu   sync.Mutex
-	open int
-}
-
-// enter counts one more unless there are too many; leave may be called more
-// than once.
-func (c *crowd[K]) enter(of K, tooMany func(of, open int) bool) (leave func(), ok bool) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if tooMany(c.by[of], c.open) {
-		return nil, false
-	}
-	if c.by == nil {
-		c.by = map[K]int{}
-	}
-	c.by[of]++
-	c.open++
-	return sync.OnceFunc(func() {
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		c.open--
-		if c.by[of]--; c.by[of] == 0 {
-			delete(c.by, of)
-		}
-	}), true
-}
-
-// stay is the place that a connection takes.
-type stay struct {
-	mu    sync.Mutex
-	leave func()
-	given bool
-}
-
-// change gives the place back for another.
-func (t *stay) change(leave func()) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.given {
-		leave()
-		return
-	}
-	t.leave()
-	t.leave = leave
-}
-
-// give gives it back for good.
-func (t *stay) give() {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.given = true
-	t.leave()
 }
 
 // guarded serves one client so that what goes wrong with it ends nothing but
 // its own connection. One that does not come to its end when its client has
 // gone, or to its beginning, is left behind: it takes nobody's place.
-func (s *Server) guarded(ctx context.Context, nc *net.UnixConn, uid uint32, at place, introduced func(), stay *stay) {
-	ctx, gone := context.WithCancelCause(ctx)
+func (s *Server) guarded(ctx context.Context, v *visit) {
 	done := make(chan struct{})
 	var once sync.Once
 	late := func(what string) {
 		once.Do(func() {
-			gone(errFault)
-			_ = nc.Close()
-			introduced()
-			stay.give()
-			s.Complain(fmt.Sprintf("tmux door: the connection of a client of uid %d %s; it is left behind", uid, what))
+			v.leave(errFault)
+			s.Complain(fmt.Sprintf("tmux door: the connection of a client of uid %d %s; it is left behind", v.uid, what))
 		})
 	}
 	beginning := time.AfterFunc(lateTime, func() { late("does not begin") })
@@ -212,20 +146,20 @@ func (s *Server) guarded(ctx context.Context, nc *net.UnixConn, uid uint32, at p
 			late("does not end")
 		}
 	})
-	defer gone(nil)
+	defer v.gone(nil)
 	defer close(done)
 	defer beginning.Stop()
-	defer nc.Close()
+	defer v.nc.Close()
 	defer func() {
 		if r := recover(); r != nil {
 			s.Complain(fmt.Sprintf("tmux door: a client's connection was ended by a fault: %v\n%s", r, stack()))
 		}
 	}()
 	failpoint.At("tmuxd-admitted")
-	s.serve(ctx, gone, nc, uid, at, func(who identity.Identity) error {
+	s.serve(ctx, v, func(who identity.Identity) error {
 		beginning.Stop()
-		introduced()
-		return s.place(who, stay)
+		v.fresh.give()
+		return s.place(who, v)
 	})
 }
 
@@ -260,9 +194,6 @@ func (s *Server) remember(uid uint32, person string) {
 	}
 	s.last[uid] = person
 }
-
-// overcrowded is the bound of all clients, of a uid or of a person who is lent one.
-func overcrowded(ofUID, open int) bool { return ofUID >= perUIDAll || open >= totalAll }
 
 func peerUID(nc *net.UnixConn) (uint32, error) {
 	raw, err := nc.SyscallConn()
