@@ -35,7 +35,7 @@ func TestManyUIDs(t *testing.T) {
 			t.Errorf("%d: root: %v, and %d were closed for that", as, err, closed)
 		}
 		thrown := 0
-		c, err := w.Enter(1000, few, Unknown, func() { thrown++ })
+		c, err := w.Enter(99999, few, Unknown, func() { thrown++ })
 		if want := as == Here; (err == ErrAll) != want || (closed == 1) == want {
 			t.Errorf("%d: one more: %v, and %d were closed", as, err, closed)
 		}
