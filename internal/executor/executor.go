@@ -89,6 +89,7 @@ type Executor struct {
 	typed  pace.Pace             // what people may type
 	looks  room                  // for what people look back at
 
+	anchors  anchors  // of guests' displays
 	painters painters // for people at places of their own
 }
 

@@ -86,7 +86,7 @@ type seat struct {
 	silent bool
 	alarm  *time.Timer
 	due    time.Time // of the alarm
-	anchor *anchor
+	anchor *hold
 	done   chan struct{}
 	result gateway.Result // set before done is closed
 }
@@ -96,7 +96,7 @@ func (s *seat) abandon() {
 	if s.conn != nil {
 		s.part(s.anchor)
 	} else {
-		s.anchor.drop()
+		s.anchor.giveUp()
 	}
 	if s.keys != nil {
 		_ = s.keys.Close()
@@ -224,7 +224,7 @@ const stuckTime = keyTime + time.Second
 func stuck() error { return &attach.Fault{What: "a part of this service does not end"} }
 
 // settled waits until the ears of the attachment have ended.
-func (s *seat) settled(weight *anchor) error {
+func (s *seat) settled(weight *hold) error {
 	done := make(chan error, 1)
 	go func() {
 		s.wg.Wait()
@@ -419,6 +419,7 @@ func (s *seat) finish(err error) {
 		s.alarm.Stop()
 	}
 	weight := s.anchor
+	s.parted = true
 	s.mu.Unlock()
 	s.part(weight)
 	if s.own != nil {
