@@ -539,7 +539,7 @@ func (s *seat) sizes() gateway.Need {
 // reconsider is called when this person's rights may have changed. When it
 // returns nil, nothing that they may no longer do is still going on.
 func (s *seat) reconsider(ctx context.Context, why string) error {
-	defer s.bell.ring() // they may answer what they might not, or the other way
+	defer gateway.Afterwards(ctx, s.bell.ring) // they may answer what they might not, or the other way
 	s.unsuggest()
 	if s.own != nil {
 		return s.own.reconsider(ctx, why)
@@ -563,8 +563,7 @@ func (s *seat) reconsider(ctx context.Context, why string) error {
 			return err
 		}
 		sized := s.sizing(ctx, full)
-		s.tellLocked()
-		s.tellWatched()
+		gateway.Afterwards(ctx, s.tellStanding)
 		if full == s.full.Load() {
 			return errors.Join(sized, s.unstick(ctx))
 		}

@@ -228,6 +228,12 @@ func (s *Server) control(ctx context.Context) (*control.Client, *control.Model, 
 	if err := s.acquainted(ctx); err != nil {
 		return nil, nil, err
 	}
+	s.mu.Lock()
+	have, known := s.ctl, s.model
+	s.mu.Unlock()
+	if have != nil && have.Err() == nil {
+		return have, known, nil // a thousand may ask at once
+	}
 	select {
 	case s.ctlLock <- struct{}{}:
 		defer func() { <-s.ctlLock }()
