@@ -381,6 +381,17 @@ func (s *Server) Snapshot(ctx context.Context, d tmux.Detail) (*tmux.Snapshot, e
 	return snap, nil
 }
 
+// Recent is Snapshot for who can do with a state that was asked for at most maxAge ago, and
+// since when no change was notified.
+func (s *Server) Recent(ctx context.Context, d tmux.Detail, maxAge time.Duration) (*tmux.Snapshot, error) {
+	if m, err := s.Model(ctx); err == nil {
+		if snap := m.Fresh(d, maxAge); snap != nil && snap.Incarnation == s.Life() {
+			return snap, nil
+		}
+	}
+	return s.Snapshot(ctx, d)
+}
+
 func (s *Server) snapshot(ctx context.Context, d tmux.Detail) (*tmux.Snapshot, error) {
 	m, err := s.Model(ctx)
 	if err != nil {
