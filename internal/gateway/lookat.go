@@ -36,6 +36,13 @@ func Afterwards(ctx context.Context, f func()) {
 	}
 }
 
+// Behind puts off what is done behind reconsiderations until it is told to go on: they may be
+// a part only of what somebody waits for.
+func Behind(ctx context.Context) (_ context.Context, goOn func()) {
+	a := &afterwards{}
+	return context.WithValue(ctx, afterwardsKey{}, a), a.run
+}
+
 func (a *afterwards) add(f func()) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -65,9 +72,12 @@ func (a *afterwards) run() {
 // holds up nobody else's, and is told: what it rests on was taken back already.
 func lookAt(ctx context.Context, lives []*Live, why string) Report {
 	rep := Report{Touched: len(lives)}
-	after := &afterwards{}
-	defer after.run()
-	ctx, cancel := context.WithTimeout(context.WithValue(ctx, afterwardsKey{}, after), reconsiderTime)
+	if _, put := ctx.Value(afterwardsKey{}).(*afterwards); !put {
+		var goOn func()
+		ctx, goOn = Behind(ctx)
+		defer goOn()
+	}
+	ctx, cancel := context.WithTimeout(ctx, reconsiderTime)
 	defer cancel()
 	type outcome struct {
 		at  int
