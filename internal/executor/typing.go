@@ -282,7 +282,7 @@ func (s *seat) look(ctx context.Context) (*scene, error) {
 	if pane == nil || now != nil && now.at.IsZero() { // something may have changed just then
 		age = 0
 	}
-	snap, err := s.server.Recent(ctx, tmux.Core, age)
+	snap, at, err := s.server.Recent(ctx, tmux.Core, age)
 	if err != nil {
 		return nil, fmt.Errorf("ask the tmux server for its state: %w", err)
 	}
@@ -290,7 +290,7 @@ func (s *seat) look(ctx context.Context) (*scene, error) {
 	if err != nil {
 		return nil, err
 	}
-	next.at = next.at.Add(-age)
+	next.at = at
 	if now != nil && now.place.Pane == next.place.Pane {
 		next.keys = now.keys
 	} else {

@@ -382,14 +382,16 @@ func (s *Server) Snapshot(ctx context.Context, d tmux.Detail) (*tmux.Snapshot, e
 }
 
 // Recent is Snapshot for who can do with a state that was asked for at most maxAge ago, and
-// since when no change was notified.
-func (s *Server) Recent(ctx context.Context, d tmux.Detail, maxAge time.Duration) (*tmux.Snapshot, error) {
+// since when no change was notified. It says when that was.
+func (s *Server) Recent(ctx context.Context, d tmux.Detail, maxAge time.Duration) (*tmux.Snapshot, time.Time, error) {
 	if m, err := s.Model(ctx); err == nil {
-		if snap := m.Fresh(d, maxAge); snap != nil && snap.Incarnation == s.Life() {
-			return snap, nil
+		if snap, at := m.Fresh(d, maxAge); snap != nil && snap.Incarnation == s.Life() {
+			return snap, at, nil
 		}
 	}
-	return s.Snapshot(ctx, d)
+	at := time.Now()
+	snap, err := s.Snapshot(ctx, d)
+	return snap, at, err
 }
 
 func (s *Server) snapshot(ctx context.Context, d tmux.Detail) (*tmux.Snapshot, error) {
