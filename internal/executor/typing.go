@@ -20,6 +20,10 @@ const (
 	// a pane rests on. That it is still this pane, active and in no mode, is
 	// tested inside tmux with each key.
 	sceneAge = time.Second
+	// sharedAge is how old the state may be by which they are looked up again: of a server
+	// with many clients it takes tmux tens of milliseconds to tell it, and so all who type
+	// go by the same.
+	sharedAge = sceneAge / 2
 	// keyTime is how long tmux, or the log, may take over a key.
 	keyTime = 5 * time.Second
 	// slowTime is how long somebody waits for the log without being told.
@@ -277,7 +281,11 @@ func (s *seat) look(ctx context.Context) (*scene, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, keyTime)
 	defer cancel()
-	snap, err := s.server.Snapshot(ctx, tmux.Core)
+	age := sharedAge
+	if pane == nil || now != nil && now.at.IsZero() { // something may have changed just then
+		age = 0
+	}
+	snap, at, err := s.server.Recent(ctx, tmux.Core, age)
 	if err != nil {
 		return nil, fmt.Errorf("ask the tmux server for its state: %w", err)
 	}
@@ -285,6 +293,7 @@ func (s *seat) look(ctx context.Context) (*scene, error) {
 	if err != nil {
 		return nil, err
 	}
+	next.at = at
 	if now != nil && now.place.Pane == next.place.Pane {
 		next.keys = now.keys
 	} else {
