@@ -132,6 +132,9 @@ func (m *Model) run(d tmux.Detail, f *fetch) {
 	for f != nil {
 		m.mu.Lock()
 		v := &m.views[d]
+		if v.stale { // what there is stays old while the next is fetched, and if that fails
+			v.at = time.Time{}
+		}
 		v.stale = false
 		began := time.Now()
 		m.mu.Unlock()
