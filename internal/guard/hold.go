@@ -368,7 +368,9 @@ func (s *Server) Snapshot(ctx context.Context, d tmux.Detail) (*tmux.Snapshot, e
 		}
 	}
 	if err == nil && hidesMark(s.Version().String()) { // who has its mark was asked when it began
-		snap.Incarnation.Mark = s.kept.Mark
+		marked := *snap // others have the same, and look at it now
+		marked.Incarnation.Mark = s.kept.Mark
+		snap = &marked
 	}
 	if err == nil && snap.Incarnation != s.Life() {
 		err = fmt.Errorf("it is another server than the one we started: %v", snap.Incarnation)
