@@ -52,7 +52,8 @@ func (a *afterwards) add(f func()) bool {
 	return !a.over
 }
 
-// run does what has been gathered, one after the other.
+// run does what has been gathered, one after the other. One that does not end soon is not
+// waited for: it is one person's, and the others are to be told all the same.
 func (a *afterwards) run() {
 	a.mu.Lock()
 	all := a.all
@@ -63,7 +64,15 @@ func (a *afterwards) run() {
 	}
 	go func() {
 		for _, f := range all {
-			_ = recovered(func() error { f(); return nil }) // it is nobody else's
+			done := make(chan struct{})
+			go func() {
+				defer close(done)
+				_ = recovered(func() error { f(); return nil }) // it is nobody else's
+			}()
+			select {
+			case <-done:
+			case <-time.After(noticeTime):
+			}
 		}
 	}()
 }
@@ -95,17 +104,23 @@ func lookAt(ctx context.Context, lives []*Live, why string) Report {
 		l := lives[i]
 		rep.Unconfirmed = append(rep.Unconfirmed, fmt.Sprintf("%s at door %s: %v", l.who.Person(), l.who.Door(), err))
 	}
+	hear := func(o outcome) {
+		if delete(waits, o.at); o.err != nil {
+			unconfirmed(o.at, o.err)
+		}
+	}
 	late := (<-chan time.Time)(nil)
 	over := ctx.Done()
 	for len(waits) > 0 {
 		select {
 		case o := <-told:
-			if delete(waits, o.at); o.err != nil {
-				unconfirmed(o.at, o.err)
-			}
+			hear(o)
 		case <-over:
 			over, late = nil, time.After(noticeTime)
 		case <-late:
+			for len(told) > 0 { // they have ended
+				hear(<-told)
+			}
 			for i := range waits {
 				unconfirmed(i, fmt.Errorf("it does not end: %w", ctx.Err()))
 			}

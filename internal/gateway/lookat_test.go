@@ -6,16 +6,18 @@ import (
 	"testing"
 )
 
-// What is put off is done once, in its order, when it is told to go on; what comes later, or
-// without anything to wait for, at once.
+// What is put off is done once, in its order, when it is told to go on, also behind what
+// does not end; what comes later, or without anything to wait for, at once.
 func TestAfterwards(t *testing.T) {
 	var done []string
-	over := make(chan struct{})
+	over, never := make(chan struct{}), make(chan struct{})
+	defer close(never)
 	does := func(what string) func() { return func() { done = append(done, what) } }
 	Afterwards(t.Context(), does("at once"))
 	ctx, goOn := Behind(t.Context())
 	Afterwards(ctx, does("first"))
 	Afterwards(ctx, func() { panic("it is nobody else's") })
+	Afterwards(ctx, func() { <-never })
 	Afterwards(context.WithValue(ctx, liveKey{}, nil), does("second"))
 	Afterwards(ctx, func() { close(over) })
 	if !slices.Equal(done, []string{"at once"}) {
