@@ -63,6 +63,7 @@ type hold struct {
 	*anchor
 	of     *anchors
 	at     anchorage
+	minds  sync.Once     // it is waited for once, whoever comes to that first
 	minded chan struct{} // closed when nobody waits for its loss any more
 
 	// Under mu of the anchors: it was given up, and nobody else had a part in it then.
@@ -153,7 +154,9 @@ func (s *seat) part(weight *hold) {
 		weight.giveUp()
 		s.turns(ctx)
 	}
-	_ = s.conn.Close()
+	if s.conn != nil {
+		_ = s.conn.Close()
+	}
 	if weight == nil || !weighs() {
 		return
 	}
@@ -203,20 +206,34 @@ func (s *seat) weighDown(ctx context.Context, session tmux.SessionID, opts tmux.
 		return fmt.Errorf("keep the display from sizing windows: %w", err)
 	}
 	s.mu.Lock()
-	parted := s.parted
-	if !parted {
+	parted, other := s.parted, s.anchor != nil
+	if !parted && !other {
 		s.anchor = h
 	}
 	begun := s.ctx != nil
 	s.mu.Unlock()
 	switch {
 	case parted:
-		h.giveUp()
+		s.unweigh(h)
 		return errors.New("keep the display from sizing windows: it is closed")
+	case other: // their rights were looked at twice at the same time
+		s.unweigh(h)
 	case begun:
 		s.mindAnchor()
 	} // else run does
 	return nil
+}
+
+// unweigh gives up a part that the display did not need. Others may have closed theirs
+// just now: see part.
+func (s *seat) unweigh(h *hold) {
+	if !h.leave() {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), partTime)
+	defer cancel()
+	s.turns(ctx)
+	h.drop()
 }
 
 // follow runs f, which tells whether somebody detached the anchor: it is lost
@@ -289,10 +306,12 @@ func (s *seat) mindAnchor() {
 	if h == nil {
 		return
 	}
-	go func() {
-		defer close(h.minded)
-		s.protected(func() { s.mind(h) })
-	}()
+	h.minds.Do(func() {
+		go func() {
+			defer close(h.minded)
+			s.protected(func() { s.mind(h) })
+		}()
+	})
 }
 
 // mind waits until the anchor is lost or the person leaves.
@@ -303,11 +322,14 @@ func (s *seat) mind(h *hold) {
 		return
 	}
 	lost := errors.Join(errors.New("what kept your display from sizing windows has gone; attach again"), h.fault)
-	switch {
-	case s.resizes.Load(): // it does size them, by right
-		s.mu.Lock()
+	s.mu.Lock()
+	sizes := s.resizes.Load() // whoever takes that from them looks for the anchor after it
+	if sizes {
 		s.anchor = nil
-		s.mu.Unlock()
+	}
+	s.mu.Unlock()
+	switch {
+	case sizes: // it does size them, by right
 		h.giveUp()
 		s.tell(h.fault)
 	case h.detached:

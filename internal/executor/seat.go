@@ -94,11 +94,11 @@ type seat struct {
 
 // abandon gives up what open and begin have made.
 func (s *seat) abandon() {
-	if s.conn != nil {
-		s.part(s.anchor)
-	} else {
-		s.anchor.giveUp()
-	}
+	s.mu.Lock()
+	weight := s.anchor
+	s.parted = true
+	s.mu.Unlock()
+	s.part(weight)
 	if s.keys != nil {
 		_ = s.keys.Close()
 	}
