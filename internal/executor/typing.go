@@ -285,15 +285,13 @@ func (s *seat) look(ctx context.Context) (*scene, error) {
 	if pane == nil || now != nil && now.at.IsZero() { // something may have changed just then
 		age = 0
 	}
-	snap, at, err := s.server.Recent(ctx, tmux.Core, age)
-	if err != nil {
-		return nil, fmt.Errorf("ask the tmux server for its state: %w", err)
+	next, err := s.recent(ctx, pane, age)
+	if err != nil && age > 0 { // it may have come since: a server does not tell of every pane that it makes
+		next, err = s.recent(ctx, pane, 0)
 	}
-	next, err := s.sceneOf(ctx, snap, pane)
 	if err != nil {
 		return nil, err
 	}
-	next.at = at
 	if now != nil && now.place.Pane == next.place.Pane {
 		next.keys = now.keys
 	} else {
@@ -305,6 +303,20 @@ func (s *seat) look(ctx context.Context) (*scene, error) {
 		}
 	}
 	s.scene.Store(next)
+	return next, nil
+}
+
+// recent is the scene of a pane, or of the session's active one, by a state of an age.
+func (s *seat) recent(ctx context.Context, pane *tmux.PaneID, age time.Duration) (*scene, error) {
+	snap, at, err := s.server.Recent(ctx, tmux.Core, age)
+	if err != nil {
+		return nil, fmt.Errorf("ask the tmux server for its state: %w", err)
+	}
+	next, err := s.sceneOf(ctx, snap, pane)
+	if err != nil {
+		return nil, err
+	}
+	next.at = at
 	return next, nil
 }
 
