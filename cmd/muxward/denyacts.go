@@ -67,6 +67,8 @@ func (d *daemon) deny(ctx context.Context, within time.Duration, den grants.Deni
 	if err := d.room(den); err != nil {
 		return gateway.Report{}, err
 	}
+	ctx, tell := gateway.Behind(ctx)
+	defer tell()
 	keep := d.denials.Deny(den)
 	d.bumpFor(den.Person)
 	why := den.Reason

@@ -102,7 +102,9 @@ func (d *daemon) moveGrants() {
 	defer d.moving.Unlock()
 	m := policy.Moving{Taken: d.denials.Revoked}
 	if d.grants != nil {
-		for _, g := range d.givenNow() {
+		list := d.givenNow()
+		m.Given = make([]policy.Given, 0, len(list)) // there may be many, at each change
+		for _, g := range list {
 			m.Given = append(m.Given, policy.Given{
 				ID: strconv.FormatInt(g.ID, 10), Who: g.Who, What: g.What, Verbs: g.Verbs, On: g.On,
 				From: g.NotBefore, Until: g.Until, Reason: g.Reason, Key: g.Key, Giver: g.Giver,

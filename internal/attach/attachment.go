@@ -60,8 +60,9 @@ type Config struct {
 	// and colours that the terminal may not have. It is called from a
 	// goroutine of its own and may wait for ctx.
 	Redraw func(ctx context.Context) error
-	// Refresh is Redraw for a display that has its size, nil for the same: it may be asked
-	// for twice a second, and nobody's window is to take another size by it.
+	// Refresh is Redraw for a display that has its size and its terminal in the state that
+	// tmux believes it in, nil for the same: it may be asked for twice a second, for all who
+	// are attached at once, and nobody's window is to take another size by it.
 	Refresh func(ctx context.Context) error
 	// OnResize is told the display's new size after it was set, at most 20
 	// times a second; the tmux server must then be told by MSG_RESIZE.

@@ -133,7 +133,7 @@ func (a *Attachment) clear() {
 	n.clear = time.AfterFunc(clearAfter, func() {
 		n.asked.Store(time.Now().UnixNano())
 		if !a.repainted() && !a.bannered() {
-			a.redraw()
+			a.redrawBy(a.cfg.Refresh) // what was on the line has left the cursor where tmux believes it is
 		}
 	})
 }

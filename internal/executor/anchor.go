@@ -14,20 +14,120 @@ import (
 	"github.com/muxward/muxward/internal/tmux/wire"
 )
 
-// anchor keeps a guest's display from sizing windows. tmux takes no size from
+// anchor keeps guests' displays from sizing windows. tmux takes no size from
 // a client that asked to be ignored as long as any other client is attached
 // that did not ask so; the anchor is that other one: a control client that has
-// no size itself. So windows keep theirs, also when the guest is alone.
+// no size itself. So windows keep theirs, also when only guests are attached.
+//
+// One holds for all guests who came to the same session: each client costs tmux
+// something in every turn of its loop, and every control client is told of each
+// that comes or goes.
 type anchor struct {
 	conn *wire.Conn
 	in   *os.File // closing it ends the client as well
+	out  *os.File
 
 	ears     sync.WaitGroup
 	once     sync.Once
 	gone     chan struct{} // closed when it holds no size any more
-	minded   chan struct{} // closed when nobody waits for that any more
 	detached bool          // because somebody detached it
 	fault    error         // or by a fault of ours; both set before
+
+	users int // under mu of the anchors
+}
+
+// lost reports whether it holds no size any more.
+func (a *anchor) lost() bool {
+	select {
+	case <-a.gone:
+		return true
+	default:
+		return false
+	}
+}
+
+// anchorage is where an anchor lies.
+type anchorage struct {
+	owner, incarnation string
+	session            tmux.SessionID
+}
+
+// anchors are those that are in use, each where guests came first.
+type anchors struct {
+	mu  sync.Mutex
+	all map[anchorage]*anchor
+}
+
+// hold is one guest's part in an anchor.
+type hold struct {
+	*anchor
+	of     *anchors
+	at     anchorage
+	minds  sync.Once     // it is waited for once, whoever comes to that first
+	minded chan struct{} // closed when nobody waits for its loss any more
+
+	// Under mu of the anchors: it was given up, and nobody else had a part in it then.
+	given, last bool
+}
+
+// take gives a part in the anchor that lies there, or in a new one.
+func (l *anchors) take(at anchorage, drop func() (*anchor, error)) (*hold, error) {
+	if h := l.join(at, nil); h != nil {
+		return h, nil
+	}
+	next, err := drop()
+	if err != nil {
+		return nil, err
+	}
+	return l.join(at, next), nil
+}
+
+// join gives a part in the anchor that lies there; in next if there is none. One that
+// others were quicker with is not needed.
+func (l *anchors) join(at anchorage, next *anchor) *hold {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	a := l.all[at]
+	switch have := a != nil && !a.lost(); {
+	case have && next != nil:
+		next.drop()
+		_ = next.out.Close()
+	case have:
+	case next == nil:
+		return nil
+	default:
+		if a = next; l.all == nil {
+			l.all = map[anchorage]*anchor{}
+		}
+		l.all[at] = a
+		a.ears.Go(func() { a.follow(func() bool { return a.drain(a.out) }) })
+		a.ears.Go(func() { a.follow(a.hear) })
+	}
+	a.users++
+	return &hold{anchor: a, of: l, at: at, minded: make(chan struct{})}
+}
+
+// leave gives up the part, and reports whether nobody else has one: then the anchor is
+// the caller's to drop.
+func (h *hold) leave() (last bool) {
+	h.of.mu.Lock()
+	defer h.of.mu.Unlock()
+	if h.given {
+		return false
+	}
+	h.given = true
+	h.users--
+	if h.last = h.users == 0; h.last && h.of.all[h.at] == h.anchor {
+		delete(h.of.all, h.at)
+	}
+	return h.last
+}
+
+// giveUp gives up the part at once, and drops the anchor if nobody else needs it.
+func (h *hold) giveUp() {
+	if h != nil && h.leave() {
+		h.drop()
+	}
 }
 
 // anchorGrace is how long a display may outlive its anchor whose session or
@@ -39,24 +139,25 @@ const partTime = time.Second
 
 // drop lets the anchor go.
 func (a *anchor) drop() {
-	if a != nil {
-		_ = a.in.Close()
-		_ = a.conn.Close()
-	}
+	_ = a.in.Close()
+	_ = a.conn.Close()
 }
 
 // part closes the display, and lets the anchor go once tmux has seen that: until
 // then the display's size would count. A server that does not answer is not
-// waited for.
-func (s *seat) part(weight *anchor) {
+// waited for, and nobody waits while others need the anchor: whoever is the last
+// to leave does, after this display was closed.
+func (s *seat) part(weight *hold) {
 	ctx, cancel := context.WithTimeout(context.Background(), partTime)
 	defer cancel()
 	if !weighs() {
-		weight.drop()
+		weight.giveUp()
 		s.turns(ctx)
 	}
-	_ = s.conn.Close()
-	if weight == nil {
+	if s.conn != nil {
+		_ = s.conn.Close()
+	}
+	if weight == nil || !weighs() {
 		return
 	}
 	if s.heard != nil { // as long as it is read from, it is not closed
@@ -65,8 +166,10 @@ func (s *seat) part(weight *anchor) {
 		case <-ctx.Done():
 		}
 	}
-	s.turns(ctx)
-	weight.drop()
+	if weight.leave() {
+		s.turns(ctx)
+		weight.drop()
+	}
 }
 
 // turns waits until tmux has taken notice of what ended before.
@@ -87,8 +190,8 @@ func (s *seat) turns(ctx context.Context) {
 	}
 }
 
-// weighDown makes the seat's anchor, before its display can have any size. If
-// it is lost later, so is the seat.
+// weighDown gives the seat its part in an anchor, before its display can have any
+// size. If that is lost later, so is the seat.
 func (s *seat) weighDown(ctx context.Context, session tmux.SessionID, opts tmux.ParseOptions) error {
 	s.mu.Lock()
 	have := s.anchor != nil
@@ -96,20 +199,41 @@ func (s *seat) weighDown(ctx context.Context, session tmux.SessionID, opts tmux.
 	if have {
 		return nil
 	}
-	a, out, err := dropAnchor(ctx, s.server, session, opts)
+	h, err := s.e.anchors.take(anchorage{s.server.Owner(), s.server.Incarnation(), session}, func() (*anchor, error) {
+		return dropAnchor(ctx, s.server, session, opts)
+	})
 	if err != nil {
 		return fmt.Errorf("keep the display from sizing windows: %w", err)
 	}
-	a.ears.Go(func() { a.follow(func() bool { return a.drain(out.out) }) })
-	a.ears.Go(func() { a.follow(a.hear) })
 	s.mu.Lock()
-	s.anchor = a
+	parted, other := s.parted, s.anchor != nil
+	if !parted && !other {
+		s.anchor = h
+	}
 	begun := s.ctx != nil
 	s.mu.Unlock()
-	if begun {
+	switch {
+	case parted:
+		s.unweigh(h)
+		return errors.New("keep the display from sizing windows: it is closed")
+	case other: // their rights were looked at twice at the same time
+		s.unweigh(h)
+	case begun:
 		s.mindAnchor()
 	} // else run does
 	return nil
+}
+
+// unweigh gives up a part that the display did not need. Others may have closed theirs
+// just now: see part.
+func (s *seat) unweigh(h *hold) {
+	if !h.leave() {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), partTime)
+	defer cancel()
+	s.turns(ctx)
+	h.drop()
 }
 
 // follow runs f, which tells whether somebody detached the anchor: it is lost
@@ -123,22 +247,30 @@ func (a *anchor) follow(f func() (detached bool)) {
 	})
 }
 
-// settle waits until nobody works for the anchor any more, which was dropped,
-// and gives the fault that it was lost by, if any.
-func (a *anchor) settle() error {
-	if a == nil {
+// settle waits until nobody works for the part any more, which was given up, nor for an
+// anchor that was dropped with it; and gives the fault that it was lost by, if any.
+func (h *hold) settle() error {
+	if h == nil {
 		return nil
 	}
-	a.ears.Wait()
-	<-a.minded
-	return a.fault
+	<-h.minded
+	h.of.mu.Lock()
+	last := h.last
+	h.of.mu.Unlock()
+	if last {
+		h.ears.Wait()
+	}
+	if h.lost() {
+		return h.fault
+	}
+	return nil
 }
 
 // drain reads notices until tmux closes the anchor's output.
 func (a *anchor) drain(out *os.File) bool {
 	defer out.Close()
 	failpoint.At("seat-anchor")
-	p := make([]byte, 256) // each guest has one, and few notices come
+	p := make([]byte, 256) // few notices come
 	for {
 		if _, err := out.Read(p); err != nil {
 			return false
@@ -169,33 +301,38 @@ func (a *anchor) hear() (detached bool) {
 // seen the display go, which is a moment, it may count.
 func (s *seat) mindAnchor() {
 	s.mu.Lock()
-	a := s.anchor
+	h := s.anchor
 	s.mu.Unlock()
-	if a == nil {
+	if h == nil {
 		return
 	}
-	go func() {
-		defer close(a.minded)
-		s.protected(func() { s.mind(a) })
-	}()
+	h.minds.Do(func() {
+		go func() {
+			defer close(h.minded)
+			s.protected(func() { s.mind(h) })
+		}()
+	})
 }
 
 // mind waits until the anchor is lost or the person leaves.
-func (s *seat) mind(a *anchor) {
+func (s *seat) mind(h *hold) {
 	select {
-	case <-a.gone:
+	case <-h.gone:
 	case <-s.ctx.Done():
 		return
 	}
-	lost := errors.Join(errors.New("what kept your display from sizing windows has gone; attach again"), a.fault)
-	switch {
-	case s.resizes.Load(): // it does size them, by right
-		s.mu.Lock()
+	lost := errors.Join(errors.New("what kept your display from sizing windows has gone; attach again"), h.fault)
+	s.mu.Lock()
+	sizes := s.resizes.Load() // whoever takes that from them looks for the anchor after it
+	if sizes {
 		s.anchor = nil
-		s.mu.Unlock()
-		a.drop()
-		s.tell(a.fault)
-	case a.detached:
+	}
+	s.mu.Unlock()
+	switch {
+	case sizes: // it does size them, by right
+		h.giveUp()
+		s.tell(h.fault)
+	case h.detached:
 		s.say(false, &wire.Detach{Session: s.sessionName(s.stage.Load().session.Name)})
 		s.leave(fmt.Errorf("%w: so was what kept their display from sizing windows", attach.ErrDetached))
 		_ = s.conn.Close()
@@ -209,17 +346,17 @@ func (s *seat) mind(a *anchor) {
 }
 
 // dropAnchor attaches a control client without a size.
-func dropAnchor(ctx context.Context, server Server, session tmux.SessionID, opts tmux.ParseOptions) (*anchor, *listener, error) {
+func dropAnchor(ctx context.Context, server Server, session tmux.SessionID, opts tmux.ParseOptions) (*anchor, error) {
 	name, ok := tmux.SpellCommand("attach-session", opts)
 	if !ok {
-		return nil, nil, errors.New("the server's command-alias hides attach-session")
+		return nil, errors.New("the server's command-alias hides attach-session")
 	}
 	l, err := listen(ctx, server, &wire.Hello{
 		Flags: wire.FlagUTF8 | wire.FlagNoStartServer, Cwd: "/", PID: int32(os.Getpid()),
 		Argv: []string{name, "-E", "-f", "no-output", "-t", session.String()},
 	})
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	return &anchor{conn: l.conn, in: l.in, gone: make(chan struct{}), minded: make(chan struct{})}, l, nil
+	return &anchor{conn: l.conn, in: l.in, out: l.out, gone: make(chan struct{})}, nil
 }

@@ -30,6 +30,9 @@ type Server interface {
 	Dial(ctx context.Context) (*wire.Conn, error)
 	// Control gives the kept control connection.
 	Control(ctx context.Context) (*control.Client, error)
+	// Recent gives the server's state as it was at most maxAge ago, and when that was, for
+	// many who ask often.
+	Recent(ctx context.Context, d tmux.Detail, maxAge time.Duration) (*tmux.Snapshot, time.Time, error)
 	// Hold keeps the server from exiting while it has no session.
 	Hold() (release func(), err error)
 	// Confirm returns nil when the server has done all that it was sent before, over
@@ -89,6 +92,7 @@ type Executor struct {
 	typed  pace.Pace             // what people may type
 	looks  room                  // for what people look back at
 
+	anchors  anchors  // of guests' displays
 	painters painters // for people at places of their own
 }
 

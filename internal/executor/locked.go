@@ -26,6 +26,14 @@ func (s *seat) stands() {
 	s.att.Banner(cmp.Or(s.lasting.locked, s.lasting.suggested))
 }
 
+// tellStanding tells somebody who goes on looking how what they look at stands now.
+func (s *seat) tellStanding() {
+	s.protected(func() {
+		s.tellLocked()
+		s.tellWatched()
+	})
+}
+
 // tellLocked tells somebody who goes on looking that what they look at was
 // locked down, or that it is no more; and has that stay on their display.
 func (s *seat) tellLocked() {

@@ -410,8 +410,7 @@ func (o *own) reconsider(ctx context.Context, why string) error {
 		}
 		return s.close(ctx, d, why)
 	}
-	s.tellLocked()
-	s.tellWatched()
+	gateway.Afterwards(ctx, s.tellStanding)
 	o.wake()
 	return s.unstick(ctx)
 }

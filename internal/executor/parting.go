@@ -16,6 +16,7 @@ type parting struct {
 	mu     sync.Mutex
 	left   bool  // they leave, and
 	reason error // this is why; nil if they wanted to
+	parted bool  // nothing keeps their display from sizing windows any more
 }
 
 // leave ends the attachment, and reports whether it was this that did.

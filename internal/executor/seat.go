@@ -87,18 +87,18 @@ type seat struct {
 	silent bool
 	alarm  *time.Timer
 	due    time.Time // of the alarm
-	anchor *anchor
+	anchor *hold
 	done   chan struct{}
 	result gateway.Result // set before done is closed
 }
 
 // abandon gives up what open and begin have made.
 func (s *seat) abandon() {
-	if s.conn != nil {
-		s.part(s.anchor)
-	} else {
-		s.anchor.drop()
-	}
+	s.mu.Lock()
+	weight := s.anchor
+	s.parted = true
+	s.mu.Unlock()
+	s.part(weight)
 	if s.keys != nil {
 		_ = s.keys.Close()
 	}
@@ -225,7 +225,7 @@ const stuckTime = keyTime + time.Second
 func stuck() error { return &attach.Fault{What: "a part of this service does not end"} }
 
 // settled waits until the ears of the attachment have ended.
-func (s *seat) settled(weight *anchor) error {
+func (s *seat) settled(weight *hold) error {
 	done := make(chan error, 1)
 	go func() {
 		s.wg.Wait()
@@ -420,6 +420,7 @@ func (s *seat) finish(err error) {
 		s.alarm.Stop()
 	}
 	weight := s.anchor
+	s.parted = true
 	s.mu.Unlock()
 	s.part(weight)
 	if s.own != nil {
@@ -539,7 +540,7 @@ func (s *seat) sizes() gateway.Need {
 // reconsider is called when this person's rights may have changed. When it
 // returns nil, nothing that they may no longer do is still going on.
 func (s *seat) reconsider(ctx context.Context, why string) error {
-	defer s.bell.ring() // they may answer what they might not, or the other way
+	defer gateway.Afterwards(ctx, s.bell.ring) // they may answer what they might not, or the other way
 	s.unsuggest()
 	return errors.Join(s.bar(ctx), s.anew(ctx, why))
 }
@@ -568,8 +569,7 @@ func (s *seat) anew(ctx context.Context, why string) error {
 			return err
 		}
 		sized := s.sizing(ctx, full)
-		s.tellLocked()
-		s.tellWatched()
+		gateway.Afterwards(ctx, s.tellStanding)
 		if full == s.full.Load() {
 			return errors.Join(sized, s.unstick(ctx))
 		}

@@ -20,6 +20,10 @@ const (
 	// a pane rests on. That it is still this pane, active and in no mode, is
 	// tested inside tmux with each key.
 	sceneAge = time.Second
+	// sharedAge is how old the state may be by which they are looked up again: of a server
+	// with many clients it takes tmux tens of milliseconds to tell it, and so all who type
+	// go by the same.
+	sharedAge = sceneAge / 2
 	// keyTime is how long tmux, or the log, may take over a key.
 	keyTime = 5 * time.Second
 	// slowTime is how long somebody waits for the log without being told.
@@ -277,11 +281,14 @@ func (s *seat) look(ctx context.Context) (*scene, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, keyTime)
 	defer cancel()
-	snap, err := s.server.Snapshot(ctx, tmux.Core)
-	if err != nil {
-		return nil, fmt.Errorf("ask the tmux server for its state: %w", err)
+	age := sharedAge
+	if pane == nil || now != nil && now.at.IsZero() { // something may have changed just then
+		age = 0
 	}
-	next, err := s.sceneOf(ctx, snap, pane)
+	next, err := s.recent(ctx, pane, age)
+	if err != nil && age > 0 { // it may have come since: a server does not tell of every pane that it makes
+		next, err = s.recent(ctx, pane, 0)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -296,6 +303,20 @@ func (s *seat) look(ctx context.Context) (*scene, error) {
 		}
 	}
 	s.scene.Store(next)
+	return next, nil
+}
+
+// recent is the scene of a pane, or of the session's active one, by a state of an age.
+func (s *seat) recent(ctx context.Context, pane *tmux.PaneID, age time.Duration) (*scene, error) {
+	snap, at, err := s.server.Recent(ctx, tmux.Core, age)
+	if err != nil {
+		return nil, fmt.Errorf("ask the tmux server for its state: %w", err)
+	}
+	next, err := s.sceneOf(ctx, snap, pane)
+	if err != nil {
+		return nil, err
+	}
+	next.at = at
 	return next, nil
 }
 

@@ -60,6 +60,6 @@ func (l *Live) expire(limit time.Time, over <-chan struct{}) {
 	l.mu.Unlock()
 	// What cannot be confirmed has ended all the same: nothing of it is
 	// delivered any more.
-	_ = l.bounded(context.Background(), "the time is over")
+	_ = lookAt(context.Background(), []*Live{l}, "the time is over")
 	l.limited(l.DecideAll(needs).Expires) // zero if it is refused
 }

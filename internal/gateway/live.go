@@ -512,57 +512,6 @@ func (g *Gateway) livesOf(ctx context.Context, which func(*Live) bool) []*Live {
 	return slices.DeleteFunc(all, func(l *Live) bool { return l == self || !which(l) })
 }
 
-// lookAt has permits decided anew, all at once.
-func lookAt(ctx context.Context, lives []*Live, why string) Report {
-	rep := Report{Touched: len(lives)}
-	var mu sync.Mutex
-	var wg sync.WaitGroup
-	for _, l := range lives {
-		wg.Go(func() {
-			if err := recovered(func() error { return l.bounded(ctx, why) }); err != nil {
-				mu.Lock()
-				defer mu.Unlock()
-				rep.Unconfirmed = append(rep.Unconfirmed,
-					fmt.Sprintf("%s at door %s: %v", l.who.Person(), l.who.Door(), err))
-			}
-		})
-	}
-	wg.Wait()
-	return rep
-}
-
-// Bound of a reconsideration whose context has none.
-const reconsiderTime = 10 * time.Second
-
-// bounded re-decides one permit. A fault in it, or one that does not end,
-// holds up nobody else's, and is told: what it rests on was taken back already.
-func (l *Live) bounded(ctx context.Context, why string) error {
-	ctx, cancel := context.WithTimeout(ctx, reconsiderTime)
-	defer cancel()
-	done := make(chan error, 1)
-	go func() {
-		err := recovered(func() error {
-			failpoint.At("gateway-again")
-			return l.again(ctx, why)
-		})
-		if errors.Is(err, errFault) {
-			l.cancel(err) // nobody knows what it may still do
-		}
-		done <- err
-	}()
-	select {
-	case err := <-done:
-		return err
-	case <-ctx.Done():
-	}
-	select { // it may have noticed the same deadline, and know more
-	case err := <-done:
-		return err
-	case <-time.After(100 * time.Millisecond):
-		return fmt.Errorf("it does not end: %w", ctx.Err())
-	}
-}
-
 // errFault is the end of something by a fault of muxward.
 var errFault = errors.New("fault")
 

@@ -125,7 +125,11 @@ func (s *Server) turn(ctx context.Context, behind bool) error {
 // Confirm returns nil when the server has done all that was sent to it before, over whichever
 // connection, or has ended.
 func (s *Server) Confirm(ctx context.Context) error {
-	for turns := -1; turns < confirmTurns; {
+	turns := -1
+	if s.backlog.empty() { // a connection of our own costs tmux as much as there are people
+		turns = 0
+	}
+	for turns < confirmTurns {
 		err := s.Cause()
 		if err != nil {
 			return nil //nolint:nilerr // it has ended: nothing is done there any more

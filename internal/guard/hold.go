@@ -228,6 +228,12 @@ func (s *Server) control(ctx context.Context) (*control.Client, *control.Model, 
 	if err := s.acquainted(ctx); err != nil {
 		return nil, nil, err
 	}
+	s.mu.Lock()
+	have, known := s.ctl, s.model
+	s.mu.Unlock()
+	if have != nil && have.Err() == nil {
+		return have, known, nil // a thousand may ask at once
+	}
 	select {
 	case s.ctlLock <- struct{}{}:
 		defer func() { <-s.ctlLock }()
@@ -362,7 +368,9 @@ func (s *Server) Snapshot(ctx context.Context, d tmux.Detail) (*tmux.Snapshot, e
 		}
 	}
 	if err == nil && hidesMark(s.Version().String()) { // who has its mark was asked when it began
-		snap.Incarnation.Mark = s.kept.Mark
+		marked := *snap // others have the same, and look at it now
+		marked.Incarnation.Mark = s.kept.Mark
+		snap = &marked
 	}
 	if err == nil && snap.Incarnation != s.Life() {
 		err = fmt.Errorf("it is another server than the one we started: %v", snap.Incarnation)
@@ -373,6 +381,19 @@ func (s *Server) Snapshot(ctx context.Context, d tmux.Detail) (*tmux.Snapshot, e
 	s.sessions(len(snap.Sessions))
 	s.known.Store(snap)
 	return snap, nil
+}
+
+// Recent is Snapshot for who can do with a state that was asked for at most maxAge ago, and
+// since when no change was notified. It says when that was.
+func (s *Server) Recent(ctx context.Context, d tmux.Detail, maxAge time.Duration) (*tmux.Snapshot, time.Time, error) {
+	if m, err := s.Model(ctx); err == nil {
+		if snap, at := m.Fresh(d, maxAge); snap != nil && snap.Incarnation == s.Life() {
+			return snap, at, nil
+		}
+	}
+	at := time.Now()
+	snap, err := s.Snapshot(ctx, d)
+	return snap, at, err
 }
 
 func (s *Server) snapshot(ctx context.Context, d tmux.Detail) (*tmux.Snapshot, error) {

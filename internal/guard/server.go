@@ -52,6 +52,7 @@ type Server struct {
 	hooks   knownHooks // of the inspection alone
 	traps   knownHooks // as well
 	known   atomic.Pointer[tmux.Snapshot]
+	backlog backlog
 	halting halting
 	uids    uids
 }
@@ -155,16 +156,21 @@ func (s *Server) acquainted(ctx context.Context) error {
 // Dial connects to the server, as its own account. It makes sure that the
 // server we started is what listens, and waits 5 s at most.
 func (s *Server) Dial(ctx context.Context) (*net.UnixConn, error) {
+	conn, _, err := s.reach(ctx)
+	return conn, err
+}
+
+func (s *Server) reach(ctx context.Context) (*net.UnixConn, *dialed, error) {
 	ctx, cancel := context.WithTimeout(ctx, connectTime)
 	defer cancel()
 	select {
 	case <-s.begun: // tmux reads its configuration for the first client, which is ours
 	case <-s.done:
 	case <-ctx.Done():
-		return nil, fmt.Errorf("connect to the tmux server of %s: it does not begin: %w", s.kept.Owner, ctx.Err())
+		return nil, nil, fmt.Errorf("connect to the tmux server of %s: it does not begin: %w", s.kept.Owner, ctx.Err())
 	}
 	if err := s.Cause(); err != nil {
-		return nil, fmt.Errorf("connect to the tmux server of %s: %w", s.kept.Owner, err)
+		return nil, nil, fmt.Errorf("connect to the tmux server of %s: %w", s.kept.Owner, err)
 	}
 	return s.dial(ctx)
 }
@@ -175,27 +181,31 @@ func (s *Server) Dial(ctx context.Context) (*net.UnixConn, error) {
 const connectTime = 4 * time.Second
 
 // dial connects, and tries it again while the server takes no connection.
-func (s *Server) dial(ctx context.Context) (*net.UnixConn, error) {
+func (s *Server) dial(ctx context.Context) (*net.UnixConn, *dialed, error) {
 	ctx, cancel := context.WithTimeout(ctx, connectTime)
 	defer cancel()
 	retry := time.NewTicker(5 * time.Millisecond)
 	defer retry.Stop()
 	for {
+		d := s.backlog.begin()
 		f, err := s.g.hands.Connect(ctx, s.kept.ID)
 		if err == nil {
-			return connOf(f)
+			s.backlog.connected(d)
+			conn, err := connOf(f)
+			return conn, d, err
 		}
+		s.backlog.failed(d)
 		if errors.Is(err, keep.ErrEnded) {
 			retry.Stop() // that is told in a moment
 		} else if !errors.Is(err, keep.ErrBusy) {
-			return nil, err
+			return nil, nil, err
 		}
 		select {
 		case <-retry.C:
 		case <-s.done:
-			return nil, fmt.Errorf("%w: %w", s.cause, keep.ErrNobody)
+			return nil, nil, fmt.Errorf("%w: %w", s.cause, keep.ErrNobody)
 		case <-ctx.Done():
-			return nil, fmt.Errorf("%w: %w", err, ctx.Err())
+			return nil, nil, fmt.Errorf("%w: %w", err, ctx.Err())
 		}
 	}
 }
@@ -212,13 +222,15 @@ func connOf(f *os.File) (*net.UnixConn, error) {
 // Connect is Dial for tmux's client protocol. State our process id in the
 // Hello's PID, so that the watch knows the client for ours.
 func (s *Server) Connect(ctx context.Context) (*wire.Conn, error) {
-	conn, err := s.Dial(ctx)
+	conn, d, err := s.reach(ctx)
 	if err != nil {
 		return nil, err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return wire.NewClient(conn, s.framing), nil
+	c := wire.NewClient(conn, s.framing)
+	c.Heard(func() { s.backlog.answered(d) })
+	return c, nil
 }
 
 // open makes the server known, opens its inner door, and asks it who it is.
@@ -372,7 +384,7 @@ func (s *Server) meetAhead(ctx context.Context, read <-chan error) error {
 		case err := <-read:
 			return err
 		case <-again:
-			conn, err := s.dial(ctx)
+			conn, _, err := s.dial(ctx)
 			if err == nil && s.meet(ctx, conn, "") == nil {
 				s.meeting.Do(func() { close(s.met) })
 				again = nil
@@ -388,7 +400,7 @@ func (s *Server) dialFirst(ctx context.Context) (*net.UnixConn, error) {
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		conn, err := s.dial(ctx)
+		conn, _, err := s.dial(ctx)
 		if err == nil {
 			return conn, nil
 		}

@@ -64,7 +64,7 @@ func TestStart(t *testing.T) {
 	if snap, err := s.Snapshot(t.Context(), tmux.Full); err != nil || snap.Incarnation != s.Life() {
 		t.Errorf("its mark is hidden: %v", err)
 	}
-	conn, err := s.dial(t.Context())
+	conn, _, err := s.dial(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}

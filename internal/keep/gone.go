@@ -79,12 +79,14 @@ func (k *Keep) tellGone(rec record) {
 // whoever asked for that may end it more gently; from the second on it is killed.
 func (k *Keep) checkGone() {
 	for _, s := range k.list() {
-		if !k.outOfForce(s.rec) {
+		// Of the rest some changes, as when the server says who it is.
+		rec := record{ID: s.rec.ID, Owner: s.rec.Owner, PID: s.rec.PID, Account: s.rec.Account, Profile: s.rec.Profile, Sessions: s.rec.Sessions}
+		if !k.outOfForce(rec) {
 			s.outlived = false
 			continue
 		}
 		if s.outlived {
-			k.tellGone(s.rec)
+			k.tellGone(rec)
 			_ = s.proc.signal(unix.SIGKILL) // it has ended, or it is tried again
 		}
 		s.outlived = true

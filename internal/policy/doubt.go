@@ -34,6 +34,9 @@ func (d *doubt) holds(g *grant) bool {
 // doubts has those of the moving grants that are not among others count no more,
 // nor what may rest on them.
 func (s *Set) doubts(was, now []Given) {
+	if adds(was, now) {
+		return
+	}
 	stay := make(map[string]bool, len(now))
 	for i := range now {
 		stay[now[i].ID] = true
@@ -56,4 +59,16 @@ func (s *Set) doubts(was, now []Given) {
 	if d != nil {
 		s.doubt.Store(d)
 	}
+}
+
+// adds reports whether all that was given still is, in the same order, as when something is
+// given: then nothing has to be looked up.
+func adds(was, now []Given) bool {
+	i := 0
+	for n := range now {
+		if i < len(was) && was[i].ID == now[n].ID {
+			i++
+		}
+	}
+	return i == len(was)
 }

@@ -105,7 +105,7 @@ func (s *Set) with(m Moving, at time.Time) *Set {
 		return s
 	}
 	var limit time.Time
-	var standing []grant
+	standing := make([]grant, 0, len(m.Given))
 	left := make([]*Given, 0, len(m.Given))
 	for i := range m.Given {
 		if g := &m.Given[i]; (g.Until.IsZero() || at.Before(g.Until)) && s.most(g) != 0 {

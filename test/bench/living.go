@@ -43,6 +43,7 @@ type living struct {
 	stop   chan struct{}
 	wg     sync.WaitGroup
 	lasts  lasts
+	costs  costs
 }
 
 // looker is one of the crowd: what is delivered to their terminal is read as it comes,
@@ -67,7 +68,9 @@ type part struct {
 // in the pane. After each return marks are put behind what was delivered and accepted:
 // whatever comes after them came too late, and fails the measurement. The last byte before
 // them has a time as well, which is told; it is that of its reader, who gets a processor late
-// where two thousand others want one, so it fails nothing.
+// where two thousand others want one, so it fails nothing. What muxward and tmux have spent of
+// the processor between call and return is told as well: on a machine that does other things
+// besides that says more than the time.
 func livingCrowd(host *bed, n int) (string, error) {
 	if os.Geteuid() != 0 {
 		return "skipped: people with accounts of their own need root", nil
@@ -102,7 +105,7 @@ func livingCrowd(host *bed, n int) (string, error) {
 	} {
 		var s series
 		turns := n
-		l.lasts = lasts{}
+		l.lasts, l.costs = lasts{}, costs{}
 		if m.name == "lockdown --views" {
 			turns = 1 // nobody is there any more
 		}
@@ -121,7 +124,7 @@ func livingCrowd(host *bed, n int) (string, error) {
 			}
 			s = append(s, took)
 		}
-		told = append(told, fmt.Sprintf("%s p50 %s p99 %s of %d%s", m.name, short(s.at(.5)), short(s.at(.99)), turns, l.lasts))
+		told = append(told, fmt.Sprintf("%s p50 %s p99 %s of %d%s%s", m.name, short(s.at(.5)), short(s.at(.99)), turns, &l.costs, l.lasts))
 	}
 	return strings.Join(told, ", ") + "; each turn begins with the host at rest", nil
 }
@@ -491,15 +494,17 @@ func (l *living) revoke(turn int) (time.Duration, error) {
 	time.Sleep(50 * time.Millisecond)
 	x.forget()
 	call := ctld.Call{Act: "revoke", Person: fmt.Sprintf("c%d", i), Reason: "measured"}
-	begin := time.Now()
+	before, begin := l.b.spent(), time.Now()
 	err := l.call(call)
 	returned := time.Now()
 	took := returned.Sub(begin)
 	mark := fmt.Sprintf("RETURNED-%d", turn)
 	err = errors.Join(err, x.mark(mark+"\r\n"))
+	spentBy := l.b.spent().since(before)
 	time.Sleep(20 * time.Millisecond)
 	close(stop)
 	<-typed
+	l.costs.add(spentBy)
 	if err != nil {
 		return 0, err
 	}
@@ -533,12 +538,15 @@ func (l *living) lockdown(views bool) (time.Duration, error) {
 		x.forget()
 	}
 	call := ctld.Call{Act: "lockdown", All: true, Views: views, Reason: "measured"}
-	begin := time.Now()
+	before, begin := l.b.spent(), time.Now()
 	if err := l.call(call); err != nil {
 		return 0, err
 	}
 	returned := time.Now()
 	took := returned.Sub(begin)
+	if !views { // else the marks come first
+		l.costs.add(l.b.spent().since(before))
+	}
 	turn := int(begin.UnixNano())
 	mark := fmt.Sprintf("RETURNED-%d", turn)
 	if views {
@@ -579,7 +587,7 @@ func (l *living) grant(turn int) (time.Duration, error) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	begin := time.Now()
+	before, begin := l.b.spent(), time.Now()
 	call := ctld.Call{Act: "grant", Person: fmt.Sprintf("c%d", i), Target: l.b.owner() + "/" + group(i), Role: "typist", For: "1h", Reason: "measured"}
 	if err := call.Do(ctx, l.b.dir+"/d/run/ctl", &given); err != nil {
 		return 0, err
@@ -594,6 +602,7 @@ func (l *living) grant(turn int) (time.Duration, error) {
 		}
 		for _, a := range got {
 			if a.at.After(begin) && strings.Contains(a.keys, key) {
+				l.costs.add(l.b.spent().since(before))
 				return a.at.Sub(begin), l.call(ctld.Call{Act: "take-back", ID: given.ID, Reason: "measured"})
 			}
 		}

@@ -68,6 +68,63 @@ func TestDetachingWhatKeepsTheSize(t *testing.T) {
 	tmuxtest.Eventually(t, func() bool { return clients() == "" }, "nobody is left")
 }
 
+// TestGuestsShareWhatKeepsTheSize: one client keeps the displays of all guests of a session
+// from sizing windows, for as long as one of them is there. Whoever detaches it sends all of
+// them away.
+func TestGuestsShareWhatKeepsTheSize(t *testing.T) {
+	h := host.Start(t, host.Config{Policy: map[string]string{"grants.yaml": "grants:\n" +
+		"  - {who: mwbob, role: viewer, on: mwalice/work, reason: he watches}\n" +
+		"  - {who: mwcarol, role: viewer, on: mwalice/work, reason: she watches}\n"}})
+	h.Must(host.Alice, "new-session", "-d", "-x", "80", "-y", "24", "-s", "work", "cat")
+	server := h.Server(host.Alice)
+	clients := func() (displays int, keepers []string) {
+		for line := range strings.Lines(server.Run("list-clients", "-t", "work", "-F", "#{client_control_mode} #{client_name}")) {
+			if name, ok := strings.CutPrefix(strings.TrimSpace(line), "1 "); ok {
+				keepers = append(keepers, name)
+			} else {
+				displays++
+			}
+		}
+		return displays, keepers
+	}
+	size := func() string {
+		return server.Run("display-message", "-p", "-t", "work", "#{window_width}x#{window_height}")
+	}
+	before := size()
+	come := func(who string) *tmuxtest.Terminal {
+		x := h.Terminal(who, tmuxtest.TerminalConfig{Cols: 41, Rows: 11}, "attach", "-t", "mwalice/work")
+		x.WaitFor("work")
+		return x
+	}
+	bob, carol := come(host.Bob), come(host.Carol)
+	if displays, keepers := clients(); displays != 2 || len(keepers) != 1 {
+		t.Fatalf("%d displays, and their sizes are kept away by %v", displays, keepers)
+	}
+	bob.Type("\x02d")
+	if code := bob.ExitCode(); code != 0 {
+		t.Errorf("bob's client exits %d: %q", code, bob.Screen())
+	}
+	tmuxtest.Eventually(t, func() bool { displays, _ := clients(); return displays == 1 }, "bob has left")
+	if _, keepers := clients(); len(keepers) != 1 || size() != before || carol.Exited() {
+		t.Errorf("bob has left: carol's size is kept away by %v, and the window is %s", keepers, size())
+	}
+	bob = come(host.Bob)
+	_, keepers := clients()
+	for _, name := range keepers {
+		server.Run("detach-client", "-t", name)
+	}
+	for who, x := range map[string]*tmuxtest.Terminal{"bob": bob, "carol": carol} {
+		if code := x.ExitCode(); code != 0 || !x.Contains("[detached (from session mwalice/work)]") {
+			t.Errorf("%s's client exits %d: %q", who, code, x.Screen())
+		}
+	}
+	tmuxtest.Eventually(t, func() bool { displays, keepers := clients(); return displays+len(keepers) == 0 }, "nobody is left")
+	come(host.Carol)
+	if displays, keepers := clients(); displays != 1 || len(keepers) != 1 {
+		t.Errorf("carol has come again: %d displays, and their sizes are kept away by %v", displays, keepers)
+	}
+}
+
 // TestLosingResizeThatWasNotUsed: carol holds every verb and asks herself that
 // her terminal size nothing. Once she only looks she has no choice any more: it
 // still sizes nothing, also where nobody else is attached, and she goes on

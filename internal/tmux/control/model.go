@@ -78,17 +78,22 @@ func (m *Model) Last(d tmux.Detail) *tmux.Snapshot {
 // call. A server does not notify all that changes, to a client without session
 // in particular: maxAge bounds how old the answer can be in any case.
 func (m *Model) Current(ctx context.Context, d tmux.Detail, maxAge time.Duration) (*tmux.Snapshot, error) {
-	if maxAge > 0 {
-		m.mu.Lock()
-		v := &m.views[d]
-		snap := v.snap
-		fresh := snap != nil && !v.stale && time.Since(v.at) <= maxAge
-		m.mu.Unlock()
-		if fresh {
-			return snap, nil
-		}
+	if snap, _ := m.Fresh(d, maxAge); snap != nil {
+		return snap, nil
 	}
 	return m.Refresh(ctx, d)
+}
+
+// Fresh is the snapshot that Current would give without asking, nil if there is none, and
+// when its fetch began.
+func (m *Model) Fresh(d tmux.Detail, maxAge time.Duration) (*tmux.Snapshot, time.Time) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	v := &m.views[d]
+	if maxAge <= 0 || v.snap == nil || v.stale || time.Since(v.at) > maxAge {
+		return nil, time.Time{}
+	}
+	return v.snap, v.at
 }
 
 // Refresh fetches a snapshot. Callers that come while one is fetched share the
@@ -127,6 +132,9 @@ func (m *Model) run(d tmux.Detail, f *fetch) {
 	for f != nil {
 		m.mu.Lock()
 		v := &m.views[d]
+		if v.stale { // what there is stays old while the next is fetched, and if that fails
+			v.at = time.Time{}
+		}
 		v.stale = false
 		began := time.Now()
 		m.mu.Unlock()

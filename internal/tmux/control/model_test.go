@@ -154,11 +154,22 @@ func TestModelOfAServerThatGoes(t *testing.T) {
 	m := newModel(t, open(t, s, Options{}))
 	changed, cancel := m.Subscribe()
 	defer cancel()
+	tmuxtest.Eventually(t, func() bool {
+		current(t, m, tmux.Core, time.Hour)
+		snap, _ := m.Fresh(tmux.Core, time.Hour)
+		return snap != nil
+	}, "nothing changes any more")
 	s.Stop()
+	m.mu.Lock()
+	m.views[tmux.Core].stale = true
+	m.mu.Unlock()
 	short, stop := context.WithTimeout(context.Background(), 20*time.Millisecond)
 	defer stop()
 	if _, err := m.Current(short, tmux.Core, 0); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("stopped: %v", err)
+	}
+	if snap, _ := m.Fresh(tmux.Core, time.Hour); snap != nil {
+		t.Error("what has changed passes for fresh while it is asked for")
 	}
 	s.Kill()
 	for range 3 {

@@ -44,7 +44,8 @@ type Conn struct {
 	buf            []byte // buf[r:w] is received and not yet handed out
 	r, w           int
 	oob            []byte
-	write          Write // handed out again and again: see ReadMsg
+	heard          func() // see Heard; nil once it was called
+	write          Write  // handed out again and again: see ReadMsg
 	read           Read
 
 	wsem chan struct{} // held by the writer
@@ -95,6 +96,10 @@ func newConn(nc *net.UnixConn, side Side) *Conn {
 // NetConn returns the socket, for peer credentials. Neither read from it nor
 // write to it.
 func (c *Conn) NetConn() *net.UnixConn { return c.nc }
+
+// Heard has f called when the first bytes have come from the other end. It is set before
+// anything is read.
+func (c *Conn) Heard(f func()) { c.heard = f }
 
 // Framing returns what the client's first descriptor told, or what NewClient
 // was given. It is the reader's to ask.
@@ -316,6 +321,10 @@ func (c *Conn) fill(ctx context.Context, need int) error {
 		return c.shut(io.EOF)
 	}
 	c.w += n
+	if c.heard != nil {
+		c.heard()
+		c.heard = nil
+	}
 	return nil
 }
 

@@ -1,0 +1,51 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// spent is the processor time of muxward and of its tmux server, up to a moment or between
+// two. On a machine that others use as well it says more than how long something took.
+type spent struct{ muxward, tmux time.Duration }
+
+func (b *bed) spent() spent {
+	return spent{processorTime(b.serve.Process.Pid), processorTime(b.tmuxPID)}
+}
+
+func (s spent) since(before spent) spent {
+	return spent{s.muxward - before.muxward, s.tmux - before.tmux}
+}
+
+// processorTime is that of all threads that a process has; 0 where the kernel does not tell.
+func processorTime(pid int) (sum time.Duration) {
+	all, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/schedstat", pid))
+	for _, path := range all {
+		data, err := os.ReadFile(path)
+		if err != nil {
+			continue // the thread has ended
+		}
+		first, _, _ := strings.Cut(string(data), " ")
+		ns, _ := strconv.ParseInt(first, 10, 64)
+		sum += time.Duration(ns)
+	}
+	return sum
+}
+
+// costs are what several calls took of the processor, with all that went on meanwhile.
+type costs struct{ muxward, tmux series }
+
+func (c *costs) add(s spent) {
+	c.muxward, c.tmux = append(c.muxward, s.muxward), append(c.tmux, s.tmux)
+}
+
+func (c *costs) String() string {
+	if len(c.muxward) == 0 {
+		return ""
+	}
+	return fmt.Sprintf(", processor p50 %s muxward, %s tmux", short(c.muxward.at(.5)), short(c.tmux.at(.5)))
+}
