@@ -61,7 +61,8 @@ func TestFE03WatcherElsewhere(t *testing.T) {
 		x.Signal(syscall.SIGCONT)
 		tmuxtest.Eventually(w.t, func() bool { return a.types(viewer) }, "carol is back")
 		x.Pause()
-		w.server.Run("run-shell", "-b", "-t", w.b, "seq 1 50000 > #{pane_tty}")
+		// Again and again: of what comes at once tmux draws the end alone, which her terminal may have room for.
+		w.server.Run("run-shell", "-b", "-t", w.b, "for i in $(seq 300); do seq 1 5000 && sleep 0.1 || break; done > #{pane_tty}")
 		unseen("not reading")
 		x.Resume()
 	}}.run(t)

@@ -89,7 +89,6 @@ func (s *Server) prove(ctx context.Context, v *visit) (p proof) {
 	p = proof{who: who, peer: peer}
 	select {
 	case p.ahead = <-ahead:
-	case <-ctx.Done():
 	case <-time.After(aheadTime): // each of its waits is shorter
 		s.Complain("tmux door: looking ahead does not end; " + who.Person() + " is served without")
 	}
