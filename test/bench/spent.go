@@ -13,27 +13,36 @@ import (
 // two. On a machine that others use as well it says more than how long something took.
 type spent struct{ muxward, tmux time.Duration }
 
-func (b *bed) spent() spent {
-	return spent{processorTime(b.serve.Process.Pid), processorTime(b.tmuxPID)}
+// spent gives both so far, and 0 where the kernel does not tell.
+func (b *bed) spent() (s spent) {
+	s.muxward, _ = processorTime(b.serve.Process.Pid)
+	s.tmux, _ = processorTime(b.tmuxPID)
+	return s
 }
 
 func (s spent) since(before spent) spent {
 	return spent{s.muxward - before.muxward, s.tmux - before.tmux}
 }
 
-// processorTime is that of all threads that a process has; 0 where the kernel does not tell.
-func processorTime(pid int) (sum time.Duration) {
-	all, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/schedstat", pid))
-	for _, path := range all {
+// processorTime is that of all threads that a process has.
+func processorTime(pid int) (sum time.Duration, err error) {
+	threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/schedstat", pid))
+	if err != nil {
+		return 0, err
+	}
+	for _, path := range threads {
 		data, err := os.ReadFile(path)
 		if err != nil {
-			continue // the thread has ended
+			continue // it has ended
 		}
 		first, _, _ := strings.Cut(string(data), " ")
-		ns, _ := strconv.ParseInt(first, 10, 64)
+		ns, err := strconv.ParseInt(first, 10, 64)
+		if err != nil {
+			return 0, err
+		}
 		sum += time.Duration(ns)
 	}
-	return sum
+	return sum, nil
 }
 
 // costs are what several calls took of the processor, with all that went on meanwhile.

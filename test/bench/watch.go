@@ -148,21 +148,11 @@ func (w *watcher) busy() (time.Duration, error) {
 	}
 	var sum time.Duration
 	for _, pid := range pids {
-		threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/schedstat", pid))
+		took, err := processorTime(pid)
 		if err != nil {
 			return 0, err
 		}
-		for _, path := range threads {
-			data, err := os.ReadFile(path)
-			if err != nil {
-				continue // it has ended
-			}
-			ns, err := strconv.ParseInt(strings.Fields(string(data))[0], 10, 64)
-			if err != nil {
-				return 0, err
-			}
-			sum += time.Duration(ns)
-		}
+		sum += took
 	}
 	return sum, nil
 }
