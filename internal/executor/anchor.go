@@ -166,10 +166,7 @@ func (s *seat) part(weight *hold) {
 		case <-ctx.Done():
 		}
 	}
-	if weight.leave() {
-		s.turns(ctx)
-		weight.drop()
-	}
+	s.unweigh(ctx, weight)
 }
 
 // turns waits until tmux has taken notice of what ended before.
@@ -214,26 +211,30 @@ func (s *seat) weighDown(ctx context.Context, session tmux.SessionID, opts tmux.
 	s.mu.Unlock()
 	switch {
 	case parted:
-		s.unweigh(h)
+		s.unneeded(h)
 		return errors.New("keep the display from sizing windows: it is closed")
 	case other: // their rights were looked at twice at the same time
-		s.unweigh(h)
+		s.unneeded(h)
 	case begun:
 		s.mindAnchor()
 	} // else run does
 	return nil
 }
 
-// unweigh gives up a part that the display did not need. Others may have closed theirs
-// just now: see part.
-func (s *seat) unweigh(h *hold) {
-	if !h.leave() {
-		return
+// unweigh gives up a part, and lets the anchor go if it was the last one: once tmux has seen
+// which displays were closed before, also those of others.
+func (s *seat) unweigh(ctx context.Context, h *hold) {
+	if h.leave() {
+		s.turns(ctx)
+		h.drop()
 	}
+}
+
+// unneeded gives up a part that the display did not need.
+func (s *seat) unneeded(h *hold) {
 	ctx, cancel := context.WithTimeout(context.Background(), partTime)
 	defer cancel()
-	s.turns(ctx)
-	h.drop()
+	s.unweigh(ctx, h)
 }
 
 // follow runs f, which tells whether somebody detached the anchor: it is lost
