@@ -149,7 +149,7 @@ func (h *realHelper) sorts() []sort {
 		{privsep.NumOpenDoor, 20, fmt.Sprintf(`{"Server":%q}`, id)}, {privsep.NumOpenDoor, 20, `{"Account":` + of(a) + `}`},
 		{privsep.NumOpenDoor, 2000, `{"Account":{"Name":"root","UID":0},"Server":""}`}, {privsep.NumOpenDoor, 2000, `{"Server":"../x"}`},
 		{privsep.NumCloseDoor, 20, fmt.Sprintf(`{"Server":%q}`, id)}, {privsep.NumCloseDoor, 20, `{"Account":` + of(a) + `}`}, {privsep.NumCloseDoor, 2000, `{"Account":{"Name":"root","UID":0},"Server":""}`},
-		{privsep.NumReach, 2, `{"account":` + of(a) + `}`}, {privsep.NumReach, 2000, `{"account":{"Name":"root","UID":0}}`},
+		{privsep.NumReach, 20, `{"account":` + of(a) + `}`}, {privsep.NumReach, 2000, `{"account":{"Name":"root","UID":0}}`},
 		{privsep.NumTicket, 1000, fmt.Sprintf(`{"ID":%q,"Account":%s,"Pane":"%%1"}`, id, of(b))},
 		{privsep.NumHalt, 50, fmt.Sprintf(`{"id":%q,"what":"stop"}`, id)}, {privsep.NumHalt, 100, fmt.Sprintf(`{"id":%q,"what":"go on"}`, id)}, {privsep.NumHalt, 2000, `{"id":"../x","what":"stop"}`},
 		{privsep.NumAuthKeys, 50, `{"account":"mwalice"}`}, {privsep.NumAuthKeys, 2000, `{"account":"mwnobody"}`}, {privsep.NumAuthKeys, 50, `{"account":"root"}`},
@@ -211,6 +211,11 @@ func (d *hostile) await(so func() bool) (open bool) {
 	return !d.over
 }
 
+// answers waits until everything asked is answered, or the line is closed.
+func (d *hostile) answers() (open bool) {
+	return d.await(func() bool { return len(d.asked) == 0 })
+}
+
 // ask sends a request in its turn.
 func (d *hostile) ask(n privsep.Number, id uint32, body string) (open bool) {
 	most := privsep.AtOnce()[n]
@@ -259,16 +264,38 @@ func (h *realHelper) answered(n privsep.Number, p privsep.Packet) {
 	}
 }
 
-// visit is one such daemon from its beginning to its end, with so many messages at most.
-func (h *realHelper) visit(r *rand.Rand, most int) (sent int) {
+// come has such a daemon say its hello, and be done with when leave is called.
+func (h *realHelper) come() (d *hostile, open bool, leave func()) {
 	b, end := h.bed()
-	defer end()
-	d := &hostile{h: h, b: b, asked: map[uint32]privsep.Number{}, busy: map[privsep.Number]int{}}
+	d = &hostile{h: h, b: b, asked: map[uint32]privsep.Number{}, busy: map[privsep.Number]int{}}
 	d.change = sync.NewCond(&d.mu)
 	heard := make(chan struct{})
 	go func() { defer close(heard); d.hear() }()
 	hello, _ := json.Marshal(privsep.Hello{Version: privsep.Version}) // it is made of strings
-	open := d.ask(privsep.NumHello, 1, string(hello)) && d.await(func() bool { return d.busy[privsep.NumHello] == 0 })
+	open = d.ask(privsep.NumHello, 1, string(hello)) && d.answers()
+	return d, open, func() {
+		d.b.line.Close()
+		<-heard
+		_ = d.b.ended() // whatever it is
+		end()
+	}
+}
+
+// start has one ask for a server, and take the answer: of those that flood, few wait for it.
+func (h *realHelper) start() {
+	h.t.Helper()
+	d, open, leave := h.come()
+	defer leave()
+	order, _ := json.Marshal(h.orderOf("mwalice")) // it is made of strings
+	if !open || !d.ask(privsep.NumStart, 2, string(order)) || !d.answers() {
+		h.t.Fatal("no server is started: the line is closed")
+	}
+}
+
+// visit is one such daemon from its beginning to its end, with so many messages at most.
+func (h *realHelper) visit(r *rand.Rand, most int) (sent int) {
+	d, open, leave := h.come()
+	defer leave()
 	sorts, sum := h.sorts(), 0
 	for _, s := range sorts {
 		sum += s.weight
@@ -287,11 +314,8 @@ func (h *realHelper) visit(r *rand.Rand, most int) (sent int) {
 		}
 	}
 	if r.IntN(2) == 0 { // or it goes with all of it under way
-		d.await(func() bool { return len(d.asked) == 0 })
+		d.answers()
 	}
-	d.b.line.Close()
-	<-heard
-	_ = d.b.ended() // whatever it is
 	return sent
 }
 
@@ -320,6 +344,7 @@ func TestFloodHands(t *testing.T) {
 	if must(t, err); len(last) == 0 {
 		t.Fatal("nothing is signed to begin with")
 	}
+	h.start()
 	h.flood(2000) // what is opened once, and stays, is open
 	before := descriptors(t)
 	h.flood(soak.N(10_000_000, 100_000))
