@@ -4,7 +4,10 @@ import (
 	"go/parser"
 	"go/token"
 	"io/fs"
+	"maps"
+	"os"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
@@ -126,6 +129,29 @@ func TestLayers(t *testing.T) {
 	})
 	if err != nil {
 		t.Fatal(err)
+	}
+}
+
+// TestRoomsAreTold: ARCHITECTURE.md has each room, at its layer, and no other.
+func TestRoomsAreTold(t *testing.T) {
+	text, err := os.ReadFile("ARCHITECTURE.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	told := map[string]int{}
+	for _, row := range regexp.MustCompile(`(?m)^\| (\d) \| ([^|]*) \|`).FindAllStringSubmatch(string(text), -1) {
+		for _, name := range regexp.MustCompile("`([^`]*)`").FindAllStringSubmatch(row[2], -1) {
+			r := name[1]
+			for _, at := range []string{"internal/" + r, "internal/" + filepath.Dir(r), r} {
+				if _, ok := layers[at]; ok {
+					told[at], _ = strconv.Atoi(row[1])
+					break
+				}
+			}
+		}
+	}
+	if !maps.Equal(told, layers) {
+		t.Errorf("ARCHITECTURE.md has\n%v\nand the rooms are\n%v", told, layers)
 	}
 }
 

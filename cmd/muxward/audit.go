@@ -33,8 +33,9 @@ The log is append-only. Each record is a leaf of a tree whose root muxward
 signs about once a second, so that a third party with the public key alone can
 tell whether a record was changed, dropped or moved, or the end was cut off.
 
-Keep a checkpoint elsewhere now and then: it convicts even somebody who has
-taken over this host, and its key, of rewriting what came before.`,
+Keep a checkpoint elsewhere now and then. It finds the whole log put back as it
+was earlier, with its checkpoint, and convicts even somebody who has taken over
+this host, and its key, of rewriting what came before.`,
 		Example: `  muxward audit tail -f
   muxward audit query --who bob --since 2h --denied
   muxward audit key > muxward.pub           # once; keep it elsewhere

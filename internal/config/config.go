@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -181,7 +182,7 @@ func decode(path string, data []byte, c *Config) error {
 	loader := yaml.NewDecoder(bytes.NewReader(data))
 	loader.KnownFields(true)
 	if err := loader.Decode(c); err != nil {
-		return fmt.Errorf("%s: %w; the keys are state, policy, doors, tmux, tmux_config, account, accounts, without_landlock, namespaces, user, paste_limit, paste_confirm_lines, presence, answer_key, panic_key, request_key, webhook (url, secret), isolated (NAME: account, run_as, session_run_as, people_as_themselves, sessions, tmux_config, environment), profiles, ssh (listen, keys, account_keys, authorities, revoked, host_certificate, totp, pam, pam_root, pam_mfa, pam_behind_keys, pam_wait, keys_user, keys_accounts, idle, subsystems)", path, err)
+		return fmt.Errorf("%s: %w; the keys are %s", path, err, keys(reflect.TypeFor[Config]()))
 	}
 	if err := c.checkIsolated(); err != nil {
 		return fmt.Errorf("%s: isolated: %w", path, err)
