@@ -1,6 +1,7 @@
 package monitor
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -167,8 +168,8 @@ func (s *setting) hands() keep.Options {
 // serves gives an account that is to have a server and a door. The daemon can
 // do in a server what its account can, so root's is not among them unless the
 // configuration names it.
-func (s *setting) serves(name string, uid uint32) (accounts.Account, error) {
-	a, err := keep.Listed(name, uid)
+func (s *setting) serves(ctx context.Context, name string, uid uint32) (accounts.Account, error) {
+	a, err := keep.Listed(ctx, name, uid)
 	if err == nil && a.UID == s.account.UID {
 		err = keep.ErrRefused.WithText(fmt.Sprintf("the account %s is what muxward runs as", a.Name))
 	}
