@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/muxward/muxward/internal/accounts"
+	"github.com/muxward/muxward/internal/teeth"
 )
 
 const (
@@ -169,7 +170,7 @@ func (s *Switch) ask(ctx context.Context, k key) (accounts.Account, error) {
 
 // still gives an account unless the files have come to have its name or its number meanwhile.
 func (s *Switch) still(a accounts.Account, err error) (accounts.Account, error) {
-	if err == nil {
+	if err == nil && !teeth.Out(teeth.Believed) {
 		err = s.ours(a)
 	}
 	if err != nil {
