@@ -363,6 +363,9 @@ func (d *daemon) drain() error {
 func (d *daemon) close() {
 	d.presence.stop()
 	d.stop()
+	if d.directory != nil {
+		d.directory.Close()
+	}
 	if d.ctl != nil {
 		_ = d.ctl.Close()
 	}

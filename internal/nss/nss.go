@@ -104,7 +104,9 @@ func New(o Options) *Switch {
 
 // Close ends what is asked just now. What cannot be ended, as it waits in the kernel, is left.
 func (s *Switch) Close() {
-	s.stop()
+	s.mu.Lock()
+	s.stop() // nothing more begins
+	s.mu.Unlock()
 	ended := make(chan struct{})
 	go func() { s.wg.Wait(); close(ended) }()
 	select {
@@ -227,6 +229,10 @@ func (e *known) last(now time.Time) (accounts.Account, error) {
 
 // begin has it asked, if it is its turn; mu is held.
 func (s *Switch) begin(k key, e *known) {
+	if s.ctx.Err() != nil {
+		e.bad, e.until = errors.New("nothing is asked of the name service switch any more: muxward ends"), s.opt.Now()
+		return
+	}
 	turn := s.turns[k.name != ""]
 	select {
 	case turn <- struct{}{}:

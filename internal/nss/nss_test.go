@@ -311,6 +311,9 @@ func TestHangs(t *testing.T) {
 	cancel()
 	wg.Wait()
 	w.Close()
+	if a, err := w.ByUID(t.Context(), 70001); err == nil || !strings.Contains(err.Error(), "muxward ends") {
+		t.Errorf("closed: %+v, %v", a, err)
+	}
 	if n := len(pids()); n != atOnce {
 		t.Errorf("%d hang", n)
 	}
