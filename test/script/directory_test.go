@@ -98,7 +98,7 @@ func TestDirectoryOwnAccount(t *testing.T) {
 	dora := dir.Account("mwdora", 70001)
 	dir.Write("passwd", host.Line(dora))
 	for settings, want := range map[string]bool{directorySettings: true, "": false} {
-		h := host.Start(t, host.Config{By: dora, Change: dir.Change, Settings: settings, Policy: map[string]string{"people.yaml": "people: {mwdora: {}}\n"}})
+		h := host.Start(t, host.Config{By: dora, Build: "failpoints", Change: dir.Change, Settings: settings, Policy: map[string]string{"people.yaml": "people: {mwdora: {}}\n"}})
 		if _, err := os.Stat(h.Doors + "/tmux-70001/default"); (err == nil) != want {
 			t.Errorf("%q: %v; muxward says:\n%s", settings, err, h.Output())
 		}
