@@ -38,6 +38,7 @@ var layers = map[string]int{
 	"internal/access":             1,
 	"internal/pam":                1,
 	"internal/keep":               1,
+	"internal/nss":                1,
 	"internal/strictyaml":         1,
 	"internal/sandbox":            0,
 	"internal/authkeys":           1,

@@ -62,7 +62,7 @@ func (d *daemon) runIsolated(name string) error {
 		}
 	}
 	i := d.config.Isolated[name]
-	account, err := d.accounts.ByName(ctx, i.Account)
+	account, err := d.accounts.Local(ctx, i.Account)
 	if err != nil {
 		return err
 	}
@@ -71,7 +71,7 @@ func (d *daemon) runIsolated(name string) error {
 		return err
 	}
 	for _, session := range i.Sessions {
-		as, err := d.accounts.ByName(ctx, i.SharedIn(session))
+		as, err := d.accounts.Local(ctx, i.SharedIn(session))
 		if err == nil {
 			err = s.Session(ctx, session, as)
 		}

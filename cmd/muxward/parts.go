@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -24,6 +25,7 @@ import (
 	"github.com/muxward/muxward/internal/grants"
 	"github.com/muxward/muxward/internal/guard"
 	"github.com/muxward/muxward/internal/identity"
+	"github.com/muxward/muxward/internal/nss"
 	"github.com/muxward/muxward/internal/pace"
 	"github.com/muxward/muxward/internal/policy"
 	"github.com/muxward/muxward/internal/privsep"
@@ -57,6 +59,8 @@ type daemon struct {
 	guard       *guard.Guard
 	hands       guard.Hands
 	accounts    *identity.Accounts
+	files       *identity.Accounts // those that files have, whatever is asked about others
+	directory   *nss.Switch        // nil if none is asked, or muxward-helper asks
 	gateway     *gateway.Gateway
 	executor    *executor.Executor
 	tmuxDoor    *tmuxd.Server
@@ -190,7 +194,10 @@ func (d *daemon) assembleGuard() error {
 	if tmuxPath, err = filepath.Abs(tmuxPath); err != nil {
 		return err
 	}
-	d.accounts, d.tmux = identity.NewAccounts(), tmuxPath
+	d.tmux = tmuxPath
+	if err := d.openAccounts(); err != nil {
+		return err
+	}
 	hands, err := d.openHands(tmuxPath)
 	if err != nil {
 		return err
@@ -202,7 +209,40 @@ func (d *daemon) assembleGuard() error {
 	return nil
 }
 
-// accountOrUID looks an account up for the hands in our own process, which believe its
+// openAccounts has accounts be known from the files and, where the configuration says so, from a directory.
+func (d *daemon) openAccounts() (err error) {
+	d.files = identity.NewAccounts()
+	switch d.accounts = d.files; {
+	case !d.config.Directory():
+		return nil
+	case d.helper != nil: // this process can make none that asks
+		d.accounts = d.files.Beyond(d.helper.Directory())
+		return nil
+	}
+	o := nss.System()
+	if o.Getent, err = nss.Getent(); err != nil {
+		return err
+	}
+	o.Groups, o.Now = d.config.Groups(), failpoint.Now
+	d.directory = nss.New(o)
+	d.accounts = d.files.Beyond(d.directory)
+	return nil
+}
+
+// account looks an account up for the hands in our own process. With a directory it is whoever that says
+// at this moment, and else nobody, but at a door that is for a uid alone.
+func (d *daemon) account(ctx context.Context, name string, uid uint32) (identity.Account, error) {
+	account, err := accountOrUID(name, uid)
+	if d.directory == nil || err != nil || account.Name != name || account.GID != noGroup || name == strconv.Itoa(int(uid)) {
+		return account, err
+	}
+	if account, err = d.directory.ByUID(ctx, uid); err == nil && account.Name != name {
+		err = fmt.Errorf("the uid %d is that of the account %q, not of %q", uid, account.Name, name)
+	}
+	return account, err
+}
+
+// accountOrUID looks an account up in the files, and believes its
 // uid. Of one that is in no file any more, or was never, and that people.yaml names, there is a door, at which
 // it is heard that they are nobody here. They are in no group: one that has the number of a uid is not theirs.
 func accountOrUID(name string, uid uint32) (identity.Account, error) {
@@ -288,6 +328,7 @@ func (d *daemon) start(ctx context.Context) {
 		d.presence.start()
 	}
 	d.wg.Go(d.watch)
+	d.wg.Go(d.watchDirectory)
 	d.wg.Go(d.keepIsolated)
 	d.wg.Go(d.keepTime)
 	d.wg.Go(d.keepDeclared)
@@ -322,6 +363,9 @@ func (d *daemon) drain() error {
 func (d *daemon) close() {
 	d.presence.stop()
 	d.stop()
+	if d.directory != nil {
+		d.directory.Close()
+	}
 	if d.ctl != nil {
 		_ = d.ctl.Close()
 	}

@@ -285,7 +285,7 @@ func (h hostProfiles) Start(ctx context.Context, name, session string) error {
 	if !ok {
 		return fmt.Errorf("can't find session: %s", name)
 	}
-	account, err := h.d.accounts.ByName(ctx, p.Account)
+	account, err := h.d.accounts.Local(ctx, p.Account)
 	if err != nil {
 		return err
 	}

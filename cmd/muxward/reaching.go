@@ -71,7 +71,7 @@ func (d *daemon) reachesAs(ctx context.Context, person string) (identity.Account
 	if err != nil {
 		return identity.Account{}, fmt.Errorf("it is done as a person's own account: %w", err)
 	}
-	in := func(group string) bool { return accounts.System().Members()(group, account.Name, account.GID) }
+	in := accounts.System().Member(account)
 	switch {
 	case d.config.Root() && !d.config.Serves(account.Name, account.UID, account.Shell, in): // the helper asks by itself
 		return identity.Account{}, fmt.Errorf("the account %s gets nothing here: list it under accounts in the configuration", account.Name)

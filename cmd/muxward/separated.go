@@ -286,7 +286,7 @@ func (d *daemon) openHands(tmuxPath string) (guard.Hands, error) {
 	}
 	k, err := keep.New(keep.Options{
 		Profiles: d.readProfiles(), Isolated: d.config.Isolated, Run: d.config.Run(), Doors: d.config.Doors, Tmux: tmuxPath, Root: d.config.Root(),
-		Config: d.config.TmuxConfig, Account: accountOrUID, Program: ownProgram(), Now: failpoint.Now,
+		Config: d.config.TmuxConfig, Account: d.account, Program: ownProgram(), Now: failpoint.Now,
 	})
 	if err != nil {
 		return nil, err

@@ -37,7 +37,7 @@ func (d *daemon) lend(ctx context.Context) error {
 	if !d.config.Root() && d.helper == nil {
 		return errors.New("ssh: keys_user needs muxward to run as root, which alone can see who asks; remove it, or run muxward as root")
 	}
-	by, err := d.accounts.ByName(ctx, asker)
+	by, err := d.accounts.Local(ctx, asker)
 	if err != nil {
 		return fmt.Errorf("ssh: keys_user: %w", err)
 	}
@@ -49,7 +49,7 @@ func (d *daemon) lend(ctx context.Context) error {
 	}
 	accounts := map[string]uint32{}
 	for _, name := range d.config.SSH.KeysAccounts {
-		account, err := d.accounts.ByName(ctx, name)
+		account, err := d.accounts.Local(ctx, name)
 		person := d.accountOwner(account.UID, name)
 		switch {
 		case err != nil:
@@ -143,7 +143,7 @@ func (d *daemon) ticketLine(ctx context.Context, who identity.Identity, c ctld.C
 	if len(c.Account) > maxAccountName { // anybody may ask, and it is written
 		return line, name, errors.New("no account has so long a name")
 	}
-	account, err := d.accounts.ByName(ctx, c.Account)
+	account, err := d.accounts.Local(ctx, c.Account)
 	if err == nil {
 		line, err = d.tickets.Issue(who, account, key)
 	}

@@ -203,7 +203,7 @@ func (d *daemon) passwordAccount(ctx context.Context, name string) (identity.Acc
 	if err := pam.CheckName(name); err != nil {
 		return identity.Account{}, "", err
 	}
-	account, err := d.accounts.ByName(ctx, name)
+	account, err := d.accounts.Local(ctx, name)
 	if err != nil {
 		return identity.Account{}, "", err
 	}

@@ -50,7 +50,7 @@ func (g guarded) RunsAs(ctx context.Context, who identity.Identity, session stri
 		return identity.Account{}, fmt.Errorf("the configuration of muxward has no isolated server %s any more", g.Owner())
 	}
 	if !i.AsThemselves.Has(who.Person()) {
-		a, err := g.d.accounts.ByName(ctx, i.SharedIn(session))
+		a, err := g.d.accounts.Local(ctx, i.SharedIn(session))
 		if err != nil {
 			return a, err
 		}
@@ -79,7 +79,7 @@ func (d *daemon) ownAccount(ctx context.Context, who identity.Identity) (a ident
 	} else {
 		a, err = d.accountNamed(ctx, who.Person())
 	}
-	in := func(group string) bool { return accounts.System().Members()(group, a.Name, a.GID) }
+	in := accounts.System().Member(a)
 	switch {
 	case err != nil:
 		return a, err

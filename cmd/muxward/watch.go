@@ -238,13 +238,23 @@ func (d *daemon) openDoors(ctx context.Context) {
 }
 
 func (d *daemon) openDoor(ctx context.Context, uid uint32) error {
-	account, err := d.accounts.ByUID(ctx, uid)
+	known := d.files // doors of others, which the directory may keep waiting, are apart (directory.go)
+	if !d.config.Root() {
+		known = d.accounts // there is one's own alone
+	}
+	account, err := known.ByUID(ctx, uid)
 	if errors.Is(err, identity.ErrNoAccount) {
 		account, err = identity.Account{Name: strconv.Itoa(int(uid)), UID: uid, GID: noGroup}, nil
 	}
 	if err != nil {
 		return err
 	}
+	return d.openDoorOf(account)
+}
+
+// openDoorOf opens the door of an account.
+func (d *daemon) openDoorOf(account identity.Account) error {
+	uid := account.UID
 	door, err := d.guard.OpenDoor(account)
 	if err != nil {
 		return err

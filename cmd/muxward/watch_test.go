@@ -14,6 +14,7 @@ import (
 	"github.com/muxward/muxward/internal/executor"
 	"github.com/muxward/muxward/internal/grants"
 	"github.com/muxward/muxward/internal/identity"
+	"github.com/muxward/muxward/internal/nss"
 	"github.com/muxward/muxward/internal/policy"
 )
 
@@ -174,5 +175,40 @@ func TestAccountOrUID(t *testing.T) {
 	}
 	if a, err := accountOrUID("root", 0); err != nil || a.Name != "root" {
 		t.Errorf("%+v, %v", a, err)
+	}
+}
+
+// With a directory the hands in our own process have the account be what the directory says at that moment, and
+// nobody else start or hold anything; without a name there is a door at which nobody is let in.
+func TestAccountOfADirectory(t *testing.T) {
+	dir, err := os.MkdirTemp("", "mwnss") // which others may reach
+	if err == nil {
+		err = os.Chmod(dir, 0o755)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	script := "#!/bin/sh\ncase $1-$2 in\npasswd-70001|passwd-dora) echo dora:x:70001:70100::/home/dora:/bin/sh ;;\ninitgroups-*) echo dora 70200 ;;\n*) exit 2 ;;\nesac\n"
+	if err := os.WriteFile(dir+"/getent", []byte(script), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	o := nss.System()
+	o.Getent = dir + "/getent"
+	d := &daemon{directory: nss.New(o)}
+	t.Cleanup(d.directory.Close)
+	if a, err := d.account(t.Context(), "dora", 70001); err != nil || a.GID != 70100 || len(a.Groups) != 1 {
+		t.Errorf("%+v, %v", a, err)
+	}
+	if a, err := d.account(t.Context(), "70002", 70002); err != nil || a.GID != noGroup {
+		t.Errorf("a door of a number: %+v, %v", a, err)
+	}
+	if a, err := d.account(t.Context(), "root", 0); err != nil || a.Name != "root" {
+		t.Errorf("%+v, %v", a, err)
+	}
+	for name, uid := range map[string]uint32{"erin": 70001, "fred": 70002} {
+		if a, err := d.account(t.Context(), name, uid); err == nil {
+			t.Errorf("%+v", a)
+		}
 	}
 }

@@ -22,6 +22,11 @@ type Account struct {
 	Groups []uint32
 	Home   string
 	Shell  string
+	// Directory is set of an account that no file has: the name service switch has told of it, and
+	// only where root's configuration says so (internal/nss). In are those groups that the
+	// configuration lists, and that no file has, of which it is.
+	Directory bool     `json:",omitempty"`
+	In        []string `json:",omitempty"`
 }
 
 // NoID is the number that no uid and no gid is: calls that set them take it for "leave it as
@@ -187,6 +192,60 @@ func parseMembers(data []byte) map[string]group {
 		named[f[0]] = g
 	}
 	return named
+}
+
+// Member reports whether an account is in a group of the host: by these files, as Members has it, or
+// by what a directory has told of an account of its own.
+func (f Files) Member(a Account) func(group string) bool {
+	in := f.Members()
+	return func(group string) bool {
+		return in(group, a.Name, a.GID) || a.Directory && slices.Contains(a.In, group)
+	}
+}
+
+// Has reports whether a line of the account file has this name, or this uid: whatever else
+// stands there, and whether or not it is an account, nobody else has them.
+func (f Files) Has(name string, uid uint32) (bool, error) {
+	data, err := readLimited(f.Passwd)
+	if err != nil {
+		return false, fmt.Errorf("read the accounts: %w", err)
+	}
+	for line := range bytes.Lines(data) {
+		f := strings.Split(strings.TrimRight(string(line), "\r\n"), ":")
+		if f[0] == name && name != "" {
+			return true, nil
+		}
+		if len(f) < 3 || strings.HasPrefix(f[0], "#") {
+			continue
+		}
+		if u, err := strconv.ParseUint(f[2], 10, 32); err == nil && uint32(u) == uid {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// Groups gives the numbers and names of all groups of the file, and the numbers of those that name an
+// account as a member.
+func (f Files) Groups(account string) (gids map[uint32]bool, names map[string]bool, of []uint32, err error) {
+	data, err := readLimited(f.Group)
+	if err != nil {
+		return nil, nil, nil, fmt.Errorf("read the groups: %w", err)
+	}
+	gids, names = map[uint32]bool{}, map[string]bool{}
+	for line := range bytes.Lines(data) {
+		f := strings.Split(strings.TrimRight(string(line), "\r\n"), ":")
+		if f[0] != "" {
+			names[f[0]] = true
+		}
+		if len(f) < 3 {
+			continue
+		}
+		if g, err := strconv.ParseUint(f[2], 10, 32); err == nil {
+			gids[uint32(g)] = true
+		}
+	}
+	return gids, names, parseGroups(data, account), nil
 }
 
 func readLimited(path string) ([]byte, error) {

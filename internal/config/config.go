@@ -41,6 +41,9 @@ type Config struct {
 	// policy names; by default every account that may log in. @NAME are the accounts of a
 	// group of the host that may.
 	Accounts []string `yaml:"accounts"`
+	// AccountsFrom says where accounts are known from: files (/etc/passwd and /etc/group), and with
+	// [files, nss] the name service switch for those that no file has. By default files alone.
+	AccountsFrom []string `yaml:"accounts_from"`
 	// Account is the account that muxward runs as, without any rights of root's: those are
 	// muxward-helper's. By default it is whoever starts muxward.
 	Account string `yaml:"account"`
@@ -192,6 +195,9 @@ func decode(path string, data []byte, c *Config) error {
 			return fmt.Errorf("%s: ssh: subsystems: %s: give the program with its absolute path, and its arguments, as in %s: [/usr/libexec/%s]", path, name, name, name)
 		}
 	}
+	if f := c.AccountsFrom; f != nil && !slices.Equal(f, []string{"files"}) && !slices.Equal(f, []string{"files", "nss"}) {
+		return fmt.Errorf("%s: accounts_from is %q; give [files], or [files, nss] for those, too, that only a directory service has", path, f)
+	}
 	switch {
 	case c.PanicKey != "" && !slices.Contains(PanicKeys(), c.PanicKey):
 		return fmt.Errorf("%s: panic_key is %q; give one of %s, or leave it out", path, c.PanicKey, strings.Join(PanicKeys(), ", "))
@@ -226,6 +232,19 @@ func PanicKeys() []string { return []string{"F6", "F7", "F8", "F9", "F10", "F11"
 
 // Root reports whether muxward runs servers for all accounts.
 func (c *Config) Root() bool { return c.Separated || os.Geteuid() == 0 && !c.User }
+
+// Directory reports whether the name service switch is asked about accounts that no file has.
+func (c *Config) Directory() bool { return slices.Contains(c.AccountsFrom, "nss") }
+
+// Groups are those of the host that accounts lists, by their names.
+func (c *Config) Groups() (out []string) {
+	for _, listed := range c.Accounts {
+		if group, ok := strings.CutPrefix(listed, "@"); ok && group != "" {
+			out = append(out, group)
+		}
+	}
+	return out
+}
 
 // Override lets what the command line says win over the file.
 func (c *Config) Override(flags Config) {
@@ -289,6 +308,9 @@ func Parse(file string, data []byte) (Config, error) {
 // muxward runs as an account, that has none, and root only if it is listed; nor has the
 // account of an isolated server, which nobody logs in to.
 //
+// Directory services give uids beyond those of accounts of the host (Active Directory by its
+// identifiers): with accounts_from: [files, nss] those may log in, too.
+//
 // in tells whether it is in a group of the host, which is asked about groups that are
 // listed. Root is in none.
 func (c *Config) Serves(name string, uid uint32, shell string, in func(group string) bool) bool {
@@ -301,7 +323,7 @@ func (c *Config) Serves(name string, uid uint32, shell string, in func(group str
 		return false
 	}
 	base := filepath.Base(shell)
-	if uid < 1000 || uid >= 65534 || shell == "" || base == "nologin" || base == "false" {
+	if uid < 1000 || uid >= 65534 && (uid <= 65535 || !c.Directory()) || shell == "" || base == "nologin" || base == "false" {
 		return false
 	}
 	return len(c.Accounts) == 0 || slices.ContainsFunc(c.Accounts, func(listed string) bool {

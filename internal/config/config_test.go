@@ -25,6 +25,12 @@ func TestLoad(t *testing.T) {
 		{"no panic key", "panic_key: C-c\n", `panic_key is "C-c"; give one of F6`},
 		{"no lines", "paste_confirm_lines: -1\n", "paste_confirm_lines is -1"},
 		{"without Landlock", "account: muxward\nwithout_landlock: true\n", ""},
+		{"accounts of files", "accounts_from: [files]\n", ""},
+		{"and of a directory", "accounts_from: [files, nss]\n", ""},
+		{"a directory before the files", "accounts_from: [nss, files]\n", "give [files], or [files, nss]"},
+		{"a directory alone", "accounts_from: [nss]\n", "give [files], or [files, nss]"},
+		{"another directory", "accounts_from: [files, sss]\n", "give [files], or [files, nss]"},
+		{"accounts from nowhere", "accounts_from: []\n", "give [files], or [files, nss]"},
 		{"passwords", "ssh: {pam: true, pam_root: true, pam_mfa: true}\n", ""},
 		{"passwords behind keys", "ssh: {pam: true, pam_behind_keys: true}\n", ""},
 		{"passwords behind some keys", "ssh: {pam: true, pam_behind_keys: [alice, bob]}\n", ""},
@@ -139,19 +145,25 @@ func TestServes(t *testing.T) {
 		in     func(string) bool
 		want   bool
 	}{
-		"all":                {nil, 1000, "/bin/sh", in, true},
-		"all, and no login":  {nil, 1000, "/usr/sbin/nologin", in, false},
-		"listed":             {[]string{"bob"}, 5, "", nil, true},
-		"not listed":         {[]string{"carol"}, 1000, "/bin/sh", in, false},
-		"in a group":         {[]string{"@devs"}, 1000, "/bin/sh", in, true},
-		"in another":         {[]string{"@ops"}, 1000, "/bin/sh", in, false},
-		"in it, no login":    {[]string{"@devs"}, 1000, "/bin/false", in, false},
-		"in it, and root":    {[]string{"@devs"}, 0, "/bin/sh", in, false},
-		"in it, a system's":  {[]string{"@devs"}, 100, "/bin/sh", in, false},
-		"nobody asks":        {[]string{"@devs"}, 1000, "/bin/sh", nil, false},
-		"a group of no name": {[]string{"@"}, 1000, "/bin/sh", func(string) bool { return true }, false},
+		"all":                             {nil, 1000, "/bin/sh", in, true},
+		"all, and no login":               {nil, 1000, "/usr/sbin/nologin", in, false},
+		"listed":                          {[]string{"bob"}, 5, "", nil, true},
+		"not listed":                      {[]string{"carol"}, 1000, "/bin/sh", in, false},
+		"in a group":                      {[]string{"@devs"}, 1000, "/bin/sh", in, true},
+		"in another":                      {[]string{"@ops"}, 1000, "/bin/sh", in, false},
+		"in it, no login":                 {[]string{"@devs"}, 1000, "/bin/false", in, false},
+		"in it, and root":                 {[]string{"@devs"}, 0, "/bin/sh", in, false},
+		"in it, a system's":               {[]string{"@devs"}, 100, "/bin/sh", in, false},
+		"nobody asks":                     {[]string{"@devs"}, 1000, "/bin/sh", nil, false},
+		"a directory's number":            {nil, 1200000001, "/bin/sh", in, false},
+		"a directory's number, and asked": {nil, 1200000001, "/bin/sh", in, true},
+		"nobody's":                        {nil, 65534, "/bin/sh", in, false},
+		"a group of no name":              {[]string{"@"}, 1000, "/bin/sh", func(string) bool { return true }, false},
 	} {
 		config := Config{Accounts: c.listed}
+		if what == "a directory's number, and asked" {
+			config.AccountsFrom = []string{"files", "nss"}
+		}
 		if got := config.Serves("bob", c.uid, c.shell, c.in); got != c.want {
 			t.Errorf("%s: %t", what, got)
 		}

@@ -97,7 +97,7 @@ func newWorld(t *testing.T, change ...func(*options)) *world {
 	w := &world{t: t, dir: tmuxtest.Dir(t, tmuxtest.Account{}), acct: account(t, testUID)}
 	w.opt = options{
 		Options: keep.Options{Run: w.dir + "/r", Doors: w.dir + "/r/d", Tmux: tmuxProgram(t), Root: asRoot(), Every: 100 * time.Millisecond,
-			Account: func(string, uint32) (identity.Account, error) { return w.acct, nil }},
+			Account: func(context.Context, string, uint32) (identity.Account, error) { return w.acct, nil }},
 		Guard: Options{Notify: w.hear, Every: 100 * time.Millisecond, Settle: 1},
 	}
 	for _, c := range change {
@@ -329,7 +329,7 @@ func beKilled(dir string) int {
 	home := os.Getenv("MUXWARD_GUARD_HOME")
 	a := identity.Account{Name: "mwguard", UID: uint32(uid), GID: uint32(uid), Home: home, Shell: "/bin/sh"}
 	g, err := made(options{Options: keep.Options{Run: dir + "/r", Doors: dir + "/r/d", Tmux: os.Getenv("MUXWARD_GUARD_TMUX"), Root: asRoot(),
-		Account: func(string, uint32) (identity.Account, error) { return a, nil }}})
+		Account: func(context.Context, string, uint32) (identity.Account, error) { return a, nil }}})
 	if err == nil {
 		err = g.Adopt(context.Background())
 	}

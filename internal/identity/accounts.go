@@ -30,9 +30,10 @@ const (
 // questions are refused at once. No answer is used for longer than 30 s.
 //
 // The default source reads /etc/passwd and /etc/group, and nothing else: no
-// name service switch, so accounts that live only in a directory service are
-// not found.
+// name service switch. Accounts that live only in a directory service are not
+// found but by [Accounts.Beyond], whose answers are not kept here: it has an age for them.
 type Accounts struct {
+	beyond  Directories
 	lookup  func(uid uint32) (Account, error)
 	uidOf   func(name string) (uint32, error)
 	fresh   func() string
@@ -42,6 +43,20 @@ type Accounts struct {
 	mu    sync.Mutex
 	stamp string
 	known map[uint32]accountAnswer
+}
+
+// Directories is asked about accounts that no file has: internal/nss, or muxward-helper, which asks it.
+// [ErrNoAccount] is of what it does not have.
+type Directories interface {
+	ByUID(ctx context.Context, uid uint32) (Account, error)
+	ByName(ctx context.Context, name string) (Account, error)
+}
+
+// Beyond gives the same answers, and of accounts that no file has those of a directory service.
+func (a *Accounts) Beyond(d Directories) *Accounts {
+	b := newAccounts(a.lookup, a.fresh)
+	b.uidOf, b.beyond = a.uidOf, d
+	return b
 }
 
 type accountAnswer struct {
@@ -68,6 +83,21 @@ func newAccounts(lookup func(uint32) (Account, error), fresh func() string) *Acc
 func (a *Accounts) ByUID(ctx context.Context, uid uint32) (Account, error) {
 	ctx, cancel := context.WithTimeout(ctx, accountTime)
 	defer cancel()
+	acc, err := a.ofFiles(ctx, uid)
+	if a.beyond == nil || !errors.Is(err, ErrNoAccount) {
+		return acc, err
+	}
+	if acc, err = a.beyond.ByUID(ctx, uid); err == nil && acc.UID != uid {
+		err = fmt.Errorf("uid %d: the directory has told of uid %d", uid, acc.UID)
+	}
+	if err != nil {
+		return Account{}, err
+	}
+	return acc, nil
+}
+
+// ofFiles gives the account that the files have.
+func (a *Accounts) ofFiles(ctx context.Context, uid uint32) (Account, error) {
 	if ans, ok := a.cached(uid); ok {
 		return ans.account, ans.err
 	}
@@ -103,8 +133,26 @@ func ask[T any](ctx context.Context, a *Accounts, what string, look func() T) (n
 }
 
 // ByName gives the account of a name, or ErrNoAccount: as [Accounts.ByUID], which
-// has the last word about the uid.
+// has the last word about the uid. It is for names that the configuration or the policy has: whoever
+// could have others asked about could keep a directory busy. See [Accounts.Local].
 func (a *Accounts) ByName(ctx context.Context, name string) (Account, error) {
+	acc, err := a.Local(ctx, name)
+	if a.beyond == nil || !errors.Is(err, ErrNoAccount) {
+		return acc, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, accountTime)
+	defer cancel()
+	if acc, err = a.beyond.ByName(ctx, name); err == nil && acc.Name != name {
+		err = fmt.Errorf("the account %q: the directory has told of %q", name, acc.Name)
+	}
+	if err != nil {
+		return Account{}, err
+	}
+	return acc, nil
+}
+
+// Local is ByName of accounts that are in the files.
+func (a *Accounts) Local(ctx context.Context, name string) (Account, error) {
 	ctx, cancel := context.WithTimeout(ctx, accountTime)
 	defer cancel()
 	type answer struct {
@@ -119,7 +167,7 @@ func (a *Accounts) ByName(ctx context.Context, name string) (Account, error) {
 		return Account{}, err
 	}
 	uid := named.uid
-	acc, err := a.ByUID(ctx, uid)
+	acc, err := a.ofFiles(ctx, uid)
 	if err == nil && acc.Name != name {
 		err = fmt.Errorf("the account %q has the uid %d, which is that of %q first", name, uid, acc.Name)
 	}

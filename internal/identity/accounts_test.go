@@ -127,6 +127,64 @@ func TestAccountsHang(t *testing.T) {
 	}
 }
 
+// toyDirectory has dora, and says of whoever else that it is dora, too.
+type toyDirectory struct{ asked int }
+
+func (d *toyDirectory) ByUID(context.Context, uint32) (Account, error) {
+	d.asked++
+	return Account{Name: "dora", UID: 70001, Directory: true}, nil
+}
+
+func (d *toyDirectory) ByName(ctx context.Context, _ string) (Account, error) { return d.ByUID(ctx, 0) }
+
+// A directory is asked about what no file has, and not believed of what was not asked; its answers are
+// not kept here, and by Local it is not asked at all.
+func TestAccountsBeyond(t *testing.T) {
+	f, d := files(t), &toyDirectory{}
+	a := newAccounts(f.ByUID, f.Stamp)
+	a.uidOf = f.UIDOf
+	b := a.Beyond(d)
+	for range 2 {
+		if acc, err := b.ByUID(t.Context(), 70001); err != nil || acc.Name != "dora" {
+			t.Errorf("%+v, %v", acc, err)
+		}
+		if acc, err := b.ByName(t.Context(), "dora"); err != nil || acc.UID != 70001 {
+			t.Errorf("%+v, %v", acc, err)
+		}
+	}
+	if d.asked != 4 {
+		t.Errorf("it was asked %d times", d.asked)
+	}
+	if acc, err := b.ByUID(t.Context(), 70002); err == nil {
+		t.Errorf("%+v", acc)
+	}
+	if acc, err := b.ByName(t.Context(), "erin"); err == nil {
+		t.Errorf("%+v", acc)
+	}
+	d.asked = 0
+	if acc, err := b.ByUID(t.Context(), 1001); err != nil || acc.Name != "alice" {
+		t.Errorf("%+v, %v", acc, err)
+	}
+	if acc, err := b.ByName(t.Context(), "twin"); err == nil { // whose number is alice's
+		t.Errorf("%+v", acc)
+	}
+	if acc, err := b.Local(t.Context(), "dora"); !errors.Is(err, ErrNoAccount) {
+		t.Errorf("%+v, %v", acc, err)
+	}
+	if acc, err := a.ByUID(t.Context(), 70001); !errors.Is(err, ErrNoAccount) {
+		t.Errorf("without one: %+v, %v", acc, err)
+	}
+	if err := os.Remove(f.Passwd); err != nil {
+		t.Fatal(err)
+	}
+	if acc, err := b.ByUID(t.Context(), 70001); err == nil {
+		t.Errorf("without the files: %+v", acc)
+	}
+	if d.asked != 0 {
+		t.Error("it was asked about what is the files' to say")
+	}
+}
+
 // until waits for a condition.
 func until(t *testing.T, what string, ok func() bool) {
 	t.Helper()

@@ -220,7 +220,7 @@ func (k *Keep) adopt(ctx context.Context, rec record) (*server, error) {
 		return nil, k.endGone(ctx, rec, proc)
 	}
 	if err == nil { // or whoever may ask now would have what was started for another
-		_, _, err = k.accountFor(rec.Owner, Account{rec.Account.Name, rec.Account.UID})
+		err = k.stillFor(ctx, rec)
 	}
 	rec.Start = proc.start
 	s := newServer(k, rec)
@@ -243,6 +243,18 @@ func (k *Keep) adopt(ctx context.Context, rec record) (*server, error) {
 		return nil, err
 	}
 	return s, nil
+}
+
+// adoptAsk is how long it may take to hear of an account as its server is adopted: they are adopted one
+// after the other, and a directory that does not answer is to hold up nobody else's. It is tried again.
+const adoptAsk = time.Second
+
+// stillFor refuses a server whose account is not what it was started for any more.
+func (k *Keep) stillFor(ctx context.Context, rec record) error {
+	ctx, cancel := context.WithTimeout(ctx, adoptAsk)
+	defer cancel()
+	_, _, err := k.accountFor(ctx, rec.Owner, Account{rec.Account.Name, rec.Account.UID})
+	return err
 }
 
 // reopen finds the server's socket, or has the server make a new one.

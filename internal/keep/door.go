@@ -443,7 +443,7 @@ func (k *Keep) OpenDoor(ctx context.Context, p Place) (Opened, error) {
 		}
 		return s.openInner(p)
 	}
-	a, err := k.account(p.Account)
+	a, err := k.account(ctx, p.Account)
 	if err == nil {
 		err = k.mayRun("", a)
 	}

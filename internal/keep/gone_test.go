@@ -1,6 +1,7 @@
 package keep
 
 import (
+	"context"
 	"errors"
 	"testing"
 
@@ -20,7 +21,9 @@ func psql(account string, shared bool) map[string]config.Profile {
 func profiled(t *testing.T, now *map[string]config.Profile) *world {
 	return newWorld(t, func(o *Options) {
 		o.Launcher = "/bin/true"
-		o.Account = func(name string, uid uint32) (accounts.Account, error) { return Listed(name, uid) }
+		o.Account = func(ctx context.Context, name string, uid uint32) (accounts.Account, error) {
+			return Listed(ctx, name, uid)
+		}
 		o.Profiles = func() (map[string]config.Profile, error) { return *now, nil }
 	})
 }

@@ -1,6 +1,7 @@
 package keep
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"maps"
@@ -143,7 +144,7 @@ func (k *Keep) isolated(owner string) (config.Isolated, bool) {
 
 // accountFor looks up the account that a caller has named for an owner's server. That of
 // an isolated server stands in root's configuration, and there alone.
-func (k *Keep) accountFor(owner string, named Account) (a accounts.Account, isolated bool, err error) {
+func (k *Keep) accountFor(ctx context.Context, owner string, named Account) (a accounts.Account, isolated bool, err error) {
 	iso, isolated := k.isolated(owner)
 	if isolated {
 		if a, _, err = accountsOf(iso); err == nil {
@@ -154,7 +155,7 @@ func (k *Keep) accountFor(owner string, named Account) (a accounts.Account, isol
 		}
 		return a, true, err
 	}
-	if a, err = k.account(named); err == nil {
+	if a, err = k.account(ctx, named); err == nil {
 		err = k.mayRun(owner, a)
 	}
 	return a, false, err

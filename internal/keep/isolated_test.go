@@ -1,6 +1,7 @@
 package keep
 
 import (
+	"context"
 	"errors"
 	"os"
 	"os/exec"
@@ -30,7 +31,9 @@ func listed(t *testing.T, name string) Account {
 func isolatedOptions(o *Options) {
 	o.Isolated = map[string]config.Isolated{"prod": {Account: workName, RunAs: carolName}}
 	o.Launcher = "/bin/true"
-	o.Account = func(name string, uid uint32) (accounts.Account, error) { return Listed(name, uid) }
+	o.Account = func(ctx context.Context, name string, uid uint32) (accounts.Account, error) {
+		return Listed(ctx, name, uid)
+	}
 }
 
 // Whoever calls gets an isolated server as the account of root's configuration alone, and

@@ -39,7 +39,7 @@ type Options struct {
 	// adopted, and refuses those that are to have neither a server nor a door: whoever
 	// has a server started can do what its account can. Root needs it; else nil means
 	// [Listed].
-	Account func(name string, uid uint32) (accounts.Account, error)
+	Account func(ctx context.Context, name string, uid uint32) (accounts.Account, error)
 	// Isolated are the servers of nobody, by their names. Launcher is muxward-pane, absolute,
 	// which opens their panes; "" means the one beside our program.
 	Isolated map[string]config.Isolated
@@ -66,7 +66,7 @@ type Options struct {
 }
 
 // Listed gives the account that has this name and this uid in the account files.
-func Listed(name string, uid uint32) (accounts.Account, error) {
+func Listed(_ context.Context, name string, uid uint32) (accounts.Account, error) {
 	return accounts.System().Named(name, uid)
 }
 

@@ -146,13 +146,26 @@ func TestAdoptAsksForTheAccount(t *testing.T) {
 		t.Fatal(err)
 	}
 	permitted := w.opt.Account
-	w.opt.Account = func(string, uint32) (accounts.Account, error) { return accounts.Account{}, accounts.ErrNoAccount }
+	w.opt.Account = func(context.Context, string, uint32) (accounts.Account, error) {
+		return accounts.Account{}, accounts.ErrNoAccount
+	}
 	w.open()
 	if _, err := w.k.Adopt(t.Context(), h.ID); !errors.Is(err, ErrRefused) {
 		t.Errorf("it was adopted: %v", err)
 	}
 	if err := second(w.k.Connect(t.Context(), h.ID)); !errors.Is(err, ErrEnded) {
 		t.Errorf("and connected to: %v", err)
+	}
+	if err := w.k.Close(); err != nil {
+		t.Fatal(err)
+	}
+	w.opt.Account = func(ctx context.Context, _ string, _ uint32) (accounts.Account, error) {
+		<-ctx.Done() // a directory does not answer: the next one's is not to wait for that
+		return accounts.Account{}, ctx.Err()
+	}
+	w.open()
+	if _, err := w.k.Adopt(t.Context(), h.ID); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("it was adopted: %v", err)
 	}
 	if err := w.k.Close(); err != nil {
 		t.Fatal(err)

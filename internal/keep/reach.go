@@ -43,7 +43,7 @@ func (k *Keep) Reach(ctx context.Context, named Account) (*os.File, error) {
 		return nil, err
 	}
 	defer end()
-	a, err := k.account(named)
+	a, err := k.account(ctx, named)
 	switch {
 	case err != nil:
 		return nil, err

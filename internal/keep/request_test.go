@@ -112,11 +112,11 @@ func closeIf(f *os.File) {
 
 // Whoever reads the account files themselves is told what they say.
 func TestListed(t *testing.T) {
-	if a, err := Listed("root", 0); err != nil || a.UID != 0 {
+	if a, err := Listed(t.Context(), "root", 0); err != nil || a.UID != 0 {
 		t.Errorf("%+v, %v", a, err)
 	}
 	for _, c := range []Account{{"root", 61999}, {"nobodysname", 0}, {"", 0}} {
-		if a, err := Listed(c.Name, c.UID); !errors.Is(err, accounts.ErrNoAccount) {
+		if a, err := Listed(t.Context(), c.Name, c.UID); !errors.Is(err, accounts.ErrNoAccount) {
 			t.Errorf("%+v: %+v, %v", c, a, err)
 		}
 	}

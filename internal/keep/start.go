@@ -25,7 +25,7 @@ import (
 const startTime = 10 * time.Second
 
 // account looks up an account that a caller has named.
-func (k *Keep) account(named Account) (accounts.Account, error) {
+func (k *Keep) account(ctx context.Context, named Account) (accounts.Account, error) {
 	if !validAccountName(named.Name) {
 		return accounts.Account{}, fmt.Errorf("%.80q is no name of an account: %w", named.Name, ErrRefused)
 	}
@@ -35,7 +35,7 @@ func (k *Keep) account(named Account) (accounts.Account, error) {
 	if named.UID == accounts.NoID {
 		return accounts.Account{}, fmt.Errorf("uid %d is nobody's: %w", named.UID, ErrRefused)
 	}
-	a, err := k.opt.Account(named.Name, named.UID)
+	a, err := k.opt.Account(ctx, named.Name, named.UID)
 	if err == nil && a.UID != named.UID {
 		err = fmt.Errorf("it has the uid %d", a.UID)
 	}
@@ -101,7 +101,7 @@ func (k *Keep) Start(ctx context.Context, o Order) (Held, error) {
 
 // start starts a server and moves its socket to where only we look.
 func (k *Keep) start(ctx context.Context, o Order) (*server, error) {
-	a, isolated, err := k.accountFor(o.Owner, o.Account)
+	a, isolated, err := k.accountFor(ctx, o.Owner, o.Account)
 	if err != nil {
 		return nil, err
 	}

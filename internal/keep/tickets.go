@@ -63,7 +63,7 @@ func (k *Keep) Ticket(ctx context.Context, p Pass) (string, error) {
 		s.takeBack(p.Back)
 		return "", nil
 	}
-	if _, err := k.runsAs(iso, p.Account); err != nil {
+	if _, err := k.runsAs(ctx, iso, p.Account); err != nil {
 		return "", fmt.Errorf("a pane of %s as %.80q: %w (%w)", s.rec.Owner, p.Account.Name, err, ErrRefused)
 	}
 	return s.issue(p, time.Now())
@@ -137,14 +137,14 @@ func (s *server) accountIn(iso config.Isolated, r pane.Request) (a accounts.Acco
 	if err != nil {
 		return a, "", err
 	}
-	a, err = s.k.runsAs(iso, good.account)
+	a, err = s.k.runsAs(s.k.ctx, iso, good.account)
 	return a, good.person, err
 }
 
 // runsAs looks up an account that a pane of an isolated server is to run as: one that its
 // configuration names or, where people's panes run as themselves, one that may have a server
 // of its own here. It is never root, nor what any isolated tmux runs as.
-func (k *Keep) runsAs(iso config.Isolated, named Account) (accounts.Account, error) {
+func (k *Keep) runsAs(ctx context.Context, iso config.Isolated, named Account) (accounts.Account, error) {
 	a, err := accountByName(named.Name)
 	if err == nil && a.UID != named.UID {
 		err = fmt.Errorf("it has the uid %d", a.UID)
@@ -159,7 +159,7 @@ func (k *Keep) runsAs(iso config.Isolated, named Account) (accounts.Account, err
 		if !iso.AsThemselves.Any() {
 			return a, errors.New("nobody's panes run as their own account there (people_as_themselves)")
 		}
-		if _, err := k.account(named); err != nil {
+		if _, err := k.account(ctx, named); err != nil {
 			return a, err
 		}
 	}

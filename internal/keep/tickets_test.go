@@ -1,6 +1,7 @@
 package keep
 
 import (
+	"context"
 	"errors"
 	"strings"
 	"testing"
@@ -92,11 +93,11 @@ func TestTicketAccounts(t *testing.T) {
 		isolatedOptions(o)
 		o.Isolated["prod"] = config.Isolated{Account: workName, RunAs: carolName, AsThemselves: config.Themselves{All: true}}
 		o.Isolated["shut"] = config.Isolated{Account: "sys", RunAs: carolName}
-		o.Account = func(name string, uid uint32) (accounts.Account, error) {
+		o.Account = func(ctx context.Context, name string, uid uint32) (accounts.Account, error) {
 			if name == bobName {
 				return accounts.Account{}, errors.New("it has no server here")
 			}
-			return Listed(name, uid)
+			return Listed(ctx, name, uid)
 		}
 	})
 	held := map[string]string{}

@@ -72,7 +72,7 @@ func newWorld(t *testing.T, change ...func(*Options)) *world {
 	w := &world{t: t, acct: accounts.Account{Name: "mwkeep", UID: uid, GID: uid, Home: home, Shell: "/bin/sh"}}
 	dir := tmuxtest.Dir(t, tmuxtest.Account{})
 	w.opt = Options{Run: dir + "/r", Doors: dir + "/r/d", Tmux: tmuxtest.Program(t), Root: asRoot(), Every: 100 * time.Millisecond,
-		Account: func(name string, uid uint32) (accounts.Account, error) {
+		Account: func(ctx context.Context, name string, uid uint32) (accounts.Account, error) {
 			if name != w.acct.Name || uid != w.acct.UID {
 				return accounts.Account{}, accounts.ErrNoAccount
 			}

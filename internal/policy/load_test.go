@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -42,6 +43,9 @@ func TestKeysOfPeople(t *testing.T) {
 	}
 	if _, ok := s.UIDOf("bob"); ok {
 		t.Error("bob has a uid")
+	}
+	if accounts := s.Accounts(); !slices.Equal(accounts, []string{"alice", "bob"}) {
+		t.Errorf("the accounts are %q", accounts)
 	}
 }
 

@@ -38,6 +38,18 @@ func (s *Set) UIDs() []uint32 {
 	return out
 }
 
+// Accounts lists the accounts that the people file names, also by the names of people.
+func (s *Set) Accounts() []string {
+	var out []string
+	for account, p := range s.people.byAccount {
+		if !p.server && account != "" {
+			out = append(out, account)
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
 // AccountOf gives the account that a person of the people file uses, the first
 // one if there are several, or "" for those known by their uid alone.
 func (s *Set) AccountOf(name string) string {

@@ -21,15 +21,17 @@ var ErrHelperGone = errors.New("muxward-helper has ended; start it again: the tm
 // Client is the daemon's side of the line. It is safe for use by several
 // goroutines. Make one with [Connect].
 type Client struct {
-	line    *Line
-	turns   map[Number]chan struct{}
-	ofUID   shares
-	welcome Welcome
-	events  chan Event
-	closing chan struct{} // closed by Close
-	once    sync.Once
-	gone    chan struct{} // closed when nothing is read any more
-	err     error         // why, once gone is closed
+	line  *Line
+	turns map[Number]chan struct{}
+	ofUID shares
+	// ofDirectory are turns to ask about accounts of a directory.
+	ofDirectory shares
+	welcome     Welcome
+	events      chan Event
+	closing     chan struct{} // closed by Close
+	once        sync.Once
+	gone        chan struct{} // closed when nothing is read any more
+	err         error         // why, once gone is closed
 
 	writing sync.Mutex
 	mu      sync.Mutex

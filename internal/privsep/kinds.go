@@ -1,6 +1,9 @@
 package privsep
 
-import "github.com/muxward/muxward/internal/keep"
+import (
+	"github.com/muxward/muxward/internal/accounts"
+	"github.com/muxward/muxward/internal/keep"
+)
 
 // The requests, by number. A number is never given to another request.
 const (
@@ -18,6 +21,7 @@ const (
 	NumTake     Number = 12 // put in force what was read there
 	NumSSHD     Number = 13 // whether a process is a connection of the host's sshd
 	NumSigned   Number = 14 // of how much of the log a checkpoint was signed
+	NumAccount  Number = 15 // an account that no file has, of a directory service
 
 	// Those of the hands: see internal/keep, and guard.Hands.
 	NumFound     Number = 20
@@ -40,7 +44,7 @@ const (
 func AtOnce() map[Number]int {
 	return map[Number]int{
 		NumHello: 1, NumNotify: 1, NumCtl: 1, NumAuthKeys: 8, NumSign: 32, NumKeys: 1,
-		NumPAM: 32, NumPAMEnd: 32, NumServing: 1, NumForced: 32, NumProfiles: 1, NumTake: 1, NumSSHD: 32, NumSigned: 1,
+		NumPAM: 32, NumPAMEnd: 32, NumServing: 1, NumForced: 32, NumProfiles: 1, NumTake: 1, NumSSHD: 32, NumSigned: 1, NumAccount: 32,
 		NumFound: 1, NumAdopt: 16, NumStart: 32, NumAbandon: 16, NumConnect: 32, NumMend: 16, NumNote: 16,
 		NumOpenDoor: 16, NumCloseDoor: 16, NumReach: 32, NumTicket: 32, NumHalt: 16,
 	}
@@ -152,6 +156,18 @@ type Process struct {
 // Forced is whether a process has ForcedMark in its environment.
 type Forced struct {
 	Forced bool `json:"forced"`
+}
+
+// Whose asks about an account by its name, or, where that is "", by its uid.
+type Whose struct {
+	Name string `json:"name"`
+	UID  uint32 `json:"uid"`
+}
+
+// Told is an account that a directory service has, if it has it.
+type Told struct {
+	Found   bool             `json:"found"`
+	Account accounts.Account `json:"account"`
 }
 
 // Take takes the profiles that were read with this number.

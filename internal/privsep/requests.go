@@ -10,6 +10,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/muxward/muxward/internal/accounts"
 	"github.com/muxward/muxward/internal/keep"
 )
 
@@ -106,6 +107,42 @@ func (c *Client) TakeProfiles(ctx context.Context, number uint64) error {
 // SSHD asks why a process is no sshd of root's for one connection; nil if it is one.
 func (c *Client) SSHD(ctx context.Context, pid int) error {
 	return c.callPlain(ctx, NumSSHD, Process{pid}, &Nothing{})
+}
+
+// Directory asks the helper about accounts that no file has.
+func (c *Client) Directory() Directory { return Directory{c} }
+
+// Directory is asked about accounts that no file has.
+type Directory struct{ c *Client }
+
+// ByUID gives the account of a uid. Who comes with it has its own share of the turns, as a directory may
+// let us wait.
+func (d Directory) ByUID(ctx context.Context, uid uint32) (accounts.Account, error) {
+	return d.told(ctx, Whose{UID: uid}, uid)
+}
+
+// ByName gives the account of a name. All names have one share.
+func (d Directory) ByName(ctx context.Context, name string) (accounts.Account, error) {
+	if name == "" { // which would be about a uid
+		return accounts.Account{}, accounts.ErrNoAccount
+	}
+	return d.told(ctx, Whose{Name: name}, accounts.NoID)
+}
+
+func (d Directory) told(ctx context.Context, w Whose, of uint32) (accounts.Account, error) {
+	leave, err := d.c.ofDirectory.enter(ctx, of, d.c.gone)
+	if err != nil {
+		return accounts.Account{}, err
+	}
+	var t Told
+	files, err := d.c.shared(ctx, NumAccount, w, &t, nil, leave)
+	if err = none(NumAccount, files, err); err != nil {
+		return accounts.Account{}, err
+	}
+	if !t.Found {
+		return accounts.Account{}, fmt.Errorf("no file has it, and no directory: %w", accounts.ErrNoAccount)
+	}
+	return t.Account, nil
 }
 
 // Keys gives the public halves of the keys that are held.

@@ -8,6 +8,7 @@ type Check string
 const (
 	Audited      Check = "audited"
 	Author       Check = "author"
+	Believed     Check = "believed"
 	Bounds       Check = "bounds"
 	Budget       Check = "budget"
 	Bundle       Check = "bundle"
@@ -96,7 +97,7 @@ const (
 // Checks gives all of them.
 func Checks() []Check {
 	return []Check{
-		Audited, Author, Bounds, Budget, Bundle, Certificates, Chain, Clamped, Clock, Control, Decide, Declared, Door, Drawn, Enclosed, Files, Filter, Flood, Front, Gained, Given, GoesOn, Guest,
+		Audited, Author, Believed, Bounds, Budget, Bundle, Certificates, Chain, Clamped, Clock, Control, Decide, Declared, Door, Drawn, Enclosed, Files, Filter, Flood, Front, Gained, Given, GoesOn, Guest,
 		Halted, Hand, Hidden, Home, HostChecked, HostPath, Isolated, Knock, Launcher, Lease, Lines, Linted, Looked, Made, Minded, Mine, Moved, Names, Namespace, Offered, Once, OnceAnswered,
 		OnceTicket, PAM, Parts, Pass, Paste, Place, Pressed, Profiled, Program, Queue, Reach, ReachAs, ReachPath, Relay, Replies, Resize, Revoke, Roles, Room, Same,
 		Secret, Seen, Selected, Self, Session, Shown, Size, SSH, Startable, Suggested, Theirs, Ticket, TOTP, Traps, Unsized, View, Visible, Watcher, Whole, Worded,

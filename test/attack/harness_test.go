@@ -72,9 +72,10 @@ const (
 // row is one attack. The zero fields mean the standard world.
 type row struct {
 	people, grants string
-	cedar          string // more rules
-	reach          string // ssh.yaml
-	settings       string // more of muxward's configuration
+	cedar          string   // more rules
+	reach          string   // ssh.yaml
+	settings       string   // more of muxward's configuration
+	accounts       []string // that are served besides those of the tests
 	// profiles is the file of session profiles, and looseProfiles that of the control run, if it
 	// is another. Their secret is w.password, in $BASE/secret.
 	profiles, looseProfiles string
@@ -218,7 +219,7 @@ func (r row) stage(t *testing.T, control bool) *world {
 	set("grants.yaml", r.grants)
 	set("more.cedar", r.cedar)
 	set("ssh.yaml", r.reach)
-	cfg := host.Config{Policy: files, TmuxConf: r.conf, Env: r.env, Settings: r.settings, Change: r.change}
+	cfg := host.Config{Policy: files, TmuxConf: r.conf, Env: r.env, Settings: r.settings, Accounts: r.accounts, Change: r.change}
 	if cfg.Profiles = r.profiles; r.profiles != "" {
 		cfg.Secrets = map[string]string{"secret": w.password() + "\n"}
 	}

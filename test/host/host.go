@@ -45,11 +45,15 @@ type Config struct {
 	Policy map[string]string
 	// User runs it in user mode as this account, else as root for all.
 	User string
+	// By runs it in user mode as an account that only a [Directory] has.
+	By tmuxtest.Account
 	// Account is the account that it runs as beside muxward-helper, instead of as root; by
 	// default what MUXWARD_TEST_ACCOUNT says.
 	Account string
 	// TmuxConf is the configuration of every server; by default none.
 	TmuxConf string
+	// Accounts are served besides those of the tests, such as "@devs".
+	Accounts []string
 	// Settings are more lines of muxward's own configuration.
 	Settings string
 	// Profiles is the file of session profiles, in which $BASE is Host.Base, and Secrets are
@@ -141,10 +145,10 @@ func Prepare(t testing.TB, cfg Config) *Host {
 	}
 	if cfg.User != "" {
 		h.as = tmuxtest.As(t, cfg.User)
-	} else {
+	} else if h.as = cfg.By; cfg.By.Name == "" {
 		tmuxtest.As(t, Alice) // skips where there are no accounts
 	}
-	if cfg.User == "" && cfg.Account == "" {
+	if cfg.User == "" && cfg.By.Name == "" && cfg.Account == "" {
 		h.cfg.Account = os.Getenv("MUXWARD_TEST_ACCOUNT")
 	}
 	more := ""
@@ -157,6 +161,9 @@ func Prepare(t testing.TB, cfg Config) *Host {
 			cfg.Settings = "without_landlock: true\n" + cfg.Settings
 		}
 		cfg.Settings = "account: " + h.cfg.Account + "\n" + cfg.Settings
+	}
+	for _, a := range cfg.Accounts {
+		more += fmt.Sprintf(", %q", a)
 	}
 	h.Base = tmuxtest.Dir(t, h.as)
 	if cfg.Profiles != "" {

@@ -24,19 +24,16 @@ const (
 )
 
 // authKeys reads an account's authorized_keys: the path is what the account
-// files say of its home, and who could have written it is checked.
+// files, or the directory, say of its home, and who could have written it is checked.
 func (m *Monitor) authKeys(ctx context.Context, r privsep.AuthKeys) (answer, error) {
 	if r.Account == "" || len(r.Account) > keep.MaxAccountName {
 		return answer{}, refusal{errors.New("that is no name of an account")}
 	}
-	uid, err := accounts.System().UIDOf(r.Account)
+	account, err := m.named(ctx, r.Account)
 	if err != nil {
 		return answer{}, err
 	}
-	account, err := accounts.System().Named(r.Account, uid)
-	if err != nil {
-		return answer{}, err
-	}
+	uid := account.UID
 	if err := m.homes.begin(uid); err != nil {
 		return answer{}, fmt.Errorf("the home directory of %s: %w", r.Account, err)
 	}

@@ -13,6 +13,8 @@ import (
 	"unicode/utf8"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/muxward/muxward/internal/sandbox"
 )
 
 // child is a process without rights that ends with us.
@@ -50,7 +52,7 @@ func startChild(o order) (*child, error) {
 	started := make(chan error, 1)
 	go func() {
 		runtime.LockOSThread() // and never let go: the thread has changed for good
-		err := giveUp()
+		err := sandbox.GiveUp()
 		if err == nil {
 			err = cmd.Start()
 		}

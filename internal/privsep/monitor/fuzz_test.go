@@ -44,6 +44,7 @@ func FuzzMonitor(f *testing.F) {
 	f.Add(hello)
 	for n := range privsep.AtOnce() {
 		f.Add(raw(n, 2, `{"id":"0123abcd"}`))
+		f.Add(raw(n, 4, `{"name":"dora","uid":0}`))
 		f.Add(raw(n, 3, `{"Account":{"Name":"root","UID":0},"owner":"x","environ":["QQ=="]}`))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {

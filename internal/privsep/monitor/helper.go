@@ -76,11 +76,19 @@ func Run(given config.Config, file string) (code int, err error) {
 		return 1, err
 	}
 	defer daemon.kill()
-	m := New(line, Parts{Hands: hands, Notify: service.notify, Complain: complain, Ctl: set.ctl, Keys: held{keys}, PAM: set.pam, Profiles: hands,
+	m := New(line, Parts{Directory: set.asked(), Hands: hands, Notify: service.notify, Complain: complain, Ctl: set.ctl, Keys: held{keys}, PAM: set.pam, Profiles: hands,
 		Serving: func(ctx context.Context, addr string) error {
 			return set.saveServing(ctx, daemon.cmd.Process.Pid, held{keys}, addr)
 		}})
 	return mind(m, daemon, keys.Gone(), signals)
+}
+
+// asked is what is asked about accounts that no file has, nil if that is nothing.
+func (s *setting) asked() directory {
+	if s.directory == nil {
+		return nil
+	}
+	return s.directory
 }
 
 // mind serves the daemon and passes signals on to it until it ends.

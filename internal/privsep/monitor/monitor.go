@@ -64,6 +64,8 @@ type Parts struct {
 	Environ func(pid int) ([]byte, error)
 	// Profiles reads root's session profiles and puts them in force; nil if there are none.
 	Profiles profileFile
+	// Directory has the accounts that no file has; nil where the configuration asks none.
+	Directory directory
 	// Keys is the holder of the keys; nil if there is none.
 	Keys keyHolder
 }
@@ -72,6 +74,12 @@ type Parts struct {
 type profileFile interface {
 	ReadProfiles(ctx context.Context) (keep.Offer, error)
 	TakeProfiles(ctx context.Context, number uint64) error
+}
+
+// directory tells of accounts: [nss.Switch].
+type directory interface {
+	ByUID(ctx context.Context, uid uint32) (accounts.Account, error)
+	ByName(ctx context.Context, name string) (accounts.Account, error)
 }
 
 // keyHolder signs.

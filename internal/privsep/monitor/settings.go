@@ -1,6 +1,7 @@
 package monitor
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -14,7 +15,9 @@ import (
 	"github.com/muxward/muxward/internal/accounts"
 	"github.com/muxward/muxward/internal/activation"
 	"github.com/muxward/muxward/internal/config"
+	"github.com/muxward/muxward/internal/failpoint"
 	"github.com/muxward/muxward/internal/keep"
+	"github.com/muxward/muxward/internal/nss"
 	"github.com/muxward/muxward/internal/pam"
 	"github.com/muxward/muxward/internal/profiles"
 	"github.com/muxward/muxward/internal/siblings"
@@ -28,7 +31,9 @@ type setting struct {
 	tmux    string // the program
 	muxward string // the program
 	pam     PAM
-	step    func(string) // for tests: is told of each change of the state directory before it
+	// directory has the accounts that no file has; nil where none is asked.
+	directory *nss.Switch
+	step      func(string) // for tests: is told of each change of the state directory before it
 }
 
 // settings reads the configuration. The file, and the programs that are started,
@@ -82,6 +87,14 @@ func settings(given config.Config, file string) (*setting, error) {
 		if s.pam.Program, err = pam.FindProgram(); err != nil {
 			return nil, err
 		}
+	}
+	if c.Directory() {
+		o := nss.System()
+		if o.Getent, err = nss.Getent(); err != nil {
+			return nil, err
+		}
+		o.Groups, o.Now = c.Groups(), failpoint.Now
+		s.directory = nss.New(o)
 	}
 	tmux := c.Tmux
 	if tmux == "" {
@@ -167,12 +180,17 @@ func (s *setting) hands() keep.Options {
 // serves gives an account that is to have a server and a door. The daemon can
 // do in a server what its account can, so root's is not among them unless the
 // configuration names it.
-func (s *setting) serves(name string, uid uint32) (accounts.Account, error) {
-	a, err := keep.Listed(name, uid)
+func (s *setting) serves(ctx context.Context, name string, uid uint32) (accounts.Account, error) {
+	a, err := keep.Listed(ctx, name, uid)
+	if s.directory != nil && errors.Is(err, accounts.ErrNoAccount) {
+		if a, err = s.directory.ByUID(ctx, uid); err == nil && a.Name != name {
+			err = fmt.Errorf("the uid %d is that of the account %q, not of %q: %w", uid, a.Name, name, accounts.ErrNoAccount)
+		}
+	}
 	if err == nil && a.UID == s.account.UID {
 		err = keep.ErrRefused.WithText(fmt.Sprintf("the account %s is what muxward runs as", a.Name))
 	}
-	in := func(group string) bool { return accounts.System().Members()(group, a.Name, a.GID) }
+	in := accounts.System().Member(a)
 	if err == nil && !s.config.Serves(a.Name, a.UID, a.Shell, in) {
 		err = keep.ErrRefused.WithText(fmt.Sprintf("the account %s gets no tmux server and no door here: list it under accounts in the configuration", a.Name))
 	}

@@ -49,6 +49,7 @@ func table() []row {
 		{privsep.NumTake, "take", later, 0, on((*Monitor).takeProfiles)},
 		{privsep.NumSSHD, "sshd", later, 0, on((*Monitor).sshd)},
 		{privsep.NumSigned, "signed", later, 0, on((*Monitor).signed)},
+		{privsep.NumAccount, "account", later, 0, on((*Monitor).account)},
 
 		{privsep.NumFound, "found", starting, 0, on((*Monitor).found)},
 		{privsep.NumAdopt, "adopt", later, 0, on((*Monitor).adopt)},

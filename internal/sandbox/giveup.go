@@ -1,20 +1,18 @@
-package monitor
+package sandbox
 
 import (
 	"errors"
 	"fmt"
 
 	"golang.org/x/sys/unix"
-
-	"github.com/muxward/muxward/internal/sandbox"
 )
 
-// giveUp takes from this thread, for good, all that a program that is started
+// GiveUp takes from this thread, for good, all that a program that is started
 // from it could have or gain: capabilities that it inherits or could be given by
 // a file, privileges of set-user-ID programs, blocked signals, and the keys of
 // whoever has started us. Changing the uid, which follows in the child, takes
 // the rest. The thread must be locked and belong to nothing else.
-func giveUp() error {
+func GiveUp() error {
 	for c := 0; ; c++ {
 		err := unix.Prctl(unix.PR_CAPBSET_DROP, uintptr(c), 0, 0, 0)
 		if errors.Is(err, unix.EINVAL) && c > unix.CAP_CHOWN {
@@ -43,5 +41,5 @@ func giveUp() error {
 	if err := unix.PthreadSigmask(unix.SIG_SETMASK, &none, nil); err != nil {
 		return fmt.Errorf("unblock signals: %w", err)
 	}
-	return sandbox.ThreadKeyring()
+	return ThreadKeyring()
 }

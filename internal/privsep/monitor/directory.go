@@ -1,0 +1,44 @@
+package monitor
+
+import (
+	"context"
+	"errors"
+
+	"github.com/muxward/muxward/internal/accounts"
+	"github.com/muxward/muxward/internal/keep"
+	"github.com/muxward/muxward/internal/privsep"
+)
+
+// account tells of an account that no file has, for the daemon to know who comes: it can make no
+// process that asks. What is done for an account is decided here all the same, by what was told here.
+func (m *Monitor) account(ctx context.Context, w privsep.Whose) (answer, error) {
+	if len(w.Name) > keep.MaxAccountName || w.Name != "" && w.UID != 0 {
+		return answer{}, refusal{errors.New("that is no name of an account, or both a name and a uid")}
+	}
+	if m.Directory == nil {
+		return answer{}, errors.New("the configuration that muxward-helper was started with asks no directory (accounts_from)")
+	}
+	var a accounts.Account
+	var err error
+	if w.Name != "" {
+		a, err = m.Directory.ByName(ctx, w.Name)
+	} else {
+		a, err = m.Directory.ByUID(ctx, w.UID)
+	}
+	if errors.Is(err, accounts.ErrNoAccount) {
+		return answer{body: privsep.Told{}}, nil
+	}
+	return answer{body: privsep.Told{Found: err == nil, Account: a}}, err
+}
+
+// named gives an account by its name: that of the files, or of a directory.
+func (m *Monitor) named(ctx context.Context, name string) (accounts.Account, error) {
+	uid, err := accounts.System().UIDOf(name)
+	switch {
+	case err == nil:
+		return accounts.System().Named(name, uid)
+	case m.Directory != nil && errors.Is(err, accounts.ErrNoAccount):
+		return m.Directory.ByName(ctx, name)
+	}
+	return accounts.Account{}, err
+}
