@@ -130,10 +130,23 @@ type guarded struct {
 // more has ended, even if its process takes a moment longer.
 func (g guarded) Snapshot(ctx context.Context, d tmux.Detail) (*tmux.Snapshot, error) {
 	snap, err := g.Server.Snapshot(ctx, d)
+	return snap, g.ended(err)
+}
+
+// Ask is Snapshot that is waited for later.
+func (g guarded) Ask(d tmux.Detail) func(context.Context) (*tmux.Snapshot, error) {
+	answer := g.Server.Ask(d)
+	return func(ctx context.Context) (*tmux.Snapshot, error) {
+		snap, err := answer(ctx)
+		return snap, g.ended(err)
+	}
+}
+
+func (g guarded) ended(err error) error {
 	if err != nil && (errors.Is(err, unix.ECONNREFUSED) || errors.Is(err, control.ErrServerGone) || g.Cause() != nil) {
 		err = fmt.Errorf("%w: %w", gateway.ErrServerEnded, err)
 	}
-	return snap, err
+	return err
 }
 
 // Dial connects as a client.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"runtime"
 	"sync/atomic"
 	"time"
 )
@@ -69,14 +70,31 @@ func (s *syncer) run() {
 		s.beat.Add(1)
 		err := s.sync(job)
 		s.beat.Add(1)
-		s.l.tell(&request{ctl: ctlResult, res: &syncResult{job: job, err: err}})
+		w := s.l.writer
+		here := w.told(&syncResult{job: job, err: err}, true)
 		if err == nil {
+			runtime.Gosched() // who was answered goes first
 			s.beat.Add(1)
 			err = s.follow(job)
 			s.beat.Add(1)
 		}
-		s.l.tell(&request{ctl: ctlResult, res: &syncResult{job: job, meta: true, err: err}})
+		w.told(&syncResult{job: job, meta: true, err: err}, here)
 	}
+}
+
+// told takes an answer of the syncer in the syncer's own goroutine, if it may and nobody writes:
+// those who wait for the disk are not to wait for one goroutine more. Else the writer is handed
+// it, and whatever follows it. It reports which.
+func (w *writer) told(res *syncResult, here bool) bool {
+	if !here || !w.turn.TryLock() {
+		w.l.tell(&request{ctl: ctlResult, res: res})
+		return false
+	}
+	defer w.turn.Unlock()
+	w.enter()
+	defer w.leave()
+	w.onSynced(res)
+	return true
 }
 
 // sync brings records to the disk.

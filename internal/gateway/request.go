@@ -98,18 +98,32 @@ const aheadAge = 20 * time.Millisecond
 // connection was lost just then.
 const aheadPatience = time.Second
 
-// LookAhead fetches the state of a person's server.
-func (g *Gateway) LookAhead(ctx context.Context, owner string) Ahead {
+// Asked is a Server that can be asked for its state by who does not wait yet.
+type Asked interface {
+	// Ask asks for what Snapshot gives, and waits for nothing. The answer is to be waited
+	// for, once.
+	Ask(detail tmux.Detail) (answer func(ctx context.Context) (*tmux.Snapshot, error))
+}
+
+// LookAhead asks for the state of a person's server. It waits for nothing; whoever wants
+// what is found waits for it, once.
+func (g *Gateway) LookAhead(owner string) (found func(ctx context.Context) Ahead) {
 	server := g.server(owner)
 	if server == nil {
-		return Ahead{}
+		return func(context.Context) Ahead { return Ahead{} }
 	}
 	at := time.Now()
-	snap, err := server.Snapshot(ctx, tmux.Core)
-	if err != nil && time.Since(at) < aheadPatience {
-		return Ahead{} // it is asked for again, and the error told then
+	answer := func(ctx context.Context) (*tmux.Snapshot, error) { return server.Snapshot(ctx, tmux.Core) }
+	if s, ok := server.(Asked); ok {
+		answer = s.Ask(tmux.Core)
 	}
-	return Ahead{owner, at, snap, err}
+	return func(ctx context.Context) Ahead {
+		snap, err := answer(ctx)
+		if err != nil && time.Since(at) < aheadPatience {
+			return Ahead{} // it is asked for again, and the error told then
+		}
+		return Ahead{owner, at, snap, err}
+	}
 }
 
 // of gives what was found out about the owner's server, if that still counts.

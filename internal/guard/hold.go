@@ -355,9 +355,35 @@ func (s *Server) Known() *tmux.Snapshot { return s.known.Load() }
 
 // Snapshot asks the server for its state now, and waits connectTime at most.
 func (s *Server) Snapshot(ctx context.Context, d tmux.Detail) (*tmux.Snapshot, error) {
+	return s.sure(ctx, d, s.snapshot)
+}
+
+// Ask asks the server for its state as Snapshot does, if there is a connection to it, and waits
+// for nothing. The answer is to be waited for, once.
+func (s *Server) Ask(d tmux.Detail) (answer func(context.Context) (*tmux.Snapshot, error)) {
+	s.mu.Lock()
+	c, m := s.ctl, s.model
+	s.mu.Unlock()
+	if c == nil || c.Err() != nil || s.Cause() != nil {
+		return func(ctx context.Context) (*tmux.Snapshot, error) { return s.Snapshot(ctx, d) }
+	}
+	asked := m.Start(d)
+	return func(ctx context.Context) (*tmux.Snapshot, error) {
+		return s.sure(ctx, d, func(ctx context.Context, d tmux.Detail) (*tmux.Snapshot, error) {
+			if err := s.acquainted(ctx); err != nil {
+				return nil, err
+			}
+			return asked.Wait(ctx)
+		})
+	}
+}
+
+// sure makes sure of what was first looked at.
+func (s *Server) sure(ctx context.Context, d tmux.Detail,
+	first func(context.Context, tmux.Detail) (*tmux.Snapshot, error)) (*tmux.Snapshot, error) {
 	ctx, cancel := context.WithTimeout(ctx, connectTime)
 	defer cancel()
-	snap, err := s.snapshot(ctx, d)
+	snap, err := first(ctx, d)
 	if errors.Is(err, control.ErrNotExecuted) { // that client was on its way out
 		snap, err = s.snapshot(ctx, d)
 	}

@@ -36,38 +36,36 @@ const maxAncestry = 64
 // inside finds the pane that the process lives in: by its controlling
 // terminal, else by its ancestors. It is read between two looks at the pidfd,
 // so that it is about this process. A process that has left its terminal and
-// its parents altogether cannot be told from one that was never inside.
-func inside(p *Peer, panes []PaneProc, known *outsiders) (string, error) {
+// its parents altogether cannot be told from one that was never inside. What was seen of
+// it on the way is told along, as looking is most of what this costs.
+func inside(p *Peer, panes []PaneProc, known *outsiders) (string, procfs.Stat, error) {
 	if !p.Alive() {
-		return "", ErrPeerGone
+		return "", procfs.Stat{}, ErrPeerGone
 	}
-	name, err := find(p.pid, panes, known)
+	name, st, err := find(p.pid, panes, known)
 	if !p.Alive() {
-		return "", ErrPeerGone
+		return "", procfs.Stat{}, ErrPeerGone
 	}
 	if err != nil {
-		return "", fmt.Errorf("find out whether process %d is inside a guarded pane: %w", p.pid, err)
+		return "", procfs.Stat{}, fmt.Errorf("find out whether process %d is inside a guarded pane: %w", p.pid, err)
 	}
-	return name, nil
+	return name, st, nil
 }
 
 // detached reports whether a process has no controlling terminal, or its parent has
 // ended: then it may come from anywhere of its account, as from a pane that it has left.
-// One that cannot be looked at is.
-func detached(pid int) bool {
-	st, err := procfs.ReadStat(pid)
-	return err != nil || st.TTY == 0 || st.PPID == 1
-}
+func detached(st procfs.Stat) bool { return st.TTY == 0 || st.PPID == 1 }
 
-func find(pid int, panes []PaneProc, known *outsiders) (string, error) {
-	st, err := procfs.ReadStat(pid)
+// find looks for a process among the panes, and tells how it was seen last.
+func find(pid int, panes []PaneProc, known *outsiders) (string, procfs.Stat, error) {
+	first, err := procfs.ReadStat(pid)
 	if err != nil {
-		return "", err
+		return "", first, err
 	}
-	if st.TTY != 0 {
+	if first.TTY != 0 {
 		for _, p := range panes {
-			if dev, ok := ttyDevice(p.TTY); ok && dev == st.TTY {
-				return p.name(), nil
+			if dev, ok := ttyDevice(p.TTY); ok && dev == first.TTY {
+				return p.name(), first, nil
 			}
 		}
 	}
@@ -79,33 +77,34 @@ func find(pid int, panes []PaneProc, known *outsiders) (string, error) {
 	}
 	servers := serversOf(panes)
 	var line []process
-	first, held := pid, st
+	at, st := pid, first
 	for range maxAncestry {
-		if p, ok := byPID[pid]; ok {
-			return p.name(), nil
+		if p, ok := byPID[at]; ok {
+			return p.name(), first, nil
 		}
-		if st.PPID <= 1 || known.has(process{pid, st.Start}, servers) {
+		if st.PPID <= 1 || known.has(process{at, st.Start}, servers) {
 			known.add(line, servers)
-			return "", nil
+			return "", first, nil
 		}
-		line = append(line, process{pid, st.Start})
-		up, same := parent(pid, st)
+		line = append(line, process{at, st.Start})
+		up, same := parent(at, st)
 		if !same {
 			// The parent ended while we looked, and the child got
 			// another: begin again. Only the first process is held
 			// meanwhile; any other's id may be somebody else's by now.
-			pid, line = first, nil
+			at, line = pid, nil
 			if st, err = procfs.ReadStat(pid); err != nil {
-				return "", err
+				return "", st, err
 			}
-			if st.Start != held.Start {
-				return "", ErrPeerGone
+			if st.Start != first.Start {
+				return "", st, ErrPeerGone
 			}
+			first = st
 			continue
 		}
-		pid, st = st.PPID, up
+		at, st = st.PPID, up
 	}
-	return "", fmt.Errorf("it has more than %d ancestors", maxAncestry)
+	return "", first, fmt.Errorf("it has more than %d ancestors", maxAncestry)
 }
 
 // parent reads the parent's line. It is the parent's only if it is older than

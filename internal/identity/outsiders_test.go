@@ -72,7 +72,7 @@ func TestOutsiders(t *testing.T) {
 func TestFollowedOnce(t *testing.T) {
 	var o outsiders
 	panes := []PaneProc{{PID: 1 << 22}}
-	if in, err := find(os.Getpid(), panes, &o); in != "" || err != nil {
+	if in, _, err := find(os.Getpid(), panes, &o); in != "" || err != nil {
 		t.Fatal(in, err)
 	}
 	st, err := procfs.ReadStat(os.Getpid())
@@ -86,11 +86,11 @@ func TestFollowedOnce(t *testing.T) {
 	// As if the parent's parent were a pane: if it is followed, that is found.
 	panes = append(panes, PaneProc{Owner: "alice", Pane: "%1", PID: up.PPID})
 	o.known = map[process]bool{{st.PPID, up.Start}: true}
-	if in, err := find(os.Getpid(), panes, &o); in != "" || err != nil {
+	if in, _, err := find(os.Getpid(), panes, &o); in != "" || err != nil {
 		t.Errorf("%q, %v: the parent is followed again", in, err)
 	}
 	o.known = nil
-	if in, err := find(os.Getpid(), panes, &o); up.PPID > 1 && (in != "alice/%1" || err != nil) {
+	if in, _, err := find(os.Getpid(), panes, &o); up.PPID > 1 && (in != "alice/%1" || err != nil) {
 		t.Errorf("%q, %v: the parent is not followed", in, err)
 	}
 }

@@ -32,8 +32,9 @@ type Peer struct {
 	once  sync.Once
 	wg    sync.WaitGroup
 
-	ending sync.Once
-	why    error  // once gone is closed
+	ending sync.Mutex
+	why    error // once gone is closed
+	told   func(error)
 	leave  func() // is told of Close; nil if nobody is
 
 	overdue atomic.Bool // it was told of that it is served still after its end
@@ -69,11 +70,31 @@ func (p *Peer) Cause() error {
 	}
 }
 
+// WhenGone has f told the cause once Gone is closed, in the goroutine that closes it: f must not
+// wait for anything. It is called once, for one f.
+func (p *Peer) WhenGone(f func(cause error)) {
+	p.ending.Lock()
+	p.told = f
+	why := p.why
+	p.ending.Unlock()
+	if why != nil {
+		f(why)
+	}
+}
+
 func (p *Peer) end(why error) {
-	p.ending.Do(func() {
-		p.why = why
-		close(p.gone)
-	})
+	p.ending.Lock()
+	if p.why != nil {
+		p.ending.Unlock()
+		return
+	}
+	p.why = why
+	close(p.gone)
+	told := p.told
+	p.ending.Unlock()
+	if told != nil {
+		told(why)
+	}
 }
 
 // Close lets go of the process. Gone stays as it is.

@@ -199,8 +199,17 @@ func TestFromPeerOtherAccount(t *testing.T) {
 		t.Error("gone while it lives")
 	default:
 	}
+	told := make(chan error, 2)
+	peer.WhenGone(func(cause error) { told <- cause })
 	p.end()
 	<-peer.Gone()
+	if cause := <-told; !errors.Is(cause, ErrPeerGone) || peer.Cause() == nil {
+		t.Errorf("told %v, and the cause is %v", cause, peer.Cause())
+	}
+	peer.WhenGone(func(cause error) { told <- cause }) // too late to be told by the end itself
+	if cause := <-told; !errors.Is(cause, ErrPeerGone) {
+		t.Errorf("told %v afterwards", cause)
+	}
 }
 
 // A peer in a user namespace of its own is root there and itself here.

@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/muxward/muxward/internal/procfs"
 )
 
 // Directory says which person a Unix account is. Both facts are given, and
@@ -28,6 +30,7 @@ type Prover struct {
 	forced func(context.Context, int, uint32) (bool, error) // nil: see WithForced
 
 	namespaces func(account string) bool // nil: see WithNamespaces
+	ours       ownNamespaces
 
 	dir      Directory
 	accounts *Accounts
@@ -64,7 +67,7 @@ const defaultOverflow = 65534
 
 // NewProver makes a Prover that asks dir.
 func NewProver(dir Directory, opts ...Option) *Prover {
-	p := &Prover{dir: dir, overflow: defaultOverflow}
+	p := &Prover{dir: dir, overflow: defaultOverflow, ours: findOwnNamespaces()}
 	if b, err := os.ReadFile("/proc/sys/kernel/overflowuid"); err == nil {
 		if n, err := strconv.ParseUint(strings.TrimSpace(string(b)), 10, 32); err == nil {
 			p.overflow = uint32(n)
@@ -147,7 +150,7 @@ func (p *Prover) prove(ctx context.Context, peer *Peer, freezing bool) (*proof, 
 			return nil, err
 		}
 	}
-	in, err := p.inside(ctx, peer)
+	in, seen, err := p.inside(ctx, peer)
 	if err != nil {
 		return nil, err
 	}
@@ -156,12 +159,11 @@ func (p *Prover) prove(ctx context.Context, peer *Peer, freezing bool) (*proof, 
 	if p.forced != nil && !forced {
 		forced, doubt = p.toldForced(ctx, peer, freezing)
 	}
-	away := detached(peer.pid)
 	if !peer.Alive() {
 		return nil, ErrPeerGone
 	}
 	return &proof{person: person, account: account.Name, uid: peer.uid, gids: peer.gids,
-		pid: peer.pid, inside: in, detached: away, serial: serial(), claims: said, forced: forced, doubt: doubt}, nil
+		pid: peer.pid, inside: in, detached: detached(seen), serial: serial(), claims: said, forced: forced, doubt: doubt}, nil
 }
 
 // toldForced has another tell whether a forced command has started a peer.
@@ -185,13 +187,13 @@ func (p *Prover) personOf(uid uint32, account string) (string, error) {
 	return person, nil
 }
 
-func (p *Prover) inside(ctx context.Context, peer *Peer) (string, error) {
-	if p.panes == nil {
-		return "", nil
-	}
-	panes, err := p.panes(ctx)
-	if err != nil {
-		return "", fmt.Errorf("list the guarded panes: %w", err)
+func (p *Prover) inside(ctx context.Context, peer *Peer) (string, procfs.Stat, error) {
+	var panes []PaneProc
+	if p.panes != nil {
+		var err error
+		if panes, err = p.panes(ctx); err != nil {
+			return "", procfs.Stat{}, fmt.Errorf("list the guarded panes: %w", err)
+		}
 	}
 	return inside(peer, panes, &p.outside)
 }

@@ -25,6 +25,8 @@ type client struct {
 	hello  *wire.Hello
 	files  chan wire.Message
 	events chan wire.Message
+	pumped chan struct{} // closed when nothing is read any more; nil if nothing was
+	served chan struct{} // closed when nothing that is read is for anybody any more
 
 	mu     sync.Mutex
 	stream int32
@@ -44,6 +46,7 @@ func newClient(conn *wire.Conn, hello *wire.Hello) *client {
 		conn: conn, hello: hello, stream: 2,
 		files:  make(chan wire.Message, 16),
 		events: make(chan wire.Message, 16),
+		served: make(chan struct{}),
 	}
 }
 
@@ -223,9 +226,25 @@ func (c *client) pass(ctx context.Context, to chan<- wire.Message, m wire.Messag
 	select {
 	case to <- m:
 		return true
+	case <-c.served:
+		return true
 	case <-ctx.Done():
 		return false
 	}
+}
+
+// linger waits until the client, which has been told how it ended, has gone. Who reads for it
+// goes on: to stop that for another reader would take two threads that are woken.
+func (c *client) linger(ctx context.Context) {
+	if c.pumped != nil {
+		close(c.served)
+		select {
+		case <-c.pumped:
+		case <-ctx.Done():
+			return
+		}
+	}
+	_ = c.conn.Linger(ctx)
 }
 
 func (c *client) close() {

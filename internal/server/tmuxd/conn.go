@@ -33,9 +33,8 @@ type conn struct {
 
 // proof is what was found out about a client while it introduced itself.
 type proof struct {
-	who   identity.Identity
-	peer  *identity.Peer
-	ahead gateway.Ahead
+	who  identity.Identity
+	peer *identity.Peer
 }
 
 func (p proof) close() {
@@ -56,8 +55,6 @@ func (s *Server) prove(ctx context.Context, v *visit) (p proof) {
 	}()
 	defer v.proved()
 	failpoint.At("tmuxd-prove")
-	ahead := make(chan gateway.Ahead, 1)
-	go func() { ahead <- s.lookAhead(ctx, v.uid, v.at) }()
 	who, peer, err := s.Prover.FromPeer(ctx, v.nc, "tmux")
 	v.proved()
 	if err != nil || who.IsNobody() {
@@ -78,25 +75,9 @@ func (s *Server) prove(ctx context.Context, v *visit) (p proof) {
 	} else {
 		s.remember(v.uid, who.Person())
 	}
-	go func() {
-		defer s.caught("the watch over a client", v.gone)
-		select {
-		case <-peer.Gone():
-			v.gone(peer.Cause())
-		case <-ctx.Done():
-		}
-	}()
-	p = proof{who: who, peer: peer}
-	select {
-	case p.ahead = <-ahead:
-	case <-time.After(aheadTime): // each of its waits is shorter
-		s.Complain("tmux door: looking ahead does not end; " + who.Person() + " is served without")
-	}
-	return p
+	peer.WhenGone(v.gone)
+	return proof{who: who, peer: peer}
 }
-
-// aheadTime bounds how long a client waits for what is only a guess.
-const aheadTime = 5 * time.Second
 
 // serve is the life of one connection: who is it, what do they want, do it,
 // tell how it ended.
@@ -104,24 +85,20 @@ func (s *Server) serve(ctx context.Context, v *visit, admitted func(identity.Ide
 	wc := wire.NewServer(v.nc)
 	defer wc.Close()
 	// The client needs a moment to introduce itself: meanwhile it is proved
-	// who it is, and what it will most likely ask about is looked at.
-	h := &hearing{s: s, uid: v.uid, proved: make(chan proof, 1)}
-	go func() { h.proved <- s.prove(ctx, v) }()
+	// who it is, and what it will most likely ask about is looked at. tmux is
+	// asked first, as it answers while we prove; and all that in one goroutine,
+	// as a thread that is woken for another takes longer than the proof.
+	found := s.lookAhead(v.uid, v.at)
+	p := s.prove(ctx, v)
+	defer p.close()
+	if ctx.Err() != nil { // it has gone, or made room
+		return
+	}
+	who := p.who
+	h := &hearing{s: s, uid: v.uid, who: who}
 	defer h.end()
 	hello, err := wc.Accept(ctx, h.worth)
 	h.end()
-	p, ok := h.proof(ctx)
-	if !ok {
-		go func() { p := <-h.proved; p.close() }()
-		if err == nil {
-			_ = hello.Close()
-		}
-		return
-	}
-	ahead := p.ahead
-	p.ahead = gateway.Ahead{} // else it stays for as long as they are attached
-	defer p.close()
-	who := p.who
 	if err != nil {
 		s.complain(fmt.Sprintf("tmux door: %s was not heard to the end: %v", whose(who), err))
 		return
@@ -146,18 +123,19 @@ func (s *Server) serve(ctx context.Context, v *visit, admitted func(identity.Ide
 	}
 	defer release()
 	pumpCtx, stop := context.WithCancel(context.WithoutCancel(ctx))
-	pumped := make(chan struct{})
+	defer stop()
+	c.pumped = make(chan struct{})
 	go func() {
-		defer close(pumped)
+		defer close(c.pumped)
 		defer s.caught(whose(who)+"'s connection", v.gone)
 		c.pump(pumpCtx, v.gone)
 	}()
 	allow := s.Gateway.Since(ctx, who)
-	result, err := (&conn{s: s, client: c, who: who, at: v.at, ahead: ahead}).run(ctx, v.gone)
-	stop()
-	<-pumped
+	result, err := (&conn{s: s, client: c, who: who, at: v.at, ahead: found(ctx)}).run(ctx, v.gone)
 	failpoint.At("tmuxd-finish")
 	finish(ctx, c, allow, result, err)
+	stop()
+	<-c.pumped
 }
 
 // caught keeps a fault in what serves one client from ending anything but that
@@ -242,7 +220,7 @@ func finish(ctx context.Context, c *client, allow gateway.Gate, r gateway.Result
 		return
 	}
 	if r.Told {
-		_ = c.conn.Linger(ctx)
+		c.linger(ctx)
 		return
 	}
 	text := ""
@@ -255,6 +233,6 @@ func finish(ctx context.Context, c *client, allow gateway.Gate, r gateway.Result
 		}
 	}
 	if c.answer(ctx, allow, text, &wire.Exit{Code: int32(r.Exit), Message: r.Message}) == nil {
-		_ = c.conn.Linger(ctx)
+		c.linger(ctx)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"sync"
 
+	"github.com/muxward/muxward/internal/identity"
 	"github.com/muxward/muxward/internal/tmux/wire"
 )
 
@@ -19,36 +20,18 @@ const (
 	perUIDHeld = 16 << 20
 )
 
-// hearing is a client that introduces itself while it is proved who it is.
+// hearing is a client that introduces itself.
 type hearing struct {
-	s      *Server
-	uid    uint32
-	proved chan proof
-	known  *proof
-	done   func() // of its turn
-}
-
-// proof waits for what is proved.
-func (h *hearing) proof(ctx context.Context) (proof, bool) {
-	if h.known == nil {
-		select {
-		case p := <-h.proved:
-			h.known = &p
-		case <-ctx.Done():
-			return proof{}, false
-		}
-	}
-	return *h.known, true
+	s    *Server
+	uid  uint32
+	who  identity.Identity
+	done func() // of its turn
 }
 
 // worth is asked of a client that has much to say of itself. Of nobody nothing
 // is kept, as nobody will ask for it.
 func (h *hearing) worth(ctx context.Context) (keep bool, err error) {
-	p, ok := h.proof(ctx)
-	if !ok {
-		return false, ctx.Err()
-	}
-	if p.who.IsNobody() {
+	if h.who.IsNobody() {
 		return false, nil
 	}
 	if !oneAtATime() {

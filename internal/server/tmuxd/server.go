@@ -139,7 +139,7 @@ func (s *Server) guarded(ctx context.Context, v *visit) {
 		})
 	}
 	beginning := time.AfterFunc(lateTime, func() { late("does not begin") })
-	context.AfterFunc(ctx, func() {
+	unwatched := context.AfterFunc(ctx, func() {
 		select {
 		case <-done:
 		case <-time.After(lateTime):
@@ -147,6 +147,7 @@ func (s *Server) guarded(ctx context.Context, v *visit) {
 		}
 	})
 	defer v.gone(nil)
+	defer unwatched() // there is nothing left to wait for
 	defer close(done)
 	defer beginning.Stop()
 	defer v.nc.Close()
@@ -163,14 +164,14 @@ func (s *Server) guarded(ctx context.Context, v *visit) {
 	})
 }
 
-// lookAhead fetches the state of the server that the client will most likely
+// lookAhead asks for the state of the server that the client will most likely
 // ask about. Whose that is, is a guess: the answer is used only for the person
 // that is proved.
-func (s *Server) lookAhead(ctx context.Context, uid uint32, at place) (a gateway.Ahead) {
+func (s *Server) lookAhead(uid uint32, at place) (found func(context.Context) gateway.Ahead) {
 	defer func() {
 		if r := recover(); r != nil {
 			s.Complain(fmt.Sprintf("tmux door: looking ahead was ended by a fault: %v\n%s", r, stack()))
-			a = gateway.Ahead{}
+			found = func(context.Context) gateway.Ahead { return gateway.Ahead{} }
 		}
 	}()
 	failpoint.At("tmuxd-ahead")
@@ -180,7 +181,7 @@ func (s *Server) lookAhead(ctx context.Context, uid uint32, at place) (a gateway
 		owner = s.last[uid]
 		s.mu.Unlock()
 	}
-	return s.Gateway.LookAhead(ctx, owner)
+	return s.Gateway.LookAhead(owner)
 }
 
 // maxGuesses bounds how many uids are remembered.

@@ -32,8 +32,9 @@ type Model struct {
 	subs    subscribers
 
 	mu      sync.Mutex
-	ended   bool                // no fetch is started any more
-	aliases []tmux.CommandAlias // the server's, when last looked
+	ended   bool                    // no fetch is started any more
+	aliases []tmux.CommandAlias     // the server's, when last looked
+	asks    [tmux.Full + 1][]string // how it is asked then
 	views   [tmux.Full + 1]view
 }
 
@@ -42,15 +43,53 @@ type view struct {
 	snap    *tmux.Snapshot
 	at      time.Time // when its fetch began
 	stale   bool      // something changed since
+	began   time.Time // the fetch that is running
 	running *fetch
 	next    *fetch // starts when running ends, for those who came meanwhile
 }
 
 // fetch is one trip to the server. snap and err are set when done is closed.
 type fetch struct {
-	done chan struct{}
-	snap *tmux.Snapshot
-	err  error
+	done  chan struct{}
+	asked *Pending // what was sent already, nil for nothing
+	lines []string // of asked
+	// spelled around these, if it was asked
+	aliases []tmux.CommandAlias
+	led     bool // somebody sees to it
+	snap    *tmux.Snapshot
+	err     error
+}
+
+// Fetch is a snapshot on its way.
+type Fetch struct {
+	m *Model
+	d tmux.Detail
+	f *fetch
+}
+
+// Wait waits for it. Who is the first to wait takes the answer apart: a goroutine that did
+// nothing else would have a thread woken for it, and one more for who waits.
+func (f Fetch) Wait(ctx context.Context) (*tmux.Snapshot, error) {
+	f.m.lead(ctx, f.d, f.f)
+	select {
+	case <-f.f.done:
+		return f.f.snap, f.f.err
+	case <-ctx.Done():
+		return nil, fmt.Errorf("look at the tmux server: %w", ctx.Err())
+	}
+}
+
+// answered waits for the first answer, and reports whether it is there.
+func (f *fetch) answered(ctx context.Context) bool {
+	if f.asked == nil {
+		return false
+	}
+	select {
+	case <-f.asked.done:
+		return true
+	case <-ctx.Done():
+		return false
+	}
 }
 
 // NewModel makes the model of the server that c is connected to. Nobody else
@@ -99,30 +138,103 @@ func (m *Model) Fresh(d tmux.Detail, maxAge time.Duration) (*tmux.Snapshot, time
 // Refresh fetches a snapshot. Callers that come while one is fetched share the
 // next one.
 func (m *Model) Refresh(ctx context.Context, d tmux.Detail) (*tmux.Snapshot, error) {
+	return m.Start(d).Wait(ctx)
+}
+
+// Start begins to fetch a snapshot as Refresh does, and waits for nothing: unless one is
+// being fetched, the server has been sent the question when it returns.
+func (m *Model) Start(d tmux.Detail) Fetch {
 	m.mu.Lock()
 	v := &m.views[d]
-	var f *fetch
+	if !m.ended && v.running == nil {
+		f := newFetch()
+		v.running = f
+		v.begin()
+		lines := m.asks[d]
+		f.aliases = m.aliases
+		f.led = true // until it is asked
+		m.mu.Unlock()
+		var asked *Pending
+		if lines != nil {
+			asked, _ = m.c.Send(lines...) // what is wrong is found again, and told
+		}
+		m.mu.Lock()
+		f.asked, f.lines, f.led = asked, lines, false
+		if v.next != nil {
+			m.apart(d, f, m.take(f))
+		}
+		m.mu.Unlock()
+		return Fetch{m, d, f}
+	}
+	defer m.mu.Unlock()
 	switch {
 	case m.ended:
-		m.mu.Unlock()
-		return nil, fmt.Errorf("look at the tmux server: %w", failure(ErrNotExecuted, m.c.Err()))
-	case v.running == nil:
-		f = newFetch()
-		v.running = f
-		m.wg.Go(func() { m.run(d, f) })
+		f := newFetch()
+		f.err = fmt.Errorf("look at the tmux server: %w", failure(ErrNotExecuted, m.c.Err()))
+		close(f.done)
+		return Fetch{m, d, f}
 	case v.next == nil:
-		f = newFetch()
-		v.next = f
-	default:
-		f = v.next
+		v.next = newFetch()
+		v.next.led = true // by who sees to the one before
 	}
+	if !v.running.led {
+		m.apart(d, v.running, m.take(v.running)) // who asked for it may never wait
+	}
+	return Fetch{m, d, v.next}
+}
+
+// take has the caller see to a fetch that is running. Model.Wait waits until it is done.
+func (m *Model) take(f *fetch) (done func()) {
+	f.led = true
+	if m.ended { // and nothing takes long any more
+		return func() {}
+	}
+	m.wg.Add(1)
+	return m.wg.Done
+}
+
+// apart sees to a fetch in a goroutine of its own, whether anybody waits for it or not.
+func (m *Model) apart(d tmux.Detail, f *fetch, done func()) {
+	go func() {
+		defer done()
+		m.run(d, f)
+	}()
+}
+
+// lead sees to a fetch that nobody sees to, if the server's first answer is one. Whatever takes
+// longer than to take that apart is done by another goroutine.
+func (m *Model) lead(ctx context.Context, d tmux.Detail, f *fetch) {
+	m.mu.Lock()
+	if f.led || m.views[d].running != f {
+		m.mu.Unlock()
+		return
+	}
+	done := m.take(f)
 	m.mu.Unlock()
-	select {
-	case <-f.done:
-		return f.snap, f.err
-	case <-ctx.Done():
-		return nil, fmt.Errorf("look at the tmux server: %w", ctx.Err())
+	rest := f
+	defer func() {
+		if rest != nil {
+			m.apart(d, rest, done)
+		} else {
+			done()
+		}
+	}()
+	if !f.answered(ctx) || f.asked.err != nil {
+		return
 	}
+	snap, err := m.parse(d, f.lines, f.asked.replies)
+	if err == nil && slices.Equal(snap.Options.Aliases, f.aliases) {
+		f.snap = snap
+		rest = m.over(d, f)
+	}
+}
+
+// begin notes that the view is fetched from now on.
+func (v *view) begin() {
+	if v.stale { // what there is stays old while the next is fetched, and if that fails
+		v.at = time.Time{}
+	}
+	v.stale, v.began = false, time.Now()
 }
 
 func newFetch() *fetch { return &fetch{done: make(chan struct{})} }
@@ -130,32 +242,31 @@ func newFetch() *fetch { return &fetch{done: make(chan struct{})} }
 // run fetches, and again for as long as somebody came meanwhile.
 func (m *Model) run(d tmux.Detail, f *fetch) {
 	for f != nil {
-		m.mu.Lock()
-		v := &m.views[d]
-		if v.stale { // what there is stays old while the next is fetched, and if that fails
-			v.at = time.Time{}
-		}
-		v.stale = false
-		began := time.Now()
-		m.mu.Unlock()
-
-		f.snap, f.err = m.fetch(d)
-
-		m.mu.Lock()
-		if f.err == nil {
-			v.snap, v.at = f.snap, began
-		}
-		close(f.done)
-		v.running, v.next = v.next, nil
-		f = v.running
-		m.mu.Unlock()
+		f.snap, f.err = m.fetch(d, f)
+		f = m.over(d, f)
 	}
 }
 
-func (m *Model) fetch(d tmux.Detail) (*tmux.Snapshot, error) {
+// over ends a fetch, and gives the next one, which begins.
+func (m *Model) over(d tmux.Detail, f *fetch) (next *fetch) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	v := &m.views[d]
+	if f.err == nil {
+		v.snap, v.at = f.snap, v.began
+	}
+	close(f.done)
+	v.running, v.next = v.next, nil
+	if v.running != nil {
+		v.begin()
+	}
+	return v.running
+}
+
+func (m *Model) fetch(d tmux.Detail, f *fetch) (*tmux.Snapshot, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), fetchTime)
 	defer cancel()
-	snap, err := m.fetchSpelled(ctx, d)
+	snap, err := m.fetchSpelled(ctx, d, f)
 	if err != nil {
 		return nil, fmt.Errorf("look at the tmux server: %w", err)
 	}
@@ -163,18 +274,28 @@ func (m *Model) fetch(d tmux.Detail) (*tmux.Snapshot, error) {
 }
 
 // fetchSpelled asks until the answers fit together and the questions were
-// spelled around the aliases that the server has.
-func (m *Model) fetchSpelled(ctx context.Context, d tmux.Detail) (*tmux.Snapshot, error) {
-	m.mu.Lock()
-	aliases := m.aliases
-	m.mu.Unlock()
+// spelled around the aliases that the server has. What f has asked for comes first.
+func (m *Model) fetchSpelled(ctx context.Context, d tmux.Detail, f *fetch) (*tmux.Snapshot, error) {
+	asked, lines, aliases := f.asked, f.lines, f.aliases
+	if asked == nil {
+		m.mu.Lock()
+		lines, aliases = m.asks[d], m.aliases
+		m.mu.Unlock()
+	}
 	var last error
 	for try := range fetchTries {
-		lines, err := tmux.SnapshotCommandsFor(d, tmux.ParseOptions{Version: m.version, Aliases: aliases})
-		if err != nil {
-			return nil, err
+		var err error
+		if lines == nil {
+			if lines, err = m.spell(d, aliases); err != nil {
+				return nil, err
+			}
 		}
-		replies, err := m.c.Do(ctx, lines...)
+		if asked == nil {
+			if asked, err = m.c.Send(lines...); err != nil {
+				return nil, err
+			}
+		}
+		replies, err := asked.Wait(ctx)
 		if err != nil {
 			return nil, err
 		}
@@ -182,19 +303,24 @@ func (m *Model) fetchSpelled(ctx context.Context, d tmux.Detail) (*tmux.Snapshot
 		if err != nil {
 			// The server changed meanwhile, or an alias is in the way that
 			// we do not know yet.
-			last = err
+			last, lines, asked = err, nil, nil
 			if try == 0 && !errors.Is(err, tmux.ErrUnfinished) {
 				aliases = usualNames()
 			}
 			continue
 		}
 		if slices.Equal(snap.Options.Aliases, aliases) {
+			m.mu.Lock()
+			if slices.Equal(m.aliases, aliases) {
+				m.asks[d] = lines
+			}
+			m.mu.Unlock()
 			return snap, nil
 		}
-		last = errors.New("its command-alias option keeps changing")
+		last, lines, asked = errors.New("its command-alias option keeps changing"), nil, nil
 		aliases = snap.Options.Aliases
 		m.mu.Lock()
-		m.aliases = aliases
+		m.aliases, m.asks = aliases, [tmux.Full + 1][]string{}
 		m.mu.Unlock()
 	}
 	return nil, last
@@ -211,6 +337,11 @@ func usualNames() []tmux.CommandAlias {
 		all = append(all, tmux.CommandAlias{Name: name})
 	}
 	return all
+}
+
+// spell gives the questions, spelled around aliases.
+func (m *Model) spell(d tmux.Detail, aliases []tmux.CommandAlias) ([]string, error) {
+	return tmux.SnapshotCommandsFor(d, tmux.ParseOptions{Version: m.version, Aliases: aliases})
 }
 
 func (m *Model) parse(d tmux.Detail, lines []string, replies []Reply) (*tmux.Snapshot, error) {

@@ -210,3 +210,48 @@ func TestModelSignalsAreFew(t *testing.T) {
 		t.Errorf("%d signals, at most %d", n, most)
 	}
 }
+
+// What was asked for and is waited for by nobody, or by somebody who leaves, holds up nobody
+// else, and is no answer to who asks later.
+func TestModelAskedAhead(t *testing.T) {
+	eachWay(t, func(t *testing.T, s *tmuxtest.Server, c *Client) {
+		m := newModel(t, c)
+		current(t, m, tmux.Core, 0) // how to ask is known from here on
+		m.Start(tmux.Core)
+		gone, leave := context.WithCancel(ctxOf(t))
+		leave()
+		ahead := m.Start(tmux.Core)
+		if _, err := ahead.Wait(gone); !errors.Is(err, context.Canceled) {
+			t.Errorf("who has left hears %v", err)
+		}
+		for i := range 10 {
+			s.Run("new-window", "-d", "-t", "one:", "-n", fmt.Sprint("w", i), "cat")
+			first := m.Start(tmux.Core)
+			if _, err := first.Wait(gone); err != nil && !errors.Is(err, context.Canceled) {
+				t.Error(err)
+			}
+			again := m.Start(tmux.Core)
+			for _, f := range []Fetch{again, first} {
+				if snap, err := f.Wait(ctxOf(t)); err != nil || len(snap.Windows) != i+2 {
+					t.Fatalf("%+v, %v; want %d windows", snap, err, i+2)
+				}
+			}
+		}
+	})
+}
+
+// The server has the question when Start returns: it is not asked by whoever waits.
+func TestModelAsksAtOnce(t *testing.T) {
+	eachWay(t, func(t *testing.T, s *tmuxtest.Server, c *Client) {
+		m := newModel(t, c)
+		current(t, m, tmux.Core, 0)
+		f := m.Start(tmux.Core)
+		if err := c.Drain(ctxOf(t)); err != nil {
+			t.Fatal(err)
+		}
+		s.Run("new-window", "-d", "-t", "one:", "cat")
+		if snap, err := f.Wait(ctxOf(t)); err != nil || len(snap.Windows) != 1 {
+			t.Errorf("%+v, %v; it was asked before the second window was made", snap, err)
+		}
+	})
+}
