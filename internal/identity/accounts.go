@@ -89,12 +89,18 @@ func (a *Accounts) ByUID(ctx context.Context, uid uint32) (Account, error) {
 // ask has a worker look something up, and waits for it no longer than ctx. Who waits for a worker
 // gets one in the order in which they came.
 func ask[T any](ctx context.Context, a *Accounts, what string, look func() T) (none T, err error) {
-	turn := time.NewTimer(a.wait)
-	defer turn.Stop()
 	select {
 	case a.workers <- struct{}{}:
-	case <-turn.C:
-		return none, fmt.Errorf("look up %s: %d earlier look-ups do not return; is the account database reachable?", what, accountWorkers)
+	default:
+		turn := time.NewTimer(a.wait)
+		defer turn.Stop()
+		select {
+		case a.workers <- struct{}{}:
+		case <-turn.C:
+			return none, fmt.Errorf("look up %s: %d earlier look-ups do not return; is the account database reachable?", what, accountWorkers)
+		case <-ctx.Done():
+			return none, fmt.Errorf("look up %s: earlier look-ups took too long: %w", what, ctx.Err())
+		}
 	}
 	got := make(chan T, 1)
 	go func() {
