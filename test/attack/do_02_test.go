@@ -41,6 +41,13 @@ func TestDO02ManyUIDs(t *testing.T) {
 			}
 		}
 		gone()
+		gone = w.crowd(1100, 1, 1024, w.Doors+"/run/ctl", "")
+		for _, who := range people {
+			if r := w.Muxward(who, "who"); r.Code != 0 {
+				w.gain("%s is not served beside one connection each of many: %+v", who, r)
+			}
+		}
+		gone()
 		gone = w.crowd(33, 64, 2048, w.door(stranger), string(frame(false, 100, 20, 0, make([]byte, 4))))
 		for _, who := range people {
 			if r := w.Tmux(who, "has-session", "-t", "mwalice/shared"); r.Code != 0 {
