@@ -25,6 +25,12 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // than whoever runs the test.
 func come(t *testing.T, s *Server, uid uint32) (*visit, error) {
 	t.Helper()
+	return comeAt(t, s, uid, place{})
+}
+
+// comeAt is come for one of several doors.
+func comeAt(t *testing.T, s *Server, uid uint32, at place) (*visit, error) {
+	t.Helper()
 	if uid != 0 {
 		uid += uint32(os.Geteuid())
 	}
@@ -40,7 +46,7 @@ func come(t *testing.T, s *Server, uid uint32) (*visit, error) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = nc.Close() })
-	_, v, err := s.enter(t.Context(), nc.(*net.UnixConn), uid, place{})
+	_, v, err := s.enter(t.Context(), nc.(*net.UnixConn), uid, at)
 	return v, err
 }
 
@@ -134,6 +140,37 @@ func TestPlaces(t *testing.T) {
 	}
 	if _, err := come(0); err != nil {
 		t.Errorf("root: %v", err)
+	}
+}
+
+// Whoever floods a door of their own by ever other uids puts out nobody who is slow at another one, and their proofs
+// that hang keep nobody from being proved there.
+func TestDoorsOfOthers(t *testing.T) {
+	s := &Server{Complain: func(string) {}}
+	bob, err := comeAt(t, s, 1000, place{path: "his"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	hang := 0
+	for i := range total + 2*maxProofs/4 {
+		v, err := comeAt(t, s, 100000+uint32(i), place{path: "hers"})
+		switch {
+		case err != nil && hang < maxProofs/4:
+			t.Fatalf("number %d: %v", i, err)
+		case err == nil && i < total:
+			v.proved()
+		case err == nil:
+			hang++
+		}
+		if err == nil {
+			_ = v.nc.Close() // descriptors need not be kept
+		}
+	}
+	if bob.here.given || bob.fresh.given || hang != maxProofs/4 {
+		t.Errorf("bob has made room: %v; %d proofs of hers hang", bob.fresh.given, hang)
+	}
+	if _, err := comeAt(t, s, 1001, place{path: "his"}); err != nil {
+		t.Errorf("carol: %v", err)
 	}
 }
 
