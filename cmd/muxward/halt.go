@@ -267,7 +267,9 @@ func (d *daemon) holdHalted(s *guard.Server) {
 		return
 	}
 	den := d.stoppedStill(s, "a lockdown has stopped its tmux server, and was not kept")
-	if d.config.Root() {
+	if above, lifted := d.unfound.take(s.Owner()); lifted {
+		den.Above, den.Reason = above, "it was unlocked while muxward had not found its tmux server again, which a lockdown had stopped: unlock it once more"
+	} else if d.config.Root() {
 		den.Above = 1
 	}
 	keep := d.denials.Deny(den)
@@ -295,4 +297,44 @@ func (d *daemon) haltedFor(who identity.Identity, den grants.Denial) (owners []s
 		}
 	}
 	return owners
+}
+
+// unfound remembers whose lockdowns were lifted while their servers, which these may have stopped, had
+// not been found again after a start, and who could lift them: who can then.
+type unfound struct {
+	mu sync.Mutex
+	of map[string]int // Above of the denial, by owner
+}
+
+// note has those remembered whose servers are not known.
+func (u *unfound) note(these []grants.Denial, known func(owner string) bool) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	for _, den := range these {
+		if !stops(den) || den.Scope.Kind != access.Server || known(den.Scope.Owner) {
+			continue
+		}
+		if u.of == nil {
+			u.of = map[string]int{}
+		}
+		u.of[den.Scope.Owner] = max(den.Above, u.of[den.Scope.Owner])
+	}
+}
+
+// take gives whom it is to go by for a server that was found after all.
+func (u *unfound) take(owner string) (above int, lifted bool) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	above, lifted = u.of[owner]
+	delete(u.of, owner)
+	return above, lifted
+}
+
+// found reports whether a server of somebody's would be known by now, if there is one.
+func (d *daemon) found(owner string) bool {
+	if d.guard == nil || d.guard.AllKnown() {
+		return true
+	}
+	_, ok := d.guard.Lookup(owner)
+	return ok
 }

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/muxward/muxward/internal/config"
 	"github.com/muxward/muxward/internal/hostconf"
@@ -22,7 +23,7 @@ import (
 // asksPAM has a host be looked at for the PAM service that the ssh door asks: without one of its own PAM would go by
 // another, and muxward does not begin.
 func asksPAM(root string) hostconf.Check {
-	return hostconf.Check{Name: "the PAM service of the ssh door", Run: func(_ context.Context, tree string) error {
+	return hostconf.Check{Name: "the PAM service of the ssh door", Without: func(_ context.Context, tree string, gone []string) error {
 		c, err := config.Load(tree + setupConfig)
 		if err != nil || c.SSH.PAM == "" {
 			return err
@@ -31,7 +32,11 @@ func asksPAM(root string) hostconf.Check {
 		if _, err := os.Stat(there); root != "" && errors.Is(err, fs.ErrNotExist) {
 			return nil // a tree without PAM, as yet
 		}
-		_, err = serviceIn(c.SSH.PAM, tree+"/etc/pam.d", there, filepath.Join("/", root, "usr/lib/pam.d"))
+		dirs := []string{tree + "/etc/pam.d", there, filepath.Join("/", root, "usr/lib/pam.d")}
+		if slices.Contains(gone, filepath.Join("/etc/pam.d", c.SSH.PAM)) { // it is there now, and will not be
+			dirs = slices.Delete(dirs, 1, 2)
+		}
+		_, err = serviceIn(c.SSH.PAM, dirs...)
 		return err
 	}}
 }
@@ -39,7 +44,7 @@ func asksPAM(root string) hostconf.Check {
 // runsOthers has a host be looked at for the policy, where that is not from here, and for the accounts that panes
 // of session profiles and of isolated servers run as: muxward does not begin where one of them is not there, or is its own.
 func runsOthers(root string, noOwners bool) hostconf.Check {
-	return hostconf.Check{Name: "what session profiles and isolated servers rest on", Run: func(_ context.Context, tree string) error {
+	return hostconf.Check{Name: "what session profiles and isolated servers rest on", Without: func(_ context.Context, tree string, gone []string) error {
 		c, err := config.Load(tree + setupConfig)
 		if err != nil {
 			return err
@@ -51,10 +56,8 @@ func runsOthers(root string, noOwners bool) hostconf.Check {
 			}
 		}
 		if _, err := os.Stat(tree + c.Policy); c.Policy != "" && errors.Is(err, fs.ErrNotExist) {
-			if set, err := policy.Load(filepath.Join("/", root, c.Policy)); err == nil { // what is wrong with it others say
-				if err := hostcheck.Fits(set, c.Isolated, all); err != nil {
-					return err
-				}
+			if err := fitsWhatStays(tree, filepath.Join("/", root), c, gone, all); err != nil {
+				return err
 			}
 		}
 		if _, err := os.Stat(filepath.Join("/", root, "etc/passwd")); noOwners || errors.Is(err, fs.ErrNotExist) {
@@ -82,4 +85,60 @@ func runsOthers(root string, noOwners bool) hostconf.Check {
 		}
 		return errors.Join(wrong...)
 	}}
+}
+
+// fitsWhatStays looks whether the policy that the host has fits what is to land, without those of its files that go.
+func fitsWhatStays(tree, root string, c config.Config, gone []string, profiles map[string]config.Profile) error {
+	dir := filepath.Join(root, c.Policy)
+	goes := slices.ContainsFunc(gone, func(p string) bool { return strings.HasPrefix(p, c.Policy+"/") })
+	if goes {
+		stays := filepath.Join(tree, ".stays")
+		defer os.RemoveAll(stays)
+		if err := copyWithout(stays, root, c.Policy, gone); err != nil {
+			return err
+		}
+		dir = stays
+	}
+	set, err := policy.Load(dir)
+	switch {
+	case err == nil:
+		return hostcheck.Fits(set, c.Isolated, profiles)
+	case goes:
+		return fmt.Errorf("without those files of %s that go the policy is none: %w", c.Policy, err)
+	}
+	return nil // what is wrong with it others say
+}
+
+// maxPolicyFile bounds a file of the policy that is copied.
+const maxPolicyFile = 16 << 20
+
+// copyWithout copies the regular files of a directory of root's, but for those that go.
+func copyWithout(to, root, dir string, gone []string) error {
+	return filepath.WalkDir(filepath.Join(root, dir), func(path string, e fs.DirEntry, err error) error {
+		name, rerr := filepath.Rel(root, path)
+		if err = errors.Join(err, rerr); err != nil {
+			return err
+		}
+		rel, err := filepath.Rel(filepath.Join(root, dir), path)
+		switch {
+		case err != nil:
+			return err
+		case e.IsDir():
+			return os.MkdirAll(filepath.Join(to, rel), 0o700)
+		case !e.Type().IsRegular() || slices.Contains(gone, "/"+name):
+			return nil
+		}
+		info, err := e.Info()
+		if err != nil {
+			return err
+		}
+		if info.Size() > maxPolicyFile {
+			return fmt.Errorf("%s has more than %d bytes", path, maxPolicyFile)
+		}
+		text, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		return os.WriteFile(filepath.Join(to, rel), text, 0o600)
+	})
 }

@@ -129,6 +129,20 @@ func TestHostProfilesOfOthersPolicy(t *testing.T) {
 	b.on(exitOK, "MW-H200 make /etc/muxward/profiles.yaml", "apply")
 }
 
+// A policy that an apply would take away is not there for what is to land: muxward would not begin without one.
+func TestHostPolicyGoes(t *testing.T) {
+	b := newHostBed(t)
+	b.on(exitOK, "applied: ", "apply")
+	b.change("host.yaml", "policy:\n  directory: policy\n", "")
+	b.on(exitFailure, "without those files of /etc/muxward/policy that go the policy is none", "apply")
+	put(t, b.root, "etc/muxward/policy/mine.grants.yaml", "grants: []\n")
+	b.on(exitFailure, "without those files of /etc/muxward/policy that go the policy is none", "apply")
+	put(t, b.root, "etc/muxward/policy/people.yaml", "people:\n  alice: {}\n") // changed by hand: these stay
+	b.on(exitFailure, "grants.yaml: the file is missing", "apply")
+	put(t, b.root, "etc/muxward/policy/grants.yaml", "grants: []\n")
+	b.on(exitOK, "applied: ", "apply")
+}
+
 // A PAM service that the ssh door asks has to be there, or come along: without one muxward would not begin.
 func TestHostAsksPAM(t *testing.T) {
 	b := newHostBed(t)
@@ -139,6 +153,10 @@ func TestHostAsksPAM(t *testing.T) {
 	b.on(exitFailure, "there is no /etc/pam.d/muxward", "apply")
 	b.change("host.yaml", "\npam: false", "\npam: true ")
 	b.on(exitOK, "applied: ", "apply")
+	b.change("host.yaml", "\npam: true ", "\npam: false")
+	b.on(exitFailure, "there is no /etc/pam.d/muxward", "apply") // it is there, and would go
+	b.change("host.yaml", ", pam: muxward}", "}")
+	b.on(exitOK, "remove /etc/pam.d/muxward", "apply")
 }
 
 // A story: what init writes is good, and is applied once; a second apply changes nothing;

@@ -105,6 +105,7 @@ func (d *daemon) lift(ctx context.Context, these []grants.Denial) (int, gateway.
 		stay, err := d.goOn(ctx, these)
 		if l.err = err; err == nil {
 			failpoint.At("lift")
+			d.unfound.note(these, d.found) // before: it may be found at any time
 			if l.n, l.err = d.denials.Lift(these); l.err == nil {
 				l.err = errors.Join(d.goOnLate(ctx, these), errStay(stay))
 			}

@@ -106,6 +106,7 @@ type daemon struct {
 	clockWritten time.Time
 	// accountless is why the accounts could not be read the last time.
 	accountless string
+	unfound     unfound
 }
 
 // assemble makes all parts and starts none. What it made is closed again if

@@ -37,9 +37,9 @@ type profiles struct {
 
 	mu     sync.Mutex
 	list   map[string]keep.Profile
-	known  map[string]bool // by their names, with those that have gone
-	broken error           // why the last reading was refused
-	ending map[string]*guard.Server
+	known  map[string]bool          // by their names, with those that have gone
+	broken error                    // why the last reading was refused
+	ending map[*guard.Server]string // and the profile whose it was
 }
 
 // profileTime is how long it may take to read them.
@@ -238,19 +238,20 @@ func (p *profiles) ends(name string, s *guard.Server) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.ending == nil {
-		p.ending = map[string]*guard.Server{}
+		p.ending = map[*guard.Server]string{}
 	}
-	p.ending[name] = s
+	p.ending[s] = name
 }
 
 // notEnded lists, in words, the servers that were to end and have not.
 func (p *profiles) notEnded() (list []string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	maps.DeleteFunc(p.ending, func(_ string, s *guard.Server) bool { return s.Cause() != nil })
-	for _, name := range slices.Sorted(maps.Keys(p.ending)) {
-		list = append(list, fmt.Sprintf("the tmux server of a session profile that has gone or is another has not ended, and is ended again: %s, process %d", name, p.ending[name].PID()))
+	maps.DeleteFunc(p.ending, func(s *guard.Server, _ string) bool { return s.Cause() != nil })
+	for s, name := range p.ending { // there may be several of one profile, if it has changed again
+		list = append(list, fmt.Sprintf("the tmux server of a session profile that has gone or is another has not ended, and is ended again: %s, process %d", name, s.PID()))
 	}
+	slices.Sort(list)
 	return list
 }
 

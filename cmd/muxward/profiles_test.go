@@ -134,4 +134,8 @@ func TestProfilesNotEnded(t *testing.T) {
 	if list := p.notEnded(); len(list) != 1 || !strings.Contains(list[0], "psql") {
 		t.Errorf("%q", list)
 	}
+	p.ends("psql", new(guard.Server)) // it has changed again
+	if list := p.notEnded(); len(list) != 2 {
+		t.Errorf("of two there are told %q", list)
+	}
 }

@@ -148,9 +148,20 @@ func (f *setupFlags) giveBack(cmd *cobra.Command, o hostconf.Options) error {
 	return nil
 }
 
-// keptLists are the files and directories that muxward takes only from root, or whom it runs as (see kept).
+// keptLists are the files and directories that muxward takes only from root, or whom it runs as (see kept). One that
+// has no absolute path lies where the unit has muxward begin.
 func keptLists(c config.Config) []string {
-	return []string{c.SSH.Keys, c.SSH.Authorities, c.SSH.Revoked, c.SSH.HostCertificate, c.SSH.TOTP, c.Webhook.Secret}
+	return inRoot(c.SSH.Keys, c.SSH.Authorities, c.SSH.Revoked, c.SSH.HostCertificate, c.SSH.TOTP, c.Webhook.Secret)
+}
+
+// inRoot has paths be absolute that are not.
+func inRoot(paths ...string) []string {
+	for i, path := range paths {
+		if path != "" {
+			paths[i] = filepath.Join("/", path)
+		}
+	}
+	return paths
 }
 
 // mustRead is what muxward has to read itself, of root's files. Of the policy its own are what is made
@@ -201,7 +212,7 @@ func readable(root string, c config.Config, own map[string]string) error {
 }
 
 // secrets are the files that muxward takes only from nobody else's hands (see secret, and package webhook).
-func secrets(c config.Config) []string { return []string{c.SSH.TOTP, c.Webhook.Secret} }
+func secrets(c config.Config) []string { return inRoot(c.SSH.TOTP, c.Webhook.Secret) }
 
 // keeps refuses a secret that others than the account can read: muxward would not take it.
 func (r reader) keeps(root, path string) error {

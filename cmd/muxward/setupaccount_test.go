@@ -244,6 +244,13 @@ func TestSetupTakesFromRootAlone(t *testing.T) {
 	if err := takes(c); err == nil || !strings.Contains(err.Error(), "chown root "+file) {
 		t.Errorf("%v", err)
 	}
+	c.SSH.TOTP = strings.TrimPrefix(file, "/") // as it is to the unit, which begins in /
+	if err := takes(c); err == nil || !strings.Contains(err.Error(), "chown root "+file) {
+		t.Errorf("of a relative path: %v", err)
+	}
+	if err := readable("", c, map[string]string{}); err != nil {
+		t.Errorf("of who is to run as root: %v", err)
+	}
 	if c.Account = "muxward"; takes(c) != nil {
 		t.Error("it is asked of one that is to run as an account")
 	}

@@ -112,13 +112,20 @@ type rows struct {
 	kept, keptCol  int // by DECSC
 	bottom, height int // of the scroll region, 0 for the last line; of the terminal
 	width          int
+	joins          bool // the last character joins the next one to it
 	hit            bool
 }
+
+// joiner is between the parts of an emoji of several (ZERO WIDTH JOINER).
+const joiner = 0x200d
 
 // moved reads what is shown next.
 func (r *rows) moved(p []byte, size Size) bool {
 	r.hit, r.height, r.width = false, size.Rows, size.Cols
 	for len(p) > 0 {
+		if p[0] < 0x80 {
+			r.joins = false
+		}
 		switch c := p[0]; {
 		case c == 0x1b:
 			p = r.escape(p)
@@ -136,7 +143,12 @@ func (r *rows) moved(p []byte, size Size) bool {
 			continue
 		case c >= 0x80:
 			char, size := utf8.DecodeRune(p)
-			r.print(tmux.RuneWidth(char))
+			width := tmux.RuneWidth(char)
+			if r.joins { // tmux has it in the cell of what is before it
+				width = 0
+			}
+			r.joins = char == joiner
+			r.print(width)
 			p = p[size:]
 			continue
 		}

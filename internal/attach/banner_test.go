@@ -107,6 +107,9 @@ func TestRows(t *testing.T) {
 		{"\x1b[3;1H" + strings.Repeat("x", 61), true},
 		{"\x1b[3;1H" + strings.Repeat("─", 60), false},
 		{"\x1b[5;1H" + strings.Repeat("語", 11), true},
+		{"\x1b[5;1H" + strings.Repeat("👩\u200d👩\u200d👧", 10), false}, // two columns each
+		{"\x1b[5;1H" + strings.Repeat("👩\u200d👩\u200d👧", 11), true},
+		{"\x1b[5;1H" + strings.Repeat("👩\u200d\x1b[m👩", 6), true}, // joined to nothing
 		{"\x1b[5;1Hx\x1b[30b", true},
 		{"\x1b[4;1H\x1b7\x1b[5;1H\x1b8\n", false},
 		{"\x1b[5;1H\x1b[2A\n\n", false},

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -18,11 +19,13 @@ func TestSince(t *testing.T) {
 	const n = 200
 	write := func(t *testing.T, clock func(i int) time.Time) (dir string, segs []segment) {
 		dir = newDir(t)
-		now := begun
-		l := open(t, Options{Dir: dir, SegmentSize: 5000, Now: func() time.Time { return now }})
+		var now atomic.Pointer[time.Time] // what syncs looks at it as well
+		now.Store(&begun)
+		l := open(t, Options{Dir: dir, SegmentSize: 5000, Now: func() time.Time { return *now.Load() }})
 		for i := range n {
-			now = clock(i)
-			must(t, l, access.Event{Kind: access.EventIntent, Request: uint64(i + 1), Person: []string{"bob", "alice"}[i%2], Time: now})
+			at := clock(i)
+			now.Store(&at)
+			must(t, l, access.Event{Kind: access.EventIntent, Request: uint64(i + 1), Person: []string{"bob", "alice"}[i%2], Time: at})
 		}
 		shut(t, l)
 		segs, err := listSegments(dir)

@@ -3,8 +3,10 @@ package executor
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/muxward/muxward/internal/access"
 	"github.com/muxward/muxward/internal/gateway"
@@ -13,26 +15,80 @@ import (
 // barred is where somebody may not type as it is locked down. What they type meanwhile may wait
 // for a tmux server that hangs, and would be decided when that is unlocked: it is thrown away then.
 type barred struct {
-	mu sync.Mutex
-	at atomic.Pointer[access.Object] // the pane, or all that they are shown
+	mu    sync.Mutex
+	at    atomic.Pointer[access.Object] // the pane, or all that they are shown
+	again atomic.Bool                   // it is tried again to throw it away
 }
 
 // bar notes that it is locked down where they type, or throws away what they have typed until
 // that was over: nothing is typed before.
 func (s *seat) bar(ctx context.Context) error {
-	b := &s.barred
-	b.mu.Lock()
+	err := s.barred.look(ctx, s.lockedPlace, s.att.Unread)
+	if err != nil && s.barred.again.CompareAndSwap(false, true) {
+		go s.protected(func() {
+			defer s.barred.again.Store(false)
+			s.barred.keepOn(s.ctx, s.lockedPlace, s.att.Unread)
+		})
+	}
+	return err
+}
+
+// look is bar of one seat: place gives where it is locked down, and unread throws away what was typed. Until
+// that is done it stays barred there.
+func (b *barred) look(ctx context.Context, place func() *access.Object, unread func(context.Context) error) error {
+	if err := b.lock(ctx); err != nil {
+		return err
+	}
 	defer b.mu.Unlock()
-	if on := s.lockedPlace(); on != nil {
+	if on := place(); on != nil {
 		b.at.Store(on)
 		return nil
 	}
 	if b.at.Load() == nil {
 		return nil
 	}
-	err := s.att.Unread(ctx)
-	b.at.Store(nil)
+	err := unread(ctx)
+	if err == nil {
+		b.at.Store(nil)
+	}
 	return err
+}
+
+// How often it is tried again, and how long one try may take.
+const (
+	againEvery = 100 * time.Millisecond
+	againTime  = time.Second
+)
+
+// keepOn looks until that goes well, or ctx ends: nobody else may come to it again, and nothing could be typed.
+func (b *barred) keepOn(ctx context.Context, place func() *access.Object, unread func(context.Context) error) {
+	tick := time.NewTicker(againEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+		one, cancel := context.WithTimeout(ctx, againTime)
+		err := b.look(one, place, unread)
+		cancel()
+		if err == nil {
+			return
+		}
+	}
+}
+
+// lock locks mu, or gives up when ctx ends: who holds it may wait for a delivery.
+func (b *barred) lock(ctx context.Context) error {
+	for !b.mu.TryLock() {
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("drop what was typed under a lockdown: it is being done, and does not end: %w", ctx.Err())
+		case <-time.After(100 * time.Microsecond):
+		}
+	}
+	return nil
 }
 
 // lockedPlace gives where they would type, by what is known of that, if it is locked down.

@@ -45,7 +45,7 @@ func Apply(ctx context.Context, want Wish, o Options) (Result, error) {
 	if len(r.Steps) == 0 {
 		return res, h.drop(l, p.gone)
 	}
-	if err := h.check(ctx, p.files); err != nil {
+	if err := h.check(ctx, p.files, r.goes()); err != nil {
 		return res, fmt.Errorf("%w; nothing has changed", err)
 	}
 	if err := h.begin(l, r); err != nil {
@@ -121,8 +121,18 @@ func (h *host) drop(l *ledger, gone []string) error {
 	return h.save(l)
 }
 
+// goes gives the paths at which there will be nothing any more.
+func (r *record) goes() (gone []string) {
+	for _, st := range r.Steps {
+		if st.Do == Remove && st.Item.Path != "" && !st.After.there() {
+			gone = append(gone, st.Item.Path)
+		}
+	}
+	return gone
+}
+
 // check lays the files out as they will be, and has them looked at.
-func (h *host) check(ctx context.Context, files map[string][]byte) error {
+func (h *host) check(ctx context.Context, files map[string][]byte, gone []string) error {
 	if len(h.opt.Checks) == 0 {
 		return nil
 	}
@@ -146,7 +156,11 @@ func (h *host) check(ctx context.Context, files map[string][]byte) error {
 	}
 	for _, c := range h.opt.Checks {
 		h.step("check " + c.Name)
-		if err := h.within(ctx, func(ctx context.Context) error { return c.Run(ctx, top) }); err != nil {
+		run := c.Run
+		if c.Without != nil {
+			run = func(ctx context.Context, tree string) error { return c.Without(ctx, tree, gone) }
+		}
+		if err := h.within(ctx, func(ctx context.Context) error { return run(ctx, top) }); err != nil {
 			return fmt.Errorf("%s does not hold: %w", c.Name, err)
 		}
 	}

@@ -198,6 +198,8 @@ type Check struct {
 	// 0600 and 0700, and the directory is removed afterwards. An error ends the apply;
 	// nothing has changed then. Its context has the deadline of Options.Patience.
 	Run func(ctx context.Context, tree string) error
+	// Without, in the place of Run, is told as well which paths the host will not have any more.
+	Without func(ctx context.Context, tree string, gone []string) error
 }
 
 // Options say how.

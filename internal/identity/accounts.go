@@ -20,8 +20,9 @@ var ErrNoAccount = accounts.ErrNoAccount
 const (
 	accountAge     = 30 * time.Second // how long an answer may be used again
 	accountTime    = 5 * time.Second  // how long one question may take
+	accountWait    = time.Second      // how long one may wait for its turn
 	accountWorkers = 8                // questions under way at most
-	accountCache   = 4096             // answers kept at most
+	accountCache   = 4096             // answers kept at most, and as many of who has no account
 )
 
 // Accounts answers which account a uid is. A question that hangs (a directory
@@ -39,10 +40,12 @@ type Accounts struct {
 	fresh   func() string
 	now     func() time.Time
 	workers chan struct{}
+	wait    time.Duration // for one of them
 
-	mu    sync.Mutex
-	stamp string
-	known map[uint32]accountAnswer
+	mu     sync.Mutex
+	stamp  string
+	known  map[uint32]accountAnswer
+	absent map[uint32]accountAnswer // of uids without one: whoever has many of those pushes nobody out of known
 }
 
 // Directories is asked about accounts that no file has: internal/nss, or muxward-helper, which asks it.
@@ -75,7 +78,8 @@ func NewAccounts() *Accounts {
 
 func newAccounts(lookup func(uint32) (Account, error), fresh func() string) *Accounts {
 	return &Accounts{lookup: lookup, fresh: fresh, now: time.Now,
-		workers: make(chan struct{}, accountWorkers), known: map[uint32]accountAnswer{}}
+		workers: make(chan struct{}, accountWorkers), wait: accountWait,
+		known: map[uint32]accountAnswer{}, absent: map[uint32]accountAnswer{}}
 }
 
 // ByUID gives the account of a uid, or ErrNoAccount. It takes no longer than
@@ -112,12 +116,21 @@ func (a *Accounts) ofFiles(ctx context.Context, uid uint32) (Account, error) {
 	return ans.account, ans.err
 }
 
-// ask has a worker look something up, and waits for it no longer than ctx.
+// ask has a worker look something up, and waits for it no longer than ctx. Who waits for a worker
+// gets one in the order in which they came.
 func ask[T any](ctx context.Context, a *Accounts, what string, look func() T) (none T, err error) {
 	select {
 	case a.workers <- struct{}{}:
 	default:
-		return none, fmt.Errorf("look up %s: %d earlier look-ups do not return; is the account database reachable?", what, accountWorkers)
+		turn := time.NewTimer(a.wait)
+		defer turn.Stop()
+		select {
+		case a.workers <- struct{}{}:
+		case <-turn.C:
+			return none, fmt.Errorf("look up %s: %d earlier look-ups do not return; is the account database reachable?", what, accountWorkers)
+		case <-ctx.Done():
+			return none, fmt.Errorf("look up %s: earlier look-ups took too long: %w", what, ctx.Err())
+		}
 	}
 	got := make(chan T, 1)
 	go func() {
@@ -184,9 +197,13 @@ func (a *Accounts) cached(uid uint32) (accountAnswer, bool) {
 	if stamp != a.stamp {
 		a.stamp = stamp
 		clear(a.known)
+		clear(a.absent)
 		return accountAnswer{}, false
 	}
 	ans, ok := a.known[uid]
+	if !ok {
+		ans, ok = a.absent[uid]
+	}
 	if !ok || a.now().Sub(ans.at) > accountAge {
 		return accountAnswer{}, false
 	}
@@ -199,8 +216,13 @@ func (a *Accounts) keep(uid uint32, ans accountAnswer) {
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if len(a.known) >= accountCache {
-		clear(a.known)
+	in, other := a.known, a.absent
+	if ans.err != nil {
+		in, other = other, in
 	}
-	a.known[uid] = ans
+	if len(in) >= accountCache {
+		clear(in)
+	}
+	in[uid] = ans
+	delete(other, uid)
 }

@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -96,11 +98,12 @@ func TestAccountsAge(t *testing.T) {
 }
 
 // A source that hangs costs its asker the deadline, takes no more than the
-// workers, and later askers are refused at once.
+// workers, and later askers are refused soon.
 func TestAccountsHang(t *testing.T) {
 	hang := make(chan struct{})
 	a := newAccounts(func(uint32) (Account, error) { <-hang; return Account{Name: "late"}, nil }, func() string { return "" })
 	a.uidOf = func(string) (uint32, error) { <-hang; return 98, nil }
+	a.wait = time.Millisecond
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if _, err := a.ByName(ctx, "late"); !errors.Is(err, context.Canceled) {
@@ -118,6 +121,7 @@ func TestAccountsHang(t *testing.T) {
 		t.Errorf("one more by name: %v", err)
 	}
 	close(hang)
+	a.wait = accountTime
 	until(t, "the workers are free again", func() bool { return len(a.workers) == 0 })
 	if acc, err := a.ByUID(t.Context(), 99); err != nil || acc.Name != "late" {
 		t.Errorf("afterwards: %+v, %v", acc, err)
@@ -208,4 +212,53 @@ func FuzzParseStat(f *testing.F) {
 		_, _ = procfs.ParseStat(data)
 		parseClaims(data)
 	})
+}
+
+// Whoever comes by more uids than there are workers, or than answers are kept, has nobody else refused, nor
+// looked up again.
+func TestAccountsOfMany(t *testing.T) {
+	var looked, came atomic.Int32
+	here := make(chan struct{}, 2*accountWorkers)
+	goOn := make(chan struct{})
+	a := newAccounts(func(uid uint32) (Account, error) {
+		if uid == 7 {
+			looked.Add(1)
+			return Account{Name: "alice", UID: 7}, nil
+		}
+		here <- struct{}{}
+		<-goOn
+		<-here
+		return Account{}, ErrNoAccount
+	}, func() string { came.Add(1); return "" })
+	a.wait = accountTime
+	var all sync.WaitGroup
+	for i := range accountWorkers {
+		all.Go(func() { _, _ = a.ByUID(t.Context(), uint32(100000+i)) })
+	}
+	until(t, "all workers are busy", func() bool { return len(here) == accountWorkers })
+	refused := make(chan error, 64)
+	for range cap(refused) {
+		all.Go(func() {
+			_, err := a.ByUID(t.Context(), 7)
+			refused <- err
+		})
+	}
+	until(t, "all have come", func() bool { return int(came.Load()) == accountWorkers+cap(refused) })
+	close(goOn)
+	for range cap(refused) {
+		if err := <-refused; err != nil {
+			t.Errorf("who has waited: %v", err)
+		}
+	}
+	all.Wait()
+	before := looked.Load()
+	for i := range accountCache + 10 {
+		_, _ = a.ByUID(t.Context(), uint32(200000+i))
+	}
+	if acc, err := a.ByUID(t.Context(), 7); err != nil || acc.Name != "alice" || looked.Load() != before {
+		t.Errorf("%+v, %v, after %d look-ups more", acc, err, looked.Load()-before)
+	}
+	if n := len(a.absent); n > accountCache {
+		t.Errorf("%d are kept who have none", n)
+	}
 }

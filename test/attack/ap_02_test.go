@@ -1,8 +1,10 @@
 package attack
 
 import (
+	"bytes"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/muxward/muxward/internal/tmux/tmuxtest"
 )
@@ -71,6 +73,49 @@ func TestAP02ForgedByAPane(t *testing.T) {
 		tmuxtest.Eventually(w.t, func() bool { return a.types(carol, "mwalice/shared:0.1") }, "alice's own yes counts")
 		if r := w.Muxward(owner, "grants", "--json"); strings.Contains(r.Out, `"command line"`) {
 			w.gain("what was asked from alice's pane is given: %s", r.Out)
+		}
+	}}.run(t)
+}
+
+// Carol has alice's shell open another display of alice's, in the pane that she types into, and presses there what
+// alice would press in her own: the list of who asks for what, and yes. In the control run it is alice's hand.
+func TestAP02NestedDisplay(t *testing.T) {
+	t.Parallel()
+	const hands = standardGrants + `  - {who: mwcarol, role: typist, on: "mwalice/hand:0.0", reason: types there}
+  - {who: mwcarol, role: viewer, on: mwalice/hand, reason: looks}
+`
+	row{grants: hands, settings: "answer_key: true\n", teeth: "teeth_hand", restless: true, gains: 1, attack: func(w *world) {
+		w.anyInput = true
+		a := seekers{w}
+		w.Must(owner, "new-session", "-d", "-x", "200", "-y", "50", "-s", "hand", "exec sh")
+		x := w.attach(carol, tmuxtest.TerminalConfig{Cols: 200, Rows: 50}, "attach", "-t", "mwalice/hand")
+		x.WaitFor("[hand]")
+		a.ask(carol, "type", "-t", "mwalice/shared:0.1")
+		x.Type("clear; env -u TMUX -u TMUX_PANE TMUX_TMPDIR=" + w.Doors + " tmux attach -t shared\r")
+		x.WaitFor("recording")                            // what the panes of that say
+		defer w.Must(owner, "kill-session", "-t", "hand") // and that display with it
+		if w.control {
+			tmuxtest.Eventually(w.t, func() bool {
+				if x.Contains("ask for your answer") {
+					return true
+				}
+				x.Type("\x1ba")
+				return false
+			}, "the key opens the list")
+			for range 10 { // once she has paused it counts
+				if within(2*time.Second, func() bool { return a.types(carol, "mwalice/shared:0.1") }) {
+					w.gain("carol types, by a yes from alice's pane")
+					return
+				}
+				x.Type("y")
+			}
+			return
+		}
+		x.Type("\x1ba\x1bay")
+		x.Type("behind-it")
+		tmuxtest.Eventually(w.t, func() bool { return bytes.Contains(w.rec.Bytes(), []byte("behind-it")) }, "it is in the session that this display shows")
+		if x.Contains("ask for your answer") || a.types(carol, "mwalice/shared:0.1") {
+			w.gain("a display in alice's pane answers for alice:\n%s", strings.Join(x.Screen(), "\n"))
 		}
 	}}.run(t)
 }

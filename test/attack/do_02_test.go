@@ -34,10 +34,17 @@ func TestDO02ManyUIDs(t *testing.T) {
 		people := []string{root, owner, viewer}
 		x := w.Terminal(viewer, tmuxtest.TerminalConfig{}, "attach", "-t", "mwalice/shared")
 		x.WaitFor("recording")
-		gone := w.crowd(9, 32, 256, w.Doors+"/run/ctl", "")
+		gone := w.crowd(33, 32, 1024, w.Doors+"/run/ctl", "")
 		for _, who := range people {
 			if r := w.Muxward(who, "who"); r.Code != 0 {
 				w.gain("%s is not served: %+v", who, r)
+			}
+		}
+		gone()
+		gone = w.crowd(1100, 1, 1024, w.Doors+"/run/ctl", "")
+		for _, who := range people {
+			if r := w.Muxward(who, "who"); r.Code != 0 {
+				w.gain("%s is not served beside one connection each of many: %+v", who, r)
 			}
 		}
 		gone()

@@ -3,7 +3,6 @@ package script
 import (
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/muxward/muxward/internal/tmux/tmuxtest"
 	"github.com/muxward/muxward/test/host"
@@ -33,12 +32,7 @@ func TestLockdownStaysAtAnOwnPlace(t *testing.T) {
 	lock("lockdown", "work:1.1", "--reason", "in front")
 	bob.Type("here")
 	bob.WaitFor("here") // the other pane is not locked down; and a key takes a notice away
-	for end := time.Now().Add(tmuxtest.Patience); !strings.HasPrefix(last(), " locked down by mwalice: in front"); {
-		if time.Now().After(end) {
-			t.Fatalf("no lockdown on the last line:\n%s", strings.Join(bob.Screen(), "\n"))
-		}
-		time.Sleep(10 * time.Millisecond)
-	}
+	tmuxtest.Eventually(t, func() bool { return strings.HasPrefix(last(), " locked down by mwalice: in front") }, "a lockdown is on the last line")
 	if out, err := h.Server(host.Alice).Try("rename-window", "-t", "work:1", "named"); err != nil {
 		t.Fatal(out, err)
 	}

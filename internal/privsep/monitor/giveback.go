@@ -32,7 +32,9 @@ func GiveBack(given config.Config, file string) error {
 	if err != nil {
 		return err
 	}
-	hands, err := keep.New(s.hands()) // for its lock
+	o := s.hands()
+	o.Profiles = nil          // whatever is wrong with those has nothing to do with it
+	hands, err := keep.New(o) // for its lock
 	if err != nil {
 		return err
 	}
@@ -123,8 +125,25 @@ func noKeys(s *setting, dir *os.File) error {
 // servingFile says where muxward serves, which root's commands believe of root.
 const servingFile = "serve.json"
 
-// given ends the name of a journal that was the account's.
+// given ends the name of a journal that was the account's, before a number where there was one before.
 const given = ".damaged-given-back"
+
+// aside gives a name for what is put aside that nothing has, here or among root's journals, which come back here.
+func (s *setting) aside(dir *os.File, name string) (string, error) {
+	for n := 1; n < 1000; n++ {
+		to := name + given
+		if n > 1 {
+			to += "-" + strconv.Itoa(n)
+		}
+		var st unix.Stat_t
+		here := unix.Fstatat(int(dir.Fd()), to, &st, unix.AT_SYMLINK_NOFOLLOW)
+		there := unix.Lstat(s.keyDir()+"/"+to, &st)
+		if errors.Is(here, unix.ENOENT) && errors.Is(there, unix.ENOENT) {
+			return to, nil
+		}
+	}
+	return "", errors.New("too many have been put aside before: move them away")
+}
 
 // putAside has nothing of the account's be taken for root's own word: where muxward serves, which is written
 // anew at each start, and journals, to which root's commands would add.
@@ -135,7 +154,7 @@ func (s *setting) putAside(dir *os.File) error {
 	}
 	for _, name := range names {
 		var st unix.Stat_t
-		if name != servingFile && !isJournal(name) || strings.HasSuffix(name, given) {
+		if name != servingFile && !isJournal(name) || strings.Contains(name, given) {
 			continue
 		}
 		if err := unix.Fstatat(int(dir.Fd()), name, &st, unix.AT_SYMLINK_NOFOLLOW); err != nil {
@@ -147,8 +166,10 @@ func (s *setting) putAside(dir *os.File) error {
 		s.doing("put aside " + name)
 		if name == servingFile {
 			err = unix.Unlinkat(int(dir.Fd()), name, 0)
+		} else if to, aerr := s.aside(dir, name); aerr != nil {
+			err = aerr
 		} else {
-			err = unix.Renameat(int(dir.Fd()), name, int(dir.Fd()), name+given)
+			err = unix.Renameat2(int(dir.Fd()), name, int(dir.Fd()), to, unix.RENAME_NOREPLACE)
 		}
 		if err != nil {
 			return fmt.Errorf("put %s aside: %w", name, err)

@@ -163,6 +163,14 @@ func TestGiveBackPutsAside(t *testing.T) {
 			t.Errorf("%s has %q, %v", name, got, err)
 		}
 	}
+	at := s.config.State + "/sockets.jsonl"
+	must(t, prepare(s), os.WriteFile(at, []byte("theirs again"), 0o644), os.Chown(at, 65533, 65533), giveBack(s))
+	for name, want := range map[string]string{"sockets.jsonl": "{}\n", "sockets.jsonl" + given: "theirs", "sockets.jsonl" + given + "-2": "theirs again"} {
+		if got, err := os.ReadFile(s.config.State + "/" + name); string(got) != want {
+			t.Errorf("the second time %s has %q, %v", name, got, err)
+		}
+	}
+	must(t, prepare(s)) // what was put aside is in nobody's way
 }
 
 func refuses(t *testing.T, want string, plant func(*setting) error) {

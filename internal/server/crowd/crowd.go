@@ -2,7 +2,8 @@
 // there are too many, so that nobody keeps others out by taking all there is.
 //
 // Of one uid there are only so many. Whoever may use many uids (user_namespaces(7), subuid(5)) could
-// take all room still: so where there are too many, one makes room of which least is known. It is no
+// take all room still: so where there are too many, one makes room of which least is known. Whose uid
+// has proved somebody before is known as they come, however slow their next proof is. It is no
 // check of rights, and proves nobody: doors say how far each connection has come.
 //
 // Start reading at [Crowd.Enter].
@@ -20,6 +21,9 @@ import (
 // Bounds is how many there may be of one, and of all.
 type Bounds struct{ Each, All int }
 
+// keeps is how many are kept of whoever is known, whoever else comes.
+func (b Bounds) keeps() int { return max(1, b.Each/8) }
+
 // Why one more has no room.
 var (
 	ErrEach = errors.New("it has too many itself")
@@ -35,8 +39,8 @@ const (
 	Nobody Standing = iota
 	// Unknown: nothing was heard of it, or found out, yet.
 	Unknown
-	// Known: it is known whose it is, and it has not said yet what it wants. Who has but one of
-	// these keeps it.
+	// Known: it is known whose it is, or whose uid was known before, and it has not said yet what it
+	// wants. Who has but a few of these keeps them: see [Bounds].
 	Known
 	// Here: it stays.
 	Here
@@ -58,8 +62,14 @@ func Begins(uid uint32) Standing {
 type Crowd[K comparable] struct {
 	mu  sync.Mutex
 	by  map[K]*share
+	via map[string]*share
 	all []*Caller[K] // the oldest first
+	// known are those who have proved somebody.
+	known map[K]struct{}
 }
+
+// maxKnown bounds how many are remembered to be known.
+const maxKnown = 1 << 14
 
 // share is what is somebody's: how many, and how many of each standing.
 type share struct {
@@ -71,26 +81,28 @@ type share struct {
 type Caller[K comparable] struct {
 	crowd *Crowd[K]
 	who   K
-	share *share
+	via   string
+	share *share // of who
+	all   *share // of via, or else that of who
 	end   func()
 	// The crowd's mu is held for these.
 	stands Standing
 	left   bool
 }
 
-// Enter counts one more, unless there are too many. end ends it if it has to make room: it is called
-// once at most, and counts no more then.
-func (w *Crowd[K]) Enter(who K, b Bounds, as Standing, end func()) (*Caller[K], error) {
+// Enter counts one more, unless there are too many. via says where it has come in, if that is a place
+// to which not everybody can come: those who come there have one part together when room is to be made,
+// whatever their uids are. end ends it if it has to make room: it is called once at most, and counts no more then.
+func (w *Crowd[K]) Enter(who K, via string, b Bounds, as Standing, end func()) (*Caller[K], error) {
 	w.mu.Lock()
-	s := w.by[who]
-	if s != nil && s.n >= b.Each {
+	if s := w.by[who]; s != nil && s.n >= b.Each {
 		w.mu.Unlock()
 		return nil, ErrEach
 	}
 	var out *Caller[K]
 	if len(w.all) >= b.All {
 		if as != Keeps {
-			out = w.least()
+			out = w.least(b.keeps())
 		}
 		if !hasRoom(as == Keeps || out != nil) {
 			w.mu.Unlock()
@@ -99,18 +111,17 @@ func (w *Crowd[K]) Enter(who K, b Bounds, as Standing, end func()) (*Caller[K], 
 	}
 	if out != nil {
 		w.gone(out)
-		s = w.by[who]
 	}
-	if s == nil {
-		if w.by == nil {
-			w.by = map[K]*share{}
-		}
-		s = &share{}
-		w.by[who] = s
+	if _, known := w.known[who]; known && as == Unknown {
+		as = Known
 	}
-	c := &Caller[K]{crowd: w, who: who, share: s, end: end, stands: as}
-	s.n++
-	s.of[as]++
+	c := &Caller[K]{crowd: w, who: who, via: via, end: end, stands: as}
+	c.share = shareOf(&w.by, who)
+	c.all = c.share
+	if via != "" {
+		c.all = shareOf(&w.via, via)
+	}
+	c.count(as, 1)
 	w.all = append(w.all, c)
 	w.mu.Unlock()
 	if out != nil {
@@ -119,21 +130,52 @@ func (w *Crowd[K]) Enter(who K, b Bounds, as Standing, end func()) (*Caller[K], 
 	return c, nil
 }
 
+// shareOf gives somebody's share, or makes them one.
+func shareOf[K comparable](m *map[K]*share, who K) *share {
+	if *m == nil {
+		*m = map[K]*share{}
+	}
+	s := (*m)[who]
+	if s == nil {
+		s = &share{}
+		(*m)[who] = s
+	}
+	return s
+}
+
+// count has one more, or less, of a standing. The crowd's mu is held.
+func (c *Caller[K]) count(of Standing, n int) {
+	c.share.n += n
+	c.share.of[of] += n
+	if c.all != c.share {
+		c.all.n += n
+		c.all.of[of] += n
+	}
+}
+
+// Knows reports whether somebody was known before.
+func (w *Crowd[K]) Knows(who K) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	_, ok := w.known[who]
+	return ok
+}
+
 // hasRoom reports whether one more has room among too many.
 func hasRoom(made bool) bool { return made && !teeth.Out(teeth.Room) }
 
 // least gives the one that makes room: the oldest of those who have most that are nobody's; or else
-// the oldest of those who have most that have not come to stay. So one that comes to its end in good
-// time makes no room for a crowd of somebody else's. mu is held.
-func (w *Crowd[K]) least() (out *Caller[K]) {
+// the oldest of those who have most that have not come to stay. Of whoever is known so many are kept. So one that
+// comes to its end in good time makes no room for a crowd of somebody else's. mu is held.
+func (w *Crowd[K]) least(keeps int) (out *Caller[K]) {
 	nobody, most := false, 0
 	for _, c := range w.all {
-		switch n := c.share.loose(); {
+		switch n := c.all.loose(); {
 		case c.stands == Nobody:
-			if n := c.share.of[Nobody]; !nobody || n > most {
+			if n := c.all.of[Nobody]; !nobody || n > most {
 				out, nobody, most = c, true, n
 			}
-		case c.stands < Here && !nobody && n > most && (n > 1 || c.stands != Known):
+		case c.stands < Here && !nobody && n > most && (c.stands != Known || c.share.loose() > keeps):
 			out, most = c, n
 		}
 	}
@@ -145,14 +187,28 @@ func (s *share) loose() int { return s.of[Unknown] + s.of[Known] }
 
 // Stand says how far a connection has come. Who stays, stays.
 func (c *Caller[K]) Stand(s Standing) {
-	c.crowd.mu.Lock()
-	defer c.crowd.mu.Unlock()
+	w := c.crowd
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.remember(c.who, s)
 	if c.left || c.stands >= Here {
 		return
 	}
-	c.share.of[c.stands]--
-	c.share.of[s]++
+	c.count(c.stands, -1)
+	c.count(s, 1)
 	c.stands = s
+}
+
+// remember keeps who has proved somebody. That they are found to be nobody later, as while what is asked
+// about them does not answer, is no reason to have them wait behind others the next time. mu is held.
+func (w *Crowd[K]) remember(who K, s Standing) {
+	if s < Known {
+		return
+	}
+	if w.known == nil || len(w.known) >= maxKnown {
+		w.known = map[K]struct{}{}
+	}
+	w.known[who] = struct{}{}
 }
 
 // Leave counts it no more. It can be called again.
@@ -168,9 +224,12 @@ func (w *Crowd[K]) gone(c *Caller[K]) {
 		return
 	}
 	c.left = true
-	c.share.of[c.stands]--
-	if c.share.n--; c.share.n == 0 {
+	c.count(c.stands, -1)
+	if c.share.n == 0 {
 		delete(w.by, c.who)
+	}
+	if c.all != c.share && c.all.n == 0 {
+		delete(w.via, c.via)
 	}
 	if i := slices.Index(w.all, c); i >= 0 {
 		w.all = slices.Delete(w.all, i, i+1)

@@ -1,8 +1,10 @@
 package crowd
 
 import (
+	"runtime"
 	"sync"
 	"testing"
+	"time"
 )
 
 var few = Bounds{Each: 4, All: 32}
@@ -11,7 +13,7 @@ var few = Bounds{Each: 4, All: 32}
 func fill(t *testing.T, w *Crowd[uint32], closed *int, each int, as Standing) (all []*Caller[uint32]) {
 	t.Helper()
 	for i := range few.All {
-		c, err := w.Enter(100000+uint32(i/each), few, Unknown, func() { *closed++ })
+		c, err := w.Enter(100000+uint32(i/each), "", few, Unknown, func() { *closed++ })
 		if err != nil {
 			t.Fatalf("number %d has no room: %v", i, err)
 		}
@@ -28,14 +30,14 @@ func TestManyUIDs(t *testing.T) {
 		var w Crowd[uint32]
 		closed := 0
 		fill(t, &w, &closed, few.Each, as)
-		if _, err := w.Enter(100000, few, Unknown, nil); err != ErrEach {
+		if _, err := w.Enter(100000, "", few, Unknown, nil); err != ErrEach {
 			t.Errorf("%d: of one uid there are more than its part: %v", as, err)
 		}
-		if _, err := w.Enter(0, few, Begins(0), nil); err != nil || closed > 0 {
+		if _, err := w.Enter(0, "", few, Begins(0), nil); err != nil || closed > 0 {
 			t.Errorf("%d: root: %v, and %d were closed for that", as, err, closed)
 		}
 		thrown := 0
-		c, err := w.Enter(99999, few, Unknown, func() { thrown++ })
+		c, err := w.Enter(99999, "", few, Unknown, func() { thrown++ })
 		if want := as == Here; (err == ErrAll) != want || (closed == 1) == want {
 			t.Errorf("%d: one more: %v, and %d were closed", as, err, closed)
 		}
@@ -43,7 +45,7 @@ func TestManyUIDs(t *testing.T) {
 			continue
 		}
 		for i := range 3 * few.All { // who has most makes room
-			if _, err := w.Enter(200000+uint32(i)/2, few, Unknown, func() { closed++ }); err != nil {
+			if _, err := w.Enter(200000+uint32(i)/2, "", few, Unknown, func() { closed++ }); err != nil {
 				t.Fatal("there is no room")
 			}
 			if thrown > 0 && closed < few.All {
@@ -69,7 +71,7 @@ func TestWhoMakesRoom(t *testing.T) {
 	out := func() *Caller[uint32] {
 		t.Helper()
 		before := closed
-		if _, err := w.Enter(next, few, Unknown, func() {}); err != nil || closed != before+1 {
+		if _, err := w.Enter(next, "", few, Unknown, func() {}); err != nil || closed != before+1 {
 			t.Fatalf("%v, and %d were closed", err, closed-before)
 		}
 		next++
@@ -91,7 +93,7 @@ func TestWhoMakesRoom(t *testing.T) {
 		}
 	}
 	last := all[len(all)-1]
-	two, err := w.Enter(last.who, Bounds{Each: 2, All: 1 << 20}, Unknown, func() { closed++ })
+	two, err := w.Enter(last.who, "", Bounds{Each: 2, All: 1 << 20}, Unknown, func() { closed++ })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -110,7 +112,7 @@ func TestComeAndGo(t *testing.T) {
 	for i := range 64 {
 		wg.Go(func() {
 			for n := range 200 {
-				c, err := w.Enter(uint32(1000+i%16), few, Unknown, func() {})
+				c, err := w.Enter(uint32(1000+i%16), "", few, Unknown, func() {})
 				if err != nil {
 					continue
 				}
@@ -123,5 +125,117 @@ func TestComeAndGo(t *testing.T) {
 	wg.Wait()
 	if w.Len() != 0 || len(w.by) != 0 {
 		t.Errorf("when all have left: %d, %v", w.Len(), w.by)
+	}
+}
+
+// Whoever comes by ever more uids, one connection each, puts out nobody who was known before, not even one of the few that
+// they have at a time, however little was heard of them yet; nor anybody who comes in where that crowd cannot come.
+func TestCrowdOfOnes(t *testing.T) {
+	var w Crowd[uint32]
+	many := Bounds{Each: 32, All: 64}
+	next, closed := uint32(100000), 0
+	flood := func() {
+		t.Helper()
+		for range 3 * many.All {
+			next++
+			if _, err := w.Enter(next, "hers", many, Unknown, func() { closed++ }); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	enter := func(uid uint32, via string) *Caller[uint32] {
+		t.Helper()
+		c, err := w.Enter(uid, via, many, Unknown, func() {})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c
+	}
+	before := enter(1000, "")
+	before.Stand(Known)
+	before.Leave()
+	if !w.Knows(1000) || w.Knows(1001) {
+		t.Error("who is known is another")
+	}
+	var alices []*Caller[uint32]
+	for range many.keeps() + 2 {
+		alices = append(alices, enter(1000, ""))
+	}
+	bob := enter(1001, "his")
+	flood()
+	left := 0
+	for _, c := range alices {
+		if c.left {
+			left++
+		}
+	}
+	if left != 0 || bob.left || closed == 0 {
+		t.Errorf("of alice's %d have gone; bob has: %v", left, bob.left)
+	}
+	w = Crowd[uint32]{known: w.known} // the same where all come in at one place
+	alices = nil
+	for range many.keeps() + 2 {
+		alices = append(alices, enter(1000, ""))
+	}
+	carol := enter(1002, "")
+	for range 3 * many.All {
+		next++
+		enter(next, "")
+	}
+	for i, c := range alices {
+		if c.left != (i < 2) {
+			t.Errorf("alice's number %d has gone: %v", i, c.left)
+		}
+	}
+	if !carol.left {
+		t.Error("who is not known stays before others")
+	}
+	alices[5].Stand(Nobody)
+	if !w.Knows(1000) || w.Knows(1002) {
+		t.Error("who was somebody is not known, or who was nobody is")
+	}
+}
+
+// So many proofs are under way and no more, and of one door a quarter; who is known is not kept out by those, and
+// what hangs takes nobody's place for ever.
+func TestProofs(t *testing.T) {
+	var p Proofs
+	begin := func(via string, as Standing, late time.Duration) (done func(), n int) {
+		for {
+			d, ok := p.Begin(via, 16, as, late)
+			if !ok {
+				return done, n
+			}
+			if n++; n > 100 {
+				return d, n
+			}
+			done = d
+		}
+	}
+	one, n := begin("a", Unknown, time.Hour)
+	if n != 4 {
+		t.Errorf("of one door there are %d", n)
+	}
+	if _, n = begin("", Unknown, time.Hour); n != 12 {
+		t.Errorf("there are %d others", n)
+	}
+	if _, n = begin("b", Known, time.Hour); n != 16 {
+		t.Errorf("of who is known there are %d", n)
+	}
+	if _, n = begin("a", Keeps, time.Hour); n <= 100 {
+		t.Errorf("root has %d", n)
+	}
+	was := p.Len()
+	one()
+	one()
+	if p.Len() != was-1 {
+		t.Errorf("%d are counted, of %d when one is over", p.Len(), was)
+	}
+	p = Proofs{}
+	begin("a", Unknown, time.Millisecond)
+	for end := time.Now().Add(15 * time.Second); p.Len() > 0; runtime.Gosched() {
+		if time.Now().After(end) {
+			t.Fatalf("%d that hang keep their places", p.Len())
+		}
 	}
 }

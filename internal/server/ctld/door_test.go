@@ -206,35 +206,101 @@ func (c *counted) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// TestHeardStays: who has made their request makes no room for others.
-func TestHeardStays(t *testing.T) {
+// comes has somebody of another uid come with a call, whom a server is to serve; over has them make room.
+func comes(t *testing.T, s *Server, call Call) (conn *net.UnixConn, c *caller, asking context.Context, over func() bool, said chan error) {
+	t.Helper()
 	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: filepath.Join(t.TempDir(), "ctl"), Net: "unix"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	said := make(chan error, 1)
-	go func() { said <- Call{Act: "status"}.Do(soon(t), l.Addr().String(), nil) }()
-	conn, err := l.AcceptUnix()
+	said = make(chan error, 1)
+	go func() { said <- call.Do(soon(t), l.Addr().String(), nil) }()
+	if conn, err = l.AcceptUnix(); err != nil {
+		t.Fatal(err)
+	}
+	asking, end := context.WithCancelCause(soon(t))
+	in, err := s.waiting.Enter(4242, "", crowd.Bounds{Each: perUID, All: maxOpen}, crowd.Unknown, func() {
+		end(errMadeRoom)
+		_ = conn.Close()
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
+	return conn, &caller{in, func() {}}, asking, func() bool { return context.Cause(asking) == errMadeRoom }, said
+}
+
+// flood has many others come, each with a uid of their own, and gives how many of those have made room.
+func flood(s *Server) (others int, err error) {
+	for i := range 2 * maxOpen {
+		if _, err := s.waiting.Enter(100000+uint32(i), "", crowd.Bounds{Each: perUID, All: maxOpen}, crowd.Unknown, func() { others++ }); err != nil {
+			return others, err
+		}
+	}
+	return others, nil
+}
+
+// TestHeardStays: who has made their request, and is somebody, makes no room for others.
+func TestHeardStays(t *testing.T) {
 	s := &Server{Prover: identity.NewProver(everybody{}), Complain: func(string) {}}
-	ended, others := false, 0
-	first, err := s.waiting.Enter(4242, crowd.Bounds{Each: perUID, All: maxOpen}, crowd.Unknown, func() { ended = true })
-	if err != nil {
-		t.Fatal(err)
-	}
+	conn, c, asking, over, said := comes(t, s, Call{Act: "status"})
+	others := 0
 	s.Acts = func(identity.Identity, Call) (*gateway.Act, error) {
-		for i := range 2 * maxOpen {
-			if _, err := s.waiting.Enter(100000+uint32(i), crowd.Bounds{Each: perUID, All: maxOpen}, crowd.Unknown, func() { others++ }); err != nil {
-				return nil, err
-			}
+		var err error
+		if others, err = flood(s); err != nil {
+			return nil, err
 		}
 		return nil, errors.New("heard")
 	}
-	s.serve(soon(t), conn, first, time.NewTimer(time.Hour))
-	if err := <-said; err == nil || err.Error() != "heard" || ended || others != maxOpen+1 {
-		t.Errorf("%v; it has made room: %v; of others %d have", err, ended, others)
+	s.serve(asking, conn, c, time.NewTimer(time.Hour))
+	if err := <-said; err == nil || err.Error() != "heard" || over() || others != maxOpen+1 {
+		t.Errorf("%v; it has made room: %v; of others %d have", err, over(), others)
+	}
+	if !s.waiting.Knows(4242) {
+		t.Error("when they come again, they are not known")
+	}
+}
+
+// slow is a prover of whose proofs no one ends by itself.
+type slow struct {
+	*identity.Prover
+	begun func()
+}
+
+func (p slow) Prove(ctx context.Context, _ *identity.Peer, _ string, _ bool) (identity.Identity, error) {
+	p.begun()
+	<-ctx.Done()
+	return identity.Identity{}, context.Cause(ctx)
+}
+
+// TestUnprovedMakesRoom: who has made a request, and has not proved to be anybody, keeps nobody out; their proof
+// ends with that.
+func TestUnprovedMakesRoom(t *testing.T) {
+	s := &Server{Complain: func(string) {}}
+	conn, c, asking, over, said := comes(t, s, Call{Act: "status"})
+	s.Prover = slow{identity.NewProver(everybody{}), func() {
+		if _, err := flood(s); err != nil {
+			t.Error(err)
+		}
+	}}
+	s.serve(asking, conn, c, time.NewTimer(time.Hour))
+	if err := <-said; err == nil || !over() {
+		t.Errorf("%v; it has made room: %v", err, over())
+	}
+}
+
+// TestNobodysPlaces: nobody's request, and one that is refused, leave no place and no proof behind.
+func TestNobodysPlaces(t *testing.T) {
+	for _, who := range []identity.Directory{nobody{}, everybody{}} {
+		s := &Server{Prover: identity.NewProver(who), Acts: func(identity.Identity, Call) (*gateway.Act, error) { return nil, errors.New("enough") }}
+		d := newDoorOf(t, s)
+		for range 3 {
+			_ = (Call{Act: "status"}).Do(soon(t), d.path, nil)
+		}
+		for ctx := soon(t); s.waiting.Len()+s.proofs.Len() > 0; {
+			if ctx.Err() != nil {
+				t.Fatalf("%d places and %d proofs are left", s.waiting.Len(), s.proofs.Len())
+			}
+		}
 	}
 }

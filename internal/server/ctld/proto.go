@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"syscall"
 	"time"
 )
@@ -103,8 +102,7 @@ func (c Call) Follow(ctx context.Context, path string, within time.Duration, fir
 
 // do sends the call and has its answers read.
 func (c Call) do(ctx context.Context, path string, answers func(*json.Decoder) error) error {
-	var d net.Dialer
-	conn, err := d.DialContext(ctx, "unix", path)
+	conn, err := dial(ctx, path)
 	if err != nil {
 		return fmt.Errorf("no muxward answers at %s: %w; start it with: muxward serve", path, err)
 	}

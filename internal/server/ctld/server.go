@@ -28,8 +28,10 @@ const lateTime = 20 * time.Second
 // Most connections that are served at once, and of one uid: nobody keeps others from revoking by
 // taking all there are.
 const (
-	maxOpen = 256
+	maxOpen = 1024
 	perUID  = 32
+	// maxProofs bounds how many are being proved, also of those whose connection has made room meanwhile.
+	maxProofs = 2 * maxOpen
 )
 
 // Prover proves who is at the other end.
@@ -59,6 +61,7 @@ type Server struct {
 
 	wg      sync.WaitGroup
 	waiting crowd.Crowd[uint32]
+	proofs  crowd.Proofs
 	refused pace.Complaints
 }
 
@@ -79,12 +82,16 @@ func (s *Server) Serve(ctx context.Context, l Listener) error {
 				return nil
 			}
 		}
-		c, err := s.admit(conn)
+		asking, end := context.WithCancelCause(ctx)
+		c, err := s.admit(conn, end)
 		if err != nil {
+			end(err)
 			_ = conn.Close()
 			continue
 		}
 		s.wg.Go(func() {
+			defer end(nil)
+			defer c.proved()
 			defer c.Leave()
 			late := time.AfterFunc(lateTime, func() {
 				c.Leave()
@@ -92,13 +99,22 @@ func (s *Server) Serve(ctx context.Context, l Listener) error {
 				s.Complain("ctl door: a request does not end; its connection was closed")
 			})
 			defer late.Stop()
-			s.serve(ctx, conn, c, late)
+			s.serve(asking, conn, c, late)
 		})
 	}
 }
 
-// admit counts a connection by the uid that made it.
-func (s *Server) admit(conn *net.UnixConn) (*crowd.Caller[uint32], error) {
+// caller is a connection with the places that it takes.
+type caller struct {
+	*crowd.Caller[uint32]
+	proved func() // its proof is over
+}
+
+// errMadeRoom is why a request ended of which it was not known yet whose it is.
+var errMadeRoom = errors.New("others have come, and it has proved nobody")
+
+// admit counts a connection by the uid that made it. If it has to make room, end has its proof end, too.
+func (s *Server) admit(conn *net.UnixConn, end context.CancelCauseFunc) (*caller, error) {
 	raw, err := conn.SyscallConn()
 	if err != nil {
 		return nil, err
@@ -110,13 +126,30 @@ func (s *Server) admit(conn *net.UnixConn) (*crowd.Caller[uint32], error) {
 	if err = cmp.Or(cerr, err); err != nil {
 		return nil, err
 	}
-	return s.waiting.Enter(cred.Uid, crowd.Bounds{Each: perUID, All: maxOpen}, crowd.Begins(cred.Uid), func() { _ = conn.Close() })
+	as := crowd.Begins(cred.Uid)
+	how := as
+	if as == crowd.Unknown && s.waiting.Knows(cred.Uid) {
+		how = crowd.Known
+	}
+	proved, ok := s.proofs.Begin("", maxProofs, how, lateTime)
+	if !ok {
+		return nil, errors.New("too many are being proved")
+	}
+	in, err := s.waiting.Enter(cred.Uid, "", crowd.Bounds{Each: perUID, All: maxOpen}, as, func() {
+		end(errMadeRoom)
+		_ = conn.Close()
+	})
+	if err != nil {
+		proved()
+		return nil, err
+	}
+	return &caller{in, proved}, nil
 }
 
 // Wait waits until every answer was given.
 func (s *Server) Wait() { s.wg.Wait() }
 
-func (s *Server) serve(ctx context.Context, conn *net.UnixConn, c *crowd.Caller[uint32], late *time.Timer) {
+func (s *Server) serve(ctx context.Context, conn *net.UnixConn, c *caller, late *time.Timer) {
 	defer conn.Close()
 	defer s.caught()
 	_ = conn.SetDeadline(time.Now().Add(readTime))
@@ -209,7 +242,7 @@ const lockdown = "lockdown"
 // it waits for goes by the one end of that. People are told five seconds.
 const lockdownTime = 4 * time.Second
 
-func (s *Server) handle(ctx context.Context, conn *net.UnixConn, c *crowd.Caller[uint32], late *time.Timer) (any, error) {
+func (s *Server) handle(ctx context.Context, conn *net.UnixConn, c *caller, late *time.Timer) (any, error) {
 	failpoint.At("ctld-handle")
 	peer, err := s.Prover.Hold(conn)
 	if err != nil {
@@ -232,7 +265,6 @@ func (s *Server) handle(ctx context.Context, conn *net.UnixConn, c *crowd.Caller
 	if err != nil {
 		return nil, err
 	}
-	c.Stand(crowd.Here) // a client makes its request as it connects
 	if call.Act == lockdown {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, lockdownTime)
@@ -246,7 +278,11 @@ func (s *Server) handle(ctx context.Context, conn *net.UnixConn, c *crowd.Caller
 		return nil, errPeerGone
 	}
 	if call.Act == "keys" && s.Keys != nil {
-		return s.Keys(ctx, who, call)
+		value, err := s.Keys(ctx, who, call)
+		if err == nil {
+			c.Stand(crowd.Known) // it was an sshd's: others of its uid will be
+		}
+		return value, err
 	}
 	if call.Ticket != "" && s.Arrive != nil {
 		if who, err = s.Arrive(ctx, who, call); err != nil {
@@ -256,11 +292,13 @@ func (s *Server) handle(ctx context.Context, conn *net.UnixConn, c *crowd.Caller
 	if call.Act == lockdown {
 		who = who.Freezing()
 	}
+	c.proved()
 	if who.IsNobody() {
 		why := cmp.Or(who.Why(), errUnknown)
 		s.refuse(fmt.Sprintf("ctl door: process %d of %s was not let in: %v", who.PID(), who.Account(), why))
 		return nil, why
 	}
+	c.Stand(crowd.Here) // what they want is done, whoever else comes
 	act, err := s.Acts(who, call)
 	if err != nil {
 		return nil, err

@@ -192,7 +192,7 @@ func (c *conn) shake(ctx context.Context) (<-chan ssh.NewChannel, <-chan *ssh.Re
 // Who has answered one thing and is asked for another is counted once, as who came last.
 func (c *conn) asking(person, key string) error {
 	c.answered() // else nobody would take that entry out again, and it would end who is let in
-	c.answered = c.s.askedOf(person).enter(c.from, maxAskedFrom, maxAsked, func() { c.end(errAskedAgain) })
+	c.answered = c.s.askedOf(person).enter(c.from, false, maxAskedFrom, maxAsked, func() { c.end(errAskedAgain) })
 	c.known()
 	c.mu.Lock()
 	c.asked, c.key, c.proved = person, key, "key"

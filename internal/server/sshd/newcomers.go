@@ -44,21 +44,23 @@ func sourceOf(peer, here net.Addr) source {
 // newcomers are the connections that have proved nobody, or those of somebody who has
 // proved a key and is asked for more. Nobody is refused for
 // their number, since most of them may be somebody's who wants just that: for one
-// too many, the oldest goes, of those who have most.
+// too many, the oldest goes, of those who have most; and last, a few of each address from where people have come, and
+// root's of this host.
 type newcomers struct {
 	mu   sync.Mutex
 	list []*newcomer // the oldest first
 }
 
 type newcomer struct {
-	from source
-	end  func()
+	from  source
+	known bool // people have come from there
+	end   func()
 }
 
 // enter takes a connection in, which is told to end if it has to make room: so many may
-// there be of a source, and in all.
-func (n *newcomers) enter(from source, ofSource, inAll int, end func()) (leave func()) {
-	c := &newcomer{from, end}
+// there be of a source, and in all. known tells that people have come from there.
+func (n *newcomers) enter(from source, known bool, ofSource, inAll int, end func()) (leave func()) {
+	c := &newcomer{from, known, end}
 	n.mu.Lock()
 	near := n.of(func(o *newcomer) bool { return o.from.near == from.near })
 	var out *newcomer
@@ -91,17 +93,25 @@ func (n *newcomers) of(is func(*newcomer) bool) (out []*newcomer) {
 	return out
 }
 
-// most gives the oldest of the network from which most have come; n.mu is held.
+// keptOf is how many are kept of an address from where people have come.
+const keptOf = perSource / 8
+
+// most gives the oldest of the network from which most have come, of those that are not kept; n.mu is held.
 func (n *newcomers) most() *newcomer {
-	count := map[origin]int{}
+	near, far := map[origin]int{}, map[origin]int{}
 	for _, c := range n.list {
-		count[c.from.far]++
+		near[c.from.near]++
+		far[c.from.far]++
 	}
-	out := n.list[0]
+	var out *newcomer
 	for _, c := range n.list {
-		if count[c.from.far] > count[out.from.far] {
+		kept := c.known && near[c.from.near] <= keptOf
+		if !kept && (out == nil || far[c.from.far] > far[out.from.far]) {
 			out = c
 		}
+	}
+	if out == nil { // each is kept
+		out = n.list[0]
 	}
 	return out
 }

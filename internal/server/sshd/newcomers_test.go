@@ -70,7 +70,7 @@ func TestNewcomers(t *testing.T) {
 	var n newcomers
 	var ended []string
 	enter := func(addr string) func() {
-		return n.enter(from(addr), perSource, atOnce, func() { ended = append(ended, addr) })
+		return n.enter(from(addr), false, perSource, atOnce, func() { ended = append(ended, addr) })
 	}
 	leave := enter("198.51.100.1")
 	enter("198.51.101.1")
@@ -91,6 +91,45 @@ func TestNewcomers(t *testing.T) {
 	}
 	if i := slices.Index(ended, "2001:db8:1:1::1"); i < 0 || slices.Index(ended, "2001:db8:1:0::1") > i {
 		t.Errorf("they do not go in their order: %q", ended)
+	}
+}
+
+// A few newcomers from where people have come stay before all others, however many networks somebody comes from;
+// where there are too many connections, there is room for those, and for root.
+func TestNewcomersFromKnown(t *testing.T) {
+	var n newcomers
+	gone := map[string]int{}
+	enter := func(addr string, known bool) {
+		n.enter(from(addr), known, perSource, atOnce, func() { gone[addr]++ })
+	}
+	enter("203.0.113.9", false)
+	for range keptOf {
+		enter("198.51.100.1", true)
+	}
+	for range keptOf + 1 {
+		enter("198.51.101.1", true)
+	}
+	for i := range 3 * atOnce {
+		enter(fmt.Sprintf("10.%d.%d.1", i>>8, i&0xff), false)
+	}
+	if gone["203.0.113.9"] != 1 || gone["198.51.100.1"] != 0 || gone["198.51.101.1"] != 1 || len(n.list) != atOnce {
+		t.Errorf("%d are in; of known ones there went %d and %d; of another %d", len(n.list), gone["198.51.100.1"], gone["198.51.101.1"], gone["203.0.113.9"])
+	}
+	for i := range 3 * atOnce { // if each is known
+		enter(fmt.Sprintf("11.%d.%d.1", i>>8, i&0xff), true)
+	}
+	if len(n.list) != atOnce {
+		t.Errorf("%d are in", len(n.list))
+	}
+	for _, c := range []struct {
+		there int
+		known bool
+		uid   int64
+		want  bool
+	}{{connections - 1, false, -1, false}, {connections, false, 1000, true}, {connections, true, 1000, false}, {2 * connections, true, -1, true}, {2 * connections, true, 0, false}} {
+		if got := full(c.there, c.known, c.uid); got != c.want {
+			t.Errorf("%+v: %v", c, got)
+		}
 	}
 }
 

@@ -42,6 +42,13 @@ func (p *penalties) waits(from source, now time.Time) bool {
 	return p.until[from.near].Sub(now) > freeCost || p.until[from.far].Sub(now) > farCost
 }
 
+// knows reports whether people have come from a source.
+func (p *penalties) knows(from source, now time.Time) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.known[from.near].After(now)
+}
+
 // add has a source wait longer.
 func (p *penalties) add(from source, cost time.Duration, now time.Time) {
 	p.mu.Lock()

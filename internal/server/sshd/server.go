@@ -278,8 +278,9 @@ func (s *Server) admit(ctx context.Context, nc net.Conn) {
 		turnAway("the address has failed too often and has to wait")
 		return
 	}
+	known := from.near.uid == 0 || s.pen.knows(from, time.Now())
 	s.mu.Lock()
-	tooMany := len(s.conns) >= connections
+	tooMany := full(len(s.conns), known, from.near.uid)
 	if s.conns == nil {
 		s.conns, s.people, s.sessions = map[*conn]bool{}, map[string]int{}, map[string]int{}
 		s.control, s.asked, s.reached = map[string]int{}, map[string]*newcomers{}, map[string]int{}
@@ -291,7 +292,7 @@ func (s *Server) admit(ctx context.Context, nc net.Conn) {
 	}
 	c := newConn(s, nc)
 	c.from = from
-	c.known = sync.OnceFunc(s.fresh.enter(from, perSource, atOnce, func() { c.end(errMadeRoom) }))
+	c.known = sync.OnceFunc(s.fresh.enter(from, known, perSource, atOnce, func() { c.end(errMadeRoom) }))
 	s.mu.Lock()
 	s.conns[c] = true
 	s.mu.Unlock()
@@ -306,6 +307,18 @@ func (s *Server) admit(ctx context.Context, nc net.Conn) {
 		defer s.caught("a connection", func(error) {})
 		c.serve(ctx)
 	})
+}
+
+// full reports whether there is no room for one more connection. From where people have come there is as much
+// again, and root of this host finds room in any case: those who have proved nobody may be slow to end.
+func full(there int, known bool, uid int64) bool {
+	switch {
+	case uid == 0:
+		return false
+	case known:
+		return there >= 2*connections
+	}
+	return there >= connections
 }
 
 // errMadeRoom is why a connection ended that had proved nobody.

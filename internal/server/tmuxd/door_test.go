@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
 	"golang.org/x/sys/unix"
@@ -23,6 +24,12 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // come has a connection of a uid come to the door, of which nothing is served. All but root are others
 // than whoever runs the test.
 func come(t *testing.T, s *Server, uid uint32) (*visit, error) {
+	t.Helper()
+	return comeAt(t, s, uid, place{})
+}
+
+// comeAt is come for one of several doors.
+func comeAt(t *testing.T, s *Server, uid uint32, at place) (*visit, error) {
 	t.Helper()
 	if uid != 0 {
 		uid += uint32(os.Geteuid())
@@ -39,7 +46,7 @@ func come(t *testing.T, s *Server, uid uint32) (*visit, error) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = nc.Close() })
-	_, v, err := s.enter(t.Context(), nc.(*net.UnixConn), uid, place{})
+	_, v, err := s.enter(t.Context(), nc.(*net.UnixConn), uid, at)
 	return v, err
 }
 
@@ -60,6 +67,7 @@ func TestPlacesOfAll(t *testing.T) {
 				as = crowd.Nobody
 			}
 			v.stand(as)
+			v.proved()
 			v.fresh.give()
 			_ = v.nc.Close() // descriptors need not be kept
 			if err := s.place(who, v); err != nil {
@@ -119,14 +127,50 @@ func TestPlaces(t *testing.T) {
 	if s.newcomers.Len() != total || s.all.Len() != total+1 {
 		t.Errorf("%d are counted as newcomers, and %d in all", s.newcomers.Len(), s.all.Len())
 	}
-	for range maxProofs {
-		s.proving()
+	for ok := true; ok; {
+		_, ok = s.proofs.Begin("", maxProofs, crowd.Unknown, time.Hour)
 	}
 	if _, err := come(1001); err == nil {
 		t.Error("there is no end to proofs")
 	}
+	if v, err := come(1000); err != nil {
+		t.Errorf("who was known before is kept out by proofs that hang: %v", err)
+	} else if v.leave(nil); true {
+		v.proved()
+	}
 	if _, err := come(0); err != nil {
 		t.Errorf("root: %v", err)
+	}
+}
+
+// Whoever floods a door of their own by ever other uids puts out nobody who is slow at another one, and their proofs
+// that hang keep nobody from being proved there.
+func TestDoorsOfOthers(t *testing.T) {
+	s := &Server{Complain: func(string) {}}
+	bob, err := comeAt(t, s, 1000, place{path: "his"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	hang := 0
+	for i := range total + 2*maxProofs/4 {
+		v, err := comeAt(t, s, 100000+uint32(i), place{path: "hers"})
+		switch {
+		case err != nil && hang < maxProofs/4:
+			t.Fatalf("number %d: %v", i, err)
+		case err == nil && i < total:
+			v.proved()
+		case err == nil:
+			hang++
+		}
+		if err == nil {
+			_ = v.nc.Close() // descriptors need not be kept
+		}
+	}
+	if bob.here.given || bob.fresh.given || hang != maxProofs/4 {
+		t.Errorf("bob has made room: %v; %d proofs of hers hang", bob.fresh.given, hang)
+	}
+	if _, err := comeAt(t, s, 1001, place{path: "his"}); err != nil {
+		t.Errorf("carol: %v", err)
 	}
 }
 
@@ -148,9 +192,8 @@ func TestNobodyFirst(t *testing.T) {
 		}
 		last = v
 	}
-	last.proved = s.proving()
 	s.prove(t.Context(), last)
-	if n := s.proofs.Load(); n != 0 {
+	if n := s.proofs.Len(); n != total-1 {
 		t.Errorf("%d proofs are under way", n)
 	}
 	if _, err := come(t, s, 1000); err != nil || !last.here.given || !last.fresh.given {

@@ -49,7 +49,7 @@ func (s *Server) place(who identity.Identity, v *visit) error {
 		v.stand(crowd.Here)
 		return nil
 	}
-	c, err := s.lent.Enter(who.Person(), staying(), crowd.Here, nil)
+	c, err := s.lent.Enter(who.Person(), "", staying(), crowd.Here, nil)
 	if err != nil {
 		return fmt.Errorf("you have %d clients here already, or everybody has %d: end some", perUIDAll, totalAll)
 	}

@@ -36,7 +36,7 @@ func TestLentPlaces(t *testing.T) {
 		t.Helper()
 		v := &visit{fresh: &stay{}, here: &stay{}}
 		for i := range v.calls {
-			c, err := s.all.Enter(7, crowd.Bounds{Each: 2 * perUIDAll, All: totalAll}, crowd.Unknown, nil)
+			c, err := s.all.Enter(7, "", crowd.Bounds{Each: 2 * perUIDAll, All: totalAll}, crowd.Unknown, nil)
 			if err != nil {
 				t.Fatal("the account has no place left")
 			}

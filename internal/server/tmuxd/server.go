@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -71,7 +70,7 @@ type Server struct {
 	last           map[uint32]string // who a uid was proved to be last: a guess, see lookAhead
 	newcomers, all crowd.Crowd[uint32]
 	lent           crowd.Crowd[string] // of all, those who are lent an account, by person
-	proofs         atomic.Int32        // that are under way
+	proofs         crowd.Proofs        // that are under way
 	holdings       holdings
 	wg             sync.WaitGroup
 	refused        pace.Complaints
@@ -118,7 +117,6 @@ func (s *Server) admit(ctx context.Context, nc *net.UnixConn, at place) {
 		s.complain(err.Error())
 		return
 	}
-	v.proved = s.proving()
 	s.wg.Go(func() {
 		defer v.here.give()
 		defer v.fresh.give()

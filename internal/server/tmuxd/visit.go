@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net"
 	"sync"
-	"time"
 
 	"github.com/muxward/muxward/internal/server/crowd"
 )
@@ -33,17 +32,25 @@ func (s *Server) enter(ctx context.Context, nc *net.UnixConn, uid uint32, at pla
 	as := crowd.Begins(uid)
 	fail := func(err error) (context.Context, *visit, error) {
 		v.leave(err)
+		if v.proved != nil {
+			v.proved()
+		}
 		return nil, nil, err
 	}
-	if s.proofs.Load() >= maxProofs && as != crowd.Keeps {
-		return fail(fmt.Errorf("tmux door: it is being found out of %d who they are, one more of uid %d was refused", maxProofs, uid))
+	how := as
+	if as == crowd.Unknown && s.all.Knows(uid) {
+		how = crowd.Known
+	}
+	var ok bool
+	if v.proved, ok = s.proofs.Begin(at.path, maxProofs, how, lateTime); !ok {
+		return fail(fmt.Errorf("tmux door: it is being found out of too many who they are, one more of uid %d was refused", uid))
 	}
 	for i, c := range []struct {
 		crowd  *crowd.Crowd[uint32]
 		bounds crowd.Bounds
 		stay   *stay
 	}{{&s.newcomers, arriving(), v.fresh}, {&s.all, staying(), v.here}} {
-		call, err := c.crowd.Enter(uid, c.bounds, as, v.makeRoom(s))
+		call, err := c.crowd.Enter(uid, at.path, c.bounds, as, v.makeRoom(s))
 		if errors.Is(err, crowd.ErrEach) {
 			return fail(fmt.Errorf("tmux door: uid %d has %d connections %s, one more was refused", uid, c.bounds.Each, kinds[i]))
 		}
@@ -113,14 +120,6 @@ func (t *stay) give() {
 	}
 }
 
-// maxProofs bounds how many proofs are under way, also of those who have made room meanwhile.
+// maxProofs bounds how many proofs are under way, also of those who have made room meanwhile. Who has proved
+// somebody before finds room beside as many of others.
 const maxProofs = 2 * total
-
-// proving counts one more proof until done is called, or until it has taken so long that it takes
-// nobody's place any more.
-func (s *Server) proving() (done func()) {
-	s.proofs.Add(1)
-	over := sync.OnceFunc(func() { s.proofs.Add(-1) })
-	late := time.AfterFunc(lateTime, over)
-	return func() { late.Stop(); over() }
-}

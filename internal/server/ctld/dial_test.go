@@ -1,0 +1,68 @@
+package ctld
+
+import (
+	"context"
+	"errors"
+	"net"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// TestInTurn: where as many wait at the door as may, one more waits for their turn, and for no longer than they want.
+func TestInTurn(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "ctl")
+	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(fd)
+	if err := errors.Join(unix.Bind(fd, &unix.SockaddrUnix{Name: path}), unix.Listen(fd, 1)); err != nil {
+		t.Fatal(err)
+	}
+	full := func() {
+		t.Helper()
+		for {
+			c, err := net.Dial("unix", path)
+			if errors.Is(err, unix.EAGAIN) {
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { _ = c.Close() })
+		}
+	}
+	full()
+	short, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+	defer cancel()
+	if _, err := dial(short, path); err == nil || short.Err() == nil {
+		t.Errorf("with little time: %v", err)
+	}
+	done := make(chan error, 1)
+	go func() {
+		c, err := dial(soon(t), path)
+		if err == nil {
+			err = c.Close()
+		}
+		done <- err
+	}()
+	if err := unix.SetNonblock(fd, true); err != nil {
+		t.Fatal(err)
+	}
+	for { // somebody is let in, until it has had its turn
+		select {
+		case err := <-done:
+			if err != nil {
+				t.Errorf("in their turn: %v", err)
+			}
+			return
+		case <-time.After(time.Millisecond):
+		}
+		if c, _, err := unix.Accept4(fd, unix.SOCK_CLOEXEC); err == nil {
+			_ = unix.Close(c)
+		}
+	}
+}
