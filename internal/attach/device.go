@@ -9,7 +9,6 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
-	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -142,28 +141,19 @@ func (d *device) tryWrite(p []byte) (int, error) {
 	}
 }
 
-// read and write are one system call each. Where nobody can have it wait, the runtime is
-// not told of it: it would wake the thread that looks after calls that wait, which costs a
-// key more than the call does.
+// read and write are one system call each.
 func (d *device) read(p []byte) (int, error) {
-	if !d.alone || len(p) == 0 {
-		return unix.Read(d.fd, p)
+	if d.alone {
+		return ReadAtOnce(d.fd, p)
 	}
-	return result(unix.RawSyscall(unix.SYS_READ, uintptr(d.fd), uintptr(unsafe.Pointer(&p[0])), uintptr(len(p))))
+	return unix.Read(d.fd, p)
 }
 
 func (d *device) write(p []byte) (int, error) {
-	if !d.alone || len(p) == 0 {
-		return unix.Write(d.fd, p)
+	if d.alone {
+		return WriteAtOnce(d.fd, p)
 	}
-	return result(unix.RawSyscall(unix.SYS_WRITE, uintptr(d.fd), uintptr(unsafe.Pointer(&p[0])), uintptr(len(p))))
-}
-
-func result(n, _ uintptr, e unix.Errno) (int, error) {
-	if e != 0 {
-		return -1, e
-	}
-	return int(n), nil
+	return unix.Write(d.fd, p)
 }
 
 // AwaitWrite waits until TryWrite may take something, at most for d; running

@@ -6,9 +6,10 @@ import (
 	"os"
 	"sync"
 	"syscall"
-	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/muxward/muxward/internal/attach"
 )
 
 // quick reads and writes a TCP connection as net does, but for one thing: of system calls
@@ -24,10 +25,10 @@ type quick struct {
 type call struct {
 	mu   sync.Mutex
 	name string
-	nr   uintptr
+	call func(fd int, p []byte) (int, error)
 	p    []byte
 	n    int
-	errn unix.Errno
+	err  error
 	try  func(uintptr) bool
 }
 
@@ -41,7 +42,7 @@ func newQuick(nc net.Conn) *quick {
 	if err != nil {
 		return nil
 	}
-	q := &quick{conn: conn, in: call{name: "read", nr: unix.SYS_READ}, out: call{name: "write", nr: unix.SYS_WRITE}}
+	q := &quick{conn: conn, in: call{name: "read", call: attach.ReadAtOnce}, out: call{name: "write", call: attach.WriteAtOnce}}
 	q.in.try, q.out.try = q.in.once, q.out.once
 	return q
 }
@@ -49,12 +50,8 @@ func newQuick(nc net.Conn) *quick {
 // once is one system call; false asks the poller to wait.
 func (c *call) once(fd uintptr) bool {
 	for {
-		n, _, e := unix.RawSyscall(c.nr, fd, uintptr(unsafe.Pointer(&c.p[0])), uintptr(len(c.p)))
-		if c.n, c.errn = int(n), e; e == 0 {
-			return true
-		}
-		if c.n = 0; e != unix.EINTR {
-			return e != unix.EAGAIN
+		if c.n, c.err = c.call(int(fd), c.p); c.err != unix.EINTR {
+			return c.err != unix.EAGAIN
 		}
 	}
 }
@@ -67,8 +64,8 @@ func (c *call) run(wait func(func(uintptr) bool) error, p []byte) (int, error) {
 	switch {
 	case err != nil:
 		return 0, err
-	case c.errn != 0:
-		return 0, os.NewSyscallError(c.name, c.errn)
+	case c.err != nil:
+		return 0, os.NewSyscallError(c.name, c.err)
 	}
 	return c.n, nil
 }
