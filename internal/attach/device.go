@@ -19,13 +19,18 @@ var ErrAway = errors.New("the terminal is not attached")
 // longAgo is a deadline that ends whatever waits.
 var longAgo = time.Unix(1, 0)
 
-// device is a terminal's descriptor in the runtime's poller. A read waits
-// there; a write never waits; each system call is made under a lock, so that
-// whoever holds it knows that none is under way.
+// device is a terminal's descriptor. A read waits until there is something; a
+// write never waits; each system call is made under a lock, so that whoever
+// holds it knows that none is under way.
 type device struct {
-	file *os.File
+	file *os.File // keeps the descriptor open, and is not in the poller: see readiness
 	conn syscall.RawConn
 	fd   int // valid while shut is false, under either lock
+	come *readiness
+	room *readiness // under wmu; nil until a write had to wait
+	// alone is set if nobody else holds this open file description: nobody can have
+	// a call wait that was asked not to.
+	alone bool
 
 	rmu    sync.Mutex  // held around each read(2)
 	wmu    sync.Mutex  // held around each write(2)
@@ -39,17 +44,18 @@ type device struct {
 	waitFn func(uintptr) bool
 }
 
-// open takes over a descriptor that is in non-blocking mode.
+// open takes over a descriptor. What is not in non-blocking mode yet is not
+// put in the runtime's poller by os.NewFile.
 func (d *device) open(fd int, name string) error {
 	d.file, d.fd = os.NewFile(uintptr(fd), name), fd
-	if err := d.file.SetDeadline(time.Time{}); err != nil {
-		d.file.Close()
-		return fmt.Errorf("%s: cannot be waited for: %w", name, err)
-	}
 	conn, err := d.file.SyscallConn()
 	if err != nil {
 		d.file.Close()
 		return fmt.Errorf("%s: %w", name, err)
+	}
+	if d.come, err = watch(fd, unix.EPOLLIN); err != nil {
+		d.file.Close()
+		return fmt.Errorf("%s: cannot be waited for: %w", name, err)
 	}
 	d.conn = conn
 	d.readFn, d.waitFn = d.readOnce, d.writable
@@ -68,7 +74,7 @@ func (d *device) readOnce(uintptr) bool {
 		d.before()
 	}
 	for {
-		d.rn, d.rerr = unix.Read(d.fd, d.rbuf)
+		d.rn, d.rerr = d.read(d.rbuf)
 		if d.rerr != unix.EINTR {
 			return d.rerr != unix.EAGAIN
 		}
@@ -80,7 +86,7 @@ func (d *device) readOnce(uintptr) bool {
 // each try. Only one goroutine may read.
 func (d *device) Read(p []byte, before func()) (int, error) {
 	d.rbuf, d.before, d.rn, d.rerr = p, before, 0, nil
-	err := d.conn.Read(d.readFn)
+	err := d.come.until(d.readFn)
 	d.rbuf, d.before = nil, nil
 	if err != nil {
 		return 0, err
@@ -117,12 +123,12 @@ func (d *device) TryWrite(p []byte) (int, error) {
 	if d.away.Load() || d.shut {
 		return 0, ErrAway
 	}
-	return tryWrite(d.fd, p)
+	return d.tryWrite(p)
 }
 
-func tryWrite(fd int, p []byte) (int, error) {
+func (d *device) tryWrite(p []byte) (int, error) {
 	for {
-		n, err := unix.Write(fd, p)
+		n, err := d.write(p)
 		switch {
 		case err == unix.EINTR:
 		case err == unix.EAGAIN:
@@ -135,40 +141,88 @@ func tryWrite(fd int, p []byte) (int, error) {
 	}
 }
 
+// read and write are one system call each.
+func (d *device) read(p []byte) (int, error) {
+	if d.alone {
+		return ReadAtOnce(d.fd, p)
+	}
+	return unix.Read(d.fd, p)
+}
+
+func (d *device) write(p []byte) (int, error) {
+	if d.alone {
+		return WriteAtOnce(d.fd, p)
+	}
+	return unix.Write(d.fd, p)
+}
+
 // AwaitWrite waits until TryWrite may take something, at most for d; running
 // out of time is not an error. Only one goroutine may wait.
 func (d *device) AwaitWrite(limit time.Duration) error {
-	if err := d.file.SetWriteDeadline(time.Now().Add(limit)); err != nil {
+	room, err := d.awaited(unix.EPOLLOUT)
+	if err != nil {
 		return err
 	}
-	err := d.conn.Write(d.waitFn)
+	err = room.deadline(time.Now().Add(limit))
+	if err == nil {
+		err = room.until(d.waitFn)
+	}
 	if errors.Is(err, os.ErrDeadlineExceeded) {
-		return nil
+		err = nil
+	}
+	if _, quiet := d.awaited(0); err == nil { // or each write from here on would wake somebody
+		err = quiet
 	}
 	return err
 }
 
-// writable is one look. The poller tells of changes only, so it must be asked
-// after the poller began to listen, which is why this does not just wait.
-func (d *device) writable(fd uintptr) bool {
-	fds := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLOUT}}
+// awaited has events of the descriptor told, besides its end, to who waits to write.
+func (d *device) awaited(events uint32) (*readiness, error) {
+	d.wmu.Lock()
+	defer d.wmu.Unlock()
+	if d.shut {
+		return nil, os.ErrClosed
+	}
+	if d.room != nil {
+		return d.room, d.room.ctl(unix.EPOLL_CTL_MOD, events)
+	}
+	room, err := watch(d.fd, events)
+	if err == nil {
+		d.room = room
+	}
+	return room, err
+}
+
+// writable is one look. What is waited for tells of changes only, so it must be
+// asked after that began, which is why this does not just wait.
+func (d *device) writable(uintptr) bool {
+	d.wmu.Lock()
+	defer d.wmu.Unlock()
+	if d.shut {
+		return true
+	}
+	fds := []unix.PollFd{{Fd: int32(d.fd), Events: unix.POLLOUT}}
 	n, err := unix.Poll(fds, 0)
 	return err != nil && err != unix.EINTR || n > 0
 }
 
 // SetReadDeadline ends a waiting Read at t; the zero time ends none.
-func (d *device) SetReadDeadline(t time.Time) error { return d.file.SetReadDeadline(t) }
+func (d *device) SetReadDeadline(t time.Time) error { return d.come.deadline(t) }
 
 // Close gives the descriptor back. A read or wait under way ends.
 func (d *device) Close() error {
 	d.rmu.Lock()
 	d.wmu.Lock()
-	was := d.shut
+	was, room := d.shut, d.room
 	d.shut = true
 	d.wmu.Unlock()
 	d.rmu.Unlock()
 	if was {
 		return nil
+	}
+	d.come.close()
+	if room != nil {
+		room.close()
 	}
 	return d.file.Close()
 }

@@ -40,7 +40,7 @@ type Pty struct{ device }
 // OpenPty opens a new pair of this size (clamped), in raw mode: nothing that
 // we write is echoed, not even before tmux has set its own modes.
 func OpenPty(size Size) (*Pty, error) {
-	fd, err := unix.Open("/dev/ptmx", unix.O_RDWR|unix.O_NOCTTY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
+	fd, err := unix.Open("/dev/ptmx", unix.O_RDWR|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return nil, fmt.Errorf("open a terminal for the display: %w (see kernel.pty.max)", err)
 	}
@@ -56,6 +56,7 @@ func OpenPty(size Size) (*Pty, error) {
 		p.Close()
 		return nil, err
 	}
+	p.alone = true // and it is in non-blocking mode from here on
 	return p, nil
 }
 
@@ -66,7 +67,7 @@ func (p *Pty) setUp(size Size) error {
 			return err
 		}
 		makeRaw(t)
-		return unix.IoctlSetTermios(fd, unix.TCSETS, t)
+		return errors.Join(unix.SetNonblock(fd, true), unix.IoctlSetTermios(fd, unix.TCSETS, t))
 	})
 	if err != nil {
 		return fmt.Errorf("set the display's modes: %w", err)

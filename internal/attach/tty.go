@@ -60,14 +60,7 @@ func OpenTTY(f *os.File, k *keeper.Keeper, client *os.File) (*TTY, error) {
 			return nil, err
 		}
 	}
-	// The poller takes only what is in non-blocking mode, and does not care
-	// what becomes of the mode afterwards.
-	err = unix.SetNonblock(fd, true)
-	if err == nil {
-		err = t.open(fd, "terminal")
-		t.setFlags(t.saved.Flags)
-	}
-	if err != nil {
+	if err := t.open(fd, "terminal"); err != nil {
 		t.forget()
 		return nil, fmt.Errorf("take over the terminal: %w", err)
 	}
@@ -110,7 +103,7 @@ func (t *TTY) Enter() error {
 		}
 		err := t.makeRaw(fd)
 		if err == nil {
-			err = t.file.SetReadDeadline(time.Time{})
+			err = t.SetReadDeadline(time.Time{})
 		}
 		if err != nil { // not entered: it stays the shell's
 			_ = unix.IoctlSetTermios(fd, unix.TCSETS, &t.saved.Termios)
@@ -164,7 +157,7 @@ func (t *TTY) Leave(ctx context.Context, how Leaving) error {
 	if t.away.Swap(true) {
 		return nil
 	}
-	_ = t.file.SetReadDeadline(longAgo)
+	_ = t.SetReadDeadline(longAgo)
 	stuck := errors.Join(t.settle(ctx, &t.rmu), t.settle(ctx, &t.wmu))
 
 	var fd int

@@ -10,6 +10,8 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"pgregory.net/rapid"
+
 	"github.com/muxward/muxward/internal/access"
 )
 
@@ -174,4 +176,25 @@ func FuzzRecordReader(f *testing.F) {
 func ExampleEscape() {
 	fmt.Println(Escape("work\x1b[2J\u202e"))
 	// Output: work\x1b[2J\u202e
+}
+
+// TestTime: a record's time reads as the standard library would write it, at the ends of what
+// a log can hold and anywhere between.
+func TestTime(t *testing.T) {
+	for _, at := range []int64{0, 1, 951782399, 951782400, 1700000000, 4107542399, year10000 - 1} {
+		for _, ns := range []int64{0, 999, 1000, 123456789, 999999999} {
+			when := time.Unix(at, ns).In(time.FixedZone("far", 13*3600))
+			want := when.UTC().Format("2006-01-02T15:04:05.000000Z")
+			if got := string(appendTime(nil, when)); got != want {
+				t.Errorf("%d.%09d is written %s, and not %s", at, ns, got, want)
+			}
+		}
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		when := time.Unix(rapid.Int64Range(0, year10000-1).Draw(t, "seconds"), rapid.Int64Range(0, 999999999).Draw(t, "nanoseconds"))
+		want := when.UTC().Format("2006-01-02T15:04:05.000000Z")
+		if got := string(appendTime(nil, when)); got != want {
+			t.Errorf("%v is written %s, and not %s", when, got, want)
+		}
+	})
 }

@@ -21,8 +21,11 @@ func panicForms() map[string]string {
 // panics reports whether what somebody types directly is the key by which they lock
 // down what they are at, once or several times. With anything else it may be pasted.
 func (s *seat) panics(p []byte) bool {
+	if s.e.PanicKey == "" || len(p) < len("\x1b[17~") { // as nearly each key is, which waits for this
+		return false
+	}
 	form := panicForms()[s.e.PanicKey]
-	if form == "" || len(p) == 0 || len(bytes.ReplaceAll(p, []byte(form), nil)) > 0 {
+	if form == "" || len(bytes.ReplaceAll(p, []byte(form), nil)) > 0 {
 		return false
 	}
 	_, may := s.locks()

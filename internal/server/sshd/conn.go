@@ -65,7 +65,7 @@ type conn struct {
 }
 
 func newConn(s *Server, nc net.Conn) *conn {
-	return &conn{s: s, answered: func() {}, nc: &wary{Conn: nc, left: graceBytes}, fewer: make(chan struct{}, 1), done: make(chan struct{})}
+	return &conn{s: s, answered: func() {}, nc: &wary{Conn: nc, left: graceBytes, quick: newQuick(nc)}, fewer: make(chan struct{}, 1), done: make(chan struct{})}
 }
 
 // end has everything of the connection end, for a reason that its person hears.
