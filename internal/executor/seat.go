@@ -582,7 +582,7 @@ func (s *seat) anew(ctx context.Context, why string) error {
 // returns nil, nothing more is shown and nothing that they typed is under way.
 func (s *seat) close(ctx context.Context, view access.Decision, why string) error {
 	s.blinds() // whoever they watch is waited for behind this: see gateway.Watched
-	text := because("muxward: you may not view this any more", view, why)
+	text := because(noView, view, why)
 	short, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
 	ended := s.live.EndWithin(short, fmt.Errorf("%w: %s", gateway.ErrEnded, text))

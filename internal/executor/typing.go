@@ -77,7 +77,7 @@ func (g gate) Output(deliver func() error) error {
 	for {
 		gen, old := s.live.Generation(), false
 		if err := s.confirm(s.ctx); err != nil {
-			return err
+			return s.unseen(err)
 		}
 		err := s.live.Do(s.stage.Load().view, func() error {
 			if old = s.live.Generation() != gen; old {
@@ -86,9 +86,21 @@ func (g gate) Output(deliver func() error) error {
 			return deliver()
 		})
 		if !old {
-			return err
+			return s.unseen(err)
 		}
 	}
+}
+
+// unseen gives the end of somebody who may not view it any more its own words, where what was
+// drawn comes to that before whoever took it from them does: both may tell them.
+func (s *seat) unseen(err error) error {
+	if err == nil {
+		return nil
+	}
+	if d := s.stage.Load().view.Decide(); !d.Allow {
+		return errors.New(because(noView, d, ""))
+	}
+	return err
 }
 
 // frozen turns a refusal into "not now": what was typed is dropped, and the
