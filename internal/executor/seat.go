@@ -662,10 +662,11 @@ func (s *seat) settle(ctx context.Context) error {
 }
 
 // settleTyped is settle for what was typed by addressed input, all of which is sent over
-// the connection that is everybody's. A round trip of its own for each of a thousand
-// people would take longer than they all type.
+// the connection that is everybody's, in this seat's name. A round trip of its own for each of
+// a thousand people would take longer than they all type, and so would waiting for what others
+// send.
 func (s *seat) settleTyped(ctx context.Context) error {
-	return s.confirmed(ctx, (*control.Client).Executed)
+	return s.confirmed(ctx, func(c *control.Client, ctx context.Context) error { return c.ExecutedOf(ctx, s) })
 }
 
 func (s *seat) confirmed(ctx context.Context, by func(*control.Client, context.Context) error) error {

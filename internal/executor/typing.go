@@ -76,6 +76,9 @@ func (g gate) Output(deliver func() error) error {
 	}
 	for {
 		gen, old := s.live.Generation(), false
+		if d := s.stage.Load().view.Decide(); !d.Allow { // tmux has nothing to say to that
+			return errors.New(because(noView, d, ""))
+		}
 		if err := s.confirm(s.ctx); err != nil {
 			return s.unseen(err)
 		}
