@@ -300,9 +300,13 @@ func (s *seat) look(ctx context.Context) (*scene, error) {
 	if pane == nil || now != nil && now.at.IsZero() { // something may have changed just then
 		age = 0
 	}
-	next, err := s.recent(ctx, pane, age)
+	detail := tmux.Places
+	if pane == nil || age == 0 || now != nil && now.right.Decide().Obligations.Has(access.Watched) {
+		detail = tmux.Core // where their display is, or a watcher's, is asked for as well
+	}
+	next, err := s.recent(ctx, pane, detail, age)
 	if err != nil && age > 0 { // it may have come since: a server does not tell of every pane that it makes
-		next, err = s.recent(ctx, pane, 0)
+		next, err = s.recent(ctx, pane, tmux.Core, 0)
 	}
 	if err != nil {
 		return nil, err
@@ -322,8 +326,8 @@ func (s *seat) look(ctx context.Context) (*scene, error) {
 }
 
 // recent is the scene of a pane, or of the session's active one, by a state of an age.
-func (s *seat) recent(ctx context.Context, pane *tmux.PaneID, age time.Duration) (*scene, error) {
-	snap, at, err := s.server.Recent(ctx, tmux.Core, age)
+func (s *seat) recent(ctx context.Context, pane *tmux.PaneID, detail tmux.Detail, age time.Duration) (*scene, error) {
+	snap, at, err := s.server.Recent(ctx, detail, age)
 	if err != nil {
 		return nil, fmt.Errorf("ask the tmux server for its state: %w", err)
 	}

@@ -379,7 +379,9 @@ func (s *Server) Snapshot(ctx context.Context, d tmux.Detail) (*tmux.Snapshot, e
 		return nil, fmt.Errorf("look at the tmux server of %s: %w", s.kept.Owner, err)
 	}
 	s.sessions(len(snap.Sessions))
-	s.known.Store(snap)
+	if d != tmux.Places { // who asks for what is known may ask for clients
+		s.known.Store(snap)
+	}
 	return snap, nil
 }
 

@@ -16,7 +16,7 @@ type Snapshot struct {
 	Sessions    []Session // sorted by name, bytewise: the order tmux lists them in
 	Windows     []Window  // sorted by id, each once, however often it is linked
 	Panes       []Pane    // sorted by id
-	Clients     []Client  // in the order of list-clients; those without session are not there
+	Clients     []Client  // in the order of list-clients; those without session are not there; none with [Places]
 	Buffers     []Buffer  // in the order of list-buffers; only with [Full]
 	Marked      *Marked   // the marked pane, or nil
 	Detail      Detail    // how much was fetched

@@ -34,7 +34,7 @@ type Model struct {
 	mu      sync.Mutex
 	ended   bool                // no fetch is started any more
 	aliases []tmux.CommandAlias // the server's, when last looked
-	views   [tmux.Full + 1]view
+	views   [tmux.Details]view
 }
 
 // view is the state of one detail.
@@ -85,11 +85,14 @@ func (m *Model) Current(ctx context.Context, d tmux.Detail, maxAge time.Duration
 }
 
 // Fresh is the snapshot that Current would give without asking, nil if there is none, and
-// when its fetch began.
+// when its fetch began. For who asks for places a newer one that has the clients as well will do.
 func (m *Model) Fresh(d tmux.Detail, maxAge time.Duration) (*tmux.Snapshot, time.Time) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	v := &m.views[d]
+	if more := &m.views[tmux.Core]; d == tmux.Places && more.snap != nil && !more.stale && more.at.After(v.at) {
+		v = more
+	}
 	if maxAge <= 0 || v.snap == nil || v.stale || time.Since(v.at) > maxAge {
 		return nil, time.Time{}
 	}
