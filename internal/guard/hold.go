@@ -266,6 +266,7 @@ func (s *Server) openControl(ctx context.Context) (*control.Client, *control.Mod
 	if err != nil {
 		return nil, nil, fmt.Errorf("talk to the tmux server of %s: %w", s.kept.Owner, err)
 	}
+	conn.Came() // what is sent from here on goes by its pipes
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err := s.Cause(); err != nil { // closeControl has been here
