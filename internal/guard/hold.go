@@ -380,9 +380,11 @@ func (s *Server) Snapshot(ctx context.Context, d tmux.Detail) (*tmux.Snapshot, e
 		return nil, fmt.Errorf("look at the tmux server of %s: %w", s.kept.Owner, err)
 	}
 	s.sessions(len(snap.Sessions))
-	if d != tmux.Places { // who asks for what is known may ask for clients
-		s.known.Store(snap)
+	known := snap
+	if d == tmux.Places { // who asks for what is known may ask for clients
+		known = snap.WithClientsOf(s.known.Load())
 	}
+	s.known.Store(known)
 	return snap, nil
 }
 

@@ -178,6 +178,22 @@ func (s *Snapshot) Bare() *Snapshot {
 	return &Snapshot{Incarnation: s.Incarnation, Version: s.Version, Options: s.Options, Detail: s.Detail, Now: s.Now}
 }
 
+// WithClientsOf is a state of places with the clients of an older one, if there is one: where
+// they were then, if that is there still.
+func (s *Snapshot) WithClientsOf(old *Snapshot) *Snapshot {
+	with := *s
+	with.Detail, with.Clients = Core, nil
+	if old == nil {
+		return &with
+	}
+	for _, c := range old.Clients {
+		if s.Session(c.Session) != nil {
+			with.Clients = append(with.Clients, c)
+		}
+	}
+	return &with
+}
+
 // Session returns the session with this id, or nil.
 func (s *Snapshot) Session(id SessionID) *Session {
 	for i := range s.Sessions {
