@@ -88,6 +88,7 @@ type seat struct {
 	alarm  *time.Timer
 	due    time.Time // of the alarm
 	anchor *hold
+	goes   seeingOff
 	done   chan struct{}
 	result gateway.Result // set before done is closed
 }
@@ -139,6 +140,7 @@ func (s *seat) Wait(context.Context) (gateway.Result, error) {
 // display, and the ears for their client and for tmux.
 func (s *seat) run() {
 	s.heard = make(chan struct{})
+	s.mayGoLate()
 	s.wg.Go(func() {
 		defer close(s.heard)
 		s.protected(s.fromServer)
@@ -421,8 +423,13 @@ func (s *seat) finish(err error) {
 	}
 	weight := s.anchor
 	s.parted = true
+	late := s.goes.late
 	s.mu.Unlock()
-	s.part(weight)
+	if late == nil {
+		s.part(weight)
+	} else {
+		go s.protected(func() { <-late; s.part(weight) })
+	}
 	if s.own != nil {
 		s.own.ear.close()
 	}
@@ -532,11 +539,6 @@ func (s *seat) limit() time.Time {
 	return first
 }
 
-// sizes is what it needs to have a say in the session's size.
-func (s *seat) sizes() gateway.Need {
-	return gateway.Need{Verb: access.Resize, Object: s.sessionObject(s.stage.Load().session)}
-}
-
 // reconsider is called when this person's rights may have changed. When it
 // returns nil, nothing that they may no longer do is still going on.
 func (s *seat) reconsider(ctx context.Context, why string) error {
@@ -594,10 +596,12 @@ func (s *seat) close(ctx context.Context, view access.Decision, why string) erro
 	if !direct {
 		confirmed = s.settleTyped(ctx)
 	}
+	late := !direct && s.closesLate(ctx)
 	stopped := s.att.Stop(ctx, text)
 	s.leave(errors.New(text))
-	// Closing the display has tmux forget what it had read and not yet done.
-	_ = s.conn.Close()
+	if !late { // closing the display has tmux forget what it had read and not yet done
+		_ = s.conn.Close()
+	}
 	if direct {
 		confirmed = s.settle(ctx)
 	}
