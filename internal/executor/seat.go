@@ -425,11 +425,7 @@ func (s *seat) finish(err error) {
 	s.parted = true
 	late := s.goes.late
 	s.mu.Unlock()
-	if late == nil {
-		s.part(weight)
-	} else {
-		go s.protected(func() { <-late; s.part(weight) })
-	}
+	s.partBehind(late, weight)
 	if s.own != nil {
 		s.own.ear.close()
 	}
@@ -596,7 +592,10 @@ func (s *seat) close(ctx context.Context, view access.Decision, why string) erro
 	if !direct {
 		confirmed = s.settleTyped(ctx)
 	}
-	late := !direct && s.closesLate(ctx)
+	late := !direct && s.closesLate()
+	if late { // when this is over, whatever goes wrong
+		defer gateway.Afterwards(ctx, s.seesOff)
+	}
 	stopped := s.att.Stop(ctx, text)
 	s.leave(errors.New(text))
 	if !late { // closing the display has tmux forget what it had read and not yet done

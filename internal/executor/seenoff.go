@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"github.com/muxward/muxward/internal/attach"
-	"github.com/muxward/muxward/internal/gateway"
 )
 
 // seenTime is how long tmux may take over a display that has gone before the next one goes.
@@ -48,27 +47,21 @@ func (s *seat) putOff() <-chan struct{} {
 	return s.goes.late
 }
 
-// closesLate has the display go once the reconsideration of ctx is over, and reports whether it
-// is that which closes it. It is for who types by muxward's own connection only.
-func (s *seat) closesLate(ctx context.Context) bool {
-	late := make(chan struct{})
+// closesLate puts the end of the display off, if it can be: then whoever asked has it go by
+// seesOff, once the attachment is stopped. It is for who types by muxward's own connection only.
+func (s *seat) closesLate() bool {
 	s.mu.Lock()
+	defer s.mu.Unlock()
 	ours := s.goes.display != nil && s.goes.may && s.goes.late == nil && !s.parted
 	if ours {
-		s.goes.late = late
-	}
-	s.mu.Unlock()
-	if ours {
-		gateway.Afterwards(ctx, func() {
-			defer close(late)
-			s.seesOff()
-		})
+		s.goes.late = make(chan struct{})
 	}
 	return ours
 }
 
 // seesOff closes the display, and waits for tmux to let it go: it has one to do with at a time.
 func (s *seat) seesOff() {
+	defer close(s.goes.late)
 	_ = s.goes.display.Close()
 	ctx, cancel := context.WithTimeout(context.Background(), seenTime)
 	defer cancel()
@@ -83,4 +76,13 @@ func (s *seat) seesOff() {
 			return
 		}
 	}
+}
+
+// partBehind is part, once the display has gone: at once if that was not put off.
+func (s *seat) partBehind(late <-chan struct{}, weight *hold) {
+	if late == nil {
+		s.part(weight)
+		return
+	}
+	go s.protected(func() { <-late; s.part(weight) })
 }

@@ -53,9 +53,10 @@ func TestDisplayGoesBehind(t *testing.T) {
 	s, d, server := seenOff(t)
 	s.mayGoLate()
 	ctx, goOn := gateway.Behind(t.Context())
-	if !s.closesLate(ctx) || s.closesLate(ctx) {
+	if !s.closesLate() || s.closesLate() {
 		t.Fatal("it is not put off, or twice")
 	}
+	gateway.Afterwards(ctx, s.seesOff)
 	if err := s.display.Close(); err != nil || d.closed.Load() != 0 || s.conn.Err() != nil {
 		t.Fatalf("it has gone already: %v, %d times, %v", err, d.closed.Load(), s.conn.Err())
 	}
@@ -77,9 +78,10 @@ func TestDisplayGoesBehind(t *testing.T) {
 func TestDisplayGoesAnyhow(t *testing.T) {
 	s, d, _ := seenOff(t)
 	s.mayGoLate()
-	if !s.closesLate(t.Context()) { // nobody waits for anything: it goes now
+	if !s.closesLate() {
 		t.Fatal("it is not put off")
 	}
+	gateway.Afterwards(t.Context(), s.seesOff) // nobody waits for anything: it goes now
 	<-s.putOff()
 	if s.conn.Err() == nil || d.closed.Load() != 1 {
 		t.Errorf("%v, closed %d times", s.conn.Err(), d.closed.Load())
@@ -87,11 +89,9 @@ func TestDisplayGoesAnyhow(t *testing.T) {
 	for _, at := range []func(*seat){func(*seat) {}, func(s *seat) { s.mayGoLate(); s.parted = true }} {
 		s, d, _ := seenOff(t)
 		at(s)
-		ctx, goOn := gateway.Behind(t.Context())
-		if s.closesLate(ctx) {
+		if s.closesLate() {
 			t.Error("it is put off")
 		}
-		goOn()
 		if err := s.display.Close(); err != nil || d.closed.Load() != 1 {
 			t.Errorf("%v, closed %d times", err, d.closed.Load())
 		}
