@@ -84,7 +84,7 @@ func (s *seat) open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.display = pty
+	s.display, s.goes.display = lastDisplay{pty, s}, pty
 	peer, err := pty.Peer()
 	if err != nil {
 		return err

@@ -396,7 +396,7 @@ func (s *controlSeat) reconsider(ctx context.Context, why string) error {
 // close ends it for somebody who may not have it any more. When it returns nil,
 // nothing more is shown, and nothing that they sent is done later.
 func (s *controlSeat) close(ctx context.Context, d access.Decision, why string) error {
-	text := "muxward: you may not view this any more"
+	text := noView
 	if s.full {
 		text = "muxward: you do not hold every verb here any more; attach again"
 	}

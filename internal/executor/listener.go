@@ -68,6 +68,7 @@ func (l *listener) attach(ctx context.Context, server Server, h *wire.Hello, in,
 			return errors.Join(errors.New("tmux did not attach it"), err)
 		}
 		if strings.HasPrefix(line, "%session-changed ") {
+			l.conn.Came() // it asks for nothing else
 			return l.out.SetReadDeadline(time.Time{})
 		}
 	}

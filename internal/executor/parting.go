@@ -33,6 +33,9 @@ func (p *parting) leave(reason error) (first bool) {
 	return first
 }
 
+// noView is the end of who may not view any more what they look at.
+const noView = "muxward: you may not view this any more"
+
 // because says why something was taken from somebody, as far as it is known: by
 // the decision, or by what had it made.
 func because(text string, d access.Decision, why string) string {

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/muxward/muxward/internal/access"
+	"github.com/muxward/muxward/internal/gateway"
 	"github.com/muxward/muxward/internal/tmux"
 )
 
@@ -131,6 +132,11 @@ func (s *seat) sizing(ctx context.Context, full bool) error {
 		return err
 	}
 	return nil
+}
+
+// sizes is what it needs to have a say in the session's size.
+func (s *seat) sizes() gateway.Need {
+	return gateway.Need{Verb: access.Resize, Object: s.sessionObject(s.stage.Load().session)}
 }
 
 // weigh sets a flag of the display that decides whether its size counts.

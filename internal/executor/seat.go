@@ -88,6 +88,7 @@ type seat struct {
 	alarm  *time.Timer
 	due    time.Time // of the alarm
 	anchor *hold
+	goes   seeingOff
 	done   chan struct{}
 	result gateway.Result // set before done is closed
 }
@@ -139,6 +140,7 @@ func (s *seat) Wait(context.Context) (gateway.Result, error) {
 // display, and the ears for their client and for tmux.
 func (s *seat) run() {
 	s.heard = make(chan struct{})
+	s.mayGoLate()
 	s.wg.Go(func() {
 		defer close(s.heard)
 		s.protected(s.fromServer)
@@ -421,8 +423,9 @@ func (s *seat) finish(err error) {
 	}
 	weight := s.anchor
 	s.parted = true
+	late := s.goes.late
 	s.mu.Unlock()
-	s.part(weight)
+	s.partBehind(late, weight)
 	if s.own != nil {
 		s.own.ear.close()
 	}
@@ -532,11 +535,6 @@ func (s *seat) limit() time.Time {
 	return first
 }
 
-// sizes is what it needs to have a say in the session's size.
-func (s *seat) sizes() gateway.Need {
-	return gateway.Need{Verb: access.Resize, Object: s.sessionObject(s.stage.Load().session)}
-}
-
 // reconsider is called when this person's rights may have changed. When it
 // returns nil, nothing that they may no longer do is still going on.
 func (s *seat) reconsider(ctx context.Context, why string) error {
@@ -582,7 +580,7 @@ func (s *seat) anew(ctx context.Context, why string) error {
 // returns nil, nothing more is shown and nothing that they typed is under way.
 func (s *seat) close(ctx context.Context, view access.Decision, why string) error {
 	s.blinds() // whoever they watch is waited for behind this: see gateway.Watched
-	text := because("muxward: you may not view this any more", view, why)
+	text := because(noView, view, why)
 	short, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
 	ended := s.live.EndWithin(short, fmt.Errorf("%w: %s", gateway.ErrEnded, text))
@@ -594,10 +592,15 @@ func (s *seat) close(ctx context.Context, view access.Decision, why string) erro
 	if !direct {
 		confirmed = s.settleTyped(ctx)
 	}
+	late := !direct && s.closesLate()
+	if late { // when this is over, whatever goes wrong
+		defer gateway.Afterwards(ctx, s.seesOff)
+	}
 	stopped := s.att.Stop(ctx, text)
 	s.leave(errors.New(text))
-	// Closing the display has tmux forget what it had read and not yet done.
-	_ = s.conn.Close()
+	if !late { // closing the display has tmux forget what it had read and not yet done
+		_ = s.conn.Close()
+	}
 	if direct {
 		confirmed = s.settle(ctx)
 	}
@@ -662,10 +665,11 @@ func (s *seat) settle(ctx context.Context) error {
 }
 
 // settleTyped is settle for what was typed by addressed input, all of which is sent over
-// the connection that is everybody's. A round trip of its own for each of a thousand
-// people would take longer than they all type.
+// the connection that is everybody's, in this seat's name. A round trip of its own for each of
+// a thousand people would take longer than they all type, and so would waiting for what others
+// send.
 func (s *seat) settleTyped(ctx context.Context) error {
-	return s.confirmed(ctx, (*control.Client).Executed)
+	return s.confirmed(ctx, func(c *control.Client, ctx context.Context) error { return c.ExecutedOf(ctx, s) })
 }
 
 func (s *seat) confirmed(ctx context.Context, by func(*control.Client, context.Context) error) error {

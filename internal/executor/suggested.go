@@ -263,7 +263,7 @@ func (s *seat) sendLine(ctx context.Context, right *gateway.Right, line string, 
 		}
 		s.live.Typed()
 		s.live.Into(right.Need().Object, []byte(l.text))
-		sent, err = c.Send(line)
+		sent, err = c.SendOf(s, line)
 		return err
 	})
 	if err != nil {

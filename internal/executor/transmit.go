@@ -47,7 +47,7 @@ func (s *seat) transmit(ctx context.Context, right *gateway.Right, line string, 
 		<-s.sending
 	}
 	if right == nil {
-		err = c.SendThen(line, then)
+		err = c.SendThen(s, line, then)
 	} else {
 		err = s.sendHeld(ctx, c, right, line, then)
 	}
@@ -68,7 +68,7 @@ func (s *seat) sendHeld(ctx context.Context, c *control.Client, right *gateway.R
 		if !d.Allow {
 			return &gateway.Refused{Decision: d, Need: right.Need()}
 		}
-		err := c.SendIf(line, func(atOnce func() bool) error {
+		err := c.SendIf(s, line, func(atOnce func() bool) error {
 			s.decided = s.e.Gateway().Time()
 			switch {
 			case !right.Lasts(d, s.decided):

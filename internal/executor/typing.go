@@ -76,8 +76,11 @@ func (g gate) Output(deliver func() error) error {
 	}
 	for {
 		gen, old := s.live.Generation(), false
+		if d := s.stage.Load().view.Decide(); !d.Allow { // tmux has nothing to say to that
+			return errors.New(because(noView, d, ""))
+		}
 		if err := s.confirm(s.ctx); err != nil {
-			return err
+			return s.unseen(err)
 		}
 		err := s.live.Do(s.stage.Load().view, func() error {
 			if old = s.live.Generation() != gen; old {
@@ -86,9 +89,21 @@ func (g gate) Output(deliver func() error) error {
 			return deliver()
 		})
 		if !old {
-			return err
+			return s.unseen(err)
 		}
 	}
+}
+
+// unseen gives the end of somebody who may not view it any more its own words, where what was
+// drawn comes to that before whoever took it from them does: both may tell them.
+func (s *seat) unseen(err error) error {
+	if err == nil {
+		return nil
+	}
+	if d := s.stage.Load().view.Decide(); !d.Allow {
+		return errors.New(because(noView, d, ""))
+	}
+	return err
 }
 
 // frozen turns a refusal into "not now": what was typed is dropped, and the
@@ -285,9 +300,13 @@ func (s *seat) look(ctx context.Context) (*scene, error) {
 	if pane == nil || now != nil && now.at.IsZero() { // something may have changed just then
 		age = 0
 	}
-	next, err := s.recent(ctx, pane, age)
+	detail := tmux.Places
+	if pane == nil || age == 0 || now != nil && now.right.Decide().Obligations.Has(access.Watched) {
+		detail = tmux.Core // where their display is, or a watcher's, is asked for as well
+	}
+	next, err := s.recent(ctx, pane, detail, age)
 	if err != nil && age > 0 { // it may have come since: a server does not tell of every pane that it makes
-		next, err = s.recent(ctx, pane, 0)
+		next, err = s.recent(ctx, pane, tmux.Core, 0)
 	}
 	if err != nil {
 		return nil, err
@@ -307,8 +326,8 @@ func (s *seat) look(ctx context.Context) (*scene, error) {
 }
 
 // recent is the scene of a pane, or of the session's active one, by a state of an age.
-func (s *seat) recent(ctx context.Context, pane *tmux.PaneID, age time.Duration) (*scene, error) {
-	snap, at, err := s.server.Recent(ctx, tmux.Core, age)
+func (s *seat) recent(ctx context.Context, pane *tmux.PaneID, detail tmux.Detail, age time.Duration) (*scene, error) {
+	snap, at, err := s.server.Recent(ctx, detail, age)
 	if err != nil {
 		return nil, fmt.Errorf("ask the tmux server for its state: %w", err)
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/muxward/muxward/internal/access"
@@ -513,8 +514,8 @@ func (g *Gateway) Object(ctx context.Context, me, target string) (access.Object,
 }
 
 // asked gives the state of a server as it is now.
-func (g *Gateway) asked(ctx context.Context, server Server) (*tmux.Snapshot, error) {
-	snap, err := server.Snapshot(ctx, tmux.Core)
+func (g *Gateway) asked(ctx context.Context, server Server, detail tmux.Detail) (*tmux.Snapshot, error) {
+	snap, err := server.Snapshot(ctx, detail)
 	if err != nil {
 		return nil, fmt.Errorf("ask %s's tmux server for its state: %w", server.Owner(), err)
 	}
@@ -527,11 +528,11 @@ const soon = 900 * time.Millisecond
 // askedSoon gives the state of a server as it was known last if it does not answer
 // soon: to make it busy keeps nobody from freezing what is in it. The plan then says
 // so.
-func (g *Gateway) askedSoon(p *Plan) func(context.Context, Server) (*tmux.Snapshot, error) {
-	return func(ctx context.Context, server Server) (*tmux.Snapshot, error) {
+func (g *Gateway) askedSoon(p *Plan) looking {
+	return func(ctx context.Context, server Server, detail tmux.Detail) (*tmux.Snapshot, error) {
 		ctx, cancel := context.WithTimeout(ctx, soon)
 		defer cancel()
-		snap, err := g.asked(ctx, server)
+		snap, err := g.asked(ctx, server, detail)
 		if err == nil || errors.Is(err, ErrServerEnded) {
 			return snap, err
 		}
@@ -543,8 +544,17 @@ func (g *Gateway) askedSoon(p *Plan) func(context.Context, Server) (*tmux.Snapsh
 	}
 }
 
-func (g *Gateway) object(ctx context.Context, me, target string, owners func(string) bool,
-	look func(context.Context, Server) (*tmux.Snapshot, error)) (access.Object, error) {
+// looking asks a server for its state.
+type looking func(context.Context, Server, tmux.Detail) (*tmux.Snapshot, error)
+
+// byItself reports whether a target says by id, or by a session's whole name, what it is about:
+// otherwise it may be meant by a client that is attached there.
+func byItself(snap *tmux.Snapshot, target string) bool {
+	name, _, _ := strings.Cut(target, ":")
+	return name != "" && strings.ContainsRune("$@%", rune(name[0])) || snap.SessionByName(name) != nil
+}
+
+func (g *Gateway) object(ctx context.Context, me, target string, owners func(string) bool, look looking) (access.Object, error) {
 	if owners(target) {
 		o := access.Object{Kind: access.Server, Owner: target}
 		if s := g.Servers.Server(target); s != nil {
@@ -564,7 +574,10 @@ func (g *Gateway) object(ctx context.Context, me, target string, owners func(str
 	if server == nil {
 		return access.Object{}, lost
 	}
-	snap, err := look(ctx, server)
+	snap, err := look(ctx, server, tmux.Places)
+	if err == nil && snap.Detail == tmux.Places && !byItself(snap, rest) {
+		snap, err = look(ctx, server, tmux.Core)
+	}
 	if err != nil {
 		return access.Object{}, err
 	}

@@ -3,16 +3,20 @@ package guard
 import "sync"
 
 // dialed is a connection to a tmux server. Its numbers are from one row: when it was begun,
-// and when it was there; 0 until then.
-type dialed struct{ began, there uint64 }
+// and when it was there; 0 until then. closed is set once we have closed it.
+type dialed struct {
+	began, there uint64
+	closed       bool
+}
 
 // backlog has the connections to a server of which it is not known that it has accepted
 // them. tmux accepts the oldest first, and of whom it answers it has accepted: all who were
-// there before that one was begun are accepted, too.
+// there before that one was begun are accepted, too. Loose are those of which it is not known
+// that it has come to what was asked over them: that may lie there, unread.
 type backlog struct {
-	mu   sync.Mutex
-	next uint64
-	lie  map[*dialed]bool
+	mu         sync.Mutex
+	next       uint64
+	lie, loose map[*dialed]bool
 }
 
 // begin is called before a connection is made, and connected or failed behind it.
@@ -40,6 +44,43 @@ func (b *backlog) failed(d *dialed) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	delete(b.lie, d)
+}
+
+// asks is called before anything is sent over a connection that is to be done.
+func (b *backlog) asks(d *dialed) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.loose == nil {
+		b.loose = map[*dialed]bool{}
+	}
+	b.loose[d] = true
+}
+
+// came is called once the server has come to what was asked over a connection, and closed when
+// we have closed it.
+func (b *backlog) came(d *dialed) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	delete(b.loose, d)
+}
+
+func (b *backlog) closed(d *dialed) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	d.closed = true
+}
+
+// ends gives those that are loose and closed, over which nothing new comes, and says whether any
+// are loose.
+func (b *backlog) ends() (closed []*dialed, loose bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for d := range b.loose {
+		if d.closed {
+			closed = append(closed, d)
+		}
+	}
+	return closed, len(b.loose) > 0
 }
 
 // answered is called once something has come over a connection.

@@ -35,3 +35,35 @@ func TestBacklog(t *testing.T) {
 	b.connected(closed)
 	lies(1, "of one that is never answered")
 }
+
+// A connection is loose until the server has come to what was asked over it, or to so much as
+// was asked before it was closed.
+func TestBacklogOfWhatIsLoose(t *testing.T) {
+	b := &backlog{}
+	is := func(closed int, loose bool, when string) {
+		t.Helper()
+		if list, is := b.ends(); len(list) != closed || is != loose {
+			t.Errorf("%s: %d are closed, loose %v; want %d, %v", when, len(list), is, closed, loose)
+		}
+	}
+	is(0, false, "at first")
+	one := b.begin()
+	b.connected(one)
+	is(0, false, "when nothing is asked over it")
+	b.asks(one)
+	is(0, true, "when something may be")
+	b.answered(one)
+	is(0, true, "when it is accepted")
+	b.came(one)
+	b.closed(one)
+	is(0, false, "when it has come")
+	two, three := b.begin(), b.begin()
+	b.asks(two)
+	b.asks(three)
+	b.closed(two)
+	is(1, true, "when one of two is closed")
+	b.came(two) // as Confirm says
+	is(0, true, "when that is confirmed")
+	b.came(three)
+	is(0, false, "when the other has come")
+}

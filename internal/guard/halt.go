@@ -125,11 +125,15 @@ func (s *Server) turn(ctx context.Context, behind bool) error {
 // Confirm returns nil when the server has done all that was sent to it before, over whichever
 // connection, or has ended.
 func (s *Server) Confirm(ctx context.Context) error {
-	turns := -1
+	closed, loose := s.backlog.ends()
+	turns, enough := -1, confirmTurns
 	if s.backlog.empty() { // a connection of our own costs tmux as much as there are people
 		turns = 0
+		if !loose { // all else goes over the connection that is asked
+			enough = 1
+		}
 	}
-	for turns < confirmTurns {
+	for turns < enough {
 		err := s.Cause()
 		if err != nil {
 			return nil //nolint:nilerr // it has ended: nothing is done there any more
@@ -146,6 +150,9 @@ func (s *Server) Confirm(ctx context.Context) error {
 		case <-ctx.Done():
 			return fmt.Errorf("the tmux server of %s (process %d) does not confirm that it has done what it was sent: %w", s.kept.Owner, s.kept.PID, err)
 		}
+	}
+	for _, d := range closed {
+		s.backlog.came(d)
 	}
 	return nil
 }

@@ -266,6 +266,7 @@ func (s *Server) openControl(ctx context.Context) (*control.Client, *control.Mod
 	if err != nil {
 		return nil, nil, fmt.Errorf("talk to the tmux server of %s: %w", s.kept.Owner, err)
 	}
+	conn.Came() // what is sent from here on goes by its pipes
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err := s.Cause(); err != nil { // closeControl has been here
@@ -405,7 +406,11 @@ func (s *Server) sure(ctx context.Context, d tmux.Detail,
 		return nil, fmt.Errorf("look at the tmux server of %s: %w", s.kept.Owner, err)
 	}
 	s.sessions(len(snap.Sessions))
-	s.known.Store(snap)
+	known := snap
+	if d == tmux.Places { // who asks for what is known may ask for clients
+		known = snap.WithClientsOf(s.known.Load())
+	}
+	s.known.Store(known)
 	return snap, nil
 }
 

@@ -153,7 +153,7 @@ func (s *Server) acquainted(ctx context.Context) error {
 	}
 }
 
-// Dial connects to the server, as its own account. It makes sure that the
+// Dial connects to the server, as its own account, to ask it for nothing. It makes sure that the
 // server we started is what listens, and waits 5 s at most.
 func (s *Server) Dial(ctx context.Context) (*net.UnixConn, error) {
 	conn, _, err := s.reach(ctx)
@@ -229,7 +229,9 @@ func (s *Server) Connect(ctx context.Context) (*wire.Conn, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	c := wire.NewClient(conn, s.framing)
+	s.backlog.asks(d)
 	c.Heard(func() { s.backlog.answered(d) })
+	c.Over(func() { s.backlog.came(d) }, func() { s.backlog.closed(d) })
 	return c, nil
 }
 

@@ -16,7 +16,7 @@ type Snapshot struct {
 	Sessions    []Session // sorted by name, bytewise: the order tmux lists them in
 	Windows     []Window  // sorted by id, each once, however often it is linked
 	Panes       []Pane    // sorted by id
-	Clients     []Client  // in the order of list-clients; those without session are not there
+	Clients     []Client  // in the order of list-clients; those without session are not there; none with [Places]
 	Buffers     []Buffer  // in the order of list-buffers; only with [Full]
 	Marked      *Marked   // the marked pane, or nil
 	Detail      Detail    // how much was fetched
@@ -176,6 +176,22 @@ func (s *Snapshot) Bare() *Snapshot {
 		return nil
 	}
 	return &Snapshot{Incarnation: s.Incarnation, Version: s.Version, Options: s.Options, Detail: s.Detail, Now: s.Now}
+}
+
+// WithClientsOf is a state of places with the clients of an older one, if there is one: where
+// they were then, if that is there still.
+func (s *Snapshot) WithClientsOf(old *Snapshot) *Snapshot {
+	with := *s
+	with.Detail, with.Clients = Core, nil
+	if old == nil {
+		return &with
+	}
+	for _, c := range old.Clients {
+		if s.Session(c.Session) != nil {
+			with.Clients = append(with.Clients, c)
+		}
+	}
+	return &with
 }
 
 // Session returns the session with this id, or nil.

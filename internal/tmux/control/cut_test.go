@@ -39,7 +39,7 @@ func TestCutStoppedServer(t *testing.T) {
 			all = append(all, p)
 		}
 		var told error
-		if err := c.SendThen(typeLine(pane, n), func(_ Reply, err error) { told = err }); err != nil {
+		if err := c.SendThen(nil, typeLine(pane, n), func(_ Reply, err error) { told = err }); err != nil {
 			t.Fatal(err)
 		}
 		short, cancel := context.WithTimeout(context.Background(), 20*time.Millisecond)
@@ -164,7 +164,7 @@ func typists(c *Client, pane string, first int, f *fates) (wait func()) {
 func send(c *Client, line string, waiting *sync.WaitGroup, reader bool, told func(Reply, error)) error {
 	if reader {
 		waiting.Add(1)
-		err := c.SendThen(line, func(r Reply, err error) {
+		err := c.SendThen(nil, line, func(r Reply, err error) {
 			told(r, err)
 			waiting.Done()
 		})
@@ -264,7 +264,7 @@ func TestEveryKeyHasItsFate(t *testing.T) {
 func TestCutWhileTold(t *testing.T) {
 	eachWay(t, func(t *testing.T, _ *tmuxtest.Server, c *Client) {
 		telling, told := make(chan struct{}), make(chan struct{})
-		if err := c.SendThen("list-sessions", func(Reply, error) {
+		if err := c.SendThen(nil, "list-sessions", func(Reply, error) {
 			close(telling)
 			<-told
 		}); err != nil {

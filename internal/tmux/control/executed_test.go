@@ -76,3 +76,64 @@ func TestExecuted(t *testing.T) {
 		t.Errorf("after the end: %v", err)
 	}
 }
+
+// Who waits for what is somebody's waits for nothing that others send behind it, and where
+// that has nothing under way not at all. What was taken back was not executed.
+func TestExecutedOf(t *testing.T) {
+	s := tmuxtest.Start(t, tmuxtest.Config{})
+	c := open(t, s, Options{})
+	mine, yours := new(int), new(int)
+	s.Signal(syscall.SIGSTOP)
+	p, err := c.SendOf(mine, "set-option -g @x mine")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.SendOf(yours, "set-option -g @x yours"); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.ExecutedOf(ctxOf(t), new(int)); err != nil {
+		t.Errorf("nothing of theirs is on its way: %v", err)
+	}
+	short, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
+	defer cancel()
+	if err := c.ExecutedOf(short, mine); !errors.Is(err, ErrUnknownOutcome) || !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("the server stands still: %v", err)
+	}
+	told := make(chan error, 1)
+	go func() { told <- c.ExecutedOf(ctxOf(t), mine) }()
+	s.Signal(syscall.SIGCONT)
+	if err := <-told; err != nil {
+		t.Errorf("the server goes on: %v", err)
+	}
+	select {
+	case <-p.done:
+	default:
+		t.Error("executed, and the command is not answered")
+	}
+	if _, err := p.Wait(ctxOf(t)); err != nil {
+		t.Error(err)
+	}
+	if err := c.Executed(ctxOf(t)); err != nil {
+		t.Error(err)
+	}
+	s.Signal(syscall.SIGSTOP)
+	defer s.Signal(syscall.SIGCONT)
+	var last error
+	if err := c.SendThen(mine, "set-option -g @x late", func(_ Reply, err error) { last = err }); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.SendOf(yours, "set-option -g @x later"); err != nil {
+		t.Fatal(err)
+	}
+	go func() { told <- c.ExecutedOf(ctxOf(t), mine) }()
+	tmuxtest.Eventually(t, func() bool {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		n := c.queue.len()
+		return n == 2 && c.queue.at(0).reached != nil && c.queue.at(1).reached == nil
+	}, "somebody waits for the first")
+	c.Cut(ctxOf(t))
+	if err := <-told; !errors.Is(err, ErrNotExecuted) || !errors.Is(last, ErrNotExecuted) {
+		t.Errorf("taken back: %v, %v", err, last)
+	}
+}

@@ -32,10 +32,10 @@ type Model struct {
 	subs    subscribers
 
 	mu      sync.Mutex
-	ended   bool                    // no fetch is started any more
-	aliases []tmux.CommandAlias     // the server's, when last looked
-	asks    [tmux.Full + 1][]string // how it is asked then
-	views   [tmux.Full + 1]view
+	ended   bool                   // no fetch is started any more
+	aliases []tmux.CommandAlias    // the server's, when last looked
+	asks    [tmux.Details][]string // how it is asked then
+	views   [tmux.Details]view
 }
 
 // view is the state of one detail.
@@ -124,11 +124,14 @@ func (m *Model) Current(ctx context.Context, d tmux.Detail, maxAge time.Duration
 }
 
 // Fresh is the snapshot that Current would give without asking, nil if there is none, and
-// when its fetch began.
+// when its fetch began. For who asks for places a newer one that has the clients as well will do.
 func (m *Model) Fresh(d tmux.Detail, maxAge time.Duration) (*tmux.Snapshot, time.Time) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	v := &m.views[d]
+	if more := &m.views[tmux.Core]; d == tmux.Places && more.snap != nil && !more.stale && more.at.After(v.at) {
+		v = more
+	}
 	if maxAge <= 0 || v.snap == nil || v.stale || time.Since(v.at) > maxAge {
 		return nil, time.Time{}
 	}
@@ -320,7 +323,7 @@ func (m *Model) fetchSpelled(ctx context.Context, d tmux.Detail, f *fetch) (*tmu
 		last, lines, asked = errors.New("its command-alias option keeps changing"), nil, nil
 		aliases = snap.Options.Aliases
 		m.mu.Lock()
-		m.aliases, m.asks = aliases, [tmux.Full + 1][]string{}
+		m.aliases, m.asks = aliases, [tmux.Details][]string{}
 		m.mu.Unlock()
 	}
 	return nil, last

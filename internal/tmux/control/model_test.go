@@ -36,7 +36,7 @@ func current(t testing.TB, m *Model, d tmux.Detail, maxAge time.Duration) *tmux.
 func TestModelSeesWhatIs(t *testing.T) {
 	eachWay(t, func(t *testing.T, s *tmuxtest.Server, c *Client) {
 		m := newModel(t, c)
-		for _, d := range []tmux.Detail{tmux.Core, tmux.Full} {
+		for _, d := range []tmux.Detail{tmux.Core, tmux.Full, tmux.Places} {
 			snap := current(t, m, d, 0)
 			if snap.Incarnation.PID != s.PID || len(snap.Sessions) != 1 || snap.Sessions[0].Name != "one" || snap.Now == 0 {
 				t.Errorf("%+v", snap)
@@ -59,7 +59,7 @@ func TestModelWithoutSessions(t *testing.T) {
 	s := tmuxtest.Start(t, tmuxtest.Config{})
 	needSessionless(t, s)
 	m := newModel(t, open(t, s, Options{}))
-	for _, d := range []tmux.Detail{tmux.Core, tmux.Full} {
+	for _, d := range []tmux.Detail{tmux.Core, tmux.Full, tmux.Places} {
 		if snap := current(t, m, d, 0); len(snap.Sessions) != 0 || snap.Incarnation.PID != s.PID {
 			t.Errorf("%+v", snap)
 		}
@@ -254,4 +254,33 @@ func TestModelAsksAtOnce(t *testing.T) {
 			t.Errorf("%+v, %v; it was asked before the second window was made", snap, err)
 		}
 	})
+}
+
+// Places are all but the clients, and who asks for them can do with a state that has those too.
+func TestModelOfPlaces(t *testing.T) {
+	s := tmuxtest.Start(t, tmuxtest.Config{})
+	s.NewSession("one", "")
+	s.Attach(t, tmuxtest.TerminalConfig{}, "attach", "-t", "one").WaitFor("[one]")
+	m := newModel(t, open(t, s, Options{}))
+	places, core := current(t, m, tmux.Places, 0), current(t, m, tmux.Core, 0)
+	if len(places.Clients) != 0 || len(core.Clients) != 1 {
+		t.Errorf("%+v, %+v", places.Clients, core.Clients)
+	}
+	core = core.Visible(func(*tmux.Session, *tmux.Winlink, *tmux.Pane) bool { return true })
+	core.Clients, core.Detail, core.Now = nil, places.Detail, places.Now
+	if a, b := fmt.Sprintf("%+v", *places), fmt.Sprintf("%+v", *core); a != b {
+		t.Errorf("they differ:\n%s\n%s", a, b)
+	}
+	tmuxtest.Eventually(t, func() bool {
+		core := current(t, m, tmux.Core, 0)
+		snap, at := m.Fresh(tmux.Places, time.Hour)
+		if snap == core && at.IsZero() {
+			t.Error("it has no time")
+		}
+		return snap == core
+	}, "the newer one is given")
+	places = current(t, m, tmux.Places, 0)
+	if snap, _ := m.Fresh(tmux.Core, time.Hour); snap == places {
+		t.Error("who asks for clients is given a state without")
+	}
 }

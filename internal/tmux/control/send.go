@@ -25,6 +25,7 @@ type Pending struct {
 	err     error
 	then    func([]Reply, error)           // called by the reader instead of closing done
 	own     bool                           // nobody's but the Client's
+	of      any                            // whose it is, for ExecutedOf
 	may     func(atOnce func() bool) error // of SendIf
 }
 
@@ -66,7 +67,9 @@ func (c *Client) Do(ctx context.Context, lines ...string) ([]Reply, error) {
 // tmux reads them together (4 KiB are sure to be). A line must be UTF-8 and
 // quoted for tmux, without newlines. If one of the lines cannot be sent, none
 // is.
-func (c *Client) Send(lines ...string) (*Pending, error) {
+func (c *Client) Send(lines ...string) (*Pending, error) { return c.sendLines(&Pending{}, lines) }
+
+func (c *Client) sendLines(p *Pending, lines []string) (*Pending, error) {
 	if len(lines) == 0 {
 		return nil, fmt.Errorf("no command lines to send: %w", ErrNotExecuted)
 	}
@@ -75,29 +78,35 @@ func (c *Client) Send(lines ...string) (*Pending, error) {
 			return nil, err
 		}
 	}
-	p := &Pending{done: make(chan struct{}), replies: make([]Reply, len(lines)), left: len(lines)}
+	p.done, p.replies, p.left = make(chan struct{}), make([]Reply, len(lines)), len(lines)
 	if err := c.send(p, lines); err != nil {
 		return nil, err
 	}
 	return p, nil
 }
 
-// SendThen sends a command line as [Client.Send] does. Nobody waits: then is called
+// SendThen sends a command line as [Client.Send] does, which is somebody's: see
+// [Client.ExecutedOf]. Nobody waits: then is called
 // with what came of it, once, by the goroutine that reads for everybody. So it must
 // not block, nor use the Client.
-func (c *Client) SendThen(line string, then func(Reply, error)) error {
-	return c.SendIf(line, nil, then)
+func (c *Client) SendThen(of any, line string, then func(Reply, error)) error {
+	return c.SendIf(of, line, nil, then)
+}
+
+// SendOf is [Client.Send] of lines that are somebody's: see [Client.ExecutedOf].
+func (c *Client) SendOf(of any, lines ...string) (*Pending, error) {
+	return c.sendLines(&Pending{of: of}, lines)
 }
 
 // SendIf is [Client.SendThen], if may says so at the last moment: it is called with the
 // connection's lock held, right before the line is written, so it must not block, nor use the
 // Client. At once is whether all of the line goes into the pipe now; it would wait for the
 // server to read otherwise. What may says is the error, and nothing of the line is sent then.
-func (c *Client) SendIf(line string, may func(atOnce func() bool) error, then func(Reply, error)) error {
+func (c *Client) SendIf(of any, line string, may func(atOnce func() bool) error, then func(Reply, error)) error {
 	if err := checkLine(line); err != nil {
 		return err
 	}
-	p := &Pending{replies: make([]Reply, 1), left: 1, may: may, then: func(r []Reply, err error) { then(r[0], err) }}
+	p := &Pending{of: of, replies: make([]Reply, 1), left: 1, may: may, then: func(r []Reply, err error) { then(r[0], err) }}
 	return c.send(p, []string{line})
 }
 
@@ -115,16 +124,31 @@ func (c *Client) Drain(ctx context.Context) error {
 // nothing itself: however many wait, tmux has no more to do by it, and where every line has
 // its answer nobody waits at all. It says nothing about what tmux was sent another way.
 func (c *Client) Executed(ctx context.Context) error {
+	return c.executed(ctx, func(*Pending) bool { return true })
+}
+
+// ExecutedOf is Executed for what is somebody's: nil comes as soon as the last line of theirs
+// that was sent before is executed, however much others have sent behind it.
+func (c *Client) ExecutedOf(ctx context.Context, of any) error {
+	return c.executed(ctx, func(p *Pending) bool { return p.of == of })
+}
+
+// executed waits until the last entry is executed that is one of those.
+func (c *Client) executed(ctx context.Context, these func(*Pending) bool) error {
 	c.mu.Lock()
 	if c.cause != nil {
 		defer c.mu.Unlock()
 		return failure(ErrNotExecuted, c.cause)
 	}
-	if c.queue.len() == 0 {
+	at := c.queue.len() - 1
+	for at >= 0 && !these(c.queue.at(at).p) {
+		at--
+	}
+	if at < 0 {
 		c.mu.Unlock()
 		return nil
 	}
-	last := c.queue.at(c.queue.len() - 1)
+	last := c.queue.at(at)
 	if last.reached == nil {
 		last.reached = &milestone{done: make(chan struct{})}
 	}

@@ -16,7 +16,7 @@ func TestSendIf(t *testing.T) {
 		s.Stop()
 		full := errors.New("it would wait")
 		send := func(line string) error {
-			return c.SendIf(line, func(atOnce func() bool) error {
+			return c.SendIf(nil, line, func(atOnce func() bool) error {
 				if !atOnce() {
 					return full
 				}

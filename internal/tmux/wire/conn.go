@@ -45,6 +45,7 @@ type Conn struct {
 	r, w           int
 	oob            []byte
 	heard          func() // see Heard; nil once it was called
+	came, closed   func() // see Over; nil for nothing
 	write          Write  // handed out again and again: see ReadMsg
 	read           Read
 
@@ -101,6 +102,20 @@ func (c *Conn) NetConn() *net.UnixConn { return c.nc }
 // anything is read.
 func (c *Conn) Heard(f func()) { c.heard = f }
 
+// Over has came called when the server has come to what a client has asked it: it says that
+// that one is attached, or is to leave, or is gone itself; and closed when this end is closed.
+// Both may be called more than once, and neither may use the connection. It is set before
+// anything is read.
+func (c *Conn) Over(came, closed func()) { c.came, c.closed = came, closed }
+
+// Came says that the server has come to what was asked over this connection, for who hears that
+// another way: a client in control mode is not told that it is attached.
+func (c *Conn) Came() {
+	if c.came != nil {
+		c.came()
+	}
+}
+
 // Framing returns what the client's first descriptor told, or what NewClient
 // was given. It is the reader's to ask.
 func (c *Conn) Framing() Framing { return c.framing }
@@ -130,6 +145,9 @@ func (c *Conn) shut(err error) error {
 	closeAll(c.pending)
 	c.pending = nil
 	_ = c.nc.Close() // nothing is lost: what was written is the kernel's
+	if c.closed != nil {
+		c.closed()
+	}
 	return err
 }
 
@@ -194,6 +212,9 @@ func (c *Conn) next() (Message, int, error) {
 	}
 	c.r += h.size
 	c.expected, c.skip = false, false
+	if h.typ == TypeReady || h.typ == TypeExit || h.typ == TypeShutdown {
+		c.Came()
+	}
 	return m, 0, nil
 }
 
@@ -315,6 +336,10 @@ func (c *Conn) fill(ctx context.Context, need int) error {
 	switch {
 	case err != nil && !gone:
 		return c.shut(fmt.Errorf("read from the other end: %w", err))
+	case gone:
+		c.Came()
+	}
+	switch {
 	case gone && c.r != c.w:
 		return c.shut(io.ErrUnexpectedEOF)
 	case gone:
