@@ -118,8 +118,9 @@ func (g *Gateway) LookAhead(owner string) (found func(ctx context.Context) Ahead
 		answer = s.Ask(tmux.Core)
 	}
 	return func(ctx context.Context) Ahead {
+		waits := time.Now() // a client may have taken its time since it was asked
 		snap, err := answer(ctx)
-		if err != nil && time.Since(at) < aheadPatience {
+		if err != nil && time.Since(waits) < aheadPatience {
 			return Ahead{} // it is asked for again, and the error told then
 		}
 		return Ahead{owner, at, snap, err}
