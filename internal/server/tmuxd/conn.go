@@ -31,7 +31,7 @@ type conn struct {
 	ahead  gateway.Ahead
 }
 
-// proof is what was found out about a client while it introduced itself.
+// proof is what was found out about a client.
 type proof struct {
 	who  identity.Identity
 	peer *identity.Peer
