@@ -118,6 +118,9 @@ func (g *Gateway) LookAhead(owner string) (found func(ctx context.Context) Ahead
 		answer = s.Ask(tmux.Core)
 	}
 	return func(ctx context.Context) Ahead {
+		if time.Since(at) > aheadAge { // the client has taken its time: nothing of it counts any more
+			return Ahead{}
+		}
 		snap, err := answer(ctx)
 		if err != nil && time.Since(at) < aheadPatience {
 			return Ahead{} // it is asked for again, and the error told then

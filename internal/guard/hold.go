@@ -356,7 +356,7 @@ func (s *Server) Known() *tmux.Snapshot { return s.known.Load() }
 
 // Snapshot asks the server for its state now, and waits connectTime at most.
 func (s *Server) Snapshot(ctx context.Context, d tmux.Detail) (*tmux.Snapshot, error) {
-	return s.sure(ctx, d, s.snapshot)
+	return s.sure(ctx, d, time.Now(), s.snapshot)
 }
 
 // Ask asks the server for its state as Snapshot does, if there is a connection to it, and waits
@@ -368,9 +368,9 @@ func (s *Server) Ask(d tmux.Detail) (answer func(context.Context) (*tmux.Snapsho
 	if c == nil || c.Err() != nil || s.Cause() != nil {
 		return func(ctx context.Context) (*tmux.Snapshot, error) { return s.Snapshot(ctx, d) }
 	}
-	asked := m.Start(d)
+	at, asked := time.Now(), m.Start(d)
 	return func(ctx context.Context) (*tmux.Snapshot, error) {
-		return s.sure(ctx, d, func(ctx context.Context, d tmux.Detail) (*tmux.Snapshot, error) {
+		return s.sure(ctx, d, at, func(ctx context.Context, d tmux.Detail) (*tmux.Snapshot, error) {
 			if err := s.acquainted(ctx); err != nil {
 				return nil, err
 			}
@@ -379,18 +379,20 @@ func (s *Server) Ask(d tmux.Detail) (answer func(context.Context) (*tmux.Snapsho
 	}
 }
 
-// sure makes sure of what was first looked at.
-func (s *Server) sure(ctx context.Context, d tmux.Detail,
+// sure makes sure of what was first looked at, and asked for at that time.
+func (s *Server) sure(ctx context.Context, d tmux.Detail, at time.Time,
 	first func(context.Context, tmux.Detail) (*tmux.Snapshot, error)) (*tmux.Snapshot, error) {
 	ctx, cancel := context.WithTimeout(ctx, connectTime)
 	defer cancel()
 	snap, err := first(ctx, d)
 	if errors.Is(err, control.ErrNotExecuted) { // that client was on its way out
+		at = time.Now()
 		snap, err = s.snapshot(ctx, d)
 	}
 	if err != nil && ctx.Err() == nil && s.Cause() == nil {
 		// Without a session tmux refuses some of the questions.
 		if _, none := s.anySession(ctx); errors.Is(none, errNoSession) {
+			at = time.Now()
 			snap, err = s.emptySnapshot(ctx, d)
 		}
 	}
@@ -405,13 +407,27 @@ func (s *Server) sure(ctx context.Context, d tmux.Detail,
 	if err != nil {
 		return nil, fmt.Errorf("look at the tmux server of %s: %w", s.kept.Owner, err)
 	}
-	s.sessions(len(snap.Sessions))
-	known := snap
-	if d == tmux.Places { // who asks for what is known may ask for clients
-		known = snap.WithClientsOf(s.known.Load())
-	}
-	s.known.Store(known)
+	s.saw(snap, at)
 	return snap, nil
+}
+
+// saw notes a state that was asked for at that time, unless a later one is known: who asks and
+// does not wait, as long as they like, has nobody believe that what came meanwhile is not there.
+func (s *Server) saw(snap *tmux.Snapshot, at time.Time) {
+	s.mu.Lock()
+	late := at.Before(s.knownAt)
+	if !late {
+		s.knownAt = at
+		known := snap
+		if snap.Detail == tmux.Places { // who asks for what is known may ask for clients
+			known = snap.WithClientsOf(s.known.Load())
+		}
+		s.known.Store(known)
+	}
+	s.mu.Unlock()
+	if !late {
+		s.sessions(len(snap.Sessions))
+	}
 }
 
 // Recent is Snapshot for who can do with a state that was asked for at most maxAge ago, and

@@ -52,6 +52,7 @@ type Server struct {
 	hooks   knownHooks // of the inspection alone
 	traps   knownHooks // as well
 	known   atomic.Pointer[tmux.Snapshot]
+	knownAt time.Time // when known was asked for
 	backlog backlog
 	halting halting
 	uids    uids

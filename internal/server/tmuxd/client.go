@@ -213,13 +213,22 @@ func (c *client) pump(ctx context.Context, gone context.CancelCauseFunc) {
 			to = c.files
 		case *wire.Exiting:
 			gone(errors.New("the client is exiting"))
-			_ = c.Send(context.WithoutCancel(ctx), &wire.Exited{})
+			c.bye(context.WithoutCancel(ctx))
 			return
 		}
 		if !c.pass(ctx, to, m) {
 			return
 		}
 	}
+}
+
+// bye lets a client go that is about to. What is held is dropped: its permit may be over and
+// the right to it taken back by now, and nobody asks for that here.
+func (c *client) bye(ctx context.Context) {
+	c.drop()
+	ctx, cancel := context.WithTimeout(ctx, sendTime)
+	defer cancel()
+	_ = c.conn.WriteMsg(ctx, &wire.Exited{})
 }
 
 func (c *client) pass(ctx context.Context, to chan<- wire.Message, m wire.Message) bool {

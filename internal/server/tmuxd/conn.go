@@ -31,7 +31,7 @@ type conn struct {
 	ahead  gateway.Ahead
 }
 
-// proof is what was found out about a client while it introduced itself.
+// proof is what was found out about a client.
 type proof struct {
 	who  identity.Identity
 	peer *identity.Peer
@@ -67,10 +67,12 @@ func (s *Server) prove(ctx context.Context, v *visit) (p proof) {
 		return proof{}
 	}
 	if err != nil {
+		s.forget(v.uid)
 		s.complain("tmux door: nobody was let in: " + err.Error())
 		return proof{}
 	}
 	if who.IsNobody() {
+		s.forget(v.uid)
 		s.complain(fmt.Sprintf("tmux door: process %d of uid %d was not let in: %v", who.PID(), v.uid, who.Why()))
 	} else {
 		s.remember(v.uid, who.Person())

@@ -3,6 +3,7 @@ package tmuxd
 import (
 	"context"
 	"errors"
+	"io"
 	"net"
 	"os"
 	"path/filepath"
@@ -19,7 +20,18 @@ import (
 	"github.com/muxward/muxward/internal/tmux/wire"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if len(os.Args) == 3 && os.Args[1] == connects { // the client of TestWhoHasGoneIsNotServed
+		nc, err := net.Dial("unix", os.Args[2])
+		if err != nil {
+			os.Exit(1)
+		}
+		_, _ = io.Copy(io.Discard, os.Stdin)
+		_ = nc.Close()
+		os.Exit(0)
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // come has a connection of a uid come to the door, of which nothing is served. All but root are others
 // than whoever runs the test.

@@ -1,6 +1,7 @@
 package tmuxd
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -164,7 +165,8 @@ func (s *Server) guarded(ctx context.Context, v *visit) {
 
 // lookAhead asks for the state of the server that the client will most likely
 // ask about. Whose that is, is a guess: the answer is used only for the person
-// that is proved.
+// that is proved. No server is asked anything on account of a uid that was nobody the last time, or is
+// new: it would have work, and those who come next would wait, by whoever may connect.
 func (s *Server) lookAhead(uid uint32, at place) (found func(context.Context) gateway.Ahead) {
 	defer func() {
 		if r := recover(); r != nil {
@@ -173,13 +175,13 @@ func (s *Server) lookAhead(uid uint32, at place) (found func(context.Context) ga
 		}
 	}()
 	failpoint.At("tmuxd-ahead")
-	owner := at.owner
-	if owner == "" {
-		s.mu.Lock()
-		owner = s.last[uid]
-		s.mu.Unlock()
+	s.mu.Lock()
+	person := s.last[uid]
+	s.mu.Unlock()
+	if person == "" {
+		return func(context.Context) gateway.Ahead { return gateway.Ahead{} }
 	}
-	return s.Gateway.LookAhead(owner)
+	return s.Gateway.LookAhead(cmp.Or(at.owner, person))
 }
 
 // maxGuesses bounds how many uids are remembered.
@@ -192,6 +194,13 @@ func (s *Server) remember(uid uint32, person string) {
 		s.last = map[uint32]string{}
 	}
 	s.last[uid] = person
+}
+
+// forget has a uid be one of which nothing is known.
+func (s *Server) forget(uid uint32) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.last, uid)
 }
 
 func peerUID(nc *net.UnixConn) (uint32, error) {

@@ -89,6 +89,21 @@ func TestModelOfAServerWithAliases(t *testing.T) {
 	})
 }
 
+// How to ask is kept; but not beyond what the server's owner calls things, whoever has noticed that.
+func TestModelAsksAnewForOtherAliases(t *testing.T) {
+	eachWay(t, func(t *testing.T, s *tmuxtest.Server, c *Client) {
+		m := newModel(t, c)
+		s.Run("set-buffer", "-b", "one", "text")
+		current(t, m, tmux.Full, 0)
+		current(t, m, tmux.Core, 0)
+		s.Run("set-option", "-s", "command-alias[90]", "list-buffers=list-buffers -f 0")
+		current(t, m, tmux.Core, 0)
+		if snap := current(t, m, tmux.Full, 0); len(snap.Buffers) != 1 {
+			t.Errorf("%+v; it is asked as if there were no alias", snap.Buffers)
+		}
+	})
+}
+
 func TestModelAge(t *testing.T) {
 	s := tmuxtest.Start(t, tmuxtest.Config{})
 	s.NewSession("one", "")
