@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -174,6 +176,41 @@ func TestAdoptAsksForTheAccount(t *testing.T) {
 	w.open()
 	if again, err := w.k.Adopt(t.Context(), h.ID); err != nil || again.PID != h.PID {
 		t.Errorf("the control run: %+v, %v", again, err)
+	}
+}
+
+// A directory that does not answer is waited for once, and not for each server of an account of its. What is said
+// of them is the same each time. Of an account that it does not have it is not that.
+func TestAdoptWaitsOnce(t *testing.T) {
+	w := newWorld(t)
+	rec := record{Owner: "alice", Account: w.acct}
+	rec.Account.Directory = true
+	var times []time.Duration
+	errs := map[string]int{}
+	w.k.opt.Account = func(ctx context.Context, _ string, _ uint32) (accounts.Account, error) {
+		until, _ := ctx.Deadline()
+		times = append(times, time.Until(until))
+		<-ctx.Done()
+		return accounts.Account{}, fmt.Errorf("reason %d: %w", len(times), accounts.ErrUnanswered)
+	}
+	for range 4 {
+		errs[w.k.stillFor(t.Context(), rec).Error()]++
+	}
+	if len(times) != 4 || times[0] <= adoptGlance || slices.Max(times[1:]) > adoptGlance {
+		t.Errorf("it is waited for %v", times)
+	}
+	if len(errs) != 1 {
+		t.Errorf("it is told in several ways: %v", errs)
+	}
+	w.k.opt.Account = func(context.Context, string, uint32) (accounts.Account, error) { return w.acct, nil }
+	if err := w.k.stillFor(t.Context(), rec); err != nil || !w.k.slow.IsZero() {
+		t.Errorf("it answers again: %v, %v", err, w.k.slow)
+	}
+	w.k.opt.Account = func(context.Context, string, uint32) (accounts.Account, error) {
+		return accounts.Account{}, accounts.ErrNoAccount
+	}
+	if err := w.k.stillFor(t.Context(), rec); !errors.Is(err, ErrRefused) {
+		t.Error(err)
 	}
 }
 

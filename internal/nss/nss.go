@@ -170,15 +170,24 @@ func (s *Switch) ask(ctx context.Context, k key) (accounts.Account, error) {
 	return s.still(a, err)
 }
 
+// unanswered is an error by which the directory has said nothing about an account.
+type unanswered struct{ error }
+
+func (unanswered) Is(target error) bool { return target == accounts.ErrUnanswered }
+func (u unanswered) Unwrap() error      { return u.error }
+
 // still gives an account unless the files have come to have its name or its number meanwhile.
 func (s *Switch) still(a accounts.Account, err error) (accounts.Account, error) {
 	if err == nil && !teeth.Out(teeth.Believed) {
 		err = s.ours(a)
 	}
-	if err != nil {
+	switch {
+	case err == nil:
+		return a, nil
+	case errors.Is(err, accounts.ErrNoAccount), errors.Is(err, errAnswer):
 		return accounts.Account{}, err
 	}
-	return a, nil
+	return accounts.Account{}, unanswered{err}
 }
 
 // entryOf gives what is known of an account, making room for it; mu is held.
@@ -256,7 +265,7 @@ func (s *Switch) begin(k key, e *known) {
 	})
 }
 
-// hear takes an answer.
+// hear takes an answer. With an error an account is what was said of it before that, if anything was.
 func (e *known) hear(a accounts.Account, err error, now time.Time) {
 	switch {
 	case err == nil:
@@ -266,7 +275,8 @@ func (e *known) hear(a accounts.Account, err error, now time.Time) {
 	default:
 		e.bad, e.until = err, now.Add(failed)
 	}
-	if err != nil && (errors.Is(err, accounts.ErrNoAccount) || errors.Is(err, errAnswer)) {
+	other := a.Name != "" && (a.Name != e.account.Name || a.UID != e.account.UID)
+	if err != nil && (other || errors.Is(err, accounts.ErrNoAccount) || errors.Is(err, errAnswer)) {
 		e.since = time.Time{} // what it says now is not the same: that counts at once
 	}
 }

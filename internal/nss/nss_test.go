@@ -175,6 +175,7 @@ func TestNotBelieved(t *testing.T) {
 		"two lines":                {"70001", "dora", entry("dora", 70001, 70001) + entry("root", 0, 0), entry("dora", 70001, 70001), false},
 		"half a line":              {"70001", "dora", "dora:*:70001:70001::/home/x:/bin/sh", entry("dora", 70001, 70001), false},
 		"an option for a name":     {"70001", "-s", entry("-s", 70001, 70001), entry("-s", 70001, 70001), false},
+		"a group for a name":       {"70001", "@devs", entry("@devs", 70001, 70001), entry("@devs", 70001, 70001), false},
 		"a number for a name":      {"70001", "0", entry("0", 70001, 70001), entry("root", 0, 0), false},
 	} {
 		t.Run(what, func(t *testing.T) {
@@ -215,6 +216,46 @@ func TestBelieved(t *testing.T) {
 	}
 	w.has(`CORP\erin`, 1200000001, 70001, "") // as winbind has it
 	if a, err := w.ByUID(t.Context(), 1200000001); err != nil || a.Name != `CORP\erin` {
+		t.Errorf("%+v, %v", a, err)
+	}
+}
+
+// Another name for the number counts from when it is heard, also where the rest of the answer does not come.
+func TestAnotherName(t *testing.T) {
+	for what, rest := range map[string]func(*toy){
+		"one direction": func(w *toy) { w.remove("passwd-erin") },
+		"no groups":     func(w *toy) { w.remove("initgroups-erin") },
+	} {
+		w := newToy(t, nil)
+		w.has("dora", 70001, 70001, "")
+		if a, err := w.ByUID(t.Context(), 70001); err != nil || a.Name != "dora" {
+			t.Fatalf("%+v, %v", a, err)
+		}
+		w.pass(fresh + time.Second)
+		w.has("erin", 70001, 70001, "")
+		rest(w)
+		if a, err := w.ByUID(t.Context(), 70001); err == nil {
+			t.Errorf("%s: who was heard to be erin is %+v", what, a)
+		}
+	}
+}
+
+// Only what a directory has not said is an error by which it is unanswered, and groups have a bound.
+func TestUnanswered(t *testing.T) {
+	w := newToy(t, nil)
+	w.has("dora", 70001, 70001, strings.Repeat("70100 ", maxGroups))
+	if a, err := w.ByUID(t.Context(), 70001); err != nil || len(a.Groups) != 3 {
+		t.Errorf("%d groups, %v", len(a.Groups), err)
+	}
+	w.has("erin", 70002, 70002, strings.Repeat("70100 ", maxGroups+1))
+	if a, err := w.ByUID(t.Context(), 70002); !errors.Is(err, errAnswer) || errors.Is(err, accounts.ErrUnanswered) {
+		t.Errorf("%d groups, %v", len(a.Groups), err)
+	}
+	if a, err := w.ByUID(t.Context(), 70003); !errors.Is(err, accounts.ErrNoAccount) || errors.Is(err, accounts.ErrUnanswered) {
+		t.Errorf("%+v, %v", a, err)
+	}
+	w.write("fails", "")
+	if a, err := w.ByUID(t.Context(), 70004); errors.Is(err, accounts.ErrNoAccount) || !errors.Is(err, accounts.ErrUnanswered) {
 		t.Errorf("%+v, %v", a, err)
 	}
 }
