@@ -214,6 +214,35 @@ func TestAdoptWaitsOnce(t *testing.T) {
 	}
 }
 
+// While it is not known whether a server is its account's still, that account does not get another one in its place,
+// whose sessions would be all that it finds from then on.
+func TestStartBesideOneNotAdopted(t *testing.T) {
+	w := newWorld(t)
+	w.acct.Directory = true
+	h, permitted := w.start("alice"), w.opt.Account
+	if err := w.k.Close(); err != nil {
+		t.Fatal(err)
+	}
+	w.opt.Account = func(context.Context, string, uint32) (accounts.Account, error) {
+		return accounts.Account{}, accounts.ErrUnanswered
+	}
+	w.open()
+	if found, err := w.k.Found(t.Context()); err != nil || len(found) != 1 {
+		t.Fatal(found, err)
+	}
+	if _, err := w.k.Adopt(t.Context(), h.ID); err == nil {
+		t.Fatal("it is adopted")
+	}
+	w.k.opt.Account = permitted // it answers, and whoever it is comes before the next look
+	if _, err := w.k.Start(t.Context(), w.order("alice")); !errors.Is(err, ErrBusy) {
+		t.Errorf("a second one: %v", err)
+	}
+	if again, err := w.k.Adopt(t.Context(), h.ID); err != nil || again.PID != h.PID {
+		t.Errorf("%+v, %v", again, err)
+	}
+	w.start("bob")
+}
+
 // Killed between the start of tmux and writing down its id, or before the
 // socket was moved: the next muxward finishes it.
 func TestAdoptHalfStarted(t *testing.T) {
