@@ -24,6 +24,7 @@ const (
 	denied   = 10 * time.Second // nor about what it does not have
 	failed   = 5 * time.Second  // nor when it did not answer
 	atOnce   = 4                // questions by a number, and as many by a name
+	turnWait = time.Second      // how long it is waited for a turn
 	maxKnown = 4096             // answers kept
 )
 
@@ -41,6 +42,7 @@ type Options struct {
 	Now func() time.Time
 
 	patience time.Duration // for tests; 0 is Patience
+	turnWait time.Duration // likewise
 }
 
 // Switch asks about accounts, and keeps what it has heard. It is safe for use by several goroutines:
@@ -93,7 +95,7 @@ func New(o Options) *Switch {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	o.patience = cmp.Or(o.patience, Patience)
+	o.patience, o.turnWait = cmp.Or(o.patience, Patience), cmp.Or(o.turnWait, turnWait)
 	s := &Switch{opt: o, known: map[key]*known{}, turns: map[bool]chan struct{}{}}
 	for _, named := range []bool{true, false} {
 		s.turns[named] = make(chan struct{}, atOnce)
@@ -236,27 +238,18 @@ func (e *known) last(now time.Time) (accounts.Account, error) {
 	return accounts.Account{}, errors.New("the name service switch does not answer in time: is the directory service reachable?")
 }
 
-// begin has it asked, if it is its turn; mu is held.
+// begin has it asked; mu is held.
 func (s *Switch) begin(k key, e *known) {
 	if s.ctx.Err() != nil {
 		e.bad, e.until = errors.New("nothing is asked of the name service switch any more: muxward ends"), s.opt.Now()
 		return
 	}
-	turn := s.turns[k.name != ""]
-	select {
-	case turn <- struct{}{}:
-	default:
-		e.bad = fmt.Errorf("%d questions to the name service switch are under way, and no more at once: is the directory service reachable?", atOnce)
-		e.until = s.opt.Now() // the next one may try
-		return
-	}
 	asking := make(chan struct{})
 	e.asking, e.asked = asking, time.Now()
 	s.wg.Go(func() {
-		defer func() { <-turn }()
 		ctx, cancel := context.WithTimeout(s.ctx, s.opt.patience)
 		defer cancel()
-		a, err := s.look(ctx, k)
+		a, err := s.inTurn(ctx, k)
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		e.hear(a, err, s.opt.Now())
@@ -265,6 +258,24 @@ func (s *Switch) begin(k key, e *known) {
 	})
 }
 
+// inTurn has it looked up when it is its turn: several who come at once are asked about in a moment, and
+// those whose questions hang are not waited for long.
+func (s *Switch) inTurn(ctx context.Context, k key) (accounts.Account, error) {
+	turn, long := s.turns[k.name != ""], time.NewTimer(s.opt.turnWait)
+	defer long.Stop()
+	select {
+	case turn <- struct{}{}:
+		defer func() { <-turn }()
+		return s.look(ctx, k)
+	case <-long.C:
+	case <-ctx.Done():
+	}
+	return accounts.Account{}, fmt.Errorf("%d questions %w, and no more at once: is the directory service reachable?", atOnce, errTurns)
+}
+
+// errTurns is the error of what was not asked.
+var errTurns = errors.New("to the name service switch are under way")
+
 // hear takes an answer. With an error an account is what was said of it before that, if anything was.
 func (e *known) hear(a accounts.Account, err error, now time.Time) {
 	switch {
@@ -272,6 +283,8 @@ func (e *known) hear(a accounts.Account, err error, now time.Time) {
 		e.account, e.since, e.bad = a, now, nil
 	case errors.Is(err, errNone):
 		e.bad, e.until = fmt.Errorf("%w: %w", errNone, accounts.ErrNoAccount), now.Add(denied)
+	case errors.Is(err, errTurns):
+		e.bad, e.until = err, now // the next one may try
 	default:
 		e.bad, e.until = err, now.Add(failed)
 	}

@@ -367,6 +367,24 @@ func TestHangs(t *testing.T) {
 	}
 }
 
+// More than have a turn come at once, and the directory answers: all are known.
+func TestManyAtOnce(t *testing.T) {
+	w := newToy(t, func(o *Options) { o.turnWait = tmuxtest.Patience })
+	const many = 4 * atOnce
+	for i := range uint32(many) {
+		w.has(fmt.Sprintf("dora%d", i), 70001+i, 70001, "")
+	}
+	var wg sync.WaitGroup
+	for i := range uint32(many) {
+		wg.Go(func() {
+			if a, err := w.ByUID(t.Context(), 70001+i); err != nil {
+				t.Errorf("%+v, %v", a, err)
+			}
+		})
+	}
+	wg.Wait()
+}
+
 // Who asks waits no longer than an answer may take.
 func TestPatience(t *testing.T) {
 	w := newToy(t, func(o *Options) { o.patience = 100 * time.Millisecond })
