@@ -193,7 +193,7 @@ func (s *Switch) grouped(ctx context.Context, a accounts.Account) (accounts.Acco
 	a.Groups = of
 	has := map[uint32]bool{a.GID: true}
 	for _, gid := range told {
-		if gid >= firstGID && !gids[gid] && !subs.has(gid) && !has[gid] {
+		if validGID(gid) && !gids[gid] && !subs.has(gid) && !has[gid] {
 			has[gid] = true
 			a.Groups = append(a.Groups, gid)
 		}

@@ -109,7 +109,7 @@ func (w *toy) asked() int {
 // An account of the directory, by its number and its name, with its own groups and those that the files give it.
 func TestDirectoryAccount(t *testing.T) {
 	w := newToy(t, nil)
-	w.has("dora", 70001, 70001, "70001 42 44 7000 7001 70100 4294967294 90 250000 70200")
+	w.has("dora", 70001, 70001, "70001 42 44 7000 7001 70100 4294967294 90 61184 65535 250000 70200")
 	w.write("group-devs", "devs:*:70100:x,y\n")
 	w.write("group-staff", "staff:*:70200:dora\n") // staff is the files'
 	w.write("group-big crew", "big crew:*:70300:\n")
@@ -168,6 +168,7 @@ func TestNotBelieved(t *testing.T) {
 		"a number lent to alice":   {"100001", "dora", entry("dora", 100001, 70001), entry("dora", 100001, 70001), true},
 		"root's group":             {"70001", "dora", entry("dora", 70001, 0), entry("dora", 70001, 0), true},
 		"a group of the host":      {"70001", "dora", entry("dora", 70001, 7001), entry("dora", 70001, 7001), true},
+		"a service's group":        {"70001", "dora", entry("dora", 70001, 61184), entry("dora", 70001, 61184), true},
 		"a group lent to alice":    {"70001", "dora", entry("dora", 70001, 200001), entry("dora", 70001, 200001), true},
 		"one direction":            {"70001", "dora", entry("dora", 70001, 70001), "", true},
 		"another the other way":    {"70001", "dora", entry("dora", 70001, 70001), entry("dora", 70003, 70001), false},
@@ -305,6 +306,11 @@ func TestAges(t *testing.T) {
 		t.Error("the files have come to have her name, and the directory's counts")
 	}
 	w.write("etc-passwd", "")
+	if w.pass(-fresh); known() { // as it was heard of a moment ago
+		t.Error("the files are cut off, and the directory's counts")
+	}
+	w.write("etc-passwd", "root:x:0:0::/root:/bin/sh\n")
+	w.pass(fresh)
 	w.has("erin", 70001, 70001, "") // her number is another's now
 	if w.pass(fresh + time.Second); w.asked() == 0 {
 		t.Error("it was never asked")
