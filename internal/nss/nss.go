@@ -25,6 +25,7 @@ const (
 	failed   = 5 * time.Second  // nor when it did not answer
 	atOnce   = 4                // questions by a number, and as many by a name
 	turnWait = time.Second      // how long it is waited for a turn
+	again    = time.Second      // how long for an answer, while the one before counts
 	maxKnown = 4096             // answers kept
 )
 
@@ -43,6 +44,7 @@ type Options struct {
 
 	patience time.Duration // for tests; 0 is Patience
 	turnWait time.Duration // likewise
+	again    time.Duration // likewise
 }
 
 // Switch asks about accounts, and keeps what it has heard. It is safe for use by several goroutines:
@@ -95,7 +97,7 @@ func New(o Options) *Switch {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	o.patience, o.turnWait = cmp.Or(o.patience, Patience), cmp.Or(o.turnWait, turnWait)
+	o.patience, o.turnWait, o.again = cmp.Or(o.patience, Patience), cmp.Or(o.turnWait, turnWait), cmp.Or(o.again, again)
 	s := &Switch{opt: o, known: map[key]*known{}, turns: map[bool]chan struct{}{}}
 	for _, named := range []bool{true, false} {
 		s.turns[named] = make(chan struct{}, atOnce)
@@ -145,10 +147,9 @@ func (s *Switch) ByName(ctx context.Context, name string) (accounts.Account, err
 	return s.ask(ctx, key{name: name})
 }
 
-// ask gives what is known, or has it asked and waits no longer than ctx and Patience.
+// ask gives what is known, or has it asked and waits no longer than ctx and Patience; for who is known still,
+// not as long.
 func (s *Switch) ask(ctx context.Context, k key) (accounts.Account, error) {
-	ctx, cancel := context.WithTimeout(ctx, s.opt.patience)
-	defer cancel()
 	s.mu.Lock()
 	e := s.entryOf(k)
 	if a, err, settled := e.now(s.opt.Now()); settled {
@@ -158,8 +159,13 @@ func (s *Switch) ask(ctx context.Context, k key) (accounts.Account, error) {
 	if e.asking == nil {
 		s.begin(k, e)
 	}
-	asking, since := e.asking, e.asked
+	asking, since, patience := e.asking, e.asked, s.opt.patience
+	if e.counts(s.opt.Now(), Age) {
+		patience = min(patience, s.opt.again)
+	}
 	s.mu.Unlock()
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
 	if asking != nil && time.Since(since) < s.opt.patience+endTime { // else it is one that cannot even be ended
 		select {
 		case <-asking:

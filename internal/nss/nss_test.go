@@ -42,7 +42,7 @@ func newToy(t *testing.T, change func(*Options)) *toy {
 	t.Helper()
 	w := &toy{t: t, dir: tmuxtest.Dir(t, tmuxtest.Account{}), at: time.Unix(1e9, 0)}
 	o := Options{Files: accounts.Files{Passwd: w.dir + "/etc-passwd", Group: w.dir + "/etc-group"}, Subuid: w.dir + "/subuid", Subgid: w.dir + "/subgid",
-		Groups: []string{"staff", "devs", "gone", "big crew"}, Getent: w.dir + "/getent", patience: tmuxtest.Patience,
+		Groups: []string{"staff", "devs", "gone", "big crew"}, Getent: w.dir + "/getent", patience: tmuxtest.Patience, again: tmuxtest.Patience,
 		Now: func() time.Time { w.mu.Lock(); defer w.mu.Unlock(); return w.at }}
 	w.write("etc-passwd", "root:x:0:0::/root:/bin/sh\nalice:x:5001:5001::/home/alice:/bin/sh\nnoshell:x:5002\n")
 	w.write("etc-group", "root:x:0:\nshadow:x:42:\nusers:x:100:\nvideo:x:44:dora\nalice:x:5001:\nlocal:x:7000:dora\nstaff:x:7001:alice\n")
@@ -402,6 +402,21 @@ func TestPatience(t *testing.T) {
 	w.write("floods", "")
 	if _, err := w.ByName(t.Context(), "dora"); !errors.Is(err, errAnswer) {
 		t.Errorf("an answer without end: %v", err)
+	}
+}
+
+// Who is known still does not wait as long as who is not.
+func TestKnownStill(t *testing.T) {
+	w := newToy(t, func(o *Options) { o.patience, o.again = time.Hour, 50*time.Millisecond })
+	w.has("dora", 70001, 70001, "")
+	for range 2 {
+		ctx, cancel := context.WithTimeout(t.Context(), tmuxtest.Patience)
+		if a, err := w.ByUID(ctx, 70001); err != nil || a.Name != "dora" || ctx.Err() != nil {
+			t.Errorf("%+v, %v, %v", a, err, ctx.Err())
+		}
+		cancel()
+		w.pass(fresh + time.Second)
+		w.write("hangs", "")
 	}
 }
 
