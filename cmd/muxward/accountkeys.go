@@ -34,6 +34,9 @@ const (
 type accountKeys struct {
 	// account gives the account of a person of the policy.
 	account func(ctx context.Context, person string) (identity.Account, error)
+	// elsewhere reports whether no file of the host has a person's account, so that a directory is asked; nil
+	// if none is. Those people have turns of their own: nobody else's keys wait for it.
+	elsewhere func(ctx context.Context, person string) bool
 	// readFile reads an account's file.
 	readFile func(identity.Account) ([]byte, error)
 	// own is the only account that is looked at, if there is one: others' files are
@@ -65,9 +68,13 @@ func (a *accountKeys) files(ctx context.Context, set *policy.Set) []accountFile 
 	defer cancel()
 	people := set.People()
 	all := make([]accountFile, len(people))
-	turn := make(chan struct{}, atOnce)
+	here, there := make(chan struct{}, atOnce), make(chan struct{}, atOnce)
 	var wg sync.WaitGroup
 	for i, person := range people {
+		turn := here
+		if a.elsewhere != nil && a.elsewhere(ctx, person) {
+			turn = there
+		}
 		wg.Go(func() {
 			select {
 			case turn <- struct{}{}:

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -156,6 +157,49 @@ func TestAccountFilesAreReadByOne(t *testing.T) {
 	close(held)
 	if files := <-done; len(files) > 0 {
 		t.Errorf("%+v", files)
+	}
+}
+
+// People whose account a directory would tell of, which does not answer, take no turns from who is in the files.
+func TestAccountFilesBesideADirectory(t *testing.T) {
+	home := t.TempDir()
+	if err := os.WriteFile(filepath.Join(home, "keys"), []byte("alice's"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	a := &accountKeys{
+		elsewhere: func(_ context.Context, person string) bool { return person != "alice" },
+		account: func(ctx context.Context, person string) (identity.Account, error) {
+			if person == "alice" {
+				return identity.Account{Name: person, Home: home}, nil
+			}
+			<-ctx.Done()
+			return identity.Account{}, ctx.Err()
+		},
+		readFile: func(identity.Account) ([]byte, error) { return os.ReadFile(filepath.Join(home, "keys")) },
+	}
+	people := "people:\n  alice: {}\n"
+	for i := range 500 {
+		people += fmt.Sprintf("  dora%d: {}\n", i)
+	}
+	dir := t.TempDir()
+	for name, text := range map[string]string{"people.yaml": people, "grants.yaml": "grants: []\n"} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	set, err := policy.Load(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 3 { // as who has a turn first is by chance
+		ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
+		for _, f := range a.files(ctx, set) {
+			if f.person == "alice" && string(f.data) != "alice's" {
+				t.Errorf("%+v", f)
+			}
+		}
+		cancel()
+		a.last = nil
 	}
 }
 

@@ -92,6 +92,18 @@ func (d *daemon) accountNamed(ctx context.Context, person string) (account ident
 	return account, nil
 }
 
+// elsewhere reports whether no file has the account of a person of the policy.
+func (d *daemon) elsewhere(ctx context.Context, person string) bool {
+	var err error
+	set := d.policy.Set()
+	if uid, ok := set.UIDOf(person); ok {
+		_, err = d.files.ByUID(ctx, uid)
+	} else {
+		_, err = d.files.Local(ctx, set.AccountOf(person))
+	}
+	return errors.Is(err, identity.ErrNoAccount)
+}
+
 // homeOf gives the home directory of a person's account, "" if they have none here.
 func (d *daemon) homeOf(person string) string {
 	account, err := d.accountNamed(d.ctx, person)

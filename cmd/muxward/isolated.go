@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -56,9 +57,9 @@ func (d *daemon) keepIsolated() {
 func (d *daemon) runIsolated(name string) error {
 	ctx, cancel := context.WithTimeout(d.ctx, isolatedTime)
 	defer cancel()
-	if !d.guard.AllKnown() {
+	if !d.guard.Looked() { // somebody else's that is not adopted, such as while a directory does not answer, is no reason
 		if s, ok := d.guard.Lookup(name); !ok || s == nil {
-			return fmt.Errorf("it may run already, as a tmux server that an earlier muxward has left is not adopted; it is tried again")
+			return errors.New("it may run already, as it is not known which tmux servers an earlier muxward has left")
 		}
 	}
 	i := d.config.Isolated[name]

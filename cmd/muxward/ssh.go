@@ -69,6 +69,9 @@ func (d *daemon) openSSH(ctx context.Context) (*sshDoor, error) {
 	}
 	if s.config.AccountKeys {
 		s.accounts = &accountKeys{account: d.accountNamed, readFile: d.readAccountKeys}
+		if d.config.Directory() {
+			s.accounts.elsewhere = d.elsewhere
+		}
 		if uid := uint32(os.Geteuid()); !d.config.Separated && uid != 0 {
 			s.accounts.own = &uid
 		}

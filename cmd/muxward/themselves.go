@@ -109,8 +109,12 @@ func (g guarded) PaneAccount(pane tmux.PaneID) (gateway.PaneAccount, error) {
 	if err != nil {
 		return gateway.PaneAccount{}, err
 	}
-	return paneAccount(i, uid, func() (identity.Account, error) { return g.d.accounts.ByUID(g.d.ctx, uid) }, g.d.policy.Set())
+	return paneAccount(i, uid, func() (identity.Account, error) { return g.d.paneOf(uid) }, g.d.policy.Set())
 }
+
+// paneOf gives the account of a pane of an isolated server by its uid: of the files alone, as no other can have
+// one. Nobody waits for a directory to act on such a pane, nor has it say whose the pane of a removed account is.
+func (d *daemon) paneOf(uid uint32) (identity.Account, error) { return d.files.ByUID(d.ctx, uid) }
 
 // ownerIn gives whose own account a shared one is, of those whose panes there are their own, "" for
 // nobody's: who types as it has all that runs as it, theirs too. An account that the people file does

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"os"
 	"path/filepath"
@@ -75,4 +76,29 @@ func TestSharedOfPerson(t *testing.T) {
 			t.Errorf("%s, %+v: %+v, %v", c.name, c.as, got, err)
 		}
 	}
+}
+
+// A directory that has an account of whatever number is not asked whose a pane of an isolated server is.
+func TestPaneOfNoDirectory(t *testing.T) {
+	files := identity.NewAccounts()
+	d := &daemon{ctx: t.Context(), files: files, accounts: files.Beyond(liar{t})}
+	if a, err := d.paneOf(61098); !errors.Is(err, identity.ErrNoAccount) {
+		t.Errorf("%+v, %v", a, err)
+	}
+	if a, err := d.paneOf(0); err != nil || a.Name != "root" {
+		t.Errorf("%+v, %v", a, err)
+	}
+}
+
+// liar is a directory that has all accounts.
+type liar struct{ t *testing.T }
+
+func (e liar) ByUID(_ context.Context, uid uint32) (identity.Account, error) {
+	e.t.Errorf("it is asked about uid %d", uid)
+	return identity.Account{Name: "mallory", UID: uid, GID: 1, Directory: true}, nil
+}
+
+func (e liar) ByName(_ context.Context, name string) (identity.Account, error) {
+	e.t.Errorf("it is asked about %s", name)
+	return identity.Account{Name: name, UID: 61098, GID: 1, Directory: true}, nil
 }

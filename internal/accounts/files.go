@@ -45,6 +45,10 @@ func (a Account) Usable() error {
 // ErrNoAccount is the error of a uid or name that has no account.
 var ErrNoAccount = errors.New("no such account")
 
+// ErrUnanswered is what errors.Is finds in the error of a question that a directory has not
+// answered: nobody knows, for now.
+var ErrUnanswered = errors.New("the directory service does not answer")
+
 const maxAccountFile = 16 << 20 // bytes
 
 // Named gives the account that has both the name and the uid in the files: nobody is

@@ -153,6 +153,14 @@ func (g *Guard) AllKnown() bool {
 	return g.adopted && !g.closed && len(g.left) == 0
 }
 
+// Looked reports whether all that an earlier muxward has left running was looked at, whether or not it
+// could be adopted. The hands start no isolated server beside one of its name that was not.
+func (g *Guard) Looked() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.adopted && !g.closed
+}
+
 // Left says of each server that an earlier muxward has left, and that could not be adopted, why.
 func (g *Guard) Left() []string {
 	g.mu.Lock()

@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/muxward/muxward/internal/accounts"
 	"github.com/muxward/muxward/internal/pane"
 )
 
@@ -245,15 +246,33 @@ func (k *Keep) adopt(ctx context.Context, rec record) (*server, error) {
 	return s, nil
 }
 
-// adoptAsk is how long it may take to hear of an account as its server is adopted: they are adopted one
-// after the other, and a directory that does not answer is to hold up nobody else's. It is tried again.
-const adoptAsk = time.Second
+// Servers are adopted one after the other, and a directory that does not answer is to hold up nobody
+// else's, however many of its accounts have servers: after the first of which nothing was heard in
+// adoptAsk, the others of the next slowFor have adoptGlance. All are tried again.
+const (
+	adoptAsk    = time.Second
+	adoptGlance = 20 * time.Millisecond
+	slowFor     = 30 * time.Second
+)
 
-// stillFor refuses a server whose account is not what it was started for any more.
+// stillFor refuses a server whose account is not what it was started for any more. With turn held.
 func (k *Keep) stillFor(ctx context.Context, rec record) error {
-	ctx, cancel := context.WithTimeout(ctx, adoptAsk)
+	patience := adoptAsk
+	if !k.slow.IsZero() && time.Since(k.slow) < slowFor {
+		patience = adoptGlance
+	}
+	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	_, _, err := k.accountFor(ctx, rec.Owner, Account{rec.Account.Name, rec.Account.UID})
+	switch {
+	case err != nil && ctx.Err() != nil && patience == adoptAsk:
+		k.slow = time.Now()
+	case err == nil && rec.Account.Directory:
+		k.slow = time.Time{}
+	}
+	if errors.Is(err, accounts.ErrUnanswered) { // in the same words each time: who is told of it is not told again
+		err = fmt.Errorf("%s, and the directory service does not tell whether uid %d is still the account %q", rec.Owner, rec.Account.UID, rec.Account.Name)
+	}
 	return err
 }
 

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/muxward/muxward/internal/accounts"
 )
 
 // This file is about the servers of session profiles that are not in force any more. What runs
@@ -106,8 +108,27 @@ func (k *Keep) leftOf(owner string) error {
 		case err != nil:
 			return ErrBusy.WithText(fmt.Sprintf("it may run already, as one that an earlier muxward has left, of which nothing can be read: %v", err))
 		case rec.Owner == owner:
-			return ErrBusy.WithText(fmt.Sprintf("it may run already, as process %d, which an earlier muxward has left, and which is not adopted yet", rec.PID))
+			return notYet(rec)
 		}
 	}
 	return nil
+}
+
+// notYetOf is leftOf for an account of a directory: its server is not adopted while that does not answer.
+// Whoever then comes to have another one has lost what is in the first.
+func (k *Keep) notYetOf(owner string, a accounts.Account) error {
+	k.mu.Lock()
+	found := slices.DeleteFunc(slices.Clone(k.found), func(id string) bool { return k.held[id] != nil })
+	k.mu.Unlock()
+	for _, id := range found {
+		rec, err := k.readRecord(id)
+		if err == nil && rec.Owner == owner && !rec.Isolated && rec.Account.Name == a.Name && rec.Account.UID == a.UID {
+			return notYet(rec)
+		}
+	}
+	return nil
+}
+
+func notYet(rec record) error {
+	return ErrBusy.WithText(fmt.Sprintf("it may run already, as process %d, which an earlier muxward has left, and which is not adopted yet; try it again in some seconds", rec.PID))
 }

@@ -85,6 +85,7 @@ type Keep struct {
 	deaf    bool            // that there are no watches was told; of the watch alone
 	events  queue
 	turn    chan struct{} // holds one token: who adopts
+	slow    time.Time     // since when a directory is known not to answer, zero if it is not; turn is held
 	memory  procfs.Memory
 	reaches *reaches
 

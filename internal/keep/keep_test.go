@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -175,6 +177,70 @@ func TestAdoptAsksForTheAccount(t *testing.T) {
 	if again, err := w.k.Adopt(t.Context(), h.ID); err != nil || again.PID != h.PID {
 		t.Errorf("the control run: %+v, %v", again, err)
 	}
+}
+
+// A directory that does not answer is waited for once, and not for each server of an account of its. What is said
+// of them is the same each time. Of an account that it does not have it is not that.
+func TestAdoptWaitsOnce(t *testing.T) {
+	w := newWorld(t)
+	rec := record{Owner: "alice", Account: w.acct}
+	rec.Account.Directory = true
+	var times []time.Duration
+	errs := map[string]int{}
+	w.k.opt.Account = func(ctx context.Context, _ string, _ uint32) (accounts.Account, error) {
+		until, _ := ctx.Deadline()
+		times = append(times, time.Until(until))
+		<-ctx.Done()
+		return accounts.Account{}, fmt.Errorf("reason %d: %w", len(times), accounts.ErrUnanswered)
+	}
+	for range 4 {
+		errs[w.k.stillFor(t.Context(), rec).Error()]++
+	}
+	if len(times) != 4 || times[0] <= adoptGlance || slices.Max(times[1:]) > adoptGlance {
+		t.Errorf("it is waited for %v", times)
+	}
+	if len(errs) != 1 {
+		t.Errorf("it is told in several ways: %v", errs)
+	}
+	w.k.opt.Account = func(context.Context, string, uint32) (accounts.Account, error) { return w.acct, nil }
+	if err := w.k.stillFor(t.Context(), rec); err != nil || !w.k.slow.IsZero() {
+		t.Errorf("it answers again: %v, %v", err, w.k.slow)
+	}
+	w.k.opt.Account = func(context.Context, string, uint32) (accounts.Account, error) {
+		return accounts.Account{}, accounts.ErrNoAccount
+	}
+	if err := w.k.stillFor(t.Context(), rec); !errors.Is(err, ErrRefused) {
+		t.Error(err)
+	}
+}
+
+// While it is not known whether a server is its account's still, that account does not get another one in its place,
+// whose sessions would be all that it finds from then on.
+func TestStartBesideOneNotAdopted(t *testing.T) {
+	w := newWorld(t)
+	w.acct.Directory = true
+	h, permitted := w.start("alice"), w.opt.Account
+	if err := w.k.Close(); err != nil {
+		t.Fatal(err)
+	}
+	w.opt.Account = func(context.Context, string, uint32) (accounts.Account, error) {
+		return accounts.Account{}, accounts.ErrUnanswered
+	}
+	w.open()
+	if found, err := w.k.Found(t.Context()); err != nil || len(found) != 1 {
+		t.Fatal(found, err)
+	}
+	if _, err := w.k.Adopt(t.Context(), h.ID); err == nil {
+		t.Fatal("it is adopted")
+	}
+	w.k.opt.Account = permitted // it answers, and whoever it is comes before the next look
+	if _, err := w.k.Start(t.Context(), w.order("alice")); !errors.Is(err, ErrBusy) {
+		t.Errorf("a second one: %v", err)
+	}
+	if again, err := w.k.Adopt(t.Context(), h.ID); err != nil || again.PID != h.PID {
+		t.Errorf("%+v, %v", again, err)
+	}
+	w.start("bob")
 }
 
 // Killed between the start of tmux and writing down its id, or before the

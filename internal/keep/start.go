@@ -114,6 +114,10 @@ func (k *Keep) start(ctx context.Context, o Order) (*server, error) {
 		if err := k.leftOf(o.Owner); err != nil {
 			return nil, err
 		}
+	case a.Directory:
+		if err := k.notYetOf(o.Owner, a); err != nil {
+			return nil, err
+		}
 	}
 	boot, err := bootID()
 	if err != nil {

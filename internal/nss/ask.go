@@ -125,6 +125,7 @@ func run(cmd *exec.Cmd) error {
 }
 
 // look asks about an account: what is asked for, the same by the other of name and number, and its groups.
+// With an error it gives what was said first, if that was an account.
 func (s *Switch) look(ctx context.Context, k key) (accounts.Account, error) {
 	first, second := k.word(), k.name
 	a, err := s.entry(ctx, first)
@@ -136,23 +137,27 @@ func (s *Switch) look(ctx context.Context, k key) (accounts.Account, error) {
 	}
 	switch {
 	case k.name == "" && a.UID != k.uid, k.name != "" && a.Name != k.name:
-		return accounts.Account{}, fmt.Errorf("%w: asked about %s it names %.80q, uid %d", errAnswer, first, a.Name, a.UID)
+		return a, fmt.Errorf("%w: asked about %s it names %.80q, uid %d", errAnswer, first, a.Name, a.UID)
 	case k.name == "":
 		second = a.Name
 	default:
 		second = key{uid: a.UID}.word()
 	}
 	if err := s.ours(a); err != nil { // before anything more is asked about it
-		return accounts.Account{}, err
+		return a, err
 	}
 	again, err := s.entry(ctx, second)
 	if err != nil {
-		return accounts.Account{}, fmt.Errorf("the directory has %s, and not %.80q, which it says is the same: %w", first, second, err)
+		return a, fmt.Errorf("the directory has %s, and not %.80q, which it says is the same: %w", first, second, err)
 	}
 	if again.Name != a.Name || again.UID != a.UID || again.GID != a.GID || again.Home != a.Home || again.Shell != a.Shell {
-		return accounts.Account{}, fmt.Errorf("%w: %s and %.80q are not the same account by it", errAnswer, first, second)
+		return a, fmt.Errorf("%w: %s and %.80q are not the same account by it", errAnswer, first, second)
 	}
-	return s.grouped(ctx, a)
+	whole, err := s.grouped(ctx, a)
+	if err != nil {
+		return a, err
+	}
+	return whole, nil
 }
 
 func (s *Switch) entry(ctx context.Context, word string) (accounts.Account, error) {
@@ -188,7 +193,7 @@ func (s *Switch) grouped(ctx context.Context, a accounts.Account) (accounts.Acco
 	a.Groups = of
 	has := map[uint32]bool{a.GID: true}
 	for _, gid := range told {
-		if gid >= firstGID && !gids[gid] && !subs.has(gid) && !has[gid] {
+		if validGID(gid) && !gids[gid] && !subs.has(gid) && !has[gid] {
 			has[gid] = true
 			a.Groups = append(a.Groups, gid)
 		}

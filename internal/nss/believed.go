@@ -22,7 +22,8 @@ const (
 	lastMade  = 65535
 
 	// firstGID is the first number of a group that a directory can have: those below are of files
-	// and devices of every Linux. usersGID is the one that everybody may have (base-passwd).
+	// and devices of every Linux. Those of services, as above, it cannot have either. usersGID is the one
+	// that everybody may have (base-passwd).
 	firstGID = 100
 	usersGID = 100
 )
@@ -45,6 +46,13 @@ func (s *Switch) ours(a accounts.Account) error {
 	if err := s.believable(a.UID); err != nil {
 		return err
 	}
+	whole, err := s.opt.Files.Has("", 0)
+	if err == nil && !whole { // it is being written, or cut off: whose names and numbers it had is not known
+		err = errors.New("the file of accounts has no uid 0, so it is not whole, and nobody else is believed")
+	}
+	if err != nil {
+		return err
+	}
 	has, err := s.opt.Files.Has(a.Name, a.UID)
 	if err == nil && has {
 		err = fmt.Errorf("the directory has an account %q, uid %d, of which the name or the number is one of this host's own files; those count: %w", a.Name, a.UID, accounts.ErrNoAccount)
@@ -52,11 +60,14 @@ func (s *Switch) ours(a accounts.Account) error {
 	return err
 }
 
+// validGID reports whether a directory can have a group of that number.
+func validGID(gid uint32) bool { return gid >= firstGID && (gid < firstMade || gid > lastMade) }
+
 // mayBePrimary refuses an account whose primary group is one of the host's own that does not name it.
 func mayBePrimary(gid uint32, gids map[uint32]bool, of []uint32, subs lent) error {
 	switch {
-	case gid < firstGID, gids[gid] && gid != usersGID && !slices.Contains(of, gid):
-		return fmt.Errorf("the directory gives the account the primary group %d, which is one of this host's own that does not have it as a member: %w", gid, accounts.ErrNoAccount)
+	case !validGID(gid), gids[gid] && gid != usersGID && !slices.Contains(of, gid):
+		return fmt.Errorf("the directory gives the account the primary group %d, which is one of this host's own, and does not have it as a member: %w", gid, accounts.ErrNoAccount)
 	case subs.has(gid):
 		return fmt.Errorf("the directory gives the account the primary group %d, which is lent to an account of this host: %w", gid, accounts.ErrNoAccount)
 	}

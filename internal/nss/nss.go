@@ -24,6 +24,8 @@ const (
 	denied   = 10 * time.Second // nor about what it does not have
 	failed   = 5 * time.Second  // nor when it did not answer
 	atOnce   = 4                // questions by a number, and as many by a name
+	turnWait = time.Second      // how long it is waited for a turn
+	again    = time.Second      // how long for an answer, while the one before counts
 	maxKnown = 4096             // answers kept
 )
 
@@ -41,6 +43,8 @@ type Options struct {
 	Now func() time.Time
 
 	patience time.Duration // for tests; 0 is Patience
+	turnWait time.Duration // likewise
+	again    time.Duration // likewise
 }
 
 // Switch asks about accounts, and keeps what it has heard. It is safe for use by several goroutines:
@@ -93,7 +97,7 @@ func New(o Options) *Switch {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	o.patience = cmp.Or(o.patience, Patience)
+	o.patience, o.turnWait, o.again = cmp.Or(o.patience, Patience), cmp.Or(o.turnWait, turnWait), cmp.Or(o.again, again)
 	s := &Switch{opt: o, known: map[key]*known{}, turns: map[bool]chan struct{}{}}
 	for _, named := range []bool{true, false} {
 		s.turns[named] = make(chan struct{}, atOnce)
@@ -143,10 +147,9 @@ func (s *Switch) ByName(ctx context.Context, name string) (accounts.Account, err
 	return s.ask(ctx, key{name: name})
 }
 
-// ask gives what is known, or has it asked and waits no longer than ctx and Patience.
+// ask gives what is known, or has it asked and waits no longer than ctx and Patience; for who is known still,
+// not as long.
 func (s *Switch) ask(ctx context.Context, k key) (accounts.Account, error) {
-	ctx, cancel := context.WithTimeout(ctx, s.opt.patience)
-	defer cancel()
 	s.mu.Lock()
 	e := s.entryOf(k)
 	if a, err, settled := e.now(s.opt.Now()); settled {
@@ -156,8 +159,13 @@ func (s *Switch) ask(ctx context.Context, k key) (accounts.Account, error) {
 	if e.asking == nil {
 		s.begin(k, e)
 	}
-	asking, since := e.asking, e.asked
+	asking, since, patience := e.asking, e.asked, s.opt.patience
+	if e.counts(s.opt.Now(), Age) {
+		patience = min(patience, s.opt.again)
+	}
 	s.mu.Unlock()
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
 	if asking != nil && time.Since(since) < s.opt.patience+endTime { // else it is one that cannot even be ended
 		select {
 		case <-asking:
@@ -170,15 +178,24 @@ func (s *Switch) ask(ctx context.Context, k key) (accounts.Account, error) {
 	return s.still(a, err)
 }
 
+// unanswered is an error by which the directory has said nothing about an account.
+type unanswered struct{ error }
+
+func (unanswered) Is(target error) bool { return target == accounts.ErrUnanswered }
+func (u unanswered) Unwrap() error      { return u.error }
+
 // still gives an account unless the files have come to have its name or its number meanwhile.
 func (s *Switch) still(a accounts.Account, err error) (accounts.Account, error) {
 	if err == nil && !teeth.Out(teeth.Believed) {
 		err = s.ours(a)
 	}
-	if err != nil {
+	switch {
+	case err == nil:
+		return a, nil
+	case errors.Is(err, accounts.ErrNoAccount), errors.Is(err, errAnswer):
 		return accounts.Account{}, err
 	}
-	return a, nil
+	return accounts.Account{}, unanswered{err}
 }
 
 // entryOf gives what is known of an account, making room for it; mu is held.
@@ -227,27 +244,18 @@ func (e *known) last(now time.Time) (accounts.Account, error) {
 	return accounts.Account{}, errors.New("the name service switch does not answer in time: is the directory service reachable?")
 }
 
-// begin has it asked, if it is its turn; mu is held.
+// begin has it asked; mu is held.
 func (s *Switch) begin(k key, e *known) {
 	if s.ctx.Err() != nil {
 		e.bad, e.until = errors.New("nothing is asked of the name service switch any more: muxward ends"), s.opt.Now()
 		return
 	}
-	turn := s.turns[k.name != ""]
-	select {
-	case turn <- struct{}{}:
-	default:
-		e.bad = fmt.Errorf("%d questions to the name service switch are under way, and no more at once: is the directory service reachable?", atOnce)
-		e.until = s.opt.Now() // the next one may try
-		return
-	}
 	asking := make(chan struct{})
 	e.asking, e.asked = asking, time.Now()
 	s.wg.Go(func() {
-		defer func() { <-turn }()
 		ctx, cancel := context.WithTimeout(s.ctx, s.opt.patience)
 		defer cancel()
-		a, err := s.look(ctx, k)
+		a, err := s.inTurn(ctx, k)
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		e.hear(a, err, s.opt.Now())
@@ -256,17 +264,38 @@ func (s *Switch) begin(k key, e *known) {
 	})
 }
 
-// hear takes an answer.
+// inTurn has it looked up when it is its turn: several who come at once are asked about in a moment, and
+// those whose questions hang are not waited for long.
+func (s *Switch) inTurn(ctx context.Context, k key) (accounts.Account, error) {
+	turn, long := s.turns[k.name != ""], time.NewTimer(s.opt.turnWait)
+	defer long.Stop()
+	select {
+	case turn <- struct{}{}:
+		defer func() { <-turn }()
+		return s.look(ctx, k)
+	case <-long.C:
+	case <-ctx.Done():
+	}
+	return accounts.Account{}, fmt.Errorf("%d questions %w, and no more at once: is the directory service reachable?", atOnce, errTurns)
+}
+
+// errTurns is the error of what was not asked.
+var errTurns = errors.New("to the name service switch are under way")
+
+// hear takes an answer. With an error an account is what was said of it before that, if anything was.
 func (e *known) hear(a accounts.Account, err error, now time.Time) {
 	switch {
 	case err == nil:
 		e.account, e.since, e.bad = a, now, nil
 	case errors.Is(err, errNone):
 		e.bad, e.until = fmt.Errorf("%w: %w", errNone, accounts.ErrNoAccount), now.Add(denied)
+	case errors.Is(err, errTurns):
+		e.bad, e.until = err, now // the next one may try
 	default:
 		e.bad, e.until = err, now.Add(failed)
 	}
-	if err != nil && (errors.Is(err, accounts.ErrNoAccount) || errors.Is(err, errAnswer)) {
+	other := a.Name != "" && (a.Name != e.account.Name || a.UID != e.account.UID)
+	if err != nil && (other || errors.Is(err, accounts.ErrNoAccount) || errors.Is(err, errAnswer)) {
 		e.since = time.Time{} // what it says now is not the same: that counts at once
 	}
 }

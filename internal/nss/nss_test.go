@@ -42,7 +42,7 @@ func newToy(t *testing.T, change func(*Options)) *toy {
 	t.Helper()
 	w := &toy{t: t, dir: tmuxtest.Dir(t, tmuxtest.Account{}), at: time.Unix(1e9, 0)}
 	o := Options{Files: accounts.Files{Passwd: w.dir + "/etc-passwd", Group: w.dir + "/etc-group"}, Subuid: w.dir + "/subuid", Subgid: w.dir + "/subgid",
-		Groups: []string{"staff", "devs", "gone", "big crew"}, Getent: w.dir + "/getent", patience: tmuxtest.Patience,
+		Groups: []string{"staff", "devs", "gone", "big crew"}, Getent: w.dir + "/getent", patience: tmuxtest.Patience, again: tmuxtest.Patience,
 		Now: func() time.Time { w.mu.Lock(); defer w.mu.Unlock(); return w.at }}
 	w.write("etc-passwd", "root:x:0:0::/root:/bin/sh\nalice:x:5001:5001::/home/alice:/bin/sh\nnoshell:x:5002\n")
 	w.write("etc-group", "root:x:0:\nshadow:x:42:\nusers:x:100:\nvideo:x:44:dora\nalice:x:5001:\nlocal:x:7000:dora\nstaff:x:7001:alice\n")
@@ -109,7 +109,7 @@ func (w *toy) asked() int {
 // An account of the directory, by its number and its name, with its own groups and those that the files give it.
 func TestDirectoryAccount(t *testing.T) {
 	w := newToy(t, nil)
-	w.has("dora", 70001, 70001, "70001 42 44 7000 7001 70100 4294967294 90 250000 70200")
+	w.has("dora", 70001, 70001, "70001 42 44 7000 7001 70100 4294967294 90 61184 65535 250000 70200")
 	w.write("group-devs", "devs:*:70100:x,y\n")
 	w.write("group-staff", "staff:*:70200:dora\n") // staff is the files'
 	w.write("group-big crew", "big crew:*:70300:\n")
@@ -168,6 +168,7 @@ func TestNotBelieved(t *testing.T) {
 		"a number lent to alice":   {"100001", "dora", entry("dora", 100001, 70001), entry("dora", 100001, 70001), true},
 		"root's group":             {"70001", "dora", entry("dora", 70001, 0), entry("dora", 70001, 0), true},
 		"a group of the host":      {"70001", "dora", entry("dora", 70001, 7001), entry("dora", 70001, 7001), true},
+		"a service's group":        {"70001", "dora", entry("dora", 70001, 61184), entry("dora", 70001, 61184), true},
 		"a group lent to alice":    {"70001", "dora", entry("dora", 70001, 200001), entry("dora", 70001, 200001), true},
 		"one direction":            {"70001", "dora", entry("dora", 70001, 70001), "", true},
 		"another the other way":    {"70001", "dora", entry("dora", 70001, 70001), entry("dora", 70003, 70001), false},
@@ -175,6 +176,7 @@ func TestNotBelieved(t *testing.T) {
 		"two lines":                {"70001", "dora", entry("dora", 70001, 70001) + entry("root", 0, 0), entry("dora", 70001, 70001), false},
 		"half a line":              {"70001", "dora", "dora:*:70001:70001::/home/x:/bin/sh", entry("dora", 70001, 70001), false},
 		"an option for a name":     {"70001", "-s", entry("-s", 70001, 70001), entry("-s", 70001, 70001), false},
+		"a group for a name":       {"70001", "@devs", entry("@devs", 70001, 70001), entry("@devs", 70001, 70001), false},
 		"a number for a name":      {"70001", "0", entry("0", 70001, 70001), entry("root", 0, 0), false},
 	} {
 		t.Run(what, func(t *testing.T) {
@@ -215,6 +217,46 @@ func TestBelieved(t *testing.T) {
 	}
 	w.has(`CORP\erin`, 1200000001, 70001, "") // as winbind has it
 	if a, err := w.ByUID(t.Context(), 1200000001); err != nil || a.Name != `CORP\erin` {
+		t.Errorf("%+v, %v", a, err)
+	}
+}
+
+// Another name for the number counts from when it is heard, also where the rest of the answer does not come.
+func TestAnotherName(t *testing.T) {
+	for what, rest := range map[string]func(*toy){
+		"one direction": func(w *toy) { w.remove("passwd-erin") },
+		"no groups":     func(w *toy) { w.remove("initgroups-erin") },
+	} {
+		w := newToy(t, nil)
+		w.has("dora", 70001, 70001, "")
+		if a, err := w.ByUID(t.Context(), 70001); err != nil || a.Name != "dora" {
+			t.Fatalf("%+v, %v", a, err)
+		}
+		w.pass(fresh + time.Second)
+		w.has("erin", 70001, 70001, "")
+		rest(w)
+		if a, err := w.ByUID(t.Context(), 70001); err == nil {
+			t.Errorf("%s: who was heard to be erin is %+v", what, a)
+		}
+	}
+}
+
+// Only what a directory has not said is an error by which it is unanswered, and groups have a bound.
+func TestUnanswered(t *testing.T) {
+	w := newToy(t, nil)
+	w.has("dora", 70001, 70001, strings.Repeat("70100 ", maxGroups))
+	if a, err := w.ByUID(t.Context(), 70001); err != nil || len(a.Groups) != 3 {
+		t.Errorf("%d groups, %v", len(a.Groups), err)
+	}
+	w.has("erin", 70002, 70002, strings.Repeat("70100 ", maxGroups+1))
+	if a, err := w.ByUID(t.Context(), 70002); !errors.Is(err, errAnswer) || errors.Is(err, accounts.ErrUnanswered) {
+		t.Errorf("%d groups, %v", len(a.Groups), err)
+	}
+	if a, err := w.ByUID(t.Context(), 70003); !errors.Is(err, accounts.ErrNoAccount) || errors.Is(err, accounts.ErrUnanswered) {
+		t.Errorf("%+v, %v", a, err)
+	}
+	w.write("fails", "")
+	if a, err := w.ByUID(t.Context(), 70004); errors.Is(err, accounts.ErrNoAccount) || !errors.Is(err, accounts.ErrUnanswered) {
 		t.Errorf("%+v, %v", a, err)
 	}
 }
@@ -264,6 +306,11 @@ func TestAges(t *testing.T) {
 		t.Error("the files have come to have her name, and the directory's counts")
 	}
 	w.write("etc-passwd", "")
+	if w.pass(-fresh); known() { // as it was heard of a moment ago
+		t.Error("the files are cut off, and the directory's counts")
+	}
+	w.write("etc-passwd", "root:x:0:0::/root:/bin/sh\n")
+	w.pass(fresh)
 	w.has("erin", 70001, 70001, "") // her number is another's now
 	if w.pass(fresh + time.Second); w.asked() == 0 {
 		t.Error("it was never asked")
@@ -326,6 +373,24 @@ func TestHangs(t *testing.T) {
 	}
 }
 
+// More than have a turn come at once, and the directory answers: all are known.
+func TestManyAtOnce(t *testing.T) {
+	w := newToy(t, func(o *Options) { o.turnWait = tmuxtest.Patience })
+	const many = 4 * atOnce
+	for i := range uint32(many) {
+		w.has(fmt.Sprintf("dora%d", i), 70001+i, 70001, "")
+	}
+	var wg sync.WaitGroup
+	for i := range uint32(many) {
+		wg.Go(func() {
+			if a, err := w.ByUID(t.Context(), 70001+i); err != nil {
+				t.Errorf("%+v, %v", a, err)
+			}
+		})
+	}
+	wg.Wait()
+}
+
 // Who asks waits no longer than an answer may take.
 func TestPatience(t *testing.T) {
 	w := newToy(t, func(o *Options) { o.patience = 100 * time.Millisecond })
@@ -337,6 +402,21 @@ func TestPatience(t *testing.T) {
 	w.write("floods", "")
 	if _, err := w.ByName(t.Context(), "dora"); !errors.Is(err, errAnswer) {
 		t.Errorf("an answer without end: %v", err)
+	}
+}
+
+// Who is known still does not wait as long as who is not.
+func TestKnownStill(t *testing.T) {
+	w := newToy(t, func(o *Options) { o.patience, o.again = time.Hour, 50*time.Millisecond })
+	w.has("dora", 70001, 70001, "")
+	for range 2 {
+		ctx, cancel := context.WithTimeout(t.Context(), tmuxtest.Patience)
+		if a, err := w.ByUID(ctx, 70001); err != nil || a.Name != "dora" || ctx.Err() != nil {
+			t.Errorf("%+v, %v, %v", a, err, ctx.Err())
+		}
+		cancel()
+		w.pass(fresh + time.Second)
+		w.write("hangs", "")
 	}
 }
 

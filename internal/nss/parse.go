@@ -15,7 +15,7 @@ import (
 const (
 	maxName   = 256
 	maxPath   = 1024
-	maxGroups = 65536 // NGROUPS_MAX of the kernel
+	maxGroups = 4096 // so that what is written down of a server, and a packet to muxward, have room for them
 )
 
 var errAnswer = errors.New("the answer is not as it should be")
@@ -107,9 +107,10 @@ func number(s string) (uint32, bool) {
 }
 
 // validName takes names of accounts as directories have them: with a domain (bob@corp.example, CORP\bob).
-// One of digits alone would be asked about as a number, and one that begins with a dash as an option.
+// One of digits alone would be asked about as a number, one that begins with
+// a dash as an option, and one with @ would be what a configuration has as a group.
 func validName(s string) bool {
-	if s == "" || len(s) > maxName || !utf8.ValidString(s) || strings.ContainsRune("-+~.", rune(s[0])) {
+	if s == "" || len(s) > maxName || !utf8.ValidString(s) || strings.ContainsRune("-+~.@", rune(s[0])) {
 		return false
 	}
 	digits := true

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"os/user"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -51,6 +52,42 @@ func TestIsolatedStatus(t *testing.T) {
 		}
 		return strings.Join(ended, "\n") == strings.Join(want, "\n")
 	}, "each pane has ended as its session has")
+}
+
+// A server of alice's that an earlier muxward has left cannot be adopted. That is no reason for prod not to be
+// started; it would be if prod's were that one.
+func TestIsolatedBesideOneNotAdopted(t *testing.T) {
+	t.Parallel()
+	h := isolatedHost(t, "")
+	h.Must(host.Alice, "new-session", "-d", "-s", "own", "cat")
+	left := h.Server("mwalice").PID
+	defer func() { _ = syscall.Kill(left, syscall.SIGKILL) }()
+	prod := h.Server("prod").PID
+	h.Kill()
+	_ = syscall.Kill(prod, syscall.SIGKILL)
+	records, err := filepath.Glob(h.Doors + "/run/servers/*.json")
+	changed := 0
+	for _, r := range records {
+		text, err := os.ReadFile(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if more := strings.Replace(string(text), `"exe":"`, `"exe":"/not`, 1); strings.Contains(more, `"owner":"mwalice"`) && more != string(text) {
+			changed++
+			if err := os.WriteFile(r, []byte(more), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if err != nil || changed != 1 {
+		t.Fatalf("%d of %q are changed: %v", changed, records, err)
+	}
+	h.Run()
+	tmuxtest.Eventually(t, func() bool { return strings.Contains(h.Tmux(host.Bob, "ls").Err+h.Output(), "is not adopted") }, "alice's is not adopted")
+	tmuxtest.Eventually(t, func() bool {
+		r := h.Muxward("", "ls")
+		return strings.Contains(r.Out, "prod/main")
+	}, "prod is started")
 }
 
 // Beside muxward-helper it is the same: its tmux and its panes are accounts' that muxward's

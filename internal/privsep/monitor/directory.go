@@ -3,6 +3,9 @@ package monitor
 import (
 	"context"
 	"errors"
+	"fmt"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/muxward/muxward/internal/accounts"
 	"github.com/muxward/muxward/internal/keep"
@@ -31,6 +34,10 @@ func (m *Monitor) account(ctx context.Context, w privsep.Whose) (answer, error) 
 	return answer{body: privsep.Told{Found: err == nil, Account: a}}, err
 }
 
+// maxNaming is how many homes may wait at once for a directory to say whose they are: those of the accounts
+// in the files have other turns left.
+const maxNaming = 4
+
 // named gives an account by its name: that of the files, or of a directory.
 func (m *Monitor) named(ctx context.Context, name string) (accounts.Account, error) {
 	uid, err := accounts.System().UIDOf(name)
@@ -38,7 +45,13 @@ func (m *Monitor) named(ctx context.Context, name string) (accounts.Account, err
 	case err == nil:
 		return accounts.System().Named(name, uid)
 	case m.Directory != nil && errors.Is(err, accounts.ErrNoAccount):
-		return m.Directory.ByName(ctx, name)
+		select {
+		case m.naming <- struct{}{}:
+			defer func() { <-m.naming }()
+			return m.Directory.ByName(ctx, name)
+		default:
+			return accounts.Account{}, fmt.Errorf("the directory service has not told of %d others yet: %w", maxNaming, unix.EAGAIN)
+		}
 	}
 	return accounts.Account{}, err
 }

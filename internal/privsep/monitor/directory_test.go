@@ -3,9 +3,12 @@ package monitor
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"strings"
 	"testing"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/muxward/muxward/internal/accounts"
 	"github.com/muxward/muxward/internal/config"
@@ -30,6 +33,9 @@ func (d toyDirectory) ByUID(ctx context.Context, uid uint32) (accounts.Account, 
 }
 
 func (d toyDirectory) ByName(ctx context.Context, name string) (accounts.Account, error) {
+	if strings.HasPrefix(name, "mwslow") {
+		return d.ByUID(ctx, 1)
+	}
 	if name != "dora" {
 		return accounts.Account{}, errors.New("it is broken")
 	}
@@ -74,6 +80,36 @@ func TestAccount(t *testing.T) {
 	cancel()
 	if len(d.asked) != 0 {
 		t.Error("one account has all the turns")
+	}
+}
+
+// Homes of people of whom the directory does not tell take no turns from root's, whom the files have.
+func TestHomesBesideADirectory(t *testing.T) {
+	d := toyDirectory{make(chan struct{}, 99)}
+	b := newBed(t, func(p *Parts) {
+		p.Directory = d
+		p.Copy = func(a accounts.Account) (*os.File, error) { return nil, errors.New("the home of " + a.Name) }
+	})
+	c := b.connect()
+	ctx, cancel := context.WithTimeout(t.Context(), tmuxtest.Patience)
+	defer cancel()
+	over := make(chan error, 99)
+	for i := range privsep.AtOnce()[privsep.NumAuthKeys] {
+		go func() {
+			_, err := c.AuthKeys(ctx, fmt.Sprint("mwslow", i), 10)
+			over <- err
+		}()
+	}
+	for range maxNaming {
+		<-d.asked
+	}
+	for range privsep.AtOnce()[privsep.NumAuthKeys] - maxNaming {
+		if err := <-over; !errors.Is(err, unix.EAGAIN) {
+			t.Errorf("one more: %v", err)
+		}
+	}
+	if _, err := c.AuthKeys(ctx, "root", 10); err == nil || !strings.Contains(err.Error(), "the home of root") {
+		t.Errorf("root's: %v", err)
 	}
 }
 

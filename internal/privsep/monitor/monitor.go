@@ -105,6 +105,7 @@ type Monitor struct {
 	busy   map[privsep.Number]int
 	open   map[uint32]bool // requests under way
 	homes  homes
+	naming chan struct{} // see maxNaming
 	logins logins
 	memory procfs.Memory
 	broken error         // what no daemon of ours does
@@ -115,7 +116,7 @@ type Monitor struct {
 // New makes a monitor of a line.
 func New(line *privsep.Line, p Parts) *Monitor {
 	m := &Monitor{Parts: p, line: line, rows: map[privsep.Number]row{}, most: privsep.AtOnce(), phase: greeting,
-		done: map[privsep.Number]bool{}, busy: map[privsep.Number]int{}, open: map[uint32]bool{}, over: make(chan struct{})}
+		done: map[privsep.Number]bool{}, busy: map[privsep.Number]int{}, open: map[uint32]bool{}, over: make(chan struct{}), naming: make(chan struct{}, maxNaming)}
 	if m.Copy == nil {
 		m.Copy = copyOf
 	}
