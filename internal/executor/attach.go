@@ -84,7 +84,7 @@ func (s *seat) open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.display, s.goes.display = lastDisplay{pty, s}, pty
+	s.display, s.goes.display, s.goes.keyed = lastDisplay{pty, s}, pty, s.p.Plan().Full
 	peer, err := pty.Peer()
 	if err != nil {
 		return err
