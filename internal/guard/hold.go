@@ -406,12 +406,16 @@ func (s *Server) sure(ctx context.Context, d tmux.Detail,
 		return nil, fmt.Errorf("look at the tmux server of %s: %w", s.kept.Owner, err)
 	}
 	s.sessions(len(snap.Sessions))
-	known := snap
-	if d == tmux.Places { // who asks for what is known may ask for clients
-		known = snap.WithClientsOf(s.known.Load())
+	if d != tmux.Places {
+		s.known.Store(snap)
+		return snap, nil
 	}
-	s.known.Store(known)
-	return snap, nil
+	for { // who asks for what is known may ask for clients: for those that are known last
+		old := s.known.Load()
+		if s.known.CompareAndSwap(old, snap.WithClientsOf(old)) {
+			return snap, nil
+		}
+	}
 }
 
 // Recent is Snapshot for who can do with a state that was asked for at most maxAge ago, and
