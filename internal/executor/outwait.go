@@ -11,6 +11,34 @@ import (
 	"github.com/muxward/muxward/internal/attach"
 )
 
+// moving has one at a time move a person between direct and addressed input.
+type moving struct {
+	turn   chan struct{} // holds who does; of a display that takes keys itself
+	undone bool          // theirs: somebody has begun it, and not seen it done
+}
+
+// moves has the person type as they may by now. When it returns nil that is done, whoever has
+// begun it: rights are looked at by several at once.
+func (s *seat) moves(ctx context.Context) error {
+	if !s.goes.keyed {
+		return s.unstick(ctx)
+	}
+	select {
+	case s.moving.turn <- struct{}{}:
+		defer func() { <-s.moving.turn }()
+	case <-ctx.Done():
+		return fmt.Errorf("have keys go to one pane only: it is being done, and does not end: %w", ctx.Err())
+	}
+	full := s.whole.Decide().Allow
+	if full == s.full.Load() && !s.moving.undone {
+		return s.unstick(ctx)
+	}
+	s.moving.undone = true
+	err := s.change(ctx, full)
+	s.moving.undone = err != nil
+	return err
+}
+
 // change moves the person between direct and addressed input.
 func (s *seat) change(ctx context.Context, full bool) error {
 	s.full.Store(full)

@@ -89,6 +89,7 @@ type seat struct {
 	due    time.Time // of the alarm
 	anchor *hold
 	goes   seeingOff
+	moving moving
 	done   chan struct{}
 	result gateway.Result // set before done is closed
 }
@@ -568,10 +569,7 @@ func (s *seat) anew(ctx context.Context, why string) error {
 		}
 		sized := s.sizing(ctx, full)
 		gateway.Afterwards(ctx, s.tellStanding)
-		if full == s.full.Load() {
-			return errors.Join(sized, s.unstick(ctx))
-		}
-		return errors.Join(sized, s.change(ctx, full))
+		return errors.Join(sized, s.moves(ctx))
 	}
 	return s.close(ctx, view, why)
 }
