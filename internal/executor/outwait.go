@@ -61,7 +61,7 @@ const (
 	longestHeld = 2 * time.Second
 	longAgoHeld = time.Minute
 	// optionTime is how long tmux may take to tell the option.
-	optionTime = time.Second
+	optionTime = time.Second / 2
 )
 
 // outwait waits until tmux holds no begun key any more that was typed directly:
