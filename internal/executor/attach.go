@@ -84,7 +84,7 @@ func (s *seat) open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.display, s.goes.display = lastDisplay{pty, s}, pty
+	s.display, s.goes.display, s.goes.keyed = lastDisplay{pty, s}, pty, s.p.Plan().Full
 	peer, err := pty.Peer()
 	if err != nil {
 		return err
@@ -201,7 +201,7 @@ func (s *seat) begin(ctx context.Context) error {
 	s.resizes.Store(!strings.Contains(flags, "ignore-size"))
 	mode := s.mode()
 	s.keys = s.e.Keys(s.p.Base(access.EventKeys))
-	s.bell.rung = make(chan struct{}, 1)
+	s.bell.rung, s.moving.turn = make(chan struct{}, 1), make(chan struct{}, 1)
 	s.sending, s.fates = make(chan struct{}, maxSending), make(chan fate, maxSending)
 	s.keyboard = &keyboard{s: s, board: s.e.board(s.server), early: make(chan *view, 1),
 		share: &share{of: &s.e.looks}}

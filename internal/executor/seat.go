@@ -89,6 +89,7 @@ type seat struct {
 	due    time.Time // of the alarm
 	anchor *hold
 	goes   seeingOff
+	moving moving
 	done   chan struct{}
 	result gateway.Result // set before done is closed
 }
@@ -568,10 +569,7 @@ func (s *seat) anew(ctx context.Context, why string) error {
 		}
 		sized := s.sizing(ctx, full)
 		gateway.Afterwards(ctx, s.tellStanding)
-		if full == s.full.Load() {
-			return errors.Join(sized, s.unstick(ctx))
-		}
-		return errors.Join(sized, s.change(ctx, full))
+		return errors.Join(sized, s.moves(ctx))
 	}
 	return s.close(ctx, view, why)
 }
@@ -586,8 +584,10 @@ func (s *seat) close(ctx context.Context, view access.Decision, why string) erro
 	ended := s.live.EndWithin(short, fmt.Errorf("%w: %s", gateway.ErrEnded, text))
 	s.say(false, &wire.Exit{Code: 1, Message: ""})
 	// Keys that were addressed are done before the display is closed: that has
-	// tmux draw anew for everybody who looks at the same window.
-	direct := s.full.Load() // asked once: it is confirmed either before or after
+	// tmux draw anew for everybody who looks at the same window. A display that takes keys itself
+	// may have some yet, or tmux the begin of one, whatever takes them by now: they are moved to
+	// addressed input just then.
+	direct := s.goes.keyed
 	var confirmed error
 	if !direct {
 		confirmed = s.settleTyped(ctx)
@@ -605,36 +605,6 @@ func (s *seat) close(ctx context.Context, view access.Decision, why string) erro
 		confirmed = s.settle(ctx)
 	}
 	return errors.Join(ended, stopped, confirmed)
-}
-
-// change moves the person between direct and addressed input.
-func (s *seat) change(ctx context.Context, full bool) error {
-	s.full.Store(full)
-	if err := s.att.SetMode(ctx, s.mode(), s.filter()); err != nil {
-		return err
-	}
-	s.live.Describe(s.describe(s.mode()))
-	if !full {
-		s.outwait(ctx)
-	}
-	return s.settle(ctx)
-}
-
-// escapeTime is how long tmux holds the begin of a key that may become a longer
-// one (its option escape-time), and a little more.
-const escapeTime = 600 * time.Millisecond
-
-// outwait waits until tmux holds no begun key any more that was typed directly:
-// it would reach the pane later.
-func (s *seat) outwait(ctx context.Context) {
-	left := escapeTime - time.Since(time.Unix(0, s.escape.Load()))
-	if left <= 0 {
-		return
-	}
-	select {
-	case <-time.After(left):
-	case <-ctx.Done():
-	}
 }
 
 // mode is where the person's input goes.

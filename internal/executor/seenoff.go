@@ -16,6 +16,7 @@ const seenTime = 100 * time.Millisecond
 type seeingOff struct {
 	display attach.Display
 	may     bool          // set once somebody hears what tmux says of it
+	keyed   bool          // it takes keys itself, or did: then it never goes late
 	late    chan struct{} // nil until it is put off; closed when tmux has seen the display go
 }
 
@@ -48,11 +49,12 @@ func (s *seat) putOff() <-chan struct{} {
 }
 
 // closesLate puts the end of the display off, if it can be: then whoever asked has it go by
-// seesOff, once the attachment is stopped. It is for who types by muxward's own connection only.
+// seesOff, once the attachment is stopped. It is for who types by muxward's own
+// connection only.
 func (s *seat) closesLate() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	ours := s.goes.display != nil && s.goes.may && s.goes.late == nil && !s.parted
+	ours := s.goes.display != nil && s.goes.may && !s.goes.keyed && s.goes.late == nil && !s.parted
 	if ours {
 		s.goes.late = make(chan struct{})
 	}

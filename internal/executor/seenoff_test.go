@@ -86,7 +86,11 @@ func TestDisplayGoesAnyhow(t *testing.T) {
 	if s.conn.Err() == nil || d.closed.Load() != 1 {
 		t.Errorf("%v, closed %d times", s.conn.Err(), d.closed.Load())
 	}
-	for _, at := range []func(*seat){func(*seat) {}, func(s *seat) { s.mayGoLate(); s.parted = true }} {
+	for _, at := range []func(*seat){
+		func(*seat) {},
+		func(s *seat) { s.mayGoLate(); s.parted = true },
+		func(s *seat) { s.mayGoLate(); s.goes.keyed = true }, // by addressed input: they were moved there just then
+	} {
 		s, d, _ := seenOff(t)
 		at(s)
 		if s.closesLate() {

@@ -3,20 +3,21 @@ package guard
 import "sync"
 
 // dialed is a connection to a tmux server. Its numbers are from one row: when it was begun,
-// and when it was there; 0 until then. closed is set once we have closed it.
-type dialed struct {
-	began, there uint64
-	closed       bool
-}
+// and when it was there; 0 until then.
+type dialed struct{ began, there uint64 }
 
 // backlog has the connections to a server of which it is not known that it has accepted
 // them. tmux accepts the oldest first, and of whom it answers it has accepted: all who were
 // there before that one was begun are accepted, too. Loose are those of which it is not known
-// that it has come to what was asked over them: that may lie there, unread.
+// that it has come to what was asked over them: that may lie there, unread. Of those that we have
+// closed meanwhile, as a client may do by the thousand, there is only how many they were, ended,
+// and of how many of them it was confirmed.
 type backlog struct {
 	mu         sync.Mutex
 	next       uint64
 	lie, loose map[*dialed]bool
+
+	ended, confirmed uint64
 }
 
 // begin is called before a connection is made, and connected or failed behind it.
@@ -67,20 +68,25 @@ func (b *backlog) came(d *dialed) {
 func (b *backlog) closed(d *dialed) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	d.closed = true
+	if b.loose[d] {
+		delete(b.loose, d)
+		b.ended++
+	}
 }
 
-// ends gives those that are loose and closed, over which nothing new comes, and says whether any
-// are loose.
-func (b *backlog) ends() (closed []*dialed, loose bool) {
+// ends gives how many were closed while they were loose, over which nothing new comes, and says
+// whether any are loose.
+func (b *backlog) ends() (ended uint64, loose bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	for d := range b.loose {
-		if d.closed {
-			closed = append(closed, d)
-		}
-	}
-	return closed, len(b.loose) > 0
+	return b.ended, len(b.loose) > 0 || b.confirmed < b.ended
+}
+
+// confirms is called once the server has come to what was asked over so many that were closed.
+func (b *backlog) confirms(ended uint64) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.confirmed = max(b.confirmed, ended)
 }
 
 // answered is called once something has come over a connection.

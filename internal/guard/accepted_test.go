@@ -40,10 +40,10 @@ func TestBacklog(t *testing.T) {
 // was asked before it was closed.
 func TestBacklogOfWhatIsLoose(t *testing.T) {
 	b := &backlog{}
-	is := func(closed int, loose bool, when string) {
+	is := func(ended uint64, loose bool, when string) {
 		t.Helper()
-		if list, is := b.ends(); len(list) != closed || is != loose {
-			t.Errorf("%s: %d are closed, loose %v; want %d, %v", when, len(list), is, closed, loose)
+		if n, is := b.ends(); n != ended || is != loose {
+			t.Errorf("%s: %d have ended, loose %v; want %d, %v", when, n, is, ended, loose)
 		}
 	}
 	is(0, false, "at first")
@@ -57,13 +57,37 @@ func TestBacklogOfWhatIsLoose(t *testing.T) {
 	b.came(one)
 	b.closed(one)
 	is(0, false, "when it has come")
-	two, three := b.begin(), b.begin()
-	b.asks(two)
-	b.asks(three)
+	two, three, four := b.begin(), b.begin(), b.begin()
+	for _, d := range []*dialed{two, three, four} {
+		b.asks(d)
+	}
 	b.closed(two)
-	is(1, true, "when one of two is closed")
-	b.came(two) // as Confirm says
-	is(0, true, "when that is confirmed")
-	b.came(three)
-	is(0, false, "when the other has come")
+	b.closed(two)
+	is(1, true, "when one of three is closed, twice")
+	b.closed(three)
+	is(2, true, "when another is closed, while the first is confirmed")
+	b.confirms(1)
+	b.came(four)
+	is(2, true, "when the last has come")
+	b.confirms(2)
+	b.confirms(1) // who began before has waited longer
+	is(2, false, "when that is confirmed")
+}
+
+// Whoever has clients leave before they have an answer has nothing kept for each of them.
+func TestBacklogKeepsNothingOfWhoLeft(t *testing.T) {
+	b := &backlog{}
+	for range 1000 {
+		d := b.begin()
+		b.connected(d)
+		b.asks(d)
+		b.answered(d)
+		b.closed(d)
+	}
+	if len(b.loose) != 0 || len(b.lie) != 0 {
+		t.Errorf("%d are kept, and %d", len(b.loose), len(b.lie))
+	}
+	if _, loose := b.ends(); !loose {
+		t.Error("all is taken for done")
+	}
 }

@@ -125,7 +125,7 @@ func (s *Server) turn(ctx context.Context, behind bool) error {
 // Confirm returns nil when the server has done all that was sent to it before, over whichever
 // connection, or has ended.
 func (s *Server) Confirm(ctx context.Context) error {
-	closed, loose := s.backlog.ends()
+	ended, loose := s.backlog.ends()
 	turns, enough := -1, confirmTurns
 	if s.backlog.empty() { // a connection of our own costs tmux as much as there are people
 		turns = 0
@@ -151,8 +151,6 @@ func (s *Server) Confirm(ctx context.Context) error {
 			return fmt.Errorf("the tmux server of %s (process %d) does not confirm that it has done what it was sent: %w", s.kept.Owner, s.kept.PID, err)
 		}
 	}
-	for _, d := range closed {
-		s.backlog.came(d)
-	}
+	s.backlog.confirms(ended)
 	return nil
 }

@@ -1,0 +1,110 @@
+package executor
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/muxward/muxward/internal/access"
+	"github.com/muxward/muxward/internal/attach"
+)
+
+// moving has one at a time move a person between direct and addressed input.
+type moving struct {
+	turn   chan struct{} // holds who does; of a display that takes keys itself
+	undone bool          // theirs: somebody has begun it, and not seen it done
+}
+
+// moves has the person type as they may by now. When it returns nil that is done, whoever has
+// begun it: rights are looked at by several at once.
+func (s *seat) moves(ctx context.Context) error {
+	if !s.goes.keyed {
+		return s.unstick(ctx)
+	}
+	select {
+	case s.moving.turn <- struct{}{}:
+		defer func() { <-s.moving.turn }()
+	case <-ctx.Done():
+		return fmt.Errorf("have keys go to one pane only: it is being done, and does not end: %w", ctx.Err())
+	}
+	full := s.whole.Decide().Allow
+	if full == s.full.Load() && !s.moving.undone {
+		return s.unstick(ctx)
+	}
+	s.moving.undone = true
+	err := s.change(ctx, full)
+	s.moving.undone = err != nil
+	return err
+}
+
+// change moves the person between direct and addressed input.
+func (s *seat) change(ctx context.Context, full bool) error {
+	s.full.Store(full)
+	if err := s.att.SetMode(ctx, s.mode(), s.filter()); err != nil {
+		return err
+	}
+	s.live.Describe(s.describe(s.mode()))
+	if !full && !s.outwait(ctx) {
+		return s.close(ctx, access.Decision{Reason: "keys of yours may wait in tmux for longer (escape-time); attach again"}, "")
+	}
+	return s.settle(ctx)
+}
+
+const (
+	// heldTime is how much longer than its option escape-time says tmux may hold the begin of a
+	// key that may become a longer one.
+	heldTime = 100 * time.Millisecond
+	// longestHeld is for how long anybody is waited for, and longAgoHeld more than anybody has
+	// tmux wait.
+	longestHeld = 2 * time.Second
+	longAgoHeld = time.Minute
+	// optionTime is how long tmux may take to tell the option.
+	optionTime = time.Second / 2
+)
+
+// outwait waits until tmux holds no begun key any more that was typed directly:
+// it would reach the pane later. It reports false where that takes too long, or is not known.
+func (s *seat) outwait(ctx context.Context) bool {
+	begun := time.Unix(0, s.escape.Load())
+	if time.Since(begun) > longAgoHeld {
+		return true
+	}
+	held, err := s.escapeTime(ctx)
+	left := held + heldTime - time.Since(begun)
+	switch {
+	case err != nil || left > longestHeld:
+		return false
+	case left <= 0:
+		return true
+	}
+	select {
+	case <-time.After(left):
+	case <-ctx.Done():
+	}
+	return true
+}
+
+// escapeTime asks for the server's option as it is now, 500 ms up to tmux 3.4 if nobody has set
+// it. One that was longer when the key was typed is taken for the default.
+func (s *seat) escapeTime(ctx context.Context) (time.Duration, error) {
+	ctx, cancel := context.WithTimeout(ctx, optionTime)
+	defer cancel()
+	c, err := s.server.Control(ctx)
+	if err != nil {
+		return 0, fmt.Errorf("ask the tmux server for its escape-time: %w", err)
+	}
+	replies, err := c.Do(ctx, "show-options -sv escape-time")
+	if err == nil {
+		err = replies[0].Err
+	}
+	if err != nil {
+		return 0, fmt.Errorf("ask the tmux server for its escape-time: %w", err)
+	}
+	ms, err := strconv.ParseUint(strings.TrimSpace(string(replies[0].Data)), 10, 31)
+	if err != nil {
+		return 0, fmt.Errorf("read the tmux server's escape-time: %w", err)
+	}
+	return max(time.Duration(ms)*time.Millisecond, attach.DefaultEscapeTime), nil
+}

@@ -1,0 +1,74 @@
+package attack
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+
+	"github.com/muxward/muxward/internal/tmux/tmuxtest"
+)
+
+// Carol holds every verb of alice's, and types an Escape to a display that takes it as it is. tmux
+// waits whether it is the begin of a longer key, for three seconds, as alice has it. Meanwhile one
+// verb is taken from Carol. She hopes that the Escape is typed when she is told that this is done.
+// In the control run nothing is decided anew.
+func TestTM23BegunKey(t *testing.T) {
+	t.Parallel()
+	const every = standardGrants + "  - {who: mwcarol, role: owner, on: mwalice, reason: every verb}\n"
+	const butOne = standardGrants + "  - {who: mwcarol, verbs: [view, scroll, copy, type, navigate, layout, spawn, close-pane], on: mwalice, reason: less}\n"
+	row{grants: every, teeth: "teeth_revoke", restless: true, attack: func(w *world) {
+		w.anyInput = true
+		w.server.Run("set-option", "-s", "escape-time", "3000")
+		x := w.attach(typist, tmuxtest.TerminalConfig{}, "attach", "-t", "mwalice/shared")
+		x.WaitFor("recording")
+		tmuxtest.Eventually(w.t, func() bool { return strings.Contains(w.Muxward(root, "who", "--json").Out, `"direct"`) }, "carol's input is direct")
+		there, typed := w.rec.Len(), w.keyBytes()
+		x.Type("a")
+		w.rec.WaitLen(there + 1)
+		x.Type("\x1b")
+		tmuxtest.Eventually(w.t, func() bool { return w.keyBytes() > typed+1 }, "the begin of a key is in the log")
+		w.reloaded(butOne)
+		before := bytes.Count(w.rec.Bytes(), []byte("\x1b"))
+		w.server.Run("run-shell", "-d", "3.5", "true") // tmux has come to what it waited for by then
+		if n := bytes.Count(w.rec.Bytes(), []byte("\x1b")); n > before {
+			w.gain("the begun key is typed behind that: %q", clip(w.rec.Bytes()))
+		}
+	}}.run(t)
+}
+
+// Carol does the same with an Escape that tmux holds for a second and a half, and a verb is taken
+// from her: muxward waits for that key. Meanwhile all of alice's is locked down, by somebody else. She
+// hopes that it is typed when that is done.
+func TestTM23BegunKeyLockedDown(t *testing.T) {
+	t.Parallel()
+	const every = standardGrants + "  - {who: mwcarol, role: owner, on: mwalice, reason: every verb}\n"
+	const butOne = standardGrants + "  - {who: mwcarol, verbs: [view, scroll, copy, type, navigate, layout, spawn, close-pane], on: mwalice, reason: less}\n"
+	row{grants: every, teeth: "teeth_revoke", restless: true, attack: func(w *world) {
+		w.anyInput = true
+		w.server.Run("set-option", "-s", "escape-time", "1500")
+		x := w.attach(typist, tmuxtest.TerminalConfig{}, "attach", "-t", "mwalice/shared")
+		x.WaitFor("recording")
+		mode := func(is string) func() bool {
+			return func() bool { return strings.Contains(w.Muxward(root, "who", "--json").Out, `"`+is+`"`) }
+		}
+		tmuxtest.Eventually(w.t, mode("direct"), "carol's input is direct")
+		there, typed := w.rec.Len(), w.keyBytes()
+		x.Type("a")
+		w.rec.WaitLen(there + 1)
+		x.Type("\x1b")
+		tmuxtest.Eventually(w.t, func() bool { return w.keyBytes() > typed+1 }, "the begin of a key is in the log")
+		w.Reload("grants.yaml", butOne)
+		if !w.control {
+			tmuxtest.Eventually(w.t, mode("addressed"), "carol's input is to be addressed")
+		}
+		r := w.Muxward(root, "lockdown", "-t", "mwalice", "--reason", "enough")
+		before := bytes.Count(w.rec.Bytes(), []byte("\x1b"))
+		if r.Code != 0 && !w.control {
+			w.t.Errorf("lockdown: %+v", r)
+		}
+		w.server.Run("run-shell", "-d", "2", "true") // tmux has come to what it waited for by then
+		if n := bytes.Count(w.rec.Bytes(), []byte("\x1b")); n > before {
+			w.gain("the begun key is typed behind that: %q", clip(w.rec.Bytes()))
+		}
+	}}.run(t)
+}
