@@ -131,7 +131,7 @@ func (s *Server) admit(conn *net.UnixConn, end context.CancelCauseFunc) (*caller
 	if as == crowd.Unknown && s.waiting.Knows(cred.Uid) {
 		how = crowd.Known
 	}
-	proved, ok := s.proofs.Begin("", maxProofs, how, lateTime)
+	proved, ok := s.proofs.Begin(cred.Uid, "", maxProofs, how, lateTime)
 	if !ok {
 		return nil, errors.New("too many are being proved")
 	}
