@@ -157,6 +157,22 @@ func TestHostAsksPAM(t *testing.T) {
 	b.on(exitFailure, "there is no /etc/pam.d/muxward", "apply") // it is there, and would go
 	b.change("host.yaml", ", pam: muxward}", "}")
 	b.on(exitOK, "remove /etc/pam.d/muxward", "apply")
+	b.change("host.yaml", "  ssh: {listen: \":2222\"}\n", "  ssh: {listen: \":2222\", pam: false}\n")
+	b.on(exitOK, "", "apply") // what is off is no service
+	b.change("host.yaml", "pam: false}", "pam: true}")
+	b.on(exitFailure, "there is no /etc/pam.d/muxward", "apply")
+	b.change("host.yaml", "  ssh: {listen: \":2222\", pam: true}\n", "  isolated: {ops: {account: ops-tmux, run_as: ops, pam: required}}\n")
+	people, err := os.ReadFile(filepath.Join(b.dir, "policy/people.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	put(t, b.dir, "policy/people.yaml", string(people)+"\nservers: {ops: {account: ops-tmux}}\n")
+	put(t, b.root, "etc/passwd", "root:x:0:0::/root:/bin/sh\nops-tmux:x:901:901::/:/bin/false\nops:x:902:902::/:/bin/sh\nmuxward:x:903:903::/:/bin/false\n")
+	b.on(exitFailure, "ops: pam: required, and there is no /etc/pam.d/muxward", "apply")
+	b.change("host.yaml", "\npam: false", "\npam: true ")
+	b.on(exitOK, "applied: ", "apply")
+	b.change("host.yaml", "\npam: true ", "\npam: false")
+	b.on(exitFailure, "ops: pam: required, and there is no /etc/pam.d/muxward", "apply") // it is there, and would go
 }
 
 // A story: what init writes is good, and is applied once; a second apply changes nothing;
