@@ -196,6 +196,22 @@ func TestCrowdOfOnes(t *testing.T) {
 	}
 }
 
+// No more are remembered to be known than there may be; of more, who is here is known still.
+func TestKnownIsBounded(t *testing.T) {
+	var w Crowd[uint32]
+	for uid := range uint32(maxKnown + 1) {
+		c, err := w.Enter(uid, "", few, Unknown, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.Stand(Known)
+		c.Leave()
+	}
+	if n := len(w.known); n > maxKnown || !w.Knows(maxKnown) {
+		t.Errorf("%d are remembered; the last one is: %v", n, w.Knows(maxKnown))
+	}
+}
+
 // So many proofs are under way and no more, and of one door a quarter; who is known is not kept out by those, nor by
 // somebody else who is known, and what hangs takes nobody's place for ever.
 func TestProofs(t *testing.T) {
