@@ -196,6 +196,25 @@ func TestCrowdOfOnes(t *testing.T) {
 	}
 }
 
+// Of those who come in at one place, who has most there makes room, and nobody who has one.
+func TestMostOfOneDoor(t *testing.T) {
+	for _, as := range []Standing{Unknown, Nobody} {
+		var w Crowd[uint32]
+		var all []*Caller[uint32]
+		for i := range few.All {
+			c, err := w.Enter(1000+uint32(i+2)/3, "hers", few, Unknown, func() {})
+			if err != nil {
+				t.Fatal(err)
+			}
+			c.Stand(as)
+			all = append(all, c) // one of the first uid, and three each of others
+		}
+		if _, err := w.Enter(1, "hers", few, Unknown, func() {}); err != nil || all[0].left || !all[1].left {
+			t.Errorf("%d: %v; who has one makes room: %v", as, err, all[0].left)
+		}
+	}
+}
+
 // No more are remembered to be known than there may be; of more, who is here is known still.
 func TestKnownIsBounded(t *testing.T) {
 	var w Crowd[uint32]
