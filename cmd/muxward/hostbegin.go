@@ -107,10 +107,20 @@ func runsOthers(root string, noOwners bool) hostconf.Check {
 	}}
 }
 
-// fitsWhatStays looks whether the policy that the host has fits what is to land, without those of its files that go.
+// fitsWhatStays looks whether the policy that the host has fits what is to land, without those of its files that go. Where
+// the one goes by which muxward has gone until now, there has to be another.
 func fitsWhatStays(tree, root string, c config.Config, gone []string, profiles map[string]config.Profile) error {
 	dir := filepath.Join(root, c.Policy)
-	goes := slices.ContainsFunc(gone, func(p string) bool { return strings.HasPrefix(p, c.Policy+"/") })
+	was, err := config.Load(filepath.Join(root, setupConfig))
+	if err != nil {
+		was.Policy = "" // there is none, or it is no good
+	}
+	goes := slices.ContainsFunc(gone, func(p string) bool {
+		return strings.HasPrefix(p, c.Policy+"/") || was.Policy != "" && strings.HasPrefix(p, was.Policy+"/")
+	})
+	if goes && !hasFile(dir) {
+		return fmt.Errorf("the policy in %s goes, and there is none in %s", was.Policy, c.Policy)
+	}
 	if goes {
 		stays := filepath.Join(tree, ".stays")
 		defer os.RemoveAll(stays)

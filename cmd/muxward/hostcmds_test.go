@@ -135,10 +135,20 @@ func TestHostPolicyGoes(t *testing.T) {
 	b.on(exitOK, "applied: ", "apply")
 	b.change("host.yaml", "policy:\n  directory: policy\n", "")
 	b.on(exitFailure, "without those files of /etc/muxward/policy that go the policy is none", "apply")
+	b.change("host.yaml", "\nserve:\n", "\nserve:\n  policy: /etc/muxward/other\n")
+	b.on(exitFailure, "the policy in /etc/muxward/policy goes, and there is none in /etc/muxward/other", "apply")
+	b.change("host.yaml", "  policy: /etc/muxward/other\n", "")
 	put(t, b.root, "etc/muxward/policy/mine.grants.yaml", "grants: []\n")
 	b.on(exitFailure, "without those files of /etc/muxward/policy that go the policy is none", "apply")
 	put(t, b.root, "etc/muxward/policy/people.yaml", "people:\n  alice: {}\n") // changed by hand: these stay
 	b.on(exitFailure, "grants.yaml: the file is missing", "apply")
+	b.change("host.yaml", "\nserve:\n", "\nserve:\n  policy: /etc/muxward/other\n")
+	if err := os.Mkdir(filepath.Join(b.root, "etc/muxward/other"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	put(t, b.root, "etc/muxward/other/people.yaml", "people:\n  alice: {}\n")
+	b.on(exitFailure, "grants.yaml: the file is missing", "apply")
+	b.change("host.yaml", "  policy: /etc/muxward/other\n", "")
 	put(t, b.root, "etc/muxward/policy/grants.yaml", "grants: []\n")
 	b.on(exitOK, "applied: ", "apply")
 }
