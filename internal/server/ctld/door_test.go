@@ -351,3 +351,16 @@ func TestKnownComesAgain(t *testing.T) {
 		t.Errorf("who was known before: %v", err)
 	}
 }
+
+// TestKeysAreKnown: the account by which an sshd asks is known when it asks again, and nobody to whom that was not answered.
+func TestKeysAreKnown(t *testing.T) {
+	for _, refused := range []error{nil, errors.New("who are you")} {
+		s := &Server{Prover: identity.NewProver(everybody{}), Complain: func(string) {}}
+		s.Keys = func(context.Context, identity.Identity, Call) (any, error) { return "key", refused }
+		conn, c, asking, _, said := comes(t, s, Call{Act: "keys"})
+		s.serve(asking, conn, c, time.NewTimer(time.Hour))
+		if err := <-said; (err == nil) != (refused == nil) || s.waiting.Knows(4242) != (refused == nil) {
+			t.Errorf("%v; they are known: %v", err, s.waiting.Knows(4242))
+		}
+	}
+}
