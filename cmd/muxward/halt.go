@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"slices"
 	"sync"
 	"time"
@@ -195,7 +196,7 @@ func (d *daemon) goOn(ctx context.Context, these []grants.Denial) (stay []*guard
 	}
 	// One that nobody can have go on keeps nobody else locked out.
 	for _, s := range stay {
-		den := d.stoppedStill(s, "it did not go on when the host was unlocked")
+		den := d.stoppedStill(wholeServer(s), "it did not go on when the host was unlocked")
 		den.Above = 1 // who may unlock the host
 		if err := d.denials.Add(den); err != nil {
 			return stay, errors.Join(all, err)
@@ -262,15 +263,9 @@ func (d *daemon) letGoOn(ctx context.Context, s *guard.Server, stopped bool) err
 // come to the disk before muxward ended. It is the host's keeper's then to unlock it.
 func (d *daemon) holdHalted(s *guard.Server) {
 	stopped, frozen := s.Halted()
-	on := wholeServer(s)
-	if !stopped && !frozen || d.denials.LockedBut(on, nil) {
+	den, locked := d.heldStill(wholeServer(s), stopped || frozen)
+	if !locked {
 		return
-	}
-	den := d.stoppedStill(s, "a lockdown has stopped its tmux server, and was not kept")
-	if above, lifted := d.unfound.take(s.Owner()); lifted {
-		den.Above, den.Reason = above, "it was unlocked while muxward had not found its tmux server again, which a lockdown had stopped: unlock it once more"
-	} else if d.config.Root() {
-		den.Above = 1
 	}
 	keep := d.denials.Deny(den)
 	d.wg.Go(func() {
@@ -280,9 +275,24 @@ func (d *daemon) holdHalted(s *guard.Server) {
 	})
 }
 
+// heldStill gives the lockdown of a server that was found, if it is to have one for being halted.
+func (d *daemon) heldStill(on access.Object, halted bool) (den grants.Denial, locked bool) {
+	above, lifted := d.unfound.take(on.Owner) // whatever comes of it: it was found
+	if !halted || d.denials.LockedBut(on, nil) {
+		return den, false
+	}
+	den = d.stoppedStill(on, "a lockdown has stopped its tmux server, and was not kept")
+	if lifted {
+		den.Above, den.Reason = above, "it was unlocked while muxward had not found its tmux server again, which a lockdown had stopped: unlock it once more"
+	} else if d.config.Root() {
+		den.Above = 1
+	}
+	return den, true
+}
+
 // stoppedStill is a lockdown of a server that stands still.
-func (d *daemon) stoppedStill(s *guard.Server, why string) grants.Denial {
-	return grants.Denial{Lock: true, Scope: wholeServer(s), Target: s.Owner(), By: "muxward", At: d.gateway.Time(), Reason: why}
+func (d *daemon) stoppedStill(on access.Object, why string) grants.Denial {
+	return grants.Denial{Lock: true, Scope: on, Target: on.Owner, By: "muxward", At: d.gateway.Time(), Reason: why}
 }
 
 // haltedFor lists whose servers stand still under a lockdown, as far as somebody may know of them.
@@ -302,8 +312,17 @@ func (d *daemon) haltedFor(who identity.Identity, den grants.Denial) (owners []s
 // unfound remembers whose lockdowns were lifted while their servers, which these may have stopped, had
 // not been found again after a start, and who could lift them: who can then.
 type unfound struct {
-	mu sync.Mutex
-	of map[string]int // Above of the denial, by owner
+	kept []grants.Denial // those that there were at the start: none that came later has stopped such a server
+	mu   sync.Mutex
+	of   map[string]int // Above of the denial, by owner
+}
+
+// openDenials opens what was revoked and locked down, and remembers what there is of it as muxward begins.
+func (d *daemon) openDenials() (err error) {
+	if d.denials, err = grants.OpenDenials(filepath.Join(d.config.State, "revocations.json")); err == nil {
+		d.unfound.kept = d.denials.List()
+	}
+	return err
 }
 
 // note has those remembered whose servers are not known.
@@ -311,7 +330,10 @@ func (u *unfound) note(these []grants.Denial, known func(owner string) bool) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	for _, den := range these {
-		if !stops(den) || den.Scope.Kind != access.Server || known(den.Scope.Owner) {
+		was := func(k grants.Denial) bool {
+			return k.Lock && k.Scope.Key() == den.Scope.Key() && k.At.Equal(den.At) && k.By == den.By && k.Above == den.Above
+		}
+		if !stops(den) || den.Scope.Kind != access.Server || !slices.ContainsFunc(u.kept, was) || known(den.Scope.Owner) {
 			continue
 		}
 		if u.of == nil {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -14,31 +15,50 @@ import (
 	"github.com/muxward/muxward/internal/config"
 	"github.com/muxward/muxward/internal/hostconf"
 	"github.com/muxward/muxward/internal/hostconf/hostcheck"
+	"github.com/muxward/muxward/internal/pane"
 	"github.com/muxward/muxward/internal/policy"
 	profilefile "github.com/muxward/muxward/internal/profiles"
 )
 
 // This file is about what keeps muxward from beginning with what is to land, besides what is said in it.
 
-// asksPAM has a host be looked at for the PAM service that the ssh door asks: without one of its own PAM would go by
-// another, and muxward does not begin.
+// asksPAM has a host be looked at for the PAM services that the ssh door asks, and panes that are not to be without: without
+// one of its own PAM would go by another, and muxward does not begin.
 func asksPAM(root string) hostconf.Check {
-	return hostconf.Check{Name: "the PAM service of the ssh door", Without: func(_ context.Context, tree string, gone []string) error {
+	return hostconf.Check{Name: "the PAM service of the ssh door and of panes", Without: func(_ context.Context, tree string, gone []string) error {
 		c, err := config.Load(tree + setupConfig)
-		if err != nil || c.SSH.PAM == "" {
+		if err != nil {
 			return err
 		}
 		there := filepath.Join("/", root, "etc/pam.d")
 		if _, err := os.Stat(there); root != "" && errors.Is(err, fs.ErrNotExist) {
 			return nil // a tree without PAM, as yet
 		}
-		dirs := []string{tree + "/etc/pam.d", there, filepath.Join("/", root, "usr/lib/pam.d")}
-		if slices.Contains(gone, filepath.Join("/etc/pam.d", c.SSH.PAM)) { // it is there now, and will not be
-			dirs = slices.Delete(dirs, 1, 2)
+		dirs := func(service string) []string {
+			if slices.Contains(gone, filepath.Join("/etc/pam.d", service)) { // it is there now, and will not be
+				return []string{tree + "/etc/pam.d"}
+			}
+			return []string{tree + "/etc/pam.d", there}
 		}
-		_, err = serviceIn(c.SSH.PAM, dirs...)
-		return err
+		var wrong []error
+		if service := c.SSH.PAMService(); service != "" {
+			_, err := serviceIn(service, append(dirs(service), filepath.Join("/", root, "usr/lib/pam.d"))...)
+			wrong = append(wrong, err)
+		}
+		for _, name := range slices.Sorted(maps.Keys(c.Isolated)) {
+			service := cmp.Or(c.Isolated[name].PAMService, pane.PAMService)
+			if c.Isolated[name].PAM == config.PAMRequired && !slices.ContainsFunc(dirs(service), func(dir string) bool { return hasFile(filepath.Join(dir, service)) }) {
+				wrong = append(wrong, fmt.Errorf("the isolated server %s: pam: required, and there is no /etc/pam.d/%s", name, service))
+			}
+		}
+		return errors.Join(wrong...)
 	}}
+}
+
+// hasFile reports whether there is something at a path, or what is cannot be told, which others say.
+func hasFile(path string) bool {
+	_, err := os.Stat(path)
+	return !errors.Is(err, fs.ErrNotExist)
 }
 
 // runsOthers has a host be looked at for the policy, where that is not from here, and for the accounts that panes
@@ -87,10 +107,20 @@ func runsOthers(root string, noOwners bool) hostconf.Check {
 	}}
 }
 
-// fitsWhatStays looks whether the policy that the host has fits what is to land, without those of its files that go.
+// fitsWhatStays looks whether the policy that the host has fits what is to land, without those of its files that go. Where
+// the one goes by which muxward has gone until now, there has to be another.
 func fitsWhatStays(tree, root string, c config.Config, gone []string, profiles map[string]config.Profile) error {
 	dir := filepath.Join(root, c.Policy)
-	goes := slices.ContainsFunc(gone, func(p string) bool { return strings.HasPrefix(p, c.Policy+"/") })
+	was, err := config.Load(filepath.Join(root, setupConfig))
+	if err != nil {
+		was.Policy = "" // there is none, or it is no good
+	}
+	goes := slices.ContainsFunc(gone, func(p string) bool {
+		return strings.HasPrefix(p, c.Policy+"/") || was.Policy != "" && strings.HasPrefix(p, was.Policy+"/")
+	})
+	if goes && !hasFile(dir) {
+		return fmt.Errorf("the policy in %s goes, and there is none in %s", was.Policy, c.Policy)
+	}
 	if goes {
 		stays := filepath.Join(tree, ".stays")
 		defer os.RemoveAll(stays)

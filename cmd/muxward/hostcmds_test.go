@@ -135,10 +135,20 @@ func TestHostPolicyGoes(t *testing.T) {
 	b.on(exitOK, "applied: ", "apply")
 	b.change("host.yaml", "policy:\n  directory: policy\n", "")
 	b.on(exitFailure, "without those files of /etc/muxward/policy that go the policy is none", "apply")
+	b.change("host.yaml", "\nserve:\n", "\nserve:\n  policy: /etc/muxward/other\n")
+	b.on(exitFailure, "the policy in /etc/muxward/policy goes, and there is none in /etc/muxward/other", "apply")
+	b.change("host.yaml", "  policy: /etc/muxward/other\n", "")
 	put(t, b.root, "etc/muxward/policy/mine.grants.yaml", "grants: []\n")
 	b.on(exitFailure, "without those files of /etc/muxward/policy that go the policy is none", "apply")
 	put(t, b.root, "etc/muxward/policy/people.yaml", "people:\n  alice: {}\n") // changed by hand: these stay
 	b.on(exitFailure, "grants.yaml: the file is missing", "apply")
+	b.change("host.yaml", "\nserve:\n", "\nserve:\n  policy: /etc/muxward/other\n")
+	if err := os.Mkdir(filepath.Join(b.root, "etc/muxward/other"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	put(t, b.root, "etc/muxward/other/people.yaml", "people:\n  alice: {}\n")
+	b.on(exitFailure, "grants.yaml: the file is missing", "apply")
+	b.change("host.yaml", "  policy: /etc/muxward/other\n", "")
 	put(t, b.root, "etc/muxward/policy/grants.yaml", "grants: []\n")
 	b.on(exitOK, "applied: ", "apply")
 }
@@ -157,6 +167,22 @@ func TestHostAsksPAM(t *testing.T) {
 	b.on(exitFailure, "there is no /etc/pam.d/muxward", "apply") // it is there, and would go
 	b.change("host.yaml", ", pam: muxward}", "}")
 	b.on(exitOK, "remove /etc/pam.d/muxward", "apply")
+	b.change("host.yaml", "  ssh: {listen: \":2222\"}\n", "  ssh: {listen: \":2222\", pam: false}\n")
+	b.on(exitOK, "", "apply") // what is off is no service
+	b.change("host.yaml", "pam: false}", "pam: true}")
+	b.on(exitFailure, "there is no /etc/pam.d/muxward", "apply")
+	b.change("host.yaml", "  ssh: {listen: \":2222\", pam: true}\n", "  isolated: {ops: {account: ops-tmux, run_as: ops, pam: required}}\n")
+	people, err := os.ReadFile(filepath.Join(b.dir, "policy/people.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	put(t, b.dir, "policy/people.yaml", string(people)+"\nservers: {ops: {account: ops-tmux}}\n")
+	put(t, b.root, "etc/passwd", "root:x:0:0::/root:/bin/sh\nops-tmux:x:901:901::/:/bin/false\nops:x:902:902::/:/bin/sh\nmuxward:x:903:903::/:/bin/false\n")
+	b.on(exitFailure, "ops: pam: required, and there is no /etc/pam.d/muxward", "apply")
+	b.change("host.yaml", "\npam: false", "\npam: true ")
+	b.on(exitOK, "applied: ", "apply")
+	b.change("host.yaml", "\npam: true ", "\npam: false")
+	b.on(exitFailure, "ops: pam: required, and there is no /etc/pam.d/muxward", "apply") // it is there, and would go
 }
 
 // A story: what init writes is good, and is applied once; a second apply changes nothing;

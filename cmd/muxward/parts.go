@@ -156,7 +156,7 @@ func assemble(ctx context.Context, c config.Config, helper *privsep.Client, sock
 	if d.log, err = audit.Open(ctx, audit.Options{Dir: filepath.Join(c.State, "audit"), Now: failpoint.Now, Key: d.logKey}); err != nil {
 		return d, err
 	}
-	if d.denials, err = grants.OpenDenials(filepath.Join(c.State, "revocations.json")); err != nil {
+	if err := d.openDenials(); err != nil {
 		return d, err
 	}
 	if d.leases, err = grants.OpenLeases(filepath.Join(c.State, "leases.json")); err != nil {

@@ -248,11 +248,21 @@ func TestSetupTakesFromRootAlone(t *testing.T) {
 	if err := takes(c); err == nil || !strings.Contains(err.Error(), "chown root "+file) {
 		t.Errorf("of a relative path: %v", err)
 	}
-	if err := readable("", c, map[string]string{}); err != nil {
-		t.Errorf("of who is to run as root: %v", err)
-	}
 	if c.Account = "muxward"; takes(c) != nil {
 		t.Error("it is asked of one that is to run as an account")
+	}
+}
+
+// A secret that others may read is named before muxward is to run as an account, also by a path as the unit has it.
+func TestSetupKeepsSecrets(t *testing.T) {
+	root := setupTree(t)
+	put(t, root, "etc/totp", "")
+	for _, path := range []string{"/etc/totp", "etc/totp"} {
+		var c config.Config
+		c.Account, c.SSH.TOTP = "muxward", path
+		if err := readable(root, c, map[string]string{}); err == nil || !strings.Contains(err.Error(), "/etc/totp may be read by others than muxward") {
+			t.Errorf("%s: %v", path, err)
+		}
 	}
 }
 

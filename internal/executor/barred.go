@@ -23,17 +23,26 @@ type barred struct {
 // bar notes that it is locked down where they type, or throws away what they have typed until
 // that was over: nothing is typed before.
 func (s *seat) bar(ctx context.Context) error {
-	err := s.barred.look(ctx, s.lockedPlace, s.att.Unread)
-	if err != nil && s.barred.again.CompareAndSwap(false, true) {
-		go s.protected(func() {
-			defer s.barred.again.Store(false)
-			s.barred.keepOn(s.ctx, s.lockedPlace, s.att.Unread)
+	return s.barred.meet(ctx, s.ctx, s.lockedPlace, s.att.Unread, func(do func()) { go s.protected(do) })
+}
+
+// meet is look of one seat; if what was typed cannot be thrown away, that is tried again beside it until here ends.
+func (b *barred) meet(ctx, here context.Context, place func() *access.Object, unread func(context.Context) error, beside func(func())) error {
+	err := b.look(ctx, place, unread)
+	if err != nil && b.again.CompareAndSwap(false, true) {
+		beside(func() {
+			for more := true; more; {
+				b.keepOn(here, place, unread)
+				b.again.Store(false)
+				// Who has failed just before that has left it to us.
+				more = here.Err() == nil && b.at.Load() != nil && place() == nil && b.again.CompareAndSwap(false, true)
+			}
 		})
 	}
 	return err
 }
 
-// look is bar of one seat: place gives where it is locked down, and unread throws away what was typed. Until
+// look bars, or throws away: place gives where it is locked down, and unread throws away what was typed. Until
 // that is done it stays barred there.
 func (b *barred) look(ctx context.Context, place func() *access.Object, unread func(context.Context) error) error {
 	if err := b.lock(ctx); err != nil {

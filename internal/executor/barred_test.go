@@ -3,6 +3,7 @@ package executor
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -59,6 +60,56 @@ func TestBarredUntilThrownAway(t *testing.T) {
 		close(hangs)
 		<-over
 		if b.at.Load() != nil {
+			t.Error("it is barred for ever")
+		}
+	})
+}
+
+// Whoever cannot throw it away has that tried beside them, by one at a time, and not for longer than they are here; who leaves
+// it to the one that is just done with a lockdown that came between is not barred for ever.
+func TestBarredIsTriedAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		on := &access.Object{Kind: access.Session}
+		failed := errors.New("a delivery does not end")
+		var b barred
+		var fails, between atomic.Bool
+		var tries, beside atomic.Int32
+		fails.Store(true)
+		place := func() *access.Object {
+			if between.CompareAndSwap(true, false) {
+				return on // locked down, and unlocked before anybody looks again
+			}
+			return nil
+		}
+		meet := func(here context.Context) error {
+			return b.meet(t.Context(), here, place, func(context.Context) error {
+				if tries.Add(1); fails.Load() {
+					return failed
+				}
+				return nil
+			}, func(do func()) { beside.Add(1); go do() })
+		}
+		b.at.Store(on)
+		here, leave := context.WithCancel(t.Context())
+		if err, again := meet(here), meet(here); err != failed || again != failed || beside.Load() != 1 {
+			t.Errorf("%v, %v; %d are beside", err, again, beside.Load())
+		}
+		time.Sleep(againEvery * 3 / 2)
+		if tries.Load() != 3 {
+			t.Errorf("it was tried %d times", tries.Load())
+		}
+		leave()
+		time.Sleep(10 * againEvery)
+		if tries.Load() != 3 || b.again.Load() {
+			t.Errorf("who has left: it was tried %d times", tries.Load())
+		}
+		if err := meet(t.Context()); err != failed || beside.Load() != 2 {
+			t.Errorf("%v; %d have been beside", err, beside.Load())
+		}
+		between.Store(true)
+		fails.Store(false)
+		time.Sleep(10 * againEvery)
+		if b.at.Load() != nil || b.again.Load() {
 			t.Error("it is barred for ever")
 		}
 	})

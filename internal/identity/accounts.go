@@ -102,7 +102,8 @@ func (a *Accounts) ByUID(ctx context.Context, uid uint32) (Account, error) {
 
 // ofFiles gives the account that the files have.
 func (a *Accounts) ofFiles(ctx context.Context, uid uint32) (Account, error) {
-	if ans, ok := a.cached(uid); ok {
+	ans, stamp, ok := a.cached(uid)
+	if ok {
 		return ans.account, ans.err
 	}
 	ans, err := ask(ctx, a, fmt.Sprintf("uid %d", uid), func() accountAnswer {
@@ -112,7 +113,7 @@ func (a *Accounts) ofFiles(ctx context.Context, uid uint32) (Account, error) {
 	if err != nil {
 		return Account{}, err
 	}
-	a.keep(uid, ans)
+	a.keep(uid, ans, stamp)
 	return ans.account, ans.err
 }
 
@@ -189,33 +190,36 @@ func (a *Accounts) Local(ctx context.Context, name string) (Account, error) {
 
 // cached gives an answer that may still be used. When the source says that it
 // has changed, nothing may: an account that was deleted and its uid given to
-// another must not live on in here.
-func (a *Accounts) cached(uid uint32) (accountAnswer, bool) {
-	stamp := a.fresh()
+// another must not live on in here. stamp is of the source as it is asked now.
+func (a *Accounts) cached(uid uint32) (ans accountAnswer, stamp string, ok bool) {
+	stamp = a.fresh()
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if stamp != a.stamp {
 		a.stamp = stamp
 		clear(a.known)
 		clear(a.absent)
-		return accountAnswer{}, false
+		return accountAnswer{}, stamp, false
 	}
-	ans, ok := a.known[uid]
-	if !ok {
+	if ans, ok = a.known[uid]; !ok {
 		ans, ok = a.absent[uid]
 	}
 	if !ok || a.now().Sub(ans.at) > accountAge {
-		return accountAnswer{}, false
+		return accountAnswer{}, stamp, false
 	}
-	return ans, true
+	return ans, stamp, true
 }
 
-func (a *Accounts) keep(uid uint32, ans accountAnswer) {
+// keep keeps an answer, unless the source has changed since it was asked: it may be of what was there before.
+func (a *Accounts) keep(uid uint32, ans accountAnswer, stamp string) {
 	if ans.err != nil && !errors.Is(ans.err, ErrNoAccount) {
 		return
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	if stamp != a.stamp {
+		return
+	}
 	in, other := a.known, a.absent
 	if ans.err != nil {
 		in, other = other, in

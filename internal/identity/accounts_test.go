@@ -97,6 +97,38 @@ func TestAccountsAge(t *testing.T) {
 	ask(2)
 }
 
+// An answer of before a change, which comes after others have seen that change, is not kept: a uid has gone to
+// somebody else.
+func TestAccountsChangeMeanwhile(t *testing.T) {
+	var stamp atomic.Pointer[string]
+	is := func(s string) { stamp.Store(&s) }
+	is("alice")
+	asked, goOn := make(chan struct{}, 1), make(chan struct{})
+	a := newAccounts(func(uid uint32) (Account, error) {
+		name := *stamp.Load()
+		if uid == 1 && name == "alice" {
+			asked <- struct{}{}
+			<-goOn
+		}
+		return Account{Name: name, UID: uid}, nil
+	}, func() string { return *stamp.Load() })
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		_, _ = a.ByUID(t.Context(), 1)
+	}()
+	<-asked
+	is("mallory")
+	if acc, err := a.ByUID(t.Context(), 2); err != nil || acc.Name != "mallory" {
+		t.Fatalf("%+v, %v", acc, err)
+	}
+	close(goOn)
+	<-done
+	if acc, err := a.ByUID(t.Context(), 1); err != nil || acc.Name != "mallory" {
+		t.Errorf("after the change: %+v, %v", acc, err)
+	}
+}
+
 // A source that hangs costs its asker the deadline, takes no more than the
 // workers, and later askers are refused soon.
 func TestAccountsHang(t *testing.T) {

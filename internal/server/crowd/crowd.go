@@ -165,18 +165,20 @@ func (w *Crowd[K]) Knows(who K) bool {
 func hasRoom(made bool) bool { return made && !teeth.Out(teeth.Room) }
 
 // least gives the one that makes room: the oldest of those who have most that are nobody's; or else
-// the oldest of those who have most that have not come to stay. Of whoever is known so many are kept. So one that
+// the oldest of those who have most that have not come to stay. Of those who share a part, most count first who have
+// most themselves. Of whoever is known so many are kept. So one that
 // comes to its end in good time makes no room for a crowd of somebody else's. mu is held.
 func (w *Crowd[K]) least(keeps int) (out *Caller[K]) {
-	nobody, most := false, 0
+	nobody, most, own := false, 0, 0
 	for _, c := range w.all {
-		switch n := c.all.loose(); {
+		switch n, of := c.all.loose(), c.share.loose(); {
 		case c.stands == Nobody:
-			if n := c.all.of[Nobody]; !nobody || n > most {
-				out, nobody, most = c, true, n
+			n, of := c.all.of[Nobody], c.share.of[Nobody]
+			if !nobody || n > most || n == most && of > own {
+				out, nobody, most, own = c, true, n, of
 			}
-		case c.stands < Here && !nobody && n > most && (c.stands != Known || c.share.loose() > keeps):
-			out, most = c, n
+		case c.stands < Here && !nobody && (n > most || n == most && of > own) && (c.stands != Known || of > keeps):
+			out, most, own = c, n, of
 		}
 	}
 	return out

@@ -196,33 +196,75 @@ func TestCrowdOfOnes(t *testing.T) {
 	}
 }
 
-// So many proofs are under way and no more, and of one door a quarter; who is known is not kept out by those, and
-// what hangs takes nobody's place for ever.
+// Of those who come in at one place, who has most there makes room, and nobody who has one.
+func TestMostOfOneDoor(t *testing.T) {
+	for _, as := range []Standing{Unknown, Nobody} {
+		var w Crowd[uint32]
+		var all []*Caller[uint32]
+		for i := range few.All {
+			c, err := w.Enter(1000+uint32(i+2)/3, "hers", few, Unknown, func() {})
+			if err != nil {
+				t.Fatal(err)
+			}
+			c.Stand(as)
+			all = append(all, c) // one of the first uid, and three each of others
+		}
+		if _, err := w.Enter(1, "hers", few, Unknown, func() {}); err != nil || all[0].left || !all[1].left {
+			t.Errorf("%d: %v; who has one makes room: %v", as, err, all[0].left)
+		}
+	}
+}
+
+// No more are remembered to be known than there may be; of more, who is here is known still.
+func TestKnownIsBounded(t *testing.T) {
+	var w Crowd[uint32]
+	for uid := range uint32(maxKnown + 1) {
+		c, err := w.Enter(uid, "", few, Unknown, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.Stand(Known)
+		c.Leave()
+	}
+	if n := len(w.known); n > maxKnown || !w.Knows(maxKnown) {
+		t.Errorf("%d are remembered; the last one is: %v", n, w.Knows(maxKnown))
+	}
+}
+
+// So many proofs are under way and no more, and of one door a quarter; who is known is not kept out by those, nor by
+// somebody else who is known, and what hangs takes nobody's place for ever.
 func TestProofs(t *testing.T) {
+	const most = 64
 	var p Proofs
-	begin := func(via string, as Standing, late time.Duration) (done func(), n int) {
+	begin := func(who uint32, via string, as Standing, late time.Duration) (done func(), n int) {
 		for {
-			d, ok := p.Begin(via, 16, as, late)
+			d, ok := p.Begin(who, via, most, as, late)
 			if !ok {
 				return done, n
 			}
-			if n++; n > 100 {
+			if n++; n > 5*most {
 				return d, n
 			}
 			done = d
 		}
 	}
-	one, n := begin("a", Unknown, time.Hour)
-	if n != 4 {
+	one, n := begin(1, "a", Unknown, time.Hour)
+	if n != most/4 {
 		t.Errorf("of one door there are %d", n)
 	}
-	if _, n = begin("", Unknown, time.Hour); n != 12 {
+	if _, n = begin(2, "", Unknown, time.Hour); n != most*3/4 {
 		t.Errorf("there are %d others", n)
 	}
-	if _, n = begin("b", Known, time.Hour); n != 16 {
-		t.Errorf("of who is known there are %d", n)
+	for who := range uint32(most/2 + 1) {
+		want := most / 32
+		if who == most/2 {
+			want = 0
+		}
+		if _, n = begin(1000+who, "a", Known, time.Hour); n != want {
+			t.Errorf("of number %d who is known there are %d", who, n)
+		}
 	}
-	if _, n = begin("a", Keeps, time.Hour); n <= 100 {
+	if _, n = begin(0, "a", Keeps, time.Hour); n <= 5*most {
 		t.Errorf("root has %d", n)
 	}
 	was := p.Len()
@@ -232,10 +274,13 @@ func TestProofs(t *testing.T) {
 		t.Errorf("%d are counted, of %d when one is over", p.Len(), was)
 	}
 	p = Proofs{}
-	begin("a", Unknown, time.Millisecond)
+	begin(1, "a", Unknown, time.Millisecond)
 	for end := time.Now().Add(15 * time.Second); p.Len() > 0; runtime.Gosched() {
 		if time.Now().After(end) {
 			t.Fatalf("%d that hang keep their places", p.Len())
 		}
+	}
+	if n := len(p.via) + len(p.who); n > 0 {
+		t.Errorf("%d are remembered that have none", n)
 	}
 }

@@ -22,6 +22,11 @@ func dial(ctx context.Context, path string) (net.Conn, error) {
 	if !errors.Is(err, unix.EAGAIN) {
 		return conn, err
 	}
+	return queue(ctx, path)
+}
+
+// queue has somebody wait for their turn, until ctx ends.
+func queue(ctx context.Context, path string) (net.Conn, error) {
 	type dialed struct {
 		conn net.Conn
 		err  error

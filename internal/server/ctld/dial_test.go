@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -40,6 +41,15 @@ func TestInTurn(t *testing.T) {
 	defer cancel()
 	if _, err := dial(short, path); err == nil || short.Err() == nil {
 		t.Errorf("with little time: %v", err)
+	}
+	left, leave := context.WithCancel(t.Context())
+	leave()
+	if _, err := queue(left, path); !errors.Is(err, context.Canceled) {
+		t.Errorf("who has gone: %v", err)
+	}
+	_, err = inTurn(path, time.Now().Add(time.Millisecond))
+	if !errors.Is(err, unix.EAGAIN) || !strings.Contains(unreached(path, err).Error(), "too many wait there") {
+		t.Errorf("not let in in time: %v", unreached(path, err))
 	}
 	done := make(chan error, 1)
 	go func() {

@@ -304,3 +304,63 @@ func TestNobodysPlaces(t *testing.T) {
 		}
 	}
 }
+
+// TestKnownComesAgain: who was proved once comes in beside as many proofs as there may be of others; and whose connection
+// makes room is told that their proof is over.
+func TestKnownComesAgain(t *testing.T) {
+	s := &Server{Complain: func(string) {}}
+	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: filepath.Join(t.TempDir(), "ctl"), Net: "unix"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	as := func(uid uint32, end context.CancelCauseFunc) (*caller, error) {
+		t.Helper()
+		client, err := net.Dial("unix", l.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = client.Close() })
+		conn, err := l.AcceptUnix()
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = conn.Close() })
+		return s.enter(conn, uid, end)
+	}
+	ctx, end := context.WithCancelCause(t.Context())
+	first, err := as(4242, end)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := flood(s); err != nil {
+		t.Fatal(err)
+	}
+	if context.Cause(ctx) != errMadeRoom {
+		t.Errorf("its proof goes on: %v", context.Cause(ctx))
+	}
+	first.Stand(crowd.Known)
+	first.proved()
+	for ok := true; ok; {
+		_, ok = s.proofs.Begin(1, "", maxProofs, crowd.Unknown, time.Hour)
+	}
+	if _, err := as(4243, end); err == nil {
+		t.Error("there is no end to proofs")
+	}
+	if _, err := as(4242, end); err != nil {
+		t.Errorf("who was known before: %v", err)
+	}
+}
+
+// TestKeysAreKnown: the account by which an sshd asks is known when it asks again, and nobody to whom that was not answered.
+func TestKeysAreKnown(t *testing.T) {
+	for _, refused := range []error{nil, errors.New("who are you")} {
+		s := &Server{Prover: identity.NewProver(everybody{}), Complain: func(string) {}}
+		s.Keys = func(context.Context, identity.Identity, Call) (any, error) { return "key", refused }
+		conn, c, asking, _, said := comes(t, s, Call{Act: "keys"})
+		s.serve(asking, conn, c, time.NewTimer(time.Hour))
+		if err := <-said; (err == nil) != (refused == nil) || s.waiting.Knows(4242) != (refused == nil) {
+			t.Errorf("%v; they are known: %v", err, s.waiting.Knows(4242))
+		}
+	}
+}

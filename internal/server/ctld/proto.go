@@ -104,7 +104,7 @@ func (c Call) Follow(ctx context.Context, path string, within time.Duration, fir
 func (c Call) do(ctx context.Context, path string, answers func(*json.Decoder) error) error {
 	conn, err := dial(ctx, path)
 	if err != nil {
-		return fmt.Errorf("no muxward answers at %s: %w; start it with: muxward serve", path, err)
+		return unreached(path, err)
 	}
 	defer conn.Close()
 	stop := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
@@ -113,6 +113,14 @@ func (c Call) do(ctx context.Context, path string, answers func(*json.Decoder) e
 		return fmt.Errorf("ask muxward: %w", closed(err))
 	}
 	return answers(json.NewDecoder(io.LimitReader(conn, maxReply)))
+}
+
+// unreached says what to do where nobody lets one in.
+func unreached(path string, err error) error {
+	if errors.Is(err, syscall.EAGAIN) {
+		return fmt.Errorf("muxward lets nobody in at %s, as too many wait there: %w; try it again, or see who they are, as root: ss -xp", path, err)
+	}
+	return fmt.Errorf("no muxward answers at %s: %w; start it with: muxward serve", path, err)
 }
 
 // read reads one answer.

@@ -126,16 +126,21 @@ func (s *Server) admit(conn *net.UnixConn, end context.CancelCauseFunc) (*caller
 	if err = cmp.Or(cerr, err); err != nil {
 		return nil, err
 	}
-	as := crowd.Begins(cred.Uid)
+	return s.enter(conn, cred.Uid, end)
+}
+
+// enter is admit of a uid's.
+func (s *Server) enter(conn *net.UnixConn, uid uint32, end context.CancelCauseFunc) (*caller, error) {
+	as := crowd.Begins(uid)
 	how := as
-	if as == crowd.Unknown && s.waiting.Knows(cred.Uid) {
+	if as == crowd.Unknown && s.waiting.Knows(uid) {
 		how = crowd.Known
 	}
-	proved, ok := s.proofs.Begin("", maxProofs, how, lateTime)
+	proved, ok := s.proofs.Begin(uid, "", maxProofs, how, lateTime)
 	if !ok {
 		return nil, errors.New("too many are being proved")
 	}
-	in, err := s.waiting.Enter(cred.Uid, "", crowd.Bounds{Each: perUID, All: maxOpen}, as, func() {
+	in, err := s.waiting.Enter(uid, "", crowd.Bounds{Each: perUID, All: maxOpen}, as, func() {
 		end(errMadeRoom)
 		_ = conn.Close()
 	})

@@ -21,7 +21,7 @@ type origin struct {
 func sourceOf(peer, here net.Addr) source {
 	tcp, ok := peer.(*net.TCPAddr)
 	if !ok {
-		return source{}
+		return source{origin{uid: -1}, origin{uid: -1}}
 	}
 	ip := tcp.AddrPort().Addr().Unmap().WithZone("")
 	near, far := 32, 24

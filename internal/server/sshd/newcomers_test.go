@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"runtime"
 	"slices"
 	"testing"
 	"time"
@@ -126,12 +127,70 @@ func TestNewcomersFromKnown(t *testing.T) {
 		known bool
 		uid   int64
 		want  bool
-	}{{connections - 1, false, -1, false}, {connections, false, 1000, true}, {connections, true, 1000, false}, {2 * connections, true, -1, true}, {2 * connections, true, 0, false}} {
+	}{{connections - 1, false, -1, false}, {connections, false, 1000, true}, {connections, true, 1000, false}, {2 * connections, true, -1, true}, {2 * connections, true, 0, false}, {3 * connections, true, 0, true}} {
 		if got := full(c.there, c.known, c.uid); got != c.want {
 			t.Errorf("%+v: %v", c, got)
 		}
 	}
 }
+
+// TestKnownIsAsked: where there are too many connections, one from where people have come is let in, and root's of this host;
+// and what does not come by TCP is not root's.
+func TestKnownIsAsked(t *testing.T) {
+	if s := sourceOf(&net.UnixAddr{}, &net.UnixAddr{}); s.near.uid != -1 || s.far.uid != -1 {
+		t.Errorf("it is uid %d's", s.near.uid)
+	}
+	s := &Server{}
+	addr := from("198.51.100.1")
+	if s.known(addr, time.Now()) {
+		t.Error("nobody has come from there")
+	}
+	s.pen.came(addr, time.Now())
+	if !s.known(addr, time.Now()) || s.known(addr, time.Now().Add(knownTime)) || s.known(from("198.51.100.2"), time.Now()) {
+		t.Error("it is not known from where people have come, or another is, or for too long")
+	}
+	addr = from("127.0.0.1")
+	if addr.near.uid = 0; !s.known(addr, time.Now()) {
+		t.Error("root of this host is not known")
+	}
+	if addr.near.uid = 1000; s.known(addr, time.Now()) {
+		t.Error("another account of this host is known by nothing")
+	}
+	s = newBed(t, nil, 1).server
+	for _, known := range []bool{false, true} {
+		theirs, ours := net.Pipe()
+		s.admit(t.Context(), far{ours})
+		s.fresh.mu.Lock()
+		if len(s.fresh.list) != 1 || s.fresh.list[0].known != known {
+			t.Errorf("there are %d; it is to be known: %v", len(s.fresh.list), known)
+		}
+		s.fresh.mu.Unlock()
+		_ = theirs.Close()
+		s.wait(t)
+		s.pen.came(from("198.51.100.1"), time.Now())
+	}
+}
+
+// wait waits until no newcomer is there.
+func (s *Server) wait(t *testing.T) {
+	t.Helper()
+	for end := time.Now().Add(15 * time.Second); ; runtime.Gosched() {
+		s.fresh.mu.Lock()
+		n := len(s.fresh.list)
+		s.fresh.mu.Unlock()
+		if n == 0 {
+			return
+		}
+		if time.Now().After(end) {
+			t.Fatal("a newcomer that has gone stays")
+		}
+	}
+}
+
+// far is a connection from elsewhere.
+type far struct{ net.Conn }
+
+func (far) RemoteAddr() net.Addr { return &net.TCPAddr{IP: net.IPv4(198, 51, 100, 1), Port: 1} }
 
 // TestAccountsOfThisHost: of what comes from this host, each account pays for its own.
 func TestAccountsOfThisHost(t *testing.T) {

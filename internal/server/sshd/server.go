@@ -278,7 +278,7 @@ func (s *Server) admit(ctx context.Context, nc net.Conn) {
 		turnAway("the address has failed too often and has to wait")
 		return
 	}
-	known := from.near.uid == 0 || s.pen.knows(from, time.Now())
+	known := s.known(from, time.Now())
 	s.mu.Lock()
 	tooMany := full(len(s.conns), known, from.near.uid)
 	if s.conns == nil {
@@ -309,12 +309,18 @@ func (s *Server) admit(ctx context.Context, nc net.Conn) {
 	})
 }
 
+// known reports whether people have come from a source, or it is root's of this host.
+func (s *Server) known(from source, now time.Time) bool {
+	return from.near.uid == 0 || s.pen.knows(from, now)
+}
+
 // full reports whether there is no room for one more connection. From where people have come there is as much
-// again, and root of this host finds room in any case: those who have proved nobody may be slow to end.
+// again, and for root of this host beside all of those: those who have proved nobody may be slow to end. Root's have
+// a bound, too: what root runs may pass on to us whatever comes.
 func full(there int, known bool, uid int64) bool {
 	switch {
 	case uid == 0:
-		return false
+		return there >= 3*connections
 	case known:
 		return there >= 2*connections
 	}

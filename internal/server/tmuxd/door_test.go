@@ -140,7 +140,7 @@ func TestPlaces(t *testing.T) {
 		t.Errorf("%d are counted as newcomers, and %d in all", s.newcomers.Len(), s.all.Len())
 	}
 	for ok := true; ok; {
-		_, ok = s.proofs.Begin("", maxProofs, crowd.Unknown, time.Hour)
+		_, ok = s.proofs.Begin(100000, "", maxProofs, crowd.Unknown, time.Hour)
 	}
 	if _, err := come(1001); err == nil {
 		t.Error("there is no end to proofs")

@@ -42,7 +42,7 @@ func (s *Server) enter(ctx context.Context, nc *net.UnixConn, uid uint32, at pla
 		how = crowd.Known
 	}
 	var ok bool
-	if v.proved, ok = s.proofs.Begin(at.path, maxProofs, how, lateTime); !ok {
+	if v.proved, ok = s.proofs.Begin(uid, at.path, maxProofs, how, lateTime); !ok {
 		return fail(fmt.Errorf("tmux door: it is being found out of too many who they are, one more of uid %d was refused", uid))
 	}
 	for i, c := range []struct {
