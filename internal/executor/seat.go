@@ -426,11 +426,11 @@ func (s *seat) finish(err error) {
 	s.parted = true
 	late := s.goes.late
 	s.mu.Unlock()
-	s.partBehind(late, weight)
+	rest := s.partBehind(late, weight)
 	if s.own != nil {
 		s.own.ear.close()
 	}
-	err = errors.Join(err, s.settled(weight))
+	err = errors.Join(err, s.settled(rest))
 	if last := s.unheard(); last != nil {
 		s.unsure(last)
 	}

@@ -80,11 +80,17 @@ func (s *seat) seesOff() {
 	}
 }
 
-// partBehind is part, once the display has gone: at once if that was not put off.
-func (s *seat) partBehind(late <-chan struct{}, weight *hold) {
+// partBehind is part, once the display has gone: at once if that was not put off. It gives what
+// is to be settled then; if it was put off nothing, and what does not end is told by itself.
+func (s *seat) partBehind(late <-chan struct{}, weight *hold) *hold {
 	if late == nil {
 		s.part(weight)
-		return
+		return weight
 	}
-	go s.protected(func() { <-late; s.part(weight) })
+	go s.protected(func() {
+		<-late
+		s.part(weight)
+		s.tell(s.settled(weight))
+	})
+	return nil
 }
