@@ -60,22 +60,17 @@ func (d *daemon) complainOnce(told map[string]bool, what string) {
 func (d *daemon) directoryDoors(ctx context.Context, told map[string]bool) (first error) {
 	set := d.policy.Set()
 	uids := set.UIDs()
-	if !d.config.Separated {
-		for _, name := range set.Accounts() {
-			a, err := d.accounts.ByName(ctx, name)
-			if err != nil || !slices.Contains(uids, a.UID) { // else it is doorUIDs'
-				first = cmp.Or(first, d.directoryDoor(told, a, err))
-			}
+	if d.config.Separated { // else those of uids are doorUIDs'
+		for _, uid := range uids {
+			a, err := d.accounts.ByUID(ctx, uid)
+			first = cmp.Or(first, d.directoryDoor(told, a, err))
 		}
-		return first
-	}
-	for _, uid := range uids {
-		a, err := d.accounts.ByUID(ctx, uid)
-		first = cmp.Or(first, d.directoryDoor(told, a, err))
 	}
 	for _, name := range set.Accounts() {
 		a, err := d.accounts.ByName(ctx, name)
-		first = cmp.Or(first, d.directoryDoor(told, a, err))
+		if d.config.Separated || err != nil || !slices.Contains(uids, a.UID) {
+			first = cmp.Or(first, d.directoryDoor(told, a, err))
+		}
 	}
 	return first
 }

@@ -1,6 +1,7 @@
 package attach
 
 import (
+	"os"
 	"testing"
 	"time"
 
@@ -17,19 +18,26 @@ func told(t *testing.T, r *readiness, limit time.Duration) bool {
 	return n > 0
 }
 
-// TestWritesWakeNobody: what is written to a display makes nothing ready that its reader waits
-// for, however fast tmux reads it; what tmux draws does.
-func TestWritesWakeNobody(t *testing.T) {
+// openPair gives both ends of a display.
+func openPair(t *testing.T) (*Pty, *os.File) {
+	t.Helper()
 	p, err := OpenPty(Size{80, 24})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer p.Close()
+	t.Cleanup(func() { _ = p.Close() })
 	peer, err := p.Peer()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer peer.Close()
+	t.Cleanup(func() { _ = peer.Close() })
+	return p, peer
+}
+
+// TestWritesWakeNobody: what is written to a display makes nothing ready that its reader waits
+// for, however fast tmux reads it; what tmux draws does.
+func TestWritesWakeNobody(t *testing.T) {
+	p, peer := openPair(t)
 	ready := func(limit time.Duration) bool { return told(t, p.come, limit) }
 	if n, err := p.TryWrite([]byte("key")); n != 3 || err != nil {
 		t.Fatal(n, err)
@@ -54,16 +62,7 @@ func TestWritesWakeNobody(t *testing.T) {
 // TestRoomIsToldEachTime: who waits for room in a display is woken when there is some, the
 // first time and each time after that, and when the display is closed.
 func TestRoomIsToldEachTime(t *testing.T) {
-	p, err := OpenPty(Size{80, 24})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer p.Close()
-	peer, err := p.Peer()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer peer.Close()
+	p, peer := openPair(t)
 	looked := make(chan bool, 1024)
 	p.waitFn = func(fd uintptr) bool {
 		ok := p.writable(fd)

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/muxward/muxward/internal/access"
+	"github.com/muxward/muxward/internal/attach"
 	"github.com/muxward/muxward/internal/gateway"
 )
 
@@ -45,10 +46,15 @@ func (b *barred) meet(ctx, here context.Context, place func() *access.Object, un
 // look bars, or throws away: place gives where it is locked down, and unread throws away what was typed. Until
 // that is done it stays barred there.
 func (b *barred) look(ctx context.Context, place func() *access.Object, unread func(context.Context) error) error {
-	if err := b.lock(ctx); err != nil {
-		return err
+	var err error
+	if locked := attach.LockWithin(ctx, &b.mu, func() { err = b.set(ctx, place, unread) }); locked != nil {
+		return fmt.Errorf("drop what was typed under a lockdown: it is being done: %w", locked)
 	}
-	defer b.mu.Unlock()
+	return err
+}
+
+// set is look under mu.
+func (b *barred) set(ctx context.Context, place func() *access.Object, unread func(context.Context) error) error {
 	if on := place(); on != nil {
 		b.at.Store(on)
 		return nil
@@ -86,18 +92,6 @@ func (b *barred) keepOn(ctx context.Context, place func() *access.Object, unread
 			return
 		}
 	}
-}
-
-// lock locks mu, or gives up when ctx ends: who holds it may wait for a delivery.
-func (b *barred) lock(ctx context.Context) error {
-	for !b.mu.TryLock() {
-		select {
-		case <-ctx.Done():
-			return fmt.Errorf("drop what was typed under a lockdown: it is being done, and does not end: %w", ctx.Err())
-		case <-time.After(100 * time.Microsecond):
-		}
-	}
-	return nil
 }
 
 // lockedPlace gives where they would type, by what is known of that, if it is locked down.

@@ -1,6 +1,7 @@
 package executor
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -76,8 +77,8 @@ func (g gate) Output(deliver func() error) error {
 	}
 	for {
 		gen, old := s.live.Generation(), false
-		if d := s.stage.Load().view.Decide(); !d.Allow { // tmux has nothing to say to that
-			return errors.New(because(noView, d, ""))
+		if err := s.unviewed(); err != nil { // tmux has nothing to say to that
+			return err
 		}
 		if err := s.confirm(s.ctx); err != nil {
 			return s.unseen(err)
@@ -100,10 +101,15 @@ func (s *seat) unseen(err error) error {
 	if err == nil {
 		return nil
 	}
+	return cmp.Or(s.unviewed(), err)
+}
+
+// unviewed is the end of somebody who may not view what is shown, nil while they may.
+func (s *seat) unviewed() error {
 	if d := s.stage.Load().view.Decide(); !d.Allow {
 		return errors.New(because(noView, d, ""))
 	}
-	return err
+	return nil
 }
 
 // frozen turns a refusal into "not now": what was typed is dropped, and the
