@@ -14,9 +14,7 @@ import (
 // In the control run nothing is decided anew.
 func TestTM23BegunKey(t *testing.T) {
 	t.Parallel()
-	const every = standardGrants + "  - {who: mwcarol, role: owner, on: mwalice, reason: every verb}\n"
-	const butOne = standardGrants + "  - {who: mwcarol, verbs: [view, scroll, copy, type, navigate, layout, spawn, close-pane], on: mwalice, reason: less}\n"
-	row{grants: every, teeth: "teeth_revoke", restless: true, attack: func(w *world) {
+	row{grants: tm23Every, teeth: "teeth_revoke", restless: true, attack: func(w *world) {
 		w.anyInput = true
 		w.server.Run("set-option", "-s", "escape-time", "3000")
 		x := w.attach(typist, tmuxtest.TerminalConfig{}, "attach", "-t", "mwalice/shared")
@@ -27,7 +25,7 @@ func TestTM23BegunKey(t *testing.T) {
 		w.rec.WaitLen(there + 1)
 		x.Type("\x1b")
 		tmuxtest.Eventually(w.t, func() bool { return w.keyBytes() > typed+1 }, "the begin of a key is in the log")
-		w.reloaded(butOne)
+		w.reloaded(tm23ButOne)
 		before := bytes.Count(w.rec.Bytes(), []byte("\x1b"))
 		w.server.Run("run-shell", "-d", "3.5", "true") // tmux has come to what it waited for by then
 		if n := bytes.Count(w.rec.Bytes(), []byte("\x1b")); n > before {
@@ -41,9 +39,7 @@ func TestTM23BegunKey(t *testing.T) {
 // hopes that it is typed when that is done.
 func TestTM23BegunKeyLockedDown(t *testing.T) {
 	t.Parallel()
-	const every = standardGrants + "  - {who: mwcarol, role: owner, on: mwalice, reason: every verb}\n"
-	const butOne = standardGrants + "  - {who: mwcarol, verbs: [view, scroll, copy, type, navigate, layout, spawn, close-pane], on: mwalice, reason: less}\n"
-	row{grants: every, teeth: "teeth_revoke", restless: true, attack: func(w *world) {
+	row{grants: tm23Every, teeth: "teeth_revoke", restless: true, attack: func(w *world) {
 		w.anyInput = true
 		w.server.Run("set-option", "-s", "escape-time", "1500")
 		x := w.attach(typist, tmuxtest.TerminalConfig{}, "attach", "-t", "mwalice/shared")
@@ -57,7 +53,7 @@ func TestTM23BegunKeyLockedDown(t *testing.T) {
 		w.rec.WaitLen(there + 1)
 		x.Type("\x1b")
 		tmuxtest.Eventually(w.t, func() bool { return w.keyBytes() > typed+1 }, "the begin of a key is in the log")
-		w.Reload("grants.yaml", butOne)
+		w.Reload("grants.yaml", tm23ButOne)
 		if !w.control {
 			tmuxtest.Eventually(w.t, mode("addressed"), "carol's input is to be addressed")
 		}

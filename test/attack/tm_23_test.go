@@ -8,6 +8,12 @@ import (
 	"github.com/muxward/muxward/internal/tmux/tmuxtest"
 )
 
+// What carol holds of alice's in this row: every verb, and what is left of them.
+const (
+	tm23Every  = standardGrants + "  - {who: mwcarol, role: owner, on: mwalice, reason: every verb}\n"
+	tm23ButOne = standardGrants + "  - {who: mwcarol, verbs: [view, scroll, copy, type, navigate, layout, spawn, close-pane], on: mwalice, reason: less}\n"
+)
+
 // Carol holds every verb of alice's, so her keys go to a display of her own as they are.
 // While the server reads nothing she types a lot, and then one verb is taken from her: what
 // lies in the display by then was typed by a right that she has no more. When the server
@@ -15,15 +21,13 @@ import (
 // run nothing is decided anew.
 func TestTM23DirectInputLost(t *testing.T) {
 	t.Parallel()
-	const every = standardGrants + "  - {who: mwcarol, role: owner, on: mwalice, reason: every verb}\n"
-	const butOne = standardGrants + "  - {who: mwcarol, verbs: [view, scroll, copy, type, navigate, layout, spawn, close-pane], on: mwalice, reason: less}\n"
-	row{grants: every, teeth: "teeth_revoke", restless: true, attack: func(w *world) {
+	row{grants: tm23Every, teeth: "teeth_revoke", restless: true, attack: func(w *world) {
 		w.anyInput = true
 		for n := range soak.N(1000, 10) / carols {
 			if n > 0 {
-				w.reloaded(every)
+				w.reloaded(tm23Every)
 			}
-			w.loseOne(butOne)
+			w.loseOne(tm23ButOne)
 			if len(w.gains) > 0 {
 				return
 			}
