@@ -106,7 +106,7 @@ func (d *daemon) telling(who identity.Identity, c ctld.Call) (*gateway.Act, erro
 	case "lobby":
 		tell = func(ctx context.Context) (any, error) {
 			text, targets, err := sshd.Lobby(ctx, d.gateway, who)
-			return lobby{text, targets}, err
+			return lobby{Text: text, Targets: targets}, err
 		}
 	default:
 		return nil, fmt.Errorf("muxward does not know %q; the two versions may differ: restart muxward serve", c.Act)
@@ -234,7 +234,7 @@ func (d *daemon) left() []string {
 
 func (d *daemon) status() status {
 	s := status{
-		Version: version, PID: os.Getpid(), Since: d.since, Mode: "user",
+		Version: d.version, PID: os.Getpid(), Since: d.since, Mode: "user",
 		Doors: d.config.Doors, State: d.config.State, Policy: d.config.Policy,
 		Generation: d.policy.Generation(), Digest: d.policy.Digest(), Servers: len(d.guard.Servers()), Attached: len(d.gateway.Who()),
 		Goroutines: runtime.NumGoroutine(), Sandbox: d.promises(),

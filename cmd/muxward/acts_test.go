@@ -25,11 +25,19 @@ func TestReasonsAreWords(t *testing.T) {
 			t.Errorf("%q: %v", reason, err)
 		}
 	}
+}
+
+// TestReasonsAreShort: a long one is cut to words in one line, whatever is in it.
+func TestReasonsAreShort(t *testing.T) {
 	for _, old := range []string{strings.Repeat("ж", 5000), "x" + strings.Repeat("ж", 5000), "x\x1b[2J\nall is well" + strings.Repeat("\a", 500)} {
 		if s := shortReason(old); len(s) > listedReason+4 || !utf8.ValidString(s) || oneLine(s) != s || strings.ContainsRune(s, '\x1b') {
 			t.Errorf("%q", s)
 		}
 	}
+}
+
+// TestStatusPrintsWords: what others have said is printed as words in one line.
+func TestStatusPrintsWords(t *testing.T) {
 	var out strings.Builder
 	cmd := &cobra.Command{}
 	cmd.SetOut(&out)

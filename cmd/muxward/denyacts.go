@@ -232,7 +232,7 @@ func (d *daemon) lockdowns(who identity.Identity) []lockdown {
 			continue
 		}
 		if den.Scope.Kind == access.Host || d.concernedBy(who.Subject(), den.Scope) {
-			out = append(out, lockdown{shortened(den), d.haltedFor(who, den)})
+			out = append(out, lockdown{Denial: shortened(den), Stopped: d.haltedFor(who, den)})
 		}
 	}
 	return out

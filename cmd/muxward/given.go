@@ -131,7 +131,7 @@ func (d *daemon) saysCounts(a *gateway.Act) *gateway.Act {
 	a.Do = func(ctx context.Context, o access.Object) (gateway.Result, error) {
 		res, err := do(ctx, o)
 		if g, ok := res.Value.(grants.Grant); ok && err == nil {
-			res.Value = shownGrant{g, d.counting()(g)}
+			res.Value = shownGrant{Grant: g, Counts: d.counting()(g)}
 		}
 		return res, err
 	}

@@ -256,7 +256,7 @@ func (d *daemon) visibleGrants(who identity.Identity, of, in string) ([]shownGra
 		if of != "" && g.Who != of || in != "" && !within(g.Target, in) || !d.concerns(who, g) {
 			continue
 		}
-		shown := shownGrant{g, counts(g)}
+		shown := shownGrant{Grant: g, Counts: counts(g)}
 		shown.Reason = shortReason(g.Reason)
 		if over, _, _ := set.OverDeclared(g.Verbs, g.On); g.Source == grants.Declaration && over != 0 && over != g.Verbs {
 			shown.Verbs &^= over

@@ -17,12 +17,17 @@ import (
 // knockTime is how long somebody waits who has knocked.
 const knockTime = 10 * time.Minute
 
-// knocking is what there is to tell of a knock before it is answered: not what is behind
+// Knocking is what there is to tell of a knock before it is answered: not what is behind
 // the door.
-type knocking struct {
+type Knocking struct {
 	Knock string    `json:"knock"`
 	Until time.Time `json:"knock_until"`
-	b     begun
+}
+
+// knocking is one that waits for its answer.
+type knocking struct {
+	Knocking
+	b begun
 }
 
 // knockEnd is what came of a knock.
@@ -56,11 +61,11 @@ func (d *daemon) knocksAt(ctx context.Context, who identity.Identity, v grants.I
 		return knocking{}, err
 	}
 	b, err := d.ask(ctx, r)
-	return knocking{b.ID, r.Until, b}, err
+	return knocking{Knocking{Knock: b.ID, Until: r.Until}, b}, err
 }
 
 // Text says that somebody has knocked.
-func (k knocking) Text() string {
+func (k Knocking) Text() string {
 	return fmt.Sprintf("you have knocked; it waits for an answer until %s", k.Until.Local().Format(time.TimeOnly))
 }
 
@@ -84,7 +89,7 @@ func (k knocking) wait(ctx context.Context) (knockEnd, error) {
 	if !still {
 		return knockEnd{}, grants.ErrNotOpen // it was taken back just then
 	}
-	end.Grant = &shownGrant{g, k.b.d.counting()(g)}
+	end.Grant = &shownGrant{Grant: g, Counts: k.b.d.counting()(g)}
 	return end, nil
 }
 
@@ -153,14 +158,13 @@ func join(cmd *cobra.Command, f *daemonFlags, code string) (shownGrant, error) {
 	defer cancel()
 	var first struct {
 		shownGrant
-		Knock string    `json:"knock"`
-		Until time.Time `json:"knock_until"`
+		Knocking
 	}
 	begun := func() error {
 		if first.Knock == "" {
 			return errJoined
 		}
-		_, err := fmt.Fprintln(cmd.ErrOrStderr(), knocking{Until: first.Until}.Text())
+		_, err := fmt.Fprintln(cmd.ErrOrStderr(), first.Text())
 		return err
 	}
 	var end knockEnd

@@ -30,23 +30,33 @@ type leftBehind struct {
 	// log was read from the beginning of their lives.
 	Complete bool        `json:"complete"`
 	Notes    []string    `json:"notes,omitempty"`
-	Panes    []*leftPane `json:"panes"`
-	Acts     []*leftAct  `json:"acts"`
+	Panes    []*LeftPane `json:"panes"`
+	Acts     []*LeftAct  `json:"acts"`
 	// More is how many further acts were left out. Panes never are.
 	More int `json:"more,omitempty"`
+}
+
+// leftFound is what is told of it, and its panes as they were found.
+type leftFound struct {
+	leftBehind
+	panes []*leftPane
 }
 
 // Bounds of looking for what somebody has left, with ending it: the client waits longer,
 // and so does the door.
 const (
-	leftTurn    = 3 * time.Second
-	leftTime    = 15 * time.Second
+	leftTurn = 3 * time.Second
+	leftTime = 15 * time.Second
+)
+
+// Bounds of its parts.
+const (
 	leftAsking  = 5 * time.Second
 	leftReading = 8 * time.Second
 	mostNotes   = 20
 )
 
-func (l *leftBehind) lack(format string, args ...any) {
+func (l *leftFound) lack(format string, args ...any) {
 	l.Complete = false
 	if len(l.Notes) < mostNotes {
 		l.Notes = append(l.Notes, fmt.Sprintf(format, args...))
@@ -92,7 +102,7 @@ func (d *daemon) leftBehindAct(who identity.Identity, c ctld.Call) (*gateway.Act
 		if ctx.Err() != nil {
 			return gateway.Result{}, context.Cause(ctx)
 		}
-		return gateway.Result{Value: l}, err
+		return gateway.Result{Value: l.leftBehind}, err
 	}
 	return a, nil
 }
@@ -151,8 +161,8 @@ func (k *lookers) enter(ctx context.Context, person string, keeper bool) (leave 
 var errLooking = errors.New("others look for what somebody left just now; try again in a moment")
 
 // leftBehind looks for it, by the log and by what there is now.
-func (d *daemon) leftBehind(ctx context.Context, who identity.Identity, person string, o access.Object) (leftBehind, error) {
-	l := leftBehind{Person: person, Complete: true, Panes: []*leftPane{}, Acts: []*leftAct{}}
+func (d *daemon) leftBehind(ctx context.Context, who identity.Identity, person string, o access.Object) (leftFound, error) {
+	l := leftFound{leftBehind: leftBehind{Person: person, Complete: true, Panes: []*LeftPane{}, Acts: []*LeftAct{}}}
 	r := newLeftReader(person)
 	since := time.Time{}
 	for _, life := range d.livesIn(ctx, o, &l) {
@@ -199,7 +209,7 @@ func (d *daemon) keeps(who identity.Identity) bool {
 }
 
 // livesIn gives the servers that are looked at, with their state, asked beside each other.
-func (d *daemon) livesIn(ctx context.Context, o access.Object, l *leftBehind) []*leftLife {
+func (d *daemon) livesIn(ctx context.Context, o access.Object, l *leftFound) []*leftLife {
 	ctx, cancel := context.WithTimeout(ctx, leftAsking)
 	defer cancel()
 	var mu sync.Mutex
@@ -230,11 +240,11 @@ func (d *daemon) livesIn(ctx context.Context, o access.Object, l *leftBehind) []
 
 // seenLeft gives of what was found what the asker may read of: panes where they hold
 // audit on the pane, and the rest where they hold it on the whole server.
-func (d *daemon) seenLeft(who identity.Identity, o access.Object, r *leftReader, l *leftBehind) {
+func (d *daemon) seenLeft(who identity.Identity, o access.Object, r *leftReader, l *leftFound) {
 	panes, acts := r.rest()
 	for _, p := range panes {
 		if d.placeLeft(who, o, p) {
-			l.Panes = append(l.Panes, p)
+			l.Panes, l.panes = append(l.Panes, &p.LeftPane), append(l.panes, p)
 		}
 	}
 	whole := map[*leftLife]bool{}
@@ -251,7 +261,7 @@ func (d *daemon) seenLeft(who identity.Identity, o access.Object, r *leftReader,
 	}
 	for _, a := range acts {
 		if whole[a.life] {
-			l.Acts = append(l.Acts, a)
+			l.Acts = append(l.Acts, &a.LeftAct)
 		}
 	}
 	if len(l.Acts) > 0 {
@@ -305,7 +315,7 @@ func audited(d *daemon, who identity.Identity, in, pane access.Object) bool {
 }
 
 // hangUpThose ends the panes that are named, or all that are sure if that was said.
-func (d *daemon) hangUpThose(ctx context.Context, who identity.Identity, l *leftBehind, o access.Object, c ctld.Call) error {
+func (d *daemon) hangUpThose(ctx context.Context, who identity.Identity, l *leftFound, o access.Object, c ctld.Call) error {
 	names := slices.Clone(c.Panes)
 	home := who.Person()
 	if o.Kind >= access.Server {
@@ -315,11 +325,11 @@ func (d *daemon) hangUpThose(ctx context.Context, who identity.Identity, l *left
 		if !strings.Contains(name, "/") {
 			names[i] = tmux.JoinOwner(home, name)
 		}
-		if !slices.ContainsFunc(l.Panes, func(p *leftPane) bool { return p.Pane == names[i] }) {
+		if !slices.ContainsFunc(l.Panes, func(p *LeftPane) bool { return p.Pane == names[i] }) {
 			return fmt.Errorf("%s is no pane that %s left there, as far as you may know; nothing was ended", tmux.Clean(name), l.Person)
 		}
 	}
-	for _, p := range l.Panes {
+	for _, p := range l.panes {
 		if !(c.Sure && p.Sure) && !slices.Contains(names, p.Pane) {
 			continue
 		}

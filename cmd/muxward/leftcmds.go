@@ -92,12 +92,12 @@ func (f *daemonFlags) leftBehind(cmd *cobra.Command, c ctld.Call) error {
 	if err != nil {
 		return err
 	}
-	return l.failed(c)
+	return leftFailed(l, c)
 }
 
-// failed says that something was not ended, or may not have been, as not everything
+// leftFailed says that something was not ended, or may not have been, as not everything
 // could be looked at.
-func (l *leftBehind) failed(c ctld.Call) error {
+func leftFailed(l leftBehind, c ctld.Call) error {
 	failed, left := 0, 0
 	for _, p := range l.Panes {
 		if p.Hangup != "" && p.Hangup != "ended" {

@@ -24,8 +24,8 @@ type leftLife struct {
 	server *guard.Server
 }
 
-// leftPane is a pane that somebody has made, or in which they may have begun something.
-type leftPane struct {
+// LeftPane is a pane that somebody has made, or in which they may have begun something.
+type LeftPane struct {
 	// Sure means that tmux has said that their command made it, and that its first
 	// process is the one that tmux began with it.
 	Sure bool   `json:"sure"`
@@ -38,7 +38,11 @@ type leftPane struct {
 	Note string    `json:"note,omitempty"`
 	// Hangup says what came of ending it, if that was asked for.
 	Hangup string `json:"hangup,omitempty"`
+}
 
+// leftPane is one as it was found.
+type leftPane struct {
+	LeftPane
 	life *leftLife
 	pane *tmux.Pane
 	// process is what was first in it, and from the pane that it was asked for in.
@@ -46,9 +50,9 @@ type leftPane struct {
 	from    string
 }
 
-// leftAct is what else they asked for that may go on, or stand: what became of it, and
+// LeftAct is what else they asked for that may go on, or stand: what became of it, and
 // what others made of it since, is not looked at.
-type leftAct struct {
+type LeftAct struct {
 	Kind string    `json:"kind"`
 	By   string    `json:"by"`
 	On   string    `json:"on"`
@@ -56,7 +60,11 @@ type leftAct struct {
 	// Times is how often.
 	Times int    `json:"times"`
 	Note  string `json:"note,omitempty"`
+}
 
+// leftAct is one as it was found.
+type leftAct struct {
+	LeftAct
 	life *leftLife
 }
 
@@ -331,7 +339,7 @@ func (r *leftReader) made(life *leftLife, rec *audit.Record, from string) bool {
 		if !id.given || pane == nil {
 			continue
 		}
-		p := &leftPane{Sure: from == "", When: rec.Time, life: life, pane: pane, process: rec.Process, from: from}
+		p := &leftPane{LeftPane: LeftPane{Sure: from == "", When: rec.Time}, life: life, pane: pane, process: rec.Process, from: from}
 		switch {
 		case from != "":
 			p.Note = "made from inside " + from + ", where " + r.where(life, from)
@@ -371,7 +379,7 @@ func (r *leftReader) began(life *leftLife, rec *audit.Record, from string) {
 		}
 		r.typed[key] = true
 		if r.panes[key] == nil {
-			r.panes[key] = &leftPane{When: rec.Time, Note: note, life: life, pane: pane, from: from}
+			r.panes[key] = &leftPane{LeftPane: LeftPane{When: rec.Time, Note: note}, life: life, pane: pane, from: from}
 		}
 	}
 }
@@ -423,7 +431,7 @@ func (r *leftReader) act(in leftIntent, note string) {
 		return
 	}
 	if a == nil {
-		a = &leftAct{Kind: leaves(in.name), By: in.name, On: in.on, Note: note, life: in.life}
+		a = &leftAct{LeftAct: LeftAct{Kind: leaves(in.name), By: in.name, On: in.on, Note: note}, life: in.life}
 		r.acts[key] = a
 	}
 	a.Times++

@@ -368,28 +368,28 @@ func TestLookersHearOfOthers(t *testing.T) {
 
 // Whoever ends what somebody left is told that there may be more.
 func TestLeftFails(t *testing.T) {
-	ended, not := &leftPane{Hangup: "ended"}, &leftPane{Hangup: "not ended: not permitted"}
+	ended, not := &LeftPane{Hangup: "ended"}, &LeftPane{Hangup: "not ended: not permitted"}
 	look, name, all := ctld.Call{}, ctld.Call{Hangup: true, Panes: []string{"%1"}}, ctld.Call{Hangup: true, Sure: true}
 	for _, c := range []struct {
 		l     leftBehind
 		call  ctld.Call
 		fails bool
 	}{
-		{leftBehind{Complete: true, Panes: []*leftPane{ended, {}}}, name, false},
-		{leftBehind{Complete: true, Panes: []*leftPane{ended, {}}}, all, true},
-		{leftBehind{Complete: true, Panes: []*leftPane{ended}}, all, false},
-		{leftBehind{Complete: true, Panes: []*leftPane{ended, not}}, name, true},
-		{leftBehind{Panes: []*leftPane{ended}}, name, true},
-		{leftBehind{Panes: []*leftPane{{}}}, look, false},
+		{leftBehind{Complete: true, Panes: []*LeftPane{ended, {}}}, name, false},
+		{leftBehind{Complete: true, Panes: []*LeftPane{ended, {}}}, all, true},
+		{leftBehind{Complete: true, Panes: []*LeftPane{ended}}, all, false},
+		{leftBehind{Complete: true, Panes: []*LeftPane{ended, not}}, name, true},
+		{leftBehind{Panes: []*LeftPane{ended}}, name, true},
+		{leftBehind{Panes: []*LeftPane{{}}}, look, false},
 	} {
-		if err := c.l.failed(c.call); (err != nil) != c.fails {
+		if err := leftFailed(c.l, c.call); (err != nil) != c.fails {
 			t.Errorf("%+v, %+v: %v", c.l, c.call, err)
 		}
 	}
 }
 
 // To end panes, they are named, or it is said that it is all that are sure: what is
-// empty is neither, at the client and at the daemon.
+// empty is neither.
 func TestNoNameIsNotAll(t *testing.T) {
 	for _, c := range []struct {
 		call ctld.Call
@@ -410,6 +410,10 @@ func TestNoNameIsNotAll(t *testing.T) {
 			t.Errorf("%+v: %v", c.call, err)
 		}
 	}
+}
+
+// TestEmptyNameIsNoPane: so it is at the client, which asks for nothing then.
+func TestEmptyNameIsNoPane(t *testing.T) {
 	for _, args := range [][]string{{"bob", "--hangup", ""}, {"bob", "--hangup", ","}, {"bob", "--hangup", "%1,"}, {"bob", "--hangup", "%1", ""}, {"bob", "--hangup"}} {
 		cmd := newLeftBehindCmd()
 		cmd.SetArgs(append(args, "--state", t.TempDir()))

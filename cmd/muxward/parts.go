@@ -38,6 +38,7 @@ import (
 // daemon is muxward with all its parts. This is the only place where they
 // meet.
 type daemon struct {
+	version  string
 	config   config.Config
 	helper   *privsep.Client     // nil if there is none
 	sockets  []activation.Socket // that were passed for the ssh door
@@ -111,8 +112,8 @@ type daemon struct {
 
 // assemble makes all parts and starts none. What it made is closed again if
 // one of them cannot be made.
-func assemble(ctx context.Context, c config.Config, helper *privsep.Client, sockets []activation.Socket) (d *daemon, err error) {
-	d = &daemon{config: c, helper: helper, sockets: sockets, failed: make(chan error, 1), doors: map[uint32]bool{}, since: time.Now(),
+func assemble(ctx context.Context, version string, c config.Config, helper *privsep.Client, sockets []activation.Socket) (d *daemon, err error) {
+	d = &daemon{version: version, config: c, helper: helper, sockets: sockets, failed: make(chan error, 1), doors: map[uint32]bool{}, since: time.Now(),
 		granting: newTurn(), lookers: newLookers(), taken: map[int64]bool{}}
 	d.ctx, d.stop = context.WithCancel(context.WithoutCancel(ctx))
 	defer func() {
@@ -313,7 +314,7 @@ type people struct{ *policy.Engine }
 
 // start opens the doors and begins to watch.
 func (d *daemon) start(ctx context.Context) {
-	d.event(access.EventLife, "muxward "+version+" began, state "+d.config.State)
+	d.event(access.EventLife, "muxward "+d.version+" began, state "+d.config.State)
 	if err := d.guard.Adopt(ctx); err != nil {
 		d.complain("take up the tmux servers that were left running: " + err.Error())
 	}

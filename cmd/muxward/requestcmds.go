@@ -128,7 +128,7 @@ func standing(cmd *cobra.Command, f *daemonFlags, c ctld.Call) error {
 		return printJSON(cmd, r)
 	}
 	if r.Answer == grants.Held {
-		return r.tell(cmd, false)
+		return tellRequest(cmd, r, false)
 	}
 	return sayAsked(cmd.OutOrStdout(), r)
 }
@@ -163,11 +163,11 @@ func awaitAnswer(cmd *cobra.Command, f *daemonFlags, c ctld.Call) error {
 			return err
 		}
 	}
-	return ended.tell(cmd, f.json)
+	return tellRequest(cmd, ended, f.json)
 }
 
-// tell says how a request has ended; the error is that of one that was not approved.
-func (r shownRequest) tell(cmd *cobra.Command, quiet bool) error {
+// tellRequest says how a request has ended; the error is that of one that was not approved.
+func tellRequest(cmd *cobra.Command, r shownRequest, quiet bool) error {
 	why := ""
 	if r.Why != "" {
 		why = ": " + oneLine(r.Why)

@@ -39,12 +39,14 @@ type riskLine struct {
 }
 
 // Bounds of clearing: muxward looks before it and after it. The door waits longer than that, and
-// the client longer still.
+// the client longer still (risksWait).
 const (
 	risksTime = 16 * time.Second
-	risksWait = 25 * time.Second
 	mostIDs   = 2000
 )
+
+// risksWait is how long the client waits for risks to be looked for, or cleared.
+const risksWait = 25 * time.Second
 
 // risksAct lists what of a tmux server weakens what muxward promises, or clears some of that.
 func (d *daemon) risksAct(who identity.Identity, c ctld.Call) (*gateway.Act, error) {

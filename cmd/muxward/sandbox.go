@@ -28,7 +28,7 @@ type promise struct {
 
 // promised is a promise of which an outcome is known.
 func promised(what string, o sandbox.Outcome, by string) promise {
-	return promise{what, o == sandbox.Refused, o != sandbox.NotTried, by}
+	return promise{What: what, Holds: o == sandbox.Refused, Tried: o != sandbox.NotTried, By: by}
 }
 
 // confined is what muxward and its keeper do without, once they have begun.
@@ -78,11 +78,11 @@ func (d *daemon) promises() []promise {
 	}
 	r, err := sandbox.OwnRights()
 	if err != nil {
-		return []promise{{"rights", false, false, err.Error()}}
+		return []promise{{What: "rights", By: err.Error()}}
 	}
 	out := []promise{
-		{"runs as an account without root's rights, capabilities or other groups, and can gain none", len(r.Left()) == 0, true,
-			fmt.Sprintf("uid %d %s; no_new_privs %t", r.UIDs[0], strings.Join(r.Left(), "; "), r.NoNewPrivs)},
+		{What: "runs as an account without root's rights, capabilities or other groups, and can gain none", Holds: len(r.Left()) == 0, Tried: true,
+			By: fmt.Sprintf("uid %d %s; no_new_privs %t", r.UIDs[0], strings.Join(r.Left(), "; "), r.NoNewPrivs)},
 	}
 	// Of these the kernel itself says something else than the filter: no pointer or number of what
 	// is asked is good.

@@ -37,25 +37,43 @@ const helperTime = 10 * time.Second
 // helperProgram is what keeps root's rights where muxward runs as an account.
 const helperProgram = "muxward-helper"
 
-// serveAs serves as the configuration says: by itself, or as an account of its own with
-// muxward-helper beside it, which line leads to.
-func serveAs(ctx context.Context, c config.Config, line, passed int) error {
+// Start is what serve is started with besides its configuration.
+type Start struct {
+	// Version is that of the program, as it is told and as muxward-helper has to have it.
+	Version string
+	// Line is the descriptor of the line to muxward-helper, which has started us then; else 0.
+	Line int
+	// Passed is how many listening sockets follow that descriptor.
+	Passed int
+}
+
+// ConfigError is that of a configuration which cannot be served as it is: a mistake in a
+// file, not a failure.
+type ConfigError struct{ error }
+
+// Unwrap gives what is wrong.
+func (e ConfigError) Unwrap() error { return e.error }
+
+// Serve serves as the configuration says until ctx ends: by itself, or as an account of its own with
+// muxward-helper beside it, which from.Line leads to. Started as root for such an account it becomes
+// muxward-helper, and does not return. The configuration has been filled (config.Fill).
+func Serve(ctx context.Context, c config.Config, from Start) error {
 	switch {
-	case line != 0:
-		helper, err := openHelper(ctx, line)
+	case from.Line != 0:
+		helper, err := openHelper(ctx, from.Version, from.Line)
 		if err != nil {
 			return err
 		}
 		defer helper.Close()
-		sockets, err := activation.At(line+1, passed)
+		sockets, err := activation.At(from.Line+1, from.Passed)
 		if err != nil {
 			return err
 		}
-		return servePassed(ctx, c, helper, sockets)
+		return servePassed(ctx, from.Version, c, helper, sockets)
 	case c.Account != "" && c.Root():
 		return becomeHelper(c)
 	case c.Account != "" && !c.User:
-		return usageError{fmt.Errorf("%s has account: %s, which is for muxward started as root: it then runs as that account; leave account out to serve your own account only", c.File, c.Account)}
+		return ConfigError{fmt.Errorf("%s has account: %s, which is for muxward started as root: it then runs as that account; leave account out to serve your own account only", c.File, c.Account)}
 	}
 	if c.Root() {
 		if err := errors.Join(sandbox.NewKeyring(), sandbox.NoInheritable()); err != nil {
@@ -67,19 +85,19 @@ func serveAs(ctx context.Context, c config.Config, line, passed int) error {
 	if err != nil {
 		return err
 	}
-	return servePassed(ctx, c, nil, sockets)
+	return servePassed(ctx, from.Version, c, nil, sockets)
 }
 
 // servePassed serves with the sockets that were passed, if any were: there the ssh door is.
-func servePassed(ctx context.Context, c config.Config, helper *privsep.Client, sockets []activation.Socket) error {
+func servePassed(ctx context.Context, version string, c config.Config, helper *privsep.Client, sockets []activation.Socket) error {
 	defer activation.Close(sockets)
 	if len(sockets) > 0 {
 		var err error
 		if c.SSH.Listen, err = activation.Agree(c.SSH.Listen, sockets); err != nil {
-			return usageError{err}
+			return ConfigError{err}
 		}
 	}
-	return serve(ctx, c, helper, sockets)
+	return serve(ctx, version, c, helper, sockets)
 }
 
 // becomeHelper has muxward-helper take the place of this process.
@@ -102,7 +120,7 @@ func becomeHelper(c config.Config) error {
 
 // openHelper greets the helper, after making sure that this process has none of the
 // rights that it is to have none of.
-func openHelper(ctx context.Context, line int) (*privsep.Client, error) {
+func openHelper(ctx context.Context, version string, line int) (*privsep.Client, error) {
 	l, err := privsep.OpenLine(line, 0)
 	if err != nil {
 		return nil, err

@@ -80,7 +80,11 @@ The tmux servers outlive muxward: start it again and people re-attach.`,
 			if err := base.Fill(); err != nil {
 				return usageError{err}
 			}
-			return serveAs(cmd.Context(), base, line, passed)
+			err = Serve(cmd.Context(), base, Start{Version: version, Line: line, Passed: passed})
+			if errors.As(err, new(ConfigError)) {
+				return usageError{err}
+			}
+			return err
 		},
 	}
 	f := cmd.Flags()
@@ -100,9 +104,9 @@ The tmux servers outlive muxward: start it again and people re-attach.`,
 
 // serve runs until ctx ends. Everything is started in the order in which it
 // depends on each other, and ended in reverse.
-func serve(ctx context.Context, c config.Config, helper *privsep.Client, sockets []activation.Socket) error {
+func serve(ctx context.Context, version string, c config.Config, helper *privsep.Client, sockets []activation.Socket) error {
 	leaveTerminal()
-	d, err := assemble(ctx, c, helper, sockets)
+	d, err := assemble(ctx, version, c, helper, sockets)
 	if err != nil {
 		return err
 	}

@@ -89,7 +89,7 @@ func (d *daemon) shareAct(who identity.Identity, c ctld.Call) (*gateway.Act, err
 		made, code, err := d.grants.Invite(ctx, v, d.now(), func(v grants.Invite) error {
 			return d.recordInvite(ctx, v, "made")
 		})
-		return gateway.Result{Value: shared{shownOf(made), code.Text()}}, err
+		return gateway.Result{Value: shared{shownInvite: shownOf(made), Code: code.Text()}}, err
 	}
 	return a, nil
 }
@@ -155,7 +155,7 @@ func (d *daemon) joinAct(who identity.Identity, text string) (*gateway.Act, erro
 				return gateway.Result{Value: k}, err
 			}
 			g, err := d.join(ctx, who, code)
-			return gateway.Result{Value: shownGrant{g, err == nil && d.counting()(g)}}, err
+			return gateway.Result{Value: shownGrant{Grant: g, Counts: err == nil && d.counting()(g)}}, err
 		},
 	}, nil
 }

@@ -56,18 +56,23 @@ func TestJournalAfterAHalfLine(t *testing.T) {
 // What was mended is heard of root, and of who runs muxward; nobody else writes into the
 // log that something was.
 func TestWhoTellsWhatWasMended(t *testing.T) {
-	call := mendedCall(sockets.Done{ID: "MW-S001", UID: 1001, Path: "/tmp/tmux-1001/a\nb", Outcome: sockets.Mended})
+	call := ctld.Call{Act: "mended", Argv: []string{"MW-S001", "1001", "/tmp/tmux-1001/default", string(sockets.Mended)}}
 	for uid, heard := range map[int64]bool{0: true, int64(os.Geteuid()): true, int64(os.Geteuid()) + 1001: false, -1: false} {
-		act, err := mendedAct(identity.Supposed(identity.Subject{Person: "p", UID: uid, Door: "ctl"}), call)
+		_, err := mendedAct(identity.Supposed(identity.Subject{Person: "p", UID: uid, Door: "ctl"}), call)
 		if (err == nil) != heard {
 			t.Errorf("uid %d: %v", uid, err)
-		}
-		if heard && slices.Contains(act.Args, "/tmp/tmux-1001/a\nb") {
-			t.Errorf("a name makes two lines: %q", act.Args)
 		}
 	}
 	if _, err := mendedAct(identity.Supposed(identity.Subject{Person: "p", UID: 0}), ctld.Call{Act: "mended"}); err == nil {
 		t.Error("nothing is something")
+	}
+}
+
+// TestMendedCall: what is told of a socket is words of one line each, whatever it is called.
+func TestMendedCall(t *testing.T) {
+	call := mendedCall(sockets.Done{ID: "MW-S001", UID: 1001, Path: "/tmp/tmux-1001/a\nb", Outcome: sockets.Mended})
+	if len(call.Argv) != 4 || slices.Contains(call.Argv, "/tmp/tmux-1001/a\nb") {
+		t.Errorf("a name makes two lines: %q", call.Argv)
 	}
 }
 

@@ -24,11 +24,11 @@ import (
 	"github.com/muxward/muxward/internal/server/sshd"
 )
 
-// maxKeysFile bounds one file of keys, maxRevokedFile one of what was revoked.
-const (
-	maxKeysFile    = 1 << 20
-	maxRevokedFile = 8 << 20
-)
+// maxKeysFile bounds one file of keys, in bytes.
+const maxKeysFile = 1 << 20
+
+// maxRevokedFile bounds one of what was revoked.
+const maxRevokedFile = 8 << 20
 
 // sshDoor is the SSH door with the lists that it rests on, which an sshd of the host may
 // ask about, too. A nil one is a door that is closed and lists that are not asked for.

@@ -62,7 +62,7 @@ func TestSSHTOTPFile(t *testing.T) {
 	if out, err := do("add", "bob", "--replace"); err != nil || strings.Count(out, "otpauth") != 1 {
 		t.Errorf("%q: %v", out, err)
 	}
-	keys, err := readTOTP(path)
+	keys, err := totpIn(path)
 	if err != nil || len(keys.People()) != 2 {
 		t.Fatalf("%v, %v", keys, err)
 	}
@@ -78,16 +78,39 @@ func TestSSHTOTPFile(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	if keys, err := readTOTP(path); err != nil || len(keys.People()) != 0 {
+	if keys, err := totpIn(path); err != nil || len(keys.People()) != 0 {
 		t.Errorf("nobody is left: %v, %v", keys, err)
 	}
 	if err := os.Chmod(path, 0o640); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := readTOTP(path); err == nil || !strings.Contains(err.Error(), "may be read by others") {
+	if _, err := do("add", "bob"); err == nil || !strings.Contains(err.Error(), "may be read by others") {
 		t.Errorf("others can read it: %v", err)
 	}
-	if _, err := do("add", "bob"); err == nil || !strings.Contains(err.Error(), "may be read by others") {
+}
+
+// totpIn are the secrets that are in a file.
+func totpIn(path string) (*identity.TOTPKeys, error) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	return identity.ParseTOTPKeys(data, path)
+}
+
+// TestReadTOTP: muxward reads secrets that nobody else can, and says how to make a file of them.
+func TestReadTOTP(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "totp")
+	if err := os.WriteFile(path, []byte("# none\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if keys, err := readTOTP(path); err != nil || len(keys.People()) != 0 {
+		t.Errorf("nobody is in it: %v, %v", keys, err)
+	}
+	if err := os.Chmod(path, 0o640); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := readTOTP(path); err == nil || !strings.Contains(err.Error(), "may be read by others") {
 		t.Errorf("others can read it: %v", err)
 	}
 	if err := os.Remove(path); err != nil {
@@ -112,7 +135,7 @@ func TestSSHTOTPChanges(t *testing.T) {
 	if err := add("alice", func() { second = add("bob", func() {}) }); err != nil {
 		t.Fatal(err)
 	}
-	keys, err := readTOTP(path)
+	keys, err := totpIn(path)
 	if err != nil || !slices.Contains(keys.People(), "alice") {
 		t.Fatalf("%v, %v", keys.People(), err)
 	}
@@ -141,7 +164,7 @@ func TestSSHTOTPChanges(t *testing.T) {
 		})
 	}
 	all.Wait()
-	if keys, err := readTOTP(path); err != nil || len(keys.People()) < 22 {
+	if keys, err := totpIn(path); err != nil || len(keys.People()) < 22 {
 		t.Errorf("%d are there: %v", len(keys.People()), err)
 	}
 }

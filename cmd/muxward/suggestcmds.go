@@ -137,11 +137,11 @@ func awaitTaking(cmd *cobra.Command, f *daemonFlags, c ctld.Call) error {
 			return err
 		}
 	}
-	return ended.tell(cmd, f.json)
+	return tellSuggestion(cmd, ended, f.json)
 }
 
-// tell says how a suggestion has ended; the error is that of one that was not taken.
-func (v shownSuggestion) tell(cmd *cobra.Command, quiet bool) error {
+// tellSuggestion says how a suggestion has ended; the error is that of one that was not taken.
+func tellSuggestion(cmd *cobra.Command, v shownSuggestion, quiet bool) error {
 	why := ""
 	if v.Why != "" {
 		why = ": " + oneLine(v.Why)

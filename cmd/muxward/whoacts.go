@@ -19,12 +19,12 @@ type presentNow struct {
 	Mark   string             `json:"mark,omitempty"`
 }
 
-// whoWait is how long an answer waits for a change, and whoLook how often it is
-// looked for one. Each wait has a record in the log: they are few.
-const (
-	whoWait = 12 * time.Second
-	whoLook = 500 * time.Millisecond
-)
+// whoWait is how long an answer waits for a change. Each wait has a record in the log:
+// they are few.
+const whoWait = 12 * time.Second
+
+// whoLook is how often it is looked for one.
+const whoLook = 500 * time.Millisecond
 
 // whoNextAct tells who is there once that is not what was seen last, or after a while.
 // It is found out again each time, by what the asker may see by then.

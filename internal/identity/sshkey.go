@@ -14,6 +14,10 @@ import (
 	"golang.org/x/crypto/ssh"
 )
 
+// MaxKeysFile bounds one file of keys or of people's secrets, in bytes: who reads one for
+// us reads no more.
+const MaxKeysFile = 1 << 20
+
 // maxKeyLine is the longest line of a key that is read, in bytes.
 const maxKeyLine = 16 << 10
 

@@ -15,6 +15,9 @@ import (
 	"github.com/muxward/muxward/internal/passed"
 )
 
+// HelperProgram is what keeps root's rights where muxward runs as an account.
+const HelperProgram = "muxward-helper"
+
 // ErrHelperGone is the error of whatever is asked of a helper that has ended.
 var ErrHelperGone = errors.New("muxward-helper has ended; start it again: the tmux servers go on, and are taken up")
 

@@ -143,3 +143,8 @@ func program(f Filter) []unix.SockFilter {
 	}
 	return append(prog, refuse(0))
 }
+
+// Confined is what muxward and its keeper do without, once they have begun.
+func Confined() Filter {
+	return Filter{Calls: Harmful(), Rules: append(NoChildren(), NoMPTCP())}
+}

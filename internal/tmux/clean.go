@@ -18,3 +18,6 @@ func Clean(s string) string {
 		return c
 	}, s)
 }
+
+// OneLine gives words of others as they may come to a terminal, in one line.
+func OneLine(s string) string { return Clean(strings.ReplaceAll(s, "\n", " ")) }

@@ -13,6 +13,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -205,4 +206,23 @@ func (k *keys) parseCheckpoint(secret string) error {
 	public, _ := k.checkpoint.Public().(ed25519.PublicKey)
 	k.public.Checkpoint, err = note.NewEd25519VerifierKey(k.origin, public)
 	return err
+}
+
+// KeysBack refuses a state of root's whose keys are where the helper keeps them: giving back ends with
+// moving them, and was broken off. Until then the state is not root's whole, and root's muxward would take the
+// log for one whose key is lost.
+func KeysBack(state string) error {
+	for _, name := range []string{HostFile, CheckpointFile} {
+		at := filepath.Join(state+"-keys", name)
+		if _, err := os.Lstat(filepath.Join(state, name)); err == nil {
+			continue // it is root's own
+		}
+		if _, err := os.Lstat(at); err == nil {
+			return fmt.Errorf("%s is there, so the state in %s was not given back to root to the end: muxward-helper give-back --account NAME goes on with it, "+
+				"or put account: NAME into the configuration again", at, state)
+		} else if !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrPermission) {
+			return err
+		}
+	}
+	return nil
 }
