@@ -61,7 +61,9 @@ var layers = map[string]int{
 	"internal/hostconf":           3,
 	"internal/server/controlmode": 3,
 	"internal/server/crowd":       1,
+	"internal/acts":               3,
 	"internal/server":             4,
+	"internal/daemon":             5,
 	"cmd/muxward":                 6,
 	"cmd/muxward-pam":             6,
 	"cmd/muxward-pane":            6,
@@ -93,9 +95,17 @@ var forbidden = map[string][]string{
 	"internal/server/controlmode": {"internal/policy", "internal/executor", "internal/audit", "internal/grants", "internal/guard"},
 	"internal/policy":             {"net", "os/exec", "time/tzdata"},
 	// What accounts' servers say is not heard where their rights are, nor the other way round.
-	"internal/keep":  {"net", "internal/identity", "internal/tmux", "internal/tmux/wire", "internal/tmux/control", "internal/access"},
-	"internal/guard": {"os/exec", "golang.org/x/sys/unix", "syscall"},
+	"internal/keep": {"net", "internal/identity", "internal/tmux", "internal/tmux/wire", "internal/tmux/control", "internal/access"},
+	// The daemon takes what a command line says as values, and no command knows more of it than how to
+	// begin it: what they say to each other is in internal/acts.
+	"internal/daemon": {"github.com/spf13/cobra", "github.com/spf13/pflag", "flag"},
+	"internal/acts":   {"net", "os", "os/exec", "internal/policy", "internal/server"},
+	"cmd/muxward":     {"internal/executor", "internal/guard", "internal/tmux/control", "internal/tmux/wire"},
+	"internal/guard":  {"os/exec", "golang.org/x/sys/unix", "syscall"},
 }
+
+// alone are rooms that one file imports.
+var alone = map[string]string{"internal/daemon": "cmd/muxward/serve.go"}
 
 // testOnly are rooms that no program may import.
 var testOnly = []string{"internal/tmux/tmuxtest", "internal/attach/attachtest", "internal/soak"}
@@ -173,6 +183,9 @@ func checkImport(t *testing.T, path, target string) {
 	to, ours := strings.CutPrefix(target, module)
 	if !ours || inTest {
 		return
+	}
+	if only := alone[to]; only != "" && filepath.ToSlash(path) != only {
+		t.Errorf("%s imports %s: %s does, and nothing else", path, to, only)
 	}
 	for _, r := range testOnly {
 		if to == r {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/muxward/muxward/internal/acts"
 	"github.com/muxward/muxward/internal/config"
 	"github.com/muxward/muxward/internal/identity"
 	"github.com/muxward/muxward/internal/server/ctld"
@@ -160,7 +161,7 @@ that account either way. If muxward begins anew, they have to log in again.`,
 			if line := os.Getenv("SSH_ORIGINAL_COMMAND"); strings.TrimSpace(line) != "" {
 				c.Argv = []string{line}
 			}
-			var run forced
+			var run acts.Forced
 			if err := f.callPatiently(cmd.Context(), c, &run); err != nil {
 				return err
 			}
@@ -188,7 +189,7 @@ func chosen(cmd *cobra.Command, f *daemonFlags, args []string) (string, error) {
 	if len(args) == 1 && terminal {
 		return args[0], nil
 	}
-	var l lobby
+	var l acts.Lobby
 	if err := f.callPatiently(cmd.Context(), ctld.Call{Act: "lobby"}, &l); err != nil {
 		return "", err
 	}
@@ -215,7 +216,7 @@ func rootMay(at config.Serving, euid int) error {
 }
 
 // become is the tmux client from here on: the same process, which is what was let in.
-func become(at config.Serving, run forced) error {
+func become(at config.Serving, run acts.Forced) error {
 	program, argv, env, err := clientOf(at, run)
 	if err != nil {
 		return err
@@ -226,7 +227,7 @@ func become(at config.Serving, run forced) error {
 // clientOf is the client: its program, arguments and environment. The program, and at which door
 // it knocks, is root's word or our own: muxward, which has answered with run, may be an account
 // that is neither, and says no more than what is asked of tmux.
-func clientOf(at config.Serving, run forced) (program string, argv, env []string, err error) {
+func clientOf(at config.Serving, run acts.Forced) (program string, argv, env []string, err error) {
 	if !filepath.IsAbs(at.Tmux) || !filepath.IsAbs(at.Doors) {
 		return "", nil, nil, errors.New("where muxward serves is written down without its tmux: an older muxward has done that; start it again")
 	}

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/muxward/muxward/internal/acts"
 	"github.com/muxward/muxward/internal/config"
 	"github.com/muxward/muxward/internal/identity"
 	"github.com/muxward/muxward/internal/server/ctld"
@@ -87,7 +88,7 @@ func TestCallPatiently(t *testing.T) {
 // nor an argument for that but what is asked of tmux.
 func TestAttachAnswer(t *testing.T) {
 	at := config.Serving{Tmux: "/bin/sh", Doors: "/doors"}
-	answer := func(text string) (f forced) {
+	answer := func(text string) (f acts.Forced) {
 		if err := json.Unmarshal([]byte(text), &f); err != nil {
 			t.Fatal(err)
 		}
@@ -101,12 +102,12 @@ func TestAttachAnswer(t *testing.T) {
 		t.Errorf("%q", argv)
 	}
 	for _, mode := range []string{"-oProxyCommand=sh -c id", "-S/tmp/x", "-C ", "-v", "new"} {
-		if _, argv, _, err := clientOf(at, forced{Mode: mode}); err == nil {
+		if _, argv, _, err := clientOf(at, acts.Forced{Mode: mode}); err == nil {
 			t.Errorf("%q", argv)
 		}
 	}
 	for _, at := range []config.Serving{{Doors: "/doors"}, {Tmux: "/bin/sh"}, {Tmux: "sh", Doors: "/doors"}} {
-		if _, argv, _, err := clientOf(at, forced{}); err == nil {
+		if _, argv, _, err := clientOf(at, acts.Forced{}); err == nil {
 			t.Errorf("%+v: %q", at, argv)
 		}
 	}

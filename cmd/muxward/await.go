@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/muxward/muxward/internal/acts"
 	"github.com/muxward/muxward/internal/server/ctld"
 )
 
@@ -46,7 +47,7 @@ func (f *daemonFlags) await(cmd *cobra.Command, c ctld.Call, a awaited, first, e
 	}
 	err = c.Follow(ctx, at.Ctl, callTime, first, begun, end)
 	if err != nil && cmd.Context().Err() != nil {
-		return fmt.Errorf("the %s ends with this: %w", a.what, errWithdrawn)
+		return fmt.Errorf("the %s ends with this: %w", a.what, acts.ErrWithdrawn)
 	}
 	return err
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
 
+	"github.com/muxward/muxward/internal/acts"
 	"github.com/muxward/muxward/internal/config"
 	"github.com/muxward/muxward/internal/server/ctld"
 	"github.com/muxward/muxward/internal/tmux"
@@ -91,7 +92,7 @@ muxward-helper, and what of that holds: it tries.`,
   sudo muxward status --sandbox`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			var s status
+			var s acts.Status
 			if err := f.call(cmd.Context(), ctld.Call{Act: "status"}, &s); err != nil {
 				return err
 			}
@@ -115,7 +116,7 @@ muxward-helper, and what of that holds: it tries.`,
 	return cmd
 }
 
-func printStatus(cmd *cobra.Command, s status) error {
+func printStatus(cmd *cobra.Command, s acts.Status) error {
 	p := newPaint(cmd)
 	p.printf("muxward %s, process %d, %s mode, since %s\n", s.Version, s.PID, s.Mode, s.Since.Format(time.DateTime))
 	p.printf("doors    %s\n", s.Doors)
@@ -134,13 +135,13 @@ func printStatus(cmd *cobra.Command, s status) error {
 		p.printf("%s\n", p.good("all is well"))
 	}
 	for _, r := range s.Red {
-		p.printf("%s %s\n", p.bad("RED:"), oneLine(r))
+		p.printf("%s %s\n", p.bad("RED:"), tmux.OneLine(r))
 	}
 	for _, l := range s.Left {
-		p.printf("%s %s\n", p.bad("LEFT:"), oneLine(l))
+		p.printf("%s %s\n", p.bad("LEFT:"), tmux.OneLine(l))
 	}
 	for _, l := range s.Locked {
-		p.printf("%s %s\n", p.bad("LOCKED:"), oneLine(l))
+		p.printf("%s %s\n", p.bad("LOCKED:"), tmux.OneLine(l))
 	}
 	for _, n := range s.Notes {
 		p.printf("%s\n", p.dim("note: "+n))
@@ -155,7 +156,7 @@ func newLsCmd() *cobra.Command {
 		Short: "list the sessions you may see, with what you may do there",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			var list []listed
+			var list []acts.Listed
 			if err := f.call(cmd.Context(), ctld.Call{Act: "ls"}, &list); err != nil {
 				return err
 			}
@@ -179,14 +180,11 @@ func newLsCmd() *cobra.Command {
 	return cmd
 }
 
-// oneLine gives words of others as they may come to a terminal, in one line.
-func oneLine(s string) string { return tmux.Clean(strings.ReplaceAll(s, "\n", " ")) }
-
 // printTable aligns rows for people; a pipe gets tabs.
 func printTable(w io.Writer, rows [][]string) error {
 	for _, r := range rows {
 		for i := range r {
-			r[i] = oneLine(r[i])
+			r[i] = tmux.OneLine(r[i])
 		}
 	}
 	if f, ok := w.(*os.File); !ok || !isTerminal(f) {
@@ -209,4 +207,22 @@ func printTable(w io.Writer, rows [][]string) error {
 func isTerminal(f *os.File) bool {
 	_, err := unix.IoctlGetTermios(int(f.Fd()), unix.TCGETS)
 	return err == nil
+}
+
+// printSandbox prints what of the sandbox holds.
+func printSandbox(cmd *cobra.Command, s acts.Status) {
+	p := newPaint(cmd)
+	if len(s.Sandbox) == 0 {
+		p.printf("there is no sandbox in %s mode, or it is not for you to see\n", s.Mode)
+	}
+	for _, o := range s.Sandbox {
+		mark := p.good("holds")
+		switch {
+		case !o.Tried:
+			mark = p.dim("not tried")
+		case !o.Holds:
+			mark = p.bad("NOT  ")
+		}
+		p.printf("%s  %s (%s)\n", mark, o.What, tmux.OneLine(o.By))
+	}
 }

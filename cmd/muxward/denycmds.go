@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/muxward/muxward/internal/acts"
 	"github.com/muxward/muxward/internal/grants"
 	"github.com/muxward/muxward/internal/server/ctld"
 )
@@ -40,7 +41,7 @@ who holds kick on more, such as the whole host, only those lift who do so, too.`
 				return listRevocations(cmd, &f, c.Target)
 			}
 			c.Act, c.Person = "revoke", args[0]
-			var r revoked
+			var r acts.Revoked
 			if err := f.call(cmd.Context(), c, &r); err != nil {
 				return err
 			}
@@ -49,11 +50,11 @@ who holds kick on more, such as the whole host, only those lift who do so, too.`
 			}
 			out := cmd.OutOrStdout()
 			if c.Undo {
-				_, err := fmt.Fprintf(out, "%s is let in again%s\n", r.Person, on(c.Target))
+				_, err := fmt.Fprintf(out, "%s is let in again%s\n", r.Person, acts.On(c.Target))
 				return err
 			}
 			_, err := fmt.Fprintf(out, "%s is revoked%s; %d permits in use were decided anew\n",
-				r.Person, on(c.Target), r.Report.Touched)
+				r.Person, acts.On(c.Target), r.Report.Touched)
 			return err
 		},
 	}
@@ -104,7 +105,7 @@ on the target, and takes from nobody what they govern more than the target by.
 		Args: onePerson,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			c.Person = args[0]
-			var r revoked
+			var r acts.Revoked
 			if err := f.call(cmd.Context(), c, &r); err != nil {
 				return err
 			}
@@ -115,7 +116,7 @@ on the target, and takes from nobody what they govern more than the target by.
 			if c.Undo {
 				did = "is let in again"
 			}
-			_, err := fmt.Fprintf(cmd.OutOrStdout(), "%s %s%s\n", r.Person, did, on(r.Target))
+			_, err := fmt.Fprintf(cmd.OutOrStdout(), "%s %s%s\n", r.Person, did, acts.On(r.Target))
 			return err
 		},
 	}
@@ -219,7 +220,7 @@ func noArgs(cmd *cobra.Command, args []string) error {
 
 // lock asks for a lockdown or its end.
 func lock(cmd *cobra.Command, f *daemonFlags, c ctld.Call, did string) error {
-	var r revoked
+	var r acts.Revoked
 	if err := f.call(cmd.Context(), c, &r); err != nil {
 		return err
 	}
@@ -235,7 +236,7 @@ func lock(cmd *cobra.Command, f *daemonFlags, c ctld.Call, did string) error {
 }
 
 func listLockdowns(cmd *cobra.Command, f *daemonFlags) error {
-	var list []lockdown
+	var list []acts.Lockdown
 	if err := f.call(cmd.Context(), ctld.Call{Act: "lockdowns"}, &list); err != nil {
 		return err
 	}
@@ -249,7 +250,7 @@ func listLockdowns(cmd *cobra.Command, f *daemonFlags) error {
 			views = "closed"
 		}
 		stopped := cmp.Or(strings.Join(l.Stopped, ","), "-")
-		rows = append(rows, []string{l.where(), views, stopped, l.By, l.At.Format(time.DateTime), l.Reason})
+		rows = append(rows, []string{l.Where(), views, stopped, l.By, l.At.Format(time.DateTime), l.Reason})
 	}
 	return printTable(cmd.OutOrStdout(), rows)
 }

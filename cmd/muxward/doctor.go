@@ -16,6 +16,7 @@ import (
 	"github.com/muxward/muxward/internal/hostconf/proof"
 	"github.com/muxward/muxward/internal/procfs"
 	"github.com/muxward/muxward/internal/sockets"
+	"github.com/muxward/muxward/internal/tmux"
 )
 
 // checkup is one line of what doctor tells.
@@ -331,23 +332,23 @@ func printExamined(p paint, e examined, brief bool) error {
 			continue // MW-S000 says it once
 		}
 		word := map[proof.Outcome]string{proof.Holds: p.good("ok  "), proof.Broken: p.bad("BAD "), proof.Unknown: p.dim("?   "), proof.Skipped: p.dim("-   ")}[c.Outcome]
-		p.printf("%s %3d %s %s\n", word, c.Score, c.ID, oneLine(c.Title))
+		p.printf("%s %3d %s %s\n", word, c.Score, c.ID, tmux.OneLine(c.Title))
 		if c.Outcome == proof.Holds {
 			continue
 		}
 		for _, line := range c.Evidence {
-			p.printf("         %s\n", oneLine(line))
+			p.printf("         %s\n", tmux.OneLine(line))
 		}
 		if c.Outcome == proof.Broken && c.Lost != "" {
-			p.printf("         so: %s\n", oneLine(c.Lost))
+			p.printf("         so: %s\n", tmux.OneLine(c.Lost))
 		}
 		for _, m := range c.Maps {
-			p.printf("         %s\n", p.dim(oneLine(fmt.Sprintf("%s: %s (%s)", m.Benchmark, m.ID, m.Note))))
+			p.printf("         %s\n", p.dim(tmux.OneLine(fmt.Sprintf("%s: %s (%s)", m.Benchmark, m.ID, m.Note))))
 		}
 	}
 	sum := fmt.Sprintf("%s: score %d of 100; %d controls hold, %d do not, %d could not be told", e.Host, e.Score, e.Holds, e.Broken, e.Unknown)
 	if e.Broken > 0 {
-		return p.printf("%s\n", p.bad(oneLine(sum)))
+		return p.printf("%s\n", p.bad(tmux.OneLine(sum)))
 	}
-	return p.printf("%s\n", p.good(oneLine(sum)))
+	return p.printf("%s\n", p.good(tmux.OneLine(sum)))
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/muxward/muxward/internal/access"
-	"github.com/muxward/muxward/internal/grants"
+	"github.com/muxward/muxward/internal/acts"
 	"github.com/muxward/muxward/internal/server/ctld"
 )
 
@@ -39,7 +39,7 @@ ends a grant sooner and for good, set back, not later.`,
 			case len(args) == 0 || len(args) > 2:
 				return usageError{fmt.Errorf("name whom, and a role; see muxward grant --help")}
 			case (len(args) == 2) == (c.Verbs != ""):
-				return usageError{fmt.Errorf("name either a role or --verbs; the roles are %s", roleWords())}
+				return usageError{fmt.Errorf("name either a role or --verbs; the roles are %s", acts.RoleWords())}
 			case (c.Target != "") == host:
 				return usageError{fmt.Errorf("name a target with -t, or --host")}
 			}
@@ -50,7 +50,7 @@ ends a grant sooner and for good, set back, not later.`,
 			if c.Person = args[0]; len(args) == 2 {
 				c.Role = args[1]
 			}
-			var g shownGrant
+			var g acts.ShownGrant
 			if err := f.call(cmd.Context(), c, &g); err != nil {
 				return err
 			}
@@ -62,7 +62,7 @@ ends a grant sooner and for good, set back, not later.`,
 				note = "; it does not count now, see muxward grants --help"
 			}
 			_, err := fmt.Fprintf(cmd.OutOrStdout(), "grant %d: %s is %s on %s%s%s\n",
-				g.ID, g.Who, g.What, targetName(g.Target), lasting(g.Grant), note)
+				g.ID, g.Who, g.What, acts.TargetName(g.Target), acts.Lasting(g.Grant), note)
 			return err
 		},
 	}
@@ -79,23 +79,11 @@ ends a grant sooner and for good, set back, not later.`,
 	return cmd
 }
 
-// lasting says from when until when a grant counts.
-func lasting(g grants.Grant) string {
-	text := ""
-	if !g.NotBefore.IsZero() {
-		text += " from " + g.NotBefore.Local().Format(time.DateTime)
-	}
-	if !g.Until.IsZero() {
-		text += " until " + g.Until.Local().Format(time.DateTime)
-	}
-	return text
-}
-
 func completeRole(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
 	if len(args) != 1 {
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
-	return strings.Split(roleWords(), ", "), cobra.ShellCompDirectiveNoFileComp
+	return strings.Split(acts.RoleWords(), ", "), cobra.ShellCompDirectiveNoFileComp
 }
 
 func completeVerbs(_ *cobra.Command, _ []string, begun string) ([]string, cobra.ShellCompDirective) {
@@ -137,7 +125,7 @@ there gives nothing.`,
   muxward grants take-back 7 --reason "done"`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			var list []shownGrant
+			var list []acts.ShownGrant
 			if err := f.call(cmd.Context(), ctld.Call{Act: "grants", Person: who, Target: onWhat}, &list); err != nil {
 				return err
 			}
@@ -154,13 +142,7 @@ there gives nothing.`,
 	return cmd
 }
 
-// within reports whether a target is another, or lies in it by its name.
-func within(target, in string) bool {
-	rest, ok := strings.CutPrefix(target, in)
-	return ok && (rest == "" || strings.ContainsRune("/:.", rune(rest[0])))
-}
-
-func printGrants(cmd *cobra.Command, list []shownGrant) error {
+func printGrants(cmd *cobra.Command, list []acts.ShownGrant) error {
 	rows := [][]string{{"ID", "WHO", "WHAT", "ON", "UNTIL", "BY", "SOURCE", "COUNTS", "REASON"}}
 	for _, g := range list {
 		until, counts := "-", "no"
@@ -171,7 +153,7 @@ func printGrants(cmd *cobra.Command, list []shownGrant) error {
 			counts = "yes"
 		}
 		rows = append(rows, []string{
-			strconv.FormatInt(g.ID, 10), g.Who, g.What, targetName(g.Target), until, g.Giver.Person, g.Source, counts, g.Reason,
+			strconv.FormatInt(g.ID, 10), g.Who, g.What, acts.TargetName(g.Target), until, g.Giver.Person, g.Source, counts, g.Reason,
 		})
 	}
 	return printTable(cmd.OutOrStdout(), rows)
@@ -198,7 +180,7 @@ what you gave yourself, and kick on what others gave.`,
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			var r takenBack
+			var r acts.TakenBack
 			if err := f.call(cmd.Context(), c, &r); err != nil {
 				return err
 			}
@@ -206,7 +188,7 @@ what you gave yourself, and kick on what others gave.`,
 				return printJSON(cmd, r)
 			}
 			_, err := fmt.Fprintf(cmd.OutOrStdout(), "grant %d is taken back: %s on %s from %s\n",
-				r.Grant.ID, r.Grant.What, targetName(r.Grant.Target), r.Grant.Who)
+				r.Grant.ID, r.Grant.What, acts.TargetName(r.Grant.Target), r.Grant.Who)
 			return err
 		},
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/muxward/muxward/internal/config"
 	"github.com/muxward/muxward/internal/hostconf"
 	"github.com/muxward/muxward/internal/hostconf/hostcheck"
+	"github.com/muxward/muxward/internal/pam/pamd"
 	"github.com/muxward/muxward/internal/pane"
 	"github.com/muxward/muxward/internal/policy"
 	profilefile "github.com/muxward/muxward/internal/profiles"
@@ -42,7 +43,7 @@ func asksPAM(root string) hostconf.Check {
 		}
 		var wrong []error
 		if service := c.SSH.PAMService(); service != "" {
-			_, err := serviceIn(service, append(dirs(service), filepath.Join("/", root, "usr/lib/pam.d"))...)
+			_, err := pamd.ServiceIn(service, append(dirs(service), filepath.Join("/", root, "usr/lib/pam.d"))...)
 			wrong = append(wrong, err)
 		}
 		for _, name := range slices.Sorted(maps.Keys(c.Isolated)) {

@@ -21,6 +21,7 @@ import (
 	"github.com/muxward/muxward/internal/hostconf"
 	"github.com/muxward/muxward/internal/hostconf/bundle"
 	"github.com/muxward/muxward/internal/hostconf/hostfile"
+	"github.com/muxward/muxward/internal/tmux"
 )
 
 // bundleFlags are those of an apply of a bundle.
@@ -203,7 +204,7 @@ func (l *landing) try(o hostconf.Options) error {
 
 // settling are the options of who takes back what was broken off.
 func (f *hostFlags) settling(cmd *cobra.Command, root string) hostconf.Options {
-	tell := func(line string) { fmt.Fprintln(cmd.ErrOrStderr(), "muxward:", oneLine(line)) }
+	tell := func(line string) { fmt.Fprintln(cmd.ErrOrStderr(), "muxward:", tmux.OneLine(line)) }
 	return hostconf.Options{Root: root, NoOwners: f.noOwners, Patience: hostPatience, Tell: tell, Recovering: takingBack(root), Returning: returning(root, f.noOwners)}
 }
 
@@ -366,7 +367,7 @@ func (l *landing) write(outcome string, failed error) error {
 	line := l.line
 	line.Time, line.Outcome = time.Now().UTC(), outcome
 	if failed != nil {
-		line.Error = oneLine(failed.Error())
+		line.Error = tmux.OneLine(failed.Error())
 	}
 	entry, err := json.Marshal(line)
 	failpoint.Step("bundle log " + outcome)

@@ -15,6 +15,7 @@ import (
 	"github.com/muxward/muxward/internal/hostconf/hostcheck"
 	"github.com/muxward/muxward/internal/hostconf/hostfile"
 	"github.com/muxward/muxward/internal/policy"
+	"github.com/muxward/muxward/internal/tmux"
 )
 
 // newHostCmd makes `muxward host`: it needs no running muxward.
@@ -165,7 +166,7 @@ func printChecked(cmd *cobra.Command, dir string, all []checkedHost) error {
 			}
 			if line := problem.Error(); !told[line] {
 				told[line] = true
-				p.printf("  %s\n", oneLine(line))
+				p.printf("  %s\n", tmux.OneLine(line))
 			}
 		}
 		if c.Error != "" && !told[c.Error] {
@@ -180,7 +181,7 @@ func printChecked(cmd *cobra.Command, dir string, all []checkedHost) error {
 func cleanLines(s string) string {
 	lines := strings.Split(s, "\n")
 	for i := range lines {
-		lines[i] = oneLine(strings.ReplaceAll(lines[i], "\t", "    "))
+		lines[i] = tmux.OneLine(strings.ReplaceAll(lines[i], "\t", "    "))
 	}
 	return strings.Join(lines, "\n")
 }

@@ -219,10 +219,10 @@ func receive(r io.Reader) (dir string, done func(), err error) {
 // ofAnswer makes what a host has said into what is told of it. The host may be anybody's.
 func ofAnswer(a remote.Answer) fleetHost {
 	h := fleetHost{Host: a.Host.At, Outcome: "failed", Seconds: float64(a.Took.Milliseconds()) / 1000}
-	said := cut(oneLine(strings.TrimSpace(string(a.Stderr))), 300)
+	said := cut(tmux.OneLine(strings.TrimSpace(string(a.Stderr))), 300)
 	switch {
 	case a.Err != nil:
-		h.Error = oneLine(a.Err.Error())
+		h.Error = tmux.OneLine(a.Err.Error())
 	case a.Code == 255:
 		h.Error = "ssh: " + cmp.Or(said, "exit code 255")
 	case a.Code != exitOK && a.Code != exitDrift:
@@ -243,13 +243,13 @@ func ofAnswer(a remote.Answer) fleetHost {
 		err = fmt.Errorf("it does not go with the exit code %d", a.Code)
 	}
 	if err != nil {
-		h.Error = cut(oneLine("its plan makes no sense: "+err.Error()), 300)
+		h.Error = cut(tmux.OneLine("its plan makes no sense: "+err.Error()), 300)
 		if said != "" {
 			h.Error += "; and it says: " + said
 		}
 		return h
 	}
-	plan.Host, plan.Root = h.Host, oneLine(cut(plan.Root, maxWord))
+	plan.Host, plan.Root = h.Host, tmux.OneLine(cut(plan.Root, maxWord))
 	cleanPlan(&plan)
 	h.Outcome, h.Plan = "same", &plan
 	if plan.Drift = plan.drifts(); plan.Drift {
@@ -324,7 +324,7 @@ func cleanPlan(p *planned) {
 	}
 }
 
-func clean(s string) string { return oneLine(cut(s, maxWord)) }
+func clean(s string) string { return tmux.OneLine(cut(s, maxWord)) }
 
 // printFleet tells of what differs, of what could not be told, and sums up.
 func printFleet(p paint, all fleetPlan, quiet bool) error {

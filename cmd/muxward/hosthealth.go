@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/muxward/muxward/internal/acts"
 	"github.com/muxward/muxward/internal/config"
 	"github.com/muxward/muxward/internal/hostconf"
 	"github.com/muxward/muxward/internal/hostconf/hostcheck"
@@ -26,7 +27,7 @@ func watchHealth(w *wanted) {
 		return // nothing runs in there
 	}
 	serve := w.found.Host.Serve
-	var before status
+	var before acts.Status
 	var up bool
 	var sshd error
 	w.opt.Checks = append(w.opt.Checks, hostconf.Check{Name: "how this host is", Run: func(ctx context.Context, _ string) error {
@@ -63,7 +64,7 @@ func watchHealth(w *wanted) {
 
 // askStatus asks the muxward of a state directory how it is; false if none answers. The error
 // is of one that is there, and does not.
-func askStatus(ctx context.Context, state string) (s status, up bool, hangs error) {
+func askStatus(ctx context.Context, state string) (s acts.Status, up bool, hangs error) {
 	ctx, cancel := context.WithTimeout(ctx, callTime)
 	defer cancel()
 	at, err := config.FindServing(state)
@@ -79,7 +80,7 @@ func askStatus(ctx context.Context, state string) (s status, up bool, hangs erro
 
 // healthy waits until a muxward says that it is as well as it was, and has read the policy of
 // that digest; "" is any.
-func healthy(ctx context.Context, state string, before status, digest string) error {
+func healthy(ctx context.Context, state string, before acts.Status, digest string) error {
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
 	said := errors.New("it does not answer")
@@ -102,7 +103,7 @@ func healthy(ctx context.Context, state string, before status, digest string) er
 }
 
 // worse tells what is red that was not; nil if nothing is.
-func worse(before, now status) error {
+func worse(before, now acts.Status) error {
 	for _, r := range now.Red {
 		if !slices.Contains(before.Red, r) {
 			return fmt.Errorf("muxward says: %s", r)

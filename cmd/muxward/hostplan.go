@@ -14,6 +14,7 @@ import (
 	"github.com/muxward/muxward/internal/hostconf"
 	"github.com/muxward/muxward/internal/hostconf/hostcheck"
 	"github.com/muxward/muxward/internal/hostconf/hostfile"
+	"github.com/muxward/muxward/internal/tmux"
 )
 
 // hostPatience is how long each check and each program of an apply may take.
@@ -98,7 +99,7 @@ func (f *hostFlags) rootDir() (string, error) {
 }
 
 func (f *hostFlags) options(cmd *cobra.Command, root string, found *hostfile.Found) hostconf.Options {
-	tell := func(line string) { fmt.Fprintln(cmd.ErrOrStderr(), "muxward:", oneLine(line)) }
+	tell := func(line string) { fmt.Fprintln(cmd.ErrOrStderr(), "muxward:", tmux.OneLine(line)) }
 	var own map[string]string
 	if found.Host.Policy.Directory != "" {
 		own = found.PolicyFiles()
@@ -269,9 +270,9 @@ func printHostPlan(p paint, all planned, quiet bool) error {
 		sum += fmt.Sprintf("; of sockets %d to mend, %d for people", len(s.Mend)+s.MoreMend, len(s.Blocked)+s.MoreBlocked)
 	}
 	if all.drifts() {
-		return p.printf("%s\n", p.bad(oneLine(sum)))
+		return p.printf("%s\n", p.bad(tmux.OneLine(sum)))
 	}
-	return p.printf("%s\n", p.good(oneLine(sum)))
+	return p.printf("%s\n", p.good(tmux.OneLine(sum)))
 }
 
 func printHostChange(p paint, c hostconf.Change, quiet bool) {
@@ -284,16 +285,16 @@ func printHostChange(p paint, c hostconf.Change, quiet bool) {
 	case hostconf.Keep, hostconf.Skip:
 		do = p.dim(do)
 	}
-	p.printf("%s %s %s\n    why: %s\n", c.Item.ID, do, oneLine(thing(c.Item)), oneLine(c.Item.Why))
+	p.printf("%s %s %s\n    why: %s\n", c.Item.ID, do, tmux.OneLine(thing(c.Item)), tmux.OneLine(c.Item.Why))
 	if c.Reason != "" {
-		p.printf("    %s\n", oneLine(c.Reason))
+		p.printf("    %s\n", tmux.OneLine(c.Reason))
 	}
 	for _, d := range c.Differs {
 		switch {
 		case d.Have == "" && d.Want == "":
 			p.printf("    %s\n", d.What)
 		default:
-			p.printf("    %s: it is %s, and should be %s\n", d.What, oneLine(orNone(d.Have)), oneLine(orNone(d.Want)))
+			p.printf("    %s: it is %s, and should be %s\n", d.What, tmux.OneLine(orNone(d.Have)), tmux.OneLine(orNone(d.Want)))
 		}
 	}
 	if c.Diff == "" || quiet {
@@ -437,10 +438,10 @@ func (f *hostFlags) printResult(cmd *cobra.Command, r applied, did, nothing stri
 		back = "undone: "
 	}
 	for _, c := range r.Done {
-		p.printf("%s %s%s %s\n", c.Item.ID, back, c.Do, oneLine(thing(c.Item)))
+		p.printf("%s %s%s %s\n", c.Item.ID, back, c.Do, tmux.OneLine(thing(c.Item)))
 	}
 	for _, c := range r.Left {
-		p.printf("%s\n", p.dim(oneLine(fmt.Sprintf("%s %s %s: %s", c.Item.ID, c.Do, thing(c.Item), c.Reason))))
+		p.printf("%s\n", p.dim(tmux.OneLine(fmt.Sprintf("%s %s %s: %s", c.Item.ID, c.Do, thing(c.Item), c.Reason))))
 	}
 	for _, d := range r.Sockets {
 		printDone(p, d)

@@ -13,6 +13,7 @@ import (
 	"github.com/muxward/muxward/internal/hostconf"
 	"github.com/muxward/muxward/internal/hostconf/proof"
 	"github.com/muxward/muxward/internal/sockets"
+	"github.com/muxward/muxward/internal/tmux"
 )
 
 // socketPart is what a plan has about tmux's sockets. What is wrong with them, and what is safe to
@@ -131,7 +132,7 @@ func (s *socketPart) words() (all []*string) {
 func (s *socketPart) print(p paint) {
 	list := func(word string, lines []socketLine, by string) {
 		for _, l := range lines {
-			p.printf("%s %s %s\n    why: %s\n    %s; %s%s\n", l.ID, word, oneLine(l.Path), oneLine(l.Why), oneLine(l.Seen), by, oneLine(l.Do))
+			p.printf("%s %s %s\n    why: %s\n    %s; %s%s\n", l.ID, word, tmux.OneLine(l.Path), tmux.OneLine(l.Why), tmux.OneLine(l.Seen), by, tmux.OneLine(l.Do))
 		}
 	}
 	list(p.good("mend"), s.Mend, "")
@@ -141,7 +142,7 @@ func (s *socketPart) print(p paint) {
 	}
 	list(p.dim("keep"), s.People, "for people: ")
 	for _, d := range s.Dark {
-		p.printf("%s\n", p.dim("not looked at: "+oneLine(d)))
+		p.printf("%s\n", p.dim("not looked at: "+tmux.OneLine(d)))
 	}
 }
 

@@ -17,6 +17,7 @@ import (
 	"github.com/muxward/muxward/internal/hostconf/proof"
 	"github.com/muxward/muxward/internal/identity"
 	"github.com/muxward/muxward/internal/sockets"
+	"github.com/muxward/muxward/internal/tmux"
 )
 
 // errProof ends a verify that has found something that does not hold.
@@ -198,12 +199,12 @@ func printProofs(p paint, proofs []proof.Proof) error {
 		default:
 			word = p.dim(word)
 		}
-		p.printf("%s %s: %s\n", x.ID, word, oneLine(x.Title))
+		p.printf("%s %s: %s\n", x.ID, word, tmux.OneLine(x.Title))
 		for _, e := range x.Evidence {
-			p.printf("    %s\n", oneLine(e))
+			p.printf("    %s\n", tmux.OneLine(e))
 		}
 		if x.Outcome == proof.Broken && x.Lost != "" {
-			p.printf("    %s %s\n", p.bad("so:"), oneLine(x.Lost))
+			p.printf("    %s %s\n", p.bad("so:"), tmux.OneLine(x.Lost))
 		}
 	}
 	return p.err()

@@ -19,7 +19,7 @@ func confineKeeper() error {
 	if err := sandbox.Undumpable(); err != nil {
 		return err
 	}
-	return sandbox.Deny(confined())
+	return sandbox.Deny(sandbox.Confined())
 }
 
 // newKeeperCmd is the process that puts terminals right when `muxward serve`

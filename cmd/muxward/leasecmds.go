@@ -7,7 +7,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/muxward/muxward/internal/acts"
 	"github.com/muxward/muxward/internal/server/ctld"
+	"github.com/muxward/muxward/internal/tmux"
 )
 
 const leasePane = "the `pane`, such as alice/work:0.1"
@@ -103,14 +105,14 @@ func lease(cmd *cobra.Command, f *daemonFlags, c ctld.Call, names bool) error {
 	if names && c.Target == "" {
 		return usageError{errors.New("name a pane with -t; see: muxward leases")}
 	}
-	var l shownLease
+	var l acts.ShownLease
 	if err := f.call(cmd.Context(), c, &l); err != nil {
 		return err
 	}
 	if f.json {
 		return printJSON(cmd, l)
 	}
-	_, err := fmt.Fprintln(cmd.OutOrStdout(), oneLine(l.Did))
+	_, err := fmt.Fprintln(cmd.OutOrStdout(), tmux.OneLine(l.Did))
 	return err
 }
 
@@ -125,7 +127,7 @@ LEFT is how long who has left keeps the keyboard, LINE whose line is begun there
 that can be told by what was typed, and ASK who asks for the keyboard.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			var list []shownLease
+			var list []acts.ShownLease
 			if err := f.call(cmd.Context(), ctld.Call{Act: "leases"}, &list); err != nil {
 				return err
 			}
@@ -134,7 +136,7 @@ that can be told by what was typed, and ASK who asks for the keyboard.`,
 			}
 			rows := [][]string{{"PANE", "KEYBOARD", "LEFT", "LINE", "ASK", "BY", "GRACE"}}
 			for _, l := range list {
-				rows = append(rows, []string{targetName(l.Target), l.Holder, l.Left, l.Line, strings.Join(l.Asks, " "), l.By, l.Grace})
+				rows = append(rows, []string{acts.TargetName(l.Target), l.Holder, l.Left, l.Line, strings.Join(l.Asks, " "), l.By, l.Grace})
 			}
 			return printTable(cmd.OutOrStdout(), rows)
 		},

@@ -10,11 +10,13 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/muxward/muxward/internal/acts"
 	"github.com/muxward/muxward/internal/server/ctld"
+	"github.com/muxward/muxward/internal/tmux"
 )
 
 // leftWait bounds how long a client waits: longer than muxward looks, and ends panes.
-const leftWait = leftTurn + leftTime + 3*time.Second
+const leftWait = acts.LeftTurn + acts.LeftTime + 3*time.Second
 
 func newLeftBehindCmd() *cobra.Command {
 	var f daemonFlags
@@ -80,7 +82,7 @@ func (f *daemonFlags) leftBehind(cmd *cobra.Command, c ctld.Call) error {
 	}
 	ctx, cancel := context.WithTimeout(cmd.Context(), leftWait)
 	defer cancel()
-	var l leftBehind
+	var l acts.LeftBehind
 	if err := c.Do(ctx, at.Ctl, &l); err != nil {
 		return err
 	}
@@ -97,7 +99,7 @@ func (f *daemonFlags) leftBehind(cmd *cobra.Command, c ctld.Call) error {
 
 // leftFailed says that something was not ended, or may not have been, as not everything
 // could be looked at.
-func leftFailed(l leftBehind, c ctld.Call) error {
+func leftFailed(l acts.LeftBehind, c ctld.Call) error {
 	failed, left := 0, 0
 	for _, p := range l.Panes {
 		if p.Hangup != "" && p.Hangup != "ended" {
@@ -118,7 +120,7 @@ func leftFailed(l leftBehind, c ctld.Call) error {
 	return nil
 }
 
-func printLeft(cmd *cobra.Command, l leftBehind) error {
+func printLeft(cmd *cobra.Command, l acts.LeftBehind) error {
 	panes := [][]string{{"PANE", "SURE", "PLACE", "MADE", "PROCESS", "RUNS", "NOTE"}}
 	for _, p := range l.Panes {
 		sure := "no"
@@ -153,7 +155,7 @@ func printLeft(cmd *cobra.Command, l leftBehind) error {
 		l.Notes = append(l.Notes, "incomplete: there may be more")
 	}
 	for _, n := range l.Notes {
-		if _, err := fmt.Fprintln(cmd.OutOrStdout(), "note: "+oneLine(n)); err != nil {
+		if _, err := fmt.Fprintln(cmd.OutOrStdout(), "note: "+tmux.OneLine(n)); err != nil {
 			return err
 		}
 	}

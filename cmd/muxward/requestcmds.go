@@ -10,15 +10,10 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/muxward/muxward/internal/access"
+	"github.com/muxward/muxward/internal/acts"
 	"github.com/muxward/muxward/internal/grants"
 	"github.com/muxward/muxward/internal/server/ctld"
-)
-
-// The ends of a request that are no approval, for exit codes.
-var (
-	errSaidNo    = errors.New("denied")
-	errTimedOut  = errors.New("nobody has approved it in time")
-	errWithdrawn = errors.New("taken back")
+	"github.com/muxward/muxward/internal/tmux"
 )
 
 // errHeld ends the waiting for what is held already.
@@ -28,11 +23,11 @@ var errHeld = errors.New("held already")
 // was not taken.
 func notApproved(err error) (int, bool) {
 	switch {
-	case errors.Is(err, errSaidNo), errors.Is(err, errDismissed):
+	case errors.Is(err, acts.ErrSaidNo), errors.Is(err, errDismissed):
 		return exitDenied, true
-	case errors.Is(err, errTimedOut), errors.Is(err, errNotTaken):
+	case errors.Is(err, acts.ErrTimedOut), errors.Is(err, errNotTaken):
 		return exitTimedOut, true
-	case errors.Is(err, errWithdrawn):
+	case errors.Is(err, acts.ErrWithdrawn):
 		return exitWithdrawn, true
 	}
 	return 0, false
@@ -75,7 +70,7 @@ is wrong.`,
 			case takeBack != "" && len(args) == 0 && c.Target == "" && !host:
 				return nil
 			case takeBack != "" || len(args) != 1:
-				return usageError{fmt.Errorf("name one role, or verbs with commas between; the roles are %s", roleWords())}
+				return usageError{fmt.Errorf("name one role, or verbs with commas between; the roles are %s", acts.RoleWords())}
 			case (c.Target != "") == host:
 				return usageError{fmt.Errorf("name a target with -t, or --host")}
 			}
@@ -84,7 +79,7 @@ is wrong.`,
 		ValidArgsFunction: completeAsked,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if takeBack != "" {
-				return withdraw(cmd, &f, ctld.Call{Act: "withdraw", Request: takeBack, Reason: c.Reason}, "request", new(shownRequest))
+				return withdraw(cmd, &f, ctld.Call{Act: "withdraw", Request: takeBack, Reason: c.Reason}, "request", new(acts.ShownRequest))
 			}
 			if c.Role = args[0]; !wait {
 				c.Stands = true
@@ -120,7 +115,7 @@ func completeAsked(cmd *cobra.Command, args []string, begun string) ([]string, c
 
 // standing asks and leaves the request alone.
 func standing(cmd *cobra.Command, f *daemonFlags, c ctld.Call) error {
-	var r shownRequest
+	var r acts.ShownRequest
 	if err := f.call(cmd.Context(), c, &r); err != nil {
 		return err
 	}
@@ -133,15 +128,15 @@ func standing(cmd *cobra.Command, f *daemonFlags, c ctld.Call) error {
 	return sayAsked(cmd.OutOrStdout(), r)
 }
 
-func sayAsked(w io.Writer, r shownRequest) error {
+func sayAsked(w io.Writer, r acts.ShownRequest) error {
 	_, err := fmt.Fprintf(w, "request %s: %s on %s for %s; it waits for an answer until %s\n",
-		r.ID, r.What, oneLine(targetName(r.Target)), r.For, r.Until.Local().Format(time.TimeOnly))
+		r.ID, r.What, tmux.OneLine(acts.TargetName(r.Target)), r.For, r.Until.Local().Format(time.TimeOnly))
 	return err
 }
 
 // awaitAnswer asks and waits for the end of it.
 func awaitAnswer(cmd *cobra.Command, f *daemonFlags, c ctld.Call) error {
-	var asked, ended shownRequest
+	var asked, ended acts.ShownRequest
 	begun := func() error {
 		switch {
 		case asked.Answer == grants.Held:
@@ -167,10 +162,10 @@ func awaitAnswer(cmd *cobra.Command, f *daemonFlags, c ctld.Call) error {
 }
 
 // tellRequest says how a request has ended; the error is that of one that was not approved.
-func tellRequest(cmd *cobra.Command, r shownRequest, quiet bool) error {
+func tellRequest(cmd *cobra.Command, r acts.ShownRequest, quiet bool) error {
 	why := ""
 	if r.Why != "" {
-		why = ": " + oneLine(r.Why)
+		why = ": " + tmux.OneLine(r.Why)
 	}
 	switch r.Answer {
 	case grants.Approved:
@@ -183,27 +178,10 @@ func tellRequest(cmd *cobra.Command, r shownRequest, quiet bool) error {
 		if quiet {
 			return nil
 		}
-		_, err := fmt.Fprintf(cmd.OutOrStdout(), "you hold %s on %s already%s; nobody was asked\n", r.What, oneLine(targetName(r.Target)), why)
+		_, err := fmt.Fprintf(cmd.OutOrStdout(), "you hold %s on %s already%s; nobody was asked\n", r.What, tmux.OneLine(acts.TargetName(r.Target)), why)
 		return err
 	}
-	return r.refusal()
-}
-
-// refusal is the error of a request that was not approved.
-func (r shownRequest) refusal() error {
-	why := ""
-	if r.Why != "" {
-		why = ": " + oneLine(r.Why)
-	}
-	switch r.Answer {
-	case grants.Denied:
-		return fmt.Errorf("request %s: %w by %s%s", r.ID, errSaidNo, r.By, why)
-	case grants.TimedOut:
-		return fmt.Errorf("request %s: %w", r.ID, errTimedOut)
-	case grants.Withdrawn:
-		return fmt.Errorf("request %s: %w%s", r.ID, errWithdrawn, why)
-	}
-	return fmt.Errorf("request %s is %s%s", r.ID, r.Answer, why)
+	return r.Refusal()
 }
 
 func newApprovalsCmd() *cobra.Command {
@@ -218,7 +196,7 @@ YES is how many have approved it, and how many it takes. Long reasons are cut.`,
   muxward approvals --json`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			var list []shownRequest
+			var list []acts.ShownRequest
 			if err := f.call(cmd.Context(), ctld.Call{Act: "approvals"}, &list); err != nil {
 				return err
 			}
@@ -228,8 +206,8 @@ YES is how many have approved it, and how many it takes. Long reasons are cut.`,
 			rows := [][]string{{"ID", "WHO", "WHAT", "ON", "FOR", "YES", "UNTIL", "REASON"}}
 			for _, r := range list {
 				rows = append(rows, []string{
-					r.ID, r.From, r.What, targetName(r.Target), r.For, fmt.Sprintf("%d/%d", len(r.Yes), r.Need),
-					r.Until.Local().Format(time.TimeOnly), shortReason(r.Reason),
+					r.ID, r.From, r.What, acts.TargetName(r.Target), r.For, fmt.Sprintf("%d/%d", len(r.Yes), r.Need),
+					r.Until.Local().Format(time.TimeOnly), acts.ShortReason(r.Reason),
 				})
 			}
 			return printTable(cmd.OutOrStdout(), rows)
@@ -256,7 +234,7 @@ own, or, with answer_key in muxward's configuration, by M-a while a request wait
 		Args:              oneRequest(&c),
 		ValidArgsFunction: completeRequest,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			var r shownRequest
+			var r acts.ShownRequest
 			if err := f.call(cmd.Context(), c, &r); err != nil {
 				return err
 			}
@@ -269,7 +247,7 @@ own, or, with answer_key in muxward's configuration, by M-a while a request wait
 				return err
 			}
 			_, err := fmt.Fprintf(out, "request %s is approved: %s is %s on %s; end it with: muxward grants take-back %d\n",
-				r.ID, r.From, r.What, oneLine(targetName(r.Target)), r.Grant)
+				r.ID, r.From, r.What, tmux.OneLine(acts.TargetName(r.Target)), r.Grant)
 			return err
 		},
 	}
@@ -292,7 +270,7 @@ with answer_key in muxward's configuration, by M-a while a request waits.`,
 		Args:              oneRequest(&c),
 		ValidArgsFunction: completeRequest,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			var r shownRequest
+			var r acts.ShownRequest
 			if err := f.call(cmd.Context(), c, &r); err != nil {
 				return err
 			}
@@ -325,14 +303,14 @@ func completeRequest(cmd *cobra.Command, args []string, _ string) ([]string, cob
 	}
 	var f daemonFlags
 	f.state, _ = cmd.Flags().GetString("state") // it has that flag
-	var list []shownRequest
+	var list []acts.ShownRequest
 	if err := f.call(cmd.Context(), ctld.Call{Act: "approvals"}, &list); err != nil {
 		return nil, cobra.ShellCompDirectiveError
 	}
 	var out []string
 	for _, r := range list {
 		if !r.Mine {
-			out = append(out, fmt.Sprintf("%s\t%s: %s on %s", r.ID, r.From, r.What, oneLine(targetName(r.Target))))
+			out = append(out, fmt.Sprintf("%s\t%s: %s on %s", r.ID, r.From, r.What, tmux.OneLine(acts.TargetName(r.Target))))
 		}
 	}
 	return out, cobra.ShellCompDirectiveNoFileComp

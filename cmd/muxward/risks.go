@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -10,100 +9,13 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/muxward/muxward/internal/access"
-	"github.com/muxward/muxward/internal/gateway"
-	"github.com/muxward/muxward/internal/guard"
-	"github.com/muxward/muxward/internal/identity"
+	"github.com/muxward/muxward/internal/acts"
 	"github.com/muxward/muxward/internal/server/ctld"
 	"github.com/muxward/muxward/internal/tmux"
 )
 
-// riskList is what a tmux server is found to be like, or what came of clearing some of it.
-type riskList struct {
-	Owner string      `json:"owner"`
-	Risks []*riskLine `json:"risks"`
-	// More is how many were left out.
-	More int `json:"more,omitempty"`
-	// Note says why there may be others.
-	Note string `json:"note,omitempty"`
-}
-
-// riskLine is one of them.
-type riskLine struct {
-	ID   string `json:"id"`
-	Text string `json:"text"`
-	// Undo are the commands of tmux's that take it away; none if people have to.
-	Undo [][]string `json:"undo,omitempty"`
-	// Cleared says what came of clearing it: yes, or no.
-	Cleared string `json:"cleared,omitempty"`
-}
-
-// Bounds of clearing: muxward looks before it and after it. The door waits longer than that, and
-// the client longer still (risksWait).
-const (
-	risksTime = 16 * time.Second
-	mostIDs   = 2000
-)
-
 // risksWait is how long the client waits for risks to be looked for, or cleared.
 const risksWait = 25 * time.Second
-
-// risksAct lists what of a tmux server weakens what muxward promises, or clears some of that.
-func (d *daemon) risksAct(who identity.Identity, c ctld.Call) (*gateway.Act, error) {
-	owner := c.Target
-	if owner == "" {
-		owner = who.Person()
-	}
-	if len(c.IDs) > mostIDs || slices.Contains(c.IDs, "") {
-		return nil, errors.New("name what is to be cleared by its ids")
-	}
-	on := access.Object{Kind: access.Server, Owner: owner}
-	s, ok := d.guard.Lookup(owner)
-	if ok && s != nil {
-		on.Incarnation = s.Incarnation()
-	}
-	a := &gateway.Act{Name: "risks", Args: []string{"-t", owner}, All: &on}
-	if len(c.IDs) > 0 {
-		a.Args = append(append(a.Args, "--clear"), c.IDs...)
-	}
-	a.Do = func(ctx context.Context, _ access.Object) (gateway.Result, error) {
-		if !ok || s == nil {
-			return gateway.Result{}, fmt.Errorf("no tmux server of %s runs", tmux.Clean(owner))
-		}
-		ctx, cancel := context.WithTimeout(ctx, risksTime)
-		defer cancel()
-		l, err := risksOf(ctx, s, c.IDs)
-		return gateway.Result{Value: l}, err
-	}
-	return a, nil
-}
-
-func risksOf(ctx context.Context, s *guard.Server, ids []string) (riskList, error) {
-	l := riskList{Owner: s.Owner(), Risks: []*riskLine{}}
-	add := func(all []guard.Risk, cleared string) {
-		for _, r := range all {
-			l.Risks = append(l.Risks, &riskLine{ID: r.ID, Text: oneLine(r.Text), Undo: r.Undo, Cleared: cleared})
-		}
-	}
-	if len(ids) > 0 {
-		done, left, err := s.Clear(ctx, ids)
-		add(done, "yes")
-		add(left, "no")
-		for _, id := range ids {
-			if err == nil && !slices.ContainsFunc(l.Risks, func(r *riskLine) bool { return r.ID == id }) {
-				l.Risks = append(l.Risks, &riskLine{ID: oneLine(id), Text: guard.ErrChanged.Error() + ", or it is another one by now", Cleared: "gone"})
-			}
-		}
-		return l, err
-	}
-	all, more, err := s.Look(ctx)
-	add(all, "")
-	l.More = more
-	if err != nil && len(all) > 0 {
-		l.Note, err = oneLine(err.Error()), nil
-	}
-	return l, err
-}
 
 func newRisksCmd() *cobra.Command {
 	var f daemonFlags
@@ -156,13 +68,13 @@ func (f *daemonFlags) risks(cmd *cobra.Command, c ctld.Call, all bool) error {
 	}
 	ctx, cancel := context.WithTimeout(cmd.Context(), 2*risksWait)
 	defer cancel()
-	ask := func(c ctld.Call) (l riskList, err error) {
+	ask := func(c ctld.Call) (l acts.RiskList, err error) {
 		ctx, cancel := context.WithTimeout(ctx, risksWait)
 		defer cancel()
 		return l, c.Do(ctx, at.Ctl, &l)
 	}
 	l, err := ask(c)
-	var people []*riskLine
+	var people []*acts.RiskLine
 	if err == nil && all {
 		for _, r := range l.Risks {
 			if len(r.Undo) == 0 {
@@ -200,7 +112,7 @@ func (f *daemonFlags) risks(cmd *cobra.Command, c ctld.Call, all bool) error {
 	return nil
 }
 
-func printRisks(cmd *cobra.Command, l riskList) error {
+func printRisks(cmd *cobra.Command, l acts.RiskList) error {
 	rows := [][]string{{"ID", "CLEARED", "WHAT"}}
 	for _, r := range l.Risks {
 		cleared := r.Cleared
@@ -210,7 +122,7 @@ func printRisks(cmd *cobra.Command, l riskList) error {
 		case cleared == "":
 			cleared = "-"
 		}
-		rows = append(rows, []string{r.ID, cleared, oneLine(r.Text)})
+		rows = append(rows, []string{r.ID, cleared, tmux.OneLine(r.Text)})
 	}
 	if err := printTable(cmd.OutOrStdout(), rows); err != nil {
 		return err
@@ -228,6 +140,6 @@ func printRisks(cmd *cobra.Command, l riskList) error {
 	if len(notes) == 0 {
 		return nil
 	}
-	_, err := fmt.Fprintln(cmd.OutOrStdout(), "note: "+oneLine(strings.Join(notes, "; ")))
+	_, err := fmt.Fprintln(cmd.OutOrStdout(), "note: "+tmux.OneLine(strings.Join(notes, "; ")))
 	return err
 }

@@ -18,7 +18,9 @@ import (
 	"github.com/muxward/muxward/internal/hostconf"
 	"github.com/muxward/muxward/internal/pam"
 	"github.com/muxward/muxward/internal/policy"
+	"github.com/muxward/muxward/internal/privsep"
 	"github.com/muxward/muxward/internal/siblings"
+	"github.com/muxward/muxward/internal/tmux"
 	"github.com/muxward/muxward/packaging"
 )
 
@@ -240,7 +242,7 @@ func (f *setupFlags) wishOf(v *hostconf.View, o hostconf.Options) (setupWish, er
 		return w, err
 	}
 	if f.root == "" && w.runAs != "" {
-		if _, err := siblings.Beside(w.program, helperProgram); err != nil {
+		if _, err := siblings.Beside(w.program, privsep.HelperProgram); err != nil {
 			return w, usageError{fmt.Errorf("%w; muxward needs it to run as %s without root's rights, or say --separated=false", err, w.runAs)}
 		}
 	}
@@ -389,7 +391,7 @@ func printApplied(p paint, res hostconf.Result) {
 		p.printf("%s\n", p.bad(fmt.Sprintf("apply %d of muxward %s was broken off: it has been taken back", b.Number, b.Set)))
 	}
 	for _, c := range res.Done {
-		p.printf("%s %s\n", c.Do, oneLine(setupWhat(c)))
+		p.printf("%s %s\n", c.Do, tmux.OneLine(setupWhat(c)))
 	}
 	for _, c := range res.Left {
 		printSetupChange(p, c)
@@ -426,13 +428,13 @@ func printSetupChange(p paint, c hostconf.Change) {
 	case hostconf.Block:
 		why, do = c.Reason, p.bad(do)
 	}
-	p.printf("%s %s\n    %s\n", do, oneLine(setupWhat(c)), p.dim(oneLine(why)))
+	p.printf("%s %s\n    %s\n", do, tmux.OneLine(setupWhat(c)), p.dim(tmux.OneLine(why)))
 }
 
 // printSetupDiff shows what changes in a file.
 func printSetupDiff(p paint, diff string) {
 	for line := range strings.Lines(diff) {
-		line = oneLine(strings.ReplaceAll(strings.TrimSuffix(line, "\n"), "\t", "    "))
+		line = tmux.OneLine(strings.ReplaceAll(strings.TrimSuffix(line, "\n"), "\t", "    "))
 		switch {
 		case strings.HasPrefix(line, "+"):
 			line = p.good(line)
@@ -484,6 +486,6 @@ func (f *setupFlags) printDoorless(p paint) {
 		return
 	}
 	for _, who := range doorless(f.root, c, set) {
-		p.printf("  (no door is opened for %s)\n", oneLine(who))
+		p.printf("  (no door is opened for %s)\n", tmux.OneLine(who))
 	}
 }

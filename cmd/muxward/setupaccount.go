@@ -22,6 +22,7 @@ import (
 	"github.com/muxward/muxward/internal/hostconf"
 	"github.com/muxward/muxward/internal/hostconf/hostfile"
 	"github.com/muxward/muxward/internal/policy"
+	"github.com/muxward/muxward/internal/privsep"
 	"github.com/muxward/muxward/internal/privsep/holder"
 	"github.com/muxward/muxward/internal/siblings"
 	"github.com/muxward/muxward/packaging"
@@ -55,7 +56,7 @@ func (f *setupFlags) asAccount(v *hostconf.View, w *setupWish) error {
 		if f.separatedSaid && c.Account == "" { // it was taken out by hand, and the state is the account's still
 			uid, _, is, err := v.Directory(w.state)
 			of, ok := v.UID(f.account)
-			if err == nil && is && ok && (uid != 0 && of == uid || f.root == "" && keysBack(w.state) != nil) {
+			if err == nil && is && ok && (uid != 0 && of == uid || f.root == "" && holder.KeysBack(w.state) != nil) {
 				w.was = f.account
 			}
 			return nil
@@ -134,7 +135,7 @@ func (f *setupFlags) giveBack(cmd *cobra.Command, o hostconf.Options) error {
 	if err := takes(c); err != nil { // before anything moves
 		return err
 	}
-	program, err := siblings.Beside(w.program, helperProgram)
+	program, err := siblings.Beside(w.program, privsep.HelperProgram)
 	if err != nil {
 		return err
 	}
@@ -331,7 +332,7 @@ func rooted(c config.Config) error {
 	if c.Account != "" || err != nil {
 		return nil
 	}
-	if err := keysBack(c.State); err != nil {
+	if err := holder.KeysBack(c.State); err != nil {
 		return err
 	}
 	if st, ok := info.Sys().(*syscall.Stat_t); ok && st.Uid != 0 {
@@ -439,29 +440,10 @@ func doorless(root string, c config.Config, set *policy.Set) (out []string) {
 	return out
 }
 
-// keysBack refuses a state of root's whose keys are where the helper keeps them: giving back ends with
-// moving them, and was broken off. Until then the state is not root's whole, and root's muxward would take the
-// log for one whose key is lost.
-func keysBack(state string) error {
-	for _, name := range []string{holder.HostFile, holder.CheckpointFile} {
-		at := filepath.Join(state+"-keys", name)
-		if _, err := os.Lstat(filepath.Join(state, name)); err == nil {
-			continue // it is root's own
-		}
-		if _, err := os.Lstat(at); err == nil {
-			return fmt.Errorf("%s is there, so the state in %s was not given back to root to the end: muxward-helper give-back --account NAME goes on with it, "+
-				"or put account: NAME into the configuration again", at, state)
-		} else if !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrPermission) {
-			return err
-		}
-	}
-	return nil
-}
-
 // handable has muxward-helper look whether it could hand root's state over to an account, before muxward
 // is to run as that by a configuration. Where there is no helper beside a program nothing is handed over.
 func handable(ctx context.Context, program, config, account string) error {
-	helper, err := siblings.Beside(program, helperProgram)
+	helper, err := siblings.Beside(program, privsep.HelperProgram)
 	if err != nil {
 		return nil
 	}

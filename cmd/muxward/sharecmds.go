@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -12,8 +13,11 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/muxward/muxward/internal/acts"
 	"github.com/muxward/muxward/internal/grants"
 	"github.com/muxward/muxward/internal/server/ctld"
+	"github.com/muxward/muxward/internal/server/sshd"
+	"github.com/muxward/muxward/internal/tmux"
 )
 
 // inviteFor is for how long an invite is open unless somebody says.
@@ -50,7 +54,7 @@ as a QR code as well.`,
 				return usageError{errors.New("name the target with -t and the role with --role; see muxward share --help")}
 			}
 			if (c.Role != "") == (c.Verbs != "") {
-				return usageError{fmt.Errorf("name either a --role or --verbs; the roles are %s", roleWords())}
+				return usageError{fmt.Errorf("name either a --role or --verbs; the roles are %s", acts.RoleWords())}
 			}
 			if c.Uses < 1 || c.Uses > grants.MaxUses {
 				return usageError{fmt.Errorf("--uses: an invite is for 1 to %d people", grants.MaxUses)}
@@ -62,7 +66,7 @@ as a QR code as well.`,
 			if c.Until != "" {
 				c.For = ""
 			}
-			var s shared
+			var s acts.Shared
 			if err := f.call(cmd.Context(), c, &s); err != nil {
 				return err
 			}
@@ -85,7 +89,7 @@ as a QR code as well.`,
 	cmd.MarkFlagsMutuallyExclusive("for", "until")
 	_ = cmd.RegisterFlagCompletionFunc("verbs", completeVerbs) // the flags are there
 	_ = cmd.RegisterFlagCompletionFunc("role", func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
-		return strings.Split(roleWords(), ", "), cobra.ShellCompDirectiveNoFileComp
+		return strings.Split(acts.RoleWords(), ", "), cobra.ShellCompDirectiveNoFileComp
 	})
 	return cmd
 }
@@ -101,16 +105,16 @@ func (f *daemonFlags) sshLine(host, code string) (string, error) {
 		return "", fmt.Errorf("the ssh door's address %q cannot be read: %w", at.SSH.Addr, err)
 	}
 	if host == "" {
-		host = reachedBy(listens)
+		host = sshd.ReachedBy(listens)
 	}
 	return fmt.Sprintf("ssh -t -p %s %s join %s", port, shellQuote(host), code), nil
 }
 
-func printShared(cmd *cobra.Command, f *daemonFlags, s shared, host string, qr bool) error {
+func printShared(cmd *cobra.Command, f *daemonFlags, s acts.Shared, host string, qr bool) error {
 	line, wrong := f.sshLine(host, s.Code) // what is wrong is told last: nobody is shown the code again
 	if f.json {
 		err := printJSON(cmd, struct {
-			shared
+			acts.Shared
 			SSH string `json:"ssh,omitempty"`
 		}{s, line})
 		return errors.Join(err, wrong)
@@ -119,7 +123,7 @@ func printShared(cmd *cobra.Command, f *daemonFlags, s shared, host string, qr b
 	if s.Uses > 1 {
 		people = fmt.Sprintf("%d people", s.Uses)
 	}
-	text := fmt.Sprintf("invite %d: %s on %s for %s until %s\n", s.ID, s.What, oneLine(targetName(s.Target)), people,
+	text := fmt.Sprintf("invite %d: %s on %s for %s until %s\n", s.ID, s.What, tmux.OneLine(acts.TargetName(s.Target)), people,
 		s.Until.Local().Format(time.DateTime))
 	if line != "" {
 		text += "  " + line + "\n"
@@ -177,21 +181,12 @@ has to wait.`,
 			if f.json {
 				return printJSON(cmd, g)
 			}
-			_, err = fmt.Fprintf(cmd.OutOrStdout(), "grant %d: %s\n", g.ID, joinedText(g))
+			_, err = fmt.Fprintf(cmd.OutOrStdout(), "grant %d: %s\n", g.ID, acts.JoinedText(g))
 			return err
 		},
 	}
 	f.add(cmd)
 	return cmd
-}
-
-// joinedText says what somebody was given.
-func joinedText(g shownGrant) string {
-	note := ""
-	if !g.Counts {
-		note = "; it does not count now"
-	}
-	return fmt.Sprintf("you are %s on %s%s, by %s%s", g.What, oneLine(targetName(g.Target)), lasting(g.Grant), g.Giver.Person, note)
 }
 
 // askCode reads a code from standard input.
@@ -219,7 +214,7 @@ them but who was given them.`,
   muxward invite revoke 7`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			var list []shownInvite
+			var list []acts.ShownInvite
 			if err := f.call(cmd.Context(), ctld.Call{Act: "invites"}, &list); err != nil {
 				return err
 			}
@@ -233,7 +228,7 @@ them but who was given them.`,
 					who = append(who, u.Who)
 				}
 				rows = append(rows, []string{
-					strconv.FormatInt(v.ID, 10), v.What, targetName(v.Target), v.Until.Local().Format(time.DateTime),
+					strconv.FormatInt(v.ID, 10), v.What, acts.TargetName(v.Target), v.Until.Local().Format(time.DateTime),
 					fmt.Sprintf("%d/%d", len(v.Used), v.Uses), v.By, orDash(strings.Join(who, ",")), v.Reason,
 				})
 			}
@@ -284,7 +279,7 @@ share yourself, and kick on what others do.`,
 		},
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			var r closedInvite
+			var r acts.ClosedInvite
 			if err := f.call(cmd.Context(), c, &r); err != nil {
 				return err
 			}
@@ -292,11 +287,49 @@ share yourself, and kick on what others do.`,
 				return printJSON(cmd, r)
 			}
 			_, err := fmt.Fprintf(cmd.OutOrStdout(), "invite %d is revoked: %s on %s, and %d grants that came by it\n",
-				r.Invite.ID, r.Invite.What, oneLine(targetName(r.Invite.Target)), len(r.Taken))
+				r.Invite.ID, r.Invite.What, tmux.OneLine(acts.TargetName(r.Invite.Target)), len(r.Taken))
 			return err
 		},
 	}
 	f.add(cmd)
 	cmd.Flags().StringVar(&c.Reason, "reason", "", "the reason, which is recorded")
 	return cmd
+}
+
+// errJoined ends the waiting of who has come in at once.
+var errJoined = errors.New("joined")
+
+// join uses a code, and waits if that is to knock.
+func join(cmd *cobra.Command, f *daemonFlags, code string) (acts.ShownGrant, error) {
+	at, err := f.serving()
+	if err != nil {
+		return acts.ShownGrant{}, err
+	}
+	ctx, cancel := context.WithTimeout(cmd.Context(), acts.KnockTime+2*callTime)
+	defer cancel()
+	var first struct {
+		acts.ShownGrant
+		acts.Knocking
+	}
+	begun := func() error {
+		if first.Knock == "" {
+			return errJoined
+		}
+		_, err := fmt.Fprintln(cmd.ErrOrStderr(), first.Text())
+		return err
+	}
+	var end acts.KnockEnd
+	err = ctld.Call{Act: "join", Code: code}.Follow(ctx, at.Ctl, callTime, &first, begun, &end)
+	switch {
+	case errors.Is(err, errJoined):
+		return first.ShownGrant, nil
+	case err != nil && cmd.Context().Err() != nil:
+		return acts.ShownGrant{}, fmt.Errorf("the knock ends with this: %w", acts.ErrWithdrawn)
+	case err == nil:
+		err = end.Refusal(first.Knock)
+	}
+	if err != nil {
+		return acts.ShownGrant{}, err
+	}
+	return *end.Grant, nil
 }

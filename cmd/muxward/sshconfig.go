@@ -4,9 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"os"
 
 	"github.com/spf13/cobra"
+
+	"github.com/muxward/muxward/internal/server/sshd"
 )
 
 // newSSHConfigCmd makes `muxward ssh-config`: what people who come by ssh put into
@@ -36,7 +37,7 @@ serves or served last.`,
 				return fmt.Errorf("the ssh door's address %q cannot be read: %w", at.SSH.Addr, err)
 			}
 			if host == "" {
-				host = reachedBy(listens)
+				host = sshd.ReachedBy(listens)
 			}
 			if f.json {
 				return printJSON(cmd, map[string]string{"host": host, "port": port,
@@ -68,15 +69,4 @@ Host %s
 	cmd.Flags().StringVar(&host, "host", "", "the `name` by which people reach this host (default: its own)")
 	cmd.Flags().StringVar(&alias, "alias", "muxward", "what the block is called")
 	return cmd
-}
-
-// reachedBy is a name for a host that listens at an address.
-func reachedBy(addr string) string {
-	if ip := net.ParseIP(addr); ip != nil && !ip.IsUnspecified() {
-		return addr
-	}
-	if name, err := os.Hostname(); err == nil {
-		return name
-	}
-	return "localhost"
 }

@@ -9,8 +9,10 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/muxward/muxward/internal/acts"
 	"github.com/muxward/muxward/internal/grants"
 	"github.com/muxward/muxward/internal/server/ctld"
+	"github.com/muxward/muxward/internal/tmux"
 )
 
 // The ends of a suggestion that was not taken, for exit codes.
@@ -66,7 +68,7 @@ it was typed, as tmux has not said (--json tells which); 2 the command line is w
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if takeBack != "" {
-				return withdraw(cmd, &f, ctld.Call{Act: "unsuggest", Request: takeBack}, "suggestion", new(shownSuggestion))
+				return withdraw(cmd, &f, ctld.Call{Act: "unsuggest", Request: takeBack}, "suggestion", new(acts.ShownSuggestion))
 			}
 			var err error
 			if c.Text, err = suggestedText(cmd.InOrStdin(), args); err != nil {
@@ -105,7 +107,7 @@ func suggestedText(in io.Reader, args []string) (string, error) {
 
 // standingSuggestion suggests and leaves it at that.
 func standingSuggestion(cmd *cobra.Command, f *daemonFlags, c ctld.Call) error {
-	var v shownSuggestion
+	var v acts.ShownSuggestion
 	if err := f.call(cmd.Context(), c, &v); err != nil {
 		return err
 	}
@@ -115,14 +117,14 @@ func standingSuggestion(cmd *cobra.Command, f *daemonFlags, c ctld.Call) error {
 	return saySuggested(cmd.OutOrStdout(), v)
 }
 
-func saySuggested(w io.Writer, v shownSuggestion) error {
-	_, err := fmt.Fprintf(w, "suggestion %s waits in %s until %s\n", v.ID, oneLine(targetName(v.Target)), v.Until.Local().Format(time.TimeOnly))
+func saySuggested(w io.Writer, v acts.ShownSuggestion) error {
+	_, err := fmt.Fprintf(w, "suggestion %s waits in %s until %s\n", v.ID, tmux.OneLine(acts.TargetName(v.Target)), v.Until.Local().Format(time.TimeOnly))
 	return err
 }
 
 // awaitTaking suggests and waits for the end of it.
 func awaitTaking(cmd *cobra.Command, f *daemonFlags, c ctld.Call) error {
-	var put, ended shownSuggestion
+	var put, ended acts.ShownSuggestion
 	begun := func() error {
 		if f.json {
 			return nil
@@ -141,10 +143,10 @@ func awaitTaking(cmd *cobra.Command, f *daemonFlags, c ctld.Call) error {
 }
 
 // tellSuggestion says how a suggestion has ended; the error is that of one that was not taken.
-func tellSuggestion(cmd *cobra.Command, v shownSuggestion, quiet bool) error {
+func tellSuggestion(cmd *cobra.Command, v acts.ShownSuggestion, quiet bool) error {
 	why := ""
 	if v.Why != "" {
-		why = ": " + oneLine(v.Why)
+		why = ": " + tmux.OneLine(v.Why)
 	}
 	switch v.Answer {
 	case grants.Ran, grants.Typed:
@@ -158,7 +160,7 @@ func tellSuggestion(cmd *cobra.Command, v shownSuggestion, quiet bool) error {
 	case grants.TimedOut:
 		return fmt.Errorf("suggestion %s: %w", v.ID, errNotTaken)
 	case grants.Withdrawn:
-		return fmt.Errorf("suggestion %s: %w%s", v.ID, errWithdrawn, why)
+		return fmt.Errorf("suggestion %s: %w%s", v.ID, acts.ErrWithdrawn, why)
 	}
 	return fmt.Errorf("suggestion %s is %s%s", v.ID, v.Answer, why)
 }
@@ -174,7 +176,7 @@ last eight of those that have ended, with how and by whom. With muxward they all
   muxward suggestions --json`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			var list []shownSuggestion
+			var list []acts.ShownSuggestion
 			if err := f.call(cmd.Context(), ctld.Call{Act: "suggestions"}, &list); err != nil {
 				return err
 			}
@@ -183,7 +185,7 @@ last eight of those that have ended, with how and by whom. With muxward they all
 			}
 			rows := [][]string{{"ID", "WHO", "IN", "UNTIL", "ANSWER", "BY", "TEXT"}}
 			for _, v := range list {
-				rows = append(rows, []string{v.ID, v.From, targetName(v.Target), v.Until.Local().Format(time.TimeOnly), string(v.Answer), v.By, v.Text})
+				rows = append(rows, []string{v.ID, v.From, acts.TargetName(v.Target), v.Until.Local().Format(time.TimeOnly), string(v.Answer), v.By, v.Text})
 			}
 			return printTable(cmd.OutOrStdout(), rows)
 		},

@@ -184,8 +184,8 @@ func (t totpFile) read(at int) (data []byte, uid, gid int, err error) {
 	case st.Uid != 0 && int(st.Uid) != os.Geteuid() && (t.account == nil || st.Uid != t.account.UID):
 		return nil, 0, 0, fmt.Errorf("%s belongs to uid %d, which is neither root, nor us, nor what muxward runs as", t.path, st.Uid)
 	}
-	if data, err = io.ReadAll(io.LimitReader(f, maxKeysFile+1)); err == nil && len(data) > maxKeysFile {
-		err = fmt.Errorf("%s has more than %d bytes", t.path, maxKeysFile)
+	if data, err = io.ReadAll(io.LimitReader(f, identity.MaxKeysFile+1)); err == nil && len(data) > identity.MaxKeysFile {
+		err = fmt.Errorf("%s has more than %d bytes", t.path, identity.MaxKeysFile)
 	}
 	return data, int(st.Uid), int(st.Gid), err
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/muxward/muxward/internal/acts"
 	"github.com/muxward/muxward/internal/gateway"
 	"github.com/muxward/muxward/internal/server/ctld"
 )
@@ -89,7 +90,7 @@ func whoRows(people []gateway.Attached) [][]string {
 
 // watchTime bounds how long one answer is waited for: longer than muxward waits for
 // something to tell.
-const watchTime = 2 * whoWait
+const watchTime = 2 * acts.WhoWait
 
 // watchWho prints who is there, and again whenever that has changed, until Ctrl-C.
 func (f *daemonFlags) watchWho(cmd *cobra.Command) error {
@@ -99,7 +100,7 @@ func (f *daemonFlags) watchWho(cmd *cobra.Command) error {
 	}
 	seen := ""
 	for {
-		var now presentNow
+		var now acts.PresentNow
 		ctx, cancel := context.WithTimeout(cmd.Context(), watchTime)
 		err := ctld.Call{Act: "who-next", Seen: seen}.Do(ctx, at.Ctl, &now)
 		cancel()
@@ -121,7 +122,7 @@ func (f *daemonFlags) watchWho(cmd *cobra.Command) error {
 }
 
 // printPresent prints one list of many.
-func printPresent(cmd *cobra.Command, now presentNow, asJSON bool) error {
+func printPresent(cmd *cobra.Command, now acts.PresentNow, asJSON bool) error {
 	if asJSON {
 		now.Mark = ""
 		return printLine(cmd, now)

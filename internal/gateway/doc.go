@@ -6,7 +6,7 @@
 // lost ends at once whatever rests on it ([Gateway.Reconsider]).
 //
 // It knows no socket, no terminal and no file: it declares the small
-// interfaces it needs, and cmd/muxward brings the parts together. A Permit
+// interfaces it needs, and package daemon brings the parts together. A Permit
 // can be made only here, and the executor takes nothing else.
 //
 // Start reading at [Gateway.Handle].

@@ -1,0 +1,39 @@
+package acts
+
+import (
+	"github.com/muxward/muxward/internal/gateway"
+	"github.com/muxward/muxward/internal/grants"
+)
+
+// Revoked is what `revoke`, `kick` and `lockdown` came to: of whom, on what ("" is all), how many
+// earlier ones were lifted instead, and what was ended by it.
+type Revoked struct {
+	Person string         `json:"person,omitempty"`
+	Target string         `json:"target,omitempty"`
+	Lifted int            `json:"lifted,omitempty"`
+	Report gateway.Report `json:"report"`
+}
+
+// On is how a target is told behind what was done there: " on alice/work", and nothing for
+// all of it.
+func On(target string) string {
+	if target == "" {
+		return ""
+	}
+	return " on " + target
+}
+
+// Lockdown is a lockdown as it is listed.
+type Lockdown struct {
+	grants.Denial
+	// Stopped are those whose tmux servers there stand still: they did not confirm it.
+	Stopped []string `json:"stopped,omitempty"`
+}
+
+// Where names what is locked down.
+func (l Lockdown) Where() string {
+	if l.Target == "" {
+		return "(host)"
+	}
+	return l.Target
+}

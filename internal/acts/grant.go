@@ -1,0 +1,64 @@
+package acts
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/muxward/muxward/internal/access"
+	"github.com/muxward/muxward/internal/gateway"
+	"github.com/muxward/muxward/internal/grants"
+	"github.com/muxward/muxward/internal/tmux"
+)
+
+// RoleWords lists the roles that can be given, with commas between.
+func RoleWords() string {
+	var words []string
+	for _, r := range access.Roles() {
+		words = append(words, string(r))
+	}
+	return strings.Join(words, ", ")
+}
+
+// TargetName is how a target is told; none is the host.
+func TargetName(target string) string {
+	if target == "" {
+		return "the host"
+	}
+	return target
+}
+
+// ShownGrant is a grant as it is listed.
+type ShownGrant struct {
+	grants.Grant
+	// Counts is false while its giver does not hold what they gave, or before it
+	// begins.
+	Counts bool `json:"counts"`
+}
+
+// Lasting says from when until when a grant counts.
+func Lasting(g grants.Grant) string {
+	text := ""
+	if !g.NotBefore.IsZero() {
+		text += " from " + g.NotBefore.Local().Format(time.DateTime)
+	}
+	if !g.Until.IsZero() {
+		text += " until " + g.Until.Local().Format(time.DateTime)
+	}
+	return text
+}
+
+// JoinedText says what somebody was given.
+func JoinedText(g ShownGrant) string {
+	note := ""
+	if !g.Counts {
+		note = "; it does not count now"
+	}
+	return fmt.Sprintf("you are %s on %s%s, by %s%s", g.What, tmux.OneLine(TargetName(g.Target)), Lasting(g.Grant), g.Giver.Person, note)
+}
+
+// TakenBack is what `grants take-back` came to: the grant, and what was ended with it.
+type TakenBack struct {
+	Grant  grants.Grant   `json:"grant"`
+	Report gateway.Report `json:"report"`
+}

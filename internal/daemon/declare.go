@@ -1,0 +1,119 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/muxward/muxward/internal/access"
+	"github.com/muxward/muxward/internal/gateway"
+	"github.com/muxward/muxward/internal/grants"
+	"github.com/muxward/muxward/internal/identity"
+)
+
+// declarations keep what sessions' environments declare among the grants.
+type declarations struct{ d *daemon }
+
+// Declared gives what was declared on a session, or in it.
+func (s declarations) Declared(session access.Object) []grants.Grant {
+	var out []grants.Grant
+	for _, g := range s.d.given() {
+		if on := g.On; g.Source == grants.Declaration && on.Owner == session.Owner &&
+			on.Incarnation == session.Incarnation && on.Session.ID == session.Session.ID {
+			out = append(out, g)
+		}
+	}
+	return out
+}
+
+// Fits says why something cannot be declared: the policy does not know who would get it,
+// or has declarations give less.
+func (s declarations) Fits(e grants.Declared, on access.Object) error {
+	if s.d.grants == nil {
+		return errNoGrants
+	}
+	set := s.d.policy.Set()
+	if !set.Knows(e.Who) {
+		return e.Fault("", "the policy names no person or @group %q", e.Who)
+	}
+	over, most, rules := set.OverDeclared(e.Verbs, on)
+	if over == 0 {
+		return nil
+	}
+	by := "no rule of the policy says more"
+	if len(rules) > 0 {
+		by = strings.Join(rules, ", ")
+	}
+	if most == 0 {
+		return e.Fault("unset "+grants.Variable+", and use muxward grant", "nothing is declared there (%s)", by)
+	}
+	return e.Fault("", "more is declared than %s, which is the most there (%s)", most, by)
+}
+
+// Declare puts in force what somebody declares. If an entry fails, those before it are
+// ended again.
+func (s declarations) Declare(ctx context.Context, who identity.Identity, all []gateway.Declared) error {
+	d := s.d
+	var made []grants.Grant
+	var those []func(string) bool
+	for _, e := range all {
+		g, err := d.give(ctx, grants.Grant{
+			Who: e.Who, What: e.What, Verbs: e.Verbs, Target: gateway.Name(e.On),
+			Giver: who.Subject(), Source: grants.Declaration, At: d.gateway.Time(),
+		}, e.On)
+		if err != nil {
+			return errors.Join(err, s.end(ctx, made, "muxward", "another entry could not be given"))
+		}
+		made, those = append(made, g), append(those, d.holding(g.Who))
+	}
+	d.moveGrants()
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), revokeTime)
+	defer cancel()
+	d.gateway.ReconsiderThose(ctx, anyOf(those), "something was granted")
+	return nil
+}
+
+// anyOf reports who is one of several.
+func anyOf(those []func(person string) bool) func(person string) bool {
+	return func(person string) bool {
+		return slices.ContainsFunc(those, func(is func(string) bool) bool { return is(person) })
+	}
+}
+
+// Withdraw ends what was declared, and what rests on it.
+func (s declarations) Withdraw(ctx context.Context, who identity.Identity, list []grants.Grant) error {
+	return s.end(ctx, list, who.Person(), grants.Variable+" says so no more")
+}
+
+// end is Withdraw in somebody's name. As with every grant it counts no more before
+// anybody waits for anything.
+func (s declarations) end(ctx context.Context, list []grants.Grant, by, why string) error {
+	d := s.d
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), revokeTime)
+	defer cancel()
+	var those []func(string) bool
+	var gone []grants.Grant
+	for _, g := range list {
+		rests := d.restingOn(g.Who)
+		if d.drop(g.ID, d.isGiven) {
+			those, gone = append(those, rests), append(gone, g)
+		}
+	}
+	if len(gone) == 0 {
+		return nil
+	}
+	_, _, err := dropped(ctx, d, gone, func() ([]grants.Grant, error) {
+		var err error
+		for _, g := range gone {
+			_, werr := d.writeTakenBack(g, by, why)
+			err = errors.Join(err, werr)
+		}
+		return gone, err
+	}, func() gateway.Report {
+		return d.gateway.ReconsiderThose(ctx, anyOf(those), "a declaration was taken back")
+	},
+		fmt.Sprintf("what %s gave is taken back", grants.Variable))
+	return err
+}

@@ -1,0 +1,387 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/muxward/muxward/internal/access"
+	"github.com/muxward/muxward/internal/acts"
+	"github.com/muxward/muxward/internal/executor"
+	"github.com/muxward/muxward/internal/gateway"
+	"github.com/muxward/muxward/internal/grants"
+	"github.com/muxward/muxward/internal/identity"
+	"github.com/muxward/muxward/internal/server/ctld"
+)
+
+// answered is what somebody has said with their answer: for how long at most, zero if
+// as asked, and why.
+type answered struct {
+	lasts time.Duration
+	why   string
+}
+
+// errVoid is the end of a request that cannot be approved any more.
+var errVoid = errors.New("nobody can approve it any more")
+
+// approve adds a yes to a request, and gives what was asked for if it takes no more.
+// Meanwhile nobody else answers it, nor takes it back.
+func (d *daemon) approve(ctx context.Context, who identity.Identity, r grants.Request, a answered) (grants.Request, error) {
+	now := d.gateway.Time()
+	if r.Overdue(now) {
+		return r.End(grants.TimedOut, "muxward", ""), errors.New("its time to be answered is over")
+	}
+	on, err := d.still(ctx, r)
+	if errors.Is(err, errVoid) {
+		return r.End(grants.Void, "muxward", err.Error()), err
+	}
+	if err != nil {
+		return r, err
+	}
+	set := d.policy.Set()
+	quorum := set.Quorum(on)
+	agrees := func(by identity.Identity) error {
+		for _, n := range giving(r, on) {
+			if d := d.gateway.May(by, n); !d.Allow {
+				return &gateway.Refused{Decision: d, Need: n}
+			}
+		}
+		return set.Fits(quorum, r.Who.Person(), by.Person())
+	}
+	if err := agrees(who); err != nil { // also by what has come to it since it was asked for
+		return r, err
+	}
+	next, err := r.Agree(who, a.lasts)
+	if err != nil {
+		return r, err
+	}
+	count := 0
+	for _, by := range next.Yes {
+		if agrees(by) == nil {
+			count++
+		}
+	}
+	if count < quorum.Need {
+		return next, nil
+	}
+	if r.Invite != 0 {
+		return d.letIn(ctx, r, next, who, a.why)
+	}
+	g, err := d.give(ctx, grants.Grant{
+		Who: r.Who.Person(), What: r.What, Verbs: r.Verbs, Target: r.Target, Reason: r.Reason,
+		Giver: who.Subject(), Source: grants.Approval, At: now, Until: now.Add(next.For),
+	}, on)
+	if err != nil {
+		return r, err
+	}
+	d.inForce(ctx, g) // before who asked hears of it
+	next = next.End(grants.Approved, who.Person(), a.why)
+	next.Grant = g.ID
+	return next, nil
+}
+
+// giving is what it takes to approve a request.
+func giving(r grants.Request, on access.Object) []gateway.Need {
+	whole := r.Verbs.With(access.SetOf(access.Approve))
+	return []gateway.Need{{Verb: access.Approve, Object: on}, {Whole: true, Verbs: whole, Object: on, Apart: true}}
+}
+
+// still gives what a request is about as it is now, if that is the same thing, and
+// who asked may view it still.
+func (d *daemon) still(ctx context.Context, r grants.Request) (access.Object, error) {
+	on := r.On
+	if !d.policy.Set().IsPerson(r.Who.Person()) {
+		return on, fmt.Errorf("%w: %s is no person of the policy any more", errVoid, r.Who.Person())
+	}
+	if on.Kind > access.Host {
+		now, err := d.gateway.Object(ctx, r.On.Owner, gateway.ByID(r.On))
+		lost := new(gateway.NotFound)
+		if err != nil && !errors.As(err, &lost) {
+			return on, err
+		}
+		if err != nil || !r.Is(now) {
+			return on, fmt.Errorf("%w: what it is about has gone, or has another name or place by now", errVoid)
+		}
+		on = now
+	}
+	if err := d.mayAsk(r); err != nil {
+		return on, fmt.Errorf("%w: %w", errVoid, err)
+	}
+	return on, nil
+}
+
+// mayAsk says why somebody may not ask for something now, nil if they may: they view it,
+// or knock by an invite that is open for them.
+func (d *daemon) mayAsk(r grants.Request) error {
+	if r.Invite == 0 {
+		if !d.gateway.May(r.Who, gateway.Need{Verb: access.View, Object: r.On}).Allow {
+			return errors.New("who asked may not view it now")
+		}
+		return nil
+	}
+	v, open := d.grants.FindInvite(r.Invite)
+	if !open || !d.gateway.Time().Before(v.Until) || d.mayJoin(r.Who, v) != nil {
+		return errors.New("the invite is not open for who knocked now")
+	}
+	return nil
+}
+
+// refuse says no to a request.
+func (d *daemon) refuse(_ context.Context, who identity.Identity, r grants.Request, a answered) (grants.Request, error) {
+	if err := r.Answers(who); err != nil {
+		return r, err
+	}
+	return r.End(grants.Denied, who.Person(), a.why), nil
+}
+
+// changeRequest changes an open request, and has its end recorded and told.
+func (d *daemon) changeRequest(ctx context.Context, id string, f func(grants.Request) (grants.Request, error)) (grants.Request, error) {
+	ended := false
+	r, err := d.requests.Change(ctx, id, func(r grants.Request) (grants.Request, error) {
+		next, err := f(r)
+		ended = next.Answer != grants.Open
+		return next, err
+	})
+	if ended {
+		if rerr := d.recordRequest(ctx, r, r.By, string(r.Answer)); rerr != nil {
+			d.complain(fmt.Sprintf("request %s: %s (not recorded: %v)", r.ID, r.Answer, rerr))
+		}
+		d.tellHook(r)
+	}
+	d.knock()
+	return r, err
+}
+
+// endRequest ends a request for whatever reason but an answer.
+func (d *daemon) endRequest(ctx context.Context, id string, as grants.Answer, by, why string) (grants.Request, error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), revokeTime)
+	defer cancel()
+	return d.changeRequest(ctx, id, func(r grants.Request) (grants.Request, error) { return r.End(as, by, why), nil })
+}
+
+// recordRequest writes that something was asked for, and what became of it.
+func (d *daemon) recordRequest(ctx context.Context, r grants.Request, by, what string) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), logTime)
+	defer cancel()
+	ev := access.Event{
+		Kind: access.EventRequest, Time: d.gateway.Time(), Person: by, Allowed: r.Answer == grants.Approved,
+		Objects: []string{r.On.String()}, Verbs: []string{r.Verbs.String()}, Reason: r.Reason,
+		Note: fmt.Sprintf("request %s %s: %s for %s on %s for %v", r.ID, what, r.What, r.Who.Person(), acts.TargetName(r.Target), r.For),
+	}
+	if r.Invite != 0 {
+		ev.Note += fmt.Sprintf(", by invite %d", r.Invite)
+	}
+	if r.Answer != grants.Open {
+		ev.Reason = r.Why
+	}
+	if r.Grant != 0 {
+		ev.Note += fmt.Sprintf(", grant %d", r.Grant)
+	}
+	if r.On.Incarnation != "" {
+		ev.Server = r.On.Owner + "#" + r.On.Incarnation
+	}
+	_, err := d.log.Append(ctx, access.MustRecordClass, ev)
+	return err
+}
+
+// knock has those who may answer told what there is to be answered.
+func (d *daemon) knock() { d.executor.Knock() }
+
+// minded is how often it is looked whether the time of a request is over.
+const minded = time.Second
+
+// mindRequests has requests answered by no when their time is over, and ends those of
+// whom has lost what it takes to ask.
+func (d *daemon) mindRequests() {
+	tick := time.NewTicker(minded)
+	defer tick.Stop()
+	for {
+		select {
+		case <-d.ctx.Done():
+			return
+		case <-tick.C:
+		}
+		now := d.gateway.Time()
+		for _, id := range d.requests.Overdue(now) {
+			ctx, cancel := context.WithTimeout(d.ctx, minded) // who answers it just then finds it out, too
+			_, _ = d.changeRequest(ctx, id, func(r grants.Request) (grants.Request, error) {
+				return r.End(grants.TimedOut, "muxward", "nobody has answered in time"), nil
+			})
+			cancel()
+		}
+		for _, r := range d.requests.List() {
+			why := d.mayAsk(r)
+			if why == nil {
+				continue
+			}
+			if d.draining.Load() { // nobody may anything any more: that is told as what it is
+				return
+			}
+			ctx, cancel := context.WithTimeout(d.ctx, minded)
+			_, _ = d.changeRequest(ctx, r.ID, func(r grants.Request) (grants.Request, error) {
+				return r.End(grants.Void, "muxward", why.Error()), nil
+			})
+			cancel()
+		}
+	}
+}
+
+func (d *daemon) shown(r grants.Request, who identity.Identity) acts.ShownRequest {
+	s := acts.ShownRequest{Request: r, From: r.Who.Person(), For: r.For.String(), Mine: r.Who.Person() == who.Person()}
+	for _, by := range r.Yes {
+		s.Yes = append(s.Yes, by.Person())
+	}
+	s.Need = d.policy.Set().Quorum(r.On).Need
+	if s.Mine && r.Invite != 0 && r.Answer != grants.Approved { // what is behind the door
+		s.Target, s.On, s.What, s.Verbs, s.Reason, s.Need = fmt.Sprintf("invite %d", r.Invite), access.Object{}, "join", 0, "", 0
+	}
+	s.On.Links = nil // other sessions with that window, of which who is told may not know
+	return s
+}
+
+// visibleRequests lists the open requests of the asker, and those that they could
+// answer.
+func (d *daemon) visibleRequests(who identity.Identity) []acts.ShownRequest {
+	out := []acts.ShownRequest{}
+	for _, r := range d.requests.List() {
+		if r.Who.Person() == who.Person() || d.holds(who, r.On).Has(access.Approve) {
+			out = append(out, d.shown(r, who))
+		}
+	}
+	return out
+}
+
+// asking tells attached people of the requests that wait for them.
+type asking struct{ d *daemon }
+
+// Waiting gives the requests that somebody may approve now by the key in their display.
+func (a asking) Waiting(who identity.Identity) []executor.Waits {
+	out := a.d.leaseWaits(who)
+	if !gateway.OwnHand(who) {
+		return out
+	}
+	return slices.Concat(out, a.approvable(who), a.d.toConfirm(who))
+}
+
+// News gives what waits for somebody, whatever hand they have.
+func (a asking) News(who identity.Identity, shown func(pane access.Object) bool) []executor.Waits {
+	return slices.Concat(a.d.leaseWaits(who), a.approvable(who), a.suggested(who, shown))
+}
+
+// approvable gives the requests that somebody may approve.
+func (a asking) approvable(who identity.Identity) (out []executor.Waits) {
+	list := a.d.requests.List()
+	if len(list) == 0 {
+		return nil
+	}
+	set := a.d.policy.Set()
+	for _, r := range list {
+		asker := r.Who.Person()
+		yes := slices.ContainsFunc(r.Yes, func(by identity.Identity) bool { return by.Person() == who.Person() })
+		if yes || r.Answers(who) != nil || set.Fits(set.Quorum(r.On), asker, who.Person()) != nil || !a.d.gateway.May(who, giving(r, r.On)...).Allow {
+			continue
+		}
+		text := fmt.Sprintf("%s %s for %s on %s for %v", asker, asksHow(r), r.What, acts.TargetName(r.Target), r.For)
+		if need := set.Quorum(r.On).Need; need > 1 {
+			text += fmt.Sprintf(" (%d of %d)", len(r.Yes), need)
+		}
+		if r.Reason != "" {
+			text += ": " + acts.ShortReason(r.Reason)
+		}
+		out = append(out, executor.Waits{ID: r.ID, From: asker, Text: text, How: "see muxward approvals", Need: giving(r, r.On)[0]})
+	}
+	return out
+}
+
+// asksHow says by which way something is asked for.
+func asksHow(r grants.Request) string {
+	if r.Invite != 0 {
+		return fmt.Sprintf("knocks with invite %d, and asks", r.Invite)
+	}
+	return "asks"
+}
+
+// Offers gives what somebody may do who would type into a pane that is another's.
+func (a asking) Offers(who identity.Identity, pane access.Object) []executor.Waits {
+	return a.d.leaseOffers(who, pane)
+}
+
+// Answer makes the act by which somebody answers what waits for them.
+func (a asking) Answer(who identity.Identity, id string, yes bool) (*gateway.Act, error) {
+	if c, lease := leaseCall(id, yes); lease {
+		return a.d.leaseAct(who, c) // also of who has no commands of muxward's
+	}
+	if strings.HasPrefix(id, confirmPrefix) {
+		return a.d.confirmKey(who, id, yes)
+	}
+	c := ctld.Call{Act: "deny", Request: id}
+	if yes {
+		c.Act = "approve"
+	}
+	return a.d.act(who, c)
+}
+
+// wishWaits is how long a request that was asked for by a key waits for its answer.
+const wishWaits = 10 * time.Minute
+
+// Wish makes the act by which somebody asks for a right on the pane that they are at. It is
+// about that by its ids, as they were asked: nothing else is taken for it.
+func (a asking) Wish(who identity.Identity, w executor.Wish) (*gateway.Act, error) {
+	act, err := a.d.act(who, ctld.Call{Act: "request", Role: strings.TrimSpace(w.What), For: strings.TrimSpace(w.For),
+		Reason: strings.TrimSpace(w.Reason), Within: wishWaits.String(), Target: gateway.Name(w.Pane)})
+	if err == nil {
+		act.On = []access.Object{w.Pane}
+	}
+	return act, err
+}
+
+// Asked tells what has come of it, and gives what waits for the answer.
+func (a asking) Asked(result any) (told string, ending func(ctx context.Context) string) {
+	b, waits := result.(begun)
+	if r, held := result.(acts.ShownRequest); !waits && held {
+		return fmt.Sprintf("you hold %s there already; nobody was asked", r.What), nil
+	}
+	return fmt.Sprintf("asked, as request %s: %s for %s; you hear the answer here", b.ID, b.What, b.For), func(ctx context.Context) string {
+		v, err := b.Ends(ctx)
+		r, ok := v.(acts.ShownRequest)
+		switch {
+		case err != nil || !ok:
+			return fmt.Sprintf("request %s has come to no end that is known: %v", b.ID, err)
+		case r.Answer == grants.Approved:
+			return fmt.Sprintf("%s approves: you hold %s there for %s%s", r.By, r.What, r.For, ofWhy(r.Why))
+		}
+		return r.Refusal().Error()
+	}
+}
+
+// ofWhy is a reason behind what it is for.
+func ofWhy(why string) string {
+	if why == "" {
+		return ""
+	}
+	return ": " + acts.ShortReason(why)
+}
+
+// Came tells what came of an answer.
+func (a asking) Came(result any) string {
+	if l, lease := result.(acts.ShownLease); lease {
+		return l.Did
+	}
+	if v, suggestion := result.(acts.ShownSuggestion); suggestion {
+		return string(v.Answer)
+	}
+	if c, asked := result.(confirmed); asked {
+		return c.did
+	}
+	r, ok := result.(acts.ShownRequest)
+	switch {
+	case !ok:
+		return ""
+	case r.Answer == grants.Open:
+		return fmt.Sprintf("%d of %d approved", len(r.Yes), r.Need)
+	}
+	return string(r.Answer)
+}
