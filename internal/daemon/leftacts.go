@@ -16,6 +16,7 @@ import (
 	"github.com/muxward/muxward/internal/acts"
 	"github.com/muxward/muxward/internal/attach"
 	"github.com/muxward/muxward/internal/audit"
+	"github.com/muxward/muxward/internal/daemon/left"
 	"github.com/muxward/muxward/internal/gateway"
 	"github.com/muxward/muxward/internal/identity"
 	"github.com/muxward/muxward/internal/server/ctld"
@@ -27,7 +28,7 @@ import (
 // leftFound is what is told of it, and its panes as they were found.
 type leftFound struct {
 	acts.LeftBehind
-	panes []*leftPane
+	panes []*left.Pane
 }
 
 // Bounds of its parts.
@@ -144,23 +145,23 @@ var errLooking = errors.New("others look for what somebody left just now; try ag
 // leftBehind looks for it, by the log and by what there is now.
 func (d *daemon) leftBehind(ctx context.Context, who identity.Identity, person string, o access.Object) (leftFound, error) {
 	l := leftFound{LeftBehind: acts.LeftBehind{Person: person, Complete: true, Panes: []*acts.LeftPane{}, Acts: []*acts.LeftAct{}}}
-	r := newLeftReader(person)
+	r := left.New(person)
 	since := time.Time{}
 	for _, life := range d.livesIn(ctx, o, &l) {
-		r.lives[audit.Escape(life.owner+"#"+life.server.Incarnation())] = life
+		r.Lives[audit.Escape(life.Owner+"#"+life.Server.Incarnation())] = life
 		// The log's clock is never behind the one that tmux goes by.
-		begun := time.Unix(life.snap.Incarnation.StartTime, 0).Add(-time.Minute)
+		begun := time.Unix(life.Snap.Incarnation.StartTime, 0).Add(-time.Minute)
 		if since.IsZero() || begun.Before(since) {
 			since = begun
 		}
 	}
-	if len(r.lives) == 0 {
+	if len(r.Lives) == 0 {
 		return l, nil
 	}
 	reading, cancel := context.WithTimeout(ctx, leftReading)
 	defer cancel()
 	bad := false
-	for rec, err := range audit.Since(reading, filepath.Join(d.config.State, "audit"), since, r.wants) {
+	for rec, err := range audit.Since(reading, filepath.Join(d.config.State, "audit"), since, r.Wants) {
 		if err != nil {
 			if d.keeps(who) {
 				l.lack("%v; see: muxward audit verify", err)
@@ -168,7 +169,7 @@ func (d *daemon) leftBehind(ctx context.Context, who identity.Identity, person s
 			bad = true
 			continue
 		}
-		r.read(&rec)
+		r.Read(&rec)
 	}
 	if ctx.Err() != nil {
 		return l, context.Cause(ctx)
@@ -190,11 +191,11 @@ func (d *daemon) keeps(who identity.Identity) bool {
 }
 
 // livesIn gives the servers that are looked at, with their state, asked beside each other.
-func (d *daemon) livesIn(ctx context.Context, o access.Object, l *leftFound) []*leftLife {
+func (d *daemon) livesIn(ctx context.Context, o access.Object, l *leftFound) []*left.Life {
 	ctx, cancel := context.WithTimeout(ctx, leftAsking)
 	defer cancel()
 	var mu sync.Mutex
-	var lives []*leftLife
+	var lives []*left.Life
 	var wg sync.WaitGroup
 	for _, s := range d.guard.Servers() {
 		if o.Kind >= access.Server && (s.Owner() != o.Owner || o.Incarnation != "" && s.Incarnation() != o.Incarnation) {
@@ -212,7 +213,7 @@ func (d *daemon) livesIn(ctx context.Context, o access.Object, l *leftFound) []*
 				l.lack("%s's tmux server does not tell its state, so nothing there is listed: %v", s.Owner(), err)
 				return
 			}
-			lives = append(lives, &leftLife{owner: s.Owner(), snap: snap, server: s})
+			lives = append(lives, &left.Life{Owner: s.Owner(), Snap: snap, Server: s})
 		})
 	}
 	wg.Wait()
@@ -221,51 +222,51 @@ func (d *daemon) livesIn(ctx context.Context, o access.Object, l *leftFound) []*
 
 // seenLeft gives of what was found what the asker may read of: panes where they hold
 // audit on the pane, and the rest where they hold it on the whole server.
-func (d *daemon) seenLeft(who identity.Identity, o access.Object, r *leftReader, l *leftFound) {
-	panes, acts := r.rest()
+func (d *daemon) seenLeft(who identity.Identity, o access.Object, r *left.Reader, l *leftFound) {
+	panes, acts := r.Rest()
 	for _, p := range panes {
 		if d.placeLeft(who, o, p) {
 			l.Panes, l.panes = append(l.Panes, &p.LeftPane), append(l.panes, p)
 		}
 	}
-	whole := map[*leftLife]bool{}
-	for _, life := range r.lives {
-		server := access.Object{Kind: access.Server, Owner: life.owner, Incarnation: life.server.Incarnation()}
+	whole := map[*left.Life]bool{}
+	for _, life := range r.Lives {
+		server := access.Object{Kind: access.Server, Owner: life.Owner, Incarnation: life.Server.Incarnation()}
 		whole[life] = o.Kind <= access.Server &&
 			d.gateway.May(who, gateway.Need{Whole: true, Verbs: access.SetOf(access.Audit), Object: server}).Allow
 		switch {
-		case whole[life] && r.direct[life]:
-			l.lack("%s typed at a display of %s's that takes keys itself: what these asked tmux for is not known", l.Person, life.owner)
-		case !whole[life] && r.direct[life] || r.unclear[life] > 0:
-			l.lack("of some that %s asked %s's tmux server for it is not known in which panes that began something", l.Person, life.owner)
+		case whole[life] && r.Direct[life]:
+			l.lack("%s typed at a display of %s's that takes keys itself: what these asked tmux for is not known", l.Person, life.Owner)
+		case !whole[life] && r.Direct[life] || r.Unclear[life] > 0:
+			l.lack("of some that %s asked %s's tmux server for it is not known in which panes that began something", l.Person, life.Owner)
 		}
 	}
 	for _, a := range acts {
-		if whole[a.life] {
+		if whole[a.Life] {
 			l.Acts = append(l.Acts, &a.LeftAct)
 		}
 	}
 	if len(l.Acts) > 0 {
-		l.More = r.more
+		l.More = r.More
 	}
 }
 
 // placeLeft finds the place of a pane that the asker may read of, in the object that
 // they asked about, and reports whether there is one. A window may lie in a session of
 // which they are to know nothing as well: that one is not named.
-func (d *daemon) placeLeft(who identity.Identity, o access.Object, p *leftPane) bool {
-	for _, s := range p.life.snap.SessionsOf(p.pane.Window) {
-		at, ok := gateway.PaneObject(p.life.owner, p.life.server.Incarnation(), p.life.snap, s.ID, p.pane.ID)
+func (d *daemon) placeLeft(who identity.Identity, o access.Object, p *left.Pane) bool {
+	for _, s := range p.Life.Snap.SessionsOf(p.Now.Window) {
+		at, ok := gateway.PaneObject(p.Life.Owner, p.Life.Server.Incarnation(), p.Life.Snap, s.ID, p.Now.ID)
 		if !ok || !audited(d, who, o, at) {
 			continue
 		}
-		p.Pane = tmux.JoinOwner(p.life.owner, p.pane.ID.String())
-		p.Name, p.PID = tmux.Clean(gateway.Name(at)), p.pane.PID
-		if p.from != "" && !d.readsOf(who, p.life, p.from) {
-			p.Note = strings.Replace(p.Note, "inside "+p.from, "inside a pane", 1)
+		p.Pane = tmux.JoinOwner(p.Life.Owner, p.Now.ID.String())
+		p.Name, p.PID = tmux.Clean(gateway.Name(at)), p.Now.PID
+		if p.From != "" && !d.readsOf(who, p.Life, p.From) {
+			p.Note = strings.Replace(p.Note, "inside "+p.From, "inside a pane", 1)
 		}
 		if d.holds(who, at).Has(access.View) {
-			p.Runs = tmux.Clean(p.pane.CurrentCommand)
+			p.Runs = tmux.Clean(p.Now.CurrentCommand)
 		}
 		return true
 	}
@@ -273,11 +274,11 @@ func (d *daemon) placeLeft(who identity.Identity, o access.Object, p *leftPane) 
 }
 
 // readsOf reports whether somebody holds audit on a pane in one of its places.
-func (d *daemon) readsOf(who identity.Identity, life *leftLife, pane string) bool {
+func (d *daemon) readsOf(who identity.Identity, life *left.Life, pane string) bool {
 	id, err := tmux.ParsePaneID(pane)
-	p := life.snap.Pane(id)
-	return err == nil && p != nil && slices.ContainsFunc(life.snap.SessionsOf(p.Window), func(s *tmux.Session) bool {
-		at, ok := gateway.PaneObject(life.owner, life.server.Incarnation(), life.snap, s.ID, id)
+	p := life.Snap.Pane(id)
+	return err == nil && p != nil && slices.ContainsFunc(life.Snap.SessionsOf(p.Window), func(s *tmux.Session) bool {
+		at, ok := gateway.PaneObject(life.Owner, life.Server.Incarnation(), life.Snap, s.ID, id)
 		return ok && audited(d, who, access.Object{}, at)
 	})
 }
@@ -315,7 +316,7 @@ func (d *daemon) hangUpThose(ctx context.Context, who identity.Identity, l *left
 			continue
 		}
 		p.Hangup = "ended"
-		if err := d.hangUp(ctx, who, p); err != nil && !over(p.life.server.Done()) {
+		if err := d.hangUp(ctx, who, p); err != nil && !over(p.Life.Server.Done()) {
 			p.Hangup = "not ended: " + tmux.OneLine(err.Error())
 		}
 	}
@@ -334,22 +335,22 @@ func over(done <-chan struct{}) bool {
 
 // hangUp ends a pane, as a request of who asks for it: it is decided and written as if
 // they had typed it, about this life of the server.
-func (d *daemon) hangUp(ctx context.Context, who identity.Identity, p *leftPane) error {
+func (d *daemon) hangUp(ctx context.Context, who identity.Identity, p *left.Pane) error {
 	if err := ctx.Err(); err != nil {
 		return context.Cause(ctx)
 	}
-	if now, err := p.life.server.Snapshot(ctx, tmux.Core); err != nil {
+	if now, err := p.Life.Server.Snapshot(ctx, tmux.Core); err != nil {
 		return err
-	} else if pane := now.Pane(p.pane.ID); pane == nil {
+	} else if pane := now.Pane(p.Now.ID); pane == nil {
 		return nil // it has ended meanwhile
-	} else if pane.PID != p.pane.PID {
+	} else if pane.PID != p.Now.PID {
 		return errors.New("a program was begun in it meanwhile; list again")
 	}
 	said := &quietClient{}
 	reqs, err := d.ending(ctx, gateway.Request{
-		Identity: who, Here: p.life.owner, Incarnation: p.life.server.Incarnation(), Bound: true,
-		Client: said, Door: p.life.server.InnerDoor().Path(),
-	}, p.pane.ID)
+		Identity: who, Here: p.Life.Owner, Incarnation: p.Life.Server.Incarnation(), Bound: true,
+		Client: said, Door: p.Life.Server.InnerDoor().Path(),
+	}, p.Now.ID)
 	if err != nil {
 		return err
 	}

@@ -1,38 +1,35 @@
-package daemon
+package left
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/muxward/muxward/internal/access"
 	"github.com/muxward/muxward/internal/audit"
-	"github.com/muxward/muxward/internal/server/ctld"
 	"github.com/muxward/muxward/internal/tmux"
 )
 
 // leftStory is a log that is told, and what it says of bob.
 type leftStory struct {
-	*leftReader
+	*Reader
 	seq  uint64
-	life *leftLife
+	life *Life
 }
 
 func newLeftStory(panes ...tmux.PaneID) *leftStory {
-	s := &leftStory{leftReader: newLeftReader("bob")}
-	s.life = &leftLife{owner: "alice", snap: &tmux.Snapshot{
+	s := &leftStory{Reader: New("bob")}
+	s.life = &Life{Owner: "alice", Snap: &tmux.Snapshot{
 		Sessions: []tmux.Session{{ID: 1, Name: "work", Links: []tmux.Winlink{{Window: 2}}}},
 		Windows:  []tmux.Window{{ID: 2, Panes: panes}},
 	}}
 	for _, id := range panes {
-		s.life.snap.Panes = append(s.life.snap.Panes, tmux.Pane{ID: id, Window: 2, PID: 100 + int(id)})
+		s.life.Snap.Panes = append(s.life.Snap.Panes, tmux.Pane{ID: id, Window: 2, PID: 100 + int(id)})
 	}
-	s.lives["alice#life"] = s.life
+	s.Lives["alice#life"] = s.life
 	return s
 }
 
@@ -42,7 +39,7 @@ func (s *leftStory) tell(ev access.Event) uint64 {
 	if ev.Server == "" {
 		ev.Server = "alice#life"
 	}
-	s.read(&audit.Record{Seq: s.seq, Event: ev})
+	s.Read(&audit.Record{Seq: s.seq, Event: ev})
 	return s.seq
 }
 
@@ -63,10 +60,10 @@ func (s *leftStory) ends(who, inside string, ref uint64, exit int, made ...strin
 
 // told is what it comes to, in short.
 func (s *leftStory) told() string {
-	panes, acts := s.rest()
+	panes, acts := s.Rest()
 	var out []string
 	for _, p := range panes {
-		out = append(out, fmt.Sprintf("%s %v %s", p.pane.ID, p.Sure, p.Note))
+		out = append(out, fmt.Sprintf("%s %v %s", p.Now.ID, p.Sure, p.Note))
 	}
 	for _, a := range acts {
 		out = append(out, fmt.Sprintf("%s %s×%d %s", a.By, a.On, a.Times, a.Note))
@@ -84,7 +81,7 @@ func TestLeftPanes(t *testing.T) {
 	s.ends("alice", "", hers, 0, "alice/$1:@2.%4")
 	s.ends("bob", "", s.asks("bob", "", "new-window", "alice/$1"), 1, "alice/$1:@2.%5") // a hook has failed
 	s.ends("bob", "", s.asks("bob", "", "new-window", "alice/$1"), 0, "alice/$1:@9.%90")
-	s.life.snap.Pane(6).PID = 7777
+	s.life.Snap.Pane(6).PID = 7777
 	s.ends("bob", "", 4000, 0, "alice/$1:@2.%6") // its intent named no server: there was none
 	// A pane of hers beside his is none of his, whatever she begins in it.
 	s.ends("alice", "", s.asks("alice", "", "respawn-pane -k -t $1:@2.%4", "alice/$1:@2"), 0)
@@ -94,8 +91,8 @@ func TestLeftPanes(t *testing.T) {
 	// Another life, with the same numbers.
 	s.tell(access.Event{Kind: access.EventOutcome, Person: "bob", Ref: 1, Exit: &zero, Objects: []string{"alice/$1:@2.%7"}, Server: "alice#other"})
 	const want = "%3 true \n%5 true \n%6 false they made it, and a program was begun in it since"
-	if got := s.told(); got != want || s.unclear[s.life] != 0 {
-		t.Errorf("it tells, with %d unclear,\n%s\nwant\n%s", s.unclear[s.life], got, want)
+	if got := s.told(); got != want || s.Unclear[s.life] != 0 {
+		t.Errorf("it tells, with %d unclear,\n%s\nwant\n%s", s.Unclear[s.life], got, want)
 	}
 }
 
@@ -122,12 +119,12 @@ func TestLeftRespawned(t *testing.T) {
 		s.tell(access.Event{Kind: access.EventKeys, Person: "bob", Objects: []string{"alice/$1:@2.%1"}, Bytes: 9})
 		s.ends(c.who, "alice/%1", s.asks(c.who, "alice/%1", c.command, "alice/$1:@2"), 1)
 		var got []string
-		panes, _ := s.rest()
+		panes, _ := s.Rest()
 		for _, p := range panes {
-			got = append(got, fmt.Sprintf("%s %v %s", p.pane.ID, p.Sure, p.Note))
+			got = append(got, fmt.Sprintf("%s %v %s", p.Now.ID, p.Sure, p.Note))
 		}
-		if told := strings.Join(got, "\n"); told != c.want || s.unclear[s.life] != c.unclear {
-			t.Errorf("%s: %q is told as %q, with %d unclear; want %q, %d", c.who, c.command, told, s.unclear[s.life], c.want, c.unclear)
+		if told := strings.Join(got, "\n"); told != c.want || s.Unclear[s.life] != c.unclear {
+			t.Errorf("%s: %q is told as %q, with %d unclear; want %q, %d", c.who, c.command, told, s.Unclear[s.life], c.want, c.unclear)
 		}
 	}
 }
@@ -159,8 +156,8 @@ func TestLeftUnclear(t *testing.T) {
 	} {
 		s := newLeftStory(1)
 		c.ends(s, s.asks("bob", "", c.command, "alice"))
-		if s.rest(); s.unclear[s.life] != c.unclear {
-			t.Errorf("%s: %d are unclear", name, s.unclear[s.life])
+		if s.Rest(); s.Unclear[s.life] != c.unclear {
+			t.Errorf("%s: %d are unclear", name, s.Unclear[s.life])
 		}
 	}
 }
@@ -222,7 +219,7 @@ suggest alice/$1:@2.%3×1 suggested by them, taken by alice; tmux has not said w
 		t.Errorf("it tells\n%s\nwant\n%s", got, want)
 	}
 	line, _ := json.Marshal(access.Event{Kind: access.EventOutcome, Person: "carol", Author: "bob"})
-	if !s.wants(line) {
+	if !s.Wants(line) {
 		t.Error("a line of his that somebody took is not read")
 	}
 }
@@ -288,13 +285,13 @@ func TestLeftActs(t *testing.T) {
 	s := newLeftStory(3)
 	s.ends("bob", "", s.asks("bob", "", "set-option", "alice/$1:@99"), 0) // which has gone
 	for i := range 3 * mostActs {
-		s.life.snap.Windows = append(s.life.snap.Windows, tmux.Window{ID: tmux.WindowID(100 + i)})
+		s.life.Snap.Windows = append(s.life.Snap.Windows, tmux.Window{ID: tmux.WindowID(100 + i)})
 		s.ends("bob", "", s.asks("bob", "", "set-option", fmt.Sprintf("alice/$1:@%d", 100+i)), 0)
 	}
 	s.ends("bob", "", s.asks("bob", "", "split-window", "alice/$1:@2"), 0, "alice/$1:@2.%3")
-	panes, acts := s.rest()
-	if len(panes) != 1 || len(acts) != mostActs || s.more != 2*mostActs {
-		t.Errorf("%d panes, %d acts, and %d more", len(panes), len(acts), s.more)
+	panes, acts := s.Rest()
+	if len(panes) != 1 || len(acts) != mostActs || s.More != 2*mostActs {
+		t.Errorf("%d panes, %d acts, and %d more", len(panes), len(acts), s.More)
 	}
 
 	s = newLeftStory(3)
@@ -315,77 +312,6 @@ func TestLeftActs(t *testing.T) {
 	slices.Sort(got)
 	if !slices.Equal(got, want) {
 		t.Errorf("it tells %q, want %q", got, want)
-	}
-}
-
-// One person looks once at a time, and whoever keeps the host waits for nobody else.
-func TestLookersTakeTurns(t *testing.T) {
-	k := newLookers()
-	enter := func(person string, keeper bool) func() {
-		t.Helper()
-		leave, err := k.enter(t.Context(), person, keeper)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return leave
-	}
-	bobs := enter("bob", false)
-	if _, err := k.enter(t.Context(), "bob", false); err == nil || !strings.Contains(err.Error(), "already") {
-		t.Errorf("bob looks twice: %v", err)
-	}
-	gone, cancel := context.WithCancel(t.Context())
-	cancel()
-	if _, err := k.enter(gone, "carol", false); err == nil {
-		t.Error("carol looks while bob does")
-	}
-	enter("root", true)()
-	bobs()
-	enter("bob", false)()
-	enter("carol", false)()
-}
-
-// Whoever does not get their turn hears why, and may try again.
-func TestLookersHearOfOthers(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		k := newLookers()
-		leave, err := k.enter(t.Context(), "bob", false)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for range 2 {
-			if _, err := k.enter(t.Context(), "carol", false); err == nil || !strings.Contains(err.Error(), "others look") {
-				t.Errorf("carol hears %v", err)
-			}
-		}
-		leave()
-		if leave, err = k.enter(t.Context(), "carol", false); err != nil {
-			t.Fatal(err)
-		}
-		leave()
-	})
-}
-
-// To end panes, they are named, or it is said that it is all that are sure: what is
-// empty is neither.
-func TestNoNameIsNotAll(t *testing.T) {
-	for _, c := range []struct {
-		call ctld.Call
-		ok   bool
-	}{
-		{ctld.Call{}, true},
-		{ctld.Call{Hangup: true, Sure: true}, true},
-		{ctld.Call{Hangup: true, Panes: []string{"%1"}}, true},
-		{ctld.Call{Hangup: true}, false},
-		{ctld.Call{Hangup: true, Panes: []string{}}, false},
-		{ctld.Call{Hangup: true, Panes: []string{""}}, false},
-		{ctld.Call{Hangup: true, Panes: []string{"%1", ""}}, false},
-		{ctld.Call{Hangup: true, Sure: true, Panes: []string{"%1"}}, false},
-		{ctld.Call{Sure: true}, false},
-		{ctld.Call{Panes: []string{"%1"}}, false},
-	} {
-		if err := endsWhich(c.call); (err == nil) != c.ok {
-			t.Errorf("%+v: %v", c.call, err)
-		}
 	}
 }
 

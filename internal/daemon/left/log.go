@@ -1,4 +1,4 @@
-package daemon
+package left
 
 import (
 	"bytes"
@@ -16,29 +16,31 @@ import (
 	"github.com/muxward/muxward/internal/tmux"
 )
 
-// leftLife is one life of a server, with its state. Whatever the log tells of another
+// Life is one life of a server, with its state. Whatever the log tells of another
 // one is not there any more.
-type leftLife struct {
-	owner string
-	snap  *tmux.Snapshot
-	// server is the one that was asked.
-	server *guard.Server
+type Life struct {
+	Owner string         // whose server it is
+	Snap  *tmux.Snapshot // read only
+	// Server is the one that was asked.
+	Server *guard.Server
 }
 
-// leftPane is one as it was found.
-type leftPane struct {
+// Pane is one as it was found. Where it is now, and what runs in it, is for who tells of it to
+// fill in.
+type Pane struct {
 	acts.LeftPane
-	life *leftLife
-	pane *tmux.Pane
-	// process is what was first in it, and from the pane that it was asked for in.
+	Life *Life
+	Now  *tmux.Pane // in Life.Snap
+	// From is the pane that it was asked for in, "" if in none.
+	From string
+	// process is what was first in it.
 	process int
-	from    string
 }
 
-// leftAct is one as it was found.
-type leftAct struct {
+// Act is one as it was found, at a server.
+type Act struct {
 	acts.LeftAct
-	life *leftLife
+	Life *Life
 }
 
 // leaves says what a command may leave, "" if nothing that stays.
@@ -99,69 +101,73 @@ func targetOf(words []string) string {
 	return ""
 }
 
-// leftIntent is a command of theirs whose outcome has not been read yet. It may be
+// intent is a command of theirs whose outcome has not been read yet. It may be
 // theirs if it came from inside a pane where they typed.
-type leftIntent struct {
+type intent struct {
 	from string
 	// taker is who was to have a line typed that they had suggested, "" if it is none.
 	taker string
 	// came is what the end of that suggestion says, where the outcome does not.
 	came grants.Answer
-	life *leftLife
+	life *Life
 	name string
 	on   string
 	when time.Time
 }
 
-type leftKey struct {
-	life *leftLife
+type place struct {
+	life *Life
 	pane tmux.PaneID
 }
 
 type actKey struct {
-	life           *leftLife
+	life           *Life
 	name, on, note string
 }
 
 // mostActs is how many different acts are kept. Panes are as many as there are.
 const mostActs = 1000
 
-// leftReader goes through the log for what one person has left.
-type leftReader struct {
+// Reader goes through the log for what one person has left. It is for one goroutine; make one
+// with [New], and set Lives before anything is read.
+type Reader struct {
 	person string
-	lives  map[string]*leftLife // as the log writes them
-	asked  map[uint64]leftIntent
-	panes  map[leftKey]*leftPane
-	acts   map[actKey]*leftAct
-	// typed are the panes that they typed in, or made, and direct the servers at which
-	// they typed at a display that takes keys itself, in whatever was shown there. What is
-	// asked for from inside may be theirs.
+	// Lives are the servers in question, by their owner and incarnation as the log writes them.
+	Lives map[string]*Life
+	asked map[uint64]intent
+	panes map[place]*Pane
+	acts  map[actKey]*Act
+	// typed are the panes that they typed in, or made. What is asked for from inside may be theirs.
 	// suggested is how often others took a line of theirs there, and they typed not.
-	typed     map[leftKey]bool
-	suggested map[leftKey]int
-	direct    map[*leftLife]bool
-	// unclear is how often it is not known where they have begun something.
-	unclear map[*leftLife]int
-	more    int // acts that were left out
+	typed     map[place]bool
+	suggested map[place]int
+	// Direct are the servers at which they typed at a display that takes keys itself, in whatever
+	// was shown there: likewise.
+	Direct map[*Life]bool
+	// Unclear is how often it is not known where they have begun something.
+	Unclear map[*Life]int
+	// More is how many acts were left out.
+	More int
 }
 
-func newLeftReader(person string) *leftReader {
-	return &leftReader{
-		person: audit.Escape(person), lives: map[string]*leftLife{}, asked: map[uint64]leftIntent{},
-		panes: map[leftKey]*leftPane{}, acts: map[actKey]*leftAct{}, typed: map[leftKey]bool{}, suggested: map[leftKey]int{},
-		direct: map[*leftLife]bool{}, unclear: map[*leftLife]int{},
+// New is a reader for what a person has left.
+func New(person string) *Reader {
+	return &Reader{
+		person: audit.Escape(person), Lives: map[string]*Life{}, asked: map[uint64]intent{},
+		panes: map[place]*Pane{}, acts: map[actKey]*Act{}, typed: map[place]bool{}, suggested: map[place]int{},
+		Direct: map[*Life]bool{}, Unclear: map[*Life]int{},
 	}
 }
 
-// wants reports whether a line of the log may matter.
-func (r *leftReader) wants(line []byte) bool {
+// Wants reports whether a line of the log may matter.
+func (r *Reader) Wants(line []byte) bool {
 	return bytes.Contains(line, []byte(`"person":"`+r.person+`"`)) || bytes.Contains(line, []byte(`"inside":"`)) ||
 		bytes.Contains(line, []byte(`"author":"`+r.person+`"`))
 }
 
-// read takes one record.
-func (r *leftReader) read(rec *audit.Record) {
-	life := r.lives[rec.Server]
+// Read takes one record.
+func (r *Reader) Read(rec *audit.Record) {
+	life := r.Lives[rec.Server]
 	if life == nil {
 		return
 	}
@@ -189,7 +195,7 @@ func (r *leftReader) read(rec *audit.Record) {
 
 // ended takes the end of a suggestion of theirs, which is on record before the outcome of
 // whoever took it: that may never be.
-func (r *leftReader) ended(life *leftLife, rec *audit.Record) {
+func (r *Reader) ended(life *Life, rec *audit.Record) {
 	for seq, in := range r.asked {
 		if in.taker == rec.Person && in.life == life && slices.Contains(rec.Objects, in.on) && in.came == "" { // what ends later is another one
 			in.came = grants.Answer(rec.Answer)
@@ -201,8 +207,8 @@ func (r *leftReader) ended(life *leftLife, rec *audit.Record) {
 // takes takes that somebody is about to have a line typed that they had suggested: from
 // here on it may run. Who takes it begins what that begins, and it is told of them as
 // their keys are; here it is told as suggested.
-func (r *leftReader) takes(life *leftLife, rec *audit.Record) {
-	in := leftIntent{life: life, name: "suggest", when: rec.Time, taker: rec.Person}
+func (r *Reader) takes(life *Life, rec *audit.Record) {
+	in := intent{life: life, name: "suggest", when: rec.Time, taker: rec.Person}
 	if len(rec.Objects) > 0 {
 		in.on = rec.Objects[0]
 	}
@@ -213,13 +219,13 @@ func (r *leftReader) takes(life *leftLife, rec *audit.Record) {
 }
 
 // pane gives the pane that it is about, if it is about one.
-func (in leftIntent) pane() (leftKey, bool) {
+func (in intent) pane() (place, bool) {
 	_, pane := idsOf(in.on)
-	return leftKey{in.life, pane.n}, pane.given
+	return place{in.life, pane.n}, pane.given
 }
 
 // taken takes what came of that, as its outcome says.
-func (r *leftReader) taken(in leftIntent, answer grants.Answer) {
+func (r *Reader) taken(in intent, answer grants.Answer) {
 	switch answer {
 	case grants.Ran:
 		r.act(in, "suggested by them, run by "+in.taker)
@@ -236,8 +242,8 @@ func (r *leftReader) taken(in leftIntent, answer grants.Answer) {
 	}
 }
 
-func (r *leftReader) intent(life *leftLife, rec *audit.Record, theirs bool) {
-	in := leftIntent{life: life, name: rec.Executed[0], when: rec.Time}
+func (r *Reader) intent(life *Life, rec *audit.Record, theirs bool) {
+	in := intent{life: life, name: rec.Executed[0], when: rec.Time}
 	if !theirs {
 		in.from = r.inside(life, rec.Inside)
 	}
@@ -251,7 +257,7 @@ func (r *leftReader) intent(life *leftLife, rec *audit.Record, theirs bool) {
 	case kind == "typed" && theirs:
 		r.keys(life, rec.Objects)
 	case nests(rec.Executed):
-		r.unclear[life]++
+		r.Unclear[life]++
 	}
 	if len(rec.Objects) > 0 {
 		in.on = rec.Objects[0]
@@ -261,7 +267,7 @@ func (r *leftReader) intent(life *leftLife, rec *audit.Record, theirs bool) {
 
 // outcome takes how a command of theirs, or of what may be theirs, ended. One that
 // failed, or was not waited for, may have been done.
-func (r *leftReader) outcome(life *leftLife, rec *audit.Record, theirs bool) {
+func (r *Reader) outcome(life *Life, rec *audit.Record, theirs bool) {
 	if rec.Kind != access.EventUnknown && len(rec.Verbs) > 0 {
 		return // what a permit in use has noted
 	}
@@ -293,33 +299,33 @@ func (r *leftReader) outcome(life *leftLife, rec *audit.Record, theirs bool) {
 }
 
 // lost takes a command of which nobody knows what it did.
-func (r *leftReader) lost(in leftIntent, note string) {
+func (r *Reader) lost(in intent, note string) {
 	if leaves(in.name) == "pane" {
-		r.unclear[in.life]++
+		r.Unclear[in.life]++
 	}
 	r.act(in, note)
 }
 
 // made takes what a command has made, and reports whether the record says so. What was
 // asked for from inside a pane is not surely theirs. What has gone is not kept.
-func (r *leftReader) made(life *leftLife, rec *audit.Record, from string) bool {
+func (r *Reader) made(life *Life, rec *audit.Record, from string) bool {
 	if rec.Exit == nil {
 		return false
 	}
 	for _, o := range rec.Objects {
 		_, id := idsOf(o)
-		pane := life.snap.Pane(id.n)
+		pane := life.Snap.Pane(id.n)
 		if !id.given || pane == nil {
 			continue
 		}
-		p := &leftPane{LeftPane: acts.LeftPane{Sure: from == "", When: rec.Time}, life: life, pane: pane, process: rec.Process, from: from}
+		p := &Pane{LeftPane: acts.LeftPane{Sure: from == "", When: rec.Time}, Life: life, Now: pane, process: rec.Process, From: from}
 		switch {
 		case from != "":
 			p.Note = "made from inside " + from + ", where " + r.where(life, from)
 		case pane.PID != rec.Process:
 			p.Sure, p.Note = false, "they made it, and a program was begun in it since"
 		}
-		key := leftKey{life, pane.ID}
+		key := place{life, pane.ID}
 		r.typed[key] = true
 		if r.panes[key] == nil || from == "" {
 			r.panes[key] = p
@@ -330,13 +336,13 @@ func (r *leftReader) made(life *leftLife, rec *audit.Record, from string) bool {
 
 // began takes that another program was asked for in a pane, or in a window. Whether one
 // that they have made still has its first process is looked at for itself.
-func (r *leftReader) began(life *leftLife, rec *audit.Record, from string) {
+func (r *Reader) began(life *Life, rec *audit.Record, from string) {
 	window, id := idsOf("/" + targetOf(rec.Executed))
 	panes := []tmux.PaneID{id.n}
 	if !id.given {
-		w := life.snap.Window(window.n)
+		w := life.Snap.Window(window.n)
 		if !window.given || w == nil { // it may go on in another one
-			r.unclear[life]++
+			r.Unclear[life]++
 			return
 		}
 		panes = w.Panes
@@ -346,65 +352,65 @@ func (r *leftReader) began(life *leftLife, rec *audit.Record, from string) {
 		note = "a program was asked for in it from inside " + from + ", where " + r.where(life, from)
 	}
 	for _, n := range panes {
-		key, pane := leftKey{life, n}, life.snap.Pane(n)
+		key, pane := place{life, n}, life.Snap.Pane(n)
 		if pane == nil {
 			continue
 		}
 		r.typed[key] = true
 		if r.panes[key] == nil {
-			r.panes[key] = &leftPane{LeftPane: acts.LeftPane{When: rec.Time, Note: note}, life: life, pane: pane, from: from}
+			r.panes[key] = &Pane{LeftPane: acts.LeftPane{When: rec.Time, Note: note}, Life: life, Now: pane, From: from}
 		}
 	}
 }
 
 // keys takes where they typed.
-func (r *leftReader) keys(life *leftLife, objects []string) {
+func (r *Reader) keys(life *Life, objects []string) {
 	known := false
 	for _, o := range objects {
 		if _, pane := idsOf(o); pane.given {
 			known = true
-			r.typed[leftKey{life, pane.n}] = true
+			r.typed[place{life, pane.n}] = true
 		}
 	}
 	if !known {
-		r.direct[life] = true
+		r.Direct[life] = true
 	}
 }
 
 // inside gives the pane that a request came from, if they may have typed there, or others
 // have what they suggested.
-func (r *leftReader) inside(life *leftLife, inside string) string {
-	id, ok := strings.CutPrefix(inside, audit.Escape(life.owner)+"/")
+func (r *Reader) inside(life *Life, inside string) string {
+	id, ok := strings.CutPrefix(inside, audit.Escape(life.Owner)+"/")
 	pane, err := tmux.ParsePaneID(id)
-	key := leftKey{life, pane}
-	if !ok || err != nil || !r.typed[key] && r.suggested[key] == 0 && !r.direct[life] {
+	key := place{life, pane}
+	if !ok || err != nil || !r.typed[key] && r.suggested[key] == 0 && !r.Direct[life] {
 		return ""
 	}
 	return id
 }
 
 // where says why what is asked for from inside a pane may be theirs.
-func (r *leftReader) where(life *leftLife, from string) string {
+func (r *Reader) where(life *Life, from string) string {
 	pane, _ := tmux.ParsePaneID(from) // it is what inside gave
-	if r.typed[leftKey{life, pane}] || r.direct[life] || r.suggested[leftKey{life, pane}] == 0 {
+	if r.typed[place{life, pane}] || r.Direct[life] || r.suggested[place{life, pane}] == 0 {
 		return "they may have typed"
 	}
 	return "others took what they suggested"
 }
 
 // act keeps a command of theirs, once for all alike.
-func (r *leftReader) act(in leftIntent, note string) {
-	if in.from != "" || leaves(in.name) != "job" && gone(in.life.snap, in.on) {
+func (r *Reader) act(in intent, note string) {
+	if in.from != "" || leaves(in.name) != "job" && gone(in.life.Snap, in.on) {
 		return // it may be somebody else's, or has ended with what it was about
 	}
 	key := actKey{in.life, in.name, in.on, note}
 	a := r.acts[key]
 	if a == nil && len(r.acts) >= mostActs {
-		r.more++
+		r.More++
 		return
 	}
 	if a == nil {
-		a = &leftAct{LeftAct: acts.LeftAct{Kind: leaves(in.name), By: in.name, On: in.on, Note: note}, life: in.life}
+		a = &Act{LeftAct: acts.LeftAct{Kind: leaves(in.name), By: in.name, On: in.on, Note: note}, Life: in.life}
 		r.acts[key] = a
 	}
 	a.Times++
@@ -413,8 +419,8 @@ func (r *leftReader) act(in leftIntent, note string) {
 	}
 }
 
-// rest takes what has no outcome in the log, and gives all in order.
-func (r *leftReader) rest() ([]*leftPane, []*leftAct) {
+// Rest takes what has no outcome in the log, and gives all in order.
+func (r *Reader) Rest() ([]*Pane, []*Act) {
 	for _, in := range r.asked {
 		if in.taker != "" {
 			r.taken(in, in.came)
@@ -422,10 +428,10 @@ func (r *leftReader) rest() ([]*leftPane, []*leftAct) {
 		}
 		r.lost(in, "what became of it is not in the log")
 	}
-	panes := slices.SortedFunc(maps.Values(r.panes), func(a, b *leftPane) int {
-		return cmp.Or(a.When.Compare(b.When), cmp.Compare(a.life.owner, b.life.owner), cmp.Compare(a.pane.ID, b.pane.ID))
+	panes := slices.SortedFunc(maps.Values(r.panes), func(a, b *Pane) int {
+		return cmp.Or(a.When.Compare(b.When), cmp.Compare(a.Life.Owner, b.Life.Owner), cmp.Compare(a.Now.ID, b.Now.ID))
 	})
-	acts := slices.SortedFunc(maps.Values(r.acts), func(a, b *leftAct) int {
+	acts := slices.SortedFunc(maps.Values(r.acts), func(a, b *Act) int {
 		return cmp.Or(a.Last.Compare(b.Last), cmp.Compare(a.By, b.By), cmp.Compare(a.On, b.On), cmp.Compare(a.Note, b.Note))
 	})
 	return panes, acts
