@@ -137,12 +137,12 @@ func printLeft(cmd *cobra.Command, l acts.LeftBehind) error {
 		return err
 	}
 	if len(l.Acts) > 0 {
-		acts := [][]string{{"ASKED FOR", "BY", "ON", "LAST", "TIMES", "NOTE"}}
+		asked := [][]string{{"ASKED FOR", "BY", "ON", "LAST", "TIMES", "NOTE"}}
 		for _, a := range l.Acts {
-			acts = append(acts, []string{a.Kind, a.By, a.On, a.Last.Local().Format(time.DateTime), fmt.Sprint(a.Times), a.Note})
+			asked = append(asked, []string{a.Kind, a.By, a.On, a.Last.Local().Format(time.DateTime), fmt.Sprint(a.Times), a.Note})
 		}
 		fmt.Fprintln(cmd.OutOrStdout())
-		if err := printTable(cmd.OutOrStdout(), acts); err != nil {
+		if err := printTable(cmd.OutOrStdout(), asked); err != nil {
 			return err
 		}
 	}

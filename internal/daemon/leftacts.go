@@ -223,7 +223,7 @@ func (d *daemon) livesIn(ctx context.Context, o access.Object, l *leftFound) []*
 // seenLeft gives of what was found what the asker may read of: panes where they hold
 // audit on the pane, and the rest where they hold it on the whole server.
 func (d *daemon) seenLeft(who identity.Identity, o access.Object, r *left.Reader, l *leftFound) {
-	panes, acts := r.Rest()
+	panes, others := r.Rest()
 	for _, p := range panes {
 		if d.placeLeft(who, o, p) {
 			l.Panes, l.panes = append(l.Panes, &p.LeftPane), append(l.panes, p)
@@ -241,7 +241,7 @@ func (d *daemon) seenLeft(who identity.Identity, o access.Object, r *left.Reader
 			l.lack("of some that %s asked %s's tmux server for it is not known in which panes that began something", l.Person, life.Owner)
 		}
 	}
-	for _, a := range acts {
+	for _, a := range others {
 		if whole[a.Life] {
 			l.Acts = append(l.Acts, &a.LeftAct)
 		}
