@@ -74,7 +74,9 @@ func TestAccount(t *testing.T) {
 	for range 4 {
 		<-d.asked
 	}
-	if a, err := c.Directory().ByUID(ctx, 70001); err != nil {
+	soon, end := context.WithTimeout(ctx, tmuxtest.Patience)
+	defer end()
+	if a, err := c.Directory().ByUID(soon, 70001); err != nil {
 		t.Errorf("beside those: %+v, %v", a, err)
 	}
 	cancel()
