@@ -51,7 +51,9 @@ func TestAccount(t *testing.T) {
 		p.Directory = d
 		p.Copy = func(a accounts.Account) (*os.File, error) { return nil, errors.New("the home of " + a.Name) }
 	})
-	c, ctx := b.connect(), t.Context()
+	c := b.connect()
+	ctx, over := context.WithTimeout(t.Context(), 2*tmuxtest.Patience)
+	defer over()
 	byUID, err := c.Directory().ByUID(ctx, 70001)
 	byName, errName := c.Directory().ByName(ctx, "dora")
 	if err != nil || errName != nil || byUID.Name != "dora" || byName.UID != 70001 || !byUID.Directory || len(byUID.Groups) != 1 || len(byName.In) != 1 {
@@ -83,9 +85,7 @@ func TestAccount(t *testing.T) {
 	for range 4 {
 		<-d.asked
 	}
-	soon, end := context.WithTimeout(ctx, tmuxtest.Patience)
-	defer end()
-	if a, err := c.Directory().ByUID(soon, 70001); err != nil {
+	if a, err := c.Directory().ByUID(ctx, 70001); err != nil {
 		t.Errorf("beside those: %+v, %v", a, err)
 	}
 	cancel()
