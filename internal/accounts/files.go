@@ -229,6 +229,25 @@ func (f Files) Has(name string, uid uint32) (bool, error) {
 	return false, nil
 }
 
+// UIDs gives the numbers that lines of the account file have, whatever else stands there.
+func (f Files) UIDs() (map[uint32]bool, error) {
+	data, err := readLimited(f.Passwd)
+	if err != nil {
+		return nil, fmt.Errorf("read the accounts: %w", err)
+	}
+	uids := map[uint32]bool{}
+	for line := range bytes.Lines(data) {
+		f := strings.Split(strings.TrimRight(string(line), "\r\n"), ":")
+		if len(f) < 3 {
+			continue
+		}
+		if u, err := strconv.ParseUint(f[2], 10, 32); err == nil {
+			uids[uint32(u)] = true
+		}
+	}
+	return uids, nil
+}
+
 // Groups gives the numbers and names of all groups of the file, and the numbers of those that name an
 // account as a member.
 func (f Files) Groups(account string) (gids map[uint32]bool, names map[string]bool, of []uint32, err error) {

@@ -199,6 +199,9 @@ func TestAdoptChecks(t *testing.T) {
 			if err := w.g.Close(); err != nil {
 				t.Fatal(err)
 			}
+			if w.g.Looked() {
+				t.Error("who looks no more has looked")
+			}
 			id := s.kept.ID
 			changeRecord(t, w.opt.Run+"/servers/"+id+".json", c.change)
 			w.quiet()
@@ -206,6 +209,9 @@ func TestAdoptChecks(t *testing.T) {
 			w.heard(c.said)
 			if _, ok := w.g.Lookup("alice"); w.g.AllKnown() != (ok || c.gone) {
 				t.Errorf("all are known: %t", w.g.AllKnown())
+			}
+			if !w.g.Looked() {
+				t.Error("what was left was looked at, adopted or not")
 			}
 			if s2, ok := w.g.Lookup("alice"); ok && s2.Ready(t.Context()) == nil {
 				t.Error("it is used")

@@ -301,6 +301,29 @@ func TestChecksAndHealth(t *testing.T) {
 	}
 }
 
+// A check hears of what the host will not have any more, and not of what comes back in its place.
+func TestChecksHearWhatGoes(t *testing.T) {
+	b := newBed(t)
+	b.furnish()
+	s := State{Set: "setup", Items: []Item{
+		{ID: "T1", Kind: File, Path: "/etc/mw.conf", Mode: 0o644, Content: "ours\n", Why: "a file that is there"},
+		{ID: "T2", Kind: File, Path: "/etc/new.conf", Mode: 0o644, Content: "ours\n", Why: "a new file"},
+		{ID: "T3", Kind: File, Path: "/etc/stays.conf", Mode: 0o644, Content: "ours\n", Why: "another"},
+	}}
+	b.apply(s)
+	var heard []string
+	b.opt.Checks = []Check{{Name: "x", Without: func(_ context.Context, _ string, gone []string) error {
+		heard = gone
+		return nil
+	}}}
+	s.Items = append(s.Items[2:], Item{ID: "T4", Kind: Absent, Path: "/etc/old.conf", Why: "it says what is not so"})
+	b.apply(s)
+	slices.Sort(heard)
+	if !slices.Equal(heard, []string{"/etc/new.conf", "/etc/old.conf"}) || b.read("etc/mw.conf") != "a\nb\nc\n" {
+		t.Errorf("heard of %q; what is back: %q", heard, b.read("etc/mw.conf"))
+	}
+}
+
 // One apply at a time.
 func TestOneAtATime(t *testing.T) {
 	b := newBed(t)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"sync"
@@ -293,4 +294,46 @@ func TestAccountsOfMany(t *testing.T) {
 	if n := len(a.absent); n > accountCache {
 		t.Errorf("%d are kept who have none", n)
 	}
+}
+
+// Uids that nobody has cost one reading of the file, and not one each; what the file has come to have counts, and
+// what it has is what the files themselves say.
+func TestSourceReadsOnce(t *testing.T) {
+	f := files(t)
+	n := 0
+	byUID := (&lines{of: f, list: func() (map[uint32]bool, error) { n++; return f.UIDs() }}).byUID
+	same := func() {
+		t.Helper()
+		for uid := range uint32(1100) {
+			want, errWant := f.ByUID(uid)
+			got, err := byUID(uid)
+			if !reflect.DeepEqual(got, want) || (err == nil) != (errWant == nil) || errors.Is(err, ErrNoAccount) != errors.Is(errWant, ErrNoAccount) {
+				t.Fatalf("uid %d: %+v, %v; the files say %+v, %v", uid, got, err, want, errWant)
+			}
+		}
+	}
+	same()
+	write(t, f.Passwd, passwdText+"zoe:x:1099:1099::/:/bin/sh\n")
+	same()
+	if n != 2 {
+		t.Errorf("the file was read %d times, of which there were two", n)
+	}
+	for uid := range uint32(100) {
+		if _, err := byUID(200000 + uid); !errors.Is(err, ErrNoAccount) {
+			t.Fatal(err)
+		}
+	}
+	if n != 2 {
+		t.Errorf("of uids that nobody has it was read %d times", n)
+	}
+	if err := os.Remove(f.Passwd); err != nil {
+		t.Fatal(err)
+	}
+	for _, uid := range []uint32{1001, 200000} {
+		if _, err := byUID(uid); err == nil || errors.Is(err, ErrNoAccount) {
+			t.Errorf("uid %d without the file: %v", uid, err)
+		}
+	}
+	write(t, f.Passwd, passwdText)
+	same()
 }

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -200,14 +201,22 @@ func TestFromPeerOtherAccount(t *testing.T) {
 	default:
 	}
 	told := make(chan error, 2)
+	heard := func() error {
+		select {
+		case cause := <-told:
+			return cause
+		case <-time.After(tmuxtest.Patience):
+			return errors.New("nothing")
+		}
+	}
 	peer.WhenGone(func(cause error) { told <- cause })
 	p.end()
 	<-peer.Gone()
-	if cause := <-told; !errors.Is(cause, ErrPeerGone) || peer.Cause() == nil {
+	if cause := heard(); !errors.Is(cause, ErrPeerGone) || peer.Cause() == nil {
 		t.Errorf("told %v, and the cause is %v", cause, peer.Cause())
 	}
 	peer.WhenGone(func(cause error) { told <- cause }) // too late to be told by the end itself
-	if cause := <-told; !errors.Is(cause, ErrPeerGone) {
+	if cause := heard(); !errors.Is(cause, ErrPeerGone) {
 		t.Errorf("told %v afterwards", cause)
 	}
 }

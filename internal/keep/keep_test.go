@@ -237,10 +237,10 @@ func TestStartBesideOneNotAdopted(t *testing.T) {
 	if _, err := w.k.Start(t.Context(), w.order("alice")); !errors.Is(err, ErrBusy) {
 		t.Errorf("a second one: %v", err)
 	}
+	w.start("bob") // who has none
 	if again, err := w.k.Adopt(t.Context(), h.ID); err != nil || again.PID != h.PID {
 		t.Errorf("%+v, %v", again, err)
 	}
-	w.start("bob")
 }
 
 // Killed between the start of tmux and writing down its id, or before the

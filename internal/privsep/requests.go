@@ -10,6 +10,8 @@ import (
 	"os"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/muxward/muxward/internal/accounts"
 	"github.com/muxward/muxward/internal/keep"
 )
@@ -136,7 +138,10 @@ func (d Directory) told(ctx context.Context, w Whose, of uint32) (accounts.Accou
 	}
 	var t Told
 	files, err := d.c.shared(ctx, NumAccount, w, &t, nil, leave)
-	if err = none(NumAccount, files, err); err != nil {
+	if err = none(NumAccount, files, err); errors.Is(err, unix.ETIMEDOUT) {
+		err = fmt.Errorf("%w: %w", accounts.ErrUnanswered, err)
+	}
+	if err != nil {
 		return accounts.Account{}, err
 	}
 	if !t.Found {

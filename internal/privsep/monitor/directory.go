@@ -31,7 +31,15 @@ func (m *Monitor) account(ctx context.Context, w privsep.Whose) (answer, error) 
 	if errors.Is(err, accounts.ErrNoAccount) {
 		return answer{body: privsep.Told{}}, nil
 	}
-	return answer{body: privsep.Told{Found: err == nil, Account: a}}, err
+	return answer{body: privsep.Told{Found: err == nil, Account: a}}, untold(err)
+}
+
+// untold has the daemon hear that a directory does not answer as it hears that of a home: nobody knows, for now.
+func untold(err error) error {
+	if errors.Is(err, accounts.ErrUnanswered) {
+		err = fmt.Errorf("%[2]w: %[1]w", unix.ETIMEDOUT, err) // the first, whatever else is in the other
+	}
+	return err
 }
 
 // maxNaming is how many homes may wait at once for a directory to say whose they are: those of the accounts
@@ -48,7 +56,8 @@ func (m *Monitor) named(ctx context.Context, name string) (accounts.Account, err
 		select {
 		case m.naming <- struct{}{}:
 			defer func() { <-m.naming }()
-			return m.Directory.ByName(ctx, name)
+			a, err := m.Directory.ByName(ctx, name)
+			return a, untold(err)
 		default:
 			return accounts.Account{}, fmt.Errorf("the directory service has not told of %d others yet: %w", maxNaming, unix.EAGAIN)
 		}

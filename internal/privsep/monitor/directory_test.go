@@ -33,10 +33,12 @@ func (d toyDirectory) ByUID(ctx context.Context, uid uint32) (accounts.Account, 
 }
 
 func (d toyDirectory) ByName(ctx context.Context, name string) (accounts.Account, error) {
-	if strings.HasPrefix(name, "mwslow") {
+	switch {
+	case strings.HasPrefix(name, "mwslow"):
 		return d.ByUID(ctx, 1)
-	}
-	if name != "dora" {
+	case name == "mwsilent":
+		return accounts.Account{}, fmt.Errorf("%w: %w", unix.ENOENT, accounts.ErrUnanswered)
+	case name != "dora":
 		return accounts.Account{}, errors.New("it is broken")
 	}
 	return d.ByUID(ctx, 70001)
@@ -49,7 +51,9 @@ func TestAccount(t *testing.T) {
 		p.Directory = d
 		p.Copy = func(a accounts.Account) (*os.File, error) { return nil, errors.New("the home of " + a.Name) }
 	})
-	c, ctx := b.connect(), t.Context()
+	c := b.connect()
+	ctx, over := context.WithTimeout(t.Context(), 2*tmuxtest.Patience)
+	defer over()
 	byUID, err := c.Directory().ByUID(ctx, 70001)
 	byName, errName := c.Directory().ByName(ctx, "dora")
 	if err != nil || errName != nil || byUID.Name != "dora" || byName.UID != 70001 || !byUID.Directory || len(byUID.Groups) != 1 || len(byName.In) != 1 {
@@ -61,8 +65,15 @@ func TestAccount(t *testing.T) {
 	if a, err := c.Directory().ByUID(ctx, 70002); !errors.Is(err, accounts.ErrNoAccount) {
 		t.Errorf("%+v, %v", a, err)
 	}
-	if a, err := c.Directory().ByName(ctx, "erin"); err == nil || errors.Is(err, accounts.ErrNoAccount) {
+	if a, err := c.Directory().ByName(ctx, "erin"); err == nil || errors.Is(err, accounts.ErrNoAccount) || errors.Is(err, accounts.ErrUnanswered) {
 		t.Errorf("%+v, %v", a, err)
+	}
+	// What is not answered is heard as that, so that nobody's keys are taken away for it.
+	if a, err := c.Directory().ByName(ctx, "mwsilent"); !errors.Is(err, accounts.ErrUnanswered) || errors.Is(err, accounts.ErrNoAccount) {
+		t.Errorf("%+v, %v", a, err)
+	}
+	if _, err := c.AuthKeys(ctx, "mwsilent", 10); !errors.Is(err, unix.ETIMEDOUT) {
+		t.Errorf("keys of whom the directory does not tell: %v", err)
 	}
 	if _, err := c.AuthKeys(ctx, "dora", 10); err == nil || !strings.Contains(err.Error(), "the home of dora") {
 		t.Errorf("her keys: %v", err)

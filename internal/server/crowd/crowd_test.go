@@ -112,7 +112,7 @@ func TestComeAndGo(t *testing.T) {
 	for i := range 64 {
 		wg.Go(func() {
 			for n := range 200 {
-				c, err := w.Enter(uint32(1000+i%16), "", few, Unknown, func() {})
+				c, err := w.Enter(uint32(1000+i%16), []string{"", "hers", "his"}[n%3], few, Unknown, func() {})
 				if err != nil {
 					continue
 				}
@@ -123,8 +123,8 @@ func TestComeAndGo(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	if w.Len() != 0 || len(w.by) != 0 {
-		t.Errorf("when all have left: %d, %v", w.Len(), w.by)
+	if w.Len() != 0 || len(w.by) != 0 || len(w.via) != 0 {
+		t.Errorf("when all have left: %d, %v, %v", w.Len(), w.by, w.via)
 	}
 }
 

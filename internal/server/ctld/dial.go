@@ -3,6 +3,7 @@ package ctld
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"os"
 	"time"
@@ -49,7 +50,7 @@ func queue(ctx context.Context, path string) (net.Conn, error) {
 				_ = it.conn.Close()
 			}
 		}()
-		return nil, context.Cause(ctx)
+		return nil, fmt.Errorf("%w: %w", os.NewSyscallError("connect", unix.EAGAIN), context.Cause(ctx))
 	}
 }
 

@@ -39,7 +39,8 @@ func TestInTurn(t *testing.T) {
 	full()
 	short, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
 	defer cancel()
-	if _, err := dial(short, path); err == nil || short.Err() == nil {
+	err = Call{Act: "status"}.Do(short, path, nil)
+	if !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "too many wait there") {
 		t.Errorf("with little time: %v", err)
 	}
 	left, leave := context.WithCancel(t.Context())

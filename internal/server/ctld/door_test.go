@@ -244,8 +244,12 @@ func flood(s *Server) (others int, err error) {
 func TestHeardStays(t *testing.T) {
 	s := &Server{Prover: identity.NewProver(everybody{}), Complain: func(string) {}}
 	conn, c, asking, over, said := comes(t, s, Call{Act: "status"})
-	others := 0
+	others, proved := 0, false
+	c.proved = func() { proved = true }
 	s.Acts = func(identity.Identity, Call) (*gateway.Act, error) {
+		if !proved { // what they want may take long
+			t.Error("they are who they are, and take a place of those who prove it")
+		}
 		var err error
 		if others, err = flood(s); err != nil {
 			return nil, err
@@ -329,6 +333,12 @@ func TestKnownComesAgain(t *testing.T) {
 		return s.enter(conn, uid, end)
 	}
 	ctx, end := context.WithCancelCause(t.Context())
+	for range perUID + 3 { // of one uid
+		_, _ = as(4241, end)
+	}
+	if n := s.proofs.Len(); n != perUID {
+		t.Errorf("%d are being proved, of %d that are let in", n, perUID)
+	}
 	first, err := as(4242, end)
 	if err != nil {
 		t.Fatal(err)

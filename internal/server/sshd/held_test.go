@@ -32,8 +32,8 @@ func TestChannelCountsUntilClosed(t *testing.T) {
 	}
 	ch := b.session(client)
 	v.shut(2)
+	_ = ch.CloseWrite() // first: what comes behind the command may be the library's, which closes the channel
 	_, _ = ch.SendRequest("exec", false, ssh.Marshal(struct{ Line string }{"nonsense"}))
-	_ = ch.CloseWrite()
 	tmuxtest.Eventually(t, func() bool { // the session is over
 		c.mu.Lock()
 		defer c.mu.Unlock()

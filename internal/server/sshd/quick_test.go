@@ -6,8 +6,11 @@ import (
 	"io"
 	"net"
 	"os"
+	"runtime"
 	"testing"
 	"time"
+
+	"github.com/muxward/muxward/internal/tmux/tmuxtest"
 )
 
 // pairOfTCP is a connection with which reads and writes go the quick way, and its other end.
@@ -74,6 +77,16 @@ func TestQuickWritesAll(t *testing.T) {
 	}
 }
 
+// once has something done as soon as a function is being called, or a while later.
+func once(called string, do func()) {
+	go func() {
+		for end := time.Now().Add(tmuxtest.Patience); !inside(called) && time.Now().Before(end); {
+			runtime.Gosched()
+		}
+		do()
+	}()
+}
+
 // TestQuickEnds: reads and writes that wait end with the connection, at their deadline and at
 // the other's end, each with the error that net has for it.
 func TestQuickEnds(t *testing.T) {
@@ -99,16 +112,15 @@ func TestQuickEnds(t *testing.T) {
 		}
 	})
 	for _, way := range []struct {
-		name string
-		call func(*wary) (int, error)
+		name, waits string
+		call        func(*wary) (int, error)
 	}{
-		{"read", func(w *wary) (int, error) { return w.Read(buf) }},
-		{"write", func(w *wary) (int, error) { return w.Write(full) }},
+		{"read", "(*quick).read", func(w *wary) (int, error) { return w.Read(buf) }},
+		{"write", "(*quick).write", func(w *wary) (int, error) { return w.Write(full) }},
 	} {
 		t.Run(way.name+" at its deadline", func(t *testing.T) {
 			w, _ := pairOfTCP(t)
-			end := time.AfterFunc(100*time.Millisecond, func() { _ = w.Conn.SetDeadline(time.Unix(1, 0)) })
-			defer end.Stop()
+			once(way.waits, func() { _ = w.Conn.SetDeadline(time.Unix(1, 0)) }) // behind the one that a write sets
 			_, err := soon(t, "it", func() (int, error) { return way.call(w) })
 			var timeout net.Error
 			if !errors.Is(err, os.ErrDeadlineExceeded) || !errors.As(err, &timeout) || !timeout.Timeout() {
@@ -117,8 +129,7 @@ func TestQuickEnds(t *testing.T) {
 		})
 		t.Run(way.name+" as it is closed", func(t *testing.T) {
 			w, _ := pairOfTCP(t)
-			end := time.AfterFunc(100*time.Millisecond, w.abort)
-			defer end.Stop()
+			once(way.waits, w.abort)
 			if _, err := soon(t, "it", func() (int, error) { return way.call(w) }); !errors.Is(err, net.ErrClosed) {
 				t.Error(err)
 			}

@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/muxward/muxward/internal/tmux/tmuxtest"
 	"github.com/muxward/muxward/internal/tmux/wire"
 )
 
@@ -86,5 +87,26 @@ func TestGoodbyeGivesNothing(t *testing.T) {
 		if _, ok := m.(*wire.Exit); ok {
 			break
 		}
+	}
+}
+
+// Who has been told how it ended, and goes, is not waited for by what they said meanwhile and nobody wants any more.
+func TestLingerHearsOut(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), tmuxtest.Patience)
+	defer cancel()
+	c, theirs := introduced(t)
+	c.pumped = make(chan struct{})
+	go func() {
+		defer close(c.pumped)
+		c.pump(ctx, func(error) {})
+	}()
+	for range 4 * cap(c.events) {
+		if err := theirs.WriteMsg(ctx, &wire.Resize{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	_ = theirs.Close()
+	if c.linger(ctx); ctx.Err() != nil {
+		t.Error("it is waited for")
 	}
 }

@@ -130,8 +130,9 @@ func TestPlaces(t *testing.T) {
 			first = v
 		}
 	}
-	if _, err := come(100002); err == nil || !strings.Contains(err.Error(), " has 64 connections under way") {
-		t.Errorf("one more of a uid that has its part: %v", err)
+	proofs := s.proofs.Len()
+	if _, err := come(100002); err == nil || !strings.Contains(err.Error(), " has 64 connections under way") || s.proofs.Len() != proofs {
+		t.Errorf("one more of a uid that has its part: %v; it is being proved: %v", err, s.proofs.Len() != proofs)
 	}
 	if !first.here.given || !first.fresh.given || known.here.given || proved.here.given {
 		t.Errorf("the oldest stays: %v; who is here: %v; who is proved: %v", !first.here.given, !known.here.given, !proved.here.given)
