@@ -67,11 +67,13 @@ type seat struct {
 	// weighing is set while resizes changes; shrunk once it was told that
 	// somebody else has changed it.
 	weighing, shrunk atomic.Bool
-	// escape is when an escape was last typed directly, in Unix nanoseconds.
-	escape  atomic.Int64
-	lasting lasting // a lockdown, or a suggestion, on the last line
-	barred  barred
-	bell    bell // for requests that wait for this person
+	// straight is set while tmux may not have come to what was typed directly; escape is when
+	// an escape was last typed so, in Unix nanoseconds.
+	straight atomic.Bool
+	escape   atomic.Int64
+	lasting  lasting // a lockdown, or a suggestion, on the last line
+	barred   barred
+	bell     bell // for requests that wait for this person
 	// blind is set once they look on no more; watched is what they typed in last that
 	// somebody has to watch, the input pump's; paused is set while nobody does.
 	blind   atomic.Bool
