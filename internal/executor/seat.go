@@ -596,7 +596,7 @@ func (s *seat) close(ctx context.Context, view access.Decision, why string) erro
 	}
 	late := !direct && s.closesLate()
 	if late { // when this is over, whatever goes wrong
-		defer gateway.Afterwards(ctx, s.seesOff)
+		defer gateway.Afterwards(ctx, s.goesLate)
 	}
 	stopped := s.att.Stop(ctx, text)
 	s.leave(errors.New(text))
