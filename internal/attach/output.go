@@ -214,8 +214,8 @@ func (o *output) deliver() error {
 		o.stats.Lost += uint64(len(o.batch))
 		return nil
 	}
-	o.mend(o.batch)
-	o.batch = append(o.batch, o.top(o.ours)...) // with it: nothing is seen in the line's place
+	size := o.mend(o.batch)
+	o.batch = append(o.batch, o.top(o.ours, size)...) // with it: nothing is seen in the line's place
 	return o.put(o.batch)
 }
 

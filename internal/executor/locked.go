@@ -2,6 +2,7 @@ package executor
 
 import (
 	"cmp"
+	"context"
 	"maps"
 	"slices"
 	"sync"
@@ -103,18 +104,24 @@ func (s *seat) standSuggested(list []Waits) {
 	s.untellSuggested()
 }
 
-// unsuggest takes away a suggestion that the person may not be told any more.
-func (s *seat) unsuggest() {
+// unsuggest takes away a suggestion that the person may not be told any more. It is drawn no more
+// once undrawn has returned nil, which waits for who draws it just then.
+func (s *seat) unsuggest() (undrawn func(ctx context.Context) error) {
 	s.lasting.mu.Lock()
 	defer s.lasting.mu.Unlock()
-	s.untellSuggested()
+	if s.untellSuggested() {
+		return s.att.Drawn
+	}
+	return func(context.Context) error { return nil }
 }
 
 // untellSuggested decides while mu is held: either it finds what was taken, or who takes
-// it finds the suggestion.
-func (s *seat) untellSuggested() {
-	if st := &s.lasting; st.by != nil && !st.by.Decide().Allow {
+// it finds the suggestion. It reports whether that was so.
+func (s *seat) untellSuggested() (untold bool) {
+	st := &s.lasting
+	if untold = st.by != nil && !st.by.Decide().Allow; untold {
 		st.suggested, st.by = "", nil
 	}
 	s.stands()
+	return untold
 }

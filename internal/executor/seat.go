@@ -542,8 +542,8 @@ func (s *seat) limit() time.Time {
 // returns nil, nothing that they may no longer do is still going on.
 func (s *seat) reconsider(ctx context.Context, why string) error {
 	defer gateway.Afterwards(ctx, s.bell.ring) // they may answer what they might not, or the other way
-	s.unsuggest()
-	return errors.Join(s.bar(ctx), s.anew(ctx, why))
+	undrawn := s.unsuggest()
+	return errors.Join(s.bar(ctx), s.anew(ctx, why), undrawn(ctx))
 }
 
 // anew has what they are shown, and how they type, be as they may by now.
