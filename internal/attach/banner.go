@@ -43,7 +43,7 @@ func (a *Attachment) Banner(text string) {
 
 // Drawn waits until whatever muxward draws just now over the display is written.
 func (a *Attachment) Drawn(ctx context.Context) error {
-	if err := LockWithin(ctx, &a.out.mu, func() {}); err != nil {
+	if err := lockWithin(ctx, &a.out.mu, func() {}); err != nil {
 		return fmt.Errorf("wait for what is drawn: %w", err)
 	}
 	return nil
