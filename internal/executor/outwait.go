@@ -59,7 +59,7 @@ func (s *seat) change(ctx context.Context, full bool) error {
 			return err
 		}
 		why = "keys of yours wait in tmux behind a command that a key has run; attach again"
-		if s.cameThrough(ctx) == nil {
+		if !s.p.Plan().ReadOnly && s.cameThrough(ctx) == nil { // a display that takes no keys takes no command
 			s.straight.Store(false)
 			return nil
 		}

@@ -611,8 +611,11 @@ func (s *seat) close(ctx context.Context, view access.Decision, why string) erro
 
 // mode is where the person's input goes.
 func (s *seat) mode() attach.Mode {
-	if s.full.Load() {
-		return attach.Direct
+	switch {
+	case s.full.Load():
+		return attach.Direct // tmux, too, knows a display that takes no keys
+	case s.p.Plan().ReadOnly:
+		return attach.Watch
 	}
 	return attach.Addressed
 }
