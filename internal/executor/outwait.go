@@ -12,6 +12,7 @@ import (
 	"github.com/muxward/muxward/internal/access"
 	"github.com/muxward/muxward/internal/attach"
 	"github.com/muxward/muxward/internal/tmux"
+	"github.com/muxward/muxward/internal/tmux/control"
 	"github.com/muxward/muxward/internal/tmux/wire"
 )
 
@@ -50,6 +51,9 @@ func (s *seat) change(ctx context.Context, full bool) error {
 		return err
 	}
 	s.live.Describe(s.describe(s.mode()))
+	if !full {
+		s.uncover(ctx)
+	}
 	if full || !s.straight.Load() { // nothing that was typed directly is on its way
 		return s.settle(ctx)
 	}
@@ -65,6 +69,18 @@ func (s *seat) change(ctx context.Context, full bool) error {
 		}
 	}
 	return s.close(ctx, access.Decision{Reason: why}, "")
+}
+
+// uncover has tmux take away what lies over the display and takes its keys, as a popup or a menu: they
+// go to the pane now, which is to be seen. What comes of it is waited for with all else.
+func (s *seat) uncover(ctx context.Context) {
+	name, ok := tmux.SpellCommand("display-popup", s.reading())
+	if !ok {
+		return
+	}
+	if c, err := s.server.Control(ctx); err == nil {
+		_ = c.SendThen(s, name+" -C -c "+s.tty, func(control.Reply, error) {})
+	}
 }
 
 const (
