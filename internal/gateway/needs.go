@@ -274,7 +274,7 @@ func (r *resolver) guestAttach() error {
 		r.add(Joining(on))
 		r.plan.Needs = append(r.plan.Needs, all...)
 		sizes := Need{Verb: access.Resize, Object: on}
-		if may := r.live.Decide(sizes).Allow && !inv.Has('r'); sized(may) {
+		if may := r.live.Decide(sizes).Allow && !r.plan.ReadOnly; sized(may) {
 			flags = "read-only"
 			if may {
 				r.add(sizes)
