@@ -22,6 +22,7 @@ var layers = map[string]int{
 	"internal/failpoint":          0,
 	"internal/teeth":              0,
 	"internal/pace":               0,
+	"internal/ctxlock":            0,
 	"internal/webhook":            0,
 	"internal/tmux":               0,
 	"internal/identity":           0,

@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/muxward/muxward/internal/ctxlock"
 	"github.com/muxward/muxward/internal/failpoint"
 )
 
@@ -287,19 +288,15 @@ func (a *Attachment) Stop(ctx context.Context, reason string) error {
 	// The terminal first: from there on nothing is written to it, and a write
 	// that its owner made block is freed.
 	left := a.leave(ctx)
-	settled := LockWithin(ctx, &a.in.mu, a.in.drop)
+	settled := lockWithin(ctx, &a.in.mu, a.in.drop)
 	flushed := a.display.FlushInput()
 	return errors.Join(left, settled, flushed)
 }
 
-// LockWithin runs f under mu, or returns when ctx ends: who holds it may wait for a delivery.
-func LockWithin(ctx context.Context, mu *sync.Mutex, f func()) error {
-	for !mu.TryLock() {
-		select {
-		case <-ctx.Done():
-			return fmt.Errorf("a delivery does not end: %w", ctx.Err())
-		case <-time.After(100 * time.Microsecond):
-		}
+// lockWithin runs f under mu, or returns when ctx ends: who holds it may wait for a delivery.
+func lockWithin(ctx context.Context, mu *sync.Mutex, f func()) error {
+	if err := ctxlock.Lock(ctx, mu); err != nil {
+		return fmt.Errorf("a delivery does not end: %w", err)
 	}
 	defer mu.Unlock()
 	f()
@@ -317,7 +314,7 @@ func (a *Attachment) Freeze(ctx context.Context) error {
 	// First the kernel's queue, then the number of the batch: what is read in
 	// between carries the old number and is dropped.
 	flushed := a.term.FlushInput()
-	settled := LockWithin(ctx, &a.in.mu, a.in.drop)
+	settled := lockWithin(ctx, &a.in.mu, a.in.drop)
 	a.Answered() // nobody is asked any more what they were asked before
 	if err := errors.Join(flushed, settled, a.display.FlushInput()); err != nil {
 		return fmt.Errorf("freeze: %w", err)
@@ -329,7 +326,7 @@ func (a *Attachment) Freeze(ctx context.Context) error {
 // meant for what they saw before. What the display has is delivered.
 func (a *Attachment) Unread(ctx context.Context) error {
 	flushed := a.term.FlushInput()
-	if err := errors.Join(flushed, LockWithin(ctx, &a.in.mu, a.in.drop)); err != nil {
+	if err := errors.Join(flushed, lockWithin(ctx, &a.in.mu, a.in.drop)); err != nil {
 		return fmt.Errorf("drop what was typed before: %w", err)
 	}
 	return nil
@@ -359,7 +356,7 @@ func (a *Attachment) Suspend(ctx context.Context) error {
 	how := Leaving{}
 	how.Now, how.Ever = a.out.marks()
 	left := a.term.Leave(ctx, how)
-	if err := errors.Join(left, LockWithin(ctx, &a.out.mu, a.out.suspend)); err != nil {
+	if err := errors.Join(left, lockWithin(ctx, &a.out.mu, a.out.suspend)); err != nil {
 		return fmt.Errorf("suspend: %w", err)
 	}
 	return nil
@@ -371,7 +368,7 @@ func (a *Attachment) Resume(ctx context.Context) error {
 	if back, err := a.comeBack(); err != nil || !back {
 		return err
 	}
-	if err := LockWithin(ctx, &a.out.mu, a.out.resume); err != nil {
+	if err := lockWithin(ctx, &a.out.mu, a.out.resume); err != nil {
 		return fmt.Errorf("resume: %w", err)
 	}
 	a.resize.request()

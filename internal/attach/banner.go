@@ -3,6 +3,7 @@ package attach
 import (
 	"bytes"
 	"cmp"
+	"context"
 	"fmt"
 	"time"
 	"unicode/utf8"
@@ -27,8 +28,8 @@ const mendAfter = 500 * time.Millisecond
 // Banner has text stay on the last line of the person's own screen, as a notice is drawn
 // there, until it is called again: with "" for nothing. Notices and questions are shown
 // in its place while they are there, and pictures of muxward's own, which need that line.
-// It is not subject to the Gate, and waits for nothing: what stood there before is not
-// drawn again, and is drawn over soon.
+// It is not subject to the Gate, and waits for nothing: what stood there before is drawn
+// over soon, and not drawn again, but by who has begun to: see Drawn.
 func (a *Attachment) Banner(text string) {
 	next := (*string)(nil)
 	if text = text[:min(len(text), maxNotice)]; text != "" {
@@ -38,6 +39,14 @@ func (a *Attachment) Banner(text string) {
 		return
 	}
 	a.clear()
+}
+
+// Drawn waits until whatever muxward draws just now over the display is written.
+func (a *Attachment) Drawn(ctx context.Context) error {
+	if err := lockWithin(ctx, &a.out.mu, func() {}); err != nil {
+		return fmt.Errorf("wait for what is drawn: %w", err)
+	}
+	return nil
 }
 
 // bannered draws the banner in the place of what was shown over it, and reports whether
@@ -77,22 +86,23 @@ func lastLine(text string, size Size) []byte {
 }
 
 // mend has all drawn anew soon if what is shown next moves the banner up with what tmux
-// has drawn; o.mu is held.
-func (o *output) mend(shown []byte) {
+// has drawn. It gives the terminal's size if that was looked up; o.mu is held.
+func (o *output) mend(shown []byte) (size Size) {
 	b, text := &o.banner, o.a.note.banner.Load()
 	if text == nil || o.ours {
 		b.rows = rows{}
-		return
+		return size
 	}
-	if !b.rows.moved(shown, o.a.Size()) || b.waits {
-		return
+	size = o.a.Size()
+	if !b.rows.moved(shown, size) || b.waits {
+		return size
 	}
 	b.waits = true
 	n := &o.a.note
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if o.a.closed.Load() {
-		return
+		return size
 	}
 	n.mend = time.AfterFunc(mendAfter, func() {
 		o.mu.Lock()
@@ -102,6 +112,7 @@ func (o *output) mend(shown []byte) {
 			o.a.redrawBy(o.a.cfg.Refresh)
 		}
 	})
+	return size
 }
 
 // rows follows, in what a Filter lets through, whether a terminal's last line is moved

@@ -68,6 +68,23 @@ func TestBanner(t *testing.T) {
 	}
 }
 
+// Who has begun to draw a banner that is taken away is waited for, and not for ever.
+func TestBannerIsDrawn(t *testing.T) {
+	at := attach(t, newPerson(t, Size{20, 5}, false), Watch)
+	at.out.mu.Lock() // as who draws it
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- at.Drawn(ctx) }()
+	cancel()
+	if err := <-done; !errors.Is(err, context.Canceled) {
+		t.Errorf("it is drawn, and was not waited for: %v", err)
+	}
+	at.out.mu.Unlock()
+	if err := at.Drawn(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
 func redrawn(t *testing.T, at *attached) {
 	t.Helper()
 	select {
@@ -159,8 +176,7 @@ func BenchmarkBanner(b *testing.B) {
 				b.SetBytes(int64(size))
 				for b.Loop() {
 					o.mu.Lock()
-					o.mend(piece)
-					o.top(false)
+					o.top(false, o.mend(piece))
 					o.mu.Unlock()
 				}
 			})

@@ -58,7 +58,7 @@ func (a *Attachment) Taken() bool {
 // whether there was one. When it returns nil, nothing of the picture is written
 // any more; what the terminal has of it may still be shown.
 func (a *Attachment) Uncover(ctx context.Context) (shown bool, err error) {
-	err = LockWithin(ctx, &a.out.mu, func() {
+	err = lockWithin(ctx, &a.out.mu, func() {
 		if shown = a.out.cover != nil; shown {
 			a.out.lag(0) // what is told now stays
 			a.out.startDrain()
@@ -73,7 +73,7 @@ func (a *Attachment) Uncover(ctx context.Context) (shown bool, err error) {
 func (a *Attachment) Withdraw(ctx context.Context) (shown bool, err error) {
 	o := &a.out
 	var dropped error
-	err = LockWithin(ctx, &o.mu, func() {
+	err = lockWithin(ctx, &o.mu, func() {
 		shown = o.cover != nil
 		if !shown && !o.pictured || o.away {
 			return
@@ -96,7 +96,7 @@ func (a *Attachment) Withdraw(ctx context.Context) (shown bool, err error) {
 // later.
 func (a *Attachment) Anew(ctx context.Context) error {
 	var dropped error
-	err := LockWithin(ctx, &a.out.mu, func() {
+	err := lockWithin(ctx, &a.out.mu, func() {
 		if !a.out.away {
 			a.out.lag(0)
 			dropped = a.term.Drop()

@@ -164,7 +164,7 @@ func (a *Attachment) overlay() {
 // overlay shows it, first or again: what tmux has drawn may have covered it.
 // o.mu is held.
 func (o *output) overlay(first bool) error {
-	if line := o.top(first); line != nil {
+	if line := o.top(first, Size{}); line != nil {
 		return o.put(line)
 	}
 	return nil
@@ -172,8 +172,8 @@ func (o *output) overlay(first bool) error {
 
 // top gives what is drawn on the last line now, nil for nothing. A
 // notice is shown again only where that was drawn for what stood there before; over
-// what muxward draws, and over a banner, each time. o.mu is held.
-func (o *output) top(first bool) []byte {
+// what muxward draws, and over a banner, each time. The zero size is looked up. o.mu is held.
+func (o *output) top(first bool, size Size) []byte {
 	n := &o.a.note
 	if o.a.closed.Load() || o.away || o.lagging {
 		return nil
@@ -184,12 +184,14 @@ func (o *output) top(first bool) []byte {
 			shown = &asking{text: *text}
 		}
 	}
-	size := o.a.Size()
-	switch {
-	case shown != nil:
-		return lastLine(shown.fit(size.Cols-1), size)
-	case o.cover != nil || o.left(): // the picture needs the line for itself
+	if shown == nil && (n.banner.Load() == nil || o.cover != nil || o.left()) { // the picture needs the line for itself
 		return nil
+	}
+	if size == (Size{}) {
+		size = o.a.Size()
+	}
+	if shown != nil {
+		return lastLine(shown.fit(size.Cols-1), size)
 	}
 	return o.lasting(size)
 }

@@ -88,7 +88,7 @@ func (a *Attachment) Stats() Stats {
 // is not shown yet is dropped, and everything drawn anew.
 func (o *output) setPolicy(ctx context.Context, p Policy) error {
 	o.policy.Store(&p)
-	return LockWithin(ctx, &o.mu, func() {
+	return lockWithin(ctx, &o.mu, func() {
 		if !o.away && (o.stats.Shown > 0 || o.lagging) { // else nothing was shown yet
 			o.lag(0)
 			o.startDrain()
@@ -214,8 +214,8 @@ func (o *output) deliver() error {
 		o.stats.Lost += uint64(len(o.batch))
 		return nil
 	}
-	o.mend(o.batch)
-	o.batch = append(o.batch, o.top(o.ours)...) // with it: nothing is seen in the line's place
+	size := o.mend(o.batch)
+	o.batch = append(o.batch, o.top(o.ours, size)...) // with it: nothing is seen in the line's place
 	return o.put(o.batch)
 }
 

@@ -12,6 +12,7 @@ import (
 
 	"github.com/muxward/muxward/internal/attach/keeper"
 	"github.com/muxward/muxward/internal/attach/screen"
+	"github.com/muxward/muxward/internal/ctxlock"
 	"github.com/muxward/muxward/internal/failpoint"
 )
 
@@ -193,17 +194,15 @@ func (t *TTY) Leave(ctx context.Context, how Leaving) error {
 
 // settle waits until no system call is under way under mu.
 func (t *TTY) settle(ctx context.Context, mu *sync.Mutex) error {
-	begin, pause := time.Now(), 50*time.Microsecond
-	for !mu.TryLock() {
-		if time.Since(begin) > nudgeEvery {
+	last := time.Now()
+	err := ctxlock.LockAnd(ctx, mu, func() {
+		if time.Since(last) > nudgeEvery {
+			last = time.Now()
 			screen.Nudge(t.fd)
 		}
-		select {
-		case <-ctx.Done():
-			return fmt.Errorf("the terminal holds up a call: %w", ctx.Err())
-		case <-time.After(pause):
-		}
-		pause = min(2*pause, nudgeEvery)
+	})
+	if err != nil {
+		return fmt.Errorf("the terminal holds up a call: %w", err)
 	}
 	mu.Unlock()
 	return nil

@@ -315,6 +315,7 @@ func (r recorded) Read(p []byte, before func()) (int, error) {
 }
 
 func (s *seat) record(typed []byte) {
+	s.straight.Store(true)
 	if bytes.IndexByte(typed, 0x1b) >= 0 {
 		s.escape.Store(time.Now().UnixNano())
 	}

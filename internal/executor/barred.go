@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/muxward/muxward/internal/access"
-	"github.com/muxward/muxward/internal/attach"
+	"github.com/muxward/muxward/internal/ctxlock"
 	"github.com/muxward/muxward/internal/gateway"
 )
 
@@ -46,11 +46,11 @@ func (b *barred) meet(ctx, here context.Context, place func() *access.Object, un
 // look bars, or throws away: place gives where it is locked down, and unread throws away what was typed. Until
 // that is done it stays barred there.
 func (b *barred) look(ctx context.Context, place func() *access.Object, unread func(context.Context) error) error {
-	var err error
-	if locked := attach.LockWithin(ctx, &b.mu, func() { err = b.set(ctx, place, unread) }); locked != nil {
-		return fmt.Errorf("drop what was typed under a lockdown: it is being done: %w", locked)
+	if err := ctxlock.Lock(ctx, &b.mu); err != nil {
+		return fmt.Errorf("drop what was typed under a lockdown: it is being done: %w", err)
 	}
-	return err
+	defer b.mu.Unlock()
+	return b.set(ctx, place, unread)
 }
 
 // set is look under mu.

@@ -27,7 +27,7 @@ func (s *controlSeat) hearBell() {
 				locked = "\x00" // no text is that: it is told again
 			}
 		}
-		if now := s.live.Locked(s.stage.Load().view.Need().Object); now != locked && s.say(ofLockdown, lockedText(now)) {
+		if now, _ := lockedSession(s.live, s.server, s.stage.Load().view.Need().Object); now != locked && s.say(ofLockdown, lockedText(now)) {
 			locked = now
 		}
 		now := map[string]bool{}

@@ -261,6 +261,9 @@ func (e *errand) step(ctx context.Context, now step) error {
 
 // hand gives one command to the line, and returns what it printed.
 func (e *errand) hand(ctx context.Context, inv *tmux.Invocation) (string, error) {
+	if e.k.s.p.Plan().ReadOnly && !leaves(inv) && inv.Row.Name != "switch-client" {
+		return "", errors.New("your display takes no keys: attach again without -r")
+	}
 	if e.k.s.own != nil && besideOwn(inv) {
 		return "", errors.New("it goes by what is current for all, and you are at a place of your own")
 	}

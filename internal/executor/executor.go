@@ -92,8 +92,9 @@ type Executor struct {
 	typed  pace.Pace             // what people may type
 	looks  room                  // for what people look back at
 
-	anchors  anchors  // of guests' displays
-	painters painters // for people at places of their own
+	anchors  anchors    // of guests' displays
+	painters painters   // for people at places of their own
+	leaving  departures // of displays, behind what they were closed for
 }
 
 // Wait waits until what people have asked for by keys is done. Call it when nobody is

@@ -2,12 +2,14 @@ package executor
 
 import (
 	"cmp"
+	"context"
 	"maps"
 	"slices"
 	"sync"
 
 	"github.com/muxward/muxward/internal/access"
 	"github.com/muxward/muxward/internal/gateway"
+	"github.com/muxward/muxward/internal/tmux"
 )
 
 // lasting is what stays on the last line of somebody's display: a lockdown before a
@@ -62,11 +64,32 @@ func (s *seat) standLocked() (now string, news bool) {
 // lockedAt says by what it is locked down what their display shows, and what of it: a
 // session as a whole, or the panes of a place of their own.
 func (s *seat) lockedAt(at *stage) (string, access.Object) {
-	on := at.view.Need().Object
-	if now := s.live.Locked(on); now != "" || s.own == nil {
-		return now, on
+	if s.own == nil {
+		return lockedSession(s.live, s.server, at.view.Need().Object)
+	}
+	if on := at.view.Need().Object; s.live.Locked(on) != "" {
+		return s.live.Locked(on), on
 	}
 	return s.own.lockedDown()
+}
+
+// lockedSession says by what a session is locked down, or a part of it; that may have been as a part
+// of another session, which also has that window or had the pane, and is not named.
+func lockedSession(live *gateway.Live, server Server, on access.Object) (string, access.Object) {
+	snap := server.Known()
+	if now := live.Locked(on); now != "" || snap == nil || live.Locked(wholeNeed(server).Object) == "" {
+		return now, on
+	}
+	session := snap.Session(tmux.SessionID(on.Session.ID))
+	if session == nil {
+		return "", on
+	}
+	for _, n := range gateway.Seeing(server.Owner(), server.Incarnation(), snap, session)[1:] {
+		if now := live.LockedBy(n.Object); now != "" {
+			return "a part of this is " + now, n.Object
+		}
+	}
+	return "", on
 }
 
 // lockedDown is lockedAt for the panes in the last picture; of several, for the first.
@@ -103,18 +126,24 @@ func (s *seat) standSuggested(list []Waits) {
 	s.untellSuggested()
 }
 
-// unsuggest takes away a suggestion that the person may not be told any more.
-func (s *seat) unsuggest() {
+// unsuggest takes away a suggestion that the person may not be told any more. It is drawn no more
+// once undrawn has returned nil, which waits for who draws it just then.
+func (s *seat) unsuggest() (undrawn func(ctx context.Context) error) {
 	s.lasting.mu.Lock()
 	defer s.lasting.mu.Unlock()
-	s.untellSuggested()
+	if s.untellSuggested() {
+		return s.att.Drawn
+	}
+	return func(context.Context) error { return nil }
 }
 
 // untellSuggested decides while mu is held: either it finds what was taken, or who takes
-// it finds the suggestion.
-func (s *seat) untellSuggested() {
-	if st := &s.lasting; st.by != nil && !st.by.Decide().Allow {
+// it finds the suggestion. It reports whether that was so.
+func (s *seat) untellSuggested() (untold bool) {
+	st := &s.lasting
+	if untold = st.by != nil && !st.by.Decide().Allow; untold {
 		st.suggested, st.by = "", nil
 	}
 	s.stands()
+	return untold
 }

@@ -2,6 +2,8 @@ package executor
 
 import (
 	"context"
+	"crypto/rand"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -9,6 +11,9 @@ import (
 
 	"github.com/muxward/muxward/internal/access"
 	"github.com/muxward/muxward/internal/attach"
+	"github.com/muxward/muxward/internal/tmux"
+	"github.com/muxward/muxward/internal/tmux/control"
+	"github.com/muxward/muxward/internal/tmux/wire"
 )
 
 // moving has one at a time move a person between direct and addressed input.
@@ -46,10 +51,36 @@ func (s *seat) change(ctx context.Context, full bool) error {
 		return err
 	}
 	s.live.Describe(s.describe(s.mode()))
-	if !full && !s.outwait(ctx) {
-		return s.close(ctx, access.Decision{Reason: "keys of yours may wait in tmux for longer (escape-time); attach again"}, "")
+	if !full {
+		s.uncover(ctx)
 	}
-	return s.settle(ctx)
+	if full || !s.straight.Load() { // nothing that was typed directly is on its way
+		return s.settle(ctx)
+	}
+	why := "keys of yours may wait in tmux for longer (escape-time); attach again"
+	if s.outwait(ctx) {
+		if err := s.settle(ctx); err != nil {
+			return err
+		}
+		why = "keys of yours wait in tmux behind a command that a key has run; attach again"
+		if !s.p.Plan().ReadOnly && s.cameThrough(ctx) == nil { // a display that takes no keys takes no command
+			s.straight.Store(false)
+			return nil
+		}
+	}
+	return s.close(ctx, access.Decision{Reason: why}, "")
+}
+
+// uncover has tmux take away what lies over the display and takes its keys, as a popup or a menu: they
+// go to the pane now, which is to be seen. What comes of it is waited for with all else.
+func (s *seat) uncover(ctx context.Context) {
+	name, ok := tmux.SpellCommand("display-popup", s.reading())
+	if !ok {
+		return
+	}
+	if c, err := s.server.Control(ctx); err == nil {
+		_ = c.SendThen(s, name+" -C -c "+s.tty, func(control.Reply, error) {})
+	}
 }
 
 const (
@@ -62,7 +93,41 @@ const (
 	longAgoHeld = time.Minute
 	// optionTime is how long tmux may take to tell the option.
 	optionTime = time.Second / 2
+	// queueTime is how long it may take over what the display's keys have it do, and queueLook
+	// is how often that is asked, at most.
+	queueTime = time.Second
+	queueLook = 20 * time.Millisecond
 )
+
+// cameThrough waits until tmux has done all that was typed directly. Each client has a queue,
+// in which keys wait for what a key before them runs (run-shell without -b, wait-for): a command
+// is put behind them, which takes a lock, and is done when somebody else can give that back.
+func (s *seat) cameThrough(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, queueTime)
+	defer cancel()
+	name, ok := tmux.SpellCommand("wait-for", s.reading())
+	if !ok {
+		return errors.New("the server's command-alias hides wait-for")
+	}
+	lock := "muxward-" + strings.ToLower(rand.Text())
+	if err := s.conn.WriteMsg(ctx, &wire.Command{Argv: []string{name, "-L", lock}}); err != nil {
+		return fmt.Errorf("wait for what was typed directly: %w", err)
+	}
+	for wait := time.Millisecond; ; wait = min(2*wait, queueLook) {
+		replies, err := s.ask(ctx, name+" -U "+lock)
+		if err != nil {
+			return fmt.Errorf("wait for what was typed directly: %w", err)
+		}
+		if replies[0].Err == nil {
+			return nil
+		}
+		select {
+		case <-time.After(wait):
+		case <-ctx.Done():
+			return fmt.Errorf("wait for what was typed directly: %w", ctx.Err())
+		}
+	}
+}
 
 // outwait waits until tmux holds no begun key any more that was typed directly:
 // it would reach the pane later. It reports false where that takes too long, or is not known.

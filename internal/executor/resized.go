@@ -110,7 +110,7 @@ func has(flags, flag string) bool { return strings.Contains(","+flags+",", ","+f
 // sizing lets the display have a say in the session's size only while the
 // person may resize.
 func (s *seat) sizing(ctx context.Context, full bool) error {
-	may := full || s.live.Decide(s.sizes()).Allow
+	may := full || !s.p.Plan().ReadOnly && s.live.Decide(s.sizes()).Allow
 	s.weighing.Store(true)
 	defer s.weighing.Store(false)
 	was := s.resizes.Swap(may)

@@ -67,11 +67,13 @@ type seat struct {
 	// weighing is set while resizes changes; shrunk once it was told that
 	// somebody else has changed it.
 	weighing, shrunk atomic.Bool
-	// escape is when an escape was last typed directly, in Unix nanoseconds.
-	escape  atomic.Int64
-	lasting lasting // a lockdown, or a suggestion, on the last line
-	barred  barred
-	bell    bell // for requests that wait for this person
+	// straight is set while tmux may not have come to what was typed directly; escape is when
+	// an escape was last typed so, in Unix nanoseconds.
+	straight atomic.Bool
+	escape   atomic.Int64
+	lasting  lasting // a lockdown, or a suggestion, on the last line
+	barred   barred
+	bell     bell // for requests that wait for this person
 	// blind is set once they look on no more; watched is what they typed in last that
 	// somebody has to watch, the input pump's; paused is set while nobody does.
 	blind   atomic.Bool
@@ -540,8 +542,8 @@ func (s *seat) limit() time.Time {
 // returns nil, nothing that they may no longer do is still going on.
 func (s *seat) reconsider(ctx context.Context, why string) error {
 	defer gateway.Afterwards(ctx, s.bell.ring) // they may answer what they might not, or the other way
-	s.unsuggest()
-	return errors.Join(s.bar(ctx), s.anew(ctx, why))
+	undrawn := s.unsuggest()
+	return errors.Join(s.bar(ctx), s.anew(ctx, why), undrawn(ctx))
 }
 
 // anew has what they are shown, and how they type, be as they may by now.
@@ -594,7 +596,7 @@ func (s *seat) close(ctx context.Context, view access.Decision, why string) erro
 	}
 	late := !direct && s.closesLate()
 	if late { // when this is over, whatever goes wrong
-		defer gateway.Afterwards(ctx, s.seesOff)
+		defer gateway.Afterwards(ctx, s.goesLate)
 	}
 	stopped := s.att.Stop(ctx, text)
 	s.leave(errors.New(text))
@@ -609,8 +611,11 @@ func (s *seat) close(ctx context.Context, view access.Decision, why string) erro
 
 // mode is where the person's input goes.
 func (s *seat) mode() attach.Mode {
-	if s.full.Load() {
-		return attach.Direct
+	switch {
+	case s.full.Load():
+		return attach.Direct // tmux, too, knows a display that takes no keys
+	case s.p.Plan().ReadOnly:
+		return attach.Watch
 	}
 	return attach.Addressed
 }

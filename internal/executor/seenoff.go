@@ -2,6 +2,8 @@ package executor
 
 import (
 	"context"
+	"slices"
+	"sync"
 	"time"
 
 	"github.com/muxward/muxward/internal/attach"
@@ -49,7 +51,7 @@ func (s *seat) putOff() <-chan struct{} {
 }
 
 // closesLate puts the end of the display off, if it can be: then whoever asked has it go by
-// seesOff, once the attachment is stopped. It is for who types by muxward's own
+// goesLate, once the attachment is stopped. It is for who types by muxward's own
 // connection only.
 func (s *seat) closesLate() bool {
 	s.mu.Lock()
@@ -61,23 +63,72 @@ func (s *seat) closesLate() bool {
 	return ours
 }
 
-// seesOff closes the display, and waits for tmux to let it go: it has one to do with at a time.
-func (s *seat) seesOff() {
+// goesLate has the display go in its turn, which may be at once.
+func (s *seat) goesLate() { s.e.leaving.add(s.server.Owner()+" "+s.server.Incarnation(), s) }
+
+// seesOff closes the display and, if it is to, waits for tmux to let it go: it has one to do
+// with at a time. It reports whether tmux has, in time.
+func (s *seat) seesOff(waits bool) (gone bool) {
 	defer close(s.goes.late)
+	defer func() { _ = s.conn.Close() }()
 	_ = s.goes.display.Close()
+	if !waits {
+		return false
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), seenTime)
 	defer cancel()
-	defer func() { _ = s.conn.Close() }()
 	select {
 	case <-s.heard: // nobody else reads from there
 	case <-ctx.Done():
-		return
+		return false
 	}
 	for {
 		if _, err := s.conn.ReadMsg(ctx); err != nil {
-			return
+			return ctx.Err() == nil
 		}
 	}
+}
+
+// departures are the displays that go late, those of each server in a row of their own. Until it
+// goes one may size windows: those that do go first, and where tmux does not let one go in time,
+// the rest are closed at once, for when it goes on.
+type departures struct {
+	mu   sync.Mutex
+	rows map[string][]*seat // by the server; there while somebody sees to it
+}
+
+func (d *departures) add(row string, s *seat) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.rows == nil {
+		d.rows = map[string][]*seat{}
+	}
+	all, seen := d.rows[row]
+	if d.rows[row] = append(all, s); !seen {
+		go d.run(row)
+	}
+}
+
+func (d *departures) run(row string) {
+	answers := true
+	for s := d.next(row); s != nil; s = d.next(row) {
+		s.protected(func() { answers = s.seesOff(answers) })
+	}
+}
+
+// next takes somebody out of a row, nil if nobody is left.
+func (d *departures) next(row string) *seat {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	all := d.rows[row]
+	if len(all) == 0 {
+		delete(d.rows, row)
+		return nil
+	}
+	at := max(0, slices.IndexFunc(all, func(s *seat) bool { return s.resizes.Load() }))
+	s := all[at]
+	d.rows[row] = slices.Delete(all, at, at+1)
+	return s
 }
 
 // partBehind is part, once the display has gone: at once if that was not put off. It gives what

@@ -3,6 +3,7 @@ package executor
 import (
 	"net"
 	"os"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -41,7 +42,7 @@ func seenOff(t *testing.T) (*seat, *closable, *net.UnixConn) {
 	}
 	t.Cleanup(func() { _ = ends[1].Close() })
 	d := &closable{}
-	s := &seat{conn: wire.NewClient(ends[0], wire.Unknown), heard: make(chan struct{})}
+	s := &seat{e: &Executor{}, server: moored{named: func() {}}, conn: wire.NewClient(ends[0], wire.Unknown), heard: make(chan struct{})}
 	s.display, s.goes.display = lastDisplay{d, s}, d
 	close(s.heard)
 	return s, d, ends[1]
@@ -56,7 +57,7 @@ func TestDisplayGoesBehind(t *testing.T) {
 	if !s.closesLate() || s.closesLate() {
 		t.Fatal("it is not put off, or twice")
 	}
-	gateway.Afterwards(ctx, s.seesOff)
+	gateway.Afterwards(ctx, s.goesLate)
 	if err := s.display.Close(); err != nil || d.closed.Load() != 0 || s.conn.Err() != nil {
 		t.Fatalf("it has gone already: %v, %d times, %v", err, d.closed.Load(), s.conn.Err())
 	}
@@ -81,7 +82,7 @@ func TestDisplayGoesAnyhow(t *testing.T) {
 	if !s.closesLate() {
 		t.Fatal("it is not put off")
 	}
-	gateway.Afterwards(t.Context(), s.seesOff) // nobody waits for anything: it goes now
+	gateway.Afterwards(t.Context(), s.goesLate) // nobody waits for anything: it goes now
 	<-s.putOff()
 	if s.conn.Err() == nil || d.closed.Load() != 1 {
 		t.Errorf("%v, closed %d times", s.conn.Err(), d.closed.Load())
@@ -101,4 +102,45 @@ func TestDisplayGoesAnyhow(t *testing.T) {
 		}
 		_ = s.conn.Close()
 	}
+}
+
+// A server that lets no display go holds up the first one that goes, and no other; those of another
+// server go meanwhile. Whose display sizes windows goes first.
+func TestDisplaysGoInRows(t *testing.T) {
+	const many = 2 * int(tmuxtest.Patience/seenTime)
+	var d departures
+	late := func() (*seat, *closable) {
+		s, display, _ := seenOff(t)
+		if s.mayGoLate(); !s.closesLate() {
+			t.Fatal("it is not put off")
+		}
+		return s, display
+	}
+	var all []*seat
+	for range many {
+		s, _ := late()
+		all = append(all, s)
+	}
+	sizing := all[many/2]
+	sizing.resizes.Store(true)
+	d.rows = map[string][]*seat{"alice": slices.Clone(all)}
+	if first := d.next("alice"); first != sizing {
+		t.Error("another goes before the one that sizes windows")
+	} else {
+		d.rows["alice"] = append(d.rows["alice"], first)
+	}
+	go d.run("alice")
+	other, display := late()
+	d.add("bob", other)
+	tmuxtest.Eventually(t, func() bool { return display.closed.Load() == 1 }, "the other server's goes")
+	gone := func(s *seat) bool {
+		select {
+		case <-s.putOff():
+			return true
+		default:
+			return false
+		}
+	}
+	tmuxtest.Eventually(t, func() bool { return !slices.ContainsFunc(all, func(s *seat) bool { return !gone(s) }) }, "all have gone")
+	tmuxtest.Eventually(t, func() bool { d.mu.Lock(); defer d.mu.Unlock(); return len(d.rows) == 0 }, "nobody sees to them any more")
 }

@@ -309,6 +309,14 @@ func (l *Live) Locked(o access.Object) string {
 	return den.String()
 }
 
+// LockedBy is Locked without the words by which the part was asked for.
+func (l *Live) LockedBy(o access.Object) string {
+	if den, hit := l.g.Denials.Locked(o); hit {
+		return den.String()
+	}
+	return ""
+}
+
 // LockedOut reports whether all of an object is locked down.
 func (l *Live) LockedOut(o access.Object) bool { return l.g.Denials.LockedBut(o, nil) }
 

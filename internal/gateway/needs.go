@@ -182,7 +182,7 @@ func (r *resolver) finish(ctx context.Context) error {
 	}
 	if trusted(r.plan.Full) {
 		if attaches(inv) {
-			r.plan.Mode = Attach
+			r.plan.Mode, r.plan.ReadOnly = Attach, readOnly(inv)
 		}
 		if !r.plan.Home && slices.Contains(updating, name) {
 			inv.SetBare('E') // what tmux hears of the client is not theirs
@@ -248,6 +248,12 @@ func (r *resolver) viewAll(s *tmux.Session) []Need {
 	return all
 }
 
+// readOnly reports whether who attaches asks for a display that takes no keys, as tmux has it.
+func readOnly(inv *tmux.Invocation) bool {
+	flags, _ := inv.Get('f')
+	return inv.Row.Name == "attach-session" && inv.Has('r') || slices.Contains(strings.Split(flags, ","), "read-only")
+}
+
 // guestAttach gives a guest a display of one session that cannot be typed
 // into, and no say in the session's size unless they hold resize; or a place of
 // their own there.
@@ -260,7 +266,7 @@ func (r *resolver) guestAttach() error {
 		return errors.New("attach-session: you are attached already; use switch-client -t")
 	}
 	on := r.scene.session(s)
-	r.plan.Mode = Attach
+	r.plan.Mode, r.plan.ReadOnly = Attach, readOnly(inv)
 	flags := "read-only,ignore-size"
 	if all := r.viewAll(s); r.ownPlace(s, all) {
 		flags = "ignore-size" // nothing is ever typed there
@@ -268,7 +274,7 @@ func (r *resolver) guestAttach() error {
 		r.add(Joining(on))
 		r.plan.Needs = append(r.plan.Needs, all...)
 		sizes := Need{Verb: access.Resize, Object: on}
-		if may := r.live.Decide(sizes).Allow; sized(may) {
+		if may := r.live.Decide(sizes).Allow && !r.plan.ReadOnly; sized(may) {
 			flags = "read-only"
 			if may {
 				r.add(sizes)

@@ -53,6 +53,8 @@ type Plan struct {
 	// Home means that it is their own, too: only there tmux hears what their
 	// client says of itself, such as its environment.
 	Home bool
+	// ReadOnly means that who attaches has asked for a display that takes no keys.
+	ReadOnly bool
 	// Own means that somebody attaches to a place of their own, which is Found:
 	// they are shown no more of the session than they may view.
 	Own bool
@@ -281,7 +283,7 @@ func (r *resolver) noServer(ctx context.Context) error {
 				"so muxward cannot start one for you; ask whoever keeps the policy")
 		}
 		if attaches(inv) {
-			r.plan.Mode = Attach
+			r.plan.Mode, r.plan.ReadOnly = Attach, readOnly(inv)
 		}
 		return nil
 	case "list-sessions":

@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/muxward/muxward/internal/ctxlock"
 	"github.com/muxward/muxward/internal/pane"
 )
 
@@ -95,14 +96,8 @@ func (s *server) halt(ctx context.Context) (Halted, error) {
 func (s *server) allBegun(ctx context.Context) bool {
 	ctx, cancel := context.WithTimeout(ctx, begunTime)
 	defer cancel()
-	tick := time.NewTicker(2 * time.Millisecond)
-	defer tick.Stop()
-	for !s.beginning.TryLock() {
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			return false
-		}
+	if ctxlock.Lock(ctx, &s.beginning) != nil {
+		return false
 	}
 	s.beginning.Unlock()
 	return true

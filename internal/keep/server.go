@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/muxward/muxward/internal/ctxlock"
 	"github.com/muxward/muxward/internal/pane"
 )
 
@@ -368,14 +369,8 @@ func (k *Keep) Mend(ctx context.Context, id string) error {
 
 // lookSoon takes look, and gives up when ctx ends.
 func (s *server) lookSoon(ctx context.Context) error {
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
-	for !s.look.TryLock() {
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			return fmt.Errorf("the files of the tmux server of %s are looked at already: %w (%w)", s.rec.Owner, ErrBusy, ctx.Err())
-		}
+	if err := ctxlock.Lock(ctx, &s.look); err != nil {
+		return fmt.Errorf("the files of the tmux server of %s are looked at already: %w (%w)", s.rec.Owner, ErrBusy, err)
 	}
 	return nil
 }
