@@ -60,7 +60,7 @@ func newEnvCmd() *cobra.Command {
 		Long: `Print shell commands that make plain tmux of this account go through muxward.
 It says where the muxward of the state directory serves, or served last.`,
 		Example: `  eval "$(muxward env)"`,
-		Args:    cobra.NoArgs,
+		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			at, err := f.serving()
 			if err != nil {
@@ -89,7 +89,7 @@ With --sandbox it tells what muxward gives up where it runs as an account beside
 muxward-helper, and what of that holds: it tries.`,
 		Example: `  muxward status
   sudo muxward status --sandbox`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			var s status
 			if err := f.call(cmd.Context(), ctld.Call{Act: "status"}, &s); err != nil {
@@ -153,7 +153,7 @@ func newLsCmd() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "ls",
 		Short: "list the sessions you may see, with what you may do there",
-		Args:  cobra.NoArgs,
+		Args:  noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			var list []listed
 			if err := f.call(cmd.Context(), ctld.Call{Act: "ls"}, &list); err != nil {

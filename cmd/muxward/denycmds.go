@@ -210,13 +210,6 @@ func addLockTarget(cmd *cobra.Command, c *ctld.Call) {
 	cmd.MarkFlagsMutuallyExclusive("target", "host")
 }
 
-func noArgs(cmd *cobra.Command, args []string) error {
-	if len(args) > 0 {
-		return usageError{fmt.Errorf("%q is not understood; see %s --help", args[0], cmd.CommandPath())}
-	}
-	return nil
-}
-
 // lock asks for a lockdown or its end.
 func lock(cmd *cobra.Command, f *daemonFlags, c ctld.Call, did string) error {
 	var r revoked

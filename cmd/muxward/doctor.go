@@ -74,7 +74,7 @@ Exit codes: 0 everything holds; 1 something does not; 2 the command line or a fi
 wrong; 3 nothing is broken, and not everything could be told.`,
 		Example: `  sudo muxward doctor hosts --as alice
   sudo muxward doctor --json | jq '.controls[] | select(.outcome == "broken") | .id'`,
-		Args: cobra.MaximumNArgs(1),
+		Args: atMostOne("one directory"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			found, err := f.maybeLoad(args)
 			if err != nil {

@@ -32,16 +32,8 @@ profiles may have a file each: profiles/NAME.yaml. What they do not say is not m
   muxward host check hosts
   sudo muxward host plan hosts
   sudo muxward host apply hosts`,
-		Args: func(cmd *cobra.Command, args []string) error {
-			if len(args) > 0 {
-				return usageError{fmt.Errorf("there is no %q; see %s --help", args[0], cmd.CommandPath())}
-			}
-			return nil
-		},
-		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newHostInitCmd(), newHostCheckCmd(), newHostSchemaCmd(), newHostPlanCmd(), newHostApplyCmd(), newHostUndoCmd(), newHostVerifyCmd())
-	return cmd
+	return family(cmd, newHostInitCmd(), newHostCheckCmd(), newHostSchemaCmd(), newHostPlanCmd(), newHostApplyCmd(), newHostUndoCmd(), newHostVerifyCmd())
 }
 
 func newHostInitCmd() *cobra.Command {
@@ -121,7 +113,7 @@ as nobody. Nothing of this host is looked at or changed.
 
 Exit codes: 0 all is good; 2 something is wrong.`,
 		Example: `  muxward host check hosts`,
-		Args:    cobra.MaximumNArgs(1),
+		Args:    atMostOne("one directory"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			dir := dirOf(args)
 			var all []checkedHost

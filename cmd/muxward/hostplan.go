@@ -156,7 +156,7 @@ told, of any of the hosts, also where the command line or a file is wrong.`,
   sudo muxward host plan hosts --json | jq -r '.changes[] | .do + " " + .item.path'
   muxward host plan hosts --hosts inventory --sudo
   muxward host plan hosts --hosts inventory --json | jq -r '.hosts[] | select(.outcome != "same") | .host'`,
-		Args: cobra.MaximumNArgs(1),
+		Args: atMostOne("one directory"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			dir := dirOf(args)
 			if err := many.check(f, cmd); err != nil {
@@ -358,7 +358,7 @@ what is not; 2 the command line or a file is wrong.`,
 		Example: `  sudo muxward host apply hosts
   muxward host apply hosts --root /srv/image --no-owners
   sudo muxward host apply --bundle prod.bundle`,
-		Args: cobra.MaximumNArgs(1),
+		Args: atMostOne("one directory"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if b.file == "" {
 				if b.keys != "" || b.older != "" || b.other != "" {
@@ -468,7 +468,7 @@ Where muxward would run as root again by what comes back, and its state is the a
 it runs as now, nothing is put back: stop muxward, have muxward-helper give-back give the state to root,
 and undo then. An account that has something in its state stays.`,
 		Example: `  sudo muxward host undo`,
-		Args:    cobra.NoArgs,
+		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			root, err := f.rootDir()
 			if err != nil {

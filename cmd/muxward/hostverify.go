@@ -64,7 +64,7 @@ serves; 2 the command line or a file is wrong; 3 nothing is broken, and not ever
 could be tried.`,
 		Example: `  sudo muxward host verify hosts --as alice --as bob
   sudo muxward host verify hosts --as alice --key /root/alice_key`,
-		Args: cobra.MaximumNArgs(1),
+		Args: atMostOne("one directory"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			found, err := f.maybeLoad(args)
 			if err != nil {

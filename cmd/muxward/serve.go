@@ -64,7 +64,7 @@ The tmux servers outlive muxward: start it again and people re-attach.`,
 		Example: `  muxward init ~/.config/muxward/policy
   muxward serve
   eval "$(muxward env)" && tmux new -s work`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			base, err := config.Load(file)
 			if err != nil {

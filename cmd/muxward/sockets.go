@@ -29,11 +29,8 @@ can be mended without hurting a session. No muxward has to run.
 It sees what its caller may see: run it as root for the whole host. Where the kernel
 does not list who listens at a socket it connects, asks the kernel for the peer, and
 closes; no byte is sent to anybody's server, unless scan --ask says so.`,
-		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newSocketsScanCmd(), newSocketsExplainCmd(), newSocketsFixCmd(), newSocketsRestoreCmd(), newSocketsWatchCmd(), newSocketsErrandCmd(), newSocketsLookCmd(), newSocketsSentryCmd(), newSocketsAskCmd())
-	return cmd
+	return family(cmd, newSocketsScanCmd(), newSocketsExplainCmd(), newSocketsFixCmd(), newSocketsRestoreCmd(), newSocketsWatchCmd(), newSocketsErrandCmd(), newSocketsLookCmd(), newSocketsSentryCmd(), newSocketsAskCmd())
 }
 
 // socketFlags are those of all that looks at the host.
@@ -170,9 +167,12 @@ not for the caller to see does not count as that.`,
   muxward sockets scan --json | jq '.findings[] | .id + " " + .path'
   sudo muxward sockets scan --ask --locks rhel-9
   muxward sockets explain MW-S004`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if cmd.Flags().Changed("explain") {
+				if err := findingIDs(cmd, explain); err != nil {
+					return err
+				}
 				return explainFindings(cmd, explain, f.json)
 			}
 			least, err := sockets.ParseSeverity(failOn)
@@ -277,6 +277,7 @@ func newSocketsExplainCmd() *cobra.Command {
 		Use:               "explain [ID...]",
 		Short:             "say what a finding means and what to do; without an ID, list them all",
 		Example:           `  muxward sockets explain MW-S003`,
+		Args:              findingIDs,
 		RunE:              func(cmd *cobra.Command, ids []string) error { return explainFindings(cmd, ids, asJSON) },
 		ValidArgsFunction: completeRules,
 	}
@@ -284,14 +285,21 @@ func newSocketsExplainCmd() *cobra.Command {
 	return cmd
 }
 
+// findingIDs is for a command that takes IDs of findings, or none.
+func findingIDs(_ *cobra.Command, ids []string) error {
+	for _, id := range ids {
+		if _, ok := sockets.RuleByID(id); !ok {
+			return usageError{fmt.Errorf("there is no finding %q; muxward sockets explain lists them", id)}
+		}
+	}
+	return nil
+}
+
 // explainFindings says of each ID what it means; without one it lists them all.
 func explainFindings(cmd *cobra.Command, ids []string, asJSON bool) error {
 	var rules []sockets.Rule
 	for _, id := range ids {
-		r, ok := sockets.RuleByID(id)
-		if !ok {
-			return usageError{fmt.Errorf("there is no finding %q; muxward sockets explain lists them", id)}
-		}
+		r, _ := sockets.RuleByID(id) // findingIDs has seen it
 		rules = append(rules, r)
 	}
 	switch {
@@ -354,12 +362,8 @@ failed, was left alone, or is not in the log of a muxward that serves; 2 the com
 and not everything could be looked at.`,
 		Example: `  muxward sockets fix --dry-run
   sudo muxward sockets fix --yes MW-S001 MW-S002`,
+		Args: findingIDs,
 		RunE: func(cmd *cobra.Command, ids []string) error {
-			for _, id := range ids {
-				if _, ok := sockets.RuleByID(id); !ok {
-					return usageError{fmt.Errorf("there is no finding %q; muxward sockets explain lists them", id)}
-				}
-			}
 			r, err := f.look(cmd.Context())
 			if err != nil {
 				return err

@@ -34,15 +34,14 @@ ssh-keygen -s signs is as good.`,
   cat ca.pub >> authorities          # the file that ssh: authorities: names
   muxward ssh-ca sign --ca ca --as bob --for 8h bob.pub`,
 	}
-	cmd.AddCommand(newSSHCANewCmd(), newSSHCASignCmd())
-	return cmd
+	return family(cmd, newSSHCANewCmd(), newSSHCASignCmd())
 }
 
 func newSSHCANewCmd() *cobra.Command {
 	return &cobra.Command{
 		Use:   "new FILE",
 		Short: "make an authority: FILE and FILE.pub",
-		Args:  cobra.ExactArgs(1),
+		Args:  exactly(1, "the file to write"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			_, key, err := ed25519.GenerateKey(rand.Reader)
 			if err != nil {
@@ -84,7 +83,7 @@ func newSSHCASignCmd() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "sign KEY.pub",
 		Short: "sign a person's public key: KEY-cert.pub",
-		Args:  cobra.ExactArgs(1),
+		Args:  exactly(1, "one public key"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			path, is := strings.CutSuffix(args[0], ".pub")
 			switch {

@@ -45,7 +45,7 @@ Exit codes: 0 done; 1 not done: the error says why, and what is not as it was if
 2 the command line is wrong.`,
 		Example: `  sudo muxward uninstall --dry-run
   sudo muxward uninstall --purge`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return f.uninstall(cmd, purge, applied) },
 	}
 	f.add(cmd)
