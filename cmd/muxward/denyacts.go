@@ -22,10 +22,13 @@ const (
 
 // revoked is what `revoke`, `kick` and `lockdown` came to.
 type revoked struct {
-	Person string         `json:"person,omitempty"`
-	Target string         `json:"target,omitempty"`
-	Lifted int            `json:"lifted,omitempty"`
-	Report gateway.Report `json:"report"`
+	Person string `json:"person,omitempty"`
+	Target string `json:"target,omitempty"`
+	Lifted int    `json:"lifted,omitempty"`
+	// Unknown: nothing was taken, and the policy names no such person, so it may be a name
+	// that was mistyped. It stands all the same: people without a line are accounts of the host.
+	Unknown bool           `json:"unknown,omitempty"`
+	Report  gateway.Report `json:"report"`
 }
 
 // revokeAct takes everything on a target from a person, or gives it back. A kick
@@ -54,7 +57,8 @@ func (d *daemon) revokeAct(who identity.Identity, c ctld.Call) (*gateway.Act, er
 			Person: person, Scope: o, Target: d.fullTarget(who, target), Reason: c.Reason,
 			By: who.Person(), At: d.gateway.Time(), Above: d.above(who, access.Kick, o),
 		})
-		return gateway.Result{Value: revoked{Person: person, Target: target, Report: rep}}, err
+		unknown := rep.Touched == 0 && !d.policy.Set().IsPerson(person)
+		return gateway.Result{Value: revoked{Person: person, Target: target, Report: rep, Unknown: unknown}}, err
 	}
 	return a, nil
 }

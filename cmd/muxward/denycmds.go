@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -54,7 +55,7 @@ who holds kick on more, such as the whole host, only those lift who do so, too.`
 			}
 			_, err := fmt.Fprintf(out, "%s is revoked%s; %d permits in use were decided anew\n",
 				r.Person, on(c.Target), r.Report.Touched)
-			return err
+			return errors.Join(err, r.warn(cmd))
 		},
 	}
 	f.add(cmd)
@@ -111,12 +112,12 @@ on the target, and takes from nobody what they govern more than the target by.
 			if f.json {
 				return printJSON(cmd, r)
 			}
-			did := "is put out"
+			did, where := "is put out", " of "+r.Target
 			if c.Undo {
-				did = "is let in again"
+				did, where = "is let in again", on(r.Target)
 			}
-			_, err := fmt.Fprintf(cmd.OutOrStdout(), "%s %s%s\n", r.Person, did, on(r.Target))
-			return err
+			_, err := fmt.Fprintf(cmd.OutOrStdout(), "%s %s%s\n", r.Person, did, where)
+			return errors.Join(err, r.warn(cmd))
 		},
 	}
 	f.add(cmd)
@@ -124,6 +125,16 @@ on the target, and takes from nobody what they govern more than the target by.
 	cmd.Flags().StringVar(&c.Reason, "reason", "", "the reason, which the person is shown")
 	cmd.Flags().BoolVar(&c.Undo, "undo", false, "let them in again")
 	return cmd
+}
+
+// warn says that nobody may have been meant.
+func (r revoked) warn(cmd *cobra.Command) error {
+	if !r.Unknown {
+		return nil
+	}
+	_, err := fmt.Fprintf(cmd.ErrOrStderr(), "note: the policy names no person %q, and nobody of that name was here: "+
+		"see muxward who, and take it back with --undo if it is not an account that you mean\n", r.Person)
+	return err
 }
 
 func onePerson(cmd *cobra.Command, args []string) error {

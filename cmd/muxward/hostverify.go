@@ -20,7 +20,7 @@ import (
 )
 
 // errProof ends a verify that has found something that does not hold.
-var errProof = errors.New("something does not hold")
+var errProof = errors.New("something does not hold: what is marked BAD")
 
 // verifyTime is how long all of it may take.
 const verifyTime = 2 * time.Minute

@@ -109,7 +109,7 @@ func (l *leftBehind) failed(c ctld.Call) error {
 	}
 	switch {
 	case failed > 0:
-		return fmt.Errorf("%d panes were not ended", failed)
+		return fmt.Errorf("%d panes were not ended; why stands at each of them", failed)
 	case left > 0:
 		return fmt.Errorf("%d panes may be theirs, and were not ended: name them", left)
 	case c.Hangup && !l.Complete:

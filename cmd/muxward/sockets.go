@@ -195,7 +195,7 @@ not for the caller to see does not count as that.`,
 			bad := slices.ContainsFunc(r.findings, func(x sockets.Finding) bool { return x.Severity >= least })
 			switch {
 			case bad:
-				return fmt.Errorf("something is wrong with tmux's sockets here")
+				return errors.New("something is wrong with tmux's sockets here; muxward sockets explain ID says what to do")
 			case !r.scan.Complete():
 				return errPartial
 			}
@@ -438,7 +438,7 @@ func mendPlanned(cmd *cobra.Command, asJSON, yes bool, steps []sockets.Step, lef
 		err = mendAll(cmd, false, still, state)
 	}
 	if len(gone) > 0 {
-		err = errors.Join(err, fmt.Errorf("%d of %d things changed while you were asked", len(gone), len(steps)))
+		err = errors.Join(err, fmt.Errorf("%d of %d things changed while you were asked; call it again for what there is now", len(gone), len(steps)))
 	}
 	return err
 }
@@ -494,7 +494,7 @@ func mendAll(cmd *cobra.Command, asJSON bool, steps []sockets.Step, state string
 		}
 	}
 	if err == nil && bad > 0 {
-		err = fmt.Errorf("%d of %d things were not mended", bad, len(done))
+		err = fmt.Errorf("%d of %d things were not mended; why stands at each of them", bad, len(done))
 	}
 	return errors.Join(err, j.unreported())
 }

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"strings"
 	"time"
@@ -70,6 +71,9 @@ func newSSHCANewCmd() *cobra.Command {
 // writeNew writes a file that must not be there.
 func writeNew(path string, data []byte, mode os.FileMode) error {
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
+	if errors.Is(err, fs.ErrExist) {
+		return fmt.Errorf("there is a %s already, and nothing is written over it: name another, or move that one", path)
+	}
 	if err != nil {
 		return err
 	}
@@ -133,7 +137,7 @@ func certificate(ca, pub, as, from string, valid time.Duration) (*ssh.Certificat
 	}
 	key, comment, _, _, err := ssh.ParseAuthorizedKey(line)
 	if err != nil {
-		return nil, fmt.Errorf("%s is no public key", pub)
+		return nil, fmt.Errorf("%s is no public key; give the .pub file that ssh-keygen has written", pub)
 	}
 	if _, is := key.(*ssh.Certificate); is {
 		return nil, fmt.Errorf("%s is a certificate; sign the key itself", pub)

@@ -246,5 +246,5 @@ func (f *setupFlags) nobodyServes() error {
 		return fmt.Errorf("it cannot be told whether muxward serves from %s (process %d): %w; stop it first", setupState, at.PID, err)
 	}
 	_ = conn.Close()
-	return fmt.Errorf("muxward serves from %s (process %d): stop it first", setupState, at.PID)
+	return fmt.Errorf("muxward serves from %s (process %d): stop it first, with systemctl stop muxward if systemd has started it", setupState, at.PID)
 }

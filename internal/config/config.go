@@ -163,7 +163,7 @@ func Load(path string) (Config, error) {
 	}
 	info, err := os.Stat(path)
 	if err != nil {
-		return c, err
+		return c, fmt.Errorf("the configuration cannot be read: %w; name another file with --config", err)
 	}
 	if info.Size() > maxFile {
 		return c, fmt.Errorf("%s: larger than %d bytes; this cannot be a muxward configuration", path, maxFile)
