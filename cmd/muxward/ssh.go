@@ -260,7 +260,7 @@ func readKept(path string, limit int64, fits func(string, fs.FileInfo) error) ([
 		return nil, err
 	}
 	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("%s is no regular file; name one", path)
+		return nil, fmt.Errorf("%s is no file; name a regular one", path)
 	}
 	if err := fits(path, info); err != nil {
 		return nil, err
