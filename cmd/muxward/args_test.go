@@ -3,6 +3,7 @@ package main
 import (
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 )
@@ -68,4 +69,15 @@ func TestGroups(t *testing.T) {
 			t.Errorf("%s is in no group", c.Name())
 		}
 	}
+}
+
+// TestHelpFits: a help text is read in a terminal, and in a man page, which is not wide.
+func TestHelpFits(t *testing.T) {
+	everyCommand(newRoot(), func(c *cobra.Command) {
+		for line := range strings.Lines(c.Long) {
+			if n := utf8.RuneCountInString(strings.TrimSuffix(line, "\n")); n > 100 {
+				t.Errorf("%s: a line of its help has %d characters: %s", c.CommandPath(), n, line)
+			}
+		}
+	})
 }

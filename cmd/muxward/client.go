@@ -57,8 +57,9 @@ func newEnvCmd() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "env",
 		Short: "print what to set so that plain tmux goes through muxward",
-		Long: `Print shell commands that make plain tmux of this account go through muxward.
-It says where the muxward of the state directory serves, or served last.`,
+		Long: `Print the shell commands by which plain tmux of this account goes through muxward: to where
+the muxward of the state directory serves, or served last. They are for the shells that tmux
+is started from; in a pane nothing has to be set.`,
 		Example: `  eval "$(muxward env)"`,
 		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {

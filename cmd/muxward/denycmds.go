@@ -155,21 +155,25 @@ func newLockdownCmd() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "lockdown",
 		Short: "freeze a pane, session, server or host for everybody, now",
-		Long: `Freeze the target, by default your own tmux server, for everybody.
+		Long: `Freeze the target, by default your own tmux server, for everybody. Programs go on running.
 
-When it returns, nothing is typed there any more and nobody gets in anew; with
---views what people have attached there is closed, too, and where muxward draws a
-part of a session for them, that part is taken away. Programs go on running.
-It beats the policy files, for owners as well, and survives restarts, until
-"muxward unlock". What it freezes is refused on all that the target lies in, too:
-nobody makes a window in a session one of whose panes is locked down. Single commands
-that only show something are answered still, but for --views. What could not be
-confirmed or recorded within some five seconds is said, with exit code 1. A tmux server
-that is locked down as a whole, or with the host, and does not confirm by then that
-nothing is under way is stopped (SIGSTOP), and what runs in the panes of an isolated one
-is frozen, until it is unlocked; --list shows it. A lockdown of a part of a server stops
-nothing. It needs the verb lock on the target, and who holds that on more, such as the whole host, is not
-undone by who holds it on the target alone.`,
+When it returns, nothing is typed there any more and nobody gets in anew. With --views what
+people have attached there is closed, too, and where muxward draws a part of a session for
+them, that part is taken away. It beats the policy files, for owners as well, and survives
+restarts, until "muxward unlock".
+
+What it freezes is refused on all that the target lies in, too: nobody makes a window in a
+session one of whose panes is locked down. Single commands that only show something are
+still answered, but not with --views.
+
+What could not be confirmed or recorded within some five seconds is said, with exit code 1.
+A tmux server that is locked down as a whole, or with the host, and does not confirm by then
+that nothing is under way is stopped (SIGSTOP), and what runs in the panes of an isolated
+one is frozen, until it is unlocked; --list shows it. A lockdown of a part of a server stops
+nothing.
+
+It needs the verb lock on the target. What somebody locked down who holds lock on more, such
+as the whole host, is not undone by who holds it on the target alone.`,
 		Example: `  muxward lockdown --reason "incident 42"
   muxward lockdown -t alice/work --views
   muxward lockdown --host

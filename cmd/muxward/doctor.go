@@ -54,7 +54,7 @@ func newDoctorCmd() *cobra.Command {
 	var brief bool
 	cmd := &cobra.Command{
 		Use:   "doctor [DIR]",
-		Short: "tell on one page whether this host is locked down",
+		Short: "tell on one page what holds on this host, and what does not",
 		Long: `Tells on one page how this host is: what the kernel has of what promises rest on,
 whether a muxward serves and its doors hold (as muxward host verify), what differs from
 the files in DIR (as muxward host plan), and what is wrong with tmux's sockets (as muxward

@@ -21,7 +21,7 @@ import (
 func newHostCmd() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "host",
-		Short: "keep a host as a directory of files says",
+		Short: "keep a host in the state that a directory of files describes",
 		Long: `Keep a host in the state that a directory of files describes, which is kept in git:
 muxward's own configuration, the policy with its tests, the environment of logins,
 tmux's and sshd's configuration, units. See docs/guide/host.md.

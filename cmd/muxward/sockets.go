@@ -348,18 +348,18 @@ is done before the last answer, and nothing at all where there is no terminal to
 Then it looks once more: what has changed since it was shown is left alone. What was
 typed before a question was asked does not answer it.
 
-Each thing is held by a descriptor and looked at again before it is touched, with
-the rights of the account that it belongs to, even as root: a process that has no
-others does it, and is given up if it takes longer than ten seconds. What has changed
-meanwhile, or is not certain, is left alone. A dead socket is not deleted: it is
-moved into .muxward-quarantine in its directory, from where muxward sockets restore
-puts it back. What was done is appended to sockets.jsonl in the state directory (where that is an account's, root's in STATE-keys), and
-nothing is done if that cannot be written. A muxward that serves from that directory
-has it in its log, too.
+Each thing is held by a descriptor and looked at again before it is touched, with the rights
+of the account that it belongs to, even as root: a process that has no others does it, and
+is given up if it takes longer than ten seconds. What has changed meanwhile, or is not
+certain, is left alone. A dead socket is not deleted: it is moved into .muxward-quarantine
+in its directory, from where muxward sockets restore puts it back. What was done is appended
+to sockets.jsonl in the state directory (where that is an account's, root's in STATE-keys),
+and nothing is done if that cannot be written. A muxward that serves from that directory has
+it in its log, too.
 
-Exit codes: 0 all that was planned is done, or there was nothing to do; 1 something
-failed, was left alone, or is not in the log of a muxward that serves; 2 the command line is wrong; 3 all is done that was planned,
-and not everything could be looked at.`,
+Exit codes: 0 all that was planned is done, or there was nothing to do; 1 something failed,
+was left alone, or is not in the log of a muxward that serves; 2 the command line is wrong;
+3 all is done that was planned, and not everything could be looked at.`,
 		Example: `  muxward sockets fix --dry-run
   sudo muxward sockets fix --yes MW-S001 MW-S002`,
 		Args: findingIDs,
