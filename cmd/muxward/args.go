@@ -1,7 +1,9 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 )
@@ -35,6 +37,33 @@ func atMostOne(what string) cobra.PositionalArgs {
 			return usageError{fmt.Errorf("give %s at most: %s", what, cmd.UseLine())}
 		}
 		return nil
+	}
+}
+
+// checkFlags says of flags that exclude each other, or are missing, that the command line is
+// wrong: cobra calls it a failure. It asks once the words were looked at, for cmd and all below it.
+func checkFlags(cmd *cobra.Command) {
+	for _, c := range cmd.Commands() {
+		checkFlags(c)
+	}
+	words := cmd.Args
+	if words == nil {
+		return // a test finds it
+	}
+	cmd.Args = func(cmd *cobra.Command, args []string) error {
+		if err := words(cmd, args); err != nil {
+			return err
+		}
+		err := cmp.Or(cmd.ValidateRequiredFlags(), cmd.ValidateFlagGroups())
+		if err == nil {
+			return nil
+		}
+		// cobra: if any flags in the group [a b] are set none of the others can be; [a b] were all set
+		if _, set, ok := strings.Cut(err.Error(), "none of the others can be; ["); ok {
+			set, _, _ = strings.Cut(set, "]")
+			err = fmt.Errorf("--%s do not go together", strings.Join(strings.Fields(set), " and --"))
+		}
+		return usageError{fmt.Errorf("%w; see %s --help", err, cmd.CommandPath())}
 	}
 }
 

@@ -47,11 +47,13 @@ func TestWrongWords(t *testing.T) {
 		t.Errorf("only %d commands were tried", tried)
 	}
 	for line, want := range map[string]string{
-		"hots":          `there is no command "hots" (did you mean host?); see muxward --help`,
-		"lease tkae":    `there is no command "tkae" (did you mean take?); see muxward lease --help`,
-		"ssh-ca xyzzy":  `there is no command "xyzzy"; see muxward ssh-ca --help`,
-		"who x":         `"x" is not understood; see muxward who --help`,
-		"ssh-ca sign":   "give one public key: muxward ssh-ca sign KEY.pub [flags]",
+		"hots":                 `there is no command "hots" (did you mean host?); see muxward --help`,
+		"lease tkae":           `there is no command "tkae" (did you mean take?); see muxward lease --help`,
+		"ssh-ca xyzzy":         `there is no command "xyzzy"; see muxward ssh-ca --help`,
+		"who x":                `"x" is not understood; see muxward who --help`,
+		"ssh-ca sign":          "give one public key: muxward ssh-ca sign KEY.pub [flags]",
+		"lockdown -t a --host": "--host and --target do not go together; see muxward lockdown --help",
+		"policy bundle create --key k --serial 1 -o x": `required flag(s) "name" not set; see muxward policy bundle create --help`,
 		"host plan a b": "give one directory at most: muxward host plan [DIR] [flags]",
 	} {
 		root := newRoot()

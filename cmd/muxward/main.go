@@ -105,5 +105,7 @@ wrong. Commands with more of them say so.`,
 	group("tell", "See what is decided, and what was:", newPolicyCmd(), newExplainCmd(), newAuditCmd(), newRisksCmd())
 	group("host", "Keep hosts in order:", newHostCmd(), newDoctorCmd(), newSocketsCmd())
 	group("ssh", "Let people come by ssh:", newSSHConfigCmd(), newSSHCACmd(), newSSHTOTPCmd(), newKeysCmd(), newAttachCmd())
-	return family(root, newVersionCmd(), newKeeperCmd(), newReachCmd())
+	family(root, newVersionCmd(), newKeeperCmd(), newReachCmd())
+	checkFlags(root)
+	return root
 }

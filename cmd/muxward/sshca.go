@@ -125,7 +125,7 @@ func newSSHCASignCmd() *cobra.Command {
 func certificate(ca, pub, as, from string, valid time.Duration) (*ssh.Certificate, error) {
 	private, err := os.ReadFile(ca)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("the authority cannot be read: %w; muxward ssh-ca new FILE makes one", err)
 	}
 	authority, err := ssh.ParsePrivateKey(private)
 	if err != nil {
