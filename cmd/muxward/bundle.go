@@ -17,7 +17,6 @@ import (
 	"github.com/muxward/muxward/internal/hostconf/bundle"
 )
 
-// newPolicyBundleCmd makes `muxward policy bundle`.
 func newPolicyBundleCmd() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "bundle",

@@ -48,7 +48,6 @@ type examined struct {
 	Controls []checkup `json:"controls"`
 }
 
-// newDoctorCmd makes `muxward doctor`.
 func newDoctorCmd() *cobra.Command {
 	var f verifyFlags
 	var brief bool

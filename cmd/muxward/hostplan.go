@@ -318,7 +318,6 @@ func orNone(s string) string {
 	return s
 }
 
-// newHostApplyCmd makes `muxward host apply`.
 func newHostApplyCmd() *cobra.Command {
 	var f hostFlags
 	var b bundleFlags

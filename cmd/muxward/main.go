@@ -49,7 +49,6 @@ func run(args []string) int {
 	return exitCode(err)
 }
 
-// exitCode is the exit code of an error.
 func exitCode(err error) int {
 	var u usageError
 	switch {

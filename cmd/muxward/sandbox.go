@@ -148,7 +148,6 @@ func (d *daemon) guardedPromise() promise {
 	return promised("reaches guarded sockets by muxward-helper only", o, by)
 }
 
-// printSandbox prints what of the sandbox holds.
 func printSandbox(cmd *cobra.Command, s status) {
 	p := newPaint(cmd)
 	if len(s.Sandbox) == 0 {

@@ -41,7 +41,6 @@ func (f *setupFlags) add(cmd *cobra.Command) {
 	_ = cmd.MarkFlagDirname("root")
 }
 
-// newSetupCmd makes `muxward setup`.
 func newSetupCmd() *cobra.Command {
 	var f setupFlags
 	cmd := &cobra.Command{

@@ -20,7 +20,6 @@ import (
 	"github.com/muxward/muxward/internal/hostconf/hostfile"
 )
 
-// newUninstallCmd makes `muxward uninstall`.
 func newUninstallCmd() *cobra.Command {
 	var f setupFlags
 	var purge, applied bool
