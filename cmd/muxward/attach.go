@@ -50,7 +50,7 @@ from= has a star or question mark are given no ticket.`,
       TrustedUserCAKeys none
       AuthenticationMethods publickey
       DisableForwarding yes`,
-		Args: cobra.ExactArgs(3),
+		Args: exactly(3, "an account, a key's type and the key, as sshd does with %u %t %k"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			key := args[1] + " " + args[2]
 			var l identity.TicketLine
@@ -148,7 +148,7 @@ that account either way. If muxward begins anew, they have to log in again.`,
       ForceCommand /usr/bin/muxward attach --state /var/lib/muxward
       PermitUserRC no
       DisableForwarding yes`,
-		Args: cobra.MaximumNArgs(1),
+		Args: atMostOne("one target"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			at, err := f.serving()
 			if err == nil {

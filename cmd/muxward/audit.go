@@ -41,14 +41,11 @@ this host, and its key, of rewriting what came before.`,
   muxward audit key > muxward.pub           # once; keep it elsewhere
   muxward audit checkpoint > monday.note    # now and then; keep it elsewhere
   muxward audit verify --key muxward.pub --checkpoint monday.note`,
-		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.PersistentFlags().StringVar(&state, "state", "",
 		"state `directory` of muxward (default $MUXWARD_STATE, else /var/lib/muxward for root, else $XDG_STATE_HOME/muxward)")
-	cmd.AddCommand(newAuditTailCmd(&state), newAuditQueryCmd(&state), newAuditVerifyCmd(&state),
+	return family(cmd, newAuditTailCmd(&state), newAuditQueryCmd(&state), newAuditVerifyCmd(&state),
 		newAuditKeyCmd(&state), newAuditCheckpointCmd(&state))
-	return cmd
 }
 
 // auditState gives the state directory.
@@ -102,7 +99,7 @@ func newAuditTailCmd(state *string) *cobra.Command {
 		Short: "show the last records",
 		Example: `  muxward audit tail
   muxward audit tail -f --json | jq .`,
-		Args: auditNoArgs,
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			dir, err := auditDir(*state)
 			if err != nil {
@@ -129,7 +126,7 @@ func newAuditQueryCmd(state *string) *cobra.Command {
   muxward audit query --denied --since 24h
   muxward audit query --kind revoke --since 2026-11-01 --until 2026-12-01
   muxward audit query --request 812 --json`,
-		Args: auditNoArgs,
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			var err error
 			now := time.Now()
@@ -163,14 +160,6 @@ func newAuditQueryCmd(state *string) *cobra.Command {
 	fl.BoolVar(&f.Denied, "denied", false, "only what was refused")
 	auditOutputFlags(cmd, &asJSON, &f.Keys)
 	return cmd
-}
-
-// auditNoArgs refuses arguments as an error of the command line.
-func auditNoArgs(cmd *cobra.Command, args []string) error {
-	if err := cobra.NoArgs(cmd, args); err != nil {
-		return usageError{err}
-	}
-	return nil
 }
 
 func auditOutputFlags(cmd *cobra.Command, asJSON, keys *bool) {
@@ -223,7 +212,7 @@ be read, 2 if the command line is wrong.`,
 		Example: `  muxward audit verify
   muxward audit verify --state /backup/muxward --key muxward.pub
   muxward audit verify --key muxward.pub --checkpoint monday.note --json`,
-		Args: auditNoArgs,
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			dir, err := auditDir(*state)
 			if err != nil {
@@ -318,7 +307,7 @@ a new log with a new key. What was moved is verified as before, with --state and
 audit.pub, and with a checkpoint from before the theft, which no stolen key can undo. Hand
 the new public key to who verifies.`,
 		Example: `  muxward audit key > muxward.pub`,
-		Args:    auditNoArgs,
+		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			dir, err := auditState(*state)
 			if err != nil {
@@ -346,7 +335,7 @@ func newAuditCheckpointCmd(state *string) *cobra.Command {
 		Short: "print the last signed checkpoint, to be kept elsewhere",
 		Example: `  muxward audit checkpoint > monday.note
   muxward audit verify --checkpoint monday.note`,
-		Args: auditNoArgs,
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			dir, err := auditDir(*state)
 			if err != nil {

@@ -17,7 +17,6 @@ import (
 	"github.com/muxward/muxward/internal/hostconf/bundle"
 )
 
-// newPolicyBundleCmd makes `muxward policy bundle`.
 func newPolicyBundleCmd() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "bundle",
@@ -30,11 +29,8 @@ is for. muxward host apply --bundle uses one that is whole, signed by a key of
   muxward policy bundle create hosts --key prod.key --name prod --serial 7 --days 30 -o prod.bundle
   muxward policy bundle verify prod.bundle --keys bundle.keys
   sudo muxward host apply --bundle prod.bundle`,
-		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newBundleKeyCmd(), newBundleCreateCmd(), newBundleVerifyCmd())
-	return cmd
+	return family(cmd, newBundleKeyCmd(), newBundleCreateCmd(), newBundleVerifyCmd())
 }
 
 func newBundleKeyCmd() *cobra.Command {
@@ -77,7 +73,7 @@ func newBundleCreateCmd() *cobra.Command {
 		Long: `Packs DIR (default: here) into a bundle: every file, but for those that begin with a
 dot. It has to be right for every host (muxward host check).`,
 		Example: `  muxward policy bundle create hosts --key prod.key --name prod --serial 7 -o prod.bundle`,
-		Args:    cobra.MaximumNArgs(1),
+		Args:    atMostOne("one directory"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			secret, err := readSmall(key)
 			if err != nil {

@@ -58,10 +58,11 @@ func newEnvCmd() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "env",
 		Short: "print what to set so that plain tmux goes through muxward",
-		Long: `Print shell commands that make plain tmux of this account go through muxward.
-It says where the muxward of the state directory serves, or served last.`,
+		Long: `Print the shell commands by which plain tmux of this account goes through muxward: to where
+the muxward of the state directory serves, or served last. They are for the shells that tmux
+is started from; in a pane nothing has to be set.`,
 		Example: `  eval "$(muxward env)"`,
-		Args:    cobra.NoArgs,
+		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			at, err := f.serving()
 			if err != nil {
@@ -90,7 +91,7 @@ With --sandbox it tells what muxward gives up where it runs as an account beside
 muxward-helper, and what of that holds: it tries.`,
 		Example: `  muxward status
   sudo muxward status --sandbox`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			var s acts.Status
 			if err := f.call(cmd.Context(), ctld.Call{Act: "status"}, &s); err != nil {
@@ -154,7 +155,7 @@ func newLsCmd() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "ls",
 		Short: "list the sessions you may see, with what you may do there",
-		Args:  cobra.NoArgs,
+		Args:  noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			var list []acts.Listed
 			if err := f.call(cmd.Context(), ctld.Call{Act: "ls"}, &list); err != nil {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -55,7 +56,7 @@ who holds kick on more, such as the whole host, only those lift who do so, too.`
 			}
 			_, err := fmt.Fprintf(out, "%s is revoked%s; %d permits in use were decided anew\n",
 				r.Person, acts.On(c.Target), r.Report.Touched)
-			return err
+			return errors.Join(err, warnUnknown(cmd, r))
 		},
 	}
 	f.add(cmd)
@@ -112,12 +113,12 @@ on the target, and takes from nobody what they govern more than the target by.
 			if f.json {
 				return printJSON(cmd, r)
 			}
-			did := "is put out"
+			did, where := "is put out", " of "+r.Target
 			if c.Undo {
-				did = "is let in again"
+				did, where = "is let in again", acts.On(r.Target)
 			}
-			_, err := fmt.Fprintf(cmd.OutOrStdout(), "%s %s%s\n", r.Person, did, acts.On(r.Target))
-			return err
+			_, err := fmt.Fprintf(cmd.OutOrStdout(), "%s %s%s\n", r.Person, did, where)
+			return errors.Join(err, warnUnknown(cmd, r))
 		},
 	}
 	f.add(cmd)
@@ -125,6 +126,16 @@ on the target, and takes from nobody what they govern more than the target by.
 	cmd.Flags().StringVar(&c.Reason, "reason", "", "the reason, which the person is shown")
 	cmd.Flags().BoolVar(&c.Undo, "undo", false, "let them in again")
 	return cmd
+}
+
+// warnUnknown says that nobody may have been meant.
+func warnUnknown(cmd *cobra.Command, r acts.Revoked) error {
+	if !r.Unknown {
+		return nil
+	}
+	_, err := fmt.Fprintf(cmd.ErrOrStderr(), "note: the policy names no person %q, and nobody of that name was here: "+
+		"see muxward who, and take it back with --undo if it is not an account that you mean\n", r.Person)
+	return err
 }
 
 func onePerson(cmd *cobra.Command, args []string) error {
@@ -145,21 +156,25 @@ func newLockdownCmd() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "lockdown",
 		Short: "freeze a pane, session, server or host for everybody, now",
-		Long: `Freeze the target, by default your own tmux server, for everybody.
+		Long: `Freeze the target, by default your own tmux server, for everybody. Programs go on running.
 
-When it returns, nothing is typed there any more and nobody gets in anew; with
---views what people have attached there is closed, too, and where muxward draws a
-part of a session for them, that part is taken away. Programs go on running.
-It beats the policy files, for owners as well, and survives restarts, until
-"muxward unlock". What it freezes is refused on all that the target lies in, too:
-nobody makes a window in a session one of whose panes is locked down. Single commands
-that only show something are answered still, but for --views. What could not be
-confirmed or recorded within some five seconds is said, with exit code 1. A tmux server
-that is locked down as a whole, or with the host, and does not confirm by then that
-nothing is under way is stopped (SIGSTOP), and what runs in the panes of an isolated one
-is frozen, until it is unlocked; --list shows it. A lockdown of a part of a server stops
-nothing. It needs the verb lock on the target, and who holds that on more, such as the whole host, is not
-undone by who holds it on the target alone.`,
+When it returns, nothing is typed there any more and nobody gets in anew. With --views what
+people have attached there is closed, too, and where muxward draws a part of a session for
+them, that part is taken away. It beats the policy files, for owners as well, and survives
+restarts, until "muxward unlock".
+
+What it freezes is refused on all that the target lies in, too: nobody makes a window in a
+session one of whose panes is locked down. Single commands that only show something are
+still answered, but not with --views.
+
+What could not be confirmed or recorded within some five seconds is said, with exit code 1.
+A tmux server that is locked down as a whole, or with the host, and does not confirm by then
+that nothing is under way is stopped (SIGSTOP), and what runs in the panes of an isolated
+one is frozen, until it is unlocked; --list shows it. A lockdown of a part of a server stops
+nothing.
+
+It needs the verb lock on the target. What somebody locked down who holds lock on more, such
+as the whole host, is not undone by who holds it on the target alone.`,
 		Example: `  muxward lockdown --reason "incident 42"
   muxward lockdown -t alice/work --views
   muxward lockdown --host
@@ -209,13 +224,6 @@ func addLockTarget(cmd *cobra.Command, c *ctld.Call) {
 	addTarget(cmd, c, "`target` as OWNER, OWNER/SESSION, …:WINDOW or ….PANE (default: your own server)")
 	cmd.Flags().BoolVar(&c.All, "host", false, "the whole host")
 	cmd.MarkFlagsMutuallyExclusive("target", "host")
-}
-
-func noArgs(cmd *cobra.Command, args []string) error {
-	if len(args) > 0 {
-		return usageError{fmt.Errorf("%q is not understood; see %s --help", args[0], cmd.CommandPath())}
-	}
-	return nil
 }
 
 // lock asks for a lockdown or its end.

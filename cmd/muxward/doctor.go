@@ -49,13 +49,12 @@ type examined struct {
 	Controls []checkup `json:"controls"`
 }
 
-// newDoctorCmd makes `muxward doctor`.
 func newDoctorCmd() *cobra.Command {
 	var f verifyFlags
 	var brief bool
 	cmd := &cobra.Command{
 		Use:   "doctor [DIR]",
-		Short: "tell on one page whether this host is locked down",
+		Short: "tell on one page what holds on this host, and what does not",
 		Long: `Tells on one page how this host is: what the kernel has of what promises rest on,
 whether a muxward serves and its doors hold (as muxward host verify), what differs from
 the files in DIR (as muxward host plan), and what is wrong with tmux's sockets (as muxward
@@ -75,7 +74,7 @@ Exit codes: 0 everything holds; 1 something does not; 2 the command line or a fi
 wrong; 3 nothing is broken, and not everything could be told.`,
 		Example: `  sudo muxward doctor hosts --as alice
   sudo muxward doctor --json | jq '.controls[] | select(.outcome == "broken") | .id'`,
-		Args: cobra.MaximumNArgs(1),
+		Args: atMostOne("one directory"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			found, err := f.maybeLoad(args)
 			if err != nil {

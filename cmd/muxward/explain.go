@@ -28,12 +28,11 @@ func newExplainCmd() *cobra.Command {
 		Short: "say what would be decided for a tmux command line, or an ssh one, and do nothing",
 		Long: `Say what would be decided, now, for a whole tmux command line, and do nothing.
 
-For each of its commands, with its full name, it prints every verb that is
-needed, up to the first that is refused, and of a pane on an isolated server which account
-it would run as: on which object, whether that is
-allowed, by which rule, why, and until when. The last line is the verdict: all of a line is allowed or none
-of it runs. What a command is about may be made by one before it: that is
-decided when its turn comes.
+For each of its commands, by its full name, it prints every verb that is needed, up to the
+first that is refused: on which object, whether that is allowed, by which rule, why, and
+until when; of a pane on an isolated server also the account that it would run as. The last
+line is the verdict: all of a line is allowed, or none of it runs. What a command is about
+may be made by one before it: that is decided when its turn comes.
 
 You are told what you would hear if you ran it, and no more: what you may not
 see is not there. Your terminal is not looked at: attach-session may be allowed
@@ -45,12 +44,12 @@ For somebody else, --who, it needs the verb audit on the host. They are taken to
 come from outside, by the tmux door, with the first account that the policy
 gives them.
 
-With ssh, sftp or scp in the place of tmux it is what that would ask for besides tmux:
--L, -W, -R, -A and -s of OpenSSH's client, wherever they are in its command line. Its other options are left out,
-as is what ssh_config(5) says; -J is decided by the host that it names. What asks for something
-that cannot be told here (-D, -X, -w, -o LocalForward, scp -O), or is not known, is an error. A name is looked up as it
-would be. Which key somebody would come by is not known: one with restrict, or another second
-factor, may have other answers.
+With ssh, sftp or scp in the place of tmux it is what that would ask for besides tmux: -L, -W,
+-R, -A and -s of OpenSSH's client, wherever they are in its command line. Its other options
+are left out, as is what ssh_config(5) says; -J is decided by the host that it names. What
+asks for something that cannot be told here (-D, -X, -w, -o LocalForward, scp -O), or is not
+known, is an error. A name is looked up as it would be. Which key somebody would come by is
+not known: one with restrict, or another second factor, may have other answers.
 
 Exit codes: 0 all of it is allowed; 1 something is refused, or is not decided
 yet; 2 the command line is wrong.`,

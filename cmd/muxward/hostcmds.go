@@ -22,7 +22,7 @@ import (
 func newHostCmd() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "host",
-		Short: "keep a host as a directory of files says",
+		Short: "keep a host in the state that a directory of files describes",
 		Long: `Keep a host in the state that a directory of files describes, which is kept in git:
 muxward's own configuration, the policy with its tests, the environment of logins,
 tmux's and sshd's configuration, units. See docs/guide/host.md.
@@ -33,16 +33,8 @@ profiles may have a file each: profiles/NAME.yaml. What they do not say is not m
   muxward host check hosts
   sudo muxward host plan hosts
   sudo muxward host apply hosts`,
-		Args: func(cmd *cobra.Command, args []string) error {
-			if len(args) > 0 {
-				return usageError{fmt.Errorf("there is no %q; see %s --help", args[0], cmd.CommandPath())}
-			}
-			return nil
-		},
-		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newHostInitCmd(), newHostCheckCmd(), newHostSchemaCmd(), newHostPlanCmd(), newHostApplyCmd(), newHostUndoCmd(), newHostVerifyCmd())
-	return cmd
+	return family(cmd, newHostInitCmd(), newHostCheckCmd(), newHostSchemaCmd(), newHostPlanCmd(), newHostApplyCmd(), newHostUndoCmd(), newHostVerifyCmd())
 }
 
 func newHostInitCmd() *cobra.Command {
@@ -122,7 +114,7 @@ as nobody. Nothing of this host is looked at or changed.
 
 Exit codes: 0 all is good; 2 something is wrong.`,
 		Example: `  muxward host check hosts`,
-		Args:    cobra.MaximumNArgs(1),
+		Args:    atMostOne("one directory"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			dir := dirOf(args)
 			var all []checkedHost

@@ -149,7 +149,6 @@ func (f *fleetFlags) run(cmd *cobra.Command, dir string, asJSON, quiet bool) err
 	return nil
 }
 
-// read reads the inventory.
 func (f *fleetFlags) read(cmd *cobra.Command) ([]remote.Host, error) {
 	if f.inventory == "-" {
 		return remote.Inventory(cmd.InOrStdin())

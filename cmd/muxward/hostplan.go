@@ -139,10 +139,10 @@ refuses: files that others may write to.
 An apply that was broken off is told of, with how far it came: the next apply takes it
 back first.
 
-What the files have under sockets: mend: are differences, too: sockets of tmux and directories of them
-that are open for others, wherever they are, as muxward sockets scan finds them. One that is for
-people to mend, as it lies outside of tmux's own directories or has a second name, is one as well, and is
-called blocked. What else is found that is a warning or worse is listed, and is for people.
+What the files have under sockets: mend: are differences, too: sockets of tmux and directories
+of them that are open for others, wherever they are, as muxward sockets scan finds them. One
+that is for people to mend, as it lies outside of tmux's own directories or has a second name,
+is one as well, called blocked. Other warnings, or worse, are listed, and are for people.
 
 With --hosts the hosts of an inventory are asked over the system's ssh, several at once:
 each line is [USER@]HOST, and what the host is called in DIR, if that is not what hostname
@@ -157,7 +157,7 @@ told, of any of the hosts, also where the command line or a file is wrong.`,
   sudo muxward host plan hosts --json | jq -r '.changes[] | .do + " " + .item.path'
   muxward host plan hosts --hosts inventory --sudo
   muxward host plan hosts --hosts inventory --json | jq -r '.hosts[] | select(.outcome != "same") | .host'`,
-		Args: cobra.MaximumNArgs(1),
+		Args: atMostOne("one directory"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			dir := dirOf(args)
 			if err := many.check(f, cmd); err != nil {
@@ -319,7 +319,6 @@ func orNone(s string) string {
 	return s
 }
 
-// newHostApplyCmd makes `muxward host apply`.
 func newHostApplyCmd() *cobra.Command {
 	var f hostFlags
 	var b bundleFlags
@@ -332,9 +331,9 @@ by a tmux server of its own, and sshd reads its part, where there is one: what i
 never lands. Each file is put in its place at once, and what was there is kept. An
 apply that is broken off, by kill -9 too, is taken back by the next one.
 
-Last, what the files say of sockets is mended, as by muxward sockets fix, for two minutes at most: no
-session is ended, and muxward host undo does not open them again. Where one of them is not mended, or is for
-people to mend, the exit code is 1.
+Last, what the files say of sockets is mended, as by muxward sockets fix, for two minutes at
+most: no session is ended, and muxward host undo does not open them again. Where one of them
+is not mended, or is for people to mend, the exit code is 1.
 
 If a muxward serves here, it is asked afterwards how it is, and whether it has taken the
 policy. If it is not well, and was before, everything is put back. Changed settings of
@@ -359,7 +358,7 @@ what is not; 2 the command line or a file is wrong.`,
 		Example: `  sudo muxward host apply hosts
   muxward host apply hosts --root /srv/image --no-owners
   sudo muxward host apply --bundle prod.bundle`,
-		Args: cobra.MaximumNArgs(1),
+		Args: atMostOne("one directory"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if b.file == "" {
 				if b.keys != "" || b.older != "" || b.other != "" {
@@ -465,11 +464,11 @@ func newHostUndoCmd() *cobra.Command {
 is left as it is, and named. Called again, it puts back the apply before that one. Of an
 apply that was broken off it takes back what was done, and no more.
 
-Where muxward would run as root again by what comes back, and its state is the account's that
-it runs as now, nothing is put back: stop muxward, have muxward-helper give-back give the state to root,
-and undo then. An account that has something in its state stays.`,
+Where muxward would run as root again by what comes back, and its state is the account's
+that it runs as now, nothing is put back: stop muxward, have muxward-helper give-back give
+the state to root, and undo then. An account that has something in its state stays.`,
 		Example: `  sudo muxward host undo`,
-		Args:    cobra.NoArgs,
+		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			root, err := f.rootDir()
 			if err != nil {

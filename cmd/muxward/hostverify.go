@@ -21,7 +21,7 @@ import (
 )
 
 // errProof ends a verify that has found something that does not hold.
-var errProof = errors.New("something does not hold")
+var errProof = errors.New("something does not hold: what is marked BAD")
 
 // verifyTime is how long all of it may take.
 const verifyTime = 2 * time.Minute
@@ -52,20 +52,22 @@ leads in there and how tmux is set, tries the door as nobody and as the other ac
 has nobody try the sockets of all guarded servers, and ends the session. If the account has no
 tmux server yet, one begins and ends with that.
 
-Fresh logins of it are asked for TMUX_TMPDIR, as far as the files say that they are to have it, or
-without files as far as this host gives it to them: a login shell; as root also su, su -, the host's sshd, a session that PAM opens as for cron, and a
-user manager (the last two where systemd runs). They are logins as any other, and PAM logs them.
-Where the files say what is to be mended of tmux's sockets, it looks whether anything is.
+Fresh logins of it are asked for TMUX_TMPDIR, as far as the files say that they are to have
+it, or without files as far as this host gives it to them: a login shell; as root also su,
+su -, the host's sshd, a session that PAM opens as for cron, and a user manager (the last
+two where systemd runs). They are logins as any other, and PAM logs them. Where the files
+say what is to be mended of tmux's sockets, it looks whether anything is.
 
-At the ssh door, if that is open, somebody comes with a key that is nobody's, and is to be refused; and
-with the key of --key, which is to be taken. No key is made and listed for that.
+At the ssh door, if that is open, somebody comes with a key that is nobody's, and is to be
+refused; and with the key of --key, which is to be taken. No key is made and listed for
+that.
 
 Exit codes: 0 everything that was tried holds; 1 something does not, or no muxward
 serves; 2 the command line or a file is wrong; 3 nothing is broken, and not everything
 could be tried.`,
 		Example: `  sudo muxward host verify hosts --as alice --as bob
   sudo muxward host verify hosts --as alice --key /root/alice_key`,
-		Args: cobra.MaximumNArgs(1),
+		Args: atMostOne("one directory"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			found, err := f.maybeLoad(args)
 			if err != nil {

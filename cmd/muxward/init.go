@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os/user"
+	"path/filepath"
 	"strconv"
 
 	"github.com/spf13/cobra"
@@ -46,14 +47,17 @@ func initDone(cmd *cobra.Command, dir, me string, written []string) error {
 	for _, name := range written {
 		fmt.Fprintf(out, "  %s\n", name)
 	}
-	q := shellQuote(dir)
+	where := " --policy " + shellQuote(dir)
+	if abs, err := filepath.Abs(dir); err == nil && abs == defaultPolicyDir() {
+		where = "" // it is looked for there
+	}
 	_, err := fmt.Fprintf(out, `
 next:
   read it, and name your people and groups in people.yaml
-  muxward policy test --policy %[1]s
-  muxward policy explain --policy %[1]s --who bob --verb type --on %[2]s/demo:0.0
-  muxward serve --policy %[1]s
-`, q, me)
+  muxward policy test%[1]s
+  muxward policy explain%[1]s --who bob --verb type --on %[2]s/demo:0.0
+  muxward serve%[1]s
+`, where, me)
 	return err
 }
 

@@ -29,7 +29,7 @@ func newKeeperCmd() *cobra.Command {
 		Use:    "keeper",
 		Short:  "keep people's terminals (started by muxward serve)",
 		Hidden: true,
-		Args:   cobra.NoArgs,
+		Args:   noArgs,
 		RunE: func(*cobra.Command, []string) error {
 			if err := confineKeeper(); err != nil {
 				return err

@@ -39,13 +39,12 @@ From inside a pane nobody types into a pane with a lease, and none of these comm
 carried out, nor, but for "ask", without a terminal. A program that makes itself one is not
 found out: see SECURITY.md.`,
 	}
-	cmd.AddCommand(newLeaseOnCmd(),
-		newLeaseDoCmd("off", "end a lease: everybody types there again who may", cobra.NoArgs, false),
-		newLeaseDoCmd("ask", "ask for the keyboard of a pane, or have it if nobody has it", cobra.NoArgs, false),
+	return family(cmd, newLeaseOnCmd(),
+		newLeaseDoCmd("off", "end a lease: everybody types there again who may", noArgs, false),
+		newLeaseDoCmd("ask", "ask for the keyboard of a pane, or have it if nobody has it", noArgs, false),
 		newLeaseDoCmd("hand PERSON", "hand the keyboard of a pane over", onePerson, true),
-		newLeaseDoCmd("take", "take the keyboard of a pane from whoever has it", cobra.NoArgs, false),
-		newLeaseDoCmd("free", "let the keyboard of a pane go", cobra.NoArgs, true))
-	return cmd
+		newLeaseDoCmd("take", "take the keyboard of a pane from whoever has it", noArgs, false),
+		newLeaseDoCmd("free", "let the keyboard of a pane go", noArgs, true))
 }
 
 func newLeaseOnCmd() *cobra.Command {

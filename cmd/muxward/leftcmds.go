@@ -30,10 +30,11 @@ for there that may go on, such as a hook, a binding or a job, or a line that the
 and another took, who began it. A revocation ends what a person does, not what they have
 begun.
 
-SURE is yes where tmux has said that their command made the pane, and its first process
-is the one that it was made with. Other panes may be theirs: the note says why. With --hangup the panes that are named are ended, or with --yes all that are sure;
-each as if you had typed kill-pane there, which takes the right to. List first, and name
-what you have seen. Nothing but panes is ended.
+SURE is yes where tmux has said that their command made the pane, and its first process is
+the one that it was made with. Other panes may be theirs: the note says why. With --hangup
+the panes that are named are ended, or with --yes all that are sure; each as if you had
+typed kill-pane there, which takes the right to. List first, and name what you have seen.
+Nothing but panes is ended.
 
 It needs the verb audit: on a pane to hear of it, on the whole server for the rest. The
 exit code is 1 if a pane was not ended. With --hangup it is 1 also if that is not all: if
@@ -111,7 +112,7 @@ func leftFailed(l acts.LeftBehind, c ctld.Call) error {
 	}
 	switch {
 	case failed > 0:
-		return fmt.Errorf("%d panes were not ended", failed)
+		return fmt.Errorf("%d panes were not ended; why stands at each of them", failed)
 	case left > 0:
 		return fmt.Errorf("%d panes may be theirs, and were not ended: name them", left)
 	case c.Hangup && !l.Complete:

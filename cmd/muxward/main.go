@@ -15,7 +15,7 @@ import (
 	"github.com/muxward/muxward/internal/tmux"
 )
 
-// Exit codes, documented in docs/man/muxward.1.
+// Exit codes. The help of muxward, and of each command with codes of its own, tells them.
 const (
 	exitOK      = 0
 	exitFailure = 1 // it did not work, or was denied
@@ -49,7 +49,6 @@ func run(args []string) int {
 	return exitCode(err)
 }
 
-// exitCode is the exit code of an error.
 func exitCode(err error) int {
 	var u usageError
 	switch {
@@ -70,20 +69,42 @@ func exitCode(err error) int {
 
 func newRoot() *cobra.Command {
 	root := &cobra.Command{
-		Use:           "muxward",
-		Short:         "authorization in front of stock tmux",
+		Use:   "muxward",
+		Short: "authorization in front of stock tmux",
+		Long: `muxward puts authorization in front of stock tmux: people reach a session only
+through it, a policy decides on every key and command, and all of it is written down and
+can be taken back at once.
+
+Exit codes: 0 it is done; 1 it failed, or was denied; 2 the command line or a file is
+wrong. Commands with more of them say so.`,
+		Example: `  muxward init ~/.config/muxward/policy   # a policy to start from
+  muxward serve &                         # guards your account's tmux
+  eval "$(muxward env)"                   # plain tmux goes through it from now on
+  tmux new -s work
+  muxward audit tail                      # what was written down`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return usageError{fmt.Errorf("%w; see %s --help", err, c.CommandPath())}
 	})
-	root.AddCommand(newServeCmd(), newInitCmd(), newEnvCmd(), newStatusCmd(), newLsCmd(), newProfilesCmd(), newWhoCmd(),
-		newGrantCmd(), newGrantsCmd(), newShareCmd(), newJoinCmd(), newInvitesCmd(), newInviteCmd(),
-		newRequestCmd(), newApprovalsCmd(), newApproveCmd(), newDenyCmd(),
-		newLeaseCmd(), newLeasesCmd(), newSuggestCmd(), newSuggestionsCmd(),
-		newRevokeCmd(), newKickCmd(), newLeftBehindCmd(), newRisksCmd(), newLockdownCmd(), newUnlockCmd(), newExplainCmd(),
-		newSSHConfigCmd(), newSSHCACmd(), newSSHTOTPCmd(), newKeysCmd(), newAttachCmd(),
-		newPolicyCmd(), newAuditCmd(), newSocketsCmd(), newHostCmd(), newDoctorCmd(), newSetupCmd(), newUninstallCmd(), newVersionCmd(), newKeeperCmd(), newReachCmd())
+	group := func(id, title string, commands ...*cobra.Command) {
+		root.AddGroup(&cobra.Group{ID: id, Title: title})
+		for _, c := range commands {
+			c.GroupID = id
+		}
+		root.AddCommand(commands...)
+	}
+	group("run", "Start and look after muxward:", newInitCmd(), newServeCmd(), newStatusCmd(), newSetupCmd(), newUninstallCmd())
+	group("use", "Use tmux through it:", newEnvCmd(), newLsCmd(), newWhoCmd(), newJoinCmd(), newProfilesCmd(),
+		newLeaseCmd(), newLeasesCmd(), newSuggestCmd(), newSuggestionsCmd())
+	group("give", "Give rights, and ask for them:", newGrantCmd(), newGrantsCmd(), newShareCmd(), newInvitesCmd(), newInviteCmd(),
+		newRequestCmd(), newApprovalsCmd(), newApproveCmd(), newDenyCmd())
+	group("take", "Take them back:", newRevokeCmd(), newKickCmd(), newLockdownCmd(), newUnlockCmd(), newLeftBehindCmd())
+	group("tell", "See what is decided, and what was:", newPolicyCmd(), newExplainCmd(), newAuditCmd(), newRisksCmd())
+	group("host", "Keep hosts in order:", newHostCmd(), newDoctorCmd(), newSocketsCmd())
+	group("ssh", "Let people come by ssh:", newSSHConfigCmd(), newSSHCACmd(), newSSHTOTPCmd(), newKeysCmd(), newAttachCmd())
+	family(root, newVersionCmd(), newKeeperCmd(), newReachCmd())
+	checkFlags(root)
 	return root
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"flag"
 	"os"
 	"path/filepath"
@@ -32,6 +33,7 @@ func TestManPages(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		want = bytes.Replace(want, []byte(`"Jan 0001"`), []byte(`""`), 1) // no date: it would be another one each month
 		at := filepath.Join(committed, filepath.Base(p))
 		if f := flag.Lookup("update"); f != nil && f.Value.String() == "true" {
 			if err := os.WriteFile(at, want, 0o644); err != nil {

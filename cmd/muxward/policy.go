@@ -37,18 +37,10 @@ func newPolicyCmd() *cobra.Command {
 
 Exit codes: 0 fine or allowed; 1 a test failed, or explain says denied;
 2 the command line or the policy is wrong.`,
-		Args: func(cmd *cobra.Command, args []string) error {
-			if len(args) > 0 {
-				return usageError{fmt.Errorf("there is no %q; see %s --help", args[0], cmd.CommandPath())}
-			}
-			return nil
-		},
-		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.PersistentFlags().StringVar(&dir, "policy", defaultPolicyDir(), "the policy directory")
 	_ = cmd.MarkPersistentFlagDirname("policy")
-	cmd.AddCommand(policyCheckCmd(&dir), policyTestCmd(&dir), policyExplainCmd(&dir), policyDiffCmd(), policySchemaCmd(), newPolicyBundleCmd())
-	return cmd
+	return family(cmd, policyCheckCmd(&dir), policyTestCmd(&dir), policyExplainCmd(&dir), policyDiffCmd(), policySchemaCmd(), newPolicyBundleCmd())
 }
 
 // defaultPolicyDir is where the policy is looked for: MUXWARD_POLICY, else
@@ -69,16 +61,6 @@ func defaultPolicyDir() string {
 		base = filepath.Join(home, ".config")
 	}
 	return filepath.Join(base, "muxward", "policy")
-}
-
-// exactly demands a number of arguments and says what they are.
-func exactly(n int, what string) cobra.PositionalArgs {
-	return func(cmd *cobra.Command, args []string) error {
-		if len(args) != n {
-			return usageError{fmt.Errorf("give %s: %s", what, cmd.UseLine())}
-		}
-		return nil
-	}
 }
 
 // oneDir takes the policy directory from the argument, if there is one.

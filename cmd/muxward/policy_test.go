@@ -115,7 +115,7 @@ func TestPolicyUsage(t *testing.T) {
 		{[]string{"policy", "check", filepath.Join(dir, "nowhere")}, "no such file or directory (muxward init DIR"},
 		{[]string{"policy", "diff", dir}, "give two policy directories"},
 		{[]string{"policy", "diff", dir, bad}, "cannot be used"},
-		{[]string{"policy", "chekc"}, `there is no "chekc"`},
+		{[]string{"policy", "chekc"}, `there is no command "chekc" (did you mean check?)`},
 		{[]string{"policy", "check", "--polcy", dir}, "unknown flag"},
 		{[]string{"init"}, "give the directory to write"},
 		{[]string{"init", filepath.Join(t.TempDir(), "x"), "--me", "Alice"}, "cannot name you"},

@@ -20,7 +20,7 @@ for all of you.`,
   tmux new -t prod-psql
   ssh prod-psql@host
   muxward profiles --json | jq -r '.[].name'`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			var list []acts.Offered
 			if err := f.call(cmd.Context(), ctld.Call{Act: "profiles"}, &list); err != nil {

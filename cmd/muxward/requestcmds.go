@@ -58,9 +58,9 @@ the pane that you are at; the answer is shown there, and leaving takes it back.
 
 What you hold already, for as long as you ask, nobody is asked for: it says so at once.
 
-Exit codes: 0 it is approved, or held already; 4 it is denied; 5 nobody has approved it in time; 6 it was
-taken back; 1 it could not be asked for, or not be approved any more; 2 the command line
-is wrong.`,
+Exit codes: 0 it is approved, or held already; 4 it is denied; 5 nobody has approved it in
+time; 6 it was taken back; 1 it could not be asked for, or not be approved any more; 2 the
+command line is wrong.`,
 		Example: `  muxward request type -t alice/work:1 --for 30m --reason "the build is red"
   muxward request operator -t alice/work --deadline 2m
   muxward request type -t alice/work:1 --wait=false

@@ -43,7 +43,6 @@ func (f *setupFlags) add(cmd *cobra.Command) {
 	_ = cmd.MarkFlagDirname("root")
 }
 
-// newSetupCmd makes `muxward setup`.
 func newSetupCmd() *cobra.Command {
 	var f setupFlags
 	cmd := &cobra.Command{
@@ -80,7 +79,7 @@ Exit codes: 0 done; 1 not done: the error says why, and what is not as it was if
   sudo muxward setup --admin alice --start
   sudo muxward setup --separated && sudo systemctl restart muxward
   muxward setup --root /srv/image --program /usr/bin/muxward`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			f.separatedSaid = cmd.Flags().Changed("separated")
 			f.loginsSaid = cmd.Flags().Changed("doors-for-logins")

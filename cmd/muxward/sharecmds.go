@@ -250,11 +250,8 @@ func newInviteCmd() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "invite",
 		Short: "revoke an invite",
-		Args:  noArgs,
-		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newRevokeInviteCmd())
-	return cmd
+	return family(cmd, newRevokeInviteCmd())
 }
 
 func newRevokeInviteCmd() *cobra.Command {

@@ -29,11 +29,8 @@ can be mended without hurting a session. No muxward has to run.
 It sees what its caller may see: run it as root for the whole host. Where the kernel
 does not list who listens at a socket it connects, asks the kernel for the peer, and
 closes; no byte is sent to anybody's server, unless scan --ask says so.`,
-		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newSocketsScanCmd(), newSocketsExplainCmd(), newSocketsFixCmd(), newSocketsRestoreCmd(), newSocketsWatchCmd(), newSocketsErrandCmd(), newSocketsLookCmd(), newSocketsSentryCmd(), newSocketsAskCmd())
-	return cmd
+	return family(cmd, newSocketsScanCmd(), newSocketsExplainCmd(), newSocketsFixCmd(), newSocketsRestoreCmd(), newSocketsWatchCmd(), newSocketsErrandCmd(), newSocketsLookCmd(), newSocketsSentryCmd(), newSocketsAskCmd())
 }
 
 // socketFlags are those of all that looks at the host.
@@ -170,9 +167,12 @@ not for the caller to see does not count as that.`,
   muxward sockets scan --json | jq '.findings[] | .id + " " + .path'
   sudo muxward sockets scan --ask --locks rhel-9
   muxward sockets explain MW-S004`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if cmd.Flags().Changed("explain") {
+				if err := findingIDs(cmd, explain); err != nil {
+					return err
+				}
 				return explainFindings(cmd, explain, f.json)
 			}
 			least, err := sockets.ParseSeverity(failOn)
@@ -195,7 +195,7 @@ not for the caller to see does not count as that.`,
 			bad := slices.ContainsFunc(r.findings, func(x sockets.Finding) bool { return x.Severity >= least })
 			switch {
 			case bad:
-				return fmt.Errorf("something is wrong with tmux's sockets here")
+				return errors.New("something is wrong with tmux's sockets here; muxward sockets explain ID says what to do")
 			case !r.scan.Complete():
 				return errPartial
 			}
@@ -277,6 +277,7 @@ func newSocketsExplainCmd() *cobra.Command {
 		Use:               "explain [ID...]",
 		Short:             "say what a finding means and what to do; without an ID, list them all",
 		Example:           `  muxward sockets explain MW-S003`,
+		Args:              findingIDs,
 		RunE:              func(cmd *cobra.Command, ids []string) error { return explainFindings(cmd, ids, asJSON) },
 		ValidArgsFunction: completeRules,
 	}
@@ -284,14 +285,21 @@ func newSocketsExplainCmd() *cobra.Command {
 	return cmd
 }
 
+// findingIDs is for a command that takes IDs of findings, or none.
+func findingIDs(_ *cobra.Command, ids []string) error {
+	for _, id := range ids {
+		if _, ok := sockets.RuleByID(id); !ok {
+			return usageError{fmt.Errorf("there is no finding %q; muxward sockets explain lists them", id)}
+		}
+	}
+	return nil
+}
+
 // explainFindings says of each ID what it means; without one it lists them all.
 func explainFindings(cmd *cobra.Command, ids []string, asJSON bool) error {
 	var rules []sockets.Rule
 	for _, id := range ids {
-		r, ok := sockets.RuleByID(id)
-		if !ok {
-			return usageError{fmt.Errorf("there is no finding %q; muxward sockets explain lists them", id)}
-		}
+		r, _ := sockets.RuleByID(id) // findingIDs has seen it
 		rules = append(rules, r)
 	}
 	switch {
@@ -340,26 +348,22 @@ is done before the last answer, and nothing at all where there is no terminal to
 Then it looks once more: what has changed since it was shown is left alone. What was
 typed before a question was asked does not answer it.
 
-Each thing is held by a descriptor and looked at again before it is touched, with
-the rights of the account that it belongs to, even as root: a process that has no
-others does it, and is given up if it takes longer than ten seconds. What has changed
-meanwhile, or is not certain, is left alone. A dead socket is not deleted: it is
-moved into .muxward-quarantine in its directory, from where muxward sockets restore
-puts it back. What was done is appended to sockets.jsonl in the state directory (where that is an account's, root's in STATE-keys), and
-nothing is done if that cannot be written. A muxward that serves from that directory
-has it in its log, too.
+Each thing is held by a descriptor and looked at again before it is touched, with the rights
+of the account that it belongs to, even as root: a process that has no others does it, and
+is given up if it takes longer than ten seconds. What has changed meanwhile, or is not
+certain, is left alone. A dead socket is not deleted: it is moved into .muxward-quarantine
+in its directory, from where muxward sockets restore puts it back. What was done is appended
+to sockets.jsonl in the state directory (where that is an account's, root's in STATE-keys),
+and nothing is done if that cannot be written. A muxward that serves from that directory has
+it in its log, too.
 
-Exit codes: 0 all that was planned is done, or there was nothing to do; 1 something
-failed, was left alone, or is not in the log of a muxward that serves; 2 the command line is wrong; 3 all is done that was planned,
-and not everything could be looked at.`,
+Exit codes: 0 all that was planned is done, or there was nothing to do; 1 something failed,
+was left alone, or is not in the log of a muxward that serves; 2 the command line is wrong;
+3 all is done that was planned, and not everything could be looked at.`,
 		Example: `  muxward sockets fix --dry-run
   sudo muxward sockets fix --yes MW-S001 MW-S002`,
+		Args: findingIDs,
 		RunE: func(cmd *cobra.Command, ids []string) error {
-			for _, id := range ids {
-				if _, ok := sockets.RuleByID(id); !ok {
-					return usageError{fmt.Errorf("there is no finding %q; muxward sockets explain lists them", id)}
-				}
-			}
 			r, err := f.look(cmd.Context())
 			if err != nil {
 				return err
@@ -434,7 +438,7 @@ func mendPlanned(cmd *cobra.Command, asJSON, yes bool, steps []sockets.Step, lef
 		err = mendAll(cmd, false, still, state)
 	}
 	if len(gone) > 0 {
-		err = errors.Join(err, fmt.Errorf("%d of %d things changed while you were asked", len(gone), len(steps)))
+		err = errors.Join(err, fmt.Errorf("%d of %d things changed while you were asked; call it again for what there is now", len(gone), len(steps)))
 	}
 	return err
 }
@@ -490,7 +494,7 @@ func mendAll(cmd *cobra.Command, asJSON bool, steps []sockets.Step, state string
 		}
 	}
 	if err == nil && bad > 0 {
-		err = fmt.Errorf("%d of %d things were not mended", bad, len(done))
+		err = fmt.Errorf("%d of %d things were not mended; why stands at each of them", bad, len(done))
 	}
 	return errors.Join(err, j.unreported())
 }

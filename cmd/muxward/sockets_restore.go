@@ -54,7 +54,7 @@ func newSocketsErrandCmd() *cobra.Command {
 		Use:    "errand",
 		Short:  "do a step with an account's rights (started by muxward sockets)",
 		Hidden: true,
-		Args:   cobra.NoArgs,
+		Args:   noArgs,
 		RunE:   func(*cobra.Command, []string) error { return sockets.ServeErrand(os.Stdin, os.Stdout) },
 	}
 }
@@ -65,7 +65,7 @@ func newSocketsLookCmd() *cobra.Command {
 		Use:    "look",
 		Short:  "look at the host (started by muxward sockets)",
 		Hidden: true,
-		Args:   cobra.NoArgs,
+		Args:   noArgs,
 		RunE:   func(*cobra.Command, []string) error { return sockets.ServeLook(os.Stdin, os.Stdout) },
 	}
 }
@@ -76,7 +76,7 @@ func newSocketsSentryCmd() *cobra.Command {
 		Use:    "sentry",
 		Short:  "look at the host whenever it changes (started by muxward sockets watch)",
 		Hidden: true,
-		Args:   cobra.NoArgs,
+		Args:   noArgs,
 		RunE:   func(*cobra.Command, []string) error { return sockets.ServeWatch(os.Stdin, os.Stdout) },
 	}
 }
@@ -87,7 +87,7 @@ func newSocketsAskCmd() *cobra.Command {
 		Use:    "ask",
 		Short:  "ask a server with its account's rights (started by muxward sockets)",
 		Hidden: true,
-		Args:   cobra.NoArgs,
+		Args:   noArgs,
 		RunE:   func(*cobra.Command, []string) error { return sockets.ServeAsk(os.Stdin, os.Stdout) },
 	}
 }

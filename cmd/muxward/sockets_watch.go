@@ -34,7 +34,7 @@ looked at for a while is not told as right again.
 With --json each change is one line.`,
 		Example: `  sudo muxward sockets watch
   sudo muxward sockets watch --auto MW-S001 --auto MW-S002`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			for _, id := range auto {
 				if r, ok := sockets.RuleByID(id); !ok || r.Auto == "" {

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"strings"
 	"time"
@@ -34,15 +35,14 @@ ssh-keygen -s signs is as good.`,
   cat ca.pub >> authorities          # the file that ssh: authorities: names
   muxward ssh-ca sign --ca ca --as bob --for 8h bob.pub`,
 	}
-	cmd.AddCommand(newSSHCANewCmd(), newSSHCASignCmd())
-	return cmd
+	return family(cmd, newSSHCANewCmd(), newSSHCASignCmd())
 }
 
 func newSSHCANewCmd() *cobra.Command {
 	return &cobra.Command{
 		Use:   "new FILE",
 		Short: "make an authority: FILE and FILE.pub",
-		Args:  cobra.ExactArgs(1),
+		Args:  exactly(1, "the file to write"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			_, key, err := ed25519.GenerateKey(rand.Reader)
 			if err != nil {
@@ -71,6 +71,9 @@ func newSSHCANewCmd() *cobra.Command {
 // writeNew writes a file that must not be there.
 func writeNew(path string, data []byte, mode os.FileMode) error {
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
+	if errors.Is(err, fs.ErrExist) {
+		return fmt.Errorf("there is a %s already, and nothing is written over it: name another, or move that one", path)
+	}
 	if err != nil {
 		return err
 	}
@@ -84,7 +87,7 @@ func newSSHCASignCmd() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "sign KEY.pub",
 		Short: "sign a person's public key: KEY-cert.pub",
-		Args:  cobra.ExactArgs(1),
+		Args:  exactly(1, "one public key"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			path, is := strings.CutSuffix(args[0], ".pub")
 			switch {
@@ -122,7 +125,7 @@ func newSSHCASignCmd() *cobra.Command {
 func certificate(ca, pub, as, from string, valid time.Duration) (*ssh.Certificate, error) {
 	private, err := os.ReadFile(ca)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("the authority cannot be read: %w; muxward ssh-ca new FILE makes one", err)
 	}
 	authority, err := ssh.ParsePrivateKey(private)
 	if err != nil {
@@ -134,7 +137,7 @@ func certificate(ca, pub, as, from string, valid time.Duration) (*ssh.Certificat
 	}
 	key, comment, _, _, err := ssh.ParseAuthorizedKey(line)
 	if err != nil {
-		return nil, fmt.Errorf("%s is no public key", pub)
+		return nil, fmt.Errorf("%s is no public key; give the .pub file that ssh-keygen has written", pub)
 	}
 	if _, is := key.(*ssh.Certificate); is {
 		return nil, fmt.Errorf("%s is a certificate; sign the key itself", pub)

@@ -23,7 +23,7 @@ the line for their known_hosts. It goes by the muxward of the state directory, a
 serves or served last.`,
 		Example: `  muxward ssh-config --host bastion.example.org
   ssh alice/work@muxward`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			at, err := f.serving()
 			if err != nil {

@@ -35,16 +35,8 @@ A running muxward notices a changed file by itself. Who is connected stays; who 
 in by a code of a secret that is replaced or removed does not.`,
 		Example: `  muxward ssh-totp add bob
   muxward ssh-totp remove bob`,
-		Args: func(cmd *cobra.Command, args []string) error {
-			if len(args) > 0 {
-				return usageError{fmt.Errorf("there is no %q; see %s --help", args[0], cmd.CommandPath())}
-			}
-			return nil
-		},
-		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newSSHTOTPAddCmd(), newSSHTOTPRemoveCmd())
-	return cmd
+	return family(cmd, newSSHTOTPAddCmd(), newSSHTOTPRemoveCmd())
 }
 
 func newSSHTOTPAddCmd() *cobra.Command {

@@ -76,7 +76,7 @@ func configuredTOTP(at config.Serving) (string, error) {
 // rootsConfig reads the configuration that muxward was started with, which has to be root's.
 func rootsConfig(at config.Serving) (config.Config, error) {
 	if at.File == "" {
-		return config.Config{}, errors.New("it is not known which configuration muxward has: it was started without one, or is an older one")
+		return config.Config{}, errors.New("it is not known which configuration muxward has, as it was started without one, or is an older one: name the file of secrets with --file")
 	}
 	path, err := filepath.EvalSymlinks(at.File)
 	if err == nil {

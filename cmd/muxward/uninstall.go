@@ -20,7 +20,6 @@ import (
 	"github.com/muxward/muxward/internal/hostconf/hostfile"
 )
 
-// newUninstallCmd makes `muxward uninstall`.
 func newUninstallCmd() *cobra.Command {
 	var f setupFlags
 	var purge, applied bool
@@ -31,21 +30,21 @@ func newUninstallCmd() *cobra.Command {
 before. The programs, man pages and completions stay: make uninstall removes what
 make install has put there, and your packages are your package manager's.
 
-What people have changed since, such as the policy, is kept, and named; so is muxward's
-state directory with the log, and the one beside it with the keys, unless --purge says that they are to go: if
-setup has made it, not only put it right, and no muxward serves from it any more. While
-something is kept that belongs to the account muxward, the account is, too. What
-muxward host has applied has to be taken back first (muxward host undo), or with
+What people have changed since, such as the policy, is kept, and named. So is muxward's state
+directory with the log, and the one beside it with the keys, unless --purge says that they
+are to go, and only if setup has made it, not only put it right, and no muxward serves from
+it any more. While something is kept that belongs to the account muxward, the account is,
+too. What muxward host has applied has to be taken back first (muxward host undo), or with
 --applied is taken back here, all of it, as the packages do when they are removed.
 
-With systemd the service is stopped; a muxward.socket that somebody has enabled has to be disabled first. Without, stop muxward first. tmux servers that it has
-started go on.
+With systemd the service is stopped; a muxward.socket that somebody has enabled has to be
+disabled first. Without, stop muxward first. tmux servers that it has started go on.
 
 Exit codes: 0 done; 1 not done: the error says why, and what is not as it was if anything is;
 2 the command line is wrong.`,
 		Example: `  sudo muxward uninstall --dry-run
   sudo muxward uninstall --purge`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return f.uninstall(cmd, purge, applied) },
 	}
 	f.add(cmd)
@@ -246,5 +245,5 @@ func (f *setupFlags) nobodyServes() error {
 		return fmt.Errorf("it cannot be told whether muxward serves from %s (process %d): %w; stop it first", setupState, at.PID, err)
 	}
 	_ = conn.Close()
-	return fmt.Errorf("muxward serves from %s (process %d): stop it first", setupState, at.PID)
+	return fmt.Errorf("muxward serves from %s (process %d): stop it first, with systemctl stop muxward if systemd has started it", setupState, at.PID)
 }

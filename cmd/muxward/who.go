@@ -38,7 +38,7 @@ each list is one line.`,
 		Example: `  muxward who
   muxward who --watch
   muxward who --watch --json | jq -c '[.people[].person]'`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if watch {
 				return f.watchWho(cmd)

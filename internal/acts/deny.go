@@ -8,10 +8,13 @@ import (
 // Revoked is what `revoke`, `kick` and `lockdown` came to: of whom, on what ("" is all), how many
 // earlier ones were lifted instead, and what was ended by it.
 type Revoked struct {
-	Person string         `json:"person,omitempty"`
-	Target string         `json:"target,omitempty"`
-	Lifted int            `json:"lifted,omitempty"`
-	Report gateway.Report `json:"report"`
+	Person string `json:"person,omitempty"`
+	Target string `json:"target,omitempty"`
+	Lifted int    `json:"lifted,omitempty"`
+	// Unknown: nothing was taken, and the policy names no such person, so it may be a name
+	// that was mistyped. It stands all the same: people without a line are accounts of the host.
+	Unknown bool           `json:"unknown,omitempty"`
+	Report  gateway.Report `json:"report"`
 }
 
 // On is how a target is told behind what was done there: " on alice/work", and nothing for

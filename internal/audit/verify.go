@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -443,11 +444,7 @@ func (v *verification) finish() {
 
 // nameMissing reports missing records, those in a row as one.
 func (v *verification) nameMissing() {
-	var seqs []uint64
-	for seq := range v.missing {
-		seqs = append(seqs, seq)
-	}
-	sort.Slice(seqs, func(i, j int) bool { return seqs[i] < seqs[j] })
+	seqs := slices.Sorted(maps.Keys(v.missing))
 	for i := 0; i < len(seqs); {
 		j := i
 		for j+1 < len(seqs) && seqs[j+1] == seqs[j]+1 {

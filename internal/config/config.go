@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -163,7 +164,7 @@ func Load(path string) (Config, error) {
 	}
 	info, err := os.Stat(path)
 	if err != nil {
-		return c, err
+		return c, fmt.Errorf("the configuration cannot be read: %w; name another file with --config", err)
 	}
 	if info.Size() > maxFile {
 		return c, fmt.Errorf("%s: larger than %d bytes; this cannot be a muxward configuration", path, maxFile)
@@ -178,6 +179,18 @@ func Load(path string) (Config, error) {
 	return c, decode(path, data, &c)
 }
 
+// unknownKey is what the library says of a key that there is not: it names a type of ours.
+var unknownKey = regexp.MustCompile(`field (\S+) not found in type \S+`)
+
+// told gives the words of an error of the library for whoever wrote the file.
+func told(err error) string {
+	said := unknownKey.ReplaceAllString(err.Error(), "there is no key $1")
+	if said == err.Error() {
+		return said
+	}
+	return said + "; the keys are " + keys(reflect.TypeFor[Config]())
+}
+
 func decode(path string, data []byte, c *Config) error {
 	if len(bytes.TrimSpace(data)) == 0 {
 		return nil
@@ -185,7 +198,7 @@ func decode(path string, data []byte, c *Config) error {
 	loader := yaml.NewDecoder(bytes.NewReader(data))
 	loader.KnownFields(true)
 	if err := loader.Decode(c); err != nil {
-		return fmt.Errorf("%s: %w; the keys are %s", path, err, keys(reflect.TypeFor[Config]()))
+		return fmt.Errorf("%s: %s", path, told(err))
 	}
 	if err := c.checkIsolated(); err != nil {
 		return fmt.Errorf("%s: isolated: %w", path, err)

@@ -57,7 +57,7 @@ func TestLoad(t *testing.T) {
 		{"no session", "isolated: {prod: {account: a, run_as: b, sessions: ['a:b']}}\n", "a name has letters"},
 		{"no variable", "isolated: {prod: {account: a, run_as: b, environment: {'X Y': y}}}\n", "a name has letters"},
 		{"tmux's variable", "isolated: {prod: {account: a, run_as: b, environment: {TMUX: y}}}\n", "is tmux's to set"},
-		{"unknown key", "dors: /run/x\n", "dors"},
+		{"unknown key", "dors: /run/x\n", "there is no key dors; the keys are state, policy, doors"},
 		{"twice", "doors: /a\ndoors: /b\n", "doors"},
 		{"not yaml", "doors: [", "line"},
 		{"wrong kind", "doors: [a, b]\n", "line 1"},

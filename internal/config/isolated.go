@@ -112,10 +112,8 @@ func (i Isolated) check() error {
 			return fmt.Errorf("session_run_as: say which account the panes of %s run as", s)
 		}
 	}
-	for _, p := range i.AsThemselves.People {
-		if p == "" {
-			return errors.New("people_as_themselves: true, false, or a list of people's names")
-		}
+	if slices.Contains(i.AsThemselves.People, "") {
+		return errors.New("people_as_themselves: true, false, or a list of people's names")
 	}
 	size := 0
 	for k, v := range i.Environment {

@@ -65,7 +65,7 @@ func (c *confirmations) add(v confirmation, now time.Time) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if len(c.of(v.person, now)) >= mostConfirms {
-		return fmt.Errorf("%d such things wait for your key already", mostConfirms)
+		return fmt.Errorf("%d such things wait for your key already; answer or dismiss some first, by M-a in your display", mostConfirms)
 	}
 	c.list = append(c.list, v)
 	return nil

@@ -47,7 +47,8 @@ func (d *daemon) revokeAct(who identity.Identity, c ctld.Call) (*gateway.Act, er
 			Person: person, Scope: o, Target: d.fullTarget(who, target), Reason: c.Reason,
 			By: who.Person(), At: d.gateway.Time(), Above: d.above(who, access.Kick, o),
 		})
-		return gateway.Result{Value: acts.Revoked{Person: person, Target: target, Report: rep}}, err
+		unknown := rep.Touched == 0 && !d.policy.Set().IsPerson(person)
+		return gateway.Result{Value: acts.Revoked{Person: person, Target: target, Report: rep, Unknown: unknown}}, err
 	}
 	return a, nil
 }

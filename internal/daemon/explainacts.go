@@ -33,7 +33,7 @@ func (d *daemon) explainAct(who identity.Identity, c ctld.Call) (*gateway.Act, e
 	}
 	a.Do = func(ctx context.Context, _ access.Object) (gateway.Result, error) {
 		if !a.Open && !d.policy.Set().IsPerson(about.Person) {
-			return gateway.Result{}, fmt.Errorf("the policy knows nobody called %s", about.Person)
+			return gateway.Result{}, fmt.Errorf("the policy knows nobody called %s; people.yaml lists who there is", about.Person)
 		}
 		if c.Act == "explain-ssh" {
 			e, err := d.explains.Explain(ctx, d.gateway, d.reaching(), who, identity.Supposed(about), c.Argv)

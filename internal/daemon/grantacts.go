@@ -45,7 +45,7 @@ func (d *daemon) grantAct(who identity.Identity, c ctld.Call) (*gateway.Act, err
 	a.Args = withReason(a.Args, g.Reason)
 	a.Do = func(ctx context.Context, o access.Object) (gateway.Result, error) {
 		if !d.policy.Set().Knows(g.Who) {
-			return gateway.Result{}, fmt.Errorf("the policy names no person or @group %q: nothing was given", g.Who)
+			return gateway.Result{}, fmt.Errorf("the policy names no person or @group %q: nothing was given; put them into people.yaml first", g.Who)
 		}
 		g, err := d.give(ctx, g, o)
 		if err == nil {
@@ -120,7 +120,7 @@ func bounds(g *grants.Grant, c ctld.Call) (err error) {
 		g.Until = begins.Add(lasts)
 	}
 	if !g.Until.IsZero() && !g.Until.After(g.At) {
-		return fmt.Errorf("--until: %s has passed", g.Until.Format(time.RFC3339))
+		return fmt.Errorf("--until: %s has passed; give a later time, or how long with --for", g.Until.Format(time.RFC3339))
 	}
 	return nil
 }

@@ -123,7 +123,7 @@ func assemble(ctx context.Context, version string, c config.Config, helper *priv
 		}
 	}()
 	if err := os.MkdirAll(c.State, 0o711); err != nil {
-		return d, fmt.Errorf("make the state directory: %w", err)
+		return d, fmt.Errorf("make the state directory: %w; name another with --state", err)
 	}
 	if err := d.ownState(); err != nil {
 		return d, err

@@ -42,7 +42,7 @@ func (d *daemon) shareAct(who identity.Identity, c ctld.Call) (*gateway.Act, err
 		return nil, err
 	}
 	if c.Bind && (d.ssh == nil || len(d.ssh.ls) == 0) {
-		return nil, errors.New("--bind is for who comes by ssh, and the ssh door is closed")
+		return nil, errors.New("--bind is for who comes by ssh, and the ssh door is closed; leave it out, or open the door with: muxward serve --ssh :2222")
 	}
 	v := grants.Invite{Grant: g, Uses: c.Uses, Bind: c.Bind, Approve: c.Approve}
 	a := &gateway.Act{
@@ -209,7 +209,7 @@ func (d *daemon) mayJoin(who identity.Identity, v grants.Invite) error {
 	case d.isTaken(v.ID), !d.reaches(g):
 		return grants.ErrNotOpen
 	case !d.policy.Set().IsPerson(who.Person()):
-		return fmt.Errorf("the policy names no person %q, and nothing is given to others", who.Person())
+		return fmt.Errorf("the policy names no person %q, and nothing is given to others: ask who looks after it to put you into people.yaml", who.Person())
 	case locked:
 		return errors.New(den.String())
 	case d.denials.Revoked(v.Giver.Person, v.On), !d.policy.Covers(v.Giver, verbs, v.On, d.gateway.Time()).Allow:

@@ -257,7 +257,7 @@ func readKept(path string, limit int64, fits func(string, fs.FileInfo) error) ([
 		return nil, err
 	}
 	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("%s is no file", path)
+		return nil, fmt.Errorf("%s is no file; name a regular one", path)
 	}
 	if err := fits(path, info); err != nil {
 		return nil, err
@@ -279,7 +279,7 @@ func kept(path string, info fs.FileInfo) error {
 	case info.Mode().Perm()&0o022 != 0:
 		return fmt.Errorf("%s may be written by others (mode %04o): chmod go-w %s", path, info.Mode().Perm(), path)
 	case st.Uid != 0 && st.Uid != uint32(os.Geteuid()):
-		return fmt.Errorf("%s belongs to uid %d, not to root or us", path, st.Uid)
+		return fmt.Errorf("%s belongs to uid %d, and not to root or to the account that muxward runs as: chown it", path, st.Uid)
 	}
 	return nil
 }

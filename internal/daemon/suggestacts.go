@@ -21,7 +21,7 @@ import (
 const maxSuggested = time.Hour
 
 // errNoKey: a suggestion is taken by a key alone.
-var errNoKey = errors.New("nobody could take it: that is done by a key, which answer_key in muxward's configuration gives")
+var errNoKey = errors.New("nobody could take it: that is done by a key, and nobody has one until muxward's configuration says answer_key: true")
 
 // suggestAct has somebody suggest a line for a pane. It takes the verb suggest there and
 // does nothing to the pane, so it may come from inside one. The text is on record as what

@@ -252,7 +252,6 @@ func (d *daemon) openDoor(ctx context.Context, uid uint32) error {
 	return d.openDoorOf(account)
 }
 
-// openDoorOf opens the door of an account.
 func (d *daemon) openDoorOf(account identity.Account) error {
 	uid := account.UID
 	door, err := d.guard.OpenDoor(account)

@@ -28,7 +28,6 @@ const (
 
 // captured is what was captured of a pane, and what there is to know about it.
 type captured struct {
-	place    tmux.Place
 	on       access.Object
 	content  *scrollback.Content
 	bytes    int // that are kept

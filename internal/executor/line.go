@@ -307,8 +307,8 @@ func (e *errand) aliased(line string) bool {
 func (e *errand) answered(ctx context.Context, q *question) ([]*tmux.Invocation, error) {
 	e.author = binder
 	if !saysCommands(q.inv) {
-		for _, n := range q.inv.Nested() {
-			commands, err := n.Filled(q.line.done, e.opts)
+		if nested := q.inv.Nested(); len(nested) > 0 {
+			commands, err := nested[0].Filled(q.line.done, e.opts)
 			if err != nil {
 				return nil, e.unread(ctx, err)
 			}

@@ -26,7 +26,6 @@ type stage struct {
 	clients string // how list-clients is spelled
 }
 
-// newStage makes the stage of a session.
 func (s *seat) newStage(at tmux.Session, opts tmux.ParseOptions) *stage {
 	clients, ok := tmux.SpellCommand("list-clients", opts)
 	if !ok {

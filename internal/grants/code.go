@@ -30,7 +30,6 @@ type Code struct {
 	secret string
 }
 
-// newCode makes the code of an invite.
 func newCode(id int64) Code {
 	raw := make([]byte, secretBytes)
 	_, _ = rand.Read(raw) // it never fails
@@ -78,7 +77,6 @@ type lock struct {
 	Sum  digest `json:"sum"`
 }
 
-// lockFor makes the lock of a code.
 func lockFor(c Code) lock {
 	var l lock
 	_, _ = rand.Read(l.Salt[:]) // it never fails

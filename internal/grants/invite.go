@@ -162,7 +162,6 @@ func inviteChange(v Invite, pending bool) (change, error) {
 	return change{v.ID, body}, nil
 }
 
-// readInvite reads a row of an invite.
 func readInvite(body string) (v Invite, pending bool, err error) {
 	var r inviteRow
 	if err := strict([]byte(body), &r); err != nil {

@@ -51,7 +51,6 @@ type rowGiver struct {
 	MFA     bool   `json:"mfa,omitempty"`
 }
 
-// rowOf gives the row of a grant.
 func rowOf(g Grant, pending bool) row {
 	r := row{
 		ID: g.ID, Who: g.Who, What: g.What, Target: g.Target, NotBefore: g.NotBefore, Until: g.Until,
@@ -142,7 +141,6 @@ func encode(row any) (string, error) {
 	return string(body), err
 }
 
-// readBody reads a row.
 func readBody(body string) (g Grant, pending bool, err error) {
 	var r row
 	if err := strict([]byte(body), &r); err != nil {

@@ -204,7 +204,6 @@ func (s *Store) read(ctx context.Context) (found contents, err error) {
 	return found, nil
 }
 
-// readRow takes a row in.
 func (c *contents) readRow(rows *sql.Rows) (id int64, sum digest, err error) {
 	var body string
 	var raw []byte

@@ -3,6 +3,7 @@ package identity
 import (
 	"bytes"
 	"context"
+	"slices"
 	"strings"
 
 	"github.com/muxward/muxward/internal/procfs"
@@ -40,7 +41,7 @@ func parseClaims(environ []byte) (said map[string]string, forced bool) {
 	for kv := range bytes.SplitSeq(environ, []byte{0}) {
 		k, v, ok := strings.Cut(string(kv), "=")
 		forced = forced || k == ForcedMark
-		if !ok || !wanted(k) || !plain(v) {
+		if !ok || !slices.Contains(claimNames(), k) || !plain(v) {
 			continue
 		}
 		if said == nil {
@@ -49,15 +50,6 @@ func parseClaims(environ []byte) (said map[string]string, forced bool) {
 		said[k] = v
 	}
 	return said, forced
-}
-
-func wanted(name string) bool {
-	for _, n := range claimNames() {
-		if n == name {
-			return true
-		}
-	}
-	return false
 }
 
 // plain reports whether a claim may be kept: short and printable ASCII.

@@ -1,6 +1,9 @@
 package identity
 
-import "strings"
+import (
+	"maps"
+	"strings"
+)
 
 // Identity is a proved person at a door. The zero value is nobody; so is a process that
 // stands for no person, of which it says which one it is.
@@ -124,9 +127,7 @@ func (i Identity) Claims() map[string]string {
 		return nil
 	}
 	out := make(map[string]string, len(i.p.claims))
-	for k, v := range i.p.claims {
-		out[k] = v
-	}
+	maps.Copy(out, i.p.claims)
 	return out
 }
 

@@ -23,7 +23,6 @@ func TestCallersAreNotBelieved(t *testing.T) {
 	long := strings.Repeat("x", 1<<20)
 	ids := []string{"", ".", "..", "../x", h.ID + "/", "/" + h.ID, strings.ToUpper(h.ID) + "A", "0000000g", h.ID + "\x00", long}
 	for _, id := range ids {
-		id := id
 		for name, do := range map[string]func() error{
 			"adopt":   func() error { _, err := k.Adopt(ctx, id); return err },
 			"abandon": func() error { return k.Abandon(ctx, id) },

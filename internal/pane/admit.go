@@ -49,7 +49,6 @@ func (s *Session) openByRules(tty *os.File, b *branch, gone <-chan struct{}) (*b
 		close:  func() error { return p.close(closed) }}, nil
 }
 
-// startOpen starts it.
 func (s *Session) startOpen(tty *os.File, b *branch) (*admission, error) {
 	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
 	if err != nil {

@@ -28,7 +28,6 @@ func currentLimits() ([]Limit, error) {
 	return out, nil
 }
 
-// setLimits sets them.
 func setLimits(limits []Limit) error {
 	for _, l := range limits {
 		if err := unix.Prlimit(0, l.Resource, &unix.Rlimit{Cur: l.Soft, Max: l.Hard}, nil); err != nil {

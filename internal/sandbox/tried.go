@@ -2,7 +2,6 @@ package sandbox
 
 import (
 	"errors"
-	"os"
 
 	"golang.org/x/sys/unix"
 )
@@ -70,15 +69,6 @@ func TryWrite(dir string) Outcome {
 		_ = unix.Close(fd)
 	}
 	return of(err, unix.EACCES)
-}
-
-// TryOpen opens something to be read. What is not there was not tried.
-func TryOpen(path string) Outcome {
-	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK, 0)
-	if err == nil {
-		_ = f.Close()
-	}
-	return of(err, unix.EACCES, unix.EPERM)
 }
 
 // TrySignal asks whether a process could be sent signals. None is sent.

@@ -45,16 +45,16 @@ func CurrentClient(snap *Snapshot, ctx ResolveContext) (*Client, error) {
 		s = f.bestSession(f.allSessions())
 	}
 	if s != nil {
-		if c := BestClient(snap, s); c != nil {
+		if c := bestClient(snap, s); c != nil {
 			return c, nil
 		}
 	}
 	return nil, &TargetError{TargetClient, "no current client"}
 }
 
-// BestClient returns the client of the session that was used last, or of the
+// bestClient returns the client of the session that was used last, or of the
 // whole server if nobody shows the session, or nil.
-func BestClient(snap *Snapshot, s *Session) *Client {
+func bestClient(snap *Snapshot, s *Session) *Client {
 	var best *Client
 	for i := range snap.Clients {
 		c := &snap.Clients[i]

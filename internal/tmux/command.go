@@ -171,15 +171,6 @@ const (
 	verbExecute      = "execute"
 )
 
-// Verbs returns the words of all verbs that rows of the table ask for.
-func Verbs() []string {
-	return []string{
-		verbView, verbCopy, verbType, verbNavigate, verbLayout, verbSpawn,
-		verbClosePane, verbCloseWindow, verbCloseSession, verbDetachOthers,
-		verbConfigure, verbExecute,
-	}
-}
-
 // Commands returns the rows of the table, in tmux's order. The rows are shared
 // and must not be changed.
 func Commands() []*Command { return offered }

@@ -161,10 +161,10 @@ func TestClientTargets(t *testing.T) {
 			t.Errorf("%q: %v %v", target, c, err)
 		}
 	}
-	if c := BestClient(snap, snap.Session(1)); c.Name != "client-77" {
+	if c := bestClient(snap, snap.Session(1)); c.Name != "client-77" {
 		t.Errorf("best: %+v", c)
 	}
-	if c := BestClient(snap, snap.Session(2)); c.Name != "client-77" {
+	if c := bestClient(snap, snap.Session(2)); c.Name != "client-77" {
 		t.Errorf("best of all: %+v", c)
 	}
 }

@@ -191,7 +191,7 @@ func (w *Watch) Values(snap *Snapshot, at SessionID, base FormatContext, work *W
 	}
 	var all []string
 	add := func(f Found, place string) {
-		c := ContextOf(snap, f)
+		c := contextOf(snap, f)
 		c.Client, c.UID, c.Host, c.Zone, c.Now = base.Client, base.UID, base.Host, base.Zone, base.Now
 		text, err := w.Format.expand(&c, &work.formatWork)
 		if err != nil {

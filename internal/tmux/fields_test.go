@@ -2,7 +2,9 @@ package tmux
 
 import (
 	"fmt"
+	"maps"
 	"os"
+	"slices"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -62,7 +64,7 @@ func TestNothingComesFromTheEnvironment(t *testing.T) {
 			srv.run(mode, "-t", "start")
 		}
 		snap := c.snapshot(Full)
-		for _, name := range FormatVariables() {
+		for _, name := range variableNames() {
 			if got := expandText(t, snap, "#{"+name+"}"); got == "leak" {
 				t.Errorf("in mode %q, %s is %q", mode, name, got)
 			}
@@ -76,7 +78,7 @@ func expandText(t *testing.T, snap *Snapshot, text string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := ContextOf(snap, Found{Session: &snap.Sessions[0]})
+	c := contextOf(snap, Found{Session: &snap.Sessions[0]})
 	if len(snap.Clients) > 0 {
 		c.Client = &snap.Clients[0]
 	}
@@ -93,3 +95,6 @@ func writeTerminal(path, text string) error {
 	_, err = f.WriteString(text)
 	return err
 }
+
+// variableNames gives the names of all variables of formats that there are, in their order.
+func variableNames() []string { return slices.Sorted(maps.Keys(formatVariables)) }

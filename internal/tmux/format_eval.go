@@ -39,9 +39,9 @@ const (
 	paneKind
 )
 
-// ContextOf returns the context of what a target names, filled up the way tmux
+// contextOf returns the context of what a target names, filled up the way tmux
 // does: the session's current window, the window's active pane.
-func ContextOf(snap *Snapshot, f Found) FormatContext {
+func contextOf(snap *Snapshot, f Found) FormatContext {
 	c := FormatContext{Snap: snap, Session: f.Session, Link: f.Link, Window: f.Window, Pane: f.Pane}
 	switch {
 	case f.Pane != nil:

@@ -113,7 +113,7 @@ func TestEveryVariableShowsOnlyWhatIsVisible(t *testing.T) {
 				}
 			}
 		}
-		for _, name := range FormatVariables() {
+		for _, name := range variableNames() {
 			if name == "session_path" {
 				continue // the bait
 			}
@@ -212,7 +212,7 @@ func TestFormatsStopAtTheirBounds(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
-		c := ContextOf(snap, Found{Session: &snap.Sessions[0]})
+		c := contextOf(snap, Found{Session: &snap.Sessions[0]})
 		work := newFormatWork(1)
 		start := time.Now()
 		if got, err := f.expand(&c, work); err == nil {
@@ -270,7 +270,7 @@ func BenchmarkListing(b *testing.B) {
 // Measuring a text is work, too: a short format that measures long ones over and
 // over comes to an end.
 func TestFormatsMeasureWithinBounds(t *testing.T) {
-	c := ContextOf(demandSnapshot(), Found{Session: &demandSnapshot().Sessions[0]})
+	c := contextOf(demandSnapshot(), Found{Session: &demandSnapshot().Sessions[0]})
 	for _, how := range []string{"#{w:#{p50000:session_name}}", "#{=-9:#{p50000:session_name}}", "#{=49999:#{p50000:session_name}}", "#{p50001:#{p50000:session_name}}"} {
 		f, err := CompileFormat("#{n:" + strings.Repeat(how, maxFormat/len(how)-1) + "}")
 		if err != nil {

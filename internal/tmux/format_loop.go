@@ -88,7 +88,7 @@ func (e *expansion) loopRows(l formatLoop) ([]loopRow, bool) {
 
 // inner is the context for something else on the same server.
 func (e *expansion) inner(f Found, kind formatKind) FormatContext {
-	c := ContextOf(e.c.Snap, f)
+	c := contextOf(e.c.Snap, f)
 	c.UID, c.Host, c.Zone, c.Now = e.c.UID, e.c.Host, e.c.Zone, e.c.Now
 	c.Client, c.command, c.shared, c.kind = e.c.Client, e.c.command, e.c.shared, kind
 	return c

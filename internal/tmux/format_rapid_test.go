@@ -123,7 +123,7 @@ func newFormatMaker(t *rapid.T, v Version, times bool) *formatMaker {
 	if v.AtLeast(v37) {
 		skip = append(skip, "history_bytes") // it changes with being asked for
 	}
-	for _, name := range FormatVariables() {
+	for _, name := range variableNames() {
 		if !slices.Contains(skip, name) && v.AtLeast(findVariable(name).since) {
 			m.names = append(m.names, name)
 		}

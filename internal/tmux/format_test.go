@@ -184,7 +184,7 @@ func TestFormatValuesAreData(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got := f.Expand(ContextOf(snap, Found{Session: &snap.Sessions[0]}))
+	got := f.Expand(contextOf(snap, Found{Session: &snap.Sessions[0]}))
 	if want := "a?%end 1 2 3?]0;x??#{pane_id}#(id)?"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}

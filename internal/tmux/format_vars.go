@@ -53,16 +53,6 @@ func allVariables() map[string]*formatVariable {
 
 func findVariable(name string) *formatVariable { return formatVariables[name] }
 
-// FormatVariables returns the names of all variables that are available.
-func FormatVariables() []string {
-	all := make([]string, 0, len(formatVariables))
-	for name := range formatVariables {
-		all = append(all, name)
-	}
-	slices.Sort(all)
-	return all
-}
-
 // shortNames are the variables with a name of one letter.
 func shortName(c byte) string {
 	switch c {

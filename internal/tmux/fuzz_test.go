@@ -127,7 +127,7 @@ func FuzzFormat(f *testing.F) {
 			if err != nil {
 				continue
 			}
-			c := ContextOf(snap, Found{Session: &snap.Sessions[0], Link: &snap.Sessions[0].Links[0], Pane: &snap.Panes[0]})
+			c := contextOf(snap, Found{Session: &snap.Sessions[0], Link: &snap.Sessions[0].Links[0], Pane: &snap.Panes[0]})
 			got := format.Expand(c)
 			if strings.Contains(got, "\x1b") && !strings.Contains(text, "\x1b") || strings.Contains(got, hidden) && !strings.Contains(text, "session_path") {
 				t.Fatalf("%s: %q expands to %q", snap.Version, text, got)

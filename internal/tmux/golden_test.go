@@ -288,7 +288,7 @@ func (s *spellings) compare(words []string, l *listed, letter byte) {
 		s.t.Errorf("%s: %q: %s", s.v, words, show(got))
 	}
 	for _, n := range f.Needs {
-		if !hasNeed(got[0].Needs(), n) {
+		if !slices.Contains(got[0].Needs(), n) {
 			s.t.Errorf("%s: %q does not need %v", s.v, words, n)
 		}
 	}

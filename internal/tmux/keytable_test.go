@@ -74,7 +74,7 @@ func TestBindingsAreWhatTheServerHas(t *testing.T) {
 				t.Errorf("%s %s: %q: %v", name, key, b.text, err)
 				continue
 			}
-			text, err := WriteText(commands, ParseOptions{Version: s.v})
+			text, err := writeText(commands, ParseOptions{Version: s.v})
 			if err != nil {
 				t.Errorf("%s %s: %v", name, key, err)
 				continue
@@ -123,9 +123,7 @@ func keyNames() []string {
 			names = append(names, PlainKey(mods+base))
 		}
 	}
-	for _, key := range strings.Fields("BTab User0 User9 KP/ KP* KP- KP7 KP8 KP9 KP+ KP4 KP5 KP6 KP1 KP2 KP3 KPEnter KP0 KP.") {
-		names = append(names, key)
-	}
+	names = append(names, strings.Fields("BTab User0 User9 KP/ KP* KP- KP7 KP8 KP9 KP+ KP4 KP5 KP6 KP1 KP2 KP3 KPEnter KP0 KP.")...)
 	slices.Sort(names)
 	return slices.Compact(names)
 }
@@ -335,7 +333,7 @@ func FuzzListKeys(f *testing.F) {
 					if err != nil {
 						continue
 					}
-					text, err := WriteText(commands, ParseOptions{Version: v})
+					text, err := writeText(commands, ParseOptions{Version: v})
 					if err != nil {
 						t.Fatalf("%q: %v", b.text, err)
 					}

@@ -116,7 +116,7 @@ func listRowsOf(inv *Invocation, snap *Snapshot, target Found, order rowOrder) [
 	switch inv.Row.Name {
 	case "list-sessions":
 		for i := range snap.Sessions {
-			rows = append(rows, ContextOf(snap, Found{Session: &snap.Sessions[i]}))
+			rows = append(rows, contextOf(snap, Found{Session: &snap.Sessions[i]}))
 		}
 		order.sort(rows, bySessions)
 		number(rows, snap)
@@ -124,7 +124,7 @@ func listRowsOf(inv *Invocation, snap *Snapshot, target Found, order rowOrder) [
 		for _, s := range listedSessions(inv.Has('a'), snap, target) {
 			start := len(rows)
 			for i := range s.Links {
-				rows = append(rows, ContextOf(snap, Found{Session: s, Link: &s.Links[i]}))
+				rows = append(rows, contextOf(snap, Found{Session: s, Link: &s.Links[i]}))
 			}
 			number(rows[start:], snap)
 		}
@@ -176,7 +176,7 @@ func paneRowsOf(inv *Invocation, snap *Snapshot, target Found, order rowOrder) [
 		}
 		start := len(rows)
 		for _, id := range w.Panes {
-			rows = append(rows, ContextOf(snap, Found{Session: s, Link: l, Window: w, Pane: snap.Pane(id)}))
+			rows = append(rows, contextOf(snap, Found{Session: s, Link: l, Window: w, Pane: snap.Pane(id)}))
 		}
 		order.sort(rows[start:], byPanes)
 		number(rows[start:], snap)
@@ -203,7 +203,7 @@ func clientRowsOf(inv *Invocation, snap *Snapshot, target Found, order rowOrder)
 		if s == nil || inv.Has('t') && (target.Session == nil || s.ID != target.Session.ID) {
 			continue
 		}
-		c := ContextOf(snap, Found{Session: s})
+		c := contextOf(snap, Found{Session: s})
 		c.Client, c.kind = client, otherKind
 		rows = append(rows, c)
 	}
@@ -235,11 +235,11 @@ func Message(inv *Invocation, snap *Snapshot, target Found, base FormatContext, 
 	if err != nil {
 		return "", err
 	}
-	c := ContextOf(snap, target)
+	c := contextOf(snap, target)
 	c.UID, c.Host, c.Zone, c.Now = base.UID, base.Host, base.Zone, now
 	c.command, c.kind = inv.Row.Name, paneKind
 	if c.Client = base.Client; c.Client == nil && c.Session != nil {
-		c.Client = BestClient(snap, c.Session)
+		c.Client = bestClient(snap, c.Session)
 	}
 	return format.expand(&c, newFormatWork(1))
 }

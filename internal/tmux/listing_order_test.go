@@ -74,7 +74,7 @@ func TestFormatsOfNewerVersions(t *testing.T) {
 			t.Errorf("%s: %s: %v", tt.v, tt.text, err)
 			continue
 		}
-		c := ContextOf(snap, Found{Session: s, Link: s.Link(4)})
+		c := contextOf(snap, Found{Session: s, Link: s.Link(4)})
 		c.Client = snap.Client("y")
 		got := format.Expand(c)
 		if len(got) > 10000 {

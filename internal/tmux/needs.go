@@ -1,6 +1,9 @@
 package tmux
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // Needs returns the verbs that the invocation needs and on which of its
 // objects, without repeats. An empty result means that everybody who may
@@ -9,7 +12,7 @@ func (inv *Invocation) Needs() []Need {
 	var all []Need
 	add := func(needs []Need) {
 		for _, n := range needs {
-			if !hasNeed(all, n) {
+			if !slices.Contains(all, n) {
 				all = append(all, n)
 			}
 		}
@@ -24,15 +27,6 @@ func (inv *Invocation) Needs() []Need {
 		add(inv.Row.extra(inv))
 	}
 	return all
-}
-
-func hasNeed(needs []Need, n Need) bool {
-	for _, have := range needs {
-		if have == n {
-			return true
-		}
-	}
-	return false
 }
 
 // newSessionNeeds: making a session is spawning on the server; with -A it may

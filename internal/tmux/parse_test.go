@@ -262,7 +262,7 @@ func TestWaysToRunAShell(t *testing.T) {
 		"bind x ls", "set-h x y", "command-p", "choose-t", "displayp", "set status-left x", "setw @x y", "run -C ls",
 	} {
 		all, err := ParseArgv(strings.Fields(line), ParseOptions{Aliases: DefaultAliases()})
-		if err != nil || len(all) != 1 || !hasNeed(all[0].Needs(), Need{Verb: verbExecute, On: OnServer}) {
+		if err != nil || len(all) != 1 || !slices.Contains(all[0].Needs(), Need{Verb: verbExecute, On: OnServer}) {
 			t.Errorf("%s: %s %v", line, show(all), err)
 		}
 	}
@@ -290,7 +290,7 @@ func TestNewerFlagsNeedNewerTmux(t *testing.T) {
 		t.Errorf("3.3a: %v", err)
 	}
 	all, err := ParseArgv(argv, ParseOptions{Version: v34})
-	if err != nil || !hasNeed(all[0].Needs(), Need{Verb: "configure", On: OnServer}) {
+	if err != nil || !slices.Contains(all[0].Needs(), Need{Verb: "configure", On: OnServer}) {
 		t.Errorf("3.4: %v %v", show(all), err)
 	}
 }

@@ -161,7 +161,7 @@ func TestFormatBombs(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := f.Expand(ContextOf(snap, Found{Session: &snap.Sessions[0]})); len(got) > 2*maxFormatOut {
+	if got := f.Expand(contextOf(snap, Found{Session: &snap.Sessions[0]})); len(got) > 2*maxFormatOut {
 		t.Errorf("%d bytes", len(got))
 	}
 	for _, text := range []string{
@@ -174,7 +174,7 @@ func TestFormatBombs(t *testing.T) {
 	if f, err = CompileFormat("#{p999999999:session_id}"); err != nil {
 		t.Fatal(err)
 	}
-	if got := f.Expand(ContextOf(snap, Found{Session: &snap.Sessions[0]})); len(got) > 2*maxFormatOut {
+	if got := f.Expand(contextOf(snap, Found{Session: &snap.Sessions[0]})); len(got) > 2*maxFormatOut {
 		t.Errorf("%d bytes", len(got))
 	}
 }

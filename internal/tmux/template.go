@@ -71,7 +71,7 @@ func (f *filling) command(inv *Invocation) (*Invocation, error) {
 			return nil, err
 		}
 		// What the log has of a block is what it says now.
-		if texts[b.Arg], err = WriteText(b.Commands, f.opts); err != nil {
+		if texts[b.Arg], err = writeText(b.Commands, f.opts); err != nil {
 			return nil, err
 		}
 	}
@@ -109,7 +109,7 @@ func (f *filling) texts(inv *Invocation) (map[int]string, error) {
 			return nil, err
 		}
 		f.left = inner.left
-		if texts[n.Arg], err = WriteText(all, f.opts); err != nil {
+		if texts[n.Arg], err = writeText(all, f.opts); err != nil {
 			return nil, err
 		}
 	}

@@ -48,7 +48,7 @@ func TestAnswersAreWords(t *testing.T) {
 		if err := read(all, answer); err != nil {
 			t.Errorf("%s: %v", line, err)
 		}
-		text, err := WriteText(all, ParseOptions{})
+		text, err := writeText(all, ParseOptions{})
 		if err != nil || strings.Count(text, "rename-window") != 1 || !strings.Contains(text, "kill-server") {
 			t.Errorf("%s: %s, %v", line, text, err)
 		}
@@ -56,7 +56,7 @@ func TestAnswersAreWords(t *testing.T) {
 		if terr != nil {
 			t.Fatalf("%s: %v", text, terr)
 		}
-		if same, err := WriteText(again.Commands, ParseOptions{}); err != nil || same != text {
+		if same, err := writeText(again.Commands, ParseOptions{}); err != nil || same != text {
 			t.Errorf("%s\nbecame %s, %v", text, same, err)
 		}
 		for _, inv := range again.Commands {

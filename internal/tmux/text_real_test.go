@@ -105,7 +105,7 @@ func TestRandomTextsAreReadAsTmuxReadsThem(t *testing.T) {
 // writtenBack writes commands and checks that they are read again as they were,
 // by somebody who is told nothing about the server.
 func writtenBack(t interface{ Fatalf(string, ...any) }, all []*Invocation, opts ParseOptions) string {
-	line, err := WriteText(all, opts)
+	line, err := writeText(all, opts)
 	if err != nil || strings.ContainsAny(line, "\r\n") {
 		t.Fatalf("%s: %q (%v)", show(all), line, err)
 	}

@@ -274,7 +274,7 @@ func TestWordsRefuseBlocks(t *testing.T) {
 	if words, err := inv.WordsFor(ParseOptions{}); err == nil {
 		t.Errorf("%q", words)
 	}
-	text, werr := WriteText(parsed.Commands, ParseOptions{Aliases: []CommandAlias{{"send-keys", "x"}}})
+	text, werr := writeText(parsed.Commands, ParseOptions{Aliases: []CommandAlias{{"send-keys", "x"}}})
 	if want := `bind-key -- x { send -- '%1' ';' ; list-sessions } ; if-shell -F -- 1 {  } ls`; werr != nil || text != want {
 		t.Errorf("%s (%v), want %s", text, werr, want)
 	}

@@ -17,8 +17,8 @@ func (inv *Invocation) Text(opts ParseOptions) (string, error) {
 	return b.String(), nil
 }
 
-// WriteText writes commands as one line, in one group: see [Invocation.Text].
-func WriteText(all []*Invocation, opts ParseOptions) (string, error) {
+// writeText writes commands as one line, in one group: see [Invocation.Text].
+func writeText(all []*Invocation, opts ParseOptions) (string, error) {
 	var b strings.Builder
 	if err := writeAll(&b, all, &opts); err != nil {
 		return "", err

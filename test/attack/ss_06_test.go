@@ -142,10 +142,8 @@ func TestSS08CommandLines(t *testing.T) {
 			"tmux run-shell '" + w.lure() + "'", "tmux new-session -d '" + w.lure() + "' \\; kill-server",
 			"tmux display -p '#(" + w.lure() + ")'", "tmux kill-session -t mwalice/shared", "tmux \x00 ls", "tmux ls \\; \"" + w.lure() + "\"",
 		} {
-			if strings.Contains(line, "new-session") {
-				line = strings.Replace(line, "new-session", "new-session -t mwalice/shared", 1) // not on a server of her own
-			}
-			if !strings.Contains(line, "\x00") { // no program is given such an argument
+			line = strings.Replace(line, "new-session", "new-session -t mwalice/shared", 1) // not on a server of her own
+			if !strings.Contains(line, "\x00") {                                            // no program is given such an argument
 				w.trySSH(typist, "x@127.0.0.1", line)
 			}
 		}

@@ -329,7 +329,6 @@ func (t *tree) list(dir string) (out []string, err error) {
 	return names, nil
 }
 
-// read reads a file.
 func (t *tree) read(name string) ([]byte, error) {
 	if t.n++; t.n > 2*maxFiles {
 		return nil, fmt.Errorf("more than %d files", 2*maxFiles)

@@ -142,7 +142,6 @@ func (m *Monitor) pam(ctx context.Context, r privsep.PAM) (answer, error) {
 	return answer{privsep.Login{ID: m.logins.add(b, m.loginTime)}, []*os.File{b.Line()}}, nil
 }
 
-// pamEnd ends a login.
 func (m *Monitor) pamEnd(_ context.Context, l privsep.Login) (answer, error) {
 	if !m.logins.end(l.ID) {
 		return answer{}, refusal{errors.New("there is no such login")}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"syscall"
 	"time"
 )
@@ -117,6 +118,9 @@ func (c Call) do(ctx context.Context, path string, answers func(*json.Decoder) e
 
 // unreached says what to do where nobody lets one in.
 func unreached(path string, err error) error {
+	if op := new(net.OpError); errors.As(err, &op) {
+		err = op.Err // the rest of it tells the path once more
+	}
 	if errors.Is(err, syscall.EAGAIN) {
 		return fmt.Errorf("muxward lets nobody in at %s, as too many wait there: %w; try it again, or see who they are, as root: ss -xp", path, err)
 	}

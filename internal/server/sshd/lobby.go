@@ -175,11 +175,6 @@ func (ps places) choose(answer string, shown places) *place {
 	return nil
 }
 
-// page is the list, a line each, as it fits on the screen.
-func (x *session) page(all, shown places) string {
-	return strings.Join(x.rows(all, shown, -1, []string{leaves}), "\n") + "\n"
-}
-
 // leaves says what may be typed.
 const leaves = "number or part of a name; q leaves"
 

@@ -528,6 +528,11 @@ func TestWary(t *testing.T) {
 	here.Close()
 }
 
+// page is the list, a line each, as it fits on the screen.
+func (x *session) page(all, shown places) string {
+	return strings.Join(x.rows(all, shown, -1, []string{leaves}), "\n") + "\n"
+}
+
 // The list in the lobby fits on the screen, and what others called their sessions is
 // text there (SS-16).
 func TestLobbyPage(t *testing.T) {

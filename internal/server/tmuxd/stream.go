@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"sync"
 	"time"
 	"unsafe"
@@ -112,10 +113,8 @@ func local(fd int, more ...uint32) error {
 	}
 	known := append(more, unix.EXT4_SUPER_MAGIC, unix.XFS_SUPER_MAGIC, unix.BTRFS_SUPER_MAGIC,
 		unix.TMPFS_MAGIC, unix.F2FS_SUPER_MAGIC, zfs)
-	for _, magic := range known {
-		if uint32(fs.Type) == magic {
-			return nil
-		}
+	if slices.Contains(known, uint32(fs.Type)) {
+		return nil
 	}
 	return errors.New("its file system is not known to be local")
 }
