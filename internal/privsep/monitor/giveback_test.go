@@ -120,7 +120,7 @@ func TestGiveBackRefuses(t *testing.T) {
 		"names":          func(s *setting) error { return os.Link(s.config.File, s.config.State+"/audit/zz") },
 		"a key": func(s *setting) error {
 			at := s.config.State + "/" + holder.HostFile
-			return errors.Join(os.WriteFile(at, nil, 0o600), os.Chown(at, 65533, 65533))
+			return errors.Join(os.WriteFile(at, nil, 0o600), os.Chown(at, mwUID, mwUID))
 		},
 		"nothing of muxward's": func(s *setting) error { return os.WriteFile(s.config.State+"/.profile", nil, 0o644) },
 	} {
@@ -153,7 +153,7 @@ func TestGiveBackPutsAside(t *testing.T) {
 	must(t, prepare(s))
 	for _, name := range []string{servingFile, "sockets.jsonl", "sockets.jsonl-20261101", ".denials-123"} {
 		at := s.config.State + "/" + name
-		must(t, os.WriteFile(at, []byte("theirs"), 0o644), os.Chown(at, 65533, 65533))
+		must(t, os.WriteFile(at, []byte("theirs"), 0o644), os.Chown(at, mwUID, mwUID))
 	}
 	must(t, giveBack(s))
 	for name, want := range map[string]string{servingFile: "", "sockets.jsonl": "{}\n", "sockets.jsonl.1.gz": "", "sockets.jsonl-20261101": "",
@@ -164,7 +164,7 @@ func TestGiveBackPutsAside(t *testing.T) {
 		}
 	}
 	at := s.config.State + "/sockets.jsonl"
-	must(t, prepare(s), os.WriteFile(at, []byte("theirs again"), 0o644), os.Chown(at, 65533, 65533), giveBack(s))
+	must(t, prepare(s), os.WriteFile(at, []byte("theirs again"), 0o644), os.Chown(at, mwUID, mwUID), giveBack(s))
 	for name, want := range map[string]string{"sockets.jsonl": "{}\n", "sockets.jsonl" + given: "theirs", "sockets.jsonl" + given + "-2": "theirs again"} {
 		if got, err := os.ReadFile(s.config.State + "/" + name); string(got) != want {
 			t.Errorf("the second time %s has %q, %v", name, got, err)

@@ -31,6 +31,10 @@ func uidOf(t *testing.T, path string) uint32 {
 	return info.Sys().(*syscall.Stat_t).Uid
 }
 
+// mwUID is muxward's in these tests, and of no process of the host: other tests have some ask a directory as
+// another one of those numbers (nss.Nobody), and giving back looks at all processes.
+const mwUID = 65531
+
 // stateBed is a host's directories, and a setting of them.
 func stateBed(t *testing.T) *setting {
 	t.Helper()
@@ -41,7 +45,7 @@ func stateBed(t *testing.T) *setting {
 	must(t, err)
 	t.Cleanup(func() { _ = os.RemoveAll(base) }) // what is left is seen in /dev/shm
 	s := &setting{config: config.Config{File: base + "/etc/muxward.yaml", Policy: base + "/etc/policy", Doors: base + "/d", State: base + "/state"},
-		account: accounts.Account{Name: "mw", UID: 65533, GID: 65533}, muxward: base + "/bin/muxward", tmux: base + "/bin/tmux"}
+		account: accounts.Account{Name: "mw", UID: mwUID, GID: mwUID}, muxward: base + "/bin/muxward", tmux: base + "/bin/tmux"}
 	must(t, os.MkdirAll(s.config.Policy, 0o755), os.WriteFile(s.config.File, nil, 0o644), os.MkdirAll(s.config.State+"/audit", 0o711),
 		os.WriteFile(s.config.State+"/audit/x", nil, 0o600), os.WriteFile(s.config.State+"/"+holder.CheckpointFile, nil, 0o600),
 		os.WriteFile(s.config.State+"/sockets.jsonl", []byte("{}\n"), 0o600), os.WriteFile(s.config.State+"/sockets.jsonl.1.gz", nil, 0o600),
@@ -54,7 +58,7 @@ func TestHandOver(t *testing.T) {
 	s := stateBed(t)
 	must(t, prepare(s))
 	for _, name := range []string{"", "audit", "audit/x", "grants.db-wal", "leases.json.damaged-1"} {
-		if uid := uidOf(t, filepath.Join(s.config.State, name)); uid != 65533 {
+		if uid := uidOf(t, filepath.Join(s.config.State, name)); uid != mwUID {
 			t.Errorf("%q is uid %d's", name, uid)
 		}
 	}

@@ -16,17 +16,14 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/charmbracelet/x/ansi"
 	"go.uber.org/goleak"
 	"golang.org/x/crypto/ssh"
 
-	"github.com/charmbracelet/x/ansi"
 	"github.com/muxward/muxward/internal/access"
 	"github.com/muxward/muxward/internal/attach"
 	"github.com/muxward/muxward/internal/attach/screen"
-	"github.com/muxward/muxward/internal/gateway"
-	"github.com/muxward/muxward/internal/identity"
 	"github.com/muxward/muxward/internal/reach"
-	"github.com/muxward/muxward/internal/tmux/tmuxtest"
 	"github.com/muxward/muxward/internal/tmux/wire"
 )
 
@@ -626,83 +623,4 @@ func (l *told) reasons() string {
 		b.WriteString(ev.Reason + "\n")
 	}
 	return b.String()
-}
-
-// Whoever is slow, or stops in the middle, has a time in which to prove somebody;
-// then nothing is left of them but a line in the log (SS-12).
-func TestGrace(t *testing.T) {
-	key, err := OpenHostKey(t.TempDir())
-	if err != nil {
-		t.Fatal(err)
-	}
-	table, _ := identity.NewSSHKeys(nil, nil, nil, func(string) bool { return false })
-	log := &told{}
-	s := &Server{
-		Gateway: gateway.New(gateway.Parts{Log: log}), Key: key, Grace: 300 * time.Millisecond,
-		Complain: func(what string) { t.Error(what) },
-		Prover:   identity.SSHProver{Keys: func() *identity.SSHKeys { return table }, Now: time.Now},
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	l, err := Listen(ctx, "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	served := make(chan error, 1)
-	go func() { served <- s.Serve(ctx, l) }()
-	// A real beginning of a client, to be cut anywhere.
-	kex := append([]byte("SSH-2.0-x\r\n"), 0, 0, 4, 0, 8, 20)
-	kex = append(kex, make([]byte, 1<<10)...)
-	var wg sync.WaitGroup
-	says := func(text string) func(net.Conn) error {
-		return func(c net.Conn) error { _, _ = c.Write([]byte(text)); return nil } // its time may be over
-	}
-	nets := byte(0)
-	for name, say := range map[string]func(c net.Conn) error{
-		"nothing":             says(""),
-		"half a line":         says("SSH-2"),
-		"a line":              says("SSH-2.0-x\r\n"),
-		"half a key exchange": says(string(kex[:600])),
-		"nonsense":            says(strings.Repeat("\xff", 4096)),
-		"a large packet":      says("SSH-2.0-x\r\n\x00\x03\xff\xfc\x08"),
-		"byte by byte": func(c net.Conn) error {
-			for _, b := range kex {
-				if _, err := c.Write([]byte{b}); err != nil {
-					return nil // it was ended meanwhile
-				}
-				select {
-				case <-time.After(5 * time.Millisecond):
-				case <-ctx.Done():
-				}
-			}
-			return errors.New("nobody ends it")
-		},
-	} {
-		nets++ // one's own each: whose time is over before the next one comes would have it wait
-		d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, nets, 1)}, Timeout: 10 * time.Second}
-		c, err := d.Dial("tcp", l.Addr().String())
-		if err != nil {
-			t.Fatal(err)
-		}
-		wg.Go(func() {
-			defer c.Close()
-			_ = c.SetReadDeadline(time.Now().Add(20 * time.Second))
-			if err := say(c); err != nil {
-				t.Errorf("%s: %v", name, err)
-			}
-			if _, err := io.Copy(io.Discard, c); errors.Is(err, os.ErrDeadlineExceeded) {
-				t.Errorf("%s: nobody ends it", name)
-			}
-		})
-	}
-	wg.Wait()
-	// Who is ended hears of it before it is written.
-	tmuxtest.Eventually(t, func() bool { return strings.Count(log.reasons(), "nobody was proved") == 7 }, "all seven are in the log")
-	cancel()
-	s.Wait()
-	if err := <-served; err != nil {
-		t.Error(err)
-	}
-	if len(s.conns) != 0 || len(s.fresh.list) != 0 {
-		t.Errorf("%d connections, %d newcomers are left", len(s.conns), len(s.fresh.list))
-	}
 }
