@@ -178,7 +178,7 @@ func TestPurgeKeepsWhoseStateIsLeft(t *testing.T) {
 			// As of a file system that is mounted there, which install.md speaks of: purge ends well.
 			"bin/rm":      "#!/bin/sh\n/bin/rm \"$@\"\ncase \"$*\" in */run/muxward) exit 1 ;; esac\n",
 			"bin/userdel": "#!/bin/sh\necho removed >" + root + "/removed\n", "bin/groupdel": "#!/bin/sh\n"} {
-			if err := os.WriteFile(filepath.Join(root, name), []byte(strings.ReplaceAll(text, "%/", root+"/")), 0o755); err != nil {
+			if err := tmuxtest.WriteProgram(filepath.Join(root, name), []byte(strings.ReplaceAll(text, "%/", root+"/")), 0o755); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -211,7 +211,7 @@ func TestInstall(t *testing.T) {
 	sums := ""
 	for _, name := range []string{"muxward", "muxward-helper", "muxward-pane", "muxward-pam"} {
 		text := []byte("#!/bin/sh\necho " + name + " 1.0 \"$@\"\n")
-		if err := os.WriteFile(filepath.Join(from, name), text, 0o755); err != nil {
+		if err := tmuxtest.WriteProgram(filepath.Join(from, name), text, 0o755); err != nil {
 			t.Fatal(err)
 		}
 		sums += fmt.Sprintf("%x  %s\n", sha256.Sum256(text), name)

@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/muxward/muxward/internal/attach/attachtest"
+	"github.com/muxward/muxward/internal/tmux"
 )
 
 // server is a real tmux server in a directory of its own.
@@ -58,6 +59,13 @@ func (s *server) must(args ...string) string {
 		s.t.Fatalf("tmux %v: %v\n%s", args, err, out)
 	}
 	return out
+}
+
+// types types a line into the session. From 3.7 on send-keys fails where a client that is
+// attached read-only is the one that tmux would choose.
+func (s *server) types(line string) {
+	s.t.Helper()
+	s.must("set-buffer", line+"\n", ";", "paste-buffer", "-d", "-t", "work")
 }
 
 // display attaches a stock client on the display's slave, in the wire
@@ -197,7 +205,7 @@ func TestRealTmuxGuestSeesTheSame(t *testing.T) {
 			p := newPerson(t, Size{80, 24}, false)
 			at := attachTmux(t, s, p, Watch, term, "-r")
 			eventually(t, "prompt", shows(p, Size{80, 24}, "$"))
-			s.must("send-keys", "-t", "work", `clear; printf '\033[1;31mred\033[0m \033[4mline\033[0m \033[7mrev\033[0m\n'; for i in 1 2 3 4 5 6 7 8 9; do seq 1 30; done; echo END-"OF"-IT`, "Enter")
+			s.types(`clear; printf '\033[1;31mred\033[0m \033[4mline\033[0m \033[7mrev\033[0m\n'; for i in 1 2 3 4 5 6 7 8 9; do seq 1 30; done; echo END-"OF"-IT`)
 			eventually(t, "the end", shows(p, Size{80, 24}, "END-OF-IT"))
 			s.must("split-window", "-h", "-t", "work", "exec sleep 100")
 			eventually(t, "the same", func() error {
@@ -210,7 +218,15 @@ func TestRealTmuxGuestSeesTheSame(t *testing.T) {
 				}
 				return nil
 			})
-			if d := at.Stats().Dropped; d.Sequences+d.Strings+d.Runes > 3 { // ?7727h, xterm's title stack, ED 3 of clear(1)
+			most := uint64(3) // ?7727h, xterm's title stack, ED 3 of clear(1)
+			v, err := tmux.ParseVersion(strings.TrimSpace(s.must("display-message", "-p", "#{version}")))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if v.AtLeast(tmux.Version{Major: 3, Minor: 4}) {
+				most += 7 // it asks for colours and, from 3.6 on, for themes and sizes in pixels: nothing of it draws
+			}
+			if d := at.Stats().Dropped; d.Sequences+d.Strings+d.Runes > most {
 				t.Errorf("the filter dropped %+v of what tmux draws for %s", d, term)
 			}
 			if err := attachtest.Judge(withoutPush(p.screen())); err != nil {
@@ -256,7 +272,7 @@ func TestRealTmuxRedrawsForWhoComesBack(t *testing.T) {
 	s := newServer(t, "exec env -i PATH=$PATH PS1='$ ' TERM=screen-256color HOME=/ sh")
 	p := newPerson(t, Size{80, 24}, true)
 	at := attachTmux(t, s, p, Watch, "xterm-256color", "-r")
-	s.must("send-keys", "-t", "work", `while [ ! -e `+s.sock+`.stop ]; do printf '\033[3%dm%s' 1 'flood flood flood'; done; clear; echo PRE"SENT"`, "Enter")
+	s.types(`while [ ! -e ` + s.sock + `.stop ]; do printf '\033[3%dm%s' 1 'flood flood flood'; done; clear; echo PRE"SENT"`)
 	eventually(t, "frames are lost", func() error {
 		if at.Stats().Lags == 0 {
 			return errors.New("none")

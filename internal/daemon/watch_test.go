@@ -16,6 +16,7 @@ import (
 	"github.com/muxward/muxward/internal/identity"
 	"github.com/muxward/muxward/internal/nss"
 	"github.com/muxward/muxward/internal/policy"
+	"github.com/muxward/muxward/internal/tmux/tmuxtest"
 )
 
 // TestReloadOnce: what has changed is put in force once, whoever finds it and however
@@ -190,7 +191,7 @@ func TestAccountOfADirectory(t *testing.T) {
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
 	script := "#!/bin/sh\ncase $1-$2 in\npasswd-70001|passwd-dora) echo dora:x:70001:70100::/home/dora:/bin/sh ;;\ninitgroups-*) echo dora 70200 ;;\n*) exit 2 ;;\nesac\n"
-	if err := os.WriteFile(dir+"/getent", []byte(script), 0o755); err != nil {
+	if err := tmuxtest.WriteProgram(dir+"/getent", []byte(script), 0o755); err != nil {
 		t.Fatal(err)
 	}
 	o := nss.System()

@@ -12,7 +12,6 @@ import (
 	"github.com/muxward/muxward/internal/failpoint"
 	"github.com/muxward/muxward/internal/gateway"
 	"github.com/muxward/muxward/internal/tmux"
-	"github.com/muxward/muxward/internal/tmux/control"
 )
 
 const (
@@ -204,26 +203,32 @@ func (b *board) ask(ctx context.Context, opts tmux.ParseOptions) (*tmux.KeyTable
 	if err != nil {
 		return nil, err
 	}
-	var replies []control.Reply
-	for try := range 3 {
-		c, err := b.server.Control(ctx)
-		if err == nil {
-			replies, err = c.Do(ctx, lines...)
+	for try := 0; ; try++ {
+		tables, again, err := b.read(ctx, opts.Version, lines)
+		if err == nil || !again || try == 2 || ctx.Err() != nil {
+			return tables, err
 		}
-		if err == nil {
-			break
-		}
-		// The connection is everybody's: it may have been cut for somebody else.
-		if try == 2 || ctx.Err() != nil {
-			return nil, err
-		}
+	}
+}
+
+// read asks once, and says whether to ask again: the connection is everybody's, and may have been
+// cut for somebody else; and a busy server may leave unfinished what it is asked for.
+func (b *board) read(ctx context.Context, v tmux.Version, lines []string) (t *tmux.KeyTables, again bool, err error) {
+	c, err := b.server.Control(ctx)
+	if err != nil {
+		return nil, true, err
+	}
+	replies, err := c.Do(ctx, lines...)
+	if err != nil {
+		return nil, true, err
 	}
 	data := make([][]byte, len(replies))
 	for i, r := range replies {
 		if r.Err != nil {
-			return nil, r.Err
+			return nil, false, r.Err
 		}
 		data[i] = r.Data
 	}
-	return tmux.ParseKeyTables(opts.Version, data, b.known())
+	t, err = tmux.ParseKeyTables(v, data, b.known())
+	return t, errors.Is(err, tmux.ErrUnfinished), err
 }

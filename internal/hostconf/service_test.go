@@ -42,7 +42,7 @@ func withSystemd(b *bed) string {
 	for _, d := range []string{"bin", "on", "runs", "masked"} {
 		b.must(os.MkdirAll(filepath.Join(top, d), 0o755))
 	}
-	b.must(os.WriteFile(top+"/bin/systemctl", []byte(systemctl), 0o755))
+	b.must(tmuxtest.WriteProgram(top+"/bin/systemctl", []byte(systemctl), 0o755))
 	runSystemd(&b.opt)
 	return top
 }
@@ -280,7 +280,7 @@ func TestEmpty(t *testing.T) {
 func TestProgramsEnd(t *testing.T) {
 	b := newBed(t)
 	bin := t.TempDir()
-	b.must(os.WriteFile(bin+"/slow", []byte("#!/bin/sh\n: >"+bin+"/begun\nwhile [ ! -e "+bin+"/go ]; do sleep 0.01; done\n: >"+bin+"/ended\n"), 0o755))
+	b.must(tmuxtest.WriteProgram(bin+"/slow", []byte("#!/bin/sh\n: >"+bin+"/begun\nwhile [ ! -e "+bin+"/go ]; do sleep 0.01; done\n: >"+bin+"/ended\n"), 0o755))
 	b.opt.programs = []string{bin}
 	h, err := newHost(b.opt)
 	b.must(err)

@@ -145,7 +145,7 @@ func program(t *testing.T, uid, gid int, mode os.FileMode) string {
 		t.Fatal(err)
 	}
 	path := filepath.Join(dir, "prog")
-	err = errors.Join(os.Chmod(dir, 0o755), os.WriteFile(path, data, 0o755), os.Chown(path, uid, gid), os.Chmod(path, mode))
+	err = errors.Join(os.Chmod(dir, 0o755), tmuxtest.WriteProgram(path, data, 0o755), os.Chown(path, uid, gid), os.Chmod(path, mode))
 	if err != nil {
 		t.Fatal(err)
 	}

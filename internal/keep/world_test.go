@@ -34,7 +34,7 @@ func TestAsOrdinaryUser(t *testing.T) {
 	prog := filepath.Join(tmuxtest.Dir(t, tmuxtest.Account{}), "prog")
 	data, err := os.ReadFile("/proc/self/exe")
 	if err == nil {
-		err = os.WriteFile(prog, data, 0o755)
+		err = tmuxtest.WriteProgram(prog, data, 0o755)
 	}
 	if err != nil {
 		t.Fatal(err)

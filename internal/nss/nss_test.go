@@ -55,8 +55,7 @@ func newToy(t *testing.T, change func(*Options)) *toy {
 			t.Fatal(err)
 		}
 	}
-	w.write("getent", strings.ReplaceAll(toyGetent, "DIR", w.dir))
-	if err := os.Chmod(w.dir+"/getent", 0o755); err != nil {
+	if err := tmuxtest.WriteProgram(w.dir+"/getent", []byte(strings.ReplaceAll(toyGetent, "DIR", w.dir)), 0o755); err != nil {
 		t.Fatal(err)
 	}
 	if change != nil {

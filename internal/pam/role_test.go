@@ -34,10 +34,7 @@ func program(t *testing.T, role string) string {
 		t.Fatal(err)
 	}
 	path := filepath.Join(t.TempDir(), "muxward-pam")
-	// Whoever is started meanwhile would hold it open for writing: "text file busy".
-	syscall.ForkLock.RLock()
-	defer syscall.ForkLock.RUnlock()
-	if err := os.WriteFile(path, fmt.Appendf(nil, "#!/bin/sh\n%s='%s' exec '%s'\n", roleVar, role, self), 0o700); err != nil {
+	if err := tmuxtest.WriteProgram(path, fmt.Appendf(nil, "#!/bin/sh\n%s='%s' exec '%s'\n", roleVar, role, self), 0o700); err != nil {
 		t.Fatal(err)
 	}
 	return path

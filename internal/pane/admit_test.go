@@ -4,9 +4,10 @@ import (
 	"errors"
 	"os"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
+
+	"github.com/muxward/muxward/internal/tmux/tmuxtest"
 )
 
 // A muxward-pam that never reads what it is told is given up, also where that is more than a
@@ -14,7 +15,7 @@ import (
 func TestOpenUnread(t *testing.T) {
 	dir := t.TempDir()
 	program := dir + "/deaf"
-	if err := os.WriteFile(program, []byte("#!/bin/sh\nexec sleep 273.5\n"), 0o755); err != nil {
+	if err := tmuxtest.WriteProgram(program, []byte("#!/bin/sh\nexec sleep 273.5\n"), 0o755); err != nil {
 		t.Fatal(err)
 	}
 	tty, err := os.Open(os.DevNull)
@@ -42,11 +43,7 @@ func TestOpenUnread(t *testing.T) {
 func fakePAM(t *testing.T, script string) string {
 	t.Helper()
 	path := t.TempDir() + "/pam"
-	// A program that is started meanwhile has the file open for writing until it has run its own,
-	// and so long this one cannot be run (ETXTBSY).
-	syscall.ForkLock.RLock()
-	defer syscall.ForkLock.RUnlock()
-	if err := os.WriteFile(path, []byte("#!/bin/sh\ncat <&5 >/dev/null\n"+script+"\n"), 0o755); err != nil {
+	if err := tmuxtest.WriteProgram(path, []byte("#!/bin/sh\ncat <&5 >/dev/null\n"+script+"\n"), 0o755); err != nil {
 		t.Fatal(err)
 	}
 	return path

@@ -111,7 +111,7 @@ func (l *looker) newWorld(ctx context.Context, processes []process) *world {
 	}
 	for _, p := range processes {
 		w.rootMuxward = w.rootMuxward || p.roots()
-		w.logind = w.logind || p.uid == 0 && (p.comm == "systemd-logind" || p.comm == "elogind")
+		w.logind = w.logind || p.logins
 		for _, ino := range p.inodes {
 			if holder := w.byPID[w.holds[ino]]; tmuxProgram(p.program) && !w.copied(p, ino) || holder.pid == 0 {
 				w.holds[ino] = p.pid

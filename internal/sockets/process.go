@@ -47,6 +47,8 @@ type process struct {
 
 	held bool // its environment was not read, as an earlier look waits for it
 
+	logins bool // it is the login manager of this host
+
 	// firm, of muxward: only root can change the file, and running it gives no rights.
 	firm bool
 
@@ -80,6 +82,7 @@ func (l *looker) process(pid int, ours map[string]string, buf []byte, memory boo
 		return p, false
 	}
 	owner := p.uid
+	p.logins = p.uid == 0 && (p.comm == "systemd-logind" || p.comm == "elogind") && d.sameProcesses(ours)
 	p.firm = p.program == "muxward" && d.firm("exe")
 	if memory {
 		if env, err := l.environ(d, &p); err == nil {
@@ -188,6 +191,13 @@ func (p *process) apartFrom(d procDir, ours map[string]string) {
 	if root, err := d.link("root"); err == nil && root != "/" {
 		p.apart = append(p.apart, "root")
 	}
+}
+
+// sameProcesses reports whether a process sees the processes that we see: one of a container
+// does not. Where that cannot be looked up, as by who is not root, it counts as yes.
+func (d procDir) sameProcesses(ours map[string]string) bool {
+	id, err := d.link("ns/pid")
+	return err != nil || id == ours["pid"]
 }
 
 // otherFiles reports whether paths mean something else to a process.

@@ -12,6 +12,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/muxward/muxward/internal/tmux/tmuxtest"
 )
 
 // asServer has this program listen at a path, and tell of each SIGUSR1; it ignores
@@ -48,7 +50,7 @@ func served(t *testing.T, name, socket string) (pid int, says *bufio.Scanner) {
 		t.Fatal(err)
 	}
 	bin := t.TempDir() + "/" + name
-	if err := os.WriteFile(bin, data, 0o700); err != nil {
+	if err := tmuxtest.WriteProgram(bin, data, 0o700); err != nil {
 		t.Fatal(err)
 	}
 	cmd := exec.Command(bin)

@@ -219,7 +219,7 @@ func (b *builder) buffer(r *row) error {
 	return nil
 }
 
-// ErrUnfinished is the error of a snapshot that lacks its last row: tmux (3.7 and
+// ErrUnfinished is the error of an answer, as a snapshot, that lacks its last row: tmux (3.7 and
 // newer) took longer than it allows itself.
 var ErrUnfinished = errors.New("tmux took longer for it than it allows itself, and left it unfinished")
 

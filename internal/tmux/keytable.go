@@ -91,13 +91,44 @@ func KeyCommands(opts ParseOptions) ([]string, error) {
 	if !ok || !ok2 {
 		return nil, errors.New("the server's command-alias hides list-keys or display-message")
 	}
-	const asked = `K #{escape-time} #{prefix-timeout}\n#{S:` +
+	asked := `K #{escape-time} #{prefix-timeout}\n#{S:` +
 		`S #{session_id} #{repeat-time} #{initial-repeat-time} #{q:prefix} #{q:prefix2} #{q:key-table}\n}`
+	if opts.Version.orReference().AtLeast(v37) {
+		asked += endRow
+		list += ` -F '` + listFormat + `'`
+	}
 	return []string{display + ` -p "` + asked + `"`, list}, nil
 }
 
+// listFormat is what list-keys goes by itself, and a last thing in each line. From 3.7 on each is
+// an expansion, which tmux may leave unfinished (see endRow): a line that lacks its key, and has
+// all the rest, reads as if its command were the key. Of one that tmux has not even begun in time
+// there is no line: that key is known again when the tables are next looked at.
+const listFormat = `bind-key #{?key_has_repeat,#{?key_repeat,-r,  },} -T #{p|#{key_table_width}:key_table} ` +
+	`#{p|#{key_string_width}:#{q|a:key_string}} #{key_command}#{?key_table,` + lineWhole + `,}`
+
+const lineWhole = " whole"
+
+// unmarked gives the replies without what tells that they are, or [ErrUnfinished].
+func unmarked(options, listed string) (string, string, error) {
+	options, is := strings.CutSuffix(strings.TrimRight(options, "\r\n"), "E whole")
+	if !is {
+		return "", "", ErrUnfinished
+	}
+	var b strings.Builder
+	for line := range strings.Lines(listed) {
+		line, is := strings.CutSuffix(strings.TrimRight(line, "\r\n"), lineWhole)
+		if !is {
+			return "", "", ErrUnfinished
+		}
+		b.WriteString(line + "\n")
+	}
+	return options, b.String(), nil
+}
+
 // ParseKeyTables makes key tables of the replies to [KeyCommands]. What was read
-// before is taken over if nothing has changed in it.
+// before is taken over if nothing has changed in it. The error is [ErrUnfinished] if
+// tmux has to be asked again.
 func ParseKeyTables(v Version, replies [][]byte, before *KeyTables) (*KeyTables, error) {
 	if len(replies) != 2 {
 		return nil, fmt.Errorf("key tables: %d replies, want 2", len(replies))
@@ -106,9 +137,16 @@ func ParseKeyTables(v Version, replies [][]byte, before *KeyTables) (*KeyTables,
 		return nil, ErrManyKeys
 	}
 	t := &KeyTables{version: v.orReference(), sessions: map[SessionID]*KeyMap{}}
-	if before != nil && before.version == t.version && before.listed == string(replies[1]) {
+	options, listed := string(replies[0]), string(replies[1])
+	if t.version.AtLeast(v37) {
+		var err error
+		if options, listed, err = unmarked(options, listed); err != nil {
+			return nil, err
+		}
+	}
+	if before != nil && before.version == t.version && before.listed == listed {
 		t.listed, t.tables = before.listed, before.tables
-	} else if err := t.read(string(replies[1])); err != nil {
+	} else if err := t.read(listed); err != nil {
 		return nil, err
 	}
 	if t.tables[prefixTable] == nil { // there is a key by which people leave
@@ -116,7 +154,7 @@ func ParseKeyTables(v Version, replies [][]byte, before *KeyTables) (*KeyTables,
 		leave.set.add("d")
 		t.tables[prefixTable] = leave
 	}
-	for line := range strings.Lines(string(replies[0])) {
+	for line := range strings.Lines(options) {
 		t.options(strings.TrimRight(line, "\r\n"))
 	}
 	return t, nil

@@ -24,7 +24,7 @@ func TestAU11SetgidClient(t *testing.T) {
 		}
 		data, err := os.ReadFile(path)
 		if err == nil {
-			err = os.WriteFile(client, data, 0o755)
+			err = tmuxtest.WriteProgram(client, data, 0o755)
 		}
 		uid, mode := int(tmuxtest.As(w.t, stranger).UID), os.ModeSetgid
 		if w.control {

@@ -2,7 +2,6 @@ package attack
 
 import (
 	"fmt"
-	"os"
 	"strings"
 	"syscall"
 	"testing"
@@ -25,7 +24,7 @@ func TestF03SessionsOfAKilledHelper(t *testing.T) {
 	const service = "mwf03"
 	notes := tmuxtest.Dir(t, tmuxtest.Account{})
 	for name, text := range map[string]string{"log": "", "count": "#!/bin/sh\necho $PAM_TYPE $PAM_USER $PAM_TTY >>" + notes + "/log\n"} {
-		if err := os.WriteFile(notes+"/"+name, []byte(text), 0o755); err != nil {
+		if err := tmuxtest.WriteProgram(notes+"/"+name, []byte(text), 0o755); err != nil {
 			t.Fatal(err)
 		}
 	}

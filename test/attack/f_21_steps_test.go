@@ -2,7 +2,6 @@ package attack
 
 import (
 	"net"
-	"os"
 	"strings"
 	"syscall"
 	"testing"
@@ -25,7 +24,7 @@ func TestF21KilledAtEachStep(t *testing.T) {
 	h := host.Start(t, host.Config{Account: host.Ward, PAM: "auth required pam_deny.so\n",
 		Policy: map[string]string{"people.yaml": standardPeople, "grants.yaml": standardGrants}})
 	for name, text := range map[string]string{"end": "#!/bin/sh\nkill -9 $PPID\n", "go": "#!/bin/sh\n"} {
-		if err := os.WriteFile(h.Base+"/"+name, []byte(text), 0o755); err != nil {
+		if err := tmuxtest.WriteProgram(h.Base+"/"+name, []byte(text), 0o755); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -53,7 +53,7 @@ func copyProgram(t *testing.T, from, to string) {
 	t.Helper()
 	data, err := os.ReadFile(from)
 	if err == nil {
-		err = os.WriteFile(to+".new", data, 0o755)
+		err = tmuxtest.WriteProgram(to+".new", data, 0o755)
 	}
 	if err == nil {
 		err = os.Rename(to+".new", to) // as package managers do, under whoever runs it

@@ -95,7 +95,7 @@ func (b *bed) hostilePanes() (made int) {
 		script := fmt.Sprintf("%s/%d", scripts, i)
 		text := "n=" + shellQuoted(name) + "\nprintf '\\033]2;%s\\007\\033k%s\\033\\\\' \"$n\" \"$n\"\n" +
 			"printf %s \"$n\" >/proc/$$/comm\nexec -a \"$n\" bash -c 'printf %s \"$1\" >/proc/$$/comm; while read -r l; do :; done' \"$n\" \"$n\"\n"
-		if err := os.WriteFile(script, []byte(text), 0o755); err != nil {
+		if err := tmuxtest.WriteProgram(script, []byte(text), 0o755); err != nil {
 			b.t.Fatal(err)
 		}
 		pids = append(pids, b.server.Run("new-window", "-d", "-P", "-F", "#{pane_pid}", "-t", "other", "-c", strings.ReplaceAll(dir, "#", "##"),

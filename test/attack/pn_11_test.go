@@ -27,7 +27,7 @@ func TestPN11PAMOfPanes(t *testing.T) {
 	module := host.Module(t, "testdata/pamuser.c")
 	write := func(name, text string) {
 		t.Helper()
-		if err := os.WriteFile(notes+"/"+name, []byte(text), 0o755); err != nil {
+		if err := tmuxtest.WriteProgram(notes+"/"+name, []byte(text), 0o755); err != nil {
 			t.Fatal(err)
 		}
 	}

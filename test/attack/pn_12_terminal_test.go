@@ -55,17 +55,9 @@ func becomeInPane() {
 func (w *world) inPane(dir string) string {
 	w.t.Helper()
 	path := dir + "/in-pane"
-	in, err := os.Open("/proc/self/exe")
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	defer in.Close()
-	out, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY, 0o755)
+	self, err := os.ReadFile("/proc/self/exe")
 	if err == nil {
-		_, err = io.Copy(out, in)
-	}
-	if err == nil {
-		err = out.Close()
+		err = tmuxtest.WriteProgram(path, self, 0o755)
 	}
 	if err != nil {
 		w.t.Fatal(err)

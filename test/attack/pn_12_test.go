@@ -86,7 +86,7 @@ func TestPN12NothingRunsBesideTmux(t *testing.T) {
 			w.isolated()
 			notes := w.notes()
 			script := notes + "/script"
-			if err := os.WriteFile(script, []byte("#!/bin/sh\nid -un >"+notes+"/$1\n"), 0o755); err != nil {
+			if err := tmuxtest.WriteProgram(script, []byte("#!/bin/sh\nid -un >"+notes+"/$1\n"), 0o755); err != nil {
 				w.t.Fatal(err)
 			}
 			w.try(carol, "new-window", "-d", "-t", "prod/main", script, "words")

@@ -29,7 +29,7 @@ func heldPAM(t *testing.T, service string) (gate string) {
 	dir := tmuxtest.Dir(t, tmuxtest.Account{})
 	gate = dir + "/open"
 	for name, text := range map[string]string{"open": "", "wait": "#!/bin/sh\nwhile [ ! -e " + gate + " ]; do sleep 0.05; done\n"} {
-		if err := os.WriteFile(dir+"/"+name, []byte(text), 0o755); err != nil {
+		if err := tmuxtest.WriteProgram(dir+"/"+name, []byte(text), 0o755); err != nil {
 			t.Fatal(err)
 		}
 	}

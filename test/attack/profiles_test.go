@@ -47,7 +47,7 @@ func TestPF01ShellOfAProfile(t *testing.T) {
 			w.begins()
 			notes := w.notes()
 			script := notes + "/script"
-			if err := os.WriteFile(script, []byte("#!/bin/sh\nid -un >"+notes+"/$1\n"), 0o755); err != nil {
+			if err := tmuxtest.WriteProgram(script, []byte("#!/bin/sh\nid -un >"+notes+"/$1\n"), 0o755); err != nil {
 				w.t.Fatal(err)
 			}
 			run := func(name string) string { return "sh " + script + " " + name + "; exec cat" }
@@ -77,7 +77,7 @@ func TestPF01ShellOfAProfile(t *testing.T) {
 			w.try(carol, "source-file", "-t", "db", script)
 			w.try(carol, "display-popup", "-t", "db", run("popup"))
 			shell := notes + "/tmux-shell" // which tmux would start as its own account
-			if err := os.WriteFile(shell, []byte("#!/bin/sh\nid -un >"+notes+"/shell\nexec cat\n"), 0o755); err != nil {
+			if err := tmuxtest.WriteProgram(shell, []byte("#!/bin/sh\nid -un >"+notes+"/shell\nexec cat\n"), 0o755); err != nil {
 				w.t.Fatal(err)
 			}
 			w.refused(carol, "set-option", "-t", "db", "default-shell", shell)

@@ -69,7 +69,7 @@ func TestRV06HostWithoutZones(t *testing.T) {
 			"muxward": string(program), "people.yaml": "people: {alice: {}, bob: {}}\n",
 			"grants.yaml": "grants:\n  - {who: bob, role: typist, on: alice/work, when: Mon 09:00-18:00 Europe/Berlin, reason: office}\n",
 		} {
-			if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o755); err != nil {
+			if err := tmuxtest.WriteProgram(filepath.Join(dir, name), []byte(text), 0o755); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -61,7 +61,7 @@ tr '\0' ' ' </proc/$(sed -n 's/^PPid:[[:space:]]*//p' /proc/$PPID/status)/cmdlin
 %[2]s
 exec sh -c 'while :; do sleep 1000; done' %[1]s/left
 `, dir, first)
-	if err := os.WriteFile(w.Base+"/run", []byte(script), 0o755); err != nil {
+	if err := tmuxtest.WriteProgram(w.Base+"/run", []byte(script), 0o755); err != nil {
 		w.t.Fatal(err)
 	}
 	cmd := exec.Command("ssh", append(w.SSHArgs(w.KeyOf(viewer)), "-s", "x@127.0.0.1", "work")...)

@@ -118,7 +118,7 @@ type adopted struct {
 func (a *adopted) plant() {
 	a.t.Helper()
 	evil := a.canary + "/evil"
-	if err := os.WriteFile(evil, []byte("#!/bin/sh\nexec cat\n"), 0o755); err != nil {
+	if err := tmuxtest.WriteProgram(evil, []byte("#!/bin/sh\nexec cat\n"), 0o755); err != nil {
 		a.t.Fatal(err)
 	}
 	if err := os.Chmod(evil, 0o755); err != nil {

@@ -234,7 +234,9 @@ func scenes() []scene {
 		{name: "read-only", play: func(s *stage) {
 			s.attach("tmux attach -r -t work", work)
 			s.x.Type("unheard\r")
-			s.must("send-keys", "-t", "work", "heard", "Enter")
+			// Not by send-keys: from 3.7 on it fails where the client that tmux would choose is read-only.
+			s.must("set-buffer", "heard\n")
+			s.must("paste-buffer", "-d", "-t", "work")
 			s.echoed("heard")
 			s.look("heard")
 			s.x.Type(detachKeys)
@@ -282,6 +284,9 @@ func scenes() []scene {
 				"switch-client -t work", "list-windows -a -F #S:#{window_active_clients}:#{window_active_sessions}",
 				"display-message -p #{session_attached_list}#{window_active_clients_list}", "capture-pane -p -t work -E 0",
 			} {
+				if strings.Contains(line, "window_active_clients") && runs(s.t).AtLeast(v34) {
+					continue // from there on muxward's own connection is attached somewhere
+				}
 				s.seen = append(s.seen, s.must(strings.Fields(line)...))
 			}
 			s.waitFor(work)

@@ -88,14 +88,15 @@ func (x *house) pane(show string, argv ...string) string {
 	return id
 }
 
-// state is the whole server, and what every pane but carol's was sent. It is read
-// until it is the same twice: from 3.7 on tmux leaves a listing unfinished that
-// takes it too long, which on a busy machine is soon.
-func (x *house) state() string {
-	x.t.Helper()
-	last := x.reading()
+// state is the whole server, and what every pane but carol's was sent.
+func (x *house) state() string { return twice(x.reading) }
+
+// twice reads until it is the same twice: from 3.7 on tmux leaves a listing unfinished
+// that takes it too long, which on a busy machine is soon.
+func twice(read func() string) string {
+	last := read()
 	for range 5 {
-		now := x.reading()
+		now := read()
 		if now == last {
 			break
 		}

@@ -67,7 +67,9 @@ func raise(t *testing.T, tag string) *theatre {
 
 // state is the whole server with its clients, what each pane was sent, and
 // whether alice is still there.
-func (s *theatre) state() string {
+func (s *theatre) state() string { return twice(s.reading) }
+
+func (s *theatre) reading() string {
 	s.t.Helper()
 	var b strings.Builder
 	b.WriteString(s.server.State())

@@ -51,7 +51,7 @@ func (h *Host) StartSSHD(more string) *SSHD {
 	program, err := os.ReadFile(h.bin)
 	h.must(err)
 	s := &SSHD{h: h, Bin: dir + "/muxward"}
-	h.must(os.WriteFile(s.Bin, program, 0o755))
+	h.must(tmuxtest.WriteProgram(s.Bin, program, 0o755))
 	h.must(os.MkdirAll("/run/sshd", 0o755))
 	h.Keygen("-t", "ed25519", "-N", "", "-f", dir+"/host_key")
 	more = strings.NewReplacer("$BIN", s.Bin, "$STATE", h.State).Replace(more)

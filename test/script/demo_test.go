@@ -29,7 +29,7 @@ func TestDemo(t *testing.T) {
 	for to, from := range map[string]string{"scripts/demo": "../../scripts/demo", "bin/muxward": host.Build(t, "")} {
 		data, err := os.ReadFile(from)
 		if err == nil {
-			err = os.WriteFile(filepath.Join(dir, to), data, 0o755)
+			err = tmuxtest.WriteProgram(filepath.Join(dir, to), data, 0o755)
 		}
 		if err != nil {
 			t.Fatal(err)

@@ -31,7 +31,7 @@ func paneHost(t *testing.T, account, service, stack, more string) *host.Host {
 // counter writes the script that pam_exec runs.
 func counter(t *testing.T, notes string) {
 	t.Helper()
-	if err := os.WriteFile(notes+"/count", []byte("#!/bin/sh\necho $PAM_TYPE $PAM_TTY $PAM_USER $PPID >>"+notes+"/log\n"), 0o755); err != nil {
+	if err := tmuxtest.WriteProgram(notes+"/count", []byte("#!/bin/sh\necho $PAM_TYPE $PAM_TTY $PAM_USER $PPID >>"+notes+"/log\n"), 0o755); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -139,7 +139,7 @@ func TestPaneRefused(t *testing.T) {
 	}
 	script := func(name, text string) {
 		t.Helper()
-		if err := os.WriteFile(notes+"/"+name+".new", []byte("#!/bin/sh\n"+text+"\n"), 0o755); err != nil {
+		if err := tmuxtest.WriteProgram(notes+"/"+name+".new", []byte("#!/bin/sh\n"+text+"\n"), 0o755); err != nil {
 			t.Fatal(err)
 		}
 		if err := os.Rename(notes+"/"+name+".new", notes+"/"+name); err != nil {
@@ -303,7 +303,7 @@ close_session)
 esac
 echo $PAM_TYPE $PAM_RUSER $lives $PAM_RHOST >>` + notes + `/log
 `
-	if err := os.WriteFile(notes+"/module", []byte(script), 0o755); err != nil {
+	if err := tmuxtest.WriteProgram(notes+"/module", []byte(script), 0o755); err != nil {
 		t.Fatal(err)
 	}
 	h := paneHost(t, "", "mwpane-modules", "account required pam_permit.so\nauth required pam_permit.so\nsession required pam_exec.so quiet "+notes+"/module\n", ", people_as_themselves: [mwbob]")

@@ -130,7 +130,6 @@ func TestOffers(t *testing.T) {
 func TestSSHD(t *testing.T) {
 	dir := write(t, map[string]string{
 		"good": "Match User work\n    AuthorizedKeysFile none\nMatch all\n", "bad": "Frobnicate yes\n",
-		"sshd": "#!/bin/sh\n[ \"$1 $2\" = '-t -f' ] || exit 9\nfile=$(sed -n 's/^Include //p' \"$3\")\n! grep Frobnicate \"$file\"\n",
 	})
 	try := func(what string) {
 		t.Helper()
@@ -144,7 +143,8 @@ func TestSSHD(t *testing.T) {
 	if err := SSHD(t.Context(), filepath.Join(dir, "good")); !errors.Is(err, ErrNoSSHD) {
 		try("the real one")
 	}
-	if err := os.Chmod(filepath.Join(dir, "sshd"), 0o700); err != nil {
+	script := "#!/bin/sh\n[ \"$1 $2\" = '-t -f' ] || exit 9\nfile=$(sed -n 's/^Include //p' \"$3\")\n! grep Frobnicate \"$file\"\n"
+	if err := tmuxtest.WriteProgram(filepath.Join(dir, "sshd"), []byte(script), 0o700); err != nil {
 		t.Fatal(err)
 	}
 	t.Setenv("PATH", dir+":"+os.Getenv("PATH"))

@@ -3,7 +3,6 @@ package remote
 import (
 	"context"
 	"errors"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -12,6 +11,8 @@ import (
 	"time"
 
 	"go.uber.org/goleak"
+
+	"github.com/muxward/muxward/internal/tmux/tmuxtest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -62,7 +63,7 @@ func FuzzInventory(f *testing.F) {
 func fake(t *testing.T, body string) string {
 	t.Helper()
 	at := filepath.Join(t.TempDir(), "ssh")
-	if err := os.WriteFile(at, []byte("#!/bin/sh\nfor last; do :; done\nwhile [ $# -gt 2 ]; do shift; done\nhost=$1\n"+body), 0o755); err != nil {
+	if err := tmuxtest.WriteProgram(at, []byte("#!/bin/sh\nfor last; do :; done\nwhile [ $# -gt 2 ]; do shift; done\nhost=$1\n"+body), 0o755); err != nil {
 		t.Fatal(err)
 	}
 	return at
@@ -126,7 +127,7 @@ func TestHostile(t *testing.T) {
 // left out of it.
 func TestLendsNothing(t *testing.T) {
 	at := filepath.Join(t.TempDir(), "ssh")
-	if err := os.WriteFile(at, []byte("#!/bin/sh\necho \"$@\"\n"), 0o755); err != nil {
+	if err := tmuxtest.WriteProgram(at, []byte("#!/bin/sh\necho \"$@\"\n"), 0o755); err != nil {
 		t.Fatal(err)
 	}
 	a := Ask(t.Context(), []Host{{At: "h"}}, options(at))[0]

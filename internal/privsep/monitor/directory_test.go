@@ -147,7 +147,7 @@ func TestAccountRefused(t *testing.T) {
 func TestServesOfADirectory(t *testing.T) {
 	dir := tmuxtest.Dir(t, tmuxtest.Account{})
 	script := "#!/bin/sh\ncase $1-$2 in\npasswd-*) echo dora:x:70001:70001::/home/dora:/bin/sh ;;\ninitgroups-*) echo dora ;;\n*) exit 2 ;;\nesac\n"
-	if err := os.WriteFile(dir+"/getent", []byte(script), 0o755); err != nil {
+	if err := tmuxtest.WriteProgram(dir+"/getent", []byte(script), 0o755); err != nil {
 		t.Fatal(err)
 	}
 	o := nss.System()

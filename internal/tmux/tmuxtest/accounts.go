@@ -3,11 +3,13 @@ package tmuxtest
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"os/signal"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -140,7 +142,42 @@ func setUpAccounts(base string) error {
 			return err
 		}
 	}
+	if err := logIn(base, "/run/systemd/users"); err != nil {
+		return err
+	}
 	return overlay(base, "/etc/group", group.String())
+}
+
+// logIn has the login manager of this host, if it has one, know the accounts: of who is logged
+// out muxward tells that servers run for nobody.
+func logIn(base, users string) error {
+	known, err := os.ReadDir(users)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	dir := filepath.Join(base, "logged-in")
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		return err
+	}
+	names := []string{}
+	for _, k := range known {
+		names = append(names, k.Name())
+	}
+	for _, a := range accounts(base) {
+		names = append(names, strconv.FormatUint(uint64(a.UID), 10))
+	}
+	for _, name := range names {
+		if err := os.WriteFile(filepath.Join(dir, name), nil, 0o644); err != nil {
+			return err
+		}
+	}
+	if err := unix.Mount(dir, users, "", unix.MS_BIND, ""); err != nil {
+		return fmt.Errorf("put the accounts over %s: %w", users, err)
+	}
+	return nil
 }
 
 // overlay puts a copy of the file with more lines in its place.

@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"syscall"
 	"testing"
 )
 
@@ -59,4 +60,13 @@ func searchPath() string {
 		return filepath.Dir(path) + ":" + usual
 	}
 	return usual
+}
+
+// WriteProgram is [os.WriteFile] for a file that is to be run. Whoever is started by this
+// process while it is written would hold it open for writing until that has become what it is
+// to be, and nobody may run a file that somebody writes ("text file busy").
+func WriteProgram(path string, data []byte, mode os.FileMode) error {
+	syscall.ForkLock.RLock()
+	defer syscall.ForkLock.RUnlock()
+	return os.WriteFile(path, data, mode)
 }

@@ -3,9 +3,11 @@ package tmuxtest
 import (
 	"fmt"
 	"os"
+	"os/exec"
 	"os/user"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -253,4 +255,34 @@ func TestPictureTellsWhatCanBeSeen(t *testing.T) {
 			t.Errorf("%q looks the same", other)
 		}
 	}
+}
+
+// A program can be run as soon as it is written, whatever else is being started.
+func TestWriteProgram(t *testing.T) {
+	stop := make(chan struct{})
+	var others sync.WaitGroup
+	for range 4 {
+		others.Go(func() {
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+					_ = exec.Command("/bin/true").Run()
+				}
+			}
+		})
+	}
+	for i := range 100 {
+		path := filepath.Join(t.TempDir(), "program")
+		if err := WriteProgram(path, []byte("#!/bin/sh\n"), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := exec.Command(path).Run(); err != nil {
+			t.Errorf("the program %d: %v", i, err)
+			break
+		}
+	}
+	close(stop)
+	others.Wait()
 }

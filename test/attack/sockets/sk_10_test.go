@@ -108,7 +108,7 @@ func (z *cage) called(name string) string {
 	data, err := os.ReadFile(sleep)
 	z.must(err)
 	path := z.base + "/" + name
-	z.must(os.WriteFile(path, data, 0o755))
+	z.must(tmuxtest.WriteProgram(path, data, 0o755))
 	return path
 }
 

@@ -5,7 +5,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"os"
 	"os/exec"
@@ -162,13 +161,9 @@ func (z *cage) copied(program string) string {
 	bin := filepath.Join(z.t.TempDir(), filepath.Base(program))
 	z.must(os.Chmod(filepath.Dir(bin), 0o755))
 	z.must(os.Chmod(filepath.Dir(filepath.Dir(bin)), 0o755))
-	from, err := os.Open(program)
+	data, err := os.ReadFile(program)
 	z.must(err)
-	defer from.Close()
-	to, err := os.OpenFile(bin, os.O_CREATE|os.O_WRONLY, 0o755)
-	z.must(err)
-	_, err = io.Copy(to, from)
-	z.must(errors.Join(err, to.Close()))
+	z.must(tmuxtest.WriteProgram(bin, data, 0o755))
 	var st unix.Statfs_t
 	z.must(unix.Statfs(bin, &st))
 	if st.Flags&unix.ST_NOSUID != 0 {

@@ -89,7 +89,7 @@ func (z *cage) hostileServer(who, path string, silent bool) {
 	z.must(err)
 	program := z.base + "/tmux"
 	if statOf(program) == [3]uint64{} {
-		z.must(os.WriteFile(program, data, 0o755))
+		z.must(tmuxtest.WriteProgram(program, data, 0o755))
 	}
 	cmd := z.account(who).Command(program, "-test.run=^$")
 	at := path

@@ -27,7 +27,7 @@ func (z *cage) renamed(program, name string) string {
 	z.must(err)
 	data, err := os.ReadFile(from)
 	z.must(err)
-	z.must(os.WriteFile(to, data, 0o755))
+	z.must(tmuxtest.WriteProgram(to, data, 0o755))
 	return to
 }
 
