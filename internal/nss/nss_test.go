@@ -249,6 +249,28 @@ func TestBelieved(t *testing.T) {
 	}
 }
 
+// dora's account is renamed erin. Asked by the number the directory says so, and so dora is nobody by her name either,
+// although what was heard of that would count for two minutes while there is no such name.
+func TestRenamed(t *testing.T) {
+	w := newToy(t, nil)
+	w.has("dora", 70001, 70001, "")
+	if a, err := w.ByName(t.Context(), "dora"); err != nil || a.UID != 70001 {
+		t.Fatalf("%+v, %v", a, err)
+	}
+	w.pass(fresh + time.Second)
+	w.remove("passwd-dora")
+	if a, err := w.ByName(t.Context(), "dora"); err != nil || a.UID != 70001 {
+		t.Fatalf("it says that there is none, for a moment: %+v, %v", a, err)
+	}
+	w.has("erin", 70001, 70001, "")
+	if a, err := w.ByUID(t.Context(), 70001); err != nil || a.Name != "erin" {
+		t.Fatalf("%+v, %v", a, err)
+	}
+	if a, err := w.ByName(t.Context(), "dora"); err == nil {
+		t.Errorf("uid 70001 is erin's, and dora is still %+v", a)
+	}
+}
+
 // Another name for the number counts from when it is heard, also where the rest of the answer does not come.
 func TestAnotherName(t *testing.T) {
 	for what, rest := range map[string]func(*toy){
