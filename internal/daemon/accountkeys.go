@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/muxward/muxward/internal/accounts"
 	"github.com/muxward/muxward/internal/identity"
 	"github.com/muxward/muxward/internal/policy"
 )
@@ -133,8 +134,8 @@ func (a *accountKeys) file(ctx context.Context, person string) accountFile {
 	ctx, cancel := context.WithTimeout(ctx, accountKeyTime)
 	defer cancel()
 	account, err := a.account(ctx, person)
-	if errors.Is(err, context.DeadlineExceeded) {
-		return accountFile{person: person, err: fmt.Errorf("%w: %w", errSlowHome, err)}
+	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, accounts.ErrUnanswered) {
+		return accountFile{person: person, err: fmt.Errorf("%w: the directory service does not tell whose it is", errSlowHome)}
 	}
 	if err != nil || !filepath.IsAbs(account.Home) || a.own != nil && account.UID != *a.own {
 		return accountFile{person: person} // they have none here

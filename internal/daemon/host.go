@@ -7,6 +7,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/muxward/muxward/internal/accounts"
 	"github.com/muxward/muxward/internal/gateway"
 	"github.com/muxward/muxward/internal/guard"
 	"github.com/muxward/muxward/internal/identity"
@@ -86,7 +87,10 @@ func (d *daemon) accountNamed(ctx context.Context, person string) (account ident
 			err = fmt.Errorf("the account %s is %s's", account.Name, is)
 		}
 	}
-	if err != nil {
+	switch {
+	case errors.Is(err, accounts.ErrUnanswered), errors.Is(err, context.DeadlineExceeded):
+		return identity.Account{}, fmt.Errorf("it is not told just now which account of this host you have: %w", err)
+	case err != nil:
 		return identity.Account{}, fmt.Errorf("you have no account of this host: %w", err)
 	}
 	return account, nil

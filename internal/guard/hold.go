@@ -250,7 +250,7 @@ func (s *Server) control(ctx context.Context) (*control.Client, *control.Model, 
 }
 
 func (s *Server) openControl(ctx context.Context) (*control.Client, *control.Model, error) {
-	var opts control.Options
+	opts := control.Options{User: s.kept.Account.Name, UID: s.kept.Account.UID}
 	if v := s.Version(); v.AtLeast(tmux.Version{Major: 3, Minor: 4}) {
 		last, err := s.anySession(ctx)
 		if err != nil {

@@ -46,8 +46,10 @@ func askAliases() []string { return []string{"show-optio", "-s", "command-alias"
 
 // questions are what the watch asks, in one client, but for those whose command
 // an alias hides. Every line of the answer begins with a word that says what it
-// is about, but for the last command's. list-clients wants a session to be there.
-func questions(opts tmux.ParseOptions, sessions bool) (q, hidden []string) {
+// is about, but for the last command's. list-clients wants a session to be there. Whom the server lists is
+// asked only if files have its account: tmux has the name service switch say each name, and serves nobody
+// until a directory answers. The directory of the socket keeps others out, whoever is listed.
+func questions(opts tmux.ParseOptions, sessions, files bool) (q, hidden []string) {
 	all := [][]string{
 		{"display-message", "-p", "server set-clipboard #{set-clipboard}"},
 		{"list-sessions", "-F", "session #{session_id}"},
@@ -56,7 +58,7 @@ func questions(opts tmux.ParseOptions, sessions bool) (q, hidden []string) {
 	if sessions {
 		all = append(all, []string{"list-clients", "-F", "client #{client_pid} #{s/[^ -~]/?/:client_name}"})
 	}
-	if opts.Version.AtLeast(tmux.Version{Major: 3, Minor: 3}) {
+	if files && opts.Version.AtLeast(tmux.Version{Major: 3, Minor: 3}) {
 		all = append(all, []string{"server-access", "-l"})
 	}
 	return spelled(opts, all)
@@ -251,7 +253,7 @@ func (s *Server) examine(ctx context.Context) (inspection, error) {
 	}
 	aliases := string(out)
 	opts := tmux.ParseOptions{Version: s.Version(), Aliases: tmux.ParseAliases(aliases, s.Version())}
-	q, hidden := questions(opts, s.hasSessions())
+	q, hidden := questions(opts, s.hasSessions(), !s.kept.Account.Directory)
 	out = nil
 	if len(q) > 0 {
 		if out, err = s.oneShot(ctx, q...); err != nil {

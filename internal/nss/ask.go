@@ -146,16 +146,17 @@ func (s *Switch) look(ctx context.Context, k key) (accounts.Account, error) {
 	if err := s.ours(a); err != nil { // before anything more is asked about it
 		return a, err
 	}
+	whole, err := s.grouped(ctx, a)
+	if err != nil {
+		return a, err
+	}
+	// Last, as getent says of groups that there are none, too, when the directory cannot be reached any more.
 	again, err := s.entry(ctx, second)
 	if err != nil {
 		return a, fmt.Errorf("the directory has %s, and not %.80q, which it says is the same: %w", first, second, err)
 	}
 	if again.Name != a.Name || again.UID != a.UID || again.GID != a.GID || again.Home != a.Home || again.Shell != a.Shell {
 		return a, fmt.Errorf("%w: %s and %.80q are not the same account by it", errAnswer, first, second)
-	}
-	whole, err := s.grouped(ctx, a)
-	if err != nil {
-		return a, err
 	}
 	return whole, nil
 }

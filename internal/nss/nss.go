@@ -259,6 +259,7 @@ func (s *Switch) begin(k key, e *known) {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		e.hear(a, err, s.opt.Now())
+		s.other(a)
 		e.asking = nil
 		close(asking)
 	})
@@ -277,6 +278,19 @@ func (s *Switch) inTurn(ctx context.Context, k key) (accounts.Account, error) {
 	case <-ctx.Done():
 	}
 	return accounts.Account{}, fmt.Errorf("%d questions %w, and no more at once: is the directory service reachable?", atOnce, errTurns)
+}
+
+// other has no answer count any more that what was said just now contradicts: the same number by another
+// name, or the same name by another number. Its own entry has heard it. With mu held.
+func (s *Switch) other(a accounts.Account) {
+	if a.Name == "" {
+		return
+	}
+	for _, e := range s.known {
+		if (e.account.UID == a.UID) != (e.account.Name == a.Name) {
+			e.since = time.Time{}
+		}
+	}
 }
 
 // errTurns is the error of what was not asked.

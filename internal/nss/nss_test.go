@@ -34,6 +34,10 @@ echo "$1 $2 $(id -u)" >> DIR/asked
 if [ -e DIR/hangs ] || [ -e "DIR/hangs-$2" ]; then echo $$ >> DIR/pids; sleep 60 & wait; fi
 [ -e DIR/floods ] && exec cat /dev/zero
 [ -e DIR/fails ] && exit 3
+if [ -e DIR/goes ]; then
+	[ "$1" = initgroups ] && echo "$2 " && exit
+	grep -q ^initgroups DIR/asked && exit 2
+fi
 [ -e "DIR/$1-$2" ] || exit 2
 exec cat "DIR/$1-$2"
 `
@@ -103,6 +107,30 @@ func (w *toy) asked() int {
 		w.t.Errorf("it was asked as another than %d:\n%s", Nobody, text)
 	}
 	return strings.Count(string(text), "\n")
+}
+
+// The directory cannot be reached any more between what is asked about an account: getent says, as real ones do,
+// that dora has no groups, and then that there is no such account. What was told before counts, with her groups.
+func TestGoesMeanwhile(t *testing.T) {
+	w := newToy(t, nil)
+	w.has("dora", 70001, 70001, "70100")
+	w.write("group-devs", "devs:*:70100:dora\n")
+	w.write("asked", "")
+	first, err := w.ByUID(t.Context(), 70001)
+	if err != nil || len(first.Groups) != 3 || len(first.In) != 1 {
+		t.Fatalf("%+v, %v", first, err)
+	}
+	w.pass(fresh + time.Second)
+	w.write("goes", "")
+	w.write("asked", "")
+	if a, err := w.ByUID(t.Context(), 70001); err != nil || !reflect.DeepEqual(a, first) {
+		t.Errorf("%+v, %v, and before it was %+v", a, err, first)
+	}
+	w.pass(Age)
+	w.write("asked", "")
+	if a, err := w.ByUID(t.Context(), 70001); !errors.Is(err, accounts.ErrNoAccount) {
+		t.Errorf("it has gone for long: %+v, %v", a, err)
+	}
 }
 
 // An account of the directory, by its number and its name, with its own groups and those that the files give it.
@@ -217,6 +245,28 @@ func TestBelieved(t *testing.T) {
 	w.has(`CORP\erin`, 1200000001, 70001, "") // as winbind has it
 	if a, err := w.ByUID(t.Context(), 1200000001); err != nil || a.Name != `CORP\erin` {
 		t.Errorf("%+v, %v", a, err)
+	}
+}
+
+// dora's account is renamed erin. Asked by the number the directory says so, and so dora is nobody by her name either,
+// although what was heard of that would count for two minutes while there is no such name.
+func TestRenamed(t *testing.T) {
+	w := newToy(t, nil)
+	w.has("dora", 70001, 70001, "")
+	if a, err := w.ByName(t.Context(), "dora"); err != nil || a.UID != 70001 {
+		t.Fatalf("%+v, %v", a, err)
+	}
+	w.pass(fresh + time.Second)
+	w.remove("passwd-dora")
+	if a, err := w.ByName(t.Context(), "dora"); err != nil || a.UID != 70001 {
+		t.Fatalf("it says that there is none, for a moment: %+v, %v", a, err)
+	}
+	w.has("erin", 70001, 70001, "")
+	if a, err := w.ByUID(t.Context(), 70001); err != nil || a.Name != "erin" {
+		t.Fatalf("%+v, %v", a, err)
+	}
+	if a, err := w.ByName(t.Context(), "dora"); err == nil {
+		t.Errorf("uid 70001 is erin's, and dora is still %+v", a)
 	}
 }
 

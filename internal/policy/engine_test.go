@@ -135,7 +135,7 @@ func TestPersonOf(t *testing.T) {
 	}{
 		{1000, "alice", "alice", nil},
 		{1000, "eve", "", []string{"uid 1000 is alice", `the system calls it "eve"`, "write the account there"}},
-		{1000, "", "", []string{"uid 1000 is alice"}},
+		{1000, "", "", []string{"uid 1000 is alice", "there is no account of that number now"}},
 		{2000, "alice", "", []string{`the account "alice" is alice in people.yaml, with the uid 1000, but this is uid 2000`}},
 		{1001, "bsmith", "bob", nil},
 		{0, "root", "bob", nil},

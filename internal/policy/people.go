@@ -339,6 +339,10 @@ func (ps *people) personOf(uid uint32, account string) (string, error) {
 		return "", nobodysf("the account %q is that of the isolated server %s, and nobody's", account, p.name)
 	}
 	if p := ps.byUID[uid]; p != nil {
+		if account == "" {
+			return "", fmt.Errorf("uid %d is %s in %s, and there is no account of that number now; one that a directory service has counts with accounts_from: [files, nss], and while that tells of it",
+				uid, p.name, peopleFile)
+		}
 		if !slices.Contains(p.accounts, account) {
 			return "", fmt.Errorf("uid %d is %s in %s, with the account %s, but the system calls it %q; if that is right, write the account there",
 				uid, p.name, peopleFile, strings.Join(p.accounts, " or "), account)

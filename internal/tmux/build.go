@@ -205,7 +205,7 @@ func (b *builder) client(r *row) error {
 		c.Width, c.Height = r.size(), r.size()
 		c.LastSession = r.text()
 		c.UID, _ = strconv.Atoi(r.ascii()) // empty before 3.3
-		c.TermName, c.User = r.ascii(), r.ascii()
+		c.TermName = r.ascii()
 		c.values = readFields(r, b.counts.client)
 	}
 	c.Name = r.ascii()

@@ -68,7 +68,8 @@ const (
 	paneFree   = ` #{q:pane_current_command} #{q:pane_current_path} #{q:pane_start_command}`
 	paneLast   = ` #{q:pane_title}`
 	clientMore = ` #{client_created} #{client_width} #{client_height} #{q:client_last_session}`
-	clientFree = ` #{q:client_uid} #{q:client_termname} #{q:client_user}`
+	// Not client_user: see [Snapshot.SetUser].
+	clientFree = ` #{q:client_uid} #{q:client_termname}`
 	bufferRow  = `B #{buffer_size} #{buffer_created}` + printable + ` #{q:buffer_name}} #{q:buffer_sample}`
 )
 

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"os/user"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -159,6 +160,9 @@ func (c *control) fetch(d Detail, lines []string) *Snapshot {
 	snap, err := ParseSnapshot(d, replies)
 	if err != nil {
 		c.t.Fatalf("%v\n%s", err, bytes.Join(replies, []byte("--\n")))
+	}
+	if me, err := user.Current(); err == nil {
+		snap.SetUser(uint32(os.Getuid()), me.Username)
 	}
 	return snap
 }

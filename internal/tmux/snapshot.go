@@ -139,9 +139,22 @@ type Client struct {
 	Height      int // lines, -1 if it never told its size
 	TermName    string
 	LastSession string
-	User        string
+	User        string // by [Snapshot.SetUser]
 
 	values []string // of clientFields
+}
+
+// SetUser says whose the clients of a uid are, in a snapshot with Full. tmux is not asked for it (client_user):
+// it would have the name service switch say it, and serve nobody until a directory answers.
+func (s *Snapshot) SetUser(uid uint32, name string) {
+	if s.Detail != Full || !s.Version.AtLeast(v33) { // else it tells no uid
+		return
+	}
+	for i := range s.Clients {
+		if int64(s.Clients[i].UID) == int64(uid) {
+			s.Clients[i].User = name
+		}
+	}
 }
 
 // Buffer is one paste buffer of the server.

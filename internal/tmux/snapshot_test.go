@@ -293,3 +293,24 @@ func TestPaneIndexesOfMovedPanes(t *testing.T) {
 		t.Errorf("the snapshot has\n%s\ntmux\n%s", strings.Join(have, "\n"), want)
 	}
 }
+
+// tmux has the name service switch say each of these, and serves nobody while a directory does not answer: a
+// snapshot asks for none of them, and is told the user.
+func TestSnapshotAsksNoDirectory(t *testing.T) {
+	for d := range Details {
+		for _, v := range []Version{{Major: 3, Minor: 2}, Reference(), {Major: 3, Minor: 7}} {
+			for _, line := range snapshotCommands(d, v) {
+				for _, asks := range []string{"client_user", "{user}", "{q:user}", "server-access"} {
+					if strings.Contains(line, asks) {
+						t.Errorf("detail %d, %s: %q has tmux look up a name (%s)", d, v, line, asks)
+					}
+				}
+			}
+		}
+	}
+	snap := &Snapshot{Detail: Full, Version: Reference(), Clients: []Client{{UID: 70001}, {UID: 0}}}
+	snap.SetUser(70001, "dora")
+	if snap.Clients[0].User != "dora" || snap.Clients[1].User != "" {
+		t.Errorf("%+v", snap.Clients)
+	}
+}

@@ -29,6 +29,10 @@ type Options struct {
 	// LastAttached is when that session was attached to last, as #{session_last_attached}
 	// says: afterwards it says that we have. 0 is never.
 	LastAttached int64
+	// User is the account that the server runs as, whose uid is UID: clients of that uid are its
+	// user's. tmux is not asked whose a uid is.
+	User string
+	UID  uint32
 	// Stall is how long the server may leave the oldest command without an
 	// answer; after that the client is cut with [ErrStalled]. Zero means 4 s.
 	Stall time.Duration

@@ -362,6 +362,7 @@ func (m *Model) parse(d tmux.Detail, lines []string, replies []Reply) (*tmux.Sna
 		return nil, err
 	}
 	snap.Now = time.Now().Unix()
+	snap.SetUser(m.c.opts.UID, m.c.opts.User)
 	if m.c.opts.Session != "" {
 		// Ourselves: there only because this server wants it so.
 		snap.Clients = slices.DeleteFunc(snap.Clients, func(one tmux.Client) bool {
