@@ -208,7 +208,7 @@ func (b *board) ask(ctx context.Context, opts tmux.ParseOptions) (*tmux.KeyTable
 	for try := range 3 {
 		c, err := b.server.Control(ctx)
 		if err == nil {
-			replies, err = c.Do(ctx, lines...)
+			replies, err = c.Ask(ctx, lines...)
 		}
 		if err == nil {
 			break
