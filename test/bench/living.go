@@ -486,7 +486,7 @@ func (l *living) took(i int) ([]accepted, error) {
 func (l *living) markPane(i, turn int) (late string, err error) {
 	first, second := fmt.Sprintf("<%d|", turn), fmt.Sprintf("|%d>", turn)
 	for _, mark := range []string{first, second} {
-		out, err := exec.Command("tmux", "-S", l.home(i).socket, "set-buffer", "-b", "mark", mark, ";", "paste-buffer", "-d", "-b", "mark", "-t", group(i)).CombinedOutput()
+		out, err := exec.Command("tmux", "-S", l.home(i).socket, "set-buffer", "-b", "mark", mark, ";", "paste-buffer", "-d", "-b", "mark", "-t", "="+group(i)+":").CombinedOutput()
 		if err != nil {
 			return "", fmt.Errorf("%w: %s", err, out)
 		}
