@@ -103,18 +103,40 @@ func (d *daemon) moveGrants() {
 	defer d.moving.Unlock()
 	m := policy.Moving{Taken: d.denials.Revoked}
 	if d.grants != nil {
-		list := d.givenNow()
-		m.Given = make([]policy.Given, 0, len(list)) // there may be many, at each change
-		for _, g := range list {
-			m.Given = append(m.Given, policy.Given{
-				ID: strconv.FormatInt(g.ID, 10), Who: g.Who, What: g.What, Verbs: g.Verbs, On: g.On,
-				From: g.NotBefore, Until: g.Until, Reason: g.Reason, Key: g.Key, Giver: g.Giver,
-				Approved: g.Source == grants.Approval, Declared: g.Source == grants.Declaration,
-			})
-		}
+		m.Given = d.moved.of(d.givenNow())
 	}
 	m.At = d.gateway.Time()
 	d.policy.Move(m)
+}
+
+// moved are the grants that were put in force last: what is given lies behind them, and of
+// thousands the rest need not be made anew.
+type moved struct {
+	list  []grants.Grant
+	given []policy.Given
+}
+
+// of gives grants as the policy has them. A list that begins in the same place as the last one is
+// that one and what came behind it: see [grants.Store.List].
+func (m *moved) of(list []grants.Grant) []policy.Given {
+	if len(m.list) == 0 || len(list) < len(m.list) || &list[0] != &m.list[0] {
+		m.given = make([]policy.Given, 0, len(list)+len(list)/8)
+		m.list = nil
+	}
+	for i := len(m.list); i < len(list); i++ {
+		m.given = append(m.given, inPolicy(&list[i]))
+	}
+	m.list = list
+	return slices.Clip(m.given)
+}
+
+// inPolicy is a grant as the policy has it.
+func inPolicy(g *grants.Grant) policy.Given {
+	return policy.Given{
+		ID: strconv.FormatInt(g.ID, 10), Who: g.Who, What: g.What, Verbs: g.Verbs, On: g.On,
+		From: g.NotBefore, Until: g.Until, Reason: g.Reason, Key: g.Key, Giver: g.Giver,
+		Approved: g.Source == grants.Approval, Declared: g.Source == grants.Declaration,
+	}
 }
 
 // counting gives what tells whether a grant counts now.

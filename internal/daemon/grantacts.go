@@ -201,15 +201,18 @@ func (d *daemon) restingOn(who string) func(person string) bool {
 	on := []string{who}
 	for i := 0; i < len(on); i++ {
 		holds := d.holding(on[i])
-		for _, g := range d.given() {
-			if holds(g.Giver.Person) && !slices.Contains(on, g.Who) {
+		list := d.given()
+		for i := range list { // in place: there may be ten thousand, and each is large
+			if g := &list[i]; holds(g.Giver.Person) && !slices.Contains(on, g.Who) {
 				on = append(on, g.Who)
 			}
 		}
 	}
-	return func(person string) bool {
-		return slices.ContainsFunc(on, func(who string) bool { return d.holding(who)(person) })
+	holds := make([]func(string) bool, len(on))
+	for i, who := range on {
+		holds[i] = d.holding(who)
 	}
+	return anyOf(holds)
 }
 
 // holding reports who gets what is given to a person or @group.

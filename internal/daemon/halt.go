@@ -89,11 +89,11 @@ func (u *unconfirmed) add(text string) {
 	u.list = append(u.list, text)
 }
 
-// stillness has a server confirm that nothing is under way, or stops it, and says so then.
+// stillness waits until nothing is under way on a server, or stops it, and says so then.
 func (d *daemon) stillness(ctx context.Context, s *guard.Server, stopped bool) string {
 	asked, cancel := until(ctx, haltTime)
 	defer cancel()
-	if !stopped && s.Confirm(asked) == nil {
+	if !stopped && s.Still(asked) == nil {
 		return ""
 	}
 	return haltText(ctx, s)

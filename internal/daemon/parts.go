@@ -98,6 +98,7 @@ type daemon struct {
 	// and may be in the store still.
 	granting      turn
 	moving        sync.Mutex
+	moved         moved
 	taken         map[int64]bool
 	tries         grants.Tries // of codes of invites
 	grantsDamaged error

@@ -218,7 +218,7 @@ func (b *board) read(ctx context.Context, v tmux.Version, lines []string) (t *tm
 	if err != nil {
 		return nil, true, err
 	}
-	replies, err := c.Do(ctx, lines...)
+	replies, err := c.Ask(ctx, lines...)
 	if err != nil {
 		return nil, true, err
 	}

@@ -390,6 +390,7 @@ func (s *controlSeat) reconsider(ctx context.Context, why string) error {
 	s.arm()
 	// What was let through before is over; whatever is queued is decided anew
 	// before it is written.
+	gateway.Waits(ctx)
 	return errors.Join(s.live.Pass(ctx), s.client.Settle(ctx))
 }
 
@@ -402,6 +403,7 @@ func (s *controlSeat) close(ctx context.Context, d access.Decision, why string) 
 	}
 	text = because(text, d, why)
 	reason := fmt.Errorf("%w: %s", gateway.ErrEnded, text)
+	gateway.Waits(ctx)
 	short, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
 	ended := s.live.EndWithin(short, reason)

@@ -216,7 +216,7 @@ func (e *errand) notes(ctx context.Context, tables *tmux.KeyTables) map[string]m
 	var replies []control.Reply
 	c, err := e.k.s.server.Control(ctx)
 	if err == nil {
-		replies, err = c.Do(ctx, lines...)
+		replies, err = c.Ask(ctx, lines...)
 	}
 	if err != nil || len(replies) != len(lines) {
 		return nil

@@ -11,6 +11,7 @@ import (
 
 	"github.com/muxward/muxward/internal/access"
 	"github.com/muxward/muxward/internal/attach"
+	"github.com/muxward/muxward/internal/gateway"
 	"github.com/muxward/muxward/internal/tmux"
 	"github.com/muxward/muxward/internal/tmux/control"
 	"github.com/muxward/muxward/internal/tmux/wire"
@@ -28,6 +29,7 @@ func (s *seat) moves(ctx context.Context) error {
 	if !s.goes.keyed {
 		return s.unstick(ctx)
 	}
+	gateway.Waits(ctx)
 	select {
 	case s.moving.turn <- struct{}{}:
 		defer func() { <-s.moving.turn }()
@@ -160,7 +162,7 @@ func (s *seat) escapeTime(ctx context.Context) (time.Duration, error) {
 	if err != nil {
 		return 0, fmt.Errorf("ask the tmux server for its escape-time: %w", err)
 	}
-	replies, err := c.Do(ctx, "show-options -sv escape-time")
+	replies, err := c.Ask(ctx, "show-options -sv escape-time")
 	if err == nil {
 		err = replies[0].Err
 	}

@@ -390,6 +390,7 @@ func (o *own) takeBack(ctx context.Context, why string) (closed bool, err error)
 // nil, nothing of what they may no longer view is shown after.
 func (o *own) reconsider(ctx context.Context, why string) error {
 	s := o.s
+	gateway.Waits(ctx) // tmux is asked, whatever has changed
 	defer s.arm()
 	if closed, err := s.unlook(ctx, why); closed {
 		return err

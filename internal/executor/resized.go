@@ -110,7 +110,7 @@ func has(flags, flag string) bool { return strings.Contains(","+flags+",", ","+f
 // sizing lets the display have a say in the session's size only while the
 // person may resize.
 func (s *seat) sizing(ctx context.Context, full bool) error {
-	may := full || !s.p.Plan().ReadOnly && s.live.Decide(s.sizes()).Allow
+	may := full || !s.p.Plan().ReadOnly && s.stage.Load().sizes.Decide().Allow
 	s.weighing.Store(true)
 	defer s.weighing.Store(false)
 	was := s.resizes.Swap(may)
@@ -123,6 +123,7 @@ func (s *seat) sizing(ctx context.Context, full bool) error {
 	if was == may {
 		return nil
 	}
+	gateway.Waits(ctx)
 	flag := "ignore-size"
 	if may {
 		flag = "!ignore-size"
@@ -132,11 +133,6 @@ func (s *seat) sizing(ctx context.Context, full bool) error {
 		return err
 	}
 	return nil
-}
-
-// sizes is what it needs to have a say in the session's size.
-func (s *seat) sizes() gateway.Need {
-	return gateway.Need{Verb: access.Resize, Object: s.sessionObject(s.stage.Load().session)}
 }
 
 // weigh sets a flag of the display that decides whether its size counts.

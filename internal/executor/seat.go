@@ -527,7 +527,7 @@ func (s *seat) limit() time.Time {
 	if s.full.Load() {
 		rests = append(rests, s.whole.Decide())
 	} else if s.resizes.Load() {
-		rests = append(rests, s.live.Decide(s.sizes()))
+		rests = append(rests, s.stage.Load().sizes.Decide())
 	}
 	var first time.Time
 	for _, d := range rests {
@@ -556,6 +556,7 @@ func (s *seat) anew(ctx context.Context, why string) error {
 	// What an owner looked at was not followed until now; of what a guest looks
 	// at, a part may have been taken.
 	if was := s.full.Load(); !full && (was || view.Allow && s.touched()) {
+		gateway.Waits(ctx)
 		short, cancel := context.WithTimeout(ctx, exitTime)
 		err := s.restage(short, false)
 		cancel()
@@ -579,6 +580,7 @@ func (s *seat) anew(ctx context.Context, why string) error {
 // close ends the attachment of somebody who may not view it any more. When it
 // returns nil, nothing more is shown and nothing that they typed is under way.
 func (s *seat) close(ctx context.Context, view access.Decision, why string) error {
+	gateway.Waits(ctx)
 	s.blinds() // whoever they watch is waited for behind this: see gateway.Watched
 	text := because(noView, view, why)
 	short, cancel := context.WithTimeout(ctx, time.Second)
@@ -644,6 +646,10 @@ func (s *seat) settle(ctx context.Context) error {
 // a thousand people would take longer than they all type, and so would waiting for what others
 // send.
 func (s *seat) settleTyped(ctx context.Context) error {
+	if c, err := s.server.Control(ctx); err == nil && !c.Owes(s) {
+		return nil // as with nearly everybody when all are asked at once
+	}
+	gateway.Waits(ctx)
 	return s.confirmed(ctx, func(c *control.Client, ctx context.Context) error { return c.ExecutedOf(ctx, s) })
 }
 

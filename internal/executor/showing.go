@@ -192,6 +192,7 @@ func (s *seat) unlook(ctx context.Context, why string) (closed bool, err error) 
 		return false, nil
 	}
 	l.over.Store(true)
+	gateway.Waits(ctx)
 	short, cancel := context.WithTimeout(ctx, exitTime)
 	defer cancel()
 	// Whatever draws has found out before that it may, or finds out that it may

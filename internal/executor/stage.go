@@ -22,6 +22,7 @@ import (
 type stage struct {
 	session tmux.Session
 	view    *gateway.Right
+	sizes   *gateway.Right // to have a say in the session's size
 	asking  string
 	clients string // how list-clients is spelled
 }
@@ -31,9 +32,11 @@ func (s *seat) newStage(at tmux.Session, opts tmux.ParseOptions) *stage {
 	if !ok {
 		clients = "list-clients"
 	}
+	on := s.sessionObject(at)
 	return &stage{
 		session: at,
-		view:    s.live.Right(gateway.Need{Whole: true, Verbs: access.SetOf(access.View), Object: s.sessionObject(at)}),
+		view:    s.live.Right(gateway.Need{Whole: true, Verbs: access.SetOf(access.View), Object: on}),
+		sizes:   s.live.Right(gateway.Need{Verb: access.Resize, Object: on}),
 		asking:  where(s.tty, at.ID, opts),
 		clients: clients,
 	}
@@ -127,13 +130,13 @@ func (p *patience) within(parent context.Context) context.Context {
 	return p.ctx
 }
 
-// ask asks tmux a question. The connection is everybody's: it may have been cut
+// ask asks tmux a question, which changes nothing. The connection is everybody's: it may have been cut
 // for somebody else, and then it is asked again.
 func (s *seat) ask(ctx context.Context, question string) (replies []control.Reply, err error) {
 	for range 3 {
 		var c *control.Client
 		if c, err = s.server.Control(ctx); err == nil {
-			replies, err = c.Do(ctx, question)
+			replies, err = c.Ask(ctx, question)
 		}
 		if err == nil || ctx.Err() != nil {
 			break

@@ -215,6 +215,7 @@ type Right struct {
 	l    *Live
 	need Need
 	last atomic.Pointer[access.Decision]
+	said said
 }
 
 // Right prepares a need for being asked often.
@@ -229,7 +230,7 @@ func (r *Right) Decide() access.Decision {
 	if d := r.last.Load(); d != nil && r.stands(d) {
 		return *d
 	}
-	d := r.l.Decide(r.need)
+	d := r.l.decideBy(&r.said, r.need)
 	r.last.Store(&d)
 	return d
 }
@@ -285,6 +286,7 @@ func (l *Live) Pass(ctx context.Context) error {
 		l.gate.Unlock()
 		return nil
 	}
+	Waits(ctx)
 	return l.EndWithin(ctx, nil)
 }
 
@@ -324,9 +326,12 @@ func (l *Live) LockedOut(o access.Object) bool { return l.g.Denials.LockedBut(o,
 func (l *Live) Generation() uint64 { return l.g.generation() }
 
 // Decide answers one need.
-func (l *Live) Decide(n Need) access.Decision {
+func (l *Live) Decide(n Need) access.Decision { return l.decideBy(nil, n) }
+
+// decideBy is Decide by what the policy has said about it, if that is kept.
+func (l *Live) decideBy(memory *said, n Need) access.Decision {
 	now := l.g.Time()
-	d := l.g.ask(l.who, n, l.g.generation(), now)
+	d := l.g.ask(memory, l.who, n, l.g.generation(), now)
 	if d.Allow && runsAnything(n) && l.g.Policy.Duties(l.who.Subject(), n.Object, now).Has(access.Watched) {
 		return unbounded(d)
 	}
@@ -397,11 +402,11 @@ func (l *Live) look() {
 
 // ask puts one need to the denials and to the policy, in that order: a
 // revocation beats the policy files.
-func (g *Gateway) ask(who identity.Identity, n Need, gen uint64, now time.Time) access.Decision {
-	return judged(g.verdict(who, n, gen, now))
+func (g *Gateway) ask(memory *said, who identity.Identity, n Need, gen uint64, now time.Time) access.Decision {
+	return judged(g.verdict(memory, who, n, gen, now))
 }
 
-func (g *Gateway) verdict(who identity.Identity, n Need, gen uint64, now time.Time) access.Decision {
+func (g *Gateway) verdict(memory *said, who identity.Identity, n Need, gen uint64, now time.Time) access.Decision {
 	if who.IsNobody() {
 		return access.Decision{Rule: "default", Reason: "nobody is let in", Generation: gen}
 	}
@@ -412,14 +417,7 @@ func (g *Gateway) verdict(who identity.Identity, n Need, gen uint64, now time.Ti
 		d.Generation = gen
 		return d
 	}
-	var d access.Decision
-	if n.Whole {
-		d = g.Policy.Covers(who.Subject(), n.Verbs, n.Object, now)
-	} else {
-		d = g.Policy.Decide(access.Question{
-			Who: who.Subject(), Verb: n.Verb, Object: n.Object, At: now, Command: n.Command,
-		})
-	}
+	d := g.says(memory, who, n, now)
 	if d.Allow {
 		d = g.theirs(who, n, d, now)
 	}
@@ -555,6 +553,7 @@ func (l *Live) reconsider(ctx context.Context, why string) error {
 
 // stop ends a request that runs, and waits until it has.
 func (l *Live) stop(ctx context.Context, why error) error {
+	Waits(ctx)
 	ended := l.EndWithin(ctx, why)
 	l.cancel(why)
 	if ended != nil {

@@ -93,9 +93,12 @@ func lookAt(ctx context.Context, lives []*Live, why string) Report {
 		err error
 	}
 	told := make(chan outcome, len(lives))
-	for i, l := range lives {
-		go func() { told <- outcome{i, l.guarded(ctx, why)} }()
-	}
+	team := &crew{n: len(lives)}
+	ctx = context.WithValue(ctx, crewKey{}, team)
+	team.do = func(i int) { told <- outcome{i, lives[i].guarded(ctx, why)} }
+	done := make(chan struct{})
+	defer close(done)
+	team.begin(done)
 	waits := make(map[int]bool, len(lives))
 	for i := range lives {
 		waits[i] = true

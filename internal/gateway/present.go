@@ -221,7 +221,7 @@ func (g *Gateway) underEyes(a Attached, session access.Object) (bound bool, watc
 		}
 	}
 	now := g.Time()
-	d := g.verdict(who, Need{Verb: access.Type, Object: on}, g.generation(), now)
+	d := g.verdict(nil, who, Need{Verb: access.Type, Object: on}, g.generation(), now)
 	if !d.Allow || !d.Obligations.Has(access.Watched) {
 		return false, nil
 	}

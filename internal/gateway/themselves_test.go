@@ -97,7 +97,7 @@ func TestTheirs(t *testing.T) {
 		g := newGateway(t, p)
 		g.Servers = only{shared{same: c.same}}
 		who := identity.Supposed(identity.Subject{Person: c.who, UID: -1})
-		d := g.ask(who, c.need, 1, time.Now())
+		d := g.ask(nil, who, c.need, 1, time.Now())
 		if d.Allow != c.want || !d.Allow && (d.Rule != RuleTheirs || d.Reason == "") {
 			t.Errorf("%s: %+v", what, d)
 		}

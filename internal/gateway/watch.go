@@ -171,7 +171,7 @@ func (g *Gateway) mayWatch(who identity.Identity, o access.Object, now time.Time
 	if !handOf(who) {
 		return false
 	}
-	d := g.verdict(who, Need{Verb: access.Approve, Object: o}, g.generation(), now)
+	d := g.verdict(nil, who, Need{Verb: access.Approve, Object: o}, g.generation(), now)
 	return holdsApprove(d.Allow)
 }
 

@@ -257,7 +257,11 @@ func (d *Denials) Asked(person, target string) []Denial {
 
 // LockedBut reports whether a lockdown of all of o, and not only of a part, is in force besides these.
 func (d *Denials) LockedBut(o access.Object, these []Denial) bool {
-	return slices.ContainsFunc(without(d.List(), these), func(den Denial) bool {
+	list := d.List()
+	if len(these) > 0 {
+		list = without(list, these)
+	}
+	return slices.ContainsFunc(list, func(den Denial) bool {
 		return den.Lock && den.Scope.Kind <= o.Kind && den.matches(o)
 	})
 }

@@ -19,7 +19,7 @@ const writeTime = 4 * time.Second
 
 // List gives the grants that are given, oldest first. Whether each counts is the
 // policy's to say. The slice must not be changed.
-func (s *Store) List() []Grant { return *s.list.Load() }
+func (s *Store) List() []Grant { return slices.Clip(*s.list.Load()) }
 
 // Find gives the grant of a number, if it is given.
 func (s *Store) Find(id int64) (Grant, bool) {
@@ -33,7 +33,13 @@ func (s *Store) Find(id int64) (Grant, bool) {
 
 // Gave reports whether a person gave any of them.
 func (s *Store) Gave(person string) bool {
-	return slices.ContainsFunc(s.List(), func(g Grant) bool { return g.Giver.Person == person })
+	list := s.List()
+	for i := range list { // in place: there may be ten thousand, and each is large
+		if list[i].Giver.Person == person {
+			return true
+		}
+	}
+	return false
 }
 
 // Limited reports whether any of them has a limit.
@@ -82,7 +88,9 @@ func (s *Store) Give(ctx context.Context, g Grant, now Clock, record func(Grant)
 
 // add has a grant be given.
 func (s *Store) add(g Grant) {
-	list := append(slices.Clone(s.List()), g)
+	// Behind those that there are, and in their array if that has room: who has a list has it as
+	// long as it was, and what ends makes a new one.
+	list := append(*s.list.Load(), g)
 	s.list.Store(&list)
 	if g.On.Kind >= access.Session {
 		s.lives[g.On.Owner] = life{g.On.Incarnation, g.At}

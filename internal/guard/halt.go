@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/muxward/muxward/internal/keep"
+	"github.com/muxward/muxward/internal/procfs"
 )
 
 // halting is whether a server is to stand still, and whether it does.
@@ -120,6 +121,30 @@ func (s *Server) turn(ctx context.Context, behind bool) error {
 		return err
 	}
 	return c.Drain(ctx)
+}
+
+// lately is how recent the last answer of a server has to be for Still to ask nothing.
+const lately = 50 * time.Millisecond
+
+// Still returns nil when nothing of what was sent to the server before is under way, as [Server.Confirm]
+// does: it asks nothing where that is known, or will be by what is on its way. One that does not
+// answer is to be told of, whatever it has to do: who has been silent for a while, or is stopped, has
+// to confirm.
+func (s *Server) Still(ctx context.Context) error {
+	s.mu.Lock()
+	c := s.ctl
+	s.mu.Unlock()
+	if _, loose := s.backlog.ends(); loose || !s.backlog.empty() || c == nil || c.Settled(ctx) != nil ||
+		time.Since(c.Answered()) > lately || s.stands() {
+		return s.Confirm(ctx)
+	}
+	return nil
+}
+
+// stands reports whether the server's process is stopped, or cannot be looked at.
+func (s *Server) stands() bool {
+	stat, err := procfs.ReadStat(s.PID())
+	return err != nil || stat.State == 'T' || stat.State == 't'
 }
 
 // Confirm returns nil when the server has done all that was sent to it before, over whichever

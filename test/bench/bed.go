@@ -2,8 +2,6 @@ package main
 
 import (
 	"bytes"
-	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -25,6 +23,8 @@ type bed struct {
 	people          int // accounts of their own who may type, for which muxward runs as root
 	prepare         func(*bed) error
 	more            func(owner string, i int) string // more grants of one of the people, as lines of grants.yaml
+	owners          int                              // accounts of their own with a tmux server each
+	homes           []home                           // these servers; see build
 	version, socket string
 	serve           *exec.Cmd
 	tmuxPID         int
@@ -115,6 +115,10 @@ func (b *bed) policy() error {
 			grants.WriteString(b.more(who, i))
 		}
 	}
+	for i := range b.owners {
+		people += fmt.Sprintf("  %s: {uid: %d}\n", homeOwner(i), firstHome+i)
+		fmt.Fprintf(&grants, "  - {who: %s, role: owner, on: %s, reason: gives too}\n", who, homeOwner(i))
+	}
 	for i := range givers {
 		people += fmt.Sprintf("  g%d: {}\n", i)
 		fmt.Fprintf(&grants, "  - {who: g%d, role: admin, on: \"*\", reason: gives}\n", i)
@@ -184,37 +188,16 @@ func (b *bed) env(more ...string) []string {
 	}, more...)
 }
 
-func (b *bed) findServer() error {
-	files, err := filepath.Glob(b.dir + "/d/run/servers/*.json")
-	if err != nil || len(files) != 1 {
-		return fmt.Errorf("the guarded server was not found: %v, %v", files, err)
-	}
-	data, err := os.ReadFile(files[0])
-	if err != nil {
-		return err
-	}
-	var rec struct {
-		ID  string
-		PID int
-	}
-	if err := json.Unmarshal(data, &rec); err != nil {
-		return err
-	}
-	b.tmuxPID, b.socket = rec.PID, b.dir+"/d/run/servers/"+rec.ID+"/s"
-	return nil
+func (b *bed) findServer() (err error) {
+	b.tmuxPID, b.socket, err = b.serverOf(b.owner())
+	return err
 }
 
 // through is the environment of a client that comes through muxward.
 func (b *bed) through() []string { return b.env("TMUX_TMPDIR=" + b.dir + "/d") }
 
 // tmux runs the stock client through muxward.
-func (b *bed) tmux(args ...string) ([]byte, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	defer cancel()
-	cmd := exec.CommandContext(ctx, "tmux", args...)
-	cmd.Env, cmd.WaitDelay = b.through(), time.Second
-	return cmd.CombinedOutput()
-}
+func (b *bed) tmux(args ...string) ([]byte, error) { return b.tmuxAs(nil, args...) }
 
 func (b *bed) muxward(args ...string) ([]byte, error) {
 	cmd := exec.Command(b.bin, args...)
@@ -223,8 +206,8 @@ func (b *bed) muxward(args ...string) ([]byte, error) {
 }
 
 func (b *bed) close() {
-	if b.tmuxPID > 1 {
-		_ = syscall.Kill(b.tmuxPID, syscall.SIGKILL)
+	for _, pid := range b.servers() {
+		_ = syscall.Kill(pid, syscall.SIGKILL)
 	}
 	if b.serve != nil && b.serve.Process != nil {
 		_ = b.serve.Process.Signal(syscall.SIGTERM)
@@ -243,6 +226,17 @@ func (b *bed) close() {
 		})
 		_ = os.RemoveAll(b.dir)
 	}
+}
+
+// servers are the processes of all tmux servers that there are.
+func (b *bed) servers() (pids []int) {
+	if b.tmuxPID > 1 {
+		pids = append(pids, b.tmuxPID)
+	}
+	for _, h := range b.homes {
+		pids = append(pids, h.pid)
+	}
+	return pids
 }
 
 // attached is a stock client on a terminal of ours.

@@ -66,6 +66,9 @@ func (b *bed) hire() error {
 	for i := range b.people {
 		list = fmt.Appendf(list, "c%d:x:%d:%[2]d::/:/bin/sh\n", i, firstUID+i)
 	}
+	for i := range b.owners {
+		list = fmt.Appendf(list, "%s:x:%d:%[2]d::/:/bin/sh\n", homeOwner(i), firstHome+i)
+	}
 	path := b.dir + "/passwd"
 	if err := os.WriteFile(path, list, 0o644); err != nil {
 		return err

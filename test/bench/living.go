@@ -33,12 +33,14 @@ const (
 	// livingLookers may only look until something is given to them.
 	livingLookers = 10
 	livingGrants  = 9_900 // by ten givers; the store holds 10,000
+	livingHomes   = 20    // servers, where people have servers of their own
 	typingPause   = 100 * time.Millisecond
 )
 
 // living is the crowd while it is attached.
 type living struct {
 	b      *bed
+	homes  []home
 	people []*looker
 	stop   chan struct{}
 	wg     sync.WaitGroup
@@ -70,16 +72,24 @@ type part struct {
 // them has a time as well, which is told; it is that of its reader, who gets a processor late
 // where two thousand others want one, so it fails nothing. What muxward and tmux have spent of
 // the processor between call and return is told as well: on a machine that does other things
-// besides that says more than the time.
-func livingCrowd(host *bed, n int) (string, error) {
+// besides that says more than the time. The crowd is at so many servers of others, in equal
+// parts; with none all of them are at ours.
+func livingCrowd(homes int) func(*bed, int) (string, error) {
+	return func(host *bed, n int) (string, error) { return measureLiving(homes, host, n) }
+}
+
+func measureLiving(homes int, host *bed, n int) (string, error) {
 	if os.Geteuid() != 0 {
 		return "skipped: people with accounts of their own need root", nil
 	}
-	b := &bed{bin: host.bin, people: livingSize, prepare: (*bed).giveMany}
+	b := &bed{bin: host.bin, people: livingSize, prepare: (*bed).giveMany, owners: homes}
 	b.more = func(owner string, i int) string {
 		role := "typist"
 		if i >= livingSize-livingLookers {
 			role = "viewer"
+		}
+		if homes > 0 {
+			owner = homeOwner(homeOf(homes, i))
 		}
 		return fmt.Sprintf("  - {who: c%d, role: %s, on: %s/%s, reason: in the crowd}\n", i, role, owner, group(i))
 	}
@@ -90,7 +100,7 @@ func livingCrowd(host *bed, n int) (string, error) {
 	defer b.close()
 	l := &living{b: b, stop: make(chan struct{})}
 	defer l.close()
-	if err := l.gather(); err != nil {
+	if err := l.gather(homes); err != nil {
 		return "", err
 	}
 	var told []string
@@ -141,9 +151,13 @@ func (b *bed) giveMany() error {
 	}
 	verbs, _ := access.Typist.Verbs()
 	for i := range livingGrants {
+		owner := b.owner()
+		if b.owners > 0 {
+			owner = homeOwner(i % b.owners)
+		}
 		_, err := s.Give(ctx, grants.Grant{
-			Who: fmt.Sprintf("p%d", i%1000), What: "typist", Verbs: verbs, Target: b.owner(),
-			On:     access.Object{Kind: access.Server, Owner: b.owner()},
+			Who: fmt.Sprintf("p%d", i%1000), What: "typist", Verbs: verbs, Target: owner,
+			On:     access.Object{Kind: access.Server, Owner: owner},
 			Giver:  identity.Subject{Person: fmt.Sprintf("g%d", i%givers), UID: -1, Door: "ctl"},
 			Source: "command line", Reason: "many", At: now,
 		}, grants.ClockAt(now), func(grants.Grant) error { return nil })
@@ -156,11 +170,27 @@ func (b *bed) giveMany() error {
 
 func group(i int) string { return fmt.Sprint("crowd", i%livingGroups) }
 
+// homeOf gives at which of so many servers a group is.
+func homeOf(homes, i int) int { return i % livingGroups % homes }
+
+// home gives the server at which a group is.
+func (l *living) home(i int) home { return l.homes[homeOf(len(l.homes), i)] }
+
+// target names the session of a group.
+func (l *living) target(i int) string { return l.home(i).owner + "/" + group(i) }
+
 // gather has everybody come.
-func (l *living) gather() error {
+func (l *living) gather(homes int) error {
+	if err := l.b.build(homes); err != nil {
+		return err
+	}
+	if l.homes = l.b.homes; homes == 0 {
+		l.homes = []home{{owner: l.b.owner(), socket: l.b.socket, dir: l.b.dir, program: l.b.self}}
+	}
 	for i := range livingGroups {
-		cmd := fmt.Sprintf("%s pane record %s", l.b.self, l.record(i))
-		if out, err := l.b.tmux("new-session", "-d", "-s", group(i), "-x", "200", "-y", "50", cmd); err != nil {
+		h := l.home(i)
+		cmd := fmt.Sprintf("%s pane record %s", h.program, l.record(i))
+		if out, err := l.b.tmuxAs(h.who, "new-session", "-d", "-s", group(i), "-x", "200", "-y", "50", cmd); err != nil {
 			return fmt.Errorf("%w: %s", err, out)
 		}
 	}
@@ -189,11 +219,13 @@ func (l *living) comeAll() error {
 	return nil
 }
 
-func (l *living) record(i int) string { return fmt.Sprintf("%s/record-%d", l.b.dir, i%livingGroups) }
+func (l *living) record(i int) string {
+	return fmt.Sprintf("%s/record-%d", l.home(i).dir, i%livingGroups)
+}
 
 // come attaches one of them.
 func (l *living) come(i int) (*looker, error) {
-	a, err := l.b.onTerminal(exec.Command("tmux", "attach", "-t", l.b.owner()+"/"+group(i)), guest(i))
+	a, err := l.b.onTerminal(exec.Command("tmux", "attach", "-t", l.target(i)), guest(i))
 	if err != nil {
 		return nil, err
 	}
@@ -344,7 +376,7 @@ const calmTime = 100 * time.Millisecond
 func (l *living) calm() error {
 	for deadline := time.Now().Add(patience); ; {
 		begin := time.Now()
-		if out, err := l.b.tmux("display-message", "-p", "-t", group(0), "calm"); err != nil {
+		if out, err := l.b.tmux("display-message", "-p", "-t", l.target(0), "calm"); err != nil {
 			return fmt.Errorf("%w: %s", err, out)
 		}
 		if time.Since(begin) < calmTime || time.Now().After(deadline) {
@@ -454,7 +486,7 @@ func (l *living) took(i int) ([]accepted, error) {
 func (l *living) markPane(i, turn int) (late string, err error) {
 	first, second := fmt.Sprintf("<%d|", turn), fmt.Sprintf("|%d>", turn)
 	for _, mark := range []string{first, second} {
-		out, err := exec.Command("tmux", "-S", l.b.socket, "set-buffer", "-b", "mark", mark, ";", "paste-buffer", "-d", "-b", "mark", "-t", group(i)).CombinedOutput()
+		out, err := exec.Command("tmux", "-S", l.home(i).socket, "set-buffer", "-b", "mark", mark, ";", "paste-buffer", "-d", "-b", "mark", "-t", "="+group(i)+":").CombinedOutput()
 		if err != nil {
 			return "", fmt.Errorf("%w: %s", err, out)
 		}
@@ -588,7 +620,7 @@ func (l *living) grant(turn int) (time.Duration, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	before, begin := l.b.spent(), time.Now()
-	call := ctld.Call{Act: "grant", Person: fmt.Sprintf("c%d", i), Target: l.b.owner() + "/" + group(i), Role: "typist", For: "1h", Reason: "measured"}
+	call := ctld.Call{Act: "grant", Person: fmt.Sprintf("c%d", i), Target: l.target(i), Role: "typist", For: "1h", Reason: "measured"}
 	if err := call.Do(ctx, l.b.dir+"/d/run/ctl", &given); err != nil {
 		return 0, err
 	}

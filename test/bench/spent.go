@@ -9,14 +9,17 @@ import (
 	"time"
 )
 
-// spent is the processor time of muxward and of its tmux server, up to a moment or between
+// spent is the processor time of muxward and of its tmux servers, up to a moment or between
 // two. On a machine that others use as well it says more than how long something took.
 type spent struct{ muxward, tmux time.Duration }
 
 // spent gives both so far, and 0 where the kernel does not tell.
 func (b *bed) spent() (s spent) {
 	s.muxward, _ = processorTime(b.serve.Process.Pid)
-	s.tmux, _ = processorTime(b.tmuxPID)
+	for _, pid := range b.servers() {
+		used, _ := processorTime(pid)
+		s.tmux += used
+	}
 	return s
 }
 

@@ -73,6 +73,7 @@ type Client struct {
 	mu sync.Mutex
 	pipe
 	queue queue
+	acts  acts
 	cause error     // why nothing is sent any more
 	until time.Time // when the reader gives up, once that is known
 	lost  int       // commands that ended with ErrUnknownOutcome
@@ -206,7 +207,7 @@ func (c *Client) greet(ctx context.Context) error {
 			// A session's time is asked for only where there is a session: 3.2a has no answer else.
 			ask = name + " -t " + c.opts.Session + " -p '#{version} #{session_last_attached}'"
 		}
-		replies, err := c.Do(ctx, ask)
+		replies, err := c.Ask(ctx, ask)
 		if err != nil {
 			return err
 		}

@@ -159,7 +159,7 @@ func (m *Model) Start(d tmux.Detail) Fetch {
 		m.mu.Unlock()
 		var asked *Pending
 		if lines != nil {
-			asked, _ = m.c.Send(lines...) // what is wrong is found again, and told
+			asked, _ = m.c.sendLines(&Pending{asks: true}, lines) // what is wrong is found again, and told
 		}
 		m.mu.Lock()
 		f.asked, f.lines, f.led = asked, lines, false
@@ -294,7 +294,7 @@ func (m *Model) fetchSpelled(ctx context.Context, d tmux.Detail, f *fetch) (*tmu
 			}
 		}
 		if asked == nil {
-			if asked, err = m.c.Send(lines...); err != nil {
+			if asked, err = m.c.sendLines(&Pending{asks: true}, lines); err != nil {
 				return nil, err
 			}
 		}

@@ -26,6 +26,7 @@ type Pending struct {
 	then    func([]Reply, error)           // called by the reader instead of closing done
 	own     bool                           // nobody's but the Client's
 	of      any                            // whose it is, for ExecutedOf
+	asks    bool                           // it changes nothing: see Ask
 	may     func(atOnce func() bool) error // of SendIf
 }
 
@@ -133,6 +134,13 @@ func (c *Client) ExecutedOf(ctx context.Context, of any) error {
 	return c.executed(ctx, func(p *Pending) bool { return p.of == of })
 }
 
+// Owes reports whether a line that is somebody's has no answer yet.
+func (c *Client) Owes(of any) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.cause != nil || c.queue.owed[of] > 0
+}
+
 // executed waits until the last entry is executed that is one of those.
 func (c *Client) executed(ctx context.Context, these func(*Pending) bool) error {
 	c.mu.Lock()
@@ -148,15 +156,24 @@ func (c *Client) executed(ctx context.Context, these func(*Pending) bool) error 
 		c.mu.Unlock()
 		return nil
 	}
-	last := c.queue.at(at)
-	if last.reached == nil {
-		last.reached = &milestone{done: make(chan struct{})}
-	}
-	r := last.reached
+	r := c.queue.at(at).awaited()
 	c.mu.Unlock()
+	return r.wait(ctx)
+}
+
+// awaited gives what somebody waits by who has not sent it. The lock is held.
+func (e *entry) awaited() *milestone {
+	if e.reached == nil {
+		e.reached = &milestone{done: make(chan struct{})}
+	}
+	return e.reached
+}
+
+// wait waits until it is passed.
+func (m *milestone) wait(ctx context.Context) error {
 	select {
-	case <-r.done:
-		return r.err
+	case <-m.done:
+		return m.err
 	case <-ctx.Done():
 		return failure(ErrUnknownOutcome, fmt.Errorf("no answer from the tmux server yet: %w", ctx.Err()))
 	}
@@ -195,7 +212,10 @@ func (c *Client) send(p *Pending, lines []string) error {
 		if lines != nil {
 			c.accept(lines[i])
 		}
-		c.queue.push(entry{p: p, index: i, lineEnd: c.accepted})
+		c.queue.push(entry{p: p, index: i, lineEnd: c.accepted, behind: c.queue.first()})
+		if lines != nil && !p.asks && !p.own {
+			c.acts.last = c.queue.next
+		}
 		c.acceptMarker(c.mark, c.queue.next-1)
 	}
 	if !c.busy {
@@ -252,12 +272,13 @@ func (c *Client) answered(seq uint64, r Reply) error {
 	// what tells [Client.Executed] that there is nothing to wait for.
 	p.settle(index, r)
 	c.mu.Lock()
-	reached := c.queue.pop().reached
+	done := c.queue.pop()
+	c.acts.settled, c.acts.heard = max(c.acts.settled, done.behind), time.Now()
 	if c.cause != nil {
 		c.checkSettled()
 	}
 	c.mu.Unlock()
-	reached.pass(nil)
+	done.reached.pass(nil)
 	return nil
 }
 
@@ -371,11 +392,20 @@ func (p *pipe) flush() {
 // entry is a line, or a marker alone, without an answer.
 type entry struct {
 	p       *Pending
-	index   int   // in p.replies
-	lineEnd int64 // stream offset after the line, before its marker
+	index   int    // in p.replies
+	lineEnd int64  // stream offset after the line, before its marker
+	behind  uint64 // all before this number were answered when it was sent
 	reached *milestone
 	// answered: its sender has the answer, or is being given it.
 	answered bool
+}
+
+// whose is whose line it is, nil for nobody's.
+func (e *entry) whose() any {
+	if e.p == nil {
+		return nil
+	}
+	return e.p.of
 }
 
 // queue holds the entries in the order of the stream, numbered.
@@ -383,7 +413,8 @@ type queue struct {
 	ring []entry // length is a power of two
 	head int
 	n    int
-	next uint64 // number of the next entry
+	next uint64      // number of the next entry
+	owed map[any]int // how many of them are somebody's
 }
 
 func (q *queue) len() int { return q.n }
@@ -401,6 +432,12 @@ func (q *queue) push(e entry) {
 		}
 		q.ring, q.head = bigger, 0
 	}
+	if of := e.whose(); of != nil {
+		if q.owed == nil {
+			q.owed = map[any]int{}
+		}
+		q.owed[of]++
+	}
 	q.n++
 	q.next++
 	*q.at(q.n - 1) = e
@@ -409,6 +446,11 @@ func (q *queue) push(e entry) {
 func (q *queue) pop() entry {
 	e := *q.at(0)
 	*q.at(0) = entry{}
+	if of := e.whose(); of != nil {
+		if q.owed[of]--; q.owed[of] == 0 {
+			delete(q.owed, of)
+		}
+	}
 	q.head = (q.head + 1) & (len(q.ring) - 1)
 	q.n--
 	return e

@@ -1,0 +1,54 @@
+package guard
+
+import (
+	"context"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/muxward/muxward/internal/tmux/tmuxtest"
+)
+
+// A server to which nothing is under way is still without being asked, as long as it answers: one
+// that is stopped, or has been silent, is asked, and what lies before it is waited for.
+func TestStill(t *testing.T) {
+	w := newWorld(t)
+	s := w.start("alice")
+	run(t, s, "new-session", "-d")
+	c, err := s.Control(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	tmuxtest.Eventually(t, func() bool { _, loose := s.backlog.ends(); return !loose }, "all that was asked so far is done")
+	still := func() error {
+		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+		defer cancel()
+		return s.Still(ctx)
+	}
+	if err := s.Still(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if _, err := c.Ask(t.Context(), "display-message -p x"); err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Kill(s.PID(), syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = syscall.Kill(s.PID(), syscall.SIGCONT) }()
+	tmuxtest.Eventually(t, s.stands, "it is stopped")
+	if still() == nil {
+		t.Error("one that is stopped is still")
+	}
+	if _, err := c.Send("set-option -g @x 1"); err != nil {
+		t.Fatal(err)
+	}
+	if still() == nil {
+		t.Error("something lies before it, and it is still")
+	}
+	if err := syscall.Kill(s.PID(), syscall.SIGCONT); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Still(t.Context()); err != nil {
+		t.Errorf("when it goes on: %v", err)
+	}
+}

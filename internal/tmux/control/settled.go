@@ -1,0 +1,88 @@
+package control
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// This file is about when it is sure that what a server was sent has come to the programs in its
+// panes, as far as these read, and not to the server alone. tmux runs in turns, and in each does
+// what is ready: it reads what came, runs it at the turn's end, and writes what it typed to
+// the terminals of panes, and the answers to us, in the next one, in any order. So who has an
+// answer does not know yet that the keys are written, until there is one to what was sent behind it.
+
+// acts is what is known of it: the numbers of entries begin with 0.
+type acts struct {
+	last    uint64 // one more than the last that was more than a question, 0 for none
+	settled uint64 // all before this one are settled
+	heard   time.Time
+}
+
+// Answered is when the server has answered last.
+func (c *Client) Answered() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.acts.heard
+}
+
+// Ask is [Client.Do] of lines that change nothing, but for what muxward itself shows: a server
+// that has only such to do is at rest.
+func (c *Client) Ask(ctx context.Context, lines ...string) ([]Reply, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrNotExecuted, err)
+	}
+	p, err := c.sendLines(&Pending{asks: true}, lines)
+	if err != nil {
+		return nil, err
+	}
+	return p.Wait(ctx)
+}
+
+// Settled waits until all that was sent before, but for questions, is executed, and what was
+// typed by it is written to the terminals of panes, as far as these take it. It asks nothing where
+// that is so already, or will be known by what is on its way.
+func (c *Client) Settled(ctx context.Context) error {
+	c.mu.Lock()
+	last := c.acts.last
+	c.mu.Unlock()
+	for {
+		c.mu.Lock()
+		switch {
+		case c.cause != nil:
+			defer c.mu.Unlock()
+			return failure(ErrNotExecuted, c.cause)
+		case last <= c.acts.settled:
+			c.mu.Unlock()
+			return nil
+		}
+		at := c.telling(last)
+		if at == nil {
+			c.mu.Unlock()
+			if err := c.Drain(ctx); err != nil { // it is sent behind the answer to the last
+				return err
+			}
+			continue
+		}
+		r := at.awaited()
+		c.mu.Unlock()
+		if err := r.wait(ctx); err != nil {
+			return err
+		}
+	}
+}
+
+// telling gives the entry that is to be waited for: the first that was sent behind the answer to
+// the last that acts, or that one, while it has no answer itself; nil for none. The lock is held.
+func (c *Client) telling(last uint64) *entry {
+	first := c.queue.first()
+	if last > first {
+		return c.queue.at(int(last - 1 - first))
+	}
+	for i := range c.queue.len() {
+		if e := c.queue.at(i); e.behind >= last {
+			return e
+		}
+	}
+	return nil
+}

@@ -1,0 +1,124 @@
+package control
+
+import (
+	"context"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/muxward/muxward/internal/tmux/tmuxtest"
+)
+
+// number gives the number that the next entry will have.
+func (c *Client) number() uint64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.queue.next
+}
+
+// answeredAll reports whether nothing is on its way.
+func (c *Client) answeredAll() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.queue.len() == 0
+}
+
+// Who waits until all is settled asks a server nothing that has only been asked questions since
+// something was settled, and one thing where something was done last: an answer alone does not tell
+// that what was typed has come to the terminal. A server that stands still is at rest if it was.
+func TestSettled(t *testing.T) {
+	s := tmuxtest.Start(t, tmuxtest.Config{})
+	c := open(t, s, Options{})
+	settles := func(sends uint64, when string) {
+		t.Helper()
+		before := c.number()
+		if err := c.Settled(ctxOf(t)); err != nil {
+			t.Errorf("%s: %v", when, err)
+		}
+		if got := c.number() - before; got != sends {
+			t.Errorf("%s: %d lines are sent for it, want %d", when, got, sends)
+		}
+	}
+	asks := func(line string) {
+		t.Helper()
+		if _, err := c.Ask(ctxOf(t), line); err != nil {
+			t.Fatal(err)
+		}
+	}
+	quiet := func() { // probeSessions may ask something itself
+		t.Helper()
+		tmuxtest.Eventually(t, c.answeredAll, "nothing is on its way")
+	}
+	quiet()
+	if err := c.Settled(ctxOf(t)); err != nil {
+		t.Fatal(err)
+	}
+	settles(0, "once it is settled")
+	asks("display-message -p x")
+	settles(0, "when only a question was asked")
+	if _, err := c.Do(ctxOf(t), "set-option -g @x 1"); err != nil {
+		t.Fatal(err)
+	}
+	quiet()
+	settles(1, "when something was done, and nothing asked behind its answer")
+	if _, err := c.Do(ctxOf(t), "set-option -g @x 2"); err != nil {
+		t.Fatal(err)
+	}
+	quiet()
+	asks("display-message -p y")
+	quiet()
+	settles(0, "when a question was asked behind its answer")
+
+	s.Signal(syscall.SIGSTOP)
+	defer s.Signal(syscall.SIGCONT)
+	settles(0, "when the server stands still, at rest")
+	if _, err := c.Send("set-option -g @x 3", "display-message -p z"); err != nil {
+		t.Fatal(err)
+	}
+	short, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
+	defer cancel()
+	if err := c.Settled(short); err == nil {
+		t.Error("something lies before a server that stands still, and it is said to be settled")
+	}
+	told := make(chan error, 1)
+	go func() { told <- c.Settled(ctxOf(t)) }()
+	s.Signal(syscall.SIGCONT)
+	if err := <-told; err != nil {
+		t.Errorf("when it goes on: %v", err)
+	}
+	settles(0, "behind that")
+}
+
+// What was sent together is not settled by the answer to its last line: that was sent before the
+// first one's answer.
+func TestSettledIsNotTheLastAnswer(t *testing.T) {
+	c := &Client{}
+	send := func(p *Pending) {
+		c.queue.push(entry{p: p, behind: c.queue.first()})
+		if !p.asks {
+			c.acts.last = c.queue.next
+		}
+	}
+	answer := func() { c.acts.settled = max(c.acts.settled, c.queue.pop().behind) }
+	send(&Pending{})
+	send(&Pending{asks: true})
+	if e := c.telling(c.acts.last); e != c.queue.at(0) {
+		t.Errorf("what is waited for first is %v", e)
+	}
+	answer()
+	if e := c.telling(c.acts.last); e != nil {
+		t.Errorf("the question that was sent before the answer is taken to tell: %v", e)
+	}
+	send(&Pending{asks: true})
+	if e := c.telling(c.acts.last); e != c.queue.at(1) {
+		t.Errorf("the one behind it is not: %v", e)
+	}
+	answer()
+	if c.acts.settled >= c.acts.last {
+		t.Error("settled by a question that was sent before the answer")
+	}
+	answer()
+	if c.acts.settled < c.acts.last {
+		t.Error("not settled by one that was sent behind it")
+	}
+}
