@@ -9,12 +9,14 @@ import (
 	"strings"
 	"time"
 
-	"github.com/muxward/muxward/internal/access"
 	"github.com/muxward/muxward/internal/attach"
 	"github.com/muxward/muxward/internal/tmux"
 	"github.com/muxward/muxward/internal/tmux/control"
 	"github.com/muxward/muxward/internal/tmux/wire"
 )
+
+// notAll is the end of who may not type directly any more, and cannot be moved to addressed input.
+const notAll = "muxward: you no longer hold every verb here, and "
 
 // moving has one at a time move a person between direct and addressed input.
 type moving struct {
@@ -57,30 +59,41 @@ func (s *seat) change(ctx context.Context, full bool) error {
 	if full || !s.straight.Load() { // nothing that was typed directly is on its way
 		return s.settle(ctx)
 	}
-	why := "keys of yours may wait in tmux for longer (escape-time); attach again"
+	why := "keys of yours may wait in tmux for longer (escape-time)"
 	if s.outwait(ctx) {
 		if err := s.settle(ctx); err != nil {
 			return err
 		}
-		why = "keys of yours wait in tmux behind a command that a key has run; attach again"
-		if !s.p.Plan().ReadOnly && s.cameThrough(ctx) == nil { // a display that takes no keys takes no command
+		why = "keys of yours wait in tmux behind a prompt, or a command that a key has run"
+		if s.p.Plan().ReadOnly { // it takes no command either
+			why = "tmux does not tell whether it is done with your keys"
+		} else if s.cameThrough(ctx) == nil {
 			s.straight.Store(false)
 			return nil
 		}
 	}
-	return s.close(ctx, access.Decision{Reason: why}, "")
+	return s.putOut(ctx, notAll+why+"; attach again")
 }
 
 // uncover has tmux take away what lies over the display and takes its keys, as a popup or a menu: they
 // go to the pane now, which is to be seen. What comes of it is waited for with all else.
 func (s *seat) uncover(ctx context.Context) {
-	name, ok := tmux.SpellCommand("display-popup", s.reading())
+	name, ok := tmux.SpellCommand("display-popup", s.readingNow())
 	if !ok {
 		return
 	}
 	if c, err := s.server.Control(ctx); err == nil {
 		_ = c.SendThen(s, name+" -C -c "+s.tty, func(control.Reply, error) {})
 	}
+}
+
+// readingNow is reading by what was last heard of the server. While they type directly nothing is
+// looked up for them, and aliases may have come since.
+func (s *seat) readingNow() tmux.ParseOptions {
+	if snap := s.server.Known(); snap != nil {
+		return snap.Reading()
+	}
+	return s.reading()
 }
 
 const (
@@ -105,7 +118,7 @@ const (
 func (s *seat) cameThrough(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, queueTime)
 	defer cancel()
-	name, ok := tmux.SpellCommand("wait-for", s.reading())
+	name, ok := tmux.SpellCommand("wait-for", s.readingNow())
 	if !ok {
 		return errors.New("the server's command-alias hides wait-for")
 	}
