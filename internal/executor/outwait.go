@@ -106,10 +106,11 @@ const (
 	longAgoHeld = time.Minute
 	// optionTime is how long tmux may take to tell the option.
 	optionTime = time.Second / 2
-	// queueTime is how long it may take over what the display's keys have it do, and queueLook
-	// is how often that is asked, at most.
-	queueTime = time.Second
-	queueLook = 20 * time.Millisecond
+	// queueTime is how long it may take over what the display's keys have it do, queueFirst when
+	// that is asked first, and queueLook the longest wait between two times.
+	queueTime  = time.Second
+	queueFirst = 2 * time.Millisecond
+	queueLook  = 20 * time.Millisecond
 )
 
 // cameThrough waits until tmux has done all that was typed directly. Each client has a queue,
@@ -126,18 +127,20 @@ func (s *seat) cameThrough(ctx context.Context) error {
 	if err := s.conn.WriteMsg(ctx, &wire.Command{Argv: []string{name, "-L", lock}}); err != nil {
 		return fmt.Errorf("wait for what was typed directly: %w", err)
 	}
-	for wait := time.Millisecond; ; wait = min(2*wait, queueLook) {
+	// A question too early fails, and runs an owner's hook for that (command-error, from 3.5 on) in front
+	// of what everybody else asks: tmux has a moment first.
+	for wait := queueFirst; ; wait = min(2*wait, queueLook) {
+		select {
+		case <-time.After(wait):
+		case <-ctx.Done():
+			return fmt.Errorf("wait for what was typed directly: %w", ctx.Err())
+		}
 		replies, err := s.ask(ctx, name+" -U "+lock)
 		if err != nil {
 			return fmt.Errorf("wait for what was typed directly: %w", err)
 		}
 		if replies[0].Err == nil {
 			return nil
-		}
-		select {
-		case <-time.After(wait):
-		case <-ctx.Done():
-			return fmt.Errorf("wait for what was typed directly: %w", ctx.Err())
 		}
 	}
 }
