@@ -9,13 +9,15 @@ import (
 	"strings"
 	"time"
 
-	"github.com/muxward/muxward/internal/access"
 	"github.com/muxward/muxward/internal/attach"
 	"github.com/muxward/muxward/internal/gateway"
 	"github.com/muxward/muxward/internal/tmux"
 	"github.com/muxward/muxward/internal/tmux/control"
 	"github.com/muxward/muxward/internal/tmux/wire"
 )
+
+// notAll is the end of who may not type directly any more, and cannot be moved to addressed input.
+const notAll = "muxward: you no longer hold every verb here, and "
 
 // moving has one at a time move a person between direct and addressed input.
 type moving struct {
@@ -59,30 +61,41 @@ func (s *seat) change(ctx context.Context, full bool) error {
 	if full || !s.straight.Load() { // nothing that was typed directly is on its way
 		return s.settle(ctx)
 	}
-	why := "keys of yours may wait in tmux for longer (escape-time); attach again"
+	why := "keys of yours may wait in tmux for longer (escape-time)"
 	if s.outwait(ctx) {
 		if err := s.settle(ctx); err != nil {
 			return err
 		}
-		why = "keys of yours wait in tmux behind a command that a key has run; attach again"
-		if !s.p.Plan().ReadOnly && s.cameThrough(ctx) == nil { // a display that takes no keys takes no command
+		why = "keys of yours wait in tmux behind a prompt, or a command that a key has run"
+		if s.p.Plan().ReadOnly { // it takes no command either
+			why = "tmux does not tell whether it is done with your keys"
+		} else if s.cameThrough(ctx) == nil {
 			s.straight.Store(false)
 			return nil
 		}
 	}
-	return s.close(ctx, access.Decision{Reason: why}, "")
+	return s.putOut(ctx, notAll+why+"; attach again")
 }
 
 // uncover has tmux take away what lies over the display and takes its keys, as a popup or a menu: they
 // go to the pane now, which is to be seen. What comes of it is waited for with all else.
 func (s *seat) uncover(ctx context.Context) {
-	name, ok := tmux.SpellCommand("display-popup", s.reading())
+	name, ok := tmux.SpellCommand("display-popup", s.readingNow())
 	if !ok {
 		return
 	}
 	if c, err := s.server.Control(ctx); err == nil {
 		_ = c.SendThen(s, name+" -C -c "+s.tty, func(control.Reply, error) {})
 	}
+}
+
+// readingNow is reading by what was last heard of the server. While they type directly nothing is
+// looked up for them, and aliases may have come since.
+func (s *seat) readingNow() tmux.ParseOptions {
+	if snap := s.server.Known(); snap != nil {
+		return snap.Reading()
+	}
+	return s.reading()
 }
 
 const (
@@ -95,10 +108,11 @@ const (
 	longAgoHeld = time.Minute
 	// optionTime is how long tmux may take to tell the option.
 	optionTime = time.Second / 2
-	// queueTime is how long it may take over what the display's keys have it do, and queueLook
-	// is how often that is asked, at most.
-	queueTime = time.Second
-	queueLook = 20 * time.Millisecond
+	// queueTime is how long it may take over what the display's keys have it do, queueFirst when
+	// that is asked first, and queueLook the longest wait between two times.
+	queueTime  = time.Second
+	queueFirst = 2 * time.Millisecond
+	queueLook  = 20 * time.Millisecond
 )
 
 // cameThrough waits until tmux has done all that was typed directly. Each client has a queue,
@@ -107,7 +121,7 @@ const (
 func (s *seat) cameThrough(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, queueTime)
 	defer cancel()
-	name, ok := tmux.SpellCommand("wait-for", s.reading())
+	name, ok := tmux.SpellCommand("wait-for", s.readingNow())
 	if !ok {
 		return errors.New("the server's command-alias hides wait-for")
 	}
@@ -115,18 +129,20 @@ func (s *seat) cameThrough(ctx context.Context) error {
 	if err := s.conn.WriteMsg(ctx, &wire.Command{Argv: []string{name, "-L", lock}}); err != nil {
 		return fmt.Errorf("wait for what was typed directly: %w", err)
 	}
-	for wait := time.Millisecond; ; wait = min(2*wait, queueLook) {
+	// A question too early fails, and runs an owner's hook for that (command-error, from 3.5 on) in front
+	// of what everybody else asks: tmux has a moment first.
+	for wait := queueFirst; ; wait = min(2*wait, queueLook) {
+		select {
+		case <-time.After(wait):
+		case <-ctx.Done():
+			return fmt.Errorf("wait for what was typed directly: %w", ctx.Err())
+		}
 		replies, err := s.ask(ctx, name+" -U "+lock)
 		if err != nil {
 			return fmt.Errorf("wait for what was typed directly: %w", err)
 		}
 		if replies[0].Err == nil {
 			return nil
-		}
-		select {
-		case <-time.After(wait):
-		case <-ctx.Done():
-			return fmt.Errorf("wait for what was typed directly: %w", ctx.Err())
 		}
 	}
 }

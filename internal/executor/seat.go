@@ -580,9 +580,13 @@ func (s *seat) anew(ctx context.Context, why string) error {
 // close ends the attachment of somebody who may not view it any more. When it
 // returns nil, nothing more is shown and nothing that they typed is under way.
 func (s *seat) close(ctx context.Context, view access.Decision, why string) error {
+	return s.putOut(ctx, because(noView, view, why))
+}
+
+// putOut is close, saying why.
+func (s *seat) putOut(ctx context.Context, text string) error {
 	gateway.Waits(ctx)
 	s.blinds() // whoever they watch is waited for behind this: see gateway.Watched
-	text := because(noView, view, why)
 	short, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
 	ended := s.live.EndWithin(short, fmt.Errorf("%w: %s", gateway.ErrEnded, text))
