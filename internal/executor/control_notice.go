@@ -87,7 +87,7 @@ func readNotice(l []byte) (n notice, ok bool) {
 			return n, more
 		case 's':
 			n.named = tmux.Clean(rest)
-			return n, more
+			return n, more && rest != "" // a session has a name
 		}
 		form = form[1:]
 	}

@@ -34,6 +34,8 @@ func TestReadNotice(t *testing.T) {
 		"%window-pane-changed @1 %2":                "%window-pane-changed @1 %2 | @1 %2",
 		"%window-pane-changed @1":                   drop,
 		"%session-changed $1 work":                  "%session-changed $1 work | $1",
+		"%session-changed $1 ":                      drop, // a session has a name
+		"%session-renamed $1":                       drop,
 		"%session-renamed $1 a b":                   "%session-renamed $1 a b | $1",
 		"%session-window-changed $1 @2":             "%session-window-changed $1 @2 | $1 @2",
 		"%sessions-changed":                         "%sessions-changed | listed",

@@ -634,11 +634,11 @@ func (s *seat) filter() attach.Policy {
 	return attach.DirectGuest()
 }
 
-// settle waits until tmux has done everything that was sent before, so that
-// nothing of it can happen later. A server that does not answer has what it
+// settle waits until tmux has done everything that was sent before, and written what that
+// typed, so that nothing of it can happen later. A server that does not answer has what it
 // did not read taken back.
 func (s *seat) settle(ctx context.Context) error {
-	return s.confirmed(ctx, (*control.Client).Drain)
+	return s.confirmed(ctx, (*control.Client).Still)
 }
 
 // settleTyped is settle for what was typed by addressed input, all of which is sent over
@@ -650,7 +650,7 @@ func (s *seat) settleTyped(ctx context.Context) error {
 		return nil // as with nearly everybody when all are asked at once
 	}
 	gateway.Waits(ctx)
-	return s.confirmed(ctx, func(c *control.Client, ctx context.Context) error { return c.ExecutedOf(ctx, s) })
+	return s.confirmed(ctx, func(c *control.Client, ctx context.Context) error { return c.SettledOf(ctx, s) })
 }
 
 func (s *seat) confirmed(ctx context.Context, by func(*control.Client, context.Context) error) error {

@@ -154,8 +154,8 @@ func (s *Server) Confirm(ctx context.Context) error {
 	turns, enough := -1, confirmTurns
 	if s.backlog.empty() { // a connection of our own costs tmux as much as there are people
 		turns = 0
-		if !loose { // all else goes over the connection that is asked
-			enough = 1
+		if !loose { // all else goes over the connection that is asked; what it typed is written behind the first
+			enough = 2
 		}
 	}
 	for turns < enough {

@@ -15,10 +15,10 @@ import (
 )
 
 // What lies in a display's terminal when a confirmation begins has been read, and done, when it
-// comes back, though that took one turn of the server's loop. The server is stopped until both
+// comes back, though it was asked twice only. The server is stopped until both
 // the key and the question lie there, and at once behind the answer: what is there then was not
 // read. Tried with 3.2a, 3.3a, 3.4, 3.5a, 3.6b and 3.7c.
-func TestConfirmInOneTurn(t *testing.T) {
+func TestConfirmed(t *testing.T) {
 	w := newWorld(t)
 	s := w.start("alice")
 	run(t, s, "new-session", "-d", "exec cat", ";", "set-option", "-s", "escape-time", "0", ";", "set-option", "-g", "@n", "", ";", "set-option", "-g", "assume-paste-time", "0")

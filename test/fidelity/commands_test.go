@@ -234,6 +234,7 @@ var exceptions = []exception{
 	{"16-clients.txt", "tmux server-access -a nosuch", "", "muxward's policy is the access list", tmux.Version{}},
 	{"01-list.txt", "tmux list-clients", "", ourClient, v34},
 	{"01-list.txt", "tmux lsc -t work", "", ourClient, v34},
+	{"01-list.txt", "tmux list-keys -1 -N c", "", ourClient, v34}, // where there is a client tmux shows it in its status line
 	{"02-sessions.txt", "tmux detach-client -s base", "", ourClient, v34},
 	{"02-sessions.txt", "tmux detach-client -s nosuch", "", ourClient, v34},
 	{"06-messages.txt", "tmux display-message -p -t m '#{S:#{session_name},}'", "", ourClient, v34},

@@ -77,9 +77,10 @@ func TestExecuted(t *testing.T) {
 	}
 }
 
-// Who waits for what is somebody's waits for nothing that others send behind it, and where
-// that has nothing under way not at all. What was taken back was not executed.
-func TestExecutedOf(t *testing.T) {
+// Who waits for what is somebody's waits for nothing that others send behind it, asks once where
+// nobody has, and where that has nothing under way does not wait at all. What was taken back was
+// not executed.
+func TestSettledOf(t *testing.T) {
 	s := tmuxtest.Start(t, tmuxtest.Config{})
 	c := open(t, s, Options{})
 	mine, yours := new(int), new(int)
@@ -91,16 +92,16 @@ func TestExecutedOf(t *testing.T) {
 	if _, err := c.SendOf(yours, "set-option -g @x yours"); err != nil {
 		t.Fatal(err)
 	}
-	if err := c.ExecutedOf(ctxOf(t), new(int)); err != nil {
+	if err := c.SettledOf(ctxOf(t), new(int)); err != nil {
 		t.Errorf("nothing of theirs is on its way: %v", err)
 	}
 	short, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
 	defer cancel()
-	if err := c.ExecutedOf(short, mine); !errors.Is(err, ErrUnknownOutcome) || !errors.Is(err, context.DeadlineExceeded) {
+	if err := c.SettledOf(short, mine); !errors.Is(err, ErrUnknownOutcome) || !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("the server stands still: %v", err)
 	}
 	told := make(chan error, 1)
-	go func() { told <- c.ExecutedOf(ctxOf(t), mine) }()
+	go func() { told <- c.SettledOf(ctxOf(t), mine) }()
 	s.Signal(syscall.SIGCONT)
 	if err := <-told; err != nil {
 		t.Errorf("the server goes on: %v", err)
@@ -113,8 +114,28 @@ func TestExecutedOf(t *testing.T) {
 	if _, err := p.Wait(ctxOf(t)); err != nil {
 		t.Error(err)
 	}
+	if c.Owes(mine) {
+		t.Error("settled, and something is owed")
+	}
 	if err := c.Executed(ctxOf(t)); err != nil {
 		t.Error(err)
+	}
+	// An answer alone does not tell that what was typed has come to the terminal.
+	if q, err := c.SendOf(mine, "set-option -g @x again"); err != nil {
+		t.Fatal(err)
+	} else if _, err := q.Wait(ctxOf(t)); err != nil {
+		t.Fatal(err)
+	}
+	tmuxtest.Eventually(t, c.answeredAll, "nothing is on its way")
+	if !c.Owes(mine) {
+		t.Error("answered, with nothing asked behind it, and nothing is owed")
+	}
+	before := c.number()
+	if err := c.SettledOf(ctxOf(t), mine); err != nil {
+		t.Error(err)
+	}
+	if n := c.number() - before; n != 1 || c.Owes(mine) {
+		t.Errorf("it was asked %d times whether that is settled; owed: %v", n, c.Owes(mine))
 	}
 	s.Signal(syscall.SIGSTOP)
 	defer s.Signal(syscall.SIGCONT)
@@ -125,7 +146,7 @@ func TestExecutedOf(t *testing.T) {
 	if _, err := c.SendOf(yours, "set-option -g @x later"); err != nil {
 		t.Fatal(err)
 	}
-	go func() { told <- c.ExecutedOf(ctxOf(t), mine) }()
+	go func() { told <- c.SettledOf(ctxOf(t), mine) }()
 	tmuxtest.Eventually(t, func() bool {
 		c.mu.Lock()
 		defer c.mu.Unlock()

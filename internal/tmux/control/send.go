@@ -25,7 +25,7 @@ type Pending struct {
 	err     error
 	then    func([]Reply, error)           // called by the reader instead of closing done
 	own     bool                           // nobody's but the Client's
-	of      any                            // whose it is, for ExecutedOf
+	of      any                            // whose it is, for SettledOf
 	asks    bool                           // it changes nothing: see Ask
 	may     func(atOnce func() bool) error // of SendIf
 }
@@ -87,14 +87,14 @@ func (c *Client) sendLines(p *Pending, lines []string) (*Pending, error) {
 }
 
 // SendThen sends a command line as [Client.Send] does, which is somebody's: see
-// [Client.ExecutedOf]. Nobody waits: then is called
+// [Client.SettledOf]. Nobody waits: then is called
 // with what came of it, once, by the goroutine that reads for everybody. So it must
 // not block, nor use the Client.
 func (c *Client) SendThen(of any, line string, then func(Reply, error)) error {
 	return c.SendIf(of, line, nil, then)
 }
 
-// SendOf is [Client.Send] of lines that are somebody's: see [Client.ExecutedOf].
+// SendOf is [Client.Send] of lines that are somebody's: see [Client.SettledOf].
 func (c *Client) SendOf(of any, lines ...string) (*Pending, error) {
 	return c.sendLines(&Pending{of: of}, lines)
 }
@@ -125,38 +125,16 @@ func (c *Client) Drain(ctx context.Context) error {
 // nothing itself: however many wait, tmux has no more to do by it, and where every line has
 // its answer nobody waits at all. It says nothing about what tmux was sent another way.
 func (c *Client) Executed(ctx context.Context) error {
-	return c.executed(ctx, func(*Pending) bool { return true })
-}
-
-// ExecutedOf is Executed for what is somebody's: nil comes as soon as the last line of theirs
-// that was sent before is executed, however much others have sent behind it.
-func (c *Client) ExecutedOf(ctx context.Context, of any) error {
-	return c.executed(ctx, func(p *Pending) bool { return p.of == of })
-}
-
-// Owes reports whether a line that is somebody's has no answer yet.
-func (c *Client) Owes(of any) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.cause != nil || c.queue.owed[of] > 0
-}
-
-// executed waits until the last entry is executed that is one of those.
-func (c *Client) executed(ctx context.Context, these func(*Pending) bool) error {
 	c.mu.Lock()
 	if c.cause != nil {
 		defer c.mu.Unlock()
 		return failure(ErrNotExecuted, c.cause)
 	}
-	at := c.queue.len() - 1
-	for at >= 0 && !these(c.queue.at(at).p) {
-		at--
-	}
-	if at < 0 {
+	if c.queue.len() == 0 {
 		c.mu.Unlock()
 		return nil
 	}
-	r := c.queue.at(at).awaited()
+	r := c.queue.at(c.queue.len() - 1).awaited()
 	c.mu.Unlock()
 	return r.wait(ctx)
 }
@@ -214,7 +192,7 @@ func (c *Client) send(p *Pending, lines []string) error {
 		}
 		c.queue.push(entry{p: p, index: i, lineEnd: c.accepted, behind: c.queue.first()})
 		if lines != nil && !p.asks && !p.own {
-			c.acts.last = c.queue.next
+			c.acts.sent(p.of, c.queue.next)
 		}
 		c.acceptMarker(c.mark, c.queue.next-1)
 	}
@@ -273,7 +251,7 @@ func (c *Client) answered(seq uint64, r Reply) error {
 	p.settle(index, r)
 	c.mu.Lock()
 	done := c.queue.pop()
-	c.acts.settled, c.acts.heard = max(c.acts.settled, done.behind), time.Now()
+	c.acts.answered(done.behind)
 	if c.cause != nil {
 		c.checkSettled()
 	}
@@ -400,21 +378,12 @@ type entry struct {
 	answered bool
 }
 
-// whose is whose line it is, nil for nobody's.
-func (e *entry) whose() any {
-	if e.p == nil {
-		return nil
-	}
-	return e.p.of
-}
-
 // queue holds the entries in the order of the stream, numbered.
 type queue struct {
 	ring []entry // length is a power of two
 	head int
 	n    int
-	next uint64      // number of the next entry
-	owed map[any]int // how many of them are somebody's
+	next uint64 // number of the next entry
 }
 
 func (q *queue) len() int { return q.n }
@@ -432,12 +401,6 @@ func (q *queue) push(e entry) {
 		}
 		q.ring, q.head = bigger, 0
 	}
-	if of := e.whose(); of != nil {
-		if q.owed == nil {
-			q.owed = map[any]int{}
-		}
-		q.owed[of]++
-	}
 	q.n++
 	q.next++
 	*q.at(q.n - 1) = e
@@ -446,11 +409,6 @@ func (q *queue) push(e entry) {
 func (q *queue) pop() entry {
 	e := *q.at(0)
 	*q.at(0) = entry{}
-	if of := e.whose(); of != nil {
-		if q.owed[of]--; q.owed[of] == 0 {
-			delete(q.owed, of)
-		}
-	}
 	q.head = (q.head + 1) & (len(q.ring) - 1)
 	q.n--
 	return e

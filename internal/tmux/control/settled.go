@@ -3,6 +3,7 @@ package control
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -17,6 +18,42 @@ type acts struct {
 	last    uint64 // one more than the last that was more than a question, 0 for none
 	settled uint64 // all before this one are settled
 	heard   time.Time
+	open    []act          // somebody's, not settled, in their order
+	of      map[any]uint64 // one more than the last of those of each
+}
+
+// act is a line of somebody's that is more than a question.
+type act struct {
+	after uint64 // one more than its number
+	of    any
+}
+
+// sent notes the entry that was sent last, which acts.
+func (a *acts) sent(of any, after uint64) {
+	a.last = after
+	if of == nil {
+		return
+	}
+	if a.of == nil {
+		a.of = map[any]uint64{}
+	}
+	a.open, a.of[of] = append(a.open, act{after, of}), after
+}
+
+// answered notes the answer to an entry that was sent when all before behind were answered.
+func (a *acts) answered(behind uint64) {
+	a.heard = time.Now()
+	if behind <= a.settled {
+		return
+	}
+	a.settled = behind
+	n := 0
+	for ; n < len(a.open) && a.open[n].after <= behind; n++ {
+		if of := a.open[n].of; a.of[of] <= behind {
+			delete(a.of, of)
+		}
+	}
+	a.open = slices.Delete(a.open, 0, n)
 }
 
 // Answered is when the server has answered last.
@@ -46,6 +83,36 @@ func (c *Client) Settled(ctx context.Context) error {
 	c.mu.Lock()
 	last := c.acts.last
 	c.mu.Unlock()
+	return c.settledTo(ctx, last)
+}
+
+// SettledOf is Settled for what is somebody's, and does not wait for what others have sent behind that.
+func (c *Client) SettledOf(ctx context.Context, of any) error {
+	c.mu.Lock()
+	last := c.acts.of[of]
+	c.mu.Unlock()
+	return c.settledTo(ctx, last)
+}
+
+// Owes reports whether a line that is somebody's is not settled yet.
+func (c *Client) Owes(of any) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.cause != nil || c.acts.of[of] > 0
+}
+
+// Still waits until all that the server was sent before, over whichever connection, as far as
+// it has read it, is executed, and what was typed by it written to the terminals of panes. That
+// takes two questions, the second behind the answer to the first.
+func (c *Client) Still(ctx context.Context) error {
+	if err := c.Drain(ctx); err != nil {
+		return err
+	}
+	return c.Drain(ctx)
+}
+
+// settledTo waits until all before an entry is settled.
+func (c *Client) settledTo(ctx context.Context, last uint64) error {
 	for {
 		c.mu.Lock()
 		switch {

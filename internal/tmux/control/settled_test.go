@@ -96,10 +96,10 @@ func TestSettledIsNotTheLastAnswer(t *testing.T) {
 	send := func(p *Pending) {
 		c.queue.push(entry{p: p, behind: c.queue.first()})
 		if !p.asks {
-			c.acts.last = c.queue.next
+			c.acts.sent(p.of, c.queue.next)
 		}
 	}
-	answer := func() { c.acts.settled = max(c.acts.settled, c.queue.pop().behind) }
+	answer := func() { c.acts.answered(c.queue.pop().behind) }
 	send(&Pending{})
 	send(&Pending{asks: true})
 	if e := c.telling(c.acts.last); e != c.queue.at(0) {
@@ -120,5 +120,33 @@ func TestSettledIsNotTheLastAnswer(t *testing.T) {
 	answer()
 	if c.acts.settled < c.acts.last {
 		t.Error("not settled by one that was sent behind it")
+	}
+}
+
+// Of what is somebody's no more is remembered than is not settled.
+func TestActsAreForgotten(t *testing.T) {
+	c := &Client{}
+	a, b := new(int), new(int)
+	for i := range 1000 {
+		of := a
+		if i%3 == 0 {
+			of = b
+		}
+		c.queue.push(entry{p: &Pending{of: of}, behind: c.queue.first()})
+		c.acts.sent(of, c.queue.next)
+		if i >= 2 { // two are on their way at any time
+			c.acts.answered(c.queue.pop().behind)
+		}
+		if n := len(c.acts.open); n > 6 {
+			t.Fatalf("%d are remembered", n)
+		}
+	}
+	for c.queue.len() > 0 {
+		c.acts.answered(c.queue.pop().behind)
+	}
+	c.queue.push(entry{p: &Pending{}, behind: c.queue.first()})
+	c.acts.answered(c.queue.pop().behind)
+	if len(c.acts.open) != 0 || len(c.acts.of) != 0 || c.Owes(a) || c.Owes(b) {
+		t.Errorf("all is settled, and %d are remembered, of %d", len(c.acts.open), len(c.acts.of))
 	}
 }
