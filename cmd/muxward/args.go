@@ -85,3 +85,21 @@ func family(cmd *cobra.Command, below ...*cobra.Command) *cobra.Command {
 	cmd.AddCommand(below...)
 	return cmd
 }
+
+// helpFor says that help was asked for about a command that there is not: cobra looks at no words then,
+// and has printed that of the family.
+func helpFor(cmd *cobra.Command) error {
+	words := cmd.Flags().Args()
+	if cmd.Name() == "help" && cmd.Parent() == cmd.Root() {
+		var err error
+		if cmd, words, err = cmd.Root().Find(words); err != nil {
+			return usageError{err}
+		}
+	} else if asked := cmd.Flags().Lookup("help"); asked == nil || !asked.Changed {
+		return nil
+	}
+	if !cmd.HasSubCommands() || cmd.Args == nil {
+		return nil
+	}
+	return cmd.Args(cmd, words)
+}

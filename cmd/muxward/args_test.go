@@ -64,6 +64,46 @@ func TestWrongWords(t *testing.T) {
 	}
 }
 
+// TestHelpForNothing: help about a command that there is not is a mistake, too, in whatever way it is asked for.
+func TestHelpForNothing(t *testing.T) {
+	for line, want := range map[string]string{
+		"stats --help":      `there is no command "stats" (did you mean status?); see muxward --help`,
+		"help stats":        `there is no command "stats" (did you mean status?); see muxward --help`,
+		"policy tset -h":    `there is no command "tset" (did you mean test?); see muxward policy --help`,
+		"help policy tset":  `there is no command "tset" (did you mean test?); see muxward policy --help`,
+		"--help":            "",
+		"help":              "",
+		"policy":            "",
+		"policy --help":     "",
+		"help policy":       "",
+		"grants --help":     "",
+		"help explain":      "",
+		"who x --help":      "",
+		"help policy test":  "",
+		"policy test -h":    "",
+		"version":           "",
+		"completion --help": "",
+	} {
+		root, out := newRoot(), new(strings.Builder)
+		root.SetArgs(strings.Fields(line))
+		root.SetOut(out)
+		cmd, err := root.ExecuteC()
+		if err == nil {
+			err = helpFor(cmd)
+		}
+		got := ""
+		if err != nil {
+			got = err.Error()
+		}
+		if got != want || exitCode(err) != exitUsage && want != "" {
+			t.Errorf("%s: %v, exit code %d, want %s", line, err, exitCode(err), want)
+		}
+		if strings.Contains(out.String(), "Usage:\n  muxward\n") || strings.Contains(out.String(), "Usage:\n  muxward policy\n") {
+			t.Errorf("%s: the family alone is no way to use it:\n%s", line, out)
+		}
+	}
+}
+
 // TestGroups: whatever people can call is found under a heading of muxward --help.
 func TestGroups(t *testing.T) {
 	for _, c := range newRoot().Commands() {

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -41,7 +42,10 @@ func run(args []string) int {
 	ctx, _ := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	root := newRoot()
 	root.SetArgs(args)
-	err := root.ExecuteContext(ctx)
+	cmd, err := root.ExecuteContextC(ctx)
+	if err == nil {
+		err = helpFor(cmd)
+	}
 	if err == nil {
 		return exitOK
 	}
@@ -106,5 +110,7 @@ wrong. Commands with more of them say so.`,
 	group("ssh", "Let people come by ssh:", newSSHConfigCmd(), newSSHCACmd(), newSSHTOTPCmd(), newKeysCmd(), newAttachCmd())
 	family(root, newVersionCmd(), newKeeperCmd(), newReachCmd())
 	checkFlags(root)
+	// A family is run to have its help printed, which its usage needs not tell.
+	root.SetUsageTemplate(strings.Replace(root.UsageTemplate(), "{{if .Runnable}}", "{{if and .Runnable (not .DisableFlagsInUseLine)}}", 1))
 	return root
 }

@@ -134,8 +134,11 @@ func (a *accountKeys) file(ctx context.Context, person string) accountFile {
 	ctx, cancel := context.WithTimeout(ctx, accountKeyTime)
 	defer cancel()
 	account, err := a.account(ctx, person)
-	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, accounts.ErrUnanswered) {
+	switch {
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, accounts.ErrUnanswered):
 		return accountFile{person: person, err: fmt.Errorf("%w: the directory service does not tell whose it is", errSlowHome)}
+	case passing(err): // such as no descriptor left for the account file
+		return accountFile{person: person, err: err}
 	}
 	if err != nil || !filepath.IsAbs(account.Home) || a.own != nil && account.UID != *a.own {
 		return accountFile{person: person} // they have none here

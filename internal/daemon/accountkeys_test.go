@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/muxward/muxward/internal/accounts"
 	"github.com/muxward/muxward/internal/authkeys"
 	"github.com/muxward/muxward/internal/identity"
 	"github.com/muxward/muxward/internal/policy"
@@ -157,6 +158,51 @@ func TestAccountFilesAreReadByOne(t *testing.T) {
 	close(held)
 	if files := <-done; len(files) > 0 {
 		t.Errorf("%+v", files)
+	}
+}
+
+// Whose account is not known for now keeps the keys that were read last, and who has none any more does not.
+func TestAccountFilesOfNobodyKnown(t *testing.T) {
+	home := t.TempDir()
+	var told error
+	a := &accountKeys{
+		account: func(_ context.Context, person string) (identity.Account, error) {
+			return identity.Account{Name: person, Home: home}, told
+		},
+		readFile: func(identity.Account) ([]byte, error) { return []byte("bob's"), nil },
+	}
+	dir := t.TempDir()
+	for name, text := range map[string]string{"people.yaml": "people:\n  bob: {}\n", "grants.yaml": "grants: []\n"} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	set, err := policy.Load(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		told  error
+		keys  bool
+		stale bool
+	}{
+		{nil, true, false},
+		{fmt.Errorf("it is not told: %w", accounts.ErrUnanswered), true, true},
+		{fmt.Errorf("it is not told: %w", context.DeadlineExceeded), true, true},
+		{&fs.PathError{Op: "open", Path: "/etc/passwd", Err: unix.EMFILE}, true, true},
+		{errors.New("the account bob is alice's"), false, false},
+		{nil, true, false},
+		{identity.ErrNoAccount, false, false},
+		{accounts.ErrUnanswered, false, false}, // nothing is left to keep
+	} {
+		told = c.told
+		keys, stale := false, false
+		for _, f := range a.files(t.Context(), set) {
+			keys, stale = string(f.data) == "bob's", f.stale != nil
+		}
+		if keys != c.keys || stale != c.stale {
+			t.Errorf("%v: keys %t, stale %t", c.told, keys, stale)
+		}
 	}
 }
 

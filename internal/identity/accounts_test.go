@@ -301,7 +301,8 @@ func TestAccountsOfMany(t *testing.T) {
 func TestSourceReadsOnce(t *testing.T) {
 	f := files(t)
 	n := 0
-	byUID := (&lines{of: f, list: func() (map[uint32]bool, error) { n++; return f.UIDs() }}).byUID
+	list := func() (map[uint32]bool, error) { n++; return f.UIDs() }
+	byUID := (&lines{of: f, list: list, fresh: f.Stamp, now: time.Now}).byUID
 	same := func() {
 		t.Helper()
 		for uid := range uint32(1100) {
@@ -336,4 +337,23 @@ func TestSourceReadsOnce(t *testing.T) {
 	}
 	write(t, f.Passwd, passwdText)
 	same()
+}
+
+// Two changes of a moment may leave the file with the same stamp: what the second one brought is seen all the
+// same, no later than any answer is asked for anew, and also where the clock was set back.
+func TestSourceAges(t *testing.T) {
+	f, now := files(t), time.Now()
+	byUID := (&lines{of: f, list: f.UIDs, fresh: func() string { return "the same" }, now: func() time.Time { return now }}).byUID
+	has := func(uid uint32) bool { _, err := byUID(uid); return err == nil }
+	if has(1099) {
+		t.Fatal("uid 1099 is nobody's yet")
+	}
+	write(t, f.Passwd, passwdText+"zoe:x:1099:1099::/:/bin/sh\n")
+	if now = now.Add(accountAge + time.Second); !has(1099) {
+		t.Error("the account that the file has come to have is not seen")
+	}
+	write(t, f.Passwd, passwdText+"zoe:x:1098:1098::/:/bin/sh\n")
+	if now = now.Add(-time.Hour); !has(1098) || has(1099) {
+		t.Error("with the clock set back the file is not read again")
+	}
 }

@@ -19,19 +19,23 @@ func source(f accounts.Files) func(uint32) (Account, error) {
 	if teeth.Out(teeth.Files) {
 		return switched
 	}
-	return (&lines{of: f, list: f.UIDs}).byUID
+	return (&lines{of: f, list: f.UIDs, fresh: f.Stamp, now: time.Now}).byUID
 }
 
 // lines are the uids that the account file has, as it was read last. Whoever comes by ever more uids that
 // nobody has, as one account may whom many are lent (subuid(5)), has the file read once, and not each
-// time: a large one takes milliseconds, for which others would wait.
+// time: a large one takes milliseconds, for which others would wait. A stamp may be the same for two
+// changes of a moment, so what was read counts no longer than any answer.
 type lines struct {
-	of   accounts.Files
-	list func() (map[uint32]bool, error) // reads them
+	of    accounts.Files
+	list  func() (map[uint32]bool, error) // reads them
+	fresh func() string
+	now   func() time.Time
 
 	mu    sync.Mutex
 	stamp string
-	uids  map[uint32]bool // nil until it was read
+	at    time.Time       // when it was read
+	uids  map[uint32]bool // nil until then
 }
 
 func (l *lines) byUID(uid uint32) (Account, error) {
@@ -49,13 +53,14 @@ func (l *lines) byUID(uid uint32) (Account, error) {
 func (l *lines) have(uid uint32) (bool, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if stamp := l.of.Stamp(); l.uids == nil || stamp != l.stamp { // asked before: it may change meanwhile
+	stamp, now := l.fresh(), l.now() // before it is read: it may change meanwhile
+	if ago := now.Sub(l.at); l.uids == nil || stamp != l.stamp || ago < 0 || ago > accountAge {
 		uids, err := l.list()
 		if err != nil {
 			l.uids = nil
 			return false, err
 		}
-		l.uids, l.stamp = uids, stamp
+		l.uids, l.stamp, l.at = uids, stamp, now
 	}
 	return l.uids[uid], nil
 }
