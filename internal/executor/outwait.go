@@ -116,7 +116,9 @@ func (s *seat) cameThrough(ctx context.Context) error {
 		return fmt.Errorf("wait for what was typed directly: %w", err)
 	}
 	for wait := time.Millisecond; ; wait = min(2*wait, queueLook) {
-		replies, err := s.ask(ctx, name+" -U "+lock)
+		// It is no question: what was typed may be on its way to the pane when this is answered, and a
+		// lockdown waits for that behind it.
+		replies, err := s.repeated(ctx, name+" -U "+lock, (*control.Client).Do)
 		if err != nil {
 			return fmt.Errorf("wait for what was typed directly: %w", err)
 		}
