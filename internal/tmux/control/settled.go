@@ -28,6 +28,14 @@ func (c *Client) Answered() time.Time {
 	return c.acts.heard
 }
 
+// Acted notes for [Client.Settled] that the server has done something that was sent another way, as
+// who calls has heard by now.
+func (c *Client) Acted() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.acts.last = c.queue.next
+}
+
 // Ask is [Client.Do] of lines that change nothing, but for what muxward itself shows: a server
 // that has only such to do is at rest. A line that is none of the known questions is taken for what
 // acts all the same.

@@ -88,6 +88,10 @@ func TestSettled(t *testing.T) {
 	quiet()
 	settles(1, "when something that was sent another way was waited for")
 	settles(0, "once that is settled")
+	quiet()
+	c.Acted()
+	settles(1, "when something was done that was sent another way")
+	settles(0, "once that is settled, too")
 
 	s.Signal(syscall.SIGSTOP)
 	defer s.Signal(syscall.SIGCONT)
