@@ -71,7 +71,7 @@ func (s *seat) change(ctx context.Context, full bool) error {
 			why = "tmux does not tell whether it is done with your keys"
 		} else if s.cameThrough(ctx) == nil {
 			s.straight.Store(false)
-			return nil
+			return s.confirmed(ctx, (*control.Client).Settled) // it is done, and maybe not written yet
 		}
 	}
 	return s.putOut(ctx, notAll+why+"; attach again")
@@ -137,7 +137,9 @@ func (s *seat) cameThrough(ctx context.Context) error {
 		case <-ctx.Done():
 			return fmt.Errorf("wait for what was typed directly: %w", ctx.Err())
 		}
-		replies, err := s.ask(ctx, name+" -U "+lock)
+		// It is no question: what was typed may be on its way to the pane when this is answered, and a
+		// lockdown waits for that behind it.
+		replies, err := s.repeated(ctx, name+" -U "+lock, (*control.Client).Do)
 		if err != nil {
 			return fmt.Errorf("wait for what was typed directly: %w", err)
 		}

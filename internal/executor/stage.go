@@ -132,11 +132,16 @@ func (p *patience) within(parent context.Context) context.Context {
 
 // ask asks tmux a question, which changes nothing. The connection is everybody's: it may have been cut
 // for somebody else, and then it is asked again.
-func (s *seat) ask(ctx context.Context, question string) (replies []control.Reply, err error) {
+func (s *seat) ask(ctx context.Context, question string) ([]control.Reply, error) {
+	return s.repeated(ctx, question, (*control.Client).Ask)
+}
+
+// repeated sends what may be done more than once, until there is an answer.
+func (s *seat) repeated(ctx context.Context, line string, by func(*control.Client, context.Context, ...string) ([]control.Reply, error)) (replies []control.Reply, err error) {
 	for range 3 {
 		var c *control.Client
 		if c, err = s.server.Control(ctx); err == nil {
-			replies, err = c.Ask(ctx, question)
+			replies, err = by(c, ctx, line)
 		}
 		if err == nil || ctx.Err() != nil {
 			break

@@ -18,6 +18,9 @@ type backlog struct {
 	lie, loose map[*dialed]bool
 
 	ended, confirmed uint64
+	// did is over how many of them something was done, and settled of how many it is known that
+	// what was typed by that has come to the programs in panes.
+	did, settled uint64
 }
 
 // begin is called before a connection is made, and connected or failed behind it.
@@ -62,7 +65,24 @@ func (b *backlog) asks(d *dialed) {
 func (b *backlog) came(d *dialed) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	delete(b.loose, d)
+	if b.loose[d] {
+		delete(b.loose, d)
+		b.did++
+	}
+}
+
+// acted gives over how many something was done, and says whether any of that is not settled.
+func (b *backlog) acted() (did uint64, fresh bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.did, b.did > b.settled
+}
+
+// settles is called once that is settled of so many.
+func (b *backlog) settles(did uint64) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.settled = max(b.settled, did)
 }
 
 func (b *backlog) closed(d *dialed) {

@@ -134,8 +134,18 @@ func (s *Server) Still(ctx context.Context) error {
 	s.mu.Lock()
 	c := s.ctl
 	s.mu.Unlock()
-	if _, loose := s.backlog.ends(); loose || !s.backlog.empty() || c == nil || c.Settled(ctx) != nil ||
-		time.Since(c.Answered()) > lately || s.stands() {
+	if _, loose := s.backlog.ends(); loose || !s.backlog.empty() || c == nil {
+		return s.Confirm(ctx)
+	}
+	did, fresh := s.backlog.acted() // behind that: what is loose no more is counted
+	if fresh {
+		c.Acted()
+	}
+	if c.Settled(ctx) != nil {
+		return s.Confirm(ctx)
+	}
+	s.backlog.settles(did)
+	if time.Since(c.Answered()) > lately || s.stands() {
 		return s.Confirm(ctx)
 	}
 	return nil

@@ -28,6 +28,16 @@ func TestStill(t *testing.T) {
 	if err := s.Still(t.Context()); err != nil {
 		t.Error(err)
 	}
+	run(t, s, "set-option", "-g", "@x", "0") // over a connection of its own
+	if _, fresh := s.backlog.acted(); !fresh {
+		t.Error("what was done over a connection of its own is taken for settled when that has its answer")
+	}
+	if err := s.Still(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if _, fresh := s.backlog.acted(); fresh {
+		t.Error("it is not settled when the server is still")
+	}
 	if _, err := c.Ask(t.Context(), "display-message -p x"); err != nil {
 		t.Fatal(err)
 	}

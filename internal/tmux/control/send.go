@@ -111,9 +111,15 @@ func (c *Client) SendIf(of any, line string, may func(atOnce func() bool) error,
 	return c.send(p, []string{line})
 }
 
-// Drain waits until everything that was sent before is executed.
+// Drain waits until everything that was sent before is executed. To [Client.Settled] it is more than
+// a question: what somebody waits for by it may have been sent another way, as keys are through a
+// terminal, and has been run then, but may not have come to the programs in panes.
 func (c *Client) Drain(ctx context.Context) error {
-	p := &Pending{done: make(chan struct{}), replies: make([]Reply, 1), left: 1}
+	return c.drain(ctx, &Pending{})
+}
+
+func (c *Client) drain(ctx context.Context, p *Pending) error {
+	p.done, p.replies, p.left = make(chan struct{}), make([]Reply, 1), 1
 	if err := c.send(p, nil); err != nil {
 		return err
 	}
@@ -191,7 +197,7 @@ func (c *Client) send(p *Pending, lines []string) error {
 			c.accept(lines[i])
 		}
 		c.queue.push(entry{p: p, index: i, lineEnd: c.accepted, behind: c.queue.first()})
-		if lines != nil && !p.asks && !p.own {
+		if !p.own && !(p.asks && (lines == nil || question(lines[i]))) {
 			c.acts.sent(p.of, c.queue.next)
 		}
 		c.acceptMarker(c.mark, c.queue.next-1)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -63,8 +64,17 @@ func (c *Client) Answered() time.Time {
 	return c.acts.heard
 }
 
+// Acted notes for [Client.Settled] that the server has done something that was sent another way, as
+// who calls has heard by now.
+func (c *Client) Acted() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.acts.last = c.queue.next
+}
+
 // Ask is [Client.Do] of lines that change nothing, but for what muxward itself shows: a server
-// that has only such to do is at rest.
+// that has only such to do is at rest. A line that is none of the known questions is taken for what
+// acts all the same.
 func (c *Client) Ask(ctx context.Context, lines ...string) ([]Reply, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrNotExecuted, err)
@@ -74,6 +84,23 @@ func (c *Client) Ask(ctx context.Context, lines ...string) ([]Reply, error) {
 		return nil, err
 	}
 	return p.Wait(ctx)
+}
+
+// questions are the commands that are known to change nothing; refresh-client changes what
+// a display of muxward's own is shown.
+var questions = [...]string{
+	"display-message", "has-session", "list-buffers", "list-clients", "list-commands", "list-keys", "list-panes",
+	"list-sessions", "list-windows", "refresh-client", "show-buffer", "show-environment", "show-hooks", "show-options",
+}
+
+// question reports whether a line is one of them, alone. tmux refuses what is the begin of several
+// commands, so that one that acts is not taken for a question by a short name.
+func question(line string) bool {
+	name, rest, _ := strings.Cut(line, " ")
+	if name == "" || strings.Contains(rest, " ; ") || strings.HasSuffix(rest, ";") || strings.ContainsAny(name, ";{}") {
+		return false
+	}
+	return slices.ContainsFunc(questions[:], func(q string) bool { return strings.HasPrefix(q, name) })
 }
 
 // Settled waits until all that was sent before, but for questions, is executed, and what was
@@ -108,7 +135,7 @@ func (c *Client) Still(ctx context.Context) error {
 	if err := c.Drain(ctx); err != nil {
 		return err
 	}
-	return c.Drain(ctx)
+	return c.Settled(ctx)
 }
 
 // settledTo waits until all before an entry is settled.
@@ -126,7 +153,7 @@ func (c *Client) settledTo(ctx context.Context, last uint64) error {
 		at := c.telling(last)
 		if at == nil {
 			c.mu.Unlock()
-			if err := c.Drain(ctx); err != nil { // it is sent behind the answer to the last
+			if err := c.drain(ctx, &Pending{asks: true}); err != nil { // it is sent behind the answer to the last
 				return err
 			}
 			continue

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/muxward/muxward/internal/tmux"
 	"github.com/muxward/muxward/internal/tmux/tmuxtest"
 )
 
@@ -68,6 +69,29 @@ func TestSettled(t *testing.T) {
 	asks("display-message -p y")
 	quiet()
 	settles(0, "when a question was asked behind its answer")
+
+	asks("wait-for -U nobody")
+	quiet()
+	settles(1, "when what acts was sent as a question")
+	asks("display-message -p x ; set-option -g @x 4")
+	quiet()
+	settles(1, "when it is behind one")
+	m := NewModel(c)
+	if _, err := m.Refresh(ctxOf(t), tmux.Core); err != nil {
+		t.Fatal(err)
+	}
+	quiet()
+	settles(0, "when the server's state was asked for")
+	if err := c.Drain(ctxOf(t)); err != nil { // as who typed through a terminal waits for that
+		t.Fatal(err)
+	}
+	quiet()
+	settles(1, "when something that was sent another way was waited for")
+	settles(0, "once that is settled")
+	quiet()
+	c.Acted()
+	settles(1, "when something was done that was sent another way")
+	settles(0, "once that is settled, too")
 
 	s.Signal(syscall.SIGSTOP)
 	defer s.Signal(syscall.SIGCONT)
