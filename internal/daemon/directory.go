@@ -91,6 +91,9 @@ func (d *daemon) directoryDoor(told map[string]bool, a identity.Account, err err
 	}
 	if err := d.openDoorOf(a); err != nil {
 		d.complainOnce(told, fmt.Sprintf("the door of %s, uid %d, which a directory service has, was not opened: %v", a.Name, a.UID, err))
+		if errors.Is(err, accounts.ErrUnanswered) {
+			return err // whoever makes the door asks for the account again, and the directory had gone by then
+		}
 	}
 	return nil
 }

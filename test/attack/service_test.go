@@ -162,6 +162,11 @@ func covered(t *testing.T) {
 	}
 	call := regexp.MustCompile(`failpoint\.At\("([^"]+)"\)`)
 	err := filepath.WalkDir("../../internal", func(path string, _ os.DirEntry, err error) error {
+		if path == "../../internal/daemon" {
+			// What is carried through behind an act, whoever asked for it, is no service of one person's: a fault
+			// there ends muxward, which begins anew with what is on the disk.
+			return filepath.SkipDir
+		}
 		if err != nil || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
 			return err
 		}
