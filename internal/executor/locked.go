@@ -67,8 +67,9 @@ func (s *seat) lockedAt(at *stage) (string, access.Object) {
 	if s.own == nil {
 		return lockedSession(s.live, s.server, at.view.Need().Object)
 	}
-	if on := at.view.Need().Object; s.live.Locked(on) != "" {
-		return s.live.Locked(on), on
+	on := at.view.Need().Object
+	if now := s.live.Locked(on); now != "" {
+		return now, on
 	}
 	return s.own.lockedDown()
 }
