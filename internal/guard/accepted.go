@@ -63,12 +63,7 @@ func (b *backlog) asks(d *dialed) {
 // came is called once the server has come to what was asked over a connection, and closed when
 // we have closed it.
 func (b *backlog) came(d *dialed) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.loose[d] {
-		delete(b.loose, d)
-		b.did++
-	}
+	b.fasten(d, &b.did)
 }
 
 // acted gives over how many something was done, and says whether any of that is not settled.
@@ -86,11 +81,16 @@ func (b *backlog) settles(did uint64) {
 }
 
 func (b *backlog) closed(d *dialed) {
+	b.fasten(d, &b.ended)
+}
+
+// fasten has one be loose no more, and counts it if it was.
+func (b *backlog) fasten(d *dialed, count *uint64) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.loose[d] {
 		delete(b.loose, d)
-		b.ended++
+		*count++
 	}
 }
 
