@@ -80,7 +80,7 @@ func (p *Pty) setUp(size Size) error {
 func (p *Pty) Erase(c byte) error {
 	return p.control(func(fd int) error {
 		t, err := unix.IoctlGetTermios(fd, unix.TCGETS)
-		if err != nil {
+		if err != nil || t.Cc[unix.VERASE] == c { // tmux may be setting the modes: what is right is not written
 			return err
 		}
 		t.Cc[unix.VERASE] = c

@@ -85,6 +85,9 @@ func (s *seat) open(ctx context.Context) error {
 		return err
 	}
 	s.display, s.goes.display, s.goes.keyed = lastDisplay{pty, s}, pty, s.p.Plan().Full
+	if err := pty.Erase(s.terminal.Erase()); err != nil { // tmux looks once, when it is told of the display
+		return fmt.Errorf("set the display's erase character: %w", err)
+	}
 	peer, err := pty.Peer()
 	if err != nil {
 		return err
