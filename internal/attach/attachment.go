@@ -144,7 +144,7 @@ func New(cfg Config) (*Attachment, error) {
 	if err := a.display.Erase(cfg.Keys.Erase); err != nil {
 		return nil, fmt.Errorf("attach: %w", err)
 	}
-	if err := a.display.SetSize(a.Size()); err != nil {
+	if err := a.display.SetSize(a.window()); err != nil {
 		return nil, fmt.Errorf("attach: %w", err)
 	}
 	return a, nil
@@ -405,12 +405,14 @@ func (a *Attachment) waitBack() {
 }
 
 // Size is the terminal's size within bounds; 80 by 24 if it cannot tell.
-func (a *Attachment) Size() Size {
-	s, err := a.term.Size()
+func (a *Attachment) Size() Size { return a.window().Size }
+
+func (a *Attachment) window() Window {
+	w, err := a.term.Window()
 	if err != nil {
-		s = Size{}
+		w = Window{}
 	}
-	return s.Clamp()
+	return w.Clamp()
 }
 
 // redraw asks for a redraw in the background, and again if that fails.

@@ -121,4 +121,4 @@ func (c *Canvas) FlushInput() error { return nil }
 func (c *Canvas) Erase(byte) error { return nil }
 
 // SetSize is nothing to a canvas: whoever draws looks at the attachment's size.
-func (c *Canvas) SetSize(Size) error { return nil }
+func (c *Canvas) SetSize(Window) error { return nil }

@@ -20,6 +20,6 @@ type Display interface {
 	FlushInput() error
 	// Erase sets the character that the person's backspace key sends.
 	Erase(c byte) error
-	SetSize(s Size) error
+	SetSize(w Window) error
 	Close() error
 }

@@ -3,6 +3,7 @@ package attach
 import (
 	"errors"
 	"fmt"
+	"math"
 	"os"
 
 	"golang.org/x/sys/unix"
@@ -28,6 +29,22 @@ func (s Size) Clamp() Size {
 	}
 	more := loose()
 	return Size{min(s.Cols, more*MaxCols), min(s.Rows, more*MaxRows)}
+}
+
+// Window is a terminal's size as the kernel has it (ioctl_tty(2), TIOCGWINSZ): Width and Height are
+// in pixels, 0 if the terminal does not say. tmux tells programs of them, and places images by them.
+type Window struct {
+	Size
+	Width, Height int
+}
+
+// Clamp returns the size within bounds. Pixels belong to the characters that were said, and are 0 with others.
+func (w Window) Clamp() Window {
+	size := w.Size.Clamp()
+	if size != w.Size || w.Width <= 0 || w.Height <= 0 || w.Width > math.MaxUint16 || w.Height > math.MaxUint16 {
+		return Window{Size: size}
+	}
+	return w
 }
 
 // Pty is the terminal that a tmux server draws one person's display on. We
@@ -72,7 +89,7 @@ func (p *Pty) setUp(size Size) error {
 	if err != nil {
 		return fmt.Errorf("set the display's modes: %w", err)
 	}
-	return p.SetSize(size)
+	return p.SetSize(Window{Size: size})
 }
 
 // Erase sets the erase character that tmux takes for the backspace key: the
@@ -111,9 +128,9 @@ func (p *Pty) Peer() (*os.File, error) {
 
 // SetSize sets the size, clamped. The tmux server reads it when it is told of
 // a resize.
-func (p *Pty) SetSize(s Size) error {
-	s = s.Clamp()
-	ws := &unix.Winsize{Col: uint16(s.Cols), Row: uint16(s.Rows)}
+func (p *Pty) SetSize(w Window) error {
+	w = w.Clamp()
+	ws := &unix.Winsize{Col: uint16(w.Cols), Row: uint16(w.Rows), Xpixel: uint16(w.Width), Ypixel: uint16(w.Height)}
 	return p.control(func(fd int) error {
 		if err := unix.IoctlSetWinsize(fd, unix.TIOCSWINSZ, ws); err != nil {
 			return fmt.Errorf("set the display's size: %w", err)
@@ -122,17 +139,21 @@ func (p *Pty) SetSize(s Size) error {
 	})
 }
 
-// Size returns the size as last set.
-func (p *Pty) Size() (Size, error) {
-	var s Size
-	err := p.control(func(fd int) error {
-		ws, err := unix.IoctlGetWinsize(fd, unix.TIOCGWINSZ)
-		if err == nil {
-			s = Size{int(ws.Col), int(ws.Row)}
-		}
+// Window returns the size as last set.
+func (p *Pty) Window() (w Window, err error) {
+	err = p.control(func(fd int) (err error) {
+		w, err = windowOf(fd)
 		return err
 	})
-	return s, err
+	return w, err
+}
+
+func windowOf(fd int) (Window, error) {
+	ws, err := unix.IoctlGetWinsize(fd, unix.TIOCGWINSZ)
+	if err != nil {
+		return Window{}, err
+	}
+	return Window{Size{int(ws.Col), int(ws.Row)}, int(ws.Xpixel), int(ws.Ypixel)}, nil
 }
 
 // FlushInput throws away what was written and the tmux server has not read:

@@ -18,10 +18,10 @@ type resizer struct {
 	over    bool
 
 	applying sync.Mutex // one change at a time, in order
-	known    Size
+	known    Window
 }
 
-func (r *resizer) init(a *Attachment) { r.a = a; r.known = a.Size() }
+func (r *resizer) init(a *Attachment) { r.a = a; r.known = a.window() }
 
 // Resize is to be called when the person's client says that its terminal has
 // another size. The size itself is read from the terminal, clamped, and passed
@@ -53,7 +53,7 @@ func (r *resizer) apply() {
 	r.last, r.pending = time.Now(), nil
 	over := r.over
 	r.mu.Unlock()
-	size := r.a.Size()
+	size := r.a.window()
 	if over || size == r.known {
 		return
 	}
@@ -64,7 +64,7 @@ func (r *resizer) apply() {
 	r.known = size
 	r.a.note.anew()
 	if r.a.cfg.OnResize != nil {
-		r.a.cfg.OnResize(size)
+		r.a.cfg.OnResize(size.Size)
 	}
 }
 

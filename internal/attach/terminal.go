@@ -42,8 +42,8 @@ type Terminal interface {
 	// Gone waits until nothing is here any more of what was written before Drop.
 	Gone(ctx context.Context) error
 
-	// Size is the terminal's size as it says, not clamped.
-	Size() (Size, error)
+	// Window is the terminal's size as it says, not clamped.
+	Window() (Window, error)
 	// Erase is the character the terminal sends for the backspace key.
 	Erase() byte
 	// FlushInput throws away what the person typed and nobody has read.

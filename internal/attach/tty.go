@@ -223,17 +223,13 @@ func (t *TTY) wait(ctx context.Context, done <-chan error) error {
 	}
 }
 
-// Size implements [Terminal].
-func (t *TTY) Size() (Size, error) {
-	var s Size
-	err := t.control(func(fd int) error {
-		ws, err := unix.IoctlGetWinsize(fd, unix.TIOCGWINSZ)
-		if err == nil {
-			s = Size{int(ws.Col), int(ws.Row)}
-		}
+// Window implements [Terminal].
+func (t *TTY) Window() (w Window, err error) {
+	err = t.control(func(fd int) (err error) {
+		w, err = windowOf(fd)
 		return err
 	})
-	return s, err
+	return w, err
 }
 
 // Erase implements [Terminal].

@@ -76,17 +76,20 @@ func (s *seat) open(ctx context.Context) error {
 	if s.p.Plan().Own {
 		return s.openOwn(ctx)
 	}
-	size, err := s.terminal.Size()
+	size, err := s.terminal.Window()
 	if err != nil {
 		return fmt.Errorf("open terminal failed: %w", err)
 	}
-	pty, err := attach.OpenPty(size)
+	pty, err := attach.OpenPty(size.Size)
 	if err != nil {
 		return err
 	}
 	s.display, s.goes.display, s.goes.keyed = lastDisplay{pty, s}, pty, s.p.Plan().Full
 	if err := pty.Erase(s.terminal.Erase()); err != nil { // tmux looks once, when it is told of the display
 		return fmt.Errorf("set the display's erase character: %w", err)
+	}
+	if err := pty.SetSize(size); err != nil {
+		return err
 	}
 	peer, err := pty.Peer()
 	if err != nil {

@@ -23,7 +23,7 @@ func TestMarkedPlace(t *testing.T) {
 		all = append(all, place{name: fmt.Sprintf("alice/%02d-of-many", i), may: "view"})
 	}
 	x := &session{c: &conn{}, term: newTerminal(newInbox(), newOutbox(io.Discard, io.Discard), 0x7f, nil, nil, nil)}
-	x.term.resize(40, 12)
+	x.term.resize(40, 12, 0, 0)
 	for i := range all {
 		l := &lobby{x: x, mayBegin: true, all: all, shown: all, marked: i, note: strings.Repeat("long ", 20)}
 		lines := strings.Split(l.draw(), "\n")

@@ -230,7 +230,7 @@ func TestTerminalIsOnesAtATime(t *testing.T) {
 		return s
 	}
 	old := take()
-	x.term.resize(100, 30)
+	x.term.resize(100, 30, 0, 0)
 	now := take()
 	for _, err := range []error{old.SetReadDeadline(longAgo), old.Leave(t.Context(), attach.Leaving{Discard: true, Text: "gone"}), old.Close()} {
 		if err != nil {
@@ -250,7 +250,7 @@ func TestTerminalIsOnesAtATime(t *testing.T) {
 	if n, err := now.Read(p, nil); string(p[:n]) != "typed" || err != nil {
 		t.Errorf("%q, %v", p[:n], err)
 	}
-	if size, _ := now.Size(); size.Cols != 100 || !x.in.deadline.IsZero() || x.out.size != 0 {
+	if size, _ := now.Window(); size.Cols != 100 || !x.in.deadline.IsZero() || x.out.size != 0 {
 		t.Errorf("%+v, deadline %v, %d bytes to be shown", size, x.in.deadline, x.out.size)
 	}
 }

@@ -180,7 +180,7 @@ const leaves = "number or part of a name; q leaves"
 
 // size is the screen's, which has room for something in any case.
 func (x *session) screenSize() (cols, rows int) {
-	size, _ := x.term.Size() // it knows one always
+	size, _ := x.term.Window() // it knows one always
 	if size.Cols == 0 || size.Rows == 0 {
 		return 80, 24
 	}

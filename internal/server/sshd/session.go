@@ -215,7 +215,7 @@ func (x *session) pty(payload []byte) bool {
 	}
 	x.kind = m.Term
 	x.term = newTerminal(x.in, x.out, eraseOf(m.Modes), x.passed, x.c.nc.abort, x.forget)
-	x.term.resize(m.Cols, m.Rows)
+	x.term.resize(m.Cols, m.Rows, m.Width, m.Height)
 	x.onTerminal.Store(true)
 	return true
 }
@@ -249,7 +249,7 @@ func (x *session) resized(payload []byte) bool {
 	if x.term == nil || ssh.Unmarshal(payload, &m) != nil {
 		return false
 	}
-	x.term.resize(m.Cols, m.Rows)
+	x.term.resize(m.Cols, m.Rows, m.Width, m.Height)
 	if x.client != nil {
 		x.client.event(&wire.Resize{})
 	}

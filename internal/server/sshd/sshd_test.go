@@ -542,7 +542,7 @@ func TestLobbyPage(t *testing.T) {
 	for _, size := range [][2]uint32{{40, 12}, {80, 24}, {0, 0}, {20, 8}, {1, 1}, {1 << 31, 1 << 31}} {
 		for _, env := range [][]string{nil, {"LANG=C"}} {
 			x := &session{c: &conn{}, env: env, term: newTerminal(newInbox(), newOutbox(io.Discard, io.Discard), 0x7f, nil, nil, nil)}
-			x.term.resize(size[0], size[1])
+			x.term.resize(size[0], size[1], 0, 0)
 			page := x.page(all, all)
 			lines := strings.Split(strings.TrimSuffix(page, "\n"), "\n")
 			if cols, rows := max(size[0], 20), max(size[1], 8); size[0] > 0 && (uint32(len(lines)) > rows-1 || len(lines) < 4) {

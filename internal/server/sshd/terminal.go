@@ -25,7 +25,7 @@ type terminal struct {
 	// forget throws away what was typed until now, wherever it is.
 	forget func()
 
-	size *atomic.Uint64 // columns and rows, 32 bits each
+	size *atomic.Pointer[attach.Window]
 	away atomic.Bool
 	dead atomic.Bool // it was closed
 	lmu  sync.Mutex  // Enter, Leave
@@ -34,7 +34,7 @@ type terminal struct {
 var _ attach.Terminal = (*terminal)(nil)
 
 func newTerminal(in *inbox, out *outbox, erase byte, passed func(context.Context) error, abort, forget func()) *terminal {
-	t := &terminal{in: in, out: out, erase: erase, passed: passed, abort: abort, forget: forget, size: new(atomic.Uint64)}
+	t := &terminal{in: in, out: out, erase: erase, passed: passed, abort: abort, forget: forget, size: new(atomic.Pointer[attach.Window])}
 	t.away.Store(true)
 	return t
 }
@@ -47,7 +47,10 @@ func (t *terminal) again() *terminal {
 	return next
 }
 
-func (t *terminal) resize(cols, rows uint32) { t.size.Store(uint64(cols)<<32 | uint64(rows)) }
+// resize takes what the client says (RFC 4254, 6.2 and 6.7).
+func (t *terminal) resize(cols, rows, width, height uint32) {
+	t.size.Store(&attach.Window{Size: attach.Size{Cols: clamp(cols), Rows: clamp(rows)}, Width: clamp(width), Height: clamp(height)})
+}
 
 // Enter implements [attach.Terminal]. The client has set its own terminal to raw
 // mode when it asked for one here.
@@ -182,10 +185,12 @@ func (t *terminal) Gone(ctx context.Context) error {
 	return err
 }
 
-// Size implements [attach.Terminal].
-func (t *terminal) Size() (attach.Size, error) {
-	s := t.size.Load()
-	return attach.Size{Cols: clamp(uint32(s >> 32)), Rows: clamp(uint32(s))}, nil
+// Window implements [attach.Terminal].
+func (t *terminal) Window() (attach.Window, error) {
+	if w := t.size.Load(); w != nil {
+		return *w, nil
+	}
+	return attach.Window{}, nil
 }
 
 // clamp keeps what a client says within a number; the attachment has bounds of
