@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"sort"
 	"strings"
 	"time"
 )
@@ -19,7 +20,8 @@ type acts struct {
 	last    uint64 // one more than the last that was more than a question, 0 for none
 	settled uint64 // all before this one are settled
 	heard   time.Time
-	open    []act          // somebody's, not settled, in their order
+	open    []act          // somebody's, in their order: from gone on those that are not settled
+	gone    int            // so many have gone: see answered
 	of      map[any]uint64 // one more than the last of those of each
 }
 
@@ -48,13 +50,17 @@ func (a *acts) answered(behind uint64) {
 		return
 	}
 	a.settled = behind
-	n := 0
-	for ; n < len(a.open) && a.open[n].after <= behind; n++ {
-		if of := a.open[n].of; a.of[of] <= behind {
+	for ; a.gone < len(a.open) && a.open[a.gone].after <= behind; a.gone++ {
+		if of := a.open[a.gone].of; a.of[of] <= behind {
 			delete(a.of, of)
 		}
+		a.open[a.gone] = act{}
 	}
-	a.open = slices.Delete(a.open, 0, n)
+	// What is left is moved up seldom: a thousand people may have tens of thousands on their way,
+	// of which each answer takes one.
+	if a.gone > len(a.open)/2 {
+		a.open, a.gone = slices.Delete(a.open, 0, a.gone), 0
+	}
 }
 
 // Answered is when the server has answered last.
@@ -169,14 +175,12 @@ func (c *Client) settledTo(ctx context.Context, last uint64) error {
 // telling gives the entry that is to be waited for: the first that was sent behind the answer to
 // the last that acts, or that one, while it has no answer itself; nil for none. The lock is held.
 func (c *Client) telling(last uint64) *entry {
-	first := c.queue.first()
+	first, n := c.queue.first(), c.queue.len()
 	if last > first {
 		return c.queue.at(int(last - 1 - first))
 	}
-	for i := range c.queue.len() {
-		if e := c.queue.at(i); e.behind >= last {
-			return e
-		}
+	if i := sort.Search(n, func(i int) bool { return c.queue.at(i).behind >= last }); i < n {
+		return c.queue.at(i)
 	}
 	return nil
 }
