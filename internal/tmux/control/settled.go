@@ -2,7 +2,7 @@ package control
 
 import (
 	"context"
-	"fmt"
+	"maps"
 	"slices"
 	"sort"
 	"strings"
@@ -82,14 +82,7 @@ func (c *Client) Acted() {
 // that has only such to do is at rest. A line that is none of the known questions is taken for what
 // acts all the same.
 func (c *Client) Ask(ctx context.Context, lines ...string) ([]Reply, error) {
-	if err := ctx.Err(); err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrNotExecuted, err)
-	}
-	p, err := c.sendLines(&Pending{asks: true}, lines)
-	if err != nil {
-		return nil, err
-	}
-	return p.Wait(ctx)
+	return c.do(ctx, &Pending{asks: true}, lines)
 }
 
 // questions are the commands that are known to change nothing; refresh-client changes what
@@ -132,6 +125,13 @@ func (c *Client) Owes(of any) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.cause != nil || c.acts.of[of] > 0
+}
+
+// Owing gives whose lines are not settled yet, in no order.
+func (c *Client) Owing() []any {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.Collect(maps.Keys(c.acts.of))
 }
 
 // Still waits until all that the server was sent before, over whichever connection, as far as

@@ -2,6 +2,7 @@ package control
 
 import (
 	"context"
+	"slices"
 	"syscall"
 	"testing"
 	"time"
@@ -92,6 +93,15 @@ func TestSettled(t *testing.T) {
 	c.Acted()
 	settles(1, "when something was done that was sent another way")
 	settles(0, "once that is settled, too")
+	if _, err := c.DoOf(ctxOf(t), "bob", "set-option -g @x 5"); err != nil {
+		t.Fatal(err)
+	}
+	if owing := c.Owing(); !slices.Equal(owing, []any{"bob"}) {
+		t.Errorf("bob's line is answered, and %v owe", owing)
+	}
+	if err := c.SettledOf(ctxOf(t), "bob"); err != nil || len(c.Owing()) > 0 {
+		t.Errorf("it is settled, %v, and %v owe", err, c.Owing())
+	}
 
 	s.Signal(syscall.SIGSTOP)
 	defer s.Signal(syscall.SIGCONT)
