@@ -88,7 +88,7 @@ func (s *controlSeat) arrange(ctx context.Context, plan *gateway.Plan) (gateway.
 	send := func(words ...string) error {
 		words = slices.Concat(client, words)
 		result.Executed = append(result.Executed, words...)
-		_, err := ask(ctx, s.server, words)
+		_, err := ask(ctx, s.server, nil, words)
 		return err
 	}
 	set := plan.Settings

@@ -56,7 +56,7 @@ func environment(ctx context.Context, server Server, plan *gateway.Plan) ([]stri
 	}
 	var env []string
 	for _, words := range asking {
-		out, err := ask(ctx, server, words)
+		out, err := ask(ctx, server, nil, words)
 		if err != nil {
 			return nil, fmt.Errorf("look at the session's environment: %w", err)
 		}

@@ -74,7 +74,7 @@ func (e *Executor) runGuarded(ctx context.Context, p *gateway.Permit, server Ser
 		return gateway.Result{}, err
 	}
 	result := gateway.Result{Executed: words}
-	out, err := ask(ctx, server, argv)
+	out, err := ask(ctx, server, asker(p), argv)
 	if err == nil && len(out) > 0 {
 		err = why(out)
 	}
@@ -105,10 +105,13 @@ func unclosed(printed []byte) error {
 	return errors.New("not done: the pane was moved, or is the only one in its window now; try again")
 }
 
+// asker is whose a command is that may type: see gateway.Owing.
+func asker(p *gateway.Permit) any { return p.Request().Identity.Person() }
+
 // ask has the server run one command over the kept connection and gives what
 // it prints. What is not confirmed in time is taken back, so that it is not
-// done later.
-func ask(ctx context.Context, server Server, words []string) ([]byte, error) {
+// done later. Of is whose it is, nil for nobody's.
+func ask(ctx context.Context, server Server, of any, words []string) ([]byte, error) {
 	line, err := tmux.QuoteControl(words)
 	if err != nil {
 		return nil, err
@@ -119,7 +122,7 @@ func ask(ctx context.Context, server Server, words []string) ([]byte, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, answerTime)
 	defer cancel()
-	replies, err := c.Do(ctx, line)
+	replies, err := c.DoOf(ctx, of, line)
 	switch {
 	case err != nil && ctx.Err() != nil:
 		takeBack(server, c)

@@ -74,7 +74,7 @@ func (e *Executor) runQuick(ctx context.Context, p *gateway.Permit, server Serve
 	}
 	failpoint.At("executor-quick")
 	result := gateway.Result{Executed: words}
-	out, err := ask(ctx, server, words)
+	out, err := ask(ctx, server, asker(p), words)
 	if err != nil || len(out) == 0 {
 		return result, err
 	}

@@ -1,11 +1,15 @@
 package executor
 
 import (
+	"context"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/muxward/muxward/internal/gateway"
 	"github.com/muxward/muxward/internal/tmux"
+	"github.com/muxward/muxward/internal/tmux/control"
+	"github.com/muxward/muxward/internal/tmux/tmuxtest"
 )
 
 // TestQuick: what goes over the connection of muxward's own means there what it means over
@@ -42,5 +46,26 @@ func TestQuick(t *testing.T) {
 		if got := quick(&gateway.Plan{Invocation: inv[0], Snapshot: snap}); got != want {
 			t.Errorf("%s: %v", line, got)
 		}
+	}
+}
+
+// kept is a server with a control connection.
+type kept struct {
+	Server
+	c *control.Client
+}
+
+func (k kept) Control(context.Context) (*control.Client, error) { return k.c, nil }
+
+// What a command types is its person's until it is written to the pane, however it is sent.
+func TestTypedByCommandIsTheirs(t *testing.T) {
+	s := tmuxtest.Start(t, tmuxtest.Config{})
+	s.Run("new-session", "-d", "-s", "x", "cat")
+	server := kept{c: controlOf(t, s)}
+	if _, err := ask(t.Context(), server, "bob", []string{"send-keys", "-t", "x:", "k"}); err != nil {
+		t.Fatal(err)
+	}
+	if owing := server.c.Owing(); !slices.Equal(owing, []any{"bob"}) {
+		t.Errorf("bob has typed, and %v owe", owing)
 	}
 }

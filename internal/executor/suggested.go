@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/muxward/muxward/internal/access"
 	"github.com/muxward/muxward/internal/attach"
@@ -50,7 +51,11 @@ func (s *seat) waiting() []Waits {
 	if !s.e.AnswerKey {
 		return list
 	}
-	return append(list, s.e.Asking.Suggested(s.live.Who(), s.inFront)...)
+	list = append(list, s.e.Asking.Suggested(s.live.Who(), s.inFront)...)
+	if s.p.Plan().ReadOnly { // a display that takes no keys types nothing, either
+		list = slices.DeleteFunc(list, func(w Waits) bool { return w.Line != "" && !w.Command })
+	}
+	return list
 }
 
 // inFront reports whether this person has a pane in front of them, by what is known of

@@ -469,13 +469,18 @@ func (g *Gateway) Reconsider(ctx context.Context, person, why string) Report {
 
 // ReconsiderThose is Reconsider for those people of whom about says so.
 func (g *Gateway) ReconsiderThose(ctx context.Context, about func(person string) bool, why string) Report {
-	return g.reconsiderLives(ctx, func(l *Live) bool { return about(l.who.Person()) }, why)
+	return g.ReconsiderOn(ctx, access.Object{}, about, why)
 }
 
 // ReconsiderOn is ReconsiderThose for what was taken on an object, or given back:
 // permits that are about other servers alone are left as they are.
 func (g *Gateway) ReconsiderOn(ctx context.Context, o access.Object, about func(person string) bool, why string) Report {
-	return g.reconsiderLives(ctx, func(l *Live) bool { return about(l.who.Person()) && l.restsOn(o) }, why)
+	g.forget()
+	lives := g.livesOf(ctx, func(l *Live) bool { return about(l.who.Person()) && l.restsOn(o) })
+	rep := lookAt(ctx, lives, why)
+	rep.Unconfirmed = append(rep.Unconfirmed, g.lookBehind(ctx, lives, why).Unconfirmed...)
+	rep.Unconfirmed = append(rep.Unconfirmed, g.written(ctx, o, about)...)
+	return rep
 }
 
 // restsOn reports whether a permit in use may rest on what is held on the server of
@@ -494,14 +499,6 @@ func (l *Live) restsOn(o access.Object) bool {
 		return true
 	}
 	return slices.ContainsFunc(l.needs, func(n Need) bool { return n.Object.Owner == o.Owner })
-}
-
-func (g *Gateway) reconsiderLives(ctx context.Context, which func(*Live) bool, why string) Report {
-	g.forget()
-	lives := g.livesOf(ctx, which)
-	rep := lookAt(ctx, lives, why)
-	rep.Unconfirmed = append(rep.Unconfirmed, g.lookBehind(ctx, lives, why).Unconfirmed...)
-	return rep
 }
 
 // lookAgain has permits in use decided anew by what is remembered of decisions.

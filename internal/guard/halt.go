@@ -151,6 +151,41 @@ func (s *Server) Still(ctx context.Context) error {
 	return nil
 }
 
+// writtenTime is how long a server may take to write what was typed.
+const writtenTime = time.Second
+
+// Owing implements gateway.Owing.
+func (s *Server) Owing() (people []string) {
+	s.mu.Lock()
+	c := s.ctl
+	s.mu.Unlock()
+	if c == nil {
+		return nil
+	}
+	for _, of := range c.Owing() {
+		if person, ok := of.(string); ok {
+			people = append(people, person)
+		}
+	}
+	return people
+}
+
+// Written implements gateway.Owing.
+func (s *Server) Written(ctx context.Context, person string) error {
+	s.mu.Lock()
+	c := s.ctl
+	s.mu.Unlock()
+	if c == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, writtenTime)
+	defer cancel()
+	if c.SettledOf(ctx, person) == nil {
+		return nil
+	}
+	return s.Confirm(ctx) // that connection may have ended
+}
+
 // stands reports whether the server's process is stopped, or cannot be looked at.
 func (s *Server) stands() bool {
 	stat, err := procfs.ReadStat(s.PID())

@@ -2,6 +2,7 @@ package guard
 
 import (
 	"context"
+	"slices"
 	"syscall"
 	"testing"
 	"time"
@@ -60,5 +61,50 @@ func TestStill(t *testing.T) {
 	}
 	if err := s.Still(t.Context()); err != nil {
 		t.Errorf("when it goes on: %v", err)
+	}
+}
+
+// What somebody typed by a command that is answered is known to be written once something was asked
+// behind that, and of no server that hangs.
+func TestWritten(t *testing.T) {
+	w := newWorld(t)
+	s := w.start("alice")
+	run(t, s, "new-session", "-d", "exec cat")
+	if owing := s.Owing(); len(owing) > 0 {
+		t.Errorf("nobody has typed, and %v owe", owing)
+	}
+	c, err := s.Control(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Kill(s.PID(), syscall.SIGSTOP); err != nil { // nothing else is asked meanwhile
+		t.Fatal(err)
+	}
+	defer func() { _ = syscall.Kill(s.PID(), syscall.SIGCONT) }()
+	if _, err := c.SendOf("bob", "send-keys -t : x"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.SendOf(new(int), "send-keys -t : y"); err != nil { // who is attached is looked after elsewhere
+		t.Fatal(err)
+	}
+	if owing := s.Owing(); !slices.Equal(owing, []string{"bob"}) {
+		t.Errorf("bob has typed, and %v owe", owing)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	if s.Written(ctx, "bob") == nil {
+		t.Error("it is written, by a server that is stopped")
+	}
+	if err := s.Written(ctx, "carol"); err != nil {
+		t.Errorf("carol has typed nothing: %v", err)
+	}
+	if err := syscall.Kill(s.PID(), syscall.SIGCONT); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Written(t.Context(), "bob"); err != nil {
+		t.Error(err)
+	}
+	if owing := s.Owing(); len(owing) > 0 {
+		t.Errorf("it is written, and %v owe", owing)
 	}
 }

@@ -53,10 +53,20 @@ func (p *Pending) Wait(ctx context.Context) ([]Reply, error) {
 // Do sends the lines in one piece and waits for the answers; see [Client.Send]
 // and [Pending.Wait].
 func (c *Client) Do(ctx context.Context, lines ...string) ([]Reply, error) {
+	return c.do(ctx, &Pending{}, lines)
+}
+
+// DoOf is [Client.Do] of lines that are somebody's: see [Client.SettledOf].
+func (c *Client) DoOf(ctx context.Context, of any, lines ...string) ([]Reply, error) {
+	return c.do(ctx, &Pending{of: of}, lines)
+}
+
+// do sends the lines, unless ctx is over, and waits for the answers.
+func (c *Client) do(ctx context.Context, p *Pending, lines []string) ([]Reply, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrNotExecuted, err)
 	}
-	p, err := c.Send(lines...)
+	p, err := c.sendLines(p, lines)
 	if err != nil {
 		return nil, err
 	}

@@ -2,8 +2,9 @@ package control
 
 import (
 	"context"
-	"fmt"
+	"maps"
 	"slices"
+	"sort"
 	"strings"
 	"time"
 )
@@ -19,7 +20,8 @@ type acts struct {
 	last    uint64 // one more than the last that was more than a question, 0 for none
 	settled uint64 // all before this one are settled
 	heard   time.Time
-	open    []act          // somebody's, not settled, in their order
+	open    []act          // somebody's, in their order: from gone on those that are not settled
+	gone    int            // so many have gone: see answered
 	of      map[any]uint64 // one more than the last of those of each
 }
 
@@ -48,13 +50,17 @@ func (a *acts) answered(behind uint64) {
 		return
 	}
 	a.settled = behind
-	n := 0
-	for ; n < len(a.open) && a.open[n].after <= behind; n++ {
-		if of := a.open[n].of; a.of[of] <= behind {
+	for ; a.gone < len(a.open) && a.open[a.gone].after <= behind; a.gone++ {
+		if of := a.open[a.gone].of; a.of[of] <= behind {
 			delete(a.of, of)
 		}
+		a.open[a.gone] = act{}
 	}
-	a.open = slices.Delete(a.open, 0, n)
+	// What is left is moved up seldom: a thousand people may have tens of thousands on their way,
+	// of which each answer takes one.
+	if a.gone > len(a.open)/2 {
+		a.open, a.gone = slices.Delete(a.open, 0, a.gone), 0
+	}
 }
 
 // Answered is when the server has answered last.
@@ -76,14 +82,7 @@ func (c *Client) Acted() {
 // that has only such to do is at rest. A line that is none of the known questions is taken for what
 // acts all the same.
 func (c *Client) Ask(ctx context.Context, lines ...string) ([]Reply, error) {
-	if err := ctx.Err(); err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrNotExecuted, err)
-	}
-	p, err := c.sendLines(&Pending{asks: true}, lines)
-	if err != nil {
-		return nil, err
-	}
-	return p.Wait(ctx)
+	return c.do(ctx, &Pending{asks: true}, lines)
 }
 
 // questions are the commands that are known to change nothing; refresh-client changes what
@@ -128,6 +127,13 @@ func (c *Client) Owes(of any) bool {
 	return c.cause != nil || c.acts.of[of] > 0
 }
 
+// Owing gives whose lines are not settled yet, in no order.
+func (c *Client) Owing() []any {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.Collect(maps.Keys(c.acts.of))
+}
+
 // Still waits until all that the server was sent before, over whichever connection, as far as
 // it has read it, is executed, and what was typed by it written to the terminals of panes. That
 // takes two questions, the second behind the answer to the first.
@@ -169,14 +175,12 @@ func (c *Client) settledTo(ctx context.Context, last uint64) error {
 // telling gives the entry that is to be waited for: the first that was sent behind the answer to
 // the last that acts, or that one, while it has no answer itself; nil for none. The lock is held.
 func (c *Client) telling(last uint64) *entry {
-	first := c.queue.first()
+	first, n := c.queue.first(), c.queue.len()
 	if last > first {
 		return c.queue.at(int(last - 1 - first))
 	}
-	for i := range c.queue.len() {
-		if e := c.queue.at(i); e.behind >= last {
-			return e
-		}
+	if i := sort.Search(n, func(i int) bool { return c.queue.at(i).behind >= last }); i < n {
+		return c.queue.at(i)
 	}
 	return nil
 }

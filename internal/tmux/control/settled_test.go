@@ -2,6 +2,7 @@ package control
 
 import (
 	"context"
+	"slices"
 	"syscall"
 	"testing"
 	"time"
@@ -92,6 +93,15 @@ func TestSettled(t *testing.T) {
 	c.Acted()
 	settles(1, "when something was done that was sent another way")
 	settles(0, "once that is settled, too")
+	if _, err := c.DoOf(ctxOf(t), "bob", "set-option -g @x 5"); err != nil {
+		t.Fatal(err)
+	}
+	if owing := c.Owing(); !slices.Equal(owing, []any{"bob"}) {
+		t.Errorf("bob's line is answered, and %v owe", owing)
+	}
+	if err := c.SettledOf(ctxOf(t), "bob"); err != nil || len(c.Owing()) > 0 {
+		t.Errorf("it is settled, %v, and %v owe", err, c.Owing())
+	}
 
 	s.Signal(syscall.SIGSTOP)
 	defer s.Signal(syscall.SIGCONT)
@@ -161,7 +171,7 @@ func TestActsAreForgotten(t *testing.T) {
 		if i >= 2 { // two are on their way at any time
 			c.acts.answered(c.queue.pop().behind)
 		}
-		if n := len(c.acts.open); n > 6 {
+		if n := len(c.acts.open); n > 12 {
 			t.Fatalf("%d are remembered", n)
 		}
 	}
@@ -172,5 +182,36 @@ func TestActsAreForgotten(t *testing.T) {
 	c.acts.answered(c.queue.pop().behind)
 	if len(c.acts.open) != 0 || len(c.acts.of) != 0 || c.Owes(a) || c.Owes(b) {
 		t.Errorf("all is settled, and %d are remembered, of %d", len(c.acts.open), len(c.acts.of))
+	}
+}
+
+// However many lines are on their way, an answer moves none of the others, but now and then.
+func TestActsAreLeftInPlace(t *testing.T) {
+	c, n, moved := &Client{}, 1<<12, 0
+	for range n {
+		c.queue.push(entry{p: &Pending{}, behind: c.queue.first()})
+		c.acts.sent(c, c.queue.next)
+	}
+	for range 2 * n { // as many are sent as are answered
+		c.acts.answered(c.queue.pop().behind)
+		c.queue.push(entry{p: &Pending{}, behind: c.queue.first()})
+		was := len(c.acts.open)
+		if c.acts.sent(c, c.queue.next); len(c.acts.open) != was+1 {
+			t.Fatal("what is sent is not noted")
+		}
+	}
+	for range 2 * n {
+		was := len(c.acts.open)
+		c.acts.answered(c.queue.pop().behind)
+		c.queue.push(entry{p: &Pending{}, behind: c.queue.first()})
+		if len(c.acts.open) != was {
+			moved++
+		}
+	}
+	if len(c.acts.open) != 0 || c.Owes(c) {
+		t.Errorf("all is settled, and %d are remembered", len(c.acts.open))
+	}
+	if moved > 16 {
+		t.Errorf("what was left was moved by %d of %d answers", moved, 2*n)
 	}
 }

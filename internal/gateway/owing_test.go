@@ -1,0 +1,69 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/muxward/muxward/internal/access"
+	"github.com/muxward/muxward/internal/tmux"
+)
+
+// owes is a server that is not sure yet of what these people typed by commands.
+type owes struct {
+	still
+	people []string
+	err    error
+
+	mu    sync.Mutex
+	asked []string
+}
+
+func (o *owes) Server(owner string) Server {
+	if owner == "alice" {
+		return o
+	}
+	return nil
+}
+
+func (o *owes) Owing() []string { return o.people }
+
+func (o *owes) Written(_ context.Context, person string) error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.asked = append(o.asked, person)
+	return o.err
+}
+
+// Whoever takes something from people waits until what they typed by commands that have ended is
+// written to the panes, of those people and on those servers, and tells of what does not come to that.
+func TestReconsiderWaitsForWhatIsWritten(t *testing.T) {
+	bob := func(person string) bool { return person == "bob" }
+	for what, c := range map[string]struct {
+		on    access.Object
+		about func(string) bool
+		err   error
+		asked []string
+	}{
+		"one person":      {access.Object{}, bob, nil, []string{"bob"}},
+		"everybody":       {access.Object{}, func(string) bool { return true }, nil, []string{"bob", "carol"}},
+		"there":           {saidOn(access.Pane), bob, nil, []string{"bob"}},
+		"elsewhere":       {access.Object{Kind: access.Server, Owner: "dave"}, bob, nil, nil},
+		"it does not end": {access.Object{}, bob, errors.New("it hangs"), []string{"bob"}},
+	} {
+		s := &owes{still: still{tmux.NewSnapshot(tmux.Snapshot{Version: tmux.Reference()})}, people: []string{"bob", "carol"}, err: c.err}
+		g := New(Parts{Servers: s, Policy: &givers{}})
+		rep := g.ReconsiderOn(t.Context(), c.on, c.about, "taken")
+		slices.Sort(s.asked)
+		if !slices.Equal(s.asked, c.asked) {
+			t.Errorf("%s: it is waited for %q, want %q", what, s.asked, c.asked)
+		}
+		told := strings.Join(rep.Unconfirmed, "\n")
+		if (told != "") != (c.err != nil) || c.err != nil && !strings.Contains(told, "bob") {
+			t.Errorf("%s: told %q", what, told)
+		}
+	}
+}

@@ -1,0 +1,44 @@
+package attack
+
+import (
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/muxward/muxward/test/host"
+)
+
+// Carol types by a single command, whose permit is over with its answer, and hopes that a
+// revocation looks only at what is in use: what tmux has answered may not be in the pane yet. The
+// server hangs just then, so that nobody can know; the revocation waits for it, and says so. In the
+// control run she has typed nothing: nobody waits for a server that hangs.
+func TestRV01TypedByCommand(t *testing.T) {
+	b := lay(t, host.Config{})
+	revoked := func() host.Result {
+		t.Helper()
+		if err := syscall.Kill(b.server.PID, syscall.SIGSTOP); err != nil {
+			t.Fatal(err)
+		}
+		r := b.Muxward(root, "revoke", typist)
+		if err := syscall.Kill(b.server.PID, syscall.SIGCONT); err != nil {
+			t.Fatal(err)
+		}
+		if r := b.Muxward(root, "revoke", "--undo", typist); r.Code != 0 {
+			t.Errorf("undo: %+v", r)
+		}
+		return r
+	}
+	if r := revoked(); r.Code != 0 {
+		t.Errorf("control run: %+v", r)
+	}
+	b.Must(typist, "send-keys", "-t", "mwalice/shared:0.0", "k")
+	if r := revoked(); r.Code != 1 || !strings.Contains(r.Err, "not confirmed: what mwcarol has typed last by a command") {
+		t.Errorf("what she typed may come later, and it is said to be over: %+v", r)
+	}
+	if r := revoked(); r.Code != 0 { // it was asked for meanwhile, or is now
+		b.Must(owner, "display-message", "-p", "-t", "shared", "x")
+		if r = revoked(); r.Code != 0 {
+			t.Errorf("it is written, and waited for: %+v", r)
+		}
+	}
+}
