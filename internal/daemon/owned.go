@@ -21,10 +21,25 @@ func (g guarded) OwnedBy(who identity.Identity) error {
 	runs := g.Account()
 	err := stillTheirs(g.d.ctx, who, g.Owner(), runs, g.d.policy.PersonOf, g.d.files, g.d.config.Directory())
 	if err != nil {
-		err = fmt.Errorf("the tmux server of %s runs as the account %s, uid %d, which is not yours (%w): root ends it, process %d",
+		err = fmt.Errorf("the tmux server of %[1]s runs as the account %[2]s, uid %[3]d, which is not %[1]s's (%[4]w): root has to end process %[5]d",
 			g.Owner(), tmux.Clean(runs.Name), runs.UID, err, g.PID())
 	}
 	return err
+}
+
+// notTheirs tells of servers of people that run as an account that is not theirs, as far as that can be told
+// whoever comes.
+func (d *daemon) notTheirs() (wrong []string) {
+	for _, s := range d.guard.Servers() {
+		owner := identity.Supposed(identity.Subject{Person: s.Owner(), UID: -1})
+		if s.Isolated() {
+			continue
+		}
+		if err := (guarded{s, d}).OwnedBy(owner); err != nil {
+			wrong = append(wrong, err.Error())
+		}
+	}
+	return wrong
 }
 
 // accountFiles are the accounts that files have.

@@ -20,7 +20,7 @@ func TestAU06ServerOfTheNameBefore(t *testing.T) {
 		var r host.Result
 		if !soon(func() bool { // the newcomer has a door of their own soon
 			r = w.as(61098, "tmux", "new-window", "-d", "-t", "hers", w.lure())
-			return r.Code == 0 || strings.Contains(r.Err, "is not yours")
+			return r.Code == 0 || strings.Contains(r.Err, "is not mwcarol's")
 		}) {
 			w.t.Fatalf("it says %+v", r)
 		}
@@ -29,6 +29,9 @@ func TestAU06ServerOfTheNameBefore(t *testing.T) {
 		}
 		if r := w.as(61098, w.Bin(), "ls"); strings.Contains(r.Out, "hers") {
 			w.gain("its sessions are listed: %q", r.Out)
+		}
+		if said := w.Muxward(root, "status").Out; !w.control && !strings.Contains(said, "which is not mwcarol's") {
+			w.t.Errorf("root is not told of it: %q", said)
 		}
 		if err := syscall.Kill(w.Server("mwcarol").PID, syscall.SIGTERM); err != nil { // as root is told to
 			w.t.Error(err)
