@@ -48,39 +48,37 @@ type accountFiles interface {
 	Local(ctx context.Context, name string) (identity.Account, error)
 }
 
-// stillTheirs says why an account, as it was called when something of it began, is none of a person's. Of one
-// that no file has a directory, if there is one, is not asked: whoever is in the middle of something would wait for
-// it. It counts while the policy says so, and no file has its name.
+// stillTheirs says why an account, as it was called when something of it began, is none of a person's. It may have
+// another name by now, if that is theirs. Of one that no file has a directory, if there is one, is not asked: whoever
+// is in the middle of something would wait for it. It counts while the policy says so, and no file has its name.
 func stillTheirs(ctx context.Context, who identity.Identity, person string, was identity.Account,
 	personOf func(uid uint32, account string) (string, error), files accountFiles, directory bool,
 ) error {
-	is, err := personOf(was.UID, was.Name)
+	called := was.Name
+	now, err := files.ByUID(ctx, was.UID)
+	switch {
+	case err == nil:
+		called = now.Name
+	case !errors.Is(err, identity.ErrNoAccount):
+		return err
+	case !directory:
+		return errors.New("there is no such account any more")
+	default:
+		if now, err = files.Local(ctx, called); err == nil {
+			return fmt.Errorf("the name is that of uid %d now", now.UID)
+		} else if !errors.Is(err, identity.ErrNoAccount) {
+			return err
+		}
+	}
+	is, err := personOf(was.UID, called)
 	switch {
 	case err != nil:
 		return err
 	case is != person:
 		return fmt.Errorf("it is %s's", is)
 	}
-	if uid, local := who.UID(); local && uid != was.UID && who.Account() == was.Name {
+	if uid, local := who.UID(); local && uid != was.UID && who.Account() == called {
 		return fmt.Errorf("the name is that of uid %d now", uid)
-	}
-	now, err := files.ByUID(ctx, was.UID)
-	switch {
-	case err == nil && now.Name == was.Name:
-		return nil
-	case err == nil:
-		return fmt.Errorf("it is called %s now", tmux.Clean(now.Name))
-	case !errors.Is(err, identity.ErrNoAccount):
-		return err
-	case !directory:
-		return errors.New("there is no such account any more")
-	}
-	now, err = files.Local(ctx, was.Name)
-	switch {
-	case err == nil:
-		return fmt.Errorf("the name is that of uid %d now", now.UID)
-	case !errors.Is(err, identity.ErrNoAccount):
-		return err
 	}
 	return nil
 }

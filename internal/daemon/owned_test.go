@@ -65,20 +65,23 @@ func TestStillTheirs(t *testing.T) {
 		directory bool
 		no        string // "" if it is theirs
 	}{
-		"by key":                              {byKey, plain, same, false, ""},
-		"by key, and all have a line":         {byKey, people("  bob: {uid: 1002}\n"), same, false, ""},
-		"by another account of theirs":        {by(1012, "bobby"), people("  bob: {account: [bob, bobby]}\n"), toyFiles{1002: "bob", 1012: "bobby"}, false, ""},
-		"by another number of theirs":         {by(1012, "bobby"), people("  bob: {uid: [1002, 1012], account: [bob, bobby]}\n"), toyFiles{1002: "bob", 1012: "bobby"}, false, ""},
-		"the name was given anew":             {by(1012, "bob"), plain, toyFiles{1012: "bob"}, false, "that of uid 1012"},
-		"that, and the old one is renamed":    {by(1012, "bob"), plain, toyFiles{1002: "robert", 1012: "bob"}, false, "that of uid 1012"},
-		"that, and the old one a directory":   {by(1012, "bob"), plain, toyFiles{1012: "bob"}, true, "that of uid 1012"},
-		"by key, and it was renamed":          {byKey, plain, toyFiles{1002: "robert", 1012: "bob"}, false, "called robert"},
-		"by key, and it was removed":          {byKey, plain, toyFiles{1012: "bob"}, false, "no such account"},
-		"by key, and a directory may have it": {byKey, plain, toyFiles{}, true, ""},
-		"by key, and files have the name":     {byKey, plain, toyFiles{1012: "bob"}, true, "that of uid 1012"},
-		"people.yaml gives another account":   {byKey, people("  bob: {account: bobby}\n"), same, false, "not the person bob"},
-		"it is somebody else's by now":        {byKey, people("  bob: {account: bobby}\n  eve: {account: bob}\n"), same, false, "eve's"},
-		"files that cannot be read":           {byKey, plain, nil, false, errToyFiles.Error()},
+		"by key":                                      {byKey, plain, same, false, ""},
+		"by key, and all have a line":                 {byKey, people("  bob: {uid: 1002}\n"), same, false, ""},
+		"by another account of theirs":                {by(1012, "bobby"), people("  bob: {account: [bob, bobby]}\n"), toyFiles{1002: "bob", 1012: "bobby"}, false, ""},
+		"by another number of theirs":                 {by(1012, "bobby"), people("  bob: {uid: [1002, 1012], account: [bob, bobby]}\n"), toyFiles{1002: "bob", 1012: "bobby"}, false, ""},
+		"the name was given anew":                     {by(1012, "bob"), plain, toyFiles{1012: "bob"}, false, "no such account"},
+		"that, and files have both":                   {by(1012, "bob"), plain, toyFiles{1002: "bob", 1012: "bob"}, false, "that of uid 1012"},
+		"that, and the old one is renamed":            {by(1012, "bob"), plain, toyFiles{1002: "robert", 1012: "bob"}, false, "robert's"},
+		"that, and the old one a directory":           {by(1012, "bob"), plain, toyFiles{1012: "bob"}, true, "that of uid 1012"},
+		"by key, and it was renamed":                  {byKey, plain, toyFiles{1002: "robert", 1012: "bob"}, false, "robert's"},
+		"by key, and it was removed":                  {byKey, plain, toyFiles{1012: "bob"}, false, "no such account"},
+		"by key, and a directory may have it":         {byKey, plain, toyFiles{}, true, ""},
+		"by key, and files have the name":             {byKey, plain, toyFiles{1012: "bob"}, true, "that of uid 1012"},
+		"a directory has it, and another by its name": {by(1012, "bob"), plain, toyFiles{}, true, "that of uid 1012"},
+		"it was renamed, and people.yaml with it":     {byKey, people("  bob: {account: robert}\n"), toyFiles{1002: "robert"}, false, ""},
+		"people.yaml gives another account":           {byKey, people("  bob: {account: bobby}\n"), same, false, "not the person bob"},
+		"it is somebody else's by now":                {byKey, people("  bob: {account: bobby}\n  eve: {account: bob}\n"), same, false, "eve's"},
+		"files that cannot be read":                   {byKey, plain, nil, false, errToyFiles.Error()},
 	} {
 		err := stillTheirs(t.Context(), identity.Supposed(c.who), "bob", identity.Account{Name: "bob", UID: 1002}, c.personOf, c.files, c.directory)
 		if c.no == "" && err != nil || c.no != "" && (err == nil || !strings.Contains(err.Error(), c.no)) {
