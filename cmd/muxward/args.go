@@ -86,6 +86,20 @@ func family(cmd *cobra.Command, below ...*cobra.Command) *cobra.Command {
 	return cmd
 }
 
+// completions adds cobra's own command that prints completions, which takes any word for one of its commands
+// and answers it with help: a shell would have that evaluated. It has no man page.
+func completions(root *cobra.Command) {
+	root.InitDefaultCompletionCmd()
+	for _, c := range root.Commands() {
+		if c.Name() == "completion" {
+			family(c)
+			for _, shell := range c.Commands() {
+				shell.Args = noArgs
+			}
+		}
+	}
+}
+
 // helpFor says that help was asked for about a command that there is not: cobra looks at no words then,
 // and has printed that of the family.
 func helpFor(cmd *cobra.Command) error {

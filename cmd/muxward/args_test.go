@@ -50,6 +50,8 @@ func TestWrongWords(t *testing.T) {
 		"hots":                 `there is no command "hots" (did you mean host?); see muxward --help`,
 		"lease tkae":           `there is no command "tkae" (did you mean take?); see muxward lease --help`,
 		"ssh-ca xyzzy":         `there is no command "xyzzy"; see muxward ssh-ca --help`,
+		"completion bsh":       `there is no command "bsh" (did you mean bash?); see muxward completion --help`,
+		"completion bash x":    `"x" is not understood; see muxward completion bash --help`,
 		"who x":                `"x" is not understood; see muxward who --help`,
 		"ssh-ca sign":          "give one public key: muxward ssh-ca sign KEY.pub [flags]",
 		"lockdown -t a --host": "--host and --target do not go together; see muxward lockdown --help",
@@ -57,6 +59,7 @@ func TestWrongWords(t *testing.T) {
 		"host plan a b": "give one directory at most: muxward host plan [DIR] [flags]",
 	} {
 		root := newRoot()
+		completions(root)
 		root.SetArgs(strings.Fields(line))
 		if err := root.Execute(); err == nil || err.Error() != want || exitCode(err) != exitUsage {
 			t.Errorf("%s: %v, exit code %d, want %s", line, err, exitCode(err), want)
@@ -85,6 +88,7 @@ func TestHelpForNothing(t *testing.T) {
 		"completion --help": "",
 	} {
 		root, out := newRoot(), new(strings.Builder)
+		completions(root)
 		root.SetArgs(strings.Fields(line))
 		root.SetOut(out)
 		cmd, err := root.ExecuteC()

@@ -41,6 +41,7 @@ func run(args []string) int {
 	// Never stopped: a second signal, while the last is tidied up, must not kill.
 	ctx, _ := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	root := newRoot()
+	completions(root)
 	root.SetArgs(args)
 	cmd, err := root.ExecuteContextC(ctx)
 	if err == nil {

@@ -63,6 +63,8 @@ func (d *daemon) act(who identity.Identity, c ctld.Call) (*gateway.Act, error) {
 		return d.attachAct(who, c)
 	case "mended":
 		return mendedAct(who, c)
+	case "keys": // the door itself answers it where it may be asked
+		return nil, errors.New("tickets are given to nobody: muxward's configuration has no ssh: keys_user and keys_accounts")
 	}
 	return d.telling(who, c)
 }
@@ -186,7 +188,7 @@ func (d *daemon) statusFor(who identity.Identity) acts.Status {
 
 // left says what tmux servers are left from before.
 func (d *daemon) left() []string {
-	list := d.profiles.notEnded()
+	list := append(d.profiles.notEnded(), d.notTheirs()...)
 	for _, why := range d.guard.Left() {
 		list = append(list, "a tmux server that an earlier muxward has left is not adopted, and tried again: "+why)
 	}

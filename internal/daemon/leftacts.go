@@ -76,6 +76,9 @@ func (d *daemon) leftBehindAct(who identity.Identity, c ctld.Call) (*gateway.Act
 		looking, cancel := context.WithTimeoutCause(ctx, acts.LeftTime, errors.New("it takes too long; name less of the host with -t"))
 		defer cancel()
 		l, err := d.leftBehind(looking, who, person, o)
+		if len(l.Panes)+len(l.Acts) == 0 && !d.policy.Set().IsPerson(person) {
+			l.Notes = append(l.Notes, fmt.Sprintf("the policy names no person %s, and nothing of such a one was found: is the name right?", person))
+		}
 		if err == nil && c.Hangup {
 			err = d.hangUpThose(looking, who, &l, o, c)
 		}

@@ -19,3 +19,11 @@ func TestKeysAsksWhoFirst(t *testing.T) {
 		}
 	}
 }
+
+// TestKeysOfNoTickets: where no tickets are given, that is said, and not that the versions differ.
+func TestKeysOfNoTickets(t *testing.T) {
+	_, err := (&daemon{}).act(identity.Supposed(identity.Subject{Person: "mallory", UID: 1002}), ctld.Call{Act: "keys"})
+	if err == nil || !strings.Contains(err.Error(), "keys_user") {
+		t.Error(err)
+	}
+}

@@ -417,6 +417,9 @@ func (g *Gateway) verdict(memory *said, who identity.Identity, n Need, gen uint6
 		d.Generation = gen
 		return d
 	}
+	if err := g.anothers(who, n.Object); err != nil {
+		return access.Decision{Rule: RuleAnothers, Reason: err.Error(), Expires: now.Add(askedAgain), Generation: gen}
+	}
 	d := g.says(memory, who, n, now)
 	if d.Allow {
 		d = g.theirs(who, n, d, now)

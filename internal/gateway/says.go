@@ -19,7 +19,7 @@ import (
 //     goes back: the end of a grant and its begin, and a second where the time of day counts.
 //
 // All else that a verdict rests on is looked at each time: revocations, lockdowns, leases, whose
-// account a pane runs as, who watches, and whether muxward ends.
+// account a server or a pane runs as, who watches, and whether muxward ends.
 type said struct {
 	last atomic.Pointer[access.Decision]
 }

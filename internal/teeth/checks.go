@@ -53,6 +53,7 @@ const (
 	Once         Check = "once"
 	OnceAnswered Check = "once_answered"
 	OnceTicket   Check = "once_ticket"
+	Owned        Check = "owned"
 	PAM          Check = "pam"
 	Parts        Check = "parts"
 	Pass         Check = "pass"
@@ -99,7 +100,7 @@ func Checks() []Check {
 	return []Check{
 		Audited, Author, Believed, Bounds, Budget, Bundle, Certificates, Chain, Clamped, Clock, Control, Decide, Declared, Door, Drawn, Enclosed, Files, Filter, Flood, Front, Gained, Given, GoesOn, Guest,
 		Halted, Hand, Hidden, Home, HostChecked, HostPath, Isolated, Knock, Launcher, Lease, Lines, Linted, Looked, Made, Minded, Mine, Moved, Names, Namespace, Offered, Once, OnceAnswered,
-		OnceTicket, PAM, Parts, Pass, Paste, Place, Pressed, Profiled, Program, Queue, Reach, ReachAs, ReachPath, Relay, Replies, Resize, Revoke, Roles, Room, Same,
+		OnceTicket, Owned, PAM, Parts, Pass, Paste, Place, Pressed, Profiled, Program, Queue, Reach, ReachAs, ReachPath, Relay, Replies, Resize, Revoke, Roles, Room, Same,
 		Secret, Seen, Selected, Self, Session, Shown, Size, SSH, Startable, Suggested, Theirs, Ticket, TOTP, Traps, Unsized, View, Visible, Watcher, Whole, Worded,
 	}
 }
