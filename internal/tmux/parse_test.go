@@ -295,6 +295,19 @@ func TestNewerFlagsNeedNewerTmux(t *testing.T) {
 	}
 }
 
+// How many arguments run-shell takes differs between versions.
+func TestArgumentsOfRunShell(t *testing.T) {
+	for version, most := range map[string]int{"3.2a": 1, "3.3a": 1, "3.4": 2, "3.5a": 2, "3.6": 1, "3.6b": 1, "3.7c": 8} {
+		opts := ParseOptions{Version: mustVersion(t, version)}
+		for n := range 9 {
+			argv := append([]string{"run-shell"}, slices.Repeat([]string{"a"}, n)...)
+			if _, err := ParseArgv(argv, opts); (err == nil) != (n <= most) {
+				t.Errorf("%s: %d arguments: %v, want no more than %d", version, n, err, most)
+			}
+		}
+	}
+}
+
 // What does not fit a command's synopsis is refused in the words of the server's version.
 func TestRefusedInWordsOfTheVersion(t *testing.T) {
 	for _, c := range []struct {
