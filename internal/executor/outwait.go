@@ -193,7 +193,9 @@ func (s *seat) askOfEscape() {
 	}
 	s.unread = nil
 	name, ok := tmux.SpellCommand("show-options", s.readingNow())
-	c, err := s.server.Control(s.ctx)
+	ctx, cancel := context.WithTimeout(s.ctx, optionTime)
+	defer cancel()
+	c, err := s.server.Control(ctx)
 	if err != nil || !ok {
 		return // outwait asks itself
 	}
