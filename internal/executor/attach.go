@@ -1,7 +1,6 @@
 package executor
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -309,6 +308,7 @@ type recorded struct {
 // Read gives what was typed, once that is written. What cannot be written is
 // given, too, and dropped by the gate, which tells the person.
 func (r recorded) Read(p []byte, before func()) (int, error) {
+	r.s.askOfEscape() // what was read before is written
 	n, err := r.Terminal.Read(p, before)
 	switch {
 	case n == 0:
@@ -322,9 +322,7 @@ func (r recorded) Read(p []byte, before func()) (int, error) {
 
 func (s *seat) record(typed []byte) {
 	s.straight.Store(true)
-	if bytes.IndexByte(typed, 0x1b) >= 0 {
-		s.escape.Store(time.Now().UnixNano())
-	}
+	s.noteEscape(typed)
 	s.keyboard.board.typed.Store(time.Now().UnixNano())
 	if typed[0] != 0x1b || len(typed) == 1 { // what a terminal says by itself is not typed
 		s.live.Typed()

@@ -1,6 +1,7 @@
 package executor
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -149,14 +150,74 @@ func (s *seat) cameThrough(ctx context.Context) error {
 	}
 }
 
+// escaped is an escape that was typed directly. From at on tmux holds the key that may have begun
+// with it; where heard is false, tmux has not been heard to have read it by now.
+type escaped struct {
+	at    time.Time
+	heard bool
+}
+
+// noteEscape notes that an escape is about to be typed directly. One behind which the key is whole
+// is held by no tmux, however late that reads it.
+func (s *seat) noteEscape(typed []byte) {
+	last := bytes.LastIndexByte(typed, 0x1b)
+	if last < 0 {
+		return
+	}
+	e := &escaped{at: time.Now(), heard: wholeKey(typed[last+1:])}
+	if s.escape.Store(e); !e.heard {
+		s.unread = e
+	}
+}
+
+// wholeKey reports whether what follows an escape ends a key. What is no plain key is asked about.
+func wholeKey(tail []byte) bool {
+	if len(tail) < 2 { // alone, or an M-key, where these begin longer ones
+		return len(tail) == 1 && bytes.IndexByte([]byte("[OP]X^_"), tail[0]) < 0
+	}
+	end := tail[len(tail)-1]
+	switch {
+	case tail[0] == 'O':
+		return true
+	case tail[0] != '[' || tail[1] == 'M' && len(tail) < 5: // a mouse, in three more bytes
+		return false
+	}
+	return end >= '@' && end <= '~' && (len(tail) > 2 || end != '[')
+}
+
+// askOfEscape asks tmux something behind an escape that was typed: when it answers it has read that.
+func (s *seat) askOfEscape() {
+	e := s.unread
+	if e == nil {
+		return
+	}
+	s.unread = nil
+	name, ok := tmux.SpellCommand("show-options", s.readingNow())
+	ctx, cancel := context.WithTimeout(s.ctx, optionTime)
+	defer cancel()
+	c, err := s.server.Control(ctx)
+	if err != nil || !ok {
+		return // outwait asks itself
+	}
+	_ = c.SendThen(s, name+" -sv escape-time", func(_ control.Reply, err error) {
+		if err == nil {
+			s.escape.CompareAndSwap(e, &escaped{time.Now(), true})
+		}
+	})
+}
+
 // outwait waits until tmux holds no begun key any more that was typed directly:
 // it would reach the pane later. It reports false where that takes too long, or is not known.
 func (s *seat) outwait(ctx context.Context) bool {
-	begun := time.Unix(0, s.escape.Load())
-	if time.Since(begun) > longAgoHeld {
+	before := s.escape.Load()
+	if before == nil || time.Since(before.at) > longAgoHeld {
 		return true
 	}
 	held, err := s.escapeTime(ctx)
+	begun := time.Now() // tmux has read it by now
+	if e := s.escape.Load(); e.heard {
+		begun = e.at
+	}
 	left := held + heldTime - time.Since(begun)
 	switch {
 	case err != nil || left > longestHeld:

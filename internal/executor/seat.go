@@ -67,10 +67,11 @@ type seat struct {
 	// weighing is set while resizes changes; shrunk once it was told that
 	// somebody else has changed it.
 	weighing, shrunk atomic.Bool
-	// straight is set while tmux may not have come to what was typed directly; escape is when
-	// an escape was last typed so, in Unix nanoseconds.
+	// straight is set while tmux may not have come to what was typed directly; escape is the
+	// last escape that was typed so, and unread what the input pump has to ask about.
 	straight atomic.Bool
-	escape   atomic.Int64
+	escape   atomic.Pointer[escaped]
+	unread   *escaped
 	lasting  lasting // a lockdown, or a suggestion, on the last line
 	barred   barred
 	bell     bell // for requests that wait for this person

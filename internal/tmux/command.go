@@ -9,16 +9,17 @@ type Command struct {
 	Alias string // short name, such as "killp", or empty
 	Usage string // synopsis after the name, as 3.3a prints it
 
-	Flags   []Flag   // every flag of every known version
-	Args    Kind     // what the positional arguments are
-	First   Kind     // what the first of them is, where it is not what the others are
-	MinArgs int      // fewest positional arguments
-	MaxArgs int      // most positional arguments, -1 for any number
-	Open    Version  // first version that takes any number of them; zero for none
-	Target  Lookup   // how -t (or its absence) finds what the command acts on
-	Source  Lookup   // how -s (or its absence) finds what the command takes from
-	Needs   []Need   // needed whatever the flags are
-	extra   extraFor // needs that depend on values
+	Flags   []Flag     // every flag of every known version
+	Args    Kind       // what the positional arguments are
+	First   Kind       // what the first of them is, where it is not what the others are
+	MinArgs int        // fewest positional arguments
+	MaxArgs int        // most positional arguments, -1 for any number
+	Open    Version    // first version that takes any number of them; zero for none
+	Spare   [2]Version // from the first on, and before the second, one more is taken and not looked at
+	Target  Lookup     // how -t (or its absence) finds what the command acts on
+	Source  Lookup     // how -s (or its absence) finds what the command takes from
+	Needs   []Need     // needed whatever the flags are
+	extra   extraFor   // needs that depend on values
 	// Withheld is set if the command is not for people who do not hold every
 	// verb on the server, whatever else they hold: it says why.
 	Withheld string
@@ -106,6 +107,9 @@ func (c *Command) argKind(at int) Kind {
 func (c *Command) most(v Version) int {
 	if !c.Open.IsZero() && v.AtLeast(c.Open) {
 		return -1
+	}
+	if !c.Spare[1].IsZero() && v.AtLeast(c.Spare[0]) && !v.AtLeast(c.Spare[1]) {
+		return c.MaxArgs + 1
 	}
 	return c.MaxArgs
 }

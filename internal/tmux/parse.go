@@ -142,56 +142,63 @@ func (inv *Invocation) parseFlags(words []string, v Version) ([]string, *ParseEr
 		if len(word) < 2 || word[0] != '-' {
 			return words, nil
 		}
-		words = words[1:]
 		if word == "--" {
+			return words[1:], nil
+		}
+		rest, ended, err := inv.parseCluster(word[1:], words[1:], v)
+		switch {
+		case err != nil:
+			return nil, err
+		case ended:
 			return words, nil
 		}
-		var err *ParseError
-		if words, err = inv.parseCluster(word[1:], words, v); err != nil {
-			return nil, err
-		}
+		words = rest
 	}
 	return words, nil
 }
 
 // parseCluster reads one word of flags, such as the "dt" of "-dt", and takes a
-// missing value from the words that follow.
-func (inv *Invocation) parseCluster(cluster string, words []string, v Version) ([]string, *ParseError) {
+// missing value from the words that follow. The flags may end in the word,
+// which is then the first argument.
+func (inv *Invocation) parseCluster(cluster string, words []string, v Version) (rest []string, ended bool, err *ParseError) {
 	for i := range len(cluster) {
 		letter := cluster[i]
 		if letter == '?' {
-			return nil, inv.refuse(BadUsage, "usage: "+inv.Row.Name+" "+inv.Row.UsageIn(v))
+			return nil, false, inv.refuse(BadUsage, "usage: "+inv.Row.Name+" "+inv.Row.UsageIn(v))
+		}
+		if letter == '-' && i > 0 && !v.AtLeast(v33) {
+			return nil, true, nil // getopt(3), as tmux used it until then
 		}
 		if !alnum(letter) {
-			return nil, inv.refuseFlag(fmt.Sprintf("invalid flag -%s", cluster[i:i+1]))
+			return nil, false, inv.refuseFlag(fmt.Sprintf("invalid flag -%s", cluster[i:i+1]))
 		}
 		f := inv.Row.Flag(letter)
-		known, value := false, false
+		known, takes := false, false
 		if f != nil {
-			known, value = f.knows(v)
+			known, takes = f.knows(v)
 		}
 		if !known {
-			return nil, inv.refuseFlag("unknown flag -" + cluster[i:i+1])
+			return nil, false, inv.refuseFlag("unknown flag -" + cluster[i:i+1])
 		}
-		if !value {
+		if !takes {
 			inv.Flags = append(inv.Flags, FlagValue{Letter: letter})
 			continue
 		}
-		if rest := cluster[i+1:]; rest != "" {
-			inv.Flags = append(inv.Flags, FlagValue{letter, true, rest})
-			return words, nil
+		if value := cluster[i+1:]; value != "" {
+			inv.Flags = append(inv.Flags, FlagValue{letter, true, value})
+			return words, false, nil
 		}
 		if len(words) == 0 && f.Optional {
 			inv.Flags = append(inv.Flags, FlagValue{Letter: letter})
 			continue
 		}
 		if len(words) == 0 {
-			return nil, inv.refuseFlag("-" + cluster[i:i+1] + " expects an argument")
+			return nil, false, inv.refuseFlag("-" + cluster[i:i+1] + " expects an argument")
 		}
 		inv.Flags = append(inv.Flags, FlagValue{letter, true, words[0]})
-		return words[1:], nil
+		return words[1:], false, nil
 	}
-	return words, nil
+	return words, false, nil
 }
 
 func (inv *Invocation) checkCount(most int) *ParseError {

@@ -295,6 +295,43 @@ func TestNewerFlagsNeedNewerTmux(t *testing.T) {
 	}
 }
 
+// Up to 3.2 flags end at a hyphen behind one of them, whose word is then an argument as
+// well (FuzzArgvAgainstTmux); later it is no flag.
+func TestHyphenAmongFlags(t *testing.T) {
+	for version, fits := range map[string]bool{"3.2a": true, "3.3a": false, "3.7c": false} {
+		opts := ParseOptions{Version: mustVersion(t, version)}
+		all, err := ParseArgv([]string{"new-session", "-A-", "-d"}, opts)
+		if (err == nil) != fits {
+			t.Errorf("%s: %v", version, err)
+		}
+		if err == nil && (!all[0].Has('A') || all[0].Has('d') || !slices.Equal(all[0].Args, []string{"-A-", "-d"})) {
+			t.Errorf("%s: flags %v, arguments %q", version, all[0].Flags, all[0].Args)
+		}
+		if _, err := ParseArgv([]string{"new-session", "--x"}, opts); err == nil {
+			t.Errorf("%s: --x is taken", version)
+		}
+		if all, err := ParseArgv([]string{"new-session", "-d", "-t-"}, opts); err != nil || all[0].Flags[1].Value != "-" {
+			t.Errorf("%s: -t-: %v, %v", version, all, err)
+		}
+		if all, err := ParseArgv([]string{"new-session", "-d"}, opts); err != nil || len(all[0].Args) != 0 {
+			t.Errorf("%s: -d alone: %v, %v", version, all, err)
+		}
+	}
+}
+
+// How many arguments run-shell takes differs between versions.
+func TestArgumentsOfRunShell(t *testing.T) {
+	for version, most := range map[string]int{"3.2a": 1, "3.3a": 1, "3.4": 2, "3.5a": 2, "3.6": 1, "3.6b": 1, "3.7c": 8} {
+		opts := ParseOptions{Version: mustVersion(t, version)}
+		for n := range 9 {
+			argv := append([]string{"run-shell"}, slices.Repeat([]string{"a"}, n)...)
+			if _, err := ParseArgv(argv, opts); (err == nil) != (n <= most) {
+				t.Errorf("%s: %d arguments: %v, want no more than %d", version, n, err, most)
+			}
+		}
+	}
+}
+
 // What does not fit a command's synopsis is refused in the words of the server's version.
 func TestRefusedInWordsOfTheVersion(t *testing.T) {
 	for _, c := range []struct {

@@ -104,7 +104,7 @@ func TestWordsReadAsTmuxReadsThem(t *testing.T) {
 func FuzzArgvAgainstTmux(f *testing.F) {
 	for _, seed := range []string{
 		"send\x00a", "send\x00x\x00;\x00has", "send\x00b;\x00lsp\x00-a", "kill-p\x00-at%1\x00\\;\x00x", "send\x00{\x00a\x00}\x00;\x00send\x00b",
-		";\x00;", "new\x00-e\x00A=b", "neww\x00--\x00-d", "send\x00-t\x00\x00;;\x00x",
+		";\x00;", "new\x00-e\x00A=b", "new\x00-A-", "neww\x00--\x00-d", "send\x00-t\x00\x00;;\x00x",
 	} {
 		f.Add(seed)
 	}

@@ -19,7 +19,7 @@ func runRows() []*Command {
 				{Letter: 'c', Kind: FormatValue, Since: v34},
 				{Letter: 'E', Since: v36}, {Letter: 's', Kind: FormatValue, Since: v36},
 			}, bare("b")),
-			Args: ShellFormat, MaxArgs: 1, Open: v37,
+			Args: ShellFormat, MaxArgs: 1, Open: v37, Spare: [2]Version{v34, v36},
 			Target: Lookup{TargetPane, CanFail}, Needs: need(verbExecute, OnServer),
 		},
 		{

@@ -135,9 +135,6 @@ func ours(err *TextError, v Version) bool {
 	case BadFlag:
 		// A value that is missing is refused here, whatever a version makes of it.
 		return v == Reference() && strings.HasSuffix(err.Text, "expects an argument")
-	case BadCount:
-		// 3.4 and 3.5 take a second argument and make nothing of it.
-		return v.AtLeast(v34) && !v.AtLeast(v36) && strings.Contains(err.Text, "command run-shell: too many arguments")
 	}
 	return false
 }

@@ -46,12 +46,13 @@ func TestRE07SizesByLines(t *testing.T) {
 	}
 	b.kept()
 	b.Must(owner, "new-session", "-d", "-s", "tall", "-x", "80", "-y", "5000", "cat")
+	b.Must(owner, "resize-window", "-t", "tall:", "-x", "80", "-y", "5000") // tmux 3.2 takes the size of who is attached
 	if got := b.server.Run("display-message", "-p", "-t", "tall:", "#{window_height}"); got != "5000" {
 		t.Errorf("the owner's session of 5000 lines measures %s", got)
 	}
 	b.server.Run("kill-session", "-t", "tall")
 	b.Must(owner, "new-session", "-d", "-s", "wide", "-x", "800", "-y", "600", "cat")
-	b.Must(owner, "resize-window", "-t", "wide:", "-x", "800", "-y", "600") // tmux 3.2 takes the size of who is attached
+	b.Must(owner, "resize-window", "-t", "wide:", "-x", "800", "-y", "600")
 	if got := b.server.Run("display-message", "-p", "-t", "wide:", "#{window_width}x#{window_height}"); got != "800x600" {
 		t.Errorf("a session of 800x600 measures %s", got)
 	}

@@ -42,8 +42,8 @@ func TestTM01SpellingsOfCommands(t *testing.T) {
 			if w.control && len(w.gains) > 0 {
 				break // one is enough, and all of them one after the other would end more than the session
 			}
-			if full == "" || w.control {
-				continue
+			if full == "" || w.control || strings.HasPrefix(got.Err, "ambiguous command:") {
+				continue // who has no server of his own is read as by 3.3a, where more may be ambiguous
 			}
 			want := w.try(viewer, full, "-t", "mwalice/shared")
 			if strings.ReplaceAll(got.Err, spelled+":", full+":") != want.Err && !strings.Contains(want.Err, full) {

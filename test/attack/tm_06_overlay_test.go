@@ -154,7 +154,11 @@ func TestTM06NamesThatAreMore(t *testing.T) {
 		} else {
 			x.WaitFor("for mwbob: view")
 			x.Type("/evil")
-			x.WaitFor("all ?]52;c;ZXZpbA==??]0;evil??[2J?evil")
+			// Between these is a question mark for each control character, or what tmux
+			// itself prints for one (3.4, 3.5).
+			for _, part := range []string{"all ", "]52;c;ZXZpbA==", "]0;evil", "[2J?evil"} {
+				x.WaitFor(part)
+			}
 			x.Type("\x07")
 			x.WaitFor("recording")
 		}

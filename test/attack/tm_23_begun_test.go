@@ -3,7 +3,9 @@ package attack
 import (
 	"bytes"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/muxward/muxward/internal/tmux/tmuxtest"
 )
@@ -26,7 +28,7 @@ func TestTM23BegunKey(t *testing.T) {
 		x.Type("\x1b")
 		tmuxtest.Eventually(w.t, func() bool { return w.keyBytes() > typed+1 }, "the begin of a key is in the log")
 		w.reloaded(tm23ButOne)
-		before := bytes.Count(w.rec.Bytes(), []byte("\x1b"))
+		before := w.escapesSoFar()
 		w.server.Run("run-shell", "-d", "3.5", "true") // tmux has come to what it waited for by then
 		if n := bytes.Count(w.rec.Bytes(), []byte("\x1b")); n > before {
 			w.gain("the begun key is typed behind that: %q", clip(w.rec.Bytes()))
@@ -58,7 +60,7 @@ func TestTM23BegunKeyLockedDown(t *testing.T) {
 			tmuxtest.Eventually(w.t, mode("addressed"), "carol's input is to be addressed")
 		}
 		r := w.Muxward(root, "lockdown", "-t", "mwalice", "--reason", "enough")
-		before := bytes.Count(w.rec.Bytes(), []byte("\x1b"))
+		before := w.escapesSoFar()
 		if r.Code != 0 && !w.control {
 			w.t.Errorf("lockdown: %+v", r)
 		}
@@ -67,4 +69,45 @@ func TestTM23BegunKeyLockedDown(t *testing.T) {
 			w.gain("the begun key is typed behind that: %q", clip(w.rec.Bytes()))
 		}
 	}}.run(t)
+}
+
+// Carol types the Escape while tmux is too busy to read it, and a verb is taken from her before it
+// has. tmux holds the key from then on. She hopes that it is typed when she is told that this is done.
+func TestTM23BegunKeyReadLate(t *testing.T) {
+	t.Parallel()
+	row{grants: tm23Every, teeth: "teeth_revoke", restless: true, attack: func(w *world) {
+		w.anyInput = true
+		w.server.Run("set-option", "-s", "escape-time", "1500")
+		x := w.attach(typist, tmuxtest.TerminalConfig{}, "attach", "-t", "mwalice/shared")
+		x.WaitFor("recording")
+		tmuxtest.Eventually(w.t, func() bool { return strings.Contains(w.Muxward(root, "who", "--json").Out, `"direct"`) }, "carol's input is direct")
+		there, typed := w.rec.Len(), w.keyBytes()
+		x.Type("a")
+		w.rec.WaitLen(there + 1)
+		signal := func(s syscall.Signal) {
+			if err := syscall.Kill(w.server.PID, s); err != nil {
+				w.t.Error(err)
+			}
+		}
+		signal(syscall.SIGSTOP)
+		x.Type("\x1b")
+		tmuxtest.Eventually(w.t, func() bool { return w.keyBytes() > typed+1 }, "the begin of a key is in the log")
+		time.AfterFunc(300*time.Millisecond, func() { signal(syscall.SIGCONT) }) // whenever it is: nobody is typed for behind that
+		w.reloaded(tm23ButOne)
+		before := w.escapesSoFar()
+		w.server.Run("run-shell", "-d", "2", "true") // tmux has come to what it waited for by then
+		if n := bytes.Count(w.rec.Bytes(), []byte("\x1b")); n > before {
+			w.gain("the begun key is typed behind that: %q", clip(w.rec.Bytes()))
+		}
+	}}.run(t)
+}
+
+// escapesSoFar is how many Escapes were typed to the first pane by now. The program there
+// may read them later: a mark goes behind them, and it is waited for.
+func (w *world) escapesSoFar() int {
+	w.t.Helper()
+	paste(w.server, "shared:0.0", "behind")
+	tmuxtest.Eventually(w.t, func() bool { return bytes.Contains(w.rec.Bytes(), []byte("behind")) }, "the mark is read")
+	typed, _, _ := bytes.Cut(w.rec.Bytes(), []byte("behind"))
+	return bytes.Count(typed, []byte("\x1b"))
 }

@@ -34,7 +34,12 @@ const away = "☠"
 // set to.
 type paneMode struct{ name, extended, asks string }
 
-var v33, v34, v37 = tmux.Version{Major: 3, Minor: 3}, tmux.Version{Major: 3, Minor: 4}, tmux.Version{Major: 3, Minor: 7}
+var (
+	v33 = tmux.Version{Major: 3, Minor: 3}
+	v34 = tmux.Version{Major: 3, Minor: 4}
+	v36 = tmux.Version{Major: 3, Minor: 6}
+	v37 = tmux.Version{Major: 3, Minor: 7}
+)
 
 // plainModes undo all that a paneMode asks for.
 const plainModes = "\x1b[?1l\x1b>\x1b[?2004l\x1b[>4;0m"

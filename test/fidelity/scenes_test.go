@@ -284,10 +284,16 @@ func scenes() []scene {
 				"switch-client -t work", "list-windows -a -F #S:#{window_active_clients}:#{window_active_sessions}",
 				"display-message -p #{session_attached_list}#{window_active_clients_list}", "capture-pane -p -t work -E 0",
 			} {
-				if strings.Contains(line, "window_active_clients") && runs(s.t).AtLeast(v34) {
-					continue // from there on muxward's own connection is attached somewhere
+				words := strings.Fields(line)
+				if runs(s.t).AtLeast(v34) { // from there on muxward's own connection is attached somewhere
+					if strings.Contains(line, "window_active_clients") {
+						continue
+					}
+					if words[0] == "list-clients" {
+						words = append(words, "-f", "#{==:#{client_control_mode},0}")
+					}
 				}
-				s.seen = append(s.seen, s.must(strings.Fields(line)...))
+				s.seen = append(s.seen, s.must(words...))
 			}
 			s.waitFor(work)
 			s.x.Type(detachKeys)
@@ -356,10 +362,13 @@ func (s *stage) status(row int) {
 	}, "%s: the status line is in row %d", s.name, row)
 }
 
-// unattached waits until nobody is attached any more.
+// unattached waits until nobody is attached any more: from 3.4 on muxward's own
+// connection is, which is in control mode.
 func (s *stage) unattached() {
 	s.t.Helper()
-	tmuxtest.Eventually(s.t, func() bool { return s.must("list-clients") == "" }, "%s: the client is gone", s.name)
+	tmuxtest.Eventually(s.t, func() bool {
+		return !slices.Contains(strings.Fields(s.must("list-clients", "-F", "#{client_control_mode}")), "0")
+	}, "%s: the client is gone", s.name)
 }
 
 // terminal opens a shell of the owner on a new terminal.
