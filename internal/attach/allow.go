@@ -36,6 +36,16 @@ type Policy struct {
 	Wide bool
 }
 
+// Window gives what tmux hears of a terminal's size. Pixels are the owner's alone, at home: whoever else is
+// there is shown no image, and by theirs tmux would give everybody's window another cell, and draw images
+// as large as they say (up to 65535 by 65535), while all wait.
+func (p Policy) Window(w Window) Window {
+	if !p.Wide {
+		w.Width, w.Height = 0, 0
+	}
+	return w.Clamp()
+}
+
 // Guest is the policy of people who are let in: what a display needs.
 // The mouse is asked for as for everybody who looks at that session.
 func Guest() Policy { return Policy{Bell: true, Mouse: true} }

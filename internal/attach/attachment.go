@@ -407,12 +407,13 @@ func (a *Attachment) waitBack() {
 // Size is the terminal's size within bounds; 80 by 24 if it cannot tell.
 func (a *Attachment) Size() Size { return a.window().Size }
 
+// window is what the display hears of the terminal's size.
 func (a *Attachment) window() Window {
 	w, err := a.term.Window()
 	if err != nil {
 		w = Window{}
 	}
-	return w.Clamp()
+	return a.cfg.Filter.Window(w)
 }
 
 // redraw asks for a redraw in the background, and again if that fails.

@@ -71,7 +71,7 @@ func (s declarations) Declare(ctx context.Context, who identity.Identity, all []
 	d.moveGrants()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), revokeTime)
 	defer cancel()
-	d.gateway.ReconsiderThose(ctx, anyOf(those), "something was granted")
+	d.gateway.ReconsiderGiven(ctx, access.Object{}, anyOf(those), "something was granted")
 	return nil
 }
 

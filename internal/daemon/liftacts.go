@@ -130,7 +130,7 @@ func (d *daemon) decideAnew(ctx context.Context, these []grants.Denial) gateway.
 	var rep gateway.Report
 	for _, den := range these {
 		d.bumpFor(den.Person)
-		part := d.gateway.ReconsiderOn(ctx, den.Scope, d.restingOnDenied(den), "let in again")
+		part := d.gateway.ReconsiderGiven(ctx, den.Scope, d.restingOnDenied(den), "let in again")
 		rep.Touched += part.Touched
 		rep.Unconfirmed = append(rep.Unconfirmed, part.Unconfirmed...)
 	}

@@ -20,12 +20,27 @@ func (g guarded) OwnedBy(who identity.Identity) error {
 	}
 	runs := g.Account()
 	err := stillTheirs(g.d.ctx, who, g.Owner(), runs, g.d.policy.PersonOf, g.d.files, g.d.config.Directory())
-	if err != nil {
-		err = fmt.Errorf("the tmux server of %[1]s runs as the account %[2]s, uid %[3]d, which is not %[1]s's (%[4]w): root has to end process %[5]d",
-			g.Owner(), tmux.Clean(runs.Name), runs.UID, err, g.PID())
-	}
-	return err
+	return ownedText(g.Owner(), runs, g.PID(), err)
 }
+
+// ownedText says what is to be done about a server that is not known to be its owner's.
+func ownedText(owner string, runs identity.Account, pid int, why error) error {
+	var none *notToldError
+	switch {
+	case why == nil:
+		return nil
+	case errors.As(why, &none): // nobody is to end a server for that
+		return fmt.Errorf("it is not told just now whether the account %s, uid %d, that the tmux server of %[3]s runs as is %[3]s's: %[4]w; try again",
+			tmux.Clean(runs.Name), runs.UID, owner, why)
+	}
+	return fmt.Errorf("the tmux server of %[1]s runs as the account %[2]s, uid %[3]d, which is not %[1]s's (%[4]w): root has to end process %[5]d",
+		owner, tmux.Clean(runs.Name), runs.UID, why, pid)
+}
+
+// notToldError is that files could not be read: they may be a moment later.
+type notToldError struct{ error }
+
+func (e *notToldError) Unwrap() error { return e.error }
 
 // notTheirs tells of servers of people that run as an account that is not theirs, as far as that can be told
 // whoever comes.
@@ -60,14 +75,14 @@ func stillTheirs(ctx context.Context, who identity.Identity, person string, was 
 	case err == nil:
 		called = now.Name
 	case !errors.Is(err, identity.ErrNoAccount):
-		return err
+		return &notToldError{err}
 	case !directory:
 		return errors.New("there is no such account any more")
 	default:
 		if now, err = files.Local(ctx, called); err == nil {
 			return fmt.Errorf("the name is that of uid %d now", now.UID)
 		} else if !errors.Is(err, identity.ErrNoAccount) {
-			return err
+			return &notToldError{err}
 		}
 	}
 	is, err := personOf(was.UID, called)

@@ -87,5 +87,9 @@ func TestStillTheirs(t *testing.T) {
 		if c.no == "" && err != nil || c.no != "" && (err == nil || !strings.Contains(err.Error(), c.no)) {
 			t.Errorf("%s: %v", what, err)
 		}
+		// Nobody is told to end a server because files could not be read for a moment.
+		if said := ownedText("bob", identity.Account{Name: "bob", UID: 1002}, 7, err); err != nil && strings.Contains(said.Error(), "end process 7") == errors.Is(err, errToyFiles) {
+			t.Errorf("%s: it says %v", what, said)
+		}
 	}
 }

@@ -28,7 +28,7 @@ func (d *daemon) inForce(ctx context.Context, g grants.Grant) {
 	d.moveGrants()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), revokeTime)
 	defer cancel()
-	d.gateway.ReconsiderThose(ctx, d.holding(g.Who), "something was granted")
+	d.gateway.ReconsiderGiven(ctx, access.Object{}, d.holding(g.Who), "something was granted")
 }
 
 // find gives a grant that is given now.

@@ -87,7 +87,7 @@ func (s *seat) open(ctx context.Context) error {
 	if err := pty.Erase(s.terminal.Erase()); err != nil { // tmux looks once, when it is told of the display
 		return fmt.Errorf("set the display's erase character: %w", err)
 	}
-	if err := pty.SetSize(size); err != nil {
+	if err := pty.SetSize(s.filterOf(s.p.Plan().Full).Window(size)); err != nil {
 		return err
 	}
 	peer, err := pty.Peer()

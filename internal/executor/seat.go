@@ -629,9 +629,12 @@ func (s *seat) mode() attach.Mode {
 
 // filter is what may reach the person's terminal. Their own tmux decides for
 // itself; somebody else's does not, whatever they hold there.
-func (s *seat) filter() attach.Policy {
+func (s *seat) filter() attach.Policy { return s.filterOf(s.full.Load()) }
+
+// filterOf is filter for somebody who types directly, or does not.
+func (s *seat) filterOf(full bool) attach.Policy {
 	switch {
-	case !s.full.Load():
+	case !full:
 		return attach.Guest()
 	case s.p.Plan().Home:
 		return attach.Owner()

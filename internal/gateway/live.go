@@ -475,14 +475,20 @@ func (g *Gateway) ReconsiderThose(ctx context.Context, about func(person string)
 	return g.ReconsiderOn(ctx, access.Object{}, about, why)
 }
 
-// ReconsiderOn is ReconsiderThose for what was taken on an object, or given back:
-// permits that are about other servers alone are left as they are.
+// ReconsiderOn is ReconsiderThose for what was taken on an object: permits that are about other
+// servers alone are left as they are.
 func (g *Gateway) ReconsiderOn(ctx context.Context, o access.Object, about func(person string) bool, why string) Report {
+	rep := g.ReconsiderGiven(ctx, o, about, why)
+	rep.Unconfirmed = append(rep.Unconfirmed, g.written(ctx, o, about)...)
+	return rep
+}
+
+// ReconsiderGiven is ReconsiderOn for what was given, or given back: nobody waits for what was typed before.
+func (g *Gateway) ReconsiderGiven(ctx context.Context, o access.Object, about func(person string) bool, why string) Report {
 	g.forget()
 	lives := g.livesOf(ctx, func(l *Live) bool { return about(l.who.Person()) && l.restsOn(o) })
 	rep := lookAt(ctx, lives, why)
 	rep.Unconfirmed = append(rep.Unconfirmed, g.lookBehind(ctx, lives, why).Unconfirmed...)
-	rep.Unconfirmed = append(rep.Unconfirmed, g.written(ctx, o, about)...)
 	return rep
 }
 

@@ -61,6 +61,10 @@ func TestReconsiderWaitsForWhatIsWritten(t *testing.T) {
 		if !slices.Equal(s.asked, c.asked) {
 			t.Errorf("%s: it is waited for %q, want %q", what, s.asked, c.asked)
 		}
+		// What is given, or given back, takes nothing: nobody waits, nor hears of a server that hangs.
+		if rep := g.ReconsiderGiven(t.Context(), c.on, c.about, "given"); len(s.asked) != len(c.asked) || len(rep.Unconfirmed) > 0 {
+			t.Errorf("%s: to give it, it is waited for %q, and told %q", what, s.asked, rep.Unconfirmed)
+		}
 		told := strings.Join(rep.Unconfirmed, "\n")
 		if (told != "") != (c.err != nil) || c.err != nil && !strings.Contains(told, "bob") {
 			t.Errorf("%s: told %q", what, told)

@@ -28,7 +28,7 @@ func TestAU08DirectoryIsAsked(t *testing.T) {
 			known := func() bool { return w.as(dora, "tmux", "has-session", "-t", "mwalice/shared").Code == 0 }
 			tmuxtest.Eventually(w.t, known, "dora is known")
 			tmuxtest.Eventually(w.t, func() bool { _, err := os.Stat(w.Doors + "/tmux-70011/default"); return err == nil }, "mallory has a door")
-			if r := w.as(evil, "tmux", "has-session", "-t", "mwalice/secret"); r.Code == 0 {
+			if r := w.as(evil, "tmux", "has-session", "-t", "mwalice/secret"); isAlice(r) {
 				w.t.Fatalf("as herself: %+v", r)
 			}
 			for i, lie := range []struct{ passwd, how string }{
@@ -49,7 +49,7 @@ func TestAU08DirectoryIsAsked(t *testing.T) {
 					dir.Write(lie.how, "")
 				}
 				for _, name := range []string{"secret", "mwalice/secret"} {
-					if r := w.as(evil, "tmux", "has-session", "-t", name); r.Code == 0 {
+					if r := w.as(evil, "tmux", "has-session", "-t", name); isAlice(r) {
 						w.gain("%q %s: mallory is somebody else: %+v", lie.passwd, lie.how, r)
 						break
 					}

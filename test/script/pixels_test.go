@@ -1,7 +1,9 @@
 package script
 
 import (
+	"fmt"
 	"os"
+	"strings"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -13,7 +15,9 @@ import (
 // TestPixels: alice's terminal says how large its characters are, at first and when she makes them larger.
 // tmux hears of it as without muxward, and tells the programs that draw pictures.
 func TestPixels(t *testing.T) {
-	h := host.Start(t, host.Config{Policy: map[string]string{"grants.yaml": "grants: []\n"}})
+	h := host.Start(t, host.Config{Policy: map[string]string{"grants.yaml": `grants:
+  - {who: mwbob, role: operator, on: mwalice/work, reason: a guest}
+`}})
 	h.Must(host.Alice, "new-session", "-d", "-s", "work", "echo READY; exec cat")
 	alice := h.Terminal(host.Alice, tmuxtest.TerminalConfig{Tmux: "sh"}, "-c", "tmux attach -t work; exec tmux attach -t work")
 	alice.WaitFor("READY")
@@ -43,4 +47,23 @@ func TestPixels(t *testing.T) {
 	alice.WaitFor("[detached (from session work)]")
 	alice.WaitFor("READY")
 	hears(last)
+	// Bob's are not told, at first and later: everybody's programs would be told of them.
+	bob := h.Terminal(host.Bob, tmuxtest.TerminalConfig{Tmux: "sh"}, "-c", "read go; exec tmux attach -t mwalice/work")
+	his, err := os.OpenFile(bob.TTY(), os.O_RDWR|unix.O_NOCTTY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer his.Close()
+	for _, cols := range []uint16{90, 100} {
+		if err := unix.IoctlSetWinsize(int(his.Fd()), unix.TIOCSWINSZ, &unix.Winsize{Col: cols, Row: 24, Xpixel: 65535, Ypixel: 65535}); err != nil {
+			t.Fatal(err)
+		}
+		if cols == 90 {
+			bob.Type("\r")
+		}
+		tmuxtest.Eventually(t, func() bool {
+			said := plain.Run("list-clients", "-t", "work", "-F", "#{client_width} #{client_cell_width}x#{client_cell_height}")
+			return strings.Contains(said, fmt.Sprintf("%d 0x0", cols))
+		}, "tmux hears of bob's characters alone")
+	}
 }
