@@ -18,6 +18,7 @@ import (
 
 	"github.com/muxward/muxward/internal/access"
 	"github.com/muxward/muxward/internal/audit"
+	"github.com/muxward/muxward/internal/config"
 )
 
 // newAuditCmd makes `muxward audit`: reading and proving the log. It works on
@@ -43,33 +44,35 @@ this host, and its key, of rewriting what came before.`,
   muxward audit verify --key muxward.pub --checkpoint monday.note`,
 	}
 	cmd.PersistentFlags().StringVar(&state, "state", "",
-		"state `directory` of muxward (default $MUXWARD_STATE, else /var/lib/muxward for root, else $XDG_STATE_HOME/muxward)")
+		"state `directory` of muxward (default $MUXWARD_STATE, else your own, else the host's)")
 	return family(cmd, newAuditTailCmd(&state), newAuditQueryCmd(&state), newAuditVerifyCmd(&state),
 		newAuditKeyCmd(&state), newAuditCheckpointCmd(&state))
 }
 
-// auditState gives the state directory.
+// auditState gives the state directory: of whoever names none their own, and where no log is
+// there, the host's.
 func auditState(flag string) (string, error) {
-	if flag != "" {
-		return flag, nil
-	}
-	if dir := os.Getenv("MUXWARD_STATE"); dir != "" {
-		return dir, nil
-	}
-	if os.Geteuid() == 0 {
-		return "/var/lib/muxward", nil
-	}
-	if dir := os.Getenv("XDG_STATE_HOME"); filepath.IsAbs(dir) {
-		return filepath.Join(dir, "muxward"), nil
-	}
-	home, err := os.UserHomeDir()
+	state, err := config.StateDir(flag)
 	if err != nil {
-		return "", usageError{errors.New("no home directory: say where the state is with --state")}
+		return "", usageError{err}
 	}
-	return filepath.Join(home, ".local", "state", "muxward"), nil
+	if flag != "" || os.Getenv("MUXWARD_STATE") != "" {
+		return state, nil
+	}
+	host, _, _ := config.System()
+	return whereLog(state, host), nil
 }
 
-// auditDir gives the log's directory, which must be there.
+func whereLog(own, host string) string {
+	if _, err := os.Lstat(filepath.Join(own, "audit")); errors.Is(err, fs.ErrNotExist) {
+		if _, err := os.Lstat(filepath.Join(host, "audit")); err == nil {
+			return host
+		}
+	}
+	return own
+}
+
+// auditDir gives the log's directory, which must be there and be ours to read.
 func auditDir(flag string) (string, error) {
 	state, err := auditState(flag)
 	if err != nil {
@@ -77,9 +80,15 @@ func auditDir(flag string) (string, error) {
 	}
 	dir := filepath.Join(state, "audit")
 	st, err := os.Stat(dir)
+	if err == nil && st.IsDir() {
+		var f *os.File
+		if f, err = os.Open(dir); err == nil {
+			f.Close()
+		}
+	}
 	switch {
 	case errors.Is(err, fs.ErrPermission):
-		return "", fmt.Errorf("%w: run this as the account that runs muxward", err)
+		return "", fmt.Errorf("%w: the log is for root and the account that runs muxward; run this as one of them", err)
 	case errors.Is(err, fs.ErrNotExist):
 		return "", usageError{fmt.Errorf("there is no log in %s; name muxward's state directory with --state", dir)}
 	case err != nil:

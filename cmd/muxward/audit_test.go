@@ -168,3 +168,19 @@ func TestAuditUsageErrors(t *testing.T) {
 		t.Errorf("rubbish at the end: exit %d, %q\n%s", code, errs, out)
 	}
 }
+
+// On a shared host the log that people mean is the host's, unless they have one of their own.
+func TestWhereLog(t *testing.T) {
+	base := t.TempDir()
+	own, host := base+"/own", base+"/host"
+	for _, tt := range []struct{ make, want string }{{"", own}, {host, host}, {own, own}} {
+		if tt.make != "" {
+			if err := os.MkdirAll(tt.make+"/audit", 0o700); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got := whereLog(own, host); got != tt.want {
+			t.Errorf("with %q made it is %s, want %s", tt.make, got, tt.want)
+		}
+	}
+}

@@ -24,6 +24,9 @@ import (
 // revocation waits for what it ends.
 const callTime = 10 * time.Second
 
+// stateHelp is the help of --state.
+const stateHelp = "state `directory` of the muxward to ask (default $MUXWARD_STATE, else your own, else the host's)"
+
 // daemonFlags are what every command has that asks the daemon.
 type daemonFlags struct {
 	state string
@@ -31,16 +34,12 @@ type daemonFlags struct {
 }
 
 func (f *daemonFlags) add(cmd *cobra.Command) {
-	cmd.Flags().StringVar(&f.state, "state", "", "state `directory` of the muxward to ask (default $MUXWARD_STATE)")
+	cmd.Flags().StringVar(&f.state, "state", "", stateHelp)
 	cmd.Flags().BoolVar(&f.json, "json", false, "print JSON")
 }
 
 func (f *daemonFlags) serving() (config.Serving, error) {
-	state, err := config.StateDir(f.state)
-	if err != nil {
-		return config.Serving{}, usageError{err}
-	}
-	return config.FindServing(state)
+	return config.AskedServing(f.state)
 }
 
 func (f *daemonFlags) call(ctx context.Context, c ctld.Call, v any) error {
