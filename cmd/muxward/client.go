@@ -3,16 +3,11 @@ package main
 import (
 	"context"
 	"fmt"
-	"io"
 	"maps"
-	"os"
 	"slices"
-	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/sys/unix"
 
 	"github.com/muxward/muxward/internal/acts"
 	"github.com/muxward/muxward/internal/config"
@@ -166,7 +161,7 @@ func newLsCmd() *cobra.Command {
 			rows := [][]string{{"SESSION", "ID", "WINDOWS", "PEOPLE", "VERBS"}}
 			for _, l := range list {
 				row := []string{
-					l.Name, l.ID, fmt.Sprint(l.Windows), fmt.Sprint(l.People), strings.Join(l.Verbs, ","),
+					l.Name, l.ID, fmt.Sprint(l.Windows), fmt.Sprint(l.People), verbsFor(cmd.OutOrStdout(), l.Verbs),
 				}
 				if l.Locked != "" {
 					row = append(row, l.Locked)
@@ -178,35 +173,6 @@ func newLsCmd() *cobra.Command {
 	}
 	f.add(cmd)
 	return cmd
-}
-
-// printTable aligns rows for people; a pipe gets tabs.
-func printTable(w io.Writer, rows [][]string) error {
-	for _, r := range rows {
-		for i := range r {
-			r[i] = tmux.OneLine(r[i])
-		}
-	}
-	if f, ok := w.(*os.File); !ok || !isTerminal(f) {
-		for _, r := range rows {
-			if _, err := fmt.Fprintln(w, strings.Join(r, "\t")); err != nil {
-				return err
-			}
-		}
-		return nil
-	}
-	t := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
-	for _, r := range rows {
-		if _, err := fmt.Fprintln(t, strings.Join(r, "\t")); err != nil {
-			return err
-		}
-	}
-	return t.Flush()
-}
-
-func isTerminal(f *os.File) bool {
-	_, err := unix.IoctlGetTermios(int(f.Fd()), unix.TCGETS)
-	return err == nil
 }
 
 // printSandbox prints what of the sandbox holds.
