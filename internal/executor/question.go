@@ -216,7 +216,7 @@ func (e *errand) told(what string, err error) string {
 		if refused.Ask != "" {
 			return text + ": " + refused.Ask
 		}
-		if refused.Decision.Reason != "" {
+		if refused.Decision.Reason != "" && refused.Decision.Rule != gateway.RuleDefault {
 			text += " (" + refused.Decision.Reason + ")"
 		}
 		return text
