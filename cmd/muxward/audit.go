@@ -8,13 +8,13 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/mod/sumdb/note"
-	"golang.org/x/sys/unix"
 
 	"github.com/muxward/muxward/internal/access"
 	"github.com/muxward/muxward/internal/audit"
@@ -364,16 +364,20 @@ func newAuditCheckpointCmd(state *string) *cobra.Command {
 // pipe, or as they are. What it prints was escaped when it was written, and a
 // line that was not is an error before it comes here.
 type recordPrinter struct {
-	out, errs   io.Writer
-	json, table bool
-	headed      bool
+	out, errs io.Writer
+	json      bool
+	cols      int // of the terminal, 0 if it is none
+	headed    bool
+	day       string // of the record before, on a narrow terminal
 }
+
+// wideLog is how wide a terminal is that has room for a record in one line.
+const wideLog = 130
 
 func newRecordPrinter(cmd *cobra.Command, asJSON bool) *recordPrinter {
 	p := &recordPrinter{out: cmd.OutOrStdout(), errs: cmd.ErrOrStderr(), json: asJSON}
-	if f, ok := p.out.(*os.File); ok && !asJSON {
-		_, err := unix.IoctlGetTermios(int(f.Fd()), unix.TCGETS)
-		p.table = err == nil
+	if !asJSON {
+		p.cols = columnsOf(p.out)
 	}
 	return p
 }
@@ -403,7 +407,9 @@ func (p *recordPrinter) one(rec *audit.Record) error {
 	switch who := rec.Person; {
 	case p.json:
 		_, err = fmt.Fprintf(p.out, "%s\n", rec.Line)
-	case p.table:
+	case p.cols > 0 && p.cols < wideLog:
+		_, err = io.WriteString(p.out, p.narrow(rec))
+	case p.cols > 0:
 		if !p.headed {
 			p.headed = true
 			fmt.Fprintf(p.out, "%7s  %-19s  %-8s  %-12s  %-20s  %s\n", "SEQ", "TIME", "KIND", "WHO", "ON", "WHAT")
@@ -415,6 +421,31 @@ func (p *recordPrinter) one(rec *audit.Record) error {
 			rec.Time.Format(time.RFC3339Nano), rec.Kind, who, strings.Join(rec.Objects, " "), recordText(rec))
 	}
 	return err
+}
+
+// narrow gives a record for a terminal that has no room for all of it beside each other:
+// what it is about and what was done are one column, and the day has a line of its own.
+func (p *recordPrinter) narrow(rec *audit.Record) string {
+	var rows [][]string
+	at := []int{5, 8, 7, 8}
+	if !p.headed {
+		p.headed = true
+		rows = append(rows, []string{"SEQ", "TIME", "KIND", "WHO", "ON, WHAT"})
+	}
+	when := rec.Time.Local()
+	what := strings.TrimSpace(strings.Join(rec.Objects, " ") + "  " + recordText(rec))
+	rows = append(rows, []string{fmt.Sprint(rec.Seq), when.Format(time.TimeOnly), string(rec.Kind), rec.Person, what})
+	left := p.cols
+	for i := range at {
+		at[i] = max(at[i], widths(rows)[i])
+		left -= at[i] + gap
+	}
+	lines := aligned(rows, append(at, max(left, 20)))
+	if day := when.Format(time.DateOnly); day != p.day {
+		p.day = day
+		lines = slices.Insert(lines, len(rows)-1, day) // the headings take a line
+	}
+	return strings.Join(lines, "\n") + "\n"
 }
 
 // recordText says in one line what a record tells.

@@ -170,6 +170,9 @@ func broken(cell string, width int) []string {
 		if line != "" && tmux.MostColumns(line+strings.TrimRight(part, " ")) > width {
 			lines, line = append(lines, strings.TrimRight(line, " ")), ""
 		}
+		if len(lines) > 0 && line == "" {
+			part = strings.TrimLeft(part, " ")
+		}
 		for _, c := range part {
 			if tmux.MostColumns(line)+tmux.MostWidth(c) > width && c != ' ' {
 				lines, line = append(lines, line), ""
