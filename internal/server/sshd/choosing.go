@@ -337,8 +337,11 @@ func (l *lobby) obey(ctx context.Context, answer string) (r gateway.Result, left
 		if !l.byLines {
 			l.typed = editor{}
 			l.filter()
-			if answer != "" {
+			switch {
+			case answer != "":
 				l.note = "no one session is called so"
+			case len(l.shown) > 0:
+				l.note = "which one? 1 is the first"
 			}
 		}
 		return r, false, nil
