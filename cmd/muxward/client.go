@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"os"
 	"slices"
 	"time"
 
@@ -34,7 +35,7 @@ func (f *daemonFlags) add(cmd *cobra.Command) {
 }
 
 func (f *daemonFlags) serving() (config.Serving, error) {
-	return config.AskedServing(f.state)
+	return config.AskedServing(f.state, os.Getenv("TMUX_TMPDIR"))
 }
 
 func (f *daemonFlags) call(ctx context.Context, c ctld.Call, v any) error {
@@ -58,7 +59,7 @@ is started from; in a pane nothing has to be set.`,
 		Example: `  eval "$(muxward env)"`,
 		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			at, err := f.serving()
+			at, err := config.AskedServing(f.state, "") // it is to say which doors, whichever are set
 			if err != nil {
 				return err
 			}

@@ -69,8 +69,9 @@ func (notServing) Is(target error) bool { return target == fs.ErrNotExist }
 
 // AskedServing reads where the muxward serves, or served last, that somebody's command is
 // for: of the state directory that was given, else of MUXWARD_STATE's, else their own, else
-// the host's, which on a host that is shared is the only one that there is.
-func AskedServing(given string) (Serving, error) {
+// the host's, which on a host that is shared is the only one that there is. doors is the
+// TMUX_TMPDIR by which they go through one of the two, "" if that says nothing.
+func AskedServing(given, doors string) (Serving, error) {
 	own, err := StateDir(given)
 	if err != nil {
 		return Serving{}, err
@@ -79,7 +80,7 @@ func AskedServing(given string) (Serving, error) {
 	if given != "" || os.Getenv("MUXWARD_STATE") != "" || own == host {
 		return FindServing(own)
 	}
-	return eitherServing(own, host, os.Getenv("TMUX_TMPDIR"))
+	return eitherServing(own, host, doors)
 }
 
 // eitherServing chooses between somebody's own muxward and the host's: the one whose doors
