@@ -246,8 +246,8 @@ own, or, with answer_key in muxward's configuration, by M-a while a request wait
 				_, err := fmt.Fprintf(out, "request %s has your yes; it takes %d, so somebody else has to approve it, too\n", r.ID, r.Need)
 				return err
 			}
-			_, err := fmt.Fprintf(out, "request %s is approved: %s is %s on %s; end it with: muxward grants take-back %d\n",
-				r.ID, r.From, r.What, tmux.OneLine(acts.TargetName(r.Target)), r.Grant)
+			_, err := fmt.Fprintf(out, "request %s is approved: %s on %s; end it with: muxward grants take-back %d\n",
+				r.ID, acts.Holding(r.From, r.What), tmux.OneLine(acts.TargetName(r.Target)), r.Grant)
 			return err
 		},
 	}

@@ -275,7 +275,7 @@ func newSocketsExplainCmd() *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:               "explain [ID...]",
-		Short:             "say what a finding means and what to do; without an ID, list them all",
+		Short:             "say what a finding means and what to do; without an ID, list all",
 		Example:           `  muxward sockets explain MW-S003`,
 		Args:              findingIDs,
 		RunE:              func(cmd *cobra.Command, ids []string) error { return explainFindings(cmd, ids, asJSON) },

@@ -67,6 +67,47 @@ type notServing struct{ error }
 
 func (notServing) Is(target error) bool { return target == fs.ErrNotExist }
 
+// AskedServing reads where the muxward serves, or served last, that somebody's command is
+// for: of the state directory that was given, else of MUXWARD_STATE's, else their own, else
+// the host's, which on a host that is shared is the only one that there is. doors is the
+// TMUX_TMPDIR by which they go through one of the two, "" if that says nothing.
+func AskedServing(given, doors string) (Serving, error) {
+	own, err := StateDir(given)
+	if err != nil {
+		return Serving{}, err
+	}
+	host, _, _ := System()
+	if given != "" || os.Getenv("MUXWARD_STATE") != "" || own == host {
+		return FindServing(own)
+	}
+	return eitherServing(own, host, doors)
+}
+
+// eitherServing chooses between somebody's own muxward and the host's: the one whose doors
+// they go through, else their own as long as there is one.
+func eitherServing(own, host, doors string) (Serving, error) {
+	ours, err := FindServing(own)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return ours, err
+	}
+	theirs, hostErr := FindServing(host)
+	switch {
+	case errors.Is(hostErr, fs.ErrNotExist) && err != nil:
+		return Serving{}, notServing{fmt.Errorf("no muxward has served from %s, nor from the host's %s; start it with: muxward serve, "+
+			"have whoever looks after this host start the host's, or name its state directory with --state", own, host)}
+	case err != nil:
+		return theirs, hostErr
+	case hostErr == nil && ours.Doors != doors && (theirs.Doors == doors || !there(ours.Ctl)):
+		return theirs, nil
+	}
+	return ours, nil
+}
+
+func there(path string) bool {
+	_, err := os.Lstat(path)
+	return err == nil
+}
+
 // FindServing reads where the muxward of a state directory serves, or served
 // last. What it gives was written by root or by whoever we are. A state directory that
 // is another account's says only where to look: what counts is in RUN, where

@@ -230,7 +230,7 @@ func (d *daemon) mindRequests() {
 }
 
 func (d *daemon) shown(r grants.Request, who identity.Identity) acts.ShownRequest {
-	s := acts.ShownRequest{Request: r, From: r.Who.Person(), For: r.For.String(), Mine: r.Who.Person() == who.Person()}
+	s := acts.ShownRequest{Request: r, From: r.Who.Person(), For: acts.Briefly(r.For), Mine: r.Who.Person() == who.Person()}
 	for _, by := range r.Yes {
 		s.Yes = append(s.Yes, by.Person())
 	}
@@ -284,7 +284,7 @@ func (a asking) approvable(who identity.Identity) (out []executor.Waits) {
 		if yes || r.Answers(who) != nil || set.Fits(set.Quorum(r.On), asker, who.Person()) != nil || !a.d.gateway.May(who, giving(r, r.On)...).Allow {
 			continue
 		}
-		text := fmt.Sprintf("%s %s for %s on %s for %v", asker, asksHow(r), r.What, acts.TargetName(r.Target), r.For)
+		text := fmt.Sprintf("%s %s for %s on %s for %s", asker, asksHow(r), r.What, acts.TargetName(r.Target), acts.Briefly(r.For))
 		if need := set.Quorum(r.On).Need; need > 1 {
 			text += fmt.Sprintf(" (%d of %d)", len(r.Yes), need)
 		}

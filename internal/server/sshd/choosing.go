@@ -1,6 +1,7 @@
 package sshd
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -198,6 +199,9 @@ func (l *lobby) draw() string {
 	return "\x1b[H" + strings.Join(lines, "\x1b[K\n") + "\x1b[K\n> " + typed + "\x1b[J"
 }
 
+// errResized ends the wait for an answer: the list has another size on the screen.
+var errResized = errors.New("the terminal has another size")
+
 // errIdle is what somebody hears who only looks.
 var errIdle = errors.New("nothing was chosen for a long time")
 
@@ -216,8 +220,15 @@ func (l *lobby) ask(ctx context.Context) (string, error) {
 	buf := make([]byte, 64)
 	for {
 		x.in.setDeadline(time.Now().Add(l.look.wait()))
-		n, err := x.in.read(buf, nil, func() error { return context.Cause(ctx) })
+		n, err := x.in.read(buf, nil, func() error {
+			if cols, rows := x.screenSize(); cols != l.cols || rows != l.rows {
+				return cmp.Or(context.Cause(ctx), errResized)
+			}
+			return context.Cause(ctx)
+		})
 		switch {
+		case errors.Is(err, errResized):
+			err = l.redraw(ctx)
 		case errors.Is(err, os.ErrDeadlineExceeded) && ctx.Err() == nil:
 			if time.Now().After(idle) {
 				return "", errIdle
@@ -337,8 +348,11 @@ func (l *lobby) obey(ctx context.Context, answer string) (r gateway.Result, left
 		if !l.byLines {
 			l.typed = editor{}
 			l.filter()
-			if answer != "" {
+			switch {
+			case answer != "":
 				l.note = "no one session is called so"
+			case len(l.shown) > 0:
+				l.note = "which one? 1 is the first"
 			}
 		}
 		return r, false, nil

@@ -216,6 +216,7 @@ func (x *session) pty(payload []byte) bool {
 	x.kind = m.Term
 	x.term = newTerminal(x.in, x.out, eraseOf(m.Modes), x.passed, x.c.nc.abort, x.forget)
 	x.term.resize(m.Cols, m.Rows, m.Width, m.Height)
+	wake(x.in.ready) // the list of sessions is drawn anew
 	x.onTerminal.Store(true)
 	return true
 }

@@ -1,0 +1,102 @@
+package main
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/muxward/muxward/internal/access"
+	"github.com/muxward/muxward/internal/tmux"
+)
+
+func TestTableLines(t *testing.T) {
+	rows := [][]string{
+		{"PERSON", "SESSION", "FROM", "SINCE", "VERBS", "REASON"},
+		{"alice", "alice/work", "-", "2026-11-28 02:30:17", "owner", "looks, and types, and whatever else is to be done today"},
+		{"bob", "alice/a-name-that-is-rather-long", "-", "2026-11-28 02:31:00", "typist+copy+spawn", ""},
+	}
+	for _, tt := range []struct {
+		cols int
+		want []string
+	}{
+		{200, []string{
+			"PERSON  SESSION                           FROM  SINCE                VERBS              REASON",
+			"alice   alice/work                        -     2026-11-28 02:30:17  owner              looks, and types, and whatever else is to be done today",
+			"bob     alice/a-name-that-is-rather-long  -     2026-11-28 02:31:00  typist+copy+spawn",
+		}},
+		{80, []string{
+			"PERSON  SESSION                   SINCE                VERBS        REASON",
+			"alice   alice/work                2026-11-28 02:30:17  owner        looks, and",
+			"                                                                    types, and",
+			"                                                                    whatever",
+			"                                                                    else is to",
+			"                                                                    be done",
+			"                                                                    today",
+			"bob     alice/a-name-that-is-rat  2026-11-28 02:31:00  typist+copy",
+			"        her-long                                       +spawn",
+		}},
+		{40, []string{
+			"PERSON   alice",
+			"SESSION  alice/work",
+			"SINCE    2026-11-28 02:30:17",
+			"VERBS    owner",
+			"REASON   looks, and types, and whatever",
+			"         else is to be done today",
+			"",
+			"PERSON   bob",
+			"SESSION  alice/a-name-that-is-rather-lon",
+			"         g",
+			"SINCE    2026-11-28 02:31:00",
+			"VERBS    typist+copy+spawn",
+		}},
+	} {
+		if got := strings.Join(tableLines(rows, tt.cols), "\n"); got != strings.Join(tt.want, "\n") {
+			t.Errorf("in %d columns:\n%s\nwant\n%s", tt.cols, got, strings.Join(tt.want, "\n"))
+		}
+	}
+	if got := strings.Join(tableLines(rows[:1], 80), "\n"); !strings.HasSuffix(got, "\n(none)") {
+		t.Errorf("nothing to list: %q", got)
+	}
+}
+
+// Whatever is in a table, no line is wider than the terminal, and no word is lost.
+func FuzzTableLines(f *testing.F) {
+	f.Add("a b,c+d", "", "2026-11-28 02:30:17", uint8(30))
+	f.Add("漢字漢字", "-", strings.Repeat("x", 90), uint8(80))
+	f.Fuzz(func(t *testing.T, a, b, c string, cols uint8) {
+		row := []string{tmux.OneLine(a), tmux.OneLine(b), tmux.OneLine(c)}
+		wide := max(20, int(cols))
+		text := strings.Join(tableLines([][]string{{"ONE", "TWO", "THREE"}, row}, wide), "\n")
+		for l := range strings.SplitSeq(text, "\n") {
+			if tmux.MostColumns(l) > wide {
+				t.Errorf("%q is wider than %d columns", l, wide)
+			}
+		}
+		for _, cell := range row {
+			for _, r := range cell {
+				if r != ' ' && cell != "-" && !strings.ContainsRune(text, r) {
+					t.Errorf("%q of %q is not in\n%s", r, cell, text)
+				}
+			}
+		}
+	})
+}
+
+func TestVerbsInShort(t *testing.T) {
+	for _, tt := range []struct{ words, want string }{
+		{"", ""},
+		{"view", "view"},
+		{"view,scroll", "viewer"},
+		{"view,scroll,type", "viewer+type"},
+		{"view,scroll,copy,suggest,type", "typist+copy"},
+		{access.AllVerbs.String(), "owner"},
+		{"view,scroll,frobnicate", "view,scroll,frobnicate"},
+	} {
+		var words []string
+		if tt.words != "" {
+			words = strings.Split(tt.words, ",")
+		}
+		if got := inShort(words); got != tt.want {
+			t.Errorf("%s: %q, want %q", tt.words, got, tt.want)
+		}
+	}
+}
