@@ -21,11 +21,12 @@ import (
 const callTime = 10 * time.Second
 
 // stateHelp is the help of --state.
-const stateHelp = "state `directory` of the muxward to ask (default $MUXWARD_STATE, else your own, else the host's)"
+const stateHelp = "state `directory` of the muxward to ask (default $MUXWARD_STATE, else by TMUX_TMPDIR, else your own, else the host's)"
 
 // daemonFlags are what every command has that asks the daemon.
 type daemonFlags struct {
 	state string
+	told  bool // which muxward is asked
 	json  bool
 }
 
@@ -34,8 +35,15 @@ func (f *daemonFlags) add(cmd *cobra.Command) {
 	cmd.Flags().BoolVar(&f.json, "json", false, "print JSON")
 }
 
+// serving gives the muxward to ask. Whoever has one of their own and asks the host's is told
+// so: what they take from somebody in the one holds in the other no more than before.
 func (f *daemonFlags) serving() (config.Serving, error) {
-	return config.AskedServing(f.state, os.Getenv("TMUX_TMPDIR"))
+	at, passed, err := config.AskedServing(f.state, os.Getenv("TMUX_TMPDIR"))
+	if err == nil && passed != "" && !f.told {
+		f.told = true
+		fmt.Fprintf(os.Stderr, "note: this asks the host's muxward; your own is asked with --state %s\n", shellQuote(passed))
+	}
+	return at, err
 }
 
 func (f *daemonFlags) call(ctx context.Context, c ctld.Call, v any) error {
@@ -59,7 +67,7 @@ is started from; in a pane nothing has to be set.`,
 		Example: `  eval "$(muxward env)"`,
 		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			at, err := config.AskedServing(f.state, "") // it is to say which doors, whichever are set
+			at, _, err := config.AskedServing(f.state, "") // it is to say which doors, whichever are set
 			if err != nil {
 				return err
 			}

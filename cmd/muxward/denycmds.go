@@ -86,10 +86,11 @@ func listRevocations(cmd *cobra.Command, f *daemonFlags, target string) error {
 	return printTable(cmd.OutOrStdout(), rows)
 }
 
-// undoing is the command that lets somebody in again.
-func undoing(by string, r acts.Revoked) string {
-	line := "muxward " + by + " --undo " + shellQuote(r.Person)
-	if strings.Contains(r.Target, "/") {
+// undoing is the command that lets somebody in again whom a call has put out: with the target
+// that was named, as it was, since without one it is about the caller's own server.
+func undoing(c ctld.Call, r acts.Revoked) string {
+	line := "muxward " + c.Act + " --undo " + shellQuote(r.Person)
+	if c.Target != "" {
 		line += " -t " + shellQuote(r.Target)
 	}
 	return line
@@ -122,7 +123,7 @@ on the target, and takes from nobody what they govern more than the target by.
 			if f.json {
 				return printJSON(cmd, r)
 			}
-			did, where := "is put out", " of "+r.Target+", and stays out until: "+undoing("kick", r)
+			did, where := "is put out", " of "+r.Target+", and stays out until: "+undoing(c, r)
 			if c.Undo {
 				did, where = "is let in again", acts.On(r.Target)
 			}

@@ -68,39 +68,51 @@ type notServing struct{ error }
 func (notServing) Is(target error) bool { return target == fs.ErrNotExist }
 
 // AskedServing reads where the muxward serves, or served last, that somebody's command is
-// for: of the state directory that was given, else of MUXWARD_STATE's, else their own, else
-// the host's, which on a host that is shared is the only one that there is. doors is the
-// TMUX_TMPDIR by which they go through one of the two, "" if that says nothing.
-func AskedServing(given, doors string) (Serving, error) {
-	own, err := StateDir(given)
-	if err != nil {
-		return Serving{}, err
-	}
+// for: of the state directory that was given, else of MUXWARD_STATE's, else the one whose
+// doors they go through, else their own, else the host's, which on a host that is shared is
+// the only one that there is. doors is the TMUX_TMPDIR by which they go through one, "" if
+// that says nothing. passed is the state directory of their own muxward where they have one
+// and it is the host's all the same: whoever means the one must not take the other for it.
+func AskedServing(given, doors string) (s Serving, passed string, err error) {
 	host, _, _ := System()
-	if given != "" || os.Getenv("MUXWARD_STATE") != "" || own == host {
-		return FindServing(own)
+	own, err := StateDir(given)
+	switch {
+	case err != nil && given == "" && os.Getenv("MUXWARD_STATE") == "": // they have no home
+		s, hostErr := FindServing(host)
+		if hostErr != nil {
+			return s, "", errors.Join(err, hostErr)
+		}
+		return s, "", nil
+	case err != nil:
+		return Serving{}, "", err
+	case given != "" || os.Getenv("MUXWARD_STATE") != "" || own == host:
+		s, err = FindServing(own)
+		return s, "", err
 	}
 	return eitherServing(own, host, doors)
 }
 
 // eitherServing chooses between somebody's own muxward and the host's: the one whose doors
 // they go through, else their own as long as there is one.
-func eitherServing(own, host, doors string) (Serving, error) {
+func eitherServing(own, host, doors string) (s Serving, passed string, err error) {
 	ours, err := FindServing(own)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return ours, err
+		return ours, "", err
+	}
+	if doors != "" {
+		doors = filepath.Clean(doors)
 	}
 	theirs, hostErr := FindServing(host)
 	switch {
 	case errors.Is(hostErr, fs.ErrNotExist) && err != nil:
-		return Serving{}, notServing{fmt.Errorf("no muxward has served from %s, nor from the host's %s; start it with: muxward serve, "+
+		return Serving{}, "", notServing{fmt.Errorf("no muxward has served from %s, nor from the host's %s; start it with: muxward serve, "+
 			"have whoever looks after this host start the host's, or name its state directory with --state", own, host)}
 	case err != nil:
-		return theirs, hostErr
+		return theirs, "", hostErr
 	case hostErr == nil && ours.Doors != doors && (theirs.Doors == doors || !there(ours.Ctl)):
-		return theirs, nil
+		return theirs, own, nil
 	}
-	return ours, nil
+	return ours, "", nil
 }
 
 func there(path string) bool {

@@ -39,7 +39,7 @@ const noView = "muxward: you may not view this any more"
 // notViewed is that, or that muxward ends, which takes no right from anybody.
 func (e *Executor) notViewed(view access.Decision, why string) string {
 	if err := e.Gateway().Ending(); err != nil {
-		return "muxward: " + err.Error()
+		return err.Error()
 	}
 	return because(noView, view, why)
 }

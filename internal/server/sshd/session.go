@@ -216,7 +216,6 @@ func (x *session) pty(payload []byte) bool {
 	x.kind = m.Term
 	x.term = newTerminal(x.in, x.out, eraseOf(m.Modes), x.passed, x.c.nc.abort, x.forget)
 	x.term.resize(m.Cols, m.Rows, m.Width, m.Height)
-	wake(x.in.ready) // the list of sessions is drawn anew
 	x.onTerminal.Store(true)
 	return true
 }
@@ -251,6 +250,7 @@ func (x *session) resized(payload []byte) bool {
 		return false
 	}
 	x.term.resize(m.Cols, m.Rows, m.Width, m.Height)
+	wake(x.in.ready) // the list of sessions is drawn anew
 	if x.client != nil {
 		x.client.event(&wire.Resize{})
 	}
