@@ -38,10 +38,14 @@ func (f *daemonFlags) add(cmd *cobra.Command) {
 // serving gives the muxward to ask. Whoever has one of their own and asks the host's is told
 // so: what they take from somebody in the one holds in the other no more than before.
 func (f *daemonFlags) serving() (config.Serving, error) {
-	at, passed, err := config.AskedServing(f.state, os.Getenv("TMUX_TMPDIR"))
+	return f.servingBy(os.Getenv("TMUX_TMPDIR"))
+}
+
+func (f *daemonFlags) servingBy(doors string) (config.Serving, error) {
+	at, passed, err := config.AskedServing(f.state, doors)
 	if err == nil && passed != "" && !f.told {
 		f.told = true
-		fmt.Fprintf(os.Stderr, "note: this asks the host's muxward; your own is asked with --state %s\n", shellQuote(passed))
+		fmt.Fprintf(os.Stderr, "note: this is the host's muxward; your own is asked with --state %s\n", shellQuote(passed))
 	}
 	return at, err
 }
@@ -67,7 +71,7 @@ is started from; in a pane nothing has to be set.`,
 		Example: `  eval "$(muxward env)"`,
 		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			at, _, err := config.AskedServing(f.state, "") // it is to say which doors, whichever are set
+			at, err := f.servingBy("") // it is to say which doors, whichever are set
 			if err != nil {
 				return err
 			}

@@ -58,17 +58,30 @@ func TestTableLines(t *testing.T) {
 	}
 }
 
-// Whatever is in a table, no line is wider than the terminal, and no word is lost.
+// Whatever is in a table, no line is wider than a terminal of 20 columns or more, and in any no
+// character is lost, nor its order, and nothing comes to the terminal that is no text.
 func FuzzTableLines(f *testing.F) {
 	f.Add("a b,c+d", "", "2026-11-28 02:30:17", uint8(30))
 	f.Add("漢字漢字", "-", strings.Repeat("x", 90), uint8(80))
+	f.Add("\x1b[2J\u202e", "e\u0301\u200d", "a\nb\tc,\xff", uint8(1))
+	f.Add("漢字, 漢字", "漢+字", ",,, ++", uint8(3))
 	f.Fuzz(func(t *testing.T, a, b, c string, cols uint8) {
 		row := []string{tmux.OneLine(a), tmux.OneLine(b), tmux.OneLine(c)}
-		wide := max(20, int(cols))
+		wide := max(1, int(cols))
 		text := strings.Join(tableLines([][]string{{"ONE", "TWO", "THREE"}, row}, wide), "\n")
 		for l := range strings.SplitSeq(text, "\n") {
-			if tmux.MostColumns(l) > wide {
+			if wide >= 20 && tmux.MostColumns(l) > wide {
 				t.Errorf("%q is wider than %d columns", l, wide)
+			}
+		}
+		if tmux.Clean(text) != text {
+			t.Errorf("%q is no text for a terminal", text)
+		}
+		for _, width := range []int{1, 2, 3, 7, wide} {
+			for _, cell := range row {
+				if got := strings.Join(broken(cell, width), ""); strings.ReplaceAll(got, " ", "") != strings.ReplaceAll(cell, " ", "") {
+					t.Errorf("%q in %d columns is %q", cell, width, got)
+				}
 			}
 		}
 		for _, cell := range row {
