@@ -23,6 +23,8 @@ type question struct {
 	line  *line       // what they type, for command-prompt
 	// then is what is done with the answers where inv is nil: muxward itself asks.
 	then func(ctx context.Context, answers []string)
+	// takes says, if it is there, of the answers so far why they cannot be meant.
+	takes func(answers []string) error
 }
 
 // asksFirst: the person's own terminal is where they are asked. Forms that are
