@@ -261,7 +261,8 @@ func printScan(cmd *cobra.Command, r report) error {
 	if len(r.excepted) > 0 {
 		p.printf("%s\n", p.dim(fmt.Sprintf("%d findings are excepted by the profile", len(r.excepted))))
 	}
-	sum := fmt.Sprintf("%d servers, %d sockets in %d directories; %d findings", len(s.Servers), len(s.Sockets), len(s.Dirs), len(findings))
+	sum := counted(len(s.Servers), "server", "servers") + ", " + counted(len(s.Sockets), "socket", "sockets") + " in " +
+		counted(len(s.Dirs), "directory", "directories") + "; " + counted(len(findings), "finding", "findings")
 	if len(findings) == 0 {
 		sum = p.good(sum)
 	} else {

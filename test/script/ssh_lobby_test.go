@@ -31,6 +31,9 @@ func TestSSHLobbyLives(t *testing.T) {
 	tmuxtest.Eventually(t, func() bool { return b.Contains("in-w-t") }, "bob is at the second")
 	b.Type("\x02d")
 	b.WaitFor("new NAME begins a session")
+	if !bytes.Contains(b.Bytes(), []byte("one moment")) {
+		t.Error("between a session and the list stood nothing")
+	}
 	b.Type("new own\r")
 	b.WaitFor("[own]")
 	b.Type("\x02d")

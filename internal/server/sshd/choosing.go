@@ -397,6 +397,11 @@ func (l *lobby) visit(ctx context.Context, argv []string) (r gateway.Result, lef
 		_, err := x.ask(ctx, "Return goes on ")
 		return gateway.Result{}, err != nil, err
 	}
+	if !l.byLines { // the list comes when nothing is under way any more that was typed before it
+		if err := x.shown(ctx, []byte(blank+"one moment, the list comes\n"), false); err != nil {
+			return r, true, err
+		}
+	}
 	x.forget() // it was typed into the session
 	x.in.quiet(ctx)
 	return gateway.Result{}, false, nil
