@@ -1,7 +1,6 @@
 package sshd
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -205,6 +204,17 @@ var errResized = errors.New("the terminal has another size")
 // errIdle is what somebody hears who only looks.
 var errIdle = errors.New("nothing was chosen for a long time")
 
+// stands says why what is on the screen is not waited at any more.
+func (l *lobby) stands(ctx context.Context) error {
+	if err := context.Cause(ctx); err != nil {
+		return err
+	}
+	if cols, rows := l.x.screenSize(); cols != l.cols || rows != l.rows {
+		return errResized
+	}
+	return nil
+}
+
 // ask waits for an answer. On the screen, what is typed is at once what is looked for.
 func (l *lobby) ask(ctx context.Context) (string, error) {
 	l.typed = editor{}
@@ -220,12 +230,7 @@ func (l *lobby) ask(ctx context.Context) (string, error) {
 	buf := make([]byte, 64)
 	for {
 		x.in.setDeadline(time.Now().Add(l.look.wait()))
-		n, err := x.in.read(buf, nil, func() error {
-			if cols, rows := x.screenSize(); cols != l.cols || rows != l.rows {
-				return cmp.Or(context.Cause(ctx), errResized)
-			}
-			return context.Cause(ctx)
-		})
+		n, err := x.in.read(buf, nil, func() error { return l.stands(ctx) })
 		switch {
 		case errors.Is(err, errResized):
 			err = l.redraw(ctx)
