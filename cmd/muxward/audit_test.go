@@ -204,3 +204,17 @@ func TestAuditNarrow(t *testing.T) {
 		t.Errorf("it is\n%s", text)
 	}
 }
+
+// A pipe has each record in one line, with tabs between, and a terminal what it has room for.
+func TestAuditForWhom(t *testing.T) {
+	rec := &audit.Record{Seq: 9, Event: access.Event{Time: time.Now(), Kind: access.EventIntent, Person: "alice", Objects: []string{"alice/$0"}, Asked: []string{"list-keys"}}}
+	for cols, want := range map[int][2]string{0: {"\t", "SEQ"}, 80: {"ON, WHAT", "\t"}, wideLog: {"WHAT", "ON, WHAT"}} {
+		var out bytes.Buffer
+		if err := (&recordPrinter{out: &out, errs: &out, cols: cols}).one(rec); err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(out.String(), want[0]) || strings.Contains(out.String(), want[1]) {
+			t.Errorf("in %d columns: %q", cols, out.String())
+		}
+	}
+}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"strings"
 	"testing"
 
@@ -111,5 +112,16 @@ func TestVerbsInShort(t *testing.T) {
 		if got := inShort(words); got != tt.want {
 			t.Errorf("%s: %q, want %q", tt.words, got, tt.want)
 		}
+	}
+}
+
+// Words of others come to a pipe as they come to a terminal: in one line, and no more than text.
+func TestTableOfHostileWords(t *testing.T) {
+	var out bytes.Buffer
+	if err := printTable(&out, [][]string{{"WHO", "WHY"}, {"bob\x1b[2J", "a\nroot\towner\u202e\x9b"}}); err != nil {
+		t.Fatal(err)
+	}
+	if want := "WHO\tWHY\nbob?[2J\ta root?owner??\n"; out.String() != want {
+		t.Errorf("%q, want %q", out.String(), want)
 	}
 }

@@ -92,6 +92,12 @@ func TestServingOfWhomIsAsked(t *testing.T) {
 	ask("both, through the host's doors, in other words", "/h/", "/h", true)
 	must(t, os.WriteFile(filepath.Join(host, servingFile), []byte("{"), 0o644))
 	ask("the host's is broken", "", "/o", false)
+	must(t, os.WriteFile(filepath.Join(own, servingFile), []byte("{"), 0o644))
+	ask("both are broken", "", "", false)
+	must(t, os.Remove(filepath.Join(host, servingFile)))
+	must(t, Serving{Ctl: ctl, Doors: "/h"}.Save(host))
+	ask("one's own is broken, and not taken for none", "", "", false)
+	must(t, os.WriteFile(filepath.Join(host, servingFile), []byte("{"), 0o644))
 	must(t, os.RemoveAll(own))
 	ask("the host's alone, broken", "", "", false)
 }

@@ -224,7 +224,8 @@ func TestLobbyWakesAtAnotherSize(t *testing.T) {
 	x.term.resize(40, 12, 0, 0)
 	l := &lobby{x: x, cols: 40, rows: 12}
 	asked := 0
-	x.in.setDeadline(time.Now().Add(10 * time.Second))
+	late := time.Now().Add(10 * time.Second)
+	x.in.setDeadline(late)
 	_, err := x.in.read(make([]byte, 1), nil, func() error {
 		if asked++; asked == 1 { // the reader is about to wait
 			if !x.resized(ssh.Marshal(struct{ Cols, Rows, Width, Height uint32 }{70, 12, 0, 0})) {
@@ -236,5 +237,8 @@ func TestLobbyWakesAtAnotherSize(t *testing.T) {
 	})
 	if !errors.Is(err, errResized) {
 		t.Errorf("whoever waits for an answer hears %v", err)
+	}
+	if !time.Now().Before(late) {
+		t.Error("it was the deadline alone that had the size looked at")
 	}
 }
