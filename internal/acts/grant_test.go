@@ -28,3 +28,12 @@ func TestBriefly(t *testing.T) {
 		}
 	}
 }
+
+// People are told it in short; of what is no time nobody is told another.
+func TestLasts(t *testing.T) {
+	for of, want := range map[string]string{"30m0s": "30m", "1h0m0s": "1h", "90s": "1m30s", "soon": "soon", "": ""} {
+		if got := (ShownRequest{For: of}).Lasts(); got != want {
+			t.Errorf("%q: %q, want %q", of, got, want)
+		}
+	}
+}
