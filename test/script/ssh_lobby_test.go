@@ -29,6 +29,8 @@ func TestSSHLobbyLives(t *testing.T) {
 	b.WaitFor("mwalice/w-three")
 	b.Type("\x1b[B\x1b[B\x1b[B\x1b[A\r") // the second by tmux's order: w-one, w-three, w-two or as they came
 	tmuxtest.Eventually(t, func() bool { return b.Contains("in-w-t") }, "bob is at the second")
+	b.Type("x") // by ssh he has no command to ask by
+	b.WaitTold("not permitted: type on pane; ask mwalice for it")
 	b.Type("\x02d")
 	b.WaitFor("new NAME begins a session")
 	if !bytes.Contains(b.Bytes(), []byte("one moment")) {
