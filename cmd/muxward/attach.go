@@ -53,6 +53,9 @@ from= has a star or question mark are given no ticket.`,
 		Args: exactly(3, "an account, a key's type and the key, as sshd does with %u %t %k"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			key := args[1] + " " + args[2]
+			if at, err := f.serving(); err == nil && f.state == "" {
+				f.state = at.State // the line is to name whom we ask
+			}
 			var l identity.TicketLine
 			if err := f.callPatiently(cmd.Context(), ctld.Call{Act: "keys", Account: args[0], Key: key}, &l); err != nil || l.Ticket == "" {
 				return err

@@ -8,16 +8,17 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/mod/sumdb/note"
-	"golang.org/x/sys/unix"
 
 	"github.com/muxward/muxward/internal/access"
 	"github.com/muxward/muxward/internal/audit"
+	"github.com/muxward/muxward/internal/config"
 )
 
 // newAuditCmd makes `muxward audit`: reading and proving the log. It works on
@@ -43,33 +44,35 @@ this host, and its key, of rewriting what came before.`,
   muxward audit verify --key muxward.pub --checkpoint monday.note`,
 	}
 	cmd.PersistentFlags().StringVar(&state, "state", "",
-		"state `directory` of muxward (default $MUXWARD_STATE, else /var/lib/muxward for root, else $XDG_STATE_HOME/muxward)")
+		"state `directory` of muxward (default $MUXWARD_STATE, else your own, else the host's)")
 	return family(cmd, newAuditTailCmd(&state), newAuditQueryCmd(&state), newAuditVerifyCmd(&state),
 		newAuditKeyCmd(&state), newAuditCheckpointCmd(&state))
 }
 
-// auditState gives the state directory.
+// auditState gives the state directory: of whoever names none their own, and where no log is
+// there, the host's.
 func auditState(flag string) (string, error) {
-	if flag != "" {
-		return flag, nil
-	}
-	if dir := os.Getenv("MUXWARD_STATE"); dir != "" {
-		return dir, nil
-	}
-	if os.Geteuid() == 0 {
-		return "/var/lib/muxward", nil
-	}
-	if dir := os.Getenv("XDG_STATE_HOME"); filepath.IsAbs(dir) {
-		return filepath.Join(dir, "muxward"), nil
-	}
-	home, err := os.UserHomeDir()
+	state, err := config.StateDir(flag)
 	if err != nil {
-		return "", usageError{errors.New("no home directory: say where the state is with --state")}
+		return "", usageError{err}
 	}
-	return filepath.Join(home, ".local", "state", "muxward"), nil
+	if flag != "" || os.Getenv("MUXWARD_STATE") != "" {
+		return state, nil
+	}
+	host, _, _ := config.System()
+	return whereLog(state, host), nil
 }
 
-// auditDir gives the log's directory, which must be there.
+func whereLog(own, host string) string {
+	if _, err := os.Lstat(filepath.Join(own, "audit")); errors.Is(err, fs.ErrNotExist) {
+		if _, err := os.Lstat(filepath.Join(host, "audit")); err == nil {
+			return host
+		}
+	}
+	return own
+}
+
+// auditDir gives the log's directory, which must be there and be ours to read.
 func auditDir(flag string) (string, error) {
 	state, err := auditState(flag)
 	if err != nil {
@@ -77,9 +80,15 @@ func auditDir(flag string) (string, error) {
 	}
 	dir := filepath.Join(state, "audit")
 	st, err := os.Stat(dir)
+	if err == nil && st.IsDir() {
+		var f *os.File
+		if f, err = os.Open(dir); err == nil {
+			f.Close()
+		}
+	}
 	switch {
 	case errors.Is(err, fs.ErrPermission):
-		return "", fmt.Errorf("%w: run this as the account that runs muxward", err)
+		return "", fmt.Errorf("%w: the log is for root and the account that runs muxward; run this as one of them", err)
 	case errors.Is(err, fs.ErrNotExist):
 		return "", usageError{fmt.Errorf("there is no log in %s; name muxward's state directory with --state", dir)}
 	case err != nil:
@@ -355,16 +364,20 @@ func newAuditCheckpointCmd(state *string) *cobra.Command {
 // pipe, or as they are. What it prints was escaped when it was written, and a
 // line that was not is an error before it comes here.
 type recordPrinter struct {
-	out, errs   io.Writer
-	json, table bool
-	headed      bool
+	out, errs io.Writer
+	json      bool
+	cols      int // of the terminal, 0 if it is none
+	headed    bool
+	day       string // of the record before, on a narrow terminal
 }
+
+// wideLog is how wide a terminal is that has room for a record in one line.
+const wideLog = 130
 
 func newRecordPrinter(cmd *cobra.Command, asJSON bool) *recordPrinter {
 	p := &recordPrinter{out: cmd.OutOrStdout(), errs: cmd.ErrOrStderr(), json: asJSON}
-	if f, ok := p.out.(*os.File); ok && !asJSON {
-		_, err := unix.IoctlGetTermios(int(f.Fd()), unix.TCGETS)
-		p.table = err == nil
+	if !asJSON {
+		p.cols = columnsOf(p.out)
 	}
 	return p
 }
@@ -394,7 +407,9 @@ func (p *recordPrinter) one(rec *audit.Record) error {
 	switch who := rec.Person; {
 	case p.json:
 		_, err = fmt.Fprintf(p.out, "%s\n", rec.Line)
-	case p.table:
+	case p.cols > 0 && p.cols < wideLog:
+		_, err = io.WriteString(p.out, p.narrow(rec))
+	case p.cols > 0:
 		if !p.headed {
 			p.headed = true
 			fmt.Fprintf(p.out, "%7s  %-19s  %-8s  %-12s  %-20s  %s\n", "SEQ", "TIME", "KIND", "WHO", "ON", "WHAT")
@@ -406,6 +421,31 @@ func (p *recordPrinter) one(rec *audit.Record) error {
 			rec.Time.Format(time.RFC3339Nano), rec.Kind, who, strings.Join(rec.Objects, " "), recordText(rec))
 	}
 	return err
+}
+
+// narrow gives a record for a terminal that has no room for all of it beside each other:
+// what it is about and what was done are one column, and the day has a line of its own.
+func (p *recordPrinter) narrow(rec *audit.Record) string {
+	var rows [][]string
+	at := []int{5, 8, 7, 8}
+	if !p.headed {
+		p.headed = true
+		rows = append(rows, []string{"SEQ", "TIME", "KIND", "WHO", "ON, WHAT"})
+	}
+	when := rec.Time.Local()
+	what := strings.TrimSpace(strings.Join(rec.Objects, " ") + "  " + recordText(rec))
+	rows = append(rows, []string{fmt.Sprint(rec.Seq), when.Format(time.TimeOnly), string(rec.Kind), rec.Person, what})
+	left := p.cols
+	for i := range at {
+		at[i] = max(at[i], widths(rows)[i])
+		left -= at[i] + gap
+	}
+	lines := aligned(rows, append(at, max(left, 20)))
+	if day := when.Format(time.DateOnly); day != p.day {
+		p.day = day
+		lines = slices.Insert(lines, len(rows)-1, day) // the headings take a line
+	}
+	return strings.Join(lines, "\n") + "\n"
 }
 
 // recordText says in one line what a record tells.

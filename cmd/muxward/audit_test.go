@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/muxward/muxward/internal/access"
 	"github.com/muxward/muxward/internal/audit"
@@ -166,5 +167,54 @@ func TestAuditUsageErrors(t *testing.T) {
 	out, errs, code := auditRun(t, "query", "--state", state)
 	if code != exitFailure || strings.Count(out, "\n") != 6 || strings.Contains(out+errs, "\x1b") {
 		t.Errorf("rubbish at the end: exit %d, %q\n%s", code, errs, out)
+	}
+}
+
+// On a shared host the log that people mean is the host's, unless they have one of their own.
+func TestWhereLog(t *testing.T) {
+	base := t.TempDir()
+	own, host := base+"/own", base+"/host"
+	for _, tt := range []struct{ make, want string }{{"", own}, {host, host}, {own, own}} {
+		if tt.make != "" {
+			if err := os.MkdirAll(tt.make+"/audit", 0o700); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got := whereLog(own, host); got != tt.want {
+			t.Errorf("with %q made it is %s, want %s", tt.make, got, tt.want)
+		}
+	}
+}
+
+// On a narrow terminal a record goes on below itself, and no line is wider than that.
+func TestAuditNarrow(t *testing.T) {
+	p := &recordPrinter{cols: 80}
+	at := time.Date(2027, 1, 31, 12, 0, 0, 0, time.Local)
+	text := p.narrow(&audit.Record{Seq: 9, Event: access.Event{Time: at, Kind: access.EventIntent, Person: "alice", Objects: []string{"alice/$0"},
+		Asked: []string{"send-keys", "-t", "alice/work:0.0", strings.Repeat("make ", 12) + "last"}}})
+	text += p.narrow(&audit.Record{Seq: 123456, Event: access.Event{Time: at, Kind: access.EventOutcome, Person: "somebody.with.a.long.name"}})
+	text += p.narrow(&audit.Record{Seq: 123457, Event: access.Event{Time: at.AddDate(0, 0, 1), Kind: access.EventOutcome, Person: "bob"}})
+	for l := range strings.SplitSeq(text, "\n") {
+		if len(l) > 80 {
+			t.Errorf("%d columns: %s", len(l), l)
+		}
+	}
+	if strings.Count(text, "SEQ") != 1 || strings.Count(text, "2027-01-31") != 1 || strings.Count(text, "2027-02-01") != 1 ||
+		!strings.Contains(text, "\n"+strings.Repeat(" ", 36)+"make") || !strings.Contains(text, " last\n") {
+		t.Errorf("it is\n%s", text)
+	}
+}
+
+// A pipe has each record in one line, with tabs between, and a terminal what it has room for.
+func TestAuditForWhom(t *testing.T) {
+	rec := &audit.Record{Seq: 9, Event: access.Event{Time: time.Now(), Kind: access.EventIntent, Person: "alice", Objects: []string{"alice/$0"}, Asked: []string{"list-keys"}}}
+	for cols, want := range map[int][2]string{0: {"\t", "SEQ"}, 80: {"ON, WHAT", "\t"}, wideLog: {"WHAT", "ON, WHAT"}} {
+		var out bytes.Buffer
+		if err := (&recordPrinter{out: &out, errs: &out, cols: cols}).one(rec); err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(out.String(), want[0]) || strings.Contains(out.String(), want[1]) {
+			t.Errorf("in %d columns: %q", cols, out.String())
+		}
 	}
 }

@@ -3,16 +3,12 @@ package main
 import (
 	"context"
 	"fmt"
-	"io"
 	"maps"
 	"os"
 	"slices"
-	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/sys/unix"
 
 	"github.com/muxward/muxward/internal/acts"
 	"github.com/muxward/muxward/internal/config"
@@ -24,23 +20,34 @@ import (
 // revocation waits for what it ends.
 const callTime = 10 * time.Second
 
+// stateHelp is the help of --state.
+const stateHelp = "state `directory` of the muxward to ask (default $MUXWARD_STATE, else by TMUX_TMPDIR, else your own, else the host's)"
+
 // daemonFlags are what every command has that asks the daemon.
 type daemonFlags struct {
 	state string
+	told  bool // which muxward is asked
 	json  bool
 }
 
 func (f *daemonFlags) add(cmd *cobra.Command) {
-	cmd.Flags().StringVar(&f.state, "state", "", "state `directory` of the muxward to ask (default $MUXWARD_STATE)")
+	cmd.Flags().StringVar(&f.state, "state", "", stateHelp)
 	cmd.Flags().BoolVar(&f.json, "json", false, "print JSON")
 }
 
+// serving gives the muxward to ask. Whoever has one of their own and asks the host's is told
+// so: what they take from somebody in the one holds in the other no more than before.
 func (f *daemonFlags) serving() (config.Serving, error) {
-	state, err := config.StateDir(f.state)
-	if err != nil {
-		return config.Serving{}, usageError{err}
+	return f.servingBy(os.Getenv("TMUX_TMPDIR"))
+}
+
+func (f *daemonFlags) servingBy(doors string) (config.Serving, error) {
+	at, passed, err := config.AskedServing(f.state, doors)
+	if err == nil && passed != "" && !f.told {
+		f.told = true
+		fmt.Fprintf(os.Stderr, "note: this is the host's muxward; your own is asked with --state %s\n", shellQuote(passed))
 	}
-	return config.FindServing(state)
+	return at, err
 }
 
 func (f *daemonFlags) call(ctx context.Context, c ctld.Call, v any) error {
@@ -64,7 +71,7 @@ is started from; in a pane nothing has to be set.`,
 		Example: `  eval "$(muxward env)"`,
 		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			at, err := f.serving()
+			at, err := f.servingBy("") // it is to say which doors, whichever are set
 			if err != nil {
 				return err
 			}
@@ -167,7 +174,7 @@ func newLsCmd() *cobra.Command {
 			rows := [][]string{{"SESSION", "ID", "WINDOWS", "PEOPLE", "VERBS"}}
 			for _, l := range list {
 				row := []string{
-					l.Name, l.ID, fmt.Sprint(l.Windows), fmt.Sprint(l.People), strings.Join(l.Verbs, ","),
+					l.Name, l.ID, fmt.Sprint(l.Windows), fmt.Sprint(l.People), verbsFor(cmd.OutOrStdout(), l.Verbs),
 				}
 				if l.Locked != "" {
 					row = append(row, l.Locked)
@@ -179,35 +186,6 @@ func newLsCmd() *cobra.Command {
 	}
 	f.add(cmd)
 	return cmd
-}
-
-// printTable aligns rows for people; a pipe gets tabs.
-func printTable(w io.Writer, rows [][]string) error {
-	for _, r := range rows {
-		for i := range r {
-			r[i] = tmux.OneLine(r[i])
-		}
-	}
-	if f, ok := w.(*os.File); !ok || !isTerminal(f) {
-		for _, r := range rows {
-			if _, err := fmt.Fprintln(w, strings.Join(r, "\t")); err != nil {
-				return err
-			}
-		}
-		return nil
-	}
-	t := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
-	for _, r := range rows {
-		if _, err := fmt.Fprintln(t, strings.Join(r, "\t")); err != nil {
-			return err
-		}
-	}
-	return t.Flush()
-}
-
-func isTerminal(f *os.File) bool {
-	_, err := unix.IoctlGetTermios(int(f.Fd()), unix.TCGETS)
-	return err == nil
 }
 
 // printSandbox prints what of the sandbox holds.

@@ -86,6 +86,16 @@ func listRevocations(cmd *cobra.Command, f *daemonFlags, target string) error {
 	return printTable(cmd.OutOrStdout(), rows)
 }
 
+// undoing is the command that lets somebody in again whom a call has put out: with the target
+// that was named, as it was, since without one it is about the caller's own server.
+func undoing(c ctld.Call, r acts.Revoked) string {
+	line := "muxward " + c.Act + " --undo " + shellQuote(r.Person)
+	if c.Target != "" {
+		line += " -t " + shellQuote(r.Target)
+	}
+	return line
+}
+
 func newKickCmd() *cobra.Command {
 	var f daemonFlags
 	c := ctld.Call{Act: "kick"}
@@ -113,7 +123,7 @@ on the target, and takes from nobody what they govern more than the target by.
 			if f.json {
 				return printJSON(cmd, r)
 			}
-			did, where := "is put out", " of "+r.Target
+			did, where := "is put out", " of "+r.Target+", and stays out until: "+undoing(c, r)
 			if c.Undo {
 				did, where = "is let in again", acts.On(r.Target)
 			}
@@ -184,7 +194,7 @@ as the whole host, is not undone by who holds it on the target alone.`,
 			if list {
 				return listLockdowns(cmd, &f)
 			}
-			return lock(cmd, &f, c, "is locked down")
+			return lock(cmd, &f, c, "is locked down, until: muxward unlock")
 		},
 	}
 	f.add(cmd)
@@ -238,6 +248,14 @@ func lock(cmd *cobra.Command, f *daemonFlags, c ctld.Call, did string) error {
 	what := r.Target
 	if what == "" {
 		what = "the host"
+	}
+	if c.Act == "lockdown" {
+		switch {
+		case c.All:
+			did += " --host"
+		case c.Target != "":
+			did += " -t " + shellQuote(r.Target)
+		}
 	}
 	_, err := fmt.Fprintf(cmd.OutOrStdout(), "%s %s\n", what, did)
 	return err

@@ -25,7 +25,7 @@ func newExplainCmd() *cobra.Command {
 	var who string
 	cmd := &cobra.Command{
 		Use:   "explain [--who PERSON] -- tmux COMMAND...",
-		Short: "say what would be decided for a tmux command line, or an ssh one, and do nothing",
+		Short: "say what would be decided for a command line, and do nothing",
 		Long: `Say what would be decided, now, for a whole tmux command line, and do nothing.
 
 For each of its commands, by its full name, it prints every verb that is needed, up to the

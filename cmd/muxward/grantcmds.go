@@ -61,8 +61,8 @@ ends a grant sooner and for good, set back, not later.`,
 			if !g.Counts && g.NotBefore.IsZero() {
 				note = "; it does not count now, see muxward grants --help"
 			}
-			_, err := fmt.Fprintf(cmd.OutOrStdout(), "grant %d: %s is %s on %s%s%s\n",
-				g.ID, g.Who, g.What, acts.TargetName(g.Target), acts.Lasting(g.Grant), note)
+			_, err := fmt.Fprintf(cmd.OutOrStdout(), "grant %d: %s on %s%s%s\n",
+				g.ID, acts.Holding(g.Who, g.What), acts.TargetName(g.Target), acts.Lasting(g.Grant), note)
 			return err
 		},
 	}

@@ -77,7 +77,7 @@ func newHostSchemaCmd() *cobra.Command {
 	profile := false
 	cmd := &cobra.Command{
 		Use:   "schema",
-		Short: "print the JSON Schema of host.yaml, or of a profile's file, for editors",
+		Short: "print the JSON Schema of host.yaml, or of profiles, for editors",
 		Example: `  muxward host schema > host.schema.json
   muxward host schema --profile > profile.schema.json`,
 		Args: exactly(0, "no arguments"),

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
-	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -112,6 +111,8 @@ wrong. Commands with more of them say so.`,
 	family(root, newVersionCmd(), newKeeperCmd(), newReachCmd())
 	checkFlags(root)
 	// A family is run to have its help printed, which its usage needs not tell.
-	root.SetUsageTemplate(strings.Replace(root.UsageTemplate(), "{{if .Runnable}}", "{{if and .Runnable (not .DisableFlagsInUseLine)}}", 1))
+	fitHelp(root)
+	root.Version = version
+	root.SetVersionTemplate(versionLine() + "\n")
 	return root
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -15,6 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/muxward/muxward/internal/access"
+	"github.com/muxward/muxward/internal/config"
 	"github.com/muxward/muxward/internal/identity"
 	"github.com/muxward/muxward/internal/policy"
 )
@@ -49,14 +51,15 @@ func defaultPolicyDir() string {
 	if dir := os.Getenv("MUXWARD_POLICY"); dir != "" {
 		return dir
 	}
+	_, host, _ := config.System()
 	if os.Geteuid() == 0 {
-		return "/etc/muxward/policy"
+		return host
 	}
 	base := os.Getenv("XDG_CONFIG_HOME")
 	if !filepath.IsAbs(base) {
 		home, err := os.UserHomeDir()
 		if err != nil {
-			return "/etc/muxward/policy"
+			return host
 		}
 		base = filepath.Join(home, ".config")
 	}
@@ -99,7 +102,22 @@ func policyError(dir string, err error) error {
 		}
 		lines = append(lines, p.Error())
 	}
+	_, host, _ := config.System()
+	if hint := elsewhere(dir, host); hint != "" {
+		lines = append(lines, hint)
+	}
 	return usageError{errors.New(strings.Join(lines, "\n"))}
+}
+
+// elsewhere says where the host's policy is to whoever has none where it was looked for.
+func elsewhere(dir, host string) string {
+	if _, err := os.Lstat(dir); dir == host || !errors.Is(err, fs.ErrNotExist) {
+		return ""
+	}
+	if _, err := os.Lstat(host); err != nil {
+		return ""
+	}
+	return "the host's policy is in " + host + ": give that as the directory"
 }
 
 func policyCheckCmd(dir *string) *cobra.Command {
@@ -117,8 +135,9 @@ func policyCheckCmd(dir *string) *cobra.Command {
 				return policyError(*dir, err)
 			}
 			n := set.Size()
-			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s: good: %d people, %d groups, %d grants, %d policies, %d tests\n",
-				*dir, n.People, n.Groups, n.Grants, n.Policies, len(cases))
+			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s: good: %s, %s, %s, %s, %s\n", *dir, counted(n.People, "person", "people"),
+				counted(n.Groups, "group", "groups"), counted(n.Grants, "grant", "grants"), counted(n.Policies, "policy", "policies"),
+				counted(len(cases), "test", "tests"))
 			return err
 		},
 	}
@@ -175,7 +194,7 @@ func printResults(p paint, results []policy.Result, verbose bool) error {
 		}
 	}
 	if failed == 0 {
-		return p.printf("%s %d tests\n", p.good("ok"), len(results))
+		return p.printf("%s %s\n", p.good("ok"), counted(len(results), "test", "tests"))
 	}
 	return p.printf("%s %d of %d tests\n", p.bad("failed"), failed, len(results))
 }

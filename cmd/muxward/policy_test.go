@@ -70,7 +70,7 @@ func TestPolicyStory(t *testing.T) {
 			t.Errorf("%v: colours without a terminal:\n%q", args, text)
 		}
 	}
-	expect(exitOK, "good: 3 people, 2 groups, 4 grants, 1 policies", "policy", "check", dir)
+	expect(exitOK, "good: 3 people, 2 groups, 4 grants, 1 policy, ", "policy", "check", dir)
 	expect(exitOK, "ok 1", "policy", "test", "--policy", dir)
 	expect(exitOK, "starter.test.yaml:", "policy", "test", dir, "--verbose")
 	expect(exitOK, "grants.yaml:", "policy", "explain", "--policy", dir, "--who", "bob", "--verb", "view", "--on", "alice/demo:0.1")
@@ -193,5 +193,27 @@ func TestShellQuote(t *testing.T) {
 		if got := shellQuote(in); got != want {
 			t.Errorf("%q: %s, want %s", in, got, want)
 		}
+	}
+}
+
+// Whoever looks after a host and has no policy of their own is told where the host's is.
+func TestPolicyElsewhere(t *testing.T) {
+	base := t.TempDir()
+	own, host := base+"/own", base+"/host"
+	if got := elsewhere(own, host); got != "" {
+		t.Errorf("where the host has none: %q", got)
+	}
+	put(t, base, "host", "")
+	if got := elsewhere(own, host); !strings.Contains(got, host) {
+		t.Errorf("it says %q", got)
+	}
+	if got := elsewhere(host, host) + elsewhere(base, host); got != "" {
+		t.Errorf("where it was looked for is one: %q", got)
+	}
+}
+
+func TestCounted(t *testing.T) {
+	if got := counted(0, "policy", "policies") + counted(1, "policy", "policies") + counted(2, "policy", "policies"); got != "0 policies1 policy2 policies" {
+		t.Error(got)
 	}
 }

@@ -130,7 +130,7 @@ func standing(cmd *cobra.Command, f *daemonFlags, c ctld.Call) error {
 
 func sayAsked(w io.Writer, r acts.ShownRequest) error {
 	_, err := fmt.Fprintf(w, "request %s: %s on %s for %s; it waits for an answer until %s\n",
-		r.ID, r.What, tmux.OneLine(acts.TargetName(r.Target)), r.For, r.Until.Local().Format(time.TimeOnly))
+		r.ID, r.What, tmux.OneLine(acts.TargetName(r.Target)), r.Lasts(), r.Until.Local().Format(time.TimeOnly))
 	return err
 }
 
@@ -205,8 +205,12 @@ YES is how many have approved it, and how many it takes. Long reasons are cut.`,
 			}
 			rows := [][]string{{"ID", "WHO", "WHAT", "ON", "FOR", "YES", "UNTIL", "REASON"}}
 			for _, r := range list {
+				lasts := r.For // scripts read that
+				if columnsOf(cmd.OutOrStdout()) > 0 {
+					lasts = r.Lasts()
+				}
 				rows = append(rows, []string{
-					r.ID, r.From, r.What, acts.TargetName(r.Target), r.For, fmt.Sprintf("%d/%d", len(r.Yes), r.Need),
+					r.ID, r.From, r.What, acts.TargetName(r.Target), lasts, fmt.Sprintf("%d/%d", len(r.Yes), r.Need),
 					r.Until.Local().Format(time.TimeOnly), acts.ShortReason(r.Reason),
 				})
 			}
@@ -246,8 +250,8 @@ own, or, with answer_key in muxward's configuration, by M-a while a request wait
 				_, err := fmt.Fprintf(out, "request %s has your yes; it takes %d, so somebody else has to approve it, too\n", r.ID, r.Need)
 				return err
 			}
-			_, err := fmt.Fprintf(out, "request %s is approved: %s is %s on %s; end it with: muxward grants take-back %d\n",
-				r.ID, r.From, r.What, tmux.OneLine(acts.TargetName(r.Target)), r.Grant)
+			_, err := fmt.Fprintf(out, "request %s is approved: %s on %s; end it with: muxward grants take-back %d\n",
+				r.ID, acts.Holding(r.From, r.What), tmux.OneLine(acts.TargetName(r.Target)), r.Grant)
 			return err
 		},
 	}

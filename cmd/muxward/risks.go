@@ -23,7 +23,7 @@ func newRisksCmd() *cobra.Command {
 	all := false
 	cmd := &cobra.Command{
 		Use:   "risks [--clear ID,...]",
-		Short: "list what a tmux server runs by itself or lets through, and clear it",
+		Short: "list what a tmux server runs by itself, and clear it",
 		Long: `List what about a tmux server, by default your own, weakens what muxward promises, or
 is run without anybody having asked for it there and then: hooks, aliases that take a
 command's name, options and formats that run programs, keys that do, variables that have

@@ -261,7 +261,8 @@ func printScan(cmd *cobra.Command, r report) error {
 	if len(r.excepted) > 0 {
 		p.printf("%s\n", p.dim(fmt.Sprintf("%d findings are excepted by the profile", len(r.excepted))))
 	}
-	sum := fmt.Sprintf("%d servers, %d sockets in %d directories; %d findings", len(s.Servers), len(s.Sockets), len(s.Dirs), len(findings))
+	sum := counted(len(s.Servers), "server", "servers") + ", " + counted(len(s.Sockets), "socket", "sockets") + " in " +
+		counted(len(s.Dirs), "directory", "directories") + "; " + counted(len(findings), "finding", "findings")
 	if len(findings) == 0 {
 		sum = p.good(sum)
 	} else {
@@ -275,7 +276,7 @@ func newSocketsExplainCmd() *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:               "explain [ID...]",
-		Short:             "say what a finding means and what to do; without an ID, list them all",
+		Short:             "say what a finding means and what to do; without an ID, list all",
 		Example:           `  muxward sockets explain MW-S003`,
 		Args:              findingIDs,
 		RunE:              func(cmd *cobra.Command, ids []string) error { return explainFindings(cmd, ids, asJSON) },

@@ -33,7 +33,7 @@ type journal struct {
 }
 
 func openJournal(state string) (*journal, error) {
-	state, err := auditState(state)
+	state, err := config.StateDir(state)
 	if err != nil {
 		return nil, err
 	}

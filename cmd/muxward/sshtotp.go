@@ -118,7 +118,7 @@ func newSSHTOTPRemoveCmd() *cobra.Command {
 			})
 		},
 	}
-	cmd.Flags().StringVar(&f.state, "state", "", "state `directory` of the muxward to ask (default $MUXWARD_STATE)")
+	cmd.Flags().StringVar(&f.state, "state", "", stateHelp)
 	cmd.Flags().StringVar(&file, "file", "", "the `file` of secrets (default: that of the muxward of the state directory)")
 	return cmd
 }

@@ -169,7 +169,7 @@ func newSuggestionsCmd() *cobra.Command {
 	var f daemonFlags
 	cmd := &cobra.Command{
 		Use:   "suggestions",
-		Short: "list the suggestions that wait for panes that you may type into, and your own",
+		Short: "list the suggestions that wait for you, and your own",
 		Long: `List the suggestions that wait for panes that you may type into, and your own: also the
 last eight of those that have ended, with how and by whom. With muxward they all end.`,
 		Example: `  muxward suggestions

@@ -16,9 +16,12 @@ func newVersionCmd() *cobra.Command {
 		Short: "print the version",
 		Args:  noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			_, err := fmt.Fprintf(cmd.OutOrStdout(), "muxward %s %s/%s %s\n",
-				version, runtime.GOOS, runtime.GOARCH, runtime.Version())
+			_, err := fmt.Fprintln(cmd.OutOrStdout(), versionLine())
 			return err
 		},
 	}
+}
+
+func versionLine() string {
+	return fmt.Sprintf("muxward %s %s/%s %s", version, runtime.GOOS, runtime.GOARCH, runtime.Version())
 }

@@ -50,7 +50,7 @@ each list is one line.`,
 			if f.json {
 				return printJSON(cmd, people)
 			}
-			return printTable(cmd.OutOrStdout(), whoRows(people))
+			return printTable(cmd.OutOrStdout(), whoRows(cmd.OutOrStdout(), people))
 		},
 	}
 	f.add(cmd)
@@ -58,7 +58,7 @@ each list is one line.`,
 	return cmd
 }
 
-func whoRows(people []gateway.Attached) [][]string {
+func whoRows(out io.Writer, people []gateway.Attached) [][]string {
 	rows := [][]string{{"PERSON", "SESSION", "INPUT", "DOOR", "TERMINAL", "SINCE", "KEYS", "FROM", "VERBS", "WATCHED BY", "PANES AS"}}
 	for _, a := range people {
 		keys, from, verbs, eyes, as := "idle", "-", "-", "-", "-"
@@ -69,7 +69,7 @@ func whoRows(people []gateway.Attached) [][]string {
 			from = a.From
 		}
 		if len(a.Verbs) > 0 {
-			verbs = strings.Join(a.Verbs, ",")
+			verbs = verbsFor(out, a.Verbs)
 		}
 		if a.Bound {
 			eyes = cmp.Or(strings.Join(a.Watchers, ","), "nobody")
@@ -135,5 +135,5 @@ func printPresent(cmd *cobra.Command, now acts.PresentNow, asJSON bool) error {
 	if _, err := io.WriteString(out, head); err != nil {
 		return err
 	}
-	return printTable(out, whoRows(now.People))
+	return printTable(out, whoRows(out, now.People))
 }

@@ -2,6 +2,7 @@ package acts
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -44,6 +45,25 @@ func Lasting(g grants.Grant) string {
 	}
 	if !g.Until.IsZero() {
 		text += " until " + g.Until.Local().Format(time.DateTime)
+	}
+	return text
+}
+
+// Holding says of somebody what they are or may do: of a role the one, of verbs the other.
+func Holding(who, what string) string {
+	if slices.Contains(access.Roles(), access.Role(what)) {
+		return who + " is " + what
+	}
+	return who + " may " + what
+}
+
+// Briefly words a time without the parts of it that are nothing: 30m, and not 30m0s.
+func Briefly(d time.Duration) string {
+	text := d.String()
+	for _, none := range []string{"m0s", "h0m"} {
+		if strings.HasSuffix(text, none) {
+			text = text[:len(text)-2]
+		}
 	}
 	return text
 }

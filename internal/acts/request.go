@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/muxward/muxward/internal/grants"
 	"github.com/muxward/muxward/internal/tmux"
@@ -36,6 +37,15 @@ type ShownRequest struct {
 	Yes  []string `json:"approved_by,omitempty"`
 	Need int      `json:"need"`
 	Mine bool     `json:"mine"`
+}
+
+// Lasts is for how long it is asked for, as it is told to people: scripts read For.
+func (r ShownRequest) Lasts() string {
+	d, err := time.ParseDuration(r.For)
+	if err != nil {
+		return r.For
+	}
+	return Briefly(d)
 }
 
 // Refusal is the error of a request that was not approved.

@@ -67,6 +67,59 @@ type notServing struct{ error }
 
 func (notServing) Is(target error) bool { return target == fs.ErrNotExist }
 
+// AskedServing reads where the muxward serves, or served last, that somebody's command is
+// for: of the state directory that was given, else of MUXWARD_STATE's, else the one whose
+// doors they go through, else their own, else the host's, which on a host that is shared is
+// the only one that there is. doors is the TMUX_TMPDIR by which they go through one, "" if
+// that says nothing. passed is the state directory of their own muxward where they have one
+// and it is the host's all the same: whoever means the one must not take the other for it.
+func AskedServing(given, doors string) (s Serving, passed string, err error) {
+	host, _, _ := System()
+	own, err := StateDir(given)
+	switch {
+	case err != nil && given == "" && os.Getenv("MUXWARD_STATE") == "": // they have no home
+		s, hostErr := FindServing(host)
+		if hostErr != nil {
+			return s, "", errors.Join(err, hostErr)
+		}
+		return s, "", nil
+	case err != nil:
+		return Serving{}, "", err
+	case given != "" || os.Getenv("MUXWARD_STATE") != "" || own == host:
+		s, err = FindServing(own)
+		return s, "", err
+	}
+	return eitherServing(own, host, doors)
+}
+
+// eitherServing chooses between somebody's own muxward and the host's: the one whose doors
+// they go through, else their own as long as there is one.
+func eitherServing(own, host, doors string) (s Serving, passed string, err error) {
+	ours, err := FindServing(own)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return ours, "", err
+	}
+	if doors != "" {
+		doors = filepath.Clean(doors)
+	}
+	theirs, hostErr := FindServing(host)
+	switch {
+	case errors.Is(hostErr, fs.ErrNotExist) && err != nil:
+		return Serving{}, "", notServing{fmt.Errorf("no muxward has served from %s, nor from the host's %s; start it with: muxward serve, "+
+			"have whoever looks after this host start the host's, or name its state directory with --state", own, host)}
+	case err != nil:
+		return theirs, "", hostErr
+	case hostErr == nil && ours.Doors != doors && (theirs.Doors == doors || !there(ours.Ctl)):
+		return theirs, own, nil
+	}
+	return ours, "", nil
+}
+
+func there(path string) bool {
+	_, err := os.Lstat(path)
+	return err == nil
+}
+
 // FindServing reads where the muxward of a state directory serves, or served
 // last. What it gives was written by root or by whoever we are. A state directory that
 // is another account's says only where to look: what counts is in RUN, where

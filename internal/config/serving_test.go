@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -57,6 +58,48 @@ func TestServingOfAnAccount(t *testing.T) {
 	must(t, os.Remove(path))
 	must(t, unix.Mkfifo(path, 0o644))
 	find("a pipe, for which nobody waits", false, false)
+}
+
+// Whoever names no state directory asks their own muxward, and where they have none, or one
+// that serves no more, the host's: on a shared host nobody has set anything but TMUX_TMPDIR.
+func TestServingOfWhomIsAsked(t *testing.T) {
+	base := t.TempDir()
+	own, host, ctl := base+"/own", base+"/host", base+"/ctl"
+	ask := func(what, doors, want string, passes bool) {
+		t.Helper()
+		s, passed, err := eitherServing(own, host, doors)
+		if (err == nil) != (want != "") || s.Doors != want {
+			t.Errorf("%s: %+v, %v; want the doors %q", what, s, err, want)
+		}
+		if (passed == own) != passes || !passes && passed != "" {
+			t.Errorf("%s: passed is %q", what, passed)
+		}
+	}
+	ask("none", "", "", false)
+	if _, _, err := eitherServing(own, host, ""); !errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), "whoever looks after this host") {
+		t.Errorf("none: %v, which does not say what to do", err)
+	}
+	must(t, os.Mkdir(host, 0o755))
+	must(t, Serving{Ctl: ctl, Doors: "/h"}.Save(host))
+	ask("the host's alone", "", "/h", false)
+	must(t, os.Mkdir(own, 0o755))
+	must(t, Serving{Ctl: ctl, Doors: "/o"}.Save(own))
+	ask("one's own has gone", "", "/h", true)
+	ask("one's own has gone, whose doors are set", "/o", "/o", false)
+	must(t, os.WriteFile(ctl, nil, 0o600))
+	ask("both", "", "/o", false)
+	ask("both, through the host's doors", "/h", "/h", true)
+	ask("both, through the host's doors, in other words", "/h/", "/h", true)
+	must(t, os.WriteFile(filepath.Join(host, servingFile), []byte("{"), 0o644))
+	ask("the host's is broken", "", "/o", false)
+	must(t, os.WriteFile(filepath.Join(own, servingFile), []byte("{"), 0o644))
+	ask("both are broken", "", "", false)
+	must(t, os.Remove(filepath.Join(host, servingFile)))
+	must(t, Serving{Ctl: ctl, Doors: "/h"}.Save(host))
+	ask("one's own is broken, and not taken for none", "", "", false)
+	must(t, os.WriteFile(filepath.Join(host, servingFile), []byte("{"), 0o644))
+	must(t, os.RemoveAll(own))
+	ask("the host's alone, broken", "", "", false)
 }
 
 func must(t *testing.T, err error) {

@@ -284,7 +284,7 @@ func (a asking) approvable(who identity.Identity) (out []executor.Waits) {
 		if yes || r.Answers(who) != nil || set.Fits(set.Quorum(r.On), asker, who.Person()) != nil || !a.d.gateway.May(who, giving(r, r.On)...).Allow {
 			continue
 		}
-		text := fmt.Sprintf("%s %s for %s on %s for %v", asker, asksHow(r), r.What, acts.TargetName(r.Target), r.For)
+		text := fmt.Sprintf("%s %s for %s on %s for %s", asker, asksHow(r), r.What, acts.TargetName(r.Target), acts.Briefly(r.For))
 		if need := set.Quorum(r.On).Need; need > 1 {
 			text += fmt.Sprintf(" (%d of %d)", len(r.Yes), need)
 		}
@@ -330,7 +330,15 @@ const wishWaits = 10 * time.Minute
 // Wish makes the act by which somebody asks for a right on the pane that they are at. It is
 // about that by its ids, as they were asked: nothing else is taken for it.
 func (a asking) Wish(who identity.Identity, w executor.Wish) (*gateway.Act, error) {
-	act, err := a.d.act(who, ctld.Call{Act: "request", Role: strings.TrimSpace(w.What), For: strings.TrimSpace(w.For),
+	what := strings.TrimSpace(w.What)
+	if _, role := access.Role(what).Verbs(); !role {
+		for word := range strings.SplitSeq(what, ",") {
+			if _, err := access.ParseVerb(strings.TrimSpace(word)); err != nil { // its list of verbs has no room in a line
+				return nil, fmt.Errorf("%q is no role or verb, as typist, type and copy are", word)
+			}
+		}
+	}
+	act, err := a.d.act(who, ctld.Call{Act: "request", Role: what, For: strings.TrimSpace(w.For),
 		Reason: strings.TrimSpace(w.Reason), Within: wishWaits.String(), Target: gateway.Name(w.Pane)})
 	if err == nil {
 		act.On = []access.Object{w.Pane}
@@ -344,14 +352,14 @@ func (a asking) Asked(result any) (told string, ending func(ctx context.Context)
 	if r, held := result.(acts.ShownRequest); !waits && held {
 		return fmt.Sprintf("you hold %s there already; nobody was asked", r.What), nil
 	}
-	return fmt.Sprintf("asked, as request %s: %s for %s; you hear the answer here", b.ID, b.What, b.For), func(ctx context.Context) string {
+	return fmt.Sprintf("asked, as request %s: %s for %s; you hear the answer here", b.ID, b.What, b.Lasts()), func(ctx context.Context) string {
 		v, err := b.Ends(ctx)
 		r, ok := v.(acts.ShownRequest)
 		switch {
 		case err != nil || !ok:
 			return fmt.Sprintf("request %s has come to no end that is known: %v", b.ID, err)
 		case r.Answer == grants.Approved:
-			return fmt.Sprintf("%s approves: you hold %s there for %s%s", r.By, r.What, r.For, ofWhy(r.Why))
+			return fmt.Sprintf("%s approves: you hold %s there for %s%s", r.By, r.What, r.Lasts(), ofWhy(r.Why))
 		}
 		return r.Refusal().Error()
 	}

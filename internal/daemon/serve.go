@@ -90,4 +90,4 @@ func notifyManager(state string) {
 	_ = syscall.Sendto(fd, []byte(state), syscall.MSG_NOSIGNAL, &syscall.SockaddrUnix{Name: path})
 }
 
-var errDraining = errors.New("muxward is ending; start it again and attach anew")
+var errDraining = errors.New("muxward is ending; attach anew when it has started again")

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -325,7 +326,7 @@ func (k *keyboard) openRequests(ctx context.Context) error {
 		if w.Line != "" {
 			l.Foot = "y approves, or shows a suggestion, n denies, / finds, q leaves"
 		}
-		l.Items = append(l.Items, chooser.Item{Left: w.From, Text: w.Text})
+		l.Items = append(l.Items, chooser.Item{Left: w.From, Text: strings.TrimPrefix(w.Text, w.From+" ")})
 		needs = append(needs, w.Need)
 	}
 	sh := &sheet{list: l, pressed: func(ctx context.Context, key string, at int) (bool, error) {

@@ -397,11 +397,10 @@ func (s *controlSeat) reconsider(ctx context.Context, why string) error {
 // close ends it for somebody who may not have it any more. When it returns nil,
 // nothing more is shown, and nothing that they sent is done later.
 func (s *controlSeat) close(ctx context.Context, d access.Decision, why string) error {
-	text := noView
-	if s.full {
-		text = "muxward: you do not hold every verb here any more; attach again"
+	text := s.e.notViewed(d, why)
+	if s.full && s.e.Gateway().Ending() == nil {
+		text = because("muxward: you do not hold every verb here any more; attach again", d, why)
 	}
-	text = because(text, d, why)
 	reason := fmt.Errorf("%w: %s", gateway.ErrEnded, text)
 	gateway.Waits(ctx)
 	short, cancel := context.WithTimeout(ctx, time.Second)

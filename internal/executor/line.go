@@ -285,7 +285,14 @@ func (k *keyboard) live(ctx context.Context, q *question, how string) error {
 // enter takes an answer, and with the last one does what was asked for.
 func (k *keyboard) enter(ctx context.Context, q *question) error {
 	l := q.line
-	if l.done = append(l.done, string(l.text)); len(l.done) < len(l.prompts) {
+	if l.done = append(l.done, string(l.text)); q.takes != nil {
+		if err := q.takes(l.done); err != nil {
+			k.unasked()
+			k.s.att.Notice("not asked: " + err.Error())
+			return nil
+		}
+	}
+	if len(l.done) < len(l.prompts) {
 		l.next()
 		k.s.att.Ask(l.shown())
 		return nil

@@ -36,6 +36,14 @@ func (p *parting) leave(reason error) (first bool) {
 // noView is the end of who may not view any more what they look at.
 const noView = "muxward: you may not view this any more"
 
+// notViewed is that, or that muxward ends, which takes no right from anybody.
+func (e *Executor) notViewed(view access.Decision, why string) string {
+	if err := e.Gateway().Ending(); err != nil {
+		return err.Error()
+	}
+	return because(noView, view, why)
+}
+
 // because says why something was taken from somebody, as far as it is known: by
 // the decision, or by what had it made.
 func because(text string, d access.Decision, why string) string {

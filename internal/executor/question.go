@@ -23,6 +23,8 @@ type question struct {
 	line  *line       // what they type, for command-prompt
 	// then is what is done with the answers where inv is nil: muxward itself asks.
 	then func(ctx context.Context, answers []string)
+	// takes says, if it is there, of the answers so far why they cannot be meant.
+	takes func(answers []string) error
 }
 
 // asksFirst: the person's own terminal is where they are asked. Forms that are
@@ -195,6 +197,13 @@ func (q *question) stands(ctx context.Context) error {
 	return nil
 }
 
+// keyAsks reports whether what was refused can be asked for in the person's display, which
+// who comes by ssh, and has no commands to ask by, can as well.
+func keyAsks(r *gateway.Refused) bool {
+	free := r.Ask != "" || r.Decision.Rule == gateway.RuleDefault && !r.Need.Whole && !access.Governing.Has(r.Need.Verb)
+	return free && r.Need.Object.Kind == access.Pane
+}
+
 // told words why something was not done, for the person: which right is missing
 // and whom to ask for it. Of what they may not know of, they are not told the
 // name that a binding has for it, and of what a binding says nothing that only
@@ -209,14 +218,14 @@ func (e *errand) told(what string, err error) string {
 		return what + "not permitted: " + refused.Decision.Reason // nobody gives it now
 	case errors.As(err, &refused) && refused.Decision.Rule == gateway.RuleLease:
 		return what + "not permitted: " + refused.Decision.Reason // it is not the owner's to give
-	case errors.As(err, &refused) && refused.Ask != "" && refused.Need.Object.Kind == access.Pane && e.k.s.asksBy() != "":
+	case errors.As(err, &refused) && keyAsks(refused) && e.k.s.asksBy() != "":
 		return what + (&gateway.Refused{Need: refused.Need}).Error() + "; " + e.k.s.asksBy() + " asks for it"
 	case errors.As(err, &refused):
 		text := what + (&gateway.Refused{Need: refused.Need}).Error() + "; ask " + e.k.s.server.Owner() + " for it"
 		if refused.Ask != "" {
 			return text + ": " + refused.Ask
 		}
-		if refused.Decision.Reason != "" {
+		if refused.Decision.Reason != "" && refused.Decision.Rule != gateway.RuleDefault {
 			text += " (" + refused.Decision.Reason + ")"
 		}
 		return text

@@ -581,7 +581,7 @@ func (s *seat) anew(ctx context.Context, why string) error {
 // close ends the attachment of somebody who may not view it any more. When it
 // returns nil, nothing more is shown and nothing that they typed is under way.
 func (s *seat) close(ctx context.Context, view access.Decision, why string) error {
-	return s.putOut(ctx, because(noView, view, why))
+	return s.putOut(ctx, s.e.notViewed(view, why))
 }
 
 // putOut is close, saying why.

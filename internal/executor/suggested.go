@@ -80,11 +80,11 @@ var errNotInFront = errors.New("you are not shown that pane any more")
 // openSuggestion shows the person a line that is suggested, all of it. It is taken as it
 // is shown: keys count once it was shown to its end, and they have paused.
 func (k *keyboard) openSuggestion(ctx context.Context, w Waits) error {
-	l := &chooser.List{Title: " " + w.Head, Foot: "y runs it, t types it without Enter, n dismisses it, q leaves"}
+	l := &chooser.List{Title: " a suggestion", Foot: "y runs it, t types it without Enter, n dismisses it, q leaves"}
 	if w.Command {
-		l.Foot = "y does it, n dismisses it, q leaves"
+		l.Title, l.Foot = " a command in your name", "y does it, n dismisses it, q leaves"
 	}
-	// Whose it is and where it goes is shown whole as well: the title may be cut off.
+	// Whose it is and where it goes is no title: that might be cut off.
 	said := []string{w.Head + ":"}
 	if w.Begun != "" {
 		said = append(said, w.Begun+" has begun a line there: it is typed behind that")

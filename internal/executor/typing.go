@@ -141,7 +141,7 @@ func (k sink) Prepare(ctx context.Context, e attach.Event) error {
 	switch {
 	case errors.As(err, &refused) && refused.Decision.Rule == gateway.RuleLease:
 		k.s.untypable(refused)
-	case errors.As(err, &refused) && refused.Ask != "": // in few words: there is one line
+	case errors.As(err, &refused) && (refused.Ask != "" || refused.Decision.Rule == gateway.RuleDefault): // in few words: there is one line
 		k.s.att.Notice((&errand{k: k.s.keyboard}).told("", err))
 	case err != nil:
 		k.s.att.Notice(err.Error())

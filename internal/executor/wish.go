@@ -37,7 +37,15 @@ func (k *keyboard) wish(ctx context.Context) (bool, error) {
 		begun:   []string{access.Type.String(), "30m", ""},
 	}
 	l.next()
-	k.ask = &question{e: e, about: e.current, line: l, then: func(_ context.Context, answers []string) {
+	takes := func(answers []string) error { // what they mistype they hear before they are asked for more
+		w := Wish{Pane: on, What: answers[0], For: l.begun[1]}
+		if len(answers) > 1 {
+			w.For = answers[1]
+		}
+		_, err := s.e.Asking.Wish(s.live.Who(), w)
+		return err
+	}
+	k.ask = &question{e: e, about: e.current, line: l, takes: takes, then: func(_ context.Context, answers []string) {
 		s.wishesBeside(Wish{on, answers[0], answers[1], answers[2]})
 	}}
 	s.att.Ask(l.shown())

@@ -54,6 +54,9 @@ func (g *Gateway) Refused(who identity.Identity, n Need, d access.Decision) *Ref
 	return &Refused{Decision: d, Need: n, Ask: g.askFor(who, n, d)}
 }
 
+// RuleDefault is the rule of decisions that refuse because nothing permits: policy.Default.
+const RuleDefault = "default"
+
 // askFor is the command by which somebody may ask others for what was refused to them:
 // who may view something may ask for more of it. What was taken from them, and what
 // governs, is not offered.

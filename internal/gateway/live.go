@@ -583,8 +583,8 @@ func (g *Gateway) Shut(ctx context.Context, why error) []string {
 	return g.Reconsider(ctx, "", why.Error()).Unconfirmed
 }
 
-// ending is why muxward ends, nil if it does not.
-func (g *Gateway) ending() error {
+// Ending is why muxward ends, nil if it does not.
+func (g *Gateway) Ending() error {
 	if shut := g.shut.Load(); shut != nil {
 		return errors.New(*shut)
 	}

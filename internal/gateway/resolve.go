@@ -110,7 +110,7 @@ var errNoSessions = errors.New("no sessions")
 // same sequence may start one. At the end of muxward itself nobody sees anything, and that is
 // what is said: who hears of no server might begin one.
 func (g *Gateway) noServer(req Request) error {
-	if err := g.ending(); err != nil {
+	if err := g.Ending(); err != nil {
 		return err
 	}
 	return &NotFound{Err: errors.New("no server running on " + req.Door), MayAppear: true}
@@ -269,7 +269,7 @@ func (r *resolver) noServer(ctx context.Context) error {
 	if r.owner != me {
 		return r.notHere()
 	}
-	if err := r.g.ending(); err != nil {
+	if err := r.g.Ending(); err != nil {
 		return err
 	}
 	switch inv.Row.Name {

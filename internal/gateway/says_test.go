@@ -189,3 +189,10 @@ func TestSaysAsThePolicyWould(t *testing.T) {
 		t.Errorf("of %d answers %d were from memory: nothing is compared", asked, kept)
 	}
 }
+
+// What is said to somebody rests on it that the two are the same.
+func TestRuleDefault(t *testing.T) {
+	if RuleDefault != policy.Default {
+		t.Errorf("nothing permits by the rule %q, and refusals are worded for %q", policy.Default, RuleDefault)
+	}
+}

@@ -51,7 +51,7 @@ func TestSocketsOfAnAccount(t *testing.T) {
 		}
 		tmuxtest.KillAtEnd(t, n)
 	}
-	if out, err := sockets("scan"); err != nil || !strings.Contains(out, "3 servers, 3 sockets in 1 directories; 0 findings") {
+	if out, err := sockets("scan"); err != nil || !strings.Contains(out, "3 servers, 3 sockets in 1 directory; 0 findings") {
 		t.Fatalf("of three servers that are well it says %v\n%s", err, out)
 	}
 	n, _ := strconv.Atoi(pids["crashed"]) // it was read above
@@ -256,7 +256,7 @@ func TestSocketsBesideMuxward(t *testing.T) {
 	h.Must(host.Alice, "new-session", "-d", "-s", "work", "cat")
 	inOrder(t, h, host.Alice) // who cannot see who holds the door
 	scan := func() host.Result { return h.Muxward("root", "sockets", "scan", "--only", h.Base, "--dir", h.Doors) }
-	if r := scan(); r.Code != 0 || !strings.Contains(r.Out, "1 servers") || !strings.Contains(r.Out, "; 0 findings") {
+	if r := scan(); r.Code != 0 || !strings.Contains(r.Out, "1 server, ") || !strings.Contains(r.Out, "; 0 findings") {
 		t.Errorf("%+v", r)
 	}
 	beside := tmuxtest.Dir(t, tmuxtest.As(t, host.Alice)) + "/s"
@@ -307,7 +307,7 @@ func TestSocketsBesideHelper(t *testing.T) {
 // inOrder fails if somebody is told of anything wrong with doors and the servers behind.
 func inOrder(t *testing.T, h *host.Host, who string) {
 	t.Helper()
-	if r := h.Muxward(who, "sockets", "scan", "--only", h.Base, "--dir", h.Doors); r.Code != 0 || !strings.Contains(r.Out, "1 servers") || !strings.Contains(r.Out, "; 0 findings") {
+	if r := h.Muxward(who, "sockets", "scan", "--only", h.Base, "--dir", h.Doors); r.Code != 0 || !strings.Contains(r.Out, "1 server, ") || !strings.Contains(r.Out, "; 0 findings") {
 		t.Errorf("%s: %+v", who, r)
 	}
 }

@@ -21,12 +21,21 @@ func TestSSHLobbyLives(t *testing.T) {
 	}
 	b := h.SSHTerminal(host.Bob, tmuxtest.TerminalConfig{Cols: 40, Rows: 12}, "127.0.0.1")
 	b.WaitFor("2  mwalice/w-two")
+	b.Type("\r")
+	b.WaitFor("which one? 1 is the first")
+	b.Resize(70, 12)
+	b.WaitFor("q leaves; C-l shows lines") // which there is no room for in 40
 	h.Must(host.Alice, "new-session", "-d", "-s", "w-three", "echo in-w-three; cat")
 	b.WaitFor("mwalice/w-three")
 	b.Type("\x1b[B\x1b[B\x1b[B\x1b[A\r") // the second by tmux's order: w-one, w-three, w-two or as they came
 	tmuxtest.Eventually(t, func() bool { return b.Contains("in-w-t") }, "bob is at the second")
+	b.Type("x") // by ssh he has no command to ask by
+	b.WaitTold("not permitted: type on pane; ask mwalice for it")
 	b.Type("\x02d")
 	b.WaitFor("new NAME begins a session")
+	if !bytes.Contains(b.Bytes(), []byte("one moment")) {
+		t.Error("between a session and the list stood nothing")
+	}
 	b.Type("new own\r")
 	b.WaitFor("[own]")
 	b.Type("\x02d")

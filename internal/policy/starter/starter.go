@@ -9,7 +9,6 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"strconv"
 
 	"github.com/muxward/muxward/internal/identity"
@@ -20,6 +19,9 @@ var files embed.FS
 
 // blank is where the files name the person who starts.
 var blank = regexp.MustCompile(`\b(ME|UID|ACCOUNT)\b`)
+
+// others are what the examples call somebody where whoever starts has that name.
+var others = map[string]string{"bob": "ben", "carol": "cora", "mallory": "trudy"}
 
 // ErrNotEmpty is the error of a directory that holds something already.
 var ErrNotEmpty = errors.New("there is something in it already; init writes only into an empty or new directory")
@@ -43,9 +45,6 @@ func Files(me, account string, uid int, examples bool) ([]File, error) {
 	if _, err := identity.CanonicalName(me); err != nil {
 		return nil, fmt.Errorf("cannot name you in a policy: %w", err)
 	}
-	if me == "mallory" || examples && slices.Contains([]string{"bob", "carol"}, me) {
-		return nil, fmt.Errorf("the starter policy has a guest called %s already: give it another person to begin with", me)
-	}
 	values := map[string]string{"ME": me, "UID": strconv.Itoa(uid), "ACCOUNT": strconv.Quote(account)}
 	entries, err := files.ReadDir("files")
 	if err != nil {
@@ -56,6 +55,9 @@ func Files(me, account string, uid int, examples bool) ([]File, error) {
 		text, err := files.ReadFile("files/" + e.Name())
 		if err != nil {
 			return nil, err
+		}
+		if other := others[me]; other != "" {
+			text = regexp.MustCompile(`\b`+me+`\b`).ReplaceAll(text, []byte(other))
 		}
 		text = blank.ReplaceAllFunc(text, func(word []byte) []byte {
 			return []byte(values[string(word)])

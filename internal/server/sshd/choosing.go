@@ -198,8 +198,22 @@ func (l *lobby) draw() string {
 	return "\x1b[H" + strings.Join(lines, "\x1b[K\n") + "\x1b[K\n> " + typed + "\x1b[J"
 }
 
+// errResized ends the wait for an answer: the list has another size on the screen.
+var errResized = errors.New("the terminal has another size")
+
 // errIdle is what somebody hears who only looks.
 var errIdle = errors.New("nothing was chosen for a long time")
+
+// stands says why what is on the screen is not waited at any more.
+func (l *lobby) stands(ctx context.Context) error {
+	if err := context.Cause(ctx); err != nil {
+		return err
+	}
+	if cols, rows := l.x.screenSize(); cols != l.cols || rows != l.rows {
+		return errResized
+	}
+	return nil
+}
 
 // ask waits for an answer. On the screen, what is typed is at once what is looked for.
 func (l *lobby) ask(ctx context.Context) (string, error) {
@@ -216,8 +230,10 @@ func (l *lobby) ask(ctx context.Context) (string, error) {
 	buf := make([]byte, 64)
 	for {
 		x.in.setDeadline(time.Now().Add(l.look.wait()))
-		n, err := x.in.read(buf, nil, func() error { return context.Cause(ctx) })
+		n, err := x.in.read(buf, nil, func() error { return l.stands(ctx) })
 		switch {
+		case errors.Is(err, errResized):
+			err = l.redraw(ctx)
 		case errors.Is(err, os.ErrDeadlineExceeded) && ctx.Err() == nil:
 			if time.Now().After(idle) {
 				return "", errIdle
@@ -337,8 +353,11 @@ func (l *lobby) obey(ctx context.Context, answer string) (r gateway.Result, left
 		if !l.byLines {
 			l.typed = editor{}
 			l.filter()
-			if answer != "" {
+			switch {
+			case answer != "":
 				l.note = "no one session is called so"
+			case len(l.shown) > 0:
+				l.note = "which one? 1 is the first"
 			}
 		}
 		return r, false, nil
@@ -382,6 +401,11 @@ func (l *lobby) visit(ctx context.Context, argv []string) (r gateway.Result, lef
 	case r.Exit != 0 && !l.byLines: // tmux has said why
 		_, err := x.ask(ctx, "Return goes on ")
 		return gateway.Result{}, err != nil, err
+	}
+	if !l.byLines { // the list comes when nothing is under way any more that was typed before it
+		if err := x.shown(ctx, []byte(blank+"one moment, the list comes\n"), false); err != nil {
+			return r, true, err
+		}
 	}
 	x.forget() // it was typed into the session
 	x.in.quiet(ctx)

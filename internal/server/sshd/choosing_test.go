@@ -1,6 +1,7 @@
 package sshd
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -213,4 +214,31 @@ func TestFlushOfWhatIsThere(t *testing.T) {
 	o.close()
 	close(gate)
 	<-ended
+}
+
+// Who looks at the list and makes their terminal larger or smaller has it drawn anew then, and
+// not when it is looked at the next time.
+func TestLobbyWakesAtAnotherSize(t *testing.T) {
+	x := &session{c: &conn{}, in: newInbox(), out: newOutbox(io.Discard, io.Discard)}
+	x.term = newTerminal(x.in, x.out, 0x7f, nil, nil, nil)
+	x.term.resize(40, 12, 0, 0)
+	l := &lobby{x: x, cols: 40, rows: 12}
+	asked := 0
+	late := time.Now().Add(10 * time.Second)
+	x.in.setDeadline(late)
+	_, err := x.in.read(make([]byte, 1), nil, func() error {
+		if asked++; asked == 1 { // the reader is about to wait
+			if !x.resized(ssh.Marshal(struct{ Cols, Rows, Width, Height uint32 }{70, 12, 0, 0})) {
+				return errors.New("the size was not taken")
+			}
+			return nil
+		}
+		return l.stands(context.Background())
+	})
+	if !errors.Is(err, errResized) {
+		t.Errorf("whoever waits for an answer hears %v", err)
+	}
+	if !time.Now().Before(late) {
+		t.Error("it was the deadline alone that had the size looked at")
+	}
 }

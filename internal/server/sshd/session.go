@@ -250,6 +250,7 @@ func (x *session) resized(payload []byte) bool {
 		return false
 	}
 	x.term.resize(m.Cols, m.Rows, m.Width, m.Height)
+	wake(x.in.ready) // the list of sessions is drawn anew
 	if x.client != nil {
 		x.client.event(&wire.Resize{})
 	}
