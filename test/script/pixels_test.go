@@ -30,7 +30,7 @@ func TestPixels(t *testing.T) {
 	hears := func(want string) {
 		t.Helper()
 		tmuxtest.Eventually(t, func() bool {
-			return plain.Run("list-clients", "-t", "work", "-F", "#{client_cell_width}x#{client_cell_height}") == want
+			return strings.TrimSpace(listed(plain, "#{client_cell_width}x#{client_cell_height}")) == want
 		}, "tmux has characters of "+want)
 	}
 	for want, ws := range map[string]unix.Winsize{
@@ -42,7 +42,7 @@ func TestPixels(t *testing.T) {
 		}
 		hears(want)
 	}
-	last := plain.Run("list-clients", "-t", "work", "-F", "#{client_cell_width}x#{client_cell_height}")
+	last := strings.TrimSpace(listed(plain, "#{client_cell_width}x#{client_cell_height}"))
 	alice.Type("\x02d")
 	alice.WaitFor("[detached (from session work)]")
 	alice.WaitFor("READY")
