@@ -44,7 +44,7 @@ func TestPixels(t *testing.T) {
 	}
 	last := strings.TrimSpace(listed(plain, "#{client_cell_width}x#{client_cell_height}"))
 	alice.Type("\x02d")
-	alice.WaitFor("[detached (from session work)]")
+	alice.WaitTold("[detached (from session work)]") // the next one draws over it
 	alice.WaitFor("READY")
 	hears(last)
 	// Bob's are not told, at first and later: everybody's programs would be told of them.
