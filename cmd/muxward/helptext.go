@@ -13,6 +13,7 @@ const helpWidth = 100
 // fitHelp has help texts fit a terminal that is narrower than they are written, and the
 // lines about flags fit any.
 func fitHelp(root *cobra.Command) {
+	// A family is run to have its help printed, which its usage needs not tell.
 	usage := strings.Replace(root.UsageTemplate(), "{{if .Runnable}}", "{{if and .Runnable (not .DisableFlagsInUseLine)}}", 1)
 	root.SetUsageTemplate(strings.ReplaceAll(usage, "Flags.FlagUsages ", "Flags.FlagUsagesWrapped 80 "))
 	print := root.HelpFunc()

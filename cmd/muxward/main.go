@@ -110,7 +110,6 @@ wrong. Commands with more of them say so.`,
 	group("ssh", "Let people come by ssh:", newSSHConfigCmd(), newSSHCACmd(), newSSHTOTPCmd(), newKeysCmd(), newAttachCmd())
 	family(root, newVersionCmd(), newKeeperCmd(), newReachCmd())
 	checkFlags(root)
-	// A family is run to have its help printed, which its usage needs not tell.
 	fitHelp(root)
 	root.Version = version
 	root.SetVersionTemplate(versionLine() + "\n")

@@ -9,6 +9,7 @@ import (
 
 	"github.com/muxward/muxward/internal/keep"
 	"github.com/muxward/muxward/internal/procfs"
+	"github.com/muxward/muxward/internal/tmux/control"
 )
 
 // halting is whether a server is to stand still, and whether it does.
@@ -131,9 +132,7 @@ const lately = 50 * time.Millisecond
 // answer is to be told of, whatever it has to do: who has been silent for a while, or is stopped, has
 // to confirm.
 func (s *Server) Still(ctx context.Context) error {
-	s.mu.Lock()
-	c := s.ctl
-	s.mu.Unlock()
+	c := s.connected()
 	if _, loose := s.backlog.ends(); loose || !s.backlog.empty() || c == nil {
 		return s.Confirm(ctx)
 	}
@@ -151,14 +150,19 @@ func (s *Server) Still(ctx context.Context) error {
 	return nil
 }
 
+// connected is the connection to the server as it is now, nil if there is none.
+func (s *Server) connected() *control.Client {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.ctl
+}
+
 // writtenTime is how long a server may take to write what was typed.
 const writtenTime = time.Second
 
 // Owing implements gateway.Owing.
 func (s *Server) Owing() (people []string) {
-	s.mu.Lock()
-	c := s.ctl
-	s.mu.Unlock()
+	c := s.connected()
 	if c == nil {
 		return nil
 	}
@@ -172,9 +176,7 @@ func (s *Server) Owing() (people []string) {
 
 // Written implements gateway.Owing.
 func (s *Server) Written(ctx context.Context, person string) error {
-	s.mu.Lock()
-	c := s.ctl
-	s.mu.Unlock()
+	c := s.connected()
 	if c == nil {
 		return nil
 	}

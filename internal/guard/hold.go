@@ -342,9 +342,7 @@ func (s *Server) keep(c *control.Client) {
 }
 
 func (s *Server) closeControl() {
-	s.mu.Lock()
-	c := s.ctl
-	s.mu.Unlock()
+	c := s.connected()
 	if c != nil {
 		_ = c.Close()
 	}
