@@ -130,15 +130,9 @@ func TestAccountFileReadBefore(t *testing.T) {
 	}
 }
 
-// While people's files are read nobody else reads them, and takes the one who is at it
-// for one that does not return.
-func TestAccountFilesAreReadByOne(t *testing.T) {
-	here, held := make(chan struct{}), make(chan struct{})
-	a := &accountKeys{account: func(context.Context, string) (identity.Account, error) {
-		close(here)
-		<-held
-		return identity.Account{}, identity.ErrNoAccount
-	}}
+// bobAlone is a policy that has bob and grants nothing.
+func bobAlone(t *testing.T) *policy.Set {
+	t.Helper()
 	dir := t.TempDir()
 	for name, text := range map[string]string{"people.yaml": "people:\n  bob: {}\n", "grants.yaml": "grants: []\n"} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
@@ -149,6 +143,19 @@ func TestAccountFilesAreReadByOne(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return set
+}
+
+// While people's files are read nobody else reads them, and takes the one who is at it
+// for one that does not return.
+func TestAccountFilesAreReadByOne(t *testing.T) {
+	here, held := make(chan struct{}), make(chan struct{})
+	a := &accountKeys{account: func(context.Context, string) (identity.Account, error) {
+		close(here)
+		<-held
+		return identity.Account{}, identity.ErrNoAccount
+	}}
+	set := bobAlone(t)
 	done := make(chan []accountFile, 1)
 	go func() { done <- a.files(context.Background(), set) }()
 	<-here
@@ -171,16 +178,7 @@ func TestAccountFilesOfNobodyKnown(t *testing.T) {
 		},
 		readFile: func(identity.Account) ([]byte, error) { return []byte("bob's"), nil },
 	}
-	dir := t.TempDir()
-	for name, text := range map[string]string{"people.yaml": "people:\n  bob: {}\n", "grants.yaml": "grants: []\n"} {
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	set, err := policy.Load(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
+	set := bobAlone(t)
 	for _, c := range []struct {
 		told  error
 		keys  bool

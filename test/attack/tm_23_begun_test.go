@@ -17,22 +17,12 @@ import (
 func TestTM23BegunKey(t *testing.T) {
 	t.Parallel()
 	row{grants: tm23Every, teeth: "teeth_revoke", restless: true, attack: func(w *world) {
-		w.anyInput = true
-		w.server.Run("set-option", "-s", "escape-time", "3000")
-		x := w.attach(typist, tmuxtest.TerminalConfig{}, "attach", "-t", "mwalice/shared")
-		x.WaitFor("recording")
-		tmuxtest.Eventually(w.t, func() bool { return strings.Contains(w.Muxward(root, "who", "--json").Out, `"direct"`) }, "carol's input is direct")
-		there, typed := w.rec.Len(), w.keyBytes()
-		x.Type("a")
-		w.rec.WaitLen(there + 1)
+		x, typed := w.typesDirectly("3000")
 		x.Type("\x1b")
 		tmuxtest.Eventually(w.t, func() bool { return w.keyBytes() > typed+1 }, "the begin of a key is in the log")
 		w.reloaded(tm23ButOne)
 		before := w.escapesSoFar()
-		w.server.Run("run-shell", "-d", "3.5", "true") // tmux has come to what it waited for by then
-		if n := bytes.Count(w.rec.Bytes(), []byte("\x1b")); n > before {
-			w.gain("the begun key is typed behind that: %q", clip(w.rec.Bytes()))
-		}
+		w.typedBehind(before, "3.5")
 	}}.run(t)
 }
 
@@ -42,32 +32,19 @@ func TestTM23BegunKey(t *testing.T) {
 func TestTM23BegunKeyLockedDown(t *testing.T) {
 	t.Parallel()
 	row{grants: tm23Every, teeth: "teeth_revoke", restless: true, attack: func(w *world) {
-		w.anyInput = true
-		w.server.Run("set-option", "-s", "escape-time", "1500")
-		x := w.attach(typist, tmuxtest.TerminalConfig{}, "attach", "-t", "mwalice/shared")
-		x.WaitFor("recording")
-		mode := func(is string) func() bool {
-			return func() bool { return strings.Contains(w.Muxward(root, "who", "--json").Out, `"`+is+`"`) }
-		}
-		tmuxtest.Eventually(w.t, mode("direct"), "carol's input is direct")
-		there, typed := w.rec.Len(), w.keyBytes()
-		x.Type("a")
-		w.rec.WaitLen(there + 1)
+		x, typed := w.typesDirectly("1500")
 		x.Type("\x1b")
 		tmuxtest.Eventually(w.t, func() bool { return w.keyBytes() > typed+1 }, "the begin of a key is in the log")
 		w.Reload("grants.yaml", tm23ButOne)
 		if !w.control {
-			tmuxtest.Eventually(w.t, mode("addressed"), "carol's input is to be addressed")
+			tmuxtest.Eventually(w.t, w.typing("addressed"), "carol's input is to be addressed")
 		}
 		r := w.Muxward(root, "lockdown", "-t", "mwalice", "--reason", "enough")
 		before := w.escapesSoFar()
 		if r.Code != 0 && !w.control {
 			w.t.Errorf("lockdown: %+v", r)
 		}
-		w.server.Run("run-shell", "-d", "2", "true") // tmux has come to what it waited for by then
-		if n := bytes.Count(w.rec.Bytes(), []byte("\x1b")); n > before {
-			w.gain("the begun key is typed behind that: %q", clip(w.rec.Bytes()))
-		}
+		w.typedBehind(before, "2")
 	}}.run(t)
 }
 
@@ -76,14 +53,7 @@ func TestTM23BegunKeyLockedDown(t *testing.T) {
 func TestTM23BegunKeyReadLate(t *testing.T) {
 	t.Parallel()
 	row{grants: tm23Every, teeth: "teeth_revoke", restless: true, attack: func(w *world) {
-		w.anyInput = true
-		w.server.Run("set-option", "-s", "escape-time", "1500")
-		x := w.attach(typist, tmuxtest.TerminalConfig{}, "attach", "-t", "mwalice/shared")
-		x.WaitFor("recording")
-		tmuxtest.Eventually(w.t, func() bool { return strings.Contains(w.Muxward(root, "who", "--json").Out, `"direct"`) }, "carol's input is direct")
-		there, typed := w.rec.Len(), w.keyBytes()
-		x.Type("a")
-		w.rec.WaitLen(there + 1)
+		x, typed := w.typesDirectly("1500")
 		signal := func(s syscall.Signal) {
 			if err := syscall.Kill(w.server.PID, s); err != nil {
 				w.t.Error(err)
@@ -95,11 +65,37 @@ func TestTM23BegunKeyReadLate(t *testing.T) {
 		time.AfterFunc(300*time.Millisecond, func() { signal(syscall.SIGCONT) }) // whenever it is: nobody is typed for behind that
 		w.reloaded(tm23ButOne)
 		before := w.escapesSoFar()
-		w.server.Run("run-shell", "-d", "2", "true") // tmux has come to what it waited for by then
-		if n := bytes.Count(w.rec.Bytes(), []byte("\x1b")); n > before {
-			w.gain("the begun key is typed behind that: %q", clip(w.rec.Bytes()))
-		}
+		w.typedBehind(before, "2")
 	}}.run(t)
+}
+
+// typesDirectly has carol at a display that takes her keys as they are, where tmux waits so many milliseconds
+// behind an Escape, and has come to her first key; typed is how many bytes of hers the log has before that.
+func (w *world) typesDirectly(escapeTime string) (x *tmuxtest.Terminal, typed int) {
+	w.t.Helper()
+	w.anyInput = true
+	w.server.Run("set-option", "-s", "escape-time", escapeTime)
+	x = w.attach(typist, tmuxtest.TerminalConfig{}, "attach", "-t", "mwalice/shared")
+	x.WaitFor("recording")
+	tmuxtest.Eventually(w.t, w.typing("direct"), "carol's input is direct")
+	there, typed := w.rec.Len(), w.keyBytes()
+	x.Type("a")
+	w.rec.WaitLen(there + 1)
+	return x, typed
+}
+
+// typing reports whether somebody's input is of a kind.
+func (w *world) typing(is string) func() bool {
+	return func() bool { return strings.Contains(w.Muxward(root, "who", "--json").Out, `"`+is+`"`) }
+}
+
+// typedBehind counts it as a gain if more Escapes than before were typed when so many seconds have passed.
+func (w *world) typedBehind(before int, seconds string) {
+	w.t.Helper()
+	w.server.Run("run-shell", "-d", seconds, "true") // tmux has come to what it waited for by then
+	if n := bytes.Count(w.rec.Bytes(), []byte("\x1b")); n > before {
+		w.gain("the begun key is typed behind that: %q", clip(w.rec.Bytes()))
+	}
 }
 
 // escapesSoFar is how many Escapes were typed to the first pane by now. The program there
