@@ -22,7 +22,7 @@ func (s declarations) Declared(session access.Object) []grants.Grant {
 	for _, g := range s.d.given() {
 		if on := g.On; g.Source == grants.Declaration && on.Owner == session.Owner &&
 			on.Incarnation == session.Incarnation && on.Session.ID == session.Session.ID {
-			out = append(out, g)
+			out = append(out, *g)
 		}
 	}
 	return out

@@ -34,8 +34,8 @@ func (d *daemon) endDeclared(silent silences) {
 		if g.Source != grants.Declaration {
 			continue
 		}
-		if s, ok := d.guard.Lookup(g.On.Owner); ok && !isThere(g, s.Incarnation(), s.Known()) {
-			gone[g.On.Owner] = append(gone[g.On.Owner], g)
+		if s, ok := d.guard.Lookup(g.On.Owner); ok && !isThere(*g, s.Incarnation(), s.Known()) {
+			gone[g.On.Owner] = append(gone[g.On.Owner], *g)
 		}
 	}
 	silent.round(gone)

@@ -79,20 +79,20 @@ func (d *daemon) grantsWrong() error {
 }
 
 // given are the grants that are given now: those of the store but for what was taken
-// back and is not written yet.
-func (d *daemon) given() []grants.Grant {
+// back and is not written yet. They are not to be changed.
+func (d *daemon) given() []*grants.Grant {
 	d.moving.Lock()
 	defer d.moving.Unlock()
 	return d.givenNow()
 }
 
-func (d *daemon) givenNow() []grants.Grant {
+func (d *daemon) givenNow() []*grants.Grant {
 	if d.grants == nil {
 		return nil
 	}
 	list := d.grants.List()
 	if len(d.taken) > 0 { // invites have numbers of the same row
-		list = slices.DeleteFunc(slices.Clone(list), func(g grants.Grant) bool { return d.taken[g.ID] || d.taken[g.Invite] })
+		list = slices.DeleteFunc(slices.Clone(list), func(g *grants.Grant) bool { return d.taken[g.ID] || d.taken[g.Invite] })
 	}
 	return list
 }
@@ -109,31 +109,36 @@ func (d *daemon) moveGrants() {
 	d.policy.Move(m)
 }
 
-// moved are the grants that were put in force last: what is given lies behind them, and of
-// thousands the rest need not be made anew.
+// moved are the grants that were put in force last: of ten thousand all but a few are the same
+// the next time, and the policy has made of them what it needs.
 type moved struct {
-	list  []grants.Grant
-	given []policy.Given
+	list  []*grants.Grant
+	given []*policy.Given
 }
 
-// of gives grants as the policy has them. A list that begins in the same place as the last one is
-// that one and what came behind it: see [grants.Store.List].
-func (m *moved) of(list []grants.Grant) []policy.Given {
-	if len(m.list) == 0 || len(list) < len(m.list) || &list[0] != &m.list[0] {
-		m.given = make([]policy.Given, 0, len(list)+len(list)/8)
-		m.list = nil
+// of gives grants as the policy has them. Both lists are by the numbers of grants, and one that
+// is given is the same in both: see [grants.Store.List].
+func (m *moved) of(list []*grants.Grant) []*policy.Given {
+	given := make([]*policy.Given, len(list))
+	old := 0
+	for i, g := range list {
+		for old < len(m.list) && m.list[old].ID < g.ID {
+			old++
+		}
+		if old < len(m.list) && m.list[old] == g {
+			given[i] = m.given[old]
+		} else {
+			given[i] = inPolicy(g).Ready()
+		}
 	}
-	for i := len(m.list); i < len(list); i++ {
-		m.given = append(m.given, inPolicy(&list[i]))
-	}
-	m.list = list
-	return slices.Clip(m.given)
+	m.list, m.given = list, given
+	return given
 }
 
 // inPolicy is a grant as the policy has it.
 func inPolicy(g *grants.Grant) policy.Given {
 	return policy.Given{
-		ID: strconv.FormatInt(g.ID, 10), Who: g.Who, What: g.What, Verbs: g.Verbs, On: g.On,
+		ID: numbered(*g), Who: g.Who, What: g.What, Verbs: g.Verbs, On: g.On,
 		From: g.NotBefore, Until: g.Until, Reason: g.Reason, Key: g.Key, Giver: g.Giver,
 		Approved: g.Source == grants.Approval, Declared: g.Source == grants.Declaration,
 	}
@@ -143,10 +148,16 @@ func inPolicy(g *grants.Grant) policy.Given {
 func (d *daemon) counting() func(grants.Grant) bool {
 	now := d.gateway.Time()
 	counts := d.policy.At(now).Counts()
-	return func(g grants.Grant) bool {
-		return counts[strconv.FormatInt(g.ID, 10)] && !now.Before(g.NotBefore) && d.reaches(g)
-	}
+	return func(g grants.Grant) bool { return counts[numbered(g)] && d.counts(g, now) }
 }
+
+// counts reports whether a grant that counts by the policy does by what else there is.
+func (d *daemon) counts(g grants.Grant, now time.Time) bool {
+	return !now.Before(g.NotBefore) && d.reaches(g)
+}
+
+// numbered is the id by which the policy has a grant.
+func numbered(g grants.Grant) string { return strconv.FormatInt(g.ID, 10) }
 
 // saysCounts has an act that gives something say whether that counts.
 func (d *daemon) saysCounts(a *gateway.Act) *gateway.Act {
@@ -154,7 +165,8 @@ func (d *daemon) saysCounts(a *gateway.Act) *gateway.Act {
 	a.Do = func(ctx context.Context, o access.Object) (gateway.Result, error) {
 		res, err := do(ctx, o)
 		if g, ok := res.Value.(grants.Grant); ok && err == nil {
-			res.Value = acts.ShownGrant{Grant: g, Counts: d.counting()(g)}
+			now := d.gateway.Time()
+			res.Value = acts.ShownGrant{Grant: g, Counts: d.policy.At(now).Counting(numbered(g)) && d.counts(g, now)}
 		}
 		return res, err
 	}

@@ -201,9 +201,8 @@ func (d *daemon) restingOn(who string) func(person string) bool {
 	on := []string{who}
 	for i := 0; i < len(on); i++ {
 		holds := d.holding(on[i])
-		list := d.given()
-		for i := range list { // in place: there may be ten thousand, and each is large
-			if g := &list[i]; holds(g.Giver.Person) && !slices.Contains(on, g.Who) {
+		for _, g := range d.given() {
+			if holds(g.Giver.Person) && !slices.Contains(on, g.Who) {
 				on = append(on, g.Who)
 			}
 		}
@@ -234,10 +233,10 @@ func (d *daemon) visibleGrants(who identity.Identity, of, in string) ([]acts.Sho
 	}
 	counts, set := d.counting(), d.policy.Set()
 	for _, g := range d.given() {
-		if of != "" && g.Who != of || in != "" && !within(g.Target, in) || !d.concerns(who, g) {
+		if of != "" && g.Who != of || in != "" && !within(g.Target, in) || !d.concerns(who, *g) {
 			continue
 		}
-		shown := acts.ShownGrant{Grant: g, Counts: counts(g)}
+		shown := acts.ShownGrant{Grant: *g, Counts: counts(*g)}
 		shown.Reason = acts.ShortReason(g.Reason)
 		if over, _, _ := set.OverDeclared(g.Verbs, g.On); g.Source == grants.Declaration && over != 0 && over != g.Verbs {
 			shown.Verbs &^= over

@@ -34,11 +34,11 @@ func (d *daemon) inForce(ctx context.Context, g grants.Grant) {
 // find gives a grant that is given now.
 func (d *daemon) find(id int64) (grants.Grant, bool) {
 	list := d.given()
-	i := slices.IndexFunc(list, func(g grants.Grant) bool { return g.ID == id })
+	i := slices.IndexFunc(list, func(g *grants.Grant) bool { return g.ID == id })
 	if i < 0 {
 		return grants.Grant{}, false
 	}
-	return list[i], true
+	return *list[i], true
 }
 
 // takeBackAct ends a grant. Its giver has to hold share or kick still on what it is

@@ -40,7 +40,7 @@ type saidWorld struct {
 	engine *policy.Engine
 	g      *Gateway
 	now    time.Time
-	given  []policy.Given
+	given  []*policy.Given
 	next   int
 	rights []*Right
 }
@@ -122,11 +122,11 @@ func (w *saidWorld) change() string {
 			g.From = w.now.Add(time.Duration(pick(1800)) * time.Second)
 		}
 		w.next++
-		w.given = append(w.given[:len(w.given):len(w.given)], g)
+		w.given = append(w.given[:len(w.given):len(w.given)], g.Ready())
 		w.move()
 	case "take back":
 		if n := len(w.given); n > 0 {
-			w.given = append([]policy.Given{}, w.given[1:]...)
+			w.given = append([]*policy.Given{}, w.given[1:]...)
 			w.move()
 		}
 	case "deny", "lock":

@@ -208,9 +208,10 @@ func TestOneFillsTheStore(t *testing.T) {
 	if err := s.db.QueryRow("SELECT count(*) FROM grants").Scan(&rows); err != nil || rows != 0 {
 		t.Errorf("%d rows, %v", rows, err)
 	}
-	full := make([]Grant, maxByOne)
+	full := make([]*Grant, maxByOne)
 	for i := range full {
-		full[i] = typist("bob", time.Time{})
+		g := typist("bob", time.Time{})
+		full[i] = &g
 	}
 	s.list.Store(&full)
 	if g, err := s.Give(context.Background(), typist("carol", time.Time{}), noon, recorded); err == nil {

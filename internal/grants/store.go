@@ -49,9 +49,9 @@ type Store struct {
 	// lives has the life of each owner's server in which something was given last.
 	lives map[string]life
 
-	atStart []Grant                 // what opening it has changed
-	invited []Invite                // of the invites likewise
-	list    atomic.Pointer[[]Grant] // those that are given, by their numbers
+	atStart []Grant                  // what opening it has changed
+	invited []Invite                 // of the invites likewise
+	list    atomic.Pointer[[]*Grant] // those that are given, by their numbers
 	invites atomic.Pointer[[]Invite]
 	fault   atomic.Pointer[error] // why not all is on disk
 }
@@ -104,7 +104,7 @@ func sumOf(id int64, body string) digest {
 // a limit do not gain by a clock that was set back since the store was written.
 func OpenStore(ctx context.Context, path string, now Clock) (s *Store, err error) {
 	s = &Store{path: path, unsaved: map[int64]change{}, lives: map[string]life{}}
-	s.list.Store(&[]Grant{})
+	s.list.Store(&[]*Grant{})
 	s.invites.Store(&[]Invite{})
 	if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) {
 		if err := create(ctx, path); err != nil {
@@ -363,7 +363,7 @@ func (s *Store) begin(ctx context.Context, found contents, now Clock) {
 	for _, g := range found.pending {
 		s.ends(g.ended(TakenBack, now.Wall, "muxward", notRecorded))
 	}
-	var list []Grant
+	var list []*Grant
 	for _, g := range found.given {
 		was := g.Until
 		if !g.lose(lag, exact) {
@@ -379,7 +379,7 @@ func (s *Store) begin(ctx context.Context, found contents, now Clock) {
 			s.unsaved[g.ID] = row
 			s.atStart = append(s.atStart, g)
 		}
-		list = append(list, g)
+		list = append(list, &g)
 	}
 	s.list.Store(&list)
 	s.beginInvites(found, lag, exact, now)
@@ -410,7 +410,7 @@ func (s *Store) ends(g Grant) {
 // and, still given, those that end sooner now.
 func (s *Store) AtStart() []Grant { return s.atStart }
 
-func byID(a, b Grant) int { return cmp.Compare(a.ID, b.ID) }
+func byID(g *Grant, id int64) int { return cmp.Compare(g.ID, id) }
 
 // Close lets go of the store.
 func (s *Store) Close() error {

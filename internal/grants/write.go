@@ -18,33 +18,28 @@ import (
 const writeTime = 4 * time.Second
 
 // List gives the grants that are given, oldest first. Whether each counts is the
-// policy's to say. The slice must not be changed.
-func (s *Store) List() []Grant { return slices.Clip(*s.list.Load()) }
+// policy's to say. Neither the slice nor what it points to is to be changed: a grant that is
+// given is the same one for all, in every list.
+func (s *Store) List() []*Grant { return slices.Clip(*s.list.Load()) }
 
 // Find gives the grant of a number, if it is given.
 func (s *Store) Find(id int64) (Grant, bool) {
 	list := s.List()
-	i, ok := slices.BinarySearchFunc(list, Grant{ID: id}, byID)
+	i, ok := slices.BinarySearchFunc(list, id, byID)
 	if !ok {
 		return Grant{}, false
 	}
-	return list[i], true
+	return *list[i], true
 }
 
 // Gave reports whether a person gave any of them.
 func (s *Store) Gave(person string) bool {
-	list := s.List()
-	for i := range list { // in place: there may be ten thousand, and each is large
-		if list[i].Giver.Person == person {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(s.List(), func(g *Grant) bool { return g.Giver.Person == person })
 }
 
 // Limited reports whether any of them has a limit.
 func (s *Store) Limited() bool {
-	return len(s.Invites()) > 0 || slices.ContainsFunc(s.List(), func(g Grant) bool { return !g.Until.IsZero() })
+	return len(s.Invites()) > 0 || slices.ContainsFunc(s.List(), func(g *Grant) bool { return !g.Until.IsZero() })
 }
 
 // Fault says why the store is not as it should be, nil if it is: what was written
@@ -90,7 +85,7 @@ func (s *Store) Give(ctx context.Context, g Grant, now Clock, record func(Grant)
 func (s *Store) add(g Grant) {
 	// Behind those that there are, and in their array if that has room: who has a list has it as
 	// long as it was, and what ends makes a new one.
-	list := append(*s.list.Load(), g)
+	list := append(*s.list.Load(), &g)
 	s.list.Store(&list)
 	if g.On.Kind >= access.Session {
 		s.lives[g.On.Owner] = life{g.On.Incarnation, g.At}
@@ -128,8 +123,8 @@ func (s *Store) inTwo(ctx context.Context, now Clock, h handing) error {
 // room says why there is no more room for what somebody gives.
 func (s *Store) room(g Grant) error {
 	list, theirs := s.List(), 0
-	for i := range list {
-		if list[i].Giver.Person == g.Giver.Person {
+	for _, one := range list {
+		if one.Giver.Person == g.Giver.Person {
 			theirs++
 		}
 	}
@@ -181,13 +176,12 @@ func (s *Store) Expire(ctx context.Context, now Clock) ([]Grant, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var over []Grant
-	list := s.List()
-	for i := range list {
+	for _, g := range s.List() {
 		if len(over) == mostOver {
 			break
 		}
-		if why := s.over(&list[i], now); why != "" {
-			over = append(over, list[i].ended(Over, now.Wall, "muxward", why))
+		if why := s.over(g, now); why != "" {
+			over = append(over, g.ended(Over, now.Wall, "muxward", why))
 		}
 	}
 	if len(over) == 0 {
@@ -214,7 +208,7 @@ func (s *Store) end(ctx context.Context, now Clock, ended []Grant, more ...chang
 		out[g.ID] = true
 		s.unsaved[g.ID] = change{id: g.ID}
 	}
-	list := slices.DeleteFunc(slices.Clone(s.List()), func(g Grant) bool { return out[g.ID] })
+	list := slices.DeleteFunc(slices.Clone(s.List()), func(g *Grant) bool { return out[g.ID] })
 	s.list.Store(&list)
 	for _, c := range more {
 		s.unsaved[c.id] = c

@@ -12,15 +12,15 @@ import (
 // its object and at no others, and keeps nothing.
 func TestManyGrantsCostNothing(t *testing.T) {
 	const n = 100_000
-	grants := make([]grant, n)
+	grants := make([]*grant, n)
 	for i := range grants {
 		sel := Selector{Kind: access.Window, Owner: fmt.Sprintf("p%d", i%100), Session: fmt.Sprintf("s%d", i/100), Window: i % 7}
 		if i%10 == 0 {
 			sel = Selector{Kind: access.Session, Owner: "alice", Session: fmt.Sprintf("lab%d-", i), Prefix: true}
 		}
-		grants[i] = grant{who: []string{"bob", "*", "@oncall"}[i%3], verbs: access.AllVerbs, on: sel}
+		grants[i] = &grant{who: []string{"bob", "*", "@oncall"}[i%3], verbs: access.AllVerbs, on: sel}
 	}
-	ix := newIndex(grants)
+	ix := newIndex(grants, nil)
 	for _, o := range []access.Object{
 		{Kind: access.Pane, Owner: "p1", Session: access.SessionRef{Name: "s5", Index: 501 % 7}},
 		{Kind: access.Pane, Owner: "alice", Session: access.SessionRef{Name: "lab990-x"}},

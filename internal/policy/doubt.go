@@ -33,42 +33,39 @@ func (d *doubt) holds(g *grant) bool {
 
 // doubts has those of the moving grants that are not among others count no more,
 // nor what may rest on them.
-func (s *Set) doubts(was, now []Given) {
-	if adds(was, now) {
+func (s *Set) doubts(was, now []*Given) {
+	gone := missing(was, now)
+	if len(gone) == 0 {
 		return
 	}
-	stay := make(map[string]bool, len(now))
-	for i := range now {
-		stay[now[i].ID] = true
+	d := &doubt{s.people, map[string]bool{}, map[string]bool{}}
+	if before := s.doubt.Load(); before != nil {
+		maps.Copy(d.ids, before.ids)
+		maps.Copy(d.whos, before.whos)
 	}
-	var d *doubt
-	for i := range was {
-		g := &was[i]
-		if stay[g.ID] {
-			continue
-		}
-		if d == nil {
-			d = &doubt{s.people, map[string]bool{}, map[string]bool{}}
-			if before := s.doubt.Load(); before != nil {
-				maps.Copy(d.ids, before.ids)
-				maps.Copy(d.whos, before.whos)
-			}
-		}
-		d.ids[g.ID], d.whos[g.Who] = true, true
+	for id, g := range gone {
+		d.ids[id], d.whos[g.Who] = true, true
 	}
-	if d != nil {
-		s.doubt.Store(d)
-	}
+	s.doubt.Store(d)
 }
 
-// adds reports whether all that was given still is, in the same order, as when something is
-// given: then nothing has to be looked up.
-func adds(was, now []Given) bool {
-	i := 0
-	for n := range now {
-		if i < len(was) && was[i].ID == now[n].ID {
-			i++
+// missing gives those that were given and are not any more, by their ids. Mostly nothing but
+// what is new is in another order, so that few are looked up.
+func missing(was, now []*Given) map[string]*Given {
+	var gone map[string]*Given
+	n := 0
+	for _, g := range was {
+		if n < len(now) && (now[n] == g || now[n].ID == g.ID) {
+			n++
+			continue
 		}
+		if gone == nil {
+			gone = map[string]*Given{}
+		}
+		gone[g.ID] = g
 	}
-	return i == len(was)
+	for i := 0; i < len(now) && len(gone) > 0; i++ {
+		delete(gone, now[i].ID)
+	}
+	return gone
 }

@@ -56,6 +56,14 @@ func (w *standing) holds(at time.Time) bool {
 	return w != nil && !w.old && w.covers(at) && (w.set.limit.IsZero() || at.Before(w.set.limit))
 }
 
+// counted is the policy of it, nil if there is none.
+func (w *standing) counted() *Set {
+	if w == nil {
+		return nil
+	}
+	return w.set
+}
+
 // covers reports whether it is of that time, or of one before.
 func (w *standing) covers(at time.Time) bool { return !at.Before(w.since.Add(-recheck)) }
 
@@ -78,7 +86,7 @@ func (f *inForce) renew(at time.Time) *Set {
 	if was.holds(at) {
 		return was.set
 	}
-	w := &standing{set: f.set.with(f.moving, at), since: at}
+	w := &standing{set: f.set.with(f.moving, at, was.counted()), since: at}
 	if was == nil || was.covers(at) { // else it is about the past
 		f.whole.Store(w)
 	}

@@ -155,7 +155,7 @@ func (s *Set) grantAt(i int) *grant {
 	if i < len(s.grants) {
 		return &s.grants[i]
 	}
-	return &s.given[i-len(s.grants)]
+	return s.given[i-len(s.grants)]
 }
 
 // policies evaluates every policy of the *.cedar files in full.

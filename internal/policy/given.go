@@ -1,8 +1,10 @@
 package policy
 
 import (
+	"slices"
 	"strings"
 	"time"
+	"unique"
 
 	"github.com/muxward/muxward/internal/access"
 	"github.com/muxward/muxward/internal/identity"
@@ -32,13 +34,32 @@ type Given struct {
 	// Declared: a session's environment says so. It gives no more than the policy has
 	// such declarations give.
 	Declared bool
+
+	// by is what its giver has to hold, once that was put together: see Ready.
+	by unique.Handle[holding]
 }
+
+// Ready gives the grant to be put in force, however often.
+func (g Given) Ready() *Given {
+	g.by = unique.Make(g.toHold())
+	return &g
+}
+
+// holding is what the giver has to hold: it takes long to compare.
+func (g *Given) holding() unique.Handle[holding] {
+	if g.by != (unique.Handle[holding]{}) {
+		return g.by
+	}
+	return unique.Make(g.toHold())
+}
+
+func (g *Given) toHold() holding { return holding{g.Giver, g.gives(), g.On.Key()} }
 
 // Moving is what changes without the policy files: the grants that were given,
 // and what was taken from people, of whom it is asked as often as it matters.
 // Taken may be nil.
 type Moving struct {
-	Given []Given
+	Given []*Given // not to be changed any more
 	Taken func(person string, o access.Object) bool
 	// At is the time for which it is worked out in advance what counts. If it is
 	// zero the first question waits for that.
@@ -50,7 +71,7 @@ type Moving struct {
 const MaxChain = 8
 
 // grantOf gives what was given the form of a grant of the files.
-func grantOf(g *Given) grant {
+func grantOf(g *Given) *grant {
 	on := Selector{Kind: g.On.Kind, Owner: g.On.Owner}
 	if on.Kind >= access.Session {
 		on.Session = g.On.Session.Name
@@ -61,7 +82,7 @@ func grantOf(g *Given) grant {
 	if on.Kind >= access.Pane {
 		on.Pane = g.On.Pane.Index
 	}
-	return grant{
+	return &grant{
 		who: g.Who, what: g.What, verbs: g.Verbs, on: on, from: g.From, until: g.Until,
 		reason: g.Reason, by: g.Giver.Person, id: g.ID, given: g,
 	}
@@ -100,55 +121,125 @@ func (g *grant) fits(who *identity.Subject) bool {
 // It begins with what the files permit and adds what that lets people give,
 // then what that lets people give, and so on: of grants that rest on each other
 // in a circle none is ever added.
-func (s *Set) with(m Moving, at time.Time) *Set {
+//
+// was is what counted before, nil for nothing: what is the same in both is made once, as
+// of ten thousand grants there are mostly all but one.
+func (s *Set) with(m Moving, at time.Time, was *Set) *Set {
 	if len(m.Given) == 0 {
 		return s
 	}
+	if was != nil && was.files != s {
+		was = nil
+	}
 	var limit time.Time
-	standing := make([]grant, 0, len(m.Given))
-	left := make([]*Given, 0, len(m.Given))
-	for i := range m.Given {
-		if g := &m.Given[i]; (g.Until.IsZero() || at.Before(g.Until)) && s.most(g) != 0 {
-			left = append(left, g)
+	made, before := make([]fate, len(m.Given)), was.fatesOf(m.Given)
+	standing := make([]*grant, 0, len(m.Given))
+	left := make([]int, 0, len(m.Given))
+	for i, g := range m.Given {
+		if (g.Until.IsZero() || at.Before(g.Until)) && s.most(g) != 0 {
+			left = append(left, i)
 		}
 	}
-	cur := s.derive(standing, m.Taken)
+	cur := s.derive(nil, m.Taken, nil)
 	for range MaxChain {
-		held := map[holding]backing{}
-		var later []*Given
-		before := len(standing)
-		for _, g := range left {
-			h := holding{g.Giver, g.gives(), g.On.Key()}
-			b, known := held[h]
-			if !known {
-				b = cur.backing(g, at)
-				held[h] = b
-			}
+		looks := look{s: cur, at: at, held: map[unique.Handle[holding]]*backing{}, moved: map[string]bool{}}
+		var later []int
+		stood := len(standing)
+		for _, i := range left {
+			g := m.Given[i]
+			b := looks.backing(g, before[i].backing)
+			made[i].backing = b
 			limit = sooner(limit, b.expires)
 			if !b.holds {
-				later = append(later, g)
+				later = append(later, i)
 				continue
 			}
-			made := grantOf(g)
-			made.until, made.duties, made.givers = sooner(g.Until, b.expires), b.duties, b.givers
-			if made.verbs = s.most(g); made.verbs != g.Verbs {
-				made.what = LeftOf(made.verbs, g.What)
-			}
-			standing = append(standing, made)
+			made[i].grant = s.standingOf(g, b, before[i].grant)
+			standing = append(standing, made[i].grant)
 		}
 		left = later
-		if len(standing) == before {
+		if len(standing) == stood {
 			break
 		}
-		cur = s.derive(standing, m.Taken)
+		cur = s.derive(standing, m.Taken, was)
 	}
+	cur.moved, cur.fates = m.Given, made
 	if cur.limit = limit; !limit.IsZero() {
 		cur.waiting = make(map[string]bool, len(left))
-		for _, g := range left {
-			cur.waiting[g.Who] = true
+		for _, i := range left {
+			cur.waiting[m.Given[i].Who] = true
 		}
 	}
 	return cur
+}
+
+// standingOf is a grant that counts by what its giver holds: was, if that says the same.
+func (s *Set) standingOf(g *Given, b *backing, was *grant) *grant {
+	until, verbs := sooner(g.Until, b.expires), s.most(g)
+	if was != nil && was.given == g && was.until.Equal(until) && was.verbs == verbs && was.duties == b.duties && slices.Equal(was.givers, b.givers) {
+		return was
+	}
+	made := grantOf(g)
+	made.until, made.duties, made.givers = until, b.duties, b.givers
+	if made.verbs = verbs; made.verbs != g.Verbs {
+		made.what = LeftOf(made.verbs, g.What)
+	}
+	return made.worded()
+}
+
+// fate is what became of a grant that was given: what its giver holds, and what is made of it,
+// nil if it does not count.
+type fate struct {
+	backing *backing
+	grant   *grant
+}
+
+// fatesOf gives what became of each of those that were given, as far as it is known. They
+// are in the order of before, with what is new behind it: what is found elsewhere is made anew.
+func (s *Set) fatesOf(given []*Given) []fate {
+	out := make([]fate, len(given))
+	if s == nil {
+		return out
+	}
+	old := 0
+	for i, g := range given {
+		for n := old; n < len(s.moved); n++ {
+			if s.moved[n] == g {
+				out[i], old = s.fates[n], n+1
+				break
+			}
+		}
+	}
+	return out
+}
+
+// look looks at what givers hold by one policy.
+type look struct {
+	s     *Set
+	at    time.Time
+	held  map[unique.Handle[holding]]*backing
+	moved map[string]bool // who has moving grants by it
+}
+
+// backing is what a giver holds: was, if nothing on which that rests can have changed. By the
+// files alone it changes with the time, when it says.
+func (l *look) backing(g *Given, was *backing) *backing {
+	moved, known := l.moved[g.Giver.Person]
+	if !known {
+		moved = len(l.s.moving.holders(g.Giver.Person, l.s.people.groupsOf(g.Giver.Person))) > 0
+		l.moved[g.Giver.Person] = moved
+	}
+	if !moved && was != nil && was.byFiles && !l.at.Before(was.at) && (was.expires.IsZero() || l.at.Before(was.expires)) {
+		return was
+	}
+	h := g.holding()
+	b := l.held[h]
+	if b == nil {
+		b = l.s.backing(g, l.at)
+		b.byFiles = !moved
+		l.held[h] = b
+	}
+	return b
 }
 
 // waitsUntil says when something that somebody was given may begin to count, which
@@ -190,14 +281,17 @@ type backing struct {
 	duties  access.Obligations
 	expires time.Time
 	givers  []string
+
+	at      time.Time // for which it was found out
+	byFiles bool      // the giver had no moving grants then
 }
 
 // backing looks at what a giver holds.
-func (s *Set) backing(g *Given, at time.Time) backing {
+func (s *Set) backing(g *Given, at time.Time) *backing {
 	o := g.On
 	verbs := g.gives()
 	d := s.Covers(g.Giver, verbs, o, at)
-	b := backing{holds: held(d.Allow), duties: d.Obligations, expires: d.Expires}
+	b := &backing{holds: held(d.Allow), duties: d.Obligations, expires: d.Expires, at: at}
 	if !d.Allow || held(false) {
 		return b
 	}
@@ -214,11 +308,15 @@ func (s *Set) backing(g *Given, at time.Time) backing {
 	return b
 }
 
-// derive gives the same policy with other moving grants.
-func (s *Set) derive(given []grant, taken func(string, access.Object) bool) *Set {
+// derive gives the same policy with other moving grants, of which was may have some.
+func (s *Set) derive(given []*grant, taken func(string, access.Object) bool, was *Set) *Set {
 	d := &Set{people: s.people, grants: s.grants, rules: s.rules, approvals: s.approvals, declarations: s.declarations, reach: s.reach,
 		index: s.index, static: s.static, files: s, given: given, taken: taken}
-	d.moving = newIndex(given)
+	var before *index
+	if was != nil {
+		before = was.moving
+	}
+	d.moving = newIndex(given, before)
 	for _, h := range d.moving.by {
 		h.taken, h.doubt = taken, &d.doubt
 	}

@@ -45,10 +45,19 @@ func handOn(g *Given) { g.Verbs = g.Verbs.With(access.SetOf(access.Share)) }
 func until(d time.Duration) func(*Given) { return func(g *Given) { g.Until = noon.Add(d) } }
 func from(d time.Duration) func(*Given)  { return func(g *Given) { g.From = noon.Add(d) } }
 
+// these are grants to be put in force.
+func these(list ...Given) []*Given {
+	out := make([]*Given, len(list))
+	for i, g := range list {
+		out[i] = g.Ready()
+	}
+	return out
+}
+
 func moved(t testing.TB, grants string, given ...Given) *Engine {
 	t.Helper()
 	e := EngineOf(mustLoad(t, map[string]string{peopleFile: peopleOfGiven, grantsFile: grants}))
-	e.Move(Moving{Given: given})
+	e.Move(Moving{Given: these(given...)})
 	return e
 }
 
@@ -80,7 +89,7 @@ func TestChainOfGivers(t *testing.T) {
 	}
 	for lost := range chain {
 		without := append(append([]Given(nil), chain[:lost]...), chain[lost+1:]...)
-		e.Move(Moving{Given: without})
+		e.Move(Moving{Given: these(without...)})
 		for i, p := range people {
 			if got := allowed(t, e, p+" view alice/work:1.2"); got != (i < lost) {
 				t.Errorf("without grant %d %s: %v", lost+1, p, got)
@@ -88,7 +97,7 @@ func TestChainOfGivers(t *testing.T) {
 		}
 		// And so if everything is taken from the giver, on the very object.
 		giver := chain[lost].Giver.Person
-		e.Move(Moving{Given: chain, Taken: func(person string, o access.Object) bool {
+		e.Move(Moving{Given: these(chain...), Taken: func(person string, o access.Object) bool {
 			return person == giver && o.Kind == access.Pane && o.Pane.ID == 9
 		}})
 		for i, p := range people {
@@ -120,7 +129,7 @@ func TestCirclesGiveNothing(t *testing.T) {
 			t.Errorf("%s is refused though alice gave it to bob", p)
 		}
 	}
-	e.Move(Moving{Given: circle})
+	e.Move(Moving{Given: these(circle...)})
 	for _, p := range []string{"bob", "carol", "dave", "erin"} {
 		if allowed(t, e, p+" view alice/work") {
 			t.Errorf("%s has it from nobody", p)
@@ -258,13 +267,13 @@ func TestBeginsWithDuties(t *testing.T) {
 func TestNobodyWaitsForGrants(t *testing.T) {
 	e := moved(t, "grants: []\n")
 	var taken atomic.Bool
-	e.Move(Moving{At: noon, Given: []Given{
+	e.Move(Moving{At: noon, Given: these(
 		given(t, "1 alice gives bob viewer on alice/work", handOn),
 		given(t, "2 bob gives carol viewer on alice/work"),
 		given(t, "3 alice gives dave viewer on alice/work", until(time.Minute)),
 		given(t, "4 alice gives dave view on alice/play", handOn, until(time.Minute)),
 		given(t, "5 dave gives erin view on alice/play"),
-	}, Taken: func(person string, _ access.Object) bool { return person == "bob" && taken.Load() }})
+	), Taken: func(person string, _ access.Object) bool { return person == "bob" && taken.Load() }})
 	e.At(noon)
 	e.Bump()
 	cur := e.now.Load()
@@ -296,11 +305,11 @@ func TestNobodyWaitsForGrants(t *testing.T) {
 // moment on at which that is being worked out, nor does what came from who had it.
 func TestGoneBeforeItIsWorkedOut(t *testing.T) {
 	e := moved(t, "grants: []\n")
-	all := []Given{
+	all := these(
 		given(t, "1 alice gives @oncall viewer on alice/work", handOn), // erin
 		given(t, "2 erin gives carol viewer on alice/work"),
 		given(t, "3 alice gives dave viewer on alice/work"),
-	}
+	)
 	e.Move(Moving{At: noon, Given: all})
 	e.At(noon)
 	w := e.now.Load().whole.Load()
@@ -328,11 +337,11 @@ func TestGoneBeforeItIsWorkedOut(t *testing.T) {
 func TestCounts(t *testing.T) {
 	e := moved(t, "grants:\n  - {who: bob, verbs: [view, scroll, share], on: alice, reason: r}\n")
 	var taken atomic.Bool
-	e.Move(Moving{At: noon, Given: []Given{
+	e.Move(Moving{At: noon, Given: these(
 		given(t, "1 bob gives carol viewer on alice/work"),
 		given(t, "2 alice gives carol viewer on alice/play"),
 		given(t, "3 carol gives dave viewer on alice/play"),
-	}, Taken: func(person string, o access.Object) bool {
+	), Taken: func(person string, o access.Object) bool {
 		return taken.Load() && person == "bob" && o.Session.Name == "work"
 	}})
 	for _, want := range []string{"map[1:true 2:true]", "map[2:true]"} {
@@ -390,7 +399,7 @@ func TestWhoGaveIsSomebodyElse(t *testing.T) {
 	if !allowed(t, e, "bob view alice/work") {
 		t.Error("refused though alice is who she was")
 	}
-	e.Move(Moving{Given: []Given{given(t, "1 alice gives bob viewer on alice/work", as(1007))}})
+	e.Move(Moving{Given: these(given(t, "1 alice gives bob viewer on alice/work", as(1007)))})
 	if allowed(t, e, "bob view alice/work") {
 		t.Error("another uid gave it")
 	}
@@ -403,7 +412,7 @@ func TestReloadEndsChains(t *testing.T) {
 	lost := map[string]string{peopleFile: peopleOfGiven}
 	forbidden := map[string]string{peopleFile: peopleOfGiven, grantsFile: holds[grantsFile], "f.cedar": "forbid (principal == Person::\"bob\", action == Action::\"share\", resource);\n"}
 	e := EngineOf(mustLoad(t, holds))
-	e.Move(Moving{Given: []Given{given(t, "1 bob gives carol viewer on alice/work")}})
+	e.Move(Moving{Given: these(given(t, "1 bob gives carol viewer on alice/work"))})
 	gen := e.Generation()
 	for i, step := range []struct {
 		files map[string]string
@@ -424,7 +433,7 @@ func manyGiven(t testing.TB, n int) (*Engine, Moving) {
 	e := EngineOf(benchSet(t))
 	m := Moving{At: noon, Taken: func(string, access.Object) bool { return false }}
 	for i := range n {
-		m.Given = append(m.Given, given(t, fmt.Sprintf("%d alice gives %s typist on alice/s%d:%d", i+1, []string{"bob", "carol", "@oncall", "dave"}[i%4], i/4, i%4)))
+		m.Given = append(m.Given, given(t, fmt.Sprintf("%d alice gives %s typist on alice/s%d:%d", i+1, []string{"bob", "carol", "@oncall", "dave"}[i%4], i/4, i%4)).Ready())
 	}
 	e.Move(m)
 	e.At(noon)
@@ -449,7 +458,12 @@ func BenchmarkMove(b *testing.B) {
 	for _, n := range []int{1000, 10_000} {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
 			e, m := manyGiven(b, n)
-			for b.Loop() {
+			less := m
+			less.Given = m.Given[:n-1]
+			b.ReportAllocs()
+			for b.Loop() { // one is taken back, and given again
+				e.Move(less)
+				e.At(noon)
 				e.Move(m)
 				e.At(noon)
 			}

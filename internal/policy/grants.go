@@ -33,6 +33,12 @@ type grant struct {
 	givers []string // those through whose hands it went
 }
 
+// worded puts together, once, what decisions say of the grant.
+func (g *grant) worded() *grant {
+	g.named, g.said = g.rule(), g.why()
+	return g
+}
+
 // rule names the grant in decisions: file:line and what it is.
 func (g *grant) rule() string {
 	if g.given != nil {

@@ -15,8 +15,19 @@ type index struct {
 	by map[string]*holder // "person", "@group" or "*"
 }
 
-// holder is what one person, group or everybody was given.
+// holder is what one person, group or everybody was given, in one policy.
 type holder struct {
+	*belongings
+	// taken is asked about those who gave moving grants; nil if none are here.
+	taken func(person string, o access.Object) bool
+	// doubt is of the moving grants here.
+	doubt *atomic.Pointer[doubt]
+}
+
+// belongings are the grants of one, with the ways to find them. They do not change: policies
+// that differ in what others were given have the same.
+type belongings struct {
+	all   []*grant
 	exact map[place][]*grant
 	// prefix are the grants on sessions by the beginning of their name, and
 	// lengths the lengths of those beginnings, by owner.
@@ -25,10 +36,6 @@ type holder struct {
 	// touched has each owner on whose server there is a grant ("" for the
 	// host), with the duties of all grants there.
 	touched map[string]access.Obligations
-	// taken is asked about those who gave moving grants; nil if none are here.
-	taken func(person string, o access.Object) bool
-	// doubt is of the moving grants here.
-	doubt *atomic.Pointer[doubt]
 	// reach has each owner on whose server there is a grant; host is set if there is
 	// one on the host.
 	reach map[string]*reach
@@ -55,7 +62,7 @@ func placeOf(s Selector) place {
 }
 
 // reaches notes that there is a grant.
-func (h *holder) reaches(on Selector) {
+func (h *belongings) reaches(on Selector) {
 	if on.Kind < access.Server {
 		h.host = true
 		return
@@ -74,7 +81,7 @@ func (h *holder) reaches(on Selector) {
 
 // touches reports whether a grant of h may lie on an object, or on what lies in
 // the same session or, above that, on the same server. It may say so in vain.
-func (h *holder) touches(o *access.Object) bool {
+func (h *belongings) touches(o *access.Object) bool {
 	if h.host || o.Kind < access.Server {
 		return true
 	}
@@ -85,19 +92,32 @@ func (h *holder) touches(o *access.Object) bool {
 	return r.wide || r.sessions[o.Session.Name]
 }
 
-func newIndex(grants []grant) *index {
-	ix := &index{by: map[string]*holder{}}
-	for i := range grants {
-		g := &grants[i]
-		g.named, g.said = g.rule(), g.why()
-		h := ix.by[g.who]
-		if h == nil {
-			h = &holder{
-				exact: map[place][]*grant{}, prefix: map[place][]*grant{}, lengths: map[string][]int{},
-				touched: map[string]access.Obligations{}, reach: map[string]*reach{},
-			}
-			ix.by[g.who] = h
+// newIndex makes the index of grants. Whoever has the same ones as in another, the same in
+// memory, has what was made for that; was may be nil.
+func newIndex(grants []*grant, was *index) *index {
+	each := map[string][]*grant{}
+	for _, g := range grants {
+		each[g.who] = append(each[g.who], g)
+	}
+	ix := &index{by: make(map[string]*holder, len(each))}
+	for who, theirs := range each {
+		h := &holder{}
+		if was != nil && was.by[who] != nil && slices.Equal(was.by[who].all, theirs) {
+			h.belongings = was.by[who].belongings
+		} else {
+			h.belongings = belongingsOf(theirs)
 		}
+		ix.by[who] = h
+	}
+	return ix
+}
+
+func belongingsOf(grants []*grant) *belongings {
+	h := &belongings{
+		all: grants, exact: map[place][]*grant{}, prefix: map[place][]*grant{}, lengths: map[string][]int{},
+		touched: map[string]access.Obligations{}, reach: map[string]*reach{},
+	}
+	for _, g := range grants {
 		h.touched[g.on.Owner] |= g.duties
 		h.reaches(g.on)
 		key := placeOf(g.on)
@@ -110,7 +130,7 @@ func newIndex(grants []grant) *index {
 			h.lengths[g.on.Owner] = append(ls, len(g.on.Session))
 		}
 	}
-	return ix
+	return h
 }
 
 // holders are those whose grants count for a person.

@@ -30,10 +30,13 @@ type Set struct {
 	// Of a policy with moving grants: the one of the files alone, those of the
 	// grants that count, and where they are found.
 	files  *Set
-	given  []grant
+	given  []*grant
 	moving *index
-	taken  func(person string, o access.Object) bool
-	doubt  atomic.Pointer[doubt]
+	// moved are all that were given, fates what became of each.
+	moved []*Given
+	fates []fate
+	taken func(person string, o access.Object) bool
+	doubt atomic.Pointer[doubt]
 	// limit is when it has to be found out again which of them count, zero if
 	// time does not matter, and waiting who may have something then that they
 	// do not have now.
@@ -119,7 +122,11 @@ func load(files []source, b *budget, r *report) *Set {
 
 // finish builds what questions are answered from.
 func (s *Set) finish() {
-	s.index = newIndex(s.grants)
+	all := make([]*grant, len(s.grants))
+	for i := range s.grants {
+		all[i] = s.grants[i].worded()
+	}
+	s.index = newIndex(all, nil)
 	s.static = staticEntities(s.people)
 }
 

@@ -105,7 +105,7 @@ func FuzzSelector(f *testing.F) {
 		if !sel.Prefix && name(o) != text {
 			t.Fatalf("%q is called %q", text, name(o))
 		}
-		ix := newIndex([]grant{{who: "bob", verbs: 1, on: sel}})
+		ix := newIndex([]*grant{{who: "bob", verbs: 1, on: sel}}, nil)
 		if all(ix.holders("bob", nil), &identity.Subject{}, o, noon) != 1 {
 			t.Fatalf("a grant on %q does not hold its own object", text)
 		}

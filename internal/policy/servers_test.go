@@ -133,7 +133,7 @@ func TestGivenBy(t *testing.T) {
 		"when it is over":    {[]Given{given("carol", pane)}, pane, noon.Add(2 * time.Hour), false},
 		"what was not given": {[]Given{func() Given { g := given("carol", pane); g.Verbs = access.SetOf(access.View); return g }()}, pane, noon, false},
 	} {
-		e.Move(Moving{At: c.at, Given: c.given})
+		e.Move(Moving{At: c.at, Given: these(c.given...)})
 		got, until := e.GivenBy(bob, "carol", access.Type, c.on, c.at)
 		if got != c.want || got && !until.Equal(noon.Add(time.Hour)) {
 			t.Errorf("%s: %t until %v", what, got, until)
