@@ -36,6 +36,12 @@ func (p *parting) leave(reason error) (first bool) {
 // noView is the end of who may not view any more what they look at.
 const noView = "muxward: you may not view this any more"
 
+// unviewed is what they are told who are found not to view any more what they look at, before
+// they are told of the loss: by what is drawn, say.
+type unviewed string
+
+func (u unviewed) Error() string { return string(u) }
+
 // notViewed is that, or that muxward ends, which takes no right from anybody.
 func (e *Executor) notViewed(view access.Decision, why string) string {
 	if err := e.Gateway().Ending(); err != nil {

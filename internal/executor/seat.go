@@ -561,6 +561,9 @@ func (s *seat) anew(ctx context.Context, why string) error {
 		short, cancel := context.WithTimeout(ctx, exitTime)
 		err := s.restage(short, false)
 		cancel()
+		if gone := unviewed(""); errors.As(err, &gone) {
+			return s.putOut(ctx, gone.Error())
+		}
 		if err != nil {
 			return s.close(ctx, access.Decision{Reason: err.Error()}, why)
 		}

@@ -232,6 +232,10 @@ func (s *seat) tryRestage(ctx context.Context, full bool) (done bool, err error)
 		case !d.Allow && at.ID != old.session.ID:
 			return false, errMoved("")
 		case !d.Allow:
+			// Not from memory, which is told of what was taken only behind that.
+			if view := s.live.Decide(old.view.Need()); !view.Allow {
+				return false, unviewed(s.e.notViewed(view, ""))
+			}
 			return false, fmt.Errorf("not all of this session is for you to see (%s)", cmp.Or(d.Reason, d.Rule))
 		}
 	}

@@ -15,11 +15,21 @@ import (
 // found to be stays so.
 func TestRV01ToldByWhatIsDrawn(t *testing.T) {
 	t.Parallel()
+	toldByWhatIsDrawn(t, "gateway-again")
+}
+
+// The same before it is forgotten what her right was found to be last: she is told no other way.
+func TestRV01ToldBeforeItIsForgotten(t *testing.T) {
+	t.Parallel()
+	toldByWhatIsDrawn(t, "gateway-forget")
+}
+
+func toldByWhatIsDrawn(t *testing.T, point string) {
 	row{teeth: "teeth_revoke,teeth_parts", restless: true, paused: true, attack: func(w *world) {
 		x := w.attach(typist, tmuxtest.TerminalConfig{}, "attach", "-t", "mwalice/shared")
 		x.WaitFor("[shared]")
 		revoked := make(chan host.Result, 1)
-		w.between("gateway-again", func() {
+		w.between(point, func() {
 			go func() { revoked <- w.Muxward(root, "revoke", typist, "--reason", "enough") }()
 		}, func() {
 			w.Must(owner, "rename-window", "-t", "shared", "drawn-behind-it")
