@@ -62,19 +62,65 @@ func (a *afterwards) run() {
 	if len(all) == 0 {
 		return
 	}
-	go func() {
-		for _, f := range all {
-			done := make(chan struct{})
-			go func() {
-				defer close(done)
-				_ = recovered(func() error { f(); return nil }) // it is nobody else's
-			}()
-			select {
-			case <-done:
-			case <-time.After(noticeTime):
-			}
+	go inTurn(all)
+}
+
+// inTurn does one after the other, and goes on without one that does not end.
+func inTurn(all []func()) {
+	for len(all) > 0 {
+		t := &sequence{all: all, done: make(chan struct{})}
+		go t.work()
+		all = t.mind()
+	}
+}
+
+// sequence is functions that one goroutine takes in their order.
+type sequence struct {
+	done chan struct{}
+
+	mu   sync.Mutex
+	all  []func()
+	next int
+	left bool // others go on, behind the one that does not end
+}
+
+func (t *sequence) work() {
+	defer close(t.done)
+	for f := t.take(); f != nil; f = t.take() {
+		_ = recovered(func() error { f(); return nil }) // it is nobody else's
+	}
+}
+
+func (t *sequence) take() func() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.left || t.next == len(t.all) {
+		return nil
+	}
+	t.next++
+	return t.all[t.next-1]
+}
+
+// mind waits for the end, and gives those to whom it has not come because of one.
+func (t *sequence) mind() (rest []func()) {
+	tick := time.NewTicker(noticeTime)
+	defer tick.Stop()
+	last := 0
+	for {
+		select {
+		case <-t.done:
+			return nil
+		case <-tick.C:
 		}
-	}()
+		t.mu.Lock()
+		if t.next == last {
+			t.left = true
+			defer t.mu.Unlock()
+			return t.all[t.next:]
+		}
+		last = t.next
+		t.mu.Unlock()
+	}
 }
 
 // lookAt has permits decided anew, all at once. A fault in one, or one that does not end,
