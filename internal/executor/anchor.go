@@ -2,9 +2,11 @@ package executor
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 	"sync"
 	"time"
 
@@ -346,6 +348,11 @@ func (s *seat) mind(h *hold) {
 	}
 }
 
+// anchorName begins the names of anchors. Without a name of its own each would have that of
+// this process, as its connection to the server has: who detaches one by its name would
+// detach another.
+const anchorName = "muxward-size-"
+
 // dropAnchor attaches a control client without a size.
 func dropAnchor(ctx context.Context, server Server, session tmux.SessionID, opts tmux.ParseOptions) (*anchor, error) {
 	name, ok := tmux.SpellCommand("attach-session", opts)
@@ -353,7 +360,7 @@ func dropAnchor(ctx context.Context, server Server, session tmux.SessionID, opts
 		return nil, errors.New("the server's command-alias hides attach-session")
 	}
 	l, err := listen(ctx, server, &wire.Hello{
-		Flags: wire.FlagUTF8 | wire.FlagNoStartServer, Cwd: "/", PID: int32(os.Getpid()),
+		Flags: wire.FlagUTF8 | wire.FlagNoStartServer, Cwd: "/", PID: int32(os.Getpid()), TTYName: anchorName + strings.ToLower(rand.Text()),
 		Argv: []string{name, "-E", "-f", "no-output", "-t", session.String()},
 	})
 	if err != nil {

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"os"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -177,10 +176,10 @@ func (s *controlSeat) moved(l []byte) {
 // ofOurs reports whether a notification is about a client that muxward keeps for
 // itself.
 func ofOurs(l []byte) bool {
-	for _, kind := range []string{"%client-session-changed", "%client-detached"} {
-		if rest, ok := strings.CutPrefix(string(l), kind+" client-"); ok {
-			pid, _, _ := strings.Cut(rest, " ")
-			return pid == strconv.Itoa(os.Getpid())
+	for _, kind := range []string{"%client-session-changed ", "%client-detached "} {
+		if rest, ok := strings.CutPrefix(string(l), kind); ok {
+			name, _, _ := strings.Cut(rest, " ")
+			return strings.HasPrefix(name, anchorName) || name == fmt.Sprintf("client-%d", os.Getpid())
 		}
 	}
 	return false

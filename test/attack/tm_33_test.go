@@ -3,6 +3,8 @@ package attack
 import (
 	"strings"
 	"testing"
+
+	"github.com/muxward/muxward/internal/tmux"
 )
 
 // Carol may do everything in sessions of one kind, and less in another: what
@@ -51,12 +53,17 @@ forbid (principal == Person::"mwcarol", action == Action::"detach-others", resou
 			w.server.Run("new-session", "-d", "-s", "free", "cat")
 			for _, args := range [][]string{
 				{"swap-pane", "-d", "-s", "mwalice/shared:0.0", "-t", b}, {"swap-pane", "-d", "-U", "-t", b}, {"rotate-window", "-t", "mwalice/shared:0"},
-				{"join-pane", "-d", "-b", "-s", b, "-t", "mwalice/shared:0.0"}, {"join-pane", "-d", "-s", b, "-t", "mwalice/free:0"},
+				{"join-pane", "-d", "-s", b, "-t", "mwalice/free:0"},
 				{"swap-pane", "-d", "-s", b, "-t", "mwalice/free:0"}, {"break-pane", "-d", "-s", b, "-t", "mwalice/free:"},
 				{"move-window", "-d", "-s", "mwalice/shared:0", "-t", "mwalice/free:"}, {"link-window", "-d", "-s", "mwalice/shared:0", "-t", "mwalice/free:"},
 				{"swap-window", "-d", "-s", "mwalice/shared:0", "-t", "mwalice/free:0"},
 			} {
 				w.refused(carol, args...)
+			}
+			if r := w.try(carol, "join-pane", "-d", "-b", "-s", b, "-t", "mwalice/shared:0.0"); r.Code == 0 { // 3.7 leaves b behind a
+				if in := w.server.Run("list-panes", "-t", "shared:0", "-F", "#{pane_id}"); !strings.HasPrefix(in+"\n", w.a+"\n"+w.b+"\n") || !countsBehind(w) {
+					w.gain("b was joined before a: the panes are now %q", in)
+				}
 			}
 			// What moves nothing that matters she may do.
 			for _, args := range [][]string{
@@ -69,6 +76,15 @@ forbid (principal == Person::"mwcarol", action == Action::"detach-others", resou
 			}
 		}}.run)
 	}
+}
+
+// countsBehind reports whether join-pane -b leaves a pane's number behind its target's, as 3.7 does.
+func countsBehind(w *world) bool {
+	v, err := tmux.ParseVersion(strings.TrimSpace(w.server.Run("display-message", "-p", "#{version}")))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return v.AtLeast(tmux.Version{Major: 3, Minor: 7}) && !v.AtLeast(tmux.Version{Major: 3, Minor: 8})
 }
 
 // Carol helps in a session in which one pane is hidden from her: the one that

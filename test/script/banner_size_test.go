@@ -13,7 +13,7 @@ import (
 // one, it would take the display for the one that was used last, and run a hook.
 func TestBannerLeavesTheSize(t *testing.T) {
 	h := host.Start(t, host.Config{})
-	h.Must(host.Alice, "new-session", "-d", "-s", "work", "cat")
+	h.Must(host.Alice, "new-session", "-d", "-s", "work", "printf IN-WORK; cat")
 	real := h.Server(host.Alice)
 	do := func(args ...string) string {
 		t.Helper()
@@ -25,6 +25,7 @@ func TestBannerLeavesTheSize(t *testing.T) {
 	}
 	do("set-option", "-g", "status", "off")
 	alice := h.Terminal(host.Alice, tmuxtest.TerminalConfig{}, "attach", "-t", "work")
+	alice.WaitFor("IN-WORK") // else her terminal itself echoes what she types
 	alice.Type("here\r")
 	alice.WaitFor("here")
 	if r := h.Muxward(host.Alice, "lockdown", "-t", "work", "--reason", "stays"); r.Code != 0 {

@@ -137,6 +137,57 @@ func TestGuestsShareWhatKeepsTheSize(t *testing.T) {
 	}
 }
 
+// TestDetachingWhatKeepsOnesSize: two guests watch two sessions. An owner who sends away what
+// keeps the one display's size from its session leaves the other guest alone, and who is in
+// control mode hears of nothing but displays.
+func TestDetachingWhatKeepsOnesSize(t *testing.T) {
+	h := host.Start(t, host.Config{Policy: map[string]string{"grants.yaml": "grants:\n" +
+		"  - {who: mwbob, role: viewer, on: mwalice/work, reason: he watches}\n" +
+		"  - {who: mwcarol, role: viewer, on: mwalice/other, reason: she watches}\n"}})
+	h.Must(host.Alice, "new-session", "-d", "-s", "work", "cat")
+	h.Must(host.Alice, "new-session", "-d", "-s", "other", "cat")
+	server := h.Server(host.Alice)
+	hears := h.Control(host.Alice, "attach-session", "-t", "work")
+	hears.Wait("%session-changed ")
+	come := func(who, session string) *tmuxtest.Terminal {
+		x := h.Terminal(who, tmuxtest.TerminalConfig{}, "attach", "-t", "mwalice/"+session)
+		x.WaitFor(session)
+		return x
+	}
+	carol, bob := come(host.Carol, "other"), come(host.Bob, "work")
+	keeps := func(session string) (names []string) {
+		for line := range strings.Lines(server.Run("list-clients", "-t", session, "-F", "#{client_flags} #{client_name}")) {
+			if flags, name, _ := strings.Cut(strings.TrimSpace(line), " "); strings.Contains(flags, "control-mode") && strings.Contains(flags, "no-output") && !strings.Contains(flags, "ignore-size") {
+				names = append(names, name)
+			}
+		}
+		return names
+	}
+	theirs := keeps("work")
+	if len(theirs) != 1 || len(keeps("other")) != 1 {
+		t.Fatalf("bob's size is kept away by %v, carol's by %v", theirs, keeps("other"))
+	}
+	server.Run("detach-client", "-t", theirs[0])
+	if code := bob.ExitCode(); code != 0 || !bob.Contains("[detached (from session mwalice/work)]") {
+		t.Errorf("bob's client exits %d: %q", code, bob.Screen())
+	}
+	if left := keeps("other"); len(left) != 1 || carol.Exited() {
+		t.Errorf("bob was sent away: carol's size is kept away by %v, and she has left: %v", left, carol.Exited())
+	}
+	carol.Type("\x02d")
+	if code := carol.ExitCode(); code != 0 {
+		t.Errorf("carol's client exits %d: %q", code, carol.Screen())
+	}
+	tmuxtest.Eventually(t, func() bool { return len(keeps("other")) == 0 }, "nothing of carol's is left")
+	hears.Say("display-message -p that-is-all")
+	hears.Wait("that-is-all")
+	for _, line := range hears.Said() {
+		if strings.Contains(line, "client-") && !strings.Contains(line, " /dev/") {
+			t.Errorf("alice heard %q", line)
+		}
+	}
+}
+
 // TestLosingResizeThatWasNotUsed: carol holds every verb and asks herself that
 // her terminal size nothing. Once she only looks she has no choice any more: it
 // still sizes nothing, also where nobody else is attached, and she goes on
