@@ -103,7 +103,7 @@ func (d *daemon) moveGrants() {
 	defer d.moving.Unlock()
 	m := policy.Moving{Taken: d.denials.Revoked}
 	if d.grants != nil {
-		m.Given = d.moved.of(d.givenNow())
+		m.Given = d.moved.of(d.givenNow(), d.away.now.Load())
 	}
 	m.At = d.gateway.Time()
 	d.policy.Move(m)
@@ -114,16 +114,21 @@ func (d *daemon) moveGrants() {
 type moved struct {
 	list  []grants.Grant
 	given []policy.Given
+	away  *map[tenure]error
 }
 
 // of gives grants as the policy has them. A list that begins in the same place as the last one is
-// that one and what came behind it: see [grants.Store.List].
-func (m *moved) of(list []grants.Grant) []policy.Given {
-	if len(m.list) == 0 || len(list) < len(m.list) || &list[0] != &m.list[0] {
+// that one and what came behind it: see [grants.Store.List]. Away are accounts that are another's by now: what
+// was given by who had one of them counts for nothing.
+func (m *moved) of(list []grants.Grant, away *map[tenure]error) []policy.Given {
+	if len(m.list) == 0 || len(list) < len(m.list) || &list[0] != &m.list[0] || m.away != away {
 		m.given = make([]policy.Given, 0, len(list)+len(list)/8)
-		m.list = nil
+		m.list, m.away = nil, away
 	}
 	for i := len(m.list); i < len(list); i++ {
+		if h, ok := giver(list[i].Giver); ok && away != nil && (*away)[h] != nil {
+			continue
+		}
 		m.given = append(m.given, inPolicy(&list[i]))
 	}
 	m.list = list
