@@ -84,8 +84,9 @@ type Attachment struct {
 	ctx     context.Context // ends with the attachment
 	cancel  context.CancelFunc
 
-	closed atomic.Bool   // nothing is shown or delivered any more
-	mode   atomic.Uint32 // Mode
+	closed atomic.Bool            // nothing is shown or delivered any more
+	mode   atomic.Uint32          // Mode
+	sized  atomic.Pointer[Policy] // what its sizes go by
 
 	mu      sync.Mutex // the lifecycle, below
 	running bool
@@ -138,6 +139,7 @@ func New(cfg Config) (*Attachment, error) {
 		left: make(chan struct{})}
 	a.ctx, a.cancel = context.WithCancel(context.Background())
 	a.mode.Store(uint32(cfg.Mode))
+	a.sized.Store(&a.cfg.Filter)
 	a.in.init(a)
 	a.out.init(a)
 	a.resize.init(a)
@@ -340,6 +342,7 @@ func (a *Attachment) SetMode(ctx context.Context, m Mode, p Policy) error {
 		return fmt.Errorf("attach: cannot change to %v", m)
 	}
 	a.mode.Store(uint32(m))
+	a.sized.Store(&p)
 	return errors.Join(a.out.setPolicy(ctx, p), a.Freeze(ctx))
 }
 
@@ -413,7 +416,7 @@ func (a *Attachment) window() Window {
 	if err != nil {
 		w = Window{}
 	}
-	return a.cfg.Filter.Window(w)
+	return a.sized.Load().Window(w)
 }
 
 // redraw asks for a redraw in the background, and again if that fails.

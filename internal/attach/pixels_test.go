@@ -7,6 +7,31 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// Who types no more directly is a guest from then on, and tmux hears of their next size without pixels.
+func TestPixelsAreNotAGuestsThatWasTheOwner(t *testing.T) {
+	p := newPerson(t, Size{80, 24}, false)
+	at := attach(t, p, Direct)
+	for _, want := range []Window{{Size{90, 30}, 900, 600}, {Size: Size{91, 31}}} {
+		p.withFD(func(fd int) {
+			ws := &unix.Winsize{Col: uint16(want.Cols), Row: uint16(want.Rows), Xpixel: 900, Ypixel: 600}
+			if err := unix.IoctlSetWinsize(fd, unix.TIOCSWINSZ, ws); err != nil {
+				t.Fatal(err)
+			}
+		})
+		at.Resize()
+		eventually(t, "the size is heard of", func() error {
+			w, err := at.display.(*Pty).Window()
+			if err == nil && w != want {
+				err = fmt.Errorf("it is %+v", w)
+			}
+			return err
+		})
+		if err := at.SetMode(t.Context(), Addressed, Guest()); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 // How large a terminal is in pixels tmux hears of the owner's at home alone: a guest would say what everybody's
 // programs and images are measured by.
 func TestPixelsAreTheOwners(t *testing.T) {

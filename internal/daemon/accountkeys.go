@@ -54,6 +54,7 @@ type accountKeys struct {
 // accountFile is one person's file as it could be read.
 type accountFile struct {
 	person, path string
+	uid          uint32 // of the account, where path is known
 	data         []byte
 	err          error
 	stale        error // why it is what was read before
@@ -108,13 +109,19 @@ func (a *accountKeys) remember(all []accountFile, now time.Time) {
 		case f.err == nil && f.path != "":
 			f.at = now
 			last[f.person] = f
-		case passing(f.err) && known && now.Sub(before.at) < staleTime:
+		case passing(f.err) && known && f.mayBe(before) && now.Sub(before.at) < staleTime:
 			last[f.person] = before
 			before.stale = f.err
 			all[i] = before
 		}
 	}
 	a.last = last
+}
+
+// mayBe reports whether a file that cannot be read for now may be the one that was read before: the person's
+// account may be another one since.
+func (f accountFile) mayBe(before accountFile) bool {
+	return f.path == "" || f.path == before.path && f.uid == before.uid // where it is not told, neither is that it has changed
 }
 
 // passing reports whether an error says nothing about the file itself.
@@ -143,7 +150,7 @@ func (a *accountKeys) file(ctx context.Context, person string) accountFile {
 	if err != nil || !filepath.IsAbs(account.Home) || a.own != nil && account.UID != *a.own {
 		return accountFile{person: person} // they have none here
 	}
-	f := accountFile{person: person, path: filepath.Join(account.Home, ".ssh", "authorized_keys")}
+	f := accountFile{person: person, uid: account.UID, path: filepath.Join(account.Home, ".ssh", "authorized_keys")}
 	a.mu.Lock()
 	key := busyKey(account, f.path)
 	busy := a.busy[key]

@@ -128,6 +128,21 @@ func TestAccountFileReadBefore(t *testing.T) {
 		}
 		a.remember(good, now)
 	}
+	// What was read is that account's. Who has the name now may be another, with another home, or in that one.
+	for what, f := range map[string]accountFile{
+		"another uid":  {person: "bob", uid: 1012, path: good[0].path, err: errSlowHome},
+		"another home": {person: "bob", path: "/srv/bob/x", err: errSlowHome},
+	} {
+		all := []accountFile{f}
+		if a.remember(all, now); all[0].err == nil {
+			t.Errorf("%s has the keys of the one before", what)
+		}
+		a.remember(good, now)
+	}
+	untold := []accountFile{{person: "bob", err: errSlowHome}}
+	if a.remember(untold, now); untold[0].err != nil {
+		t.Error("while it is not told which account it is, its keys are gone")
+	}
 }
 
 // bobAlone is a policy that has bob and grants nothing.

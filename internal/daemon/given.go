@@ -103,7 +103,7 @@ func (d *daemon) moveGrants() {
 	defer d.moving.Unlock()
 	m := policy.Moving{Taken: d.denials.Revoked}
 	if d.grants != nil {
-		m.Given = d.moved.of(d.givenNow())
+		m.Given = d.moved.of(d.givenNow(), d.away.now.Load())
 	}
 	m.At = d.gateway.Time()
 	d.policy.Move(m)
@@ -112,26 +112,31 @@ func (d *daemon) moveGrants() {
 // moved are the grants that were put in force last: of ten thousand all but a few are the same
 // the next time, and the policy has made of them what it needs.
 type moved struct {
-	list  []*grants.Grant
-	given []*policy.Given
+	list []*grants.Grant
+	made []*policy.Given // of each in the list
 }
 
 // of gives grants as the policy has them. Both lists are by the numbers of grants, and one that
-// is given is the same in both: see [grants.Store.List].
-func (m *moved) of(list []*grants.Grant) []*policy.Given {
-	given := make([]*policy.Given, len(list))
+// is given is the same in both: see [grants.Store.List]. Away are accounts that are another's by now: what
+// was given by who had one of them counts for nothing.
+func (m *moved) of(list []*grants.Grant, away *map[tenure]error) []*policy.Given {
+	made, given := make([]*policy.Given, len(list)), make([]*policy.Given, 0, len(list))
 	old := 0
 	for i, g := range list {
 		for old < len(m.list) && m.list[old].ID < g.ID {
 			old++
 		}
 		if old < len(m.list) && m.list[old] == g {
-			given[i] = m.given[old]
+			made[i] = m.made[old]
 		} else {
-			given[i] = inPolicy(g).Ready()
+			made[i] = inPolicy(g).Ready()
 		}
+		if h, ok := giver(g.Giver); ok && away != nil && (*away)[h] != nil {
+			continue
+		}
+		given = append(given, made[i])
 	}
-	m.list, m.given = list, given
+	m.list, m.made = list, made
 	return given
 }
 

@@ -23,6 +23,12 @@ func (g guarded) OwnedBy(who identity.Identity) error {
 	return ownedText(g.Owner(), runs, g.PID(), err)
 }
 
+// Astray says why the account that the server runs as is another's by now.
+func (g guarded) Astray() error {
+	why := g.d.away.why(serverTenure(g.Owner(), g.Account()))
+	return ownedText(g.Owner(), g.Account(), g.PID(), why)
+}
+
 // ownedText says what is to be done about a server that is not known to be its owner's.
 func ownedText(owner string, runs identity.Account, pid int, why error) error {
 	var none *notToldError

@@ -109,6 +109,7 @@ type daemon struct {
 	// accountless is why the accounts could not be read the last time.
 	accountless string
 	unfound     unfound
+	away        givenAway
 }
 
 // assemble makes all parts and starts none. What it made is closed again if
@@ -277,7 +278,7 @@ func (d *daemon) assembleLine() {
 	d.presence.tell = func(ctx context.Context) { exe.Presence(ctx, d.complain) }
 	d.gateway = gateway.New(gateway.Parts{
 		Policy: d.policy, Servers: servers, Log: d.log, Executor: exe, Denials: d.denials, Leases: d.leases,
-		Declarations: declarations{d}, Profiles: hostProfiles{d}, Now: failpoint.Now,
+		Declarations: declarations{d}, Profiles: hostProfiles{d}, Strangers: d.strangers, Now: failpoint.Now,
 	})
 	d.tickets = &identity.Tickets{Keys: d.sshKeys, Now: d.gateway.Time, Owner: d.accountOwner, Second: d.secondOf}
 	options := []identity.Option{identity.WithAccounts(d.accounts), identity.WithPanes(servers.panes), identity.WithTickets(d.tickets),
@@ -319,6 +320,7 @@ func (d *daemon) start(ctx context.Context) {
 	if err := d.guard.Adopt(ctx); err != nil {
 		d.complain("take up the tmux servers that were left running: " + err.Error())
 	}
+	d.mindAway(ctx) // while muxward was down, too
 	d.openDoors(ctx)
 	d.mindHelper()
 	d.wg.Go(func() {

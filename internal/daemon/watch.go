@@ -65,6 +65,7 @@ func (d *daemon) watch() {
 			}
 			d.reloadChanged(d.ctx)
 			d.ssh.reloadChanged(d.ctx, d)
+			d.mindAway(d.ctx)
 			d.openDoors(d.ctx)
 			d.ctl.look(d.complain)
 			if time.Since(shouted) > shoutEvery {
@@ -207,6 +208,9 @@ func (d *daemon) reloaded(ctx context.Context, what string) {
 func (d *daemon) reconsider(ctx context.Context) gateway.Report {
 	ctx, cancel := context.WithTimeout(ctx, drainTime)
 	defer cancel()
+	if d.lookAway(ctx) { // people.yaml says whose an account is, too
+		d.moveGrants()
+	}
 	return d.gateway.Reconsider(ctx, "", "the policy has changed")
 }
 

@@ -55,6 +55,8 @@ type seat struct {
 	// unsettled is set while tmux may not have come to what was typed; the input
 	// pump's.
 	unsettled bool
+	// by is the connection by which something was sent in the seat's name last.
+	by atomic.Pointer[control.Client]
 	// decided is when it was last decided that what is typed may be, the input's as well.
 	decided  time.Time
 	keyboard *keyboard      // nil before begin
@@ -470,6 +472,7 @@ func (s *seat) finish(err error) {
 	_ = s.e.Gateway().Note(ctx, s.p, access.BestEffortClass, func(ev *access.Event) {
 		ev.Kind, ev.Note = access.EventDetach, note
 	})
+	s.handOver()
 	s.live.Release()
 	close(s.done)
 }

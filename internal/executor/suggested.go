@@ -268,6 +268,7 @@ func (s *seat) sendLine(ctx context.Context, right *gateway.Right, line string, 
 		}
 		s.live.Typed()
 		s.live.Into(right.Need().Object, []byte(l.text))
+		s.by.Store(c)
 		sent, err = c.SendOf(s, line)
 		return err
 	})

@@ -46,6 +46,7 @@ func (s *seat) transmit(ctx context.Context, right *gateway.Right, line string, 
 		}
 		<-s.sending
 	}
+	s.by.Store(c)
 	if right == nil {
 		err = c.SendThen(s, line, then)
 	} else {
@@ -57,6 +58,14 @@ func (s *seat) transmit(ctx context.Context, right *gateway.Right, line string, 
 	}
 	s.unsettled = true
 	return nil
+}
+
+// handOver leaves what tmux may still type of this seat to the person: once they have gone nothing else knows of it,
+// and whoever takes something from them waits for it all the same (gateway.Owing).
+func (s *seat) handOver() {
+	if c := s.by.Load(); c != nil {
+		c.Hand(s, s.live.Who().Person())
+	}
 }
 
 // sendHeld sends a line while a right is held.

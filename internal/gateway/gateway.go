@@ -80,6 +80,9 @@ type Parts struct {
 	Declarations Declarations
 	// Profiles are the session profiles; nil for none.
 	Profiles Profiles
+	// Strangers says why somebody is not whom they came in as any more, nil if they are: the account by which they
+	// came is known to be another's by now. It waits for nobody. Nil: everybody is.
+	Strangers func(who identity.Identity) error
 	// Now gives wall-clock time; nil means time.Now.
 	Now func() time.Time
 }

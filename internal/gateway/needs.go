@@ -507,8 +507,14 @@ func (g *Gateway) heldAt(who identity.Identity, o access.Object, at time.Time) a
 // places are compared by. Whose a pane is may come to be known after it was moved.
 func (g *Gateway) given(who identity.Identity, o access.Object, at time.Time) access.VerbSet {
 	taken := g.Denials.Taken(who.Person(), o)
-	if taken.Covers(access.AllVerbs) || g.anothers(who, o) != nil {
+	if taken.Covers(access.AllVerbs) || g.stranger(who) != nil {
 		return 0
+	}
+	if g.anothers(who, o) != nil {
+		if o.Owner == who.Person() {
+			return 0
+		}
+		taken |= access.AllVerbs &^ access.Governing
 	}
 	return g.Policy.Holds(who.Subject(), o, at) &^ taken
 }

@@ -8,16 +8,17 @@ import (
 	"github.com/muxward/muxward/internal/access"
 )
 
-// Owing is a [Server] that knows whose single commands it has answered, while it is not sure that
-// what they typed is written to the pane: such a command is no permit in use any more.
+// Owing is a [Server] that knows whose single commands, and whose keys that have left, it was sent, while it is
+// not sure that what they typed is written to the pane: these are no permits in use any more.
 type Owing interface {
-	// Owing gives the people of those commands. Nobody is asked.
+	// Owing gives those people. Nobody is asked.
 	Owing() []string
-	// Written waits until that is sure of what one of them has asked for before.
+	// Written waits until that is sure of what one of them has typed so before. What the server has not read by
+	// the time that it may take is taken back.
 	Written(ctx context.Context, person string) error
 }
 
-// written waits until what those people typed by single commands, on the servers that an object is
+// written waits until what those people typed by what is no permit in use any more, on the servers that an object is
 // on, is written to the panes. It gives what could not be confirmed.
 func (g *Gateway) written(ctx context.Context, o access.Object, about func(person string) bool) (unconfirmed []string) {
 	if g.Servers == nil {
@@ -45,7 +46,7 @@ func (g *Gateway) written(ctx context.Context, o access.Object, about func(perso
 				}
 				mu.Lock()
 				defer mu.Unlock()
-				unconfirmed = append(unconfirmed, fmt.Sprintf("what %s has typed last by a command: %v", person, err))
+				unconfirmed = append(unconfirmed, fmt.Sprintf("what %s has typed last: %v", person, err))
 			})
 		}
 	}

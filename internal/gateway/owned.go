@@ -15,6 +15,9 @@ type Owned interface {
 	// OwnedBy says why somebody of the owner's name is not whom the server runs as, nil if they are. It
 	// waits for nobody.
 	OwnedBy(who identity.Identity) error
+	// Astray says why the account that the server runs as is known to be another's than its owner's by now, nil if
+	// it is not. Nothing is looked up for it.
+	Astray() error
 }
 
 // RuleAnothers is the rule of decisions that keep a server of an account from who has its owner's name.
@@ -23,16 +26,40 @@ const RuleAnothers = "another account's server"
 // askedAgain is how long such a decision is good for: files that could not be read may be by then.
 const askedAgain = time.Second
 
-// anothers says why an object on what would be a person's own server is nothing of theirs, nil if it is
-// theirs or somebody else's.
+// RuleStranger is the rule of decisions about who is not whom they came in as any more.
+const RuleStranger = "the account is another's by now"
+
+// Here gives who everybody is of whom a permit is in use.
+func (g *Gateway) Here() (all []identity.Identity) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for _, l := range g.lives {
+		all = append(all, l.who)
+	}
+	return all
+}
+
+// stranger says why somebody is not whom they came in as any more, nil if they are.
+func (g *Gateway) stranger(who identity.Identity) error {
+	if g.Strangers == nil {
+		return nil
+	}
+	return g.Strangers(who)
+}
+
+// anothers says why an object is on a server that runs as another's account than its owner's, nil if it is
+// not. Guests were let in there to what is the owner's.
 func (g *Gateway) anothers(who identity.Identity, o access.Object) error {
-	if o.Kind < access.Server || o.Owner != who.Person() || g.Servers == nil || teeth.Out(teeth.Owned) {
+	if o.Kind < access.Server || g.Servers == nil || teeth.Out(teeth.Owned) {
 		return nil
 	}
 	s := g.Servers.Server(o.Owner)
 	owned, ok := s.(Owned)
-	if !ok || isolated(s) { // that is nobody's own
+	switch {
+	case !ok || isolated(s): // that is nobody's own
 		return nil
+	case o.Owner == who.Person():
+		return owned.OwnedBy(who)
 	}
-	return owned.OwnedBy(who)
+	return owned.Astray()
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -177,7 +178,7 @@ func (s *Server) Owing() (people []string) {
 // Written implements gateway.Owing.
 func (s *Server) Written(ctx context.Context, person string) error {
 	c := s.connected()
-	if c == nil {
+	if c == nil || !slices.Contains(c.Owing(), any(person)) {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, writtenTime)
@@ -185,7 +186,8 @@ func (s *Server) Written(ctx context.Context, person string) error {
 	if c.SettledOf(ctx, person) == nil {
 		return nil
 	}
-	return s.Confirm(ctx) // that connection may have ended
+	c.Cut(ctx) // what was not read is taken back: nobody else does, where they have left
+	return s.Confirm(ctx)
 }
 
 // stands reports whether the server's process is stopped, or cannot be looked at.

@@ -32,7 +32,7 @@ func TestRV01TypedByCommand(t *testing.T) {
 		t.Errorf("control run: %+v", r)
 	}
 	b.Must(typist, "send-keys", "-t", "mwalice/shared:0.0", "k")
-	if r := revoked(); r.Code != 1 || !strings.Contains(r.Err, "not confirmed: what mwcarol has typed last by a command") {
+	if r := revoked(); r.Code != 1 || !strings.Contains(r.Err, "not confirmed: what mwcarol has typed last") {
 		t.Errorf("what she typed may come later, and it is said to be over: %+v", r)
 	}
 	if r := revoked(); r.Code != 0 { // it was asked for meanwhile, or is now

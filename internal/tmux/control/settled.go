@@ -127,6 +127,23 @@ func (c *Client) Owes(of any) bool {
 	return c.cause != nil || c.acts.of[of] > 0
 }
 
+// Hand has what is somebody's and is not settled be another's from here on: who has sent it goes.
+func (c *Client) Hand(of, to any) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	last := c.acts.of[of]
+	if last == 0 {
+		return
+	}
+	for i := range c.acts.open[c.acts.gone:] {
+		if a := &c.acts.open[c.acts.gone+i]; a.of == of {
+			a.of = to
+		}
+	}
+	delete(c.acts.of, of)
+	c.acts.of[to] = max(c.acts.of[to], last)
+}
+
 // Owing gives whose lines are not settled yet, in no order.
 func (c *Client) Owing() []any {
 	c.mu.Lock()

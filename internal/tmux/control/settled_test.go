@@ -215,3 +215,37 @@ func TestActsAreLeftInPlace(t *testing.T) {
 		t.Errorf("what was left was moved by %d of %d answers", moved, 2*n)
 	}
 }
+
+// What somebody has sent who goes is another's from then on, until it is settled; what others have sent stays theirs.
+func TestActsAreHandedOver(t *testing.T) {
+	c := &Client{}
+	send := func(of any) {
+		c.queue.push(entry{p: &Pending{}, behind: c.queue.first()})
+		c.acts.sent(of, c.queue.next)
+	}
+	answer := func() { c.acts.answered(c.queue.pop().behind) }
+	for _, of := range []any{"bob", 1, 2, 1} {
+		send(of)
+	}
+	c.Hand(1, "bob")
+	c.Hand(3, "bob") // who has sent nothing
+	if c.Owes(1) || c.acts.of["bob"] != 4 || c.acts.of[2] != 3 {
+		t.Errorf("what they owe: %v", c.acts.of)
+	}
+	for range 4 {
+		answer()
+	}
+	if !c.Owes("bob") {
+		t.Error("all is answered, and nothing was asked behind it")
+	}
+	c.queue.push(entry{p: &Pending{}, behind: c.queue.first()})
+	answer()
+	if len(c.acts.of) > 0 || len(c.acts.open) > 0 {
+		t.Errorf("all is settled, and they owe %v", c.acts.of)
+	}
+	send(1)
+	c.Hand(1, "carol") // of whom there was nothing
+	if c.Owes(1) || !c.Owes("carol") {
+		t.Errorf("what they owe: %v", c.acts.of)
+	}
+}

@@ -1,0 +1,161 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/muxward/muxward/internal/identity"
+	"github.com/muxward/muxward/internal/teeth"
+	"github.com/muxward/muxward/internal/tmux"
+)
+
+// This file is about what began as an account and outlives it: a connection, a tmux server, what was given.
+// The account's name or its number may be somebody else's by then, and all of these go by the name.
+
+// tenure is an account that somebody had when something of theirs began.
+type tenure struct {
+	person, account string
+	uid             uint32
+}
+
+// givenAway are those of them that are another's by now, and why. Nobody looks anything up for it.
+type givenAway struct {
+	looking sync.Mutex
+	now     atomic.Pointer[map[tenure]error]
+}
+
+// why says why an account is another's by now, nil if it is not known to be.
+func (a *givenAway) why(h tenure) error {
+	if all := a.now.Load(); all != nil {
+		return (*all)[h]
+	}
+	return nil
+}
+
+// giver is the account that somebody came in with who gave something, if they did by one.
+func giver(who identity.Subject) (tenure, bool) {
+	return tenure{who.Person, who.Account, uint32(who.UID)}, who.UID >= 0
+}
+
+// cameBy is the account by which somebody came in, if they did by one of their own.
+func cameBy(who identity.Identity) (tenure, bool) {
+	uid, local := who.UID()
+	return tenure{who.Person(), who.Account(), uid}, local && !who.IsNobody()
+}
+
+// strangers says why somebody is not whom they came in as any more.
+func (d *daemon) strangers(who identity.Identity) error {
+	h, ok := cameBy(who)
+	if !ok {
+		return nil
+	}
+	if why := d.away.why(h); why != nil {
+		return fmt.Errorf("the account %s, uid %d, is not %s's any more (%w)", tmux.Clean(h.account), h.uid, h.person, why)
+	}
+	return nil
+}
+
+// tenures are the accounts that something goes on of.
+func (d *daemon) tenures() map[tenure]bool {
+	all := map[tenure]bool{}
+	for _, who := range d.gateway.Here() {
+		if h, ok := cameBy(who); ok {
+			all[h] = true
+		}
+	}
+	if d.guard != nil { // in tests of other things there is none
+		for _, s := range d.guard.Servers() {
+			if !s.Isolated() {
+				all[serverTenure(s.Owner(), s.Account())] = true
+			}
+		}
+	}
+	if d.grants == nil {
+		return all
+	}
+	for _, g := range d.given() {
+		if h, ok := giver(g.Giver); ok {
+			all[h] = true
+		}
+	}
+	for _, v := range d.grants.Invites() {
+		if h, ok := giver(v.Giver); ok {
+			all[h] = true
+		}
+	}
+	return all
+}
+
+func serverTenure(owner string, a identity.Account) tenure { return tenure{owner, a.Name, a.UID} }
+
+// awayTime bounds how long it may take to look all of them up.
+const awayTime = 2 * time.Second
+
+// lookAway finds out which accounts are another's by now, and reports whether those are others than before. What
+// cannot be looked up stays as it was known.
+func (d *daemon) lookAway(ctx context.Context) (changed bool) {
+	if teeth.Out(teeth.Owned) {
+		return false
+	}
+	ctx, cancel := context.WithTimeout(ctx, awayTime)
+	defer cancel()
+	d.away.looking.Lock()
+	defer d.away.looking.Unlock()
+	away := map[tenure]error{}
+	for h := range d.tenures() {
+		if err := isAnothers(ctx, h, d.policy.PersonOf, d.files); errors.As(err, new(*notToldError)) {
+			err = d.away.why(h)
+			if err != nil {
+				away[h] = err
+			}
+		} else if err != nil {
+			away[h] = err
+		}
+	}
+	was := map[tenure]error{}
+	if before := d.away.now.Load(); before != nil {
+		was = *before
+	}
+	same := func(error, error) bool { return true } // why may be told in other words
+	if maps.EqualFunc(was, away, same) {
+		return false
+	}
+	d.away.now.Store(&away)
+	d.tellAway(was, away)
+	return true
+}
+
+// isAnothers says why an account that somebody had is another's by now. Of one that has gone, and whose name and
+// number nobody has, nothing is anybody's.
+func isAnothers(ctx context.Context, h tenure, personOf func(uint32, string) (string, error), files accountFiles) error {
+	anyhow := identity.Supposed(identity.Subject{Person: h.person, UID: -1})
+	return stillTheirs(ctx, anyhow, h.person, identity.Account{Name: h.account, UID: h.uid}, personOf, files, true)
+}
+
+// tellAway tells of those that were not known before.
+func (d *daemon) tellAway(was, away map[tenure]error) {
+	for h, why := range away {
+		if was[h] == nil {
+			d.complain(fmt.Sprintf("the account %s, uid %d, is not %s's any more (%v): who came in by it, what they gave, and a tmux server that runs as it count for nothing",
+				tmux.Clean(h.account), h.uid, h.person, why))
+		}
+	}
+}
+
+// mindAway has what rests on accounts decided anew, if some are another's by now.
+func (d *daemon) mindAway(ctx context.Context) {
+	if !d.lookAway(ctx) {
+		return
+	}
+	d.moveGrants()
+	ctx, cancel := context.WithTimeout(ctx, drainTime)
+	defer cancel()
+	for _, u := range d.gateway.Reconsider(ctx, "", "an account is another's by now").Unconfirmed {
+		d.complain("an account is another's by now, not confirmed: " + u)
+	}
+}
