@@ -68,6 +68,7 @@ type controlSeat struct {
 	rung   chan struct{} // holds one while something may wait for them that they were not told of
 	asides asides
 	wishes
+	absences
 
 	smu sync.Mutex // sending
 	// Under mu of the parting:

@@ -29,6 +29,8 @@ type notice struct {
 	closed bool
 	// drawn is set for what a pane has drawn.
 	drawn bool
+	// at is which of the notifications that came together it is.
+	at int
 	// listed is set for one that says only that there are other sessions now.
 	listed bool
 }

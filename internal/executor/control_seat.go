@@ -31,6 +31,9 @@ func (s *controlSeat) run() {
 	s.wg.Go(func() { s.protected(s.hear) })
 	s.wg.Go(func() { s.protected(s.obey) })
 	s.wg.Go(func() { s.protected(s.hearBell) })
+	if !s.full {
+		s.wg.Go(func() { s.protected(s.mindAway) })
+	}
 	go func() {
 		if fault := attach.Guard(func() error { s.finish(); return nil }); fault != nil {
 			s.tell(fault)

@@ -193,26 +193,36 @@ func (s *controlSeat) guestStream() func([][]byte) error {
 	known := sight{windows: map[tmux.WindowID]bool{}, sessions: map[tmux.SessionID]bool{}}
 	return func(lines [][]byte) error {
 		var notices []notice
+		var told [][]byte
 		for _, line := range lines {
 			l := bytes.TrimSuffix(line, []byte("\n"))
 			if sorter.Sort(l) != control.Notification {
 				continue // of a hook, or a command that prints later: not theirs
 			}
+			told = append(told, l)
 			if n, ok := forGuest(l); ok && !(n.drawn && s.isOff(*n.pane)) {
+				n.at = len(told) - 1
 				notices = append(notices, n)
 			}
 		}
 		if len(notices) == 0 {
 			return nil
 		}
+		s.amu.Lock() // so that no state is noted behind one that was taken later
 		snap, err := s.look()
 		if err != nil {
+			s.amu.Unlock()
 			return err
 		}
+		missed := s.follow(told, snap)
+		s.amu.Unlock()
 		known.at(s, snap)
 		ctx, cancel := context.WithTimeout(s.ctx, behindTime)
 		defer cancel()
 		for i := range notices {
+			if missed[notices[i].at] {
+				continue
+			}
 			rights, line := known.rights(&notices[i])
 			if len(rights) == 0 {
 				continue

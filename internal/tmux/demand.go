@@ -52,9 +52,9 @@ func (inv *Invocation) Demands(snap *Snapshot, r Resolved) []Demand {
 		case OnPanes:
 			d.panes(n, snap, r.Target)
 		case OnSource, OnSourceWindow, OnSourcePane:
-			d.add(n, sourceObject(n.On, r.Source))
+			d.shared(n, snap, sourceObject(n.On, r.Source))
 		default:
-			d.add(n, objectOf(n.On, r.Target))
+			d.shared(n, snap, objectOf(n.On, r.Target))
 		}
 	}
 	d.parts(r.Target)
@@ -88,6 +88,21 @@ func (d *demands) add(n Need, on Object) {
 	if !d.seen[key] {
 		d.seen[key] = true
 		d.all = append(d.all, one)
+	}
+}
+
+// shared makes a demand on an object. What is done to the windows of a session is done
+// to those of all sessions of its group.
+func (d *demands) shared(n Need, snap *Snapshot, on Object) {
+	d.add(n, on)
+	if on.Kind != SessionObject || n.Verb != verbSpawn && n.Verb != verbLayout {
+		return
+	}
+	s := snap.Session(on.Session)
+	for i := range snap.Sessions {
+		if other := &snap.Sessions[i]; s != nil && other.ID != s.ID && grouped(other, s) {
+			d.add(n, Object{Kind: SessionObject, Session: other.ID, HasSession: true})
+		}
 	}
 }
 

@@ -31,6 +31,16 @@ func parseLayout(s string) (cells []cell, width, height int) {
 	return cells, width, height
 }
 
+// LayoutPanes gives the panes of a window layout.
+func LayoutPanes(layout string) []PaneID {
+	cells, _, _ := parseLayout(layout)
+	panes := make([]PaneID, len(cells))
+	for i, c := range cells {
+		panes[i] = c.pane
+	}
+	return panes
+}
+
 type layoutParser struct {
 	s  string
 	at int

@@ -133,6 +133,7 @@ func byLines() []service {
 		{"control-obey", lines(typist, shared, "list-windows\n"), stuckPart},
 		{"control-carry", lines(owner, "other", "rename-window other\n"), stuckPart},
 		{"control-watch", lines(typist, shared, "refresh-client -B 'x:%*:#{pane_id}'\n"), stuckPart},
+		{"control-away", lines(typist, shared, ""), stuckPart},
 		{"control-finish", lines(typist, shared, "\n"), leftAlone},
 		{"control-fromServer", func(b *bed, x *tmuxtest.Terminal) {
 			lines(typist, shared, "")(b, x)
