@@ -115,7 +115,8 @@ func (u *reuse) compare() {
 	want := cur.set.with(cur.moving, u.at, nil)
 	if len(cur.moving.Given) > 0 {
 		kept := cur.set.with(cur.moving, u.at, u.was)
-		if kept.says() != want.says() {
+		// When it is found out again may differ: who misses several verbs may miss one of them for good.
+		if kept.saysWhose() != want.saysWhose() {
 			u.r.Fatalf("at %v kept:\n%s\nmade anew:\n%s", u.at, kept.says(), want.says())
 		}
 		u.was = kept
@@ -137,7 +138,11 @@ func (u *reuse) compare() {
 					u.r.Fatalf("at %v %s %v %v: %+v and made anew %+v", u.at, person, v, o, got, is)
 				}
 				if got.Allow && !is.Expires.IsZero() && (got.Expires.IsZero() || got.Expires.After(is.Expires.Add(recheck))) {
-					u.r.Fatalf("at %v %s %v %v lasts until %v and made anew until %v", u.at, person, v, o, got.Expires, is.Expires)
+					// It may say so in vain, as whoever misses several verbs may miss one of them for good.
+					q.At = is.Expires
+					if then := cur.set.with(cur.moving, q.At, nil).Decide(q); !then.Allow {
+						u.r.Fatalf("at %v %s %v %v lasts until %v and made anew until %v", u.at, person, v, o, got.Expires, is.Expires)
+					}
 				}
 			}
 		}
