@@ -35,11 +35,16 @@ func (s *seat) newStage(at tmux.Session, opts tmux.ParseOptions) *stage {
 	on := s.sessionObject(at)
 	return &stage{
 		session: at,
-		view:    s.live.Right(gateway.Need{Whole: true, Verbs: access.SetOf(access.View), Object: on}),
+		view:    s.live.Right(viewing(on)),
 		sizes:   s.live.Right(gateway.Need{Verb: access.Resize, Object: on}),
 		asking:  where(s.tty, at.ID, opts),
 		clients: clients,
 	}
+}
+
+// viewing is what it takes to look at a session.
+func viewing(session access.Object) gateway.Need {
+	return gateway.Need{Whole: true, Verbs: access.SetOf(access.View), Object: session}
 }
 
 // where asks tmux about one client and one session, however many clients there are:
@@ -232,8 +237,9 @@ func (s *seat) tryRestage(ctx context.Context, full bool) (done bool, err error)
 		case !d.Allow && at.ID != old.session.ID:
 			return false, errMoved("")
 		case !d.Allow:
-			// Not from memory, which is told of what was taken only behind that.
-			if view := s.live.Decide(old.view.Need()); !view.Allow {
+			// Not from memory, which is told of what was taken only behind that, and by the
+			// name that it has by now.
+			if view := s.live.Decide(viewing(s.sessionObject(*at))); !view.Allow {
 				return false, unviewed(s.e.notViewed(view, ""))
 			}
 			return false, fmt.Errorf("not all of this session is for you to see (%s)", cmp.Or(d.Reason, d.Rule))

@@ -101,25 +101,28 @@ func (t *sequence) take() func() {
 	return t.all[t.next-1]
 }
 
-// mind waits for the end, and gives those to whom it has not come because of one.
+// mind waits for the end, and gives those to whom it has not come because of one. Each has the
+// whole time from when it was seen, also where this goroutine had to wait for a processor.
 func (t *sequence) mind() (rest []func()) {
-	tick := time.NewTicker(noticeTime)
-	defer tick.Stop()
+	wait := time.NewTimer(noticeTime)
+	defer wait.Stop()
 	last := 0
 	for {
+		ended := false
 		select {
 		case <-t.done:
-			return nil
-		case <-tick.C:
+			ended = true
+		case <-wait.C:
 		}
 		t.mu.Lock()
-		if t.next == last {
+		if ended || t.next == last {
 			t.left = true
 			defer t.mu.Unlock()
-			return t.all[t.next:]
+			return t.all[t.next:] // none, unless one has ended the goroutine that took it
 		}
 		last = t.next
 		t.mu.Unlock()
+		wait.Reset(noticeTime)
 	}
 }
 

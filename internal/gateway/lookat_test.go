@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"context"
+	"runtime"
 	"slices"
 	"testing"
 )
@@ -28,6 +29,25 @@ func TestAfterwards(t *testing.T) {
 	goOn()
 	Afterwards(ctx, does("later"))
 	if want := []string{"at once", "first", "second", "later"}; !slices.Equal(done, want) {
+		t.Errorf("done: %q, want %q", done, want)
+	}
+}
+
+// Who ends the goroutine that they are done in, as a test that fails does, and several that do
+// not end, keep nothing from those behind them, and nothing is done twice.
+func TestInTurn(t *testing.T) {
+	never := make(chan struct{})
+	defer close(never)
+	over := make(chan string, 8)
+	does := func(what string) func() { return func() { over <- what } }
+	stays := func() { <-never }
+	inTurn([]func(){does("a"), runtime.Goexit, does("b"), stays, stays, does("c"), runtime.Goexit, runtime.Goexit, does("d"), stays})
+	close(over)
+	var done []string
+	for what := range over {
+		done = append(done, what)
+	}
+	if want := []string{"a", "b", "c", "d"}; !slices.Equal(done, want) {
 		t.Errorf("done: %q, want %q", done, want)
 	}
 }

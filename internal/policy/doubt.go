@@ -15,7 +15,7 @@ func (d *doubt) holds(g *grant) bool {
 	if d == nil {
 		return false
 	}
-	if d.ids[g.id] {
+	if d.ids[g.id] || d.whos["*"] { // whoever gave it may have had it as everybody
 		return true
 	}
 	for _, giver := range g.givers {

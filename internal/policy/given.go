@@ -222,14 +222,15 @@ type look struct {
 }
 
 // backing is what a giver holds: was, if nothing on which that rests can have changed. By the
-// files alone it changes with the time, when it says.
+// files alone it changes with the time, when it says. What may soon do so is found out anew with
+// the rest: what is asked for again each second would be due at another moment for each.
 func (l *look) backing(g *Given, was *backing) *backing {
 	moved, known := l.moved[g.Giver.Person]
 	if !known {
 		moved = len(l.s.moving.holders(g.Giver.Person, l.s.people.groupsOf(g.Giver.Person))) > 0
 		l.moved[g.Giver.Person] = moved
 	}
-	if !moved && was != nil && was.byFiles && !l.at.Before(was.at) && (was.expires.IsZero() || l.at.Before(was.expires)) {
+	if !moved && was != nil && was.byFiles && !l.at.Before(was.at) && (was.expires.IsZero() || l.at.Add(recheck).Before(was.expires)) {
 		return was
 	}
 	h := g.holding()

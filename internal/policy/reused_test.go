@@ -10,7 +10,10 @@ import (
 )
 
 // says is all that a policy with moving grants answers from, as text.
-func (s *Set) says() string {
+func (s *Set) says() string { return fmt.Sprint(s.saysWhose(), s.limit, s.waiting) }
+
+// saysWhose is says without when it has to be found out again.
+func (s *Set) saysWhose() string {
 	var who []string
 	for name, h := range s.moving.by {
 		var all []string
@@ -24,7 +27,7 @@ func (s *Set) says() string {
 		who = append(who, fmt.Sprint(name, all, n, h.touched, h.host, len(h.reach), h.taken != nil, h.doubt == &s.doubt))
 	}
 	slices.Sort(who)
-	return fmt.Sprint(who, s.Counts(), s.limit, s.waiting)
+	return fmt.Sprint(who, s.Counts())
 }
 
 // TestReusedGrants: what is made of grants is kept from one change to the next, and is what it
