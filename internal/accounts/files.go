@@ -126,6 +126,53 @@ func (f Files) UIDOf(name string) (uint32, error) {
 	return 0, fmt.Errorf("%q: %w", name, ErrNoAccount)
 }
 
+// Table is all that the account file says at one time of who has which name and number, for whoever asks about many.
+type Table struct {
+	names map[uint32]string // "" of a number that is nobody's
+	uids  map[string]uint32
+}
+
+// Table reads it.
+func (f Files) Table() (Table, error) {
+	data, err := readLimited(f.Passwd)
+	if err != nil {
+		return Table{}, fmt.Errorf("read the accounts: %w", err)
+	}
+	t := Table{map[uint32]string{}, map[string]uint32{}}
+	for line := range bytes.Lines(data) {
+		f := strings.Split(strings.TrimRight(string(line), "\r\n"), ":")
+		if len(f) != 7 || f[0] == "" {
+			continue
+		}
+		u, errU := strconv.ParseUint(f[2], 10, 32)
+		if errU != nil {
+			continue
+		}
+		uid := uint32(u)
+		if _, known := t.uids[f[0]]; !known && uid != NoID {
+			t.uids[f[0]] = uid
+		}
+		g, errG := strconv.ParseUint(f[3], 10, 32)
+		if _, known := t.names[uid]; known || errG != nil || strings.ContainsAny(f[0][:1], "+-#") {
+			continue
+		}
+		t.names[uid] = ""
+		if (Account{UID: uid, GID: uint32(g)}).Usable() == nil {
+			t.names[uid] = f[0]
+		}
+	}
+	return t, nil
+}
+
+// Name gives the name of the account that [Files.ByUID] gives, "" where there is none.
+func (t Table) Name(uid uint32) string { return t.names[uid] }
+
+// UID is [Files.UIDOf].
+func (t Table) UID(name string) (uid uint32, ok bool) {
+	uid, ok = t.uids[name]
+	return uid, ok
+}
+
 // GroupOf gives the name of a group, and the accounts that it names as its members; of one that is
 // in no file, no name.
 func (f Files) GroupOf(gid uint32) (name string, members []string, err error) {

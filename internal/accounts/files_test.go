@@ -93,3 +93,38 @@ func TestMembers(t *testing.T) {
 		t.Error("by a file that is not there somebody is in a group")
 	}
 }
+
+// The whole table says of each name and number what is said of that alone.
+func TestTable(t *testing.T) {
+	dir := t.TempDir()
+	f := Files{filepath.Join(dir, "passwd"), filepath.Join(dir, "group")}
+	text := passwdText + "alice:x:1009:1009::/:/bin/sh\nodd:x:-1:1::/:/bin/sh\nodd:x:1010:one::/:/bin/sh\nshort:x:1011:1011\n:x:1012:1::/:/bin/sh\nlast:x:1010:1::/:/bin/sh\r\n"
+	if err := errors.Join(os.WriteFile(f.Passwd, []byte(text), 0o600), os.WriteFile(f.Group, nil, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	table, err := f.Table()
+	if err != nil {
+		t.Fatal(err)
+	}
+	some := 0
+	for _, uid := range []uint32{0, 7, 1, 1001, 1002, 1009, 1010, 1011, 1012, NoID} {
+		a, _ := f.ByUID(uid)
+		if name := table.Name(uid); name != a.Name {
+			t.Errorf("uid %d is %q's, and %q's by itself", uid, name, a.Name)
+		} else if name != "" {
+			some++
+		}
+	}
+	for _, name := range []string{"root", "# comment", "#comment", "+nis", "alice", "twin", "big", "stay", "half", "whole", "odd", "short", "", "last", "nosuch"} {
+		want, err := f.UIDOf(name)
+		if uid, ok := table.UID(name); uid != want || ok != (err == nil) {
+			t.Errorf("%q is uid %d (%v), and %d by itself (%v)", name, uid, ok, want, err)
+		}
+	}
+	if some != 4 {
+		t.Errorf("%d of the numbers are somebody's", some)
+	}
+	if _, err := (Files{Passwd: f.Passwd + "x"}).Table(); err == nil {
+		t.Error("a file that is not there was read")
+	}
+}

@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/muxward/muxward/internal/accounts"
 	"github.com/muxward/muxward/internal/identity"
 	"github.com/muxward/muxward/internal/teeth"
 	"github.com/muxward/muxward/internal/tmux"
@@ -26,6 +27,7 @@ type tenure struct {
 // givenAway are those of them that are another's by now, and why. Nobody looks anything up for it.
 type givenAway struct {
 	looking sync.Mutex
+	began   time.Time // of the last look; looking is held
 	now     atomic.Pointer[map[tenure]error]
 }
 
@@ -40,6 +42,12 @@ func (a *givenAway) why(h tenure) error {
 // giver is the account that somebody came in with who gave something, if they did by one.
 func giver(who identity.Subject) (tenure, bool) {
 	return tenure{who.Person, who.Account, uint32(who.UID)}, who.UID >= 0
+}
+
+// gaveAway reports whether who gave something did so by an account that is another's by now.
+func (d *daemon) gaveAway(by identity.Subject) bool {
+	h, ok := giver(by)
+	return ok && d.away.why(h) != nil
 }
 
 // cameBy is the account by which somebody came in, if they did by one of their own.
@@ -96,38 +104,75 @@ func serverTenure(owner string, a identity.Account) tenure { return tenure{owner
 // awayTime bounds how long it may take to look all of them up.
 const awayTime = 2 * time.Second
 
-// lookAway finds out which accounts are another's by now, and reports whether those are others than before. What
-// cannot be looked up stays as it was known.
+// lookAway finds out which accounts are another's by now, has what they gave count no more, and reports whether those
+// are others than before. What cannot be looked up stays as it was known. Where somebody else has looked since this was
+// asked for, that is taken for it, and they hear of it: a thousand people may start their servers at the same time.
 func (d *daemon) lookAway(ctx context.Context) (changed bool) {
 	if teeth.Out(teeth.Owned) {
 		return false
 	}
-	ctx, cancel := context.WithTimeout(ctx, awayTime)
-	defer cancel()
+	asked := time.Now()
 	d.away.looking.Lock()
 	defer d.away.looking.Unlock()
-	away := map[tenure]error{}
-	for h := range d.tenures() {
-		if err := isAnothers(ctx, h, d.policy.PersonOf, d.files); errors.As(err, new(*notToldError)) {
-			err = d.away.why(h)
-			if err != nil {
-				away[h] = err
-			}
-		} else if err != nil {
-			away[h] = err
+	if d.away.began.After(asked) {
+		return false
+	}
+	d.away.began = time.Now()
+	ctx, cancel := context.WithTimeout(ctx, awayTime)
+	defer cancel()
+	all := d.tenures()
+	var table accounts.Table
+	if len(all) > 0 {
+		var err error
+		if table, err = d.files.Table(ctx); err != nil {
+			return false
 		}
 	}
 	was := map[tenure]error{}
 	if before := d.away.now.Load(); before != nil {
 		was = *before
 	}
+	away := map[tenure]error{}
+	for h := range all {
+		err := isAnothers(ctx, h, d.policy.PersonOf, inTable{table})
+		if errors.As(err, new(*notToldError)) {
+			err = was[h]
+		}
+		if err != nil {
+			away[h] = err
+		}
+	}
 	same := func(error, error) bool { return true } // why may be told in other words
 	if maps.EqualFunc(was, away, same) {
 		return false
 	}
 	d.away.now.Store(&away)
+	d.moveGrants() // before anybody takes it for looked at
 	d.tellAway(was, away)
 	return true
+}
+
+// inTable are the accounts of files as they were at one time: each look reads them once, for however many.
+type inTable struct{ accounts.Table }
+
+// ByUID implements accountFiles.
+func (t inTable) ByUID(_ context.Context, uid uint32) (identity.Account, error) {
+	if name := t.Name(uid); name != "" {
+		return identity.Account{Name: name, UID: uid}, nil
+	}
+	return identity.Account{}, fmt.Errorf("uid %d: %w", uid, identity.ErrNoAccount)
+}
+
+// Local implements accountFiles.
+func (t inTable) Local(_ context.Context, name string) (identity.Account, error) {
+	uid, ok := t.UID(name)
+	switch first := t.Name(uid); {
+	case !ok:
+		return identity.Account{}, fmt.Errorf("%q: %w", name, identity.ErrNoAccount)
+	case first != name:
+		return identity.Account{}, fmt.Errorf("the account %q has the uid %d, which is that of %q first", name, uid, first)
+	}
+	return identity.Account{Name: name, UID: uid}, nil
 }
 
 // isAnothers says why an account that somebody had is another's by now. Of one that has gone, and whose name and
@@ -152,7 +197,6 @@ func (d *daemon) mindAway(ctx context.Context) {
 	if !d.lookAway(ctx) {
 		return
 	}
-	d.moveGrants()
 	ctx, cancel := context.WithTimeout(ctx, drainTime)
 	defer cancel()
 	for _, u := range d.gateway.Reconsider(ctx, "", "an account is another's by now").Unconfirmed {

@@ -3,6 +3,7 @@ package daemon
 import (
 	"errors"
 	"testing"
+	"time"
 
 	"github.com/muxward/muxward/internal/access"
 	"github.com/muxward/muxward/internal/grants"
@@ -53,5 +54,54 @@ func TestMovedWithoutWhoHasGone(t *testing.T) {
 				t.Errorf("grant %s is in force, want %s", got[i].ID, id)
 			}
 		}
+	}
+}
+
+// What somebody gave, and invited to, by a number that is another's by now counts for nothing as soon as that was
+// looked up, for whoever has looked.
+func TestLookAway(t *testing.T) {
+	d, ctx := granter(t), t.Context()
+	d.files = identity.NewAccounts()
+	bob := identity.Supposed(identity.Subject{Person: "bob", UID: -1, Door: "ctl"})
+	first := d.invites(t)
+	g := d.gives(t)
+	if d.lookAway(ctx) || !d.bobLooks() {
+		t.Fatal("who came by no account has given it")
+	}
+	if _, err := d.takeBack(ctx, g, "alice", "done"); err != nil || d.bobLooks() {
+		t.Fatalf("taken back: %v", err)
+	}
+	g.Giver.Account, g.Giver.UID = "alice", 0 // that is root's
+	now := d.now()
+	v := grants.Invite{Uses: 2, Grant: g}
+	v.ID, v.Who, v.Until = 0, "", now.Wall.Add(time.Hour)
+	_, code, err := d.grants.Invite(ctx, v, now, func(grants.Invite) error { return nil })
+	if err != nil {
+		t.Fatal(err)
+	}
+	g.ID = 0
+	if _, err := d.give(ctx, g, g.On); err != nil {
+		t.Fatal(err)
+	}
+	d.moveGrants()
+	if _, err := d.opens(bob, code); err != nil || !d.bobLooks() {
+		t.Fatalf("nobody has looked: %v", err)
+	}
+	d.away.began = time.Now().Add(time.Hour) // others have, since it was asked for
+	if d.lookAway(ctx) {
+		t.Error("it was looked again")
+	}
+	d.away.began = time.Time{}
+	if !d.lookAway(ctx) || d.lookAway(ctx) {
+		t.Error("what is another's by now was not found, or is found each time")
+	}
+	if d.bobLooks() {
+		t.Error("what was given counts still")
+	}
+	if _, err := d.opens(bob, code); !errors.Is(err, grants.ErrNotOpen) {
+		t.Errorf("bob comes by an invite of one who is not who gave it: %v", err)
+	}
+	if _, err := d.opens(bob, first); err != nil {
+		t.Errorf("an invite by nobody's account is gone as well: %v", err)
 	}
 }

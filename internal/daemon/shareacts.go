@@ -212,7 +212,7 @@ func (d *daemon) mayJoin(who identity.Identity, v grants.Invite) error {
 		return fmt.Errorf("the policy names no person %q, and nothing is given to others: ask who looks after it to put you into people.yaml", who.Person())
 	case locked:
 		return errors.New(den.String())
-	case d.denials.Revoked(v.Giver.Person, v.On), !d.policy.Covers(v.Giver, verbs, v.On, d.gateway.Time()).Allow:
+	case d.gaveAway(v.Giver), d.denials.Revoked(v.Giver.Person, v.On), !d.policy.Covers(v.Giver, verbs, v.On, d.gateway.Time()).Allow:
 		return grants.ErrNotOpen
 	case v.Giver.Person == who.Person():
 		return errors.New("this is your own invite: hand the code to somebody else")

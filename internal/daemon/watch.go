@@ -208,9 +208,7 @@ func (d *daemon) reloaded(ctx context.Context, what string) {
 func (d *daemon) reconsider(ctx context.Context) gateway.Report {
 	ctx, cancel := context.WithTimeout(ctx, drainTime)
 	defer cancel()
-	if d.lookAway(ctx) { // people.yaml says whose an account is, too
-		d.moveGrants()
-	}
+	d.lookAway(ctx) // people.yaml says whose an account is, too
 	return d.gateway.Reconsider(ctx, "", "the policy has changed")
 }
 

@@ -37,6 +37,7 @@ type Accounts struct {
 	beyond  Directories
 	lookup  func(uid uint32) (Account, error)
 	uidOf   func(name string) (uint32, error)
+	table   func() (accounts.Table, error)
 	fresh   func() string
 	now     func() time.Time
 	workers chan struct{}
@@ -58,7 +59,7 @@ type Directories interface {
 // Beyond gives the same answers, and of accounts that no file has those of a directory service.
 func (a *Accounts) Beyond(d Directories) *Accounts {
 	b := newAccounts(a.lookup, a.fresh)
-	b.uidOf, b.beyond = a.uidOf, d
+	b.uidOf, b.table, b.beyond = a.uidOf, a.table, d
 	return b
 }
 
@@ -72,7 +73,7 @@ type accountAnswer struct {
 func NewAccounts() *Accounts {
 	f := accounts.System()
 	a := newAccounts(source(f), f.Stamp)
-	a.uidOf = f.UIDOf
+	a.uidOf, a.table = f.UIDOf, f.Table
 	return a
 }
 
@@ -186,6 +187,21 @@ func (a *Accounts) Local(ctx context.Context, name string) (Account, error) {
 		err = fmt.Errorf("the account %q has the uid %d, which is that of %q first", name, uid, acc.Name)
 	}
 	return acc, err
+}
+
+// Table gives what the account file says now of all accounts.
+func (a *Accounts) Table(ctx context.Context) (accounts.Table, error) {
+	ctx, cancel := context.WithTimeout(ctx, accountTime)
+	defer cancel()
+	type answer struct {
+		table accounts.Table
+		err   error
+	}
+	got, err := ask(ctx, a, "all accounts", func() (n answer) {
+		n.table, n.err = a.table()
+		return n
+	})
+	return got.table, cmp.Or(err, got.err)
 }
 
 // cached gives an answer that may still be used. When the source says that it
