@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/muxward/muxward/internal/ctxlock"
 	"github.com/muxward/muxward/internal/failpoint"
 	"github.com/muxward/muxward/internal/teeth"
 	"github.com/muxward/muxward/internal/tmux"
@@ -28,43 +29,78 @@ type absences struct {
 // for it while it is away, and to begin anew when it is back.
 type absence struct{ paused, resumed bool }
 
-// follow notes what was told and then what is, and reports which of what was told
-// is about what nobody has decided. It is called with amu held.
-func (s *controlSeat) follow(told [][]byte, snap *tmux.Snapshot) (missed []bool) {
+// hearOf notes what was told, and if there is something to decide, the state, which it
+// gives. It reports which of what was told is about what nobody has decided.
+func (s *controlSeat) hearOf(told [][]byte, decides bool) (snap *tmux.Snapshot, missed []bool, err error) {
+	if err := ctxlock.Lock(s.ctx, &s.amu); err != nil {
+		return nil, nil, err
+	}
+	defer s.amu.Unlock()
+	if decides {
+		if snap, err = s.look(); err != nil {
+			return nil, nil, err
+		}
+	}
+	missed = s.follow(told)
+	if decides {
+		s.confirm(snap)
+	}
+	return snap, missed, nil
+}
+
+// follow notes what was told, and reports which of it is about what nobody has
+// decided. It is called with amu held.
+func (a *absences) follow(told [][]byte) (missed []bool) {
 	missed = make([]bool, len(told))
 	for i, l := range told {
 		kind, rest, _ := strings.Cut(string(l), " ")
 		id, more, _ := strings.Cut(rest, " ")
 		switch kind {
 		case "%output", "%extended-output":
-			pane, err := tmux.ParsePaneID(id)
-			missed[i] = err == nil && s.gone[pane] != nil
+			if pane, err := tmux.ParsePaneID(id); err == nil {
+				missed[i] = a.gone[pane] != nil
+				a.drew(pane)
+			}
 		case "%continue":
-			if pane, err := tmux.ParsePaneID(id); err == nil && s.gone[pane] != nil && s.gone[pane].resumed {
-				delete(s.gone, pane)
+			if pane, err := tmux.ParsePaneID(id); err == nil && a.gone[pane] != nil && a.gone[pane].resumed {
+				delete(a.gone, pane)
 			}
 		case "%layout-change":
 			if w, err := tmux.ParseWindowID(id); err == nil {
 				layout, _, _ := strings.Cut(more, " ")
-				s.laid(w, tmux.LayoutPanes(layout))
+				a.laid(w, tmux.LayoutPanes(layout))
 			}
 		case "%window-close", "%unlinked-window-close":
 			if w, err := tmux.ParseWindowID(id); err == nil {
-				s.laid(w, nil)
+				a.laid(w, nil)
 			}
 		case "%session-changed":
-			s.lie(nil)
+			a.lie(nil)
 		}
 	}
-	s.confirm(snap)
 	return missed
 }
 
-// laid notes what lies in a window.
+// nowhere is the window of a pane that was heard, and of which no state was seen.
+const nowhere = ^tmux.WindowID(0)
+
+// drew notes that a pane was in the session when it drew, which may have been for less
+// than the time between two states.
+func (a *absences) drew(pane tmux.PaneID) {
+	if _, here := a.lies[pane]; here || a.gone[pane] != nil {
+		return
+	}
+	if a.lies == nil {
+		a.lies = map[tmux.PaneID]tmux.WindowID{}
+	}
+	a.lies[pane] = nowhere
+}
+
+// laid notes what lies in a window, nil if that is not in the session any more.
 func (a *absences) laid(w tmux.WindowID, panes []tmux.PaneID) {
 	now := map[tmux.PaneID]tmux.WindowID{}
 	for p, in := range a.lies {
-		if in != w {
+		if in != w && (in != nowhere || panes != nil) {
 			now[p] = in
 		}
 	}
@@ -104,6 +140,8 @@ func (s *controlSeat) confirm(snap *tmux.Snapshot) {
 	if !ok {
 		return // what was away is not heard meanwhile
 	}
+	words := []string{name, "-t", s.name}
+	var asked []tmux.PaneID
 	for p, a := range s.gone {
 		if snap.Pane(p) == nil {
 			delete(s.gone, p)
@@ -113,27 +151,45 @@ func (s *controlSeat) confirm(snap *tmux.Snapshot) {
 		if a.resumed || !back && a.paused {
 			continue
 		}
-		words := []string{name, "-t", s.name, "-A", p.String() + ":pause"}
+		asked = append(asked, p)
+		words = append(words, "-A", p.String()+":pause")
 		if back {
 			words = append(words, "-A", p.String()+":continue")
 		}
-		ctx, cancel := context.WithTimeout(s.ctx, keyTime)
-		_, err := ask(ctx, s.server, nil, words)
-		cancel()
-		if err != nil {
-			return // it is tried again
-		}
-		a.paused, a.resumed = true, back
+	}
+	if len(asked) == 0 {
+		return
+	}
+	ctx, cancel := context.WithTimeout(s.ctx, keyTime)
+	defer cancel()
+	if _, err := ask(ctx, s.server, nil, words); err != nil {
+		return // it is tried again
+	}
+	for _, p := range asked {
+		_, back := now[p]
+		*s.gone[p] = absence{paused: true, resumed: back}
 	}
 }
 
-// mindAway looks where the panes are, until the guest leaves.
+// pauseOrContinue has tmux do what a guest says of a pane. One that was away goes on when
+// it is back, and not before, whatever was decided about it when it was still there.
+func (s *controlSeat) pauseOrContinue(ctx context.Context, p tmux.PaneSetting, send func(...string) error) error {
+	if err := ctxlock.Lock(ctx, &s.amu); err != nil {
+		return err
+	}
+	defer s.amu.Unlock()
+	if p.State == "continue" && s.gone[p.Pane] != nil {
+		return nil
+	}
+	return send("-A", p.Pane.String()+":"+p.State)
+}
+
+// mindAway looks where the panes are, until the guest leaves. All look at the same
+// moment, so that those of one server share what they see.
 func (s *controlSeat) mindAway() {
-	tick := time.NewTicker(watchEvery)
-	defer tick.Stop()
 	for {
 		select {
-		case <-tick.C:
+		case <-time.After(time.Until(time.Now().Truncate(watchEvery).Add(watchEvery))):
 		case <-s.ctx.Done():
 			return
 		}
@@ -147,7 +203,9 @@ func (s *controlSeat) mindAway() {
 func (s *controlSeat) glance() {
 	ctx, cancel := context.WithTimeout(s.ctx, keyTime)
 	defer cancel()
-	s.amu.Lock()
+	if ctxlock.Lock(ctx, &s.amu) != nil {
+		return
+	}
 	defer s.amu.Unlock()
 	if snap, err := s.server.Snapshot(ctx, tmux.Places); err == nil {
 		s.confirm(snap)

@@ -205,17 +205,10 @@ func (s *controlSeat) guestStream() func([][]byte) error {
 				notices = append(notices, n)
 			}
 		}
-		if len(notices) == 0 {
-			return nil
-		}
-		s.amu.Lock() // so that no state is noted behind one that was taken later
-		snap, err := s.look()
-		if err != nil {
-			s.amu.Unlock()
+		snap, missed, err := s.hearOf(told, len(notices) > 0)
+		if err != nil || len(notices) == 0 {
 			return err
 		}
-		missed := s.follow(told, snap)
-		s.amu.Unlock()
 		known.at(s, snap)
 		ctx, cancel := context.WithTimeout(s.ctx, behindTime)
 		defer cancel()

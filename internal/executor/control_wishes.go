@@ -103,7 +103,7 @@ func (s *controlSeat) arrange(ctx context.Context, plan *gateway.Plan) (gateway.
 	for _, p := range set.Panes {
 		if p.State == "on" || p.State == "off" {
 			s.turn(p.Pane, p.State == "off", plan.Snapshot)
-		} else if err := send("-A", p.Pane.String()+":"+p.State); err != nil {
+		} else if err := s.pauseOrContinue(ctx, p, send); err != nil {
 			return result, err
 		}
 	}

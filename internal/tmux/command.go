@@ -19,7 +19,9 @@ type Command struct {
 	Target  Lookup     // how -t (or its absence) finds what the command acts on
 	Source  Lookup     // how -s (or its absence) finds what the command takes from
 	Needs   []Need     // needed whatever the flags are
-	extra   extraFor   // needs that depend on values
+	// shares: it changes which windows a session has, and so those of its group.
+	shares bool
+	extra  extraFor // needs that depend on values
 	// Withheld is set if the command is not for people who do not hold every
 	// verb on the server, whatever else they hold: it says why.
 	Withheld string

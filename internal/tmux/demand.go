@@ -52,9 +52,9 @@ func (inv *Invocation) Demands(snap *Snapshot, r Resolved) []Demand {
 		case OnPanes:
 			d.panes(n, snap, r.Target)
 		case OnSource, OnSourceWindow, OnSourcePane:
-			d.shared(n, snap, sourceObject(n.On, r.Source))
+			d.shared(n, inv.Row, snap, sourceObject(n.On, r.Source))
 		default:
-			d.shared(n, snap, objectOf(n.On, r.Target))
+			d.shared(n, inv.Row, snap, objectOf(n.On, r.Target))
 		}
 	}
 	d.parts(r.Target)
@@ -92,10 +92,10 @@ func (d *demands) add(n Need, on Object) {
 }
 
 // shared makes a demand on an object. What is done to the windows of a session is done
-// to those of all sessions of its group.
-func (d *demands) shared(n Need, snap *Snapshot, on Object) {
+// to those of all sessions of its group; which of them it shows is its own.
+func (d *demands) shared(n Need, row *Command, snap *Snapshot, on Object) {
 	d.add(n, on)
-	if on.Kind != SessionObject || n.Verb != verbSpawn && n.Verb != verbLayout {
+	if on.Kind != SessionObject || !row.shares || n.Verb != verbSpawn && n.Verb != verbLayout {
 		return
 	}
 	s := snap.Session(on.Session)

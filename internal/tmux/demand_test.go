@@ -154,6 +154,39 @@ func TestDemands(t *testing.T) {
 	}
 }
 
+// The sessions of a group have the same windows, and each shows one of its own.
+func TestDemandsOnGroup(t *testing.T) {
+	snap := demandSnapshot()
+	s, only := snap.SessionByName("s"), snap.SessionByName("only")
+	s.Group, only.Group = "s", "other"
+	snap.Sessions = []Session{*s, *only,
+		{ID: 3, Name: "beside", Group: "s", Current: 1, Links: slices.Clone(s.Links)},
+		{ID: 4, Name: "alone", Current: 4, Links: slices.Clone(only.Links)}}
+	snap = NewSnapshot(*snap)
+	for line, want := range map[string]string{
+		"new-window -t beside:":              "spawn $3, spawn $1",
+		"new-window -S -t beside:":           "layout $3, layout $1, spawn $3, spawn $1",
+		"new-window -t only:":                "spawn $2",
+		"new-window -t alone:":               "spawn $4",
+		"break-pane -s s:0.1 -t beside:":     "layout @1, layout $3, layout $1",
+		"link-window -s alone:4 -t s:7":      "layout $4, layout @2, layout $1, layout $3",
+		"swap-window -s beside:0 -t alone:4": "layout $3, layout $1, layout $4",
+		"move-window -r -t beside":           "layout server, layout $3, layout $1",
+		"unlink-window -t s:1":               "layout $1, layout $3",
+		"select-window -t beside:1":          "layout $3",
+		"next-window -t beside":              "layout $3",
+		"last-window -t s":                   "layout $1",
+		"rename-session -t s x":              "layout $1",
+		"kill-session -C -t s":               "layout $1",
+		"split-window -t beside:0":           "spawn @1",
+	} {
+		inv := mustParse(t, strings.Fields(line)...)
+		if got := demandText(t, snap, inv); got != want {
+			t.Errorf("%s:\n got %s\nwant %s", line, got, want)
+		}
+	}
+}
+
 func demandText(t *testing.T, snap *Snapshot, inv *Invocation) string {
 	t.Helper()
 	var r Resolved

@@ -9,7 +9,7 @@ func moveRows() []*Command {
 	windowFrom := Flag{Letter: 's', Kind: TargetValue}
 	moveWindow := func(name, alias, usage, letters string) *Command {
 		return &Command{
-			Name: name, Alias: alias, Usage: usage,
+			Name: name, Alias: alias, Usage: usage, shares: true,
 			Flags: rowFlags([]Flag{
 				windowFrom, targetAny,
 				{Letter: 'k', Needs: need(verbCloseWindow, OnWindow)},
@@ -32,7 +32,7 @@ func moveRows() []*Command {
 	}
 	return []*Command{
 		{
-			Name: "break-pane", Alias: "breakp",
+			Name: "break-pane", Alias: "breakp", shares: true,
 			Usage: "[-abdP] [-F format] [-n window-name] [-s src-pane] [-t dst-window]",
 			Flags: rowFlags([]Flag{
 				outFormat, {Letter: 'n', Kind: NewName}, windowFrom, targetAny,
@@ -46,7 +46,7 @@ func moveRows() []*Command {
 		moveWindow("link-window", "linkw", "[-abdk] [-s src-window] [-t dst-window]", "abd"),
 		moveWindow("move-window", "movew", "[-abdkr] [-s src-window] [-t dst-window]", "abdr"),
 		{
-			Name: "swap-window", Alias: "swapw", Usage: "[-d] [-s src-window] [-t dst-window]",
+			Name: "swap-window", Alias: "swapw", Usage: "[-d] [-s src-window] [-t dst-window]", shares: true,
 			Flags:  []Flag{{Letter: 'd'}, windowFrom, targetAny},
 			Target: Lookup{TargetWindow, 0}, Source: Lookup{TargetWindow, DefaultMarked},
 			Needs:    []Need{{verbLayout, OnSource, ""}, {verbLayout, OnSession, ""}},
@@ -60,7 +60,7 @@ func moveRows() []*Command {
 		},
 		{
 			// What closes with it is added by Closing.
-			Name: "unlink-window", Alias: "unlinkw", Usage: "[-k] [-t target-window]",
+			Name: "unlink-window", Alias: "unlinkw", Usage: "[-k] [-t target-window]", shares: true,
 			Flags:  []Flag{{Letter: 'k'}, targetAny},
 			Target: Lookup{TargetWindow, 0}, Needs: need(verbLayout, OnSession),
 			Withheld: "rights go by all the ways to a window, so only who holds every verb on the server takes one away",

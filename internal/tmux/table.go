@@ -321,7 +321,7 @@ func selectRows() []*Command {
 func paneRows() []*Command {
 	return []*Command{
 		{
-			Name: "new-window", Alias: "neww",
+			Name: "new-window", Alias: "neww", shares: true,
 			Usage: "[-abdkPS] [-c start-directory] [-e environment] [-F format] " +
 				"[-n window-name] [-t target-window] [shell-command]",
 			Flags: rowFlags([]Flag{

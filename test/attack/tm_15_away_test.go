@@ -117,3 +117,22 @@ func TestTM15PaneAwayUntold(t *testing.T) {
 		o.home()
 	}}.run(t)
 }
+
+// A window that is linked elsewhere, too, goes and comes back at once, and of all that the client is told meanwhile
+// nothing is for bob.
+func TestTM15PaneAwayBriefly(t *testing.T) {
+	t.Parallel()
+	row{teeth: "teeth_away", gains: 1, restless: true, attack: func(w *world) {
+		o := w.out()
+		w.server.Run("link-window", "-d", "-s", "shared:7", "-t", "secret:8")
+		o.heard()
+		w.server.Run("unlink-window", "-t", "shared:7")
+		word := o.say("away")
+		w.server.Run("link-window", "-d", "-s", "secret:8", "-t", "shared:7")
+		o.heard()
+		if o.l.Has(word) {
+			w.gain("bob is told what was drawn while the pane was away")
+		}
+		o.home()
+	}}.run(t)
+}
