@@ -8,6 +8,7 @@ import (
 
 	"github.com/muxward/muxward/internal/access"
 	"github.com/muxward/muxward/internal/acts"
+	"github.com/muxward/muxward/internal/failpoint"
 	"github.com/muxward/muxward/internal/gateway"
 	"github.com/muxward/muxward/internal/grants"
 	"github.com/muxward/muxward/internal/identity"
@@ -64,6 +65,7 @@ func (d *daemon) deny(ctx context.Context, within time.Duration, den grants.Deni
 	ctx, tell := gateway.Behind(ctx)
 	defer tell()
 	keep := d.denials.Deny(den)
+	failpoint.At("denied")
 	d.bumpFor(den.Person)
 	why := den.Reason
 	if den.Lock {

@@ -488,7 +488,6 @@ func (g *Gateway) ReconsiderOn(ctx context.Context, o access.Object, about func(
 
 // ReconsiderGiven is ReconsiderOn for what was given, or given back: nobody waits for what was typed before.
 func (g *Gateway) ReconsiderGiven(ctx context.Context, o access.Object, about func(person string) bool, why string) Report {
-	failpoint.At("gateway-forget")
 	g.forget()
 	lives := g.livesOf(ctx, func(l *Live) bool { return about(l.who.Person()) && l.restsOn(o) })
 	rep := lookAt(ctx, lives, why)

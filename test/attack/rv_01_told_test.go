@@ -21,7 +21,7 @@ func TestRV01ToldByWhatIsDrawn(t *testing.T) {
 // The same before it is forgotten what her right was found to be last: she is told no other way.
 func TestRV01ToldBeforeItIsForgotten(t *testing.T) {
 	t.Parallel()
-	toldByWhatIsDrawn(t, "gateway-forget")
+	toldByWhatIsDrawn(t, "denied")
 }
 
 func toldByWhatIsDrawn(t *testing.T, point string) {

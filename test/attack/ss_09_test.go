@@ -109,7 +109,7 @@ func (w *world) sizeIs(cols, rows uint32) {
 	want := fmt.Sprintf("%dx%d", within(cols, 80, attach.MaxCols), within(rows, 24, attach.MaxRows))
 	var all []string
 	look := func() bool {
-		all = strings.Fields(w.server.Run("list-clients", "-F", "#{?client_tty,#{client_width}x#{client_height},}"))
+		all = strings.Fields(w.server.Run("list-clients", "-F", "#{?client_control_mode,,#{client_width}x#{client_height}}"))
 		return slices.Contains(all, want)
 	}
 	large := func() bool {
