@@ -115,7 +115,7 @@ func (f Files) UIDOf(name string) (uint32, error) {
 		return 0, fmt.Errorf("read the accounts: %w", err)
 	}
 	for line := range bytes.Lines(data) {
-		f := strings.Split(strings.TrimRight(string(line), "\r\n"), ":")
+		f := fieldsOf(line)
 		if len(f) != 7 || f[0] != name || f[0] == "" {
 			continue
 		}
@@ -140,7 +140,7 @@ func (f Files) Table() (Table, error) {
 	}
 	t := Table{map[uint32]string{}, map[string]uint32{}}
 	for line := range bytes.Lines(data) {
-		f := strings.Split(strings.TrimRight(string(line), "\r\n"), ":")
+		f := fieldsOf(line)
 		if len(f) != 7 || f[0] == "" {
 			continue
 		}
@@ -181,7 +181,7 @@ func (f Files) GroupOf(gid uint32) (name string, members []string, err error) {
 		return "", nil, fmt.Errorf("read the groups: %w", err)
 	}
 	for line := range bytes.Lines(data) {
-		f := strings.Split(strings.TrimRight(string(line), "\r\n"), ":")
+		f := fieldsOf(line)
 		if len(f) != 4 {
 			continue
 		}
@@ -226,7 +226,7 @@ type group struct {
 func parseMembers(data []byte) map[string]group {
 	named := map[string]group{}
 	for line := range bytes.Lines(data) {
-		f := strings.Split(strings.TrimRight(string(line), "\r\n"), ":")
+		f := fieldsOf(line)
 		if len(f) != 4 || f[0] == "" {
 			continue
 		}
@@ -262,7 +262,7 @@ func (f Files) Has(name string, uid uint32) (bool, error) {
 		return false, fmt.Errorf("read the accounts: %w", err)
 	}
 	for line := range bytes.Lines(data) {
-		f := strings.Split(strings.TrimRight(string(line), "\r\n"), ":")
+		f := fieldsOf(line)
 		if f[0] == name && name != "" {
 			return true, nil
 		}
@@ -284,7 +284,7 @@ func (f Files) UIDs() (map[uint32]bool, error) {
 	}
 	uids := map[uint32]bool{}
 	for line := range bytes.Lines(data) {
-		f := strings.Split(strings.TrimRight(string(line), "\r\n"), ":")
+		f := fieldsOf(line)
 		if len(f) < 3 {
 			continue
 		}
@@ -304,7 +304,7 @@ func (f Files) Groups(account string) (gids map[uint32]bool, names map[string]bo
 	}
 	gids, names = map[uint32]bool{}, map[string]bool{}
 	for line := range bytes.Lines(data) {
-		f := strings.Split(strings.TrimRight(string(line), "\r\n"), ":")
+		f := fieldsOf(line)
 		if f[0] != "" {
 			names[f[0]] = true
 		}
@@ -338,7 +338,7 @@ func readLimited(path string) ([]byte, error) {
 // are not whole are passed over.
 func parsePasswd(data []byte, uid uint32) (Account, bool) {
 	for line := range bytes.Lines(data) {
-		f := strings.Split(strings.TrimRight(string(line), "\r\n"), ":")
+		f := fieldsOf(line)
 		if len(f) != 7 || f[0] == "" || strings.ContainsAny(f[0][:1], "+-#") {
 			continue
 		}
@@ -353,11 +353,16 @@ func parsePasswd(data []byte, uid uint32) (Account, bool) {
 	return Account{}, false
 }
 
+// fieldsOf gives the fields of a line of passwd(5) or group(5).
+func fieldsOf(line []byte) []string {
+	return strings.Split(strings.TrimRight(string(line), "\r\n"), ":")
+}
+
 // parseGroups lists the groups that name the account as a member.
 func parseGroups(data []byte, name string) []uint32 {
 	var out []uint32
 	for line := range bytes.Lines(data) {
-		f := strings.Split(strings.TrimRight(string(line), "\r\n"), ":")
+		f := fieldsOf(line)
 		if len(f) != 4 {
 			continue
 		}
