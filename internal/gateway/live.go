@@ -420,7 +420,7 @@ func (g *Gateway) verdict(memory *said, who identity.Identity, n Need, gen uint6
 	if err := g.stranger(who); err != nil {
 		return access.Decision{Rule: RuleStranger, Reason: err.Error(), Generation: gen}
 	}
-	if err := g.anothers(who, n.Object); err != nil && (n.Object.Owner == who.Person() || n.verbs()&^access.Governing != 0) {
+	if out, err := g.strayed(who, n.Object); out.Covers(access.AllVerbs) || n.verbs()&out != 0 {
 		return access.Decision{Rule: RuleAnothers, Reason: err.Error(), Expires: now.Add(askedAgain), Generation: gen}
 	}
 	d := g.says(memory, who, n, now)

@@ -506,15 +506,10 @@ func (g *Gateway) heldAt(who identity.Identity, o access.Object, at time.Time) a
 // given is what a person holds on an object by its place alone, whoever's own pane it is: what two
 // places are compared by. Whose a pane is may come to be known after it was moved.
 func (g *Gateway) given(who identity.Identity, o access.Object, at time.Time) access.VerbSet {
-	taken := g.Denials.Taken(who.Person(), o)
+	out, _ := g.strayed(who, o)
+	taken := g.Denials.Taken(who.Person(), o) | out
 	if taken.Covers(access.AllVerbs) || g.stranger(who) != nil {
 		return 0
-	}
-	if g.anothers(who, o) != nil {
-		if o.Owner == who.Person() {
-			return 0
-		}
-		taken |= access.AllVerbs &^ access.Governing
 	}
 	return g.Policy.Holds(who.Subject(), o, at) &^ taken
 }

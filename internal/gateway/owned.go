@@ -47,6 +47,19 @@ func (g *Gateway) stranger(who identity.Identity) error {
 	return g.Strangers(who)
 }
 
+// strayed are the verbs that nobody holds on an object because its server runs as another's account, and why.
+// Guests can still take back there what was given.
+func (g *Gateway) strayed(who identity.Identity, o access.Object) (access.VerbSet, error) {
+	why := g.anothers(who, o)
+	switch {
+	case why == nil:
+		return 0, nil
+	case o.Owner == who.Person():
+		return ^access.VerbSet(0), why
+	}
+	return ^access.Governing, why
+}
+
 // anothers says why an object is on a server that runs as another's account than its owner's, nil if it is
 // not. Guests were let in there to what is the owner's.
 func (g *Gateway) anothers(who identity.Identity, o access.Object) error {
