@@ -147,10 +147,7 @@ func TestDemands(t *testing.T) {
 		"display-popup -c pts/9 -t s:0 id":    "execute server, detach-others $2",
 		"confirm-before -t pts/9 kill-server": "configure server, execute server, detach-others $2",
 	} {
-		inv := mustParse(t, strings.Fields(line)...)
-		if got := demandText(t, snap, inv); got != want {
-			t.Errorf("%s:\n got %s\nwant %s", line, got, want)
-		}
+		asksFor(t, snap, line, want)
 	}
 }
 
@@ -180,10 +177,16 @@ func TestDemandsOnGroup(t *testing.T) {
 		"kill-session -C -t s":               "layout $1",
 		"split-window -t beside:0":           "spawn @1",
 	} {
-		inv := mustParse(t, strings.Fields(line)...)
-		if got := demandText(t, snap, inv); got != want {
-			t.Errorf("%s:\n got %s\nwant %s", line, got, want)
-		}
+		asksFor(t, snap, line, want)
+	}
+}
+
+// asksFor sees that a line asks for what it should.
+func asksFor(t *testing.T, snap *Snapshot, line, want string) {
+	t.Helper()
+	inv := mustParse(t, strings.Fields(line)...)
+	if got := demandText(t, snap, inv); got != want {
+		t.Errorf("%s:\n got %s\nwant %s", line, got, want)
 	}
 }
 
