@@ -291,7 +291,7 @@ func (a *attached) until(text string) error {
 	for {
 		n, err := a.master.Read(a.buf)
 		if err != nil {
-			return fmt.Errorf("waiting for %q: %w", text, err)
+			return fmt.Errorf("waiting for %q: %w (seen last: %q)", text, err, tail[max(0, len(tail)-200):])
 		}
 		tail = append(tail, a.buf[:n]...)
 		if bytes.Contains(tail, []byte(text)) {
