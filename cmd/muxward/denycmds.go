@@ -10,7 +10,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/muxward/muxward/internal/acts"
-	"github.com/muxward/muxward/internal/grants"
 	"github.com/muxward/muxward/internal/server/ctld"
 )
 
@@ -68,7 +67,7 @@ who holds kick on more, such as the whole host, only those lift who do so, too.`
 }
 
 func listRevocations(cmd *cobra.Command, f *daemonFlags, target string) error {
-	var list []grants.Denial
+	var list []acts.ShownDenial
 	if err := f.call(cmd.Context(), ctld.Call{Act: "revocations", Target: target}, &list); err != nil {
 		return err
 	}

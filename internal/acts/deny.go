@@ -26,9 +26,15 @@ func On(target string) string {
 	return " on " + target
 }
 
+// ShownDenial is a revocation or a lockdown as it is told.
+type ShownDenial struct {
+	grants.Denial
+	Scope Where `json:"scope"`
+}
+
 // Lockdown is a lockdown as it is listed.
 type Lockdown struct {
-	grants.Denial
+	ShownDenial
 	// Stopped are those whose tmux servers there stand still: they did not confirm it.
 	Stopped []string `json:"stopped,omitempty"`
 }

@@ -32,6 +32,9 @@ func TargetName(target string) string {
 // ShownGrant is a grant as it is listed.
 type ShownGrant struct {
 	grants.Grant
+	Verbs []string `json:"verbs"`
+	On    Where    `json:"on"`
+	Giver Giver    `json:"giver"`
 	// Counts is false while its giver does not hold what they gave, or before it
 	// begins.
 	Counts bool `json:"counts"`
@@ -79,6 +82,6 @@ func JoinedText(g ShownGrant) string {
 
 // TakenBack is what `grants take-back` came to: the grant, and what was ended with it.
 type TakenBack struct {
-	Grant  grants.Grant   `json:"grant"`
+	Grant  ShownGrant     `json:"grant"`
 	Report gateway.Report `json:"report"`
 }

@@ -32,6 +32,6 @@ type ShownInvite struct {
 // which were taken back with it, and what was ended.
 type ClosedInvite struct {
 	Invite ShownInvite    `json:"invite"`
-	Taken  []grants.Grant `json:"taken"`
+	Taken  []ShownGrant   `json:"taken"`
 	Report gateway.Report `json:"report"`
 }

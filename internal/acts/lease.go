@@ -6,6 +6,7 @@ import "github.com/muxward/muxward/internal/grants"
 // and what is left of that, in words of package time; who asks for the keyboard; and whether it is the asker's own.
 type ShownLease struct {
 	grants.Lease
+	On    Where    `json:"on"`
 	Grace string   `json:"grace"`
 	Left  string   `json:"left,omitempty"`
 	Asks  []string `json:"asks,omitempty"`

@@ -32,11 +32,13 @@ var (
 // it takes, and whether it is the asker's own.
 type ShownRequest struct {
 	grants.Request
-	From string   `json:"from"`
-	For  string   `json:"for"`
-	Yes  []string `json:"approved_by,omitempty"`
-	Need int      `json:"need"`
-	Mine bool     `json:"mine"`
+	Verbs []string `json:"verbs"`
+	On    Where    `json:"on"`
+	From  string   `json:"from"`
+	For   string   `json:"for"`
+	Yes   []string `json:"approved_by,omitempty"`
+	Need  int      `json:"need"`
+	Mine  bool     `json:"mine"`
 }
 
 // Lasts is for how long it is asked for, as it is told to people: scripts read For.

@@ -80,7 +80,7 @@ func (d *daemon) telling(who identity.Identity, c ctld.Call) (*gateway.Act, erro
 		tell = func(context.Context) (any, error) {
 			s := d.statusFor(who)
 			for _, den := range d.lockdowns(who) {
-				s.Locked = append(s.Locked, den.Where()+": "+shortened(den.Denial).String())
+				s.Locked = append(s.Locked, den.Where()+": "+den.String())
 			}
 			return s, nil
 		}
@@ -136,11 +136,11 @@ func (d *daemon) fullTarget(who identity.Identity, target string) string {
 
 // kickable lists the revocations that the asker could have given, and those
 // that are about them: nobody learns from the list what others have.
-func (d *daemon) kickable(who identity.Identity) []grants.Denial {
-	out := []grants.Denial{}
+func (d *daemon) kickable(who identity.Identity) []acts.ShownDenial {
+	out := []acts.ShownDenial{}
 	for _, den := range d.denials.List() {
 		if !den.Lock && (den.Person == who.Person() || d.holds(who, den.Scope).Has(access.Kick)) {
-			out = append(out, shortened(den))
+			out = append(out, acts.DenialOf(den))
 		}
 	}
 	return out
@@ -156,11 +156,6 @@ func fitReason(s string) error {
 		return errors.New("the reason has characters that are no text; write it in one line")
 	}
 	return nil
-}
-
-func shortened(den grants.Denial) grants.Denial {
-	den.Reason = acts.ShortReason(den.Reason)
-	return den
 }
 
 // holds gives what a person holds on an object for what they are told: nothing

@@ -206,7 +206,7 @@ func (d *daemon) lockdowns(who identity.Identity) []acts.Lockdown {
 			continue
 		}
 		if den.Scope.Kind == access.Host || d.concernedBy(who.Subject(), den.Scope) {
-			out = append(out, acts.Lockdown{Denial: shortened(den), Stopped: d.haltedFor(who, den)})
+			out = append(out, acts.Lockdown{ShownDenial: acts.DenialOf(den), Stopped: d.haltedFor(who, den)})
 		}
 	}
 	return out

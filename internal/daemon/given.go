@@ -171,7 +171,7 @@ func (d *daemon) saysCounts(a *gateway.Act) *gateway.Act {
 		res, err := do(ctx, o)
 		if g, ok := res.Value.(grants.Grant); ok && err == nil {
 			now := d.gateway.Time()
-			res.Value = acts.ShownGrant{Grant: g, Counts: d.policy.At(now).Counting(numbered(g)) && d.counts(g, now)}
+			res.Value = acts.GrantOf(g, d.policy.At(now).Counting(numbered(g)) && d.counts(g, now))
 		}
 		return res, err
 	}

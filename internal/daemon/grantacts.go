@@ -236,13 +236,13 @@ func (d *daemon) visibleGrants(who identity.Identity, of, in string) ([]acts.Sho
 		if of != "" && g.Who != of || in != "" && !within(g.Target, in) || !d.concerns(who, *g) {
 			continue
 		}
-		shown := acts.ShownGrant{Grant: *g, Counts: counts(*g)}
+		shown := *g
 		shown.Reason = acts.ShortReason(g.Reason)
 		if over, _, _ := set.OverDeclared(g.Verbs, g.On); g.Source == grants.Declaration && over != 0 && over != g.Verbs {
 			shown.Verbs &^= over
 			shown.What = policy.LeftOf(shown.Verbs, g.What)
 		}
-		out = append(out, shown)
+		out = append(out, acts.GrantOf(shown, counts(*g)))
 	}
 	return out, nil
 }

@@ -63,7 +63,8 @@ func (k knocking) wait(ctx context.Context) (acts.KnockEnd, error) {
 	if !still {
 		return acts.KnockEnd{}, grants.ErrNotOpen // it was taken back just then
 	}
-	end.Grant = &acts.ShownGrant{Grant: g, Counts: k.b.d.counting()(g)}
+	shown := acts.GrantOf(g, k.b.d.counting()(g))
+	end.Grant = &shown
 	return end, nil
 }
 

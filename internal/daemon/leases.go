@@ -312,8 +312,8 @@ func (d *daemon) recordLease(l grants.Lease, why string) {
 }
 
 func (d *daemon) shownLease(l grants.Lease, who identity.Identity, did string) acts.ShownLease {
-	s := acts.ShownLease{Lease: l, Grace: l.Grace.String(), Mine: l.Holder == who.Person(), Next: l.Next, Did: did}
-	s.On.Links = nil // other sessions with that window, of which who is told may not know
+	s := acts.LeaseOf(l)
+	s.Mine, s.Did = l.Holder == who.Person(), did
 	if !l.Gone.IsZero() {
 		s.Left = max(l.Grace-d.gateway.Time().Sub(l.Gone), 0).Round(time.Second).String()
 	}

@@ -230,15 +230,15 @@ func (d *daemon) mindRequests() {
 }
 
 func (d *daemon) shown(r grants.Request, who identity.Identity) acts.ShownRequest {
-	s := acts.ShownRequest{Request: r, From: r.Who.Person(), For: r.For.String(), Mine: r.Who.Person() == who.Person()}
+	s := acts.RequestOf(r)
+	s.Mine = r.Who.Person() == who.Person()
 	for _, by := range r.Yes {
 		s.Yes = append(s.Yes, by.Person())
 	}
 	s.Need = d.policy.Set().Quorum(r.On).Need
 	if s.Mine && r.Invite != 0 && r.Answer != grants.Approved { // what is behind the door
-		s.Target, s.On, s.What, s.Verbs, s.Reason, s.Need = fmt.Sprintf("invite %d", r.Invite), access.Object{}, "join", 0, "", 0
+		s.Target, s.On, s.What, s.Verbs, s.Reason, s.Need = fmt.Sprintf("invite %d", r.Invite), acts.WhereOf(access.Object{}), "join", []string{}, "", 0
 	}
-	s.On.Links = nil // other sessions with that window, of which who is told may not know
 	return s
 }
 

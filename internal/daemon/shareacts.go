@@ -135,7 +135,7 @@ func (d *daemon) joinAct(who identity.Identity, text string) (*gateway.Act, erro
 				return gateway.Result{Value: k}, err
 			}
 			g, err := d.join(ctx, who, code)
-			return gateway.Result{Value: acts.ShownGrant{Grant: g, Counts: err == nil && d.counting()(g)}}, err
+			return gateway.Result{Value: acts.GrantOf(g, err == nil && d.counting()(g))}, err
 		},
 	}, nil
 }
@@ -165,7 +165,7 @@ func (d *daemon) joinBySSH(who identity.Identity, text string) (*gateway.Act, er
 }
 
 func joinedBySSH(g acts.ShownGrant) sshd.Joined {
-	return sshd.Joined{Text: acts.JoinedText(g), Target: attachTarget(g.On)}
+	return sshd.Joined{Text: acts.JoinedText(g), Target: attachTarget(g.Grant.On)}
 }
 
 // attachTarget names what somebody was given for attach-session, by its id; "" if it is
@@ -342,7 +342,12 @@ func (d *daemon) revokeInvite(ctx context.Context, v grants.Invite, by, why stri
 	}
 	whose := d.restingOnInvite(v.ID)
 	out, rep, err := dropped(ctx, d, acts.ClosedInvite{Invite: shownOf(v)}, func() (w acts.ClosedInvite, err error) {
-		w.Invite, w.Taken, err = d.writeRevoked(v, by, why)
+		var taken []grants.Grant
+		w.Taken = []acts.ShownGrant{}
+		w.Invite, taken, err = d.writeRevoked(v, by, why)
+		for _, g := range taken {
+			w.Taken = append(w.Taken, acts.GrantOf(g, false))
+		}
 		return w, err
 	}, func() gateway.Report { return d.gateway.ReconsiderThose(ctx, whose, "an invite was revoked") },
 		fmt.Sprintf("invite %d is revoked", v.ID))

@@ -254,8 +254,9 @@ func (d *daemon) mindSuggestionsOf(owner string) {
 }
 
 func (d *daemon) shownSuggestion(v grants.Suggestion, who identity.Identity) acts.ShownSuggestion {
-	v.On.Links = nil // other sessions with that window, of which who is told may not know
-	return acts.ShownSuggestion{Suggestion: v, From: v.Who.Person(), Mine: v.Who.Person() == who.Person()}
+	s := acts.SuggestionOf(v)
+	s.Mine = v.Who.Person() == who.Person()
+	return s
 }
 
 // visibleSuggestions lists those of the asker, also the last ones that have ended, and
