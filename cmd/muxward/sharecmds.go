@@ -7,12 +7,15 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/muxward/muxward/internal/access"
 	"github.com/muxward/muxward/internal/acts"
 	"github.com/muxward/muxward/internal/grants"
 	"github.com/muxward/muxward/internal/server/ctld"
@@ -181,12 +184,21 @@ has to wait.`,
 			if f.json {
 				return printJSON(cmd, g)
 			}
-			_, err = fmt.Fprintf(cmd.OutOrStdout(), "grant %d: %s\n", g.ID, acts.JoinedText(g))
-			return err
+			return sayJoined(cmd.OutOrStdout(), g)
 		},
 	}
 	f.add(cmd)
 	return cmd
+}
+
+// sayJoined tells people what they were given, and those who look how they get there.
+func sayJoined(w io.Writer, g acts.ShownGrant) error {
+	_, err := fmt.Fprintf(w, "grant %d: %s\n", g.ID, acts.JoinedText(g))
+	f, ok := w.(*os.File)
+	if err == nil && ok && isTerminal(f) && g.On.Session != "" && slices.Contains(g.Verbs, access.View.String()) {
+		_, err = fmt.Fprintln(w, "  tmux attach -t "+shellQuote(tmux.OneLine(g.Target)))
+	}
+	return err
 }
 
 // askCode reads a code from standard input.

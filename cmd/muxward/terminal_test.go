@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/muxward/muxward/internal/acts"
 	"github.com/muxward/muxward/internal/attach"
 	"github.com/muxward/muxward/internal/tmux"
 )
@@ -106,5 +107,29 @@ func TestHelpOnATerminal(t *testing.T) {
 	}
 	if strings.Join(strings.Fields(long), " ") != strings.Join(strings.Fields(strings.Split(wide, "Usage:")[0]), " ") {
 		t.Errorf("other words: %s", long)
+	}
+}
+
+// Who has joined is told on a terminal how they get there, if they may look, and scripts are not.
+func TestJoinedOnATerminal(t *testing.T) {
+	var g acts.ShownGrant
+	g.ID, g.What, g.Target, g.Giver.Person = 2, "viewer", "alice/my work", "alice"
+	g.On, g.Verbs = acts.Where{Kind: "session", Owner: "alice", Session: "$0"}, []string{"view", "scroll"}
+	say := func(w io.Writer) {
+		if err := sayJoined(w, g); err != nil {
+			t.Error(err)
+		}
+	}
+	const said = "grant 2: you are viewer on alice/my work, by alice; it does not count now\n"
+	if got := onTerminal(t, 100, func(f *os.File) { say(f) }); got != said+"  tmux attach -t 'alice/my work'\n" {
+		t.Errorf("%q", got)
+	}
+	var piped bytes.Buffer
+	if say(&piped); piped.String() != said {
+		t.Errorf("%q", piped.String())
+	}
+	g.Verbs = []string{"share"}
+	if got := onTerminal(t, 100, func(f *os.File) { say(f) }); got != said {
+		t.Errorf("%q", got)
 	}
 }
