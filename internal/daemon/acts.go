@@ -113,11 +113,16 @@ func (d *daemon) telling(who identity.Identity, c ctld.Call) (*gateway.Act, erro
 	default:
 		return nil, fmt.Errorf("muxward does not know %q; the two versions may differ: restart muxward serve", c.Act)
 	}
-	a.Do = func(ctx context.Context, _ access.Object) (gateway.Result, error) {
-		value, err := tell(ctx)
-		return gateway.Result{Value: value}, err
-	}
+	a.Do = func(ctx context.Context, _ access.Object) (gateway.Result, error) { return d.told(ctx, who, tell) }
 	return a, nil
+}
+
+// told finds out what somebody is told. It is written to them as long as no right has changed
+// since: what was taken from them by then is in it still.
+func (d *daemon) told(ctx context.Context, who identity.Identity, tell func(context.Context) (any, error)) (gateway.Result, error) {
+	gate := d.gateway.Since(ctx, who)
+	value, err := tell(ctx)
+	return gateway.Result{Value: value, Gate: gate}, err
 }
 
 // fullTarget writes a target as everybody would: with its owner. "work" is one

@@ -96,9 +96,8 @@ func (s declarations) end(ctx context.Context, list []grants.Grant, by, why stri
 	var those []func(string) bool
 	var gone []grants.Grant
 	for _, g := range list {
-		rests := d.restingOn(g.Who)
 		if d.drop(g.ID, d.isGiven) {
-			those, gone = append(those, rests), append(gone, g)
+			those, gone = append(those, d.restingOn(g.Who)), append(gone, g) // behind that, as where a grant is taken back
 		}
 	}
 	if len(gone) == 0 {

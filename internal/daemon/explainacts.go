@@ -35,12 +35,12 @@ func (d *daemon) explainAct(who identity.Identity, c ctld.Call) (*gateway.Act, e
 		if !a.Open && !d.policy.Set().IsPerson(about.Person) {
 			return gateway.Result{}, fmt.Errorf("the policy knows nobody called %s; people.yaml lists who there is", about.Person)
 		}
-		if c.Act == "explain-ssh" {
-			e, err := d.explains.Explain(ctx, d.gateway, d.reaching(), who, identity.Supposed(about), c.Argv)
-			return gateway.Result{Value: e}, err
-		}
-		e, err := d.gateway.Explain(ctx, d.asAtDoor(who, about, c), c.Argv)
-		return gateway.Result{Value: e}, err
+		return d.told(ctx, who, func(ctx context.Context) (any, error) {
+			if c.Act == "explain-ssh" {
+				return d.explains.Explain(ctx, d.gateway, d.reaching(), who, identity.Supposed(about), c.Argv)
+			}
+			return d.gateway.Explain(ctx, d.asAtDoor(who, about, c), c.Argv)
+		})
 	}
 	return a, nil
 }

@@ -83,6 +83,11 @@ func (d *daemon) tenures() map[tenure]bool {
 			}
 		}
 	}
+	for _, who := range d.waitingFor() {
+		if h, ok := cameBy(who); ok {
+			all[h] = true
+		}
+	}
 	if d.grants == nil {
 		return all
 	}
@@ -95,6 +100,18 @@ func (d *daemon) tenures() map[tenure]bool {
 		if h, ok := giver(v.Giver); ok {
 			all[h] = true
 		}
+	}
+	return all
+}
+
+// waitingFor are those who wait for something and need not be here meanwhile: who have asked for it, or have
+// said yes to it, and who have suggested a line.
+func (d *daemon) waitingFor() (all []identity.Identity) {
+	for _, r := range d.requests.List() {
+		all = append(append(all, r.Who), r.Yes...)
+	}
+	for _, v := range d.suggestions.List() {
+		all = append(all, v.Who)
 	}
 	return all
 }

@@ -206,7 +206,7 @@ func (d *daemon) mayJoin(who identity.Identity, v grants.Invite) error {
 	g.Who = who.Person()
 	verbs := v.Verbs.With(access.SetOf(access.Share))
 	switch den, locked := d.denials.Locked(v.On); {
-	case d.isTaken(v.ID), !d.reaches(g):
+	case d.isTaken(v.ID), !d.reaches(g), d.strangers(who) != nil:
 		return grants.ErrNotOpen
 	case !d.policy.Set().IsPerson(who.Person()):
 		return fmt.Errorf("the policy names no person %q, and nothing is given to others: ask who looks after it to put you into people.yaml", who.Person())

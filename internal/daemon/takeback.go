@@ -10,6 +10,7 @@ import (
 
 	"github.com/muxward/muxward/internal/access"
 	"github.com/muxward/muxward/internal/acts"
+	"github.com/muxward/muxward/internal/failpoint"
 	"github.com/muxward/muxward/internal/gateway"
 	"github.com/muxward/muxward/internal/grants"
 	"github.com/muxward/muxward/internal/identity"
@@ -79,10 +80,11 @@ func errNoGrant(id int64) error { return fmt.Errorf("there is no grant %d; see: 
 func (d *daemon) takeBack(ctx context.Context, g grants.Grant, by, why string) (gateway.Result, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), revokeTime)
 	defer cancel()
-	whose := d.restingOn(g.Who)
+	failpoint.At("take-back")
 	if !d.drop(g.ID, d.isGiven) {
 		return gateway.Result{}, errNoGrant(g.ID)
 	}
+	whose := d.restingOn(g.Who) // behind that: what they have given on until then is found, and counts no more
 	g, rep, err := dropped(ctx, d, g, func() (grants.Grant, error) { return d.writeTakenBack(g, by, why) },
 		func() gateway.Report { return d.gateway.ReconsiderThose(ctx, whose, "a grant was taken back") },
 		fmt.Sprintf("grant %d is taken back", g.ID))

@@ -19,20 +19,28 @@ const whoLook = 500 * time.Millisecond
 // whoNextAct tells who is there once that is not what was seen last, or after a while.
 // It is found out again each time, by what the asker may see by then.
 func (d *daemon) whoNextAct(who identity.Identity, seen string) *gateway.Act {
+	var until time.Time // also if it is asked again
 	return &gateway.Act{Name: "who-next", Open: true, Do: func(ctx context.Context, _ access.Object) (gateway.Result, error) {
+		if until.IsZero() {
+			until = time.Now().Add(acts.WhoWait)
+		}
 		tick := time.NewTicker(whoLook)
 		defer tick.Stop()
-		over := time.NewTimer(acts.WhoWait)
+		over := time.NewTimer(time.Until(until))
 		defer over.Stop()
 		for {
-			now, err := d.presentFor(who)
+			var now acts.PresentNow
+			r, err := d.told(ctx, who, func(context.Context) (value any, err error) {
+				now, err = d.presentFor(who)
+				return now, err
+			})
 			if err != nil || now.Mark != seen {
-				return gateway.Result{Value: now}, err
+				return r, err
 			}
 			select {
 			case <-tick.C:
 			case <-over.C:
-				return gateway.Result{Value: now}, nil
+				return r, nil
 			case <-ctx.Done():
 				return gateway.Result{}, context.Cause(ctx)
 			}

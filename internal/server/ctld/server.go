@@ -159,9 +159,15 @@ func (s *Server) serve(ctx context.Context, conn *net.UnixConn, c *caller, late 
 	defer s.caught()
 	_ = conn.SetDeadline(time.Now().Add(readTime))
 	value, err := s.handle(ctx, conn, c, late)
-	failpoint.At("ctld-answer")
+	if errors.Is(err, errAnswered) {
+		return
+	}
+	found()
 	_ = answer(conn, value, err) // a client that has gone needs no answer
 }
+
+// found is where an answer is found out, and nothing of it is written.
+func found() { failpoint.At("ctld-answer") }
 
 // answer writes one answer.
 func answer(conn net.Conn, value any, err error) error {
@@ -308,9 +314,18 @@ func (s *Server) handle(ctx context.Context, conn *net.UnixConn, c *caller, late
 	if err != nil {
 		return nil, err
 	}
-	r, err := s.Gateway.Handle(ctx, gateway.Request{Identity: who, Act: act})
-	if b, ok := r.Value.(Begun); ok && err == nil {
-		return s.follow(ctx, conn, late, b)
+	for range mostTries {
+		r, err := s.Gateway.Handle(ctx, gateway.Request{Identity: who, Act: act})
+		if b, ok := r.Value.(Begun); ok && err == nil {
+			return s.follow(ctx, conn, late, b)
+		}
+		if err != nil || r.Gate == nil {
+			return r.Value, err
+		}
+		found()
+		if err := tell(ctx, conn, r); !errors.Is(err, errKept) {
+			return nil, err
+		}
 	}
-	return r.Value, err
+	return nil, errKept
 }
