@@ -11,5 +11,8 @@ func claimed() bool { return teeth.Out(teeth.Claimed) }
 
 // said finds the pane that a server says a process has begun in, if it is believed, else -1.
 func (g *guarded) said(pid int) int {
-	return slices.IndexFunc(g.panes, func(p PaneProc) bool { return claimed() && p.PID == pid })
+	if !claimed() {
+		return -1
+	}
+	return slices.IndexFunc(g.panes, func(p PaneProc) bool { return p.PID == pid })
 }
