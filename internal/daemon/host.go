@@ -128,7 +128,7 @@ func (h *hostServers) panes(context.Context) ([]identity.PaneProc, error) {
 		if snap := s.Known(); snap != nil {
 			for _, p := range snap.Panes {
 				out = append(out, identity.PaneProc{
-					Owner: s.Owner(), Pane: p.ID.String(), PID: p.PID, TTY: p.TTY,
+					Owner: s.Owner(), Pane: p.ID.String(), PID: p.PID, TTY: p.TTY, Apart: s.Isolated(),
 				})
 			}
 		}

@@ -2,6 +2,7 @@ package identity
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -20,6 +21,9 @@ type PaneProc struct {
 	PID int
 	// TTY is the pane's terminal, as #{pane_tty} says: /dev/pts/N.
 	TTY string
+	// Apart is set where what runs in the pane does not descend from the server, which is
+	// believed there: an isolated one, of which nobody holds every verb.
+	Apart bool
 }
 
 // name is what [Identity.Inside] says.
@@ -57,42 +61,84 @@ func inside(p *Peer, panes []PaneProc, known *outsiders) (string, procfs.Stat, e
 func detached(st procfs.Stat) bool { return st.TTY == 0 || st.PPID == 1 }
 
 // find looks for a process among the panes, and tells how it was seen last.
+//
+// What a server says of its panes is the word of its account, who could have it name processes
+// and terminals of others, to have them refused as if they were inside. So the kernel has to say that
+// the process comes from that server, or whoever has begun the session of its terminal;
+// by what the server says it is only told which pane that is.
 func find(pid int, panes []PaneProc, known *outsiders) (string, procfs.Stat, error) {
 	first, err := procfs.ReadStat(pid)
 	if err != nil {
 		return "", first, err
 	}
-	if first.TTY != 0 {
-		for _, p := range panes {
-			if dev, ok := ttyDevice(p.TTY); ok && dev == first.TTY {
-				return p.name(), first, nil
-			}
-		}
-	}
-	byPID := make(map[int]PaneProc, len(panes))
-	for _, p := range panes {
-		if p.PID > 1 {
-			byPID[p.PID] = p
-		}
-	}
-	servers := serversOf(panes)
-	var line []process
-	at, st := pid, first
-	for range maxAncestry {
-		if p, ok := byPID[at]; ok {
+	g := &guarded{panes: panes, servers: serversOf(panes), known: known}
+	at := g.atTerminal(first.TTY)
+	for _, p := range at {
+		if p.Apart || claimed() {
 			return p.name(), first, nil
 		}
-		if st.PPID <= 1 || known.has(process{at, st.Start}, servers) {
-			known.add(line, servers)
+	}
+	if len(at) > 0 {
+		// With the process that has begun a session all of it lose their terminal.
+		begun, err := procfs.ReadStat(first.Session)
+		if err != nil {
+			return at[0].name(), first, nil // not to be seen: none of those who log in here
+		}
+		name, _, err := g.climb(first.Session, begun, at)
+		if err != nil {
+			return at[0].name(), first, nil
+		}
+		if name != "" {
+			return name, first, nil
+		}
+	}
+	return g.climb(pid, first, nil)
+}
+
+// guarded are the panes and servers among which a process is looked for.
+type guarded struct {
+	panes   []PaneProc
+	servers map[int]bool
+	known   *outsiders
+}
+
+// atTerminal gives the panes that are said to be on a terminal.
+func (g *guarded) atTerminal(tty uint32) (at []PaneProc) {
+	if tty == 0 {
+		return nil
+	}
+	for _, p := range g.panes {
+		if dev, ok := ttyDevice(p.TTY); ok && dev == tty {
+			at = append(at, p)
+		}
+	}
+	return at
+}
+
+// climb follows a process up to a server, and names the pane of that one on the way, or one
+// of at. It gives "" if there is no server above it.
+func (g *guarded) climb(pid int, first procfs.Stat, at []PaneProc) (string, procfs.Stat, error) {
+	var line []process
+	up, st := pid, first
+	for range maxAncestry {
+		if g.servers[up] {
+			return g.name(up, line, at), first, nil
+		}
+		if i := g.said(up); i >= 0 {
+			return g.panes[i].name(), first, nil
+		}
+		if st.PPID <= 1 || g.known.has(process{up, st.Start}, g.servers) {
+			g.known.add(line, g.servers)
 			return "", first, nil
 		}
-		line = append(line, process{at, st.Start})
-		up, same := parent(at, st)
+		line = append(line, process{up, st.Start})
+		above, same := parent(up, st)
 		if !same {
 			// The parent ended while we looked, and the child got
 			// another: begin again. Only the first process is held
 			// meanwhile; any other's id may be somebody else's by now.
-			at, line = pid, nil
+			up, line = pid, nil
+			var err error
 			if st, err = procfs.ReadStat(pid); err != nil {
 				return "", st, err
 			}
@@ -102,9 +148,28 @@ func find(pid int, panes []PaneProc, known *outsiders) (string, procfs.Stat, err
 			first = st
 			continue
 		}
-		at, st = st.PPID, up
+		up, st = st.PPID, above
 	}
 	return "", first, fmt.Errorf("it has more than %d ancestors", maxAncestry)
+}
+
+// name says which pane of a server a line of its descendants is in.
+func (g *guarded) name(server int, line []process, at []PaneProc) string {
+	is := slices.IndexFunc(g.panes, func(p PaneProc) bool { return p.Pane == "" && p.PID == server })
+	owner := g.panes[is].Owner
+	for _, p := range at {
+		if p.Owner == owner {
+			return p.name()
+		}
+	}
+	for _, one := range line {
+		for _, p := range g.panes {
+			if p.PID == one.pid && p.Owner == owner {
+				return p.name()
+			}
+		}
+	}
+	return g.panes[is].name()
 }
 
 // parent reads the parent's line. It is the parent's only if it is older than

@@ -83,14 +83,15 @@ func TestFollowedOnce(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// As if the parent's parent were a pane: if it is followed, that is found.
-	panes = append(panes, PaneProc{Owner: "alice", Pane: "%1", PID: up.PPID})
+	// As if the parent's parent were a server: if it is followed, that is found.
+	panes = append(panes, PaneProc{Owner: "alice", PID: up.PPID})
+	o.has(process{}, serversOf(panes))
 	o.known = map[process]bool{{st.PPID, up.Start}: true}
 	if in, _, err := find(os.Getpid(), panes, &o); in != "" || err != nil {
 		t.Errorf("%q, %v: the parent is followed again", in, err)
 	}
 	o.known = nil
-	if in, _, err := find(os.Getpid(), panes, &o); up.PPID > 1 && (in != "alice/%1" || err != nil) {
+	if in, _, err := find(os.Getpid(), panes, &o); up.PPID > 1 && (in != "alice/server" || err != nil) {
 		t.Errorf("%q, %v: the parent is not followed", in, err)
 	}
 }

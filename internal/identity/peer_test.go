@@ -443,20 +443,25 @@ func TestImmutable(t *testing.T) {
 func TestInsideByAncestry(t *testing.T) {
 	l := listen(t)
 	p := start(t, l, exec.Command("/proc/self/exe", childMark+"parent", l.Addr().String()))
-	panes := func(pid int, pane string) Option {
+	pid, nobodys := p.cmd.Process.Pid, 1<<22
+	panes := func(list ...PaneProc) Option {
 		return WithPanes(func(context.Context) ([]PaneProc, error) {
-			return []PaneProc{{Owner: "bob", Pane: "%9", PID: 1}, {Owner: "alice", Pane: pane, PID: pid}}, nil
+			return append([]PaneProc{{Owner: "bob", Pane: "%9", PID: 1}, {Owner: "bob", PID: nobodys + 1}}, list...), nil
 		})
 	}
 	for _, c := range []struct {
-		pid        int
-		pane, want string
+		panes []PaneProc
+		want  string
 	}{
-		{p.cmd.Process.Pid, "%3", "alice/%3"},
-		{p.cmd.Process.Pid, "", "alice/server"},
-		{1 << 22, "%3", ""},
+		{[]PaneProc{{Owner: "alice", Pane: "%3", PID: pid}, {Owner: "alice", PID: os.Getpid()}}, "alice/%3"},
+		{[]PaneProc{{Owner: "alice", PID: pid}}, "alice/server"},
+		{[]PaneProc{{Owner: "alice", Pane: "%3", PID: nobodys}, {Owner: "alice", PID: os.Getpid()}}, "alice/server"},
+		{[]PaneProc{{Owner: "alice", Pane: "%3", PID: nobodys}, {Owner: "alice", PID: nobodys}}, ""},
+		// What bob's server says of others is nothing.
+		{[]PaneProc{{Owner: "bob", Pane: "%8", PID: pid}}, ""},
+		{[]PaneProc{{Owner: "bob", Pane: "%8", PID: pid}, {Owner: "alice", Pane: "%3", PID: pid}, {Owner: "alice", PID: os.Getpid()}}, "alice/%3"},
 	} {
-		id, peer, err := NewProver(everybody{}, WithAccounts(noAccounts()), panes(c.pid, c.pane)).FromPeer(t.Context(), p.conn, "tmux")
+		id, peer, err := NewProver(everybody{}, WithAccounts(noAccounts()), panes(c.panes...)).FromPeer(t.Context(), p.conn, "tmux")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -496,16 +501,30 @@ func TestInsideByTerminal(t *testing.T) {
 	cmd.ExtraFiles = []*os.File{slave}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true, Ctty: 3}
 	p := start(t, l, cmd)
-	for tty, want := range map[string]string{tty: "alice/%3", "/dev/pts/999999": "", "/dev/null": "", "": "", "/dev/pts/x": ""} {
+	const nobodys = 1 << 22
+	for _, c := range []struct {
+		tty    string
+		server int
+		apart  bool
+		want   string
+	}{
+		{tty, os.Getpid(), false, "alice/%3"},
+		{"/dev/pts/999999", os.Getpid(), false, "alice/server"},
+		{tty, nobodys, true, "alice/%3"},
+		// The server says so, and the kernel does not.
+		{tty, nobodys, false, ""},
+		{"/dev/pts/999999", nobodys, true, ""}, {"/dev/null", nobodys, true, ""}, {"", nobodys, true, ""}, {"/dev/pts/x", nobodys, true, ""},
+	} {
 		opt := WithPanes(func(context.Context) ([]PaneProc, error) {
-			return []PaneProc{{Owner: "alice", Pane: "%3", PID: 1 << 22, TTY: tty}}, nil
+			return []PaneProc{{Owner: "bob", Pane: "%8", PID: nobodys, TTY: c.tty}, {Owner: "bob", PID: nobodys + 1},
+				{Owner: "alice", Pane: "%3", PID: nobodys, TTY: c.tty, Apart: c.apart}, {Owner: "alice", PID: c.server}}, nil
 		})
 		id, peer, err := NewProver(everybody{}, WithAccounts(noAccounts()), opt).FromPeer(t.Context(), p.conn, "tmux")
 		if err != nil {
 			t.Fatal(err)
 		}
-		if id.Inside() != want {
-			t.Errorf("tty %q: inside %q, want %q", tty, id.Inside(), want)
+		if id.Inside() != c.want {
+			t.Errorf("tty %q, server %d: inside %q, want %q", c.tty, c.server, id.Inside(), c.want)
 		}
 		if id.Detached() {
 			t.Error("it has a terminal and a parent, and is said to have none")

@@ -15,6 +15,7 @@ const (
 	Bundle       Check = "bundle"
 	Certificates Check = "certificates"
 	Chain        Check = "chain"
+	Claimed      Check = "claimed"
 	Clamped      Check = "clamped"
 	Clock        Check = "clock"
 	Control      Check = "control"
@@ -73,6 +74,7 @@ const (
 	Revoke       Check = "revoke"
 	Roles        Check = "roles"
 	Room         Check = "room"
+	Rows         Check = "rows"
 	Same         Check = "same"
 	Secret       Check = "secret"
 	Seen         Check = "seen"
@@ -99,9 +101,9 @@ const (
 // Checks gives all of them.
 func Checks() []Check {
 	return []Check{
-		Audited, Author, Away, Believed, Bounds, Budget, Bundle, Certificates, Chain, Clamped, Clock, Control, Decide, Declared, Door, Drawn, Enclosed, Files, Filter, Flood, Front, Gained, Given, GoesOn, Guest,
+		Audited, Author, Away, Believed, Bounds, Budget, Bundle, Certificates, Chain, Claimed, Clamped, Clock, Control, Decide, Declared, Door, Drawn, Enclosed, Files, Filter, Flood, Front, Gained, Given, GoesOn, Guest,
 		Halted, Hand, Hidden, Home, HostChecked, HostPath, Isolated, Knock, Launcher, Lease, Lines, Linted, Looked, Made, Minded, Mine, Moved, Names, Namespace, Offered, Once, OnceAnswered,
-		OnceTicket, Owned, PAM, Parts, Pass, Paste, Place, Pressed, Profiled, Program, Queue, Reach, ReachAs, ReachPath, Relay, Replies, Resize, Revoke, Roles, Room, Same,
+		OnceTicket, Owned, PAM, Parts, Pass, Paste, Place, Pressed, Profiled, Program, Queue, Reach, ReachAs, ReachPath, Relay, Replies, Resize, Revoke, Roles, Room, Rows, Same,
 		Secret, Seen, Selected, Self, Session, Shown, Size, SSH, Startable, Suggested, Theirs, Ticket, TOTP, Traps, Unsized, View, Visible, Watcher, Whole, Worded,
 	}
 }

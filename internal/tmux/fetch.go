@@ -34,15 +34,18 @@ const (
 // what a shell would treat specially, spaces among it) unless they come last.
 // What a program in a pane may choose is also reduced to printable ASCII by
 // s/…/?/ around all such fields of a row, so that no row can be forged or broken
-// by it, and so are names of buffers; names of sessions and windows, titles and samples of buffers cannot
+// by it, and so are names of buffers; newlines are taken out of options, of names of groups, and
+// of names of windows, into which new-window -n puts them as they are before 3.7 (see [inRow]). Names of sessions, titles and samples of buffers cannot
 // hold control characters, tmux refuses or escapes them when they are set, and
 // names of clients are given by who made the connection, which on a guarded
 // server is muxward. The first letter keeps a row from looking like a line of
 // the control protocol.
 const (
-	serverRow  = `O #{pid} #{start_time} #{version} #{q:@muxward_id}`
+	serverRow  = `O #{pid} #{start_time} #{version}`
+	serverMark = ` #{q:@muxward_id}`
 	sessionRow = `S #{session_id} #{session_activity} #{session_last_attached} #{session_attached} #{session_stack} ` +
-		`#{renumber-windows} #{base-index} #{q:session_group}`
+		`#{renumber-windows} #{base-index}`
+	sessionOf = ` #{q:session_group}`
 	windowRow = `W #{window_index} #{window_id} #{window_raw_flags} #{pane-base-index} #{pane-border-status} #{window_layout}`
 	paneRow   = `P #{pane_id} #{pane_index} #{pane_last} #{pane_pid} #{pane_tty}`
 	activeRow = `A #{pane_id} #{pane_index} #{pane_last} #{pane_pid} #{pane_tty}`
@@ -59,7 +62,8 @@ const (
 
 	printable = `#{s/[^ -~]/?/:` // and a closing brace after the fields
 
-	serverMore  = ` #{set-clipboard} #{exit-unattached} #{q:default-shell} #{q:default-command}`
+	serverMore  = ` #{set-clipboard} #{exit-unattached}`
+	serverFree  = ` #{q:default-shell} #{q:default-command}`
 	sessionMore = ` #{session_created} #{session_group_size}` + printable + ` #{q:session_path}}`
 	windowMore  = ` #{window_visible_layout} #{window_activity} #{window_cell_width} #{window_cell_height} #{q:window_linked_sessions_list}`
 	paneMore    = ` #{pane_left} #{pane_top} #{pane_width} #{pane_height} ` +
@@ -77,12 +81,12 @@ const (
 type rowFormats struct{ server, session, window, pane, active, client string }
 
 func rowsFor(d Detail, v Version) rowFormats {
-	f := rowFormats{serverRow, sessionRow, windowRow, paneRow, activeRow, clientRow}
+	f := rowFormats{serverRow + inRow(serverMark), sessionRow + inRow(sessionOf), windowRow, paneRow, activeRow, clientRow}
 	if d != Full {
 		return f
 	}
 	screen, mode, client := fieldsFor(paneFields(), v), fieldsFor(modeFields(), v), fieldsFor(clientFields(), v)
-	f.server += serverMore + fmt.Sprintf(" %d %d %d", len(screen), len(mode), len(client))
+	f.server += serverMore + inRow(serverFree) + fmt.Sprintf(" %d %d %d", len(screen), len(mode), len(client))
 	f.session += sessionMore
 	f.window += windowMore
 	more := paneMore + printable + paneFree + fetched(screen) +
@@ -102,10 +106,13 @@ func rowsFor(d Detail, v Version) rowFormats {
 func SnapshotCommands(d Detail) []string { return snapshotCommands(d, Reference()) }
 
 func snapshotCommands(d Detail, v Version) []string {
-	f := rowsFor(d, v)
+	f, name := rowsFor(d, v), `#{window_name}`
+	if !v.AtLeast(v37) { // which takes none with a newline
+		name = inRow(name)
+	}
 	state := f.server + "\n" + markedRows +
 		`#{S:` + f.session + ` #{session_name}` + "\n" +
-		`#{W:` + f.window + ` #{window_name}` + "\n" +
+		`#{W:` + f.window + ` ` + name + "\n" +
 		`#{P:` + f.pane + "\n," + f.active + "\n" + `}}}` + endRow
 	lines := []string{`display-message -p "` + strings.ReplaceAll(state, "\n", `\n`) + `"`}
 	if d != Places {
