@@ -168,3 +168,8 @@ func (g guarded) ended(err error) error {
 
 // Dial connects as a client.
 func (g guarded) Dial(ctx context.Context) (*wire.Conn, error) { return g.Connect(ctx) }
+
+// DialFor connects to the server for one command of somebody's.
+func (g guarded) DialFor(ctx context.Context, person string) (*wire.Conn, error) {
+	return g.ConnectFor(ctx, person)
+}

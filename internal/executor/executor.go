@@ -28,6 +28,8 @@ type Server interface {
 	gateway.Server
 	// Dial connects to the server as a client would.
 	Dial(ctx context.Context) (*wire.Conn, error)
+	// DialFor is Dial for one command of somebody's, which they owe until it is done: see gateway.Owing.
+	DialFor(ctx context.Context, person string) (*wire.Conn, error)
 	// Control gives the kept control connection.
 	Control(ctx context.Context) (*control.Client, error)
 	// Recent gives the server's state as it was at most maxAge ago, and when that was, for
@@ -221,7 +223,7 @@ func (e *Executor) run(ctx context.Context, p *gateway.Permit, server Server) (g
 			return gateway.Result{}, err
 		}
 	}
-	conn, err := server.Dial(ctx)
+	conn, err := server.DialFor(ctx, p.Request().Identity.Person())
 	if err != nil {
 		return gateway.Result{}, fmt.Errorf("reach the tmux server: %w", err)
 	}
