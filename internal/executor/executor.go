@@ -97,6 +97,7 @@ type Executor struct {
 	anchors  anchors    // of guests' displays
 	painters painters   // for people at places of their own
 	leaving  departures // of displays, behind what they were closed for
+	glances  glances    // at servers, for guests in control mode
 }
 
 // Wait waits until what people have asked for by keys is done. Call it when nobody is
@@ -107,6 +108,7 @@ func (e *Executor) Wait() { e.beside.Wait() }
 func (e *Executor) Execute(ctx context.Context, p *gateway.Permit) (gateway.Result, error) {
 	plan := p.Plan()
 	defer e.changes(p)
+	defer e.swapped(ctx, p)
 	switch plan.Mode {
 	case gateway.Perform:
 		return p.Request().Act.Do(ctx, plan.Object)
