@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/muxward/muxward/internal/accounts"
+	"github.com/muxward/muxward/internal/ctxlock"
 	"github.com/muxward/muxward/internal/identity"
 	"github.com/muxward/muxward/internal/teeth"
 	"github.com/muxward/muxward/internal/tmux"
@@ -128,28 +129,36 @@ func (d *daemon) lookAway(ctx context.Context) (changed bool) {
 	if teeth.Out(teeth.Owned) {
 		return false
 	}
+	was, away := d.findAway(ctx)
+	d.tellAway(was, away) // nobody else waits for whoever reads it
+	return away != nil
+}
+
+// findAway is lookAway, and gives what was known before and is known now, nil if that is the same.
+func (d *daemon) findAway(ctx context.Context) (was, away map[tenure]error) {
 	asked := time.Now()
-	d.away.looking.Lock()
-	defer d.away.looking.Unlock()
-	if d.away.began.After(asked) {
-		return false
-	}
-	d.away.began = time.Now()
 	ctx, cancel := context.WithTimeout(ctx, awayTime)
 	defer cancel()
+	if ctxlock.Lock(ctx, &d.away.looking) != nil {
+		return nil, nil
+	}
+	defer d.away.looking.Unlock()
+	if d.away.began.After(asked) {
+		return nil, nil
+	}
+	d.away.began = time.Now()
 	all := d.tenures()
 	var table accounts.Table
 	if len(all) > 0 {
 		var err error
 		if table, err = d.files.Table(ctx); err != nil {
-			return false
+			return nil, nil
 		}
 	}
-	was := map[tenure]error{}
+	was, away = map[tenure]error{}, map[tenure]error{}
 	if before := d.away.now.Load(); before != nil {
 		was = *before
 	}
-	away := map[tenure]error{}
 	for h := range all {
 		err := isAnothers(ctx, h, d.policy.PersonOf, inTable{table})
 		if errors.As(err, new(*notToldError)) {
@@ -161,12 +170,11 @@ func (d *daemon) lookAway(ctx context.Context) (changed bool) {
 	}
 	same := func(error, error) bool { return true } // why may be told in other words
 	if maps.EqualFunc(was, away, same) {
-		return false
+		return nil, nil
 	}
 	d.away.now.Store(&away)
 	d.moveGrants() // before anybody takes it for looked at
-	d.tellAway(was, away)
-	return true
+	return was, away
 }
 
 // inTable are the accounts of files as they were at one time: each look reads them once, for however many.
@@ -211,9 +219,20 @@ func (d *daemon) tellAway(was, away map[tenure]error) {
 
 // mindAway has what rests on accounts decided anew, if some are another's by now.
 func (d *daemon) mindAway(ctx context.Context) {
-	if !d.lookAway(ctx) {
-		return
+	if d.lookAway(ctx) {
+		d.endAway(ctx)
 	}
+}
+
+// mindAwayBeside is mindAway for who is to be decided about behind it: what is under way elsewhere ends beside that, and a
+// server that hangs holds up nobody at another one.
+func (d *daemon) mindAwayBeside(ctx context.Context) {
+	if d.lookAway(ctx) {
+		d.wg.Go(func() { d.endAway(context.WithoutCancel(ctx)) })
+	}
+}
+
+func (d *daemon) endAway(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, drainTime)
 	defer cancel()
 	for _, u := range d.gateway.Reconsider(ctx, "", "an account is another's by now").Unconfirmed {

@@ -1,13 +1,18 @@
 package daemon
 
 import (
+	"context"
 	"errors"
+	"os"
 	"testing"
 	"time"
 
 	"github.com/muxward/muxward/internal/access"
+	"github.com/muxward/muxward/internal/ctxlock"
+	"github.com/muxward/muxward/internal/gateway"
 	"github.com/muxward/muxward/internal/grants"
 	"github.com/muxward/muxward/internal/identity"
+	"github.com/muxward/muxward/internal/tmux/tmuxtest"
 )
 
 // Whose account is another's by now is told only where somebody has its name or its number: of one that is in no
@@ -104,4 +109,100 @@ func TestLookAway(t *testing.T) {
 	if _, err := d.opens(bob, first); err != nil {
 		t.Errorf("an invite by nobody's account is gone as well: %v", err)
 	}
+}
+
+// givesAway gives something by an account that is another's by now, which nobody has found out.
+func givesAway(t *testing.T) *daemon {
+	t.Helper()
+	d := granter(t)
+	d.files = identity.NewAccounts()
+	g := d.gives(t)
+	if _, err := d.takeBack(t.Context(), g, "alice", "done"); err != nil {
+		t.Fatal(err)
+	}
+	g.ID, g.Giver.Account, g.Giver.UID = 0, "alice", 0 // that is root's
+	if _, err := d.give(t.Context(), g, g.On); err != nil {
+		t.Fatal(err)
+	}
+	d.moveGrants()
+	return d
+}
+
+// hungServers are one that does not tell who owes it something, until it is let go on.
+type hungServers struct {
+	gateway.Servers
+	asked chan struct{}
+	let   chan struct{}
+}
+
+type hungServer struct {
+	gateway.Server
+	of *hungServers
+}
+
+func (h *hungServers) Owners() []string                    { return []string{"carol"} }
+func (h *hungServers) Server(string) gateway.Server        { return hungServer{of: h} }
+func (h hungServer) Written(context.Context, string) error { return nil }
+func (h hungServer) Owing() []string {
+	h.of.asked <- struct{}{}
+	<-h.of.let
+	return nil
+}
+
+// Whoever starts a server waits for no other one, where an account is found to be another's by now; what is under
+// way there is ended all the same.
+func TestAwayBeside(t *testing.T) {
+	d := givesAway(t)
+	h := &hungServers{asked: make(chan struct{}, 1), let: make(chan struct{})}
+	d.gateway = gateway.New(gateway.Parts{Policy: d.policy, Log: d.log, Denials: d.denials, Servers: h})
+	defer close(h.let)
+	done := make(chan struct{})
+	go func() { d.mindAwayBeside(t.Context()); close(done) }()
+	for range 2 {
+		select {
+		case <-done:
+			done = nil
+		case <-h.asked:
+			h.asked = nil
+		case <-time.After(10 * time.Second):
+			t.Fatalf("not waited for: %v, ended elsewhere: %v", done == nil, h.asked == nil)
+		}
+	}
+}
+
+// Nobody waits until it is read that an account is another's by now.
+func TestAwayIsToldUnlocked(t *testing.T) {
+	d := givesAway(t)
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	stderr := os.Stderr
+	os.Stderr = w
+	defer func() { os.Stderr = stderr }()
+	_ = w.SetWriteDeadline(time.Now().Add(100 * time.Millisecond))
+	for err == nil { // until it is full
+		_, err = w.Write(make([]byte, 1<<12))
+	}
+	_ = w.SetWriteDeadline(time.Time{})
+	told := make(chan bool, 1)
+	go func() { told <- d.lookAway(t.Context()) }()
+	tmuxtest.Eventually(t, func() bool { return d.away.now.Load() != nil }, "it is found out")
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	if err := ctxlock.Lock(ctx, &d.away.looking); err != nil {
+		t.Error("others wait until it is read")
+	} else {
+		d.away.looking.Unlock()
+	}
+	select {
+	case <-told:
+		t.Error("it is told already: this is no test")
+	default:
+	}
+	_ = r.Close()
+	if !<-told {
+		t.Error("it was found out, and not said so")
+	}
+	_ = w.Close()
 }

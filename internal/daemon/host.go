@@ -57,7 +57,7 @@ func (h *hostServers) Start(ctx context.Context, who identity.Identity, first *w
 	if first != nil {
 		client = guard.Client{Dir: first.Cwd, Environ: first.Env}
 	}
-	h.d.mindAway(ctx) // what another of the name has given is not to be found on a new server
+	h.d.mindAwayBeside(ctx) // what another of the name has given is not to be found on a new server
 	s, err := h.d.guard.Start(ctx, who.Person(), account, client)
 	if err != nil {
 		return nil, err
@@ -168,3 +168,8 @@ func (g guarded) ended(err error) error {
 
 // Dial connects as a client.
 func (g guarded) Dial(ctx context.Context) (*wire.Conn, error) { return g.Connect(ctx) }
+
+// DialFor connects to the server for one command of somebody's.
+func (g guarded) DialFor(ctx context.Context, person string) (*wire.Conn, error) {
+	return g.ConnectFor(ctx, person)
+}

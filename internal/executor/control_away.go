@@ -18,7 +18,9 @@ import (
 // was away is heard again from where tmux itself begins anew.
 //
 // tmux tells of most moves. Of those that it does not tell of (swap-window) the
-// state tells, which is looked at every second and with all that is told.
+// state tells, which is looked at every second, with all that is told, and behind each such
+// command that comes by muxward. What tmux itself swaps there and back within a second, as by a hook or
+// the key of somebody who types directly, is not noticed.
 type absences struct {
 	amu  sync.Mutex                    // held from before a state is taken until it is noted
 	lies map[tmux.PaneID]tmux.WindowID // what lay in the session when that was known last
@@ -194,20 +196,20 @@ func (s *controlSeat) mindAway() {
 			return
 		}
 		failpoint.At("control-away")
-		s.glance()
+		s.glance(s.ctx)
 	}
 }
 
 // glance looks once. Who cannot be told now is asked the next time; that the
 // server ends is noticed elsewhere.
-func (s *controlSeat) glance() {
-	ctx, cancel := context.WithTimeout(s.ctx, keyTime)
+func (s *controlSeat) glance(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, keyTime)
 	defer cancel()
 	if ctxlock.Lock(ctx, &s.amu) != nil {
 		return
 	}
 	defer s.amu.Unlock()
-	if snap, err := s.server.Snapshot(ctx, tmux.Places); err == nil {
+	if snap, err := s.e.glances.places(ctx, s.server); err == nil {
 		s.confirm(snap)
 	}
 }

@@ -28,6 +28,8 @@ type Server interface {
 	gateway.Server
 	// Dial connects to the server as a client would.
 	Dial(ctx context.Context) (*wire.Conn, error)
+	// DialFor is Dial for one command of somebody's, which they owe until it is done: see gateway.Owing.
+	DialFor(ctx context.Context, person string) (*wire.Conn, error)
 	// Control gives the kept control connection.
 	Control(ctx context.Context) (*control.Client, error)
 	// Recent gives the server's state as it was at most maxAge ago, and when that was, for
@@ -95,6 +97,7 @@ type Executor struct {
 	anchors  anchors    // of guests' displays
 	painters painters   // for people at places of their own
 	leaving  departures // of displays, behind what they were closed for
+	glances  glances    // at servers, for guests in control mode
 }
 
 // Wait waits until what people have asked for by keys is done. Call it when nobody is
@@ -105,6 +108,7 @@ func (e *Executor) Wait() { e.beside.Wait() }
 func (e *Executor) Execute(ctx context.Context, p *gateway.Permit) (gateway.Result, error) {
 	plan := p.Plan()
 	defer e.changes(p)
+	defer e.swapped(ctx, p)
 	switch plan.Mode {
 	case gateway.Perform:
 		return p.Request().Act.Do(ctx, plan.Object)
@@ -221,7 +225,7 @@ func (e *Executor) run(ctx context.Context, p *gateway.Permit, server Server) (g
 			return gateway.Result{}, err
 		}
 	}
-	conn, err := server.Dial(ctx)
+	conn, err := server.DialFor(ctx, p.Request().Identity.Person())
 	if err != nil {
 		return gateway.Result{}, fmt.Errorf("reach the tmux server: %w", err)
 	}

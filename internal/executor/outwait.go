@@ -170,7 +170,8 @@ func (s *seat) noteEscape(typed []byte) {
 	}
 }
 
-// wholeKey reports whether what follows an escape ends a key. What is no plain key is asked about.
+// wholeKey reports whether what follows an escape ends a key. What is no plain key is asked about. A plain one with which
+// a key of the owner's own (user-keys) begins is typed at once all the same, or never.
 func wholeKey(tail []byte) bool {
 	if len(tail) < 2 { // alone, or an M-key, where these begin longer ones
 		return len(tail) == 1 && bytes.IndexByte([]byte("[OP]X^_"), tail[0]) < 0

@@ -681,7 +681,9 @@ func (s *seat) confirmed(ctx context.Context, by func(*control.Client, context.C
 	short, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
 	if err := by(c, short); err != nil {
-		c.Cut(ctx)
+		late, stop := context.WithTimeout(ctx, exitTime) // others wait for the next connection meanwhile
+		defer stop()
+		c.Cut(late)
 		return fmt.Errorf("the tmux server does not answer; what it had not read was taken back: %w", err)
 	}
 	return nil

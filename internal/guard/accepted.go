@@ -1,10 +1,17 @@
 package guard
 
-import "sync"
+import (
+	"maps"
+	"slices"
+	"sync"
+)
 
 // dialed is a connection to a tmux server. Its numbers are from one row: when it was begun,
 // and when it was there; 0 until then.
-type dialed struct{ began, there uint64 }
+type dialed struct {
+	began, there uint64
+	of           string // whose command is to be asked over it, "" for nobody's
+}
 
 // backlog has the connections to a server of which it is not known that it has accepted
 // them. tmux accepts the oldest first, and of whom it answers it has accepted: all who were
@@ -21,6 +28,9 @@ type backlog struct {
 	// did is over how many of them something was done, and settled of how many it is known that
 	// what was typed by that has come to the programs in panes.
 	did, settled uint64
+	// left are the people of whom a command was closed while it was loose, and when that was the last time: their
+	// permit is over, and the command lies there.
+	left map[string]uint64
 }
 
 // begin is called before a connection is made, and connected or failed behind it.
@@ -81,17 +91,48 @@ func (b *backlog) settles(did uint64) {
 }
 
 func (b *backlog) closed(d *dialed) {
-	b.fasten(d, &b.ended)
-}
-
-// fasten has one be loose no more, and counts it if it was.
-func (b *backlog) fasten(d *dialed, count *uint64) {
+	if !b.fasten(d, &b.ended) || d.of == "" {
+		return
+	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.loose[d] {
-		delete(b.loose, d)
-		*count++
+	if b.left == nil {
+		b.left = map[string]uint64{}
 	}
+	b.next++
+	b.left[d.of] = b.next
+}
+
+// fasten has one be loose no more, counts it if it was, and says so.
+func (b *backlog) fasten(d *dialed, count *uint64) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if !b.loose[d] {
+		return false
+	}
+	delete(b.loose, d)
+	*count++
+	return true
+}
+
+// owing gives the people of whom something was left, and owes says whether somebody is one of them.
+func (b *backlog) owing() []string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return slices.Collect(maps.Keys(b.left))
+}
+
+func (b *backlog) owes(person string) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.left[person] > 0
+}
+
+// now is the number of what was last.
+func (b *backlog) now() uint64 {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.next
 }
 
 // ends gives how many were closed while they were loose, over which nothing new comes, and says
@@ -102,11 +143,13 @@ func (b *backlog) ends() (ended uint64, loose bool) {
 	return b.ended, len(b.loose) > 0 || b.confirmed < b.ended
 }
 
-// confirms is called once the server has come to what was asked over so many that were closed.
-func (b *backlog) confirms(ended uint64) {
+// confirms is called once the server has come to what was asked over so many that were closed, and
+// to what was left by then.
+func (b *backlog) confirms(ended, by uint64) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.confirmed = max(b.confirmed, ended)
+	maps.DeleteFunc(b.left, func(_ string, at uint64) bool { return at <= by })
 }
 
 // answered is called once something has come over a connection.

@@ -66,11 +66,11 @@ func TestBacklogOfWhatIsLoose(t *testing.T) {
 	is(1, true, "when one of three is closed, twice")
 	b.closed(three)
 	is(2, true, "when another is closed, while the first is confirmed")
-	b.confirms(1)
+	b.confirms(1, 0)
 	b.came(four)
 	is(2, true, "when the last has come")
-	b.confirms(2)
-	b.confirms(1) // who began before has waited longer
+	b.confirms(2, 0)
+	b.confirms(1, 0) // who began before has waited longer
 	is(2, false, "when that is confirmed")
 }
 

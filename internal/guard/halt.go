@@ -162,14 +162,13 @@ func (s *Server) connected() *control.Client {
 const writtenTime = time.Second
 
 // Owing implements gateway.Owing.
-func (s *Server) Owing() (people []string) {
-	c := s.connected()
-	if c == nil {
-		return nil
-	}
-	for _, of := range c.Owing() {
-		if person, ok := of.(string); ok {
-			people = append(people, person)
+func (s *Server) Owing() []string {
+	people := s.backlog.owing()
+	if c := s.connected(); c != nil {
+		for _, of := range c.Owing() {
+			if person, ok := of.(string); ok && !slices.Contains(people, person) {
+				people = append(people, person)
+			}
 		}
 	}
 	return people
@@ -177,17 +176,33 @@ func (s *Server) Owing() (people []string) {
 
 // Written implements gateway.Owing.
 func (s *Server) Written(ctx context.Context, person string) error {
-	c := s.connected()
-	if c == nil || !slices.Contains(c.Owing(), any(person)) {
+	c, lies := s.connected(), s.backlog.owes(person)
+	typed := c != nil && slices.Contains(c.Owing(), any(person))
+	if !typed && !lies {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, writtenTime)
 	defer cancel()
-	if c.SettledOf(ctx, person) == nil {
+	settled := !typed || c.SettledOf(ctx, person) == nil
+	if settled && !lies {
 		return nil
 	}
-	c.Cut(ctx) // what was not read is taken back: nobody else does, where they have left
+	if !settled {
+		c.Cut(ctx) // what was not read is taken back: nobody else does, where they have left
+	}
 	return s.Confirm(ctx)
+}
+
+// came notes that the server has come to what was asked over a connection of its own: what that typed is
+// written behind the next answer.
+func (s *Server) came(d *dialed) {
+	s.backlog.came(d)
+	if d.of == "" {
+		return
+	}
+	if c := s.connected(); c != nil {
+		c.ActedOf(d.of)
+	}
 }
 
 // stands reports whether the server's process is stopped, or cannot be looked at.
@@ -199,6 +214,7 @@ func (s *Server) stands() bool {
 // Confirm returns nil when the server has done all that was sent to it before, over whichever
 // connection, or has ended.
 func (s *Server) Confirm(ctx context.Context) error {
+	at := s.backlog.now()
 	ended, loose := s.backlog.ends()
 	turns, enough := -1, confirmTurns
 	if s.backlog.empty() { // a connection of our own costs tmux as much as there are people
@@ -225,6 +241,6 @@ func (s *Server) Confirm(ctx context.Context) error {
 			return fmt.Errorf("the tmux server of %s (process %d) does not confirm that it has done what it was sent: %w", s.kept.Owner, s.kept.PID, err)
 		}
 	}
-	s.backlog.confirms(ended)
+	s.backlog.confirms(ended, at)
 	return nil
 }

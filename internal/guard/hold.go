@@ -246,7 +246,25 @@ func (s *Server) control(ctx context.Context) (*control.Client, *control.Model, 
 	if c != nil && c.Err() == nil {
 		return c, m, nil
 	}
+	if err := s.over(ctx, c); err != nil {
+		return nil, nil, err
+	}
 	return s.openControl(ctx)
+}
+
+// over waits until nothing is done any more of what was sent over a connection that ends, as when it is
+// cut for somebody: what tmux has read may wait there for a hook. The next one would answer before
+// that, and know nothing of it. When it is closed tmux drops what still waits.
+func (s *Server) over(ctx context.Context, c *control.Client) error {
+	if c == nil {
+		return nil
+	}
+	select {
+	case <-c.Done():
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("talk to the tmux server of %s: it does not come to what it was sent: %w", s.kept.Owner, ctx.Err())
+	}
 }
 
 func (s *Server) openControl(ctx context.Context) (*control.Client, *control.Model, error) {
@@ -273,6 +291,11 @@ func (s *Server) openControl(ctx context.Context) (*control.Client, *control.Mod
 		return nil, nil, errors.Join(err, c.Close())
 	}
 	m := control.NewModel(c)
+	if s.ctl != nil {
+		for _, of := range s.ctl.Owing() { // it is done; that it is written tells the answer to what is asked from here on
+			c.ActedOf(of)
+		}
+	}
 	s.ctl, s.model = c, m
 	s.g.wg.Go(func() {
 		s.keep(c)

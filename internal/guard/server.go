@@ -222,17 +222,21 @@ func connOf(f *os.File) (*net.UnixConn, error) {
 
 // Connect is Dial for tmux's client protocol. State our process id in the
 // Hello's PID, so that the watch knows the client for ours.
-func (s *Server) Connect(ctx context.Context) (*wire.Conn, error) {
+func (s *Server) Connect(ctx context.Context) (*wire.Conn, error) { return s.ConnectFor(ctx, "") }
+
+// ConnectFor is Connect for one command of somebody's: see gateway.Owing.
+func (s *Server) ConnectFor(ctx context.Context, person string) (*wire.Conn, error) {
 	conn, d, err := s.reach(ctx)
 	if err != nil {
 		return nil, err
 	}
+	d.of = person
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	c := wire.NewClient(conn, s.framing)
 	s.backlog.asks(d)
 	c.Heard(func() { s.backlog.answered(d) })
-	c.Over(func() { s.backlog.came(d) }, func() { s.backlog.closed(d) })
+	c.Over(func() { s.came(d) }, func() { s.backlog.closed(d) })
 	return c, nil
 }
 

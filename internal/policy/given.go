@@ -195,18 +195,31 @@ type fate struct {
 }
 
 // fatesOf gives what became of each of those that were given, as far as it is known. They
-// are in the order of before, with what is new behind it: what is found elsewhere is made anew.
+// are mostly in the order of before, with what is new behind it: where that ends is looked up.
 func (s *Set) fatesOf(given []*Given) []fate {
 	out := make([]fate, len(given))
 	if s == nil {
 		return out
 	}
-	old := 0
+	next := 0             // in the order of before
+	var at map[*Given]int // once something new came in the middle
 	for i, g := range given {
-		for n := old; n < len(s.moved); n++ {
-			if s.moved[n] == g {
-				out[i], old = s.fates[n], n+1
-				break
+		n, found := next, false
+		if at != nil {
+			n, found = at[g]
+		} else {
+			for n < len(s.moved) && s.moved[n] != g {
+				n++
+			}
+			found = n < len(s.moved)
+		}
+		switch {
+		case found:
+			out[i], next = s.fates[n], n+1
+		case at == nil && next < len(s.moved):
+			at = make(map[*Given]int, len(s.moved))
+			for n, g := range s.moved {
+				at[g] = n
 			}
 		}
 	}

@@ -48,7 +48,8 @@ func TestReusedGrants(t *testing.T) {
 				words := fmt.Sprintf("%d %s gives %s viewer on alice/%s", next, rapid.SampledFrom(people).Draw(r, "giver"),
 					rapid.SampledFrom(who).Draw(r, "who"), rapid.SampledFrom([]string{"work", "play", "work:1"}).Draw(r, "on"))
 				edit := []func(*Given){func(*Given) {}, handOn, until(time.Hour), until(26 * time.Hour)}[rapid.IntRange(0, 3).Draw(r, "edit")]
-				list, next = append(slices.Clone(list), given(t, words, edit).Ready()), next+1
+				where := rapid.IntRange(0, len(list)).Draw(r, "where")
+				list, next = slices.Insert(slices.Clone(list), where, given(t, words, edit).Ready()), next+1
 			case what == "take" && len(list) > 0:
 				i := rapid.IntRange(0, len(list)-1).Draw(r, "which")
 				list = slices.Delete(slices.Clone(list), i, i+1)
@@ -106,5 +107,24 @@ func TestKeepsWhatStays(t *testing.T) {
 	}
 	if same != 3 {
 		t.Errorf("%d of the 3 to whom nothing has changed have what they had", same)
+	}
+}
+
+// TestKeepsWhatIsElsewhere: what has moved among others, with many new ones between them, is kept too.
+func TestKeepsWhatIsElsewhere(t *testing.T) {
+	e, m := manyGiven(t, 400)
+	half := m
+	half.Given = m.Given[200:]
+	e.Move(half)
+	was := e.At(noon)
+	mixed := m
+	mixed.Given = nil
+	for i := range 200 {
+		mixed.Given = append(mixed.Given, m.Given[i], m.Given[399-i])
+	}
+	for i, f := range was.fatesOf(mixed.Given) {
+		if known := i%2 == 1; known != (f.grant != nil) {
+			t.Fatalf("number %d of those, which was there before: %v, is known: %v", i, known, f.grant != nil)
+		}
 	}
 }

@@ -13,7 +13,25 @@ import (
 // server hangs just then, so that nobody can know; the revocation waits for it, and says so. In the
 // control run she has typed nothing: nobody waits for a server that hangs.
 func TestRV01TypedByCommand(t *testing.T) {
-	b := lay(t, host.Config{})
+	for name, c := range map[string]struct {
+		grants string
+		argv   []string
+	}{
+		"addressed": {"", []string{"send-keys", "-t", "mwalice/shared:0.0", "k"}},
+		// With every verb she has a connection of her own, by which tmux answers when it has read that.
+		"direct": {tm23Every, []string{"paste-buffer", "-t", "mwalice/shared:0.0"}},
+	} {
+		t.Run(name, func(t *testing.T) { typesByCommand(t, c.grants, c.argv) })
+	}
+}
+
+func typesByCommand(t *testing.T, grants string, argv []string) {
+	config := host.Config{}
+	if grants != "" {
+		config.Policy = map[string]string{"grants.yaml": grants}
+	}
+	b := lay(t, config)
+	b.server.Run("set-buffer", "k")
 	revoked := func() host.Result {
 		t.Helper()
 		if err := syscall.Kill(b.server.PID, syscall.SIGSTOP); err != nil {
@@ -31,7 +49,7 @@ func TestRV01TypedByCommand(t *testing.T) {
 	if r := revoked(); r.Code != 0 {
 		t.Errorf("control run: %+v", r)
 	}
-	b.Must(typist, "send-keys", "-t", "mwalice/shared:0.0", "k")
+	b.Must(typist, argv...)
 	if r := revoked(); r.Code != 1 || !strings.Contains(r.Err, "not confirmed: what mwcarol has typed last") {
 		t.Errorf("what she typed may come later, and it is said to be over: %+v", r)
 	}

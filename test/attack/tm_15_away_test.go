@@ -136,3 +136,23 @@ func TestTM15PaneAwayBriefly(t *testing.T) {
 		o.home()
 	}}.run(t)
 }
+
+// The owner swaps it away and back by two commands, one behind the other.
+func TestTM15PaneAwayForAMoment(t *testing.T) {
+	t.Parallel()
+	row{teeth: "teeth_away", gains: 1, restless: true, attack: func(w *world) {
+		o := w.out()
+		swap := func() { w.Must(owner, "swap-window", "-d", "-s", "shared:7", "-t", "secret:7") }
+		for range 3 { // muxward may look in between by itself
+			swap()
+			word := o.say("away")
+			swap()
+			o.heard()
+			if o.l.Has(word) {
+				w.gain("bob is told what was drawn while the pane was away")
+				break
+			}
+		}
+		o.home()
+	}}.run(t)
+}

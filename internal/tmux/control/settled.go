@@ -78,6 +78,13 @@ func (c *Client) Acted() {
 	c.acts.last = c.queue.next
 }
 
+// ActedOf is [Client.Acted] of what is somebody's, for [Client.SettledOf].
+func (c *Client) ActedOf(of any) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.acts.sent(of, c.queue.next)
+}
+
 // Ask is [Client.Do] of lines that change nothing, but for what muxward itself shows: a server
 // that has only such to do is at rest. A line that is none of the known questions is taken for what
 // acts all the same.

@@ -1,0 +1,84 @@
+package executor
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/muxward/muxward/internal/attach"
+	"github.com/muxward/muxward/internal/gateway"
+	"github.com/muxward/muxward/internal/tmux"
+)
+
+// glances are looks at servers that are about to be taken, by the server's life: all who want one at the same moment
+// share it. It is taken behind the wish of each.
+type glances struct {
+	mu     sync.Mutex
+	coming map[string]*sharedLook
+}
+
+type sharedLook struct {
+	done chan struct{}
+	snap *tmux.Snapshot // set, or err, before done is closed
+	err  error
+}
+
+// gatherTime is how long a look waits for others who want it.
+const gatherTime = 5 * time.Millisecond
+
+// places gives what lies where on a server, from now on.
+func (g *glances) places(ctx context.Context, server Server) (*tmux.Snapshot, error) {
+	life := server.Owner() + "#" + server.Incarnation()
+	g.mu.Lock()
+	l := g.coming[life]
+	if l == nil {
+		if g.coming == nil {
+			g.coming = map[string]*sharedLook{}
+		}
+		l = &sharedLook{done: make(chan struct{})}
+		g.coming[life] = l
+		time.AfterFunc(gatherTime, func() { g.take(life, l, server) })
+	}
+	g.mu.Unlock()
+	select {
+	case <-l.done:
+		return l.snap, l.err
+	case <-ctx.Done():
+		return nil, fmt.Errorf("look at the tmux server: %w", ctx.Err())
+	}
+}
+
+// take looks, for whoever has come by now.
+func (g *glances) take(life string, l *sharedLook, server Server) {
+	defer close(l.done)
+	g.mu.Lock()
+	delete(g.coming, life)
+	g.mu.Unlock()
+	l.err = attach.Guard(func() (err error) {
+		ctx, cancel := context.WithTimeout(context.Background(), keyTime)
+		defer cancel()
+		l.snap, err = server.Snapshot(ctx, tmux.Places)
+		return err
+	})
+}
+
+// swapped has guests in control mode looked after when a command has swapped windows, of which tmux tells
+// nobody: a pane that is back at once by the next command was away all the same.
+func (e *Executor) swapped(ctx context.Context, p *gateway.Permit) {
+	plan := p.Plan()
+	if plan.Server == nil || plan.Invocation == nil || plan.Invocation.Row.Name != "swap-window" {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), roomTime) // who cannot be told now is the next second
+	defer cancel()
+	var guests sync.WaitGroup
+	defer guests.Wait()
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for s := range e.hear {
+		if !s.full && s.server.Owner() == plan.Server.Owner() && s.server.Incarnation() == plan.Server.Incarnation() {
+			guests.Go(func() { s.protected(func() { s.glance(ctx) }) })
+		}
+	}
+}
