@@ -22,7 +22,8 @@ import (
 // run muxward is stopped: it stays open, and the stranger gets in with a tmux of
 // their own.
 func TestF27SocketOpened(t *testing.T) {
-	b := lay(t, host.Config{TmuxConf: "server-access -aw " + stranger + "\n"})
+	// 3.2 has no such list, and lets everybody in.
+	b := lay(t, host.Config{TmuxConf: "%if #{>=:#{version},3.3}\nserver-access -aw " + stranger + "\n%endif\n"})
 	as := tmuxtest.As(t, stranger)
 	stock := func(args ...string) *exec.Cmd {
 		return as.Command("tmux", append([]string{"-S", b.server.Socket}, args...)...)
