@@ -32,8 +32,13 @@ func startReading(t testing.TB) *reading {
 	srv := startServer(t)
 	srv.limit = time.Hour // one client asks everything
 	r := &reading{t: t, srv: srv, c: srv.control("start"), file: filepath.Join(filepath.Dir(srv.sock), "text")}
-	if _, ok := r.c.ask("set-option -s command-alias ''"); !ok {
-		t.Fatal("command-alias stays")
+	for _, line := range []string{
+		"set-option -s command-alias ''",
+		"refresh-client -f no-output", // what is drawn in the pane is no answer, whoever writes to its terminal
+	} {
+		if out, ok := r.c.ask(line); !ok {
+			t.Fatalf("%s: %s", line, out)
+		}
 	}
 	var err error
 	if r.opts.Version, err = ParseVersion(srv.run("display-message", "-p", "#{version}")); err != nil {

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/muxward/muxward/internal/soak"
@@ -80,6 +81,24 @@ func TestConfigurationsAreReadAsTmuxReadsThem(t *testing.T) {
 		}
 	}
 	t.Logf("%d read alike, %d refused for a reason of ours, %d not comparable", r.same, r.refused, r.skipped)
+}
+
+// TestPaneIsNotReadAlong has somebody write to the terminal of the server's pane, as
+// any process of root's may: that is none of what the server says about a text.
+func TestPaneIsNotReadAlong(t *testing.T) {
+	r := startReading(t)
+	pane, err := os.OpenFile(r.srv.run("display-message", "-p", "#{pane_tty}"), os.O_WRONLY|syscall.O_NOCTTY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer pane.Close()
+	if _, err := pane.WriteString("written by another\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	until(t, "tmux reads the terminal", func() bool {
+		return strings.Contains(r.srv.run("capture-pane", "-p"), "written by another")
+	})
+	r.compare("list-sessions")
 }
 
 // TestRandomTextsAreReadAsTmuxReadsThem makes texts of the pieces that mean

@@ -1,6 +1,7 @@
 package attack
 
 import (
+	"os"
 	"strings"
 	"syscall"
 	"testing"
@@ -32,6 +33,9 @@ func TestAU06ServerOfAnotherByNow(t *testing.T) {
 			x.Type(w.lure() + "\r")
 			if r := w.Tmux(viewer, "new-window", "-d", "-t", "mwcarol/hers", w.lure()); r.Code == 0 {
 				w.gain("a program runs as the newcomer")
+			}
+			if w.control { // what runs there ends with the server
+				w.soon(func() bool { caught, err := os.ReadDir(w.canary); return err == nil && len(caught) > 0 })
 			}
 			if err := syscall.Kill(w.Server(carol).PID, syscall.SIGTERM); err != nil {
 				w.t.Error(err)

@@ -22,7 +22,8 @@ import (
 // run muxward is stopped: it stays open, and the stranger gets in with a tmux of
 // their own.
 func TestF27SocketOpened(t *testing.T) {
-	b := lay(t, host.Config{TmuxConf: "server-access -aw " + stranger + "\n"})
+	// 3.2 has no such list, and lets everybody in.
+	b := lay(t, host.Config{TmuxConf: "%if #{>=:#{version},3.3}\nserver-access -aw " + stranger + "\n%endif\n"})
 	as := tmuxtest.As(t, stranger)
 	stock := func(args ...string) *exec.Cmd {
 		return as.Command("tmux", append([]string{"-S", b.server.Socket}, args...)...)
@@ -59,7 +60,20 @@ func TestF27SocketOpened(t *testing.T) {
 	if getsIn() {
 		t.Error("a stranger gets in after it was put right")
 	}
-	b.alarmed("nobody is connected now")
+	// An alarm is about one moment, in which a connection of muxward's own may not have
+	// been accepted yet: then it says so, and the next one is asked for.
+	for tries := 1; b.logs("alarm", "nobody is connected now") == 0; tries++ {
+		told := b.logs("alarm", "who could connect meanwhile")
+		if tries == 10 {
+			t.Fatalf("of %d alarms none says that nobody is connected; muxward says:\n%s", told, b.Output())
+		}
+		open()
+		tmuxtest.Eventually(t, func() bool { return modes() == was && b.logs("alarm", "who could connect meanwhile") > told },
+			"the modes are put right again, and told of")
+	}
+	if b.logs("alarm", "(process ") > 0 {
+		t.Errorf("somebody is said to be connected, and nobody was; muxward says:\n%s", b.Output())
+	}
 	b.typed(typist, "on")
 
 	b.Signal(sigStop)

@@ -3,6 +3,8 @@ package attack
 import (
 	"slices"
 	"testing"
+
+	"github.com/muxward/muxward/internal/tmux"
 )
 
 // Carol may arrange the panes of a window; the owner may do anything. They give
@@ -20,10 +22,14 @@ func TestTM31LayoutsThatAreNone(t *testing.T) {
 			none = append(none, "", "x", "nosuch", "even", "main", "Tiled", "tiled ", mine[:4], mine[:5], mine[:20], mine+" ", mine+",",
 				mine[5:], "zzzz"+mine[4:], "b25d,80x24,0,0", "#{window_layout}", "#("+w.lure()+")", "a;b", "\x1b]0;x\x07")
 		}
+		says := "invalid layout: "
+		if !versionOf(w).AtLeast(tmux.Version{Major: 3, Minor: 3}) {
+			says = "can't set layout: "
+		}
 		for _, layout := range none {
 			for who, target := range map[string]string{carol: "mwalice/shared:0", owner: "shared:0"} {
 				r := w.refused(who, "select-layout", "-t", target, layout)
-				if want := "invalid layout: " + layout + "\n"; r.Err != want && layout != "\x1b]0;x\x07" {
+				if want := says + layout + "\n"; r.Err != want && layout != "\x1b]0;x\x07" {
 					w.gain("%s, %q: %q", who, layout, r.Err)
 				}
 				w.refused(who, "select-layout", "-o", "-t", target, layout)

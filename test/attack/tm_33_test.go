@@ -80,11 +80,18 @@ forbid (principal == Person::"mwcarol", action == Action::"detach-others", resou
 
 // countsBehind reports whether join-pane -b leaves a pane's number behind its target's, as 3.7 does.
 func countsBehind(w *world) bool {
+	v := versionOf(w)
+	return v.AtLeast(tmux.Version{Major: 3, Minor: 7}) && !v.AtLeast(tmux.Version{Major: 3, Minor: 8})
+}
+
+// versionOf is that of the guarded server.
+func versionOf(w *world) tmux.Version {
+	w.t.Helper()
 	v, err := tmux.ParseVersion(strings.TrimSpace(w.server.Run("display-message", "-p", "#{version}")))
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	return v.AtLeast(tmux.Version{Major: 3, Minor: 7}) && !v.AtLeast(tmux.Version{Major: 3, Minor: 8})
+	return v
 }
 
 // Carol helps in a session in which one pane is hidden from her: the one that

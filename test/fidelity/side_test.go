@@ -103,7 +103,7 @@ func (s *side) end() {
 		tmuxtest.Eventually(s.t, func() bool {
 			files, err := filepath.Glob(s.host.Doors + "/run/servers/*.json")
 			return err == nil && len(files) == 0
-		}, "muxward tidies up after the server")
+		}, "muxward tidies up after the server, which said %q (%v)", out, err)
 	}
 }
 

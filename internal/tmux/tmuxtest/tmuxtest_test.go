@@ -6,6 +6,7 @@ import (
 	"os/exec"
 	"os/user"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -157,8 +158,13 @@ func TestAccounts(t *testing.T) {
 	r := NewRecorder(t)
 	s.NewSession("hers", r.Command())
 	r.WaitReady()
-	if got := s.Run("display-message", "-p", "#{uid}"); got != fmt.Sprintf("%d\n", alice.UID) {
-		t.Errorf("server runs as %s", got)
+	pid, err := strconv.Atoi(strings.TrimSpace(s.Run("display-message", "-p", "#{pid}"))) // 3.2 has no #{uid}
+	if err != nil {
+		t.Fatal(err)
+	}
+	var st unix.Stat_t
+	if err := unix.Stat(fmt.Sprintf("/proc/%d", pid), &st); err != nil || st.Uid != alice.UID {
+		t.Errorf("server runs as %d (%v)", st.Uid, err)
 	}
 	if _, err := Output(mallory.Command("tmux", "-S", s.Socket, "ls")); err == nil {
 		t.Error("mallory reaches alice's server")
