@@ -161,9 +161,6 @@ func guarded(at Place, commands, refused [][]string, refusal, more string, opts 
 	tests = append(tests, at.Mouse.tests()...)
 	tests = append(tests, watched, seen)
 	words := []string{branch, "-F", "-t", at.Pane.String(), all(heeded(tests)), do, refuse}
-	if words, err = askedAgain(words, opts.Version); err != nil {
-		return nil, err
-	}
 	if !at.HasSession || !at.HasWindow || at.Named {
 		return words, nil
 	}
@@ -176,25 +173,6 @@ func guarded(at Place, commands, refused [][]string, refusal, more string, opts 
 	target := at.Session.String() + ":" + at.Window.String()
 	linked := all(heeded([]string{are([]value{{"session_id", at.Session.String()}, {"window_id", at.Window.String()}})}))
 	return []string{branch, "-F", "-t", target, linked, inner, refuse}, nil
-}
-
-// maxAgain is how long commands may be for which the test is made a second time.
-const maxAgain = 1 << 10
-
-// askedAgain has the test made a second time before anything is refused, with a server
-// that gives up a test after 100 ms: a busy machine may leave it without a processor for
-// that long, and what is given up counts as false. The second test is one of that moment,
-// too, and nothing is done without one that holds.
-func askedAgain(words []string, v Version) ([]string, error) {
-	last := len(words) - 1
-	if !v.AtLeast(v37) || len(words[last-1]) > maxAgain {
-		return words, nil
-	}
-	again, err := QuoteControl(words)
-	if err != nil {
-		return nil, err
-	}
-	return append(words[:last:last], again), nil
 }
 
 // showing is a format that is 1 if one of the clients shows the pane: its session is at
