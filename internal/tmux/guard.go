@@ -160,29 +160,7 @@ func guarded(at Place, commands, refused [][]string, refusal, more string, opts 
 	}
 	tests = append(tests, at.Mouse.tests()...)
 	tests = append(tests, watched, seen)
-	test := all(heeded(tests))
-	words, err := at.wrap(branch, test, do, refuse)
-	if err != nil || more == "" || !leavesUnfinished(opts.Version) {
-		return words, err
-	}
-	again, err := QuoteControl(words)
-	if err != nil || len(again) > maxAgain {
-		return words, err
-	}
-	return at.wrap(branch, test, do, again)
-}
-
-// maxAgain is how long a test may be that is put twice.
-const maxAgain = 1500
-
-// leavesUnfinished reports whether a version leaves an expansion unfinished that takes it too long: a condition is
-// false then. So what is typed is tested once more before it is refused, in the same command: what is typed behind
-// it stays behind it.
-func leavesUnfinished(v Version) bool { return v.AtLeast(Version{Major: 3, Minor: 7}) }
-
-// wrap makes the command of a test of the pane.
-func (at Place) wrap(branch, test, do, refuse string) ([]string, error) {
-	words := []string{branch, "-F", "-t", at.Pane.String(), test, do, refuse}
+	words := []string{branch, "-F", "-t", at.Pane.String(), all(heeded(tests)), do, refuse}
 	if !at.HasSession || !at.HasWindow || at.Named {
 		return words, nil
 	}

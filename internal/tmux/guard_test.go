@@ -195,58 +195,6 @@ func typesOnlyWherePermitted(t *testing.T, named bool) {
 	}
 }
 
-// A version that leaves conditions unfinished, which are false then, tests once more before it refuses: what may
-// be typed is, and once; nothing else is, and the refusal is printed once.
-func TestGuardedTestsAgain(t *testing.T) {
-	srv := startServer(t)
-	r := startRecorder(t, srv, "rec")
-	snap := srv.control("start").snapshot(Core)
-	s := snap.SessionByName("rec")
-	at := Place{Pane: r.pane, Window: s.Links[0].Window, HasWindow: true, Session: s.ID, HasSession: true}
-	alone := Place{Pane: r.pane}
-	elsewhere := at
-	elsewhere.Session = snap.SessionByName("start").ID
-	run := func(at Place, key string, unfinished bool, v Version) string {
-		t.Helper()
-		words, err := Guarded(at, [][]string{{"send-keys", "-l", "-t", r.pane.String(), key}}, "refused-7", ParseOptions{Version: v})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if unfinished {
-			words[4] = ""
-		}
-		for i := range words {
-			words[i] = EscapeArg(words[i])
-		}
-		return srv.run(words...)
-	}
-	old, now := Version{Major: 3, Minor: 6}, Version{Major: 3, Minor: 7}
-	want := ""
-	for _, c := range []struct {
-		at         Place
-		unfinished bool
-		v          Version
-		refused    bool
-	}{
-		{at, false, now, false}, {alone, false, now, false}, {at, true, now, false}, {alone, true, now, false},
-		{at, true, old, true}, {elsewhere, false, now, true}, {elsewhere, true, now, true},
-	} {
-		key, answer := string(rune('a'+len(want))), ""
-		if c.refused {
-			key, answer = "X", "refused-7"
-		} else {
-			want += key
-		}
-		if got := run(c.at, key, c.unfinished, c.v); got != answer {
-			t.Errorf("%+v: %q, want %q", c, got, answer)
-		}
-	}
-	until(t, "what may be typed arrives", func() bool { return len(r.got(t)) >= len(want) })
-	if got := r.got(t); got != want {
-		t.Errorf("typed %q, want %q", got, want)
-	}
-}
-
 func TestGuardedSurvivesAliases(t *testing.T) {
 	srv := startServer(t)
 	r := startRecorder(t, srv, "rec")
