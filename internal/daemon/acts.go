@@ -117,12 +117,22 @@ func (d *daemon) telling(who identity.Identity, c ctld.Call) (*gateway.Act, erro
 	return a, nil
 }
 
-// told finds out what somebody is told. It is written to them as long as no right has changed
+// told finds out what somebody is told. It is written to them as long as they were not decided anew
 // since: what was taken from them by then is in it still.
 func (d *daemon) told(ctx context.Context, who identity.Identity, tell func(context.Context) (any, error)) (gateway.Result, error) {
-	gate := d.gateway.Since(ctx, who)
+	gate, release := d.gateway.Telling(ctx, who)
+	kept := false
+	defer func() {
+		if !kept {
+			release()
+		}
+	}()
 	value, err := tell(ctx)
-	return gateway.Result{Value: value, Gate: gate}, err
+	if err != nil {
+		return gateway.Result{Value: value}, err
+	}
+	kept = true
+	return gateway.Result{Value: value, Gate: gate, Release: release}, nil
 }
 
 // fullTarget writes a target as everybody would: with its owner. "work" is one

@@ -111,6 +111,30 @@ func TestLookAway(t *testing.T) {
 	}
 }
 
+// A yes by an account that is another's by now is gone, and whoever has the name next can say it themselves.
+func TestYesOfAStranger(t *testing.T) {
+	d := granter(t)
+	carol := func(uid int64) identity.Identity {
+		return identity.Supposed(identity.Subject{Person: "carol", Account: "carol", UID: uid, Door: "ctl"})
+	}
+	r := grants.Request{ID: "x", Who: identity.Supposed(identity.Subject{Person: "bob", UID: -1})}
+	r, err := r.Agree(carol(1002), 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if left := d.withoutStrangers(r); len(left.Yes) != 1 {
+		t.Errorf("nobody has her account, and her yes is gone: %d", len(left.Yes))
+	}
+	d.away.now.Store(&map[tenure]error{{"carol", "carol", 1002}: errors.New("it has gone")})
+	left := d.withoutStrangers(r)
+	if len(left.Yes) != 0 || len(r.Yes) != 1 {
+		t.Errorf("%d of %d are left", len(left.Yes), len(r.Yes))
+	}
+	if again, err := left.Agree(carol(1003), 0); err != nil || len(d.withoutStrangers(again).Yes) != 1 {
+		t.Errorf("the next carol cannot say yes: %v", err)
+	}
+}
+
 // givesAway gives something by an account that is another's by now, which nobody has found out.
 func givesAway(t *testing.T) *daemon {
 	t.Helper()

@@ -54,7 +54,7 @@ func (d *daemon) approve(ctx context.Context, who identity.Identity, r grants.Re
 	if err := agrees(who); err != nil { // also by what has come to it since it was asked for
 		return r, err
 	}
-	next, err := r.Agree(who, a.lasts)
+	next, err := d.withoutStrangers(r).Agree(who, a.lasts)
 	if err != nil {
 		return r, err
 	}
@@ -193,8 +193,8 @@ func (d *daemon) knock() { d.executor.Knock() }
 // minded is how often it is looked whether the time of a request is over.
 const minded = time.Second
 
-// mindRequests has requests answered by no when their time is over, and ends those of
-// whom has lost what it takes to ask.
+// mindRequests has requests answered by no when their time is over, ends those of
+// whom has lost what it takes to ask, and has the yes of strangers count no more.
 func (d *daemon) mindRequests() {
 	tick := time.NewTicker(minded)
 	defer tick.Stop()
@@ -214,7 +214,7 @@ func (d *daemon) mindRequests() {
 		}
 		for _, r := range d.requests.List() {
 			why := d.mayAsk(r)
-			if why == nil {
+			if why == nil && len(d.withoutStrangers(r).Yes) == len(r.Yes) {
 				continue
 			}
 			if d.draining.Load() { // nobody may anything any more: that is told as what it is
@@ -222,11 +222,21 @@ func (d *daemon) mindRequests() {
 			}
 			ctx, cancel := context.WithTimeout(d.ctx, minded)
 			_, _ = d.changeRequest(ctx, r.ID, func(r grants.Request) (grants.Request, error) {
-				return r.End(grants.Void, "muxward", why.Error()), nil
+				if why != nil {
+					r = r.End(grants.Void, "muxward", why.Error())
+				}
+				return d.withoutStrangers(r), nil
 			})
 			cancel()
 		}
 	}
+}
+
+// withoutStrangers gives a request without the yes of those whose account is another's by now: who has that name
+// next is neither told that they have said it, nor kept from saying it.
+func (d *daemon) withoutStrangers(r grants.Request) grants.Request {
+	r.Yes = slices.DeleteFunc(slices.Clone(r.Yes), func(by identity.Identity) bool { return d.strangers(by) != nil })
+	return r
 }
 
 func (d *daemon) shown(r grants.Request, who identity.Identity) acts.ShownRequest {

@@ -39,9 +39,11 @@ func (d *daemon) whoNextAct(who identity.Identity, seen string) *gateway.Act {
 			}
 			select {
 			case <-tick.C:
+				r.Release()
 			case <-over.C:
 				return r, nil
 			case <-ctx.Done():
+				r.Release()
 				return gateway.Result{}, context.Cause(ctx)
 			}
 		}

@@ -3,6 +3,7 @@ package gateway
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 
 	"github.com/muxward/muxward/internal/identity"
 )
@@ -54,6 +55,33 @@ func (g *Gateway) Since(ctx context.Context, who identity.Identity) Gate {
 		defer a.Release()
 		return a.since(gen)(deliver)
 	}
+}
+
+// Telling is to be called before it is found out what somebody is told. Its gate is for that one answer: it lets
+// it through as long as nobody had this person decided anew since, and a revocation waits while it is
+// written. What others are given, or lose, keeps nothing back: there is always somebody for whom rights change.
+// release ends it.
+func (g *Gateway) Telling(ctx context.Context, who identity.Identity) (gate Gate, release func()) {
+	l, _ := g.begin(ctx, who)
+	var old atomic.Bool
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.watch = func(ctx context.Context, _ string) error {
+		old.Store(true)
+		return l.Pass(ctx)
+	}
+	gate = func(deliver func() error) error {
+		l.gate.RLock()
+		defer l.gate.RUnlock()
+		switch {
+		case l.ended != nil:
+			return l.ended
+		case old.Load():
+			return errKeptBack
+		}
+		return deliver()
+	}
+	return gate, Answers{l}.Release
 }
 
 // Release ends it: nothing is let through any more.

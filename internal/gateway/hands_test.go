@@ -64,7 +64,8 @@ func comes(t *testing.T, name string, from int) identity.Identity {
 		cmd.ExtraFiles = []*os.File{tty}
 		cmd.SysProcAttr.Setctty, cmd.SysProcAttr.Ctty = true, 3
 		if from == inPane {
-			panes = append(panes, identity.PaneProc{Owner: "alice", Pane: "%3", TTY: tty.Name()}, identity.PaneProc{Owner: "alice", PID: os.Getpid()})
+			panes = append(panes, identity.PaneProc{Owner: "alice", Pane: "%3", TTY: tty.Name()},
+				identity.PaneProc{Owner: "alice", PID: os.Getpid()}) // the server, from which it descends
 		}
 	}
 	if err := cmd.Start(); err != nil {

@@ -282,7 +282,7 @@ type Result struct {
 	// Made is the pane that the command has made, nil if that is not known.
 	Made *Made
 	// Value is the answer of an Act. Gate, if it is set, lets it be written: it is no more
-	// than told, so that where Gate refuses the act may be asked again.
+	// than told, so that where Gate refuses the act may be asked again. Release ends it.
 	Value any
 	Gate  Gate
 	// Answer is what an Act has made of a suggestion, for the log.

@@ -315,17 +315,26 @@ func (s *Server) handle(ctx context.Context, conn *net.UnixConn, c *caller, late
 		return nil, err
 	}
 	for range mostTries {
-		r, err := s.Gateway.Handle(ctx, gateway.Request{Identity: who, Act: act})
-		if b, ok := r.Value.(Begun); ok && err == nil {
-			return s.follow(ctx, conn, late, b)
-		}
-		if err != nil || r.Gate == nil {
-			return r.Value, err
-		}
-		found()
-		if err := tell(ctx, conn, r); !errors.Is(err, errKept) {
-			return nil, err
+		value, err := s.once(ctx, conn, late, gateway.Request{Identity: who, Act: act})
+		if !errors.Is(err, errKept) {
+			return value, err
 		}
 	}
 	return nil, errKept
+}
+
+// once has an act done, or asked once more of which nothing was written.
+func (s *Server) once(ctx context.Context, conn *net.UnixConn, late *time.Timer, req gateway.Request) (any, error) {
+	r, err := s.Gateway.Handle(ctx, req)
+	if r.Release != nil {
+		defer r.Release()
+	}
+	if b, ok := r.Value.(Begun); ok && err == nil {
+		return s.follow(ctx, conn, late, b)
+	}
+	if err != nil || r.Gate == nil {
+		return r.Value, err
+	}
+	found()
+	return nil, tell(ctx, conn, r)
 }

@@ -1,0 +1,79 @@
+package daemon
+
+import (
+	"context"
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"github.com/muxward/muxward/internal/access"
+	"github.com/muxward/muxward/internal/gateway"
+	"github.com/muxward/muxward/internal/grants"
+	"github.com/muxward/muxward/internal/identity"
+)
+
+// Somebody who is told something is not kept from it by whoever changes the rights of others all the time; what was
+// taken from themselves meanwhile is not told.
+func TestToldWhileRightsOfOthersChange(t *testing.T) {
+	d := granter(t)
+	g := d.gives(t)
+	tell := func(who string, meanwhile func()) (gateway.Result, error) {
+		t.Helper()
+		r, err := d.told(t.Context(), identity.Supposed(identity.Subject{Person: who, UID: -1}), func(context.Context) (any, error) { return nil, nil })
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer r.Release()
+		meanwhile()
+		return r, r.Gate(func() error { return nil })
+	}
+	if _, err := tell("root", func() {
+		again := d.gives(t)
+		d.inForce(t.Context(), again)
+		if _, err := d.takeBack(t.Context(), again, "alice", "done"); err != nil {
+			t.Error(err)
+		}
+	}); err != nil {
+		t.Errorf("bob was given something, and it was taken back: %v", err)
+	}
+	if _, err := tell("bob", func() {
+		if _, err := d.takeBack(t.Context(), g, "alice", "done"); err != nil {
+			t.Error(err)
+		}
+	}); err == nil {
+		t.Error("bob is told what was taken from him")
+	}
+	if _, err := tell("bob", func() {
+		if _, err := d.deny(t.Context(), revokeTime, grants.Denial{Lock: true, By: "root", At: d.gateway.Time()}); err != nil {
+			t.Error(err)
+		}
+	}); err == nil {
+		t.Error("bob is told what is locked down")
+	}
+}
+
+// Who knocks is told by nothing, in whatever words, what is behind the door, until they are let in.
+func TestKnockTellsNothing(t *testing.T) {
+	d := granter(t)
+	bob := identity.Supposed(identity.Subject{Person: "bob", UID: -1})
+	on := access.Object{
+		Kind: access.Pane, Owner: "alice", Incarnation: "secret", Session: access.SessionRef{ID: 1, Name: "secret"},
+		Links: []access.SessionRef{{ID: 8, Name: "secret"}}, Window: access.WindowRef{ID: 2}, Pane: access.PaneRef{ID: 3},
+	}
+	r := grants.Request{ID: "x", Who: bob, What: "secret", Verbs: access.SetOf(access.View), On: on, Target: "alice/secret", Reason: "secret", Invite: 7, Key: "secret"}
+	for answer, told := range map[grants.Answer]bool{grants.Open: false, grants.Denied: false, grants.Void: false, grants.Approved: true} {
+		data, err := json.Marshal(begun{ShownRequest: d.shown(r.End(answer, "alice", "because"), bob)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		text := string(data)
+		for _, word := range []string{"secret", "alice/", `"owner"`, `"$1"`, `"@2"`, `"%3"`, `"view"`} {
+			if strings.Contains(text, word) && !told {
+				t.Errorf("%s: %q: %s", answer, word, text)
+			}
+		}
+		if told != strings.Contains(text, `"pane":"%3"`) {
+			t.Errorf("%s: %s", answer, text)
+		}
+	}
+}
