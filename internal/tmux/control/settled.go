@@ -78,11 +78,16 @@ func (c *Client) Acted() {
 	c.acts.last = c.queue.next
 }
 
-// ActedOf is [Client.Acted] of what is somebody's, for [Client.SettledOf].
-func (c *Client) ActedOf(of any) {
+// ActedOf is [Client.Acted] of what is somebody's, for [Client.SettledOf]. It says whether that
+// is noted: a client that ends notes nothing more.
+func (c *Client) ActedOf(of any) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.cause != nil {
+		return false
+	}
 	c.acts.sent(of, c.queue.next)
+	return true
 }
 
 // Ask is [Client.Do] of lines that change nothing, but for what muxward itself shows: a server

@@ -249,3 +249,17 @@ func TestActsAreHandedOver(t *testing.T) {
 		t.Errorf("what they owe: %v", c.acts.of)
 	}
 }
+
+// What was done another way is noted by a client that goes on, and by no other: its successor knows
+// only of what it knew when it ended.
+func TestActsOfAClientThatEnds(t *testing.T) {
+	c := &Client{}
+	c.queue.push(entry{})
+	if !c.ActedOf("bob") || !slices.Equal(c.Owing(), []any{"bob"}) {
+		t.Errorf("bob has done something, and %v owe", c.Owing())
+	}
+	c.cause = ErrCut
+	if c.ActedOf("carol") || !slices.Equal(c.Owing(), []any{"bob"}) {
+		t.Errorf("it notes what is done when it has ended: %v owe", c.Owing())
+	}
+}
