@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/muxward/muxward/internal/pane"
 	"github.com/muxward/muxward/internal/procfs"
 )
 
@@ -148,6 +149,9 @@ func (g *guarded) climb(pid int, first procfs.Stat, at []PaneProc) (string, proc
 		if p, ok := g.apart[st.TTY]; ok {
 			return p.name(), first, nil
 		}
+		if owner, err := g.minded(up, st); owner != "" || err != nil {
+			return owner, first, err
+		}
 		if st.TTY != 0 {
 			below = len(line) + 1 // its terminal may be that of a pane which is not known yet
 		}
@@ -175,6 +179,27 @@ func (g *guarded) climb(pid int, first procfs.Stat, at []PaneProc) (string, proc
 		up, st = st.PPID, above
 	}
 	return "", first, fmt.Errorf("it has more than %d ancestors", maxAncestry)
+}
+
+// minded names the server of which a process minds a session in a pane, "" if it does none. All that a pane of an
+// isolated server runs descends from such a one, which is root's, from the start: also what is met before
+// the pane is known, and what has left its terminal and its parents.
+func (g *guarded) minded(pid int, st procfs.Stat) (string, error) {
+	if st.Comm != pane.Program {
+		return "", nil
+	}
+	if uid, err := procfs.RealUID(pid); err != nil || uid != 0 {
+		return "", err
+	}
+	text, err := g.known.memory.Read(pid, "cmdline", 4096)
+	if err != nil {
+		return "", err
+	}
+	args := strings.Split(string(text), "\x00")
+	if len(args) < 3 || args[1] != pane.SuperviseArg {
+		return "", nil
+	}
+	return PaneProc{Owner: args[2]}.name(), nil
 }
 
 // name says which pane of a server a line of its descendants is in.

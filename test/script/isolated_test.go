@@ -144,6 +144,10 @@ func TestIsolatedInside(t *testing.T) {
 	revoke := "MUXWARD_STATE=" + h.State + " " + h.Bin() + " revoke mwbob -t mwcarol/own --reason "
 	h.Must(host.Alice, "new-window", "-d", "-t", "prod/main:1",
 		"script -qec '"+revoke+"script' /dev/null; setsid -w env "+revoke+"setsid; script -qec 'setsid -w env "+revoke+"both' /dev/null; echo all-asked; exec cat")
+	const young = 10 // that ask before it is known of their panes
+	for i := range young {
+		h.Must(host.Alice, "new-window", "-d", "-t", fmt.Sprintf("prod/main:%d", i+2), revoke+fmt.Sprintf("young%d; exec cat", i))
+	}
 	tmuxtest.Eventually(t, func() bool {
 		return strings.Contains(h.Tmux(host.Alice, "capture-pane", "-p", "-t", "prod/main:1").Out, "all-asked")
 	}, "all of it is asked")
@@ -155,6 +159,13 @@ func TestIsolatedInside(t *testing.T) {
 		}) {
 			t.Errorf("by %s it is not refused as from inside %s:\n%s", how, pane, h.Tmux(host.Alice, "capture-pane", "-p", "-t", "prod/main:1").Out)
 		}
+	}
+	for i := range young {
+		tmuxtest.Eventually(t, func() bool {
+			return slices.ContainsFunc(h.Audit(), func(e host.Event) bool {
+				return e.Kind == "denied" && strings.HasPrefix(e.Inside, "prod/") && slices.Contains(e.Asked, fmt.Sprintf("young%d", i))
+			})
+		}, fmt.Sprintf("number %d of the young is refused as from inside", i))
 	}
 	h.VerifyAudit()
 }
