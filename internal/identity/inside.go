@@ -8,7 +8,6 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/muxward/muxward/internal/pane"
 	"github.com/muxward/muxward/internal/procfs"
 )
 
@@ -181,11 +180,18 @@ func (g *guarded) climb(pid int, first procfs.Stat, at []PaneProc) (string, proc
 	return "", first, fmt.Errorf("it has more than %d ancestors", maxAncestry)
 }
 
+// Who minds a session in a pane of an isolated server: internal/pane's Program and SuperviseArg, which is
+// no layer below.
+const (
+	minder = "muxward-pane"
+	minds  = "mind-session"
+)
+
 // minded names the server of which a process minds a session in a pane, "" if it does none. All that a pane of an
 // isolated server runs descends from such a one, which is root's, from the start: also what is met before
 // the pane is known, and what has left its terminal and its parents.
 func (g *guarded) minded(pid int, st procfs.Stat) (string, error) {
-	if st.Comm != pane.Program {
+	if st.Comm != minder {
 		return "", nil
 	}
 	if uid, err := procfs.RealUID(pid); err != nil || uid != 0 {
@@ -196,7 +202,7 @@ func (g *guarded) minded(pid int, st procfs.Stat) (string, error) {
 		return "", err
 	}
 	args := strings.Split(string(text), "\x00")
-	if len(args) < 3 || args[1] != pane.SuperviseArg {
+	if len(args) < 3 || args[1] != minds {
 		return "", nil
 	}
 	return PaneProc{Owner: args[2]}.name(), nil
