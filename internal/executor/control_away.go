@@ -196,14 +196,14 @@ func (s *controlSeat) mindAway() {
 			return
 		}
 		failpoint.At("control-away")
-		s.glance(s.ctx)
+		s.glance()
 	}
 }
 
 // glance looks once. Who cannot be told now is asked the next time; that the
 // server ends is noticed elsewhere.
-func (s *controlSeat) glance(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, keyTime)
+func (s *controlSeat) glance() {
+	ctx, cancel := context.WithTimeout(s.ctx, keyTime)
 	defer cancel()
 	if ctxlock.Lock(ctx, &s.amu) != nil {
 		return

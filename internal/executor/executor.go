@@ -108,7 +108,7 @@ func (e *Executor) Wait() { e.beside.Wait() }
 func (e *Executor) Execute(ctx context.Context, p *gateway.Permit) (gateway.Result, error) {
 	plan := p.Plan()
 	defer e.changes(p)
-	defer e.swapped(ctx, p)
+	defer e.swapped(p)
 	switch plan.Mode {
 	case gateway.Perform:
 		return p.Request().Act.Do(ctx, plan.Object)

@@ -65,20 +65,29 @@ func (g *glances) take(life string, l *sharedLook, server Server) {
 
 // swapped has guests in control mode looked after when a command has swapped windows, of which tmux tells
 // nobody: a pane that is back at once by the next command was away all the same.
-func (e *Executor) swapped(ctx context.Context, p *gateway.Permit) {
+func (e *Executor) swapped(p *gateway.Permit) {
 	plan := p.Plan()
 	if plan.Server == nil || plan.Invocation == nil || plan.Invocation.Row.Name != "swap-window" {
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), roomTime) // who cannot be told now is the next second
-	defer cancel()
+	e.lookAfter(plan.Server)
+}
+
+// lookAfter has the guests of a server look, and waits for them for as long as a key waits: a server may hang, and
+// the command is done. Who has not looked by then does so later.
+func (e *Executor) lookAfter(server gateway.Server) {
 	var guests sync.WaitGroup
-	defer guests.Wait()
 	e.mu.Lock()
-	defer e.mu.Unlock()
 	for s := range e.hear {
-		if !s.full && s.server.Owner() == plan.Server.Owner() && s.server.Incarnation() == plan.Server.Incarnation() {
-			guests.Go(func() { s.protected(func() { s.glance(ctx) }) })
+		if !s.full && s.server.Owner() == server.Owner() && s.server.Incarnation() == server.Incarnation() {
+			guests.Go(func() { s.protected(s.glance) })
 		}
+	}
+	e.mu.Unlock()
+	looked := make(chan struct{})
+	go func() { guests.Wait(); close(looked) }()
+	select {
+	case <-looked:
+	case <-time.After(roomTime):
 	}
 }

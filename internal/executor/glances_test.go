@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/muxward/muxward/internal/tmux"
+	"github.com/muxward/muxward/internal/tmux/control"
 )
 
 // lookedAt counts how often it is looked at, and takes its time.
@@ -56,5 +57,40 @@ func TestGlances(t *testing.T) {
 			t.Error("who has no time is given something")
 		}
 		time.Sleep(2 * time.Second)
+	})
+}
+
+// silent says what lies where, and nothing else.
+type silent struct{ lookedAt }
+
+func (*silent) Snapshot(context.Context, tmux.Detail) (*tmux.Snapshot, error) {
+	return &tmux.Snapshot{Version: tmux.Reference(), Sessions: []tmux.Session{{ID: 1}}, Panes: []tmux.Pane{{ID: 3}}}, nil
+}
+
+func (*silent) Control(ctx context.Context) (*control.Client, error) {
+	<-ctx.Done()
+	return nil, ctx.Err()
+}
+
+// Whoever has windows swapped does not wait for a server that does not take what is said of a guest's panes.
+func TestLookAfterWhereNothingIsTaken(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		server := &silent{lookedAt{owner: "alice"}}
+		e := &Executor{}
+		s := &controlSeat{e: e, server: server, name: "guest", ctx: ctx}
+		s.stage.Store(&controlStage{session: tmux.Session{ID: 1}})
+		s.lies = map[tmux.PaneID]tmux.WindowID{3: 1}
+		e.hear = map[*controlSeat]bool{s: true}
+		began := time.Now()
+		e.lookAfter(server)
+		if waited := time.Since(began); waited > roomTime {
+			t.Errorf("it was waited %v", waited)
+		}
+		synctest.Wait()
+		if s.amu.TryLock() {
+			t.Error("nothing is said of the guest's pane, and this shows nothing")
+		}
 	})
 }

@@ -29,7 +29,8 @@ type backlog struct {
 	// what was typed by that has come to the programs in panes.
 	did, settled uint64
 	// left are the people of whom a command was closed while it was loose, and when that was the last time: their
-	// permit is over, and the command lies there.
+	// permit is over, and the command lies there; and those of whom one has come to be done while there was no
+	// control client that knows of it.
 	left map[string]uint64
 }
 
@@ -91,16 +92,20 @@ func (b *backlog) settles(did uint64) {
 }
 
 func (b *backlog) closed(d *dialed) {
-	if !b.fasten(d, &b.ended) || d.of == "" {
-		return
+	if b.fasten(d, &b.ended) && d.of != "" {
+		b.leave(d.of)
 	}
+}
+
+// leave notes that something of somebody's was left.
+func (b *backlog) leave(person string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.left == nil {
 		b.left = map[string]uint64{}
 	}
 	b.next++
-	b.left[d.of] = b.next
+	b.left[person] = b.next
 }
 
 // fasten has one be loose no more, counts it if it was, and says so.

@@ -194,14 +194,14 @@ func (s *Server) Written(ctx context.Context, person string) error {
 }
 
 // came notes that the server has come to what was asked over a connection of its own: what that typed is
-// written behind the next answer.
+// written behind the next answer. Where no control client goes on that notes it, the next one may not know of it.
 func (s *Server) came(d *dialed) {
 	s.backlog.came(d)
 	if d.of == "" {
 		return
 	}
-	if c := s.connected(); c != nil {
-		c.ActedOf(d.of)
+	if c := s.connected(); c == nil || !c.ActedOf(d.of) {
+		s.backlog.leave(d.of)
 	}
 }
 

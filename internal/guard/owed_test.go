@@ -165,6 +165,22 @@ func TestOwedCommandAnswered(t *testing.T) {
 	}
 }
 
+// It is owed also where no control client is there that could know of it.
+func TestOwedWithoutControl(t *testing.T) {
+	var s Server
+	d := s.backlog.begin()
+	d.of = "bob"
+	s.backlog.asks(d)
+	s.came(d)
+	if owing := s.Owing(); !slices.Equal(owing, []string{"bob"}) {
+		t.Errorf("bob has typed, and %v owe", owing)
+	}
+	s.backlog.confirms(0, s.backlog.now())
+	if owing := s.Owing(); len(owing) > 0 {
+		t.Errorf("it is written, and %v owe", owing)
+	}
+}
+
 func commandOf(argv ...string) *wire.Hello {
 	return &wire.Hello{Flags: wire.FlagUTF8, PID: int32(os.Getpid()), Cwd: "/", Argv: argv}
 }

@@ -38,7 +38,7 @@ func (p PaneProc) name() string {
 const maxAncestry = 64
 
 // inside finds the pane that the process lives in: by its controlling
-// terminal, else by its ancestors. It is read between two looks at the pidfd,
+// terminal, else by its ancestors and, of a pane of an isolated server, their terminals. It is read between two looks at the pidfd,
 // so that it is about this process. A process that has left its terminal and
 // its parents altogether cannot be told from one that was never inside. What was seen of
 // it on the way is told along, as looking is most of what this costs.
@@ -71,12 +71,13 @@ func find(pid int, panes []PaneProc, known *outsiders) (string, procfs.Stat, err
 	if err != nil {
 		return "", first, err
 	}
-	g := &guarded{panes: panes, servers: serversOf(panes), known: known}
+	g := &guarded{panes: panes, servers: serversOf(panes), apart: apartOf(panes), known: known}
 	at := g.atTerminal(first.TTY)
-	for _, p := range at {
-		if p.Apart || claimed() {
-			return p.name(), first, nil
-		}
+	if len(at) > 0 && claimed() {
+		return at[0].name(), first, nil
+	}
+	if p, ok := g.apart[first.TTY]; ok {
+		return p.name(), first, nil
 	}
 	if len(at) > 0 {
 		// With the process that has begun a session all of it lose their terminal.
@@ -99,7 +100,23 @@ func find(pid int, panes []PaneProc, known *outsiders) (string, procfs.Stat, err
 type guarded struct {
 	panes   []PaneProc
 	servers map[int]bool
+	apart   map[uint32]PaneProc // by their terminals
 	known   *outsiders
+}
+
+// apartOf gives the panes that do not descend from their servers. The terminal of one, and what
+// descends from a process on it, as what runs on a terminal made there, is inside.
+func apartOf(panes []PaneProc) map[uint32]PaneProc {
+	out := map[uint32]PaneProc{}
+	for _, p := range panes {
+		if !p.Apart {
+			continue
+		}
+		if dev, ok := ttyDevice(p.TTY); ok && dev != 0 {
+			out[dev] = p
+		}
+	}
+	return out
 }
 
 // atTerminal gives the panes that are said to be on a terminal.
@@ -120,6 +137,7 @@ func (g *guarded) atTerminal(tty uint32) (at []PaneProc) {
 func (g *guarded) climb(pid int, first procfs.Stat, at []PaneProc) (string, procfs.Stat, error) {
 	var line []process
 	up, st := pid, first
+	below := 0 // of so many of the line nothing is remembered
 	for range maxAncestry {
 		if g.servers[up] {
 			return g.name(up, line, at), first, nil
@@ -127,8 +145,17 @@ func (g *guarded) climb(pid int, first procfs.Stat, at []PaneProc) (string, proc
 		if i := g.said(up); i >= 0 {
 			return g.panes[i].name(), first, nil
 		}
+		if p, ok := g.apart[st.TTY]; ok {
+			return p.name(), first, nil
+		}
+		if owner, err := g.minded(up, st); owner != "" || err != nil {
+			return owner, first, err
+		}
+		if st.TTY != 0 {
+			below = len(line) + 1 // its terminal may be that of a pane which is not known yet
+		}
 		if st.PPID <= 1 || g.known.has(process{up, st.Start}, g.servers) {
-			g.known.add(line, g.servers)
+			g.known.add(line[max(below-1, 0):], g.servers)
 			return "", first, nil
 		}
 		line = append(line, process{up, st.Start})
@@ -137,7 +164,7 @@ func (g *guarded) climb(pid int, first procfs.Stat, at []PaneProc) (string, proc
 			// The parent ended while we looked, and the child got
 			// another: begin again. Only the first process is held
 			// meanwhile; any other's id may be somebody else's by now.
-			up, line = pid, nil
+			up, line, below = pid, nil, 0
 			var err error
 			if st, err = procfs.ReadStat(pid); err != nil {
 				return "", st, err
@@ -151,6 +178,34 @@ func (g *guarded) climb(pid int, first procfs.Stat, at []PaneProc) (string, proc
 		up, st = st.PPID, above
 	}
 	return "", first, fmt.Errorf("it has more than %d ancestors", maxAncestry)
+}
+
+// Who minds a session in a pane of an isolated server: internal/pane's Program and SuperviseArg, which is
+// no layer below.
+const (
+	minder = "muxward-pane"
+	minds  = "mind-session"
+)
+
+// minded names the server of which a process minds a session in a pane, "" if it does none. All that a pane of an
+// isolated server runs descends from such a one, which is root's, from the start: also what is met before
+// the pane is known, and what has left its terminal and its parents.
+func (g *guarded) minded(pid int, st procfs.Stat) (string, error) {
+	if st.Comm != minder {
+		return "", nil
+	}
+	if uid, err := procfs.RealUID(pid); err != nil || uid != 0 {
+		return "", err
+	}
+	text, err := g.known.memory.Read(pid, "cmdline", 4096)
+	if err != nil {
+		return "", err
+	}
+	args := strings.Split(string(text), "\x00")
+	if len(args) < 3 || args[1] != minds {
+		return "", nil
+	}
+	return PaneProc{Owner: args[2]}.name(), nil
 }
 
 // name says which pane of a server a line of its descendants is in.

@@ -3,6 +3,8 @@ package identity
 import (
 	"maps"
 	"sync"
+
+	"github.com/muxward/muxward/internal/procfs"
 )
 
 // process is one process for ever: ids are reused, but not within a tick.
@@ -23,6 +25,8 @@ type outsiders struct {
 	mu      sync.Mutex
 	servers map[int]bool
 	known   map[process]bool
+
+	memory procfs.Memory // of who minds panes
 }
 
 // maxOutsiders bounds how many are remembered.

@@ -50,7 +50,7 @@ func child(what string, args []string) int {
 			return 1
 		}
 		_, _ = io.Copy(io.Discard, os.Stdin)
-	case "parent", "parent-listens": // a child that connects: for ancestry
+	case "parent", "parent-listens", "parent-apart": // a child that connects: for ancestry
 		if what == "parent-listens" {
 			l, err := net.Listen("tcp", "127.0.0.1:0")
 			if err != nil {
@@ -59,6 +59,10 @@ func child(what string, args []string) int {
 			defer l.Close()
 		}
 		cmd := exec.Command("/proc/self/exe", childMark+"connect", args[0])
+		if what == "parent-apart" { // one whose child connects, in a session of its own
+			cmd = exec.Command("/proc/self/exe", childMark+"parent", args[0])
+			cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+		}
 		cmd.Stdin = os.Stdin
 		if cmd.Run() != nil {
 			return 1
@@ -476,13 +480,14 @@ func TestInsideByAncestry(t *testing.T) {
 	}
 }
 
-// A process that left its parents still has the pane's terminal.
-func TestInsideByTerminal(t *testing.T) {
+// onTerminal has a process begin a session on a new terminal.
+func onTerminal(t *testing.T, cmd *exec.Cmd) (tty string) {
+	t.Helper()
 	master, err := unix.Open("/dev/ptmx", unix.O_RDWR|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer unix.Close(master)
+	t.Cleanup(func() { _ = unix.Close(master) })
 	n, err := unix.IoctlGetInt(master, unix.TIOCGPTN)
 	if err != nil {
 		t.Fatal(err)
@@ -490,16 +495,52 @@ func TestInsideByTerminal(t *testing.T) {
 	if err := unix.IoctlSetPointerInt(master, unix.TIOCSPTLCK, 0); err != nil {
 		t.Fatal(err)
 	}
-	tty := "/dev/pts/" + strconv.Itoa(n)
+	tty = "/dev/pts/" + strconv.Itoa(n)
 	slave, err := os.OpenFile(tty, os.O_RDWR|unix.O_NOCTTY, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer slave.Close()
-	l := listen(t)
-	cmd := exec.Command("/proc/self/exe", childMark+"connect", l.Addr().String())
+	t.Cleanup(func() { _ = slave.Close() })
 	cmd.ExtraFiles = []*os.File{slave}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true, Ctty: 3}
+	return tty
+}
+
+// What runs in a pane of an isolated server is inside also when it has left the terminal, as on one of its
+// own (script, su, another tmux), and when it was met before the pane was known.
+func TestInsideBehindTerminal(t *testing.T) {
+	l := listen(t)
+	cmd := exec.Command("/proc/self/exe", childMark+"parent-apart", l.Addr().String())
+	tty := onTerminal(t, cmd)
+	p := start(t, l, cmd)
+	var panes []PaneProc
+	prover := NewProver(everybody{}, WithAccounts(noAccounts()),
+		WithPanes(func(context.Context) ([]PaneProc, error) { return panes, nil }))
+	server := PaneProc{Owner: "alice", PID: 1 << 22}
+	pane := PaneProc{Owner: "alice", Pane: "%3", PID: 1 << 22, TTY: tty, Apart: true}
+	said := pane
+	said.Apart = false
+	for _, c := range []struct {
+		panes []PaneProc
+		want  string
+	}{{[]PaneProc{server}, ""}, {[]PaneProc{pane, server}, "alice/%3"}, {[]PaneProc{said, server}, ""}} {
+		panes = c.panes
+		id, peer, err := prover.FromPeer(t.Context(), p.conn, "tmux")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if id.Inside() != c.want {
+			t.Errorf("%+v: inside %q, want %q", panes, id.Inside(), c.want)
+		}
+		_ = peer.Close()
+	}
+}
+
+// A process that left its parents still has the pane's terminal.
+func TestInsideByTerminal(t *testing.T) {
+	l := listen(t)
+	cmd := exec.Command("/proc/self/exe", childMark+"connect", l.Addr().String())
+	tty := onTerminal(t, cmd)
 	p := start(t, l, cmd)
 	const nobodys = 1 << 22
 	for _, c := range []struct {

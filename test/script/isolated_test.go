@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/user"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -133,4 +134,38 @@ func TestIsolatedSeparated(t *testing.T) {
 	if r := h.Tmux(host.Mallory, "ls"); strings.Contains(r.Out, "prod") {
 		t.Errorf("%+v", r)
 	}
+}
+
+// What runs in a pane of an isolated server on a terminal of its own, or on none, is inside that pane too.
+func TestIsolatedInside(t *testing.T) {
+	t.Parallel()
+	h := isolatedHost(t, "")
+	h.Must(host.Carol, "new-session", "-d", "-s", "own", "exec cat")
+	revoke := "MUXWARD_STATE=" + h.State + " " + h.Bin() + " revoke mwbob -t mwcarol/own --reason "
+	h.Must(host.Alice, "new-window", "-d", "-t", "prod/main:1",
+		"script -qec '"+revoke+"script' /dev/null; setsid -w env "+revoke+"setsid; script -qec 'setsid -w env "+revoke+"both' /dev/null; echo all-asked; exec cat")
+	const young = 10 // that ask before it is known of their panes
+	for i := range young {
+		h.Must(host.Alice, "new-window", "-d", "-t", fmt.Sprintf("prod/main:%d", i+2), revoke+fmt.Sprintf("young%d; exec cat", i))
+	}
+	tmuxtest.Eventually(t, func() bool {
+		return strings.Contains(h.Tmux(host.Alice, "capture-pane", "-p", "-t", "prod/main:1").Out, "all-asked")
+	}, "all of it is asked")
+	pane := strings.TrimSpace(h.Server("prod").Run("display-message", "-p", "-t", "main:1", "#{pane_id}"))
+	events := h.Audit()
+	for _, how := range []string{"script", "setsid", "both"} {
+		if !slices.ContainsFunc(events, func(e host.Event) bool {
+			return e.Kind == "denied" && e.Person == host.Carol && e.Inside == "prod/"+pane && slices.Contains(e.Asked, how)
+		}) {
+			t.Errorf("by %s it is not refused as from inside %s:\n%s", how, pane, h.Tmux(host.Alice, "capture-pane", "-p", "-t", "prod/main:1").Out)
+		}
+	}
+	for i := range young {
+		tmuxtest.Eventually(t, func() bool {
+			return slices.ContainsFunc(h.Audit(), func(e host.Event) bool {
+				return e.Kind == "denied" && strings.HasPrefix(e.Inside, "prod/") && slices.Contains(e.Asked, fmt.Sprintf("young%d", i))
+			})
+		}, fmt.Sprintf("number %d of the young is refused as from inside", i))
+	}
+	h.VerifyAudit()
 }

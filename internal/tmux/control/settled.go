@@ -78,11 +78,13 @@ func (c *Client) Acted() {
 	c.acts.last = c.queue.next
 }
 
-// ActedOf is [Client.Acted] of what is somebody's, for [Client.SettledOf].
-func (c *Client) ActedOf(of any) {
+// ActedOf is [Client.Acted] of what is somebody's, for [Client.SettledOf]. It says whether the client goes on:
+// who follows one that ends may have taken over what this owes before that was noted.
+func (c *Client) ActedOf(of any) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.acts.sent(of, c.queue.next)
+	return c.cause == nil
 }
 
 // Ask is [Client.Do] of lines that change nothing, but for what muxward itself shows: a server

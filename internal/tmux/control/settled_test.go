@@ -249,3 +249,17 @@ func TestActsAreHandedOver(t *testing.T) {
 		t.Errorf("what they owe: %v", c.acts.of)
 	}
 }
+
+// Of what was done another way a client says when it may be too late to note it: its successor
+// knows only of what it knew before.
+func TestActsOfAClientThatEnds(t *testing.T) {
+	c := &Client{}
+	c.queue.push(entry{})
+	if !c.ActedOf("bob") || !slices.Equal(c.Owing(), []any{"bob"}) {
+		t.Errorf("bob has done something, and %v owe", c.Owing())
+	}
+	c.cause = ErrCut
+	if c.ActedOf("carol") || len(c.Owing()) != 2 {
+		t.Errorf("it has ended, and says that it goes on, or %v owe", c.Owing())
+	}
+}
