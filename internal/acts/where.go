@@ -2,7 +2,6 @@ package acts
 
 import (
 	"github.com/muxward/muxward/internal/access"
-	"github.com/muxward/muxward/internal/gateway"
 	"github.com/muxward/muxward/internal/grants"
 	"github.com/muxward/muxward/internal/identity"
 	"github.com/muxward/muxward/internal/tmux"
@@ -53,11 +52,6 @@ func giverOf(s identity.Subject) Giver {
 		by.UID = &s.UID
 	}
 	return by
-}
-
-// TakenBackOf is what a take-back came to, as it is told.
-func TakenBackOf(g grants.Grant, rep gateway.Report) TakenBack {
-	return TakenBack{Grant: GrantOf(g, false), Report: rep}
 }
 
 // RequestOf is a request as it is told, but for what depends on who is.

@@ -88,7 +88,7 @@ func (d *daemon) takeBack(ctx context.Context, g grants.Grant, by, why string) (
 	g, rep, err := dropped(ctx, d, g, func() (grants.Grant, error) { return d.writeTakenBack(g, by, why) },
 		func() gateway.Report { return d.gateway.ReconsiderThose(ctx, whose, "a grant was taken back") },
 		fmt.Sprintf("grant %d is taken back", g.ID))
-	return gateway.Result{Value: acts.TakenBackOf(g, rep)}, err
+	return gateway.Result{Value: acts.TakenBack{Grant: acts.GrantOf(g, false), Report: rep}}, err
 }
 
 // dropped puts in force that something was dropped, has it written meanwhile, and ends

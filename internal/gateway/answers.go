@@ -28,14 +28,18 @@ func (g *Gateway) Answers(ctx context.Context, who identity.Identity, settle fun
 func (a Answers) Gate() Gate { return a.since(a.l.Generation()) }
 
 func (a Answers) since(gen uint64) Gate {
-	l := a.l
+	return a.l.unless(func() bool { return a.l.Generation() != gen })
+}
+
+// unless is the gate of what is told by a permit: it lets it through while that has not ended, nor what is told is old.
+func (l *Live) unless(old func() bool) Gate {
 	return func(deliver func() error) error {
 		l.gate.RLock()
 		defer l.gate.RUnlock()
 		switch {
 		case l.ended != nil:
 			return l.ended
-		case l.Generation() != gen:
+		case old():
 			return errKeptBack
 		}
 		return deliver()
@@ -70,18 +74,7 @@ func (g *Gateway) Telling(ctx context.Context, who identity.Identity) (gate Gate
 		old.Store(true)
 		return l.Pass(ctx)
 	}
-	gate = func(deliver func() error) error {
-		l.gate.RLock()
-		defer l.gate.RUnlock()
-		switch {
-		case l.ended != nil:
-			return l.ended
-		case old.Load():
-			return errKeptBack
-		}
-		return deliver()
-	}
-	return gate, Answers{l}.Release
+	return l.unless(old.Load), Answers{l}.Release
 }
 
 // Release ends it: nothing is let through any more.
