@@ -11,20 +11,27 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/muxward/muxward/internal/tmux/control"
 	"github.com/muxward/muxward/internal/tmux/tmuxtest"
 	"github.com/muxward/muxward/internal/tmux/wire"
 )
 
-// What bob typed was read by tmux and waits there for a hook when the connection is cut for carol: it
-// is not forgotten by the next connection, and bob's is sure only when it was typed.
-func TestOwedBehindACut(t *testing.T) {
-	w := newWorld(t)
-	s := w.start("alice")
+// hooked is a server that keeps who types waiting for a hook, and the connection to it.
+func hooked(t *testing.T) (*Server, *control.Client) {
+	t.Helper()
+	s := newWorld(t).start("alice")
 	run(t, s, "new-session", "-d", "exec cat", ";", "set-hook", "-g", "after-send-keys", "run-shell 'sleep 1'")
 	c, err := s.Control(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
+	return s, c
+}
+
+// What bob typed was read by tmux and waits there for a hook when the connection is cut for carol: it
+// is not forgotten by the next connection, and bob's is sure only when it was typed.
+func TestOwedBehindACut(t *testing.T) {
+	s, c := hooked(t)
 	typed := func() bool { return strings.Contains(run(t, s, "capture-pane", "-p"), "carol-bob") }
 	if _, err := c.SendOf("carol", "send-keys -t : -l carol"); err != nil {
 		t.Fatal(err)
@@ -58,13 +65,7 @@ func TestOwedBehindACut(t *testing.T) {
 
 // What still waits for a hook when its connection is closed is never done.
 func TestClosedBehindAHook(t *testing.T) {
-	w := newWorld(t)
-	s := w.start("alice")
-	run(t, s, "new-session", "-d", "exec cat", ";", "set-hook", "-g", "after-send-keys", "run-shell 'sleep 1'")
-	c, err := s.Control(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
+	s, c := hooked(t)
 	if _, err := c.SendOf("bob", "send-keys -t : -l carol", "send-keys -t : -l -- -bob"); err != nil {
 		t.Fatal(err)
 	}
