@@ -145,14 +145,16 @@ func (s VerbSet) Brief() string {
 	return "in part"
 }
 
-// String gives the words, separated by commas.
-func (s VerbSet) String() string {
-	words := make([]string, 0, numVerbs)
+// Names gives the words, in their order; nil for none.
+func (s VerbSet) Names() (words []string) {
 	for _, v := range s.List() {
 		words = append(words, v.String())
 	}
-	return strings.Join(words, ",")
+	return words
 }
+
+// String gives the words, separated by commas.
+func (s VerbSet) String() string { return strings.Join(s.Names(), ",") }
 
 // Role is a named set of verbs.
 type Role string

@@ -75,11 +75,5 @@ func DenialOf(d grants.Denial) ShownDenial {
 	return ShownDenial{Denial: d, Scope: WhereOf(d.Scope)}
 }
 
-// verbNames are the verbs' names, in their order; none are an empty list.
-func verbNames(s access.VerbSet) []string {
-	names := []string{}
-	for _, v := range s.List() {
-		names = append(names, v.String())
-	}
-	return names
-}
+// verbNames are the verbs' names; none are an empty list, which programs read.
+func verbNames(s access.VerbSet) []string { return append([]string{}, s.Names()...) }

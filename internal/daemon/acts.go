@@ -288,9 +288,7 @@ func (d *daemon) visibleSessions(ctx context.Context, who identity.Identity) ([]
 			if den, hit := d.denials.Locked(o); hit {
 				l.Locked = den.String()
 			}
-			for _, v := range d.holds(who, o).List() {
-				l.Verbs = append(l.Verbs, v.String())
-			}
+			l.Verbs = append(l.Verbs, d.holds(who, o).Names()...)
 			for _, a := range d.gateway.Who() {
 				if a.Owner == p.Owner && a.Session == l.ID {
 					l.People++

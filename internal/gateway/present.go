@@ -187,9 +187,7 @@ func (g *Gateway) WhoFor(who identity.Identity) []Attached {
 		}
 		if mine || held.Has(access.Kick) {
 			a.From = a.who.From()
-			for _, v := range g.heldAt(a.who, o, g.Time()).List() {
-				a.Verbs = append(a.Verbs, v.String())
-			}
+			a.Verbs = append(a.Verbs, g.heldAt(a.who, o, g.Time()).Names()...)
 		}
 		if mine || a.At.Kind != access.Pane || g.heldAt(who, a.At, g.Time()).Has(access.View) {
 			a.Bound, a.Watchers = g.underEyes(a, o) // where others go about is not told

@@ -62,9 +62,7 @@ func rowOf(g Grant, pending bool) row {
 		},
 		Giver: rowGiver{g.Giver.Person, g.Giver.Account, g.Giver.UID, g.Giver.Door, g.Giver.MFA},
 	}
-	for _, v := range g.Verbs.List() {
-		r.Verbs = append(r.Verbs, v.String())
-	}
+	r.Verbs = g.Verbs.Names()
 	return r
 }
 

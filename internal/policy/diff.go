@@ -38,7 +38,7 @@ func Diff(before, after *Set, at time.Time) ([]Change, error) {
 			if was == is {
 				continue
 			}
-			out = append(out, Change{Who: who, On: sel.String(), Gained: verbsOf(is &^ was), Lost: verbsOf(was &^ is)})
+			out = append(out, Change{Who: who, On: sel.String(), Gained: (is &^ was).Names(), Lost: (was &^ is).Names()})
 		}
 	}
 	return out, nil
@@ -71,12 +71,4 @@ func diffSelectors(sets ...*Set) []Selector {
 		}
 	}
 	return slices.SortedFunc(maps.Keys(seen), func(a, b Selector) int { return strings.Compare(a.String(), b.String()) })
-}
-
-func verbsOf(s access.VerbSet) []string {
-	var out []string
-	for _, v := range s.List() {
-		out = append(out, v.String())
-	}
-	return out
 }

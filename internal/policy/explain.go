@@ -65,9 +65,7 @@ func (s *Set) Explain(q access.Question) Explanation {
 	if s.unanswerable(&q) != "" {
 		return e
 	}
-	for _, v := range s.Holds(q.Who, q.Object, q.At).List() {
-		e.Verbs = append(e.Verbs, v.String())
-	}
+	e.Verbs = append(e.Verbs, s.Holds(q.Who, q.Object, q.At).Names()...)
 	e.builtins(s, &q)
 	e.grants(s, &q)
 	e.policies(s, &q)
