@@ -104,6 +104,11 @@ func (h *hold) drop() {
 		_ = h.conn.Close()
 		h.conn = nil
 	}
+	h.wake()
+}
+
+// wake has who keeps the control client look again.
+func (h *hold) wake() {
 	select {
 	case h.idle <- struct{}{}:
 	default:
@@ -347,7 +352,16 @@ func lastUsed(list []byte) (last usedSession, ok bool) {
 // keep closes a control client when its time has come.
 func (s *Server) keep(c *control.Client) {
 	empty := false
-	for !empty || s.hold.held() || s.hasSessions() {
+	for {
+		if empty && !s.hold.held() {
+			if !s.hasSessions() {
+				break
+			}
+			// Somebody's answer says so. It may be from before the last one ended, and
+			// then nobody would ever say otherwise.
+			empty = false
+			c.Look()
+		}
 		select {
 		case <-c.Empty():
 			empty = true
@@ -355,6 +369,7 @@ func (s *Server) keep(c *control.Client) {
 		case <-s.hold.idle:
 		case <-c.Done():
 			_ = c.Close()
+			s.hold.wake() // it may have been meant for the next one's
 			return
 		case <-s.done:
 			_ = c.Close()

@@ -273,6 +273,32 @@ func TestLastSession(t *testing.T) {
 	}
 }
 
+// Somebody was told of the last session, and comes to say so only when it has ended.
+func TestLastSessionToldLate(t *testing.T) {
+	w := newWorld(t)
+	s := w.start("alice")
+	if s.Version().AtLeast(tmux.Version{Major: 3, Minor: 4}) {
+		tmuxtest.Skip(t, "its control client has a session, and goes with it")
+	}
+	run(t, s, "new-session", "-d", "-s", "work")
+	if _, err := s.Snapshot(t.Context(), tmux.Core); err != nil {
+		t.Fatal(err)
+	}
+	release, err := s.Hold()
+	if err != nil {
+		t.Fatal(err)
+	}
+	run(t, s, "kill-session", "-t", "work")
+	tmuxtest.Eventually(t, func() bool { return !s.hasSessions() }, "the end of the last session is heard of")
+	s.sessions(1) // as Settle does, or a snapshot
+	release()
+	select {
+	case <-s.Done():
+	case <-time.After(10 * time.Second):
+		t.Error("the server is kept, without any session")
+	}
+}
+
 // The configuration may run tmux, which goes through the inner door while the
 // server has not read it to the end.
 func TestConfigUsesInnerDoor(t *testing.T) {

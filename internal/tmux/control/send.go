@@ -479,6 +479,13 @@ type sessionProbe struct {
 	again   atomic.Bool
 }
 
+// Look has the server asked once more whether it has sessions; see [Client.Empty].
+func (c *Client) Look() {
+	if c.opts.Session == "" {
+		c.probeSessions()
+	}
+}
+
 // probeSessions looks, soon, whether the server has sessions.
 func (c *Client) probeSessions() {
 	if c.sessions.running.Swap(true) {
