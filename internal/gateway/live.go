@@ -481,7 +481,15 @@ func (g *Gateway) ReconsiderThose(ctx context.Context, about func(person string)
 // ReconsiderOn is ReconsiderThose for what was taken on an object: permits that are about other
 // servers alone are left as they are.
 func (g *Gateway) ReconsiderOn(ctx context.Context, o access.Object, about func(person string) bool, why string) Report {
+	// First what a server has been sent already: behind a thousand who are sent away it would
+	// come to the question too late.
+	early := make(chan struct{})
+	go func() {
+		defer close(early)
+		g.written(ctx, o, about) // what that does not confirm is asked again
+	}()
 	rep := g.ReconsiderGiven(ctx, o, about, why)
+	<-early
 	rep.Unconfirmed = append(rep.Unconfirmed, g.written(ctx, o, about)...)
 	return rep
 }
