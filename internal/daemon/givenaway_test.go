@@ -177,19 +177,19 @@ func (h hungServer) Owing() []string {
 // way there is ended all the same.
 func TestAwayBeside(t *testing.T) {
 	d := givesAway(t)
-	h := &hungServers{asked: make(chan struct{}, 1), let: make(chan struct{})}
+	h := &hungServers{asked: make(chan struct{}, 2), let: make(chan struct{})}
 	d.gateway = gateway.New(gateway.Parts{Policy: d.policy, Log: d.log, Denials: d.denials, Servers: h})
 	defer close(h.let)
-	done := make(chan struct{})
+	asked, done := h.asked, make(chan struct{}) // it is asked before and behind what is decided anew
 	go func() { d.mindAwayBeside(t.Context()); close(done) }()
 	for range 2 {
 		select {
 		case <-done:
 			done = nil
-		case <-h.asked:
-			h.asked = nil
+		case <-asked:
+			asked = nil
 		case <-time.After(10 * time.Second):
-			t.Fatalf("not waited for: %v, ended elsewhere: %v", done == nil, h.asked == nil)
+			t.Fatalf("not waited for: %v, ended elsewhere: %v", done == nil, asked == nil)
 		}
 	}
 }
