@@ -291,17 +291,12 @@ func (s *controlSeat) right() *gateway.Right {
 	return s.stage.Load().view
 }
 
-// replies lets an answer through that rests on rights as they are now, as long
-// as they stay so.
+// replies lets an answer through that rests on this person's rights as they are now, as
+// long as those are not decided anew.
 func (s *controlSeat) replies() gateway.Gate {
-	gen, right := s.live.Generation(), s.right()
+	gate, right := s.answers.Gate(), s.right()
 	return func(deliver func() error) error {
-		return s.passes([]*gateway.Right{right}, func() error {
-			if s.live.Generation() != gen {
-				return errors.New("rights have changed meanwhile")
-			}
-			return deliver()
-		})
+		return s.passes([]*gateway.Right{right}, func() error { return gate(deliver) })
 	}
 }
 
@@ -351,6 +346,7 @@ func (s *controlSeat) finish() {
 	_ = s.e.Gateway().Note(ctx, s.p, access.BestEffortClass, func(ev *access.Event) {
 		ev.Kind, ev.Note = access.EventDetach, note
 	})
+	s.answers.Release()
 	s.live.Release()
 	close(s.done)
 }

@@ -123,14 +123,14 @@ func (s *controlSeat) arrange(ctx context.Context, plan *gateway.Plan) (gateway.
 func (s *controlSeat) watchAll() {
 	tick := time.NewTicker(watchEvery)
 	defer tick.Stop()
-	for rights := s.live.Generation(); ; {
+	for rights := s.answers.Mark(); ; {
 		select {
 		case <-tick.C:
 		case <-s.ctx.Done():
 			return
 		}
 		failpoint.At("control-watch")
-		if now := s.live.Generation(); now != rights {
+		if now := s.answers.Mark(); now != rights {
 			s.forgetTold() // of what was told then, not all may have been written
 			rights = now
 		}

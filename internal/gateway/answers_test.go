@@ -13,6 +13,7 @@ func TestAnswersAreHeldBack(t *testing.T) {
 	settled := 0
 	answers := g.Answers(context.Background(), bob(t), func(context.Context) error { settled++; return nil })
 	gate := answers.Gate()
+	g.Reconsider(context.Background(), "carol", "") // of whom nothing is told
 	written := 0
 	write := func() error { written++; return nil }
 	if err := gate(write); err != nil || written != 1 {

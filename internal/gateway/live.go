@@ -85,14 +85,14 @@ type Live struct {
 	needs []Need // of the running plan
 	// unsure is set once it has ended, if something of it may go on.
 	unsure error
-	// looked is set once a plan rests on what the person may see, found in
-	// generation sight; shows if that is printed, as with a listing, or is all
-	// that it rests on.
-	looked, shows bool
-	sight         uint64
-	watch         Watcher
-	about         Attached
-	using         *Attached // what is reached besides tmux, if it is that
+	// looked is set once a plan rests on what the person may see, found when it had been
+	// decided anew as often as sight says; decided once the plan is, and shows if what
+	// they see is printed, as with a listing, or is all that it rests on.
+	looked, decided, shows bool
+	sight                  uint64
+	watch                  Watcher
+	about                  Attached
+	using                  *Attached // what is reached besides tmux, if it is that
 	// limit is the time limit that is waited for while over is not closed; see until.
 	limit time.Time
 	over  chan struct{}
@@ -102,6 +102,9 @@ type Live struct {
 	eyes    atomic.Pointer[Eyes]
 	counted atomic.Bool
 	bound   atomic.Bool
+
+	// anew counts how often the person's rights were decided anew while it was there.
+	anew atomic.Uint64
 
 	typed atomic.Uint64 // the last two steps in which they typed, the last one below
 }
@@ -350,8 +353,8 @@ func (l *Live) decideBy(memory *said, n Need) access.Decision {
 func (l *Live) decide(plan *Plan) access.Decision {
 	needs := plan.Needs
 	l.mu.Lock()
-	l.needs, l.shows = needs, l.looked && (plan.shows() || len(needs) == 0)
-	old := l.shows && l.sight != l.g.generation()
+	l.needs, l.decided, l.shows = needs, true, l.looked && (plan.shows() || len(needs) == 0)
+	old := l.shows && l.sight != l.anew.Load()
 	l.mu.Unlock()
 	if old {
 		return access.Decision{Rule: "default", Reason: errOldSight.Error(), Generation: l.g.generation()}
@@ -396,7 +399,7 @@ func (l *Live) look() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if !l.looked {
-		l.looked, l.sight = true, l.g.generation()
+		l.looked, l.sight = true, l.anew.Load()
 	}
 }
 
@@ -505,7 +508,8 @@ func (g *Gateway) ReconsiderGiven(ctx context.Context, o access.Object, about fu
 
 // restsOn reports whether a permit in use may rest on what is held on the server of
 // an object. What a person sees of a server of which they see nothing now is not looked
-// up any more, but may have been. What has not been decided yet will be.
+// up any more, but may have been. What has not been decided yet will be, and what was seen for
+// it is old then.
 func (l *Live) restsOn(o access.Object) bool {
 	if o.Kind == access.Host {
 		return true
@@ -515,7 +519,7 @@ func (l *Live) restsOn(o access.Object) bool {
 	if l.watch != nil && (l.about.Owner == "" || l.about.Owner == o.Owner) {
 		return true
 	}
-	if l.looked && (l.shows || !l.g.Policy.Blind(l.who.Subject(), access.Object{Kind: access.Server, Owner: o.Owner}, l.g.Time())) {
+	if l.looked && (!l.decided || l.shows || !l.g.Policy.Blind(l.who.Subject(), access.Object{Kind: access.Server, Owner: o.Owner}, l.g.Time())) {
 		return true
 	}
 	return slices.ContainsFunc(l.needs, func(n Need) bool { return n.Object.Owner == o.Owner })
@@ -549,6 +553,7 @@ func recovered(f func() error) (err error) {
 }
 
 func (l *Live) reconsider(ctx context.Context, why string) error {
+	l.anew.Add(1)
 	l.mu.Lock()
 	watch, needs, shows := l.watch, l.needs, l.shows
 	l.mu.Unlock()

@@ -183,11 +183,21 @@ func TestOldSight(t *testing.T) {
 	who := bob(t)
 	l, _ := g.begin(context.Background(), who)
 	l.look()
-	g.Reconsider(context.Background(), "bob", "")
-	if d := l.decide(&Plan{}); d.Allow {
-		t.Error("an old sight was shown")
+	g.Reconsider(context.Background(), "carol", "")
+	if d := l.decide(&Plan{}); !d.Allow {
+		t.Errorf("rights of somebody else have changed: %+v", d)
 	}
 	l.Release()
+
+	for _, on := range []access.Object{{}, {Kind: access.Server, Owner: "alice"}} { // of which they see nothing by now
+		l, _ = g.begin(context.Background(), who)
+		l.look()
+		g.ReconsiderOn(context.Background(), on, func(p string) bool { return p == "bob" }, "")
+		if d := l.decide(&Plan{}); d.Allow {
+			t.Error("an old sight was shown")
+		}
+		l.Release()
+	}
 
 	l, ctx := g.begin(context.Background(), who)
 	l.look()

@@ -195,6 +195,7 @@ func TestReconsiderOn(t *testing.T) {
 	t.Cleanup(running.Release)
 	listing, _ := g.begin(context.Background(), who)
 	listing.look()
+	listing.decide(&Plan{Needs: []Need{{Verb: access.View, Object: access.Object{Kind: access.Server, Owner: "alice"}}}})
 	t.Cleanup(listing.Release)
 	all := func(string) bool { return true }
 	for _, tc := range []struct {

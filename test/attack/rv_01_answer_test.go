@@ -38,6 +38,14 @@ func TestRV01AnswersThatWait(t *testing.T) {
 			return
 		}
 		revoke("--undo")
+		w.between("tmuxd-answer", func() { x = w.attach(viewer, tmuxtest.TerminalConfig{}, asks...) }, func() {
+			if r := w.Muxward(root, "revoke", stranger); r.Code != 0 {
+				w.t.Errorf("revoke %s: %+v", stranger, r)
+			}
+		})
+		if code := x.ExitCode(); code != 0 || !shown() {
+			w.t.Errorf("bob is not told what he asked for as somebody else was revoked, exit %d:\n%s", code, x.Bytes())
+		}
 		w.between("gateway-written", func() {
 			x = w.attach(viewer, tmuxtest.TerminalConfig{}, append(asks, ";", "list-windows", "-t", "mwalice/shared")...)
 		}, func() {

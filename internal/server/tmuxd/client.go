@@ -33,12 +33,14 @@ type client struct {
 	opened [3]bool // standard input (not used), output, error
 	// held is what was printed and not sent: the short answer of a command that is
 	// alone goes to the client together with its exit, so that it wakes once.
-	held   []wire.Message
-	size   int
-	alone  bool
-	tty    *os.File
-	ttyErr error
-	once   sync.Once
+	held []wire.Message
+	size int
+	// allow is the gate of what is held, and release ends that; without one nothing is held.
+	allow   gateway.Gate
+	release func()
+	tty     *os.File
+	ttyErr  error
+	once    sync.Once
 }
 
 func newClient(conn *wire.Conn, hello *wire.Hello) *client {
@@ -76,6 +78,13 @@ func (c *client) Send(ctx context.Context, msgs ...wire.Message) error {
 	return c.conn.WriteMsg(ctx, append(held, msgs...)...)
 }
 
+// hold has what is printed from here on wait for the answer, and go with that as allow lets it.
+func (c *client) hold(allow gateway.Gate, release func()) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.allow, c.release = allow, release
+}
+
 // holdSize is how much is held at most before it is sent.
 const holdSize = 8 << 10
 
@@ -97,7 +106,7 @@ func (c *client) Print(ctx context.Context, fd int, data []byte) error {
 		rest = rest[n:]
 	}
 	c.size += len(data)
-	full := c.size > holdSize || !c.alone
+	full := c.size > holdSize || c.allow == nil
 	c.mu.Unlock()
 	if full {
 		return c.Send(ctx)
@@ -106,9 +115,9 @@ func (c *client) Print(ctx context.Context, fd int, data []byte) error {
 }
 
 // answer tells the client what went wrong, if text is not empty, and its exit. What is
-// held rests on a permit that is over: it goes along if allow lets it through, and
+// held rests on a permit that is over: it goes along if its gate lets it through, and
 // otherwise it is dropped, and why is told.
-func (c *client) answer(ctx context.Context, allow gateway.Gate, text string, exit *wire.Exit) error {
+func (c *client) answer(ctx context.Context, text string, exit *wire.Exit) error {
 	tell := func(text string, exit *wire.Exit) error {
 		if text != "" {
 			if err := c.Print(ctx, 2, []byte(readable(c, text)+"\n")); err != nil {
@@ -122,7 +131,7 @@ func (c *client) answer(ctx context.Context, allow gateway.Gate, text string, ex
 	}
 	failpoint.At("tmuxd-answer")
 	told := false
-	err := allow(func() error { told = true; return tell(text, exit) })
+	err := c.allow(func() error { told = true; return tell(text, exit) })
 	if told {
 		return err
 	}
@@ -257,6 +266,9 @@ func (c *client) linger(ctx context.Context) {
 }
 
 func (c *client) close() {
+	if c.release != nil {
+		c.release()
+	}
 	if c.tty != nil {
 		_ = c.tty.Close()
 	}

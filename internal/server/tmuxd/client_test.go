@@ -51,7 +51,8 @@ func TestGoodbyeGivesNothing(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
 	c, theirs := introduced(t)
-	c.alone = true
+	shut := errors.New("for a test")
+	c.hold(func(func() error) error { return shut }, func() {})
 	if err := c.Print(ctx, 1, []byte("alice's")); err != nil || !c.holds() {
 		t.Fatalf("%v; held: %v", err, c.holds())
 	}
@@ -72,8 +73,7 @@ func TestGoodbyeGivesNothing(t *testing.T) {
 	if err := c.Print(ctx, 1, []byte("alice's")); err != nil || !c.holds() {
 		t.Errorf("%v; held: %v", err, c.holds())
 	}
-	shut := errors.New("for a test")
-	if err := c.answer(ctx, func(func() error) error { return shut }, "", &wire.Exit{}); err != nil {
+	if err := c.answer(ctx, "", &wire.Exit{}); err != nil {
 		t.Error(err)
 	}
 	for {

@@ -111,7 +111,7 @@ func (s *Server) serve(ctx context.Context, v *visit, admitted func(identity.Ide
 	c := newClient(wc, hello)
 	defer c.close()
 	if who.IsNobody() {
-		finish(ctx, c, nil, gateway.Result{}, cmp.Or(who.Why(), errNobody))
+		finish(ctx, c, gateway.Result{}, cmp.Or(who.Why(), errNobody))
 		return
 	}
 	release := func() {}
@@ -120,7 +120,7 @@ func (s *Server) serve(ctx context.Context, v *visit, admitted func(identity.Ide
 	}
 	if err != nil {
 		asked := gateway.Request{Identity: who, Door: v.at.path, Here: v.at.owner, Client: c}
-		finish(ctx, c, nil, gateway.Result{}, s.Gateway.Refuse(ctx, asked, hello.Argv, err))
+		finish(ctx, c, gateway.Result{}, s.Gateway.Refuse(ctx, asked, hello.Argv, err))
 		return
 	}
 	defer release()
@@ -132,10 +132,9 @@ func (s *Server) serve(ctx context.Context, v *visit, admitted func(identity.Ide
 		defer s.caught(whose(who)+"'s connection", v.gone)
 		c.pump(pumpCtx, v.gone)
 	}()
-	allow := s.Gateway.Since(ctx, who)
 	result, err := (&conn{s: s, client: c, who: who, at: v.at, ahead: found(ctx)}).run(ctx, v.gone)
 	failpoint.At("tmuxd-finish")
-	finish(ctx, c, allow, result, err)
+	finish(ctx, c, result, err)
 	stop()
 	<-c.pumped
 }
@@ -189,13 +188,14 @@ func (c *conn) run(ctx context.Context, gone context.CancelCauseFunc) (gateway.R
 	if err := c.s.Gateway.PreviewAll(ctx, reqs); err != nil {
 		return gateway.Result{}, err
 	}
-	c.client.alone = len(reqs) == 1 && onlyShows(reqs[0].Invocation.Row.Name)
+	if len(reqs) == 1 && onlyShows(reqs[0].Invocation.Row.Name) {
+		c.client.hold(c.s.Gateway.Telling(ctx, c.who))
+	}
 	return c.s.Gateway.HandleAll(ctx, reqs)
 }
 
 // onlyShows: the command has no effect but what it prints, and may be asked for again.
-// Listings are not among these: they rest on all that may be seen, which any change of
-// rights makes old.
+// Listings are not among these: what they show ends with their permit.
 func onlyShows(name string) bool {
 	return name == "display-message" || strings.HasPrefix(name, "show-")
 }
@@ -214,8 +214,8 @@ func readable(c *client, text string) string {
 }
 
 // finish tells the client how it ended, in the way a tmux server does, and
-// waits until it has printed that. What it still has to print goes by allow.
-func finish(ctx context.Context, c *client, allow gateway.Gate, r gateway.Result, err error) {
+// waits until it has printed that. What is held goes by its gate.
+func finish(ctx context.Context, c *client, r gateway.Result, err error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lingerTime)
 	defer cancel()
 	if r.Silent {
@@ -234,7 +234,7 @@ func finish(ctx context.Context, c *client, allow gateway.Gate, r gateway.Result
 			text = strings.TrimRight(err.Error(), "\n")
 		}
 	}
-	if c.answer(ctx, allow, text, &wire.Exit{Code: int32(r.Exit), Message: r.Message}) == nil {
+	if c.answer(ctx, text, &wire.Exit{Code: int32(r.Exit), Message: r.Message}) == nil {
 		c.linger(ctx)
 	}
 }
