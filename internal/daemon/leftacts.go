@@ -73,23 +73,30 @@ func (d *daemon) leftBehindAct(who identity.Identity, c ctld.Call) (*gateway.Act
 			return gateway.Result{}, err
 		}
 		defer leave()
-		looking, cancel := context.WithTimeoutCause(ctx, acts.LeftTime, errors.New("it takes too long; name less of the host with -t"))
-		defer cancel()
-		l, err := d.leftBehind(looking, who, person, o)
-		if len(l.Panes)+len(l.Acts) == 0 && !d.policy.Set().IsPerson(person) {
-			l.Notes = append(l.Notes, fmt.Sprintf("the policy names no person %s, and nothing of such a one was found: is the name right?", person))
-		}
-		if err == nil && c.Hangup {
-			err = d.hangUpThose(looking, who, &l, o, c)
-		}
-		// What was taken from the asker meanwhile is not told. Of what took too long is
-		// told what was ended.
-		if ctx.Err() != nil {
-			return gateway.Result{}, context.Cause(ctx)
-		}
-		return gateway.Result{Value: l.LeftBehind}, err
+		r, err := d.told(ctx, who, func(ctx context.Context) (any, error) { return d.leftAs(ctx, who, person, o, c) })
+		r.Done = c.Hangup
+		return r, err
 	}
 	return a, nil
+}
+
+// leftAs finds out what is told of it, and ends what is to be ended.
+func (d *daemon) leftAs(ctx context.Context, who identity.Identity, person string, o access.Object, c ctld.Call) (any, error) {
+	looking, cancel := context.WithTimeoutCause(ctx, acts.LeftTime, errors.New("it takes too long; name less of the host with -t"))
+	defer cancel()
+	l, err := d.leftBehind(looking, who, person, o)
+	if len(l.Panes)+len(l.Acts) == 0 && !d.policy.Set().IsPerson(person) {
+		l.Notes = append(l.Notes, fmt.Sprintf("the policy names no person %s, and nothing of such a one was found: is the name right?", person))
+	}
+	if err == nil && c.Hangup {
+		err = d.hangUpThose(looking, who, &l, o, c)
+	}
+	// What was taken from the asker meanwhile is not told. Of what took too long is
+	// told what was ended.
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
+	return l.LeftBehind, err
 }
 
 // endsWhich wants it said which panes are to be ended, if any are: no name is never all.

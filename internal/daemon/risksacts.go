@@ -47,8 +47,9 @@ func (d *daemon) risksAct(who identity.Identity, c ctld.Call) (*gateway.Act, err
 		}
 		ctx, cancel := context.WithTimeout(ctx, risksTime)
 		defer cancel()
-		l, err := risksOf(ctx, s, c.IDs)
-		return gateway.Result{Value: l}, err
+		r, err := d.told(ctx, who, func(ctx context.Context) (any, error) { return risksOf(ctx, s, c.IDs) })
+		r.Done = len(c.IDs) > 0
+		return r, err
 	}
 	return a, nil
 }

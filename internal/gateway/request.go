@@ -281,10 +281,12 @@ type Result struct {
 	Executed []string
 	// Made is the pane that the command has made, nil if that is not known.
 	Made *Made
-	// Value is the answer of an Act. Gate, if it is set, lets it be written: it is no more
-	// than told, so that where Gate refuses the act may be asked again. Release ends it.
+	// Value is the answer of an Act. Gate, if it is set, lets it be written: where that
+	// refuses, the act may be asked again, unless it has Done more than to tell. Release
+	// ends it.
 	Value any
 	Gate  Gate
+	Done  bool
 	// Answer is what an Act has made of a suggestion, for the log.
 	Answer string
 	// Moved is how much an Act has carried between people and what it reached for.

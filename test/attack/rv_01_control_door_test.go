@@ -20,11 +20,16 @@ func TestRV01AnswersOfTheControlDoor(t *testing.T) {
 		{"mwalice/shared", []string{"ls"}},
 		{"mwalice/shared:0.0", []string{"leases"}},
 		{"mwalice/$", []string{"explain", "--", "tmux", "capture-pane", "-p", "-t", "mwalice/shared:0.0"}},
+		{"mwalice/%", []string{"left-behind", owner, "-t", owner}},
 	}
 	row{teeth: "teeth_revoke", restless: true, paused: true, gains: len(asks), attack: func(w *world) {
 		if r := w.Muxward(owner, "lease", "on", "-t", "shared:0.0"); r.Code != 0 {
 			w.t.Fatalf("lease on: %+v", r)
 		}
+		if r := w.Muxward(owner, "grant", viewer, "--verbs", "audit", "-t", owner, "--for", "1h", "--reason", "reviews"); r.Code != 0 {
+			w.t.Fatalf("grant: %+v", r)
+		}
+		w.Must(owner, "split-window", "-d", "-t", "shared", "sleep 100")
 		for _, a := range asks {
 			if r := w.Muxward(viewer, a.args...); !strings.Contains(r.Out, a.told) {
 				w.t.Fatalf("%q tells nothing: this is no test: %+v", a.args, r)

@@ -20,10 +20,11 @@ var (
 	errAnswered = errors.New("it is answered")
 	// errKept is what is said where the answer was kept back each time.
 	errKept = errors.New("rights have changed meanwhile; ask again")
+	// errKeptDone is that of what has done something and is not asked again.
+	errKeptDone = errors.New("rights have changed meanwhile, and what came of it is kept back; it may have been done: look before you ask again")
 )
 
-// tell writes the answer of an act that does nothing but tell, as its gate lets it. With errKept
-// nothing of it was written.
+// tell writes an answer as its gate lets it. With errKept, or errKeptDone, nothing of it was written.
 func tell(ctx context.Context, conn *net.UnixConn, r gateway.Result) error {
 	value, err := json.Marshal(r.Value)
 	if err != nil {
@@ -37,7 +38,11 @@ func tell(ctx context.Context, conn *net.UnixConn, r gateway.Result) error {
 	if ctx.Err() != nil { // behind the deadline: whoever has the connection by now is not heard
 		return errAnswered
 	}
-	return pass(conn, append(data, '\n'), r.Gate)
+	err = pass(conn, append(data, '\n'), r.Gate)
+	if r.Done && errors.Is(err, errKept) {
+		return errKeptDone
+	}
+	return err
 }
 
 // pass writes as gate lets it. Whoever takes a right away waits for nobody who does not read: what

@@ -95,3 +95,14 @@ func TestPass(t *testing.T) {
 		t.Errorf("nothing was written: %v", err)
 	}
 }
+
+// TestTellDone: what has done something is not asked again where its answer is kept back.
+func TestTellDone(t *testing.T) {
+	shut := gateway.Gate(func(func() error) error { return errors.New("rights have changed") })
+	for done, want := range map[bool]error{false: errKept, true: errKeptDone} {
+		here, _ := ends(t)
+		if err := tell(t.Context(), here, gateway.Result{Value: 1, Gate: shut, Done: done}); !errors.Is(err, want) {
+			t.Errorf("done: %v: %v", done, err)
+		}
+	}
+}
