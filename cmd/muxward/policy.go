@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
@@ -19,6 +20,7 @@ import (
 	"github.com/muxward/muxward/internal/config"
 	"github.com/muxward/muxward/internal/identity"
 	"github.com/muxward/muxward/internal/policy"
+	"github.com/muxward/muxward/internal/tmux"
 )
 
 // errDenied and errTests end a command that has printed why: exit code 1.
@@ -120,27 +122,53 @@ func elsewhere(dir, host string) string {
 	return "the host's policy is in " + host + ": give that as the directory"
 }
 
+// checked is what `policy check --json` tells.
+type checked struct {
+	Dir      string          `json:"dir"`
+	Good     bool            `json:"good"`
+	People   int             `json:"people"`
+	Groups   int             `json:"groups"`
+	Grants   int             `json:"grants"`
+	Policies int             `json:"policies"`
+	Tests    int             `json:"tests"`
+	Problems policy.Problems `json:"problems,omitempty"`
+}
+
 func policyCheckCmd(dir *string) *cobra.Command {
-	return &cobra.Command{
+	var asJSON bool
+	cmd := &cobra.Command{
 		Use:   "check [DIR]",
 		Short: "tell every mistake in a policy directory",
 		Args:  oneDir(dir),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			set, err := loadPolicy(*dir)
-			if err != nil {
-				return err
+			c := checked{Dir: *dir}
+			set, err := policy.Load(*dir)
+			if err == nil {
+				n := set.Size()
+				c.People, c.Groups, c.Grants, c.Policies = n.People, n.Groups, n.Grants, n.Policies
+				var cases []policy.Case
+				cases, err = policy.LoadCases(*dir, set)
+				c.Tests = len(cases)
 			}
-			cases, err := policy.LoadCases(*dir, set)
 			if err != nil {
+				if asJSON && errors.As(err, &c.Problems) {
+					if err := printJSON(cmd, c); err != nil {
+						return err
+					}
+				}
 				return policyError(*dir, err)
 			}
-			n := set.Size()
-			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s: good: %s, %s, %s, %s, %s\n", *dir, counted(n.People, "person", "people"),
-				counted(n.Groups, "group", "groups"), counted(n.Grants, "grant", "grants"), counted(n.Policies, "policy", "policies"),
-				counted(len(cases), "test", "tests"))
+			if c.Good = true; asJSON {
+				return printJSON(cmd, c)
+			}
+			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s: good: %s, %s, %s, %s, %s\n", *dir, counted(c.People, "person", "people"),
+				counted(c.Groups, "group", "groups"), counted(c.Grants, "grant", "grants"), counted(c.Policies, "policy", "policies"),
+				counted(c.Tests, "test", "tests"))
 			return err
 		},
 	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print what there is, or what is wrong, as JSON")
+	return cmd
 }
 
 func policyTestCmd(dir *string) *cobra.Command {
@@ -419,9 +447,29 @@ func commented(s string) string {
 
 // printJSON prints a value for programs. An empty list is [], not null.
 func printJSON[T any](cmd *cobra.Command, v T) error {
-	enc := json.NewEncoder(cmd.OutOrStdout())
-	enc.SetIndent("", "  ")
-	return enc.Encode(v)
+	data, err := json.MarshalIndent(v, "", "  ")
+	if err != nil {
+		return err
+	}
+	_, err = cmd.OutOrStdout().Write(append(plainJSON(data), '\n'))
+	return err
+}
+
+// plainJSON escapes what a terminal may obey and JSON lets stand as it is: such characters
+// are in strings alone.
+func plainJSON(data []byte) []byte {
+	if tmux.Clean(string(data)) == string(data) {
+		return data
+	}
+	var b []byte
+	for _, c := range string(data) {
+		if c != '\n' && c != utf8.RuneError && tmux.Clean(string(c)) != string(c) {
+			b = fmt.Appendf(b, "\\u%04x", c) // all of them have four digits
+		} else {
+			b = utf8.AppendRune(b, c)
+		}
+	}
+	return b
 }
 
 // plainWord needs no quotes in a shell.

@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"github.com/spf13/cobra"
+
+	"github.com/muxward/muxward/internal/tmux"
 )
 
 // policyRun runs `muxward ARGS` in this process and gives what it printed,
@@ -71,6 +73,7 @@ func TestPolicyStory(t *testing.T) {
 		}
 	}
 	expect(exitOK, "good: 3 people, 2 groups, 4 grants, 1 policy, ", "policy", "check", dir)
+	expect(exitOK, "\"good\": true,\n  \"people\": 3,", "policy", "check", "--json", dir)
 	expect(exitOK, "ok 1", "policy", "test", "--policy", dir)
 	expect(exitOK, "starter.test.yaml:", "policy", "test", dir, "--verbose")
 	expect(exitOK, "grants.yaml:", "policy", "explain", "--policy", dir, "--who", "bob", "--verb", "view", "--on", "alice/demo:0.1")
@@ -215,5 +218,23 @@ func TestPolicyElsewhere(t *testing.T) {
 func TestCounted(t *testing.T) {
 	if got := counted(0, "policy", "policies") + counted(1, "policy", "policies") + counted(2, "policy", "policies"); got != "0 policies1 policy2 policies" {
 		t.Error(got)
+	}
+}
+
+// What is printed as JSON has nothing that a terminal would obey, and is read back as it was.
+func TestJSONObeysNobody(t *testing.T) {
+	want := "a\u009b2J\x7f\x1b\u202e\u2066b\u2028\u00e9\n"
+	var out bytes.Buffer
+	cmd := &cobra.Command{}
+	cmd.SetOut(&out)
+	if err := printJSON(cmd, want); err != nil {
+		t.Fatal(err)
+	}
+	if text := strings.TrimSuffix(out.String(), "\n"); tmux.Clean(text) != text || !strings.Contains(text, "\u00e9") {
+		t.Errorf("%q", text)
+	}
+	var got string
+	if err := json.Unmarshal(out.Bytes(), &got); err != nil || got != want {
+		t.Errorf("%q, %v", got, err)
 	}
 }

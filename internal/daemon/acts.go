@@ -92,6 +92,7 @@ func (d *daemon) telling(who identity.Identity, c ctld.Call) (*gateway.Act, erro
 		a.Open, a.Verb, a.Target = false, access.Kick, c.Target
 		tell = func(context.Context) (any, error) { return d.kickable(who), nil }
 	case "lockdowns":
+		a.Unwritten = true // whoever is to unlock looks here, also where the disk is full
 		tell = func(context.Context) (any, error) { return d.lockdowns(who), nil }
 	case "grants":
 		tell = func(context.Context) (any, error) { return d.visibleGrants(who, c.Person, c.Target) }

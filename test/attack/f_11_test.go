@@ -55,6 +55,9 @@ func (b *bed) fillsUp(full func() (free func())) {
 		if r.Code == 0 || !strings.Contains(r.Err, "recorded") {
 			t.Errorf("a command on a full disk: %+v", r)
 		}
+		if r := b.Muxward(owner, "lockdown", "--list"); r.Code != 0 {
+			t.Errorf("what is locked down is not told on a full disk: %+v", r)
+		}
 		frozen := "f" + randomWord()
 		typed := time.Now()
 		c.Type(frozen)
