@@ -162,7 +162,9 @@ func newLsCmd() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "ls",
 		Short: "list the sessions you may see, with what you may do there",
-		Args:  noArgs,
+		Long: `List the sessions that you may see. VERBS is what you may do in all of a session; it
+is - where you hold something on windows or panes of it only.`,
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			var list []acts.Listed
 			if err := f.call(cmd.Context(), ctld.Call{Act: "ls"}, &list); err != nil {
@@ -173,9 +175,11 @@ func newLsCmd() *cobra.Command {
 			}
 			rows := [][]string{{"SESSION", "ID", "WINDOWS", "PEOPLE", "VERBS"}}
 			for _, l := range list {
-				row := []string{
-					l.Name, l.ID, fmt.Sprint(l.Windows), fmt.Sprint(l.People), verbsFor(cmd.OutOrStdout(), l.Verbs),
+				verbs := "-"
+				if len(l.Verbs) > 0 {
+					verbs = verbsFor(cmd.OutOrStdout(), l.Verbs)
 				}
+				row := []string{l.Name, l.ID, fmt.Sprint(l.Windows), fmt.Sprint(l.People), verbs}
 				if l.Locked != "" {
 					row = append(row, l.Locked)
 				}

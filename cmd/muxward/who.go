@@ -24,9 +24,10 @@ func newWhoCmd() *cobra.Command {
 		Short: "list who is attached to what you may see",
 		Long: `List who is attached to what you may see: at which door, since when, and whether
 they have typed lately, in steps of ten seconds. From which network address they come,
-and what they may do there, is told of yourself and of those whom you may kick. Who
-types only while somebody watches is told with those who do. Where panes run as other
-accounts than their tmux (isolated servers), those of the panes that you may view are told.
+and what they may do in all of that session (- if only in parts), is told of yourself and
+of those whom you may kick. Who types only while somebody watches is told with those who
+do. Where panes run as other accounts than their tmux (isolated servers), those of the
+panes that you may view are told.
 
 What is open by ssh besides tmux (forwards, listeners, agents, subsystems such as sftp) is
 told of yourself, and to who may kick people from the host or read its log: in the place of the

@@ -21,8 +21,8 @@ type Status struct {
 	// PAM has, of isolated servers, the service by which their panes have PAM sessions, or "".
 	PAM map[string]string `json:"pam,omitempty"`
 	Red []string          `json:"red,omitempty"`
-	// Left are tmux servers that are to end, or to be adopted, and are not yet. They are none of
-	// what is red: whoever owns one can have it be so.
+	// Left are tmux servers that are to end, or to be adopted, and are not yet, and doors that are
+	// not open as others listen there. They are none of what is red: whoever owns one can have it be so.
 	Left []string `json:"left,omitempty"`
 	// Sandbox is what holds of what muxward has given up.
 	Sandbox []Promise `json:"sandbox,omitempty"`

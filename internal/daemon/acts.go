@@ -197,9 +197,10 @@ func (d *daemon) statusFor(who identity.Identity) acts.Status {
 	return s
 }
 
-// left says what tmux servers are left from before.
+// left says what tmux servers are left from before, or stand in the way.
 func (d *daemon) left() []string {
 	list := append(d.profiles.notEnded(), d.notTheirs()...)
+	list = append(list, d.shutDoors()...)
 	for _, why := range d.guard.Left() {
 		list = append(list, "a tmux server that an earlier muxward has left is not adopted, and tried again: "+why)
 	}

@@ -93,6 +93,8 @@ type daemon struct {
 
 	mu    sync.Mutex
 	doors map[uint32]bool // accounts whose door is open
+	// shut is why doors could not be opened that are tried again.
+	shut map[uint32]string
 	// granting is whose turn it is to write grants, moving held while they are put
 	// in force. taken are those that were taken back, and invites that were revoked,
 	// and may be in the store still.

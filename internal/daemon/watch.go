@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"net"
 	"os"
 	"slices"
@@ -226,17 +227,50 @@ func (d *daemon) logChanged() {
 
 // openDoors opens a door for each account that may have one and has none.
 func (d *daemon) openDoors(ctx context.Context) {
-	for _, uid := range d.doorUIDs() {
+	uids := d.doorUIDs()
+	d.mu.Lock()
+	maps.DeleteFunc(d.shut, func(uid uint32, _ string) bool { return !slices.Contains(uids, uid) })
+	d.mu.Unlock()
+	for _, uid := range uids {
 		d.mu.Lock()
 		open := d.doors[uid]
 		d.mu.Unlock()
 		if open {
 			continue
 		}
-		if err := d.openDoor(ctx, uid); err != nil {
-			d.complain(fmt.Sprintf("the door of uid %d was not opened: %v", uid, err))
+		if why := d.staysShut(uid, d.openDoor(ctx, uid)); why != "" {
+			d.complain(fmt.Sprintf("the door of uid %d was not opened: %s", uid, why))
 		}
 	}
+}
+
+// staysShut keeps why a door was not opened, for who asks how muxward is, and gives that if it
+// is news: it is tried again and again.
+func (d *daemon) staysShut(uid uint32, err error) string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if err == nil {
+		delete(d.shut, uid)
+		return ""
+	}
+	if d.shut == nil {
+		d.shut = map[uint32]string{}
+	}
+	if d.shut[uid] == err.Error() {
+		return ""
+	}
+	d.shut[uid] = err.Error()
+	return err.Error()
+}
+
+// shutDoors tells of doors that are not open and should be: somebody else's server may listen there.
+func (d *daemon) shutDoors() (list []string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, uid := range slices.Sorted(maps.Keys(d.shut)) {
+		list = append(list, fmt.Sprintf("the door of uid %d is not open, and tried again: %s", uid, d.shut[uid]))
+	}
+	return list
 }
 
 func (d *daemon) openDoor(ctx context.Context, uid uint32) error {

@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/muxward/muxward/internal/attach"
 	"github.com/muxward/muxward/internal/gateway"
 	"github.com/muxward/muxward/internal/tmux"
 	"github.com/muxward/muxward/internal/tmux/wire"
@@ -25,7 +26,14 @@ const answerTime = 5 * time.Second
 
 // errServerGone is what a person hears when the tmux server died under their
 // command.
-var errServerGone = errors.New("server exited unexpectedly")
+var errServerGone error = serverGone{}
+
+// serverGone is an end of the display like any other. Whether the socket or the terminal of a
+// server that dies is seen first is chance, and the client says it by itself in either case.
+type serverGone struct{}
+
+func (serverGone) Error() string        { return "server exited unexpectedly" }
+func (serverGone) Is(target error) bool { return target == attach.ErrDisplayGone }
 
 // relay stands between a person's tmux client and a real tmux server. A tmux
 // client does what its server says, so the relay passes on no more than what

@@ -1,6 +1,18 @@
 package executor
 
-import "testing"
+import (
+	"errors"
+	"testing"
+
+	"github.com/muxward/muxward/internal/attach"
+)
+
+// The client says that its server has gone: what gives the terminal back says nothing besides.
+func TestServerGoneIsSaidOnce(t *testing.T) {
+	if !errors.Is(errServerGone, attach.ErrDisplayGone) {
+		t.Error("the end of a server is printed on the terminal as a refusal is")
+	}
+}
 
 // What a pane has drawn keeps every character but those that a terminal obeys,
 // wherever it is cut.
