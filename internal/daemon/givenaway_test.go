@@ -180,16 +180,16 @@ func TestAwayBeside(t *testing.T) {
 	h := &hungServers{asked: make(chan struct{}, 1), let: make(chan struct{})}
 	d.gateway = gateway.New(gateway.Parts{Policy: d.policy, Log: d.log, Denials: d.denials, Servers: h})
 	defer close(h.let)
-	done := make(chan struct{})
+	done, asked := make(chan struct{}), h.asked // which is asked more than once
 	go func() { d.mindAwayBeside(t.Context()); close(done) }()
 	for range 2 {
 		select {
 		case <-done:
 			done = nil
-		case <-h.asked:
-			h.asked = nil
+		case <-asked:
+			asked = nil
 		case <-time.After(10 * time.Second):
-			t.Fatalf("not waited for: %v, ended elsewhere: %v", done == nil, h.asked == nil)
+			t.Fatalf("not waited for: %v, ended elsewhere: %v", done == nil, asked == nil)
 		}
 	}
 }
