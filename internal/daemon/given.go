@@ -158,7 +158,8 @@ func (d *daemon) counting() func(grants.Grant) bool {
 
 // counts reports whether a grant that counts by the policy does by what else there is.
 func (d *daemon) counts(g grants.Grant, now time.Time) bool {
-	return !now.Before(g.NotBefore) && d.reaches(g)
+	over := !g.Until.IsZero() && !now.Before(g.Until) // it is taken off the list a few seconds later
+	return !now.Before(g.NotBefore) && !over && d.reaches(g)
 }
 
 // numbered is the id by which the policy has a grant.

@@ -29,6 +29,7 @@ import (
 	"github.com/muxward/muxward/internal/sandbox"
 	"github.com/muxward/muxward/internal/server/sshd"
 	"github.com/muxward/muxward/internal/siblings"
+	"github.com/muxward/muxward/internal/way"
 )
 
 // helperTime is how long muxward-helper may take for what is asked of it as muxward
@@ -248,21 +249,47 @@ func (d *daemon) unserved() error {
 	return nil
 }
 
-// ownState refuses to have root write to a state directory that is an account's, such as one
-// that was handed over to what muxward ran as: whoever has that account would say where.
+// ownState refuses a state directory that others can change: who can take away what was revoked, or put another
+// log there, is not to. One that is an account's, such as one that was handed over to what muxward ran as, is not root's.
 func (d *daemon) ownState() error {
-	if d.helper != nil || os.Geteuid() != 0 {
+	if d.helper != nil { // which has looked
 		return nil
 	}
 	var st unix.Stat_t
 	if err := unix.Stat(d.config.State, &st); err != nil {
 		return &fs.PathError{Op: "stat", Path: d.config.State, Err: err}
 	}
-	if st.Uid != 0 {
+	root := os.Geteuid() == 0
+	if root && st.Uid != 0 {
 		return fmt.Errorf("the state directory %s is uid %d's, and root writes nothing there: put account: NAME into the configuration again; "+
 			"to have muxward run as root, muxward setup --separated=false takes it out and has the state given back first", d.config.State, st.Uid)
 	}
+	if err := noOthers(d.config.State); err != nil {
+		return fmt.Errorf("the state directory %s: %w; name another with --state", d.config.State, err)
+	}
+	if !root {
+		return nil
+	}
 	return holder.KeysBack(d.config.State)
+}
+
+// noOthers refuses a directory that others than root and we can change, or put another one in the place of. Our own
+// group may write there: many accounts have one that is theirs alone, and a umask by that.
+func noOthers(dir string) error {
+	_, err := way.Walk(dir, func(at string, info fs.FileInfo, rest string) error {
+		st, ok := info.Sys().(*syscall.Stat_t)
+		last := strings.Trim(rest, "/.") == ""
+		switch {
+		case !ok || st.Uid != 0 && st.Uid != uint32(os.Geteuid()), last && info.IsDir() && st.Uid != uint32(os.Geteuid()):
+			return fmt.Errorf("%s is another account's", at)
+		case info.Mode()&fs.ModeSymlink != 0, info.Mode()&fs.ModeSticky != 0 && !last: // others rename nothing there
+			return nil
+		case info.Mode()&0o002 != 0, info.Mode()&0o020 != 0 && st.Gid != uint32(os.Getegid()):
+			return fmt.Errorf("%s may be written by others (mode %04o)", at, info.Mode().Perm())
+		}
+		return nil
+	})
+	return err
 }
 
 // nobodysAccount refuses to run beside a helper as somebody's account: they would be muxward.

@@ -32,6 +32,79 @@ func TestOwnState(t *testing.T) {
 	}
 }
 
+// Whoever could put another state directory in the place of ours, or take away what is in it, is refused; links of
+// our own, and a group that is ours, are not.
+func TestStateThatOthersCanChange(t *testing.T) {
+	if os.Geteuid() != 0 {
+		tmuxtest.Skip(t, "it takes other accounts")
+	}
+	const other = 61004
+	for name, c := range map[string]struct {
+		make func(dir string) (state string, err error)
+		want string // "" if it is taken
+	}{
+		"ours":      {func(dir string) (string, error) { return dir + "/state", os.Mkdir(dir+"/state", 0o711) }, ""},
+		"our group": {func(dir string) (string, error) { return dir + "/state", mkdir(dir+"/state", 0o775, 0, 0) }, ""},
+		"in a sticky one": {func(dir string) (string, error) {
+			return dir + "/t/state", errors.Join(mkdir(dir+"/t", os.ModeSticky|0o777, 0, 0), mkdir(dir+"/t/state", 0o711, 0, 0))
+		}, ""},
+		"by our link": {func(dir string) (string, error) {
+			return dir + "/l", errors.Join(mkdir(dir+"/state", 0o711, 0, 0), os.Symlink("state", dir+"/l"))
+		}, ""},
+		"everybody's": {func(dir string) (string, error) { return dir + "/state", mkdir(dir+"/state", 0o777, 0, 0) }, "may be written by others"},
+		"sticky":      {func(dir string) (string, error) { return dir + "/t", mkdir(dir+"/t", os.ModeSticky|0o777, 0, 0) }, "may be written by others"},
+		"another group's": {func(dir string) (string, error) {
+			return dir + "/state", mkdir(dir+"/state", 0o775, 0, other)
+		}, "may be written by others"},
+		"another's": {func(dir string) (string, error) { return dir + "/state", mkdir(dir+"/state", 0o711, other, 0) }, "uid 61004"},
+		"in another's": {func(dir string) (string, error) {
+			return dir + "/t/state", errors.Join(mkdir(dir+"/t", 0o755, other, 0), mkdir(dir+"/t/state", 0o711, 0, 0))
+		}, "another account's"},
+		"in everybody's": {func(dir string) (string, error) {
+			return dir + "/t/state", errors.Join(mkdir(dir+"/t", 0o777, 0, 0), mkdir(dir+"/t/state", 0o711, 0, 0))
+		}, "may be written by others"},
+		"by another's link": {func(dir string) (string, error) {
+			return dir + "/l", errors.Join(mkdir(dir+"/state", 0o711, 0, 0), os.Symlink("state", dir+"/l"), os.Lchown(dir+"/l", other, -1))
+		}, "another account's"},
+	} {
+		state, err := c.make(t.TempDir())
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = (&daemon{config: config.Config{State: state}}).ownState()
+		if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// mkdir makes a directory of that mode, whatever the umask.
+func mkdir(path string, mode os.FileMode, uid, gid int) error {
+	return errors.Join(os.Mkdir(path, 0o700), os.Chown(path, uid, gid), os.Chmod(path, mode))
+}
+
+// Where the doors are to be somebody has put a link to another directory of ours. It is refused, and stays as it is.
+func TestDoorsThatAreALink(t *testing.T) {
+	dir := t.TempDir()
+	if err := errors.Join(os.Mkdir(dir+"/precious", 0o750), os.Symlink("precious", dir+"/doors")); err != nil {
+		t.Fatal(err)
+	}
+	err := makeRun(config.Config{Doors: dir + "/doors"})
+	if err == nil || !strings.Contains(err.Error(), "no directory of ours") {
+		t.Errorf("it is taken: %v", err)
+	}
+	info, err := os.Stat(dir + "/precious")
+	if err != nil || info.Mode().Perm() != 0o750 {
+		t.Errorf("it was changed: %v, %v", info.Mode(), err)
+	}
+	if in, err := os.ReadDir(dir + "/precious"); err != nil || len(in) > 0 {
+		t.Errorf("it has %v in it, %v", in, err)
+	}
+	if err := errors.Join(makeRun(config.Config{Doors: dir + "/new"}), makeRun(config.Config{Doors: dir + "/new"})); err != nil {
+		t.Errorf("where there is nothing, or ours: %v", err)
+	}
+}
+
 // The helper looks for the mark that `muxward attach` leaves.
 func TestForcedMark(t *testing.T) {
 	if privsep.ForcedMark != identity.ForcedMark {

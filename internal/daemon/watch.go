@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/fsnotify/fsnotify"
@@ -401,22 +402,20 @@ func (d *daemon) complain(what string) {
 	go d.event(access.EventAlarm, what)
 }
 
-// makeRun makes the directory of the guarded servers with its exact mode.
+// makeRun makes the directories of the doors and of the guarded servers. Whose they are, and what is above
+// them, is looked at, and their modes are put right, by who opens them (keep.New): here nothing is changed
+// that is there already, as others may have put a link to something else of ours in their place.
 func makeRun(c config.Config) error {
-	mode := fs.FileMode(0o700)
-	doors := fs.FileMode(0o700)
-	if c.Root() {
-		mode, doors = 0o711, 0o755
-	}
-	for _, p := range []struct {
-		path string
-		mode fs.FileMode
-	}{{c.Doors, doors}, {c.Run(), mode}} {
-		if err := os.Mkdir(p.path, p.mode); err != nil && !errors.Is(err, fs.ErrExist) {
+	for _, p := range []string{c.Doors, c.Run()} {
+		if err := os.Mkdir(p, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
 			return err
 		}
-		if err := os.Chmod(p.path, p.mode); err != nil {
+		info, err := os.Lstat(p)
+		if err != nil {
 			return err
+		}
+		if st, ok := info.Sys().(*syscall.Stat_t); !info.IsDir() || !ok || st.Uid != uint32(os.Geteuid()) {
+			return fmt.Errorf("%s is no directory of ours; take it away, or name another with --doors", p)
 		}
 	}
 	return nil

@@ -84,6 +84,7 @@ type Keep struct {
 	mounts  map[string]bool // reported; of the watch alone
 	deaf    bool            // that there are no watches was told; of the watch alone
 	events  queue
+	failing failing
 	turn    chan struct{} // holds one token: who adopts
 	slow    time.Time     // since when a directory is known not to answer, zero if it is not; turn is held
 	memory  procfs.Memory

@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -206,12 +208,38 @@ func (s *server) check(ctx context.Context) {
 	}
 }
 
+// failing is what could not be put right when it was looked at last, in the words that were told: it is
+// tried every few seconds.
+type failing struct {
+	mu   sync.Mutex
+	told map[string]string
+}
+
+// is notes how it went, "" if it did not fail, and reports whether that is new.
+func (f *failing) is(what, fails string) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if fails == "" {
+		delete(f.told, what)
+		return true
+	}
+	if f.told == nil {
+		f.told = map[string]string{}
+	}
+	known := f.told[what] == fails
+	f.told[what] = fails
+	return !known
+}
+
 func (k *Keep) report(level Level, s *server, what string, wrong []string, err error) {
-	switch {
-	case err != nil:
-		k.tell(LevelAlarm, s, fmt.Sprintf("%s: %s; it could not be put right: %v; it is tried again", what, strings.Join(wrong, "; "), err))
-	case len(wrong) > 0:
-		k.tell(level, s, fmt.Sprintf("%s: %s; it was put right", what, strings.Join(wrong, "; ")))
+	text, fails := strings.Join(append(slices.Clone(wrong), "it was put right"), "; "), ""
+	if err != nil {
+		level = LevelAlarm
+		text = strings.Join(append(slices.Clone(wrong), fmt.Sprintf("it could not be put right: %v; it is tried again", err)), "; ")
+		fails = text
+	}
+	if k.failing.is(what, fails) && (err != nil || len(wrong) > 0) {
+		k.tell(level, s, what+": "+text)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"runtime"
+	"slices"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -62,6 +63,38 @@ func TestMountsAreNotAsked(t *testing.T) {
 		if !errors.Is(err, unix.EXDEV) {
 			t.Errorf("%s: %v", what, err)
 		}
+	}
+}
+
+// What cannot be put right is tried every few seconds, and told once, until it changes or goes well.
+func TestFailureIsToldOnce(t *testing.T) {
+	k := &Keep{events: queue{more: make(chan struct{}, 1)}}
+	none := errors.New("too many open files")
+	for _, c := range []struct {
+		what  string
+		wrong []string
+		err   error
+	}{
+		{"the door", nil, none}, {"the door", nil, none}, {"the socket", nil, none}, {"the door", nil, none},
+		{"the door", []string{"it is gone"}, none}, {"the door", []string{"it is gone"}, none},
+		{"the door", []string{"it is gone"}, nil}, {"the door", []string{"it is gone"}, nil}, {"the door", nil, nil},
+		{"the door", nil, none},
+	} {
+		k.report(LevelDoor, nil, c.what, c.wrong, c.err)
+	}
+	var told []string
+	for {
+		ev, ok, err := k.events.next()
+		if !ok || err != nil {
+			break
+		}
+		told = append(told, ev.Text)
+	}
+	const fails = "it could not be put right: too many open files; it is tried again"
+	want := []string{"the door: " + fails, "the socket: " + fails, "the door: it is gone; " + fails,
+		"the door: it is gone; it was put right", "the door: it is gone; it was put right", "the door: " + fails}
+	if !slices.Equal(told, want) {
+		t.Errorf("told %q, want %q", told, want)
 	}
 }
 

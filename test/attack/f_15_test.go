@@ -2,6 +2,8 @@ package attack
 
 import (
 	"net"
+	"os"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -71,6 +73,48 @@ func TestF15NoDescriptors(t *testing.T) {
 	b.kept()
 	calm()
 	b.VerifyAudit()
+}
+
+// Mallory may type into a session, and attaches there until muxward has no descriptors; then she opens connections
+// where its own commands come in, and says nothing on them. She hopes that nobody can take anything from her then. In
+// the control run none are kept back for that.
+func TestF15NobodyCanBeRevoked(t *testing.T) {
+	row{teeth: "teeth_room", restless: true, unlogged: true, attack: func(w *world) {
+		w.Must(owner, "new-session", "-d", "-s", "rv", "cat")
+		granted{w}.give(owner, stranger, "typist", "-t", "mwalice/rv")
+		pid := w.Daemon()
+		open, err := os.ReadDir("/proc/" + strconv.Itoa(pid) + "/fd")
+		var was unix.Rlimit
+		if err == nil {
+			err = unix.Prlimit(pid, unix.RLIMIT_NOFILE, nil, &was)
+		}
+		if err == nil { // for two who are attached or so, besides a quarter
+			err = unix.Prlimit(pid, unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: uint64(len(open)+32) * 4 / 3, Max: was.Max}, nil)
+		}
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		for range 8 {
+			w.Terminal(stranger, tmuxtest.TerminalConfig{}, "attach", "-t", "mwalice/rv")
+		}
+		told := w.soon(func() bool { return strings.Contains(w.Output(), "out of descriptors") })
+		if !told && !w.control { // there the last of them go at the other door
+			w.t.Error("nothing is told of it")
+		}
+		for range 40 {
+			c, err := dialWith(w.uid(stranger), w.Doors+"/run/ctl", 0)
+			if err != nil {
+				w.t.Fatal(err)
+			}
+			defer c.Close()
+		}
+		if r := w.Muxward(owner, "revoke", stranger, "-t", "mwalice/rv"); r.Code != 0 {
+			w.gain("alice takes nothing from her: %+v", r)
+		}
+		if err := unix.Prlimit(pid, unix.RLIMIT_NOFILE, &was, nil); err != nil {
+			w.t.Fatal(err)
+		}
+	}}.run(t)
 }
 
 func doorOf(b *bed, who string) string {

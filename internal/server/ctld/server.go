@@ -140,7 +140,11 @@ func (s *Server) enter(conn *net.UnixConn, uid uint32, end context.CancelCauseFu
 	if !ok {
 		return nil, errors.New("too many are being proved")
 	}
-	in, err := s.waiting.Enter(uid, "", crowd.Bounds{Each: perUID, All: maxOpen}, as, func() {
+	each := perUID
+	if as != crowd.Keeps && !crowd.Spares() {
+		each = crowd.Few
+	}
+	in, err := s.waiting.Enter(uid, "", crowd.Bounds{Each: each, All: maxOpen}, as, func() {
 		end(errMadeRoom)
 		_ = conn.Close()
 	})

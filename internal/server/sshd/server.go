@@ -19,6 +19,7 @@ import (
 	"github.com/muxward/muxward/internal/gateway"
 	"github.com/muxward/muxward/internal/identity"
 	"github.com/muxward/muxward/internal/pace"
+	"github.com/muxward/muxward/internal/server/crowd"
 )
 
 // Limits of connections that have proved nobody.
@@ -273,6 +274,10 @@ func (s *Server) admit(ctx context.Context, nc net.Conn) {
 	turnAway := func(why string) {
 		_ = nc.Close()
 		s.refuse(access.Event{From: nc.RemoteAddr().String(), Reason: why})
+	}
+	if !crowd.Spares() {
+		turnAway("the last descriptors are for muxward's own commands")
+		return
 	}
 	if s.pen.waits(from, time.Now()) {
 		turnAway("the address has failed too often and has to wait")

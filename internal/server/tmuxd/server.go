@@ -113,6 +113,11 @@ func (s *Server) admit(ctx context.Context, nc *net.UnixConn, at place) {
 		_ = nc.Close()
 		return
 	}
+	if crowd.Begins(uid) != crowd.Keeps && !crowd.Spares() {
+		_ = nc.Close()
+		s.starve(errSpared)
+		return
+	}
 	ctx, v, err := s.enter(ctx, nc, uid, at)
 	if err != nil {
 		s.complain(err.Error())
@@ -230,6 +235,9 @@ func (s *Server) complain(what string) {
 func starves(err error) bool {
 	return errors.Is(err, unix.EMFILE) || errors.Is(err, unix.ENFILE) || errors.Is(err, unix.ENOBUFS)
 }
+
+// errSpared is why a client is turned away while there still are descriptors.
+var errSpared = errors.New("the last ones are for muxward's own commands")
 
 func (s *Server) starve(err error) {
 	if s.starved.begins(time.Now()) {
