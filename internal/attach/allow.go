@@ -38,12 +38,16 @@ type Policy struct {
 
 // Window gives what tmux hears of a terminal's size. Pixels are the owner's alone, at home: whoever else is
 // there is shown no image, and by theirs tmux would give everybody's window another cell, and draw images
-// as large as they say (up to 65535 by 65535), while all wait.
+// as large as they say (up to 65535 by 65535), while all wait. A guest's lower terminal is taken for one
+// of [MinRows], and shows the first of them: the status may get more lines at any time, for whoever looks on.
 func (p Policy) Window(w Window) Window {
-	if !p.Wide {
-		w.Width, w.Height = 0, 0
+	if p.Wide {
+		return w.Clamp()
 	}
-	return w.Clamp()
+	w.Width, w.Height = 0, 0
+	w = w.Clamp()
+	w.Rows = max(w.Rows, MinRows/loose())
+	return w
 }
 
 // Guest is the policy of people who are let in: what a display needs.

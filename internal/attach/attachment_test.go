@@ -607,6 +607,22 @@ func TestNoticeOutlastsARedraw(t *testing.T) {
 	}
 }
 
+// Whoever looks on has a display that is no lower than the status may be; the owner's, at home, is
+// as their terminal is.
+func TestLowestDisplay(t *testing.T) {
+	for rows, want := range map[int]int{0: 24, 1: MinRows, MinRows - 1: MinRows, MinRows: MinRows, 24: 24} {
+		low := Window{Size: Size{3, rows}}
+		for what, p := range map[string]Policy{"guest": Guest(), "direct guest": DirectGuest()} {
+			if got := p.Window(low); got != (Window{Size: Size{3, want}}) {
+				t.Errorf("%s with %d lines: tmux hears of %+v", what, rows, got)
+			}
+		}
+		if got := Owner().Window(low); got != low.Clamp() {
+			t.Errorf("owner with %d lines: tmux hears of %+v", rows, got)
+		}
+	}
+}
+
 // D10: sizes are clamped and come at most 20 times a second; the last arrives.
 func TestSizesAreClampedAndCoalesced(t *testing.T) {
 	p := newPerson(t, Size{80, 24}, false)

@@ -2,6 +2,8 @@ package attack
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/muxward/muxward/internal/soak"
@@ -50,6 +52,20 @@ func TestRE07OddSizes(t *testing.T) {
 			}
 		}
 	}
+	// Whoever looks on has less than the owner's status takes.
+	b.server.Run("set-option", "-g", "status", "5")
+	for rows := 1; rows < 6; rows++ {
+		v.Resize(80, rows)
+		seen := ""
+		if !soon(func() bool {
+			seen = b.server.Run("list-clients", "-t", "shared:", "-F", "#{client_width} #{client_height}")
+			return slices.Contains(strings.Fields(strings.ReplaceAll(seen, " ", "x")), "80x5")
+		}) {
+			t.Errorf("for a viewer's %d lines tmux heard of %q", rows, seen)
+		}
+	}
+	b.server.Run("set-option", "-g", "status", "on")
+	v.Resize(80, 24)
 	word := "w" + randomWord()
 	b.server.Run("rename-window", "-t", "other:0", word)
 	x.WaitFor(word)
