@@ -96,7 +96,8 @@ func buildHelper(t testing.TB, what string) {
 	}
 }
 
-// buildInto builds a program without cgo into a directory, which is removed if it fails.
+// buildInto builds a program into a directory, which is removed if it fails: without cgo, but where races
+// are looked for, which takes it.
 func buildInto(dir, name, tags string) error {
 	out := filepath.Join(dir, name)
 	// Without what only debuggers read it is linked in half the time. What `make build` has
@@ -104,9 +105,13 @@ func buildInto(dir, name, tags string) error {
 	// else some 300 packages are compiled once more.
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags", "-s -w", "-tags", tags, "-o", out, "github.com/muxward/muxward/cmd/"+name)
+	args, cgo := []string{"build", "-trimpath", "-ldflags", "-s -w", "-tags", tags, "-o", out}, "CGO_ENABLED=0"
+	if raced {
+		args, cgo = append(args, "-race"), "CGO_ENABLED=1"
+	}
+	cmd := exec.CommandContext(ctx, "go", append(args, "github.com/muxward/muxward/cmd/"+name)...)
 	cmd.WaitDelay = 20 * time.Second
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	cmd.Env = append(os.Environ(), cgo)
 	if text, err := cmd.CombinedOutput(); err != nil {
 		_ = os.RemoveAll(dir)
 		return fmt.Errorf("build %s: %w\n%s", name, err, text)

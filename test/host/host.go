@@ -252,6 +252,9 @@ func (h *Host) TryRun() error {
 	h.t.Cleanup(func() {
 		_ = cmd.Process.Kill() // it may have ended
 		<-end
+		if _, race, found := strings.Cut(out.String(), "WARNING: DATA RACE"); found {
+			h.t.Errorf("muxward has a data race:%s", race)
+		}
 	})
 	deadline := time.After(Patience)
 	for !strings.Contains(out.String(), "is ready") {
