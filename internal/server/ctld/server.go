@@ -180,7 +180,7 @@ func answer(conn net.Conn, value any, err error) error {
 		answer.Value, err = json.Marshal(value)
 	}
 	if err != nil {
-		answer = Answer{Error: err.Error()}
+		answer = Answer{Error: err.Error(), Words: errors.As(err, new(Words))}
 	}
 	_ = conn.SetDeadline(time.Now().Add(readTime))
 	return json.NewEncoder(conn).Encode(answer)
