@@ -51,7 +51,7 @@ func TestStateThatOthersCanChange(t *testing.T) {
 		"by our link": {func(dir string) (string, error) {
 			return dir + "/l", errors.Join(mkdir(dir+"/state", 0o711, 0, 0), os.Symlink("state", dir+"/l"))
 		}, ""},
-		"everybody's": {func(dir string) (string, error) { return dir + "/state", mkdir(dir+"/state", 0o777, 0, 0) }, "may be written by others"},
+		"everybody's": {func(dir string) (string, error) { return dir + "/state", mkdir(dir+"/state", 0o777, 0, 0) }, "chmod go-w"},
 		"sticky":      {func(dir string) (string, error) { return dir + "/t", mkdir(dir+"/t", os.ModeSticky|0o777, 0, 0) }, "may be written by others"},
 		"another group's": {func(dir string) (string, error) {
 			return dir + "/state", mkdir(dir+"/state", 0o775, 0, other)
