@@ -287,6 +287,9 @@ func noOthers(dir string) error {
 		case info.Mode()&0o002 != 0, info.Mode()&0o020 != 0 && st.Gid != uint32(os.Getegid()):
 			return fmt.Errorf("%s may be written by others (mode %04o): look at what is in it, and chmod go-w %s", at, info.Mode().Perm(), at)
 		}
+		if n, err := unix.Lgetxattr(at, "system.posix_acl_access", nil); info.Mode()&0o020 != 0 && err == nil && n > 0 {
+			return fmt.Errorf("%s may be written by others, by its access list: see getfacl %s", at, at) // whose rights the bits of the group bound
+		}
 		return nil
 	})
 	return err
