@@ -69,25 +69,28 @@ func (d *daemon) asked(who identity.Identity, c ctld.Call) (grants.Grant, error)
 	if g.What, g.Verbs, err = rights(c.Role, c.Verbs); err != nil {
 		return g, err
 	}
-	return g, bounds(&g, c)
+	if err := bounds(&g, c); err != nil {
+		return g, ctld.Words{Err: err}
+	}
+	return g, nil
 }
 
 // rights reads a role or a list of verbs.
 func rights(role, verbs string) (what string, set access.VerbSet, err error) {
 	switch {
 	case (role == "") == (verbs == ""):
-		return "", 0, errors.New("name either a role or --verbs")
+		return "", 0, ctld.Words{Err: errors.New("name either a role or --verbs")}
 	case role != "":
 		set, ok := access.Role(role).Verbs()
 		if !ok {
-			return "", 0, fmt.Errorf("there is no role %q; the roles are %s", role, acts.RoleWords())
+			return "", 0, ctld.Words{Err: fmt.Errorf("there is no role %q; the roles are %s", role, acts.RoleWords())}
 		}
 		return role, set, nil
 	}
 	for _, word := range strings.Split(verbs, ",") {
 		v, err := access.ParseVerb(strings.TrimSpace(word))
 		if err != nil {
-			return "", 0, err
+			return "", 0, ctld.Words{Err: err}
 		}
 		set = set.With(access.SetOf(v))
 	}

@@ -132,7 +132,7 @@ func (d *daemon) wanted(who identity.Identity, c ctld.Call) (grants.Request, err
 func length(flag, text string, least, most time.Duration) (time.Duration, error) {
 	n, err := time.ParseDuration(text)
 	if err != nil || n < least || n > most {
-		return 0, fmt.Errorf("%s: %q is no length of time from %v to %v; write it as 90s, 30m or 2h", flag, text, least, most)
+		return 0, ctld.Words{Err: fmt.Errorf("%s: %q is no length of time from %v to %v; write it as 90s, 30m or 2h", flag, text, least, most)}
 	}
 	return n, nil
 }

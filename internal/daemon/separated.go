@@ -265,7 +265,7 @@ func (d *daemon) ownState() error {
 			"to have muxward run as root, muxward setup --separated=false takes it out and has the state given back first", d.config.State, st.Uid)
 	}
 	if err := noOthers(d.config.State); err != nil {
-		return fmt.Errorf("the state directory %s: %w; name another with --state", d.config.State, err)
+		return fmt.Errorf("the state directory %s: %w; another one, by --state, knows nothing of what was revoked", d.config.State, err)
 	}
 	if !root {
 		return nil
@@ -285,7 +285,10 @@ func noOthers(dir string) error {
 		case info.Mode()&fs.ModeSymlink != 0, info.Mode()&fs.ModeSticky != 0 && !last: // others rename nothing there
 			return nil
 		case info.Mode()&0o002 != 0, info.Mode()&0o020 != 0 && st.Gid != uint32(os.Getegid()):
-			return fmt.Errorf("%s may be written by others (mode %04o)", at, info.Mode().Perm())
+			return fmt.Errorf("%s may be written by others (mode %04o): look at what is in it, and chmod go-w %s", at, info.Mode().Perm(), at)
+		}
+		if n, err := unix.Lgetxattr(at, "system.posix_acl_access", nil); info.Mode()&0o020 != 0 && err == nil && n > 0 {
+			return fmt.Errorf("%s may be written by others, by its access list: see getfacl %s", at, at) // whose rights the bits of the group bound
 		}
 		return nil
 	})

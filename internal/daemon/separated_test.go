@@ -1,10 +1,13 @@
 package daemon
 
 import (
+	"encoding/binary"
 	"errors"
 	"os"
 	"strings"
 	"testing"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/muxward/muxward/internal/config"
 	"github.com/muxward/muxward/internal/identity"
@@ -51,7 +54,7 @@ func TestStateThatOthersCanChange(t *testing.T) {
 		"by our link": {func(dir string) (string, error) {
 			return dir + "/l", errors.Join(mkdir(dir+"/state", 0o711, 0, 0), os.Symlink("state", dir+"/l"))
 		}, ""},
-		"everybody's": {func(dir string) (string, error) { return dir + "/state", mkdir(dir+"/state", 0o777, 0, 0) }, "may be written by others"},
+		"everybody's": {func(dir string) (string, error) { return dir + "/state", mkdir(dir+"/state", 0o777, 0, 0) }, "chmod go-w"},
 		"sticky":      {func(dir string) (string, error) { return dir + "/t", mkdir(dir+"/t", os.ModeSticky|0o777, 0, 0) }, "may be written by others"},
 		"another group's": {func(dir string) (string, error) {
 			return dir + "/state", mkdir(dir+"/state", 0o775, 0, other)
@@ -75,6 +78,37 @@ func TestStateThatOthersCanChange(t *testing.T) {
 		if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+}
+
+// The bits of the group bound what an access list gives to others: it is refused where our own group may write.
+func TestStateWithAnAccessList(t *testing.T) {
+	if os.Geteuid() != 0 {
+		tmuxtest.Skip(t, "the directories above are to be ours")
+	}
+	state := t.TempDir() + "/state"
+	// Version 2; then tag, rights and id of each: owner, uid 61004, group, mask, others (posix_acl_xattr.h).
+	list := []byte{2, 0, 0, 0}
+	for _, e := range [][2]byte{{0x01, 7}, {0x02, 7}, {0x04, 5}, {0x10, 7}, {0x20, 1}} {
+		id := uint32(1<<32 - 1)
+		if e[0] == 0x02 {
+			id = 61004
+		}
+		list = binary.LittleEndian.AppendUint32(append(list, e[0], 0, e[1], 0), id)
+	}
+	if err := mkdir(state, 0o711, 0, 0); err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Setxattr(state, "system.posix_acl_access", list, 0); errors.Is(err, unix.ENOTSUP) {
+		tmuxtest.Skip(t, "the file system has no access lists")
+	} else if err != nil {
+		t.Fatal(err)
+	}
+	if err := noOthers(state); err == nil || !strings.Contains(err.Error(), "by its access list") {
+		t.Errorf("it is taken: %v", err)
+	}
+	if err := errors.Join(unix.Removexattr(state, "system.posix_acl_access"), noOthers(state)); err != nil {
+		t.Errorf("without: %v", err)
 	}
 }
 

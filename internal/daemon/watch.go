@@ -251,7 +251,6 @@ func (d *daemon) staysShut(uid uint32, err error) string {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if err == nil {
-		delete(d.shut, uid)
 		return ""
 	}
 	if d.shut == nil {
@@ -297,6 +296,7 @@ func (d *daemon) openDoorOf(account identity.Account) error {
 	}
 	d.mu.Lock()
 	d.doors[uid] = true
+	delete(d.shut, uid) // whoever has opened it
 	d.mu.Unlock()
 	d.wg.Go(func() {
 		if err := d.tmuxDoor.Serve(d.ctx, door, ""); err != nil {

@@ -12,7 +12,6 @@ import (
 	"github.com/muxward/muxward/internal/access"
 	"github.com/muxward/muxward/internal/attach"
 	"github.com/muxward/muxward/internal/gateway"
-	"github.com/muxward/muxward/internal/server/crowd"
 	"github.com/muxward/muxward/internal/tmux"
 	"github.com/muxward/muxward/internal/tmux/wire"
 )
@@ -70,9 +69,6 @@ func (s *seat) take() error {
 func (s *seat) open(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, attachTime)
 	defer cancel()
-	if !crowd.Spares() { // many may have come in before the first of them was attached
-		return errors.New("muxward has no descriptors left but for its own commands; attach again when others have left")
-	}
 	if err := s.take(); err != nil {
 		return err
 	}

@@ -18,6 +18,7 @@ import (
 	"github.com/muxward/muxward/internal/gateway"
 	"github.com/muxward/muxward/internal/identity"
 	"github.com/muxward/muxward/internal/pace"
+	"github.com/muxward/muxward/internal/server/crowd"
 	"github.com/muxward/muxward/internal/tmux"
 	"github.com/muxward/muxward/internal/tmux/control"
 	"github.com/muxward/muxward/internal/tmux/wire"
@@ -104,6 +105,9 @@ type Executor struct {
 // attached any more, and before the log is closed and whatever else that needs.
 func (e *Executor) Wait() { e.beside.Wait() }
 
+// errSpared is why nobody is attached, in control mode neither, while there still are descriptors.
+var errSpared = errors.New("muxward has no descriptors left but for its own commands; attach again when others have left")
+
 // Execute does what the permit says.
 func (e *Executor) Execute(ctx context.Context, p *gateway.Permit) (gateway.Result, error) {
 	plan := p.Plan()
@@ -121,6 +125,9 @@ func (e *Executor) Execute(ctx context.Context, p *gateway.Permit) (gateway.Resu
 		return s.arrange(ctx, plan)
 	case seated && s.carries(plan):
 		return s.carry(ctx, p)
+	}
+	if plan.Mode == gateway.Attach && !crowd.Spares() { // many may have come in before the first of them was attached
+		return gateway.Result{}, errSpared
 	}
 	server, release, err := e.server(ctx, p)
 	if err != nil {

@@ -215,7 +215,7 @@ type failing struct {
 	told map[string]string
 }
 
-// is notes how it went, "" if it did not fail, and reports whether that is new.
+// is notes how it went, "" if it did not fail, and reports whether that is to be told: what went well always is.
 func (f *failing) is(what, fails string) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -238,7 +238,11 @@ func (k *Keep) report(level Level, s *server, what string, wrong []string, err e
 		text = strings.Join(append(slices.Clone(wrong), fmt.Sprintf("it could not be put right: %v; it is tried again", err)), "; ")
 		fails = text
 	}
-	if k.failing.is(what, fails) && (err != nil || len(wrong) > 0) {
+	key := what
+	if s != nil { // an owner may have several
+		key += " " + s.rec.ID
+	}
+	if k.failing.is(key, fails) && (err != nil || len(wrong) > 0) {
 		k.tell(level, s, what+": "+text)
 	}
 }
@@ -264,8 +268,12 @@ func (k *Keep) checkRoots() {
 	}
 	for _, c := range []struct {
 		f    *os.File
+		path string
 		mode uint32
-	}{{k.servers, k.topMode()}, {k.doors.dir, k.doors.mode}} {
+	}{{k.servers, k.opt.Run + "/servers", k.topMode()}, {k.doors.dir, k.doors.path, k.doors.mode}} {
+		if k.moved(c.f, c.path) {
+			continue // it could not be made again, which was told
+		}
 		st, err := statFile(c.f)
 		wrong := []string(nil)
 		if err == nil {
@@ -289,7 +297,9 @@ func (s *server) saveLost() {
 	if err != nil {
 		s.lost.Store(true)
 		s.k.report(LevelAlarm, s, "the record of the server of "+s.rec.Owner, []string{"it was removed"}, err)
+		return
 	}
+	s.k.report(LevelAlarm, s, "the record of the server of "+s.rec.Owner, nil, nil) // that it fails once more is news
 }
 
 // moved reports whether path does not lead to the directory f any more.
@@ -346,7 +356,9 @@ func (s *server) checkSocket(ctx context.Context) ([]string, error) {
 	if len(wrong) > 0 && !s.seen.IsZero() {
 		wrong = append(wrong, "who could connect meanwhile: accounts that this let in, since "+s.seen.UTC().Format(time.RFC3339), who)
 	}
-	s.seen = now
+	if err == nil || s.seen.IsZero() { // else they still can
+		s.seen = now
+	}
 	if s.ended() {
 		return nil, nil
 	}

@@ -82,14 +82,7 @@ func TestFailureIsToldOnce(t *testing.T) {
 	} {
 		k.report(LevelDoor, nil, c.what, c.wrong, c.err)
 	}
-	var told []string
-	for {
-		ev, ok, err := k.events.next()
-		if !ok || err != nil {
-			break
-		}
-		told = append(told, ev.Text)
-	}
+	told := toldOf(k)
 	const fails = "it could not be put right: too many open files; it is tried again"
 	want := []string{"the door: " + fails, "the socket: " + fails, "the door: it is gone; " + fails,
 		"the door: it is gone; it was put right", "the door: it is gone; it was put right", "the door: " + fails}
@@ -171,5 +164,70 @@ func TestOneServerHoldsUpNobody(t *testing.T) {
 	s.look.Unlock()
 	if err := w.k.Mend(t.Context(), slow.ID); err != nil {
 		t.Error(err)
+	}
+}
+
+// A directory of ours that cannot be made again is told of once, though the one that is open still has no fault.
+func TestLostDirectoryIsToldOnce(t *testing.T) {
+	dir := t.TempDir()
+	k := &Keep{opt: Options{Run: dir + "/run", Doors: dir + "/doors"}, events: queue{more: make(chan struct{}, 1)}}
+	if err := k.openRoots(); err != nil {
+		t.Fatal(err)
+	}
+	defer k.release()
+	doors := dir + "/doors"
+	for _, c := range []struct {
+		change func() error
+		told   int
+	}{
+		{func() error { return nil }, 0},
+		{func() error { return errors.Join(os.RemoveAll(doors), os.WriteFile(doors, nil, 0o600)) }, 1},
+		{func() error { return os.RemoveAll(doors) }, 1},
+		{func() error { return errors.Join(os.RemoveAll(doors), os.WriteFile(doors, nil, 0o600)) }, 1},
+	} {
+		if err := c.change(); err != nil {
+			t.Fatal(err)
+		}
+		for range 3 {
+			k.checkRoots()
+		}
+		if told := toldOf(k); len(told) != c.told {
+			t.Errorf("told %q, want %d", told, c.told)
+		}
+	}
+}
+
+// A record that could not be written, was, and cannot be once more is told of twice.
+func TestLostRecordIsToldAgain(t *testing.T) {
+	k := &Keep{events: queue{more: make(chan struct{}, 1)}}
+	good, err1 := os.Open(t.TempDir())
+	none, err2 := os.Open("/dev/null")
+	if err := errors.Join(err1, err2); err != nil {
+		t.Fatal(err)
+	}
+	defer good.Close()
+	defer none.Close()
+	s := &server{k: k, rec: record{ID: "one", Owner: "alice"}, left: make(chan struct{})}
+	for i, c := range []struct {
+		in   *os.File
+		told int
+	}{{none, 1}, {none, 0}, {good, 0}, {none, 1}} {
+		k.servers = c.in
+		s.lost.Store(true)
+		s.saveLost()
+		if told := toldOf(k); len(told) != c.told {
+			t.Errorf("%d: told %q, want %d", i, told, c.told)
+		}
+	}
+}
+
+// toldOf takes what was told out of the queue.
+func toldOf(k *Keep) (told []string) {
+	for {
+		ev, ok, err := k.events.next()
+		if !ok || err != nil {
+			return told
+		}
+		told = append(told, ev.Text)
 	}
 }

@@ -19,8 +19,9 @@ import (
 	"github.com/muxward/muxward/internal/teeth"
 )
 
-// Bounds is how many there may be of one, and of all.
-type Bounds struct{ Each, All int }
+// Bounds is how many there may be of one, and of all. Loose, if it is not 0, is how many of all may not have
+// come to stay yet.
+type Bounds struct{ Each, All, Loose int }
 
 // keeps is how many are kept of whoever is known, whoever else comes.
 func (b Bounds) keeps() int { return max(1, b.Each/8) }
@@ -101,7 +102,7 @@ func (w *Crowd[K]) Enter(who K, via string, b Bounds, as Standing, end func()) (
 		return nil, ErrEach
 	}
 	var out *Caller[K]
-	if len(w.all) >= b.All {
+	if len(w.all) >= b.All || b.Loose > 0 && w.loose() >= b.Loose {
 		if as != Keeps {
 			out = w.least(b.keeps())
 		}
@@ -183,6 +184,16 @@ func (w *Crowd[K]) least(keeps int) (out *Caller[K]) {
 		}
 	}
 	return out
+}
+
+// loose is how many have not come to stay. mu is held.
+func (w *Crowd[K]) loose() (n int) {
+	for _, c := range w.all {
+		if c.stands < Here {
+			n++
+		}
+	}
+	return n
 }
 
 // loose is how many there are that could yet prove to be anybody's, or want anything.

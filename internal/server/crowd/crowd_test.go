@@ -284,3 +284,41 @@ func TestProofs(t *testing.T) {
 		t.Errorf("%d are remembered that have none", n)
 	}
 }
+
+// Where few may come, whoever uses many uids has no more than those connections, and keeps out neither who comes
+// once nor anybody by those that have come to stay.
+func TestFewOfMany(t *testing.T) {
+	var w Crowd[uint32]
+	b := Few(Bounds{Each: 32, All: 1024})
+	if b.Each != 2 || b.Loose < 4 || b.Loose > 16 {
+		t.Fatalf("they are bounded by %+v", b)
+	}
+	for i := range 2 * b.Loose {
+		c, err := w.Enter(200000+uint32(i), "", b, Unknown, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.Stand(Here)
+	}
+	closed := 0
+	for i := range 10 * b.Loose {
+		if _, err := w.Enter(100000+uint32(i/b.Each), "", b, Unknown, func() { closed++ }); err != nil {
+			t.Fatalf("number %d: %v", i, err)
+		}
+	}
+	if n := w.Len(); n != 3*b.Loose || closed != 9*b.Loose {
+		t.Errorf("there are %d, and %d have made room", n, closed)
+	}
+	thrown := false
+	if _, err := w.Enter(99999, "", b, Unknown, func() { thrown = true }); err != nil {
+		t.Fatal(err)
+	}
+	for i := range b.Loose {
+		if _, err := w.Enter(300000+uint32(i/b.Each), "", b, Unknown, func() {}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if thrown {
+		t.Error("who has come once makes room for those who have come twice")
+	}
+}

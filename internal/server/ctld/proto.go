@@ -64,8 +64,15 @@ type Call struct {
 // Answer is what comes back: a value, or an error for the person.
 type Answer struct {
 	Error string          `json:"error,omitempty"`
+	Words bool            `json:"words,omitempty"` // the error is a [Words]
 	Value json.RawMessage `json:"value,omitempty"`
 }
+
+// Words is an error of how a call is worded, whoever makes it: its command line is wrong.
+type Words struct{ Err error }
+
+func (w Words) Error() string { return w.Err.Error() }
+func (w Words) Unwrap() error { return w.Err }
 
 // Bounds of one exchange.
 const (
@@ -136,7 +143,10 @@ func read(ctx context.Context, d *json.Decoder, v any) error {
 		}
 		return fmt.Errorf("muxward's answer cannot be read: %w", closed(err))
 	}
-	if a.Error != "" {
+	switch {
+	case a.Error != "" && a.Words:
+		return Words{errors.New(a.Error)}
+	case a.Error != "":
 		return errors.New(a.Error)
 	}
 	if v == nil {

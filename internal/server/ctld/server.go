@@ -140,11 +140,11 @@ func (s *Server) enter(conn *net.UnixConn, uid uint32, end context.CancelCauseFu
 	if !ok {
 		return nil, errors.New("too many are being proved")
 	}
-	each := perUID
+	bounds := crowd.Bounds{Each: perUID, All: maxOpen}
 	if as != crowd.Keeps && !crowd.Spares() {
-		each = crowd.Few
+		bounds = crowd.Few(bounds)
 	}
-	in, err := s.waiting.Enter(uid, "", crowd.Bounds{Each: each, All: maxOpen}, as, func() {
+	in, err := s.waiting.Enter(uid, "", bounds, as, func() {
 		end(errMadeRoom)
 		_ = conn.Close()
 	})
@@ -180,7 +180,7 @@ func answer(conn net.Conn, value any, err error) error {
 		answer.Value, err = json.Marshal(value)
 	}
 	if err != nil {
-		answer = Answer{Error: err.Error()}
+		answer = Answer{Error: err.Error(), Words: errors.As(err, new(Words))}
 	}
 	_ = conn.SetDeadline(time.Now().Add(readTime))
 	return json.NewEncoder(conn).Encode(answer)

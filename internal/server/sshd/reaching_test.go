@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"golang.org/x/crypto/ssh"
+	"golang.org/x/sys/unix"
 
 	"github.com/muxward/muxward/internal/identity"
 	"github.com/muxward/muxward/internal/reach"
@@ -42,6 +43,32 @@ func TestPlacesForOthers(t *testing.T) {
 	}
 	if s.reached[""] != maxEverybody {
 		t.Errorf("all together have %d", s.reached[""])
+	}
+}
+
+// TestReachLeavesDescriptors: who was let in reaches for nothing more where the last descriptors are kept back.
+func TestReachLeavesDescriptors(t *testing.T) {
+	s := &Server{reached: map[string]int{}}
+	c := &conn{s: s, who: identity.Supposed(identity.Subject{Person: "alice", UID: -1}), empty: time.NewTimer(time.Hour)}
+	defer c.empty.Stop()
+	leave, err := c.enterReach(t.Context(), false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	leave()
+	var was unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &was); err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: 3, Max: was.Max}); err != nil {
+		t.Fatal(err)
+	}
+	_, err = c.enterReach(t.Context(), false)
+	if again := unix.Setrlimit(unix.RLIMIT_NOFILE, &was); again != nil {
+		t.Fatal(again)
+	}
+	if err == nil || s.reached[""] != 0 {
+		t.Errorf("it is let: %v, and %d are counted", err, s.reached[""])
 	}
 }
 
