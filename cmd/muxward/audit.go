@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -279,9 +278,7 @@ func auditKey(key, state string) (note.Verifier, error) {
 
 func printReport(w io.Writer, rep audit.Report, asJSON bool) error {
 	if asJSON {
-		e := json.NewEncoder(w)
-		e.SetIndent("", "  ")
-		return e.Encode(rep)
+		return writeJSON(w, rep)
 	}
 	var b strings.Builder
 	verdict := "ok: every record is as it was signed"

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -446,12 +447,14 @@ func commented(s string) string {
 }
 
 // printJSON prints a value for programs. An empty list is [], not null.
-func printJSON[T any](cmd *cobra.Command, v T) error {
+func printJSON[T any](cmd *cobra.Command, v T) error { return writeJSON(cmd.OutOrStdout(), v) }
+
+func writeJSON(w io.Writer, v any) error {
 	data, err := json.MarshalIndent(v, "", "  ")
 	if err != nil {
 		return err
 	}
-	_, err = cmd.OutOrStdout().Write(append(plainJSON(data), '\n'))
+	_, err = w.Write(append(plainJSON(data), '\n'))
 	return err
 }
 

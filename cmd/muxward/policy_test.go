@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/muxward/muxward/internal/audit"
 	"github.com/muxward/muxward/internal/tmux"
 )
 
@@ -224,17 +225,31 @@ func TestCounted(t *testing.T) {
 // What is printed as JSON has nothing that a terminal would obey, and is read back as it was.
 func TestJSONObeysNobody(t *testing.T) {
 	want := "a\u009b2J\x7f\x1b\u202e\u2066b\u2028\u00e9\n"
-	var out bytes.Buffer
-	cmd := &cobra.Command{}
-	cmd.SetOut(&out)
-	if err := printJSON(cmd, want); err != nil {
-		t.Fatal(err)
-	}
-	if text := strings.TrimSuffix(out.String(), "\n"); tmux.Clean(text) != text || !strings.Contains(text, "\u00e9") {
-		t.Errorf("%q", text)
-	}
-	var got string
-	if err := json.Unmarshal(out.Bytes(), &got); err != nil || got != want {
-		t.Errorf("%q, %v", got, err)
+	for what, print := range map[string]func(*cobra.Command, string) error{
+		"text":   func(cmd *cobra.Command, s string) error { return printJSON(cmd, s) },
+		"a line": func(cmd *cobra.Command, s string) error { return printLine(cmd, s) },
+		"a report": func(cmd *cobra.Command, s string) error {
+			return printReport(cmd.OutOrStdout(), audit.Report{Origin: s}, true)
+		},
+	} {
+		var out bytes.Buffer
+		cmd := &cobra.Command{}
+		cmd.SetOut(&out)
+		if err := print(cmd, want); err != nil {
+			t.Fatal(err)
+		}
+		if text := out.String(); tmux.Clean(text) != text || !strings.Contains(text, "\u00e9") {
+			t.Errorf("%s: %q", what, text)
+		}
+		var got string
+		var rep audit.Report
+		err := json.Unmarshal(out.Bytes(), &got)
+		if what == "a report" {
+			err = json.Unmarshal(out.Bytes(), &rep)
+			got = rep.Origin
+		}
+		if err != nil || got != want {
+			t.Errorf("%s: %q, %v", what, got, err)
+		}
 	}
 }

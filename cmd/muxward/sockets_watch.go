@@ -121,4 +121,11 @@ func printChange(cmd *cobra.Command, c sockets.Change, asJSON bool) error {
 }
 
 // printLine prints JSON in one line.
-func printLine(cmd *cobra.Command, v any) error { return json.NewEncoder(cmd.OutOrStdout()).Encode(v) }
+func printLine(cmd *cobra.Command, v any) error {
+	data, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	_, err = cmd.OutOrStdout().Write(append(plainJSON(data), '\n'))
+	return err
+}

@@ -233,8 +233,15 @@ func (d *daemon) mindTime() {
 	if d.grants == nil {
 		return
 	}
+	if over := d.expireGrants(now); len(over) > 0 {
+		d.endedByTime(over)
+	}
+}
+
+// expireGrants takes grants and invites off the lists whose time is over, and gives the grants.
+func (d *daemon) expireGrants(now grants.Clock) []grants.Grant {
 	if d.granting.take(d.ctx, grantTurn, errGranting) != nil {
-		return // others write, and it is looked again soon
+		return nil // others write, and it is looked again soon
 	}
 	defer d.granting.leave()
 	over, err := d.grants.Expire(d.ctx, now)
@@ -253,6 +260,21 @@ func (d *daemon) mindTime() {
 	}
 	if err != nil {
 		d.complain("keep the grants: " + err.Error())
+	}
+	return over
+}
+
+// endedByTime has those decided anew who had something by grants that are over: what was found out for them and waits
+// to be read, as by a client in control mode, has no timer of its own.
+func (d *daemon) endedByTime(over []grants.Grant) {
+	var those []func(string) bool
+	for _, g := range over {
+		those = append(those, d.restingOn(g.Who))
+	}
+	ctx, cancel := context.WithTimeout(d.ctx, revokeTime)
+	defer cancel()
+	for _, u := range d.gateway.ReconsiderThose(ctx, anyOf(those), "the time is over").Unconfirmed {
+		d.complain("a grant is over, not confirmed: " + u)
 	}
 }
 

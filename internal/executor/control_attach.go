@@ -53,15 +53,13 @@ type controlSeat struct {
 	ctx   context.Context
 	whole *gateway.Right
 	stage atomic.Pointer[controlStage]
-	// answers is the permit of what is answered about whatever server.
-	answers gateway.Answers
-	marks   control.Marks
-	maker   atomic.Pointer[maker] // of the line under way, if that makes a pane
-	lines   chan string
-	eof     chan struct{} // closed when there are no more lines
-	heard   chan struct{} // closed when tmux has said why it ends us
-	read    chan struct{} // closed when its output is read to the end
-	wg      sync.WaitGroup
+	marks control.Marks
+	maker atomic.Pointer[maker] // of the line under way, if that makes a pane
+	lines chan string
+	eof   chan struct{} // closed when there are no more lines
+	heard chan struct{} // closed when tmux has said why it ends us
+	read  chan struct{} // closed when its output is read to the end
+	wg    sync.WaitGroup
 	// showing is set while what tmux said waits for the client to read.
 	showing atomic.Bool
 	shown   atomic.Int64 // when it last did not, in Unix nanoseconds
@@ -102,7 +100,6 @@ func (e *Executor) attachControl(ctx context.Context, p *gateway.Permit, server 
 		rung:  make(chan struct{}, 1),
 		lines: make(chan string, maxLines), eof: make(chan struct{}), heard: make(chan struct{}), read: make(chan struct{}), done: make(chan struct{}),
 	}
-	s.answers = e.Gateway().Answers(ctx, s.live.Who(), func(context.Context) error { return nil })
 	exit, err := s.open(ctx)
 	if err == nil && exit == nil {
 		err = s.begin(ctx)
@@ -120,7 +117,6 @@ func (e *Executor) attachControl(ctx context.Context, p *gateway.Permit, server 
 }
 
 func (s *controlSeat) abandon() {
-	s.answers.Release()
 	if s.conn != nil {
 		_ = s.conn.Close()
 	}

@@ -292,9 +292,9 @@ func (s *controlSeat) right() *gateway.Right {
 }
 
 // replies lets an answer through that rests on this person's rights as they are now, as
-// long as those are not decided anew.
+// long as those are not decided anew. What waits when they leave has its gate still.
 func (s *controlSeat) replies() gateway.Gate {
-	gate, right := s.answers.Gate(), s.right()
+	gate, right := s.client.Answers().Gate(), s.right()
 	return func(deliver func() error) error {
 		return s.passes([]*gateway.Right{right}, func() error { return gate(deliver) })
 	}
@@ -346,7 +346,6 @@ func (s *controlSeat) finish() {
 	_ = s.e.Gateway().Note(ctx, s.p, access.BestEffortClass, func(ev *access.Event) {
 		ev.Kind, ev.Note = access.EventDetach, note
 	})
-	s.answers.Release()
 	s.live.Release()
 	close(s.done)
 }

@@ -123,14 +123,14 @@ func (s *controlSeat) arrange(ctx context.Context, plan *gateway.Plan) (gateway.
 func (s *controlSeat) watchAll() {
 	tick := time.NewTicker(watchEvery)
 	defer tick.Stop()
-	for rights := s.answers.Mark(); ; {
+	for rights := s.client.Answers().Mark(); ; {
 		select {
 		case <-tick.C:
 		case <-s.ctx.Done():
 			return
 		}
 		failpoint.At("control-watch")
-		if now := s.answers.Mark(); now != rights {
+		if now := s.client.Answers().Mark(); now != rights {
 			s.forgetTold() // of what was told then, not all may have been written
 			rights = now
 		}

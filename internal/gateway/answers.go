@@ -47,10 +47,23 @@ func (a Answers) Mark() uint64 { return a.l.anew.Load() }
 var errKeptBack = errors.New("rights have changed meanwhile, and what was printed is kept back; it may have been done: look before you ask again")
 
 // Telling is to be called before it is found out what somebody is told. Its gate is for that one answer,
-// and a revocation waits while it is written. release ends it.
+// and a revocation waits while it is written. release ends it. An act that calls it was decided before, and
+// whoever takes that right away may have looked who is there before this: nothing is told of an act that was stopped.
 func (g *Gateway) Telling(ctx context.Context, who identity.Identity) (gate Gate, release func()) {
 	a := g.Answers(ctx, who, func(context.Context) error { return nil })
-	return a.Gate(), a.Release
+	let := a.Gate()
+	act, _ := ctx.Value(liveKey{}).(*Live)
+	if act == nil {
+		return let, a.Release
+	}
+	return func(deliver func() error) error {
+		act.gate.RLock()
+		defer act.gate.RUnlock()
+		if act.ended != nil {
+			return act.ended
+		}
+		return let(deliver)
+	}, a.Release
 }
 
 // Release ends it: nothing is let through any more.

@@ -3,6 +3,8 @@ package gateway
 import (
 	"context"
 	"errors"
+	"fmt"
+	"sync/atomic"
 	"testing"
 )
 
@@ -54,5 +56,33 @@ func TestAnswersAreHeldBack(t *testing.T) {
 	answers.Release()
 	if err := answers.Gate()(write); err == nil || written != 3 {
 		t.Errorf("after the end: %v, written %d times", err, written)
+	}
+}
+
+// Whoever is looked at last has nothing written that was found out before, from when the first is looked at on:
+// somebody who hangs may keep the others from their turn.
+func TestAnswersAreOldBeforeAnybodyIsWaitedFor(t *testing.T) {
+	g, who := newGateway(t, &rules{}), bob(t)
+	var all []Answers
+	var gates []Gate
+	for range 200 {
+		var told atomic.Int64
+		a := g.Answers(t.Context(), who, func(context.Context) error {
+			for _, gate := range gates {
+				_ = gate(func() error { told.Add(1); return nil })
+			}
+			if n := told.Load(); n > 0 {
+				return fmt.Errorf("%d are told what was theirs", n)
+			}
+			return nil
+		})
+		defer a.Release()
+		all = append(all, a)
+	}
+	for _, a := range all {
+		gates = append(gates, a.Gate())
+	}
+	if rep := g.Reconsider(t.Context(), "bob", ""); rep.Touched != len(all) || len(rep.Unconfirmed) > 0 {
+		t.Errorf("%d looked at, %d not confirmed: %.200q", rep.Touched, len(rep.Unconfirmed), rep.Unconfirmed)
 	}
 }

@@ -103,7 +103,7 @@ type Live struct {
 	counted atomic.Bool
 	bound   atomic.Bool
 
-	// anew counts how often the person's rights were decided anew while it was there.
+	// anew counts how often the person's rights were decided anew while it was there; see outdate.
 	anew atomic.Uint64
 
 	typed atomic.Uint64 // the last two steps in which they typed, the last one below
@@ -489,7 +489,8 @@ func (g *Gateway) ReconsiderOn(ctx context.Context, o access.Object, about func(
 	early := make(chan struct{})
 	go func() {
 		defer close(early)
-		g.written(ctx, o, about) // what that does not confirm is asked again
+		// What that does not confirm is asked again, and a fault is the caller's then.
+		_ = recovered(func() error { g.written(ctx, o, about); return nil })
 	}()
 	rep := g.ReconsiderGiven(ctx, o, about, why)
 	<-early
@@ -553,7 +554,6 @@ func recovered(f func() error) (err error) {
 }
 
 func (l *Live) reconsider(ctx context.Context, why string) error {
-	l.anew.Add(1)
 	l.mu.Lock()
 	watch, needs, shows := l.watch, l.needs, l.shows
 	l.mu.Unlock()

@@ -135,6 +135,9 @@ func lookAt(ctx context.Context, lives []*Live, why string) Report {
 		ctx, goOn = Behind(ctx)
 		defer goOn()
 	}
+	for _, l := range lives {
+		l.outdate()
+	}
 	ctx, cancel := context.WithTimeout(ctx, reconsiderTime)
 	defer cancel()
 	type outcome struct {

@@ -104,3 +104,16 @@ func TestReconsiderWaitsForWhatIsWritten(t *testing.T) {
 		}
 	}
 }
+
+// A fault in who is asked first is the caller's, and ends nobody else.
+func TestWrittenFaults(t *testing.T) {
+	s := &owes{still: still{tmux.NewSnapshot(tmux.Snapshot{Version: tmux.Reference()})}, people: []string{"bob"}, heard: make(chan struct{})}
+	g := New(Parts{Servers: s, Policy: &givers{}})
+	err := recovered(func() error {
+		g.ReconsiderOn(t.Context(), access.Object{}, func(string) bool { panic("for a test") }, "taken")
+		return nil
+	})
+	if !errors.Is(err, errFault) {
+		t.Errorf("%v", err)
+	}
+}

@@ -179,6 +179,9 @@ type ControlClient interface {
 	// the last one goes to the client as a block. line says that a line asked
 	// for it, failed that it did; err is its error, if any.
 	Reply(ctx context.Context, line, failed bool, err error, gate Gate) error
+	// Answers is the permit of what is answered to the client, about whatever server. It lasts until all is
+	// written, and whoever has that decided anew waits until what it let through is the client's.
+	Answers() Answers
 	// Settle waits until what gates have let through is the client's, or will
 	// never be.
 	Settle(ctx context.Context) error

@@ -17,6 +17,14 @@ func (l *Live) again(ctx context.Context, why string) error {
 	return l.reconsider(ctx, why)
 }
 
+// outdate makes what was found out for a permit until now old. Nobody waits for it: all of whom something is
+// taken are old before the first is waited for, so that no other who hangs has anybody told what was theirs.
+func (l *Live) outdate() {
+	if !teeth.Out(teeth.Revoke) {
+		l.anew.Add(1)
+	}
+}
+
 // stands reports whether a verdict in memory is still one. Without the check it is as
 // long as its permit is there: a control run does not depend on when it came about.
 func (r *Right) stands(d *access.Decision) bool {

@@ -59,6 +59,7 @@ type Client struct {
 	begun   chan struct{} // closed when lines may be read
 	lines   chan string
 	outbox
+	answers gateway.Answers // from when it runs
 
 	mu      sync.Mutex
 	printed []byte
@@ -180,6 +181,9 @@ func (c *Client) Show(ctx context.Context, data []byte, gate gateway.Gate) error
 	return c.put(ctx, entry{data: data, gate: gate, tail: []byte{}})
 }
 
+// Answers is the permit of what is answered to the client.
+func (c *Client) Answers() gateway.Answers { return c.answers }
+
 // Settle waits until what was let through is the client's, or will never be.
 func (c *Client) Settle(ctx context.Context) error { return c.streams.Settle(ctx) }
 
@@ -187,10 +191,10 @@ func (c *Client) Settle(ctx context.Context) error { return c.streams.Settle(ctx
 // attached it. It gives how that ended, when all is written.
 func (c *Client) Run(ctx context.Context, g *gateway.Gateway, base gateway.Request, argv []string) gateway.Result {
 	base.Client = c
-	answers := g.Answers(ctx, base.Identity, c.Settle)
+	c.answers = g.Answers(ctx, base.Identity, c.Settle)
 	defer func() { // when nothing is written any more, and nothing is on its way for which nobody would answer
 		c.streams.Through(ctx)
-		answers.Release()
+		c.answers.Release()
 	}()
 	var wg sync.WaitGroup
 	reading, halt := context.WithCancel(ctx)
@@ -210,7 +214,7 @@ func (c *Client) Run(ctx context.Context, g *gateway.Gateway, base gateway.Reque
 		c.streams.StopReading()
 		wg.Wait()
 	}()
-	result := c.control(ctx, g, base, argv, answers)
+	result := c.control(ctx, g, base, argv)
 	c.mu.Lock()
 	if c.bad != nil && result.Message == "" && ctx.Err() == nil {
 		result = gateway.Result{Exit: 1, Message: c.Readable(c.bad.Error())}
@@ -233,8 +237,8 @@ func (c *Client) caught(what string) {
 
 // control runs the client's command line, each command with its block, and
 // waits for the end of what it was attached to.
-func (c *Client) control(ctx context.Context, g *gateway.Gateway, base gateway.Request, argv []string, answers gateway.Answers) gateway.Result {
-	gate := answers.Gate()
+func (c *Client) control(ctx context.Context, g *gateway.Gateway, base gateway.Request, argv []string) gateway.Result {
+	gate := c.answers.Gate()
 	reqs, err := g.Parse(ctx, base, argv)
 	if err != nil {
 		// Without a block, as there is no command that it is about.
@@ -248,7 +252,7 @@ func (c *Client) control(ctx context.Context, g *gateway.Gateway, base gateway.R
 	var last gateway.Result
 	for _, req := range reqs {
 		req.Current, req.CurrentOn, req.By = last.Current, last.CurrentOn, last.Attached
-		gate := answers.Gate()
+		gate := c.answers.Gate()
 		r, err := g.Handle(ctx, req)
 		if r.Release != nil {
 			defer r.Release()

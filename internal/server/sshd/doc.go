@@ -34,7 +34,7 @@
 // (join.go).
 //
 // Who names nothing chooses from a list (lobby.go, choosing.go). It is drawn anew as it
-// changes; what was listed is drawn once more only while no right has changed since. By
+// changes; what was listed is drawn once more only while nobody had them decided anew. By
 // lines, nothing is drawn over.
 //
 // Before anybody is proved, a connection has 30 seconds, 64 KiB and a few tries; of
