@@ -46,7 +46,7 @@ func (p Policy) Window(w Window) Window {
 	}
 	w.Width, w.Height = 0, 0
 	w = w.Clamp()
-	w.Rows = max(w.Rows, MinRows/loose())
+	w.Rows = max(w.Rows, lowest())
 	return w
 }
 

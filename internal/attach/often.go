@@ -19,3 +19,11 @@ func loose() int {
 	}
 	return 1
 }
+
+// lowest is how many lines a display has at least whose size does not count.
+func lowest() int {
+	if teeth.Out(teeth.Clamped) {
+		return 1
+	}
+	return MinRows
+}

@@ -106,7 +106,11 @@ func (w *world) sizeIs(cols, rows uint32) {
 		}
 		return int(min(n, uint32(most)))
 	}
-	want := fmt.Sprintf("%dx%d", within(cols, 80, attach.MaxCols), within(rows, 24, attach.MaxRows))
+	high := within(rows, 24, attach.MaxRows)
+	if !w.control {
+		high = max(high, attach.MinRows)
+	}
+	want := fmt.Sprintf("%dx%d", within(cols, 80, attach.MaxCols), high)
 	var all []string
 	look := func() bool {
 		all = strings.Fields(w.server.Run("list-clients", "-F", "#{?client_control_mode,,#{client_width}x#{client_height}}"))
