@@ -117,7 +117,7 @@ type daemon struct {
 // assemble makes all parts and starts none. What it made is closed again if
 // one of them cannot be made.
 func assemble(ctx context.Context, version string, c config.Config, helper *privsep.Client, sockets []activation.Socket) (d *daemon, err error) {
-	d = &daemon{version: version, config: c, helper: helper, sockets: sockets, failed: make(chan error, 1), doors: map[uint32]bool{}, since: time.Now(),
+	d = &daemon{version: version, config: c, helper: helper, sockets: sockets, failed: make(chan error, 1), doors: map[uint32]bool{}, shut: map[uint32]string{}, since: time.Now(),
 		granting: newTurn(), lookers: newLookers(), taken: map[int64]bool{}}
 	d.ctx, d.stop = context.WithCancel(context.WithoutCancel(ctx))
 	defer func() {

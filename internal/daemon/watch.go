@@ -239,28 +239,20 @@ func (d *daemon) openDoors(ctx context.Context) {
 		if open {
 			continue
 		}
-		if why := d.staysShut(uid, d.openDoor(ctx, uid)); why != "" {
-			d.complain(fmt.Sprintf("the door of uid %d was not opened: %s", uid, why))
+		if err := d.openDoor(ctx, uid); err != nil && d.staysShut(uid, err.Error()) {
+			d.complain(fmt.Sprintf("the door of uid %d was not opened: %v", uid, err))
 		}
 	}
 }
 
-// staysShut keeps why a door was not opened, for who asks how muxward is, and gives that if it
+// staysShut keeps why a door was not opened, for who asks how muxward is, and reports whether that
 // is news: it is tried again and again.
-func (d *daemon) staysShut(uid uint32, err error) string {
+func (d *daemon) staysShut(uid uint32, why string) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if err == nil {
-		return ""
-	}
-	if d.shut == nil {
-		d.shut = map[uint32]string{}
-	}
-	if d.shut[uid] == err.Error() {
-		return ""
-	}
-	d.shut[uid] = err.Error()
-	return err.Error()
+	known := d.shut[uid] == why
+	d.shut[uid] = why
+	return !known
 }
 
 // shutDoors tells of doors that are not open and should be: somebody else's server may listen there.

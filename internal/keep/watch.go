@@ -232,10 +232,12 @@ func (f *failing) is(what, fails string) bool {
 }
 
 func (k *Keep) report(level Level, s *server, what string, wrong []string, err error) {
-	text, fails := strings.Join(append(slices.Clone(wrong), "it was put right"), "; "), ""
+	outcome := "it was put right"
 	if err != nil {
-		level = LevelAlarm
-		text = strings.Join(append(slices.Clone(wrong), fmt.Sprintf("it could not be put right: %v; it is tried again", err)), "; ")
+		level, outcome = LevelAlarm, fmt.Sprintf("it could not be put right: %v; it is tried again", err)
+	}
+	text, fails := strings.Join(append(slices.Clone(wrong), outcome), "; "), ""
+	if err != nil {
 		fails = text
 	}
 	key := what
