@@ -255,7 +255,7 @@ func (c *conn) enterReach(ctx context.Context, listens bool) (leave func(), err 
 		return nil, fmt.Errorf("a connection reaches for %d things at once, and listens at %d places", maxForwards, maxListens)
 	}
 	if !crowd.Spares() { // each takes some, on a connection that was let in long before
-		return nil, errors.New("the last descriptors are for muxward's own commands")
+		return nil, errSpared
 	}
 	person, ok := c.s.enter(c.s.reached, c.who.Person(), maxPersons)
 	if !ok {

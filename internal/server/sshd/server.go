@@ -22,6 +22,9 @@ import (
 	"github.com/muxward/muxward/internal/server/crowd"
 )
 
+// errSpared is why somebody is turned away, or reaches for nothing more, while there still are descriptors.
+var errSpared = errors.New("the last descriptors are for muxward's own commands")
+
 // Limits of connections that have proved nobody.
 const (
 	perSource = 32
@@ -276,7 +279,7 @@ func (s *Server) admit(ctx context.Context, nc net.Conn) {
 		s.refuse(access.Event{From: nc.RemoteAddr().String(), Reason: why})
 	}
 	if !crowd.Spares() {
-		turnAway("the last descriptors are for muxward's own commands")
+		turnAway(errSpared.Error())
 		return
 	}
 	if s.pen.waits(from, time.Now()) {
