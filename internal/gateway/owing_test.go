@@ -23,6 +23,10 @@ type owes struct {
 	heard  chan struct{} // closed when it is asked
 }
 
+func owing(err error, people ...string) *owes {
+	return &owes{still: still{tmux.NewSnapshot(tmux.Snapshot{Version: tmux.Reference()})}, err: err, people: people, heard: make(chan struct{})}
+}
+
 func (o *owes) Server(owner string) Server {
 	if owner == "alice" {
 		return o
@@ -51,7 +55,7 @@ func (o *owes) Written(_ context.Context, person string) error {
 // In a lockdown a server comes to what it is asked only behind all who are sent away from it: what
 // was typed before is asked for before them.
 func TestWrittenIsAskedFirst(t *testing.T) {
-	s := &owes{still: still{tmux.NewSnapshot(tmux.Snapshot{Version: tmux.Reference()})}, people: []string{"bob"}, heard: make(chan struct{})}
+	s := owing(nil, "bob")
 	g := New(Parts{Servers: s, Policy: &givers{}})
 	l, _ := g.begin(t.Context(), bob(t))
 	defer l.Release()
@@ -86,7 +90,7 @@ func TestReconsiderWaitsForWhatIsWritten(t *testing.T) {
 		"elsewhere":       {access.Object{Kind: access.Server, Owner: "dave"}, bob, nil, nil},
 		"it does not end": {access.Object{}, bob, errors.New("it hangs"), []string{"bob"}},
 	} {
-		s := &owes{still: still{tmux.NewSnapshot(tmux.Snapshot{Version: tmux.Reference()})}, people: []string{"bob", "carol"}, err: c.err, heard: make(chan struct{})}
+		s := owing(c.err, "bob", "carol")
 		g := New(Parts{Servers: s, Policy: &givers{}})
 		rep := g.ReconsiderOn(t.Context(), c.on, c.about, "taken")
 		slices.Sort(s.asked)
@@ -107,7 +111,7 @@ func TestReconsiderWaitsForWhatIsWritten(t *testing.T) {
 
 // A fault in who is asked first is the caller's, and ends nobody else.
 func TestWrittenFaults(t *testing.T) {
-	s := &owes{still: still{tmux.NewSnapshot(tmux.Snapshot{Version: tmux.Reference()})}, people: []string{"bob"}, heard: make(chan struct{})}
+	s := owing(nil, "bob")
 	g := New(Parts{Servers: s, Policy: &givers{}})
 	err := recovered(func() error {
 		g.ReconsiderOn(t.Context(), access.Object{}, func(string) bool { panic("for a test") }, "taken")
