@@ -20,7 +20,7 @@ func loose() int {
 	return 1
 }
 
-// lowest is how many lines a display has at least whose size does not count.
+// lowest is how many lines a guest's display has at least.
 func lowest() int {
 	if teeth.Out(teeth.Clamped) {
 		return 1

@@ -14,8 +14,8 @@ import (
 const (
 	MaxCols = 1000
 	MaxRows = 500
-	// MinRows is how many lines tmux's status may take (tmux(1), option status). A display whose
-	// size does not count for the session's has as many at least.
+	// MinRows is how many lines tmux's status may take (tmux(1), option status). The display of
+	// everybody but an owner at home has as many at least.
 	MinRows = 5
 )
 
