@@ -1,7 +1,6 @@
 package attack
 
 import (
-	"bufio"
 	"crypto/sha256"
 	"fmt"
 	"io/fs"
@@ -11,6 +10,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/muxward/muxward/test/host"
 )
@@ -119,21 +120,38 @@ func (y *yard) tree() string {
 	return string(sum.Sum(nil))
 }
 
-// cut runs an apply whose nth word is the last that anybody hears of it, and reports whether
-// it came to its end.
+// cut runs an apply whose nth word nobody hears any more, and reports whether it came to its
+// end before that. What it tells goes to a pipe that holds one word (pipe(2), O_DIRECT) and is
+// full at its start: the nth word waits until the reader is gone, however fast the apply is.
 func (y *yard) cut(n int, args []string) (ended bool) {
 	y.t.Helper()
-	cmd := exec.CommandContext(y.t.Context(), host.Build(y.t, ""), args...)
-	stderr, err := cmd.StderrPipe()
+	var ends [2]int
+	y.must(unix.Pipe2(ends[:], unix.O_DIRECT|unix.O_CLOEXEC))
+	reader, told := os.NewFile(uintptr(ends[0]), "reader"), os.NewFile(uintptr(ends[1]), "told")
+	_, err := unix.FcntlInt(told.Fd(), unix.F_SETPIPE_SZ, os.Getpagesize())
 	y.must(err)
+	_, err = told.WriteString("full\n")
+	y.must(err)
+	cmd := exec.CommandContext(y.t.Context(), host.Build(y.t, ""), args...)
+	cmd.Stderr = told
 	y.must(cmd.Start())
-	lines := bufio.NewScanner(stderr)
-	for range n {
-		if !lines.Scan() {
-			break
+	y.must(told.Close())
+	word := make([]byte, os.Getpagesize())
+	for range n - 1 {
+		if _, err = reader.Read(word); err != nil {
+			break // it is at its end, and has told of less
 		}
 	}
-	y.must(stderr.Close())
+	if n > 1 && err == nil {
+		full := []unix.PollFd{{Fd: int32(reader.Fd()), Events: unix.POLLIN}}
+		for {
+			if _, err = unix.Poll(full, -1); err != unix.EINTR {
+				break
+			}
+		}
+		y.must(err)
+	}
+	y.must(reader.Close())
 	err = cmd.Wait()
 	status, _ := cmd.ProcessState.Sys().(syscall.WaitStatus)
 	if err != nil && status.Signal() != syscall.SIGPIPE {
