@@ -63,6 +63,7 @@ var layers = map[string]int{
 	"internal/server/controlmode": 3,
 	"internal/server/crowd":       1,
 	"internal/acts":               3,
+	"internal/settle":             3,
 	"internal/server":             4,
 	"internal/daemon":             5,
 	"cmd/muxward":                 6,

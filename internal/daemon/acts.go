@@ -136,20 +136,6 @@ func (d *daemon) told(ctx context.Context, who identity.Identity, tell func(cont
 	return gateway.Result{Value: value, Gate: gate, Release: release}, nil
 }
 
-// fullTarget writes a target as everybody would: with its owner. "work" is one
-// thing to alice and another to mallory, and a revocation must be known by
-// words that mean the same whoever says them.
-func (d *daemon) fullTarget(who identity.Identity, target string) string {
-	isOwner := d.gateway.OwnerFor(who)
-	if target == "" || isOwner(target) {
-		return target
-	}
-	if owner, rest, ok := tmux.SplitOwner(target, isOwner); ok && owner == "" {
-		return tmux.JoinOwner(who.Person(), rest)
-	}
-	return target
-}
-
 // kickable lists the revocations that the asker could have given, and those
 // that are about them: nobody learns from the list what others have.
 func (d *daemon) kickable(who identity.Identity) []acts.ShownDenial {

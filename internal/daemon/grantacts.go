@@ -42,7 +42,7 @@ func (d *daemon) grantAct(who identity.Identity, c ctld.Call) (*gateway.Act, err
 	if !g.Until.IsZero() {
 		a.Args = append(a.Args, "--until", g.Until.Format(time.RFC3339))
 	}
-	a.Args = withReason(a.Args, g.Reason)
+	a.Args = acts.WithReason(a.Args, g.Reason)
 	a.Do = func(ctx context.Context, o access.Object) (gateway.Result, error) {
 		if !d.policy.Set().Knows(g.Who) {
 			return gateway.Result{}, fmt.Errorf("the policy names no person or @group %q: nothing was given; put them into people.yaml first", g.Who)
@@ -59,42 +59,20 @@ func (d *daemon) grantAct(who identity.Identity, c ctld.Call) (*gateway.Act, err
 // asked reads what is to be given.
 func (d *daemon) asked(who identity.Identity, c ctld.Call) (grants.Grant, error) {
 	g := grants.Grant{
-		Who: c.Person, Target: d.fullTarget(who, c.Target), Reason: c.Reason,
+		Who: c.Person, Target: acts.FullTarget(d.gateway, who, c.Target), Reason: c.Reason,
 		Giver: who.Subject(), Source: commandLine, At: d.gateway.Time(),
 	}
 	if d.grants == nil {
 		return g, errNoGrants
 	}
 	var err error
-	if g.What, g.Verbs, err = rights(c.Role, c.Verbs); err != nil {
+	if g.What, g.Verbs, err = ctld.Rights(c.Role, c.Verbs); err != nil {
 		return g, err
 	}
 	if err := bounds(&g, c); err != nil {
 		return g, ctld.Words{Err: err}
 	}
 	return g, nil
-}
-
-// rights reads a role or a list of verbs.
-func rights(role, verbs string) (what string, set access.VerbSet, err error) {
-	switch {
-	case (role == "") == (verbs == ""):
-		return "", 0, ctld.Words{Err: errors.New("name either a role or --verbs")}
-	case role != "":
-		set, ok := access.Role(role).Verbs()
-		if !ok {
-			return "", 0, ctld.Words{Err: fmt.Errorf("there is no role %q; the roles are %s", role, acts.RoleWords())}
-		}
-		return role, set, nil
-	}
-	for _, word := range strings.Split(verbs, ",") {
-		v, err := access.ParseVerb(strings.TrimSpace(word))
-		if err != nil {
-			return "", 0, ctld.Words{Err: err}
-		}
-		set = set.With(access.SetOf(v))
-	}
-	return set.String(), set, nil
 }
 
 // bounds reads from when until when, by the clock of the line.

@@ -151,7 +151,7 @@ func (d *daemon) mayType(who identity.Identity, on access.Object) error {
 // they may type there. They go on with what they do, but if what others have typed may
 // still arrive when it returns, they do not have it.
 func (d *daemon) leaseOn(ctx context.Context, who identity.Identity, on access.Object, c ctld.Call) (grants.Lease, string, error) {
-	grace, err := length("--grace", c.Within, grants.MinGrace, grants.MaxGrace)
+	grace, err := ctld.Length("--grace", c.Within, grants.MinGrace, grants.MaxGrace)
 	if err != nil {
 		return grants.Lease{}, "", err
 	}

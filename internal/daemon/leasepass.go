@@ -10,6 +10,7 @@ import (
 	"github.com/muxward/muxward/internal/gateway"
 	"github.com/muxward/muxward/internal/grants"
 	"github.com/muxward/muxward/internal/pace"
+	"github.com/muxward/muxward/internal/settle"
 )
 
 // passPace is how often one person has a keyboard go to another: each time somebody is
@@ -35,7 +36,7 @@ func (d *daemon) changed(ctx context.Context, pane access.Object, about func(str
 	if keep == nil {
 		keep = func() error { return nil }
 	}
-	rep, err := settled(ctx, keep, func() gateway.Report {
+	rep, err := settle.Wait(ctx, keep, func() gateway.Report {
 		return d.gateway.ReconsiderOn(ctx, pane, about, why)
 	})
 	d.knock()

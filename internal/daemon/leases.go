@@ -18,6 +18,7 @@ import (
 	"github.com/muxward/muxward/internal/grants"
 	"github.com/muxward/muxward/internal/identity"
 	"github.com/muxward/muxward/internal/server/ctld"
+	"github.com/muxward/muxward/internal/settle"
 	"github.com/muxward/muxward/internal/tmux"
 )
 
@@ -247,7 +248,7 @@ func (d *daemon) freeRevoked() {
 			d.wg.Go(func() {
 				ctx, cancel := context.WithTimeout(d.ctx, revokeTime)
 				defer cancel()
-				_, err := settled(ctx, keep, func() gateway.Report { return gateway.Report{} })
+				_, err := settle.Wait(ctx, keep, func() gateway.Report { return gateway.Report{} })
 				d.freed(l, was.Holder+" is revoked", err)
 			})
 		}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/muxward/muxward/internal/access"
+	"github.com/muxward/muxward/internal/acts"
 	"github.com/muxward/muxward/internal/executor"
 	"github.com/muxward/muxward/internal/gateway"
 	"github.com/muxward/muxward/internal/grants"
@@ -54,7 +55,7 @@ func (d *daemon) pin(ctx context.Context, who identity.Identity, c ctld.Call) (p
 	if c.Target == "" && own {
 		c.Target = who.Person()
 	}
-	p.call.Target = d.fullTarget(who, c.Target)
+	p.call.Target = acts.FullTarget(d.gateway, who, c.Target)
 	if lifts(c) {
 		p.rests = d.rests(who, p.call)
 		return p, nil
@@ -140,7 +141,7 @@ func liftedOf(c ctld.Call) string {
 func (p pinnedCall) args() []string {
 	c := p.call
 	if c.Act == "take-back" {
-		return withReason([]string{"grants", "take-back", strconv.FormatInt(c.ID, 10)}, c.Reason)
+		return acts.WithReason([]string{"grants", "take-back", strconv.FormatInt(c.ID, 10)}, c.Reason)
 	}
 	out := []string{c.Act}
 	for _, word := range []string{c.Person, c.Role} {
@@ -162,7 +163,7 @@ func (p pinnedCall) args() []string {
 	if c.Undo {
 		out = append(out, "--undo")
 	}
-	return withReason(out, c.Reason)
+	return acts.WithReason(out, c.Reason)
 }
 
 // command is the command that it is, in one line: no word of it can be taken for several, or

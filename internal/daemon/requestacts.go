@@ -32,13 +32,13 @@ func (d *daemon) requestAct(who identity.Identity, c ctld.Call) (*gateway.Act, e
 	if err != nil {
 		return nil, err
 	}
-	a := &gateway.Act{Name: "request", Args: []string{r.What}, Target: d.fullTarget(who, c.Target), Verb: access.View}
+	a := &gateway.Act{Name: "request", Args: []string{r.What}, Target: acts.FullTarget(d.gateway, who, c.Target), Verb: access.View}
 	if a.Target == "" {
 		a.Args = append(a.Args, "--host")
 	} else {
 		a.Args = append(a.Args, "-t", a.Target)
 	}
-	a.Args = withReason(append(a.Args, "--for", r.For.String()), r.Reason)
+	a.Args = acts.WithReason(append(a.Args, "--for", r.For.String()), r.Reason)
 	a.Do = func(ctx context.Context, o access.Object) (gateway.Result, error) {
 		r.On, r.Target = o, gateway.Name(o)
 		if why, held := d.heldAlready(r); held {
@@ -117,24 +117,15 @@ func (d *daemon) wanted(who identity.Identity, c ctld.Call) (grants.Request, err
 		role, verbs = "", c.Role
 	}
 	var err error
-	if r.What, r.Verbs, err = rights(role, verbs); err != nil {
+	if r.What, r.Verbs, err = ctld.Rights(role, verbs); err != nil {
 		return r, err
 	}
-	if r.For, err = length("--for", c.For, grants.MinLength, maxAsked); err != nil {
+	if r.For, err = ctld.Length("--for", c.For, grants.MinLength, maxAsked); err != nil {
 		return r, err
 	}
-	within, err := length("--deadline", c.Within, time.Second, maxWaits)
+	within, err := ctld.Length("--deadline", c.Within, time.Second, maxWaits)
 	r.Until = r.At.Add(within)
 	return r, err
-}
-
-// length reads a length of time.
-func length(flag, text string, least, most time.Duration) (time.Duration, error) {
-	n, err := time.ParseDuration(text)
-	if err != nil || n < least || n > most {
-		return 0, ctld.Words{Err: fmt.Errorf("%s: %q is no length of time from %v to %v; write it as 90s, 30m or 2h", flag, text, least, most)}
-	}
-	return n, nil
 }
 
 // begun is a request whose asker waits for its end.
@@ -183,12 +174,12 @@ func (d *daemon) answerAct(who identity.Identity, c ctld.Call) (*gateway.Act, er
 	var lasts time.Duration
 	if c.For != "" {
 		var err error
-		if lasts, err = length("--for", c.For, grants.MinLength, maxAsked); err != nil {
+		if lasts, err = ctld.Length("--for", c.For, grants.MinLength, maxAsked); err != nil {
 			return nil, err
 		}
 		a.Args = append(a.Args, "--for", lasts.String())
 	}
-	a.Args = withReason(a.Args, c.Reason)
+	a.Args = acts.WithReason(a.Args, c.Reason)
 	r, ok := d.requests.Find(c.Request)
 	if !ok || r.Who.Person() != who.Person() && !d.holds(who, r.On).Has(access.Approve) {
 		a.Open = true

@@ -58,7 +58,7 @@ func (d *daemon) shareAct(who identity.Identity, c ctld.Call) (*gateway.Act, err
 	if v.Approve {
 		a.Args = append(a.Args, "--approve")
 	}
-	a.Args = withReason(a.Args, g.Reason)
+	a.Args = acts.WithReason(a.Args, g.Reason)
 	a.Do = func(ctx context.Context, o access.Object) (gateway.Result, error) {
 		v.On = o
 		v.On.Links = nil // as of what is granted, the way that was asked for is kept
@@ -82,7 +82,7 @@ func (d *daemon) sharedTarget(who identity.Identity, c ctld.Call) (name, on stri
 		if _, err := tmux.ParsePaneID(c.Pane); err != nil {
 			return "", "", fmt.Errorf("--pane: %q is no pane's id; write it as %%3", c.Pane)
 		}
-		owner, inside, _ := strings.Cut(d.fullTarget(who, c.Target), "/")
+		owner, inside, _ := strings.Cut(acts.FullTarget(d.gateway, who, c.Target), "/")
 		if inside != "" {
 			return "", "", errors.New("--pane names a pane wherever it is; name at most its owner with -t")
 		}
@@ -90,7 +90,7 @@ func (d *daemon) sharedTarget(who identity.Identity, c ctld.Call) (name, on stri
 		return name, name, nil
 	}
 	if c.Target != "" {
-		name = d.fullTarget(who, c.Target)
+		name = acts.FullTarget(d.gateway, who, c.Target)
 		return name, name, nil
 	}
 	s, ok := d.guard.Lookup(who.Person())
@@ -308,7 +308,7 @@ func (d *daemon) revokeInviteAct(who identity.Identity, c ctld.Call) (*gateway.A
 	if d.grants == nil {
 		return nil, errNoGrants
 	}
-	a := &gateway.Act{Name: "invite-revoke", Args: withReason([]string{strconv.FormatInt(c.ID, 10)}, c.Reason), Verb: access.Kick}
+	a := &gateway.Act{Name: "invite-revoke", Args: acts.WithReason([]string{strconv.FormatInt(c.ID, 10)}, c.Reason), Verb: access.Kick}
 	v, ok := d.grants.FindInvite(c.ID)
 	if !ok || !d.concernedByInvite(who, v) {
 		a.Open = true // as of a grant that they may not know of

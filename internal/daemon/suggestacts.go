@@ -36,11 +36,11 @@ func (d *daemon) suggestAct(who identity.Identity, c ctld.Call) (*gateway.Act, e
 	if _, local := who.UID(); c.Stands && !local { // what they came in with may be taken away
 		return nil, errors.New("a suggestion of who comes by ssh ends with their connection: leave out --wait=false")
 	}
-	within, err := length("--deadline", c.Within, time.Second, maxSuggested)
+	within, err := ctld.Length("--deadline", c.Within, time.Second, maxSuggested)
 	if err != nil {
 		return nil, err
 	}
-	target := d.fullTarget(who, c.Target)
+	target := acts.FullTarget(d.gateway, who, c.Target)
 	a := &gateway.Act{Name: "suggest", Target: target, Verb: access.Suggest,
 		Args: []string{"-t", target, "--deadline", within.String(), "--", c.Text}}
 	a.Do = func(ctx context.Context, on access.Object) (gateway.Result, error) {

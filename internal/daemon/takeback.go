@@ -49,7 +49,7 @@ func (d *daemon) takeBackAct(who identity.Identity, c ctld.Call) (*gateway.Act, 
 	if d.grants == nil {
 		return nil, errNoGrants
 	}
-	a := &gateway.Act{Name: "take-back", Args: withReason([]string{strconv.FormatInt(c.ID, 10)}, c.Reason), Verb: access.Kick}
+	a := &gateway.Act{Name: "take-back", Args: acts.WithReason([]string{strconv.FormatInt(c.ID, 10)}, c.Reason), Verb: access.Kick}
 	g, ok := d.find(c.ID)
 	if !ok || !d.concerns(who, g) {
 		// Who may not know of a grant is told what they would be told of none. That
