@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/muxward/muxward/internal/access"
 	"github.com/muxward/muxward/internal/acts"
@@ -250,8 +249,8 @@ func (d *daemon) leaseAsk(ctx context.Context, who identity.Identity, on access.
 	if !errors.Is(err, errTaken) {
 		return got, keyboard(got), err
 	}
-	if _, ok := d.asking.Take(askPace(), who.Person(), 1, time.Now()); !ok {
-		return l, "", errors.New("you have asked much in a short time; wait a little")
+	if err := d.takesAsking(who); err != nil {
+		return l, "", err
 	}
 	if err := d.askers.add(l.ID, who); err != nil {
 		return l, "", err

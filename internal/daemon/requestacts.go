@@ -2,7 +2,6 @@ package daemon
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -11,7 +10,6 @@ import (
 	"github.com/muxward/muxward/internal/gateway"
 	"github.com/muxward/muxward/internal/grants"
 	"github.com/muxward/muxward/internal/identity"
-	"github.com/muxward/muxward/internal/pace"
 	"github.com/muxward/muxward/internal/server/ctld"
 )
 
@@ -21,9 +19,6 @@ const (
 	maxAsked = 7 * 24 * time.Hour
 	maxWaits = 24 * time.Hour
 )
-
-// askPace is how often one person asks: others are told each time.
-func askPace() pace.Rate { return pace.Rate{AtOnce: 10, ASecond: 0.2, Longest: time.Millisecond} }
 
 // requestAct has somebody ask for something. Who may view what it is about may ask;
 // for whoever may not, it is not there.
@@ -88,19 +83,6 @@ func (d *daemon) heldAlready(r grants.Request) (why string, held bool) {
 		return "", false
 	}
 	return now.Rule, true
-}
-
-// takesAsking has somebody take their turn to ask: others are told each time. Nobody in their
-// panes uses up their own.
-func (d *daemon) takesAsking(who identity.Identity) error {
-	name := who.Person()
-	if who.Inside() != "" {
-		name += " inside"
-	}
-	if _, ok := d.asking.Take(askPace(), name, 1, time.Now()); !ok {
-		return errors.New("you have asked much in a short time; wait a little")
-	}
-	return nil
 }
 
 // wanted reads what is asked for.

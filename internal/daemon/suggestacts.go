@@ -120,18 +120,11 @@ func (d *daemon) unsuggestAct(who identity.Identity, c ctld.Call) (*gateway.Act,
 	return a, nil
 }
 
-// Suggested gives what is suggested for panes that somebody is shown and may type into now.
-func (a asking) Suggested(who identity.Identity, shown func(pane access.Object) bool) (out []executor.Waits) {
-	if !gateway.KeyHand(who) {
-		return nil
-	}
-	return a.suggested(who, shown)
-}
-
-// suggested is Suggested, whatever hand they have.
-func (a asking) suggested(who identity.Identity, shown func(pane access.Object) bool) (out []executor.Waits) {
-	for _, v := range a.d.suggestions.List() {
-		if !shown(v.On) || !a.d.gateway.May(who, gateway.Need{Verb: access.Type, Object: v.On}).Allow {
+// suggestedTo gives what is suggested for panes that somebody is shown and may type into now,
+// whatever hand they have.
+func (d *daemon) suggestedTo(who identity.Identity, shown func(pane access.Object) bool) (out []executor.Waits) {
+	for _, v := range d.suggestions.List() {
+		if !shown(v.On) || !d.gateway.May(who, gateway.Need{Verb: access.Type, Object: v.On}).Allow {
 			continue
 		}
 		from := v.Who.Person()
@@ -141,7 +134,7 @@ func (a asking) suggested(who identity.Identity, shown func(pane access.Object) 
 		w := executor.Waits{ID: v.ID, From: from, Pane: v.On, Line: v.Text, How: "M-a in a display takes it", Need: gateway.Need{Verb: access.View, Object: v.On}}
 		w.Head = from + " would have this typed in " + acts.TargetName(v.Target)
 		w.Text = from + " suggests in " + acts.TargetName(v.Target) + ": " + v.Text
-		w.Begun = a.d.begun(v.On)
+		w.Begun = d.begun(v.On)
 		out = append(out, w)
 	}
 	return out
@@ -153,11 +146,11 @@ func (d *daemon) begun(pane access.Object) string {
 	return l.Line
 }
 
-// Take makes the act by which somebody answers a suggestion that they were shown, by a key
+// takeAct makes the act by which somebody answers a suggestion that they were shown, by a key
 // in their display. It is theirs: what counts is their right to type, in that pane.
-func (a asking) Take(who identity.Identity, w executor.Waits, on access.Object, how executor.Taking, types executor.Typing) (*gateway.Act, error) {
+func (d *daemon) takeAct(who identity.Identity, w executor.Waits, on access.Object, how executor.Taking, types executor.Typing) (*gateway.Act, error) {
 	act := &gateway.Act{Name: "suggestion", Args: []string{how.String(), w.ID}, Verb: access.Type, Keyed: true}
-	v, ok := a.d.suggestions.Shown(w.ID, on)
+	v, ok := d.suggestions.Shown(w.ID, on)
 	if !ok || !v.Into(on) {
 		act.Open = true
 		act.Do = func(context.Context, access.Object) (gateway.Result, error) {
@@ -172,20 +165,20 @@ func (a asking) Take(who identity.Identity, w executor.Waits, on access.Object, 
 	act.Args = append(act.Args, "of", v.Who.Person(), "--", v.Text)
 	act.Do = func(ctx context.Context, _ access.Object) (gateway.Result, error) {
 		came := grants.Open // of this act: another may have ended it
-		v, err := a.d.changeSuggestion(ctx, v.ID, func(v grants.Suggestion) (next grants.Suggestion, err error) {
+		v, err := d.changeSuggestion(ctx, v.ID, func(v grants.Suggestion) (next grants.Suggestion, err error) {
 			defer func() { came = next.Answer }()
 			if !v.Reads(w.Line) {
 				return v, errors.New("it is not what you were shown")
 			}
-			if by := a.d.begun(on); how != executor.Dismisses && by != w.Begun {
+			if by := d.begun(on); how != executor.Dismisses && by != w.Begun {
 				return v, errors.New("whether a line is begun there has changed meanwhile: look again")
 			}
-			return a.d.answerSuggestion(ctx, who, v, how, types)
+			return d.answerSuggestion(ctx, who, v, how, types)
 		})
 		if err != nil {
 			return gateway.Result{Answer: string(came)}, err
 		}
-		return gateway.Result{Value: a.d.shownSuggestion(v, who), Answer: string(came)}, nil
+		return gateway.Result{Value: d.shownSuggestion(v, who), Answer: string(came)}, nil
 	}
 	return act, nil
 }
