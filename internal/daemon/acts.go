@@ -52,11 +52,11 @@ func (d *daemon) act(who identity.Identity, c ctld.Call) (*gateway.Act, error) {
 	case "approve", "deny":
 		return d.answerAct(who, c)
 	case "suggest":
-		return d.suggestAct(who, c)
+		return d.keyboards.SuggestAct(who, c)
 	case "unsuggest":
-		return d.unsuggestAct(who, c)
+		return d.keyboards.UnsuggestAct(who, c)
 	case "lease-on", "lease-off", "lease-ask", "lease-hand", "lease-take", "lease-free", "lease-keep":
-		return d.leaseAct(who, c)
+		return d.keyboards.LeaseAct(who, c)
 	case "explain", "explain-ssh":
 		return d.explainAct(who, c)
 	case "attach":
@@ -101,9 +101,9 @@ func (d *daemon) telling(who identity.Identity, c ctld.Call) (*gateway.Act, erro
 	case "approvals":
 		tell = func(context.Context) (any, error) { return d.visibleRequests(who), nil }
 	case "leases":
-		tell = func(context.Context) (any, error) { return d.visibleLeases(who), nil }
+		tell = func(context.Context) (any, error) { return d.keyboards.VisibleLeases(who), nil }
 	case "suggestions":
-		tell = func(context.Context) (any, error) { return d.visibleSuggestions(who), nil }
+		tell = func(context.Context) (any, error) { return d.keyboards.VisibleSuggestions(who), nil }
 	case "profiles":
 		tell = func(ctx context.Context) (any, error) { return d.offeredTo(ctx, who), nil }
 	case "lobby":

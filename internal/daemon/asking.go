@@ -14,6 +14,7 @@ import (
 	"github.com/muxward/muxward/internal/gateway"
 	"github.com/muxward/muxward/internal/grants"
 	"github.com/muxward/muxward/internal/identity"
+	"github.com/muxward/muxward/internal/keyboard"
 	"github.com/muxward/muxward/internal/pace"
 	"github.com/muxward/muxward/internal/server/ctld"
 )
@@ -23,7 +24,7 @@ type asking struct{ d *daemon }
 
 // Waiting gives the requests that somebody may approve now by the key in their display.
 func (a asking) Waiting(who identity.Identity) []executor.Waits {
-	out := a.d.leaseWaits(who)
+	out := a.d.keyboards.LeaseWaits(who)
 	if !gateway.OwnHand(who) {
 		return out
 	}
@@ -32,18 +33,18 @@ func (a asking) Waiting(who identity.Identity) []executor.Waits {
 
 // News gives what waits for somebody, whatever hand they have.
 func (a asking) News(who identity.Identity, shown func(pane access.Object) bool) []executor.Waits {
-	return slices.Concat(a.d.leaseWaits(who), a.d.approvable(who), a.d.suggestedTo(who, shown))
+	return slices.Concat(a.d.keyboards.LeaseWaits(who), a.d.approvable(who), a.d.keyboards.Suggested(who, shown))
 }
 
 // Offers gives what somebody may do who would type into a pane that is another's.
 func (a asking) Offers(who identity.Identity, pane access.Object) []executor.Waits {
-	return a.d.leaseOffers(who, pane)
+	return a.d.keyboards.LeaseOffers(who, pane)
 }
 
 // Answer makes the act by which somebody answers what waits for them.
 func (a asking) Answer(who identity.Identity, id string, yes bool) (*gateway.Act, error) {
-	if c, lease := leaseCall(id, yes); lease {
-		return a.d.leaseAct(who, c) // also of who has no commands of muxward's
+	if c, lease := keyboard.LeaseCall(id, yes); lease {
+		return a.d.keyboards.LeaseAct(who, c) // also of who has no commands of muxward's
 	}
 	if strings.HasPrefix(id, confirmPrefix) {
 		return a.d.confirmKey(who, id, yes)
@@ -60,12 +61,12 @@ func (a asking) Suggested(who identity.Identity, shown func(pane access.Object) 
 	if !gateway.KeyHand(who) {
 		return nil
 	}
-	return a.d.suggestedTo(who, shown)
+	return a.d.keyboards.Suggested(who, shown)
 }
 
 // Take makes the act by which somebody answers a suggestion that they were shown.
 func (a asking) Take(who identity.Identity, w executor.Waits, on access.Object, how executor.Taking, types executor.Typing) (*gateway.Act, error) {
-	return a.d.takeAct(who, w, on, how, types)
+	return a.d.keyboards.TakeAct(who, w, on, how, types)
 }
 
 // wishWaits is how long a request that was asked for by a key waits for its answer.

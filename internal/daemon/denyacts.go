@@ -12,6 +12,7 @@ import (
 	"github.com/muxward/muxward/internal/gateway"
 	"github.com/muxward/muxward/internal/grants"
 	"github.com/muxward/muxward/internal/identity"
+	"github.com/muxward/muxward/internal/keyboard"
 	"github.com/muxward/muxward/internal/server/ctld"
 	"github.com/muxward/muxward/internal/settle"
 )
@@ -78,8 +79,8 @@ func (d *daemon) deny(ctx context.Context, within time.Duration, den grants.Deni
 		}
 		return d.gateway.ReconsiderOn(ctx, den.Scope, d.restingOnDenied(den), why)
 	})
-	d.freeRevoked()
-	return rep, errors.Join(err, d.voidSuggestions(ctx, voidWithin(ctx, den)))
+	d.keyboards.FreeRevoked()
+	return rep, errors.Join(err, d.keyboards.VoidSuggestions(ctx, voidWithin(ctx, den)))
 }
 
 // carriedThrough gives what has begun its time, also if the asker goes meanwhile. What is urgent
@@ -95,9 +96,9 @@ func carriedThrough(ctx context.Context, within time.Duration, urgent bool) (con
 // are stopped as everybody is, and it ends when that does.
 func voidWithin(ctx context.Context, den grants.Denial) time.Duration {
 	if end, ok := ctx.Deadline(); ok && den.Lock {
-		return min(voidTime, max(time.Until(end), voidLeast))
+		return min(keyboard.VoidTime, max(time.Until(end), keyboard.VoidLeast))
 	}
-	return voidTime
+	return keyboard.VoidTime
 }
 
 // mostDenied is how many denials one person has in force. Each is looked at in every

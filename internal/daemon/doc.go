@@ -1,6 +1,6 @@
 // Package daemon is where the parts of `muxward serve` meet, and the services behind its doors:
-// grants, requests, leases, suggestions, invites, revocations and lockdowns, what was left behind,
-// the lists that the ssh door rests on, session profiles, the webhook.
+// grants, requests, invites, revocations and lockdowns, what was left behind, the lists that the
+// ssh door rests on, session profiles, the webhook.
 //
 // It makes all parts, starts them in the order in which they depend on each other, and ends them in
 // reverse (parts.go). It knows what the configuration asks for, and gives each part what that needs
@@ -9,7 +9,8 @@
 // to be minded as time goes by is beside them.
 //
 // It is not the command line: flags, help and what is printed are cmd/muxward's, which hands over
-// a configuration. It is not the line either (package gateway), nor does it decide (package policy):
+// a configuration. It is not the line either (package gateway), nor does it decide (package policy), nor
+// mind who types where (package keyboard):
 // here it is said what is asked for, and what is done once that is permitted. With muxward-helper beside
 // it nothing here has root's rights (separated.go).
 //

@@ -15,6 +15,7 @@ import (
 	"github.com/muxward/muxward/internal/failpoint"
 	"github.com/muxward/muxward/internal/gateway"
 	"github.com/muxward/muxward/internal/grants"
+	"github.com/muxward/muxward/internal/keyboard"
 	"github.com/muxward/muxward/internal/policy"
 )
 
@@ -224,7 +225,7 @@ func (d *daemon) mindTime() {
 		now = d.now()
 		if jumped := now.Wall.Sub(was.Wall) - passed; jumped > time.Second || passed > 3*lookEvery {
 			d.gateway.Reconsider(d.ctx, "", "the clock was set")
-			if err := d.voidSuggestions(d.ctx, voidTime); err != nil {
+			if err := d.keyboards.VoidSuggestions(d.ctx, keyboard.VoidTime); err != nil {
 				d.complain("the clock was set: " + err.Error())
 			}
 		}

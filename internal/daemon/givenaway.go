@@ -111,7 +111,7 @@ func (d *daemon) waitingFor() (all []identity.Identity) {
 	for _, r := range d.requests.List() {
 		all = append(append(all, r.Who), r.Yes...)
 	}
-	for _, v := range d.suggestions.List() {
+	for _, v := range d.keyboards.Suggestions.List() {
 		all = append(all, v.Who)
 	}
 	return all

@@ -25,6 +25,7 @@ import (
 	"github.com/muxward/muxward/internal/grants"
 	"github.com/muxward/muxward/internal/guard"
 	"github.com/muxward/muxward/internal/identity"
+	"github.com/muxward/muxward/internal/keyboard"
 	"github.com/muxward/muxward/internal/nss"
 	"github.com/muxward/muxward/internal/pace"
 	"github.com/muxward/muxward/internal/policy"
@@ -52,9 +53,7 @@ type daemon struct {
 	denials     *grants.Denials
 	grants      *grants.Store // nil if it is damaged: see grantsDamaged
 	requests    grants.Requests
-	leases      *grants.Leases
-	askers      askers // for keyboards
-	passing     pace.Pace
+	keyboards   *keyboard.Keyboards
 	explains    sshd.Explainer
 	draining    atomic.Bool // muxward ends
 	guard       *guard.Guard
@@ -77,8 +76,7 @@ type daemon struct {
 	asking      pace.Pace // who asks others for something
 	lookers     *lookers  // for what somebody has left
 
-	suggestions grants.Suggestions
-	confirms    confirmations // what was asked for from inside panes
+	confirms confirmations // what was asked for from inside panes
 
 	failed chan error // what ends the daemon
 	stop   context.CancelFunc
@@ -164,10 +162,11 @@ func assemble(ctx context.Context, version string, c config.Config, helper *priv
 	if err := d.openDenials(); err != nil {
 		return d, err
 	}
-	if d.leases, err = grants.OpenLeases(filepath.Join(c.State, "leases.json")); err != nil {
+	leases, err := grants.OpenLeases(filepath.Join(c.State, "leases.json"))
+	if err != nil {
 		return d, err
 	}
-	d.leases.Unsure()
+	leases.Unsure()
 	d.openGrants(ctx)
 	if err := d.assembleGuard(); err != nil {
 		return d, err
@@ -175,7 +174,7 @@ func assemble(ctx context.Context, version string, c config.Config, helper *priv
 	if err := d.firstProfiles(ctx); err != nil {
 		return d, err
 	}
-	d.assembleLine()
+	d.assembleLine(leases)
 	d.moveGrants()
 	d.tellGrants(ctx)
 	if d.keeper, err = startKeeper(d.ctx); err != nil {
@@ -263,7 +262,7 @@ func accountOrUID(name string, uid uint32) (identity.Account, error) {
 const noGroup = 65534
 
 // assembleLine brings the line together: doors → gateway → executor.
-func (d *daemon) assembleLine() {
+func (d *daemon) assembleLine(leases *grants.Leases) {
 	servers := &hostServers{d: d}
 	exe := &executor.Executor{
 		Start:   servers.Start,
@@ -279,9 +278,10 @@ func (d *daemon) assembleLine() {
 	d.executor = exe
 	d.presence.tell = func(ctx context.Context) { exe.Presence(ctx, d.complain) }
 	d.gateway = gateway.New(gateway.Parts{
-		Policy: d.policy, Servers: servers, Log: d.log, Executor: exe, Denials: d.denials, Leases: d.leases,
+		Policy: d.policy, Servers: servers, Log: d.log, Executor: exe, Denials: d.denials, Leases: leases,
 		Declarations: declarations{d}, Profiles: hostProfiles{d}, Strangers: d.strangers, Now: failpoint.Now,
 	})
+	d.assembleKeyboards(leases)
 	d.tickets = &identity.Tickets{Keys: d.sshKeys, Now: d.gateway.Time, Owner: d.accountOwner, Second: d.secondOf}
 	options := []identity.Option{identity.WithAccounts(d.accounts), identity.WithPanes(servers.panes), identity.WithTickets(d.tickets),
 		identity.WithNamespaces(func(account string) bool { return slices.Contains(d.config.Namespaces, account) })}
@@ -294,6 +294,15 @@ func (d *daemon) assembleLine() {
 	}
 	d.ctlDoor = &ctld.Server{
 		Gateway: d.gateway, Prover: prover, Arrive: d.arrive, Acts: d.act, Complain: d.complain,
+	}
+}
+
+// assembleKeyboards makes what minds who types where; the line and the displays are there by then.
+func (d *daemon) assembleKeyboards(leases *grants.Leases) {
+	d.keyboards = &keyboard.Keyboards{
+		Leases: leases, Gateway: d.gateway, Policy: d.policy, Log: d.log, Servers: &hostServers{d}, Displays: d.executor,
+		Revoked: d.denials.Revoked, TakesTurn: d.takesAsking, AnswerKey: d.config.AnswerKey,
+		Complain: d.complain, Draining: d.draining.Load, Ctx: d.ctx, Go: d.wg.Go,
 	}
 }
 
@@ -340,8 +349,8 @@ func (d *daemon) start(ctx context.Context) {
 	d.wg.Go(d.keepTime)
 	d.wg.Go(d.keepDeclared)
 	d.wg.Go(d.mindRequests)
-	d.wg.Go(d.mindLeases)
-	d.wg.Go(d.mindSuggestions)
+	d.wg.Go(d.keyboards.MindLeases)
+	d.wg.Go(d.keyboards.MindSuggestions)
 	d.wg.Go(func() { d.hook.Run(d.ctx) })
 }
 

@@ -20,6 +20,7 @@ import (
 	"github.com/muxward/muxward/internal/activation"
 	"github.com/muxward/muxward/internal/config"
 	"github.com/muxward/muxward/internal/identity"
+	"github.com/muxward/muxward/internal/keyboard"
 	"github.com/muxward/muxward/internal/policy"
 	"github.com/muxward/muxward/internal/server/sshd"
 )
@@ -374,7 +375,7 @@ func (s *sshDoor) reconsider(ctx context.Context, d *daemon) {
 		ends["ssh door"] = s.server.Reconsider
 	}
 	endAll(ctx, ends, d.complain)
-	if err := d.voidSuggestions(ctx, voidTime); err != nil { // who has gone has taken back what they suggested
+	if err := d.keyboards.VoidSuggestions(ctx, keyboard.VoidTime); err != nil { // who has gone has taken back what they suggested
 		d.complain("keys are not taken any more: " + err.Error())
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/muxward/muxward/internal/gateway"
 	"github.com/muxward/muxward/internal/grants"
 	"github.com/muxward/muxward/internal/identity"
+	"github.com/muxward/muxward/internal/keyboard"
 	"github.com/muxward/muxward/internal/server/ctld"
 )
 
@@ -116,7 +117,7 @@ func dropped[T any](ctx context.Context, d *daemon, was T, write func() (T, erro
 	for _, u := range rep.Unconfirmed {
 		err = errors.Join(err, errors.New("not confirmed: "+u))
 	}
-	return was, rep, errors.Join(err, d.voidSuggestions(ctx, voidTime))
+	return was, rep, errors.Join(err, d.keyboards.VoidSuggestions(ctx, keyboard.VoidTime))
 }
 
 // drop has a grant count no more, or an invite open nothing and what came by it count no

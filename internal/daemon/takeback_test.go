@@ -10,6 +10,7 @@ import (
 
 	"github.com/muxward/muxward/internal/access"
 	"github.com/muxward/muxward/internal/audit"
+	"github.com/muxward/muxward/internal/executor"
 	"github.com/muxward/muxward/internal/gateway"
 	"github.com/muxward/muxward/internal/grants"
 	"github.com/muxward/muxward/internal/identity"
@@ -45,6 +46,8 @@ func granter(t *testing.T) *daemon {
 		t.Fatal(err)
 	}
 	d.gateway = gateway.New(gateway.Parts{Policy: d.policy, Log: d.log, Denials: d.denials})
+	d.executor = &executor.Executor{} // with nobody to tell
+	d.assembleKeyboards(nil)
 	t.Cleanup(func() {
 		d.stop()
 		d.wg.Wait()
